@@ -1,0 +1,111 @@
+//! Diagnostics: what is wrong where, what is used instead, what to write.
+
+use serde::Serialize;
+
+/// How bad it is. Ordered; the exit code of a configuration test follows from the worst one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing; the file means what its author thinks.
+    Note,
+    /// Recognised, not supported yet: printed as a warning, but the file itself is right (exit 0).
+    Unsupported,
+    /// Something is ignored or changed; the rest works (exit 5).
+    Warning,
+    /// A statement is wrong and left out (exit 5).
+    Error,
+    /// Nothing can run from this file (exit 4 when testing, 2 when starting).
+    Fatal,
+}
+
+/// A place in a source text: file number and byte range in it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
+pub struct Span {
+    /// Index into the list of files read.
+    pub file: u16,
+    /// First byte.
+    pub start: u32,
+    /// Length in bytes, capped.
+    pub len: u16,
+}
+
+/// One message.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Diag {
+    /// How bad.
+    pub severity: Severity,
+    /// Where; `None` only where no text is to blame (a missing file).
+    pub span: Option<Span>,
+    /// Lower-case sentence without final period: what was found and what happens instead.
+    pub message: String,
+    /// What to write.
+    pub help: Option<String>,
+}
+
+/// Messages of one run, bounded: beyond the capacity they are only counted.
+#[derive(Clone, Debug, Default)]
+pub struct Diags {
+    list: Vec<Diag>,
+    suppressed: usize,
+    worst: Option<Severity>,
+}
+
+impl Diags {
+    /// More messages than this are counted, not kept.
+    pub const CAPACITY: usize = 500;
+
+    /// Adds a message. The worst severity counts even beyond the capacity.
+    pub fn push(&mut self, diag: Diag) {
+        self.worst = self.worst.max(Some(diag.severity));
+        if self.list.len() < Self::CAPACITY {
+            self.list.push(diag);
+        } else {
+            self.suppressed = self.suppressed.saturating_add(1);
+        }
+    }
+
+    /// Adds a message without help.
+    pub fn say(&mut self, severity: Severity, span: Span, message: impl Into<String>) {
+        self.push(Diag {
+            severity,
+            span: Some(span),
+            message: message.into(),
+            help: None,
+        });
+    }
+
+    /// Adds a message with help.
+    pub fn help(
+        &mut self,
+        severity: Severity,
+        span: Span,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        let help = Some(help.into());
+        self.push(Diag {
+            severity,
+            span: Some(span),
+            message: message.into(),
+            help,
+        });
+    }
+
+    /// The messages kept, in the order they were found.
+    #[must_use]
+    pub fn list(&self) -> &[Diag] {
+        &self.list
+    }
+
+    /// How many were only counted.
+    #[must_use]
+    pub fn suppressed(&self) -> usize {
+        self.suppressed
+    }
+
+    /// The worst severity seen.
+    #[must_use]
+    pub fn worst(&self) -> Option<Severity> {
+        self.worst
+    }
+}

@@ -1,0 +1,3 @@
+//! The `vrrpd` command.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! rtnetlink: host byte order ⇄ structs. Still pure: `os` owns the socket.

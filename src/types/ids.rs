@@ -1,0 +1,62 @@
+//! Identifiers of the protocol.
+
+use core::fmt;
+use core::num::NonZeroU8;
+
+/// Virtual router identifier, 1–255 (RFC 9568 §5.2.3).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub struct Vrid(NonZeroU8);
+
+impl Vrid {
+    /// `None` for 0, which the protocol does not allow.
+    #[must_use]
+    pub fn new(id: u8) -> Option<Self> {
+        NonZeroU8::new(id).map(Vrid)
+    }
+
+    /// The number.
+    #[must_use]
+    pub fn get(self) -> u8 {
+        self.0.get()
+    }
+}
+
+impl fmt::Display for Vrid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Priority as on the wire, 0–255 (RFC 9568 §5.2.4).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub struct Priority(pub u8);
+
+impl Priority {
+    /// "I am leaving": sent by a master that resigns.
+    pub const RESIGN: Priority = Priority(0);
+    /// Default of a router that does not own the address.
+    pub const DEFAULT: Priority = Priority(100);
+    /// The owner of the addresses.
+    pub const OWNER: Priority = Priority(255);
+
+    /// Whether this is the address owner's priority.
+    #[must_use]
+    pub fn is_owner(self) -> bool {
+        self == Self::OWNER
+    }
+}
+
+impl fmt::Display for Priority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Protocol version: 2 (RFC 3768) or 3 (RFC 9568).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub enum Version {
+    /// RFC 3768, IPv4 only, whole seconds.
+    V2,
+    /// RFC 5798 and 9568, IPv4 and IPv6, hundredths of a second.
+    V3,
+}

@@ -1,0 +1,13 @@
+//! The vocabulary everybody speaks: identifiers, addresses, intervals, moments.
+//!
+//! Nothing here behaves; values that cannot exist cannot be built. Depends on no other room.
+
+mod centis;
+mod ids;
+mod net;
+mod time;
+
+pub use centis::Centis;
+pub use ids::{Priority, Version, Vrid};
+pub use net::{Cidr, Family, IfIndex, IfName, Mac};
+pub use time::Instant;

@@ -1,0 +1,159 @@
+//! Addresses and interfaces.
+
+use core::fmt;
+use core::net::IpAddr;
+
+/// Ethernet address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Default)]
+pub struct Mac(pub [u8; 6]);
+
+impl Mac {
+    /// ff:ff:ff:ff:ff:ff.
+    pub const BROADCAST: Mac = Mac([0xff; 6]);
+}
+
+impl fmt::Display for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}
+
+/// The kernel's number of an interface; 0 never names one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub struct IfIndex(pub u32);
+
+/// Address family.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl Family {
+    /// The family an address belongs to.
+    #[must_use]
+    pub fn of(addr: IpAddr) -> Self {
+        match addr {
+            IpAddr::V4(_) => Family::V4,
+            IpAddr::V6(_) => Family::V6,
+        }
+    }
+
+    /// Prefix length of a single host: 32 or 128.
+    #[must_use]
+    pub const fn host_prefix(self) -> u8 {
+        match self {
+            Family::V4 => 32,
+            Family::V6 => 128,
+        }
+    }
+
+    /// Bytes of one address: 4 or 16.
+    #[must_use]
+    pub const fn addr_len(self) -> usize {
+        match self {
+            Family::V4 => 4,
+            Family::V6 => 16,
+        }
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Family::V4 => "IPv4",
+            Family::V6 => "IPv6",
+        })
+    }
+}
+
+/// An address with the length of its prefix.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub struct Cidr {
+    /// The address itself, host bits included.
+    pub addr: IpAddr,
+    /// Prefix length in bits.
+    pub prefix: u8,
+}
+
+impl Cidr {
+    /// A single host.
+    #[must_use]
+    pub fn host(addr: IpAddr) -> Self {
+        Cidr {
+            addr,
+            prefix: Family::of(addr).host_prefix(),
+        }
+    }
+
+    /// The address's family.
+    #[must_use]
+    pub fn family(&self) -> Family {
+        Family::of(self.addr)
+    }
+}
+
+impl fmt::Display for Cidr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.addr, self.prefix)
+    }
+}
+
+/// Interface name, 1–15 bytes, none of them blank, `/` or a control character.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IfName(heapless::String<15>);
+
+impl IfName {
+    /// `None` when the kernel would not accept `name` for an interface.
+    #[must_use]
+    pub fn new(name: &str) -> Option<Self> {
+        let bad = |c: char| c == '/' || c.is_whitespace() || c.is_control();
+        if name.is_empty() || name == "." || name == ".." || name.contains(bad) {
+            return None;
+        }
+        heapless::String::try_from(name).ok().map(IfName)
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl fmt::Display for IfName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for IfName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interface_names_are_what_the_kernel_accepts() {
+        for (name, good) in [
+            ("eth0", true),
+            ("eno16777984", true),
+            ("br-lan.10@x", true),
+            ("fifteen-bytes-x", true),
+            ("sixteen-bytes-xx", false),
+            ("", false),
+            ("..", false),
+            ("a b", false),
+            ("a/b", false),
+        ] {
+            assert_eq!(IfName::new(name).is_some(), good, "{name}");
+        }
+    }
+}

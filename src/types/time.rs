@@ -1,0 +1,64 @@
+//! Moments on the monotonic clock. Pure code is given them; only `os` asks the kernel for one.
+
+use core::time::Duration;
+
+/// A moment: nanoseconds of `CLOCK_MONOTONIC`. Arithmetic saturates, so no input can make it panic.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Hash)]
+pub struct Instant(u64);
+
+impl Instant {
+    /// The earliest moment (the clock's origin).
+    pub const ZERO: Instant = Instant(0);
+    /// A moment that never comes.
+    pub const NEVER: Instant = Instant(u64::MAX);
+
+    /// From nanoseconds since the clock's origin.
+    #[must_use]
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Instant(nanos)
+    }
+
+    /// From milliseconds since the clock's origin.
+    #[must_use]
+    pub const fn from_millis(millis: u64) -> Self {
+        Instant(millis.saturating_mul(1_000_000))
+    }
+
+    /// Nanoseconds since the clock's origin.
+    #[must_use]
+    pub const fn as_nanos(self) -> u64 {
+        self.0
+    }
+
+    /// This moment plus `span`; `NEVER` when that is out of range.
+    #[must_use]
+    pub fn after(self, span: Duration) -> Self {
+        Instant(
+            self.0
+                .saturating_add(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)),
+        )
+    }
+
+    /// How long `earlier` lies back; zero when it does not.
+    #[must_use]
+    pub const fn since(self, earlier: Instant) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arithmetic_saturates_at_both_ends() {
+        assert_eq!(Instant::NEVER.after(Duration::MAX), Instant::NEVER);
+        assert_eq!(Instant::ZERO.since(Instant::NEVER), Duration::ZERO);
+        assert_eq!(
+            Instant::from_millis(3)
+                .after(Duration::from_micros(5))
+                .as_nanos(),
+            3_005_000
+        );
+    }
+}

@@ -1,0 +1,236 @@
+//! The protocol: one [`Instance`] per virtual router. Events in, actions out, time passed in.
+//!
+//! Knows neither sockets nor the kernel nor the configuration file: `engine` translates the model
+//! into [`Params`], packets and link changes into [`Event`]s, and carries out the [`Action`]s in order.
+
+mod instance;
+
+use core::net::IpAddr;
+use core::time::Duration;
+
+use crate::types::{Centis, Family, Priority, Version, Vrid};
+use crate::wire::vrrp::{Advert, Auth};
+
+pub use instance::{Actions, Instance};
+
+/// What an instance must know of its configuration.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Params {
+    /// Virtual router identifier.
+    pub vrid: Vrid,
+    /// Family of the adverts.
+    pub family: Family,
+    /// Protocol version.
+    pub version: Version,
+    /// Base priority.
+    pub priority: Priority,
+    /// `state MASTER`.
+    pub initial_master: bool,
+    /// Own interval.
+    pub advert_int: Centis,
+    /// Never take mastership from a live, weaker master.
+    pub nopreempt: bool,
+    /// Wait this long before pre-empting.
+    pub preempt_delay: Duration,
+    /// Missed adverts before takeover.
+    pub down_timer_adverts: u8,
+    /// What adverts must carry.
+    pub auth: Auth,
+    /// Multicast (true) or unicast.
+    pub multicast: bool,
+    /// Stay silent on a weaker master's advert.
+    pub lower_prio_no_advert: bool,
+    /// A last advert when yielding to a stronger one.
+    pub higher_prio_send_advert: bool,
+    /// As owner, ignore all adverts.
+    pub owner_ignore_adverts: bool,
+    /// Compare the address list only when the sender changes.
+    pub skip_check_adv_addr: bool,
+    /// With nopreempt: own timer later than this many intervals → stay BACKUP.
+    pub timer_expired_backup: Option<u8>,
+    /// Advertised addresses, to compare with what others advertise.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// State as users know it; the numbers are keepalived's (JSON).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StateKind {
+    /// Not started.
+    Init = 0,
+    /// Listening to a master, or waiting to become one.
+    Backup = 1,
+    /// Owns the addresses.
+    Master = 2,
+    /// Something it needs is missing.
+    Fault = 3,
+}
+
+/// An advertisement that passed the codec, with what the IP header said.
+#[derive(Clone, Copy, Debug)]
+pub struct Received<'a> {
+    /// Source address.
+    pub from: IpAddr,
+    /// Whether the destination was a group.
+    pub multicast: bool,
+    /// TTL or hop limit on arrival.
+    pub ttl: u8,
+    /// The advert.
+    pub advert: Advert<'a>,
+}
+
+/// What happens to an instance.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// Begin. Whoever calls has said `Ready` or `Fault` before. `hold`: `vrrp_startup_delay`; timers
+    /// start that much later, adverts count meanwhile.
+    Start {
+        /// How much later timers start.
+        hold: Duration,
+    },
+    /// The daemon ends or the instance is removed: resign and withdraw.
+    Stop,
+    /// An advert for this VRID arrived. Checks of `semantics.md` §3 from 5 on are made here.
+    Advert(&'a Received<'a>),
+    /// `next_deadline` has come.
+    Timer,
+    /// All that is needed is there; adverts are sent from `source`. Also told when the source changes.
+    Ready {
+        /// Primary address.
+        source: IpAddr,
+    },
+    /// Something needed is missing.
+    Fault(Reason),
+    /// Tracking changed the effective priority.
+    Priority(Priority),
+}
+
+/// Why a state changed. One word for log, status, notifications and metrics.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reason {
+    /// First state after start.
+    Startup,
+    /// Nothing heard from the master for the down interval.
+    MasterDown,
+    /// The master resigned (priority 0).
+    MasterResigned,
+    /// A weaker router was master.
+    Preempt,
+    /// We own the addresses.
+    Owner,
+    /// A stronger router advertises.
+    HigherPriority,
+    /// Same priority, higher address advertises.
+    HigherAddress,
+    /// Our timer ran so late that somebody else must have taken over.
+    TimerExpired,
+    /// The instance's interface, or one it tracks, is down.
+    InterfaceDown,
+    /// The interface does not exist.
+    InterfaceMissing,
+    /// No address to send adverts from.
+    NoSource,
+    /// `unicast_fault_no_peer`.
+    NoPeer,
+    /// What was missing is back.
+    Recovered,
+    /// The daemon ends.
+    Shutdown,
+}
+
+/// Intent; `engine` knows the addresses. Order is the contract (`semantics.md` §4.4, §4.5).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Action {
+    /// Send an advert with this priority (0: resign).
+    SendAdvert(Priority),
+    /// Add VIPs and excluded VIPs.
+    Install,
+    /// Remove them.
+    Withdraw,
+    /// Tell the neighbours where the addresses are.
+    Announce(Burst),
+    /// Stop telling them.
+    Silence,
+    /// The state has changed.
+    Transition {
+        /// Before.
+        from: StateKind,
+        /// After.
+        to: StateKind,
+        /// Why.
+        why: Reason,
+    },
+    /// Something an operator should know, once per change of condition.
+    Notice(Notice),
+}
+
+/// Which burst of gratuitous ARP / neighbour advertisements.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Burst {
+    /// On becoming master: `garp_master_repeat`, again after `garp_master_delay`; starts the refresh.
+    Master,
+    /// After a weaker master's advert: `garp_lower_prio_repeat`, again after its delay.
+    LowerPrio,
+}
+
+/// Conditions worth one log line each time they change.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Notice {
+    /// The sender's adverts are discarded, for this reason.
+    Rejected {
+        /// Who.
+        from: IpAddr,
+        /// Why.
+        why: Reject,
+    },
+    /// The sender's adverts are accepted again after having been discarded.
+    Accepted {
+        /// Who.
+        from: IpAddr,
+    },
+    /// The sender advertises other addresses than we do; accepted all the same.
+    AddressesDiffer {
+        /// Who.
+        from: IpAddr,
+    },
+    /// v3: the master's interval differs from ours and was adopted.
+    IntervalAdopted {
+        /// Who.
+        from: IpAddr,
+        /// Its interval.
+        theirs: Centis,
+    },
+    /// A weaker router advertises as master while we are master.
+    LowerPriorityMaster {
+        /// Who.
+        from: IpAddr,
+        /// Its priority.
+        priority: Priority,
+    },
+    /// Another router has our priority and our address.
+    SameAddress {
+        /// Who.
+        from: IpAddr,
+    },
+    /// Another router claims to own the addresses too.
+    TwoOwners {
+        /// Who.
+        from: IpAddr,
+    },
+}
+
+/// Why a well-formed advert is discarded (`semantics.md` §3); each has a counter.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reject {
+    /// TTL or hop limit is not 255 on a multicast instance.
+    Ttl(u8),
+    /// Version differs from ours.
+    Version(Version),
+    /// v2 authentication type differs from ours.
+    AuthType,
+    /// v2 password differs from ours.
+    AuthFailed,
+    /// v2 interval differs from ours.
+    Interval(Centis),
+    /// Unicast to a multicast instance, or the other way round.
+    Transport,
+}
