@@ -1,7 +1,9 @@
 //! The state machine of one virtual router.
 
-use super::{Event, Params, StateKind};
-use crate::types::Instant;
+use core::net::IpAddr;
+
+use super::{Event, Params, Seen, StateKind, Stats};
+use crate::types::{Instant, Priority};
 
 /// Actions of one event, in order.
 pub type Actions = heapless::Vec<super::Action, 16>;
@@ -11,6 +13,7 @@ pub type Actions = heapless::Vec<super::Action, 16>;
 pub struct Instance {
     params: Params,
     state: StateKind,
+    stats: Stats,
 }
 
 impl Instance {
@@ -20,6 +23,7 @@ impl Instance {
         Instance {
             params,
             state: StateKind::Init,
+            stats: Stats::default(),
         }
     }
 
@@ -38,5 +42,40 @@ impl Instance {
     #[must_use]
     pub fn state(&self) -> StateKind {
         self.state
+    }
+
+    /// The configuration it runs with.
+    #[must_use]
+    pub fn params(&self) -> &Params {
+        &self.params
+    }
+
+    /// The address its adverts are sent from, once known.
+    #[must_use]
+    pub fn source(&self) -> Option<IpAddr> {
+        None
+    }
+
+    /// The priority its adverts carry.
+    #[must_use]
+    pub fn effective_priority(&self) -> Priority {
+        self.params.priority
+    }
+
+    /// The other router that is master, as last heard; `None` as master or when none was heard.
+    #[must_use]
+    pub fn master(&self) -> Option<Seen> {
+        None
+    }
+
+    /// Counters.
+    #[must_use]
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// Counters, for what `engine` finds out before an advert gets here, and to clear them.
+    pub fn stats_mut(&mut self) -> &mut Stats {
+        &mut self.stats
     }
 }
