@@ -29,20 +29,14 @@ impl<'a> Reader<'a> {
 
     /// The next `count` bytes.
     pub fn bytes(&mut self, count: usize) -> Result<&'a [u8], Malformed> {
-        let (head, rest) = self
-            .rest
-            .split_at_checked(count)
-            .ok_or(self.short(count))?;
+        let (head, rest) = self.rest.split_at_checked(count).ok_or(self.short(count))?;
         self.rest = rest;
         Ok(head)
     }
 
     /// The next `N` bytes, by value.
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
-        let (head, rest) = self
-            .rest
-            .split_first_chunk::<N>()
-            .ok_or(self.short(N))?;
+        let (head, rest) = self.rest.split_first_chunk::<N>().ok_or(self.short(N))?;
         self.rest = rest;
         Ok(*head)
     }
@@ -185,7 +179,13 @@ mod tests {
         assert_eq!(r.u8(), Ok(1));
         assert_eq!(r.u16_be(), Ok(0x0203));
         assert_eq!(r.u32_be(), Ok(0x0405_0607));
-        assert_eq!(r.u32_be(), Err(Malformed::Short { found: 2, needed: 4 }));
+        assert_eq!(
+            r.u32_be(),
+            Err(Malformed::Short {
+                found: 2,
+                needed: 4
+            })
+        );
         assert_eq!(r.rest(), [8, 9], "a failed read takes nothing");
         assert_eq!(r.finish(), Err(Malformed::Trailing(2)));
         assert_eq!(r.bytes(2), Ok(&[8, 9][..]));
