@@ -6,6 +6,7 @@
 //! `netlink, wire → types`. `tests/layers.rs` holds these arrows.
 
 pub mod config;
+pub mod engine;
 pub mod netlink;
 pub mod types;
 pub mod vrrp;

@@ -188,6 +188,8 @@ pub enum Reason {
     NoPeer,
     /// What was missing is back.
     Recovered,
+    /// Adverts cannot be received: the kernel refused the socket.
+    CannotListen,
     /// The daemon ends.
     Shutdown,
 }
@@ -210,6 +212,7 @@ impl Reason {
             Reason::NoSource => "no_source",
             Reason::NoPeer => "no_peer",
             Reason::Recovered => "recovered",
+            Reason::CannotListen => "cannot_listen",
             Reason::Shutdown => "shutdown",
         }
     }

@@ -35,6 +35,7 @@ pub mod checksum;
 pub mod cursor;
 pub mod ether;
 pub mod ipv4;
+pub mod ipv6;
 pub mod ndisc;
 pub mod vrrp;
 
