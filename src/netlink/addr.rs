@@ -1,0 +1,278 @@
+//! Addresses of interfaces.
+//!
+//! ```text
+//! ifaddrmsg: family u8 │ prefix length u8 │ flags u8 │ scope u8 │ index u32
+//! ```
+//! `IFA_LOCAL` is the interface's own address and `IFA_ADDRESS` the peer's, or the own one again where
+//! there is no peer; IPv6 without a peer tells only `IFA_ADDRESS`. The prefix belongs to the peer.
+
+use core::net::{IpAddr, Ipv4Addr};
+
+use super::{
+    AF_INET, AF_INET6, AF_UNSPEC, Attr, Attrs, Batch, Malformed, NLM_F_ACK, NLM_F_CREATE,
+    NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST, Reader, link,
+};
+use crate::types::{Cidr, Family, IfIndex};
+
+pub(super) const RTM_NEWADDR: u16 = 20;
+pub(super) const RTM_DELADDR: u16 = 21;
+const RTM_GETADDR: u16 = 22;
+
+const IFA_ADDRESS: u16 = 1;
+const IFA_LOCAL: u16 = 2;
+const IFA_LABEL: u16 = 3;
+const IFA_BROADCAST: u16 = 4;
+const IFA_CACHEINFO: u16 = 6;
+const IFA_FLAGS: u16 = 8;
+const IFA_PROTO: u16 = 11;
+
+/// A lifetime that does not end.
+pub const FOREVER: u32 = u32::MAX;
+
+/// `IFA_F_*` of an address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct AddrFlags(pub u32);
+
+impl AddrFlags {
+    /// No flag.
+    pub const NONE: AddrFlags = AddrFlags(0);
+    /// Another address of the same prefix came first; goes when that one goes.
+    pub const SECONDARY: AddrFlags = AddrFlags(0x1);
+    /// `nodad`: do not look for duplicates.
+    pub const NODAD: AddrFlags = AddrFlags(0x2);
+    /// Somebody else has it.
+    pub const DADFAILED: AddrFlags = AddrFlags(0x8);
+    /// `home`: home address of mobile IPv6.
+    pub const HOME: AddrFlags = AddrFlags(0x10);
+    /// Preferred lifetime is over: not chosen as a source.
+    pub const DEPRECATED: AddrFlags = AddrFlags(0x20);
+    /// Being looked for by others; cannot be used yet.
+    pub const TENTATIVE: AddrFlags = AddrFlags(0x40);
+    /// Without a lifetime.
+    pub const PERMANENT: AddrFlags = AddrFlags(0x80);
+    /// `mngtmpaddr`: make temporary addresses of it.
+    pub const MNGTMPADDR: AddrFlags = AddrFlags(0x100);
+    /// `noprefixroute`: no route to its prefix.
+    pub const NOPREFIXROUTE: AddrFlags = AddrFlags(0x200);
+    /// `autojoin`: join the group it names.
+    pub const AUTOJOIN: AddrFlags = AddrFlags(0x400);
+
+    /// Whether all of `flags` are set.
+    #[must_use]
+    pub const fn has(self, flags: AddrFlags) -> bool {
+        self.0 & flags.0 == flags.0
+    }
+
+    /// These and `flags`.
+    #[must_use]
+    pub const fn with(self, flags: AddrFlags) -> AddrFlags {
+        AddrFlags(self.0 | flags.0)
+    }
+}
+
+/// An address as the kernel tells it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Addr<'a> {
+    /// The interface it is on.
+    pub index: IfIndex,
+    /// The interface's own address, with the prefix length (which is the peer's, if there is one).
+    pub cidr: Cidr,
+    /// The other end, where it differs from the own address.
+    pub peer: Option<IpAddr>,
+    /// Broadcast address.
+    pub broadcast: Option<Ipv4Addr>,
+    /// IPv4 label: the interface's name unless another was given.
+    pub label: Option<&'a str>,
+    /// `RT_SCOPE_*`: 0 global, 200 site, 253 link, 254 host.
+    pub scope: u8,
+    /// Its state.
+    pub flags: AddrFlags,
+    /// Who made it (`IFA_PROTO`, Linux 5.18).
+    pub proto: Option<u8>,
+    /// Seconds it stays; [`FOREVER`].
+    pub valid: u32,
+    /// Seconds it is preferred; [`FOREVER`].
+    pub preferred: u32,
+}
+
+/// An address as we want it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Spec<'a> {
+    /// The interface.
+    pub index: IfIndex,
+    /// The interface's own address.
+    pub cidr: Cidr,
+    /// The other end; its prefix length is then the one that counts.
+    pub peer: Option<Cidr>,
+    /// Broadcast address.
+    pub broadcast: Option<Ipv4Addr>,
+    /// `RT_SCOPE_*`.
+    pub scope: u8,
+    /// IPv4 label, at most 15 bytes, beginning with the interface's name.
+    pub label: Option<&'a str>,
+    /// Seconds it is preferred; none: as long as it stays.
+    pub preferred_lft: Option<u32>,
+    /// Seconds it stays; none: forever.
+    pub valid_lft: Option<u32>,
+    /// `NODAD`, `HOME`, `MNGTMPADDR`, `NOPREFIXROUTE`, `AUTOJOIN`.
+    pub flags: AddrFlags,
+    /// Who made it; 18 is keepalived's and ours, 0 says nothing.
+    pub proto: u8,
+}
+
+impl Spec<'_> {
+    /// The prefix length the kernel is told.
+    #[must_use]
+    pub fn prefix(&self) -> u8 {
+        self.peer.map_or(self.cidr.prefix, |peer| peer.prefix)
+    }
+
+    /// Whether `addr` is this address in the kernel's terms: it would refuse this one with `EEXIST`
+    /// while that one is there, and a request to delete this one deletes that one. Label, scope, flags
+    /// and lifetimes are properties and may differ.
+    #[must_use]
+    pub fn is(&self, addr: &Addr<'_>) -> bool {
+        let peer = self.peer.map(|peer| peer.addr);
+        self.index == addr.index
+            && self.cidr.addr == addr.cidr.addr
+            && self.prefix() == addr.cidr.prefix
+            && peer.unwrap_or(self.cidr.addr) == addr.peer.unwrap_or(addr.cidr.addr)
+    }
+}
+
+// ---- requests ----
+
+/// Asks for all addresses of both families.
+pub fn dump(batch: &mut Batch) -> u32 {
+    let seq = batch.begin(RTM_GETADDR, NLM_F_REQUEST | NLM_F_DUMP);
+    batch.fixed(&[AF_UNSPEC, 0, 0, 0, 0, 0, 0, 0]);
+    seq
+}
+
+/// Asks to add an address; `EEXIST` where it already is.
+pub fn add(batch: &mut Batch, spec: &Spec<'_>) -> u32 {
+    let flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
+    // The header has room for eight flags; as soon as there are more, all are in the attribute.
+    let in_header = u8::try_from(spec.flags.0);
+    let fixed = [in_header.unwrap_or(0), spec.scope];
+    let seq = request(batch, RTM_NEWADDR, flags, spec, fixed);
+    if let Some(broadcast) = spec.broadcast {
+        batch.attr(IFA_BROADCAST, &broadcast.octets());
+    }
+    if let Some(label) = spec.label {
+        batch.attr_text(IFA_LABEL, label);
+    }
+    if in_header.is_err() {
+        batch.attr_u32_ne(IFA_FLAGS, spec.flags.0);
+    }
+    if spec.preferred_lft.is_some() || spec.valid_lft.is_some() {
+        batch.attr(IFA_CACHEINFO, &cacheinfo(spec));
+    }
+    if spec.proto != 0 {
+        batch.attr_u8(IFA_PROTO, spec.proto);
+    }
+    seq
+}
+
+/// Asks to delete an address; `EADDRNOTAVAIL` where it is not. Names it by what [`Spec::is`] compares
+/// and nothing else, so that one whose label somebody changed is deleted too.
+pub fn delete(batch: &mut Batch, spec: &Spec<'_>) -> u32 {
+    request(batch, RTM_DELADDR, NLM_F_REQUEST | NLM_F_ACK, spec, [0, 0])
+}
+
+/// What both requests consist of; `fixed` is flags and scope.
+fn request(batch: &mut Batch, kind: u16, flags: u16, spec: &Spec<'_>, fixed: [u8; 2]) -> u32 {
+    let seq = batch.begin(kind, flags);
+    let family = match spec.cidr.family() {
+        Family::V4 => AF_INET,
+        Family::V6 => AF_INET6,
+    };
+    let [flags, scope] = fixed;
+    batch.fixed(&[family, spec.prefix(), flags, scope]);
+    batch.fixed(&spec.index.0.to_ne_bytes());
+    let peer = spec.peer.map_or(spec.cidr.addr, |peer| peer.addr);
+    address(batch, IFA_LOCAL, spec.cidr.addr);
+    address(batch, IFA_ADDRESS, peer);
+    seq
+}
+
+fn address(batch: &mut Batch, kind: u16, addr: IpAddr) {
+    match addr {
+        IpAddr::V4(addr) => batch.attr(kind, &addr.octets()),
+        IpAddr::V6(addr) => batch.attr(kind, &addr.octets()),
+    }
+}
+
+/// `ifa_cacheinfo`: preferred, valid, and two time stamps the kernel fills in.
+fn cacheinfo(spec: &Spec<'_>) -> [u8; 16] {
+    let valid = spec.valid_lft.unwrap_or(FOREVER);
+    // The kernel refuses an address that is preferred for longer than it stays.
+    let preferred = spec.preferred_lft.unwrap_or(valid);
+    let [a, b, c, d] = preferred.to_ne_bytes();
+    let [e, f, g, h] = valid.to_ne_bytes();
+    [a, b, c, d, e, f, g, h, 0, 0, 0, 0, 0, 0, 0, 0]
+}
+
+// ---- answers and notifications ----
+
+/// Reads an address. `None` for families other than IPv4 and IPv6.
+pub(super) fn parse(payload: &[u8]) -> Result<Option<Addr<'_>>, Malformed> {
+    let mut r = Reader::new(payload);
+    let [family, prefix, flags, scope] = r.array()?;
+    let index = r.u32_ne()?;
+    let family = match family {
+        AF_INET => Family::V4,
+        AF_INET6 => Family::V6,
+        _ => return Ok(None),
+    };
+    if prefix > family.host_prefix() {
+        return Err(Malformed::Prefix(prefix));
+    }
+    let mut local = None;
+    let mut address = None;
+    let mut addr = Addr {
+        index: link::number(index).ok_or(Malformed::Index(0))?,
+        cidr: Cidr::host(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+        peer: None,
+        broadcast: None,
+        label: None,
+        scope,
+        flags: AddrFlags(u32::from(flags)),
+        proto: None,
+        valid: FOREVER,
+        preferred: FOREVER,
+    };
+    for attr in Attrs::new(r.rest()) {
+        let attr = attr?;
+        match attr.kind {
+            IFA_ADDRESS => address = Some(attr.ip(family)?),
+            IFA_LOCAL => local = Some(attr.ip(family)?),
+            _ => property(&mut addr, &attr)?,
+        }
+    }
+    let own = local.or(address).ok_or(Malformed::Missing(IFA_ADDRESS))?;
+    addr.cidr = Cidr { addr: own, prefix };
+    addr.peer = address.filter(|address| *address != own);
+    Ok(Some(addr))
+}
+
+/// Takes in an attribute that says nothing about which address it is.
+fn property<'a>(addr: &mut Addr<'a>, attr: &Attr<'a>) -> Result<(), Malformed> {
+    match attr.kind {
+        IFA_BROADCAST => {
+            if let IpAddr::V4(broadcast) = attr.ip(Family::V4)? {
+                addr.broadcast = Some(broadcast);
+            }
+        }
+        IFA_LABEL => addr.label = Some(attr.text()?),
+        IFA_FLAGS => addr.flags = AddrFlags(attr.u32_ne()?),
+        IFA_PROTO => addr.proto = Some(attr.u8()?),
+        IFA_CACHEINFO => {
+            let mut r = Reader::new(attr.value);
+            addr.preferred = r.u32_ne()?;
+            addr.valid = r.u32_ne()?;
+        }
+        _ => {}
+    }
+    Ok(())
+}

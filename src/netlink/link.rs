@@ -1,0 +1,140 @@
+//! Links: interfaces, in the kernel's word.
+//!
+//! ```text
+//! ifinfomsg: family u8 │ 0 u8 │ hardware type u16 │ index i32 │ flags u32 │ change mask u32
+//! ```
+
+use super::{AF_UNSPEC, Attrs, Batch, Malformed, NLM_F_DUMP, NLM_F_REQUEST, Reader};
+use crate::types::{IfIndex, Mac};
+
+pub(super) const RTM_NEWLINK: u16 = 16;
+pub(super) const RTM_DELLINK: u16 = 17;
+const RTM_GETLINK: u16 = 18;
+
+const IFLA_ADDRESS: u16 = 1;
+const IFLA_IFNAME: u16 = 3;
+const IFLA_MTU: u16 = 4;
+const IFLA_LINK: u16 = 5;
+const IFLA_MASTER: u16 = 10;
+const IFLA_LINKINFO: u16 = 18;
+const IFLA_EXT_MASK: u16 = 29;
+const IFLA_LINK_NETNSID: u16 = 37;
+const IFLA_INFO_KIND: u16 = 1;
+
+/// Counters are two thirds of a link's message and of no use to us.
+const RTEXT_FILTER_SKIP_STATS: u32 = 8;
+
+/// `IFF_*` of a link.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct LinkFlags(pub u32);
+
+impl LinkFlags {
+    /// Switched on by its administrator.
+    pub const UP: LinkFlags = LinkFlags(0x1);
+    /// Loopback.
+    pub const LOOPBACK: LinkFlags = LinkFlags(0x8);
+    /// One peer, no neighbors.
+    pub const POINT_TO_POINT: LinkFlags = LinkFlags(0x10);
+    /// Able to carry traffic, in the kernel's opinion (RFC 2863 `up`).
+    pub const RUNNING: LinkFlags = LinkFlags(0x40);
+    /// No address resolution.
+    pub const NO_ARP: LinkFlags = LinkFlags(0x80);
+    /// Carries multicast.
+    pub const MULTICAST: LinkFlags = LinkFlags(0x1000);
+    /// The driver sees a carrier.
+    pub const LOWER_UP: LinkFlags = LinkFlags(0x1_0000);
+
+    /// Whether all of `flags` are set.
+    #[must_use]
+    pub const fn has(self, flags: LinkFlags) -> bool {
+        self.0 & flags.0 == flags.0
+    }
+}
+
+/// One link.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Link<'a> {
+    /// The kernel's number for it.
+    pub index: IfIndex,
+    /// Its name.
+    pub name: &'a str,
+    /// What state it is in.
+    pub flags: LinkFlags,
+    /// Its MTU. Wireless events do not tell.
+    pub mtu: Option<u32>,
+    /// Its Ethernet address, if it has one.
+    pub mac: Option<Mac>,
+    /// What made it: `vlan`, `bridge`, `macvlan` … Physical ones have none.
+    pub kind: Option<&'a str>,
+    /// The bridge, bond or VRF it belongs to.
+    pub master: Option<IfIndex>,
+    /// The link it sits upon (or, `veth`, is tied to), if in this network namespace.
+    pub parent: Option<IfIndex>,
+}
+
+/// Asks for all links.
+pub fn dump(batch: &mut Batch) -> u32 {
+    let seq = batch.begin(RTM_GETLINK, NLM_F_REQUEST | NLM_F_DUMP);
+    batch.fixed(&[0; 16]);
+    batch.attr_u32_ne(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+    seq
+}
+
+/// Reads a link. `None` for messages of other families: the bridge and IPv6 tell of their part of a link
+/// with the same types, and a bridge port that leaves would look like a link that is deleted.
+pub(super) fn parse(payload: &[u8]) -> Result<Option<Link<'_>>, Malformed> {
+    let mut r = Reader::new(payload);
+    let [family, _, _, _] = r.array()?;
+    let index = r.i32_ne()?;
+    let flags = LinkFlags(r.u32_ne()?);
+    r.bytes(4)?;
+    if family != AF_UNSPEC {
+        return Ok(None);
+    }
+    let mut name = None;
+    let mut foreign = false;
+    let mut link = Link {
+        index: positive(index).ok_or(Malformed::Index(index))?,
+        name: "",
+        flags,
+        mtu: None,
+        mac: None,
+        kind: None,
+        master: None,
+        parent: None,
+    };
+    for attr in Attrs::new(r.rest()) {
+        let attr = attr?;
+        match attr.kind {
+            IFLA_ADDRESS => link.mac = attr.mac(),
+            IFLA_IFNAME => name = Some(attr.text()?),
+            IFLA_MTU => link.mtu = Some(attr.u32_ne()?),
+            IFLA_LINK => link.parent = number(attr.u32_ne()?),
+            IFLA_MASTER => link.master = number(attr.u32_ne()?),
+            IFLA_LINK_NETNSID => foreign = true,
+            IFLA_LINKINFO => {
+                for inner in attr.nested()? {
+                    let inner = inner?;
+                    if inner.kind == IFLA_INFO_KIND {
+                        link.kind = Some(inner.text()?);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    link.name = name.ok_or(Malformed::Missing(IFLA_IFNAME))?;
+    if foreign {
+        link.parent = None;
+    }
+    Ok(Some(link))
+}
+
+fn positive(index: i32) -> Option<IfIndex> {
+    u32::try_from(index).ok().and_then(number)
+}
+
+/// An interface number, of which 0 is none.
+pub(super) fn number(index: u32) -> Option<IfIndex> {
+    (index != 0).then_some(IfIndex(index))
+}
