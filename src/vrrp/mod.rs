@@ -14,10 +14,16 @@
     )
 )]
 
+mod backup;
+mod election;
 pub mod garp;
 mod instance;
+mod master;
 pub mod priority;
+mod reception;
 mod stats;
+#[cfg(test)]
+mod tests;
 mod timers;
 
 use core::fmt;
