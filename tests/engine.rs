@@ -1,7 +1,6 @@
 //! The engine against a kernel made of tables: what it asks for, in which order, and what it makes of
 //! refusals, removals and vanishing interfaces.
 
-#[allow(dead_code, reason = "each test file uses its part")]
 mod support;
 
 use std::time::Duration;
@@ -21,12 +20,17 @@ fn at(ms: u64) -> Instant {
 }
 
 fn eth0() -> Kernel {
-    Kernel::with(&[(1, "lo", true), (2, "eth0", true)], &[(1, "127.0.0.1/8"), (2, "192.0.2.1/24")])
+    Kernel::with(
+        &[(1, "lo", true), (2, "eth0", true)],
+        &[(1, "127.0.0.1/8"), (2, "192.0.2.1/24")],
+    )
 }
 
 fn state(engine: &Engine, name: &str) -> StateKind {
     let mut all = engine.instances();
-    all.find(|(known, ..)| *known == name).map(|(_, state, _)| state).expect("it is configured")
+    all.find(|(known, ..)| *known == name)
+        .map(|(_, state, _)| state)
+        .expect("it is configured")
 }
 
 #[test]
@@ -58,14 +62,20 @@ fn the_end_resigns_and_removes_only_what_was_added() {
     run(&mut engine, &mut kernel, at(400));
     kernel.take_log();
     engine.stop(at(450), &mut kernel);
-    assert_eq!(kernel.take_log(), ["advert 7 prio 0 to 224.0.0.18", "del 2 192.0.2.100/32"]);
+    assert_eq!(
+        kernel.take_log(),
+        ["advert 7 prio 0 to 224.0.0.18", "del 2 192.0.2.100/32"]
+    );
     assert!(kernel.has("192.0.2.1/24") && kernel.has("127.0.0.1/8") && !kernel.has(VIP));
 }
 
 #[test]
 fn dont_release_vrrp_leaves_the_addresses_at_the_end() {
     let mut kernel = eth0();
-    let config = Config { instances: vec![instance(7, 100, &[VIP])], ..Config::default() };
+    let config = Config {
+        instances: vec![instance(7, 100, &[VIP])],
+        ..Config::default()
+    };
     let mut engine = Engine::new(config, Options { dont_release: true });
     start(&mut engine, &mut kernel, at(0));
     run(&mut engine, &mut kernel, at(400));
@@ -82,7 +92,10 @@ fn an_address_removed_by_someone_else_is_put_back_and_announced_at_once() {
     kernel.take_log();
     kernel.remove(2, cidr(VIP));
     kernel.deliver(&mut engine, at(410));
-    assert_eq!(kernel.take_log(), ["add 2 192.0.2.100/32", "garp 2 192.0.2.100"]);
+    assert_eq!(
+        kernel.take_log(),
+        ["add 2 192.0.2.100/32", "garp 2 192.0.2.100"]
+    );
     assert_eq!(state(&engine, "VI_7"), StateKind::Master);
 }
 
@@ -129,13 +142,22 @@ fn an_interface_that_appears_late_disappears_and_comes_back_needs_no_restart() {
     for (index, begin) in [(5, 100), (9, 2_000)] {
         kernel.set_link(index, "eth0", true);
         kernel.deliver(&mut engine, at(begin));
-        assert_eq!(state(&engine, "VI_7"), StateKind::Fault, "no address to send from yet");
+        assert_eq!(
+            state(&engine, "VI_7"),
+            StateKind::Fault,
+            "no address to send from yet"
+        );
         kernel.add(index, "192.0.2.1/24");
         kernel.deliver(&mut engine, at(begin + 10));
         assert_eq!(state(&engine, "VI_7"), StateKind::Backup);
         run(&mut engine, &mut kernel, at(begin + 500));
         assert_eq!(state(&engine, "VI_7"), StateKind::Master);
-        assert!(kernel.addrs.iter().any(|a| (a.index, a.cidr) == (index, cidr(VIP))));
+        assert!(
+            kernel
+                .addrs
+                .iter()
+                .any(|a| (a.index, a.cidr) == (index, cidr(VIP)))
+        );
         kernel.drop_link(index);
         kernel.deliver(&mut engine, at(begin + 600));
         assert_eq!(state(&engine, "VI_7"), StateKind::Fault);
@@ -175,14 +197,28 @@ fn link_down_and_lost_address_are_faults_that_pass() {
 fn tracked_interfaces_decide_state_or_priority() {
     for (name, weight, want_state, want_priority) in [
         ("weight 0", 0, StateKind::Fault, None),
-        ("lowers while down", -30, StateKind::Master, Some("advert 7 prio 70 to 224.0.0.18")),
-        ("raises while up", 30, StateKind::Master, Some("advert 7 prio 100 to 224.0.0.18")),
+        (
+            "lowers while down",
+            -30,
+            StateKind::Master,
+            Some("advert 7 prio 70 to 224.0.0.18"),
+        ),
+        (
+            "raises while up",
+            30,
+            StateKind::Master,
+            Some("advert 7 prio 100 to 224.0.0.18"),
+        ),
     ] {
         let mut kernel = eth0();
         kernel.set_link(3, "eth1", true);
         let mut conf = instance(7, 100, &[VIP]);
         let interface = ifname("eth1");
-        conf.track_interfaces = vec![TrackInterface { interface, weight, reverse: false }];
+        conf.track_interfaces = vec![TrackInterface {
+            interface,
+            weight,
+            reverse: false,
+        }];
         let mut engine = engine(vec![conf]);
         start(&mut engine, &mut kernel, at(0));
         run(&mut engine, &mut kernel, at(400));
@@ -192,7 +228,12 @@ fn tracked_interfaces_decide_state_or_priority() {
         assert_eq!(state(&engine, "VI_7"), want_state, "{name}");
         run(&mut engine, &mut kernel, at(650));
         let log = kernel.take_log();
-        assert_eq!(log.iter().find(|l| l.starts_with("advert")).map(String::as_str), want_priority);
+        assert_eq!(
+            log.iter()
+                .find(|l| l.starts_with("advert"))
+                .map(String::as_str),
+            want_priority
+        );
     }
 }
 
@@ -222,8 +263,16 @@ fn unicast_instances_with_one_vrid_are_told_apart_by_their_address() {
     let mut kernel = eth0();
     kernel.set_link(3, "eth1", true);
     kernel.add(3, "198.51.100.1/24");
-    let peer = |text: &str| Peer { addr: cidr(text).addr, min_ttl: 0, max_ttl: 255 };
-    let unicast = |peers| Transport::Unicast { peers, ttl: 255, check_source: false };
+    let peer = |text: &str| Peer {
+        addr: cidr(text).addr,
+        min_ttl: 0,
+        max_ttl: 255,
+    };
+    let unicast = |peers| Transport::Unicast {
+        peers,
+        ttl: 255,
+        check_source: false,
+    };
     let mut first = instance(7, 100, &[VIP]);
     first.transport = unicast(vec![peer("192.0.2.2"), peer("192.0.2.3")]);
     let mut second = instance(7, 100, &[]);
@@ -241,9 +290,16 @@ fn unicast_instances_with_one_vrid_are_told_apart_by_their_address() {
     assert_eq!(state(&engine, "SECOND"), StateKind::Backup);
     let log = kernel.take_log();
     for peer in ["192.0.2.2", "192.0.2.3"] {
-        assert!(log.contains(&format!("advert 7 prio 100 to {peer}")), "each peer gets its own");
+        assert!(
+            log.contains(&format!("advert 7 prio 100 to {peer}")),
+            "each peer gets its own"
+        );
     }
-    assert_eq!(log.iter().filter(|line| line.starts_with("listen")).count(), 1, "one socket");
+    assert_eq!(
+        log.iter().filter(|line| line.starts_with("listen")).count(),
+        1,
+        "one socket"
+    );
 }
 
 #[test]
@@ -256,14 +312,24 @@ fn an_instance_that_cannot_hear_does_not_take_over_blindly() {
     assert_eq!(state(&engine, "VI_7"), StateKind::Fault);
     kernel.deaf = None;
     run(&mut engine, &mut kernel, at(5_000));
-    assert_eq!(state(&engine, "VI_7"), StateKind::Master, "tried again every second");
+    assert_eq!(
+        state(&engine, "VI_7"),
+        StateKind::Master,
+        "tried again every second"
+    );
 }
 
 #[test]
 fn static_addresses_stay_while_the_daemon_runs() {
     let mut kernel = eth0();
-    let static_addresses = vec![address("10.9.9.9/24", "eth0"), address("10.8.8.8/24", "eth7")];
-    let config = Config { static_addresses, ..Config::default() };
+    let static_addresses = vec![
+        address("10.9.9.9/24", "eth0"),
+        address("10.8.8.8/24", "eth7"),
+    ];
+    let config = Config {
+        static_addresses,
+        ..Config::default()
+    };
     let mut engine = Engine::new(config, Options::default());
     start(&mut engine, &mut kernel, at(0));
     assert!(kernel.has("10.9.9.9/24") && !kernel.has("10.8.8.8/24"));
@@ -280,7 +346,10 @@ fn static_addresses_stay_while_the_daemon_runs() {
 #[test]
 fn an_interface_must_stay_down_for_its_configured_delay_to_count() {
     let mut kernel = eth0();
-    let mut config = Config { instances: vec![instance(7, 100, &[VIP])], ..Config::default() };
+    let mut config = Config {
+        instances: vec![instance(7, 100, &[VIP])],
+        ..Config::default()
+    };
     let delay = Duration::from_secs(1);
     config.global.up_down_delays = vec![(ifname("eth0"), delay, Duration::ZERO)];
     let mut engine = Engine::new(config, Options::default());
@@ -291,7 +360,11 @@ fn an_interface_must_stay_down_for_its_configured_delay_to_count() {
     kernel.set_link(2, "eth0", true);
     kernel.deliver(&mut engine, at(900));
     run(&mut engine, &mut kernel, at(3_000));
-    assert_eq!(state(&engine, "VI_7"), StateKind::Master, "a flicker is not believed");
+    assert_eq!(
+        state(&engine, "VI_7"),
+        StateKind::Master,
+        "a flicker is not believed"
+    );
     kernel.set_link(2, "eth0", false);
     kernel.deliver(&mut engine, at(3_000));
     run(&mut engine, &mut kernel, at(3_990));

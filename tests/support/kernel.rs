@@ -75,33 +75,55 @@ impl Kernel {
 
     pub fn set_link(&mut self, index: u32, name: &str, up: bool) {
         self.links.retain(|link| link.index != index);
-        let link = FakeLink { index, name: name.into(), up };
+        let link = FakeLink {
+            index,
+            name: name.into(),
+            up,
+        };
         self.links.push(link.clone());
         self.news.push_back(News::Link(link, true));
     }
 
     pub fn drop_link(&mut self, index: u32) {
-        let gone: Vec<FakeAddr> =
-            self.addrs.iter().copied().filter(|addr| addr.index == index).collect();
+        let gone: Vec<FakeAddr> = self
+            .addrs
+            .iter()
+            .copied()
+            .filter(|addr| addr.index == index)
+            .collect();
         for addr in gone {
             self.remove(addr.index, addr.cidr);
         }
-        let Some(place) = self.links.iter().position(|link| link.index == index) else { return };
+        let Some(place) = self.links.iter().position(|link| link.index == index) else {
+            return;
+        };
         let link = self.links.remove(place);
         self.news.push_back(News::Link(link, false));
     }
 
     /// Somebody else adds an address.
     pub fn add(&mut self, index: u32, text: &str) {
-        let addr = FakeAddr { index, cidr: cidr(text), proto: None };
+        let addr = FakeAddr {
+            index,
+            cidr: cidr(text),
+            proto: None,
+        };
         self.addrs.push(addr);
         self.news.push_back(News::Addr(addr, true));
     }
 
     /// Somebody else removes an address.
     pub fn remove(&mut self, index: u32, cidr: Cidr) {
-        self.addrs.retain(|addr| (addr.index, addr.cidr) != (index, cidr));
-        self.news.push_back(News::Addr(FakeAddr { index, cidr, proto: None }, false));
+        self.addrs
+            .retain(|addr| (addr.index, addr.cidr) != (index, cidr));
+        self.news.push_back(News::Addr(
+            FakeAddr {
+                index,
+                cidr,
+                proto: None,
+            },
+            false,
+        ));
     }
 
     pub fn has(&self, text: &str) -> bool {
@@ -119,14 +141,20 @@ impl Kernel {
                 match &news {
                     News::Link(link, there) => {
                         let link = as_link(link);
-                        let message =
-                            if *there { Message::NewLink(link) } else { Message::DelLink(link) };
+                        let message = if *there {
+                            Message::NewLink(link)
+                        } else {
+                            Message::DelLink(link)
+                        };
                         engine.news(now, &message);
                     }
                     News::Addr(addr, there) => {
                         let addr = as_addr(addr);
-                        let message =
-                            if *there { Message::NewAddr(addr) } else { Message::DelAddr(addr) };
+                        let message = if *there {
+                            Message::NewAddr(addr)
+                        } else {
+                            Message::DelAddr(addr)
+                        };
                         engine.news(now, &message);
                     }
                 }
@@ -136,10 +164,18 @@ impl Kernel {
     }
 
     fn carry_out(&mut self, addr: &Addr<'_>, add: bool) -> i32 {
-        let known = self.addrs.iter().position(|a| a.index == addr.index.0 && a.cidr == addr.cidr);
+        let known = self
+            .addrs
+            .iter()
+            .position(|a| a.index == addr.index.0 && a.cidr == addr.cidr);
         let verb = if add { "add" } else { "del" };
-        self.log.push(format!("{verb} {} {}", addr.index.0, addr.cidr));
-        let entry = FakeAddr { index: addr.index.0, cidr: addr.cidr, proto: addr.proto };
+        self.log
+            .push(format!("{verb} {} {}", addr.index.0, addr.cidr));
+        let entry = FakeAddr {
+            index: addr.index.0,
+            cidr: addr.cidr,
+            proto: addr.proto,
+        };
         match (known, add) {
             (Some(_), true) => EEXIST,
             (None, true) => {
@@ -171,7 +207,12 @@ impl System for Kernel {
                 _ => (self.carry_out(&addr, add), None),
             };
             if errno != 0 {
-                refused(&Ack { seq: envelope.header.seq, errno, text, offset: None });
+                refused(&Ack {
+                    seq: envelope.header.seq,
+                    errno,
+                    text,
+                    offset: None,
+                });
             }
         }
         Ok(())
@@ -180,8 +221,14 @@ impl System for Kernel {
     fn dump(&mut self, batch: &Batch, each: &mut dyn FnMut(&Message<'_>)) -> io::Result<()> {
         let envelope = Messages::new(batch.bytes()).next().expect("a request");
         match envelope.expect("well formed").header.kind {
-            RTM_GETLINK => self.links.iter().for_each(|link| each(&Message::NewLink(as_link(link)))),
-            RTM_GETADDR => self.addrs.iter().for_each(|addr| each(&Message::NewAddr(as_addr(addr)))),
+            RTM_GETLINK => self
+                .links
+                .iter()
+                .for_each(|link| each(&Message::NewLink(as_link(link)))),
+            RTM_GETADDR => self
+                .addrs
+                .iter()
+                .for_each(|addr| each(&Message::NewAddr(as_addr(addr)))),
             other => panic!("dump of {other}, {RTM_NEWLINK} is a link"),
         }
         Ok(())
@@ -191,13 +238,17 @@ impl System for Kernel {
         if let Some(errno) = self.deaf {
             return Err(io::Error::from_raw_os_error(errno));
         }
-        let place = on.interface.map_or("any".into(), |index| index.0.to_string());
+        let place = on
+            .interface
+            .map_or("any".into(), |index| index.0.to_string());
         self.log.push(format!("listen {place} {name:?} {groups:?}"));
         Ok(())
     }
 
     fn unlisten(&mut self, on: Listener) {
-        let place = on.interface.map_or("any".into(), |index| index.0.to_string());
+        let place = on
+            .interface
+            .map_or("any".into(), |index| index.0.to_string());
         self.log.push(format!("unlisten {place}"));
     }
 
@@ -207,9 +258,17 @@ impl System for Kernel {
             return Ok(());
         }
         let packet = ipv4::parse(packet).expect("a well-formed packet");
-        let net = Pseudo { src: packet.header.src.into(), dst: packet.header.dst.into() };
-        let advert = vrrp::parse(packet.payload, &net).expect("a well-formed advert").advert;
-        self.log.push(format!("advert {} prio {} to {}", advert.vrid, advert.priority, route.dst));
+        let net = Pseudo {
+            src: packet.header.src.into(),
+            dst: packet.header.dst.into(),
+        };
+        let advert = vrrp::parse(packet.payload, &net)
+            .expect("a well-formed advert")
+            .advert;
+        self.log.push(format!(
+            "advert {} prio {} to {}",
+            advert.vrid, advert.priority, route.dst
+        ));
         Ok(())
     }
 
@@ -218,7 +277,8 @@ impl System for Kernel {
         if !self.quiet {
             let arp = arp::parse(frame).expect("a gratuitous ARP");
             assert!(arp.is_gratuitous(), "{arp:?}");
-            self.log.push(format!("garp {} {}", interface.0, arp.sender));
+            self.log
+                .push(format!("garp {} {}", interface.0, arp.sender));
         }
         Ok(())
     }
@@ -263,7 +323,10 @@ fn as_addr(addr: &FakeAddr) -> Addr<'_> {
 
 pub fn cidr(text: &str) -> Cidr {
     let (addr, prefix) = text.split_once('/').unwrap_or((text, "32"));
-    Cidr { addr: addr.parse().expect("an address"), prefix: prefix.parse().expect("a prefix") }
+    Cidr {
+        addr: addr.parse().expect("an address"),
+        prefix: prefix.parse().expect("a prefix"),
+    }
 }
 
 pub fn ifname(name: &str) -> IfName {
@@ -305,7 +368,9 @@ pub fn instance(vrid: u8, priority: u8, vips: &[&str]) -> VrrpInstance {
         auth: Auth::None,
         source: None,
         track_src_ip: false,
-        transport: Transport::Multicast { group: "224.0.0.18".parse().expect("an address") },
+        transport: Transport::Multicast {
+            group: "224.0.0.18".parse().expect("an address"),
+        },
         skip_check_adv_addr: false,
         v3_checksum_as_v2: false,
         old_unicast_checksum: false,
@@ -335,12 +400,20 @@ pub fn instance(vrid: u8, priority: u8, vips: &[&str]) -> VrrpInstance {
 }
 
 pub fn engine(instances: Vec<VrrpInstance>) -> Engine {
-    Engine::new(Config { instances, ..Config::default() }, Options::default())
+    Engine::new(
+        Config {
+            instances,
+            ..Config::default()
+        },
+        Options::default(),
+    )
 }
 
 /// Starts the engine at `now` and lets it read what the kernel has to tell.
 pub fn start(engine: &mut Engine, kernel: &mut Kernel, now: Instant) {
-    engine.start(now, std::time::Duration::ZERO, kernel).expect("the fake kernel answers");
+    engine
+        .start(now, std::time::Duration::ZERO, kernel)
+        .expect("the fake kernel answers");
     kernel.deliver(engine, now);
 }
 
@@ -363,10 +436,22 @@ pub fn advert(vrid: u8, priority: u8, from: &str, to: &str, vips: &[&str]) -> Ve
         auth: WireAuth::None,
         addresses: &addresses,
     };
-    let (src, dst): (std::net::Ipv4Addr, std::net::Ipv4Addr) =
-        (from.parse().expect("an address"), to.parse().expect("an address"));
-    let net = Pseudo { src: src.into(), dst: dst.into() };
-    let header = ipv4::Header { tos: 0xc0, id: 1, ttl: 255, protocol: 112, src, dst };
+    let (src, dst): (std::net::Ipv4Addr, std::net::Ipv4Addr) = (
+        from.parse().expect("an address"),
+        to.parse().expect("an address"),
+    );
+    let net = Pseudo {
+        src: src.into(),
+        dst: dst.into(),
+    };
+    let header = ipv4::Header {
+        tos: 0xc0,
+        id: 1,
+        ttl: 255,
+        protocol: 112,
+        src,
+        dst,
+    };
     let mut packet = vec![0; 2048];
     let body = |room: &mut [u8]| vrrp::emit(&advert, Some(&net), ChecksumForm::Pseudo, room);
     let len = ipv4::emit(&header, &mut packet, body).expect("it fits");
@@ -383,7 +468,18 @@ pub fn receive(
     bytes: &[u8],
 ) {
     let interface = (interface != 0).then_some(IfIndex(interface));
-    let on = Listener { family: Family::V4, interface };
-    engine.packet(now, &Datagram { on, bytes, v6: None }, kernel);
+    let on = Listener {
+        family: Family::V4,
+        interface,
+    };
+    engine.packet(
+        now,
+        &Datagram {
+            on,
+            bytes,
+            v6: None,
+        },
+        kernel,
+    );
     kernel.deliver(engine, now);
 }
