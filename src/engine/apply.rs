@@ -5,7 +5,7 @@ use super::router::Router;
 use super::system::System;
 use super::{Engine, StateKind};
 use crate::types::{Instant, Priority};
-use crate::vrrp::{Action, Actions, Event, Notice, Reason};
+use crate::vrrp::{Action, Actions, Event, Notice, Reason, Seen};
 
 impl Engine {
     /// Gives an event to an instance and carries out everything that follows from it.
@@ -20,14 +20,24 @@ impl Engine {
         let Some(router) = self.routers.get_mut(id) else {
             return;
         };
+        // A new master no longer knows whom it succeeds; the log does.
+        let before = router.machine.master();
         router.machine.handle(now, event, &mut actions);
+        let seen = before.or(router.machine.master());
         for action in actions {
-            self.apply(id, now, action, system);
+            self.apply(id, now, action, seen, system);
         }
         self.rearm(id);
     }
 
-    fn apply(&mut self, id: usize, now: Instant, action: Action, system: &mut dyn System) {
+    fn apply(
+        &mut self,
+        id: usize,
+        now: Instant,
+        action: Action,
+        seen: Option<Seen>,
+        system: &mut dyn System,
+    ) {
         match action {
             Action::SendAdvert(priority) => self.send_advert(id, priority, system),
             Action::Install => {
@@ -55,7 +65,7 @@ impl Engine {
                     router.garp.stop();
                 }
             }
-            Action::Transition { from, to, why } => self.log_transition(id, from, to, why),
+            Action::Transition { from, to, why } => self.log_transition(id, from, to, why, seen),
             Action::Notice(notice) => self.log_notice(id, now, notice),
         }
     }
@@ -85,12 +95,19 @@ impl Engine {
         }
     }
 
-    fn log_transition(&self, id: usize, from: StateKind, to: StateKind, why: Reason) {
+    fn log_transition(
+        &self,
+        id: usize,
+        from: StateKind,
+        to: StateKind,
+        why: Reason,
+        seen: Option<Seen>,
+    ) {
         let Some(router) = self.routers.get(id) else {
             return;
         };
         let name = &router.conf.name;
-        let because = self.explain(router, why);
+        let because = self.explain(router, why, seen);
         match to {
             StateKind::Init => log::info!(target: "vrrp", "({name}) Stopped: {because}"),
             StateKind::Fault => {
@@ -106,9 +123,8 @@ impl Engine {
     }
 
     /// The reason as a sentence, with names and numbers.
-    fn explain(&self, router: &Router, why: Reason) -> String {
+    fn explain(&self, router: &Router, why: Reason, seen: Option<Seen>) -> String {
         let conf = &router.conf;
-        let seen = router.machine.master();
         let priority = router.machine.effective_priority();
         match why {
             Reason::Startup => format!("start with priority {priority}"),

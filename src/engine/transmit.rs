@@ -4,10 +4,11 @@ use core::net::IpAddr;
 use std::io;
 
 use super::Engine;
-use super::router::{Router, auth};
+use super::router::{Router, Surroundings, auth};
 use super::system::{Route, System};
 use crate::config::model::{Transport, VrrpInstance};
 use crate::types::{Family, Instant, Priority, Version};
+use crate::vrrp::Reason;
 use crate::wire::vrrp::{AdvertOut, ChecksumForm};
 use crate::wire::{Pseudo, Unfit, arp, ipv4, ipv6, ndisc, vrrp};
 
@@ -22,6 +23,11 @@ impl Engine {
         let Some(router) = self.routers.get_mut(id) else {
             return;
         };
+        let gone = [Reason::InterfaceDown, Reason::InterfaceMissing].map(Surroundings::Missing);
+        if router.told.is_some_and(|told| gone.contains(&told)) {
+            // A last advert would reach nobody.
+            return;
+        }
         // Without a source there is nothing to send from; the machine is told so and is in FAULT.
         let Some(source) = router.source().or(router.machine.source()) else {
             return;
