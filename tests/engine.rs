@@ -372,3 +372,27 @@ fn an_interface_must_stay_down_for_its_configured_delay_to_count() {
     run(&mut engine, &mut kernel, at(4_010));
     assert_eq!(state(&engine, "VI_7"), StateKind::Fault);
 }
+
+#[test]
+fn announcements_of_all_instances_on_an_interface_keep_the_configured_gap() {
+    let mut kernel = eth0();
+    let mut confs = vec![
+        instance(7, 100, &[VIP, "192.0.2.101/32"]),
+        instance(8, 100, &["192.0.2.102/32"]),
+    ];
+    for conf in &mut confs {
+        conf.garp.interval = Duration::from_millis(30);
+    }
+    let mut engine = engine(confs);
+    start(&mut engine, &mut kernel, at(0));
+    run(&mut engine, &mut kernel, at(362));
+    let sent = |kernel: &mut Kernel| {
+        let log = kernel.take_log();
+        log.iter().filter(|line| line.starts_with("garp")).count()
+    };
+    assert_eq!(sent(&mut kernel), 1, "the takeover is at 361 ms");
+    run(&mut engine, &mut kernel, at(395));
+    assert_eq!(sent(&mut kernel), 1);
+    run(&mut engine, &mut kernel, at(600));
+    assert_eq!(sent(&mut kernel), 1);
+}

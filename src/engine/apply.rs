@@ -63,6 +63,7 @@ impl Engine {
             Action::Silence => {
                 if let Some(router) = self.routers.get_mut(id) {
                     router.garp.stop();
+                    router.garp_held = None;
                 }
             }
             Action::Transition { from, to, why } => self.log_transition(id, from, to, why, seen),

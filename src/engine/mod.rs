@@ -16,6 +16,7 @@ mod apply;
 mod budget;
 mod deadlines;
 mod links;
+mod pacing;
 pub mod reception;
 mod router;
 mod startup;
@@ -33,6 +34,7 @@ use addresses::AddressSet;
 use budget::Budget;
 use deadlines::Deadlines;
 use links::{Change, Delays, Links};
+use pacing::Pacing;
 use router::{Router, Surroundings};
 use system::{Listener, System};
 
@@ -78,6 +80,7 @@ pub struct Engine {
     unsettled: bool,
     statics_suspect: bool,
     unknown_vrids: Budget,
+    pacing: Pacing,
     /// Room for one packet or frame.
     scratch: Vec<u8>,
 }
@@ -100,6 +103,8 @@ impl Engine {
             virtuals.extend(router.set.listed().map(|cidr| (cidr, id)));
         }
         virtuals.sort_unstable();
+        let devs = routers.iter().flat_map(|router| router.set.addresses());
+        let pacing = Pacing::new(&global.garp_groups, devs.map(|address| &address.dev));
         let delays = global.up_down_delays.iter();
         let delays = delays.map(|(name, down, up)| Delays {
             name: name.clone(),
@@ -118,6 +123,7 @@ impl Engine {
             unsettled: false,
             statics_suspect: false,
             unknown_vrids: Budget::default(),
+            pacing,
             scratch: vec![0; SCRATCH],
             global,
             routers,

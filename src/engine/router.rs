@@ -1,6 +1,7 @@
 //! One `vrrp_instance` at run time: the protocol machine together with what it acts on.
 
 use core::net::IpAddr;
+use core::time::Duration;
 
 use super::addresses::AddressSet;
 use super::budget::Budget;
@@ -24,6 +25,9 @@ pub(crate) struct Router {
     pub(crate) conf: VrrpInstance,
     pub(crate) machine: Instance,
     pub(crate) garp: garp::Schedule,
+    /// Place of an announcement that must wait for its interface's gap until `garp_after`.
+    pub(crate) garp_held: Option<usize>,
+    pub(crate) garp_after: Instant,
     /// VIPs first, then excluded VIPs.
     pub(crate) set: AddressSet,
     /// The advertised addresses.
@@ -51,6 +55,8 @@ impl Router {
         Router {
             machine: Instance::new(params(&conf, &vips)),
             garp,
+            garp_held: None,
+            garp_after: Instant::ZERO,
             set,
             vips,
             ifindex: None,
@@ -66,12 +72,24 @@ impl Router {
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        let announcement = match self.garp_held {
+            Some(_) => Some(self.garp_after),
+            None => self.garp.next_deadline(),
+        };
         let all = [
             self.machine.next_deadline(),
-            self.garp.next_deadline(),
+            announcement,
             self.set.next_deadline(),
         ];
         all.into_iter().flatten().min()
+    }
+
+    /// Smallest gap between two announcements on an interface.
+    pub(crate) fn gap(&self, family: Family) -> Duration {
+        match family {
+            Family::V4 => self.conf.garp.interval,
+            Family::V6 => self.conf.garp.gna_interval,
+        }
     }
 
     /// The address adverts are sent from, while there is one.
@@ -230,9 +248,6 @@ fn garp_params(conf: &VrrpInstance) -> garp::Params {
         refresh_repeat: garp.refresh_repeat,
         lower_prio_repeat: garp.lower_prio_repeat,
         lower_prio_delay: garp.lower_prio_delay,
-        gap: match conf.family {
-            Family::V4 => garp.interval,
-            Family::V6 => garp.gna_interval,
-        },
+        gap: Duration::ZERO,
     }
 }

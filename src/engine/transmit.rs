@@ -71,7 +71,7 @@ impl Engine {
             return;
         };
         for _ in 0..FRAMES_PER_TURN {
-            let Some(place) = router.garp.next(now) else {
+            let Some(place) = router.garp_held.take().or_else(|| router.garp.next(now)) else {
                 return;
             };
             let Some(address) = router.set.get(place) else {
@@ -83,6 +83,15 @@ impl Engine {
             let (Some(mac), false) = (link.mac, link.silent) else {
                 continue;
             };
+            let family = address.cidr.family();
+            if let Err(later) = self
+                .pacing
+                .take(now, &address.dev, family, router.gap(family))
+            {
+                router.garp_held = Some(place);
+                router.garp_after = later;
+                return;
+            }
             let frame = self.scratch.as_mut_slice();
             let built = match address.cidr.addr {
                 IpAddr::V4(addr) => arp::gratuitous(mac, addr, frame),
