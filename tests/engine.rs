@@ -396,3 +396,23 @@ fn announcements_of_all_instances_on_an_interface_keep_the_configured_gap() {
     run(&mut engine, &mut kernel, at(600));
     assert_eq!(sent(&mut kernel), 1);
 }
+
+#[test]
+fn instances_that_take_over_together_all_advertise_before_any_address_is_set() {
+    let mut kernel = eth0();
+    let confs = (1..=20).map(|vrid| instance(vrid, 100, &[&format!("192.0.2.{}/32", 100 + vrid)]));
+    let mut engine = engine(confs.collect());
+    start(&mut engine, &mut kernel, at(0));
+    kernel.take_log();
+    run(&mut engine, &mut kernel, at(365));
+    let order: Vec<String> = kernel
+        .take_log()
+        .iter()
+        .filter_map(|line| line.split(' ').next().map(str::to_owned))
+        .collect();
+    let (adverts, rest) = order.split_at(20);
+    let (adds, garps) = rest.split_at(20);
+    assert!(adverts.iter().all(|word| word == "advert"), "{adverts:?}");
+    assert!(adds.iter().all(|word| word == "add"), "{adds:?}");
+    assert!(garps[..20].iter().all(|word| word == "garp"), "{garps:?}");
+}

@@ -7,7 +7,64 @@ use super::{Engine, StateKind};
 use crate::types::{Instant, Priority};
 use crate::vrrp::{Action, Actions, Event, Notice, Reason, Seen};
 
+/// An action that waits for its turn.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Later {
+    id: usize,
+    action: Action,
+    seen: Option<Seen>,
+}
+
+impl Later {
+    /// Addresses before announcements before words. The actions of one instance keep their order.
+    fn phase(&self) -> u8 {
+        match self.action {
+            Action::SendAdvert(_) | Action::Install | Action::Withdraw | Action::Silence => 0,
+            Action::Announce(_) => 1,
+            Action::Transition { .. } | Action::Notice(_) => 2,
+        }
+    }
+}
+
 impl Engine {
+    /// Fires the instance's timer. Adverts go out at once, the rest when all timers have fired.
+    pub(super) fn fire(&mut self, id: usize, now: Instant, system: &mut dyn System) {
+        let mut actions = Actions::new();
+        let Some(router) = self.routers.get_mut(id) else {
+            return;
+        };
+        let before = router.machine.master();
+        router.machine.handle(now, Event::Timer, &mut actions);
+        let seen = before.or(router.machine.master());
+        for action in actions {
+            match action {
+                Action::SendAdvert(priority) => self.send_advert(id, priority, system),
+                Action::Install
+                | Action::Withdraw
+                | Action::Announce(_)
+                | Action::Silence
+                | Action::Transition { .. }
+                | Action::Notice(_) => self.later.push(Later { id, action, seen }),
+            }
+        }
+    }
+
+    /// Carries out what the timers have caused.
+    pub(super) fn carry_out(&mut self, now: Instant, system: &mut dyn System) {
+        if self.later.is_empty() {
+            return;
+        }
+        let mut later = core::mem::take(&mut self.later);
+        for phase in 0..=2 {
+            for Later { id, action, seen } in later.iter().filter(|later| later.phase() == phase) {
+                self.apply(*id, now, *action, *seen, system);
+                self.rearm(*id);
+            }
+        }
+        later.clear();
+        self.later = later;
+    }
+
     /// Gives an event to an instance and carries out everything that follows from it.
     pub(super) fn tell(
         &mut self,

@@ -80,6 +80,8 @@ pub struct Engine {
     unsettled: bool,
     statics_suspect: bool,
     unknown_vrids: Budget,
+    /// What timers have caused and is carried out when all of them have fired.
+    later: Vec<apply::Later>,
     pacing: Pacing,
     /// Room for one packet or frame.
     scratch: Vec<u8>,
@@ -123,6 +125,7 @@ impl Engine {
             unsettled: false,
             statics_suspect: false,
             unknown_vrids: Budget::default(),
+            later: Vec::with_capacity(routers.len().saturating_mul(4)),
             pacing,
             scratch: vec![0; SCRATCH],
             global,
@@ -156,14 +159,18 @@ impl Engine {
     }
 
     /// Does what is due. Every key gets at most one turn, so that packets are looked at in between.
+    ///
+    /// When many instances take over together all of them advertise first, which is what keeps other
+    /// routers from taking over too; then all addresses are set, then all are announced, then the log is written.
     pub fn expire(&mut self, now: Instant, system: &mut dyn System) {
         let keys = self.routers.len() + 3;
         for _ in 0..keys {
             match self.deadlines.first() {
                 Some((at, key)) if at <= now => self.due(key, now, system),
-                Some(_) | None => return,
+                Some(_) | None => break,
             }
         }
+        self.carry_out(now, system);
     }
 
     fn due(&mut self, key: usize, now: Instant, system: &mut dyn System) {
@@ -172,7 +179,7 @@ impl Engine {
         };
         let past = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         if past(router.machine.next_deadline()) {
-            self.tell(key, now, Event::Timer, system);
+            self.fire(key, now, system);
         }
         self.announce(key, now, system);
         if self

@@ -6,15 +6,15 @@ use std::io;
 use super::Engine;
 use super::router::{Router, Surroundings, auth};
 use super::system::{Route, System};
-use crate::config::model::{Transport, VrrpInstance};
-use crate::types::{Family, Instant, Priority, Version};
+use crate::config::model::{Address, Transport, VrrpInstance};
+use crate::types::{Family, IfIndex, Instant, Mac, Priority, Version};
 use crate::vrrp::Reason;
 use crate::wire::vrrp::{AdvertOut, ChecksumForm};
 use crate::wire::{Pseudo, Unfit, arp, ipv4, ipv6, ndisc, vrrp};
 
 /// Type of service of adverts: internetwork control.
 const TOS: u8 = 0xc0;
-/// Frames of one instance per turn; the rest follows after the sockets have been looked at.
+/// Frames of one instance per turn at most; the rest follows after the sockets have been looked at.
 const FRAMES_PER_TURN: usize = 128;
 
 impl Engine {
@@ -65,7 +65,8 @@ impl Engine {
         note_sending(router, &result);
     }
 
-    /// Sends what the schedule says is due, as much as fits one turn.
+    /// Sends what the schedule says is due: one round at most, so that a burst of one instance does not
+    /// hold up the first round of the next.
     pub(super) fn announce(&mut self, id: usize, now: Instant, system: &mut dyn System) {
         let Some(router) = self.routers.get_mut(id) else {
             return;
@@ -74,36 +75,47 @@ impl Engine {
             let Some(place) = router.garp_held.take().or_else(|| router.garp.next(now)) else {
                 return;
             };
+            let end_of_round = place.saturating_add(1) == router.set.len();
             let Some(address) = router.set.get(place) else {
                 continue;
             };
-            let Some(link) = self.links.named(&address.dev) else {
-                continue;
-            };
-            let (Some(mac), false) = (link.mac, link.silent) else {
-                continue;
-            };
-            let family = address.cidr.family();
-            if let Err(later) = self
-                .pacing
-                .take(now, &address.dev, family, router.gap(family))
-            {
-                router.garp_held = Some(place);
-                router.garp_after = later;
+            let (dev, family) = (&address.dev, address.cidr.family());
+            let link = self.links.named(dev).filter(|link| !link.silent);
+            if let Some((index, mac)) = link.and_then(|link| Some((link.index, link.mac?))) {
+                if let Err(later) = self.pacing.take(now, dev, family, router.gap(family)) {
+                    router.garp_held = Some(place);
+                    router.garp_after = later;
+                    return;
+                }
+                let scratch = self.scratch.as_mut_slice();
+                if let Err(error) = announce_one(address, index, mac, scratch, system) {
+                    let name = &router.conf.name;
+                    log::debug!(target: "vrrp", "({name}) announcement: {error}");
+                }
+            }
+            if end_of_round {
                 return;
             }
-            let frame = self.scratch.as_mut_slice();
-            let built = match address.cidr.addr {
-                IpAddr::V4(addr) => arp::gratuitous(mac, addr, frame),
-                // RFC 9568 §6.4.2: with the Router flag, for that is what it is.
-                IpAddr::V6(addr) => ndisc::unsolicited(mac, addr, addr, true, frame),
-            };
-            if let Some(frame) = built.ok().and_then(|len| frame.get(..len))
-                && let Err(error) = system.send_frame(link.index, frame)
-            {
-                log::debug!(target: "vrrp", "({}) announcement: {error}", router.conf.name);
-            }
         }
+    }
+}
+
+/// Tells the neighbours where an address is.
+fn announce_one(
+    address: &Address,
+    index: IfIndex,
+    mac: Mac,
+    scratch: &mut [u8],
+    system: &mut dyn System,
+) -> io::Result<()> {
+    let built = match address.cidr.addr {
+        IpAddr::V4(addr) => arp::gratuitous(mac, addr, scratch),
+        // RFC 9568 §6.4.2: with the Router flag, for that is what it is.
+        IpAddr::V6(addr) => ndisc::unsolicited(mac, addr, addr, true, scratch),
+    };
+    match built.ok().and_then(|len| scratch.get(..len)) {
+        Some(frame) => system.send_frame(index, frame),
+        None => Ok(()),
     }
 }
 
