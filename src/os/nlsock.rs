@@ -41,7 +41,7 @@ impl NetlinkSocket {
         }
         // The kernel's own words with each refusal, and no copy of the request; both since 4.12/4.3.
         for option in [libc::NETLINK_EXT_ACK, libc::NETLINK_CAP_ACK] {
-            drop(sys::set_int_option(fd.as_fd(), libc::SOL_NETLINK, option, 1));
+            let _ = sys::set_int_option(fd.as_fd(), libc::SOL_NETLINK, option, 1);
         }
         bind(fd.as_raw_fd(), &NetlinkAddr::new(0, groups))?;
         Ok(NetlinkSocket { fd })

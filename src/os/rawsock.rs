@@ -99,7 +99,7 @@ impl PktInfo {
 
     fn new(interface: u32) -> Self {
         let mut bytes = [0; Self::LEN];
-        let mut at = 0;
+        let mut at = 0_usize;
         let mut put = |field: &[u8]| {
             if let Some(place) = bytes.get_mut(at..at.saturating_add(field.len())) {
                 place.copy_from_slice(field);

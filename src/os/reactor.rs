@@ -5,7 +5,7 @@
 
 use core::time::Duration;
 use std::io;
-use std::os::fd::RawFd;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 use super::clock;
 use super::linux::Linux;
@@ -28,7 +28,8 @@ const STALL: Duration = Duration::from_millis(20);
 const NEWS_PER_TURN: u32 = 256;
 
 /// Everything the loop waits for.
-pub(super) struct Reactor {
+#[derive(Debug)]
+pub struct Reactor {
     engine: Engine,
     linux: Linux,
     news: NetlinkSocket,
@@ -45,7 +46,7 @@ const SIGNALS: usize = 1;
 const FIRST_RECEIVER: usize = 2;
 
 impl Reactor {
-    pub(super) fn new(engine: Engine, signals: Signals) -> io::Result<Self> {
+    pub fn new(engine: Engine, signals: Signals) -> io::Result<Self> {
         Ok(Reactor {
             engine,
             // First, so that nothing that happens during the first look is missed.
@@ -60,12 +61,12 @@ impl Reactor {
     }
 
     /// Begins: reads the machine's state, starts all instances.
-    pub(super) fn start(&mut self) -> io::Result<()> {
+    pub fn start(&mut self) -> io::Result<()> {
         self.engine.start(clock::now(), clock::uptime(), &mut self.linux)
     }
 
     /// Runs until told to stop.
-    pub(super) fn run(&mut self) -> io::Result<()> {
+    pub fn run(&mut self) -> io::Result<()> {
         loop {
             let deadline = self.engine.next_deadline();
             let timeout = deadline.map(|at| at.since(clock::now()));
@@ -77,7 +78,7 @@ impl Reactor {
             if self.is_ready(NEWS) {
                 self.kernel_news()?;
             }
-            if self.is_ready(SIGNALS) && self.told_to_stop()? {
+            if self.is_ready(SIGNALS) && self.told_to_stop() {
                 self.engine.stop(clock::now(), &mut self.linux);
                 return Ok(());
             }
@@ -93,7 +94,7 @@ impl Reactor {
         }
         self.generation = Some(generation);
         self.poll.clear();
-        let fixed = [self.news.fd(), self.signals.fd()];
+        let fixed = [self.news.fd(), self.signals.as_fd().as_raw_fd()];
         self.poll.extend(fixed.into_iter().chain(self.linux.descriptors()).map(readable));
     }
 
@@ -155,15 +156,20 @@ impl Reactor {
         Ok(())
     }
 
-    fn told_to_stop(&mut self) -> io::Result<bool> {
-        while let Some(signal) = self.signals.next()? {
-            match signal {
-                Signal::Stop => return Ok(true),
-                Signal::Reload => log::warn!("reload is not supported yet; restart instead"),
-                _ => {}
+    fn told_to_stop(&mut self) -> bool {
+        while let Some(received) = self.signals.next() {
+            match received.signal {
+                Signal::Stop => return true,
+                Signal::Reload => {
+                    log::warn!("SIGHUP: reload is not supported yet; restart instead");
+                }
+                Signal::Dump | Signal::Stats | Signal::ClearStats | Signal::Json | Signal::Trace => {
+                    log::warn!("this signal's dump is not supported yet");
+                }
+                Signal::Child | Signal::Other(_) => {}
             }
         }
-        Ok(false)
+        false
     }
 }
 
