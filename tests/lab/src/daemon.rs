@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 
 use crate::conf::Conf;
@@ -149,6 +150,10 @@ impl Running {
         }
         signal_all(&pids, Signal::SIGKILL);
         let _ = self.child.wait();
+        // Orphans are ours to bury (we are process 1): a zombie would still count as a running copy.
+        for pid in pids.iter().filter(|p| **p != self.child.id()) {
+            let _ = waitpid(Pid::from_raw(i32::try_from(*pid).unwrap_or(i32::MAX)), None);
+        }
         at
     }
 

@@ -50,6 +50,7 @@ fn main() {
         return;
     }
     let refused = private::enter().is_err();
+    vrrpd_lab::plain_panics();
     let mut counts = [0; 3];
     for test in &chosen {
         let begin = Instant::now();
