@@ -48,18 +48,10 @@ impl Daemon {
     /// Whether the program can be run at all.
     #[must_use]
     pub fn available(&self) -> bool {
-        self.program("-v")
+        Command::new(self.path())
+            .arg("-v")
             .output()
             .is_ok_and(|o| o.status.success())
-    }
-
-    fn program(&self, arg: &str) -> Command {
-        let mut cmd = match self {
-            Self::Vrrpd(path) => Command::new(path),
-            Self::Keepalived => Command::new("keepalived"),
-        };
-        cmd.arg(arg);
-        cmd
     }
 
     /// Starts it on `node` with this configuration.
@@ -80,10 +72,7 @@ impl Daemon {
         );
         fs::write(&conf_file, conf).expect("writing the configuration");
         let mut words: Vec<String> = prefix.iter().map(ToString::to_string).collect();
-        words.push(match self {
-            Self::Vrrpd(path) => path.display().to_string(),
-            Self::Keepalived => "keepalived".into(),
-        });
+        words.push(self.path());
         words.extend(["-n", "-l", "-D", "-f", &conf_file, "-p"].map(String::from));
         words.push(format!("{base}.pid"));
         if *self == Self::Keepalived {
@@ -93,21 +82,47 @@ impl Daemon {
             }
             words.push("-G".into());
         }
-        let file = File::create(&log).expect("creating the log");
-        let mut cmd = Command::new(&words[0]);
-        cmd.args(&words[1..])
-            .stdin(Stdio::null())
-            .stdout(file.try_clone().expect("a descriptor"))
-            .stderr(file)
-            .process_group(0);
-        let started = now();
-        let child = node.spawn(&mut cmd);
-        Running {
-            child,
-            log,
-            pid_file: format!("{base}.pid").into(),
-            started,
+        launch(node, &words, log, format!("{base}.pid").into())
+    }
+
+    /// Starts it with exactly these arguments.
+    #[must_use]
+    pub fn start_args(&self, node: &Node, args: &[&str]) -> Running {
+        let mut words = vec![self.path()];
+        words.extend(args.iter().map(ToString::to_string));
+        let base = format!("{DIR}/{}-{}", node.id(), self.name());
+        launch(
+            node,
+            &words,
+            format!("{base}.args.log").into(),
+            format!("{base}.pid").into(),
+        )
+    }
+
+    fn path(&self) -> String {
+        match self {
+            Self::Vrrpd(path) => path.display().to_string(),
+            Self::Keepalived => "keepalived".into(),
         }
+    }
+}
+
+/// Starts a command on a node with its output in a log file.
+fn launch(node: &Node, words: &[String], log: PathBuf, pid_file: PathBuf) -> Running {
+    let file = File::create(&log).expect("creating the log");
+    let mut cmd = Command::new(&words[0]);
+    cmd.args(&words[1..])
+        .stdin(Stdio::null())
+        .stdout(file.try_clone().expect("a descriptor"))
+        .stderr(file)
+        .process_group(0);
+    let started = now();
+    let child = node.spawn(&mut cmd);
+    Running {
+        child,
+        log,
+        pid_file,
+        started,
     }
 }
 

@@ -8,7 +8,13 @@
 //! instead: those it passes prove that the test is fair, those it fails (listed as `known`) that it bites.
 //! Arguments select tests by part of their name; `--list` prints the names.
 
+mod forged;
+mod kernel;
+mod process;
+mod support;
 mod takeover;
+mod transports;
+mod wire;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
@@ -38,11 +44,18 @@ const LIMIT: Duration = Duration::from_secs(90);
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let wanted: Vec<&String> = args.iter().filter(|a| !a.starts_with('-')).collect();
-    let chosen: Vec<Test> = [takeover::TESTS]
-        .concat()
-        .into_iter()
-        .filter(|(name, ..)| wanted.is_empty() || wanted.iter().any(|w| name.contains(w.as_str())))
-        .collect();
+    let chosen: Vec<Test> = [
+        takeover::TESTS,
+        transports::TESTS,
+        kernel::TESTS,
+        wire::TESTS,
+        forged::TESTS,
+        process::TESTS,
+    ]
+    .concat()
+    .into_iter()
+    .filter(|(name, ..)| wanted.is_empty() || wanted.iter().any(|w| name.contains(w.as_str())))
+    .collect();
     if args.iter().any(|a| a == "--list") {
         for (name, ..) in &chosen {
             println!("{name}: test");
