@@ -94,7 +94,7 @@ impl Node {
         };
         check(
             &format!("ip netns add {}", node.ns),
-            &mut Command::new("ip").args(["netns", "add", &node.ns]),
+            Command::new("ip").args(["netns", "add", &node.ns]),
         );
         node.sysctl("net.ipv6.conf.default.accept_dad", "0");
         node.sysctl("net.ipv6.conf.default.dad_transmits", "0");
@@ -131,7 +131,7 @@ impl Node {
         fs::write(&file, lines).expect("writing the batch");
         check(
             "ip -batch",
-            &mut Command::new("ip").args(["-n", &self.ns, "-batch", &file]),
+            Command::new("ip").args(["-n", &self.ns, "-batch", &file]),
         );
     }
 

@@ -165,10 +165,10 @@ fn refuse(what: &str, why: &std::io::Error) -> ! {
             "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
         ),
     ] {
-        if let Ok(now) = fs::read_to_string(Path::new("/proc/sys").join(knob)) {
-            if now.trim() != want {
-                eprintln!("  remedy (as root): {advice}    (it is {} now)", now.trim());
-            }
+        if let Ok(now) = fs::read_to_string(Path::new("/proc/sys").join(knob))
+            && now.trim() != want
+        {
+            eprintln!("  remedy (as root): {advice}    (it is {} now)", now.trim());
         }
     }
     if fs::read_to_string("/proc/sys/user/max_user_namespaces").is_ok_and(|n| n.trim() == "0") {

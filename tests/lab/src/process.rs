@@ -10,10 +10,10 @@ pub fn tree(root: u32) -> Vec<u32> {
         let Ok(pid) = e.file_name().to_string_lossy().parse::<u32>() else {
             continue;
         };
-        if let Some((ppid, state)) = stat(pid) {
-            if state != 'Z' {
-                parents.push((pid, ppid));
-            }
+        if let Some((ppid, state)) = stat(pid)
+            && state != 'Z'
+        {
+            parents.push((pid, ppid));
         }
     }
     let mut found = vec![root];
