@@ -21,7 +21,7 @@ const IFLA_EXT_MASK: u16 = 29;
 const IFLA_LINK_NETNSID: u16 = 37;
 const IFLA_INFO_KIND: u16 = 1;
 
-/// Counters are two thirds of a link's message and of no use to us.
+/// Counters are a quarter of an answer and of no use to us.
 const RTEXT_FILTER_SKIP_STATS: u32 = 8;
 
 /// `IFF_*` of a link.
