@@ -6,7 +6,7 @@
 //! as often as its budget for this turn allows: `Some(i)` is "send the frame of address `i` now",
 //! `None` is "nothing until [`Schedule::next_deadline`]".
 //!
-//! A burst that becomes due while another is being sent does not line up behind it: neighbours
+//! A burst that becomes due while another is being sent does not line up behind it: neighbors
 //! learn the same from either, so the larger number of rounds is what is still to be sent.
 
 use core::time::Duration;

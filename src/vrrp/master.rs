@@ -7,10 +7,10 @@
 //! answers per interval.
 //!
 //! **After a stall** longer than our peers' down interval one of them may have been master, and the
-//! neighbours' tables point there. The sockets have been read before the timer, so a stronger one
-//! has made us yield and a weaker one was answered. If nothing was queued (a suspended machine), the
-//! weaker one falls silent at our advert and we would never know of it; so the neighbours are told
-//! anew as well.
+//! neighbors' tables point there. The sockets are read before the timer, and until that is done we
+//! answer nobody: a stronger one in the queue makes us yield without having said a word. If none was,
+//! the timer's advert answers the weaker ones; and as we may not even have heard of them (a suspended
+//! machine has no queue) the neighbors are told anew.
 
 use core::time::Duration;
 
@@ -36,6 +36,8 @@ pub(super) struct Master {
 struct Rival {
     /// When to look again.
     step_at: Instant,
+    /// How long to wait each time: a down interval in its adverts.
+    patience: Duration,
     /// Heard more than once: not a stray packet.
     again: bool,
 }
@@ -81,9 +83,15 @@ impl Instance {
             master.advert_at = timers::next_period(due, interval, now);
         }
         self.push(Action::SendAdvert(self.effective_priority()), out);
-        if late.saturating_add(interval) > self.peers_patience() {
+        if self.overslept(late) {
             self.push(Action::Announce(Burst::Master), out);
         }
+    }
+
+    /// Whether an advert this late came after our peers' patience had ended.
+    fn overslept(&self, late: Duration) -> bool {
+        let silence = late.saturating_add(self.params.advert_int.duration());
+        silence > self.peers_patience()
     }
 
     /// The shortest down interval a peer configured like us can have.
@@ -136,7 +144,7 @@ impl Instance {
         }
     }
 
-    /// RFC 9568 §6.4.3: at once, so that the weaker one yields before neighbours learn from it.
+    /// RFC 9568 §6.4.3: at once, so that the weaker one yields before neighbors learn from it.
     fn assert_mastership(&mut self, now: Instant, out: &mut Actions) {
         if !self.may_answer(now) {
             return;
@@ -147,20 +155,21 @@ impl Instance {
         self.push(Action::Announce(Burst::LowerPrio), out);
     }
 
-    /// Whether an answer is allowed now; if so, none is for a quarter of an interval.
+    /// Whether an answer is allowed now; if so, none is for a quarter of an interval. After a stall
+    /// none is before the sockets are empty: the next packet may be of a stronger router. The timer
+    /// that follows then answers them all.
     fn may_answer(&mut self, now: Instant) -> bool {
-        let quarter = self
-            .params
-            .advert_int
-            .duration()
-            .checked_div(4)
-            .unwrap_or_default();
+        let interval = self.params.advert_int.duration();
+        let quarter = interval.checked_div(4).unwrap_or_default();
+        let State::Master(master) = &self.state else {
+            return false;
+        };
+        if now < master.quiet_until || self.overslept(now.since(master.advert_at)) {
+            return false;
+        }
         let State::Master(master) = &mut self.state else {
             return false;
         };
-        if now < master.quiet_until {
-            return false;
-        }
         master.quiet_until = now.after(quarter);
         true
     }
@@ -168,7 +177,11 @@ impl Instance {
     fn give_way(&mut self, now: Instant, received: &Received<'_>, why: Reason, out: &mut Actions) {
         let seen = self.seen(received);
         self.notice_interval(now, seen, out);
-        if self.params.higher_prio_send_advert {
+        let State::Master(master) = &self.state else {
+            return;
+        };
+        let overslept = self.overslept(now.since(master.advert_at));
+        if self.params.higher_prio_send_advert && !overslept {
             self.push(Action::SendAdvert(self.effective_priority()), out);
         }
         self.release(false, out);
@@ -193,14 +206,15 @@ impl Instance {
             self.push(Action::Notice(Notice::TwoOwners { from }), out);
         }
         if standing == Standing::Weaker {
-            self.bide(now);
+            self.bide(now, self.seen(received).interval);
         } else {
             self.assert_mastership(now, out);
         }
     }
 
-    fn bide(&mut self, now: Instant) {
-        let step_at = now.after(self.peers_patience());
+    fn bide(&mut self, now: Instant, theirs: Centis) {
+        let (version, adverts) = (self.params.version, self.params.down_timer_adverts);
+        let patience = timers::down(version, adverts, theirs, Priority::OWNER);
         let State::Master(master) = &mut self.state else {
             return;
         };
@@ -208,7 +222,8 @@ impl Instance {
             Some(rival) => rival.again = true,
             None => {
                 master.rival = Some(Rival {
-                    step_at,
+                    step_at: now.after(patience),
+                    patience,
                     again: false,
                 });
             }
@@ -218,7 +233,6 @@ impl Instance {
     /// Still there after a down interval: become 254, so that its next advert makes us yield like
     /// any other. If that advert never comes, the rival is gone and we are the owner again.
     fn rival_due(&mut self, now: Instant) {
-        let patience = self.peers_patience();
         let State::Master(master) = &mut self.state else {
             return;
         };
@@ -227,8 +241,9 @@ impl Instance {
         };
         self.demoted = rival.again;
         master.rival = rival.again.then(|| Rival {
-            step_at: now.after(patience),
+            step_at: now.after(rival.patience),
             again: false,
+            ..rival
         });
     }
 }

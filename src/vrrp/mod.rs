@@ -239,7 +239,7 @@ pub enum Action {
     Install,
     /// Remove them.
     Withdraw,
-    /// Tell the neighbours where the addresses are.
+    /// Tell the neighbors where the addresses are.
     Announce(Burst),
     /// Stop telling them.
     Silence,

@@ -299,3 +299,18 @@ fn a_master_that_was_away_for_its_peers_down_interval_tells_the_neighbors_anew()
         ]
     );
 }
+
+#[test]
+fn a_master_that_overslept_says_nothing_before_its_sockets_are_empty() {
+    let mut bench = Bench::master(v2());
+    bench.pass(9_000_000);
+    let notice = Notice::LowerPriorityMaster {
+        from: LOWER.parse().unwrap(),
+        priority: Priority(50),
+    };
+    assert_eq!(bench.hear(from(LOWER, 50)), [Action::Notice(notice)]);
+    assert_eq!(
+        bench.hear(from(HIGHER, 200)),
+        yielding(Reason::HigherPriority)
+    );
+}

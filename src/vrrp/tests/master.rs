@@ -246,6 +246,25 @@ fn of_two_owners_the_higher_address_waits_then_lowers_itself_and_is_restored() {
 }
 
 #[test]
+fn an_owner_waits_in_the_intervals_of_the_other_owner() {
+    let mut bench = Bench::master(Params {
+        advert_int: Centis(30),
+        ..params(Version::V3, 255)
+    });
+    let theirs = From {
+        interval: 300,
+        ..from(LOWER, 255)
+    };
+    for _ in 0..4 {
+        bench.hear(theirs);
+        for _ in 0..10 {
+            bench.expire();
+        }
+    }
+    assert_eq!(bench.machine.effective_priority(), Priority(254));
+}
+
+#[test]
 fn one_stray_packet_of_another_owner_is_forgotten() {
     let mut bench = Bench::master(params(Version::V2, 255));
     bench.hear(from(LOWER, 255));
