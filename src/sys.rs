@@ -3,6 +3,7 @@
 use std::mem::MaybeUninit;
 
 use nix::errno::Errno;
+use nix::sys::time::TimeSpec;
 use nix::unistd::ForkResult;
 
 /// fork(2), refused when more than one thread runs.
@@ -17,7 +18,8 @@ pub(crate) fn fork() -> nix::Result<ForkResult> {
 }
 
 /// The local time of day, by the rules of the machine's time zone.
-pub(crate) fn local_time(seconds: libc::time_t) -> Option<libc::tm> {
+pub(crate) fn local_time(now: TimeSpec) -> Option<libc::tm> {
+    let seconds = now.tv_sec();
     let mut parts = MaybeUninit::<libc::tm>::uninit();
     // SAFETY: both pointers are valid for the call. The function reads the environment, which nobody
     // changes: there is one thread and no set_env.

@@ -247,7 +247,7 @@ impl Stamp {
         let Ok(now) = clock_gettime(ClockId::CLOCK_REALTIME) else {
             return Self::default();
         };
-        let Some(local) = sys::local_time(now.tv_sec()) else {
+        let Some(local) = sys::local_time(now) else {
             return Self::default();
         };
         Self {
