@@ -18,7 +18,9 @@ pub(super) fn uptime() -> Duration {
 
 fn read(clock: ClockId) -> u64 {
     // Neither clock can fail on Linux.
-    let Ok(time) = clock_gettime(clock) else { return 0 };
+    let Ok(time) = clock_gettime(clock) else {
+        return 0;
+    };
     let seconds = u64::try_from(time.tv_sec()).unwrap_or(0);
     let nanos = u64::try_from(time.tv_nsec()).unwrap_or(0);
     seconds.saturating_mul(1_000_000_000).saturating_add(nanos)

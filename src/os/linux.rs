@@ -54,7 +54,9 @@ impl Linux {
         nth: usize,
         into: &mut Buffer,
     ) -> Option<(Listener, io::Result<Option<Arrival>>)> {
-        self.receivers.get(nth).map(|receiver| (receiver.on, receiver.receive(into)))
+        self.receivers
+            .get(nth)
+            .map(|receiver| (receiver.on, receiver.receive(into)))
     }
 
     /// Reads one answer of the kernel; `None` when there is none left.
@@ -126,6 +128,9 @@ impl System for Linux {
 
     fn set_sysctl(&mut self, name: fmt::Arguments<'_>, value: &str) -> io::Result<()> {
         let path = format!("/proc/sys/{name}");
-        OpenOptions::new().write(true).open(path)?.write_all(value.as_bytes())
+        OpenOptions::new()
+            .write(true)
+            .open(path)?
+            .write_all(value.as_bytes())
     }
 }

@@ -85,7 +85,9 @@ impl Sender {
 
     /// Sends a complete Ethernet frame.
     pub(super) fn frame(&self, interface: IfIndex, frame: &[u8]) -> io::Result<()> {
-        self.frames.send_to(frame, &sys::packet_address(interface.0)).map(drop)
+        self.frames
+            .send_to(frame, &sys::packet_address(interface.0))
+            .map(drop)
     }
 }
 
@@ -195,7 +197,10 @@ impl Receiver {
             (Some(from), Some(to), Some(hops)) => Some((from, to, hops)),
             _ => None,
         };
-        Ok(Some(Arrival { len: message.bytes, v6 }))
+        Ok(Some(Arrival {
+            len: message.bytes,
+            v6,
+        }))
     }
 }
 
@@ -219,7 +224,10 @@ impl Buffer {
 
     pub(super) fn new() -> Self {
         let control = cmsg_space!(libc::in6_pktinfo, libc::c_int);
-        Buffer { bytes: vec![0; Self::LEN], control }
+        Buffer {
+            bytes: vec![0; Self::LEN],
+            control,
+        }
     }
 }
 
@@ -231,4 +239,3 @@ fn join(socket: &Socket, group: IpAddr, interface: u32) -> io::Result<()> {
         IpAddr::V6(group) => socket.join_multicast_v6(&group, interface),
     }
 }
-

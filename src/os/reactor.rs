@@ -62,7 +62,8 @@ impl Reactor {
 
     /// Begins: reads the machine's state, starts all instances.
     pub fn start(&mut self) -> io::Result<()> {
-        self.engine.start(clock::now(), clock::uptime(), &mut self.linux)
+        self.engine
+            .start(clock::now(), clock::uptime(), &mut self.linux)
     }
 
     /// Runs until told to stop.
@@ -74,7 +75,11 @@ impl Reactor {
             sys::ppoll(&mut self.poll, timeout)?;
             let woke = clock::now();
             let late = deadline.map_or(Duration::ZERO, |at| woke.since(at));
-            self.packets(if late > STALL { DATAGRAMS_AFTER_STALL } else { DATAGRAMS_PER_TURN });
+            self.packets(if late > STALL {
+                DATAGRAMS_AFTER_STALL
+            } else {
+                DATAGRAMS_PER_TURN
+            });
             if self.is_ready(NEWS) {
                 self.kernel_news()?;
             }
@@ -95,7 +100,12 @@ impl Reactor {
         self.generation = Some(generation);
         self.poll.clear();
         let fixed = [self.news.fd(), self.signals.as_fd().as_raw_fd()];
-        self.poll.extend(fixed.into_iter().chain(self.linux.descriptors()).map(readable));
+        self.poll.extend(
+            fixed
+                .into_iter()
+                .chain(self.linux.descriptors())
+                .map(readable),
+        );
     }
 
     fn is_ready(&self, place: usize) -> bool {
@@ -114,11 +124,17 @@ impl Reactor {
                     return;
                 }
                 let nth = place - FIRST_RECEIVER;
-                let Some((on, result)) = self.linux.receive(nth, &mut self.buffer) else { return };
+                let Some((on, result)) = self.linux.receive(nth, &mut self.buffer) else {
+                    return;
+                };
                 match result {
                     Ok(Some(arrival)) => {
                         let bytes = self.buffer.bytes.get(..arrival.len).unwrap_or_default();
-                        let datagram = Datagram { on, bytes, v6: arrival.v6 };
+                        let datagram = Datagram {
+                            on,
+                            bytes,
+                            v6: arrival.v6,
+                        };
                         self.engine.packet(clock::now(), &datagram, &mut self.linux);
                     }
                     Ok(None) => break,
@@ -163,7 +179,11 @@ impl Reactor {
                 Signal::Reload => {
                     log::warn!("SIGHUP: reload is not supported yet; restart instead");
                 }
-                Signal::Dump | Signal::Stats | Signal::ClearStats | Signal::Json | Signal::Trace => {
+                Signal::Dump
+                | Signal::Stats
+                | Signal::ClearStats
+                | Signal::Json
+                | Signal::Trace => {
                     log::warn!("this signal's dump is not supported yet");
                 }
                 Signal::Child | Signal::Other(_) => {}
@@ -174,5 +194,9 @@ impl Reactor {
 }
 
 fn readable(fd: RawFd) -> libc::pollfd {
-    libc::pollfd { fd, events: libc::POLLIN, revents: 0 }
+    libc::pollfd {
+        fd,
+        events: libc::POLLIN,
+        revents: 0,
+    }
 }
