@@ -64,7 +64,7 @@ lane_a() {
     *) eval "export CARGO_TARGET_${upper}_LINKER=rust-lld" ;;
     esac
     eval "export CARGO_TARGET_${upper}_RUSTFLAGS='-Ctarget-feature=+crt-static'"
-    export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$top/target}"
+    export CARGO_TARGET_DIR="$top/target"
     build
 }
 

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use log::LevelFilter;
 use nix::sys::stat::Mode;
 
-use crate::cli::{self, Options, Request};
+use crate::cli::{self, Format, Options, Request};
 use crate::config;
 use crate::exit;
 use crate::os::daemon::{self, Ready, Role};
@@ -44,8 +44,35 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
 pub fn config_test(options: &Options, host: &dyn config::Host) -> u8 {
     let path = config_path(options);
     match host.read(&path) {
-        Err(why) => fail(&cannot_read(&path, &why), exit::TEST_CANNOT_RUN),
+        Err(why) => {
+            let sentence = format!("vrrpd: {}\n", cannot_read(&path, &why));
+            deliver(options, &sentence, exit::TEST_CANNOT_RUN)
+        }
         Ok(_) => exit::OK,
+    }
+}
+
+/// Brings a report where `-t` wants it: a file, else standard error for people and standard output for
+/// programs.
+fn deliver(options: &Options, report: &str, code: u8) -> u8 {
+    let bytes = report.as_bytes();
+    let Some(path) = &options.test_report else {
+        // Nobody may be reading.
+        let _ = match options.test_format {
+            Format::Text => io::stderr().write_all(bytes),
+            Format::Json => io::stdout().write_all(bytes),
+        };
+        return code;
+    };
+    match std::fs::write(path, bytes) {
+        Ok(()) => code,
+        Err(error) => {
+            let why = host::sentence(&error);
+            fail(
+                &format!("cannot write the report {path}: {why}"),
+                exit::FATAL,
+            )
+        }
     }
 }
 

@@ -216,6 +216,34 @@ fn testing_a_configuration_that_is_not_there_gives_exit_code_4() {
 }
 
 #[test]
+fn the_report_of_a_configuration_test_goes_where_it_is_wanted() {
+    let scratch = Scratch::new("cli-report");
+    let report = scratch.path("report");
+    for (name, line, want) in [
+        ("standard error", String::new(), (4, true, false)),
+        (
+            "a file",
+            format!("--config-test={report}"),
+            (4, false, true),
+        ),
+        (
+            "a file that cannot be written",
+            "-t/proc/none/report".to_owned(),
+            (1, true, false),
+        ),
+    ] {
+        let _ = fs::remove_file(&report);
+        let output = vrrpd(&format!("-t -f /nowhere/vrrpd.conf {line}"));
+        let got = (
+            code(&output),
+            !stderr(&output).is_empty(),
+            fs::read_to_string(&report).is_ok_and(|text| text.contains("/nowhere/vrrpd.conf")),
+        );
+        assert_eq!(got, want, "{name}");
+    }
+}
+
+#[test]
 fn a_missing_capability_is_named_with_exit_code_4() {
     let scratch = Scratch::new("cli-caps");
     for (bounds, want) in [
