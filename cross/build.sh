@@ -64,7 +64,7 @@ lane_a() {
     *) eval "export CARGO_TARGET_${upper}_LINKER=rust-lld" ;;
     esac
     eval "export CARGO_TARGET_${upper}_RUSTFLAGS='-Ctarget-feature=+crt-static'"
-    export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$top/target}"
+    export CARGO_TARGET_DIR="$top/target"
     build
 }
 
@@ -109,8 +109,9 @@ binary=$out/vrrpd-$target-$flavour
 cp "$CARGO_TARGET_DIR/$target/release/vrrpd" "$binary"
 case $target in
 mips*) # 100 KB that nobody loads, and that stripping leaves behind
-    objcopy=$(echo "$(rustup run stable rustc --print sysroot)"/lib/rustlib/*/bin/rust-objcopy)
-    [ ! -x "$objcopy" ] || "$objcopy" -R .pdr -R .mdebug.abi32 "$binary" ;;
+    sysroot=$(rustc --print sysroot)
+    objcopy=$(echo "$sysroot"/lib/rustlib/*/bin/rust-objcopy)
+    [ ! -x "$objcopy" ] || LD_LIBRARY_PATH=$sysroot/lib "$objcopy" -R .pdr -R .mdebug.abi32 "$binary" ;;
 esac
 check_static "$binary"
 say "$binary: $(wc -c <"$binary") bytes, static"

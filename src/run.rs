@@ -2,7 +2,7 @@
 //! gives keepalived's exit code.
 //!
 //! ```text
-//! options → configuration → permissions → background → log → pid file → signals → serve
+//! options → log → configuration → permissions → background → signals → pid file → serve
 //! ```
 //! What can be wrong for a human is checked before the process detaches, the rest before it reports
 //! that it is up: whoever starts us learns the outcome from the exit code.
@@ -12,8 +12,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use log::LevelFilter;
+use nix::sys::stat::Mode;
 
-use crate::cli::{self, Options, Request};
+use crate::cli::{self, Format, Options, Request};
 use crate::config;
 use crate::exit;
 use crate::os::daemon::{self, Ready, Role};
@@ -43,8 +44,35 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
 pub fn config_test(options: &Options, host: &dyn config::Host) -> u8 {
     let path = config_path(options);
     match host.read(&path) {
-        Err(why) => fail(&cannot_read(&path, &why), exit::TEST_CANNOT_RUN),
+        Err(why) => {
+            let sentence = format!("vrrpd: {}\n", cannot_read(&path, &why));
+            deliver(options, &sentence, exit::TEST_CANNOT_RUN)
+        }
         Ok(_) => exit::OK,
+    }
+}
+
+/// Brings a report where `-t` wants it: a file, else standard error for people and standard output for
+/// programs.
+fn deliver(options: &Options, report: &str, code: u8) -> u8 {
+    let bytes = report.as_bytes();
+    let Some(path) = &options.test_report else {
+        // Nobody may be reading.
+        let _ = match options.test_format {
+            Format::Text => io::stderr().write_all(bytes),
+            Format::Json => io::stdout().write_all(bytes),
+        };
+        return code;
+    };
+    match std::fs::write(path, bytes) {
+        Ok(()) => code,
+        Err(error) => {
+            let why = host::sentence(&error);
+            fail(
+                &format!("cannot write the report {path}: {why}"),
+                exit::FATAL,
+            )
+        }
     }
 }
 
@@ -81,34 +109,41 @@ fn cannot_read(path: &str, why: &str) -> String {
 // ---- starting ----
 
 fn start(options: &Options) -> u8 {
+    let mask = options.umask.unwrap_or(0o022).into();
+    nix::sys::stat::umask(Mode::from_bits_truncate(mask));
+    let remark = match open_log(options) {
+        Ok(remark) => remark,
+        Err(sentence) => return fail(&sentence, exit::FATAL),
+    };
+    // Resolved here, because the daemon lives in `/`.
     let path = absolute(&config_path(options));
+    let pid_file = options.pid_file.as_deref().map(absolute);
     if let Err(why) = host::readable(&path) {
         return fail(&cannot_read(&path, &why), exit::NO_CONFIG);
     }
     let missing = host::missing_capabilities();
     if !missing.is_empty() {
-        let sentence = format!(
-            "{} needed; run vrrpd as root or give it the capability",
-            missing.join(" and ")
-        );
+        let names = missing.join(" and ");
+        let sentence = format!("{names} needed; run vrrpd as root or give it the capability");
         return fail(&sentence, exit::NO_PERMISSION);
     }
-    // Resolved here, because the daemon lives in `/`.
-    let pid_file = options.pid_file.as_deref().map(absolute);
-    let log_file = options.log_file.as_deref().map(absolute);
     let ready = if options.foreground {
         Ready::foreground()
     } else {
         match daemon::detach() {
-            Err(error) => return fail(&format!("cannot fork: {error}"), exit::FATAL),
+            Err(error) => {
+                let why = host::sentence(&error);
+                return fail(&format!("cannot fork: {why}"), exit::FATAL);
+            }
             Ok(Role::Parent(code)) => return code,
             Ok(Role::Daemon(ready)) => ready,
         }
     };
-    let mask = nix::sys::stat::Mode::from_bits_truncate(options.umask.unwrap_or(0o022).into());
-    nix::sys::stat::umask(mask);
-    match prepare(options, pid_file, log_file) {
+    match prepare(pid_file) {
         Ok((pid_file, signals)) => {
+            if let Some(remark) = remark {
+                say(&remark);
+            }
             let code = serve(options, &path, &signals, ready);
             drop(pid_file);
             code
@@ -121,17 +156,9 @@ fn start(options: &Options) -> u8 {
     }
 }
 
-type Prepared = (Option<PidFile>, Signals);
-
-fn prepare(
-    options: &Options,
-    pid_file: Option<String>,
-    log_file: Option<String>,
-) -> Result<Prepared, (String, u8)> {
-    // Before anything is in place that a signal would leave behind.
-    let signals = Signals::take()
-        .map_err(|errno| (format!("cannot receive signals: {errno}"), exit::FATAL))?;
-    let pid_file = take_pid_file(pid_file)?;
+/// First of all, so that syslog learns too why a daemon started by init does not come up. The answer is a
+/// remark for the user, once the daemon is up.
+fn open_log(options: &Options) -> Result<Option<String>, String> {
     let remark = logging::init(&logging::Settings {
         level: match (options.log_packets, options.log_detail) {
             (true, _) => LevelFilter::Trace,
@@ -142,16 +169,20 @@ fn prepare(
         console: options.log_console,
         syslog: !options.no_syslog,
         facility: options.log_facility,
-        file: log_file.map(PathBuf::from),
-    })
-    .map_err(|sentence| (sentence, exit::FATAL))?;
-    if let Some(remark) = remark {
-        say(&remark);
-    }
+        file: options.log_file.clone().map(PathBuf::from),
+    })?;
     for sentence in &options.ignored {
         log::debug!("{sentence}");
     }
-    Ok((pid_file, signals))
+    Ok(remark)
+}
+
+/// The last steps that can fail in the background.
+fn prepare(pid_file: Option<String>) -> Result<(Option<PidFile>, Signals), (String, u8)> {
+    // Before anything is in place that a signal would leave behind.
+    let signals = Signals::take()
+        .map_err(|errno| (format!("cannot receive signals: {errno}"), exit::FATAL))?;
+    Ok((take_pid_file(pid_file)?, signals))
 }
 
 /// Without `-p`, a place that an unprivileged user cannot write to is no reason not to run.
@@ -202,11 +233,14 @@ fn print(text: &str) -> u8 {
     exit::OK
 }
 
+/// One sentence for whoever started us, on standard error and in the log.
 fn say(sentence: &str) {
     let _ = writeln!(io::stderr(), "vrrpd: {sentence}");
+    log::warn!(target: logging::SAID, "{sentence}");
 }
 
 fn fail(sentence: &str, code: u8) -> u8 {
-    say(sentence);
+    let _ = writeln!(io::stderr(), "vrrpd: {sentence}");
+    log::error!(target: logging::SAID, "{sentence}");
     code
 }

@@ -3,7 +3,7 @@
 //! Daemons run in a fresh network namespace, without root in a fresh user namespace too.
 
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -68,6 +68,11 @@ impl Drop for Scratch {
     }
 }
 
+/// Past the test runner, which shows the output of failed tests only.
+fn skip(test: &str, why: &str) {
+    let _ = writeln!(std::io::stderr(), "SKIP {test}: {why}");
+}
+
 /// A command that starts vrrpd in namespaces of its own; `None` where that is not allowed.
 fn isolated(test: &str, line: &str) -> Option<Command> {
     let flags = if Uid::effective().is_root() {
@@ -77,7 +82,7 @@ fn isolated(test: &str, line: &str) -> Option<Command> {
     };
     let allowed = Command::new("unshare").args([flags, "true"]).output();
     if !allowed.is_ok_and(|output| output.status.success()) {
-        println!("SKIP {test}: unshare {flags} is not allowed here");
+        skip(test, &format!("unshare {flags} is not allowed here"));
         return None;
     }
     let mut command = Command::new("unshare");
@@ -211,6 +216,34 @@ fn testing_a_configuration_that_is_not_there_gives_exit_code_4() {
 }
 
 #[test]
+fn the_report_of_a_configuration_test_goes_where_it_is_wanted() {
+    let scratch = Scratch::new("cli-report");
+    let report = scratch.path("report");
+    for (name, line, want) in [
+        ("standard error", String::new(), (4, true, false)),
+        (
+            "a file",
+            format!("--config-test={report}"),
+            (4, false, true),
+        ),
+        (
+            "a file that cannot be written",
+            "-t/proc/none/report".to_owned(),
+            (1, true, false),
+        ),
+    ] {
+        let _ = fs::remove_file(&report);
+        let output = vrrpd(&format!("-t -f /nowhere/vrrpd.conf {line}"));
+        let got = (
+            code(&output),
+            !stderr(&output).is_empty(),
+            fs::read_to_string(&report).is_ok_and(|text| text.contains("/nowhere/vrrpd.conf")),
+        );
+        assert_eq!(got, want, "{name}");
+    }
+}
+
+#[test]
 fn a_missing_capability_is_named_with_exit_code_4() {
     let scratch = Scratch::new("cli-caps");
     for (bounds, want) in [
@@ -222,7 +255,7 @@ fn a_missing_capability_is_named_with_exit_code_4() {
         ),
     ] {
         if !Uid::effective().is_root() {
-            println!("SKIP a_missing_capability {bounds}: only root can drop just some");
+            skip("cli-caps", &format!("only root can drop just {bounds}"));
             continue;
         }
         let output = Command::new("setpriv")
@@ -326,14 +359,44 @@ fn in_the_background_the_starter_returns_when_the_daemon_is_up() {
 #[test]
 fn a_daemon_that_cannot_start_tells_its_starter_why() {
     let scratch = Scratch::new("cli-fails");
-    let line = format!("{} -g/proc/none/log", scratch.options());
-    let Some(mut command) = isolated("cli-fails", &line) else {
-        return;
-    };
-    let output = command.output().expect("unshare runs");
-    let want = "vrrpd: cannot write the log file /proc/none/log: no such file or directory\n";
-    assert_eq!((code(&output), stderr(&output).as_str()), (1, want));
-    assert_eq!(scratch.pid(), None);
+    let conf = scratch.path("conf");
+    for (name, line, want) in [
+        (
+            "before the split",
+            format!("-f {conf} -G -g/proc/none/log"),
+            "vrrpd: cannot write the log file /proc/none/log: no such file or directory\n",
+        ),
+        (
+            "after the split",
+            format!("-f {conf} -G -p /proc/none/pid"),
+            "vrrpd: cannot use the pid file /proc/none/pid: no such file or directory\n",
+        ),
+    ] {
+        let Some(mut command) = isolated("cli-fails", &line) else {
+            return;
+        };
+        let output = command.output().expect("unshare runs");
+        assert_eq!(
+            (code(&output), stderr(&output).as_str()),
+            (1, want),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn the_log_learns_why_a_daemon_does_not_come_up() {
+    let scratch = Scratch::new("cli-log");
+    let log = scratch.path("log");
+    let output = vrrpd(&format!("-n -l -G -f /nowhere/conf -g{log}"));
+    let want = "cannot read the configuration /nowhere/conf: no such file or directory\n";
+    assert_eq!(code(&output), 6);
+    assert_eq!(stderr(&output), format!("vrrpd: {want}"), "said once only");
+    let text = fs::read_to_string(&log).expect("written");
+    assert!(
+        text.starts_with("ERROR [") && text.ends_with(want),
+        "{text}"
+    );
 }
 
 #[test]

@@ -68,7 +68,7 @@ fn tell(mut pipe: File, code: u8) {
 /// without a terminal, in `/`. Relative paths must have been resolved before.
 ///
 /// # Errors
-/// The kernel's; then nothing was split.
+/// The kernel's. Should the second half of the work fail, the starter notices by the end of the pipe.
 pub fn detach() -> io::Result<Role> {
     let (answer, status) = pipe2(OFlag::O_CLOEXEC)?;
     match sys::fork()? {

@@ -62,6 +62,9 @@ pub fn init(settings: &Settings) -> Result<Option<String>, String> {
     Ok(remark)
 }
 
+/// Target of lines that were written to standard error already, as plain sentences.
+pub const SAID: &str = "said";
+
 struct Logger {
     level: LevelFilter,
     sinks: Mutex<Sinks>,
@@ -78,7 +81,8 @@ impl Log for Logger {
         }
         // Only a panic while logging could hold the lock: its own message must not wait for itself.
         if let Ok(mut sinks) = self.sinks.try_lock() {
-            sinks.line(record.level(), &Stamp::now(), *record.args());
+            let said = record.target() == SAID;
+            sinks.line(record.level(), &Stamp::now(), *record.args(), said);
         }
     }
 
@@ -141,15 +145,18 @@ impl Sinks {
         }
     }
 
-    fn line(&mut self, level: Level, stamp: &Stamp, message: fmt::Arguments<'_>) {
+    fn line(&mut self, level: Level, stamp: &Stamp, message: fmt::Arguments<'_>, said: bool) {
         let text = Line::from(message);
-        if let Some(terminal) = &mut self.terminal {
+        if let Some(terminal) = self.terminal.as_mut().filter(|_| !said) {
             terminal.line(level, stamp, &text.0);
         }
         if self.console.is_some() || self.file.is_some() {
             let line = format!("{level:<5} [{stamp}] {}", text.0);
-            for sink in [&mut self.console, &mut self.file].into_iter().flatten() {
-                sink.line(&line);
+            if let Some(console) = self.console.as_mut().filter(|_| !said) {
+                console.line(&line);
+            }
+            if let Some(file) = &mut self.file {
+                file.line(&line);
             }
         }
         if let Some(syslog) = &mut self.syslog {
@@ -420,7 +427,7 @@ mod tests {
             file: Some(Sink::file(&path).expect("open")),
             ..Sinks::default()
         };
-        sinks.line(Level::Warn, &Stamp::default(), format_args!("a\tb"));
+        sinks.line(Level::Warn, &Stamp::default(), format_args!("a\tb"), false);
         let got = std::fs::read_to_string(&path).expect("read");
         assert_eq!(got, "WARN  [0000-00-00 00:00:00.000] a\\x09b\n");
     }

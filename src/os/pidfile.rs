@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag};
 
+use super::host::sentence;
+
 /// Held as long as this copy runs; the file disappears with it.
 #[derive(Debug)]
 pub struct PidFile {
@@ -37,7 +39,8 @@ impl fmt::Display for Refusal {
                 write!(f, " (it holds the lock on {})", path.display())
             }
             Self::System { path, error } => {
-                write!(f, "cannot use the pid file {}: {error}", path.display())
+                let why = sentence(error);
+                write!(f, "cannot use the pid file {}: {why}", path.display())
             }
         }
     }
