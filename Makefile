@@ -6,7 +6,7 @@ CARGO   ?= cargo
 PREFIX  ?= /usr/local
 DESTDIR ?=
 TARGET  ?= x86_64-unknown-linux-musl
-OUT     := $(CURDIR)/target/out
+DIST    := $(CURDIR)/target/dist
 LAB     := --manifest-path tests/lab/Cargo.toml --locked
 
 # Size budgets in bytes (1 KB = 1024): 750 KB and 1.6 MB.
@@ -23,13 +23,13 @@ build: ## release build for this machine: target/release/vrrpd
 	@tests/deps/ensure build
 	$(CARGO) build --release --locked
 
-static: ## static binary, full flavour: target/out/vrrpd (TARGET=... for another machine)
+static: ## static binary, full flavour, in target/dist (TARGET=... for another machine)
 	@tests/deps/ensure build
-	cross/build.sh $(TARGET) full $(OUT)/vrrpd
+	cross/build.sh $(TARGET) full $(DIST)
 
-small: ## static binary, small flavour: target/out/vrrpd-small
+small: ## static binary, small flavour, in target/dist
 	@tests/deps/ensure build
-	cross/build.sh $(TARGET) small $(OUT)/vrrpd-small
+	cross/build.sh $(TARGET) small $(DIST)
 
 test: deps ## all tests, those on a live kernel in private namespaces included
 	$(CARGO) test --locked
@@ -46,13 +46,13 @@ demo: ## see a router die and the other take over (8 seconds)
 bench: deps ## measure against Debian's keepalived; QUICK=1 for 3 minutes instead of 12
 	@$(MAKE) --no-print-directory static
 	@$(CARGO) build --release $(LAB) --bin bench
-	@VRRPD_BIN=$(OUT)/vrrpd QUICK=$(QUICK) $(CARGO) run -q --release $(LAB) --bin bench </dev/null
+	@VRRPD_BIN=$(DIST)/vrrpd-$(TARGET)-full QUICK=$(QUICK) $(CARGO) run -q --release $(LAB) --bin bench </dev/null
 
 size: static small ## static sizes against the budgets
-	@fail=0; for f in "vrrpd-small $(SMALL_MAX)" "vrrpd $(FULL_MAX)"; do \
-	    set -- $$f; n=$$(wc -c <$(OUT)/$$1); verdict=ok; \
+	@fail=0; for f in "small $(SMALL_MAX)" "full $(FULL_MAX)"; do \
+	    set -- $$f; n=$$(wc -c <$(DIST)/vrrpd-$(TARGET)-$$1); verdict=ok; \
 	    [ $$n -le $$2 ] || { verdict='OVER BUDGET'; fail=1; }; \
-	    printf '%-12s %8d bytes, budget %8d: %s\n' $$1 $$n $$2 "$$verdict"; \
+	    printf '%-5s %8d bytes, budget %8d: %s\n' $$1 $$n $$2 "$$verdict"; \
 	done; exit $$fail
 
 deps: ## what building, testing and measuring needs

@@ -80,6 +80,13 @@ impl Inst {
         }
     }
 
+    /// Another priority.
+    #[must_use]
+    pub fn priority(mut self, priority: u8) -> Self {
+        self.priority = priority;
+        self
+    }
+
     /// `state MASTER`.
     #[must_use]
     pub fn master(mut self) -> Self {

@@ -168,10 +168,10 @@ impl Node {
     /// Makes the leg `eth0`, up, on the switch.
     pub fn plug_in(&self) {
         self.ip(&format!(
-            "link add eth0 type veth peer name {} netns {}",
+            "link add name eth0 type veth peer name {} netns {}",
             self.name, self.sw
         ));
-        self.switch_ip(&format!("link set {} master br0 up", self.name));
+        self.switch_ip(&format!("link set dev {} master br0 up", self.name));
         self.ip("link set eth0 up");
     }
 
@@ -182,12 +182,12 @@ impl Node {
 
     /// Takes the cable out on the switch's side: the node loses its carrier.
     pub fn cable_out(&self) {
-        self.switch_ip(&format!("link set {} down", self.name));
+        self.switch_ip(&format!("link set dev {} down", self.name));
     }
 
     /// Puts the cable back.
     pub fn cable_in(&self) {
-        self.switch_ip(&format!("link set {} up", self.name));
+        self.switch_ip(&format!("link set dev {} up", self.name));
     }
 
     /// Adds an address to `eth0`.

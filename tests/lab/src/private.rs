@@ -171,8 +171,12 @@ fn refuse(what: &str, why: &std::io::Error) -> ! {
             eprintln!("  remedy (as root): {advice}    (it is {} now)", now.trim());
         }
     }
-    if fs::read_to_string("/proc/sys/user/max_user_namespaces").is_ok_and(|n| n.trim() == "0") {
-        eprintln!("  remedy (as root): sysctl -w user.max_user_namespaces=10000    (it is 0 now)");
+    for kind in ["user", "net", "mnt", "pid", "uts"] {
+        let knob = format!("user.max_{kind}_namespaces");
+        let path = format!("/proc/sys/{}", knob.replace('.', "/"));
+        if fs::read_to_string(path).is_ok_and(|n| n.trim() == "0") {
+            eprintln!("  remedy (as root): sysctl -w {knob}=10000    (it is 0 now)");
+        }
     }
     eprintln!("  or run it as root; in a container: docker run --privileged …");
     exit(SKIP)

@@ -127,6 +127,7 @@ fn v2(ctx: &Ctx) -> End {
     let inst = Inst::new(51, 200, "10.0.0.100/24")
         .vip("10.0.0.101/24")
         .v2()
+        .master()
         .pass("s3cr3t");
     let path = record(ctx, &Conf::of(&[inst]), "10.0.0.100", "v2");
     let fields = [
