@@ -6,9 +6,14 @@
 //! ```
 //! Parsing never stops at the first problem and never panics; every problem is a [`Diag`] with a place.
 
+pub mod check;
 pub mod diag;
+pub mod lower;
 pub mod model;
+pub mod schema;
 pub mod tree;
+mod validate;
+pub use validate::validate;
 
 pub use diag::{Diag, Diags, Severity};
 pub use model::Config;

@@ -1,0 +1,71 @@
+use super::*;
+
+/// Every keyword of the language with the block it stands in, each block once.
+fn all() -> Vec<(&'static Keyword, &'static Schema)> {
+    let mut list = Vec::new();
+    visit(&ROOT, 0, &mut |keyword, schema| list.push((keyword, schema)));
+    list
+}
+
+#[test]
+fn names_are_unique_in_a_block() {
+    for (keyword, schema) in all() {
+        let same = schema.keywords().filter(|other| other.name == keyword.name).count();
+        assert_eq!(same, 1, "{} in {}", keyword.name, schema.name);
+    }
+}
+
+#[test]
+fn every_keyword_and_option_is_documented_in_one_line() {
+    fn check(name: &str, doc: &str) {
+        assert!(!doc.is_empty(), "{name}");
+        assert!(!doc.contains('\n') && !doc.ends_with('.') && doc.len() < 140, "{name}: {doc}");
+    }
+    for (keyword, _) in all() {
+        check(keyword.name, keyword.doc);
+        let items = match keyword.body {
+            Body::Items(items) => items.args,
+            Body::None | Body::Block(_) => &[],
+        };
+        for arg in keyword.args.iter().chain(items) {
+            if let Arg::Options(options) = arg {
+                for option in options.rows {
+                    check(option.name, option.doc);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn defaults_are_values_the_keyword_accepts() {
+    for (keyword, schema) in all() {
+        if keyword.default.is_empty() || keyword.body.expects_brace() {
+            continue;
+        }
+        let fits = keyword.args.iter().any(|arg| value::fits(arg, keyword.default));
+        assert!(fits, "{} {} in {}", keyword.name, keyword.default, schema.name);
+    }
+}
+
+#[test]
+fn other_spellings_name_a_keyword_of_the_same_block() {
+    for (keyword, schema) in all() {
+        let canonical = schema.find(keyword.canonical_name());
+        assert!(canonical.is_some(), "{} in {}", keyword.name, schema.name);
+        assert!(canonical.is_some_and(|row| row.canonical.is_empty()), "{}", keyword.name);
+    }
+}
+
+#[test]
+fn block_openers_are_known_by_name() {
+    for (name, want) in [
+        ("SMTP_CHECK", true),
+        ("host", true),
+        ("virtual_ipaddress", true),
+        ("interface", false),
+        ("no_such_keyword", false),
+    ] {
+        assert_eq!(opens_block(name), want, "{name}");
+    }
+}
