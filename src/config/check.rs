@@ -14,15 +14,20 @@ use super::tree::{Block, Node, Word};
 use args::Subject;
 use unknown::Strays;
 
-/// Line number of a place, for messages that name a second one.
-pub type Line<'a> = &'a dyn Fn(Span) -> u32;
+/// Names a place for a message that is about another one: "line 12".
+pub(crate) type Where<'a> = &'a dyn Fn(Span, Span) -> String;
+
+/// Unknown keywords that are looked into; beyond, they are only counted. Messages end there too.
+const LOOKED_INTO: u16 = 500;
 
 /// Checks `root` against the schema of a whole file and takes out what is wrong.
-pub fn check(root: &mut Block, line: Line<'_>, diags: &mut Diags) {
+pub(crate) fn check(root: &mut Block, place: Where<'_>, diags: &mut Diags) {
     let mut checker = Checker {
         diags,
-        line,
+        place,
         told: Vec::new(),
+        undefined: Vec::new(),
+        looked_into: 0,
     };
     let top = Scope {
         schema: &ROOT,
@@ -51,9 +56,12 @@ struct Closed {
 
 struct Checker<'a> {
     diags: &'a mut Diags,
-    line: Line<'a>,
+    place: Where<'a>,
     /// Keywords without support that have been named: each is named once.
     told: Vec<&'static str>,
+    /// Definitions that do not exist and have been named.
+    undefined: Vec<Box<str>>,
+    looked_into: u16,
 }
 
 impl Checker<'_> {
@@ -106,15 +114,13 @@ impl Checker<'_> {
         quiet: bool,
     ) -> bool {
         if keyword.outdated {
-            let message = format!(
-                "`{}` is an old name of `{}`; accepted",
-                keyword.name,
-                keyword.canonical_name()
-            );
-            self.say(Severity::Note, node.keyword.span, message);
+            let right = keyword.canonical_name();
+            let message = format!("`{}` is taken for `{right}`", keyword.name);
+            let help = format!("write `{right}`");
+            self.diags.help(Severity::Note, node.keyword.span, message, help);
         }
         let mut fine = self.arguments(keyword, node);
-        if !quiet {
+        if !quiet && (fine || keyword.body.expects_brace()) {
             self.support(keyword, node);
         }
         let quiet = quiet || !matches!(keyword.support, Support::Supported);
@@ -156,6 +162,7 @@ impl Checker<'_> {
             span: node.keyword.span,
             default: keyword.default,
             item: false,
+            head: false,
         };
         if self.words(&subject, keyword.args, &mut node.args) {
             return true;
@@ -216,9 +223,9 @@ impl Checker<'_> {
         let name = keyword.canonical_name();
         if let Some((_, first)) = seen.iter().find(|(other, _)| *other == name) {
             let message = format!(
-                "`{}` was given on line {} already; this one counts",
+                "`{}` was given on {} already; this one counts",
                 keyword.name,
-                (self.line)(*first)
+                (self.place)(*first, span)
             );
             self.say(Severity::Warning, span, message);
         } else {
@@ -269,6 +276,7 @@ impl Checker<'_> {
             span,
             default: "",
             item: true,
+            head: true,
         };
         if !items.several {
             if !self.words(&subject, items.args, words) {
@@ -289,9 +297,9 @@ impl Checker<'_> {
     /// A statement of the block around stands in a value block: its `}` is missing.
     fn unclosed(&mut self, name: &str, opener: Span, node: &Node) {
         let message = format!(
-            "`{}` stands inside `{name}` of line {}; ignored from here to its end",
+            "`{}` stands inside `{name}` of {}; ignored from here to its end",
             node.keyword.text,
-            (self.line)(opener)
+            (self.place)(opener, node.keyword.span)
         );
         let help = format!("close `{name}` with `}}` before this line");
         self.error(node.keyword.span, message, Some(help));

@@ -5,15 +5,15 @@
 //!       → tree (nested statements) → check against schema → lower (tree → model) → validate
 //! ```
 //! Parsing never stops at the first problem and never panics; every problem is a [`Diag`] with a place.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
-pub mod check;
+mod check;
 pub mod diag;
-pub mod lower;
+mod lower;
 pub mod model;
 pub mod schema;
 pub mod tree;
 mod validate;
-pub use validate::validate;
 
 pub use diag::{Diag, Diags, Severity};
 pub use model::Config;

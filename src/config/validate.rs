@@ -2,8 +2,10 @@
 //! only ones, blocks must hold what they are for. Also for blocks whose effect is not supported yet:
 //! a slip in them is a slip all the same.
 
-use super::check::Line;
-use super::diag::{Diags, Severity};
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::check::Where;
+use super::diag::{Diags, Severity, Span};
 use super::tree::{Block, Node};
 
 /// Blocks with a name, and what they are called.
@@ -41,11 +43,11 @@ const REQUIRED: &[(&str, &str)] = &[
 ];
 
 /// Checks names and completeness; takes out second definitions and references to nothing.
-pub fn validate(root: &mut Block, line: Line<'_>, diags: &mut Diags) {
+pub(crate) fn validate(root: &mut Block, place: Where<'_>, diags: &mut Diags) {
     for (keyword, what) in NAMED {
-        unique(root, keyword, what, line, diags);
+        unique(root, keyword, what, place, diags);
     }
-    let defined: Vec<(&'static str, Vec<String>)> = REFERENCES
+    let defined: Vec<(&'static str, BTreeSet<String>)> = REFERENCES
         .iter()
         .map(|(_, keyword)| (*keyword, names(root, keyword)))
         .collect();
@@ -54,7 +56,7 @@ pub fn validate(root: &mut Block, line: Line<'_>, diags: &mut Diags) {
             references(node, &defined, diags);
         }
     }
-    instances_in_one_group(root, line, diags);
+    instances_in_one_group(root, place, diags);
     for node in &root.nodes {
         complete(node, diags);
     }
@@ -66,31 +68,33 @@ fn name(node: &Node) -> &str {
 }
 
 /// The names given to blocks of this kind.
-fn names(root: &Block, keyword: &str) -> Vec<String> {
+fn names(root: &Block, keyword: &str) -> BTreeSet<String> {
     let blocks = root.nodes.iter().filter(|node| &*node.keyword.text == keyword);
     blocks.map(|node| name(node).to_owned()).collect()
 }
 
 /// The second block of a name is left out.
-fn unique(root: &mut Block, keyword: &str, what: &str, line: Line<'_>, diags: &mut Diags) {
-    let mut seen: Vec<(String, u32)> = Vec::new();
+fn unique(root: &mut Block, keyword: &str, what: &str, place: Where<'_>, diags: &mut Diags) {
+    let mut seen: BTreeMap<String, Span> = BTreeMap::new();
     root.nodes.retain(|node| {
         if &*node.keyword.text != keyword {
             return true;
         }
         let name = name(node);
-        if let Some((_, first)) = seen.iter().find(|(known, _)| known == name) {
-            let message = format!("`{name}` is the name of {what} on line {first} already; left out");
-            diags.help(Severity::Error, node.keyword.span, message, "give it a name of its own");
+        let span = node.keyword.span;
+        if let Some(first) = seen.get(name) {
+            let at = place(*first, span);
+            let message = format!("`{name}` is the name of {what} on {at} already; left out");
+            diags.help(Severity::Error, span, message, "give it a name of its own");
             return false;
         }
-        seen.push((name.to_owned(), line(node.keyword.span)));
+        seen.insert(name.to_owned(), span);
         true
     });
 }
 
 /// Every name used in `node`'s value blocks must have been given to a block of its kind.
-fn references(node: &mut Node, defined: &[(&'static str, Vec<String>)], diags: &mut Diags) {
+fn references(node: &mut Node, defined: &[(&'static str, BTreeSet<String>)], diags: &mut Diags) {
     let owner = format!("{} `{}`", node.keyword.text, name(node));
     let Some(block) = &mut node.block else { return };
     for list in &mut block.nodes {
@@ -104,7 +108,7 @@ fn references(node: &mut Node, defined: &[(&'static str, Vec<String>)], diags: &
         let Some(items) = &mut list.block else { continue };
         items.nodes.retain_mut(|item| {
             let mut missing = |word: &super::tree::Word| {
-                let missing = !known.iter().any(|name| *name == *word.text);
+                let missing = !known.contains(&*word.text);
                 if missing {
                     let message = format!("{owner}: there is no {kind} `{}`; ignored", word.text);
                     let help = format!("define `{kind} {} {{ … }}`", word.text);
@@ -126,15 +130,16 @@ fn references(node: &mut Node, defined: &[(&'static str, Vec<String>)], diags: &
 }
 
 /// An instance can follow one group only.
-fn instances_in_one_group(root: &Block, line: Line<'_>, diags: &mut Diags) {
-    let mut seen: Vec<(&str, u32)> = Vec::new();
+fn instances_in_one_group(root: &Block, place: Where<'_>, diags: &mut Diags) {
+    let mut seen: BTreeMap<&str, Span> = BTreeMap::new();
     for group in root.nodes.iter().filter(|node| &*node.keyword.text == "vrrp_sync_group") {
         for word in items(group, "group") {
-            if let Some((_, first)) = seen.iter().find(|(known, _)| *known == &*word.text) {
-                let message = format!("`{}` is in a group on line {first} already; ignored", word.text);
+            if let Some(first) = seen.get(&*word.text) {
+                let at = place(*first, word.span);
+                let message = format!("`{}` is in a group on {at} already; ignored", word.text);
                 diags.say(Severity::Warning, word.span, message);
             } else {
-                seen.push((&word.text, line(word.span)));
+                seen.insert(&word.text, word.span);
             }
         }
     }

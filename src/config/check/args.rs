@@ -13,8 +13,10 @@ pub(super) struct Subject<'a> {
     pub(super) span: Span,
     /// Used instead of a wrong value; empty: the statement is ignored.
     pub(super) default: &'static str,
-    /// A line of a value block.
+    /// A line of a value block, or an option in one.
     pub(super) item: bool,
+    /// The line itself, not an option: it has no keyword to name.
+    pub(super) head: bool,
 }
 
 impl Subject<'_> {
@@ -53,6 +55,7 @@ impl Checker<'_> {
     }
 
     /// Checks one argument from word `at` on; the position after it, or `None` when it is wrong.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all simple types are checked alike")]
     fn argument(
         &mut self,
         subject: &Subject<'_>,
@@ -118,6 +121,10 @@ impl Checker<'_> {
             self.error(word.span, message, Some(help));
             return None;
         }
+        if reference(&word.text).is_some() && !matches!(arg, Arg::Str | Arg::Cmd | Arg::User) {
+            self.undefined(subject, words.get(at..).unwrap_or_default());
+            return None;
+        }
         if value::fits(arg, &word.text) {
             return Some(next);
         }
@@ -134,17 +141,13 @@ impl Checker<'_> {
     }
 
     /// Says that a word is not what its argument wants.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "two types have words of their own")]
     fn wrong(&mut self, subject: &Subject<'_>, arg: &Arg, word: &Word) {
         let text = word.text.as_ref();
         let consequence = subject.consequence();
         if let (Arg::Choice(_) | Arg::AnyCase(_), true) = (arg, text.contains('|')) {
             let message = format!("`{text}` is a list of alternatives: choose one{consequence}");
             return self.error(word.span, message, Some(format!("write {}", value::wanted(arg))));
-        }
-        if text.contains('$') {
-            let message = format!("`{text}` holds a definition that does not exist{consequence}");
-            let help = "write `$NAME=value` on a line above";
-            return self.error(word.span, message, Some(help.to_owned()));
         }
         let wanted = value::wanted(arg);
         let (message, help) = match arg {
@@ -156,12 +159,30 @@ impl Checker<'_> {
                 format!("`{}` must be {wanted}, not `{text}`{consequence}", subject.name),
                 nearest_word(choices, text).map(|near| format!("did you mean `{near}`?")),
             ),
+            _ if subject.head => (format!("`{text}` is not {wanted}{consequence}"), None),
             _ => (
                 format!("`{}` needs {wanted}, not `{text}`{consequence}", subject.name),
                 None,
             ),
         };
         self.error(word.span, message, help);
+    }
+
+    /// Definitions that do not exist, each named once: whoever wrote one wants to know, not every use of it.
+    fn undefined(&mut self, subject: &Subject<'_>, words: &[Word]) {
+        for word in words {
+            let Some(name) = reference(&word.text) else {
+                continue;
+            };
+            let known = self.undefined.iter().any(|known| **known == *name);
+            if known || self.undefined.len() >= usize::from(super::LOOKED_INTO) {
+                continue;
+            }
+            self.undefined.push(name.into());
+            let message = format!("`${name}` is not defined{}", subject.consequence());
+            let help = format!("write `${name}=value` on a line above");
+            self.error(word.span, message, Some(help));
+        }
     }
 
     /// Words that nobody asked for: mostly a comment without its `#`.
@@ -227,6 +248,7 @@ impl Checker<'_> {
             span: words.get(at).map_or(subject.span, |word| word.span),
             default: if subject.item { "" } else { subject.default },
             item: subject.item,
+            head: false,
         };
         let mut at = at.saturating_add(1);
         let mut rest = row.args.iter();
@@ -246,8 +268,8 @@ impl Checker<'_> {
     ) -> Option<usize> {
         let word = words.get(at)?.clone();
         let text = word.text.as_ref();
-        if is_placeholder(text) || text.contains('$') {
-            let arg = options.bare.unwrap_or(Arg::Str);
+        if is_placeholder(text) || reference(text).is_some() {
+            let arg = options.bare.unwrap_or(Arg::Ip);
             return self.simple(subject, &arg, words, at).or_else(|| {
                 words.clear();
                 None
@@ -260,7 +282,7 @@ impl Checker<'_> {
         let names: Vec<&str> = options.rows.iter().map(|row| row.name).collect();
         let help = nearest_word(&names, text).map(|near| format!("did you mean `{near}`?"));
         // What follows the first unknown word is as unknown; one message is enough.
-        let message = format!("`{text}` is no option of a {}; ignored", options.what);
+        let message = format!("`{text}` is no option of {}; ignored", options.what);
         match help {
             Some(help) => self.diags.help(Severity::Warning, word.span, message, help),
             None => self.say(Severity::Warning, word.span, message),
@@ -305,5 +327,17 @@ pub(super) fn is_placeholder(text: &str) -> bool {
     let Some(rest) = text.strip_prefix('<') else {
         return false;
     };
-    rest.starts_with(|first: char| first.is_ascii_alphabetic() || first == '-')
+    rest.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '-')
+}
+
+/// The name in `$NAME` or `${NAME}`, where a definition should have been put in.
+fn reference(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once('$')?;
+    let rest = rest.strip_prefix('{').unwrap_or(rest);
+    let end = rest
+        .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .unwrap_or(rest.len());
+    let name = rest.get(..end)?;
+    let first = name.chars().next()?;
+    (first.is_ascii_alphabetic() || first == '_').then_some(name)
 }

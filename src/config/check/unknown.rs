@@ -40,6 +40,10 @@ impl Checker<'_> {
         closed: &mut Option<Closed>,
     ) {
         let name = node.keyword.text.to_string();
+        if self.looked_into >= super::LOOKED_INTO {
+            return self.error(node.keyword.span, "unknown keyword; ignored", None);
+        }
+        self.looked_into = self.looked_into.saturating_add(1);
         if let Some(suspect) = closed.as_mut()
             && let Some(place) = find_in(suspect.schema, &name)
         {
@@ -64,6 +68,9 @@ impl Checker<'_> {
         if help.is_none() && node.block.is_none() && strays.takes(&name, node) {
             // Prose between a block and a keyword: the block was not cut short, it is another one.
             *closed = None;
+            if strays.first.as_ref().is_some_and(|(_, first)| remedy(first) != remedy(&name)) {
+                self.flush(strays);
+            }
             return strays.add(node);
         }
         self.flush(strays);
@@ -78,22 +85,23 @@ impl Checker<'_> {
             return;
         }
         let name = &node.keyword.text;
-        let opener = (self.line)(closed.opener);
+        let here_span = node.keyword.span;
+        let opener = (self.place)(closed.opener, here_span);
         let inside = closed.schema.name;
         let here = within(scope.schema);
         let (message, help) = match closed.close {
             Some(close) => {
-                let line = (self.line)(close);
+                let at = (self.place)(close, here_span);
                 (
                     format!(
-                        "`{name}` {here}: the `}}` on line {line} closed `{inside}` of line {opener}; ignored"
+                        "`{name}` {here}: the `}}` on {at} closed `{inside}` of {opener}; ignored"
                     ),
-                    format!("remove the `}}` on line {line} if `{name}` is part of `{inside}`"),
+                    format!("remove the `}}` on {at} if `{name}` is part of `{inside}`"),
                 )
             }
             None => (
                 format!("`{name}` {here} is a keyword of `{inside}`; ignored"),
-                format!("write it between the braces of `{inside}` of line {opener}"),
+                format!("write it between the braces of `{inside}` of {opener}"),
             ),
         };
         self.error(node.keyword.span, message, Some(help));
@@ -103,9 +111,9 @@ impl Checker<'_> {
     fn not_closed(&mut self, scope: &Scope<'_>, outer: &Scope<'_>, node: &Node) {
         let inside = scope.schema.name;
         let message = format!(
-            "`{}` stands in `{inside}` of line {} but belongs {}; ignored",
+            "`{}` stands in `{inside}` of {} but belongs {}; ignored",
             node.keyword.text,
-            (self.line)(scope.open),
+            (self.place)(scope.open, node.keyword.span),
             within(outer.schema)
         );
         let help = format!("close `{inside}` with `}}` before this line");
@@ -142,24 +150,44 @@ fn describe(text: &str, more: usize) -> (String, Option<&'static str>) {
         1 => "this line and the next are ignored".to_owned(),
         more => format!("this line and {more} more after it are ignored"),
     };
+    let remedy = remedy(text);
+    let what = match remedy {
+        Some(Remedy::Fill) => "a placeholder of the documentation",
+        Some(Remedy::Syslog) => "a rule of the syslog daemon",
+        None if more == 0 && is_word(text) => {
+            return (format!("unknown keyword `{text}`; {tail}"), None);
+        }
+        Some(Remedy::Comment) | None => "no keyword",
+    };
+    let help = match remedy {
+        Some(Remedy::Syslog) => Some("write it into the configuration of the syslog daemon"),
+        Some(Remedy::Comment) => Some("comments begin with `#` or `!`"),
+        Some(Remedy::Fill) | None => None,
+    };
+    (format!("`{text}` is {what}; {tail}"), help)
+}
+
+/// What can be done about a line that is no configuration.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Remedy {
+    /// Write the real thing.
+    Fill,
+    /// Write it elsewhere.
+    Syslog,
+    /// Mark it as a comment.
+    Comment,
+}
+
+fn remedy(text: &str) -> Option<Remedy> {
     if is_placeholder(text) {
-        return (format!("`{text}` is a placeholder of the documentation; {tail}"), None);
-    }
-    if is_syslog_rule(text) {
-        return (
-            format!("`{text}` is a rule of the syslog daemon; {tail}"),
-            Some("write it into /etc/rsyslog.conf or /etc/syslog.conf"),
-        );
-    }
-    let help = if text.starts_with("//") || text.starts_with("--") || text.starts_with(';') {
-        Some("comments begin with `#` or `!`")
+        Some(Remedy::Fill)
+    } else if is_syslog_rule(text) {
+        Some(Remedy::Syslog)
+    } else if text.starts_with("//") || text.starts_with("--") || text.starts_with(';') {
+        Some(Remedy::Comment)
     } else {
         None
-    };
-    if more == 0 && is_word(text) {
-        return (format!("unknown keyword `{text}`; {tail}"), None);
     }
-    (format!("`{text}` is no keyword; {tail}"), help)
 }
 
 /// Letters, digits, `_` and `-`: might be meant as a keyword.

@@ -2,8 +2,10 @@
 
 use core::net::{IpAddr, Ipv4Addr};
 
+use std::collections::BTreeMap;
+
 use super::Lowering;
-use crate::config::diag::Severity;
+use crate::config::diag::{Severity, Span};
 use crate::config::model::Address;
 use crate::config::schema::value;
 use crate::config::tree::{Node, Word};
@@ -109,29 +111,33 @@ impl Lowering<'_> {
     }
 
     /// Appends an address unless the list has it: link-local ones may stand on several interfaces.
-    pub(super) fn add_unless_known(
-        &mut self,
-        list: &mut Vec<Address>,
-        address: Address,
-        item: &Node,
-        place: &str,
-    ) {
-        if list.iter().any(|known| same(known, &address)) {
-            let message = format!("{} is in {place} already; ignored", address.cidr.addr);
-            self.warn(item.keyword.span, message);
+    pub(super) fn add_unless_known(&mut self, list: &mut AddressList, address: Address, item: &Node) {
+        let span = item.keyword.span;
+        if let Some(first) = list.known.get(&identity(&address)) {
+            let at = (self.place)(*first, span);
+            self.warn(span, format!("{} is there on {at} already; ignored", address.cidr.addr));
         } else {
-            list.push(address);
+            list.known.insert(identity(&address), span);
+            list.addresses.push(address);
         }
     }
 }
 
-/// Whether two lines mean the same address.
-pub(super) fn same(one: &Address, other: &Address) -> bool {
-    let local = match one.cidr.addr {
+/// Addresses without repetition.
+#[derive(Debug, Default)]
+pub(super) struct AddressList {
+    pub(super) addresses: Vec<Address>,
+    /// Where each stands.
+    pub(super) known: BTreeMap<(IpAddr, Option<IfName>), Span>,
+}
+
+/// What makes two lines mean the same address.
+fn identity(address: &Address) -> (IpAddr, Option<IfName>) {
+    let local = match address.cidr.addr {
         IpAddr::V6(addr) => addr.is_unicast_link_local(),
         IpAddr::V4(addr) => addr.is_link_local(),
     };
-    one.cidr.addr == other.cidr.addr && (!local || one.dev == other.dev)
+    (address.cidr.addr, local.then(|| address.dev.clone()))
 }
 
 /// `brd`: an address, or all host bits one (`+`) or zero (`-`); networks of one or two hosts have none.

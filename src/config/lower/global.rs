@@ -2,6 +2,7 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
+use std::collections::BTreeSet;
 
 use super::fields::Fields;
 use super::garp::GarpDefaults;
@@ -97,6 +98,7 @@ pub(super) fn global(top: &Fields<'_>, global_defs: &Fields<'_>, diags: &mut Dia
 /// `garp_group { … }` blocks; an interface belongs to the first that names it.
 fn garp_groups(top: &Fields<'_>, diags: &mut Diags) -> Vec<GarpGroup> {
     let mut groups: Vec<GarpGroup> = Vec::new();
+    let mut known: BTreeSet<IfName> = BTreeSet::new();
     for node in top.all("garp_group") {
         let fields = Fields::inside(node);
         let mut interfaces: Vec<IfName> = Vec::new();
@@ -107,12 +109,11 @@ fn garp_groups(top: &Fields<'_>, diags: &mut Diags) -> Vec<GarpGroup> {
             let Some(name) = IfName::new(&word.text) else {
                 continue;
             };
-            let known = groups.iter().any(|group| group.interfaces.contains(&name));
-            if known || interfaces.contains(&name) {
+            if known.insert(name.clone()) {
+                interfaces.push(name);
+            } else {
                 let message = format!("`{name}` is in a garp_group already; ignored");
                 diags.say(Severity::Warning, word.span, message);
-            } else {
-                interfaces.push(name);
             }
         }
         let group = GarpGroup {

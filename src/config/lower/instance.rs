@@ -1,8 +1,9 @@
 //! `vrrp_instance`.
 
 use core::time::Duration;
+use std::collections::BTreeSet;
 
-use super::address::same;
+use super::address::AddressList;
 use super::fields::Fields;
 use super::global::explain_strict;
 use super::{Lowering, first, interface};
@@ -181,10 +182,7 @@ impl Lowering<'_> {
         dev: &IfName,
         family: Family,
     ) -> Addresses {
-        let mut list = Addresses {
-            vips: Vec::new(),
-            excluded: Vec::new(),
-        };
+        let mut list = AddressList::default();
         let mut surplus = None;
         for item in fields.items("virtual_ipaddress") {
             let Some(address) = self.address(item, Some(dev)) else {
@@ -197,11 +195,11 @@ impl Lowering<'_> {
                 );
                 let help = "move it to `virtual_ipaddress_excluded`, or to an instance of its own";
                 self.error(item.keyword.span, message, help);
-            } else if list.vips.len() < most(family) {
-                self.add_unless_known(&mut list.vips, address, item, "virtual_ipaddress");
-            } else {
+                continue;
+            }
+            self.add_unless_known(&mut list, address, item);
+            if list.addresses.len() > most(family) {
                 surplus = surplus.or(Some(item.keyword.span));
-                self.add_unless_known(&mut list.excluded, address, item, "virtual_ipaddress");
             }
         }
         if let Some(span) = surplus {
@@ -212,18 +210,17 @@ impl Lowering<'_> {
             );
             self.error(span, message, "move the rest to `virtual_ipaddress_excluded`");
         }
+        let advertised = list.addresses.len().min(most(family));
         for item in fields.items("virtual_ipaddress_excluded") {
-            let Some(address) = self.address(item, Some(dev)) else {
-                continue;
-            };
-            if list.vips.iter().any(|known| same(known, &address)) {
-                let message = format!("{} is in virtual_ipaddress already; ignored", address.cidr.addr);
-                self.warn(item.keyword.span, message);
-            } else {
-                self.add_unless_known(&mut list.excluded, address, item, "virtual_ipaddress_excluded");
+            if let Some(address) = self.address(item, Some(dev)) {
+                self.add_unless_known(&mut list, address, item);
             }
         }
-        list
+        let excluded = list.addresses.split_off(advertised);
+        Addresses {
+            vips: list.addresses,
+            excluded,
+        }
     }
 
     /// Strict mode wants a link-local address first (RFC 9568 §5.2.9).
@@ -440,6 +437,7 @@ impl Lowering<'_> {
         owner: bool,
     ) -> Vec<TrackInterface> {
         let mut list: Vec<TrackInterface> = Vec::new();
+        let mut known: BTreeSet<IfName> = BTreeSet::new();
         for item in draft.fields.items("track_interface") {
             let Some(name) = IfName::new(&item.keyword.text) else {
                 continue;
@@ -461,7 +459,7 @@ impl Lowering<'_> {
                 self.diags.say(Severity::Note, item.keyword.span, message);
                 continue;
             }
-            if list.iter().any(|known| known.interface == track.interface) {
+            if !known.insert(track.interface.clone()) {
                 let message = format!("`{}` is tracked already; line ignored", track.interface);
                 self.warn(item.keyword.span, message);
                 continue;

@@ -11,24 +11,28 @@ mod global;
 mod instance;
 mod transport;
 
-use super::check::Line;
+use core::net::IpAddr;
+use std::collections::BTreeMap;
+
+use super::check::Where;
 use super::diag::{Diags, Severity, Span};
-use super::model::{Auth, Config, VrrpInstance};
+use super::model::{Address, Auth, Config, VrrpInstance};
 use super::schema::value;
 use super::tree::{Block, Node};
-use crate::types::IfName;
+use crate::types::{Family, IfName, Vrid};
+use address::AddressList;
 use fields::Fields;
 use global::Defaults;
 
 /// Turns a checked tree into the model.
 #[must_use]
-pub fn lower(root: &Block, line: Line<'_>, diags: &mut Diags) -> Config {
+pub(crate) fn lower(root: &Block, place: Where<'_>, diags: &mut Diags) -> Config {
     let top = Fields::of(root);
     let global_defs = Fields::merged(top.all("global_defs"));
     let defaults = Defaults::from(&global_defs, diags);
     let mut lowering = Lowering {
         diags,
-        line,
+        place,
         defaults,
     };
     let (instances, spans) = lowering.instances(&top);
@@ -43,7 +47,7 @@ pub fn lower(root: &Block, line: Line<'_>, diags: &mut Diags) -> Config {
 /// What lowering carries along.
 struct Lowering<'a> {
     diags: &'a mut Diags,
-    line: Line<'a>,
+    place: Where<'a>,
     defaults: Defaults,
 }
 
@@ -58,30 +62,29 @@ impl Lowering<'_> {
 
     /// All instances that can run, each with its place.
     fn instances(&mut self, top: &Fields<'_>) -> (Vec<VrrpInstance>, Vec<Span>) {
+        let mut taken: BTreeMap<(IfName, Family, Vrid), (String, Span)> = BTreeMap::new();
         let mut instances: Vec<VrrpInstance> = Vec::new();
         let mut spans: Vec<Span> = Vec::new();
         for node in top.all("vrrp_instance") {
             let Some(instance) = self.instance(node) else {
                 continue;
             };
-            let twin = instances.iter().zip(&spans).find(|(other, _)| {
-                (&other.interface, other.family, other.vrid)
-                    == (&instance.interface, instance.family, instance.vrid)
-            });
-            if let Some((other, span)) = twin {
+            let span = node.keyword.span;
+            let key = (instance.interface.clone(), instance.family, instance.vrid);
+            if let Some((other, first)) = taken.get(&key) {
                 let message = format!(
-                    "`{}` has virtual_router_id {} on {} like `{}` on line {}; left out",
+                    "`{}` has virtual_router_id {} on {} like `{other}` on {}; left out",
                     instance.name,
                     instance.vrid,
                     instance.interface,
-                    other.name,
-                    (self.line)(*span)
+                    (self.place)(*first, span)
                 );
                 let help = "give every virtual router of an interface a virtual_router_id of its own";
-                self.error(node.keyword.span, message, help);
+                self.error(span, message, help);
                 continue;
             }
-            spans.push(node.keyword.span);
+            taken.insert(key, (instance.name.clone(), span));
+            spans.push(span);
             instances.push(instance);
         }
         (instances, spans)
@@ -89,47 +92,44 @@ impl Lowering<'_> {
 
     /// Oddities between instances that can run all the same.
     fn compare(&mut self, instances: &[VrrpInstance], spans: &[Span]) {
+        let mut passwords: BTreeMap<(&IfName, [u8; 8]), &str> = BTreeMap::new();
+        let mut addresses: BTreeMap<(IpAddr, &IfName), &str> = BTreeMap::new();
         let mut told = false;
-        for (index, (one, span)) in instances.iter().zip(spans).enumerate() {
-            for (other, _) in instances.iter().zip(spans).take(index) {
-                let same_password = matches!(one.auth, Auth::Pass(_)) && one.auth == other.auth;
-                if same_password && one.interface == other.interface && !told {
+        for (instance, span) in instances.iter().zip(spans) {
+            if let Auth::Pass(password) = instance.auth {
+                let known = passwords.insert((&instance.interface, password.0), &instance.name);
+                if let Some(other) = known.filter(|_| !told) {
                     told = true;
                     let message = format!(
-                        "`{}` and `{}` have the same password, which cannot tell them apart then",
-                        one.name, other.name
+                        "`{}` and `{other}` have the same password, which cannot tell them apart then",
+                        instance.name
                     );
                     self.diags.say(Severity::Note, *span, message);
                 }
-                self.shared_address(one, other, *span);
+            }
+            for address in instance.vips.iter().chain(&instance.excluded) {
+                let key = (address.cidr.addr, &address.dev);
+                let Some(other) = addresses.insert(key, &instance.name) else {
+                    continue;
+                };
+                let message = format!(
+                    "`{}` and `{other}` both have {}: when one of them gives it up the other loses it",
+                    instance.name, address.cidr.addr
+                );
+                self.warn(*span, message);
             }
         }
     }
 
-    /// The same address on the same interface in two instances: one removes it under the other's feet.
-    fn shared_address(&mut self, one: &VrrpInstance, other: &VrrpInstance, span: Span) {
-        let theirs = || other.vips.iter().chain(&other.excluded);
-        let shared = one.vips.iter().chain(&one.excluded).find(|mine| {
-            theirs().any(|their| their.cidr.addr == mine.cidr.addr && their.dev == mine.dev)
-        });
-        if let Some(shared) = shared {
-            let message = format!(
-                "`{}` and `{}` both have {}: when one of them gives it up the other loses it",
-                one.name, other.name, shared.cidr.addr
-            );
-            self.warn(span, message);
-        }
-    }
-
-    fn static_addresses(&mut self, top: &Fields<'_>) -> Vec<super::model::Address> {
+    fn static_addresses(&mut self, top: &Fields<'_>) -> Vec<Address> {
         let dev = self.defaults.interface.clone();
-        let mut list = Vec::new();
+        let mut list = AddressList::default();
         for item in top.items("static_ipaddress") {
             if let Some(address) = self.address(item, dev.as_ref()) {
-                self.add_unless_known(&mut list, address, item, "static_ipaddress");
+                self.add_unless_known(&mut list, address, item);
             }
         }
-        list
+        list.addresses
     }
 }
 

@@ -1,6 +1,7 @@
 //! How adverts travel: group or peers, and from where.
 
 use core::net::IpAddr;
+use std::collections::BTreeSet;
 
 use super::Lowering;
 use super::instance::Draft;
@@ -73,6 +74,7 @@ impl Lowering<'_> {
 
     fn peers(&mut self, draft: &Draft<'_>, source: Option<IpAddr>) -> Vec<Peer> {
         let mut peers: Vec<Peer> = Vec::new();
+        let mut known: BTreeSet<IpAddr> = BTreeSet::new();
         for item in draft.fields.items("unicast_peer") {
             let Some(peer) = peer(item) else { continue };
             let addr = peer.addr;
@@ -80,10 +82,10 @@ impl Lowering<'_> {
                 format!("{addr} does not fit `{}`, whose adverts are {}", draft.name, draft.family)
             } else if source == Some(addr) {
                 format!("{addr} is this router's own address")
-            } else if peers.iter().any(|known| known.addr == addr) {
-                format!("{addr} is a peer already")
             } else if peer.min_ttl > peer.max_ttl {
                 format!("min_ttl {} is above max_ttl {}", peer.min_ttl, peer.max_ttl)
+            } else if !known.insert(addr) {
+                format!("{addr} is a peer already")
             } else {
                 peers.push(peer);
                 continue;

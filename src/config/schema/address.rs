@@ -24,21 +24,21 @@ pub(super) static RULES: Items = Items {
 };
 
 static ADDRESS: Options = Options {
-    what: "address",
+    what: "addresses",
     rows: ADDRESS_OPTIONS,
     bare: None,
     repeats: false,
 };
 
 static ROUTE: Options = Options {
-    what: "route",
+    what: "routes",
     rows: ROUTE_OPTIONS,
     bare: Some(Arg::Prefix),
     repeats: true,
 };
 
 static RULE: Options = Options {
-    what: "rule",
+    what: "rules",
     rows: RULE_OPTIONS,
     bare: None,
     repeats: true,

@@ -33,7 +33,7 @@ const COUNT: Arg = Arg::Int(0, 4_294_967_295);
 const SECONDS: Arg = Arg::Secs(0, 4_294_000_000_000_000);
 
 static TUNNEL: Options = Options {
-    what: "tunnel",
+    what: "tunnels",
     rows: TUNNEL_OPTIONS,
     bare: None,
     repeats: false,

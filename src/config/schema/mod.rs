@@ -63,14 +63,47 @@ static ROOT_ROWS: &[Keyword] = &[
     row("child_wait_time", &[Arg::Int(0, 2_147_483_647)], Tier::C, "5", "seconds to wait for child processes at the end").never("there is one process and no children to wait for"),
 ];
 
-/// Whether a keyword of this name opens a block or a value block anywhere in the language.
+/// Every block, for finding one by the keyword that opens it.
+static BLOCKS: &[&Schema] = &[
+    &global::GLOBAL,
+    &global::GARP_GROUP,
+    &vrrp::INSTANCE,
+    &vrrp::AUTHENTICATION,
+    &vrrp::HMAC,
+    &vrrp::SYNC_GROUP,
+    &track::TRACK_GROUP,
+    &track::SCRIPT,
+    &track::PROCESS,
+    &track::FILE,
+    &track::BFD,
+    &lvs::VIRTUAL_SERVER,
+    &lvs::REAL_SERVER,
+    &checker::TCP_CHECK,
+    &checker::HTTP_GET,
+    &checker::SSL_GET,
+    &checker::URL,
+    &checker::SMTP_CHECK,
+    &checker::HOST,
+    &checker::MISC_CHECK,
+    &checker::DNS_CHECK,
+    &checker::PING_CHECK,
+    &checker::UDP_CHECK,
+    &checker::FILE_CHECK,
+    &checker::BFD_CHECK,
+    &checker::SSL,
+];
+
+/// Whether `keyword` opens a block inside the block that `parent` opens; at the top level when `parent`
+/// is empty.
 #[must_use]
-pub fn opens_block(name: &str) -> bool {
-    let mut found = false;
-    visit(&ROOT, 0, &mut |keyword, _| {
-        found |= keyword.name == name && keyword.body.expects_brace();
-    });
-    found
+pub fn opens(parent: &str, keyword: &str) -> bool {
+    let around = match parent {
+        "" => Some(&ROOT),
+        "vrrp_track_file" => Some(&track::FILE),
+        _ => BLOCKS.iter().copied().find(|schema| schema.name == parent),
+    };
+    let row = around.and_then(|schema| schema.find(keyword));
+    row.is_some_and(|row| row.body.expects_brace())
 }
 
 /// Calls `f` with every keyword of `schema` and of the blocks in it, and the block it stands in.

@@ -58,14 +58,26 @@ fn other_spellings_name_a_keyword_of_the_same_block() {
 }
 
 #[test]
-fn block_openers_are_known_by_name() {
-    for (name, want) in [
-        ("SMTP_CHECK", true),
-        ("host", true),
-        ("virtual_ipaddress", true),
-        ("interface", false),
-        ("no_such_keyword", false),
+fn block_openers_are_known_by_the_block_around_them() {
+    for (parent, keyword, want) in [
+        ("real_server", "SMTP_CHECK", true),
+        ("SMTP_CHECK", "host", true),
+        ("vrrp_instance", "virtual_ipaddress", true),
+        ("vrrp_instance", "interface", false),
+        ("", "vrrp_instance", true),
+        ("", "SMTP_CHECK", false),
+        ("vrrp_track_file", "file", false),
+        ("no_such_block", "host", false),
     ] {
-        assert_eq!(opens_block(name), want, "{name}");
+        assert_eq!(opens(parent, keyword), want, "{parent} {keyword}");
+    }
+}
+
+#[test]
+fn every_block_is_in_the_list_of_blocks_under_its_openers_name() {
+    for (keyword, _) in all() {
+        let Body::Block(schema) = keyword.body else { continue };
+        assert_eq!(schema.name, keyword.canonical_name());
+        assert!(BLOCKS.iter().any(|block| core::ptr::eq(*block, schema)), "{}", keyword.name);
     }
 }

@@ -52,14 +52,14 @@ static TRACKED_254: Items = Items {
 };
 
 static WEIGHT_253: Options = Options {
-    what: "tracked object",
+    what: "tracked objects",
     rows: WEIGHT_253_OPTIONS,
     bare: None,
     repeats: false,
 };
 
 static WEIGHT_254: Options = Options {
-    what: "tracked object",
+    what: "tracked objects",
     rows: WEIGHT_254_OPTIONS,
     bare: None,
     repeats: false,

@@ -16,12 +16,14 @@ pub(super) static SYNC_GROUP: Schema = Schema {
     tables: &[GROUP_ROWS, track::TRACKING_COMMON],
 };
 
-static AUTHENTICATION: Schema = Schema {
+/// `authentication { … }`.
+pub(super) static AUTHENTICATION: Schema = Schema {
     name: "authentication",
     tables: &[AUTHENTICATION_ROWS],
 };
 
-static HMAC: Schema = Schema {
+/// `auth_hmac { … }`.
+pub(super) static HMAC: Schema = Schema {
     name: "auth_hmac",
     tables: &[HMAC_ROWS],
 };
@@ -40,7 +42,7 @@ static PEERS: Items = Items {
 };
 
 static PEER: Options = Options {
-    what: "peer",
+    what: "peers",
     rows: PEER_OPTIONS,
     bare: None,
     repeats: false,
