@@ -26,7 +26,6 @@ pub(crate) fn check(root: &mut Block, place: Where<'_>, diags: &mut Diags) {
         diags,
         place,
         told: Vec::new(),
-        undefined: Vec::new(),
         looked_into: 0,
     };
     let top = Scope {
@@ -59,8 +58,6 @@ struct Checker<'a> {
     place: Where<'a>,
     /// Keywords without support that have been named: each is named once.
     told: Vec<&'static str>,
-    /// Definitions that do not exist and have been named.
-    undefined: Vec<Box<str>>,
     looked_into: u16,
 }
 
@@ -227,7 +224,7 @@ impl Checker<'_> {
                 keyword.name,
                 (self.place)(*first, span)
             );
-            self.say(Severity::Warning, span, message);
+            self.say(Severity::Note, span, message);
         } else {
             seen.push((name, span));
         }

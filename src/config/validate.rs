@@ -40,6 +40,9 @@ const REQUIRED: &[(&str, &str)] = &[
     ("MISC_CHECK", "misc_path"),
     ("HTTP_GET", "url"),
     ("SSL_GET", "url"),
+    ("url", "path"),
+    ("FILE_CHECK", "track_file"),
+    ("BFD_CHECK", "name"),
 ];
 
 /// Checks names and completeness; takes out second definitions and references to nothing.
@@ -167,7 +170,7 @@ fn complete(node: &Node, diags: &mut Diags) {
     if kind == "virtual_server" {
         service(node, &has, diags);
     }
-    if matches!(kind, "virtual_server" | "real_server") {
+    if matches!(kind, "virtual_server" | "real_server" | "HTTP_GET" | "SSL_GET") {
         for inner in &block.nodes {
             complete(inner, diags);
         }

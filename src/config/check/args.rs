@@ -121,8 +121,7 @@ impl Checker<'_> {
             self.error(word.span, message, Some(help));
             return None;
         }
-        if reference(&word.text).is_some() && !matches!(arg, Arg::Str | Arg::Cmd | Arg::User) {
-            self.undefined(subject, words.get(at..).unwrap_or_default());
+        if is_undefined(&word.text) && !matches!(arg, Arg::Str | Arg::Cmd | Arg::User) {
             return None;
         }
         if value::fits(arg, &word.text) {
@@ -134,6 +133,17 @@ impl Checker<'_> {
             let span = word.span;
             word.text = trimmed.into();
             self.say(Severity::Warning, span, message);
+            return Some(next);
+        }
+        if let Some((addr, _)) = word.text.split_once('/')
+            && matches!(arg, Arg::Ip | Arg::Ip4)
+            && value::cidr(&word.text).is_some()
+            && value::fits(arg, addr)
+        {
+            let message = format!("`{}` has no use for a prefix; {addr} is used", subject.name);
+            let (span, addr) = (word.span, addr.into());
+            word.text = addr;
+            self.say(Severity::Note, span, message);
             return Some(next);
         }
         self.wrong(subject, arg, word);
@@ -150,6 +160,9 @@ impl Checker<'_> {
             return self.error(word.span, message, Some(format!("write {}", value::wanted(arg))));
         }
         let wanted = value::wanted(arg);
+        let definition = text.contains('$').then(|| {
+            "definitions are replaced before a blank, `,` or `)`; elsewhere write `${NAME}`".to_owned()
+        });
         let (message, help) = match arg {
             Arg::Mail => (
                 format!("`{text}` holds a backslash{consequence}"),
@@ -159,30 +172,13 @@ impl Checker<'_> {
                 format!("`{}` must be {wanted}, not `{text}`{consequence}", subject.name),
                 nearest_word(choices, text).map(|near| format!("did you mean `{near}`?")),
             ),
-            _ if subject.head => (format!("`{text}` is not {wanted}{consequence}"), None),
+            _ if subject.head => (format!("`{text}` is not {wanted}{consequence}"), definition),
             _ => (
                 format!("`{}` needs {wanted}, not `{text}`{consequence}", subject.name),
-                None,
+                definition,
             ),
         };
         self.error(word.span, message, help);
-    }
-
-    /// Definitions that do not exist, each named once: whoever wrote one wants to know, not every use of it.
-    fn undefined(&mut self, subject: &Subject<'_>, words: &[Word]) {
-        for word in words {
-            let Some(name) = reference(&word.text) else {
-                continue;
-            };
-            let known = self.undefined.iter().any(|known| **known == *name);
-            if known || self.undefined.len() >= usize::from(super::LOOKED_INTO) {
-                continue;
-            }
-            self.undefined.push(name.into());
-            let message = format!("`${name}` is not defined{}", subject.consequence());
-            let help = format!("write `${name}=value` on a line above");
-            self.error(word.span, message, Some(help));
-        }
     }
 
     /// Words that nobody asked for: mostly a comment without its `#`.
@@ -268,7 +264,7 @@ impl Checker<'_> {
     ) -> Option<usize> {
         let word = words.get(at)?.clone();
         let text = word.text.as_ref();
-        if is_placeholder(text) || reference(text).is_some() {
+        if is_placeholder(text) || is_undefined(text) {
             let arg = options.bare.unwrap_or(Arg::Ip);
             return self.simple(subject, &arg, words, at).or_else(|| {
                 words.clear();
@@ -304,7 +300,7 @@ impl Checker<'_> {
     ) -> Option<usize> {
         static MARK: Arg = Arg::Int(0, 4_294_967_295);
         static FAMILY: Arg = Arg::Opt(&Arg::Choice(&["inet", "inet6"]));
-        static NAME: Arg = Arg::Name(64);
+        static NAME: Arg = Arg::Name(255);
         static PORT: Arg = Arg::Opt(&Arg::Int(0, 65_535));
         let first = words.get(at).map(|word| word.text.clone());
         let next = self.simple(subject, arg, words, at)?;
@@ -330,14 +326,22 @@ pub(super) fn is_placeholder(text: &str) -> bool {
     rest.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '-')
 }
 
-/// The name in `$NAME` or `${NAME}`, where a definition should have been put in.
-fn reference(text: &str) -> Option<&str> {
-    let (_, rest) = text.split_once('$')?;
-    let rest = rest.strip_prefix('{').unwrap_or(rest);
-    let end = rest
-        .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-        .unwrap_or(rest.len());
-    let name = rest.get(..end)?;
-    let first = name.chars().next()?;
-    (first.is_ascii_alphabetic() || first == '_').then_some(name)
+/// A definition that does not exist, `$NAME` or `${NAME}`: the lexer has said so.
+fn is_undefined(text: &str) -> bool {
+    text.match_indices('$').any(|(at, _)| {
+        let rest = text.get(at.saturating_add(1)..).unwrap_or("");
+        let (rest, braces) = match rest.strip_prefix('{') {
+            Some(rest) => (rest, true),
+            None => (rest, false),
+        };
+        let part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let behind = rest.trim_start_matches(part);
+        let named = rest.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        let whole = if braces {
+            behind.starts_with('}')
+        } else {
+            behind.is_empty() || behind.starts_with([',', ')'])
+        };
+        named && whole
+    })
 }

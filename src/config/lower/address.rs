@@ -115,7 +115,8 @@ impl Lowering<'_> {
         let span = item.keyword.span;
         if let Some(first) = list.known.get(&identity(&address)) {
             let at = (self.place)(*first, span);
-            self.warn(span, format!("{} is there on {at} already; ignored", address.cidr.addr));
+            let message = format!("{} is there on {at} already; ignored", address.cidr.addr);
+            self.note(span, message);
         } else {
             list.known.insert(identity(&address), span);
             list.addresses.push(address);

@@ -43,6 +43,11 @@ impl<'a> Fields<'a> {
         self.all(name).last()
     }
 
+    /// The last statement with one of these keywords.
+    pub(super) fn last_of(&self, names: &[&str]) -> Option<&'a Node> {
+        self.0.iter().copied().rfind(|node| names.contains(&&*node.keyword.text))
+    }
+
     /// Whether the keyword is there.
     pub(super) fn has(&self, name: &str) -> bool {
         self.last(name).is_some()

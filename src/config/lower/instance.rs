@@ -299,13 +299,18 @@ impl Lowering<'_> {
             return None;
         }
         let (true, Some(pass)) = (inner.has("auth_type"), inner.last("auth_pass")) else {
-            let missing = if inner.has("auth_type") { "auth_pass" } else { "auth_type" };
+            // Without a type keepalived sends no password and says nothing; it must be said.
+            let (severity, missing) = match inner.has("auth_type") {
+                true => (Severity::Error, "auth_pass"),
+                false => (Severity::Note, "auth_type"),
+            };
             let message = format!(
                 "`authentication` of `{}` has no {missing}: it runs without a password, \
                  and routers with one discard its adverts",
                 draft.name
             );
-            self.error(span, message, format!("write `{missing}` in it, or remove it"));
+            let help = format!("write `{missing}` in it, or remove it");
+            self.diags.help(severity, span, message, help);
             return Some(Auth::None);
         };
         Some(self.password(pass))
@@ -373,7 +378,7 @@ impl Lowering<'_> {
             draft.name
         );
         let help = "write `priority N` with N from 1 to 254 unless the addresses are its own";
-        self.diags.help(Severity::Warning, draft.span, message, help);
+        self.diags.help(Severity::Note, draft.span, message, help);
         Priority::OWNER
     }
 
@@ -382,8 +387,13 @@ impl Lowering<'_> {
             return false;
         };
         if let Some(other) = draft.fields.last("preempt") {
-            let message = "`preempt` contradicts `nopreempt`; `nopreempt` counts";
-            self.warn(other.keyword.span, message);
+            let later = draft.fields.last_of(&["preempt", "nopreempt"]);
+            let counts = later.map_or("nopreempt", |node| &node.keyword.text);
+            let message = format!("`preempt` contradicts `nopreempt`; the later one, `{counts}`, counts");
+            self.note(other.keyword.span, message);
+            if counts == "preempt" {
+                return false;
+            }
         }
         let why = if priority.is_owner() {
             "the owner of the addresses always preempts"

@@ -52,6 +52,10 @@ struct Lowering<'a> {
 }
 
 impl Lowering<'_> {
+    fn note(&mut self, span: Span, message: impl Into<String>) {
+        self.diags.say(Severity::Note, span, message);
+    }
+
     fn warn(&mut self, span: Span, message: impl Into<String>) {
         self.diags.say(Severity::Warning, span, message);
     }
@@ -104,7 +108,7 @@ impl Lowering<'_> {
                         "`{}` and `{other}` have the same password, which cannot tell them apart then",
                         instance.name
                     );
-                    self.diags.say(Severity::Note, *span, message);
+                    self.note(*span, message);
                 }
             }
             for address in instance.vips.iter().chain(&instance.excluded) {
@@ -116,7 +120,7 @@ impl Lowering<'_> {
                     "`{}` and `{other}` both have {}: when one of them gives it up the other loses it",
                     instance.name, address.cidr.addr
                 );
-                self.warn(*span, message);
+                self.note(*span, message);
             }
         }
     }

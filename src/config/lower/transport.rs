@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::Lowering;
 use super::instance::Draft;
+use crate::config::diag::Severity;
 use crate::config::model::{Peer, Transport};
 use crate::config::schema::value;
 use crate::config::tree::Node;
@@ -38,7 +39,7 @@ impl Lowering<'_> {
         };
         if draft.strict {
             let message = "strict mode has no unicast: adverts go to the group";
-            self.warn(node.keyword.span, message);
+            self.note(node.keyword.span, message);
             return group;
         }
         let peers = self.peers(draft, source);
@@ -78,19 +79,21 @@ impl Lowering<'_> {
         for item in draft.fields.items("unicast_peer") {
             let Some(peer) = peer(item) else { continue };
             let addr = peer.addr;
-            let why = if Family::of(addr) != draft.family {
-                format!("{addr} does not fit `{}`, whose adverts are {}", draft.name, draft.family)
-            } else if source == Some(addr) {
-                format!("{addr} is this router's own address")
+            let (severity, why) = if Family::of(addr) != draft.family {
+                let why = format!("{addr} does not fit `{}`, whose adverts are {}", draft.name, draft.family);
+                (Severity::Warning, why)
             } else if peer.min_ttl > peer.max_ttl {
-                format!("min_ttl {} is above max_ttl {}", peer.min_ttl, peer.max_ttl)
+                let why = format!("min_ttl {} is above max_ttl {}", peer.min_ttl, peer.max_ttl);
+                (Severity::Warning, why)
+            } else if source == Some(addr) {
+                (Severity::Note, format!("{addr} is this router's own address"))
             } else if !known.insert(addr) {
-                format!("{addr} is a peer already")
+                (Severity::Note, format!("{addr} is a peer already"))
             } else {
                 peers.push(peer);
                 continue;
             };
-            self.warn(item.keyword.span, format!("{why}; line ignored"));
+            self.diags.say(severity, item.keyword.span, format!("{why}; line ignored"));
         }
         peers
     }

@@ -62,7 +62,7 @@ static ADDRESS_OPTIONS: &[Keyword] = &[
     opt("no_track", &[], Tier::A, "do not react when the address or its interface goes"),
     opt("preferred_lft", &[Arg::Lifetime], Tier::A, "seconds the address is preferred as source, or forever; 0 for an IPv6 /128 without it"),
     opt("use_vmac", &[], Tier::B, "put the address on the virtual MAC interface"),
-    opt("track_group", &[Arg::Name(64)], Tier::B, "group that reacts when a static address is lost"),
+    opt("track_group", &[Arg::Name(255)], Tier::B, "group that reacts when a static address is lost"),
 ];
 
 #[rustfmt::skip]
@@ -128,7 +128,7 @@ static ROUTE_OPTIONS: &[Keyword] = &[
     opt("append", &[], Tier::B, "after those there"),
     opt("prepend", &[], Tier::B, "before those there; so without it too"),
     opt("no_track", &[], Tier::A, "do not react when it goes"),
-    opt("track_group", &[Arg::Name(64)], Tier::B, "group that reacts when a static route is lost"),
+    opt("track_group", &[Arg::Name(255)], Tier::B, "group that reacts when a static route is lost"),
     opt("vrf", &[Arg::If], Tier::C, "routing domain"),
 ];
 
@@ -169,5 +169,5 @@ static RULE_OPTIONS: &[Keyword] = &[
     opt("tunnel-id", &[COUNT], Tier::C, "tunnel number"),
     opt("protocol", &[Arg::Str], Tier::B, "who installed it"),
     opt("no_track", &[], Tier::B, "do not react when it goes"),
-    opt("track_group", &[Arg::Name(64)], Tier::C, "group that reacts when a static rule is lost"),
+    opt("track_group", &[Arg::Name(255)], Tier::C, "group that reacts when a static rule is lost"),
 ];

@@ -152,7 +152,7 @@ static FILE_WEIGHT_OPTIONS: &[Keyword] = &[
 
 #[rustfmt::skip]
 static FILE_ROWS: &[Keyword] = &[
-    row("track_file", &[Arg::Name(64)], Tier::B, "", "name of the track_file; required"),
+    row("track_file", &[Arg::Name(255)], Tier::B, "", "name of the track_file; required"),
     row("weight", &[Arg::Int(-2_147_483_647, 2_147_483_647), Arg::Options(&FILE_WEIGHT)], Tier::B, "", "factor of the number; 0: down unless the number is 0"),
 ];
 

@@ -188,7 +188,7 @@ static TIMEOUT_OPTIONS: &[Keyword] = &[
 
 #[rustfmt::skip]
 static LVS: &[Keyword] = &[
-    row("lvs_sync_daemon", &[Arg::If, Arg::Opt(&Arg::Choice(&["inst"])), Arg::Name(64), Arg::Options(&SYNC_DAEMON)], Tier::S, "", "share IPVS connections with the other router: IF [inst] INSTANCE [id N] [maxlen N] [port N] [ttl N] [group IP]").not_yet("connections are not shared"),
+    row("lvs_sync_daemon", &[Arg::If, Arg::Opt(&Arg::Choice(&["inst"])), Arg::Opt(&Arg::Name(255)), Arg::Options(&SYNC_DAEMON)], Tier::S, "", "share IPVS connections with the other router: IF [inst] INSTANCE [id N] [maxlen N] [port N] [ttl N] [group IP]").not_yet("connections are not shared"),
     row("lvs_timeouts", &[Arg::Options(&TIMEOUTS)], Tier::B, "", "timeouts of IPVS: [tcp s] [tcpfin s] [udp s], 0-2678400").not_yet(NO_IPVS),
     row("lvs_flush", &[], Tier::A, "", "clear all of IPVS at the start").not_yet(NO_IPVS),
     row("lvs_flush_on_stop", &[Arg::Opt(&Arg::Choice(&["VS"]))], Tier::B, "", "clear all of IPVS, or our services at once, at the end").not_yet(NO_IPVS),

@@ -68,7 +68,7 @@ static VIRTUAL_SERVER_ROWS: &[Keyword] = &[
     row("sh-port", &[], Tier::A, "", "same as flag-2").same("flag-2"),
     row("mh-port", &[], Tier::A, "", "same as flag-2").same("flag-2"),
     row("ip_family", &[Arg::Choice(&["inet", "inet6"])], Tier::A, "", "family of a fwmark service"),
-    row("sorry_server", &[Arg::Ip, Arg::Opt(&Arg::Port)], Tier::S, "", "server used when the quorum is lost"),
+    row("sorry_server", &[Arg::Ip, Arg::Opt(&Arg::Int(0, 65_535))], Tier::S, "", "server used when the quorum is lost"),
     row("sorry_server_inhibit", &[], Tier::B, "", "set the sorry server's weight to 0 instead of removing it"),
     row("sorry_server_lvs_method", FORWARDING, Tier::B, "", "forwarding to the sorry server"),
     row("quorum", &[Arg::Int(1, 4_294_967_295)], Tier::A, "1", "least total weight of live servers"),
@@ -78,7 +78,7 @@ static VIRTUAL_SERVER_ROWS: &[Keyword] = &[
     row("omega", &[], Tier::B, "", "run notify_down and quorum_down at the end"),
     row("ha_suspend", &[], Tier::S, "", "check only while the address is on this host"),
     row("weight", &[Arg::Int(1, 2_147_483_647)], Tier::A, "1", "weight of servers that have none"),
-    row("real_server", &[Arg::Ip, Arg::Opt(&Arg::Port)], Tier::S, "", "a server of the service").block(&REAL_SERVER).repeat(),
+    row("real_server", &[Arg::Ip, Arg::Opt(&Arg::Int(0, 65_535))], Tier::S, "", "a server of the service").block(&REAL_SERVER).repeat(),
     row("nat_mask", &[Arg::Str], Tier::C, "", "netmask of old NAT services").never("IPVS has no such setting; persistence_granularity sets the mask of clients"),
     row("net_mask", &[Arg::Str], Tier::C, "", "netmask of old NAT services").never("IPVS has no such setting; persistence_granularity sets the mask of clients"),
 ];
@@ -88,7 +88,7 @@ static VIRTUAL_SERVER_ROWS: &[Keyword] = &[
 static SHARED: &[Keyword] = &[
     row("delay_loop", &[SECONDS], Tier::S, "60", "seconds from check to check"),
     row("virtualhost", &[Arg::Str], Tier::S, "", "Host of HTTP checks"),
-    row("alpha", &[Arg::Bool], Tier::A, "off", "a server is down until its first check succeeds"),
+    row("alpha", &[], Tier::A, "", "a server is down until its first check succeeds"),
     row("inhibit_on_failure", &[Arg::Bool], Tier::A, "off", "set the weight of a failed server to 0 instead of removing it"),
     row("retry", &[COUNT], Tier::A, "1", "further tries before a server is down"),
     row("delay_before_retry", &[SECONDS], Tier::A, "1", "seconds between tries"),

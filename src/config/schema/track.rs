@@ -41,13 +41,13 @@ static TRACKED_INTERFACES: Items = Items {
 
 static TRACKED_253: Items = Items {
     what: "name",
-    args: &[Arg::Name(64), Arg::Options(&WEIGHT_253)],
+    args: &[Arg::Name(255), Arg::Options(&WEIGHT_253)],
     several: false,
 };
 
 static TRACKED_254: Items = Items {
     what: "name",
-    args: &[Arg::Name(64), Arg::Options(&WEIGHT_254)],
+    args: &[Arg::Name(255), Arg::Options(&WEIGHT_254)],
     several: false,
 };
 

@@ -165,7 +165,7 @@ pub fn fits(arg: &Arg, text: &str) -> bool {
         Arg::Cidr => cidr(text).is_some(),
         Arg::Prefix => is_prefix(text),
         Arg::Broadcast => matches!(text, "+" | "-") || ip(text).is_some_and(|addr| addr.is_ipv4()),
-        Arg::If => IfName::new(text).is_some(),
+        Arg::If => IfName::new(text).is_some() && !text.contains('$'),
         Arg::Name(most) => !text.is_empty() && text.len() <= usize::from(*most),
         Arg::Str | Arg::Cmd | Arg::User => !text.is_empty(),
         Arg::Port => int(text).is_some_and(|port| (1..=65_535).contains(&port)),

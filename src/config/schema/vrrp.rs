@@ -31,7 +31,7 @@ pub(super) static HMAC: Schema = Schema {
 /// Instance names of a group.
 pub(super) static MEMBERS: Items = Items {
     what: "instance name",
-    args: &[Arg::Name(64)],
+    args: &[Arg::Name(255)],
     several: true,
 };
 
