@@ -29,6 +29,21 @@ pub struct Span {
     pub len: u16,
 }
 
+impl Span {
+    /// From the start of this to the end of `end`; just this if `end` is elsewhere.
+    #[must_use]
+    pub fn to(self, end: Self) -> Self {
+        let last = end.start.saturating_add(u32::from(end.len));
+        match last.checked_sub(self.start) {
+            Some(len) if self.file == end.file => Self {
+                len: u16::try_from(len).unwrap_or(u16::MAX),
+                ..self
+            },
+            Some(_) | None => self,
+        }
+    }
+}
+
 /// One message.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Diag {
