@@ -106,7 +106,13 @@ impl Diags {
         });
     }
 
-    /// The messages kept, in the order they were found.
+    /// Puts the messages in order of a key of their places; those without a place come first, those
+    /// with the same key stay in the order they were found.
+    pub(crate) fn sort_by_key<K: Ord>(&mut self, key: impl Fn(Span) -> K) {
+        self.list.sort_by_cached_key(|diag| diag.span.map(&key));
+    }
+
+    /// The messages kept, in the order they were found or sorted.
     #[must_use]
     pub fn list(&self) -> &[Diag] {
         &self.list
