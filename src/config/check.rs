@@ -114,7 +114,8 @@ impl Checker<'_> {
             let right = keyword.canonical_name();
             let message = format!("`{}` is taken for `{right}`", keyword.name);
             let help = format!("write `{right}`");
-            self.diags.help(Severity::Note, node.keyword.span, message, help);
+            self.diags
+                .help(Severity::Note, node.keyword.span, message, help);
         }
         let mut fine = self.arguments(keyword, node);
         if !quiet && (fine || keyword.body.expects_brace()) {
@@ -184,7 +185,8 @@ impl Checker<'_> {
                 keyword.name, first.text
             );
             let help = "remove the line to switch it off";
-            self.diags.help(Severity::Warning, first.span, message, help);
+            self.diags
+                .help(Severity::Warning, first.span, message, help);
         } else if value::boolean(&first.text).is_none() {
             self.extra(keyword.name, args);
         }
@@ -195,12 +197,19 @@ impl Checker<'_> {
         let message = match keyword.support {
             Support::Supported | Support::Detail => return,
             Support::NotYet(instead) => {
-                format!("`{}` is recognized, not supported yet: {instead}", keyword.name)
+                format!(
+                    "`{}` is recognized, not supported yet: {instead}",
+                    keyword.name
+                )
             }
             Support::Never(why) => format!("`{}` has no effect: {why}", keyword.name),
         };
         let switched_off = matches!(keyword.args, [super::schema::Arg::Bool])
-            && node.args.first().and_then(|word| value::boolean(&word.text)) == Some(false);
+            && node
+                .args
+                .first()
+                .and_then(|word| value::boolean(&word.text))
+                == Some(false);
         if !switched_off && !self.told.contains(&keyword.name) {
             self.told.push(keyword.name);
             self.say(Severity::Unsupported, node.keyword.span, message);

@@ -61,6 +61,43 @@ pub trait Host {
     fn random(&self) -> u32;
 }
 
+/// A configuration, ready to run, and all there is to say about its text.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What can run; empty when a message is fatal.
+    pub config: Config,
+    /// The messages, in the order of the text.
+    pub diags: Diags,
+    /// The files, for showing places.
+    pub sources: Sources,
+}
+
+/// Reads a configuration, checks it and makes the model. Never fails: what is wrong is in the messages.
+#[must_use]
+pub fn load(path: &str, host: &dyn Host) -> Loaded {
+    let mut diags = Diags::default();
+    let Parsed { sources, mut root } = parse(path, host, schema::opens, &mut diags);
+    let place = |span, here| sources.place(span, here);
+    let config = if diags.worst() == Some(Severity::Fatal) {
+        // The tree ends somewhere in the middle: whatever was said about it would mislead.
+        Config::default()
+    } else {
+        check::check(&mut root, &place, &mut diags);
+        validate::validate(&mut root, &place, &mut diags);
+        lower::lower(&root, &place, &mut diags)
+    };
+    diags.sort_by_key(|span| {
+        // What a multi-line definition brought in comes where it was used.
+        let used = core::iter::successors(Some(span), |span| sources.via(*span)).last();
+        used.map(|span| (span.file, span.start))
+    });
+    Loaded {
+        config,
+        diags,
+        sources,
+    }
+}
+
 /// A configuration as text: what was read and the statements found in it.
 #[derive(Debug)]
 pub struct Parsed {

@@ -55,7 +55,10 @@ pub(crate) fn validate(root: &mut Block, place: Where<'_>, diags: &mut Diags) {
         .map(|(_, keyword)| (*keyword, names(root, keyword)))
         .collect();
     for node in &mut root.nodes {
-        if matches!(&*node.keyword.text, "vrrp_instance" | "vrrp_sync_group" | "track_group") {
+        if matches!(
+            &*node.keyword.text,
+            "vrrp_instance" | "vrrp_sync_group" | "track_group"
+        ) {
             references(node, &defined, diags);
         }
     }
@@ -72,7 +75,10 @@ fn name(node: &Node) -> &str {
 
 /// The names given to blocks of this kind.
 fn names(root: &Block, keyword: &str) -> BTreeSet<String> {
-    let blocks = root.nodes.iter().filter(|node| &*node.keyword.text == keyword);
+    let blocks = root
+        .nodes
+        .iter()
+        .filter(|node| &*node.keyword.text == keyword);
     blocks.map(|node| name(node).to_owned()).collect()
 }
 
@@ -101,14 +107,19 @@ fn references(node: &mut Node, defined: &[(&'static str, BTreeSet<String>)], dia
     let owner = format!("{} `{}`", node.keyword.text, name(node));
     let Some(block) = &mut node.block else { return };
     for list in &mut block.nodes {
-        let Some((_, kind)) = REFERENCES.iter().find(|(user, _)| *user == &*list.keyword.text) else {
+        let Some((_, kind)) = REFERENCES
+            .iter()
+            .find(|(user, _)| *user == &*list.keyword.text)
+        else {
             continue;
         };
         let Some((_, known)) = defined.iter().find(|(keyword, _)| keyword == kind) else {
             continue;
         };
         let several = &*list.keyword.text == "group";
-        let Some(items) = &mut list.block else { continue };
+        let Some(items) = &mut list.block else {
+            continue;
+        };
         items.nodes.retain_mut(|item| {
             let mut missing = |word: &super::tree::Word| {
                 let missing = !known.contains(&*word.text);
@@ -135,7 +146,11 @@ fn references(node: &mut Node, defined: &[(&'static str, BTreeSet<String>)], dia
 /// An instance can follow one group only.
 fn instances_in_one_group(root: &Block, place: Where<'_>, diags: &mut Diags) {
     let mut seen: BTreeMap<&str, Span> = BTreeMap::new();
-    for group in root.nodes.iter().filter(|node| &*node.keyword.text == "vrrp_sync_group") {
+    for group in root
+        .nodes
+        .iter()
+        .filter(|node| &*node.keyword.text == "vrrp_sync_group")
+    {
         for word in items(group, "group") {
             if let Some(first) = seen.get(&*word.text) {
                 let at = place(*first, word.span);
@@ -152,7 +167,9 @@ fn instances_in_one_group(root: &Block, place: Where<'_>, diags: &mut Diags) {
 fn items<'a>(node: &'a Node, keyword: &str) -> impl Iterator<Item = &'a super::tree::Word> {
     let lists = node.block.iter().flat_map(|block| &block.nodes);
     let lists = lists.filter(move |list| &*list.keyword.text == keyword);
-    let lines = lists.filter_map(|list| list.block.as_ref()).flat_map(|block| &block.nodes);
+    let lines = lists
+        .filter_map(|list| list.block.as_ref())
+        .flat_map(|block| &block.nodes);
     lines.flat_map(|item| core::iter::once(&item.keyword).chain(&item.args))
 }
 
@@ -170,7 +187,10 @@ fn complete(node: &Node, diags: &mut Diags) {
     if kind == "virtual_server" {
         service(node, &has, diags);
     }
-    if matches!(kind, "virtual_server" | "real_server" | "HTTP_GET" | "SSL_GET") {
+    if matches!(
+        kind,
+        "virtual_server" | "real_server" | "HTTP_GET" | "SSL_GET"
+    ) {
         for inner in &block.nodes {
             complete(inner, diags);
         }
@@ -196,12 +216,18 @@ fn service(node: &Node, has: &dyn Fn(&str) -> bool, diags: &mut Diags) {
     for inner in statements {
         match &*inner.keyword.text {
             "protocol" if mark => {
-                let message = "the protocol of a fwmark service is that of the marked packets; ignored";
+                let message =
+                    "the protocol of a fwmark service is that of the marked packets; ignored";
                 diags.say(Severity::Note, inner.keyword.span, message);
             }
             "persistence_timeout" if name(inner) == "0" => {
                 let message = "`persistence_timeout 0` means off";
-                diags.help(Severity::Note, inner.keyword.span, message, "remove the line");
+                diags.help(
+                    Severity::Note,
+                    inner.keyword.span,
+                    message,
+                    "remove the line",
+                );
             }
             _ => {}
         }

@@ -55,7 +55,10 @@ impl Checker<'_> {
     }
 
     /// Checks one argument from word `at` on; the position after it, or `None` when it is wrong.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "all simple types are checked alike")]
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "all simple types are checked alike"
+    )]
     fn argument(
         &mut self,
         subject: &Subject<'_>,
@@ -151,17 +154,25 @@ impl Checker<'_> {
     }
 
     /// Says that a word is not what its argument wants.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "two types have words of their own")]
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "two types have words of their own"
+    )]
     fn wrong(&mut self, subject: &Subject<'_>, arg: &Arg, word: &Word) {
         let text = word.text.as_ref();
         let consequence = subject.consequence();
         if let (Arg::Choice(_) | Arg::AnyCase(_), true) = (arg, text.contains('|')) {
             let message = format!("`{text}` is a list of alternatives: choose one{consequence}");
-            return self.error(word.span, message, Some(format!("write {}", value::wanted(arg))));
+            return self.error(
+                word.span,
+                message,
+                Some(format!("write {}", value::wanted(arg))),
+            );
         }
         let wanted = value::wanted(arg);
         let definition = text.contains('$').then(|| {
-            "definitions are replaced before a blank, `,` or `)`; elsewhere write `${NAME}`".to_owned()
+            "definitions are replaced before a blank, `,` or `)`; elsewhere write `${NAME}`"
+                .to_owned()
         });
         let (message, help) = match arg {
             Arg::Mail => (
@@ -169,12 +180,18 @@ impl Checker<'_> {
                 Some(format!("did you mean `{}`?", text.replace('\\', ""))),
             ),
             Arg::Choice(choices) | Arg::AnyCase(choices) => (
-                format!("`{}` must be {wanted}, not `{text}`{consequence}", subject.name),
+                format!(
+                    "`{}` must be {wanted}, not `{text}`{consequence}",
+                    subject.name
+                ),
                 nearest_word(choices, text).map(|near| format!("did you mean `{near}`?")),
             ),
             _ if subject.head => (format!("`{text}` is not {wanted}{consequence}"), definition),
             _ => (
-                format!("`{}` needs {wanted}, not `{text}`{consequence}", subject.name),
+                format!(
+                    "`{}` needs {wanted}, not `{text}`{consequence}",
+                    subject.name
+                ),
                 definition,
             ),
         };
@@ -284,7 +301,10 @@ impl Checker<'_> {
             None => self.say(Severity::Warning, word.span, message),
         }
         words.remove(at);
-        while words.get(at).is_some_and(|next| !names.contains(&&*next.text)) {
+        while words
+            .get(at)
+            .is_some_and(|next| !names.contains(&&*next.text))
+        {
             words.remove(at);
         }
         Some(at)

@@ -68,14 +68,26 @@ impl Checker<'_> {
         if help.is_none() && node.block.is_none() && strays.takes(&name, node) {
             // Prose between a block and a keyword: the block was not cut short, it is another one.
             *closed = None;
-            if strays.first.as_ref().is_some_and(|(_, first)| remedy(first) != remedy(&name)) {
+            if strays
+                .first
+                .as_ref()
+                .is_some_and(|(_, first)| remedy(first) != remedy(&name))
+            {
                 self.flush(strays);
             }
             return strays.add(node);
         }
         self.flush(strays);
-        let what = if node.block.is_some() { "the whole block is ignored" } else { "ignored" };
-        self.error(node.keyword.span, format!("unknown keyword `{name}`; {what}"), help);
+        let what = if node.block.is_some() {
+            "the whole block is ignored"
+        } else {
+            "ignored"
+        };
+        self.error(
+            node.keyword.span,
+            format!("unknown keyword `{name}`; {what}"),
+            help,
+        );
     }
 
     /// A keyword of the block before: its `}` came too early.
@@ -193,7 +205,8 @@ fn remedy(text: &str) -> Option<Remedy> {
 /// Letters, digits, `_` and `-`: might be meant as a keyword.
 fn is_word(text: &str) -> bool {
     let inner = text.trim_end_matches([':', '=', ';', ',']);
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'=' | b':');
+    let plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'=' | b':');
     inner.starts_with(|first: char| first.is_ascii_alphabetic()) && inner.bytes().all(plain)
 }
 
@@ -203,9 +216,18 @@ fn is_syslog_rule(text: &str) -> bool {
         return false;
     };
     let facility = facility == "*"
-        || facility.strip_prefix("local").is_some_and(|digit| digit.len() == 1)
-        || matches!(facility, "daemon" | "mail" | "kern" | "user" | "auth" | "authpriv" | "cron");
-    facility && !level.is_empty() && level.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'*')
+        || facility
+            .strip_prefix("local")
+            .is_some_and(|digit| digit.len() == 1)
+        || matches!(
+            facility,
+            "daemon" | "mail" | "kern" | "user" | "auth" | "authpriv" | "cron"
+        );
+    facility
+        && !level.is_empty()
+        && level
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte == b'*')
 }
 
 /// The nearest block around `scope` that knows `name`.
@@ -234,7 +256,10 @@ fn advice(schema: &'static Schema, place: Place, name: &str) -> String {
     if here {
         return format!("did you mean `{right}`?");
     }
-    format!("did you mean `{right}`, which belongs {}?", within(place.schema))
+    format!(
+        "did you mean `{right}`, which belongs {}?",
+        within(place.schema)
+    )
 }
 
 /// `priority=100`, `state:`: a keyword with something glued to it.

@@ -35,9 +35,13 @@ impl Lowering<'_> {
         while let Some(word) = words.next() {
             self.option(&mut address, word, &mut words);
         }
-        let unusable = cidr.addr.is_unspecified() || (cidr.addr.is_multicast() && !address.autojoin);
+        let unusable =
+            cidr.addr.is_unspecified() || (cidr.addr.is_multicast() && !address.autojoin);
         if unusable {
-            let message = format!("{} cannot be the address of a host; line ignored", cidr.addr);
+            let message = format!(
+                "{} cannot be the address of a host; line ignored",
+                cidr.addr
+            );
             self.diags.say(Severity::Error, item.keyword.span, message);
             return None;
         }
@@ -62,19 +66,24 @@ impl Lowering<'_> {
                 let Some(word) = rest.next() else { return };
                 address.broadcast = broadcast(address.cidr, &word.text);
                 if address.broadcast.is_none() {
-                    let message = format!("{} has no broadcast address; `brd` ignored", address.cidr);
+                    let message =
+                        format!("{} has no broadcast address; `brd` ignored", address.cidr);
                     self.warn(option.span, message);
                 }
             }
             "scope" => {
-                address.scope = rest.next().and_then(|word| value::scope(&word.text)).unwrap_or(0);
+                address.scope = rest
+                    .next()
+                    .and_then(|word| value::scope(&word.text))
+                    .unwrap_or(0);
             }
             "label" => address.label = rest.next().and_then(|word| IfName::new(&word.text)),
             "peer" => {
                 let peer = rest.next().and_then(|word| value::cidr(&word.text));
                 address.peer = peer.filter(|peer| peer.family() == address.cidr.family());
                 if address.peer.is_none() {
-                    let message = format!("`peer` is not an address like {}; ignored", address.cidr);
+                    let message =
+                        format!("`peer` is not an address like {}; ignored", address.cidr);
                     self.warn(option.span, message);
                 }
             }
@@ -105,13 +114,21 @@ impl Lowering<'_> {
             self.warn(span, "IPv6 addresses have no labels; `label` ignored");
         } else if !label.as_str().starts_with(address.dev.as_str()) {
             let message = format!("label `{label}` does not begin with `{}`", address.dev);
-            let help = format!("write `label {}:1`: ifconfig and others rely on it", address.dev);
+            let help = format!(
+                "write `label {}:1`: ifconfig and others rely on it",
+                address.dev
+            );
             self.diags.help(Severity::Note, span, message, help);
         }
     }
 
     /// Appends an address unless the list has it: link-local ones may stand on several interfaces.
-    pub(super) fn add_unless_known(&mut self, list: &mut AddressList, address: Address, item: &Node) {
+    pub(super) fn add_unless_known(
+        &mut self,
+        list: &mut AddressList,
+        address: Address,
+        item: &Node,
+    ) {
         let span = item.keyword.span;
         if let Some(first) = list.known.get(&identity(&address)) {
             let at = (self.place)(*first, span);
@@ -173,7 +190,10 @@ mod tests {
             ("10.1.2.3", 24, "10.1.2.7", Some("10.1.2.7")),
             ("2001:db8::1", 64, "+", None),
         ] {
-            let cidr = Cidr { addr: addr.parse().expect("address"), prefix };
+            let cidr = Cidr {
+                addr: addr.parse().expect("address"),
+                prefix,
+            };
             let want = want.map(|text| text.parse().expect("address"));
             assert_eq!(broadcast(cidr, text), want, "{addr}/{prefix} {text}");
         }

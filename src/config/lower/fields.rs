@@ -29,7 +29,10 @@ impl<'a> Fields<'a> {
 
     /// All statements with this keyword.
     pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &'a Node> {
-        self.0.iter().copied().filter(move |node| &*node.keyword.text == name)
+        self.0
+            .iter()
+            .copied()
+            .filter(move |node| &*node.keyword.text == name)
     }
 
     /// The items of all value blocks with this keyword.
@@ -45,7 +48,10 @@ impl<'a> Fields<'a> {
 
     /// The last statement with one of these keywords.
     pub(super) fn last_of(&self, names: &[&str]) -> Option<&'a Node> {
-        self.0.iter().copied().rfind(|node| names.contains(&&*node.keyword.text))
+        self.0
+            .iter()
+            .copied()
+            .rfind(|node| names.contains(&&*node.keyword.text))
     }
 
     /// Whether the keyword is there.
@@ -60,7 +66,9 @@ impl<'a> Fields<'a> {
 
     /// First word as a number.
     pub(super) fn int<T: TryFrom<i64>>(&self, name: &str) -> Option<T> {
-        self.word(name).and_then(value::int).and_then(|value| T::try_from(value).ok())
+        self.word(name)
+            .and_then(value::int)
+            .and_then(|value| T::try_from(value).ok())
     }
 
     /// First word as seconds.

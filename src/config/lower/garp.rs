@@ -24,9 +24,13 @@ impl GarpDefaults {
         let few = fields.boolean("vrrp_min_garp").unwrap_or(false);
         let (delay, repeat) = if few { (0, 1) } else { (5, 5) };
         GarpDefaults {
-            delay: fields.seconds("vrrp_garp_master_delay").unwrap_or(Duration::from_secs(delay)),
+            delay: fields
+                .seconds("vrrp_garp_master_delay")
+                .unwrap_or(Duration::from_secs(delay)),
             repeat: count(fields, "vrrp_garp_master_repeat").unwrap_or(repeat),
-            refresh: fields.seconds("vrrp_garp_master_refresh").unwrap_or_default(),
+            refresh: fields
+                .seconds("vrrp_garp_master_refresh")
+                .unwrap_or_default(),
             refresh_repeat: count(fields, "vrrp_garp_master_refresh_repeat").unwrap_or(1),
             lower_prio_delay: fields.seconds("vrrp_garp_lower_prio_delay"),
             lower_prio_repeat: count(fields, "vrrp_garp_lower_prio_repeat"),
@@ -38,16 +42,22 @@ impl GarpDefaults {
     /// The settings of an instance.
     pub(super) fn of(&self, fields: &Fields<'_>) -> Garp {
         let delay = fields.seconds("garp_master_delay").unwrap_or(self.delay);
-        let repeat = count(fields, "garp_master_repeat").unwrap_or(self.repeat).max(1);
+        let repeat = count(fields, "garp_master_repeat")
+            .unwrap_or(self.repeat)
+            .max(1);
         let refresh_repeat = count(fields, "garp_master_refresh_repeat");
         let lower_prio_delay = fields.seconds("garp_lower_prio_delay");
         let lower_prio_repeat = count(fields, "garp_lower_prio_repeat");
         Garp {
             repeat,
             delay,
-            refresh: fields.seconds("garp_master_refresh").unwrap_or(self.refresh),
+            refresh: fields
+                .seconds("garp_master_refresh")
+                .unwrap_or(self.refresh),
             refresh_repeat: refresh_repeat.unwrap_or(self.refresh_repeat).max(1),
-            lower_prio_repeat: lower_prio_repeat.or(self.lower_prio_repeat).unwrap_or(repeat),
+            lower_prio_repeat: lower_prio_repeat
+                .or(self.lower_prio_repeat)
+                .unwrap_or(repeat),
             lower_prio_delay: lower_prio_delay.or(self.lower_prio_delay).unwrap_or(delay),
             interval: self.interval,
             gna_interval: self.gna_interval,

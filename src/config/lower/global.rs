@@ -87,8 +87,12 @@ pub(super) fn global(top: &Fields<'_>, global_defs: &Fields<'_>, diags: &mut Dia
         router_id: global_defs.word("router_id").unwrap_or_default().to_owned(),
         instance: top.word("instance").map(str::to_owned),
         use_pid_dir: top.has("use_pid_dir"),
-        startup_delay: global_defs.seconds("vrrp_startup_delay").unwrap_or_default(),
-        delay_after_boot: global_defs.seconds("vrrp_delay_after_boot").unwrap_or_default(),
+        startup_delay: global_defs
+            .seconds("vrrp_startup_delay")
+            .unwrap_or_default(),
+        delay_after_boot: global_defs
+            .seconds("vrrp_delay_after_boot")
+            .unwrap_or_default(),
         log_unknown_vrids: global_defs.has("log_unknown_vrids"),
         garp_groups: garp_groups(top, diags),
         up_down_delays: up_down_delays(top),
@@ -123,7 +127,11 @@ fn garp_groups(top: &Fields<'_>, diags: &mut Diags) -> Vec<GarpGroup> {
         };
         let idle = group.garp_interval.is_zero() && group.gna_interval.is_zero();
         if idle || group.interfaces.is_empty() {
-            let what = if idle { "garp_interval or gna_interval" } else { "interface" };
+            let what = if idle {
+                "garp_interval or gna_interval"
+            } else {
+                "interface"
+            };
             let message = format!("this garp_group has no {what}; ignored");
             diags.say(Severity::Warning, node.keyword.span, message);
         } else {
@@ -137,7 +145,10 @@ fn garp_groups(top: &Fields<'_>, diags: &mut Diags) -> Vec<GarpGroup> {
 fn up_down_delays(top: &Fields<'_>) -> Vec<(IfName, Duration, Duration)> {
     let mut delays = Vec::new();
     for item in top.items("interface_up_down_delays") {
-        let up = item.args.get(1).and_then(|word| value::duration(&word.text));
+        let up = item
+            .args
+            .get(1)
+            .and_then(|word| value::duration(&word.text));
         if let (Some(name), Some(down)) = (IfName::new(&item.keyword.text), seconds(item)) {
             delays.push((name, down, up.unwrap_or_default()));
         }

@@ -46,20 +46,31 @@ impl Lowering<'_> {
         let vrid = fields.int("virtual_router_id").and_then(Vrid::new);
         if vrid.is_none() {
             let message = format!("instance `{name}` has no valid virtual_router_id; left out");
-            self.error(span, message, "write `virtual_router_id N` with N from 1 to 255");
+            self.error(
+                span,
+                message,
+                "write `virtual_router_id N` with N from 1 to 255",
+            );
         }
         let interface = interface?;
         let family = self.family(&fields);
         let addresses = self.addresses(name, &fields, &interface, family);
         let none_meant = fields.has("no_virtual_ipaddress");
         if addresses.vips.is_empty() && !none_meant {
-            let message = format!("instance `{name}` has no usable address in virtual_ipaddress; left out");
-            let help = "write `virtual_ipaddress { ADDRESS }`, or `no_virtual_ipaddress` if none is meant";
+            let message =
+                format!("instance `{name}` has no usable address in virtual_ipaddress; left out");
+            let help =
+                "write `virtual_ipaddress { ADDRESS }`, or `no_virtual_ipaddress` if none is meant";
             self.error(span, message, help);
             return None;
         }
-        let strict = fields.boolean("strict_mode").unwrap_or(self.defaults.strict);
-        if let Some(own) = fields.last("strict_mode").filter(|_| strict && !self.defaults.strict) {
+        let strict = fields
+            .boolean("strict_mode")
+            .unwrap_or(self.defaults.strict);
+        if let Some(own) = fields
+            .last("strict_mode")
+            .filter(|_| strict && !self.defaults.strict)
+        {
             explain_strict(own.keyword.span, self.diags);
         }
         let draft = Draft {
@@ -121,7 +132,10 @@ impl Lowering<'_> {
             lower_prio_no_advert: strict
                 || on("lower_prio_no_advert", self.defaults.lower_prio_no_advert),
             higher_prio_send_advert: !strict
-                && on("higher_prio_send_advert", self.defaults.higher_prio_send_advert),
+                && on(
+                    "higher_prio_send_advert",
+                    self.defaults.higher_prio_send_advert,
+                ),
             owner_ignore_adverts: (strict && owner)
                 || on("owner_ignore_adverts", self.defaults.owner_ignore_adverts),
             down_timer_adverts,
@@ -147,8 +161,13 @@ impl Lowering<'_> {
         let found = node.and_then(interface);
         match (&found, node) {
             (Some(loopback), Some(node)) if loopback.as_str() == "lo" => {
-                let message = format!("instance `{name}` cannot run on the loopback interface; left out");
-                self.error(node.keyword.span, message, "name the interface of the network");
+                let message =
+                    format!("instance `{name}` cannot run on the loopback interface; left out");
+                self.error(
+                    node.keyword.span,
+                    message,
+                    "name the interface of the network",
+                );
                 None
             }
             (None, _) => {
@@ -168,10 +187,23 @@ impl Lowering<'_> {
             return Family::V6;
         }
         let vip = fields.items("virtual_ipaddress").next();
-        let vip = vip.and_then(|item| value::cidr(&item.keyword.text)).map(|cidr| cidr.addr);
-        let source = || fields.ip("unicast_src_ip").or_else(|| fields.ip("mcast_src_ip"));
-        let peer = || fields.items("unicast_peer").find_map(|item| value::ip(&item.keyword.text));
-        let any = vip.or_else(source).or_else(peer).or_else(|| fields.ip("mcast_dst_ip"));
+        let vip = vip
+            .and_then(|item| value::cidr(&item.keyword.text))
+            .map(|cidr| cidr.addr);
+        let source = || {
+            fields
+                .ip("unicast_src_ip")
+                .or_else(|| fields.ip("mcast_src_ip"))
+        };
+        let peer = || {
+            fields
+                .items("unicast_peer")
+                .find_map(|item| value::ip(&item.keyword.text))
+        };
+        let any = vip
+            .or_else(source)
+            .or_else(peer)
+            .or_else(|| fields.ip("mcast_dst_ip"));
         any.map_or(Family::V4, Family::of)
     }
 
@@ -208,7 +240,11 @@ impl Lowering<'_> {
                  the rest is installed but not advertised",
                 most(family)
             );
-            self.error(span, message, "move the rest to `virtual_ipaddress_excluded`");
+            self.error(
+                span,
+                message,
+                "move the rest to `virtual_ipaddress_excluded`",
+            );
         }
         let advertised = list.addresses.len().min(most(family));
         for item in fields.items("virtual_ipaddress_excluded") {
@@ -230,7 +266,10 @@ impl Lowering<'_> {
             return;
         };
         if !addr.is_unicast_link_local() {
-            let message = format!("strict mode: the first address of `{}` is not link-local", draft.name);
+            let message = format!(
+                "strict mode: the first address of `{}` is not link-local",
+                draft.name
+            );
             self.warn(draft.span, message);
         }
     }
@@ -260,9 +299,17 @@ impl Lowering<'_> {
         let micros = first(node).and_then(value::micros).unwrap_or(1_000_000);
         let (unit, most, why) = match version {
             Version::V2 => (1_000_000, 255, "version 2 counts whole seconds"),
-            Version::V3 => (10_000, 4095, "version 3 counts hundredths of a second up to 40.95"),
+            Version::V3 => (
+                10_000,
+                4095,
+                "version 3 counts hundredths of a second up to 40.95",
+            ),
         };
-        let steps = micros.saturating_add(unit / 2).checked_div(unit).unwrap_or(1).clamp(1, most);
+        let steps = micros
+            .saturating_add(unit / 2)
+            .checked_div(unit)
+            .unwrap_or(1)
+            .clamp(1, most);
         let steps = u16::try_from(steps).unwrap_or(1);
         let centis = match version {
             Version::V2 => Centis(steps.saturating_mul(100)),
@@ -336,7 +383,8 @@ impl Lowering<'_> {
              discard its adverts and two masters would result",
             draft.name
         );
-        self.diags.say(Severity::Unsupported, node.keyword.span, message);
+        self.diags
+            .say(Severity::Unsupported, node.keyword.span, message);
     }
 
     // ---- election ----
@@ -352,7 +400,11 @@ impl Lowering<'_> {
         };
         let mut master = asked_master || (state.is_none() && priority.is_owner());
         if draft.strict && asked_master != priority.is_owner() {
-            let wish = if priority.is_owner() { "MASTER" } else { "BACKUP" };
+            let wish = if priority.is_owner() {
+                "MASTER"
+            } else {
+                "BACKUP"
+            };
             let message = format!(
                 "strict mode: state MASTER and priority 255 go together; `{}` begins as {wish}",
                 draft.name
@@ -389,7 +441,8 @@ impl Lowering<'_> {
         if let Some(other) = draft.fields.last("preempt") {
             let later = draft.fields.last_of(&["preempt", "nopreempt"]);
             let counts = later.map_or("nopreempt", |node| &node.keyword.text);
-            let message = format!("`preempt` contradicts `nopreempt`; the later one, `{counts}`, counts");
+            let message =
+                format!("`preempt` contradicts `nopreempt`; the later one, `{counts}`, counts");
             self.note(other.keyword.span, message);
             if counts == "preempt" {
                 return false;
@@ -404,7 +457,8 @@ impl Lowering<'_> {
         };
         let message = format!("{why}: `{}` preempts", draft.name);
         let help = "write `state BACKUP` on all routers to keep mastership where it is";
-        self.diags.help(Severity::Warning, node.keyword.span, message, help);
+        self.diags
+            .help(Severity::Warning, node.keyword.span, message, help);
         false
     }
 
@@ -456,7 +510,9 @@ impl Lowering<'_> {
             let weight = words.nth(1).and_then(|word| value::int(&word.text));
             let track = TrackInterface {
                 interface: name,
-                weight: weight.and_then(|weight| i16::try_from(weight).ok()).unwrap_or(0),
+                weight: weight
+                    .and_then(|weight| i16::try_from(weight).ok())
+                    .unwrap_or(0),
                 reverse: item.args.iter().any(|word| &*word.text == "reverse"),
             };
             if owner && track.weight != 0 {

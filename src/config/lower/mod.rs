@@ -83,7 +83,8 @@ impl Lowering<'_> {
                     instance.interface,
                     (self.place)(*first, span)
                 );
-                let help = "give every virtual router of an interface a virtual_router_id of its own";
+                let help =
+                    "give every virtual router of an interface a virtual_router_id of its own";
                 self.error(span, message, help);
                 continue;
             }

@@ -44,11 +44,16 @@ impl Lowering<'_> {
         }
         let peers = self.peers(draft, source);
         if peers.is_empty() && !fields.has("unicast_fault_no_peer") {
-            let message = format!("`{}` has no peer in unicast_peer: adverts go to the group", draft.name);
+            let message = format!(
+                "`{}` has no peer in unicast_peer: adverts go to the group",
+                draft.name
+            );
             self.warn(node.keyword.span, message);
             return group;
         }
-        let bounded = peers.iter().any(|peer| peer.min_ttl > 0 || peer.max_ttl < 255);
+        let bounded = peers
+            .iter()
+            .any(|peer| peer.min_ttl > 0 || peer.max_ttl < 255);
         let check = fields.boolean("check_unicast_src");
         Transport::Unicast {
             ttl: fields.int("unicast_ttl").unwrap_or(255),
@@ -65,7 +70,10 @@ impl Lowering<'_> {
         let own = draft.fields.ip("mcast_dst_ip");
         let fits = own.is_none_or(|own| Family::of(own) == draft.family);
         if let Some(node) = draft.fields.last("mcast_dst_ip").filter(|_| !fits) {
-            let message = format!("adverts of `{}` are {}; group {default} is used", draft.name, draft.family);
+            let message = format!(
+                "adverts of `{}` are {}; group {default} is used",
+                draft.name, draft.family
+            );
             self.warn(node.keyword.span, message);
         }
         Transport::Multicast {
@@ -80,20 +88,27 @@ impl Lowering<'_> {
             let Some(peer) = peer(item) else { continue };
             let addr = peer.addr;
             let (severity, why) = if Family::of(addr) != draft.family {
-                let why = format!("{addr} does not fit `{}`, whose adverts are {}", draft.name, draft.family);
+                let why = format!(
+                    "{addr} does not fit `{}`, whose adverts are {}",
+                    draft.name, draft.family
+                );
                 (Severity::Warning, why)
             } else if peer.min_ttl > peer.max_ttl {
                 let why = format!("min_ttl {} is above max_ttl {}", peer.min_ttl, peer.max_ttl);
                 (Severity::Warning, why)
             } else if source == Some(addr) {
-                (Severity::Note, format!("{addr} is this router's own address"))
+                (
+                    Severity::Note,
+                    format!("{addr} is this router's own address"),
+                )
             } else if !known.insert(addr) {
                 (Severity::Note, format!("{addr} is a peer already"))
             } else {
                 peers.push(peer);
                 continue;
             };
-            self.diags.say(severity, item.keyword.span, format!("{why}; line ignored"));
+            self.diags
+                .say(severity, item.keyword.span, format!("{why}; line ignored"));
         }
         peers
     }

@@ -200,8 +200,20 @@ static LVS: &[Keyword] = &[
 ];
 
 const INCLUDE_POLICIES: &[&str] = &[
-    "readable", "read", "match", "wildcard_match", "brace_match", "+readable", "+read", "+match",
-    "+wildcard_match", "+brace_match", "-readable", "-read", "-match", "-wildcard_match",
+    "readable",
+    "read",
+    "match",
+    "wildcard_match",
+    "brace_match",
+    "+readable",
+    "+read",
+    "+match",
+    "+wildcard_match",
+    "+brace_match",
+    "-readable",
+    "-read",
+    "-match",
+    "-wildcard_match",
     "-brace_match",
 ];
 

@@ -14,14 +14,19 @@ pub struct Place {
 /// The keyword most like `name`: in `schema` if it has one, else anywhere.
 #[must_use]
 pub fn nearest(schema: &'static Schema, name: &str) -> Option<Place> {
-    let own = closest(schema.keywords().map(|keyword| Place { keyword, schema }), name);
+    let own = closest(
+        schema.keywords().map(|keyword| Place { keyword, schema }),
+        name,
+    );
     if let Some((slips, place)) = own
         && slips <= limit(name)
     {
         return Some(place);
     }
     let mut all = Vec::new();
-    visit(&ROOT, 0, &mut |keyword, schema| all.push(Place { keyword, schema }));
+    visit(&ROOT, 0, &mut |keyword, schema| {
+        all.push(Place { keyword, schema })
+    });
     let (slips, place) = closest(all.into_iter(), name)?;
     // Further away a word must be longer to be meant.
     (name.len() >= 6 && slips <= limit(name).min(name.len() / 6)).then_some(place)
@@ -90,8 +95,12 @@ pub(super) fn distance(left: &str, right: &str) -> usize {
         let mut new = vec![row.saturating_add(1)];
         for (column, to) in right.iter().enumerate() {
             let at = |line: &[usize], back: usize| {
-                let index = column.checked_add(1).and_then(|here| here.checked_sub(back));
-                index.and_then(|index| line.get(index)).map_or(FAR, |&value| value)
+                let index = column
+                    .checked_add(1)
+                    .and_then(|here| here.checked_sub(back));
+                index
+                    .and_then(|index| line.get(index))
+                    .map_or(FAR, |&value| value)
             };
             let replaced = at(&old, 1).saturating_add(usize::from(from != *to));
             let deleted = at(&old, 0).saturating_add(1);
@@ -126,7 +135,10 @@ mod tests {
             ("completely", "different", 99),
         ] {
             let got = distance(left, right);
-            assert!(got == want || (want == 99 && got > 2), "{left} {right} {got}");
+            assert!(
+                got == want || (want == 99 && got > 2),
+                "{left} {right} {got}"
+            );
         }
     }
 

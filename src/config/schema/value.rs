@@ -23,10 +23,17 @@ pub fn micros(text: &str) -> Option<u64> {
     if !digits(whole) || !digits(fraction) || (whole.is_empty() && fraction.is_empty()) {
         return None;
     }
-    let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    let whole: u64 = if whole.is_empty() {
+        0
+    } else {
+        whole.parse().ok()?
+    };
     let mut micros: u64 = 0;
     for place in 0..6 {
-        let digit = fraction.as_bytes().get(place).map_or(0, |byte| byte.saturating_sub(b'0'));
+        let digit = fraction
+            .as_bytes()
+            .get(place)
+            .map_or(0, |byte| byte.saturating_sub(b'0'));
         micros = micros.checked_mul(10)?.checked_add(u64::from(digit))?;
     }
     whole.checked_mul(1_000_000)?.checked_add(micros)
@@ -176,11 +183,15 @@ pub fn fits(arg: &Arg, text: &str) -> bool {
         Arg::Mask => is_mask(text),
         Arg::Digest => text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit()),
         Arg::Status => is_status(text),
-        Arg::Hex => text.bytes().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b'x' | b'X')),
+        Arg::Hex => text
+            .bytes()
+            .all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b'x' | b'X')),
         Arg::Mac => is_mac(text),
         Arg::Scope => scope(text).is_some(),
         Arg::Lifetime => text == "forever" || text.parse::<u32>().is_ok(),
-        Arg::Service | Arg::GroupEntry => is_address_range(text) || matches!(text, "fwmark" | "group"),
+        Arg::Service | Arg::GroupEntry => {
+            is_address_range(text) || matches!(text, "fwmark" | "group")
+        }
         Arg::Opt(inner) | Arg::Many(inner) => fits(inner, text),
         Arg::Options(options) => options.rows.iter().any(|row| row.name == text),
     }
@@ -205,7 +216,11 @@ pub fn wanted(arg: &Arg) -> String {
         Arg::Int(from, to) => return format!("a number from {from} to {to}"),
         Arg::Secs(0, to) if *to >= 4_000_000_000_000 => "a number of seconds",
         Arg::Secs(from, to) => {
-            return format!("a number of seconds from {} to {}", seconds(*from), seconds(*to));
+            return format!(
+                "a number of seconds from {} to {}",
+                seconds(*from),
+                seconds(*to)
+            );
         }
         Arg::Choice(words) | Arg::AnyCase(words) => return format!("one of {}", words.join(", ")),
         Arg::Bool => "on or off",

@@ -59,8 +59,7 @@ const SECONDS: Arg = Arg::Secs(0, 4_294_000_000_000_000);
 const FILTER: &str = "the addresses stay reachable, no packet filter is set up";
 const NOT_RUN: &str = "the command is not run";
 const REAL_MAC: &str = "the interface's own MAC address is used";
-const NO_HMAC: &str =
-    "an instance with it is left out: its peers would ignore unsigned adverts";
+const NO_HMAC: &str = "an instance with it is left out: its peers would ignore unsigned adverts";
 
 #[rustfmt::skip]
 static CORE: &[Keyword] = &[
