@@ -23,7 +23,9 @@ impl Host for Disk {
 
     fn glob(&self, pattern: &str) -> Vec<String> {
         let found = glob::glob(pattern).into_iter().flatten().flatten();
-        found.filter_map(|path| path.to_str().map(str::to_owned)).collect()
+        found
+            .filter_map(|path| path.to_str().map(str::to_owned))
+            .collect()
     }
 
     fn env(&self, name: &str) -> Option<String> {
@@ -40,14 +42,18 @@ impl Host for Disk {
 }
 
 fn golden(dir: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(dir)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(dir)
 }
 
 /// The `.conf` files of a directory, sorted.
 fn confs(dir: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(dir).expect("directory of configurations");
     let paths = entries.map(|entry| entry.expect("entry").path());
-    let mut paths: Vec<PathBuf> = paths.filter(|path| path.extension().is_some_and(|ext| ext == "conf")).collect();
+    let mut paths: Vec<PathBuf> = paths
+        .filter(|path| path.extension().is_some_and(|ext| ext == "conf"))
+        .collect();
     paths.sort();
     assert!(!paths.is_empty(), "no configurations in {}", dir.display());
     paths
@@ -99,12 +105,21 @@ fn model(config: &Config) -> String {
 }
 
 fn address(address: &Address) -> String {
-    let mut text = format!("{} dev {} scope {}", address.cidr, address.dev, address.scope);
+    let mut text = format!(
+        "{} dev {} scope {}",
+        address.cidr, address.dev, address.scope
+    );
     let values = [
         ("brd", address.broadcast.map(|value| value.to_string())),
-        ("label", address.label.as_ref().map(|value| value.to_string())),
+        (
+            "label",
+            address.label.as_ref().map(|value| value.to_string()),
+        ),
         ("peer", address.peer.map(|value| value.to_string())),
-        ("preferred_lft", address.preferred_lft.map(|value| value.to_string())),
+        (
+            "preferred_lft",
+            address.preferred_lft.map(|value| value.to_string()),
+        ),
     ];
     for (name, value) in values {
         if let Some(value) = value {
@@ -124,7 +139,10 @@ fn address(address: &Address) -> String {
 
 /// The names of the flags that are set.
 fn set(flags: &[(&str, bool)]) -> String {
-    let names = flags.iter().filter(|(_, on)| *on).map(|(name, _)| format!(" {name}"));
+    let names = flags
+        .iter()
+        .filter(|(_, on)| *on)
+        .map(|(name, _)| format!(" {name}"));
     names.collect()
 }
 
@@ -186,7 +204,10 @@ fn compare(path: &Path, text: &str, failures: &mut Vec<String>) {
     }
     let want = fs::read_to_string(path).unwrap_or_default();
     if want != text {
-        failures.push(format!("{}\n--- want\n{want}--- got\n{text}", path.display()));
+        failures.push(format!(
+            "{}\n--- want\n{want}--- got\n{text}",
+            path.display()
+        ));
     }
 }
 
@@ -194,8 +215,16 @@ fn check_golden(dir: &str) {
     let mut failures = Vec::new();
     for path in confs(&golden(dir)) {
         let loaded = load_file(&path);
-        compare(&path.with_extension("diag"), &messages(&loaded), &mut failures);
-        compare(&path.with_extension("model"), &model(&loaded.config), &mut failures);
+        compare(
+            &path.with_extension("diag"),
+            &messages(&loaded),
+            &mut failures,
+        );
+        compare(
+            &path.with_extension("model"),
+            &model(&loaded.config),
+            &mut failures,
+        );
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
@@ -213,13 +242,26 @@ fn the_seeds_configurations_give_their_golden_messages_and_models() {
 #[test]
 fn repaired_seeds_run_without_warnings_and_the_plain_ones_without_a_word() {
     // These two sets must not even cause a note.
-    let silent = ["s3_web_master", "s3_web_slave", "s3_node1", "s3_node2", "s3_node3"];
+    let silent = [
+        "s3_web_master",
+        "s3_web_slave",
+        "s3_node1",
+        "s3_node2",
+        "s3_node3",
+    ];
     let mut seen = 0;
     for path in confs(&golden("seeds")) {
-        let name = path.file_stem().and_then(|stem| stem.to_str()).expect("name");
+        let name = path
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .expect("name");
         let loaded = load_file(&path);
         if name.ends_with("_repaired") {
-            assert!(loaded.diags.worst() < Some(Severity::Warning), "{name}:\n{}", messages(&loaded));
+            assert!(
+                loaded.diags.worst() < Some(Severity::Warning),
+                "{name}:\n{}",
+                messages(&loaded)
+            );
         }
         if silent.contains(&name) {
             seen += 1;
@@ -233,10 +275,17 @@ fn repaired_seeds_run_without_warnings_and_the_plain_ones_without_a_word() {
 #[test]
 fn configurations_of_good_values_cause_nothing_worse_than_unsupported() {
     for path in confs(&golden("conf")) {
-        let name = path.file_stem().and_then(|stem| stem.to_str()).expect("name");
+        let name = path
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .expect("name");
         if name.starts_with("keywords_") {
             let loaded = load_file(&path);
-            assert!(loaded.diags.worst() < Some(Severity::Warning), "{name}:\n{}", messages(&loaded));
+            assert!(
+                loaded.diags.worst() < Some(Severity::Warning),
+                "{name}:\n{}",
+                messages(&loaded)
+            );
         }
     }
 }
@@ -268,7 +317,11 @@ fn every_keyword_and_option_of_the_schema_occurs_in_a_golden_configuration() {
         };
         for arg in keyword.args.iter().chain(items) {
             let Arg::Options(options) = arg else { continue };
-            for option in options.rows.iter().filter(|option| !words.contains(option.name)) {
+            for option in options
+                .rows
+                .iter()
+                .filter(|option| !words.contains(option.name))
+            {
                 missing.push(format!("option {} of {}", option.name, keyword.name));
             }
         }
@@ -280,7 +333,12 @@ fn every_keyword_and_option_of_the_schema_occurs_in_a_golden_configuration() {
 fn every_statement_without_support_is_named_once() {
     let loaded = load_file(&golden("conf").join("keywords_vrrp.conf"));
     let mut named = BTreeMap::new();
-    for diag in loaded.diags.list().iter().filter(|diag| diag.severity == Severity::Unsupported) {
+    for diag in loaded
+        .diags
+        .list()
+        .iter()
+        .filter(|diag| diag.severity == Severity::Unsupported)
+    {
         *named.entry(diag.message.clone()).or_insert(0) += 1;
     }
     assert!(named.len() > 15, "{named:#?}");
@@ -291,14 +349,18 @@ fn every_statement_without_support_is_named_once() {
 fn passwords_do_not_show_in_the_model() {
     let loaded = load_file(&golden("conf").join("defect_18_passwords.conf"));
     let text = model(&loaded.config);
-    assert!(text.contains("********") && !text.contains("longer"), "{text}");
+    assert!(
+        text.contains("********") && !text.contains("longer"),
+        "{text}"
+    );
 }
 
 // ---- the corpus ----
 
 /// What `keepalived -t` said: exit code by number of the file.
 fn verdicts(corpus: &Path) -> BTreeMap<String, i32> {
-    let table = fs::read_to_string(corpus.join("keepalived-verdicts-ifaces.tsv")).unwrap_or_default();
+    let table =
+        fs::read_to_string(corpus.join("keepalived-verdicts-ifaces.tsv")).unwrap_or_default();
     let rows = table.lines().filter_map(|line| {
         let mut columns = line.split('\t');
         Some((columns.next()?.to_owned(), columns.next()?.parse().ok()?))
@@ -332,7 +394,11 @@ fn configurations_from_the_wild_never_panic_or_hang_and_are_good_where_keepalive
     let mut slow = Vec::new();
     let show = std::env::var("VRRPD_CORPUS_SHOW").unwrap_or_default();
     for path in confs(&corpus) {
-        let name = path.file_stem().and_then(|stem| stem.to_str()).expect("name").to_owned();
+        let name = path
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .expect("name")
+            .to_owned();
         let start = Instant::now();
         let loaded = load_file(&path);
         if start.elapsed() > Duration::from_secs(1) {
@@ -342,7 +408,10 @@ fn configurations_from_the_wild_never_panic_or_hang_and_are_good_where_keepalive
             println!("== {name}\n{}", messages(&loaded));
         }
         let theirs = verdicts.get(&name).copied().unwrap_or(-1);
-        table.entry((theirs, exit_code(&loaded))).or_default().push(name);
+        table
+            .entry((theirs, exit_code(&loaded)))
+            .or_default()
+            .push(name);
     }
     println!("keepalived  vrrpd  files");
     for ((theirs, ours), names) in &table {
@@ -355,5 +424,8 @@ fn configurations_from_the_wild_never_panic_or_hang_and_are_good_where_keepalive
         .flat_map(|(_, names)| names)
         .filter(|name| !VERDICT_LOST.contains(&name.as_str()))
         .collect();
-    assert!(refused.is_empty(), "keepalived takes these without a word: {refused:?}");
+    assert!(
+        refused.is_empty(),
+        "keepalived takes these without a word: {refused:?}"
+    );
 }
