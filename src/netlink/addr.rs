@@ -276,3 +276,184 @@ fn property<'a>(addr: &mut Addr<'a>, attr: &Attr<'a>) -> Result<(), Malformed> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Message, Messages};
+    use super::*;
+
+    fn cidr(addr: &str, prefix: u8) -> Cidr {
+        Cidr {
+            addr: addr.parse().unwrap(),
+            prefix,
+        }
+    }
+
+    fn spec(addr: &str, prefix: u8) -> Spec<'static> {
+        Spec {
+            index: IfIndex(0x0102_0304),
+            cidr: cidr(addr, prefix),
+            peer: None,
+            broadcast: None,
+            scope: 0,
+            label: None,
+            preferred_lft: None,
+            valid_lft: None,
+            flags: AddrFlags::NONE,
+            proto: 18,
+        }
+    }
+
+    fn only(batch: &Batch) -> Result<Message<'_>, Malformed> {
+        let first = Messages::new(batch.bytes()).next().unwrap();
+        first.map(|envelope| envelope.message)
+    }
+
+    /// `spec` as the kernel would tell it.
+    fn told(spec: &Spec<'_>, check: impl FnOnce(&Addr<'_>)) {
+        let mut batch = Batch::new(1);
+        add(&mut batch, spec);
+        match only(&batch) {
+            Ok(Message::NewAddr(addr)) => check(&addr),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_address_reads_back_in_any_byte_order() {
+        let wanted = Spec {
+            peer: Some(cidr("192.0.2.6", 30)),
+            broadcast: Some(Ipv4Addr::new(192, 0, 2, 7)),
+            scope: 253,
+            label: Some("eth0:1"),
+            preferred_lft: Some(0x0a0b_0c0d),
+            valid_lft: Some(0x0e0f_1011),
+            flags: AddrFlags::NOPREFIXROUTE.with(AddrFlags::NODAD),
+            ..spec("192.0.2.5", 32)
+        };
+        told(&wanted, |addr| {
+            let read = Addr {
+                index: IfIndex(0x0102_0304),
+                cidr: cidr("192.0.2.5", 30),
+                peer: Some("192.0.2.6".parse().unwrap()),
+                broadcast: wanted.broadcast,
+                label: wanted.label,
+                scope: 253,
+                flags: AddrFlags(0x202),
+                proto: Some(18),
+                valid: 0x0e0f_1011,
+                preferred: 0x0a0b_0c0d,
+            };
+            assert_eq!(*addr, read);
+        });
+    }
+
+    #[test]
+    fn a_spec_recognizes_its_address_whatever_became_of_its_properties() {
+        let plain = spec("192.0.2.5", 24);
+        let peer = |addr, prefix| Some(cidr(addr, prefix));
+        let relabeled = Spec {
+            label: Some("eth0:9"),
+            scope: 253,
+            proto: 0,
+            valid_lft: Some(9),
+            flags: AddrFlags::NODAD,
+            ..plain
+        };
+        for (name, other, same) in [
+            ("itself", plain, true),
+            ("other properties", relabeled, true),
+            (
+                "a peer that is itself",
+                Spec {
+                    peer: peer("192.0.2.5", 24),
+                    ..plain
+                },
+                true,
+            ),
+            ("other address", spec("192.0.2.6", 24), false),
+            ("other prefix", spec("192.0.2.5", 32), false),
+            (
+                "other interface",
+                Spec {
+                    index: IfIndex(1),
+                    ..plain
+                },
+                false,
+            ),
+            (
+                "with a peer",
+                Spec {
+                    peer: peer("192.0.2.6", 24),
+                    ..plain
+                },
+                false,
+            ),
+            ("other family", spec("2001:db8::5", 24), false),
+        ] {
+            told(&other, |addr| assert_eq!(plain.is(addr), same, "{name}"));
+        }
+    }
+
+    #[test]
+    fn every_check_of_an_address_has_its_name() {
+        let message = |fixed: [u8; 8], fill: fn(&mut Batch)| {
+            let mut batch = Batch::new(1);
+            batch.begin(RTM_NEWADDR, 0);
+            batch.fixed(&fixed);
+            fill(&mut batch);
+            batch
+        };
+        // Any byte order: an index of equal bytes.
+        let v4 = |prefix| [AF_INET, prefix, 0, 0, 1, 1, 1, 1];
+        let size = |kind, found, expected| Malformed::AttrSize {
+            kind,
+            found,
+            expected,
+        };
+        let short = Malformed::Short {
+            found: 0,
+            needed: 4,
+        };
+        let other = Ok(Message::Other(RTM_NEWADDR));
+        for (name, batch, wanted) in [
+            (
+                "DECnet",
+                message([12, 200, 0, 0, 1, 1, 1, 1], |_| ()),
+                other,
+            ),
+            (
+                "prefix 33",
+                message(v4(33), |_| ()),
+                Err(Malformed::Prefix(33)),
+            ),
+            (
+                "interface 0",
+                message([AF_INET6, 128, 0, 0, 0, 0, 0, 0], |_| ()),
+                Err(Malformed::Index(0)),
+            ),
+            (
+                "no address",
+                message(v4(32), |_| ()),
+                Err(Malformed::Missing(IFA_ADDRESS)),
+            ),
+            (
+                "IPv6 in IPv4",
+                message(v4(32), |batch| batch.attr(IFA_LOCAL, &[0; 16])),
+                Err(size(IFA_LOCAL, 16, 4)),
+            ),
+            (
+                "flags of a byte",
+                message(v4(32), |batch| batch.attr_u8(IFA_FLAGS, 1)),
+                Err(size(IFA_FLAGS, 1, 4)),
+            ),
+            (
+                "half a lifetime",
+                message(v4(32), |batch| batch.attr(IFA_CACHEINFO, &[1; 4])),
+                Err(short),
+            ),
+        ] {
+            assert_eq!(only(&batch), wanted, "{name}");
+        }
+    }
+}

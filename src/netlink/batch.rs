@@ -74,6 +74,7 @@ impl Batch {
         let seq = self.next_seq;
         self.next_seq = seq.wrapping_add(1);
         self.count = self.count.saturating_add(1);
+        self.pad();
         self.message = self.bytes.len();
         self.bytes.extend_from_slice(&[0; 4]);
         self.bytes.extend_from_slice(&kind.to_ne_bytes());
@@ -140,9 +141,13 @@ impl Batch {
         // Nested attributes beyond 64 KiB cannot be expressed: the kernel will refuse this length.
         let len = u16::try_from(len).unwrap_or(u16::MAX);
         self.patch(start, &len.to_ne_bytes());
-        let padding = self.bytes.len().next_multiple_of(4);
-        self.bytes.resize(padding, 0);
+        self.pad();
         self.seal();
+    }
+
+    fn pad(&mut self) {
+        let aligned = self.bytes.len().next_multiple_of(4);
+        self.bytes.resize(aligned, 0);
     }
 
     /// Enters the length of the current message, which ends here.
@@ -193,6 +198,9 @@ mod tests {
         let bytes = batch.bytes();
         let second = bytes.len() - HEADER_LEN;
         assert_eq!(bytes[..4], u32::try_from(second).unwrap().to_ne_bytes());
+        // Newer kernels insist on the flag.
+        let nested = HEADER_LEN + 4 + 8 + 2;
+        assert_eq!(bytes[nested..nested + 2], 0x8002_u16.to_ne_bytes());
         let attrs: Vec<_> = Attrs::new(&bytes[HEADER_LEN + 4..second])
             .map(Result::unwrap)
             .collect();

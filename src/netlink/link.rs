@@ -21,7 +21,7 @@ const IFLA_EXT_MASK: u16 = 29;
 const IFLA_LINK_NETNSID: u16 = 37;
 const IFLA_INFO_KIND: u16 = 1;
 
-/// Counters are two thirds of a link's message and of no use to us.
+/// Counters are a quarter of an answer and of no use to us.
 const RTEXT_FILTER_SKIP_STATS: u32 = 8;
 
 /// `IFF_*` of a link.
@@ -137,4 +137,115 @@ fn positive(index: i32) -> Option<IfIndex> {
 /// An interface number, of which 0 is none.
 pub(super) fn number(index: u32) -> Option<IfIndex> {
     (index != 0).then_some(IfIndex(index))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Message, Messages};
+    use super::*;
+
+    /// The fixed part of a link's message.
+    fn fixed(family: u8, index: i32, flags: u32) -> Vec<u8> {
+        let mut bytes = vec![family, 0, 1, 0];
+        bytes.extend(index.to_ne_bytes());
+        bytes.extend(flags.to_ne_bytes());
+        bytes.extend([0xff; 4]);
+        bytes
+    }
+
+    fn message(family: u8, index: i32, fill: impl FnOnce(&mut Batch)) -> Batch {
+        let mut batch = Batch::new(1);
+        batch.begin(RTM_NEWLINK, 0);
+        batch.fixed(&fixed(family, index, 0x1_1043));
+        fill(&mut batch);
+        batch
+    }
+
+    fn only(batch: &Batch) -> Result<Message<'_>, Malformed> {
+        let first = Messages::new(batch.bytes()).next().unwrap();
+        first.map(|envelope| envelope.message)
+    }
+
+    #[test]
+    fn a_link_reads_back_in_any_byte_order() {
+        let batch = message(AF_UNSPEC, 0x0102_0304, |batch| {
+            batch.attr_text(IFLA_IFNAME, "old");
+            batch.attr_text(IFLA_IFNAME, "eth0.10");
+            batch.attr_u32_ne(IFLA_MTU, 9000);
+            batch.attr(IFLA_ADDRESS, &[2, 0, 0, 0, 0, 1]);
+            batch.attr_u32_ne(IFLA_LINK, 2);
+            batch.attr_u32_ne(IFLA_MASTER, 7);
+            batch.attr(999, b"unknown");
+            batch.nested(IFLA_LINKINFO, |batch| {
+                batch.attr_text(IFLA_INFO_KIND, "vlan");
+                batch.attr(2, &[1; 40]);
+            });
+        });
+        let link = Link {
+            index: IfIndex(0x0102_0304),
+            name: "eth0.10",
+            flags: LinkFlags(0x1_1043),
+            mtu: Some(9000),
+            mac: Some(Mac([2, 0, 0, 0, 0, 1])),
+            kind: Some("vlan"),
+            master: Some(IfIndex(7)),
+            parent: Some(IfIndex(2)),
+        };
+        assert_eq!(only(&batch), Ok(Message::NewLink(link)));
+    }
+
+    #[test]
+    fn what_a_link_does_not_have_is_none() {
+        let batch = message(AF_UNSPEC, 5, |batch| {
+            batch.attr_text(IFLA_IFNAME, "gre1");
+            batch.attr(IFLA_ADDRESS, &[192, 0, 2, 1]);
+            batch.attr_u32_ne(IFLA_LINK, 0);
+            batch.attr_u32_ne(IFLA_MASTER, 0);
+        });
+        let Ok(Message::NewLink(link)) = only(&batch) else {
+            panic!("{:?}", only(&batch))
+        };
+        assert_eq!((link.mac, link.mtu, link.kind), (None, None, None));
+        assert_eq!((link.parent, link.master), (None, None));
+    }
+
+    #[test]
+    fn every_check_of_a_link_has_its_name() {
+        let named = |batch: &mut Batch| batch.attr_text(IFLA_IFNAME, "eth0");
+        let size = Malformed::AttrSize {
+            kind: IFLA_MTU,
+            found: 2,
+            expected: 4,
+        };
+        for (name, batch, wanted) in [
+            (
+                "bridge",
+                message(7, 5, named),
+                Ok(Message::Other(RTM_NEWLINK)),
+            ),
+            ("number 0", message(0, 0, named), Err(Malformed::Index(0))),
+            (
+                "number -1",
+                message(0, -1, named),
+                Err(Malformed::Index(-1)),
+            ),
+            (
+                "no name",
+                message(0, 5, |_| ()),
+                Err(Malformed::Missing(IFLA_IFNAME)),
+            ),
+            (
+                "name of bytes",
+                message(0, 5, |batch| batch.attr(IFLA_IFNAME, b"\xff\xfe\0")),
+                Err(Malformed::Text(IFLA_IFNAME)),
+            ),
+            (
+                "MTU of two bytes",
+                message(0, 5, |batch| batch.attr(IFLA_MTU, &[5, 220])),
+                Err(size),
+            ),
+        ] {
+            assert_eq!(only(&batch), wanted, "{name}");
+        }
+    }
 }

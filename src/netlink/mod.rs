@@ -344,3 +344,121 @@ impl<'a> Ack<'a> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The only message of `batch`.
+    fn only(batch: &Batch) -> Result<Envelope<'_>, Malformed> {
+        let mut messages = Messages::new(batch.bytes());
+        let first = messages.next();
+        assert!(messages.next().is_none());
+        first.unwrap()
+    }
+
+    fn batch(kind: u16, flags: u16, fixed: &[u8]) -> Batch {
+        let mut batch = Batch::new(3);
+        batch.begin(kind, flags);
+        batch.fixed(fixed);
+        batch
+    }
+
+    #[test]
+    fn control_messages_are_values() {
+        let interrupted = |errno, interrupted| Message::Done(Done { errno, interrupted });
+        for (name, kind, flags, payload, wanted) in [
+            ("noop", 1, 0, &[][..], Message::Noop),
+            ("overrun", 4, 0, &[], Message::Overrun),
+            ("done", 3, 2, &0_i32.to_ne_bytes(), interrupted(0, false)),
+            ("done, old kernel", 3, 2, &[], interrupted(0, false)),
+            ("done, interrupted", 3, 0x12, &[0; 4], interrupted(0, true)),
+            (
+                "done, failed",
+                3,
+                2,
+                &(-95_i32).to_ne_bytes(),
+                interrupted(95, false),
+            ),
+            ("unknown", 0x7777, 0, &[1, 2], Message::Other(0x7777)),
+        ] {
+            let batch = batch(kind, flags, payload);
+            assert_eq!(only(&batch).map(|e| e.message), Ok(wanted), "{name}");
+        }
+        let message = batch(0x7777, NLM_F_DUMP_INTR, &[]);
+        assert!(only(&message).unwrap().header.dump_interrupted());
+    }
+
+    /// A refusal with the request's `body` bytes and the kernel's remarks.
+    fn refusal(flags: u16, body: &[u8]) -> Batch {
+        let request_len = u32::try_from(HEADER_LEN + body.len()).unwrap();
+        let mut batch = batch(NLMSG_ERROR, flags, &(-22_i32).to_ne_bytes());
+        batch.fixed(&request_len.to_ne_bytes());
+        batch.fixed(&[0; 12]);
+        if flags & NLM_F_CAPPED == 0 {
+            batch.fixed(body);
+        }
+        batch.attr_text(NLMSGERR_ATTR_MSG, "no");
+        batch.attr_u32_ne(NLMSGERR_ATTR_OFFS, 24);
+        batch.attr_u32_ne(9, 0);
+        batch
+    }
+
+    #[test]
+    fn the_kernels_remarks_are_found_behind_the_request() {
+        let silent = Ack {
+            seq: 3,
+            errno: 22,
+            text: None,
+            offset: None,
+        };
+        let wordy = Ack {
+            text: Some("no"),
+            offset: Some(24),
+            ..silent
+        };
+        let body = &[0xff; 20];
+        for (name, batch, wanted) in [
+            ("whole request", refusal(NLM_F_ACK_TLVS, body), wordy),
+            (
+                "capped",
+                refusal(NLM_F_ACK_TLVS | NLM_F_CAPPED, body),
+                wordy,
+            ),
+            ("no remarks", refusal(0, body), silent),
+            // The answer counts even where the rest makes no sense.
+            ("broken", refusal(NLM_F_ACK_TLVS, &[0xff; 3]), silent),
+            (
+                "nothing else",
+                batch(NLMSG_ERROR, NLM_F_ACK_TLVS, &(-22_i32).to_ne_bytes()),
+                silent,
+            ),
+        ] {
+            let ack = only(&batch).map(|envelope| envelope.message);
+            assert_eq!(ack, Ok(Message::Ack(wanted)), "{name}");
+        }
+        let empty = batch(NLMSG_ERROR, 0, &[]);
+        let short = Malformed::Short {
+            found: 0,
+            needed: 4,
+        };
+        assert_eq!(only(&empty), Err(short));
+    }
+
+    #[test]
+    fn a_bad_message_costs_only_itself() {
+        let mut batch = batch(link::RTM_NEWLINK, 0, &[0; 3]);
+        batch.begin(99, 0);
+        let seen: Vec<_> = Messages::new(batch.bytes()).collect();
+        assert!(matches!(
+            seen[..],
+            [
+                Err(Malformed::Short { .. }),
+                Ok(Envelope {
+                    message: Message::Other(99),
+                    ..
+                })
+            ]
+        ));
+    }
+}
