@@ -1,7 +1,7 @@
 //! Whole networks of routers in virtual time: told stories with golden transcripts, and thousands
 //! of random ones held to the bounds in `sim/oracle.rs`.
 //!
-//! `VRRPD_SIM_SEEDS=n` runs n random networks (default 3000), `VRRPD_SIM_SEED=s` only network s and
+//! `VRRPD_SIM_SEEDS=n` runs n random networks (default 2500), `VRRPD_SIM_SEED=s` only network s and
 //! prints its transcript. A failure prints its seed.
 #![allow(unreachable_pub, clippy::cast_possible_truncation)]
 
@@ -252,7 +252,7 @@ fn state_master_only_shortens_the_first_wait() {
 
 // ---- random networks ----
 
-const DEFAULT_SEEDS: u64 = 3000;
+const DEFAULT_SEEDS: u64 = 2500;
 
 fn run(seed: u64) -> Segment {
     let (mut segment, end) = chaos::network(seed);

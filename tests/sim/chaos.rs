@@ -171,8 +171,8 @@ fn history(rng: &mut Rng, segment: &mut Segment) -> Duration {
     let calm = Faults {
         loss: 0,
         dup: rng.pick(&[0, 50]),
-        delay: (shortest / 1000, shortest / rng.pick(&[10, 50, 500]) as u32),
-        late: shortest / rng.pick(&[20, 100, 1000]) as u32,
+        delay: (shortest / 1000, shortest / rng.pick(&[10u32, 50, 500])),
+        late: shortest / rng.pick(&[20u32, 100, 1000]),
     };
     segment.faults = calm;
     let count = segment.nodes.len();

@@ -124,48 +124,63 @@ impl Oracle {
         let ready: List = (0..segment.nodes.len()).filter(here).collect();
         let master = |i: &usize| segment.nodes[*i].is_master();
         let masters: List = ready.iter().copied().filter(master).collect();
-        let state = &mut self.parts[part];
-        let now = segment.now;
-        let begin = |since: Instant| since.max(self.disturbed_at);
-        let slack = Self::slack(segment);
-
-        state.two = (masters.len() > 1).then(|| state.two.unwrap_or(now));
-        if let Some(since) = state.two {
-            let lasted = now.since(begin(since));
-            let bound = Self::two_masters_bound(segment, &ready) + slack;
-            self.longest_two = self.longest_two.max(lasted);
-            assert!(lasted <= bound, "two masters for {lasted:?} > {bound:?}");
-        }
-
-        state.none = (masters.is_empty() && !ready.is_empty()).then(|| state.none.unwrap_or(now));
-        if let Some(since) = state.none {
-            let lasted = now.since(begin(since));
-            let wait = |i: &usize| {
-                hold_left(&segment.nodes[*i], begin(since)) + Self::longest_down(segment, *i)
-            };
-            let bound = ready.iter().map(wait).min().unwrap_or_default() + slack;
-            assert!(lasted <= bound, "no master for {lasted:?} > {bound:?}");
-        }
-
+        self.check_two(segment, part, &ready, masters.len() > 1);
+        self.check_none(segment, part, &ready, masters.is_empty());
         let wrong = match masters[..] {
             [master] => Self::stronger(segment, &ready, master).map(|i| (master, i)),
             _ => None,
         };
+        self.check_wrong(segment, part, wrong);
+    }
+
+    fn check_two(&mut self, segment: &Segment, part: usize, ready: &[usize], two: bool) {
+        let now = segment.now;
+        let state = &mut self.parts[part];
+        state.two = two.then(|| state.two.unwrap_or(now));
+        let Some(since) = state.two else {
+            return;
+        };
+        let lasted = now.since(since.max(self.disturbed_at));
+        let bound = Self::two_masters_bound(segment, ready) + Self::slack(segment);
+        self.longest_two = self.longest_two.max(lasted);
+        assert!(lasted <= bound, "two masters for {lasted:?} > {bound:?}");
+    }
+
+    fn check_none(&mut self, segment: &Segment, part: usize, ready: &[usize], none: bool) {
+        let now = segment.now;
+        let state = &mut self.parts[part];
+        state.none = (none && !ready.is_empty()).then(|| state.none.unwrap_or(now));
+        let Some(since) = state.none else {
+            return;
+        };
+        let begin = since.max(self.disturbed_at);
+        let lasted = now.since(begin);
+        let wait =
+            |i: &usize| hold_left(&segment.nodes[*i], begin) + Self::longest_down(segment, *i);
+        let bound = ready.iter().map(wait).min().unwrap_or_default() + Self::slack(segment);
+        assert!(lasted <= bound, "no master for {lasted:?} > {bound:?}");
+    }
+
+    /// `wrong`: the only master, and the stronger router that lets it.
+    fn check_wrong(&mut self, segment: &Segment, part: usize, wrong: Option<(usize, usize)>) {
+        let now = segment.now;
+        let state = &mut self.parts[part];
         state.wrong = wrong.map(|(master, i)| match state.wrong {
             Some((m, j, since)) if (m, j) == (master, i) => (m, j, since),
             _ => (master, i, now),
         });
-        if let Some((_, i, since)) = state.wrong {
-            let lasted = now.since(begin(since));
-            let node = &segment.nodes[i];
-            let bound = hold_left(node, begin(since))
-                + node.params.preempt_delay
-                + Self::longest_interval(segment)
-                + Self::longest_down(segment, i)
-                + slack;
-            let name = node.name;
-            assert!(lasted <= bound, "{name} waits for {lasted:?} > {bound:?}");
-        }
+        let Some((_, i, since)) = state.wrong else {
+            return;
+        };
+        let begin = since.max(self.disturbed_at);
+        let (lasted, node) = (now.since(begin), &segment.nodes[i]);
+        let bound = hold_left(node, begin)
+            + node.params.preempt_delay
+            + Self::longest_interval(segment)
+            + Self::longest_down(segment, i)
+            + Self::slack(segment);
+        let name = node.name;
+        assert!(lasted <= bound, "{name} waits for {lasted:?} > {bound:?}");
     }
 
     /// The strongest ready router that ought to pre-empt `master`.

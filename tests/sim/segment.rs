@@ -213,14 +213,7 @@ impl Segment {
             self.oracle.disturbed(self.now);
         }
         match op {
-            Op::Start(i) => {
-                self.say(i, "starts");
-                let (now, hold) = (self.now, self.nodes[i].hold);
-                self.nodes[i].boot(now);
-                self.event(i, self.nodes[i].readiness());
-                self.event(i, Event::Priority(self.nodes[i].priority));
-                self.event(i, Event::Start { hold });
-            }
+            Op::Start(i) => self.start(i),
             Op::Stop(i) if self.nodes[i].running() => {
                 self.say(i, "is stopped");
                 self.event(i, Event::Stop);
@@ -269,6 +262,15 @@ impl Segment {
                 self.arrive(i, part, packet);
             }
         }
+    }
+
+    fn start(&mut self, i: usize) {
+        self.say(i, "starts");
+        let (now, hold) = (self.now, self.nodes[i].hold);
+        self.nodes[i].boot(now);
+        self.event(i, self.nodes[i].readiness());
+        self.event(i, Event::Priority(self.nodes[i].priority));
+        self.event(i, Event::Start { hold });
     }
 
     fn halt(&mut self, i: usize, power: Power, word: &str) {
@@ -386,11 +388,11 @@ impl Segment {
             if self.parts[to] != self.parts[from] {
                 continue;
             }
-            self.transmit(to, packet);
+            self.transmit(to, &packet);
         }
     }
 
-    fn transmit(&mut self, to: usize, packet: Packet) {
+    fn transmit(&mut self, to: usize, packet: &Packet) {
         if self.rng.per_mille(self.faults.loss) {
             self.oracle.disturbed(self.now);
             return;
