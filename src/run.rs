@@ -11,17 +11,22 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use log::LevelFilter;
+use log::{Level, LevelFilter};
 use nix::sys::stat::Mode;
 
 use crate::cli::{self, Format, Options, Request};
-use crate::config;
+use crate::config::model::{Config, Global};
+use crate::config::render::{exit_code_for_test, render_json, render_text};
+use crate::config::source::Position;
+use crate::config::{self, Loaded, Severity};
+use crate::engine::{self, Engine};
 use crate::exit;
 use crate::os::daemon::{self, Ready, Role};
 use crate::os::host::{self, Host};
 use crate::os::logging;
 use crate::os::pidfile::{PidFile, Refusal};
-use crate::os::signals::{self, Signal, Signals};
+use crate::os::reactor::Reactor;
+use crate::os::signals::{self, Signals};
 
 /// Does what the arguments (program name excluded) ask for; the answer is the exit code.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
@@ -43,13 +48,16 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
 /// `-t`: reports on the configuration.
 pub fn config_test(options: &Options, host: &dyn config::Host) -> u8 {
     let path = config_path(options);
-    match host.read(&path) {
-        Err(why) => {
-            let sentence = format!("vrrpd: {}\n", cannot_read(&path, &why));
-            deliver(options, &sentence, exit::TEST_CANNOT_RUN)
-        }
-        Ok(_) => exit::OK,
+    if let Err(why) = host::readable(&path) {
+        let sentence = format!("vrrpd: {}\n", cannot_read(&path, &why));
+        return deliver(options, &sentence, exit::TEST_CANNOT_RUN);
     }
+    let Loaded { diags, sources, .. } = config::load(&path, host);
+    let report = match options.test_format {
+        Format::Text => render_text(&diags, &sources),
+        Format::Json => render_json(&diags, &sources),
+    };
+    deliver(options, &report, exit_code_for_test(diags.worst()))
 }
 
 /// Brings a report where `-t` wants it: a file, else standard error for people and standard output for
@@ -124,9 +132,14 @@ fn start(options: &Options) -> u8 {
     let missing = host::missing_capabilities();
     if !missing.is_empty() {
         let names = missing.join(" and ");
-        let sentence = format!("{names} needed; run vrrpd as root or give it the capability");
+        let sentence = format!("permission missing: run vrrpd as root or give it {names}");
         return fail(&sentence, exit::NO_PERMISSION);
     }
+    let config = match load(options, &path) {
+        Ok(config) => config,
+        Err(sentence) => return fail(&sentence, exit::CONFIG),
+    };
+    let pid_file = pid_file.or_else(|| named_pid_file(&config.global));
     let ready = if options.foreground {
         Ready::foreground()
     } else {
@@ -144,7 +157,7 @@ fn start(options: &Options) -> u8 {
             if let Some(remark) = remark {
                 say(&remark);
             }
-            let code = serve(options, &path, &signals, ready);
+            let code = serve(options, config, signals, ready);
             drop(pid_file);
             code
         }
@@ -185,6 +198,21 @@ fn prepare(pid_file: Option<String>) -> Result<(Option<PidFile>, Signals), (Stri
     Ok((take_pid_file(pid_file)?, signals))
 }
 
+/// `instance` and `use_pid_dir`: several copies side by side each have a pid file of their own.
+fn named_pid_file(global: &Global) -> Option<String> {
+    let name = match &global.instance {
+        None if !global.use_pid_dir => return None,
+        None => "vrrpd.pid".to_owned(),
+        Some(instance) => format!("vrrpd_{instance}.pid"),
+    };
+    let path = PidFile::default_path();
+    let path = match global.use_pid_dir {
+        true => path.with_file_name("vrrpd").join(name),
+        false => path.with_file_name(name),
+    };
+    path.into_os_string().into_string().ok()
+}
+
 /// Without `-p`, a place that an unprivileged user cannot write to is no reason not to run.
 fn take_pid_file(wanted: Option<String>) -> Result<Option<PidFile>, (String, u8)> {
     let given = wanted.is_some();
@@ -200,22 +228,75 @@ fn take_pid_file(wanted: Option<String>) -> Result<Option<PidFile>, (String, u8)
     }
 }
 
-/// Runs until it is told to stop.
-fn serve(_options: &Options, _config: &str, signals: &Signals, ready: Ready) -> u8 {
-    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-    use std::os::fd::AsFd;
+/// Reads the configuration; what there is to say about it goes to the log, a line each.
+fn load(options: &Options, path: &str) -> Result<Config, String> {
+    let Loaded {
+        config,
+        diags,
+        sources,
+    } = config::load(path, &machine(options));
+    for diag in diags.list() {
+        let place = diag.span.and_then(|span| sources.position(span));
+        let place = match place {
+            Some(Position {
+                file, line, column, ..
+            }) => format!("{file}:{line}:{column}: "),
+            None => String::new(),
+        };
+        let help = diag
+            .help
+            .as_ref()
+            .map_or(String::new(), |help| format!("; {help}"));
+        let level = match diag.severity {
+            Severity::Note => Level::Debug,
+            Severity::Unsupported | Severity::Warning => Level::Warn,
+            Severity::Error | Severity::Fatal => Level::Error,
+        };
+        log::log!(target: "config", level, "{place}{}{help}", diag.message);
+    }
+    if diags.suppressed() > 0 {
+        log::warn!(target: "config", "{} more messages about {path}", diags.suppressed());
+    }
+    match diags.worst() {
+        Some(Severity::Fatal) => Err(format!(
+            "nothing can run from {path}; see `vrrpd -t -f {path}`"
+        )),
+        _ => Ok(config),
+    }
+}
 
+/// Runs until it is told to stop.
+fn serve(options: &Options, config: Config, signals: Signals, ready: Ready) -> u8 {
     log::info!("Starting vrrpd {}", env!("CARGO_PKG_VERSION"));
-    ready.up();
-    loop {
-        let mut asked = [PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
-        let _ = poll(&mut asked, PollTimeout::NONE);
-        while let Some(received) = signals.next() {
-            if received.signal == Signal::Stop {
-                log::info!("Stopping");
-                return exit::OK;
-            }
+    let engine_options = engine::Options {
+        dont_release: options.dont_release_vrrp,
+    };
+    let engine = Engine::new(config, engine_options);
+    if engine.is_idle() {
+        log::warn!("the configuration has nothing to run; waiting for a signal");
+    }
+    let mut reactor = match Reactor::new(engine, signals).and_then(|mut reactor| {
+        reactor.start()?;
+        Ok(reactor)
+    }) {
+        Ok(reactor) => reactor,
+        Err(error) => {
+            let why = host::sentence(&error);
+            let code = fail(&format!("cannot start: {why}"), exit::FATAL);
+            ready.failed(code);
+            return code;
         }
+    };
+    ready.up();
+    match reactor.run() {
+        Ok(()) => {
+            log::info!("Stopped vrrpd");
+            exit::OK
+        }
+        Err(error) => fail(
+            &format!("giving up: {}", host::sentence(&error)),
+            exit::FATAL,
+        ),
     }
 }
 

@@ -1,5 +1,11 @@
 //! The fuzz targets without a fuzzer: the same seeded mutations of the golden bytes in every run, on a
-//! stable toolchain. `tests/fuzz` has the real thing.
+//! stable toolchain. `tests/fuzz` has the real thing, which starts from the same bytes:
+//! ```text
+//! FUZZ_CORPUS=tests/fuzz/corpus cargo test --test fuzz_smoke
+//! cargo +nightly fuzz run --fuzz-dir tests/fuzz vrrp
+//! ```
+
+use std::path::Path;
 
 #[path = "support/hex.rs"]
 #[allow(dead_code, reason = "every test takes what it needs")]
@@ -55,7 +61,14 @@ impl Rng {
     }
 }
 
-fn run(seed: u64, seeds: &[Vec<u8>], target: fn(&[u8])) {
+fn run(name: &str, seed: u64, seeds: &[Vec<u8>], target: fn(&[u8])) {
+    if let Some(corpus) = std::env::var_os("FUZZ_CORPUS") {
+        let folder = Path::new(&corpus).join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        for (i, bytes) in seeds.iter().enumerate() {
+            std::fs::write(folder.join(format!("golden-{i}")), bytes).unwrap();
+        }
+    }
     let mut rng = Rng(seed);
     for bytes in seeds {
         target(bytes);
@@ -86,22 +99,37 @@ fn vrrp_survives_mutations_and_round_trips() {
         6 => 40,
         _ => 14,
     };
-    run(0x1234_5678_9abc_def1, &packets(header), targets::vrrp);
+    run(
+        "vrrp",
+        0x1234_5678_9abc_def1,
+        &packets(header),
+        targets::vrrp,
+    );
 }
 
 #[test]
 fn ipv4_survives_mutations_and_round_trips() {
-    run(0x2345_6789_abcd_ef12, &packets(|_| 0), targets::ipv4_vrrp);
+    run(
+        "ipv4_vrrp",
+        0x2345_6789_abcd_ef12,
+        &packets(|_| 0),
+        targets::ipv4_vrrp,
+    );
 }
 
 #[test]
 fn arp_survives_mutations_and_round_trips() {
-    run(0x3456_789a_bcde_f123, &packets(|_| 0), targets::arp);
+    run("arp", 0x3456_789a_bcde_f123, &packets(|_| 0), targets::arp);
 }
 
 #[test]
 fn ndisc_survives_mutations_and_round_trips() {
-    run(0x4567_89ab_cdef_1234, &packets(|_| 0), targets::ndisc);
+    run(
+        "ndisc",
+        0x4567_89ab_cdef_1234,
+        &packets(|_| 0),
+        targets::ndisc,
+    );
 }
 
 #[test]
@@ -115,5 +143,10 @@ fn netlink_survives_mutations_and_round_trips() {
             seeds.push(core::mem::replace(&mut bytes, rest));
         }
     }
-    run(0x5678_9abc_def1_2345, &seeds, targets::netlink_msg);
+    run(
+        "netlink_msg",
+        0x5678_9abc_def1_2345,
+        &seeds,
+        targets::netlink_msg,
+    );
 }

@@ -89,7 +89,12 @@ fn pure_rooms_know_neither_files_nor_sockets_nor_the_clock() {
         if !PURE.contains(&room) {
             return Vec::new();
         }
-        forbidden(&code.product, IMPURE)
+        let mut found = forbidden(&code.product, IMPURE);
+        // The kernel's refusals reach the engine as values: io::Error and io::Result, nothing else of it.
+        found.retain(|path| {
+            room != "engine" || !["std::io", "std::io::Result"].contains(&path.as_str())
+        });
+        found
     });
     assert_eq!(wrong, [""; 0]);
 }

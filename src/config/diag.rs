@@ -29,6 +29,21 @@ pub struct Span {
     pub len: u16,
 }
 
+impl Span {
+    /// From the start of this to the end of `end`; just this if `end` is elsewhere.
+    #[must_use]
+    pub fn to(self, end: Self) -> Self {
+        let last = end.start.saturating_add(u32::from(end.len));
+        match last.checked_sub(self.start) {
+            Some(len) if self.file == end.file => Self {
+                len: u16::try_from(len).unwrap_or(u16::MAX),
+                ..self
+            },
+            Some(_) | None => self,
+        }
+    }
+}
+
 /// One message.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Diag {
@@ -91,7 +106,13 @@ impl Diags {
         });
     }
 
-    /// The messages kept, in the order they were found.
+    /// Puts the messages in order of a key of their places; those without a place come first, those
+    /// with the same key stay in the order they were found.
+    pub(crate) fn sort_by_key<K: Ord>(&mut self, key: impl Fn(Span) -> K) {
+        self.list.sort_by_cached_key(|diag| diag.span.map(&key));
+    }
+
+    /// The messages kept, in the order they were found or sorted.
     #[must_use]
     pub fn list(&self) -> &[Diag] {
         &self.list

@@ -6,12 +6,39 @@
 //! ```
 //! Parsing never stops at the first problem and never panics; every problem is a [`Diag`] with a place.
 
-pub mod diag;
-pub mod model;
-pub mod tree;
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects
+    )
+)]
 
+mod build;
+mod check;
+pub mod diag;
+mod expand;
+mod include;
+mod lexer;
+mod line;
+mod lower;
+pub mod model;
+mod reader;
+pub mod render;
+pub mod schema;
+mod sequence;
+pub mod source;
+pub mod tree;
+mod validate;
+
+pub use build::Opens;
 pub use diag::{Diag, Diags, Severity};
 pub use model::Config;
+pub use source::Sources;
+use tree::Block;
 
 /// What the configuration reader may ask of the machine; `os` answers in earnest, tests from memory.
 pub trait Host {
@@ -32,4 +59,86 @@ pub trait Host {
 
     /// A random number for `${_RANDOM}`; each call gives a new one.
     fn random(&self) -> u32;
+}
+
+/// A configuration, ready to run, and all there is to say about its text.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What can run; empty when a message is fatal.
+    pub config: Config,
+    /// The messages, in the order of the text.
+    pub diags: Diags,
+    /// The files, for showing places.
+    pub sources: Sources,
+}
+
+/// Reads a configuration, checks it and makes the model. Never fails: what is wrong is in the messages.
+#[must_use]
+pub fn load(path: &str, host: &dyn Host) -> Loaded {
+    let mut diags = Diags::default();
+    let Parsed { sources, mut root } = parse(path, host, schema::opens, &mut diags);
+    let place = |span, here| sources.place(span, here);
+    let config = if diags.worst() == Some(Severity::Fatal) {
+        // The tree ends somewhere in the middle: whatever was said about it would mislead.
+        Config::default()
+    } else {
+        check::check(&mut root, &place, &mut diags);
+        validate::validate(&mut root, &place, &mut diags);
+        lower::lower(&root, &place, &mut diags)
+    };
+    diags.sort_by_key(|span| {
+        // What a multi-line definition brought in comes where it was used.
+        let used = core::iter::successors(Some(span), |span| sources.via(*span)).last();
+        used.map(|span| (span.file, span.start))
+    });
+    Loaded {
+        config,
+        diags,
+        sources,
+    }
+}
+
+/// A configuration as text: what was read and the statements found in it.
+#[derive(Debug)]
+pub struct Parsed {
+    /// The files, for showing places.
+    pub sources: Sources,
+    /// The statements at top level. After a fatal message: those found before it.
+    pub root: Block,
+}
+
+/// A fatal message was written; nothing more is read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Stop;
+
+/// Reads a configuration and everything it includes. `opens` tells which keywords open blocks, for the
+/// case that a brace is missing.
+pub fn parse(path: &str, host: &dyn Host, opens: Opens, diags: &mut Diags) -> Parsed {
+    let mut reader = reader::Reader::new(host);
+    let mut builder = build::Builder::new(opens);
+    let root = match read(path, &mut reader, &mut builder, diags) {
+        Ok(()) => builder.finish(&reader.sources, diags),
+        Err(Stop) => builder.into_root(),
+    };
+    Parsed {
+        sources: reader.sources,
+        root,
+    }
+}
+
+fn read(
+    path: &str,
+    reader: &mut reader::Reader<'_>,
+    builder: &mut build::Builder,
+    diags: &mut Diags,
+) -> Result<(), Stop> {
+    let mut lexer = lexer::Lexer::default();
+    let mut line = line::Line::default();
+    let mut tokens = Vec::new();
+    reader.open_main(path, diags)?;
+    while reader.next(&mut line, diags)? {
+        lexer.lex(&line, &mut tokens, diags);
+        builder.line(&line, &mut tokens, &reader.sources, diags)?;
+    }
+    Ok(())
 }

@@ -1,5 +1,7 @@
 //! The file as nested statements, before any keyword is looked up.
 
+use std::borrow::Cow;
+
 use super::diag::Span;
 
 /// A word of the file, after expansion, with the place to blame.
@@ -36,4 +38,32 @@ pub struct Block {
     pub close: Option<Span>,
     /// The statements.
     pub nodes: Vec<Node>,
+}
+
+impl Node {
+    /// Everything behind the keyword as one text: with quotes and escapes if the line has any, for keywords
+    /// with rules of quoting of their own.
+    #[must_use]
+    pub fn text(&self) -> Cow<'_, str> {
+        if let Some(raw) = &self.raw {
+            return Cow::Borrowed(raw);
+        }
+        match self.args.as_slice() {
+            [] => Cow::Borrowed(""),
+            [word] => Cow::Borrowed(&word.text),
+            words => {
+                let words: Vec<&str> = words.iter().map(|word| &*word.text).collect();
+                Cow::Owned(words.join(" "))
+            }
+        }
+    }
+
+    /// The place from the keyword to the last word.
+    #[must_use]
+    pub fn span(&self) -> Span {
+        let Some(last) = self.args.last() else {
+            return self.keyword.span;
+        };
+        self.keyword.span.to(last.span)
+    }
 }

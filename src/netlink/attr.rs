@@ -191,7 +191,7 @@ mod tests {
     fn padding_is_skipped_and_may_be_missing_at_the_end() {
         let bytes = [
             attr(5, 1, &[7, 0, 0, 0]),
-            attr(8, 2 | 0x8000, &5_u32.to_ne_bytes()),
+            attr(8, 2 | 0xc000, &5_u32.to_ne_bytes()),
             attr(7, 3, b"ab\0"),
         ]
         .concat();

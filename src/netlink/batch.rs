@@ -198,6 +198,9 @@ mod tests {
         let bytes = batch.bytes();
         let second = bytes.len() - HEADER_LEN;
         assert_eq!(bytes[..4], u32::try_from(second).unwrap().to_ne_bytes());
+        // Newer kernels insist on the flag.
+        let nested = HEADER_LEN + 4 + 8 + 2;
+        assert_eq!(bytes[nested..nested + 2], 0x8002_u16.to_ne_bytes());
         let attrs: Vec<_> = Attrs::new(&bytes[HEADER_LEN + 4..second])
             .map(Result::unwrap)
             .collect();

@@ -18,7 +18,7 @@ use super::backup::Wait;
 use super::election::{self, Standing};
 use super::instance::{Actions, Instance, State};
 use super::reception::Condition;
-use super::{Action, Burst, Notice, Reason, Received, timers};
+use super::{Action, Burst, Notice, Reason, Received, Seen, timers};
 use crate::types::{Centis, Instant, Priority};
 
 #[derive(Debug)]
@@ -174,14 +174,20 @@ impl Instance {
         true
     }
 
+    /// `higher_prio_send_advert`. Not after a stall, and not where the stronger router has another
+    /// interval (v3): the others would hear ours last, adopt it, and soon think the master dead.
+    fn may_say_farewell(&self, now: Instant, stronger: Seen) -> bool {
+        let State::Master(master) = &self.state else {
+            return false;
+        };
+        let overslept = self.overslept(now.since(master.advert_at));
+        stronger.interval == self.params.advert_int && !overslept
+    }
+
     fn give_way(&mut self, now: Instant, received: &Received<'_>, why: Reason, out: &mut Actions) {
         let seen = self.seen(received);
         self.notice_interval(now, seen, out);
-        let State::Master(master) = &self.state else {
-            return;
-        };
-        let overslept = self.overslept(now.since(master.advert_at));
-        if self.params.higher_prio_send_advert && !overslept {
+        if self.params.higher_prio_send_advert && self.may_say_farewell(now, seen) {
             self.push(Action::SendAdvert(self.effective_priority()), out);
         }
         self.release(false, out);

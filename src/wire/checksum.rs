@@ -93,6 +93,12 @@ mod tests {
     }
 
     #[test]
+    fn nothing_but_zeros_is_not_intact() {
+        assert!(!Sum::new().verifies());
+        assert!(!Sum::new().bytes(&[0; 20]).verifies());
+    }
+
+    #[test]
     fn odd_last_byte_is_padded_with_zero() {
         assert_eq!(
             Sum::new().bytes(&[0x12, 0x34, 0x56]),

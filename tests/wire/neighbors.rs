@@ -280,6 +280,16 @@ fn every_check_of_a_neighbor_advert_has_its_name() {
     assert_eq!(ndisc::parse(&frame), Err(bad));
 }
 
+#[test]
+fn only_the_targets_link_layer_address_is_taken_for_it() {
+    for (kind, mac) in [(2, Some(ROUTER_MAC)), (1, None), (14, None)] {
+        let mut frame = golden("packets/na-global");
+        frame[78] = kind;
+        let parsed = ndisc::parse(&resummed(frame)).unwrap();
+        assert_eq!(parsed.mac, mac, "option {kind}");
+    }
+}
+
 /// The frame with its ICMPv6 checksum put right.
 fn resummed(mut frame: Vec<u8>) -> Vec<u8> {
     frame[56..58].fill(0);

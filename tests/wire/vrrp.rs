@@ -169,6 +169,30 @@ fn a_v3_ipv4_advert_is_accepted_however_it_was_summed() {
 }
 
 #[test]
+fn a_v3_ipv6_advert_is_accepted_in_one_form_only() {
+    let old = Pseudo {
+        dst: ip("224.0.0.18"),
+        ..V6.net()
+    };
+    let zeroed = changed(&V6, |_| ());
+    let len = u16::try_from(zeroed.len()).unwrap();
+    for (name, sum) in [
+        ("plain", Sum::new()),
+        ("old unicast", Sum::new().pseudo(&old, 112, len)),
+    ] {
+        let mut message = zeroed.clone();
+        message[6..8].fill(0);
+        let sum = sum.bytes(&message).checksum();
+        message[6..8].copy_from_slice(&sum.to_be_bytes());
+        let bad = Malformed::VrrpChecksum {
+            found: sum,
+            expected: u16::from_be_bytes([zeroed[6], zeroed[7]]),
+        };
+        assert_eq!(vrrp::parse(&message, &V6.net()), Err(bad), "{name}");
+    }
+}
+
+#[test]
 fn the_kernel_is_left_a_zero_checksum() {
     let addresses = V6.addresses();
     let mut buf = [0xaa; 64];

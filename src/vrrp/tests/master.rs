@@ -37,25 +37,28 @@ fn a_master_yields_to_higher_priority_and_to_a_higher_address_at_equal_priority(
 }
 
 #[test]
-fn a_master_yields_with_the_senders_interval_and_a_last_advert_if_asked() {
-    let mut bench = Bench::master(Params {
+fn a_master_that_yields_sends_a_last_advert_if_asked_but_not_in_another_interval() {
+    let params = Params {
         higher_prio_send_advert: true,
         ..v3()
-    });
+    };
+    let mut bench = Bench::master(params.clone());
+    let out = bench.hear(from(LOWER, 200));
+    assert_eq!(out[0], Action::SendAdvert(Priority(100)));
+    assert_eq!(out[1..], yielding(Reason::HigherPriority));
+
+    let mut bench = Bench::master(params);
     let out = bench.hear(From {
         interval: 50,
         ..from(LOWER, 200)
     });
-    assert_eq!(
-        out[1..],
-        [
-            Action::SendAdvert(Priority(100)),
-            Action::Silence,
-            Action::Withdraw,
-            transition(StateKind::Master, StateKind::Backup, Reason::HigherPriority),
-        ]
-    );
-    assert_eq!(bench.due(), DOWN_100 / 2);
+    let notice = Notice::IntervalAdopted {
+        from: LOWER.parse().unwrap(),
+        theirs: Centis(50),
+    };
+    assert_eq!(out[0], Action::Notice(notice));
+    assert_eq!(out[1..], yielding(Reason::HigherPriority));
+    assert_eq!(bench.due(), DOWN_100 / 2, "waits in the sender's interval");
 }
 
 #[test]

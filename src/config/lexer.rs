@@ -1,0 +1,268 @@
+//! A logical line as words and braces.
+//!
+//! `"…"` groups words and hides braces; a quote starts a new word wherever it stands. `{` and `}` outside
+//! quotes are tokens of their own, whatever touches them – except in `${NAME}` that was not replaced and in
+//! `{{ … }}`, `{% … %}` of templates nobody filled in: taken for braces, those would upset every block around.
+
+use std::ops::Range;
+
+use super::diag::{Diags, Severity, Span};
+use super::line::{Line, blank, name, odd_blank};
+use super::tree::Word;
+
+/// A piece of a line that has a meaning.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Token {
+    /// A word, and the bytes of the line it takes.
+    Word(Word, Range<usize>),
+    /// `{`
+    Open(Span),
+    /// `}`
+    Close(Span),
+}
+
+/// Splits lines; remembers what it already complained about.
+#[derive(Debug, Default)]
+pub(crate) struct Lexer {
+    /// Last file whose strange blanks were reported.
+    blanks: Option<u16>,
+    /// Last file whose broken encoding was reported.
+    encoding: Option<u16>,
+    /// A curly quote on this line was reported; its partner need not be.
+    curly: bool,
+}
+
+impl Lexer {
+    /// Appends the tokens of a line.
+    pub(crate) fn lex(&mut self, line: &Line, tokens: &mut Vec<Token>, diags: &mut Diags) {
+        self.curly = false;
+        let text = line.text.as_str();
+        let mut at = 0;
+        while let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) {
+            let next = at.saturating_add(c.len_utf8());
+            if blank(c) {
+                if odd_blank(c) {
+                    self.odd_blank(c, line.span(at, next), diags);
+                }
+                at = next;
+                continue;
+            }
+            let template = template(text, at);
+            at = match c {
+                '"' => quoted(line, at, tokens, diags),
+                '{' if template.is_none() => {
+                    tokens.push(Token::Open(line.span(at, next)));
+                    next
+                }
+                '}' => {
+                    tokens.push(Token::Close(line.span(at, next)));
+                    next
+                }
+                _ => self.word(line, at, tokens, diags),
+            };
+        }
+    }
+
+    /// A word without quotes from `start`; returns where it ends.
+    fn word(
+        &mut self,
+        line: &Line,
+        start: usize,
+        tokens: &mut Vec<Token>,
+        diags: &mut Diags,
+    ) -> usize {
+        let text = line.text.as_str();
+        let mut end = start;
+        while let Some(rest) = text.get(end..)
+            && let Some(c) = rest.chars().next()
+        {
+            if let Some(after) = template(text, end) {
+                report_template(line, end, after, diags);
+                end = after;
+                continue;
+            }
+            if let Some(len) = unreplaced(rest) {
+                end = end.saturating_add(len);
+                continue;
+            }
+            match c {
+                '"' | '{' | '}' => break,
+                c if blank(c) => break,
+                '\\' => {
+                    let escaped = rest.chars().nth(1).filter(|c| matches!(c, '#' | '!' | '"'));
+                    end = end
+                        .saturating_add(1)
+                        .saturating_add(escaped.map_or(0, char::len_utf8));
+                }
+                c => end = end.saturating_add(c.len_utf8()),
+            }
+        }
+        let raw = text.get(start..end).unwrap_or("");
+        if !raw.is_ascii() {
+            self.odd_characters(line, start, raw, diags);
+        }
+        if raw.contains('$') {
+            report_undefined(line, start, raw, diags);
+        }
+        let text: Box<str> = if raw.contains('\\') {
+            raw.replace("\\#", "#").replace("\\!", "!").into()
+        } else {
+            raw.into()
+        };
+        let span = line.span(start, end);
+        tokens.push(Token::Word(Word { text, span }, start..end));
+        end
+    }
+
+    fn odd_blank(&mut self, c: char, at: Span, diags: &mut Diags) {
+        if self.blanks != Some(at.file) {
+            self.blanks = Some(at.file);
+            diags.help(
+                Severity::Warning,
+                at,
+                format!(
+                    "U+{:04X} is no ordinary blank; taken for one, as are others here",
+                    u32::from(c)
+                ),
+                "write a space",
+            );
+        }
+    }
+
+    /// Curly quotes, and bytes that were no UTF-8.
+    fn odd_characters(&mut self, line: &Line, start: usize, raw: &str, diags: &mut Diags) {
+        let place = |at: usize, c: char| {
+            let at = start.saturating_add(at);
+            line.span(at, at.saturating_add(c.len_utf8()))
+        };
+        let mut curly = raw.char_indices().filter(|(_, c)| is_curly(*c));
+        if let (Some((at, c)), false) = (curly.next(), self.curly) {
+            self.curly = true;
+            diags.help(
+                Severity::Error,
+                place(at, c),
+                format!("{c} is a curly quote and does not quote anything"),
+                format!(
+                    "replace by straight quotes: {}",
+                    if is_single(c) { '\'' } else { '"' }
+                ),
+            );
+        }
+        let broken = raw
+            .char_indices()
+            .find(|(_, c)| *c == char::REPLACEMENT_CHARACTER);
+        if let Some((at, c)) = broken {
+            let at = place(at, c);
+            if self.encoding != Some(at.file) {
+                self.encoding = Some(at.file);
+                let text = "bytes that are not UTF-8; U+FFFD is used for each";
+                diags.help(Severity::Warning, at, text, "save the file as UTF-8");
+            }
+        }
+    }
+}
+
+/// A word from the `"` at `start`; returns where it ends.
+fn quoted(line: &Line, start: usize, tokens: &mut Vec<Token>, diags: &mut Diags) -> usize {
+    let text = line.text.as_str();
+    let from = start.saturating_add(1);
+    let inner = text.get(from..).unwrap_or("");
+    // A backslash hides a quote (script commands need that), unless no other quote is left.
+    let (len, close) = match closing(inner).or_else(|| inner.rfind('"')) {
+        Some(len) => (len, 1),
+        None => {
+            diags.help(
+                Severity::Error,
+                line.span(start, from),
+                "this quote is never closed; the rest of the line is taken as one word",
+                "add a `\"` where the word ends",
+            );
+            (inner.len(), 0)
+        }
+    };
+    let end = from.saturating_add(len).saturating_add(close);
+    let word = Word {
+        text: inner.get(..len).unwrap_or("").into(),
+        span: line.span(start, end),
+    };
+    tokens.push(Token::Word(word, start..end));
+    end
+}
+
+/// The first `"` without backslash.
+fn closing(text: &str) -> Option<usize> {
+    let mut escaped = false;
+    text.bytes().position(|byte| {
+        let found = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        found
+    })
+}
+
+/// Length of `${NAME}` at the start of a text.
+fn unreplaced(text: &str) -> Option<usize> {
+    let inner = text.strip_prefix("${")?;
+    let len = inner.find('}')?;
+    let plain = !inner
+        .get(..len)?
+        .contains(|c| blank(c) || matches!(c, '{' | '"'));
+    plain.then(|| len.saturating_add(3))
+}
+
+/// The end of the `{{ … }}` or `{% … %}` that starts at `start`.
+fn template(text: &str, start: usize) -> Option<usize> {
+    let rest = text.get(start..)?;
+    let close = match rest.get(..2)? {
+        "{{" => "}}",
+        "{%" => "%}",
+        _ => return None,
+    };
+    let len = rest.find(close)?;
+    Some(start.saturating_add(len).saturating_add(close.len()))
+}
+
+fn report_template(line: &Line, start: usize, end: usize, diags: &mut Diags) {
+    let what = line.text.get(start..end).unwrap_or("");
+    diags.help(
+        Severity::Error,
+        line.span(start, end),
+        format!("{what} is a placeholder that was not filled in"),
+        "run the file through its template engine first",
+    );
+}
+
+/// Reports `$NAME` and `${NAME}` that are still there.
+fn report_undefined(line: &Line, start: usize, raw: &str, diags: &mut Diags) {
+    for (at, _) in raw.match_indices('$') {
+        let rest = raw.get(at.saturating_add(1)..).unwrap_or("");
+        let inner = rest.strip_prefix('{');
+        let Some(name) = name(inner.unwrap_or(rest)) else {
+            continue;
+        };
+        let behind = inner.unwrap_or(rest).get(name.len()..).unwrap_or("");
+        let (whole, text) = match inner {
+            Some(_) => (behind.starts_with('}'), format!("${{{name}}}")),
+            None => (
+                behind.is_empty() || behind.starts_with([',', ')']),
+                format!("${name}"),
+            ),
+        };
+        if whole {
+            let from = start.saturating_add(at);
+            diags.help(
+                Severity::Error,
+                line.span(from, from.saturating_add(text.len())),
+                format!("undefined definition {text}"),
+                format!("define it before its use: ${name}=value"),
+            );
+        }
+    }
+}
+
+fn is_curly(c: char) -> bool {
+    is_single(c) || matches!(c, '\u{201c}'..='\u{201f}' | '\u{ff02}')
+}
+
+fn is_single(c: char) -> bool {
+    matches!(c, '\u{2018}'..='\u{201b}' | '\u{ff07}')
+}

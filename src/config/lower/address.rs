@@ -1,0 +1,201 @@
+//! Address lines.
+
+use core::net::{IpAddr, Ipv4Addr};
+
+use std::collections::BTreeMap;
+
+use super::Lowering;
+use crate::config::diag::{Severity, Span};
+use crate::config::model::Address;
+use crate::config::schema::value;
+use crate::config::tree::{Node, Word};
+use crate::types::{Cidr, Family, IfName};
+
+impl Lowering<'_> {
+    /// An address line; `dev` is used when it names none.
+    pub(super) fn address(&mut self, item: &Node, dev: Option<&IfName>) -> Option<Address> {
+        let cidr = value::cidr(&item.keyword.text)?;
+        let mut address = Address {
+            cidr,
+            dev: dev.cloned().or_else(|| IfName::new("eth0"))?,
+            broadcast: None,
+            scope: 0,
+            label: None,
+            peer: None,
+            // A /128 of ours is nobody's source address unless asked for: replies must not come from it.
+            preferred_lft: (cidr.family() == Family::V6 && cidr.prefix == 128).then_some(0),
+            nodad: false,
+            home: false,
+            mngtmpaddr: false,
+            noprefixroute: false,
+            autojoin: false,
+            no_track: false,
+        };
+        let mut words = item.args.iter();
+        while let Some(word) = words.next() {
+            self.option(&mut address, word, &mut words);
+        }
+        let unusable =
+            cidr.addr.is_unspecified() || (cidr.addr.is_multicast() && !address.autojoin);
+        if unusable {
+            let message = format!(
+                "{} cannot be the address of a host; line ignored",
+                cidr.addr
+            );
+            self.diags.say(Severity::Error, item.keyword.span, message);
+            return None;
+        }
+        self.check_label(&mut address, item);
+        Some(address)
+    }
+
+    /// One option of an address line; its values are taken from `rest`.
+    fn option<'w>(
+        &mut self,
+        address: &mut Address,
+        option: &Word,
+        rest: &mut impl Iterator<Item = &'w Word>,
+    ) {
+        match &*option.text {
+            "dev" => {
+                if let Some(name) = rest.next().and_then(|word| IfName::new(&word.text)) {
+                    address.dev = name;
+                }
+            }
+            "brd" => {
+                let Some(word) = rest.next() else { return };
+                address.broadcast = broadcast(address.cidr, &word.text);
+                if address.broadcast.is_none() {
+                    let message =
+                        format!("{} has no broadcast address; `brd` ignored", address.cidr);
+                    self.warn(option.span, message);
+                }
+            }
+            "scope" => {
+                address.scope = rest
+                    .next()
+                    .and_then(|word| value::scope(&word.text))
+                    .unwrap_or(0);
+            }
+            "label" => address.label = rest.next().and_then(|word| IfName::new(&word.text)),
+            "peer" => {
+                let peer = rest.next().and_then(|word| value::cidr(&word.text));
+                address.peer = peer.filter(|peer| peer.family() == address.cidr.family());
+                if address.peer.is_none() {
+                    let message =
+                        format!("`peer` is not an address like {}; ignored", address.cidr);
+                    self.warn(option.span, message);
+                }
+            }
+            "preferred_lft" => {
+                address.preferred_lft = rest.next().and_then(|word| word.text.parse().ok());
+            }
+            "-nodad" => address.nodad = true,
+            "home" => address.home = true,
+            "mngtmpaddr" => address.mngtmpaddr = true,
+            "noprefixroute" => address.noprefixroute = true,
+            "autojoin" => address.autojoin = true,
+            "no_track" => address.no_track = true,
+            // use_vmac and track_group belong to features whose keywords are reported by the checker.
+            "track_group" => {
+                rest.next();
+            }
+            _ => {}
+        }
+    }
+
+    /// Labels exist for IPv4 only, and tools expect them to begin with the interface's name.
+    fn check_label(&mut self, address: &mut Address, item: &Node) {
+        let Some(label) = &address.label else { return };
+        let span = item.args.iter().find(|word| &*word.text == "label");
+        let span = span.map_or(item.keyword.span, |word| word.span);
+        if address.cidr.family() == Family::V6 {
+            address.label = None;
+            self.warn(span, "IPv6 addresses have no labels; `label` ignored");
+        } else if !label.as_str().starts_with(address.dev.as_str()) {
+            let message = format!("label `{label}` does not begin with `{}`", address.dev);
+            let help = format!(
+                "write `label {}:1`: ifconfig and others rely on it",
+                address.dev
+            );
+            self.diags.help(Severity::Note, span, message, help);
+        }
+    }
+
+    /// Appends an address unless the list has it: link-local ones may stand on several interfaces.
+    pub(super) fn add_unless_known(
+        &mut self,
+        list: &mut AddressList,
+        address: Address,
+        item: &Node,
+    ) {
+        let span = item.keyword.span;
+        if let Some(first) = list.known.get(&identity(&address)) {
+            let at = (self.place)(*first, span);
+            let message = format!("{} is there on {at} already; ignored", address.cidr.addr);
+            self.note(span, message);
+        } else {
+            list.known.insert(identity(&address), span);
+            list.addresses.push(address);
+        }
+    }
+}
+
+/// Addresses without repetition.
+#[derive(Debug, Default)]
+pub(super) struct AddressList {
+    pub(super) addresses: Vec<Address>,
+    /// Where each stands.
+    pub(super) known: BTreeMap<(IpAddr, Option<IfName>), Span>,
+}
+
+/// What makes two lines mean the same address.
+fn identity(address: &Address) -> (IpAddr, Option<IfName>) {
+    let local = match address.cidr.addr {
+        IpAddr::V6(addr) => addr.is_unicast_link_local(),
+        IpAddr::V4(addr) => addr.is_link_local(),
+    };
+    (address.cidr.addr, local.then(|| address.dev.clone()))
+}
+
+/// `brd`: an address, or all host bits one (`+`) or zero (`-`); networks of one or two hosts have none.
+fn broadcast(cidr: Cidr, text: &str) -> Option<Ipv4Addr> {
+    let IpAddr::V4(addr) = cidr.addr else {
+        return None;
+    };
+    if let Ok(explicit) = text.parse() {
+        return Some(explicit);
+    }
+    let hosts = u32::MAX.checked_shr(u32::from(cidr.prefix)).unwrap_or(0);
+    let bits = u32::from(addr);
+    match text {
+        "+" if cidr.prefix < 31 => Some(Ipv4Addr::from(bits | hosts)),
+        "-" if cidr.prefix < 31 => Some(Ipv4Addr::from(bits & !hosts)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plus_and_minus_are_worked_out() {
+        for (addr, prefix, text, want) in [
+            ("192.168.1.1", 24, "+", Some("192.168.1.255")),
+            ("192.168.1.1", 24, "-", Some("192.168.1.0")),
+            ("10.1.2.3", 8, "+", Some("10.255.255.255")),
+            ("10.1.2.3", 0, "+", Some("255.255.255.255")),
+            ("10.1.2.3", 32, "+", None),
+            ("10.1.2.3", 24, "10.1.2.7", Some("10.1.2.7")),
+            ("2001:db8::1", 64, "+", None),
+        ] {
+            let cidr = Cidr {
+                addr: addr.parse().expect("address"),
+                prefix,
+            };
+            let want = want.map(|text| text.parse().expect("address"));
+            assert_eq!(broadcast(cidr, text), want, "{addr}/{prefix} {text}");
+        }
+    }
+}

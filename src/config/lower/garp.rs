@@ -1,0 +1,72 @@
+//! Gratuitous ARP settings: instance before `global_defs` before built-in.
+
+use core::time::Duration;
+
+use super::fields::Fields;
+use crate::config::model::Garp;
+
+/// What `global_defs` says; `None` where the value follows another one of the instance.
+#[derive(Debug)]
+pub(super) struct GarpDefaults {
+    delay: Duration,
+    repeat: u16,
+    refresh: Duration,
+    refresh_repeat: u16,
+    lower_prio_delay: Option<Duration>,
+    lower_prio_repeat: Option<u16>,
+    interval: Duration,
+    gna_interval: Duration,
+}
+
+impl GarpDefaults {
+    /// `vrrp_min_garp` moves the built-in values only: what is written counts.
+    pub(super) fn from(fields: &Fields<'_>) -> Self {
+        let few = fields.boolean("vrrp_min_garp").unwrap_or(false);
+        let (delay, repeat) = if few { (0, 1) } else { (5, 5) };
+        GarpDefaults {
+            delay: fields
+                .seconds("vrrp_garp_master_delay")
+                .unwrap_or(Duration::from_secs(delay)),
+            repeat: count(fields, "vrrp_garp_master_repeat").unwrap_or(repeat),
+            refresh: fields
+                .seconds("vrrp_garp_master_refresh")
+                .unwrap_or_default(),
+            refresh_repeat: count(fields, "vrrp_garp_master_refresh_repeat").unwrap_or(1),
+            lower_prio_delay: fields.seconds("vrrp_garp_lower_prio_delay"),
+            lower_prio_repeat: count(fields, "vrrp_garp_lower_prio_repeat"),
+            interval: fields.seconds("vrrp_garp_interval").unwrap_or_default(),
+            gna_interval: fields.seconds("vrrp_gna_interval").unwrap_or_default(),
+        }
+    }
+
+    /// The settings of an instance.
+    pub(super) fn of(&self, fields: &Fields<'_>) -> Garp {
+        let delay = fields.seconds("garp_master_delay").unwrap_or(self.delay);
+        let repeat = count(fields, "garp_master_repeat")
+            .unwrap_or(self.repeat)
+            .max(1);
+        let refresh_repeat = count(fields, "garp_master_refresh_repeat");
+        let lower_prio_delay = fields.seconds("garp_lower_prio_delay");
+        let lower_prio_repeat = count(fields, "garp_lower_prio_repeat");
+        Garp {
+            repeat,
+            delay,
+            refresh: fields
+                .seconds("garp_master_refresh")
+                .unwrap_or(self.refresh),
+            refresh_repeat: refresh_repeat.unwrap_or(self.refresh_repeat).max(1),
+            lower_prio_repeat: lower_prio_repeat
+                .or(self.lower_prio_repeat)
+                .unwrap_or(repeat),
+            lower_prio_delay: lower_prio_delay.or(self.lower_prio_delay).unwrap_or(delay),
+            interval: self.interval,
+            gna_interval: self.gna_interval,
+        }
+    }
+}
+
+/// A number of packets; more than the type holds is as many as it holds.
+fn count(fields: &Fields<'_>, name: &str) -> Option<u16> {
+    let value: i64 = fields.int(name)?;
+    Some(u16::try_from(value).unwrap_or(u16::MAX))
+}

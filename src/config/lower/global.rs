@@ -1,0 +1,157 @@
+//! `global_defs`: settings of the process, and defaults of instances.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::time::Duration;
+use std::collections::BTreeSet;
+
+use super::fields::Fields;
+use super::garp::GarpDefaults;
+use super::{interface, seconds};
+use crate::config::diag::{Diags, Severity};
+use crate::config::model::{GarpGroup, Global};
+use crate::config::schema::value;
+use crate::types::{IfName, Version};
+
+/// What instances inherit.
+#[derive(Debug)]
+pub(super) struct Defaults {
+    pub(super) group4: IpAddr,
+    pub(super) group6: IpAddr,
+    pub(super) version: Version,
+    pub(super) garp: GarpDefaults,
+    pub(super) down_timer_adverts: u8,
+    pub(super) lower_prio_no_advert: bool,
+    pub(super) higher_prio_send_advert: bool,
+    pub(super) strict: bool,
+    pub(super) skip_check_adv_addr: bool,
+    pub(super) check_unicast_src: bool,
+    pub(super) owner_ignore_adverts: bool,
+    pub(super) v3_checksum_as_v2: bool,
+    /// `default_interface`; eth0 without it.
+    pub(super) interface: Option<IfName>,
+}
+
+/// 224.0.0.18, assigned to VRRP (RFC 9568 §9).
+const GROUP4: IpAddr = IpAddr::V4(Ipv4Addr::new(224, 0, 0, 18));
+/// ff02::12, assigned to VRRP (RFC 9568 §9).
+const GROUP6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12));
+
+impl Defaults {
+    /// Reads the defaults out of `global_defs`.
+    pub(super) fn from(fields: &Fields<'_>, diags: &mut Diags) -> Self {
+        let on = |name: &str| fields.boolean(name).unwrap_or(false);
+        let strict = on("vrrp_strict");
+        if let Some(node) = fields.last("vrrp_strict").filter(|_| strict) {
+            explain_strict(node.keyword.span, diags);
+        }
+        Defaults {
+            group4: fields.ip("vrrp_mcast_group4").unwrap_or(GROUP4),
+            group6: fields.ip("vrrp_mcast_group6").unwrap_or(GROUP6),
+            version: match fields.int::<u8>("vrrp_version") {
+                Some(3) => Version::V3,
+                _ => Version::V2,
+            },
+            garp: GarpDefaults::from(fields),
+            down_timer_adverts: fields.int("vrrp_down_timer_adverts").unwrap_or(3),
+            lower_prio_no_advert: on("vrrp_lower_prio_no_advert"),
+            higher_prio_send_advert: on("vrrp_higher_prio_send_advert"),
+            strict,
+            skip_check_adv_addr: on("vrrp_skip_check_adv_addr"),
+            check_unicast_src: on("vrrp_check_unicast_src"),
+            owner_ignore_adverts: on("vrrp_owner_ignore_adverts"),
+            v3_checksum_as_v2: on("v3_checksum_as_v2"),
+            interface: match fields.last("default_interface") {
+                Some(node) => interface(node),
+                None => IfName::new("eth0"),
+            },
+        }
+    }
+}
+
+/// Says in plain words what strict mode does, and what of it is not done here.
+pub(super) fn explain_strict(span: crate::config::diag::Span, diags: &mut Diags) {
+    diags.help(
+        Severity::Unsupported,
+        span,
+        "strict mode is in force, but its packet filter is not supported yet: the addresses still \
+         answer, for example to ping, where keepalived would drop every packet sent to them",
+        "strict mode means: no password, no unicast, no preempt_delay, takeover after three missed \
+         adverts, no answer to weaker masters, and state MASTER for priority 255 only; \
+         remove it unless you need all of that",
+    );
+}
+
+/// Settings of the process.
+pub(super) fn global(top: &Fields<'_>, global_defs: &Fields<'_>, diags: &mut Diags) -> Global {
+    Global {
+        router_id: global_defs.word("router_id").unwrap_or_default().to_owned(),
+        instance: top.word("instance").map(str::to_owned),
+        use_pid_dir: top.has("use_pid_dir"),
+        startup_delay: global_defs
+            .seconds("vrrp_startup_delay")
+            .unwrap_or_default(),
+        delay_after_boot: global_defs
+            .seconds("vrrp_delay_after_boot")
+            .unwrap_or_default(),
+        log_unknown_vrids: global_defs.has("log_unknown_vrids"),
+        garp_groups: garp_groups(top, diags),
+        up_down_delays: up_down_delays(top),
+    }
+}
+
+/// `garp_group { … }` blocks; an interface belongs to the first that names it.
+fn garp_groups(top: &Fields<'_>, diags: &mut Diags) -> Vec<GarpGroup> {
+    let mut groups: Vec<GarpGroup> = Vec::new();
+    let mut known: BTreeSet<IfName> = BTreeSet::new();
+    for node in top.all("garp_group") {
+        let fields = Fields::inside(node);
+        let mut interfaces: Vec<IfName> = Vec::new();
+        let single = fields.all("interface").flat_map(|node| node.args.first());
+        let listed = fields.items("interfaces");
+        let listed = listed.flat_map(|item| core::iter::once(&item.keyword).chain(&item.args));
+        for word in single.chain(listed) {
+            let Some(name) = IfName::new(&word.text) else {
+                continue;
+            };
+            if known.insert(name.clone()) {
+                interfaces.push(name);
+            } else {
+                let message = format!("`{name}` is in a garp_group already; ignored");
+                diags.say(Severity::Warning, word.span, message);
+            }
+        }
+        let group = GarpGroup {
+            garp_interval: fields.seconds("garp_interval").unwrap_or_default(),
+            gna_interval: fields.seconds("gna_interval").unwrap_or_default(),
+            interfaces,
+        };
+        let idle = group.garp_interval.is_zero() && group.gna_interval.is_zero();
+        if idle || group.interfaces.is_empty() {
+            let what = if idle {
+                "garp_interval or gna_interval"
+            } else {
+                "interface"
+            };
+            let message = format!("this garp_group has no {what}; ignored");
+            diags.say(Severity::Warning, node.keyword.span, message);
+        } else {
+            groups.push(group);
+        }
+    }
+    groups
+}
+
+/// Lines of `interface_up_down_delays`. With one value keepalived delays only the way down.
+fn up_down_delays(top: &Fields<'_>) -> Vec<(IfName, Duration, Duration)> {
+    let mut delays = Vec::new();
+    for item in top.items("interface_up_down_delays") {
+        let up = item
+            .args
+            .get(1)
+            .and_then(|word| value::duration(&word.text));
+        if let (Some(name), Some(down)) = (IfName::new(&item.keyword.text), seconds(item)) {
+            delays.push((name, down, up.unwrap_or_default()));
+        }
+    }
+    delays
+}

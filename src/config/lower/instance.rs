@@ -1,0 +1,546 @@
+//! `vrrp_instance`.
+
+use core::time::Duration;
+use std::collections::BTreeSet;
+
+use super::address::AddressList;
+use super::fields::Fields;
+use super::global::explain_strict;
+use super::{Lowering, first, interface};
+use crate::config::diag::{Severity, Span};
+use crate::config::model::{Address, Auth, Password, TrackInterface, VrrpInstance};
+use crate::config::schema::value;
+use crate::config::tree::Node;
+use crate::types::{Centis, Family, IfName, Priority, Version, Vrid};
+
+/// An instance on its way: what later steps need of earlier ones.
+pub(super) struct Draft<'a> {
+    pub(super) name: &'a str,
+    pub(super) span: Span,
+    pub(super) fields: Fields<'a>,
+    pub(super) family: Family,
+    pub(super) strict: bool,
+}
+
+/// Advertised and excluded addresses.
+struct Addresses {
+    vips: Vec<Address>,
+    excluded: Vec<Address>,
+}
+
+/// What `state`, `priority`, `nopreempt` and `preempt_delay` come to together.
+struct Election {
+    priority: Priority,
+    initial_master: bool,
+    nopreempt: bool,
+    preempt_delay: Duration,
+}
+
+impl Lowering<'_> {
+    /// An instance; `None` when it cannot run, which has been said then.
+    pub(super) fn instance(&mut self, node: &Node) -> Option<VrrpInstance> {
+        let fields = Fields::inside(node);
+        let name = first(node)?;
+        let span = node.keyword.span;
+        let interface = self.instance_interface(name, span, &fields);
+        let vrid = fields.int("virtual_router_id").and_then(Vrid::new);
+        if vrid.is_none() {
+            let message = format!("instance `{name}` has no valid virtual_router_id; left out");
+            self.error(
+                span,
+                message,
+                "write `virtual_router_id N` with N from 1 to 255",
+            );
+        }
+        let interface = interface?;
+        let family = self.family(&fields);
+        let addresses = self.addresses(name, &fields, &interface, family);
+        let none_meant = fields.has("no_virtual_ipaddress");
+        if addresses.vips.is_empty() && !none_meant {
+            let message =
+                format!("instance `{name}` has no usable address in virtual_ipaddress; left out");
+            let help =
+                "write `virtual_ipaddress { ADDRESS }`, or `no_virtual_ipaddress` if none is meant";
+            self.error(span, message, help);
+            return None;
+        }
+        let strict = fields
+            .boolean("strict_mode")
+            .unwrap_or(self.defaults.strict);
+        if let Some(own) = fields
+            .last("strict_mode")
+            .filter(|_| strict && !self.defaults.strict)
+        {
+            explain_strict(own.keyword.span, self.diags);
+        }
+        let draft = Draft {
+            name,
+            span,
+            fields,
+            family,
+            strict,
+        };
+        self.build(&draft, interface, vrid?, addresses)
+    }
+
+    /// Puts the parts together.
+    fn build(
+        &mut self,
+        draft: &Draft<'_>,
+        interface: IfName,
+        vrid: Vrid,
+        addresses: Addresses,
+    ) -> Option<VrrpInstance> {
+        let fields = &draft.fields;
+        let version = self.version(draft);
+        let auth = self.auth(draft, version)?;
+        let election = self.election(draft);
+        let source = self.source(draft);
+        let transport = self.transport(draft, source);
+        let on = |name: &str, default: bool| fields.boolean(name).unwrap_or(default);
+        let owner = election.priority.is_owner();
+        let strict = draft.strict;
+        let mut garp = self.defaults.garp.of(fields);
+        let mut down_timer_adverts = fields
+            .int("down_timer_adverts")
+            .unwrap_or(self.defaults.down_timer_adverts);
+        if strict {
+            garp.lower_prio_repeat = 0;
+            down_timer_adverts = 3;
+            self.strict_address(draft, &addresses.vips);
+        }
+        Some(VrrpInstance {
+            name: draft.name.to_owned(),
+            vrid,
+            priority: election.priority,
+            version,
+            family: draft.family,
+            initial_master: election.initial_master,
+            advert_int: self.advert_int(draft, version),
+            nopreempt: election.nopreempt,
+            preempt_delay: election.preempt_delay,
+            auth,
+            source,
+            track_src_ip: fields.has("track_src_ip"),
+            transport,
+            skip_check_adv_addr: on("skip_check_adv_addr", self.defaults.skip_check_adv_addr),
+            v3_checksum_as_v2: on("v3_checksum_as_v2", self.defaults.v3_checksum_as_v2),
+            old_unicast_checksum: fields
+                .last("old_unicast_checksum")
+                .is_some_and(|node| first(node) != Some("never")),
+            strict,
+            lower_prio_no_advert: strict
+                || on("lower_prio_no_advert", self.defaults.lower_prio_no_advert),
+            higher_prio_send_advert: !strict
+                && on(
+                    "higher_prio_send_advert",
+                    self.defaults.higher_prio_send_advert,
+                ),
+            owner_ignore_adverts: (strict && owner)
+                || on("owner_ignore_adverts", self.defaults.owner_ignore_adverts),
+            down_timer_adverts,
+            timer_expired_backup: self.timer_expired(draft, election.nopreempt, down_timer_adverts),
+            garp,
+            vips: addresses.vips,
+            excluded: addresses.excluded,
+            track_interfaces: self.track_interfaces(draft, &interface, owner),
+            track_primary: !fields.has("dont_track_primary"),
+            promote_secondaries: fields.has("promote_secondaries"),
+            unicast_fault_no_peer: fields.has("unicast_fault_no_peer"),
+            interface,
+        })
+    }
+
+    fn instance_interface(
+        &mut self,
+        name: &str,
+        span: Span,
+        fields: &Fields<'_>,
+    ) -> Option<IfName> {
+        let node = fields.last("interface");
+        let found = node.and_then(interface);
+        match (&found, node) {
+            (Some(loopback), Some(node)) if loopback.as_str() == "lo" => {
+                let message =
+                    format!("instance `{name}` cannot run on the loopback interface; left out");
+                self.error(
+                    node.keyword.span,
+                    message,
+                    "name the interface of the network",
+                );
+                None
+            }
+            (None, _) => {
+                let message = format!("instance `{name}` has no valid interface; left out");
+                self.error(span, message, "write `interface IF`");
+                None
+            }
+            _ => found,
+        }
+    }
+
+    // ---- addresses ----
+
+    /// Family of the adverts: what is said, else that of the first address, source or peer.
+    fn family(&self, fields: &Fields<'_>) -> Family {
+        if fields.has("native_ipv6") {
+            return Family::V6;
+        }
+        let vip = fields.items("virtual_ipaddress").next();
+        let vip = vip
+            .and_then(|item| value::cidr(&item.keyword.text))
+            .map(|cidr| cidr.addr);
+        let source = || {
+            fields
+                .ip("unicast_src_ip")
+                .or_else(|| fields.ip("mcast_src_ip"))
+        };
+        let peer = || {
+            fields
+                .items("unicast_peer")
+                .find_map(|item| value::ip(&item.keyword.text))
+        };
+        let any = vip
+            .or_else(source)
+            .or_else(peer)
+            .or_else(|| fields.ip("mcast_dst_ip"));
+        any.map_or(Family::V4, Family::of)
+    }
+
+    fn addresses(
+        &mut self,
+        name: &str,
+        fields: &Fields<'_>,
+        dev: &IfName,
+        family: Family,
+    ) -> Addresses {
+        let mut list = AddressList::default();
+        let mut surplus = None;
+        for item in fields.items("virtual_ipaddress") {
+            let Some(address) = self.address(item, Some(dev)) else {
+                continue;
+            };
+            if address.cidr.family() != family {
+                let message = format!(
+                    "{} does not fit `{name}`, whose adverts are {family}; ignored",
+                    address.cidr.addr
+                );
+                let help = "move it to `virtual_ipaddress_excluded`, or to an instance of its own";
+                self.error(item.keyword.span, message, help);
+                continue;
+            }
+            self.add_unless_known(&mut list, address, item);
+            if list.addresses.len() > most(family) {
+                surplus = surplus.or(Some(item.keyword.span));
+            }
+        }
+        if let Some(span) = surplus {
+            let message = format!(
+                "`{name}` has more than {} addresses, which is all that fits in an advert; \
+                 the rest is installed but not advertised",
+                most(family)
+            );
+            self.error(
+                span,
+                message,
+                "move the rest to `virtual_ipaddress_excluded`",
+            );
+        }
+        let advertised = list.addresses.len().min(most(family));
+        for item in fields.items("virtual_ipaddress_excluded") {
+            if let Some(address) = self.address(item, Some(dev)) {
+                self.add_unless_known(&mut list, address, item);
+            }
+        }
+        let excluded = list.addresses.split_off(advertised);
+        Addresses {
+            vips: list.addresses,
+            excluded,
+        }
+    }
+
+    /// Strict mode wants a link-local address first (RFC 9568 §5.2.9).
+    fn strict_address(&mut self, draft: &Draft<'_>, vips: &[Address]) {
+        let first = vips.first().map(|address| address.cidr.addr);
+        let Some(core::net::IpAddr::V6(addr)) = first else {
+            return;
+        };
+        if !addr.is_unicast_link_local() {
+            let message = format!(
+                "strict mode: the first address of `{}` is not link-local",
+                draft.name
+            );
+            self.warn(draft.span, message);
+        }
+    }
+
+    // ---- protocol ----
+
+    fn version(&mut self, draft: &Draft<'_>) -> Version {
+        let own: Option<u8> = draft.fields.int("version");
+        let asked = match own {
+            Some(3) => Version::V3,
+            Some(_) => Version::V2,
+            None => self.defaults.version,
+        };
+        if draft.family == Family::V4 {
+            return asked;
+        }
+        if let (Some(2), Some(node)) = (own, draft.fields.last("version")) {
+            self.warn(node.keyword.span, "IPv6 needs version 3; version 3 is used");
+        }
+        Version::V3
+    }
+
+    fn advert_int(&mut self, draft: &Draft<'_>, version: Version) -> Centis {
+        let Some(node) = draft.fields.last("advert_int") else {
+            return Centis::SECOND;
+        };
+        let micros = first(node).and_then(value::micros).unwrap_or(1_000_000);
+        let (unit, most, why) = match version {
+            Version::V2 => (1_000_000, 255, "version 2 counts whole seconds"),
+            Version::V3 => (
+                10_000,
+                4095,
+                "version 3 counts hundredths of a second up to 40.95",
+            ),
+        };
+        let steps = micros
+            .saturating_add(unit / 2)
+            .checked_div(unit)
+            .unwrap_or(1)
+            .clamp(1, most);
+        let steps = u16::try_from(steps).unwrap_or(1);
+        let centis = match version {
+            Version::V2 => Centis(steps.saturating_mul(100)),
+            Version::V3 => Centis(steps),
+        };
+        if u64::from(steps).checked_mul(unit) != Some(micros) {
+            self.warn(node.keyword.span, format!("{why}: {centis} is used"));
+        }
+        centis
+    }
+
+    /// Password; `None` when the instance must not run for want of one we can prove.
+    fn auth(&mut self, draft: &Draft<'_>, version: Version) -> Option<Auth> {
+        if let Some(node) = draft.fields.last("auth_hmac") {
+            self.left_out(draft, node, "auth_hmac");
+            return None;
+        }
+        let Some(node) = draft.fields.last("authentication") else {
+            return Some(Auth::None);
+        };
+        let inner = Fields::inside(node);
+        let span = node.keyword.span;
+        let refused = match (version, draft.strict) {
+            (Version::V3, _) => Some("version 3 has no passwords"),
+            (Version::V2, true) => Some("strict mode has no passwords"),
+            (Version::V2, false) => None,
+        };
+        if let Some(why) = refused {
+            self.warn(span, format!("{why}: `authentication` ignored"));
+            return Some(Auth::None);
+        }
+        if inner.word("auth_type") == Some("AH") {
+            self.left_out(draft, node, "auth_type AH");
+            return None;
+        }
+        let (true, Some(pass)) = (inner.has("auth_type"), inner.last("auth_pass")) else {
+            // Without a type keepalived sends no password and says nothing; it must be said.
+            let (severity, missing) = match inner.has("auth_type") {
+                true => (Severity::Error, "auth_pass"),
+                false => (Severity::Note, "auth_type"),
+            };
+            let message = format!(
+                "`authentication` of `{}` has no {missing}: it runs without a password, \
+                 and routers with one discard its adverts",
+                draft.name
+            );
+            let help = format!("write `{missing}` in it, or remove it");
+            self.diags.help(severity, span, message, help);
+            return Some(Auth::None);
+        };
+        Some(self.password(pass))
+    }
+
+    fn password(&mut self, node: &Node) -> Auth {
+        let text = first(node).unwrap_or_default().as_bytes();
+        let mut bytes = [0; 8];
+        for (to, from) in bytes.iter_mut().zip(text) {
+            *to = *from;
+        }
+        if text.len() > bytes.len() {
+            let message = "`auth_pass` is longer than 8 bytes; the first 8 are used";
+            self.warn(node.keyword.span, message);
+        }
+        Auth::Pass(Password(bytes))
+    }
+
+    /// An instance that could only disturb its peers.
+    fn left_out(&mut self, draft: &Draft<'_>, node: &Node, what: &str) {
+        let message = format!(
+            "`{what}` is recognized, not supported yet: `{}` is left out, because its peers would \
+             discard its adverts and two masters would result",
+            draft.name
+        );
+        self.diags
+            .say(Severity::Unsupported, node.keyword.span, message);
+    }
+
+    // ---- election ----
+
+    fn election(&mut self, draft: &Draft<'_>) -> Election {
+        let fields = &draft.fields;
+        let state = fields.last("state");
+        let asked_master = state.and_then(first) == Some("MASTER");
+        let priority = match fields.int("priority").map(Priority) {
+            Some(priority) => priority,
+            None if asked_master => self.implied_owner(draft),
+            None => Priority::DEFAULT,
+        };
+        let mut master = asked_master || (state.is_none() && priority.is_owner());
+        if draft.strict && asked_master != priority.is_owner() {
+            let wish = if priority.is_owner() {
+                "MASTER"
+            } else {
+                "BACKUP"
+            };
+            let message = format!(
+                "strict mode: state MASTER and priority 255 go together; `{}` begins as {wish}",
+                draft.name
+            );
+            if let Some(node) = state {
+                self.warn(node.keyword.span, message);
+            }
+            master = priority.is_owner();
+        }
+        let nopreempt = self.nopreempt(draft, master, priority);
+        Election {
+            priority,
+            initial_master: master,
+            nopreempt,
+            preempt_delay: self.preempt_delay(draft, master, nopreempt),
+        }
+    }
+
+    /// keepalived takes a master without a priority for the owner of the addresses.
+    fn implied_owner(&mut self, draft: &Draft<'_>) -> Priority {
+        let message = format!(
+            "`{}` has state MASTER and no priority: 255, the owner of the addresses, is used",
+            draft.name
+        );
+        let help = "write `priority N` with N from 1 to 254 unless the addresses are its own";
+        self.diags.help(Severity::Note, draft.span, message, help);
+        Priority::OWNER
+    }
+
+    fn nopreempt(&mut self, draft: &Draft<'_>, master: bool, priority: Priority) -> bool {
+        let Some(node) = draft.fields.last("nopreempt") else {
+            return false;
+        };
+        if let Some(other) = draft.fields.last("preempt") {
+            let later = draft.fields.last_of(&["preempt", "nopreempt"]);
+            let counts = later.map_or("nopreempt", |node| &node.keyword.text);
+            let message =
+                format!("`preempt` contradicts `nopreempt`; the later one, `{counts}`, counts");
+            self.note(other.keyword.span, message);
+            if counts == "preempt" {
+                return false;
+            }
+        }
+        let why = if priority.is_owner() {
+            "the owner of the addresses always preempts"
+        } else if master {
+            "`nopreempt` does not work with state MASTER"
+        } else {
+            return true;
+        };
+        let message = format!("{why}: `{}` preempts", draft.name);
+        let help = "write `state BACKUP` on all routers to keep mastership where it is";
+        self.diags
+            .help(Severity::Warning, node.keyword.span, message, help);
+        false
+    }
+
+    fn preempt_delay(&mut self, draft: &Draft<'_>, master: bool, nopreempt: bool) -> Duration {
+        let Some(node) = draft.fields.last("preempt_delay") else {
+            return Duration::ZERO;
+        };
+        let delay = super::seconds(node).unwrap_or_default();
+        let why = if draft.strict {
+            "strict mode does not wait"
+        } else if nopreempt {
+            "`nopreempt` leaves nothing to wait for"
+        } else if master {
+            "`preempt_delay` does not work with state MASTER"
+        } else {
+            return delay;
+        };
+        if !delay.is_zero() {
+            self.warn(node.keyword.span, format!("{why}: `preempt_delay` ignored"));
+        }
+        Duration::ZERO
+    }
+
+    fn timer_expired(&mut self, draft: &Draft<'_>, nopreempt: bool, default: u8) -> Option<u8> {
+        let node = draft.fields.last("timer_expired_backup")?;
+        if !nopreempt {
+            let message = "`timer_expired_backup` works with `nopreempt` only; ignored";
+            self.warn(node.keyword.span, message);
+            return None;
+        }
+        Some(draft.fields.int("timer_expired_backup").unwrap_or(default))
+    }
+
+    // ---- tracking ----
+
+    fn track_interfaces(
+        &mut self,
+        draft: &Draft<'_>,
+        own: &IfName,
+        owner: bool,
+    ) -> Vec<TrackInterface> {
+        let mut list: Vec<TrackInterface> = Vec::new();
+        let mut known: BTreeSet<IfName> = BTreeSet::new();
+        for item in draft.fields.items("track_interface") {
+            let Some(name) = IfName::new(&item.keyword.text) else {
+                continue;
+            };
+            let mut words = item.args.iter().skip_while(|word| &*word.text != "weight");
+            let weight = words.nth(1).and_then(|word| value::int(&word.text));
+            let track = TrackInterface {
+                interface: name,
+                weight: weight
+                    .and_then(|weight| i16::try_from(weight).ok())
+                    .unwrap_or(0),
+                reverse: item.args.iter().any(|word| &*word.text == "reverse"),
+            };
+            if owner && track.weight != 0 {
+                let message = "weights do not change priority 255; the interface is not tracked";
+                self.warn(item.keyword.span, message);
+                continue;
+            }
+            if track.interface == *own {
+                let message = format!("`{own}` is the instance's own interface; line ignored");
+                self.diags.say(Severity::Note, item.keyword.span, message);
+                continue;
+            }
+            if !known.insert(track.interface.clone()) {
+                let message = format!("`{}` is tracked already; line ignored", track.interface);
+                self.warn(item.keyword.span, message);
+                continue;
+            }
+            list.push(track);
+        }
+        list
+    }
+}
+
+/// How many addresses fit in an advert: the count has 8 bits, and IPv6 must fit in 1500 bytes.
+fn most(family: Family) -> usize {
+    match family {
+        Family::V4 => 255,
+        // (1500 - 40 IPv6 header - 8 VRRP header) / 16
+        Family::V6 => 90,
+    }
+}

@@ -1,0 +1,154 @@
+//! Tree to model: defaults are filled in, global settings reach the instances, combinations that make
+//! no sense are settled and said. Works on a tree that [`super::check`] has passed: every statement left
+//! in it is known, in its block, and its words are values of their type.
+//!
+//! What cannot run is left out with an error; everything else runs.
+
+mod address;
+mod fields;
+mod garp;
+mod global;
+mod instance;
+mod transport;
+
+use core::net::IpAddr;
+use std::collections::BTreeMap;
+
+use super::check::Where;
+use super::diag::{Diags, Severity, Span};
+use super::model::{Address, Auth, Config, VrrpInstance};
+use super::schema::value;
+use super::tree::{Block, Node};
+use crate::types::{Family, IfName, Vrid};
+use address::AddressList;
+use fields::Fields;
+use global::Defaults;
+
+/// Turns a checked tree into the model.
+#[must_use]
+pub(crate) fn lower(root: &Block, place: Where<'_>, diags: &mut Diags) -> Config {
+    let top = Fields::of(root);
+    let global_defs = Fields::merged(top.all("global_defs"));
+    let defaults = Defaults::from(&global_defs, diags);
+    let mut lowering = Lowering {
+        diags,
+        place,
+        defaults,
+    };
+    let (instances, spans) = lowering.instances(&top);
+    lowering.compare(&instances, &spans);
+    Config {
+        global: global::global(&top, &global_defs, lowering.diags),
+        static_addresses: lowering.static_addresses(&top),
+        instances,
+    }
+}
+
+/// What lowering carries along.
+struct Lowering<'a> {
+    diags: &'a mut Diags,
+    place: Where<'a>,
+    defaults: Defaults,
+}
+
+impl Lowering<'_> {
+    fn note(&mut self, span: Span, message: impl Into<String>) {
+        self.diags.say(Severity::Note, span, message);
+    }
+
+    fn warn(&mut self, span: Span, message: impl Into<String>) {
+        self.diags.say(Severity::Warning, span, message);
+    }
+
+    fn error(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
+        self.diags.help(Severity::Error, span, message, help);
+    }
+
+    /// All instances that can run, each with its place.
+    fn instances(&mut self, top: &Fields<'_>) -> (Vec<VrrpInstance>, Vec<Span>) {
+        let mut taken: BTreeMap<(IfName, Family, Vrid), (String, Span)> = BTreeMap::new();
+        let mut instances: Vec<VrrpInstance> = Vec::new();
+        let mut spans: Vec<Span> = Vec::new();
+        for node in top.all("vrrp_instance") {
+            let Some(instance) = self.instance(node) else {
+                continue;
+            };
+            let span = node.keyword.span;
+            let key = (instance.interface.clone(), instance.family, instance.vrid);
+            if let Some((other, first)) = taken.get(&key) {
+                let message = format!(
+                    "`{}` has virtual_router_id {} on {} like `{other}` on {}; left out",
+                    instance.name,
+                    instance.vrid,
+                    instance.interface,
+                    (self.place)(*first, span)
+                );
+                let help =
+                    "give every virtual router of an interface a virtual_router_id of its own";
+                self.error(span, message, help);
+                continue;
+            }
+            taken.insert(key, (instance.name.clone(), span));
+            spans.push(span);
+            instances.push(instance);
+        }
+        (instances, spans)
+    }
+
+    /// Oddities between instances that can run all the same.
+    fn compare(&mut self, instances: &[VrrpInstance], spans: &[Span]) {
+        let mut passwords: BTreeMap<(&IfName, [u8; 8]), &str> = BTreeMap::new();
+        let mut addresses: BTreeMap<(IpAddr, &IfName), &str> = BTreeMap::new();
+        let mut told = false;
+        for (instance, span) in instances.iter().zip(spans) {
+            if let Auth::Pass(password) = instance.auth {
+                let known = passwords.insert((&instance.interface, password.0), &instance.name);
+                if let Some(other) = known.filter(|_| !told) {
+                    told = true;
+                    let message = format!(
+                        "`{}` and `{other}` have the same password, which cannot tell them apart then",
+                        instance.name
+                    );
+                    self.note(*span, message);
+                }
+            }
+            for address in instance.vips.iter().chain(&instance.excluded) {
+                let key = (address.cidr.addr, &address.dev);
+                let Some(other) = addresses.insert(key, &instance.name) else {
+                    continue;
+                };
+                let message = format!(
+                    "`{}` and `{other}` both have {}: when one of them gives it up the other loses it",
+                    instance.name, address.cidr.addr
+                );
+                self.note(*span, message);
+            }
+        }
+    }
+
+    fn static_addresses(&mut self, top: &Fields<'_>) -> Vec<Address> {
+        let dev = self.defaults.interface.clone();
+        let mut list = AddressList::default();
+        for item in top.items("static_ipaddress") {
+            if let Some(address) = self.address(item, dev.as_ref()) {
+                self.add_unless_known(&mut list, address, item);
+            }
+        }
+        list.addresses
+    }
+}
+
+/// First word after a keyword.
+fn first(node: &Node) -> Option<&str> {
+    node.args.first().map(|word| &*word.text)
+}
+
+/// First word after a keyword as an interface.
+fn interface(node: &Node) -> Option<IfName> {
+    first(node).and_then(IfName::new)
+}
+
+/// First word after a keyword as a span of time.
+fn seconds(node: &Node) -> Option<core::time::Duration> {
+    first(node).and_then(value::duration)
+}

@@ -1,0 +1,491 @@
+//! Diagnostics for people (`file:line:column: severity: text`, the line, a caret) and for programs (JSON).
+
+use serde::Serialize;
+
+use super::diag::{Diag, Diags, Severity, Span};
+use super::source::{Position, Sources};
+
+/// Widest part of a source line shown, in columns.
+const WINDOW: usize = 100;
+/// Columns shown before the place in a line that is too wide.
+const LEAD: usize = 30;
+/// Bytes of a line looked at before and behind the place: enough for a window.
+const REACH: usize = 1024;
+/// Uses of definitions shown for one message.
+const MAX_VIA: usize = 4;
+
+impl Severity {
+    /// The word in front of a message.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Unsupported | Self::Warning => "warning",
+            Self::Error => "error",
+            Self::Fatal => "fatal",
+        }
+    }
+}
+
+/// The exit code of a configuration test (`-t`), as keepalived's: 0 good, 4 nothing to run, 5 faults.
+#[must_use]
+pub fn exit_code_for_test(worst: Option<Severity>) -> u8 {
+    match worst {
+        None | Some(Severity::Note | Severity::Unsupported) => 0,
+        Some(Severity::Warning | Severity::Error) => 5,
+        Some(Severity::Fatal) => 4,
+    }
+}
+
+// ---- text ----
+
+/// All messages as text, a final line break included; empty if there are none.
+#[must_use]
+pub fn render_text(diags: &Diags, sources: &Sources) -> String {
+    let mut out = String::new();
+    for diag in diags.list() {
+        render_one(diag, sources, &mut out);
+    }
+    if diags.suppressed() > 0 {
+        let line = format!("{} more messages are not shown\n", diags.suppressed());
+        out.push_str(&line);
+    }
+    out
+}
+
+fn render_one(diag: &Diag, sources: &Sources, out: &mut String) {
+    if let Some(position) = diag.span.and_then(|span| sources.position(span)) {
+        escape(position.file, out);
+        out.push_str(&format!(":{}:{}: ", position.line, position.column));
+    }
+    out.push_str(diag.severity.word());
+    out.push_str(": ");
+    escape(&diag.message, out);
+    out.push('\n');
+    if let Some(span) = diag.span {
+        excerpt(span, sources, out);
+    }
+    if let Some(help) = &diag.help {
+        out.push_str("  help: ");
+        escape(help, out);
+        out.push('\n');
+    }
+    for (via, position) in vias(diag, sources) {
+        let name = sources
+            .line(via)
+            .and_then(|(line, at)| line.get(at..at.saturating_add(usize::from(via.len))));
+        out.push_str("  from: ");
+        escape(name.unwrap_or(""), out);
+        out.push_str(" on ");
+        escape(position.file, out);
+        out.push_str(&format!(":{}:{}\n", position.line, position.column));
+    }
+}
+
+/// The references through which a place was reached, innermost first.
+fn vias<'a>(diag: &Diag, sources: &'a Sources) -> Vec<(Span, Position<'a>)> {
+    let first = diag.span.and_then(|span| sources.via(span));
+    std::iter::successors(first, |via| sources.via(*via))
+        .take(MAX_VIA)
+        .filter_map(|via| Some((via, sources.position(via)?)))
+        .collect()
+}
+
+/// The source line and a line of carets below the place.
+fn excerpt(span: Span, sources: &Sources, out: &mut String) {
+    let Some((line, at)) = sources.line(span) else {
+        return;
+    };
+    let end = at.saturating_add(usize::from(span.len).max(1));
+    let mut shown = Shown::default();
+    let from = floor(line, at.saturating_sub(REACH));
+    let to = floor(line, at.saturating_add(REACH));
+    shown.cut_front = from > 0;
+    shown.cut_back = to < line.len();
+    for (offset, c) in line.get(from..to).unwrap_or("").char_indices() {
+        let offset = from.saturating_add(offset);
+        shown.push(c, offset >= at && offset < end);
+    }
+    shown.fit();
+    out.push_str("    ");
+    out.push_str(&shown.text());
+    out.push_str("\n    ");
+    out.push_str(&shown.carets());
+    out.push('\n');
+}
+
+/// The last character boundary at or before a byte.
+fn floor(text: &str, at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at = at.saturating_sub(1);
+    }
+    at
+}
+
+/// A line as cells: what is printed for a character, its width, whether it is marked.
+#[derive(Default)]
+struct Shown {
+    cells: Vec<(String, usize, bool)>,
+    column: usize,
+    cut_front: bool,
+    cut_back: bool,
+}
+
+impl Shown {
+    fn push(&mut self, c: char, marked: bool) {
+        let (text, width) = if c == '\t' {
+            let width = 4_usize.saturating_sub(self.column % 4);
+            (" ".repeat(width), width)
+        } else {
+            let mut text = String::new();
+            escape(c.encode_utf8(&mut [0; 4]), &mut text);
+            let width = if text.starts_with('\\') && c != '\\' {
+                text.len()
+            } else {
+                width(c)
+            };
+            (text, width)
+        };
+        self.column = self.column.saturating_add(width);
+        self.cells.push((text, width, marked));
+    }
+
+    /// Cuts to the window around the mark.
+    fn fit(&mut self) {
+        let marked = self
+            .cells
+            .iter()
+            .position(|cell| cell.2)
+            .unwrap_or(self.cells.len());
+        if self.column > WINDOW {
+            let mut lead = 0_usize;
+            let keep = self
+                .cells
+                .get(..marked)
+                .unwrap_or_default()
+                .iter()
+                .rev()
+                .take_while(|cell| {
+                    lead = lead.saturating_add(cell.1);
+                    lead <= LEAD
+                });
+            let front = marked.saturating_sub(keep.count());
+            self.cut_front |= front > 0;
+            self.cells.drain(..front);
+        }
+        let mut used = 0_usize;
+        let fits = self.cells.iter().take_while(|cell| {
+            used = used.saturating_add(cell.1);
+            used <= WINDOW
+        });
+        let fits = fits.count();
+        self.cut_back |= fits < self.cells.len();
+        self.cells.truncate(fits);
+    }
+
+    fn text(&self) -> String {
+        let mut text = String::from(if self.cut_front { "…" } else { "" });
+        for (cell, ..) in &self.cells {
+            text.push_str(cell);
+        }
+        if self.cut_back {
+            text.push('…');
+        }
+        text.trim_end().into()
+    }
+
+    fn carets(&self) -> String {
+        let mut text = String::from(if self.cut_front { " " } else { "" });
+        let mut any = false;
+        for (_, width, marked) in &self.cells {
+            text.push_str(&if *marked { "^" } else { " " }.repeat(*width));
+            any |= *marked;
+        }
+        // A place at the end of the line.
+        if any {
+            text.trim_end().into()
+        } else {
+            format!("{text}^")
+        }
+    }
+}
+
+/// Columns a character takes on a terminal, near enough: two for East Asian scripts and emoji.
+fn width(c: char) -> usize {
+    match u32::from(c) {
+        0x300..=0x36f | 0x200b..=0x200d | 0xfe00..=0xfe0f | 0xfeff => 0,
+        0x1100..=0x115f
+        | 0x2e80..=0x303e
+        | 0x3041..=0xa4cf
+        | 0xac00..=0xd7a3
+        | 0xf900..=0xfaff
+        | 0xfe30..=0xfe6f
+        | 0xff00..=0xff60
+        | 0xffe0..=0xffe6
+        | 0x1f300..=0x1faff
+        | 0x20000..=0x3fffd => 2,
+        _ => 1,
+    }
+}
+
+/// Appends text such that a terminal does nothing but print it: control characters, and those that turn
+/// the direction of writing, become escapes.
+fn escape(text: &str, out: &mut String) {
+    for c in text.chars() {
+        match c {
+            '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                out.push_str(&format!("\\u{{{:x}}}", u32::from(c)));
+            }
+            c if c.is_control() => out.push_str(&format!("\\x{:02x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+}
+
+// ---- JSON ----
+
+#[derive(Serialize)]
+struct Json<'a> {
+    file: Option<&'a str>,
+    line: Option<u32>,
+    column: Option<u32>,
+    end_column: Option<u32>,
+    severity: Severity,
+    message: &'a str,
+    help: Option<&'a str>,
+    /// Uses of definitions that brought the line in.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    from: Vec<From<'a>>,
+}
+
+#[derive(Serialize)]
+struct From<'a> {
+    file: &'a str,
+    line: u32,
+    column: u32,
+}
+
+/// All messages as a JSON array of objects.
+#[must_use]
+pub fn render_json(diags: &Diags, sources: &Sources) -> String {
+    let more = format!("{} more messages are not shown", diags.suppressed());
+    let mut list: Vec<Json<'_>> = diags
+        .list()
+        .iter()
+        .map(|diag| json(diag, sources))
+        .collect();
+    if diags.suppressed() > 0 {
+        list.push(Json {
+            file: None,
+            line: None,
+            column: None,
+            end_column: None,
+            severity: Severity::Note,
+            message: &more,
+            help: None,
+            from: Vec::new(),
+        });
+    }
+    // Strings and numbers always serialize.
+    serde_json::to_string(&list).unwrap_or_else(|_| "[]".into())
+}
+
+fn json<'a>(diag: &'a Diag, sources: &'a Sources) -> Json<'a> {
+    let position = diag.span.and_then(|span| sources.position(span));
+    let from = vias(diag, sources).into_iter().map(|(_, position)| From {
+        file: position.file,
+        line: position.line,
+        column: position.column,
+    });
+    Json {
+        file: position.map(|p| p.file),
+        line: position.map(|p| p.line),
+        column: position.map(|p| p.column),
+        end_column: position.map(|p| p.end_column),
+        severity: diag.severity,
+        message: &diag.message,
+        help: diag.help.as_deref(),
+        from: from.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::source::span;
+
+    fn sources(text: &str) -> Sources {
+        let mut sources = Sources::default();
+        sources
+            .add("a.conf", text.as_bytes().to_vec())
+            .expect("taken");
+        sources
+    }
+
+    /// The text for one message at bytes `start..start + len`.
+    fn show(text: &str, start: usize, len: usize) -> String {
+        let mut diags = Diags::default();
+        diags.say(Severity::Error, span(0, start, len), "m");
+        render_text(&diags, &sources(text))
+    }
+
+    #[test]
+    fn carets_stand_below_the_place() {
+        for (name, text, start, len, want) in [
+            (
+                "plain",
+                "a bc d\n",
+                2,
+                2,
+                "a.conf:1:3: error: m\n    a bc d\n      ^^\n",
+            ),
+            (
+                "tabs",
+                "\ta\tbc",
+                3,
+                2,
+                "a.conf:1:4: error: m\n        a   bc\n            ^^\n",
+            ),
+            (
+                "wide",
+                "日本 x",
+                7,
+                1,
+                "a.conf:1:4: error: m\n    日本 x\n         ^\n",
+            ),
+            (
+                "wide and marked",
+                "x 日",
+                2,
+                3,
+                "a.conf:1:3: error: m\n    x 日\n      ^^\n",
+            ),
+            (
+                "carriage return",
+                "a b\r\nc",
+                2,
+                1,
+                "a.conf:1:3: error: m\n    a b\n      ^\n",
+            ),
+            (
+                "end of line",
+                "ab\nc",
+                2,
+                1,
+                "a.conf:1:3: error: m\n    ab\n      ^\n",
+            ),
+            (
+                "to the end of line only",
+                "ab\ncd",
+                1,
+                9,
+                "a.conf:1:2: error: m\n    ab\n     ^\n",
+            ),
+            (
+                "empty file",
+                "",
+                0,
+                0,
+                "a.conf:1:1: error: m\n    \n    ^\n",
+            ),
+            (
+                "control",
+                "a\x1b[1m b",
+                6,
+                1,
+                "a.conf:1:7: error: m\n    a\\x1b[1m b\n             ^\n",
+            ),
+        ] {
+            assert_eq!(show(text, start, len), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_very_long_line_is_shown_around_the_place_only() {
+        let line = format!("{}HERE{}", "a".repeat(5_000_000), "b".repeat(5000));
+        let shown = show(&line, 5_000_000, 4);
+        let lines: Vec<&str> = shown.lines().collect();
+        assert_eq!(lines[0], "a.conf:1:5000001: error: m");
+        assert_eq!(lines[1].chars().count(), 4 + WINDOW + 2);
+        let column = lines[2].chars().position(|c| c == '^').expect("a caret");
+        let marked: String = lines[1].chars().skip(column).take(4).collect();
+        assert_eq!(marked, "HERE");
+        assert_eq!(lines[2].trim(), "^^^^");
+    }
+
+    #[test]
+    fn messages_cannot_steer_the_terminal() {
+        let mut diags = Diags::default();
+        diags.help(
+            Severity::Warning,
+            span(0, 0, 1),
+            "a\x1b[2J\u{202e}b",
+            "x\ny\u{9b}",
+        );
+        let text = render_text(&diags, &sources("ok"));
+        assert!(text.contains("a\\x1b[2J\\u{202e}b\n"), "{text}");
+        assert!(text.contains("  help: x\\x0ay\\x9b\n"), "{text}");
+    }
+
+    #[test]
+    fn a_line_from_a_definition_names_its_uses() {
+        let mut sources = sources("$A= \\\n x y\n$A\n");
+        let view = sources.view(0, span(0, 11, 2)).expect("room");
+        let mut diags = Diags::default();
+        diags.say(Severity::Unsupported, span(view, 7, 1), "m");
+        let want = "a.conf:2:2: warning: m\n     x y\n     ^\n  from: $A on a.conf:3:1\n";
+        assert_eq!(render_text(&diags, &sources), want);
+        let json = render_json(&diags, &sources);
+        assert!(
+            json.contains(r#""from":[{"file":"a.conf","line":3,"column":1}]"#),
+            "{json}"
+        );
+    }
+
+    #[test]
+    fn json_is_an_array_of_objects_with_places() {
+        let mut diags = Diags::default();
+        diags.help(Severity::Error, span(0, 2, 2), "a \"b\"\n", "h");
+        diags.push(Diag {
+            severity: Severity::Fatal,
+            span: None,
+            message: "no".into(),
+            help: None,
+        });
+        let json = render_json(&diags, &sources("x yz"));
+        let want = concat!(
+            r#"[{"file":"a.conf","line":1,"column":3,"end_column":5,"severity":"error","#,
+            r#""message":"a \"b\"\n","help":"h"},"#,
+            r#"{"file":null,"line":null,"column":null,"end_column":null,"severity":"fatal","#,
+            r#""message":"no","help":null}]"#,
+        );
+        assert_eq!(json, want);
+    }
+
+    #[test]
+    fn what_is_beyond_the_capacity_is_counted() {
+        let mut diags = Diags::default();
+        for _ in 0..Diags::CAPACITY + 3 {
+            diags.say(Severity::Note, span(0, 0, 1), "m");
+        }
+        let sources = sources("ok");
+        assert!(render_text(&diags, &sources).ends_with("\n3 more messages are not shown\n"));
+        assert!(render_json(&diags, &sources).contains("3 more messages are not shown"));
+        assert_eq!(render_text(&Diags::default(), &sources), "");
+    }
+
+    #[test]
+    fn exit_codes_follow_the_worst_severity() {
+        for (worst, want) in [
+            (None, 0),
+            (Some(Severity::Note), 0),
+            (Some(Severity::Unsupported), 0),
+            (Some(Severity::Warning), 5),
+            (Some(Severity::Error), 5),
+            (Some(Severity::Fatal), 4),
+        ] {
+            assert_eq!(exit_code_for_test(worst), want, "{worst:?}");
+        }
+    }
+}

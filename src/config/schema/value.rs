@@ -1,0 +1,314 @@
+//! Words to values. The checker asks whether a word fits; lowering takes the value. One place for both,
+//! so that what was accepted is what is used.
+
+use core::net::{IpAddr, Ipv4Addr};
+use core::time::Duration;
+
+use super::Arg;
+use crate::types::{Cidr, Family, IfName};
+
+/// Decimal integer, sign allowed, nothing after it.
+#[must_use]
+pub fn int(text: &str) -> Option<i64> {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    plain.then(|| text.parse().ok()).flatten()
+}
+
+/// Decimal seconds with fraction, in microseconds; further digits are cut off.
+#[must_use]
+pub fn micros(text: &str) -> Option<u64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(fraction) || (whole.is_empty() && fraction.is_empty()) {
+        return None;
+    }
+    let whole: u64 = if whole.is_empty() {
+        0
+    } else {
+        whole.parse().ok()?
+    };
+    let mut micros: u64 = 0;
+    for place in 0..6 {
+        let digit = fraction
+            .as_bytes()
+            .get(place)
+            .map_or(0, |byte| byte.saturating_sub(b'0'));
+        micros = micros.checked_mul(10)?.checked_add(u64::from(digit))?;
+    }
+    whole.checked_mul(1_000_000)?.checked_add(micros)
+}
+
+/// Decimal seconds as a span of time.
+#[must_use]
+pub fn duration(text: &str) -> Option<Duration> {
+    micros(text).map(Duration::from_micros)
+}
+
+/// `true on yes` / `false off no`, lower case.
+#[must_use]
+pub fn boolean(text: &str) -> Option<bool> {
+    match text {
+        "true" | "on" | "yes" => Some(true),
+        "false" | "off" | "no" => Some(false),
+        _ => None,
+    }
+}
+
+/// An address of either family.
+#[must_use]
+pub fn ip(text: &str) -> Option<IpAddr> {
+    text.parse().ok()
+}
+
+/// `ADDR[/PREFIX]`.
+#[must_use]
+pub fn cidr(text: &str) -> Option<Cidr> {
+    let Some((addr, prefix)) = text.split_once('/') else {
+        return ip(text).map(Cidr::host);
+    };
+    let addr = ip(addr)?;
+    let prefix = u8::try_from(int(prefix)?).ok()?;
+    (prefix <= Family::of(addr).host_prefix()).then_some(Cidr { addr, prefix })
+}
+
+/// A selector of routes or rules: a network, also abbreviated (`10.1/16`), or a word for all.
+#[must_use]
+pub fn is_prefix(text: &str) -> bool {
+    if matches!(text, "default" | "default6" | "any" | "all") || cidr(text).is_some() {
+        return true;
+    }
+    let (addr, prefix) = text.split_once('/').unwrap_or((text, "32"));
+    let parts = addr.split('.');
+    let short = parts.clone().count() < 4 && parts.clone().all(|part| part.parse::<u8>().is_ok());
+    short && int(prefix).is_some_and(|bits| (0..=32).contains(&bits))
+}
+
+/// The kernel's number of a scope.
+#[must_use]
+pub fn scope(text: &str) -> Option<u8> {
+    match text {
+        "global" | "universe" => Some(0),
+        "site" => Some(200),
+        "link" => Some(253),
+        "host" => Some(254),
+        "nowhere" => Some(255),
+        _ => text.parse().ok(),
+    }
+}
+
+/// Decimal or 0x hexadecimal.
+fn number(text: &str) -> Option<u32> {
+    match text.strip_prefix("0x") {
+        Some(hex) => u32::from_str_radix(hex, 16).ok(),
+        None => text.parse().ok(),
+    }
+}
+
+fn is_mark(text: &str) -> bool {
+    let (mark, mask) = text.split_once('/').unwrap_or((text, "0"));
+    number(mark).is_some() && number(mask).is_some()
+}
+
+fn is_range(text: &str) -> bool {
+    let (from, to) = text.split_once('-').unwrap_or((text, text));
+    matches!((number(from), number(to)), (Some(from), Some(to)) if from <= to)
+}
+
+fn is_mask(text: &str) -> bool {
+    let netmask = text.parse::<Ipv4Addr>().is_ok_and(|mask| {
+        let bits = u32::from(mask);
+        bits.leading_ones().checked_add(bits.trailing_zeros()) == Some(32)
+    });
+    netmask || int(text).is_some_and(|bits| (1..=128).contains(&bits))
+}
+
+fn is_status(text: &str) -> bool {
+    let (from, to) = text.split_once('-').unwrap_or((text, text));
+    matches!((int(from), int(to)), (Some(from), Some(to)) if (100..=to).contains(&from) && to <= 599)
+}
+
+fn is_mac(text: &str) -> bool {
+    let hex = |part: &str| matches!(part.len(), 1..=2) && u8::from_str_radix(part, 16).is_ok();
+    text.split(':').count() == 6 && text.split(':').all(hex)
+}
+
+fn is_umask(text: &str) -> bool {
+    let octal = u32::from_str_radix(text, 8).is_ok_and(|mask| mask <= 0o777);
+    octal || text.split('|').all(|name| name.trim().starts_with("S_I"))
+}
+
+/// An entry of `virtual_server_group`: address, range of addresses or network.
+#[must_use]
+pub fn is_address_range(text: &str) -> bool {
+    if let Some((first, last)) = text.split_once('-') {
+        let Some(first) = ip(first) else { return false };
+        return match (first, ip(last)) {
+            (_, Some(last)) => Family::of(first) == Family::of(last) && first <= last,
+            (IpAddr::V4(first), None) => {
+                let [.., lowest] = first.octets();
+                last.parse::<u8>().is_ok_and(|last| lowest <= last)
+            }
+            (IpAddr::V6(_), None) => u16::from_str_radix(last, 16).is_ok(),
+        };
+    }
+    cidr(text).is_some()
+}
+
+/// Whether one word is a good value of a simple argument; compound ones are the checker's business.
+#[must_use]
+pub fn fits(arg: &Arg, text: &str) -> bool {
+    match arg {
+        Arg::Int(from, to) => int(text).is_some_and(|value| (*from..=*to).contains(&value)),
+        Arg::Secs(from, to) => micros(text).is_some_and(|value| (*from..=*to).contains(&value)),
+        Arg::Choice(words) => words.contains(&text),
+        Arg::AnyCase(words) => words.iter().any(|word| word.eq_ignore_ascii_case(text)),
+        Arg::Bool => boolean(text).is_some(),
+        Arg::Ip => ip(text).is_some(),
+        Arg::Ip4 => ip(text).is_some_and(|addr| addr.is_ipv4()),
+        Arg::Mcast => ip(text).is_some_and(|addr| addr.is_multicast()),
+        Arg::Mcast4 => ip(text).is_some_and(|addr| addr.is_ipv4() && addr.is_multicast()),
+        Arg::Mcast6 => ip(text).is_some_and(|addr| addr.is_ipv6() && addr.is_multicast()),
+        Arg::Cidr => cidr(text).is_some(),
+        Arg::Prefix => is_prefix(text),
+        Arg::Broadcast => matches!(text, "+" | "-") || ip(text).is_some_and(|addr| addr.is_ipv4()),
+        Arg::If => IfName::new(text).is_some() && !text.contains('$'),
+        Arg::Name(most) => !text.is_empty() && text.len() <= usize::from(*most),
+        Arg::Str | Arg::Cmd | Arg::User => !text.is_empty(),
+        Arg::Port => int(text).is_some_and(|port| (1..=65_535).contains(&port)),
+        Arg::Mail => !text.contains('\\'),
+        Arg::Umask => is_umask(text),
+        Arg::Mark => is_mark(text),
+        Arg::Range => is_range(text),
+        Arg::Mask => is_mask(text),
+        Arg::Digest => text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        Arg::Status => is_status(text),
+        Arg::Hex => text
+            .bytes()
+            .all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b'x' | b'X')),
+        Arg::Mac => is_mac(text),
+        Arg::Scope => scope(text).is_some(),
+        Arg::Lifetime => text == "forever" || text.parse::<u32>().is_ok(),
+        Arg::Service | Arg::GroupEntry => {
+            is_address_range(text) || matches!(text, "fwmark" | "group")
+        }
+        Arg::Opt(inner) | Arg::Many(inner) => fits(inner, text),
+        Arg::Options(options) => options.rows.iter().any(|row| row.name == text),
+    }
+}
+
+/// Seconds as people write them: `0.01`, `255`.
+fn seconds(micros: u64) -> String {
+    let whole = micros / 1_000_000;
+    let rest = micros % 1_000_000;
+    if rest == 0 {
+        return whole.to_string();
+    }
+    let digits = format!("{rest:06}");
+    format!("{whole}.{}", digits.trim_end_matches('0'))
+}
+
+/// What an argument wants, as the object of "needs".
+#[must_use]
+pub fn wanted(arg: &Arg) -> String {
+    let fixed = match arg {
+        Arg::Int(from, to) if *to >= 2_147_483_647 => return format!("a number from {from} up"),
+        Arg::Int(from, to) => return format!("a number from {from} to {to}"),
+        Arg::Secs(0, to) if *to >= 4_000_000_000_000 => "a number of seconds",
+        Arg::Secs(from, to) => {
+            return format!(
+                "a number of seconds from {} to {}",
+                seconds(*from),
+                seconds(*to)
+            );
+        }
+        Arg::Choice(words) | Arg::AnyCase(words) => return format!("one of {}", words.join(", ")),
+        Arg::Bool => "on or off",
+        Arg::Ip => "an IP address",
+        Arg::Ip4 => "an IPv4 address",
+        Arg::Mcast => "a multicast address",
+        Arg::Mcast4 => "an IPv4 multicast address (224.0.0.0-239.255.255.255)",
+        Arg::Mcast6 => "an IPv6 multicast address (ff00::/8)",
+        Arg::Cidr => "an address ADDR[/PREFIX]",
+        Arg::Prefix => "a network ADDR/PREFIX or `default`",
+        Arg::Broadcast => "an IPv4 address, + or -",
+        Arg::If => "an interface name of at most 15 bytes",
+        Arg::Name(most) => return format!("a name of at most {most} bytes"),
+        Arg::Str => "a value",
+        Arg::Cmd => "a command",
+        Arg::User => "a user",
+        Arg::Port => "a port from 1 to 65535",
+        Arg::Mail => "a mail address",
+        Arg::Umask => "an octal mask",
+        Arg::Mark => "a mark N[/MASK]",
+        Arg::Range => "a number or range N-M",
+        Arg::Mask => "a netmask or prefix length",
+        Arg::Digest => "32 hexadecimal digits",
+        Arg::Status => "a status or range from 100 to 599",
+        Arg::Hex => "hexadecimal digits",
+        Arg::Mac => "an Ethernet address",
+        Arg::Scope => "global, link, host, site, nowhere or 0-255",
+        Arg::Lifetime => "a number of seconds or `forever`",
+        Arg::Service => "`IP [PORT]`, `fwmark N` or `group NAME`",
+        Arg::GroupEntry => "`IP[-LAST][/PREFIX] [PORT]` or `fwmark N`",
+        Arg::Opt(inner) | Arg::Many(inner) => return wanted(inner),
+        Arg::Options(options) => return format!("an option of {}", options.what),
+    };
+    fixed.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_are_read_to_the_microsecond() {
+        for (text, want) in [
+            ("1", Some(1_000_000)),
+            ("0.01", Some(10_000)),
+            ("1.000000", Some(1_000_000)),
+            (".5", Some(500_000)),
+            ("1.0000019", Some(1_000_001)),
+            ("", None),
+            (".", None),
+            ("1s", None),
+            ("-1", None),
+            ("99999999999999999999", None),
+        ] {
+            assert_eq!(micros(text), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn words_fit_or_do_not() {
+        for (arg, text, want) in [
+            (Arg::Int(1, 255), "255", true),
+            (Arg::Int(1, 255), "256", false),
+            (Arg::Int(1, 255), "5;", false),
+            (Arg::Int(-253, 253), "-20", true),
+            (Arg::Cidr, "10.0.0.1/33", false),
+            (Arg::Cidr, "2001:db8::1/64", true),
+            (Arg::Prefix, "10.1/16", true),
+            (Arg::Prefix, "default", true),
+            (Arg::Prefix, "10.1.2.3.4", false),
+            (Arg::Scope, "link", true),
+            (Arg::Scope, "256", false),
+            (Arg::Mcast4, "224.0.0.18", true),
+            (Arg::Mcast4, "192.0.2.1", false),
+            (Arg::Mask, "255.255.0.0", true),
+            (Arg::Mask, "255.0.255.0", false),
+            (Arg::Status, "200-299", true),
+            (Arg::Status, "99", false),
+            (Arg::GroupEntry, "192.168.1.10-20", true),
+            (Arg::GroupEntry, "192.168.1.10-9", false),
+            (Arg::GroupEntry, "192.168.1.10-192.168.1.20", true),
+            (Arg::Umask, "0177", true),
+            (Arg::Umask, "S_IRUSR|S_IWUSR", true),
+            (Arg::Umask, "9", false),
+            (Arg::Range, "10-20", true),
+            (Arg::Mark, "0x1/0xff", true),
+        ] {
+            assert_eq!(fits(&arg, text), want, "{arg:?} {text}");
+        }
+    }
+}

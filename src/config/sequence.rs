@@ -1,0 +1,283 @@
+//! `~SEQ(var, [start, [step,]] end) rest`, `~SEQx(…)` and `~LST(…) rest`: the rest of the line, once for
+//! every value. The variables are ordinary definitions and keep their last value afterwards.
+
+use super::line::{Line, name};
+
+/// A line being repeated.
+#[derive(Debug)]
+pub(crate) struct Sequence {
+    values: Values,
+    /// What is repeated.
+    pub(crate) rest: Line,
+}
+
+#[derive(Debug)]
+enum Values {
+    Range {
+        name: Box<str>,
+        next: i64,
+        step: i64,
+        left: u64,
+        hex: bool,
+    },
+    List {
+        names: Vec<Box<str>>,
+        rows: std::vec::IntoIter<Vec<Box<str>>>,
+    },
+}
+
+/// The three forms.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Form {
+    Decimal,
+    Hex,
+    List,
+}
+
+/// Where the parts of a sequence line are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Head {
+    pub(crate) form: Form,
+    /// The bytes between the parentheses.
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+}
+
+/// The head of a line that starts with `~SEQ`, `~SEQx` or `~LST`; `None` for another line, an error without parentheses.
+pub(crate) fn head(text: &str) -> Option<Result<Head, &'static str>> {
+    let rest = text.strip_prefix('~')?;
+    let word = name(rest)?;
+    let form = match word {
+        "SEQ" => Form::Decimal,
+        "SEQx" => Form::Hex,
+        "LST" => Form::List,
+        _ => return None,
+    };
+    let behind = rest.get(word.len()..)?;
+    let inner = behind.trim_start().strip_prefix('(');
+    let range = inner.and_then(|inner| {
+        let start = text.len().checked_sub(inner.len())?;
+        let end = start.checked_add(inner.find(')')?)?;
+        Some(Head { form, start, end })
+    });
+    Some(range.ok_or("the sequence has no `(…)`"))
+}
+
+impl Sequence {
+    /// Reads what stands between the parentheses.
+    pub(crate) fn new(form: Form, arguments: &str, rest: Line) -> Result<Self, String> {
+        let values = match form {
+            Form::Decimal => range(arguments, false)?,
+            Form::Hex => range(arguments, true)?,
+            Form::List => list(arguments)?,
+        };
+        Ok(Self { values, rest })
+    }
+
+    /// The variables for the next repetition; `None` after the last.
+    pub(crate) fn step(&mut self) -> Option<Vec<(Box<str>, Box<str>)>> {
+        match &mut self.values {
+            Values::Range {
+                name,
+                next,
+                step,
+                left,
+                hex,
+            } => {
+                *left = left.checked_sub(1)?;
+                let value = match (*hex, *next < 0) {
+                    (false, _) => format!("{next}"),
+                    (true, false) => format!("{next:x}"),
+                    (true, true) => format!("-{:x}", next.unsigned_abs()),
+                };
+                *next = next.saturating_add(*step);
+                Some(vec![(name.clone(), value.into())])
+            }
+            Values::List { names, rows } => {
+                let row = rows.next()?;
+                Some(names.iter().cloned().zip(row).collect())
+            }
+        }
+    }
+}
+
+fn range(arguments: &str, hex: bool) -> Result<Values, String> {
+    let mut parts = arguments.split(',').map(str::trim);
+    let variable = variable(parts.next().unwrap_or(""))?;
+    let numbers = parts.map(number).collect::<Result<Vec<_>, _>>()?;
+    let (start, step, end) = match *numbers.as_slice() {
+        [end] => (1, None, end),
+        [start, end] => (start, None, end),
+        [start, step, end] => (start, Some(step), end),
+        _ => return Err("a sequence takes a name, then [start, [step,]] end".into()),
+    };
+    let step = step.unwrap_or(if start <= end { 1 } else { -1 });
+    let way = i64::from(end).saturating_sub(i64::from(start));
+    let step = i64::from(step);
+    let Some(steps) = way
+        .checked_div(step)
+        .filter(|steps| *steps >= 0 && (way == 0 || way.signum() == step.signum()))
+    else {
+        return Err(format!("steps of {step} never lead from {start} to {end}"));
+    };
+    Ok(Values::Range {
+        name: variable,
+        next: i64::from(start),
+        step,
+        left: steps.unsigned_abs().saturating_add(1),
+        hex,
+    })
+}
+
+fn variable(text: &str) -> Result<Box<str>, String> {
+    match name(text) {
+        Some(name) if name.len() == text.len() => Ok(name.into()),
+        _ => Err(format!("`{text}` is no name for a variable")),
+    }
+}
+
+fn number(text: &str) -> Result<i32, String> {
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", text),
+    };
+    let parsed = match digits.strip_prefix("0x") {
+        Some(hex) => i32::from_str_radix(&format!("{sign}{hex}"), 16),
+        None => text.parse(),
+    };
+    parsed.map_err(|_| format!("`{text}` is not a number"))
+}
+
+fn list(arguments: &str) -> Result<Values, String> {
+    let mut parts = split(arguments).into_iter();
+    let first = parts.next().unwrap_or("");
+    let tuple = braced(first);
+    let names = match tuple {
+        Some(inner) => inner
+            .split(',')
+            .map(|part| variable(part.trim()))
+            .collect::<Result<_, _>>()?,
+        None => vec![variable(first)?],
+    };
+    let mut rows = Vec::new();
+    for part in parts {
+        let row: Vec<Box<str>> = match braced(part) {
+            Some(inner) if tuple.is_some() => inner.split(',').map(|v| v.trim().into()).collect(),
+            _ => vec![part.into()],
+        };
+        if row.len() > names.len() {
+            return Err(format!("`{part}` has more values than there are variables"));
+        }
+        // Missing values are empty.
+        let missing = names.len().saturating_sub(row.len());
+        rows.push(
+            row.into_iter()
+                .chain(std::iter::repeat_n("".into(), missing))
+                .collect(),
+        );
+    }
+    if rows.is_empty() {
+        return Err("the list has no values".into());
+    }
+    Ok(Values::List {
+        names,
+        rows: rows.into_iter(),
+    })
+}
+
+fn braced(text: &str) -> Option<&str> {
+    text.strip_prefix('{')?.strip_suffix('}')
+}
+
+/// Parts between the commas that are not within braces.
+fn split(text: &str) -> Vec<&str> {
+    let mut inside = false;
+    text.split(|c| {
+        match c {
+            '{' => inside = true,
+            '}' => inside = false,
+            _ => {}
+        }
+        c == ',' && !inside
+    })
+    .map(str::trim)
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The values of a sequence line, `a=1,b=2` for every repetition.
+    fn run(text: &str) -> Result<Vec<String>, String> {
+        let head = head(text).expect("a sequence").map_err(String::from)?;
+        let arguments = text.get(head.start..head.end).expect("inside");
+        let mut sequence = Sequence::new(head.form, arguments, Line::default())?;
+        let mut rows = Vec::new();
+        while let Some(row) = sequence.step() {
+            let row: Vec<_> = row
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
+            rows.push(row.join(" "));
+            assert!(rows.len() < 100, "{text} does not end");
+        }
+        Ok(rows)
+    }
+
+    #[test]
+    fn values_of_sequences() {
+        for (text, want) in [
+            ("~SEQ(X, 3) r", "X=1,X=2,X=3"),
+            ("~SEQ (X,3)", "X=1,X=2,X=3"),
+            ("~SEQ(X, 2, 4)", "X=2,X=3,X=4"),
+            ("~SEQ(X, 2, 3, 10)", "X=2,X=5,X=8"),
+            ("~SEQ(X, 10, -3, 1)", "X=10,X=7,X=4,X=1"),
+            ("~SEQ(X, 3, 1)", "X=3,X=2,X=1"),
+            ("~SEQ(X, -1, 1)", "X=-1,X=0,X=1"),
+            ("~SEQ(X, 5, 5)", "X=5"),
+            ("~SEQ(X, 5, -1, 5)", "X=5"),
+            ("~SEQx(X, 14, 0x11)", "X=e,X=f,X=10,X=11"),
+            ("~LST(X, a, b b, cc)", "X=a,X=b b,X=cc"),
+            ("~LST({X,Y},{1,a},{2, b})", "X=1 Y=a,X=2 Y=b"),
+            ("~LST({X,Y},{1},2)", "X=1 Y=,X=2 Y="),
+            ("~LST(X, {1,2})", "X={1,2}"),
+        ] {
+            assert_eq!(
+                run(text).map(|rows| rows.join(",")),
+                Ok(want.into()),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn malformed_sequences_say_what_is_wrong() {
+        for (text, want) in [
+            ("~SEQ X", "the sequence has no `(…)`"),
+            ("~SEQ(X, 1, 2", "the sequence has no `(…)`"),
+            (
+                "~SEQ(X)",
+                "a sequence takes a name, then [start, [step,]] end",
+            ),
+            (
+                "~SEQ(X, 1, 2, 3, 4)",
+                "a sequence takes a name, then [start, [step,]] end",
+            ),
+            ("~SEQ(X, $N)", "`$N` is not a number"),
+            ("~SEQ(X, 99999999999)", "`99999999999` is not a number"),
+            ("~SEQ(X 1, 2)", "`X 1` is no name for a variable"),
+            ("~SEQ(X, 1, 0, 5)", "steps of 0 never lead from 1 to 5"),
+            ("~SEQ(X, 1, -1, 5)", "steps of -1 never lead from 1 to 5"),
+            ("~LST(X)", "the list has no values"),
+            (
+                "~LST({X,Y},{1,2,3})",
+                "`{1,2,3}` has more values than there are variables",
+            ),
+        ] {
+            assert_eq!(run(text), Err(want.into()), "{text}");
+        }
+        assert_eq!(head("~SEQUENCE(X, 1)"), None);
+        assert_eq!(head("x ~SEQ(X, 1)"), None);
+    }
+}

@@ -1,0 +1,338 @@
+//! The texts read, and how a [`Span`] becomes `file:line:column`.
+//!
+//! All positions are bytes of the *decoded* text: a byte order mark is dropped and bytes that are not UTF-8
+//! become U+FFFD before anything is counted.
+//!
+//! A span's file number below [`MAX_FILES`] is a file. Above, it is a *view*: the same bytes, reached
+//! through a use of a multi-line definition. So a mistake in the body of `$VI` is shown where it stands,
+//! together with the `$VI` that brought it in.
+
+use super::diag::Span;
+
+/// Most files one configuration may consist of; also the first number of a view.
+pub(crate) const MAX_FILES: u16 = 256;
+/// Most bytes of text over all files.
+pub(crate) const MAX_TEXT: usize = 8 * 1024 * 1024;
+/// Distance of the marks that make counting lines cheap without an index of every line.
+const MARK: usize = 4096;
+
+/// Everything read for one configuration.
+#[derive(Debug, Default)]
+pub struct Sources {
+    files: Vec<File>,
+    views: Vec<View>,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct File {
+    name: Box<str>,
+    text: Box<str>,
+    /// Line breaks before byte `i * MARK`.
+    marks: Vec<u32>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct View {
+    of: u16,
+    via: Span,
+}
+
+/// A span, resolved for people.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Position<'a> {
+    /// Name of the file as it was given or included.
+    pub file: &'a str,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+    /// Column after the last character of the span; the span is cut at the end of its line.
+    pub end_column: u32,
+}
+
+/// Why a text was not taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Refused {
+    /// More than [`MAX_FILES`].
+    TooMany,
+    /// More than [`MAX_TEXT`] bytes over all.
+    TooLong,
+    /// A NUL byte at this offset of the file numbered so: not a text.
+    Binary(Span),
+}
+
+impl Sources {
+    /// Takes a file. A binary file is taken too, so that the message can show where.
+    pub(crate) fn add(&mut self, name: &str, bytes: Vec<u8>) -> Result<u16, Refused> {
+        let number = u16::try_from(self.files.len()).map_err(|_| Refused::TooMany)?;
+        if number >= MAX_FILES {
+            return Err(Refused::TooMany);
+        }
+        if bytes.len() > MAX_TEXT.saturating_sub(self.bytes) {
+            return Err(Refused::TooLong);
+        }
+        let nul = bytes.iter().position(|byte| *byte == 0);
+        let text = decode(match nul {
+            None => bytes,
+            // Enough to show the line.
+            Some(at) => bytes.get(..=at).unwrap_or_default().to_vec(),
+        });
+        if text.len() > MAX_TEXT.saturating_sub(self.bytes) {
+            return Err(Refused::TooLong);
+        }
+        self.bytes = self.bytes.saturating_add(text.len());
+        let start = text.find('\0');
+        let marks = marks(&text);
+        let name = name.into();
+        self.files.push(File { name, text, marks });
+        match start {
+            None => Ok(number),
+            Some(at) => Err(Refused::Binary(span(number, at, 1))),
+        }
+    }
+
+    /// The whole text of a file; empty for a number never given out.
+    #[must_use]
+    pub fn text(&self, file: u16) -> &str {
+        self.files
+            .get(usize::from(self.real(file)))
+            .map_or("", |file| &file.text)
+    }
+
+    /// How many files were read.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    /// True if not even the first file could be read.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    /// A number for the bytes of `of` as reached through the reference at `via`; `None` when all are used up.
+    pub(crate) fn view(&mut self, of: u16, via: Span) -> Option<u16> {
+        let number = u16::try_from(self.views.len())
+            .ok()?
+            .checked_add(MAX_FILES)?;
+        self.views.push(View { of, via });
+        Some(number)
+    }
+
+    /// The reference through which these bytes were reached, if they come out of a multi-line definition.
+    #[must_use]
+    pub fn via(&self, span: Span) -> Option<Span> {
+        Some(self.get_view(span.file)?.via)
+    }
+
+    fn get_view(&self, file: u16) -> Option<&View> {
+        self.views.get(usize::from(file.checked_sub(MAX_FILES)?))
+    }
+
+    /// The file behind a view. A view is always of an older number, so this ends.
+    fn real(&self, mut file: u16) -> u16 {
+        while let Some(view) = self.get_view(file) {
+            if view.of >= file {
+                break;
+            }
+            file = view.of;
+        }
+        file
+    }
+
+    /// File, line and columns of a span.
+    #[must_use]
+    pub fn position(&self, span: Span) -> Option<Position<'_>> {
+        let file = self.files.get(usize::from(self.real(span.file)))?;
+        let (start, end) = self.line_range(span)?;
+        let at = usize::try_from(span.start).ok()?;
+        let before = file.text.get(start..at)?;
+        let stop = at.saturating_add(usize::from(span.len)).min(end);
+        let inside = file.text.get(at..stop).unwrap_or("");
+        let column = count(before).saturating_add(1);
+        Some(Position {
+            file: &file.name,
+            line: file.line(at),
+            column,
+            end_column: column.saturating_add(count(inside).max(1)),
+        })
+    }
+
+    /// First byte of the line a span starts in, and the byte after its last (line break excluded).
+    fn line_range(&self, span: Span) -> Option<(usize, usize)> {
+        let text = self.text(span.file);
+        let at = usize::try_from(span.start).ok()?;
+        let start = text
+            .get(..at)?
+            .rfind('\n')
+            .map_or(0, |nl| nl.saturating_add(1));
+        let end = text
+            .get(at..)?
+            .find('\n')
+            .map_or(text.len(), |nl| at.saturating_add(nl));
+        Some((start, end))
+    }
+
+    /// The line a span starts in, without its end, and where in the line the span starts (bytes).
+    #[must_use]
+    pub fn line(&self, span: Span) -> Option<(&str, usize)> {
+        let (start, end) = self.line_range(span)?;
+        let line = self.text(span.file).get(start..end)?;
+        let at = usize::try_from(span.start).ok()?.saturating_sub(start);
+        Some((line.strip_suffix('\r').unwrap_or(line), at))
+    }
+
+    /// `line 12`, or `other.conf line 12` when `here` is in another file: for use inside messages.
+    #[must_use]
+    pub fn place(&self, span: Span, here: Span) -> String {
+        let Some(position) = self.position(span) else {
+            return "an unknown place".into();
+        };
+        if self.real(span.file) == self.real(here.file) {
+            format!("line {}", position.line)
+        } else {
+            format!("{} line {}", position.file, position.line)
+        }
+    }
+}
+
+impl File {
+    fn line(&self, at: usize) -> u32 {
+        let mark = at / MARK;
+        let base = self.marks.get(mark).copied().unwrap_or(0);
+        let rest = self
+            .text
+            .as_bytes()
+            .get(mark.saturating_mul(MARK)..at)
+            .unwrap_or_default();
+        let breaks = u32::try_from(rest.iter().filter(|byte| **byte == b'\n').count());
+        base.saturating_add(breaks.unwrap_or(u32::MAX))
+            .saturating_add(1)
+    }
+}
+
+/// A span of bytes; what does not fit the type is capped.
+pub(crate) fn span(file: u16, start: usize, len: usize) -> Span {
+    Span {
+        file,
+        start: u32::try_from(start).unwrap_or(u32::MAX),
+        len: u16::try_from(len).unwrap_or(u16::MAX),
+    }
+}
+
+fn count(text: &str) -> u32 {
+    u32::try_from(text.chars().count()).unwrap_or(u32::MAX)
+}
+
+fn marks(text: &str) -> Vec<u32> {
+    let mut seen = 0_u32;
+    let mut marks = Vec::with_capacity((text.len() / MARK).saturating_add(1));
+    for chunk in text.as_bytes().chunks(MARK) {
+        marks.push(seen);
+        let breaks = chunk.iter().filter(|byte| **byte == b'\n').count();
+        seen = seen.saturating_add(u32::try_from(breaks).unwrap_or(u32::MAX));
+    }
+    // For a place at the very end of a text that fills its last chunk.
+    marks.push(seen);
+    marks
+}
+
+fn decode(bytes: Vec<u8>) -> Box<str> {
+    let text = match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(bad) => String::from_utf8_lossy(bad.as_bytes()).into_owned(),
+    };
+    match text.strip_prefix('\u{feff}') {
+        Some(rest) => rest.into(),
+        None => text.into_boxed_str(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sources(text: &str) -> Sources {
+        let mut sources = Sources::default();
+        sources
+            .add("a.conf", text.as_bytes().to_vec())
+            .expect("taken");
+        sources
+    }
+
+    #[test]
+    fn positions_count_lines_and_characters_from_one() {
+        let sources = sources("a\n\t日本 x\r\nend");
+        for (name, start, len, want) in [
+            ("first byte", 0, 1, (1, 1, 2)),
+            ("after a tab", 3, 3, (2, 2, 3)),
+            ("after wide characters", 10, 1, (2, 5, 6)),
+            ("span beyond its line is cut", 10, 50, (2, 5, 7)),
+            ("end of the text", 16, 0, (3, 4, 5)),
+        ] {
+            let p = sources.position(span(0, start, len)).expect(name);
+            assert_eq!((p.line, p.column, p.end_column), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn lines_are_counted_right_across_marks() {
+        let text = "x\n".repeat(3 * MARK);
+        let sources = sources(&text);
+        for at in [0, MARK - 2, MARK, MARK + 2, 5 * MARK, text.len()] {
+            let p = sources.position(span(0, at, 1)).expect("inside");
+            assert_eq!(p.line as usize, at / 2 + 1, "offset {at}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_and_a_byte_order_mark_do_not_shift_positions() {
+        let mut sources = Sources::default();
+        sources
+            .add("a.conf", b"\xef\xbb\xbfgl\xffobal\n x".to_vec())
+            .expect("taken");
+        assert_eq!(sources.text(0), "gl\u{fffd}obal\n x");
+        let p = sources
+            .position(span(0, sources.text(0).len() - 1, 1))
+            .expect("inside");
+        assert_eq!((p.line, p.column), (2, 2));
+    }
+
+    #[test]
+    fn a_nul_byte_is_refused_with_its_place() {
+        let mut sources = Sources::default();
+        let refused = sources.add("a.conf", b"ok\nx\0y".to_vec());
+        let Err(Refused::Binary(at)) = refused else {
+            panic!("{refused:?}");
+        };
+        assert_eq!(
+            sources.position(at).map(|p| (p.line, p.column)),
+            Some((2, 2))
+        );
+    }
+
+    #[test]
+    fn text_beyond_the_bound_is_refused_over_all_files_together() {
+        let mut sources = Sources::default();
+        assert_eq!(sources.add("a", vec![b'#'; MAX_TEXT - 10]), Ok(0));
+        assert_eq!(sources.add("b", vec![b'#'; 11]), Err(Refused::TooLong));
+        assert_eq!(sources.add("c", vec![b'#'; 10]), Ok(1));
+    }
+
+    #[test]
+    fn a_view_shows_the_place_of_the_body_and_knows_the_reference() {
+        let mut sources = sources("$A= \\\n x y\n$A\n");
+        let via = span(0, 12, 2);
+        let view = sources.view(0, via).expect("room");
+        let at = span(view, 7, 1);
+        assert_eq!(
+            sources.position(at).map(|p| (p.line, p.column)),
+            Some((2, 2))
+        );
+        assert_eq!(sources.via(at), Some(via));
+        assert_eq!(sources.via(via), None);
+        assert_eq!(sources.place(at, via), "line 2");
+    }
+}

@@ -1,0 +1,431 @@
+//! Configurations in, diagnostics and model out.
+//!
+//! `tests/golden/conf/*.conf` were written for these tests, `tests/golden/seeds/*.conf` are the configurations
+//! of the notes this project began with, as they were found and repaired. `x.diag` holds the messages of
+//! `x.conf`, `x.model` the model. `UPDATE_GOLDEN=1 cargo test` writes both anew.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use vrrpd::config::model::{Address, VrrpInstance};
+use vrrpd::config::schema::{Arg, Body, ROOT, visit};
+use vrrpd::config::{Config, Host, Loaded, Severity, load};
+
+/// Files from the disk, everything else fixed.
+struct Disk;
+
+impl Host for Disk {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        fs::read(path).map_err(|error| error.to_string())
+    }
+
+    fn glob(&self, pattern: &str) -> Vec<String> {
+        let found = glob::glob(pattern).into_iter().flatten().flatten();
+        found
+            .filter_map(|path| path.to_str().map(str::to_owned))
+            .collect()
+    }
+
+    fn env(&self, name: &str) -> Option<String> {
+        (name == "HOME").then(|| "/root".to_owned())
+    }
+
+    fn config_id(&self) -> String {
+        "left".to_owned()
+    }
+
+    fn random(&self) -> u32 {
+        4
+    }
+}
+
+fn golden(dir: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(dir)
+}
+
+/// The `.conf` files of a directory, sorted.
+fn confs(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).expect("directory of configurations");
+    let paths = entries.map(|entry| entry.expect("entry").path());
+    let mut paths: Vec<PathBuf> = paths
+        .filter(|path| path.extension().is_some_and(|ext| ext == "conf"))
+        .collect();
+    paths.sort();
+    assert!(!paths.is_empty(), "no configurations in {}", dir.display());
+    paths
+}
+
+fn load_file(path: &Path) -> Loaded {
+    load(path.to_str().expect("path"), &Disk)
+}
+
+fn word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Note => "note",
+        Severity::Unsupported => "unsupported",
+        Severity::Warning => "warning",
+        Severity::Error => "error",
+        Severity::Fatal => "fatal",
+    }
+}
+
+/// One line per message: `line:column: severity: message`, help indented below.
+fn messages(loaded: &Loaded) -> String {
+    let mut text = String::new();
+    for diag in loaded.diags.list() {
+        let position = diag.span.and_then(|span| loaded.sources.position(span));
+        if let Some(at) = position {
+            text += &format!("{}:{}: ", at.line, at.column);
+        }
+        text += &format!("{}: {}\n", word(diag.severity), diag.message);
+        if let Some(help) = &diag.help {
+            text += &format!("    help: {help}\n");
+        }
+    }
+    if loaded.diags.suppressed() > 0 {
+        text += &format!("and {} more\n", loaded.diags.suppressed());
+    }
+    text
+}
+
+/// The model in few words: what is off or absent is left out.
+fn model(config: &Config) -> String {
+    let mut text = format!("{:?}\n", config.global);
+    for address in &config.static_addresses {
+        text += &format!("static {}\n", self::address(address));
+    }
+    for one in &config.instances {
+        text += &instance(one);
+    }
+    text
+}
+
+fn address(address: &Address) -> String {
+    let mut text = format!(
+        "{} dev {} scope {}",
+        address.cidr, address.dev, address.scope
+    );
+    let values = [
+        ("brd", address.broadcast.map(|value| value.to_string())),
+        (
+            "label",
+            address.label.as_ref().map(|value| value.to_string()),
+        ),
+        ("peer", address.peer.map(|value| value.to_string())),
+        (
+            "preferred_lft",
+            address.preferred_lft.map(|value| value.to_string()),
+        ),
+    ];
+    for (name, value) in values {
+        if let Some(value) = value {
+            text += &format!(" {name} {value}");
+        }
+    }
+    let flags = [
+        ("nodad", address.nodad),
+        ("home", address.home),
+        ("mngtmpaddr", address.mngtmpaddr),
+        ("noprefixroute", address.noprefixroute),
+        ("autojoin", address.autojoin),
+        ("no_track", address.no_track),
+    ];
+    text + &set(&flags)
+}
+
+/// The names of the flags that are set.
+fn set(flags: &[(&str, bool)]) -> String {
+    let names = flags
+        .iter()
+        .filter(|(_, on)| *on)
+        .map(|(name, _)| format!(" {name}"));
+    names.collect()
+}
+
+fn instance(one: &VrrpInstance) -> String {
+    let mut text = format!(
+        "instance {} {} vrid {} priority {} {:?} {} interval {} down after {}",
+        one.name,
+        one.interface,
+        one.vrid,
+        one.priority,
+        one.version,
+        one.family,
+        one.advert_int,
+        one.down_timer_adverts
+    );
+    text += &set(&[
+        ("master", one.initial_master),
+        ("nopreempt", one.nopreempt),
+        ("track_src_ip", one.track_src_ip),
+        ("skip_check_adv_addr", one.skip_check_adv_addr),
+        ("v3_checksum_as_v2", one.v3_checksum_as_v2),
+        ("old_unicast_checksum", one.old_unicast_checksum),
+        ("strict", one.strict),
+        ("lower_prio_no_advert", one.lower_prio_no_advert),
+        ("higher_prio_send_advert", one.higher_prio_send_advert),
+        ("owner_ignore_adverts", one.owner_ignore_adverts),
+        ("dont_track_primary", !one.track_primary),
+        ("promote_secondaries", one.promote_secondaries),
+        ("unicast_fault_no_peer", one.unicast_fault_no_peer),
+    ]);
+    let rest = [
+        format!("preempt_delay {:?}", one.preempt_delay),
+        format!("timer_expired_backup {:?}", one.timer_expired_backup),
+        format!("auth {:?}", one.auth),
+        format!("source {:?}", one.source),
+        format!("{:?}", one.transport),
+        format!("{:?}", one.garp),
+    ];
+    for line in rest {
+        text += &format!("\n  {line}");
+    }
+    for vip in &one.vips {
+        text += &format!("\n  vip {}", address(vip));
+    }
+    for vip in &one.excluded {
+        text += &format!("\n  excluded {}", address(vip));
+    }
+    for track in &one.track_interfaces {
+        text += &format!("\n  {track:?}");
+    }
+    text + "\n"
+}
+
+/// Compares with a golden file, or writes it.
+fn compare(path: &Path, text: &str, failures: &mut Vec<String>) {
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(path, text).expect("golden file");
+        return;
+    }
+    let want = fs::read_to_string(path).unwrap_or_default();
+    if want != text {
+        failures.push(format!(
+            "{}\n--- want\n{want}--- got\n{text}",
+            path.display()
+        ));
+    }
+}
+
+fn check_golden(dir: &str) {
+    let mut failures = Vec::new();
+    for path in confs(&golden(dir)) {
+        let loaded = load_file(&path);
+        compare(
+            &path.with_extension("diag"),
+            &messages(&loaded),
+            &mut failures,
+        );
+        compare(
+            &path.with_extension("model"),
+            &model(&loaded.config),
+            &mut failures,
+        );
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn own_configurations_give_their_golden_messages_and_models() {
+    check_golden("conf");
+}
+
+#[test]
+fn the_seeds_configurations_give_their_golden_messages_and_models() {
+    check_golden("seeds");
+}
+
+#[test]
+fn repaired_seeds_run_without_warnings_and_the_plain_ones_without_a_word() {
+    // These two sets must not even cause a note.
+    let silent = [
+        "s3_web_master",
+        "s3_web_slave",
+        "s3_node1",
+        "s3_node2",
+        "s3_node3",
+    ];
+    let mut seen = 0;
+    for path in confs(&golden("seeds")) {
+        let name = path
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .expect("name");
+        let loaded = load_file(&path);
+        if name.ends_with("_repaired") {
+            assert!(
+                loaded.diags.worst() < Some(Severity::Warning),
+                "{name}:\n{}",
+                messages(&loaded)
+            );
+        }
+        if silent.contains(&name) {
+            seen += 1;
+            assert_eq!(messages(&loaded), "", "{name}");
+            assert!(!loaded.config.instances.is_empty(), "{name}");
+        }
+    }
+    assert_eq!(seen, silent.len());
+}
+
+#[test]
+fn configurations_of_good_values_cause_nothing_worse_than_unsupported() {
+    for path in confs(&golden("conf")) {
+        let name = path
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .expect("name");
+        if name.starts_with("keywords_") {
+            let loaded = load_file(&path);
+            assert!(
+                loaded.diags.worst() < Some(Severity::Warning),
+                "{name}:\n{}",
+                messages(&loaded)
+            );
+        }
+    }
+}
+
+/// All words of all configurations written for these tests, comments left out.
+fn words_of_goldens() -> std::collections::BTreeSet<String> {
+    let mut words = std::collections::BTreeSet::new();
+    for path in confs(&golden("conf")) {
+        let text = fs::read_to_string(path).expect("text");
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            let separators = |c: char| c.is_whitespace() || c == '{' || c == '}';
+            words.extend(line.split(separators).map(str::to_owned));
+        }
+    }
+    words
+}
+
+#[test]
+fn every_keyword_and_option_of_the_schema_occurs_in_a_golden_configuration() {
+    let words = words_of_goldens();
+    let mut missing = Vec::new();
+    visit(&ROOT, 0, &mut |keyword, schema| {
+        if !words.contains(keyword.name) {
+            missing.push(format!("{} of {}", keyword.name, schema.name));
+        }
+        let items = match keyword.body {
+            Body::Items(items) => items.args,
+            Body::None | Body::Block(_) => &[],
+        };
+        for arg in keyword.args.iter().chain(items) {
+            let Arg::Options(options) = arg else { continue };
+            for option in options
+                .rows
+                .iter()
+                .filter(|option| !words.contains(option.name))
+            {
+                missing.push(format!("option {} of {}", option.name, keyword.name));
+            }
+        }
+    });
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+#[test]
+fn every_statement_without_support_is_named_once() {
+    let loaded = load_file(&golden("conf").join("keywords_vrrp.conf"));
+    let mut named = BTreeMap::new();
+    for diag in loaded
+        .diags
+        .list()
+        .iter()
+        .filter(|diag| diag.severity == Severity::Unsupported)
+    {
+        *named.entry(diag.message.clone()).or_insert(0) += 1;
+    }
+    assert!(named.len() > 15, "{named:#?}");
+    assert!(named.values().all(|count| *count == 1), "{named:#?}");
+}
+
+#[test]
+fn passwords_do_not_show_in_the_model() {
+    let loaded = load_file(&golden("conf").join("defect_18_passwords.conf"));
+    let text = model(&loaded.config);
+    assert!(
+        text.contains("********") && !text.contains("longer"),
+        "{text}"
+    );
+}
+
+// ---- the corpus ----
+
+/// What `keepalived -t` said: exit code by number of the file.
+fn verdicts(corpus: &Path) -> BTreeMap<String, i32> {
+    let table =
+        fs::read_to_string(corpus.join("keepalived-verdicts-ifaces.tsv")).unwrap_or_default();
+    let rows = table.lines().filter_map(|line| {
+        let mut columns = line.split('\t');
+        Some((columns.next()?.to_owned(), columns.next()?.parse().ok()?))
+    });
+    rows.collect()
+}
+
+/// Files keepalived complains about at length, and yet exits with 0: the complaints of one of its
+/// processes are lost.
+const VERDICT_LOST: &[&str] = &["451"];
+
+/// The exit code a configuration test would have.
+fn exit_code(loaded: &Loaded) -> i32 {
+    match loaded.diags.worst() {
+        None | Some(Severity::Note | Severity::Unsupported) => 0,
+        Some(Severity::Warning | Severity::Error) => 5,
+        Some(Severity::Fatal) => 4,
+    }
+}
+
+#[test]
+fn configurations_from_the_wild_never_panic_or_hang_and_are_good_where_keepalived_says_so() {
+    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
+    let corpus = std::env::var_os("VRRPD_CORPUS").map_or(default, PathBuf::from);
+    if !corpus.is_dir() {
+        println!("SKIP corpus: no directory {}", corpus.display());
+        return;
+    }
+    let verdicts = verdicts(&corpus);
+    let mut table: BTreeMap<(i32, i32), Vec<String>> = BTreeMap::new();
+    let mut slow = Vec::new();
+    let show = std::env::var("VRRPD_CORPUS_SHOW").unwrap_or_default();
+    for path in confs(&corpus) {
+        let name = path
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .expect("name")
+            .to_owned();
+        let start = Instant::now();
+        let loaded = load_file(&path);
+        if start.elapsed() > Duration::from_secs(1) {
+            slow.push(name.clone());
+        }
+        if show == "all" || show == name {
+            println!("== {name}\n{}", messages(&loaded));
+        }
+        let theirs = verdicts.get(&name).copied().unwrap_or(-1);
+        table
+            .entry((theirs, exit_code(&loaded)))
+            .or_default()
+            .push(name);
+    }
+    println!("keepalived  vrrpd  files");
+    for ((theirs, ours), names) in &table {
+        println!("{theirs:10}  {ours:5}  {:5}", names.len());
+    }
+    assert!(slow.is_empty(), "longer than a second: {slow:?}");
+    let refused: Vec<_> = table
+        .iter()
+        .filter(|((theirs, ours), _)| *theirs == 0 && *ours != 0)
+        .flat_map(|(_, names)| names)
+        .filter(|name| !VERDICT_LOST.contains(&name.as_str()))
+        .collect();
+    assert!(
+        refused.is_empty(),
+        "keepalived takes these without a word: {refused:?}"
+    );
+}
