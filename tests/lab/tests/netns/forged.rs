@@ -7,14 +7,19 @@ use std::net::IpAddr;
 
 use vrrpd_lab::forge::{Injector, Stream, Target, all_kinds, bit_flips, noise};
 use vrrpd_lab::kernel::Watch;
-use vrrpd_lab::{Conf, Inst, MS, Ns, now, process, sleep_ms};
+use vrrpd_lab::{Capture, Conf, Inst, Lab, MS, Ns, now, process, sleep_ms, wait_until};
 
-use crate::support::{INTERVAL, VIP, ip, pair_of};
+use crate::support::{INTERVAL, SOON, VIP, ip, pair_of};
 use crate::{Ctx, End, Test};
 
 const KNOWN: &str = "each bad packet postpones its next advert";
 
 pub(crate) const TESTS: &[Test] = &[
+    (
+        "packets_the_forgeries_are_made_from_depose_the_master",
+        "",
+        premise,
+    ),
     ("forged_v3_packets_have_no_effect", KNOWN, v3),
     ("forged_v2_packets_have_no_effect", KNOWN, v2),
     (
@@ -86,6 +91,44 @@ fn attack(ctx: &Ctx, t: &Target, conf: &dyn Fn(u8) -> Conf, vip: &str, interval:
     End::Ok
 }
 
+/// What is wrong with a forgery must be what its name says: unchanged, the packet is believed.
+fn premise(ctx: &Ctx) -> End {
+    let plain = |i: Inst| i;
+    type Change = fn(Inst) -> Inst;
+    let ways: [(Target, &str, Change); 4] = [
+        (target(3, None), VIP, plain),
+        (target(2, None), VIP, |i| i.v2()),
+        (target(2, Some("s3cr3t")), VIP, |i| i.v2().pass("s3cr3t")),
+        (target6(), "fe80::100", plain),
+    ];
+    for (t, vip, change) in ways {
+        let lab = Lab::new();
+        let a = lab.node("r1", &["10.0.0.1/24"]);
+        let cap = Capture::start(&lab);
+        let inst = change(Inst::new(51, 200, &format!("{vip}/24"))).master();
+        let _run = ctx.daemon.start(&a, &Conf::of(&[inst]));
+        wait_until(SOON, "it is master", || a.has(vip));
+        let evil = lab.node("evil", &["10.0.0.66/24"]);
+        let injector = Injector::on(&evil);
+        injector.send(&t.good().frame(injector.mac));
+        wait_until(
+            SOON,
+            &format!("v{} from {}: the master yields", t.version, t.from),
+            || !a.has(vip),
+        );
+        let sent = cap
+            .since(0)
+            .into_iter()
+            .rfind(|f| *f.leg == *"evil" && f.advert().is_some());
+        let sent = sent.expect("our packet");
+        assert!(
+            sent.advert().is_some_and(|a| a.checksum_ok),
+            "encoder and decoder agree"
+        );
+    }
+    End::Ok
+}
+
 fn target(version: u8, password: Option<&'static str>) -> Target {
     Target {
         from: ip("10.0.0.66"),
@@ -94,6 +137,15 @@ fn target(version: u8, password: Option<&'static str>) -> Target {
         vip: ip(VIP),
         version,
         password,
+    }
+}
+
+fn target6() -> Target {
+    let link_local = |n: u16| IpAddr::from([0xfe80, 0, 0, 0, 0, 0, 0, n]);
+    Target {
+        from: link_local(0x66),
+        vip: link_local(0x100),
+        ..target(3, None)
     }
 }
 
@@ -114,13 +166,7 @@ fn v2_pass(ctx: &Ctx) -> End {
 
 fn v6(ctx: &Ctx) -> End {
     let conf = |p| Conf::of(&[Inst::new(51, p, "fe80::100/64").vip("fd00::100/64")]);
-    let link_local = |n: u16| IpAddr::from([0xfe80, 0, 0, 0, 0, 0, 0, n]);
-    let t = Target {
-        from: link_local(0x66),
-        vip: link_local(0x100),
-        ..target(3, None)
-    };
-    attack(ctx, &t, &conf, "fd00::100", INTERVAL)
+    attack(ctx, &target6(), &conf, "fd00::100", INTERVAL)
 }
 
 /// Bad packets must not count as a sign of life of the master either.

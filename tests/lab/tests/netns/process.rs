@@ -32,7 +32,11 @@ fn second_copy(ctx: &Ctx) -> End {
     let since = now();
     let (code, said) = end_of(ctx.daemon.start(&p.a, &conf(200, &[])));
     assert!(said.contains("already running"), "it says why: {said}");
-    assert_eq!(code, Some(0), "a second copy is no failure, says keepalived");
+    assert_eq!(
+        code,
+        Some(0),
+        "a second copy is no failure, says keepalived"
+    );
     sleep_ms(500);
     assert!(p.run_a.alive());
     p.undisturbed(VIP, crate::support::INTERVAL, 30 * vrrpd_lab::MS, since);
@@ -83,10 +87,10 @@ fn no_capabilities(ctx: &Ctx) -> End {
     let none = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"];
     let (code, said) = end_of(ctx.daemon.start_text(&a, &conf(200, &[]).text(), &none));
     assert!(!a.has(VIP));
-    assert!(
-        said.to_lowercase().contains("permi"),
-        "it names the reason: {said}"
-    );
+    let reason = ["CAP_NET_ADMIN", "ermission", "ermitted"]
+        .iter()
+        .any(|w| said.contains(w));
+    assert!(reason, "it names the reason: {said}");
     assert_eq!(code, Some(4));
     End::Ok
 }

@@ -67,9 +67,7 @@ fn measure(daemon: &Daemon, text: &str, interval: Ns, ms: u64) -> Evenness {
     let since = now();
     sleep_ms(ms);
     let times: Vec<Ns> = cap.adverts(&a, 51, since).iter().map(|x| x.0).collect();
-    let (first, last) = (times[0], times[times.len() - 1]);
     let gaps = i64::try_from(times.len()).expect("few") - 1;
-    let mean = (last - first) / gaps;
     let deviations: Vec<i64> = times
         .windows(2)
         .map(|w| (w[1] - w[0] - interval).abs())
@@ -77,7 +75,20 @@ fn measure(daemon: &Daemon, text: &str, interval: Ns, ms: u64) -> Evenness {
     Evenness {
         p50: percentile(&deviations, 50).expect("several"),
         p99: percentile(&deviations, 99).expect("several"),
-        ppm: ((mean - interval) * 1_000_000 / interval).abs(),
-        sent: gaps * interval * 10_000 / (last - first),
+        ppm: drift(&times, interval).abs(),
+        sent: gaps * interval * 10_000 / (times[times.len() - 1] - times[0]),
     }
+}
+
+/// How much longer than configured the mean interval is, in parts per million: how far the adverts have
+/// moved against an ideal grid from the first third of them to the last. Medians, so that one advert
+/// that was late for another reason does not count.
+fn drift(times: &[Ns], interval: Ns) -> i64 {
+    let ideal = (0..).map(|i| times[0] + i * interval);
+    let off: Vec<Ns> = times.iter().zip(ideal).map(|(t, grid)| t - grid).collect();
+    let third = off.len() / 3;
+    let (head, tail) = (&off[..third], &off[off.len() - third..]);
+    let moved = percentile(tail, 50).expect("several") - percentile(head, 50).expect("several");
+    let grids = i64::try_from(off.len() - third).expect("few");
+    moved * 1_000_000 / (grids * interval)
 }
