@@ -71,7 +71,7 @@ lane_b() {
     "$here/tools.sh" zig "$tools"
     "$here/tools.sh" rust "$tools"
     flags="-Clink-self-contained=no -Ctarget-feature=+crt-static -Crelocation-model=static"
-    # Nothing unwinds in a program that aborts on panic, see nounwind.c.
+    # Nothing unwinds in a program that aborts on panic, see no_unwinder in src/sys.rs.
     flags="$flags -Cforce-unwind-tables=no"
     eval "export CARGO_TARGET_${upper}_LINKER='$here/zigcc'"
     eval "export CARGO_TARGET_${upper}_RUSTFLAGS='$flags'"

@@ -89,3 +89,45 @@ pub(crate) fn packet_address(interface: u32) -> SockAddr {
     // SAFETY: the storage holds a sockaddr_ll and `len` is its size.
     unsafe { SockAddr::new(storage, len) }
 }
+
+/// The unwinder, left out. A stripped static program that aborts on panic has no use for backtraces, yet
+/// the standard library would bring 280 KB to print them: unwinder, DWARF reader, demangler. Panic messages
+/// with file and line are not affected.
+#[cfg(all(target_env = "musl", target_feature = "crt-static", panic = "abort"))]
+mod no_unwinder {
+    /// `_URC_END_OF_STACK`.
+    const END_OF_STACK: usize = 5;
+
+    /// Defines functions of the unwinder (Itanium C++ ABI, Level I) that do nothing. All their arguments and
+    /// results are words, and a caller's arguments that the callee does not take are harmless in C.
+    macro_rules! nothing {
+        ($($name:ident -> $answer:expr;)*) => { $(
+            // SAFETY: the name is the unwinder's, whose place this takes: nothing else defines it.
+            #[unsafe(no_mangle)]
+            extern "C" fn $name() -> usize {
+                $answer
+            }
+        )* };
+    }
+
+    nothing! {
+        _Unwind_Backtrace -> END_OF_STACK;
+        _Unwind_RaiseException -> END_OF_STACK;
+        _Unwind_Resume -> std::process::abort();
+        _Unwind_DeleteException -> 0;
+        _Unwind_FindEnclosingFunction -> 0;
+        _Unwind_GetCFA -> 0;
+        _Unwind_GetDataRelBase -> 0;
+        _Unwind_GetIP -> 0;
+        _Unwind_GetIPInfo -> 0;
+        _Unwind_GetLanguageSpecificData -> 0;
+        _Unwind_GetRegionStart -> 0;
+        _Unwind_GetTextRelBase -> 0;
+        _Unwind_SetGR -> 0;
+        _Unwind_SetIP -> 0;
+        // ARM's own.
+        _Unwind_VRS_Get -> 1;
+        _Unwind_VRS_Set -> 1;
+        __gnu_unwind_frame -> END_OF_STACK;
+    }
+}

@@ -165,7 +165,9 @@ pub struct Keyword {
     pub multi: bool,
     /// Value used without it, as it would be written; empty: none.
     pub default: &'static str,
-    /// One line of documentation, with unit and range.
+    /// One line of documentation, with unit and range. Not in the daemon's binary, where 600 of them
+    /// would be dead weight; the feature `reference` has them for whoever prints the reference.
+    #[cfg(any(test, feature = "reference"))]
     pub doc: &'static str,
 }
 
@@ -175,7 +177,7 @@ pub(super) const fn row(
     args: &'static [Arg],
     tier: Tier,
     default: &'static str,
-    doc: &'static str,
+    #[cfg_attr(not(any(test, feature = "reference")), allow(unused_variables))] doc: &'static str,
 ) -> Keyword {
     Keyword {
         name,
@@ -187,6 +189,7 @@ pub(super) const fn row(
         support: Support::Supported,
         multi: false,
         default,
+        #[cfg(any(test, feature = "reference"))]
         doc,
     }
 }
