@@ -15,8 +15,10 @@ use super::{Host, Stop};
 const MAX_DEFINITIONS: usize = 10_000;
 /// Most text made by definitions and sequences, with [`STEP`] bytes counted for every single step, so
 /// that steps that make nothing are bounded too.
-const MAX_WORK: usize = 16 * 1024 * 1024;
+const MAX_WORK: usize = 12 * 1024 * 1024;
 const STEP: usize = 32;
+/// Longest arguments of `${_ENV NAME}` and its like.
+const MAX_ARGUMENTS: usize = 256;
 /// Deepest nesting of definitions within one line.
 const MAX_ROUNDS: u32 = 32;
 
@@ -87,6 +89,11 @@ impl Definitions {
         Ok(())
     }
 
+    /// Whether a name is defined.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.map.contains_key(name)
+    }
+
     /// Counts text made; this bound makes every configuration end.
     pub(crate) fn spend(&mut self, bytes: usize, at: Span, diags: &mut Diags) -> Result<(), Stop> {
         self.work = self.work.saturating_add(bytes).saturating_add(STEP);
@@ -124,13 +131,13 @@ impl Definitions {
             let first = references(&line.text).next();
             let (start, end) = first.map_or((0, 0), |first| (first.start, first.end));
             if out.text.len() > MAX_LINE || round == MAX_ROUNDS {
-                let what = line.text.get(start..end).unwrap_or("").to_owned();
-                diags.help(
-                    Severity::Error,
-                    line.span(start, end),
-                    format!("expanding {what} does not end within {MAX_LINE} bytes; line left out"),
-                    "does the definition contain itself?",
-                );
+                let what = line.text.get(start..end).unwrap_or("");
+                let message = if out.text.len() > MAX_LINE {
+                    format!("{what} makes the line longer than {MAX_LINE} bytes; line left out")
+                } else {
+                    format!("the definition of {what} leads back to itself; line left out")
+                };
+                diags.say(Severity::Error, line.span(start, end), message);
                 return Ok(None);
             }
             *line = out;
@@ -226,15 +233,23 @@ fn reference(text: &str, start: usize) -> Option<Reference<'_>> {
             ends_well: behind.is_none_or(|c| blank(c) || c == ',' || c == ')'),
         });
     };
-    let inner = inner.get(..inner.find('}')?)?;
     let name = name(inner)?;
-    let arguments = inner.get(name.len()..)?;
+    let behind = inner.get(name.len()..)?;
+    // Arguments are short; looking further would make a line full of `${a ` expensive.
+    let len = behind
+        .bytes()
+        .take(MAX_ARGUMENTS)
+        .position(|byte| byte == b'}')?;
+    let arguments = behind.get(..len)?;
     if !arguments.is_empty() && !arguments.starts_with(blank) {
         return None;
     }
     Some(Reference {
         start,
-        end: start.saturating_add(3).saturating_add(inner.len()),
+        end: start
+            .saturating_add(3)
+            .saturating_add(name.len())
+            .saturating_add(len),
         name,
         arguments,
         ends_well: true,

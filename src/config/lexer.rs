@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use super::diag::{Diags, Severity, Span};
+use super::expand::Definitions;
 use super::line::{Line, blank, name, odd_blank};
 use super::tree::Word;
 
@@ -30,13 +31,21 @@ pub(crate) struct Lexer {
     encoding: Option<u16>,
     /// A curly quote on this line was reported; its partner need not be.
     curly: bool,
+    templates: Templates,
 }
 
 impl Lexer {
     /// Appends the tokens of a line.
-    pub(crate) fn lex(&mut self, line: &Line, tokens: &mut Vec<Token>, diags: &mut Diags) {
-        self.curly = false;
+    pub(crate) fn lex(
+        &mut self,
+        line: &Line,
+        definitions: &Definitions,
+        tokens: &mut Vec<Token>,
+        diags: &mut Diags,
+    ) {
         let text = line.text.as_str();
+        self.curly = false;
+        self.templates = Templates::find(text);
         let mut at = 0;
         while let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) {
             let next = at.saturating_add(c.len_utf8());
@@ -47,7 +56,7 @@ impl Lexer {
                 at = next;
                 continue;
             }
-            let template = template(text, at);
+            let template = self.templates.end(text, at);
             at = match c {
                 '"' => quoted(line, at, tokens, diags),
                 '{' if template.is_none() => {
@@ -58,7 +67,7 @@ impl Lexer {
                     tokens.push(Token::Close(line.span(at, next)));
                     next
                 }
-                _ => self.word(line, at, tokens, diags),
+                _ => self.word(line, at, definitions, tokens, diags),
             };
         }
     }
@@ -68,6 +77,7 @@ impl Lexer {
         &mut self,
         line: &Line,
         start: usize,
+        definitions: &Definitions,
         tokens: &mut Vec<Token>,
         diags: &mut Diags,
     ) -> usize {
@@ -76,7 +86,7 @@ impl Lexer {
         while let Some(rest) = text.get(end..)
             && let Some(c) = rest.chars().next()
         {
-            if let Some(after) = template(text, end) {
+            if let Some(after) = self.templates.end(text, end) {
                 report_template(line, end, after, diags);
                 end = after;
                 continue;
@@ -102,7 +112,7 @@ impl Lexer {
             self.odd_characters(line, start, raw, diags);
         }
         if raw.contains('$') {
-            report_undefined(line, start, raw, diags);
+            report_undefined(line, start, raw, definitions, diags);
         }
         let text: Box<str> = if raw.contains('\\') {
             raw.replace("\\#", "#").replace("\\!", "!").into()
@@ -202,23 +212,42 @@ fn closing(text: &str) -> Option<usize> {
 /// Length of `${NAME}` at the start of a text.
 fn unreplaced(text: &str) -> Option<usize> {
     let inner = text.strip_prefix("${")?;
-    let len = inner.find('}')?;
-    let plain = !inner
-        .get(..len)?
-        .contains(|c| blank(c) || matches!(c, '{' | '"'));
-    plain.then(|| len.saturating_add(3))
+    let (len, end) = inner
+        .char_indices()
+        .find(|(_, c)| blank(*c) || matches!(c, '{' | '}' | '"'))?;
+    (end == '}').then(|| len.saturating_add(3))
 }
 
-/// The end of the `{{ … }}` or `{% … %}` that starts at `start`.
-fn template(text: &str, start: usize) -> Option<usize> {
-    let rest = text.get(start..)?;
-    let close = match rest.get(..2)? {
-        "{{" => "}}",
-        "{%" => "%}",
-        _ => return None,
-    };
-    let len = rest.find(close)?;
-    Some(start.saturating_add(len).saturating_add(close.len()))
+/// Where the placeholders of templates in a line may end: behind its last `}}` and its last `%}`.
+#[derive(Clone, Copy, Debug, Default)]
+struct Templates {
+    value: usize,
+    tag: usize,
+}
+
+impl Templates {
+    fn find(text: &str) -> Self {
+        let behind = |close: &str| text.rfind(close).map_or(0, |at| at.saturating_add(2));
+        Self {
+            value: behind("}}"),
+            tag: behind("%}"),
+        }
+    }
+
+    /// The end of the `{{ … }}` or `{% … %}` that starts at `start`.
+    fn end(self, text: &str, start: usize) -> Option<usize> {
+        let rest = text.get(start..)?;
+        let (close, last) = match rest.get(..2)? {
+            "{{" => ("}}", self.value),
+            "{%" => ("%}", self.tag),
+            _ => return None,
+        };
+        // Without this a line of nothing but `{` would be searched once for each.
+        if last <= start.saturating_add(2) {
+            return None;
+        }
+        Some(start.saturating_add(rest.find(close)?).saturating_add(2))
+    }
 }
 
 fn report_template(line: &Line, start: usize, end: usize, diags: &mut Diags) {
@@ -231,23 +260,33 @@ fn report_template(line: &Line, start: usize, end: usize, diags: &mut Diags) {
     );
 }
 
-/// Reports `$NAME` and `${NAME}` that are still there.
-fn report_undefined(line: &Line, start: usize, raw: &str, diags: &mut Diags) {
+/// Reports `${NAME}`, and `$NAME` where it looks like one: a password may well contain a `$`.
+fn report_undefined(
+    line: &Line,
+    start: usize,
+    raw: &str,
+    definitions: &Definitions,
+    diags: &mut Diags,
+) {
     for (at, _) in raw.match_indices('$') {
-        let rest = raw.get(at.saturating_add(1)..).unwrap_or("");
+        let (before, rest) = raw.split_at_checked(at).unwrap_or((raw, ""));
+        let rest = rest.get(1..).unwrap_or("");
         let inner = rest.strip_prefix('{');
         let Some(name) = name(inner.unwrap_or(rest)) else {
             continue;
         };
         let behind = inner.unwrap_or(rest).get(name.len()..).unwrap_or("");
+        let part = |c| matches!(c, '.' | ':' | '/' | ',' | ')' | '(');
         let (whole, text) = match inner {
             Some(_) => (behind.starts_with('}'), format!("${{{name}}}")),
             None => (
-                behind.is_empty() || behind.starts_with([',', ')']),
+                (before.is_empty() || before.ends_with(part))
+                    && (behind.is_empty() || behind.starts_with(part)),
                 format!("${name}"),
             ),
         };
-        if whole {
+        // What is defined and could not be replaced was reported by the expansion.
+        if whole && !definitions.has(name) {
             let from = start.saturating_add(at);
             diags.help(
                 Severity::Error,

@@ -18,8 +18,10 @@
 )]
 
 mod build;
+pub mod command;
 pub mod diag;
 mod expand;
+mod file;
 mod include;
 mod lexer;
 mod line;
@@ -96,7 +98,7 @@ fn read(
     let mut tokens = Vec::new();
     reader.open_main(path, diags)?;
     while reader.next(&mut line, diags)? {
-        lexer.lex(&line, &mut tokens, diags);
+        lexer.lex(&line, &reader.definitions, &mut tokens, diags);
         builder.line(&line, &mut tokens, &reader.sources, diags)?;
     }
     Ok(())
