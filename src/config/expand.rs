@@ -18,7 +18,7 @@ const MAX_DEFINITIONS: usize = 10_000;
 const MAX_WORK: usize = 12 * 1024 * 1024;
 const STEP: usize = 32;
 /// Longest arguments of `${_ENV NAME}` and its like.
-const MAX_ARGUMENTS: usize = 256;
+const MAX_ARGUMENTS: usize = 64;
 /// Deepest nesting of definitions within one line.
 const MAX_ROUNDS: u32 = 32;
 
@@ -303,4 +303,63 @@ fn random(arguments: &str, random: u32, via: Span, diags: &mut Diags) -> String 
         .saturating_add(1);
     let offset = u64::from(random).checked_rem(count).unwrap_or(0);
     u64::from(min).saturating_add(offset).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_are_found_in_both_forms() {
+        for (text, want) in [
+            ("$A", "A:true"),
+            ("x $A,$B)$C y", "A:true B:true C:true"),
+            ("$A.x $A/24 \"$A\"", "A:false A:false A:false"),
+            ("${A}x${_B1}", "A:true _B1:true"),
+            ("${_ENV HOME}", "_ENV HOME:true"),
+            ("$ $1 ${1} ${} ${A", ""),
+            ("${A{B}", ""),
+            ("$$A", "A:true"),
+            ("$É", ""),
+        ] {
+            let found: Vec<String> = references(text)
+                .map(|r| format!("{}{}:{}", r.name, r.arguments, r.ends_well))
+                .collect();
+            assert_eq!(found.join(" "), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_reference_takes_exactly_its_bytes() {
+        for (text, want) in [
+            ("a $B c", "$B"),
+            ("a${B}c", "${B}"),
+            ("${_RANDOM 1 2}x", "${_RANDOM 1 2}"),
+        ] {
+            let found = references(text).next().map(|r| &text[r.start..r.end]);
+            assert_eq!(found, Some(want));
+        }
+    }
+
+    #[test]
+    fn random_numbers_stay_within_their_bounds() {
+        for (arguments, random_number, want) in [
+            ("", 32768, "0"),
+            (" 5", 0, "5"),
+            (" 5 6", 7, "6"),
+            (" 3 3", 9, "3"),
+            (" 0 4294967295", u32::MAX, "4294967295"),
+            (" 40000", 1, "40000"),
+        ] {
+            let mut diags = Diags::default();
+            let got = random(arguments, random_number, Span::default(), &mut diags);
+            assert_eq!(got, want, "{arguments}");
+            assert!(diags.list().is_empty(), "{arguments}");
+        }
+        for arguments in [" 6 5", " x", " 1 2 3", " -1"] {
+            let mut diags = Diags::default();
+            random(arguments, 1, Span::default(), &mut diags);
+            assert_eq!(diags.worst(), Some(Severity::Error), "{arguments}");
+        }
+    }
 }

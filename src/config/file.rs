@@ -114,3 +114,60 @@ fn swallowed(note: &str) -> Option<usize> {
         None
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The lines of a file as `indent:text`.
+    fn lines(text: &str) -> (Vec<String>, Diags) {
+        let mut sources = Sources::default();
+        let number = sources.add("a.conf", text.into()).expect("taken");
+        let mut file = File {
+            number,
+            path: "a.conf".into(),
+            next: 0,
+            markdown: false,
+        };
+        let (mut line, mut diags, mut all) = (Line::default(), Diags::default(), Vec::new());
+        while file.line(&sources, &mut line, &mut diags) {
+            all.push(format!("{}:{}", line.indent.unwrap_or(99), line.text));
+            line.clear();
+        }
+        (all, diags)
+    }
+
+    #[test]
+    fn empty_lines_are_given_and_comment_lines_are_not() {
+        for (name, text, want) in [
+            ("comments", "a\n# b\n ! c\nd # e", "0:a 0:d"),
+            ("empty", "a\n\n  \nb\n", "0:a 0: 2: 0:b"),
+            ("tabs", "\ta\n  \tb\n        \tc", "8:a 8:b 16:c"),
+            ("carriage returns", "a\r\n\r\nb\r", "0:a 1: 0:b"),
+        ] {
+            let (lines, diags) = lines(text);
+            assert_eq!(lines.join(" "), want, "{name}");
+            assert!(diags.list().is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn escaped_comments_are_comments_once_a_line_began_with_one() {
+        let (all, diags) = lines("a \\# x\n\\# y\n\\! z\nb \\# x\nc\\#d \\#e \\#");
+        assert_eq!(all, ["0:a \\# x", "0:b", "0:c\\#d \\#e"]);
+        assert_eq!(diags.list().len(), 1);
+    }
+
+    #[test]
+    fn a_brace_in_a_comment_counts_if_nothing_there_opens_it() {
+        for (note, want) in [
+            ("# a }", Some(4)),
+            ("# { a }", None),
+            ("# {} }", Some(5)),
+            ("# {", None),
+            ("", None),
+        ] {
+            assert_eq!(swallowed(note), want, "{note}");
+        }
+    }
+}

@@ -305,3 +305,43 @@ fn is_curly(c: char) -> bool {
 fn is_single(c: char) -> bool {
     matches!(c, '\u{2018}'..='\u{201b}' | '\u{ff07}')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::source::span;
+
+    /// The tokens of a line as `text@start+len`.
+    fn tokens(text: &str) -> String {
+        let mut line = Line::default();
+        line.push_verbatim(text, span(0, 0, text.len()));
+        let (mut tokens, mut diags) = (Vec::new(), Diags::default());
+        Lexer::default().lex(&line, &Definitions::default(), &mut tokens, &mut diags);
+        let show = |token: &Token| match token {
+            Token::Word(word, _) => format!("{}@{}+{}", word.text, word.span.start, word.span.len),
+            Token::Open(at) => format!("<{}", at.start),
+            Token::Close(at) => format!(">{}", at.start),
+        };
+        tokens.iter().map(show).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn words_and_braces_keep_their_places() {
+        for (text, want) in [
+            ("a  bc", "a@0+1 bc@3+2"),
+            ("a{b}c", "a@0+1 <1 b@2+1 >3 c@4+1"),
+            ("a \"b c\"", "a@0+1 b c@2+5"),
+            ("a\"b\"c", "a@0+1 b@1+3 c@4+1"),
+            ("\"\"", "@0+2"),
+            ("\"a", "a@0+2"),
+            ("a\\#b", "a#b@0+4"),
+            ("a\\{", "a\\@0+2 <2"),
+            ("${A}/24 ${B", "${A}/24@0+7 $@8+1 <9 B@10+1"),
+            ("{{ a }}/{{b}} }}", "{{ a }}/{{b}}@0+13 >14 >15"),
+            ("a{{b", "a@0+1 <1 <2 b@3+1"),
+            ("日{本}", "日@0+3 <3 本@4+3 >7"),
+        ] {
+            assert_eq!(tokens(text), want, "{text}");
+        }
+    }
+}
