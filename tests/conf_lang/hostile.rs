@@ -168,7 +168,7 @@ fn hostile_texts_are_refused_with_one_message() {
             "65,024 instances with blocks",
             instances.into(),
             Severity::Fatal,
-            many,
+            TOO_MUCH,
         ),
         (
             "endless sequence of nothing",
