@@ -7,6 +7,14 @@ use super::{Engine, StateKind};
 use crate::types::{Instant, Priority};
 use crate::vrrp::{Action, Actions, Event, Notice, Reason, Seen};
 
+/// What is carried out before what.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    Addresses,
+    Announcements,
+    Words,
+}
+
 /// An action that waits for its turn.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Later {
@@ -17,11 +25,13 @@ pub(super) struct Later {
 
 impl Later {
     /// Addresses before announcements before words. The actions of one instance keep their order.
-    fn phase(&self) -> u8 {
+    fn phase(&self) -> Phase {
         match self.action {
-            Action::SendAdvert(_) | Action::Install | Action::Withdraw | Action::Silence => 0,
-            Action::Announce(_) => 1,
-            Action::Transition { .. } | Action::Notice(_) => 2,
+            Action::SendAdvert(_) | Action::Install | Action::Withdraw | Action::Silence => {
+                Phase::Addresses
+            }
+            Action::Announce(_) => Phase::Announcements,
+            Action::Transition { .. } | Action::Notice(_) => Phase::Words,
         }
     }
 }
@@ -49,19 +59,25 @@ impl Engine {
         }
     }
 
-    /// Carries out what the timers have caused.
+    /// Carries out what the timers have caused, all but the words.
     pub(super) fn carry_out(&mut self, now: Instant, system: &mut dyn System) {
-        if self.later.is_empty() {
-            return;
-        }
         let mut later = core::mem::take(&mut self.later);
-        for phase in 0..=2 {
+        for phase in [Phase::Addresses, Phase::Announcements] {
             for Later { id, action, seen } in later.iter().filter(|later| later.phase() == phase) {
                 self.apply(*id, now, *action, *seen, system);
                 self.rearm(*id);
             }
         }
-        later.clear();
+        later.retain(|later| later.phase() == Phase::Words);
+        self.later = later;
+    }
+
+    /// Says what the timers have done, when there is nothing more urgent.
+    pub(super) fn speak(&mut self, now: Instant, system: &mut dyn System) {
+        let mut later = core::mem::take(&mut self.later);
+        for Later { id, action, seen } in later.drain(..) {
+            self.apply(id, now, action, seen, system);
+        }
         self.later = later;
     }
 
@@ -73,6 +89,9 @@ impl Engine {
         event: Event<'_>,
         system: &mut dyn System,
     ) {
+        if !self.later.is_empty() {
+            self.speak(now, system);
+        }
         let mut actions = Actions::new();
         let Some(router) = self.routers.get_mut(id) else {
             return;
@@ -114,6 +133,7 @@ impl Engine {
             Action::Announce(burst) => {
                 if let Some(router) = self.routers.get_mut(id) {
                     router.garp.start(now, burst);
+                    router.garp_after = now;
                     self.announce(id, now, system);
                 }
             }
@@ -137,6 +157,7 @@ impl Engine {
         report(&format_name(router), &outcome);
         if outcome.restored > 0 {
             router.garp.start(now, crate::vrrp::Burst::Master);
+            router.garp_after = now;
             self.announce(id, now, system);
         }
     }

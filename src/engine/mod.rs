@@ -158,19 +158,42 @@ impl Engine {
         self.deadlines.first().map(|(at, _)| at)
     }
 
+    /// Whether [`Engine::expire`] wants another turn at once, to say what it has done.
+    #[must_use]
+    pub fn has_more(&self) -> bool {
+        !self.later.is_empty()
+    }
+
+    /// Whether the next deadline is one that is worth being early for: a master's silence becomes a takeover.
+    #[must_use]
+    pub fn takeover_is_next(&self) -> bool {
+        let next = self
+            .deadlines
+            .first()
+            .and_then(|(_, key)| self.routers.get(key));
+        next.is_some_and(|router| router.machine.state() == StateKind::Backup)
+    }
+
     /// Does what is due. Every key gets at most one turn, so that packets are looked at in between.
     ///
     /// When many instances take over together all of them advertise first, which is what keeps other
-    /// routers from taking over too; then all addresses are set, then all are announced, then the log is written.
+    /// routers from taking over too; then all addresses are set, then all are announced. The log is written when
+    /// nothing is due any more.
     pub fn expire(&mut self, now: Instant, system: &mut dyn System) {
         let keys = self.routers.len() + 3;
+        let mut idle = true;
         for _ in 0..keys {
             match self.deadlines.first() {
                 Some((at, key)) if at <= now => self.due(key, now, system),
                 Some(_) | None => break,
             }
+            idle = false;
         }
-        self.carry_out(now, system);
+        if idle {
+            self.speak(now, system);
+        } else {
+            self.carry_out(now, system);
+        }
     }
 
     fn due(&mut self, key: usize, now: Instant, system: &mut dyn System) {

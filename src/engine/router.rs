@@ -25,8 +25,9 @@ pub(crate) struct Router {
     pub(crate) conf: VrrpInstance,
     pub(crate) machine: Instance,
     pub(crate) garp: garp::Schedule,
-    /// Place of an announcement that must wait for its interface's gap until `garp_after`.
+    /// Place of an announcement that must wait for its interface's gap.
     pub(crate) garp_held: Option<usize>,
+    /// No announcement before this.
     pub(crate) garp_after: Instant,
     /// VIPs first, then excluded VIPs.
     pub(crate) set: AddressSet,
@@ -74,7 +75,7 @@ impl Router {
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         let announcement = match self.garp_held {
             Some(_) => Some(self.garp_after),
-            None => self.garp.next_deadline(),
+            None => self.garp.next_deadline().map(|at| at.max(self.garp_after)),
         };
         let all = [
             self.machine.next_deadline(),

@@ -2,9 +2,13 @@
 
 use core::time::Duration;
 
+use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_gettime};
 
 use crate::types::Instant;
+
+/// Older time stamps say nothing.
+const RECENT: u64 = 5_000_000;
 
 /// The monotonic clock's time.
 pub(super) fn now() -> Instant {
@@ -16,12 +20,32 @@ pub(super) fn uptime() -> Duration {
     Duration::from_nanos(read(ClockId::CLOCK_BOOTTIME))
 }
 
-fn read(clock: ClockId) -> u64 {
-    // Neither clock can fail on Linux.
-    let Ok(time) = clock_gettime(clock) else {
-        return 0;
+/// The moment of a packet's time stamp, which is wall-clock time (nanoseconds since 1970) as the kernel gives it.
+///
+/// Counting a master's silence from when its advert arrived and not from when we woke up to read it makes
+/// the takeover as punctual as the clock. A stamp that is not from the last few milliseconds is not used: after a
+/// stall the time that counts is when we heard the advert, and the wall clock may have been set meanwhile.
+pub(super) fn moment_of(stamp: Option<u64>) -> Instant {
+    let now = read(ClockId::CLOCK_MONOTONIC);
+    let Some(stamp) = stamp else {
+        return Instant::from_nanos(now);
     };
-    let seconds = u64::try_from(time.tv_sec()).unwrap_or(0);
-    let nanos = u64::try_from(time.tv_nsec()).unwrap_or(0);
-    seconds.saturating_mul(1_000_000_000).saturating_add(nanos)
+    let age = read(ClockId::CLOCK_REALTIME).checked_sub(stamp);
+    let recent = age.filter(|age| *age < RECENT);
+    Instant::from_nanos(now.saturating_sub(recent.unwrap_or(0)))
+}
+
+fn read(clock: ClockId) -> u64 {
+    // None of these clocks can fail on Linux.
+    clock_gettime(clock)
+        .ok()
+        .and_then(|time| nanos(&time))
+        .unwrap_or(0)
+}
+
+/// A time of the kernel in nanoseconds; `None` before the clock's origin.
+pub(super) fn nanos(time: &TimeSpec) -> Option<u64> {
+    let seconds = u64::try_from(time.tv_sec()).ok()?;
+    let nanos = u64::try_from(time.tv_nsec()).ok()?;
+    Some(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
 }

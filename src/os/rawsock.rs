@@ -10,10 +10,11 @@ use std::os::fd::{AsRawFd, RawFd};
 
 use nix::cmsg_space;
 use nix::errno::Errno;
-use nix::sys::socket::sockopt::{Ipv6RecvPacketInfo, RcvBufForce};
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn6, recv, recvmsg, setsockopt};
+use nix::sys::socket::sockopt::{Ipv6RecvPacketInfo, RcvBufForce, ReceiveTimestampns};
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn6, recvmsg, setsockopt};
 use socket2::{Domain, InterfaceIndexOrAddress, MsgHdr, Protocol, SockAddr, Socket, Type};
 
+use super::clock;
 use crate::engine::system::{Listener, Route};
 use crate::sys;
 use crate::types::{Family, IfIndex, IfName};
@@ -123,6 +124,8 @@ impl PktInfo {
 pub(super) struct Arrival {
     /// Bytes in the buffer.
     pub(super) len: usize,
+    /// When it arrived, as the kernel says: nanoseconds since 1970.
+    pub(super) stamp: Option<u64>,
     /// IPv6 only (IPv4 packets bring their header): source, destination, hop limit.
     pub(super) v6: Option<(Ipv6Addr, Ipv6Addr, u8)>,
 }
@@ -144,6 +147,9 @@ impl Receiver {
         if setsockopt(&socket, RcvBufForce, &RECEIVE_BUFFER).is_err() {
             // Without CAP_NET_ADMIN in the first user namespace: as much as the system allows.
             socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
+        }
+        if let Err(errno) = setsockopt(&socket, ReceiveTimestampns, &true) {
+            log::debug!(target: "vrrp", "adverts come without time stamps: {errno}");
         }
         match on.family {
             // Old kernels lack these two; the engine drops what is not for us anyway.
@@ -170,24 +176,20 @@ impl Receiver {
     /// Takes one datagram; `None` when there is none.
     pub(super) fn receive(&self, into: &mut Buffer) -> io::Result<Option<Arrival>> {
         let Buffer { bytes, control } = into;
-        if self.on.family == Family::V4 {
-            return match recv(self.fd(), bytes, MsgFlags::MSG_DONTWAIT) {
-                Ok(len) => Ok(Some(Arrival { len, v6: None })),
-                Err(errno) => nothing_yet(errno),
-            };
-        }
         let mut parts = [IoSliceMut::new(bytes)];
         let flags = MsgFlags::MSG_DONTWAIT;
         let message = match recvmsg::<SockaddrIn6>(self.fd(), &mut parts, Some(control), flags) {
             Ok(message) => message,
             Err(errno) => return nothing_yet(errno),
         };
-        let (mut to, mut hops) = (None, None);
+        let (mut to, mut hops, mut stamp) = (None, None, None);
         for item in message.cmsgs()? {
             if let ControlMessageOwned::Ipv6PacketInfo(info) = item {
                 to = Some(Ipv6Addr::from(info.ipi6_addr.s6_addr));
             } else if let ControlMessageOwned::Ipv6HopLimit(limit) = item {
                 hops = u8::try_from(limit).ok();
+            } else if let ControlMessageOwned::ScmTimestampns(time) = item {
+                stamp = clock::nanos(&time);
             }
         }
         let from = message.address.map(|address| address.ip());
@@ -197,6 +199,7 @@ impl Receiver {
         };
         Ok(Some(Arrival {
             len: message.bytes,
+            stamp,
             v6,
         }))
     }
@@ -221,7 +224,7 @@ impl Buffer {
     const LEN: usize = 8192;
 
     pub(super) fn new() -> Self {
-        let control = cmsg_space!(libc::in6_pktinfo, libc::c_int);
+        let control = cmsg_space!(libc::in6_pktinfo, libc::c_int, nix::sys::time::TimeSpec);
         Buffer {
             bytes: vec![0; Self::LEN],
             control,
