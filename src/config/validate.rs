@@ -62,7 +62,7 @@ pub(crate) fn validate(root: &mut Block, place: Where<'_>, diags: &mut Diags) {
             references(node, &defined, diags);
         }
     }
-    instances_in_one_group(root, place, diags);
+    groups(root, place, diags);
     for node in &root.nodes {
         complete(node, diags);
     }
@@ -143,14 +143,18 @@ fn references(node: &mut Node, defined: &[(&'static str, BTreeSet<String>)], dia
     }
 }
 
-/// An instance can follow one group only.
-fn instances_in_one_group(root: &Block, place: Where<'_>, diags: &mut Diags) {
+/// An instance can follow one group only, and a group of one has nobody to follow.
+fn groups(root: &Block, place: Where<'_>, diags: &mut Diags) {
     let mut seen: BTreeMap<&str, Span> = BTreeMap::new();
     for group in root
         .nodes
         .iter()
         .filter(|node| &*node.keyword.text == "vrrp_sync_group")
     {
+        if items(group, "group").count() == 1 {
+            let message = format!("`{}` has one member only", name(group));
+            diags.say(Severity::Note, group.keyword.span, message);
+        }
         for word in items(group, "group") {
             if let Some(first) = seen.get(&*word.text) {
                 let at = place(*first, word.span);

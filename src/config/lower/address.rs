@@ -4,7 +4,7 @@ use core::net::{IpAddr, Ipv4Addr};
 
 use std::collections::BTreeMap;
 
-use super::Lowering;
+use super::{Lowering, MAX_ADDRESSES};
 use crate::config::diag::{Severity, Span};
 use crate::config::model::Address;
 use crate::config::schema::value;
@@ -134,9 +134,15 @@ impl Lowering<'_> {
             let at = (self.place)(*first, span);
             let message = format!("{} is there on {at} already; ignored", address.cidr.addr);
             self.note(span, message);
-        } else {
+            return;
+        }
+        self.addresses = self.addresses.saturating_add(1);
+        if self.addresses <= MAX_ADDRESSES {
             list.known.insert(identity(&address), span);
             list.addresses.push(address);
+        } else if self.addresses == MAX_ADDRESSES.saturating_add(1) {
+            let message = format!("more than {MAX_ADDRESSES} addresses; the rest is left out");
+            self.diags.say(Severity::Error, span, message);
         }
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::fields::Fields;
 use super::garp::GarpDefaults;
-use super::{interface, seconds};
+use super::interface;
 use crate::config::diag::{Diags, Severity};
 use crate::config::model::{GarpGroup, Global};
 use crate::config::schema::value;
@@ -95,7 +95,7 @@ pub(super) fn global(top: &Fields<'_>, global_defs: &Fields<'_>, diags: &mut Dia
             .unwrap_or_default(),
         log_unknown_vrids: global_defs.has("log_unknown_vrids"),
         garp_groups: garp_groups(top, diags),
-        up_down_delays: up_down_delays(top),
+        up_down_delays: up_down_delays(top, diags),
     }
 }
 
@@ -141,17 +141,26 @@ fn garp_groups(top: &Fields<'_>, diags: &mut Diags) -> Vec<GarpGroup> {
     groups
 }
 
-/// Lines of `interface_up_down_delays`. With one value keepalived delays only the way down.
-fn up_down_delays(top: &Fields<'_>) -> Vec<(IfName, Duration, Duration)> {
+/// Lines of `interface_up_down_delays`. With one value keepalived delays only the way down, whatever
+/// its manual says.
+fn up_down_delays(top: &Fields<'_>, diags: &mut Diags) -> Vec<(IfName, Duration, Duration)> {
     let mut delays = Vec::new();
     for item in top.items("interface_up_down_delays") {
-        let up = item
+        let Some(name) = IfName::new(&item.keyword.text) else {
+            continue;
+        };
+        let mut values = item
             .args
-            .get(1)
-            .and_then(|word| value::duration(&word.text));
-        if let (Some(name), Some(down)) = (IfName::new(&item.keyword.text), seconds(item)) {
-            delays.push((name, down, up.unwrap_or_default()));
+            .iter()
+            .map(|word| value::duration(&word.text).unwrap_or_default());
+        let down = values.next().unwrap_or_default();
+        let up = values.next();
+        if up.is_none() {
+            let message = format!("one delay only: `{name}` is believed to be up at once");
+            let help = "write a second value to delay that too";
+            diags.help(Severity::Note, item.keyword.span, message, help);
         }
+        delays.push((name, down, up.unwrap_or_default()));
     }
     delays
 }

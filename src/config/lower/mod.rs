@@ -34,6 +34,7 @@ pub(crate) fn lower(root: &Block, place: Where<'_>, diags: &mut Diags) -> Config
         diags,
         place,
         defaults,
+        addresses: 0,
     };
     let (instances, spans) = lowering.instances(&top);
     lowering.compare(&instances, &spans);
@@ -44,11 +45,19 @@ pub(crate) fn lower(root: &Block, place: Where<'_>, diags: &mut Diags) -> Config
     }
 }
 
+/// More instances than this are not made: no router needs them, and a slip in a sequence must not
+/// eat its memory.
+const MAX_INSTANCES: usize = 8192;
+/// The same for addresses, of all instances together.
+const MAX_ADDRESSES: u32 = 32_768;
+
 /// What lowering carries along.
 struct Lowering<'a> {
     diags: &'a mut Diags,
     place: Where<'a>,
     defaults: Defaults,
+    /// Addresses made so far.
+    addresses: u32,
 }
 
 impl Lowering<'_> {
@@ -70,6 +79,11 @@ impl Lowering<'_> {
         let mut instances: Vec<VrrpInstance> = Vec::new();
         let mut spans: Vec<Span> = Vec::new();
         for node in top.all("vrrp_instance") {
+            if instances.len() >= MAX_INSTANCES {
+                let message = format!("more than {MAX_INSTANCES} instances; the rest is left out");
+                self.diags.say(Severity::Error, node.keyword.span, message);
+                break;
+            }
             let Some(instance) = self.instance(node) else {
                 continue;
             };
@@ -112,15 +126,18 @@ impl Lowering<'_> {
                     self.note(*span, message);
                 }
             }
+            let mut said = false;
             for address in instance.vips.iter().chain(&instance.excluded) {
                 let key = (address.cidr.addr, &address.dev);
-                let Some(other) = addresses.insert(key, &instance.name) else {
+                let known = addresses.insert(key, &instance.name);
+                let Some(other) = known.filter(|_| !said) else {
                     continue;
                 };
                 let message = format!(
                     "`{}` and `{other}` both have {}: when one of them gives it up the other loses it",
                     instance.name, address.cidr.addr
                 );
+                said = true;
                 self.note(*span, message);
             }
         }

@@ -199,31 +199,13 @@ static LVS: &[Keyword] = &[
     row("nftables_ipvs_start_fwmark", &[COUNT], Tier::C, "1000", "first mark used by it").never("see nftables_ipvs"),
 ];
 
-const INCLUDE_POLICIES: &[&str] = &[
-    "readable",
-    "read",
-    "match",
-    "wildcard_match",
-    "brace_match",
-    "+readable",
-    "+read",
-    "+match",
-    "+wildcard_match",
-    "+brace_match",
-    "-readable",
-    "-read",
-    "-match",
-    "-wildcard_match",
-    "-brace_match",
-];
-
 #[rustfmt::skip]
 static FILES: &[Keyword] = &[
     row("reload_check_config", &[Arg::Opt(&Arg::Str)], Tier::A, "", "check the new configuration before a reload and keep the old one on errors; always so here"),
     row("reload_time_file", &[Arg::Str], Tier::C, "", "file with the time of the next reload").never("send SIGHUP at that time, from cron for example"),
     row("reload_repeat", &[], Tier::C, "", "read reload_time_file again after each reload").never("see reload_time_file"),
     row("reload_file", &[Arg::Opt(&Arg::Str)], Tier::C, "", "file whose presence tells that the configuration is being rewritten").never("a configuration is checked whole before it is used"),
-    row("include_check", &[Arg::Opt(&Arg::Many(&Arg::Choice(INCLUDE_POLICIES)))], Tier::B, "", "how strictly includes are checked: readable, match, wildcard_match, brace_match; +x adds, -x takes away"),
+    row("include_check", &[Arg::Opt(&Arg::Many(&Arg::Str))], Tier::B, "", "how strictly includes are checked: readable, match, wildcard_match, brace_match; +x adds, -x takes away"),
     row("config_save_dir", &[Arg::Str], Tier::C, "", "directory for copies of changed configurations").never("no copies are kept"),
     row("tmp_config_directory", &[Arg::Str], Tier::C, "", "where the configuration is handed to child processes").never(ONE_PROCESS),
     row("data_use_instance", &[Arg::Bool], Tier::B, "off", "name of the process in names of dump files").detail(),

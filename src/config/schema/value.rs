@@ -213,6 +213,7 @@ fn seconds(micros: u64) -> String {
 pub fn wanted(arg: &Arg) -> String {
     let fixed = match arg {
         Arg::Int(from, to) if *to >= 2_147_483_647 => return format!("a number from {from} up"),
+        Arg::Int(from, to) if from.checked_add(1) == Some(*to) => return format!("{from} or {to}"),
         Arg::Int(from, to) => return format!("a number from {from} to {to}"),
         Arg::Secs(0, to) if *to >= 4_000_000_000_000 => "a number of seconds",
         Arg::Secs(from, to) => {
