@@ -308,21 +308,21 @@ fn every_keyword_and_option_of_the_schema_occurs_in_a_golden_configuration() {
     let words = words_of_goldens();
     let mut missing = Vec::new();
     visit(&ROOT, 0, &mut |keyword, schema| {
-        if !words.contains(keyword.name) {
-            missing.push(format!("{} of {}", keyword.name, schema.name));
+        if !words.contains(keyword.name()) {
+            missing.push(format!("{} of {}", keyword.name(), schema.name));
         }
         let items = match keyword.body {
             Body::Items(items) => items.args,
             Body::None | Body::Block(_) => &[],
         };
-        for arg in keyword.args.iter().chain(items) {
+        for arg in keyword.args().iter().chain(items) {
             let Arg::Options(options) = arg else { continue };
             for option in options
                 .rows
                 .iter()
-                .filter(|option| !words.contains(option.name))
+                .filter(|option| !words.contains(option.name()))
             {
-                missing.push(format!("option {} of {}", option.name, keyword.name));
+                missing.push(format!("option {} of {}", option.name(), keyword.name()));
             }
         }
     });

@@ -244,7 +244,7 @@ fn enclosing<'a>(scope: &Scope<'a>, name: &str) -> Option<&'a Scope<'a>> {
 
 /// What to write for a misspelt keyword.
 fn advice(schema: &'static Schema, place: Place, name: &str) -> String {
-    let right = place.keyword.name;
+    let right = place.keyword.name();
     let braces = match place.keyword.body {
         Body::None => "",
         Body::Block(_) | Body::Items(_) => " { … }",

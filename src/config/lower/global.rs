@@ -2,7 +2,6 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
-use std::collections::BTreeSet;
 
 use super::fields::Fields;
 use super::garp::GarpDefaults;
@@ -10,6 +9,7 @@ use super::interface;
 use crate::config::diag::{Diags, Severity};
 use crate::config::model::{GarpGroup, Global};
 use crate::config::schema::value;
+use crate::config::seen::Seen;
 use crate::types::{IfName, Version};
 
 /// What instances inherit.
@@ -102,7 +102,7 @@ pub(super) fn global(top: &Fields<'_>, global_defs: &Fields<'_>, diags: &mut Dia
 /// `garp_group { … }` blocks; an interface belongs to the first that names it.
 fn garp_groups(top: &Fields<'_>, diags: &mut Diags) -> Vec<GarpGroup> {
     let mut groups: Vec<GarpGroup> = Vec::new();
-    let mut known: BTreeSet<IfName> = BTreeSet::new();
+    let mut known = Seen::default();
     for node in top.all("garp_group") {
         let fields = Fields::inside(node);
         let mut interfaces: Vec<IfName> = Vec::new();
@@ -113,7 +113,7 @@ fn garp_groups(top: &Fields<'_>, diags: &mut Diags) -> Vec<GarpGroup> {
             let Some(name) = IfName::new(&word.text) else {
                 continue;
             };
-            if known.insert(name.clone()) {
+            if known.before(&word.text, word.span).is_none() {
                 interfaces.push(name);
             } else {
                 let message = format!("`{name}` is in a garp_group already; ignored");

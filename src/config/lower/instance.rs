@@ -1,7 +1,6 @@
 //! `vrrp_instance`.
 
 use core::time::Duration;
-use std::collections::BTreeSet;
 
 use super::address::AddressList;
 use super::fields::Fields;
@@ -10,6 +9,7 @@ use super::{Lowering, first, interface};
 use crate::config::diag::{Severity, Span};
 use crate::config::model::{Address, Auth, Password, TrackInterface, VrrpInstance};
 use crate::config::schema::value;
+use crate::config::seen::Seen;
 use crate::config::tree::Node;
 use crate::types::{Centis, Family, IfName, Priority, Version, Vrid};
 
@@ -501,7 +501,7 @@ impl Lowering<'_> {
         owner: bool,
     ) -> Vec<TrackInterface> {
         let mut list: Vec<TrackInterface> = Vec::new();
-        let mut known: BTreeSet<IfName> = BTreeSet::new();
+        let mut known = Seen::default();
         for item in draft.fields.items("track_interface") {
             let Some(name) = IfName::new(&item.keyword.text) else {
                 continue;
@@ -525,7 +525,10 @@ impl Lowering<'_> {
                 self.diags.say(Severity::Note, item.keyword.span, message);
                 continue;
             }
-            if !known.insert(track.interface.clone()) {
+            if known
+                .before(&item.keyword.text, item.keyword.span)
+                .is_some()
+            {
                 let message = format!("`{}` is tracked already; line ignored", track.interface);
                 self.warn(item.keyword.span, message);
                 continue;
