@@ -1,12 +1,19 @@
 //! vrrpd: keepalived's job in one small static binary. `main.rs` is a thin shell around this library
 //! so that tests and fuzz targets can link it.
 //!
-//! Rooms and who may use whom: `main → cli, os`; `os → engine, netlink, wire, types, sys`;
+//! Rooms and who may use whom: `run → cli, os`; `os → engine, netlink, wire, types, sys`;
 //! `engine → vrrp, config, netlink, wire, types`; `vrrp → wire, types`; `config → types`;
 //! `netlink, wire → types`. `tests/layers.rs` holds these arrows.
 
+pub mod cli;
 pub mod config;
+pub mod engine;
+pub mod exit;
 pub mod netlink;
+pub mod os;
+pub mod run;
+#[allow(unsafe_code)]
+mod sys;
 pub mod types;
 pub mod vrrp;
 pub mod wire;

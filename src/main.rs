@@ -1,3 +1,7 @@
 //! The `vrrpd` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(vrrpd::run::run(std::env::args_os().skip(1)))
+}

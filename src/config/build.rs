@@ -30,8 +30,10 @@ pub(crate) struct Builder {
     pending: Option<Pending>,
     words: usize,
     statements: usize,
-    /// The last token was a brace reported as having no place: its neighbors are not reported again.
+    /// The last token was a `{` reported as having no place: its neighbors are not reported again.
     stray: bool,
+    /// A `}` was one too many: until another block is opened, more of them say nothing new.
+    unbalanced: bool,
     missing: Option<Suspect>,
     extra: Option<Suspect>,
     /// The last block that belongs at top level: keyword, opener, closer.
@@ -56,6 +58,7 @@ struct Frame {
 struct Suspect {
     keyword: Word,
     close: Span,
+    swallowed: Option<Span>,
 }
 
 impl Builder {
@@ -68,6 +71,7 @@ impl Builder {
             words: 0,
             statements: 0,
             stray: false,
+            unbalanced: false,
             missing: None,
             extra: None,
             last: None,
@@ -86,6 +90,8 @@ impl Builder {
         let mut args: Vec<Word> = Vec::new();
         // Bytes after the keyword of the statement being read on this line.
         let mut range = None;
+        // Stray `{` on this line whose `}` is as meaningless.
+        let mut strays = 0_usize;
         for token in tokens.drain(..) {
             if !matches!(token, Token::Word(..)) {
                 self.end_statement(line, &mut args, range.take());
@@ -99,7 +105,7 @@ impl Builder {
                             args.push(word);
                         }
                         None => {
-                            self.flush(Some(&word.text), sources, diags)?;
+                            self.flush(Some((&word.text, indent)), sources, diags)?;
                             self.count_statement(&word, diags)?;
                             range = Some((at.end, at.end));
                             let node = Node {
@@ -113,7 +119,12 @@ impl Builder {
                     }
                     self.stray = false;
                 }
-                Token::Open(at) => self.open(at, sources, diags)?,
+                Token::Open(at) => {
+                    if !self.open(at, sources, diags)? {
+                        strays = strays.saturating_add(1);
+                    }
+                }
+                Token::Close(_) if strays > 0 => strays = strays.saturating_sub(1),
                 Token::Close(at) => self.close(at, indent, sources, diags)?,
             }
             // Only the first token of a line tells about its indentation.
@@ -162,10 +173,11 @@ impl Builder {
         }
     }
 
-    /// The pending statement got no `{`. `next`: the keyword that follows, unless a `}` or the end does.
+    /// The pending statement got no `{`. `next`: the keyword that follows and its indentation, unless a
+    /// `}` or the end follows.
     fn flush(
         &mut self,
-        next: Option<&str>,
+        next: Option<(&str, Option<u32>)>,
         sources: &Sources,
         diags: &mut Diags,
     ) -> Result<(), Stop> {
@@ -181,25 +193,39 @@ impl Builder {
             Severity::Error,
             keyword.span,
             format!("`{{` is missing after {}", keyword.text),
-            "add it at the end of the line",
+            "write it behind, on the same line or the next",
         );
         let at = keyword.span;
-        // With statements behind it the block is entered all the same. Right before a `}` or something
-        // that cannot be in it, an empty block is the reading that upsets less.
-        match next {
-            Some(next) if !(self.opens)("", next) || (self.opens)(&keyword.text, next) => {
-                self.enter(node, indent, at, sources, diags)
-            }
-            Some(_) | None => {
-                node.block = Some(Block {
-                    open: at,
-                    close: None,
-                    nodes: Vec::new(),
-                });
-                self.attach(node);
-                Ok(())
-            }
+        // With statements behind it the block is entered all the same. Otherwise an empty block is the
+        // reading that upsets less.
+        if next
+            .is_some_and(|(next, next_indent)| self.is_inside(keyword, indent, next, next_indent))
+        {
+            return self.enter(node, indent, at, sources, diags);
         }
+        node.block = Some(Block {
+            open: at,
+            close: None,
+            nodes: Vec::new(),
+        });
+        self.attach(node);
+        Ok(())
+    }
+
+    /// Whether a statement belongs to the block of the keyword before it, which has no `{` to tell.
+    fn is_inside(
+        &self,
+        keyword: &Word,
+        indent: Option<u32>,
+        next: &str,
+        next_indent: Option<u32>,
+    ) -> bool {
+        if (self.opens)("", next) && !(self.opens)(&keyword.text, next) {
+            return false;
+        }
+        // Indentation counts where the keyword itself is indented against its parent.
+        let parent = self.stack.last().and_then(|frame| frame.indent);
+        parent >= indent || parent.is_none() || next_indent > indent
     }
 
     fn attach(&mut self, node: Node) {
@@ -233,21 +259,19 @@ impl Builder {
 
     // ---- blocks ----
 
-    fn open(&mut self, at: Span, sources: &Sources, diags: &mut Diags) -> Result<(), Stop> {
-        match self.pending.take() {
-            Some(Pending { node, indent }) => {
-                self.stray = false;
-                self.enter(node, indent, at, sources, diags)
+    /// Opens the block of the pending statement; false if there is none.
+    fn open(&mut self, at: Span, sources: &Sources, diags: &mut Diags) -> Result<bool, Stop> {
+        let Some(Pending { node, indent }) = self.pending.take() else {
+            if !self.stray {
+                let text = "unexpected `{`: no keyword stands before it; ignored";
+                diags.say(Severity::Error, at, text);
             }
-            None => {
-                if !self.stray {
-                    let text = "unexpected `{`: no keyword stands before it; ignored";
-                    diags.say(Severity::Error, at, text);
-                }
-                self.stray = true;
-                Ok(())
-            }
-        }
+            self.stray = true;
+            return Ok(false);
+        };
+        self.stray = false;
+        self.enter(node, indent, at, sources, diags)?;
+        Ok(true)
     }
 
     fn enter(
@@ -272,6 +296,7 @@ impl Builder {
             self.missing = None;
             self.extra = None;
         }
+        self.unbalanced = false;
         let nodes = Vec::new();
         self.stack.push(Frame {
             node,
@@ -292,10 +317,10 @@ impl Builder {
     ) -> Result<(), Stop> {
         self.flush(None, sources, diags)?;
         let Some(frame) = self.stack.pop() else {
-            if !self.stray {
+            if !self.unbalanced {
                 self.report_extra(at, sources, diags);
             }
-            self.stray = true;
+            self.unbalanced = true;
             return Ok(());
         };
         self.stray = false;
@@ -303,6 +328,7 @@ impl Builder {
             let suspect = || Suspect {
                 keyword: frame.node.keyword.clone(),
                 close: at,
+                swallowed: frame.swallowed,
             };
             if indent < opener && self.missing.is_none() {
                 self.missing = Some(suspect());
@@ -341,7 +367,7 @@ impl Builder {
             .find_map(|frame| Some((frame, frame.swallowed?)));
         let (keyword, comment) = match (swallowed, &suspect, self.stack.last()) {
             (Some((frame, brace)), ..) => (&frame.node.keyword, Some(brace)),
-            (None, Some(suspect), _) => (&suspect.keyword, None),
+            (None, Some(suspect), _) => (&suspect.keyword, suspect.swallowed),
             (None, None, Some(frame)) => (&frame.node.keyword, None),
             (None, None, None) => return,
         };
@@ -377,7 +403,7 @@ impl Builder {
     fn report_extra(&self, at: Span, sources: &Sources, diags: &mut Diags) {
         let message = "`}` without a block to close; ignored";
         let help = match (&self.extra, &self.last) {
-            (Some(Suspect { keyword, close }), _) => format!(
+            (Some(Suspect { keyword, close, .. }), _) => format!(
                 "the `}}` on {} stands further right than {} on {}, which it closed: is it one too many?",
                 sources.place(*close, at),
                 keyword.text,

@@ -68,10 +68,22 @@ pub struct Diags {
 impl Diags {
     /// More messages than this are counted, not kept.
     pub const CAPACITY: usize = 500;
+    /// So many of the latest messages are looked through for one that says the same.
+    const RECENT: usize = 8;
 
-    /// Adds a message. The worst severity counts even beyond the capacity.
+    /// Adds a message. The worst severity counts even beyond the capacity. What was just said of the same
+    /// place is not said again: a line repeated by `~SEQ` is wrong once.
     pub fn push(&mut self, diag: Diag) {
         self.worst = self.worst.max(Some(diag.severity));
+        if self
+            .list
+            .iter()
+            .rev()
+            .take(Self::RECENT)
+            .any(|said| *said == diag)
+        {
+            return;
+        }
         if self.list.len() < Self::CAPACITY {
             self.list.push(diag);
         } else {
@@ -128,5 +140,62 @@ impl Diags {
     #[must_use]
     pub fn worst(&self) -> Option<Severity> {
         self.worst
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_message_at_the_same_place_is_kept_once() {
+        let mut diags = Diags::default();
+        for start in [1, 1, 2, 1] {
+            let span = Span {
+                file: 0,
+                start,
+                len: 1,
+            };
+            diags.say(Severity::Error, span, "m");
+            diags.say(Severity::Note, span, "n");
+        }
+        assert_eq!(diags.list().len(), 4);
+        assert_eq!(
+            (diags.suppressed(), diags.worst()),
+            (0, Some(Severity::Error))
+        );
+    }
+
+    #[test]
+    fn beyond_the_capacity_messages_are_counted_and_the_worst_still_counts() {
+        let mut diags = Diags::default();
+        for n in 0..Diags::CAPACITY {
+            diags.say(Severity::Note, Span::default(), format!("m{n}"));
+        }
+        diags.say(Severity::Fatal, Span::default(), "x");
+        assert_eq!(diags.list().len(), Diags::CAPACITY);
+        assert_eq!(
+            (diags.suppressed(), diags.worst()),
+            (1, Some(Severity::Fatal))
+        );
+    }
+
+    #[test]
+    fn a_span_reaches_to_the_end_of_another_in_its_file() {
+        let span = |file, start, len| Span { file, start, len };
+        for (name, from, to, want) in [
+            ("later", span(0, 5, 2), span(0, 10, 3), span(0, 5, 8)),
+            ("the same", span(0, 5, 2), span(0, 5, 2), span(0, 5, 2)),
+            ("before", span(0, 5, 2), span(0, 1, 1), span(0, 5, 2)),
+            ("another file", span(0, 5, 2), span(1, 10, 3), span(0, 5, 2)),
+            (
+                "far away",
+                span(0, 0, 1),
+                span(0, 100_000, 1),
+                span(0, 0, u16::MAX),
+            ),
+        ] {
+            assert_eq!(from.to(to), want, "{name}");
+        }
     }
 }

@@ -15,8 +15,10 @@ use super::{Host, Stop};
 const MAX_DEFINITIONS: usize = 10_000;
 /// Most text made by definitions and sequences, with [`STEP`] bytes counted for every single step, so
 /// that steps that make nothing are bounded too.
-const MAX_WORK: usize = 16 * 1024 * 1024;
+const MAX_WORK: usize = 12 * 1024 * 1024;
 const STEP: usize = 32;
+/// Longest arguments of `${_ENV NAME}` and its like.
+const MAX_ARGUMENTS: usize = 64;
 /// Deepest nesting of definitions within one line.
 const MAX_ROUNDS: u32 = 32;
 
@@ -87,6 +89,11 @@ impl Definitions {
         Ok(())
     }
 
+    /// Whether a name is defined.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.map.contains_key(name)
+    }
+
     /// Counts text made; this bound makes every configuration end.
     pub(crate) fn spend(&mut self, bytes: usize, at: Span, diags: &mut Diags) -> Result<(), Stop> {
         self.work = self.work.saturating_add(bytes).saturating_add(STEP);
@@ -124,13 +131,13 @@ impl Definitions {
             let first = references(&line.text).next();
             let (start, end) = first.map_or((0, 0), |first| (first.start, first.end));
             if out.text.len() > MAX_LINE || round == MAX_ROUNDS {
-                let what = line.text.get(start..end).unwrap_or("").to_owned();
-                diags.help(
-                    Severity::Error,
-                    line.span(start, end),
-                    format!("expanding {what} does not end within {MAX_LINE} bytes; line left out"),
-                    "does the definition contain itself?",
-                );
+                let what = line.text.get(start..end).unwrap_or("");
+                let message = if out.text.len() > MAX_LINE {
+                    format!("{what} makes the line longer than {MAX_LINE} bytes; line left out")
+                } else {
+                    format!("the definition of {what} leads back to itself; line left out")
+                };
+                diags.say(Severity::Error, line.span(start, end), message);
                 return Ok(None);
             }
             *line = out;
@@ -226,15 +233,23 @@ fn reference(text: &str, start: usize) -> Option<Reference<'_>> {
             ends_well: behind.is_none_or(|c| blank(c) || c == ',' || c == ')'),
         });
     };
-    let inner = inner.get(..inner.find('}')?)?;
     let name = name(inner)?;
-    let arguments = inner.get(name.len()..)?;
+    let behind = inner.get(name.len()..)?;
+    // Arguments are short; looking further would make a line full of `${a ` expensive.
+    let len = behind
+        .bytes()
+        .take(MAX_ARGUMENTS)
+        .position(|byte| byte == b'}')?;
+    let arguments = behind.get(..len)?;
     if !arguments.is_empty() && !arguments.starts_with(blank) {
         return None;
     }
     Some(Reference {
         start,
-        end: start.saturating_add(3).saturating_add(inner.len()),
+        end: start
+            .saturating_add(3)
+            .saturating_add(name.len())
+            .saturating_add(len),
         name,
         arguments,
         ends_well: true,
@@ -288,4 +303,63 @@ fn random(arguments: &str, random: u32, via: Span, diags: &mut Diags) -> String 
         .saturating_add(1);
     let offset = u64::from(random).checked_rem(count).unwrap_or(0);
     u64::from(min).saturating_add(offset).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_are_found_in_both_forms() {
+        for (text, want) in [
+            ("$A", "A:true"),
+            ("x $A,$B)$C y", "A:true B:true C:true"),
+            ("$A.x $A/24 \"$A\"", "A:false A:false A:false"),
+            ("${A}x${_B1}", "A:true _B1:true"),
+            ("${_ENV HOME}", "_ENV HOME:true"),
+            ("$ $1 ${1} ${} ${A", ""),
+            ("${A{B}", ""),
+            ("$$A", "A:true"),
+            ("$É", ""),
+        ] {
+            let found: Vec<String> = references(text)
+                .map(|r| format!("{}{}:{}", r.name, r.arguments, r.ends_well))
+                .collect();
+            assert_eq!(found.join(" "), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_reference_takes_exactly_its_bytes() {
+        for (text, want) in [
+            ("a $B c", "$B"),
+            ("a${B}c", "${B}"),
+            ("${_RANDOM 1 2}x", "${_RANDOM 1 2}"),
+        ] {
+            let found = references(text).next().map(|r| &text[r.start..r.end]);
+            assert_eq!(found, Some(want));
+        }
+    }
+
+    #[test]
+    fn random_numbers_stay_within_their_bounds() {
+        for (arguments, random_number, want) in [
+            ("", 32768, "0"),
+            (" 5", 0, "5"),
+            (" 5 6", 7, "6"),
+            (" 3 3", 9, "3"),
+            (" 0 4294967295", u32::MAX, "4294967295"),
+            (" 40000", 1, "40000"),
+        ] {
+            let mut diags = Diags::default();
+            let got = random(arguments, random_number, Span::default(), &mut diags);
+            assert_eq!(got, want, "{arguments}");
+            assert!(diags.list().is_empty(), "{arguments}");
+        }
+        for arguments in [" 6 5", " x", " 1 2 3", " -1"] {
+            let mut diags = Diags::default();
+            random(arguments, 1, Span::default(), &mut diags);
+            assert_eq!(diags.worst(), Some(Severity::Error), "{arguments}");
+        }
+    }
 }

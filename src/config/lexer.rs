@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use super::diag::{Diags, Severity, Span};
+use super::expand::Definitions;
 use super::line::{Line, blank, name, odd_blank};
 use super::tree::Word;
 
@@ -30,13 +31,21 @@ pub(crate) struct Lexer {
     encoding: Option<u16>,
     /// A curly quote on this line was reported; its partner need not be.
     curly: bool,
+    templates: Templates,
 }
 
 impl Lexer {
     /// Appends the tokens of a line.
-    pub(crate) fn lex(&mut self, line: &Line, tokens: &mut Vec<Token>, diags: &mut Diags) {
-        self.curly = false;
+    pub(crate) fn lex(
+        &mut self,
+        line: &Line,
+        definitions: &Definitions,
+        tokens: &mut Vec<Token>,
+        diags: &mut Diags,
+    ) {
         let text = line.text.as_str();
+        self.curly = false;
+        self.templates = Templates::find(text);
         let mut at = 0;
         while let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) {
             let next = at.saturating_add(c.len_utf8());
@@ -47,7 +56,7 @@ impl Lexer {
                 at = next;
                 continue;
             }
-            let template = template(text, at);
+            let template = self.templates.end(text, at);
             at = match c {
                 '"' => quoted(line, at, tokens, diags),
                 '{' if template.is_none() => {
@@ -58,7 +67,7 @@ impl Lexer {
                     tokens.push(Token::Close(line.span(at, next)));
                     next
                 }
-                _ => self.word(line, at, tokens, diags),
+                _ => self.word(line, at, definitions, tokens, diags),
             };
         }
     }
@@ -68,6 +77,7 @@ impl Lexer {
         &mut self,
         line: &Line,
         start: usize,
+        definitions: &Definitions,
         tokens: &mut Vec<Token>,
         diags: &mut Diags,
     ) -> usize {
@@ -76,7 +86,7 @@ impl Lexer {
         while let Some(rest) = text.get(end..)
             && let Some(c) = rest.chars().next()
         {
-            if let Some(after) = template(text, end) {
+            if let Some(after) = self.templates.end(text, end) {
                 report_template(line, end, after, diags);
                 end = after;
                 continue;
@@ -102,7 +112,7 @@ impl Lexer {
             self.odd_characters(line, start, raw, diags);
         }
         if raw.contains('$') {
-            report_undefined(line, start, raw, diags);
+            report_undefined(line, start, raw, definitions, diags);
         }
         let text: Box<str> = if raw.contains('\\') {
             raw.replace("\\#", "#").replace("\\!", "!").into()
@@ -202,23 +212,42 @@ fn closing(text: &str) -> Option<usize> {
 /// Length of `${NAME}` at the start of a text.
 fn unreplaced(text: &str) -> Option<usize> {
     let inner = text.strip_prefix("${")?;
-    let len = inner.find('}')?;
-    let plain = !inner
-        .get(..len)?
-        .contains(|c| blank(c) || matches!(c, '{' | '"'));
-    plain.then(|| len.saturating_add(3))
+    let (len, end) = inner
+        .char_indices()
+        .find(|(_, c)| blank(*c) || matches!(c, '{' | '}' | '"'))?;
+    (end == '}').then(|| len.saturating_add(3))
 }
 
-/// The end of the `{{ … }}` or `{% … %}` that starts at `start`.
-fn template(text: &str, start: usize) -> Option<usize> {
-    let rest = text.get(start..)?;
-    let close = match rest.get(..2)? {
-        "{{" => "}}",
-        "{%" => "%}",
-        _ => return None,
-    };
-    let len = rest.find(close)?;
-    Some(start.saturating_add(len).saturating_add(close.len()))
+/// Where the placeholders of templates in a line may end: behind its last `}}` and its last `%}`.
+#[derive(Clone, Copy, Debug, Default)]
+struct Templates {
+    value: usize,
+    tag: usize,
+}
+
+impl Templates {
+    fn find(text: &str) -> Self {
+        let behind = |close: &str| text.rfind(close).map_or(0, |at| at.saturating_add(2));
+        Self {
+            value: behind("}}"),
+            tag: behind("%}"),
+        }
+    }
+
+    /// The end of the `{{ … }}` or `{% … %}` that starts at `start`.
+    fn end(self, text: &str, start: usize) -> Option<usize> {
+        let rest = text.get(start..)?;
+        let (close, last) = match rest.get(..2)? {
+            "{{" => ("}}", self.value),
+            "{%" => ("%}", self.tag),
+            _ => return None,
+        };
+        // Without this a line of nothing but `{` would be searched once for each.
+        if last <= start.saturating_add(2) {
+            return None;
+        }
+        Some(start.saturating_add(rest.find(close)?).saturating_add(2))
+    }
 }
 
 fn report_template(line: &Line, start: usize, end: usize, diags: &mut Diags) {
@@ -231,23 +260,33 @@ fn report_template(line: &Line, start: usize, end: usize, diags: &mut Diags) {
     );
 }
 
-/// Reports `$NAME` and `${NAME}` that are still there.
-fn report_undefined(line: &Line, start: usize, raw: &str, diags: &mut Diags) {
+/// Reports `${NAME}`, and `$NAME` where it looks like one: a password may well contain a `$`.
+fn report_undefined(
+    line: &Line,
+    start: usize,
+    raw: &str,
+    definitions: &Definitions,
+    diags: &mut Diags,
+) {
     for (at, _) in raw.match_indices('$') {
-        let rest = raw.get(at.saturating_add(1)..).unwrap_or("");
+        let (before, rest) = raw.split_at_checked(at).unwrap_or((raw, ""));
+        let rest = rest.get(1..).unwrap_or("");
         let inner = rest.strip_prefix('{');
         let Some(name) = name(inner.unwrap_or(rest)) else {
             continue;
         };
         let behind = inner.unwrap_or(rest).get(name.len()..).unwrap_or("");
+        let part = |c| matches!(c, '.' | ':' | '/' | ',' | ')' | '(');
         let (whole, text) = match inner {
             Some(_) => (behind.starts_with('}'), format!("${{{name}}}")),
             None => (
-                behind.is_empty() || behind.starts_with([',', ')']),
+                (before.is_empty() || before.ends_with(part))
+                    && (behind.is_empty() || behind.starts_with(part)),
                 format!("${name}"),
             ),
         };
-        if whole {
+        // What is defined and could not be replaced was reported by the expansion.
+        if whole && !definitions.has(name) {
             let from = start.saturating_add(at);
             diags.help(
                 Severity::Error,
@@ -265,4 +304,44 @@ fn is_curly(c: char) -> bool {
 
 fn is_single(c: char) -> bool {
     matches!(c, '\u{2018}'..='\u{201b}' | '\u{ff07}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::source::span;
+
+    /// The tokens of a line as `text@start+len`.
+    fn tokens(text: &str) -> String {
+        let mut line = Line::default();
+        line.push_verbatim(text, span(0, 0, text.len()));
+        let (mut tokens, mut diags) = (Vec::new(), Diags::default());
+        Lexer::default().lex(&line, &Definitions::default(), &mut tokens, &mut diags);
+        let show = |token: &Token| match token {
+            Token::Word(word, _) => format!("{}@{}+{}", word.text, word.span.start, word.span.len),
+            Token::Open(at) => format!("<{}", at.start),
+            Token::Close(at) => format!(">{}", at.start),
+        };
+        tokens.iter().map(show).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn words_and_braces_keep_their_places() {
+        for (text, want) in [
+            ("a  bc", "a@0+1 bc@3+2"),
+            ("a{b}c", "a@0+1 <1 b@2+1 >3 c@4+1"),
+            ("a \"b c\"", "a@0+1 b c@2+5"),
+            ("a\"b\"c", "a@0+1 b@1+3 c@4+1"),
+            ("\"\"", "@0+2"),
+            ("\"a", "a@0+2"),
+            ("a\\#b", "a#b@0+4"),
+            ("a\\{", "a\\@0+2 <2"),
+            ("${A}/24 ${B", "${A}/24@0+7 $@8+1 <9 B@10+1"),
+            ("{{ a }}/{{b}} }}", "{{ a }}/{{b}}@0+13 >14 >15"),
+            ("a{{b", "a@0+1 <1 <2 b@3+1"),
+            ("日{本}", "日@0+3 <3 本@4+3 >7"),
+        ] {
+            assert_eq!(tokens(text), want, "{text}");
+        }
+    }
 }

@@ -1,8 +1,9 @@
 //! keepalived.conf: text in, typed model and diagnostics out. No I/O: files come through [`Host`].
 //!
 //! ```text
-//! bytes → source (files, include, @cond) → expand ($def, ~SEQ, ~LST) → lexer (words with spans)
-//!       → tree (nested statements) → check against schema → lower (tree → model) → validate
+//! bytes → source, file (texts, physical lines) → reader (include, @cond, $def, ~SEQ, ~LST: logical lines)
+//!       → lexer (words and braces with spans) → build (nested statements: tree)
+//!       → check against schema → lower (tree → model) → validate        diag → render (text, JSON)
 //! ```
 //! Parsing never stops at the first problem and never panics; every problem is a [`Diag`] with a place.
 
@@ -19,8 +20,10 @@
 
 mod build;
 mod check;
+pub mod command;
 pub mod diag;
 mod expand;
+mod file;
 mod include;
 mod lexer;
 mod line;
@@ -138,7 +141,7 @@ fn read(
     let mut tokens = Vec::new();
     reader.open_main(path, diags)?;
     while reader.next(&mut line, diags)? {
-        lexer.lex(&line, &mut tokens, diags);
+        lexer.lex(&line, &reader.definitions, &mut tokens, diags);
         builder.line(&line, &mut tokens, &reader.sources, diags)?;
     }
     Ok(())

@@ -7,8 +7,9 @@
 
 use super::diag::{Diags, Severity, Span};
 use super::expand::{Body, Context, Definitions, Value};
+use super::file::File;
 use super::include::{self, MAX_ALTERNATIVES, Policy};
-use super::line::{Line, MAX_LINE, blank, comment, name};
+use super::line::{Line, blank, name};
 use super::sequence::{self, Sequence};
 use super::source::{MAX_FILES, MAX_TEXT, Refused, Sources, span};
 use super::{Host, Stop};
@@ -23,7 +24,7 @@ pub(crate) struct Reader<'h> {
     host: &'h dyn Host,
     config_id: String,
     pub(crate) sources: Sources,
-    definitions: Definitions,
+    pub(crate) definitions: Definitions,
     policy: Policy,
     stack: Vec<Origin>,
 }
@@ -43,14 +44,6 @@ enum Origin {
         policy: Policy,
         at: Span,
     },
-}
-
-struct File {
-    number: u16,
-    path: Box<str>,
-    next: usize,
-    /// A line starting with `\#` was seen: the file went through a markdown editor.
-    markdown: bool,
 }
 
 /// What to do with a line.
@@ -188,6 +181,15 @@ impl<'h> Reader<'h> {
         if let Some((name, value)) = definition(&line.text) {
             let name = name.to_owned();
             self.define(&name, value, line, diags)?;
+            return Ok(Digested::Gone);
+        }
+        if let Some((len, right)) = spaced_definition(&line.text) {
+            diags.help(
+                Severity::Error,
+                line.span(0, len),
+                "a blank in front of `=` keeps this from being a definition; line left out",
+                format!("write {right}"),
+            );
             return Ok(Digested::Gone);
         }
         if let Some(head) = sequence::head(&line.text) {
@@ -490,75 +492,6 @@ impl<'h> Reader<'h> {
     }
 }
 
-impl File {
-    /// Puts the next line into `line`, comment and outer blanks gone; false at the end. Lines that are
-    /// nothing but a comment are passed over (they do not end a multi-line definition, an empty line does).
-    fn line(&mut self, sources: &Sources, line: &mut Line, diags: &mut Diags) -> bool {
-        let text = sources.text(self.number);
-        loop {
-            let start = self.next;
-            let Some(rest) = text.get(start..).filter(|rest| !rest.is_empty()) else {
-                return false;
-            };
-            let raw = rest
-                .get(..rest.find('\n').unwrap_or(rest.len()))
-                .unwrap_or("");
-            self.next = start.saturating_add(raw.len()).saturating_add(1);
-            let (data, note) = raw
-                .split_at_checked(comment(raw).unwrap_or(raw.len()))
-                .unwrap_or((raw, ""));
-            let front = raw
-                .len()
-                .saturating_sub(raw.trim_start_matches(blank).len());
-            let data = data.get(front..).unwrap_or("").trim_end_matches(blank);
-            let at = start.saturating_add(front);
-            if data.is_empty() && !note.is_empty() {
-                continue;
-            }
-            if data.len() > MAX_LINE {
-                let text = format!(
-                    "line of {} bytes, longest is {MAX_LINE}; ignored",
-                    data.len()
-                );
-                diags.say(Severity::Error, span(self.number, at, 1), text);
-                continue;
-            }
-            if data.starts_with("\\#") || data.starts_with("\\!") {
-                self.found_markdown(span(self.number, at, 2), diags);
-                continue;
-            }
-            let data = if self.markdown {
-                before_escaped_comment(data)
-            } else {
-                data
-            };
-            line.push_verbatim(data, span(self.number, at, data.len()));
-            line.indent = Some(columns(raw.get(..front).unwrap_or("")));
-            line.swallowed = swallowed(note).map(|brace| {
-                let note_start = raw.len().saturating_sub(note.len());
-                span(
-                    self.number,
-                    start.saturating_add(note_start).saturating_add(brace),
-                    1,
-                )
-            });
-            return true;
-        }
-    }
-
-    fn found_markdown(&mut self, at: Span, diags: &mut Diags) {
-        if !self.markdown {
-            self.markdown = true;
-            diags.help(
-                Severity::Error,
-                at,
-                "line begins with `\\#`: looks like markdown escaping; taken as a comment, as are others like it",
-                "remove the backslashes",
-            );
-        }
-    }
-}
-
 /// The files being read, innermost first.
 fn files(stack: &[Origin]) -> impl Iterator<Item = &File> {
     stack.iter().rev().filter_map(|origin| match origin {
@@ -591,37 +524,16 @@ fn continues(line: &mut Line) -> bool {
     continues
 }
 
-/// Width of white space, tabs at every eighth column.
-fn columns(blanks: &str) -> u32 {
-    blanks.chars().fold(0, |column: u32, c| match c {
-        '\t' => (column | 7).saturating_add(1),
-        _ => column.saturating_add(1),
-    })
-}
-
-/// In a file known to be escaped, `\#` as a word of its own starts a comment.
-fn before_escaped_comment(data: &str) -> &str {
-    let found = data.match_indices("\\#").find(|(at, mark)| {
-        let (before, behind) = data.split_at_checked(*at).unwrap_or((data, ""));
-        let behind = behind.get(mark.len()..).unwrap_or("");
-        before.ends_with(blank) && (behind.is_empty() || behind.starts_with(blank))
-    });
-    let end = found.map_or(data.len(), |(at, _)| at);
-    data.get(..end).unwrap_or(data).trim_end_matches(blank)
-}
-
-/// A `}` in a comment that no `{` in the comment explains.
-fn swallowed(note: &str) -> Option<usize> {
-    let mut depth = 0_usize;
-    note.char_indices().find_map(|(at, c)| {
-        match c {
-            '{' => depth = depth.saturating_add(1),
-            '}' if depth == 0 => return Some(at),
-            '}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        None
-    })
+/// `$NAME =value`: the length up to the `=`, and how to write it.
+fn spaced_definition(text: &str) -> Option<(usize, String)> {
+    let name = name(text.strip_prefix('$')?)?;
+    let behind = text.get(name.len().checked_add(1)?..)?;
+    let value = behind.trim_start_matches(blank).strip_prefix('=')?;
+    let value = value.trim_matches(blank);
+    Some((
+        text.len().saturating_sub(value.len()),
+        format!("${name}={value}"),
+    ))
 }
 
 /// Says which patterns found nothing, as severely as the policy wants.

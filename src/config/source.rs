@@ -12,7 +12,7 @@ use super::diag::Span;
 /// Most files one configuration may consist of; also the first number of a view.
 pub(crate) const MAX_FILES: u16 = 256;
 /// Most bytes of text over all files.
-pub(crate) const MAX_TEXT: usize = 8 * 1024 * 1024;
+pub(crate) const MAX_TEXT: usize = 4 * 1024 * 1024;
 /// Distance of the marks that make counting lines cheap without an index of every line.
 const MARK: usize = 4096;
 

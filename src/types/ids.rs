@@ -60,3 +60,12 @@ pub enum Version {
     /// RFC 5798 and 9568, IPv4 and IPv6, hundredths of a second.
     V3,
 }
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Version::V2 => "version 2",
+            Version::V3 => "version 3",
+        })
+    }
+}

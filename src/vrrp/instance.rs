@@ -1,16 +1,67 @@
-//! The state machine of one virtual router.
+//! The state machine of one virtual router (RFC 3768 §6.4, RFC 9568 §6.4, `semantics.md` §4).
+//!
+//! ```text
+//!            Start, ready                 timer
+//!   INIT ───────────────────► BACKUP ───────────────► MASTER
+//!    │  owner: to MASTER       │  ▲ ▲ stronger advert   │ │
+//!    │ Start, not ready  Fault │  │ └───────────────────┘ │
+//!    └──────────────► FAULT ◄──┘  │ Ready                 │ Fault: resign
+//!                       ▲ └───────┘                       │
+//!                       └─────────────────────────────────┘      Stop: from anywhere to INIT
+//! ```
+//!
+//! This file: what comes from inside the router (start, stop, ready, fault, priority) and the two
+//! ways in and out of MASTER. `backup.rs` and `master.rs`: adverts and timers of these states.
+//! `reception.rs`: what an advert must satisfy before any state sees it.
+//!
+//! Invariants, held by `tests/sim.rs`:
+//! * a state owns exactly the timers that mean something in it; `next_deadline` changes only
+//!   through `handle`; after `Event::Timer` at `now` it lies after `now`;
+//! * `Install` and `Withdraw` alternate, and between them the state is MASTER;
+//! * an event causes at most eight actions, and allocates nothing;
+//! * an advert that fails a check touches counters only.
 
-use super::{Event, Params, StateKind};
-use crate::types::Instant;
+use core::net::IpAddr;
+use core::time::Duration;
+
+use super::backup::{Backup, Wait};
+use super::master::Master;
+use super::reception::{self, AddressSet, Condition, Senders};
+use super::stats::bump;
+use super::{Action, Burst, Event, Notice, Params, Reason, Received, Seen, StateKind, Stats};
+use crate::types::{Instant, Priority};
 
 /// Actions of one event, in order.
-pub type Actions = heapless::Vec<super::Action, 16>;
+pub type Actions = heapless::Vec<Action, 16>;
 
 /// One virtual router.
 #[derive(Debug)]
 pub struct Instance {
-    params: Params,
-    state: StateKind,
+    pub(super) params: Params,
+    pub(super) state: State,
+    /// Where adverts are sent from.
+    pub(super) source: Option<IpAddr>,
+    /// What is missing; `None`: ready.
+    fault: Option<Reason>,
+    /// Priority after tracking; the owner's stays 255.
+    tracked: Priority,
+    /// An owner that gives way to another one (`semantics.md` §4.3).
+    pub(super) demoted: bool,
+    /// `vrrp_startup_delay`: no timer runs before.
+    pub(super) hold_until: Instant,
+    addresses: AddressSet,
+    pub(super) senders: Senders,
+    /// Sender of the last accepted advert, for `skip_check_adv_addr`.
+    last_sender: Option<IpAddr>,
+    pub(super) stats: Stats,
+}
+
+#[derive(Debug)]
+pub(super) enum State {
+    Init,
+    Fault,
+    Backup(Backup),
+    Master(Master),
 }
 
 impl Instance {
@@ -18,25 +69,310 @@ impl Instance {
     #[must_use]
     pub fn new(params: Params) -> Self {
         Instance {
+            state: State::Init,
+            source: None,
+            fault: None,
+            tracked: params.priority,
+            demoted: false,
+            hold_until: Instant::ZERO,
+            addresses: AddressSet::new(&params.addresses),
+            senders: Senders::new(params.advert_int),
+            last_sender: None,
+            stats: Stats::default(),
             params,
-            state: StateKind::Init,
         }
     }
 
     /// Takes one event; what must be done is appended to `out`, in order.
     pub fn handle(&mut self, now: Instant, event: Event<'_>, out: &mut Actions) {
-        let _ = (now, event, out, &self.params);
+        match event {
+            Event::Start { hold } => self.on_start(now, hold, out),
+            Event::Stop => self.on_stop(out),
+            Event::Advert(received) => self.on_advert(now, received, out),
+            Event::Timer => match self.state {
+                State::Init | State::Fault => {}
+                State::Backup(_) => self.backup_timer(now, out),
+                State::Master(_) => self.master_timer(now, out),
+            },
+            Event::Ready { source } => self.on_ready(now, source, out),
+            Event::Fault(why) => self.on_fault(why, out),
+            Event::Priority(priority) => self.on_priority(now, priority),
+        }
     }
 
     /// When `Event::Timer` is due; changes only through `handle`.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        None
+        match &self.state {
+            State::Init | State::Fault => None,
+            State::Backup(backup) => Some(backup.deadline()),
+            State::Master(master) => Some(master.deadline()),
+        }
     }
 
     /// Current state.
     #[must_use]
     pub fn state(&self) -> StateKind {
-        self.state
+        match self.state {
+            State::Init => StateKind::Init,
+            State::Fault => StateKind::Fault,
+            State::Backup(_) => StateKind::Backup,
+            State::Master(_) => StateKind::Master,
+        }
+    }
+
+    /// The configuration it runs with.
+    #[must_use]
+    pub fn params(&self) -> &Params {
+        &self.params
+    }
+
+    /// The address its adverts are sent from, once known.
+    #[must_use]
+    pub fn source(&self) -> Option<IpAddr> {
+        self.source
+    }
+
+    /// What is missing, in FAULT or before the start.
+    #[must_use]
+    pub fn fault(&self) -> Option<Reason> {
+        self.fault
+    }
+
+    /// The priority its adverts carry.
+    #[must_use]
+    pub fn effective_priority(&self) -> Priority {
+        if self.demoted {
+            Priority(254)
+        } else {
+            self.tracked
+        }
+    }
+
+    /// The other router that is master, as last heard; `None` as master or when none was heard.
+    #[must_use]
+    pub fn master(&self) -> Option<Seen> {
+        match &self.state {
+            State::Backup(backup) => backup.master,
+            State::Init | State::Fault | State::Master(_) => None,
+        }
+    }
+
+    /// Counters.
+    #[must_use]
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// Counters, for what `engine` finds out before an advert gets here, and to clear them.
+    pub fn stats_mut(&mut self) -> &mut Stats {
+        &mut self.stats
+    }
+}
+
+// ---- from inside the router ----
+
+impl Instance {
+    /// `semantics.md` §4.1.
+    fn on_start(&mut self, now: Instant, hold: Duration, out: &mut Actions) {
+        if !matches!(self.state, State::Init) {
+            return;
+        }
+        self.hold_until = now.after(hold);
+        if self.source.is_none() || self.fault.is_some() {
+            let why = *self.fault.get_or_insert(Reason::NoSource);
+            self.state = State::Fault;
+            self.transition(StateKind::Init, why, out);
+        } else if self.params.priority.is_owner() && hold.is_zero() {
+            self.become_master(now, Reason::Owner, out);
+        } else {
+            let wait = if self.params.priority.is_owner() {
+                Wait::Hold
+            } else if self.params.initial_master {
+                Wait::Short
+            } else {
+                Wait::Down
+            };
+            self.become_backup(now, wait, None, Reason::Startup, out);
+        }
+    }
+
+    fn on_stop(&mut self, out: &mut Actions) {
+        let from = self.state();
+        match self.state {
+            State::Init => return,
+            State::Fault | State::Backup(_) => {}
+            State::Master(_) => self.release(true, out),
+        }
+        self.demoted = false;
+        self.state = State::Init;
+        self.transition(from, Reason::Shutdown, out);
+    }
+
+    /// A new source needs no more than being known: the next advert carries it, and the next
+    /// comparison of addresses uses it.
+    fn on_ready(&mut self, now: Instant, source: IpAddr, out: &mut Actions) {
+        self.source = Some(source);
+        self.fault = None;
+        if matches!(self.state, State::Fault) {
+            let wait = if self.params.priority.is_owner() {
+                Wait::Short
+            } else {
+                Wait::Down
+            };
+            self.become_backup(now, wait, None, Reason::Recovered, out);
+        }
+    }
+
+    fn on_fault(&mut self, why: Reason, out: &mut Actions) {
+        self.fault = Some(why);
+        if matches!(why, Reason::NoSource | Reason::InterfaceMissing) {
+            self.source = None;
+        }
+        let from = self.state();
+        match self.state {
+            State::Init | State::Fault => return,
+            State::Backup(_) => {}
+            State::Master(_) => self.release(self.source.is_some(), out),
+        }
+        self.demoted = false;
+        self.state = State::Fault;
+        self.transition(from, why, out);
+    }
+
+    /// In MASTER the next advert carries it; in BACKUP the running timer is measured anew from
+    /// where it began, so the time already waited counts and repeated changes cannot postpone it.
+    fn on_priority(&mut self, now: Instant, priority: Priority) {
+        if self.params.priority.is_owner() {
+            return;
+        }
+        self.tracked = Priority(priority.0.clamp(1, 254));
+        self.backup_priority_changed(now);
+    }
+}
+
+// ---- reception ----
+
+impl Instance {
+    fn on_advert(&mut self, now: Instant, received: &Received<'_>, out: &mut Actions) {
+        if matches!(self.state, State::Init | State::Fault) {
+            return;
+        }
+        bump(&mut self.stats.advert_rcvd);
+        if !self.acceptable(now, received, out) {
+            return;
+        }
+        self.compare_addresses(now, received, out);
+        self.last_sender = Some(received.from);
+        if received.advert.priority == Priority::RESIGN {
+            bump(&mut self.stats.pri_zero_rcvd);
+        }
+        match self.state {
+            State::Init | State::Fault => {}
+            State::Backup(_) => self.backup_advert(now, received, out),
+            State::Master(_) => self.master_advert(now, received, out),
+        }
+    }
+
+    /// Whether the advert may reach the machine; says so to the operator when that changed.
+    fn acceptable(&mut self, now: Instant, received: &Received<'_>, out: &mut Actions) -> bool {
+        let from = received.from;
+        if let Err(why) = reception::check(&self.params, received) {
+            self.stats.count_reject(why, received.advert.auth);
+            if self.senders.notice(now, from, Condition::Rejected(why)) {
+                self.push(Action::Notice(Notice::Rejected { from, why }), out);
+            }
+            return false;
+        }
+        // Configured silence needs no notice.
+        if self.params.owner_ignore_adverts && self.params.priority.is_owner() {
+            return false;
+        }
+        // Our own advert, looped back, or a second router with our address: believed in no state.
+        if self.source == Some(from) {
+            bump(&mut self.stats.other_rejected);
+            if self.senders.notice(now, from, Condition::OwnAddress) {
+                self.push(Action::Notice(Notice::SameAddress { from }), out);
+            }
+            return false;
+        }
+        if self.senders.accept(from) {
+            self.push(Action::Notice(Notice::Accepted { from }), out);
+        }
+        true
+    }
+
+    /// A difference is told and counted, but the advert counts (keepalived since 2.3.3): discarding
+    /// it made two masters of every rolling change of addresses.
+    fn compare_addresses(&mut self, now: Instant, received: &Received<'_>, out: &mut Actions) {
+        let from = received.from;
+        let known = self.params.skip_check_adv_addr && self.last_sender == Some(from);
+        if known || self.addresses.same(received.advert.addresses.iter()) {
+            return;
+        }
+        bump(&mut self.stats.addr_list_err);
+        if self.senders.notice(now, from, Condition::AddressesDiffer) {
+            self.push(Action::Notice(Notice::AddressesDiffer { from }), out);
+        }
+    }
+}
+
+// ---- in and out of MASTER ----
+
+impl Instance {
+    /// `semantics.md` §4.4: the advert first, so that the others fall silent before the addresses
+    /// appear here.
+    pub(super) fn become_master(&mut self, now: Instant, why: Reason, out: &mut Actions) {
+        let from = self.state();
+        self.demoted = false;
+        self.state = State::Master(Master::new(now, self.params.advert_int));
+        bump(&mut self.stats.become_master);
+        self.push(Action::SendAdvert(self.effective_priority()), out);
+        self.push(Action::Install, out);
+        self.push(Action::Announce(Burst::Master), out);
+        self.transition(from, why, out);
+    }
+
+    /// `semantics.md` §4.5. Resigning is for leaving of our own accord; who yields to a stronger
+    /// router stays quiet, or the others would start an election against it.
+    pub(super) fn release(&mut self, resign: bool, out: &mut Actions) {
+        bump(&mut self.stats.release_master);
+        if resign {
+            self.push(Action::SendAdvert(Priority::RESIGN), out);
+        }
+        self.push(Action::Silence, out);
+        self.push(Action::Withdraw, out);
+    }
+
+    pub(super) fn become_backup(
+        &mut self,
+        now: Instant,
+        wait: Wait,
+        master: Option<Seen>,
+        why: Reason,
+        out: &mut Actions,
+    ) {
+        let from = self.state();
+        self.state = State::Backup(Backup::new(self.params.advert_int, master));
+        self.arm(now, wait);
+        self.transition(from, why, out);
+    }
+
+    /// Tells the change from `from` to what is the state now.
+    fn transition(&mut self, from: StateKind, why: Reason, out: &mut Actions) {
+        let to = self.state();
+        self.push(Action::Transition { from, to, why }, out);
+    }
+
+    /// Appends an action. The queue holds twice what the worst event can cause.
+    pub(super) fn push(&mut self, action: Action, out: &mut Actions) {
+        if let Action::SendAdvert(priority) = action {
+            bump(&mut self.stats.advert_sent);
+            if priority == Priority::RESIGN {
+                bump(&mut self.stats.pri_zero_sent);
+            }
+        }
+        let pushed = out.push(action);
+        debug_assert!(pushed.is_ok(), "action queue overflow at {action:?}");
     }
 }

@@ -3,8 +3,30 @@
 //! Knows neither sockets nor the kernel nor the configuration file: `engine` translates the model
 //! into [`Params`], packets and link changes into [`Event`]s, and carries out the [`Action`]s in order.
 
-mod instance;
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects
+    )
+)]
 
+mod backup;
+mod election;
+pub mod garp;
+mod instance;
+mod master;
+pub mod priority;
+mod reception;
+mod stats;
+#[cfg(test)]
+mod tests;
+mod timers;
+
+use core::fmt;
 use core::net::IpAddr;
 use core::time::Duration;
 
@@ -12,6 +34,7 @@ use crate::types::{Centis, Family, Priority, Version, Vrid};
 use crate::wire::vrrp::{Advert, Auth};
 
 pub use instance::{Actions, Instance};
+pub use stats::Stats;
 
 /// What an instance must know of its configuration.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -50,6 +73,32 @@ pub struct Params {
     pub timer_expired_backup: Option<u8>,
     /// Advertised addresses, to compare with what others advertise.
     pub addresses: Vec<IpAddr>,
+    /// Unicast: refuse adverts from anybody but `peers`, and hold those to their TTL bounds.
+    pub check_source: bool,
+    /// Unicast peers; looked at only with `check_source`.
+    pub peers: Vec<Peer>,
+}
+
+/// A unicast peer, as far as reception is concerned.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Peer {
+    /// Its address.
+    pub addr: IpAddr,
+    /// Smallest TTL accepted from it.
+    pub min_ttl: u8,
+    /// Largest TTL accepted from it.
+    pub max_ttl: u8,
+}
+
+/// The master as last heard.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Seen {
+    /// Its primary address.
+    pub addr: IpAddr,
+    /// Its priority.
+    pub priority: Priority,
+    /// Its interval.
+    pub interval: Centis,
 }
 
 /// State as users know it; the numbers are keepalived's (JSON).
@@ -63,6 +112,18 @@ pub enum StateKind {
     Master = 2,
     /// Something it needs is missing.
     Fault = 3,
+}
+
+impl fmt::Display for StateKind {
+    /// keepalived's word: `INIT`, `BACKUP`, `MASTER`, `FAULT`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            StateKind::Init => "INIT",
+            StateKind::Backup => "BACKUP",
+            StateKind::Master => "MASTER",
+            StateKind::Fault => "FAULT",
+        })
+    }
 }
 
 /// An advertisement that passed the codec, with what the IP header said.
@@ -133,8 +194,40 @@ pub enum Reason {
     NoPeer,
     /// What was missing is back.
     Recovered,
+    /// Adverts cannot be received: the kernel refused the socket.
+    CannotListen,
     /// The daemon ends.
     Shutdown,
+}
+
+impl Reason {
+    /// The word that log, status, notifications and metrics share.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Reason::Startup => "startup",
+            Reason::MasterDown => "master_down",
+            Reason::MasterResigned => "master_resigned",
+            Reason::Preempt => "preempt",
+            Reason::Owner => "owner",
+            Reason::HigherPriority => "higher_priority",
+            Reason::HigherAddress => "higher_address",
+            Reason::TimerExpired => "timer_expired",
+            Reason::InterfaceDown => "interface_down",
+            Reason::InterfaceMissing => "interface_missing",
+            Reason::NoSource => "no_source",
+            Reason::NoPeer => "no_peer",
+            Reason::Recovered => "recovered",
+            Reason::CannotListen => "cannot_listen",
+            Reason::Shutdown => "shutdown",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
 }
 
 /// Intent; `engine` knows the addresses. Order is the contract (`semantics.md` §4.4, §4.5).
@@ -146,7 +239,7 @@ pub enum Action {
     Install,
     /// Remove them.
     Withdraw,
-    /// Tell the neighbours where the addresses are.
+    /// Tell the neighbors where the addresses are.
     Announce(Burst),
     /// Stop telling them.
     Silence,
@@ -221,7 +314,7 @@ pub enum Notice {
 /// Why a well-formed advert is discarded (`semantics.md` §3); each has a counter.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reject {
-    /// TTL or hop limit is not 255 on a multicast instance.
+    /// TTL or hop limit is not 255 on a multicast instance, or outside the unicast peer's bounds.
     Ttl(u8),
     /// Version differs from ours.
     Version(Version),
@@ -229,8 +322,10 @@ pub enum Reject {
     AuthType,
     /// v2 password differs from ours.
     AuthFailed,
-    /// v2 interval differs from ours.
+    /// v2 interval differs from ours, or an interval of 0.
     Interval(Centis),
     /// Unicast to a multicast instance, or the other way round.
     Transport,
+    /// `check_source`: not one of our peers.
+    Source,
 }

@@ -1,11 +1,50 @@
 //! VRRP advertisements, versions 2 and 3 (RFC 3768 §5.1, RFC 9568 §5.1).
+//!
+//! ```text
+//!  0                   1                   2                   3
+//!  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+//! +-------+-------+---------------+---------------+---------------+
+//! |version| type 1|     VRID      |   priority    |     count     |
+//! +-------+-------+---------------+---------------+---------------+
+//! |   auth type   |  interval, s  |           checksum            |  v2
+//! +-------+-------+---------------+                               |
+//! | zero  |     interval, cs      |                               |  v3
+//! +-------+-----------------------+-------------------------------+
+//! |             count addresses of 4 (v3 IPv6: 16) bytes          |
+//! |             8 bytes of authentication data, v2 only           |
+//! ```
+//!
+//! The checksum covers the message; in v3 over IPv6 also a pseudo header. Over IPv4 the v3 standards
+//! were read both ways, and keepalived up to 1.3.6 put the multicast group into the pseudo header of
+//! unicast adverts too: we accept all three forms ([`ChecksumForm`]) and say which one it was.
+//!
+//! A count of 0 is accepted although RFC 9568 §5.2.5 forbids it: keepalived sends it when all addresses
+//! are excluded ones, and to drop it would make two masters.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr};
 
+use super::checksum::{Pseudo, Sum};
+use super::cursor::{Reader, Writer, patch_u16_be};
+use super::{Malformed, Unfit};
 use crate::types::{Centis, Family, Priority, Version, Vrid};
 
+/// IP protocol number.
+pub const PROTOCOL: u8 = 112;
+/// Bytes before the addresses.
+pub const HEADER_LEN: usize = 8;
+/// Longest message: v3, 255 IPv6 addresses.
+pub const MAX_LEN: usize = HEADER_LEN + 255 * 16;
+/// The IPv4 group adverts go to (RFC 9568 §5.1.1.2).
+pub const GROUP_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
+
+const AUTH_LEN: usize = 8;
+const CHECKSUM_AT: usize = 6;
+const ADVERTISEMENT: u8 = 1;
+/// Shortest Ethernet payload, and the bytes a removed VLAN tag leaves: what padding fills up to.
+const PADDED_TO: usize = 46 + 4;
+
 /// Authentication as VRRPv2 carries it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Auth {
     /// Type 0 (and every VRRPv3 packet).
     None,
@@ -15,6 +54,18 @@ pub enum Auth {
     Ah,
     /// Any other type.
     Other(u8),
+}
+
+impl core::fmt::Debug for Auth {
+    /// The password is a secret, also in logs.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Auth::None => f.write_str("None"),
+            Auth::Pass(_) => f.write_str("Pass(********)"),
+            Auth::Ah => f.write_str("Ah"),
+            Auth::Other(kind) => write!(f, "Other({kind})"),
+        }
+    }
 }
 
 /// The address list, as bytes of the packet.
@@ -61,4 +112,254 @@ pub struct Advert<'a> {
     pub auth: Auth,
     /// The list of addresses.
     pub addresses: Addresses<'a>,
+}
+
+/// What a checksum covers besides the message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ChecksumForm {
+    /// Nothing: v2, and v3 over IPv4 with `v3_checksum_as_v2`.
+    Plain,
+    /// The pseudo header: v3 over IPv6, and v3 over IPv4 by default.
+    Pseudo,
+    /// A pseudo header with 224.0.0.18 for whatever destination: `old_unicast_checksum`.
+    OldUnicast,
+    /// Left zero for the kernel (`IPV6_CHECKSUM` at offset 6); never the form of a received packet.
+    Kernel,
+}
+
+/// A received advertisement.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Parsed<'a> {
+    /// What it says.
+    pub advert: Advert<'a>,
+    /// How it was summed.
+    pub checksum: ChecksumForm,
+}
+
+/// An advertisement to be sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AdvertOut<'a> {
+    /// Its version.
+    pub version: Version,
+    /// Virtual router.
+    pub vrid: Vrid,
+    /// Our priority, 0 to resign.
+    pub priority: Priority,
+    /// Our interval.
+    pub interval: Centis,
+    /// v2 authentication; `None` in v3.
+    pub auth: Auth,
+    /// At most 255 addresses of one family.
+    pub addresses: &'a [IpAddr],
+}
+
+/// Length of a message with `count` addresses.
+#[must_use]
+pub const fn len(version: Version, family: Family, count: usize) -> usize {
+    let auth = match version {
+        Version::V2 => AUTH_LEN,
+        Version::V3 => 0,
+    };
+    count
+        .saturating_mul(family.addr_len())
+        .saturating_add(HEADER_LEN)
+        .saturating_add(auth)
+}
+
+// ---- reception ----
+
+/// Takes a message apart. `net` says by which addresses it came; its family is the addresses' family.
+pub fn parse<'a>(payload: &'a [u8], net: &Pseudo) -> Result<Parsed<'a>, Malformed> {
+    let family = Family::of(net.dst);
+    if payload.len() < HEADER_LEN {
+        return Err(Malformed::VrrpLength {
+            found: payload.len(),
+            expected: HEADER_LEN,
+        });
+    }
+    let mut r = Reader::new(payload);
+    let [first, vrid, priority, count] = r.array()?;
+    let version = match (first >> 4, family) {
+        (2, Family::V4) => Version::V2,
+        (2, Family::V6) => return Err(Malformed::VrrpV2OverIpv6),
+        (3, _) => Version::V3,
+        (other, _) => return Err(Malformed::VrrpVersion(other)),
+    };
+    let message = trim(payload, family, len(version, family, usize::from(count)))?;
+    if first & 0x0f != ADVERTISEMENT {
+        return Err(Malformed::VrrpType(first & 0x0f));
+    }
+    let timing: [u8; 2] = r.array()?;
+    let [kind, secs] = timing;
+    let checksum = verify(message, version, net, r.u16_be()?)?;
+    let vrid = Vrid::new(vrid).ok_or(Malformed::VrrpVrid)?;
+    let interval = match version {
+        Version::V2 => Centis::from_secs(secs),
+        Version::V3 => Centis(u16::from_be_bytes(timing) & Centis::MAX_V3.0),
+    };
+    if interval.0 == 0 {
+        return Err(Malformed::VrrpInterval);
+    }
+    let bytes = r.bytes(usize::from(count).saturating_mul(family.addr_len()))?;
+    let auth = match version {
+        Version::V2 => auth(kind, r.array()?),
+        Version::V3 => Auth::None,
+    };
+    Ok(Parsed {
+        advert: Advert {
+            version,
+            vrid,
+            priority: Priority(priority),
+            interval,
+            auth,
+            addresses: Addresses { family, bytes },
+        },
+        checksum,
+    })
+}
+
+/// The `needed` bytes of the message. Behind them only the padding of a short frame is tolerated.
+fn trim(payload: &[u8], family: Family, needed: usize) -> Result<&[u8], Malformed> {
+    let padded = PADDED_TO.saturating_sub(match family {
+        Family::V4 => 20,
+        Family::V6 => 40,
+    });
+    match payload.get(..needed) {
+        Some(message) if payload.len() == needed || payload.len() <= padded => Ok(message),
+        _ => Err(Malformed::VrrpLength {
+            found: payload.len(),
+            expected: needed,
+        }),
+    }
+}
+
+/// Which form of checksum makes `message` intact.
+fn verify(
+    message: &[u8],
+    version: Version,
+    net: &Pseudo,
+    found: u16,
+) -> Result<ChecksumForm, Malformed> {
+    let plain = Sum::new().bytes(message);
+    let with = |net: &Pseudo| plain.pseudo(net, PROTOCOL, wire_len(message));
+    let wrong = |sum: Sum| {
+        Err(Malformed::VrrpChecksum {
+            found,
+            expected: sum.expected(found),
+        })
+    };
+    let (pseudo, ipv4) = (with(net), net.dst.is_ipv4());
+    match version {
+        Version::V2 if plain.verifies() => Ok(ChecksumForm::Plain),
+        Version::V2 => wrong(plain),
+        Version::V3 if pseudo.verifies() => Ok(ChecksumForm::Pseudo),
+        Version::V3 if ipv4 && plain.verifies() => Ok(ChecksumForm::Plain),
+        Version::V3 if ipv4 && with(&old_unicast(net)).verifies() => Ok(ChecksumForm::OldUnicast),
+        Version::V3 => wrong(pseudo),
+    }
+}
+
+fn auth(kind: u8, data: [u8; AUTH_LEN]) -> Auth {
+    match kind {
+        0 => Auth::None,
+        1 => Auth::Pass(data),
+        2 => Auth::Ah,
+        other => Auth::Other(other),
+    }
+}
+
+// ---- emission ----
+
+/// Writes a message and returns its length. `net` is needed by the forms that cover it.
+pub fn emit(
+    advert: &AdvertOut<'_>,
+    net: Option<&Pseudo>,
+    form: ChecksumForm,
+    buf: &mut [u8],
+) -> Result<usize, Unfit> {
+    let count = advert.addresses.len();
+    let mut w = Writer::new(buf);
+    w.u8(match advert.version {
+        Version::V2 => 0x20 | ADVERTISEMENT,
+        Version::V3 => 0x30 | ADVERTISEMENT,
+    })?;
+    w.bytes(&[advert.vrid.get(), advert.priority.0])?;
+    w.u8(u8::try_from(count).map_err(|_| Unfit::AddressCount(count))?)?;
+    let data = emit_timing(advert, &mut w)?;
+    w.u16_be(0)?;
+    let family = advert.addresses.first().map(|first| Family::of(*first));
+    for addr in advert.addresses {
+        let here = Family::of(*addr);
+        if Some(here) != family || (advert.version, here) == (Version::V2, Family::V6) {
+            return Err(Unfit::AddressFamily);
+        }
+        w.addr(*addr)?;
+    }
+    if advert.version == Version::V2 {
+        w.bytes(&data)?;
+    }
+    let len = w.written();
+    let message = buf.get(..len).unwrap_or_default();
+    if let Some(sum) = sum(message, advert.version, net, form)? {
+        patch_u16_be(buf, CHECKSUM_AT, sum.checksum())?;
+    }
+    Ok(len)
+}
+
+/// Writes bytes 4 and 5, where the versions differ, and returns v2's authentication data.
+fn emit_timing(advert: &AdvertOut<'_>, w: &mut Writer<'_>) -> Result<[u8; AUTH_LEN], Unfit> {
+    let (kind, data) = match advert.auth {
+        Auth::None => (0, [0; AUTH_LEN]),
+        Auth::Pass(text) => (1, text),
+        Auth::Ah => (2, [0; AUTH_LEN]),
+        Auth::Other(kind) => (kind, [0; AUTH_LEN]),
+    };
+    let interval = advert.interval;
+    match advert.version {
+        Version::V2 => {
+            let secs = interval.as_secs();
+            if secs == 0 || Centis::from_secs(secs) != interval {
+                return Err(Unfit::Interval(interval));
+            }
+            w.bytes(&[kind, secs])?;
+        }
+        Version::V3 if advert.auth != Auth::None => return Err(Unfit::Authentication),
+        Version::V3 if interval.0 == 0 || interval > Centis::MAX_V3 => {
+            return Err(Unfit::Interval(interval));
+        }
+        Version::V3 => w.u16_be(interval.0)?,
+    }
+    Ok(data)
+}
+
+/// The sum that `form` names; `None` where the kernel does it.
+fn sum(
+    message: &[u8],
+    version: Version,
+    net: Option<&Pseudo>,
+    form: ChecksumForm,
+) -> Result<Option<Sum>, Unfit> {
+    let plain = Sum::new().bytes(message);
+    let ipv4 = net.is_none_or(|net| net.dst.is_ipv4());
+    let with = |net: &Pseudo| Ok(Some(plain.pseudo(net, PROTOCOL, wire_len(message))));
+    match (version, form, net) {
+        (Version::V2, _, _) => Ok(Some(plain)),
+        (Version::V3, ChecksumForm::Kernel, _) => Ok(None),
+        (Version::V3, ChecksumForm::Plain, _) if ipv4 => Ok(Some(plain)),
+        (Version::V3, ChecksumForm::Pseudo, Some(net)) => with(net),
+        (Version::V3, ChecksumForm::OldUnicast, Some(net)) if ipv4 => with(&old_unicast(net)),
+        (Version::V3, _, _) => Err(Unfit::ChecksumForm),
+    }
+}
+
+fn old_unicast(net: &Pseudo) -> Pseudo {
+    Pseudo {
+        src: net.src,
+        dst: IpAddr::V4(GROUP_V4),
+    }
+}
+
+/// A message's length as a pseudo header has it; none exceeds [`MAX_LEN`].
+fn wire_len(message: &[u8]) -> u16 {
+    u16::try_from(message.len()).unwrap_or(u16::MAX)
 }

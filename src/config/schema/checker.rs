@@ -81,7 +81,7 @@ static RETRY: &[Keyword] = &[
 
 #[rustfmt::skip]
 static RETRY_ALIAS: &[Keyword] = &[
-    row!("nb_get_retry", [COUNT], S, "", "same as retry").old(),
+    row!("nb_get_retry" = "retry", [COUNT], S).old(),
 ];
 
 #[rustfmt::skip]

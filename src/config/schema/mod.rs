@@ -41,7 +41,7 @@ static ROOT_ROWS: &[Keyword] = &[
     row!("vrrp_script", [Arg::Name(255)], S, "", "a command run again and again, whose result instances track").block(&track::SCRIPT).repeat().not_yet(Why::ScriptGood),
     row!("vrrp_track_process", [Arg::Name(255)], A, "", "processes that must be running").block(&track::PROCESS).repeat().not_yet(Why::ProcessGood),
     row!("track_file", [Arg::Name(255)], A, "", "a file whose number changes priorities").block(&track::FILE).repeat().not_yet(Why::FileZero),
-    row!("vrrp_track_file", [Arg::Name(255)], A, "", "same as track_file").block(&track::FILE).repeat().not_yet(Why::FileZero).old(),
+    row!("vrrp_track_file" = "track_file", [Arg::Name(255)], A).block(&track::FILE).repeat().not_yet(Why::FileZero).old(),
     row!("bfd_instance", [Arg::Name(31)], B, "", "a BFD session with a neighbor").block(&track::BFD).repeat().not_yet(Why::BfdUp),
     row!("garp_group", [], B, "", "interfaces that share one pace of gratuitous ARP").block(&global::GARP_GROUP).repeat(),
     row!("interface_up_down_delays", [], A, "0", "seconds an interface must stay down or up before it is believed: `IF down [up]`, 0-255").items(&global::UP_DOWN_DELAYS).repeat(),

@@ -170,7 +170,7 @@ pub enum Alias {
 /// A keyword.
 #[derive(Clone, Copy, Debug)]
 pub struct Keyword {
-    /// Name, default and documentation, separated by NUL.
+    /// Name, default, name it is another spelling of, and documentation, separated by NUL.
     text: &'static str,
     /// Words after it.
     arg: Arg,
@@ -182,34 +182,57 @@ pub struct Keyword {
     pub support: Support,
     /// May stand several times in its block.
     pub multi: bool,
-    /// Whether it is another spelling; its documentation says of what: `same as NAME`.
+    /// Whether it is another spelling.
     pub alias: Alias,
 }
 
+/// The texts of a row in one piece. Documentation is not in the daemon's binary, where 600 lines of it
+/// would be dead weight; the feature `reference` has it for whoever prints the reference.
+#[cfg(any(test, feature = "reference"))]
+macro_rules! text {
+    ($name:literal, $default:literal, $canonical:literal, $doc:expr) => {
+        concat!($name, "\0", $default, "\0", $canonical, "\0", $doc)
+    };
+}
+#[cfg(not(any(test, feature = "reference")))]
+macro_rules! text {
+    ($name:literal, $default:literal, $canonical:literal, $doc:expr) => {
+        concat!($name, "\0", $default, "\0", $canonical)
+    };
+}
+
+/// The arguments of a row as one value.
+macro_rules! args {
+    () => { $crate::config::schema::Arg::None };
+    ($arg:expr) => { $arg };
+    ($($arg:expr),+) => { $crate::config::schema::Arg::Seq(&[$($arg),+]) };
+}
+
 /// A row: name, arguments, tier, default as it would be written (empty: none), one line of documentation
-/// with unit and range. Without braces, supported, once per block; the methods change that.
+/// with unit and range; or `name = other name`, arguments, tier for another spelling. Without
+/// braces, supported, once per block; the methods change that.
 macro_rules! row {
-    ($name:literal, [], $tier:ident, $default:literal, $doc:literal) => {
-        row!(@ $name, Arg::None, $tier, $default, $doc)
-    };
-    ($name:literal, [$arg:expr], $tier:ident, $default:literal, $doc:literal) => {
-        row!(@ $name, $arg, $tier, $default, $doc)
-    };
-    ($name:literal, [$($arg:expr),+], $tier:ident, $default:literal, $doc:literal) => {
-        row!(@ $name, Arg::Seq(&[$($arg),+]), $tier, $default, $doc)
-    };
-    (@ $name:literal, $arg:expr, $tier:ident, $default:literal, $doc:literal) => {
+    ($name:literal, [$($arg:expr),*], $tier:ident, $default:literal, $doc:literal) => {
         $crate::config::schema::Keyword::new(
-            concat!($name, "\0", $default, "\0", $doc),
-            $arg,
+            $crate::config::schema::row::text!($name, $default, "", $doc),
+            $crate::config::schema::row::args!($($arg),*),
             $crate::config::schema::Tier::$tier,
+            $crate::config::schema::Alias::No,
+        )
+    };
+    ($name:literal = $canonical:literal, [$($arg:expr),*], $tier:ident) => {
+        $crate::config::schema::Keyword::new(
+            $crate::config::schema::row::text!($name, "", $canonical, concat!("same as ", $canonical)),
+            $crate::config::schema::row::args!($($arg),*),
+            $crate::config::schema::Tier::$tier,
+            $crate::config::schema::Alias::Same,
         )
     };
 }
-pub(super) use row;
+pub(super) use {args, row, text};
 
 impl Keyword {
-    pub(super) const fn new(text: &'static str, arg: Arg, tier: Tier) -> Self {
+    pub(super) const fn new(text: &'static str, arg: Arg, tier: Tier, alias: Alias) -> Self {
         Keyword {
             text,
             arg,
@@ -217,7 +240,7 @@ impl Keyword {
             tier,
             support: Support::Supported,
             multi: false,
-            alias: Alias::No,
+            alias,
         }
     }
 
@@ -251,13 +274,7 @@ impl Keyword {
         self
     }
 
-    /// Another spelling, as good as the one in `same as …`.
-    pub(super) const fn same(mut self) -> Self {
-        self.alias = Alias::Same;
-        self
-    }
-
-    /// A spelling out of use for the one in `same as …`.
+    /// The other spelling is out of use.
     pub(super) const fn old(mut self) -> Self {
         self.alias = Alias::Old;
         self
@@ -287,9 +304,10 @@ impl Keyword {
     }
 
     /// One line of documentation, with unit and range.
+    #[cfg(any(test, feature = "reference"))]
     #[must_use]
     pub fn doc(&self) -> &'static str {
-        self.part(2)
+        self.part(3)
     }
 
     /// Words after it.
@@ -309,7 +327,7 @@ impl Keyword {
     pub fn canonical_name(&self) -> &'static str {
         match self.alias {
             Alias::No => self.name(),
-            Alias::Same | Alias::Old => self.doc().strip_prefix("same as ").unwrap_or(""),
+            Alias::Same | Alias::Old => self.part(2),
         }
     }
 

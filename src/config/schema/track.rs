@@ -147,7 +147,7 @@ static FILE_ROWS: &[Keyword] = &[
 #[rustfmt::skip]
 static BFD_ROWS: &[Keyword] = &[
     row!("neighbor_ip", [Arg::Ip], B, "", "the neighbor; required"),
-    row!("neighbour_ip", [Arg::Ip], B, "", "same as neighbor_ip").same(),
+    row!("neighbour_ip" = "neighbor_ip", [Arg::Ip], B),
     row!("source_ip", [Arg::Ip], B, "", "our address"),
     row!("min_rx", [Arg::Int(1, 1_000_000)], B, "10", "milliseconds between packets we can receive"),
     row!("min_tx", [Arg::Int(1, 1_000_000)], B, "10", "milliseconds between packets we send"),

@@ -150,9 +150,9 @@ static TIMING: &[Keyword] = &[
     row!("down_timer_adverts", [Arg::Int(1, 100)], B, "", "missed adverts before takeover, 1-100; vrrp_down_timer_adverts without it"),
     row!("owner_ignore_adverts", [Arg::Bool], B, "", "as vrrp_owner_ignore_adverts, for this instance"),
     row!("timer_expired_backup", [Arg::Opt(&Arg::Int(1, 254))], B, "", "with nopreempt: go to BACKUP when our own timer ran this many adverts late, 1-254; down_timer_adverts when no number is given"),
-    row!("thread_timer_expired", [Arg::Opt(&Arg::Int(1, 254))], B, "", "same as timer_expired_backup").same(),
+    row!("thread_timer_expired" = "timer_expired_backup", [Arg::Opt(&Arg::Int(1, 254))], B),
     row!("garp_extra_if", [Arg::Opt(&Arg::Choice(&"all")), Arg::Secs(0, 86_400_000)], C, "", "seconds between gratuitous ARPs on base interfaces, 0-86400").never(Why::GarpInterfaces),
-    row!("vmac_garp_intvl", [Arg::Opt(&Arg::Choice(&"all")), Arg::Secs(0, 86_400_000)], C, "", "same as garp_extra_if").never(Why::GarpInterfaces).same(),
+    row!("vmac_garp_intvl" = "garp_extra_if", [Arg::Opt(&Arg::Choice(&"all")), Arg::Secs(0, 86_400_000)], C).never(Why::GarpInterfaces),
 ];
 
 #[rustfmt::skip]

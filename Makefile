@@ -1,0 +1,79 @@
+# vrrpd. `make help` lists the targets; GNU make and a POSIX shell are assumed.
+# `make demo`, `make test` and `make bench` do their own set-up (as root on Debian they install what is
+# missing; otherwise they say what to install) and need no root to run.
+
+CARGO   ?= cargo
+PREFIX  ?= /usr/local
+DESTDIR ?=
+TARGET  ?= x86_64-unknown-linux-musl
+DIST    := $(CURDIR)/target/dist
+LAB     := --manifest-path tests/lab/Cargo.toml --locked
+
+# Size budgets in bytes (1 KB = 1024): 750 KB and 1.6 MB.
+SMALL_MAX := 768000
+FULL_MAX  := 1677721
+
+.DEFAULT_GOAL := help
+.PHONY: help build static small test bench size demo deps install clean fmt lint
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+
+build: ## release build for this machine: target/release/vrrpd
+	@tests/deps/ensure build
+	$(CARGO) build --release --locked
+
+static: ## static binary, full flavour, in target/dist (TARGET=... for another machine)
+	@tests/deps/ensure build
+	cross/build.sh $(TARGET) full $(DIST)
+
+small: ## static binary, small flavour, in target/dist
+	@tests/deps/ensure build
+	cross/build.sh $(TARGET) small $(DIST)
+
+test: deps ## all tests, those on a live kernel in private namespaces included
+	$(CARGO) test --locked
+	$(CARGO) build --locked
+	VRRPD_BIN=$(CURDIR)/target/debug/vrrpd $(CARGO) test $(LAB)
+
+demo: ## see a router die and the other take over (8 seconds)
+	@tests/deps/ensure build lab
+	@$(CARGO) build --release --locked
+	@$(CARGO) build $(LAB) --bin demo
+	@echo
+	@VRRPD_BIN=$(CURDIR)/target/release/vrrpd $(CARGO) run -q $(LAB) --bin demo </dev/null
+
+bench: deps ## measure against Debian's keepalived; QUICK=1 for 3 minutes instead of 12
+	@$(MAKE) --no-print-directory static
+	@$(CARGO) build --release $(LAB) --bin bench
+	@VRRPD_BIN=$(DIST)/vrrpd-$(TARGET)-full QUICK=$(QUICK) $(CARGO) run -q --release $(LAB) --bin bench </dev/null
+
+size: static small ## static sizes against the budgets
+	@fail=0; for f in "small $(SMALL_MAX)" "full $(FULL_MAX)"; do \
+	    set -- $$f; n=$$(wc -c <$(DIST)/vrrpd-$(TARGET)-$$1); verdict=ok; \
+	    [ $$n -le $$2 ] || { verdict='OVER BUDGET'; fail=1; }; \
+	    printf '%-5s %8d bytes, budget %8d: %s\n' $$1 $$n $$2 "$$verdict"; \
+	done; exit $$fail
+
+deps: ## what building, testing and measuring needs
+	@tests/deps/ensure build lab peers
+
+install: build ## into $(DESTDIR)$(PREFIX)/sbin
+	install -D -m 755 target/release/vrrpd $(DESTDIR)$(PREFIX)/sbin/vrrpd
+	install -d $(DESTDIR)$(PREFIX)/share/doc/vrrpd
+	install -m 644 configs/*.conf $(DESTDIR)$(PREFIX)/share/doc/vrrpd/
+
+fmt: ## format the sources
+	$(CARGO) fmt
+	$(CARGO) fmt --manifest-path tests/lab/Cargo.toml
+
+lint: ## format check and lints, warnings are errors
+	$(CARGO) fmt --check
+	$(CARGO) fmt --manifest-path tests/lab/Cargo.toml --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --all-targets --no-default-features -- -D warnings
+	$(CARGO) clippy $(LAB) --all-targets -- -D warnings
+
+clean: ## remove everything built
+	$(CARGO) clean
+	$(CARGO) clean --manifest-path tests/lab/Cargo.toml

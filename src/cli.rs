@@ -1,0 +1,607 @@
+//! The command line, spelled as keepalived's, so that unit files and habits go on working.
+//!
+//! One table says everything about an option: its names, its value, its effect, its help. What
+//! makes no sense in one small process is still accepted, collected in [`Options::ignored`], and
+//! named once under `-D`. The few whose silent loss would change what runs (another namespace, another
+//! program) are refused instead. Values follow getopt: an optional one must be attached
+//! (`-tFILE`, `--config-test=FILE`); short options bundle (`-nlD`).
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+
+use lexopt::{Arg, Parser};
+
+/// Where the configuration is, unless `-f` says otherwise.
+pub const DEFAULT_CONFIG: &str = "/etc/vrrpd.conf";
+/// Where it is on a machine that ran keepalived until now.
+pub const FALLBACK_CONFIG: &str = "/etc/keepalived/keepalived.conf";
+/// `-g` without a value.
+pub const DEFAULT_LOG_FILE: &str = "/var/log/vrrpd.log";
+
+/// What the user wants done.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Request {
+    /// Be the daemon.
+    Run(Options),
+    /// `-t`: read the configuration, say what is wrong with it.
+    ConfigTest(Options),
+    /// `--signum`: the number of the signal with this name.
+    Signum(String),
+    /// `-h`.
+    Help,
+    /// `-v`.
+    Version,
+}
+
+/// How `-t` reports.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Format {
+    /// `file:line:col: severity: message`, source line, caret.
+    #[default]
+    Text,
+    /// The same as JSON, for editors and CI.
+    Json,
+}
+
+/// Everything that was asked for on the command line.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Options {
+    /// `-f`; `None`: [`DEFAULT_CONFIG`], else [`FALLBACK_CONFIG`].
+    pub config: Option<String>,
+    /// `-n`: do not fork.
+    pub foreground: bool,
+    /// `-l`: log to standard error too (in the foreground only).
+    pub log_console: bool,
+    /// `-D`: log details.
+    pub log_detail: bool,
+    /// `--debug`: log every packet.
+    pub log_packets: bool,
+    /// `-S`: syslog facility, as its number.
+    pub log_facility: Option<u8>,
+    /// `-G`: nothing to syslog.
+    pub no_syslog: bool,
+    /// `-g`: log to this file too.
+    pub log_file: Option<String>,
+    /// `-t=FILE`: the report goes there instead of standard error.
+    pub test_report: Option<String>,
+    /// `--config-test-format`.
+    pub test_format: Format,
+    /// `-d`: write the configuration to the log at start.
+    pub dump_conf: bool,
+    /// `-p`.
+    pub pid_file: Option<String>,
+    /// `-i`: what `@ID` lines are compared with.
+    pub config_id: Option<String>,
+    /// `-V`: leave addresses in place when stopping.
+    pub dont_release_vrrp: bool,
+    /// `-X`: remove addresses even when ending abnormally.
+    pub release_vips: bool,
+    /// `-u`: file mode creation mask.
+    pub umask: Option<u16>,
+    /// One sentence for each option that was accepted without effect.
+    pub ignored: Vec<String>,
+
+    subsystems: Subsystems,
+    test: bool,
+    signum: Option<String>,
+    help: bool,
+    version: bool,
+}
+
+/// `-P`, `-C`, `--all`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct Subsystems {
+    vrrp: bool,
+    check: bool,
+}
+
+/// Does the option take a value, and what does the help call it?
+#[derive(Clone, Copy)]
+enum Value {
+    None,
+    Needed(&'static str),
+    Optional(&'static str),
+}
+
+/// What an option does.
+enum Effect {
+    /// Sets something; gets the value, or an empty string. Answers with what is wrong with the value.
+    Set(fn(&mut Options, &str) -> Result<(), String>),
+    /// Accepted, named under `-D`.
+    Ignored(&'static str),
+    /// The daemon does not start.
+    Refused(&'static str),
+}
+
+struct Row {
+    short: Option<char>,
+    long: &'static str,
+    value: Value,
+    effect: Effect,
+    help: &'static str,
+}
+
+const fn row(
+    short: char,
+    long: &'static str,
+    value: Value,
+    set: fn(&mut Options, &str) -> Result<(), String>,
+    help: &'static str,
+) -> Row {
+    Row {
+        short: Some(short),
+        long,
+        value,
+        effect: Effect::Set(set),
+        help,
+    }
+}
+
+const fn long_only(
+    long: &'static str,
+    value: Value,
+    set: fn(&mut Options, &str) -> Result<(), String>,
+    help: &'static str,
+) -> Row {
+    Row {
+        short: None,
+        long,
+        value,
+        effect: Effect::Set(set),
+        help,
+    }
+}
+
+const fn unused(short: Option<char>, long: &'static str, value: Value, effect: Effect) -> Row {
+    Row {
+        short,
+        long,
+        value,
+        effect,
+        help: "",
+    }
+}
+
+use Effect::{Ignored, Refused};
+use Value::{Needed, Optional};
+
+#[rustfmt::skip] // a table: one option, one line
+static TABLE: &[Row] = &[
+    row('f', "use-file", Needed("FILE"), |o, v| { o.config = Some(v.to_owned()); Ok(()) },
+        "read this configuration; the default is\n/etc/vrrpd.conf, and where there is none\n/etc/keepalived/keepalived.conf"),
+    row('i', "config-id", Needed("ID"), |o, v| { o.config_id = Some(v.to_owned()); Ok(()) },
+        "use the lines marked @ID (default: the\nhost name)"),
+    row('t', "config-test", Optional("FILE"), |o, v| { o.test = true; o.test_report = given(v); Ok(()) },
+        "check the configuration, report to FILE or\nstandard error, exit with 0 (good), 4\n(cannot run) or 5 (errors)"),
+    long_only("config-test-format", Needed("text|json"), set_format,
+        "how -t reports"),
+    row('n', "dont-fork", Value::None, |o, _| { o.foreground = true; Ok(()) },
+        "stay in the foreground"),
+    row('l', "log-console", Value::None, |o, _| { o.log_console = true; Ok(()) },
+        "with -n: log to standard error too"),
+    row('D', "log-detail", Value::None, |o, _| { o.log_detail = true; Ok(()) },
+        "log details"),
+    long_only("debug", Optional("WHAT"), |o, _| { o.log_packets = true; Ok(()) },
+        "log every packet"),
+    row('g', "log-file", Optional("FILE"), set_log_file,
+        "log to a file too (default\n/var/log/vrrpd.log)"),
+    row('G', "no-syslog", Value::None, |o, _| { o.no_syslog = true; Ok(()) },
+        "do not log to syslog"),
+    row('S', "log-facility", Needed("0-7|NAME"), set_facility,
+        "syslog facility: local0 to local7, daemon,\nuser, ..."),
+    row('d', "dump-conf", Value::None, |o, _| { o.dump_conf = true; Ok(()) },
+        "write the configuration to the log"),
+    row('p', "pid", Needed("FILE"), |o, v| { o.pid_file = Some(v.to_owned()); Ok(()) },
+        "pid file (default /run/vrrpd.pid)"),
+    row('u', "umask", Needed("MASK"), set_umask,
+        "mask for the files written, in octal"),
+    row('V', "dont-release-vrrp", Value::None, |o, _| { o.dont_release_vrrp = true; Ok(()) },
+        "leave the virtual addresses in place when\nstopping"),
+    row('X', "release-vips", Value::None, |o, _| { o.release_vips = true; Ok(()) },
+        "remove the virtual addresses even after\nan error"),
+    long_only("signum", Needed("NAME"), |o, v| { o.signum = Some(v.to_owned()); Ok(()) },
+        "print the number of a signal: STOP,\nRELOAD, DATA, STATS, STATS_CLEAR, JSON,\nTDUMP"),
+    row('v', "version", Value::None, |o, _| { o.version = true; Ok(()) },
+        "print the version"),
+    row('h', "help", Value::None, |o, _| { o.help = true; Ok(()) },
+        "print this help"),
+
+    row('P', "vrrp", Value::None, |o, _| { o.subsystems.vrrp = true; Ok(()) }, ""),
+    row('C', "check", Value::None, |o, _| { o.subsystems.check = true; Ok(()) }, ""),
+    long_only("all", Value::None, |o, _| { o.subsystems.vrrp = true; Ok(()) }, ""),
+    unused(Some('B'), "no_bfd", Value::None, Ignored("BFD is not part of this release")),
+    unused(Some('R'), "dont-respawn", Value::None, Ignored("there are no child daemons to start again")),
+    unused(Some('I'), "dont-release-ipvs", Value::None, Ignored("IPVS is not part of this release")),
+    unused(Some('r'), "vrrp_pid", Needed("FILE"), Ignored("one process has one pid file, see -p")),
+    unused(Some('c'), "checkers_pid", Needed("FILE"), Ignored("one process has one pid file, see -p")),
+    unused(Some('b'), "bfd_pid", Needed("FILE"), Ignored("one process has one pid file, see -p")),
+    unused(Some('a'), "address-monitoring", Value::None, Ignored("foreign addresses are not reported")),
+    unused(Some('x'), "snmp", Value::None, Ignored("SNMP is not part of vrrpd")),
+    unused(Some('A'), "snmp-agent-socket", Needed("FILE"), Ignored("SNMP is not part of vrrpd")),
+    unused(Some('m'), "core-dump", Value::None, Ignored("core dumps are set up by whoever starts vrrpd")),
+    unused(Some('M'), "core-dump-pattern", Optional("PATTERN"), Ignored("core dumps are set up by whoever starts vrrpd")),
+    unused(Some('e'), "all-config", Value::None, Ignored("use include_check in global_defs")),
+    unused(Some('L'), "mem-check-log", Value::None, Ignored("there is no memory checker")),
+    unused(None, "no-mem-check", Value::None, Ignored("there is no memory checker")),
+    unused(None, "flush-log-file", Value::None, Ignored("every line is written at once")),
+    unused(None, "ignore-sigint", Value::None, Ignored("SIGINT stops the daemon")),
+    unused(None, "perf", Optional("WHAT"), Ignored("start it under perf instead")),
+    unused(Some('s'), "namespace", Needed("NAME"), Refused("vrrpd does not change namespaces, start it with `ip netns exec NAME vrrpd ...`")),
+    unused(Some('T'), "genhash", Value::None, Refused("genhash is not part of vrrpd")),
+];
+
+/// Reads the arguments, program name excluded.
+///
+/// # Errors
+/// The sentence to print.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String> {
+    let mut options = Options::default();
+    let mut parser = Parser::from_args(args);
+    while let Some(arg) = parser.next().map_err(|error| explain(&error))? {
+        let (typed, found) = match arg {
+            Arg::Short(letter) => (
+                format!("-{letter}"),
+                TABLE.iter().find(|row| row.short == Some(letter)),
+            ),
+            Arg::Long(name) => {
+                // keepalived mixes both spellings (--no_bfd, --no-syslog); people do too.
+                let same = |row: &&Row| row.long.replace('_', "-") == name.replace('_', "-");
+                (format!("--{name}"), TABLE.iter().find(same))
+            }
+            Arg::Value(word) => {
+                return Err(format!("unexpected argument '{}'", word.to_string_lossy()));
+            }
+        };
+        let Some(row) = found else {
+            return Err(format!("unknown option {typed}, -h lists them"));
+        };
+        apply(&mut options, row, &typed, &mut parser)?;
+    }
+    decide(options)
+}
+
+fn apply(options: &mut Options, row: &Row, typed: &str, parser: &mut Parser) -> Result<(), String> {
+    let value = match row.value {
+        // Left in the parser, an attached value (`--version=1`) makes its next step fail.
+        Value::None => String::new(),
+        Needed(_) => text(parser.value().map_err(|error| explain(&error))?, typed)?,
+        Optional(_) => text(parser.optional_value().unwrap_or_default(), typed)?,
+    };
+    match row.effect {
+        Effect::Set(set) => set(options, &value).map_err(|wrong| format!("{typed}: {wrong}")),
+        Ignored(why) => {
+            options.ignored.push(format!("{typed}: {why}; ignored"));
+            Ok(())
+        }
+        Refused(why) => Err(format!("{typed}: {why}")),
+    }
+}
+
+/// Help and version win over everything, as users expect who add `-h` to a long line.
+fn decide(mut options: Options) -> Result<Request, String> {
+    if options.help {
+        return Ok(Request::Help);
+    }
+    if options.version {
+        return Ok(Request::Version);
+    }
+    if let Some(name) = options.signum.take() {
+        return Ok(Request::Signum(name));
+    }
+    if options.test {
+        return Ok(Request::ConfigTest(options));
+    }
+    if options.subsystems.check && !options.subsystems.vrrp {
+        // Starting VRRP where it was explicitly not asked for could steal addresses.
+        return Err("-C: health checking alone is not part of this release".to_owned());
+    }
+    Ok(Request::Run(options))
+}
+
+fn text(value: OsString, typed: &str) -> Result<String, String> {
+    value
+        .into_string()
+        .map_err(|_| format!("{typed}: the value is not valid UTF-8"))
+}
+
+/// lexopt's errors in our words where they need it.
+fn explain(error: &lexopt::Error) -> String {
+    if let lexopt::Error::MissingValue { option: Some(name) } = error {
+        format!("{name} needs a value")
+    } else if let lexopt::Error::UnexpectedValue { option, .. } = error {
+        format!("{option} takes no value")
+    } else {
+        error.to_string()
+    }
+}
+
+fn given(value: &str) -> Option<String> {
+    (!value.is_empty()).then(|| value.to_owned())
+}
+
+// The signature is the table's.
+#[allow(clippy::unnecessary_wraps)]
+fn set_log_file(options: &mut Options, value: &str) -> Result<(), String> {
+    options.log_file = Some(given(value).unwrap_or_else(|| DEFAULT_LOG_FILE.to_owned()));
+    Ok(())
+}
+
+fn set_format(options: &mut Options, value: &str) -> Result<(), String> {
+    options.test_format = match value {
+        "text" => Format::Text,
+        "json" => Format::Json,
+        _ => return Err(format!("'{value}' is neither text nor json")),
+    };
+    Ok(())
+}
+
+fn set_umask(options: &mut Options, value: &str) -> Result<(), String> {
+    match u16::from_str_radix(value, 8) {
+        Ok(mask) if mask <= 0o777 => options.umask = Some(mask),
+        _ => return Err(format!("'{value}' is not an octal number up to 777")),
+    }
+    Ok(())
+}
+
+/// Syslog facilities by number, RFC 3164 section 4.1.1; `local0` is 16.
+const FACILITIES: [&str; 12] = [
+    "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv",
+    "ftp",
+];
+
+fn set_facility(options: &mut Options, value: &str) -> Result<(), String> {
+    let named = |name: &str| FACILITIES.iter().position(|known| *known == name);
+    let local = |digit: &str| digit.parse().ok().filter(|number: &usize| *number <= 7);
+    let lower = value.to_ascii_lowercase();
+    let name = lower.strip_prefix("log_").unwrap_or(&lower);
+    let number = named(name)
+        .or_else(|| local(name.strip_prefix("local").unwrap_or(name)).map(|number| 16 + number))
+        .and_then(|number| u8::try_from(number).ok());
+    match number {
+        Some(number) => options.log_facility = Some(number),
+        None => return Err(format!("'{value}' is neither 0 to 7 nor a syslog facility")),
+    }
+    Ok(())
+}
+
+// ---- what is printed ----
+
+/// The text for `-h`.
+#[must_use]
+pub fn help() -> String {
+    let mut out = String::from(
+        "vrrpd: VRRP for routers, configured as keepalived is\n\
+         \n\
+         usage: vrrpd [-f FILE] [-n] [options]\n\
+         \x20      vrrpd -t [-f FILE]\n\
+         \n",
+    );
+    let mut silent = Vec::new();
+    for row in TABLE {
+        let short = row.short.map(|letter| format!("-{letter}"));
+        if row.help.is_empty() {
+            if !matches!(row.effect, Refused(_)) {
+                silent.push(short.unwrap_or_else(|| format!("--{}", row.long)));
+            }
+            continue;
+        }
+        let value = match row.value {
+            Value::None => String::new(),
+            Needed(name) => format!("={name}"),
+            Optional(name) => format!("[={name}]"),
+        };
+        let comma = if short.is_some() { ", " } else { "  " };
+        let names = format!(
+            "{:2}{comma}--{}{value}",
+            short.unwrap_or_default(),
+            row.long
+        );
+        for (number, line) in row.help.lines().enumerate() {
+            let left = if number == 0 { names.as_str() } else { "" };
+            // Writing to a String cannot fail.
+            let _ = writeln!(out, "  {left:<35} {line}");
+        }
+    }
+    out.push_str("\nkeepalived's options without effect here are accepted:\n");
+    for names in silent.chunks(17) {
+        let _ = writeln!(out, "  {}", names.join(" "));
+    }
+    out.push_str("\nHUP reloads the configuration, TERM stops.\n");
+    out
+}
+
+/// The text for `-v`.
+#[must_use]
+pub fn version() -> String {
+    format!(
+        "vrrpd {}\nlicense: MIT OR Apache-2.0\n",
+        env!("CARGO_PKG_VERSION")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(line: &str) -> Result<Request, String> {
+        parse(line.split_whitespace().map(OsString::from))
+    }
+
+    /// The options of a line that starts the daemon.
+    fn run(line: &str) -> Options {
+        match ask(line) {
+            Ok(Request::Run(options)) => options,
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_usual_line_of_an_openwrt_init_script_is_understood() {
+        let options = run("-f /etc/vrrpd.conf -n");
+        assert_eq!(options.config.as_deref(), Some("/etc/vrrpd.conf"));
+        assert!(options.foreground);
+        assert!(options.ignored.is_empty());
+    }
+
+    #[test]
+    fn short_options_bundle_and_take_their_value_in_every_form() {
+        let want = run("-n -l -D -f /x -S 3");
+        for line in [
+            "-nlD -f/x -S3",
+            "-nlDf /x -S3",
+            "-nlDf/x -S=3",
+            "--dont-fork --log-console --log-detail --use-file=/x --log-facility=3",
+            "--use-file /x --log-facility 3 -Dln",
+        ] {
+            assert_eq!(run(line), want, "{line}");
+        }
+    }
+
+    #[test]
+    fn every_option_of_the_table_is_accepted_by_both_names() {
+        for row in TABLE {
+            let value = match row.value {
+                Value::None => "",
+                Needed("0-7|NAME" | "MASK") => "7",
+                Needed("text|json") => "json",
+                Needed(_) => "/x",
+                Optional(_) => "",
+            };
+            let mut forms = vec![format!("--{} {value}", row.long)];
+            forms.extend(row.short.map(|short| format!("-{short} {value}")));
+            for form in forms {
+                let got = ask(&format!("-P {form}"));
+                let refused = matches!(row.effect, Refused(_));
+                assert_eq!(got.is_err(), refused, "{form}: {got:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_two_options_share_a_name() {
+        let mut names: Vec<String> = TABLE.iter().map(|row| row.long.replace('_', "-")).collect();
+        names.extend(TABLE.iter().filter_map(|row| row.short.map(String::from)));
+        let count = names.len();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+
+    #[test]
+    fn an_optional_value_must_be_attached() {
+        for (line, want) in [
+            ("-t", None),
+            ("--config-test", None),
+            ("-t/tmp/report", Some("/tmp/report")),
+            ("--config-test=/tmp/report", Some("/tmp/report")),
+            ("-t -f x", None),
+        ] {
+            match ask(line) {
+                Ok(Request::ConfigTest(options)) => {
+                    assert_eq!(options.test_report.as_deref(), want, "{line}");
+                }
+                other => panic!("{line}: {other:?}"),
+            }
+        }
+        assert_eq!(run("-g").log_file.as_deref(), Some(DEFAULT_LOG_FILE));
+        assert_eq!(run("--log-file=/l").log_file.as_deref(), Some("/l"));
+    }
+
+    #[test]
+    fn facilities_have_syslog_numbers() {
+        for (value, want) in [
+            ("0", 16),
+            ("7", 23),
+            ("local3", 19),
+            ("LOCAL3", 19),
+            ("daemon", 3),
+            ("user", 1),
+            ("LOG_DAEMON", 3),
+            ("authpriv", 10),
+        ] {
+            let options = run(&format!("-S {value}"));
+            assert_eq!(options.log_facility, Some(want), "{value}");
+        }
+    }
+
+    #[test]
+    fn umask_is_octal() {
+        assert_eq!(run("-u 027").umask, Some(0o027));
+        assert_eq!(run("--umask=0177").umask, Some(0o177));
+    }
+
+    #[test]
+    fn what_makes_no_sense_here_is_collected_and_named() {
+        let options = run("-n -x --checkers-pid=/run/c.pid -R --no-bfd");
+        assert_eq!(
+            options.ignored,
+            [
+                "-x: SNMP is not part of vrrpd; ignored",
+                "--checkers-pid: one process has one pid file, see -p; ignored",
+                "-R: there are no child daemons to start again; ignored",
+                "--no-bfd: BFD is not part of this release; ignored",
+            ]
+        );
+    }
+
+    #[test]
+    fn every_wrong_line_gives_one_sentence() {
+        for (line, want) in [
+            ("-q", "unknown option -q, -h lists them"),
+            ("--use-fille=x", "unknown option --use-fille, -h lists them"),
+            ("-f", "-f needs a value"),
+            ("--use-file", "--use-file needs a value"),
+            ("--dont-fork=yes", "--dont-fork takes no value"),
+            ("vrrpd.conf", "unexpected argument 'vrrpd.conf'"),
+            ("-S 8", "-S: '8' is neither 0 to 7 nor a syslog facility"),
+            ("-u 9", "-u: '9' is not an octal number up to 777"),
+            ("-u 1000", "-u: '1000' is not an octal number up to 777"),
+            (
+                "--config-test-format=xml",
+                "--config-test-format: 'xml' is neither text nor json",
+            ),
+            (
+                "-C",
+                "-C: health checking alone is not part of this release",
+            ),
+            (
+                "-s blue",
+                "-s: vrrpd does not change namespaces, start it with `ip netns exec NAME vrrpd ...`",
+            ),
+            ("-T", "-T: genhash is not part of vrrpd"),
+        ] {
+            assert_eq!(ask(line), Err(want.to_owned()), "{line}");
+        }
+    }
+
+    #[test]
+    fn vrrp_runs_whenever_it_is_among_the_subsystems_asked_for() {
+        for line in ["-P", "-C -P", "-PC", "-C --all"] {
+            run(line);
+        }
+    }
+
+    #[test]
+    fn help_wins_over_version_and_both_over_everything_else() {
+        assert_eq!(ask("-n -t -v -h"), Ok(Request::Help));
+        assert_eq!(ask("-t -f x -v"), Ok(Request::Version));
+        assert_eq!(
+            ask("-n --signum=STOP"),
+            Ok(Request::Signum("STOP".to_owned()))
+        );
+    }
+
+    #[test]
+    fn help_names_every_option_and_fits_a_terminal() {
+        let help = help();
+        for row in TABLE.iter().filter(|row| !matches!(row.effect, Refused(_))) {
+            let name = row
+                .short
+                .map_or(format!("--{}", row.long), |short| format!("-{short}"));
+            assert!(help.contains(&name), "{name}");
+        }
+        for line in help.lines() {
+            assert!(line.len() <= 80, "{line}");
+        }
+    }
+}

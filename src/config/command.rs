@@ -1,0 +1,184 @@
+//! Script commands as words, ready to be executed; they have rules of quoting of their own.
+//!
+//! `"…"` and `'…'` group, anywhere in a word, and backslash escapes as in C hold everywhere. If all of it
+//! turns out to be one word – the usual `"/path/x.sh a b"` – that word is split again by the same rules.
+
+use core::fmt;
+
+/// Why a command cannot be split.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CommandError {
+    /// This quote is opened and not closed.
+    Unclosed(char),
+    /// Escapes make bytes that are no UTF-8, or a NUL.
+    NotText,
+    /// There is no word at all.
+    Empty,
+}
+
+impl fmt::Display for CommandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unclosed(quote) => write!(f, "the quote {quote} is never closed"),
+            Self::NotText => f.write_str("the escapes do not make valid text"),
+            Self::Empty => f.write_str("the command is empty"),
+        }
+    }
+}
+
+impl core::error::Error for CommandError {}
+
+/// The words of a command; the first is the program.
+///
+/// # Errors
+/// See [`CommandError`].
+pub fn split(raw: &str) -> Result<Vec<String>, CommandError> {
+    let words = words(raw)?;
+    let words = match words.as_slice() {
+        [only] => self::words(only)?,
+        _ => words,
+    };
+    if words.first().is_none_or(String::is_empty) {
+        return Err(CommandError::Empty);
+    }
+    Ok(words)
+}
+
+fn words(text: &str) -> Result<Vec<String>, CommandError> {
+    let mut words = Vec::new();
+    // The word so far; `None` between words (a word may be empty: `""`).
+    let mut word: Option<Vec<u8>> = None;
+    let mut quote = None;
+    let mut bytes = text.bytes().peekable();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\\' => word.get_or_insert_default().push(escape(&mut bytes)),
+            b'"' | b'\'' if quote.is_none() => {
+                quote = Some(byte);
+                word.get_or_insert_default();
+            }
+            _ if quote == Some(byte) => quote = None,
+            b' ' | b'\t' if quote.is_none() => words.extend(word.take()),
+            _ => word.get_or_insert_default().push(byte),
+        }
+    }
+    if let Some(quote) = quote {
+        return Err(CommandError::Unclosed(char::from(quote)));
+    }
+    words.extend(word);
+    words.into_iter().map(text_of).collect()
+}
+
+fn text_of(word: Vec<u8>) -> Result<String, CommandError> {
+    if word.contains(&0) {
+        return Err(CommandError::NotText);
+    }
+    String::from_utf8(word).map_err(|_| CommandError::NotText)
+}
+
+type Bytes<'a> = std::iter::Peekable<std::str::Bytes<'a>>;
+
+/// The byte an escape stands for; the backslash is already taken.
+fn escape(bytes: &mut Bytes<'_>) -> u8 {
+    let Some(byte) = bytes.next() else {
+        return b'\\';
+    };
+    match byte {
+        b'a' => 7,
+        b'b' => 8,
+        b't' => b'\t',
+        b'n' => b'\n',
+        b'v' => 11,
+        b'f' => 12,
+        b'r' => b'\r',
+        b'E' => 27,
+        b'c' => bytes.next().map_or(byte, |control| control & 0x1f),
+        b'x' => digits(bytes, 0, 2, 16).unwrap_or(byte),
+        b'0'..=b'7' => digits(bytes, byte.saturating_sub(b'0'), 2, 8).unwrap_or(byte),
+        _ => byte,
+    }
+}
+
+/// Up to `most` more digits; stops before the value would not fit a byte. `None` without any in base 16.
+fn digits(bytes: &mut Bytes<'_>, first: u8, most: u8, base: u8) -> Option<u8> {
+    let mut value = first;
+    let mut any = base == 8;
+    for _ in 0..most {
+        let digit = bytes
+            .peek()
+            .and_then(|b| char::from(*b).to_digit(u32::from(base)));
+        let digit = digit.and_then(|digit| u8::try_from(digit).ok());
+        let Some(next) = digit.and_then(|digit| value.checked_mul(base)?.checked_add(digit)) else {
+            break;
+        };
+        value = next;
+        any = true;
+        bytes.next();
+    }
+    any.then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_split_into_words() {
+        for (raw, want) in [
+            ("/x.sh", &["/x.sh"][..]),
+            ("/x.sh a  b\tc", &["/x.sh", "a", "b", "c"]),
+            // all of it in quotes
+            (r#""/x.sh a b""#, &["/x.sh", "a", "b"]),
+            ("'/x.sh a b'", &["/x.sh", "a", "b"]),
+            (
+                r#""/x.sh ' sp ' '\"s p\"' m""#,
+                &["/x.sh", " sp ", "\"s p\"", "m"],
+            ),
+            (r#""\"/q r\" x""#, &["/q r", "x"]),
+            (r#""'/q r' x""#, &["/q r", "x"]),
+            (r#""/a\\ b c""#, &["/a b", "c"]),
+            // quotes in part
+            (r#"/x.sh "a b" 'c d'"#, &["/x.sh", "a b", "c d"]),
+            (r#"/x.sh --k="a b"c """#, &["/x.sh", "--k=a bc", ""]),
+            (r#"/x.sh "it's""#, &["/x.sh", "it's"]),
+            (
+                r#"/bin/sh -c 'echo "a b"'"#,
+                &["/bin/sh", "-c", "echo \"a b\""],
+            ),
+            // escapes
+            (r"/x a\ b", &["/x", "a b"]),
+            (r"/a\x41\102b", &["/aABb"]),
+            (r"'/a\x41'", &["/aA"]),
+            (
+                r"/x \t\a\b\E\f\n\r\v\cA",
+                &["/x", "\t\u{7}\u{8}\u{1b}\u{c}\n\r\u{b}\u{1}"],
+            ),
+            (r"/x \q\#\\\xZ\8", &["/x", "q#\\xZ8"]),
+            (r"/x \1011\x411\5011", &["/x", "A1A1(11"]),
+            (r"/x \xc3\xa9", &["/x", "é"]),
+            ("/x é\\", &["/x", "é\\"]),
+        ] {
+            let got = split(raw);
+            let got = got
+                .as_deref()
+                .map(|w| w.iter().map(String::as_str).collect::<Vec<_>>());
+            assert_eq!(got, Ok(want.to_vec()), "{raw}");
+        }
+    }
+
+    #[test]
+    fn commands_that_cannot_be_split_say_why() {
+        for (raw, want) in [
+            ("/x \"a", CommandError::Unclosed('"')),
+            ("/x 'a", CommandError::Unclosed('\'')),
+            ("\"/x it's\"", CommandError::Unclosed('\'')),
+            ("/x \\xff", CommandError::NotText),
+            ("/x \\0", CommandError::NotText),
+            ("", CommandError::Empty),
+            ("\"\" a", CommandError::Empty),
+            ("\" \"", CommandError::Empty),
+        ] {
+            assert_eq!(split(raw), Err(want), "{raw}");
+        }
+    }
+}

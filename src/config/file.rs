@@ -1,0 +1,173 @@
+//! The lines of one file as they stand in it, less comments and outer blanks.
+
+use super::diag::{Diags, Severity, Span};
+use super::line::{Line, MAX_LINE, blank, comment};
+use super::source::{Sources, span};
+
+/// A file being read.
+pub(crate) struct File {
+    pub(crate) number: u16,
+    pub(crate) path: Box<str>,
+    pub(crate) next: usize,
+    /// A line starting with `\#` was seen: the file went through a markdown editor.
+    pub(crate) markdown: bool,
+}
+
+impl File {
+    /// Puts the next line into `line`, comment and outer blanks gone; false at the end. Lines that are
+    /// nothing but a comment are passed over (they do not end a multi-line definition, an empty line does).
+    pub(crate) fn line(&mut self, sources: &Sources, line: &mut Line, diags: &mut Diags) -> bool {
+        let text = sources.text(self.number);
+        loop {
+            let start = self.next;
+            let Some(rest) = text.get(start..).filter(|rest| !rest.is_empty()) else {
+                return false;
+            };
+            let raw = rest
+                .get(..rest.find('\n').unwrap_or(rest.len()))
+                .unwrap_or("");
+            self.next = start.saturating_add(raw.len()).saturating_add(1);
+            let (data, note) = raw
+                .split_at_checked(comment(raw).unwrap_or(raw.len()))
+                .unwrap_or((raw, ""));
+            let front = raw
+                .len()
+                .saturating_sub(raw.trim_start_matches(blank).len());
+            let data = data.get(front..).unwrap_or("").trim_end_matches(blank);
+            let at = start.saturating_add(front);
+            if data.is_empty() && !note.is_empty() {
+                continue;
+            }
+            if data.len() > MAX_LINE {
+                let text = format!(
+                    "line of {} bytes, longest is {MAX_LINE}; ignored",
+                    data.len()
+                );
+                diags.say(Severity::Error, span(self.number, at, 1), text);
+                continue;
+            }
+            if data.starts_with("\\#") || data.starts_with("\\!") {
+                self.found_markdown(span(self.number, at, 2), diags);
+                continue;
+            }
+            let data = if self.markdown {
+                before_escaped_comment(data)
+            } else {
+                data
+            };
+            line.push_verbatim(data, span(self.number, at, data.len()));
+            line.indent = Some(columns(raw.get(..front).unwrap_or("")));
+            line.swallowed = swallowed(note).map(|brace| {
+                let note_start = raw.len().saturating_sub(note.len());
+                span(
+                    self.number,
+                    start.saturating_add(note_start).saturating_add(brace),
+                    1,
+                )
+            });
+            return true;
+        }
+    }
+
+    fn found_markdown(&mut self, at: Span, diags: &mut Diags) {
+        if !self.markdown {
+            self.markdown = true;
+            diags.help(
+                Severity::Error,
+                at,
+                "line begins with `\\#`: looks like markdown escaping; taken as a comment, as are others like it",
+                "remove the backslashes",
+            );
+        }
+    }
+}
+
+/// Width of white space, tabs at every eighth column.
+fn columns(blanks: &str) -> u32 {
+    blanks.chars().fold(0, |column: u32, c| match c {
+        '\t' => (column | 7).saturating_add(1),
+        _ => column.saturating_add(1),
+    })
+}
+
+/// In a file known to be escaped, `\#` as a word of its own starts a comment.
+fn before_escaped_comment(data: &str) -> &str {
+    let found = data.match_indices("\\#").find(|(at, mark)| {
+        let (before, behind) = data.split_at_checked(*at).unwrap_or((data, ""));
+        let behind = behind.get(mark.len()..).unwrap_or("");
+        before.ends_with(blank) && (behind.is_empty() || behind.starts_with(blank))
+    });
+    let end = found.map_or(data.len(), |(at, _)| at);
+    data.get(..end).unwrap_or(data).trim_end_matches(blank)
+}
+
+/// A `}` in a comment that no `{` in the comment explains.
+fn swallowed(note: &str) -> Option<usize> {
+    let mut depth = 0_usize;
+    note.char_indices().find_map(|(at, c)| {
+        match c {
+            '{' => depth = depth.saturating_add(1),
+            '}' if depth == 0 => return Some(at),
+            '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        None
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The lines of a file as `indent:text`.
+    fn lines(text: &str) -> (Vec<String>, Diags) {
+        let mut sources = Sources::default();
+        let number = sources.add("a.conf", text.into()).expect("taken");
+        let mut file = File {
+            number,
+            path: "a.conf".into(),
+            next: 0,
+            markdown: false,
+        };
+        let (mut line, mut diags, mut all) = (Line::default(), Diags::default(), Vec::new());
+        while file.line(&sources, &mut line, &mut diags) {
+            all.push(format!("{}:{}", line.indent.unwrap_or(99), line.text));
+            line.clear();
+        }
+        (all, diags)
+    }
+
+    #[test]
+    fn empty_lines_are_given_and_comment_lines_are_not() {
+        for (name, text, want) in [
+            ("comments", "a\n# b\n ! c\nd # e", "0:a 0:d"),
+            ("empty", "a\n\n  \nb\n", "0:a 0: 2: 0:b"),
+            ("tabs", "\ta\n  \tb\n        \tc", "8:a 8:b 16:c"),
+            ("carriage returns", "a\r\n\r\nb\r", "0:a 1: 0:b"),
+        ] {
+            let (lines, diags) = lines(text);
+            assert_eq!(lines.join(" "), want, "{name}");
+            assert!(diags.list().is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn escaped_comments_are_comments_once_a_line_began_with_one() {
+        let (all, diags) = lines("a \\# x\n\\# y\n\\! z\nb \\# x\nc\\#d \\#e \\#");
+        assert_eq!(all, ["0:a \\# x", "0:b", "0:c\\#d \\#e"]);
+        assert_eq!(diags.list().len(), 1);
+    }
+
+    #[test]
+    fn a_brace_in_a_comment_counts_if_nothing_there_opens_it() {
+        for (note, want) in [
+            ("# a }", Some(4)),
+            ("# { a }", None),
+            ("# {} }", Some(5)),
+            ("# {", None),
+            ("", None),
+        ] {
+            assert_eq!(swallowed(note), want, "{note}");
+        }
+    }
+}

@@ -1,0 +1,369 @@
+//! A set of addresses that are either all wanted or all not, and what the kernel thinks of each.
+//!
+//! One set per instance (VIPs and excluded VIPs) and one for `static_ipaddress`. The kernel is the
+//! truth: becoming master, a removal by somebody else, an interface that comes back and a retry after a
+//! refusal all end in [`AddressSet::reconcile`], which adds what is wanted and not there.
+
+use core::time::Duration;
+use std::io;
+
+use super::links::Links;
+use super::system::System;
+use crate::config::model::Address;
+use crate::netlink::addr::{self, AddrFlags, Spec};
+use crate::netlink::{Ack, Batch};
+use crate::types::{Cidr, Family, IfIndex, Instant};
+
+/// Requests per `sendmsg`: as many refusals fit the socket's buffer with ease.
+const CHUNK: usize = 64;
+const RETRY_FIRST: Duration = Duration::from_secs(1);
+const RETRY_LAST: Duration = Duration::from_secs(30);
+const EEXIST: i32 = 17;
+/// The mark our addresses carry (`IFA_PROTO`, since Linux 5.18): keepalived's number in rtnetlink.h.
+pub(crate) const PROTO_KEEPALIVED: u8 = 18;
+
+/// What we know of one address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Held {
+    /// Not there, as far as we know.
+    No,
+    /// Added by us; ours to remove.
+    Ours,
+    /// Was there before us and belongs to the machine (an address owner's own address): left alone.
+    Theirs,
+    /// The kernel said no.
+    Refused(i32),
+}
+
+#[derive(Debug)]
+struct Slot {
+    address: Address,
+    held: Held,
+}
+
+impl Slot {
+    /// The address as the kernel lists it: with a peer, the prefix is the peer's.
+    fn listed(&self) -> Cidr {
+        let Address { cidr, peer, .. } = &self.address;
+        Cidr {
+            addr: cidr.addr,
+            prefix: peer.map_or(cidr.prefix, |peer| peer.prefix),
+        }
+    }
+
+    fn spec(&self, index: IfIndex) -> Spec<'_> {
+        let address = &self.address;
+        Spec {
+            index,
+            cidr: address.cidr,
+            peer: address.peer,
+            broadcast: address.broadcast,
+            scope: address.scope,
+            label: address.label.as_ref().map(|label| label.as_str()),
+            preferred_lft: address.preferred_lft,
+            valid_lft: None,
+            flags: self.flags(),
+            proto: PROTO_KEEPALIVED,
+        }
+    }
+
+    fn flags(&self) -> AddrFlags {
+        let address = &self.address;
+        // Who owns the address is VRRP's decision, made before this; duplicate address detection would
+        // only make the takeover a second longer.
+        let nodad = address.nodad || address.cidr.family() == Family::V6;
+        [
+            (nodad, AddrFlags::NODAD),
+            (address.home, AddrFlags::HOME),
+            (address.mngtmpaddr, AddrFlags::MNGTMPADDR),
+            (address.noprefixroute, AddrFlags::NOPREFIXROUTE),
+            (address.autojoin, AddrFlags::AUTOJOIN),
+        ]
+        .into_iter()
+        .filter(|(wanted, _)| *wanted)
+        .fold(AddrFlags::NONE, |flags, (_, flag)| flags.with(flag))
+    }
+}
+
+/// What an attempt came to.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    /// Set now.
+    pub(crate) added: usize,
+    /// Of those, set again after somebody else had removed them.
+    pub(crate) restored: usize,
+    /// The first of the restored.
+    pub(crate) first_restored: Option<Cidr>,
+    /// Refused by the kernel.
+    pub(crate) refused: usize,
+    /// The first refusal, in words.
+    pub(crate) first_refused: Option<String>,
+    /// Whether refusals are a change to what was reported last.
+    pub(crate) news: bool,
+}
+
+/// See the top of the file.
+#[derive(Debug)]
+pub(crate) struct AddressSet {
+    slots: Vec<Slot>,
+    wanted: bool,
+    /// The instance owns its addresses (priority 255): they may be the machine's own.
+    owner: bool,
+    refused: usize,
+    retry_at: Option<Instant>,
+    retry_after: Duration,
+}
+
+impl AddressSet {
+    pub(crate) fn new(addresses: impl Iterator<Item = Address>, owner: bool) -> Self {
+        let slots = addresses
+            .map(|address| Slot {
+                address,
+                held: Held::No,
+            })
+            .collect();
+        AddressSet {
+            slots,
+            wanted: false,
+            owner,
+            refused: 0,
+            retry_at: None,
+            retry_after: RETRY_FIRST,
+        }
+    }
+
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = &Address> {
+        self.slots.iter().map(|slot| &slot.address)
+    }
+
+    pub(crate) fn get(&self, place: usize) -> Option<&Address> {
+        self.slots.get(place).map(|slot| &slot.address)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// The addresses as the kernel lists them.
+    pub(crate) fn listed(&self) -> impl Iterator<Item = Cidr> + '_ {
+        self.slots.iter().map(Slot::listed)
+    }
+
+    /// When a refused address is tried again.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.retry_at.filter(|_| self.wanted)
+    }
+
+    /// Removes what a daemon that was killed has left behind.
+    pub(crate) fn clean(&mut self, links: &Links, system: &mut dyn System) -> usize {
+        let mut left = 0;
+        for slot in &mut self.slots {
+            let present = links.named(&slot.address.dev).and_then(|link| {
+                link.addrs
+                    .iter()
+                    .find(|present| present.cidr == slot.listed())
+            });
+            let Some(present) = present else { continue };
+            if self.owner && !present.marked {
+                slot.held = Held::Theirs;
+            } else {
+                slot.held = Held::Ours;
+                left += 1;
+            }
+        }
+        if left > 0 {
+            self.withdraw(links, system);
+        }
+        left
+    }
+
+    /// From now on these addresses are wanted; adds them.
+    pub(crate) fn install(
+        &mut self,
+        now: Instant,
+        links: &Links,
+        system: &mut dyn System,
+    ) -> Outcome {
+        self.wanted = true;
+        for slot in &mut self.slots {
+            if let Held::Refused(_) = slot.held {
+                slot.held = Held::No;
+            }
+        }
+        self.refused = 0;
+        self.retry_after = RETRY_FIRST;
+        self.reconcile(now, links, system)
+    }
+
+    /// Adds what is wanted and not there. Call it when something may have changed and all news have
+    /// been read; it trusts `links`.
+    pub(crate) fn reconcile(
+        &mut self,
+        now: Instant,
+        links: &Links,
+        system: &mut dyn System,
+    ) -> Outcome {
+        let mut outcome = Outcome::default();
+        self.retry_at = None;
+        if !self.wanted {
+            return outcome;
+        }
+        let mut batch = Batch::new(1);
+        let mut missing = Missing::default();
+        for place in 0..self.slots.len() {
+            let Some(slot) = self.slots.get(place) else {
+                break;
+            };
+            let Some(link) = links.named(&slot.address.dev) else {
+                continue;
+            };
+            match slot.held {
+                Held::Ours | Held::Theirs if link.has(&slot.listed()) => continue,
+                Held::Ours | Held::Theirs => {
+                    outcome.restored += 1;
+                    outcome.first_restored.get_or_insert(slot.listed());
+                }
+                Held::No | Held::Refused(_) => {}
+            }
+            let seq = addr::add(&mut batch, &slot.spec(link.index));
+            if missing.push(place, seq) == CHUNK {
+                self.add(system, &mut batch, &mut missing, &mut outcome);
+            }
+        }
+        self.add(system, &mut batch, &mut missing, &mut outcome);
+        self.after(now, &mut outcome);
+        outcome
+    }
+
+    /// Sends one chunk of additions and notes the answers.
+    fn add(
+        &mut self,
+        system: &mut dyn System,
+        batch: &mut Batch,
+        missing: &mut Missing,
+        outcome: &mut Outcome,
+    ) {
+        if missing.places.is_empty() {
+            return;
+        }
+        let mut refused: heapless::Vec<(usize, i32), CHUNK> = heapless::Vec::new();
+        let slots = &self.slots;
+        let sent = system.request(batch, &mut |ack: &Ack<'_>| {
+            let nth =
+                usize::try_from(ack.seq.wrapping_sub(missing.first_seq)).unwrap_or(usize::MAX);
+            let Some(&place) = missing.places.get(nth) else {
+                return;
+            };
+            // As many places as there are requests.
+            let _ = refused.push((place, ack.errno));
+            if ack.errno != EEXIST && outcome.first_refused.is_none() {
+                outcome.first_refused = slots.get(place).map(|slot| words(&slot.address, ack));
+            }
+        });
+        if let Err(error) = sent {
+            let errno = error.raw_os_error().unwrap_or(0);
+            outcome
+                .first_refused
+                .get_or_insert_with(|| error.to_string());
+            refused.clear();
+            refused.extend(missing.places.iter().map(|&place| (place, errno)));
+        }
+        for &place in &missing.places {
+            let errno = refused
+                .iter()
+                .find(|(which, _)| *which == place)
+                .map(|(_, errno)| *errno);
+            let Some(slot) = self.slots.get_mut(place) else {
+                continue;
+            };
+            slot.held = match (errno, slot.held) {
+                (None, _) => Held::Ours,
+                (Some(EEXIST), Held::No | Held::Theirs) if self.owner => Held::Theirs,
+                (Some(EEXIST), _) => Held::Ours,
+                (Some(errno), _) => Held::Refused(errno),
+            };
+            match slot.held {
+                Held::Refused(_) => outcome.refused += 1,
+                Held::No | Held::Ours | Held::Theirs => outcome.added += 1,
+            }
+        }
+        batch.clear();
+        missing.places.clear();
+    }
+
+    fn after(&mut self, now: Instant, outcome: &mut Outcome) {
+        outcome.news = outcome.refused != self.refused;
+        self.refused = outcome.refused;
+        if outcome.refused > 0 {
+            self.retry_at = Some(now.after(self.retry_after));
+            self.retry_after = self.retry_after.saturating_mul(2).min(RETRY_LAST);
+        }
+    }
+
+    /// From now on these addresses are not wanted; removes those that are ours. Refusals are of no
+    /// consequence: what is not there cannot be removed, and an interface that is gone took them along.
+    pub(crate) fn withdraw(&mut self, links: &Links, system: &mut dyn System) {
+        self.wanted = false;
+        self.retry_at = None;
+        let mut batch = Batch::new(1);
+        let mut count = 0_usize;
+        for slot in &mut self.slots {
+            if slot.held == Held::Ours
+                && let Some(link) = links.named(&slot.address.dev)
+            {
+                addr::delete(&mut batch, &slot.spec(link.index));
+                count += 1;
+                if count.is_multiple_of(CHUNK) {
+                    flush(&mut batch, system);
+                }
+            }
+            if slot.held != Held::Theirs {
+                slot.held = Held::No;
+            }
+        }
+        flush(&mut batch, system);
+    }
+}
+
+fn flush(batch: &mut Batch, system: &mut dyn System) {
+    if !batch.is_empty() {
+        let unsent: io::Result<()> = system.request(batch, &mut |ack| {
+            log::debug!(target: "netlink", "address not removed: {}", reason(ack));
+        });
+        if let Err(error) = unsent {
+            log::error!(target: "netlink", "addresses not removed: {error}");
+        }
+    }
+    batch.clear();
+}
+
+/// Slots whose addresses stand in the batch, in its order.
+#[derive(Default)]
+struct Missing {
+    places: heapless::Vec<usize, CHUNK>,
+    /// Number of the first request.
+    first_seq: u32,
+}
+
+impl Missing {
+    fn push(&mut self, place: usize, seq: u32) -> usize {
+        if self.places.is_empty() {
+            self.first_seq = seq;
+        }
+        let _ = self.places.push(place);
+        self.places.len()
+    }
+}
+
+fn words(address: &Address, ack: &Ack<'_>) -> String {
+    format!("{} on {}: {}", address.cidr, address.dev, reason(ack))
+}
+
+/// The kernel's own words where it has some.
+pub(crate) fn reason(ack: &Ack<'_>) -> String {
+    let error = io::Error::from_raw_os_error(ack.errno);
+    match ack.text {
+        Some(text) => format!("{error}: {text}"),
+        None => error.to_string(),
+    }
+}

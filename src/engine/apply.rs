@@ -1,0 +1,361 @@
+//! Actions of the machine, carried out; and what the log says about them.
+
+use super::addresses::Outcome;
+use super::router::Router;
+use super::system::System;
+use super::{Engine, StateKind};
+use crate::types::{Instant, Priority};
+use crate::vrrp::{Action, Actions, Event, Notice, Reason, Seen};
+
+/// An action that waits for its turn.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Later {
+    id: usize,
+    action: Action,
+    seen: Option<Seen>,
+}
+
+impl Later {
+    /// Addresses before announcements before words. The actions of one instance keep their order.
+    fn phase(&self) -> u8 {
+        match self.action {
+            Action::SendAdvert(_) | Action::Install | Action::Withdraw | Action::Silence => 0,
+            Action::Announce(_) => 1,
+            Action::Transition { .. } | Action::Notice(_) => 2,
+        }
+    }
+}
+
+impl Engine {
+    /// Fires the instance's timer. Adverts go out at once, the rest when all timers have fired.
+    pub(super) fn fire(&mut self, id: usize, now: Instant, system: &mut dyn System) {
+        let mut actions = Actions::new();
+        let Some(router) = self.routers.get_mut(id) else {
+            return;
+        };
+        let before = router.machine.master();
+        router.machine.handle(now, Event::Timer, &mut actions);
+        let seen = before.or(router.machine.master());
+        for action in actions {
+            match action {
+                Action::SendAdvert(priority) => self.send_advert(id, priority, system),
+                Action::Install
+                | Action::Withdraw
+                | Action::Announce(_)
+                | Action::Silence
+                | Action::Transition { .. }
+                | Action::Notice(_) => self.later.push(Later { id, action, seen }),
+            }
+        }
+    }
+
+    /// Carries out what the timers have caused.
+    pub(super) fn carry_out(&mut self, now: Instant, system: &mut dyn System) {
+        if self.later.is_empty() {
+            return;
+        }
+        let mut later = core::mem::take(&mut self.later);
+        for phase in 0..=2 {
+            for Later { id, action, seen } in later.iter().filter(|later| later.phase() == phase) {
+                self.apply(*id, now, *action, *seen, system);
+                self.rearm(*id);
+            }
+        }
+        later.clear();
+        self.later = later;
+    }
+
+    /// Gives an event to an instance and carries out everything that follows from it.
+    pub(super) fn tell(
+        &mut self,
+        id: usize,
+        now: Instant,
+        event: Event<'_>,
+        system: &mut dyn System,
+    ) {
+        let mut actions = Actions::new();
+        let Some(router) = self.routers.get_mut(id) else {
+            return;
+        };
+        // A new master no longer knows whom it succeeds; the log does.
+        let before = router.machine.master();
+        router.machine.handle(now, event, &mut actions);
+        let seen = before.or(router.machine.master());
+        for action in actions {
+            self.apply(id, now, action, seen, system);
+        }
+        self.rearm(id);
+    }
+
+    fn apply(
+        &mut self,
+        id: usize,
+        now: Instant,
+        action: Action,
+        seen: Option<Seen>,
+        system: &mut dyn System,
+    ) {
+        match action {
+            Action::SendAdvert(priority) => self.send_advert(id, priority, system),
+            Action::Install => {
+                let Some(router) = self.routers.get_mut(id) else {
+                    return;
+                };
+                let outcome = router.set.install(now, &self.links, system);
+                report(&format_name(router), &outcome);
+            }
+            Action::Withdraw => {
+                let keep = self.options.dont_release && self.stopping;
+                let Some(router) = self.routers.get_mut(id).filter(|_| !keep) else {
+                    return;
+                };
+                router.set.withdraw(&self.links, system);
+            }
+            Action::Announce(burst) => {
+                if let Some(router) = self.routers.get_mut(id) {
+                    router.garp.start(now, burst);
+                    self.announce(id, now, system);
+                }
+            }
+            Action::Silence => {
+                if let Some(router) = self.routers.get_mut(id) {
+                    router.garp.stop();
+                    router.garp_held = None;
+                }
+            }
+            Action::Transition { from, to, why } => self.log_transition(id, from, to, why, seen),
+            Action::Notice(notice) => self.log_notice(id, now, notice),
+        }
+    }
+
+    /// Puts back addresses of a master that are not there.
+    pub(super) fn repair(&mut self, id: usize, now: Instant, system: &mut dyn System) {
+        let Some(router) = self.routers.get_mut(id) else {
+            return;
+        };
+        let outcome = router.set.reconcile(now, &self.links, system);
+        report(&format_name(router), &outcome);
+        if outcome.restored > 0 {
+            router.garp.start(now, crate::vrrp::Burst::Master);
+            self.announce(id, now, system);
+        }
+    }
+
+    // ---- the log ----
+
+    pub(super) fn log_priority(&self, id: usize, from: Priority, to: Priority) {
+        if let Some(router) = self.routers.get(id) {
+            let name = &router.conf.name;
+            log::info!(
+                target: "vrrp",
+                "({name}) Changing effective priority from {from} to {to}: tracked interfaces"
+            );
+        }
+    }
+
+    fn log_transition(
+        &self,
+        id: usize,
+        from: StateKind,
+        to: StateKind,
+        why: Reason,
+        seen: Option<Seen>,
+    ) {
+        let Some(router) = self.routers.get(id) else {
+            return;
+        };
+        let name = &router.conf.name;
+        let because = self.explain(router, why, seen);
+        match to {
+            StateKind::Init => log::info!(target: "vrrp", "({name}) Stopped: {because}"),
+            StateKind::Fault => {
+                log::warn!(target: "vrrp", "({name}) Entering FAULT STATE: {because}");
+            }
+            StateKind::Backup if from == StateKind::Init => {
+                log::info!(target: "vrrp", "({name}) Entering BACKUP STATE (init): {because}");
+            }
+            StateKind::Backup | StateKind::Master => {
+                log::info!(target: "vrrp", "({name}) Entering {to} STATE: {because}");
+            }
+        }
+    }
+
+    /// The reason as a sentence, with names and numbers.
+    fn explain(&self, router: &Router, why: Reason, seen: Option<Seen>) -> String {
+        let conf = &router.conf;
+        let priority = router.machine.effective_priority();
+        match why {
+            Reason::Startup => format!("start with priority {priority}"),
+            Reason::MasterDown => match seen {
+                Some(seen) => format!("no advert from master {} any more", seen.addr),
+                None => "no advert from any master".into(),
+            },
+            Reason::MasterResigned => "the master resigned".into(),
+            Reason::Preempt => match seen {
+                Some(seen) => format!("master {} has lower priority than {priority}", seen.addr),
+                None => format!("the master has lower priority than {priority}"),
+            },
+            Reason::Owner => "owner of the addresses (priority 255)".into(),
+            Reason::HigherPriority => match seen {
+                Some(seen) => format!(
+                    "master {} has priority {}, ours is {priority}",
+                    seen.addr, seen.priority
+                ),
+                None => "a router with higher priority is master".into(),
+            },
+            Reason::HigherAddress => match seen {
+                Some(seen) => {
+                    format!(
+                        "master {} has our priority {priority} and a higher address",
+                        seen.addr
+                    )
+                }
+                None => "a router with our priority and a higher address is master".into(),
+            },
+            Reason::TimerExpired => "our own timer ran far too late; listening first".into(),
+            Reason::InterfaceDown => format!("interface {} is down", self.culprit(router)),
+            Reason::InterfaceMissing => {
+                format!("interface {} does not exist", self.culprit(router))
+            }
+            Reason::NoSource => match conf.source {
+                Some(source) => format!("source address {source} is on no interface"),
+                None => format!(
+                    "{} has no {} address to send from",
+                    conf.interface, conf.family
+                ),
+            },
+            Reason::NoPeer => "unicast_peer is empty and unicast_fault_no_peer is set".into(),
+            Reason::CannotListen => "adverts cannot be received".into(),
+            Reason::Recovered => "what was missing is back".into(),
+            Reason::Shutdown => "shutdown".into(),
+        }
+    }
+
+    /// The interface that is to blame: the first that is missing or down.
+    fn culprit<'a>(&self, router: &'a Router) -> &'a str {
+        let conf = &router.conf;
+        let tracked = conf.track_interfaces.iter().map(|track| &track.interface);
+        let carriers = router.set.addresses().map(|address| &address.dev);
+        let own = core::iter::once(&conf.interface);
+        let mut all = own.chain(tracked).chain(carriers);
+        let up = |name| {
+            self.links
+                .named(name)
+                .is_some_and(super::links::Link::is_up)
+        };
+        all.find(|name| !up(name))
+            .unwrap_or(&conf.interface)
+            .as_str()
+    }
+
+    fn log_notice(&mut self, id: usize, now: Instant, notice: Notice) {
+        let Some(router) = self.routers.get_mut(id) else {
+            return;
+        };
+        let Some(suppressed) = router.notices.allow(now) else {
+            return;
+        };
+        let name = &router.conf.name;
+        if suppressed > 0 {
+            log::warn!(target: "vrrp", "({name}) {suppressed} more such messages not shown");
+        }
+        match notice {
+            Notice::Rejected { from, why } => log::warn!(
+                target: "vrrp",
+                "({name}) adverts of {from} are ignored: {}",
+                rejection(router, why)
+            ),
+            Notice::Accepted { from } => {
+                log::info!(target: "vrrp", "({name}) adverts of {from} are accepted again");
+            }
+            Notice::AddressesDiffer { from } => log::warn!(
+                target: "vrrp",
+                "({name}) {from} advertises other addresses than ours ({}); accepted all the same, \
+                 but check virtual_ipaddress on both",
+                list(&router.vips)
+            ),
+            Notice::IntervalAdopted { from, theirs } => log::info!(
+                target: "vrrp",
+                "({name}) master {from} advertises every {theirs}, ours is {}: using the master's",
+                router.conf.advert_int
+            ),
+            Notice::LowerPriorityMaster { from, priority } => log::info!(
+                target: "vrrp",
+                "({name}) Received advert from {from} with lower priority {priority}, ours {}, \
+                 forcing new election",
+                router.machine.effective_priority()
+            ),
+            Notice::SameAddress { from } => log::warn!(
+                target: "vrrp",
+                "({name}) {from} sends adverts with our own priority and address: is the same \
+                 address configured on two routers?"
+            ),
+            Notice::TwoOwners { from } => log::warn!(
+                target: "vrrp",
+                "({name}) {from} also claims to own the addresses (priority 255): only one router \
+                 may have priority 255"
+            ),
+        }
+    }
+}
+
+fn format_name(router: &Router) -> String {
+    format!("({})", router.conf.name)
+}
+
+fn list(addresses: &[core::net::IpAddr]) -> String {
+    let mut text = String::new();
+    for (place, address) in addresses.iter().take(4).enumerate() {
+        let comma = if place == 0 { "" } else { ", " };
+        text.push_str(&format!("{comma}{address}"));
+    }
+    if addresses.len() > 4 {
+        text.push_str(&format!(", … {} in all", addresses.len()));
+    }
+    text
+}
+
+fn rejection(router: &Router, why: crate::vrrp::Reject) -> String {
+    use crate::vrrp::Reject;
+    let conf = &router.conf;
+    match why {
+        Reject::Ttl(ttl) => format!("TTL {ttl} instead of 255, so it came through a router"),
+        Reject::Version(theirs) => format!("VRRP {theirs}, ours {}", conf.version),
+        Reject::AuthType => "other authentication type than ours; both ends stay master".into(),
+        Reject::AuthFailed => "wrong password; if it is a master, there are two now".into(),
+        Reject::Interval(theirs) => format!(
+            "advert_int {theirs} instead of {}; version 2 wants them equal",
+            conf.advert_int
+        ),
+        Reject::Transport => "multicast where unicast is configured, or the other way round".into(),
+        Reject::Source => "not listed in unicast_peer, or outside its TTL bounds".into(),
+    }
+}
+
+/// What became of an attempt to set addresses, in one line at most.
+pub(super) fn report(name: &str, outcome: &Outcome) {
+    if let Some(first) = outcome.first_restored {
+        let more = outcome.restored.saturating_sub(1);
+        let others = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
+        log::warn!(
+            target: "vrrp",
+            "{name} {first}{others} removed by someone else or with its interface; put back"
+        );
+    }
+    if outcome.news && outcome.refused > 0 {
+        let first = outcome.first_refused.as_deref().unwrap_or("unknown reason");
+        log::error!(
+            target: "netlink",
+            "{name} {} of its addresses refused by the kernel, first {first}; trying again",
+            outcome.refused
+        );
+    } else if outcome.news {
+        log::info!(target: "netlink", "{name} all addresses are set now");
+    } else if outcome.added > outcome.restored {
+        log::debug!(target: "netlink", "{name} {} addresses set", outcome.added);
+    }
+}

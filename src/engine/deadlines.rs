@@ -1,0 +1,132 @@
+//! The next thing due, among many: an indexed binary heap with one deadline per key.
+//!
+//! Every advert of a peer moves one deadline, 25,000 times a second at the worst; that is O(log n)
+//! here, and nothing is allocated after [`Deadlines::new`].
+
+use crate::types::Instant;
+
+/// One deadline for each of the keys `0..n`.
+#[derive(Debug)]
+pub(crate) struct Deadlines {
+    /// Deadline of each key; `NEVER` when it has none.
+    at: Vec<Instant>,
+    /// Keys, ordered as a binary heap by their deadline.
+    heap: Vec<usize>,
+    /// Where each key stands in `heap`.
+    place: Vec<usize>,
+}
+
+impl Deadlines {
+    pub(crate) fn new(keys: usize) -> Self {
+        Deadlines {
+            at: vec![Instant::NEVER; keys],
+            heap: (0..keys).collect(),
+            place: (0..keys).collect(),
+        }
+    }
+
+    /// Sets or clears the deadline of `key`; unknown keys are ignored.
+    pub(crate) fn set(&mut self, key: usize, at: Option<Instant>) {
+        let new = at.unwrap_or(Instant::NEVER);
+        let (Some(slot), Some(&place)) = (self.at.get_mut(key), self.place.get(key)) else {
+            return;
+        };
+        let old = core::mem::replace(slot, new);
+        if new < old {
+            self.sift_up(place);
+        } else if new > old {
+            self.sift_down(place);
+        }
+    }
+
+    /// The earliest deadline and whose it is.
+    pub(crate) fn first(&self) -> Option<(Instant, usize)> {
+        let &key = self.heap.first()?;
+        let at = self.due(key);
+        (at < Instant::NEVER).then_some((at, key))
+    }
+
+    fn due(&self, key: usize) -> Instant {
+        self.at.get(key).copied().unwrap_or(Instant::NEVER)
+    }
+
+    fn due_at(&self, place: usize) -> Option<Instant> {
+        self.heap.get(place).map(|&key| self.due(key))
+    }
+
+    fn sift_up(&mut self, mut place: usize) {
+        while place > 0 {
+            let parent = (place - 1) / 2;
+            if self.due_at(place) >= self.due_at(parent) {
+                return;
+            }
+            self.swap(place, parent);
+            place = parent;
+        }
+    }
+
+    fn sift_down(&mut self, mut place: usize) {
+        loop {
+            let left = place.saturating_mul(2).saturating_add(1);
+            let right = left.saturating_add(1);
+            let Some(of_left) = self.due_at(left) else {
+                return;
+            };
+            let (child, of_child) = match self.due_at(right) {
+                Some(of_right) if of_right < of_left => (right, of_right),
+                _ => (left, of_left),
+            };
+            if self.due_at(place).is_none_or(|own| own <= of_child) {
+                return;
+            }
+            self.swap(place, child);
+            place = child;
+        }
+    }
+
+    fn swap(&mut self, a: usize, b: usize) {
+        self.heap.swap(a, b);
+        for place in [a, b] {
+            if let Some(&key) = self.heap.get(place)
+                && let Some(slot) = self.place.get_mut(key)
+            {
+                *slot = place;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_earliest_of_many_moving_deadlines_is_always_first() {
+        let mut deadlines = Deadlines::new(50);
+        let mut plain = vec![Instant::NEVER; 50];
+        let mut seed: u64 = 0x9e37_79b9_7f4a_7c15;
+        for _ in 0..20_000 {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            let key = usize::try_from(seed % 50).expect("below 50");
+            let at = (!seed.is_multiple_of(7)).then(|| Instant::from_nanos(seed >> 40));
+            deadlines.set(key, at);
+            plain[key] = at.unwrap_or(Instant::NEVER);
+            let earliest = *plain.iter().min().expect("fifty of them");
+            match deadlines.first() {
+                Some((at, key)) => assert_eq!((at, plain[key]), (earliest, earliest)),
+                None => assert_eq!(earliest, Instant::NEVER),
+            }
+        }
+    }
+
+    #[test]
+    fn nobody_is_due_when_nothing_is_set() {
+        assert_eq!(Deadlines::new(0).first(), None);
+        let mut deadlines = Deadlines::new(2);
+        assert_eq!(deadlines.first(), None);
+        deadlines.set(7, Some(Instant::ZERO));
+        assert_eq!(deadlines.first(), None, "an unknown key is ignored");
+    }
+}

@@ -1,0 +1,423 @@
+//! The engine owns everything that runs and connects it: events in, commands to the kernel out.
+//!
+//! ```text
+//! packet   ─ reception.rs ─┐                          ┌─ SendAdvert → transmit.rs ─┐
+//! news     ─ links.rs ─────┼→ vrrp::Instance → Action ┼─ Install   → addresses.rs ─┼→ System
+//! deadline ─ deadlines.rs ─┘        apply.rs          └─ Announce  → transmit.rs ──┘
+//! ```
+//! The loop in `os` calls, in this order: [`Engine::packet`] for every packet that waits,
+//! [`Engine::news`] for every message of the kernel and [`Engine::settle`] when there are no more, and
+//! [`Engine::expire`] last, so that no timer fires over an advert that has arrived. After every event all
+//! actions are carried out before the next event is looked at. Nothing here waits, asks the time or touches a
+//! descriptor: the kernel is the trait [`System`].
+
+mod addresses;
+mod apply;
+mod budget;
+mod deadlines;
+mod links;
+mod pacing;
+pub mod reception;
+mod router;
+mod startup;
+pub mod system;
+mod transmit;
+
+use core::net::IpAddr;
+
+use crate::config::model::{Config, Global};
+use crate::netlink::Message;
+use crate::types::{Cidr, Instant};
+use crate::vrrp::{Event, StateKind, Stats};
+
+use addresses::AddressSet;
+use budget::Budget;
+use deadlines::Deadlines;
+use links::{Change, Delays, Links};
+use pacing::Pacing;
+use router::{Router, Surroundings};
+use system::{Listener, System};
+
+/// An open receive socket and what it has joined.
+#[derive(Debug)]
+struct Open {
+    on: Listener,
+    groups: Vec<IpAddr>,
+    /// False: the kernel refused; tried again.
+    works: bool,
+    /// Malformed packets seen there.
+    malformed: Budget,
+}
+
+/// Which instance an advert is for.
+type Address = (Listener, u8);
+
+/// What the operator asked for on the command line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Options {
+    /// `--dont-release-vrrp`: leave the addresses in place at the end.
+    pub dont_release: bool,
+}
+
+/// See the top of the file.
+#[derive(Debug)]
+pub struct Engine {
+    options: Options,
+    global: Global,
+    links: Links,
+    routers: Vec<Router>,
+    statics: AddressSet,
+    /// All virtual addresses with their instance, ordered: never a source, watched for removal.
+    virtuals: Vec<(Cidr, usize)>,
+    open: Vec<Open>,
+    /// Advert → instance, ordered.
+    dispatch: Vec<(Address, usize)>,
+    /// Keys: one per instance, then `STATICS`, `LINKS`, `LISTENERS`.
+    deadlines: Deadlines,
+    /// The daemon ends.
+    stopping: bool,
+    /// Something changed that [`Engine::settle`] must look at.
+    unsettled: bool,
+    statics_suspect: bool,
+    unknown_vrids: Budget,
+    /// What timers have caused and is carried out when all of them have fired.
+    later: Vec<apply::Later>,
+    pacing: Pacing,
+    /// Room for one packet or frame.
+    scratch: Vec<u8>,
+}
+
+/// Room for the longest IPv6 advert with its header.
+const SCRATCH: usize = 40 + 8 + 255 * 16;
+
+impl Engine {
+    /// An engine that knows what to do and has not begun.
+    #[must_use]
+    pub fn new(config: Config, options: Options) -> Self {
+        let Config {
+            global,
+            instances,
+            static_addresses,
+        } = config;
+        let routers: Vec<Router> = instances.into_iter().map(Router::new).collect();
+        let mut virtuals: Vec<(Cidr, usize)> = Vec::new();
+        for (id, router) in routers.iter().enumerate() {
+            virtuals.extend(router.set.listed().map(|cidr| (cidr, id)));
+        }
+        virtuals.sort_unstable();
+        let devs = routers.iter().flat_map(|router| router.set.addresses());
+        let pacing = Pacing::new(&global.garp_groups, devs.map(|address| &address.dev));
+        let delays = global.up_down_delays.iter();
+        let delays = delays.map(|(name, down, up)| Delays {
+            name: name.clone(),
+            down: *down,
+            up: *up,
+        });
+        Engine {
+            options,
+            links: Links::new(delays.collect()),
+            statics: AddressSet::new(static_addresses.into_iter(), false),
+            virtuals,
+            open: Vec::new(),
+            dispatch: Vec::new(),
+            deadlines: Deadlines::new(routers.len() + 3),
+            stopping: false,
+            unsettled: false,
+            statics_suspect: false,
+            unknown_vrids: Budget::default(),
+            later: Vec::with_capacity(routers.len().saturating_mul(4)),
+            pacing,
+            scratch: vec![0; SCRATCH],
+            global,
+            routers,
+        }
+    }
+
+    /// Whether there is anything to run.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.routers.is_empty() && self.statics.len() == 0
+    }
+
+    /// Name, state and counters of every instance.
+    pub fn instances(&self) -> impl Iterator<Item = (&str, StateKind, &Stats)> {
+        self.routers.iter().map(|router| {
+            (
+                router.conf.name.as_str(),
+                router.machine.state(),
+                router.machine.stats(),
+            )
+        })
+    }
+
+    // ---- time ----
+
+    /// When [`Engine::expire`] has something to do.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.deadlines.first().map(|(at, _)| at)
+    }
+
+    /// Does what is due. Every key gets at most one turn, so that packets are looked at in between.
+    ///
+    /// When many instances take over together all of them advertise first, which is what keeps other
+    /// routers from taking over too; then all addresses are set, then all are announced, then the log is written.
+    pub fn expire(&mut self, now: Instant, system: &mut dyn System) {
+        let keys = self.routers.len() + 3;
+        for _ in 0..keys {
+            match self.deadlines.first() {
+                Some((at, key)) if at <= now => self.due(key, now, system),
+                Some(_) | None => break,
+            }
+        }
+        self.carry_out(now, system);
+    }
+
+    fn due(&mut self, key: usize, now: Instant, system: &mut dyn System) {
+        let Some(router) = self.routers.get_mut(key) else {
+            return self.housekeeping(now, system);
+        };
+        let past = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        if past(router.machine.next_deadline()) {
+            self.fire(key, now, system);
+        }
+        self.announce(key, now, system);
+        if self
+            .routers
+            .get(key)
+            .is_some_and(|router| past(router.set.next_deadline()))
+        {
+            self.repair(key, now, system);
+        }
+        self.rearm(key);
+    }
+
+    /// The deadlines that belong to no instance.
+    fn housekeeping(&mut self, now: Instant, system: &mut dyn System) {
+        if self.links.expire(now) {
+            self.unsettled = true;
+        }
+        if self.statics.next_deadline().is_some_and(|at| at <= now) {
+            self.statics_suspect = true;
+            self.unsettled = true;
+        }
+        self.unsettled |= self.open.iter().any(|open| !open.works);
+        self.settle(now, system);
+    }
+
+    fn rearm(&mut self, id: usize) {
+        if let Some(router) = self.routers.get(id) {
+            self.deadlines.set(id, router.next_deadline());
+        }
+    }
+
+    // ---- news of the kernel ----
+
+    /// Notes a message of the kernel; consequences follow in [`Engine::settle`].
+    pub fn news(&mut self, now: Instant, message: &Message<'_>) {
+        match self.links.apply(now, message) {
+            Change::Nothing => {}
+            Change::Link(_) => self.everything_suspect(),
+            Change::Added(_) | Change::Lost(_) => self.address_news(message),
+        }
+    }
+
+    fn address_news(&mut self, message: &Message<'_>) {
+        let (cidr, lost) = match message {
+            Message::NewAddr(addr) => (addr.cidr, false),
+            Message::DelAddr(addr) => (addr.cidr, true),
+            _ => return,
+        };
+        let begin = self.virtuals.partition_point(|(known, _)| *known < cidr);
+        let same = self
+            .virtuals
+            .iter()
+            .skip(begin)
+            .take_while(|(known, _)| *known == cidr);
+        let mut virtual_ = false;
+        for (_, id) in same {
+            virtual_ = true;
+            if let Some(router) = self.routers.get_mut(*id) {
+                // The coming and going of our own addresses is no news, except to an owner, whose address
+                // is also its source.
+                router.suspect |= lost;
+                self.unsettled |= lost || router.conf.priority.is_owner();
+            }
+        }
+        if !virtual_ {
+            self.statics_suspect |= lost;
+            self.unsettled = true;
+        }
+    }
+
+    fn everything_suspect(&mut self) {
+        self.unsettled = true;
+        self.statics_suspect = true;
+        for router in &mut self.routers {
+            router.suspect = true;
+        }
+    }
+
+    /// News were lost: asks the kernel for everything again.
+    ///
+    /// # Errors
+    /// The kernel's refusal of the dump.
+    pub fn resync(&mut self, now: Instant, system: &mut dyn System) -> std::io::Result<()> {
+        self.survey(now, system)?;
+        self.everything_suspect();
+        self.settle(now, system);
+        Ok(())
+    }
+
+    /// Draws the consequences of news. To be called when all that is known has been read: an address
+    /// that is missing in between may only not have been read about yet.
+    pub fn settle(&mut self, now: Instant, system: &mut dyn System) {
+        if core::mem::take(&mut self.unsettled) {
+            for id in 0..self.routers.len() {
+                self.place(id);
+            }
+            self.open_listeners(system);
+            self.index();
+            for id in 0..self.routers.len() {
+                self.evaluate(id, now, system);
+                if self
+                    .routers
+                    .get_mut(id)
+                    .is_some_and(|r| core::mem::take(&mut r.suspect))
+                {
+                    self.repair(id, now, system);
+                }
+                self.rearm(id);
+            }
+            if core::mem::take(&mut self.statics_suspect) {
+                let outcome = self.statics.reconcile(now, &self.links, system);
+                apply::report("static_ipaddress", &outcome);
+            }
+        }
+        let keys = self.routers.len();
+        self.deadlines.set(keys, self.statics.next_deadline());
+        self.deadlines.set(keys + 1, self.links.next_deadline());
+        let deaf = self.open.iter().any(|open| !open.works);
+        let again = deaf.then(|| now.after(core::time::Duration::from_secs(1)));
+        self.deadlines.set(keys + 2, again);
+    }
+
+    /// Finds the instance's interface.
+    fn place(&mut self, id: usize) {
+        let Some(router) = self.routers.get_mut(id) else {
+            return;
+        };
+        let index = self
+            .links
+            .named(&router.conf.interface)
+            .map(|link| link.index);
+        router.ifindex = index;
+    }
+
+    /// Tells the machine when its surroundings or its priority have changed.
+    fn evaluate(&mut self, id: usize, now: Instant, system: &mut dyn System) {
+        let Some(router) = self.routers.get(id) else {
+            return;
+        };
+        let deaf = router.listener().is_some_and(|on| !self.hears(on));
+        let virtuals = &self.virtuals;
+        let is_virtual = |cidr: &Cidr| {
+            virtuals
+                .binary_search_by(|(known, _)| known.cmp(cidr))
+                .is_ok()
+        };
+        let mut surroundings = router.surroundings(&self.links, is_virtual);
+        if deaf && matches!(surroundings, Surroundings::Ready(_)) {
+            surroundings = Surroundings::Missing(crate::vrrp::Reason::CannotListen);
+        }
+        let priority = router.effective_priority(&self.links);
+        let (told, told_priority) = (router.told, router.told_priority);
+        if let Some(router) = self.routers.get_mut(id) {
+            router.told = Some(surroundings);
+            router.told_priority = priority;
+        }
+        if told_priority != priority {
+            self.log_priority(id, told_priority, priority);
+            self.tell(id, now, Event::Priority(priority), system);
+        }
+        if told != Some(surroundings) {
+            let event = match surroundings {
+                Surroundings::Ready(source) => Event::Ready { source },
+                Surroundings::Missing(reason) => Event::Fault(reason),
+            };
+            self.tell(id, now, event, system);
+        }
+    }
+
+    fn hears(&self, on: Listener) -> bool {
+        self.open.iter().any(|open| open.on == on && open.works)
+    }
+
+    /// Opens the sockets that instances need now and closes the others.
+    fn open_listeners(&mut self, system: &mut dyn System) {
+        let mut wanted: Vec<(Listener, Vec<IpAddr>)> = Vec::new();
+        for router in &self.routers {
+            let Some(on) = router.listener() else {
+                continue;
+            };
+            let place = wanted
+                .iter()
+                .position(|(known, _)| *known == on)
+                .unwrap_or(wanted.len());
+            if place == wanted.len() {
+                wanted.push((on, Vec::new()));
+            }
+            if let (Some((_, groups)), Some(group)) = (wanted.get_mut(place), router.group())
+                && !groups.contains(&group)
+            {
+                groups.push(group);
+            }
+        }
+        self.open.retain(|open| {
+            let keep = open.works
+                && wanted
+                    .iter()
+                    .any(|(on, g)| *on == open.on && *g == open.groups);
+            if !keep {
+                system.unlisten(open.on);
+            }
+            keep
+        });
+        for (on, groups) in wanted {
+            if self.open.iter().any(|open| open.on == on) {
+                continue;
+            }
+            let name = on
+                .interface
+                .and_then(|index| self.links.get(index))
+                .map(|link| &link.name);
+            let result = system.listen(on, name, &groups);
+            if let Err(error) = &result {
+                let place = name.map_or("any interface", |name| name.as_str());
+                log::warn!(
+                    target: "vrrp",
+                    "cannot receive {} adverts on {place}: {error}; trying again every second",
+                    on.family
+                );
+            }
+            let malformed = Budget::default();
+            self.open.push(Open {
+                on,
+                groups,
+                works: result.is_ok(),
+                malformed,
+            });
+        }
+    }
+
+    /// Rebuilds the table that leads from an advert to its instance.
+    fn index(&mut self) {
+        self.dispatch.clear();
+        for (id, router) in self.routers.iter().enumerate() {
+            if let Some(on) = router.listener() {
+                self.dispatch.push(((on, router.conf.vrid.get()), id));
+            }
+        }
+        self.dispatch.sort_unstable();
+    }
+}

@@ -1,0 +1,188 @@
+//! Packets on their way in: codec, then the instance they are for.
+
+use core::net::{IpAddr, Ipv6Addr};
+
+use super::Engine;
+use super::system::{Listener, System};
+use crate::types::{Family, Instant};
+use crate::vrrp::{Event, Received};
+use crate::wire::vrrp::ChecksumForm;
+use crate::wire::{Malformed, Pseudo, ipv4, vrrp};
+
+/// A datagram of a listener.
+#[derive(Clone, Copy, Debug)]
+pub struct Datagram<'a> {
+    /// Whose.
+    pub on: Listener,
+    /// IPv4: the packet with its header. IPv6: the payload.
+    pub bytes: &'a [u8],
+    /// IPv6: source, destination, hop limit.
+    pub v6: Option<(Ipv6Addr, Ipv6Addr, u8)>,
+}
+
+/// What the IP layer says.
+#[derive(Clone, Copy, Debug)]
+struct Envelope<'a> {
+    net: Pseudo,
+    ttl: u8,
+    payload: &'a [u8],
+}
+
+impl Engine {
+    /// Takes a packet. Whatever it holds, it costs a counter at the worst.
+    pub fn packet(&mut self, now: Instant, datagram: &Datagram<'_>, system: &mut dyn System) {
+        let on = datagram.on;
+        let Some(envelope) = self.open_envelope(now, datagram) else {
+            return;
+        };
+        let parsed = match vrrp::parse(envelope.payload, &envelope.net) {
+            Ok(parsed) => parsed,
+            Err(malformed) => return self.blame(now, on, Some(&envelope), malformed),
+        };
+        let multicast = envelope.net.dst.is_multicast();
+        if on.interface.is_none() && multicast {
+            return;
+        }
+        let vrid = parsed.advert.vrid.get();
+        let Some(id) = self.find(on, vrid, envelope.net.dst) else {
+            return self.unknown_vrid(now, &envelope, vrid);
+        };
+        let from = envelope.net.src;
+        self.note_checksum(id, from, parsed.checksum);
+        let received = Received {
+            from,
+            multicast,
+            ttl: envelope.ttl,
+            advert: parsed.advert,
+        };
+        self.tell(id, now, Event::Advert(&received), system);
+    }
+
+    fn open_envelope<'a>(&mut self, now: Instant, datagram: &Datagram<'a>) -> Option<Envelope<'a>> {
+        match (datagram.on.family, datagram.v6) {
+            (Family::V4, _) => match ipv4::parse(datagram.bytes) {
+                Ok(packet) => {
+                    let (src, dst) = (packet.header.src.into(), packet.header.dst.into());
+                    let (ttl, payload) = (packet.header.ttl, packet.payload);
+                    Some(Envelope {
+                        net: Pseudo { src, dst },
+                        ttl,
+                        payload,
+                    })
+                }
+                Err(malformed) => {
+                    self.blame(now, datagram.on, None, malformed);
+                    None
+                }
+            },
+            (Family::V6, Some((src, dst, ttl))) => {
+                let net = Pseudo {
+                    src: src.into(),
+                    dst: dst.into(),
+                };
+                Some(Envelope {
+                    net,
+                    ttl,
+                    payload: datagram.bytes,
+                })
+            }
+            (Family::V6, None) => None,
+        }
+    }
+
+    /// The instance an advert is for. Several unicast instances may share a VRID on different
+    /// interfaces; they are told apart by the address the advert was sent to.
+    fn find(&self, on: Listener, vrid: u8, to: IpAddr) -> Option<usize> {
+        let key = (on, vrid);
+        let begin = self.dispatch.partition_point(|(known, _)| *known < key);
+        let mut same = self
+            .dispatch
+            .iter()
+            .skip(begin)
+            .take_while(|(known, _)| *known == key);
+        if on.interface.is_some() {
+            return same.next().map(|(_, id)| *id);
+        }
+        let ours = |id: &usize| self.routers.get(*id).and_then(super::Router::source) == Some(to);
+        same.find(|(_, id)| ours(id)).map(|(_, id)| *id)
+    }
+
+    fn unknown_vrid(&mut self, now: Instant, envelope: &Envelope<'_>, vrid: u8) {
+        if self.global.log_unknown_vrids
+            && let Some(suppressed) = self.unknown_vrids.allow(now)
+        {
+            let from = envelope.net.src;
+            log::info!(
+                target: "vrrp",
+                "advert of {from} for VRID {vrid}, which is not configured here \
+                 ({suppressed} such not shown)"
+            );
+        }
+    }
+
+    /// A packet that is no advert: one more on the sender's account.
+    fn blame(
+        &mut self,
+        now: Instant,
+        on: Listener,
+        envelope: Option<&Envelope<'_>>,
+        malformed: Malformed,
+    ) {
+        if let Some(&vrid) = envelope.and_then(|envelope| envelope.payload.get(1))
+            && let Some(to) = envelope.map(|envelope| envelope.net.dst)
+            && let Some(id) = self.find(on, vrid, to)
+            && let Some(router) = self.routers.get_mut(id)
+        {
+            let stats = router.machine.stats_mut();
+            match malformed {
+                Malformed::VrrpLength { .. } => stats.packet_len_err += 1,
+                Malformed::VrrpType(_) => stats.invalid_type_rcvd += 1,
+                _ => {}
+            }
+        }
+        let Some(open) = self.open.iter_mut().find(|open| open.on == on) else {
+            return;
+        };
+        let Some(suppressed) = open.malformed.allow(now) else {
+            return;
+        };
+        let name = on.interface.and_then(|index| self.links.get(index));
+        let place = name.map_or("unicast", |link| link.name.as_str());
+        let more = |f: &mut core::fmt::Formatter<'_>| match suppressed {
+            0 => Ok(()),
+            n => write!(f, " ({n} more not shown)"),
+        };
+        let more = core::fmt::from_fn(more);
+        match envelope {
+            Some(envelope) => log::warn!(
+                target: "vrrp",
+                "{place}: broken packet from {} ignored: {malformed}{more}",
+                envelope.net.src
+            ),
+            None => log::warn!(target: "vrrp", "{place}: broken packet ignored: {malformed}{more}"),
+        }
+    }
+
+    /// Says once how a sender computes its checksum when it is not the way we do.
+    fn note_checksum(&mut self, id: usize, from: IpAddr, form: ChecksumForm) {
+        let Some(router) = self.routers.get_mut(id) else {
+            return;
+        };
+        if router.checksum == Some(form) {
+            return;
+        }
+        let ours = super::transmit::checksum_form(&router.conf);
+        router.checksum = Some(form);
+        if form != ours && router.conf.family == Family::V4 {
+            let name = &router.conf.name;
+            let hint = match form {
+                ChecksumForm::Plain => {
+                    "without pseudo header; v3_checksum_as_v2 makes ours the same"
+                }
+                ChecksumForm::OldUnicast => "as keepalived before 1.3.7; see old_unicast_checksum",
+                ChecksumForm::Pseudo | ChecksumForm::Kernel => "with pseudo header",
+            };
+            log::info!(target: "vrrp", "({name}) {from} computes its checksum {hint}");
+        }
+    }
+}

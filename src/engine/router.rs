@@ -1,0 +1,253 @@
+//! One `vrrp_instance` at run time: the protocol machine together with what it acts on.
+
+use core::net::IpAddr;
+use core::time::Duration;
+
+use super::addresses::AddressSet;
+use super::budget::Budget;
+use super::links::Links;
+use super::system::Listener;
+use crate::config::model::{self, Address, Transport, VrrpInstance};
+use crate::types::{Family, IfIndex, Instant, Priority};
+use crate::vrrp::{self, Instance, Reason, garp, priority};
+use crate::wire::vrrp::{Auth, ChecksumForm};
+
+/// What the machine was last told about its surroundings.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Surroundings {
+    Ready(IpAddr),
+    Missing(Reason),
+}
+
+/// A virtual router.
+#[derive(Debug)]
+pub(crate) struct Router {
+    pub(crate) conf: VrrpInstance,
+    pub(crate) machine: Instance,
+    pub(crate) garp: garp::Schedule,
+    /// Place of an announcement that must wait for its interface's gap until `garp_after`.
+    pub(crate) garp_held: Option<usize>,
+    pub(crate) garp_after: Instant,
+    /// VIPs first, then excluded VIPs.
+    pub(crate) set: AddressSet,
+    /// The advertised addresses.
+    pub(crate) vips: Vec<IpAddr>,
+    pub(crate) ifindex: Option<IfIndex>,
+    pub(crate) told: Option<Surroundings>,
+    pub(crate) told_priority: Priority,
+    /// One of its addresses may have been removed by somebody else.
+    pub(crate) suspect: bool,
+    /// IPv4 identification of the next advert, never 0.
+    pub(crate) ip_id: u16,
+    /// Why adverts cannot be sent, when they cannot.
+    pub(crate) send_errno: Option<i32>,
+    /// How the others compute their checksum, once seen.
+    pub(crate) checksum: Option<ChecksumForm>,
+    pub(crate) notices: Budget,
+}
+
+impl Router {
+    pub(crate) fn new(conf: VrrpInstance) -> Self {
+        let vips: Vec<IpAddr> = conf.vips.iter().map(|address| address.cidr.addr).collect();
+        let all: Vec<Address> = conf.vips.iter().chain(&conf.excluded).cloned().collect();
+        let garp = garp::Schedule::new(garp_params(&conf), all.len());
+        let set = AddressSet::new(all.into_iter(), conf.priority.is_owner());
+        Router {
+            machine: Instance::new(params(&conf, &vips)),
+            garp,
+            garp_held: None,
+            garp_after: Instant::ZERO,
+            set,
+            vips,
+            ifindex: None,
+            told: None,
+            told_priority: conf.priority,
+            suspect: false,
+            ip_id: 0,
+            send_errno: None,
+            checksum: None,
+            notices: Budget::default(),
+            conf,
+        }
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        let announcement = match self.garp_held {
+            Some(_) => Some(self.garp_after),
+            None => self.garp.next_deadline(),
+        };
+        let all = [
+            self.machine.next_deadline(),
+            announcement,
+            self.set.next_deadline(),
+        ];
+        all.into_iter().flatten().min()
+    }
+
+    /// Smallest gap between two announcements on an interface.
+    pub(crate) fn gap(&self, family: Family) -> Duration {
+        match family {
+            Family::V4 => self.conf.garp.interval,
+            Family::V6 => self.conf.garp.gna_interval,
+        }
+    }
+
+    /// The address adverts are sent from, while there is one.
+    pub(crate) fn source(&self) -> Option<IpAddr> {
+        match self.told {
+            Some(Surroundings::Ready(source)) => Some(source),
+            Some(Surroundings::Missing(_)) | None => None,
+        }
+    }
+
+    /// The receive socket it needs.
+    pub(crate) fn listener(&self) -> Option<Listener> {
+        let interface = match self.conf.transport {
+            Transport::Multicast { .. } => Some(self.ifindex?),
+            Transport::Unicast { .. } => None,
+        };
+        Some(Listener {
+            family: self.conf.family,
+            interface,
+        })
+    }
+
+    pub(crate) fn group(&self) -> Option<IpAddr> {
+        match self.conf.transport {
+            Transport::Multicast { group } => Some(group),
+            Transport::Unicast { .. } => None,
+        }
+    }
+
+    /// Whether all it needs is there; `virtual_` as in [`super::links::Link::source`].
+    pub(crate) fn surroundings(
+        &self,
+        links: &Links,
+        virtual_: impl Fn(&crate::types::Cidr) -> bool,
+    ) -> Surroundings {
+        let conf = &self.conf;
+        let Some(link) = links.named(&conf.interface) else {
+            return Surroundings::Missing(Reason::InterfaceMissing);
+        };
+        if conf.track_primary && !link.is_up() {
+            return Surroundings::Missing(Reason::InterfaceDown);
+        }
+        if let Some(reason) = self.missing_link(links) {
+            return Surroundings::Missing(reason);
+        }
+        if let Transport::Unicast { peers, .. } = &conf.transport
+            && peers.is_empty()
+            && conf.unicast_fault_no_peer
+        {
+            return Surroundings::Missing(Reason::NoPeer);
+        }
+        let source = match conf.source {
+            Some(source) if conf.track_src_ip && links.holding(source).is_none() => None,
+            Some(source) => Some(source),
+            // An owner's virtual address may be the only one the interface has.
+            None => link.source(conf.family, virtual_).or_else(|| {
+                let own = |_: &crate::types::Cidr| false;
+                conf.priority
+                    .is_owner()
+                    .then(|| link.source(conf.family, own))
+                    .flatten()
+            }),
+        };
+        source.map_or(Surroundings::Missing(Reason::NoSource), Surroundings::Ready)
+    }
+
+    /// An interface tracked with weight 0, or one that carries an address, that is not up.
+    fn missing_link(&self, links: &Links) -> Option<Reason> {
+        let conf = &self.conf;
+        let own = &conf.interface;
+        let tracked = conf
+            .track_interfaces
+            .iter()
+            .filter(|track| track.weight == 0);
+        let tracked = tracked.map(|track| (&track.interface, track.reverse));
+        let carriers = self.set.addresses().filter(|address| !address.no_track);
+        let carriers = carriers
+            .map(|address| &address.dev)
+            .filter(|dev| *dev != own);
+        for (name, reverse) in tracked.chain(carriers.map(|name| (name, false))) {
+            match links.named(name) {
+                None if !reverse => return Some(Reason::InterfaceMissing),
+                Some(link) if link.is_up() == reverse => return Some(Reason::InterfaceDown),
+                None | Some(_) => {}
+            }
+        }
+        None
+    }
+
+    /// Base priority plus what tracked interfaces contribute.
+    pub(crate) fn effective_priority(&self, links: &Links) -> Priority {
+        let parts = self.conf.track_interfaces.iter().map(|track| {
+            let up = links
+                .named(&track.interface)
+                .is_some_and(super::links::Link::is_up);
+            priority::contribution(track.weight, up != track.reverse)
+        });
+        priority::effective(self.conf.priority, parts)
+    }
+}
+
+fn params(conf: &VrrpInstance, vips: &[IpAddr]) -> vrrp::Params {
+    let (check_source, peers) = match &conf.transport {
+        Transport::Multicast { .. } => (false, Vec::new()),
+        Transport::Unicast {
+            peers,
+            check_source,
+            ..
+        } => (*check_source, peers.iter().map(peer).collect()),
+    };
+    vrrp::Params {
+        vrid: conf.vrid,
+        family: conf.family,
+        version: conf.version,
+        priority: conf.priority,
+        initial_master: conf.initial_master,
+        advert_int: conf.advert_int,
+        nopreempt: conf.nopreempt,
+        preempt_delay: conf.preempt_delay,
+        down_timer_adverts: conf.down_timer_adverts,
+        auth: auth(conf.auth),
+        multicast: matches!(conf.transport, Transport::Multicast { .. }),
+        check_source,
+        peers,
+        lower_prio_no_advert: conf.lower_prio_no_advert,
+        higher_prio_send_advert: conf.higher_prio_send_advert,
+        owner_ignore_adverts: conf.owner_ignore_adverts,
+        skip_check_adv_addr: conf.skip_check_adv_addr,
+        timer_expired_backup: conf.timer_expired_backup,
+        addresses: vips.to_vec(),
+    }
+}
+
+fn peer(peer: &model::Peer) -> vrrp::Peer {
+    vrrp::Peer {
+        addr: peer.addr,
+        min_ttl: peer.min_ttl,
+        max_ttl: peer.max_ttl,
+    }
+}
+
+/// Authentication as it stands in a packet.
+pub(crate) fn auth(auth: model::Auth) -> Auth {
+    match auth {
+        model::Auth::None => Auth::None,
+        model::Auth::Pass(password) => Auth::Pass(password.0),
+    }
+}
+
+fn garp_params(conf: &VrrpInstance) -> garp::Params {
+    let garp = &conf.garp;
+    garp::Params {
+        repeat: garp.repeat,
+        delay: garp.delay,
+        refresh: garp.refresh,
+        refresh_repeat: garp.refresh_repeat,
+        lower_prio_repeat: garp.lower_prio_repeat,
+        lower_prio_delay: garp.lower_prio_delay,
+        gap: Duration::ZERO,
+    }
+}

@@ -1,0 +1,107 @@
+//! The beginning and the end.
+
+use core::time::Duration;
+use std::io;
+
+use super::system::System;
+use super::{Engine, apply};
+use crate::netlink::{Batch, addr, link};
+use crate::types::Instant;
+use crate::vrrp::Event;
+
+impl Engine {
+    /// Looks at the machine, clears up after a killed predecessor, and begins. `uptime`: since the
+    /// machine booted, for `vrrp_delay_after_boot`.
+    ///
+    /// # Errors
+    /// When the kernel does not tell its links and addresses.
+    pub fn start(
+        &mut self,
+        now: Instant,
+        uptime: Duration,
+        system: &mut dyn System,
+    ) -> io::Result<()> {
+        self.survey(now, system)?;
+        self.clean(now, system)?;
+        self.promote_secondaries(system);
+        self.statics_suspect = true;
+        let outcome = self.statics.install(now, &self.links, system);
+        apply::report("static_ipaddress", &outcome);
+        self.unsettled = true;
+        self.settle(now, system);
+        let after_boot = self.global.delay_after_boot.saturating_sub(uptime);
+        let hold = self.global.startup_delay.max(after_boot);
+        if !hold.is_zero() {
+            log::info!(target: "vrrp", "instances start in {} ms", hold.as_millis());
+        }
+        for id in 0..self.routers.len() {
+            self.tell(id, now, Event::Start { hold }, system);
+        }
+        Ok(())
+    }
+
+    /// Reads links and addresses from the kernel.
+    pub(super) fn survey(&mut self, now: Instant, system: &mut dyn System) -> io::Result<()> {
+        let mut links = self.links.fresh();
+        let mut batch = Batch::new(1);
+        let requests: [fn(&mut Batch) -> u32; 2] = [link::dump, addr::dump];
+        for request in requests {
+            batch.clear();
+            request(&mut batch);
+            system.dump(&batch, &mut |message| {
+                links.apply(now, message);
+            })?;
+        }
+        self.links.adopt(now, links);
+        Ok(())
+    }
+
+    /// Removes addresses that a killed daemon has left behind: nobody may use them before an election,
+    /// and none may serve as source.
+    fn clean(&mut self, now: Instant, system: &mut dyn System) -> io::Result<()> {
+        let mut left = 0;
+        for router in &mut self.routers {
+            let count = router.set.clean(&self.links, system);
+            if count > 0 {
+                let name = &router.conf.name;
+                log::info!(
+                    target: "vrrp",
+                    "({name}) removed {count} addresses left over from an earlier run"
+                );
+            }
+            left += count;
+        }
+        if left > 0 {
+            self.survey(now, system)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn promote_secondaries(&mut self, system: &mut dyn System) {
+        for router in self
+            .routers
+            .iter()
+            .filter(|router| router.conf.promote_secondaries)
+        {
+            let interface = &router.conf.interface;
+            let name = format_args!("net/ipv4/conf/{interface}/promote_secondaries");
+            if let Err(error) = system.set_sysctl(name, "1") {
+                let instance = &router.conf.name;
+                log::warn!(
+                    target: "vrrp",
+                    "({instance}) promote_secondaries not set on {interface}: {error}"
+                );
+            }
+        }
+    }
+
+    /// Resigns everywhere and removes what was added.
+    pub fn stop(&mut self, now: Instant, system: &mut dyn System) {
+        self.stopping = true;
+        for id in 0..self.routers.len() {
+            self.tell(id, now, Event::Stop, system);
+        }
+        self.statics.withdraw(&self.links, system);
+    }
+}

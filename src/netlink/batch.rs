@@ -1,0 +1,230 @@
+//! Building requests. One buffer, used again and again: it grows to the largest burst and stays there.
+
+use super::HEADER_LEN;
+
+/// `NLA_F_NESTED`.
+const NESTED: u16 = 0x8000;
+/// Longest attribute value: the length field counts its own four bytes.
+const MAX_VALUE: usize = 0xffff - 4;
+
+/// Requests that go to the kernel in one `sendmsg`, numbered consecutively.
+///
+/// [`begin`](Batch::begin) starts a message; all that is pushed up to the next `begin` belongs to it, and
+/// its length is right after every push.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Batch {
+    bytes: Vec<u8>,
+    /// Where the current message starts.
+    message: usize,
+    count: usize,
+    next_seq: u32,
+}
+
+impl Batch {
+    /// An empty batch whose first message will be numbered `first_seq`.
+    #[must_use]
+    pub fn new(first_seq: u32) -> Self {
+        Batch {
+            bytes: Vec::new(),
+            message: 0,
+            count: 0,
+            next_seq: first_seq,
+        }
+    }
+
+    /// Empties it. The buffer stays, and the numbers go on.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.message = 0;
+        self.count = 0;
+    }
+
+    /// What to send.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// How many messages there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Whether there is nothing to send.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Bytes that fit without another allocation.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// The number the next message will have.
+    #[must_use]
+    pub fn next_seq(&self) -> u32 {
+        self.next_seq
+    }
+
+    /// Starts a message and returns its number.
+    pub fn begin(&mut self, kind: u16, flags: u16) -> u32 {
+        let seq = self.next_seq;
+        self.next_seq = seq.wrapping_add(1);
+        self.count = self.count.saturating_add(1);
+        self.pad();
+        self.message = self.bytes.len();
+        self.bytes.extend_from_slice(&[0; 4]);
+        self.bytes.extend_from_slice(&kind.to_ne_bytes());
+        self.bytes.extend_from_slice(&flags.to_ne_bytes());
+        self.bytes.extend_from_slice(&seq.to_ne_bytes());
+        self.bytes.extend_from_slice(&[0; 4]);
+        self.seal();
+        seq
+    }
+
+    /// Appends the fixed part of a message.
+    pub fn fixed(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        self.seal();
+    }
+
+    /// Appends an attribute.
+    pub fn attr(&mut self, kind: u16, value: &[u8]) {
+        debug_assert!(value.len() <= MAX_VALUE, "attribute {kind} is too long");
+        let value = value.get(..MAX_VALUE).unwrap_or(value);
+        let start = self.open(kind);
+        self.bytes.extend_from_slice(value);
+        self.close(start);
+    }
+
+    /// Appends an attribute of one byte.
+    pub fn attr_u8(&mut self, kind: u16, value: u8) {
+        self.attr(kind, &[value]);
+    }
+
+    /// Appends an attribute of four bytes.
+    pub fn attr_u32_ne(&mut self, kind: u16, value: u32) {
+        self.attr(kind, &value.to_ne_bytes());
+    }
+
+    /// Appends an attribute of text, with the NUL the kernel expects.
+    pub fn attr_text(&mut self, kind: u16, value: &str) {
+        debug_assert!(value.len() < MAX_VALUE, "attribute {kind} is too long");
+        let start = self.open(kind);
+        let text = value.as_bytes();
+        self.bytes
+            .extend_from_slice(text.get(..MAX_VALUE.saturating_sub(1)).unwrap_or(text));
+        self.bytes.push(0);
+        self.close(start);
+    }
+
+    /// Appends an attribute that consists of those `fill` appends.
+    pub fn nested(&mut self, kind: u16, fill: impl FnOnce(&mut Self)) {
+        let start = self.open(kind | NESTED);
+        fill(self);
+        self.close(start);
+    }
+
+    fn open(&mut self, kind: u16) -> usize {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(&[0; 2]);
+        self.bytes.extend_from_slice(&kind.to_ne_bytes());
+        start
+    }
+
+    /// Enters the length of the attribute at `start`, which ends here, and pads it.
+    fn close(&mut self, start: usize) {
+        let len = self.bytes.len().saturating_sub(start);
+        // Nested attributes beyond 64 KiB cannot be expressed: the kernel will refuse this length.
+        let len = u16::try_from(len).unwrap_or(u16::MAX);
+        self.patch(start, &len.to_ne_bytes());
+        self.pad();
+        self.seal();
+    }
+
+    fn pad(&mut self) {
+        let aligned = self.bytes.len().next_multiple_of(4);
+        self.bytes.resize(aligned, 0);
+    }
+
+    /// Enters the length of the current message, which ends here.
+    fn seal(&mut self) {
+        let len = self.bytes.len().saturating_sub(self.message);
+        debug_assert!(len >= HEADER_LEN, "pushed before begin");
+        let len = u32::try_from(len).unwrap_or(u32::MAX);
+        self.patch(self.message, &len.to_ne_bytes());
+    }
+
+    fn patch(&mut self, at: usize, value: &[u8]) {
+        let tail = self.bytes.get_mut(at..).unwrap_or_default();
+        if let Some(field) = tail.get_mut(..value.len()) {
+            field.copy_from_slice(value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Attrs, Envelope, Message, Messages, NLM_F_ACK, NLM_F_REQUEST};
+    use super::*;
+
+    #[test]
+    fn messages_are_numbered_consecutively_and_the_numbers_wrap() {
+        let mut batch = Batch::new(u32::MAX);
+        assert_eq!(batch.begin(99, NLM_F_REQUEST | NLM_F_ACK), u32::MAX);
+        assert_eq!(batch.begin(98, NLM_F_REQUEST), 0);
+        assert_eq!((batch.count(), batch.next_seq()), (2, 1));
+        let seen: Vec<(u16, u16, u32, u32)> = Messages::new(batch.bytes())
+            .map(|m| m.unwrap().header)
+            .map(|h| (h.kind, h.flags, h.seq, h.port))
+            .collect();
+        assert_eq!(seen, [(99, 5, u32::MAX, 0), (98, 1, 0, 0)]);
+    }
+
+    #[test]
+    fn attributes_read_back_with_lengths_and_padding_right() {
+        let mut batch = Batch::new(7);
+        batch.begin(99, NLM_F_REQUEST);
+        batch.fixed(&[1, 2, 3, 4]);
+        batch.attr_u8(1, 9);
+        batch.nested(2, |batch| {
+            batch.attr_text(3, "v0:1");
+            batch.attr_u32_ne(4, 0xdead_beef);
+        });
+        batch.begin(100, 0);
+        let bytes = batch.bytes();
+        let second = bytes.len() - HEADER_LEN;
+        assert_eq!(bytes[..4], u32::try_from(second).unwrap().to_ne_bytes());
+        // Newer kernels insist on the flag.
+        let nested = HEADER_LEN + 4 + 8 + 2;
+        assert_eq!(bytes[nested..nested + 2], 0x8002_u16.to_ne_bytes());
+        let attrs: Vec<_> = Attrs::new(&bytes[HEADER_LEN + 4..second])
+            .map(Result::unwrap)
+            .collect();
+        assert_eq!((attrs[0].kind, attrs[0].u8()), (1, Ok(9)));
+        let inner: Vec<_> = attrs[1].nested().unwrap().map(Result::unwrap).collect();
+        assert_eq!((inner[0].kind, inner[0].value), (3, &b"v0:1\0"[..]));
+        assert_eq!((inner[1].kind, inner[1].u32_ne()), (4, Ok(0xdead_beef)));
+        assert_eq!((attrs.len(), inner.len()), (2, 2));
+    }
+
+    #[test]
+    fn clearing_keeps_the_buffer_and_the_numbers() {
+        let mut batch = Batch::new(1);
+        batch.begin(99, 0);
+        batch.attr(1, &[0; 1000]);
+        let capacity = batch.capacity();
+        batch.clear();
+        assert!(batch.is_empty() && batch.bytes().is_empty());
+        assert_eq!(batch.begin(99, 0), 2);
+        batch.attr(1, &[0; 1000]);
+        assert_eq!(batch.capacity(), capacity);
+        let only: Vec<_> = Messages::new(batch.bytes()).collect();
+        assert!(
+            matches!(only[..], [Ok(Envelope { header, message: Message::Other(99) })] if header.seq == 2)
+        );
+    }
+}

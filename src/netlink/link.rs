@@ -1,0 +1,251 @@
+//! Links: interfaces, in the kernel's word.
+//!
+//! ```text
+//! ifinfomsg: family u8 │ 0 u8 │ hardware type u16 │ index i32 │ flags u32 │ change mask u32
+//! ```
+
+use super::{AF_UNSPEC, Attrs, Batch, Malformed, NLM_F_DUMP, NLM_F_REQUEST, Reader};
+use crate::types::{IfIndex, Mac};
+
+pub(super) const RTM_NEWLINK: u16 = 16;
+pub(super) const RTM_DELLINK: u16 = 17;
+const RTM_GETLINK: u16 = 18;
+
+const IFLA_ADDRESS: u16 = 1;
+const IFLA_IFNAME: u16 = 3;
+const IFLA_MTU: u16 = 4;
+const IFLA_LINK: u16 = 5;
+const IFLA_MASTER: u16 = 10;
+const IFLA_LINKINFO: u16 = 18;
+const IFLA_EXT_MASK: u16 = 29;
+const IFLA_LINK_NETNSID: u16 = 37;
+const IFLA_INFO_KIND: u16 = 1;
+
+/// Counters are a quarter of an answer and of no use to us.
+const RTEXT_FILTER_SKIP_STATS: u32 = 8;
+
+/// `IFF_*` of a link.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct LinkFlags(pub u32);
+
+impl LinkFlags {
+    /// Switched on by its administrator.
+    pub const UP: LinkFlags = LinkFlags(0x1);
+    /// Loopback.
+    pub const LOOPBACK: LinkFlags = LinkFlags(0x8);
+    /// One peer, no neighbors.
+    pub const POINT_TO_POINT: LinkFlags = LinkFlags(0x10);
+    /// Able to carry traffic, in the kernel's opinion (RFC 2863 `up`).
+    pub const RUNNING: LinkFlags = LinkFlags(0x40);
+    /// No address resolution.
+    pub const NO_ARP: LinkFlags = LinkFlags(0x80);
+    /// Carries multicast.
+    pub const MULTICAST: LinkFlags = LinkFlags(0x1000);
+    /// The driver sees a carrier.
+    pub const LOWER_UP: LinkFlags = LinkFlags(0x1_0000);
+
+    /// Whether all of `flags` are set.
+    #[must_use]
+    pub const fn has(self, flags: LinkFlags) -> bool {
+        self.0 & flags.0 == flags.0
+    }
+}
+
+/// One link.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Link<'a> {
+    /// The kernel's number for it.
+    pub index: IfIndex,
+    /// Its name.
+    pub name: &'a str,
+    /// What state it is in.
+    pub flags: LinkFlags,
+    /// Its MTU. Wireless events do not tell.
+    pub mtu: Option<u32>,
+    /// Its Ethernet address, if it has one.
+    pub mac: Option<Mac>,
+    /// What made it: `vlan`, `bridge`, `macvlan` … Physical ones have none.
+    pub kind: Option<&'a str>,
+    /// The bridge, bond or VRF it belongs to.
+    pub master: Option<IfIndex>,
+    /// The link it sits upon (or, `veth`, is tied to), if in this network namespace.
+    pub parent: Option<IfIndex>,
+}
+
+/// Asks for all links.
+pub fn dump(batch: &mut Batch) -> u32 {
+    let seq = batch.begin(RTM_GETLINK, NLM_F_REQUEST | NLM_F_DUMP);
+    batch.fixed(&[0; 16]);
+    batch.attr_u32_ne(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+    seq
+}
+
+/// Reads a link. `None` for messages of other families: the bridge and IPv6 tell of their part of a link
+/// with the same types, and a bridge port that leaves would look like a link that is deleted.
+pub(super) fn parse(payload: &[u8]) -> Result<Option<Link<'_>>, Malformed> {
+    let mut r = Reader::new(payload);
+    let [family, _, _, _] = r.array()?;
+    let index = r.i32_ne()?;
+    let flags = LinkFlags(r.u32_ne()?);
+    r.bytes(4)?;
+    if family != AF_UNSPEC {
+        return Ok(None);
+    }
+    let mut name = None;
+    let mut foreign = false;
+    let mut link = Link {
+        index: positive(index).ok_or(Malformed::Index(index))?,
+        name: "",
+        flags,
+        mtu: None,
+        mac: None,
+        kind: None,
+        master: None,
+        parent: None,
+    };
+    for attr in Attrs::new(r.rest()) {
+        let attr = attr?;
+        match attr.kind {
+            IFLA_ADDRESS => link.mac = attr.mac(),
+            IFLA_IFNAME => name = Some(attr.text()?),
+            IFLA_MTU => link.mtu = Some(attr.u32_ne()?),
+            IFLA_LINK => link.parent = number(attr.u32_ne()?),
+            IFLA_MASTER => link.master = number(attr.u32_ne()?),
+            IFLA_LINK_NETNSID => foreign = true,
+            IFLA_LINKINFO => {
+                for inner in attr.nested()? {
+                    let inner = inner?;
+                    if inner.kind == IFLA_INFO_KIND {
+                        link.kind = Some(inner.text()?);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    link.name = name.ok_or(Malformed::Missing(IFLA_IFNAME))?;
+    if foreign {
+        link.parent = None;
+    }
+    Ok(Some(link))
+}
+
+fn positive(index: i32) -> Option<IfIndex> {
+    u32::try_from(index).ok().and_then(number)
+}
+
+/// An interface number, of which 0 is none.
+pub(super) fn number(index: u32) -> Option<IfIndex> {
+    (index != 0).then_some(IfIndex(index))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Message, Messages};
+    use super::*;
+
+    /// The fixed part of a link's message.
+    fn fixed(family: u8, index: i32, flags: u32) -> Vec<u8> {
+        let mut bytes = vec![family, 0, 1, 0];
+        bytes.extend(index.to_ne_bytes());
+        bytes.extend(flags.to_ne_bytes());
+        bytes.extend([0xff; 4]);
+        bytes
+    }
+
+    fn message(family: u8, index: i32, fill: impl FnOnce(&mut Batch)) -> Batch {
+        let mut batch = Batch::new(1);
+        batch.begin(RTM_NEWLINK, 0);
+        batch.fixed(&fixed(family, index, 0x1_1043));
+        fill(&mut batch);
+        batch
+    }
+
+    fn only(batch: &Batch) -> Result<Message<'_>, Malformed> {
+        let first = Messages::new(batch.bytes()).next().unwrap();
+        first.map(|envelope| envelope.message)
+    }
+
+    #[test]
+    fn a_link_reads_back_in_any_byte_order() {
+        let batch = message(AF_UNSPEC, 0x0102_0304, |batch| {
+            batch.attr_text(IFLA_IFNAME, "old");
+            batch.attr_text(IFLA_IFNAME, "eth0.10");
+            batch.attr_u32_ne(IFLA_MTU, 9000);
+            batch.attr(IFLA_ADDRESS, &[2, 0, 0, 0, 0, 1]);
+            batch.attr_u32_ne(IFLA_LINK, 2);
+            batch.attr_u32_ne(IFLA_MASTER, 7);
+            batch.attr(999, b"unknown");
+            batch.nested(IFLA_LINKINFO, |batch| {
+                batch.attr_text(IFLA_INFO_KIND, "vlan");
+                batch.attr(2, &[1; 40]);
+            });
+        });
+        let link = Link {
+            index: IfIndex(0x0102_0304),
+            name: "eth0.10",
+            flags: LinkFlags(0x1_1043),
+            mtu: Some(9000),
+            mac: Some(Mac([2, 0, 0, 0, 0, 1])),
+            kind: Some("vlan"),
+            master: Some(IfIndex(7)),
+            parent: Some(IfIndex(2)),
+        };
+        assert_eq!(only(&batch), Ok(Message::NewLink(link)));
+    }
+
+    #[test]
+    fn what_a_link_does_not_have_is_none() {
+        let batch = message(AF_UNSPEC, 5, |batch| {
+            batch.attr_text(IFLA_IFNAME, "gre1");
+            batch.attr(IFLA_ADDRESS, &[192, 0, 2, 1]);
+            batch.attr_u32_ne(IFLA_LINK, 0);
+            batch.attr_u32_ne(IFLA_MASTER, 0);
+        });
+        let Ok(Message::NewLink(link)) = only(&batch) else {
+            panic!("{:?}", only(&batch))
+        };
+        assert_eq!((link.mac, link.mtu, link.kind), (None, None, None));
+        assert_eq!((link.parent, link.master), (None, None));
+    }
+
+    #[test]
+    fn every_check_of_a_link_has_its_name() {
+        let named = |batch: &mut Batch| batch.attr_text(IFLA_IFNAME, "eth0");
+        let size = Malformed::AttrSize {
+            kind: IFLA_MTU,
+            found: 2,
+            expected: 4,
+        };
+        for (name, batch, wanted) in [
+            (
+                "bridge",
+                message(7, 5, named),
+                Ok(Message::Other(RTM_NEWLINK)),
+            ),
+            ("number 0", message(0, 0, named), Err(Malformed::Index(0))),
+            (
+                "number -1",
+                message(0, -1, named),
+                Err(Malformed::Index(-1)),
+            ),
+            (
+                "no name",
+                message(0, 5, |_| ()),
+                Err(Malformed::Missing(IFLA_IFNAME)),
+            ),
+            (
+                "name of bytes",
+                message(0, 5, |batch| batch.attr(IFLA_IFNAME, b"\xff\xfe\0")),
+                Err(Malformed::Text(IFLA_IFNAME)),
+            ),
+            (
+                "MTU of two bytes",
+                message(0, 5, |batch| batch.attr(IFLA_MTU, &[5, 220])),
+                Err(size),
+            ),
+        ] {
+            assert_eq!(only(&batch), wanted, "{name}");
+        }
+    }
+}

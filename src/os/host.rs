@@ -1,0 +1,249 @@
+//! What the configuration reader and the start-up ask of the machine.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Read;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use nix::fcntl::OFlag;
+
+use crate::config;
+use crate::sys;
+
+/// No configuration is larger than this; what is would only use up a router's memory.
+const MAX_FILE: u64 = 16 << 20;
+/// More files than this one `include` does not bring in.
+const MAX_MATCHES: usize = 1024;
+
+/// The machine we run on.
+#[derive(Clone, Debug, Default)]
+pub struct Host {
+    /// Option `-i`.
+    pub config_id: Option<String>,
+}
+
+impl config::Host for Host {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        let file = open(path)?;
+        let mut bytes = Vec::new();
+        // One byte more than allowed tells "too large" from "just fits", whatever its size claims to be.
+        file.take(MAX_FILE + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|error| sentence(&error))?;
+        if u64::try_from(bytes.len()).is_ok_and(|length| length <= MAX_FILE) {
+            Ok(bytes)
+        } else {
+            Err(format!("larger than {} MiB", MAX_FILE >> 20))
+        }
+    }
+
+    fn glob(&self, pattern: &str) -> Vec<String> {
+        // As in a shell: `*` matches neither `/` nor a leading dot.
+        let options = glob::MatchOptions {
+            case_sensitive: true,
+            require_literal_separator: true,
+            require_literal_leading_dot: true,
+        };
+        let Ok(paths) = glob::glob_with(pattern, options) else {
+            return Vec::new();
+        };
+        let plain = |path: &String| {
+            let data = fs::metadata(path);
+            data.is_ok_and(|data| data.is_file() && data.mode() & 0o111 == 0)
+        };
+        let mut found: Vec<String> = paths
+            .filter_map(|path| path.ok()?.into_os_string().into_string().ok())
+            .filter(plain)
+            .take(MAX_MATCHES)
+            .collect();
+        found.sort();
+        found
+    }
+
+    fn env(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+
+    fn config_id(&self) -> String {
+        if let Some(id) = &self.config_id {
+            return id.clone();
+        }
+        let name = nix::unistd::gethostname().unwrap_or_default();
+        let name = name.to_string_lossy();
+        name.split('.').next().unwrap_or_default().to_owned()
+    }
+
+    fn random(&self) -> u32 {
+        sys::random().unwrap_or_else(|| {
+            // Only in the first moments after boot: good enough to spread delays.
+            let since = SystemTime::now().duration_since(UNIX_EPOCH);
+            since.map_or(0, |since| since.subsec_nanos()) ^ std::process::id()
+        })
+    }
+}
+
+/// A regular file only: a FIFO or a device would keep us waiting, at start or, worse, at a reload.
+fn open(path: &str) -> Result<File, String> {
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits())
+        .open(path)
+        .map_err(|error| sentence(&error))?;
+    let data = file.metadata().map_err(|error| sentence(&error))?;
+    if data.is_dir() {
+        Err("it is a directory".to_owned())
+    } else if data.is_file() {
+        Ok(file)
+    } else {
+        Err("it is not a regular file".to_owned())
+    }
+}
+
+/// The system's words, without Rust's "(os error 2)".
+pub(crate) fn sentence(error: &std::io::Error) -> String {
+    match error.raw_os_error() {
+        Some(number) => nix::errno::Errno::from_raw(number).desc().to_lowercase(),
+        None => error.to_string(),
+    }
+}
+
+/// Says whether the configuration file can be read, before anything else is done.
+///
+/// # Errors
+/// The reason.
+pub fn readable(path: &str) -> Result<(), String> {
+    open(path).map(|_| ())
+}
+
+// ---- permissions ----
+
+/// The capabilities without which nothing works, by their bit.
+const NEEDED: [(u32, &str); 2] = [(12, "CAP_NET_ADMIN"), (13, "CAP_NET_RAW")];
+
+/// Those of them that this process does not have. Empty as well where the kernel does not tell.
+#[must_use]
+pub fn missing_capabilities() -> Vec<&'static str> {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    missing_in(&status)
+}
+
+fn missing_in(status: &str) -> Vec<&'static str> {
+    let effective = status
+        .lines()
+        .find_map(|line| line.strip_prefix("CapEff:"))
+        .and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok());
+    let Some(effective) = effective else {
+        return Vec::new();
+    };
+    let lacks = |bit: &u32| effective & (1 << bit) == 0;
+    let missing = NEEDED.iter().filter(|(bit, _)| lacks(bit));
+    missing.map(|(_, name)| *name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Host as _;
+    use crate::os::testing::Scratch;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn text(path: &std::path::Path) -> &str {
+        path.to_str().expect("UTF-8")
+    }
+
+    #[test]
+    fn only_regular_files_of_reasonable_size_are_read() {
+        let scratch = Scratch::new("host-read");
+        let file = scratch.path("conf");
+        fs::write(&file, "vrrp_instance A {}").expect("write");
+        let fifo = scratch.path("fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).expect("mkfifo");
+        let large = scratch.path("large");
+        File::create(&large)
+            .and_then(|file| file.set_len(MAX_FILE + 1))
+            .expect("sparse file");
+        let fits = scratch.path("fits");
+        File::create(&fits)
+            .and_then(|file| file.set_len(MAX_FILE))
+            .expect("sparse file");
+
+        let host = Host::default();
+        let read = |path: &std::path::Path| host.read(text(path)).map(|bytes| bytes.len());
+        assert_eq!(read(&file), Ok(18));
+        assert_eq!(read(&fits), Ok(16 << 20));
+        for (path, want) in [
+            (large, "larger than 16 MiB"),
+            (fifo, "it is not a regular file"),
+            (scratch.path(""), "it is a directory"),
+            (scratch.path("none"), "no such file or directory"),
+            (file.join("below"), "not a directory"),
+        ] {
+            assert_eq!(read(&path), Err(want.to_owned()), "{}", path.display());
+        }
+    }
+
+    #[test]
+    fn include_patterns_match_plain_files_sorted() {
+        let scratch = Scratch::new("host-glob");
+        for (name, mode) in [
+            ("b.conf", 0o644),
+            ("a.conf", 0o600),
+            (".hidden.conf", 0o644),
+            ("script.conf", 0o755),
+            ("other.txt", 0o644),
+        ] {
+            let path = scratch.path(name);
+            fs::write(&path, "").expect("write");
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("chmod");
+        }
+        fs::create_dir(scratch.path("d.conf")).expect("mkdir");
+
+        let host = Host::default();
+        let names = |pattern: &str| {
+            let found = host.glob(text(&scratch.path(pattern)));
+            let name = |path: &String| path.rsplit('/').next().unwrap_or_default().to_owned();
+            found.iter().map(name).collect::<Vec<_>>()
+        };
+        assert_eq!(names("*.conf"), ["a.conf", "b.conf"]);
+        assert_eq!(names("[ab].conf"), ["a.conf", "b.conf"]);
+        assert_eq!(names("?.txt"), [""; 0]);
+        assert_eq!(names("other.txt"), ["other.txt"]);
+        assert_eq!(names("[broken"), [""; 0]);
+    }
+
+    #[test]
+    fn the_configuration_id_is_given_or_the_short_host_name() {
+        let given = Host {
+            config_id: Some("left.example".to_owned()),
+        };
+        assert_eq!(given.config_id(), "left.example");
+        let own = Host::default().config_id();
+        assert!(!own.is_empty() && !own.contains('.'), "{own}");
+    }
+
+    #[test]
+    fn random_numbers_differ() {
+        let host = Host::default();
+        let mut drawn: Vec<u32> = (0..8).map(|_| host.random()).collect();
+        drawn.sort_unstable();
+        drawn.dedup();
+        assert!(drawn.len() > 4, "{drawn:?}");
+    }
+
+    #[test]
+    fn missing_capabilities_are_named() {
+        for (name, status, want) in [
+            ("root", "CapEff:\t000001ffffffffff\n", &[][..]),
+            ("both", "Name:\tx\nCapEff:\t0000000000003000\n", &[]),
+            ("no raw", "CapEff:\t0000000000001000\n", &["CAP_NET_RAW"]),
+            (
+                "nothing",
+                "CapPrm:\t3000\nCapEff:\t0000000000000000\n",
+                &["CAP_NET_ADMIN", "CAP_NET_RAW"],
+            ),
+            ("kernel does not tell", "", &[]),
+        ] {
+            assert_eq!(missing_in(status), want, "{name}");
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The engine's [`System`] in earnest: Linux.
+
+use std::fmt;
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::net::IpAddr;
+use std::os::fd::RawFd;
+
+use super::nlsock::NetlinkSocket;
+use super::rawsock::{Arrival, Buffer, Receiver, Sender};
+use crate::engine::system::{Listener, Route, System};
+use crate::netlink::{Ack, Batch, Done, Message, Messages};
+use crate::types::{IfIndex, IfName};
+
+/// The kernel sends at most 32 KiB in one datagram of a dump.
+const NETLINK_BUFFER: usize = 64 << 10;
+/// Dumps begun anew because the table changed meanwhile, before what was read is taken as it is.
+const DUMP_ATTEMPTS: u32 = 5;
+
+/// Sockets towards the kernel and the network.
+#[derive(Debug)]
+pub(super) struct Linux {
+    requests: NetlinkSocket,
+    sender: Sender,
+    receivers: Vec<Receiver>,
+    buffer: Vec<u8>,
+    /// Counts up whenever the set of receivers changes.
+    generation: u32,
+}
+
+impl Linux {
+    pub(super) fn open() -> io::Result<Self> {
+        Ok(Linux {
+            requests: NetlinkSocket::requests()?,
+            sender: Sender::open()?,
+            receivers: Vec::new(),
+            buffer: vec![0; NETLINK_BUFFER],
+            generation: 0,
+        })
+    }
+
+    /// Descriptors of the receive sockets, in an order that stays while `generation` does.
+    pub(super) fn descriptors(&self) -> impl Iterator<Item = RawFd> + '_ {
+        self.receivers.iter().map(Receiver::fd)
+    }
+
+    pub(super) fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// Takes a datagram of the `nth` receive socket.
+    pub(super) fn receive(
+        &self,
+        nth: usize,
+        into: &mut Buffer,
+    ) -> Option<(Listener, io::Result<Option<Arrival>>)> {
+        self.receivers
+            .get(nth)
+            .map(|receiver| (receiver.on, receiver.receive(into)))
+    }
+
+    /// Reads one answer of the kernel; `None` when there is none left.
+    fn answer(&mut self) -> io::Result<Option<usize>> {
+        self.requests.receive(&mut self.buffer)
+    }
+}
+
+impl System for Linux {
+    fn request(&mut self, batch: &Batch, refused: &mut dyn FnMut(&Ack<'_>)) -> io::Result<()> {
+        self.requests.send(batch.bytes())?;
+        // The kernel has worked on all of it by now; what it had to say is waiting.
+        while let Some(len) = self.answer()? {
+            let bytes = self.buffer.get(..len).unwrap_or_default();
+            for message in Messages::new(bytes) {
+                if let Ok(Message::Ack(ack)) = message.map(|envelope| envelope.message)
+                    && ack.errno != 0
+                {
+                    refused(&ack);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn dump(&mut self, batch: &Batch, each: &mut dyn FnMut(&Message<'_>)) -> io::Result<()> {
+        for _ in 0..DUMP_ATTEMPTS {
+            self.requests.send(batch.bytes())?;
+            let mut interrupted = false;
+            while let Some(len) = self.answer()? {
+                let bytes = self.buffer.get(..len).unwrap_or_default();
+                for message in Messages::new(bytes).flatten() {
+                    interrupted |= message.header.dump_interrupted();
+                    match message.message {
+                        Message::Ack(Ack { errno, .. }) | Message::Done(Done { errno, .. })
+                            if errno != 0 =>
+                        {
+                            return Err(io::Error::from_raw_os_error(errno));
+                        }
+                        message => each(&message),
+                    }
+                }
+            }
+            if !interrupted {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn listen(&mut self, on: Listener, name: Option<&IfName>, groups: &[IpAddr]) -> io::Result<()> {
+        self.receivers.push(Receiver::open(on, name, groups)?);
+        self.generation = self.generation.wrapping_add(1);
+        Ok(())
+    }
+
+    fn unlisten(&mut self, on: Listener) {
+        self.receivers.retain(|receiver| receiver.on != on);
+        self.generation = self.generation.wrapping_add(1);
+    }
+
+    fn send_advert(&mut self, route: &Route, packet: &[u8]) -> io::Result<()> {
+        self.sender.advert(route, packet)
+    }
+
+    fn send_frame(&mut self, interface: IfIndex, frame: &[u8]) -> io::Result<()> {
+        self.sender.frame(interface, frame)
+    }
+
+    fn set_sysctl(&mut self, name: fmt::Arguments<'_>, value: &str) -> io::Result<()> {
+        let path = format!("/proc/sys/{name}");
+        OpenOptions::new()
+            .write(true)
+            .open(path)?
+            .write_all(value.as_bytes())
+    }
+}

@@ -1,0 +1,16 @@
+//! The shell: the only place with file descriptors.
+
+mod clock;
+pub mod daemon;
+pub mod host;
+mod linux;
+pub mod logging;
+mod nlsock;
+pub mod pidfile;
+mod rawsock;
+pub mod reactor;
+pub mod signals;
+mod sink;
+mod syslog;
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,216 @@
+//! The pid file is a lock first and a number second: a copy that runs holds the lock, so what a killed one
+//! left behind means nothing, and a recycled pid cannot lie.
+
+use std::fmt;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg, OFlag};
+
+use super::host::sentence;
+
+/// Held as long as this copy runs; the file disappears with it.
+#[derive(Debug)]
+pub struct PidFile {
+    file: Flock<File>,
+    path: PathBuf,
+}
+
+/// Why the file is not ours.
+#[derive(Debug)]
+pub enum Refusal {
+    /// Another copy holds the lock. Its pid, unless it is just starting and has not written it yet.
+    Running { path: PathBuf, pid: Option<u32> },
+    /// The system said no.
+    System { path: PathBuf, error: io::Error },
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Running { path, pid } => {
+                f.write_str("vrrpd is already running")?;
+                if let Some(pid) = pid {
+                    write!(f, " as process {pid}")?;
+                }
+                write!(f, " (it holds the lock on {})", path.display())
+            }
+            Self::System { path, error } => {
+                let why = sentence(error);
+                write!(f, "cannot use the pid file {}: {why}", path.display())
+            }
+        }
+    }
+}
+
+impl PidFile {
+    /// Where it is unless `-p` says otherwise.
+    #[must_use]
+    pub fn default_path() -> &'static Path {
+        // Old systems have no /run.
+        let run = if Path::new("/run").is_dir() {
+            "/run/vrrpd.pid"
+        } else {
+            "/var/run/vrrpd.pid"
+        };
+        Path::new(run)
+    }
+
+    /// Locks the file, then writes our pid into it.
+    ///
+    /// # Errors
+    /// Another copy runs, or the file cannot be made.
+    pub fn take(path: &Path) -> Result<Self, Refusal> {
+        let system = |error: io::Error| Refusal::System {
+            path: path.to_owned(),
+            error,
+        };
+        if let Some(directory) = path.parent().filter(|parent| !parent.exists()) {
+            // When this fails, opening the file tells why.
+            let _ = DirBuilder::new()
+                .recursive(true)
+                .mode(0o755)
+                .create(directory);
+        }
+        // A copy that stops removes its file: the lock we got may be one on a file without a name. Each
+        // turn needs another copy stopping at that very moment, hence the small bound.
+        for _ in 0..10 {
+            let file = open(path).map_err(system)?;
+            let file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(locked) => locked,
+                Err((file, Errno::EWOULDBLOCK)) => {
+                    return Err(Refusal::Running {
+                        path: path.to_owned(),
+                        pid: read_pid(&file),
+                    });
+                }
+                Err((_, errno)) => return Err(system(errno.into())),
+            };
+            if is_at(&file, path) {
+                write_pid(&file).map_err(system)?;
+                return Ok(Self {
+                    file,
+                    path: path.to_owned(),
+                });
+            }
+        }
+        Err(system(io::Error::other("it keeps being replaced")))
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        // Removed while still locked, and only if nobody put another file in its place.
+        if is_at(&self.file, &self.path) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Not truncated: until we hold the lock the content belongs to another copy.
+fn open(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o644)
+        // No symbolic link (the directory may be shared), no waiting on a FIFO.
+        .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    Ok(file)
+}
+
+fn write_pid(mut file: &File) -> io::Result<()> {
+    file.set_len(0)?;
+    file.write_all(format!("{}\n", std::process::id()).as_bytes())
+}
+
+fn read_pid(file: &File) -> Option<u32> {
+    let mut text = String::new();
+    file.take(16).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+fn is_at(file: &File, path: &Path) -> bool {
+    let (Ok(ours), Ok(there)) = (file.metadata(), fs::symlink_metadata(path)) else {
+        return false;
+    };
+    (ours.dev(), ours.ino()) == (there.dev(), there.ino())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::os::testing::Scratch;
+
+    #[test]
+    fn the_file_holds_our_pid_and_disappears_with_us() {
+        let scratch = Scratch::new("pid-life");
+        let path = scratch.path("a/b/vrrpd.pid");
+        let held = PidFile::take(&path).expect("directories are made on the way");
+        let text = fs::read_to_string(&path).expect("written");
+        assert_eq!(text, format!("{}\n", std::process::id()));
+        drop(held);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_second_copy_is_told_the_pid_of_the_first() {
+        let scratch = Scratch::new("pid-second");
+        let path = scratch.path("vrrpd.pid");
+        let _held = PidFile::take(&path).expect("first");
+        let refusal = PidFile::take(&path).expect_err("second");
+        let want = format!(
+            "vrrpd is already running as process {} (it holds the lock on {})",
+            std::process::id(),
+            path.display()
+        );
+        assert_eq!(refusal.to_string(), want);
+    }
+
+    #[test]
+    fn what_a_killed_copy_left_behind_means_nothing() {
+        let scratch = Scratch::new("pid-stale");
+        let path = scratch.path("vrrpd.pid");
+        // Process 1 runs for certain; a check by number would refuse to start.
+        fs::write(&path, "1\nand much more text than we write").expect("write");
+        let _held = PidFile::take(&path).expect("stale content");
+        let text = fs::read_to_string(&path).expect("read");
+        assert_eq!(text, format!("{}\n", std::process::id()));
+    }
+
+    #[test]
+    fn a_file_put_in_place_of_ours_is_left_alone() {
+        let scratch = Scratch::new("pid-replaced");
+        let path = scratch.path("vrrpd.pid");
+        let held = PidFile::take(&path).expect("take");
+        fs::remove_file(&path).expect("remove");
+        fs::write(&path, "99\n").expect("replace");
+        drop(held);
+        assert_eq!(fs::read_to_string(&path).expect("read"), "99\n");
+    }
+
+    #[test]
+    fn links_fifos_and_unreachable_places_are_refused_in_one_sentence() {
+        let scratch = Scratch::new("pid-odd");
+        let target = scratch.path("target");
+        fs::write(&target, "precious").expect("write");
+        let link = scratch.path("link");
+        std::os::unix::fs::symlink(&target, &link).expect("symlink");
+        let fifo = scratch.path("fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).expect("mkfifo");
+        for path in [link, fifo, target.join("below")] {
+            let text = PidFile::take(&path).expect_err("odd").to_string();
+            assert!(text.starts_with("cannot use the pid file "), "{text}");
+            assert!(!text.contains('\n'), "{text}");
+        }
+        assert_eq!(fs::read_to_string(&target).expect("read"), "precious");
+    }
+}

@@ -1,0 +1,241 @@
+//! Raw sockets: adverts out, adverts in, Ethernet frames out.
+//!
+//! Adverts leave through one socket per family, complete with their IP header, so any number of
+//! instances shares two descriptors. They arrive through one socket per family and interface
+//! (`engine::system::Listener`); which instance they are for is the engine's question.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::os::fd::{AsRawFd, RawFd};
+
+use nix::cmsg_space;
+use nix::errno::Errno;
+use nix::sys::socket::sockopt::{Ipv6RecvPacketInfo, RcvBufForce};
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn6, recv, recvmsg, setsockopt};
+use socket2::{Domain, InterfaceIndexOrAddress, MsgHdr, Protocol, SockAddr, Socket, Type};
+
+use crate::engine::system::{Listener, Route};
+use crate::sys;
+use crate::types::{Family, IfIndex, IfName};
+
+/// IP protocol number of VRRP (RFC 9568 §5.1.1.4).
+const PROTO_VRRP: i32 = 112;
+/// Receive buffer asked for: adverts of 255 instances at 10 ms for a quarter of a second of stall.
+const RECEIVE_BUFFER: usize = 4 << 20;
+/// `TC_PRIO_CONTROL`: adverts leave before bulk traffic.
+const PRIORITY_CONTROL: u32 = 7;
+
+fn raw(domain: Domain, protocol: i32) -> io::Result<Socket> {
+    let kind = Type::RAW.nonblocking().cloexec();
+    Socket::new(domain, kind, Some(Protocol::from(protocol)))
+}
+
+// ---- sending ----
+
+/// Sends adverts of both families and Ethernet frames.
+#[derive(Debug)]
+pub(super) struct Sender {
+    v4: Socket,
+    /// `None` on a kernel without IPv6.
+    v6: Option<Socket>,
+    frames: Socket,
+}
+
+impl Sender {
+    pub(super) fn open() -> io::Result<Self> {
+        let v4 = raw(Domain::IPV4, libc::IPPROTO_RAW)?;
+        v4.set_header_included_v4(true)?;
+        v4.set_multicast_loop_v4(false)?;
+        v4.set_priority(PRIORITY_CONTROL)?;
+        // IPPROTO_RAW implies "header included" for IPv6.
+        let v6 = raw(Domain::IPV6, libc::IPPROTO_RAW).ok();
+        if let Some(socket) = &v6 {
+            socket.set_multicast_loop_v6(false)?;
+            socket.set_priority(PRIORITY_CONTROL)?;
+        }
+        // Protocol 0: this socket receives nothing.
+        let frames = raw(Domain::PACKET, 0)?;
+        frames.set_priority(PRIORITY_CONTROL)?;
+        Ok(Sender { v4, v6, frames })
+    }
+
+    /// Sends a complete IP packet.
+    pub(super) fn advert(&self, route: &Route, packet: &[u8]) -> io::Result<()> {
+        let interface = route.interface.map_or(0, |index| index.0);
+        match route.dst {
+            IpAddr::V4(dst) => {
+                let to = SockAddr::from(SocketAddr::from((dst, 0)));
+                let control = PktInfo::new(interface);
+                let buffers = [IoSlice::new(packet)];
+                let message = MsgHdr::new()
+                    .with_addr(&to)
+                    .with_buffers(&buffers)
+                    .with_control(&control.0);
+                self.v4.sendmsg(&message, 0).map(drop)
+            }
+            IpAddr::V6(dst) => {
+                let unavailable = || io::Error::from_raw_os_error(libc::EAFNOSUPPORT);
+                let socket = self.v6.as_ref().ok_or_else(unavailable)?;
+                // The scope chooses the interface for link-local groups and peers.
+                let to = SockAddr::from(SocketAddrV6::new(dst, 0, 0, interface));
+                socket.send_to(packet, &to).map(drop)
+            }
+        }
+    }
+
+    /// Sends a complete Ethernet frame.
+    pub(super) fn frame(&self, interface: IfIndex, frame: &[u8]) -> io::Result<()> {
+        self.frames
+            .send_to(frame, &sys::packet_address(interface.0))
+            .map(drop)
+    }
+}
+
+/// An `IP_PKTINFO` control message that names the outgoing interface (0: the routing table decides).
+struct PktInfo([u8; PktInfo::LEN]);
+
+impl PktInfo {
+    const WORD: usize = size_of::<usize>();
+    /// `cmsghdr` (a word and two ints), then ifindex, spec_dst, addr; padded to a word.
+    const LEN: usize = (Self::WORD + 8 + 12).next_multiple_of(Self::WORD);
+
+    fn new(interface: u32) -> Self {
+        let mut bytes = [0; Self::LEN];
+        let mut at = 0_usize;
+        let mut put = |field: &[u8]| {
+            if let Some(place) = bytes.get_mut(at..at.saturating_add(field.len())) {
+                place.copy_from_slice(field);
+            }
+            at = at.saturating_add(field.len());
+        };
+        put(&(Self::WORD + 8 + 12).to_ne_bytes());
+        put(&libc::IPPROTO_IP.to_ne_bytes());
+        put(&libc::IP_PKTINFO.to_ne_bytes());
+        put(&interface.to_ne_bytes());
+        PktInfo(bytes)
+    }
+}
+
+// ---- receiving ----
+
+/// What is known of a datagram besides its bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Arrival {
+    /// Bytes in the buffer.
+    pub(super) len: usize,
+    /// IPv6 only (IPv4 packets bring their header): source, destination, hop limit.
+    pub(super) v6: Option<(Ipv6Addr, Ipv6Addr, u8)>,
+}
+
+/// One receive socket.
+#[derive(Debug)]
+pub(super) struct Receiver {
+    pub(super) on: Listener,
+    socket: Socket,
+}
+
+impl Receiver {
+    pub(super) fn open(on: Listener, name: Option<&IfName>, groups: &[IpAddr]) -> io::Result<Self> {
+        let domain = match on.family {
+            Family::V4 => Domain::IPV4,
+            Family::V6 => Domain::IPV6,
+        };
+        let socket = raw(domain, PROTO_VRRP)?;
+        if setsockopt(&socket, RcvBufForce, &RECEIVE_BUFFER).is_err() {
+            // Without CAP_NET_ADMIN in the first user namespace: as much as the system allows.
+            socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
+        }
+        match on.family {
+            // Old kernels lack these two; the engine drops what is not for us anyway.
+            Family::V4 => drop(socket.set_multicast_all_v4(false)),
+            Family::V6 => {
+                drop(socket.set_multicast_all_v6(false));
+                socket.set_recv_hoplimit_v6(true)?;
+                setsockopt(&socket, Ipv6RecvPacketInfo, &true)?;
+            }
+        }
+        if let Some(name) = name {
+            socket.bind_device(Some(name.as_str().as_bytes()))?;
+        }
+        for group in groups {
+            join(&socket, *group, on.interface.map_or(0, |index| index.0))?;
+        }
+        Ok(Receiver { on, socket })
+    }
+
+    pub(super) fn fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+
+    /// Takes one datagram; `None` when there is none.
+    pub(super) fn receive(&self, into: &mut Buffer) -> io::Result<Option<Arrival>> {
+        let Buffer { bytes, control } = into;
+        if self.on.family == Family::V4 {
+            return match recv(self.fd(), bytes, MsgFlags::MSG_DONTWAIT) {
+                Ok(len) => Ok(Some(Arrival { len, v6: None })),
+                Err(errno) => nothing_yet(errno),
+            };
+        }
+        let mut parts = [IoSliceMut::new(bytes)];
+        let flags = MsgFlags::MSG_DONTWAIT;
+        let message = match recvmsg::<SockaddrIn6>(self.fd(), &mut parts, Some(control), flags) {
+            Ok(message) => message,
+            Err(errno) => return nothing_yet(errno),
+        };
+        let (mut to, mut hops) = (None, None);
+        for item in message.cmsgs()? {
+            match item {
+                ControlMessageOwned::Ipv6PacketInfo(info) => {
+                    to = Some(Ipv6Addr::from(info.ipi6_addr.s6_addr));
+                }
+                ControlMessageOwned::Ipv6HopLimit(limit) => hops = u8::try_from(limit).ok(),
+                _ => {}
+            }
+        }
+        let from = message.address.map(|address| address.ip());
+        let v6 = match (from, to, hops) {
+            (Some(from), Some(to), Some(hops)) => Some((from, to, hops)),
+            _ => None,
+        };
+        Ok(Some(Arrival {
+            len: message.bytes,
+            v6,
+        }))
+    }
+}
+
+fn nothing_yet(errno: Errno) -> io::Result<Option<Arrival>> {
+    match errno {
+        Errno::EAGAIN | Errno::EINTR => Ok(None),
+        other => Err(other.into()),
+    }
+}
+
+/// Room for one datagram and its control messages, made once.
+#[derive(Debug)]
+pub(super) struct Buffer {
+    pub(super) bytes: Vec<u8>,
+    control: Vec<u8>,
+}
+
+impl Buffer {
+    /// The longest advert (255 IPv6 addresses) takes 4,088 bytes.
+    const LEN: usize = 8192;
+
+    pub(super) fn new() -> Self {
+        let control = cmsg_space!(libc::in6_pktinfo, libc::c_int);
+        Buffer {
+            bytes: vec![0; Self::LEN],
+            control,
+        }
+    }
+}
+
+fn join(socket: &Socket, group: IpAddr, interface: u32) -> io::Result<()> {
+    match group {
+        IpAddr::V4(group) => {
+            socket.join_multicast_v4_n(&group, &InterfaceIndexOrAddress::Index(interface))
+        }
+        IpAddr::V6(group) => socket.join_multicast_v6(&group, interface),
+    }
+}

@@ -1,0 +1,202 @@
+//! The loop: one `ppoll`, then sockets, kernel news, signals, and timers last.
+//!
+//! Sockets before timers: after a stall (a stopped process, a paused machine) adverts that prove the
+//! master alive are waiting already; a timer that fired first would make two masters.
+
+use core::time::Duration;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+
+use super::clock;
+use super::linux::Linux;
+use super::nlsock::NetlinkSocket;
+use super::rawsock::Buffer;
+use super::signals::{Signal, Signals};
+use crate::engine::Engine;
+use crate::engine::reception::Datagram;
+use crate::netlink::Messages;
+use crate::sys;
+
+/// Datagrams taken from one socket per turn, so that a flood on one cannot starve the rest.
+const DATAGRAMS_PER_TURN: u32 = 256;
+/// The same after a stall, when all that waits must be heard before a timer fires; more than the socket's
+/// buffer holds.
+const DATAGRAMS_AFTER_STALL: u32 = 65_536;
+/// A loop turn that comes this much late counts as a stall.
+const STALL: Duration = Duration::from_millis(20);
+/// Kernel messages read per turn.
+const NEWS_PER_TURN: u32 = 256;
+
+/// Everything the loop waits for.
+#[derive(Debug)]
+pub struct Reactor {
+    engine: Engine,
+    linux: Linux,
+    news: NetlinkSocket,
+    signals: Signals,
+    poll: Vec<libc::pollfd>,
+    generation: Option<u32>,
+    buffer: Buffer,
+    news_buffer: Vec<u8>,
+}
+
+/// Places of the fixed descriptors in the poll list; receive sockets follow.
+const NEWS: usize = 0;
+const SIGNALS: usize = 1;
+const FIRST_RECEIVER: usize = 2;
+
+impl Reactor {
+    pub fn new(engine: Engine, signals: Signals) -> io::Result<Self> {
+        Ok(Reactor {
+            engine,
+            // First, so that nothing that happens during the first look is missed.
+            news: NetlinkSocket::events()?,
+            linux: Linux::open()?,
+            signals,
+            poll: Vec::new(),
+            generation: None,
+            buffer: Buffer::new(),
+            news_buffer: vec![0; 64 << 10],
+        })
+    }
+
+    /// Begins: reads the machine's state, starts all instances.
+    pub fn start(&mut self) -> io::Result<()> {
+        self.engine
+            .start(clock::now(), clock::uptime(), &mut self.linux)
+    }
+
+    /// Runs until told to stop.
+    pub fn run(&mut self) -> io::Result<()> {
+        loop {
+            let deadline = self.engine.next_deadline();
+            let timeout = deadline.map(|at| at.since(clock::now()));
+            self.collect();
+            sys::ppoll(&mut self.poll, timeout)?;
+            let woke = clock::now();
+            let late = deadline.map_or(Duration::ZERO, |at| woke.since(at));
+            self.packets(if late > STALL {
+                DATAGRAMS_AFTER_STALL
+            } else {
+                DATAGRAMS_PER_TURN
+            });
+            if self.is_ready(NEWS) {
+                self.kernel_news()?;
+            }
+            if self.is_ready(SIGNALS) && self.told_to_stop() {
+                self.engine.stop(clock::now(), &mut self.linux);
+                return Ok(());
+            }
+            self.engine.expire(clock::now(), &mut self.linux);
+        }
+    }
+
+    /// Brings the poll list up to date with the sockets there are.
+    fn collect(&mut self) {
+        let generation = self.linux.generation();
+        if self.generation == Some(generation) {
+            return;
+        }
+        self.generation = Some(generation);
+        self.poll.clear();
+        let fixed = [self.news.fd(), self.signals.as_fd().as_raw_fd()];
+        self.poll.extend(
+            fixed
+                .into_iter()
+                .chain(self.linux.descriptors())
+                .map(readable),
+        );
+    }
+
+    fn is_ready(&self, place: usize) -> bool {
+        self.poll.get(place).is_some_and(|entry| entry.revents != 0)
+    }
+
+    fn packets(&mut self, most: u32) {
+        let generation = self.linux.generation();
+        for place in FIRST_RECEIVER..self.poll.len() {
+            if !self.is_ready(place) {
+                continue;
+            }
+            for _ in 0..most {
+                if self.linux.generation() != generation {
+                    // A packet made sockets come or go; the list is no longer theirs.
+                    return;
+                }
+                let nth = place - FIRST_RECEIVER;
+                let Some((on, result)) = self.linux.receive(nth, &mut self.buffer) else {
+                    return;
+                };
+                match result {
+                    Ok(Some(arrival)) => {
+                        let bytes = self.buffer.bytes.get(..arrival.len).unwrap_or_default();
+                        let datagram = Datagram {
+                            on,
+                            bytes,
+                            v6: arrival.v6,
+                        };
+                        self.engine.packet(clock::now(), &datagram, &mut self.linux);
+                    }
+                    Ok(None) => break,
+                    Err(error) => {
+                        // ENETDOWN and the like: the interface's news tell the rest.
+                        log::debug!(target: "vrrp", "receiving: {error}");
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    fn kernel_news(&mut self) -> io::Result<()> {
+        for _ in 0..NEWS_PER_TURN {
+            match self.news.receive(&mut self.news_buffer) {
+                Ok(Some(len)) => {
+                    let bytes = self.news_buffer.get(..len).unwrap_or_default();
+                    let now = clock::now();
+                    for message in Messages::new(bytes).flatten() {
+                        self.engine.news(now, &message.message);
+                    }
+                }
+                Ok(None) => {
+                    self.engine.settle(clock::now(), &mut self.linux);
+                    return Ok(());
+                }
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
+                    log::info!(target: "netlink", "kernel news were lost; looking at everything again");
+                    return self.engine.resync(clock::now(), &mut self.linux);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn told_to_stop(&mut self) -> bool {
+        while let Some(received) = self.signals.next() {
+            match received.signal {
+                Signal::Stop => return true,
+                Signal::Reload => {
+                    log::warn!("SIGHUP: reload is not supported yet; restart instead");
+                }
+                Signal::Dump
+                | Signal::Stats
+                | Signal::ClearStats
+                | Signal::Json
+                | Signal::Trace => {
+                    log::warn!("this signal's dump is not supported yet");
+                }
+                Signal::Child | Signal::Other(_) => {}
+            }
+        }
+        false
+    }
+}
+
+fn readable(fd: RawFd) -> libc::pollfd {
+    libc::pollfd {
+        fd,
+        events: libc::POLLIN,
+        revents: 0,
+    }
+}

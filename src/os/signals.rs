@@ -1,0 +1,198 @@
+//! Signals as events: all of them blocked, read from one descriptor by the poll loop.
+//!
+//! Not blocked are those that report a fault in the program and those a terminal user means
+//! literally (quit with a core, suspend). SIGPIPE is ignored by Rust's runtime before `main`.
+//! Beware: a child inherits the mask (`std::process::Command` does not reset it), so whoever starts a
+//! script has to empty it between fork and exec.
+//! A stray signal that means nothing to us (SIGALRM, SIGIO) is read and dropped, not deadly.
+
+use std::os::fd::{AsFd, BorrowedFd};
+
+use nix::sys::signal::{SigSet, Signal as Number};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+
+/// What a signal asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Signal {
+    /// TERM, INT.
+    Stop,
+    /// HUP.
+    Reload,
+    /// CHLD: a script ended.
+    Child,
+    /// USR1: write the state.
+    Dump,
+    /// USR2: write the statistics.
+    Stats,
+    /// RTMAX-1: write the statistics, then clear them.
+    ClearStats,
+    /// RTMIN+2: write the state as JSON.
+    Json,
+    /// RTMAX: write what the scheduler is up to.
+    Trace,
+    /// Anything else; means nothing.
+    Other(u32),
+}
+
+/// A signal and who sent it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Received {
+    /// What it asks for.
+    pub signal: Signal,
+    /// The sender; 0 is the kernel.
+    pub sender: u32,
+}
+
+/// The numbers of signals as this C library has them.
+fn table() -> [(Signal, &'static str, i32); 8] {
+    // RTMIN depends on the C library (34 or 35), RTMAX on the machine (MIPS has 127).
+    let (rtmin, rtmax) = (libc::SIGRTMIN(), libc::SIGRTMAX());
+    [
+        (Signal::Stop, "STOP", libc::SIGTERM),
+        (Signal::Stop, "", libc::SIGINT),
+        (Signal::Reload, "RELOAD", libc::SIGHUP),
+        (Signal::Dump, "DATA", libc::SIGUSR1),
+        (Signal::Stats, "STATS", libc::SIGUSR2),
+        (Signal::ClearStats, "STATS_CLEAR", rtmax - 1),
+        (Signal::Json, "JSON", rtmin + 2),
+        (Signal::Trace, "TDUMP", rtmax),
+    ]
+}
+
+/// The number behind a `--signum` name.
+#[must_use]
+pub fn number(name: &str) -> Option<i32> {
+    let found = table()
+        .into_iter()
+        .find(|(_, known, _)| !known.is_empty() && *known == name);
+    found.map(|(_, _, number)| number)
+}
+
+/// Blocks the signals of the calling thread and hands them out one by one.
+#[derive(Debug)]
+pub struct Signals(SignalFd);
+
+impl Signals {
+    /// Call it early: a signal that comes later waits here instead of ending the process.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn take() -> nix::Result<Self> {
+        let mut mask = SigSet::all();
+        for fault in [
+            Number::SIGSEGV,
+            Number::SIGBUS,
+            Number::SIGILL,
+            Number::SIGFPE,
+            Number::SIGABRT,
+            Number::SIGTRAP,
+            Number::SIGSYS,
+            Number::SIGQUIT,
+            Number::SIGTSTP,
+            Number::SIGCONT,
+        ] {
+            mask.remove(fault);
+        }
+        mask.thread_block()?;
+        let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
+        SignalFd::with_flags(&mask, flags).map(Self)
+    }
+
+    /// The next signal; `None` when there is none now.
+    #[must_use]
+    pub fn next(&self) -> Option<Received> {
+        let info = self.0.read_signal().ok().flatten()?;
+        Some(Received {
+            signal: decode(info.ssi_signo),
+            sender: info.ssi_pid,
+        })
+    }
+}
+
+impl AsFd for Signals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+fn decode(number: u32) -> Signal {
+    let Ok(wanted) = i32::try_from(number) else {
+        return Signal::Other(number);
+    };
+    if wanted == libc::SIGCHLD {
+        return Signal::Child;
+    }
+    let found = table().into_iter().find(|(_, _, known)| *known == wanted);
+    found.map_or(Signal::Other(number), |(signal, _, _)| signal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// raise(3) reaches the calling thread only, so tests may run side by side.
+    fn send(number: Number) {
+        nix::sys::signal::raise(number).expect("own thread");
+    }
+
+    #[test]
+    fn every_signal_means_what_it_means_to_keepalived() {
+        for (number, want) in [
+            (libc::SIGTERM, Signal::Stop),
+            (libc::SIGINT, Signal::Stop),
+            (libc::SIGHUP, Signal::Reload),
+            (libc::SIGCHLD, Signal::Child),
+            (libc::SIGUSR1, Signal::Dump),
+            (libc::SIGUSR2, Signal::Stats),
+            (libc::SIGRTMAX() - 1, Signal::ClearStats),
+            (libc::SIGRTMIN() + 2, Signal::Json),
+            (libc::SIGRTMAX(), Signal::Trace),
+            (libc::SIGALRM, Signal::Other(14)),
+        ] {
+            let number = u32::try_from(number).expect("signal numbers are positive");
+            assert_eq!(decode(number), want, "signal {number}");
+        }
+    }
+
+    #[test]
+    fn signum_knows_keepalived_names_only() {
+        assert_eq!(number("STOP"), Some(libc::SIGTERM));
+        assert_eq!(number("JSON"), Some(libc::SIGRTMIN() + 2));
+        assert_eq!(number(""), None);
+        assert_eq!(number("stop"), None);
+    }
+
+    #[test]
+    fn blocked_signals_are_read_in_turn_with_their_sender() {
+        let signals = Signals::take().expect("signalfd");
+        assert_eq!(signals.next(), None);
+        send(Number::SIGHUP);
+        send(Number::SIGTERM);
+        let mut got = Vec::new();
+        while let Some(received) = signals.next() {
+            assert_eq!(received.sender, std::process::id());
+            got.push(received.signal);
+        }
+        // The kernel hands out the lower number first.
+        assert_eq!(got, [Signal::Reload, Signal::Stop]);
+    }
+
+    #[test]
+    fn a_stray_signal_does_not_end_the_process() {
+        let signals = Signals::take().expect("signalfd");
+        send(Number::SIGALRM);
+        let received = signals.next().map(|received| received.signal);
+        assert_eq!(received, Some(Signal::Other(14)));
+    }
+
+    #[test]
+    fn sigpipe_is_ignored_from_the_start() {
+        let status = std::fs::read_to_string("/proc/self/status").expect("proc");
+        let ignored = status
+            .lines()
+            .find_map(|line| line.strip_prefix("SigIgn:"))
+            .and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
+            .expect("SigIgn line");
+        assert_ne!(ignored & (1 << (libc::SIGPIPE - 1)), 0);
+    }
+}

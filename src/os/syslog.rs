@@ -1,0 +1,212 @@
+//! Syslog as every router has it: datagrams to `/dev/log`, in the form of RFC 3164 without the host name.
+//!
+//! Never waits. A syslog daemon that is restarted is found again at the next line; one that is missing
+//! costs one attempt a second at most.
+
+use std::io;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use log::Level;
+
+use super::logging::Stamp;
+use super::sink::Lost;
+
+/// Where the daemon listens.
+pub(super) const DEV_LOG: &str = "/dev/log";
+/// LOG_DAEMON.
+const DEFAULT_FACILITY: u8 = 3;
+const RETRY: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub(super) struct Syslog {
+    path: PathBuf,
+    facility: u8,
+    socket: Option<UnixDatagram>,
+    retry_at: Option<Instant>,
+    lost: Lost,
+}
+
+impl Syslog {
+    /// Connects if it can; if not, later lines try again.
+    pub(super) fn new(path: &Path, facility: Option<u8>) -> (Self, io::Result<()>) {
+        let (socket, outcome) = match connect(path) {
+            Ok(socket) => (Some(socket), Ok(())),
+            Err(error) => (None, Err(error)),
+        };
+        let syslog = Self {
+            path: path.to_owned(),
+            facility: facility.unwrap_or(DEFAULT_FACILITY),
+            socket,
+            retry_at: None,
+            lost: Lost::default(),
+        };
+        (syslog, outcome)
+    }
+
+    /// Sends a line, or counts it as lost.
+    pub(super) fn line(&mut self, level: Level, stamp: &Stamp, text: &str) {
+        if let Some(notice) = self.lost.notice() {
+            if !self.put(Level::Warn, stamp, &notice) {
+                self.lost.one();
+                return;
+            }
+            self.lost.told();
+        }
+        if !self.put(level, stamp, text) {
+            self.lost.one();
+        }
+    }
+
+    fn put(&mut self, level: Level, stamp: &Stamp, text: &str) -> bool {
+        let priority = self.facility * 8 + severity(level);
+        let pid = std::process::id();
+        let message = format!("<{priority}>{} vrrpd[{pid}]: {text}", stamp.rfc3164());
+        // Twice, because the first attempt may find out that the daemon was restarted.
+        for _ in 0..2 {
+            if self.socket.is_none() && !self.reconnect() {
+                return false;
+            }
+            let Some(socket) = &self.socket else {
+                return false;
+            };
+            match socket.send(message.as_bytes()) {
+                Ok(_) => return true,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+                Err(_) => self.socket = None,
+            }
+        }
+        false
+    }
+
+    fn reconnect(&mut self) -> bool {
+        let now = Instant::now();
+        if self.retry_at.is_some_and(|at| now < at) {
+            return false;
+        }
+        self.socket = connect(&self.path).ok();
+        self.retry_at = if self.socket.is_none() {
+            Some(now + RETRY)
+        } else {
+            None
+        };
+        self.socket.is_some()
+    }
+}
+
+fn connect(path: &Path) -> io::Result<UnixDatagram> {
+    let socket = UnixDatagram::unbound()?;
+    socket.set_nonblocking(true)?;
+    socket.connect(path)?;
+    Ok(socket)
+}
+
+/// RFC 3164 section 4.1.1.
+fn severity(level: Level) -> u8 {
+    match level {
+        Level::Error => 3,
+        Level::Warn => 4,
+        Level::Info => 6,
+        Level::Debug | Level::Trace => 7,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::os::testing::Scratch;
+
+    fn receive(daemon: &UnixDatagram) -> Option<String> {
+        let mut buffer = [0; 2048];
+        let length = daemon.recv(&mut buffer).ok()?;
+        Some(String::from_utf8_lossy(&buffer[..length]).into_owned())
+    }
+
+    fn listen(path: &Path) -> UnixDatagram {
+        let _ = std::fs::remove_file(path);
+        let daemon = UnixDatagram::bind(path).expect("bind");
+        daemon.set_nonblocking(true).expect("fcntl");
+        daemon
+    }
+
+    const STAMP: Stamp = Stamp {
+        year: 2026,
+        month: 2,
+        day: 3,
+        hour: 4,
+        minute: 5,
+        second: 6,
+        milli: 789,
+    };
+
+    #[test]
+    fn a_line_is_an_rfc_3164_datagram() {
+        let scratch = Scratch::new("syslog-form");
+        let path = scratch.path("log");
+        let daemon = listen(&path);
+        let pid = std::process::id();
+        for (facility, level, priority) in [
+            (None, Level::Info, 30),
+            (Some(16), Level::Error, 131),
+            (Some(23), Level::Warn, 188),
+            (Some(1), Level::Debug, 15),
+        ] {
+            let (mut syslog, outcome) = Syslog::new(&path, facility);
+            outcome.expect("connected");
+            syslog.line(level, &STAMP, "(VI_1) Entering MASTER STATE");
+            let want =
+                format!("<{priority}>Feb  3 04:05:06 vrrpd[{pid}]: (VI_1) Entering MASTER STATE");
+            assert_eq!(receive(&daemon), Some(want));
+        }
+    }
+
+    #[test]
+    fn a_restarted_daemon_gets_the_very_next_line() {
+        let scratch = Scratch::new("syslog-restart");
+        let path = scratch.path("log");
+        let first = listen(&path);
+        let (mut syslog, _) = Syslog::new(&path, None);
+        drop(first);
+        let second = listen(&path);
+        syslog.line(Level::Info, &STAMP, "after the restart");
+        let got = receive(&second).expect("a datagram");
+        assert!(got.ends_with(": after the restart"), "{got}");
+    }
+
+    #[test]
+    fn a_missing_daemon_is_asked_for_once_a_second_and_told_what_it_missed() {
+        let scratch = Scratch::new("syslog-missing");
+        let path = scratch.path("log");
+        let (mut syslog, outcome) = Syslog::new(&path, None);
+        assert!(outcome.is_err());
+        syslog.line(Level::Info, &STAMP, "one");
+        let daemon = listen(&path);
+        syslog.line(Level::Info, &STAMP, "two");
+        assert_eq!(receive(&daemon), None, "too early to ask again");
+        syslog.retry_at = None;
+        syslog.line(Level::Info, &STAMP, "three");
+        let notice = receive(&daemon).expect("notice");
+        assert!(notice.starts_with("<28>"), "{notice}");
+        assert!(notice.ends_with(": 2 log lines lost"), "{notice}");
+        let line = receive(&daemon).expect("line");
+        assert!(line.ends_with(": three"), "{line}");
+    }
+
+    #[test]
+    fn a_daemon_that_sleeps_does_not_block_us() {
+        let scratch = Scratch::new("syslog-sleeps");
+        let path = scratch.path("log");
+        let daemon = listen(&path);
+        let (mut syslog, _) = Syslog::new(&path, None);
+        // More than its queue holds; would it block, the test would hang.
+        for _ in 0..2000 {
+            syslog.line(Level::Info, &STAMP, "flood");
+        }
+        assert!(syslog.lost.notice().is_some());
+        while receive(&daemon).is_some() {}
+        syslog.line(Level::Info, &STAMP, "awake again");
+        let notice = receive(&daemon).expect("notice");
+        assert!(notice.ends_with("log lines lost"), "{notice}");
+    }
+}

@@ -1,0 +1,327 @@
+//! From the command line to a running daemon, step by step; every step that fails says one sentence and
+//! gives keepalived's exit code.
+//!
+//! ```text
+//! options → log → configuration → permissions → background → signals → pid file → serve
+//! ```
+//! What can be wrong for a human is checked before the process detaches, the rest before it reports
+//! that it is up: whoever starts us learns the outcome from the exit code.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use log::{Level, LevelFilter};
+use nix::sys::stat::Mode;
+
+use crate::cli::{self, Format, Options, Request};
+use crate::config::model::{Config, Global};
+use crate::config::render::{exit_code_for_test, render_json, render_text};
+use crate::config::source::Position;
+use crate::config::{self, Loaded, Severity};
+use crate::engine::{self, Engine};
+use crate::exit;
+use crate::os::daemon::{self, Ready, Role};
+use crate::os::host::{self, Host};
+use crate::os::logging;
+use crate::os::pidfile::{PidFile, Refusal};
+use crate::os::reactor::Reactor;
+use crate::os::signals::{self, Signals};
+
+/// Does what the arguments (program name excluded) ask for; the answer is the exit code.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
+    match cli::parse(args) {
+        Err(sentence) => fail(&sentence, exit::FATAL),
+        Ok(Request::Help) => print(&cli::help()),
+        Ok(Request::Version) => print(&cli::version()),
+        Ok(Request::Signum(name)) => match signals::number(&name) {
+            Some(number) => print(&format!("{number}\n")),
+            None => fail(&format!("--signum: no signal {name}"), exit::FATAL),
+        },
+        Ok(Request::ConfigTest(options)) => config_test(&options, &machine(&options)),
+        Ok(Request::Run(options)) => start(&options),
+    }
+}
+
+// ---- testing the configuration ----
+
+/// `-t`: reports on the configuration.
+pub fn config_test(options: &Options, host: &dyn config::Host) -> u8 {
+    let path = config_path(options);
+    if let Err(why) = host::readable(&path) {
+        let sentence = format!("vrrpd: {}\n", cannot_read(&path, &why));
+        return deliver(options, &sentence, exit::TEST_CANNOT_RUN);
+    }
+    let Loaded { diags, sources, .. } = config::load(&path, host);
+    let report = match options.test_format {
+        Format::Text => render_text(&diags, &sources),
+        Format::Json => render_json(&diags, &sources),
+    };
+    deliver(options, &report, exit_code_for_test(diags.worst()))
+}
+
+/// Brings a report where `-t` wants it: a file, else standard error for people and standard output for
+/// programs.
+fn deliver(options: &Options, report: &str, code: u8) -> u8 {
+    let bytes = report.as_bytes();
+    let Some(path) = &options.test_report else {
+        // Nobody may be reading.
+        let _ = match options.test_format {
+            Format::Text => io::stderr().write_all(bytes),
+            Format::Json => io::stdout().write_all(bytes),
+        };
+        return code;
+    };
+    match std::fs::write(path, bytes) {
+        Ok(()) => code,
+        Err(error) => {
+            let why = host::sentence(&error);
+            fail(
+                &format!("cannot write the report {path}: {why}"),
+                exit::FATAL,
+            )
+        }
+    }
+}
+
+fn machine(options: &Options) -> Host {
+    Host {
+        config_id: options.config_id.clone(),
+    }
+}
+
+/// The file to use. Without `-f`, keepalived's counts when ours does not exist.
+fn config_path(options: &Options) -> String {
+    if let Some(path) = &options.config {
+        return path.clone();
+    }
+    let ours = !Path::new(cli::FALLBACK_CONFIG).exists() || Path::new(cli::DEFAULT_CONFIG).exists();
+    let path = if ours {
+        cli::DEFAULT_CONFIG
+    } else {
+        cli::FALLBACK_CONFIG
+    };
+    if !ours {
+        say(&format!(
+            "there is no {}, using {path}",
+            cli::DEFAULT_CONFIG
+        ));
+    }
+    path.to_owned()
+}
+
+fn cannot_read(path: &str, why: &str) -> String {
+    format!("cannot read the configuration {path}: {why}")
+}
+
+// ---- starting ----
+
+fn start(options: &Options) -> u8 {
+    let mask = options.umask.unwrap_or(0o022).into();
+    nix::sys::stat::umask(Mode::from_bits_truncate(mask));
+    let remark = match open_log(options) {
+        Ok(remark) => remark,
+        Err(sentence) => return fail(&sentence, exit::FATAL),
+    };
+    // Resolved here, because the daemon lives in `/`.
+    let path = absolute(&config_path(options));
+    let pid_file = options.pid_file.as_deref().map(absolute);
+    if let Err(why) = host::readable(&path) {
+        return fail(&cannot_read(&path, &why), exit::NO_CONFIG);
+    }
+    let missing = host::missing_capabilities();
+    if !missing.is_empty() {
+        let names = missing.join(" and ");
+        let sentence = format!("permission missing: run vrrpd as root or give it {names}");
+        return fail(&sentence, exit::NO_PERMISSION);
+    }
+    let config = match load(options, &path) {
+        Ok(config) => config,
+        Err(sentence) => return fail(&sentence, exit::CONFIG),
+    };
+    let pid_file = pid_file.or_else(|| named_pid_file(&config.global));
+    let ready = if options.foreground {
+        Ready::foreground()
+    } else {
+        match daemon::detach() {
+            Err(error) => {
+                let why = host::sentence(&error);
+                return fail(&format!("cannot fork: {why}"), exit::FATAL);
+            }
+            Ok(Role::Parent(code)) => return code,
+            Ok(Role::Daemon(ready)) => ready,
+        }
+    };
+    match prepare(pid_file) {
+        Ok((pid_file, signals)) => {
+            if let Some(remark) = remark {
+                say(&remark);
+            }
+            let code = serve(options, config, signals, ready);
+            drop(pid_file);
+            code
+        }
+        Err((sentence, code)) => {
+            fail(&sentence, code);
+            ready.failed(code);
+            code
+        }
+    }
+}
+
+/// First of all, so that syslog learns too why a daemon started by init does not come up. The answer is a
+/// remark for the user, once the daemon is up.
+fn open_log(options: &Options) -> Result<Option<String>, String> {
+    let remark = logging::init(&logging::Settings {
+        level: match (options.log_packets, options.log_detail) {
+            (true, _) => LevelFilter::Trace,
+            (false, true) => LevelFilter::Debug,
+            (false, false) => LevelFilter::Info,
+        },
+        foreground: options.foreground,
+        console: options.log_console,
+        syslog: !options.no_syslog,
+        facility: options.log_facility,
+        file: options.log_file.clone().map(PathBuf::from),
+    })?;
+    for sentence in &options.ignored {
+        log::debug!("{sentence}");
+    }
+    Ok(remark)
+}
+
+/// The last steps that can fail in the background.
+fn prepare(pid_file: Option<String>) -> Result<(Option<PidFile>, Signals), (String, u8)> {
+    // Before anything is in place that a signal would leave behind.
+    let signals = Signals::take()
+        .map_err(|errno| (format!("cannot receive signals: {errno}"), exit::FATAL))?;
+    Ok((take_pid_file(pid_file)?, signals))
+}
+
+/// `instance` and `use_pid_dir`: several copies side by side each have a pid file of their own.
+fn named_pid_file(global: &Global) -> Option<String> {
+    let name = match &global.instance {
+        None if !global.use_pid_dir => return None,
+        None => "vrrpd.pid".to_owned(),
+        Some(instance) => format!("vrrpd_{instance}.pid"),
+    };
+    let path = PidFile::default_path();
+    let path = match global.use_pid_dir {
+        true => path.with_file_name("vrrpd").join(name),
+        false => path.with_file_name(name),
+    };
+    path.into_os_string().into_string().ok()
+}
+
+/// Without `-p`, a place that an unprivileged user cannot write to is no reason not to run.
+fn take_pid_file(wanted: Option<String>) -> Result<Option<PidFile>, (String, u8)> {
+    let given = wanted.is_some();
+    let path = wanted.map_or_else(|| PidFile::default_path().to_owned(), PathBuf::from);
+    match PidFile::take(&path) {
+        Ok(held) => Ok(Some(held)),
+        Err(refusal @ Refusal::Running { .. }) => Err((refusal.to_string(), exit::ALREADY_RUNNING)),
+        Err(refusal @ Refusal::System { .. }) if given => Err((refusal.to_string(), exit::FATAL)),
+        Err(refusal @ Refusal::System { .. }) => {
+            say(&format!("{refusal}; running without one"));
+            Ok(None)
+        }
+    }
+}
+
+/// Reads the configuration; what there is to say about it goes to the log, a line each.
+fn load(options: &Options, path: &str) -> Result<Config, String> {
+    let Loaded {
+        config,
+        diags,
+        sources,
+    } = config::load(path, &machine(options));
+    for diag in diags.list() {
+        let place = diag.span.and_then(|span| sources.position(span));
+        let place = match place {
+            Some(Position {
+                file, line, column, ..
+            }) => format!("{file}:{line}:{column}: "),
+            None => String::new(),
+        };
+        let help = diag
+            .help
+            .as_ref()
+            .map_or(String::new(), |help| format!("; {help}"));
+        let level = match diag.severity {
+            Severity::Note => Level::Debug,
+            Severity::Unsupported | Severity::Warning => Level::Warn,
+            Severity::Error | Severity::Fatal => Level::Error,
+        };
+        log::log!(target: "config", level, "{place}{}{help}", diag.message);
+    }
+    if diags.suppressed() > 0 {
+        log::warn!(target: "config", "{} more messages about {path}", diags.suppressed());
+    }
+    match diags.worst() {
+        Some(Severity::Fatal) => Err(format!(
+            "nothing can run from {path}; see `vrrpd -t -f {path}`"
+        )),
+        _ => Ok(config),
+    }
+}
+
+/// Runs until it is told to stop.
+fn serve(options: &Options, config: Config, signals: Signals, ready: Ready) -> u8 {
+    log::info!("Starting vrrpd {}", env!("CARGO_PKG_VERSION"));
+    let engine_options = engine::Options {
+        dont_release: options.dont_release_vrrp,
+    };
+    let engine = Engine::new(config, engine_options);
+    if engine.is_idle() {
+        log::warn!("the configuration has nothing to run; waiting for a signal");
+    }
+    let mut reactor = match Reactor::new(engine, signals).and_then(|mut reactor| {
+        reactor.start()?;
+        Ok(reactor)
+    }) {
+        Ok(reactor) => reactor,
+        Err(error) => {
+            let why = host::sentence(&error);
+            let code = fail(&format!("cannot start: {why}"), exit::FATAL);
+            ready.failed(code);
+            return code;
+        }
+    };
+    ready.up();
+    match reactor.run() {
+        Ok(()) => {
+            log::info!("Stopped vrrpd");
+            exit::OK
+        }
+        Err(error) => fail(
+            &format!("giving up: {}", host::sentence(&error)),
+            exit::FATAL,
+        ),
+    }
+}
+
+// ---- talking to whoever started us ----
+
+fn absolute(path: &str) -> String {
+    let made = std::path::absolute(path).ok();
+    let text = made.and_then(|path| path.into_os_string().into_string().ok());
+    text.unwrap_or_else(|| path.to_owned())
+}
+
+/// Prints without minding whether anybody reads it: `println!` panics in `vrrpd -h | head -1`.
+fn print(text: &str) -> u8 {
+    let _ = io::stdout().write_all(text.as_bytes());
+    exit::OK
+}
+
+/// One sentence for whoever started us, on standard error and in the log.
+fn say(sentence: &str) {
+    let _ = writeln!(io::stderr(), "vrrpd: {sentence}");
+    log::warn!(target: logging::SAID, "{sentence}");
+}
+
+fn fail(sentence: &str, code: u8) -> u8 {
+    let _ = writeln!(io::stderr(), "vrrpd: {sentence}");
+    log::error!(target: logging::SAID, "{sentence}");
+    code
+}

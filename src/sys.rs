@@ -1,0 +1,133 @@
+//! The only `unsafe`: what nix and socket2 do not offer in a safe form. One call per function, nothing clever.
+
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::ptr;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::time::TimeSpec;
+use nix::unistd::ForkResult;
+use socket2::{SockAddr, SockAddrStorage};
+
+/// fork(2), refused when more than one thread runs.
+pub(crate) fn fork() -> nix::Result<ForkResult> {
+    let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
+    if threads > 1 {
+        return Err(Errno::EBUSY);
+    }
+    // SAFETY: the child of a single-threaded process is a full copy, no lock is held by a thread that does
+    // not exist there. Checked above; where /proc is missing it holds because vrrpd starts no threads.
+    unsafe { nix::unistd::fork() }
+}
+
+/// The local time of day, by the rules of the machine's time zone.
+pub(crate) fn local_time(now: TimeSpec) -> Option<libc::tm> {
+    let seconds = now.tv_sec();
+    let mut parts = MaybeUninit::<libc::tm>::uninit();
+    // SAFETY: both pointers are valid for the call. The function reads the environment, which nobody
+    // changes: there is one thread and no set_env.
+    let filled = unsafe { libc::localtime_r(&raw const seconds, parts.as_mut_ptr()) };
+    if filled.is_null() {
+        return None;
+    }
+    // SAFETY: a non-null answer means that all of it was filled in.
+    Some(unsafe { parts.assume_init() })
+}
+
+/// Random bytes from the kernel, without waiting for its pool: not for secrets.
+pub(crate) fn random() -> Option<u32> {
+    let mut bytes = [0u8; 4];
+    // SAFETY: the pointer is valid for the length given.
+    let got =
+        unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), libc::GRND_NONBLOCK) };
+    (usize::try_from(got) == Ok(bytes.len())).then(|| u32::from_ne_bytes(bytes))
+}
+
+/// ppoll(2) without a signal mask. `None` waits for ever. Interrupted or not, the answer is in `fds`.
+pub(crate) fn ppoll(fds: &mut [libc::pollfd], timeout: Option<Duration>) -> nix::Result<()> {
+    let timeout = timeout.map(nix::sys::time::TimeSpec::from_duration);
+    let timeout = timeout
+        .as_ref()
+        .map_or(ptr::null(), |time| ptr::from_ref(time.as_ref()));
+    let count = libc::nfds_t::try_from(fds.len()).map_err(|_| Errno::EINVAL)?;
+    // SAFETY: `fds` and `timeout` are valid for the call, `count` is the length of `fds`.
+    let ready = unsafe { libc::ppoll(fds.as_mut_ptr(), count, timeout, ptr::null()) };
+    match Errno::result(ready) {
+        Ok(_) => Ok(()),
+        Err(Errno::EINTR) => {
+            fds.iter_mut().for_each(|entry| entry.revents = 0);
+            Ok(())
+        }
+        Err(errno) => Err(errno),
+    }
+}
+
+/// setsockopt(2) with an integer.
+pub(crate) fn set_int_option(
+    socket: BorrowedFd<'_>,
+    level: libc::c_int,
+    name: libc::c_int,
+    value: libc::c_int,
+) -> nix::Result<()> {
+    let len = libc::socklen_t::try_from(size_of::<libc::c_int>()).map_err(|_| Errno::EINVAL)?;
+    let at = ptr::from_ref(&value).cast();
+    // SAFETY: `at` points to an integer that lives through the call, `len` is its size.
+    let result = unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, at, len) };
+    Errno::result(result).map(drop)
+}
+
+/// The address of an interface for packet sockets: frames sent there leave as they are.
+pub(crate) fn packet_address(interface: u32) -> SockAddr {
+    let mut storage = SockAddrStorage::zeroed();
+    // SAFETY: sockaddr_ll is one of the address types the storage is made for; all its bytes are zero, which
+    // is a valid value.
+    let link = unsafe { storage.view_as::<libc::sockaddr_ll>() };
+    link.sll_family = libc::AF_PACKET as libc::sa_family_t;
+    link.sll_ifindex = interface.cast_signed();
+    let len = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
+    // SAFETY: the storage holds a sockaddr_ll and `len` is its size.
+    unsafe { SockAddr::new(storage, len) }
+}
+
+/// The unwinder, left out. A stripped static program that aborts on panic has no use for backtraces, yet
+/// the standard library would bring 280 KB to print them: unwinder, DWARF reader, demangler. Panic messages
+/// with file and line are not affected.
+#[cfg(all(target_env = "musl", target_feature = "crt-static", panic = "abort"))]
+mod no_unwinder {
+    /// `_URC_END_OF_STACK`.
+    const END_OF_STACK: usize = 5;
+
+    /// Defines functions of the unwinder (Itanium C++ ABI, Level I) that do nothing. All their arguments and
+    /// results are words, and a caller's arguments that the callee does not take are harmless in C.
+    macro_rules! nothing {
+        ($($name:ident -> $answer:expr;)*) => { $(
+            // SAFETY: the name is the unwinder's, whose place this takes: nothing else defines it.
+            #[unsafe(no_mangle)]
+            extern "C" fn $name() -> usize {
+                $answer
+            }
+        )* };
+    }
+
+    nothing! {
+        _Unwind_Backtrace -> END_OF_STACK;
+        _Unwind_RaiseException -> END_OF_STACK;
+        _Unwind_Resume -> std::process::abort();
+        _Unwind_DeleteException -> 0;
+        _Unwind_FindEnclosingFunction -> 0;
+        _Unwind_GetCFA -> 0;
+        _Unwind_GetDataRelBase -> 0;
+        _Unwind_GetIP -> 0;
+        _Unwind_GetIPInfo -> 0;
+        _Unwind_GetLanguageSpecificData -> 0;
+        _Unwind_GetRegionStart -> 0;
+        _Unwind_GetTextRelBase -> 0;
+        _Unwind_SetGR -> 0;
+        _Unwind_SetIP -> 0;
+        // ARM's own.
+        _Unwind_VRS_Get -> 1;
+        _Unwind_VRS_Set -> 1;
+        __gnu_unwind_frame -> END_OF_STACK;
+    }
+}

@@ -1,0 +1,275 @@
+//! BACKUP: waiting for a master to fall silent (RFC 9568 §6.4.2, `semantics.md` §4.2).
+//!
+//! One timer runs, remembered as where it began (`armed_at`) and what it waits for ([`Wait`]), so
+//! that a change of priority can measure it anew. A weaker master's advert leaves it running: that
+//! is how pre-emption works. With `preempt_delay` such adverts re-arm it until the delay is over.
+//!
+//! **A late timer is not a silent master.** When the timer is served more than one interval after
+//! its deadline, it was us who stalled (a stopped process, a suspended machine), and what we did not
+//! hear proves nothing. The sockets have been read before, so a master whose adverts were queued has
+//! re-armed the timer already; for the case that nothing could be queued the machine listens for one
+//! more interval plus skew before it takes over. It does that once: on a machine that is always late
+//! the takeover must still come.
+
+use core::time::Duration;
+
+use super::instance::{Actions, Instance, State};
+use super::{Action, Notice, Reason, Received, Seen, timers};
+use crate::types::{Centis, Instant, Priority, Version};
+
+/// What the timer waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Wait {
+    /// The end of the startup hold: an owner.
+    Hold,
+    /// One interval and the least skew: `state MASTER`, or an owner that recovers.
+    Short,
+    /// `Active_Down_Interval`.
+    Down,
+    /// `Skew_Time`: the master resigned.
+    Skew,
+    /// One interval and skew: the timer was served late.
+    Listen,
+}
+
+/// End of `preempt_delay`.
+#[derive(Clone, Copy, Debug)]
+struct Preempt {
+    at: Instant,
+    /// It was served late once already.
+    listened: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Backup {
+    armed_at: Instant,
+    wait: Wait,
+    /// `armed_at` plus what `wait` means at the current priority.
+    down_at: Instant,
+    /// The interval timers count in: the adopted master's, else our own.
+    interval: Centis,
+    preempt: Option<Preempt>,
+    /// A weaker master was heard since the timer began.
+    weaker: bool,
+    pub(super) master: Option<Seen>,
+}
+
+impl Backup {
+    /// With the timer still to be armed.
+    pub(super) fn new(own_interval: Centis, master: Option<Seen>) -> Self {
+        Backup {
+            armed_at: Instant::NEVER,
+            wait: Wait::Down,
+            down_at: Instant::NEVER,
+            interval: master.map_or(own_interval, |seen| seen.interval),
+            preempt: None,
+            weaker: false,
+            master,
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Instant {
+        self.preempt
+            .map_or(self.down_at, |preempt| preempt.at.min(self.down_at))
+    }
+}
+
+impl Instance {
+    fn span(&self, wait: Wait, interval: Centis) -> Duration {
+        let (version, priority) = (self.params.version, self.effective_priority());
+        match wait {
+            Wait::Hold => Duration::ZERO,
+            Wait::Short => timers::listen(version, interval, Priority::OWNER),
+            Wait::Down => timers::down(version, self.params.down_timer_adverts, interval, priority),
+            Wait::Skew => timers::skew(version, interval, priority),
+            Wait::Listen => timers::listen(version, interval, priority),
+        }
+    }
+
+    /// Starts the timer; during the startup hold it starts with the end of that.
+    pub(super) fn arm(&mut self, now: Instant, wait: Wait) {
+        let State::Backup(backup) = &self.state else {
+            return;
+        };
+        let span = self.span(wait, backup.interval);
+        let armed_at = now.max(self.hold_until);
+        if let State::Backup(backup) = &mut self.state {
+            backup.armed_at = armed_at;
+            backup.wait = wait;
+            backup.down_at = armed_at.after(span);
+        }
+    }
+
+    pub(super) fn backup_priority_changed(&mut self, now: Instant) {
+        let ours = self.effective_priority();
+        let State::Backup(backup) = &self.state else {
+            return;
+        };
+        let span = self.span(backup.wait, backup.interval);
+        if let State::Backup(backup) = &mut self.state {
+            // Not before now, but a deadline already missed stays missed: that it is late matters.
+            let earliest = now.min(backup.down_at);
+            backup.down_at = backup.armed_at.after(span).max(earliest);
+            if backup.master.is_some_and(|seen| seen.priority >= ours) {
+                backup.preempt = None;
+            }
+        }
+    }
+
+    pub(super) fn backup_advert(
+        &mut self,
+        now: Instant,
+        received: &Received<'_>,
+        out: &mut Actions,
+    ) {
+        let theirs = received.advert.priority;
+        if theirs == Priority::RESIGN {
+            self.master_resigned(now);
+            return;
+        }
+        if self.demoted && !theirs.is_owner() {
+            self.demoted = false; // the other owner is gone
+        }
+        let seen = self.seen(received);
+        let weaker = theirs < self.effective_priority() && !self.params.nopreempt;
+        if weaker && self.params.preempt_delay.is_zero() {
+            if let State::Backup(backup) = &mut self.state {
+                backup.weaker = true;
+                backup.master = Some(seen);
+            }
+            return;
+        }
+        self.follow(now, seen, out);
+        let begin = now.max(self.hold_until).after(self.params.preempt_delay);
+        let State::Backup(backup) = &mut self.state else {
+            return;
+        };
+        if !weaker {
+            backup.preempt = None;
+        } else if backup.preempt.is_none() {
+            backup.preempt = Some(Preempt {
+                at: begin,
+                listened: false,
+            });
+        }
+    }
+
+    /// The timer becomes one skew, unless it ends sooner anyway: resignations, however many, only
+    /// ever bring the takeover nearer.
+    fn master_resigned(&mut self, now: Instant) {
+        let State::Backup(backup) = &mut self.state else {
+            return;
+        };
+        backup.master = None;
+        backup.preempt = None;
+        let (down_at, interval) = (backup.down_at, backup.interval);
+        let skew = self.span(Wait::Skew, interval);
+        if now.max(self.hold_until).after(skew) < down_at {
+            self.arm(now, Wait::Skew);
+        }
+    }
+
+    /// Accepts `seen` as master: its interval is ours while we wait (v3), the timer begins anew.
+    fn follow(&mut self, now: Instant, seen: Seen, out: &mut Actions) {
+        self.notice_interval(now, seen, out);
+        if let State::Backup(backup) = &mut self.state {
+            backup.master = Some(seen);
+            backup.interval = seen.interval;
+            backup.weaker = false;
+        }
+        self.arm(now, Wait::Down);
+    }
+
+    /// Who sent it, as a master to follow. v2 carries our own interval or was rejected.
+    pub(super) fn seen(&self, received: &Received<'_>) -> Seen {
+        Seen {
+            addr: received.from,
+            priority: received.advert.priority,
+            interval: match self.params.version {
+                Version::V2 => self.params.advert_int,
+                Version::V3 => received.advert.interval,
+            },
+        }
+    }
+
+    pub(super) fn notice_interval(&mut self, now: Instant, seen: Seen, out: &mut Actions) {
+        let (from, theirs) = (seen.addr, seen.interval);
+        if theirs != self.params.advert_int && self.senders.notice_interval(now, from, theirs) {
+            self.push(
+                Action::Notice(Notice::IntervalAdopted { from, theirs }),
+                out,
+            );
+        }
+    }
+
+    pub(super) fn backup_timer(&mut self, now: Instant, out: &mut Actions) {
+        let State::Backup(backup) = &self.state else {
+            return;
+        };
+        if now < backup.deadline() {
+            return; // a spurious call
+        }
+        let late = now.since(backup.deadline());
+        let interval = backup.interval.duration();
+        let down = now >= backup.down_at;
+        if down && self.must_stay_backup(late, interval) {
+            self.arm(now, Wait::Down);
+        } else if late > interval && self.listen(now, down) {
+            // Heard nothing because we did not listen; see above.
+        } else {
+            let why = self.takeover_reason(down);
+            self.become_master(now, why, out);
+        }
+    }
+
+    /// `timer_expired_backup`: so late that somebody else must have taken over, and with nopreempt
+    /// it may keep what it has.
+    pub(super) fn must_stay_backup(&self, late: Duration, interval: Duration) -> bool {
+        self.params.nopreempt
+            && self
+                .params
+                .timer_expired_backup
+                .is_some_and(|adverts| late > interval.saturating_mul(u32::from(adverts)))
+    }
+
+    /// Puts the takeover off for one interval and skew; false when that was done already.
+    fn listen(&mut self, now: Instant, down: bool) -> bool {
+        let State::Backup(backup) = &self.state else {
+            return false;
+        };
+        let (pending, wait) = (backup.preempt, backup.wait);
+        let until = now.after(self.span(Wait::Listen, backup.interval));
+        let preempt = match pending {
+            Some(preempt) if !down && preempt.listened => return false,
+            Some(_) if !down => Some(Preempt {
+                at: until,
+                listened: true,
+            }),
+            _ if wait == Wait::Listen => return false,
+            // The weaker master died meanwhile; should it come back, its delay begins anew.
+            _ => None,
+        };
+        if let State::Backup(backup) = &mut self.state {
+            backup.preempt = preempt;
+        }
+        if down {
+            self.arm(now, Wait::Listen);
+        }
+        true
+    }
+
+    fn takeover_reason(&self, down: bool) -> Reason {
+        let State::Backup(backup) = &self.state else {
+            return Reason::MasterDown;
+        };
+        if self.params.priority.is_owner() {
+            Reason::Owner
+        } else if backup.wait == Wait::Skew {
+            Reason::MasterResigned
+        } else if backup.weaker || !down {
+            Reason::Preempt
+        } else {
+            Reason::MasterDown
+        }
+    }
+}

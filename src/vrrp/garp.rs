@@ -1,0 +1,355 @@
+//! When to send gratuitous ARP and unsolicited neighbour advertisements (`semantics.md` §7).
+//!
+//! A *burst* is a number of *rounds*; a round is one frame for each address. [`Schedule`] only says
+//! which address is next and when; it knows neither the addresses nor the frames. The caller starts
+//! a burst on `Action::Announce`, stops on `Action::Silence`, and whenever it likes asks [`Schedule::next`]
+//! as often as its budget for this turn allows: `Some(i)` is "send the frame of address `i` now",
+//! `None` is "nothing until [`Schedule::next_deadline`]".
+//!
+//! A burst that becomes due while another is being sent does not line up behind it: neighbors
+//! learn the same from either, so the larger number of rounds is what is still to be sent.
+
+use core::time::Duration;
+
+use super::Burst;
+use crate::types::Instant;
+
+/// The `garp_*` keywords.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Params {
+    /// `garp_master_repeat`: rounds on becoming master.
+    pub repeat: u16,
+    /// `garp_master_delay`: the burst again, this long after it began; zero: once only.
+    pub delay: Duration,
+    /// `garp_master_refresh`: rounds again and again while master; zero: never.
+    pub refresh: Duration,
+    /// `garp_master_refresh_repeat`: rounds of one refresh.
+    pub refresh_repeat: u16,
+    /// `garp_lower_prio_repeat`: rounds after a weaker master's advert; 0: none.
+    pub lower_prio_repeat: u16,
+    /// `garp_lower_prio_delay`: that burst again; zero: once only.
+    pub lower_prio_delay: Duration,
+    /// Smallest gap between two frames; zero: back to back.
+    pub gap: Duration,
+}
+
+/// The frames still to be sent for one instance.
+#[derive(Clone, Copy, Debug)]
+pub struct Schedule {
+    params: Params,
+    /// Addresses per round.
+    count: usize,
+    /// Rounds still to be sent, the current one included.
+    rounds: u16,
+    /// Next address of the current round.
+    cursor: usize,
+    /// No frame before this (pacing).
+    not_before: Instant,
+    /// Second burst after becoming master.
+    master_again: Option<Instant>,
+    /// Second burst after a weaker master.
+    lower_prio_again: Option<Instant>,
+    /// Next refresh.
+    refresh_at: Option<Instant>,
+}
+
+impl Schedule {
+    /// Nothing to send yet; `count` addresses per round.
+    #[must_use]
+    pub fn new(params: Params, count: usize) -> Self {
+        Schedule {
+            params,
+            count,
+            rounds: 0,
+            cursor: 0,
+            not_before: Instant::ZERO,
+            master_again: None,
+            lower_prio_again: None,
+            refresh_at: None,
+        }
+    }
+
+    /// Begins a burst at once and plans its repetition; `Burst::Master` also starts the refresh.
+    pub fn start(&mut self, now: Instant, burst: Burst) {
+        match burst {
+            Burst::Master => {
+                self.master_again = later(now, self.params.delay, self.params.repeat);
+                self.refresh_at = later(now, self.params.refresh, self.params.refresh_repeat);
+                self.want(self.params.repeat);
+            }
+            Burst::LowerPrio => {
+                let (rounds, delay) = (self.params.lower_prio_repeat, self.params.lower_prio_delay);
+                if rounds > 0 {
+                    self.lower_prio_again = later(now, delay, rounds);
+                    self.want(rounds);
+                }
+            }
+        }
+    }
+
+    /// Forgets everything that was still to be sent. Pacing survives: the wire does not forget.
+    pub fn stop(&mut self) {
+        *self = Schedule {
+            not_before: self.not_before,
+            ..Schedule::new(self.params, self.count)
+        };
+    }
+
+    /// When [`Schedule::next`] has something again. Changes through `start`, `stop` and `next`.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Instant> {
+        if self.count == 0 {
+            return None;
+        }
+        if self.rounds > 0 {
+            return Some(self.not_before);
+        }
+        [self.master_again, self.lower_prio_again, self.refresh_at]
+            .into_iter()
+            .flatten()
+            .min()
+            .map(|due| due.max(self.not_before))
+    }
+
+    /// The address whose frame is to be sent now, if any.
+    pub fn next(&mut self, now: Instant) -> Option<usize> {
+        if self.count == 0 || now < self.not_before {
+            return None;
+        }
+        self.load(now);
+        if self.rounds == 0 {
+            return None;
+        }
+        let address = self.cursor;
+        self.cursor = self.cursor.saturating_add(1);
+        if self.cursor >= self.count {
+            self.cursor = 0;
+            self.rounds = self.rounds.saturating_sub(1);
+        }
+        if !self.params.gap.is_zero() {
+            self.not_before = now.after(self.params.gap);
+        }
+        Some(address)
+    }
+
+    /// Turns what has become due into rounds.
+    fn load(&mut self, now: Instant) {
+        let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        if due(self.master_again) {
+            self.master_again = None;
+            self.want(self.params.repeat);
+        }
+        if due(self.lower_prio_again) {
+            self.lower_prio_again = None;
+            self.want(self.params.lower_prio_repeat);
+        }
+        if let Some(at) = self.refresh_at
+            && at <= now
+        {
+            self.refresh_at = Some(super::timers::next_period(at, self.params.refresh, now));
+            self.want(self.params.refresh_repeat);
+        }
+    }
+
+    /// At least `rounds` full rounds from here on. A round under way is finished first, not begun
+    /// anew: with many paced addresses the last ones would otherwise never have their turn.
+    fn want(&mut self, rounds: u16) {
+        let under_way = u16::from(self.cursor > 0);
+        self.rounds = self.rounds.max(rounds.saturating_add(under_way));
+    }
+}
+
+/// `span` from `now`, unless there is nothing to repeat.
+fn later(now: Instant, span: Duration, rounds: u16) -> Option<Instant> {
+    (!span.is_zero() && rounds > 0).then(|| now.after(span))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEFAULTS: Params = Params {
+        repeat: 5,
+        delay: Duration::from_secs(5),
+        refresh: Duration::ZERO,
+        refresh_repeat: 1,
+        lower_prio_repeat: 5,
+        lower_prio_delay: Duration::from_secs(5),
+        gap: Duration::ZERO,
+    };
+
+    fn at(millis: u64) -> Instant {
+        Instant::from_millis(millis)
+    }
+
+    /// Everything sent until `end`, as (ms, address).
+    fn run(schedule: &mut Schedule, end: Instant) -> Vec<(u64, usize)> {
+        let mut sent = Vec::new();
+        let mut now = Instant::ZERO;
+        while let Some(due) = schedule.next_deadline().filter(|due| *due <= end) {
+            now = now.max(due);
+            let address = schedule.next(now).expect("a deadline means a frame");
+            sent.push((now.as_nanos() / 1_000_000, address));
+        }
+        sent
+    }
+
+    #[test]
+    fn five_rounds_now_and_five_more_after_the_delay() {
+        let mut schedule = Schedule::new(DEFAULTS, 2);
+        schedule.start(at(0), Burst::Master);
+        let sent = run(&mut schedule, at(60_000));
+        let round = |t| [(t, 0), (t, 1)];
+        let want: Vec<_> = [0, 5000]
+            .into_iter()
+            .flat_map(|t| core::iter::repeat_n(round(t), 5))
+            .flatten()
+            .collect();
+        assert_eq!(sent, want);
+        assert_eq!(schedule.next_deadline(), None);
+    }
+
+    #[test]
+    fn zero_delay_means_one_burst() {
+        let params = Params {
+            repeat: 1,
+            delay: Duration::ZERO,
+            ..DEFAULTS
+        };
+        let mut schedule = Schedule::new(params, 1);
+        schedule.start(at(0), Burst::Master);
+        assert_eq!(run(&mut schedule, at(60_000)), [(0, 0)]);
+    }
+
+    #[test]
+    fn refresh_goes_on_from_the_last_deadline_with_its_own_number_of_rounds() {
+        let params = Params {
+            repeat: 1,
+            delay: Duration::ZERO,
+            refresh: Duration::from_secs(10),
+            refresh_repeat: 2,
+            ..DEFAULTS
+        };
+        let mut schedule = Schedule::new(params, 1);
+        schedule.start(at(3), Burst::Master);
+        assert_eq!(
+            run(&mut schedule, at(20_003)),
+            [(0, 0), (10_003, 0), (10_003, 0), (20_003, 0), (20_003, 0)]
+        );
+        // Served 25 s late: one refresh, not three, and the grid stays.
+        assert_eq!(schedule.next(at(55_100)), Some(0));
+        assert_eq!(schedule.next(at(55_100)), Some(0));
+        assert_eq!(schedule.next(at(55_100)), None);
+        assert_eq!(schedule.next_deadline(), Some(at(60_003)));
+    }
+
+    #[test]
+    fn the_gap_holds_between_any_two_frames_even_across_stop() {
+        let params = Params {
+            repeat: 1,
+            delay: Duration::ZERO,
+            gap: Duration::from_millis(20),
+            ..DEFAULTS
+        };
+        let mut schedule = Schedule::new(params, 3);
+        schedule.start(at(0), Burst::Master);
+        assert_eq!(run(&mut schedule, at(1000)), [(0, 0), (20, 1), (40, 2)]);
+        schedule.stop();
+        schedule.start(at(41), Burst::Master);
+        assert_eq!(schedule.next(at(41)), None);
+        assert_eq!(schedule.next_deadline(), Some(at(60)));
+        assert_eq!(schedule.next(at(60)), Some(0));
+    }
+
+    #[test]
+    fn a_small_budget_per_turn_resumes_where_it_left_off() {
+        let params = Params {
+            repeat: 2,
+            delay: Duration::ZERO,
+            ..DEFAULTS
+        };
+        let mut schedule = Schedule::new(params, 3);
+        schedule.start(at(0), Burst::Master);
+        let turn = |s: &mut Schedule| (0..4).map_while(|_| s.next(at(0))).collect::<Vec<_>>();
+        assert_eq!(turn(&mut schedule), [0, 1, 2, 0]);
+        assert_eq!(schedule.next_deadline(), Some(at(0)));
+        assert_eq!(turn(&mut schedule), [1, 2]);
+        assert_eq!(schedule.next_deadline(), None);
+    }
+
+    #[test]
+    fn a_weaker_master_is_answered_by_its_own_burst() {
+        let params = Params {
+            repeat: 1,
+            delay: Duration::ZERO,
+            lower_prio_repeat: 2,
+            lower_prio_delay: Duration::from_secs(1),
+            ..DEFAULTS
+        };
+        let mut schedule = Schedule::new(params, 1);
+        schedule.start(at(0), Burst::LowerPrio);
+        assert_eq!(
+            run(&mut schedule, at(60_000)),
+            [(0, 0), (0, 0), (1000, 0), (1000, 0)]
+        );
+        let silent = Params {
+            lower_prio_repeat: 0,
+            ..params
+        };
+        let mut schedule = Schedule::new(silent, 1);
+        schedule.start(at(0), Burst::LowerPrio);
+        assert_eq!(schedule.next_deadline(), None);
+    }
+
+    #[test]
+    fn a_second_start_during_a_burst_does_not_add_up() {
+        let mut schedule = Schedule::new(
+            Params {
+                delay: Duration::ZERO,
+                lower_prio_delay: Duration::ZERO,
+                ..DEFAULTS
+            },
+            2,
+        );
+        schedule.start(at(0), Burst::Master);
+        assert_eq!(schedule.next(at(0)), Some(0));
+        schedule.start(at(0), Burst::LowerPrio);
+        let rest_of_the_round_and_five_more = 1 + 10;
+        assert_eq!(
+            run(&mut schedule, at(0)).len(),
+            rest_of_the_round_and_five_more
+        );
+    }
+
+    #[test]
+    fn a_weaker_master_that_keeps_talking_cannot_starve_the_last_address() {
+        let params = Params {
+            gap: Duration::from_millis(300),
+            ..DEFAULTS
+        };
+        let mut schedule = Schedule::new(params, 8);
+        let mut served = [0; 8];
+        for second in 0..20 {
+            schedule.start(at(second * 1000), Burst::LowerPrio);
+            for tick in 0..10 {
+                if let Some(i) = schedule.next(at(second * 1000 + tick * 100)) {
+                    served[i] += 1;
+                }
+            }
+        }
+        assert!(served.iter().all(|n| *n >= 5), "{served:?}");
+    }
+
+    #[test]
+    fn silence_ends_everything_and_no_address_means_no_deadline() {
+        let mut schedule = Schedule::new(DEFAULTS, 2);
+        schedule.start(at(0), Burst::Master);
+        schedule.stop();
+        assert_eq!(schedule.next(at(10_000)), None);
+        assert_eq!(schedule.next_deadline(), None);
+        let mut empty = Schedule::new(DEFAULTS, 0);
+        empty.start(at(0), Burst::Master);
+        assert_eq!(empty.next(at(0)), None);
+        assert_eq!(empty.next_deadline(), None);
+    }
+}

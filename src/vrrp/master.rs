@@ -1,0 +1,255 @@
+//! MASTER: advertising, and deciding who wins against another master (RFC 9568 §6.4.3,
+//! `semantics.md` §4.3).
+//!
+//! The advert timer is a grid: the next deadline comes from the last one, so the mean interval is
+//! the configured one, and a stall is not made up for. Adverts sent in answer to somebody leave the
+//! grid alone, and are limited in number: whoever sends us thousands of weak adverts gets four
+//! answers per interval.
+//!
+//! **After a stall** longer than our peers' down interval one of them may have been master, and the
+//! neighbors' tables point there. The sockets are read before the timer, and until that is done we
+//! answer nobody: a stronger one in the queue makes us yield without having said a word. If none was,
+//! the timer's advert answers the weaker ones; and as we may not even have heard of them (a suspended
+//! machine has no queue) the neighbors are told anew.
+
+use core::time::Duration;
+
+use super::backup::Wait;
+use super::election::{self, Standing};
+use super::instance::{Actions, Instance, State};
+use super::reception::Condition;
+use super::{Action, Burst, Notice, Reason, Received, Seen, timers};
+use crate::types::{Centis, Instant, Priority};
+
+#[derive(Debug)]
+pub(super) struct Master {
+    /// Next periodic advert.
+    advert_at: Instant,
+    /// No answer before this.
+    quiet_until: Instant,
+    /// Another router claims to own the addresses, as we do, and has the lower address.
+    rival: Option<Rival>,
+}
+
+/// Another owner to whom we shall give way (`semantics.md` §4.3).
+#[derive(Clone, Copy, Debug)]
+struct Rival {
+    /// When to look again.
+    step_at: Instant,
+    /// How long to wait each time: a down interval in its adverts.
+    patience: Duration,
+    /// Heard more than once: not a stray packet.
+    again: bool,
+}
+
+impl Master {
+    pub(super) fn new(now: Instant, interval: Centis) -> Self {
+        Master {
+            advert_at: now.after(interval.duration()),
+            quiet_until: now,
+            rival: None,
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Instant {
+        self.rival
+            .map_or(self.advert_at, |rival| rival.step_at.min(self.advert_at))
+    }
+}
+
+// ---- timer ----
+
+impl Instance {
+    pub(super) fn master_timer(&mut self, now: Instant, out: &mut Actions) {
+        let State::Master(master) = &self.state else {
+            return;
+        };
+        let due = master.advert_at;
+        if now >= due {
+            self.advert_due(now, due, out);
+        }
+        self.rival_due(now);
+    }
+
+    fn advert_due(&mut self, now: Instant, due: Instant, out: &mut Actions) {
+        let interval = self.params.advert_int.duration();
+        let late = now.since(due);
+        if self.must_stay_backup(late, interval) {
+            self.release(false, out);
+            self.become_backup(now, Wait::Down, None, Reason::TimerExpired, out);
+            return;
+        }
+        if let State::Master(master) = &mut self.state {
+            master.advert_at = timers::next_period(due, interval, now);
+        }
+        self.push(Action::SendAdvert(self.effective_priority()), out);
+        if self.overslept(late) {
+            self.push(Action::Announce(Burst::Master), out);
+        }
+    }
+
+    /// Whether an advert this late came after our peers' patience had ended.
+    fn overslept(&self, late: Duration) -> bool {
+        let silence = late.saturating_add(self.params.advert_int.duration());
+        silence > self.peers_patience()
+    }
+
+    /// The shortest down interval a peer configured like us can have.
+    fn peers_patience(&self) -> Duration {
+        let (version, adverts) = (self.params.version, self.params.down_timer_adverts);
+        timers::down(version, adverts, self.params.advert_int, Priority::OWNER)
+    }
+}
+
+// ---- adverts ----
+
+impl Instance {
+    pub(super) fn master_advert(
+        &mut self,
+        now: Instant,
+        received: &Received<'_>,
+        out: &mut Actions,
+    ) {
+        let (from, theirs) = (received.from, received.advert.priority);
+        let ours = self.effective_priority();
+        if theirs == Priority::RESIGN {
+            // Whoever resigned was master too; those it leaves behind must hear of us.
+            if self.may_answer(now) {
+                self.push(Action::SendAdvert(ours), out);
+            }
+            return;
+        }
+        let standing = election::compare((ours, self.source), (theirs, from));
+        if ours.is_owner() && theirs.is_owner() {
+            self.two_owners(now, received, standing, out);
+            return;
+        }
+        match standing {
+            Standing::Weaker => {
+                if self.senders.notice(now, from, Condition::WeakerMaster) {
+                    let priority = theirs;
+                    let notice = Notice::LowerPriorityMaster { from, priority };
+                    self.push(Action::Notice(notice), out);
+                }
+                self.assert_mastership(now, out);
+            }
+            Standing::StrongerPriority => {
+                self.give_way(now, received, Reason::HigherPriority, out);
+            }
+            Standing::StrongerAddress => {
+                self.give_way(now, received, Reason::HigherAddress, out);
+            }
+            // Discarded before it got here.
+            Standing::Same => {}
+        }
+    }
+
+    /// RFC 9568 §6.4.3: at once, so that the weaker one yields before neighbors learn from it.
+    fn assert_mastership(&mut self, now: Instant, out: &mut Actions) {
+        if !self.may_answer(now) {
+            return;
+        }
+        if !self.params.lower_prio_no_advert {
+            self.push(Action::SendAdvert(self.effective_priority()), out);
+        }
+        self.push(Action::Announce(Burst::LowerPrio), out);
+    }
+
+    /// Whether an answer is allowed now; if so, none is for a quarter of an interval. After a stall
+    /// none is before the sockets are empty: the next packet may be of a stronger router. The timer
+    /// that follows then answers them all.
+    fn may_answer(&mut self, now: Instant) -> bool {
+        let interval = self.params.advert_int.duration();
+        let quarter = interval.checked_div(4).unwrap_or_default();
+        let State::Master(master) = &self.state else {
+            return false;
+        };
+        if now < master.quiet_until || self.overslept(now.since(master.advert_at)) {
+            return false;
+        }
+        let State::Master(master) = &mut self.state else {
+            return false;
+        };
+        master.quiet_until = now.after(quarter);
+        true
+    }
+
+    /// `higher_prio_send_advert`. Not after a stall, and not where the stronger router has another
+    /// interval (v3): the others would hear ours last, adopt it, and soon think the master dead.
+    fn may_say_farewell(&self, now: Instant, stronger: Seen) -> bool {
+        let State::Master(master) = &self.state else {
+            return false;
+        };
+        let overslept = self.overslept(now.since(master.advert_at));
+        stronger.interval == self.params.advert_int && !overslept
+    }
+
+    fn give_way(&mut self, now: Instant, received: &Received<'_>, why: Reason, out: &mut Actions) {
+        let seen = self.seen(received);
+        self.notice_interval(now, seen, out);
+        if self.params.higher_prio_send_advert && self.may_say_farewell(now, seen) {
+            self.push(Action::SendAdvert(self.effective_priority()), out);
+        }
+        self.release(false, out);
+        self.become_backup(now, Wait::Down, Some(seen), why, out);
+    }
+}
+
+// ---- two owners ----
+
+impl Instance {
+    /// Both priorities are 255: a mistake in one configuration, and nothing tells in whose. The
+    /// lower address keeps the addresses; the higher one waits whether the other goes away.
+    fn two_owners(
+        &mut self,
+        now: Instant,
+        received: &Received<'_>,
+        standing: Standing,
+        out: &mut Actions,
+    ) {
+        let from = received.from;
+        if self.senders.notice(now, from, Condition::TwoOwners) {
+            self.push(Action::Notice(Notice::TwoOwners { from }), out);
+        }
+        if standing == Standing::Weaker {
+            self.bide(now, self.seen(received).interval);
+        } else {
+            self.assert_mastership(now, out);
+        }
+    }
+
+    fn bide(&mut self, now: Instant, theirs: Centis) {
+        let (version, adverts) = (self.params.version, self.params.down_timer_adverts);
+        let patience = timers::down(version, adverts, theirs, Priority::OWNER);
+        let State::Master(master) = &mut self.state else {
+            return;
+        };
+        match &mut master.rival {
+            Some(rival) => rival.again = true,
+            None => {
+                master.rival = Some(Rival {
+                    step_at: now.after(patience),
+                    patience,
+                    again: false,
+                });
+            }
+        }
+    }
+
+    /// Still there after a down interval: become 254, so that its next advert makes us yield like
+    /// any other. If that advert never comes, the rival is gone and we are the owner again.
+    fn rival_due(&mut self, now: Instant) {
+        let State::Master(master) = &mut self.state else {
+            return;
+        };
+        let Some(rival) = master.rival.filter(|rival| now >= rival.step_at) else {
+            return;
+        };
+        self.demoted = rival.again;
+        master.rival = rival.again.then(|| Rival {
+            step_at: now.after(rival.patience),
+            again: false,
+            ..rival
+        });
+    }
+}

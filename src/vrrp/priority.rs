@@ -1,0 +1,70 @@
+//! Effective priority: the base plus what tracking contributes (`semantics.md` §5).
+//!
+//! `engine` gathers the verdicts, calls [`effective`] and tells the instance with
+//! `Event::Priority`. Always computed from the base, never by adding to the former result:
+//! a sum that is carried along drifts when a tracked object changes its weight on reload.
+
+use crate::types::Priority;
+
+/// What one tracked object adds: a positive weight counts while it is up, a negative one while it
+/// is down. Weight 0 adds nothing (it decides between FAULT and ready instead).
+#[must_use]
+pub fn contribution(weight: i16, up: bool) -> i32 {
+    match (weight > 0, up) {
+        (true, true) | (false, false) => i32::from(weight),
+        (true, false) | (false, true) => 0,
+    }
+}
+
+/// Base plus contributions, kept within 1…254. The owner's 255 is not for tracking to change.
+#[must_use]
+pub fn effective(base: Priority, contributions: impl IntoIterator<Item = i32>) -> Priority {
+    if base.is_owner() {
+        return base;
+    }
+    let sum = contributions
+        .into_iter()
+        .fold(i32::from(base.0), i32::saturating_add);
+    clamp(sum)
+}
+
+/// The nearest priority a router that does not own the addresses may have.
+fn clamp(sum: i32) -> Priority {
+    Priority(u8::try_from(sum.clamp(1, 254)).unwrap_or(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_weight_counts_in_one_state_of_its_object_only() {
+        for (weight, up, adds) in [
+            (20, true, 20),
+            (20, false, 0),
+            (-20, true, 0),
+            (-20, false, -20),
+            (0, true, 0),
+            (0, false, 0),
+            (i16::MIN, false, -32768),
+        ] {
+            assert_eq!(contribution(weight, up), adds, "{weight} up={up}");
+        }
+    }
+
+    #[test]
+    fn the_sum_stays_between_1_and_254_and_spares_the_owner() {
+        for (name, base, parts, want) in [
+            ("nothing tracked", 100, &[][..], 100),
+            ("sum", 100, &[20, -5][..], 115),
+            ("floor", 100, &[-254, -254][..], 1),
+            ("ceiling", 200, &[253, 253][..], 254),
+            ("clamped once, at the end", 200, &[253, -253][..], 200),
+            ("no overflow", 100, &[i32::MAX, i32::MAX][..], 254),
+            ("owner", 255, &[-100][..], 255),
+        ] {
+            let got = effective(Priority(base), parts.iter().copied());
+            assert_eq!(got, Priority(want), "{name}");
+        }
+    }
+}

@@ -1,0 +1,488 @@
+//! What an advert must satisfy before it may touch the machine, and what about it is worth a line
+//! in the log (`semantics.md` §3, from 5 on; the codec has made the checks before that).
+//!
+//! An advert that fails [`check`] changes a counter and nothing else: no timer, no schedule. What
+//! is wrong with a sender is noticed once, not per packet: [`Senders`] remembers a handful of
+//! senders and what was noticed about each. The table is small on purpose. A flood from made-up
+//! addresses fills it and from then on is only counted; an entry gives way to a new sender when
+//! nothing was wrong with it for a while.
+
+use core::net::IpAddr;
+use core::time::Duration;
+
+use super::{Params, Received, Reject};
+use crate::types::{Centis, Instant, Version};
+use crate::wire::vrrp::Auth;
+
+/// TTL of an advert nobody has forwarded (RFC 9568 §5.1.1.3).
+const UNFORWARDED: u8 = 255;
+
+/// The checks in keepalived's order; the first that fails counts.
+pub(super) fn check(params: &Params, received: &Received<'_>) -> Result<(), Reject> {
+    let advert = &received.advert;
+    if params.multicast && received.ttl != UNFORWARDED {
+        return Err(Reject::Ttl(received.ttl));
+    }
+    if advert.version != params.version {
+        return Err(Reject::Version(advert.version));
+    }
+    check_auth(params, advert.auth)?;
+    let interval_fits = match params.version {
+        Version::V2 => advert.interval == params.advert_int,
+        Version::V3 => advert.interval > Centis(0),
+    };
+    if !interval_fits {
+        return Err(Reject::Interval(advert.interval));
+    }
+    if received.multicast != params.multicast {
+        return Err(Reject::Transport);
+    }
+    if !params.multicast && params.check_source {
+        check_peer(params, received)?;
+    }
+    Ok(())
+}
+
+/// VRRPv2 only; version 3 has no authentication.
+fn check_auth(params: &Params, theirs: Auth) -> Result<(), Reject> {
+    if params.version == Version::V3 {
+        return Ok(());
+    }
+    match (params.auth, theirs) {
+        (Auth::None, Auth::None) | (Auth::Ah, Auth::Ah) => Ok(()),
+        (Auth::Pass(ours), Auth::Pass(theirs)) if ours == theirs => Ok(()),
+        (Auth::Pass(_), Auth::Pass(_)) => Err(Reject::AuthFailed),
+        (_, _) => Err(Reject::AuthType),
+    }
+}
+
+fn check_peer(params: &Params, received: &Received<'_>) -> Result<(), Reject> {
+    let peer = params.peers.iter().find(|peer| peer.addr == received.from);
+    let Some(peer) = peer else {
+        return Err(Reject::Source);
+    };
+    if !(peer.min_ttl..=peer.max_ttl).contains(&received.ttl) {
+        return Err(Reject::Ttl(received.ttl));
+    }
+    Ok(())
+}
+
+/// Our advertised addresses in an order that makes comparing cheap.
+#[derive(Debug)]
+pub(super) struct AddressSet(Box<[IpAddr]>);
+
+impl AddressSet {
+    pub(super) fn new(addresses: &[IpAddr]) -> Self {
+        let mut sorted = addresses.to_vec();
+        sorted.sort_unstable();
+        sorted.dedup();
+        AddressSet(sorted.into())
+    }
+
+    /// Whether `theirs` are the same addresses, in whatever order. At most 255 on the wire, each
+    /// looked up by bisection: a flood of long lists must not cost us an advert.
+    pub(super) fn same(&self, theirs: impl Iterator<Item = IpAddr>) -> bool {
+        let mut met = [0u64; 4];
+        for address in theirs {
+            let Ok(at) = self.0.binary_search(&address) else {
+                return false;
+            };
+            let Some(word) = met.get_mut(at / 64) else {
+                return false;
+            };
+            *word |= 1u64.rotate_left(u32::try_from(at % 64).unwrap_or(0));
+        }
+        let distinct: u32 = met.iter().map(|word| word.count_ones()).sum();
+        usize::try_from(distinct).is_ok_and(|distinct| distinct == self.0.len())
+    }
+}
+
+// ---- what was noticed about whom ----
+
+/// A condition of a sender; each is noticed once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Condition {
+    Rejected(Reject),
+    AddressesDiffer,
+    OwnAddress,
+    WeakerMaster,
+    TwoOwners,
+    OtherInterval,
+}
+
+impl Condition {
+    /// One bit for each kind; what a packet can vary at will (a TTL) makes no new condition.
+    fn bit(self) -> u16 {
+        match self {
+            Condition::Rejected(why) => match why {
+                Reject::Ttl(_) => 1,
+                Reject::Version(_) => 1 << 1,
+                Reject::AuthType => 1 << 2,
+                Reject::AuthFailed => 1 << 3,
+                Reject::Interval(_) => 1 << 4,
+                Reject::Transport => 1 << 5,
+                Reject::Source => 1 << 6,
+            },
+            Condition::AddressesDiffer => 1 << 8,
+            Condition::OwnAddress => 1 << 9,
+            Condition::WeakerMaster => 1 << 10,
+            Condition::TwoOwners => 1 << 11,
+            Condition::OtherInterval => 1 << 12,
+        }
+    }
+}
+
+/// The bits of all rejections.
+const REJECTED: u16 = 0x7f;
+
+/// This many good adverts in a row, and a sender counts as accepted again. One would do if nobody
+/// mixed bad packets under a good sender's name: two lines per pair of packets.
+const GOOD_AGAIN: u8 = 3;
+
+/// Conditions not met for this long (or three intervals, if longer) are forgotten.
+const FORGET: Duration = Duration::from_secs(60);
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    from: IpAddr,
+    /// When a condition was last met.
+    last: Instant,
+    noticed: u16,
+    /// Good adverts since the last rejected one.
+    good: u8,
+    /// The interval that was noticed.
+    interval: Centis,
+}
+
+/// Senders about whom something was noticed.
+#[derive(Debug)]
+pub(super) struct Senders {
+    entries: heapless::Vec<Entry, 8>,
+    forget: Duration,
+}
+
+impl Senders {
+    pub(super) fn new(advert_int: Centis) -> Self {
+        Senders {
+            entries: heapless::Vec::new(),
+            forget: FORGET.max(advert_int.duration().saturating_mul(3)),
+        }
+    }
+
+    /// Records that `condition` was met; true when that is news.
+    pub(super) fn notice(&mut self, now: Instant, from: IpAddr, condition: Condition) -> bool {
+        let Some(entry) = self.entry(now, from) else {
+            return false;
+        };
+        entry.last = now;
+        if matches!(condition, Condition::Rejected(_)) {
+            entry.good = 0;
+        }
+        let news = entry.noticed & condition.bit() == 0;
+        entry.noticed |= condition.bit();
+        news
+    }
+
+    /// The same for the interval a master uses; another value is news again.
+    pub(super) fn notice_interval(&mut self, now: Instant, from: IpAddr, theirs: Centis) -> bool {
+        let news = self.notice(now, from, Condition::OtherInterval);
+        let Some(entry) = self.entries.iter_mut().find(|entry| entry.from == from) else {
+            return false;
+        };
+        let changed = entry.interval != theirs;
+        entry.interval = theirs;
+        news || changed
+    }
+
+    /// Records a good advert; true when its sender had been rejected and now counts as accepted.
+    pub(super) fn accept(&mut self, from: IpAddr) -> bool {
+        let rejected = |entry: &&mut Entry| entry.from == from && entry.noticed & REJECTED != 0;
+        let Some(entry) = self.entries.iter_mut().find(rejected) else {
+            return false;
+        };
+        entry.good = entry.good.saturating_add(1);
+        if entry.good < GOOD_AGAIN {
+            return false;
+        }
+        entry.noticed &= !REJECTED;
+        true
+    }
+
+    /// The sender's entry, a new one, or that of somebody forgotten; `None` when all are in use.
+    fn entry(&mut self, now: Instant, from: IpAddr) -> Option<&mut Entry> {
+        let forget = self.forget;
+        let stale = |entry: &Entry| now.since(entry.last) > forget;
+        let fresh = Entry {
+            from,
+            last: now,
+            noticed: 0,
+            good: 0,
+            interval: Centis(0),
+        };
+        let found = self.entries.iter().position(|entry| entry.from == from);
+        let at = match found {
+            Some(at) => at,
+            None if self.entries.push(fresh).is_ok() => self.entries.len().saturating_sub(1),
+            None => self.entries.iter().position(stale)?,
+        };
+        let entry = self.entries.get_mut(at)?;
+        if stale(entry) || entry.from != from {
+            *entry = fresh;
+        }
+        Some(entry)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{Family, Priority, Vrid};
+    use crate::vrrp::Peer;
+    use crate::wire::vrrp::{Addresses, Advert};
+
+    fn addr(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    fn params(version: Version) -> Params {
+        Params {
+            auth: Auth::None,
+            ..crate::vrrp::tests::params(version, 100)
+        }
+    }
+
+    fn advert(version: Version) -> Received<'static> {
+        Received {
+            from: addr("10.0.0.2"),
+            multicast: true,
+            ttl: 255,
+            advert: Advert {
+                version,
+                vrid: Vrid::new(51).unwrap(),
+                priority: Priority(100),
+                interval: Centis::SECOND,
+                auth: Auth::None,
+                addresses: Addresses {
+                    family: Family::V4,
+                    bytes: &[10, 0, 0, 100],
+                },
+            },
+        }
+    }
+
+    #[test]
+    fn every_check_rejects_for_its_own_reason_in_order() {
+        type Change = fn(&mut Params, &mut Received<'static>);
+        let unicast = |p: &mut Params, r: &mut Received<'static>| {
+            (p.multicast, r.multicast) = (false, false);
+            p.check_source = true;
+            p.peers = vec![Peer {
+                addr: addr("10.0.0.2"),
+                min_ttl: 250,
+                max_ttl: 254,
+            }];
+            r.ttl = 252;
+        };
+        let cases: [(&str, Version, Change, Result<(), Reject>); 18] = [
+            ("good v2", Version::V2, |_, _| {}, Ok(())),
+            ("good v3", Version::V3, |_, _| {}, Ok(())),
+            (
+                "ttl",
+                Version::V2,
+                |_, r| r.ttl = 254,
+                Err(Reject::Ttl(254)),
+            ),
+            (
+                "ttl before version",
+                Version::V2,
+                |_, r| (r.ttl, r.advert.version) = (1, Version::V3),
+                Err(Reject::Ttl(1)),
+            ),
+            (
+                "version",
+                Version::V2,
+                |_, r| r.advert.version = Version::V3,
+                Err(Reject::Version(Version::V3)),
+            ),
+            (
+                "password where none is wanted",
+                Version::V2,
+                |_, r| r.advert.auth = Auth::Pass([1; 8]),
+                Err(Reject::AuthType),
+            ),
+            (
+                "no password",
+                Version::V2,
+                |p, _| p.auth = Auth::Pass([1; 8]),
+                Err(Reject::AuthType),
+            ),
+            (
+                "the eighth byte counts",
+                Version::V2,
+                |p, r| {
+                    p.auth = Auth::Pass(*b"12345678");
+                    r.advert.auth = Auth::Pass(*b"12345679");
+                },
+                Err(Reject::AuthFailed),
+            ),
+            (
+                "password",
+                Version::V2,
+                |p, r| {
+                    p.auth = Auth::Pass(*b"12345678");
+                    r.advert.auth = Auth::Pass(*b"12345678");
+                },
+                Ok(()),
+            ),
+            (
+                "unknown type",
+                Version::V2,
+                |_, r| r.advert.auth = Auth::Other(7),
+                Err(Reject::AuthType),
+            ),
+            (
+                "v2 interval",
+                Version::V2,
+                |_, r| r.advert.interval = Centis(200),
+                Err(Reject::Interval(Centis(200))),
+            ),
+            (
+                "v3 interval may differ",
+                Version::V3,
+                |_, r| r.advert.interval = Centis(200),
+                Ok(()),
+            ),
+            (
+                "v3 interval 0 would mean no timer at all",
+                Version::V3,
+                |_, r| r.advert.interval = Centis(0),
+                Err(Reject::Interval(Centis(0))),
+            ),
+            (
+                "unicast to multicast",
+                Version::V2,
+                |_, r| r.multicast = false,
+                Err(Reject::Transport),
+            ),
+            (
+                "multicast to unicast",
+                Version::V3,
+                |p, _| p.multicast = false,
+                Err(Reject::Transport),
+            ),
+            (
+                "any ttl and source in plain unicast",
+                Version::V3,
+                |p, r| {
+                    (p.multicast, r.multicast) = (false, false);
+                    (r.ttl, r.from) = (3, addr("192.0.2.9"));
+                },
+                Ok(()),
+            ),
+            ("peer within its bounds", Version::V3, unicast, Ok(())),
+            (
+                "peer of another interval in v2",
+                Version::V2,
+                |p, _| p.advert_int = Centis(300),
+                Err(Reject::Interval(Centis(100))),
+            ),
+        ];
+        for (name, version, change, want) in cases {
+            let (mut params, mut received) = (params(version), advert(version));
+            change(&mut params, &mut received);
+            assert_eq!(check(&params, &received), want, "{name}");
+        }
+        let (mut params, mut received) = (params(Version::V3), advert(Version::V3));
+        unicast(&mut params, &mut received);
+        received.ttl = 255;
+        assert_eq!(check(&params, &received), Err(Reject::Ttl(255)));
+        received.from = addr("10.0.0.3");
+        assert_eq!(check(&params, &received), Err(Reject::Source));
+    }
+
+    #[test]
+    fn address_lists_compare_as_sets() {
+        let ours = AddressSet::new(&[addr("10.0.0.2"), addr("10.0.0.1"), addr("10.0.0.3")]);
+        for (name, theirs, want) in [
+            (
+                "same order",
+                &["10.0.0.2", "10.0.0.1", "10.0.0.3"][..],
+                true,
+            ),
+            (
+                "other order",
+                &["10.0.0.3", "10.0.0.2", "10.0.0.1"][..],
+                true,
+            ),
+            ("one missing", &["10.0.0.3", "10.0.0.2"][..], false),
+            (
+                "one twice instead",
+                &["10.0.0.3", "10.0.0.2", "10.0.0.2"][..],
+                false,
+            ),
+            (
+                "one more",
+                &["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"][..],
+                false,
+            ),
+            ("none", &[][..], false),
+        ] {
+            let theirs = theirs.iter().map(|text| addr(text));
+            assert_eq!(ours.same(theirs), want, "{name}");
+        }
+        let many: Vec<IpAddr> = (0..=254u8).map(|n| IpAddr::from([10, 0, 0, n])).collect();
+        assert!(AddressSet::new(&many).same(many.iter().rev().copied()));
+        assert!(!AddressSet::new(&many).same(many.iter().skip(1).copied()));
+        assert!(AddressSet::new(&[]).same(core::iter::empty()));
+    }
+
+    #[test]
+    fn a_condition_is_news_once_and_again_after_it_was_forgotten() {
+        let mut senders = Senders::new(Centis::SECOND);
+        let (peer, at) = (addr("10.0.0.2"), |s: u64| Instant::from_millis(s * 1000));
+        let ttl = |n| Condition::Rejected(Reject::Ttl(n));
+        assert!(senders.notice(at(0), peer, ttl(1)));
+        assert!(!senders.notice(at(1), peer, ttl(2)), "another TTL is not");
+        assert!(senders.notice(at(1), peer, Condition::AddressesDiffer));
+        assert!(!senders.notice(at(50), peer, Condition::AddressesDiffer));
+        assert!(!senders.notice(at(100), peer, ttl(1)));
+        assert!(senders.notice(at(161), peer, ttl(1)), "quiet for a minute");
+    }
+
+    #[test]
+    fn a_rejected_sender_is_accepted_again_after_three_good_adverts_in_a_row() {
+        let mut senders = Senders::new(Centis::SECOND);
+        let (peer, now) = (addr("10.0.0.2"), Instant::ZERO);
+        let bad = Condition::Rejected(Reject::AuthFailed);
+        assert!(!senders.accept(peer), "nothing was wrong");
+        assert!(senders.notice(now, peer, bad));
+        assert!(!senders.accept(peer));
+        assert!(!senders.accept(peer));
+        assert!(!senders.notice(now, peer, bad), "mixed in: no news");
+        assert_eq!(
+            [(); 4].map(|()| senders.accept(peer)),
+            [false, false, true, false]
+        );
+        assert!(senders.notice(now, peer, bad), "rejected anew");
+    }
+
+    #[test]
+    fn a_flood_from_invented_senders_is_noticed_eight_times_a_minute_at_most() {
+        let mut senders = Senders::new(Centis::SECOND);
+        let mut news = 0;
+        for n in 0..1_200_000u32 {
+            let from = IpAddr::from(n.to_be_bytes());
+            let now = Instant::from_nanos(u64::from(n) * 100_000);
+            news += u32::from(senders.notice(now, from, Condition::Rejected(Reject::AuthType)));
+        }
+        assert_eq!(news, 16, "two minutes at 10,000 per second");
+    }
+
+    #[test]
+    fn an_adopted_interval_is_news_when_it_changes() {
+        let mut senders = Senders::new(Centis::SECOND);
+        let (peer, now) = (addr("fe80::2"), Instant::ZERO);
+        let told = [200, 200, 300, 300, 200].map(|c| senders.notice_interval(now, peer, Centis(c)));
+        assert_eq!(told, [true, false, true, false, true]);
+    }
+}

@@ -1,0 +1,316 @@
+//! BACKUP: following, pre-empting, stalling.
+
+use super::*;
+
+// ---- backup ----
+
+#[test]
+fn adverts_of_equal_or_higher_priority_restart_the_timer() {
+    for priority in [100, 101, 254, 255] {
+        let mut bench = Bench::started(v2());
+        assert_eq!(bench.pass(3_000_000).hear(from(LOWER, priority)), []);
+        assert_eq!(bench.due(), DOWN_100, "{priority}");
+        assert_eq!(
+            bench.machine.master(),
+            Some(Seen {
+                addr: LOWER.parse().unwrap(),
+                priority: Priority(priority),
+                interval: Centis::SECOND,
+            })
+        );
+    }
+}
+
+#[test]
+fn a_weaker_advert_is_discarded_when_preempting() {
+    let mut bench = Bench::started(v2());
+    assert_eq!(bench.pass(1_000_000).hear(from(HIGHER, 99)), []);
+    assert_eq!(bench.due(), DOWN_100 - 1_000_000);
+    assert_eq!(
+        bench.expire(),
+        taking_over(100, StateKind::Backup, Reason::Preempt)
+    );
+}
+
+#[test]
+fn nopreempt_follows_a_weaker_master_while_it_lives() {
+    let mut bench = Bench::started(Params {
+        nopreempt: true,
+        ..v2()
+    });
+    for _ in 0..10 {
+        bench.pass(1_000_000).hear(from(LOWER, 1));
+        assert_eq!(bench.due(), DOWN_100);
+    }
+    assert_eq!(
+        bench.expire(),
+        taking_over(100, StateKind::Backup, Reason::MasterDown)
+    );
+}
+
+#[test]
+fn priority_zero_shortens_the_timer_to_one_skew_and_never_postpones_it() {
+    let mut bench = Bench::started(v2());
+    bench.hear(from(LOWER, 200));
+    bench.hear(from(LOWER, 0));
+    assert_eq!(bench.due(), SKEW_100);
+    assert_eq!(bench.machine.master(), None);
+    bench.pass(500_000).hear(from(LOWER, 0));
+    assert_eq!(
+        bench.due(),
+        SKEW_100 - 500_000,
+        "a flood of them is no help"
+    );
+    assert_eq!(
+        bench.expire(),
+        taking_over(100, StateKind::Backup, Reason::MasterResigned)
+    );
+    assert_eq!(bench.machine.stats().pri_zero_rcvd, 2);
+}
+
+#[test]
+fn v3_waits_in_the_masters_interval() {
+    let mut bench = Bench::started(v3());
+    let theirs = From {
+        interval: 200,
+        ..from(LOWER, 200)
+    };
+    let notice = Notice::IntervalAdopted {
+        from: LOWER.parse().unwrap(),
+        theirs: Centis(200),
+    };
+    assert_eq!(bench.hear(theirs), [Action::Notice(notice)]);
+    assert_eq!(bench.due(), 2 * DOWN_100);
+    assert_eq!(bench.hear(theirs), [], "told once");
+    bench.hear(from(LOWER, 0));
+    assert_eq!(bench.due(), 2 * SKEW_100, "skew too");
+    bench.expire();
+    assert_eq!(bench.due(), 1_000_000, "as master its own");
+}
+
+#[test]
+fn sub_second_intervals_keep_their_precision() {
+    let mut bench = Bench::started(Params {
+        advert_int: Centis(1),
+        ..v3()
+    });
+    assert_eq!(bench.due(), 36_093);
+    bench.expire();
+    assert_eq!(bench.due(), 10_000);
+}
+
+#[test]
+fn v2_discards_another_interval() {
+    let mut bench = Bench::started(v2());
+    let theirs = From {
+        interval: 200,
+        ..from(LOWER, 200)
+    };
+    let notice = Notice::Rejected {
+        from: LOWER.parse().unwrap(),
+        why: Reject::Interval(Centis(200)),
+    };
+    assert_eq!(bench.pass(1_000_000).hear(theirs), [Action::Notice(notice)]);
+    assert_eq!(bench.due(), DOWN_100 - 1_000_000);
+    assert_eq!(bench.machine.stats().advert_interval_err, 1);
+}
+
+#[test]
+fn raised_priority_shortens_the_wait_and_keeps_the_time_already_waited() {
+    let mut bench = Bench::started(v2());
+    bench.pass(2_000_000).on(Event::Priority(Priority(200)));
+    assert_eq!(bench.due(), 3_218_750 - 2_000_000);
+    for n in 0..100 {
+        let flapping = if n % 2 == 0 { 100 } else { 200 };
+        bench.pass(10_000).on(Event::Priority(Priority(flapping)));
+    }
+    assert_eq!(bench.due(), 218_750, "flapping does not postpone it");
+    bench.on(Event::Priority(Priority(0)));
+    assert_eq!(bench.machine.effective_priority(), Priority(1));
+    bench.on(Event::Priority(Priority(255)));
+    assert_eq!(bench.machine.effective_priority(), Priority(254));
+}
+
+#[test]
+fn an_owner_ignores_tracking() {
+    let mut bench = Bench::started(params(Version::V2, 255));
+    bench.on(Event::Priority(Priority(10)));
+    assert_eq!(bench.expire(), [Action::SendAdvert(Priority::OWNER)]);
+}
+
+#[test]
+fn down_timer_adverts_scales_the_wait() {
+    let bench = Bench::started(Params {
+        down_timer_adverts: 10,
+        ..v2()
+    });
+    assert_eq!(bench.due(), 10_609_375);
+}
+
+// ---- preempt_delay ----
+
+fn delayed() -> Params {
+    Params {
+        preempt_delay: Duration::from_secs(10),
+        ..v2()
+    }
+}
+
+#[test]
+fn the_preempt_delay_counts_from_the_first_weaker_advert() {
+    let mut bench = Bench::started(delayed());
+    for _ in 0..10 {
+        bench.pass(1_000_000).hear(from(LOWER, 50));
+    }
+    assert_eq!(bench.due(), 1_000_000);
+    assert_eq!(
+        bench.expire(),
+        taking_over(100, StateKind::Backup, Reason::Preempt)
+    );
+    assert_eq!(bench.elapsed(), 11_000_000);
+}
+
+#[test]
+fn an_advert_of_our_priority_cancels_the_preempt_delay() {
+    let mut bench = Bench::started(delayed());
+    bench.pass(1_000_000).hear(from(LOWER, 50));
+    bench.pass(1_000_000).hear(from(HIGHER, 100));
+    bench.pass(1_000_000).hear(from(LOWER, 50));
+    for _ in 0..9 {
+        bench.pass(1_000_000).hear(from(LOWER, 50));
+    }
+    assert_eq!(bench.due(), 1_000_000, "begun anew");
+}
+
+#[test]
+fn the_weaker_master_dying_ends_the_preempt_delay_by_the_down_timer() {
+    let mut bench = Bench::started(delayed());
+    bench.pass(1_000_000).hear(from(LOWER, 50));
+    bench.pass(1_000_000).hear(from(LOWER, 50));
+    assert_eq!(bench.due(), DOWN_100);
+    assert_eq!(
+        bench.expire(),
+        taking_over(100, StateKind::Backup, Reason::MasterDown)
+    );
+}
+
+#[test]
+fn losing_priority_cancels_the_preempt_delay_at_once() {
+    let mut bench = Bench::started(delayed());
+    for _ in 0..10 {
+        bench.pass(1_000_000).hear(from(LOWER, 50));
+    }
+    assert_eq!(bench.due(), 1_000_000, "the delay ends in a second");
+    bench.on(Event::Priority(Priority(50)));
+    assert_eq!(bench.due(), 3_804_687, "only the down timer runs");
+}
+
+// ---- stalls ----
+
+#[test]
+fn a_timer_served_late_listens_once_before_taking_over() {
+    let mut bench = Bench::started(v2());
+    bench.pass(9_000_000);
+    assert_eq!(bench.timer(), []);
+    assert_eq!(bench.due(), 1_000_000 + SKEW_100);
+    bench.pass(60_000_000);
+    assert_eq!(
+        bench.timer(),
+        taking_over(100, StateKind::Backup, Reason::MasterDown),
+        "late again: somebody has to"
+    );
+}
+
+#[test]
+fn an_interval_of_lateness_is_ordinary() {
+    let mut bench = Bench::started(v2());
+    bench.pass(4_609_375);
+    assert_eq!(bench.timer().len(), 4);
+}
+
+#[test]
+fn a_stall_with_adverts_queued_is_no_takeover() {
+    let mut bench = Bench::started(v2());
+    bench.pass(9_000_000).hear(from(HIGHER, 200));
+    assert_eq!(bench.timer(), [], "the queue was read before the timer");
+    assert_eq!(bench.due(), DOWN_100);
+}
+
+#[test]
+fn a_preempt_delay_that_ended_in_a_stall_listens_first() {
+    let mut bench = Bench::started(delayed());
+    bench.hear(from(LOWER, 50));
+    bench.pass(12_000_000).hear(from(LOWER, 50));
+    assert_eq!(bench.timer(), []);
+    assert_eq!(bench.due(), 1_000_000 + SKEW_100);
+    bench.hear(from(LOWER, 50));
+    assert_eq!(
+        bench.expire(),
+        taking_over(100, StateKind::Backup, Reason::Preempt)
+    );
+}
+
+#[test]
+fn a_changed_priority_does_not_hide_a_stall() {
+    let mut bench = Bench::started(v2());
+    bench.pass(9_000_000).on(Event::Priority(Priority(120)));
+    assert_eq!(bench.timer(), []);
+}
+
+#[test]
+fn timer_expired_backup_gives_up_what_a_stall_has_lost() {
+    let params = Params {
+        nopreempt: true,
+        timer_expired_backup: Some(2),
+        ..v2()
+    };
+    let mut bench = Bench::started(params.clone());
+    bench.pass(3_609_375 + 2_000_001);
+    assert_eq!(bench.timer(), []);
+    assert_eq!(bench.due(), DOWN_100);
+
+    let mut bench = Bench::master(params.clone());
+    bench.pass(3_000_000);
+    assert_eq!(bench.timer()[0], Action::SendAdvert(Priority(100)));
+    bench.pass(3_000_001);
+    assert_eq!(bench.timer(), yielding(Reason::TimerExpired));
+    assert_eq!(bench.due(), DOWN_100);
+
+    let mut bench = Bench::master(Params {
+        nopreempt: false,
+        ..params
+    });
+    bench.pass(9_000_000);
+    assert_eq!(bench.timer()[0], Action::SendAdvert(Priority(100)));
+}
+
+#[test]
+fn a_master_that_was_away_for_its_peers_down_interval_tells_the_neighbors_anew() {
+    let mut bench = Bench::master(v2());
+    bench.pass(3_003_000);
+    assert_eq!(bench.timer(), [Action::SendAdvert(Priority(100))]);
+    let mut bench = Bench::master(v2());
+    bench.pass(3_004_000);
+    assert_eq!(
+        bench.timer(),
+        [
+            Action::SendAdvert(Priority(100)),
+            Action::Announce(Burst::Master)
+        ]
+    );
+}
+
+#[test]
+fn a_master_that_overslept_says_nothing_before_its_sockets_are_empty() {
+    let mut bench = Bench::master(v2());
+    bench.pass(9_000_000);
+    let notice = Notice::LowerPriorityMaster {
+        from: LOWER.parse().unwrap(),
+        priority: Priority(50),
+    };
+    assert_eq!(bench.hear(from(LOWER, 50)), [Action::Notice(notice)]);
+    assert_eq!(
+        bench.hear(from(HIGHER, 200)),
+        yielding(Reason::HigherPriority)
+    );
+}

@@ -1,0 +1,95 @@
+//! ARP for IPv4 over Ethernet (RFC 826), as far as announcing an address needs it (RFC 5227 §3).
+//!
+//! ```text
+//! 0      2       4  5  6     8        14     18       24     28
+//! ├──────┼───────┼──┼──┼─────┼────────┼──────┼────────┼──────┤
+//! │ 1    │0x0800 │6 │4 │ op  │ sender │ IP   │ target │ IP   │
+//! ```
+
+use core::net::Ipv4Addr;
+
+use super::cursor::{Reader, Writer};
+use super::{Malformed, Unfit, ether};
+use crate::types::Mac;
+
+/// Bytes of an announcement with its Ethernet header. The driver pads it.
+pub const FRAME_LEN: usize = ether::HEADER_LEN + 28;
+
+const ETHERNET: u16 = 1;
+const IPV4: u16 = 0x0800;
+
+/// Question or answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Operation {
+    /// "Who has?"
+    Request,
+    /// "I have."
+    Reply,
+}
+
+/// One ARP packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Arp {
+    /// Question or answer.
+    pub operation: Operation,
+    /// Sender's Ethernet address.
+    pub sender_mac: Mac,
+    /// Sender's IPv4 address.
+    pub sender: Ipv4Addr,
+    /// Target's Ethernet address, of no meaning in a request.
+    pub target_mac: Mac,
+    /// Target's IPv4 address.
+    pub target: Ipv4Addr,
+}
+
+impl Arp {
+    /// Whether it tells about its sender instead of asking or answering somebody.
+    #[must_use]
+    pub fn is_gratuitous(&self) -> bool {
+        self.sender == self.target
+    }
+}
+
+/// Reads ARP out of an Ethernet frame; padding behind it is ignored.
+pub fn parse(frame: &[u8]) -> Result<Arp, Malformed> {
+    let mut r = Reader::new(ether::payload(frame, ether::ARP)?);
+    let hardware = r.u16_be()?;
+    if hardware != ETHERNET {
+        return Err(Malformed::ArpHardware(hardware));
+    }
+    let protocol = r.u16_be()?;
+    if protocol != IPV4 {
+        return Err(Malformed::ArpProtocol(protocol));
+    }
+    let [hardware, protocol] = r.array()?;
+    if (hardware, protocol) != (6, 4) {
+        return Err(Malformed::ArpLengths { hardware, protocol });
+    }
+    Ok(Arp {
+        operation: match r.u16_be()? {
+            1 => Operation::Request,
+            2 => Operation::Reply,
+            other => return Err(Malformed::ArpOperation(other)),
+        },
+        sender_mac: r.mac()?,
+        sender: r.ipv4()?,
+        target_mac: r.mac()?,
+        target: r.ipv4()?,
+    })
+}
+
+/// Writes the frame that tells everybody on the link that `ip` is at `mac`: a broadcast request whose
+/// sender and target are `ip`. The target's Ethernet address is broadcast, as keepalived sends it.
+pub fn gratuitous(mac: Mac, ip: Ipv4Addr, buf: &mut [u8]) -> Result<usize, Unfit> {
+    let mut w = Writer::new(buf);
+    ether::emit(&mut w, Mac::BROADCAST, mac, ether::ARP)?;
+    w.u16_be(ETHERNET)?;
+    w.u16_be(IPV4)?;
+    w.bytes(&[6, 4])?;
+    w.u16_be(1)?;
+    w.bytes(&mac.0)?;
+    w.bytes(&ip.octets())?;
+    w.bytes(&Mac::BROADCAST.0)?;
+    w.bytes(&ip.octets())?;
+    Ok(w.written())
+}

@@ -1,0 +1,136 @@
+//! The IPv4 header (RFC 791 §3.1), as raw sockets deliver it and, with `IP_HDRINCL`, take it.
+//!
+//! ```text
+//!  0                   1                   2                   3
+//!  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+//! +-------+-------+---------------+-------------------------------+
+//! |   4   |  IHL  |      TOS      |         total length          |
+//! +-------+-------+---------------+-----+-------------------------+
+//! |        identification         |flags|     fragment offset     |
+//! +---------------+---------------+-----+-------------------------+
+//! |      TTL      |   protocol    |        header checksum        |
+//! +---------------+---------------+-------------------------------+
+//! |                          source                               |
+//! |                        destination                            |
+//! |                     options, IHL - 5 words                    |
+//! ```
+//!
+//! The total length is believed, not the buffer: what lies behind it is padding of the link.
+
+use core::net::Ipv4Addr;
+
+use super::checksum::Sum;
+use super::cursor::{Reader, Writer, patch_u16_be};
+use super::{Malformed, Unfit};
+
+/// Header without options: all we emit.
+pub const HEADER_LEN: usize = 20;
+
+const CHECKSUM_AT: usize = 10;
+/// "More fragments" and the fragment offset.
+const FRAGMENTED: u16 = 0x3fff;
+
+/// What a header says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Header {
+    /// Type of service; VRRP uses 0xC0, internetwork control.
+    pub tos: u8,
+    /// Identification. The kernel replaces 0 by a number of its own.
+    pub id: u16,
+    /// Time to live.
+    pub ttl: u8,
+    /// Protocol of the payload.
+    pub protocol: u8,
+    /// Source.
+    pub src: Ipv4Addr,
+    /// Destination.
+    pub dst: Ipv4Addr,
+}
+
+/// A whole packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Packet<'a> {
+    /// Its header.
+    pub header: Header,
+    /// Options, uninterpreted; empty in ordinary packets.
+    pub options: &'a [u8],
+    /// What the total length leaves after the header.
+    pub payload: &'a [u8],
+}
+
+/// Takes a packet apart.
+pub fn parse(bytes: &[u8]) -> Result<Packet<'_>, Malformed> {
+    let mut r = Reader::new(bytes);
+    let [first, tos] = r.array()?;
+    let (version, header_len) = (first >> 4, usize::from(first & 0x0f).saturating_mul(4));
+    if version != 4 {
+        return Err(Malformed::IpVersion {
+            found: version,
+            expected: 4,
+        });
+    }
+    let total = usize::from(r.u16_be()?);
+    if header_len < HEADER_LEN || header_len > total {
+        return Err(Malformed::IpHeaderLength(header_len));
+    }
+    let packet = bytes.get(..total).ok_or(Malformed::IpLength {
+        found: total,
+        received: bytes.len(),
+    })?;
+    let id = r.u16_be()?;
+    let fragment = r.u16_be()?;
+    let [ttl, protocol] = r.array()?;
+    let found = r.u16_be()?;
+    let mut whole = Reader::new(packet);
+    let sum = Sum::new().bytes(whole.bytes(header_len)?);
+    if !sum.verifies() {
+        return Err(Malformed::IpChecksum {
+            found,
+            expected: sum.expected(found),
+        });
+    }
+    if fragment & FRAGMENTED != 0 {
+        return Err(Malformed::Fragment);
+    }
+    Ok(Packet {
+        header: Header {
+            tos,
+            id,
+            ttl,
+            protocol,
+            src: r.ipv4()?,
+            dst: r.ipv4()?,
+        },
+        options: r.bytes(header_len.saturating_sub(HEADER_LEN))?,
+        payload: whole.rest(),
+    })
+}
+
+/// Writes a packet: 20 bytes of header, then what `payload` writes into the room behind it and says the
+/// length of. Returns the length of all.
+pub fn emit(
+    header: &Header,
+    buf: &mut [u8],
+    payload: impl FnOnce(&mut [u8]) -> Result<usize, Unfit>,
+) -> Result<usize, Unfit> {
+    let found = buf.len();
+    let Some((head, room)) = buf.split_at_mut_checked(HEADER_LEN) else {
+        return Err(Unfit::Buffer {
+            found,
+            needed: HEADER_LEN,
+        });
+    };
+    let total = payload(room)?.saturating_add(HEADER_LEN);
+    let mut w = Writer::new(head);
+    w.bytes(&[0x45, header.tos])?;
+    w.u16_be(u16::try_from(total).map_err(|_| Unfit::Length(total))?)?;
+    w.u16_be(header.id)?;
+    w.u16_be(0)?;
+    w.bytes(&[header.ttl, header.protocol])?;
+    w.u16_be(0)?;
+    w.bytes(&header.src.octets())?;
+    w.bytes(&header.dst.octets())?;
+    let sum = Sum::new().bytes(head).checksum();
+    patch_u16_be(head, CHECKSUM_AT, sum)?;
+    Ok(total)
+}

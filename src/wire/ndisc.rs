@@ -1,0 +1,182 @@
+//! Neighbor advertisements (RFC 4861 §4.4), as far as announcing an address needs them (§7.2.6).
+//!
+//! ```text
+//! Ethernet 14 │ IPv6 40: 6, 0, 0 │ payload length │ 58 │ 255 │ src │ dst
+//! ICMPv6: 0    1     2          4          8        24   25  26
+//!         ├────┼─────┼──────────┼──────────┼────────┼────┼───┼──────────┤
+//!         │136 │  0  │ checksum │RSO, zero │ target │  2 │ 1 │ target's │
+//!         │    │     │          │          │        │    │   │ MAC      │
+//! ```
+
+use core::net::{IpAddr, Ipv6Addr};
+
+use super::checksum::{Pseudo, Sum};
+use super::cursor::{Reader, Writer, patch_u16_be};
+use super::{Malformed, Unfit, ether};
+use crate::types::Mac;
+
+/// Bytes of an announcement with its Ethernet header.
+pub const FRAME_LEN: usize = ether::HEADER_LEN + IPV6_LEN + ADVERT_LEN;
+
+const IPV6_LEN: usize = 40;
+const ADVERT_LEN: usize = 32;
+const CHECKSUM_AT: usize = ether::HEADER_LEN + IPV6_LEN + 2;
+const ICMPV6: u8 = 58;
+const NEIGHBOR_ADVERT: u8 = 136;
+const TARGET_LINK_LAYER: u8 = 2;
+
+const ROUTER: u8 = 0x80;
+const SOLICITED: u8 = 0x40;
+const OVERRIDE: u8 = 0x20;
+
+const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+const ALL_NODES_MAC: Mac = Mac([0x33, 0x33, 0, 0, 0, 1]);
+
+/// One neighbor advertisement.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NeighborAdvert {
+    /// Source of the packet.
+    pub src: Ipv6Addr,
+    /// Destination of the packet.
+    pub dst: Ipv6Addr,
+    /// Whose neighbor entry it is about.
+    pub target: Ipv6Addr,
+    /// The target's Ethernet address, if told.
+    pub mac: Option<Mac>,
+    /// The sender routes.
+    pub router: bool,
+    /// It answers a solicitation.
+    pub solicited: bool,
+    /// It shall replace what is cached.
+    pub overrides: bool,
+}
+
+/// Reads a neighbor advertisement out of an Ethernet frame, with the checks of RFC 4861 §7.1.2.
+pub fn parse(frame: &[u8]) -> Result<NeighborAdvert, Malformed> {
+    let (net, src, dst, message) = ipv6(ether::payload(frame, ether::IPV6)?)?;
+    let mut r = Reader::new(message);
+    let [kind, code] = r.array()?;
+    if kind != NEIGHBOR_ADVERT {
+        return Err(Malformed::IcmpType {
+            found: kind,
+            expected: NEIGHBOR_ADVERT,
+        });
+    }
+    let found = r.u16_be()?;
+    let sum = checksum(&net, message);
+    if !sum.verifies() {
+        return Err(Malformed::IcmpChecksum {
+            found,
+            expected: sum.expected(found),
+        });
+    }
+    if code != 0 {
+        return Err(Malformed::IcmpCode(code));
+    }
+    let [flags, _, _, _] = r.array()?;
+    let target = r.ipv6()?;
+    if target.is_multicast() {
+        return Err(Malformed::NdiscTarget(target));
+    }
+    let solicited = flags & SOLICITED != 0;
+    if solicited && dst.is_multicast() {
+        return Err(Malformed::NdiscSolicited);
+    }
+    Ok(NeighborAdvert {
+        src,
+        dst,
+        target,
+        mac: target_mac(r)?,
+        router: flags & ROUTER != 0,
+        solicited,
+        overrides: flags & OVERRIDE != 0,
+    })
+}
+
+/// Takes the IPv6 header off. Extension headers do not occur in neighbor discovery.
+fn ipv6(bytes: &[u8]) -> Result<(Pseudo, Ipv6Addr, Ipv6Addr, &[u8]), Malformed> {
+    let mut r = Reader::new(bytes);
+    let [first, _, _, _] = r.array()?;
+    if first >> 4 != 6 {
+        return Err(Malformed::IpVersion {
+            found: first >> 4,
+            expected: 6,
+        });
+    }
+    let len = usize::from(r.u16_be()?);
+    let [next, hops] = r.array()?;
+    let (src, dst) = (r.ipv6()?, r.ipv6()?);
+    let left = r.rest().len();
+    let message = r.bytes(len).map_err(|_| Malformed::IpLength {
+        found: len,
+        received: left,
+    })?;
+    if next != ICMPV6 {
+        return Err(Malformed::Protocol {
+            found: next,
+            expected: ICMPV6,
+        });
+    }
+    if hops != 255 {
+        return Err(Malformed::HopLimit(hops));
+    }
+    let net = Pseudo {
+        src: IpAddr::V6(src),
+        dst: IpAddr::V6(dst),
+    };
+    Ok((net, src, dst, message))
+}
+
+/// Walks the options; the last target link-layer address of Ethernet's length counts.
+fn target_mac(mut r: Reader<'_>) -> Result<Option<Mac>, Malformed> {
+    let mut mac = None;
+    while !r.is_empty() {
+        let left = r.rest().len();
+        let [kind, units] = r.array()?;
+        let len = usize::from(units).saturating_mul(8);
+        let bad = Malformed::NdiscOption { found: len, left };
+        let body = len.checked_sub(2).ok_or(bad)?;
+        let mut body = Reader::new(r.bytes(body).map_err(|_| bad)?);
+        if (kind, units) == (TARGET_LINK_LAYER, 1) {
+            mac = Some(body.mac()?);
+        }
+    }
+    Ok(mac)
+}
+
+/// Writes the frame that tells everybody on the link that `target` is at `mac`. `src` is the address of
+/// the sending interface that receivers see, `router` whether it forwards.
+pub fn unsolicited(
+    mac: Mac,
+    src: Ipv6Addr,
+    target: Ipv6Addr,
+    router: bool,
+    buf: &mut [u8],
+) -> Result<usize, Unfit> {
+    let mut w = Writer::new(buf);
+    ether::emit(&mut w, ALL_NODES_MAC, mac, ether::IPV6)?;
+    w.u32_be(6 << 28)?;
+    w.u16_be(32)?;
+    w.bytes(&[ICMPV6, 255])?;
+    w.bytes(&src.octets())?;
+    w.bytes(&ALL_NODES.octets())?;
+    w.bytes(&[NEIGHBOR_ADVERT, 0, 0, 0])?;
+    w.bytes(&[if router { ROUTER | OVERRIDE } else { OVERRIDE }, 0, 0, 0])?;
+    w.bytes(&target.octets())?;
+    w.bytes(&[TARGET_LINK_LAYER, 1])?;
+    w.bytes(&mac.0)?;
+    let len = w.written();
+    let net = Pseudo {
+        src: IpAddr::V6(src),
+        dst: IpAddr::V6(ALL_NODES),
+    };
+    let message = buf.get(ether::HEADER_LEN + IPV6_LEN..len);
+    let sum = checksum(&net, message.unwrap_or_default()).checksum();
+    patch_u16_be(buf, CHECKSUM_AT, sum)?;
+    Ok(len)
+}
+
+fn checksum(net: &Pseudo, message: &[u8]) -> Sum {
+    let len = u16::try_from(message.len()).unwrap_or(u16::MAX);
+    Sum::new().pseudo(net, ICMPV6, len).bytes(message)
+}

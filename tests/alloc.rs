@@ -1,0 +1,78 @@
+//! Steady state allocates nothing: 10,000 adverts out and in, counted by the allocator.
+#![allow(unsafe_code, reason = "an allocator can be watched in no other way")]
+
+mod support;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use support::kernel::{Kernel, advert, engine, instance, receive, run, start};
+use vrrpd::types::Instant;
+use vrrpd::vrrp::StateKind;
+
+struct Counting;
+
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: passes everything on to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's promises are the system allocator's demands.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn at(ms: u64) -> Instant {
+    Instant::from_millis(1_000 + ms)
+}
+
+// One test only: the allocator counts for the whole process.
+#[test]
+fn ten_thousand_adverts_in_and_out_allocate_nothing() {
+    let addrs = [(2, "192.0.2.1/24")];
+    let mut kernel = Kernel::with(&[(2, "eth0", true)], &addrs);
+    let mut engine = engine(vec![
+        instance(7, 100, &["192.0.2.100"]),
+        instance(8, 100, &[]),
+    ]);
+    start(&mut engine, &mut kernel, at(0));
+    // Instance 7 is kept backup by a stronger master, instance 8 becomes one.
+    let packet = advert(7, 200, "192.0.2.2", "224.0.0.18", &["192.0.2.100"]);
+    run(&mut engine, &mut kernel, at(0));
+    for ms in (0..1_000).step_by(100) {
+        receive(&mut engine, &mut kernel, at(ms), 2, &packet);
+        run(&mut engine, &mut kernel, at(ms + 99));
+    }
+    // From here on the fake kernel writes nothing down: those would be its own allocations.
+    kernel.quiet = true;
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    assert!(before > 0, "the counter counts");
+    let sent = kernel.adverts;
+    for ms in (1_000..1_001_000).step_by(100) {
+        receive(&mut engine, &mut kernel, at(ms), 2, &packet);
+        run(&mut engine, &mut kernel, at(ms + 99));
+    }
+    let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
+    assert_eq!(
+        kernel.adverts - sent,
+        10_000,
+        "one advert in a tenth of a second"
+    );
+    let received: Vec<u64> = engine
+        .instances()
+        .map(|(_, _, stats)| stats.advert_rcvd)
+        .collect();
+    assert_eq!(received, [10_010, 0]);
+    let states: Vec<StateKind> = engine.instances().map(|(_, state, _)| state).collect();
+    assert_eq!(states, [StateKind::Backup, StateKind::Master]);
+    assert_eq!(allocations, 0);
+}

@@ -1,0 +1,415 @@
+//! The process as a user or a service manager meets it: options, sentences, exit codes, pid file, signals.
+//!
+//! Daemons run in a fresh network namespace, without root in a fresh user namespace too.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, Uid};
+
+const VRRPD: &str = env!("CARGO_BIN_EXE_vrrpd");
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Runs to its end, without input.
+fn vrrpd(line: &str) -> Output {
+    let mut command = Command::new(VRRPD);
+    let command = command.args(line.split_whitespace()).stdin(Stdio::null());
+    command.output().expect("the binary runs")
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().expect("an exit code, not a signal")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A directory with a configuration in it, removed at the end.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(test: &str) -> Self {
+        let directory = std::env::temp_dir().join(format!("vrrpd-{test}-{}", std::process::id()));
+        fs::create_dir_all(&directory).expect("temporary directory");
+        // There is no such interface: the instance waits, nothing is sent.
+        let text = "vrrp_instance VI_1 {\n interface none0\n virtual_router_id 51\n \
+                    virtual_ipaddress {\n  192.0.2.1/32\n }\n}\n";
+        fs::write(directory.join("conf"), text).expect("write");
+        Self(directory)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).display().to_string()
+    }
+
+    /// The options every daemon here is started with.
+    fn options(&self) -> String {
+        format!("-f {} -p {} -G", self.path("conf"), self.path("pid"))
+    }
+
+    fn pid(&self) -> Option<i32> {
+        let text = fs::read_to_string(self.path("pid")).ok()?;
+        text.strip_suffix('\n')?.parse().ok()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Past the test runner, which shows the output of failed tests only.
+fn skip(test: &str, why: &str) {
+    let _ = writeln!(std::io::stderr(), "SKIP {test}: {why}");
+}
+
+/// A command that starts vrrpd in namespaces of its own; `None` where that is not allowed.
+fn isolated(test: &str, line: &str) -> Option<Command> {
+    let flags = if Uid::effective().is_root() {
+        "-n"
+    } else {
+        "-Urn"
+    };
+    let allowed = Command::new("unshare").args([flags, "true"]).output();
+    if !allowed.is_ok_and(|output| output.status.success()) {
+        skip(test, &format!("unshare {flags} is not allowed here"));
+        return None;
+    }
+    let mut command = Command::new("unshare");
+    command.arg(flags).arg(VRRPD).args(line.split_whitespace());
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    Some(command)
+}
+
+fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A daemon in the foreground, killed if the test forgets it.
+struct Running(Child);
+
+impl Running {
+    fn start(mut command: Command, scratch: &Scratch) -> Self {
+        let running = Self(command.spawn().expect("unshare runs"));
+        wait_until("pid file", || scratch.pid().is_some());
+        running
+    }
+
+    /// Sends TERM; the exit code, 128 and more for a signal.
+    fn stop(&mut self) -> i32 {
+        let pid = Pid::from_raw(i32::try_from(self.0.id()).expect("a pid"));
+        kill(pid, Signal::SIGTERM).expect("it runs");
+        let status = self.0.wait().expect("our child");
+        status.code().unwrap_or(128)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+// ---- options ----
+
+#[test]
+fn help_and_version_go_to_standard_output_and_succeed() {
+    for (line, first) in [
+        ("-h", "vrrpd: VRRP for routers"),
+        ("--help", "vrrpd: VRRP for routers"),
+        ("-v", "vrrpd 0."),
+        ("--version -n", "vrrpd 0."),
+    ] {
+        let output = vrrpd(line);
+        assert_eq!(code(&output), 0, "{line}");
+        assert!(stdout(&output).starts_with(first), "{line}");
+        assert_eq!(stderr(&output), "", "{line}");
+    }
+}
+
+#[test]
+fn help_into_a_closed_pipe_is_not_a_crash() {
+    let (reader, writer) = nix::unistd::pipe().expect("pipe");
+    drop(reader);
+    let output = Command::new(VRRPD)
+        .arg("-h")
+        .stdout(writer)
+        .output()
+        .expect("runs");
+    assert_eq!(code(&output), 0);
+    assert_eq!(stderr(&output), "");
+}
+
+#[test]
+fn a_wrong_line_gives_one_sentence_and_exit_code_1() {
+    for (line, want) in [
+        ("-q", "vrrpd: unknown option -q, -h lists them\n"),
+        ("-f", "vrrpd: -f needs a value\n"),
+        ("-n extra", "vrrpd: unexpected argument 'extra'\n"),
+        ("--signum=NONE", "vrrpd: --signum: no signal NONE\n"),
+    ] {
+        let output = vrrpd(line);
+        assert_eq!(
+            (code(&output), stderr(&output)),
+            (1, want.to_owned()),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn signum_prints_numbers_that_kill_understands() {
+    for (name, want) in [
+        ("STOP", libc::SIGTERM),
+        ("RELOAD", libc::SIGHUP),
+        ("DATA", libc::SIGUSR1),
+        ("STATS", libc::SIGUSR2),
+        ("STATS_CLEAR", libc::SIGRTMAX() - 1),
+        ("JSON", libc::SIGRTMIN() + 2),
+        ("TDUMP", libc::SIGRTMAX()),
+    ] {
+        let output = vrrpd(&format!("--signum={name}"));
+        assert_eq!(stdout(&output), format!("{want}\n"), "{name}");
+    }
+}
+
+// ---- what keeps it from starting ----
+
+#[test]
+fn a_configuration_that_cannot_be_read_is_named_with_exit_code_6() {
+    let scratch = Scratch::new("cli-conf");
+    for (path, why) in [
+        (scratch.path("none"), "no such file or directory"),
+        (scratch.path(""), "it is a directory"),
+        ("/dev/null".to_owned(), "it is not a regular file"),
+    ] {
+        let output = vrrpd(&format!("-n -f {path}"));
+        let want = format!("vrrpd: cannot read the configuration {path}: {why}\n");
+        assert_eq!(stderr(&output).replace("//", "/"), want);
+        assert_eq!(code(&output), 6, "{path}");
+    }
+}
+
+#[test]
+fn testing_a_configuration_that_is_not_there_gives_exit_code_4() {
+    let output = vrrpd("-t -f /nowhere/vrrpd.conf");
+    assert_eq!(code(&output), 4);
+    assert!(stderr(&output).contains("/nowhere/vrrpd.conf"));
+}
+
+#[test]
+fn the_report_of_a_configuration_test_goes_where_it_is_wanted() {
+    let scratch = Scratch::new("cli-report");
+    let report = scratch.path("report");
+    for (name, line, want) in [
+        ("standard error", String::new(), (4, true, false)),
+        (
+            "a file",
+            format!("--config-test={report}"),
+            (4, false, true),
+        ),
+        (
+            "a file that cannot be written",
+            "-t/proc/none/report".to_owned(),
+            (1, true, false),
+        ),
+    ] {
+        let _ = fs::remove_file(&report);
+        let output = vrrpd(&format!("-t -f /nowhere/vrrpd.conf {line}"));
+        let got = (
+            code(&output),
+            !stderr(&output).is_empty(),
+            fs::read_to_string(&report).is_ok_and(|text| text.contains("/nowhere/vrrpd.conf")),
+        );
+        assert_eq!(got, want, "{name}");
+    }
+}
+
+#[test]
+fn a_missing_capability_is_named_with_exit_code_4() {
+    let scratch = Scratch::new("cli-caps");
+    for (bounds, want) in [
+        ("-net_raw", "CAP_NET_RAW"),
+        ("-net_admin", "CAP_NET_ADMIN"),
+        ("-net_admin,-net_raw", "CAP_NET_ADMIN and CAP_NET_RAW"),
+    ] {
+        if !Uid::effective().is_root() {
+            skip("cli-caps", &format!("only root can drop just {bounds}"));
+            continue;
+        }
+        let output = Command::new("setpriv")
+            .args(["--bounding-set", bounds, VRRPD, "-n"])
+            .args(scratch.options().split_whitespace())
+            .output()
+            .expect("setpriv of util-linux");
+        assert_eq!(code(&output), 4, "{bounds}");
+        let want = format!("vrrpd: permission missing: run vrrpd as root or give it {want}\n");
+        assert_eq!(stderr(&output), want, "{bounds}");
+    }
+}
+
+// ---- running ----
+
+#[test]
+fn in_the_foreground_it_runs_until_term_and_leaves_no_pid_file() {
+    let scratch = Scratch::new("cli-foreground");
+    let line = format!("-n {}", scratch.options());
+    let Some(command) = isolated("cli-foreground", &line) else {
+        return;
+    };
+    let mut running = Running::start(command, &scratch);
+    assert_eq!(scratch.pid(), i32::try_from(running.0.id()).ok());
+    assert_eq!(running.stop(), 0);
+    assert_eq!(scratch.pid(), None);
+    let mut log = String::new();
+    let mut pipe = running.0.stderr.take().expect("piped");
+    pipe.read_to_string(&mut log).expect("UTF-8");
+    assert!(
+        log.contains("Starting vrrpd"),
+        "-n -G logs to standard error: {log}"
+    );
+}
+
+#[test]
+fn a_second_copy_says_which_process_runs_and_succeeds() {
+    let scratch = Scratch::new("cli-second");
+    let line = format!("-n {}", scratch.options());
+    let (Some(first), Some(mut second)) =
+        (isolated("cli-second", &line), isolated("cli-second", &line))
+    else {
+        return;
+    };
+    let mut running = Running::start(first, &scratch);
+    let output = second.output().expect("unshare runs");
+    let want = format!(
+        "vrrpd: vrrpd is already running as process {} (it holds the lock on {})\n",
+        running.0.id(),
+        scratch.path("pid")
+    );
+    assert_eq!((stderr(&output), code(&output)), (want, 0));
+    assert_eq!(running.stop(), 0, "the first copy was not disturbed");
+}
+
+#[test]
+fn a_log_reader_that_went_away_does_not_end_the_daemon() {
+    let scratch = Scratch::new("cli-reader");
+    let line = format!("-n -l -D --debug {}", scratch.options());
+    let Some(command) = isolated("cli-reader", &line) else {
+        return;
+    };
+    let mut running = Running::start(command, &scratch);
+    drop(running.0.stderr.take());
+    // Stopping logs, into a pipe that nobody reads.
+    assert_eq!(running.stop(), 0);
+}
+
+#[test]
+fn in_the_background_the_starter_returns_when_the_daemon_is_up() {
+    let scratch = Scratch::new("cli-background");
+    let Some(mut command) = isolated("cli-background", &scratch.options()) else {
+        return;
+    };
+    let output = command.output().expect("unshare runs");
+    assert_eq!((code(&output), stderr(&output)), (0, String::new()));
+    let pid = scratch.pid().expect("up means that the pid file is there");
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
+    let fields: Vec<&str> = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or("")
+        .split_whitespace()
+        .collect();
+    // After the name: state, parent, group, session, terminal.
+    assert_ne!(fields[3], pid.to_string(), "not a session leader");
+    assert_eq!(fields[4], "0", "no controlling terminal");
+    let target = |name: &str| fs::read_link(format!("/proc/{pid}/{name}")).expect("a link");
+    assert_eq!(target("cwd"), PathBuf::from("/"));
+    for descriptor in ["fd/0", "fd/1", "fd/2"] {
+        assert_eq!(
+            target(descriptor),
+            PathBuf::from("/dev/null"),
+            "{descriptor}"
+        );
+    }
+    kill(Pid::from_raw(pid), Signal::SIGTERM).expect("it runs");
+    wait_until("the end of the daemon", || scratch.pid().is_none());
+}
+
+#[test]
+fn a_daemon_that_cannot_start_tells_its_starter_why() {
+    let scratch = Scratch::new("cli-fails");
+    let conf = scratch.path("conf");
+    for (name, line, want) in [
+        (
+            "before the split",
+            format!("-f {conf} -G -g/proc/none/log"),
+            "vrrpd: cannot write the log file /proc/none/log: no such file or directory\n",
+        ),
+        (
+            "after the split",
+            format!("-f {conf} -G -p /proc/none/pid"),
+            "vrrpd: cannot use the pid file /proc/none/pid: no such file or directory\n",
+        ),
+    ] {
+        let Some(mut command) = isolated("cli-fails", &line) else {
+            return;
+        };
+        let output = command.output().expect("unshare runs");
+        assert_eq!(
+            (code(&output), stderr(&output).as_str()),
+            (1, want),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn the_log_learns_why_a_daemon_does_not_come_up() {
+    let scratch = Scratch::new("cli-log");
+    let log = scratch.path("log");
+    let output = vrrpd(&format!("-n -l -G -f /nowhere/conf -g{log}"));
+    let want = "cannot read the configuration /nowhere/conf: no such file or directory\n";
+    assert_eq!(code(&output), 6);
+    assert_eq!(stderr(&output), format!("vrrpd: {want}"), "said once only");
+    let text = fs::read_to_string(&log).expect("written");
+    assert!(
+        text.starts_with("ERROR [") && text.ends_with(want),
+        "{text}"
+    );
+}
+
+#[test]
+fn relative_paths_mean_the_directory_of_the_user() {
+    let scratch = Scratch::new("cli-relative");
+    let Some(mut command) = isolated("cli-relative", "-f conf -p pid -G -glog") else {
+        return;
+    };
+    let output = command
+        .current_dir(&scratch.0)
+        .output()
+        .expect("unshare runs");
+    assert_eq!((code(&output), stderr(&output)), (0, String::new()));
+    let pid = scratch.pid().expect("in the scratch directory");
+    kill(Pid::from_raw(pid), Signal::SIGTERM).expect("it runs");
+    wait_until("the end of the daemon", || scratch.pid().is_none());
+    let log = fs::read_to_string(scratch.path("log")).expect("there too");
+    assert!(log.contains("Stopped vrrpd"), "{log}");
+}

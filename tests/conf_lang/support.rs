@@ -1,0 +1,160 @@
+//! A machine made of a table of files, and a dump of the tree.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use vrrpd::config::tree::Block;
+use vrrpd::config::{Diags, Host, Parsed, Sources, parse, render};
+
+/// Files in memory.
+#[derive(Default)]
+pub(crate) struct Machine {
+    pub(crate) files: BTreeMap<String, Vec<u8>>,
+}
+
+impl Machine {
+    pub(crate) fn new(files: &[(&str, &[u8])]) -> Self {
+        let files = files
+            .iter()
+            .map(|(name, bytes)| ((*name).into(), bytes.to_vec()));
+        Self {
+            files: files.collect(),
+        }
+    }
+
+    pub(crate) fn parse(&self, path: &str) -> (Parsed, Diags) {
+        let mut diags = Diags::default();
+        let parsed = parse(path, self, opens, &mut diags);
+        (parsed, diags)
+    }
+}
+
+impl Host for Machine {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        self.files
+            .get(path)
+            .cloned()
+            .ok_or_else(|| "no such file or directory".into())
+    }
+
+    fn glob(&self, pattern: &str) -> Vec<String> {
+        let (front, back) = pattern.split_once('*').unwrap_or((pattern, ""));
+        let matches = |name: &&String| match pattern.contains('*') {
+            true => name.starts_with(front) && name.ends_with(back),
+            false => *name == pattern,
+        };
+        self.files.keys().filter(matches).cloned().collect()
+    }
+
+    fn env(&self, name: &str) -> Option<String> {
+        (name == "HOME").then(|| "/root".into())
+    }
+
+    fn config_id(&self) -> String {
+        "low".into()
+    }
+
+    fn random(&self) -> u32 {
+        7
+    }
+}
+
+/// Stands in for the schema.
+pub(crate) fn opens(parent: &str, keyword: &str) -> bool {
+    let keywords: &[&str] = match parent {
+        "" => &[
+            "global_defs",
+            "vrrp_instance",
+            "vrrp_script",
+            "virtual_server",
+            "virtual_server_group",
+        ],
+        "global_defs" => &["notification_email"],
+        "vrrp_instance" => &[
+            "authentication",
+            "virtual_ipaddress",
+            "track_interface",
+            "track_script",
+        ],
+        "virtual_server" => &["real_server"],
+        "real_server" => &["TCP_CHECK", "SMTP_CHECK", "HTTP_GET"],
+        "SMTP_CHECK" => &["host"],
+        "HTTP_GET" => &["url"],
+        _ => &[],
+    };
+    keywords.contains(&keyword)
+}
+
+/// The statements, one a line, with the places of keywords and braces.
+pub(crate) fn dump(parsed: &Parsed) -> String {
+    let mut out = String::new();
+    block(&parsed.root, &parsed.sources, 0, &mut out);
+    out
+}
+
+fn block(block: &Block, sources: &Sources, depth: usize, out: &mut String) {
+    let place = |span| {
+        sources
+            .position(span)
+            .map_or((0, 0), |p| (p.line, p.column))
+    };
+    for node in &block.nodes {
+        let (line, column) = place(node.keyword.span);
+        let _ = write!(
+            out,
+            "{line}:{column} {:1$}{2:?}",
+            "",
+            depth * 4,
+            node.keyword.text
+        );
+        for word in &node.args {
+            let (word_line, word_column) = place(word.span);
+            if word_line == line {
+                let _ = write!(out, " {:?}@{word_column}", word.text);
+            } else {
+                let _ = write!(out, " {:?}@{word_line}:{word_column}", word.text);
+            }
+        }
+        if let Some(raw) = &node.raw {
+            let _ = write!(out, " raw={raw:?}");
+        }
+        if let Some(inner) = &node.block {
+            let (line, column) = place(inner.open);
+            let _ = write!(out, " {{ @{line}:{column}");
+            match inner.close.map(place) {
+                Some((line, column)) => {
+                    let _ = writeln!(out, " to {line}:{column}");
+                }
+                None => out.push_str(" not closed\n"),
+            }
+            self::block(inner, sources, depth + 1, out);
+        } else {
+            out.push('\n');
+        }
+    }
+}
+
+/// The statements without places: `a b { c d; }`.
+pub(crate) fn flat(block: &Block) -> String {
+    let mut out = String::new();
+    for node in &block.nodes {
+        out.push_str(&node.keyword.text);
+        for word in &node.args {
+            let _ = write!(out, " {}", word.text);
+        }
+        match &node.block {
+            Some(inner) => {
+                let _ = write!(out, " {{ {}}} ", flat(inner));
+            }
+            None => out.push_str("; "),
+        }
+    }
+    out
+}
+
+/// The messages, one a line, without excerpts.
+pub(crate) fn brief(parsed: &Parsed, diags: &Diags) -> Vec<String> {
+    let text = render::render_text(diags, &parsed.sources);
+    let headline = |line: &&str| !line.starts_with(' ');
+    text.lines().filter(headline).map(String::from).collect()
+}

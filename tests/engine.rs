@@ -1,0 +1,418 @@
+//! The engine against a kernel made of tables: what it asks for, in which order, and what it makes of
+//! refusals, removals and vanishing interfaces.
+
+mod support;
+
+use std::time::Duration;
+
+use support::kernel::{
+    Kernel, address, advert, cidr, engine, ifname, instance, receive, run, start,
+};
+use vrrpd::config::model::{Config, Peer, TrackInterface, Transport};
+use vrrpd::engine::{Engine, Options};
+use vrrpd::types::Instant;
+use vrrpd::vrrp::StateKind;
+
+const VIP: &str = "192.0.2.100/32";
+
+fn at(ms: u64) -> Instant {
+    Instant::from_millis(1_000 + ms)
+}
+
+fn eth0() -> Kernel {
+    Kernel::with(
+        &[(1, "lo", true), (2, "eth0", true)],
+        &[(1, "127.0.0.1/8"), (2, "192.0.2.1/24")],
+    )
+}
+
+fn state(engine: &Engine, name: &str) -> StateKind {
+    let mut all = engine.instances();
+    all.find(|(known, ..)| *known == name)
+        .map(|(_, state, _)| state)
+        .expect("it is configured")
+}
+
+#[test]
+fn a_takeover_advertises_installs_and_announces_in_this_order() {
+    let mut kernel = eth0();
+    let mut engine = engine(vec![instance(7, 100, &[VIP, "192.0.2.101/32"])]);
+    start(&mut engine, &mut kernel, at(0));
+    assert_eq!(state(&engine, "VI_7"), StateKind::Backup);
+    kernel.take_log();
+    run(&mut engine, &mut kernel, at(400));
+    assert_eq!(
+        kernel.take_log()[..5],
+        [
+            "advert 7 prio 100 to 224.0.0.18",
+            "add 2 192.0.2.100/32",
+            "add 2 192.0.2.101/32",
+            "garp 2 192.0.2.100",
+            "garp 2 192.0.2.101",
+        ]
+    );
+    assert_eq!(state(&engine, "VI_7"), StateKind::Master);
+}
+
+#[test]
+fn the_end_resigns_and_removes_only_what_was_added() {
+    let mut kernel = eth0();
+    let mut engine = engine(vec![instance(7, 100, &[VIP])]);
+    start(&mut engine, &mut kernel, at(0));
+    run(&mut engine, &mut kernel, at(400));
+    kernel.take_log();
+    engine.stop(at(450), &mut kernel);
+    assert_eq!(
+        kernel.take_log(),
+        ["advert 7 prio 0 to 224.0.0.18", "del 2 192.0.2.100/32"]
+    );
+    assert!(kernel.has("192.0.2.1/24") && kernel.has("127.0.0.1/8") && !kernel.has(VIP));
+}
+
+#[test]
+fn dont_release_vrrp_leaves_the_addresses_at_the_end() {
+    let mut kernel = eth0();
+    let config = Config {
+        instances: vec![instance(7, 100, &[VIP])],
+        ..Config::default()
+    };
+    let mut engine = Engine::new(config, Options { dont_release: true });
+    start(&mut engine, &mut kernel, at(0));
+    run(&mut engine, &mut kernel, at(400));
+    engine.stop(at(450), &mut kernel);
+    assert!(kernel.has(VIP));
+}
+
+#[test]
+fn an_address_removed_by_someone_else_is_put_back_and_announced_at_once() {
+    let mut kernel = eth0();
+    let mut engine = engine(vec![instance(7, 100, &[VIP])]);
+    start(&mut engine, &mut kernel, at(0));
+    run(&mut engine, &mut kernel, at(400));
+    kernel.take_log();
+    kernel.remove(2, cidr(VIP));
+    kernel.deliver(&mut engine, at(410));
+    assert_eq!(
+        kernel.take_log(),
+        ["add 2 192.0.2.100/32", "garp 2 192.0.2.100"]
+    );
+    assert_eq!(state(&engine, "VI_7"), StateKind::Master);
+}
+
+#[test]
+fn a_refused_address_is_tried_again_while_the_others_are_set() {
+    let mut kernel = eth0();
+    kernel.refuse = Some((cidr(VIP).addr, 22, "no such luck"));
+    let mut engine = engine(vec![instance(7, 100, &[VIP, "192.0.2.101/32"])]);
+    start(&mut engine, &mut kernel, at(0));
+    run(&mut engine, &mut kernel, at(400));
+    assert_eq!(state(&engine, "VI_7"), StateKind::Master, "state stands");
+    assert!(!kernel.has(VIP) && kernel.has("192.0.2.101/32"));
+    kernel.refuse = None;
+    run(&mut engine, &mut kernel, at(1_800));
+    assert!(kernel.has(VIP), "tried again after a second");
+}
+
+#[test]
+fn addresses_left_over_by_a_killed_daemon_are_cleaned_and_never_a_source() {
+    let mut kernel = Kernel::with(&[(2, "eth0", true)], &[(2, VIP), (2, "192.0.2.1/24")]);
+    let mut engine = engine(vec![instance(7, 100, &[VIP])]);
+    start(&mut engine, &mut kernel, at(0));
+    assert!(!kernel.has(VIP) && kernel.has("192.0.2.1/24"));
+    assert_eq!(state(&engine, "VI_7"), StateKind::Backup);
+}
+
+#[test]
+fn an_owners_own_address_is_neither_cleaned_nor_removed() {
+    let mut kernel = eth0();
+    let mut engine = engine(vec![instance(7, 255, &["192.0.2.1/24"])]);
+    start(&mut engine, &mut kernel, at(0));
+    assert_eq!(state(&engine, "VI_7"), StateKind::Master);
+    engine.stop(at(50), &mut kernel);
+    assert!(kernel.has("192.0.2.1/24"));
+    assert!(!kernel.take_log().iter().any(|line| line.starts_with("del")));
+}
+
+#[test]
+fn an_interface_that_appears_late_disappears_and_comes_back_needs_no_restart() {
+    let mut kernel = Kernel::with(&[(1, "lo", true)], &[]);
+    let mut engine = engine(vec![instance(7, 100, &[VIP])]);
+    start(&mut engine, &mut kernel, at(0));
+    assert_eq!(state(&engine, "VI_7"), StateKind::Fault);
+    for (index, begin) in [(5, 100), (9, 2_000)] {
+        kernel.set_link(index, "eth0", true);
+        kernel.deliver(&mut engine, at(begin));
+        assert_eq!(
+            state(&engine, "VI_7"),
+            StateKind::Fault,
+            "no address to send from yet"
+        );
+        kernel.add(index, "192.0.2.1/24");
+        kernel.deliver(&mut engine, at(begin + 10));
+        assert_eq!(state(&engine, "VI_7"), StateKind::Backup);
+        run(&mut engine, &mut kernel, at(begin + 500));
+        assert_eq!(state(&engine, "VI_7"), StateKind::Master);
+        assert!(
+            kernel
+                .addrs
+                .iter()
+                .any(|a| (a.index, a.cidr) == (index, cidr(VIP)))
+        );
+        kernel.drop_link(index);
+        kernel.deliver(&mut engine, at(begin + 600));
+        assert_eq!(state(&engine, "VI_7"), StateKind::Fault);
+    }
+    let log = kernel.take_log();
+    let sockets: Vec<&String> = log.iter().filter(|line| line.contains("listen")).collect();
+    assert_eq!(
+        sockets,
+        [
+            "listen 5 Some(\"eth0\") [224.0.0.18]",
+            "unlisten 5",
+            "listen 9 Some(\"eth0\") [224.0.0.18]",
+            "unlisten 9"
+        ]
+    );
+}
+
+#[test]
+fn link_down_and_lost_address_are_faults_that_pass() {
+    let mut kernel = eth0();
+    let mut engine = engine(vec![instance(7, 100, &[VIP])]);
+    start(&mut engine, &mut kernel, at(0));
+    run(&mut engine, &mut kernel, at(400));
+    kernel.set_link(2, "eth0", false);
+    kernel.deliver(&mut engine, at(500));
+    assert_eq!(state(&engine, "VI_7"), StateKind::Fault);
+    assert!(!kernel.has(VIP));
+    kernel.set_link(2, "eth0", true);
+    kernel.deliver(&mut engine, at(600));
+    assert_eq!(state(&engine, "VI_7"), StateKind::Backup);
+    kernel.remove(2, cidr("192.0.2.1/24"));
+    kernel.deliver(&mut engine, at(700));
+    assert_eq!(state(&engine, "VI_7"), StateKind::Fault);
+}
+
+#[test]
+fn tracked_interfaces_decide_state_or_priority() {
+    for (name, weight, want_state, want_priority) in [
+        ("weight 0", 0, StateKind::Fault, None),
+        (
+            "lowers while down",
+            -30,
+            StateKind::Master,
+            Some("advert 7 prio 70 to 224.0.0.18"),
+        ),
+        (
+            "raises while up",
+            30,
+            StateKind::Master,
+            Some("advert 7 prio 100 to 224.0.0.18"),
+        ),
+    ] {
+        let mut kernel = eth0();
+        kernel.set_link(3, "eth1", true);
+        let mut conf = instance(7, 100, &[VIP]);
+        let interface = ifname("eth1");
+        conf.track_interfaces = vec![TrackInterface {
+            interface,
+            weight,
+            reverse: false,
+        }];
+        let mut engine = engine(vec![conf]);
+        start(&mut engine, &mut kernel, at(0));
+        run(&mut engine, &mut kernel, at(400));
+        kernel.set_link(3, "eth1", false);
+        kernel.deliver(&mut engine, at(500));
+        kernel.take_log();
+        assert_eq!(state(&engine, "VI_7"), want_state, "{name}");
+        run(&mut engine, &mut kernel, at(650));
+        let log = kernel.take_log();
+        assert_eq!(
+            log.iter()
+                .find(|l| l.starts_with("advert"))
+                .map(String::as_str),
+            want_priority
+        );
+    }
+}
+
+#[test]
+fn adverts_reach_the_instance_of_their_vrid_and_interface_only() {
+    let mut kernel = eth0();
+    kernel.set_link(3, "eth1", true);
+    kernel.add(3, "198.51.100.1/24");
+    let mut other = instance(7, 100, &["198.51.100.100/32"]);
+    other.name = "OTHER".into();
+    other.interface = ifname("eth1");
+    other.vips = vec![address("198.51.100.100/32", "eth1")];
+    let mut engine = engine(vec![instance(7, 100, &[VIP]), instance(8, 100, &[]), other]);
+    start(&mut engine, &mut kernel, at(0));
+    for ms in (0..1_000).step_by(50) {
+        let packet = advert(7, 200, "192.0.2.2", "224.0.0.18", &[VIP]);
+        receive(&mut engine, &mut kernel, at(ms), 2, &packet);
+        run(&mut engine, &mut kernel, at(ms + 49));
+    }
+    assert_eq!(state(&engine, "VI_7"), StateKind::Backup);
+    assert_eq!(state(&engine, "VI_8"), StateKind::Master);
+    assert_eq!(state(&engine, "OTHER"), StateKind::Master);
+}
+
+#[test]
+fn unicast_instances_with_one_vrid_are_told_apart_by_their_address() {
+    let mut kernel = eth0();
+    kernel.set_link(3, "eth1", true);
+    kernel.add(3, "198.51.100.1/24");
+    let peer = |text: &str| Peer {
+        addr: cidr(text).addr,
+        min_ttl: 0,
+        max_ttl: 255,
+    };
+    let unicast = |peers| Transport::Unicast {
+        peers,
+        ttl: 255,
+        check_source: false,
+    };
+    let mut first = instance(7, 100, &[VIP]);
+    first.transport = unicast(vec![peer("192.0.2.2"), peer("192.0.2.3")]);
+    let mut second = instance(7, 100, &[]);
+    second.name = "SECOND".into();
+    second.interface = ifname("eth1");
+    second.transport = unicast(vec![peer("198.51.100.2")]);
+    let mut engine = engine(vec![first, second]);
+    start(&mut engine, &mut kernel, at(0));
+    for ms in (0..1_000).step_by(50) {
+        let packet = advert(7, 200, "198.51.100.2", "198.51.100.1", &[]);
+        receive(&mut engine, &mut kernel, at(ms), 0, &packet);
+        run(&mut engine, &mut kernel, at(ms + 49));
+    }
+    assert_eq!(state(&engine, "VI_7"), StateKind::Master);
+    assert_eq!(state(&engine, "SECOND"), StateKind::Backup);
+    let log = kernel.take_log();
+    for peer in ["192.0.2.2", "192.0.2.3"] {
+        assert!(
+            log.contains(&format!("advert 7 prio 100 to {peer}")),
+            "each peer gets its own"
+        );
+    }
+    assert_eq!(
+        log.iter().filter(|line| line.starts_with("listen")).count(),
+        1,
+        "one socket"
+    );
+}
+
+#[test]
+fn an_instance_that_cannot_hear_does_not_take_over_blindly() {
+    let mut kernel = eth0();
+    kernel.deaf = Some(1);
+    let mut engine = engine(vec![instance(7, 100, &[VIP])]);
+    start(&mut engine, &mut kernel, at(0));
+    run(&mut engine, &mut kernel, at(3_000));
+    assert_eq!(state(&engine, "VI_7"), StateKind::Fault);
+    kernel.deaf = None;
+    run(&mut engine, &mut kernel, at(5_000));
+    assert_eq!(
+        state(&engine, "VI_7"),
+        StateKind::Master,
+        "tried again every second"
+    );
+}
+
+#[test]
+fn static_addresses_stay_while_the_daemon_runs() {
+    let mut kernel = eth0();
+    let static_addresses = vec![
+        address("10.9.9.9/24", "eth0"),
+        address("10.8.8.8/24", "eth7"),
+    ];
+    let config = Config {
+        static_addresses,
+        ..Config::default()
+    };
+    let mut engine = Engine::new(config, Options::default());
+    start(&mut engine, &mut kernel, at(0));
+    assert!(kernel.has("10.9.9.9/24") && !kernel.has("10.8.8.8/24"));
+    kernel.set_link(7, "eth7", true);
+    kernel.deliver(&mut engine, at(10));
+    assert!(kernel.has("10.8.8.8/24"), "its interface has appeared");
+    kernel.remove(2, cidr("10.9.9.9/24"));
+    kernel.deliver(&mut engine, at(20));
+    assert!(kernel.has("10.9.9.9/24"), "put back");
+    engine.stop(at(30), &mut kernel);
+    assert!(!kernel.has("10.9.9.9/24") && !kernel.has("10.8.8.8/24") && kernel.has("192.0.2.1/24"));
+}
+
+#[test]
+fn an_interface_must_stay_down_for_its_configured_delay_to_count() {
+    let mut kernel = eth0();
+    let mut config = Config {
+        instances: vec![instance(7, 100, &[VIP])],
+        ..Config::default()
+    };
+    let delay = Duration::from_secs(1);
+    config.global.up_down_delays = vec![(ifname("eth0"), delay, Duration::ZERO)];
+    let mut engine = Engine::new(config, Options::default());
+    start(&mut engine, &mut kernel, at(0));
+    run(&mut engine, &mut kernel, at(400));
+    kernel.set_link(2, "eth0", false);
+    kernel.deliver(&mut engine, at(500));
+    kernel.set_link(2, "eth0", true);
+    kernel.deliver(&mut engine, at(900));
+    run(&mut engine, &mut kernel, at(3_000));
+    assert_eq!(
+        state(&engine, "VI_7"),
+        StateKind::Master,
+        "a flicker is not believed"
+    );
+    kernel.set_link(2, "eth0", false);
+    kernel.deliver(&mut engine, at(3_000));
+    run(&mut engine, &mut kernel, at(3_990));
+    assert_eq!(state(&engine, "VI_7"), StateKind::Master);
+    run(&mut engine, &mut kernel, at(4_010));
+    assert_eq!(state(&engine, "VI_7"), StateKind::Fault);
+}
+
+#[test]
+fn announcements_of_all_instances_on_an_interface_keep_the_configured_gap() {
+    let mut kernel = eth0();
+    let mut confs = vec![
+        instance(7, 100, &[VIP, "192.0.2.101/32"]),
+        instance(8, 100, &["192.0.2.102/32"]),
+    ];
+    for conf in &mut confs {
+        conf.garp.interval = Duration::from_millis(30);
+    }
+    let mut engine = engine(confs);
+    start(&mut engine, &mut kernel, at(0));
+    run(&mut engine, &mut kernel, at(362));
+    let sent = |kernel: &mut Kernel| {
+        let log = kernel.take_log();
+        log.iter().filter(|line| line.starts_with("garp")).count()
+    };
+    assert_eq!(sent(&mut kernel), 1, "the takeover is at 361 ms");
+    run(&mut engine, &mut kernel, at(395));
+    assert_eq!(sent(&mut kernel), 1);
+    run(&mut engine, &mut kernel, at(600));
+    assert_eq!(sent(&mut kernel), 1);
+}
+
+#[test]
+fn instances_that_take_over_together_all_advertise_before_any_address_is_set() {
+    let mut kernel = eth0();
+    let confs = (1..=20).map(|vrid| instance(vrid, 100, &[&format!("192.0.2.{}/32", 100 + vrid)]));
+    let mut engine = engine(confs.collect());
+    start(&mut engine, &mut kernel, at(0));
+    kernel.take_log();
+    run(&mut engine, &mut kernel, at(365));
+    let order: Vec<String> = kernel
+        .take_log()
+        .iter()
+        .filter_map(|line| line.split(' ').next().map(str::to_owned))
+        .collect();
+    let (adverts, rest) = order.split_at(20);
+    let (adds, garps) = rest.split_at(20);
+    assert!(adverts.iter().all(|word| word == "advert"), "{adverts:?}");
+    assert!(adds.iter().all(|word| word == "add"), "{adds:?}");
+    assert!(garps[..20].iter().all(|word| word == "garp"), "{garps:?}");
+}

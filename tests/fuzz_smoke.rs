@@ -1,0 +1,152 @@
+//! The fuzz targets without a fuzzer: the same seeded mutations of the golden bytes in every run, on a
+//! stable toolchain. `tests/fuzz` has the real thing, which starts from the same bytes:
+//! ```text
+//! FUZZ_CORPUS=tests/fuzz/corpus cargo test --test fuzz_smoke
+//! cargo +nightly fuzz run --fuzz-dir tests/fuzz vrrp
+//! ```
+
+use std::path::Path;
+
+#[path = "support/hex.rs"]
+#[allow(dead_code, reason = "every test takes what it needs")]
+mod hex;
+#[path = "fuzz/src/lib.rs"]
+#[allow(unreachable_pub, reason = "it is a crate of its own elsewhere")]
+mod targets;
+
+/// Mutations per target. Enough to meet every check many times, few enough for every `cargo test`.
+const RUNS: usize = if cfg!(miri) { 200 } else { 200_000 };
+
+/// Marsaglia's xorshift: a sequence that is the same everywhere.
+struct Rng(u64);
+
+impl Rng {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        usize::try_from(self.next() % u64::try_from(end.max(1)).unwrap()).unwrap()
+    }
+
+    fn byte(&mut self) -> u8 {
+        let interesting = [
+            0, 1, 3, 4, 5, 16, 20, 0x21, 0x31, 0x40, 0x7f, 0x80, 0xfe, 0xff,
+        ];
+        match self.below(2) {
+            0 => interesting[self.below(interesting.len())],
+            _ => self.next().to_le_bytes()[0],
+        }
+    }
+
+    fn mutate(&mut self, bytes: &mut Vec<u8>) {
+        let at = self.below(bytes.len());
+        match self.below(8) {
+            0..3 if !bytes.is_empty() => bytes[at] ^= 1 << self.below(8),
+            3..5 if !bytes.is_empty() => bytes[at] = self.byte(),
+            5 => bytes.truncate(at),
+            6 => {
+                let byte = self.byte();
+                bytes.resize(bytes.len() + self.below(9), byte);
+            }
+            _ => {
+                let part = bytes[at..bytes.len().min(at + self.below(16))].to_vec();
+                let to = self.below(bytes.len());
+                bytes.splice(to..to, part);
+            }
+        }
+    }
+}
+
+fn run(name: &str, seed: u64, seeds: &[Vec<u8>], target: fn(&[u8])) {
+    if let Some(corpus) = std::env::var_os("FUZZ_CORPUS") {
+        let folder = Path::new(&corpus).join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        for (i, bytes) in seeds.iter().enumerate() {
+            std::fs::write(folder.join(format!("golden-{i}")), bytes).unwrap();
+        }
+    }
+    let mut rng = Rng(seed);
+    for bytes in seeds {
+        target(bytes);
+    }
+    target(&[]);
+    for _ in 0..RUNS {
+        let mut bytes = seeds[rng.below(seeds.len())].clone();
+        for _ in 0..=rng.below(4) {
+            rng.mutate(&mut bytes);
+        }
+        target(&bytes);
+    }
+}
+
+/// Golden packets whose first bytes are cut off by `strip`.
+fn packets(strip: fn(&[u8]) -> usize) -> Vec<Vec<u8>> {
+    hex::goldens("packets")
+        .into_iter()
+        .filter(|(_, bytes)| bytes.len() < 1000)
+        .map(|(_, bytes)| bytes[strip(&bytes).min(bytes.len())..].to_vec())
+        .collect()
+}
+
+#[test]
+fn vrrp_survives_mutations_and_round_trips() {
+    let header = |bytes: &[u8]| match bytes[0] >> 4 {
+        4 => usize::from(bytes[0] & 15) * 4,
+        6 => 40,
+        _ => 14,
+    };
+    run(
+        "vrrp",
+        0x1234_5678_9abc_def1,
+        &packets(header),
+        targets::vrrp,
+    );
+}
+
+#[test]
+fn ipv4_survives_mutations_and_round_trips() {
+    run(
+        "ipv4_vrrp",
+        0x2345_6789_abcd_ef12,
+        &packets(|_| 0),
+        targets::ipv4_vrrp,
+    );
+}
+
+#[test]
+fn arp_survives_mutations_and_round_trips() {
+    run("arp", 0x3456_789a_bcde_f123, &packets(|_| 0), targets::arp);
+}
+
+#[test]
+fn ndisc_survives_mutations_and_round_trips() {
+    run(
+        "ndisc",
+        0x4567_89ab_cdef_1234,
+        &packets(|_| 0),
+        targets::ndisc,
+    );
+}
+
+#[test]
+fn netlink_survives_mutations_and_round_trips() {
+    // Message by message: a whole dump would hide most mutations in attributes nobody reads.
+    let mut seeds = Vec::new();
+    for (_, mut bytes) in hex::goldens("netlink") {
+        while let Some(len) = bytes.first_chunk::<4>().map(|len| u32::from_le_bytes(*len)) {
+            let len = usize::try_from(len).unwrap().next_multiple_of(4);
+            let rest = bytes.split_off(len.min(bytes.len()));
+            seeds.push(core::mem::replace(&mut bytes, rest));
+        }
+    }
+    run(
+        "netlink_msg",
+        0x5678_9abc_def1_2345,
+        &seeds,
+        targets::netlink_msg,
+    );
+}

@@ -1,0 +1,241 @@
+//! When others interfere: addresses deleted, processes frozen, packets forged.
+
+use std::time::Duration;
+
+use vrrpd_lab::forge::{Stream, Target, all_kinds};
+use vrrpd_lab::kernel::Watch;
+use vrrpd_lab::{
+    Capture, Conf, Daemon, Inst, Lab, MS, Node, Ns, Running, now, process, sleep_ms, wait_until,
+};
+
+use crate::Bench;
+use crate::report::{Budget, Row, Unit, both};
+
+const SOON: Duration = Duration::from_secs(10);
+const VIP: &str = "10.0.0.100";
+const INTERVAL: Ns = 100 * MS;
+
+struct Pair {
+    a: Node,
+    b: Node,
+    run_a: Running,
+    run_b: Running,
+    cap: Capture,
+    lab: Lab,
+}
+
+/// The usual pair: v3, an advert every 100 ms.
+fn pair(daemon: &Daemon) -> Pair {
+    pair_of(daemon, |priority| Inst::new(51, priority, "10.0.0.100/24"))
+}
+
+fn pair_of(daemon: &Daemon, inst: impl Fn(u8) -> Inst) -> Pair {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let b = lab.node("r2", &["10.0.0.2/24"]);
+    let cap = Capture::start(&lab);
+    let run_a = daemon.start(&a, &Conf::of(&[inst(200)]));
+    wait_until(SOON, "the stronger router is master", || a.has(VIP));
+    let run_b = daemon.start(&b, &Conf::of(&[inst(100)]));
+    sleep_ms(700);
+    Pair {
+        a,
+        b,
+        run_a,
+        run_b,
+        cap,
+        lab,
+    }
+}
+
+impl Pair {
+    /// The longest silence of the master beyond the interval, and adverts of the backup, since.
+    fn disturbance(&self, since: Ns) -> (Ns, i64) {
+        let mut times: Vec<Ns> = self
+            .cap
+            .adverts(&self.a, 51, since)
+            .iter()
+            .map(|x| x.0)
+            .collect();
+        times.insert(0, since);
+        times.push(now());
+        let worst = times.windows(2).map(|w| w[1] - w[0]).max().unwrap_or(0);
+        let intruded = self.cap.adverts(&self.b, 51, since).len();
+        (
+            (worst - INTERVAL).max(0),
+            i64::try_from(intruded).expect("few"),
+        )
+    }
+}
+
+/// From the removal to the return of the address, and whether mastership was given up. With VRRPv2 and
+/// an advert a second, which is what most people run.
+pub(crate) fn deleted(b: &Bench) -> Vec<Row> {
+    let n = b.pick(10, 4);
+    let mut away = [vec![], vec![]];
+    let mut resigned = [Some(0), Some(0)];
+    let pairs = b.each(|d| pair_of(d, |p| Inst::new(51, p, "10.0.0.100/24").v2()));
+    let begin = now();
+    for _ in 0..n {
+        for (d, p) in pairs.iter().enumerate() {
+            let watch = Watch::start(&p.a);
+            let since = now();
+            p.a.addr_del("10.0.0.100/24");
+            let ip = VIP.parse().expect("an address");
+            let back = watch.added(ip, since, SOON).expect("the address returns");
+            let gone = watch
+                .since(since)
+                .iter()
+                .find(|e| !e.added)
+                .expect("the removal")
+                .at;
+            away[d].push(back - gone);
+            sleep_ms(300);
+        }
+    }
+    for (d, p) in pairs.iter().enumerate() {
+        let farewells = p
+            .cap
+            .adverts(&p.a, 51, begin)
+            .iter()
+            .filter(|x| x.1.priority == 0)
+            .count();
+        resigned[d] = i64::try_from(farewells).ok();
+    }
+    let what = |w: &str| format!("address deleted by someone else ({n} times): {w}");
+    vec![
+        Row::new(
+            &what("away for, median"),
+            Unit::Time,
+            both(&away, 50),
+            Budget::None,
+        ),
+        Row::new(
+            &what("away for, worst"),
+            Unit::Time,
+            both(&away, 100),
+            Budget::AtMost(5 * MS),
+        ),
+        Row::new(
+            &what("resignations"),
+            Unit::Count,
+            resigned,
+            Budget::AtMost(0),
+        ),
+    ]
+}
+
+/// A frozen master is let go while another rules: how long until the weaker one has given way, and how
+/// long adverts of both are on the wire.
+pub(crate) fn frozen(b: &Bench) -> Vec<Row> {
+    let (n, ms) = b.pick((3, 5000), (2, 2000));
+    let (mut wire, mut addr) = ([vec![], vec![]], [vec![], vec![]]);
+    let pairs = b.each(pair);
+    for _ in 0..n {
+        for (d, p) in pairs.iter().enumerate() {
+            let watch = Watch::start(&p.b);
+            p.run_a.freeze();
+            sleep_ms(ms);
+            let thawed = p.run_a.thaw();
+            let (first, _) = p.cap.advert_of(&p.a, thawed, SOON);
+            wait_until(SOON, "the weaker router gives way", || !p.b.has(VIP));
+            sleep_ms(2500);
+            let last = p.cap.adverts(&p.b, 51, first).last().map_or(first, |x| x.0);
+            wire[d].push(last - first);
+            let ip: std::net::IpAddr = VIP.parse().expect("an address");
+            let gone = watch
+                .since(thawed)
+                .iter()
+                .filter(|e| !e.added && e.addr == ip)
+                .map(|e| e.at)
+                .max();
+            addr[d].push(gone.unwrap_or(thawed) - thawed);
+        }
+    }
+    let name = |what: &str| {
+        format!(
+            "frozen for {} s, then continued: {what}, worst of {n}",
+            ms / 1000
+        )
+    };
+    let two = Budget::AtMost(2 * MS);
+    vec![
+        Row::new(
+            &name("adverts of two masters for"),
+            Unit::Time,
+            both(&wire, 100),
+            two,
+        ),
+        Row::new(
+            &name("address on two routers until"),
+            Unit::Time,
+            both(&addr, 100),
+            Budget::None,
+        ),
+    ]
+}
+
+/// Forged packets of every kind: a trickle, then a flood.
+pub(crate) fn forged(b: &Bench) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (name, rate, ms) in [
+        ("10 forged packets a second", 10, b.pick(8000, 3000)),
+        ("10,000 forged packets a second", 10_000, b.pick(5000, 3000)),
+    ] {
+        let r = b.each(|d| one_attack(d, rate, ms));
+        let row = |what: &str, unit, i: usize, budget| {
+            Row::new(
+                &format!("{name}: {what}"),
+                unit,
+                [Some(r[0][i]), Some(r[1][i])],
+                budget,
+            )
+        };
+        rows.push(row(
+            "latest advert, late by",
+            Unit::Time,
+            0,
+            Budget::AtMost(2 * MS),
+        ));
+        rows.push(row(
+            "adverts of the backup",
+            Unit::Count,
+            1,
+            Budget::AtMost(0),
+        ));
+        rows.push(row("memory grew by", Unit::Kb, 2, Budget::AtMost(64)));
+        rows.push(row("log written", Unit::Bytes, 3, Budget::AtMost(65_536)));
+    }
+    rows
+}
+
+fn one_attack(daemon: &Daemon, rate: u32, ms: u64) -> [i64; 4] {
+    let p = pair(daemon);
+    let evil = p.lab.node("evil", &["10.0.0.66/24"]);
+    let ip = |a: &str| a.parse().expect("an address");
+    let target = Target {
+        from: ip("10.0.0.66"),
+        master: ip("10.0.0.1"),
+        vrid: 51,
+        vip: ip(VIP),
+        version: 3,
+        password: None,
+    };
+    let frames = all_kinds(&target)
+        .iter()
+        .map(|(_, k)| k.frame(evil.mac()))
+        .collect();
+    let pids = p.run_a.pids();
+    sleep_ms(300);
+    let (rss, logged) = (process::memory(&pids).rss, p.run_a.log_len());
+    let since = now();
+    let stream = Stream::start(&evil, frames, rate);
+    sleep_ms(ms);
+    let (late, intruded) = p.disturbance(since);
+    drop(stream);
+    assert!(!p.run_b.pids().is_empty(), "the backup lives");
+    let grown = process::memory(&pids).rss.saturating_sub(rss);
+    let wrote = p.run_a.log_len() - logged;
+    let n = |v: u64| i64::try_from(v).expect("not that large");
+    [late, intruded, n(grown), n(wrote)]
+}

@@ -1,0 +1,242 @@
+//! The daemons under test: started in the foreground on a node, with a log and a pid file of their own.
+
+use std::fs::{self, File};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::waitpid;
+use nix::unistd::Pid;
+
+use crate::conf::Conf;
+use crate::net::Node;
+use crate::private::DIR;
+use crate::{Ns, now, process, wait_for};
+
+/// Whose daemon.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Daemon {
+    /// Ours, at this path.
+    Vrrpd(PathBuf),
+    /// Debian's.
+    Keepalived,
+}
+
+impl Daemon {
+    /// The daemon to be tested: `VRRPD_BIN`, or keepalived if `LAB_DAEMON=keepalived` asks for it (to
+    /// prove the tests themselves).
+    #[must_use]
+    pub fn subject() -> Option<Self> {
+        if std::env::var("LAB_DAEMON").is_ok_and(|d| d == "keepalived") {
+            return Some(Self::Keepalived);
+        }
+        std::env::var_os("VRRPD_BIN").map(|p| Self::Vrrpd(p.into()))
+    }
+
+    /// `vrrpd` or `keepalived`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Vrrpd(_) => "vrrpd",
+            Self::Keepalived => "keepalived",
+        }
+    }
+
+    /// Whether the program can be run at all.
+    #[must_use]
+    pub fn available(&self) -> bool {
+        Command::new(self.path())
+            .arg("-v")
+            .output()
+            .is_ok_and(|o| o.status.success())
+    }
+
+    /// Starts it on `node` with this configuration.
+    #[must_use]
+    pub fn start(&self, node: &Node, conf: &Conf) -> Running {
+        self.start_text(node, &conf.text(), &[])
+    }
+
+    /// Starts it with a configuration as text, behind a command such as `setpriv …` if given.
+    #[must_use]
+    pub fn start_text(&self, node: &Node, conf: &str, prefix: &[&str]) -> Running {
+        static COUNTER: AtomicU32 = AtomicU32::new(1);
+        let n = COUNTER.fetch_add(1, Ordering::Relaxed);
+        let base = format!("{DIR}/{}-{}", node.id(), self.name());
+        let (conf_file, log) = (
+            format!("{base}.conf"),
+            PathBuf::from(format!("{base}.{n}.log")),
+        );
+        fs::write(&conf_file, conf).expect("writing the configuration");
+        let mut words: Vec<String> = prefix.iter().map(ToString::to_string).collect();
+        words.push(self.path());
+        words.extend(["-n", "-l", "-D", "-f", &conf_file, "-p"].map(String::from));
+        words.push(format!("{base}.pid"));
+        if *self == Self::Keepalived {
+            // Its three processes each want a pid file, and it would also write to syslog.
+            for (flag, what) in [("-r", "vrrp"), ("-c", "check"), ("-b", "bfd")] {
+                words.extend([flag.into(), format!("{base}.{what}.pid")]);
+            }
+            words.push("-G".into());
+        }
+        launch(node, &words, log, format!("{base}.pid").into())
+    }
+
+    /// Starts it with exactly these arguments.
+    #[must_use]
+    pub fn start_args(&self, node: &Node, args: &[&str]) -> Running {
+        let mut words = vec![self.path()];
+        words.extend(args.iter().map(ToString::to_string));
+        let base = format!("{DIR}/{}-{}", node.id(), self.name());
+        launch(
+            node,
+            &words,
+            format!("{base}.args.log").into(),
+            format!("{base}.pid").into(),
+        )
+    }
+
+    fn path(&self) -> String {
+        match self {
+            Self::Vrrpd(path) => path.display().to_string(),
+            Self::Keepalived => "keepalived".into(),
+        }
+    }
+}
+
+/// Starts a command on a node with its output in a log file.
+fn launch(node: &Node, words: &[String], log: PathBuf, pid_file: PathBuf) -> Running {
+    let file = File::create(&log).expect("creating the log");
+    let mut cmd = Command::new(&words[0]);
+    cmd.args(&words[1..])
+        .stdin(Stdio::null())
+        .stdout(file.try_clone().expect("a descriptor"))
+        .stderr(file)
+        .process_group(0);
+    let started = now();
+    let child = node.spawn(&mut cmd);
+    Running {
+        child,
+        log,
+        pid_file,
+        started,
+    }
+}
+
+/// A daemon that was started. Dropping it kills it.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    log: PathBuf,
+    /// Where it was told to write its process id.
+    pub pid_file: PathBuf,
+    /// Just before exec.
+    pub started: Ns,
+}
+
+impl Running {
+    /// Its processes.
+    #[must_use]
+    pub fn pids(&self) -> Vec<u32> {
+        process::tree(self.child.id())
+    }
+
+    /// Process id of the one that was started.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it still runs.
+    pub fn alive(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Kills all of its processes at once; gives the time just before. Stopped first, so that no
+    /// process notices the death of another and resigns in good order.
+    pub fn kill9(&mut self) -> Ns {
+        let pids = self.pids();
+        let at = now();
+        if pids.len() > 1 {
+            signal_all(&pids, Signal::SIGSTOP);
+        }
+        signal_all(&pids, Signal::SIGKILL);
+        let _ = self.child.wait();
+        // Orphans are ours to bury (we are process 1): a zombie would still count as a running copy.
+        for pid in pids.iter().filter(|p| **p != self.child.id()) {
+            let _ = waitpid(Pid::from_raw(i32::try_from(*pid).unwrap_or(i32::MAX)), None);
+        }
+        at
+    }
+
+    /// Sends a signal to the process that was started; gives the time just before.
+    pub fn signal(&self, signal: Signal) -> Ns {
+        let at = now();
+        signal_all(&[self.child.id()], signal);
+        at
+    }
+
+    /// Freezes all of its processes.
+    pub fn freeze(&self) -> Ns {
+        let at = now();
+        signal_all(&self.pids(), Signal::SIGSTOP);
+        at
+    }
+
+    /// Lets them go on.
+    pub fn thaw(&self) -> Ns {
+        let at = now();
+        signal_all(&self.pids(), Signal::SIGCONT);
+        at
+    }
+
+    /// Asks it to end; gives the time just before.
+    pub fn term(&self) -> Ns {
+        self.signal(Signal::SIGTERM)
+    }
+
+    /// Waits for its end.
+    pub fn wait_exit(&mut self, limit: Duration) -> Option<ExitStatus> {
+        wait_for(limit, || self.child.try_wait().ok().flatten())
+    }
+
+    /// What it has logged.
+    #[must_use]
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
+    }
+
+    /// Bytes it has logged.
+    #[must_use]
+    pub fn log_len(&self) -> u64 {
+        fs::metadata(&self.log).map_or(0, |m| m.len())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.alive() {
+            self.kill9();
+        }
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            eprintln!("--- end of {}", self.log.display());
+            for l in lines.iter().skip(lines.len().saturating_sub(15)) {
+                eprintln!("    {l}");
+            }
+        }
+    }
+}
+
+fn signal_all(pids: &[u32], signal: Signal) {
+    for pid in pids {
+        let _ = kill(
+            Pid::from_raw(i32::try_from(*pid).unwrap_or(i32::MAX)),
+            signal,
+        );
+    }
+}

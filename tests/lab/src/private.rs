@@ -1,0 +1,183 @@
+//! A world of one's own: the program starts itself again inside fresh namespaces.
+//!
+//! ```text
+//! stage 0  as started           waits, hands on the exit code
+//!   stage 1  unshares user (unless root), mount, network, process namespaces; writes the id maps
+//!     stage 2  first process of the new world: own /proc, empty /run, lo up; the program proper
+//! ```
+//! Every stage asks the kernel to be killed when its parent dies, and stage 2 is process 1 of its
+//! process namespace: when it ends, for whatever reason, the kernel ends all that it has started and
+//! the network namespaces with it.
+//!
+//! Where a fresh /proc may not be mounted (some containers), stage 0 tries once more without a process
+//! namespace; then daemons are only cleaned up when the program ends in an orderly way.
+
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Command, ExitStatus, exit};
+
+use nix::errno::Errno;
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::Signal;
+use nix::unistd::{getgid, getuid};
+
+/// Exit code of a program that could not have its namespaces.
+pub const SKIP: i32 = 77;
+/// Between stages: /proc could not be mounted.
+const NO_PROC: i32 = 76;
+const STAGE: &str = "VRRPD_LAB_STAGE";
+/// Scratch directory of the lab: configurations, logs, captures. In memory, private.
+pub const DIR: &str = "/run/lab";
+
+/// Namespaces were refused; the reason has been printed.
+#[derive(Debug)]
+pub struct Refused;
+
+/// Returns inside the private world. Call it first in `main`, before any thread exists.
+///
+/// # Errors
+/// [`Refused`] in stage 0 if the kernel does not allow it; the explanation is on stderr.
+pub fn enter() -> Result<(), Refused> {
+    match std::env::var(STAGE).as_deref() {
+        Err(_) => {
+            for mode in ["pid", "nopid"] {
+                match code(again(&format!("1:{mode}"))) {
+                    NO_PROC => {}
+                    SKIP => return Err(Refused),
+                    c => exit(c),
+                }
+            }
+            Err(Refused)
+        }
+        Ok(stage) => {
+            let with_pid = stage.ends_with(":pid");
+            if stage.starts_with('1') {
+                isolate(with_pid);
+                exit(code(again(&format!(
+                    "2:{}",
+                    if with_pid { "pid" } else { "nopid" }
+                ))));
+            }
+            furnish(with_pid);
+            Ok(())
+        }
+    }
+}
+
+/// Starts this program again with the same arguments and a search path that has `/usr/sbin`.
+fn again(stage: &str) -> ExitStatus {
+    let exe = std::env::current_exe().unwrap_or_else(|e| refuse("reading /proc/self/exe", &e));
+    let path = std::env::var("PATH").unwrap_or_default();
+    Command::new(exe)
+        .args(std::env::args_os().skip(1))
+        .env(STAGE, stage)
+        .env(
+            "PATH",
+            format!("{path}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"),
+        )
+        .status()
+        .unwrap_or_else(|e| refuse("starting a process in the new namespaces", &e))
+}
+
+fn code(status: ExitStatus) -> i32 {
+    status
+        .code()
+        .unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
+}
+
+/// Stage 1.
+fn isolate(with_pid: bool) {
+    let (uid, gid) = (getuid(), getgid());
+    let mut flags = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWUTS;
+    if with_pid {
+        flags |= CloneFlags::CLONE_NEWPID;
+    }
+    let as_root = uid.is_root() && unshare(flags) == Ok(());
+    if !as_root {
+        let all = flags | CloneFlags::CLONE_NEWUSER;
+        unshare(all).unwrap_or_else(|e| refuse("unshare(2), creating the namespaces", &e.into()));
+        // The order is the kernel's demand: groups may only be mapped once setgroups is denied.
+        for (file, text) in [
+            ("setgroups", "deny".to_string()),
+            ("gid_map", format!("0 {gid} 1")),
+            ("uid_map", format!("0 {uid} 1")),
+        ] {
+            let file = format!("/proc/self/{file}");
+            fs::write(&file, text).unwrap_or_else(|e| refuse(&format!("writing {file}"), &e));
+        }
+    }
+    // After unshare: a change of credentials clears it.
+    let _ = set_pdeathsig(Signal::SIGKILL);
+}
+
+/// Stage 2.
+fn furnish(with_pid: bool) {
+    let _ = set_pdeathsig(Signal::SIGKILL);
+    let none: Option<&str> = None;
+    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)
+        .unwrap_or_else(|e| refuse("making the mounts private", &e.into()));
+    if with_pid {
+        match mount(Some("proc"), "/proc", Some("proc"), MsFlags::empty(), none) {
+            Ok(()) => {}
+            Err(Errno::EPERM | Errno::EACCES) => exit(NO_PROC),
+            Err(e) => refuse("mounting /proc", &e.into()),
+        }
+    }
+    mount(
+        Some("tmpfs"),
+        "/run",
+        Some("tmpfs"),
+        MsFlags::empty(),
+        Some("mode=755"),
+    )
+    .unwrap_or_else(|e| refuse("mounting a tmpfs on /run", &e.into()));
+    for dir in [DIR, "/run/netns", "/run/lock"] {
+        fs::create_dir_all(dir).unwrap_or_else(|e| refuse(dir, &e));
+    }
+    let up = Command::new("ip")
+        .args(["link", "set", "lo", "up"])
+        .status();
+    match up {
+        Ok(s) if s.success() => {}
+        Ok(_) => refuse(
+            "setting lo up in the new network namespace",
+            &Errno::EPERM.into(),
+        ),
+        Err(e) => refuse("running `ip` (package iproute2)", &e),
+    }
+}
+
+/// Says once what was refused and what would allow it.
+fn refuse(what: &str, why: &std::io::Error) -> ! {
+    eprintln!("private network namespaces are not available: {what}: {why}");
+    for (knob, want, advice) in [
+        (
+            "kernel/unprivileged_userns_clone",
+            "1",
+            "sysctl -w kernel.unprivileged_userns_clone=1",
+        ),
+        (
+            "kernel/apparmor_restrict_unprivileged_userns",
+            "0",
+            "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
+        ),
+    ] {
+        if let Ok(now) = fs::read_to_string(Path::new("/proc/sys").join(knob))
+            && now.trim() != want
+        {
+            eprintln!("  remedy (as root): {advice}    (it is {} now)", now.trim());
+        }
+    }
+    for kind in ["user", "net", "mnt", "pid", "uts"] {
+        let knob = format!("user.max_{kind}_namespaces");
+        let path = format!("/proc/sys/{}", knob.replace('.', "/"));
+        if fs::read_to_string(path).is_ok_and(|n| n.trim() == "0") {
+            eprintln!("  remedy (as root): sysctl -w {knob}=10000    (it is 0 now)");
+        }
+    }
+    eprintln!("  or run it as root; in a container: docker run --privileged …");
+    exit(SKIP)
+}

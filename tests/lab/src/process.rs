@@ -1,0 +1,86 @@
+//! What a daemon costs, from /proc: all of its processes together.
+
+use std::fs;
+
+/// `root` and everything it started that still lives.
+#[must_use]
+pub fn tree(root: u32) -> Vec<u32> {
+    let mut parents = Vec::new();
+    for e in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Ok(pid) = e.file_name().to_string_lossy().parse::<u32>() else {
+            continue;
+        };
+        if let Some((ppid, state)) = stat(pid)
+            && state != 'Z'
+        {
+            parents.push((pid, ppid));
+        }
+    }
+    let mut found = vec![root];
+    let mut next = 0;
+    while let Some(&p) = found.get(next) {
+        found.extend(
+            parents
+                .iter()
+                .filter(|(_, pp)| *pp == p)
+                .map(|(pid, _)| *pid),
+        );
+        next += 1;
+    }
+    found.retain(|p| parents.iter().any(|(pid, _)| pid == p));
+    found
+}
+
+fn stat(pid: u32) -> Option<(u32, char)> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut words = text.rsplit_once(')')?.1.split_whitespace();
+    let state = words.next()?.chars().next()?;
+    Some((words.next()?.parse().ok()?, state))
+}
+
+/// Kilobytes: proportional (PSS) and resident (RSS).
+#[derive(Clone, Copy, Debug)]
+pub struct Memory {
+    pub pss: u64,
+    pub rss: u64,
+}
+
+/// Memory of these processes.
+#[must_use]
+pub fn memory(pids: &[u32]) -> Memory {
+    let mut sum = Memory { pss: 0, rss: 0 };
+    for pid in pids {
+        let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+        for line in text.lines() {
+            let mut words = line.split_whitespace();
+            let (Some(key), Some(value)) = (words.next(), words.next()) else {
+                continue;
+            };
+            let kb = value.parse().unwrap_or(0);
+            match key {
+                "Pss:" => sum.pss += kb,
+                "Rss:" => sum.rss += kb,
+                _ => {}
+            }
+        }
+    }
+    sum
+}
+
+/// Nanoseconds of CPU, user and system, these processes have used. From `schedstat`, which counts
+/// nanoseconds where `stat` counts ticks of 10 ms.
+#[must_use]
+pub fn cpu(pids: &[u32]) -> u64 {
+    let of = |pid: &u32| {
+        let text = fs::read_to_string(format!("/proc/{pid}/schedstat")).ok()?;
+        text.split_whitespace().next()?.parse::<u64>().ok()
+    };
+    pids.iter().filter_map(of).sum()
+}
+
+/// Open descriptors of these processes.
+#[must_use]
+pub fn descriptors(pids: &[u32]) -> usize {
+    let of = |pid: &u32| fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count);
+    pids.iter().map(of).sum()
+}

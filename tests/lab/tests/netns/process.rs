@@ -1,0 +1,131 @@
+//! The daemon as a process: one copy, few rights, clear words and keepalived's exit codes.
+
+use vrrpd_lab::{Lab, Running, now, sleep_ms, wait_until};
+
+use crate::support::{SOON, VIP, conf, ip, pair};
+use crate::{Ctx, End, Test};
+
+pub(crate) const TESTS: &[Test] = &[
+    (
+        "second_copy_is_refused_and_the_first_undisturbed",
+        "",
+        second_copy,
+    ),
+    ("two_capabilities_are_enough", "", capabilities),
+    ("without_capabilities_it_says_so", "", no_capabilities),
+    (
+        "missing_configuration_is_one_sentence",
+        "",
+        no_configuration,
+    ),
+    ("killed_copy_leaves_no_lock_behind", "", stale_pid_file),
+];
+
+/// Exit code and what was said.
+fn end_of(mut run: Running) -> (Option<i32>, String) {
+    let status = run.wait_exit(SOON).expect("it ends by itself");
+    (status.code(), run.log())
+}
+
+fn second_copy(ctx: &Ctx) -> End {
+    let mut p = pair(ctx, &[]);
+    let since = now();
+    let (code, said) = end_of(ctx.daemon.start(&p.a, &conf(200, &[])));
+    assert!(said.contains("already running"), "it says why: {said}");
+    assert_eq!(
+        code,
+        Some(0),
+        "a second copy is no failure, says keepalived"
+    );
+    sleep_ms(500);
+    assert!(p.run_a.alive());
+    p.undisturbed(VIP, crate::support::INTERVAL, 30 * vrrpd_lab::MS, since);
+    let pid: u32 = std::fs::read_to_string(&p.run_a.pid_file)
+        .expect("the pid file is still there")
+        .trim()
+        .parse()
+        .expect("a number");
+    assert_eq!(pid, p.run_a.pid(), "and still names the first copy");
+    End::Ok
+}
+
+const TWO: [&str; 3] = [
+    "setpriv",
+    "--bounding-set=-all,+net_admin,+net_raw",
+    "--inh-caps=-all,+net_admin,+net_raw",
+];
+
+fn capabilities(ctx: &Ctx) -> End {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let cap = vrrpd_lab::Capture::start(&lab);
+    let mut run = ctx.daemon.start_text(&a, &conf(200, &[]).text(), &TWO);
+    wait_until(SOON, "it is master and says so", || {
+        a.has(VIP)
+            && !cap.adverts(&a, 51, 0).is_empty()
+            && !cap.announcements(&a, ip(VIP), 0).is_empty()
+    });
+    let status = std::fs::read_to_string(format!("/proc/{}/status", run.pid())).expect("status");
+    let effective = status
+        .lines()
+        .find_map(|l| l.strip_prefix("CapEff:"))
+        .map(str::trim);
+    assert_eq!(
+        effective,
+        Some("0000000000003000"),
+        "the test's premise: two capabilities"
+    );
+    run.term();
+    assert!(run.wait_exit(SOON).expect("it ends").success());
+    assert!(!a.has(VIP));
+    End::Ok
+}
+
+fn no_capabilities(ctx: &Ctx) -> End {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let none = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"];
+    let (code, said) = end_of(ctx.daemon.start_text(&a, &conf(200, &[]).text(), &none));
+    assert!(!a.has(VIP));
+    let reason = ["CAP_NET_ADMIN", "ermission", "ermitted"]
+        .iter()
+        .any(|w| said.contains(w));
+    assert!(reason, "it names the reason: {said}");
+    assert_eq!(code, Some(4));
+    End::Ok
+}
+
+fn no_configuration(ctx: &Ctx) -> End {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let (code, said) = end_of(
+        ctx.daemon
+            .start_args(&a, &["-n", "-l", "-f", "/nonexistent.conf"]),
+    );
+    assert!(
+        said.contains("/nonexistent.conf"),
+        "it names the file: {said}"
+    );
+    assert_eq!(code, Some(6));
+    End::Ok
+}
+
+fn stale_pid_file(ctx: &Ctx) -> End {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let mut run = ctx.daemon.start(&a, &conf(200, &[]));
+    wait_until(SOON, "it is master", || a.has(VIP));
+    run.kill9();
+    assert!(run.pid_file.exists(), "the test's premise");
+    let mut again = ctx.daemon.start(&a, &conf(200, &[]));
+    sleep_ms(800);
+    assert!(again.alive(), "it starts over the dead copy's file");
+    wait_until(SOON, "it is master again", || a.has(VIP));
+    again.term();
+    assert!(again.wait_exit(SOON).expect("it ends").success());
+    assert!(
+        !again.pid_file.exists(),
+        "the pid file goes with the daemon"
+    );
+    End::Ok
+}

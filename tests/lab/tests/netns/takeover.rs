@@ -1,0 +1,276 @@
+//! Who is master, and how soon after the last one has gone.
+
+use std::time::Duration;
+
+use vrrpd_lab::{
+    Capture, Conf, Inst, Lab, MS, Node, Running, down_interval, now, skew, sleep_ms, wait_until,
+};
+
+use crate::support::{INTERVAL, SOON, VIP, conf, pair};
+use crate::{Ctx, End, Test};
+
+pub(crate) const TESTS: &[Test] = &[
+    ("backup_takes_over_after_kill_9", "", kill9),
+    (
+        "backup_takes_over_when_the_masters_link_goes_down",
+        "",
+        link_down,
+    ),
+    (
+        "term_resigns_with_priority_0_and_backup_follows_within_skew",
+        "",
+        term,
+    ),
+    ("stronger_router_preempts_when_it_returns", "", preempts),
+    ("nopreempt_leaves_the_address_where_it_is", "", nopreempt),
+    ("preempt_delay_postpones_preemption", "", preempt_delay),
+    (
+        "ring_of_three_nodes_holds_exactly_its_own_addresses",
+        "",
+        ring,
+    ),
+    (
+        "frozen_backup_does_not_take_over_when_thawed",
+        "",
+        frozen_backup,
+    ),
+    (
+        "frozen_weak_master_says_nothing_when_thawed",
+        "",
+        frozen_weak,
+    ),
+    (
+        "frozen_strong_master_overlaps_for_milliseconds",
+        "",
+        frozen_strong,
+    ),
+];
+
+fn kill9(ctx: &Ctx) -> End {
+    let mut p = pair(ctx, &[]);
+    let at = p.run_a.kill9();
+    p.taken_over(VIP, down_interval(3, 100, INTERVAL), at);
+    assert!(
+        p.a.has(VIP),
+        "nobody removes the address of a killed daemon: the test's premise"
+    );
+    End::Ok
+}
+
+fn link_down(ctx: &Ctx) -> End {
+    let p = pair(ctx, &[]);
+    let at = now();
+    p.a.cable_out();
+    p.taken_over(VIP, down_interval(3, 100, INTERVAL), at);
+    wait_until(SOON, "the old master gives the address up", || {
+        !p.a.has(VIP)
+    });
+    let back = now();
+    p.a.cable_in();
+    p.given_back(VIP, back);
+    End::Ok
+}
+
+fn term(ctx: &Ctx) -> End {
+    let mut p = pair(ctx, &[]);
+    let at = p.run_a.term();
+    p.taken_over(VIP, skew(3, 100, INTERVAL), at);
+    let last = p
+        .cap
+        .adverts(&p.a, 51, at)
+        .last()
+        .expect("a farewell")
+        .1
+        .clone();
+    assert_eq!(last.priority, 0, "the farewell has priority 0");
+    let status = p.run_a.wait_exit(SOON).expect("it ends");
+    assert!(status.success(), "exit status {status}");
+    assert!(!p.a.has(VIP), "the address is removed at the end");
+    assert!(p.run_b.alive());
+    End::Ok
+}
+
+fn preempts(ctx: &Ctx) -> End {
+    let mut p = pair(ctx, &[]);
+    let at = p.run_a.term();
+    p.taken_over(VIP, skew(3, 100, INTERVAL), at);
+    p.run_a.wait_exit(SOON).expect("it ends");
+    p.run_a = ctx.daemon.start(&p.a, &conf(200, &[]));
+    let start = p.run_a.started;
+    p.given_back(VIP, start);
+    let (first, _) = p.cap.advert_of(&p.a, start, SOON);
+    let waited = first - start;
+    let down = down_interval(3, 200, INTERVAL);
+    assert!(
+        waited > down - 5 * MS,
+        "listened for {} ms only before taking over",
+        waited / MS
+    );
+    assert!(waited < down + 500 * MS, "needed {} ms", waited / MS);
+    End::Ok
+}
+
+fn nopreempt(ctx: &Ctx) -> End {
+    let mut p = pair(ctx, &["nopreempt"]);
+    let at = p.run_a.term();
+    p.taken_over(VIP, skew(3, 100, INTERVAL), at);
+    p.run_a.wait_exit(SOON).expect("it ends");
+    p.run_a = ctx.daemon.start(&p.a, &conf(200, &["nopreempt"]));
+    let start = p.run_a.started;
+    sleep_ms(1500);
+    assert!(
+        p.b.has(VIP) && !p.a.has(VIP),
+        "the weaker router keeps the address"
+    );
+    assert!(
+        p.cap.adverts(&p.a, 51, start).is_empty(),
+        "the stronger router stays silent"
+    );
+    // It limits taking the address from a live master, not taking it over from a dead one.
+    p.run_b.kill9();
+    wait_until(
+        SOON,
+        "the stronger router takes over from a dead one",
+        || p.a.has(VIP),
+    );
+    End::Ok
+}
+
+fn preempt_delay(ctx: &Ctx) -> End {
+    let mut p = pair(ctx, &["preempt_delay 1"]);
+    let at = p.run_a.term();
+    p.taken_over(VIP, skew(3, 100, INTERVAL), at);
+    p.run_a.wait_exit(SOON).expect("it ends");
+    p.run_a = ctx.daemon.start(&p.a, &conf(200, &["preempt_delay 1"]));
+    let start = p.run_a.started;
+    p.given_back(VIP, start);
+    let waited = p.cap.advert_of(&p.a, start, SOON).0 - start;
+    assert!(
+        waited >= 1000 * MS,
+        "pre-empted after {} ms already",
+        waited / MS
+    );
+    assert!(
+        waited < 2200 * MS,
+        "pre-empted after {} ms only",
+        waited / MS
+    );
+    End::Ok
+}
+
+/// Three nodes, each the master of one address and the backup of its neighbour's; VRRPv2 with
+/// passwords, one advert a second.
+fn ring(ctx: &Ctx) -> End {
+    let lab = Lab::new();
+    let _cap = Capture::start(&lab);
+    let vips = ["192.168.20.187", "192.168.20.188", "192.168.20.189"];
+    let inst = |vrid: u8, strong: bool| {
+        let n = usize::from(vrid - 191);
+        let pass = ["1111", "2222", "3333"][n];
+        let i = Inst::new(vrid, if strong { 201 } else { 101 }, vips[n])
+            .v2()
+            .pass(pass);
+        if strong { i.master() } else { i }
+    };
+    let globals = |c: Conf| {
+        c.global("vrrp_skip_check_adv_addr")
+            .global("vrrp_garp_interval 0")
+            .global("vrrp_gna_interval 0")
+    };
+    // Node 1 backs up 193, node 2 backs up 191, node 3 backs up 192.
+    let confs = [(191, 193), (192, 191), (193, 192)]
+        .map(|(own, other)| globals(Conf::of(&[inst(own, true), inst(other, false)])));
+    let nodes: Vec<Node> = (1..=3)
+        .map(|i| lab.node(&format!("r{i}"), &[&format!("192.168.20.19{i}/24")]))
+        .collect();
+    let mut running: Vec<Running> = nodes
+        .iter()
+        .zip(&confs)
+        .map(|(n, c)| ctx.daemon.start(n, c))
+        .collect();
+    // holders[i]: which node has address i, if exactly one has.
+    let holders = || {
+        vips.map(|v| {
+            let with: Vec<usize> = (0..3).filter(|i| nodes[*i].has(v)).collect();
+            (with.len() == 1).then(|| with[0])
+        })
+    };
+    let own = [Some(0), Some(1), Some(2)];
+    let limit = Duration::from_secs(8);
+    wait_until(limit, "each node holds exactly its own address", || {
+        holders() == own
+    });
+    for stopped in 0..3 {
+        running[stopped].term();
+        running[stopped].wait_exit(SOON).expect("it ends");
+        let heir = (stopped + 1) % 3;
+        let mut want = own;
+        want[stopped] = Some(heir);
+        wait_until(
+            limit,
+            &format!("node {} inherits from node {}", heir + 1, stopped + 1),
+            || holders() == want,
+        );
+        running[stopped] = ctx.daemon.start(&nodes[stopped], &confs[stopped]);
+        wait_until(limit, "the address goes home", || holders() == own);
+    }
+    End::Ok
+}
+
+/// The adverts that prove the master alive wait in the socket; they must be read before the timer.
+fn frozen_backup(ctx: &Ctx) -> End {
+    let p = pair(ctx, &[]);
+    let since = now();
+    for _ in 0..3 {
+        p.run_b.freeze();
+        sleep_ms(1200);
+        p.run_b.thaw();
+        sleep_ms(300);
+    }
+    p.undisturbed(VIP, INTERVAL, 30 * MS, since);
+    End::Ok
+}
+
+fn frozen_weak(ctx: &Ctx) -> End {
+    let mut p = pair(ctx, &[]);
+    p.run_a.term();
+    p.run_a.wait_exit(SOON).expect("it ends");
+    wait_until(SOON, "the weaker router is master", || p.b.has(VIP));
+    sleep_ms(200);
+    p.run_b.freeze();
+    p.run_a = ctx.daemon.start(&p.a, &conf(200, &[]));
+    wait_until(SOON, "the stronger router is master", || p.a.has(VIP));
+    sleep_ms(1500);
+    let thawed = p.run_b.thaw();
+    wait_until(SOON, "the thawed router gives the address up", || {
+        !p.b.has(VIP)
+    });
+    sleep_ms(1000);
+    let said = p.cap.adverts(&p.b, 51, thawed).len();
+    assert_eq!(
+        said, 0,
+        "the thawed router advertised before it had listened"
+    );
+    End::Ok
+}
+
+fn frozen_strong(ctx: &Ctx) -> End {
+    let p = pair(ctx, &[]);
+    for _ in 0..3 {
+        let at = p.run_a.freeze();
+        p.taken_over(VIP, down_interval(3, 100, INTERVAL), at);
+        sleep_ms(1000);
+        let thawed = p.run_a.thaw();
+        let (first, _) = p.cap.advert_of(&p.a, thawed, SOON);
+        assert!(first - thawed < 150 * MS, "the stronger router hesitates");
+        sleep_ms(400);
+        let last = p.cap.adverts(&p.b, 51, first).last().map_or(first, |l| l.0);
+        assert!(
+            last - first < 20 * MS,
+            "two masters for {} ms",
+            (last - first) / MS
+        );
+        assert!(!p.b.has(VIP), "the weaker router gives the address up");
+    }
+    End::Ok
+}

@@ -1,0 +1,203 @@
+//! The same pair over every transport, and both ways of talking with Debian's keepalived.
+
+use vrrpd_lab::{Conf, Inst, Kind, MS, Ns, down_interval, skew};
+
+use crate::support::{INTERVAL, SOON, VIP, pair_of};
+use crate::{Ctx, End, Test};
+
+pub(crate) const TESTS: &[Test] = &[
+    ("v2_with_password_fails_over_and_back", "", v2_alone),
+    ("v3_over_ipv6_fails_over_and_back", "", v6_alone),
+    ("unicast_pair_fails_over_and_back", "", unicast_alone),
+    (
+        "unicast_over_ipv6_fails_over_and_back",
+        "its hop limit is 64",
+        unicast6_alone,
+    ),
+    ("keepalived_backs_us_up_v2_with_password", "", v2_strong),
+    ("we_back_up_keepalived_v2_with_password", "", v2_weak),
+    ("keepalived_backs_us_up_v3", "", v3_strong),
+    ("we_back_up_keepalived_v3", "", v3_weak),
+    ("keepalived_backs_us_up_v3_over_ipv6", "", v6_strong),
+    ("we_back_up_keepalived_v3_over_ipv6", "", v6_weak),
+    ("keepalived_backs_us_up_unicast", "", unicast_strong),
+    ("we_back_up_keepalived_unicast", "", unicast_weak),
+];
+
+/// A way to talk: configurations of the strong and the weak router, and what to expect of it.
+struct Way {
+    strong: Conf,
+    weak: Conf,
+    vip: &'static str,
+    version: u8,
+    interval: Ns,
+    to: [&'static str; 2],
+}
+
+fn v2() -> Way {
+    let inst = |p| Conf::of(&[Inst::new(7, p, "10.0.0.100/24").v2().pass("s3cr3t")]);
+    let to = ["224.0.0.18"; 2];
+    Way {
+        strong: inst(200),
+        weak: inst(100),
+        vip: VIP,
+        version: 2,
+        interval: 1000 * MS,
+        to,
+    }
+}
+
+fn v3() -> Way {
+    let inst = |p| Conf::of(&[Inst::new(7, p, "10.0.0.100/24").vip("10.0.0.101/24")]);
+    let to = ["224.0.0.18"; 2];
+    Way {
+        strong: inst(200),
+        weak: inst(100),
+        vip: VIP,
+        version: 3,
+        interval: INTERVAL,
+        to,
+    }
+}
+
+fn v6() -> Way {
+    let inst = |p| Conf::of(&[Inst::new(7, p, "fe80::100/64").vip("fd00::100/64")]);
+    let to = ["ff02::12"; 2];
+    Way {
+        strong: inst(200),
+        weak: inst(100),
+        vip: "fd00::100",
+        version: 3,
+        interval: INTERVAL,
+        to,
+    }
+}
+
+fn unicast() -> Way {
+    let inst =
+        |p, own: &str, peer: &str| Conf::of(&[Inst::new(7, p, "10.0.0.100/24").unicast(own, peer)]);
+    let (strong, weak) = (
+        inst(200, "10.0.0.1", "10.0.0.2"),
+        inst(100, "10.0.0.2", "10.0.0.1"),
+    );
+    let to = ["10.0.0.2", "10.0.0.1"];
+    Way {
+        strong,
+        weak,
+        vip: VIP,
+        version: 3,
+        interval: INTERVAL,
+        to,
+    }
+}
+
+fn unicast6() -> Way {
+    let inst =
+        |p, own: &str, peer: &str| Conf::of(&[Inst::new(7, p, "fd00::100/64").unicast(own, peer)]);
+    let (strong, weak) = (
+        inst(200, "fd00::1", "fd00::2"),
+        inst(100, "fd00::2", "fd00::1"),
+    );
+    let to = ["fd00::2", "fd00::1"];
+    Way {
+        strong,
+        weak,
+        vip: "fd00::100",
+        version: 3,
+        interval: INTERVAL,
+        to,
+    }
+}
+
+/// The strong one is killed, the weak one takes over on time; the strong one returns and pre-empts,
+/// then resigns, and the weak one follows within the skew time.
+fn play(w: &Way, strong: &vrrpd_lab::Daemon, weak: &vrrpd_lab::Daemon) -> End {
+    let mut p = pair_of(strong, &w.strong, weak, &w.weak, w.vip);
+    let at = p.run_a.kill9();
+    p.a.cable_out();
+    p.taken_over(w.vip, down_interval(w.version, 100, w.interval), at);
+    p.a.unplug();
+    p.a.plug_in();
+    p.a.addr_add("10.0.0.1/24");
+    p.a.addr_add("fd00::1/64");
+    p.run_a = strong.start(&p.a, &w.strong);
+    p.given_back(w.vip, p.run_a.started);
+    let at = p.run_a.term();
+    p.taken_over(w.vip, skew(w.version, 100, w.interval), at);
+    p.run_a.wait_exit(SOON).expect("it ends");
+
+    for (node, to, priority) in [(&p.a, w.to[0], 200), (&p.b, w.to[1], 100)] {
+        for (_, a) in p.cap.adverts(node, 0, 0) {
+            assert_eq!((a.version, a.kind, a.vrid, a.ttl), (w.version, 1, 7, 255));
+            assert_eq!(a.to.to_string(), to, "destination of {}", node.name);
+            assert!(
+                a.priority == priority || a.priority == 0,
+                "priority {}",
+                a.priority
+            );
+            assert_eq!(Ns::from(a.interval) * 10 * MS, w.interval);
+            assert!(a.checksum_ok, "checksum of {}", node.name);
+        }
+    }
+    if w.vip.contains(':') {
+        let mut nas = 0;
+        for f in p.cap.since(0).iter().filter(|f| f.announces().is_some()) {
+            if let Kind::Na { overrides, .. } = f.kind {
+                assert!(overrides, "an unsolicited advertisement overrides");
+                nas += 1;
+            }
+        }
+        assert!(nas > 0, "neighbour advertisements");
+    }
+    End::Ok
+}
+
+fn v2_alone(c: &Ctx) -> End {
+    play(&v2(), &c.daemon, &c.daemon)
+}
+fn v6_alone(c: &Ctx) -> End {
+    play(&v6(), &c.daemon, &c.daemon)
+}
+fn unicast_alone(c: &Ctx) -> End {
+    play(&unicast(), &c.daemon, &c.daemon)
+}
+fn unicast6_alone(c: &Ctx) -> End {
+    play(&unicast6(), &c.daemon, &c.daemon)
+}
+
+/// With keepalived on one side; skipped if it is not installed.
+fn with_other(c: &Ctx, w: &Way, we_are_strong: bool) -> End {
+    if !c.other.available() {
+        return End::Skip("keepalived is not installed".into());
+    }
+    if we_are_strong {
+        play(w, &c.daemon, &c.other)
+    } else {
+        play(w, &c.other, &c.daemon)
+    }
+}
+
+fn v2_strong(c: &Ctx) -> End {
+    with_other(c, &v2(), true)
+}
+fn v2_weak(c: &Ctx) -> End {
+    with_other(c, &v2(), false)
+}
+fn v3_strong(c: &Ctx) -> End {
+    with_other(c, &v3(), true)
+}
+fn v3_weak(c: &Ctx) -> End {
+    with_other(c, &v3(), false)
+}
+fn v6_strong(c: &Ctx) -> End {
+    with_other(c, &v6(), true)
+}
+fn v6_weak(c: &Ctx) -> End {
+    with_other(c, &v6(), false)
+}
+fn unicast_strong(c: &Ctx) -> End {
+    with_other(c, &unicast(), true)
+}
+fn unicast_weak(c: &Ctx) -> End {
+    with_other(c, &unicast(), false)
+}

@@ -1,0 +1,176 @@
+//! Requests: the same bytes as ip(8)'s, but for the order of attributes, which has no meaning.
+
+use core::net::Ipv4Addr;
+
+use vrrpd::netlink::addr::{self, AddrFlags, Spec};
+use vrrpd::netlink::{Attrs, Batch, link};
+use vrrpd::types::{Cidr, IfIndex};
+
+use crate::hex::golden;
+
+fn cidr(text: &str) -> Cidr {
+    let (addr, prefix) = text.split_once('/').unwrap();
+    Cidr {
+        addr: addr.parse().unwrap(),
+        prefix: prefix.parse().unwrap(),
+    }
+}
+
+fn spec(text: &str) -> Spec<'static> {
+    Spec {
+        index: IfIndex(8),
+        cidr: cidr(text),
+        peer: None,
+        broadcast: None,
+        scope: 0,
+        label: None,
+        preferred_lft: None,
+        valid_lft: None,
+        flags: AddrFlags::NONE,
+        proto: 0,
+    }
+}
+
+/// A request's header and fixed part, and its attributes in order of their types.
+fn sorted(bytes: &[u8]) -> (&[u8], Vec<(u16, &[u8])>) {
+    let (fixed, attrs) = bytes.split_at(16 + 8);
+    let mut attrs: Vec<_> = Attrs::new(attrs)
+        .map(|attr| attr.map(|attr| (attr.kind, attr.value)))
+        .collect::<Result<_, _>>()
+        .unwrap();
+    attrs.sort_unstable();
+    (fixed, attrs)
+}
+
+fn additions() -> Vec<(&'static str, Spec<'static>)> {
+    let plain = spec("192.0.2.100/24");
+    let all = Spec {
+        broadcast: Some(Ipv4Addr::new(192, 0, 2, 255)),
+        scope: 253,
+        label: Some("d0:vip"),
+        preferred_lft: Some(200),
+        valid_lft: Some(300),
+        ..spec("192.0.2.101/32")
+    };
+    let peer = Spec {
+        peer: Some(cidr("192.0.2.6/30")),
+        ..spec("192.0.2.5/32")
+    };
+    let old = Spec {
+        preferred_lft: Some(0),
+        flags: AddrFlags::NODAD,
+        ..spec("2001:db8::5/128")
+    };
+    let flags = Spec {
+        flags: AddrFlags::NODAD
+            .with(AddrFlags::HOME)
+            .with(AddrFlags::MNGTMPADDR)
+            .with(AddrFlags::NOPREFIXROUTE),
+        ..spec("2001:db8::6/64")
+    };
+    let group = Spec {
+        flags: AddrFlags::AUTOJOIN,
+        ..spec("224.0.0.99/32")
+    };
+    vec![
+        ("add-ipv4", plain),
+        ("add-ipv4-all", all),
+        ("add-ipv4-peer", peer),
+        ("add-ipv6", old),
+        ("add-ipv6-flags", flags),
+        ("add-ipv4-autojoin", group),
+    ]
+}
+
+#[test]
+fn addresses_are_added_as_ip_adds_them() {
+    for (name, spec) in additions() {
+        let mut batch = Batch::new(1);
+        assert_eq!(addr::add(&mut batch, &spec), 1);
+        let wanted = golden(&format!("netlink/{name}"));
+        assert_eq!(sorted(batch.bytes()), sorted(&wanted), "{name}");
+    }
+}
+
+#[test]
+fn our_mark_is_the_only_difference() {
+    for (name, spec) in additions() {
+        let mut batch = Batch::new(1);
+        addr::add(&mut batch, &Spec { proto: 18, ..spec });
+        let mut wanted = golden(&format!("netlink/{name}"));
+        wanted.extend([5, 0, 11, 0, 18, 0, 0, 0]);
+        wanted[0] += 8;
+        assert_eq!(sorted(batch.bytes()), sorted(&wanted), "{name}");
+    }
+}
+
+#[test]
+fn addresses_are_deleted_as_ip_deletes_them_whatever_their_properties() {
+    for (name, at) in [("del-ipv4", 0), ("del-ipv4-peer", 2), ("del-ipv6", 3)] {
+        let (_, plain) = additions()[at];
+        let decorated = Spec {
+            label: Some("d0:vip"),
+            scope: 253,
+            proto: 18,
+            flags: AddrFlags::NOPREFIXROUTE,
+            valid_lft: Some(60),
+            ..plain
+        };
+        for spec in [plain, decorated] {
+            let mut batch = Batch::new(1);
+            addr::delete(&mut batch, &spec);
+            assert_eq!(batch.bytes(), golden(&format!("netlink/{name}")), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_lifetime_is_never_shorter_than_the_preferred_one_left_open() {
+    let mut batch = Batch::new(1);
+    let valid_lft = Some(60);
+    addr::add(
+        &mut batch,
+        &Spec {
+            valid_lft,
+            ..spec("192.0.2.1/32")
+        },
+    );
+    let (_, attrs) = sorted(batch.bytes());
+    let mut wanted = [0; 16];
+    wanted[0] = 60;
+    wanted[4] = 60;
+    assert!(attrs.contains(&(6, &wanted)), "{attrs:?}");
+}
+
+#[test]
+fn a_burst_is_one_row_of_messages_numbered_in_order() {
+    let mut batch = Batch::new(1);
+    let mut wanted = Vec::new();
+    for (seq, (name, spec)) in (1..).zip(
+        additions()
+            .into_iter()
+            .take(4)
+            .filter(|(n, _)| *n != "add-ipv4-all"),
+    ) {
+        assert_eq!(addr::add(&mut batch, &spec), seq, "{name}");
+        let mut message = golden(&format!("netlink/{name}"));
+        message[8..12].copy_from_slice(&seq.to_le_bytes());
+        wanted.extend(message);
+    }
+    assert_eq!(batch.count(), 3);
+    assert_eq!(batch.bytes(), wanted);
+}
+
+#[test]
+fn dumps_ask_for_everything_but_counters() {
+    let mut batch = Batch::new(9);
+    assert_eq!(link::dump(&mut batch), 9);
+    assert_eq!(addr::dump(&mut batch), 10);
+    let mut wanted = Vec::new();
+    wanted.extend([40, 0, 0, 0, 18, 0, 1, 3, 9, 0, 0, 0, 0, 0, 0, 0]);
+    wanted.extend([0; 16]);
+    wanted.extend([8, 0, 29, 0, 8, 0, 0, 0]);
+    wanted.extend([24, 0, 0, 0, 22, 0, 1, 3, 10, 0, 0, 0, 0, 0, 0, 0]);
+    wanted.extend([0; 8]);
+    assert_eq!(batch.bytes(), wanted);
+}

@@ -1,0 +1,199 @@
+//! A simulated router: the instance, and around it what `engine` and the kernel do for it.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use vrrpd::types::{Instant, Priority};
+use vrrpd::vrrp::garp::Schedule;
+use vrrpd::vrrp::{Action, Actions, Event, Instance, Params, Reason, StateKind};
+
+/// A datagram on the segment, or in a socket's queue.
+#[derive(Clone, Debug)]
+pub struct Packet {
+    pub src: IpAddr,
+    pub dst: IpAddr,
+    pub ttl: u8,
+    pub bytes: Vec<u8>,
+    /// Sent by one of the routers, not made up by an attacker.
+    pub genuine: bool,
+}
+
+/// Datagrams a socket holds while nobody reads; more are lost, the newest first.
+pub const SOCKET_QUEUE: usize = 64;
+
+/// Whether the process runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Power {
+    /// Crashed or not yet started.
+    Off,
+    Running,
+    /// Stopped (SIGSTOP): the kernel goes on queuing.
+    Frozen,
+    /// The whole machine is suspended: packets pass it by.
+    Suspended,
+}
+
+#[derive(Debug)]
+pub struct Node {
+    pub name: &'static str,
+    pub addr: IpAddr,
+    pub params: Params,
+    pub garp: vrrpd::vrrp::garp::Params,
+    pub hold: Duration,
+    pub power: Power,
+    pub link_up: bool,
+    /// Priority after tracking.
+    pub priority: Priority,
+    pub machine: Instance,
+    pub schedule: Schedule,
+    pub installed: bool,
+    /// How late this node's timers are served.
+    pub late: Duration,
+    pub rx: VecDeque<Packet>,
+    /// What happened to the router while its process could not look.
+    pub missed: Vec<Change>,
+    pub stopped_at: Instant,
+    /// When it began waiting with the startup hold.
+    pub started_at: Instant,
+}
+
+/// Something `engine` tells the instance.
+#[derive(Clone, Copy, Debug)]
+pub enum Change {
+    /// The link or the address; the news is in the router.
+    Readiness,
+    Priority(Priority),
+}
+
+impl Node {
+    pub fn new(
+        name: &'static str,
+        addr: IpAddr,
+        params: Params,
+        garp: vrrpd::vrrp::garp::Params,
+        hold: Duration,
+    ) -> Self {
+        Node {
+            name,
+            addr,
+            garp,
+            hold,
+            power: Power::Off,
+            link_up: true,
+            priority: params.priority,
+            machine: Instance::new(params.clone()),
+            schedule: Schedule::new(garp, params.addresses.len()),
+            params,
+            installed: false,
+            late: Duration::ZERO,
+            rx: VecDeque::new(),
+            missed: Vec::new(),
+            stopped_at: Instant::ZERO,
+            started_at: Instant::ZERO,
+        }
+    }
+
+    pub fn state(&self) -> StateKind {
+        self.machine.state()
+    }
+
+    pub fn running(&self) -> bool {
+        self.power == Power::Running
+    }
+
+    /// Running, with all it needs, and started: a router others may rely on.
+    pub fn ready(&self) -> bool {
+        self.running() && matches!(self.state(), StateKind::Backup | StateKind::Master)
+    }
+
+    pub fn is_master(&self) -> bool {
+        self.state() == StateKind::Master
+    }
+
+    /// When the process wakes for a timer of its own.
+    pub fn wakes_at(&self) -> Option<Instant> {
+        if !self.running() {
+            return None;
+        }
+        let machine = self.machine.next_deadline().map(|at| at.after(self.late));
+        [machine, self.schedule.next_deadline()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// A new process: nothing remembered, addresses of the former one cleaned up.
+    pub fn boot(&mut self, now: Instant) {
+        self.power = Power::Running;
+        self.machine = Instance::new(self.params.clone());
+        self.schedule = Schedule::new(self.garp, self.params.addresses.len());
+        self.installed = false;
+        self.rx.clear();
+        self.missed.clear();
+        self.started_at = now;
+    }
+
+    /// The process is gone.
+    pub fn crash(&mut self) {
+        self.power = Power::Off;
+        self.installed = false;
+        self.rx.clear();
+        self.missed.clear();
+    }
+
+    /// Hands an event to the machine and checks what holds for every single event.
+    pub fn handle(&mut self, now: Instant, event: Event<'_>) -> Actions {
+        let mut out = Actions::new();
+        let timer = matches!(event, Event::Timer);
+        self.machine.handle(now, event, &mut out);
+        let name = self.name;
+        assert!(out.len() <= 8, "{name}: too many actions: {out:?}");
+        if timer {
+            let next = self.machine.next_deadline();
+            assert!(
+                next.is_none_or(|at| at > now),
+                "{name}: the same deadline again"
+            );
+        }
+        for action in &out {
+            self.carry_out(now, *action);
+        }
+        assert_eq!(
+            self.installed,
+            self.is_master(),
+            "{name}: addresses without mastership, or mastership without: {out:?}"
+        );
+        out
+    }
+
+    fn carry_out(&mut self, now: Instant, action: Action) {
+        let name = self.name;
+        match action {
+            Action::Install => {
+                assert!(!self.installed, "{name}: installed twice");
+                self.installed = true;
+            }
+            Action::Withdraw => {
+                assert!(self.installed, "{name}: withdrawn twice");
+                self.installed = false;
+            }
+            Action::Announce(burst) => {
+                assert!(self.installed, "{name}: announced before installed");
+                self.schedule.start(now, burst);
+            }
+            Action::Silence => self.schedule.stop(),
+            Action::Transition { from, to, .. } => assert_ne!(from, to, "{name}"),
+            Action::SendAdvert(_) | Action::Notice(_) => {}
+        }
+    }
+
+    /// What the link watcher says at the moment.
+    pub fn readiness(&self) -> Event<'static> {
+        if self.link_up {
+            Event::Ready { source: self.addr }
+        } else {
+            Event::Fault(Reason::InterfaceDown)
+        }
+    }
+}

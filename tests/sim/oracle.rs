@@ -1,0 +1,238 @@
+//! What must hold on a segment, stated without looking into the machines.
+//!
+//! A *disturbance* is a lost packet, a freeze, thaw, crash, start, stop, partition, link, address or
+//! priority change. Forged packets, delays, duplicates and lateness are none: they may change nothing.
+//! `D` is the longest delay of a packet plus the lateness of timers, `I` the longest interval of
+//! any router, `down(i)` = `down_timer_adverts`·I + skew(i) the longest down interval of router i.
+//! All bounds count from the later of the last disturbance and the beginning of the condition.
+//!
+//! 1. **Two masters** in one part for at most I + 2·D: the stronger sends within its own interval,
+//!    and the weaker yields to the first advert that arrives. Two owners: the one to give way
+//!    waits a down interval after it first heard of the other, which it may have to begin anew
+//!    once (the wait in progress was spoilt by losses), plus an interval before and after.
+//! 2. **No master** although a router is ready for at most min over i of hold(i) + down(i) + 2·D:
+//!    every ready router's timer was last armed before the master was gone and D after at most.
+//! 3. **The wrong master**: a ready router i of higher priority that pre-empts must take over
+//!    within hold(i) + preempt_delay(i) + I + down(i) + 2·D.
+//! 4. **Restlessness**: after all that may take (`settle`), nothing changes any more.
+//! 5. An advert of a stronger router makes a master yield at once (`must_yield`).
+
+use std::time::Duration;
+
+use vrrpd::types::{Instant, Priority, Version};
+use vrrpd::vrrp::Received;
+
+use crate::node::Node;
+use crate::segment::Segment;
+
+/// Routers by number.
+type List = heapless::Vec<usize, 5>;
+
+/// A condition of one part, and since when.
+type Since = Option<Instant>;
+
+#[derive(Clone, Debug, Default)]
+struct Part {
+    two: Since,
+    none: Since,
+    /// Master and the stronger router that lets it.
+    wrong: Option<(usize, usize, Instant)>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Oracle {
+    disturbed_at: Instant,
+    parts: [Part; 2],
+    /// Longest time two masters were in one part after a disturbance had ended.
+    pub longest_two: Duration,
+}
+
+impl Oracle {
+    pub fn new(origin: Instant) -> Self {
+        Oracle {
+            disturbed_at: origin,
+            parts: Default::default(),
+            longest_two: Duration::ZERO,
+        }
+    }
+
+    pub fn disturbed(&mut self, now: Instant) {
+        self.disturbed_at = now;
+    }
+
+    /// A router has changed its state.
+    pub fn changed(segment: &Segment, who: &str) {
+        let late = segment.now.since(segment.oracle.disturbed_at);
+        let settle = Self::settle(segment);
+        assert!(
+            late <= settle,
+            "{who} changed state {late:?} after the last disturbance"
+        );
+    }
+
+    /// Whether a master must yield to this advert of a genuine router, by RFC 9568 §6.4.3 alone.
+    pub fn must_yield(&self, node: &Node, received: &Received<'_>) -> bool {
+        let (ours, theirs) = (node.machine.effective_priority(), received.advert.priority);
+        let owners = ours.is_owner() && theirs.is_owner();
+        let ignores = node.params.owner_ignore_adverts && node.params.priority.is_owner();
+        let (from, source) = (
+            Some(octets(received.from)),
+            node.machine.source().map(octets),
+        );
+        let stronger = theirs > ours || (theirs == ours && from > source);
+        node.is_master() && stronger && !owners && !ignores && from != source
+    }
+
+    /// `down_timer_adverts`·I + skew, in exact nanoseconds, by a formula of our own: router `i`
+    /// waiting for `master`'s interval.
+    pub fn down_interval(&self, segment: &Segment, i: usize, master: usize) -> Duration {
+        let params = &segment.nodes[i].params;
+        let centis = u64::from(segment.nodes[master].params.advert_int.0);
+        let steps = 256 - u64::from(segment.nodes[i].machine.effective_priority().0);
+        let unit = match params.version {
+            Version::V2 => 100,
+            Version::V3 => centis,
+        };
+        let nanos = u64::from(params.down_timer_adverts) * centis * 10_000_000
+            + steps * unit * 10_000_000 / 256;
+        Duration::from_nanos(nanos)
+    }
+
+    /// The same for the slowest master there might have been.
+    fn longest_down(segment: &Segment, i: usize) -> Duration {
+        (0..segment.nodes.len())
+            .map(|master| segment.oracle.down_interval(segment, i, master))
+            .max()
+            .unwrap_or_default()
+    }
+
+    /// Checks the conditions that held from the last event up to `segment.now`, then looks anew.
+    pub fn check(segment: &mut Segment) {
+        let mut oracle = segment.oracle.clone();
+        for part in 0..oracle.parts.len() {
+            oracle.check_part(segment, part);
+        }
+        segment.oracle = oracle;
+    }
+
+    fn check_part(&mut self, segment: &Segment, part: usize) {
+        let here = |i: &usize| {
+            usize::from(segment.parts[*i]) == part
+                && segment.nodes[*i].link_up
+                && segment.nodes[*i].ready()
+        };
+        let ready: List = (0..segment.nodes.len()).filter(here).collect();
+        let master = |i: &usize| segment.nodes[*i].is_master();
+        let masters: List = ready.iter().copied().filter(master).collect();
+        self.check_two(segment, part, &ready, masters.len() > 1);
+        self.check_none(segment, part, &ready, masters.is_empty());
+        let wrong = match masters[..] {
+            [master] => Self::stronger(segment, &ready, master).map(|i| (master, i)),
+            _ => None,
+        };
+        self.check_wrong(segment, part, wrong);
+    }
+
+    fn check_two(&mut self, segment: &Segment, part: usize, ready: &[usize], two: bool) {
+        let now = segment.now;
+        let state = &mut self.parts[part];
+        state.two = two.then(|| state.two.unwrap_or(now));
+        let Some(since) = state.two else {
+            return;
+        };
+        let lasted = now.since(since.max(self.disturbed_at));
+        let bound = Self::two_masters_bound(segment, ready) + Self::slack(segment);
+        self.longest_two = self.longest_two.max(lasted);
+        assert!(lasted <= bound, "two masters for {lasted:?} > {bound:?}");
+    }
+
+    fn check_none(&mut self, segment: &Segment, part: usize, ready: &[usize], none: bool) {
+        let now = segment.now;
+        let state = &mut self.parts[part];
+        state.none = (none && !ready.is_empty()).then(|| state.none.unwrap_or(now));
+        let Some(since) = state.none else {
+            return;
+        };
+        let begin = since.max(self.disturbed_at);
+        let lasted = now.since(begin);
+        let wait =
+            |i: &usize| hold_left(&segment.nodes[*i], begin) + Self::longest_down(segment, *i);
+        let bound = ready.iter().map(wait).min().unwrap_or_default() + Self::slack(segment);
+        assert!(lasted <= bound, "no master for {lasted:?} > {bound:?}");
+    }
+
+    /// `wrong`: the only master, and the stronger router that lets it.
+    fn check_wrong(&mut self, segment: &Segment, part: usize, wrong: Option<(usize, usize)>) {
+        let now = segment.now;
+        let state = &mut self.parts[part];
+        state.wrong = wrong.map(|(master, i)| match state.wrong {
+            Some((m, j, since)) if (m, j) == (master, i) => (m, j, since),
+            _ => (master, i, now),
+        });
+        let Some((_, i, since)) = state.wrong else {
+            return;
+        };
+        let begin = since.max(self.disturbed_at);
+        let (lasted, node) = (now.since(begin), &segment.nodes[i]);
+        let bound = hold_left(node, begin)
+            + node.params.preempt_delay
+            + Self::longest_interval(segment)
+            + Self::longest_down(segment, i)
+            + Self::slack(segment);
+        let name = node.name;
+        assert!(lasted <= bound, "{name} waits for {lasted:?} > {bound:?}");
+    }
+
+    /// The strongest ready router that ought to pre-empt `master`.
+    fn stronger(segment: &Segment, ready: &[usize], master: usize) -> Option<usize> {
+        let priority = |i: usize| segment.nodes[i].machine.effective_priority();
+        ready
+            .iter()
+            .copied()
+            .filter(|i| priority(*i) > priority(master) && !segment.nodes[*i].params.nopreempt)
+            .max_by_key(|i| priority(*i))
+    }
+
+    /// Delay and lateness, twice.
+    fn slack(segment: &Segment) -> Duration {
+        (segment.faults.delay.1 + segment.faults.late) * 2
+    }
+
+    fn longest_interval(segment: &Segment) -> Duration {
+        let interval = |node: &Node| node.params.advert_int.duration();
+        segment.nodes.iter().map(interval).max().unwrap_or_default()
+    }
+
+    fn two_masters_bound(segment: &Segment, ready: &[usize]) -> Duration {
+        let interval = Self::longest_interval(segment);
+        let owner = |i: &&usize| segment.nodes[**i].params.priority == Priority::OWNER;
+        if ready.iter().filter(owner).count() < 2 {
+            return interval;
+        }
+        let patience = ready.iter().map(|i| Self::longest_down(segment, *i)).max();
+        patience.unwrap_or_default() * 2 + interval * 2
+    }
+
+    /// When everything must have come to rest: all holds and delays are over, the right one has
+    /// taken over, owners have sorted themselves out.
+    pub fn settle(segment: &Segment) -> Duration {
+        let nodes = 0..segment.nodes.len();
+        let holds = segment.nodes.iter().map(|n| n.hold).max();
+        let delays: Duration = segment.nodes.iter().map(|n| n.params.preempt_delay).sum();
+        let down = nodes.map(|i| Self::longest_down(segment, i)).max();
+        holds.unwrap_or_default() + delays + down.unwrap_or_default() * 4 + Self::slack(segment)
+    }
+}
+
+/// What is left of the startup hold at `at`.
+fn hold_left(node: &Node, at: Instant) -> Duration {
+    node.started_at.after(node.hold).since(at)
+}
+
+/// An address as a number, by its bytes.
+fn octets(addr: std::net::IpAddr) -> u128 {
+    match addr {
+        std::net::IpAddr::V4(v4) => u128::from(u32::from_be_bytes(v4.octets())),
+        std::net::IpAddr::V6(v6) => u128::from_be_bytes(v6.octets()),
+    }
+}

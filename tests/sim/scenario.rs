@@ -1,0 +1,127 @@
+//! Told stories: a small network, a few operations, and the transcript kept under
+//! `tests/golden/scenario`. `UPDATE_GOLDEN=1 cargo test --test sim` writes them anew.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use vrrpd::types::{Centis, Family, Priority, Version, Vrid};
+use vrrpd::vrrp::{Params, garp};
+use vrrpd::wire::vrrp::Auth;
+
+use crate::chaos::{NAMES, vips};
+use crate::node::Node;
+use crate::segment::{Op, Segment};
+
+/// A network of v2 routers r1, r2 … at 10.0.0.1, 10.0.0.2 … with these priorities, all started at 0.
+pub fn network(priorities: &[u8]) -> Story {
+    let mut story = Story {
+        segment: Segment::new(1),
+    };
+    for (i, priority) in priorities.iter().enumerate() {
+        story.segment.add(router(i, *priority));
+        story.segment.plan(Duration::ZERO, Op::Start(i));
+    }
+    story
+}
+
+fn router(i: usize, priority: u8) -> Node {
+    let params = Params {
+        vrid: Vrid::new(51).unwrap(),
+        family: Family::V4,
+        version: Version::V2,
+        priority: Priority(priority),
+        initial_master: false,
+        advert_int: Centis::SECOND,
+        nopreempt: false,
+        preempt_delay: Duration::ZERO,
+        down_timer_adverts: 3,
+        auth: Auth::None,
+        multicast: true,
+        lower_prio_no_advert: false,
+        higher_prio_send_advert: false,
+        owner_ignore_adverts: false,
+        skip_check_adv_addr: false,
+        timer_expired_backup: None,
+        addresses: vips(Family::V4),
+        check_source: false,
+        peers: Vec::new(),
+    };
+    let garp = garp::Params {
+        repeat: 5,
+        delay: Duration::from_secs(5),
+        refresh: Duration::ZERO,
+        refresh_repeat: 1,
+        lower_prio_repeat: 5,
+        lower_prio_delay: Duration::from_secs(5),
+        gap: Duration::ZERO,
+    };
+    let addr = IpAddr::from([10, 0, 0, u8::try_from(i + 1).unwrap()]);
+    Node::new(NAMES[i], addr, params, garp, Duration::ZERO)
+}
+
+/// A network whose history is being told. Routers are 1, 2 …; times are milliseconds.
+pub struct Story {
+    pub segment: Segment,
+}
+
+impl Story {
+    /// Changes the configuration of all routers.
+    pub fn all(mut self, change: impl Fn(&mut Params)) -> Self {
+        for node in &mut self.segment.nodes {
+            let mut params = node.params.clone();
+            change(&mut params);
+            *node = Node::new(node.name, node.addr, params, node.garp, node.hold);
+        }
+        self
+    }
+
+    /// Changes the configuration of router `n`.
+    pub fn only(mut self, n: usize, change: impl Fn(&mut Params)) -> Self {
+        let node = &mut self.segment.nodes[n - 1];
+        let mut params = node.params.clone();
+        change(&mut params);
+        *node = Node::new(node.name, node.addr, params, node.garp, node.hold);
+        self
+    }
+
+    /// `vrrp_startup_delay` everywhere.
+    pub fn hold(mut self, millis: u64) -> Self {
+        for node in &mut self.segment.nodes {
+            node.hold = Duration::from_millis(millis);
+        }
+        self
+    }
+
+    /// Routers are numbered from 1 here too.
+    pub fn at(mut self, millis: u64, op: fn(usize) -> Op, n: usize) -> Self {
+        self.segment.plan(Duration::from_millis(millis), op(n - 1));
+        self
+    }
+
+    pub fn partition(mut self, millis: u64, parts: &[u8]) -> Self {
+        let op = Op::Partition(parts.to_vec());
+        self.segment.plan(Duration::from_millis(millis), op);
+        self
+    }
+
+    /// Runs to the end and compares the transcript with the golden one.
+    pub fn golden(mut self, millis: u64, name: &str, what: &str) -> Segment {
+        self.segment.run_until(Duration::from_millis(millis));
+        let text = format!("# {what}\n{}\n", self.segment.transcript.join("\n"));
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/golden/scenario")
+            .join(format!("{name}.txt"));
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(&path, &text).expect("golden directory is writable");
+        }
+        let golden = std::fs::read_to_string(&path).unwrap_or_default();
+        assert_eq!(
+            text,
+            golden,
+            "{} differs; UPDATE_GOLDEN=1 rewrites it",
+            path.display()
+        );
+        self.segment
+    }
+}

@@ -1,0 +1,513 @@
+//! A network segment in virtual time: routers, the wire between them, and what can go wrong.
+//!
+//! Everything is driven by one queue of packets and operations plus the routers' own deadlines;
+//! `step` jumps to the earliest. Packets are real bytes, emitted and parsed by `wire::vrrp`.
+//! Sockets come before timers, as in the poll loop: what is to be delivered at a moment is
+//! delivered before any timer of that moment, and a thawed router reads its socket first.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use vrrpd::types::{Family, Instant, Priority, Version};
+use vrrpd::vrrp::{Action, Event, Notice, Received, StateKind};
+use vrrpd::wire::Pseudo;
+use vrrpd::wire::vrrp::{self, AdvertOut, ChecksumForm};
+
+use crate::node::{Change, Node, Packet, Power, SOCKET_QUEUE};
+use crate::oracle::Oracle;
+use crate::rng::Rng;
+
+/// What the wire does to packets.
+#[derive(Clone, Copy, Debug)]
+pub struct Faults {
+    /// Lost, of a thousand.
+    pub loss: u16,
+    /// Delivered twice, of a thousand.
+    pub dup: u16,
+    /// Each copy takes its own time between these, so packets overtake each other.
+    pub delay: (Duration, Duration),
+    /// Timers are served up to this much late.
+    pub late: Duration,
+}
+
+impl Faults {
+    /// A good wire: 200 µs, nothing lost, nobody late.
+    pub const NONE: Faults = Faults {
+        loss: 0,
+        dup: 0,
+        delay: (Duration::from_micros(200), Duration::from_micros(200)),
+        late: Duration::ZERO,
+    };
+}
+
+/// Something done to the segment or a router.
+#[derive(Clone, Debug)]
+pub enum Op {
+    Start(usize),
+    /// TERM.
+    Stop(usize),
+    /// KILL, or power loss.
+    Crash(usize),
+    Freeze(usize),
+    Suspend(usize),
+    Thaw(usize),
+    Link(usize, bool),
+    Priority(usize, u8),
+    Address(usize, IpAddr),
+    /// Which part of the segment each router is in.
+    Partition(Vec<u8>),
+    Faults(Faults),
+    /// A made-up packet for one router; without a source address, from the router's own.
+    Forge(usize, Packet),
+}
+
+#[derive(Debug)]
+enum Due {
+    Op(Op),
+    Packet { to: usize, part: u8, packet: Packet },
+}
+
+/// Queue entry: operations before packets of the same moment, else in order of creation.
+#[derive(Debug)]
+struct Entry {
+    key: (Instant, bool, u64),
+    due: Due,
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+impl Eq for Entry {}
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.key.cmp(&other.key)
+    }
+}
+
+#[derive(Debug)]
+pub struct Segment {
+    pub nodes: Vec<Node>,
+    pub parts: Vec<u8>,
+    pub now: Instant,
+    pub faults: Faults,
+    pub transcript: Vec<String>,
+    /// Also write down each advert and each notice.
+    pub verbose: bool,
+    /// Adverts put on the wire.
+    pub sent: u64,
+    pub oracle: Oracle,
+    rng: Rng,
+    queue: BinaryHeap<Reverse<Entry>>,
+    serial: u64,
+}
+
+/// Not zero, not round: nobody may rely on the clock's origin.
+const ORIGIN: Instant = Instant::from_nanos(86_400_123_456_789);
+
+impl Segment {
+    pub fn new(seed: u64) -> Self {
+        Segment {
+            nodes: Vec::new(),
+            parts: Vec::new(),
+            now: ORIGIN,
+            faults: Faults::NONE,
+            transcript: Vec::new(),
+            verbose: false,
+            sent: 0,
+            oracle: Oracle::new(ORIGIN),
+            rng: Rng::new(seed),
+            queue: BinaryHeap::new(),
+            serial: 0,
+        }
+    }
+
+    pub fn add(&mut self, node: Node) -> usize {
+        self.nodes.push(node);
+        self.parts.push(0);
+        self.nodes.len() - 1
+    }
+
+    /// Plans an operation `at` after the beginning.
+    pub fn plan(&mut self, at: Duration, op: Op) {
+        self.enqueue(ORIGIN.after(at), Due::Op(op));
+    }
+
+    pub fn elapsed(&self) -> Duration {
+        self.now.since(ORIGIN)
+    }
+
+    fn enqueue(&mut self, at: Instant, due: Due) {
+        self.serial += 1;
+        let packet = matches!(due, Due::Packet { .. });
+        let key = (at, packet, self.serial);
+        self.queue.push(Reverse(Entry { key, due }));
+    }
+
+    /// Runs until `end` after the beginning.
+    pub fn run_until(&mut self, end: Duration) {
+        let end = ORIGIN.after(end);
+        // Far above what any run needs: a livelock must end as a failure.
+        for _ in 0..20_000_000 {
+            if !self.step(end) {
+                return;
+            }
+        }
+        panic!("no end of events at {:?}", self.elapsed());
+    }
+
+    /// Jumps to the next event, unless that is after `end`; then to `end`, and returns false.
+    fn step(&mut self, end: Instant) -> bool {
+        let queued = self.queue.peek().map(|Reverse(entry)| entry.key.0);
+        let timer = (0..self.nodes.len())
+            .filter_map(|i| Some((self.nodes[i].wakes_at()?, i)))
+            .min();
+        let next = queued.into_iter().chain(timer.map(|(at, _)| at)).min();
+        let Some(next) = next.filter(|at| *at <= end) else {
+            self.now = end;
+            Oracle::check(self);
+            return false;
+        };
+        self.now = self.now.max(next);
+        Oracle::check(self);
+        match timer {
+            Some((at, node)) if queued.is_none_or(|queued| at < queued) => self.wake(node),
+            _ => {
+                if let Some(Reverse(entry)) = self.queue.pop() {
+                    match entry.due {
+                        Due::Op(op) => self.operate(op),
+                        Due::Packet { to, part, packet } => self.arrive(to, part, packet),
+                    }
+                }
+            }
+        }
+        true
+    }
+
+    /// A router's timers: the machine's, then its frames to the neighbors.
+    fn wake(&mut self, node: usize) {
+        let due = self.nodes[node].machine.next_deadline();
+        if due.is_some_and(|at| at.after(self.nodes[node].late) <= self.now) {
+            self.event(node, Event::Timer);
+            self.nodes[node].late = self.rng.span(Duration::ZERO, self.faults.late);
+        }
+        let router = &mut self.nodes[node];
+        while router.schedule.next(self.now).is_some() {
+            assert!(router.installed, "{}: announced as backup", router.name);
+        }
+    }
+
+    // ---- operations ----
+
+    fn operate(&mut self, op: Op) {
+        if !matches!(op, Op::Forge(..)) {
+            self.oracle.disturbed(self.now);
+        }
+        match op {
+            Op::Start(i) => self.start(i),
+            Op::Stop(i) if self.nodes[i].running() => {
+                self.say(i, "is stopped");
+                self.event(i, Event::Stop);
+                self.nodes[i].crash();
+            }
+            Op::Stop(_) => {}
+            Op::Crash(i) => {
+                self.say(i, "crashes");
+                self.nodes[i].crash();
+            }
+            Op::Freeze(i) => self.halt(i, Power::Frozen, "freezes"),
+            Op::Suspend(i) => self.halt(i, Power::Suspended, "is suspended"),
+            Op::Thaw(i) => self.thaw(i),
+            Op::Link(i, up) => {
+                self.say(i, if up { "link up" } else { "link down" });
+                self.nodes[i].link_up = up;
+                self.change(i, Change::Readiness);
+            }
+            Op::Priority(i, priority) => {
+                self.say(i, &format!("priority {priority}"));
+                self.nodes[i].priority = Priority(priority);
+                self.change(i, Change::Priority(Priority(priority)));
+            }
+            Op::Address(i, addr) => {
+                self.say(i, &format!("address {addr}"));
+                self.nodes[i].addr = addr;
+                self.change(i, Change::Readiness);
+            }
+            Op::Partition(parts) => {
+                let text: Vec<String> = parts.iter().map(u8::to_string).collect();
+                self.line(format_args!("parts {}", text.join(" ")));
+                self.parts = parts;
+            }
+            Op::Faults(faults) => {
+                self.line(format_args!(
+                    "loss {}/1000 dup {}/1000",
+                    faults.loss, faults.dup
+                ));
+                self.faults = faults;
+            }
+            Op::Forge(i, mut packet) => {
+                let part = self.parts[i];
+                if packet.src.is_unspecified() {
+                    packet.src = self.nodes[i].machine.source().unwrap_or(packet.src);
+                }
+                self.arrive(i, part, packet);
+            }
+        }
+    }
+
+    fn start(&mut self, i: usize) {
+        self.say(i, "starts");
+        let (now, hold) = (self.now, self.nodes[i].hold);
+        self.nodes[i].boot(now);
+        self.event(i, self.nodes[i].readiness());
+        self.event(i, Event::Priority(self.nodes[i].priority));
+        self.event(i, Event::Start { hold });
+    }
+
+    fn halt(&mut self, i: usize, power: Power, word: &str) {
+        if self.nodes[i].running() {
+            self.say(i, word);
+            self.nodes[i].power = power;
+            self.nodes[i].stopped_at = self.now;
+        }
+    }
+
+    /// Sockets, then what else happened, then timers.
+    fn thaw(&mut self, i: usize) {
+        if !matches!(self.nodes[i].power, Power::Frozen | Power::Suspended) {
+            return;
+        }
+        self.say(i, "goes on");
+        self.nodes[i].power = Power::Running;
+        self.nodes[i].late = Duration::ZERO;
+        let away = self.now.since(self.nodes[i].stopped_at);
+        let overslept = self.nodes[i].is_master() && away > self.oracle.down_interval(self, i, i);
+        let before = self.sent;
+        while let Some(packet) = self.nodes[i].rx.pop_front() {
+            self.receive(i, &packet);
+        }
+        if overslept {
+            assert_eq!(self.sent, before, "a word before the sockets were empty");
+        }
+        for change in std::mem::take(&mut self.nodes[i].missed) {
+            self.change(i, change);
+        }
+        if self.nodes[i].wakes_at().is_some_and(|at| at <= self.now) {
+            self.wake(i);
+        }
+    }
+
+    fn change(&mut self, i: usize, change: Change) {
+        match self.nodes[i].power {
+            Power::Off => {}
+            Power::Frozen | Power::Suspended => self.nodes[i].missed.push(change),
+            Power::Running => match change {
+                Change::Readiness => self.event(i, self.nodes[i].readiness()),
+                Change::Priority(priority) => self.event(i, Event::Priority(priority)),
+            },
+        }
+    }
+
+    // ---- packets ----
+
+    fn arrive(&mut self, to: usize, part: u8, packet: Packet) {
+        let node = &mut self.nodes[to];
+        if self.parts[to] != part || !node.link_up {
+            return;
+        }
+        match node.power {
+            Power::Running => self.receive(to, &packet),
+            Power::Frozen if node.rx.len() < SOCKET_QUEUE => node.rx.push_back(packet),
+            Power::Off | Power::Frozen | Power::Suspended => {}
+        }
+    }
+
+    fn receive(&mut self, to: usize, packet: &Packet) {
+        let (src, dst) = (packet.src, packet.dst);
+        let parsed = vrrp::parse(&packet.bytes, &Pseudo { src, dst });
+        assert!(parsed.is_ok() || !packet.genuine, "own codec: {parsed:?}");
+        let Ok(parsed) = parsed else {
+            return;
+        };
+        if parsed.advert.vrid != self.nodes[to].params.vrid {
+            return;
+        }
+        let received = Received {
+            from: src,
+            multicast: dst.is_multicast(),
+            ttl: packet.ttl,
+            advert: parsed.advert,
+        };
+        let before = self.nodes[to].machine.next_deadline();
+        let must_yield = packet.genuine && self.oracle.must_yield(&self.nodes[to], &received);
+        let actions = self.event_actions(to, Event::Advert(&received));
+        let node = &self.nodes[to];
+        if must_yield {
+            assert_eq!(
+                node.state(),
+                StateKind::Backup,
+                "{} did not yield",
+                node.name
+            );
+        }
+        if !packet.genuine {
+            assert_eq!(node.machine.next_deadline(), before, "forged: {packet:?}");
+            let notices = |a: &Action| matches!(a, Action::Notice(_));
+            assert!(actions.iter().all(notices), "forged: {packet:?}");
+        }
+    }
+
+    fn broadcast(&mut self, from: usize, priority: Priority) {
+        let node = &self.nodes[from];
+        if !node.link_up {
+            return;
+        }
+        self.sent += 1;
+        let unicast: Vec<IpAddr> = node.params.peers.iter().map(|peer| peer.addr).collect();
+        for to in 0..self.nodes.len() {
+            let addr = self.nodes[to].addr;
+            let node = &self.nodes[from];
+            if to == from || (!node.params.multicast && !unicast.contains(&addr)) {
+                continue;
+            }
+            let dst = if node.params.multicast {
+                group(node.params.family)
+            } else {
+                addr
+            };
+            let packet = packet(node, dst, priority);
+            if self.parts[to] != self.parts[from] {
+                continue;
+            }
+            self.transmit(to, &packet);
+        }
+    }
+
+    fn transmit(&mut self, to: usize, packet: &Packet) {
+        if self.rng.per_mille(self.faults.loss) {
+            self.oracle.disturbed(self.now);
+            return;
+        }
+        let copies = if self.rng.per_mille(self.faults.dup) {
+            2
+        } else {
+            1
+        };
+        for _ in 0..copies {
+            let (least, most) = self.faults.delay;
+            let at = self.now.after(self.rng.span(least, most));
+            let part = self.parts[to];
+            let packet = packet.clone();
+            self.enqueue(at, Due::Packet { to, part, packet });
+        }
+    }
+
+    // ---- events ----
+
+    fn event(&mut self, i: usize, event: Event<'_>) {
+        self.event_actions(i, event);
+    }
+
+    fn event_actions(&mut self, i: usize, event: Event<'_>) -> vrrpd::vrrp::Actions {
+        let actions = self.nodes[i].handle(self.now, event);
+        for action in &actions {
+            match *action {
+                Action::SendAdvert(priority) => {
+                    if self.verbose || priority == Priority::RESIGN {
+                        self.say(i, &format!("sends priority {priority}"));
+                    }
+                    self.broadcast(i, priority);
+                }
+                Action::Transition { from, to, why } => {
+                    Oracle::changed(self, self.nodes[i].name);
+                    self.say(i, &format!("{from}→{to} why={why}"));
+                }
+                Action::Notice(notice) => self.say_notice(i, notice),
+                Action::Install | Action::Withdraw | Action::Announce(_) | Action::Silence => {}
+            }
+        }
+        actions
+    }
+
+    // ---- transcript ----
+
+    fn say(&mut self, i: usize, text: &str) {
+        let name = self.nodes[i].name;
+        self.line(format_args!("{name} {text}"));
+    }
+
+    fn say_notice(&mut self, i: usize, notice: Notice) {
+        let name = |addr: IpAddr| {
+            let node = self.nodes.iter().find(|node| node.addr == addr);
+            node.map_or(addr.to_string(), |node| node.name.to_owned())
+        };
+        let text = match notice {
+            Notice::Rejected { from, why } => format!("rejects {} {why:?}", name(from)),
+            Notice::Accepted { from } => format!("accepts {} again", name(from)),
+            Notice::AddressesDiffer { from } => format!("other addresses from {}", name(from)),
+            Notice::IntervalAdopted { from, theirs } => {
+                format!("adopts {theirs} from {}", name(from))
+            }
+            Notice::LowerPriorityMaster { from, priority } => {
+                format!("hears weaker master {} priority {priority}", name(from))
+            }
+            Notice::SameAddress { from } => format!("hears its own address {}", name(from)),
+            Notice::TwoOwners { from } => format!("hears another owner {}", name(from)),
+        };
+        self.say(i, &text);
+    }
+
+    fn line(&mut self, text: fmt::Arguments<'_>) {
+        let at = self.elapsed();
+        self.transcript.push(format!(
+            "t={}.{:03} {text}",
+            at.as_secs(),
+            at.subsec_millis()
+        ));
+    }
+}
+
+/// The group adverts go to.
+pub fn group(family: Family) -> IpAddr {
+    match family {
+        Family::V4 => IpAddr::from([224, 0, 0, 18]),
+        Family::V6 => IpAddr::from([0xff02, 0, 0, 0, 0, 0, 0, 0x12]),
+    }
+}
+
+/// A router's advert as bytes.
+pub fn packet(node: &Node, dst: IpAddr, priority: Priority) -> Packet {
+    let advert = AdvertOut {
+        version: node.params.version,
+        vrid: node.params.vrid,
+        priority,
+        interval: node.params.advert_int,
+        auth: node.params.auth,
+        addresses: &node.params.addresses,
+    };
+    let form = match node.params.version {
+        Version::V2 => ChecksumForm::Plain,
+        Version::V3 => ChecksumForm::Pseudo,
+    };
+    let mut bytes = vec![0; 512];
+    let src = node.addr;
+    let net = Pseudo { src, dst };
+    let len = vrrp::emit(&advert, Some(&net), form, &mut bytes).expect("a valid configuration");
+    bytes.truncate(len);
+    Packet {
+        src,
+        dst,
+        ttl: 255,
+        bytes,
+        genuine: true,
+    }
+}

@@ -1,0 +1,485 @@
+//! A kernel made of tables: the engine's `System` without Linux. It understands the netlink requests
+//! it is sent, keeps links and addresses, and writes down what happens, in order.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::net::IpAddr;
+
+use vrrpd::config::model::{Address, Auth, Config, Garp, Transport, VrrpInstance};
+use vrrpd::engine::reception::Datagram;
+use vrrpd::engine::system::{Listener, Route, System};
+use vrrpd::engine::{Engine, Options};
+use vrrpd::netlink::addr::AddrFlags;
+use vrrpd::netlink::link::LinkFlags;
+use vrrpd::netlink::{Ack, Addr, Batch, Link, Message, Messages};
+use vrrpd::types::{Centis, Cidr, Family, IfIndex, IfName, Instant, Mac, Priority, Version, Vrid};
+use vrrpd::wire::vrrp::{AdvertOut, Auth as WireAuth, ChecksumForm};
+use vrrpd::wire::{Pseudo, arp, ipv4, vrrp};
+
+const RTM_NEWLINK: u16 = 16;
+const RTM_GETLINK: u16 = 18;
+const RTM_GETADDR: u16 = 22;
+const EEXIST: i32 = 17;
+const EADDRNOTAVAIL: i32 = 99;
+
+#[derive(Clone, Debug)]
+pub struct FakeLink {
+    pub index: u32,
+    pub name: String,
+    pub up: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FakeAddr {
+    pub index: u32,
+    pub cidr: Cidr,
+    pub proto: Option<u8>,
+}
+
+#[derive(Debug, Default)]
+pub struct Kernel {
+    pub links: Vec<FakeLink>,
+    pub addrs: Vec<FakeAddr>,
+    /// What was asked of us, in order, one line each.
+    pub log: Vec<String>,
+    /// News not yet read by the engine.
+    news: VecDeque<News>,
+    /// Addresses that are refused, with errno and words.
+    pub refuse: Option<(IpAddr, i32, &'static str)>,
+    /// Listening is refused with this errno.
+    pub deaf: Option<i32>,
+    /// False: adverts and frames are counted, not written down.
+    pub quiet: bool,
+    pub adverts: usize,
+    pub frames: usize,
+}
+
+#[derive(Clone, Debug)]
+enum News {
+    Link(FakeLink, bool),
+    Addr(FakeAddr, bool),
+}
+
+impl Kernel {
+    pub fn with(links: &[(u32, &str, bool)], addrs: &[(u32, &str)]) -> Self {
+        let mut kernel = Kernel::default();
+        for (index, name, up) in links {
+            kernel.set_link(*index, name, *up);
+        }
+        for (index, cidr) in addrs {
+            kernel.add(*index, cidr);
+        }
+        kernel
+    }
+
+    pub fn set_link(&mut self, index: u32, name: &str, up: bool) {
+        self.links.retain(|link| link.index != index);
+        let link = FakeLink {
+            index,
+            name: name.into(),
+            up,
+        };
+        self.links.push(link.clone());
+        self.news.push_back(News::Link(link, true));
+    }
+
+    pub fn drop_link(&mut self, index: u32) {
+        let gone: Vec<FakeAddr> = self
+            .addrs
+            .iter()
+            .copied()
+            .filter(|addr| addr.index == index)
+            .collect();
+        for addr in gone {
+            self.remove(addr.index, addr.cidr);
+        }
+        let Some(place) = self.links.iter().position(|link| link.index == index) else {
+            return;
+        };
+        let link = self.links.remove(place);
+        self.news.push_back(News::Link(link, false));
+    }
+
+    /// Somebody else adds an address.
+    pub fn add(&mut self, index: u32, text: &str) {
+        let addr = FakeAddr {
+            index,
+            cidr: cidr(text),
+            proto: None,
+        };
+        self.addrs.push(addr);
+        self.news.push_back(News::Addr(addr, true));
+    }
+
+    /// Somebody else removes an address.
+    pub fn remove(&mut self, index: u32, cidr: Cidr) {
+        self.addrs
+            .retain(|addr| (addr.index, addr.cidr) != (index, cidr));
+        self.news.push_back(News::Addr(
+            FakeAddr {
+                index,
+                cidr,
+                proto: None,
+            },
+            false,
+        ));
+    }
+
+    pub fn has(&self, text: &str) -> bool {
+        self.addrs.iter().any(|addr| addr.cidr == cidr(text))
+    }
+
+    pub fn take_log(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.log)
+    }
+
+    /// Lets the engine read all news and draw its consequences, until there are no more.
+    pub fn deliver(&mut self, engine: &mut Engine, now: Instant) {
+        while !self.news.is_empty() {
+            while let Some(news) = self.news.pop_front() {
+                match &news {
+                    News::Link(link, there) => {
+                        let link = as_link(link);
+                        let message = if *there {
+                            Message::NewLink(link)
+                        } else {
+                            Message::DelLink(link)
+                        };
+                        engine.news(now, &message);
+                    }
+                    News::Addr(addr, there) => {
+                        let addr = as_addr(addr);
+                        let message = if *there {
+                            Message::NewAddr(addr)
+                        } else {
+                            Message::DelAddr(addr)
+                        };
+                        engine.news(now, &message);
+                    }
+                }
+            }
+            engine.settle(now, self);
+        }
+    }
+
+    fn carry_out(&mut self, addr: &Addr<'_>, add: bool) -> i32 {
+        let known = self
+            .addrs
+            .iter()
+            .position(|a| a.index == addr.index.0 && a.cidr == addr.cidr);
+        let verb = if add { "add" } else { "del" };
+        self.log
+            .push(format!("{verb} {} {}", addr.index.0, addr.cidr));
+        let entry = FakeAddr {
+            index: addr.index.0,
+            cidr: addr.cidr,
+            proto: addr.proto,
+        };
+        match (known, add) {
+            (Some(_), true) => EEXIST,
+            (None, true) => {
+                self.addrs.push(entry);
+                self.news.push_back(News::Addr(entry, true));
+                0
+            }
+            (Some(place), false) => {
+                self.addrs.remove(place);
+                self.news.push_back(News::Addr(entry, false));
+                0
+            }
+            (None, false) => EADDRNOTAVAIL,
+        }
+    }
+}
+
+impl System for Kernel {
+    fn request(&mut self, batch: &Batch, refused: &mut dyn FnMut(&Ack<'_>)) -> io::Result<()> {
+        for envelope in Messages::new(batch.bytes()) {
+            let envelope = envelope.expect("the engine sends well-formed requests");
+            let (addr, add) = match envelope.message {
+                Message::NewAddr(addr) => (addr, true),
+                Message::DelAddr(addr) => (addr, false),
+                other => panic!("not a request for an address: {other:?}"),
+            };
+            let (errno, text) = match self.refuse {
+                Some((which, errno, text)) if add && which == addr.cidr.addr => (errno, Some(text)),
+                _ => (self.carry_out(&addr, add), None),
+            };
+            if errno != 0 {
+                refused(&Ack {
+                    seq: envelope.header.seq,
+                    errno,
+                    text,
+                    offset: None,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn dump(&mut self, batch: &Batch, each: &mut dyn FnMut(&Message<'_>)) -> io::Result<()> {
+        let envelope = Messages::new(batch.bytes()).next().expect("a request");
+        match envelope.expect("well formed").header.kind {
+            RTM_GETLINK => self
+                .links
+                .iter()
+                .for_each(|link| each(&Message::NewLink(as_link(link)))),
+            RTM_GETADDR => self
+                .addrs
+                .iter()
+                .for_each(|addr| each(&Message::NewAddr(as_addr(addr)))),
+            other => panic!("dump of {other}, {RTM_NEWLINK} is a link"),
+        }
+        Ok(())
+    }
+
+    fn listen(&mut self, on: Listener, name: Option<&IfName>, groups: &[IpAddr]) -> io::Result<()> {
+        if let Some(errno) = self.deaf {
+            return Err(io::Error::from_raw_os_error(errno));
+        }
+        let place = on
+            .interface
+            .map_or("any".into(), |index| index.0.to_string());
+        self.log.push(format!("listen {place} {name:?} {groups:?}"));
+        Ok(())
+    }
+
+    fn unlisten(&mut self, on: Listener) {
+        let place = on
+            .interface
+            .map_or("any".into(), |index| index.0.to_string());
+        self.log.push(format!("unlisten {place}"));
+    }
+
+    fn send_advert(&mut self, route: &Route, packet: &[u8]) -> io::Result<()> {
+        self.adverts += 1;
+        if self.quiet {
+            return Ok(());
+        }
+        let packet = ipv4::parse(packet).expect("a well-formed packet");
+        let net = Pseudo {
+            src: packet.header.src.into(),
+            dst: packet.header.dst.into(),
+        };
+        let advert = vrrp::parse(packet.payload, &net)
+            .expect("a well-formed advert")
+            .advert;
+        self.log.push(format!(
+            "advert {} prio {} to {}",
+            advert.vrid, advert.priority, route.dst
+        ));
+        Ok(())
+    }
+
+    fn send_frame(&mut self, interface: IfIndex, frame: &[u8]) -> io::Result<()> {
+        self.frames += 1;
+        if !self.quiet {
+            let arp = arp::parse(frame).expect("a gratuitous ARP");
+            assert!(arp.is_gratuitous(), "{arp:?}");
+            self.log
+                .push(format!("garp {} {}", interface.0, arp.sender));
+        }
+        Ok(())
+    }
+
+    fn set_sysctl(&mut self, name: fmt::Arguments<'_>, value: &str) -> io::Result<()> {
+        self.log.push(format!("sysctl {name}={value}"));
+        Ok(())
+    }
+}
+
+fn as_link(link: &FakeLink) -> Link<'_> {
+    let up = LinkFlags(LinkFlags::UP.0 | LinkFlags::RUNNING.0 | LinkFlags::LOWER_UP.0);
+    let [a, b, c, d] = link.index.to_be_bytes();
+    Link {
+        index: IfIndex(link.index),
+        name: &link.name,
+        flags: if link.up { up } else { LinkFlags(0) },
+        mtu: Some(1500),
+        mac: Some(Mac([2, 0, a, b, c, d])),
+        kind: None,
+        master: None,
+        parent: None,
+    }
+}
+
+fn as_addr(addr: &FakeAddr) -> Addr<'_> {
+    Addr {
+        index: IfIndex(addr.index),
+        cidr: addr.cidr,
+        peer: None,
+        broadcast: None,
+        label: None,
+        scope: 0,
+        flags: AddrFlags::PERMANENT,
+        proto: addr.proto,
+        valid: u32::MAX,
+        preferred: u32::MAX,
+    }
+}
+
+// ---- values for tests ----
+
+pub fn cidr(text: &str) -> Cidr {
+    let (addr, prefix) = text.split_once('/').unwrap_or((text, "32"));
+    Cidr {
+        addr: addr.parse().expect("an address"),
+        prefix: prefix.parse().expect("a prefix"),
+    }
+}
+
+pub fn ifname(name: &str) -> IfName {
+    IfName::new(name).expect("an interface name")
+}
+
+pub fn address(text: &str, dev: &str) -> Address {
+    Address {
+        cidr: cidr(text),
+        dev: ifname(dev),
+        broadcast: None,
+        scope: 0,
+        label: None,
+        peer: None,
+        preferred_lft: None,
+        nodad: false,
+        home: false,
+        mngtmpaddr: false,
+        noprefixroute: false,
+        autojoin: false,
+        no_track: false,
+    }
+}
+
+/// A version 3 instance on eth0 with a tenth of a second between adverts.
+pub fn instance(vrid: u8, priority: u8, vips: &[&str]) -> VrrpInstance {
+    let seconds = std::time::Duration::from_secs;
+    VrrpInstance {
+        name: format!("VI_{vrid}"),
+        interface: ifname("eth0"),
+        vrid: Vrid::new(vrid).expect("not 0"),
+        priority: Priority(priority),
+        version: Version::V3,
+        family: Family::V4,
+        initial_master: false,
+        advert_int: Centis(10),
+        nopreempt: false,
+        preempt_delay: seconds(0),
+        auth: Auth::None,
+        source: None,
+        track_src_ip: false,
+        transport: Transport::Multicast {
+            group: "224.0.0.18".parse().expect("an address"),
+        },
+        skip_check_adv_addr: false,
+        v3_checksum_as_v2: false,
+        old_unicast_checksum: false,
+        strict: false,
+        lower_prio_no_advert: false,
+        higher_prio_send_advert: false,
+        owner_ignore_adverts: false,
+        down_timer_adverts: 3,
+        timer_expired_backup: None,
+        garp: Garp {
+            repeat: 1,
+            delay: seconds(0),
+            refresh: seconds(0),
+            refresh_repeat: 1,
+            lower_prio_repeat: 1,
+            lower_prio_delay: seconds(0),
+            interval: seconds(0),
+            gna_interval: seconds(0),
+        },
+        vips: vips.iter().map(|vip| address(vip, "eth0")).collect(),
+        excluded: Vec::new(),
+        track_interfaces: Vec::new(),
+        track_primary: true,
+        promote_secondaries: false,
+        unicast_fault_no_peer: false,
+    }
+}
+
+pub fn engine(instances: Vec<VrrpInstance>) -> Engine {
+    Engine::new(
+        Config {
+            instances,
+            ..Config::default()
+        },
+        Options::default(),
+    )
+}
+
+/// Starts the engine at `now` and lets it read what the kernel has to tell.
+pub fn start(engine: &mut Engine, kernel: &mut Kernel, now: Instant) {
+    engine
+        .start(now, std::time::Duration::ZERO, kernel)
+        .expect("the fake kernel answers");
+    kernel.deliver(engine, now);
+}
+
+/// Moves time from deadline to deadline up to `until`.
+pub fn run(engine: &mut Engine, kernel: &mut Kernel, until: Instant) {
+    while let Some(at) = engine.next_deadline().filter(|at| *at <= until) {
+        engine.expire(at, kernel);
+        kernel.deliver(engine, at);
+    }
+}
+
+/// An IPv4 packet with a version 3 advert.
+pub fn advert(vrid: u8, priority: u8, from: &str, to: &str, vips: &[&str]) -> Vec<u8> {
+    let addresses: Vec<IpAddr> = vips.iter().map(|vip| cidr(vip).addr).collect();
+    let advert = AdvertOut {
+        version: Version::V3,
+        vrid: Vrid::new(vrid).expect("not 0"),
+        priority: Priority(priority),
+        interval: Centis(10),
+        auth: WireAuth::None,
+        addresses: &addresses,
+    };
+    let (src, dst): (std::net::Ipv4Addr, std::net::Ipv4Addr) = (
+        from.parse().expect("an address"),
+        to.parse().expect("an address"),
+    );
+    let net = Pseudo {
+        src: src.into(),
+        dst: dst.into(),
+    };
+    let header = ipv4::Header {
+        tos: 0xc0,
+        id: 1,
+        ttl: 255,
+        protocol: 112,
+        src,
+        dst,
+    };
+    let mut packet = vec![0; 2048];
+    let body = |room: &mut [u8]| vrrp::emit(&advert, Some(&net), ChecksumForm::Pseudo, room);
+    let len = ipv4::emit(&header, &mut packet, body).expect("it fits");
+    packet.truncate(len);
+    packet
+}
+
+/// Hands the engine a packet as if it had arrived on the interface (0: the unicast socket).
+pub fn receive(
+    engine: &mut Engine,
+    kernel: &mut Kernel,
+    now: Instant,
+    interface: u32,
+    bytes: &[u8],
+) {
+    let interface = (interface != 0).then_some(IfIndex(interface));
+    let on = Listener {
+        family: Family::V4,
+        interface,
+    };
+    engine.packet(
+        now,
+        &Datagram {
+            on,
+            bytes,
+            v6: None,
+        },
+        kernel,
+    );
+    kernel.deliver(engine, now);
+}

@@ -1,0 +1,8 @@
+//! What several tests share.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file is a crate of its own and uses its part"
+)]
+
+pub mod kernel;

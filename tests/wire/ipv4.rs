@@ -1,0 +1,235 @@
+//! IPv4 packets, and VRRP in them.
+
+use vrrpd::types::Centis;
+use vrrpd::wire::checksum::Sum;
+use vrrpd::wire::ipv4::{self, Header};
+use vrrpd::wire::vrrp::{self, Auth, ChecksumForm};
+use vrrpd::wire::{Malformed, Unfit};
+
+use crate::known::{KNOWN, V2, ip, ipv6_net, v4};
+
+#[test]
+fn golden_ipv4_packets_say_what_is_known_of_them() {
+    for known in KNOWN {
+        let (name, Some(id)) = (known.name, known.id) else {
+            continue;
+        };
+        let bytes = known.packet();
+        let packet = ipv4::parse(&bytes).unwrap_or_else(|bad| panic!("{name}: {bad}"));
+        let protocol = if known.auth == Auth::Ah { 51 } else { 112 };
+        let header = Header {
+            tos: 0xc0,
+            id,
+            ttl: 255,
+            protocol,
+            src: v4(ip(known.src)),
+            dst: v4(ip(known.dst)),
+        };
+        assert_eq!(packet.header, header, "{name}");
+        let router_alert: &[u8] = &[0x94, 4, 0, 0];
+        let options = if name == "v2-options" {
+            router_alert
+        } else {
+            &[]
+        };
+        assert_eq!(packet.options, options, "{name}");
+        let ah = if protocol == 51 { 24 } else { 0 };
+        assert_eq!(packet.payload[ah..], known.message(), "{name}");
+    }
+}
+
+#[test]
+fn golden_ipv4_packets_are_emitted_to_the_byte() {
+    for known in KNOWN.iter().filter(|known| known.before == 0) {
+        let Some(id) = known.id else { continue };
+        let header = Header {
+            tos: 0xc0,
+            id,
+            ttl: 255,
+            protocol: vrrp::PROTOCOL,
+            src: v4(ip(known.src)),
+            dst: v4(ip(known.dst)),
+        };
+        let (net, addresses) = (known.net(), known.addresses());
+        let advert = known.out(&addresses);
+        let mut buf = [0xaa; 128];
+        let len = ipv4::emit(&header, &mut buf, |room| {
+            vrrp::emit(&advert, Some(&net), known.form, room)
+        });
+        assert_eq!(buf[..len.unwrap()], known.packet(), "{}", known.name);
+    }
+}
+
+#[test]
+fn the_total_length_is_believed_not_the_buffer() {
+    let mut frame = V2.packet();
+    let clean = frame.clone();
+    frame.extend([0x55; 12]);
+    assert_eq!(ipv4::parse(&frame), ipv4::parse(&clean));
+}
+
+#[test]
+fn every_truncation_of_a_packet_is_refused() {
+    for known in KNOWN.iter().filter(|known| known.id.is_some()) {
+        let packet = known.packet();
+        for len in 0..packet.len() {
+            let bad = ipv4::parse(&packet[..len]).unwrap_err();
+            assert!(
+                matches!(bad, Malformed::Short { .. } | Malformed::IpLength { .. }),
+                "{} at {len}: {bad}",
+                known.name
+            );
+        }
+    }
+}
+
+#[test]
+fn every_flipped_bit_of_a_packet_is_detected() {
+    for known in KNOWN {
+        let packet = known.packet();
+        let start = known.ip_header() + known.before;
+        // Of an IPv6 header the codec sees only what the socket tells: the addresses.
+        let covered = if known.id.is_some() { 0 } else { 8 };
+        for bit in covered * 8..packet.len() * 8 {
+            let (at, mask) = (bit / 8, 1 << (bit % 8));
+            let in_ah = known.auth == Auth::Ah && (20..start).contains(&at);
+            if in_ah {
+                continue;
+            }
+            let mut bytes = packet.clone();
+            bytes[at] ^= mask;
+            let accepted = if known.id.is_some() {
+                ipv4::parse(&bytes).is_ok() && vrrp::parse(&bytes[start..], &known.net()).is_ok()
+            } else {
+                vrrp::parse(&bytes[start..], &ipv6_net(&bytes)).is_ok()
+            };
+            assert!(!accepted, "{}: byte {at}, bit {mask:#04x}", known.name);
+        }
+    }
+}
+
+#[test]
+fn every_check_of_an_ipv4_header_has_its_name() {
+    let good = V2.packet();
+    let with = |change: &dyn Fn(&mut Vec<u8>)| {
+        let mut packet = good.clone();
+        change(&mut packet);
+        let header = usize::from(packet[0] & 15) * 4;
+        packet[10..12].fill(0);
+        let sum = Sum::new().bytes(&packet[..header.min(packet.len())]);
+        packet[10..12].copy_from_slice(&sum.checksum().to_be_bytes());
+        packet
+    };
+    let cases: [(&str, Vec<u8>, Malformed); 8] = [
+        (
+            "IPv6",
+            with(&|p| p[0] = 0x65),
+            Malformed::IpVersion {
+                found: 6,
+                expected: 4,
+            },
+        ),
+        (
+            "header of 16",
+            with(&|p| p[0] = 0x44),
+            Malformed::IpHeaderLength(16),
+        ),
+        (
+            "header beyond the total",
+            with(&|p| p[2..4].copy_from_slice(&[0, 19])),
+            Malformed::IpHeaderLength(20),
+        ),
+        (
+            "header of 60 in 48",
+            with(&|p| p[0] = 0x4f),
+            Malformed::IpHeaderLength(60),
+        ),
+        (
+            "total beyond the buffer",
+            with(&|p| p[3] += 1),
+            Malformed::IpLength {
+                found: 49,
+                received: 48,
+            },
+        ),
+        (
+            "more fragments",
+            with(&|p| p[6] = 0x20),
+            Malformed::Fragment,
+        ),
+        ("last fragment", with(&|p| p[7] = 1), Malformed::Fragment),
+        (
+            "no header",
+            vec![0x45; 9],
+            Malformed::IpLength {
+                found: 0x4545,
+                received: 9,
+            },
+        ),
+    ];
+    for (name, packet, bad) in cases {
+        assert_eq!(ipv4::parse(&packet), Err(bad), "{name}");
+    }
+    let mut packet = good.clone();
+    packet[8] = 254;
+    let bad = Malformed::IpChecksum {
+        found: 0x1889,
+        expected: 0x1989,
+    };
+    assert_eq!(ipv4::parse(&packet), Err(bad));
+    assert!(
+        ipv4::parse(&with(&|p| p[6] = 0x40)).is_ok(),
+        "do not fragment"
+    );
+}
+
+#[test]
+fn a_packet_that_does_not_fit_is_refused() {
+    let addresses = V2.addresses();
+    let header = ipv4::parse(&V2.packet()).unwrap().header;
+    for len in 0..48 {
+        let mut buf = vec![0; len];
+        let packet = ipv4::emit(&header, &mut buf, |room| {
+            vrrp::emit(&V2.out(&addresses), None, ChecksumForm::Plain, room)
+        });
+        assert!(matches!(packet, Err(Unfit::Buffer { .. })), "{len}");
+    }
+    let mut big = vec![0; 70_000];
+    let packet = ipv4::emit(&header, &mut big, |_| Ok(65_516));
+    assert_eq!(packet, Err(Unfit::Length(65_536)));
+}
+
+#[test]
+fn each_refusal_names_what_was_found_and_what_was_expected() {
+    for (bad, text) in [
+        (
+            Malformed::Short {
+                found: 3,
+                needed: 4,
+            },
+            "3 bytes, needs 4",
+        ),
+        (Malformed::VrrpVersion(4), "VRRP version 4, expected 2 or 3"),
+        (
+            Malformed::VrrpLength {
+                found: 9,
+                expected: 20,
+            },
+            "VRRP length 9, expected 20",
+        ),
+        (
+            Malformed::VrrpChecksum {
+                found: 0xbeef,
+                expected: 0x12,
+            },
+            "VRRP checksum 0xbeef, expected 0x0012",
+        ),
+        (Malformed::VrrpVrid, "VRID 0, expected 1 to 255"),
+        (Malformed::Fragment, "IP fragment, expected a whole packet"),
+        (Malformed::HopLimit(254), "hop limit 254, expected 255"),
+    ] {
+        assert_eq!(bad.to_string(), text);
+    }
+    let unfit = Unfit::Interval(Centis(150)).to_string();
+    assert_eq!(unfit, "interval 1.5 s does not fit the version");
+}

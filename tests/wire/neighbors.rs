@@ -1,0 +1,316 @@
+//! ARP and neighbor discovery: whole Ethernet frames.
+
+use core::net::{Ipv4Addr, Ipv6Addr};
+
+use vrrpd::types::Mac;
+use vrrpd::wire::arp::{self, Arp, Operation};
+use vrrpd::wire::checksum::Sum;
+use vrrpd::wire::ndisc::{self, NeighborAdvert};
+use vrrpd::wire::{Malformed, Unfit};
+
+use crate::hex::golden;
+use crate::known::ipv6_net;
+
+const ROUTER_MAC: Mac = Mac([2, 0, 0, 0, 0, 1]);
+
+#[test]
+fn golden_arp_goes_both_ways() {
+    let frame = golden("packets/garp");
+    let vip = Ipv4Addr::new(192, 0, 2, 101);
+    let wanted = Arp {
+        operation: Operation::Request,
+        sender_mac: ROUTER_MAC,
+        sender: vip,
+        target_mac: Mac::BROADCAST,
+        target: vip,
+    };
+    assert_eq!(arp::parse(&frame), Ok(wanted));
+    assert!(wanted.is_gratuitous());
+    let mut buf = [0; 64];
+    let len = arp::gratuitous(ROUTER_MAC, vip, &mut buf).unwrap();
+    assert_eq!(buf[..len], frame);
+
+    let reply = Arp {
+        operation: Operation::Reply,
+        sender_mac: Mac([2, 0, 0, 0, 0, 7]),
+        sender: Ipv4Addr::new(192, 0, 2, 7),
+        target_mac: Mac([2, 0, 0, 0, 0, 9]),
+        target: Ipv4Addr::new(192, 0, 2, 9),
+    };
+    assert_eq!(arp::parse(&golden("packets/arp-reply")), Ok(reply));
+    assert!(!reply.is_gratuitous());
+}
+
+#[test]
+fn broken_arp_is_refused_and_only_what_is_told_changes() {
+    let frame = golden("packets/garp");
+    let clean = arp::parse(&frame).unwrap();
+    for len in 0..frame.len() {
+        let bad = arp::parse(&frame[..len]).unwrap_err();
+        assert!(matches!(bad, Malformed::Short { .. }), "{len}: {bad}");
+    }
+    for bit in 0..frame.len() * 8 {
+        let mut bytes = frame.clone();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        let parsed = arp::parse(&bytes);
+        match bit / 8 {
+            // Who sent the frame to whom is not ARP's concern.
+            0..12 => assert_eq!(parsed, Ok(clean)),
+            12..22 => assert!(parsed.is_err(), "bit {bit}: {parsed:?}"),
+            // Addresses carry no checksum: another one is read, nothing else changes.
+            at => {
+                let arp = parsed.unwrap();
+                let same = [
+                    arp.sender_mac == clean.sender_mac,
+                    arp.sender == clean.sender,
+                    arp.target_mac == clean.target_mac,
+                    arp.target == clean.target,
+                ];
+                let field = match at {
+                    22..28 => 0,
+                    28..32 => 1,
+                    32..38 => 2,
+                    _ => 3,
+                };
+                let wanted: Vec<bool> = (0..4).map(|i| i != field).collect();
+                assert_eq!(same[..], wanted, "bit {bit}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_check_of_arp_has_its_name() {
+    let frame = golden("packets/garp");
+    for (at, byte, bad) in [
+        (
+            12,
+            0x86,
+            Malformed::EtherType {
+                found: 0x8606,
+                expected: 0x0806,
+            },
+        ),
+        (15, 6, Malformed::ArpHardware(6)),
+        (17, 6, Malformed::ArpProtocol(0x0806)),
+        (
+            18,
+            8,
+            Malformed::ArpLengths {
+                hardware: 8,
+                protocol: 4,
+            },
+        ),
+        (
+            19,
+            16,
+            Malformed::ArpLengths {
+                hardware: 6,
+                protocol: 16,
+            },
+        ),
+        (21, 3, Malformed::ArpOperation(3)),
+    ] {
+        let mut bytes = frame.clone();
+        bytes[at] = byte;
+        assert_eq!(arp::parse(&bytes), Err(bad));
+    }
+}
+
+fn advert(src: &str, target: &str, router: bool) -> NeighborAdvert {
+    NeighborAdvert {
+        src: src.parse().unwrap(),
+        dst: "ff02::1".parse().unwrap(),
+        target: target.parse().unwrap(),
+        mac: Some(ROUTER_MAC),
+        router,
+        solicited: false,
+        overrides: true,
+    }
+}
+
+#[test]
+fn golden_neighbor_adverts_go_both_ways() {
+    let router = NeighborAdvert {
+        mac: Some(Mac([2, 0, 0, 0, 0, 5])),
+        ..advert("fe80::5", "2001:db8::fe", true)
+    };
+    for (name, wanted) in [
+        ("na-link-local", advert("fe80::100", "fe80::100", false)),
+        ("na-global", advert("2001:db8::200", "2001:db8::200", false)),
+        ("na-router", router),
+    ] {
+        let frame = golden(&format!("packets/{name}"));
+        assert_eq!(ndisc::parse(&frame), Ok(wanted), "{name}");
+        let mut buf = [0xaa; 128];
+        let (mac, src, target) = (wanted.mac.unwrap(), wanted.src, wanted.target);
+        let len = ndisc::unsolicited(mac, src, target, wanted.router, &mut buf).unwrap();
+        assert_eq!(buf[..len], frame, "{name}");
+    }
+    let solicited = NeighborAdvert {
+        src: "fe80::7".parse().unwrap(),
+        dst: "fe80::9".parse().unwrap(),
+        target: "fe80::7".parse().unwrap(),
+        mac: None,
+        router: false,
+        solicited: true,
+        overrides: false,
+    };
+    let frame = golden("packets/na-solicited");
+    assert_eq!(ndisc::parse(&frame), Ok(solicited));
+}
+
+#[test]
+fn every_truncation_of_a_neighbor_advert_is_refused() {
+    for name in ["na-global", "na-router", "na-solicited"] {
+        let frame = golden(&format!("packets/{name}"));
+        for len in 0..frame.len() {
+            let bad = ndisc::parse(&frame[..len]).unwrap_err();
+            assert!(
+                matches!(bad, Malformed::Short { .. } | Malformed::IpLength { .. }),
+                "{name} at {len}: {bad}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_flipped_bit_of_a_neighbor_advert_is_detected_or_not_read() {
+    for name in ["na-global", "na-router", "na-solicited"] {
+        let frame = golden(&format!("packets/{name}"));
+        let clean = ndisc::parse(&frame);
+        for bit in 0..frame.len() * 8 {
+            let mut bytes = frame.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            let parsed = ndisc::parse(&bytes);
+            // Ethernet addresses, then traffic class and flow label, which no checksum covers.
+            let unread = match bit / 8 {
+                0..12 | 15..18 => true,
+                14 => bit % 8 < 4,
+                _ => false,
+            };
+            assert_eq!(parsed == clean, unread, "{name} bit {bit}: {parsed:?}");
+            assert!(unread || parsed.is_err(), "{name} bit {bit}: {parsed:?}");
+        }
+    }
+}
+
+#[test]
+fn every_check_of_a_neighbor_advert_has_its_name() {
+    let cases: [(&str, usize, u8, Malformed); 10] = [
+        (
+            "other EtherType",
+            13,
+            0,
+            Malformed::EtherType {
+                found: 0x8600,
+                expected: 0x86dd,
+            },
+        ),
+        (
+            "IPv4",
+            14,
+            0x45,
+            Malformed::IpVersion {
+                found: 4,
+                expected: 6,
+            },
+        ),
+        (
+            "payload beyond the frame",
+            19,
+            33,
+            Malformed::IpLength {
+                found: 33,
+                received: 32,
+            },
+        ),
+        (
+            "UDP",
+            20,
+            17,
+            Malformed::Protocol {
+                found: 17,
+                expected: 58,
+            },
+        ),
+        ("routed", 21, 254, Malformed::HopLimit(254)),
+        (
+            "solicitation",
+            54,
+            135,
+            Malformed::IcmpType {
+                found: 135,
+                expected: 136,
+            },
+        ),
+        ("code 1", 55, 1, Malformed::IcmpCode(1)),
+        ("answer to all", 58, 0x60, Malformed::NdiscSolicited),
+        (
+            "option of length 0",
+            79,
+            0,
+            Malformed::NdiscOption { found: 0, left: 8 },
+        ),
+        (
+            "option beyond the end",
+            79,
+            2,
+            Malformed::NdiscOption { found: 16, left: 8 },
+        ),
+    ];
+    for (name, at, byte, bad) in cases {
+        let mut frame = golden("packets/na-global");
+        frame[at] = byte;
+        assert_eq!(ndisc::parse(&resummed(frame)), Err(bad), "{name}");
+    }
+    let mut frame = golden("packets/na-global");
+    frame[62] = 0xff;
+    let target = "ff01:db8::200".parse().unwrap();
+    assert_eq!(
+        ndisc::parse(&resummed(frame)),
+        Err(Malformed::NdiscTarget(target))
+    );
+    let mut frame = golden("packets/na-global");
+    frame[85] = 2;
+    let bad = Malformed::IcmpChecksum {
+        found: 0xf52c,
+        expected: 0xf52b,
+    };
+    assert_eq!(ndisc::parse(&frame), Err(bad));
+}
+
+#[test]
+fn only_the_targets_link_layer_address_is_taken_for_it() {
+    for (kind, mac) in [(2, Some(ROUTER_MAC)), (1, None), (14, None)] {
+        let mut frame = golden("packets/na-global");
+        frame[78] = kind;
+        let parsed = ndisc::parse(&resummed(frame)).unwrap();
+        assert_eq!(parsed.mac, mac, "option {kind}");
+    }
+}
+
+/// The frame with its ICMPv6 checksum put right.
+fn resummed(mut frame: Vec<u8>) -> Vec<u8> {
+    frame[56..58].fill(0);
+    let len = u16::try_from(frame.len() - 54).unwrap();
+    let sum = Sum::new().pseudo(&ipv6_net(&frame[14..]), 58, len);
+    let sum = sum.bytes(&frame[54..]).checksum();
+    frame[56..58].copy_from_slice(&sum.to_be_bytes());
+    frame
+}
+
+#[test]
+fn a_frame_that_does_not_fit_is_refused() {
+    let (vip, addr) = (Ipv4Addr::LOCALHOST, Ipv6Addr::LOCALHOST);
+    for len in 0..arp::FRAME_LEN {
+        let mut buf = vec![0; len];
+        let frame = arp::gratuitous(ROUTER_MAC, vip, &mut buf);
+        assert!(matches!(frame, Err(Unfit::Buffer { .. })), "{len}");
+    }
+    for len in 0..ndisc::FRAME_LEN {
+        let mut buf = vec![0; len];
+        let frame = ndisc::unsolicited(ROUTER_MAC, addr, addr, false, &mut buf);
+        assert!(matches!(frame, Err(Unfit::Buffer { .. })), "{len}");
+    }
+}
