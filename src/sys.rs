@@ -77,15 +77,19 @@ pub(crate) fn set_int_option(
     Errno::result(result).map(drop)
 }
 
+const AF_PACKET: libc::sa_family_t = 17;
+const SOCKADDR_LL_LEN: libc::socklen_t = 20;
+const _: () = assert!(size_of::<libc::sockaddr_ll>() == 20 && libc::AF_PACKET == 17);
+
 /// The address of an interface for packet sockets: frames sent there leave as they are.
 pub(crate) fn packet_address(interface: u32) -> SockAddr {
     let mut storage = SockAddrStorage::zeroed();
     // SAFETY: sockaddr_ll is one of the address types the storage is made for; all its bytes are zero, which
     // is a valid value.
     let link = unsafe { storage.view_as::<libc::sockaddr_ll>() };
-    link.sll_family = libc::AF_PACKET as libc::sa_family_t;
+    link.sll_family = AF_PACKET;
     link.sll_ifindex = interface.cast_signed();
-    let len = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
+    let len = SOCKADDR_LL_LEN;
     // SAFETY: the storage holds a sockaddr_ll and `len` is its size.
     unsafe { SockAddr::new(storage, len) }
 }

@@ -223,11 +223,10 @@ impl Engine {
     }
 
     fn address_news(&mut self, message: &Message<'_>) {
-        let (cidr, lost) = match message {
-            Message::NewAddr(addr) => (addr.cidr, false),
-            Message::DelAddr(addr) => (addr.cidr, true),
-            _ => return,
+        let (Message::NewAddr(addr) | Message::DelAddr(addr)) = message else {
+            return;
         };
+        let (cidr, lost) = (addr.cidr, matches!(message, Message::DelAddr(_)));
         let begin = self.virtuals.partition_point(|(known, _)| *known < cidr);
         let same = self
             .virtuals

@@ -134,10 +134,10 @@ impl Engine {
             && let Some(router) = self.routers.get_mut(id)
         {
             let stats = router.machine.stats_mut();
-            match malformed {
-                Malformed::VrrpLength { .. } => stats.packet_len_err += 1,
-                Malformed::VrrpType(_) => stats.invalid_type_rcvd += 1,
-                _ => {}
+            if let Malformed::VrrpLength { .. } = malformed {
+                stats.packet_len_err = stats.packet_len_err.saturating_add(1);
+            } else if let Malformed::VrrpType(_) = malformed {
+                stats.invalid_type_rcvd = stats.invalid_type_rcvd.saturating_add(1);
             }
         }
         let Some(open) = self.open.iter_mut().find(|open| open.on == on) else {
@@ -148,11 +148,10 @@ impl Engine {
         };
         let name = on.interface.and_then(|index| self.links.get(index));
         let place = name.map_or("unicast", |link| link.name.as_str());
-        let more = |f: &mut core::fmt::Formatter<'_>| match suppressed {
-            0 => Ok(()),
-            n => write!(f, " ({n} more not shown)"),
+        let more = match suppressed {
+            0 => String::new(),
+            n => format!(" ({n} more not shown)"),
         };
-        let more = core::fmt::from_fn(more);
         match envelope {
             Some(envelope) => log::warn!(
                 target: "vrrp",

@@ -90,14 +90,13 @@ impl System for Linux {
                 let bytes = self.buffer.get(..len).unwrap_or_default();
                 for message in Messages::new(bytes).flatten() {
                     interrupted |= message.header.dump_interrupted();
-                    match message.message {
-                        Message::Ack(Ack { errno, .. }) | Message::Done(Done { errno, .. })
-                            if errno != 0 =>
-                        {
-                            return Err(io::Error::from_raw_os_error(errno));
-                        }
-                        message => each(&message),
+                    if let Message::Ack(Ack { errno, .. }) | Message::Done(Done { errno, .. }) =
+                        message.message
+                        && errno != 0
+                    {
+                        return Err(io::Error::from_raw_os_error(errno));
                     }
+                    each(&message.message);
                 }
             }
             if !interrupted {

@@ -184,12 +184,10 @@ impl Receiver {
         };
         let (mut to, mut hops) = (None, None);
         for item in message.cmsgs()? {
-            match item {
-                ControlMessageOwned::Ipv6PacketInfo(info) => {
-                    to = Some(Ipv6Addr::from(info.ipi6_addr.s6_addr));
-                }
-                ControlMessageOwned::Ipv6HopLimit(limit) => hops = u8::try_from(limit).ok(),
-                _ => {}
+            if let ControlMessageOwned::Ipv6PacketInfo(info) = item {
+                to = Some(Ipv6Addr::from(info.ipi6_addr.s6_addr));
+            } else if let ControlMessageOwned::Ipv6HopLimit(limit) = item {
+                hops = u8::try_from(limit).ok();
             }
         }
         let from = message.address.map(|address| address.ip());
@@ -205,10 +203,10 @@ impl Receiver {
 }
 
 fn nothing_yet(errno: Errno) -> io::Result<Option<Arrival>> {
-    match errno {
-        Errno::EAGAIN | Errno::EINTR => Ok(None),
-        other => Err(other.into()),
+    if matches!(errno, Errno::EAGAIN | Errno::EINTR) {
+        return Ok(None);
     }
+    Err(errno.into())
 }
 
 /// Room for one datagram and its control messages, made once.

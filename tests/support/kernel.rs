@@ -200,7 +200,13 @@ impl System for Kernel {
             let (addr, add) = match envelope.message {
                 Message::NewAddr(addr) => (addr, true),
                 Message::DelAddr(addr) => (addr, false),
-                other => panic!("not a request for an address: {other:?}"),
+                other @ (Message::NewLink(_)
+                | Message::DelLink(_)
+                | Message::Done(_)
+                | Message::Ack(_)
+                | Message::Noop
+                | Message::Overrun
+                | Message::Other(_)) => panic!("not a request for an address: {other:?}"),
             };
             let (errno, text) = match self.refuse {
                 Some((which, errno, text)) if add && which == addr.cidr.addr => (errno, Some(text)),

@@ -129,13 +129,11 @@ impl Pair {
             .iter()
             .map(|a| a.0)
             .collect();
-        let elapsed = vrrpd_lab::now() - since;
-        let due = usize::try_from((elapsed - slack) / interval).unwrap_or(0);
+        let due = (vrrpd_lab::now() - since) / (interval + slack) - 1;
+        let sent = Ns::try_from(times.len()).unwrap_or(Ns::MAX);
         assert!(
-            times.len() >= due.max(1),
-            "{} adverts in {} ms, {due} were due",
-            times.len(),
-            elapsed / MS
+            sent >= due.max(1),
+            "the master sent {sent} adverts, not {due}"
         );
         let worst = times.windows(2).map(|w| w[1] - w[0]).max().unwrap_or(0);
         let late = vrrpd_lab::now() - times.last().expect("not empty");
