@@ -130,23 +130,10 @@ impl Checker<'_> {
         if value::fits(arg, &word.text) {
             return Some(next);
         }
-        let trimmed = word.text.trim_end_matches([';', ',', '.']);
-        if trimmed.len() < word.text.len() && value::fits(arg, trimmed) {
-            let message = format!("`{}` is taken for `{trimmed}`", word.text);
+        if let Some((severity, right, message)) = meant(subject, arg, &word.text) {
             let span = word.span;
-            word.text = trimmed.into();
-            self.say(Severity::Warning, span, message);
-            return Some(next);
-        }
-        if let Some((addr, _)) = word.text.split_once('/')
-            && matches!(arg, Arg::Ip | Arg::Ip4)
-            && value::cidr(&word.text).is_some()
-            && value::fits(arg, addr)
-        {
-            let message = format!("`{}` has no use for a prefix; {addr} is used", subject.name);
-            let (span, addr) = (word.span, addr.into());
-            word.text = addr;
-            self.say(Severity::Note, span, message);
+            word.text = right;
+            self.say(severity, span, message);
             return Some(next);
         }
         self.wrong(subject, arg, word);
@@ -334,6 +321,22 @@ impl Checker<'_> {
             _ => self.argument(subject, &PORT, true, words, next),
         }
     }
+}
+
+/// What was plainly meant by a word that does not fit: without the `;` of other languages, or without a
+/// prefix where an address is wanted.
+fn meant(subject: &Subject<'_>, arg: &Arg, text: &str) -> Option<(Severity, Box<str>, String)> {
+    let trimmed = text.trim_end_matches([';', ',', '.']);
+    if trimmed.len() < text.len() && value::fits(arg, trimmed) {
+        let message = format!("`{text}` is taken for `{trimmed}`");
+        return Some((Severity::Warning, trimmed.into(), message));
+    }
+    let (addr, _) = text.split_once('/')?;
+    let prefixed = matches!(arg, Arg::Ip | Arg::Ip4) && value::cidr(text).is_some();
+    (prefixed && value::fits(arg, addr)).then(|| {
+        let message = format!("`{}` has no use for a prefix; {addr} is used", subject.name);
+        (Severity::Note, addr.into(), message)
+    })
 }
 
 /// Text that stands in documentation for something to fill in: `<IPADDR>`, `...`.

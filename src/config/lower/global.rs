@@ -21,7 +21,8 @@ pub(super) struct Defaults {
     pub(super) garp: GarpDefaults,
     pub(super) down_timer_adverts: u8,
     pub(super) lower_prio_no_advert: bool,
-    pub(super) higher_prio_send_advert: bool,
+    /// `vrrp_higher_prio_send_advert`.
+    pub(super) send_advert: bool,
     pub(super) strict: bool,
     pub(super) skip_check_adv_addr: bool,
     pub(super) check_unicast_src: bool,
@@ -54,7 +55,7 @@ impl Defaults {
             garp: GarpDefaults::from(fields),
             down_timer_adverts: fields.int("vrrp_down_timer_adverts").unwrap_or(3),
             lower_prio_no_advert: on("vrrp_lower_prio_no_advert"),
-            higher_prio_send_advert: on("vrrp_higher_prio_send_advert"),
+            send_advert: on("vrrp_higher_prio_send_advert"),
             strict,
             skip_check_adv_addr: on("vrrp_skip_check_adv_addr"),
             check_unicast_src: on("vrrp_check_unicast_src"),
