@@ -308,21 +308,21 @@ fn every_keyword_and_option_of_the_schema_occurs_in_a_golden_configuration() {
     let words = words_of_goldens();
     let mut missing = Vec::new();
     visit(&ROOT, 0, &mut |keyword, schema| {
-        if !words.contains(keyword.name) {
-            missing.push(format!("{} of {}", keyword.name, schema.name));
+        if !words.contains(keyword.name()) {
+            missing.push(format!("{} of {}", keyword.name(), schema.name));
         }
         let items = match keyword.body {
             Body::Items(items) => items.args,
             Body::None | Body::Block(_) => &[],
         };
-        for arg in keyword.args.iter().chain(items) {
+        for arg in keyword.args().iter().chain(items) {
             let Arg::Options(options) = arg else { continue };
             for option in options
                 .rows
                 .iter()
-                .filter(|option| !words.contains(option.name))
+                .filter(|option| !words.contains(option.name()))
             {
-                missing.push(format!("option {} of {}", option.name, keyword.name));
+                missing.push(format!("option {} of {}", option.name(), keyword.name()));
             }
         }
     });
@@ -353,6 +353,87 @@ fn passwords_do_not_show_in_the_model() {
         text.contains("********") && !text.contains("longer"),
         "{text}"
     );
+}
+
+// ---- hostile input ----
+
+/// One file from memory.
+struct Memory(String);
+
+impl Host for Memory {
+    fn read(&self, _: &str) -> Result<Vec<u8>, String> {
+        Ok(self.0.clone().into_bytes())
+    }
+
+    fn glob(&self, _: &str) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn env(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn config_id(&self) -> String {
+        String::new()
+    }
+
+    fn random(&self) -> u32 {
+        0
+    }
+}
+
+#[test]
+fn mistakes_by_the_ten_thousand_take_no_longer_than_their_text() {
+    let lines =
+        |count: u32, line: &dyn Fn(u32) -> String| -> String { (0..count).map(line).collect() };
+    let inside = |open: &str, text: String| {
+        format!("vrrp_instance V {{\ninterface eth0\n{open}\n{text}}}\n}}\n")
+    };
+    let name = |i: u32| format!("vrrp_instance V{i} {{\n}}\n");
+    let vip = |i: u32| format!("10.0.{}.{}\n", i >> 8, i & 255);
+    for (case, text) in [
+        (
+            "unknown keywords",
+            lines(30_000, &|i| format!("unknown_keyword_{i} 1\n")),
+        ),
+        (
+            "misplaced keywords",
+            lines(30_000, &|_| "connect_port 80\n".to_owned()),
+        ),
+        (
+            "misspelt blocks",
+            lines(10_000, &|i| format!("vrrp_instanca V{i} {{\n}}\n")),
+        ),
+        ("different names", lines(10_000, &name)),
+        ("the same name", lines(10_000, &|_| name(0))),
+        (
+            "repeated keywords",
+            lines(30_000, &|_| "instance a\n".to_owned()),
+        ),
+        (
+            "addresses",
+            inside("virtual_ipaddress {", lines(40_000, &vip)),
+        ),
+        (
+            "the same address",
+            inside("virtual_ipaddress {", lines(30_000, &|_| vip(1))),
+        ),
+        ("peers", inside("unicast_peer {", lines(30_000, &vip))),
+        (
+            "interfaces",
+            inside("track_interface {", lines(30_000, &|i| format!("i{i}\n"))),
+        ),
+    ] {
+        let start = Instant::now();
+        let loaded = load("memory", &Memory(text));
+        // Without optimization, on a busy machine; optimized it is a tenth of a second.
+        assert!(
+            start.elapsed() < Duration::from_secs(5),
+            "{case}: {:?}",
+            start.elapsed()
+        );
+        assert!(loaded.diags.list().len() <= 500, "{case}");
+    }
 }
 
 // ---- the corpus ----

@@ -9,7 +9,7 @@ mod args;
 mod unknown;
 
 use super::diag::{Diags, Severity, Span};
-use super::schema::{Body, Items, Keyword, ROOT, Schema, Support, value};
+use super::schema::{Alias, Body, Items, Keyword, ROOT, Schema, Support, value};
 use super::tree::{Block, Node, Word};
 use args::Subject;
 use unknown::Strays;
@@ -110,9 +110,9 @@ impl Checker<'_> {
         node: &mut Node,
         quiet: bool,
     ) -> bool {
-        if keyword.outdated {
+        if keyword.alias == Alias::Old {
             let right = keyword.canonical_name();
-            let message = format!("`{}` is taken for `{right}`", keyword.name);
+            let message = format!("`{}` is taken for `{right}`", keyword.name());
             let help = format!("write `{right}`");
             self.diags
                 .help(Severity::Note, node.keyword.span, message, help);
@@ -125,12 +125,15 @@ impl Checker<'_> {
         match (keyword.body, &mut node.block) {
             (Body::None, None) => {}
             (Body::None, Some(block)) => {
-                let message = format!("`{}` opens no block; the braces are ignored", keyword.name);
+                let message = format!(
+                    "`{}` opens no block; the braces are ignored",
+                    keyword.name()
+                );
                 self.error(block.open, message, None);
                 node.block = None;
             }
             (Body::Block(_) | Body::Items(_), None) => {
-                let message = format!("`{}` needs a block `{{ … }}`; ignored", keyword.name);
+                let message = format!("`{}` needs a block `{{ … }}`; ignored", keyword.name());
                 self.error(node.keyword.span, message, None);
                 fine = false;
             }
@@ -156,17 +159,17 @@ impl Checker<'_> {
             return true;
         }
         let subject = Subject {
-            name: keyword.name,
+            name: keyword.name(),
             span: node.keyword.span,
-            default: keyword.default,
+            default: keyword.default(),
             item: false,
             head: false,
         };
-        if self.words(&subject, keyword.args, &mut node.args) {
+        if self.words(&subject, keyword.args(), &mut node.args) {
             return true;
         }
         node.args = keyword
-            .default
+            .default()
             .split_whitespace()
             .map(|text| Word {
                 text: text.into(),
@@ -182,13 +185,14 @@ impl Checker<'_> {
         if value::boolean(&first.text) == Some(false) {
             let message = format!(
                 "`{}` is a flag: it is on, and `{}` is ignored",
-                keyword.name, first.text
+                keyword.name(),
+                first.text
             );
             let help = "remove the line to switch it off";
             self.diags
                 .help(Severity::Warning, first.span, message, help);
         } else if value::boolean(&first.text).is_none() {
-            self.extra(keyword.name, args);
+            self.extra(keyword.name(), args);
         }
     }
 
@@ -198,20 +202,21 @@ impl Checker<'_> {
             Support::Supported | Support::Detail => return,
             Support::NotYet(instead) => {
                 format!(
-                    "`{}` is recognized, not supported yet: {instead}",
-                    keyword.name
+                    "`{}` is recognized, not supported yet: {}",
+                    keyword.name(),
+                    instead.text()
                 )
             }
-            Support::Never(why) => format!("`{}` has no effect: {why}", keyword.name),
+            Support::Never(why) => format!("`{}` has no effect: {}", keyword.name(), why.text()),
         };
-        let switched_off = matches!(keyword.args, [super::schema::Arg::Bool])
+        let switched_off = matches!(keyword.args(), [super::schema::Arg::Bool])
             && node
                 .args
                 .first()
                 .and_then(|word| value::boolean(&word.text))
                 == Some(false);
-        if !switched_off && !self.told.contains(&keyword.name) {
-            self.told.push(keyword.name);
+        if !switched_off && !self.told.contains(&keyword.name()) {
+            self.told.push(keyword.name());
             self.say(Severity::Unsupported, node.keyword.span, message);
         }
     }
@@ -230,7 +235,7 @@ impl Checker<'_> {
         if let Some((_, first)) = seen.iter().find(|(other, _)| *other == name) {
             let message = format!(
                 "`{}` was given on {} already; this one counts",
-                keyword.name,
+                keyword.name(),
                 (self.place)(*first, span)
             );
             self.say(Severity::Note, span, message);
@@ -254,7 +259,7 @@ impl Checker<'_> {
         for mut node in core::mem::take(&mut block.nodes) {
             if scope.schema.find(&node.keyword.text).is_some() || node.block.is_some() {
                 if !told {
-                    self.unclosed(keyword.name, opener, &node);
+                    self.unclosed(keyword.name(), opener, &node);
                     told = true;
                 }
                 continue;

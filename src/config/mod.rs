@@ -32,6 +32,7 @@ pub mod model;
 mod reader;
 pub mod render;
 pub mod schema;
+mod seen;
 mod sequence;
 pub mod source;
 pub mod tree;

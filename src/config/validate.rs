@@ -2,10 +2,9 @@
 //! only ones, blocks must hold what they are for. Also for blocks whose effect is not supported yet:
 //! a slip in them is a slip all the same.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::check::Where;
-use super::diag::{Diags, Severity, Span};
+use super::diag::{Diags, Severity};
+use super::seen::Seen;
 use super::tree::{Block, Node};
 
 /// Blocks with a name, and what they are called.
@@ -50,7 +49,7 @@ pub(crate) fn validate(root: &mut Block, place: Where<'_>, diags: &mut Diags) {
     for (keyword, what) in NAMED {
         unique(root, keyword, what, place, diags);
     }
-    let defined: Vec<(&'static str, BTreeSet<String>)> = REFERENCES
+    let defined: Vec<(&'static str, Seen)> = REFERENCES
         .iter()
         .map(|(_, keyword)| (*keyword, names(root, keyword)))
         .collect();
@@ -62,7 +61,7 @@ pub(crate) fn validate(root: &mut Block, place: Where<'_>, diags: &mut Diags) {
             references(node, &defined, diags);
         }
     }
-    instances_in_one_group(root, place, diags);
+    groups(root, place, diags);
     for node in &root.nodes {
         complete(node, diags);
     }
@@ -74,36 +73,37 @@ fn name(node: &Node) -> &str {
 }
 
 /// The names given to blocks of this kind.
-fn names(root: &Block, keyword: &str) -> BTreeSet<String> {
-    let blocks = root
-        .nodes
-        .iter()
-        .filter(|node| &*node.keyword.text == keyword);
-    blocks.map(|node| name(node).to_owned()).collect()
+fn names(root: &Block, keyword: &str) -> Seen {
+    let mut names = Seen::default();
+    for node in &root.nodes {
+        if &*node.keyword.text == keyword {
+            names.before(name(node), node.keyword.span);
+        }
+    }
+    names
 }
 
 /// The second block of a name is left out.
 fn unique(root: &mut Block, keyword: &str, what: &str, place: Where<'_>, diags: &mut Diags) {
-    let mut seen: BTreeMap<String, Span> = BTreeMap::new();
+    let mut seen = Seen::default();
     root.nodes.retain(|node| {
         if &*node.keyword.text != keyword {
             return true;
         }
         let name = name(node);
         let span = node.keyword.span;
-        if let Some(first) = seen.get(name) {
-            let at = place(*first, span);
+        if let Some(first) = seen.before(name, span) {
+            let at = place(first, span);
             let message = format!("`{name}` is the name of {what} on {at} already; left out");
             diags.help(Severity::Error, span, message, "give it a name of its own");
             return false;
         }
-        seen.insert(name.to_owned(), span);
         true
     });
 }
 
 /// Every name used in `node`'s value blocks must have been given to a block of its kind.
-fn references(node: &mut Node, defined: &[(&'static str, BTreeSet<String>)], diags: &mut Diags) {
+fn references(node: &mut Node, defined: &[(&'static str, Seen)], diags: &mut Diags) {
     let owner = format!("{} `{}`", node.keyword.text, name(node));
     let Some(block) = &mut node.block else { return };
     for list in &mut block.nodes {
@@ -122,7 +122,7 @@ fn references(node: &mut Node, defined: &[(&'static str, BTreeSet<String>)], dia
         };
         items.nodes.retain_mut(|item| {
             let mut missing = |word: &super::tree::Word| {
-                let missing = !known.contains(&*word.text);
+                let missing = known.get(&word.text).is_none();
                 if missing {
                     let message = format!("{owner}: there is no {kind} `{}`; ignored", word.text);
                     let help = format!("define `{kind} {} {{ … }}`", word.text);
@@ -143,21 +143,23 @@ fn references(node: &mut Node, defined: &[(&'static str, BTreeSet<String>)], dia
     }
 }
 
-/// An instance can follow one group only.
-fn instances_in_one_group(root: &Block, place: Where<'_>, diags: &mut Diags) {
-    let mut seen: BTreeMap<&str, Span> = BTreeMap::new();
+/// An instance can follow one group only, and a group of one has nobody to follow.
+fn groups(root: &Block, place: Where<'_>, diags: &mut Diags) {
+    let mut seen = Seen::default();
     for group in root
         .nodes
         .iter()
         .filter(|node| &*node.keyword.text == "vrrp_sync_group")
     {
+        if items(group, "group").count() == 1 {
+            let message = format!("`{}` has one member only", name(group));
+            diags.say(Severity::Note, group.keyword.span, message);
+        }
         for word in items(group, "group") {
-            if let Some(first) = seen.get(&*word.text) {
-                let at = place(*first, word.span);
+            if let Some(first) = seen.before(&word.text, word.span) {
+                let at = place(first, word.span);
                 let message = format!("`{}` is in a group on {at} already; ignored", word.text);
                 diags.say(Severity::Warning, word.span, message);
-            } else {
-                seen.insert(&word.text, word.span);
             }
         }
     }

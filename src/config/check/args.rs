@@ -130,23 +130,10 @@ impl Checker<'_> {
         if value::fits(arg, &word.text) {
             return Some(next);
         }
-        let trimmed = word.text.trim_end_matches([';', ',', '.']);
-        if trimmed.len() < word.text.len() && value::fits(arg, trimmed) {
-            let message = format!("`{}` is taken for `{trimmed}`", word.text);
+        if let Some((severity, right, message)) = meant(subject, arg, &word.text) {
             let span = word.span;
-            word.text = trimmed.into();
-            self.say(Severity::Warning, span, message);
-            return Some(next);
-        }
-        if let Some((addr, _)) = word.text.split_once('/')
-            && matches!(arg, Arg::Ip | Arg::Ip4)
-            && value::cidr(&word.text).is_some()
-            && value::fits(arg, addr)
-        {
-            let message = format!("`{}` has no use for a prefix; {addr} is used", subject.name);
-            let (span, addr) = (word.span, addr.into());
-            word.text = addr;
-            self.say(Severity::Note, span, message);
+            word.text = right;
+            self.say(severity, span, message);
             return Some(next);
         }
         self.wrong(subject, arg, word);
@@ -184,7 +171,8 @@ impl Checker<'_> {
                     "`{}` must be {wanted}, not `{text}`{consequence}",
                     subject.name
                 ),
-                nearest_word(choices, text).map(|near| format!("did you mean `{near}`?")),
+                nearest_word(choices.split(' '), text)
+                    .map(|near| format!("did you mean `{near}`?")),
             ),
             _ if subject.head => (format!("`{text}` is not {wanted}{consequence}"), definition),
             _ => (
@@ -220,11 +208,11 @@ impl Checker<'_> {
     ) -> Option<usize> {
         let mut bare = options.bare.as_ref();
         while let Some(word) = words.get(at) {
-            let row = options.rows.iter().find(|row| row.name == &*word.text);
+            let row = options.rows.iter().find(|row| row.is(&word.text));
             if let Some(row) = row {
                 let canonical = row.canonical_name();
                 if !options.repeats && words.iter().take(at).any(|past| &*past.text == canonical) {
-                    let message = format!("`{}` is given twice; the last one counts", row.name);
+                    let message = format!("`{}` is given twice; the last one counts", row.name());
                     self.say(Severity::Warning, word.span, message);
                 }
                 at = self.option(subject, row, words, at)?;
@@ -257,14 +245,14 @@ impl Checker<'_> {
             word.text = row.canonical_name().into();
         }
         let inner = Subject {
-            name: row.name,
+            name: row.name(),
             span: words.get(at).map_or(subject.span, |word| word.span),
             default: if subject.item { "" } else { subject.default },
             item: subject.item,
             head: false,
         };
         let mut at = at.saturating_add(1);
-        let mut rest = row.args.iter();
+        let mut rest = row.args().iter();
         while let Some(arg) = rest.next() {
             at = self.argument(&inner, arg, rest.as_slice().is_empty(), words, at)?;
         }
@@ -292,8 +280,8 @@ impl Checker<'_> {
             self.wrong(subject, &arg, &word);
             return None;
         }
-        let names: Vec<&str> = options.rows.iter().map(|row| row.name).collect();
-        let help = nearest_word(&names, text).map(|near| format!("did you mean `{near}`?"));
+        let names = options.rows.iter().map(Keyword::name);
+        let help = nearest_word(names, text).map(|near| format!("did you mean `{near}`?"));
         // What follows the first unknown word is as unknown; one message is enough.
         let message = format!("`{text}` is no option of {}; ignored", options.what);
         match help {
@@ -303,7 +291,7 @@ impl Checker<'_> {
         words.remove(at);
         while words
             .get(at)
-            .is_some_and(|next| !names.contains(&&*next.text))
+            .is_some_and(|next| !options.rows.iter().any(|row| row.is(&next.text)))
         {
             words.remove(at);
         }
@@ -318,8 +306,8 @@ impl Checker<'_> {
         words: &mut Vec<Word>,
         at: usize,
     ) -> Option<usize> {
-        static MARK: Arg = Arg::Int(0, 4_294_967_295);
-        static FAMILY: Arg = Arg::Opt(&Arg::Choice(&["inet", "inet6"]));
+        static MARK: Arg = Arg::Count;
+        static FAMILY: Arg = Arg::Opt(&Arg::Choice(&"inet inet6"));
         static NAME: Arg = Arg::Name(255);
         static PORT: Arg = Arg::Opt(&Arg::Int(0, 65_535));
         let first = words.get(at).map(|word| word.text.clone());
@@ -333,6 +321,22 @@ impl Checker<'_> {
             _ => self.argument(subject, &PORT, true, words, next),
         }
     }
+}
+
+/// What was plainly meant by a word that does not fit: without the `;` of other languages, or without a
+/// prefix where an address is wanted.
+fn meant(subject: &Subject<'_>, arg: &Arg, text: &str) -> Option<(Severity, Box<str>, String)> {
+    let trimmed = text.trim_end_matches([';', ',', '.']);
+    if trimmed.len() < text.len() && value::fits(arg, trimmed) {
+        let message = format!("`{text}` is taken for `{trimmed}`");
+        return Some((Severity::Warning, trimmed.into(), message));
+    }
+    let (addr, _) = text.split_once('/')?;
+    let prefixed = matches!(arg, Arg::Ip | Arg::Ip4) && value::cidr(text).is_some();
+    (prefixed && value::fits(arg, addr)).then(|| {
+        let message = format!("`{}` has no use for a prefix; {addr} is used", subject.name);
+        (Severity::Note, addr.into(), message)
+    })
 }
 
 /// Text that stands in documentation for something to fill in: `<IPADDR>`, `...`.

@@ -21,6 +21,12 @@ impl Strays {
         !is_word(name) || !keywordlike
     }
 
+    /// Whether the run so far calls for another remedy than a line that begins with `name`.
+    fn of_another_kind(&self, name: &str) -> bool {
+        let first = self.first.as_ref();
+        first.is_some_and(|(_, first)| remedy(first) != remedy(name))
+    }
+
     fn add(&mut self, node: &Node) {
         if self.first.is_some() {
             self.more = self.more.saturating_add(1);
@@ -68,26 +74,18 @@ impl Checker<'_> {
         if help.is_none() && node.block.is_none() && strays.takes(&name, node) {
             // Prose between a block and a keyword: the block was not cut short, it is another one.
             *closed = None;
-            if strays
-                .first
-                .as_ref()
-                .is_some_and(|(_, first)| remedy(first) != remedy(&name))
-            {
+            if strays.of_another_kind(&name) {
                 self.flush(strays);
             }
             return strays.add(node);
         }
         self.flush(strays);
-        let what = if node.block.is_some() {
-            "the whole block is ignored"
-        } else {
-            "ignored"
+        let what = match node.block {
+            Some(_) => "the whole block is ignored",
+            None => "ignored",
         };
-        self.error(
-            node.keyword.span,
-            format!("unknown keyword `{name}`; {what}"),
-            help,
-        );
+        let message = format!("unknown keyword `{name}`; {what}");
+        self.error(node.keyword.span, message, help);
     }
 
     /// A keyword of the block before: its `}` came too early.
@@ -244,7 +242,7 @@ fn enclosing<'a>(scope: &Scope<'a>, name: &str) -> Option<&'a Scope<'a>> {
 
 /// What to write for a misspelt keyword.
 fn advice(schema: &'static Schema, place: Place, name: &str) -> String {
-    let right = place.keyword.name;
+    let right = place.keyword.name();
     let braces = match place.keyword.body {
         Body::None => "",
         Body::Block(_) | Body::Items(_) => " { … }",

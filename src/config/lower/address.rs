@@ -2,12 +2,11 @@
 
 use core::net::{IpAddr, Ipv4Addr};
 
-use std::collections::BTreeMap;
-
-use super::Lowering;
-use crate::config::diag::{Severity, Span};
+use super::{Lowering, MAX_ADDRESSES};
+use crate::config::diag::Severity;
 use crate::config::model::Address;
 use crate::config::schema::value;
+use crate::config::seen::Seen;
 use crate::config::tree::{Node, Word};
 use crate::types::{Cidr, Family, IfName};
 
@@ -130,13 +129,18 @@ impl Lowering<'_> {
         item: &Node,
     ) {
         let span = item.keyword.span;
-        if let Some(first) = list.known.get(&identity(&address)) {
-            let at = (self.place)(*first, span);
+        if let Some(first) = list.known.before(&identity(&address), span) {
+            let at = (self.place)(first, span);
             let message = format!("{} is there on {at} already; ignored", address.cidr.addr);
             self.note(span, message);
-        } else {
-            list.known.insert(identity(&address), span);
+            return;
+        }
+        self.addresses = self.addresses.saturating_add(1);
+        if self.addresses <= MAX_ADDRESSES {
             list.addresses.push(address);
+        } else if self.addresses == MAX_ADDRESSES.saturating_add(1) {
+            let message = format!("more than {MAX_ADDRESSES} addresses; the rest is left out");
+            self.diags.say(Severity::Error, span, message);
         }
     }
 }
@@ -145,17 +149,19 @@ impl Lowering<'_> {
 #[derive(Debug, Default)]
 pub(super) struct AddressList {
     pub(super) addresses: Vec<Address>,
-    /// Where each stands.
-    pub(super) known: BTreeMap<(IpAddr, Option<IfName>), Span>,
+    known: Seen,
 }
 
 /// What makes two lines mean the same address.
-fn identity(address: &Address) -> (IpAddr, Option<IfName>) {
+fn identity(address: &Address) -> String {
     let local = match address.cidr.addr {
         IpAddr::V6(addr) => addr.is_unicast_link_local(),
         IpAddr::V4(addr) => addr.is_link_local(),
     };
-    (address.cidr.addr, local.then(|| address.dev.clone()))
+    match local {
+        true => format!("{} {}", address.cidr.addr, address.dev),
+        false => address.cidr.addr.to_string(),
+    }
 }
 
 /// `brd`: an address, or all host bits one (`+`) or zero (`-`); networks of one or two hosts have none.

@@ -2,14 +2,14 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
-use std::collections::BTreeSet;
 
 use super::fields::Fields;
 use super::garp::GarpDefaults;
-use super::{interface, seconds};
+use super::interface;
 use crate::config::diag::{Diags, Severity};
 use crate::config::model::{GarpGroup, Global};
 use crate::config::schema::value;
+use crate::config::seen::Seen;
 use crate::types::{IfName, Version};
 
 /// What instances inherit.
@@ -21,7 +21,8 @@ pub(super) struct Defaults {
     pub(super) garp: GarpDefaults,
     pub(super) down_timer_adverts: u8,
     pub(super) lower_prio_no_advert: bool,
-    pub(super) higher_prio_send_advert: bool,
+    /// `vrrp_higher_prio_send_advert`.
+    pub(super) send_advert: bool,
     pub(super) strict: bool,
     pub(super) skip_check_adv_addr: bool,
     pub(super) check_unicast_src: bool,
@@ -54,7 +55,7 @@ impl Defaults {
             garp: GarpDefaults::from(fields),
             down_timer_adverts: fields.int("vrrp_down_timer_adverts").unwrap_or(3),
             lower_prio_no_advert: on("vrrp_lower_prio_no_advert"),
-            higher_prio_send_advert: on("vrrp_higher_prio_send_advert"),
+            send_advert: on("vrrp_higher_prio_send_advert"),
             strict,
             skip_check_adv_addr: on("vrrp_skip_check_adv_addr"),
             check_unicast_src: on("vrrp_check_unicast_src"),
@@ -95,14 +96,14 @@ pub(super) fn global(top: &Fields<'_>, global_defs: &Fields<'_>, diags: &mut Dia
             .unwrap_or_default(),
         log_unknown_vrids: global_defs.has("log_unknown_vrids"),
         garp_groups: garp_groups(top, diags),
-        up_down_delays: up_down_delays(top),
+        up_down_delays: up_down_delays(top, diags),
     }
 }
 
 /// `garp_group { … }` blocks; an interface belongs to the first that names it.
 fn garp_groups(top: &Fields<'_>, diags: &mut Diags) -> Vec<GarpGroup> {
     let mut groups: Vec<GarpGroup> = Vec::new();
-    let mut known: BTreeSet<IfName> = BTreeSet::new();
+    let mut known = Seen::default();
     for node in top.all("garp_group") {
         let fields = Fields::inside(node);
         let mut interfaces: Vec<IfName> = Vec::new();
@@ -113,7 +114,7 @@ fn garp_groups(top: &Fields<'_>, diags: &mut Diags) -> Vec<GarpGroup> {
             let Some(name) = IfName::new(&word.text) else {
                 continue;
             };
-            if known.insert(name.clone()) {
+            if known.before(&word.text, word.span).is_none() {
                 interfaces.push(name);
             } else {
                 let message = format!("`{name}` is in a garp_group already; ignored");
@@ -141,17 +142,26 @@ fn garp_groups(top: &Fields<'_>, diags: &mut Diags) -> Vec<GarpGroup> {
     groups
 }
 
-/// Lines of `interface_up_down_delays`. With one value keepalived delays only the way down.
-fn up_down_delays(top: &Fields<'_>) -> Vec<(IfName, Duration, Duration)> {
+/// Lines of `interface_up_down_delays`. With one value keepalived delays only the way down, whatever
+/// its manual says.
+fn up_down_delays(top: &Fields<'_>, diags: &mut Diags) -> Vec<(IfName, Duration, Duration)> {
     let mut delays = Vec::new();
     for item in top.items("interface_up_down_delays") {
-        let up = item
+        let Some(name) = IfName::new(&item.keyword.text) else {
+            continue;
+        };
+        let mut values = item
             .args
-            .get(1)
-            .and_then(|word| value::duration(&word.text));
-        if let (Some(name), Some(down)) = (IfName::new(&item.keyword.text), seconds(item)) {
-            delays.push((name, down, up.unwrap_or_default()));
+            .iter()
+            .map(|word| value::duration(&word.text).unwrap_or_default());
+        let down = values.next().unwrap_or_default();
+        let up = values.next();
+        if up.is_none() {
+            let message = format!("one delay only: `{name}` is believed to be up at once");
+            let help = "write a second value to delay that too";
+            diags.help(Severity::Note, item.keyword.span, message, help);
         }
+        delays.push((name, down, up.unwrap_or_default()));
     }
     delays
 }

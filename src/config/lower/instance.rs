@@ -1,15 +1,15 @@
 //! `vrrp_instance`.
 
 use core::time::Duration;
-use std::collections::BTreeSet;
 
 use super::address::AddressList;
 use super::fields::Fields;
 use super::global::explain_strict;
 use super::{Lowering, first, interface};
 use crate::config::diag::{Severity, Span};
-use crate::config::model::{Address, Auth, Password, TrackInterface, VrrpInstance};
+use crate::config::model::{Address, Auth, Garp, Password, TrackInterface, VrrpInstance};
 use crate::config::schema::value;
+use crate::config::seen::Seen;
 use crate::config::tree::Node;
 use crate::types::{Centis, Family, IfName, Priority, Version, Vrid};
 
@@ -91,24 +91,15 @@ impl Lowering<'_> {
         vrid: Vrid,
         addresses: Addresses,
     ) -> Option<VrrpInstance> {
-        let fields = &draft.fields;
+        let (fields, strict) = (&draft.fields, draft.strict);
         let version = self.version(draft);
         let auth = self.auth(draft, version)?;
         let election = self.election(draft);
-        let source = self.source(draft);
-        let transport = self.transport(draft, source);
-        let on = |name: &str, default: bool| fields.boolean(name).unwrap_or(default);
         let owner = election.priority.is_owner();
-        let strict = draft.strict;
-        let mut garp = self.defaults.garp.of(fields);
-        let mut down_timer_adverts = fields
-            .int("down_timer_adverts")
-            .unwrap_or(self.defaults.down_timer_adverts);
-        if strict {
-            garp.lower_prio_repeat = 0;
-            down_timer_adverts = 3;
-            self.strict_address(draft, &addresses.vips);
-        }
+        let source = self.source(draft);
+        let on = |name: &str, default: bool| fields.boolean(name).unwrap_or(default);
+        let (garp, down_timer_adverts) = self.timing(draft);
+        self.strict_address(draft, &addresses.vips);
         Some(VrrpInstance {
             name: draft.name.to_owned(),
             vrid,
@@ -122,7 +113,7 @@ impl Lowering<'_> {
             auth,
             source,
             track_src_ip: fields.has("track_src_ip"),
-            transport,
+            transport: self.transport(draft, source),
             skip_check_adv_addr: on("skip_check_adv_addr", self.defaults.skip_check_adv_addr),
             v3_checksum_as_v2: on("v3_checksum_as_v2", self.defaults.v3_checksum_as_v2),
             old_unicast_checksum: fields
@@ -131,11 +122,8 @@ impl Lowering<'_> {
             strict,
             lower_prio_no_advert: strict
                 || on("lower_prio_no_advert", self.defaults.lower_prio_no_advert),
-            higher_prio_send_advert: !strict
-                && on(
-                    "higher_prio_send_advert",
-                    self.defaults.higher_prio_send_advert,
-                ),
+            higher_prio_send_advert: on("higher_prio_send_advert", self.defaults.send_advert)
+                && !strict,
             owner_ignore_adverts: (strict && owner)
                 || on("owner_ignore_adverts", self.defaults.owner_ignore_adverts),
             down_timer_adverts,
@@ -149,6 +137,17 @@ impl Lowering<'_> {
             unicast_fault_no_peer: fields.has("unicast_fault_no_peer"),
             interface,
         })
+    }
+
+    /// Bursts of gratuitous ARP, and missed adverts before takeover; strict mode has no choice in both.
+    fn timing(&self, draft: &Draft<'_>) -> (Garp, u8) {
+        let mut garp = self.defaults.garp.of(&draft.fields);
+        if draft.strict {
+            garp.lower_prio_repeat = 0;
+            return (garp, 3);
+        }
+        let adverts = draft.fields.int("down_timer_adverts");
+        (garp, adverts.unwrap_or(self.defaults.down_timer_adverts))
     }
 
     fn instance_interface(
@@ -265,7 +264,7 @@ impl Lowering<'_> {
         let Some(core::net::IpAddr::V6(addr)) = first else {
             return;
         };
-        if !addr.is_unicast_link_local() {
+        if draft.strict && !addr.is_unicast_link_local() {
             let message = format!(
                 "strict mode: the first address of `{}` is not link-local",
                 draft.name
@@ -501,7 +500,7 @@ impl Lowering<'_> {
         owner: bool,
     ) -> Vec<TrackInterface> {
         let mut list: Vec<TrackInterface> = Vec::new();
-        let mut known: BTreeSet<IfName> = BTreeSet::new();
+        let mut known = Seen::default();
         for item in draft.fields.items("track_interface") {
             let Some(name) = IfName::new(&item.keyword.text) else {
                 continue;
@@ -525,7 +524,10 @@ impl Lowering<'_> {
                 self.diags.say(Severity::Note, item.keyword.span, message);
                 continue;
             }
-            if !known.insert(track.interface.clone()) {
+            if known
+                .before(&item.keyword.text, item.keyword.span)
+                .is_some()
+            {
                 let message = format!("`{}` is tracked already; line ignored", track.interface);
                 self.warn(item.keyword.span, message);
                 continue;

@@ -11,15 +11,13 @@ mod global;
 mod instance;
 mod transport;
 
-use core::net::IpAddr;
-use std::collections::BTreeMap;
-
 use super::check::Where;
 use super::diag::{Diags, Severity, Span};
 use super::model::{Address, Auth, Config, VrrpInstance};
 use super::schema::value;
+use super::seen::Seen;
 use super::tree::{Block, Node};
-use crate::types::{Family, IfName, Vrid};
+use crate::types::IfName;
 use address::AddressList;
 use fields::Fields;
 use global::Defaults;
@@ -34,6 +32,7 @@ pub(crate) fn lower(root: &Block, place: Where<'_>, diags: &mut Diags) -> Config
         diags,
         place,
         defaults,
+        addresses: 0,
     };
     let (instances, spans) = lowering.instances(&top);
     lowering.compare(&instances, &spans);
@@ -44,11 +43,19 @@ pub(crate) fn lower(root: &Block, place: Where<'_>, diags: &mut Diags) -> Config
     }
 }
 
+/// More instances than this are not made: no router needs them, and a slip in a sequence must not
+/// eat its memory.
+const MAX_INSTANCES: usize = 8192;
+/// The same for addresses, of all instances together.
+const MAX_ADDRESSES: u32 = 32_768;
+
 /// What lowering carries along.
 struct Lowering<'a> {
     diags: &'a mut Diags,
     place: Where<'a>,
     defaults: Defaults,
+    /// Addresses made so far.
+    addresses: u32,
 }
 
 impl Lowering<'_> {
@@ -66,29 +73,36 @@ impl Lowering<'_> {
 
     /// All instances that can run, each with its place.
     fn instances(&mut self, top: &Fields<'_>) -> (Vec<VrrpInstance>, Vec<Span>) {
-        let mut taken: BTreeMap<(IfName, Family, Vrid), (String, Span)> = BTreeMap::new();
+        let mut taken = Seen::default();
         let mut instances: Vec<VrrpInstance> = Vec::new();
         let mut spans: Vec<Span> = Vec::new();
         for node in top.all("vrrp_instance") {
+            if instances.len() >= MAX_INSTANCES {
+                let message = format!("more than {MAX_INSTANCES} instances; the rest is left out");
+                self.diags.say(Severity::Error, node.keyword.span, message);
+                break;
+            }
             let Some(instance) = self.instance(node) else {
                 continue;
             };
             let span = node.keyword.span;
-            let key = (instance.interface.clone(), instance.family, instance.vrid);
-            if let Some((other, first)) = taken.get(&key) {
+            let VrrpInstance {
+                name,
+                interface,
+                family,
+                vrid,
+                ..
+            } = &instance;
+            if let Some(first) = taken.before(&format!("{interface} {family} {vrid}"), span) {
+                let at = (self.place)(first, span);
                 let message = format!(
-                    "`{}` has virtual_router_id {} on {} like `{other}` on {}; left out",
-                    instance.name,
-                    instance.vrid,
-                    instance.interface,
-                    (self.place)(*first, span)
+                    "`{name}` has virtual_router_id {vrid} on {interface} like the instance on {at}; left out"
                 );
                 let help =
                     "give every virtual router of an interface a virtual_router_id of its own";
                 self.error(span, message, help);
                 continue;
             }
-            taken.insert(key, (instance.name.clone(), span));
             spans.push(span);
             instances.push(instance);
         }
@@ -97,29 +111,36 @@ impl Lowering<'_> {
 
     /// Oddities between instances that can run all the same.
     fn compare(&mut self, instances: &[VrrpInstance], spans: &[Span]) {
-        let mut passwords: BTreeMap<(&IfName, [u8; 8]), &str> = BTreeMap::new();
-        let mut addresses: BTreeMap<(IpAddr, &IfName), &str> = BTreeMap::new();
+        let mut passwords = Seen::default();
+        let mut addresses = Seen::default();
         let mut told = false;
         for (instance, span) in instances.iter().zip(spans) {
+            let VrrpInstance {
+                name, interface, ..
+            } = instance;
             if let Auth::Pass(password) = instance.auth {
-                let known = passwords.insert((&instance.interface, password.0), &instance.name);
-                if let Some(other) = known.filter(|_| !told) {
+                let key = format!("{interface} {:?}", password.0);
+                let first = passwords.before(&key, *span).filter(|_| !told);
+                if let Some(first) = first {
                     told = true;
+                    let at = (self.place)(first, *span);
                     let message = format!(
-                        "`{}` and `{other}` have the same password, which cannot tell them apart then",
-                        instance.name
+                        "`{name}` has the password of the instance on {at}, which cannot tell them apart then"
                     );
                     self.note(*span, message);
                 }
             }
+            let mut said = false;
             for address in instance.vips.iter().chain(&instance.excluded) {
-                let key = (address.cidr.addr, &address.dev);
-                let Some(other) = addresses.insert(key, &instance.name) else {
+                let addr = address.cidr.addr;
+                let first = addresses.before(&format!("{addr} {}", address.dev), *span);
+                let Some(first) = first.filter(|_| !said) else {
                     continue;
                 };
+                said = true;
+                let at = (self.place)(first, *span);
                 let message = format!(
-                    "`{}` and `{other}` both have {}: when one of them gives it up the other loses it",
-                    instance.name, address.cidr.addr
+                    "`{name}` and the instance on {at} both have {addr}: when one gives it up the other loses it"
                 );
                 self.note(*span, message);
             }

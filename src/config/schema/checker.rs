@@ -1,6 +1,6 @@
 //! Health checks of real servers.
 
-use super::row::{Arg, Keyword, Options, Schema, Tier, opt, row};
+use super::row::{Arg, Keyword, Options, Schema, row};
 
 /// `SSL { … }`.
 pub(super) static SSL: Schema = Schema {
@@ -32,109 +32,109 @@ schemas! {
     BFD_CHECK "BFD_CHECK" [BFD_ROWS];
 }
 
-const SECONDS: Arg = Arg::Secs(0, 4_294_000_000_000_000);
-const COUNT: Arg = Arg::Int(0, 4_294_967_295);
+const SECONDS: Arg = Arg::Secs(0, u32::MAX);
+const COUNT: Arg = Arg::Count;
 
 /// The checks a real server may have, each any number of times.
 #[rustfmt::skip]
 pub(super) static CHECKERS: &[Keyword] = &[
-    row("TCP_CHECK", &[], Tier::S, "", "can connect").block(&TCP_CHECK).repeat(),
-    row("HTTP_GET", &[], Tier::S, "", "pages have the right status and digest").block(&HTTP_GET).repeat(),
-    row("SSL_GET", &[], Tier::S, "", "the same over TLS").block(&SSL_GET).repeat(),
-    row("SMTP_CHECK", &[], Tier::S, "", "a mail server answers").block(&SMTP_CHECK).repeat(),
-    row("MISC_CHECK", &[], Tier::S, "", "a command succeeds").block(&MISC_CHECK).repeat(),
-    row("DNS_CHECK", &[], Tier::A, "", "a name server answers").block(&DNS_CHECK).repeat(),
-    row("PING_CHECK", &[], Tier::A, "", "the host answers a ping").block(&PING_CHECK).repeat(),
-    row("UDP_CHECK", &[], Tier::A, "", "a UDP port is not refused").block(&UDP_CHECK).repeat(),
-    row("FILE_CHECK", &[], Tier::B, "", "a tracked file decides").block(&FILE_CHECK).repeat(),
-    row("BFD_CHECK", &[], Tier::B, "", "a BFD session decides").block(&BFD_CHECK).repeat(),
+    row!("TCP_CHECK", [], S, "", "can connect").block(&TCP_CHECK).repeat(),
+    row!("HTTP_GET", [], S, "", "pages have the right status and digest").block(&HTTP_GET).repeat(),
+    row!("SSL_GET", [], S, "", "the same over TLS").block(&SSL_GET).repeat(),
+    row!("SMTP_CHECK", [], S, "", "a mail server answers").block(&SMTP_CHECK).repeat(),
+    row!("MISC_CHECK", [], S, "", "a command succeeds").block(&MISC_CHECK).repeat(),
+    row!("DNS_CHECK", [], A, "", "a name server answers").block(&DNS_CHECK).repeat(),
+    row!("PING_CHECK", [], A, "", "the host answers a ping").block(&PING_CHECK).repeat(),
+    row!("UDP_CHECK", [], A, "", "a UDP port is not refused").block(&UDP_CHECK).repeat(),
+    row!("FILE_CHECK", [], B, "", "a tracked file decides").block(&FILE_CHECK).repeat(),
+    row!("BFD_CHECK", [], B, "", "a BFD session decides").block(&BFD_CHECK).repeat(),
 ];
 
 #[rustfmt::skip]
 static SSL_ROWS: &[Keyword] = &[
-    row("password", &[Arg::Str], Tier::B, "", "password of the key"),
-    row("ca", &[Arg::Str], Tier::B, "", "file with certificates of authorities"),
-    row("certificate", &[Arg::Str], Tier::B, "", "file with the certificate"),
-    row("key", &[Arg::Str], Tier::B, "", "file with the key"),
+    row!("password", [Arg::Str], B, "", "password of the key"),
+    row!("ca", [Arg::Str], B, "", "file with certificates of authorities"),
+    row!("certificate", [Arg::Str], B, "", "file with the certificate"),
+    row!("key", [Arg::Str], B, "", "file with the key"),
 ];
 
 #[rustfmt::skip]
 static CONNECT: &[Keyword] = &[
-    row("connect_ip", &[Arg::Ip], Tier::A, "", "address to connect to; the real server's without it"),
-    row("connect_port", &[Arg::Port], Tier::S, "", "port to connect to; the real server's without it"),
-    row("bindto", &[Arg::Ip], Tier::S, "", "address to connect from"),
-    row("bind_port", &[Arg::Port], Tier::B, "", "port to connect from"),
-    row("bind_if", &[Arg::If], Tier::A, "", "interface to connect by; needed for link-local addresses"),
-    row("connect_timeout", &[SECONDS], Tier::S, "5", "seconds to wait for a connection"),
-    row("fwmark", &[COUNT], Tier::B, "0", "firewall mark of the packets"),
+    row!("connect_ip", [Arg::Ip], A, "", "address to connect to; the real server's without it"),
+    row!("connect_port", [Arg::Port], S, "", "port to connect to; the real server's without it"),
+    row!("bindto", [Arg::Ip], S, "", "address to connect from"),
+    row!("bind_port", [Arg::Port], B, "", "port to connect from"),
+    row!("bind_if", [Arg::If], A, "", "interface to connect by; needed for link-local addresses"),
+    row!("connect_timeout", [SECONDS], S, "5", "seconds to wait for a connection"),
+    row!("fwmark", [COUNT], B, "0", "firewall mark of the packets"),
 ];
 
 #[rustfmt::skip]
 static RETRY: &[Keyword] = &[
-    row("retry", &[COUNT], Tier::S, "1", "further tries before the server is down; MISC_CHECK 0, DNS_CHECK 3"),
-    row("delay_before_retry", &[SECONDS], Tier::S, "1", "seconds between tries; HTTP_GET and SSL_GET 3"),
-    row("delay_loop", &[SECONDS], Tier::A, "", "seconds from check to check; the real server's without it"),
-    row("warmup", &[SECONDS], Tier::B, "", "the first check comes within so many seconds; delay_loop without it"),
-    row("alpha", &[Arg::Bool], Tier::A, "", "the server is down until the first check succeeds"),
-    row("log_all_failures", &[Arg::Bool], Tier::B, "", "log every failure; checker_log_all_failures without it"),
+    row!("retry", [COUNT], S, "1", "further tries before the server is down; MISC_CHECK 0, DNS_CHECK 3"),
+    row!("delay_before_retry", [SECONDS], S, "1", "seconds between tries; HTTP_GET and SSL_GET 3"),
+    row!("delay_loop", [SECONDS], A, "", "seconds from check to check; the real server's without it"),
+    row!("warmup", [SECONDS], B, "", "the first check comes within so many seconds; delay_loop without it"),
+    row!("alpha", [Arg::Bool], A, "", "the server is down until the first check succeeds"),
+    row!("log_all_failures", [Arg::Bool], B, "", "log every failure; checker_log_all_failures without it"),
 ];
 
 #[rustfmt::skip]
 static RETRY_ALIAS: &[Keyword] = &[
-    row("nb_get_retry", &[COUNT], Tier::S, "", "old name of retry").old("retry"),
+    row!("nb_get_retry" = "retry", [COUNT], S).old(),
 ];
 
 #[rustfmt::skip]
 static HTTP_ROWS: &[Keyword] = &[
-    row("url", &[], Tier::S, "", "a page to get").block(&URL).repeat(),
-    row("virtualhost", &[Arg::Str], Tier::S, "", "Host of the requests"),
-    row("http_protocol", &[Arg::Choice(&["1.0", "1.0C", "1.0c", "1.1"])], Tier::A, "1.0", "HTTP version: 1.0, 1.0C (with Connection: close) or 1.1"),
-    row("enable_sni", &[Arg::Bool], Tier::A, "off", "name the server in the TLS handshake"),
-    row("sni_name", &[Arg::Str], Tier::A, "", "that name; virtualhost without it"),
-    row("fast_recovery", &[Arg::Bool], Tier::B, "off", "one good page is enough to come up"),
+    row!("url", [], S, "", "a page to get").block(&URL).repeat(),
+    row!("virtualhost", [Arg::Str], S, "", "Host of the requests"),
+    row!("http_protocol", [Arg::Choice(&"1.0 1.0C 1.0c 1.1")], A, "1.0", "HTTP version: 1.0, 1.0C (with Connection: close) or 1.1"),
+    row!("enable_sni", [Arg::Bool], A, "off", "name the server in the TLS handshake"),
+    row!("sni_name", [Arg::Str], A, "", "that name; virtualhost without it"),
+    row!("fast_recovery", [Arg::Bool], B, "off", "one good page is enough to come up"),
 ];
 
 #[rustfmt::skip]
 static URL_ROWS: &[Keyword] = &[
-    row("path", &[Arg::Str], Tier::S, "/", "path of the page"),
-    row("digest", &[Arg::Digest], Tier::S, "", "MD5 of the page in 32 hexadecimal digits"),
-    row("status_code", &[Arg::Many(&Arg::Status)], Tier::S, "200-299", "good statuses: numbers and ranges, 100-599"),
-    row("virtualhost", &[Arg::Str], Tier::A, "", "Host of this request"),
-    row("tls_compliant", &[], Tier::C, "", "insist on a proper end of the TLS session"),
-    row("regex", &[Arg::Cmd], Tier::C, "", "pattern the page must match"),
-    row("regex_no_match", &[], Tier::C, "", "the page must not match"),
-    row("regex_options", &[Arg::Many(&Arg::Str)], Tier::C, "", "how the pattern is read"),
-    row("regex_min_offset", &[COUNT], Tier::C, "0", "where a match may begin at the earliest"),
-    row("regex_max_offset", &[COUNT], Tier::C, "", "where a match may begin at the latest"),
-    row("regex_stack", &[COUNT, COUNT], Tier::C, "", "memory of the matcher: first, most"),
+    row!("path", [Arg::Str], S, "/", "path of the page"),
+    row!("digest", [Arg::Digest], S, "", "MD5 of the page in 32 hexadecimal digits"),
+    row!("status_code", [Arg::Many(&Arg::Status)], S, "200-299", "good statuses: numbers and ranges, 100-599"),
+    row!("virtualhost", [Arg::Str], A, "", "Host of this request"),
+    row!("tls_compliant", [], C, "", "insist on a proper end of the TLS session"),
+    row!("regex", [Arg::Cmd], C, "", "pattern the page must match"),
+    row!("regex_no_match", [], C, "", "the page must not match"),
+    row!("regex_options", [Arg::Many(&Arg::Str)], C, "", "how the pattern is read"),
+    row!("regex_min_offset", [COUNT], C, "0", "where a match may begin at the earliest"),
+    row!("regex_max_offset", [COUNT], C, "", "where a match may begin at the latest"),
+    row!("regex_stack", [COUNT, COUNT], C, "", "memory of the matcher: first, most"),
 ];
 
 #[rustfmt::skip]
 static SMTP_ROWS: &[Keyword] = &[
-    row("helo_name", &[Arg::Str], Tier::S, "", "name given in HELO; smtp_helo_name without it"),
-    row("host", &[], Tier::S, "", "a further server to check").block(&HOST).repeat(),
+    row!("helo_name", [Arg::Str], S, "", "name given in HELO; smtp_helo_name without it"),
+    row!("host", [], S, "", "a further server to check").block(&HOST).repeat(),
 ];
 
 #[rustfmt::skip]
 static MISC_ROWS: &[Keyword] = &[
-    row("misc_path", &[Arg::Cmd], Tier::S, "", "the command; required"),
-    row("misc_timeout", &[SECONDS], Tier::S, "", "seconds it may take; delay_loop without it"),
-    row("misc_dynamic", &[], Tier::S, "", "exit status 2-255 sets the weight to status - 2"),
-    row("user", &[Arg::User], Tier::A, "", "who runs it: user [group]; script_user without it"),
+    row!("misc_path", [Arg::Cmd], S, "", "the command; required"),
+    row!("misc_timeout", [SECONDS], S, "", "seconds it may take; delay_loop without it"),
+    row!("misc_dynamic", [], S, "", "exit status 2-255 sets the weight to status - 2"),
+    row!("user", [Arg::User], A, "", "who runs it: user [group]; script_user without it"),
 ];
 
 #[rustfmt::skip]
 static DNS_ROWS: &[Keyword] = &[
-    row("type", &[Arg::AnyCase(&["A", "NS", "CNAME", "SOA", "MX", "TXT", "AAAA", "RRSIG", "DNSKEY"])], Tier::A, "SOA", "type of the question"),
-    row("name", &[Arg::Str], Tier::A, ".", "name asked for"),
+    row!("type", [Arg::AnyCase(&"A NS CNAME SOA MX TXT AAAA RRSIG DNSKEY")], A, "SOA", "type of the question"),
+    row!("name", [Arg::Str], A, ".", "name asked for"),
 ];
 
 #[rustfmt::skip]
 static UDP_ROWS: &[Keyword] = &[
-    row("payload", &[Arg::Many(&Arg::Hex)], Tier::A, "", "bytes to send, hexadecimal"),
-    row("require_reply", &[Arg::Opt(&Arg::Many(&Arg::Hex))], Tier::A, "", "an answer must come, and be these bytes; x stands for any digit"),
-    row("min_reply_length", &[Arg::Int(0, 65_507)], Tier::A, "0", "least bytes of the answer"),
-    row("max_reply_length", &[Arg::Int(0, 65_507)], Tier::A, "255", "most bytes of the answer"),
+    row!("payload", [Arg::Many(&Arg::Hex)], A, "", "bytes to send, hexadecimal"),
+    row!("require_reply", [Arg::Opt(&Arg::Many(&Arg::Hex))], A, "", "an answer must come, and be these bytes; x stands for any digit"),
+    row!("min_reply_length", [Arg::Int(0, 65_507)], A, "0", "least bytes of the answer"),
+    row!("max_reply_length", [Arg::Int(0, 65_507)], A, "255", "most bytes of the answer"),
 ];
 
 static FILE_WEIGHT: Options = Options {
@@ -146,18 +146,18 @@ static FILE_WEIGHT: Options = Options {
 
 #[rustfmt::skip]
 static FILE_WEIGHT_OPTIONS: &[Keyword] = &[
-    opt("reverse", &[], Tier::B, "change the sign of the number"),
-    opt("noreverse", &[], Tier::B, "keep the sign of the number"),
+    row!("reverse", [], B, "", "change the sign of the number"),
+    row!("noreverse", [], B, "", "keep the sign of the number"),
 ];
 
 #[rustfmt::skip]
 static FILE_ROWS: &[Keyword] = &[
-    row("track_file", &[Arg::Name(255)], Tier::B, "", "name of the track_file; required"),
-    row("weight", &[Arg::Int(-2_147_483_647, 2_147_483_647), Arg::Options(&FILE_WEIGHT)], Tier::B, "", "factor of the number; 0: down unless the number is 0"),
+    row!("track_file", [Arg::Name(255)], B, "", "name of the track_file; required"),
+    row!("weight", [Arg::Int(-2_147_483_647, i32::MAX), Arg::Options(&FILE_WEIGHT)], B, "", "factor of the number; 0: down unless the number is 0"),
 ];
 
 #[rustfmt::skip]
 static BFD_ROWS: &[Keyword] = &[
-    row("name", &[Arg::Name(31)], Tier::B, "", "name of the bfd_instance; required"),
-    row("alpha", &[Arg::Bool], Tier::B, "off", "the server is down until the session is up"),
+    row!("name", [Arg::Name(31)], B, "", "name of the bfd_instance; required"),
+    row!("alpha", [Arg::Bool], B, "off", "the server is down until the session is up"),
 ];

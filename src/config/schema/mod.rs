@@ -16,11 +16,12 @@ mod suggest;
 mod track;
 pub mod value;
 mod vrrp;
-
-pub use row::{Arg, Body, Items, Keyword, Options, Schema, Support, Tier};
-pub use suggest::{Place, find_elsewhere, find_in, nearest, nearest_word};
+mod why;
 
 use row::row;
+pub use row::{Alias, Arg, Body, Items, Keyword, Options, Schema, Support, Tier};
+pub use suggest::{Place, find_elsewhere, find_in, nearest, nearest_word};
+pub use why::Why;
 
 /// The top level of a file.
 pub static ROOT: Schema = Schema {
@@ -28,39 +29,33 @@ pub static ROOT: Schema = Schema {
     tables: &[ROOT_ROWS],
 };
 
-/// Why namespaces are not ours to enter.
-const NAMESPACE: &str =
-    "start the daemon inside the namespace instead (`ip netns exec NAME vrrpd …`)";
-/// Why polling drivers for link state is pointless.
-const LINKBEAT: &str = "the kernel reports link changes by itself";
-
 #[rustfmt::skip]
 static ROOT_ROWS: &[Keyword] = &[
-    row("global_defs", &[], Tier::S, "", "settings of the whole process and defaults of all instances").block(&global::GLOBAL).repeat(),
-    row("vrrp_instance", &[Arg::Name(255)], Tier::S, "", "one virtual router").block(&vrrp::INSTANCE).repeat(),
-    row("static_ipaddress", &[], Tier::S, "", "addresses present while the daemon runs, removed when it ends").items(&address::ADDRESSES).repeat(),
-    row("static_routes", &[], Tier::S, "", "routes present while the daemon runs").items(&address::ROUTES).repeat().not_yet("the routes are not installed"),
-    row("static_rules", &[], Tier::A, "", "policy rules present while the daemon runs").items(&address::RULES).repeat().not_yet("the rules are not installed"),
-    row("track_group", &[Arg::Name(255)], Tier::B, "", "instances that react when a static item tagged with this name is lost").block(&track::TRACK_GROUP).repeat().not_yet("loss of a static item is put right, the instances do not react"),
-    row("vrrp_sync_group", &[Arg::Name(255)], Tier::S, "", "instances that change state together").block(&vrrp::SYNC_GROUP).repeat().not_yet("each instance goes its own way"),
-    row("vrrp_script", &[Arg::Name(255)], Tier::S, "", "a command run again and again, whose result instances track").block(&track::SCRIPT).repeat().not_yet("the command is not run and counts as successful"),
-    row("vrrp_track_process", &[Arg::Name(255)], Tier::A, "", "processes that must be running").block(&track::PROCESS).repeat().not_yet("the processes count as running"),
-    row("track_file", &[Arg::Name(255)], Tier::A, "", "a file whose number changes priorities").block(&track::FILE).repeat().not_yet("the file counts as 0"),
-    row("vrrp_track_file", &[Arg::Name(255)], Tier::A, "", "same as track_file").block(&track::FILE).repeat().not_yet("the file counts as 0").old("track_file"),
-    row("bfd_instance", &[Arg::Name(31)], Tier::B, "", "a BFD session with a neighbor").block(&track::BFD).repeat().not_yet("the neighbor counts as reachable"),
-    row("garp_group", &[], Tier::B, "", "interfaces that share one pace of gratuitous ARP").block(&global::GARP_GROUP).repeat(),
-    row("interface_up_down_delays", &[], Tier::A, "0", "seconds an interface must stay down or up before it is believed: `IF down [up]`, 0-255").items(&global::UP_DOWN_DELAYS).repeat(),
-    row("linkbeat_interfaces", &[], Tier::C, "", "interfaces whose driver is polled for its link state").items(&global::LINKBEAT_INTERFACES).repeat().never(LINKBEAT),
-    row("linkbeat_use_polling", &[], Tier::C, "", "poll all drivers for their link state").never(LINKBEAT),
-    row("virtual_server_group", &[Arg::Name(255)], Tier::S, "", "addresses or marks that share one set of real servers").items(&lvs::GROUP_ENTRIES).repeat().not_yet("no IPVS service is set up"),
-    row("virtual_server", &[Arg::Service], Tier::S, "", "an IPVS service: `IP [PORT]`, `fwmark N` or `group NAME`").block(&lvs::VIRTUAL_SERVER).repeat().not_yet("no IPVS service is set up"),
-    row("SSL", &[], Tier::B, "", "client key and certificates of SSL_GET").block(&checker::SSL).not_yet("SSL_GET does not run yet"),
-    row("net_namespace", &[Arg::Name(255)], Tier::C, "", "network namespace to run in").never(NAMESPACE),
-    row("net_namespace_ipvs", &[Arg::Name(255)], Tier::C, "", "network namespace of the IPVS services").never(NAMESPACE),
-    row("namespace_with_ipsets", &[], Tier::C, "", "use ipsets inside a namespace").never("ipsets are not used"),
-    row("use_pid_dir", &[], Tier::B, "", "keep pid files in a directory of their own"),
-    row("instance", &[Arg::Name(255)], Tier::B, "", "name of this process among several: suffix of its pid and dump files"),
-    row("child_wait_time", &[Arg::Int(0, 2_147_483_647)], Tier::C, "5", "seconds to wait for child processes at the end").never("there is one process and no children to wait for"),
+    row!("global_defs", [], S, "", "settings of the whole process and defaults of all instances").block(&global::GLOBAL).repeat(),
+    row!("vrrp_instance", [Arg::Name(255)], S, "", "one virtual router").block(&vrrp::INSTANCE).repeat(),
+    row!("static_ipaddress", [], S, "", "addresses present while the daemon runs, removed when it ends").items(&address::ADDRESSES).repeat(),
+    row!("static_routes", [], S, "", "routes present while the daemon runs").items(&address::ROUTES).repeat().not_yet(Why::NoRoutes),
+    row!("static_rules", [], A, "", "policy rules present while the daemon runs").items(&address::RULES).repeat().not_yet(Why::NoRules),
+    row!("track_group", [Arg::Name(255)], B, "", "instances that react when a static item tagged with this name is lost").block(&track::TRACK_GROUP).repeat().not_yet(Why::StaticItems),
+    row!("vrrp_sync_group", [Arg::Name(255)], S, "", "instances that change state together").block(&vrrp::SYNC_GROUP).repeat().not_yet(Why::NoGroup),
+    row!("vrrp_script", [Arg::Name(255)], S, "", "a command run again and again, whose result instances track").block(&track::SCRIPT).repeat().not_yet(Why::ScriptGood),
+    row!("vrrp_track_process", [Arg::Name(255)], A, "", "processes that must be running").block(&track::PROCESS).repeat().not_yet(Why::ProcessGood),
+    row!("track_file", [Arg::Name(255)], A, "", "a file whose number changes priorities").block(&track::FILE).repeat().not_yet(Why::FileZero),
+    row!("vrrp_track_file" = "track_file", [Arg::Name(255)], A).block(&track::FILE).repeat().not_yet(Why::FileZero).old(),
+    row!("bfd_instance", [Arg::Name(31)], B, "", "a BFD session with a neighbor").block(&track::BFD).repeat().not_yet(Why::BfdUp),
+    row!("garp_group", [], B, "", "interfaces that share one pace of gratuitous ARP").block(&global::GARP_GROUP).repeat(),
+    row!("interface_up_down_delays", [], A, "0", "seconds an interface must stay down or up before it is believed: `IF down [up]`, 0-255").items(&global::UP_DOWN_DELAYS).repeat(),
+    row!("linkbeat_interfaces", [], C, "", "interfaces whose driver is polled for its link state").items(&global::LINKBEAT_INTERFACES).repeat().never(Why::LinkEvents),
+    row!("linkbeat_use_polling", [], C, "", "poll all drivers for their link state").never(Why::LinkEvents),
+    row!("virtual_server_group", [Arg::Name(255)], S, "", "addresses or marks that share one set of real servers").items(&lvs::GROUP_ENTRIES).repeat().not_yet(Why::NoService),
+    row!("virtual_server", [Arg::Service], S, "", "an IPVS service: `IP [PORT]`, `fwmark N` or `group NAME`").block(&lvs::VIRTUAL_SERVER).repeat().not_yet(Why::NoService),
+    row!("SSL", [], B, "", "client key and certificates of SSL_GET").block(&checker::SSL).not_yet(Why::NoTls),
+    row!("net_namespace", [Arg::Name(255)], C, "", "network namespace to run in").never(Why::Namespace),
+    row!("net_namespace_ipvs", [Arg::Name(255)], C, "", "network namespace of the IPVS services").never(Why::Namespace),
+    row!("namespace_with_ipsets", [], C, "", "use ipsets inside a namespace").never(Why::NoIpsets),
+    row!("use_pid_dir", [], B, "", "keep pid files in a directory of their own"),
+    row!("instance", [Arg::Name(255)], B, "", "name of this process among several: suffix of its pid and dump files"),
+    row!("child_wait_time", [Arg::Int(0, i32::MAX)], C, "5", "seconds to wait for child processes at the end").never(Why::NoChildren),
 ];
 
 /// Every block, for finding one by the keyword that opens it.

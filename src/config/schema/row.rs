@@ -1,4 +1,10 @@
 //! What a row of the schema is made of.
+//!
+//! Six hundred rows are the largest constant of the program, and every pointer in them costs as much
+//! again in relocations. So a row holds its texts in one piece, its argument by value, and reasons as
+//! numbers.
+
+use super::Why;
 
 /// How likely a user needs it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -21,22 +27,28 @@ pub enum Support {
     /// A setting of some other keyword that is not supported yet: harmless by itself, so nothing is said.
     Detail,
     /// Not yet. What happens instead.
-    NotYet(&'static str),
+    NotYet(Why),
     /// Never will be. Why it has no effect.
-    Never(&'static str),
+    Never(Why),
 }
 
 /// One argument, or a rule for the rest of the line.
 #[derive(Clone, Copy, Debug)]
 pub enum Arg {
-    /// Decimal integer, from–to.
-    Int(i64, i64),
-    /// Decimal seconds with fraction, from–to in microseconds.
-    Secs(u64, u64),
-    /// One of these words.
-    Choice(&'static [&'static str]),
+    /// Nothing.
+    None,
+    /// One after the other.
+    Seq(&'static [Arg]),
+    /// Decimal integer, from–to; `i32::MAX`: no upper bound worth naming.
+    Int(i32, i32),
+    /// Decimal integer, 0–4294967295.
+    Count,
+    /// Decimal seconds with fraction, from–to in milliseconds; `u32::MAX`: no upper bound worth naming.
+    Secs(u32, u32),
+    /// One of these words, separated by blanks.
+    Choice(&'static &'static str),
     /// One of these words, upper or lower case.
-    AnyCase(&'static [&'static str]),
+    AnyCase(&'static &'static str),
     /// `true on yes` / `false off no`; may be left out.
     Bool,
     /// IPv4 or IPv6 address.
@@ -144,17 +156,24 @@ impl Body {
     }
 }
 
+/// Other spellings of a keyword.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Alias {
+    /// It is the name.
+    No,
+    /// As good as the name.
+    Same,
+    /// Out of use: accepted with a note.
+    Old,
+}
+
 /// A keyword.
 #[derive(Clone, Copy, Debug)]
 pub struct Keyword {
-    /// As written in the file.
-    pub name: &'static str,
-    /// The name it is another spelling of; empty: it is the name.
-    pub canonical: &'static str,
-    /// The other spelling is out of use: say so.
-    pub outdated: bool,
+    /// Name, default, name it is another spelling of, and documentation, separated by NUL.
+    text: &'static str,
     /// Words after it.
-    pub args: &'static [Arg],
+    arg: Arg,
     /// Braces after it.
     pub body: Body,
     /// How likely a user needs it.
@@ -163,48 +182,68 @@ pub struct Keyword {
     pub support: Support,
     /// May stand several times in its block.
     pub multi: bool,
-    /// Value used without it, as it would be written; empty: none.
-    pub default: &'static str,
-    /// One line of documentation, with unit and range. Not in the daemon's binary, where 600 of them
-    /// would be dead weight; the feature `reference` has them for whoever prints the reference.
-    #[cfg(any(test, feature = "reference"))]
-    pub doc: &'static str,
+    /// Whether it is another spelling.
+    pub alias: Alias,
 }
 
-/// A row without braces, supported, once per block; the methods change that.
-pub(super) const fn row(
-    name: &'static str,
-    args: &'static [Arg],
-    tier: Tier,
-    default: &'static str,
-    #[cfg_attr(not(any(test, feature = "reference")), allow(unused_variables))] doc: &'static str,
-) -> Keyword {
-    Keyword {
-        name,
-        canonical: "",
-        outdated: false,
-        args,
-        body: Body::None,
-        tier,
-        support: Support::Supported,
-        multi: false,
-        default,
-        #[cfg(any(test, feature = "reference"))]
-        doc,
-    }
+/// The texts of a row in one piece. Documentation is not in the daemon's binary, where 600 lines of it
+/// would be dead weight; the feature `reference` has it for whoever prints the reference.
+#[cfg(any(test, feature = "reference"))]
+macro_rules! text {
+    ($name:literal, $default:literal, $canonical:literal, $doc:expr) => {
+        concat!($name, "\0", $default, "\0", $canonical, "\0", $doc)
+    };
+}
+#[cfg(not(any(test, feature = "reference")))]
+macro_rules! text {
+    ($name:literal, $default:literal, $canonical:literal, $doc:expr) => {
+        concat!($name, "\0", $default, "\0", $canonical)
+    };
 }
 
-/// A named value of an option line.
-pub(super) const fn opt(
-    name: &'static str,
-    args: &'static [Arg],
-    tier: Tier,
-    doc: &'static str,
-) -> Keyword {
-    row(name, args, tier, "", doc)
+/// The arguments of a row as one value.
+macro_rules! args {
+    () => { $crate::config::schema::Arg::None };
+    ($arg:expr) => { $arg };
+    ($($arg:expr),+) => { $crate::config::schema::Arg::Seq(&[$($arg),+]) };
 }
+
+/// A row: name, arguments, tier, default as it would be written (empty: none), one line of documentation
+/// with unit and range; or `name = other name`, arguments, tier for another spelling. Without
+/// braces, supported, once per block; the methods change that.
+macro_rules! row {
+    ($name:literal, [$($arg:expr),*], $tier:ident, $default:literal, $doc:literal) => {
+        $crate::config::schema::Keyword::new(
+            $crate::config::schema::row::text!($name, $default, "", $doc),
+            $crate::config::schema::row::args!($($arg),*),
+            $crate::config::schema::Tier::$tier,
+            $crate::config::schema::Alias::No,
+        )
+    };
+    ($name:literal = $canonical:literal, [$($arg:expr),*], $tier:ident) => {
+        $crate::config::schema::Keyword::new(
+            $crate::config::schema::row::text!($name, "", $canonical, concat!("same as ", $canonical)),
+            $crate::config::schema::row::args!($($arg),*),
+            $crate::config::schema::Tier::$tier,
+            $crate::config::schema::Alias::Same,
+        )
+    };
+}
+pub(super) use {args, row, text};
 
 impl Keyword {
+    pub(super) const fn new(text: &'static str, arg: Arg, tier: Tier, alias: Alias) -> Self {
+        Keyword {
+            text,
+            arg,
+            body: Body::None,
+            tier,
+            support: Support::Supported,
+            multi: false,
+            alias,
+        }
+    }
+
     pub(super) const fn block(mut self, schema: &'static Schema) -> Self {
         self.body = Body::Block(schema);
         self
@@ -220,12 +259,12 @@ impl Keyword {
         self
     }
 
-    pub(super) const fn not_yet(mut self, instead: &'static str) -> Self {
+    pub(super) const fn not_yet(mut self, instead: Why) -> Self {
         self.support = Support::NotYet(instead);
         self
     }
 
-    pub(super) const fn never(mut self, why: &'static str) -> Self {
+    pub(super) const fn never(mut self, why: Why) -> Self {
         self.support = Support::Never(why);
         self
     }
@@ -235,33 +274,67 @@ impl Keyword {
         self
     }
 
-    /// Another spelling of `canonical`, as good as it.
-    pub(super) const fn same(mut self, canonical: &'static str) -> Self {
-        self.canonical = canonical;
+    /// The other spelling is out of use.
+    pub(super) const fn old(mut self) -> Self {
+        self.alias = Alias::Old;
         self
     }
 
-    /// A spelling of `canonical` that is out of use: accepted with a note.
-    pub(super) const fn old(mut self, canonical: &'static str) -> Self {
-        self.canonical = canonical;
-        self.outdated = true;
-        self
+    fn part(&self, number: usize) -> &'static str {
+        self.text.split('\0').nth(number).unwrap_or("")
+    }
+
+    /// As written in the file.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.part(0)
+    }
+
+    /// Whether this is its name: what [`Keyword::name`] would tell, without cutting it out.
+    #[must_use]
+    pub fn is(&self, name: &str) -> bool {
+        let text = self.text.as_bytes();
+        text.get(name.len()) == Some(&0) && text.starts_with(name.as_bytes())
+    }
+
+    /// Value used without it, as it would be written; empty: none.
+    #[must_use]
+    pub fn default(&self) -> &'static str {
+        self.part(1)
+    }
+
+    /// One line of documentation, with unit and range.
+    #[cfg(any(test, feature = "reference"))]
+    #[must_use]
+    pub fn doc(&self) -> &'static str {
+        self.part(3)
+    }
+
+    /// Words after it.
+    #[must_use]
+    pub fn args(&self) -> &[Arg] {
+        if let Arg::Seq(list) = &self.arg {
+            list
+        } else if matches!(self.arg, Arg::None) {
+            &[]
+        } else {
+            core::slice::from_ref(&self.arg)
+        }
     }
 
     /// The name lowering looks for.
     #[must_use]
     pub fn canonical_name(&self) -> &'static str {
-        if self.canonical.is_empty() {
-            self.name
-        } else {
-            self.canonical
+        match self.alias {
+            Alias::No => self.name(),
+            Alias::Same | Alias::Old => self.part(2),
         }
     }
 
     /// A flag: neither arguments nor braces.
     #[must_use]
     pub fn is_flag(&self) -> bool {
-        self.args.is_empty() && !self.body.expects_brace()
+        matches!(self.arg, Arg::None) && !self.body.expects_brace()
     }
 }
 
@@ -283,6 +356,6 @@ impl Schema {
     /// The keyword of this name.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&'static Keyword> {
-        self.keywords().find(|keyword| keyword.name == name)
+        self.keywords().find(|keyword| keyword.is(name))
     }
 }

@@ -1,6 +1,6 @@
 //! "Did you mean …": the nearest keyword, and where a known one belongs.
 
-use super::{Body, Keyword, ROOT, Schema, visit};
+use super::{Alias, Body, Keyword, ROOT, Schema, visit};
 
 /// A keyword and the block it belongs in.
 #[derive(Clone, Copy, Debug)]
@@ -35,8 +35,8 @@ pub fn nearest(schema: &'static Schema, name: &str) -> Option<Place> {
 /// The place whose keyword differs least from `name`, and by how much. A spelling that is itself
 /// out of use is no advice.
 fn closest(places: impl Iterator<Item = Place>, name: &str) -> Option<(usize, Place)> {
-    let current = places.filter(|place| !place.keyword.outdated);
-    let scored = current.map(|place| match place.keyword.name {
+    let current = places.filter(|place| place.keyword.alias != Alias::Old);
+    let scored = current.map(|place| match place.keyword.name() {
         same if same.eq_ignore_ascii_case(name) => (0, place),
         other => (distance(name, other), place),
     });
@@ -72,11 +72,14 @@ pub fn find_in(schema: &'static Schema, name: &str) -> Option<Place> {
 
 /// The word of a list most like `text`: same letters in another case, or one or two slips.
 #[must_use]
-pub fn nearest_word<'a>(words: &[&'a str], text: &str) -> Option<&'a str> {
-    if let Some(same) = words.iter().find(|word| word.eq_ignore_ascii_case(text)) {
+pub fn nearest_word(
+    words: impl Iterator<Item = &'static str> + Clone,
+    text: &str,
+) -> Option<&'static str> {
+    if let Some(same) = words.clone().find(|word| word.eq_ignore_ascii_case(text)) {
         return Some(same);
     }
-    let near = words.iter().map(|word| (distance(text, word), word));
+    let near = words.map(|word| (distance(text, word), word));
     let (slips, word) = near.min_by_key(|(slips, _)| *slips)?;
     (slips <= limit(text)).then_some(word)
 }
@@ -145,10 +148,10 @@ mod tests {
     #[test]
     fn a_keyword_of_the_same_block_is_preferred() {
         let place = nearest(&super::super::vrrp::INSTANCE, "stat").expect("near");
-        assert_eq!(place.keyword.name, "state");
+        assert_eq!(place.keyword.name(), "state");
         let place = nearest(&super::super::checker::TCP_CHECK, "conect_port").expect("near");
         assert_eq!(
-            (place.keyword.name, place.schema.name),
+            (place.keyword.name(), place.schema.name),
             ("connect_port", "TCP_CHECK")
         );
     }

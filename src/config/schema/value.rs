@@ -159,10 +159,20 @@ pub fn is_address_range(text: &str) -> bool {
 #[must_use]
 pub fn fits(arg: &Arg, text: &str) -> bool {
     match arg {
-        Arg::Int(from, to) => int(text).is_some_and(|value| (*from..=*to).contains(&value)),
-        Arg::Secs(from, to) => micros(text).is_some_and(|value| (*from..=*to).contains(&value)),
-        Arg::Choice(words) => words.contains(&text),
-        Arg::AnyCase(words) => words.iter().any(|word| word.eq_ignore_ascii_case(text)),
+        Arg::None => false,
+        Arg::Seq(list) => list.first().is_some_and(|first| fits(first, text)),
+        Arg::Int(from, to) => {
+            let range = i64::from(*from)..=i64::from(*to);
+            int(text).is_some_and(|value| range.contains(&value))
+        }
+        Arg::Count => int(text).is_some_and(|value| u32::try_from(value).is_ok()),
+        Arg::Secs(from, to) => {
+            let milli = |bound: &u32| u64::from(*bound).saturating_mul(1000);
+            let range = milli(from)..=milli(to);
+            micros(text).is_some_and(|value| range.contains(&value))
+        }
+        Arg::Choice(words) => words.split(' ').any(|word| word == text),
+        Arg::AnyCase(words) => words.split(' ').any(|word| word.eq_ignore_ascii_case(text)),
         Arg::Bool => boolean(text).is_some(),
         Arg::Ip => ip(text).is_some(),
         Arg::Ip4 => ip(text).is_some_and(|addr| addr.is_ipv4()),
@@ -193,18 +203,17 @@ pub fn fits(arg: &Arg, text: &str) -> bool {
             is_address_range(text) || matches!(text, "fwmark" | "group")
         }
         Arg::Opt(inner) | Arg::Many(inner) => fits(inner, text),
-        Arg::Options(options) => options.rows.iter().any(|row| row.name == text),
+        Arg::Options(options) => options.rows.iter().any(|row| row.is(text)),
     }
 }
 
-/// Seconds as people write them: `0.01`, `255`.
-fn seconds(micros: u64) -> String {
-    let whole = micros / 1_000_000;
-    let rest = micros % 1_000_000;
+/// Milliseconds as seconds, as people write them: `0.01`, `255`.
+fn seconds(millis: u32) -> String {
+    let (whole, rest) = (millis / 1000, millis % 1000);
     if rest == 0 {
         return whole.to_string();
     }
-    let digits = format!("{rest:06}");
+    let digits = format!("{rest:03}");
     format!("{whole}.{}", digits.trim_end_matches('0'))
 }
 
@@ -212,9 +221,13 @@ fn seconds(micros: u64) -> String {
 #[must_use]
 pub fn wanted(arg: &Arg) -> String {
     let fixed = match arg {
-        Arg::Int(from, to) if *to >= 2_147_483_647 => return format!("a number from {from} up"),
+        Arg::None => "nothing",
+        Arg::Seq(list) => return list.first().map_or(String::new(), wanted),
+        Arg::Count => "a number from 0 up",
+        Arg::Int(from, to) if *to == i32::MAX => return format!("a number from {from} up"),
+        Arg::Int(from, to) if from.checked_add(1) == Some(*to) => return format!("{from} or {to}"),
         Arg::Int(from, to) => return format!("a number from {from} to {to}"),
-        Arg::Secs(0, to) if *to >= 4_000_000_000_000 => "a number of seconds",
+        Arg::Secs(0, u32::MAX) => "a number of seconds",
         Arg::Secs(from, to) => {
             return format!(
                 "a number of seconds from {} to {}",
@@ -222,7 +235,9 @@ pub fn wanted(arg: &Arg) -> String {
                 seconds(*to)
             );
         }
-        Arg::Choice(words) | Arg::AnyCase(words) => return format!("one of {}", words.join(", ")),
+        Arg::Choice(words) | Arg::AnyCase(words) => {
+            return format!("one of {}", words.replace(' ', ", "));
+        }
         Arg::Bool => "on or off",
         Arg::Ip => "an IP address",
         Arg::Ip4 => "an IPv4 address",

@@ -1,0 +1,127 @@
+//! What happens instead of what a keyword asks for, and why some never have an effect. Many keywords share
+//! a reason; a row holds one byte of it.
+
+/// A reason.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the text says it")]
+pub enum Why {
+    NoMail,
+    NoFifo,
+    ScriptPaths,
+    ScriptGroups,
+    NotRun,
+    Umask,
+    GarpInterfaces,
+    Igmp,
+    NoFilter,
+    NoIpsets,
+    ByName,
+    SeeVmac,
+    Buffers,
+    Random,
+    NoSync,
+    NoIpvs,
+    Ranges,
+    ReloadTime,
+    WholeFiles,
+    NoCopies,
+    OneProcess,
+    NoDump,
+    TableNumbers,
+    ProcessName,
+    Niceness,
+    Swap,
+    RealTime,
+    Taskset,
+    NoLimit,
+    NoSnmp,
+    NoDbus,
+    NatMask,
+    NoRoutes,
+    NoRules,
+    StaticItems,
+    NoGroup,
+    ScriptGood,
+    ProcessGood,
+    FileZero,
+    BfdUp,
+    LinkEvents,
+    NoService,
+    NoTls,
+    Namespace,
+    NoChildren,
+    AllWell,
+    NoHmac,
+    LogDetail,
+    RealMac,
+    NoIpvlan,
+    NoVrf,
+    GlobalTracking,
+}
+
+impl Why {
+    /// Its words, to follow a colon.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Why::NoMail => "no mail is sent",
+            Why::NoFifo => "nothing is written",
+            Why::ScriptPaths => "paths of scripts are used as written",
+            Why::ScriptGroups => "scripts get their user's own group only",
+            Why::NotRun => "it is not run",
+            Why::Umask => "files are created with mode 0600",
+            Why::GarpInterfaces => "gratuitous ARP goes out on the interfaces of the addresses",
+            Why::Igmp => "groups are joined as usual",
+            Why::NoFilter => "addresses stay reachable, no packet filter is set up",
+            Why::NoIpsets => "ipsets are not used",
+            Why::ByName => "interfaces are matched by name",
+            Why::SeeVmac => "see use_vmac",
+            Why::Buffers => "socket buffers are sized by the daemon",
+            Why::Random => "the system's random numbers are used",
+            Why::NoSync => "connections are not shared",
+            Why::NoIpvs => "IPVS is left alone",
+            Why::Ranges => "each address of a range is a service of its own",
+            Why::ReloadTime => "send SIGHUP at that time, from cron for example",
+            Why::WholeFiles => "a configuration is checked whole before it is used",
+            Why::NoCopies => "no copies are kept",
+            Why::OneProcess => "there is one process only",
+            Why::NoDump => "no such file is written",
+            Why::TableNumbers => "tables are known by number only",
+            Why::ProcessName => "the name stays vrrpd",
+            Why::Niceness => "niceness is left as it is",
+            Why::Swap => "memory is not locked",
+            Why::RealTime => "the process runs without real-time priority",
+            Why::Taskset => "use taskset",
+            Why::NoLimit => "no such limit is set",
+            Why::NoSnmp => "there is no SNMP agent",
+            Why::NoDbus => "there is no D-Bus interface",
+            Why::NatMask => {
+                "IPVS has no such setting; persistence_granularity sets the mask of clients"
+            }
+            Why::NoRoutes => "the routes are not installed",
+            Why::NoRules => "the rules are not installed",
+            Why::StaticItems => "loss of a static item is put right, the instances do not react",
+            Why::NoGroup => "each instance goes its own way",
+            Why::ScriptGood => "the command is not run and counts as successful",
+            Why::ProcessGood => "the processes count as running",
+            Why::FileZero => "the file counts as 0",
+            Why::BfdUp => "the neighbor counts as reachable",
+            Why::LinkEvents => "the kernel reports link changes by itself",
+            Why::NoService => "no IPVS service is set up",
+            Why::NoTls => "SSL_GET does not run yet",
+            Why::Namespace => {
+                "start the daemon inside the namespace instead (`ip netns exec NAME vrrpd …`)"
+            }
+            Why::NoChildren => "there is one process and no children to wait for",
+            Why::AllWell => "the instance runs as if all were well",
+            Why::NoHmac => {
+                "an instance with it is left out: its peers would ignore unsigned adverts"
+            }
+            Why::LogDetail => "what is logged is chosen by the command line option --log-detail",
+            Why::RealMac => "the interface's own MAC address is used",
+            Why::NoIpvlan => "the interface itself is used",
+            Why::NoVrf => "the interface's own routing domain is used",
+            Why::GlobalTracking => "write the tracking into the group",
+        }
+    }
+}

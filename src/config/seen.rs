@@ -1,0 +1,27 @@
+//! What has been seen where: finds the second of two alike in a list of any length.
+//!
+//! One map for all kinds of keys, written as text: a map for each kind costs kilobytes of code.
+
+use std::collections::BTreeMap;
+
+use super::diag::Span;
+
+/// Keys and where each was first.
+#[derive(Debug, Default)]
+pub(crate) struct Seen(BTreeMap<Box<str>, Span>);
+
+impl Seen {
+    /// Where `key` was before; the first time it is remembered instead.
+    pub(crate) fn before(&mut self, key: &str, span: Span) -> Option<Span> {
+        let first = self.get(key);
+        if first.is_none() {
+            self.0.insert(key.into(), span);
+        }
+        first
+    }
+
+    /// Where `key` was first.
+    pub(crate) fn get(&self, key: &str) -> Option<Span> {
+        self.0.get(key).copied()
+    }
+}
