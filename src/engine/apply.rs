@@ -133,7 +133,6 @@ impl Engine {
             Action::Announce(burst) => {
                 if let Some(router) = self.routers.get_mut(id) {
                     router.garp.start(now, burst);
-                    router.garp_after = now;
                     self.announce(id, now, system);
                 }
             }
@@ -157,7 +156,6 @@ impl Engine {
         report(&format_name(router), &outcome);
         if outcome.restored > 0 {
             router.garp.start(now, crate::vrrp::Burst::Master);
-            router.garp_after = now;
             self.announce(id, now, system);
         }
     }

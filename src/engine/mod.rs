@@ -99,7 +99,11 @@ impl Engine {
             instances,
             static_addresses,
         } = config;
-        let routers: Vec<Router> = instances.into_iter().map(Router::new).collect();
+        let count = instances.len();
+        let routers = instances.into_iter().enumerate();
+        let routers: Vec<Router> = routers
+            .map(|(nth, conf)| Router::new(conf, nth, count))
+            .collect();
         let mut virtuals: Vec<(Cidr, usize)> = Vec::new();
         for (id, router) in routers.iter().enumerate() {
             virtuals.extend(router.set.listed().map(|cidr| (cidr, id)));

@@ -25,9 +25,8 @@ pub(crate) struct Router {
     pub(crate) conf: VrrpInstance,
     pub(crate) machine: Instance,
     pub(crate) garp: garp::Schedule,
-    /// Place of an announcement that must wait for its interface's gap.
+    /// Place of an announcement that must wait for its interface's gap until `garp_after`.
     pub(crate) garp_held: Option<usize>,
-    /// No announcement before this.
     pub(crate) garp_after: Instant,
     /// VIPs first, then excluded VIPs.
     pub(crate) set: AddressSet,
@@ -48,13 +47,14 @@ pub(crate) struct Router {
 }
 
 impl Router {
-    pub(crate) fn new(conf: VrrpInstance) -> Self {
+    /// The `nth` of `count`.
+    pub(crate) fn new(conf: VrrpInstance, nth: usize, count: usize) -> Self {
         let vips: Vec<IpAddr> = conf.vips.iter().map(|address| address.cidr.addr).collect();
         let all: Vec<Address> = conf.vips.iter().chain(&conf.excluded).cloned().collect();
         let garp = garp::Schedule::new(garp_params(&conf), all.len());
         let set = AddressSet::new(all.into_iter(), conf.priority.is_owner());
         Router {
-            machine: Instance::new(params(&conf, &vips)),
+            machine: Instance::new(params(&conf, &vips, stagger(&conf, nth, count))),
             garp,
             garp_held: None,
             garp_after: Instant::ZERO,
@@ -75,7 +75,7 @@ impl Router {
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         let announcement = match self.garp_held {
             Some(_) => Some(self.garp_after),
-            None => self.garp.next_deadline().map(|at| at.max(self.garp_after)),
+            None => self.garp.next_deadline(),
         };
         let all = [
             self.machine.next_deadline(),
@@ -192,7 +192,18 @@ impl Router {
     }
 }
 
-fn params(conf: &VrrpInstance, vips: &[IpAddr]) -> vrrp::Params {
+/// Instances are spread over the interval in this many steps. More would spread a takeover of hundreds still
+/// finer, at the price of a wake-up for every advert.
+const STEPS: usize = 8;
+
+/// How much sooner than the interval the first periodic advert comes.
+fn stagger(conf: &VrrpInstance, nth: usize, count: usize) -> Duration {
+    let steps = u32::try_from(count.clamp(1, STEPS)).unwrap_or(1);
+    let step = u32::try_from(nth).unwrap_or(0) % steps;
+    conf.advert_int.duration().saturating_mul(step) / steps
+}
+
+fn params(conf: &VrrpInstance, vips: &[IpAddr], stagger: Duration) -> vrrp::Params {
     let (check_source, peers) = match &conf.transport {
         Transport::Multicast { .. } => (false, Vec::new()),
         Transport::Unicast {
@@ -208,6 +219,7 @@ fn params(conf: &VrrpInstance, vips: &[IpAddr]) -> vrrp::Params {
         priority: conf.priority,
         initial_master: conf.initial_master,
         advert_int: conf.advert_int,
+        stagger,
         nopreempt: conf.nopreempt,
         preempt_delay: conf.preempt_delay,
         down_timer_adverts: conf.down_timer_adverts,
@@ -240,6 +252,9 @@ pub(crate) fn auth(auth: model::Auth) -> Auth {
     }
 }
 
+/// Between two rounds of announcements.
+const ROUND_GAP: Duration = Duration::from_millis(20);
+
 fn garp_params(conf: &VrrpInstance) -> garp::Params {
     let garp = &conf.garp;
     garp::Params {
@@ -249,6 +264,6 @@ fn garp_params(conf: &VrrpInstance) -> garp::Params {
         refresh_repeat: garp.refresh_repeat,
         lower_prio_repeat: garp.lower_prio_repeat,
         lower_prio_delay: garp.lower_prio_delay,
-        gap: Duration::ZERO,
+        round_gap: ROUND_GAP,
     }
 }

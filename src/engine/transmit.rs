@@ -1,7 +1,6 @@
 //! Adverts, gratuitous ARP and unsolicited neighbour advertisements on their way out.
 
 use core::net::IpAddr;
-use core::time::Duration;
 use std::io;
 
 use super::Engine;
@@ -17,10 +16,6 @@ use crate::wire::{Pseudo, Unfit, arp, ipv4, ipv6, ndisc, vrrp};
 const TOS: u8 = 0xc0;
 /// Frames of one instance per turn at most; the rest follows after the sockets have been looked at.
 const FRAMES_PER_TURN: usize = 128;
-/// Rounds of a burst follow at this distance: what loses one frame, a full queue or a switch that is
-/// learning, would lose five sent back to back. And when many instances take over together, the first round of the
-/// last comes before the second of the first.
-const ROUND_GAP: Duration = Duration::from_millis(20);
 
 impl Engine {
     /// Sends an advert to the group or to each peer.
@@ -76,9 +71,6 @@ impl Engine {
         let Some(router) = self.routers.get_mut(id) else {
             return;
         };
-        if now < router.garp_after {
-            return;
-        }
         for _ in 0..FRAMES_PER_TURN {
             let Some(place) = router.garp_held.take().or_else(|| router.garp.next(now)) else {
                 return;
@@ -102,7 +94,6 @@ impl Engine {
                 }
             }
             if end_of_round {
-                router.garp_after = now.after(ROUND_GAP);
                 return;
             }
         }

@@ -160,7 +160,8 @@ impl Reactor {
                             bytes,
                             v6: arrival.v6,
                         };
-                        self.engine.packet(clock::now(), &datagram, &mut self.linux);
+                        let at = clock::moment_of(arrival.stamp);
+                        self.engine.packet(at, &datagram, &mut self.linux);
                     }
                     Ok(None) => break,
                     Err(error) => {

@@ -29,8 +29,10 @@ pub struct Params {
     pub lower_prio_repeat: u16,
     /// `garp_lower_prio_delay`: that burst again; zero: once only.
     pub lower_prio_delay: Duration,
-    /// Smallest gap between two frames; zero: back to back.
-    pub gap: Duration,
+    /// Between two rounds of a burst. What loses one frame, a full queue or a switch that is learning,
+    /// would lose five sent back to back; and when many instances take over together, the first round of the last
+    /// comes before the second of the first.
+    pub round_gap: Duration,
 }
 
 /// The frames still to be sent for one instance.
@@ -71,6 +73,7 @@ impl Schedule {
 
     /// Begins a burst at once and plans its repetition; `Burst::Master` also starts the refresh.
     pub fn start(&mut self, now: Instant, burst: Burst) {
+        self.not_before = now;
         match burst {
             Burst::Master => {
                 self.master_again = later(now, self.params.delay, self.params.repeat);
@@ -87,12 +90,9 @@ impl Schedule {
         }
     }
 
-    /// Forgets everything that was still to be sent. Pacing survives: the wire does not forget.
+    /// Forgets everything that was still to be sent.
     pub fn stop(&mut self) {
-        *self = Schedule {
-            not_before: self.not_before,
-            ..Schedule::new(self.params, self.count)
-        };
+        *self = Schedule::new(self.params, self.count);
     }
 
     /// When [`Schedule::next`] has something again. Changes through `start`, `stop` and `next`.
@@ -125,9 +125,7 @@ impl Schedule {
         if self.cursor >= self.count {
             self.cursor = 0;
             self.rounds = self.rounds.saturating_sub(1);
-        }
-        if !self.params.gap.is_zero() {
-            self.not_before = now.after(self.params.gap);
+            self.not_before = now.after(self.params.round_gap);
         }
         Some(address)
     }
@@ -175,7 +173,7 @@ mod tests {
         refresh_repeat: 1,
         lower_prio_repeat: 5,
         lower_prio_delay: Duration::from_secs(5),
-        gap: Duration::ZERO,
+        round_gap: Duration::ZERO,
     };
 
     fn at(millis: u64) -> Instant {
@@ -234,7 +232,7 @@ mod tests {
         schedule.start(at(3), Burst::Master);
         assert_eq!(
             run(&mut schedule, at(20_003)),
-            [(0, 0), (10_003, 0), (10_003, 0), (20_003, 0), (20_003, 0)]
+            [(3, 0), (10_003, 0), (10_003, 0), (20_003, 0), (20_003, 0)]
         );
         // Served 25 s late: one refresh, not three, and the grid stays.
         assert_eq!(schedule.next(at(55_100)), Some(0));
@@ -244,21 +242,24 @@ mod tests {
     }
 
     #[test]
-    fn the_gap_holds_between_any_two_frames_even_across_stop() {
+    fn rounds_keep_their_distance_and_a_new_burst_begins_at_once() {
         let params = Params {
-            repeat: 1,
+            repeat: 2,
             delay: Duration::ZERO,
-            gap: Duration::from_millis(20),
+            round_gap: Duration::from_millis(20),
             ..DEFAULTS
         };
-        let mut schedule = Schedule::new(params, 3);
+        let mut schedule = Schedule::new(params, 2);
         schedule.start(at(0), Burst::Master);
-        assert_eq!(run(&mut schedule, at(1000)), [(0, 0), (20, 1), (40, 2)]);
+        let sent = run(&mut schedule, at(1000));
+        assert_eq!(sent, [(0, 0), (0, 1), (20, 0), (20, 1)]);
+        schedule.start(at(1001), Burst::Master);
+        assert_eq!(schedule.next(at(1001)), Some(0));
+        assert_eq!(schedule.next(at(1001)), Some(1));
+        assert_eq!(schedule.next(at(1001)), None);
         schedule.stop();
-        schedule.start(at(41), Burst::Master);
-        assert_eq!(schedule.next(at(41)), None);
-        assert_eq!(schedule.next_deadline(), Some(at(60)));
-        assert_eq!(schedule.next(at(60)), Some(0));
+        schedule.start(at(1002), Burst::Master);
+        assert_eq!(schedule.next(at(1002)), Some(0));
     }
 
     #[test]
@@ -323,15 +324,12 @@ mod tests {
 
     #[test]
     fn a_weaker_master_that_keeps_talking_cannot_starve_the_last_address() {
-        let params = Params {
-            gap: Duration::from_millis(300),
-            ..DEFAULTS
-        };
-        let mut schedule = Schedule::new(params, 8);
+        let mut schedule = Schedule::new(DEFAULTS, 8);
         let mut served = [0; 8];
         for second in 0..20 {
             schedule.start(at(second * 1000), Burst::LowerPrio);
-            for tick in 0..10 {
+            // The wire has room for four frames before the next burst begins.
+            for tick in 0..4 {
                 if let Some(i) = schedule.next(at(second * 1000 + tick * 100)) {
                     served[i] += 1;
                 }

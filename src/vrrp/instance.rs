@@ -325,7 +325,7 @@ impl Instance {
     pub(super) fn become_master(&mut self, now: Instant, why: Reason, out: &mut Actions) {
         let from = self.state();
         self.demoted = false;
-        self.state = State::Master(Master::new(now, self.params.advert_int));
+        self.state = State::Master(Master::new(now, &self.params));
         bump(&mut self.stats.become_master);
         self.push(Action::SendAdvert(self.effective_priority()), out);
         self.push(Action::Install, out);

@@ -18,7 +18,7 @@ use super::backup::Wait;
 use super::election::{self, Standing};
 use super::instance::{Actions, Instance, State};
 use super::reception::Condition;
-use super::{Action, Burst, Notice, Reason, Received, Seen, timers};
+use super::{Action, Burst, Notice, Params, Reason, Received, Seen, timers};
 use crate::types::{Centis, Instant, Priority};
 
 #[derive(Debug)]
@@ -43,9 +43,10 @@ struct Rival {
 }
 
 impl Master {
-    pub(super) fn new(now: Instant, interval: Centis) -> Self {
+    pub(super) fn new(now: Instant, params: &Params) -> Self {
+        let interval = params.advert_int.duration();
         Master {
-            advert_at: now.after(interval.duration()),
+            advert_at: now.after(interval.saturating_sub(params.stagger)),
             quiet_until: now,
             rival: None,
         }

@@ -51,6 +51,9 @@ pub struct Params {
     pub initial_master: bool,
     /// Own interval.
     pub advert_int: Centis,
+    /// How much sooner than one interval the first periodic advert as master comes: spreads the adverts of many
+    /// instances over the interval, and with them the takeovers when the router dies. Less than `advert_int`.
+    pub stagger: Duration,
     /// Never take mastership from a live, weaker master.
     pub nopreempt: bool,
     /// Wait this long before pre-empting.

@@ -107,6 +107,7 @@ fn router(
         },
         initial_master: !nopreempt && preempt_delay == 0 && rng.one_in(3),
         advert_int: interval,
+        stagger: interval.duration() * rng.pick(&[0, 0, 1, 3]) / 4,
         nopreempt,
         preempt_delay: interval.duration() * preempt_delay,
         down_timer_adverts: rng.pick(&[3, 3, 3, 2, 5]),
@@ -158,7 +159,7 @@ fn garp_params(rng: &mut Rng) -> garp::Params {
         refresh_repeat: 1,
         lower_prio_repeat: rng.pick(&[0, 5]),
         lower_prio_delay: Duration::from_secs(5),
-        gap: Duration::from_millis(rng.pick(&[0, 7])),
+        round_gap: Duration::from_millis(rng.pick(&[0, 7])),
     }
 }
 

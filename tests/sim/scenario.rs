@@ -33,6 +33,7 @@ fn router(i: usize, priority: u8) -> Node {
         priority: Priority(priority),
         initial_master: false,
         advert_int: Centis::SECOND,
+        stagger: std::time::Duration::ZERO,
         nopreempt: false,
         preempt_delay: Duration::ZERO,
         down_timer_adverts: 3,
@@ -54,7 +55,7 @@ fn router(i: usize, priority: u8) -> Node {
         refresh_repeat: 1,
         lower_prio_repeat: 5,
         lower_prio_delay: Duration::from_secs(5),
-        gap: Duration::ZERO,
+        round_gap: Duration::ZERO,
     };
     let addr = IpAddr::from([10, 0, 0, u8::try_from(i + 1).unwrap()]);
     Node::new(NAMES[i], addr, params, garp, Duration::ZERO)

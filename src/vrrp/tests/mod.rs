@@ -21,6 +21,7 @@ pub(super) fn params(version: Version, priority: u8) -> Params {
         priority: Priority(priority),
         initial_master: false,
         advert_int: Centis::SECOND,
+        stagger: std::time::Duration::ZERO,
         nopreempt: false,
         preempt_delay: Duration::ZERO,
         down_timer_adverts: 3,
