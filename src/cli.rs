@@ -74,8 +74,6 @@ pub struct Options {
     pub config_id: Option<String>,
     /// `-V`: leave addresses in place when stopping.
     pub dont_release_vrrp: bool,
-    /// `-X`: remove addresses even when ending abnormally.
-    pub release_vips: bool,
     /// `-u`: file mode creation mask.
     pub umask: Option<u16>,
     /// One sentence for each option that was accepted without effect.
@@ -197,8 +195,6 @@ static TABLE: &[Row] = &[
         "mask for the files written, in octal"),
     row('V', "dont-release-vrrp", Value::None, |o, _| { o.dont_release_vrrp = true; Ok(()) },
         "leave the virtual addresses in place when\nstopping"),
-    row('X', "release-vips", Value::None, |o, _| { o.release_vips = true; Ok(()) },
-        "remove the virtual addresses even after\nan error"),
     long_only("signum", Needed("NAME"), |o, v| { o.signum = Some(v.to_owned()); Ok(()) },
         "print the number of a signal: STOP,\nRELOAD, DATA, STATS, STATS_CLEAR, JSON,\nTDUMP"),
     row('v', "version", Value::None, |o, _| { o.version = true; Ok(()) },
@@ -211,6 +207,7 @@ static TABLE: &[Row] = &[
     long_only("all", Value::None, |o, _| { o.subsystems.vrrp = true; Ok(()) }, ""),
     unused(Some('B'), "no_bfd", Value::None, Ignored("BFD is not part of this release")),
     unused(Some('R'), "dont-respawn", Value::None, Ignored("there are no child daemons to start again")),
+    unused(Some('X'), "release-vips", Value::None, Ignored("addresses are always removed at the end")),
     unused(Some('I'), "dont-release-ipvs", Value::None, Ignored("IPVS is not part of this release")),
     unused(Some('r'), "vrrp_pid", Needed("FILE"), Ignored("one process has one pid file, see -p")),
     unused(Some('c'), "checkers_pid", Needed("FILE"), Ignored("one process has one pid file, see -p")),

@@ -15,7 +15,7 @@ use log::{Level, LevelFilter};
 use nix::sys::stat::Mode;
 
 use crate::cli::{self, Format, Options, Request};
-use crate::config::model::{Config, Global};
+use crate::config::model::{Config, Global, Transport};
 use crate::config::render::{exit_code_for_test, render_json, render_text};
 use crate::config::source::Position;
 use crate::config::{self, Loaded, Severity};
@@ -265,9 +265,41 @@ fn load(options: &Options, path: &str) -> Result<Config, String> {
     }
 }
 
+/// What is about to run, an instance a line.
+fn show(config: &Config, level: Level) {
+    for instance in &config.instances {
+        let to = match &instance.transport {
+            Transport::Multicast { group } => group.to_string(),
+            Transport::Unicast { peers, .. } => format!("{} unicast peers", peers.len()),
+        };
+        let mut addresses = instance.vips.iter().chain(&instance.excluded);
+        let first = addresses
+            .next()
+            .map_or(String::new(), |one| format!(": {}", one.cidr));
+        let more = addresses.next().map_or("", |_| ", ...");
+        log::log!(
+            level,
+            "({}) {} VRID {} priority {} {}, adverts every {} to {to}, {} addresses{first}{more}",
+            instance.name,
+            instance.interface,
+            instance.vrid,
+            instance.priority,
+            instance.version,
+            instance.advert_int,
+            instance.vips.len() + instance.excluded.len(),
+        );
+    }
+}
+
 /// Runs until it is told to stop.
 fn serve(options: &Options, config: Config, signals: Signals, ready: Ready) -> u8 {
     log::info!("Starting vrrpd {}", env!("CARGO_PKG_VERSION"));
+    let level = if options.dump_conf {
+        Level::Info
+    } else {
+        Level::Debug
+    };
+    show(&config, level);
     let engine_options = engine::Options {
         dont_release: options.dont_release_vrrp,
     };

@@ -16,14 +16,13 @@ mod apply;
 mod budget;
 mod deadlines;
 mod links;
+mod listeners;
 mod pacing;
 pub mod reception;
 mod router;
 mod startup;
 pub mod system;
 mod transmit;
-
-use core::net::IpAddr;
 
 use crate::config::model::{Config, Global};
 use crate::netlink::Message;
@@ -34,20 +33,10 @@ use addresses::AddressSet;
 use budget::Budget;
 use deadlines::Deadlines;
 use links::{Change, Delays, Links};
+use listeners::Open;
 use pacing::Pacing;
 use router::{Router, Surroundings};
 use system::{Listener, System};
-
-/// An open receive socket and what it has joined.
-#[derive(Debug)]
-struct Open {
-    on: Listener,
-    groups: Vec<IpAddr>,
-    /// False: the kernel refused; tried again.
-    works: bool,
-    /// Malformed packets seen there.
-    malformed: Budget,
-}
 
 /// Which instance an advert is for.
 type Address = (Listener, u8);
@@ -372,67 +361,6 @@ impl Engine {
                 Surroundings::Missing(reason) => Event::Fault(reason),
             };
             self.tell(id, now, event, system);
-        }
-    }
-
-    fn hears(&self, on: Listener) -> bool {
-        self.open.iter().any(|open| open.on == on && open.works)
-    }
-
-    /// Opens the sockets that instances need now and closes the others.
-    fn open_listeners(&mut self, system: &mut dyn System) {
-        let mut wanted: Vec<(Listener, Vec<IpAddr>)> = Vec::new();
-        for router in &self.routers {
-            let Some(on) = router.listener() else {
-                continue;
-            };
-            let place = wanted
-                .iter()
-                .position(|(known, _)| *known == on)
-                .unwrap_or(wanted.len());
-            if place == wanted.len() {
-                wanted.push((on, Vec::new()));
-            }
-            if let (Some((_, groups)), Some(group)) = (wanted.get_mut(place), router.group())
-                && !groups.contains(&group)
-            {
-                groups.push(group);
-            }
-        }
-        self.open.retain(|open| {
-            let keep = open.works
-                && wanted
-                    .iter()
-                    .any(|(on, g)| *on == open.on && *g == open.groups);
-            if !keep {
-                system.unlisten(open.on);
-            }
-            keep
-        });
-        for (on, groups) in wanted {
-            if self.open.iter().any(|open| open.on == on) {
-                continue;
-            }
-            let name = on
-                .interface
-                .and_then(|index| self.links.get(index))
-                .map(|link| &link.name);
-            let result = system.listen(on, name, &groups);
-            if let Err(error) = &result {
-                let place = name.map_or("any interface", |name| name.as_str());
-                log::warn!(
-                    target: "vrrp",
-                    "cannot receive {} adverts on {place}: {error}; trying again every second",
-                    on.family
-                );
-            }
-            let malformed = Budget::default();
-            self.open.push(Open {
-                on,
-                groups,
-                works: result.is_ok(),
-                malformed,
-            });
         }
     }
 

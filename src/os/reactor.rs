@@ -72,8 +72,17 @@ impl Reactor {
             .start(clock::now(), clock::uptime(), &mut self.linux)
     }
 
-    /// Runs until told to stop.
+    /// Runs until told to stop; resigns and clears up whatever the end was.
+    ///
+    /// # Errors
+    /// When the kernel refuses to wait for events.
     pub fn run(&mut self) -> io::Result<()> {
+        let end = self.turns();
+        self.engine.stop(clock::now(), &mut self.linux);
+        end
+    }
+
+    fn turns(&mut self) -> io::Result<()> {
         // Timers fire when they are due, not up to 50 µs later to save power.
         if let Err(errno) = prctl::set_timerslack(1) {
             log::debug!("timer slack stays: {errno}");
@@ -91,10 +100,9 @@ impl Reactor {
                 DATAGRAMS_PER_TURN
             });
             if self.is_ready(NEWS) {
-                self.kernel_news()?;
+                self.kernel_news();
             }
             if self.is_ready(SIGNALS) && self.told_to_stop() {
-                self.engine.stop(clock::now(), &mut self.linux);
                 return Ok(());
             }
             self.engine.expire(clock::now(), &mut self.linux);
@@ -174,7 +182,7 @@ impl Reactor {
         }
     }
 
-    fn kernel_news(&mut self) -> io::Result<()> {
+    fn kernel_news(&mut self) {
         for _ in 0..NEWS_PER_TURN {
             match self.news.receive(&mut self.news_buffer) {
                 Ok(Some(len)) => {
@@ -184,18 +192,17 @@ impl Reactor {
                         self.engine.news(now, &message.message);
                     }
                 }
-                Ok(None) => {
-                    self.engine.settle(clock::now(), &mut self.linux);
-                    return Ok(());
+                Ok(None) => return self.engine.settle(clock::now(), &mut self.linux),
+                Err(error) => {
+                    // ENOBUFS: more happened than the socket could hold. Others do not occur.
+                    log::info!(target: "netlink", "kernel news were lost ({error}); looking at everything again");
+                    if let Err(error) = self.engine.resync(clock::now(), &mut self.linux) {
+                        log::error!(target: "netlink", "links and addresses cannot be read: {error}");
+                    }
+                    return;
                 }
-                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
-                    log::info!(target: "netlink", "kernel news were lost; looking at everything again");
-                    return self.engine.resync(clock::now(), &mut self.linux);
-                }
-                Err(error) => return Err(error),
             }
         }
-        Ok(())
     }
 
     fn told_to_stop(&mut self) -> bool {
