@@ -510,3 +510,18 @@ fn configurations_from_the_wild_never_panic_or_hang_and_are_good_where_keepalive
         "keepalived takes these without a word: {refused:?}"
     );
 }
+
+#[test]
+fn the_examples_load_without_a_message() {
+    for path in confs(&Path::new(env!("CARGO_MANIFEST_DIR")).join("configs")) {
+        let loaded = load(path.to_str().expect("UTF-8"), &Disk);
+        let said: Vec<&str> = loaded
+            .diags
+            .list()
+            .iter()
+            .map(|diag| diag.message.as_str())
+            .collect();
+        assert_eq!(said, [""; 0], "{}", path.display());
+        assert!(!loaded.config.instances.is_empty(), "{}", path.display());
+    }
+}
