@@ -14,7 +14,7 @@ SMALL_MAX := 768000
 FULL_MAX  := 1677721
 
 .DEFAULT_GOAL := help
-.PHONY: help build static small test bench size demo deps install clean fmt lint
+.PHONY: help build static small test bench size demo deps man install clean fmt lint
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -58,8 +58,12 @@ size: static small ## static sizes against the budgets
 deps: ## what building, testing and measuring needs
 	@tests/deps/ensure build lab peers
 
-install: build ## into $(DESTDIR)$(PREFIX)/sbin
+man: ## the manual page of the configuration, from the keyword table: target/vrrpd.conf.5
+	$(CARGO) run -q --locked --features reference --example man >target/vrrpd.conf.5
+
+install: build man ## into $(DESTDIR)$(PREFIX)/sbin
 	install -D -m 755 target/release/vrrpd $(DESTDIR)$(PREFIX)/sbin/vrrpd
+	install -D -m 644 target/vrrpd.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/vrrpd.conf.5
 	install -d $(DESTDIR)$(PREFIX)/share/doc/vrrpd
 	install -m 644 configs/*.conf $(DESTDIR)$(PREFIX)/share/doc/vrrpd/
 
@@ -70,7 +74,7 @@ fmt: ## format the sources
 lint: ## format check and lints, warnings are errors
 	$(CARGO) fmt --check
 	$(CARGO) fmt --manifest-path tests/lab/Cargo.toml --check
-	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --all-targets --features reference -- -D warnings
 	$(CARGO) clippy --locked --all-targets --no-default-features -- -D warnings
 	$(CARGO) clippy $(LAB) --all-targets -- -D warnings
 

@@ -266,7 +266,7 @@ fn load(options: &Options, path: &str) -> Result<Config, String> {
 }
 
 /// What is about to run, an instance a line.
-fn show(config: &Config, level: Level) {
+fn show(config: &Config) {
     for instance in &config.instances {
         let to = match &instance.transport {
             Transport::Multicast { group } => group.to_string(),
@@ -277,8 +277,7 @@ fn show(config: &Config, level: Level) {
             .next()
             .map_or(String::new(), |one| format!(": {}", one.cidr));
         let more = addresses.next().map_or("", |_| ", ...");
-        log::log!(
-            level,
+        log::info!(
             "({}) {} VRID {} priority {} {}, adverts every {} to {to}, {} addresses{first}{more}",
             instance.name,
             instance.interface,
@@ -294,12 +293,9 @@ fn show(config: &Config, level: Level) {
 /// Runs until it is told to stop.
 fn serve(options: &Options, config: Config, signals: Signals, ready: Ready) -> u8 {
     log::info!("Starting vrrpd {}", env!("CARGO_PKG_VERSION"));
-    let level = if options.dump_conf {
-        Level::Info
-    } else {
-        Level::Debug
-    };
-    show(&config, level);
+    if options.dump_conf {
+        show(&config);
+    }
     let engine_options = engine::Options {
         dont_release: options.dont_release_vrrp,
     };
@@ -313,8 +309,13 @@ fn serve(options: &Options, config: Config, signals: Signals, ready: Ready) -> u
     }) {
         Ok(reactor) => reactor,
         Err(error) => {
-            let why = host::sentence(&error);
-            let code = fail(&format!("cannot start: {why}"), exit::FATAL);
+            let denied = error.kind() == io::ErrorKind::PermissionDenied;
+            let code = if denied {
+                exit::NO_PERMISSION
+            } else {
+                exit::FATAL
+            };
+            fail(&format!("cannot start: {}", host::sentence(&error)), code);
             ready.failed(code);
             return code;
         }

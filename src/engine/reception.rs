@@ -48,7 +48,7 @@ impl Engine {
             return self.unknown_vrid(now, &envelope, vrid);
         };
         let from = envelope.net.src;
-        self.note_checksum(id, from, parsed.checksum);
+        self.note_checksum(id, now, from, parsed.checksum);
         let received = Received {
             from,
             multicast,
@@ -163,7 +163,7 @@ impl Engine {
     }
 
     /// Says once how a sender computes its checksum when it is not the way we do.
-    fn note_checksum(&mut self, id: usize, from: IpAddr, form: ChecksumForm) {
+    fn note_checksum(&mut self, id: usize, now: Instant, from: IpAddr, form: ChecksumForm) {
         let Some(router) = self.routers.get_mut(id) else {
             return;
         };
@@ -172,7 +172,8 @@ impl Engine {
         }
         let ours = super::transmit::checksum_form(&router.conf);
         router.checksum = Some(form);
-        if form != ours && router.conf.family == Family::V4 {
+        let other = form != ours && router.conf.family == Family::V4;
+        if other && router.notices.allow(now).is_some() {
             let name = &router.conf.name;
             let hint = match form {
                 ChecksumForm::Plain => {
