@@ -68,7 +68,8 @@ fn entry(keyword: &Keyword) -> String {
     text
 }
 
-/// An argument as it stands in a synopsis.
+/// An argument as it stands in a synopsis; most by the name of their type.
+#[expect(clippy::wildcard_enum_match_arm, reason = "a new type shows its name")]
 fn word(arg: &Arg) -> String {
     match arg {
         Arg::Choice(words) | Arg::AnyCase(words) => escape(words).replace(' ', "|"),
