@@ -416,3 +416,23 @@ fn instances_that_take_over_together_all_advertise_before_any_address_is_set() {
     assert!(adds.iter().all(|word| word == "add"), "{adds:?}");
     assert!(garps[..20].iter().all(|word| word == "garp"), "{garps:?}");
 }
+
+#[test]
+fn virtual_ipv6_addresses_skip_duplicate_address_detection_and_static_ones_do_not() {
+    let mut kernel = eth0();
+    let mut conf = instance(7, 100, &[VIP]);
+    conf.excluded = vec![address("2001:db8::1/64", "eth0")];
+    let config = Config {
+        instances: vec![conf],
+        static_addresses: vec![address("2001:db8::2/64", "eth0")],
+        ..Config::default()
+    };
+    let mut engine = Engine::new(config, Options::default());
+    kernel.quiet = true;
+    start(&mut engine, &mut kernel, at(0));
+    run(&mut engine, &mut kernel, at(400));
+    for (text, want) in [("2001:db8::1/64", true), ("2001:db8::2/64", false)] {
+        let found = kernel.addrs.iter().find(|addr| addr.cidr == cidr(text));
+        assert_eq!(found.map(|addr| addr.nodad), Some(want), "{text}");
+    }
+}

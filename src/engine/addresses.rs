@@ -35,6 +35,17 @@ enum Held {
     Refused(i32),
 }
 
+/// Whose the addresses of a set are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    /// Virtual: any router of the group may have them.
+    Virtual,
+    /// Virtual, and this router owns them (priority 255): they may be the machine's own.
+    Owned,
+    /// `static_ipaddress`: the machine's alone.
+    Static,
+}
+
 #[derive(Debug)]
 struct Slot {
     address: Address,
@@ -51,7 +62,7 @@ impl Slot {
         }
     }
 
-    fn spec(&self, index: IfIndex) -> Spec<'_> {
+    fn spec(&self, index: IfIndex, kind: Kind) -> Spec<'_> {
         let address = &self.address;
         Spec {
             index,
@@ -62,16 +73,17 @@ impl Slot {
             label: address.label.as_ref().map(|label| label.as_str()),
             preferred_lft: address.preferred_lft,
             valid_lft: None,
-            flags: self.flags(),
+            flags: self.flags(kind),
             proto: PROTO_KEEPALIVED,
         }
     }
 
-    fn flags(&self) -> AddrFlags {
+    fn flags(&self, kind: Kind) -> AddrFlags {
         let address = &self.address;
-        // Who owns the address is VRRP's decision, made before this; duplicate address detection would
+        // Who has a virtual address is VRRP's decision, made before this; duplicate address detection would
         // only make the takeover a second longer.
-        let nodad = address.nodad || address.cidr.family() == Family::V6;
+        let decided = kind != Kind::Static && address.cidr.family() == Family::V6;
+        let nodad = address.nodad || decided;
         [
             (nodad, AddrFlags::NODAD),
             (address.home, AddrFlags::HOME),
@@ -107,15 +119,14 @@ pub(crate) struct Outcome {
 pub(crate) struct AddressSet {
     slots: Vec<Slot>,
     wanted: bool,
-    /// The instance owns its addresses (priority 255): they may be the machine's own.
-    owner: bool,
+    kind: Kind,
     refused: usize,
     retry_at: Option<Instant>,
     retry_after: Duration,
 }
 
 impl AddressSet {
-    pub(crate) fn new(addresses: impl Iterator<Item = Address>, owner: bool) -> Self {
+    pub(crate) fn new(addresses: impl Iterator<Item = Address>, kind: Kind) -> Self {
         let slots = addresses
             .map(|address| Slot {
                 address,
@@ -125,7 +136,7 @@ impl AddressSet {
         AddressSet {
             slots,
             wanted: false,
-            owner,
+            kind,
             refused: 0,
             retry_at: None,
             retry_after: RETRY_FIRST,
@@ -164,7 +175,7 @@ impl AddressSet {
                     .find(|present| present.cidr == slot.listed())
             });
             let Some(present) = present else { continue };
-            if self.owner && !present.marked {
+            if self.kind == Kind::Owned && !present.marked {
                 slot.held = Held::Theirs;
             } else {
                 slot.held = Held::Ours;
@@ -225,7 +236,7 @@ impl AddressSet {
                 }
                 Held::No | Held::Refused(_) => {}
             }
-            let seq = addr::add(&mut batch, &slot.spec(link.index));
+            let seq = addr::add(&mut batch, &slot.spec(link.index, self.kind));
             if missing.push(place, seq) == CHUNK {
                 self.add(system, &mut batch, &mut missing, &mut outcome);
             }
@@ -278,7 +289,7 @@ impl AddressSet {
             };
             slot.held = match (errno, slot.held) {
                 (None, _) => Held::Ours,
-                (Some(EEXIST), Held::No | Held::Theirs) if self.owner => Held::Theirs,
+                (Some(EEXIST), Held::No | Held::Theirs) if self.kind == Kind::Owned => Held::Theirs,
                 (Some(EEXIST), _) => Held::Ours,
                 (Some(errno), _) => Held::Refused(errno),
             };
@@ -311,7 +322,7 @@ impl AddressSet {
             if slot.held == Held::Ours
                 && let Some(link) = links.named(&slot.address.dev)
             {
-                addr::delete(&mut batch, &slot.spec(link.index));
+                addr::delete(&mut batch, &slot.spec(link.index, self.kind));
                 count += 1;
                 if count.is_multiple_of(CHUNK) {
                     flush(&mut batch, system);

@@ -8,7 +8,7 @@
 //! The loop in `os` calls, in this order: [`Engine::packet`] for every packet that waits,
 //! [`Engine::news`] for every message of the kernel and [`Engine::settle`] when there are no more, and
 //! [`Engine::expire`] last, so that no timer fires over an advert that has arrived. After every event all
-//! actions are carried out before the next event is looked at. Nothing here waits, asks the time or touches a
+//! actions are carried out before the next event is looked at (timers that are due together count as one). Nothing here waits, asks the time or touches a
 //! descriptor: the kernel is the trait [`System`].
 
 mod addresses;
@@ -29,7 +29,7 @@ use crate::netlink::Message;
 use crate::types::{Cidr, Instant};
 use crate::vrrp::{Event, StateKind, Stats};
 
-use addresses::AddressSet;
+use addresses::{AddressSet, Kind};
 use budget::Budget;
 use deadlines::Deadlines;
 use links::{Change, Delays, Links};
@@ -109,7 +109,7 @@ impl Engine {
         Engine {
             options,
             links: Links::new(delays.collect()),
-            statics: AddressSet::new(static_addresses.into_iter(), false),
+            statics: AddressSet::new(static_addresses.into_iter(), Kind::Static),
             virtuals,
             open: Vec::new(),
             dispatch: Vec::new(),

@@ -45,7 +45,11 @@ impl Engine {
         }
         let vrid = parsed.advert.vrid.get();
         let Some(id) = self.find(on, vrid, envelope.net.dst) else {
-            return self.unknown_vrid(now, &envelope, vrid);
+            // A unicast advert reaches the multicast socket of its interface too; it is not unknown there.
+            if on.interface.is_some() == multicast {
+                self.unknown_vrid(now, &envelope, vrid);
+            }
+            return;
         };
         let from = envelope.net.src;
         self.note_checksum(id, now, from, parsed.checksum);

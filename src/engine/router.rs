@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
-use super::addresses::AddressSet;
+use super::addresses::{AddressSet, Kind};
 use super::budget::Budget;
 use super::links::Links;
 use super::system::Listener;
@@ -52,7 +52,9 @@ impl Router {
         let vips: Vec<IpAddr> = conf.vips.iter().map(|address| address.cidr.addr).collect();
         let all: Vec<Address> = conf.vips.iter().chain(&conf.excluded).cloned().collect();
         let garp = garp::Schedule::new(garp_params(&conf), all.len());
-        let set = AddressSet::new(all.into_iter(), conf.priority.is_owner());
+        let owned = conf.priority.is_owner();
+        let kind = if owned { Kind::Owned } else { Kind::Virtual };
+        let set = AddressSet::new(all.into_iter(), kind);
         Router {
             machine: Instance::new(params(&conf, &vips, stagger(&conf, nth, count))),
             garp,

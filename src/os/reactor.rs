@@ -20,11 +20,12 @@ use crate::netlink::Messages;
 use crate::sys;
 use crate::types::Instant;
 
-/// Datagrams taken from one socket per turn, so that a flood on one cannot starve the rest.
-const DATAGRAMS_PER_TURN: u32 = 256;
+/// Datagrams taken from one socket per turn, so that a flood on one cannot starve the rest. More than 255
+/// instances at 10 ms send during what does not count as a stall yet.
+const DATAGRAMS_PER_TURN: u32 = 1024;
 /// The same after a stall, when all that waits must be heard before a timer fires; more than the socket's
 /// buffer holds.
-const DATAGRAMS_AFTER_STALL: u32 = 65_536;
+const DATAGRAMS_AFTER_STALL: u32 = 16_384;
 /// A loop turn that comes this much late counts as a stall.
 const STALL: Duration = Duration::from_millis(20);
 /// How much before a takeover to be awake. A backup hears adverts long before, so this is spent when a

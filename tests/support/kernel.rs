@@ -17,7 +17,6 @@ use vrrpd::types::{Centis, Cidr, Family, IfIndex, IfName, Instant, Mac, Priority
 use vrrpd::wire::vrrp::{AdvertOut, Auth as WireAuth, ChecksumForm};
 use vrrpd::wire::{Pseudo, arp, ipv4, vrrp};
 
-const RTM_NEWLINK: u16 = 16;
 const RTM_GETLINK: u16 = 18;
 const RTM_GETADDR: u16 = 22;
 const EEXIST: i32 = 17;
@@ -35,6 +34,8 @@ pub struct FakeAddr {
     pub index: u32,
     pub cidr: Cidr,
     pub proto: Option<u8>,
+    /// Added without duplicate address detection.
+    pub nodad: bool,
 }
 
 #[derive(Debug, Default)]
@@ -107,6 +108,7 @@ impl Kernel {
             index,
             cidr: cidr(text),
             proto: None,
+            nodad: false,
         };
         self.addrs.push(addr);
         self.news.push_back(News::Addr(addr, true));
@@ -121,6 +123,7 @@ impl Kernel {
                 index,
                 cidr,
                 proto: None,
+                nodad: false,
             },
             false,
         ));
@@ -175,6 +178,7 @@ impl Kernel {
             index: addr.index.0,
             cidr: addr.cidr,
             proto: addr.proto,
+            nodad: addr.flags.has(AddrFlags::NODAD),
         };
         match (known, add) {
             (Some(_), true) => EEXIST,
@@ -235,7 +239,7 @@ impl System for Kernel {
                 .addrs
                 .iter()
                 .for_each(|addr| each(&Message::NewAddr(as_addr(addr)))),
-            other => panic!("dump of {other}, {RTM_NEWLINK} is a link"),
+            other => panic!("not a dump of links or addresses: {other}"),
         }
         Ok(())
     }
