@@ -190,7 +190,7 @@ fn instance(one: &VrrpInstance) -> String {
     for vip in &one.excluded {
         text += &format!("\n  excluded {}", address(vip));
     }
-    for track in &one.track_interfaces {
+    for track in &one.tracks {
         text += &format!("\n  {track:?}");
     }
     text + "\n"

@@ -8,7 +8,7 @@ use std::time::Duration;
 use support::kernel::{
     Kernel, address, advert, cidr, engine, ifname, instance, receive, run, start,
 };
-use vrrpd::config::model::{Config, Peer, TrackInterface, Transport};
+use vrrpd::config::model::{Config, Peer, Track, Tracked, Transport};
 use vrrpd::engine::{Engine, Options};
 use vrrpd::types::Instant;
 use vrrpd::vrrp::StateKind;
@@ -213,9 +213,8 @@ fn tracked_interfaces_decide_state_or_priority() {
         let mut kernel = eth0();
         kernel.set_link(3, "eth1", true);
         let mut conf = instance(7, 100, &[VIP]);
-        let interface = ifname("eth1");
-        conf.track_interfaces = vec![TrackInterface {
-            interface,
+        conf.tracks = vec![Track {
+            what: Tracked::Interface(ifname("eth1")),
             weight,
             reverse: false,
         }];

@@ -4,6 +4,7 @@ use super::addresses::Outcome;
 use super::router::Router;
 use super::system::System;
 use super::{Engine, StateKind};
+use crate::config::model::Tracked;
 use crate::types::{Instant, Priority};
 use crate::vrrp::{Action, Actions, Event, Notice, Reason, Seen};
 
@@ -142,7 +143,10 @@ impl Engine {
                     router.garp_held = None;
                 }
             }
-            Action::Transition { from, to, why } => self.log_transition(id, from, to, why, seen),
+            Action::Transition { from, to, why } => {
+                self.log_transition(id, from, to, why, seen);
+                self.told(id, now, from, to, system);
+            }
             Action::Notice(notice) => self.log_notice(id, now, notice),
         }
     }
@@ -253,7 +257,10 @@ impl Engine {
     /// The interface that is to blame: the first that is missing or down.
     fn culprit<'a>(&self, router: &'a Router) -> &'a str {
         let conf = &router.conf;
-        let tracked = conf.track_interfaces.iter().map(|track| &track.interface);
+        let tracked = conf.tracks.iter().filter_map(|track| match &track.what {
+            Tracked::Interface(name) => Some(name),
+            Tracked::Script(_) | Tracked::File(_) | Tracked::Process(_) => None,
+        });
         let carriers = router.set.addresses().map(|address| &address.dev);
         let own = core::iter::once(&conf.interface);
         let mut all = own.chain(tracked).chain(carriers);

@@ -22,6 +22,7 @@ pub mod reception;
 mod router;
 mod startup;
 pub mod system;
+mod tell;
 mod transmit;
 
 use crate::config::model::{Config, Global};
@@ -36,7 +37,7 @@ use links::{Change, Delays, Links};
 use listeners::Open;
 use pacing::Pacing;
 use router::{Router, Surroundings};
-use system::{Listener, System};
+use system::{Exit, Listener, Pid, System};
 
 /// Which instance an advert is for.
 type Address = (Listener, u8);
@@ -46,6 +47,36 @@ type Address = (Listener, u8);
 pub struct Options {
     /// `--dont-release-vrrp`: leave the addresses in place at the end.
     pub dont_release: bool,
+}
+
+/// Deadlines that belong to no instance; their keys come before those of the instances.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(usize)]
+pub(crate) enum Duty {
+    /// Static addresses that were refused.
+    Statics,
+    /// Interfaces that have changed for long enough to be believed.
+    Links,
+    /// Receive sockets that were refused.
+    Listeners,
+    /// Number of the others.
+    Count,
+}
+
+impl Duty {
+    const fn key(self) -> usize {
+        self as usize
+    }
+}
+
+/// Place of an instance's deadline.
+const fn key_of(id: usize) -> usize {
+    id.saturating_add(Duty::Count.key())
+}
+
+/// The instance whose deadline stands there; `None`: a [`Duty`].
+const fn instance_of(key: usize) -> Option<usize> {
+    key.checked_sub(Duty::Count.key())
 }
 
 /// See the top of the file.
@@ -61,7 +92,7 @@ pub struct Engine {
     open: Vec<Open>,
     /// Advert → instance, ordered.
     dispatch: Vec<(Address, usize)>,
-    /// Keys: one per instance, then `STATICS`, `LINKS`, `LISTENERS`.
+    /// Keys: every [`Duty`], then every instance.
     deadlines: Deadlines,
     /// The daemon ends.
     stopping: bool,
@@ -87,6 +118,7 @@ impl Engine {
             global,
             instances,
             static_addresses,
+            ..
         } = config;
         let count = instances.len();
         let routers = instances.into_iter().enumerate();
@@ -113,7 +145,7 @@ impl Engine {
             virtuals,
             open: Vec::new(),
             dispatch: Vec::new(),
-            deadlines: Deadlines::new(routers.len() + 3),
+            deadlines: Deadlines::new(key_of(routers.len())),
             stopping: false,
             unsettled: false,
             statics_suspect: false,
@@ -163,7 +195,7 @@ impl Engine {
         let next = self
             .deadlines
             .first()
-            .and_then(|(_, key)| self.routers.get(key));
+            .and_then(|(_, key)| self.routers.get(instance_of(key)?));
         next.is_some_and(|router| router.machine.state() == StateKind::Backup)
     }
 
@@ -173,7 +205,7 @@ impl Engine {
     /// routers from taking over too; then all addresses are set, then all are announced. The log is written when
     /// nothing is due any more.
     pub fn expire(&mut self, now: Instant, system: &mut dyn System) {
-        let keys = self.routers.len() + 3;
+        let keys = key_of(self.routers.len());
         let mut idle = true;
         for _ in 0..keys {
             match self.deadlines.first() {
@@ -190,22 +222,25 @@ impl Engine {
     }
 
     fn due(&mut self, key: usize, now: Instant, system: &mut dyn System) {
-        let Some(router) = self.routers.get_mut(key) else {
+        let Some(id) = instance_of(key) else {
             return self.housekeeping(now, system);
+        };
+        let Some(router) = self.routers.get(id) else {
+            return;
         };
         let past = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         if past(router.machine.next_deadline()) {
-            self.fire(key, now, system);
+            self.fire(id, now, system);
         }
-        self.announce(key, now, system);
+        self.announce(id, now, system);
         if self
             .routers
-            .get(key)
+            .get(id)
             .is_some_and(|router| past(router.set.next_deadline()))
         {
-            self.repair(key, now, system);
+            self.repair(id, now, system);
         }
-        self.rearm(key);
+        self.rearm(id);
     }
 
     /// The deadlines that belong to no instance.
@@ -221,11 +256,24 @@ impl Engine {
         self.settle(now, system);
     }
 
+    /// Sets the deadline of a duty.
+    fn remind(&mut self, duty: Duty, at: Option<Instant>) {
+        self.deadlines.set(duty.key(), at);
+    }
+
     fn rearm(&mut self, id: usize) {
         if let Some(router) = self.routers.get(id) {
-            self.deadlines.set(id, router.next_deadline());
+            self.deadlines.set(key_of(id), router.next_deadline());
         }
     }
+
+    // ---- children and files ----
+
+    /// A child has ended.
+    pub fn child_ended(&mut self, _now: Instant, _pid: Pid, _how: Exit, _system: &mut dyn System) {}
+
+    /// Something has changed about the watched files.
+    pub fn files_changed(&mut self, _now: Instant, _system: &mut dyn System) {}
 
     // ---- news of the kernel ----
 
@@ -309,12 +357,11 @@ impl Engine {
                 apply::report("static_ipaddress", &outcome);
             }
         }
-        let keys = self.routers.len();
-        self.deadlines.set(keys, self.statics.next_deadline());
-        self.deadlines.set(keys + 1, self.links.next_deadline());
+        self.remind(Duty::Statics, self.statics.next_deadline());
+        self.remind(Duty::Links, self.links.next_deadline());
         let deaf = self.open.iter().any(|open| !open.works);
         let again = deaf.then(|| now.after(core::time::Duration::from_secs(1)));
-        self.deadlines.set(keys + 2, again);
+        self.remind(Duty::Listeners, again);
     }
 
     /// Finds the instance's interface.

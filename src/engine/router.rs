@@ -7,7 +7,7 @@ use super::addresses::{AddressSet, Kind};
 use super::budget::Budget;
 use super::links::Links;
 use super::system::Listener;
-use crate::config::model::{self, Address, Transport, VrrpInstance};
+use crate::config::model::{self, Address, Tracked, Transport, VrrpInstance};
 use crate::types::{Family, IfIndex, Instant, Priority};
 use crate::vrrp::{self, Instance, Reason, garp, priority};
 use crate::wire::vrrp::{Auth, ChecksumForm};
@@ -163,11 +163,11 @@ impl Router {
     fn missing_link(&self, links: &Links) -> Option<Reason> {
         let conf = &self.conf;
         let own = &conf.interface;
-        let tracked = conf
-            .track_interfaces
-            .iter()
-            .filter(|track| track.weight == 0);
-        let tracked = tracked.map(|track| (&track.interface, track.reverse));
+        let tracked = conf.tracks.iter().filter(|track| track.weight == 0);
+        let tracked = tracked.filter_map(|track| match &track.what {
+            Tracked::Interface(name) => Some((name, track.reverse)),
+            Tracked::Script(_) | Tracked::File(_) | Tracked::Process(_) => None,
+        });
         let carriers = self.set.addresses().filter(|address| !address.no_track);
         let carriers = carriers
             .map(|address| &address.dev)
@@ -184,11 +184,12 @@ impl Router {
 
     /// Base priority plus what tracked interfaces contribute.
     pub(crate) fn effective_priority(&self, links: &Links) -> Priority {
-        let parts = self.conf.track_interfaces.iter().map(|track| {
-            let up = links
-                .named(&track.interface)
-                .is_some_and(super::links::Link::is_up);
-            priority::contribution(track.weight, up != track.reverse)
+        let parts = self.conf.tracks.iter().map(|track| match &track.what {
+            Tracked::Interface(name) => {
+                let up = links.named(name).is_some_and(super::links::Link::is_up);
+                priority::contribution(track.weight, up != track.reverse)
+            }
+            Tracked::Script(_) | Tracked::File(_) | Tracked::Process(_) => 0,
         });
         priority::effective(self.conf.priority, parts)
     }

@@ -4,6 +4,7 @@ use core::fmt;
 use core::net::IpAddr;
 use std::io;
 
+use crate::config::model::{Command, Fifo};
 use crate::netlink::{Ack, Batch, Message};
 use crate::types::{Family, IfIndex, IfName};
 
@@ -29,6 +30,28 @@ pub struct Route {
     pub dst: IpAddr,
     /// TTL or hop limit.
     pub ttl: u8,
+}
+
+/// A child process.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub struct Pid(pub i32);
+
+/// How a child ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Exit {
+    /// With this code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+}
+
+/// How to end a child.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kill {
+    /// SIGTERM: it may clear up.
+    Term,
+    /// SIGKILL: now.
+    Kill,
 }
 
 /// The kernel as the engine sees it. Nothing here may wait.
@@ -71,4 +94,70 @@ pub trait System {
     /// # Errors
     /// The kernel's refusal, or the setting does not exist.
     fn set_sysctl(&mut self, name: fmt::Arguments<'_>, value: &str) -> io::Result<()>;
+
+    /// Sends netfilter requests in one go. `refused` is called for each one that the kernel refused.
+    ///
+    /// # Errors
+    /// When the kernel has no nftables, or the requests could not be handed over at all.
+    fn request_netfilter(
+        &mut self,
+        batch: &Batch,
+        refused: &mut dyn FnMut(&Ack<'_>),
+    ) -> io::Result<()>;
+
+    // ---- children ----
+
+    /// Starts a program in a process group of its own, with `more` appended to its arguments. Its end is told
+    /// with [`super::Engine::child_ended`].
+    ///
+    /// # Errors
+    /// The kernel's refusal of a process. That the program cannot be executed is told by its exit code.
+    fn spawn(&mut self, command: &Command, more: &[&str]) -> io::Result<Pid>;
+
+    /// Ends a child and all of its process group.
+    fn kill(&mut self, child: Pid, how: Kill);
+
+    // ---- files ----
+
+    /// The first 4 KiB of a regular file.
+    ///
+    /// # Errors
+    /// The kernel's refusal, or it is no regular file.
+    fn read_file(&mut self, path: &str) -> io::Result<Vec<u8>>;
+
+    /// Writes a file so that no reader sees half of it.
+    ///
+    /// # Errors
+    /// The kernel's refusal.
+    fn write_file(&mut self, path: &str, contents: &[u8]) -> io::Result<()>;
+
+    /// These files, and no others, are watched from now on; changes are told with
+    /// [`super::Engine::files_changed`].
+    ///
+    /// # Errors
+    /// When files cannot be watched here.
+    fn watch(&mut self, paths: &[&str]) -> io::Result<()>;
+
+    /// Calls `each` with name and command line (arguments separated by NUL) of every process there is.
+    ///
+    /// # Errors
+    /// When there is no process table.
+    fn processes(&mut self, each: &mut dyn FnMut(&str, &[u8])) -> io::Result<()>;
+
+    // ---- FIFOs ----
+
+    /// Makes the FIFO where there is none, and opens it.
+    ///
+    /// # Errors
+    /// The kernel's refusal, or something else is there.
+    fn fifo_open(&mut self, fifo: &Fifo) -> io::Result<()>;
+
+    /// Writes a line, all of it or nothing.
+    ///
+    /// # Errors
+    /// `WouldBlock`: nobody reads, and the FIFO is full.
+    fn fifo_write(&mut self, path: &str, line: &str) -> io::Result<()>;
+
+    /// Closes the FIFO, and removes it if it was made here.
+    fn fifo_close(&mut self, path: &str);
 }

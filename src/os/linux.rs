@@ -8,7 +8,8 @@ use std::os::fd::RawFd;
 
 use super::nlsock::NetlinkSocket;
 use super::rawsock::{Arrival, Buffer, Receiver, Sender};
-use crate::engine::system::{Listener, Route, System};
+use crate::config::model::{Command, Fifo};
+use crate::engine::system::{Kill, Listener, Pid, Route, System};
 use crate::netlink::{Ack, Batch, Done, Message, Messages};
 use crate::types::{IfIndex, IfName};
 
@@ -132,4 +133,50 @@ impl System for Linux {
             .open(path)?
             .write_all(value.as_bytes())
     }
+
+    fn request_netfilter(
+        &mut self,
+        _batch: &Batch,
+        _refused: &mut dyn FnMut(&Ack<'_>),
+    ) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    // ---- children ----
+
+    fn spawn(&mut self, _command: &Command, _more: &[&str]) -> io::Result<Pid> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn kill(&mut self, _child: Pid, _how: Kill) {}
+
+    // ---- files ----
+
+    fn read_file(&mut self, _path: &str) -> io::Result<Vec<u8>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn write_file(&mut self, _path: &str, _contents: &[u8]) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn watch(&mut self, _paths: &[&str]) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn processes(&mut self, _each: &mut dyn FnMut(&str, &[u8])) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    // ---- FIFOs ----
+
+    fn fifo_open(&mut self, _fifo: &Fifo) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn fifo_write(&mut self, _path: &str, _line: &str) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn fifo_close(&mut self, _path: &str) {}
 }

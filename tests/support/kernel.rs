@@ -6,9 +6,11 @@ use std::fmt;
 use std::io;
 use std::net::IpAddr;
 
-use vrrpd::config::model::{Address, Auth, Config, Garp, Transport, VrrpInstance};
+use vrrpd::config::model::{
+    Address, Auth, Command, Config, Fifo, Garp, Notify, Transport, VrrpInstance,
+};
 use vrrpd::engine::reception::Datagram;
-use vrrpd::engine::system::{Listener, Route, System};
+use vrrpd::engine::system::{Kill, Listener, Pid, Route, System};
 use vrrpd::engine::{Engine, Options};
 use vrrpd::netlink::addr::AddrFlags;
 use vrrpd::netlink::link::LinkFlags;
@@ -297,6 +299,52 @@ impl System for Kernel {
         self.log.push(format!("sysctl {name}={value}"));
         Ok(())
     }
+
+    fn request_netfilter(
+        &mut self,
+        _batch: &Batch,
+        _refused: &mut dyn FnMut(&Ack<'_>),
+    ) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    // ---- children ----
+
+    fn spawn(&mut self, _command: &Command, _more: &[&str]) -> io::Result<Pid> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn kill(&mut self, _child: Pid, _how: Kill) {}
+
+    // ---- files ----
+
+    fn read_file(&mut self, _path: &str) -> io::Result<Vec<u8>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn write_file(&mut self, _path: &str, _contents: &[u8]) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn watch(&mut self, _paths: &[&str]) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn processes(&mut self, _each: &mut dyn FnMut(&str, &[u8])) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    // ---- FIFOs ----
+
+    fn fifo_open(&mut self, _fifo: &Fifo) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn fifo_write(&mut self, _path: &str, _line: &str) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn fifo_close(&mut self, _path: &str) {}
 }
 
 fn as_link(link: &FakeLink) -> Link<'_> {
@@ -402,7 +450,14 @@ pub fn instance(vrid: u8, priority: u8, vips: &[&str]) -> VrrpInstance {
         },
         vips: vips.iter().map(|vip| address(vip, "eth0")).collect(),
         excluded: Vec::new(),
-        track_interfaces: Vec::new(),
+        routes: Vec::new(),
+        rules: Vec::new(),
+        accept: true,
+        vmac: None,
+        lease: None,
+        group: None,
+        tracks: Vec::new(),
+        notify: Notify::default(),
         track_primary: true,
         promote_secondaries: false,
         unicast_fault_no_peer: false,

@@ -97,6 +97,7 @@ pub(super) fn global(top: &Fields<'_>, global_defs: &Fields<'_>, diags: &mut Dia
         log_unknown_vrids: global_defs.has("log_unknown_vrids"),
         garp_groups: garp_groups(top, diags),
         up_down_delays: up_down_delays(top, diags),
+        ..Global::default()
     }
 }
 

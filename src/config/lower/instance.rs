@@ -7,9 +7,8 @@ use super::fields::Fields;
 use super::global::explain_strict;
 use super::{Lowering, first, interface};
 use crate::config::diag::{Severity, Span};
-use crate::config::model::{Address, Auth, Garp, Password, TrackInterface, VrrpInstance};
+use crate::config::model::{Address, Garp, VrrpInstance};
 use crate::config::schema::value;
-use crate::config::seen::Seen;
 use crate::config::tree::Node;
 use crate::types::{Centis, Family, IfName, Priority, Version, Vrid};
 
@@ -131,7 +130,14 @@ impl Lowering<'_> {
             garp,
             vips: addresses.vips,
             excluded: addresses.excluded,
-            track_interfaces: self.track_interfaces(draft, &interface, owner),
+            routes: self.routes(fields.items("virtual_routes")),
+            rules: self.rules(fields.items("virtual_rules")),
+            accept: self.accept(draft, owner),
+            vmac: self.vmac(draft, &interface, vrid),
+            lease: None,
+            group: None,
+            tracks: self.tracks(draft, &interface, owner),
+            notify: self.notify(fields),
             track_primary: !fields.has("dont_track_primary"),
             promote_secondaries: fields.has("promote_secondaries"),
             unicast_fault_no_peer: fields.has("unicast_fault_no_peer"),
@@ -320,72 +326,6 @@ impl Lowering<'_> {
         centis
     }
 
-    /// Password; `None` when the instance must not run for want of one we can prove.
-    fn auth(&mut self, draft: &Draft<'_>, version: Version) -> Option<Auth> {
-        if let Some(node) = draft.fields.last("auth_hmac") {
-            self.left_out(draft, node, "auth_hmac");
-            return None;
-        }
-        let Some(node) = draft.fields.last("authentication") else {
-            return Some(Auth::None);
-        };
-        let inner = Fields::inside(node);
-        let span = node.keyword.span;
-        let refused = match (version, draft.strict) {
-            (Version::V3, _) => Some("version 3 has no passwords"),
-            (Version::V2, true) => Some("strict mode has no passwords"),
-            (Version::V2, false) => None,
-        };
-        if let Some(why) = refused {
-            self.warn(span, format!("{why}: `authentication` ignored"));
-            return Some(Auth::None);
-        }
-        if inner.word("auth_type") == Some("AH") {
-            self.left_out(draft, node, "auth_type AH");
-            return None;
-        }
-        let (true, Some(pass)) = (inner.has("auth_type"), inner.last("auth_pass")) else {
-            // Without a type keepalived sends no password and says nothing; it must be said.
-            let (severity, missing) = match inner.has("auth_type") {
-                true => (Severity::Error, "auth_pass"),
-                false => (Severity::Note, "auth_type"),
-            };
-            let message = format!(
-                "`authentication` of `{}` has no {missing}: it runs without a password, \
-                 and routers with one discard its adverts",
-                draft.name
-            );
-            let help = format!("write `{missing}` in it, or remove it");
-            self.diags.help(severity, span, message, help);
-            return Some(Auth::None);
-        };
-        Some(self.password(pass))
-    }
-
-    fn password(&mut self, node: &Node) -> Auth {
-        let text = first(node).unwrap_or_default().as_bytes();
-        let mut bytes = [0; 8];
-        for (to, from) in bytes.iter_mut().zip(text) {
-            *to = *from;
-        }
-        if text.len() > bytes.len() {
-            let message = "`auth_pass` is longer than 8 bytes; the first 8 are used";
-            self.warn(node.keyword.span, message);
-        }
-        Auth::Pass(Password(bytes))
-    }
-
-    /// An instance that could only disturb its peers.
-    fn left_out(&mut self, draft: &Draft<'_>, node: &Node, what: &str) {
-        let message = format!(
-            "`{what}` is recognized, not supported yet: `{}` is left out, because its peers would \
-             discard its adverts and two masters would result",
-            draft.name
-        );
-        self.diags
-            .say(Severity::Unsupported, node.keyword.span, message);
-    }
-
     // ---- election ----
 
     fn election(&mut self, draft: &Draft<'_>) -> Election {
@@ -489,52 +429,6 @@ impl Lowering<'_> {
             return None;
         }
         Some(draft.fields.int("timer_expired_backup").unwrap_or(default))
-    }
-
-    // ---- tracking ----
-
-    fn track_interfaces(
-        &mut self,
-        draft: &Draft<'_>,
-        own: &IfName,
-        owner: bool,
-    ) -> Vec<TrackInterface> {
-        let mut list: Vec<TrackInterface> = Vec::new();
-        let mut known = Seen::default();
-        for item in draft.fields.items("track_interface") {
-            let Some(name) = IfName::new(&item.keyword.text) else {
-                continue;
-            };
-            let mut words = item.args.iter().skip_while(|word| &*word.text != "weight");
-            let weight = words.nth(1).and_then(|word| value::int(&word.text));
-            let track = TrackInterface {
-                interface: name,
-                weight: weight
-                    .and_then(|weight| i16::try_from(weight).ok())
-                    .unwrap_or(0),
-                reverse: item.args.iter().any(|word| &*word.text == "reverse"),
-            };
-            if owner && track.weight != 0 {
-                let message = "weights do not change priority 255; the interface is not tracked";
-                self.warn(item.keyword.span, message);
-                continue;
-            }
-            if track.interface == *own {
-                let message = format!("`{own}` is the instance's own interface; line ignored");
-                self.diags.say(Severity::Note, item.keyword.span, message);
-                continue;
-            }
-            if known
-                .before(&item.keyword.text, item.keyword.span)
-                .is_some()
-            {
-                let message = format!("`{}` is tracked already; line ignored", track.interface);
-                self.warn(item.keyword.span, message);
-                continue;
-            }
-            list.push(track);
-        }
-        list
     }
 }
 

@@ -5,11 +5,18 @@
 //! What cannot run is left out with an error; everything else runs.
 
 mod address;
+mod auth;
 mod fields;
 mod garp;
 mod global;
+mod group;
 mod instance;
+mod notify;
+mod route;
+mod rule;
+mod track;
 mod transport;
+mod vmac;
 
 use super::check::Where;
 use super::diag::{Diags, Severity, Span};
@@ -21,6 +28,7 @@ use crate::types::IfName;
 use address::AddressList;
 use fields::Fields;
 use global::Defaults;
+use track::Objects;
 
 /// Turns a checked tree into the model.
 #[must_use]
@@ -33,13 +41,30 @@ pub(crate) fn lower(root: &Block, place: Where<'_>, diags: &mut Diags) -> Config
         place,
         defaults,
         addresses: 0,
+        objects: Objects::default(),
     };
-    let (instances, spans) = lowering.instances(&top);
+    lowering.read_objects(&top);
+    let (mut instances, spans) = lowering.instances(&top);
     lowering.compare(&instances, &spans);
+    let groups = lowering.groups(&top, &mut instances);
+    let static_addresses = lowering.static_addresses(&top);
+    let static_routes = lowering.routes(top.items("static_routes"));
+    let static_rules = lowering.rules(top.items("static_rules"));
+    let Objects {
+        scripts,
+        files,
+        processes,
+    } = lowering.objects;
     Config {
         global: global::global(&top, &global_defs, lowering.diags),
-        static_addresses: lowering.static_addresses(&top),
         instances,
+        groups,
+        scripts,
+        files,
+        processes,
+        static_addresses,
+        static_routes,
+        static_rules,
     }
 }
 
@@ -56,6 +81,8 @@ struct Lowering<'a> {
     defaults: Defaults,
     /// Addresses made so far.
     addresses: u32,
+    /// What can be tracked.
+    objects: Objects,
 }
 
 impl Lowering<'_> {

@@ -1,10 +1,24 @@
 //! The configuration as the daemon uses it: defaults filled in, references resolved, types instead
 //! of strings. Contains what is implemented; a keyword without effect yet does not appear here.
 
+mod command;
+mod group;
+mod notify;
+mod process;
+mod route;
+mod track;
+
 use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 
-use crate::types::{Centis, Cidr, Family, IfName, Priority, Version, Vrid};
+use crate::types::{Centis, Cidr, Family, IfName, Mac, Priority, Version, Vrid};
+
+pub use command::{Command, User};
+pub use group::SyncGroup;
+pub use notify::{Fifo, Mail, Notify};
+pub use process::{Bounded, Dumps, Nft, Process};
+pub use route::{Route, Rule};
+pub use track::{ParamMatch, Script, Track, TrackFile, TrackProcess, Tracked};
 
 /// All of it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -13,8 +27,20 @@ pub struct Config {
     pub global: Global,
     /// `vrrp_instance` blocks, in file order. Names are unique; (interface, family, VRID) too.
     pub instances: Vec<VrrpInstance>,
+    /// `vrrp_sync_group` blocks.
+    pub groups: Vec<SyncGroup>,
+    /// `vrrp_script` blocks that are tracked.
+    pub scripts: Vec<Script>,
+    /// `track_file` blocks that are tracked.
+    pub files: Vec<TrackFile>,
+    /// `vrrp_track_process` blocks that are tracked.
+    pub processes: Vec<TrackProcess>,
     /// `static_ipaddress`.
     pub static_addresses: Vec<Address>,
+    /// `static_routes`.
+    pub static_routes: Vec<Route>,
+    /// `static_rules`.
+    pub static_rules: Vec<Rule>,
 }
 
 /// Settings of the whole process.
@@ -36,6 +62,24 @@ pub struct Global {
     pub garp_groups: Vec<GarpGroup>,
     /// `interface_up_down_delays`: (interface, down delay, up delay).
     pub up_down_delays: Vec<(IfName, Duration, Duration)>,
+    /// `smtp_server` and `notification_email`; `None` unless there are both.
+    pub mail: Option<Mail>,
+    /// `notify_fifo`: told of everything.
+    pub fifo: Option<Fifo>,
+    /// `vrrp_notify_fifo`: told of instances and groups.
+    pub vrrp_fifo: Option<Fifo>,
+    /// `fifo_write_vrrp_states_on_reload`.
+    pub fifo_on_reload: bool,
+    /// `startup_script`.
+    pub startup: Option<Bounded>,
+    /// `shutdown_script`.
+    pub shutdown: Option<Bounded>,
+    /// Where dumps go.
+    pub dumps: Dumps,
+    /// How the process runs.
+    pub process: Process,
+    /// The table that enforces `no_accept`.
+    pub nft: Nft,
 }
 
 /// `garp_group { … }`.
@@ -104,8 +148,22 @@ pub struct VrrpInstance {
     pub vips: Vec<Address>,
     /// `virtual_ipaddress_excluded`: installed but not advertised.
     pub excluded: Vec<Address>,
-    /// `track_interface` (the instance's own interface is not in it).
-    pub track_interfaces: Vec<TrackInterface>,
+    /// `virtual_routes`.
+    pub routes: Vec<Route>,
+    /// `virtual_rules`.
+    pub rules: Vec<Rule>,
+    /// False with `no_accept`, or strict mode where it does not own them: packets to the addresses are dropped.
+    pub accept: bool,
+    /// `use_vmac`.
+    pub vmac: Option<Vmac>,
+    /// `vip_lease`: addresses expire unless renewed; `None`: they stay.
+    pub lease: Option<Duration>,
+    /// Its sync group's place in [`Config::groups`].
+    pub group: Option<usize>,
+    /// What it tracks, its sync group's tracking included (its own interface is not in it).
+    pub tracks: Vec<Track>,
+    /// Who is told of its changes.
+    pub notify: Notify,
     /// False with `dont_track_primary`.
     pub track_primary: bool,
     /// `promote_secondaries`.
@@ -215,13 +273,13 @@ pub struct Address {
     pub no_track: bool,
 }
 
-/// A line of `track_interface`.
+/// `use_vmac`.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct TrackInterface {
-    /// Which.
-    pub interface: IfName,
-    /// 0: FAULT while down; else the change of priority (`semantics.md` §5).
-    pub weight: i16,
-    /// `reverse`: up counts as down.
-    pub reverse: bool,
+pub struct Vmac {
+    /// Name of the macvlan.
+    pub name: IfName,
+    /// Its address; `None`: the one of the virtual router (RFC 9568 §7.3).
+    pub mac: Option<Mac>,
+    /// `vmac_xmit_base`: adverts leave through the base interface.
+    pub xmit_base: bool,
 }
