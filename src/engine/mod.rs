@@ -14,6 +14,7 @@
 mod addresses;
 mod apply;
 mod budget;
+mod children;
 mod deadlines;
 mod links;
 mod listeners;
@@ -24,6 +25,7 @@ mod router;
 mod startup;
 pub mod system;
 mod tell;
+mod track;
 mod transmit;
 
 use crate::config::model::{Config, Global};
@@ -33,12 +35,13 @@ use crate::vrrp::{Event, StateKind, Stats};
 
 use addresses::{AddressSet, Kind};
 use budget::Budget;
+use children::Children;
 use deadlines::Deadlines;
 use links::{Change, Delays, Links};
 use listeners::Open;
 use pacing::Pacing;
 use router::{Router, Surroundings};
-use system::{Exit, Listener, Pid, System};
+use system::{Listener, System};
 
 /// Which instance an advert is for.
 type Address = (Listener, u8);
@@ -60,6 +63,8 @@ pub(crate) enum Duty {
     Links,
     /// Receive sockets that were refused.
     Listeners,
+    /// Children that take too long.
+    Children,
     /// Number of the others.
     Count,
 }
@@ -95,6 +100,7 @@ pub struct Engine {
     dispatch: Vec<(Address, usize)>,
     /// Keys: every [`Duty`], then every instance.
     deadlines: Deadlines,
+    children: Children,
     /// The daemon ends.
     stopping: bool,
     /// Something changed that [`Engine::settle`] must look at.
@@ -134,6 +140,7 @@ impl Engine {
             open: Vec::new(),
             dispatch: Vec::new(),
             deadlines: Deadlines::new(0),
+            children: Children::default(),
             stopping: false,
             unsettled: false,
             statics_suspect: false,
@@ -267,6 +274,7 @@ impl Engine {
             self.unsettled = true;
         }
         self.unsettled |= self.open.iter().any(|open| !open.works);
+        self.hurry_children(now, system);
         self.settle(now, system);
     }
 
@@ -282,9 +290,6 @@ impl Engine {
     }
 
     // ---- children and files ----
-
-    /// A child has ended.
-    pub fn child_ended(&mut self, _now: Instant, _pid: Pid, _how: Exit, _system: &mut dyn System) {}
 
     /// Something has changed about the watched files.
     pub fn files_changed(&mut self, _now: Instant, _system: &mut dyn System) {}
