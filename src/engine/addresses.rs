@@ -143,6 +143,60 @@ impl AddressSet {
         }
     }
 
+    #[expect(dead_code, reason = "the reload uses it")]
+    /// Takes over another list. What is in both stays untouched; what is gone, or is there in another form
+    /// (label, scope, …), is removed where it is ours. Nothing is added before [`AddressSet::fill`]: an address that
+    /// moves to another instance must have left the one before the other adds it. Returns how many were removed.
+    pub(crate) fn replace(
+        &mut self,
+        addresses: impl Iterator<Item = Address>,
+        kind: Kind,
+        links: &Links,
+        system: &mut dyn System,
+    ) -> usize {
+        let mut old = core::mem::take(&mut self.slots);
+        self.kind = kind;
+        old.retain(|slot| slot.held != Held::No);
+        // Most lists change little: the next one is where the last one was found, and one further.
+        let mut next = 0_usize;
+        for address in addresses {
+            let same = |slot: &Slot| slot.held != Held::No && slot.address == address;
+            let place = match old.get(next) {
+                Some(slot) if same(slot) => Some(next),
+                Some(_) | None => old.iter().position(same),
+            };
+            let held = place.and_then(|place| {
+                next = place + 1;
+                let slot = old.get_mut(place)?;
+                Some(core::mem::replace(&mut slot.held, Held::No))
+            });
+            self.slots.push(Slot {
+                address,
+                held: held.unwrap_or(Held::No),
+            });
+        }
+        old.retain(|slot| slot.held == Held::Ours);
+        remove(&old, kind, links, system);
+        old.len()
+    }
+
+    #[expect(dead_code, reason = "the reload uses it")]
+    /// Adds what a new list has brought, if the set is wanted at all. Returns the outcome and the places of
+    /// the addresses that were added, which the neighbors have not heard of.
+    pub(crate) fn fill(
+        &mut self,
+        now: Instant,
+        links: &Links,
+        system: &mut dyn System,
+    ) -> (Outcome, Vec<usize>) {
+        let there = |slot: &Slot| matches!(slot.held, Held::Ours | Held::Theirs);
+        let before: Vec<bool> = self.slots.iter().map(there).collect();
+        let outcome = self.reconcile(now, links, system);
+        let after = self.slots.iter().zip(before).enumerate();
+        let new = after.filter(|(_, (slot, before))| there(slot) && !before);
+        (outcome, new.map(|(place, _)| place).collect())
+    }
+
     pub(crate) fn addresses(&self) -> impl Iterator<Item = &Address> {
         self.slots.iter().map(|slot| &slot.address)
     }
@@ -316,24 +370,31 @@ impl AddressSet {
     pub(crate) fn withdraw(&mut self, links: &Links, system: &mut dyn System) {
         self.wanted = false;
         self.retry_at = None;
-        let mut batch = Batch::new(1);
-        let mut count = 0_usize;
+        remove(&self.slots, self.kind, links, system);
         for slot in &mut self.slots {
-            if slot.held == Held::Ours
-                && let Some(link) = links.named(&slot.address.dev)
-            {
-                addr::delete(&mut batch, &slot.spec(link.index, self.kind));
-                count += 1;
-                if count.is_multiple_of(CHUNK) {
-                    flush(&mut batch, system);
-                }
-            }
             if slot.held != Held::Theirs {
                 slot.held = Held::No;
             }
         }
-        flush(&mut batch, system);
     }
+}
+
+/// Removes those addresses that are ours.
+fn remove(slots: &[Slot], kind: Kind, links: &Links, system: &mut dyn System) {
+    let mut batch = Batch::new(1);
+    let mut count = 0_usize;
+    for slot in slots {
+        if slot.held == Held::Ours
+            && let Some(link) = links.named(&slot.address.dev)
+        {
+            addr::delete(&mut batch, &slot.spec(link.index, kind));
+            count += 1;
+            if count.is_multiple_of(CHUNK) {
+                flush(&mut batch, system);
+            }
+        }
+    }
+    flush(&mut batch, system);
 }
 
 fn flush(batch: &mut Batch, system: &mut dyn System) {
