@@ -15,6 +15,7 @@ mod addresses;
 mod apply;
 mod budget;
 mod deadlines;
+mod groups;
 mod links;
 mod listeners;
 mod pacing;
@@ -28,11 +29,12 @@ mod transmit;
 use crate::config::model::{Config, Global};
 use crate::netlink::Message;
 use crate::types::{Cidr, Instant};
-use crate::vrrp::{Event, StateKind, Stats};
+use crate::vrrp::{Event, Reason, StateKind, Stats};
 
 use addresses::{AddressSet, Kind};
 use budget::Budget;
 use deadlines::Deadlines;
+use groups::Group;
 use links::{Change, Delays, Links};
 use listeners::Open;
 use pacing::Pacing;
@@ -86,6 +88,7 @@ pub struct Engine {
     global: Global,
     links: Links,
     routers: Vec<Router>,
+    groups: Vec<Group>,
     statics: AddressSet,
     /// All virtual addresses with their instance, ordered: never a source, watched for removal.
     virtuals: Vec<(Cidr, usize)>,
@@ -117,6 +120,7 @@ impl Engine {
         let Config {
             global,
             instances,
+            groups,
             static_addresses,
             ..
         } = config;
@@ -140,6 +144,7 @@ impl Engine {
         });
         Engine {
             options,
+            groups: groups.into_iter().map(Group::new).collect(),
             links: Links::new(delays.collect()),
             statics: AddressSet::new(static_addresses.into_iter(), Kind::Static),
             virtuals,
@@ -230,7 +235,7 @@ impl Engine {
         };
         let past = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         if past(router.machine.next_deadline()) {
-            self.fire(id, now, system);
+            self.put(id, now, Event::Timer, system);
         }
         self.announce(id, now, system);
         if self
@@ -341,8 +346,13 @@ impl Engine {
             }
             self.open_listeners(system);
             self.index();
+            self.look_at_groups();
             for id in 0..self.routers.len() {
                 self.evaluate(id, now, system);
+            }
+            // All resignations are out; now the addresses, then what else may be missing.
+            self.carry_out(now, system);
+            for id in 0..self.routers.len() {
                 if self
                     .routers
                     .get_mut(id)
@@ -352,6 +362,7 @@ impl Engine {
                 }
                 self.rearm(id);
             }
+            self.conclude(now, system);
             if core::mem::take(&mut self.statics_suspect) {
                 let outcome = self.statics.reconcile(now, &self.links, system);
                 apply::report("static_ipaddress", &outcome);
@@ -376,22 +387,28 @@ impl Engine {
         router.ifindex = index;
     }
 
-    /// Tells the machine when its surroundings or its priority have changed.
-    fn evaluate(&mut self, id: usize, now: Instant, system: &mut dyn System) {
-        let Some(router) = self.routers.get(id) else {
-            return;
-        };
-        let deaf = router.listener().is_some_and(|on| !self.hears(on));
+    /// Whether the instance by itself has all it needs.
+    fn surroundings(&self, router: &Router) -> Surroundings {
         let virtuals = &self.virtuals;
         let is_virtual = |cidr: &Cidr| {
             virtuals
                 .binary_search_by(|(known, _)| known.cmp(cidr))
                 .is_ok()
         };
-        let mut surroundings = router.surroundings(&self.links, is_virtual);
-        if deaf && matches!(surroundings, Surroundings::Ready(_)) {
-            surroundings = Surroundings::Missing(crate::vrrp::Reason::CannotListen);
+        let surroundings = router.surroundings(&self.links, is_virtual);
+        let deaf = router.listener().is_some_and(|on| !self.hears(on));
+        match surroundings {
+            Surroundings::Ready(_) if deaf => Surroundings::Missing(Reason::CannotListen),
+            Surroundings::Ready(_) | Surroundings::Missing(_) => surroundings,
         }
+    }
+
+    /// Tells the machine when its surroundings or its priority have changed.
+    fn evaluate(&mut self, id: usize, now: Instant, system: &mut dyn System) {
+        let Some(router) = self.routers.get(id) else {
+            return;
+        };
+        let surroundings = self.in_group(router, self.surroundings(router));
         let priority = router.effective_priority(&self.links);
         let (told, told_priority) = (router.told, router.told_priority);
         if let Some(router) = self.routers.get_mut(id) {
@@ -400,14 +417,14 @@ impl Engine {
         }
         if told_priority != priority {
             self.log_priority(id, told_priority, priority);
-            self.tell(id, now, Event::Priority(priority), system);
+            self.put(id, now, Event::Priority(priority), system);
         }
         if told != Some(surroundings) {
             let event = match surroundings {
                 Surroundings::Ready(source) => Event::Ready { source },
                 Surroundings::Missing(reason) => Event::Fault(reason),
             };
-            self.tell(id, now, event, system);
+            self.put(id, now, event, system);
         }
     }
 

@@ -117,6 +117,7 @@ fn router(
         higher_prio_send_advert: rng.one_in(4),
         owner_ignore_adverts: rng.one_in(2),
         skip_check_adv_addr: rng.one_in(2),
+        grouped: false,
         timer_expired_backup: if nopreempt {
             rng.pick(&[None, Some(2)])
         } else {
