@@ -13,6 +13,8 @@ mod node;
 mod oracle;
 #[path = "sim/rng.rs"]
 mod rng;
+#[path = "sim/router.rs"]
+mod router;
 #[path = "sim/scenario.rs"]
 mod scenario;
 #[path = "sim/segment.rs"]

@@ -20,6 +20,7 @@ pub mod garp;
 pub mod group;
 mod instance;
 mod master;
+mod params;
 pub mod priority;
 mod reception;
 mod stats;
@@ -173,6 +174,13 @@ pub enum Event<'a> {
     GroupMaster,
     /// A member of the group is no longer master: nor are you.
     GroupBackup,
+    /// A reload changed the configuration; state, counters and what was heard stay. VRID and family are the same.
+    Params {
+        /// The new configuration.
+        params: &'a Params,
+        /// The priority that tracking makes of it.
+        effective: Priority,
+    },
 }
 
 /// Why a state changed. One word for log, status, notifications and metrics.

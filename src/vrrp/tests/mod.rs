@@ -3,6 +3,7 @@
 mod backup;
 mod group;
 mod master;
+mod params;
 mod reception;
 mod start;
 
