@@ -103,6 +103,11 @@ impl Node {
         }
     }
 
+    /// The same after its configuration was changed.
+    pub fn again(self) -> Self {
+        Node::new(self.name, self.addr, self.params, self.garp, self.hold)
+    }
+
     pub fn state(&self) -> StateKind {
         self.machine.state()
     }

@@ -102,6 +102,8 @@ impl Ord for Entry {
 pub struct Segment {
     pub nodes: Vec<Node>,
     pub routers: Vec<Router>,
+    /// How many networks there are.
+    pub nets: usize,
     pub parts: Vec<u8>,
     pub now: Instant,
     pub faults: Faults,
@@ -124,6 +126,7 @@ impl Segment {
         Segment {
             nodes: Vec::new(),
             routers: Vec::new(),
+            nets: 0,
             parts: Vec::new(),
             now: ORIGIN,
             faults: Faults::NONE,
@@ -150,6 +153,7 @@ impl Segment {
         for (net, mut node) in legs.into_iter().enumerate() {
             node.router = self.routers.len();
             node.net = net;
+            self.nets = self.nets.max(net + 1);
             nodes.push(self.nodes.len());
             self.nodes.push(node);
             self.parts.push(0);
