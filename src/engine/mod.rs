@@ -16,6 +16,7 @@ mod apply;
 mod budget;
 mod children;
 mod deadlines;
+mod groups;
 mod links;
 mod listeners;
 mod pacing;
@@ -31,12 +32,13 @@ mod transmit;
 use crate::config::model::{Config, Global};
 use crate::netlink::Message;
 use crate::types::{Cidr, Instant};
-use crate::vrrp::{Event, StateKind, Stats};
+use crate::vrrp::{Event, Reason, StateKind, Stats};
 
 use addresses::{AddressSet, Kind};
 use budget::Budget;
 use children::Children;
 use deadlines::Deadlines;
+use groups::Group;
 use links::{Change, Delays, Links};
 use listeners::Open;
 use pacing::Pacing;
@@ -92,6 +94,7 @@ pub struct Engine {
     global: Global,
     links: Links,
     routers: Vec<Router>,
+    groups: Vec<Group>,
     statics: AddressSet,
     /// All virtual addresses with their instance, ordered: never a source, watched for removal.
     virtuals: Vec<(Cidr, usize)>,
@@ -124,6 +127,7 @@ impl Engine {
         let Config {
             global,
             instances,
+            groups,
             static_addresses,
             ..
         } = config;
@@ -134,6 +138,7 @@ impl Engine {
             .collect();
         let mut engine = Engine {
             options,
+            groups: groups.into_iter().map(Group::new).collect(),
             links: Links::default(),
             statics: AddressSet::new(static_addresses.into_iter(), Kind::Static),
             virtuals: Vec::new(),
@@ -251,7 +256,7 @@ impl Engine {
         };
         let past = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         if past(router.machine.next_deadline()) {
-            self.fire(id, now, system);
+            self.put(id, now, Event::Timer, system);
         }
         self.announce(id, now, system);
         if self
@@ -360,8 +365,13 @@ impl Engine {
             }
             self.open_listeners(system);
             self.index();
+            self.look_at_groups();
             for id in 0..self.routers.len() {
                 self.evaluate(id, now, system);
+            }
+            // All resignations are out; now the addresses, then what else may be missing.
+            self.carry_out(now, system);
+            for id in 0..self.routers.len() {
                 if self
                     .routers
                     .get_mut(id)
@@ -371,6 +381,7 @@ impl Engine {
                 }
                 self.rearm(id);
             }
+            self.conclude(now, system);
             if core::mem::take(&mut self.statics_suspect) {
                 let outcome = self.statics.reconcile(now, &self.links, system);
                 apply::report("static_ipaddress", &outcome);
@@ -395,22 +406,28 @@ impl Engine {
         router.ifindex = index;
     }
 
-    /// Tells the machine when its surroundings or its priority have changed.
-    fn evaluate(&mut self, id: usize, now: Instant, system: &mut dyn System) {
-        let Some(router) = self.routers.get(id) else {
-            return;
-        };
-        let deaf = router.listener().is_some_and(|on| !self.hears(on));
+    /// Whether the instance by itself has all it needs.
+    fn surroundings(&self, router: &Router) -> Surroundings {
         let virtuals = &self.virtuals;
         let is_virtual = |cidr: &Cidr| {
             virtuals
                 .binary_search_by(|(known, _)| known.cmp(cidr))
                 .is_ok()
         };
-        let mut surroundings = router.surroundings(&self.links, is_virtual);
-        if deaf && matches!(surroundings, Surroundings::Ready(_)) {
-            surroundings = Surroundings::Missing(crate::vrrp::Reason::CannotListen);
+        let surroundings = router.surroundings(&self.links, is_virtual);
+        let deaf = router.listener().is_some_and(|on| !self.hears(on));
+        match surroundings {
+            Surroundings::Ready(_) if deaf => Surroundings::Missing(Reason::CannotListen),
+            Surroundings::Ready(_) | Surroundings::Missing(_) => surroundings,
         }
+    }
+
+    /// Tells the machine when its surroundings or its priority have changed.
+    fn evaluate(&mut self, id: usize, now: Instant, system: &mut dyn System) {
+        let Some(router) = self.routers.get(id) else {
+            return;
+        };
+        let surroundings = self.in_group(router, self.surroundings(router));
         let priority = router.effective_priority(&self.links);
         let (told, told_priority) = (router.told, router.told_priority);
         if let Some(router) = self.routers.get_mut(id) {
@@ -419,14 +436,14 @@ impl Engine {
         }
         if told_priority != priority {
             self.log_priority(id, told_priority, priority);
-            self.tell(id, now, Event::Priority(priority), system);
+            self.put(id, now, Event::Priority(priority), system);
         }
         if told != Some(surroundings) {
             let event = match surroundings {
                 Surroundings::Ready(source) => Event::Ready { source },
                 Surroundings::Missing(reason) => Event::Fault(reason),
             };
-            self.tell(id, now, event, system);
+            self.put(id, now, event, system);
         }
     }
 

@@ -274,6 +274,7 @@ fn params(conf: &VrrpInstance, vips: &[IpAddr], stagger: Duration) -> vrrp::Para
         owner_ignore_adverts: conf.owner_ignore_adverts,
         skip_check_adv_addr: conf.skip_check_adv_addr,
         timer_expired_backup: conf.timer_expired_backup,
+        grouped: conf.group.is_some(),
         addresses: vips.to_vec(),
     }
 }
