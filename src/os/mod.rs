@@ -1,5 +1,6 @@
 //! The shell: the only place with file descriptors.
 
+mod atomic;
 mod child;
 mod clock;
 pub mod daemon;
@@ -8,6 +9,7 @@ mod linux;
 pub mod logging;
 mod nlsock;
 pub mod pidfile;
+mod procs;
 mod program;
 mod rawsock;
 pub mod reactor;
@@ -16,3 +18,4 @@ mod sink;
 mod syslog;
 #[cfg(test)]
 mod testing;
+mod watch;

@@ -63,7 +63,8 @@ pub struct Reactor {
 /// Places of the fixed descriptors in the poll list; receive sockets follow.
 const NEWS: usize = 0;
 const SIGNALS: usize = 1;
-const FIRST_RECEIVER: usize = 2;
+const FILES: usize = 2;
+const FIRST_RECEIVER: usize = 3;
 
 impl Reactor {
     pub fn new(engine: Engine, signals: Signals) -> io::Result<Self> {
@@ -130,6 +131,9 @@ impl Reactor {
             {
                 return Ok(wanted);
             }
+            if self.is_ready(FILES) && self.linux.files_changed() {
+                self.engine.files_changed(clock::now(), &mut self.linux);
+            }
             self.engine.expire(clock::now(), &mut self.linux);
         }
     }
@@ -155,7 +159,12 @@ impl Reactor {
         }
         self.generation = Some(generation);
         self.poll.clear();
-        let fixed = [self.news.fd(), self.signals.as_fd().as_raw_fd()];
+        let fixed = [
+            self.news.fd(),
+            self.signals.as_fd().as_raw_fd(),
+            // A negative number is no descriptor and never ready.
+            self.linux.watch_fd().unwrap_or(-1),
+        ];
         self.poll.extend(
             fixed
                 .into_iter()
