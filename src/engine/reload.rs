@@ -35,11 +35,15 @@ impl Engine {
             instances,
             groups,
             static_addresses,
+            scripts,
+            files,
+            processes,
             ..
         } = config;
         self.speak(now, system);
         self.remove_missing(now, &instances, system);
         self.global = global;
+        self.replace_tracking(now, (scripts, files, processes), system);
         let fresh = self.change_instances(now, instances, groups, system);
         let statics = static_addresses.into_iter();
         self.statics
@@ -100,7 +104,7 @@ impl Engine {
             let Some(router) = self.routers.get_mut(id) else {
                 continue;
             };
-            let effective = router.effective_priority(&self.links);
+            let effective = router.effective_priority(&self.links, &self.tracking);
             router.told_priority = effective;
             let params = &params;
             self.tell(id, now, Event::Params { params, effective }, system);
