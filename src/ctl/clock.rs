@@ -75,7 +75,10 @@ impl fmt::Display for Moment {
 fn civil(days: i64) -> (i64, usize, i64) {
     const FOUR_CENTURIES: i64 = 146_097;
     let days = days + 719_468;
-    let (era, of_era) = (days.div_euclid(FOUR_CENTURIES), days.rem_euclid(FOUR_CENTURIES));
+    let (era, of_era) = (
+        days.div_euclid(FOUR_CENTURIES),
+        days.rem_euclid(FOUR_CENTURIES),
+    );
     let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
     let of_year = of_era - (365 * year + year / 4 - year / 100);
     let since_march = (5 * of_year + 2) / 153;
@@ -141,13 +144,37 @@ mod tests {
     fn moments_are_told_as_date_and_time() {
         for (wall, ahead, want) in [
             (0, 0, "0.000000 (Thu Jan  1 00:00:00.000000 1970)"),
-            (951_827_696, 0, "951827696.000000 (Tue Feb 29 12:34:56.000000 2000)"),
-            (951_868_800, 0, "951868800.000000 (Wed Mar  1 00:00:00.000000 2000)"),
-            (1_795_259_482, 0, "1795259482.000000 (Sat Nov 21 11:11:22.000000 2026)"),
-            (1_798_761_599, 0, "1798761599.000000 (Thu Dec 31 23:59:59.000000 2026)"),
-            (1_798_761_599, 3600, "1798761599.000000 (Fri Jan  1 00:59:59.000000 2027)"),
+            (
+                951_827_696,
+                0,
+                "951827696.000000 (Tue Feb 29 12:34:56.000000 2000)",
+            ),
+            (
+                951_868_800,
+                0,
+                "951868800.000000 (Wed Mar  1 00:00:00.000000 2000)",
+            ),
+            (
+                1_795_259_482,
+                0,
+                "1795259482.000000 (Sat Nov 21 11:11:22.000000 2026)",
+            ),
+            (
+                1_798_761_599,
+                0,
+                "1798761599.000000 (Thu Dec 31 23:59:59.000000 2026)",
+            ),
+            (
+                1_798_761_599,
+                3600,
+                "1798761599.000000 (Fri Jan  1 00:59:59.000000 2027)",
+            ),
             (3600, -7200, "3600.000000 (Wed Dec 31 23:00:00.000000 1969)"),
-            (4_107_542_400, 0, "4107542400.000000 (Mon Mar  1 00:00:00.000000 2100)"),
+            (
+                4_107_542_400,
+                0,
+                "4107542400.000000 (Mon Mar  1 00:00:00.000000 2100)",
+            ),
         ] {
             let clock = clock(wall, ahead);
             assert_eq!(clock.at(clock.now).to_string(), want);

@@ -84,7 +84,10 @@ fn interfaces(page: &mut Page, snapshot: &Snapshot<'_>) {
         page.title("Name", &Clean(interface.name.as_str()));
         page.pair("index", &interface.index);
         for (label, family) in [("IPv4 address", Family::V4), ("IPv6 address", Family::V6)] {
-            let mut own = interface.addresses.iter().filter(|cidr| cidr.family() == family);
+            let mut own = interface
+                .addresses
+                .iter()
+                .filter(|cidr| cidr.family() == family);
             match own.next() {
                 Some(cidr) => page.pair(label, &cidr.addr),
                 None => page.pair(label, &"(none)"),
@@ -93,7 +96,11 @@ fn interfaces(page: &mut Page, snapshot: &Snapshot<'_>) {
         if let Some(mac) = interface.mac {
             page.pair("MAC", &mac);
         }
-        let state = if interface.up { "UP, RUNNING" } else { "not UP or not RUNNING" };
+        let state = if interface.up {
+            "UP, RUNNING"
+        } else {
+            "not UP or not RUNNING"
+        };
         page.pair("State", &state);
         let (down, up) = interface.delays;
         page.pair("Up debounce timer", &clock::Micros(up));

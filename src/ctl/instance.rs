@@ -72,11 +72,18 @@ fn interface(page: &mut Page, instance: &Instance<'_>) {
             let (name, base) = (&vmac.name, vmac.xmit_base);
             let text = format_args!("Use VMAC, i/f name {name}, xmit_base = {base}");
             page.line(&text);
-            page.pair("Interface", &format_args!("{name}, vmac on {}", conf.interface));
+            page.pair(
+                "Interface",
+                &format_args!("{name}, vmac on {}", conf.interface),
+            );
         }
         None => page.pair("Interface", &conf.interface),
     }
-    let configured = if conf.source.is_some() { " (from configuration)" } else { "" };
+    let configured = if conf.source.is_some() {
+        " (from configuration)"
+    } else {
+        ""
+    };
     match instance.source {
         Some(source) => page.pair("Using src_ip", &format_args!("{source}{configured}")),
         None => page.pair("Using src_ip", &"(none)"),
@@ -90,8 +97,14 @@ fn announcements(page: &mut Page, instance: &Instance<'_>) {
     page.pair("Gratuitous ARP repeat", &garp.repeat);
     page.pair("Gratuitous ARP refresh", &garp.refresh.as_secs());
     page.pair("Gratuitous ARP refresh repeat", &garp.refresh_repeat);
-    page.pair("Gratuitous ARP lower priority delay", &garp.lower_prio_delay.as_secs());
-    page.pair("Gratuitous ARP lower priority repeat", &garp.lower_prio_repeat);
+    page.pair(
+        "Gratuitous ARP lower priority delay",
+        &garp.lower_prio_delay.as_secs(),
+    );
+    page.pair(
+        "Gratuitous ARP lower priority repeat",
+        &garp.lower_prio_repeat,
+    );
     page.pair("Down timer adverts", &conf.down_timer_adverts);
     let answers = !conf.lower_prio_no_advert;
     page.pair("Send advert after receive lower priority advert", &answers);
@@ -107,7 +120,10 @@ fn election(page: &mut Page, instance: &Instance<'_>) {
     page.pair("Total priority", &instance.total());
     page.pair("Advert interval", &Interval(conf.advert_int, conf.version));
     if let Some(master) = instance.master.filter(|_| conf.version == Version::V3) {
-        page.pair("Master advert interval", &Interval(master.interval, conf.version));
+        page.pair(
+            "Master advert interval",
+            &Interval(master.interval, conf.version),
+        );
     }
     page.pair("Accept", &enabled(conf.accept));
     page.pair("Preempt", &enabled(!conf.nopreempt));
@@ -142,7 +158,11 @@ fn transport(page: &mut Page, instance: &Instance<'_>) {
     }
     match &conf.transport {
         Transport::Multicast { group } => page.line(&format_args!("Multicast address {group}")),
-        Transport::Unicast { peers, ttl, check_source } => {
+        Transport::Unicast {
+            peers,
+            ttl,
+            check_source,
+        } => {
             page.pair("Unicast TTL", ttl);
             page.line(&format_args!("Check unicast src : {}", yes(*check_source)));
             page.line(&"Unicast Peer :");
@@ -181,7 +201,10 @@ pub(super) fn notify(page: &mut Page, notify: &Notify) {
         ("Fault state transition script", &notify.fault),
         ("Stop state transition script", &notify.stop),
         ("Deleted state transition script", &notify.deleted),
-        ("Master rx lower pri state transition script", &notify.lower_pri),
+        (
+            "Master rx lower pri state transition script",
+            &notify.lower_pri,
+        ),
         ("Generic state transition script", &notify.any),
     ] {
         if let Some(command) = command {

@@ -32,7 +32,9 @@ pub fn json(snapshot: &Snapshot<'_>, version: Version) -> String {
             out.key("vrrp");
             instances(out, snapshot);
             out.key("track_process");
-            out.list(&snapshot.processes, |out, process| processes(out, process, snapshot));
+            out.list(&snapshot.processes, |out, process| {
+                processes(out, process, snapshot)
+            });
         }),
     }
     out.text.push('\n');
@@ -79,9 +81,14 @@ fn data(out: &mut Json, instance: &Instance<'_>, snapshot: &Snapshot<'_>) {
     out.number("base_priority", &conf.priority);
     out.number("effective_priority", &instance.priority);
     let all = instance.vips.iter().chain(&instance.excluded);
-    out.number("vipset", &all.into_iter().any(|item| item.held == Held::Set));
+    out.number(
+        "vipset",
+        &all.into_iter().any(|item| item.held == Held::Set),
+    );
     out.number("promote_secondaries", &conf.promote_secondaries);
-    let theirs = instance.master.map_or(conf.advert_int, |master| master.interval);
+    let theirs = instance
+        .master
+        .map_or(conf.advert_int, |master| master.interval);
     out.number("adver_int", &Short(conf.advert_int.duration()));
     out.number("master_adver_int", &Short(theirs.duration()));
     out.number("accept", &u8::from(conf.accept));
@@ -143,7 +150,10 @@ fn lists(out: &mut Json, instance: &Instance<'_>, snapshot: &Snapshot<'_>) {
 }
 
 fn command<'a>(snapshot: &Snapshot<'a>, script: usize) -> Option<&'a Command> {
-    snapshot.scripts.get(script).map(|script| &script.conf.command)
+    snapshot
+        .scripts
+        .get(script)
+        .map(|script| &script.conf.command)
 }
 
 fn quoted(command: &Command) -> String {
@@ -211,7 +221,12 @@ fn stats(out: &mut Json, counters: &Counters) {
 
 fn processes(out: &mut Json, process: &Process<'_>, snapshot: &Snapshot<'_>) {
     let conf = process.conf;
-    let same = |at: usize| snapshot.processes.get(at).is_some_and(|other| core::ptr::eq(other.conf, conf));
+    let same = |at: usize| {
+        snapshot
+            .processes
+            .get(at)
+            .is_some_and(|other| core::ptr::eq(other.conf, conf))
+    };
     out.object(|out| {
         out.string("name", &conf.name);
         out.string("process", &conf.process);

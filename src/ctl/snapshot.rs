@@ -214,7 +214,10 @@ pub struct Interface<'a> {
 
 /// What an instance counts; the names are those of keepalived's JSON.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[expect(missing_docs, reason = "the name says it, as it does to keepalived's users")]
+#[expect(
+    missing_docs,
+    reason = "the name says it, as it does to keepalived's users"
+)]
 pub struct Counters {
     pub advert_rcvd: u64,
     pub advert_sent: u64,

@@ -28,7 +28,10 @@ fn one(out: &mut String, name: &dyn Display, counters: &Counters) {
         ("    Length", Some(counters.packet_len_err)),
         ("    TTL", Some(counters.ip_ttl_err)),
         ("    Invalid Type", Some(counters.invalid_type_rcvd)),
-        ("    Advertisement Interval", Some(counters.advert_interval_err)),
+        (
+            "    Advertisement Interval",
+            Some(counters.advert_interval_err),
+        ),
         ("    Address List", Some(counters.addr_list_err)),
         ("  Authentication Errors", None),
         ("    Invalid Type", Some(counters.invalid_authtype)),

@@ -79,7 +79,12 @@ pub(super) fn of_instance(page: &mut Page, instance: &Instance<'_>) {
 fn trackers(page: &mut Page, snapshot: &Snapshot<'_>, what: &Tracked) {
     page.line(&"Tracking instances :");
     for instance in &snapshot.instances {
-        for track in instance.conf.tracks.iter().filter(|track| track.what == *what) {
+        for track in instance
+            .conf
+            .tracks
+            .iter()
+            .filter(|track| track.what == *what)
+        {
             let name = Clean(&instance.conf.name);
             page.item(&format_args!("{name}, {}", Weight(track)));
         }

@@ -46,6 +46,7 @@ impl Engine {
         };
         let before = router.machine.master();
         router.machine.handle(now, Event::Timer, &mut actions);
+        router.note(now, &actions);
         let seen = before.or(router.machine.master());
         for action in actions {
             match action {
@@ -100,6 +101,7 @@ impl Engine {
         // A new master no longer knows whom it succeeds; the log does.
         let before = router.machine.master();
         router.machine.handle(now, event, &mut actions);
+        router.note(now, &actions);
         let seen = before.or(router.machine.master());
         for action in actions {
             self.apply(id, now, action, seen, system);
