@@ -307,7 +307,7 @@ fn log_diags(loaded: &Loaded, path: &str) {
             .map_or(String::new(), |help| format!("; {help}"));
         let level = match diag.severity {
             Severity::Note => Level::Debug,
-            Severity::Unsupported | Severity::Warning => Level::Warn,
+            Severity::Unsupported | Severity::Insecure | Severity::Warning => Level::Warn,
             Severity::Error | Severity::Fatal => Level::Error,
         };
         log::log!(target: "config", level, "{place}{}{help}", diag.message);

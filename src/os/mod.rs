@@ -10,6 +10,7 @@ mod linux;
 pub mod logging;
 mod nlsock;
 pub mod pidfile;
+mod program;
 mod rawsock;
 pub mod reactor;
 pub mod signals;
