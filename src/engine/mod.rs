@@ -23,6 +23,7 @@ mod pacing;
 pub mod reception;
 mod reload;
 mod router;
+mod snapshot;
 mod startup;
 pub mod system;
 mod tell;
