@@ -9,3 +9,4 @@ mod hex;
 
 mod received;
 mod requests;
+mod routing;
