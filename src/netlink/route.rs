@@ -37,43 +37,8 @@ const RTA_VIA: u16 = 18;
 const RTA_PREF: u16 = 20;
 const RTA_EXPIRES: u16 = 23;
 
-/// The numbers of `RTAX_*`, for [`Spec::metrics`].
-pub mod metric {
-    /// Which of the others are not to be changed by what the path tells: a bit each.
-    pub const LOCK: u16 = 1;
-    /// `mtu`.
-    pub const MTU: u16 = 2;
-    /// `window`.
-    pub const WINDOW: u16 = 3;
-    /// `rtt`, in eighths of a millisecond.
-    pub const RTT: u16 = 4;
-    /// `rttvar`, in quarters of a millisecond.
-    pub const RTTVAR: u16 = 5;
-    /// `ssthresh`.
-    pub const SSTHRESH: u16 = 6;
-    /// `cwnd`.
-    pub const CWND: u16 = 7;
-    /// `advmss`.
-    pub const ADVMSS: u16 = 8;
-    /// `reordering`.
-    pub const REORDERING: u16 = 9;
-    /// `hoplimit`.
-    pub const HOPLIMIT: u16 = 10;
-    /// `initcwnd`.
-    pub const INITCWND: u16 = 11;
-    /// `features`; 1 is ECN.
-    pub const FEATURES: u16 = 12;
-    /// `rto_min`, in milliseconds.
-    pub const RTO_MIN: u16 = 13;
-    /// `initrwnd`.
-    pub const INITRWND: u16 = 14;
-    /// `quickack`.
-    pub const QUICKACK: u16 = 15;
-    /// `congctl`: text, see [`super::Spec::congestion`].
-    pub const CC_ALGO: u16 = 16;
-    /// `fastopen_no_cookie`.
-    pub const FASTOPEN_NO_COOKIE: u16 = 17;
-}
+/// `RTAX_CC_ALGO`, the metric whose value is text.
+const RTAX_CC_ALGO: u16 = 16;
 
 /// `RTN_UNICAST`: an ordinary route.
 pub const UNICAST: u8 = 1;
@@ -101,8 +66,8 @@ pub struct Hop {
     pub via: Option<IpAddr>,
     /// The interface; without it the kernel looks which one leads to the gateway.
     pub index: Option<IfIndex>,
-    /// Share of this way, from 1.
-    pub weight: u8,
+    /// Share of this way, 1-256.
+    pub weight: u16,
     /// The gateway is on the link whatever the addresses say.
     pub onlink: bool,
 }
@@ -132,7 +97,7 @@ pub struct Spec<'a> {
     pub tos: u8,
     /// Realms (IPv4): from in the upper half, to in the lower; 0: none.
     pub realms: u32,
-    /// Numbers of [`metric`] and their values.
+    /// `RTAX_*` and their values.
     pub metrics: &'a [(u16, u32)],
     /// Congestion control.
     pub congestion: Option<&'a str>,
@@ -188,7 +153,7 @@ pub fn add(batch: &mut Batch, spec: &Spec<'_>, mode: Mode) -> u32 {
                 batch.attr_u32_ne(*kind, *value);
             }
             if let Some(name) = spec.congestion {
-                batch.attr(metric::CC_ALGO, name.as_bytes());
+                batch.attr(RTAX_CC_ALGO, name.as_bytes());
             }
         });
     }
@@ -253,14 +218,12 @@ fn flags_of(onlink: bool) -> u8 {
 /// The row of `rtnexthop`.
 fn ways(batch: &mut Batch, spec: &Spec<'_>) {
     for hop in spec.hops {
-        batch.record(
-            [flags_of(hop.onlink), hop.weight.saturating_sub(1)],
-            |batch| {
-                let index = hop.index.map_or(0, |index| index.0);
-                batch.fixed(&index.to_ne_bytes());
-                way(batch, hop, spec);
-            },
-        );
+        let share = u8::try_from(hop.weight.saturating_sub(1)).unwrap_or(u8::MAX);
+        batch.record([flags_of(hop.onlink), share], |batch| {
+            let index = hop.index.map_or(0, |index| index.0);
+            batch.fixed(&index.to_ne_bytes());
+            way(batch, hop, spec);
+        });
     }
 }
 

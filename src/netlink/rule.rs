@@ -3,21 +3,20 @@
 //! ```text
 //! fib_rule_hdr: family u8 │ dst length u8 │ src length u8 │ TOS u8 │ table u8 │ 0 u8 │ 0 u8 │ action u8 │ flags u32
 //! ```
-//! One type for both directions: a rule has no interface number in it and is told as it was asked for, except
-//! that the kernel chooses a priority where none was given. Deleting takes the first rule that has all that is
-//! named.
+//! One type for both directions: a rule has no interface number in it and is told as it was asked for. It always
+//! has a priority here; where there is none the kernel chooses one, and two rules that say the same are two.
+//! Deleting takes the first rule that has all that is named.
 
 use core::net::IpAddr;
 
 use super::{
-    Attr, Attrs, Batch, Malformed, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST,
-    Reader, address, family, family_number,
+    Attr, Attrs, Batch, Malformed, NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, Reader,
+    address, family, family_number,
 };
 use crate::types::{Cidr, Family};
 
 pub(super) const RTM_NEWRULE: u16 = 32;
 pub(super) const RTM_DELRULE: u16 = 33;
-const RTM_GETRULE: u16 = 34;
 
 const FRA_DST: u16 = 1;
 const FRA_SRC: u16 = 2;
@@ -76,8 +75,8 @@ pub struct Rule<'a> {
     pub fwmark: Option<(u32, u32)>,
     /// Type of service.
     pub tos: u8,
-    /// Place among the rules; the kernel chooses one if there is none.
-    pub priority: Option<u32>,
+    /// Place among the rules.
+    pub priority: u32,
     /// `FR_ACT_*`.
     pub action: u8,
     /// Table to look in; 0 unless that is the action.
@@ -119,7 +118,7 @@ impl Rule<'_> {
             oif: None,
             fwmark: None,
             tos: 0,
-            priority: None,
+            priority: 0,
             action: NOP,
             table: 0,
             target: 0,
@@ -135,30 +134,11 @@ impl Rule<'_> {
             protocol: 0,
         }
     }
-
-    /// Whether `told` is this rule, which may have left its priority to the kernel.
-    #[must_use]
-    pub fn is(&self, told: &Rule<'_>) -> bool {
-        let told = Rule {
-            // Priority 0 is not told.
-            priority: self.priority.and(told.priority.or(Some(0))),
-            ..*told
-        };
-        told == *self
-    }
 }
 
 // ---- requests ----
 
-/// Asks for all rules of a family.
-pub fn dump(batch: &mut Batch, family: Family) -> u32 {
-    let seq = batch.begin(RTM_GETRULE, NLM_F_REQUEST | NLM_F_DUMP);
-    batch.fixed(&[family_number(family), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-    seq
-}
-
-/// Asks to add a rule; `EEXIST` where there is one like it with its priority. Without a priority there is none:
-/// the kernel chooses one that is free.
+/// Asks to add a rule; `EEXIST` where it already is.
 pub fn add(batch: &mut Batch, rule: &Rule<'_>) -> u32 {
     let flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
     request(batch, RTM_NEWRULE, flags, rule)
@@ -196,7 +176,7 @@ fn request(batch: &mut Batch, kind: u16, flags: u16, rule: &Rule<'_>) -> u32 {
     }
     let words = [
         (FRA_GOTO, some(rule.target)),
-        (FRA_PRIORITY, rule.priority),
+        (FRA_PRIORITY, Some(rule.priority)),
         (FRA_FLOW, some(rule.realms)),
         (FRA_SUPPRESS_PREFIXLEN, rule.suppress_prefix),
         (FRA_SUPPRESS_IFGROUP, rule.suppress_group),
@@ -282,7 +262,7 @@ fn property<'a>(rule: &mut Rule<'a>, attr: &Attr<'a>) -> Result<(), Malformed> {
         FRA_IIFNAME => rule.iif = Some(attr.text()?),
         FRA_OIFNAME => rule.oif = Some(attr.text()?),
         FRA_GOTO => rule.target = attr.u32_ne()?,
-        FRA_PRIORITY => rule.priority = Some(attr.u32_ne()?),
+        FRA_PRIORITY => rule.priority = attr.u32_ne()?,
         FRA_FWMARK => {
             let mask = rule.fwmark.map_or(u32::MAX, |(_, mask)| mask);
             rule.fwmark = Some((attr.u32_ne()?, mask));

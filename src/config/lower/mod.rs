@@ -11,6 +11,8 @@ mod garp;
 mod global;
 mod group;
 mod instance;
+mod metric;
+mod names;
 mod notify;
 mod route;
 mod rule;
@@ -18,21 +20,23 @@ mod track;
 mod transport;
 mod vmac;
 
+use super::Host;
 use super::check::Where;
 use super::diag::{Diags, Severity, Span};
 use super::model::{Address, Auth, Config, VrrpInstance};
 use super::schema::value;
 use super::seen::Seen;
-use super::tree::{Block, Node};
+use super::tree::{Block, Node, Word};
 use crate::types::IfName;
 use address::AddressList;
 use fields::Fields;
 use global::Defaults;
+use names::Names;
 use track::Objects;
 
 /// Turns a checked tree into the model.
 #[must_use]
-pub(crate) fn lower(root: &Block, place: Where<'_>, diags: &mut Diags) -> Config {
+pub(crate) fn lower(root: &Block, place: Where<'_>, host: &dyn Host, diags: &mut Diags) -> Config {
     let top = Fields::of(root);
     let global_defs = Fields::merged(top.all("global_defs"));
     let defaults = Defaults::from(&global_defs, diags);
@@ -41,6 +45,10 @@ pub(crate) fn lower(root: &Block, place: Where<'_>, diags: &mut Diags) -> Config
         place,
         defaults,
         addresses: 0,
+        routes: 0,
+        priorities: (rule::FIRST_PRIORITY, rule::FIRST_PRIORITY),
+        names: Names::new(host, &global_defs),
+        track_groups: track_groups(&top),
         objects: Objects::default(),
     };
     lowering.read_objects(&top);
@@ -81,6 +89,14 @@ struct Lowering<'a> {
     defaults: Defaults,
     /// Addresses made so far.
     addresses: u32,
+    /// Routes and rules made so far.
+    routes: u32,
+    /// What the next rule without priority gets, IPv4 and IPv6.
+    priorities: (u32, u32),
+    /// Numbers with names.
+    names: Names<'a>,
+    /// Names of the `track_group` blocks.
+    track_groups: Vec<Box<str>>,
     /// What can be tracked.
     objects: Objects,
 }
@@ -174,6 +190,16 @@ impl Lowering<'_> {
         }
     }
 
+    /// The place of a `track_group` by its name.
+    fn track_group(&mut self, word: &Word) -> Option<usize> {
+        let place = self.track_groups.iter().position(|name| *name == word.text);
+        if place.is_none() {
+            let message = format!("no track_group is called `{}`; ignored", word.text);
+            self.warn(word.span, message);
+        }
+        place
+    }
+
     fn static_addresses(&mut self, top: &Fields<'_>) -> Vec<Address> {
         let dev = self.defaults.interface.clone();
         let mut list = AddressList::default();
@@ -184,6 +210,14 @@ impl Lowering<'_> {
         }
         list.addresses
     }
+}
+
+/// The names of the `track_group` blocks.
+fn track_groups(top: &Fields<'_>) -> Vec<Box<str>> {
+    top.all("track_group")
+        .filter_map(first)
+        .map(Box::from)
+        .collect()
 }
 
 /// First word after a keyword.
