@@ -20,6 +20,7 @@ mod listeners;
 mod pacing;
 pub mod reception;
 mod router;
+mod routes;
 mod startup;
 pub mod system;
 mod tell;
@@ -37,6 +38,7 @@ use links::{Change, Delays, Links};
 use listeners::Open;
 use pacing::Pacing;
 use router::{Router, Surroundings};
+use routes::RouteSet;
 use system::{Exit, Listener, Pid, System};
 
 /// Which instance an advert is for.
@@ -55,6 +57,8 @@ pub struct Options {
 pub(crate) enum Duty {
     /// Static addresses that were refused.
     Statics,
+    /// The same of static routes and rules.
+    StaticRoutes,
     /// Interfaces that have changed for long enough to be believed.
     Links,
     /// Receive sockets that were refused.
@@ -87,6 +91,7 @@ pub struct Engine {
     links: Links,
     routers: Vec<Router>,
     statics: AddressSet,
+    static_routes: RouteSet,
     /// All virtual addresses with their instance, ordered: never a source, watched for removal.
     virtuals: Vec<(Cidr, usize)>,
     open: Vec<Open>,
@@ -118,6 +123,8 @@ impl Engine {
             global,
             instances,
             static_addresses,
+            static_routes,
+            static_rules,
             ..
         } = config;
         let count = instances.len();
@@ -142,6 +149,7 @@ impl Engine {
             options,
             links: Links::new(delays.collect()),
             statics: AddressSet::new(static_addresses.into_iter(), Kind::Static),
+            static_routes: RouteSet::new(static_routes, static_rules),
             virtuals,
             open: Vec::new(),
             dispatch: Vec::new(),
@@ -161,7 +169,7 @@ impl Engine {
     /// Whether there is anything to run.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.routers.is_empty() && self.statics.len() == 0
+        self.routers.is_empty() && self.statics.len() == 0 && self.static_routes.is_empty()
     }
 
     /// Name, state and counters of every instance.
@@ -240,6 +248,7 @@ impl Engine {
         {
             self.repair(id, now, system);
         }
+        self.repair_routes(id, now, system);
         self.rearm(id);
     }
 
@@ -253,6 +262,7 @@ impl Engine {
             self.unsettled = true;
         }
         self.unsettled |= self.open.iter().any(|open| !open.works);
+        self.repair_static_routes(now, system);
         self.settle(now, system);
     }
 
@@ -279,7 +289,9 @@ impl Engine {
 
     /// Notes a message of the kernel; consequences follow in [`Engine::settle`].
     pub fn news(&mut self, now: Instant, message: &Message<'_>) {
-        match self.links.apply(now, message) {
+        let change = self.links.apply(now, message);
+        self.route_news(message, change);
+        match change {
             Change::Nothing => {}
             Change::Link(_) => self.everything_suspect(),
             Change::Added(_) | Change::Lost(_) => self.address_news(message),
@@ -316,8 +328,10 @@ impl Engine {
     fn everything_suspect(&mut self) {
         self.unsettled = true;
         self.statics_suspect = true;
+        self.static_routes.suspect();
         for router in &mut self.routers {
             router.suspect = true;
+            router.routes.suspect();
         }
     }
 
@@ -350,14 +364,17 @@ impl Engine {
                 {
                     self.repair(id, now, system);
                 }
+                self.repair_routes(id, now, system);
                 self.rearm(id);
             }
             if core::mem::take(&mut self.statics_suspect) {
                 let outcome = self.statics.reconcile(now, &self.links, system);
                 apply::report("static_ipaddress", &outcome);
             }
+            self.repair_static_routes(now, system);
         }
         self.remind(Duty::Statics, self.statics.next_deadline());
+        self.remind(Duty::StaticRoutes, self.static_routes.next_deadline());
         self.remind(Duty::Links, self.links.next_deadline());
         let deaf = self.open.iter().any(|open| !open.works);
         let again = deaf.then(|| now.after(core::time::Duration::from_secs(1)));

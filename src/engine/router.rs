@@ -6,6 +6,7 @@ use core::time::Duration;
 use super::addresses::{AddressSet, Kind};
 use super::budget::Budget;
 use super::links::Links;
+use super::routes::RouteSet;
 use super::system::Listener;
 use crate::config::model::{self, Address, Tracked, Transport, VrrpInstance};
 use crate::types::{Family, IfIndex, Instant, Priority};
@@ -30,6 +31,8 @@ pub(crate) struct Router {
     pub(crate) garp_after: Instant,
     /// VIPs first, then excluded VIPs.
     pub(crate) set: AddressSet,
+    /// `virtual_routes` and `virtual_rules`.
+    pub(crate) routes: RouteSet,
     /// The advertised addresses.
     pub(crate) vips: Vec<IpAddr>,
     pub(crate) ifindex: Option<IfIndex>,
@@ -48,19 +51,24 @@ pub(crate) struct Router {
 
 impl Router {
     /// The `nth` of `count`.
-    pub(crate) fn new(conf: VrrpInstance, nth: usize, count: usize) -> Self {
+    pub(crate) fn new(mut conf: VrrpInstance, nth: usize, count: usize) -> Self {
         let vips: Vec<IpAddr> = conf.vips.iter().map(|address| address.cidr.addr).collect();
         let all: Vec<Address> = conf.vips.iter().chain(&conf.excluded).cloned().collect();
         let garp = garp::Schedule::new(garp_params(&conf), all.len());
         let owned = conf.priority.is_owner();
         let kind = if owned { Kind::Owned } else { Kind::Virtual };
         let set = AddressSet::new(all.into_iter(), kind);
+        let routes = RouteSet::new(
+            core::mem::take(&mut conf.routes),
+            core::mem::take(&mut conf.rules),
+        );
         Router {
             machine: Instance::new(params(&conf, &vips, stagger(&conf, nth, count))),
             garp,
             garp_held: None,
             garp_after: Instant::ZERO,
             set,
+            routes,
             vips,
             ifindex: None,
             told: None,
@@ -83,6 +91,7 @@ impl Router {
             self.machine.next_deadline(),
             announcement,
             self.set.next_deadline(),
+            self.routes.next_deadline(),
         ];
         all.into_iter().flatten().min()
     }
@@ -171,6 +180,7 @@ impl Router {
         let carriers = self.set.addresses().filter(|address| !address.no_track);
         let carriers = carriers
             .map(|address| &address.dev)
+            .chain(self.routes.tracked())
             .filter(|dev| *dev != own);
         for (name, reverse) in tracked.chain(carriers.map(|name| (name, false))) {
             match links.named(name) {
