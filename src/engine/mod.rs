@@ -14,32 +14,38 @@
 mod addresses;
 mod apply;
 mod budget;
+mod children;
 mod deadlines;
+mod groups;
 mod links;
 mod listeners;
 mod pacing;
 pub mod reception;
+mod reload;
 mod router;
 mod routes;
 mod startup;
 pub mod system;
 mod tell;
+mod track;
 mod transmit;
 
 use crate::config::model::{Config, Global};
 use crate::netlink::Message;
 use crate::types::{Cidr, Instant};
-use crate::vrrp::{Event, StateKind, Stats};
+use crate::vrrp::{Event, Reason, StateKind, Stats};
 
 use addresses::{AddressSet, Kind};
 use budget::Budget;
+use children::Children;
 use deadlines::Deadlines;
+use groups::Group;
 use links::{Change, Delays, Links};
 use listeners::Open;
 use pacing::Pacing;
 use router::{Router, Surroundings};
 use routes::RouteSet;
-use system::{Exit, Listener, Pid, System};
+use system::{Listener, System};
 
 /// Which instance an advert is for.
 type Address = (Listener, u8);
@@ -63,6 +69,8 @@ pub(crate) enum Duty {
     Links,
     /// Receive sockets that were refused.
     Listeners,
+    /// Children that take too long.
+    Children,
     /// Number of the others.
     Count,
 }
@@ -90,6 +98,7 @@ pub struct Engine {
     global: Global,
     links: Links,
     routers: Vec<Router>,
+    groups: Vec<Group>,
     statics: AddressSet,
     static_routes: RouteSet,
     /// All virtual addresses with their instance, ordered: never a source, watched for removal.
@@ -99,6 +108,7 @@ pub struct Engine {
     dispatch: Vec<(Address, usize)>,
     /// Keys: every [`Duty`], then every instance.
     deadlines: Deadlines,
+    children: Children,
     /// The daemon ends.
     stopping: bool,
     /// Something changed that [`Engine::settle`] must look at.
@@ -122,6 +132,7 @@ impl Engine {
         let Config {
             global,
             instances,
+            groups,
             static_addresses,
             static_routes,
             static_rules,
@@ -132,37 +143,52 @@ impl Engine {
         let routers: Vec<Router> = routers
             .map(|(nth, conf)| Router::new(conf, nth, count))
             .collect();
-        let mut virtuals: Vec<(Cidr, usize)> = Vec::new();
-        for (id, router) in routers.iter().enumerate() {
-            virtuals.extend(router.set.listed().map(|cidr| (cidr, id)));
-        }
-        virtuals.sort_unstable();
-        let devs = routers.iter().flat_map(|router| router.set.addresses());
-        let pacing = Pacing::new(&global.garp_groups, devs.map(|address| &address.dev));
-        let delays = global.up_down_delays.iter();
-        let delays = delays.map(|(name, down, up)| Delays {
-            name: name.clone(),
-            down: *down,
-            up: *up,
-        });
-        Engine {
+        let mut engine = Engine {
             options,
-            links: Links::new(delays.collect()),
+            groups: groups.into_iter().map(Group::new).collect(),
+            links: Links::default(),
             statics: AddressSet::new(static_addresses.into_iter(), Kind::Static),
             static_routes: RouteSet::new(static_routes, static_rules),
-            virtuals,
+            virtuals: Vec::new(),
             open: Vec::new(),
             dispatch: Vec::new(),
-            deadlines: Deadlines::new(key_of(routers.len())),
+            deadlines: Deadlines::new(0),
+            children: Children::default(),
             stopping: false,
             unsettled: false,
             statics_suspect: false,
             unknown_vrids: Budget::default(),
             later: Vec::with_capacity(routers.len().saturating_mul(4)),
-            pacing,
+            pacing: Pacing::default(),
             scratch: vec![0; SCRATCH],
             global,
             routers,
+        };
+        engine.make_tables();
+        engine
+    }
+
+    /// Makes what is derived from the configuration of all instances together.
+    fn make_tables(&mut self) {
+        let delays = self.global.up_down_delays.iter();
+        let delays = delays.map(|(name, down, up)| Delays {
+            name: name.clone(),
+            down: *down,
+            up: *up,
+        });
+        self.links.delay(delays.collect());
+        self.virtuals.clear();
+        for (id, router) in self.routers.iter().enumerate() {
+            self.virtuals
+                .extend(router.set.listed().map(|cidr| (cidr, id)));
+        }
+        self.virtuals.sort_unstable();
+        let devs = self.routers.iter().flat_map(|one| one.set.addresses());
+        let devs = devs.map(|address| &address.dev);
+        self.pacing = Pacing::new(&self.global.garp_groups, devs);
+        self.deadlines = Deadlines::new(key_of(self.routers.len()));
+        for id in 0..self.routers.len() {
+            self.rearm(id);
         }
     }
 
@@ -238,7 +264,7 @@ impl Engine {
         };
         let past = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         if past(router.machine.next_deadline()) {
-            self.fire(id, now, system);
+            self.put(id, now, Event::Timer, system);
         }
         self.announce(id, now, system);
         if self
@@ -263,6 +289,7 @@ impl Engine {
         }
         self.unsettled |= self.open.iter().any(|open| !open.works);
         self.repair_static_routes(now, system);
+        self.hurry_children(now, system);
         self.settle(now, system);
     }
 
@@ -278,9 +305,6 @@ impl Engine {
     }
 
     // ---- children and files ----
-
-    /// A child has ended.
-    pub fn child_ended(&mut self, _now: Instant, _pid: Pid, _how: Exit, _system: &mut dyn System) {}
 
     /// Something has changed about the watched files.
     pub fn files_changed(&mut self, _now: Instant, _system: &mut dyn System) {}
@@ -355,8 +379,13 @@ impl Engine {
             }
             self.open_listeners(system);
             self.index();
+            self.look_at_groups();
             for id in 0..self.routers.len() {
                 self.evaluate(id, now, system);
+            }
+            // All resignations are out; now the addresses, then what else may be missing.
+            self.carry_out(now, system);
+            for id in 0..self.routers.len() {
                 if self
                     .routers
                     .get_mut(id)
@@ -367,6 +396,7 @@ impl Engine {
                 self.repair_routes(id, now, system);
                 self.rearm(id);
             }
+            self.conclude(now, system);
             if core::mem::take(&mut self.statics_suspect) {
                 let outcome = self.statics.reconcile(now, &self.links, system);
                 apply::report("static_ipaddress", &outcome);
@@ -393,22 +423,28 @@ impl Engine {
         router.ifindex = index;
     }
 
-    /// Tells the machine when its surroundings or its priority have changed.
-    fn evaluate(&mut self, id: usize, now: Instant, system: &mut dyn System) {
-        let Some(router) = self.routers.get(id) else {
-            return;
-        };
-        let deaf = router.listener().is_some_and(|on| !self.hears(on));
+    /// Whether the instance by itself has all it needs.
+    fn surroundings(&self, router: &Router) -> Surroundings {
         let virtuals = &self.virtuals;
         let is_virtual = |cidr: &Cidr| {
             virtuals
                 .binary_search_by(|(known, _)| known.cmp(cidr))
                 .is_ok()
         };
-        let mut surroundings = router.surroundings(&self.links, is_virtual);
-        if deaf && matches!(surroundings, Surroundings::Ready(_)) {
-            surroundings = Surroundings::Missing(crate::vrrp::Reason::CannotListen);
+        let surroundings = router.surroundings(&self.links, is_virtual);
+        let deaf = router.listener().is_some_and(|on| !self.hears(on));
+        match surroundings {
+            Surroundings::Ready(_) if deaf => Surroundings::Missing(Reason::CannotListen),
+            Surroundings::Ready(_) | Surroundings::Missing(_) => surroundings,
         }
+    }
+
+    /// Tells the machine when its surroundings or its priority have changed.
+    fn evaluate(&mut self, id: usize, now: Instant, system: &mut dyn System) {
+        let Some(router) = self.routers.get(id) else {
+            return;
+        };
+        let surroundings = self.in_group(router, self.surroundings(router));
         let priority = router.effective_priority(&self.links);
         let (told, told_priority) = (router.told, router.told_priority);
         if let Some(router) = self.routers.get_mut(id) {
@@ -417,14 +453,14 @@ impl Engine {
         }
         if told_priority != priority {
             self.log_priority(id, told_priority, priority);
-            self.tell(id, now, Event::Priority(priority), system);
+            self.put(id, now, Event::Priority(priority), system);
         }
         if told != Some(surroundings) {
             let event = match surroundings {
                 Surroundings::Ready(source) => Event::Ready { source },
                 Surroundings::Missing(reason) => Event::Fault(reason),
             };
-            self.tell(id, now, event, system);
+            self.put(id, now, event, system);
         }
     }
 

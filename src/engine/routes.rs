@@ -197,7 +197,7 @@ impl RouteSet {
     /// Removes what a daemon that was killed has left behind: what has our protocol number and is otherwise
     /// as configured. Tells how many there were.
     pub(crate) fn clean(&mut self, links: &Links, system: &mut dyn System) -> usize {
-        self.delete(links, system, |_| true)
+        delete(&self.slots, links, system, |_| true)
     }
 
     /// From now on these are wanted; adds them.
@@ -260,64 +260,64 @@ impl RouteSet {
         self.wanted = false;
         self.doubt = Doubt::Nothing;
         self.retry_at = None;
-        self.delete(links, system, |slot| slot.held != Held::No);
+        delete(&self.slots, links, system, |slot| slot.held != Held::No);
         for slot in &mut self.slots {
             slot.held = Held::No;
         }
     }
 
-    /// Another configuration: what is in both stays as it is.
+    /// Another configuration: what is in both stays as it is, what is in the old one only is removed. What is new
+    /// is added by the next [`RouteSet::reconcile`].
     pub(crate) fn replace(
         &mut self,
         routes: Vec<Route>,
         rules: Vec<Rule>,
-        now: Instant,
         links: &Links,
         system: &mut dyn System,
-    ) -> Outcome {
-        let mut slots = slots(routes, rules);
-        for slot in &mut slots {
-            let same = |old: &&mut Slot| old.item == slot.item;
-            if let Some(old) = self.slots.iter_mut().find(same) {
-                // Of two equal ones in the old set both are known by the first.
-                slot.held = old.held;
+    ) {
+        let new = slots(routes, rules);
+        let mut gone = core::mem::replace(&mut self.slots, new);
+        // In an unchanged file it is the first one left.
+        gone.reverse();
+        for slot in &mut self.slots {
+            let same = |old: &Slot| old.item == slot.item;
+            if let Some(place) = gone.iter().rposition(same) {
+                slot.held = gone.remove(place).held;
             }
         }
-        let kept = |old: &Slot| slots.iter().any(|slot| slot.item == old.item);
-        self.delete(links, system, |old| old.held != Held::No && !kept(old));
-        self.slots = slots;
+        gone.reverse();
+        delete(&gone, links, system, |old| old.held != Held::No);
         self.note(Doubt::Missing);
-        self.reconcile(now, links, system)
     }
+}
 
-    /// Asks to delete these, last ones first. Refusals are of no consequence: mostly it was gone, with its
-    /// interface or its source address.
-    fn delete(
-        &mut self,
-        links: &Links,
-        system: &mut dyn System,
-        which: impl Fn(&Slot) -> bool,
-    ) -> usize {
-        let mut batch = Batch::new(1);
-        let mut done = 0_usize;
-        for slot in self.slots.iter().rev().filter(|slot| which(slot)) {
-            match &slot.item {
-                Item::Route(route) => {
-                    let Some(hops) = hops(route, links) else {
-                        continue;
-                    };
-                    route::delete(&mut batch, &spec(route, &hops));
-                }
-                Item::Rule(rule) => {
-                    rule::delete(&mut batch, &as_rule(rule));
-                }
+/// Asks to delete these, last ones first. Refusals are of no consequence: mostly it was gone, with its
+/// interface or its source address.
+fn delete(
+    slots: &[Slot],
+    links: &Links,
+    system: &mut dyn System,
+    which: impl Fn(&Slot) -> bool,
+) -> usize {
+    let mut batch = Batch::new(1);
+    let mut done = 0_usize;
+    for slot in slots.iter().rev().filter(|slot| which(slot)) {
+        match &slot.item {
+            Item::Route(route) => {
+                let Some(hops) = hops(route, links) else {
+                    continue;
+                };
+                route::delete(&mut batch, &spec(route, &hops));
             }
-            if batch.count() == CHUNK {
-                done = done.saturating_add(flush(&mut batch, system));
+            Item::Rule(rule) => {
+                rule::delete(&mut batch, &as_rule(rule));
             }
         }
-        done.saturating_add(flush(&mut batch, system))
+        if batch.count() == CHUNK {
+            done = done.saturating_add(flush(&mut batch, system));
+        }
     }
+    done.saturating_add(flush(&mut batch, system))
 }
 
 fn slots(routes: Vec<Route>, rules: Vec<Rule>) -> Vec<Slot> {

@@ -1,5 +1,6 @@
 //! The shell: the only place with file descriptors.
 
+mod child;
 mod clock;
 pub mod daemon;
 pub mod host;
@@ -7,6 +8,7 @@ mod linux;
 pub mod logging;
 mod nlsock;
 pub mod pidfile;
+mod program;
 mod rawsock;
 pub mod reactor;
 pub mod signals;

@@ -157,6 +157,8 @@ fn entry(line: &str) -> Option<(u32, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Program;
+    use crate::config::model::User;
 
     /// Two files, by path.
     struct Files;
@@ -194,6 +196,22 @@ mod tests {
 
         fn random(&self) -> u32 {
             0
+        }
+
+        fn user(&self, _name: &str) -> Option<User> {
+            None
+        }
+
+        fn group(&self, _name: &str) -> Option<u32> {
+            None
+        }
+
+        fn own_user(&self) -> User {
+            User { uid: 0, gid: 0 }
+        }
+
+        fn program(&self, _name: &str, _user: User) -> Result<Program, String> {
+            Err("no such file or directory".to_owned())
         }
     }
 
