@@ -330,7 +330,11 @@ fn random_groups_keep_to_the_bounds_odd_seeds() {
 #[test]
 fn the_same_seed_gives_the_same_transcript() {
     for seed in 0..50 {
-        let make = if seed % 5 == 0 { chaos::networks } else { chaos::network };
+        let make = if seed % 5 == 0 {
+            chaos::networks
+        } else {
+            chaos::network
+        };
         let (once, again) = (run(seed, make), run(seed, make));
         assert_eq!(once.transcript, again.transcript, "seed {seed}");
         assert_eq!(once.sent, again.sent, "seed {seed}");

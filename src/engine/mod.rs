@@ -23,6 +23,7 @@ mod pacing;
 pub mod reception;
 mod reload;
 mod router;
+mod routes;
 mod snapshot;
 mod startup;
 pub mod system;
@@ -44,6 +45,7 @@ use links::{Change, Delays, Links};
 use listeners::Open;
 use pacing::Pacing;
 use router::{Router, Surroundings};
+use routes::RouteSet;
 use system::{Listener, System};
 
 /// Which instance an advert is for.
@@ -62,6 +64,8 @@ pub struct Options {
 pub(crate) enum Duty {
     /// Static addresses that were refused.
     Statics,
+    /// The same of static routes and rules.
+    StaticRoutes,
     /// Interfaces that have changed for long enough to be believed.
     Links,
     /// Receive sockets that were refused.
@@ -97,6 +101,7 @@ pub struct Engine {
     routers: Vec<Router>,
     groups: Vec<Group>,
     statics: AddressSet,
+    static_routes: RouteSet,
     /// All virtual addresses with their instance, ordered: never a source, watched for removal.
     virtuals: Vec<(Cidr, usize)>,
     open: Vec<Open>,
@@ -130,6 +135,8 @@ impl Engine {
             instances,
             groups,
             static_addresses,
+            static_routes,
+            static_rules,
             ..
         } = config;
         let count = instances.len();
@@ -142,6 +149,7 @@ impl Engine {
             groups: groups.into_iter().map(Group::new).collect(),
             links: Links::default(),
             statics: AddressSet::new(static_addresses.into_iter(), Kind::Static),
+            static_routes: RouteSet::new(static_routes, static_rules),
             virtuals: Vec::new(),
             open: Vec::new(),
             dispatch: Vec::new(),
@@ -188,7 +196,7 @@ impl Engine {
     /// Whether there is anything to run.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.routers.is_empty() && self.statics.len() == 0
+        self.routers.is_empty() && self.statics.len() == 0 && self.static_routes.is_empty()
     }
 
     /// Name, state and counters of every instance.
@@ -267,6 +275,7 @@ impl Engine {
         {
             self.repair(id, now, system);
         }
+        self.repair_routes(id, now, system);
         self.rearm(id);
     }
 
@@ -280,6 +289,7 @@ impl Engine {
             self.unsettled = true;
         }
         self.unsettled |= self.open.iter().any(|open| !open.works);
+        self.repair_static_routes(now, system);
         self.hurry_children(now, system);
         self.settle(now, system);
     }
@@ -304,7 +314,9 @@ impl Engine {
 
     /// Notes a message of the kernel; consequences follow in [`Engine::settle`].
     pub fn news(&mut self, now: Instant, message: &Message<'_>) {
-        match self.links.apply(now, message) {
+        let change = self.links.apply(now, message);
+        self.route_news(message, change);
+        match change {
             Change::Nothing => {}
             Change::Link(_) => self.everything_suspect(),
             Change::Added(_) | Change::Lost(_) => self.address_news(message),
@@ -341,8 +353,10 @@ impl Engine {
     fn everything_suspect(&mut self) {
         self.unsettled = true;
         self.statics_suspect = true;
+        self.static_routes.suspect();
         for router in &mut self.routers {
             router.suspect = true;
+            router.routes.suspect();
         }
     }
 
@@ -380,6 +394,7 @@ impl Engine {
                 {
                     self.repair(id, now, system);
                 }
+                self.repair_routes(id, now, system);
                 self.rearm(id);
             }
             self.conclude(now, system);
@@ -387,8 +402,10 @@ impl Engine {
                 let outcome = self.statics.reconcile(now, &self.links, system);
                 apply::report("static_ipaddress", &outcome);
             }
+            self.repair_static_routes(now, system);
         }
         self.remind(Duty::Statics, self.statics.next_deadline());
+        self.remind(Duty::StaticRoutes, self.static_routes.next_deadline());
         self.remind(Duty::Links, self.links.next_deadline());
         let deaf = self.open.iter().any(|open| !open.works);
         let again = deaf.then(|| now.after(core::time::Duration::from_secs(1)));

@@ -33,7 +33,10 @@ impl Groups {
             let lasted = segment.now.since(begin);
             let bound = bound(segment, &router.nodes, begin);
             let name = router.name;
-            assert!(lasted <= bound, "{name}'s group is free for {lasted:?} > {bound:?}");
+            assert!(
+                lasted <= bound,
+                "{name}'s group is free for {lasted:?} > {bound:?}"
+            );
         }
     }
 }

@@ -178,7 +178,12 @@ impl Oracle {
     }
 
     /// `wrong`: the only master, and the stronger router that lets it.
-    fn check_wrong(&mut self, segment: &Segment, part: (usize, usize), wrong: Option<(usize, usize)>) {
+    fn check_wrong(
+        &mut self,
+        segment: &Segment,
+        part: (usize, usize),
+        wrong: Option<(usize, usize)>,
+    ) {
         let now = segment.now;
         let state = &mut self.parts[part.0][part.1];
         state.wrong = wrong.map(|(master, i)| match state.wrong {
@@ -238,7 +243,11 @@ impl Oracle {
         let delays: Duration = segment.nodes.iter().map(|n| n.params.preempt_delay).sum();
         let down = nodes.map(|i| Self::longest_down(segment, i)).max();
         // A group that had to yield waits anew, now and then more than once.
-        let rounds = if segment.routers.iter().any(|r| r.grouped) { 10 } else { 4 };
+        let rounds = if segment.routers.iter().any(|r| r.grouped) {
+            10
+        } else {
+            4
+        };
         let down = down.unwrap_or_default();
         holds.unwrap_or_default() + delays + down * rounds + Self::slack(segment)
     }

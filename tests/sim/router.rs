@@ -44,7 +44,10 @@ impl Segment {
 
     fn standings(&self, router: usize) -> Vec<Standing> {
         let nodes = &self.routers[router].nodes;
-        nodes.iter().map(|n| self.nodes[*n].machine.standing()).collect()
+        nodes
+            .iter()
+            .map(|n| self.nodes[*n].machine.standing())
+            .collect()
     }
 
     /// What the instance is told of its surroundings: in a group, of those of all members.
@@ -52,11 +55,18 @@ impl Segment {
         let router = &self.routers[self.nodes[node].router];
         let own = self.nodes[node].missing();
         let failing = !router.script_ok && router.script_weight == 0;
-        let others = || router.nodes.iter().any(|n| self.nodes[*n].missing().is_some());
+        let others = || {
+            router
+                .nodes
+                .iter()
+                .any(|n| self.nodes[*n].missing().is_some())
+        };
         match own.or(failing.then_some(Reason::InterfaceDown)) {
             Some(reason) => Event::Fault(reason),
             None if router.grouped && others() => Event::Fault(Reason::GroupFault),
-            None => Event::Ready { source: self.nodes[node].addr },
+            None => Event::Ready {
+                source: self.nodes[node].addr,
+            },
         }
     }
 

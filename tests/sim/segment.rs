@@ -253,7 +253,14 @@ impl Segment {
                 }
             }
             Op::Script(i, ok) => {
-                self.say_router(i, if ok { "script succeeds" } else { "script fails" });
+                self.say_router(
+                    i,
+                    if ok {
+                        "script succeeds"
+                    } else {
+                        "script fails"
+                    },
+                );
                 self.routers[i].script_ok = ok;
                 for n in self.routers[i].nodes.clone() {
                     self.change(n, Change::Readiness);

@@ -213,6 +213,10 @@ impl System for Kernel {
                 Message::DelAddr(addr) => (addr, false),
                 other @ (Message::NewLink(_)
                 | Message::DelLink(_)
+                | Message::NewRoute(_)
+                | Message::DelRoute(_)
+                | Message::NewRule(_)
+                | Message::DelRule(_)
                 | Message::Done(_)
                 | Message::Ack(_)
                 | Message::Noop

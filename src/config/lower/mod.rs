@@ -12,6 +12,8 @@ mod garp;
 mod global;
 mod group;
 mod instance;
+mod metric;
+mod names;
 mod notify;
 mod route;
 mod rule;
@@ -25,12 +27,13 @@ use super::diag::{Diags, Severity, Span};
 use super::model::{Address, Auth, Config, VrrpInstance};
 use super::schema::value;
 use super::seen::Seen;
-use super::tree::{Block, Node};
+use super::tree::{Block, Node, Word};
 use crate::types::IfName;
 use address::AddressList;
 use command::ScriptDefaults;
 use fields::Fields;
 use global::Defaults;
+use names::Names;
 use track::Objects;
 
 /// Turns a checked tree into the model.
@@ -45,6 +48,10 @@ pub(crate) fn lower(root: &Block, host: &dyn Host, place: Where<'_>, diags: &mut
         place,
         defaults,
         addresses: 0,
+        routes: 0,
+        priorities: (rule::FIRST_PRIORITY, rule::FIRST_PRIORITY),
+        names: Names::new(host, &global_defs),
+        track_groups: track_groups(&top),
         objects: Objects::default(),
         scripts: ScriptDefaults::default(),
     };
@@ -90,6 +97,14 @@ struct Lowering<'a> {
     defaults: Defaults,
     /// Addresses made so far.
     addresses: u32,
+    /// Routes and rules made so far.
+    routes: u32,
+    /// What the next rule without priority gets, IPv4 and IPv6.
+    priorities: (u32, u32),
+    /// Numbers with names.
+    names: Names<'a>,
+    /// Names of the `track_group` blocks.
+    track_groups: Vec<Box<str>>,
     /// What can be tracked.
     objects: Objects<'a>,
     /// Who runs scripts, and which are refused.
@@ -185,6 +200,16 @@ impl Lowering<'_> {
         }
     }
 
+    /// The place of a `track_group` by its name.
+    fn track_group(&mut self, word: &Word) -> Option<usize> {
+        let place = self.track_groups.iter().position(|name| *name == word.text);
+        if place.is_none() {
+            let message = format!("no track_group is called `{}`; ignored", word.text);
+            self.warn(word.span, message);
+        }
+        place
+    }
+
     fn static_addresses(&mut self, top: &Fields<'_>) -> Vec<Address> {
         let dev = self.defaults.interface.clone();
         let mut list = AddressList::default();
@@ -195,6 +220,14 @@ impl Lowering<'_> {
         }
         list.addresses
     }
+}
+
+/// The names of the `track_group` blocks.
+fn track_groups(top: &Fields<'_>) -> Vec<Box<str>> {
+    top.all("track_group")
+        .filter_map(first)
+        .map(Box::from)
+        .collect()
 }
 
 /// First word after a keyword.

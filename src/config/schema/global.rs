@@ -204,8 +204,8 @@ static FILES: &[Keyword] = &[
     row!("stats_dump_file_location" = "stats_dump_file", [Arg::Str], A).not_yet(Why::NoDump),
     row!("json_dump_file", [Arg::Str], A, "", "path of the JSON dump").not_yet(Why::NoDump),
     row!("json_dump_file_location" = "json_dump_file", [Arg::Str], A).not_yet(Why::NoDump),
-    row!("iproute_usr_dir", [Arg::Str], B, "", "directory with names of routing tables, shipped ones").not_yet(Why::TableNumbers),
-    row!("iproute_etc_dir", [Arg::Str], B, "", "directory with names of routing tables, local ones").not_yet(Why::TableNumbers),
+    row!("iproute_usr_dir", [Arg::Str], B, "", "directory with names of routing tables, shipped ones"),
+    row!("iproute_etc_dir", [Arg::Str], B, "", "directory with names of routing tables, local ones"),
 ];
 
 #[rustfmt::skip]

@@ -101,8 +101,8 @@ static ADDRESSES: &[Keyword] = &[
     row!("virtual_ipaddress_excluded", [], A, "", "addresses installed by the master but not advertised").items(&address::ADDRESSES).repeat(),
     row!("no_virtual_ipaddress", [], B, "", "an instance without virtual_ipaddress is meant to be so"),
     row!("promote_secondaries", [], B, "", "let the kernel keep secondary addresses when a primary one goes"),
-    row!("virtual_routes", [], S, "", "routes installed by the master").items(&address::ROUTES).repeat().not_yet(Why::NoRoutes),
-    row!("virtual_rules", [], A, "", "policy rules installed by the master").items(&address::RULES).repeat().not_yet(Why::NoRules),
+    row!("virtual_routes", [], S, "", "routes installed by the master").items(&address::ROUTES).repeat(),
+    row!("virtual_rules", [], A, "", "policy rules installed by the master").items(&address::RULES).repeat(),
 ];
 
 static VMAC: Options = Options {
