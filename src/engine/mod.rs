@@ -14,6 +14,7 @@
 mod addresses;
 mod apply;
 mod budget;
+mod children;
 mod deadlines;
 mod links;
 mod listeners;
@@ -23,6 +24,7 @@ mod router;
 mod startup;
 pub mod system;
 mod tell;
+mod track;
 mod transmit;
 
 use crate::config::model::{Config, Global};
@@ -32,12 +34,13 @@ use crate::vrrp::{Event, StateKind, Stats};
 
 use addresses::{AddressSet, Kind};
 use budget::Budget;
+use children::Children;
 use deadlines::Deadlines;
 use links::{Change, Delays, Links};
 use listeners::Open;
 use pacing::Pacing;
 use router::{Router, Surroundings};
-use system::{Exit, Listener, Pid, System};
+use system::{Listener, System};
 
 /// Which instance an advert is for.
 type Address = (Listener, u8);
@@ -59,6 +62,8 @@ pub(crate) enum Duty {
     Links,
     /// Receive sockets that were refused.
     Listeners,
+    /// Children that take too long.
+    Children,
     /// Number of the others.
     Count,
 }
@@ -94,6 +99,7 @@ pub struct Engine {
     dispatch: Vec<(Address, usize)>,
     /// Keys: every [`Duty`], then every instance.
     deadlines: Deadlines,
+    children: Children,
     /// The daemon ends.
     stopping: bool,
     /// Something changed that [`Engine::settle`] must look at.
@@ -146,6 +152,7 @@ impl Engine {
             open: Vec::new(),
             dispatch: Vec::new(),
             deadlines: Deadlines::new(key_of(routers.len())),
+            children: Children::default(),
             stopping: false,
             unsettled: false,
             statics_suspect: false,
@@ -253,6 +260,7 @@ impl Engine {
             self.unsettled = true;
         }
         self.unsettled |= self.open.iter().any(|open| !open.works);
+        self.hurry_children(now, system);
         self.settle(now, system);
     }
 
@@ -268,9 +276,6 @@ impl Engine {
     }
 
     // ---- children and files ----
-
-    /// A child has ended.
-    pub fn child_ended(&mut self, _now: Instant, _pid: Pid, _how: Exit, _system: &mut dyn System) {}
 
     /// Something has changed about the watched files.
     pub fn files_changed(&mut self, _now: Instant, _system: &mut dyn System) {}

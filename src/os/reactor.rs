@@ -221,10 +221,19 @@ impl Reactor {
                 | Signal::Trace => {
                     log::warn!("this signal's dump is not supported yet");
                 }
-                Signal::Child | Signal::Other(_) => {}
+                Signal::Child => self.children_ended(),
+                Signal::Other(_) => {}
             }
         }
         false
+    }
+
+    /// One signal may stand for many.
+    fn children_ended(&mut self) {
+        while let Some((pid, how)) = self.linux.reap() {
+            let now = clock::now();
+            self.engine.child_ended(now, pid, how, &mut self.linux);
+        }
     }
 }
 
