@@ -311,29 +311,74 @@ impl AddressSet {
         }
     }
 
+    /// A reload: these addresses from now on. Those that stay are left alone, those that went are removed;
+    /// what is new is added by the next [`AddressSet::reconcile`], when all sets have let go of theirs.
+    pub(crate) fn replace(
+        &mut self,
+        new: impl Iterator<Item = Address>,
+        kind: Kind,
+        links: &Links,
+        system: &mut dyn System,
+    ) {
+        let mut old = core::mem::take(&mut self.slots);
+        old.sort_by_key(Slot::listed);
+        let mut stays = vec![false; old.len()];
+        self.slots = new
+            .map(|address| {
+                let mut slot = Slot {
+                    address,
+                    held: Held::No,
+                };
+                let listed = slot.listed();
+                let mut place = old.partition_point(|known| known.listed() < listed);
+                while let Some(known) = old.get(place).filter(|known| known.listed() == listed) {
+                    if let Some(stays) = stays.get_mut(place)
+                        && !*stays
+                        && known.address == slot.address
+                    {
+                        *stays = true;
+                        slot.held = known.held;
+                        break;
+                    }
+                    place = place.saturating_add(1);
+                }
+                slot
+            })
+            .collect();
+        let mut stays = stays.into_iter();
+        old.retain(|_| !stays.next().unwrap_or(false));
+        remove(&mut old, self.kind, links, system);
+        self.kind = kind;
+    }
+
     /// From now on these addresses are not wanted; removes those that are ours. Refusals are of no
     /// consequence: what is not there cannot be removed, and an interface that is gone took them along.
     pub(crate) fn withdraw(&mut self, links: &Links, system: &mut dyn System) {
         self.wanted = false;
         self.retry_at = None;
-        let mut batch = Batch::new(1);
-        let mut count = 0_usize;
-        for slot in &mut self.slots {
-            if slot.held == Held::Ours
-                && let Some(link) = links.named(&slot.address.dev)
-            {
-                addr::delete(&mut batch, &slot.spec(link.index, self.kind));
-                count += 1;
-                if count.is_multiple_of(CHUNK) {
-                    flush(&mut batch, system);
-                }
-            }
-            if slot.held != Held::Theirs {
-                slot.held = Held::No;
+        remove(&mut self.slots, self.kind, links, system);
+    }
+}
+
+/// Removes the addresses that are ours.
+fn remove(slots: &mut [Slot], kind: Kind, links: &Links, system: &mut dyn System) {
+    let mut batch = Batch::new(1);
+    let mut count = 0_usize;
+    for slot in slots {
+        if slot.held == Held::Ours
+            && let Some(link) = links.named(&slot.address.dev)
+        {
+            addr::delete(&mut batch, &slot.spec(link.index, kind));
+            count += 1;
+            if count.is_multiple_of(CHUNK) {
+                flush(&mut batch, system);
             }
         }
-        flush(&mut batch, system);
+        if slot.held != Held::Theirs {
+            slot.held = Held::No;
+        }
     }
+    flush(&mut batch, system);
 }
 
 fn flush(batch: &mut Batch, system: &mut dyn System) {

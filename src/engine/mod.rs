@@ -20,6 +20,7 @@ mod links;
 mod listeners;
 mod pacing;
 pub mod reception;
+mod reload;
 mod router;
 mod startup;
 pub mod system;
@@ -131,37 +132,50 @@ impl Engine {
         let routers: Vec<Router> = routers
             .map(|(nth, conf)| Router::new(conf, nth, count))
             .collect();
-        let mut virtuals: Vec<(Cidr, usize)> = Vec::new();
-        for (id, router) in routers.iter().enumerate() {
-            virtuals.extend(router.set.listed().map(|cidr| (cidr, id)));
-        }
-        virtuals.sort_unstable();
-        let devs = routers.iter().flat_map(|router| router.set.addresses());
-        let pacing = Pacing::new(&global.garp_groups, devs.map(|address| &address.dev));
-        let delays = global.up_down_delays.iter();
-        let delays = delays.map(|(name, down, up)| Delays {
-            name: name.clone(),
-            down: *down,
-            up: *up,
-        });
-        Engine {
+        let mut engine = Engine {
             options,
-            links: Links::new(delays.collect()),
+            links: Links::default(),
             statics: AddressSet::new(static_addresses.into_iter(), Kind::Static),
-            virtuals,
+            virtuals: Vec::new(),
             open: Vec::new(),
             dispatch: Vec::new(),
-            deadlines: Deadlines::new(key_of(routers.len())),
+            deadlines: Deadlines::new(0),
             children: Children::default(),
             stopping: false,
             unsettled: false,
             statics_suspect: false,
             unknown_vrids: Budget::default(),
             later: Vec::with_capacity(routers.len().saturating_mul(4)),
-            pacing,
+            pacing: Pacing::default(),
             scratch: vec![0; SCRATCH],
             global,
             routers,
+        };
+        engine.make_tables();
+        engine
+    }
+
+    /// Makes what is derived from the configuration of all instances together.
+    fn make_tables(&mut self) {
+        let delays = self.global.up_down_delays.iter();
+        let delays = delays.map(|(name, down, up)| Delays {
+            name: name.clone(),
+            down: *down,
+            up: *up,
+        });
+        self.links.delay(delays.collect());
+        self.virtuals.clear();
+        for (id, router) in self.routers.iter().enumerate() {
+            self.virtuals
+                .extend(router.set.listed().map(|cidr| (cidr, id)));
+        }
+        self.virtuals.sort_unstable();
+        let devs = self.routers.iter().flat_map(|one| one.set.addresses());
+        let devs = devs.map(|address| &address.dev);
+        self.pacing = Pacing::new(&self.global.garp_groups, devs);
+        self.deadlines = Deadlines::new(key_of(self.routers.len()));
+        for id in 0..self.routers.len() {
+            self.rearm(id);
         }
     }
 
