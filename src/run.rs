@@ -278,7 +278,10 @@ impl<'a> Loader<'a> {
     }
 
     fn load(&self) -> Loaded {
-        let loaded = config::load(self.path, &machine(self.options));
+        let mut loaded = config::load(self.path, &machine(self.options));
+        if loaded.config.global.router_id.is_empty() {
+            loaded.config.global.router_id = host::name();
+        }
         log_diags(&loaded, self.path);
         loaded
     }

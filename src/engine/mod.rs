@@ -16,6 +16,8 @@ mod apply;
 mod budget;
 mod children;
 mod deadlines;
+mod fifos;
+mod letters;
 mod links;
 mod listeners;
 mod pacing;
@@ -42,6 +44,7 @@ use listeners::Open;
 use pacing::Pacing;
 use router::{Router, Surroundings};
 use system::{Listener, System};
+use tell::Teller;
 
 /// Which instance an advert is for.
 type Address = (Listener, u8);
@@ -65,6 +68,8 @@ pub(crate) enum Duty {
     Listeners,
     /// Children that take too long.
     Children,
+    /// Scripts and mails that wait for their turn.
+    Notify,
     /// Number of the others.
     Count,
 }
@@ -101,6 +106,7 @@ pub struct Engine {
     /// Keys: every [`Duty`], then every instance.
     deadlines: Deadlines,
     children: Children,
+    teller: Teller,
     /// The daemon ends.
     stopping: bool,
     /// Something changed that [`Engine::settle`] must look at.
@@ -141,6 +147,7 @@ impl Engine {
             dispatch: Vec::new(),
             deadlines: Deadlines::new(0),
             children: Children::default(),
+            teller: Teller::default(),
             stopping: false,
             unsettled: false,
             statics_suspect: false,
@@ -275,6 +282,7 @@ impl Engine {
         }
         self.unsettled |= self.open.iter().any(|open| !open.works);
         self.hurry_children(now, system);
+        self.work_on_notifies(now, system);
         self.settle(now, system);
     }
 
@@ -419,6 +427,7 @@ impl Engine {
         }
         if told_priority != priority {
             self.log_priority(id, told_priority, priority);
+            self.told_priority(id, now, system);
             self.tell(id, now, Event::Priority(priority), system);
         }
         if told != Some(surroundings) {

@@ -39,6 +39,7 @@ impl Engine {
         self.speak(now, system);
         self.remove_missing(now, &instances, system);
         self.global = global;
+        self.open_fifos(now, system);
         let fresh = self.change_instances(now, instances, system);
         let statics = static_addresses.into_iter();
         self.statics
@@ -50,6 +51,7 @@ impl Engine {
             self.begin(id, Duration::ZERO, now, system);
         }
         self.promote_secondaries(system);
+        self.reloaded(now, system);
     }
 
     /// Instances that are configured no more resign and clear up.

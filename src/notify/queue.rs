@@ -22,6 +22,8 @@ pub const MOST_RUNNING: usize = 64;
 const MOST_WAITING: usize = 16;
 /// What a script gets when others wait for its end.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+/// What it gets at the daemon's end, which gives all of them a second.
+const HURRY: Duration = Duration::from_millis(500);
 
 /// One script to run.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -98,6 +100,8 @@ pub struct Queue {
     running: usize,
     next: u32,
     turn: u32,
+    /// The end has begun.
+    hurried: Option<Instant>,
 }
 
 impl Queue {
@@ -117,6 +121,10 @@ impl Queue {
         let Some(lane) = self.lanes.get_mut(place) else {
             return 0;
         };
+        if word == Word::Stop {
+            // There is no time left for history.
+            lane.waiting.retain(|waiting| waiting.class == Class::End);
+        }
         lane.waiting
             .extend(runs.into_iter().map(|run| Waiting { turn, class, run }));
         lane.shorten()
@@ -169,6 +177,18 @@ impl Queue {
         Some(ended)
     }
 
+    /// The daemon ends: whoever is in the way has little time left.
+    pub fn hurry(&mut self, now: Instant) {
+        self.hurried = Some(now);
+    }
+
+    fn patience(&self, running: &Running) -> Instant {
+        match self.hurried {
+            Some(since) => since.after(HURRY),
+            None => running.since.after(PATIENCE),
+        }
+    }
+
     /// Whether [`Queue::next`] has something.
     #[must_use]
     pub fn can_start(&self) -> bool {
@@ -185,13 +205,13 @@ impl Queue {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
         let (running, _) = self.first_in_the_way()?;
-        Some(running.since.after(PATIENCE))
+        Some(self.patience(running))
     }
 
     /// A script that others have waited for long enough. Each is named once.
     pub fn overdue(&mut self, now: Instant) -> Option<(Ticket, Running)> {
         let (running, ticket) = self.first_in_the_way()?;
-        if now < running.since.after(PATIENCE) {
+        if now < self.patience(running) {
             return None;
         }
         let running = running.clone();
@@ -418,6 +438,23 @@ mod tests {
         assert_eq!(queue.overdue(at(200)), None, "one place is enough for now");
         queue.ended(ticket);
         assert_eq!(start(&mut queue, at(200))[0].1, "late");
+    }
+
+    #[test]
+    fn at_the_end_history_is_skipped_and_nobody_holds_it_up() {
+        let mut queue = Queue::default();
+        add(&mut queue, "a", Word::Master, &["slow"]);
+        let (ticket, _) = queue.next(at(0)).expect("ready");
+        add(&mut queue, "a", Word::Backup, &["history"]);
+        assert_eq!(add(&mut queue, "a", Word::Stop, &["stop"]), 0);
+        queue.hurry(at(10));
+        let soon = at(10).after(HURRY);
+        assert_eq!(queue.next_deadline(), Some(soon));
+        assert_eq!(queue.overdue(at(10)), None);
+        assert_eq!(queue.overdue(soon).map(|(late, _)| late), Some(ticket));
+        queue.ended(ticket);
+        assert_eq!(start(&mut queue, soon)[0].1, "stop");
+        assert_eq!(queue.next_deadline(), None);
     }
 
     #[test]

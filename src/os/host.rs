@@ -68,8 +68,7 @@ impl config::Host for Host {
         if let Some(id) = &self.config_id {
             return id.clone();
         }
-        let name = nix::unistd::gethostname().unwrap_or_default();
-        let name = name.to_string_lossy();
+        let name = name();
         name.split('.').next().unwrap_or_default().to_owned()
     }
 
@@ -80,6 +79,13 @@ impl config::Host for Host {
             since.map_or(0, |since| since.subsec_nanos()) ^ std::process::id()
         })
     }
+}
+
+/// The machine's name.
+#[must_use]
+pub fn name() -> String {
+    let name = nix::unistd::gethostname().unwrap_or_default();
+    name.to_string_lossy().into_owned()
 }
 
 /// A regular file only: a FIFO or a device would keep us waiting, at start or, worse, at a reload.

@@ -3,11 +3,13 @@
 mod child;
 mod clock;
 pub mod daemon;
+mod fifo;
 pub mod host;
 mod linux;
 pub mod logging;
 mod nlsock;
 pub mod pidfile;
+mod postman;
 mod rawsock;
 pub mod reactor;
 pub mod signals;
