@@ -4,6 +4,7 @@
 //! truth: becoming master, a removal by somebody else, an interface that comes back and a retry after a
 //! refusal all end in [`AddressSet::reconcile`], which adds what is wanted and not there.
 
+use core::net::IpAddr;
 use core::time::Duration;
 use std::io;
 
@@ -60,6 +61,22 @@ impl Slot {
             addr: cidr.addr,
             prefix: peer.map_or(cidr.prefix, |peer| peer.prefix),
         }
+    }
+
+    /// Whether both are IPv4 addresses of one network on one interface.
+    fn is_beside(&self, other: &Slot) -> bool {
+        let (one, two) = (self.listed(), other.listed());
+        let network = |cidr: Cidr| match cidr.addr {
+            IpAddr::V4(addr) => {
+                let host_bits = 32_u32.saturating_sub(cidr.prefix.into());
+                u32::from(addr).checked_shr(host_bits).or(Some(0))
+            }
+            IpAddr::V6(_) => None,
+        };
+        one.prefix == two.prefix
+            && self.address.dev == other.address.dev
+            && network(one).is_some()
+            && network(one) == network(two)
     }
 
     fn spec(&self, index: IfIndex, kind: Kind) -> Spec<'_> {
@@ -347,6 +364,19 @@ impl AddressSet {
             .collect();
         let mut stays = stays.into_iter();
         old.retain(|_| !stays.next().unwrap_or(false));
+        // With the first address of a network the kernel removes all others of that network, unless told to
+        // promote them. Those that stay are set again at once, instead of when the news arrive.
+        let mut networks: Vec<&Slot> = Vec::new();
+        for gone in old.iter().filter(|gone| gone.held == Held::Ours) {
+            if !networks.iter().any(|known| known.is_beside(gone)) {
+                networks.push(gone);
+            }
+        }
+        for slot in &mut self.slots {
+            if slot.held == Held::Ours && networks.iter().any(|gone| gone.is_beside(slot)) {
+                slot.held = Held::No;
+            }
+        }
         remove(&mut old, self.kind, links, system);
         self.kind = kind;
     }

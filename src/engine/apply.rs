@@ -375,7 +375,8 @@ pub(super) fn report(name: &str, outcome: &Outcome) {
         };
         log::warn!(
             target: "vrrp",
-            "{name} {first}{others} removed by someone else or with its interface; put back"
+            "{name} {first}{others} removed by someone else, with its interface or with the first address of its \
+             network; put back"
         );
     }
     if outcome.news && outcome.refused > 0 {
