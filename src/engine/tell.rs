@@ -70,7 +70,7 @@ impl Teller {
         } = *news;
         let word = match news.word {
             // Whoever has not asked for the difference is told of a fault, as by keepalived.
-            Word::Deleted if !notify.deleted_by_any && notify.deleted.is_none() => Word::Fault,
+            Word::Deleted if !notify.deleted_by_any => Word::Fault,
             word => word,
         };
         let skipped = self

@@ -10,6 +10,7 @@ pub mod logging;
 mod nlsock;
 pub mod pidfile;
 mod postman;
+mod program;
 mod rawsock;
 pub mod reactor;
 pub mod signals;
