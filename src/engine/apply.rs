@@ -180,7 +180,12 @@ impl Engine {
                 self.log_transition(id, from, to, why, seen);
                 self.told(id, now, from, to, system);
             }
-            Action::Notice(notice) => self.log_notice(id, now, notice),
+            Action::Notice(notice) => {
+                self.log_notice(id, now, notice);
+                if matches!(notice, Notice::LowerPriorityMaster { .. }) {
+                    self.told_weaker(id, now, system);
+                }
+            }
             Action::Ask => {}
         }
     }

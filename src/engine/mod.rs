@@ -16,7 +16,9 @@ mod apply;
 mod budget;
 mod children;
 mod deadlines;
+mod fifos;
 mod groups;
+mod letters;
 mod links;
 mod listeners;
 mod pacing;
@@ -47,6 +49,7 @@ use pacing::Pacing;
 use router::{Router, Surroundings};
 use routes::RouteSet;
 use system::{Listener, System};
+use tell::Teller;
 
 /// Which instance an advert is for.
 type Address = (Listener, u8);
@@ -72,6 +75,8 @@ pub(crate) enum Duty {
     Listeners,
     /// Children that take too long.
     Children,
+    /// Scripts and mails that wait for their turn.
+    Notify,
     /// Number of the others.
     Count,
 }
@@ -110,6 +115,7 @@ pub struct Engine {
     /// Keys: every [`Duty`], then every instance.
     deadlines: Deadlines,
     children: Children,
+    teller: Teller,
     /// The daemon ends.
     stopping: bool,
     /// Something changed that [`Engine::settle`] must look at.
@@ -155,6 +161,7 @@ impl Engine {
             dispatch: Vec::new(),
             deadlines: Deadlines::new(0),
             children: Children::default(),
+            teller: Teller::default(),
             stopping: false,
             unsettled: false,
             statics_suspect: false,
@@ -291,6 +298,7 @@ impl Engine {
         self.unsettled |= self.open.iter().any(|open| !open.works);
         self.repair_static_routes(now, system);
         self.hurry_children(now, system);
+        self.work_on_notifies(now, system);
         self.settle(now, system);
     }
 
@@ -454,6 +462,7 @@ impl Engine {
         }
         if told_priority != priority {
             self.log_priority(id, told_priority, priority);
+            self.told_priority(id, now, system);
             self.put(id, now, Event::Priority(priority), system);
         }
         if told != Some(surroundings) {

@@ -24,6 +24,7 @@ impl Engine {
         self.survey(now, system)?;
         self.clean(now, system)?;
         self.promote_secondaries(system);
+        self.open_fifos(now, system);
         self.statics_suspect = true;
         let outcome = self.statics.install(now, &self.links, system);
         apply::report("static_ipaddress", &outcome);

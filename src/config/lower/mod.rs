@@ -12,6 +12,7 @@ mod garp;
 mod global;
 mod group;
 mod instance;
+mod mail;
 mod metric;
 mod names;
 mod notify;
@@ -24,7 +25,7 @@ mod vmac;
 use super::Host;
 use super::check::Where;
 use super::diag::{Diags, Severity, Span};
-use super::model::{Address, Auth, Config, VrrpInstance};
+use super::model::{Address, Auth, Config, Global, VrrpInstance};
 use super::schema::value;
 use super::seen::Seen;
 use super::tree::{Block, Node, Word};
@@ -64,6 +65,8 @@ pub(crate) fn lower(root: &Block, host: &dyn Host, place: Where<'_>, diags: &mut
     let static_addresses = lowering.static_addresses(&top);
     let static_routes = lowering.routes(top.items("static_routes"));
     let static_rules = lowering.rules(top.items("static_rules"));
+    let mail = lowering.mail(&global_defs, &top);
+    let [fifo, vrrp_fifo] = lowering.fifos(&global_defs);
     let Objects {
         scripts,
         files,
@@ -71,7 +74,12 @@ pub(crate) fn lower(root: &Block, host: &dyn Host, place: Where<'_>, diags: &mut
         ..
     } = lowering.objects;
     Config {
-        global: global::global(&top, &global_defs, lowering.diags),
+        global: Global {
+            mail,
+            fifo,
+            vrrp_fifo,
+            ..global::global(&top, &global_defs, lowering.diags)
+        },
         instances,
         groups,
         scripts,
