@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use vrrpd::config::model::{Address, VrrpInstance};
+use vrrpd::config::model::{Address, Global, VrrpInstance};
 use vrrpd::config::schema::{Arg, Body, ROOT, visit};
 use vrrpd::config::{Config, Host, Loaded, Severity, load};
 
@@ -94,7 +94,7 @@ fn messages(loaded: &Loaded) -> String {
 
 /// The model in few words: what is off or absent is left out.
 fn model(config: &Config) -> String {
-    let mut text = format!("{:?}\n", config.global);
+    let mut text = global(&config.global);
     for address in &config.static_addresses {
         text += &format!("static {}\n", self::address(address));
     }
@@ -135,6 +135,27 @@ fn address(address: &Address) -> String {
         ("no_track", address.no_track),
     ];
     text + &set(&flags)
+}
+
+/// The global settings that are not as they are without any configuration, one a line.
+fn global(global: &Global) -> String {
+    let fields = |global: &Global| -> Vec<String> {
+        let text = format!("{global:#?}");
+        let mut fields: Vec<String> = Vec::new();
+        for line in text.lines().filter(|line| line.starts_with("    ")) {
+            let begins =
+                !line.starts_with("     ") && !line.trim_start().starts_with(['}', ')', ']']);
+            match fields.last_mut() {
+                Some(field) if !begins => *field += &format!(" {}", line.trim()),
+                Some(_) | None => fields.push(line.trim().to_owned()),
+            }
+        }
+        fields
+    };
+    let usual = fields(&Global::default());
+    let own = fields(global).into_iter();
+    let own = own.filter(|field| !usual.contains(field));
+    own.map(|field| format!("global {field}\n")).collect()
 }
 
 /// The names of the flags that are set.

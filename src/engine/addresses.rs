@@ -4,6 +4,7 @@
 //! truth: becoming master, a removal by somebody else, an interface that comes back and a retry after a
 //! refusal all end in [`AddressSet::reconcile`], which adds what is wanted and not there.
 
+use core::net::IpAddr;
 use core::time::Duration;
 use std::io;
 
@@ -60,6 +61,22 @@ impl Slot {
             addr: cidr.addr,
             prefix: peer.map_or(cidr.prefix, |peer| peer.prefix),
         }
+    }
+
+    /// Whether both are IPv4 addresses of one network on one interface.
+    fn is_beside(&self, other: &Slot) -> bool {
+        let (one, two) = (self.listed(), other.listed());
+        let network = |cidr: Cidr| match cidr.addr {
+            IpAddr::V4(addr) => {
+                let host_bits = 32_u32.saturating_sub(cidr.prefix.into());
+                u32::from(addr).checked_shr(host_bits).or(Some(0))
+            }
+            IpAddr::V6(_) => None,
+        };
+        one.prefix == two.prefix
+            && self.address.dev == other.address.dev
+            && network(one).is_some()
+            && network(one) == network(two)
     }
 
     fn spec(&self, index: IfIndex, kind: Kind) -> Spec<'_> {
@@ -141,60 +158,6 @@ impl AddressSet {
             retry_at: None,
             retry_after: RETRY_FIRST,
         }
-    }
-
-    #[expect(dead_code, reason = "the reload uses it")]
-    /// Takes over another list. What is in both stays untouched; what is gone, or is there in another form
-    /// (label, scope, …), is removed where it is ours. Nothing is added before [`AddressSet::fill`]: an address that
-    /// moves to another instance must have left the one before the other adds it. Returns how many were removed.
-    pub(crate) fn replace(
-        &mut self,
-        addresses: impl Iterator<Item = Address>,
-        kind: Kind,
-        links: &Links,
-        system: &mut dyn System,
-    ) -> usize {
-        let mut old = core::mem::take(&mut self.slots);
-        self.kind = kind;
-        old.retain(|slot| slot.held != Held::No);
-        // Most lists change little: the next one is where the last one was found, and one further.
-        let mut next = 0_usize;
-        for address in addresses {
-            let same = |slot: &Slot| slot.held != Held::No && slot.address == address;
-            let place = match old.get(next) {
-                Some(slot) if same(slot) => Some(next),
-                Some(_) | None => old.iter().position(same),
-            };
-            let held = place.and_then(|place| {
-                next = place + 1;
-                let slot = old.get_mut(place)?;
-                Some(core::mem::replace(&mut slot.held, Held::No))
-            });
-            self.slots.push(Slot {
-                address,
-                held: held.unwrap_or(Held::No),
-            });
-        }
-        old.retain(|slot| slot.held == Held::Ours);
-        remove(&old, kind, links, system);
-        old.len()
-    }
-
-    #[expect(dead_code, reason = "the reload uses it")]
-    /// Adds what a new list has brought, if the set is wanted at all. Returns the outcome and the places of
-    /// the addresses that were added, which the neighbors have not heard of.
-    pub(crate) fn fill(
-        &mut self,
-        now: Instant,
-        links: &Links,
-        system: &mut dyn System,
-    ) -> (Outcome, Vec<usize>) {
-        let there = |slot: &Slot| matches!(slot.held, Held::Ours | Held::Theirs);
-        let before: Vec<bool> = self.slots.iter().map(there).collect();
-        let outcome = self.reconcile(now, links, system);
-        let after = self.slots.iter().zip(before).enumerate();
-        let new = after.filter(|(_, (slot, before))| there(slot) && !before);
-        (outcome, new.map(|(place, _)| place).collect())
     }
 
     pub(crate) fn addresses(&self) -> impl Iterator<Item = &Address> {
@@ -365,22 +328,70 @@ impl AddressSet {
         }
     }
 
+    /// A reload: these addresses from now on. Those that stay are left alone, those that went are removed;
+    /// what is new is added by the next [`AddressSet::reconcile`], when all sets have let go of theirs.
+    pub(crate) fn replace(
+        &mut self,
+        new: impl Iterator<Item = Address>,
+        kind: Kind,
+        links: &Links,
+        system: &mut dyn System,
+    ) {
+        let mut old = core::mem::take(&mut self.slots);
+        old.sort_by_key(Slot::listed);
+        let mut stays = vec![false; old.len()];
+        self.slots = new
+            .map(|address| {
+                let mut slot = Slot {
+                    address,
+                    held: Held::No,
+                };
+                let listed = slot.listed();
+                let mut place = old.partition_point(|known| known.listed() < listed);
+                while let Some(known) = old.get(place).filter(|known| known.listed() == listed) {
+                    if let Some(stays) = stays.get_mut(place)
+                        && !*stays
+                        && known.address == slot.address
+                    {
+                        *stays = true;
+                        slot.held = known.held;
+                        break;
+                    }
+                    place = place.saturating_add(1);
+                }
+                slot
+            })
+            .collect();
+        let mut stays = stays.into_iter();
+        old.retain(|_| !stays.next().unwrap_or(false));
+        // With the first address of a network the kernel removes all others of that network, unless told to
+        // promote them. Those that stay are set again at once, instead of when the news arrive.
+        let mut networks: Vec<&Slot> = Vec::new();
+        for gone in old.iter().filter(|gone| gone.held == Held::Ours) {
+            if !networks.iter().any(|known| known.is_beside(gone)) {
+                networks.push(gone);
+            }
+        }
+        for slot in &mut self.slots {
+            if slot.held == Held::Ours && networks.iter().any(|gone| gone.is_beside(slot)) {
+                slot.held = Held::No;
+            }
+        }
+        remove(&mut old, self.kind, links, system);
+        self.kind = kind;
+    }
+
     /// From now on these addresses are not wanted; removes those that are ours. Refusals are of no
     /// consequence: what is not there cannot be removed, and an interface that is gone took them along.
     pub(crate) fn withdraw(&mut self, links: &Links, system: &mut dyn System) {
         self.wanted = false;
         self.retry_at = None;
-        remove(&self.slots, self.kind, links, system);
-        for slot in &mut self.slots {
-            if slot.held != Held::Theirs {
-                slot.held = Held::No;
-            }
-        }
+        remove(&mut self.slots, self.kind, links, system);
     }
 }
 
-/// Removes those addresses that are ours.
-fn remove(slots: &[Slot], kind: Kind, links: &Links, system: &mut dyn System) {
+/// Removes the addresses that are ours.
+fn remove(slots: &mut [Slot], kind: Kind, links: &Links, system: &mut dyn System) {
     let mut batch = Batch::new(1);
     let mut count = 0_usize;
     for slot in slots {
@@ -392,6 +403,9 @@ fn remove(slots: &[Slot], kind: Kind, links: &Links, system: &mut dyn System) {
             if count.is_multiple_of(CHUNK) {
                 flush(&mut batch, system);
             }
+        }
+        if slot.held != Held::Theirs {
+            slot.held = Held::No;
         }
     }
     flush(&mut batch, system);

@@ -250,7 +250,8 @@ impl Engine {
             Reason::NoPeer => "unicast_peer is empty and unicast_fault_no_peer is set".into(),
             Reason::CannotListen => "adverts cannot be received".into(),
             Reason::Recovered => "what was missing is back".into(),
-            Reason::Shutdown => "shutdown".into(),
+            Reason::Shutdown if self.stopping => "shutdown".into(),
+            Reason::Shutdown => "no longer configured".into(),
         }
     }
 
@@ -325,7 +326,7 @@ impl Engine {
     }
 }
 
-fn format_name(router: &Router) -> String {
+pub(super) fn format_name(router: &Router) -> String {
     format!("({})", router.conf.name)
 }
 
@@ -369,7 +370,8 @@ pub(super) fn report(name: &str, outcome: &Outcome) {
         };
         log::warn!(
             target: "vrrp",
-            "{name} {first}{others} removed by someone else or with its interface; put back"
+            "{name} {first}{others} removed by someone else, with its interface or with the first address of its \
+             network; put back"
         );
     }
     if outcome.news && outcome.refused > 0 {

@@ -1,5 +1,6 @@
 //! The shell: the only place with file descriptors.
 
+mod child;
 mod clock;
 pub mod daemon;
 pub mod host;

@@ -14,6 +14,7 @@ use super::linux::Linux;
 use super::nlsock::NetlinkSocket;
 use super::rawsock::Buffer;
 use super::signals::{Signal, Signals};
+use crate::config::Config;
 use crate::engine::Engine;
 use crate::engine::reception::Datagram;
 use crate::netlink::Messages;
@@ -36,6 +37,15 @@ const EARLY: Duration = Duration::from_micros(250);
 const POLL_SLACK: u32 = 500;
 /// Kernel messages read per turn.
 const NEWS_PER_TURN: u32 = 256;
+
+/// Why the loop has paused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wanted {
+    /// The process is to end.
+    Stop,
+    /// The configuration is to be read again.
+    Reload,
+}
 
 /// Everything the loop waits for.
 #[derive(Debug)]
@@ -76,17 +86,26 @@ impl Reactor {
             .start(clock::now(), clock::uptime(), &mut self.linux)
     }
 
-    /// Runs until told to stop; resigns and clears up whatever the end was.
+    /// Resigns and clears up.
+    pub fn stop(&mut self) {
+        self.engine.stop(clock::now(), &mut self.linux);
+    }
+
+    /// To be called before a configuration is read, which may take a while: our peers must not miss us.
+    pub fn before_reload(&mut self) {
+        self.engine.before_reload(clock::now(), &mut self.linux);
+    }
+
+    /// Changes over to another configuration.
+    pub fn reload(&mut self, config: Config) {
+        self.engine.reload(clock::now(), config, &mut self.linux);
+    }
+
+    /// Runs until told to do something that concerns the whole process.
     ///
     /// # Errors
     /// When the kernel refuses to wait for events.
-    pub fn run(&mut self) -> io::Result<()> {
-        let end = self.turns();
-        self.engine.stop(clock::now(), &mut self.linux);
-        end
-    }
-
-    fn turns(&mut self) -> io::Result<()> {
+    pub fn run(&mut self) -> io::Result<Wanted> {
         // Timers fire when they are due, not up to 50 µs later to save power.
         if let Err(errno) = prctl::set_timerslack(1) {
             log::debug!("timer slack stays: {errno}");
@@ -106,8 +125,10 @@ impl Reactor {
             if self.is_ready(NEWS) {
                 self.kernel_news();
             }
-            if self.is_ready(SIGNALS) && self.told_to_stop() {
-                return Ok(());
+            if self.is_ready(SIGNALS)
+                && let Some(wanted) = self.told()
+            {
+                return Ok(wanted);
             }
             self.engine.expire(clock::now(), &mut self.linux);
         }
@@ -207,13 +228,13 @@ impl Reactor {
         }
     }
 
-    fn told_to_stop(&mut self) -> bool {
+    /// Carries out what signals ask for, as far as it is the loop's to do. Several requests to reload become one.
+    fn told(&mut self) -> Option<Wanted> {
+        let mut wanted = None;
         while let Some(received) = self.signals.next() {
             match received.signal {
-                Signal::Stop => return true,
-                Signal::Reload => {
-                    log::warn!("SIGHUP: reload is not supported yet; restart instead");
-                }
+                Signal::Stop => return Some(Wanted::Stop),
+                Signal::Reload => wanted = Some(Wanted::Reload),
                 Signal::Dump
                 | Signal::Stats
                 | Signal::ClearStats
@@ -221,10 +242,19 @@ impl Reactor {
                 | Signal::Trace => {
                     log::warn!("this signal's dump is not supported yet");
                 }
-                Signal::Child | Signal::Other(_) => {}
+                Signal::Child => self.children_ended(),
+                Signal::Other(_) => {}
             }
         }
-        false
+        wanted
+    }
+
+    /// One signal may stand for many.
+    fn children_ended(&mut self) {
+        while let Some((pid, how)) = self.linux.reap() {
+            let now = clock::now();
+            self.engine.child_ended(now, pid, how, &mut self.linux);
+        }
     }
 }
 

@@ -74,15 +74,22 @@ pub(super) struct Numbers {
 
 impl Numbers {
     pub(super) fn new(params: &Params) -> Self {
-        let room = match params.signing {
-            Some(_) => params.peers.len().max(SENDERS),
-            None => 0,
-        };
-        Numbers {
+        let mut numbers = Numbers {
             ah: 0,
             signed: 0,
-            marks: Vec::with_capacity(room),
+            marks: Vec::new(),
             uses: 0,
+        };
+        numbers.reserve(params);
+        numbers
+    }
+
+    /// Makes room for as many senders as there may be. What is known of them stays.
+    pub(super) fn reserve(&mut self, params: &Params) {
+        if params.signing.is_some() {
+            let room = params.peers.len().max(SENDERS);
+            self.marks
+                .reserve_exact(room.saturating_sub(self.marks.len()));
         }
     }
 
@@ -97,8 +104,10 @@ impl Numbers {
         if let Some(flaw) = flaw.filter(|_| !tolerant) {
             return Err(Reject::Signature(flaw));
         }
-        if params.version == Version::V2 {
-            self.legacy(params, received)?;
+        match (params.version, received.proof) {
+            (Version::V2, _) => self.legacy(params, received)?,
+            (Version::V3, Proof::Ah { .. }) => return Err(Reject::AuthType),
+            (Version::V3, Proof::None | Proof::Signed { .. }) => {}
         }
         Ok(flaw)
     }

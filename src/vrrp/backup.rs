@@ -116,6 +116,24 @@ impl Instance {
         }
     }
 
+    /// A reload: the interval is our own again where no master's was adopted.
+    pub(super) fn backup_params_changed(&mut self, now: Instant) {
+        let params = &self.params;
+        let (own, version) = (params.advert_int, params.version);
+        let no_delay = params.nopreempt || params.preempt_delay.is_zero();
+        let latest = now.after(params.preempt_delay);
+        if let State::Backup(backup) = &mut self.state {
+            if backup.master.is_none() || version == Version::V2 {
+                backup.interval = own;
+            }
+            backup.preempt = backup.preempt.filter(|_| !no_delay);
+            if let Some(preempt) = &mut backup.preempt {
+                preempt.at = preempt.at.min(latest);
+            }
+        }
+        self.backup_priority_changed(now);
+    }
+
     pub(super) fn backup_advert(
         &mut self,
         now: Instant,

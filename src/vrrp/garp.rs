@@ -90,6 +90,14 @@ impl Schedule {
         }
     }
 
+    /// A reload: other settings or addresses. What is planned stays planned.
+    pub fn replace(&mut self, params: Params, count: usize) {
+        self.params = params;
+        self.count = count;
+        self.cursor = 0;
+        self.refresh_at = self.refresh_at.filter(|_| !params.refresh.is_zero());
+    }
+
     /// Forgets everything that was still to be sent.
     pub fn stop(&mut self) {
         *self = Schedule::new(self.params, self.count);

@@ -45,13 +45,13 @@ pub struct Instance {
     /// What is missing; `None`: ready.
     fault: Option<Reason>,
     /// Priority after tracking; the owner's stays 255.
-    tracked: Priority,
+    pub(super) tracked: Priority,
     /// An owner that gives way to another one (`semantics.md` §4.3).
     pub(super) demoted: bool,
     /// `vrrp_startup_delay`: no timer runs before.
     pub(super) hold_until: Instant,
-    addresses: AddressSet,
     pub(super) numbers: Numbers,
+    pub(super) addresses: AddressSet,
     pub(super) senders: Senders,
     /// Sender of the last accepted advert, for `skip_check_adv_addr`.
     last_sender: Option<IpAddr>,
@@ -100,6 +100,7 @@ impl Instance {
             Event::Ready { source } => self.on_ready(now, source, out),
             Event::Fault(why) => self.on_fault(why, out),
             Event::Priority(priority) => self.on_priority(now, priority),
+            Event::Params { params, effective } => self.on_params(now, params, effective),
         }
     }
 
@@ -257,7 +258,7 @@ impl Instance {
 
     /// In MASTER the next advert carries it; in BACKUP the running timer is measured anew from
     /// where it began, so the time already waited counts and repeated changes cannot postpone it.
-    fn on_priority(&mut self, now: Instant, priority: Priority) {
+    pub(super) fn on_priority(&mut self, now: Instant, priority: Priority) {
         if self.params.priority.is_owner() {
             return;
         }

@@ -109,6 +109,20 @@ impl Instance {
     }
 }
 
+// ---- reload ----
+
+impl Instance {
+    /// The next advert is never later than the new interval wants it.
+    pub(super) fn master_params_changed(&mut self, now: Instant) {
+        let latest = now.after(self.params.advert_int.duration());
+        let owner = self.params.priority.is_owner();
+        if let State::Master(master) = &mut self.state {
+            master.advert_at = master.advert_at.min(latest);
+            master.rival = master.rival.filter(|_| owner);
+        }
+    }
+}
+
 // ---- adverts ----
 
 impl Instance {

@@ -20,6 +20,7 @@ mod election;
 pub mod garp;
 mod instance;
 mod master;
+mod params;
 pub mod priority;
 mod reception;
 mod stats;
@@ -215,6 +216,13 @@ pub enum Event<'a> {
     Fault(Reason),
     /// Tracking changed the effective priority.
     Priority(Priority),
+    /// A reload changed the configuration; state, counters and what was heard stay. VRID and family are the same.
+    Params {
+        /// The new configuration.
+        params: &'a Params,
+        /// The priority that tracking makes of it.
+        effective: Priority,
+    },
 }
 
 /// Why a state changed. One word for log, status, notifications and metrics.

@@ -2,6 +2,7 @@
 
 mod backup;
 mod master;
+mod params;
 mod reception;
 mod start;
 
