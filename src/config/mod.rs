@@ -88,7 +88,7 @@ pub fn load(path: &str, host: &dyn Host) -> Loaded {
     } else {
         check::check(&mut root, &place, &mut diags);
         validate::validate(&mut root, &place, &mut diags);
-        lower::lower(&root, &place, &mut diags)
+        lower::lower(&root, host, &place, &mut diags)
     };
     diags.sort_by_key(|span| {
         // What a multi-line definition brought in comes where it was used.

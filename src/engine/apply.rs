@@ -3,8 +3,8 @@
 use super::addresses::Outcome;
 use super::router::Router;
 use super::system::System;
-use super::{Engine, StateKind};
-use crate::config::model::Tracked;
+use super::{Engine, StateKind, proof};
+use crate::config::model::{Auth, Mode, Tracked};
 use crate::types::{Instant, Priority};
 use crate::vrrp::{Action, Actions, Event, Notice, Reason, Seen};
 
@@ -249,6 +249,7 @@ impl Engine {
             },
             Reason::NoPeer => "unicast_peer is empty and unicast_fault_no_peer is set".into(),
             Reason::CannotListen => "adverts cannot be received".into(),
+            Reason::NumbersUsedUp => "AH has no sequence numbers left".into(),
             Reason::Recovered => "what was missing is back".into(),
             Reason::Shutdown if self.stopping => "shutdown".into(),
             Reason::Shutdown => "no longer configured".into(),
@@ -295,6 +296,15 @@ impl Engine {
             Notice::Accepted { from } => {
                 log::info!(target: "vrrp", "({name}) adverts of {from} are accepted again");
             }
+            Notice::Tolerated { from, flaw } => log::warn!(
+                target: "vrrp",
+                "({name}) adverts of {from} are accepted because of mode {}, but they are {}",
+                match router.conf.auth {
+                    Auth::Hmac(ref hmac) if hmac.mode == Mode::ReceiveOnly => "receive-only",
+                    _ => "permissive",
+                },
+                proof::defect(flaw)
+            ),
             Notice::AddressesDiffer { from } => log::warn!(
                 target: "vrrp",
                 "({name}) {from} advertises other addresses than ours ({}); accepted all the same, \
@@ -348,8 +358,9 @@ fn rejection(router: &Router, why: crate::vrrp::Reject) -> String {
     match why {
         Reject::Ttl(ttl) => format!("TTL {ttl} instead of 255, so it came through a router"),
         Reject::Version(theirs) => format!("VRRP {theirs}, ours {}", conf.version),
-        Reject::AuthType => "other authentication type than ours; both ends stay master".into(),
-        Reject::AuthFailed => "wrong password; if it is a master, there are two now".into(),
+        Reject::AuthType | Reject::AuthFailed | Reject::Replay | Reject::Signature(_) => {
+            proof::disbelief(conf, why).into()
+        }
         Reject::Interval(theirs) => format!(
             "advert_int {theirs} instead of {}; version 2 wants them equal",
             conf.advert_int

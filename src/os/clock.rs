@@ -20,6 +20,11 @@ pub(super) fn uptime() -> Duration {
     Duration::from_nanos(read(ClockId::CLOCK_BOOTTIME))
 }
 
+/// Wall-clock time since 1970.
+pub(super) fn wall() -> Duration {
+    Duration::from_nanos(read(ClockId::CLOCK_REALTIME))
+}
+
 /// The moment of a packet's time stamp, which is wall-clock time (nanoseconds since 1970) as the kernel gives it.
 ///
 /// Counting a master's silence from when its advert arrived and not from when we woke up to read it makes

@@ -5,8 +5,10 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::os::fd::RawFd;
+use std::time::Duration;
 
 use super::child::{self, Children};
+use super::clock;
 use super::nlsock::NetlinkSocket;
 use super::rawsock::{Arrival, Buffer, Receiver, Sender};
 use crate::config::model::{Command, Fifo};
@@ -132,6 +134,10 @@ impl System for Linux {
 
     fn send_frame(&mut self, interface: IfIndex, frame: &[u8]) -> io::Result<()> {
         self.sender.frame(interface, frame)
+    }
+
+    fn wall_clock(&mut self) -> Duration {
+        clock::wall()
     }
 
     fn set_sysctl(&mut self, name: fmt::Arguments<'_>, value: &str) -> io::Result<()> {

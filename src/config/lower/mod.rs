@@ -18,6 +18,7 @@ mod track;
 mod transport;
 mod vmac;
 
+use super::Host;
 use super::check::Where;
 use super::diag::{Diags, Severity, Span};
 use super::model::{Address, Auth, Config, VrrpInstance};
@@ -32,12 +33,13 @@ use track::Objects;
 
 /// Turns a checked tree into the model.
 #[must_use]
-pub(crate) fn lower(root: &Block, place: Where<'_>, diags: &mut Diags) -> Config {
+pub(crate) fn lower(root: &Block, host: &dyn Host, place: Where<'_>, diags: &mut Diags) -> Config {
     let top = Fields::of(root);
     let global_defs = Fields::merged(top.all("global_defs"));
     let defaults = Defaults::from(&global_defs, diags);
     let mut lowering = Lowering {
         diags,
+        host,
         place,
         defaults,
         addresses: 0,
@@ -77,6 +79,7 @@ const MAX_ADDRESSES: u32 = 32_768;
 /// What lowering carries along.
 struct Lowering<'a> {
     diags: &'a mut Diags,
+    host: &'a dyn Host,
     place: Where<'a>,
     defaults: Defaults,
     /// Addresses made so far.
@@ -145,7 +148,7 @@ impl Lowering<'_> {
             let VrrpInstance {
                 name, interface, ..
             } = instance;
-            if let Auth::Pass(password) = instance.auth {
+            if let Auth::Pass(password) | Auth::Ah(password) = instance.auth {
                 let key = format!("{interface} {:?}", password.0);
                 let first = passwords.before(&key, *span).filter(|_| !told);
                 if let Some(first) = first {
