@@ -1,6 +1,7 @@
 //! The shell: the only place with file descriptors.
 
 mod atomic;
+pub mod bounded;
 mod child;
 mod clock;
 pub mod daemon;
@@ -10,6 +11,7 @@ mod linux;
 pub mod logging;
 mod nlsock;
 pub mod pidfile;
+pub mod process;
 mod program;
 mod rawsock;
 pub mod reactor;

@@ -40,7 +40,6 @@ impl Lowering<'_> {
 
     /// The command of a statement, run by the usual user or by the one that follows it:
     /// `notify_master "/path/x.sh a b" [USER [GROUP]]`.
-    #[expect(dead_code, reason = "notifications are on their way")]
     pub(super) fn command(&mut self, node: &Node) -> Option<Command> {
         let (mut argv, behind) = self.words_of(node)?;
         let quoted = node.text().starts_with(['"', '\'']);

@@ -13,6 +13,7 @@ mod global;
 mod group;
 mod instance;
 mod notify;
+mod process;
 mod route;
 mod rule;
 mod track;
@@ -22,7 +23,7 @@ mod vmac;
 use super::Host;
 use super::check::Where;
 use super::diag::{Diags, Severity, Span};
-use super::model::{Address, Auth, Config, VrrpInstance};
+use super::model::{Address, Auth, Config, Global, VrrpInstance};
 use super::schema::value;
 use super::seen::Seen;
 use super::tree::{Block, Node};
@@ -54,6 +55,13 @@ pub(crate) fn lower(root: &Block, host: &dyn Host, place: Where<'_>, diags: &mut
     lowering.compare(&instances, &spans);
     let groups = lowering.groups(&top, &mut instances);
     lowering.unused_objects();
+    let global = Global {
+        startup: lowering.bounded(&global_defs, "startup_script"),
+        shutdown: lowering.bounded(&global_defs, "shutdown_script"),
+        dumps: lowering.dumps(&global_defs),
+        process: lowering.process(&top, &global_defs),
+        ..global::global(&top, &global_defs, lowering.diags)
+    };
     let static_addresses = lowering.static_addresses(&top);
     let static_routes = lowering.routes(top.items("static_routes"));
     let static_rules = lowering.rules(top.items("static_rules"));
@@ -64,7 +72,7 @@ pub(crate) fn lower(root: &Block, host: &dyn Host, place: Where<'_>, diags: &mut
         ..
     } = lowering.objects;
     Config {
-        global: global::global(&top, &global_defs, lowering.diags),
+        global,
         instances,
         groups,
         scripts,
