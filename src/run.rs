@@ -293,6 +293,7 @@ impl<'a> Loader<'a> {
 
     fn load(&self) -> Loaded {
         let mut loaded = config::load(self.path, &machine(self.options));
+        host::fill_in(&mut loaded.config.global);
         log_diags(&loaded, self.path);
         if let Some(namespace) = &self.options.namespace {
             loaded.config.global.process.namespace = Some(namespace.clone());

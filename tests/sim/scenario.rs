@@ -44,6 +44,7 @@ fn router(i: usize, priority: u8) -> Node {
         owner_ignore_adverts: false,
         skip_check_adv_addr: false,
         timer_expired_backup: None,
+        grouped: false,
         addresses: vips(Family::V4),
         check_source: false,
         peers: Vec::new(),

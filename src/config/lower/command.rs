@@ -73,7 +73,12 @@ impl Lowering<'_> {
         self.user_named(name, words.next(), node.keyword.span)
     }
 
-    fn user_named(&mut self, name: &str, group: Option<&str>, span: Span) -> Option<User> {
+    pub(super) fn user_named(
+        &mut self,
+        name: &str,
+        group: Option<&str>,
+        span: Span,
+    ) -> Option<User> {
         let (name, behind) = match name.split_once(':') {
             Some((name, group)) => (name, Some(group)),
             None => (name, group),

@@ -25,14 +25,11 @@ pub enum Why {
     WholeFiles,
     NoCopies,
     OneProcess,
-    TableNumbers,
     Taskset,
     NoLimit,
     NoSnmp,
     NoDbus,
     NatMask,
-    NoRoutes,
-    NoRules,
     StaticItems,
     NoGroup,
     BfdUp,
@@ -75,7 +72,6 @@ impl Why {
             Why::WholeFiles => "a configuration is checked whole before it is used",
             Why::NoCopies => "no copies are kept",
             Why::OneProcess => "there is one process only",
-            Why::TableNumbers => "tables are known by number only",
             Why::Taskset => "use taskset",
             Why::NoLimit => "no such limit is set",
             Why::NoSnmp => "there is no SNMP agent",
@@ -83,8 +79,6 @@ impl Why {
             Why::NatMask => {
                 "IPVS has no such setting; persistence_granularity sets the mask of clients"
             }
-            Why::NoRoutes => "the routes are not installed",
-            Why::NoRules => "the rules are not installed",
             Why::StaticItems => "loss of a static item is put right, the instances do not react",
             Why::NoGroup => "each instance goes its own way",
             Why::BfdUp => "the neighbor counts as reachable",
