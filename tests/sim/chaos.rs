@@ -71,12 +71,12 @@ pub fn networks(seed: u64) -> (Segment, Duration) {
         let addresses = addresses(&mut rng, common.family, count);
         sides.push((common, addresses));
     }
-    // Unlike priorities with pre-emption can chase each other round for ever where three routers meet on
-    // three networks, whatever anybody does.
-    let alike = nets > 2 || !rng.one_in(4);
+    // With unlike priorities several routers can chase each other round for ever, whatever anybody does: each
+    // pre-empts the next in another network. It takes three networks, four routers, or one without a group.
+    let alike = nets > 2 || count > 3 || !rng.one_in(4);
     let mut owners = 0;
     for i in 0..count {
-        let grouped = !rng.one_in(6);
+        let grouped = !alike || !rng.one_in(6);
         let mut legs = Vec::new();
         let others = owners;
         for (common, addresses) in &sides {
@@ -84,16 +84,17 @@ pub fn networks(seed: u64) -> (Segment, Duration) {
             let mut leg = router(&mut rng, common, addresses, i, &mut owners);
             leg.name = LEGS[i][legs.len()];
             leg.params.grouped = grouped;
+            leg.hold = legs.first().map_or(leg.hold, |first: &Node| first.hold);
             legs.push(leg);
         }
         let mut priority = legs[0].params.priority;
-        let second = others > 0 || !grouped || !alike;
+        let second = others > 0 || !alike;
         if second && priority.is_owner() {
             priority = Priority(254);
         }
         owners = others + usize::from(priority.is_owner());
         for leg in &mut legs {
-            if alike && grouped {
+            if alike {
                 leg.params.priority = priority;
                 leg.params.nopreempt &= !priority.is_owner();
             } else {

@@ -2,7 +2,7 @@
 //!
 //! A group is *free* while its process runs, all its members are ready, and no member has a master in its
 //! part of its network that it must respect. Then all of them must be master within
-//! max over members of (hold + preempt_delay + I + down) + I + patience (at most I) + 2·D,
+//! hold + preempt_delay + I + down (of each the longest of any member) + I + patience (at most I) + 2·D,
 //! counted from the last disturbance or from when the last obstacle went away: the slowest member's
 //! timer, and one more turn of asking.
 //!
@@ -62,11 +62,14 @@ fn obstacle(segment: &Segment, i: usize) -> Option<usize> {
     })
 }
 
+/// Until the slowest member is willing, a weaker master may appear, and only then does a delay begin.
 fn bound(segment: &Segment, members: &[usize], begin: Instant) -> Duration {
-    let wait = |i: &usize| {
-        let node = &segment.nodes[*i];
-        hold_left(node, begin) + node.params.preempt_delay + Oracle::longest_down(segment, *i)
+    let longest = |wait: &dyn Fn(usize) -> Duration| {
+        let waits = members.iter().map(|i| wait(*i));
+        waits.max().unwrap_or_default()
     };
-    let slowest = members.iter().map(wait).max().unwrap_or_default();
-    slowest + Oracle::longest_interval(segment) * 3 + Oracle::slack(segment)
+    let hold = longest(&|i| hold_left(&segment.nodes[i], begin));
+    let delay = longest(&|i| segment.nodes[i].params.preempt_delay);
+    let down = longest(&|i| Oracle::longest_down(segment, i));
+    hold + delay + down + Oracle::longest_interval(segment) * 3 + Oracle::slack(segment)
 }
