@@ -6,6 +6,8 @@
 //! counted from the last disturbance or from when the last obstacle went away: the slowest member's
 //! timer, and one more turn of asking.
 //!
+//! Nobody takes over from a master that it must respect (`check_takeover`; this holds without groups, too).
+//!
 //! That two groups do not take mastership from each other for ever is the oracle's restlessness bound.
 
 use std::time::Duration;
@@ -33,7 +35,10 @@ impl Groups {
             let lasted = segment.now.since(begin);
             let bound = bound(segment, &router.nodes, begin);
             let name = router.name;
-            assert!(lasted <= bound, "{name}'s group is free for {lasted:?} > {bound:?}");
+            assert!(
+                lasted <= bound,
+                "{name}'s group is free for {lasted:?} > {bound:?}"
+            );
         }
     }
 }
@@ -46,7 +51,22 @@ fn is_free(segment: &Segment, members: &[usize]) -> bool {
     })
 }
 
-/// A master that this member must respect.
+/// Router `i` has become master: nobody it had to respect, and must have heard, was master.
+pub fn check_takeover(segment: &Segment, i: usize) {
+    let Some(other) = obstacle(segment, i) else {
+        return;
+    };
+    let settled = segment.oracle.disturbed_at.max(segment.nodes[other].since);
+    let known = segment.now.since(settled.max(segment.nodes[i].started_at));
+    let bound = Oracle::longest_interval(segment) + Oracle::slack(segment);
+    let (name, other) = (segment.nodes[i].name, segment.nodes[other].name);
+    assert!(
+        known <= bound,
+        "{name} takes over from {other}, master for {known:?}"
+    );
+}
+
+/// A master that this instance must respect.
 fn obstacle(segment: &Segment, i: usize) -> Option<usize> {
     let node = &segment.nodes[i];
     let ours = node.machine.effective_priority();

@@ -22,7 +22,7 @@
 
 use std::time::Duration;
 
-use vrrpd::types::{Instant, Priority, Version};
+use vrrpd::types::{Centis, Instant, Priority, Version};
 use vrrpd::vrrp::Received;
 
 use crate::liveness::Groups;
@@ -93,10 +93,15 @@ impl Oracle {
     }
 
     /// `down_timer_adverts`·I + skew, in exact nanoseconds, by a formula of our own: router `i`
-    /// waiting for `master`'s interval.
-    pub fn down_interval(&self, segment: &Segment, i: usize, master: usize) -> Duration {
+    /// waiting in its own interval.
+    pub fn down_interval(&self, segment: &Segment, i: usize) -> Duration {
+        let interval = segment.nodes[i].params.advert_int;
+        self.down_in(segment, i, interval)
+    }
+
+    fn down_in(&self, segment: &Segment, i: usize, interval: Centis) -> Duration {
         let params = &segment.nodes[i].params;
-        let centis = u64::from(segment.nodes[master].params.advert_int.0);
+        let centis = u64::from(interval.0);
         let steps = 256 - u64::from(segment.nodes[i].machine.effective_priority().0);
         let unit = match params.version {
             Version::V2 => 100,
@@ -110,7 +115,8 @@ impl Oracle {
     /// The same for the slowest master there might have been.
     pub fn longest_down(segment: &Segment, i: usize) -> Duration {
         (0..segment.nodes.len())
-            .map(|master| segment.oracle.down_interval(segment, i, master))
+            .map(|master| segment.nodes[master].slowest)
+            .map(|interval| segment.oracle.down_in(segment, i, interval))
             .max()
             .unwrap_or_default()
     }
@@ -178,7 +184,12 @@ impl Oracle {
     }
 
     /// `wrong`: the only master, and the stronger router that lets it.
-    fn check_wrong(&mut self, segment: &Segment, part: (usize, usize), wrong: Option<(usize, usize)>) {
+    fn check_wrong(
+        &mut self,
+        segment: &Segment,
+        part: (usize, usize),
+        wrong: Option<(usize, usize)>,
+    ) {
         let now = segment.now;
         let state = &mut self.parts[part.0][part.1];
         state.wrong = wrong.map(|(master, i)| match state.wrong {
@@ -216,7 +227,7 @@ impl Oracle {
     }
 
     pub fn longest_interval(segment: &Segment) -> Duration {
-        let interval = |node: &Node| node.params.advert_int.duration();
+        let interval = |node: &Node| node.slowest.duration();
         segment.nodes.iter().map(interval).max().unwrap_or_default()
     }
 
@@ -238,7 +249,11 @@ impl Oracle {
         let delays: Duration = segment.nodes.iter().map(|n| n.params.preempt_delay).sum();
         let down = nodes.map(|i| Self::longest_down(segment, i)).max();
         // A group that had to yield waits anew, now and then more than once.
-        let rounds = if segment.routers.iter().any(|r| r.grouped) { 10 } else { 4 };
+        let rounds = if segment.routers.iter().any(|r| r.grouped) {
+            10
+        } else {
+            4
+        };
         let down = down.unwrap_or_default();
         holds.unwrap_or_default() + delays + down * rounds + Self::slack(segment)
     }
