@@ -25,7 +25,7 @@ use crate::os::daemon::{self, Ready, Role};
 use crate::os::host::{self, Host};
 use crate::os::logging;
 use crate::os::pidfile::{PidFile, Refusal};
-use crate::os::reactor::Reactor;
+use crate::os::reactor::{Reactor, Wanted};
 use crate::os::signals::{self, Signals};
 
 /// Does what the arguments (program name excluded) ask for; the answer is the exit code.
@@ -135,7 +135,8 @@ fn start(options: &Options) -> u8 {
         let sentence = format!("permission missing: run vrrpd as root or give it {names}");
         return fail(&sentence, exit::NO_PERMISSION);
     }
-    let config = match load(options, &path) {
+    let mut loader = Loader::new(options, &path);
+    let config = match loader.first() {
         Ok(config) => config,
         Err(sentence) => return fail(&sentence, exit::CONFIG),
     };
@@ -157,7 +158,7 @@ fn start(options: &Options) -> u8 {
             if let Some(remark) = remark {
                 say(&remark);
             }
-            let code = serve(options, config, signals, ready);
+            let code = serve(options, &mut loader, config, signals, ready);
             drop(pid_file);
             code
         }
@@ -228,13 +229,70 @@ fn take_pid_file(wanted: Option<String>) -> Result<Option<PidFile>, (String, u8)
     }
 }
 
-/// Reads the configuration; what there is to say about it goes to the log, a line each.
-fn load(options: &Options, path: &str) -> Result<Config, String> {
-    let Loaded {
-        config,
-        diags,
-        sources,
-    } = config::load(path, &machine(options));
+/// Reads the configuration, as often as it is asked to.
+struct Loader<'a> {
+    options: &'a Options,
+    path: &'a str,
+    /// The errors of the running configuration, without their places.
+    errors: Vec<String>,
+}
+
+impl<'a> Loader<'a> {
+    fn new(options: &'a Options, path: &'a str) -> Self {
+        Loader {
+            options,
+            path,
+            errors: Vec::new(),
+        }
+    }
+
+    /// At the start, what can run does.
+    fn first(&mut self) -> Result<Config, String> {
+        let loaded = self.load();
+        if loaded.diags.worst() == Some(Severity::Fatal) {
+            let path = self.path;
+            return Err(format!(
+                "nothing can run from {path}; see `vrrpd -t -f {path}`"
+            ));
+        }
+        self.errors = errors(&loaded);
+        Ok(loaded.config)
+    }
+
+    /// At a reload, a new error refuses all of it: a slip of the pen must not take down what runs. Those that the
+    /// running configuration has too were there when it was started, and change nothing.
+    fn again(&mut self) -> Result<Config, String> {
+        let path = self.path;
+        host::readable(path).map_err(|why| cannot_read(path, &why))?;
+        let loaded = self.load();
+        let found = errors(&loaded);
+        let new = found.iter().filter(|error| !self.errors.contains(error));
+        match new.count() {
+            0 => {
+                self.errors = found;
+                Ok(loaded.config)
+            }
+            1 => Err("it has an error (see above)".to_owned()),
+            count => Err(format!("it has {count} errors (see above)")),
+        }
+    }
+
+    fn load(&self) -> Loaded {
+        let loaded = config::load(self.path, &machine(self.options));
+        log_diags(&loaded, self.path);
+        loaded
+    }
+}
+
+fn errors(loaded: &Loaded) -> Vec<String> {
+    let list = loaded.diags.list().iter();
+    let list = list.filter(|diag| diag.severity >= Severity::Error);
+    list.map(|diag| diag.message.to_string()).collect()
+}
+
+/// What there is to say about a configuration goes to the log, a line each.
+fn log_diags(loaded: &Loaded, path: &str) {
+    let Loaded { diags, sources, .. } = loaded;
     for diag in diags.list() {
         let place = diag.span.and_then(|span| sources.position(span));
         let place = match place {
@@ -249,19 +307,13 @@ fn load(options: &Options, path: &str) -> Result<Config, String> {
             .map_or(String::new(), |help| format!("; {help}"));
         let level = match diag.severity {
             Severity::Note => Level::Debug,
-            Severity::Unsupported | Severity::Warning => Level::Warn,
+            Severity::Unsupported | Severity::Insecure | Severity::Warning => Level::Warn,
             Severity::Error | Severity::Fatal => Level::Error,
         };
         log::log!(target: "config", level, "{place}{}{help}", diag.message);
     }
     if diags.suppressed() > 0 {
         log::warn!(target: "config", "{} more messages about {path}", diags.suppressed());
-    }
-    match diags.worst() {
-        Some(Severity::Fatal) => Err(format!(
-            "nothing can run from {path}; see `vrrpd -t -f {path}`"
-        )),
-        _ => Ok(config),
     }
 }
 
@@ -291,7 +343,13 @@ fn show(config: &Config) {
 }
 
 /// Runs until it is told to stop.
-fn serve(options: &Options, config: Config, signals: Signals, ready: Ready) -> u8 {
+fn serve(
+    options: &Options,
+    loader: &mut Loader<'_>,
+    config: Config,
+    signals: Signals,
+    ready: Ready,
+) -> u8 {
     log::info!("Starting vrrpd {}", env!("CARGO_PKG_VERSION"));
     if options.dump_conf {
         show(&config);
@@ -321,7 +379,15 @@ fn serve(options: &Options, config: Config, signals: Signals, ready: Ready) -> u
         }
     };
     ready.up();
-    match reactor.run() {
+    let end = loop {
+        match reactor.run() {
+            Ok(Wanted::Reload) => reload(&mut reactor, loader),
+            Ok(Wanted::Stop) => break Ok(()),
+            Err(error) => break Err(error),
+        }
+    };
+    reactor.stop();
+    match end {
         Ok(()) => {
             log::info!("Stopped vrrpd");
             exit::OK
@@ -330,6 +396,19 @@ fn serve(options: &Options, config: Config, signals: Signals, ready: Ready) -> u
             &format!("giving up: {}", host::sentence(&error)),
             exit::FATAL,
         ),
+    }
+}
+
+/// Changes over to the configuration as it is now, all of it or nothing.
+fn reload(reactor: &mut Reactor, loader: &mut Loader<'_>) {
+    log::info!("Reloading {}", loader.path);
+    reactor.before_reload();
+    match loader.again() {
+        Ok(config) => {
+            reactor.reload(config);
+            log::info!("Reload finished");
+        }
+        Err(why) => log::error!("reload refused, the running configuration stays: {why}"),
     }
 }
 

@@ -1,7 +1,10 @@
 //! The only `unsafe`: what nix and socket2 do not offer in a safe form. One call per function, nothing clever.
 
+use std::ffi::CString;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 use std::ptr;
 use std::time::Duration;
 
@@ -19,6 +22,82 @@ pub(crate) fn fork() -> nix::Result<ForkResult> {
     // SAFETY: the child of a single-threaded process is a full copy, no lock is held by a thread that does
     // not exist there. Checked above; where /proc is missing it holds because vrrpd starts no threads.
     unsafe { nix::unistd::fork() }
+}
+
+// ---- children ----
+
+/// Words in the form that execve(2) wants: made before a fork, so that the child need not allocate.
+#[derive(Debug)]
+pub(crate) struct Words {
+    /// Owns what the pointers point to; never touched again.
+    _text: Vec<CString>,
+    /// One for each word, then null.
+    pointers: Vec<*const libc::c_char>,
+}
+
+impl Words {
+    pub(crate) fn new(text: Vec<CString>) -> Self {
+        let each = text.iter().map(|word| word.as_ptr());
+        let pointers = each.chain([ptr::null()]).collect();
+        let _text = text;
+        Words { _text, pointers }
+    }
+}
+
+/// fork(2) for a child that does nothing but `body`, which makes system calls, neither allocates nor locks, and
+/// ends with [`execve`]; its answer is the exit code.
+pub(crate) fn fork_child(body: &dyn Fn() -> u8) -> nix::Result<nix::unistd::Pid> {
+    // SAFETY: whatever other threads hold at this moment stays locked for ever in the child, which is why `body`
+    // must not lock. It takes a reference and cannot free.
+    match unsafe { nix::unistd::fork() }? {
+        ForkResult::Parent { child } => Ok(child),
+        ForkResult::Child => exit_now(body()),
+    }
+}
+
+/// Ends the process at once: no destructors, no flushing of buffers that belong to the parent.
+pub(crate) fn exit_now(code: u8) -> ! {
+    // SAFETY: touches no memory of ours.
+    unsafe { libc::_exit(code.into()) }
+}
+
+/// Executes the program that `argv` begins with. Comes back only when that fails.
+pub(crate) fn execve(argv: &Words, environment: &Words) -> Errno {
+    let Some(&program) = argv.pointers.first().filter(|first| !first.is_null()) else {
+        return Errno::ENOENT;
+    };
+    // SAFETY: all pointers lead to NUL-terminated text that `argv` and `environment` own; both lists end with null.
+    unsafe {
+        libc::execve(
+            program,
+            argv.pointers.as_ptr(),
+            environment.pointers.as_ptr(),
+        )
+    };
+    Errno::last()
+}
+
+/// Every signal to its default: what is ignored here would stay ignored in a program that is executed.
+pub(crate) fn default_signals() {
+    for number in 1..=libc::SIGRTMAX() {
+        // SAFETY: no handler is set. Numbers that cannot be changed are refused,
+        // among them those that the C library keeps for itself.
+        unsafe { libc::signal(number, libc::SIG_DFL) };
+    }
+}
+
+/// A child that has ended, if there is one, and how. (nix refuses ends by a real-time signal.)
+pub(crate) fn reap() -> Option<(i32, ExitStatus)> {
+    let mut status = 0;
+    // SAFETY: the pointer is valid for the call.
+    let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) };
+    (pid > 0).then(|| (pid, ExitStatus::from_raw(status)))
+}
+
+/// Keeps a descriptor, by its number, from programs that are executed.
+pub(crate) fn close_on_exec(fd: RawFd) -> nix::Result<()> {
+    // SAFETY: changes a flag of a descriptor, whoever owns it; unknown ones are refused.
+    Errno::result(unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) }).map(drop)
 }
 
 /// The local time of day, by the rules of the machine's time zone.

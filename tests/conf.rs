@@ -9,9 +9,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use vrrpd::config::model::{Address, Global, VrrpInstance};
+use vrrpd::config::model::{Address, Global, User, VrrpInstance};
 use vrrpd::config::schema::{Arg, Body, ROOT, visit};
-use vrrpd::config::{Config, Host, Loaded, Severity, load};
+use vrrpd::config::{Config, Host, Loaded, Program, Severity, load};
 
 /// Files from the disk, everything else fixed.
 struct Disk;
@@ -38,6 +38,41 @@ impl Host for Disk {
 
     fn random(&self) -> u32 {
         4
+    }
+
+    fn user(&self, name: &str) -> Option<User> {
+        self.group(name).map(|id| User { uid: id, gid: id })
+    }
+
+    fn group(&self, name: &str) -> Option<u32> {
+        let ids = [
+            ("root", 0),
+            ("vrrpd", 100),
+            ("nobody", 65_534),
+            ("nogroup", 65_534),
+        ];
+        let found = ids.into_iter().find(|(known, _)| *known == name);
+        found.map(|(_, id)| id)
+    }
+
+    fn own_user(&self) -> User {
+        User::default()
+    }
+
+    /// Everything is there but what says that it is not.
+    fn program(&self, name: &str, _: User) -> Result<Program, String> {
+        if name.contains("missing") || !name.is_ascii() {
+            return Err("no such file or directory".to_owned());
+        }
+        let absolute = name.starts_with('/');
+        Ok(Program {
+            path: if absolute {
+                name.to_owned()
+            } else {
+                format!("/usr/bin/{name}")
+            },
+            exposed: name.starts_with("/tmp/").then(|| "/tmp/exposed".to_owned()),
+        })
     }
 }
 
@@ -67,6 +102,7 @@ fn word(severity: Severity) -> &'static str {
     match severity {
         Severity::Note => "note",
         Severity::Unsupported => "unsupported",
+        Severity::Insecure => "insecure",
         Severity::Warning => "warning",
         Severity::Error => "error",
         Severity::Fatal => "fatal",
@@ -97,6 +133,15 @@ fn model(config: &Config) -> String {
     let mut text = global(&config.global);
     for address in &config.static_addresses {
         text += &format!("static {}\n", self::address(address));
+    }
+    for one in &config.scripts {
+        text += &format!("{one:?}\n");
+    }
+    for one in &config.files {
+        text += &format!("{one:?}\n");
+    }
+    for one in &config.processes {
+        text += &format!("{one:?}\n");
     }
     for one in &config.instances {
         text += &instance(one);
@@ -401,6 +446,22 @@ impl Host for Memory {
     fn random(&self) -> u32 {
         0
     }
+
+    fn user(&self, _: &str) -> Option<User> {
+        None
+    }
+
+    fn group(&self, _: &str) -> Option<u32> {
+        None
+    }
+
+    fn own_user(&self) -> User {
+        User::default()
+    }
+
+    fn program(&self, _: &str, _: User) -> Result<Program, String> {
+        Err("no such file or directory".to_owned())
+    }
 }
 
 #[test]
@@ -479,6 +540,7 @@ fn exit_code(loaded: &Loaded) -> i32 {
     match loaded.diags.worst() {
         None | Some(Severity::Note | Severity::Unsupported) => 0,
         Some(Severity::Warning | Severity::Error) => 5,
+        Some(Severity::Insecure) => 6,
         Some(Severity::Fatal) => 4,
     }
 }

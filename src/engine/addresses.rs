@@ -4,6 +4,7 @@
 //! truth: becoming master, a removal by somebody else, an interface that comes back and a retry after a
 //! refusal all end in [`AddressSet::reconcile`], which adds what is wanted and not there.
 
+use core::net::IpAddr;
 use core::time::Duration;
 use std::io;
 
@@ -60,6 +61,22 @@ impl Slot {
             addr: cidr.addr,
             prefix: peer.map_or(cidr.prefix, |peer| peer.prefix),
         }
+    }
+
+    /// Whether both are IPv4 addresses of one network on one interface.
+    fn is_beside(&self, other: &Slot) -> bool {
+        let (one, two) = (self.listed(), other.listed());
+        let network = |cidr: Cidr| match cidr.addr {
+            IpAddr::V4(addr) => {
+                let host_bits = 32_u32.saturating_sub(cidr.prefix.into());
+                u32::from(addr).checked_shr(host_bits).or(Some(0))
+            }
+            IpAddr::V6(_) => None,
+        };
+        one.prefix == two.prefix
+            && self.address.dev == other.address.dev
+            && network(one).is_some()
+            && network(one) == network(two)
     }
 
     fn spec(&self, index: IfIndex, kind: Kind) -> Spec<'_> {
@@ -145,6 +162,18 @@ impl AddressSet {
 
     pub(crate) fn addresses(&self) -> impl Iterator<Item = &Address> {
         self.slots.iter().map(|slot| &slot.address)
+    }
+
+    /// Every address, and whether it is there or why not.
+    pub(crate) fn states(&self) -> impl Iterator<Item = (&Address, Result<bool, i32>)> {
+        self.slots.iter().map(|slot| {
+            let state = match slot.held {
+                Held::No => Ok(false),
+                Held::Ours | Held::Theirs => Ok(true),
+                Held::Refused(errno) => Err(errno),
+            };
+            (&slot.address, state)
+        })
     }
 
     pub(crate) fn get(&self, place: usize) -> Option<&Address> {
@@ -311,29 +340,87 @@ impl AddressSet {
         }
     }
 
+    /// A reload: these addresses from now on. Those that stay are left alone, those that went are removed;
+    /// what is new is added by the next [`AddressSet::reconcile`], when all sets have let go of theirs.
+    pub(crate) fn replace(
+        &mut self,
+        new: impl Iterator<Item = Address>,
+        kind: Kind,
+        links: &Links,
+        system: &mut dyn System,
+    ) {
+        let mut old = core::mem::take(&mut self.slots);
+        old.sort_by_key(Slot::listed);
+        let mut stays = vec![false; old.len()];
+        self.slots = new
+            .map(|address| {
+                let mut slot = Slot {
+                    address,
+                    held: Held::No,
+                };
+                let listed = slot.listed();
+                let mut place = old.partition_point(|known| known.listed() < listed);
+                while let Some(known) = old.get(place).filter(|known| known.listed() == listed) {
+                    if let Some(stays) = stays.get_mut(place)
+                        && !*stays
+                        && known.address == slot.address
+                    {
+                        *stays = true;
+                        slot.held = known.held;
+                        break;
+                    }
+                    place = place.saturating_add(1);
+                }
+                slot
+            })
+            .collect();
+        let mut stays = stays.into_iter();
+        old.retain(|_| !stays.next().unwrap_or(false));
+        // With the first address of a network the kernel removes all others of that network, unless told to
+        // promote them. Those that stay are set again at once, instead of when the news arrive.
+        let mut networks: Vec<&Slot> = Vec::new();
+        for gone in old.iter().filter(|gone| gone.held == Held::Ours) {
+            if !networks.iter().any(|known| known.is_beside(gone)) {
+                networks.push(gone);
+            }
+        }
+        for slot in &mut self.slots {
+            if slot.held == Held::Ours && networks.iter().any(|gone| gone.is_beside(slot)) {
+                slot.held = Held::No;
+            }
+        }
+        remove(&mut old, self.kind, links, system);
+        self.kind = kind;
+    }
+
     /// From now on these addresses are not wanted; removes those that are ours. Refusals are of no
     /// consequence: what is not there cannot be removed, and an interface that is gone took them along.
     pub(crate) fn withdraw(&mut self, links: &Links, system: &mut dyn System) {
         self.wanted = false;
         self.retry_at = None;
-        let mut batch = Batch::new(1);
-        let mut count = 0_usize;
-        for slot in &mut self.slots {
-            if slot.held == Held::Ours
-                && let Some(link) = links.named(&slot.address.dev)
-            {
-                addr::delete(&mut batch, &slot.spec(link.index, self.kind));
-                count += 1;
-                if count.is_multiple_of(CHUNK) {
-                    flush(&mut batch, system);
-                }
-            }
-            if slot.held != Held::Theirs {
-                slot.held = Held::No;
+        remove(&mut self.slots, self.kind, links, system);
+    }
+}
+
+/// Removes the addresses that are ours.
+fn remove(slots: &mut [Slot], kind: Kind, links: &Links, system: &mut dyn System) {
+    let mut batch = Batch::new(1);
+    let mut count = 0_usize;
+    for slot in slots {
+        if slot.held == Held::Ours
+            && let Some(link) = links.named(&slot.address.dev)
+        {
+            addr::delete(&mut batch, &slot.spec(link.index, kind));
+            count += 1;
+            if count.is_multiple_of(CHUNK) {
+                flush(&mut batch, system);
             }
         }
-        flush(&mut batch, system);
+        if slot.held != Held::Theirs {
+            slot.held = Held::No;
+        }
     }
+    flush(&mut batch, system);
 }
 
 fn flush(batch: &mut Batch, system: &mut dyn System) {

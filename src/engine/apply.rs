@@ -68,6 +68,7 @@ impl Engine {
         // A new master no longer knows whom it succeeds; the log does.
         let before = router.machine.master();
         router.machine.handle(now, event, &mut actions);
+        router.note(now, &actions);
         let seen = before.or(router.machine.master());
         let mut concerns_group = false;
         for action in actions {
@@ -282,7 +283,8 @@ impl Engine {
                 self.explain_group(router, why)
             }
             Reason::Recovered => "what was missing is back".into(),
-            Reason::Shutdown => "shutdown".into(),
+            Reason::Shutdown if self.stopping => "shutdown".into(),
+            Reason::Shutdown => "no longer configured".into(),
         }
     }
 
@@ -358,7 +360,7 @@ impl Engine {
     }
 }
 
-fn format_name(router: &Router) -> String {
+pub(super) fn format_name(router: &Router) -> String {
     format!("({})", router.conf.name)
 }
 
@@ -402,7 +404,8 @@ pub(super) fn report(name: &str, outcome: &Outcome) {
         };
         log::warn!(
             target: "vrrp",
-            "{name} {first}{others} removed by someone else or with its interface; put back"
+            "{name} {first}{others} removed by someone else, with its interface or with the first address of its \
+             network; put back"
         );
     }
     if outcome.news && outcome.refused > 0 {

@@ -37,6 +37,19 @@ impl Group {
 }
 
 impl Engine {
+    /// A reload: these groups from now on. Those that were there before are in the state they were in.
+    pub(super) fn replace_groups(&mut self, groups: Vec<SyncGroup>) {
+        let old = core::mem::take(&mut self.groups);
+        for conf in groups {
+            let mut group = Group::new(conf);
+            group.suspect = true;
+            if let Some(known) = old.iter().find(|known| known.conf.name == group.conf.name) {
+                group.told = known.told;
+            }
+            self.groups.push(group);
+        }
+    }
+
     /// Notes for each group which member misses something.
     pub(super) fn look_at_groups(&mut self) {
         for nth in 0..self.groups.len() {

@@ -102,23 +102,24 @@ pub(crate) struct Links {
 }
 
 impl Links {
-    pub(crate) fn new(delays: Vec<Delays>) -> Self {
-        Links {
-            list: Vec::new(),
-            delays,
-        }
+    /// How long changes must last from now on.
+    pub(crate) fn delay(&mut self, delays: Vec<Delays>) {
+        self.delays = delays;
     }
 
     /// An empty table to be filled by a dump; `adopt` then carries over what a dump cannot tell.
     pub(crate) fn fresh(&self) -> Self {
-        Links::new(self.delays.clone())
+        Links {
+            list: Vec::new(),
+            delays: self.delays.clone(),
+        }
     }
 
     /// Takes over the table of a dump, keeping beliefs about interfaces that are still there.
     pub(crate) fn adopt(&mut self, now: Instant, mut dumped: Links) {
         for link in &mut dumped.list {
             if let Some(old) = self.get(link.index) {
-                let delay = self.delay(&link.name, link.up);
+                let delay = self.delay_of(&link.name, link.up);
                 link.believed = old.believed;
                 link.settles = old.settles;
                 settle(link, now, delay);
@@ -137,6 +138,15 @@ impl Links {
 
     pub(crate) fn named(&self, name: &IfName) -> Option<&Link> {
         self.list.iter().find(|link| link.name == *name)
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Link> {
+        self.list.iter()
+    }
+
+    /// How long an interface must be down, and up, to be believed.
+    pub(crate) fn delays(&self, name: &IfName) -> (Duration, Duration) {
+        (self.delay_of(name, false), self.delay_of(name, true))
     }
 
     /// The interface that has this address.
@@ -177,7 +187,7 @@ impl Links {
             return Change::Nothing;
         };
         let up = news.flags.has(LinkFlags::UP) && news.flags.has(LinkFlags::RUNNING);
-        let delay = self.delay(&name, up);
+        let delay = self.delay_of(&name, up);
         let place = self
             .list
             .binary_search_by_key(&news.index, |link| link.index);
@@ -267,7 +277,7 @@ impl Links {
 
     // ---- delays ----
 
-    fn delay(&self, name: &IfName, up: bool) -> Duration {
+    fn delay_of(&self, name: &IfName, up: bool) -> Duration {
         let configured = self.delays.iter().find(|delays| delays.name == *name);
         configured.map_or(
             Duration::ZERO,

@@ -14,16 +14,20 @@
 mod addresses;
 mod apply;
 mod budget;
+mod children;
 mod deadlines;
 mod groups;
 mod links;
 mod listeners;
 mod pacing;
 pub mod reception;
+mod reload;
 mod router;
+mod snapshot;
 mod startup;
 pub mod system;
 mod tell;
+mod track;
 mod transmit;
 
 use crate::config::model::{Config, Global};
@@ -33,13 +37,14 @@ use crate::vrrp::{Event, Reason, StateKind, Stats};
 
 use addresses::{AddressSet, Kind};
 use budget::Budget;
+use children::Children;
 use deadlines::Deadlines;
 use groups::Group;
 use links::{Change, Delays, Links};
 use listeners::Open;
 use pacing::Pacing;
 use router::{Router, Surroundings};
-use system::{Exit, Listener, Pid, System};
+use system::{Listener, System};
 
 /// Which instance an advert is for.
 type Address = (Listener, u8);
@@ -61,6 +66,8 @@ pub(crate) enum Duty {
     Links,
     /// Receive sockets that were refused.
     Listeners,
+    /// Children that take too long.
+    Children,
     /// Number of the others.
     Count,
 }
@@ -97,6 +104,7 @@ pub struct Engine {
     dispatch: Vec<(Address, usize)>,
     /// Keys: every [`Duty`], then every instance.
     deadlines: Deadlines,
+    children: Children,
     /// The daemon ends.
     stopping: bool,
     /// Something changed that [`Engine::settle`] must look at.
@@ -129,37 +137,51 @@ impl Engine {
         let routers: Vec<Router> = routers
             .map(|(nth, conf)| Router::new(conf, nth, count))
             .collect();
-        let mut virtuals: Vec<(Cidr, usize)> = Vec::new();
-        for (id, router) in routers.iter().enumerate() {
-            virtuals.extend(router.set.listed().map(|cidr| (cidr, id)));
-        }
-        virtuals.sort_unstable();
-        let devs = routers.iter().flat_map(|router| router.set.addresses());
-        let pacing = Pacing::new(&global.garp_groups, devs.map(|address| &address.dev));
-        let delays = global.up_down_delays.iter();
-        let delays = delays.map(|(name, down, up)| Delays {
-            name: name.clone(),
-            down: *down,
-            up: *up,
-        });
-        Engine {
+        let mut engine = Engine {
             options,
             groups: groups.into_iter().map(Group::new).collect(),
-            links: Links::new(delays.collect()),
+            links: Links::default(),
             statics: AddressSet::new(static_addresses.into_iter(), Kind::Static),
-            virtuals,
+            virtuals: Vec::new(),
             open: Vec::new(),
             dispatch: Vec::new(),
-            deadlines: Deadlines::new(key_of(routers.len())),
+            deadlines: Deadlines::new(0),
+            children: Children::default(),
             stopping: false,
             unsettled: false,
             statics_suspect: false,
             unknown_vrids: Budget::default(),
             later: Vec::with_capacity(routers.len().saturating_mul(4)),
-            pacing,
+            pacing: Pacing::default(),
             scratch: vec![0; SCRATCH],
             global,
             routers,
+        };
+        engine.make_tables();
+        engine
+    }
+
+    /// Makes what is derived from the configuration of all instances together.
+    fn make_tables(&mut self) {
+        let delays = self.global.up_down_delays.iter();
+        let delays = delays.map(|(name, down, up)| Delays {
+            name: name.clone(),
+            down: *down,
+            up: *up,
+        });
+        self.links.delay(delays.collect());
+        self.virtuals.clear();
+        for (id, router) in self.routers.iter().enumerate() {
+            self.virtuals
+                .extend(router.set.listed().map(|cidr| (cidr, id)));
+        }
+        self.virtuals.sort_unstable();
+        let devs = self.routers.iter().flat_map(|one| one.set.addresses());
+        let devs = devs.map(|address| &address.dev);
+        self.pacing = Pacing::new(&self.global.garp_groups, devs);
+        self.deadlines = Deadlines::new(key_of(self.routers.len()));
+        for id in 0..self.routers.len() {
+            self.rearm(id);
         }
     }
 
@@ -258,6 +280,7 @@ impl Engine {
             self.unsettled = true;
         }
         self.unsettled |= self.open.iter().any(|open| !open.works);
+        self.hurry_children(now, system);
         self.settle(now, system);
     }
 
@@ -273,9 +296,6 @@ impl Engine {
     }
 
     // ---- children and files ----
-
-    /// A child has ended.
-    pub fn child_ended(&mut self, _now: Instant, _pid: Pid, _how: Exit, _system: &mut dyn System) {}
 
     /// Something has changed about the watched files.
     pub fn files_changed(&mut self, _now: Instant, _system: &mut dyn System) {}

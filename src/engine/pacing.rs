@@ -20,7 +20,7 @@ struct Gate {
 }
 
 /// See the top of the file.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Pacing {
     gates: Vec<Gate>,
 }

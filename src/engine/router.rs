@@ -6,10 +6,10 @@ use core::time::Duration;
 use super::addresses::{AddressSet, Kind};
 use super::budget::Budget;
 use super::links::Links;
-use super::system::Listener;
+use super::system::{Listener, System};
 use crate::config::model::{self, Address, Tracked, Transport, VrrpInstance};
 use crate::types::{Family, IfIndex, Instant, Priority};
-use crate::vrrp::{self, Instance, Reason, garp, priority};
+use crate::vrrp::{self, Action, Instance, Reason, garp, priority};
 use crate::wire::vrrp::{Auth, ChecksumForm};
 
 /// What the machine was last told about its surroundings.
@@ -34,6 +34,8 @@ pub(crate) struct Router {
     pub(crate) vips: Vec<IpAddr>,
     pub(crate) ifindex: Option<IfIndex>,
     pub(crate) told: Option<Surroundings>,
+    /// When and why its state last changed.
+    pub(crate) since: Option<(Instant, Reason)>,
     pub(crate) told_priority: Priority,
     /// One of its addresses may have been removed by somebody else.
     pub(crate) suspect: bool,
@@ -49,21 +51,18 @@ pub(crate) struct Router {
 impl Router {
     /// The `nth` of `count`.
     pub(crate) fn new(conf: VrrpInstance, nth: usize, count: usize) -> Self {
-        let vips: Vec<IpAddr> = conf.vips.iter().map(|address| address.cidr.addr).collect();
-        let all: Vec<Address> = conf.vips.iter().chain(&conf.excluded).cloned().collect();
-        let garp = garp::Schedule::new(garp_params(&conf), all.len());
-        let owned = conf.priority.is_owner();
-        let kind = if owned { Kind::Owned } else { Kind::Virtual };
-        let set = AddressSet::new(all.into_iter(), kind);
+        let vips = advertised(&conf);
+        let set = AddressSet::new(addresses(&conf), kind(&conf));
         Router {
             machine: Instance::new(params(&conf, &vips, stagger(&conf, nth, count))),
-            garp,
+            garp: garp::Schedule::new(garp_params(&conf), set.len()),
             garp_held: None,
             garp_after: Instant::ZERO,
             set,
             vips,
             ifindex: None,
             told: None,
+            since: None,
             told_priority: conf.priority,
             suspect: false,
             ip_id: 0,
@@ -71,6 +70,42 @@ impl Router {
             checksum: None,
             notices: Budget::default(),
             conf,
+        }
+    }
+
+    /// Whether this is the router that `conf` describes.
+    pub(crate) fn is(&self, conf: &VrrpInstance) -> bool {
+        let own = &self.conf;
+        own.vrid == conf.vrid && own.family == conf.family && own.interface == conf.interface
+    }
+
+    /// A reload: takes the new configuration of the same virtual router and lets go of what is in it no more.
+    /// Tells what the machine must be told.
+    pub(crate) fn reconfigure(
+        &mut self,
+        conf: VrrpInstance,
+        (nth, count): (usize, usize),
+        links: &Links,
+        system: &mut dyn System,
+    ) -> vrrp::Params {
+        if conf.name != self.conf.name {
+            log::info!(target: "vrrp", "({}) was called {}", conf.name, self.conf.name);
+        }
+        self.set
+            .replace(addresses(&conf), kind(&conf), links, system);
+        self.vips = advertised(&conf);
+        self.garp.replace(garp_params(&conf), self.set.len());
+        self.garp_held = None;
+        self.conf = conf;
+        params(&self.conf, &self.vips, stagger(&self.conf, nth, count))
+    }
+
+    /// Remembers when and why its state has changed, if it has.
+    pub(crate) fn note(&mut self, now: Instant, actions: &[Action]) {
+        for action in actions {
+            if let Action::Transition { why, .. } = action {
+                self.since = Some((now, *why));
+            }
         }
     }
 
@@ -192,6 +227,22 @@ impl Router {
             Tracked::Script(_) | Tracked::File(_) | Tracked::Process(_) => 0,
         });
         priority::effective(self.conf.priority, parts)
+    }
+}
+
+fn advertised(conf: &VrrpInstance) -> Vec<IpAddr> {
+    conf.vips.iter().map(|address| address.cidr.addr).collect()
+}
+
+fn addresses(conf: &VrrpInstance) -> impl Iterator<Item = Address> {
+    conf.vips.iter().chain(&conf.excluded).cloned()
+}
+
+fn kind(conf: &VrrpInstance) -> Kind {
+    if conf.priority.is_owner() {
+        Kind::Owned
+    } else {
+        Kind::Virtual
     }
 }
 

@@ -35,9 +35,20 @@ impl Engine {
             log::info!(target: "vrrp", "instances start in {} ms", hold.as_millis());
         }
         for id in 0..self.routers.len() {
-            self.tell(id, now, Event::Start { hold }, system);
+            self.begin(id, hold, now, system);
         }
         Ok(())
+    }
+
+    /// Starts an instance.
+    pub(super) fn begin(
+        &mut self,
+        id: usize,
+        hold: Duration,
+        now: Instant,
+        system: &mut dyn System,
+    ) {
+        self.tell(id, now, Event::Start { hold }, system);
     }
 
     /// Reads links and addresses from the kernel.
@@ -78,7 +89,7 @@ impl Engine {
         }
     }
 
-    fn promote_secondaries(&mut self, system: &mut dyn System) {
+    pub(super) fn promote_secondaries(&mut self, system: &mut dyn System) {
         for router in self
             .routers
             .iter()

@@ -43,6 +43,61 @@ pub enum Exit {
     Code(i32),
     /// By this signal.
     Signal(i32),
+    /// It never ran: execve(2) failed with this error number.
+    NotExecuted(i32),
+    /// It never ran: it could not become its user, with this error number.
+    NotUser(i32),
+}
+
+impl Exit {
+    /// Whether the program ran and was content.
+    #[must_use]
+    pub fn is_success(self) -> bool {
+        self == Exit::Code(0)
+    }
+}
+
+impl fmt::Display for Exit {
+    /// What became of it, to follow a name: `exited with status 1`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Exit::Code(code) => write!(f, "exited with status {code}"),
+            Exit::Signal(number) => write!(f, "was killed by signal {number}{}", signal(number)),
+            Exit::NotExecuted(errno) => {
+                f.write_str("cannot be executed: ")?;
+                match errno {
+                    2 => f.write_str("it, or the interpreter in its first line, does not exist"),
+                    8 => f.write_str("it is no program and has no #! line"),
+                    13 => f.write_str("no permission; is it executable for its user?"),
+                    _ => io::Error::from_raw_os_error(errno).fmt(f),
+                }
+            }
+            Exit::NotUser(errno) => {
+                let error = io::Error::from_raw_os_error(errno);
+                write!(
+                    f,
+                    "did not run, the change to its user was refused: {error}"
+                )
+            }
+        }
+    }
+}
+
+/// Name of a signal that kills programs now and then; its number is the same on all machines.
+fn signal(number: i32) -> &'static str {
+    match number {
+        1 => " (HUP)",
+        2 => " (INT)",
+        4 => " (ILL)",
+        6 => " (ABRT)",
+        8 => " (FPE)",
+        9 => " (KILL)",
+        11 => " (SEGV)",
+        13 => " (PIPE)",
+        14 => " (ALRM)",
+        15 => " (TERM)",
+        _ => "",
+    }
 }
 
 /// How to end a child.

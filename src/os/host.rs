@@ -6,8 +6,10 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use nix::fcntl::OFlag;
+use nix::unistd::{self, Uid};
 
-use crate::config;
+use crate::config::model::User;
+use crate::config::{self, Program};
 use crate::sys;
 
 /// No configuration is larger than this; what is would only use up a router's memory.
@@ -79,6 +81,35 @@ impl config::Host for Host {
             let since = SystemTime::now().duration_since(UNIX_EPOCH);
             since.map_or(0, |since| since.subsec_nanos()) ^ std::process::id()
         })
+    }
+
+    fn user(&self, name: &str) -> Option<User> {
+        let found = match name.parse() {
+            Ok(uid) => unistd::User::from_uid(Uid::from_raw(uid)),
+            Err(_) => unistd::User::from_name(name),
+        };
+        found.ok().flatten().map(|user| User {
+            uid: user.uid.as_raw(),
+            gid: user.gid.as_raw(),
+        })
+    }
+
+    fn group(&self, name: &str) -> Option<u32> {
+        name.parse().ok().or_else(|| {
+            let found = unistd::Group::from_name(name).ok().flatten();
+            found.map(|group| group.gid.as_raw())
+        })
+    }
+
+    fn own_user(&self) -> User {
+        User {
+            uid: unistd::geteuid().as_raw(),
+            gid: unistd::getegid().as_raw(),
+        }
+    }
+
+    fn program(&self, name: &str, user: User) -> Result<Program, String> {
+        super::program::find(name, user)
     }
 }
 

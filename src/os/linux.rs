@@ -6,10 +6,11 @@ use std::io::{self, Write};
 use std::net::IpAddr;
 use std::os::fd::RawFd;
 
+use super::child::{self, Children};
 use super::nlsock::NetlinkSocket;
 use super::rawsock::{Arrival, Buffer, Receiver, Sender};
 use crate::config::model::{Command, Fifo};
-use crate::engine::system::{Kill, Listener, Pid, Route, System};
+use crate::engine::system::{Exit, Kill, Listener, Pid, Route, System};
 use crate::netlink::{Ack, Batch, Done, Message, Messages};
 use crate::types::{IfIndex, IfName};
 
@@ -24,6 +25,7 @@ pub(super) struct Linux {
     requests: NetlinkSocket,
     sender: Sender,
     receivers: Vec<Receiver>,
+    children: Children,
     buffer: Vec<u8>,
     /// Counts up whenever the set of receivers changes.
     generation: u32,
@@ -35,6 +37,7 @@ impl Linux {
             requests: NetlinkSocket::requests()?,
             sender: Sender::open()?,
             receivers: Vec::new(),
+            children: Children::new()?,
             buffer: vec![0; NETLINK_BUFFER],
             generation: 0,
         })
@@ -58,6 +61,11 @@ impl Linux {
         self.receivers
             .get(nth)
             .map(|receiver| (receiver.on, receiver.receive(into)))
+    }
+
+    /// The next child that has ended.
+    pub(super) fn reap(&mut self) -> Option<(Pid, Exit)> {
+        self.children.reap()
     }
 
     /// Reads one answer of the kernel; `None` when there is none left.
@@ -144,11 +152,13 @@ impl System for Linux {
 
     // ---- children ----
 
-    fn spawn(&mut self, _command: &Command, _more: &[&str]) -> io::Result<Pid> {
-        Err(io::ErrorKind::Unsupported.into())
+    fn spawn(&mut self, command: &Command, more: &[&str]) -> io::Result<Pid> {
+        self.children.spawn(command, more)
     }
 
-    fn kill(&mut self, _child: Pid, _how: Kill) {}
+    fn kill(&mut self, child: Pid, how: Kill) {
+        child::kill(child, how);
+    }
 
     // ---- files ----
 

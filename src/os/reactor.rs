@@ -10,10 +10,12 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 use nix::sys::prctl;
 
 use super::clock;
+use super::dumps::{Dumps, Kind};
 use super::linux::Linux;
 use super::nlsock::NetlinkSocket;
 use super::rawsock::Buffer;
 use super::signals::{Signal, Signals};
+use crate::config::Config;
 use crate::engine::Engine;
 use crate::engine::reception::Datagram;
 use crate::netlink::Messages;
@@ -37,6 +39,15 @@ const POLL_SLACK: u32 = 500;
 /// Kernel messages read per turn.
 const NEWS_PER_TURN: u32 = 256;
 
+/// Why the loop has paused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wanted {
+    /// The process is to end.
+    Stop,
+    /// The configuration is to be read again.
+    Reload,
+}
+
 /// Everything the loop waits for.
 #[derive(Debug)]
 pub struct Reactor {
@@ -45,6 +56,7 @@ pub struct Reactor {
     news: NetlinkSocket,
     signals: Signals,
     poll: Vec<libc::pollfd>,
+    dumps: Dumps,
     generation: Option<u32>,
     buffer: Buffer,
     news_buffer: Vec<u8>,
@@ -64,6 +76,7 @@ impl Reactor {
             linux: Linux::open()?,
             signals,
             poll: Vec::new(),
+            dumps: Dumps::default(),
             generation: None,
             buffer: Buffer::new(),
             news_buffer: vec![0; 64 << 10],
@@ -76,17 +89,26 @@ impl Reactor {
             .start(clock::now(), clock::uptime(), &mut self.linux)
     }
 
-    /// Runs until told to stop; resigns and clears up whatever the end was.
+    /// Resigns and clears up.
+    pub fn stop(&mut self) {
+        self.engine.stop(clock::now(), &mut self.linux);
+    }
+
+    /// To be called before a configuration is read, which may take a while: our peers must not miss us.
+    pub fn before_reload(&mut self) {
+        self.engine.before_reload(clock::now(), &mut self.linux);
+    }
+
+    /// Changes over to another configuration.
+    pub fn reload(&mut self, config: Config) {
+        self.engine.reload(clock::now(), config, &mut self.linux);
+    }
+
+    /// Runs until told to do something that concerns the whole process.
     ///
     /// # Errors
     /// When the kernel refuses to wait for events.
-    pub fn run(&mut self) -> io::Result<()> {
-        let end = self.turns();
-        self.engine.stop(clock::now(), &mut self.linux);
-        end
-    }
-
-    fn turns(&mut self) -> io::Result<()> {
+    pub fn run(&mut self) -> io::Result<Wanted> {
         // Timers fire when they are due, not up to 50 µs later to save power.
         if let Err(errno) = prctl::set_timerslack(1) {
             log::debug!("timer slack stays: {errno}");
@@ -106,8 +128,10 @@ impl Reactor {
             if self.is_ready(NEWS) {
                 self.kernel_news();
             }
-            if self.is_ready(SIGNALS) && self.told_to_stop() {
-                return Ok(());
+            if self.is_ready(SIGNALS)
+                && let Some(wanted) = self.told()
+            {
+                return Ok(wanted);
             }
             self.engine.expire(clock::now(), &mut self.linux);
         }
@@ -207,24 +231,59 @@ impl Reactor {
         }
     }
 
-    fn told_to_stop(&mut self) -> bool {
+    /// Carries out what signals ask for, as far as it is the loop's to do. Several requests to reload become one.
+    fn told(&mut self) -> Option<Wanted> {
+        let mut wanted = None;
         while let Some(received) = self.signals.next() {
             match received.signal {
-                Signal::Stop => return true,
-                Signal::Reload => {
-                    log::warn!("SIGHUP: reload is not supported yet; restart instead");
+                Signal::Stop => return Some(Wanted::Stop),
+                Signal::Reload => wanted = Some(Wanted::Reload),
+                Signal::Dump => self.dumps.write(Kind::State, &self.engine),
+                Signal::Stats => self.dumps.write(Kind::Stats, &self.engine),
+                Signal::ClearStats => {
+                    // One that is being written has all there is to clear.
+                    if !self.dumps.is_writing(Kind::Stats) {
+                        self.dumps.write(Kind::Stats, &self.engine);
+                    }
+                    self.engine.clear_stats();
                 }
-                Signal::Dump
-                | Signal::Stats
-                | Signal::ClearStats
-                | Signal::Json
-                | Signal::Trace => {
-                    log::warn!("this signal's dump is not supported yet");
-                }
-                Signal::Child | Signal::Other(_) => {}
+                Signal::Json => self.dumps.write(Kind::Json, &self.engine),
+                Signal::Trace => self.trace(),
+                Signal::Child => self.children_ended(),
+                Signal::Other(_) => {}
             }
         }
-        false
+        wanted
+    }
+
+    /// One signal may stand for many.
+    fn children_ended(&mut self) {
+        while let Some((pid, how)) = self.linux.reap() {
+            if self.dumps.ended(pid, how, &self.engine) {
+                continue;
+            }
+            let now = clock::now();
+            self.engine.child_ended(now, pid, how, &mut self.linux);
+        }
+    }
+
+    /// What the loop is up to, as one line of the log.
+    fn trace(&self) {
+        let next = self.engine.next_deadline();
+        let left = next.map_or(-1, |at| {
+            i64::try_from(at.since(clock::now()).as_micros()).unwrap_or(i64::MAX)
+        });
+        let mut states = [0_u32; 4];
+        for (_, state, _) in self.engine.instances() {
+            if let Some(count) = states.get_mut(state as usize) {
+                *count += 1;
+            }
+        }
+        let [init, backup, master, fault] = states;
+        log::info!(
+            "next timer in {left} us (-1: none), {} descriptors, instances: {master} MASTER, {backup} BACKUP, {fault} FAULT, {init} INIT",
+            self.poll.len()
+        );
     }
 }
 

@@ -113,7 +113,8 @@ pub(super) fn patience(source: Option<IpAddr>, nth: u64, interval: Duration) -> 
         None => {}
     }
     mix(&nth.to_be_bytes());
-    interval.saturating_mul(hash >> 24) / 256
+    let part = interval.saturating_mul(hash >> 24).checked_div(256);
+    part.unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! A kernel made of tables: the engine's `System` without Linux. It understands the netlink requests
 //! it is sent, keeps links and addresses, and writes down what happens, in order.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
@@ -56,6 +56,11 @@ pub struct Kernel {
     pub quiet: bool,
     pub adverts: usize,
     pub frames: usize,
+    /// Children started so far; the pids are 1, 2, 3 and so on. Their end is for the test to tell.
+    pub born: i32,
+    /// Children are refused with this errno.
+    pub childless: Option<i32>,
+    pub files: BTreeMap<String, Vec<u8>>,
 }
 
 #[derive(Clone, Debug)]
@@ -310,16 +315,27 @@ impl System for Kernel {
 
     // ---- children ----
 
-    fn spawn(&mut self, _command: &Command, _more: &[&str]) -> io::Result<Pid> {
-        Err(io::ErrorKind::Unsupported.into())
+    fn spawn(&mut self, command: &Command, more: &[&str]) -> io::Result<Pid> {
+        if let Some(errno) = self.childless {
+            return Err(io::Error::from_raw_os_error(errno));
+        }
+        self.born += 1;
+        let pid = Pid(self.born);
+        let words = command.argv.iter().map(String::as_str);
+        let words: Vec<&str> = words.chain(more.iter().copied()).collect();
+        self.log.push(format!("run {} {}", pid.0, words.join(" ")));
+        Ok(pid)
     }
 
-    fn kill(&mut self, _child: Pid, _how: Kill) {}
+    fn kill(&mut self, child: Pid, how: Kill) {
+        self.log.push(format!("kill {} {how:?}", child.0));
+    }
 
     // ---- files ----
 
-    fn read_file(&mut self, _path: &str) -> io::Result<Vec<u8>> {
-        Err(io::ErrorKind::Unsupported.into())
+    fn read_file(&mut self, path: &str) -> io::Result<Vec<u8>> {
+        let contents = self.files.get(path).cloned();
+        contents.ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn write_file(&mut self, _path: &str, _contents: &[u8]) -> io::Result<()> {

@@ -6,6 +6,7 @@
 
 mod address;
 mod auth;
+mod command;
 mod fields;
 mod garp;
 mod global;
@@ -18,6 +19,7 @@ mod track;
 mod transport;
 mod vmac;
 
+use super::Host;
 use super::check::Where;
 use super::diag::{Diags, Severity, Span};
 use super::model::{Address, Auth, Config, VrrpInstance};
@@ -26,27 +28,32 @@ use super::seen::Seen;
 use super::tree::{Block, Node};
 use crate::types::IfName;
 use address::AddressList;
+use command::ScriptDefaults;
 use fields::Fields;
 use global::Defaults;
 use track::Objects;
 
 /// Turns a checked tree into the model.
 #[must_use]
-pub(crate) fn lower(root: &Block, place: Where<'_>, diags: &mut Diags) -> Config {
+pub(crate) fn lower(root: &Block, host: &dyn Host, place: Where<'_>, diags: &mut Diags) -> Config {
     let top = Fields::of(root);
     let global_defs = Fields::merged(top.all("global_defs"));
     let defaults = Defaults::from(&global_defs, diags);
     let mut lowering = Lowering {
         diags,
+        host,
         place,
         defaults,
         addresses: 0,
         objects: Objects::default(),
+        scripts: ScriptDefaults::default(),
     };
+    lowering.script_defaults(&global_defs);
     lowering.read_objects(&top);
     let (mut instances, spans) = lowering.instances(&top);
     lowering.compare(&instances, &spans);
     let groups = lowering.groups(&top, &mut instances);
+    lowering.unused_objects();
     let static_addresses = lowering.static_addresses(&top);
     let static_routes = lowering.routes(top.items("static_routes"));
     let static_rules = lowering.rules(top.items("static_rules"));
@@ -54,6 +61,7 @@ pub(crate) fn lower(root: &Block, place: Where<'_>, diags: &mut Diags) -> Config
         scripts,
         files,
         processes,
+        ..
     } = lowering.objects;
     Config {
         global: global::global(&top, &global_defs, lowering.diags),
@@ -77,12 +85,15 @@ const MAX_ADDRESSES: u32 = 32_768;
 /// What lowering carries along.
 struct Lowering<'a> {
     diags: &'a mut Diags,
+    host: &'a dyn Host,
     place: Where<'a>,
     defaults: Defaults,
     /// Addresses made so far.
     addresses: u32,
     /// What can be tracked.
-    objects: Objects,
+    objects: Objects<'a>,
+    /// Who runs scripts, and which are refused.
+    scripts: ScriptDefaults,
 }
 
 impl Lowering<'_> {

@@ -14,7 +14,7 @@ use nix::unistd::Pid;
 use crate::conf::Conf;
 use crate::net::Node;
 use crate::private::DIR;
-use crate::{Ns, now, process, wait_for};
+use crate::{Ns, now, process, wait_for, wait_until};
 
 /// Whose daemon.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -82,7 +82,13 @@ impl Daemon {
             }
             words.push("-G".into());
         }
-        launch(node, &words, log, format!("{base}.pid").into())
+        launch(
+            node,
+            &words,
+            log,
+            format!("{base}.pid").into(),
+            conf_file.into(),
+        )
     }
 
     /// Starts it with exactly these arguments.
@@ -96,6 +102,7 @@ impl Daemon {
             &words,
             format!("{base}.args.log").into(),
             format!("{base}.pid").into(),
+            PathBuf::new(),
         )
     }
 
@@ -108,7 +115,13 @@ impl Daemon {
 }
 
 /// Starts a command on a node with its output in a log file.
-fn launch(node: &Node, words: &[String], log: PathBuf, pid_file: PathBuf) -> Running {
+fn launch(
+    node: &Node,
+    words: &[String],
+    log: PathBuf,
+    pid_file: PathBuf,
+    conf_file: PathBuf,
+) -> Running {
     let file = File::create(&log).expect("creating the log");
     let mut cmd = Command::new(&words[0]);
     cmd.args(&words[1..])
@@ -122,6 +135,7 @@ fn launch(node: &Node, words: &[String], log: PathBuf, pid_file: PathBuf) -> Run
         child,
         log,
         pid_file,
+        conf_file,
         started,
     }
 }
@@ -133,6 +147,8 @@ pub struct Running {
     log: PathBuf,
     /// Where it was told to write its process id.
     pub pid_file: PathBuf,
+    /// The configuration it reads; empty if it was started with arguments of the test's own.
+    pub conf_file: PathBuf,
     /// Just before exec.
     pub started: Ns,
 }
@@ -169,6 +185,22 @@ impl Running {
         for pid in pids.iter().filter(|p| **p != self.child.id()) {
             let _ = waitpid(Pid::from_raw(i32::try_from(*pid).unwrap_or(i32::MAX)), None);
         }
+        at
+    }
+
+    /// Gives it another configuration and waits until it has taken or refused it; gives the time just before.
+    #[track_caller]
+    pub fn reload(&self, conf: &str) -> Ns {
+        let done = |log: &str| {
+            let ends = ["Reload finished", "reload refused"];
+            ends.map(|end| log.matches(end).count())
+        };
+        let before = done(&self.log());
+        fs::write(&self.conf_file, conf).expect("writing the configuration");
+        let at = self.signal(Signal::SIGHUP);
+        wait_until(Duration::from_secs(10), "the reload ends", || {
+            done(&self.log()) != before
+        });
         at
     }
 

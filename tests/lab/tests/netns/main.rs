@@ -11,6 +11,7 @@
 mod forged;
 mod kernel;
 mod process;
+mod reload;
 mod support;
 mod takeover;
 mod transports;
@@ -51,6 +52,7 @@ fn main() {
         wire::TESTS,
         forged::TESTS,
         process::TESTS,
+        reload::TESTS,
     ]
     .concat()
     .into_iter()

@@ -1,0 +1,125 @@
+//! Another configuration while running (`semantics.md` §11).
+//!
+//! An instance is the same if interface, family and VRID are: it keeps state, timers, counters and every
+//! address it still has, and its machine is told what is new. Whoever is gone resigns and clears up first; then all
+//! sets let go of what is in them no more; then what is new is added, so that an address may move from one
+//! instance to another. The caller has checked the configuration: nothing here can fail half-way.
+
+use core::time::Duration;
+
+use super::router::Router;
+use super::system::System;
+use super::{Engine, StateKind, apply};
+use crate::config::model::{Config, SyncGroup, VrrpInstance};
+use crate::types::Instant;
+use crate::vrrp::{Burst, Event};
+
+impl Engine {
+    /// Every master says that it lives: reading a large configuration on a small machine may take longer than
+    /// what is left until its next advert.
+    pub fn before_reload(&mut self, now: Instant, system: &mut dyn System) {
+        self.speak(now, system);
+        for id in 0..self.routers.len() {
+            let master = |router: &&Router| router.machine.state() == StateKind::Master;
+            let effective = |router: &Router| router.machine.effective_priority();
+            if let Some(priority) = self.routers.get(id).filter(master).map(effective) {
+                self.send_advert(id, priority, system);
+            }
+        }
+    }
+
+    /// Changes over to `config`.
+    pub fn reload(&mut self, now: Instant, config: Config, system: &mut dyn System) {
+        let Config {
+            global,
+            instances,
+            groups,
+            static_addresses,
+            ..
+        } = config;
+        self.speak(now, system);
+        self.remove_missing(now, &instances, system);
+        self.global = global;
+        let fresh = self.change_instances(now, instances, groups, system);
+        let statics = static_addresses.into_iter();
+        self.statics
+            .replace(statics, super::Kind::Static, &self.links, system);
+        self.make_tables();
+        self.everything_suspect();
+        self.settle(now, system);
+        for id in fresh {
+            self.begin(id, Duration::ZERO, now, system);
+        }
+        self.promote_secondaries(system);
+    }
+
+    /// Instances that are configured no more resign and clear up.
+    fn remove_missing(&mut self, now: Instant, new: &[VrrpInstance], system: &mut dyn System) {
+        let stays = |router: &Router| new.iter().any(|conf| router.is(conf));
+        let gone: Vec<bool> = self.routers.iter().map(|router| !stays(router)).collect();
+        for (id, _) in gone.iter().enumerate().filter(|(_, gone)| **gone) {
+            self.tell(id, now, Event::Stop, system);
+        }
+        // Not before all are told: until then groups know their members by place.
+        let mut gone = gone.into_iter();
+        self.routers.retain(|_| !gone.next().unwrap_or(false));
+    }
+
+    /// Brings the instances into the order of the new configuration and tells those that stay what is new.
+    /// Answers with the places of those that have yet to begin.
+    fn change_instances(
+        &mut self,
+        now: Instant,
+        new: Vec<VrrpInstance>,
+        groups: Vec<SyncGroup>,
+        system: &mut dyn System,
+    ) -> Vec<usize> {
+        let count = new.len();
+        let mut old: Vec<Option<Router>> = core::mem::take(&mut self.routers)
+            .into_iter()
+            .map(Some)
+            .collect();
+        let mut fresh = Vec::new();
+        let mut news = Vec::new();
+        for (id, conf) in new.into_iter().enumerate() {
+            let same = |slot: &&mut Option<Router>| slot.as_ref().is_some_and(|one| one.is(&conf));
+            // In an unchanged file it is the one in the same place.
+            let place = old.iter_mut().find(same).and_then(Option::take);
+            let Some(mut router) = place else {
+                fresh.push(id);
+                self.routers.push(Router::new(conf, id, count));
+                continue;
+            };
+            let garp = router.conf.garp;
+            let params = router.reconfigure(conf, (id, count), &self.links, system);
+            news.push((id, params, garp != router.conf.garp));
+            self.routers.push(router);
+        }
+        self.replace_groups(groups);
+        for (id, params, garp_changed) in news {
+            let Some(router) = self.routers.get_mut(id) else {
+                continue;
+            };
+            let effective = router.effective_priority(&self.links);
+            router.told_priority = effective;
+            let params = &params;
+            self.tell(id, now, Event::Params { params, effective }, system);
+            self.extend(id, now, garp_changed, system);
+        }
+        fresh
+    }
+
+    /// Adds what is new to a master's addresses, and tells the neighbors.
+    fn extend(&mut self, id: usize, now: Instant, announce: bool, system: &mut dyn System) {
+        let Some(router) = self.routers.get_mut(id) else {
+            return;
+        };
+        let outcome = router.set.reconcile(now, &self.links, system);
+        apply::report(&apply::format_name(router), &outcome);
+        let master = router.machine.state() == StateKind::Master;
+        if master && (announce || outcome.added > 0) {
+            router.garp.start(now, Burst::Master);
+            self.announce(id, now, system);
+        }
+    }
+}
