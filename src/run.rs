@@ -278,7 +278,8 @@ impl<'a> Loader<'a> {
     }
 
     fn load(&self) -> Loaded {
-        let loaded = config::load(self.path, &machine(self.options));
+        let mut loaded = config::load(self.path, &machine(self.options));
+        host::fill_in(&mut loaded.config.global);
         log_diags(&loaded, self.path);
         loaded
     }

@@ -134,6 +134,12 @@ fn model(config: &Config) -> String {
     for address in &config.static_addresses {
         text += &format!("static {}\n", self::address(address));
     }
+    for route in &config.static_routes {
+        text += &format!("static {}\n", less(&format!("{route:?}")));
+    }
+    for rule in &config.static_rules {
+        text += &format!("static {}\n", less(&format!("{rule:?}")));
+    }
     for one in &config.scripts {
         text += &format!("{one:?}\n");
     }
@@ -203,6 +209,43 @@ fn global(global: &Global) -> String {
     own.map(|field| format!("global {field}\n")).collect()
 }
 
+/// A route or rule without what was not said.
+fn less(text: &str) -> String {
+    const USUAL: &[&str] = &[
+        "hops: []",
+        "metric: 0",
+        "metrics: []",
+        "scope: 0",
+        "tos: 0",
+        "realms: 0",
+        "preference: 0",
+        "place: First",
+        "protocol: 18",
+        "table: 0",
+        "target: 0",
+        "ip_proto: 0",
+        "tunnel: 0",
+    ];
+    let text = text.replace(", weight: 1, onlink: false", "");
+    let (kind, fields) = text.split_once(" { ").expect("a struct");
+    let mut depth = 0_usize;
+    let at_top = |c: char| {
+        match c {
+            '{' | '[' | '(' => depth += 1,
+            '}' | ']' | ')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        c == ',' && depth == 0
+    };
+    let fields = fields.trim_end_matches(" }").split(at_top).map(str::trim);
+    let said = |field: &&str| {
+        let usual = field.ends_with(": None") || field.ends_with(": false");
+        !usual && !USUAL.contains(field)
+    };
+    let said: Vec<&str> = fields.filter(said).collect();
+    format!("{kind} {}", said.join(", "))
+}
+
 /// The names of the flags that are set.
 fn set(flags: &[(&str, bool)]) -> String {
     let names = flags
@@ -255,6 +298,12 @@ fn instance(one: &VrrpInstance) -> String {
     }
     for vip in &one.excluded {
         text += &format!("\n  excluded {}", address(vip));
+    }
+    for route in &one.routes {
+        text += &format!("\n  {}", less(&format!("{route:?}")));
+    }
+    for rule in &one.rules {
+        text += &format!("\n  {}", less(&format!("{rule:?}")));
     }
     for track in &one.tracks {
         text += &format!("\n  {track:?}");

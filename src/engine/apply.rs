@@ -2,6 +2,7 @@
 
 use super::addresses::Outcome;
 use super::router::Router;
+use super::routes;
 use super::system::System;
 use super::{Engine, StateKind};
 use crate::config::model::Tracked;
@@ -149,12 +150,15 @@ impl Engine {
                 };
                 let outcome = router.set.install(now, &self.links, system);
                 report(&format_name(router), &outcome);
+                let outcome = router.routes.install(now, &self.links, system);
+                routes::report(format_args!("({})", router.conf.name), &outcome);
             }
             Action::Withdraw => {
                 let keep = self.options.dont_release && self.stopping;
                 let Some(router) = self.routers.get_mut(id).filter(|_| !keep) else {
                     return;
                 };
+                router.routes.withdraw(&self.links, system);
                 router.set.withdraw(&self.links, system);
             }
             Action::Announce(burst) => {
@@ -176,7 +180,12 @@ impl Engine {
                 self.log_transition(id, from, to, why, seen);
                 self.told(id, now, from, to, system);
             }
-            Action::Notice(notice) => self.log_notice(id, now, notice),
+            Action::Notice(notice) => {
+                self.log_notice(id, now, notice);
+                if matches!(notice, Notice::LowerPriorityMaster { .. }) {
+                    self.told_weaker(id, now, system);
+                }
+            }
             Action::Ask => {}
         }
     }
@@ -297,6 +306,7 @@ impl Engine {
         });
         let carriers = router.set.addresses().map(|address| &address.dev);
         let own = core::iter::once(&conf.interface);
+        let carriers = carriers.chain(router.routes.tracked());
         let mut all = own.chain(tracked).chain(carriers);
         let up = |name| {
             self.links

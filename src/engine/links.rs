@@ -174,7 +174,11 @@ impl Links {
             }
             Message::NewAddr(news) => self.addr(news),
             Message::DelAddr(news) => self.addr_gone(news),
-            Message::Done(_)
+            Message::NewRoute(_)
+            | Message::DelRoute(_)
+            | Message::NewRule(_)
+            | Message::DelRule(_)
+            | Message::Done(_)
             | Message::Ack(_)
             | Message::Noop
             | Message::Overrun

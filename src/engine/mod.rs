@@ -16,13 +16,16 @@ mod apply;
 mod budget;
 mod children;
 mod deadlines;
+mod fifos;
 mod groups;
+mod letters;
 mod links;
 mod listeners;
 mod pacing;
 pub mod reception;
 mod reload;
 mod router;
+mod routes;
 mod snapshot;
 mod startup;
 pub mod system;
@@ -44,7 +47,9 @@ use links::{Change, Delays, Links};
 use listeners::Open;
 use pacing::Pacing;
 use router::{Router, Surroundings};
+use routes::RouteSet;
 use system::{Listener, System};
+use tell::Teller;
 
 /// Which instance an advert is for.
 type Address = (Listener, u8);
@@ -62,12 +67,16 @@ pub struct Options {
 pub(crate) enum Duty {
     /// Static addresses that were refused.
     Statics,
+    /// The same of static routes and rules.
+    StaticRoutes,
     /// Interfaces that have changed for long enough to be believed.
     Links,
     /// Receive sockets that were refused.
     Listeners,
     /// Children that take too long.
     Children,
+    /// Scripts and mails that wait for their turn.
+    Notify,
     /// Number of the others.
     Count,
 }
@@ -97,6 +106,7 @@ pub struct Engine {
     routers: Vec<Router>,
     groups: Vec<Group>,
     statics: AddressSet,
+    static_routes: RouteSet,
     /// All virtual addresses with their instance, ordered: never a source, watched for removal.
     virtuals: Vec<(Cidr, usize)>,
     open: Vec<Open>,
@@ -105,6 +115,7 @@ pub struct Engine {
     /// Keys: every [`Duty`], then every instance.
     deadlines: Deadlines,
     children: Children,
+    teller: Teller,
     /// The daemon ends.
     stopping: bool,
     /// Something changed that [`Engine::settle`] must look at.
@@ -130,6 +141,8 @@ impl Engine {
             instances,
             groups,
             static_addresses,
+            static_routes,
+            static_rules,
             ..
         } = config;
         let count = instances.len();
@@ -142,11 +155,13 @@ impl Engine {
             groups: groups.into_iter().map(Group::new).collect(),
             links: Links::default(),
             statics: AddressSet::new(static_addresses.into_iter(), Kind::Static),
+            static_routes: RouteSet::new(static_routes, static_rules),
             virtuals: Vec::new(),
             open: Vec::new(),
             dispatch: Vec::new(),
             deadlines: Deadlines::new(0),
             children: Children::default(),
+            teller: Teller::default(),
             stopping: false,
             unsettled: false,
             statics_suspect: false,
@@ -188,7 +203,7 @@ impl Engine {
     /// Whether there is anything to run.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.routers.is_empty() && self.statics.len() == 0
+        self.routers.is_empty() && self.statics.len() == 0 && self.static_routes.is_empty()
     }
 
     /// Name, state and counters of every instance.
@@ -267,6 +282,7 @@ impl Engine {
         {
             self.repair(id, now, system);
         }
+        self.repair_routes(id, now, system);
         self.rearm(id);
     }
 
@@ -280,7 +296,9 @@ impl Engine {
             self.unsettled = true;
         }
         self.unsettled |= self.open.iter().any(|open| !open.works);
+        self.repair_static_routes(now, system);
         self.hurry_children(now, system);
+        self.work_on_notifies(now, system);
         self.settle(now, system);
     }
 
@@ -304,7 +322,9 @@ impl Engine {
 
     /// Notes a message of the kernel; consequences follow in [`Engine::settle`].
     pub fn news(&mut self, now: Instant, message: &Message<'_>) {
-        match self.links.apply(now, message) {
+        let change = self.links.apply(now, message);
+        self.route_news(message, change);
+        match change {
             Change::Nothing => {}
             Change::Link(_) => self.everything_suspect(),
             Change::Added(_) | Change::Lost(_) => self.address_news(message),
@@ -341,8 +361,10 @@ impl Engine {
     fn everything_suspect(&mut self) {
         self.unsettled = true;
         self.statics_suspect = true;
+        self.static_routes.suspect();
         for router in &mut self.routers {
             router.suspect = true;
+            router.routes.suspect();
         }
     }
 
@@ -380,6 +402,7 @@ impl Engine {
                 {
                     self.repair(id, now, system);
                 }
+                self.repair_routes(id, now, system);
                 self.rearm(id);
             }
             self.conclude(now, system);
@@ -387,8 +410,10 @@ impl Engine {
                 let outcome = self.statics.reconcile(now, &self.links, system);
                 apply::report("static_ipaddress", &outcome);
             }
+            self.repair_static_routes(now, system);
         }
         self.remind(Duty::Statics, self.statics.next_deadline());
+        self.remind(Duty::StaticRoutes, self.static_routes.next_deadline());
         self.remind(Duty::Links, self.links.next_deadline());
         let deaf = self.open.iter().any(|open| !open.works);
         let again = deaf.then(|| now.after(core::time::Duration::from_secs(1)));
@@ -437,6 +462,7 @@ impl Engine {
         }
         if told_priority != priority {
             self.log_priority(id, told_priority, priority);
+            self.told_priority(id, now, system);
             self.put(id, now, Event::Priority(priority), system);
         }
         if told != Some(surroundings) {

@@ -35,12 +35,17 @@ impl Engine {
             instances,
             groups,
             static_addresses,
+            static_routes,
+            static_rules,
             ..
         } = config;
         self.speak(now, system);
         self.remove_missing(now, &instances, system);
         self.global = global;
+        self.open_fifos(now, system);
         let fresh = self.change_instances(now, instances, groups, system);
+        self.static_routes
+            .replace(static_routes, static_rules, &self.links, system);
         let statics = static_addresses.into_iter();
         self.statics
             .replace(statics, super::Kind::Static, &self.links, system);
@@ -51,6 +56,7 @@ impl Engine {
             self.begin(id, Duration::ZERO, now, system);
         }
         self.promote_secondaries(system);
+        self.reloaded(now, system);
     }
 
     /// Instances that are configured no more resign and clear up.

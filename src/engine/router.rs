@@ -6,6 +6,7 @@ use core::time::Duration;
 use super::addresses::{AddressSet, Kind};
 use super::budget::Budget;
 use super::links::Links;
+use super::routes::RouteSet;
 use super::system::{Listener, System};
 use crate::config::model::{self, Address, Tracked, Transport, VrrpInstance};
 use crate::types::{Family, IfIndex, Instant, Priority};
@@ -30,6 +31,8 @@ pub(crate) struct Router {
     pub(crate) garp_after: Instant,
     /// VIPs first, then excluded VIPs.
     pub(crate) set: AddressSet,
+    /// `virtual_routes` and `virtual_rules`.
+    pub(crate) routes: RouteSet,
     /// The advertised addresses.
     pub(crate) vips: Vec<IpAddr>,
     pub(crate) ifindex: Option<IfIndex>,
@@ -50,8 +53,10 @@ pub(crate) struct Router {
 
 impl Router {
     /// The `nth` of `count`.
-    pub(crate) fn new(conf: VrrpInstance, nth: usize, count: usize) -> Self {
+    pub(crate) fn new(mut conf: VrrpInstance, nth: usize, count: usize) -> Self {
         let vips = advertised(&conf);
+        let routes = core::mem::take(&mut conf.routes);
+        let rules = core::mem::take(&mut conf.rules);
         let set = AddressSet::new(addresses(&conf), kind(&conf));
         Router {
             machine: Instance::new(params(&conf, &vips, stagger(&conf, nth, count))),
@@ -59,6 +64,7 @@ impl Router {
             garp_held: None,
             garp_after: Instant::ZERO,
             set,
+            routes: RouteSet::new(routes, rules),
             vips,
             ifindex: None,
             told: None,
@@ -83,7 +89,7 @@ impl Router {
     /// Tells what the machine must be told.
     pub(crate) fn reconfigure(
         &mut self,
-        conf: VrrpInstance,
+        mut conf: VrrpInstance,
         (nth, count): (usize, usize),
         links: &Links,
         system: &mut dyn System,
@@ -91,6 +97,9 @@ impl Router {
         if conf.name != self.conf.name {
             log::info!(target: "vrrp", "({}) was called {}", conf.name, self.conf.name);
         }
+        let routes = core::mem::take(&mut conf.routes);
+        let rules = core::mem::take(&mut conf.rules);
+        self.routes.replace(routes, rules, links, system);
         self.set
             .replace(addresses(&conf), kind(&conf), links, system);
         self.vips = advertised(&conf);
@@ -118,6 +127,7 @@ impl Router {
             self.machine.next_deadline(),
             announcement,
             self.set.next_deadline(),
+            self.routes.next_deadline(),
         ];
         all.into_iter().flatten().min()
     }
@@ -206,6 +216,7 @@ impl Router {
         let carriers = self.set.addresses().filter(|address| !address.no_track);
         let carriers = carriers
             .map(|address| &address.dev)
+            .chain(self.routes.tracked())
             .filter(|dev| *dev != own);
         for (name, reverse) in tracked.chain(carriers.map(|name| (name, false))) {
             match links.named(name) {

@@ -7,11 +7,14 @@ use std::net::IpAddr;
 use std::os::fd::RawFd;
 
 use super::child::{self, Children};
+use super::fifo::Fifos;
 use super::nlsock::NetlinkSocket;
+use super::postman::Postman;
 use super::rawsock::{Arrival, Buffer, Receiver, Sender};
-use crate::config::model::{Command, Fifo};
+use crate::config::model::{Command, Fifo, Mail};
 use crate::engine::system::{Exit, Kill, Listener, Pid, Route, System};
 use crate::netlink::{Ack, Batch, Done, Message, Messages};
+use crate::notify::mail::Letter;
 use crate::types::{IfIndex, IfName};
 
 /// The kernel sends at most 32 KiB in one datagram of a dump.
@@ -26,6 +29,8 @@ pub(super) struct Linux {
     sender: Sender,
     receivers: Vec<Receiver>,
     children: Children,
+    fifos: Fifos,
+    postman: Postman,
     buffer: Vec<u8>,
     /// Counts up whenever the set of receivers changes.
     generation: u32,
@@ -38,6 +43,8 @@ impl Linux {
             sender: Sender::open()?,
             receivers: Vec::new(),
             children: Children::new()?,
+            fifos: Fifos::default(),
+            postman: Postman::default(),
             buffer: vec![0; NETLINK_BUFFER],
             generation: 0,
         })
@@ -180,13 +187,25 @@ impl System for Linux {
 
     // ---- FIFOs ----
 
-    fn fifo_open(&mut self, _fifo: &Fifo) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+    fn fifo_open(&mut self, fifo: &Fifo) -> io::Result<()> {
+        self.fifos.open(fifo)
     }
 
-    fn fifo_write(&mut self, _path: &str, _line: &str) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+    fn fifo_write(&mut self, path: &str, line: &str) -> io::Result<()> {
+        self.fifos.write(path, line)
     }
 
-    fn fifo_close(&mut self, _path: &str) {}
+    fn fifo_close(&mut self, path: &str) {
+        self.fifos.close(path);
+    }
+
+    // ---- mails ----
+
+    fn post(&mut self, mail: &Mail, letter: &Letter) -> io::Result<Pid> {
+        self.postman.post(mail, letter, &self.children)
+    }
+
+    fn receipt(&mut self, child: Pid) -> Option<String> {
+        self.postman.receipt(child)
+    }
 }

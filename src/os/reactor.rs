@@ -89,9 +89,19 @@ impl Reactor {
             .start(clock::now(), clock::uptime(), &mut self.linux)
     }
 
-    /// Resigns and clears up.
+    /// Resigns, clears up, and gives those who are told of it a moment.
     pub fn stop(&mut self) {
         self.engine.stop(clock::now(), &mut self.linux);
+        while let Some(until) = self.engine.farewell(clock::now(), &mut self.linux) {
+            let left = until.since(clock::now());
+            let mut signals = [readable(self.signals.as_fd().as_raw_fd())];
+            if sys::ppoll(&mut signals, Some(left)).is_err() {
+                break;
+            }
+            // Whatever it was, it is too late for anything but the end of children.
+            while self.signals.next().is_some() {}
+            self.children_ended();
+        }
     }
 
     /// To be called before a configuration is read, which may take a while: our peers must not miss us.

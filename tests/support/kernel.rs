@@ -7,7 +7,7 @@ use std::io;
 use std::net::IpAddr;
 
 use vrrpd::config::model::{
-    Address, Auth, Command, Config, Fifo, Garp, Notify, Transport, VrrpInstance,
+    Address, Auth, Command, Config, Fifo, Garp, Mail, Notify, Transport, VrrpInstance,
 };
 use vrrpd::engine::reception::Datagram;
 use vrrpd::engine::system::{Kill, Listener, Pid, Route, System};
@@ -15,6 +15,7 @@ use vrrpd::engine::{Engine, Options};
 use vrrpd::netlink::addr::AddrFlags;
 use vrrpd::netlink::link::LinkFlags;
 use vrrpd::netlink::{Ack, Addr, Batch, Link, Message, Messages};
+use vrrpd::notify::mail::Letter;
 use vrrpd::types::{Centis, Cidr, Family, IfIndex, IfName, Instant, Mac, Priority, Version, Vrid};
 use vrrpd::wire::vrrp::{AdvertOut, Auth as WireAuth, ChecksumForm};
 use vrrpd::wire::{Pseudo, arp, ipv4, vrrp};
@@ -61,6 +62,8 @@ pub struct Kernel {
     /// Children are refused with this errno.
     pub childless: Option<i32>,
     pub files: BTreeMap<String, Vec<u8>>,
+    /// Nobody reads the FIFOs.
+    pub full: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -213,6 +216,10 @@ impl System for Kernel {
                 Message::DelAddr(addr) => (addr, false),
                 other @ (Message::NewLink(_)
                 | Message::DelLink(_)
+                | Message::NewRoute(_)
+                | Message::DelRoute(_)
+                | Message::NewRule(_)
+                | Message::DelRule(_)
                 | Message::Done(_)
                 | Message::Ack(_)
                 | Message::Noop
@@ -352,15 +359,38 @@ impl System for Kernel {
 
     // ---- FIFOs ----
 
-    fn fifo_open(&mut self, _fifo: &Fifo) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+    fn fifo_open(&mut self, fifo: &Fifo) -> io::Result<()> {
+        self.log.push(format!("fifo open {}", fifo.path));
+        Ok(())
     }
 
-    fn fifo_write(&mut self, _path: &str, _line: &str) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+    fn fifo_write(&mut self, path: &str, line: &str) -> io::Result<()> {
+        if self.full {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.log.push(format!("fifo {path} {}", line.trim_end()));
+        Ok(())
     }
 
-    fn fifo_close(&mut self, _path: &str) {}
+    fn fifo_close(&mut self, path: &str) {
+        self.log.push(format!("fifo close {path}"));
+    }
+
+    // ---- mails ----
+
+    fn post(&mut self, _mail: &Mail, letter: &Letter) -> io::Result<Pid> {
+        if let Some(errno) = self.childless {
+            return Err(io::Error::from_raw_os_error(errno));
+        }
+        self.born += 1;
+        self.log
+            .push(format!("post {} {}", self.born, letter.subject));
+        Ok(Pid(self.born))
+    }
+
+    fn receipt(&mut self, _child: Pid) -> Option<String> {
+        None
+    }
 }
 
 fn as_link(link: &FakeLink) -> Link<'_> {
@@ -503,6 +533,9 @@ pub fn run(engine: &mut Engine, kernel: &mut Kernel, until: Instant) {
     while let Some(at) = engine.next_deadline().filter(|at| *at <= until) {
         engine.expire(at, kernel);
         kernel.deliver(engine, at);
+        while engine.has_more() {
+            engine.expire(at, kernel);
+        }
     }
 }
 

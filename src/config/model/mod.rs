@@ -17,7 +17,7 @@ pub use command::{Command, User};
 pub use group::SyncGroup;
 pub use notify::{Fifo, Mail, Notify};
 pub use process::{Bounded, Dumps, Nft, Process};
-pub use route::{Route, Rule};
+pub use route::{Hop, Place, Route, Rule};
 pub use track::{ParamMatch, Script, Track, TrackFile, TrackProcess, Tracked};
 
 /// All of it.

@@ -27,7 +27,6 @@ pub enum Why {
     NoCopies,
     OneProcess,
     NoDump,
-    TableNumbers,
     ProcessName,
     Niceness,
     Swap,
@@ -37,8 +36,6 @@ pub enum Why {
     NoSnmp,
     NoDbus,
     NatMask,
-    NoRoutes,
-    NoRules,
     StaticItems,
     NoGroup,
     BfdUp,
@@ -83,7 +80,6 @@ impl Why {
             Why::NoCopies => "no copies are kept",
             Why::OneProcess => "there is one process only",
             Why::NoDump => "no such file is written",
-            Why::TableNumbers => "tables are known by number only",
             Why::ProcessName => "the name stays vrrpd",
             Why::Niceness => "niceness is left as it is",
             Why::Swap => "memory is not locked",
@@ -95,8 +91,6 @@ impl Why {
             Why::NatMask => {
                 "IPVS has no such setting; persistence_granularity sets the mask of clients"
             }
-            Why::NoRoutes => "the routes are not installed",
-            Why::NoRules => "the rules are not installed",
             Why::StaticItems => "loss of a static item is put right, the instances do not react",
             Why::NoGroup => "each instance goes its own way",
             Why::BfdUp => "the neighbor counts as reachable",
