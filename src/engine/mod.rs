@@ -22,6 +22,7 @@ mod letters;
 mod links;
 mod listeners;
 mod pacing;
+mod proof;
 pub mod reception;
 mod reload;
 mod router;
@@ -129,8 +130,8 @@ pub struct Engine {
     scratch: Vec<u8>,
 }
 
-/// Room for the longest IPv6 advert with its header.
-const SCRATCH: usize = 40 + 8 + 255 * 16;
+/// Room for the longest IPv6 advert with its header and signature.
+const SCRATCH: usize = 40 + 8 + 255 * 16 + 28;
 
 impl Engine {
     /// An engine that knows what to do and has not begun.
@@ -479,7 +480,8 @@ impl Engine {
         self.dispatch.clear();
         for (id, router) in self.routers.iter().enumerate() {
             if let Some(on) = router.listener() {
-                self.dispatch.push(((on, router.conf.vrid.get()), id));
+                self.dispatch
+                    .push(((on.plain(), router.conf.vrid.get()), id));
             }
         }
         self.dispatch.sort_unstable();

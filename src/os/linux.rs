@@ -5,8 +5,10 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::os::fd::RawFd;
+use std::time::Duration;
 
 use super::child::{self, Children};
+use super::clock;
 use super::fifo::Fifos;
 use super::nlsock::NetlinkSocket;
 use super::postman::Postman;
@@ -139,6 +141,10 @@ impl System for Linux {
 
     fn send_frame(&mut self, interface: IfIndex, frame: &[u8]) -> io::Result<()> {
         self.sender.frame(interface, frame)
+    }
+
+    fn wall_clock(&mut self) -> Duration {
+        clock::since_1970()
     }
 
     fn set_sysctl(&mut self, name: fmt::Arguments<'_>, value: &str) -> io::Result<()> {

@@ -172,6 +172,7 @@ fn router(
         preempt_delay: interval.duration() * preempt_delay,
         down_timer_adverts: rng.pick(&[3, 3, 3, 2, 5]),
         auth: common.auth,
+        signing: None,
         multicast: common.multicast,
         lower_prio_no_advert: rng.one_in(4),
         higher_prio_send_advert: rng.one_in(4),

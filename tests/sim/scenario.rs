@@ -57,6 +57,7 @@ fn router(i: usize, priority: u8) -> Node {
         preempt_delay: Duration::ZERO,
         down_timer_adverts: 3,
         auth: Auth::None,
+        signing: None,
         multicast: true,
         lower_prio_no_advert: false,
         higher_prio_send_advert: false,

@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use vrrpd::types::{Family, Instant, Priority, Version};
-use vrrpd::vrrp::{Action, Event, Notice, Received, StateKind, priority};
+use vrrpd::vrrp::{Action, Event, Notice, Proof, Received, StateKind, priority};
 use vrrpd::wire::Pseudo;
 use vrrpd::wire::vrrp::{self, AdvertOut, ChecksumForm};
 
@@ -467,6 +467,7 @@ impl Segment {
             multicast: dst.is_multicast(),
             ttl: packet.ttl,
             advert: parsed.advert,
+            proof: Proof::None,
         };
         let before = self.nodes[to].machine.next_deadline();
         let must_yield = packet.genuine && self.oracle.must_yield(&self.nodes[to], &received);
@@ -601,6 +602,7 @@ impl Segment {
         let text = match notice {
             Notice::Rejected { from, why } => format!("rejects {} {why:?}", name(from)),
             Notice::Accepted { from } => format!("accepts {} again", name(from)),
+            Notice::Tolerated { .. } => return,
             Notice::AddressesDiffer { from } => format!("other addresses from {}", name(from)),
             Notice::IntervalAdopted { from, theirs } => {
                 format!("adopts {theirs} from {}", name(from))

@@ -10,7 +10,7 @@ use vrrpd::config::model::{
     Address, Auth, Command, Config, Fifo, Garp, Mail, Notify, Transport, VrrpInstance,
 };
 use vrrpd::engine::reception::Datagram;
-use vrrpd::engine::system::{Kill, Listener, Pid, Route, System};
+use vrrpd::engine::system::{Kill, Listener, Pid, Protocol, Route, System};
 use vrrpd::engine::{Engine, Options};
 use vrrpd::netlink::addr::AddrFlags;
 use vrrpd::netlink::link::LinkFlags;
@@ -18,7 +18,7 @@ use vrrpd::netlink::{Ack, Addr, Batch, Link, Message, Messages};
 use vrrpd::notify::mail::Letter;
 use vrrpd::types::{Centis, Cidr, Family, IfIndex, IfName, Instant, Mac, Priority, Version, Vrid};
 use vrrpd::wire::vrrp::{AdvertOut, Auth as WireAuth, ChecksumForm};
-use vrrpd::wire::{Pseudo, arp, ipv4, vrrp};
+use vrrpd::wire::{Pseudo, ah, arp, ipv4, vrrp};
 
 const RTM_GETLINK: u16 = 18;
 const RTM_GETADDR: u16 = 22;
@@ -64,6 +64,10 @@ pub struct Kernel {
     pub files: BTreeMap<String, Vec<u8>>,
     /// Nobody reads the FIFOs.
     pub full: bool,
+    /// Time since 1970.
+    pub wall: std::time::Duration,
+    /// The last advert sent, with its IP header.
+    pub last: Vec<u8>,
 }
 
 #[derive(Clone, Debug)]
@@ -265,7 +269,13 @@ impl System for Kernel {
         let place = on
             .interface
             .map_or("any".into(), |index| index.0.to_string());
-        self.log.push(format!("listen {place} {name:?} {groups:?}"));
+        let ah = if on.protocol == Protocol::Ah {
+            "AH "
+        } else {
+            ""
+        };
+        self.log
+            .push(format!("listen {ah}{place} {name:?} {groups:?}"));
         Ok(())
     }
 
@@ -281,16 +291,21 @@ impl System for Kernel {
         if self.quiet {
             return Ok(());
         }
+        self.last = packet.to_vec();
         let packet = ipv4::parse(packet).expect("a well-formed packet");
         let net = Pseudo {
             src: packet.header.src.into(),
             dst: packet.header.dst.into(),
         };
-        let advert = vrrp::parse(packet.payload, &net)
+        let (with, payload) = match packet.header.protocol {
+            ah::PROTOCOL => (" AH", ah::parse(packet.payload).expect("well-formed").1),
+            _ => ("", packet.payload),
+        };
+        let advert = vrrp::parse(payload, &net)
             .expect("a well-formed advert")
             .advert;
         self.log.push(format!(
-            "advert {} prio {} to {}",
+            "advert{with} {} prio {} to {}",
             advert.vrid, advert.priority, route.dst
         ));
         Ok(())
@@ -305,6 +320,10 @@ impl System for Kernel {
                 .push(format!("garp {} {}", interface.0, arp.sender));
         }
         Ok(())
+    }
+
+    fn wall_clock(&mut self) -> std::time::Duration {
+        self.wall
     }
 
     fn set_sysctl(&mut self, name: fmt::Arguments<'_>, value: &str) -> io::Result<()> {
@@ -581,19 +600,31 @@ pub fn receive(
     interface: u32,
     bytes: &[u8],
 ) {
+    receive_by(Protocol::Vrrp, engine, kernel, now, interface, bytes);
+}
+
+/// The same by a protocol.
+pub fn receive_by(
+    protocol: Protocol,
+    engine: &mut Engine,
+    kernel: &mut Kernel,
+    now: Instant,
+    interface: u32,
+    bytes: &[u8],
+) {
     let interface = (interface != 0).then_some(IfIndex(interface));
     let on = Listener {
         family: Family::V4,
         interface,
+        protocol,
     };
-    engine.packet(
-        now,
-        &Datagram {
-            on,
-            bytes,
-            v6: None,
-        },
-        kernel,
-    );
+    let (v6, wall) = (None, None);
+    let datagram = Datagram {
+        on,
+        bytes,
+        v6,
+        wall,
+    };
+    engine.packet(now, &datagram, kernel);
     kernel.deliver(engine, now);
 }

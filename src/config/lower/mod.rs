@@ -179,7 +179,7 @@ impl Lowering<'_> {
             let VrrpInstance {
                 name, interface, ..
             } = instance;
-            if let Auth::Pass(password) = instance.auth {
+            if let Auth::Pass(password) | Auth::Ah(password) = instance.auth {
                 let key = format!("{interface} {:?}", password.0);
                 let first = passwords.before(&key, *span).filter(|_| !told);
                 if let Some(first) = first {

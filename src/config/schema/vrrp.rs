@@ -68,7 +68,7 @@ static CORE: &[Keyword] = &[
     row!("version", [Arg::Int(2, 3)], A, "", "protocol version, 2 or 3; IPv6 is always 3; vrrp_version without it"),
     row!("native_ipv6", [], B, "", "adverts go over IPv6"),
     row!("authentication", [], S, "", "password of VRRPv2").block(&AUTHENTICATION),
-    row!("auth_hmac", [], B, "", "signed adverts, as in keepalived from 2.4 on").block(&HMAC).not_yet(Why::NoHmac),
+    row!("auth_hmac", [], B, "", "signed adverts, as in keepalived from 2.4 on").block(&HMAC),
     row!("nopreempt", [], S, "", "take no mastership from a weaker master; with state BACKUP only"),
     row!("preempt", [], A, "", "take mastership from a weaker master; so without it too"),
     row!("preempt_delay", [Arg::Secs(0, 1_000_000)], S, "0", "seconds to wait before taking mastership from a weaker master, 0-1000; with state BACKUP only"),

@@ -44,7 +44,6 @@ pub enum Why {
     Namespace,
     NoChildren,
     AllWell,
-    NoHmac,
     LogDetail,
     RealMac,
     NoIpvlan,
@@ -100,9 +99,6 @@ impl Why {
             }
             Why::NoChildren => "there is one process and no children to wait for",
             Why::AllWell => "the instance runs as if all were well",
-            Why::NoHmac => {
-                "an instance with it is left out: its peers would ignore unsigned adverts"
-            }
             Why::LogDetail => "what is logged is chosen by the command line option --log-detail",
             Why::RealMac => "the interface's own MAC address is used",
             Why::NoIpvlan => "the interface itself is used",
