@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use vrrpd::config::model::{Address, Global, User, VrrpInstance};
+use vrrpd::config::model::{Address, Global, Notify, SyncGroup, User, VrrpInstance};
 use vrrpd::config::schema::{Arg, Body, ROOT, visit};
 use vrrpd::config::{Config, Host, Loaded, Program, Severity, load};
 
@@ -152,7 +152,24 @@ fn model(config: &Config) -> String {
     for one in &config.instances {
         text += &instance(one);
     }
+    for one in &config.groups {
+        text += &group(one, config);
+    }
     text
+}
+
+fn group(group: &SyncGroup, config: &Config) -> String {
+    let mut text = format!("group {}:", group.name);
+    for place in &group.members {
+        text += &format!(" {}", config.instances[*place].name);
+    }
+    if group.tracking_weight {
+        text += " tracking_weight";
+    }
+    if group.notify != Notify::default() {
+        text += &format!("\n  {}", less(&format!("{:?}", group.notify)));
+    }
+    text + "\n"
 }
 
 fn address(address: &Address) -> String {

@@ -31,7 +31,6 @@ pub enum Why {
     NoDbus,
     NatMask,
     StaticItems,
-    NoGroup,
     BfdUp,
     LinkEvents,
     NoService,
@@ -79,7 +78,6 @@ impl Why {
                 "IPVS has no such setting; persistence_granularity sets the mask of clients"
             }
             Why::StaticItems => "loss of a static item is put right, the instances do not react",
-            Why::NoGroup => "each instance goes its own way",
             Why::BfdUp => "the neighbor counts as reachable",
             Why::LinkEvents => "the kernel reports link changes by itself",
             Why::NoService => "no IPVS service is set up",
