@@ -8,7 +8,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use nix::fcntl::OFlag;
 use nix::unistd::{self, Uid};
 
-use crate::config::model::Global;
 use crate::config::model::{Global, User};
 use crate::config::{self, Program};
 use crate::sys;
