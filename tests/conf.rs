@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use vrrpd::config::model::{Address, Global, Notify, SyncGroup, User, VrrpInstance};
+use vrrpd::config::model::{Address, Command, Global, Notify, SyncGroup, User, VrrpInstance};
 use vrrpd::config::schema::{Arg, Body, ROOT, visit};
 use vrrpd::config::{Config, Host, Loaded, Program, Severity, load};
 
@@ -325,7 +325,34 @@ fn instance(one: &VrrpInstance) -> String {
     for track in &one.tracks {
         text += &format!("\n  {track:?}");
     }
-    text + "\n"
+    text + &notify(&one.notify) + "\n"
+}
+
+fn notify(one: &Notify) -> String {
+    let mut text = String::new();
+    for (name, command) in [
+        ("notify_master", &one.master),
+        ("notify_backup", &one.backup),
+        ("notify_fault", &one.fault),
+        ("notify_stop", &one.stop),
+        ("notify_deleted", &one.deleted),
+        ("notify", &one.any),
+        ("notify_master_rx_lower_pri", &one.lower_pri),
+    ] {
+        if let Some(Command { argv, user }) = command {
+            text += &format!("\n  {name} {argv:?} as {}:{}", user.uid, user.gid);
+        }
+    }
+    for (name, set) in [
+        ("notify_deleted", one.deleted_by_any),
+        ("notify_priority_changes", one.priority_changes),
+        ("smtp_alert", one.mail),
+    ] {
+        if set {
+            text += &format!("\n  {name}");
+        }
+    }
+    text
 }
 
 /// Compares with a golden file, or writes it.

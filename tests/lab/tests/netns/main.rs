@@ -10,6 +10,8 @@
 
 mod forged;
 mod kernel;
+mod mail;
+mod notify;
 mod process;
 mod reload;
 mod support;
@@ -52,6 +54,8 @@ fn main() {
         wire::TESTS,
         forged::TESTS,
         process::TESTS,
+        notify::TESTS,
+        mail::TESTS,
         reload::TESTS,
     ]
     .concat()
