@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use vrrpd::config::model::{Address, Command, Global, Notify, SyncGroup, User, VrrpInstance};
+use vrrpd::config::model::{Address, Auth, Command, Global, Notify, SyncGroup, User, VrrpInstance};
 use vrrpd::config::schema::{Arg, Body, ROOT, visit};
 use vrrpd::config::{Config, Host, Loaded, Program, Severity, load};
 
@@ -502,6 +502,27 @@ fn every_statement_without_support_is_named_once() {
     }
     assert!(named.len() > 15, "{named:#?}");
     assert!(named.values().all(|count| *count == 1), "{named:#?}");
+}
+
+#[test]
+fn a_key_of_auth_hmac_is_the_same_however_it_is_written() {
+    let loaded = load_file(&golden("conf").join("auth.conf"));
+    let signed = loaded
+        .config
+        .instances
+        .iter()
+        .find(|one| one.name == "SIGNED");
+    let Some(Auth::Hmac(hmac)) = signed.map(|one| &one.auth) else {
+        panic!("it is signed");
+    };
+    let key = |id: u8| {
+        let key = hmac.keys.iter().find(|key| key.id == id);
+        key.expect("configured").secret.0.clone()
+    };
+    let counted: Vec<u8> = (0..32).collect();
+    assert_eq!((key(1), key(2)), (counted.clone(), counted));
+    assert_eq!(key(3), b"0123456789abcdefghijklmnopqrstuv");
+    assert_eq!(hmac.keys[0].id, 3, "the active one");
 }
 
 #[test]
