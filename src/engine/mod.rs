@@ -16,6 +16,7 @@ mod apply;
 mod budget;
 mod children;
 mod deadlines;
+mod filter;
 mod links;
 mod listeners;
 mod pacing;
@@ -37,6 +38,7 @@ use addresses::{AddressSet, Kind};
 use budget::Budget;
 use children::Children;
 use deadlines::Deadlines;
+use filter::Filter;
 use links::{Change, Delays, Links};
 use listeners::Open;
 use pacing::Pacing;
@@ -101,6 +103,7 @@ pub struct Engine {
     /// Keys: every [`Duty`], then every instance.
     deadlines: Deadlines,
     children: Children,
+    filter: Filter,
     /// The daemon ends.
     stopping: bool,
     /// Something changed that [`Engine::settle`] must look at.
@@ -141,6 +144,7 @@ impl Engine {
             dispatch: Vec::new(),
             deadlines: Deadlines::new(0),
             children: Children::default(),
+            filter: Filter::default(),
             stopping: false,
             unsettled: false,
             statics_suspect: false,

@@ -14,9 +14,12 @@ mod instance;
 mod notify;
 mod route;
 mod rule;
+mod strict;
 mod track;
 mod transport;
 mod vmac;
+
+use std::collections::BTreeSet;
 
 use super::check::Where;
 use super::diag::{Diags, Severity, Span};
@@ -42,6 +45,7 @@ pub(crate) fn lower(root: &Block, place: Where<'_>, diags: &mut Diags) -> Config
         defaults,
         addresses: 0,
         objects: Objects::default(),
+        vmacs: BTreeSet::new(),
     };
     lowering.read_objects(&top);
     let (mut instances, spans) = lowering.instances(&top);
@@ -83,6 +87,8 @@ struct Lowering<'a> {
     addresses: u32,
     /// What can be tracked.
     objects: Objects,
+    /// Names of macvlans taken so far.
+    vmacs: BTreeSet<IfName>,
 }
 
 impl Lowering<'_> {
