@@ -278,7 +278,8 @@ impl<'a> Loader<'a> {
     }
 
     fn load(&self) -> Loaded {
-        let loaded = config::load(self.path, &machine(self.options));
+        let mut loaded = config::load(self.path, &machine(self.options));
+        host::fill_in(&mut loaded.config.global);
         log_diags(&loaded, self.path);
         loaded
     }
@@ -307,7 +308,7 @@ fn log_diags(loaded: &Loaded, path: &str) {
             .map_or(String::new(), |help| format!("; {help}"));
         let level = match diag.severity {
             Severity::Note => Level::Debug,
-            Severity::Unsupported | Severity::Warning => Level::Warn,
+            Severity::Unsupported | Severity::Insecure | Severity::Warning => Level::Warn,
             Severity::Error | Severity::Fatal => Level::Error,
         };
         log::log!(target: "config", level, "{place}{}{help}", diag.message);

@@ -5,13 +5,18 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::os::fd::RawFd;
+use std::time::Duration;
 
 use super::child::{self, Children};
+use super::clock;
+use super::fifo::Fifos;
 use super::nlsock::NetlinkSocket;
+use super::postman::Postman;
 use super::rawsock::{Arrival, Buffer, Receiver, Sender};
-use crate::config::model::{Command, Fifo};
+use crate::config::model::{Command, Fifo, Mail};
 use crate::engine::system::{Exit, Kill, Listener, Pid, Route, System};
 use crate::netlink::{Ack, Batch, Done, Message, Messages};
+use crate::notify::mail::Letter;
 use crate::types::{IfIndex, IfName};
 
 /// The kernel sends at most 32 KiB in one datagram of a dump.
@@ -28,6 +33,8 @@ pub(super) struct Linux {
     sender: Sender,
     receivers: Vec<Receiver>,
     children: Children,
+    fifos: Fifos,
+    postman: Postman,
     buffer: Vec<u8>,
     /// Counts up whenever the set of receivers changes.
     generation: u32,
@@ -41,6 +48,8 @@ impl Linux {
             sender: Sender::open()?,
             receivers: Vec::new(),
             children: Children::new()?,
+            fifos: Fifos::default(),
+            postman: Postman::default(),
             buffer: vec![0; NETLINK_BUFFER],
             generation: 0,
         })
@@ -147,6 +156,10 @@ impl System for Linux {
         self.sender.frame(interface, frame)
     }
 
+    fn wall_clock(&mut self) -> Duration {
+        clock::since_1970()
+    }
+
     fn set_sysctl(&mut self, name: fmt::Arguments<'_>, value: &str) -> io::Result<()> {
         let path = format!("/proc/sys/{name}");
         OpenOptions::new()
@@ -197,13 +210,25 @@ impl System for Linux {
 
     // ---- FIFOs ----
 
-    fn fifo_open(&mut self, _fifo: &Fifo) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+    fn fifo_open(&mut self, fifo: &Fifo) -> io::Result<()> {
+        self.fifos.open(fifo)
     }
 
-    fn fifo_write(&mut self, _path: &str, _line: &str) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+    fn fifo_write(&mut self, path: &str, line: &str) -> io::Result<()> {
+        self.fifos.write(path, line)
     }
 
-    fn fifo_close(&mut self, _path: &str) {}
+    fn fifo_close(&mut self, path: &str) {
+        self.fifos.close(path);
+    }
+
+    // ---- mails ----
+
+    fn post(&mut self, mail: &Mail, letter: &Letter) -> io::Result<Pid> {
+        self.postman.post(mail, letter, &self.children)
+    }
+
+    fn receipt(&mut self, child: Pid) -> Option<String> {
+        self.postman.receipt(child)
+    }
 }

@@ -1,13 +1,18 @@
 //! The shell: the only place with file descriptors.
 
+mod atomic;
 mod child;
 mod clock;
 pub mod daemon;
+mod dumps;
+mod fifo;
 pub mod host;
 mod linux;
 pub mod logging;
 mod nlsock;
 pub mod pidfile;
+mod postman;
+mod program;
 mod rawsock;
 pub mod reactor;
 pub mod signals;

@@ -10,6 +10,7 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 use nix::sys::prctl;
 
 use super::clock;
+use super::dumps::{Dumps, Kind};
 use super::linux::Linux;
 use super::nlsock::NetlinkSocket;
 use super::rawsock::Buffer;
@@ -55,6 +56,7 @@ pub struct Reactor {
     news: NetlinkSocket,
     signals: Signals,
     poll: Vec<libc::pollfd>,
+    dumps: Dumps,
     generation: Option<u32>,
     buffer: Buffer,
     news_buffer: Vec<u8>,
@@ -74,6 +76,7 @@ impl Reactor {
             linux: Linux::open()?,
             signals,
             poll: Vec::new(),
+            dumps: Dumps::default(),
             generation: None,
             buffer: Buffer::new(),
             news_buffer: vec![0; 64 << 10],
@@ -86,9 +89,19 @@ impl Reactor {
             .start(clock::now(), clock::uptime(), &mut self.linux)
     }
 
-    /// Resigns and clears up.
+    /// Resigns, clears up, and gives those who are told of it a moment.
     pub fn stop(&mut self) {
         self.engine.stop(clock::now(), &mut self.linux);
+        while let Some(until) = self.engine.farewell(clock::now(), &mut self.linux) {
+            let left = until.since(clock::now());
+            let mut signals = [readable(self.signals.as_fd().as_raw_fd())];
+            if sys::ppoll(&mut signals, Some(left)).is_err() {
+                break;
+            }
+            // Whatever it was, it is too late for anything but the end of children.
+            while self.signals.next().is_some() {}
+            self.children_ended();
+        }
     }
 
     /// To be called before a configuration is read, which may take a while: our peers must not miss us.
@@ -190,6 +203,7 @@ impl Reactor {
                             on,
                             bytes,
                             v6: arrival.v6,
+                            wall: arrival.stamp.map(Duration::from_nanos),
                         };
                         let at = clock::moment_of(arrival.stamp);
                         self.engine.packet(at, &datagram, &mut self.linux);
@@ -235,13 +249,17 @@ impl Reactor {
             match received.signal {
                 Signal::Stop => return Some(Wanted::Stop),
                 Signal::Reload => wanted = Some(Wanted::Reload),
-                Signal::Dump
-                | Signal::Stats
-                | Signal::ClearStats
-                | Signal::Json
-                | Signal::Trace => {
-                    log::warn!("this signal's dump is not supported yet");
+                Signal::Dump => self.dumps.write(Kind::State, &self.engine),
+                Signal::Stats => self.dumps.write(Kind::Stats, &self.engine),
+                Signal::ClearStats => {
+                    // One that is being written has all there is to clear.
+                    if !self.dumps.is_writing(Kind::Stats) {
+                        self.dumps.write(Kind::Stats, &self.engine);
+                    }
+                    self.engine.clear_stats();
                 }
+                Signal::Json => self.dumps.write(Kind::Json, &self.engine),
+                Signal::Trace => self.trace(),
                 Signal::Child => self.children_ended(),
                 Signal::Other(_) => {}
             }
@@ -252,9 +270,31 @@ impl Reactor {
     /// One signal may stand for many.
     fn children_ended(&mut self) {
         while let Some((pid, how)) = self.linux.reap() {
+            if self.dumps.ended(pid, how, &self.engine) {
+                continue;
+            }
             let now = clock::now();
             self.engine.child_ended(now, pid, how, &mut self.linux);
         }
+    }
+
+    /// What the loop is up to, as one line of the log.
+    fn trace(&self) {
+        let next = self.engine.next_deadline();
+        let left = next.map_or(-1, |at| {
+            i64::try_from(at.since(clock::now()).as_micros()).unwrap_or(i64::MAX)
+        });
+        let mut states = [0_u32; 4];
+        for (_, state, _) in self.engine.instances() {
+            if let Some(count) = states.get_mut(state as usize) {
+                *count += 1;
+            }
+        }
+        let [init, backup, master, fault] = states;
+        log::info!(
+            "next timer in {left} us (-1: none), {} descriptors, instances: {master} MASTER, {backup} BACKUP, {fault} FAULT, {init} INIT",
+            self.poll.len()
+        );
     }
 }
 

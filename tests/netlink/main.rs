@@ -10,3 +10,4 @@ mod hex;
 mod filter;
 mod received;
 mod requests;
+mod routing;

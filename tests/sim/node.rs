@@ -1,4 +1,4 @@
-//! A simulated router: the instance, and around it what `engine` and the kernel do for it.
+//! A simulated instance, and around it what `engine` and the kernel do for it.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -37,6 +37,10 @@ pub enum Power {
 #[derive(Debug)]
 pub struct Node {
     pub name: &'static str,
+    /// Place of its router.
+    pub router: usize,
+    /// The network it is on.
+    pub net: usize,
     pub addr: IpAddr,
     pub params: Params,
     pub garp: vrrpd::vrrp::garp::Params,
@@ -54,6 +58,8 @@ pub struct Node {
     /// What happened to the router while its process could not look.
     pub missed: Vec<Change>,
     pub stopped_at: Instant,
+    /// Adverts it has sent.
+    pub sent: u64,
     /// When it began waiting with the startup hold.
     pub started_at: Instant,
 }
@@ -61,9 +67,9 @@ pub struct Node {
 /// Something `engine` tells the instance.
 #[derive(Clone, Copy, Debug)]
 pub enum Change {
-    /// The link or the address; the news is in the router.
+    /// Its link or its address, or those of another member; what they are now is in the nodes.
     Readiness,
-    Priority(Priority),
+    Priority,
 }
 
 impl Node {
@@ -76,6 +82,8 @@ impl Node {
     ) -> Self {
         Node {
             name,
+            router: 0,
+            net: 0,
             addr,
             garp,
             hold,
@@ -90,8 +98,14 @@ impl Node {
             rx: VecDeque::new(),
             missed: Vec::new(),
             stopped_at: Instant::ZERO,
+            sent: 0,
             started_at: Instant::ZERO,
         }
+    }
+
+    /// The same after its configuration was changed.
+    pub fn again(self) -> Self {
+        Node::new(self.name, self.addr, self.params, self.garp, self.hold)
     }
 
     pub fn state(&self) -> StateKind {
@@ -184,16 +198,12 @@ impl Node {
             }
             Action::Silence => self.schedule.stop(),
             Action::Transition { from, to, .. } => assert_ne!(from, to, "{name}"),
-            Action::SendAdvert(_) | Action::Notice(_) => {}
+            Action::SendAdvert(_) | Action::Notice(_) | Action::Ask => {}
         }
     }
 
-    /// What the link watcher says at the moment.
-    pub fn readiness(&self) -> Event<'static> {
-        if self.link_up {
-            Event::Ready { source: self.addr }
-        } else {
-            Event::Fault(Reason::InterfaceDown)
-        }
+    /// What the link watcher misses at the moment.
+    pub fn missing(&self) -> Option<Reason> {
+        (!self.link_up).then_some(Reason::InterfaceDown)
     }
 }

@@ -7,17 +7,18 @@ use std::io;
 use std::net::IpAddr;
 
 use vrrpd::config::model::{
-    Address, Auth, Command, Config, Fifo, Garp, Notify, Transport, VrrpInstance,
+    Address, Auth, Command, Config, Fifo, Garp, Mail, Notify, Transport, VrrpInstance,
 };
 use vrrpd::engine::reception::Datagram;
-use vrrpd::engine::system::{Kill, Listener, Pid, Route, System};
+use vrrpd::engine::system::{Kill, Listener, Pid, Protocol, Route, System};
 use vrrpd::engine::{Engine, Options};
 use vrrpd::netlink::addr::AddrFlags;
 use vrrpd::netlink::link::LinkFlags;
 use vrrpd::netlink::{Ack, Addr, Batch, Link, Message, Messages};
+use vrrpd::notify::mail::Letter;
 use vrrpd::types::{Centis, Cidr, Family, IfIndex, IfName, Instant, Mac, Priority, Version, Vrid};
 use vrrpd::wire::vrrp::{AdvertOut, Auth as WireAuth, ChecksumForm};
-use vrrpd::wire::{Pseudo, arp, ipv4, vrrp};
+use vrrpd::wire::{Pseudo, ah, arp, ipv4, vrrp};
 
 const RTM_GETLINK: u16 = 18;
 const RTM_GETADDR: u16 = 22;
@@ -66,6 +67,12 @@ pub struct Kernel {
     /// Children are refused with this errno.
     pub childless: Option<i32>,
     pub files: BTreeMap<String, Vec<u8>>,
+    /// Nobody reads the FIFOs.
+    pub full: bool,
+    /// Time since 1970.
+    pub wall: std::time::Duration,
+    /// The last advert sent, with its IP header.
+    pub last: Vec<u8>,
 }
 
 #[derive(Clone, Debug)]
@@ -218,6 +225,10 @@ impl System for Kernel {
                 Message::DelAddr(addr) => (addr, false),
                 other @ (Message::NewLink(_)
                 | Message::DelLink(_)
+                | Message::NewRoute(_)
+                | Message::DelRoute(_)
+                | Message::NewRule(_)
+                | Message::DelRule(_)
                 | Message::Done(_)
                 | Message::Ack(_)
                 | Message::Noop
@@ -263,7 +274,13 @@ impl System for Kernel {
         let place = on
             .interface
             .map_or("any".into(), |index| index.0.to_string());
-        self.log.push(format!("listen {place} {name:?} {groups:?}"));
+        let ah = if on.protocol == Protocol::Ah {
+            "AH "
+        } else {
+            ""
+        };
+        self.log
+            .push(format!("listen {ah}{place} {name:?} {groups:?}"));
         Ok(())
     }
 
@@ -279,16 +296,21 @@ impl System for Kernel {
         if self.quiet {
             return Ok(());
         }
+        self.last = packet.to_vec();
         let packet = ipv4::parse(packet).expect("a well-formed packet");
         let net = Pseudo {
             src: packet.header.src.into(),
             dst: packet.header.dst.into(),
         };
-        let advert = vrrp::parse(packet.payload, &net)
+        let (with, payload) = match packet.header.protocol {
+            ah::PROTOCOL => (" AH", ah::parse(packet.payload).expect("well-formed").1),
+            _ => ("", packet.payload),
+        };
+        let advert = vrrp::parse(payload, &net)
             .expect("a well-formed advert")
             .advert;
         self.log.push(format!(
-            "advert {} prio {} to {}",
+            "advert{with} {} prio {} to {}",
             advert.vrid, advert.priority, route.dst
         ));
         Ok(())
@@ -303,6 +325,10 @@ impl System for Kernel {
                 .push(format!("garp {} {}", interface.0, arp.sender));
         }
         Ok(())
+    }
+
+    fn wall_clock(&mut self) -> std::time::Duration {
+        self.wall
     }
 
     fn set_sysctl(&mut self, name: fmt::Arguments<'_>, value: &str) -> io::Result<()> {
@@ -389,15 +415,38 @@ impl System for Kernel {
 
     // ---- FIFOs ----
 
-    fn fifo_open(&mut self, _fifo: &Fifo) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+    fn fifo_open(&mut self, fifo: &Fifo) -> io::Result<()> {
+        self.log.push(format!("fifo open {}", fifo.path));
+        Ok(())
     }
 
-    fn fifo_write(&mut self, _path: &str, _line: &str) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+    fn fifo_write(&mut self, path: &str, line: &str) -> io::Result<()> {
+        if self.full {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.log.push(format!("fifo {path} {}", line.trim_end()));
+        Ok(())
     }
 
-    fn fifo_close(&mut self, _path: &str) {}
+    fn fifo_close(&mut self, path: &str) {
+        self.log.push(format!("fifo close {path}"));
+    }
+
+    // ---- mails ----
+
+    fn post(&mut self, _mail: &Mail, letter: &Letter) -> io::Result<Pid> {
+        if let Some(errno) = self.childless {
+            return Err(io::Error::from_raw_os_error(errno));
+        }
+        self.born += 1;
+        self.log
+            .push(format!("post {} {}", self.born, letter.subject));
+        Ok(Pid(self.born))
+    }
+
+    fn receipt(&mut self, _child: Pid) -> Option<String> {
+        None
+    }
 }
 
 fn as_link(link: &FakeLink) -> Link<'_> {
@@ -540,6 +589,9 @@ pub fn run(engine: &mut Engine, kernel: &mut Kernel, until: Instant) {
     while let Some(at) = engine.next_deadline().filter(|at| *at <= until) {
         engine.expire(at, kernel);
         kernel.deliver(engine, at);
+        while engine.has_more() {
+            engine.expire(at, kernel);
+        }
     }
 }
 
@@ -585,19 +637,31 @@ pub fn receive(
     interface: u32,
     bytes: &[u8],
 ) {
+    receive_by(Protocol::Vrrp, engine, kernel, now, interface, bytes);
+}
+
+/// The same by a protocol.
+pub fn receive_by(
+    protocol: Protocol,
+    engine: &mut Engine,
+    kernel: &mut Kernel,
+    now: Instant,
+    interface: u32,
+    bytes: &[u8],
+) {
     let interface = (interface != 0).then_some(IfIndex(interface));
     let on = Listener {
         family: Family::V4,
         interface,
+        protocol,
     };
-    engine.packet(
-        now,
-        &Datagram {
-            on,
-            bytes,
-            v6: None,
-        },
-        kernel,
-    );
+    let (v6, wall) = (None, None);
+    let datagram = Datagram {
+        on,
+        bytes,
+        v6,
+        wall,
+    };
+    engine.packet(now, &datagram, kernel);
     kernel.deliver(engine, now);
 }

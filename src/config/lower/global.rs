@@ -28,6 +28,10 @@ pub(super) struct Defaults {
     pub(super) check_unicast_src: bool,
     pub(super) owner_ignore_adverts: bool,
     pub(super) v3_checksum_as_v2: bool,
+    /// `smtp_alert_vrrp`, or `smtp_alert`.
+    pub(super) mail: bool,
+    /// `vrrp_notify_priority_changes`.
+    pub(super) priority_changes: bool,
     /// `default_interface`; eth0 without it.
     pub(super) interface: Option<IfName>,
     /// `vmac_prefix`.
@@ -63,6 +67,10 @@ impl Defaults {
             check_unicast_src: on("vrrp_check_unicast_src"),
             owner_ignore_adverts: on("vrrp_owner_ignore_adverts"),
             v3_checksum_as_v2: on("v3_checksum_as_v2"),
+            mail: fields
+                .boolean("smtp_alert_vrrp")
+                .unwrap_or(on("smtp_alert")),
+            priority_changes: on("vrrp_notify_priority_changes"),
             interface: match fields.last("default_interface") {
                 Some(node) => interface(node),
                 None => IfName::new("eth0"),
@@ -85,6 +93,7 @@ pub(super) fn global(top: &Fields<'_>, global_defs: &Fields<'_>, diags: &mut Dia
             .seconds("vrrp_delay_after_boot")
             .unwrap_or_default(),
         log_unknown_vrids: global_defs.has("log_unknown_vrids"),
+        fifo_on_reload: global_defs.has("fifo_write_vrrp_states_on_reload"),
         garp_groups: garp_groups(top, diags),
         up_down_delays: up_down_delays(top, diags),
         nft: nft(global_defs),

@@ -91,9 +91,13 @@ impl Lowering<'_> {
     ) -> Option<VrrpInstance> {
         let (fields, strict) = (&draft.fields, draft.strict);
         let version = self.version(draft);
-        let auth = self.auth(draft, version)?;
-        let election = self.election(draft);
+        let advert_int = self.advert_int(draft, version);
+        let auth = self.auth(draft, version, advert_int)?;
+        let mut election = self.election(draft);
         let owner = election.priority.is_owner();
+        if election.initial_master && !owner {
+            election.initial_master = self.may_begin_as_master(draft, &auth);
+        }
         let source = self.source(draft);
         let on = |name: &str, default: bool| fields.boolean(name).unwrap_or(default);
         let (garp, down_timer_adverts) = self.timing(draft);
@@ -106,7 +110,7 @@ impl Lowering<'_> {
             version,
             family: draft.family,
             initial_master: election.initial_master,
-            advert_int: self.advert_int(draft, version),
+            advert_int,
             nopreempt: election.nopreempt,
             preempt_delay: election.preempt_delay,
             auth,
@@ -221,6 +225,7 @@ impl Lowering<'_> {
     ) -> Addresses {
         let mut list = AddressList::default();
         let mut surplus = None;
+        let most = most(family, fields.has("auth_hmac"));
         for item in fields.items("virtual_ipaddress") {
             let Some(address) = self.address(item, Some(dev)) else {
                 continue;
@@ -235,7 +240,7 @@ impl Lowering<'_> {
                 continue;
             }
             self.add_unless_known(&mut list, address, item);
-            if list.addresses.len() > most(family) {
+            if list.addresses.len() > most {
                 surplus = surplus.or(Some(item.keyword.span));
             }
         }
@@ -243,7 +248,7 @@ impl Lowering<'_> {
             let message = format!(
                 "`{name}` has more than {} addresses, which is all that fits in an advert; \
                  the rest is installed but not advertised",
-                most(family)
+                most
             );
             self.error(
                 span,
@@ -251,7 +256,7 @@ impl Lowering<'_> {
                 "move the rest to `virtual_ipaddress_excluded`",
             );
         }
-        let advertised = list.addresses.len().min(most(family));
+        let advertised = list.addresses.len().min(most);
         for item in fields.items("virtual_ipaddress_excluded") {
             if let Some(address) = self.address(item, Some(dev)) {
                 self.add_unless_known(&mut list, address, item);
@@ -418,10 +423,11 @@ impl Lowering<'_> {
 }
 
 /// How many addresses fit in an advert: the count has 8 bits, and IPv6 must fit in 1500 bytes.
-fn most(family: Family) -> usize {
+fn most(family: Family, signed: bool) -> usize {
     match family {
         Family::V4 => 255,
-        // (1500 - 40 IPv6 header - 8 VRRP header) / 16
+        // (1500 - 40 IPv6 header - 8 VRRP header - 28 signature) / 16
+        Family::V6 if signed => 89,
         Family::V6 => 90,
     }
 }

@@ -67,31 +67,31 @@ static GARP_GROUP_ROWS: &[Keyword] = &[
 #[rustfmt::skip]
 static MAIL: &[Keyword] = &[
     row!("router_id", [Arg::Str], S, "", "name of this router in mails and dumps; the host name without it"),
-    row!("notification_email", [], S, "", "recipients of mails").items(&MAIL_ADDRESSES).repeat().detail(),
-    row!("notification_email_from", [Arg::Mail], S, "", "sender of mails; user@host without it").detail(),
-    row!("smtp_server", [Arg::Str, Arg::Opt(&Arg::Port)], S, "", "mail server: host or address, port (25)").detail(),
-    row!("smtp_helo_name", [Arg::Str], A, "", "name given in HELO; the host name without it").detail(),
-    row!("smtp_connect_timeout", [SECONDS], S, "30", "seconds to wait for the mail server").detail(),
-    row!("smtp_alert", [Arg::Bool], S, "", "send mails by default").not_yet(Why::NoMail),
-    row!("smtp_alert_vrrp", [Arg::Bool], A, "", "send mails of instances and groups by default").not_yet(Why::NoMail),
+    row!("notification_email", [], S, "", "recipients of mails").items(&MAIL_ADDRESSES).repeat(),
+    row!("notification_email_from", [Arg::Mail], S, "", "sender of mails; user@host without it"),
+    row!("smtp_server", [Arg::Str, Arg::Opt(&Arg::Port)], S, "", "mail server: host or address, port (25)"),
+    row!("smtp_helo_name", [Arg::Str], A, "", "name given in HELO; the host name without it"),
+    row!("smtp_connect_timeout", [SECONDS], S, "30", "seconds to wait for the mail server"),
+    row!("smtp_alert", [Arg::Bool], S, "", "send mails by default"),
+    row!("smtp_alert_vrrp", [Arg::Bool], A, "", "send mails of instances and groups by default"),
     row!("smtp_alert_checker", [Arg::Bool], A, "", "send mails of virtual and real servers by default").not_yet(Why::NoMail),
-    row!("no_email_faults", [], B, "", "send no mail about FAULT").detail(),
+    row!("no_email_faults", [], B, "", "send no mail about FAULT"),
     row!("no_checker_emails", [], B, "", "send no mails of real servers; better: smtp_alert_checker off").detail(),
 ];
 
 #[rustfmt::skip]
 static SCRIPTS: &[Keyword] = &[
     row!("checker_log_all_failures", [Arg::Bool], B, "off", "log every failed check, not only changes").detail(),
-    row!("notify_fifo", [FIFO], A, "", "FIFO told of every change: path [user [group]]").not_yet(Why::NoFifo),
-    row!("vrrp_notify_fifo", [FIFO], A, "", "FIFO told of changes of instances and groups: path [user [group]]").not_yet(Why::NoFifo),
+    row!("notify_fifo", [FIFO], A, "", "FIFO told of every change: path [user [group]]"),
+    row!("vrrp_notify_fifo", [FIFO], A, "", "FIFO told of changes of instances and groups: path [user [group]]"),
     row!("lvs_notify_fifo", [FIFO], B, "", "FIFO told of changes of servers: path [user [group]]").not_yet(Why::NoFifo),
-    row!("notify_fifo_script", [Arg::Cmd], B, "", "command that reads notify_fifo").detail(),
-    row!("vrrp_notify_fifo_script", [Arg::Cmd], B, "", "command that reads vrrp_notify_fifo").detail(),
+    row!("notify_fifo_script", [Arg::Cmd], B, "", "command that reads notify_fifo"),
+    row!("vrrp_notify_fifo_script", [Arg::Cmd], B, "", "command that reads vrrp_notify_fifo"),
     row!("lvs_notify_fifo_script", [Arg::Cmd], B, "", "command that reads lvs_notify_fifo").detail(),
-    row!("vrrp_notify_priority_changes", [Arg::Bool], B, "off", "tell FIFO and notify scripts of changes of priority too").detail(),
-    row!("fifo_write_vrrp_states_on_reload", [], B, "", "repeat all states to the FIFO after a reload").detail(),
-    row!("script_user", [Arg::User], A, "", "who runs scripts: user [group]").detail(),
-    row!("enable_script_security", [], A, "", "refuse to run as root a script that others could change").detail(),
+    row!("vrrp_notify_priority_changes", [Arg::Bool], B, "off", "tell FIFOs of changes of priority too"),
+    row!("fifo_write_vrrp_states_on_reload", [], B, "", "repeat all states to the FIFO after a reload"),
+    row!("script_user", [Arg::User], A, "", "who runs scripts: user [group]"),
+    row!("enable_script_security", [], A, "", "refuse to run as root a script that others could change"),
     row!("use_symlink_paths", [Arg::Bool], C, "off", "keep symbolic links in paths of scripts").never(Why::ScriptPaths),
     row!("set_supplementary_groups", [], C, "", "give scripts all groups of their user").never(Why::ScriptGroups),
     row!("startup_script", [Arg::Cmd], B, "", "command run before anything is set up").not_yet(Why::NotRun),
@@ -204,8 +204,8 @@ static FILES: &[Keyword] = &[
     row!("stats_dump_file_location" = "stats_dump_file", [Arg::Str], A).not_yet(Why::NoDump),
     row!("json_dump_file", [Arg::Str], A, "", "path of the JSON dump").not_yet(Why::NoDump),
     row!("json_dump_file_location" = "json_dump_file", [Arg::Str], A).not_yet(Why::NoDump),
-    row!("iproute_usr_dir", [Arg::Str], B, "", "directory with names of routing tables, shipped ones").not_yet(Why::TableNumbers),
-    row!("iproute_etc_dir", [Arg::Str], B, "", "directory with names of routing tables, local ones").not_yet(Why::TableNumbers),
+    row!("iproute_usr_dir", [Arg::Str], B, "", "directory with names of routing tables, shipped ones"),
+    row!("iproute_etc_dir", [Arg::Str], B, "", "directory with names of routing tables, local ones"),
 ];
 
 #[rustfmt::skip]

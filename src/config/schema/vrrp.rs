@@ -68,7 +68,7 @@ static CORE: &[Keyword] = &[
     row!("version", [Arg::Int(2, 3)], A, "", "protocol version, 2 or 3; IPv6 is always 3; vrrp_version without it"),
     row!("native_ipv6", [], B, "", "adverts go over IPv6"),
     row!("authentication", [], S, "", "password of VRRPv2").block(&AUTHENTICATION),
-    row!("auth_hmac", [], B, "", "signed adverts, as in keepalived from 2.4 on").block(&HMAC).not_yet(Why::NoHmac),
+    row!("auth_hmac", [], B, "", "signed adverts, as in keepalived from 2.4 on").block(&HMAC),
     row!("nopreempt", [], S, "", "take no mastership from a weaker master; with state BACKUP only"),
     row!("preempt", [], A, "", "take mastership from a weaker master; so without it too"),
     row!("preempt_delay", [Arg::Secs(0, 1_000_000)], S, "0", "seconds to wait before taking mastership from a weaker master, 0-1000; with state BACKUP only"),
@@ -101,8 +101,8 @@ static ADDRESSES: &[Keyword] = &[
     row!("virtual_ipaddress_excluded", [], A, "", "addresses installed by the master but not advertised").items(&address::ADDRESSES).repeat(),
     row!("no_virtual_ipaddress", [], B, "", "an instance without virtual_ipaddress is meant to be so"),
     row!("promote_secondaries", [], B, "", "let the kernel keep secondary addresses when a primary one goes"),
-    row!("virtual_routes", [], S, "", "routes installed by the master").items(&address::ROUTES).repeat().not_yet(Why::NoRoutes),
-    row!("virtual_rules", [], A, "", "policy rules installed by the master").items(&address::RULES).repeat().not_yet(Why::NoRules),
+    row!("virtual_routes", [], S, "", "routes installed by the master").items(&address::ROUTES).repeat(),
+    row!("virtual_rules", [], A, "", "policy rules installed by the master").items(&address::RULES).repeat(),
 ];
 
 static VMAC: Options = Options {
@@ -157,28 +157,28 @@ static TIMING: &[Keyword] = &[
 
 #[rustfmt::skip]
 static NOTIFY: &[Keyword] = &[
-    row!("notify_master", [Arg::Cmd], S, "", "command run on becoming master").not_yet(Why::NotRun),
-    row!("notify_backup", [Arg::Cmd], S, "", "command run on becoming backup").not_yet(Why::NotRun),
-    row!("notify_fault", [Arg::Cmd], S, "", "command run on going to FAULT").not_yet(Why::NotRun),
-    row!("notify_stop", [Arg::Cmd], A, "", "command run at the end").not_yet(Why::NotRun),
-    row!("notify_deleted", [Arg::Opt(&Arg::Cmd)], A, "", "command run when a reload removes the instance; bare: `notify` with DELETED").not_yet(Why::NotRun),
-    row!("notify", [Arg::Cmd], S, "", "command run on every change; gets INSTANCE name STATE priority").not_yet(Why::NotRun),
-    row!("notify_master_rx_lower_pri", [Arg::Cmd], B, "", "command run when a master hears a weaker master").not_yet(Why::NotRun),
-    row!("notify_priority_changes", [Arg::Bool], B, "", "as vrrp_notify_priority_changes, for this instance").detail(),
-    row!("smtp_alert", [Arg::Bool], S, "", "send a mail on every change").not_yet(Why::NoMail),
+    row!("notify_master", [Arg::Cmd], S, "", "command run on becoming master"),
+    row!("notify_backup", [Arg::Cmd], S, "", "command run on becoming backup"),
+    row!("notify_fault", [Arg::Cmd], S, "", "command run on going to FAULT"),
+    row!("notify_stop", [Arg::Cmd], A, "", "command run at the end"),
+    row!("notify_deleted", [Arg::Opt(&Arg::Cmd)], A, "", "command run when a reload removes the instance; bare: `notify` with DELETED"),
+    row!("notify", [Arg::Cmd], S, "", "command run on every change; gets INSTANCE name STATE priority"),
+    row!("notify_master_rx_lower_pri", [Arg::Cmd], B, "", "command run when a master hears a weaker master"),
+    row!("notify_priority_changes", [Arg::Bool], B, "", "as vrrp_notify_priority_changes, for this instance"),
+    row!("smtp_alert", [Arg::Bool], S, "", "send a mail on every change"),
     row!("lvs_sync_daemon_interface", [Arg::If], S, "", "share IPVS connections on this interface; better: lvs_sync_daemon in global_defs").not_yet(Why::NoSync),
 ];
 
 #[rustfmt::skip]
 static GROUP_ROWS: &[Keyword] = &[
     row!("group", [], S, "", "instances of the group").items(&MEMBERS).repeat(),
-    row!("notify_master", [Arg::Cmd], S, "", "command run when the group becomes master").not_yet(Why::NotRun),
-    row!("notify_backup", [Arg::Cmd], S, "", "command run when the group becomes backup").not_yet(Why::NotRun),
-    row!("notify_fault", [Arg::Cmd], S, "", "command run when the group goes to FAULT").not_yet(Why::NotRun),
-    row!("notify_stop", [Arg::Cmd], A, "", "command run at the end").not_yet(Why::NotRun),
-    row!("notify", [Arg::Cmd], S, "", "command run on every change; gets GROUP name STATE 0").not_yet(Why::NotRun),
-    row!("smtp_alert", [Arg::Bool], S, "", "send a mail on every change of the group").not_yet(Why::NoMail),
+    row!("notify_master", [Arg::Cmd], S, "", "command run when the group becomes master"),
+    row!("notify_backup", [Arg::Cmd], S, "", "command run when the group becomes backup"),
+    row!("notify_fault", [Arg::Cmd], S, "", "command run when the group goes to FAULT"),
+    row!("notify_stop", [Arg::Cmd], A, "", "command run at the end"),
+    row!("notify", [Arg::Cmd], S, "", "command run on every change; gets GROUP name STATE 0"),
+    row!("smtp_alert", [Arg::Bool], S, "", "send a mail on every change of the group"),
     row!("sync_group_tracking_weight", [], B, "", "let members keep weights of their own").detail(),
     row!("global_tracking", [], C, "", "members track what any of them tracks").never(Why::GlobalTracking),
-    row!("notify_priority_changes", [Arg::Bool], B, "", "as vrrp_notify_priority_changes, for this group").detail(),
+    row!("notify_priority_changes", [Arg::Bool], B, "", "as vrrp_notify_priority_changes, for this group"),
 ];

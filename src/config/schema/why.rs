@@ -26,7 +26,6 @@ pub enum Why {
     NoCopies,
     OneProcess,
     NoDump,
-    TableNumbers,
     ProcessName,
     Niceness,
     Swap,
@@ -36,13 +35,8 @@ pub enum Why {
     NoSnmp,
     NoDbus,
     NatMask,
-    NoRoutes,
-    NoRules,
     StaticItems,
     NoGroup,
-    ScriptGood,
-    ProcessGood,
-    FileZero,
     BfdUp,
     LinkEvents,
     NoService,
@@ -50,7 +44,6 @@ pub enum Why {
     Namespace,
     NoChildren,
     AllWell,
-    NoHmac,
     LogDetail,
     RealMac,
     NoIpvlan,
@@ -84,7 +77,6 @@ impl Why {
             Why::NoCopies => "no copies are kept",
             Why::OneProcess => "there is one process only",
             Why::NoDump => "no such file is written",
-            Why::TableNumbers => "tables are known by number only",
             Why::ProcessName => "the name stays vrrpd",
             Why::Niceness => "niceness is left as it is",
             Why::Swap => "memory is not locked",
@@ -96,13 +88,8 @@ impl Why {
             Why::NatMask => {
                 "IPVS has no such setting; persistence_granularity sets the mask of clients"
             }
-            Why::NoRoutes => "the routes are not installed",
-            Why::NoRules => "the rules are not installed",
             Why::StaticItems => "loss of a static item is put right, the instances do not react",
             Why::NoGroup => "each instance goes its own way",
-            Why::ScriptGood => "the command is not run and counts as successful",
-            Why::ProcessGood => "the processes count as running",
-            Why::FileZero => "the file counts as 0",
             Why::BfdUp => "the neighbor counts as reachable",
             Why::LinkEvents => "the kernel reports link changes by itself",
             Why::NoService => "no IPVS service is set up",
@@ -112,9 +99,6 @@ impl Why {
             }
             Why::NoChildren => "there is one process and no children to wait for",
             Why::AllWell => "the instance runs as if all were well",
-            Why::NoHmac => {
-                "an instance with it is left out: its peers would ignore unsigned adverts"
-            }
             Why::LogDetail => "what is logged is chosen by the command line option --log-detail",
             Why::RealMac => "the interface's own MAC address is used",
             Why::NoIpvlan => "the interface itself is used",

@@ -61,7 +61,7 @@ fn weigh(daemon: &Daemon, count: u8) -> [i64; 4] {
 }
 
 /// CPU per second of wall time, in nanoseconds, of these daemons while `ms` pass.
-fn cpu_of(running: &[&vrrpd_lab::Running], ms: u64) -> Vec<i64> {
+pub(crate) fn cpu_of(running: &[&vrrpd_lab::Running], ms: u64) -> Vec<i64> {
     let pids: Vec<Vec<u32>> = running.iter().map(|r| r.pids()).collect();
     let before: Vec<u64> = pids.iter().map(|p| process::cpu(p)).collect();
     let start = Instant::now();

@@ -5,6 +5,7 @@
 //! listener of the lab's own. `QUICK=1` makes fewer runs and looks for a shorter time. Arguments select
 //! measurements by part of their name.
 
+mod around;
 mod bulk;
 mod cost;
 mod hostile;
@@ -52,6 +53,8 @@ const ALL: &[Measurement] = &[
     ("deleted address", hostile::deleted),
     ("frozen", hostile::frozen),
     ("forged", hostile::forged),
+    ("reload", around::reload),
+    ("scripts", around::scripts),
 ];
 
 fn main() {

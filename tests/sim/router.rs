@@ -1,0 +1,86 @@
+//! A router with several legs: instances of one process, on one network each, that may form a
+//! synchronization group. What `engine` does for its groups is done for them here.
+
+use vrrpd::vrrp::group::{self, Standing, Verdict};
+use vrrpd::vrrp::{Action, Event, Reason};
+
+use crate::segment::Segment;
+
+/// One process; its instances are nodes of the segment.
+#[derive(Debug)]
+pub struct Router {
+    pub name: &'static str,
+    pub nodes: Vec<usize>,
+    /// All of them are members of one group.
+    pub grouped: bool,
+    /// The verdict of its script, which all its instances track.
+    pub script_ok: bool,
+    /// The weight it has for them; 0: FAULT while it fails.
+    pub script_weight: i16,
+}
+
+impl Segment {
+    /// Lets a group follow what one of its members has asked for or become, as `Engine::concert`.
+    pub fn concert(&mut self, node: usize, actions: &[Action]) {
+        let router = self.nodes[node].router;
+        let concerns = |a: &Action| matches!(a, Action::Ask | Action::Transition { .. });
+        if !self.routers[router].grouped || !actions.iter().any(concerns) {
+            return;
+        }
+        let event = match group::verdict(self.standings(router).into_iter()) {
+            Verdict::Nothing => return,
+            Verdict::Master => Event::GroupMaster,
+            Verdict::Backup => Event::GroupBackup,
+        };
+        for member in self.routers[router].nodes.clone() {
+            self.alone(member, event);
+        }
+        assert_eq!(
+            group::verdict(self.standings(router).into_iter()),
+            Verdict::Nothing,
+            "one word is enough"
+        );
+    }
+
+    fn standings(&self, router: usize) -> Vec<Standing> {
+        let nodes = &self.routers[router].nodes;
+        nodes
+            .iter()
+            .map(|n| self.nodes[*n].machine.standing())
+            .collect()
+    }
+
+    /// What the instance is told of its surroundings: in a group, of those of all members.
+    pub fn readiness(&self, node: usize) -> Event<'static> {
+        let router = &self.routers[self.nodes[node].router];
+        let own = self.nodes[node].missing();
+        let failing = !router.script_ok && router.script_weight == 0;
+        let others = || {
+            router
+                .nodes
+                .iter()
+                .any(|n| self.nodes[*n].missing().is_some())
+        };
+        match own.or(failing.then_some(Reason::InterfaceDown)) {
+            Some(reason) => Event::Fault(reason),
+            None if router.grouped && others() => Event::Fault(Reason::GroupFault),
+            None => Event::Ready {
+                source: self.nodes[node].addr,
+            },
+        }
+    }
+
+    /// No group is split between two events.
+    pub fn check_groups(&self) {
+        for router in self.routers.iter().filter(|router| router.grouped) {
+            let masters = router.nodes.iter().filter(|n| self.nodes[**n].is_master());
+            let masters = masters.count();
+            assert!(
+                masters == 0 || masters == router.nodes.len(),
+                "{} is split: {masters} of {} are master",
+                router.name,
+                router.nodes.len()
+            );
+        }
+    }
+}
