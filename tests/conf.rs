@@ -298,6 +298,7 @@ fn instance(one: &VrrpInstance) -> String {
         ("dont_track_primary", !one.track_primary),
         ("promote_secondaries", one.promote_secondaries),
         ("unicast_fault_no_peer", one.unicast_fault_no_peer),
+        ("no_accept", !one.accept),
     ]);
     let rest = [
         format!("preempt_delay {:?}", one.preempt_delay),
@@ -309,6 +310,10 @@ fn instance(one: &VrrpInstance) -> String {
     ];
     for line in rest {
         text += &format!("\n  {line}");
+    }
+    if let Some(vmac) = &one.vmac {
+        let base = if vmac.xmit_base { " xmit_base" } else { "" };
+        text += &format!("\n  vmac {} {}{base}", vmac.name, vmac.mac);
     }
     for vip in &one.vips {
         text += &format!("\n  vip {}", address(vip));
