@@ -2,9 +2,10 @@
 
 use super::addresses::Outcome;
 use super::router::Router;
+use super::routes;
 use super::system::System;
-use super::{Engine, StateKind};
-use crate::config::model::{Tracked, VrrpInstance};
+use super::{Engine, StateKind, proof};
+use crate::config::model::{Auth, Mode, Tracked, VrrpInstance};
 use crate::types::{Instant, Priority};
 use crate::vrrp::{Action, Actions, Burst, Event, Notice, Reason, Seen};
 
@@ -68,6 +69,7 @@ impl Engine {
         // A new master no longer knows whom it succeeds; the log does.
         let before = router.machine.master();
         router.machine.handle(now, event, &mut actions);
+        router.note(now, &actions);
         let seen = before.or(router.machine.master());
         let mut concerns_group = false;
         for action in actions {
@@ -143,17 +145,21 @@ impl Engine {
         match action {
             Action::SendAdvert(priority) => self.send_advert(id, priority, system),
             Action::Install => {
+                self.filter.ensure(id, &self.routers, system);
                 let Some(router) = self.routers.get_mut(id) else {
                     return;
                 };
                 let outcome = router.set.install(now, &self.links, system);
                 report(&format_name(router), &outcome);
+                let outcome = router.routes.install(now, &self.links, system);
+                routes::report(format_args!("({})", router.conf.name), &outcome);
             }
             Action::Withdraw => {
                 let keep = self.options.dont_release && self.stopping;
                 let Some(router) = self.routers.get_mut(id).filter(|_| !keep) else {
                     return;
                 };
+                router.routes.withdraw(&self.links, system);
                 router.set.withdraw(&self.links, system);
             }
             Action::Announce(burst) => {
@@ -175,7 +181,12 @@ impl Engine {
                 self.log_transition(id, from, to, why, seen);
                 self.told(id, now, from, to, system);
             }
-            Action::Notice(notice) => self.log_notice(id, now, notice),
+            Action::Notice(notice) => {
+                self.log_notice(id, now, notice);
+                if matches!(notice, Notice::LowerPriorityMaster { .. }) {
+                    self.told_weaker(id, now, system);
+                }
+            }
             Action::Ask => {}
         }
     }
@@ -290,6 +301,7 @@ impl Engine {
             Reason::GroupMaster | Reason::GroupBackup | Reason::GroupFault => {
                 self.explain_group(router, why)
             }
+            Reason::NumbersUsedUp => "AH has no sequence numbers left".into(),
             Reason::Recovered => "what was missing is back".into(),
             Reason::Shutdown if self.stopping => "shutdown".into(),
             Reason::Shutdown => "no longer configured".into(),
@@ -305,6 +317,7 @@ impl Engine {
         });
         let carriers = router.set.addresses().map(|address| &address.dev);
         let own = core::iter::once(&conf.interface);
+        let carriers = carriers.chain(router.routes.tracked());
         let mut all = own.chain(tracked).chain(carriers);
         let up = |name| {
             self.links
@@ -336,6 +349,15 @@ impl Engine {
             Notice::Accepted { from } => {
                 log::info!(target: "vrrp", "({name}) adverts of {from} are accepted again");
             }
+            Notice::Tolerated { from, flaw } => log::warn!(
+                target: "vrrp",
+                "({name}) adverts of {from} are accepted because of mode {}, but they are {}",
+                match router.conf.auth {
+                    Auth::Hmac(ref hmac) if hmac.mode == Mode::ReceiveOnly => "receive-only",
+                    _ => "permissive",
+                },
+                proof::defect(flaw)
+            ),
             Notice::AddressesDiffer { from } => log::warn!(
                 target: "vrrp",
                 "({name}) {from} advertises other addresses than ours ({}); accepted all the same, \
@@ -390,8 +412,9 @@ fn rejection(router: &Router, why: crate::vrrp::Reject) -> String {
     match why {
         Reject::Ttl(ttl) => format!("TTL {ttl} instead of 255, so it came through a router"),
         Reject::Version(theirs) => format!("VRRP {theirs}, ours {}", conf.version),
-        Reject::AuthType => "other authentication type than ours; both ends stay master".into(),
-        Reject::AuthFailed => "wrong password; if it is a master, there are two now".into(),
+        Reject::AuthType | Reject::AuthFailed | Reject::Replay | Reject::Signature(_) => {
+            proof::disbelief(conf, why).into()
+        }
         Reject::Interval(theirs) => format!(
             "advert_int {theirs} instead of {}; version 2 wants them equal",
             conf.advert_int

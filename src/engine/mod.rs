@@ -16,13 +16,19 @@ mod apply;
 mod budget;
 mod children;
 mod deadlines;
+mod fifos;
+mod filter;
 mod groups;
+mod letters;
 mod links;
 mod listeners;
 mod pacing;
+mod proof;
 pub mod reception;
 mod reload;
 mod router;
+mod routes;
+mod snapshot;
 mod startup;
 pub mod system;
 mod tell;
@@ -38,12 +44,15 @@ use addresses::{AddressSet, Kind};
 use budget::Budget;
 use children::Children;
 use deadlines::Deadlines;
+use filter::Filter;
 use groups::Group;
 use links::{Change, Delays, Links};
 use listeners::Open;
 use pacing::Pacing;
 use router::{Router, Surroundings};
+use routes::RouteSet;
 use system::{Listener, System};
+use tell::Teller;
 use track::Tracking;
 
 /// Which instance an advert is for.
@@ -62,6 +71,8 @@ pub struct Options {
 pub(crate) enum Duty {
     /// Static addresses that were refused.
     Statics,
+    /// The same of static routes and rules.
+    StaticRoutes,
     /// Interfaces that have changed for long enough to be believed.
     Links,
     /// Receive sockets that were refused.
@@ -74,6 +85,8 @@ pub(crate) enum Duty {
     Files,
     /// Tracked processes.
     Processes,
+    /// Scripts and mails that wait for their turn.
+    Notify,
     /// Number of the others.
     Count,
 }
@@ -103,6 +116,7 @@ pub struct Engine {
     routers: Vec<Router>,
     groups: Vec<Group>,
     statics: AddressSet,
+    static_routes: RouteSet,
     /// All virtual addresses with their instance, ordered: never a source, watched for removal.
     virtuals: Vec<(Cidr, usize)>,
     open: Vec<Open>,
@@ -112,6 +126,8 @@ pub struct Engine {
     deadlines: Deadlines,
     children: Children,
     tracking: Tracking,
+    filter: Filter,
+    teller: Teller,
     /// The daemon ends.
     stopping: bool,
     /// Something changed that [`Engine::settle`] must look at.
@@ -125,8 +141,8 @@ pub struct Engine {
     scratch: Vec<u8>,
 }
 
-/// Room for the longest IPv6 advert with its header.
-const SCRATCH: usize = 40 + 8 + 255 * 16;
+/// Room for the longest IPv6 advert with its header and signature.
+const SCRATCH: usize = 40 + 8 + 255 * 16 + 28;
 
 impl Engine {
     /// An engine that knows what to do and has not begun.
@@ -138,6 +154,8 @@ impl Engine {
             instances,
             groups,
             static_addresses,
+            static_routes,
+            static_rules,
             ..
         } = config;
         let count = instances.len();
@@ -150,12 +168,15 @@ impl Engine {
             groups: groups.into_iter().map(Group::new).collect(),
             links: Links::default(),
             statics: AddressSet::new(static_addresses.into_iter(), Kind::Static),
+            static_routes: RouteSet::new(static_routes, static_rules),
             virtuals: Vec::new(),
             open: Vec::new(),
             dispatch: Vec::new(),
             deadlines: Deadlines::new(0),
             children: Children::default(),
             tracking,
+            filter: Filter::default(),
+            teller: Teller::default(),
             stopping: false,
             unsettled: false,
             statics_suspect: false,
@@ -201,7 +222,7 @@ impl Engine {
     /// Whether there is anything to run.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.routers.is_empty() && self.statics.len() == 0
+        self.routers.is_empty() && self.statics.len() == 0 && self.static_routes.is_empty()
     }
 
     /// Name, state and counters of every instance.
@@ -280,6 +301,7 @@ impl Engine {
         {
             self.repair(id, now, system);
         }
+        self.repair_routes(id, now, system);
         self.rearm(id);
     }
 
@@ -293,8 +315,10 @@ impl Engine {
             self.unsettled = true;
         }
         self.unsettled |= self.open.iter().any(|open| !open.works);
+        self.repair_static_routes(now, system);
         self.hurry_children(now, system);
         self.track(now, system);
+        self.work_on_notifies(now, system);
         self.settle(now, system);
     }
 
@@ -313,7 +337,9 @@ impl Engine {
 
     /// Notes a message of the kernel; consequences follow in [`Engine::settle`].
     pub fn news(&mut self, now: Instant, message: &Message<'_>) {
-        match self.links.apply(now, message) {
+        let change = self.links.apply(now, message);
+        self.route_news(message, change);
+        match change {
             Change::Nothing => {}
             Change::Link(_) => self.everything_suspect(),
             Change::Added(_) | Change::Lost(_) => self.address_news(message),
@@ -350,8 +376,10 @@ impl Engine {
     fn everything_suspect(&mut self) {
         self.unsettled = true;
         self.statics_suspect = true;
+        self.static_routes.suspect();
         for router in &mut self.routers {
             router.suspect = true;
+            router.routes.suspect();
         }
     }
 
@@ -389,6 +417,7 @@ impl Engine {
                 {
                     self.repair(id, now, system);
                 }
+                self.repair_routes(id, now, system);
                 self.rearm(id);
             }
             self.conclude(now, system);
@@ -396,8 +425,10 @@ impl Engine {
                 let outcome = self.statics.reconcile(now, &self.links, system);
                 apply::report("static_ipaddress", &outcome);
             }
+            self.repair_static_routes(now, system);
         }
         self.remind(Duty::Statics, self.statics.next_deadline());
+        self.remind(Duty::StaticRoutes, self.static_routes.next_deadline());
         self.remind(Duty::Links, self.links.next_deadline());
         let deaf = self.open.iter().any(|open| !open.works);
         let again = deaf.then(|| now.after(core::time::Duration::from_secs(1)));
@@ -446,6 +477,7 @@ impl Engine {
         }
         if told_priority != priority {
             self.log_priority(id, told_priority, priority);
+            self.told_priority(id, now, system);
             self.put(id, now, Event::Priority(priority), system);
         }
         if told != Some(surroundings) {
@@ -463,7 +495,8 @@ impl Engine {
         self.dispatch.clear();
         for (id, router) in self.routers.iter().enumerate() {
             if let Some(on) = router.listener() {
-                self.dispatch.push(((on, router.conf.vrid.get()), id));
+                self.dispatch
+                    .push(((on.plain(), router.conf.vrid.get()), id));
             }
         }
         self.dispatch.sort_unstable();

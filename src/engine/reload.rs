@@ -38,13 +38,18 @@ impl Engine {
             scripts,
             files,
             processes,
+            static_routes,
+            static_rules,
             ..
         } = config;
         self.speak(now, system);
         self.remove_missing(now, &instances, system);
         self.global = global;
         self.replace_tracking(now, (scripts, files, processes), system);
+        self.open_fifos(now, system);
         let fresh = self.change_instances(now, instances, groups, system);
+        self.static_routes
+            .replace(static_routes, static_rules, &self.links, system);
         let statics = static_addresses.into_iter();
         self.statics
             .replace(statics, super::Kind::Static, &self.links, system);
@@ -55,6 +60,7 @@ impl Engine {
             self.begin(id, Duration::ZERO, now, system);
         }
         self.promote_secondaries(system);
+        self.reloaded(now, system);
     }
 
     /// Instances that are configured no more resign and clear up.
@@ -99,6 +105,7 @@ impl Engine {
             news.push((id, params, garp != router.conf.garp));
             self.routers.push(router);
         }
+        self.filter.replace(&self.global.nft, &self.routers, system);
         self.replace_groups(groups);
         for (id, params, garp_changed) in news {
             let Some(router) = self.routers.get_mut(id) else {
