@@ -15,6 +15,7 @@ mod mail;
 mod notify;
 mod process;
 mod reload;
+mod scripts;
 mod support;
 mod takeover;
 mod transports;
@@ -59,6 +60,7 @@ fn main() {
         notify::TESTS,
         mail::TESTS,
         reload::TESTS,
+        scripts::TESTS,
     ]
     .concat()
     .into_iter()
