@@ -25,19 +25,27 @@ pub(crate) const TESTS: &[Test] = &[
     ("script_rise_and_fall_are_counted", WORDS, rise_and_fall),
     (
         "script_that_hangs_is_killed_with_all_it_started",
-        "leaves what it started",
+        WORDS,
         hangs,
     ),
     ("scripts_that_flood_and_fork_disturb_nothing", "", floods),
     ("script_deleted_at_run_time_is_named", WORDS, deleted),
-    ("script_runs_as_its_user_with_a_clean_slate", "", slate),
+    (
+        "script_runs_as_its_user_with_a_clean_slate",
+        "leaves signals blocked",
+        slate,
+    ),
     (
         "scripts_die_with_a_killed_daemon_and_end_with_a_stopped_one",
         "",
         die_together,
     ),
     ("track_file_counts_within_100_ms", "", track_file),
-    ("track_process_follows_a_process", "", track_process),
+    (
+        "track_process_follows_a_process",
+        "hears of processes in the first namespace only",
+        track_process,
+    ),
     ("seed_script_decides_between_two_routers", "", seed),
     (
         "script_gives_the_priorities_that_keepalived_gives",
