@@ -5,11 +5,19 @@
 use std::io;
 
 use super::addresses::AddressSet;
+use super::groups::Group;
 use super::router::{Router, Surroundings};
 use super::{Engine, StateKind};
 use crate::config::model::{Address, Global, Track, Tracked};
 use crate::ctl::{self, Clock, Counters, Held, Item, Snapshot, State, Summand};
 use crate::vrrp::{Stats, priority};
+
+fn group(group: &Group) -> ctl::Group<'_> {
+    ctl::Group {
+        conf: &group.conf,
+        state: state(group.told),
+    }
+}
 
 impl Engine {
     /// Everything as it is now.
@@ -19,7 +27,7 @@ impl Engine {
             clock,
             global: &self.global,
             instances: self.routers.iter().map(|one| self.instance(one)).collect(),
-            groups: Vec::new(),
+            groups: self.groups.iter().map(group).collect(),
             scripts: Vec::new(),
             files: Vec::new(),
             processes: Vec::new(),
