@@ -145,6 +145,7 @@ impl Engine {
         match action {
             Action::SendAdvert(priority) => self.send_advert(id, priority, system),
             Action::Install => {
+                self.filter.ensure(id, &self.routers, system);
                 let Some(router) = self.routers.get_mut(id) else {
                     return;
                 };

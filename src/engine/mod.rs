@@ -17,6 +17,7 @@ mod budget;
 mod children;
 mod deadlines;
 mod fifos;
+mod filter;
 mod groups;
 mod letters;
 mod links;
@@ -43,6 +44,7 @@ use addresses::{AddressSet, Kind};
 use budget::Budget;
 use children::Children;
 use deadlines::Deadlines;
+use filter::Filter;
 use groups::Group;
 use links::{Change, Delays, Links};
 use listeners::Open;
@@ -116,6 +118,7 @@ pub struct Engine {
     /// Keys: every [`Duty`], then every instance.
     deadlines: Deadlines,
     children: Children,
+    filter: Filter,
     teller: Teller,
     /// The daemon ends.
     stopping: bool,
@@ -162,6 +165,7 @@ impl Engine {
             dispatch: Vec::new(),
             deadlines: Deadlines::new(0),
             children: Children::default(),
+            filter: Filter::default(),
             teller: Teller::default(),
             stopping: false,
             unsettled: false,

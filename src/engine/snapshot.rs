@@ -32,8 +32,8 @@ impl Engine {
             files: Vec::new(),
             processes: Vec::new(),
             addresses: items(&self.statics).collect(),
-            routes: Vec::new(),
-            rules: Vec::new(),
+            routes: self.static_routes.routes().map(item).collect(),
+            rules: self.static_routes.rules().map(item).collect(),
             interfaces: self.interfaces(),
         }
     }
@@ -82,8 +82,8 @@ impl Engine {
             mute: errno.map(|errno| io::Error::from_raw_os_error(errno).to_string()),
             vips,
             excluded,
-            routes: Vec::new(),
-            rules: Vec::new(),
+            routes: router.routes.routes().map(item).collect(),
+            rules: router.routes.rules().map(item).collect(),
             counters: counters(machine.stats()),
         }
     }
@@ -133,6 +133,22 @@ fn items(set: &AddressSet) -> impl Iterator<Item = Item<'_, Address>> {
             Err(errno) => Held::Refused(io::Error::from_raw_os_error(errno).to_string()),
         },
     })
+}
+
+fn item<T>((what, state): (&T, Result<bool, ()>)) -> Item<'_, T> {
+    let held = match state {
+        Ok(true) => Held::Set,
+        Ok(false) => Held::No,
+        Err(()) => Held::Refused(String::new()),
+    };
+    Item { what, held }
+}
+
+fn group(group: &Group) -> ctl::Group<'_> {
+    ctl::Group {
+        conf: &group.conf,
+        state: state(group.told),
+    }
 }
 
 fn state(kind: StateKind) -> State {

@@ -24,6 +24,7 @@ const RTM_GETLINK: u16 = 18;
 const RTM_GETADDR: u16 = 22;
 const EEXIST: i32 = 17;
 const EADDRNOTAVAIL: i32 = 99;
+const ENOENT: i32 = 2;
 
 #[derive(Clone, Debug)]
 pub struct FakeLink {
@@ -53,6 +54,10 @@ pub struct Kernel {
     pub refuse: Option<(IpAddr, i32, &'static str)>,
     /// Listening is refused with this errno.
     pub deaf: Option<i32>,
+    /// The packet filter's table, if there is one: how often addresses were added to it.
+    pub ruleset: Option<u32>,
+    /// There is no nftables in this kernel.
+    pub no_netfilter: bool,
     /// False: adverts and frames are counted, not written down.
     pub quiet: bool,
     pub adverts: usize,
@@ -333,10 +338,42 @@ impl System for Kernel {
 
     fn request_netfilter(
         &mut self,
-        _batch: &Batch,
-        _refused: &mut dyn FnMut(&Ack<'_>),
+        batch: &Batch,
+        refused: &mut dyn FnMut(&Ack<'_>),
     ) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+        if self.no_netfilter {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        let mut ruleset = self.ruleset.clone();
+        for envelope in Messages::new(batch.bytes()) {
+            // Begin and end look like broken messages of links.
+            let Ok(header) = envelope.map(|envelope| envelope.header) else {
+                continue;
+            };
+            // The order of tables and elements is all that matters here; the rest is told by the golden files.
+            match header.kind {
+                0xa00 => ruleset = ruleset.or(Some(0)),
+                0xa02 => ruleset = None,
+                0xa0c if ruleset.is_none() => {
+                    refused(&Ack {
+                        seq: header.seq,
+                        errno: ENOENT,
+                        text: None,
+                        offset: None,
+                    });
+                    return Ok(());
+                }
+                0xa0c => ruleset = ruleset.map(|count| count + 1),
+                _ => {}
+            }
+        }
+        self.ruleset = ruleset;
+        let text = match ruleset {
+            Some(count) => format!("filter of {count} additions"),
+            None => "no filter".into(),
+        };
+        self.log.push(text);
+        Ok(())
     }
 
     // ---- children ----

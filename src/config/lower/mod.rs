@@ -16,11 +16,15 @@ mod mail;
 mod metric;
 mod names;
 mod notify;
+mod process;
 mod route;
 mod rule;
+mod strict;
 mod track;
 mod transport;
 mod vmac;
+
+use std::collections::BTreeSet;
 
 use super::Host;
 use super::check::Where;
@@ -54,6 +58,7 @@ pub(crate) fn lower(root: &Block, host: &dyn Host, place: Where<'_>, diags: &mut
         names: Names::new(host, &global_defs),
         track_groups: track_groups(&top),
         objects: Objects::default(),
+        vmacs: BTreeSet::new(),
         scripts: ScriptDefaults::default(),
     };
     lowering.script_defaults(&global_defs);
@@ -62,11 +67,21 @@ pub(crate) fn lower(root: &Block, host: &dyn Host, place: Where<'_>, diags: &mut
     lowering.compare(&instances, &spans);
     let groups = lowering.groups(&top, &mut instances);
     lowering.unused_objects();
+    let mail = lowering.mail(&global_defs, &top);
+    let [fifo, vrrp_fifo] = lowering.fifos(&global_defs);
+    let global = Global {
+        mail,
+        fifo,
+        vrrp_fifo,
+        startup: lowering.bounded(&global_defs, "startup_script"),
+        shutdown: lowering.bounded(&global_defs, "shutdown_script"),
+        dumps: lowering.dumps(&global_defs),
+        process: lowering.process(&top, &global_defs),
+        ..global::global(&top, &global_defs, lowering.diags)
+    };
     let static_addresses = lowering.static_addresses(&top);
     let static_routes = lowering.routes(top.items("static_routes"));
     let static_rules = lowering.rules(top.items("static_rules"));
-    let mail = lowering.mail(&global_defs, &top);
-    let [fifo, vrrp_fifo] = lowering.fifos(&global_defs);
     let Objects {
         scripts,
         files,
@@ -74,12 +89,7 @@ pub(crate) fn lower(root: &Block, host: &dyn Host, place: Where<'_>, diags: &mut
         ..
     } = lowering.objects;
     Config {
-        global: Global {
-            mail,
-            fifo,
-            vrrp_fifo,
-            ..global::global(&top, &global_defs, lowering.diags)
-        },
+        global,
         instances,
         groups,
         scripts,
@@ -113,6 +123,8 @@ struct Lowering<'a> {
     names: Names<'a>,
     /// Names of the `track_group` blocks.
     track_groups: Vec<Box<str>>,
+    /// Names of macvlans taken so far.
+    vmacs: BTreeSet<IfName>,
     /// What can be tracked.
     objects: Objects<'a>,
     /// Who runs scripts, and which are refused.

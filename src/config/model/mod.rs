@@ -261,8 +261,8 @@ pub struct Address {
 pub struct Vmac {
     /// Name of the macvlan.
     pub name: IfName,
-    /// Its address; `None`: the one of the virtual router (RFC 9568 §7.3).
-    pub mac: Option<Mac>,
+    /// Its address; that of the virtual router (RFC 9568 §7.3) unless another is asked for.
+    pub mac: Mac,
     /// `vmac_xmit_base`: adverts leave through the base interface.
     pub xmit_base: bool,
 }

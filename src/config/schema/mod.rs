@@ -50,7 +50,7 @@ static ROOT_ROWS: &[Keyword] = &[
     row!("virtual_server_group", [Arg::Name(255)], S, "", "addresses or marks that share one set of real servers").items(&lvs::GROUP_ENTRIES).repeat().not_yet(Why::NoService),
     row!("virtual_server", [Arg::Service], S, "", "an IPVS service: `IP [PORT]`, `fwmark N` or `group NAME`").block(&lvs::VIRTUAL_SERVER).repeat().not_yet(Why::NoService),
     row!("SSL", [], B, "", "client key and certificates of SSL_GET").block(&checker::SSL).not_yet(Why::NoTls),
-    row!("net_namespace", [Arg::Name(255)], C, "", "network namespace to run in").never(Why::Namespace),
+    row!("net_namespace", [Arg::Name(255)], C, "", "network namespace to run in, as `ip netns` names it"),
     row!("net_namespace_ipvs", [Arg::Name(255)], C, "", "network namespace of the IPVS services").never(Why::Namespace),
     row!("namespace_with_ipsets", [], C, "", "use ipsets inside a namespace").never(Why::NoIpsets),
     row!("use_pid_dir", [], B, "", "keep pid files in a directory of their own"),
