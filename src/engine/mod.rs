@@ -34,6 +34,7 @@ pub mod system;
 mod tell;
 mod track;
 mod transmit;
+mod vmac;
 
 use crate::config::model::{Config, Global};
 use crate::netlink::Message;
@@ -119,6 +120,10 @@ pub struct Engine {
     deadlines: Deadlines,
     children: Children,
     filter: Filter,
+    /// Interfaces below those of virtual routers.
+    bases: Vec<vmac::Base>,
+    /// The kernel has no macvlans.
+    no_macvlan: bool,
     teller: Teller,
     /// The daemon ends.
     stopping: bool,
@@ -166,6 +171,8 @@ impl Engine {
             deadlines: Deadlines::new(0),
             children: Children::default(),
             filter: Filter::default(),
+            bases: Vec::new(),
+            no_macvlan: false,
             teller: Teller::default(),
             stopping: false,
             unsettled: false,
@@ -391,6 +398,7 @@ impl Engine {
             for id in 0..self.routers.len() {
                 self.place(id);
             }
+            self.settle_vmacs(system);
             self.open_listeners(system);
             self.index();
             self.look_at_groups();
