@@ -182,6 +182,8 @@ fn addresses(page: &mut Page, instance: &Instance<'_>) {
     let count = instance.vips.len();
     page.list(&format_args!("Virtual IP ({count}):"), &instance.vips);
     page.list(&"Virtual IP Excluded :", &instance.excluded);
+    page.list(&"Virtual Routes :", &instance.routes);
+    page.list(&"Virtual Rules :", &instance.rules);
 }
 
 /// What keepalived does not tell.

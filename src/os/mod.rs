@@ -1,6 +1,7 @@
 //! The shell: the only place with file descriptors.
 
 mod atomic;
+pub mod bounded;
 mod child;
 mod clock;
 pub mod daemon;
@@ -12,6 +13,7 @@ pub mod logging;
 mod nlsock;
 pub mod pidfile;
 mod postman;
+pub mod process;
 mod program;
 mod rawsock;
 pub mod reactor;

@@ -13,6 +13,7 @@ use super::clock;
 use super::dumps::{Dumps, Kind};
 use super::linux::Linux;
 use super::nlsock::NetlinkSocket;
+use super::process::Auto;
 use super::rawsock::Buffer;
 use super::signals::{Signal, Signals};
 use crate::config::Config;
@@ -50,13 +51,15 @@ pub enum Wanted {
 
 /// Everything the loop waits for.
 #[derive(Debug)]
-pub struct Reactor {
+pub struct Reactor<'a> {
     engine: Engine,
     linux: Linux,
     news: NetlinkSocket,
-    signals: Signals,
+    signals: &'a Signals,
     poll: Vec<libc::pollfd>,
     dumps: Dumps,
+    /// Real-time priority taken when timers run late.
+    auto: Auto,
     generation: Option<u32>,
     buffer: Buffer,
     news_buffer: Vec<u8>,
@@ -67,8 +70,8 @@ const NEWS: usize = 0;
 const SIGNALS: usize = 1;
 const FIRST_RECEIVER: usize = 2;
 
-impl Reactor {
-    pub fn new(engine: Engine, signals: Signals) -> io::Result<Self> {
+impl<'a> Reactor<'a> {
+    pub fn new(engine: Engine, signals: &'a Signals) -> io::Result<Self> {
         Ok(Reactor {
             engine,
             // First, so that nothing that happens during the first look is missed.
@@ -77,6 +80,7 @@ impl Reactor {
             signals,
             poll: Vec::new(),
             dumps: Dumps::default(),
+            auto: Auto::default(),
             generation: None,
             buffer: Buffer::new(),
             news_buffer: vec![0; 64 << 10],
@@ -130,6 +134,9 @@ impl Reactor {
             sys::ppoll(&mut self.poll, timeout)?;
             let woke = clock::now();
             let late = deadline.map_or(Duration::ZERO, |at| woke.since(at));
+            if !late.is_zero() {
+                self.auto.late(late, &self.engine.global().process);
+            }
             self.packets(if late > STALL {
                 DATAGRAMS_AFTER_STALL
             } else {

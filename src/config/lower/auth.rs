@@ -75,10 +75,14 @@ impl Lowering<'_> {
             return Auth::None;
         };
         let password = self.eight_bytes(pass);
-        match inner.word("auth_type") {
-            Some("AH") => Auth::Ah(password),
-            _ => Auth::Pass(password),
+        if inner.word("auth_type") != Some("AH") {
+            return Auth::Pass(password);
         }
+        let message = "`auth_type AH` is MD5 with a key of 8 bytes, and a router that has just started takes old \
+                       adverts for new";
+        let help = "where all routers know `auth_hmac` (keepalived does from 2.4 on), use that";
+        self.diags.help(Severity::Note, span, message, help);
+        Auth::Ah(password)
     }
 
     fn eight_bytes(&mut self, node: &Node) -> Password {
@@ -141,7 +145,7 @@ impl Lowering<'_> {
             if let Some(node) = node {
                 let message =
                     "`anti_replay monotonic` does not look at the time: `time_window` ignored";
-                self.warn(node.keyword.span, message);
+                self.note(node.keyword.span, message);
             }
             return None;
         }
@@ -227,4 +231,18 @@ fn hex(digits: &[u8]) -> Result<Vec<u8>, String> {
     let byte = |[high, low]: &[u8; 2]| Some(digit(*high)? << 4 | digit(*low)?);
     let bytes: Option<Vec<u8>> = pairs.iter().map(byte).collect();
     bytes.ok_or_else(|| "it has other characters than hexadecimal digits".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::hex;
+
+    #[test]
+    fn hexadecimal_digits_of_both_cases_are_bytes() {
+        assert_eq!(hex(b"00ff7A"), Ok(vec![0, 255, 0x7a]));
+        assert_eq!(hex(b""), Ok(Vec::new()));
+        assert!(hex(b"0").is_err_and(|why| why.contains("odd")));
+        assert!(hex(b"0g").is_err_and(|why| why.contains("other")));
+        assert!(hex("ä".as_bytes()).is_err());
+    }
 }

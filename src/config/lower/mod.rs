@@ -16,6 +16,7 @@ mod mail;
 mod metric;
 mod names;
 mod notify;
+mod process;
 mod route;
 mod rule;
 mod strict;
@@ -66,11 +67,21 @@ pub(crate) fn lower(root: &Block, host: &dyn Host, place: Where<'_>, diags: &mut
     lowering.compare(&instances, &spans);
     let groups = lowering.groups(&top, &mut instances);
     lowering.unused_objects();
+    let mail = lowering.mail(&global_defs, &top);
+    let [fifo, vrrp_fifo] = lowering.fifos(&global_defs);
+    let global = Global {
+        mail,
+        fifo,
+        vrrp_fifo,
+        startup: lowering.bounded(&global_defs, "startup_script"),
+        shutdown: lowering.bounded(&global_defs, "shutdown_script"),
+        dumps: lowering.dumps(&global_defs),
+        process: lowering.process(&top, &global_defs),
+        ..global::global(&top, &global_defs, lowering.diags)
+    };
     let static_addresses = lowering.static_addresses(&top);
     let static_routes = lowering.routes(top.items("static_routes"));
     let static_rules = lowering.rules(top.items("static_rules"));
-    let mail = lowering.mail(&global_defs, &top);
-    let [fifo, vrrp_fifo] = lowering.fifos(&global_defs);
     let Objects {
         scripts,
         files,
@@ -78,12 +89,7 @@ pub(crate) fn lower(root: &Block, host: &dyn Host, place: Where<'_>, diags: &mut
         ..
     } = lowering.objects;
     Config {
-        global: Global {
-            mail,
-            fifo,
-            vrrp_fifo,
-            ..global::global(&top, &global_defs, lowering.diags)
-        },
+        global,
         instances,
         groups,
         scripts,

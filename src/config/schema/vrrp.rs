@@ -178,7 +178,7 @@ static GROUP_ROWS: &[Keyword] = &[
     row!("notify_stop", [Arg::Cmd], A, "", "command run at the end"),
     row!("notify", [Arg::Cmd], S, "", "command run on every change; gets GROUP name STATE 0"),
     row!("smtp_alert", [Arg::Bool], S, "", "send a mail on every change of the group"),
-    row!("sync_group_tracking_weight", [], B, "", "let members keep weights of their own").detail(),
+    row!("sync_group_tracking_weight", [], B, "", "let members keep weights of their own"),
     row!("global_tracking", [], C, "", "members track what any of them tracks").never(Why::GlobalTracking),
     row!("notify_priority_changes", [Arg::Bool], B, "", "as vrrp_notify_priority_changes, for this group"),
 ];

@@ -11,6 +11,8 @@
 mod filter;
 mod forged;
 mod kernel;
+mod mail;
+mod notify;
 mod process;
 mod reload;
 mod support;
@@ -56,6 +58,8 @@ fn main() {
         forged::TESTS,
         filter::TESTS,
         process::TESTS,
+        notify::TESTS,
+        mail::TESTS,
         reload::TESTS,
     ]
     .concat()
