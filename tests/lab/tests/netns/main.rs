@@ -18,6 +18,7 @@ mod reload;
 mod support;
 mod takeover;
 mod transports;
+mod vmac;
 mod wire;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -52,6 +53,7 @@ fn main() {
         takeover::TESTS,
         transports::TESTS,
         kernel::TESTS,
+        vmac::TESTS,
         wire::TESTS,
         forged::TESTS,
         filter::TESTS,
