@@ -56,7 +56,7 @@ pub(crate) fn fork_child(body: &dyn Fn() -> u8) -> nix::Result<nix::unistd::Pid>
 }
 
 /// Ends the process at once: no destructors, no flushing of buffers that belong to the parent.
-fn exit_now(code: u8) -> ! {
+pub(crate) fn exit_now(code: u8) -> ! {
     // SAFETY: touches no memory of ours.
     unsafe { libc::_exit(code.into()) }
 }

@@ -69,6 +69,7 @@ impl Engine {
         // A new master no longer knows whom it succeeds; the log does.
         let before = router.machine.master();
         router.machine.handle(now, event, &mut actions);
+        router.note(now, &actions);
         let seen = before.or(router.machine.master());
         let mut concerns_group = false;
         for action in actions {

@@ -140,6 +140,15 @@ impl Links {
         self.list.iter().find(|link| link.name == *name)
     }
 
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Link> {
+        self.list.iter()
+    }
+
+    /// How long an interface must be down, and up, to be believed.
+    pub(crate) fn delays(&self, name: &IfName) -> (Duration, Duration) {
+        (self.delay_of(name, false), self.delay_of(name, true))
+    }
+
     /// The interface that has this address.
     pub(crate) fn holding(&self, addr: IpAddr) -> Option<&Link> {
         self.list

@@ -24,6 +24,7 @@ pub mod reception;
 mod reload;
 mod router;
 mod routes;
+mod snapshot;
 mod startup;
 pub mod system;
 mod tell;

@@ -10,7 +10,7 @@ use super::routes::RouteSet;
 use super::system::{Listener, System};
 use crate::config::model::{self, Address, Tracked, Transport, VrrpInstance};
 use crate::types::{Family, IfIndex, Instant, Priority};
-use crate::vrrp::{self, Instance, Reason, garp, priority};
+use crate::vrrp::{self, Action, Instance, Reason, garp, priority};
 use crate::wire::vrrp::{Auth, ChecksumForm};
 
 /// What the machine was last told about its surroundings.
@@ -37,6 +37,8 @@ pub(crate) struct Router {
     pub(crate) vips: Vec<IpAddr>,
     pub(crate) ifindex: Option<IfIndex>,
     pub(crate) told: Option<Surroundings>,
+    /// When and why its state last changed.
+    pub(crate) since: Option<(Instant, Reason)>,
     pub(crate) told_priority: Priority,
     /// One of its addresses may have been removed by somebody else.
     pub(crate) suspect: bool,
@@ -66,6 +68,7 @@ impl Router {
             vips,
             ifindex: None,
             told: None,
+            since: None,
             told_priority: conf.priority,
             suspect: false,
             ip_id: 0,
@@ -104,6 +107,15 @@ impl Router {
         self.garp_held = None;
         self.conf = conf;
         params(&self.conf, &self.vips, stagger(&self.conf, nth, count))
+    }
+
+    /// Remembers when and why its state has changed, if it has.
+    pub(crate) fn note(&mut self, now: Instant, actions: &[Action]) {
+        for action in actions {
+            if let Action::Transition { why, .. } = action {
+                self.since = Some((now, *why));
+            }
+        }
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Instant> {

@@ -17,7 +17,8 @@
 //! Everything is read and written at offsets in the byte order of the host (`_ne` in every name): no
 //! struct is cast, so alignment and padding cannot go wrong. The numbers are the kernel's UAPI.
 //!
-//! `attr.rs` the cursor · `batch.rs` the builder · `link.rs` · `addr.rs` · `route.rs` · `rule.rs`.
+//! `attr.rs` the cursor · `batch.rs` the builder · `link.rs` · `addr.rs` · `route.rs` · `rule.rs` · `macvlan.rs` ·
+//! `nft.rs` (netfilter, not rtnetlink).
 
 #![cfg_attr(
     not(test),
@@ -36,6 +37,8 @@ pub mod addr;
 mod attr;
 mod batch;
 pub mod link;
+pub mod macvlan;
+pub mod nft;
 pub mod route;
 pub mod rule;
 

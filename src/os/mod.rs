@@ -1,8 +1,10 @@
 //! The shell: the only place with file descriptors.
 
+mod atomic;
 mod child;
 mod clock;
 pub mod daemon;
+mod dumps;
 pub mod host;
 mod linux;
 pub mod logging;

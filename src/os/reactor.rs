@@ -10,6 +10,7 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 use nix::sys::prctl;
 
 use super::clock;
+use super::dumps::{Dumps, Kind};
 use super::linux::Linux;
 use super::nlsock::NetlinkSocket;
 use super::rawsock::Buffer;
@@ -53,8 +54,11 @@ pub struct Reactor {
     engine: Engine,
     linux: Linux,
     news: NetlinkSocket,
+    /// News of routes, where there are any to look after.
+    routes: Option<NetlinkSocket>,
     signals: Signals,
     poll: Vec<libc::pollfd>,
+    dumps: Dumps,
     generation: Option<u32>,
     buffer: Buffer,
     news_buffer: Vec<u8>,
@@ -63,7 +67,8 @@ pub struct Reactor {
 /// Places of the fixed descriptors in the poll list; receive sockets follow.
 const NEWS: usize = 0;
 const SIGNALS: usize = 1;
-const FIRST_RECEIVER: usize = 2;
+const ROUTES: usize = 2;
+const FIRST_RECEIVER: usize = 3;
 
 impl Reactor {
     pub fn new(engine: Engine, signals: Signals) -> io::Result<Self> {
@@ -71,9 +76,11 @@ impl Reactor {
             engine,
             // First, so that nothing that happens during the first look is missed.
             news: NetlinkSocket::events()?,
+            routes: None,
             linux: Linux::open()?,
             signals,
             poll: Vec::new(),
+            dumps: Dumps::default(),
             generation: None,
             buffer: Buffer::new(),
             news_buffer: vec![0; 64 << 10],
@@ -82,6 +89,7 @@ impl Reactor {
 
     /// Begins: reads the machine's state, starts all instances.
     pub fn start(&mut self) -> io::Result<()> {
+        self.follow_routes();
         self.engine
             .start(clock::now(), clock::uptime(), &mut self.linux)
     }
@@ -99,6 +107,7 @@ impl Reactor {
     /// Changes over to another configuration.
     pub fn reload(&mut self, config: Config) {
         self.engine.reload(clock::now(), config, &mut self.linux);
+        self.follow_routes();
     }
 
     /// Runs until told to do something that concerns the whole process.
@@ -124,6 +133,9 @@ impl Reactor {
             });
             if self.is_ready(NEWS) {
                 self.kernel_news();
+            }
+            if self.is_ready(ROUTES) {
+                self.route_news();
             }
             if self.is_ready(SIGNALS)
                 && let Some(wanted) = self.told()
@@ -155,7 +167,9 @@ impl Reactor {
         }
         self.generation = Some(generation);
         self.poll.clear();
-        let fixed = [self.news.fd(), self.signals.as_fd().as_raw_fd()];
+        // A negative descriptor is never ready.
+        let routes = self.routes.as_ref().map_or(-1, NetlinkSocket::fd);
+        let fixed = [self.news.fd(), self.signals.as_fd().as_raw_fd(), routes];
         self.poll.extend(
             fixed
                 .into_iter()
@@ -228,6 +242,41 @@ impl Reactor {
         }
     }
 
+    /// Listens for news of routes if, and only if, there are any to look after.
+    fn follow_routes(&mut self) {
+        if self.engine.wants_route_news() == self.routes.is_some() {
+            return;
+        }
+        self.routes = match self.routes {
+            Some(_) => None,
+            None => NetlinkSocket::route_events()
+                .inspect_err(|error| {
+                    log::warn!(target: "netlink", "routes that others delete will not be noticed: {error}");
+                })
+                .ok(),
+        };
+        self.generation = None;
+    }
+
+    fn route_news(&mut self) {
+        let Some(socket) = &self.routes else { return };
+        for _ in 0..NEWS_PER_TURN {
+            match socket.receive(&mut self.news_buffer) {
+                Ok(Some(len)) => {
+                    let bytes = self.news_buffer.get(..len).unwrap_or_default();
+                    let now = clock::now();
+                    for message in Messages::new(bytes).flatten() {
+                        self.engine.news(now, &message.message);
+                    }
+                }
+                Ok(None) => break,
+                // ENOBUFS: more happened than the socket could hold.
+                Err(_) => return self.engine.resync_routes(clock::now(), &mut self.linux),
+            }
+        }
+        self.engine.settle(clock::now(), &mut self.linux);
+    }
+
     /// Carries out what signals ask for, as far as it is the loop's to do. Several requests to reload become one.
     fn told(&mut self) -> Option<Wanted> {
         let mut wanted = None;
@@ -235,13 +284,17 @@ impl Reactor {
             match received.signal {
                 Signal::Stop => return Some(Wanted::Stop),
                 Signal::Reload => wanted = Some(Wanted::Reload),
-                Signal::Dump
-                | Signal::Stats
-                | Signal::ClearStats
-                | Signal::Json
-                | Signal::Trace => {
-                    log::warn!("this signal's dump is not supported yet");
+                Signal::Dump => self.dumps.write(Kind::State, &self.engine),
+                Signal::Stats => self.dumps.write(Kind::Stats, &self.engine),
+                Signal::ClearStats => {
+                    // One that is being written has all there is to clear.
+                    if !self.dumps.is_writing(Kind::Stats) {
+                        self.dumps.write(Kind::Stats, &self.engine);
+                    }
+                    self.engine.clear_stats();
                 }
+                Signal::Json => self.dumps.write(Kind::Json, &self.engine),
+                Signal::Trace => self.trace(),
                 Signal::Child => self.children_ended(),
                 Signal::Other(_) => {}
             }
@@ -252,9 +305,31 @@ impl Reactor {
     /// One signal may stand for many.
     fn children_ended(&mut self) {
         while let Some((pid, how)) = self.linux.reap() {
+            if self.dumps.ended(pid, how, &self.engine) {
+                continue;
+            }
             let now = clock::now();
             self.engine.child_ended(now, pid, how, &mut self.linux);
         }
+    }
+
+    /// What the loop is up to, as one line of the log.
+    fn trace(&self) {
+        let next = self.engine.next_deadline();
+        let left = next.map_or(-1, |at| {
+            i64::try_from(at.since(clock::now()).as_micros()).unwrap_or(i64::MAX)
+        });
+        let mut states = [0_u32; 4];
+        for (_, state, _) in self.engine.instances() {
+            if let Some(count) = states.get_mut(state as usize) {
+                *count += 1;
+            }
+        }
+        let [init, backup, master, fault] = states;
+        log::info!(
+            "next timer in {left} us (-1: none), {} descriptors, instances: {master} MASTER, {backup} BACKUP, {fault} FAULT, {init} INIT",
+            self.poll.len()
+        );
     }
 }
 

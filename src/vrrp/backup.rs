@@ -128,6 +128,16 @@ impl Instance {
         }
     }
 
+    /// How long the master must be silent before this router takes its place.
+    #[must_use]
+    pub fn down_interval(&self) -> Duration {
+        let interval = match &self.state {
+            State::Backup(backup) => backup.interval,
+            State::Init | State::Fault | State::Master(_) => self.params.advert_int,
+        };
+        self.span(Wait::Down, interval)
+    }
+
     /// Starts the timer; during the startup hold it starts with the end of that.
     pub(super) fn arm(&mut self, now: Instant, wait: Wait) {
         let State::Backup(backup) = &self.state else {
