@@ -12,6 +12,7 @@ mod forged;
 mod kernel;
 mod process;
 mod reload;
+mod routes;
 mod support;
 mod takeover;
 mod transports;
@@ -53,6 +54,7 @@ fn main() {
         forged::TESTS,
         process::TESTS,
         reload::TESTS,
+        routes::TESTS,
     ]
     .concat()
     .into_iter()
