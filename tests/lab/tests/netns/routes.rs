@@ -13,17 +13,17 @@ pub(crate) const TESTS: &[Test] = &[
     ),
     (
         "routes_and_rules_removed_by_someone_else_are_put_back",
-        "resigns; rules and routes without an interface stay away",
+        "leaves routes without an interface away",
         put_back,
     ),
     (
         "routes_the_kernel_drops_with_an_interface_or_address_are_put_back",
-        "resigns, or does not notice",
+        "leaves untracked ones away",
         dropped,
     ),
     (
         "route_through_an_unreachable_gateway_is_told_once_and_tried_again",
-        "does not try again",
+        "refuses an interface that does not exist",
         unreachable,
     ),
     (
@@ -33,17 +33,17 @@ pub(crate) const TESTS: &[Test] = &[
     ),
     (
         "routes_and_rules_left_by_a_killed_daemon_are_removed_at_start",
-        "",
+        "leaves some",
         leftover,
     ),
     (
         "static_routes_and_rules_stay_while_the_daemon_runs",
-        "",
+        "leaves them away once they are deleted",
         statics,
     ),
     (
         "reload_leaves_routes_alone_that_stay",
-        "removes and adds them",
+        "ends no reload the test could wait for",
         reload,
     ),
 ];
