@@ -14,6 +14,8 @@ pub fn data(snapshot: &Snapshot<'_>) -> String {
     let mut page = Page::default();
     global(&mut page, snapshot.global);
     statics(&mut page, "Static Addresses", &snapshot.addresses);
+    statics(&mut page, "Static Routes", &snapshot.routes);
+    statics(&mut page, "Static Rules", &snapshot.rules);
     page.heading("VRRP Topology");
     for instance in &snapshot.instances {
         instance::show(&mut page, instance, snapshot);

@@ -133,9 +133,11 @@ fn election(page: &mut Page, instance: &Instance<'_>) {
     }
     page.pair("Promote_secondaries", &enabled(conf.promote_secondaries));
     if conf.version == Version::V2 {
-        let (name, secret) = match conf.auth {
+        let (name, secret) = match &conf.auth {
             Auth::None => ("none", false),
             Auth::Pass(_) => ("SIMPLE_PASSWORD", true),
+            Auth::Ah(_) => ("IPSEC_AH", true),
+            Auth::Hmac(_) => ("HMAC-SHA256", true),
         };
         page.pair("Authentication type", &name);
         if secret {
@@ -180,6 +182,8 @@ fn addresses(page: &mut Page, instance: &Instance<'_>) {
     let count = instance.vips.len();
     page.list(&format_args!("Virtual IP ({count}):"), &instance.vips);
     page.list(&"Virtual IP Excluded :", &instance.excluded);
+    page.list(&"Virtual Routes :", &instance.routes);
+    page.list(&"Virtual Rules :", &instance.rules);
 }
 
 /// What keepalived does not tell.

@@ -99,9 +99,12 @@ fn data(out: &mut Json, instance: &Instance<'_>, snapshot: &Snapshot<'_>) {
     out.number("version", &number(conf.version));
     notify(out, instance);
     lists(out, instance, snapshot);
-    let (auth, secret) = match conf.auth {
+    let (auth, secret) = match &conf.auth {
         Auth::None => (0, false),
         Auth::Pass(_) => (1, true),
+        Auth::Ah(_) => (2, true),
+        // Its own sign in the packet is not VRRP's number; keepalived has none here either.
+        Auth::Hmac(_) => (0, true),
     };
     out.number("auth_type", &auth);
     if secret {
@@ -133,6 +136,8 @@ fn notify(out: &mut Json, instance: &Instance<'_>) {
 fn lists(out: &mut Json, instance: &Instance<'_>, snapshot: &Snapshot<'_>) {
     out.strings("vips", &instance.vips);
     out.strings("evips", &instance.excluded);
+    out.strings("vroutes", &instance.routes);
+    out.strings("vrules", &instance.rules);
     for (name, kind) in [
         ("track_ifp", Kind::Interface),
         ("track_script", Kind::Script),
@@ -189,12 +194,18 @@ fn ours(out: &mut Json, instance: &Instance<'_>) {
             });
         });
     }
-    let refused = |held: &Held| matches!(held, Held::Refused(_));
-    let count = |items: &[Item<'_, _>]| items.iter().filter(|item| refused(&item.held)).count();
-    let addresses = count(&instance.vips) + count(&instance.excluded);
-    if addresses > 0 {
-        out.number("refused_addresses", &addresses);
+    let addresses = refused(&instance.vips) + refused(&instance.excluded);
+    let routes = refused(&instance.routes) + refused(&instance.rules);
+    for (name, count) in [("refused_addresses", addresses), ("refused_routes", routes)] {
+        if count > 0 {
+            out.number(name, &count);
+        }
     }
+}
+
+fn refused<T>(items: &[Item<'_, T>]) -> usize {
+    let refused = |item: &&Item<'_, T>| matches!(item.held, Held::Refused(_));
+    items.iter().filter(refused).count()
 }
 
 fn stats(out: &mut Json, counters: &Counters) {

@@ -45,6 +45,7 @@ impl fmt::Display for Held {
         match self {
             Held::No => Ok(()),
             Held::Set => f.write_str(" set"),
+            Held::Refused(why) if why.is_empty() => f.write_str(" refused"),
             Held::Refused(why) => write!(f, " refused: {}", Clean(why)),
         }
     }

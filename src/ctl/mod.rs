@@ -24,6 +24,7 @@ mod instance;
 mod json;
 mod lines;
 mod page;
+mod routes;
 mod snapshot;
 mod stats;
 #[cfg(test)]

@@ -145,7 +145,7 @@ pub enum Held {
     No,
     /// There.
     Set,
-    /// The kernel refused it.
+    /// The kernel refused it, with these words if they are still known.
     Refused(String),
 }
 

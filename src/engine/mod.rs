@@ -16,10 +16,14 @@ mod apply;
 mod budget;
 mod children;
 mod deadlines;
+mod fifos;
+mod filter;
 mod groups;
+mod letters;
 mod links;
 mod listeners;
 mod pacing;
+mod proof;
 pub mod reception;
 mod reload;
 mod router;
@@ -40,6 +44,7 @@ use addresses::{AddressSet, Kind};
 use budget::Budget;
 use children::Children;
 use deadlines::Deadlines;
+use filter::Filter;
 use groups::Group;
 use links::{Change, Delays, Links};
 use listeners::Open;
@@ -47,6 +52,7 @@ use pacing::Pacing;
 use router::{Router, Surroundings};
 use routes::RouteSet;
 use system::{Listener, System};
+use tell::Teller;
 
 /// Which instance an advert is for.
 type Address = (Listener, u8);
@@ -72,6 +78,8 @@ pub(crate) enum Duty {
     Listeners,
     /// Children that take too long.
     Children,
+    /// Scripts and mails that wait for their turn.
+    Notify,
     /// Number of the others.
     Count,
 }
@@ -110,6 +118,8 @@ pub struct Engine {
     /// Keys: every [`Duty`], then every instance.
     deadlines: Deadlines,
     children: Children,
+    filter: Filter,
+    teller: Teller,
     /// The daemon ends.
     stopping: bool,
     /// Something changed that [`Engine::settle`] must look at.
@@ -123,8 +133,8 @@ pub struct Engine {
     scratch: Vec<u8>,
 }
 
-/// Room for the longest IPv6 advert with its header.
-const SCRATCH: usize = 40 + 8 + 255 * 16;
+/// Room for the longest IPv6 advert with its header and signature.
+const SCRATCH: usize = 40 + 8 + 255 * 16 + 28;
 
 impl Engine {
     /// An engine that knows what to do and has not begun.
@@ -155,6 +165,8 @@ impl Engine {
             dispatch: Vec::new(),
             deadlines: Deadlines::new(0),
             children: Children::default(),
+            filter: Filter::default(),
+            teller: Teller::default(),
             stopping: false,
             unsettled: false,
             statics_suspect: false,
@@ -291,6 +303,7 @@ impl Engine {
         self.unsettled |= self.open.iter().any(|open| !open.works);
         self.repair_static_routes(now, system);
         self.hurry_children(now, system);
+        self.work_on_notifies(now, system);
         self.settle(now, system);
     }
 
@@ -454,6 +467,7 @@ impl Engine {
         }
         if told_priority != priority {
             self.log_priority(id, told_priority, priority);
+            self.told_priority(id, now, system);
             self.put(id, now, Event::Priority(priority), system);
         }
         if told != Some(surroundings) {
@@ -470,7 +484,8 @@ impl Engine {
         self.dispatch.clear();
         for (id, router) in self.routers.iter().enumerate() {
             if let Some(on) = router.listener() {
-                self.dispatch.push(((on, router.conf.vrid.get()), id));
+                self.dispatch
+                    .push(((on.plain(), router.conf.vrid.get()), id));
             }
         }
         self.dispatch.sort_unstable();

@@ -42,6 +42,7 @@ impl Engine {
         self.speak(now, system);
         self.remove_missing(now, &instances, system);
         self.global = global;
+        self.open_fifos(now, system);
         let fresh = self.change_instances(now, instances, groups, system);
         self.static_routes
             .replace(static_routes, static_rules, &self.links, system);
@@ -55,6 +56,7 @@ impl Engine {
             self.begin(id, Duration::ZERO, now, system);
         }
         self.promote_secondaries(system);
+        self.reloaded(now, system);
     }
 
     /// Instances that are configured no more resign and clear up.
@@ -99,6 +101,7 @@ impl Engine {
             news.push((id, params, garp != router.conf.garp));
             self.routers.push(router);
         }
+        self.filter.replace(&self.global.nft, &self.routers, system);
         self.replace_groups(groups);
         for (id, params, garp_changed) in news {
             let Some(router) = self.routers.get_mut(id) else {

@@ -133,6 +133,37 @@ impl RouteSet {
         }
     }
 
+    /// Every route, and whether it is there; see [`RouteSet::states`].
+    pub(crate) fn routes(&self) -> impl Iterator<Item = (&Route, Result<bool, ()>)> {
+        self.states(|item| match item {
+            Item::Route(route) => Some(route),
+            Item::Rule(_) => None,
+        })
+    }
+
+    /// Every rule, and whether it is there; see [`RouteSet::states`].
+    pub(crate) fn rules(&self) -> impl Iterator<Item = (&Rule, Result<bool, ()>)> {
+        self.states(|item| match item {
+            Item::Rule(rule) => Some(rule),
+            Item::Route(_) => None,
+        })
+    }
+
+    /// Those that are meant, and whether they are there; an error: refused.
+    fn states<'a, T: 'a>(
+        &'a self,
+        meant: impl Fn(&'a Item) -> Option<&'a T>,
+    ) -> impl Iterator<Item = (&'a T, Result<bool, ()>)> {
+        self.slots.iter().filter_map(move |slot| {
+            let state = match slot.held {
+                Held::No | Held::Lost => Ok(false),
+                Held::Yes => Ok(true),
+                Held::Refused => Err(()),
+            };
+            meant(&slot.item).map(|item| (item, state))
+        })
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }

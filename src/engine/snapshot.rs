@@ -5,6 +5,7 @@
 use std::io;
 
 use super::addresses::AddressSet;
+use super::groups::Group;
 use super::router::{Router, Surroundings};
 use super::{Engine, StateKind};
 use crate::config::model::{Address, Global, Track, Tracked};
@@ -19,13 +20,13 @@ impl Engine {
             clock,
             global: &self.global,
             instances: self.routers.iter().map(|one| self.instance(one)).collect(),
-            groups: Vec::new(),
+            groups: self.groups.iter().map(group).collect(),
             scripts: Vec::new(),
             files: Vec::new(),
             processes: Vec::new(),
             addresses: items(&self.statics).collect(),
-            routes: Vec::new(),
-            rules: Vec::new(),
+            routes: self.static_routes.routes().map(item).collect(),
+            rules: self.static_routes.rules().map(item).collect(),
             interfaces: self.interfaces(),
         }
     }
@@ -74,8 +75,8 @@ impl Engine {
             mute: errno.map(|errno| io::Error::from_raw_os_error(errno).to_string()),
             vips,
             excluded,
-            routes: Vec::new(),
-            rules: Vec::new(),
+            routes: router.routes.routes().map(item).collect(),
+            rules: router.routes.rules().map(item).collect(),
             counters: counters(machine.stats()),
         }
     }
@@ -125,6 +126,22 @@ fn items(set: &AddressSet) -> impl Iterator<Item = Item<'_, Address>> {
             Err(errno) => Held::Refused(io::Error::from_raw_os_error(errno).to_string()),
         },
     })
+}
+
+fn item<T>((what, state): (&T, Result<bool, ()>)) -> Item<'_, T> {
+    let held = match state {
+        Ok(true) => Held::Set,
+        Ok(false) => Held::No,
+        Err(()) => Held::Refused(String::new()),
+    };
+    Item { what, held }
+}
+
+fn group(group: &Group) -> ctl::Group<'_> {
+    ctl::Group {
+        conf: &group.conf,
+        state: state(group.told),
+    }
 }
 
 fn state(kind: StateKind) -> State {

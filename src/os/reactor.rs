@@ -13,6 +13,7 @@ use super::clock;
 use super::dumps::{Dumps, Kind};
 use super::linux::Linux;
 use super::nlsock::NetlinkSocket;
+use super::process::Auto;
 use super::rawsock::Buffer;
 use super::signals::{Signal, Signals};
 use crate::config::Config;
@@ -50,15 +51,17 @@ pub enum Wanted {
 
 /// Everything the loop waits for.
 #[derive(Debug)]
-pub struct Reactor {
+pub struct Reactor<'a> {
     engine: Engine,
     linux: Linux,
     news: NetlinkSocket,
     /// News of routes, where there are any to look after.
     routes: Option<NetlinkSocket>,
-    signals: Signals,
+    signals: &'a Signals,
     poll: Vec<libc::pollfd>,
     dumps: Dumps,
+    /// Real-time priority taken when timers run late.
+    auto: Auto,
     generation: Option<u32>,
     buffer: Buffer,
     news_buffer: Vec<u8>,
@@ -70,8 +73,8 @@ const SIGNALS: usize = 1;
 const ROUTES: usize = 2;
 const FIRST_RECEIVER: usize = 3;
 
-impl Reactor {
-    pub fn new(engine: Engine, signals: Signals) -> io::Result<Self> {
+impl<'a> Reactor<'a> {
+    pub fn new(engine: Engine, signals: &'a Signals) -> io::Result<Self> {
         Ok(Reactor {
             engine,
             // First, so that nothing that happens during the first look is missed.
@@ -81,6 +84,7 @@ impl Reactor {
             signals,
             poll: Vec::new(),
             dumps: Dumps::default(),
+            auto: Auto::default(),
             generation: None,
             buffer: Buffer::new(),
             news_buffer: vec![0; 64 << 10],
@@ -94,9 +98,19 @@ impl Reactor {
             .start(clock::now(), clock::uptime(), &mut self.linux)
     }
 
-    /// Resigns and clears up.
+    /// Resigns, clears up, and gives those who are told of it a moment.
     pub fn stop(&mut self) {
         self.engine.stop(clock::now(), &mut self.linux);
+        while let Some(until) = self.engine.farewell(clock::now(), &mut self.linux) {
+            let left = until.since(clock::now());
+            let mut signals = [readable(self.signals.as_fd().as_raw_fd())];
+            if sys::ppoll(&mut signals, Some(left)).is_err() {
+                break;
+            }
+            // Whatever it was, it is too late for anything but the end of children.
+            while self.signals.next().is_some() {}
+            self.children_ended();
+        }
     }
 
     /// To be called before a configuration is read, which may take a while: our peers must not miss us.
@@ -126,6 +140,9 @@ impl Reactor {
             sys::ppoll(&mut self.poll, timeout)?;
             let woke = clock::now();
             let late = deadline.map_or(Duration::ZERO, |at| woke.since(at));
+            if !late.is_zero() {
+                self.auto.late(late, &self.engine.global().process);
+            }
             self.packets(if late > STALL {
                 DATAGRAMS_AFTER_STALL
             } else {
@@ -204,6 +221,7 @@ impl Reactor {
                             on,
                             bytes,
                             v6: arrival.v6,
+                            wall: arrival.stamp.map(Duration::from_nanos),
                         };
                         let at = clock::moment_of(arrival.stamp);
                         self.engine.packet(at, &datagram, &mut self.linux);

@@ -40,7 +40,6 @@ impl Lowering<'_> {
 
     /// The command of a statement, run by the usual user or by the one that follows it:
     /// `notify_master "/path/x.sh a b" [USER [GROUP]]`.
-    #[expect(dead_code, reason = "notifications are on their way")]
     pub(super) fn command(&mut self, node: &Node) -> Option<Command> {
         let (mut argv, behind) = self.words_of(node)?;
         let quoted = node.text().starts_with(['"', '\'']);
@@ -74,7 +73,12 @@ impl Lowering<'_> {
         self.user_named(name, words.next(), node.keyword.span)
     }
 
-    fn user_named(&mut self, name: &str, group: Option<&str>, span: Span) -> Option<User> {
+    pub(super) fn user_named(
+        &mut self,
+        name: &str,
+        group: Option<&str>,
+        span: Span,
+    ) -> Option<User> {
         let (name, behind) = match name.split_once(':') {
             Some((name, group)) => (name, Some(group)),
             None => (name, group),

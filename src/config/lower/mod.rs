@@ -12,19 +12,24 @@ mod garp;
 mod global;
 mod group;
 mod instance;
+mod mail;
 mod metric;
 mod names;
 mod notify;
+mod process;
 mod route;
 mod rule;
+mod strict;
 mod track;
 mod transport;
 mod vmac;
 
+use std::collections::BTreeSet;
+
 use super::Host;
 use super::check::Where;
 use super::diag::{Diags, Severity, Span};
-use super::model::{Address, Auth, Config, VrrpInstance};
+use super::model::{Address, Auth, Config, Global, VrrpInstance};
 use super::schema::value;
 use super::seen::Seen;
 use super::tree::{Block, Node, Word};
@@ -53,6 +58,7 @@ pub(crate) fn lower(root: &Block, host: &dyn Host, place: Where<'_>, diags: &mut
         names: Names::new(host, &global_defs),
         track_groups: track_groups(&top),
         objects: Objects::default(),
+        vmacs: BTreeSet::new(),
         scripts: ScriptDefaults::default(),
     };
     lowering.script_defaults(&global_defs);
@@ -61,6 +67,18 @@ pub(crate) fn lower(root: &Block, host: &dyn Host, place: Where<'_>, diags: &mut
     lowering.compare(&instances, &spans);
     let groups = lowering.groups(&top, &mut instances);
     lowering.unused_objects();
+    let mail = lowering.mail(&global_defs, &top);
+    let [fifo, vrrp_fifo] = lowering.fifos(&global_defs);
+    let global = Global {
+        mail,
+        fifo,
+        vrrp_fifo,
+        startup: lowering.bounded(&global_defs, "startup_script"),
+        shutdown: lowering.bounded(&global_defs, "shutdown_script"),
+        dumps: lowering.dumps(&global_defs),
+        process: lowering.process(&top, &global_defs),
+        ..global::global(&top, &global_defs, lowering.diags)
+    };
     let static_addresses = lowering.static_addresses(&top);
     let static_routes = lowering.routes(top.items("static_routes"));
     let static_rules = lowering.rules(top.items("static_rules"));
@@ -71,7 +89,7 @@ pub(crate) fn lower(root: &Block, host: &dyn Host, place: Where<'_>, diags: &mut
         ..
     } = lowering.objects;
     Config {
-        global: global::global(&top, &global_defs, lowering.diags),
+        global,
         instances,
         groups,
         scripts,
@@ -105,6 +123,8 @@ struct Lowering<'a> {
     names: Names<'a>,
     /// Names of the `track_group` blocks.
     track_groups: Vec<Box<str>>,
+    /// Names of macvlans taken so far.
+    vmacs: BTreeSet<IfName>,
     /// What can be tracked.
     objects: Objects<'a>,
     /// Who runs scripts, and which are refused.
@@ -171,7 +191,7 @@ impl Lowering<'_> {
             let VrrpInstance {
                 name, interface, ..
             } = instance;
-            if let Auth::Pass(password) = instance.auth {
+            if let Auth::Pass(password) | Auth::Ah(password) = instance.auth {
                 let key = format!("{interface} {:?}", password.0);
                 let first = passwords.before(&key, *span).filter(|_| !told);
                 if let Some(first) = first {

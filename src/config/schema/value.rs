@@ -164,9 +164,31 @@ fn is_mac(text: &str) -> bool {
     text.split(':').count() == 6 && text.split(':').all(hex)
 }
 
-fn is_umask(text: &str) -> bool {
-    let octal = u32::from_str_radix(text, 8).is_ok_and(|mask| mask <= 0o777);
-    octal || text.split('|').all(|name| name.trim().starts_with("S_I"))
+/// A mode mask: octal, or the C names of its bits joined by `|`.
+#[must_use]
+pub fn umask(text: &str) -> Option<u16> {
+    if let Ok(mask) = u16::from_str_radix(text, 8) {
+        return (mask <= 0o777).then_some(mask);
+    }
+    const BITS: [(&str, u16); 12] = [
+        ("RWXU", 0o700),
+        ("RUSR", 0o400),
+        ("WUSR", 0o200),
+        ("XUSR", 0o100),
+        ("RWXG", 0o070),
+        ("RGRP", 0o040),
+        ("WGRP", 0o020),
+        ("XGRP", 0o010),
+        ("RWXO", 0o007),
+        ("ROTH", 0o004),
+        ("WOTH", 0o002),
+        ("XOTH", 0o001),
+    ];
+    text.split('|').try_fold(0, |mask, name| {
+        let name = name.trim().strip_prefix("S_I")?;
+        let (_, bits) = BITS.iter().find(|(known, _)| *known == name)?;
+        Some(mask | bits)
+    })
 }
 
 /// An entry of `virtual_server_group`: address, range of addresses or network.
@@ -218,7 +240,7 @@ pub fn fits(arg: &Arg, text: &str) -> bool {
         Arg::Str | Arg::Cmd | Arg::User => !text.is_empty(),
         Arg::Port => int(text).is_some_and(|port| (1..=65_535).contains(&port)),
         Arg::Mail => !text.contains('\\'),
-        Arg::Umask => is_umask(text),
+        Arg::Umask => umask(text).is_some(),
         Arg::Mark => mark(text).is_some(),
         Arg::Range => range(text).is_some(),
         Arg::Mask => is_mask(text),
@@ -350,6 +372,9 @@ mod tests {
             (Arg::GroupEntry, "192.168.1.10-192.168.1.20", true),
             (Arg::Umask, "0177", true),
             (Arg::Umask, "S_IRUSR|S_IWUSR", true),
+            (Arg::Umask, "S_IRWXG|S_IXOTH", true),
+            (Arg::Umask, "S_IRXUSR", false),
+            (Arg::Umask, "1000", false),
             (Arg::Umask, "9", false),
             (Arg::Range, "10-20", true),
             (Arg::Mark, "0x1/0xff", true),

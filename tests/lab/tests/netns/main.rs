@@ -8,8 +8,11 @@
 //! instead: those it passes prove that the test is fair, those it fails (listed as `known`) that it bites.
 //! Arguments select tests by part of their name; `--list` prints the names.
 
+mod filter;
 mod forged;
 mod kernel;
+mod mail;
+mod notify;
 mod process;
 mod reload;
 mod routes;
@@ -52,7 +55,10 @@ fn main() {
         kernel::TESTS,
         wire::TESTS,
         forged::TESTS,
+        filter::TESTS,
         process::TESTS,
+        notify::TESTS,
+        mail::TESTS,
         reload::TESTS,
         routes::TESTS,
     ]

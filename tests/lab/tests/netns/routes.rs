@@ -341,9 +341,6 @@ static_rules {
             "10.0.0.0/8 dev eth0 src 192.168.1.1",
             "10.0.0.0/8 via 192.168.1.254 dev eth0 src 192.168.1.1 metric 1",
         ]
-        .map(|r| r
-            .replace(" src", " scope global src")
-            .replace("scope global ", ""))
     );
     a.ip("route del 10.0.0.0/8 metric 1");
     a.ip("rule del priority 100");
