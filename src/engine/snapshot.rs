@@ -72,7 +72,7 @@ impl Engine {
                 .collect(),
             deadline: machine.next_deadline(),
             down_interval: machine.down_interval(),
-            mute: errno.map(|errno| io::Error::from_raw_os_error(errno).to_string()),
+            mute: errno.map(words),
             vips,
             excluded,
             routes: router.routes.routes().map(item).collect(),
@@ -123,9 +123,18 @@ fn items(set: &AddressSet) -> impl Iterator<Item = Item<'_, Address>> {
         held: match refused {
             Ok(true) => Held::Set,
             Ok(false) => Held::No,
-            Err(errno) => Held::Refused(io::Error::from_raw_os_error(errno).to_string()),
+            Err(errno) => Held::Refused(words(errno)),
         },
     })
+}
+
+/// The system's words, without Rust's "(os error 22)".
+fn words(errno: i32) -> String {
+    let mut words = io::Error::from_raw_os_error(errno).to_string();
+    if let Some(at) = words.find(" (os error") {
+        words.truncate(at);
+    }
+    words
 }
 
 fn item<T>((what, state): (&T, Result<bool, ()>)) -> Item<'_, T> {

@@ -8,6 +8,7 @@
 //! instead: those it passes prove that the test is fair, those it fails (listed as `known`) that it bites.
 //! Arguments select tests by part of their name; `--list` prints the names.
 
+mod dumps;
 mod forged;
 mod kernel;
 mod process;
@@ -52,6 +53,7 @@ fn main() {
         wire::TESTS,
         forged::TESTS,
         process::TESTS,
+        dumps::TESTS,
         reload::TESTS,
     ]
     .concat()
