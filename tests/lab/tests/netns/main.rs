@@ -11,6 +11,7 @@
 mod dumps;
 mod forged;
 mod kernel;
+mod own_process;
 mod process;
 mod reload;
 mod support;
@@ -54,6 +55,7 @@ fn main() {
         forged::TESTS,
         process::TESTS,
         dumps::TESTS,
+        own_process::TESTS,
         reload::TESTS,
     ]
     .concat()
