@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use vrrpd::config::model::{Address, Global, User, VrrpInstance};
+use vrrpd::config::model::{Address, Auth, Command, Global, Notify, SyncGroup, User, VrrpInstance};
 use vrrpd::config::schema::{Arg, Body, ROOT, visit};
 use vrrpd::config::{Config, Host, Loaded, Program, Severity, load};
 
@@ -152,7 +152,24 @@ fn model(config: &Config) -> String {
     for one in &config.instances {
         text += &instance(one);
     }
+    for one in &config.groups {
+        text += &group(one, config);
+    }
     text
+}
+
+fn group(group: &SyncGroup, config: &Config) -> String {
+    let mut text = format!("group {}:", group.name);
+    for place in &group.members {
+        text += &format!(" {}", config.instances[*place].name);
+    }
+    if group.tracking_weight {
+        text += " tracking_weight";
+    }
+    if group.notify != Notify::default() {
+        text += &format!("\n  {}", less(&format!("{:?}", group.notify)));
+    }
+    text + "\n"
 }
 
 fn address(address: &Address) -> String {
@@ -281,6 +298,7 @@ fn instance(one: &VrrpInstance) -> String {
         ("dont_track_primary", !one.track_primary),
         ("promote_secondaries", one.promote_secondaries),
         ("unicast_fault_no_peer", one.unicast_fault_no_peer),
+        ("no_accept", !one.accept),
     ]);
     let rest = [
         format!("preempt_delay {:?}", one.preempt_delay),
@@ -292,6 +310,10 @@ fn instance(one: &VrrpInstance) -> String {
     ];
     for line in rest {
         text += &format!("\n  {line}");
+    }
+    if let Some(vmac) = &one.vmac {
+        let base = if vmac.xmit_base { " xmit_base" } else { "" };
+        text += &format!("\n  vmac {} {}{base}", vmac.name, vmac.mac);
     }
     for vip in &one.vips {
         text += &format!("\n  vip {}", address(vip));
@@ -308,7 +330,34 @@ fn instance(one: &VrrpInstance) -> String {
     for track in &one.tracks {
         text += &format!("\n  {track:?}");
     }
-    text + "\n"
+    text + &notify(&one.notify) + "\n"
+}
+
+fn notify(one: &Notify) -> String {
+    let mut text = String::new();
+    for (name, command) in [
+        ("notify_master", &one.master),
+        ("notify_backup", &one.backup),
+        ("notify_fault", &one.fault),
+        ("notify_stop", &one.stop),
+        ("notify_deleted", &one.deleted),
+        ("notify", &one.any),
+        ("notify_master_rx_lower_pri", &one.lower_pri),
+    ] {
+        if let Some(Command { argv, user }) = command {
+            text += &format!("\n  {name} {argv:?} as {}:{}", user.uid, user.gid);
+        }
+    }
+    for (name, set) in [
+        ("notify_deleted", one.deleted_by_any),
+        ("notify_priority_changes", one.priority_changes),
+        ("smtp_alert", one.mail),
+    ] {
+        if set {
+            text += &format!("\n  {name}");
+        }
+    }
+    text
 }
 
 /// Compares with a golden file, or writes it.
@@ -458,6 +507,27 @@ fn every_statement_without_support_is_named_once() {
     }
     assert!(named.len() > 15, "{named:#?}");
     assert!(named.values().all(|count| *count == 1), "{named:#?}");
+}
+
+#[test]
+fn a_key_of_auth_hmac_is_the_same_however_it_is_written() {
+    let loaded = load_file(&golden("conf").join("auth.conf"));
+    let signed = loaded
+        .config
+        .instances
+        .iter()
+        .find(|one| one.name == "SIGNED");
+    let Some(Auth::Hmac(hmac)) = signed.map(|one| &one.auth) else {
+        panic!("it is signed");
+    };
+    let key = |id: u8| {
+        let key = hmac.keys.iter().find(|key| key.id == id);
+        key.expect("configured").secret.0.clone()
+    };
+    let counted: Vec<u8> = (0..32).collect();
+    assert_eq!((key(1), key(2)), (counted.clone(), counted));
+    assert_eq!(key(3), b"0123456789abcdefghijklmnopqrstuv");
+    assert_eq!(hmac.keys[0].id, 3, "the active one");
 }
 
 #[test]

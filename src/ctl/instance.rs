@@ -135,9 +135,11 @@ fn election(page: &mut Page, instance: &Instance<'_>) {
     }
     page.pair("Promote_secondaries", &enabled(conf.promote_secondaries));
     if conf.version == Version::V2 {
-        let (name, secret) = match conf.auth {
+        let (name, secret) = match &conf.auth {
             Auth::None => ("none", false),
             Auth::Pass(_) => ("SIMPLE_PASSWORD", true),
+            Auth::Ah(_) => ("IPSEC_AH", true),
+            Auth::Hmac(_) => ("HMAC-SHA256", true),
         };
         page.pair("Authentication type", &name);
         if secret {

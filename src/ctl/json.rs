@@ -99,9 +99,12 @@ fn data(out: &mut Json, instance: &Instance<'_>, snapshot: &Snapshot<'_>) {
     out.number("version", &number(conf.version));
     notify(out, instance);
     lists(out, instance, snapshot);
-    let (auth, secret) = match conf.auth {
+    let (auth, secret) = match &conf.auth {
         Auth::None => (0, false),
         Auth::Pass(_) => (1, true),
+        Auth::Ah(_) => (2, true),
+        // Its own sign in the packet is not VRRP's number; keepalived has none here either.
+        Auth::Hmac(_) => (0, true),
     };
     out.number("auth_type", &auth);
     if secret {

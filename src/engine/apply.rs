@@ -4,8 +4,8 @@ use super::addresses::Outcome;
 use super::router::Router;
 use super::routes;
 use super::system::System;
-use super::{Engine, StateKind};
-use crate::config::model::Tracked;
+use super::{Engine, StateKind, proof};
+use crate::config::model::{Auth, Mode, Tracked};
 use crate::types::{Instant, Priority};
 use crate::vrrp::{Action, Actions, Burst, Event, Notice, Reason, Seen};
 
@@ -145,6 +145,7 @@ impl Engine {
         match action {
             Action::SendAdvert(priority) => self.send_advert(id, priority, system),
             Action::Install => {
+                self.filter.ensure(id, &self.routers, system);
                 let Some(router) = self.routers.get_mut(id) else {
                     return;
                 };
@@ -291,6 +292,7 @@ impl Engine {
             Reason::GroupMaster | Reason::GroupBackup | Reason::GroupFault => {
                 self.explain_group(router, why)
             }
+            Reason::NumbersUsedUp => "AH has no sequence numbers left".into(),
             Reason::Recovered => "what was missing is back".into(),
             Reason::Shutdown if self.stopping => "shutdown".into(),
             Reason::Shutdown => "no longer configured".into(),
@@ -338,6 +340,15 @@ impl Engine {
             Notice::Accepted { from } => {
                 log::info!(target: "vrrp", "({name}) adverts of {from} are accepted again");
             }
+            Notice::Tolerated { from, flaw } => log::warn!(
+                target: "vrrp",
+                "({name}) adverts of {from} are accepted because of mode {}, but they are {}",
+                match router.conf.auth {
+                    Auth::Hmac(ref hmac) if hmac.mode == Mode::ReceiveOnly => "receive-only",
+                    _ => "permissive",
+                },
+                proof::defect(flaw)
+            ),
             Notice::AddressesDiffer { from } => log::warn!(
                 target: "vrrp",
                 "({name}) {from} advertises other addresses than ours ({}); accepted all the same, \
@@ -392,8 +403,9 @@ fn rejection(router: &Router, why: crate::vrrp::Reject) -> String {
     match why {
         Reject::Ttl(ttl) => format!("TTL {ttl} instead of 255, so it came through a router"),
         Reject::Version(theirs) => format!("VRRP {theirs}, ours {}", conf.version),
-        Reject::AuthType => "other authentication type than ours; both ends stay master".into(),
-        Reject::AuthFailed => "wrong password; if it is a master, there are two now".into(),
+        Reject::AuthType | Reject::AuthFailed | Reject::Replay | Reject::Signature(_) => {
+            proof::disbelief(conf, why).into()
+        }
         Reject::Interval(theirs) => format!(
             "advert_int {theirs} instead of {}; version 2 wants them equal",
             conf.advert_int

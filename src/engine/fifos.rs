@@ -22,7 +22,12 @@ struct Pipe {
     trouble: Option<String>,
     /// Lines lost since.
     lost: u32,
+    /// Lines written since the last one was lost.
+    written: u32,
 }
+
+/// A short line may still fit where the next long one does not: only after so many is all well again.
+const WELL: u32 = 16;
 
 impl Fifos {
     /// How many places there are.
@@ -100,6 +105,7 @@ impl Pipe {
             open: false,
             trouble: None,
             lost: 0,
+            written: 0,
         }
     }
 
@@ -139,21 +145,26 @@ impl Pipe {
             return;
         }
         match system.fifo_write(&self.conf.path, line) {
-            Ok(()) => {
-                if self.trouble.take().is_some() {
-                    let lost = core::mem::take(&mut self.lost);
-                    let path = &self.conf.path;
-                    log::info!(target: "script", "{name} {path} is written again; {lost} lines were lost");
-                }
-            }
+            Ok(()) => self.succeeded(name),
             Err(error) => {
                 self.lost = self.lost.saturating_add(1);
+                self.written = 0;
                 let why = match error.kind() {
                     io::ErrorKind::WouldBlock => "it is full and nobody reads; lines are lost",
                     _ => &error.to_string(),
                 };
                 self.failed(name, why);
             }
+        }
+    }
+
+    fn succeeded(&mut self, name: &str) {
+        self.written = self.written.saturating_add(1);
+        if self.trouble.is_some() && self.written >= WELL {
+            self.trouble = None;
+            let lost = core::mem::take(&mut self.lost);
+            let path = &self.conf.path;
+            log::info!(target: "script", "{name} {path} is written again; {lost} lines were lost");
         }
     }
 

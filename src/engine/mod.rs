@@ -17,11 +17,13 @@ mod budget;
 mod children;
 mod deadlines;
 mod fifos;
+mod filter;
 mod groups;
 mod letters;
 mod links;
 mod listeners;
 mod pacing;
+mod proof;
 pub mod reception;
 mod reload;
 mod router;
@@ -42,6 +44,7 @@ use addresses::{AddressSet, Kind};
 use budget::Budget;
 use children::Children;
 use deadlines::Deadlines;
+use filter::Filter;
 use groups::Group;
 use links::{Change, Delays, Links};
 use listeners::Open;
@@ -115,6 +118,7 @@ pub struct Engine {
     /// Keys: every [`Duty`], then every instance.
     deadlines: Deadlines,
     children: Children,
+    filter: Filter,
     teller: Teller,
     /// The daemon ends.
     stopping: bool,
@@ -129,8 +133,8 @@ pub struct Engine {
     scratch: Vec<u8>,
 }
 
-/// Room for the longest IPv6 advert with its header.
-const SCRATCH: usize = 40 + 8 + 255 * 16;
+/// Room for the longest IPv6 advert with its header and signature.
+const SCRATCH: usize = 40 + 8 + 255 * 16 + 28;
 
 impl Engine {
     /// An engine that knows what to do and has not begun.
@@ -161,6 +165,7 @@ impl Engine {
             dispatch: Vec::new(),
             deadlines: Deadlines::new(0),
             children: Children::default(),
+            filter: Filter::default(),
             teller: Teller::default(),
             stopping: false,
             unsettled: false,
@@ -479,7 +484,8 @@ impl Engine {
         self.dispatch.clear();
         for (id, router) in self.routers.iter().enumerate() {
             if let Some(on) = router.listener() {
-                self.dispatch.push(((on, router.conf.vrid.get()), id));
+                self.dispatch
+                    .push(((on.plain(), router.conf.vrid.get()), id));
             }
         }
         self.dispatch.sort_unstable();

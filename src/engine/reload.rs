@@ -101,6 +101,7 @@ impl Engine {
             news.push((id, params, garp != router.conf.garp));
             self.routers.push(router);
         }
+        self.filter.replace(&self.global.nft, &self.routers, system);
         self.replace_groups(groups);
         for (id, params, garp_changed) in news {
             let Some(router) = self.routers.get_mut(id) else {

@@ -6,12 +6,13 @@ use core::time::Duration;
 use super::addresses::{AddressSet, Kind};
 use super::budget::Budget;
 use super::links::Links;
+use super::proof;
 use super::routes::RouteSet;
 use super::system::{Listener, System};
 use crate::config::model::{self, Address, Tracked, Transport, VrrpInstance};
 use crate::types::{Family, IfIndex, Instant, Priority};
 use crate::vrrp::{self, Action, Instance, Reason, garp, priority};
-use crate::wire::vrrp::{Auth, ChecksumForm};
+use crate::wire::vrrp::ChecksumForm;
 
 /// What the machine was last told about its surroundings.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -148,7 +149,15 @@ impl Router {
         }
     }
 
-    /// The receive socket it needs.
+    /// The receive sockets it needs: its own, and with AH also the plain one, so as to say why adverts
+    /// without AH are not heard. The other way round would bring us a copy of all IPsec traffic.
+    pub(crate) fn listeners(&self) -> impl Iterator<Item = Listener> {
+        let own = self.listener();
+        let plain = own.map(Listener::plain).filter(|plain| own != Some(*plain));
+        own.into_iter().chain(plain)
+    }
+
+    /// The receive socket its adverts come by.
     pub(crate) fn listener(&self) -> Option<Listener> {
         let interface = match self.conf.transport {
             Transport::Multicast { .. } => Some(self.ifindex?),
@@ -157,6 +166,7 @@ impl Router {
         Some(Listener {
             family: self.conf.family,
             interface,
+            protocol: proof::protocol(&self.conf),
         })
     }
 
@@ -288,7 +298,8 @@ fn params(conf: &VrrpInstance, vips: &[IpAddr], stagger: Duration) -> vrrp::Para
         nopreempt: conf.nopreempt,
         preempt_delay: conf.preempt_delay,
         down_timer_adverts: conf.down_timer_adverts,
-        auth: auth(conf.auth),
+        auth: proof::auth(&conf.auth),
+        signing: proof::signing(&conf.auth),
         multicast: matches!(conf.transport, Transport::Multicast { .. }),
         check_source,
         peers,
@@ -307,14 +318,6 @@ fn peer(peer: &model::Peer) -> vrrp::Peer {
         addr: peer.addr,
         min_ttl: peer.min_ttl,
         max_ttl: peer.max_ttl,
-    }
-}
-
-/// Authentication as it stands in a packet.
-pub(crate) fn auth(auth: model::Auth) -> Auth {
-    match auth {
-        model::Auth::None => Auth::None,
-        model::Auth::Pass(password) => Auth::Pass(password.0),
     }
 }
 

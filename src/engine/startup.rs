@@ -23,6 +23,7 @@ impl Engine {
     ) -> io::Result<()> {
         self.survey(now, system)?;
         self.clean(now, system)?;
+        self.filter.replace(&self.global.nft, &self.routers, system);
         self.promote_secondaries(system);
         self.open_fifos(now, system);
         self.statics_suspect = true;
@@ -93,6 +94,8 @@ impl Engine {
             left += count;
         }
         if left > 0 {
+            // Where addresses were left behind, the packet filter may have been too.
+            self.filter.clean(&self.global.nft, system);
             self.survey(now, system)
         } else {
             Ok(())
@@ -125,5 +128,8 @@ impl Engine {
         }
         self.static_routes.withdraw(&self.links, system);
         self.statics.withdraw(&self.links, system);
+        if !self.options.dont_release {
+            self.filter.remove(system);
+        }
     }
 }

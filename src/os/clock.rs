@@ -35,6 +35,11 @@ pub(super) fn wall() -> Clock {
     }
 }
 
+/// Wall-clock time since 1970.
+pub(super) fn since_1970() -> Duration {
+    Duration::from_nanos(read(ClockId::CLOCK_REALTIME))
+}
+
 /// The moment of a packet's time stamp, which is wall-clock time (nanoseconds since 1970) as the kernel gives it.
 ///
 /// Counting a master's silence from when its advert arrived and not from when we woke up to read it makes

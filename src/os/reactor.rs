@@ -210,6 +210,7 @@ impl<'a> Reactor<'a> {
                             on,
                             bytes,
                             v6: arrival.v6,
+                            wall: arrival.stamp.map(Duration::from_nanos),
                         };
                         let at = clock::moment_of(arrival.stamp);
                         self.engine.packet(at, &datagram, &mut self.linux);

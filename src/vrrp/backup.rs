@@ -44,6 +44,8 @@ pub(super) enum Wait {
 struct Willing {
     /// Why.
     why: Reason,
+    /// From a master that is weaker: its adverts do not put that off any more.
+    preempt: bool,
     /// How often it has asked.
     asked: u8,
     /// It has listened once after a timer was served late.
@@ -104,9 +106,8 @@ impl Backup {
         }
     }
 
-    /// Willing because the master is weaker: its adverts do not put that off any more.
     fn preempting(&self) -> bool {
-        self.willing.is_some_and(|w| w.why == Reason::Preempt)
+        self.willing.is_some_and(|willing| willing.preempt)
     }
 
     pub(super) fn deadline(&self) -> Instant {
@@ -300,12 +301,12 @@ impl Instance {
             // Heard nothing because we did not listen; see above.
         } else {
             let why = self.takeover_reason(down);
-            self.claim(now, why, out);
+            self.claim(now, why, down, out);
         }
     }
 
     /// Becomes master, in a group with the consent of the others.
-    fn claim(&mut self, now: Instant, why: Reason, out: &mut Actions) {
+    fn claim(&mut self, now: Instant, why: Reason, down: bool, out: &mut Actions) {
         if !self.params.grouped {
             return self.become_master(now, why, out);
         }
@@ -314,6 +315,7 @@ impl Instance {
         };
         let mut willing = backup.willing.unwrap_or(Willing {
             why,
+            preempt: backup.weaker || !down,
             asked: 0,
             listened: backup.wait == Wait::Listen,
         });

@@ -24,6 +24,7 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
+use super::auth::Numbers;
 use super::backup::{Backup, Wait};
 use super::group::Standing;
 use super::master::Master;
@@ -50,6 +51,7 @@ pub struct Instance {
     pub(super) demoted: bool,
     /// `vrrp_startup_delay`: no timer runs before.
     pub(super) hold_until: Instant,
+    pub(super) numbers: Numbers,
     pub(super) addresses: AddressSet,
     pub(super) senders: Senders,
     /// Sender of the last accepted advert, for `skip_check_adv_addr`.
@@ -77,6 +79,7 @@ impl Instance {
             demoted: false,
             hold_until: Instant::ZERO,
             addresses: AddressSet::new(&params.addresses),
+            numbers: Numbers::new(&params),
             senders: Senders::new(params.advert_int),
             last_sender: None,
             stats: Stats::default(),
@@ -170,6 +173,18 @@ impl Instance {
             State::Backup(backup) => backup.master,
             State::Init | State::Fault | State::Master(_) => None,
         }
+    }
+
+    /// The number of the next advert with AH; `None` when there is none left, and nothing may be sent.
+    /// `wall`: time since 1970.
+    pub fn next_ah(&mut self, wall: Duration) -> Option<u32> {
+        self.numbers.next_ah(wall)
+    }
+
+    /// The number of the next signed advert. `wall`: time since 1970.
+    pub fn next_signed(&mut self, wall: Duration) -> u64 {
+        let window = self.params.signing.and_then(|signing| signing.window);
+        self.numbers.next_signed(wall, window)
     }
 
     /// Counters.
@@ -291,12 +306,21 @@ impl Instance {
     /// Whether the advert may reach the machine; says so to the operator when that changed.
     fn acceptable(&mut self, now: Instant, received: &Received<'_>, out: &mut Actions) -> bool {
         let from = received.from;
-        if let Err(why) = reception::check(&self.params, received) {
-            self.stats.count_reject(why, received.advert.auth);
-            if self.senders.notice(now, from, Condition::Rejected(why)) {
-                self.push(Action::Notice(Notice::Rejected { from, why }), out);
+        let flaw = match reception::check(&self.params, received, &mut self.numbers) {
+            Ok(flaw) => flaw,
+            Err(why) => {
+                self.stats.count_reject(why, received.advert.auth);
+                if self.senders.notice(now, from, Condition::Rejected(why)) {
+                    self.push(Action::Notice(Notice::Rejected { from, why }), out);
+                }
+                return false;
             }
-            return false;
+        };
+        if let Some(flaw) = flaw {
+            self.stats.count_flaw(flaw);
+            if self.senders.notice(now, from, Condition::Tolerated(flaw)) {
+                self.push(Action::Notice(Notice::Tolerated { from, flaw }), out);
+            }
         }
         // Configured silence needs no notice.
         if self.params.owner_ignore_adverts && self.params.priority.is_owner() {
@@ -339,6 +363,7 @@ impl Instance {
     pub(super) fn become_master(&mut self, now: Instant, why: Reason, out: &mut Actions) {
         let from = self.state();
         self.demoted = false;
+        self.numbers.recycle();
         self.state = State::Master(Master::new(now, &self.params));
         bump(&mut self.stats.become_master);
         self.push(Action::SendAdvert(self.effective_priority()), out);

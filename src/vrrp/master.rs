@@ -20,6 +20,7 @@ use super::instance::{Actions, Instance, State};
 use super::reception::Condition;
 use super::{Action, Burst, Notice, Params, Reason, Received, Seen, group, timers};
 use crate::types::{Centis, Instant, Priority};
+use crate::wire::vrrp::Auth;
 
 #[derive(Debug)]
 pub(super) struct Master {
@@ -80,6 +81,12 @@ impl Instance {
         if self.must_stay_backup(late, interval) {
             self.release(false, out);
             self.become_backup(now, Wait::Down, None, Reason::TimerExpired, out);
+            return;
+        }
+        if self.params.auth == Auth::Ah && self.numbers.are_used_up() {
+            // 80 years from now.
+            self.release(false, out);
+            self.become_backup(now, Wait::Down, None, Reason::NumbersUsedUp, out);
             return;
         }
         if let State::Master(master) = &mut self.state {

@@ -15,7 +15,7 @@ use vrrpd::wire::vrrp::Auth;
 use crate::node::{Node, Packet};
 use crate::oracle::Oracle;
 use crate::rng::Rng;
-use crate::segment::{Faults, Op, Segment, group, packet};
+use crate::segment::{Faults, Op, Reload, Segment, group, packet};
 
 pub const NAMES: [&str; 5] = ["r1", "r2", "r3", "r4", "r5"];
 /// Instances of a router with several.
@@ -71,12 +71,12 @@ pub fn networks(seed: u64) -> (Segment, Duration) {
         let addresses = addresses(&mut rng, common.family, count);
         sides.push((common, addresses));
     }
-    // Unlike priorities with pre-emption can chase each other round for ever where three routers meet on
-    // three networks, whatever anybody does.
-    let alike = nets > 2 || !rng.one_in(4);
+    // With unlike priorities several routers can chase each other round for ever, whatever anybody does: each
+    // pre-empts the next in another network. It takes three networks, four routers, or one without a group.
+    let alike = nets > 2 || count > 3 || !rng.one_in(4);
     let mut owners = 0;
     for i in 0..count {
-        let grouped = !rng.one_in(6);
+        let grouped = !alike || !rng.one_in(6);
         let mut legs = Vec::new();
         let others = owners;
         for (common, addresses) in &sides {
@@ -84,16 +84,17 @@ pub fn networks(seed: u64) -> (Segment, Duration) {
             let mut leg = router(&mut rng, common, addresses, i, &mut owners);
             leg.name = LEGS[i][legs.len()];
             leg.params.grouped = grouped;
+            leg.hold = legs.first().map_or(leg.hold, |first: &Node| first.hold);
             legs.push(leg);
         }
         let mut priority = legs[0].params.priority;
-        let second = others > 0 || !grouped || !alike;
+        let second = others > 0 || !alike;
         if second && priority.is_owner() {
             priority = Priority(254);
         }
         owners = others + usize::from(priority.is_owner());
         for leg in &mut legs {
-            if alike && grouped {
+            if alike {
                 leg.params.priority = priority;
                 leg.params.nopreempt &= !priority.is_owner();
             } else {
@@ -171,6 +172,7 @@ fn router(
         preempt_delay: interval.duration() * preempt_delay,
         down_timer_adverts: rng.pick(&[3, 3, 3, 2, 5]),
         auth: common.auth,
+        signing: None,
         multicast: common.multicast,
         lower_prio_no_advert: rng.one_in(4),
         higher_prio_send_advert: rng.one_in(4),
@@ -277,7 +279,7 @@ fn trouble(rng: &mut Rng, segment: &mut Segment, at: Duration, longest: Duration
     let home = segment.nodes[i].router;
     let legs = segment.nets > 1;
     let later = at + longest * rng.pick(&[1, 2, 5, 10]) + rng.span(Duration::ZERO, longest);
-    let (first, then) = match rng.below(if legs { 13 } else { 9 }) {
+    let (first, then) = match rng.below(if legs { 15 } else { 11 }) {
         0 => (Op::Crash(home), Op::Start(home)),
         1 => (Op::Stop(home), Op::Start(home)),
         2 | 3 => (Op::Freeze(home), Op::Thaw(home)),
@@ -297,8 +299,9 @@ fn trouble(rng: &mut Rng, segment: &mut Segment, at: Duration, longest: Duration
                 Op::Partition(vec![0; segment.nodes.len()]),
             )
         }
-        9 | 10 => (Op::Script(home, false), Op::Script(home, true)),
-        11 => (Op::Link(i, false), Op::Link(i, true)),
+        9 | 10 => reload(rng, segment, i),
+        11 | 12 => (Op::Script(home, false), Op::Script(home, true)),
+        13 => (Op::Link(i, false), Op::Link(i, true)),
         _ if segment.nodes[i].params.multicast => {
             let own = segment.nodes[i].addr;
             let other = match segment.nodes[i].params.family {
@@ -313,6 +316,30 @@ fn trouble(rng: &mut Rng, segment: &mut Segment, at: Duration, longest: Duration
     if !rng.one_in(6) {
         segment.plan(later, then);
     }
+}
+
+/// Another configuration, and back again. Neither to nor from an owner.
+fn reload(rng: &mut Rng, segment: &Segment, i: usize) -> (Op, Op) {
+    let home = &segment.routers[segment.nodes[i].router];
+    let params = &segment.nodes[home.nodes[0]].params;
+    let before = Reload {
+        priority: params.priority.0,
+        slow: false,
+        nopreempt: params.nopreempt,
+        grouped: home.grouped,
+    };
+    let after = Reload {
+        priority: rng.pick(&[1, 60, 100, 150, 254]),
+        slow: rng.one_in(2),
+        nopreempt: rng.one_in(2),
+        grouped: before.grouped != (home.nodes.len() > 1 && rng.one_in(3)),
+    };
+    let router = segment.nodes[i].router;
+    let owner = |n: &usize| segment.nodes[*n].params.priority.is_owner();
+    if home.nodes.iter().any(owner) {
+        return (Op::Freeze(router), Op::Thaw(router));
+    }
+    (Op::Reload(router, after), Op::Reload(router, before))
 }
 
 /// Before a calm: the segment is whole (mostly), nobody is frozen; some stay dead or cut off.

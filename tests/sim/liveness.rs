@@ -2,9 +2,11 @@
 //!
 //! A group is *free* while its process runs, all its members are ready, and no member has a master in its
 //! part of its network that it must respect. Then all of them must be master within
-//! max over members of (hold + preempt_delay + I + down) + I + patience (at most I) + 2·D,
+//! hold + preempt_delay + I + down (of each the longest of any member) + I + patience (at most I) + 2·D,
 //! counted from the last disturbance or from when the last obstacle went away: the slowest member's
 //! timer, and one more turn of asking.
+//!
+//! Nobody takes over from a master that it must respect (`check_takeover`; this holds without groups, too).
 //!
 //! That two groups do not take mastership from each other for ever is the oracle's restlessness bound.
 
@@ -49,7 +51,22 @@ fn is_free(segment: &Segment, members: &[usize]) -> bool {
     })
 }
 
-/// A master that this member must respect.
+/// Router `i` has become master: nobody it had to respect, and must have heard, was master.
+pub fn check_takeover(segment: &Segment, i: usize) {
+    let Some(other) = obstacle(segment, i) else {
+        return;
+    };
+    let settled = segment.oracle.disturbed_at.max(segment.nodes[other].since);
+    let known = segment.now.since(settled.max(segment.nodes[i].started_at));
+    let bound = Oracle::longest_interval(segment) + Oracle::slack(segment);
+    let (name, other) = (segment.nodes[i].name, segment.nodes[other].name);
+    assert!(
+        known <= bound,
+        "{name} takes over from {other}, master for {known:?}"
+    );
+}
+
+/// A master that this instance must respect.
 fn obstacle(segment: &Segment, i: usize) -> Option<usize> {
     let node = &segment.nodes[i];
     let ours = node.machine.effective_priority();
@@ -65,11 +82,14 @@ fn obstacle(segment: &Segment, i: usize) -> Option<usize> {
     })
 }
 
+/// Until the slowest member is willing, a weaker master may appear, and only then does a delay begin.
 fn bound(segment: &Segment, members: &[usize], begin: Instant) -> Duration {
-    let wait = |i: &usize| {
-        let node = &segment.nodes[*i];
-        hold_left(node, begin) + node.params.preempt_delay + Oracle::longest_down(segment, *i)
+    let longest = |wait: &dyn Fn(usize) -> Duration| {
+        let waits = members.iter().map(|i| wait(*i));
+        waits.max().unwrap_or_default()
     };
-    let slowest = members.iter().map(wait).max().unwrap_or_default();
-    slowest + Oracle::longest_interval(segment) * 3 + Oracle::slack(segment)
+    let hold = longest(&|i| hold_left(&segment.nodes[i], begin));
+    let delay = longest(&|i| segment.nodes[i].params.preempt_delay);
+    let down = longest(&|i| Oracle::longest_down(segment, i));
+    hold + delay + down + Oracle::longest_interval(segment) * 3 + Oracle::slack(segment)
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use vrrpd::types::{Instant, Priority};
+use vrrpd::types::{Centis, Instant, Priority};
 use vrrpd::vrrp::garp::Schedule;
 use vrrpd::vrrp::{Action, Actions, Event, Instance, Params, Reason, StateKind};
 
@@ -58,6 +58,12 @@ pub struct Node {
     /// What happened to the router while its process could not look.
     pub missed: Vec<Change>,
     pub stopped_at: Instant,
+    /// The interval it began with.
+    pub first: Centis,
+    /// The longest interval it has had: others may still wait in it.
+    pub slowest: Centis,
+    /// When its state last changed.
+    pub since: Instant,
     /// Adverts it has sent.
     pub sent: u64,
     /// When it began waiting with the startup hold.
@@ -70,6 +76,7 @@ pub enum Change {
     /// Its link or its address, or those of another member; what they are now is in the nodes.
     Readiness,
     Priority,
+    Params,
 }
 
 impl Node {
@@ -92,12 +99,15 @@ impl Node {
             priority: params.priority,
             machine: Instance::new(params.clone()),
             schedule: Schedule::new(garp, params.addresses.len()),
+            first: params.advert_int,
+            slowest: params.advert_int,
             params,
             installed: false,
             late: Duration::ZERO,
             rx: VecDeque::new(),
             missed: Vec::new(),
             stopped_at: Instant::ZERO,
+            since: Instant::ZERO,
             sent: 0,
             started_at: Instant::ZERO,
         }
@@ -197,7 +207,10 @@ impl Node {
                 self.schedule.start(now, burst);
             }
             Action::Silence => self.schedule.stop(),
-            Action::Transition { from, to, .. } => assert_ne!(from, to, "{name}"),
+            Action::Transition { from, to, .. } => {
+                assert_ne!(from, to, "{name}");
+                self.since = now;
+            }
             Action::SendAdvert(_) | Action::Notice(_) | Action::Ask => {}
         }
     }

@@ -22,7 +22,7 @@
 
 use std::time::Duration;
 
-use vrrpd::types::{Instant, Priority, Version};
+use vrrpd::types::{Centis, Instant, Priority, Version};
 use vrrpd::vrrp::Received;
 
 use crate::liveness::Groups;
@@ -93,10 +93,15 @@ impl Oracle {
     }
 
     /// `down_timer_adverts`·I + skew, in exact nanoseconds, by a formula of our own: router `i`
-    /// waiting for `master`'s interval.
-    pub fn down_interval(&self, segment: &Segment, i: usize, master: usize) -> Duration {
+    /// waiting in its own interval.
+    pub fn down_interval(&self, segment: &Segment, i: usize) -> Duration {
+        let interval = segment.nodes[i].params.advert_int;
+        self.down_in(segment, i, interval)
+    }
+
+    fn down_in(&self, segment: &Segment, i: usize, interval: Centis) -> Duration {
         let params = &segment.nodes[i].params;
-        let centis = u64::from(segment.nodes[master].params.advert_int.0);
+        let centis = u64::from(interval.0);
         let steps = 256 - u64::from(segment.nodes[i].machine.effective_priority().0);
         let unit = match params.version {
             Version::V2 => 100,
@@ -110,7 +115,8 @@ impl Oracle {
     /// The same for the slowest master there might have been.
     pub fn longest_down(segment: &Segment, i: usize) -> Duration {
         (0..segment.nodes.len())
-            .map(|master| segment.oracle.down_interval(segment, i, master))
+            .map(|master| segment.nodes[master].slowest)
+            .map(|interval| segment.oracle.down_in(segment, i, interval))
             .max()
             .unwrap_or_default()
     }
@@ -221,7 +227,7 @@ impl Oracle {
     }
 
     pub fn longest_interval(segment: &Segment) -> Duration {
-        let interval = |node: &Node| node.params.advert_int.duration();
+        let interval = |node: &Node| node.slowest.duration();
         segment.nodes.iter().map(interval).max().unwrap_or_default()
     }
 

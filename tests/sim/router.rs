@@ -4,7 +4,10 @@
 use vrrpd::vrrp::group::{self, Standing, Verdict};
 use vrrpd::vrrp::{Action, Event, Reason};
 
-use crate::segment::Segment;
+use vrrpd::types::{Centis, Priority, Version};
+
+use crate::node::Change;
+use crate::segment::{Reload, Segment};
 
 /// One process; its instances are nodes of the segment.
 #[derive(Debug)]
@@ -22,9 +25,15 @@ pub struct Router {
 impl Segment {
     /// Lets a group follow what one of its members has asked for or become, as `Engine::concert`.
     pub fn concert(&mut self, node: usize, actions: &[Action]) {
-        let router = self.nodes[node].router;
         let concerns = |a: &Action| matches!(a, Action::Ask | Action::Transition { .. });
-        if !self.routers[router].grouped || !actions.iter().any(concerns) {
+        if actions.iter().any(concerns) {
+            self.agree(self.nodes[node].router);
+        }
+    }
+
+    /// Brings the members of a group together, as after a reload.
+    pub fn agree(&mut self, router: usize) {
+        if !self.routers[router].grouped {
             return;
         }
         let event = match group::verdict(self.standings(router).into_iter()) {
@@ -39,6 +48,45 @@ impl Segment {
             group::verdict(self.standings(router).into_iter()),
             Verdict::Nothing,
             "one word is enough"
+        );
+    }
+
+    /// SIGHUP. A frozen process does that when it goes on.
+    pub fn reload(&mut self, i: usize, new: Reload) {
+        self.say_router(i, &new.to_string());
+        self.routers[i].grouped = new.grouped;
+        let nodes = self.routers[i].nodes.clone();
+        for &n in &nodes {
+            let node = &mut self.nodes[n];
+            node.params.priority = Priority(new.priority);
+            if node.params.version == Version::V3 {
+                node.params.advert_int = Centis(node.first.0 * (1 + u16::from(new.slow)));
+            }
+            node.params.nopreempt = new.nopreempt;
+            node.params.grouped = new.grouped;
+            node.slowest = node.slowest.max(node.params.advert_int);
+            node.priority = Priority(new.priority);
+        }
+        for n in nodes {
+            self.change(n, Change::Params);
+            self.change(n, Change::Readiness);
+        }
+        if self.nodes[self.routers[i].nodes[0]].running() {
+            self.agree(i);
+        }
+    }
+
+    pub fn event_params(&mut self, n: usize) {
+        let params = self.nodes[n].params.clone();
+        let effective = self.priority(n);
+        let node = &mut self.nodes[n];
+        node.schedule.replace(node.garp, params.addresses.len());
+        self.alone(
+            n,
+            Event::Params {
+                params: &params,
+                effective,
+            },
         );
     }
 
@@ -70,9 +118,10 @@ impl Segment {
         }
     }
 
-    /// No group is split between two events.
+    /// No group is split between two events. (A frozen one may have to read a new configuration first.)
     pub fn check_groups(&self) {
-        for router in self.routers.iter().filter(|router| router.grouped) {
+        let running = |router: &&Router| router.grouped && self.nodes[router.nodes[0]].running();
+        for router in self.routers.iter().filter(running) {
             let masters = router.nodes.iter().filter(|n| self.nodes[**n].is_master());
             let masters = masters.count();
             assert!(

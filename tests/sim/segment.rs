@@ -13,10 +13,11 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use vrrpd::types::{Family, Instant, Priority, Version};
-use vrrpd::vrrp::{Action, Event, Notice, Received, StateKind, priority};
+use vrrpd::vrrp::{Action, Event, Notice, Proof, Received, StateKind, priority};
 use vrrpd::wire::Pseudo;
 use vrrpd::wire::vrrp::{self, AdvertOut, ChecksumForm};
 
+use crate::liveness::check_takeover;
 use crate::node::{Change, Node, Packet, Power, SOCKET_QUEUE};
 use crate::oracle::Oracle;
 use crate::rng::Rng;
@@ -60,12 +61,38 @@ pub enum Op {
     Script(usize, bool),
     Link(usize, bool),
     Priority(usize, u8),
+    /// A router reads its configuration again.
+    Reload(usize, Reload),
     Address(usize, IpAddr),
     /// Which part of the segment each router is in.
     Partition(Vec<u8>),
     Faults(Faults),
     /// A made-up packet for one router; without a source address, from the router's own.
     Forge(usize, Packet),
+}
+
+/// What is new in a configuration; the base priority too ([`Op::Priority`] then counts from there).
+#[derive(Clone, Copy, Debug)]
+pub struct Reload {
+    pub priority: u8,
+    /// v3: twice the interval it began with.
+    pub slow: bool,
+    pub nopreempt: bool,
+    /// Whether the instances form a group.
+    pub grouped: bool,
+}
+
+impl fmt::Display for Reload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let slow = if self.slow { " slow" } else { "" };
+        let nopreempt = if self.nopreempt { " nopreempt" } else { "" };
+        let grouped = if self.grouped { " grouped" } else { "" };
+        write!(
+            f,
+            "reloads: priority {}{slow}{nopreempt}{grouped}",
+            self.priority
+        )
+    }
 }
 
 #[derive(Debug)]
@@ -282,6 +309,7 @@ impl Segment {
                 self.nodes[i].priority = Priority(priority);
                 self.change(i, Change::Priority);
             }
+            Op::Reload(i, reload) => self.reload(i, reload),
             Op::Address(i, addr) => {
                 self.say(i, &format!("address {addr}"));
                 self.nodes[i].addr = addr;
@@ -364,7 +392,7 @@ impl Segment {
             self.nodes[n].power = Power::Running;
             self.nodes[n].late = Duration::ZERO;
             let away = self.now.since(self.nodes[n].stopped_at);
-            if self.nodes[n].is_master() && away > self.oracle.down_interval(self, n, n) {
+            if self.nodes[n].is_master() && away > self.oracle.down_interval(self, n) {
                 overslept.push((n, self.nodes[n].sent));
             }
         }
@@ -382,6 +410,7 @@ impl Segment {
                 self.change(n, change);
             }
         }
+        self.agree(i);
         for n in nodes {
             if self.nodes[n].wakes_at().is_some_and(|at| at <= self.now) {
                 self.wake(n);
@@ -389,19 +418,20 @@ impl Segment {
         }
     }
 
-    fn change(&mut self, i: usize, change: Change) {
+    pub fn change(&mut self, i: usize, change: Change) {
         match self.nodes[i].power {
             Power::Off => {}
             Power::Frozen | Power::Suspended => self.nodes[i].missed.push(change),
             Power::Running => match change {
                 Change::Readiness => self.event(i, self.readiness(i)),
                 Change::Priority => self.event(i, Event::Priority(self.priority(i))),
+                Change::Params => self.event_params(i),
             },
         }
     }
 
     /// The instance's priority after tracking.
-    fn priority(&self, i: usize) -> Priority {
+    pub fn priority(&self, i: usize) -> Priority {
         let node = &self.nodes[i];
         let router = &self.routers[node.router];
         let script = priority::contribution(router.script_weight, router.script_ok);
@@ -437,6 +467,7 @@ impl Segment {
             multicast: dst.is_multicast(),
             ttl: packet.ttl,
             advert: parsed.advert,
+            proof: Proof::None,
         };
         let before = self.nodes[to].machine.next_deadline();
         let must_yield = packet.genuine && self.oracle.must_yield(&self.nodes[to], &received);
@@ -533,6 +564,9 @@ impl Segment {
                 Action::Transition { from, to, why } => {
                     Oracle::changed(self, self.nodes[i].name);
                     self.say(i, &format!("{from}→{to} why={why}"));
+                    if to == StateKind::Master {
+                        check_takeover(self, i);
+                    }
                 }
                 Action::Notice(notice) => self.say_notice(i, notice),
                 Action::Ask if self.verbose => self.say(i, "asks"),
@@ -553,7 +587,7 @@ impl Segment {
         self.line(format_args!("{name} {text}"));
     }
 
-    fn say_router(&mut self, i: usize, text: &str) {
+    pub fn say_router(&mut self, i: usize, text: &str) {
         let name = self.routers[i].name;
         self.line(format_args!("{name} {text}"));
     }
@@ -568,6 +602,7 @@ impl Segment {
         let text = match notice {
             Notice::Rejected { from, why } => format!("rejects {} {why:?}", name(from)),
             Notice::Accepted { from } => format!("accepts {} again", name(from)),
+            Notice::Tolerated { .. } => return,
             Notice::AddressesDiffer { from } => format!("other addresses from {}", name(from)),
             Notice::IntervalAdopted { from, theirs } => {
                 format!("adopts {theirs} from {}", name(from))

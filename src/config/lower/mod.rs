@@ -19,9 +19,12 @@ mod notify;
 mod process;
 mod route;
 mod rule;
+mod strict;
 mod track;
 mod transport;
 mod vmac;
+
+use std::collections::BTreeSet;
 
 use super::Host;
 use super::check::Where;
@@ -55,6 +58,7 @@ pub(crate) fn lower(root: &Block, host: &dyn Host, place: Where<'_>, diags: &mut
         names: Names::new(host, &global_defs),
         track_groups: track_groups(&top),
         objects: Objects::default(),
+        vmacs: BTreeSet::new(),
         scripts: ScriptDefaults::default(),
     };
     lowering.script_defaults(&global_defs);
@@ -119,6 +123,8 @@ struct Lowering<'a> {
     names: Names<'a>,
     /// Names of the `track_group` blocks.
     track_groups: Vec<Box<str>>,
+    /// Names of macvlans taken so far.
+    vmacs: BTreeSet<IfName>,
     /// What can be tracked.
     objects: Objects<'a>,
     /// Who runs scripts, and which are refused.
@@ -185,7 +191,7 @@ impl Lowering<'_> {
             let VrrpInstance {
                 name, interface, ..
             } = instance;
-            if let Auth::Pass(password) = instance.auth {
+            if let Auth::Pass(password) | Auth::Ah(password) = instance.auth {
                 let key = format!("{interface} {:?}", password.0);
                 let first = passwords.before(&key, *span).filter(|_| !told);
                 if let Some(first) = first {

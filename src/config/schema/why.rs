@@ -12,10 +12,9 @@ pub enum Why {
     NotRun,
     GarpInterfaces,
     Igmp,
-    NoFilter,
+    ByNft,
     NoIpsets,
     ByName,
-    SeeVmac,
     Buffers,
     Random,
     NoSync,
@@ -31,7 +30,6 @@ pub enum Why {
     NoDbus,
     NatMask,
     StaticItems,
-    NoGroup,
     BfdUp,
     LinkEvents,
     NoService,
@@ -39,7 +37,6 @@ pub enum Why {
     Namespace,
     NoChildren,
     AllWell,
-    NoHmac,
     LogDetail,
     RealMac,
     NoIpvlan,
@@ -59,10 +56,9 @@ impl Why {
             Why::NotRun => "it is not run",
             Why::GarpInterfaces => "gratuitous ARP goes out on the interfaces of the addresses",
             Why::Igmp => "groups are joined as usual",
-            Why::NoFilter => "addresses stay reachable, no packet filter is set up",
+            Why::ByNft => "no_accept is enforced by nftables, in a table of its own",
             Why::NoIpsets => "ipsets are not used",
             Why::ByName => "interfaces are matched by name",
-            Why::SeeVmac => "see use_vmac",
             Why::Buffers => "socket buffers are sized by the daemon",
             Why::Random => "nothing the daemon does depends on chance",
             Why::NoSync => "connections are not shared",
@@ -80,7 +76,6 @@ impl Why {
                 "IPVS has no such setting; persistence_granularity sets the mask of clients"
             }
             Why::StaticItems => "loss of a static item is put right, the instances do not react",
-            Why::NoGroup => "each instance goes its own way",
             Why::BfdUp => "the neighbor counts as reachable",
             Why::LinkEvents => "the kernel reports link changes by itself",
             Why::NoService => "no IPVS service is set up",
@@ -88,9 +83,6 @@ impl Why {
             Why::Namespace => "IPVS is that of the namespace the daemon runs in",
             Why::NoChildren => "there is one process and no children to wait for",
             Why::AllWell => "the instance runs as if all were well",
-            Why::NoHmac => {
-                "an instance with it is left out: its peers would ignore unsigned adverts"
-            }
             Why::LogDetail => "what is logged is chosen by the command line option --log-detail",
             Why::RealMac => "the interface's own MAC address is used",
             Why::NoIpvlan => "the interface itself is used",

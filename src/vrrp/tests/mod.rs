@@ -28,6 +28,7 @@ pub(super) fn params(version: Version, priority: u8) -> Params {
         preempt_delay: Duration::ZERO,
         down_timer_adverts: 3,
         auth: Auth::None,
+        signing: None,
         multicast: true,
         lower_prio_no_advert: false,
         higher_prio_send_advert: false,
@@ -64,6 +65,7 @@ struct From<'a> {
     vip: [u8; 4],
     ttl: u8,
     auth: Auth,
+    proof: Proof,
 }
 
 fn from(addr: &str, priority: u8) -> From<'_> {
@@ -74,6 +76,7 @@ fn from(addr: &str, priority: u8) -> From<'_> {
         vip: [10, 0, 0, 100],
         ttl: 255,
         auth: Auth::None,
+        proof: Proof::None,
     }
 }
 
@@ -151,6 +154,7 @@ impl Bench {
                     bytes: &advert.vip,
                 },
             },
+            proof: advert.proof,
         };
         self.on(Event::Advert(&received))
     }

@@ -9,8 +9,13 @@
 //! Arguments select tests by part of their name; `--list` prints the names.
 
 mod dumps;
+mod filter;
+mod forged;
 mod forged;
 mod kernel;
+mod kernel;
+mod mail;
+mod notify;
 mod own_process;
 mod process;
 mod reload;
@@ -53,7 +58,10 @@ fn main() {
         kernel::TESTS,
         wire::TESTS,
         forged::TESTS,
+        filter::TESTS,
         process::TESTS,
+        notify::TESTS,
+        mail::TESTS,
         dumps::TESTS,
         own_process::TESTS,
         reload::TESTS,
