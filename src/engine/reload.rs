@@ -35,6 +35,9 @@ impl Engine {
             instances,
             groups,
             static_addresses,
+            scripts,
+            files,
+            processes,
             static_routes,
             static_rules,
             ..
@@ -42,6 +45,7 @@ impl Engine {
         self.speak(now, system);
         self.remove_missing(now, &instances, system);
         self.global = global;
+        self.replace_tracking(now, (scripts, files, processes), system);
         self.open_fifos(now, system);
         let fresh = self.change_instances(now, instances, groups, system);
         self.static_routes
@@ -107,7 +111,7 @@ impl Engine {
             let Some(router) = self.routers.get_mut(id) else {
                 continue;
             };
-            let effective = router.effective_priority(&self.links);
+            let effective = router.effective_priority(&self.links, &self.tracking);
             router.told_priority = effective;
             let params = &params;
             self.tell(id, now, Event::Params { params, effective }, system);

@@ -68,7 +68,8 @@ pub struct Reactor<'a> {
 /// Places of the fixed descriptors in the poll list; receive sockets follow.
 const NEWS: usize = 0;
 const SIGNALS: usize = 1;
-const FIRST_RECEIVER: usize = 2;
+const FILES: usize = 2;
+const FIRST_RECEIVER: usize = 3;
 
 impl<'a> Reactor<'a> {
     pub fn new(engine: Engine, signals: &'a Signals) -> io::Result<Self> {
@@ -150,6 +151,9 @@ impl<'a> Reactor<'a> {
             {
                 return Ok(wanted);
             }
+            if self.is_ready(FILES) && self.linux.files_changed() {
+                self.engine.files_changed(clock::now(), &mut self.linux);
+            }
             self.engine.expire(clock::now(), &mut self.linux);
         }
     }
@@ -175,7 +179,12 @@ impl<'a> Reactor<'a> {
         }
         self.generation = Some(generation);
         self.poll.clear();
-        let fixed = [self.news.fd(), self.signals.as_fd().as_raw_fd()];
+        let fixed = [
+            self.news.fd(),
+            self.signals.as_fd().as_raw_fd(),
+            // A negative number is no descriptor and never ready.
+            self.linux.watch_fd().unwrap_or(-1),
+        ];
         self.poll.extend(
             fixed
                 .into_iter()
