@@ -59,6 +59,7 @@ impl Engine {
         for id in fresh {
             self.begin(id, Duration::ZERO, now, system);
         }
+        self.regroup(now, system);
         self.promote_secondaries(system);
         self.reloaded(now, system);
     }
