@@ -8,11 +8,15 @@
 //! instead: those it passes prove that the test is fair, those it fails (listed as `known`) that it bites.
 //! Arguments select tests by part of their name; `--list` prints the names.
 
+mod dumps;
 mod filter;
 mod forged;
+mod forged;
+mod kernel;
 mod kernel;
 mod mail;
 mod notify;
+mod own_process;
 mod process;
 mod reload;
 mod routes;
@@ -61,6 +65,8 @@ fn main() {
         process::TESTS,
         notify::TESTS,
         mail::TESTS,
+        dumps::TESTS,
+        own_process::TESTS,
         reload::TESTS,
         routes::TESTS,
     ]
