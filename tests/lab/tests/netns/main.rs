@@ -8,6 +8,7 @@
 //! instead: those it passes prove that the test is fair, those it fails (listed as `known`) that it bites.
 //! Arguments select tests by part of their name; `--list` prints the names.
 
+mod auth;
 mod forged;
 mod kernel;
 mod process;
@@ -50,6 +51,7 @@ fn main() {
         transports::TESTS,
         kernel::TESTS,
         wire::TESTS,
+        auth::TESTS,
         forged::TESTS,
         process::TESTS,
         reload::TESTS,
