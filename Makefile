@@ -14,7 +14,7 @@ SMALL_MAX := 768000
 FULL_MAX  := 1677721
 
 .DEFAULT_GOAL := help
-.PHONY: help build static small test bench size demo deps man install clean fmt lint
+.PHONY: help build static small test bench soak size demo deps man install clean fmt lint
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,12 @@ bench: deps ## measure against Debian's keepalived; QUICK=1 for 3 minutes instea
 	@$(MAKE) --no-print-directory static
 	@$(CARGO) build --release $(LAB) --bin bench
 	@VRRPD_BIN=$(DIST)/vrrpd-$(TARGET)-full QUICK=$(QUICK) $(CARGO) run -q --release $(LAB) --bin bench </dev/null
+
+soak: ## ten minutes of flapping links, failing scripts, reloads and forgeries (SOAK_SECONDS=... for less)
+	@tests/deps/ensure build lab peers
+	@$(CARGO) build --locked
+	@$(CARGO) build $(LAB) --bin soak
+	@VRRPD_BIN=$(CURDIR)/target/debug/vrrpd $(CARGO) run -q $(LAB) --bin soak </dev/null
 
 size: static small ## static sizes against the budgets
 	@fail=0; for f in "small $(SMALL_MAX)" "full $(FULL_MAX)"; do \

@@ -1,15 +1,17 @@
 //! vrrpd: keepalived's job in one small static binary. `main.rs` is a thin shell around this library
 //! so that tests and fuzz targets can link it.
 //!
-//! Rooms and who may use whom: `run → cli, os`; `os → engine, netlink, wire, types, sys`;
-//! `engine → vrrp, config, netlink, wire, types`; `vrrp → wire, types`; `config → types`;
-//! `netlink, wire → types`. `tests/layers.rs` holds these arrows.
+//! Rooms and who may use whom: `run → cli, os`; `os → engine, notify, netlink, wire, types, sys`;
+//! `engine → notify, vrrp, config, netlink, wire, types`; `notify → config::model, types`;
+//! `vrrp → wire, types`; `config → types`; `netlink, wire → types`. `tests/layers.rs` holds these arrows.
 
 pub mod cli;
 pub mod config;
+pub mod ctl;
 pub mod engine;
 pub mod exit;
 pub mod netlink;
+pub mod notify;
 pub mod os;
 pub mod run;
 #[allow(unsafe_code)]

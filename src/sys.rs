@@ -13,10 +13,15 @@ use nix::sys::time::TimeSpec;
 use nix::unistd::ForkResult;
 use socket2::{SockAddr, SockAddrStorage};
 
+/// Whether no other thread runs, whose locks a child could inherit.
+pub(crate) fn is_alone() -> bool {
+    let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
+    threads <= 1
+}
+
 /// fork(2), refused when more than one thread runs.
 pub(crate) fn fork() -> nix::Result<ForkResult> {
-    let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
-    if threads > 1 {
+    if !is_alone() {
         return Err(Errno::EBUSY);
     }
     // SAFETY: the child of a single-threaded process is a full copy, no lock is held by a thread that does
@@ -44,19 +49,31 @@ impl Words {
     }
 }
 
-/// fork(2) for a child that does nothing but `body`, which makes system calls, neither allocates nor locks, and
-/// ends with [`execve`]; its answer is the exit code.
+/// fork(2) for a child that does nothing but `body`; its answer is the exit code. Unless the process
+/// [`is_alone`], `body` makes system calls, neither allocates nor locks, and ends with [`execve`].
 pub(crate) fn fork_child(body: &dyn Fn() -> u8) -> nix::Result<nix::unistd::Pid> {
     // SAFETY: whatever other threads hold at this moment stays locked for ever in the child, which is why `body`
     // must not lock. It takes a reference and cannot free.
     match unsafe { nix::unistd::fork() }? {
         ForkResult::Parent { child } => Ok(child),
-        ForkResult::Child => exit_now(body()),
+        ForkResult::Child => {
+            // Whatever happens, the child never goes on as a second daemon.
+            let _end = EndOnPanic;
+            exit_now(body())
+        }
+    }
+}
+
+struct EndOnPanic;
+
+impl Drop for EndOnPanic {
+    fn drop(&mut self) {
+        exit_now(70);
     }
 }
 
 /// Ends the process at once: no destructors, no flushing of buffers that belong to the parent.
-fn exit_now(code: u8) -> ! {
+pub(crate) fn exit_now(code: u8) -> ! {
     // SAFETY: touches no memory of ours.
     unsafe { libc::_exit(code.into()) }
 }
@@ -94,6 +111,29 @@ pub(crate) fn reap() -> Option<(i32, ExitStatus)> {
     (pid > 0).then(|| (pid, ExitStatus::from_raw(status)))
 }
 
+/// In a child that executes nothing: closes every descriptor but the three standard ones and `kept`.
+pub(crate) fn close_all_but(kept: RawFd) {
+    let kept = libc::c_uint::try_from(kept).unwrap_or(libc::c_uint::MAX);
+    for (first, last) in [
+        (3, kept.saturating_sub(1)),
+        (kept.saturating_add(1), libc::c_uint::MAX),
+    ] {
+        if first > last {
+            continue;
+        }
+        // SAFETY: the child never uses or drops what owned them in the daemon.
+        let done = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
+        if done == 0 {
+            continue;
+        }
+        // A kernel before 5.9. The daemon has far fewer than that.
+        for fd in first..=last.min(4096) {
+            // SAFETY: as above.
+            let _ = unsafe { libc::close(fd.cast_signed()) };
+        }
+    }
+}
+
 /// Keeps a descriptor, by its number, from programs that are executed.
 pub(crate) fn close_on_exec(fd: RawFd) -> nix::Result<()> {
     // SAFETY: changes a flag of a descriptor, whoever owns it; unknown ones are refused.
@@ -121,6 +161,31 @@ pub(crate) fn random() -> Option<u32> {
     let got =
         unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), libc::GRND_NONBLOCK) };
     (usize::try_from(got) == Ok(bytes.len())).then(|| u32::from_ne_bytes(bytes))
+}
+
+// ---- how the process runs ----
+
+/// setpriority(2) for this process.
+pub(crate) fn set_nice(nice: i8) -> nix::Result<()> {
+    // SAFETY: takes numbers only.
+    let result = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice.into()) };
+    Errno::result(result).map(drop)
+}
+
+/// sched_setscheduler(2) for this process: `priority` 1 to 99 is real time (round robin), 0 is not. Children start
+/// without it, nor with less than usual niceness. Called by number, because musl's function of that name always fails.
+pub(crate) fn set_scheduler(priority: u8) -> nix::Result<()> {
+    let policy = match priority {
+        0 => libc::SCHED_OTHER,
+        _ => libc::SCHED_RR,
+    };
+    let parameters = libc::c_int::from(priority);
+    // The policy has 32 bits, whatever the width of a register.
+    let policy = libc::c_long::from(policy | libc::SCHED_RESET_ON_FORK);
+    let at = ptr::from_ref(&parameters);
+    // SAFETY: the kernel reads one integer, its struct sched_param, which lives through the call.
+    let result = unsafe { libc::syscall(libc::SYS_sched_setscheduler, 0, policy, at) };
+    Errno::result(result).map(drop)
 }
 
 /// ppoll(2) without a signal mask. `None` waits for ever. Interrupted or not, the answer is in `fds`.

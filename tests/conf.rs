@@ -9,9 +9,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use vrrpd::config::model::{Address, Auth, Global, VrrpInstance};
+use vrrpd::config::model::{Address, Auth, Command, Global, Notify, SyncGroup, User, VrrpInstance};
 use vrrpd::config::schema::{Arg, Body, ROOT, visit};
-use vrrpd::config::{Config, Host, Loaded, Severity, load};
+use vrrpd::config::{Config, Host, Loaded, Program, Severity, load};
 
 /// Files from the disk, everything else fixed.
 struct Disk;
@@ -38,6 +38,41 @@ impl Host for Disk {
 
     fn random(&self) -> u32 {
         4
+    }
+
+    fn user(&self, name: &str) -> Option<User> {
+        self.group(name).map(|id| User { uid: id, gid: id })
+    }
+
+    fn group(&self, name: &str) -> Option<u32> {
+        let ids = [
+            ("root", 0),
+            ("vrrpd", 100),
+            ("nobody", 65_534),
+            ("nogroup", 65_534),
+        ];
+        let found = ids.into_iter().find(|(known, _)| *known == name);
+        found.map(|(_, id)| id)
+    }
+
+    fn own_user(&self) -> User {
+        User::default()
+    }
+
+    /// Everything is there but what says that it is not.
+    fn program(&self, name: &str, _: User) -> Result<Program, String> {
+        if name.contains("missing") || !name.is_ascii() {
+            return Err("no such file or directory".to_owned());
+        }
+        let absolute = name.starts_with('/');
+        Ok(Program {
+            path: if absolute {
+                name.to_owned()
+            } else {
+                format!("/usr/bin/{name}")
+            },
+            exposed: name.starts_with("/tmp/").then(|| "/tmp/exposed".to_owned()),
+        })
     }
 }
 
@@ -67,6 +102,7 @@ fn word(severity: Severity) -> &'static str {
     match severity {
         Severity::Note => "note",
         Severity::Unsupported => "unsupported",
+        Severity::Insecure => "insecure",
         Severity::Warning => "warning",
         Severity::Error => "error",
         Severity::Fatal => "fatal",
@@ -98,10 +134,42 @@ fn model(config: &Config) -> String {
     for address in &config.static_addresses {
         text += &format!("static {}\n", self::address(address));
     }
+    for route in &config.static_routes {
+        text += &format!("static {}\n", less(&format!("{route:?}")));
+    }
+    for rule in &config.static_rules {
+        text += &format!("static {}\n", less(&format!("{rule:?}")));
+    }
+    for one in &config.scripts {
+        text += &format!("{one:?}\n");
+    }
+    for one in &config.files {
+        text += &format!("{one:?}\n");
+    }
+    for one in &config.processes {
+        text += &format!("{one:?}\n");
+    }
     for one in &config.instances {
         text += &instance(one);
     }
+    for one in &config.groups {
+        text += &group(one, config);
+    }
     text
+}
+
+fn group(group: &SyncGroup, config: &Config) -> String {
+    let mut text = format!("group {}:", group.name);
+    for place in &group.members {
+        text += &format!(" {}", config.instances[*place].name);
+    }
+    if group.tracking_weight {
+        text += " tracking_weight";
+    }
+    if group.notify != Notify::default() {
+        text += &format!("\n  {}", less(&format!("{:?}", group.notify)));
+    }
+    text + "\n"
 }
 
 fn address(address: &Address) -> String {
@@ -158,6 +226,43 @@ fn global(global: &Global) -> String {
     own.map(|field| format!("global {field}\n")).collect()
 }
 
+/// A route or rule without what was not said.
+fn less(text: &str) -> String {
+    const USUAL: &[&str] = &[
+        "hops: []",
+        "metric: 0",
+        "metrics: []",
+        "scope: 0",
+        "tos: 0",
+        "realms: 0",
+        "preference: 0",
+        "place: First",
+        "protocol: 18",
+        "table: 0",
+        "target: 0",
+        "ip_proto: 0",
+        "tunnel: 0",
+    ];
+    let text = text.replace(", weight: 1, onlink: false", "");
+    let (kind, fields) = text.split_once(" { ").expect("a struct");
+    let mut depth = 0_usize;
+    let at_top = |c: char| {
+        match c {
+            '{' | '[' | '(' => depth += 1,
+            '}' | ']' | ')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        c == ',' && depth == 0
+    };
+    let fields = fields.trim_end_matches(" }").split(at_top).map(str::trim);
+    let said = |field: &&str| {
+        let usual = field.ends_with(": None") || field.ends_with(": false");
+        !usual && !USUAL.contains(field)
+    };
+    let said: Vec<&str> = fields.filter(said).collect();
+    format!("{kind} {}", said.join(", "))
+}
+
 /// The names of the flags that are set.
 fn set(flags: &[(&str, bool)]) -> String {
     let names = flags
@@ -193,6 +298,7 @@ fn instance(one: &VrrpInstance) -> String {
         ("dont_track_primary", !one.track_primary),
         ("promote_secondaries", one.promote_secondaries),
         ("unicast_fault_no_peer", one.unicast_fault_no_peer),
+        ("no_accept", !one.accept),
     ]);
     let rest = [
         format!("preempt_delay {:?}", one.preempt_delay),
@@ -205,16 +311,53 @@ fn instance(one: &VrrpInstance) -> String {
     for line in rest {
         text += &format!("\n  {line}");
     }
+    if let Some(vmac) = &one.vmac {
+        let base = if vmac.xmit_base { " xmit_base" } else { "" };
+        text += &format!("\n  vmac {} {}{base}", vmac.name, vmac.mac);
+    }
     for vip in &one.vips {
         text += &format!("\n  vip {}", address(vip));
     }
     for vip in &one.excluded {
         text += &format!("\n  excluded {}", address(vip));
     }
+    for route in &one.routes {
+        text += &format!("\n  {}", less(&format!("{route:?}")));
+    }
+    for rule in &one.rules {
+        text += &format!("\n  {}", less(&format!("{rule:?}")));
+    }
     for track in &one.tracks {
         text += &format!("\n  {track:?}");
     }
-    text + "\n"
+    text + &notify(&one.notify) + "\n"
+}
+
+fn notify(one: &Notify) -> String {
+    let mut text = String::new();
+    for (name, command) in [
+        ("notify_master", &one.master),
+        ("notify_backup", &one.backup),
+        ("notify_fault", &one.fault),
+        ("notify_stop", &one.stop),
+        ("notify_deleted", &one.deleted),
+        ("notify", &one.any),
+        ("notify_master_rx_lower_pri", &one.lower_pri),
+    ] {
+        if let Some(Command { argv, user }) = command {
+            text += &format!("\n  {name} {argv:?} as {}:{}", user.uid, user.gid);
+        }
+    }
+    for (name, set) in [
+        ("notify_deleted", one.deleted_by_any),
+        ("notify_priority_changes", one.priority_changes),
+        ("smtp_alert", one.mail),
+    ] {
+        if set {
+            text += &format!("\n  {name}");
+        }
+    }
+    text
 }
 
 /// Compares with a golden file, or writes it.
@@ -422,6 +565,22 @@ impl Host for Memory {
     fn random(&self) -> u32 {
         0
     }
+
+    fn user(&self, _: &str) -> Option<User> {
+        None
+    }
+
+    fn group(&self, _: &str) -> Option<u32> {
+        None
+    }
+
+    fn own_user(&self) -> User {
+        User::default()
+    }
+
+    fn program(&self, _: &str, _: User) -> Result<Program, String> {
+        Err("no such file or directory".to_owned())
+    }
 }
 
 #[test]
@@ -500,6 +659,7 @@ fn exit_code(loaded: &Loaded) -> i32 {
     match loaded.diags.worst() {
         None | Some(Severity::Note | Severity::Unsupported) => 0,
         Some(Severity::Warning | Severity::Error) => 5,
+        Some(Severity::Insecure) => 6,
         Some(Severity::Fatal) => 4,
     }
 }

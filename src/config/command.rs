@@ -1,7 +1,8 @@
 //! Script commands as words, ready to be executed; they have rules of quoting of their own.
 //!
-//! `"…"` and `'…'` group, anywhere in a word, and backslash escapes as in C hold everywhere. If all of it
-//! turns out to be one word – the usual `"/path/x.sh a b"` – that word is split again by the same rules.
+//! `"…"` and `'…'` group, anywhere in a word, and backslash escapes as in C hold everywhere. The first word –
+//! usually all there is: `"/path/x.sh a b"` – is split again by the same rules: that is the command. Words behind
+//! it may be a user and a group, or, without quotes around the command, its arguments.
 
 use core::fmt;
 
@@ -28,20 +29,17 @@ impl fmt::Display for CommandError {
 
 impl core::error::Error for CommandError {}
 
-/// The words of a command; the first is the program.
+/// The words of a command, and the words behind it.
 ///
 /// # Errors
 /// See [`CommandError`].
-pub fn split(raw: &str) -> Result<Vec<String>, CommandError> {
-    let words = words(raw)?;
-    let words = match words.as_slice() {
-        [only] => self::words(only)?,
-        _ => words,
-    };
-    if words.first().is_none_or(String::is_empty) {
+pub fn split(raw: &str) -> Result<(Vec<String>, Vec<String>), CommandError> {
+    let mut words = words(raw)?.into_iter();
+    let command = self::words(&words.next().ok_or(CommandError::Empty)?)?;
+    if command.first().is_none_or(String::is_empty) {
         return Err(CommandError::Empty);
     }
-    Ok(words)
+    Ok((command, words.collect()))
 }
 
 fn words(text: &str) -> Result<Vec<String>, CommandError> {
@@ -158,11 +156,8 @@ mod tests {
             (r"/x \xc3\xa9", &["/x", "é"]),
             ("/x é\\", &["/x", "é\\"]),
         ] {
-            let got = split(raw);
-            let got = got
-                .as_deref()
-                .map(|w| w.iter().map(String::as_str).collect::<Vec<_>>());
-            assert_eq!(got, Ok(want.to_vec()), "{raw}");
+            let (command, behind) = split(raw).expect(raw);
+            assert_eq!([command, behind].concat(), want, "{raw}");
         }
     }
 

@@ -10,6 +10,8 @@ pub enum Severity {
     Note,
     /// Recognised, not supported yet: printed as a warning, but the file itself is right (exit 0).
     Unsupported,
+    /// A script is not run because it is not safe (exit 6).
+    Insecure,
     /// Something is ignored or changed; the rest works (exit 5).
     Warning,
     /// A statement is wrong and left out (exit 5).

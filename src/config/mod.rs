@@ -41,6 +41,7 @@ mod validate;
 pub use build::Opens;
 pub use diag::{Diag, Diags, Severity};
 pub use model::Config;
+use model::User;
 pub use source::Sources;
 use tree::Block;
 
@@ -63,6 +64,30 @@ pub trait Host {
 
     /// A random number for `${_RANDOM}`; each call gives a new one.
     fn random(&self) -> u32;
+
+    /// The user of this name or number, with its group.
+    fn user(&self, name: &str) -> Option<User>;
+
+    /// Number of the group of this name or number.
+    fn group(&self, name: &str) -> Option<u32>;
+
+    /// Who the daemon is.
+    fn own_user(&self) -> User;
+
+    /// Finds a program that this user may run; a name without a slash is looked for in the PATH.
+    ///
+    /// # Errors
+    /// Why there is none: "no such file or directory", "not executable for its user".
+    fn program(&self, name: &str, user: User) -> Result<Program, String>;
+}
+
+/// A program that can be run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Program {
+    /// Its absolute path.
+    pub path: String,
+    /// The first part of the path that others than root may change.
+    pub exposed: Option<String>,
 }
 
 /// A configuration, ready to run, and all there is to say about its text.

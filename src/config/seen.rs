@@ -20,6 +20,11 @@ impl Seen {
         first
     }
 
+    /// All keys, in order.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> + Clone {
+        self.0.keys().map(|key| &**key)
+    }
+
     /// Where `key` was first.
     pub(crate) fn get(&self, key: &str) -> Option<Span> {
         self.0.get(key).copied()

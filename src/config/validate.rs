@@ -4,6 +4,7 @@
 
 use super::check::Where;
 use super::diag::{Diags, Severity};
+use super::schema::nearest_word;
 use super::seen::Seen;
 use super::tree::{Block, Node};
 
@@ -125,7 +126,10 @@ fn references(node: &mut Node, defined: &[(&'static str, Seen)], diags: &mut Dia
                 let missing = known.get(&word.text).is_none();
                 if missing {
                     let message = format!("{owner}: there is no {kind} `{}`; ignored", word.text);
-                    let help = format!("define `{kind} {} {{ … }}`", word.text);
+                    let help = match nearest_word(known.keys(), &word.text) {
+                        Some(near) => format!("did you mean `{near}`?"),
+                        None => format!("define `{kind} {} {{ … }}`", word.text),
+                    };
                     diags.help(Severity::Error, word.span, message, help);
                 }
                 missing

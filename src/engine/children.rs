@@ -11,6 +11,7 @@ use std::io;
 use super::system::{Exit, Kill, Pid, System};
 use super::{Duty, Engine};
 use crate::config::model::Command;
+use crate::notify::queue::Ticket;
 use crate::types::Instant;
 
 /// From SIGTERM to SIGKILL.
@@ -23,6 +24,12 @@ const MOST: usize = 1024;
 pub(crate) enum Owner {
     /// The run of a `vrrp_script`, by its place.
     Script(usize),
+    /// A notify script.
+    Notify(Ticket),
+    /// What reads a FIFO, by the FIFO's place.
+    Fifo(usize),
+    /// Whoever delivers a mail.
+    Mail,
     /// Nobody any more: it is only waited for.
     Nobody,
 }
@@ -101,6 +108,21 @@ impl Children {
         Some(child.owner)
     }
 
+    /// Tells a child to end; its owner is told of the end as usual.
+    pub(crate) fn end(&mut self, now: Instant, owner: Owner, system: &mut dyn System) {
+        let mut wanted = self.0.iter_mut().filter(|child| child.owner == owner);
+        if let Some(child) = wanted.find(|child| !child.told) {
+            child.tell(now, system);
+        }
+    }
+
+    /// Tells all children to end.
+    pub(crate) fn end_all(&mut self, now: Instant, system: &mut dyn System) {
+        for child in self.0.iter_mut().filter(|child| !child.told) {
+            child.tell(now, system);
+        }
+    }
+
     /// Whether a child of this owner is there.
     pub(crate) fn has(&self, owner: Owner) -> bool {
         self.0.iter().any(|child| child.owner == owner)
@@ -148,6 +170,9 @@ impl Engine {
     pub fn child_ended(&mut self, now: Instant, pid: Pid, how: Exit, system: &mut dyn System) {
         match self.children.ended(pid, system) {
             Some(Owner::Script(place)) => self.script_ended(place, now, how, system),
+            Some(owner @ (Owner::Notify(_) | Owner::Fifo(_) | Owner::Mail)) => {
+                self.notify_ended(now, owner, (pid, how), system);
+            }
             Some(Owner::Nobody) | None => {}
         }
         self.remind_of_children();
@@ -157,7 +182,8 @@ impl Engine {
     pub(super) fn hurry_children(&mut self, now: Instant, system: &mut dyn System) {
         match self.children.expire(now, system) {
             Some(Owner::Script(place)) => self.script_overdue(place, now, system),
-            Some(Owner::Nobody) | None => {}
+            // Those have no limit of their own.
+            Some(Owner::Notify(_) | Owner::Fifo(_) | Owner::Mail | Owner::Nobody) | None => {}
         }
         self.remind_of_children();
     }

@@ -7,10 +7,11 @@ use super::addresses::{AddressSet, Kind};
 use super::budget::Budget;
 use super::links::Links;
 use super::proof;
+use super::routes::RouteSet;
 use super::system::{Listener, System};
 use crate::config::model::{self, Address, Tracked, Transport, VrrpInstance};
 use crate::types::{Family, IfIndex, Instant, Priority};
-use crate::vrrp::{self, Instance, Reason, garp, priority};
+use crate::vrrp::{self, Action, Instance, Reason, garp, priority};
 use crate::wire::vrrp::ChecksumForm;
 
 /// What the machine was last told about its surroundings.
@@ -31,10 +32,14 @@ pub(crate) struct Router {
     pub(crate) garp_after: Instant,
     /// VIPs first, then excluded VIPs.
     pub(crate) set: AddressSet,
+    /// `virtual_routes` and `virtual_rules`.
+    pub(crate) routes: RouteSet,
     /// The advertised addresses.
     pub(crate) vips: Vec<IpAddr>,
     pub(crate) ifindex: Option<IfIndex>,
     pub(crate) told: Option<Surroundings>,
+    /// When and why its state last changed.
+    pub(crate) since: Option<(Instant, Reason)>,
     pub(crate) told_priority: Priority,
     /// One of its addresses may have been removed by somebody else.
     pub(crate) suspect: bool,
@@ -49,8 +54,10 @@ pub(crate) struct Router {
 
 impl Router {
     /// The `nth` of `count`.
-    pub(crate) fn new(conf: VrrpInstance, nth: usize, count: usize) -> Self {
+    pub(crate) fn new(mut conf: VrrpInstance, nth: usize, count: usize) -> Self {
         let vips = advertised(&conf);
+        let routes = core::mem::take(&mut conf.routes);
+        let rules = core::mem::take(&mut conf.rules);
         let set = AddressSet::new(addresses(&conf), kind(&conf));
         Router {
             machine: Instance::new(params(&conf, &vips, stagger(&conf, nth, count))),
@@ -58,9 +65,11 @@ impl Router {
             garp_held: None,
             garp_after: Instant::ZERO,
             set,
+            routes: RouteSet::new(routes, rules),
             vips,
             ifindex: None,
             told: None,
+            since: None,
             told_priority: conf.priority,
             suspect: false,
             ip_id: 0,
@@ -81,7 +90,7 @@ impl Router {
     /// Tells what the machine must be told.
     pub(crate) fn reconfigure(
         &mut self,
-        conf: VrrpInstance,
+        mut conf: VrrpInstance,
         (nth, count): (usize, usize),
         links: &Links,
         system: &mut dyn System,
@@ -89,6 +98,9 @@ impl Router {
         if conf.name != self.conf.name {
             log::info!(target: "vrrp", "({}) was called {}", conf.name, self.conf.name);
         }
+        let routes = core::mem::take(&mut conf.routes);
+        let rules = core::mem::take(&mut conf.rules);
+        self.routes.replace(routes, rules, links, system);
         self.set
             .replace(addresses(&conf), kind(&conf), links, system);
         self.vips = advertised(&conf);
@@ -96,6 +108,15 @@ impl Router {
         self.garp_held = None;
         self.conf = conf;
         params(&self.conf, &self.vips, stagger(&self.conf, nth, count))
+    }
+
+    /// Remembers when and why its state has changed, if it has.
+    pub(crate) fn note(&mut self, now: Instant, actions: &[Action]) {
+        for action in actions {
+            if let Action::Transition { why, .. } = action {
+                self.since = Some((now, *why));
+            }
+        }
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
@@ -107,6 +128,7 @@ impl Router {
             self.machine.next_deadline(),
             announcement,
             self.set.next_deadline(),
+            self.routes.next_deadline(),
         ];
         all.into_iter().flatten().min()
     }
@@ -204,6 +226,7 @@ impl Router {
         let carriers = self.set.addresses().filter(|address| !address.no_track);
         let carriers = carriers
             .map(|address| &address.dev)
+            .chain(self.routes.tracked())
             .filter(|dev| *dev != own);
         for (name, reverse) in tracked.chain(carriers.map(|name| (name, false))) {
             match links.named(name) {
@@ -285,6 +308,7 @@ fn params(conf: &VrrpInstance, vips: &[IpAddr], stagger: Duration) -> vrrp::Para
         owner_ignore_adverts: conf.owner_ignore_adverts,
         skip_check_adv_addr: conf.skip_check_adv_addr,
         timer_expired_backup: conf.timer_expired_backup,
+        grouped: conf.group.is_some(),
         addresses: vips.to_vec(),
     }
 }

@@ -5,8 +5,9 @@ use core::net::IpAddr;
 use core::time::Duration;
 use std::io;
 
-use crate::config::model::{Command, Fifo};
+use crate::config::model::{Command, Fifo, Mail};
 use crate::netlink::{Ack, Batch, Message};
+use crate::notify::mail::Letter;
 use crate::types::{Family, IfIndex, IfName};
 
 /// The IP protocol that adverts travel by.
@@ -241,4 +242,15 @@ pub trait System {
 
     /// Closes the FIFO, and removes it if it was made here.
     fn fifo_close(&mut self, path: &str);
+
+    // ---- mails ----
+
+    /// Lets a child deliver a letter; one at a time. Its end is told with [`super::Engine::child_ended`].
+    ///
+    /// # Errors
+    /// The kernel's refusal of a process.
+    fn post(&mut self, mail: &Mail, letter: &Letter) -> io::Result<Pid>;
+
+    /// What a child that has delivered a letter, or not, had to say about it. To be asked once, when it has ended.
+    fn receipt(&mut self, child: Pid) -> Option<String>;
 }

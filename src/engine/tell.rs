@@ -1,18 +1,369 @@
-//! Telling others: scripts, FIFOs, mails.
+//! Telling others of a change: scripts, FIFOs, mails, in this order (`semantics.md` §6).
+//!
+//! ```text
+//! Transition ─ told ─┬─ notify_<state>, notify → notify::Queue ─┐
+//!                    ├─ FIFO line, at once (fifos.rs)           ├─ Duty::Notify: a few at a time → children
+//!                    └─ letter (letters.rs) ────────────────────┘
+//! ```
+//! Nothing here takes time in the turn of the change itself but the line of the FIFO: processes are started in
+//! turns of their own, a few in each, so that hundreds of instances that change together stay punctual.
 
-use super::system::System;
-use super::{Engine, StateKind};
+use core::time::Duration;
+use std::io;
+
+use super::children::{Children, Owner};
+use super::fifos::Fifos;
+use super::letters::Letters;
+use super::system::{Exit, System};
+use super::{Duty, Engine, StateKind};
+use crate::config::model::{Command, Global, Mail, Notify};
+use crate::notify::queue::{Queue, Run, Running, Ticket};
+use crate::notify::{Kind, Word, lines, mail};
 use crate::types::Instant;
+
+/// Scripts started in one turn, and how long adverts have the stage before the next ones.
+const STARTS: usize = 4;
+const PAUSE: Duration = Duration::from_millis(1);
+/// What scripts get when the daemon ends.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// What readers of a FIFO get then, to take in its last line.
+const LAST_LINES: Duration = Duration::from_millis(100);
+
+/// What has happened to whom.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct News<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) name: &'a str,
+    pub(crate) word: Word,
+    /// Effective priority; 0 for groups.
+    pub(crate) priority: u8,
+    pub(crate) notify: &'a Notify,
+}
+
+/// All that tells others.
+#[derive(Debug, Default)]
+pub(crate) struct Teller {
+    queue: Queue,
+    fifos: Fifos,
+    letters: Letters,
+    /// Processes have been started; adverts have the stage until then.
+    rest: Instant,
+    /// The end has begun.
+    ending: Option<Instant>,
+}
+
+impl Teller {
+    /// Something has happened. Scripts and mails follow in turns of their own.
+    pub(crate) fn tell(
+        &mut self,
+        now: Instant,
+        news: &News<'_>,
+        global: &Global,
+        system: &mut dyn System,
+    ) {
+        let News {
+            kind,
+            name,
+            notify,
+            priority,
+            ..
+        } = *news;
+        let word = match news.word {
+            // Whoever has not asked for the difference is told of a fault, as by keepalived.
+            Word::Deleted if !notify.deleted_by_any => Word::Fault,
+            word => word,
+        };
+        let skipped = self
+            .queue
+            .add(kind, name, word, runs(&News { word, ..*news }));
+        if skipped > 0 {
+            log::warn!(
+                target: "script",
+                "({name}) notify scripts are slower than the changes they are told of; {skipped} runs \
+                 for states that are history skipped"
+            );
+        }
+        self.fifos
+            .write(&lines::fifo_line(kind, name, word, priority), system);
+        let silent = |mail: &Mail| !notify.mail || (word == Word::Fault && mail.no_faults);
+        if global.mail.as_ref().is_some_and(|mail| !silent(mail))
+            && let Some(letter) = mail::letter(now, &global.router_id, kind, name, word)
+        {
+            self.letters.add(letter);
+        }
+    }
+
+    /// Starts what may start; ends what is in the way.
+    fn work(
+        &mut self,
+        now: Instant,
+        global: &Global,
+        children: &mut Children,
+        system: &mut dyn System,
+    ) {
+        if self.next_deadline().is_none_or(|at| at > now) {
+            return;
+        }
+        while let Some((ticket, running)) = self.queue.overdue(now) {
+            let Running {
+                name,
+                what,
+                program,
+                ..
+            } = running;
+            log::warn!(
+                target: "script",
+                "({name}) {what} {program} is still not done and the next one waits; ended"
+            );
+            children.end(now, Owner::Notify(ticket), system);
+        }
+        for _ in 0..STARTS {
+            let Some((ticket, run)) = self.queue.next(now) else {
+                break;
+            };
+            let more: Vec<&str> = run.more.iter().map(String::as_str).collect();
+            let owner = Owner::Notify(ticket);
+            if let Err(error) = children.run(now, owner, (&run.command, &more), None, system) {
+                self.not_started(ticket, &error);
+            }
+        }
+        self.letters
+            .post(now, global.mail.as_ref(), children, system);
+        self.rest = now.after(PAUSE);
+    }
+
+    fn not_started(&mut self, ticket: Ticket, error: &io::Error) {
+        if let Some(Running {
+            name,
+            what,
+            program,
+            ..
+        }) = self.queue.ended(ticket)
+        {
+            log::error!(target: "script", "({name}) {what} {program} cannot be started: {error}");
+        }
+    }
+
+    /// When [`Teller::work`] has something to do.
+    fn next_deadline(&self) -> Option<Instant> {
+        if self.queue.can_start() || self.letters.can_post() {
+            return Some(self.rest);
+        }
+        self.queue.next_deadline()
+    }
+
+    /// A notify script has ended.
+    fn script_ended(&mut self, ticket: Ticket, how: Exit) {
+        let Some(Running {
+            name,
+            what,
+            program,
+            ..
+        }) = self.queue.ended(ticket)
+        else {
+            return;
+        };
+        if how.is_success() {
+            log::debug!(target: "script", "({name}) {what} {program} done");
+        } else {
+            log::warn!(target: "script", "({name}) {what} {program} {how}");
+        }
+    }
+}
+
+/// The scripts that are told, in order.
+fn runs(news: &News<'_>) -> Vec<Run> {
+    let News {
+        kind,
+        name,
+        word,
+        priority,
+        notify,
+    } = *news;
+    let (what, own): (_, &Option<Command>) = match word {
+        Word::Master => ("notify_master", &notify.master),
+        Word::Backup => ("notify_backup", &notify.backup),
+        Word::Fault => ("notify_fault", &notify.fault),
+        Word::Stop => ("notify_stop", &notify.stop),
+        Word::Deleted => ("notify_deleted", &notify.deleted),
+        Word::LowerPriority => ("notify_master_rx_lower_pri", &notify.lower_pri),
+        Word::MasterPriority | Word::BackupPriority => ("", &None),
+    };
+    let state = !matches!(
+        word,
+        Word::LowerPriority | Word::MasterPriority | Word::BackupPriority
+    );
+    let run = |what, command: &Command, more| Run {
+        what,
+        command: command.clone(),
+        more,
+    };
+    let own = own.iter().map(|command| run(what, command, Vec::new()));
+    let any = notify.any.iter().filter(|_| state);
+    let arguments = || lines::arguments(kind, name, word, priority);
+    own.chain(any.map(|command| run("notify", command, arguments())))
+        .collect()
+}
+
+/// The word for a state; `Init` is where both ends lead to.
+pub(super) fn word(state: StateKind, stopping: bool) -> Word {
+    match state {
+        StateKind::Master => Word::Master,
+        StateKind::Backup => Word::Backup,
+        StateKind::Fault => Word::Fault,
+        StateKind::Init if stopping => Word::Stop,
+        StateKind::Init => Word::Deleted,
+    }
+}
 
 impl Engine {
     /// An instance has changed its state.
     pub(super) fn told(
         &mut self,
-        _id: usize,
-        _now: Instant,
-        _from: StateKind,
-        _to: StateKind,
-        _system: &mut dyn System,
+        id: usize,
+        now: Instant,
+        from: StateKind,
+        to: StateKind,
+        system: &mut dyn System,
     ) {
+        if from != to {
+            self.tell_of(id, word(to, self.stopping), now, system);
+        }
+    }
+
+    /// An instance has heard a weaker master.
+    pub(super) fn told_weaker(&mut self, id: usize, now: Instant, system: &mut dyn System) {
+        self.tell_of(id, Word::LowerPriority, now, system);
+    }
+
+    /// An instance has another priority.
+    pub(super) fn told_priority(&mut self, id: usize, now: Instant, system: &mut dyn System) {
+        let Some(router) = self.routers.get(id) else {
+            return;
+        };
+        let word = match router.machine.state() {
+            _ if !router.conf.notify.priority_changes => return,
+            // Not begun yet.
+            StateKind::Init => return,
+            StateKind::Master => Word::MasterPriority,
+            StateKind::Backup | StateKind::Fault => Word::BackupPriority,
+        };
+        self.tell_of(id, word, now, system);
+    }
+
+    fn tell_of(&mut self, id: usize, word: Word, now: Instant, system: &mut dyn System) {
+        let Some(router) = self.routers.get(id) else {
+            return;
+        };
+        let news = News {
+            kind: Kind::Instance,
+            name: &router.conf.name,
+            word,
+            priority: router.told_priority.0,
+            notify: &router.conf.notify,
+        };
+        self.teller.tell(now, &news, &self.global, system);
+        self.remind_of_notifies(now);
+    }
+
+    // ---- turns ----
+
+    /// Opens the FIFOs; before anything is told.
+    pub(super) fn open_fifos(&mut self, now: Instant, system: &mut dyn System) {
+        let Engine {
+            teller,
+            children,
+            global,
+            ..
+        } = self;
+        let wanted = [&global.fifo, &global.vrrp_fifo];
+        teller.fifos.replace(now, wanted, children, system);
+        self.remind_of_children();
+    }
+
+    /// A reload is over: goes on where it has been interrupted.
+    pub(super) fn reloaded(&mut self, now: Instant, system: &mut dyn System) {
+        if self.global.fifo_on_reload {
+            self.repeat_states(system);
+        }
+        self.remind_of_children();
+        self.remind_of_notifies(now);
+    }
+
+    /// All states again, to the FIFOs alone.
+    fn repeat_states(&mut self, system: &mut dyn System) {
+        for router in &self.routers {
+            let state = router.machine.state();
+            if state == StateKind::Init {
+                continue;
+            }
+            let (name, word) = (&router.conf.name, word(state, false));
+            let line = lines::fifo_line(Kind::Instance, name, word, router.told_priority.0);
+            self.teller.fifos.write(&line, system);
+        }
+    }
+
+    /// Starts scripts and mails that wait.
+    pub(super) fn work_on_notifies(&mut self, now: Instant, system: &mut dyn System) {
+        let Engine {
+            teller,
+            children,
+            global,
+            ..
+        } = self;
+        teller.work(now, global, children, system);
+        self.remind_of_children();
+        self.remind_of_notifies(now);
+    }
+
+    fn remind_of_notifies(&mut self, now: Instant) {
+        let at = self.teller.next_deadline().map(|at| at.max(now));
+        self.remind(Duty::Notify, at);
+    }
+
+    /// A child of ours has ended.
+    pub(super) fn notify_ended(
+        &mut self,
+        now: Instant,
+        owner: Owner,
+        (pid, how): (super::system::Pid, Exit),
+        system: &mut dyn System,
+    ) {
+        match owner {
+            Owner::Notify(ticket) => self.teller.script_ended(ticket, how),
+            Owner::Fifo(nth) => self.teller.fifos.script_ended(nth, how),
+            Owner::Mail => self.teller.letters.ended(how, system.receipt(pid)),
+            Owner::Script(_) | Owner::Nobody => {}
+        }
+        self.remind_of_notifies(now);
+    }
+
+    // ---- the end ----
+
+    /// What remains when everything has been withdrawn: scripts that are told of it, and readers of FIFOs. To be
+    /// called until there is no answer; the answer is when to call again if no child ends before.
+    pub fn farewell(&mut self, now: Instant, system: &mut dyn System) -> Option<Instant> {
+        let begun = self.teller.ending.is_some();
+        let since = *self.teller.ending.get_or_insert(now);
+        if !begun {
+            self.teller.queue.hurry(now);
+            // Whoever reads to the end sees the end.
+            self.teller.fifos.close(system);
+        }
+        self.work_on_notifies(now, system);
+        let scripts = !self.teller.queue.is_empty();
+        let readers = (0..self.teller.fifos.len()).any(|nth| self.children.has(Owner::Fifo(nth)));
+        let limit = match (scripts, readers) {
+            (true, _) => LAST_WORDS,
+            (false, true) => LAST_LINES,
+            (false, false) => Duration::ZERO,
+        };
+        let until = since.after(limit);
+        if now >= until {
+            self.children.end_all(now, system);
+            return None;
+        }
+        let next = self.teller.next_deadline();
+        Some(next.map_or(until, |next| next.min(until)))
     }
 }

@@ -6,8 +6,10 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use nix::fcntl::OFlag;
+use nix::unistd::{self, Uid};
 
-use crate::config;
+use crate::config::model::{Global, User};
+use crate::config::{self, Program};
 use crate::sys;
 
 /// No configuration is larger than this; what is would only use up a router's memory.
@@ -68,8 +70,7 @@ impl config::Host for Host {
         if let Some(id) = &self.config_id {
             return id.clone();
         }
-        let name = nix::unistd::gethostname().unwrap_or_default();
-        let name = name.to_string_lossy();
+        let name = name();
         name.split('.').next().unwrap_or_default().to_owned()
     }
 
@@ -79,6 +80,60 @@ impl config::Host for Host {
             let since = SystemTime::now().duration_since(UNIX_EPOCH);
             since.map_or(0, |since| since.subsec_nanos()) ^ std::process::id()
         })
+    }
+
+    fn user(&self, name: &str) -> Option<User> {
+        let found = match name.parse() {
+            Ok(uid) => unistd::User::from_uid(Uid::from_raw(uid)),
+            Err(_) => unistd::User::from_name(name),
+        };
+        found.ok().flatten().map(|user| User {
+            uid: user.uid.as_raw(),
+            gid: user.gid.as_raw(),
+        })
+    }
+
+    fn group(&self, name: &str) -> Option<u32> {
+        name.parse().ok().or_else(|| {
+            let found = unistd::Group::from_name(name).ok().flatten();
+            found.map(|group| group.gid.as_raw())
+        })
+    }
+
+    fn own_user(&self) -> User {
+        User {
+            uid: unistd::geteuid().as_raw(),
+            gid: unistd::getegid().as_raw(),
+        }
+    }
+
+    fn program(&self, name: &str, user: User) -> Result<Program, String> {
+        super::program::find(name, user)
+    }
+}
+
+/// The machine's name.
+fn name() -> String {
+    let name = unistd::gethostname().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+/// Puts the machine's name where the configuration says nothing.
+pub fn fill_in(global: &mut Global) {
+    let name = name();
+    if global.router_id.is_empty() {
+        global.router_id.clone_from(&name);
+    }
+    let Some(mail) = &mut global.mail else {
+        return;
+    };
+    if mail.helo.is_empty() {
+        mail.helo.clone_from(&name);
+    }
+    if mail.from.is_empty() {
+        let user = unistd::User::from_uid(Uid::effective()).ok().flatten();
+        let user = user.map_or_else(|| "root".to_owned(), |user| user.name);
+        mail.from = format!("{user}@{name}");
     }
 }
 
@@ -127,12 +182,21 @@ pub fn missing_capabilities() -> Vec<&'static str> {
     missing_in(&status)
 }
 
-fn missing_in(status: &str) -> Vec<&'static str> {
-    let effective = status
+/// Whether this process has a capability, by its bit. Yes where the kernel does not tell.
+pub(super) fn has_capability(bit: u32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    effective_in(&status).is_none_or(|effective| effective & (1 << bit) != 0)
+}
+
+fn effective_in(status: &str) -> Option<u64> {
+    status
         .lines()
         .find_map(|line| line.strip_prefix("CapEff:"))
-        .and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok());
-    let Some(effective) = effective else {
+        .and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
+}
+
+fn missing_in(status: &str) -> Vec<&'static str> {
+    let Some(effective) = effective_in(status) else {
         return Vec::new();
     };
     let lacks = |bit: &u32| effective & (1 << bit) == 0;

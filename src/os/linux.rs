@@ -9,11 +9,14 @@ use std::time::Duration;
 
 use super::child::{self, Children};
 use super::clock;
+use super::fifo::Fifos;
 use super::nlsock::NetlinkSocket;
+use super::postman::Postman;
 use super::rawsock::{Arrival, Buffer, Receiver, Sender};
-use crate::config::model::{Command, Fifo};
+use crate::config::model::{Command, Fifo, Mail};
 use crate::engine::system::{Exit, Kill, Listener, Pid, Route, System};
 use crate::netlink::{Ack, Batch, Done, Message, Messages};
+use crate::notify::mail::Letter;
 use crate::types::{IfIndex, IfName};
 
 /// The kernel sends at most 32 KiB in one datagram of a dump.
@@ -25,9 +28,13 @@ const DUMP_ATTEMPTS: u32 = 5;
 #[derive(Debug)]
 pub(super) struct Linux {
     requests: NetlinkSocket,
+    /// Opened on first use.
+    netfilter: Option<NetlinkSocket>,
     sender: Sender,
     receivers: Vec<Receiver>,
     children: Children,
+    fifos: Fifos,
+    postman: Postman,
     buffer: Vec<u8>,
     /// Counts up whenever the set of receivers changes.
     generation: u32,
@@ -37,9 +44,12 @@ impl Linux {
     pub(super) fn open() -> io::Result<Self> {
         Ok(Linux {
             requests: NetlinkSocket::requests()?,
+            netfilter: None,
             sender: Sender::open()?,
             receivers: Vec::new(),
             children: Children::new()?,
+            fifos: Fifos::default(),
+            postman: Postman::default(),
             buffer: vec![0; NETLINK_BUFFER],
             generation: 0,
         })
@@ -76,21 +86,31 @@ impl Linux {
     }
 }
 
-impl System for Linux {
-    fn request(&mut self, batch: &Batch, refused: &mut dyn FnMut(&Ack<'_>)) -> io::Result<()> {
-        self.requests.send(batch.bytes())?;
-        // The kernel has worked on all of it by now; what it had to say is waiting.
-        while let Some(len) = self.answer()? {
-            let bytes = self.buffer.get(..len).unwrap_or_default();
-            for message in Messages::new(bytes) {
-                if let Ok(Message::Ack(ack)) = message.map(|envelope| envelope.message)
-                    && ack.errno != 0
-                {
-                    refused(&ack);
-                }
+/// Hands requests to the kernel and reads what it has to say about them.
+fn exchange(
+    socket: &NetlinkSocket,
+    buffer: &mut [u8],
+    batch: &Batch,
+    refused: &mut dyn FnMut(&Ack<'_>),
+) -> io::Result<()> {
+    socket.send(batch.bytes())?;
+    // The kernel has worked on all of it by now; what it had to say is waiting.
+    while let Some(len) = socket.receive(buffer)? {
+        let bytes = buffer.get(..len).unwrap_or_default();
+        for message in Messages::new(bytes) {
+            if let Ok(Message::Ack(ack)) = message.map(|envelope| envelope.message)
+                && ack.errno != 0
+            {
+                refused(&ack);
             }
         }
-        Ok(())
+    }
+    Ok(())
+}
+
+impl System for Linux {
+    fn request(&mut self, batch: &Batch, refused: &mut dyn FnMut(&Ack<'_>)) -> io::Result<()> {
+        exchange(&self.requests, &mut self.buffer, batch, refused)
     }
 
     fn dump(&mut self, batch: &Batch, each: &mut dyn FnMut(&Message<'_>)) -> io::Result<()> {
@@ -137,7 +157,7 @@ impl System for Linux {
     }
 
     fn wall_clock(&mut self) -> Duration {
-        clock::wall()
+        clock::since_1970()
     }
 
     fn set_sysctl(&mut self, name: fmt::Arguments<'_>, value: &str) -> io::Result<()> {
@@ -150,10 +170,14 @@ impl System for Linux {
 
     fn request_netfilter(
         &mut self,
-        _batch: &Batch,
-        _refused: &mut dyn FnMut(&Ack<'_>),
+        batch: &Batch,
+        refused: &mut dyn FnMut(&Ack<'_>),
     ) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+        let socket = match &mut self.netfilter {
+            Some(socket) => socket,
+            none => none.insert(NetlinkSocket::netfilter()?),
+        };
+        exchange(socket, &mut self.buffer, batch, refused)
     }
 
     // ---- children ----
@@ -186,13 +210,25 @@ impl System for Linux {
 
     // ---- FIFOs ----
 
-    fn fifo_open(&mut self, _fifo: &Fifo) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+    fn fifo_open(&mut self, fifo: &Fifo) -> io::Result<()> {
+        self.fifos.open(fifo)
     }
 
-    fn fifo_write(&mut self, _path: &str, _line: &str) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+    fn fifo_write(&mut self, path: &str, line: &str) -> io::Result<()> {
+        self.fifos.write(path, line)
     }
 
-    fn fifo_close(&mut self, _path: &str) {}
+    fn fifo_close(&mut self, path: &str) {
+        self.fifos.close(path);
+    }
+
+    // ---- mails ----
+
+    fn post(&mut self, mail: &Mail, letter: &Letter) -> io::Result<Pid> {
+        self.postman.post(mail, letter, &self.children)
+    }
+
+    fn receipt(&mut self, child: Pid) -> Option<String> {
+        self.postman.receipt(child)
+    }
 }

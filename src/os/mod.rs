@@ -1,13 +1,20 @@
 //! The shell: the only place with file descriptors.
 
+mod atomic;
+pub mod bounded;
 mod child;
 mod clock;
 pub mod daemon;
+mod dumps;
+mod fifo;
 pub mod host;
 mod linux;
 pub mod logging;
 mod nlsock;
 pub mod pidfile;
+mod postman;
+pub mod process;
+mod program;
 mod rawsock;
 pub mod reactor;
 pub mod signals;

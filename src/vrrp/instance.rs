@@ -26,6 +26,7 @@ use core::time::Duration;
 
 use super::auth::Numbers;
 use super::backup::{Backup, Wait};
+use super::group::Standing;
 use super::master::Master;
 use super::reception::{self, AddressSet, Condition, Senders};
 use super::stats::bump;
@@ -102,6 +103,8 @@ impl Instance {
             Event::Ready { source } => self.on_ready(now, source, out),
             Event::Fault(why) => self.on_fault(why, out),
             Event::Priority(priority) => self.on_priority(now, priority),
+            Event::GroupMaster => self.on_group_master(now, out),
+            Event::GroupBackup => self.on_group_backup(now, out),
             Event::Params { params, effective } => self.on_params(now, params, effective),
         }
     }
@@ -124,6 +127,16 @@ impl Instance {
             State::Fault => StateKind::Fault,
             State::Backup(_) => StateKind::Backup,
             State::Master(_) => StateKind::Master,
+        }
+    }
+
+    /// What it is as a member of a group.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        match &self.state {
+            State::Init | State::Fault => Standing::Absent,
+            State::Backup(backup) => backup.standing(),
+            State::Master(_) => Standing::Master,
         }
     }
 
@@ -201,7 +214,7 @@ impl Instance {
             let why = *self.fault.get_or_insert(Reason::NoSource);
             self.state = State::Fault;
             self.transition(StateKind::Init, why, out);
-        } else if self.params.priority.is_owner() && hold.is_zero() {
+        } else if self.params.priority.is_owner() && hold.is_zero() && !self.params.grouped {
             self.become_master(now, Reason::Owner, out);
         } else {
             let wait = if self.params.priority.is_owner() {
@@ -375,6 +388,14 @@ impl Instance {
         self.push(Action::Withdraw, out);
     }
 
+    /// Another member has yielded. Without resigning: the router it yielded to takes over here as well.
+    fn on_group_backup(&mut self, now: Instant, out: &mut Actions) {
+        if matches!(self.state, State::Master(_)) {
+            self.release(false, out);
+            self.become_backup(now, Wait::Down, None, Reason::GroupBackup, out);
+        }
+    }
+
     pub(super) fn become_backup(
         &mut self,
         now: Instant,
@@ -384,7 +405,8 @@ impl Instance {
         out: &mut Actions,
     ) {
         let from = self.state();
-        self.state = State::Backup(Backup::new(self.params.advert_int, master));
+        let yielded = from == StateKind::Master;
+        self.state = State::Backup(Backup::new(self.params.advert_int, master, yielded));
         self.arm(now, wait);
         self.transition(from, why, out);
     }

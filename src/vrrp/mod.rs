@@ -18,6 +18,7 @@ mod auth;
 mod backup;
 mod election;
 pub mod garp;
+pub mod group;
 mod instance;
 mod master;
 mod params;
@@ -80,6 +81,8 @@ pub struct Params {
     pub skip_check_adv_addr: bool,
     /// With nopreempt: own timer later than this many intervals → stay BACKUP.
     pub timer_expired_backup: Option<u8>,
+    /// Member of a synchronization group: becomes master with the others only ([`group`]).
+    pub grouped: bool,
     /// Advertised addresses, to compare with what others advertise.
     pub addresses: Vec<IpAddr>,
     /// Unicast: refuse adverts from anybody but `peers`, and hold those to their TTL bounds.
@@ -216,6 +219,10 @@ pub enum Event<'a> {
     Fault(Reason),
     /// Tracking changed the effective priority.
     Priority(Priority),
+    /// All members of the group may be master: become it.
+    GroupMaster,
+    /// A member of the group is no longer master: nor are you.
+    GroupBackup,
     /// A reload changed the configuration; state, counters and what was heard stay. VRID and family are the same.
     Params {
         /// The new configuration.
@@ -256,6 +263,12 @@ pub enum Reason {
     Recovered,
     /// Adverts cannot be received: the kernel refused the socket.
     CannotListen,
+    /// The other members of the group are master.
+    GroupMaster,
+    /// Another member of the group has yielded.
+    GroupBackup,
+    /// Another member of the group misses something.
+    GroupFault,
     /// AH has no sequence numbers left.
     NumbersUsedUp,
     /// The daemon ends.
@@ -281,6 +294,9 @@ impl Reason {
             Reason::NoPeer => "no_peer",
             Reason::Recovered => "recovered",
             Reason::CannotListen => "cannot_listen",
+            Reason::GroupMaster => "group_master",
+            Reason::GroupBackup => "group_backup",
+            Reason::GroupFault => "group_fault",
             Reason::NumbersUsedUp => "numbers_used_up",
             Reason::Shutdown => "shutdown",
         }
@@ -306,6 +322,8 @@ pub enum Action {
     Announce(Burst),
     /// Stop telling them.
     Silence,
+    /// A member of a group would be master: ask the others ([`group::verdict`]).
+    Ask,
     /// The state has changed.
     Transition {
         /// Before.
@@ -379,6 +397,8 @@ pub enum Notice {
         /// Who.
         from: IpAddr,
     },
+    /// Would have been master for a while, but for the other members of the group.
+    HeldByGroup,
 }
 
 /// Why a well-formed advert is discarded (`semantics.md` §3); each has a counter.

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use vrrpd::config::model::User;
 use vrrpd::config::tree::Block;
-use vrrpd::config::{Diags, Host, Parsed, Sources, parse, render};
+use vrrpd::config::{Diags, Host, Parsed, Program, Sources, parse, render};
 
 /// Files in memory.
 #[derive(Default)]
@@ -56,6 +57,22 @@ impl Host for Machine {
 
     fn random(&self) -> u32 {
         7
+    }
+
+    fn user(&self, _: &str) -> Option<User> {
+        None
+    }
+
+    fn group(&self, _: &str) -> Option<u32> {
+        None
+    }
+
+    fn own_user(&self) -> User {
+        User::default()
+    }
+
+    fn program(&self, _: &str, _: User) -> Result<Program, String> {
+        Err("no such file or directory".to_owned())
     }
 }
 

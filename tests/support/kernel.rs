@@ -7,7 +7,7 @@ use std::io;
 use std::net::IpAddr;
 
 use vrrpd::config::model::{
-    Address, Auth, Command, Config, Fifo, Garp, Notify, Transport, VrrpInstance,
+    Address, Auth, Command, Config, Fifo, Garp, Mail, Notify, Transport, VrrpInstance,
 };
 use vrrpd::engine::reception::Datagram;
 use vrrpd::engine::system::{Kill, Listener, Pid, Protocol, Route, System};
@@ -15,6 +15,7 @@ use vrrpd::engine::{Engine, Options};
 use vrrpd::netlink::addr::AddrFlags;
 use vrrpd::netlink::link::LinkFlags;
 use vrrpd::netlink::{Ack, Addr, Batch, Link, Message, Messages};
+use vrrpd::notify::mail::Letter;
 use vrrpd::types::{Centis, Cidr, Family, IfIndex, IfName, Instant, Mac, Priority, Version, Vrid};
 use vrrpd::wire::vrrp::{AdvertOut, Auth as WireAuth, ChecksumForm};
 use vrrpd::wire::{Pseudo, ah, arp, ipv4, vrrp};
@@ -23,6 +24,7 @@ const RTM_GETLINK: u16 = 18;
 const RTM_GETADDR: u16 = 22;
 const EEXIST: i32 = 17;
 const EADDRNOTAVAIL: i32 = 99;
+const ENOENT: i32 = 2;
 
 #[derive(Clone, Debug)]
 pub struct FakeLink {
@@ -52,6 +54,10 @@ pub struct Kernel {
     pub refuse: Option<(IpAddr, i32, &'static str)>,
     /// Listening is refused with this errno.
     pub deaf: Option<i32>,
+    /// The packet filter's table, if there is one: how often addresses were added to it.
+    pub ruleset: Option<u32>,
+    /// There is no nftables in this kernel.
+    pub no_netfilter: bool,
     /// False: adverts and frames are counted, not written down.
     pub quiet: bool,
     pub adverts: usize,
@@ -61,6 +67,8 @@ pub struct Kernel {
     /// Children are refused with this errno.
     pub childless: Option<i32>,
     pub files: BTreeMap<String, Vec<u8>>,
+    /// Nobody reads the FIFOs.
+    pub full: bool,
     /// Time since 1970.
     pub wall: std::time::Duration,
     /// The last advert sent, with its IP header.
@@ -217,6 +225,10 @@ impl System for Kernel {
                 Message::DelAddr(addr) => (addr, false),
                 other @ (Message::NewLink(_)
                 | Message::DelLink(_)
+                | Message::NewRoute(_)
+                | Message::DelRoute(_)
+                | Message::NewRule(_)
+                | Message::DelRule(_)
                 | Message::Done(_)
                 | Message::Ack(_)
                 | Message::Noop
@@ -327,10 +339,42 @@ impl System for Kernel {
 
     fn request_netfilter(
         &mut self,
-        _batch: &Batch,
-        _refused: &mut dyn FnMut(&Ack<'_>),
+        batch: &Batch,
+        refused: &mut dyn FnMut(&Ack<'_>),
     ) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+        if self.no_netfilter {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        let mut ruleset = self.ruleset.clone();
+        for envelope in Messages::new(batch.bytes()) {
+            // Begin and end look like broken messages of links.
+            let Ok(header) = envelope.map(|envelope| envelope.header) else {
+                continue;
+            };
+            // The order of tables and elements is all that matters here; the rest is told by the golden files.
+            match header.kind {
+                0xa00 => ruleset = ruleset.or(Some(0)),
+                0xa02 => ruleset = None,
+                0xa0c if ruleset.is_none() => {
+                    refused(&Ack {
+                        seq: header.seq,
+                        errno: ENOENT,
+                        text: None,
+                        offset: None,
+                    });
+                    return Ok(());
+                }
+                0xa0c => ruleset = ruleset.map(|count| count + 1),
+                _ => {}
+            }
+        }
+        self.ruleset = ruleset;
+        let text = match ruleset {
+            Some(count) => format!("filter of {count} additions"),
+            None => "no filter".into(),
+        };
+        self.log.push(text);
+        Ok(())
     }
 
     // ---- children ----
@@ -372,15 +416,38 @@ impl System for Kernel {
 
     // ---- FIFOs ----
 
-    fn fifo_open(&mut self, _fifo: &Fifo) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+    fn fifo_open(&mut self, fifo: &Fifo) -> io::Result<()> {
+        self.log.push(format!("fifo open {}", fifo.path));
+        Ok(())
     }
 
-    fn fifo_write(&mut self, _path: &str, _line: &str) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+    fn fifo_write(&mut self, path: &str, line: &str) -> io::Result<()> {
+        if self.full {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.log.push(format!("fifo {path} {}", line.trim_end()));
+        Ok(())
     }
 
-    fn fifo_close(&mut self, _path: &str) {}
+    fn fifo_close(&mut self, path: &str) {
+        self.log.push(format!("fifo close {path}"));
+    }
+
+    // ---- mails ----
+
+    fn post(&mut self, _mail: &Mail, letter: &Letter) -> io::Result<Pid> {
+        if let Some(errno) = self.childless {
+            return Err(io::Error::from_raw_os_error(errno));
+        }
+        self.born += 1;
+        self.log
+            .push(format!("post {} {}", self.born, letter.subject));
+        Ok(Pid(self.born))
+    }
+
+    fn receipt(&mut self, _child: Pid) -> Option<String> {
+        None
+    }
 }
 
 fn as_link(link: &FakeLink) -> Link<'_> {
@@ -523,6 +590,9 @@ pub fn run(engine: &mut Engine, kernel: &mut Kernel, until: Instant) {
     while let Some(at) = engine.next_deadline().filter(|at| *at <= until) {
         engine.expire(at, kernel);
         kernel.deliver(engine, at);
+        while engine.has_more() {
+            engine.expire(at, kernel);
+        }
     }
 }
 

@@ -4,10 +4,9 @@ use core::time::Duration;
 
 use super::address::AddressList;
 use super::fields::Fields;
-use super::global::explain_strict;
 use super::{Lowering, first, interface};
 use crate::config::diag::{Severity, Span};
-use crate::config::model::{Address, Garp, VrrpInstance};
+use crate::config::model::{Address, Garp, Vmac, VrrpInstance};
 use crate::config::schema::value;
 use crate::config::tree::Node;
 use crate::types::{Centis, Family, IfName, Priority, Version, Vrid};
@@ -53,7 +52,16 @@ impl Lowering<'_> {
         }
         let interface = interface?;
         let family = self.family(&fields);
-        let addresses = self.addresses(name, &fields, &interface, family);
+        let strict = self.is_strict(&fields);
+        let vmac = self.vmac(name, &fields, &interface, (family, vrid), strict);
+        let dev = vmac.as_ref().map_or(&interface, |vmac| &vmac.name);
+        let mut addresses = self.addresses(name, &fields, dev, family);
+        // The virtual Ethernet address is that of one family.
+        for address in &mut addresses.excluded {
+            if address.dev == *dev && address.cidr.family() != family {
+                address.dev.clone_from(&interface);
+            }
+        }
         let none_meant = fields.has("no_virtual_ipaddress");
         if addresses.vips.is_empty() && !none_meant {
             let message =
@@ -63,15 +71,6 @@ impl Lowering<'_> {
             self.error(span, message, help);
             return None;
         }
-        let strict = fields
-            .boolean("strict_mode")
-            .unwrap_or(self.defaults.strict);
-        if let Some(own) = fields
-            .last("strict_mode")
-            .filter(|_| strict && !self.defaults.strict)
-        {
-            explain_strict(own.keyword.span, self.diags);
-        }
         let draft = Draft {
             name,
             span,
@@ -79,7 +78,7 @@ impl Lowering<'_> {
             family,
             strict,
         };
-        self.build(&draft, interface, vrid?, addresses)
+        self.build(&draft, interface, vrid?, (addresses, vmac))
     }
 
     /// Puts the parts together.
@@ -88,7 +87,7 @@ impl Lowering<'_> {
         draft: &Draft<'_>,
         interface: IfName,
         vrid: Vrid,
-        addresses: Addresses,
+        (addresses, vmac): (Addresses, Option<Vmac>),
     ) -> Option<VrrpInstance> {
         let (fields, strict) = (&draft.fields, draft.strict);
         let version = self.version(draft);
@@ -103,6 +102,7 @@ impl Lowering<'_> {
         let on = |name: &str, default: bool| fields.boolean(name).unwrap_or(default);
         let (garp, down_timer_adverts) = self.timing(draft);
         self.strict_address(draft, &addresses.vips);
+        self.strict_changes(draft);
         Some(VrrpInstance {
             name: draft.name.to_owned(),
             vrid,
@@ -136,8 +136,8 @@ impl Lowering<'_> {
             excluded: addresses.excluded,
             routes: self.routes(fields.items("virtual_routes")),
             rules: self.rules(fields.items("virtual_rules")),
-            accept: self.accept(draft, owner),
-            vmac: self.vmac(draft, &interface, vrid),
+            accept: self.accept(draft, version, owner),
+            vmac,
             lease: None,
             group: None,
             tracks: self.tracks(draft, &interface, owner),
@@ -266,21 +266,6 @@ impl Lowering<'_> {
         Addresses {
             vips: list.addresses,
             excluded,
-        }
-    }
-
-    /// Strict mode wants a link-local address first (RFC 9568 §5.2.9).
-    fn strict_address(&mut self, draft: &Draft<'_>, vips: &[Address]) {
-        let first = vips.first().map(|address| address.cidr.addr);
-        let Some(core::net::IpAddr::V6(addr)) = first else {
-            return;
-        };
-        if draft.strict && !addr.is_unicast_link_local() {
-            let message = format!(
-                "strict mode: the first address of `{}` is not link-local",
-                draft.name
-            );
-            self.warn(draft.span, message);
         }
     }
 

@@ -19,7 +19,7 @@ pub use command::{Command, User};
 pub use group::SyncGroup;
 pub use notify::{Fifo, Mail, Notify};
 pub use process::{Bounded, Dumps, Nft, Process};
-pub use route::{Route, Rule};
+pub use route::{Hop, Place, Route, Rule};
 pub use track::{ParamMatch, Script, Track, TrackFile, TrackProcess, Tracked};
 
 /// All of it.
@@ -261,8 +261,8 @@ pub struct Address {
 pub struct Vmac {
     /// Name of the macvlan.
     pub name: IfName,
-    /// Its address; `None`: the one of the virtual router (RFC 9568 §7.3).
-    pub mac: Option<Mac>,
+    /// Its address; that of the virtual router (RFC 9568 §7.3) unless another is asked for.
+    pub mac: Mac,
     /// `vmac_xmit_base`: adverts leave through the base interface.
     pub xmit_base: bool,
 }

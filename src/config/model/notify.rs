@@ -17,7 +17,7 @@ pub struct Notify {
     pub stop: Option<Command>,
     /// `notify_deleted` with a command.
     pub deleted: Option<Command>,
-    /// `notify_deleted` without one: `notify` is told DELETED instead of FAULT.
+    /// `notify_deleted`, with or without one: `notify` and the FIFOs are told DELETED instead of FAULT.
     pub deleted_by_any: bool,
     /// `notify`.
     pub any: Option<Command>,
@@ -45,13 +45,13 @@ pub struct Fifo {
 pub struct Mail {
     /// `notification_email`; not empty.
     pub to: Vec<String>,
-    /// `notification_email_from`.
+    /// `notification_email_from`; empty: user and host name of the daemon.
     pub from: String,
     /// `smtp_server`: name or address.
     pub server: String,
     /// Its port.
     pub port: u16,
-    /// `smtp_helo_name`.
+    /// `smtp_helo_name`; empty: the host name.
     pub helo: String,
     /// `smtp_connect_timeout`, also for each step of the dialogue.
     pub timeout: Duration,

@@ -72,10 +72,10 @@ pub fn find_in(schema: &'static Schema, name: &str) -> Option<Place> {
 
 /// The word of a list most like `text`: same letters in another case, or one or two slips.
 #[must_use]
-pub fn nearest_word(
-    words: impl Iterator<Item = &'static str> + Clone,
+pub fn nearest_word<'a>(
+    words: impl Iterator<Item = &'a str> + Clone,
     text: &str,
-) -> Option<&'static str> {
+) -> Option<&'a str> {
     if let Some(same) = words.clone().find(|word| word.eq_ignore_ascii_case(text)) {
         return Some(same);
     }

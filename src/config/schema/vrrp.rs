@@ -73,7 +73,7 @@ static CORE: &[Keyword] = &[
     row!("preempt", [], A, "", "take mastership from a weaker master; so without it too"),
     row!("preempt_delay", [Arg::Secs(0, 1_000_000)], S, "0", "seconds to wait before taking mastership from a weaker master, 0-1000; with state BACKUP only"),
     row!("accept", [], A, "", "answer packets sent to the addresses; so without it too"),
-    row!("no_accept", [], A, "", "do not answer packets sent to the addresses unless owner").not_yet(Why::NoFilter),
+    row!("no_accept", [], A, "", "drop packets sent to the addresses, by nftables, unless owner"),
     row!("skip_check_adv_addr", [Arg::Bool], A, "", "compare the addresses of an advert only when its sender changes; vrrp_skip_check_adv_addr without it"),
     row!("strict_mode", [Arg::Bool], A, "", "as vrrp_strict, for this instance"),
     row!("debug", [Arg::Opt(&Arg::Int(0, 4))], S, "0", "level of debugging, 0-4").never(Why::LogDetail),
@@ -101,8 +101,8 @@ static ADDRESSES: &[Keyword] = &[
     row!("virtual_ipaddress_excluded", [], A, "", "addresses installed by the master but not advertised").items(&address::ADDRESSES).repeat(),
     row!("no_virtual_ipaddress", [], B, "", "an instance without virtual_ipaddress is meant to be so"),
     row!("promote_secondaries", [], B, "", "let the kernel keep secondary addresses when a primary one goes"),
-    row!("virtual_routes", [], S, "", "routes installed by the master").items(&address::ROUTES).repeat().not_yet(Why::NoRoutes),
-    row!("virtual_rules", [], A, "", "policy rules installed by the master").items(&address::RULES).repeat().not_yet(Why::NoRules),
+    row!("virtual_routes", [], S, "", "routes installed by the master").items(&address::ROUTES).repeat(),
+    row!("virtual_rules", [], A, "", "policy rules installed by the master").items(&address::RULES).repeat(),
 ];
 
 static VMAC: Options = Options {
@@ -114,8 +114,8 @@ static VMAC: Options = Options {
 
 #[rustfmt::skip]
 static VMAC_OPTIONS: &[Keyword] = &[
-    row!("netlink_notify_msg", [], C, "", "announce the interface by netlink"),
-    row!("group", [Arg::Str], C, "", "interface group"),
+    row!("netlink_notify_msg", [], C, "", "announce the interface by netlink; the kernel does so anyway"),
+    row!("group", [Arg::Str], C, "", "interface group; not set"),
 ];
 
 #[rustfmt::skip]
@@ -130,9 +130,9 @@ static TRANSPORT: &[Keyword] = &[
     row!("mcast_dst_ip", [Arg::Mcast], A, "", "group of this instance; vrrp_mcast_group4 or vrrp_mcast_group6 without it"),
     row!("track_src_ip", [], A, "", "FAULT when the source address is not there"),
     row!("v3_checksum_as_v2", [Arg::Bool], A, "", "as in global_defs, for this instance"),
-    row!("use_vmac", [Arg::Options(&VMAC)], B, "", "virtual MAC address on a macvlan: [name] [interface] [MAC]").not_yet(Why::RealMac),
+    row!("use_vmac", [Arg::Options(&VMAC)], B, "", "virtual MAC address on a macvlan: [name] [MAC]"),
     row!("use_vmac_addr", [Arg::Opt(&Arg::Str)], C, "", "virtual MAC address for addresses on other interfaces").never(Why::RealMac),
-    row!("vmac_xmit_base", [], B, "", "send adverts from the base interface").detail(),
+    row!("vmac_xmit_base", [], B, "", "send adverts from the base interface"),
     row!("use_ipvlan", [Arg::Options(&VMAC)], C, "", "an ipvlan for the instance").never(Why::NoIpvlan),
     row!("vrf", [Arg::If], C, "", "routing domain of the interface").never(Why::NoVrf),
 ];
@@ -157,28 +157,28 @@ static TIMING: &[Keyword] = &[
 
 #[rustfmt::skip]
 static NOTIFY: &[Keyword] = &[
-    row!("notify_master", [Arg::Cmd], S, "", "command run on becoming master").not_yet(Why::NotRun),
-    row!("notify_backup", [Arg::Cmd], S, "", "command run on becoming backup").not_yet(Why::NotRun),
-    row!("notify_fault", [Arg::Cmd], S, "", "command run on going to FAULT").not_yet(Why::NotRun),
-    row!("notify_stop", [Arg::Cmd], A, "", "command run at the end").not_yet(Why::NotRun),
-    row!("notify_deleted", [Arg::Opt(&Arg::Cmd)], A, "", "command run when a reload removes the instance; bare: `notify` with DELETED").not_yet(Why::NotRun),
-    row!("notify", [Arg::Cmd], S, "", "command run on every change; gets INSTANCE name STATE priority").not_yet(Why::NotRun),
-    row!("notify_master_rx_lower_pri", [Arg::Cmd], B, "", "command run when a master hears a weaker master").not_yet(Why::NotRun),
-    row!("notify_priority_changes", [Arg::Bool], B, "", "as vrrp_notify_priority_changes, for this instance").detail(),
-    row!("smtp_alert", [Arg::Bool], S, "", "send a mail on every change").not_yet(Why::NoMail),
+    row!("notify_master", [Arg::Cmd], S, "", "command run on becoming master"),
+    row!("notify_backup", [Arg::Cmd], S, "", "command run on becoming backup"),
+    row!("notify_fault", [Arg::Cmd], S, "", "command run on going to FAULT"),
+    row!("notify_stop", [Arg::Cmd], A, "", "command run at the end"),
+    row!("notify_deleted", [Arg::Opt(&Arg::Cmd)], A, "", "command run when a reload removes the instance; bare: `notify` with DELETED"),
+    row!("notify", [Arg::Cmd], S, "", "command run on every change; gets INSTANCE name STATE priority"),
+    row!("notify_master_rx_lower_pri", [Arg::Cmd], B, "", "command run when a master hears a weaker master"),
+    row!("notify_priority_changes", [Arg::Bool], B, "", "as vrrp_notify_priority_changes, for this instance"),
+    row!("smtp_alert", [Arg::Bool], S, "", "send a mail on every change"),
     row!("lvs_sync_daemon_interface", [Arg::If], S, "", "share IPVS connections on this interface; better: lvs_sync_daemon in global_defs").not_yet(Why::NoSync),
 ];
 
 #[rustfmt::skip]
 static GROUP_ROWS: &[Keyword] = &[
     row!("group", [], S, "", "instances of the group").items(&MEMBERS).repeat(),
-    row!("notify_master", [Arg::Cmd], S, "", "command run when the group becomes master").not_yet(Why::NotRun),
-    row!("notify_backup", [Arg::Cmd], S, "", "command run when the group becomes backup").not_yet(Why::NotRun),
-    row!("notify_fault", [Arg::Cmd], S, "", "command run when the group goes to FAULT").not_yet(Why::NotRun),
-    row!("notify_stop", [Arg::Cmd], A, "", "command run at the end").not_yet(Why::NotRun),
-    row!("notify", [Arg::Cmd], S, "", "command run on every change; gets GROUP name STATE 0").not_yet(Why::NotRun),
-    row!("smtp_alert", [Arg::Bool], S, "", "send a mail on every change of the group").not_yet(Why::NoMail),
-    row!("sync_group_tracking_weight", [], B, "", "let members keep weights of their own").detail(),
+    row!("notify_master", [Arg::Cmd], S, "", "command run when the group becomes master"),
+    row!("notify_backup", [Arg::Cmd], S, "", "command run when the group becomes backup"),
+    row!("notify_fault", [Arg::Cmd], S, "", "command run when the group goes to FAULT"),
+    row!("notify_stop", [Arg::Cmd], A, "", "command run at the end"),
+    row!("notify", [Arg::Cmd], S, "", "command run on every change; gets GROUP name STATE 0"),
+    row!("smtp_alert", [Arg::Bool], S, "", "send a mail on every change of the group"),
+    row!("sync_group_tracking_weight", [], B, "", "let members keep weights of their own"),
     row!("global_tracking", [], C, "", "members track what any of them tracks").never(Why::GlobalTracking),
-    row!("notify_priority_changes", [Arg::Bool], B, "", "as vrrp_notify_priority_changes, for this group").detail(),
+    row!("notify_priority_changes", [Arg::Bool], B, "", "as vrrp_notify_priority_changes, for this group"),
 ];

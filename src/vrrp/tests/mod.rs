@@ -1,6 +1,7 @@
 //! The machine, one behavior per test. Whole networks of routers: `tests/sim.rs`.
 
 mod backup;
+mod group;
 mod master;
 mod params;
 mod reception;
@@ -34,6 +35,7 @@ pub(super) fn params(version: Version, priority: u8) -> Params {
         owner_ignore_adverts: false,
         skip_check_adv_addr: false,
         timer_expired_backup: None,
+        grouped: false,
         addresses: vec![IpAddr::from([10, 0, 0, 100])],
         check_source: false,
         peers: Vec::new(),
@@ -121,6 +123,7 @@ impl Bench {
                 Action::SendAdvert(_)
                 | Action::Announce(_)
                 | Action::Silence
+                | Action::Ask
                 | Action::Notice(_) => {}
             }
         }

@@ -9,8 +9,11 @@
 //! Arguments select tests by part of their name; `--list` prints the names.
 
 mod auth;
+mod filter;
 mod forged;
 mod kernel;
+mod mail;
+mod notify;
 mod process;
 mod reload;
 mod support;
@@ -53,7 +56,10 @@ fn main() {
         wire::TESTS,
         auth::TESTS,
         forged::TESTS,
+        filter::TESTS,
         process::TESTS,
+        notify::TESTS,
+        mail::TESTS,
         reload::TESTS,
     ]
     .concat()

@@ -1,0 +1,76 @@
+//! `notification_email*`, `smtp_*` of `global_defs`.
+
+use core::time::Duration;
+
+use super::Lowering;
+use super::fields::Fields;
+use crate::config::diag::Severity;
+use crate::config::model::Mail;
+use crate::config::schema::value;
+
+/// SMTP's port.
+const PORT: u16 = 25;
+/// `smtp_connect_timeout`, when it is not said.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+impl Lowering<'_> {
+    /// How mails are sent; `None` when they cannot be, which is said if somebody wants them.
+    pub(super) fn mail(&mut self, global_defs: &Fields<'_>, top: &Fields<'_>) -> Option<Mail> {
+        let items = global_defs.items("notification_email");
+        let words = items.flat_map(|item| core::iter::once(&item.keyword).chain(&item.args));
+        let mut to: Vec<String> = Vec::new();
+        for word in words {
+            if !to.iter().any(|known| **known == *word.text) {
+                to.push(word.text.to_string());
+            }
+        }
+        let server = global_defs.last("smtp_server");
+        let Some(server) = server.filter(|_| !to.is_empty()) else {
+            let missing = if to.is_empty() {
+                "notification_email"
+            } else {
+                "smtp_server"
+            };
+            self.no_mail(global_defs, top, missing);
+            return None;
+        };
+        let mut words = server.args.iter().map(|word| &*word.text);
+        let timeout = global_defs
+            .seconds("smtp_connect_timeout")
+            .unwrap_or(TIMEOUT);
+        let word = |name: &str| global_defs.word(name).unwrap_or_default().to_owned();
+        Some(Mail {
+            to,
+            from: word("notification_email_from"),
+            server: words.next()?.to_owned(),
+            port: words
+                .next()
+                .and_then(value::int)
+                .and_then(|port| u16::try_from(port).ok())
+                .unwrap_or(PORT),
+            helo: word("smtp_helo_name"),
+            timeout: timeout.max(Duration::from_secs(1)),
+            no_faults: global_defs.has("no_email_faults"),
+        })
+    }
+
+    /// Says once that mails are wanted and cannot be sent.
+    fn no_mail(&mut self, global_defs: &Fields<'_>, top: &Fields<'_>, missing: &str) {
+        let blocks = ["vrrp_instance", "vrrp_sync_group"];
+        let blocks = blocks.iter().flat_map(|name| top.all(name));
+        let own = blocks.filter_map(|node| Fields::inside(node).last("smtp_alert"));
+        let default = global_defs.last_of(&["smtp_alert", "smtp_alert_vrrp"]);
+        let on = |node: &&crate::config::tree::Node| {
+            super::first(node).and_then(value::boolean) != Some(false)
+        };
+        let mut wanted = own.chain(default).filter(on);
+        if let Some(node) = wanted.next() {
+            let message = format!("no mail is sent: `{missing}` is missing in global_defs");
+            let help = match missing {
+                "smtp_server" => "write `smtp_server HOST [PORT]` in `global_defs`",
+                _ => "write `notification_email { ADDRESS … }` in `global_defs`",
+            };
+            self.diags.help(Severity::Note, node.span(), message, help);
+        }
+    }
+}

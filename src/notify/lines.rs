@@ -1,0 +1,176 @@
+//! The words of keepalived, byte for byte: people's scripts compare them.
+//!
+//! ```text
+//! argv   notify.sh … INSTANCE VI_1 MASTER 100        GROUP G1 MASTER 0
+//! FIFO   INSTANCE "VI_1" MASTER 100\n                GROUP "G1" MASTER 0\n
+//! ```
+
+use super::{Kind, Word};
+
+/// A line of a FIFO longer than this would not be written in one piece (`PIPE_BUF`).
+const MAX_NAME: usize = 1024;
+
+impl Kind {
+    /// `INSTANCE` or `GROUP`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Kind::Instance => "INSTANCE",
+            Kind::Group => "GROUP",
+        }
+    }
+}
+
+impl Word {
+    /// As scripts and FIFOs have it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Word::Master => "MASTER",
+            Word::Backup => "BACKUP",
+            Word::Fault => "FAULT",
+            Word::Stop => "STOP",
+            Word::Deleted => "DELETED",
+            Word::LowerPriority => "MASTER_RX_LOWER_PRI",
+            Word::MasterPriority => "MASTER_PRIORITY",
+            Word::BackupPriority => "BACKUP_PRIORITY",
+        }
+    }
+}
+
+/// What `notify` gets after its own arguments. The name as it is: no shell comes between.
+#[must_use]
+pub fn arguments(kind: Kind, name: &str, word: Word, priority: u8) -> Vec<String> {
+    vec![
+        kind.as_str().to_owned(),
+        name.to_owned(),
+        word.as_str().to_owned(),
+        priority.to_string(),
+    ]
+}
+
+/// A line of a FIFO, with its end. What would break the line up is written as `\xNN`.
+#[must_use]
+pub fn fifo_line(kind: Kind, name: &str, word: Word, priority: u8) -> String {
+    let mut line = String::with_capacity(name.len().saturating_add(48));
+    line.push_str(kind.as_str());
+    line.push_str(" \"");
+    push_escaped(&mut line, name, MAX_NAME);
+    line.push_str("\" ");
+    line.push_str(word.as_str());
+    line.push(' ');
+    line.push_str(&priority.to_string());
+    line.push('\n');
+    line
+}
+
+/// Appends at most `most` bytes of text, with control characters, quotes and backslashes as `\xNN`.
+fn push_escaped(line: &mut String, text: &str, most: usize) {
+    for character in text.chars() {
+        let odd = character.is_control() || matches!(character, '"' | '\\');
+        if line.len() > most {
+            break;
+        }
+        if odd {
+            line.push_str(&format!("\\x{:02x}", u32::from(character)));
+        } else {
+            line.push(character);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_get_four_more_arguments() {
+        assert_eq!(
+            arguments(Kind::Instance, "VI 1", Word::Master, 100),
+            ["INSTANCE", "VI 1", "MASTER", "100"]
+        );
+        assert_eq!(
+            arguments(Kind::Group, "G1", Word::Stop, 0),
+            ["GROUP", "G1", "STOP", "0"]
+        );
+    }
+
+    #[test]
+    fn fifo_lines_are_those_of_keepalived() {
+        use Kind::{Group, Instance};
+        for (kind, name, word, priority, want) in [
+            (
+                Instance,
+                "VI_1",
+                Word::Master,
+                100,
+                "INSTANCE \"VI_1\" MASTER 100\n",
+            ),
+            (
+                Instance,
+                "VI 1",
+                Word::Backup,
+                1,
+                "INSTANCE \"VI 1\" BACKUP 1\n",
+            ),
+            (
+                Instance,
+                "a",
+                Word::Fault,
+                255,
+                "INSTANCE \"a\" FAULT 255\n",
+            ),
+            (Instance, "a", Word::Stop, 9, "INSTANCE \"a\" STOP 9\n"),
+            (
+                Instance,
+                "a",
+                Word::Deleted,
+                9,
+                "INSTANCE \"a\" DELETED 9\n",
+            ),
+            (
+                Instance,
+                "a",
+                Word::LowerPriority,
+                9,
+                "INSTANCE \"a\" MASTER_RX_LOWER_PRI 9\n",
+            ),
+            (
+                Instance,
+                "a",
+                Word::MasterPriority,
+                9,
+                "INSTANCE \"a\" MASTER_PRIORITY 9\n",
+            ),
+            (
+                Instance,
+                "a",
+                Word::BackupPriority,
+                9,
+                "INSTANCE \"a\" BACKUP_PRIORITY 9\n",
+            ),
+            (Group, "G1", Word::Master, 0, "GROUP \"G1\" MASTER 0\n"),
+            (
+                Group,
+                "größe",
+                Word::Master,
+                0,
+                "GROUP \"größe\" MASTER 0\n",
+            ),
+        ] {
+            assert_eq!(fifo_line(kind, name, word, priority), want);
+        }
+    }
+
+    #[test]
+    fn no_name_breaks_a_line_up() {
+        let line = fifo_line(Kind::Instance, "a\"b\\c\nd\u{7f}", Word::Master, 1);
+        assert_eq!(line, "INSTANCE \"a\\x22b\\x5cc\\x0ad\\x7f\" MASTER 1\n");
+        let long = fifo_line(Kind::Instance, &"\n".repeat(9000), Word::Master, 1);
+        assert!(
+            long.len() < 4096 && long.ends_with("\" MASTER 1\n"),
+            "{}",
+            long.len()
+        );
+    }
+}

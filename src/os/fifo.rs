@@ -1,0 +1,197 @@
+//! FIFOs that others read our news from.
+//!
+//! Opened for reading and writing at once and never waited for: so no reader is needed, none can end us with SIGPIPE,
+//! and one that has fallen asleep costs a line when its pipe is full, nothing else. Made where there is
+//! none and then removed at the end; anything else in that place stays untouched.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+
+use crate::config::model::Fifo;
+
+/// For its owner alone, as keepalived makes them.
+const MODE: u32 = 0o600;
+
+/// All that are open.
+#[derive(Debug, Default)]
+pub(super) struct Fifos(Vec<Open>);
+
+#[derive(Debug)]
+struct Open {
+    path: String,
+    file: File,
+    /// Device and inode, if it was made here.
+    made: Option<(u64, u64)>,
+}
+
+impl Fifos {
+    /// See [`crate::engine::system::System::fifo_open`].
+    pub(super) fn open(&mut self, fifo: &Fifo) -> io::Result<()> {
+        if self.0.iter().any(|open| open.path == fifo.path) {
+            return Ok(());
+        }
+        let made = match mkfifo(fifo.path.as_str(), Mode::from_bits_truncate(MODE)) {
+            Ok(()) => true,
+            Err(Errno::EEXIST) => false,
+            Err(errno) => return Err(errno.into()),
+        };
+        let opened = open(fifo, made);
+        if made && opened.is_err() {
+            let _ = fs::remove_file(&fifo.path);
+        }
+        self.0.push(opened?);
+        Ok(())
+    }
+
+    /// See [`crate::engine::system::System::fifo_write`].
+    pub(super) fn write(&mut self, path: &str, line: &str) -> io::Result<()> {
+        let found = self.0.iter_mut().find(|open| open.path == path);
+        let open = found.ok_or(io::ErrorKind::NotFound)?;
+        // A pipe takes up to 4096 bytes all or nothing, so no reader ever sees half a line.
+        open.file.write(line.as_bytes()).map(drop)
+    }
+
+    /// See [`crate::engine::system::System::fifo_close`].
+    pub(super) fn close(&mut self, path: &str) {
+        let Some(place) = self.0.iter().position(|open| open.path == path) else {
+            return;
+        };
+        let open = self.0.swap_remove(place);
+        let there = fs::symlink_metadata(path).map(|data| (data.dev(), data.ino()));
+        if open.made.is_some() && there.ok() == open.made {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+fn open(fifo: &Fifo, made: bool) -> io::Result<Open> {
+    // Looked at before it is opened: opening a device may already do something.
+    if !fs::metadata(&fifo.path)?.file_type().is_fifo() {
+        return Err(io::Error::other("it is there already, and is no FIFO"));
+    }
+    let flags = OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(flags.bits())
+        .open(&fifo.path)?;
+    let data = file.metadata()?;
+    if !data.file_type().is_fifo() {
+        return Err(io::Error::other("it has been replaced by something else"));
+    }
+    if made {
+        // Whatever the umask has made of it.
+        file.set_permissions(Permissions::from_mode(MODE))?;
+        fchown(&file, Some(fifo.user.uid), Some(fifo.user.gid))?;
+    }
+    Ok(Open {
+        path: fifo.path.clone(),
+        file,
+        made: made.then(|| (data.dev(), data.ino())),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::model::User;
+    use crate::os::testing::Scratch;
+    use std::io::Read;
+    use std::path::Path;
+
+    fn fifo(path: &Path) -> Fifo {
+        Fifo {
+            path: path.to_str().expect("UTF-8").to_owned(),
+            user: User {
+                uid: nix::unistd::geteuid().as_raw(),
+                gid: nix::unistd::getegid().as_raw(),
+            },
+            script: None,
+        }
+    }
+
+    #[test]
+    fn a_fifo_is_made_for_its_owner_and_removed_at_the_end() {
+        let scratch = Scratch::new("fifo-made");
+        let path = scratch.path("fifo");
+        let fifo = fifo(&path);
+        let mut fifos = Fifos::default();
+        fifos.open(&fifo).expect("made");
+        fifos.open(&fifo).expect("open already");
+        let data = fs::metadata(&path).expect("there");
+        assert!(data.file_type().is_fifo());
+        assert_eq!(data.mode() & 0o7777, MODE);
+        fifos.close(&fifo.path);
+        assert!(!path.exists());
+        fifos.close(&fifo.path);
+        let gone = fifos.write(&fifo.path, "x\n").map_err(|e| e.kind());
+        assert_eq!(gone, Err(io::ErrorKind::NotFound));
+    }
+
+    #[test]
+    fn a_fifo_of_somebody_else_stays_and_so_does_what_took_its_place() {
+        let scratch = Scratch::new("fifo-kept");
+        let path = scratch.path("fifo");
+        let fifo = fifo(&path);
+        mkfifo(&path, Mode::from_bits_truncate(0o600)).expect("mkfifo");
+        fs::set_permissions(&path, Permissions::from_mode(0o620)).expect("chmod");
+        let mut fifos = Fifos::default();
+        fifos.open(&fifo).expect("opened");
+        fifos.close(&fifo.path);
+        assert_eq!(fs::metadata(&path).expect("there").mode() & 0o777, 0o620);
+        fs::remove_file(&path).expect("remove");
+        fifos.open(&fifo).expect("made");
+        fs::remove_file(&path).expect("remove");
+        fs::write(&path, "mine").expect("write");
+        fifos.close(&fifo.path);
+        assert_eq!(fs::read(&path).expect("still there"), b"mine");
+    }
+
+    #[test]
+    fn what_is_no_fifo_is_refused_and_not_touched() {
+        let scratch = Scratch::new("fifo-refused");
+        let file = scratch.path("file");
+        fs::write(&file, "precious").expect("write");
+        let mut fifos = Fifos::default();
+        let why = fifos.open(&fifo(&file)).expect_err("refused").to_string();
+        assert_eq!(why, "it is there already, and is no FIFO");
+        assert_eq!(fs::read(&file).expect("read"), b"precious");
+        let nowhere = fifos
+            .open(&fifo(&scratch.path("no/where")))
+            .expect_err("refused");
+        assert_eq!(nowhere.raw_os_error(), Some(2));
+    }
+
+    #[test]
+    fn nobody_needs_to_read_and_a_full_pipe_drops_whole_lines() {
+        let scratch = Scratch::new("fifo-full");
+        let path = scratch.path("fifo");
+        let fifo = fifo(&path);
+        let mut fifos = Fifos::default();
+        fifos.open(&fifo).expect("made");
+        let line = format!("{}\n", "x".repeat(100));
+        let mut written = 0;
+        let why = loop {
+            match fifos.write(&fifo.path, &line) {
+                Ok(()) => written += 1,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(why.kind(), io::ErrorKind::WouldBlock);
+        let mut reader = OpenOptions::new()
+            .read(true)
+            .custom_flags(OFlag::O_NONBLOCK.bits())
+            .open(&path)
+            .expect("open");
+        let mut bytes = vec![0; 1 << 20];
+        let read = reader.read(&mut bytes).expect("read");
+        assert_eq!(read, written * line.len(), "no half line");
+        fifos.write(&fifo.path, &line).expect("there is room again");
+    }
+}

@@ -1,0 +1,294 @@
+//! Delivering a letter without waiting: a child of the daemon does it, which lives as long as the delivery.
+//!
+//! ```text
+//! daemon   fork ── goes on ────────────────────────── SIGCHLD ── reads the receipt
+//!            └── child: closes all but a pipe, resolves, connects, talks SMTP, writes the receipt, ends
+//! ```
+//! Nothing in the daemon ever waits for a name server or a mail server, so none can delay an advert. The child may
+//! block, and is bounded all the same: every step by `smtp_connect_timeout`, all of it by an alarm, and the
+//! daemon's death ends it too. No program is executed: the small binary has all that is needed.
+
+use std::io::{self, BufRead, BufReader, PipeReader, PipeWriter, Read, Write};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::os::fd::AsRawFd;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use nix::unistd::{alarm, getegid, geteuid};
+
+use super::child::Children;
+use super::clock;
+use crate::config::model::{Mail, User};
+use crate::engine::system::Pid;
+use crate::notify::mail::{self, Letter};
+use crate::notify::smtp::{Delivery, Dialogue, Replies, Reply, Turn};
+use crate::sys;
+
+/// Longest receipt.
+const RECEIPT: usize = 1024;
+/// A delivery may take this many times `smtp_connect_timeout`: for the name, the connection, and a slow dialogue.
+const STEPS: u32 = 4;
+
+/// Has at most one child on its way.
+#[derive(Debug, Default)]
+pub(super) struct Postman(Option<(Pid, PipeReader)>);
+
+impl Postman {
+    /// See [`crate::engine::system::System::post`].
+    pub(super) fn post(
+        &mut self,
+        mail: &Mail,
+        letter: &Letter,
+        children: &Children,
+    ) -> io::Result<Pid> {
+        if self.0.is_some() {
+            return Err(io::ErrorKind::ResourceBusy.into());
+        }
+        // The child does more than system calls.
+        if !sys::is_alone() {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        let message = mail::message(mail, letter, epoch(letter));
+        let (receipts, receipt) = io::pipe()?;
+        let user = User {
+            uid: geteuid().as_raw(),
+            gid: getegid().as_raw(),
+        };
+        let pid = children.start(user, &|| {
+            sys::close_all_but(receipt.as_raw_fd());
+            let most = mail.timeout.saturating_mul(STEPS).as_secs().max(10);
+            alarm::set(u32::try_from(most).unwrap_or(u32::MAX));
+            run(mail, &message, &receipt)
+        })?;
+        self.0 = Some((pid, receipts));
+        Ok(pid)
+    }
+
+    /// See [`crate::engine::system::System::receipt`].
+    pub(super) fn receipt(&mut self, child: Pid) -> Option<String> {
+        let (_, pipe) = self.0.take_if(|(pid, _)| *pid == child)?;
+        // The writer is gone, so this does not wait.
+        let mut bytes = Vec::new();
+        let most = u64::try_from(RECEIPT).unwrap_or(0);
+        let _ = pipe.take(most).read_to_end(&mut bytes);
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        Some(text).filter(|text| !text.is_empty())
+    }
+}
+
+/// When the letter was written, in seconds since 1970.
+fn epoch(letter: &Letter) -> i64 {
+    let age = clock::now().since(letter.at);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let then = now.unwrap_or_default().saturating_sub(age);
+    i64::try_from(then.as_secs()).unwrap_or(0)
+}
+
+// ---- in the child ----
+
+/// Delivers and says how it went; the answer is the exit code.
+fn run(mail: &Mail, message: &str, mut receipt: &PipeWriter) -> u8 {
+    let (text, code) = match deliver(mail, message) {
+        Ok(Delivery {
+            taken, refused: 0, ..
+        }) => (format!("{taken} recipients"), 0),
+        Ok(Delivery { refused, why, .. }) => (
+            format!("{} refuses {refused} of the recipients: {why}", mail.server),
+            1,
+        ),
+        Err(why) => (why, 1),
+    };
+    let _ = receipt.write_all(text.as_bytes());
+    code
+}
+
+fn deliver(mail: &Mail, message: &str) -> Result<Delivery, String> {
+    let limit = mail.timeout.max(Duration::from_secs(1));
+    let mut stream = BufReader::with_capacity(512, connect(mail, limit)?);
+    let mut dialogue = Dialogue::new(mail, message);
+    let mut replies = Replies::default();
+    loop {
+        let outcome = reply(&mut stream, &mut replies, limit);
+        let turn = match outcome {
+            Ok(reply) => dialogue.answer(&reply),
+            Err(why) => {
+                if let Some(delivery) = dialogue.taken() {
+                    return Ok(delivery.clone());
+                }
+                let Mail { server, port, .. } = mail;
+                return Err(format!(
+                    "{server} port {port}, at {}: {why}",
+                    dialogue.doing()
+                ));
+            }
+        };
+        match turn {
+            Turn::Done(result) => {
+                return result.map_err(|why| format!("{} port {}: {why}", mail.server, mail.port));
+            }
+            Turn::Say(text) => {
+                // What goes wrong here shows in the missing reply.
+                let stream = stream.get_mut();
+                let _ = stream.set_write_timeout(Some(limit));
+                let _ = stream.write_all(text.as_bytes());
+            }
+        }
+    }
+}
+
+/// Tries the server's addresses in turn.
+fn connect(mail: &Mail, limit: Duration) -> Result<TcpStream, String> {
+    let Mail { server, port, .. } = mail;
+    let addresses = (server.as_str(), *port).to_socket_addrs();
+    let addresses: Vec<SocketAddr> = addresses
+        .map_err(|error| format!("the address of {server} is not known: {error}"))?
+        .collect();
+    let mut why = "it has none".to_owned();
+    for address in addresses {
+        match TcpStream::connect_timeout(&address, limit) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => why = super::host::sentence(&error),
+        }
+    }
+    Err(format!("{server} port {port} cannot be reached: {why}"))
+}
+
+/// Waits for a whole reply; one that comes in drops must be complete in time as well.
+fn reply(
+    stream: &mut BufReader<TcpStream>,
+    replies: &mut Replies,
+    limit: Duration,
+) -> Result<Reply, String> {
+    let begin = Instant::now();
+    loop {
+        if stream.buffer().is_empty() {
+            let left = limit.saturating_sub(begin.elapsed());
+            if left.is_zero() {
+                return Err(format!("no answer within {} s", limit.as_secs()));
+            }
+            let _ = stream.get_ref().set_read_timeout(Some(left));
+        }
+        let byte = match stream.fill_buf() {
+            Ok([]) => return Err("it has closed the connection".into()),
+            Ok([first, ..]) => *first,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+            Err(error) => return Err(super::host::sentence(&error)),
+        };
+        stream.consume(1);
+        if let Some(reply) = replies.push(byte) {
+            return reply;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+    use std::thread;
+
+    /// A server that says these lines, each after one of the client's, and then nothing more.
+    fn serve(lines: &'static [&'static str], hold: Duration) -> (Mail, thread::JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+        let port = listener.local_addr().expect("bound").port();
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a client");
+            let mut heard = String::new();
+            let mut client = BufReader::new(stream.try_clone().expect("a copy"));
+            for (nth, line) in lines.iter().enumerate() {
+                if nth > 0 {
+                    let end = if heard.ends_with("DATA\r\n") {
+                        ".\r\n"
+                    } else {
+                        "\r\n"
+                    };
+                    let from = heard.len();
+                    while !heard[from..].ends_with(end) {
+                        client.read_line(&mut heard).expect("a line");
+                    }
+                }
+                stream.write_all(line.as_bytes()).expect("a reply");
+            }
+            thread::sleep(hold);
+            heard
+        });
+        let mail = Mail {
+            to: vec!["a@x".into(), "b@y".into()],
+            from: "me@z".into(),
+            server: "127.0.0.1".into(),
+            port,
+            helo: "r1".into(),
+            timeout: Duration::from_secs(1),
+            no_faults: false,
+        };
+        (mail, server)
+    }
+
+    #[test]
+    fn a_letter_reaches_a_server_on_the_network() {
+        let lines = &[
+            "220 hi\r\n",
+            "250 a\r\n",
+            "250 b\r\n",
+            "250 c\r\n",
+            "250 d\r\n",
+            "354 e\r\n",
+            "250 f\r\n",
+        ];
+        let (mail, server) = serve(lines, Duration::ZERO);
+        // It hangs up instead of answering QUIT.
+        let delivery = deliver(&mail, "Subject: x\r\n\r\nbody\r\n").expect("delivered");
+        assert_eq!((delivery.taken, delivery.refused), (2, 0));
+        let heard = server.join().expect("no panic");
+        assert!(
+            heard.ends_with("DATA\r\nSubject: x\r\n\r\nbody\r\n.\r\n"),
+            "{heard}"
+        );
+    }
+
+    #[test]
+    fn whatever_goes_wrong_is_told_in_time() {
+        let long = Duration::from_millis(1300);
+        let begin = Instant::now();
+        for (lines, hold, want) in [
+            (
+                &["554 no\r\n"][..],
+                Duration::ZERO,
+                "it refuses its greeting: 554 no",
+            ),
+            (&["220 hi\r\n"], Duration::ZERO, ", at HELO: "),
+            (
+                &["220-hi\r\n"],
+                long,
+                "at its greeting: no answer within 1 s",
+            ),
+            (
+                &["SSH-2.0-x\r\n"],
+                Duration::ZERO,
+                "it does not speak SMTP, but says `SSH-2.0-x`",
+            ),
+        ] {
+            let (mail, server) = serve(lines, hold);
+            let why = deliver(&mail, "x").expect_err("not delivered");
+            assert!(
+                why.starts_with("127.0.0.1 port ") && why.contains(want),
+                "{why}"
+            );
+            drop(server);
+        }
+        let (mut mail, server) = serve(&[], Duration::ZERO);
+        let _ = TcpStream::connect(("127.0.0.1", mail.port));
+        server.join().expect("no panic");
+        let why = deliver(&mail, "x").expect_err("not delivered");
+        assert!(
+            why.ends_with("cannot be reached: connection refused"),
+            "{why}"
+        );
+        mail.server = "no such host".into();
+        let why = deliver(&mail, "x").expect_err("not delivered");
+        assert!(
+            why.starts_with("the address of no such host is not known"),
+            "{why}"
+        );
+        assert!(begin.elapsed() < Duration::from_secs(5));
+    }
+}

@@ -1,0 +1,154 @@
+//! Finding programs, and telling whether others than root may change what root is going to run.
+
+use std::ffi::OsString;
+use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::host::sentence;
+use crate::config::Program;
+use crate::config::model::User;
+
+/// Where programs are looked for when the environment does not say.
+const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// See [`crate::config::Host::program`].
+pub(super) fn find(name: &str, user: User) -> Result<Program, String> {
+    if name.contains('/') {
+        let path = std::path::absolute(name).map_err(|error| sentence(&error))?;
+        return look(&path, user);
+    }
+    let dirs = std::env::var_os("PATH").unwrap_or_else(|| OsString::from(USUAL_PATH));
+    let mut why = "no such program in the PATH".to_owned();
+    for dir in std::env::split_paths(&dirs) {
+        let path = dir.join(name);
+        // A relative PATH would find another program wherever the daemon happens to be.
+        if !dir.is_absolute() || !path.exists() {
+            continue;
+        }
+        match look(&path, user) {
+            Ok(program) => return Ok(program),
+            Err(reason) => why = reason,
+        }
+    }
+    Err(why)
+}
+
+fn look(path: &Path, user: User) -> Result<Program, String> {
+    let data = fs::metadata(path).map_err(|error| sentence(&error))?;
+    if data.is_dir() {
+        return Err("it is a directory".to_owned());
+    }
+    if !data.is_file() {
+        return Err("it is not a regular file".to_owned());
+    }
+    if !may_execute(&data, user) {
+        return Err("it is not executable for its user".to_owned());
+    }
+    let text = path.to_str().ok_or("its path is not UTF-8")?;
+    Ok(Program {
+        path: text.to_owned(),
+        exposed: exposed(path),
+    })
+}
+
+fn may_execute(data: &Metadata, user: User) -> bool {
+    let bits = match user.uid {
+        0 => 0o111,
+        owner if owner == data.uid() => 0o100,
+        _ if user.gid == data.gid() => 0o010,
+        _ => 0o001,
+    };
+    data.mode() & bits != 0
+}
+
+/// The first part of the path, as written and with links followed, that others than root may change.
+fn exposed(path: &Path) -> Option<String> {
+    let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let parts = |path: &Path| {
+        path.ancestors()
+            .map(Path::to_owned)
+            .collect::<Vec<PathBuf>>()
+    };
+    let mut all = parts(path)
+        .into_iter()
+        .rev()
+        .chain(parts(&real).into_iter().rev());
+    all.find(|part| fs::metadata(part).is_ok_and(|data| changeable(&data)))
+        .map(|part| part.display().to_string())
+}
+
+fn changeable(data: &Metadata) -> bool {
+    // In a directory with the sticky bit others can add, but not replace.
+    let sticky = data.is_dir() && data.mode() & 0o1000 != 0;
+    let by_group = data.mode() & 0o020 != 0 && data.gid() != 0;
+    let by_others = data.mode() & 0o002 != 0;
+    data.uid() != 0 || ((by_group || by_others) && !sticky)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::os::testing::Scratch;
+    use std::os::unix::fs::PermissionsExt;
+
+    const ROOT: User = User { uid: 0, gid: 0 };
+    const OTHER: User = User {
+        uid: 54_321,
+        gid: 54_321,
+    };
+
+    fn file(scratch: &Scratch, name: &str, mode: u32) -> String {
+        let path = scratch.path(name);
+        fs::write(&path, "#!/bin/sh\n").expect("write");
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("chmod");
+        path.to_str().expect("UTF-8").to_owned()
+    }
+
+    #[test]
+    fn programs_are_found_and_checked_for_their_user() {
+        let scratch = Scratch::new("program");
+        let everyone = file(&scratch, "everyone", 0o755);
+        let owner = file(&scratch, "owner", 0o700);
+        let nobody = file(&scratch, "nobody", 0o644);
+        let dir = scratch.path("").to_str().expect("UTF-8").to_owned();
+        let not = "it is not executable for its user";
+        for (name, user, want) in [
+            (everyone.as_str(), ROOT, Ok(everyone.as_str())),
+            (&everyone, OTHER, Ok(&everyone)),
+            (&owner, ROOT, Ok(&owner)),
+            (&owner, OTHER, Err(not)),
+            (&nobody, ROOT, Err(not)),
+            ("/no/such", ROOT, Err("no such file or directory")),
+            (&dir, ROOT, Err("it is a directory")),
+            ("/dev/null", ROOT, Err("it is not a regular file")),
+            ("no-such-program", ROOT, Err("no such program in the PATH")),
+        ] {
+            let got = find(name, user).map(|program| program.path);
+            let want = want.map(str::to_owned).map_err(str::to_owned);
+            assert_eq!(got, want, "{name} {user:?}");
+        }
+        let shell = find("sh", OTHER).expect("a shell");
+        assert!(shell.path.starts_with('/') && shell.path.ends_with("/sh"));
+    }
+
+    #[test]
+    fn what_others_may_change_is_named() {
+        let scratch = Scratch::new("program-exposed");
+        let data = |name: &str, mode| fs::metadata(file(&scratch, name, mode)).expect("metadata");
+        let root = nix::unistd::geteuid().is_root();
+        for (mode, want) in [(0o755, !root), (0o757, true), (0o700, !root)] {
+            assert_eq!(changeable(&data("x", mode)), want, "{mode:o}");
+        }
+        if root {
+            let link = scratch.path("link");
+            let open = file(&scratch, "open", 0o777);
+            std::os::unix::fs::symlink(&open, &link).expect("link");
+            let link = link.to_str().expect("UTF-8");
+            assert_eq!(
+                find(link, ROOT).expect("found").exposed,
+                Some(link.to_owned())
+            );
+        }
+    }
+}

@@ -1,0 +1,433 @@
+//! Scripts and FIFOs that are told of changes: the right words, in the right order, and nobody slow or absent
+//! costs an advert.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Read;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use std::process::Command;
+
+use vrrpd_lab::forge::{Injector, Packet};
+use vrrpd_lab::private::DIR;
+use vrrpd_lab::{Capture, Conf, Daemon, Inst, Lab, MS, Node, now, sleep_ms, wait_until};
+
+use crate::support::{INTERVAL, SOON, VIP, ip, pair_of};
+use crate::{Ctx, End, Test};
+
+const NO_ORDER: &str = "starts all scripts at once";
+
+pub(crate) const TESTS: &[Test] = &[
+    ("notify_tells_what_keepalived_tells", "", words),
+    (
+        "notify_scripts_of_an_instance_run_in_order_under_flapping",
+        NO_ORDER,
+        order,
+    ),
+    ("notify_fifo_without_reader_delays_nothing", "", full_fifo),
+    (
+        "notify_fifo_that_is_a_file_is_left_alone",
+        "opens whatever is there",
+        no_fifo,
+    ),
+    (
+        "notify_script_that_hangs_delays_neither_advert_nor_end",
+        "does not run notify_stop before it ends",
+        hangs,
+    ),
+    (
+        "notify_sends_mail_by_the_script_everybody_copies",
+        "",
+        everybodys_script,
+    ),
+];
+
+/// Writes a shell script and gives its path.
+pub(crate) fn script(name: &str, body: &str) -> String {
+    let path = format!("{DIR}/{name}.sh");
+    fs::write(&path, format!("#!/bin/sh\n{body}\n")).expect("writing a script");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("chmod");
+    path
+}
+
+fn lines(path: &str) -> Vec<String> {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+/// Takes what a FIFO holds without ever waiting.
+struct Reader(File);
+
+impl Reader {
+    fn open(path: &str) -> Self {
+        wait_until(SOON, "the FIFO is there", || Path::new(path).exists());
+        let flags = nix::fcntl::OFlag::O_NONBLOCK.bits();
+        let mut options = OpenOptions::new();
+        let file = options.read(true).custom_flags(flags).open(path);
+        Reader(file.expect("opening the FIFO"))
+    }
+
+    fn take(&mut self) -> String {
+        let mut all = Vec::new();
+        let mut part = [0; 4096];
+        while let Ok(n @ 1..) = self.0.read(&mut part) {
+            all.extend_from_slice(&part[..n]);
+        }
+        String::from_utf8_lossy(&all).into_owned()
+    }
+}
+
+/// An interface to be tracked; down at first.
+fn link(a: &Node) {
+    a.ip("link add d0 type veth peer name d1");
+    a.ip("link set d1 up");
+}
+
+// ---- words ----
+
+/// Everything that can happen to an instance, one after another; gives what FIFO and scripts were told.
+fn story(daemon: &Daemon, tag: &str) -> (String, Vec<String>) {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let evil = lab.node("evil", &["10.0.0.66/24"]);
+    link(&a);
+    let out = format!("{DIR}/words-{tag}");
+    let fifo = format!("{out}.fifo");
+    let tell = script(&format!("words-{tag}"), &format!("echo \"$# $*\" >> {out}"));
+    let mut inst = Inst::new(51, 100, "10.0.0.100/24")
+        .line("track_interface {\n d0 weight 10\n }")
+        .line(&format!("notify \"{tell} 'a b' c\""));
+    for what in ["master", "backup", "fault", "stop", "master_rx_lower_pri"] {
+        inst = inst.line(&format!("notify_{what} \"{tell} {what}\""));
+    }
+    let conf = Conf::of(&[inst])
+        .global("script_user root")
+        .global(&format!("notify_fifo {fifo}"))
+        .global("vrrp_notify_priority_changes");
+    let mut run = daemon.start(&a, &conf);
+    let mut reader = Reader::open(&fifo);
+    let mut told = String::new();
+    let mut until = |what: &str| {
+        wait_until(SOON, &format!("{tag} tells {what}"), || {
+            told += &reader.take();
+            told.ends_with(&format!(" {what}\n"))
+        });
+    };
+    until("MASTER 100");
+    a.ip("link set d0 up");
+    until("MASTER_PRIORITY 110");
+    a.ip("link set d0 down");
+    until("MASTER_PRIORITY 100");
+    let weaker = Packet::v3(ip("10.0.0.66"), 51, 50, &[ip(VIP)]);
+    let injector = Injector::on(&evil);
+    injector.send(&weaker.frame(injector.mac));
+    until("MASTER_RX_LOWER_PRI 100");
+    a.cable_out();
+    until("FAULT 100");
+    a.cable_in();
+    until("MASTER 100");
+    // Scripts are done in their own time.
+    let want = 2 * 5 + 1;
+    wait_until(SOON, "all scripts have run", || lines(&out).len() == want);
+    run.term();
+    until("STOP 100");
+    assert!(run.wait_exit(SOON).is_some(), "it ends");
+    if *daemon != Daemon::Keepalived {
+        assert!(!Path::new(&fifo).exists(), "the FIFO goes with the daemon");
+    }
+    let _ = fs::remove_file(&fifo);
+    wait_until(SOON, "the last scripts have run", || {
+        lines(&out).len() == want + 2
+    });
+    (told, lines(&out))
+}
+
+fn words(ctx: &Ctx) -> End {
+    let (told, scripts) = story(&ctx.daemon, ctx.daemon.name());
+    let want = "\
+        INSTANCE \"VI_51\" BACKUP 100\n\
+        INSTANCE \"VI_51\" MASTER 100\n\
+        INSTANCE \"VI_51\" MASTER_PRIORITY 110\n\
+        INSTANCE \"VI_51\" MASTER_PRIORITY 100\n\
+        INSTANCE \"VI_51\" MASTER_RX_LOWER_PRI 100\n\
+        INSTANCE \"VI_51\" FAULT 100\n\
+        INSTANCE \"VI_51\" BACKUP 100\n\
+        INSTANCE \"VI_51\" MASTER 100\n\
+        INSTANCE \"VI_51\" STOP 100\n";
+    assert_eq!(told, want);
+    let mut calls = Vec::new();
+    for state in ["BACKUP", "MASTER", "-", "FAULT", "BACKUP", "MASTER", "STOP"] {
+        if state == "-" {
+            calls.push("1 master_rx_lower_pri".to_owned());
+            continue;
+        }
+        calls.push(format!("1 {}", state.to_lowercase()));
+        calls.push(format!("6 a b c INSTANCE VI_51 {state} 100"));
+    }
+    let sorted = |list: &[String]| {
+        let mut list = list.to_vec();
+        list.sort();
+        list
+    };
+    if ctx.daemon != Daemon::Keepalived {
+        assert_eq!(scripts, calls, "and in this order");
+    }
+    assert_eq!(sorted(&scripts), sorted(&calls));
+    if ctx.daemon != ctx.other && ctx.other.available() {
+        let (theirs, their_scripts) = story(&ctx.other, ctx.other.name());
+        assert_eq!(told, theirs, "the FIFO is keepalived's byte for byte");
+        assert_eq!(sorted(&scripts), sorted(&their_scripts));
+    }
+    End::Ok
+}
+
+// ---- order ----
+
+/// Instances whose state flaps with `d0`, each told to a script that takes a random time.
+fn flapping(a: &Node, count: u8, extra: impl Fn(Inst) -> Inst) -> Conf {
+    link(a);
+    a.ip("link set d0 up");
+    let inst = |vrid: u8| {
+        let inst = Inst::new(vrid, 100, &format!("10.0.1.{vrid}/32")).advert("0.01");
+        extra(inst.line("track_interface {\n d0\n }"))
+    };
+    Conf::of(&(1..=count).map(inst).collect::<Vec<_>>())
+}
+
+fn flap(a: &Node, times: u32, pause: u64) {
+    for _ in 0..times {
+        a.ip("link set d0 down");
+        sleep_ms(pause);
+        a.ip("link set d0 up");
+        sleep_ms(pause);
+    }
+}
+
+fn order(ctx: &Ctx) -> End {
+    const INSTANCES: u8 = 4;
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let out = format!("{DIR}/order");
+    let fifo = format!("{out}.fifo");
+    let slow = script(
+        "order",
+        &format!("echo begin $3 >> {out}.$2\nsleep 0.0$(($$ % 7))\necho end $3 >> {out}.$2"),
+    );
+    let conf = flapping(&a, INSTANCES, |inst| inst.line(&format!("notify {slow}")));
+    let conf = conf
+        .global("script_user root")
+        .global(&format!("notify_fifo {fifo}"));
+    let mut run = ctx.daemon.start(&a, &conf);
+    let mut reader = Reader::open(&fifo);
+    let mut told = String::new();
+    for _ in 0..10 {
+        flap(&a, 5, 2);
+        // Long enough to become master now and then.
+        sleep_ms(60);
+        told += &reader.take();
+    }
+    sleep_ms(100);
+    told += &reader.take();
+    let log = run.log();
+    for vrid in 1..=INSTANCES {
+        let name = format!("\"VI_{vrid}\"");
+        let truth = told.lines().filter(|line| line.contains(&name));
+        let truth: Vec<&str> = truth.filter_map(|line| line.split(' ').nth(2)).collect();
+        assert!(truth.len() > 100, "{} changes are too few", truth.len());
+        let last = format!("end {}", truth.last().expect("not empty"));
+        let path = format!("{out}.VI_{vrid}");
+        wait_until(SOON, "the last state is told last", || {
+            let all = lines(&path);
+            all.last() == Some(&last) && all.len() % 2 == 0
+        });
+        let all = lines(&path);
+        let mut rest = truth.iter();
+        for pair in all.chunks(2) {
+            let state = pair[0].strip_prefix("begin ").expect("begins");
+            assert_eq!(pair[1], format!("end {state}"), "one at a time");
+            assert!(
+                rest.any(|one| *one == state),
+                "{state} out of turn in VI_{vrid}"
+            );
+        }
+        let skipped = truth.len() - all.len() / 2;
+        assert!(
+            skipped == 0 || log.contains(&format!("(VI_{vrid}) notify scripts are slower")),
+            "{skipped} skipped without a word"
+        );
+    }
+    run.term();
+    assert!(run.wait_exit(SOON).is_some(), "it ends");
+    End::Ok
+}
+
+// ---- FIFOs nobody reads ----
+
+fn full_fifo(ctx: &Ctx) -> End {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let cap = Capture::start(&lab);
+    let fifo = format!("{DIR}/full.fifo");
+    let quiet = Inst::new(99, 100, "10.0.0.100/24");
+    let conf = flapping(&a, 30, |inst| inst);
+    let conf = format!(
+        "{}\n{}",
+        conf.global(&format!("vrrp_notify_fifo {fifo}")).text(),
+        {
+            let text = Conf::of(&[quiet]).text();
+            text[text.find("vrrp_instance").expect("an instance")..].to_owned()
+        }
+    );
+    let mut run = ctx.daemon.start_text(&a, &conf, &[]);
+    let mut reader = Reader::open(&fifo);
+    // A page is the least a pipe can hold.
+    nix::fcntl::fcntl(&reader.0, nix::fcntl::FcntlArg::F_SETPIPE_SZ(4096)).expect("a small pipe");
+    wait_until(SOON, "it is master", || a.has("10.0.0.100/24"));
+    let since = now();
+    flap(&a, 8, 30);
+    let times: Vec<_> = cap.adverts(&a, 99, since).iter().map(|a| a.0).collect();
+    let worst = times
+        .windows(2)
+        .map(|w| w[1] - w[0])
+        .max()
+        .expect("adverts");
+    assert!(
+        worst < INTERVAL + 30 * MS,
+        "{} ms between two adverts",
+        worst / MS
+    );
+    let held = reader.take();
+    assert!(
+        held.len() > 3000 && held.len() <= 4096,
+        "{} bytes",
+        held.len()
+    );
+    assert!(
+        held.lines().all(|line| line.starts_with("INSTANCE \"VI_")),
+        "{held}"
+    );
+    assert!(held.ends_with('\n'), "no half lines");
+    if ctx.daemon != Daemon::Keepalived {
+        let full = run.log().matches("it is full and nobody reads").count();
+        assert_eq!(full, 1, "said once");
+        flap(&a, 1, 30);
+        let again = reader.take();
+        assert!(again.contains(" FAULT 100\n"), "written again: {again}");
+        assert!(run.log().contains("is written again"));
+    }
+    run.term();
+    assert!(run.wait_exit(SOON).is_some(), "it ends");
+    assert!(!Path::new(&fifo).exists());
+    End::Ok
+}
+
+fn no_fifo(ctx: &Ctx) -> End {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let path = format!("{DIR}/precious");
+    fs::write(&path, "precious").expect("writing a file");
+    let conf = Conf::of(&[Inst::new(51, 100, "10.0.0.100/24")]);
+    let mut run = ctx
+        .daemon
+        .start(&a, &conf.global(&format!("notify_fifo {path}")));
+    wait_until(SOON, "it is master all the same", || a.has(VIP));
+    wait_until(SOON, "it says why", || run.log().contains("is no FIFO"));
+    run.term();
+    assert!(run.wait_exit(SOON).is_some(), "it ends");
+    assert_eq!(fs::read_to_string(&path).expect("still there"), "precious");
+    End::Ok
+}
+
+// ---- scripts that hang ----
+
+fn hangs(ctx: &Ctx) -> End {
+    let out = format!("{DIR}/hangs");
+    let hang = script(
+        "hang",
+        &format!("trap '' TERM\necho $$ >> {out}\nsleep 1000"),
+    );
+    let stop = script("stop", &format!("echo stopped >> {out}"));
+    let lines_of = |priority: u8| {
+        let inst = Inst::new(51, priority, "10.0.0.100/24")
+            .line(&format!("notify_backup {hang}"))
+            .line(&format!("notify_stop {stop}"));
+        Conf::of(&[inst]).global("script_user root")
+    };
+    let mut p = pair_of(
+        &ctx.daemon,
+        &lines_of(200),
+        &ctx.daemon,
+        &lines_of(100),
+        VIP,
+    );
+    let since = now();
+    sleep_ms(300);
+    p.undisturbed(VIP, INTERVAL, 30 * MS, since);
+    let pids: Vec<String> = lines(&out);
+    assert_eq!(pids.len(), 2, "the test's premise: {pids:?}");
+    let at = p.run_a.term();
+    assert!(p.run_a.wait_exit(SOON).is_some(), "it ends");
+    let took = now() - at;
+    assert!(took < 1300 * MS, "the end took {} ms", took / MS);
+    p.taken_over(VIP, vrrpd_lab::skew(3, 100, INTERVAL), at);
+    // Deaf to TERM, it would have lived on: its group is killed with it only if it is in the way.
+    let _ = Command::new("kill").arg("-9").args(&pids).status();
+    End::Ok
+}
+
+// ---- the script in every tutorial ----
+
+fn everybodys_script(ctx: &Ctx) -> End {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let out = format!("{DIR}/mails");
+    let bin = format!("{DIR}/bin");
+    fs::create_dir_all(&bin).expect("a directory");
+    let stub = script("bin/mail", &format!("(echo \"$@\"; cat) >> {out}"));
+    fs::rename(stub, format!("{bin}/mail")).expect("rename");
+    let notify = script(
+        "everybodys",
+        r#"contact='root@localhost'
+notify() {
+    mailsubject="$(hostname) to be $1, vip floating"
+    mailbody="$(date +'%F %T'): vrrp transition, $(hostname) changed to be $1"
+    echo "$mailbody" | mail -s "$mailsubject" $contact
+}
+case $1 in
+    master) notify master ;;
+    backup) notify backup ;;
+    fault) notify fault ;;
+    *) echo "Usage: $(basename $0) {master|backup|fault}"; exit 1 ;;
+esac"#,
+    );
+    let mut inst = Inst::new(51, 100, "10.0.0.100/24");
+    for state in ["master", "backup", "fault"] {
+        inst = inst.line(&format!("notify_{state} \"{notify} {state}\""));
+    }
+    let path = format!("PATH={bin}:/usr/sbin:/usr/bin:/sbin:/bin");
+    let text = Conf::of(&[inst]).global("script_user root").text();
+    let mut run = ctx.daemon.start_text(&a, &text, &["env", &path]);
+    let mut mails = 0;
+    let mut until = |state: &str| {
+        mails += 1;
+        wait_until(SOON, &format!("a mail about {state}"), || {
+            lines(&out)
+                .iter()
+                .filter(|line| line.starts_with("-s "))
+                .count()
+                == mails
+        });
+    };
+    until("backup");
+    until("master");
+    a.cable_out();
+    until("fault");
+    wait_until(SOON, "the last mail is complete", || lines(&out).len() == 6);
+    let subjects: Vec<String> = lines(&out).into_iter().step_by(2).collect();
+    for (line, state) in subjects.iter().zip(["backup", "master", "fault"]) {
+        let want = format!("to be {state}, vip floating root@localhost");
+        assert!(line.ends_with(&want), "{line}");
+    }
+    run.term();
+    assert!(run.wait_exit(SOON).is_some(), "it ends");
+    End::Ok
+}

@@ -1,0 +1,378 @@
+//! Notifications against a kernel made of tables: who is told what, in which order, and what of slow or absent
+//! listeners.
+
+mod support;
+
+use core::time::Duration;
+
+use support::kernel::{Kernel, instance, run, start};
+use vrrpd::config::model::{Command, Config, Fifo, Mail, Notify, User, VrrpInstance};
+use vrrpd::engine::system::{Exit, Pid};
+use vrrpd::engine::{Engine, Options};
+use vrrpd::types::Instant;
+
+const VIP: &str = "192.0.2.100/32";
+
+fn at(ms: u64) -> Instant {
+    Instant::from_millis(1_000 + ms)
+}
+
+fn eth0() -> Kernel {
+    Kernel::with(&[(2, "eth0", true)], &[(2, "192.0.2.1/24")])
+}
+
+fn command(words: &[&str]) -> Command {
+    Command {
+        argv: words.iter().map(|word| (*word).to_owned()).collect(),
+        user: User::default(),
+    }
+}
+
+/// An instance all of whose changes are told to scripts named like their keywords.
+fn talkative(vrid: u8) -> VrrpInstance {
+    let mut conf = instance(vrid, 100, &[VIP]);
+    let script = |word: &str| Some(command(&[&format!("/{word}"), "x"]));
+    conf.notify = Notify {
+        master: script("master"),
+        backup: script("backup"),
+        fault: script("fault"),
+        stop: script("stop"),
+        deleted: script("deleted"),
+        any: script("any"),
+        lower_pri: script("lower"),
+        ..Notify::default()
+    };
+    conf
+}
+
+fn fifo(path: &str, script: Option<&str>) -> Fifo {
+    Fifo {
+        path: path.into(),
+        user: User::default(),
+        script: script.map(|script| command(&[script, "arg"])),
+    }
+}
+
+fn mail() -> Mail {
+    Mail {
+        to: vec!["a@x".into()],
+        from: "me@z".into(),
+        server: "127.0.0.1".into(),
+        port: 25,
+        helo: "r1".into(),
+        timeout: Duration::from_secs(30),
+        no_faults: false,
+    }
+}
+
+fn begin(config: &Config) -> (Engine, Kernel) {
+    let mut kernel = eth0();
+    let mut engine = Engine::new(config.clone(), Options::default());
+    start(&mut engine, &mut kernel, at(0));
+    (engine, kernel)
+}
+
+/// What the log says about processes, FIFOs and mails.
+fn told(kernel: &mut Kernel) -> Vec<String> {
+    let mut log = kernel.take_log();
+    let words = ["run ", "kill ", "fifo ", "post "];
+    log.retain(|line| words.iter().any(|word| line.starts_with(word)));
+    log
+}
+
+fn ended(engine: &mut Engine, kernel: &mut Kernel, ms: u64, pid: i32) {
+    engine.child_ended(at(ms), Pid(pid), Exit::Code(0), kernel);
+    run(engine, kernel, at(ms + 5));
+}
+
+#[test]
+fn scripts_of_an_instance_run_in_order_one_after_another() {
+    let (mut engine, mut kernel) = begin(&Config {
+        instances: vec![talkative(7)],
+        ..Config::default()
+    });
+    run(&mut engine, &mut kernel, at(550));
+    assert_eq!(told(&mut kernel), ["run 1 /backup x"], "the next ones wait");
+    for (ms, pid, want) in [
+        (600, 1, &["run 2 /any x INSTANCE VI_7 BACKUP 100"][..]),
+        (700, 2, &["run 3 /master x"]),
+        (800, 3, &["run 4 /any x INSTANCE VI_7 MASTER 100"]),
+        (900, 4, &[]),
+    ] {
+        ended(&mut engine, &mut kernel, ms, pid);
+        assert_eq!(told(&mut kernel), want);
+    }
+}
+
+#[test]
+fn a_script_in_the_way_is_ended_after_a_minute() {
+    let (mut engine, mut kernel) = begin(&Config {
+        instances: vec![talkative(7)],
+        ..Config::default()
+    });
+    run(&mut engine, &mut kernel, at(59_900));
+    assert_eq!(told(&mut kernel), ["run 1 /backup x"]);
+    run(&mut engine, &mut kernel, at(61_000));
+    assert_eq!(told(&mut kernel), ["kill 1 Term"]);
+    run(&mut engine, &mut kernel, at(63_000));
+    assert_eq!(told(&mut kernel), ["kill 1 Kill"]);
+    ended(&mut engine, &mut kernel, 63_100, 1);
+    let want = ["kill 1 Kill", "run 2 /any x INSTANCE VI_7 BACKUP 100"];
+    assert_eq!(told(&mut kernel), want);
+}
+
+#[test]
+fn a_script_that_cannot_be_started_does_not_stop_the_next() {
+    let (mut engine, mut kernel) = begin(&Config {
+        instances: vec![talkative(7)],
+        ..Config::default()
+    });
+    kernel.childless = Some(11);
+    run(&mut engine, &mut kernel, at(200));
+    assert_eq!(told(&mut kernel), [""; 0]);
+    kernel.childless = None;
+    run(&mut engine, &mut kernel, at(550));
+    assert_eq!(told(&mut kernel), ["run 1 /master x"]);
+}
+
+#[test]
+fn hundreds_of_instances_are_told_of_a_few_at_a_time() {
+    let (mut engine, mut kernel) = begin(&Config {
+        instances: (1..=200).map(talkative).collect(),
+        ..Config::default()
+    });
+    let mut most = 0;
+    let mut running = Vec::new();
+    for ms in 0..600 {
+        run(&mut engine, &mut kernel, at(ms));
+        let started = told(&mut kernel);
+        assert!(
+            started.len() <= 8,
+            "{} processes within a millisecond",
+            started.len()
+        );
+        running
+            .extend((0..started.len()).map(|nth| kernel.born - i32::try_from(nth).expect("few")));
+        most = most.max(running.len());
+        if ms > 50 && !running.is_empty() {
+            let pid = running.remove(0);
+            engine.child_ended(at(ms), Pid(pid), Exit::Code(0), &mut kernel);
+        }
+    }
+    assert_eq!(most, 64, "no more run at once");
+}
+
+#[test]
+fn fifos_get_a_line_for_every_change_and_their_scripts_the_path() {
+    let mut conf = talkative(7);
+    conf.notify = Notify::default();
+    let mut config = Config {
+        instances: vec![conf],
+        ..Config::default()
+    };
+    config.global.fifo = Some(fifo("/run/all", None));
+    config.global.vrrp_fifo = Some(fifo("/run/vrrp", Some("/reader")));
+    let (mut engine, mut kernel) = begin(&config);
+    run(&mut engine, &mut kernel, at(550));
+    assert_eq!(
+        told(&mut kernel),
+        [
+            "fifo open /run/all",
+            "fifo open /run/vrrp",
+            "run 1 /reader arg /run/vrrp",
+            "fifo /run/all INSTANCE \"VI_7\" BACKUP 100",
+            "fifo /run/vrrp INSTANCE \"VI_7\" BACKUP 100",
+            "fifo /run/all INSTANCE \"VI_7\" MASTER 100",
+            "fifo /run/vrrp INSTANCE \"VI_7\" MASTER 100",
+        ]
+    );
+    engine.stop(at(600), &mut kernel);
+    assert_eq!(engine.farewell(at(600), &mut kernel), Some(at(700)));
+    assert_eq!(
+        told(&mut kernel),
+        [
+            "fifo /run/all INSTANCE \"VI_7\" STOP 100",
+            "fifo /run/vrrp INSTANCE \"VI_7\" STOP 100",
+            "fifo close /run/all",
+            "fifo close /run/vrrp",
+        ]
+    );
+    assert_eq!(engine.farewell(at(700), &mut kernel), None);
+    assert_eq!(told(&mut kernel), ["kill 1 Term"]);
+}
+
+#[test]
+fn a_reload_leaves_equal_fifos_alone() {
+    let mut config = Config {
+        instances: vec![instance(7, 100, &[VIP])],
+        ..Config::default()
+    };
+    config.global.fifo = Some(fifo("/run/all", Some("/reader")));
+    config.global.vrrp_fifo = Some(fifo("/run/vrrp", Some("/reader")));
+    let (mut engine, mut kernel) = begin(&config);
+    run(&mut engine, &mut kernel, at(550));
+    told(&mut kernel);
+    engine.reload(at(560), config.clone(), &mut kernel);
+    assert_eq!(told(&mut kernel), [""; 0]);
+
+    config.global.fifo = Some(fifo("/run/all", Some("/other")));
+    config.global.vrrp_fifo = Some(fifo("/run/moved", Some("/reader")));
+    config.global.fifo_on_reload = true;
+    engine.reload(at(570), config.clone(), &mut kernel);
+    assert_eq!(
+        told(&mut kernel),
+        [
+            "kill 1 Term",
+            "run 3 /other arg /run/all",
+            "kill 2 Term",
+            "fifo close /run/vrrp",
+            "fifo open /run/moved",
+            "run 4 /reader arg /run/moved",
+            "fifo /run/all INSTANCE \"VI_7\" MASTER 100",
+            "fifo /run/moved INSTANCE \"VI_7\" MASTER 100",
+        ]
+    );
+    config.global = vrrpd::config::model::Global::default();
+    engine.reload(at(580), config, &mut kernel);
+    assert_eq!(
+        told(&mut kernel),
+        [
+            "kill 3 Term",
+            "fifo close /run/all",
+            "kill 4 Term",
+            "fifo close /run/moved"
+        ]
+    );
+}
+
+#[test]
+fn a_removed_instance_is_deleted_or_a_fault_as_it_was_asked() {
+    for (name, change, want) in [
+        (
+            "asked",
+            None,
+            &["run 1 /deleted x", "run 2 /any x INSTANCE VI_7 DELETED 100"][..],
+        ),
+        (
+            "any only",
+            Some((true, false)),
+            &["run 1 /any x INSTANCE VI_7 DELETED 100"],
+        ),
+        (
+            "not asked",
+            Some((false, true)),
+            &["run 1 /fault x", "run 2 /any x INSTANCE VI_7 FAULT 100"],
+        ),
+    ] {
+        let mut conf = talkative(7);
+        (conf.notify.master, conf.notify.backup) = (None, None);
+        if let Some((by_any, keep_fault)) = change {
+            conf.notify.deleted = None;
+            conf.notify.deleted_by_any = by_any;
+            conf.notify.fault = conf.notify.fault.filter(|_| keep_fault);
+        }
+        let any = conf.notify.any.take();
+        let mut config = Config {
+            instances: vec![conf],
+            ..Config::default()
+        };
+        let (mut engine, mut kernel) = begin(&config);
+        run(&mut engine, &mut kernel, at(550));
+        config.instances[0].notify.any = any;
+        engine.reload(at(560), config, &mut kernel);
+        assert_eq!(told(&mut kernel), [""; 0], "{name}");
+        engine.reload(at(570), Config::default(), &mut kernel);
+        run(&mut engine, &mut kernel, at(580));
+        ended(&mut engine, &mut kernel, 600, 1);
+        assert_eq!(told(&mut kernel), want, "{name}");
+    }
+}
+
+#[test]
+fn the_end_waits_a_second_for_scripts_and_not_for_slow_ones() {
+    let (mut engine, mut kernel) = begin(&Config {
+        instances: vec![talkative(7)],
+        ..Config::default()
+    });
+    run(&mut engine, &mut kernel, at(550));
+    told(&mut kernel);
+    engine.stop(at(1_000), &mut kernel);
+    // notify_backup still runs, and what happened since is history.
+    assert_eq!(engine.farewell(at(1_000), &mut kernel), Some(at(1_500)));
+    assert_eq!(told(&mut kernel), [""; 0]);
+    assert!(engine.farewell(at(1_500), &mut kernel).is_some());
+    assert_eq!(told(&mut kernel), ["kill 1 Term"]);
+    engine.child_ended(at(1_510), Pid(1), Exit::Signal(15), &mut kernel);
+    assert!(engine.farewell(at(1_510), &mut kernel).is_some());
+    assert_eq!(told(&mut kernel), ["kill 1 Kill", "run 2 /stop x"]);
+    engine.child_ended(at(1_520), Pid(2), Exit::Code(0), &mut kernel);
+    assert_eq!(engine.farewell(at(1_520), &mut kernel), Some(at(2_000)));
+    assert_eq!(told(&mut kernel), ["run 3 /any x INSTANCE VI_7 STOP 100"]);
+    assert_eq!(engine.farewell(at(2_000), &mut kernel), None);
+    assert_eq!(told(&mut kernel), ["kill 3 Term"]);
+}
+
+#[test]
+fn nothing_to_say_ends_at_once() {
+    let (mut engine, mut kernel) = begin(&Config {
+        instances: vec![instance(7, 100, &[VIP])],
+        ..Config::default()
+    });
+    engine.stop(at(100), &mut kernel);
+    assert_eq!(engine.farewell(at(100), &mut kernel), None);
+}
+
+#[test]
+fn letters_go_out_one_at_a_time() {
+    let mut conf = instance(7, 100, &[VIP]);
+    conf.notify.mail = true;
+    let mut config = Config {
+        instances: vec![conf, instance(8, 100, &["192.0.2.101/32"])],
+        ..Config::default()
+    };
+    config.global.mail = Some(mail());
+    config.global.router_id = "r1".into();
+    let (mut engine, mut kernel) = begin(&config);
+    run(&mut engine, &mut kernel, at(550));
+    assert_eq!(
+        told(&mut kernel),
+        ["post 1 [r1] VRRP Instance VI_7 - Entering BACKUP state"]
+    );
+    ended(&mut engine, &mut kernel, 600, 1);
+    assert_eq!(
+        told(&mut kernel),
+        ["post 2 [r1] VRRP Instance VI_7 - Entering MASTER state"]
+    );
+    ended(&mut engine, &mut kernel, 700, 2);
+    kernel.set_link(2, "eth0", false);
+    kernel.deliver(&mut engine, at(800));
+    run(&mut engine, &mut kernel, at(810));
+    assert_eq!(
+        told(&mut kernel),
+        ["post 3 [r1] VRRP Instance VI_7 - Entering FAULT state"]
+    );
+}
+
+#[test]
+fn no_email_faults_keeps_quiet_about_faults_only() {
+    let mut conf = instance(7, 100, &[VIP]);
+    conf.notify.mail = true;
+    let mut config = Config {
+        instances: vec![conf],
+        ..Config::default()
+    };
+    config.global.mail = Some(Mail {
+        no_faults: true,
+        ..mail()
+    });
+    let (mut engine, mut kernel) = begin(&config);
+    kernel.set_link(2, "eth0", false);
+    kernel.deliver(&mut engine, at(10));
+    run(&mut engine, &mut kernel, at(20));
+    ended(&mut engine, &mut kernel, 30, 1);
+    let told = told(&mut kernel);
+    assert_eq!(
+        told,
+        ["post 1 [] VRRP Instance VI_7 - Entering BACKUP state"]
+    );
+}
