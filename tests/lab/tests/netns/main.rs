@@ -8,11 +8,10 @@
 //! instead: those it passes prove that the test is fair, those it fails (listed as `known`) that it bites.
 //! Arguments select tests by part of their name; `--list` prints the names.
 
+mod auth;
 mod dumps;
 mod filter;
 mod forged;
-mod forged;
-mod kernel;
 mod kernel;
 mod mail;
 mod notify;
@@ -60,6 +59,7 @@ fn main() {
         kernel::TESTS,
         vmac::TESTS,
         wire::TESTS,
+        auth::TESTS,
         forged::TESTS,
         filter::TESTS,
         process::TESTS,
