@@ -2,9 +2,9 @@
 //!
 //! One table says everything about an option: its names, its value, its effect, its help. What
 //! makes no sense in one small process is still accepted, collected in [`Options::ignored`], and
-//! named once under `-D`. The few whose silent loss would change what runs (another namespace, another
-//! program) are refused instead. Values follow getopt: an optional one must be attached
-//! (`-tFILE`, `--config-test=FILE`); short options bundle (`-nlD`).
+//! named once under `-D`. The few whose silent loss would change what runs (another program) are
+//! refused instead. Values follow getopt: an optional one must be attached (`-tFILE`,
+//! `--config-test=FILE`); short options bundle (`-nlD`).
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -76,6 +76,8 @@ pub struct Options {
     pub dont_release_vrrp: bool,
     /// `-u`: file mode creation mask.
     pub umask: Option<u16>,
+    /// `-s`: the network namespace to run in.
+    pub namespace: Option<String>,
     /// One sentence for each option that was accepted without effect.
     pub ignored: Vec<String>,
 
@@ -193,6 +195,8 @@ static TABLE: &[Row] = &[
         "pid file (default /run/vrrpd.pid)"),
     row('u', "umask", Needed("MASK"), set_umask,
         "mask for the files written, in octal"),
+    row('s', "namespace", Needed("NAME"), |o, v| { o.namespace = Some(v.to_owned()); Ok(()) },
+        "network namespace to run in, as `ip netns`\nnames it"),
     row('V', "dont-release-vrrp", Value::None, |o, _| { o.dont_release_vrrp = true; Ok(()) },
         "leave the virtual addresses in place when\nstopping"),
     long_only("signum", Needed("NAME"), |o, v| { o.signum = Some(v.to_owned()); Ok(()) },
@@ -223,7 +227,6 @@ static TABLE: &[Row] = &[
     unused(None, "flush-log-file", Value::None, Ignored("every line is written at once")),
     unused(None, "ignore-sigint", Value::None, Ignored("SIGINT stops the daemon")),
     unused(None, "perf", Optional("WHAT"), Ignored("start it under perf instead")),
-    unused(Some('s'), "namespace", Needed("NAME"), Refused("vrrpd does not change namespaces, start it with `ip netns exec NAME vrrpd ...`")),
     unused(Some('T'), "genhash", Value::None, Refused("genhash is not part of vrrpd")),
 ];
 
@@ -560,10 +563,6 @@ mod tests {
             (
                 "-C",
                 "-C: health checking alone is not part of this release",
-            ),
-            (
-                "-s blue",
-                "-s: vrrpd does not change namespaces, start it with `ip netns exec NAME vrrpd ...`",
             ),
             ("-T", "-T: genhash is not part of vrrpd"),
         ] {

@@ -7,6 +7,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod ctl;
 pub mod engine;
 pub mod exit;
 pub mod netlink;

@@ -15,16 +15,18 @@ use log::{Level, LevelFilter};
 use nix::sys::stat::Mode;
 
 use crate::cli::{self, Format, Options, Request};
-use crate::config::model::{Config, Global, Transport};
+use crate::config::model::{Config, Global, Process, Transport};
 use crate::config::render::{exit_code_for_test, render_json, render_text};
 use crate::config::source::Position;
 use crate::config::{self, Loaded, Severity};
 use crate::engine::{self, Engine};
 use crate::exit;
+use crate::os::bounded::{self, Told};
 use crate::os::daemon::{self, Ready, Role};
 use crate::os::host::{self, Host};
 use crate::os::logging;
 use crate::os::pidfile::{PidFile, Refusal};
+use crate::os::process;
 use crate::os::reactor::{Reactor, Wanted};
 use crate::os::signals::{self, Signals};
 
@@ -117,6 +119,7 @@ fn cannot_read(path: &str, why: &str) -> String {
 // ---- starting ----
 
 fn start(options: &Options) -> u8 {
+    // Until the configuration says which, for the log file.
     let mask = options.umask.unwrap_or(0o022).into();
     nix::sys::stat::umask(Mode::from_bits_truncate(mask));
     let remark = match open_log(options) {
@@ -140,6 +143,11 @@ fn start(options: &Options) -> u8 {
         Ok(config) => config,
         Err(sentence) => return fail(&sentence, exit::CONFIG),
     };
+    if let Some(namespace) = &config.global.process.namespace
+        && let Err(sentence) = process::enter(namespace)
+    {
+        return fail(&sentence, exit::FATAL);
+    }
     let pid_file = pid_file.or_else(|| named_pid_file(&config.global));
     let ready = if options.foreground {
         Ready::foreground()
@@ -158,7 +166,7 @@ fn start(options: &Options) -> u8 {
             if let Some(remark) = remark {
                 say(&remark);
             }
-            let code = serve(options, &mut loader, config, signals, ready);
+            let code = serve(options, &mut loader, config, &signals, ready);
             drop(pid_file);
             code
         }
@@ -199,16 +207,22 @@ fn prepare(pid_file: Option<String>) -> Result<(Option<PidFile>, Signals), (Stri
     Ok((take_pid_file(pid_file)?, signals))
 }
 
-/// `instance` and `use_pid_dir`: several copies side by side each have a pid file of their own.
+/// `instance`, `use_pid_dir` and `net_namespace`: several copies side by side each have a pid file of their own.
 fn named_pid_file(global: &Global) -> Option<String> {
+    let namespace = &global.process.namespace;
+    let in_directory = global.use_pid_dir || namespace.is_some();
     let name = match &global.instance {
-        None if !global.use_pid_dir => return None,
+        None if !in_directory => return None,
         None => "vrrpd.pid".to_owned(),
-        Some(instance) => format!("vrrpd_{instance}.pid"),
+        // A file, not a way into another directory.
+        Some(instance) => format!("vrrpd_{}.pid", instance.replace('/', "_")),
     };
     let path = PidFile::default_path();
-    let path = match global.use_pid_dir {
-        true => path.with_file_name("vrrpd").join(name),
+    let path = match in_directory {
+        true => path
+            .with_file_name("vrrpd")
+            .join(namespace.as_deref().unwrap_or_default())
+            .join(name),
         false => path.with_file_name(name),
     };
     path.into_os_string().into_string().ok()
@@ -281,6 +295,9 @@ impl<'a> Loader<'a> {
         let mut loaded = config::load(self.path, &machine(self.options));
         host::fill_in(&mut loaded.config.global);
         log_diags(&loaded, self.path);
+        if let Some(namespace) = &self.options.namespace {
+            loaded.config.global.process.namespace = Some(namespace.clone());
+        }
         loaded
     }
 }
@@ -343,22 +360,55 @@ fn show(config: &Config) {
     }
 }
 
-/// Runs until it is told to stop.
+/// The whole life of the daemon: the first script, everything, the last script.
 fn serve(
     options: &Options,
     loader: &mut Loader<'_>,
     config: Config,
-    signals: Signals,
+    signals: &Signals,
     ready: Ready,
 ) -> u8 {
     log::info!("Starting vrrpd {}", env!("CARGO_PKG_VERSION"));
     if options.dump_conf {
         show(&config);
     }
-    let engine_options = engine::Options {
-        dont_release: options.dont_release_vrrp,
+    let mut running = Running {
+        mask: options.umask,
+        global: config.global.clone(),
     };
-    let engine = Engine::new(config, engine_options);
+    let process = &running.global.process;
+    process::change(&Process::default(), process, running.mask);
+    let told = match &running.global.startup {
+        Some(script) => bounded::run("startup_script", script, signals),
+        None => Told::default(),
+    };
+    let code = if told.stop {
+        ready.failed(exit::OK);
+        exit::OK
+    } else {
+        let engine_options = engine::Options {
+            dont_release: options.dont_release_vrrp,
+        };
+        let engine = Engine::new(config, engine_options);
+        live(engine, loader, &mut running, (signals, told), ready)
+    };
+    if let Some(script) = &running.global.shutdown {
+        bounded::run("shutdown_script", script, signals);
+    }
+    if code == exit::OK {
+        log::info!("Stopped vrrpd");
+    }
+    code
+}
+
+/// Runs until it is told to stop.
+fn live(
+    engine: Engine,
+    loader: &mut Loader<'_>,
+    running: &mut Running,
+    (signals, told): (&Signals, Told),
+    ready: Ready,
+) -> u8 {
     if engine.is_idle() {
         log::warn!("the configuration has nothing to run; waiting for a signal");
     }
@@ -380,19 +430,19 @@ fn serve(
         }
     };
     ready.up();
+    if told.reload {
+        reload(&mut reactor, loader, running);
+    }
     let end = loop {
         match reactor.run() {
-            Ok(Wanted::Reload) => reload(&mut reactor, loader),
+            Ok(Wanted::Reload) => reload(&mut reactor, loader, running),
             Ok(Wanted::Stop) => break Ok(()),
             Err(error) => break Err(error),
         }
     };
     reactor.stop();
     match end {
-        Ok(()) => {
-            log::info!("Stopped vrrpd");
-            exit::OK
-        }
+        Ok(()) => exit::OK,
         Err(error) => fail(
             &format!("giving up: {}", host::sentence(&error)),
             exit::FATAL,
@@ -400,12 +450,41 @@ fn serve(
     }
 }
 
+/// What concerns the process as it runs now.
+struct Running {
+    /// `-u`.
+    mask: Option<u16>,
+    global: Global,
+}
+
+impl Running {
+    /// Changes over to other settings, as far as a running process can.
+    fn change(&mut self, new: Global) {
+        let old = &self.global;
+        process::change(&old.process, &new.process, self.mask);
+        for (what, differs) in [
+            (
+                "net_namespace",
+                old.process.namespace != new.process.namespace,
+            ),
+            ("instance", old.instance != new.instance),
+            ("use_pid_dir", old.use_pid_dir != new.use_pid_dir),
+        ] {
+            if differs {
+                log::warn!("{what} has changed; that takes a restart");
+            }
+        }
+        self.global = new;
+    }
+}
+
 /// Changes over to the configuration as it is now, all of it or nothing.
-fn reload(reactor: &mut Reactor, loader: &mut Loader<'_>) {
+fn reload(reactor: &mut Reactor<'_>, loader: &mut Loader<'_>, running: &mut Running) {
     log::info!("Reloading {}", loader.path);
     reactor.before_reload();
     match loader.again() {
         Ok(config) => {
+            running.change(config.global.clone());
             reactor.reload(config);
             log::info!("Reload finished");
         }

@@ -73,7 +73,7 @@ impl Drop for EndOnPanic {
 }
 
 /// Ends the process at once: no destructors, no flushing of buffers that belong to the parent.
-fn exit_now(code: u8) -> ! {
+pub(crate) fn exit_now(code: u8) -> ! {
     // SAFETY: touches no memory of ours.
     unsafe { libc::_exit(code.into()) }
 }
@@ -161,6 +161,31 @@ pub(crate) fn random() -> Option<u32> {
     let got =
         unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), libc::GRND_NONBLOCK) };
     (usize::try_from(got) == Ok(bytes.len())).then(|| u32::from_ne_bytes(bytes))
+}
+
+// ---- how the process runs ----
+
+/// setpriority(2) for this process.
+pub(crate) fn set_nice(nice: i8) -> nix::Result<()> {
+    // SAFETY: takes numbers only.
+    let result = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice.into()) };
+    Errno::result(result).map(drop)
+}
+
+/// sched_setscheduler(2) for this process: `priority` 1 to 99 is real time (round robin), 0 is not. Children start
+/// without it, nor with less than usual niceness. Called by number, because musl's function of that name always fails.
+pub(crate) fn set_scheduler(priority: u8) -> nix::Result<()> {
+    let policy = match priority {
+        0 => libc::SCHED_OTHER,
+        _ => libc::SCHED_RR,
+    };
+    let parameters = libc::c_int::from(priority);
+    // The policy has 32 bits, whatever the width of a register.
+    let policy = libc::c_long::from(policy | libc::SCHED_RESET_ON_FORK);
+    let at = ptr::from_ref(&parameters);
+    // SAFETY: the kernel reads one integer, its struct sched_param, which lives through the call.
+    let result = unsafe { libc::syscall(libc::SYS_sched_setscheduler, 0, policy, at) };
+    Errno::result(result).map(drop)
 }
 
 /// ppoll(2) without a signal mask. `None` waits for ever. Interrupted or not, the answer is in `fds`.

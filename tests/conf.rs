@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use vrrpd::config::model::{Address, Command, Global, Notify, User, VrrpInstance};
+use vrrpd::config::model::{Address, Auth, Command, Global, Notify, SyncGroup, User, VrrpInstance};
 use vrrpd::config::schema::{Arg, Body, ROOT, visit};
 use vrrpd::config::{Config, Host, Loaded, Program, Severity, load};
 
@@ -134,6 +134,12 @@ fn model(config: &Config) -> String {
     for address in &config.static_addresses {
         text += &format!("static {}\n", self::address(address));
     }
+    for route in &config.static_routes {
+        text += &format!("static {}\n", less(&format!("{route:?}")));
+    }
+    for rule in &config.static_rules {
+        text += &format!("static {}\n", less(&format!("{rule:?}")));
+    }
     for one in &config.scripts {
         text += &format!("{one:?}\n");
     }
@@ -146,7 +152,24 @@ fn model(config: &Config) -> String {
     for one in &config.instances {
         text += &instance(one);
     }
+    for one in &config.groups {
+        text += &group(one, config);
+    }
     text
+}
+
+fn group(group: &SyncGroup, config: &Config) -> String {
+    let mut text = format!("group {}:", group.name);
+    for place in &group.members {
+        text += &format!(" {}", config.instances[*place].name);
+    }
+    if group.tracking_weight {
+        text += " tracking_weight";
+    }
+    if group.notify != Notify::default() {
+        text += &format!("\n  {}", less(&format!("{:?}", group.notify)));
+    }
+    text + "\n"
 }
 
 fn address(address: &Address) -> String {
@@ -203,6 +226,43 @@ fn global(global: &Global) -> String {
     own.map(|field| format!("global {field}\n")).collect()
 }
 
+/// A route or rule without what was not said.
+fn less(text: &str) -> String {
+    const USUAL: &[&str] = &[
+        "hops: []",
+        "metric: 0",
+        "metrics: []",
+        "scope: 0",
+        "tos: 0",
+        "realms: 0",
+        "preference: 0",
+        "place: First",
+        "protocol: 18",
+        "table: 0",
+        "target: 0",
+        "ip_proto: 0",
+        "tunnel: 0",
+    ];
+    let text = text.replace(", weight: 1, onlink: false", "");
+    let (kind, fields) = text.split_once(" { ").expect("a struct");
+    let mut depth = 0_usize;
+    let at_top = |c: char| {
+        match c {
+            '{' | '[' | '(' => depth += 1,
+            '}' | ']' | ')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        c == ',' && depth == 0
+    };
+    let fields = fields.trim_end_matches(" }").split(at_top).map(str::trim);
+    let said = |field: &&str| {
+        let usual = field.ends_with(": None") || field.ends_with(": false");
+        !usual && !USUAL.contains(field)
+    };
+    let said: Vec<&str> = fields.filter(said).collect();
+    format!("{kind} {}", said.join(", "))
+}
+
 /// The names of the flags that are set.
 fn set(flags: &[(&str, bool)]) -> String {
     let names = flags
@@ -238,6 +298,7 @@ fn instance(one: &VrrpInstance) -> String {
         ("dont_track_primary", !one.track_primary),
         ("promote_secondaries", one.promote_secondaries),
         ("unicast_fault_no_peer", one.unicast_fault_no_peer),
+        ("no_accept", !one.accept),
     ]);
     let rest = [
         format!("preempt_delay {:?}", one.preempt_delay),
@@ -250,11 +311,21 @@ fn instance(one: &VrrpInstance) -> String {
     for line in rest {
         text += &format!("\n  {line}");
     }
+    if let Some(vmac) = &one.vmac {
+        let base = if vmac.xmit_base { " xmit_base" } else { "" };
+        text += &format!("\n  vmac {} {}{base}", vmac.name, vmac.mac);
+    }
     for vip in &one.vips {
         text += &format!("\n  vip {}", address(vip));
     }
     for vip in &one.excluded {
         text += &format!("\n  excluded {}", address(vip));
+    }
+    for route in &one.routes {
+        text += &format!("\n  {}", less(&format!("{route:?}")));
+    }
+    for rule in &one.rules {
+        text += &format!("\n  {}", less(&format!("{rule:?}")));
     }
     for track in &one.tracks {
         text += &format!("\n  {track:?}");
@@ -436,6 +507,27 @@ fn every_statement_without_support_is_named_once() {
     }
     assert!(named.len() > 15, "{named:#?}");
     assert!(named.values().all(|count| *count == 1), "{named:#?}");
+}
+
+#[test]
+fn a_key_of_auth_hmac_is_the_same_however_it_is_written() {
+    let loaded = load_file(&golden("conf").join("auth.conf"));
+    let signed = loaded
+        .config
+        .instances
+        .iter()
+        .find(|one| one.name == "SIGNED");
+    let Some(Auth::Hmac(hmac)) = signed.map(|one| &one.auth) else {
+        panic!("it is signed");
+    };
+    let key = |id: u8| {
+        let key = hmac.keys.iter().find(|key| key.id == id);
+        key.expect("configured").secret.0.clone()
+    };
+    let counted: Vec<u8> = (0..32).collect();
+    assert_eq!((key(1), key(2)), (counted.clone(), counted));
+    assert_eq!(key(3), b"0123456789abcdefghijklmnopqrstuv");
+    assert_eq!(hmac.keys[0].id, 3, "the active one");
 }
 
 #[test]

@@ -1,22 +1,29 @@
 //! Whole networks of routers in virtual time: told stories with golden transcripts, and thousands
 //! of random ones held to the bounds in `sim/oracle.rs`.
 //!
-//! `VRRPD_SIM_SEEDS=n` runs n random networks (default 2500), `VRRPD_SIM_SEED=s` only network s and
+//! `VRRPD_SIM_SEEDS=n` runs n random networks (default 1200, and 300 with groups), `VRRPD_SIM_SEED=s` only network s and
 //! prints its transcript. A failure prints its seed.
 #![allow(unreachable_pub, clippy::cast_possible_truncation)]
 
 #[path = "sim/chaos.rs"]
 mod chaos;
+#[path = "sim/liveness.rs"]
+mod liveness;
 #[path = "sim/node.rs"]
 mod node;
 #[path = "sim/oracle.rs"]
 mod oracle;
 #[path = "sim/rng.rs"]
 mod rng;
+#[path = "sim/router.rs"]
+mod router;
 #[path = "sim/scenario.rs"]
 mod scenario;
 #[path = "sim/segment.rs"]
 mod segment;
+
+#[path = "sim/together.rs"]
+mod together;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
@@ -252,18 +259,22 @@ fn state_master_only_shortens_the_first_wait() {
 
 // ---- random networks ----
 
-const DEFAULT_SEEDS: u64 = 2500;
+const DEFAULT_SEEDS: u64 = 1200;
+const DEFAULT_GROUP_SEEDS: u64 = 300;
 
-fn run(seed: u64) -> Segment {
-    let (mut segment, end) = chaos::network(seed);
+/// Makes a network and tells when its history ends.
+type Make = fn(u64) -> (Segment, Duration);
+
+fn run(seed: u64, make: Make) -> Segment {
+    let (mut segment, end) = make(seed);
     let print = std::env::var_os("VRRPD_SIM_SEED").is_some();
     segment.verbose = print;
     let outcome = catch_unwind(AssertUnwindSafe(|| segment.run_until(end)));
     if print || outcome.is_err() {
         for node in &segment.nodes {
             println!(
-                "{} {} hold {:?} {:?}",
-                node.name, node.addr, node.hold, node.params
+                "{} on {} {} hold {:?} {:?}",
+                node.name, node.net, node.addr, node.hold, node.params
             );
         }
         println!("{:?}\n{}", segment.faults, segment.transcript.join("\n"));
@@ -283,17 +294,17 @@ fn env(name: &str) -> Option<u64> {
 }
 
 /// Every `step`-th seed from `first`: the halves run side by side.
-fn run_seeds(first: u64, step: usize) {
+fn run_seeds(first: u64, step: usize, default: u64, make: Make) {
     if let Some(seed) = env("VRRPD_SIM_SEED") {
         if first == 0 {
-            run(seed);
+            run(seed, make);
         }
         return;
     }
-    let seeds = env("VRRPD_SIM_SEEDS").unwrap_or(DEFAULT_SEEDS);
+    let seeds = env("VRRPD_SIM_SEEDS").unwrap_or(default);
     let mut takeovers = 0;
     for seed in (first..seeds).step_by(step) {
-        let segment = run(seed);
+        let segment = run(seed, make);
         takeovers += segment.nodes.iter().filter(|n| n.is_master()).count();
     }
     assert!(takeovers as u64 > seeds / 4, "hardly anybody became master");
@@ -301,18 +312,33 @@ fn run_seeds(first: u64, step: usize) {
 
 #[test]
 fn random_networks_keep_to_the_bounds_even_seeds() {
-    run_seeds(0, 2);
+    run_seeds(0, 2, DEFAULT_SEEDS, chaos::network);
 }
 
 #[test]
 fn random_networks_keep_to_the_bounds_odd_seeds() {
-    run_seeds(1, 2);
+    run_seeds(1, 2, DEFAULT_SEEDS, chaos::network);
+}
+
+#[test]
+fn random_groups_keep_to_the_bounds_even_seeds() {
+    run_seeds(0, 2, DEFAULT_GROUP_SEEDS, chaos::networks);
+}
+
+#[test]
+fn random_groups_keep_to_the_bounds_odd_seeds() {
+    run_seeds(1, 2, DEFAULT_GROUP_SEEDS, chaos::networks);
 }
 
 #[test]
 fn the_same_seed_gives_the_same_transcript() {
     for seed in 0..50 {
-        let (once, again) = (run(seed), run(seed));
+        let make = if seed % 5 == 0 {
+            chaos::networks
+        } else {
+            chaos::network
+        };
+        let (once, again) = (run(seed, make), run(seed, make));
         assert_eq!(once.transcript, again.transcript, "seed {seed}");
         assert_eq!(once.sent, again.sent, "seed {seed}");
     }

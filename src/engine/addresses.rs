@@ -164,6 +164,18 @@ impl AddressSet {
         self.slots.iter().map(|slot| &slot.address)
     }
 
+    /// Every address, and whether it is there or why not.
+    pub(crate) fn states(&self) -> impl Iterator<Item = (&Address, Result<bool, i32>)> {
+        self.slots.iter().map(|slot| {
+            let state = match slot.held {
+                Held::No => Ok(false),
+                Held::Ours | Held::Theirs => Ok(true),
+                Held::Refused(errno) => Err(errno),
+            };
+            (&slot.address, state)
+        })
+    }
+
     pub(crate) fn get(&self, place: usize) -> Option<&Address> {
         self.slots.get(place).map(|slot| &slot.address)
     }

@@ -2,11 +2,12 @@
 
 use super::addresses::Outcome;
 use super::router::Router;
+use super::routes;
 use super::system::System;
-use super::{Engine, StateKind};
-use crate::config::model::Tracked;
+use super::{Engine, StateKind, proof};
+use crate::config::model::{Auth, Mode, Tracked};
 use crate::types::{Instant, Priority};
-use crate::vrrp::{Action, Actions, Event, Notice, Reason, Seen};
+use crate::vrrp::{Action, Actions, Burst, Event, Notice, Reason, Seen};
 
 /// What is carried out before what.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,24 +33,50 @@ impl Later {
                 Phase::Addresses
             }
             Action::Announce(_) => Phase::Announcements,
-            Action::Transition { .. } | Action::Notice(_) => Phase::Words,
+            Action::Transition { .. } | Action::Notice(_) | Action::Ask => Phase::Words,
         }
     }
 }
 
 impl Engine {
-    /// Fires the instance's timer. Adverts go out at once, the rest when all timers have fired.
-    pub(super) fn fire(&mut self, id: usize, now: Instant, system: &mut dyn System) {
+    /// Gives an event to an instance, and what follows from it to the members of its group. Adverts go
+    /// out at once, the rest waits in `later` for [`Engine::carry_out`] and [`Engine::speak`].
+    pub(super) fn put(
+        &mut self,
+        id: usize,
+        now: Instant,
+        event: Event<'_>,
+        system: &mut dyn System,
+    ) {
+        if self.handle(id, now, event, system) {
+            self.concert(id, now, system);
+        }
+        self.rearm(id);
+    }
+
+    /// Gives an event to an instance alone; tells whether its group must be looked at.
+    pub(super) fn handle(
+        &mut self,
+        id: usize,
+        now: Instant,
+        event: Event<'_>,
+        system: &mut dyn System,
+    ) -> bool {
         let mut actions = Actions::new();
         let Some(router) = self.routers.get_mut(id) else {
-            return;
+            return false;
         };
+        // A new master no longer knows whom it succeeds; the log does.
         let before = router.machine.master();
-        router.machine.handle(now, Event::Timer, &mut actions);
+        router.machine.handle(now, event, &mut actions);
+        router.note(now, &actions);
         let seen = before.or(router.machine.master());
+        let mut concerns_group = false;
         for action in actions {
+            concerns_group |= matches!(action, Action::Ask | Action::Transition { .. });
             match action {
                 Action::SendAdvert(priority) => self.send_advert(id, priority, system),
+                Action::Ask => {}
                 Action::Install
                 | Action::Withdraw
                 | Action::Announce(_)
@@ -58,9 +85,10 @@ impl Engine {
                 | Action::Notice(_) => self.later.push(Later { id, action, seen }),
             }
         }
+        concerns_group
     }
 
-    /// Carries out what the timers have caused, all but the words.
+    /// Carries out what events have caused, all but the words.
     pub(super) fn carry_out(&mut self, now: Instant, system: &mut dyn System) {
         let mut later = core::mem::take(&mut self.later);
         for phase in [Phase::Addresses, Phase::Announcements] {
@@ -73,13 +101,14 @@ impl Engine {
         self.later = later;
     }
 
-    /// Says what the timers have done, when there is nothing more urgent.
+    /// Says what has been done, when there is nothing more urgent.
     pub(super) fn speak(&mut self, now: Instant, system: &mut dyn System) {
         let mut later = core::mem::take(&mut self.later);
         for Later { id, action, seen } in later.drain(..) {
             self.apply(id, now, action, seen, system);
         }
         self.later = later;
+        self.speak_of_groups(now, system);
     }
 
     /// Gives an event to an instance and carries out everything that follows from it.
@@ -93,18 +122,16 @@ impl Engine {
         if !self.later.is_empty() {
             self.speak(now, system);
         }
-        let mut actions = Actions::new();
-        let Some(router) = self.routers.get_mut(id) else {
-            return;
-        };
-        // A new master no longer knows whom it succeeds; the log does.
-        let before = router.machine.master();
-        router.machine.handle(now, event, &mut actions);
-        let seen = before.or(router.machine.master());
-        for action in actions {
-            self.apply(id, now, action, seen, system);
+        self.put(id, now, event, system);
+        self.conclude(now, system);
+    }
+
+    /// Carries out everything that waits, words included.
+    pub(super) fn conclude(&mut self, now: Instant, system: &mut dyn System) {
+        if !self.later.is_empty() {
+            self.carry_out(now, system);
+            self.speak(now, system);
         }
-        self.rearm(id);
     }
 
     fn apply(
@@ -118,23 +145,30 @@ impl Engine {
         match action {
             Action::SendAdvert(priority) => self.send_advert(id, priority, system),
             Action::Install => {
+                self.filter.ensure(id, &self.routers, system);
                 let Some(router) = self.routers.get_mut(id) else {
                     return;
                 };
                 let outcome = router.set.install(now, &self.links, system);
                 report(&format_name(router), &outcome);
+                let outcome = router.routes.install(now, &self.links, system);
+                routes::report(format_args!("({})", router.conf.name), &outcome);
             }
             Action::Withdraw => {
                 let keep = self.options.dont_release && self.stopping;
                 let Some(router) = self.routers.get_mut(id).filter(|_| !keep) else {
                     return;
                 };
+                router.routes.withdraw(&self.links, system);
                 router.set.withdraw(&self.links, system);
             }
             Action::Announce(burst) => {
                 if let Some(router) = self.routers.get_mut(id) {
                     router.garp.start(now, burst);
                     self.announce(id, now, system);
+                }
+                if burst == Burst::LowerPrio {
+                    self.announce_group(id, now, system);
                 }
             }
             Action::Silence => {
@@ -153,6 +187,7 @@ impl Engine {
                     self.told_weaker(id, now, system);
                 }
             }
+            Action::Ask => {}
         }
     }
 
@@ -164,7 +199,7 @@ impl Engine {
         let outcome = router.set.reconcile(now, &self.links, system);
         report(&format_name(router), &outcome);
         if outcome.restored > 0 {
-            router.garp.start(now, crate::vrrp::Burst::Master);
+            router.garp.start(now, Burst::Master);
             self.announce(id, now, system);
         }
     }
@@ -209,7 +244,7 @@ impl Engine {
     }
 
     /// The reason as a sentence, with names and numbers.
-    fn explain(&self, router: &Router, why: Reason, seen: Option<Seen>) -> String {
+    pub(super) fn explain(&self, router: &Router, why: Reason, seen: Option<Seen>) -> String {
         let conf = &router.conf;
         let priority = router.machine.effective_priority();
         match why {
@@ -254,6 +289,10 @@ impl Engine {
             },
             Reason::NoPeer => "unicast_peer is empty and unicast_fault_no_peer is set".into(),
             Reason::CannotListen => "adverts cannot be received".into(),
+            Reason::GroupMaster | Reason::GroupBackup | Reason::GroupFault => {
+                self.explain_group(router, why)
+            }
+            Reason::NumbersUsedUp => "AH has no sequence numbers left".into(),
             Reason::Recovered => "what was missing is back".into(),
             Reason::Shutdown if self.stopping => "shutdown".into(),
             Reason::Shutdown => "no longer configured".into(),
@@ -269,6 +308,7 @@ impl Engine {
         });
         let carriers = router.set.addresses().map(|address| &address.dev);
         let own = core::iter::once(&conf.interface);
+        let carriers = carriers.chain(router.routes.tracked());
         let mut all = own.chain(tracked).chain(carriers);
         let up = |name| {
             self.links
@@ -300,6 +340,15 @@ impl Engine {
             Notice::Accepted { from } => {
                 log::info!(target: "vrrp", "({name}) adverts of {from} are accepted again");
             }
+            Notice::Tolerated { from, flaw } => log::warn!(
+                target: "vrrp",
+                "({name}) adverts of {from} are accepted because of mode {}, but they are {}",
+                match router.conf.auth {
+                    Auth::Hmac(ref hmac) if hmac.mode == Mode::ReceiveOnly => "receive-only",
+                    _ => "permissive",
+                },
+                proof::defect(flaw)
+            ),
             Notice::AddressesDiffer { from } => log::warn!(
                 target: "vrrp",
                 "({name}) {from} advertises other addresses than ours ({}); accepted all the same, \
@@ -322,6 +371,7 @@ impl Engine {
                 "({name}) {from} sends adverts with our own priority and address: is the same \
                  address configured on two routers?"
             ),
+            Notice::HeldByGroup => self.log_held(id),
             Notice::TwoOwners { from } => log::warn!(
                 target: "vrrp",
                 "({name}) {from} also claims to own the addresses (priority 255): only one router \
@@ -353,8 +403,9 @@ fn rejection(router: &Router, why: crate::vrrp::Reject) -> String {
     match why {
         Reject::Ttl(ttl) => format!("TTL {ttl} instead of 255, so it came through a router"),
         Reject::Version(theirs) => format!("VRRP {theirs}, ours {}", conf.version),
-        Reject::AuthType => "other authentication type than ours; both ends stay master".into(),
-        Reject::AuthFailed => "wrong password; if it is a master, there are two now".into(),
+        Reject::AuthType | Reject::AuthFailed | Reject::Replay | Reject::Signature(_) => {
+            proof::disbelief(conf, why).into()
+        }
         Reject::Interval(theirs) => format!(
             "advert_int {theirs} instead of {}; version 2 wants them equal",
             conf.advert_int

@@ -140,6 +140,15 @@ impl Links {
         self.list.iter().find(|link| link.name == *name)
     }
 
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Link> {
+        self.list.iter()
+    }
+
+    /// How long an interface must be down, and up, to be believed.
+    pub(crate) fn delays(&self, name: &IfName) -> (Duration, Duration) {
+        (self.delay_of(name, false), self.delay_of(name, true))
+    }
+
     /// The interface that has this address.
     pub(crate) fn holding(&self, addr: IpAddr) -> Option<&Link> {
         self.list
@@ -165,7 +174,11 @@ impl Links {
             }
             Message::NewAddr(news) => self.addr(news),
             Message::DelAddr(news) => self.addr_gone(news),
-            Message::Done(_)
+            Message::NewRoute(_)
+            | Message::DelRoute(_)
+            | Message::NewRule(_)
+            | Message::DelRule(_)
+            | Message::Done(_)
             | Message::Ack(_)
             | Message::Noop
             | Message::Overrun

@@ -1,12 +1,14 @@
 //! Which receive sockets there must be, and opening them: one for each family and interface, shared by
-//! all instances there, and one for each family of unicast adverts.
+//! all instances there, and one for each family of unicast adverts; the same again for AH where an instance
+//! uses that.
 
 use core::net::IpAddr;
 
 use super::Engine;
 use super::budget::Budget;
 use super::links::Links;
-use super::system::{Listener, System};
+use super::system::{Listener, Protocol, System};
+use crate::types::Family;
 
 /// A receive socket and what it has joined.
 #[derive(Debug)]
@@ -60,18 +62,17 @@ impl Engine {
     fn wanted_listeners(&self) -> Vec<(Listener, Vec<IpAddr>)> {
         let mut wanted: Vec<(Listener, Vec<IpAddr>)> = Vec::new();
         for router in &self.routers {
-            let Some(on) = router.listener() else {
-                continue;
-            };
-            let place = wanted.iter().position(|(known, _)| *known == on);
-            let place = place.unwrap_or(wanted.len());
-            if place == wanted.len() {
-                wanted.push((on, Vec::new()));
-            }
-            if let (Some((_, groups)), Some(group)) = (wanted.get_mut(place), router.group())
-                && !groups.contains(&group)
-            {
-                groups.push(group);
+            for on in router.listeners() {
+                let place = wanted.iter().position(|(known, _)| *known == on);
+                let place = place.unwrap_or(wanted.len());
+                if place == wanted.len() {
+                    wanted.push((on, Vec::new()));
+                }
+                if let (Some((_, groups)), Some(group)) = (wanted.get_mut(place), router.group())
+                    && !groups.contains(&group)
+                {
+                    groups.push(group);
+                }
             }
         }
         wanted
@@ -89,7 +90,11 @@ fn listen(
     let link = on.interface.and_then(|index| links.get(index));
     let name = link.map(|link| &link.name);
     let place = name.map_or("any interface", |name| name.as_str());
-    let family = on.family;
+    let family = match on.protocol {
+        Protocol::Vrrp if on.family == Family::V4 => "IPv4",
+        Protocol::Vrrp => "IPv6",
+        Protocol::Ah => "AH",
+    };
     match (system.listen(on, name, groups), failed_before) {
         (Ok(()), true) => {
             log::info!(target: "vrrp", "{family} adverts on {place} can be received now");

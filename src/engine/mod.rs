@@ -17,13 +17,18 @@ mod budget;
 mod children;
 mod deadlines;
 mod fifos;
+mod filter;
+mod groups;
 mod letters;
 mod links;
 mod listeners;
 mod pacing;
+mod proof;
 pub mod reception;
 mod reload;
 mod router;
+mod routes;
+mod snapshot;
 mod startup;
 pub mod system;
 mod tell;
@@ -33,16 +38,19 @@ mod transmit;
 use crate::config::model::{Config, Global};
 use crate::netlink::Message;
 use crate::types::{Cidr, Instant};
-use crate::vrrp::{Event, StateKind, Stats};
+use crate::vrrp::{Event, Reason, StateKind, Stats};
 
 use addresses::{AddressSet, Kind};
 use budget::Budget;
 use children::Children;
 use deadlines::Deadlines;
+use filter::Filter;
+use groups::Group;
 use links::{Change, Delays, Links};
 use listeners::Open;
 use pacing::Pacing;
 use router::{Router, Surroundings};
+use routes::RouteSet;
 use system::{Listener, System};
 use tell::Teller;
 
@@ -62,6 +70,8 @@ pub struct Options {
 pub(crate) enum Duty {
     /// Static addresses that were refused.
     Statics,
+    /// The same of static routes and rules.
+    StaticRoutes,
     /// Interfaces that have changed for long enough to be believed.
     Links,
     /// Receive sockets that were refused.
@@ -97,7 +107,9 @@ pub struct Engine {
     global: Global,
     links: Links,
     routers: Vec<Router>,
+    groups: Vec<Group>,
     statics: AddressSet,
+    static_routes: RouteSet,
     /// All virtual addresses with their instance, ordered: never a source, watched for removal.
     virtuals: Vec<(Cidr, usize)>,
     open: Vec<Open>,
@@ -106,6 +118,7 @@ pub struct Engine {
     /// Keys: every [`Duty`], then every instance.
     deadlines: Deadlines,
     children: Children,
+    filter: Filter,
     teller: Teller,
     /// The daemon ends.
     stopping: bool,
@@ -120,8 +133,8 @@ pub struct Engine {
     scratch: Vec<u8>,
 }
 
-/// Room for the longest IPv6 advert with its header.
-const SCRATCH: usize = 40 + 8 + 255 * 16;
+/// Room for the longest IPv6 advert with its header and signature.
+const SCRATCH: usize = 40 + 8 + 255 * 16 + 28;
 
 impl Engine {
     /// An engine that knows what to do and has not begun.
@@ -130,7 +143,10 @@ impl Engine {
         let Config {
             global,
             instances,
+            groups,
             static_addresses,
+            static_routes,
+            static_rules,
             ..
         } = config;
         let count = instances.len();
@@ -140,13 +156,16 @@ impl Engine {
             .collect();
         let mut engine = Engine {
             options,
+            groups: groups.into_iter().map(Group::new).collect(),
             links: Links::default(),
             statics: AddressSet::new(static_addresses.into_iter(), Kind::Static),
+            static_routes: RouteSet::new(static_routes, static_rules),
             virtuals: Vec::new(),
             open: Vec::new(),
             dispatch: Vec::new(),
             deadlines: Deadlines::new(0),
             children: Children::default(),
+            filter: Filter::default(),
             teller: Teller::default(),
             stopping: false,
             unsettled: false,
@@ -189,7 +208,7 @@ impl Engine {
     /// Whether there is anything to run.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.routers.is_empty() && self.statics.len() == 0
+        self.routers.is_empty() && self.statics.len() == 0 && self.static_routes.is_empty()
     }
 
     /// Name, state and counters of every instance.
@@ -258,7 +277,7 @@ impl Engine {
         };
         let past = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         if past(router.machine.next_deadline()) {
-            self.fire(id, now, system);
+            self.put(id, now, Event::Timer, system);
         }
         self.announce(id, now, system);
         if self
@@ -268,6 +287,7 @@ impl Engine {
         {
             self.repair(id, now, system);
         }
+        self.repair_routes(id, now, system);
         self.rearm(id);
     }
 
@@ -281,6 +301,7 @@ impl Engine {
             self.unsettled = true;
         }
         self.unsettled |= self.open.iter().any(|open| !open.works);
+        self.repair_static_routes(now, system);
         self.hurry_children(now, system);
         self.work_on_notifies(now, system);
         self.settle(now, system);
@@ -306,7 +327,9 @@ impl Engine {
 
     /// Notes a message of the kernel; consequences follow in [`Engine::settle`].
     pub fn news(&mut self, now: Instant, message: &Message<'_>) {
-        match self.links.apply(now, message) {
+        let change = self.links.apply(now, message);
+        self.route_news(message, change);
+        match change {
             Change::Nothing => {}
             Change::Link(_) => self.everything_suspect(),
             Change::Added(_) | Change::Lost(_) => self.address_news(message),
@@ -343,8 +366,10 @@ impl Engine {
     fn everything_suspect(&mut self) {
         self.unsettled = true;
         self.statics_suspect = true;
+        self.static_routes.suspect();
         for router in &mut self.routers {
             router.suspect = true;
+            router.routes.suspect();
         }
     }
 
@@ -368,8 +393,13 @@ impl Engine {
             }
             self.open_listeners(system);
             self.index();
+            self.look_at_groups();
             for id in 0..self.routers.len() {
                 self.evaluate(id, now, system);
+            }
+            // All resignations are out; now the addresses, then what else may be missing.
+            self.carry_out(now, system);
+            for id in 0..self.routers.len() {
                 if self
                     .routers
                     .get_mut(id)
@@ -377,14 +407,18 @@ impl Engine {
                 {
                     self.repair(id, now, system);
                 }
+                self.repair_routes(id, now, system);
                 self.rearm(id);
             }
+            self.conclude(now, system);
             if core::mem::take(&mut self.statics_suspect) {
                 let outcome = self.statics.reconcile(now, &self.links, system);
                 apply::report("static_ipaddress", &outcome);
             }
+            self.repair_static_routes(now, system);
         }
         self.remind(Duty::Statics, self.statics.next_deadline());
+        self.remind(Duty::StaticRoutes, self.static_routes.next_deadline());
         self.remind(Duty::Links, self.links.next_deadline());
         let deaf = self.open.iter().any(|open| !open.works);
         let again = deaf.then(|| now.after(core::time::Duration::from_secs(1)));
@@ -403,22 +437,28 @@ impl Engine {
         router.ifindex = index;
     }
 
-    /// Tells the machine when its surroundings or its priority have changed.
-    fn evaluate(&mut self, id: usize, now: Instant, system: &mut dyn System) {
-        let Some(router) = self.routers.get(id) else {
-            return;
-        };
-        let deaf = router.listener().is_some_and(|on| !self.hears(on));
+    /// Whether the instance by itself has all it needs.
+    fn surroundings(&self, router: &Router) -> Surroundings {
         let virtuals = &self.virtuals;
         let is_virtual = |cidr: &Cidr| {
             virtuals
                 .binary_search_by(|(known, _)| known.cmp(cidr))
                 .is_ok()
         };
-        let mut surroundings = router.surroundings(&self.links, is_virtual);
-        if deaf && matches!(surroundings, Surroundings::Ready(_)) {
-            surroundings = Surroundings::Missing(crate::vrrp::Reason::CannotListen);
+        let surroundings = router.surroundings(&self.links, is_virtual);
+        let deaf = router.listener().is_some_and(|on| !self.hears(on));
+        match surroundings {
+            Surroundings::Ready(_) if deaf => Surroundings::Missing(Reason::CannotListen),
+            Surroundings::Ready(_) | Surroundings::Missing(_) => surroundings,
         }
+    }
+
+    /// Tells the machine when its surroundings or its priority have changed.
+    fn evaluate(&mut self, id: usize, now: Instant, system: &mut dyn System) {
+        let Some(router) = self.routers.get(id) else {
+            return;
+        };
+        let surroundings = self.in_group(router, self.surroundings(router));
         let priority = router.effective_priority(&self.links);
         let (told, told_priority) = (router.told, router.told_priority);
         if let Some(router) = self.routers.get_mut(id) {
@@ -428,14 +468,14 @@ impl Engine {
         if told_priority != priority {
             self.log_priority(id, told_priority, priority);
             self.told_priority(id, now, system);
-            self.tell(id, now, Event::Priority(priority), system);
+            self.put(id, now, Event::Priority(priority), system);
         }
         if told != Some(surroundings) {
             let event = match surroundings {
                 Surroundings::Ready(source) => Event::Ready { source },
                 Surroundings::Missing(reason) => Event::Fault(reason),
             };
-            self.tell(id, now, event, system);
+            self.put(id, now, event, system);
         }
     }
 
@@ -444,7 +484,8 @@ impl Engine {
         self.dispatch.clear();
         for (id, router) in self.routers.iter().enumerate() {
             if let Some(on) = router.listener() {
-                self.dispatch.push(((on, router.conf.vrid.get()), id));
+                self.dispatch
+                    .push(((on.plain(), router.conf.vrid.get()), id));
             }
         }
         self.dispatch.sort_unstable();

@@ -1,13 +1,14 @@
 //! Packets on their way in: codec, then the instance they are for.
 
 use core::net::{IpAddr, Ipv6Addr};
+use core::time::Duration;
 
-use super::Engine;
-use super::system::{Listener, System};
+use super::system::{Listener, Protocol, System};
+use super::{Engine, proof};
 use crate::types::{Family, Instant};
 use crate::vrrp::{Event, Received};
 use crate::wire::vrrp::ChecksumForm;
-use crate::wire::{Malformed, Pseudo, ipv4, vrrp};
+use crate::wire::{Malformed, Pseudo, ah, ipv4, vrrp};
 
 /// A datagram of a listener.
 #[derive(Clone, Copy, Debug)]
@@ -18,14 +19,18 @@ pub struct Datagram<'a> {
     pub bytes: &'a [u8],
     /// IPv6: source, destination, hop limit.
     pub v6: Option<(Ipv6Addr, Ipv6Addr, u8)>,
+    /// When it arrived, by the wall clock since 1970; `None`: now.
+    pub wall: Option<Duration>,
 }
 
 /// What the IP layer says.
 #[derive(Clone, Copy, Debug)]
-struct Envelope<'a> {
-    net: Pseudo,
+pub(super) struct Envelope<'a> {
+    pub(super) net: Pseudo,
     ttl: u8,
     payload: &'a [u8],
+    /// The authentication header, and the packet it is in.
+    pub(super) ah: Option<(ah::Header, ipv4::Packet<'a>, &'a [u8])>,
 }
 
 impl Engine {
@@ -53,27 +58,24 @@ impl Engine {
         };
         let from = envelope.net.src;
         self.note_checksum(id, now, from, parsed.checksum);
+        let Some(router) = self.routers.get(id) else {
+            return;
+        };
+        let wall = || datagram.wall.unwrap_or_else(|| system.wall_clock());
         let received = Received {
             from,
             multicast,
             ttl: envelope.ttl,
             advert: parsed.advert,
+            proof: proof::examine(&router.conf, &envelope, &parsed, wall),
         };
         self.tell(id, now, Event::Advert(&received), system);
     }
 
     fn open_envelope<'a>(&mut self, now: Instant, datagram: &Datagram<'a>) -> Option<Envelope<'a>> {
         match (datagram.on.family, datagram.v6) {
-            (Family::V4, _) => match ipv4::parse(datagram.bytes) {
-                Ok(packet) => {
-                    let (src, dst) = (packet.header.src.into(), packet.header.dst.into());
-                    let (ttl, payload) = (packet.header.ttl, packet.payload);
-                    Some(Envelope {
-                        net: Pseudo { src, dst },
-                        ttl,
-                        payload,
-                    })
-                }
+            (Family::V4, _) => match envelope_v4(datagram) {
+                Ok(envelope) => envelope,
                 Err(malformed) => {
                     self.blame(now, datagram.on, None, malformed);
                     None
@@ -88,6 +90,7 @@ impl Engine {
                     net,
                     ttl,
                     payload: datagram.bytes,
+                    ah: None,
                 })
             }
             (Family::V6, None) => None,
@@ -97,7 +100,7 @@ impl Engine {
     /// The instance an advert is for. Several unicast instances may share a VRID on different
     /// interfaces; they are told apart by the address the advert was sent to.
     fn find(&self, on: Listener, vrid: u8, to: IpAddr) -> Option<usize> {
-        let key = (on, vrid);
+        let key = (on.plain(), vrid);
         let begin = self.dispatch.partition_point(|(known, _)| *known < key);
         let mut same = self
             .dispatch
@@ -189,4 +192,28 @@ impl Engine {
             log::info!(target: "vrrp", "({name}) {from} computes its checksum {hint}");
         }
     }
+}
+
+/// Takes the IPv4 header off, and the authentication header if there is one. `None`: not meant for us.
+fn envelope_v4<'a>(datagram: &Datagram<'a>) -> Result<Option<Envelope<'a>>, Malformed> {
+    let packet = ipv4::parse(datagram.bytes)?;
+    let (src, dst) = (packet.header.src.into(), packet.header.dst.into());
+    let (mut payload, mut ah) = (packet.payload, None);
+    if datagram.on.protocol == Protocol::Ah {
+        match ah::parse(packet.payload) {
+            Ok((header, message)) => {
+                payload = message;
+                ah = Some((header, packet, datagram.bytes));
+            }
+            // IPsec that carries something else.
+            Err(Malformed::Protocol { .. } | Malformed::AhLength(_)) => return Ok(None),
+            Err(malformed) => return Err(malformed),
+        }
+    }
+    Ok(Some(Envelope {
+        net: Pseudo { src, dst },
+        ttl: packet.header.ttl,
+        payload,
+        ah,
+    }))
 }

@@ -10,7 +10,7 @@ use core::time::Duration;
 use super::router::Router;
 use super::system::System;
 use super::{Engine, StateKind, apply};
-use crate::config::model::{Config, VrrpInstance};
+use crate::config::model::{Config, SyncGroup, VrrpInstance};
 use crate::types::Instant;
 use crate::vrrp::{Burst, Event};
 
@@ -33,14 +33,19 @@ impl Engine {
         let Config {
             global,
             instances,
+            groups,
             static_addresses,
+            static_routes,
+            static_rules,
             ..
         } = config;
         self.speak(now, system);
         self.remove_missing(now, &instances, system);
         self.global = global;
         self.open_fifos(now, system);
-        let fresh = self.change_instances(now, instances, system);
+        let fresh = self.change_instances(now, instances, groups, system);
+        self.static_routes
+            .replace(static_routes, static_rules, &self.links, system);
         let statics = static_addresses.into_iter();
         self.statics
             .replace(statics, super::Kind::Static, &self.links, system);
@@ -56,15 +61,14 @@ impl Engine {
 
     /// Instances that are configured no more resign and clear up.
     fn remove_missing(&mut self, now: Instant, new: &[VrrpInstance], system: &mut dyn System) {
-        let mut id = 0;
-        while let Some(router) = self.routers.get(id) {
-            if new.iter().any(|conf| router.is(conf)) {
-                id += 1;
-                continue;
-            }
+        let stays = |router: &Router| new.iter().any(|conf| router.is(conf));
+        let gone: Vec<bool> = self.routers.iter().map(|router| !stays(router)).collect();
+        for (id, _) in gone.iter().enumerate().filter(|(_, gone)| **gone) {
             self.tell(id, now, Event::Stop, system);
-            self.routers.remove(id);
         }
+        // Not before all are told: until then groups know their members by place.
+        let mut gone = gone.into_iter();
+        self.routers.retain(|_| !gone.next().unwrap_or(false));
     }
 
     /// Brings the instances into the order of the new configuration and tells those that stay what is new.
@@ -73,6 +77,7 @@ impl Engine {
         &mut self,
         now: Instant,
         new: Vec<VrrpInstance>,
+        groups: Vec<SyncGroup>,
         system: &mut dyn System,
     ) -> Vec<usize> {
         let count = new.len();
@@ -96,6 +101,8 @@ impl Engine {
             news.push((id, params, garp != router.conf.garp));
             self.routers.push(router);
         }
+        self.filter.replace(&self.global.nft, &self.routers, system);
+        self.replace_groups(groups);
         for (id, params, garp_changed) in news {
             let Some(router) = self.routers.get_mut(id) else {
                 continue;

@@ -6,11 +6,13 @@ use core::time::Duration;
 use super::addresses::{AddressSet, Kind};
 use super::budget::Budget;
 use super::links::Links;
+use super::proof;
+use super::routes::RouteSet;
 use super::system::{Listener, System};
 use crate::config::model::{self, Address, Tracked, Transport, VrrpInstance};
 use crate::types::{Family, IfIndex, Instant, Priority};
-use crate::vrrp::{self, Instance, Reason, garp, priority};
-use crate::wire::vrrp::{Auth, ChecksumForm};
+use crate::vrrp::{self, Action, Instance, Reason, garp, priority};
+use crate::wire::vrrp::ChecksumForm;
 
 /// What the machine was last told about its surroundings.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,10 +32,14 @@ pub(crate) struct Router {
     pub(crate) garp_after: Instant,
     /// VIPs first, then excluded VIPs.
     pub(crate) set: AddressSet,
+    /// `virtual_routes` and `virtual_rules`.
+    pub(crate) routes: RouteSet,
     /// The advertised addresses.
     pub(crate) vips: Vec<IpAddr>,
     pub(crate) ifindex: Option<IfIndex>,
     pub(crate) told: Option<Surroundings>,
+    /// When and why its state last changed.
+    pub(crate) since: Option<(Instant, Reason)>,
     pub(crate) told_priority: Priority,
     /// One of its addresses may have been removed by somebody else.
     pub(crate) suspect: bool,
@@ -48,8 +54,10 @@ pub(crate) struct Router {
 
 impl Router {
     /// The `nth` of `count`.
-    pub(crate) fn new(conf: VrrpInstance, nth: usize, count: usize) -> Self {
+    pub(crate) fn new(mut conf: VrrpInstance, nth: usize, count: usize) -> Self {
         let vips = advertised(&conf);
+        let routes = core::mem::take(&mut conf.routes);
+        let rules = core::mem::take(&mut conf.rules);
         let set = AddressSet::new(addresses(&conf), kind(&conf));
         Router {
             machine: Instance::new(params(&conf, &vips, stagger(&conf, nth, count))),
@@ -57,9 +65,11 @@ impl Router {
             garp_held: None,
             garp_after: Instant::ZERO,
             set,
+            routes: RouteSet::new(routes, rules),
             vips,
             ifindex: None,
             told: None,
+            since: None,
             told_priority: conf.priority,
             suspect: false,
             ip_id: 0,
@@ -80,7 +90,7 @@ impl Router {
     /// Tells what the machine must be told.
     pub(crate) fn reconfigure(
         &mut self,
-        conf: VrrpInstance,
+        mut conf: VrrpInstance,
         (nth, count): (usize, usize),
         links: &Links,
         system: &mut dyn System,
@@ -88,6 +98,9 @@ impl Router {
         if conf.name != self.conf.name {
             log::info!(target: "vrrp", "({}) was called {}", conf.name, self.conf.name);
         }
+        let routes = core::mem::take(&mut conf.routes);
+        let rules = core::mem::take(&mut conf.rules);
+        self.routes.replace(routes, rules, links, system);
         self.set
             .replace(addresses(&conf), kind(&conf), links, system);
         self.vips = advertised(&conf);
@@ -95,6 +108,15 @@ impl Router {
         self.garp_held = None;
         self.conf = conf;
         params(&self.conf, &self.vips, stagger(&self.conf, nth, count))
+    }
+
+    /// Remembers when and why its state has changed, if it has.
+    pub(crate) fn note(&mut self, now: Instant, actions: &[Action]) {
+        for action in actions {
+            if let Action::Transition { why, .. } = action {
+                self.since = Some((now, *why));
+            }
+        }
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
@@ -106,6 +128,7 @@ impl Router {
             self.machine.next_deadline(),
             announcement,
             self.set.next_deadline(),
+            self.routes.next_deadline(),
         ];
         all.into_iter().flatten().min()
     }
@@ -126,7 +149,15 @@ impl Router {
         }
     }
 
-    /// The receive socket it needs.
+    /// The receive sockets it needs: its own, and with AH also the plain one, so as to say why adverts
+    /// without AH are not heard. The other way round would bring us a copy of all IPsec traffic.
+    pub(crate) fn listeners(&self) -> impl Iterator<Item = Listener> {
+        let own = self.listener();
+        let plain = own.map(Listener::plain).filter(|plain| own != Some(*plain));
+        own.into_iter().chain(plain)
+    }
+
+    /// The receive socket its adverts come by.
     pub(crate) fn listener(&self) -> Option<Listener> {
         let interface = match self.conf.transport {
             Transport::Multicast { .. } => Some(self.ifindex?),
@@ -135,6 +166,7 @@ impl Router {
         Some(Listener {
             family: self.conf.family,
             interface,
+            protocol: proof::protocol(&self.conf),
         })
     }
 
@@ -194,6 +226,7 @@ impl Router {
         let carriers = self.set.addresses().filter(|address| !address.no_track);
         let carriers = carriers
             .map(|address| &address.dev)
+            .chain(self.routes.tracked())
             .filter(|dev| *dev != own);
         for (name, reverse) in tracked.chain(carriers.map(|name| (name, false))) {
             match links.named(name) {
@@ -265,7 +298,8 @@ fn params(conf: &VrrpInstance, vips: &[IpAddr], stagger: Duration) -> vrrp::Para
         nopreempt: conf.nopreempt,
         preempt_delay: conf.preempt_delay,
         down_timer_adverts: conf.down_timer_adverts,
-        auth: auth(conf.auth),
+        auth: proof::auth(&conf.auth),
+        signing: proof::signing(&conf.auth),
         multicast: matches!(conf.transport, Transport::Multicast { .. }),
         check_source,
         peers,
@@ -274,6 +308,7 @@ fn params(conf: &VrrpInstance, vips: &[IpAddr], stagger: Duration) -> vrrp::Para
         owner_ignore_adverts: conf.owner_ignore_adverts,
         skip_check_adv_addr: conf.skip_check_adv_addr,
         timer_expired_backup: conf.timer_expired_backup,
+        grouped: conf.group.is_some(),
         addresses: vips.to_vec(),
     }
 }
@@ -283,14 +318,6 @@ fn peer(peer: &model::Peer) -> vrrp::Peer {
         addr: peer.addr,
         min_ttl: peer.min_ttl,
         max_ttl: peer.max_ttl,
-    }
-}
-
-/// Authentication as it stands in a packet.
-pub(crate) fn auth(auth: model::Auth) -> Auth {
-    match auth {
-        model::Auth::None => Auth::None,
-        model::Auth::Pass(password) => Auth::Pass(password.0),
     }
 }
 

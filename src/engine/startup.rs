@@ -23,11 +23,13 @@ impl Engine {
     ) -> io::Result<()> {
         self.survey(now, system)?;
         self.clean(now, system)?;
+        self.filter.replace(&self.global.nft, &self.routers, system);
         self.promote_secondaries(system);
         self.open_fifos(now, system);
         self.statics_suspect = true;
         let outcome = self.statics.install(now, &self.links, system);
         apply::report("static_ipaddress", &outcome);
+        self.install_static_routes(now, system);
         self.unsettled = true;
         self.settle(now, system);
         let after_boot = self.global.delay_after_boot.saturating_sub(uptime);
@@ -73,6 +75,14 @@ impl Engine {
     fn clean(&mut self, now: Instant, system: &mut dyn System) -> io::Result<()> {
         let mut left = 0;
         for router in &mut self.routers {
+            let count = router.routes.clean(&self.links, system);
+            if count > 0 {
+                let name = &router.conf.name;
+                log::info!(
+                    target: "vrrp",
+                    "({name}) removed {count} routes and rules left over from an earlier run"
+                );
+            }
             let count = router.set.clean(&self.links, system);
             if count > 0 {
                 let name = &router.conf.name;
@@ -84,6 +94,8 @@ impl Engine {
             left += count;
         }
         if left > 0 {
+            // Where addresses were left behind, the packet filter may have been too.
+            self.filter.clean(&self.global.nft, system);
             self.survey(now, system)
         } else {
             Ok(())
@@ -114,6 +126,10 @@ impl Engine {
         for id in 0..self.routers.len() {
             self.tell(id, now, Event::Stop, system);
         }
+        self.static_routes.withdraw(&self.links, system);
         self.statics.withdraw(&self.links, system);
+        if !self.options.dont_release {
+            self.filter.remove(system);
+        }
     }
 }

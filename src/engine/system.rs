@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::net::IpAddr;
+use core::time::Duration;
 use std::io;
 
 use crate::config::model::{Command, Fifo, Mail};
@@ -9,8 +10,17 @@ use crate::netlink::{Ack, Batch, Message};
 use crate::notify::mail::Letter;
 use crate::types::{Family, IfIndex, IfName};
 
-/// A receive socket: all adverts of a family that arrive on an interface, or, for unicast, anywhere.
-/// Shared by all instances there.
+/// The IP protocol that adverts travel by.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub enum Protocol {
+    /// VRRP itself.
+    Vrrp,
+    /// The authentication header (`auth_type AH`).
+    Ah,
+}
+
+/// A receive socket: all adverts of a family and protocol that arrive on an interface, or, for unicast,
+/// anywhere. Shared by all instances there.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub struct Listener {
     /// Family of the packets.
@@ -18,6 +28,19 @@ pub struct Listener {
     /// The interface of multicast adverts; `None` for the unicast socket, which is bound to no interface
     /// because a peer's adverts may come along another path than ours go.
     pub interface: Option<IfIndex>,
+    /// IP protocol.
+    pub protocol: Protocol,
+}
+
+impl Listener {
+    /// The place without the protocol: an instance is the same by whichever protocol its adverts come.
+    #[must_use]
+    pub fn plain(self) -> Self {
+        Listener {
+            protocol: Protocol::Vrrp,
+            ..self
+        }
+    }
 }
 
 /// Where an advert goes.
@@ -144,6 +167,9 @@ pub trait System {
     /// # Errors
     /// The kernel's refusal.
     fn send_frame(&mut self, interface: IfIndex, frame: &[u8]) -> io::Result<()>;
+
+    /// Time since 1970, as the wall clock has it. It may jump: for numbers that others compare, not for timers.
+    fn wall_clock(&mut self) -> Duration;
 
     /// Writes a kernel setting, named as `sysctl` does with slashes: `net/ipv4/conf/eth0/promote_secondaries`.
     ///

@@ -3,9 +3,10 @@
 use core::net::IpAddr;
 use std::io;
 
-use super::Engine;
-use super::router::{Router, Surroundings, auth};
+use super::proof::Stamp;
+use super::router::{Router, Surroundings};
 use super::system::{Route, System};
+use super::{Engine, proof};
 use crate::config::model::{Address, Transport, VrrpInstance};
 use crate::types::{Family, IfIndex, Instant, Mac, Priority, Version};
 use crate::vrrp::Reason;
@@ -32,6 +33,9 @@ impl Engine {
         let Some(source) = router.source().or(router.machine.source()) else {
             return;
         };
+        let Some(stamp) = proof::stamp(router, system) else {
+            return;
+        };
         let mut result = Ok(());
         let scratch = self.scratch.as_mut_slice();
         match &router.conf.transport {
@@ -43,7 +47,7 @@ impl Engine {
                     ttl: u8::MAX,
                 };
                 router.ip_id = next_id(router.ip_id);
-                result = send(router, &route, priority, scratch, system);
+                result = send(router, &route, (priority, stamp), scratch, system);
             }
             Transport::Unicast { peers, ttl, .. } => {
                 router.ip_id = next_id(router.ip_id);
@@ -57,7 +61,7 @@ impl Engine {
                         dst: peer.addr,
                         ttl: *ttl,
                     };
-                    let sent = send(router, &route, priority, scratch, system);
+                    let sent = send(router, &route, (priority, stamp), scratch, system);
                     result = result.and(sent);
                 }
             }
@@ -127,11 +131,11 @@ fn next_id(id: u16) -> u16 {
 fn send(
     router: &Router,
     route: &Route,
-    priority: Priority,
+    advert: (Priority, Stamp),
     scratch: &mut [u8],
     system: &mut dyn System,
 ) -> io::Result<()> {
-    let len = build(router, route, priority, scratch)
+    let len = build(router, route, advert, scratch)
         .map_err(|unfit| io::Error::new(io::ErrorKind::InvalidInput, unfit.to_string()))?;
     match scratch.get(..len) {
         Some(packet) => system.send_advert(route, packet),
@@ -142,7 +146,7 @@ fn send(
 fn build(
     router: &Router,
     route: &Route,
-    priority: Priority,
+    (priority, stamp): (Priority, Stamp),
     scratch: &mut [u8],
 ) -> Result<usize, Unfit> {
     let conf = &router.conf;
@@ -151,7 +155,7 @@ fn build(
         vrid: conf.vrid,
         priority,
         interval: conf.advert_int,
-        auth: auth(conf.auth),
+        auth: proof::auth(&conf.auth),
         addresses: &router.vips,
     };
     let net = Pseudo {
@@ -159,22 +163,22 @@ fn build(
         dst: route.dst,
     };
     let form = checksum_form(conf);
-    let body = |room: &mut [u8]| vrrp::emit(&advert, Some(&net), form, room);
+    let body = |room: &mut [u8]| {
+        let len = vrrp::emit(&advert, Some(&net), form, room)?;
+        proof::sign(conf, stamp, &net, room, len)
+    };
     match (route.src, route.dst) {
         (IpAddr::V4(src), IpAddr::V4(dst)) => {
             let (tos, id, ttl, protocol) = (TOS, router.ip_id, route.ttl, vrrp::PROTOCOL);
-            ipv4::emit(
-                &ipv4::Header {
-                    tos,
-                    id,
-                    ttl,
-                    protocol,
-                    src,
-                    dst,
-                },
-                scratch,
-                body,
-            )
+            let header = ipv4::Header {
+                tos,
+                id,
+                ttl,
+                protocol,
+                src,
+                dst,
+            };
+            proof::packet_v4(conf, stamp, &header, scratch, body)
         }
         (IpAddr::V6(src), IpAddr::V6(dst)) => {
             let (class, hop_limit, next_header) = (TOS, route.ttl, vrrp::PROTOCOL);

@@ -9,8 +9,8 @@
 use core::net::{IpAddr, Ipv4Addr};
 
 use super::{
-    AF_INET, AF_INET6, AF_UNSPEC, Attr, Attrs, Batch, Malformed, NLM_F_ACK, NLM_F_CREATE,
-    NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST, Reader, link,
+    AF_UNSPEC, Attr, Attrs, Batch, Malformed, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL,
+    NLM_F_REQUEST, Reader, address, family_number, link,
 };
 use crate::types::{Cidr, Family, IfIndex};
 
@@ -183,10 +183,7 @@ pub fn delete(batch: &mut Batch, spec: &Spec<'_>) -> u32 {
 /// What both requests consist of; `fixed` is flags and scope.
 fn request(batch: &mut Batch, kind: u16, flags: u16, spec: &Spec<'_>, fixed: [u8; 2]) -> u32 {
     let seq = batch.begin(kind, flags);
-    let family = match spec.cidr.family() {
-        Family::V4 => AF_INET,
-        Family::V6 => AF_INET6,
-    };
+    let family = family_number(spec.cidr.family());
     let [flags, scope] = fixed;
     batch.fixed(&[family, spec.prefix(), flags, scope]);
     batch.fixed(&spec.index.0.to_ne_bytes());
@@ -194,13 +191,6 @@ fn request(batch: &mut Batch, kind: u16, flags: u16, spec: &Spec<'_>, fixed: [u8
     address(batch, IFA_LOCAL, spec.cidr.addr);
     address(batch, IFA_ADDRESS, peer);
     seq
-}
-
-fn address(batch: &mut Batch, kind: u16, addr: IpAddr) {
-    match addr {
-        IpAddr::V4(addr) => batch.attr(kind, &addr.octets()),
-        IpAddr::V6(addr) => batch.attr(kind, &addr.octets()),
-    }
 }
 
 /// `ifa_cacheinfo`: preferred, valid, and two time stamps the kernel fills in.
@@ -220,10 +210,8 @@ pub(super) fn parse(payload: &[u8]) -> Result<Option<Addr<'_>>, Malformed> {
     let mut r = Reader::new(payload);
     let [family, prefix, flags, scope] = r.array()?;
     let index = r.u32_ne()?;
-    let family = match family {
-        AF_INET => Family::V4,
-        AF_INET6 => Family::V6,
-        _ => return Ok(None),
+    let Some((family, _)) = super::family(family) else {
+        return Ok(None);
     };
     if prefix > family.host_prefix() {
         return Err(Malformed::Prefix(prefix));
@@ -279,7 +267,7 @@ fn property<'a>(addr: &mut Addr<'a>, attr: &Attr<'a>) -> Result<(), Malformed> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Message, Messages};
+    use super::super::{AF_INET, AF_INET6, Message, Messages};
     use super::*;
 
     fn cidr(addr: &str, prefix: u8) -> Cidr {

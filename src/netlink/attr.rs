@@ -94,6 +94,11 @@ impl<'a> Attr<'a> {
         self.array().map(u32::from_ne_bytes)
     }
 
+    /// The value as eight bytes in network order.
+    pub fn u64_be(&self) -> Result<u64, Malformed> {
+        self.array().map(u64::from_be_bytes)
+    }
+
     /// The value as text, up to the first NUL.
     pub fn text(&self) -> Result<&'a str, Malformed> {
         let text = self.value.split(|byte| *byte == 0).next();

@@ -128,6 +128,13 @@ impl Batch {
         self.close(start);
     }
 
+    /// Appends a record that is laid out like an attribute, but has two bytes `head` in place of a type.
+    pub(super) fn record(&mut self, head: [u8; 2], fill: impl FnOnce(&mut Self)) {
+        let start = self.open(u16::from_ne_bytes(head));
+        fill(self);
+        self.close(start);
+    }
+
     fn open(&mut self, kind: u16) -> usize {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(&[0; 2]);

@@ -17,7 +17,8 @@
 //! Everything is read and written at offsets in the byte order of the host (`_ne` in every name): no
 //! struct is cast, so alignment and padding cannot go wrong. The numbers are the kernel's UAPI.
 //!
-//! `attr.rs` the cursor · `batch.rs` the builder · `link.rs` · `addr.rs`.
+//! `attr.rs` the cursor · `batch.rs` the builder · `link.rs` · `addr.rs` · `route.rs` · `rule.rs` · `macvlan.rs` ·
+//! `nft.rs` (netfilter, not rtnetlink).
 
 #![cfg_attr(
     not(test),
@@ -36,13 +37,22 @@ pub mod addr;
 mod attr;
 mod batch;
 pub mod link;
+pub mod macvlan;
+pub mod nft;
+pub mod route;
+pub mod rule;
 
 pub use addr::Addr;
 pub use attr::{Attr, Attrs};
 pub use batch::Batch;
 pub use link::Link;
+pub use route::Route;
+pub use rule::Rule;
 
 use attr::Reader;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::types::Family;
 
 /// Every netlink request carries it.
 pub const NLM_F_REQUEST: u16 = 0x1;
@@ -74,6 +84,31 @@ const HEADER_LEN: usize = 16;
 const AF_UNSPEC: u8 = 0;
 const AF_INET: u8 = 2;
 const AF_INET6: u8 = 10;
+
+/// The kernel's number of a family.
+fn family_number(family: Family) -> u8 {
+    match family {
+        Family::V4 => AF_INET,
+        Family::V6 => AF_INET6,
+    }
+}
+
+/// The family of a number, and its address of zeros.
+fn family(number: u8) -> Option<(Family, IpAddr)> {
+    match number {
+        AF_INET => Some((Family::V4, IpAddr::V4(Ipv4Addr::UNSPECIFIED))),
+        AF_INET6 => Some((Family::V6, IpAddr::V6(Ipv6Addr::UNSPECIFIED))),
+        _ => None,
+    }
+}
+
+/// Appends an address as an attribute.
+fn address(batch: &mut Batch, kind: u16, addr: IpAddr) {
+    match addr {
+        IpAddr::V4(addr) => batch.attr(kind, &addr.octets()),
+        IpAddr::V6(addr) => batch.attr(kind, &addr.octets()),
+    }
+}
 
 /// What is wrong with received bytes. The kernel does not send such; this is for what we misunderstand.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -190,6 +225,14 @@ pub enum Message<'a> {
     NewAddr(Addr<'a>),
     /// An address is gone.
     DelAddr(Addr<'a>),
+    /// A route is there, new or changed.
+    NewRoute(Route),
+    /// A route is gone.
+    DelRoute(Route),
+    /// A rule is there.
+    NewRule(Rule<'a>),
+    /// A rule is gone.
+    DelRule(Rule<'a>),
     /// A dump has ended.
     Done(Done),
     /// A request was carried out or refused.
@@ -295,6 +338,10 @@ impl<'a> Message<'a> {
             link::RTM_DELLINK => link::parse(payload)?.map_or(other, Message::DelLink),
             addr::RTM_NEWADDR => addr::parse(payload)?.map_or(other, Message::NewAddr),
             addr::RTM_DELADDR => addr::parse(payload)?.map_or(other, Message::DelAddr),
+            route::RTM_NEWROUTE => route::parse(payload)?.map_or(other, Message::NewRoute),
+            route::RTM_DELROUTE => route::parse(payload)?.map_or(other, Message::DelRoute),
+            rule::RTM_NEWRULE => rule::parse(payload)?.map_or(other, Message::NewRule),
+            rule::RTM_DELRULE => rule::parse(payload)?.map_or(other, Message::DelRule),
             _ => other,
         })
     }

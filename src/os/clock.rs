@@ -5,6 +5,8 @@ use core::time::Duration;
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_gettime};
 
+use crate::ctl::Clock;
+use crate::sys;
 use crate::types::Instant;
 
 /// Older time stamps say nothing.
@@ -18,6 +20,24 @@ pub(super) fn now() -> Instant {
 /// Time since boot, suspension included.
 pub(super) fn uptime() -> Duration {
     Duration::from_nanos(read(ClockId::CLOCK_BOOTTIME))
+}
+
+/// The time of day beside the monotonic clock's.
+pub(super) fn wall() -> Clock {
+    let realtime = clock_gettime(ClockId::CLOCK_REALTIME).unwrap_or(TimeSpec::new(0, 0));
+    let local = sys::local_time(realtime);
+    // `tm_gmtoff` is as wide as a pointer; a day has 86,400 seconds.
+    let ahead = local.and_then(|tm| i32::try_from(tm.tm_gmtoff).ok());
+    Clock {
+        now: now(),
+        wall: Duration::from_nanos(nanos(&realtime).unwrap_or(0)),
+        ahead: ahead.unwrap_or(0),
+    }
+}
+
+/// Wall-clock time since 1970.
+pub(super) fn since_1970() -> Duration {
+    Duration::from_nanos(read(ClockId::CLOCK_REALTIME))
 }
 
 /// The moment of a packet's time stamp, which is wall-clock time (nanoseconds since 1970) as the kernel gives it.

@@ -182,12 +182,21 @@ pub fn missing_capabilities() -> Vec<&'static str> {
     missing_in(&status)
 }
 
-fn missing_in(status: &str) -> Vec<&'static str> {
-    let effective = status
+/// Whether this process has a capability, by its bit. Yes where the kernel does not tell.
+pub(super) fn has_capability(bit: u32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    effective_in(&status).is_none_or(|effective| effective & (1 << bit) != 0)
+}
+
+fn effective_in(status: &str) -> Option<u64> {
+    status
         .lines()
         .find_map(|line| line.strip_prefix("CapEff:"))
-        .and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok());
-    let Some(effective) = effective else {
+        .and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
+}
+
+fn missing_in(status: &str) -> Vec<&'static str> {
+    let Some(effective) = effective_in(status) else {
         return Vec::new();
     };
     let lacks = |bit: &u32| effective & (1 << bit) == 0;

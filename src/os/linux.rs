@@ -5,8 +5,10 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::os::fd::RawFd;
+use std::time::Duration;
 
 use super::child::{self, Children};
+use super::clock;
 use super::fifo::Fifos;
 use super::nlsock::NetlinkSocket;
 use super::postman::Postman;
@@ -26,6 +28,8 @@ const DUMP_ATTEMPTS: u32 = 5;
 #[derive(Debug)]
 pub(super) struct Linux {
     requests: NetlinkSocket,
+    /// Opened on first use.
+    netfilter: Option<NetlinkSocket>,
     sender: Sender,
     receivers: Vec<Receiver>,
     children: Children,
@@ -40,6 +44,7 @@ impl Linux {
     pub(super) fn open() -> io::Result<Self> {
         Ok(Linux {
             requests: NetlinkSocket::requests()?,
+            netfilter: None,
             sender: Sender::open()?,
             receivers: Vec::new(),
             children: Children::new()?,
@@ -81,21 +86,31 @@ impl Linux {
     }
 }
 
-impl System for Linux {
-    fn request(&mut self, batch: &Batch, refused: &mut dyn FnMut(&Ack<'_>)) -> io::Result<()> {
-        self.requests.send(batch.bytes())?;
-        // The kernel has worked on all of it by now; what it had to say is waiting.
-        while let Some(len) = self.answer()? {
-            let bytes = self.buffer.get(..len).unwrap_or_default();
-            for message in Messages::new(bytes) {
-                if let Ok(Message::Ack(ack)) = message.map(|envelope| envelope.message)
-                    && ack.errno != 0
-                {
-                    refused(&ack);
-                }
+/// Hands requests to the kernel and reads what it has to say about them.
+fn exchange(
+    socket: &NetlinkSocket,
+    buffer: &mut [u8],
+    batch: &Batch,
+    refused: &mut dyn FnMut(&Ack<'_>),
+) -> io::Result<()> {
+    socket.send(batch.bytes())?;
+    // The kernel has worked on all of it by now; what it had to say is waiting.
+    while let Some(len) = socket.receive(buffer)? {
+        let bytes = buffer.get(..len).unwrap_or_default();
+        for message in Messages::new(bytes) {
+            if let Ok(Message::Ack(ack)) = message.map(|envelope| envelope.message)
+                && ack.errno != 0
+            {
+                refused(&ack);
             }
         }
-        Ok(())
+    }
+    Ok(())
+}
+
+impl System for Linux {
+    fn request(&mut self, batch: &Batch, refused: &mut dyn FnMut(&Ack<'_>)) -> io::Result<()> {
+        exchange(&self.requests, &mut self.buffer, batch, refused)
     }
 
     fn dump(&mut self, batch: &Batch, each: &mut dyn FnMut(&Message<'_>)) -> io::Result<()> {
@@ -141,6 +156,10 @@ impl System for Linux {
         self.sender.frame(interface, frame)
     }
 
+    fn wall_clock(&mut self) -> Duration {
+        clock::since_1970()
+    }
+
     fn set_sysctl(&mut self, name: fmt::Arguments<'_>, value: &str) -> io::Result<()> {
         let path = format!("/proc/sys/{name}");
         OpenOptions::new()
@@ -151,10 +170,14 @@ impl System for Linux {
 
     fn request_netfilter(
         &mut self,
-        _batch: &Batch,
-        _refused: &mut dyn FnMut(&Ack<'_>),
+        batch: &Batch,
+        refused: &mut dyn FnMut(&Ack<'_>),
     ) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+        let socket = match &mut self.netfilter {
+            Some(socket) => socket,
+            none => none.insert(NetlinkSocket::netfilter()?),
+        };
+        exchange(socket, &mut self.buffer, batch, refused)
     }
 
     // ---- children ----

@@ -1,8 +1,11 @@
 //! The shell: the only place with file descriptors.
 
+mod atomic;
+pub mod bounded;
 mod child;
 mod clock;
 pub mod daemon;
+mod dumps;
 mod fifo;
 pub mod host;
 mod linux;
@@ -10,6 +13,7 @@ pub mod logging;
 mod nlsock;
 pub mod pidfile;
 mod postman;
+pub mod process;
 mod program;
 mod rawsock;
 pub mod reactor;

@@ -1,4 +1,5 @@
-//! Netlink sockets: one that asks and is answered at once, one that is told of changes.
+//! Netlink sockets: one that asks and is answered at once, one that is told of changes, and one for the packet
+//! filter where it is needed.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
@@ -15,7 +16,7 @@ const GROUPS: u32 = 0x1 | 0x10 | 0x100;
 /// Receive buffer asked for: a burst of thousands of address changes, or as many refusals.
 const RECEIVE_BUFFER: usize = 4 << 20;
 
-/// An rtnetlink socket.
+/// A netlink socket.
 #[derive(Debug)]
 pub(super) struct NetlinkSocket {
     fd: OwnedFd,
@@ -24,17 +25,21 @@ pub(super) struct NetlinkSocket {
 impl NetlinkSocket {
     /// For requests and dumps.
     pub(super) fn requests() -> io::Result<Self> {
-        Self::open(0)
+        Self::open(SockProtocol::NetlinkRoute, 0)
+    }
+
+    /// For requests to netfilter.
+    pub(super) fn netfilter() -> io::Result<Self> {
+        Self::open(SockProtocol::NetlinkNetFilter, 0)
     }
 
     /// For news of links and addresses.
     pub(super) fn events() -> io::Result<Self> {
-        Self::open(GROUPS)
+        Self::open(SockProtocol::NetlinkRoute, GROUPS)
     }
 
-    fn open(groups: u32) -> io::Result<Self> {
+    fn open(protocol: SockProtocol, groups: u32) -> io::Result<Self> {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-        let protocol = SockProtocol::NetlinkRoute;
         let fd = socket(AddressFamily::Netlink, SockType::Raw, flags, protocol)?;
         if setsockopt(&fd, sockopt::RcvBufForce, &RECEIVE_BUFFER).is_err() {
             setsockopt(&fd, sockopt::RcvBuf, &RECEIVE_BUFFER)?;

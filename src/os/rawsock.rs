@@ -15,12 +15,15 @@ use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn6, recvmsg, sets
 use socket2::{Domain, InterfaceIndexOrAddress, MsgHdr, Protocol, SockAddr, Socket, Type};
 
 use super::clock;
+use crate::engine;
 use crate::engine::system::{Listener, Route};
 use crate::sys;
 use crate::types::{Family, IfIndex, IfName};
 
 /// IP protocol number of VRRP (RFC 9568 §5.1.1.4).
 const PROTO_VRRP: i32 = 112;
+/// IP protocol number of the authentication header (RFC 2402 §2).
+const PROTO_AH: i32 = 51;
 /// Receive buffer asked for: adverts of 255 instances at 10 ms for a quarter of a second of stall.
 const RECEIVE_BUFFER: usize = 4 << 20;
 /// `TC_PRIO_CONTROL`: adverts leave before bulk traffic.
@@ -143,7 +146,11 @@ impl Receiver {
             Family::V4 => Domain::IPV4,
             Family::V6 => Domain::IPV6,
         };
-        let socket = raw(domain, PROTO_VRRP)?;
+        let protocol = match on.protocol {
+            engine::system::Protocol::Vrrp => PROTO_VRRP,
+            engine::system::Protocol::Ah => PROTO_AH,
+        };
+        let socket = raw(domain, protocol)?;
         if setsockopt(&socket, RcvBufForce, &RECEIVE_BUFFER).is_err() {
             // Without CAP_NET_ADMIN in the first user namespace: as much as the system allows.
             socket.set_recv_buffer_size(RECEIVE_BUFFER)?;

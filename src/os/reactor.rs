@@ -10,8 +10,10 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 use nix::sys::prctl;
 
 use super::clock;
+use super::dumps::{Dumps, Kind};
 use super::linux::Linux;
 use super::nlsock::NetlinkSocket;
+use super::process::Auto;
 use super::rawsock::Buffer;
 use super::signals::{Signal, Signals};
 use crate::config::Config;
@@ -49,12 +51,15 @@ pub enum Wanted {
 
 /// Everything the loop waits for.
 #[derive(Debug)]
-pub struct Reactor {
+pub struct Reactor<'a> {
     engine: Engine,
     linux: Linux,
     news: NetlinkSocket,
-    signals: Signals,
+    signals: &'a Signals,
     poll: Vec<libc::pollfd>,
+    dumps: Dumps,
+    /// Real-time priority taken when timers run late.
+    auto: Auto,
     generation: Option<u32>,
     buffer: Buffer,
     news_buffer: Vec<u8>,
@@ -65,8 +70,8 @@ const NEWS: usize = 0;
 const SIGNALS: usize = 1;
 const FIRST_RECEIVER: usize = 2;
 
-impl Reactor {
-    pub fn new(engine: Engine, signals: Signals) -> io::Result<Self> {
+impl<'a> Reactor<'a> {
+    pub fn new(engine: Engine, signals: &'a Signals) -> io::Result<Self> {
         Ok(Reactor {
             engine,
             // First, so that nothing that happens during the first look is missed.
@@ -74,6 +79,8 @@ impl Reactor {
             linux: Linux::open()?,
             signals,
             poll: Vec::new(),
+            dumps: Dumps::default(),
+            auto: Auto::default(),
             generation: None,
             buffer: Buffer::new(),
             news_buffer: vec![0; 64 << 10],
@@ -127,6 +134,9 @@ impl Reactor {
             sys::ppoll(&mut self.poll, timeout)?;
             let woke = clock::now();
             let late = deadline.map_or(Duration::ZERO, |at| woke.since(at));
+            if !late.is_zero() {
+                self.auto.late(late, &self.engine.global().process);
+            }
             self.packets(if late > STALL {
                 DATAGRAMS_AFTER_STALL
             } else {
@@ -200,6 +210,7 @@ impl Reactor {
                             on,
                             bytes,
                             v6: arrival.v6,
+                            wall: arrival.stamp.map(Duration::from_nanos),
                         };
                         let at = clock::moment_of(arrival.stamp);
                         self.engine.packet(at, &datagram, &mut self.linux);
@@ -245,13 +256,17 @@ impl Reactor {
             match received.signal {
                 Signal::Stop => return Some(Wanted::Stop),
                 Signal::Reload => wanted = Some(Wanted::Reload),
-                Signal::Dump
-                | Signal::Stats
-                | Signal::ClearStats
-                | Signal::Json
-                | Signal::Trace => {
-                    log::warn!("this signal's dump is not supported yet");
+                Signal::Dump => self.dumps.write(Kind::State, &self.engine),
+                Signal::Stats => self.dumps.write(Kind::Stats, &self.engine),
+                Signal::ClearStats => {
+                    // One that is being written has all there is to clear.
+                    if !self.dumps.is_writing(Kind::Stats) {
+                        self.dumps.write(Kind::Stats, &self.engine);
+                    }
+                    self.engine.clear_stats();
                 }
+                Signal::Json => self.dumps.write(Kind::Json, &self.engine),
+                Signal::Trace => self.trace(),
                 Signal::Child => self.children_ended(),
                 Signal::Other(_) => {}
             }
@@ -262,9 +277,31 @@ impl Reactor {
     /// One signal may stand for many.
     fn children_ended(&mut self) {
         while let Some((pid, how)) = self.linux.reap() {
+            if self.dumps.ended(pid, how, &self.engine) {
+                continue;
+            }
             let now = clock::now();
             self.engine.child_ended(now, pid, how, &mut self.linux);
         }
+    }
+
+    /// What the loop is up to, as one line of the log.
+    fn trace(&self) {
+        let next = self.engine.next_deadline();
+        let left = next.map_or(-1, |at| {
+            i64::try_from(at.since(clock::now()).as_micros()).unwrap_or(i64::MAX)
+        });
+        let mut states = [0_u32; 4];
+        for (_, state, _) in self.engine.instances() {
+            if let Some(count) = states.get_mut(state as usize) {
+                *count += 1;
+            }
+        }
+        let [init, backup, master, fault] = states;
+        log::info!(
+            "next timer in {left} us (-1: none), {} descriptors, instances: {master} MASTER, {backup} BACKUP, {fault} FAULT, {init} INIT",
+            self.poll.len()
+        );
     }
 }
 

@@ -10,9 +10,14 @@
 //! re-armed the timer already; for the case that nothing could be queued the machine listens for one
 //! more interval plus skew before it takes over. It does that once: on a machine that is always late
 //! the takeover must still come.
+//!
+//! **In a group** ([`super::group`]) the end of the timer makes the instance *willing*. It asks, then waits
+//! an interval and asks again, until it becomes master with the others or hears a master it must
+//! respect: whatever arms the timer for another purpose ends that.
 
 use core::time::Duration;
 
+use super::group::Standing;
 use super::instance::{Actions, Instance, State};
 use super::{Action, Notice, Reason, Received, Seen, timers};
 use crate::types::{Centis, Instant, Priority, Version};
@@ -30,7 +35,25 @@ pub(super) enum Wait {
     Skew,
     /// One interval and skew: the timer was served late.
     Listen,
+    /// One interval: willing, and held by the group.
+    Ask,
 }
+
+/// Would be master but for the group.
+#[derive(Clone, Copy, Debug)]
+struct Willing {
+    /// Why.
+    why: Reason,
+    /// From a master that is weaker: its adverts do not put that off any more.
+    preempt: bool,
+    /// How often it has asked.
+    asked: u8,
+    /// It has listened once after a timer was served late.
+    listened: bool,
+}
+
+/// Asked this often, and the operator should know: the other members' timers differ by less.
+const HELD: u8 = 5;
 
 /// End of `preempt_delay`.
 #[derive(Clone, Copy, Debug)]
@@ -51,12 +74,15 @@ pub(super) struct Backup {
     preempt: Option<Preempt>,
     /// A weaker master was heard since the timer began.
     weaker: bool,
+    willing: Option<Willing>,
+    /// Gave way, and has heard nobody since.
+    yielded: bool,
     pub(super) master: Option<Seen>,
 }
 
 impl Backup {
-    /// With the timer still to be armed.
-    pub(super) fn new(own_interval: Centis, master: Option<Seen>) -> Self {
+    /// With the timer still to be armed. `yielded`: was master.
+    pub(super) fn new(own_interval: Centis, master: Option<Seen>, yielded: bool) -> Self {
         Backup {
             armed_at: Instant::NEVER,
             wait: Wait::Down,
@@ -64,8 +90,24 @@ impl Backup {
             interval: master.map_or(own_interval, |seen| seen.interval),
             preempt: None,
             weaker: false,
+            willing: None,
+            yielded,
             master,
         }
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        if self.willing.is_some() {
+            Standing::Willing
+        } else if self.yielded || self.master.is_some() {
+            Standing::Following
+        } else {
+            Standing::Waiting
+        }
+    }
+
+    fn preempting(&self) -> bool {
+        self.willing.is_some_and(|willing| willing.preempt)
     }
 
     pub(super) fn deadline(&self) -> Instant {
@@ -83,7 +125,18 @@ impl Instance {
             Wait::Down => timers::down(version, self.params.down_timer_adverts, interval, priority),
             Wait::Skew => timers::skew(version, interval, priority),
             Wait::Listen => timers::listen(version, interval, priority),
+            Wait::Ask => interval.duration(),
         }
+    }
+
+    /// How long the master must be silent before this router takes its place.
+    #[must_use]
+    pub fn down_interval(&self) -> Duration {
+        let interval = match &self.state {
+            State::Backup(backup) => backup.interval,
+            State::Init | State::Fault | State::Master(_) => self.params.advert_int,
+        };
+        self.span(Wait::Down, interval)
     }
 
     /// Starts the timer; during the startup hold it starts with the end of that.
@@ -97,6 +150,9 @@ impl Instance {
             backup.armed_at = armed_at;
             backup.wait = wait;
             backup.down_at = armed_at.after(span);
+            if wait != Wait::Ask {
+                backup.willing = None;
+            }
         }
     }
 
@@ -112,6 +168,9 @@ impl Instance {
             backup.down_at = backup.armed_at.after(span).max(earliest);
             if backup.master.is_some_and(|seen| seen.priority >= ours) {
                 backup.preempt = None;
+                if backup.preempting() {
+                    self.arm(now, Wait::Down); // the master is not weaker any more
+                }
             }
         }
     }
@@ -150,11 +209,12 @@ impl Instance {
         }
         let seen = self.seen(received);
         let weaker = theirs < self.effective_priority() && !self.params.nopreempt;
-        if weaker && self.params.preempt_delay.is_zero() {
-            if let State::Backup(backup) = &mut self.state {
-                backup.weaker = true;
-                backup.master = Some(seen);
-            }
+        if let State::Backup(backup) = &mut self.state
+            && weaker
+            && (self.params.preempt_delay.is_zero() || backup.preempting())
+        {
+            backup.weaker = true;
+            backup.master = Some(seen);
             return;
         }
         self.follow(now, seen, out);
@@ -180,6 +240,10 @@ impl Instance {
         };
         backup.master = None;
         backup.preempt = None;
+        backup.yielded = false;
+        if backup.willing.is_some() {
+            return; // as it is already
+        }
         let (down_at, interval) = (backup.down_at, backup.interval);
         let skew = self.span(Wait::Skew, interval);
         if now.max(self.hold_until).after(skew) < down_at {
@@ -194,6 +258,7 @@ impl Instance {
             backup.master = Some(seen);
             backup.interval = seen.interval;
             backup.weaker = false;
+            backup.yielded = false;
         }
         self.arm(now, Wait::Down);
     }
@@ -236,6 +301,38 @@ impl Instance {
             // Heard nothing because we did not listen; see above.
         } else {
             let why = self.takeover_reason(down);
+            self.claim(now, why, down, out);
+        }
+    }
+
+    /// Becomes master, in a group with the consent of the others.
+    fn claim(&mut self, now: Instant, why: Reason, down: bool, out: &mut Actions) {
+        if !self.params.grouped {
+            return self.become_master(now, why, out);
+        }
+        let State::Backup(backup) = &mut self.state else {
+            return;
+        };
+        let mut willing = backup.willing.unwrap_or(Willing {
+            why,
+            preempt: backup.weaker || !down,
+            asked: 0,
+            listened: backup.wait == Wait::Listen,
+        });
+        willing.asked = willing.asked.saturating_add(1);
+        backup.willing = Some(willing);
+        backup.preempt = None;
+        self.arm(now, Wait::Ask);
+        self.push(Action::Ask, out);
+        if willing.asked == HELD {
+            self.push(Action::Notice(Notice::HeldByGroup), out);
+        }
+    }
+
+    /// All members may be master, or the others are.
+    pub(super) fn on_group_master(&mut self, now: Instant, out: &mut Actions) {
+        if let State::Backup(backup) = &self.state {
+            let why = backup.willing.map_or(Reason::GroupMaster, |w| w.why);
             self.become_master(now, why, out);
         }
     }
@@ -264,6 +361,7 @@ impl Instance {
                 listened: true,
             }),
             _ if wait == Wait::Listen => return false,
+            _ if backup.willing.is_some_and(|willing| willing.listened) => return false,
             // The weaker master died meanwhile; should it come back, its delay begins anew.
             _ => None,
         };
@@ -280,7 +378,9 @@ impl Instance {
         let State::Backup(backup) = &self.state else {
             return Reason::MasterDown;
         };
-        if self.params.priority.is_owner() {
+        if let Some(willing) = backup.willing {
+            willing.why
+        } else if self.params.priority.is_owner() {
             Reason::Owner
         } else if backup.wait == Wait::Skew {
             Reason::MasterResigned

@@ -24,7 +24,9 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
+use super::auth::Numbers;
 use super::backup::{Backup, Wait};
+use super::group::Standing;
 use super::master::Master;
 use super::reception::{self, AddressSet, Condition, Senders};
 use super::stats::bump;
@@ -49,6 +51,7 @@ pub struct Instance {
     pub(super) demoted: bool,
     /// `vrrp_startup_delay`: no timer runs before.
     pub(super) hold_until: Instant,
+    pub(super) numbers: Numbers,
     pub(super) addresses: AddressSet,
     pub(super) senders: Senders,
     /// Sender of the last accepted advert, for `skip_check_adv_addr`.
@@ -76,6 +79,7 @@ impl Instance {
             demoted: false,
             hold_until: Instant::ZERO,
             addresses: AddressSet::new(&params.addresses),
+            numbers: Numbers::new(&params),
             senders: Senders::new(params.advert_int),
             last_sender: None,
             stats: Stats::default(),
@@ -97,6 +101,8 @@ impl Instance {
             Event::Ready { source } => self.on_ready(now, source, out),
             Event::Fault(why) => self.on_fault(why, out),
             Event::Priority(priority) => self.on_priority(now, priority),
+            Event::GroupMaster => self.on_group_master(now, out),
+            Event::GroupBackup => self.on_group_backup(now, out),
             Event::Params { params, effective } => self.on_params(now, params, effective),
         }
     }
@@ -119,6 +125,16 @@ impl Instance {
             State::Fault => StateKind::Fault,
             State::Backup(_) => StateKind::Backup,
             State::Master(_) => StateKind::Master,
+        }
+    }
+
+    /// What it is as a member of a group.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        match &self.state {
+            State::Init | State::Fault => Standing::Absent,
+            State::Backup(backup) => backup.standing(),
+            State::Master(_) => Standing::Master,
         }
     }
 
@@ -159,6 +175,18 @@ impl Instance {
         }
     }
 
+    /// The number of the next advert with AH; `None` when there is none left, and nothing may be sent.
+    /// `wall`: time since 1970.
+    pub fn next_ah(&mut self, wall: Duration) -> Option<u32> {
+        self.numbers.next_ah(wall)
+    }
+
+    /// The number of the next signed advert. `wall`: time since 1970.
+    pub fn next_signed(&mut self, wall: Duration) -> u64 {
+        let window = self.params.signing.and_then(|signing| signing.window);
+        self.numbers.next_signed(wall, window)
+    }
+
     /// Counters.
     #[must_use]
     pub fn stats(&self) -> &Stats {
@@ -184,7 +212,7 @@ impl Instance {
             let why = *self.fault.get_or_insert(Reason::NoSource);
             self.state = State::Fault;
             self.transition(StateKind::Init, why, out);
-        } else if self.params.priority.is_owner() && hold.is_zero() {
+        } else if self.params.priority.is_owner() && hold.is_zero() && !self.params.grouped {
             self.become_master(now, Reason::Owner, out);
         } else {
             let wait = if self.params.priority.is_owner() {
@@ -278,12 +306,21 @@ impl Instance {
     /// Whether the advert may reach the machine; says so to the operator when that changed.
     fn acceptable(&mut self, now: Instant, received: &Received<'_>, out: &mut Actions) -> bool {
         let from = received.from;
-        if let Err(why) = reception::check(&self.params, received) {
-            self.stats.count_reject(why, received.advert.auth);
-            if self.senders.notice(now, from, Condition::Rejected(why)) {
-                self.push(Action::Notice(Notice::Rejected { from, why }), out);
+        let flaw = match reception::check(&self.params, received, &mut self.numbers) {
+            Ok(flaw) => flaw,
+            Err(why) => {
+                self.stats.count_reject(why, received.advert.auth);
+                if self.senders.notice(now, from, Condition::Rejected(why)) {
+                    self.push(Action::Notice(Notice::Rejected { from, why }), out);
+                }
+                return false;
             }
-            return false;
+        };
+        if let Some(flaw) = flaw {
+            self.stats.count_flaw(flaw);
+            if self.senders.notice(now, from, Condition::Tolerated(flaw)) {
+                self.push(Action::Notice(Notice::Tolerated { from, flaw }), out);
+            }
         }
         // Configured silence needs no notice.
         if self.params.owner_ignore_adverts && self.params.priority.is_owner() {
@@ -326,6 +363,7 @@ impl Instance {
     pub(super) fn become_master(&mut self, now: Instant, why: Reason, out: &mut Actions) {
         let from = self.state();
         self.demoted = false;
+        self.numbers.recycle();
         self.state = State::Master(Master::new(now, &self.params));
         bump(&mut self.stats.become_master);
         self.push(Action::SendAdvert(self.effective_priority()), out);
@@ -345,6 +383,14 @@ impl Instance {
         self.push(Action::Withdraw, out);
     }
 
+    /// Another member has yielded. Without resigning: the router it yielded to takes over here as well.
+    fn on_group_backup(&mut self, now: Instant, out: &mut Actions) {
+        if matches!(self.state, State::Master(_)) {
+            self.release(false, out);
+            self.become_backup(now, Wait::Down, None, Reason::GroupBackup, out);
+        }
+    }
+
     pub(super) fn become_backup(
         &mut self,
         now: Instant,
@@ -354,7 +400,8 @@ impl Instance {
         out: &mut Actions,
     ) {
         let from = self.state();
-        self.state = State::Backup(Backup::new(self.params.advert_int, master));
+        let yielded = from == StateKind::Master;
+        self.state = State::Backup(Backup::new(self.params.advert_int, master, yielded));
         self.arm(now, wait);
         self.transition(from, why, out);
     }

@@ -18,11 +18,13 @@ use super::backup::Wait;
 use super::election::{self, Standing};
 use super::instance::{Actions, Instance, State};
 use super::reception::Condition;
-use super::{Action, Burst, Notice, Params, Reason, Received, Seen, timers};
+use super::{Action, Burst, Notice, Params, Reason, Received, Seen, group, timers};
 use crate::types::{Centis, Instant, Priority};
+use crate::wire::vrrp::Auth;
 
 #[derive(Debug)]
 pub(super) struct Master {
+    since: Instant,
     /// Next periodic advert.
     advert_at: Instant,
     /// No answer before this.
@@ -46,6 +48,7 @@ impl Master {
     pub(super) fn new(now: Instant, params: &Params) -> Self {
         let interval = params.advert_int.duration();
         Master {
+            since: now,
             advert_at: now.after(interval.saturating_sub(params.stagger)),
             quiet_until: now,
             rival: None,
@@ -78,6 +81,12 @@ impl Instance {
         if self.must_stay_backup(late, interval) {
             self.release(false, out);
             self.become_backup(now, Wait::Down, None, Reason::TimerExpired, out);
+            return;
+        }
+        if self.params.auth == Auth::Ah && self.numbers.are_used_up() {
+            // 80 years from now.
+            self.release(false, out);
+            self.become_backup(now, Wait::Down, None, Reason::NumbersUsedUp, out);
             return;
         }
         if let State::Master(master) = &mut self.state {
@@ -205,8 +214,22 @@ impl Instance {
         if self.params.higher_prio_send_advert && self.may_say_farewell(now, seen) {
             self.push(Action::SendAdvert(self.effective_priority()), out);
         }
+        let patience = self.patience(now);
         self.release(false, out);
-        self.become_backup(now, Wait::Down, Some(seen), why, out);
+        self.become_backup(now.after(patience), Wait::Down, Some(seen), why, out);
+    }
+
+    /// In a group: how much later the timer begins because mastership was contested at once; see
+    /// [`group`].
+    fn patience(&self, now: Instant) -> Duration {
+        let State::Master(master) = &self.state else {
+            return Duration::ZERO;
+        };
+        if !self.params.grouped || now.since(master.since) > self.peers_patience() {
+            return Duration::ZERO;
+        }
+        let interval = self.params.advert_int.duration();
+        group::patience(self.source, self.stats.become_master, interval)
     }
 }
 

@@ -14,9 +14,11 @@
     )
 )]
 
+mod auth;
 mod backup;
 mod election;
 pub mod garp;
+pub mod group;
 mod instance;
 mod master;
 mod params;
@@ -32,8 +34,10 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use crate::types::{Centis, Family, Priority, Version, Vrid};
+use crate::wire::ah;
 use crate::wire::vrrp::{Advert, Auth};
 
+pub use auth::{Signing, is_fresh};
 pub use instance::{Actions, Instance};
 pub use stats::Stats;
 
@@ -63,6 +67,8 @@ pub struct Params {
     pub down_timer_adverts: u8,
     /// What adverts must carry.
     pub auth: Auth,
+    /// `auth_hmac`.
+    pub signing: Option<Signing>,
     /// Multicast (true) or unicast.
     pub multicast: bool,
     /// Stay silent on a weaker master's advert.
@@ -75,6 +81,8 @@ pub struct Params {
     pub skip_check_adv_addr: bool,
     /// With nopreempt: own timer later than this many intervals → stay BACKUP.
     pub timer_expired_backup: Option<u8>,
+    /// Member of a synchronization group: becomes master with the others only ([`group`]).
+    pub grouped: bool,
     /// Advertised addresses, to compare with what others advertise.
     pub addresses: Vec<IpAddr>,
     /// Unicast: refuse adverts from anybody but `peers`, and hold those to their TTL bounds.
@@ -141,6 +149,50 @@ pub struct Received<'a> {
     pub ttl: u8,
     /// The advert.
     pub advert: Advert<'a>,
+    /// What it brought along to prove where it is from.
+    pub proof: Proof,
+}
+
+/// What an advert brings along to prove where it is from, as far as keys can tell.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Proof {
+    /// Nothing but perhaps a password.
+    None,
+    /// An authentication header.
+    Ah {
+        /// Its value is right.
+        intact: bool,
+        /// What it says.
+        header: ah::Header,
+    },
+    /// A signature (`auth_hmac`).
+    Signed {
+        /// What is wrong with it.
+        flaw: Option<Flaw>,
+        /// Its number.
+        sequence: u64,
+        /// Our own time, since 1970.
+        wall: Duration,
+    },
+}
+
+/// What is wrong with a signature; each has a counter.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Flaw {
+    /// There is one, and `auth_hmac` is not configured.
+    Unexpected,
+    /// There is none.
+    Missing,
+    /// Its type is unknown.
+    Malformed,
+    /// The sender's clock and ours differ by more than the window.
+    Stale,
+    /// No such key here.
+    UnknownKey,
+    /// Made with another key, or the advert was changed.
+    Wrong,
+    /// Its number is not greater than the sender's last one.
+    Replayed,
 }
 
 /// What happens to an instance.
@@ -167,6 +219,10 @@ pub enum Event<'a> {
     Fault(Reason),
     /// Tracking changed the effective priority.
     Priority(Priority),
+    /// All members of the group may be master: become it.
+    GroupMaster,
+    /// A member of the group is no longer master: nor are you.
+    GroupBackup,
     /// A reload changed the configuration; state, counters and what was heard stay. VRID and family are the same.
     Params {
         /// The new configuration.
@@ -207,6 +263,14 @@ pub enum Reason {
     Recovered,
     /// Adverts cannot be received: the kernel refused the socket.
     CannotListen,
+    /// The other members of the group are master.
+    GroupMaster,
+    /// Another member of the group has yielded.
+    GroupBackup,
+    /// Another member of the group misses something.
+    GroupFault,
+    /// AH has no sequence numbers left.
+    NumbersUsedUp,
     /// The daemon ends.
     Shutdown,
 }
@@ -230,6 +294,10 @@ impl Reason {
             Reason::NoPeer => "no_peer",
             Reason::Recovered => "recovered",
             Reason::CannotListen => "cannot_listen",
+            Reason::GroupMaster => "group_master",
+            Reason::GroupBackup => "group_backup",
+            Reason::GroupFault => "group_fault",
+            Reason::NumbersUsedUp => "numbers_used_up",
             Reason::Shutdown => "shutdown",
         }
     }
@@ -254,6 +322,8 @@ pub enum Action {
     Announce(Burst),
     /// Stop telling them.
     Silence,
+    /// A member of a group would be master: ask the others ([`group::verdict`]).
+    Ask,
     /// The state has changed.
     Transition {
         /// Before.
@@ -291,6 +361,13 @@ pub enum Notice {
         /// Who.
         from: IpAddr,
     },
+    /// The sender's adverts are accepted although something is wrong with their signature.
+    Tolerated {
+        /// Who.
+        from: IpAddr,
+        /// What.
+        flaw: Flaw,
+    },
     /// The sender advertises other addresses than we do; accepted all the same.
     AddressesDiffer {
         /// Who.
@@ -320,6 +397,8 @@ pub enum Notice {
         /// Who.
         from: IpAddr,
     },
+    /// Would have been master for a while, but for the other members of the group.
+    HeldByGroup,
 }
 
 /// Why a well-formed advert is discarded (`semantics.md` §3); each has a counter.
@@ -331,8 +410,12 @@ pub enum Reject {
     Version(Version),
     /// v2 authentication type differs from ours.
     AuthType,
-    /// v2 password differs from ours.
+    /// v2 password differs from ours, or the authentication header is not right.
     AuthFailed,
+    /// The number of the authentication header is not greater than those known.
+    Replay,
+    /// `auth_hmac`.
+    Signature(Flaw),
     /// v2 interval differs from ours, or an interval of 0.
     Interval(Centis),
     /// Unicast to a multicast instance, or the other way round.

@@ -16,6 +16,7 @@ impl Instance {
             if self.params.addresses != params.addresses {
                 self.addresses = AddressSet::new(&params.addresses);
             }
+            self.numbers.reserve(params);
             self.params = params.clone();
             if !params.priority.is_owner() {
                 self.demoted = false;

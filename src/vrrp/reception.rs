@@ -10,15 +10,19 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
-use super::{Params, Received, Reject};
+use super::auth::Numbers;
+use super::{Flaw, Params, Received, Reject};
 use crate::types::{Centis, Instant, Version};
-use crate::wire::vrrp::Auth;
 
 /// TTL of an advert nobody has forwarded (RFC 9568 §5.1.1.3).
 const UNFORWARDED: u8 = 255;
 
-/// The checks in keepalived's order; the first that fails counts.
-pub(super) fn check(params: &Params, received: &Received<'_>) -> Result<(), Reject> {
+/// The checks in keepalived's order; the first that fails counts. A flaw that is tolerated is returned.
+pub(super) fn check(
+    params: &Params,
+    received: &Received<'_>,
+    numbers: &mut Numbers,
+) -> Result<Option<Flaw>, Reject> {
     let advert = &received.advert;
     if params.multicast && received.ttl != UNFORWARDED {
         return Err(Reject::Ttl(received.ttl));
@@ -26,7 +30,7 @@ pub(super) fn check(params: &Params, received: &Received<'_>) -> Result<(), Reje
     if advert.version != params.version {
         return Err(Reject::Version(advert.version));
     }
-    check_auth(params, advert.auth)?;
+    let flaw = numbers.check(params, received)?;
     let interval_fits = match params.version {
         Version::V2 => advert.interval == params.advert_int,
         Version::V3 => advert.interval > Centis(0),
@@ -40,20 +44,7 @@ pub(super) fn check(params: &Params, received: &Received<'_>) -> Result<(), Reje
     if !params.multicast && params.check_source {
         check_peer(params, received)?;
     }
-    Ok(())
-}
-
-/// VRRPv2 only; version 3 has no authentication.
-fn check_auth(params: &Params, theirs: Auth) -> Result<(), Reject> {
-    if params.version == Version::V3 {
-        return Ok(());
-    }
-    match (params.auth, theirs) {
-        (Auth::None, Auth::None) | (Auth::Ah, Auth::Ah) => Ok(()),
-        (Auth::Pass(ours), Auth::Pass(theirs)) if ours == theirs => Ok(()),
-        (Auth::Pass(_), Auth::Pass(_)) => Err(Reject::AuthFailed),
-        (_, _) => Err(Reject::AuthType),
-    }
+    Ok(flaw)
 }
 
 fn check_peer(params: &Params, received: &Received<'_>) -> Result<(), Reject> {
@@ -103,6 +94,7 @@ impl AddressSet {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Condition {
     Rejected(Reject),
+    Tolerated(Flaw),
     AddressesDiffer,
     OwnAddress,
     WeakerMaster,
@@ -112,28 +104,32 @@ pub(super) enum Condition {
 
 impl Condition {
     /// One bit for each kind; what a packet can vary at will (a TTL) makes no new condition.
-    fn bit(self) -> u16 {
-        match self {
+    fn bit(self) -> u32 {
+        let place = match self {
             Condition::Rejected(why) => match why {
-                Reject::Ttl(_) => 1,
-                Reject::Version(_) => 1 << 1,
-                Reject::AuthType => 1 << 2,
-                Reject::AuthFailed => 1 << 3,
-                Reject::Interval(_) => 1 << 4,
-                Reject::Transport => 1 << 5,
-                Reject::Source => 1 << 6,
+                Reject::Ttl(_) => 0,
+                Reject::Version(_) => 1,
+                Reject::AuthType => 2,
+                Reject::AuthFailed => 3,
+                Reject::Interval(_) => 4,
+                Reject::Transport => 5,
+                Reject::Source => 6,
+                Reject::Replay => 7,
+                Reject::Signature(flaw) => 8_u32.saturating_add(flaw as u32),
             },
-            Condition::AddressesDiffer => 1 << 8,
-            Condition::OwnAddress => 1 << 9,
-            Condition::WeakerMaster => 1 << 10,
-            Condition::TwoOwners => 1 << 11,
-            Condition::OtherInterval => 1 << 12,
-        }
+            Condition::Tolerated(flaw) => 16_u32.saturating_add(flaw as u32),
+            Condition::AddressesDiffer => 24,
+            Condition::OwnAddress => 25,
+            Condition::WeakerMaster => 26,
+            Condition::TwoOwners => 27,
+            Condition::OtherInterval => 28,
+        };
+        1_u32.rotate_left(place)
     }
 }
 
 /// The bits of all rejections.
-const REJECTED: u16 = 0x7f;
+const REJECTED: u32 = 0xffff;
 
 /// This many good adverts in a row, and a sender counts as accepted again. One would do if nobody
 /// mixed bad packets under a good sender's name: two lines per pair of packets.
@@ -147,7 +143,7 @@ struct Entry {
     from: IpAddr,
     /// When a condition was last met.
     last: Instant,
-    noticed: u16,
+    noticed: u32,
     /// Good adverts since the last rejected one.
     good: u8,
     /// The interval that was noticed.
@@ -237,8 +233,8 @@ impl Senders {
 mod tests {
     use super::*;
     use crate::types::{Family, Priority, Vrid};
-    use crate::vrrp::Peer;
-    use crate::wire::vrrp::{Addresses, Advert};
+    use crate::vrrp::{Peer, Proof};
+    use crate::wire::vrrp::{Addresses, Advert, Auth};
 
     fn addr(text: &str) -> IpAddr {
         text.parse().unwrap()
@@ -267,6 +263,7 @@ mod tests {
                     bytes: &[10, 0, 0, 100],
                 },
             },
+            proof: Proof::None,
         }
     }
 
@@ -390,14 +387,17 @@ mod tests {
         for (name, version, change, want) in cases {
             let (mut params, mut received) = (params(version), advert(version));
             change(&mut params, &mut received);
-            assert_eq!(check(&params, &received), want, "{name}");
+            let got = check(&params, &received, &mut Numbers::new(&params));
+            assert_eq!(got.map(drop), want, "{name}");
         }
         let (mut params, mut received) = (params(Version::V3), advert(Version::V3));
         unicast(&mut params, &mut received);
         received.ttl = 255;
-        assert_eq!(check(&params, &received), Err(Reject::Ttl(255)));
+        let mut numbers = Numbers::new(&params);
+        let mut check = |received: &Received<'_>| check(&params, received, &mut numbers);
+        assert_eq!(check(&received), Err(Reject::Ttl(255)));
         received.from = addr("10.0.0.3");
-        assert_eq!(check(&params, &received), Err(Reject::Source));
+        assert_eq!(check(&received), Err(Reject::Source));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! before an advert gets this far (length, type). Plain `u64`: one thread, and no 64-bit atomics
 //! on 32-bit MIPS.
 
-use super::Reject;
+use super::{Flaw, Reject};
 use crate::wire::vrrp::Auth;
 
 /// What happened so far.
@@ -32,8 +32,20 @@ pub struct Stats {
     pub invalid_authtype: u64,
     /// A known authentication type, but not ours.
     pub authtype_mismatch: u64,
-    /// Wrong password.
+    /// Wrong password; with AH also wrong value, sender or number.
     pub auth_failure: u64,
+    /// `auth_hmac`: no signature.
+    pub auth_ext_missing: u64,
+    /// `auth_hmac`: a signature of a type nobody knows.
+    pub auth_ext_malformed: u64,
+    /// `auth_hmac`: signed with a key that is not configured.
+    pub auth_ext_unknown_key: u64,
+    /// `auth_hmac`: signed with another key, or changed.
+    pub auth_ext_failure: u64,
+    /// `auth_hmac`: the sender's clock is not within the window.
+    pub auth_ext_stale: u64,
+    /// `auth_hmac`: the number is not greater than the sender's last one.
+    pub auth_ext_replay: u64,
     /// Resignations heard.
     pub pri_zero_rcvd: u64,
     /// Resignations sent.
@@ -51,11 +63,26 @@ impl Stats {
                 Auth::Other(_) => &mut self.invalid_authtype,
                 Auth::None | Auth::Pass(_) | Auth::Ah => &mut self.authtype_mismatch,
             },
-            Reject::AuthFailed => &mut self.auth_failure,
+            Reject::AuthFailed | Reject::Replay => &mut self.auth_failure,
+            Reject::Signature(flaw) => return self.count_flaw(flaw),
             Reject::Interval(_) => &mut self.advert_interval_err,
             Reject::Version(_) | Reject::Transport | Reject::Source => &mut self.other_rejected,
         };
-        *counter = counter.saturating_add(1);
+        bump(counter);
+    }
+
+    /// Counts an advert with a bad signature, discarded or not.
+    pub(crate) fn count_flaw(&mut self, flaw: Flaw) {
+        bump(match flaw {
+            // What the older keepalived makes of it.
+            Flaw::Unexpected => &mut self.packet_len_err,
+            Flaw::Missing => &mut self.auth_ext_missing,
+            Flaw::Malformed => &mut self.auth_ext_malformed,
+            Flaw::UnknownKey => &mut self.auth_ext_unknown_key,
+            Flaw::Wrong => &mut self.auth_ext_failure,
+            Flaw::Stale => &mut self.auth_ext_stale,
+            Flaw::Replayed => &mut self.auth_ext_replay,
+        });
     }
 }
 
@@ -72,7 +99,7 @@ mod tests {
     #[test]
     fn each_rejection_bumps_keepalived_s_counter() {
         type Pick = fn(&Stats) -> u64;
-        let cases: [(&str, Reject, Auth, Pick); 9] = [
+        let cases: [(&str, Reject, Auth, Pick); 11] = [
             ("ttl", Reject::Ttl(64), Auth::None, |s| s.ip_ttl_err),
             ("type unknown", Reject::AuthType, Auth::Other(9), |s| {
                 s.invalid_authtype
@@ -83,6 +110,13 @@ mod tests {
             ("password", Reject::AuthFailed, Auth::Pass([0; 8]), |s| {
                 s.auth_failure
             }),
+            ("replay", Reject::Replay, Auth::Ah, |s| s.auth_failure),
+            (
+                "signature",
+                Reject::Signature(Flaw::Stale),
+                Auth::None,
+                |s| s.auth_ext_stale,
+            ),
             ("interval", Reject::Interval(Centis(5)), Auth::None, |s| {
                 s.advert_interval_err
             }),

@@ -7,6 +7,7 @@
 //! ```text
 //! raw IPv4 socket  ── ipv4::parse ── vrrp::parse ─→ Advert      Advert ── vrrp::emit ── ipv4::emit ─→ raw socket
 //! raw IPv6 socket  ───────────────── vrrp::parse ─→ Advert      Advert ── vrrp::emit ───────────────→ raw socket
+//!         with AH: ── ipv4::parse ── ah::parse ── vrrp::parse       signed: … vrrp::parse ── hmac::parse
 //! packet socket    ── ether::parse ── arp::parse │ ndisc::parse      arp::gratuitous │ ndisc::unsolicited
 //! ```
 //!
@@ -30,12 +31,15 @@ use core::net::Ipv6Addr;
 
 use crate::types::Centis;
 
+pub mod ah;
 pub mod arp;
 pub mod checksum;
 pub mod cursor;
 pub mod ether;
+pub mod hmac;
 pub mod ipv4;
 pub mod ipv6;
+pub mod mac;
 pub mod ndisc;
 pub mod vrrp;
 
@@ -92,6 +96,10 @@ pub enum Malformed {
         /// Wanted.
         expected: u8,
     },
+    /// Length field of an authentication header, in words: other than HMAC-MD5-96 makes it.
+    AhLength(u8),
+    /// Trailer of a signed advert of another type, or with reserved bits set.
+    Trailer(u8),
     /// VRRP message shorter than its address count says, or longer than padding explains.
     VrrpLength {
         /// Bytes received.
@@ -184,6 +192,8 @@ impl fmt::Display for Malformed {
             Malformed::Protocol { found, expected } => {
                 write!(f, "IP protocol {found}, expected {expected}")
             }
+            Malformed::AhLength(found) => write!(f, "AH length {found}, expected 4"),
+            Malformed::Trailer(found) => write!(f, "signature of type {found}, expected 1"),
             Malformed::VrrpLength { found, expected } => {
                 write!(f, "VRRP length {found}, expected {expected}")
             }

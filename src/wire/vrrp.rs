@@ -18,6 +18,9 @@
 //! were read both ways, and keepalived up to 1.3.6 put the multicast group into the pseudo header of
 //! unicast adverts too: we accept all three forms ([`ChecksumForm`]) and say which one it was.
 //!
+//! A signed advert (`auth_hmac`) has a trailer behind it; see [`super::hmac`]. Over IPv6 its bytes are part of
+//! what is summed, because there the kernel may do the summing.
+//!
 //! A count of 0 is accepted although RFC 9568 §5.2.5 forbids it: keepalived sends it when all addresses
 //! are excluded ones, and to drop it would make two masters.
 
@@ -25,7 +28,7 @@ use core::net::{IpAddr, Ipv4Addr};
 
 use super::checksum::{Pseudo, Sum};
 use super::cursor::{Reader, Writer, patch_u16_be};
-use super::{Malformed, Unfit};
+use super::{Malformed, Unfit, hmac};
 use crate::types::{Centis, Family, Priority, Version, Vrid};
 
 /// IP protocol number.
@@ -38,7 +41,7 @@ pub const MAX_LEN: usize = HEADER_LEN + 255 * 16;
 pub const GROUP_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
 
 const AUTH_LEN: usize = 8;
-const CHECKSUM_AT: usize = 6;
+pub(super) const CHECKSUM_AT: usize = 6;
 const ADVERTISEMENT: u8 = 1;
 /// Shortest Ethernet payload, and the bytes a removed VLAN tag leaves: what padding fills up to.
 const PADDED_TO: usize = 46 + 4;
@@ -134,6 +137,10 @@ pub struct Parsed<'a> {
     pub advert: Advert<'a>,
     /// How it was summed.
     pub checksum: ChecksumForm,
+    /// The trailer of a signed advert; empty in others.
+    pub trailer: &'a [u8],
+    /// The message with its trailer, without padding.
+    pub bytes: &'a [u8],
 }
 
 /// An advertisement to be sent.
@@ -185,13 +192,19 @@ pub fn parse<'a>(payload: &'a [u8], net: &Pseudo) -> Result<Parsed<'a>, Malforme
         (3, _) => Version::V3,
         (other, _) => return Err(Malformed::VrrpVersion(other)),
     };
-    let message = trim(payload, family, len(version, family, usize::from(count)))?;
+    let needed = len(version, family, usize::from(count));
+    let bytes = trim(payload, family, needed)?;
+    let (message, trailer) = bytes.split_at_checked(needed).unwrap_or((bytes, &[]));
+    let summed = match family {
+        Family::V4 => message,
+        Family::V6 => bytes,
+    };
     if first & 0x0f != ADVERTISEMENT {
         return Err(Malformed::VrrpType(first & 0x0f));
     }
     let timing: [u8; 2] = r.array()?;
     let [kind, secs] = timing;
-    let checksum = verify(message, version, net, r.u16_be()?)?;
+    let checksum = verify(summed, version, net, r.u16_be()?)?;
     let vrid = Vrid::new(vrid).ok_or(Malformed::VrrpVrid)?;
     let interval = match version {
         Version::V2 => Centis::from_secs(secs),
@@ -200,7 +213,7 @@ pub fn parse<'a>(payload: &'a [u8], net: &Pseudo) -> Result<Parsed<'a>, Malforme
     if interval.0 == 0 {
         return Err(Malformed::VrrpInterval);
     }
-    let bytes = r.bytes(usize::from(count).saturating_mul(family.addr_len()))?;
+    let list = r.bytes(usize::from(count).saturating_mul(family.addr_len()))?;
     let auth = match version {
         Version::V2 => auth(kind, r.array()?),
         Version::V3 => Auth::None,
@@ -212,18 +225,28 @@ pub fn parse<'a>(payload: &'a [u8], net: &Pseudo) -> Result<Parsed<'a>, Malforme
             priority: Priority(priority),
             interval,
             auth,
-            addresses: Addresses { family, bytes },
+            addresses: Addresses {
+                family,
+                bytes: list,
+            },
         },
         checksum,
+        trailer,
+        bytes,
     })
 }
 
-/// The `needed` bytes of the message. Behind them only the padding of a short frame is tolerated.
+/// The `needed` bytes of the message, with its trailer if it has one. Behind them only the padding of a short
+/// frame is tolerated.
 fn trim(payload: &[u8], family: Family, needed: usize) -> Result<&[u8], Malformed> {
     let padded = PADDED_TO.saturating_sub(match family {
         Family::V4 => 20,
         Family::V6 => 40,
     });
+    if payload.len() == needed.saturating_add(hmac::LEN) {
+        // Longer than any padding.
+        return Ok(payload);
+    }
     match payload.get(..needed) {
         Some(message) if payload.len() == needed || payload.len() <= padded => Ok(message),
         _ => Err(Malformed::VrrpLength {
@@ -330,6 +353,14 @@ fn emit_timing(advert: &AdvertOut<'_>, w: &mut Writer<'_>) -> Result<[u8; AUTH_L
         Version::V3 => w.u16_be(interval.0)?,
     }
     Ok(data)
+}
+
+/// Sums a signed IPv6 advert anew, the trailer included.
+pub fn sum_signed(signed: &mut [u8], net: &Pseudo) -> Result<(), Unfit> {
+    patch_u16_be(signed, CHECKSUM_AT, 0)?;
+    let sum = Sum::new().bytes(signed);
+    let sum = sum.pseudo(net, PROTOCOL, wire_len(signed));
+    patch_u16_be(signed, CHECKSUM_AT, sum.checksum())
 }
 
 /// The sum that `form` names; `None` where the kernel does it.

@@ -7,5 +7,7 @@
 #[allow(dead_code, reason = "every test takes what it needs")]
 mod hex;
 
+mod filter;
 mod received;
 mod requests;
+mod routing;

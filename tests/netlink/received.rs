@@ -416,6 +416,14 @@ fn same_object(a: &Message<'_>, b: &Message<'_>) -> bool {
             let own = a.cidr.addr == b.cidr.addr || Some(a.cidr.addr) == b.peer;
             a.index == b.index && own
         }
+        // A table above 255 and a rule's selectors are attributes.
+        (Message::NewRoute(a), Message::NewRoute(b))
+        | (Message::DelRoute(a), Message::DelRoute(b)) => {
+            (a.dst, a.kind, a.protocol) == (b.dst, b.kind, b.protocol)
+        }
+        (Message::NewRule(a), Message::NewRule(b)) | (Message::DelRule(a), Message::DelRule(b)) => {
+            (a.family, a.action, a.not) == (b.family, b.action, b.not)
+        }
         (Message::Ack(a), Message::Ack(b)) => (a.seq, a.errno) == (b.seq, b.errno),
         (Message::Done(_), Message::Done(_)) => true,
         (Message::Other(a), Message::Other(b)) => a == b,

@@ -15,9 +15,16 @@ use vrrpd::wire::vrrp::Auth;
 use crate::node::{Node, Packet};
 use crate::oracle::Oracle;
 use crate::rng::Rng;
-use crate::segment::{Faults, Op, Segment, group, packet};
+use crate::segment::{Faults, Op, Reload, Segment, group, packet};
 
 pub const NAMES: [&str; 5] = ["r1", "r2", "r3", "r4", "r5"];
+/// Instances of a router with several.
+pub const LEGS: [[&str; 3]; 4] = [
+    ["r1a", "r1b", "r1c"],
+    ["r2a", "r2b", "r2c"],
+    ["r3a", "r3b", "r3c"],
+    ["r4a", "r4b", "r4c"],
+];
 
 /// What all routers of a network have in common.
 struct Common {
@@ -44,6 +51,59 @@ pub fn network(seed: u64) -> (Segment, Duration) {
         for node in &mut segment.nodes {
             node.params.owner_ignore_adverts = false;
         }
+    }
+    let end = history(&mut rng, &mut segment);
+    (segment, end)
+}
+
+/// A network each on two or three sides of routers whose instances form groups, mostly.
+pub fn networks(seed: u64) -> (Segment, Duration) {
+    let mut rng = Rng::new(seed ^ 0x6e75);
+    let mut segment = Segment::new(seed);
+    let count = 2 + rng.below(3);
+    let nets = rng.pick(&[2, 2, 2, 3]);
+    let mut sides: Vec<(Common, Vec<IpAddr>)> = Vec::new();
+    for _ in 0..nets {
+        let mut common = common(&mut rng);
+        if common.version == Version::V3 {
+            common.intervals = rng.pick(&[&[100], &[50, 100, 200], &[100, 300]]);
+        }
+        let addresses = addresses(&mut rng, common.family, count);
+        sides.push((common, addresses));
+    }
+    // With unlike priorities several routers can chase each other round for ever, whatever anybody does: each
+    // pre-empts the next in another network. It takes three networks, four routers, or one without a group.
+    let alike = nets > 2 || count > 3 || !rng.one_in(4);
+    let mut owners = 0;
+    for i in 0..count {
+        let grouped = !alike || !rng.one_in(6);
+        let mut legs = Vec::new();
+        let others = owners;
+        for (common, addresses) in &sides {
+            owners = others;
+            let mut leg = router(&mut rng, common, addresses, i, &mut owners);
+            leg.name = LEGS[i][legs.len()];
+            leg.params.grouped = grouped;
+            leg.hold = legs.first().map_or(leg.hold, |first: &Node| first.hold);
+            legs.push(leg);
+        }
+        let mut priority = legs[0].params.priority;
+        let second = others > 0 || !alike;
+        if second && priority.is_owner() {
+            priority = Priority(254);
+        }
+        owners = others + usize::from(priority.is_owner());
+        for leg in &mut legs {
+            if alike {
+                leg.params.priority = priority;
+                leg.params.nopreempt &= !priority.is_owner();
+            } else {
+                leg.params.priority = leg.params.priority.min(Priority(254));
+            }
+        }
+        let legs = legs.into_iter().map(Node::again).collect();
+        let weight = rng.pick(&[0, 0, -60, 30]);
+        segment.add_router(NAMES[i], legs, weight);
     }
     let end = history(&mut rng, &mut segment);
     (segment, end)
@@ -112,11 +172,13 @@ fn router(
         preempt_delay: interval.duration() * preempt_delay,
         down_timer_adverts: rng.pick(&[3, 3, 3, 2, 5]),
         auth: common.auth,
+        signing: None,
         multicast: common.multicast,
         lower_prio_no_advert: rng.one_in(4),
         higher_prio_send_advert: rng.one_in(4),
         owner_ignore_adverts: rng.one_in(2),
         skip_check_adv_addr: rng.one_in(2),
+        grouped: false,
         timer_expired_backup: if nopreempt {
             rng.pick(&[None, Some(2)])
         } else {
@@ -177,7 +239,7 @@ fn history(rng: &mut Rng, segment: &mut Segment) -> Duration {
     };
     segment.faults = calm;
     let count = segment.nodes.len();
-    for i in 0..count {
+    for i in 0..segment.routers.len() {
         let at = if rng.one_in(2) {
             Duration::ZERO
         } else {
@@ -214,12 +276,14 @@ fn history(rng: &mut Rng, segment: &mut Segment) -> Duration {
 /// One operation, and often what ends it.
 fn trouble(rng: &mut Rng, segment: &mut Segment, at: Duration, longest: Duration) {
     let i = rng.below(segment.nodes.len());
+    let home = segment.nodes[i].router;
+    let legs = segment.nets > 1;
     let later = at + longest * rng.pick(&[1, 2, 5, 10]) + rng.span(Duration::ZERO, longest);
-    let (first, then) = match rng.below(9) {
-        0 => (Op::Crash(i), Op::Start(i)),
-        1 => (Op::Stop(i), Op::Start(i)),
-        2 | 3 => (Op::Freeze(i), Op::Thaw(i)),
-        4 => (Op::Suspend(i), Op::Thaw(i)),
+    let (first, then) = match rng.below(if legs { 15 } else { 11 }) {
+        0 => (Op::Crash(home), Op::Start(home)),
+        1 => (Op::Stop(home), Op::Start(home)),
+        2 | 3 => (Op::Freeze(home), Op::Thaw(home)),
+        4 => (Op::Suspend(home), Op::Thaw(home)),
         5 => (Op::Link(i, false), Op::Link(i, true)),
         6 => {
             let priority = rng.pick(&[1, 60, 100, 150, 254]);
@@ -235,15 +299,18 @@ fn trouble(rng: &mut Rng, segment: &mut Segment, at: Duration, longest: Duration
                 Op::Partition(vec![0; segment.nodes.len()]),
             )
         }
+        9 | 10 => reload(rng, segment, i),
+        11 | 12 => (Op::Script(home, false), Op::Script(home, true)),
+        13 => (Op::Link(i, false), Op::Link(i, true)),
         _ if segment.nodes[i].params.multicast => {
-            let home = segment.nodes[i].addr;
+            let own = segment.nodes[i].addr;
             let other = match segment.nodes[i].params.family {
                 Family::V4 => IpAddr::from([10, 0, 0, 60 + NAMES.len() as u8 + i as u8]),
                 Family::V6 => IpAddr::from([0xfe80, 0, 0, 0, 0, 0, 1, i as u16]),
             };
-            (Op::Address(i, other), Op::Address(i, home))
+            (Op::Address(i, other), Op::Address(i, own))
         }
-        _ => (Op::Freeze(i), Op::Thaw(i)),
+        _ => (Op::Freeze(home), Op::Thaw(home)),
     };
     segment.plan(at, first);
     if !rng.one_in(6) {
@@ -251,10 +318,39 @@ fn trouble(rng: &mut Rng, segment: &mut Segment, at: Duration, longest: Duration
     }
 }
 
+/// Another configuration, and back again. Neither to nor from an owner.
+fn reload(rng: &mut Rng, segment: &Segment, i: usize) -> (Op, Op) {
+    let home = &segment.routers[segment.nodes[i].router];
+    let params = &segment.nodes[home.nodes[0]].params;
+    let before = Reload {
+        priority: params.priority.0,
+        slow: false,
+        nopreempt: params.nopreempt,
+        grouped: home.grouped,
+    };
+    let after = Reload {
+        priority: rng.pick(&[1, 60, 100, 150, 254]),
+        slow: rng.one_in(2),
+        nopreempt: rng.one_in(2),
+        grouped: before.grouped != (home.nodes.len() > 1 && rng.one_in(3)),
+    };
+    let router = segment.nodes[i].router;
+    let owner = |n: &usize| segment.nodes[*n].params.priority.is_owner();
+    if home.nodes.iter().any(owner) {
+        return (Op::Freeze(router), Op::Thaw(router));
+    }
+    (Op::Reload(router, after), Op::Reload(router, before))
+}
+
 /// Before a calm: the segment is whole (mostly), nobody is frozen; some stay dead or cut off.
 fn mend(rng: &mut Rng, segment: &mut Segment, at: Duration) {
-    for i in 0..segment.nodes.len() {
+    for i in 0..segment.routers.len() {
         segment.plan(at, Op::Thaw(i));
+        if segment.nets > 1 && !rng.one_in(4) {
+            segment.plan(at, Op::Script(i, true));
+        }
+    }
+    for i in 0..segment.nodes.len() {
         if !rng.one_in(4) {
             segment.plan(at, Op::Link(i, true));
         }
@@ -272,7 +368,10 @@ fn forged(rng: &mut Rng, segment: &Segment, to: usize) -> Packet {
         true => group(victim.family),
         false => nodes[to].addr,
     };
-    let from = (to + 1 + rng.below(nodes.len() - 1)) % nodes.len();
+    let mut from = (to + 1 + rng.below(nodes.len() - 1)) % nodes.len();
+    while nodes[from].net != nodes[to].net || from == to {
+        from = (from + 1) % nodes.len();
+    }
     let priority = Priority(rng.pick(&[0, 1, 100, 254, 255]));
     let mut packet = packet(&nodes[from], dst, priority);
     packet.genuine = false;

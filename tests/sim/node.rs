@@ -1,10 +1,10 @@
-//! A simulated router: the instance, and around it what `engine` and the kernel do for it.
+//! A simulated instance, and around it what `engine` and the kernel do for it.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use vrrpd::types::{Instant, Priority};
+use vrrpd::types::{Centis, Instant, Priority};
 use vrrpd::vrrp::garp::Schedule;
 use vrrpd::vrrp::{Action, Actions, Event, Instance, Params, Reason, StateKind};
 
@@ -37,6 +37,10 @@ pub enum Power {
 #[derive(Debug)]
 pub struct Node {
     pub name: &'static str,
+    /// Place of its router.
+    pub router: usize,
+    /// The network it is on.
+    pub net: usize,
     pub addr: IpAddr,
     pub params: Params,
     pub garp: vrrpd::vrrp::garp::Params,
@@ -54,6 +58,14 @@ pub struct Node {
     /// What happened to the router while its process could not look.
     pub missed: Vec<Change>,
     pub stopped_at: Instant,
+    /// The interval it began with.
+    pub first: Centis,
+    /// The longest interval it has had: others may still wait in it.
+    pub slowest: Centis,
+    /// When its state last changed.
+    pub since: Instant,
+    /// Adverts it has sent.
+    pub sent: u64,
     /// When it began waiting with the startup hold.
     pub started_at: Instant,
 }
@@ -61,9 +73,10 @@ pub struct Node {
 /// Something `engine` tells the instance.
 #[derive(Clone, Copy, Debug)]
 pub enum Change {
-    /// The link or the address; the news is in the router.
+    /// Its link or its address, or those of another member; what they are now is in the nodes.
     Readiness,
-    Priority(Priority),
+    Priority,
+    Params,
 }
 
 impl Node {
@@ -76,6 +89,8 @@ impl Node {
     ) -> Self {
         Node {
             name,
+            router: 0,
+            net: 0,
             addr,
             garp,
             hold,
@@ -84,14 +99,23 @@ impl Node {
             priority: params.priority,
             machine: Instance::new(params.clone()),
             schedule: Schedule::new(garp, params.addresses.len()),
+            first: params.advert_int,
+            slowest: params.advert_int,
             params,
             installed: false,
             late: Duration::ZERO,
             rx: VecDeque::new(),
             missed: Vec::new(),
             stopped_at: Instant::ZERO,
+            since: Instant::ZERO,
+            sent: 0,
             started_at: Instant::ZERO,
         }
+    }
+
+    /// The same after its configuration was changed.
+    pub fn again(self) -> Self {
+        Node::new(self.name, self.addr, self.params, self.garp, self.hold)
     }
 
     pub fn state(&self) -> StateKind {
@@ -183,17 +207,16 @@ impl Node {
                 self.schedule.start(now, burst);
             }
             Action::Silence => self.schedule.stop(),
-            Action::Transition { from, to, .. } => assert_ne!(from, to, "{name}"),
-            Action::SendAdvert(_) | Action::Notice(_) => {}
+            Action::Transition { from, to, .. } => {
+                assert_ne!(from, to, "{name}");
+                self.since = now;
+            }
+            Action::SendAdvert(_) | Action::Notice(_) | Action::Ask => {}
         }
     }
 
-    /// What the link watcher says at the moment.
-    pub fn readiness(&self) -> Event<'static> {
-        if self.link_up {
-            Event::Ready { source: self.addr }
-        } else {
-            Event::Fault(Reason::InterfaceDown)
-        }
+    /// What the link watcher misses at the moment.
+    pub fn missing(&self) -> Option<Reason> {
+        (!self.link_up).then_some(Reason::InterfaceDown)
     }
 }

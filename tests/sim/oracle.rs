@@ -16,17 +16,24 @@
 //!    within hold(i) + preempt_delay(i) + I + down(i) + 2·D.
 //! 4. **Restlessness**: after all that may take (`settle`), nothing changes any more.
 //! 5. An advert of a stronger router makes a master yield at once (`must_yield`).
+//!
+//! Each network has its own parts and its own masters. Members of groups are exempt from 2 and 3, for they
+//! may have to wait for something in another network; what binds them instead is in `liveness.rs`.
 
 use std::time::Duration;
 
-use vrrpd::types::{Instant, Priority, Version};
+use vrrpd::types::{Centis, Instant, Priority, Version};
 use vrrpd::vrrp::Received;
 
+use crate::liveness::Groups;
 use crate::node::Node;
 use crate::segment::Segment;
 
-/// Routers by number.
-type List = heapless::Vec<usize, 5>;
+/// Instances by number.
+type List = heapless::Vec<usize, 16>;
+
+/// Networks there may be.
+pub const NETS: usize = 3;
 
 /// A condition of one part, and since when.
 type Since = Option<Instant>;
@@ -41,8 +48,9 @@ struct Part {
 
 #[derive(Clone, Debug)]
 pub struct Oracle {
-    disturbed_at: Instant,
-    parts: [Part; 2],
+    pub disturbed_at: Instant,
+    parts: [[Part; 2]; NETS],
+    pub groups: Groups,
     /// Longest time two masters were in one part after a disturbance had ended.
     pub longest_two: Duration,
 }
@@ -52,6 +60,7 @@ impl Oracle {
         Oracle {
             disturbed_at: origin,
             parts: Default::default(),
+            groups: Groups::default(),
             longest_two: Duration::ZERO,
         }
     }
@@ -84,10 +93,15 @@ impl Oracle {
     }
 
     /// `down_timer_adverts`·I + skew, in exact nanoseconds, by a formula of our own: router `i`
-    /// waiting for `master`'s interval.
-    pub fn down_interval(&self, segment: &Segment, i: usize, master: usize) -> Duration {
+    /// waiting in its own interval.
+    pub fn down_interval(&self, segment: &Segment, i: usize) -> Duration {
+        let interval = segment.nodes[i].params.advert_int;
+        self.down_in(segment, i, interval)
+    }
+
+    fn down_in(&self, segment: &Segment, i: usize, interval: Centis) -> Duration {
         let params = &segment.nodes[i].params;
-        let centis = u64::from(segment.nodes[master].params.advert_int.0);
+        let centis = u64::from(interval.0);
         let steps = 256 - u64::from(segment.nodes[i].machine.effective_priority().0);
         let unit = match params.version {
             Version::V2 => 100,
@@ -99,25 +113,31 @@ impl Oracle {
     }
 
     /// The same for the slowest master there might have been.
-    fn longest_down(segment: &Segment, i: usize) -> Duration {
+    pub fn longest_down(segment: &Segment, i: usize) -> Duration {
         (0..segment.nodes.len())
-            .map(|master| segment.oracle.down_interval(segment, i, master))
+            .map(|master| segment.nodes[master].slowest)
+            .map(|interval| segment.oracle.down_in(segment, i, interval))
             .max()
             .unwrap_or_default()
     }
 
     /// Checks the conditions that held from the last event up to `segment.now`, then looks anew.
     pub fn check(segment: &mut Segment) {
+        segment.check_groups();
         let mut oracle = segment.oracle.clone();
-        for part in 0..oracle.parts.len() {
-            oracle.check_part(segment, part);
+        for net in 0..segment.nets {
+            for part in 0..2 {
+                oracle.check_part(segment, (net, part));
+            }
         }
+        oracle.groups.check(segment);
         segment.oracle = oracle;
     }
 
-    fn check_part(&mut self, segment: &Segment, part: usize) {
+    fn check_part(&mut self, segment: &Segment, part: (usize, usize)) {
         let here = |i: &usize| {
-            usize::from(segment.parts[*i]) == part
+            segment.nodes[*i].net == part.0
+                && usize::from(segment.parts[*i]) == part.1
                 && segment.nodes[*i].link_up
                 && segment.nodes[*i].ready()
         };
@@ -133,9 +153,9 @@ impl Oracle {
         self.check_wrong(segment, part, wrong);
     }
 
-    fn check_two(&mut self, segment: &Segment, part: usize, ready: &[usize], two: bool) {
+    fn check_two(&mut self, segment: &Segment, part: (usize, usize), ready: &[usize], two: bool) {
         let now = segment.now;
-        let state = &mut self.parts[part];
+        let state = &mut self.parts[part.0][part.1];
         state.two = two.then(|| state.two.unwrap_or(now));
         let Some(since) = state.two else {
             return;
@@ -146,9 +166,11 @@ impl Oracle {
         assert!(lasted <= bound, "two masters for {lasted:?} > {bound:?}");
     }
 
-    fn check_none(&mut self, segment: &Segment, part: usize, ready: &[usize], none: bool) {
+    fn check_none(&mut self, segment: &Segment, part: (usize, usize), ready: &[usize], none: bool) {
         let now = segment.now;
-        let state = &mut self.parts[part];
+        let state = &mut self.parts[part.0][part.1];
+        let free = |i: &&usize| !segment.nodes[**i].params.grouped;
+        let ready: List = ready.iter().filter(free).copied().collect();
         state.none = (none && !ready.is_empty()).then(|| state.none.unwrap_or(now));
         let Some(since) = state.none else {
             return;
@@ -162,9 +184,14 @@ impl Oracle {
     }
 
     /// `wrong`: the only master, and the stronger router that lets it.
-    fn check_wrong(&mut self, segment: &Segment, part: usize, wrong: Option<(usize, usize)>) {
+    fn check_wrong(
+        &mut self,
+        segment: &Segment,
+        part: (usize, usize),
+        wrong: Option<(usize, usize)>,
+    ) {
         let now = segment.now;
-        let state = &mut self.parts[part];
+        let state = &mut self.parts[part.0][part.1];
         state.wrong = wrong.map(|(master, i)| match state.wrong {
             Some((m, j, since)) if (m, j) == (master, i) => (m, j, since),
             _ => (master, i, now),
@@ -190,16 +217,17 @@ impl Oracle {
             .iter()
             .copied()
             .filter(|i| priority(*i) > priority(master) && !segment.nodes[*i].params.nopreempt)
+            .filter(|i| !segment.nodes[*i].params.grouped)
             .max_by_key(|i| priority(*i))
     }
 
     /// Delay and lateness, twice.
-    fn slack(segment: &Segment) -> Duration {
+    pub fn slack(segment: &Segment) -> Duration {
         (segment.faults.delay.1 + segment.faults.late) * 2
     }
 
-    fn longest_interval(segment: &Segment) -> Duration {
-        let interval = |node: &Node| node.params.advert_int.duration();
+    pub fn longest_interval(segment: &Segment) -> Duration {
+        let interval = |node: &Node| node.slowest.duration();
         segment.nodes.iter().map(interval).max().unwrap_or_default()
     }
 
@@ -220,12 +248,19 @@ impl Oracle {
         let holds = segment.nodes.iter().map(|n| n.hold).max();
         let delays: Duration = segment.nodes.iter().map(|n| n.params.preempt_delay).sum();
         let down = nodes.map(|i| Self::longest_down(segment, i)).max();
-        holds.unwrap_or_default() + delays + down.unwrap_or_default() * 4 + Self::slack(segment)
+        // A group that had to yield waits anew, now and then more than once.
+        let rounds = if segment.routers.iter().any(|r| r.grouped) {
+            10
+        } else {
+            4
+        };
+        let down = down.unwrap_or_default();
+        holds.unwrap_or_default() + delays + down * rounds + Self::slack(segment)
     }
 }
 
 /// What is left of the startup hold at `at`.
-fn hold_left(node: &Node, at: Instant) -> Duration {
+pub fn hold_left(node: &Node, at: Instant) -> Duration {
     node.started_at.after(node.hold).since(at)
 }
 

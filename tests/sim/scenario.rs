@@ -9,7 +9,7 @@ use vrrpd::types::{Centis, Family, Priority, Version, Vrid};
 use vrrpd::vrrp::{Params, garp};
 use vrrpd::wire::vrrp::Auth;
 
-use crate::chaos::{NAMES, vips};
+use crate::chaos::{LEGS, NAMES, vips};
 use crate::node::Node;
 use crate::segment::{Op, Segment};
 
@@ -20,6 +20,25 @@ pub fn network(priorities: &[u8]) -> Story {
     };
     for (i, priority) in priorities.iter().enumerate() {
         story.segment.add(router(i, *priority));
+        story.segment.plan(Duration::ZERO, Op::Start(i));
+    }
+    story
+}
+
+/// Routers with a leg in each of two networks, r1a and r1b …, each router's two instances in a group. On
+/// network b addresses are in the opposite order: the last router has 10.0.0.1.
+pub fn pairs(priorities: &[(u8, u8)]) -> Story {
+    let mut story = Story {
+        segment: Segment::new(1),
+    };
+    for (i, (a, b)) in priorities.iter().enumerate() {
+        let mut legs = [router(i, *a), router(priorities.len() - 1 - i, *b)];
+        for (leg, name) in legs.iter_mut().zip(LEGS[i]) {
+            leg.name = name;
+            leg.params.grouped = true;
+        }
+        let legs = legs.into_iter().map(Node::again).collect();
+        story.segment.add_router(NAMES[i], legs, 0);
         story.segment.plan(Duration::ZERO, Op::Start(i));
     }
     story
@@ -38,12 +57,14 @@ fn router(i: usize, priority: u8) -> Node {
         preempt_delay: Duration::ZERO,
         down_timer_adverts: 3,
         auth: Auth::None,
+        signing: None,
         multicast: true,
         lower_prio_no_advert: false,
         higher_prio_send_advert: false,
         owner_ignore_adverts: false,
         skip_check_adv_addr: false,
         timer_expired_backup: None,
+        grouped: false,
         addresses: vips(Family::V4),
         check_source: false,
         peers: Vec::new(),
@@ -67,22 +88,22 @@ pub struct Story {
 }
 
 impl Story {
-    /// Changes the configuration of all routers.
+    /// Changes the configuration of all instances.
     pub fn all(mut self, change: impl Fn(&mut Params)) -> Self {
-        for node in &mut self.segment.nodes {
-            let mut params = node.params.clone();
-            change(&mut params);
-            *node = Node::new(node.name, node.addr, params, node.garp, node.hold);
+        for n in 1..=self.segment.nodes.len() {
+            self = self.only(n, &change);
         }
         self
     }
 
-    /// Changes the configuration of router `n`.
+    /// Changes the configuration of instance `n`.
     pub fn only(mut self, n: usize, change: impl Fn(&mut Params)) -> Self {
-        let node = &mut self.segment.nodes[n - 1];
-        let mut params = node.params.clone();
+        let old = &self.segment.nodes[n - 1];
+        let (router, net, mut params) = (old.router, old.net, old.params.clone());
         change(&mut params);
-        *node = Node::new(node.name, node.addr, params, node.garp, node.hold);
+        let mut node = Node::new(old.name, old.addr, params, old.garp, old.hold);
+        (node.router, node.net) = (router, net);
+        self.segment.nodes[n - 1] = node;
         self
     }
 
@@ -97,6 +118,12 @@ impl Story {
     /// Routers are numbered from 1 here too.
     pub fn at(mut self, millis: u64, op: fn(usize) -> Op, n: usize) -> Self {
         self.segment.plan(Duration::from_millis(millis), op(n - 1));
+        self
+    }
+
+    /// Any other operation.
+    pub fn then(mut self, millis: u64, op: Op) -> Self {
+        self.segment.plan(Duration::from_millis(millis), op);
         self
     }
 

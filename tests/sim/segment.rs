@@ -1,4 +1,5 @@
-//! A network segment in virtual time: routers, the wire between them, and what can go wrong.
+//! Networks in virtual time: routers, the wires between them, and what can go wrong. Mostly it is one
+//! network and an instance on each router; routers with several legs have an instance on each of several.
 //!
 //! Everything is driven by one queue of packets and operations plus the routers' own deadlines;
 //! `step` jumps to the earliest. Packets are real bytes, emitted and parsed by `wire::vrrp`.
@@ -12,13 +13,15 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use vrrpd::types::{Family, Instant, Priority, Version};
-use vrrpd::vrrp::{Action, Event, Notice, Received, StateKind};
+use vrrpd::vrrp::{Action, Event, Notice, Proof, Received, StateKind, priority};
 use vrrpd::wire::Pseudo;
 use vrrpd::wire::vrrp::{self, AdvertOut, ChecksumForm};
 
+use crate::liveness::check_takeover;
 use crate::node::{Change, Node, Packet, Power, SOCKET_QUEUE};
 use crate::oracle::Oracle;
 use crate::rng::Rng;
+use crate::router::Router;
 
 /// What the wire does to packets.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +46,7 @@ impl Faults {
     };
 }
 
-/// Something done to the segment or a router.
+/// Something done to the segment, a router (power, script) or one of its instances (the others).
 #[derive(Clone, Debug)]
 pub enum Op {
     Start(usize),
@@ -54,14 +57,42 @@ pub enum Op {
     Freeze(usize),
     Suspend(usize),
     Thaw(usize),
+    /// The verdict of the router's script changes.
+    Script(usize, bool),
     Link(usize, bool),
     Priority(usize, u8),
+    /// A router reads its configuration again.
+    Reload(usize, Reload),
     Address(usize, IpAddr),
     /// Which part of the segment each router is in.
     Partition(Vec<u8>),
     Faults(Faults),
     /// A made-up packet for one router; without a source address, from the router's own.
     Forge(usize, Packet),
+}
+
+/// What is new in a configuration; the base priority too ([`Op::Priority`] then counts from there).
+#[derive(Clone, Copy, Debug)]
+pub struct Reload {
+    pub priority: u8,
+    /// v3: twice the interval it began with.
+    pub slow: bool,
+    pub nopreempt: bool,
+    /// Whether the instances form a group.
+    pub grouped: bool,
+}
+
+impl fmt::Display for Reload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let slow = if self.slow { " slow" } else { "" };
+        let nopreempt = if self.nopreempt { " nopreempt" } else { "" };
+        let grouped = if self.grouped { " grouped" } else { "" };
+        write!(
+            f,
+            "reloads: priority {}{slow}{nopreempt}{grouped}",
+            self.priority
+        )
+    }
 }
 
 #[derive(Debug)]
@@ -97,6 +128,9 @@ impl Ord for Entry {
 #[derive(Debug)]
 pub struct Segment {
     pub nodes: Vec<Node>,
+    pub routers: Vec<Router>,
+    /// How many networks there are.
+    pub nets: usize,
     pub parts: Vec<u8>,
     pub now: Instant,
     pub faults: Faults,
@@ -118,6 +152,8 @@ impl Segment {
     pub fn new(seed: u64) -> Self {
         Segment {
             nodes: Vec::new(),
+            routers: Vec::new(),
+            nets: 0,
             parts: Vec::new(),
             now: ORIGIN,
             faults: Faults::NONE,
@@ -131,10 +167,32 @@ impl Segment {
         }
     }
 
+    /// A router with one instance.
     pub fn add(&mut self, node: Node) -> usize {
-        self.nodes.push(node);
-        self.parts.push(0);
-        self.nodes.len() - 1
+        let name = node.name;
+        self.add_router(name, vec![node], 0)
+    }
+
+    /// A router with these instances, the first on network 0, and the weight of its script.
+    pub fn add_router(&mut self, name: &'static str, legs: Vec<Node>, script_weight: i16) -> usize {
+        let mut nodes = Vec::new();
+        let grouped = legs.iter().any(|leg| leg.params.grouped);
+        for (net, mut node) in legs.into_iter().enumerate() {
+            node.router = self.routers.len();
+            node.net = net;
+            self.nets = self.nets.max(net + 1);
+            nodes.push(self.nodes.len());
+            self.nodes.push(node);
+            self.parts.push(0);
+        }
+        self.routers.push(Router {
+            name,
+            nodes,
+            grouped,
+            script_ok: true,
+            script_weight,
+        });
+        self.routers.len() - 1
     }
 
     /// Plans an operation `at` after the beginning.
@@ -214,15 +272,27 @@ impl Segment {
         }
         match op {
             Op::Start(i) => self.start(i),
-            Op::Stop(i) if self.nodes[i].running() => {
-                self.say(i, "is stopped");
-                self.event(i, Event::Stop);
-                self.nodes[i].crash();
-            }
-            Op::Stop(_) => {}
+            Op::Stop(i) => self.stop(i),
             Op::Crash(i) => {
-                self.say(i, "crashes");
-                self.nodes[i].crash();
+                self.say_router(i, "crashes");
+                for n in self.routers[i].nodes.clone() {
+                    self.nodes[n].crash();
+                }
+            }
+            Op::Script(i, ok) => {
+                self.say_router(
+                    i,
+                    if ok {
+                        "script succeeds"
+                    } else {
+                        "script fails"
+                    },
+                );
+                self.routers[i].script_ok = ok;
+                for n in self.routers[i].nodes.clone() {
+                    self.change(n, Change::Readiness);
+                    self.change(n, Change::Priority);
+                }
             }
             Op::Freeze(i) => self.halt(i, Power::Frozen, "freezes"),
             Op::Suspend(i) => self.halt(i, Power::Suspended, "is suspended"),
@@ -230,13 +300,16 @@ impl Segment {
             Op::Link(i, up) => {
                 self.say(i, if up { "link up" } else { "link down" });
                 self.nodes[i].link_up = up;
-                self.change(i, Change::Readiness);
+                for n in self.routers[self.nodes[i].router].nodes.clone() {
+                    self.change(n, Change::Readiness);
+                }
             }
             Op::Priority(i, priority) => {
                 self.say(i, &format!("priority {priority}"));
                 self.nodes[i].priority = Priority(priority);
-                self.change(i, Change::Priority(Priority(priority)));
+                self.change(i, Change::Priority);
             }
+            Op::Reload(i, reload) => self.reload(i, reload),
             Op::Address(i, addr) => {
                 self.say(i, &format!("address {addr}"));
                 self.nodes[i].addr = addr;
@@ -265,56 +338,104 @@ impl Segment {
     }
 
     fn start(&mut self, i: usize) {
-        self.say(i, "starts");
-        let (now, hold) = (self.now, self.nodes[i].hold);
-        self.nodes[i].boot(now);
-        self.event(i, self.nodes[i].readiness());
-        self.event(i, Event::Priority(self.nodes[i].priority));
-        self.event(i, Event::Start { hold });
+        self.say_router(i, "starts");
+        let nodes = self.routers[i].nodes.clone();
+        for &n in &nodes {
+            self.nodes[n].boot(self.now);
+        }
+        for &n in &nodes {
+            self.event(n, self.readiness(n));
+            self.event(n, Event::Priority(self.priority(n)));
+        }
+        for &n in &nodes {
+            let hold = self.nodes[n].hold;
+            self.event(n, Event::Start { hold });
+        }
+    }
+
+    fn stop(&mut self, i: usize) {
+        let nodes = self.routers[i].nodes.clone();
+        if nodes.iter().any(|n| !self.nodes[*n].running()) {
+            return;
+        }
+        self.say_router(i, "is stopped");
+        for &n in &nodes {
+            self.event(n, Event::Stop);
+        }
+        for n in nodes {
+            self.nodes[n].crash();
+        }
     }
 
     fn halt(&mut self, i: usize, power: Power, word: &str) {
-        if self.nodes[i].running() {
-            self.say(i, word);
-            self.nodes[i].power = power;
-            self.nodes[i].stopped_at = self.now;
+        let nodes = self.routers[i].nodes.clone();
+        if nodes.iter().any(|n| !self.nodes[*n].running()) {
+            return;
+        }
+        self.say_router(i, word);
+        for n in nodes {
+            self.nodes[n].power = power;
+            self.nodes[n].stopped_at = self.now;
         }
     }
 
     /// Sockets, then what else happened, then timers.
     fn thaw(&mut self, i: usize) {
-        if !matches!(self.nodes[i].power, Power::Frozen | Power::Suspended) {
+        let nodes = self.routers[i].nodes.clone();
+        let halted = |n: &usize| matches!(self.nodes[*n].power, Power::Frozen | Power::Suspended);
+        if !nodes.iter().all(halted) {
             return;
         }
-        self.say(i, "goes on");
-        self.nodes[i].power = Power::Running;
-        self.nodes[i].late = Duration::ZERO;
-        let away = self.now.since(self.nodes[i].stopped_at);
-        let overslept = self.nodes[i].is_master() && away > self.oracle.down_interval(self, i, i);
-        let before = self.sent;
-        while let Some(packet) = self.nodes[i].rx.pop_front() {
-            self.receive(i, &packet);
+        self.say_router(i, "goes on");
+        let mut overslept = Vec::new();
+        for &n in &nodes {
+            self.nodes[n].power = Power::Running;
+            self.nodes[n].late = Duration::ZERO;
+            let away = self.now.since(self.nodes[n].stopped_at);
+            if self.nodes[n].is_master() && away > self.oracle.down_interval(self, n) {
+                overslept.push((n, self.nodes[n].sent));
+            }
         }
-        if overslept {
-            assert_eq!(self.sent, before, "a word before the sockets were empty");
+        for &n in &nodes {
+            while let Some(packet) = self.nodes[n].rx.pop_front() {
+                self.receive(n, &packet);
+            }
         }
-        for change in std::mem::take(&mut self.nodes[i].missed) {
-            self.change(i, change);
+        for (n, before) in overslept {
+            let sent = self.nodes[n].sent;
+            assert_eq!(sent, before, "a word before the sockets were empty");
         }
-        if self.nodes[i].wakes_at().is_some_and(|at| at <= self.now) {
-            self.wake(i);
+        for &n in &nodes {
+            for change in std::mem::take(&mut self.nodes[n].missed) {
+                self.change(n, change);
+            }
+        }
+        self.agree(i);
+        for n in nodes {
+            if self.nodes[n].wakes_at().is_some_and(|at| at <= self.now) {
+                self.wake(n);
+            }
         }
     }
 
-    fn change(&mut self, i: usize, change: Change) {
+    pub fn change(&mut self, i: usize, change: Change) {
         match self.nodes[i].power {
             Power::Off => {}
             Power::Frozen | Power::Suspended => self.nodes[i].missed.push(change),
             Power::Running => match change {
-                Change::Readiness => self.event(i, self.nodes[i].readiness()),
-                Change::Priority(priority) => self.event(i, Event::Priority(priority)),
+                Change::Readiness => self.event(i, self.readiness(i)),
+                Change::Priority => self.event(i, Event::Priority(self.priority(i))),
+                Change::Params => self.event_params(i),
             },
         }
+    }
+
+    /// The instance's priority after tracking.
+    pub fn priority(&self, i: usize) -> Priority {
+        let node = &self.nodes[i];
+        let router = &self.routers[node.router];
+        let script = priority::contribution(router.script_weight, router.script_ok);
+        priority::effective(node.priority, [script])
     }
 
     // ---- packets ----
@@ -346,6 +467,7 @@ impl Segment {
             multicast: dst.is_multicast(),
             ttl: packet.ttl,
             advert: parsed.advert,
+            proof: Proof::None,
         };
         let before = self.nodes[to].machine.next_deadline();
         let must_yield = packet.genuine && self.oracle.must_yield(&self.nodes[to], &received);
@@ -372,11 +494,16 @@ impl Segment {
             return;
         }
         self.sent += 1;
+        self.nodes[from].sent += 1;
+        let node = &self.nodes[from];
         let unicast: Vec<IpAddr> = node.params.peers.iter().map(|peer| peer.addr).collect();
         for to in 0..self.nodes.len() {
             let addr = self.nodes[to].addr;
             let node = &self.nodes[from];
-            if to == from || (!node.params.multicast && !unicast.contains(&addr)) {
+            if to == from
+                || self.nodes[to].net != node.net
+                || (!node.params.multicast && !unicast.contains(&addr))
+            {
                 continue;
             }
             let dst = if node.params.multicast {
@@ -418,6 +545,13 @@ impl Segment {
     }
 
     fn event_actions(&mut self, i: usize, event: Event<'_>) -> vrrpd::vrrp::Actions {
+        let actions = self.alone(i, event);
+        self.concert(i, &actions);
+        actions
+    }
+
+    /// An event for one instance, whatever its group makes of that.
+    pub fn alone(&mut self, i: usize, event: Event<'_>) -> vrrpd::vrrp::Actions {
         let actions = self.nodes[i].handle(self.now, event);
         for action in &actions {
             match *action {
@@ -430,9 +564,17 @@ impl Segment {
                 Action::Transition { from, to, why } => {
                     Oracle::changed(self, self.nodes[i].name);
                     self.say(i, &format!("{from}→{to} why={why}"));
+                    if to == StateKind::Master {
+                        check_takeover(self, i);
+                    }
                 }
                 Action::Notice(notice) => self.say_notice(i, notice),
-                Action::Install | Action::Withdraw | Action::Announce(_) | Action::Silence => {}
+                Action::Ask if self.verbose => self.say(i, "asks"),
+                Action::Install
+                | Action::Withdraw
+                | Action::Announce(_)
+                | Action::Silence
+                | Action::Ask => {}
             }
         }
         actions
@@ -445,14 +587,22 @@ impl Segment {
         self.line(format_args!("{name} {text}"));
     }
 
+    pub fn say_router(&mut self, i: usize, text: &str) {
+        let name = self.routers[i].name;
+        self.line(format_args!("{name} {text}"));
+    }
+
     fn say_notice(&mut self, i: usize, notice: Notice) {
+        let net = self.nodes[i].net;
         let name = |addr: IpAddr| {
-            let node = self.nodes.iter().find(|node| node.addr == addr);
+            let mut nodes = self.nodes.iter().filter(|node| node.net == net);
+            let node = nodes.find(|node| node.addr == addr);
             node.map_or(addr.to_string(), |node| node.name.to_owned())
         };
         let text = match notice {
             Notice::Rejected { from, why } => format!("rejects {} {why:?}", name(from)),
             Notice::Accepted { from } => format!("accepts {} again", name(from)),
+            Notice::Tolerated { .. } => return,
             Notice::AddressesDiffer { from } => format!("other addresses from {}", name(from)),
             Notice::IntervalAdopted { from, theirs } => {
                 format!("adopts {theirs} from {}", name(from))
@@ -461,6 +611,7 @@ impl Segment {
                 format!("hears weaker master {} priority {priority}", name(from))
             }
             Notice::SameAddress { from } => format!("hears its own address {}", name(from)),
+            Notice::HeldByGroup => "is held by its group".into(),
             Notice::TwoOwners { from } => format!("hears another owner {}", name(from)),
         };
         self.say(i, &text);

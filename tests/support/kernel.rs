@@ -10,7 +10,7 @@ use vrrpd::config::model::{
     Address, Auth, Command, Config, Fifo, Garp, Mail, Notify, Transport, VrrpInstance,
 };
 use vrrpd::engine::reception::Datagram;
-use vrrpd::engine::system::{Kill, Listener, Pid, Route, System};
+use vrrpd::engine::system::{Kill, Listener, Pid, Protocol, Route, System};
 use vrrpd::engine::{Engine, Options};
 use vrrpd::netlink::addr::AddrFlags;
 use vrrpd::netlink::link::LinkFlags;
@@ -18,12 +18,13 @@ use vrrpd::netlink::{Ack, Addr, Batch, Link, Message, Messages};
 use vrrpd::notify::mail::Letter;
 use vrrpd::types::{Centis, Cidr, Family, IfIndex, IfName, Instant, Mac, Priority, Version, Vrid};
 use vrrpd::wire::vrrp::{AdvertOut, Auth as WireAuth, ChecksumForm};
-use vrrpd::wire::{Pseudo, arp, ipv4, vrrp};
+use vrrpd::wire::{Pseudo, ah, arp, ipv4, vrrp};
 
 const RTM_GETLINK: u16 = 18;
 const RTM_GETADDR: u16 = 22;
 const EEXIST: i32 = 17;
 const EADDRNOTAVAIL: i32 = 99;
+const ENOENT: i32 = 2;
 
 #[derive(Clone, Debug)]
 pub struct FakeLink {
@@ -53,6 +54,10 @@ pub struct Kernel {
     pub refuse: Option<(IpAddr, i32, &'static str)>,
     /// Listening is refused with this errno.
     pub deaf: Option<i32>,
+    /// The packet filter's table, if there is one: how often addresses were added to it.
+    pub ruleset: Option<u32>,
+    /// There is no nftables in this kernel.
+    pub no_netfilter: bool,
     /// False: adverts and frames are counted, not written down.
     pub quiet: bool,
     pub adverts: usize,
@@ -64,6 +69,10 @@ pub struct Kernel {
     pub files: BTreeMap<String, Vec<u8>>,
     /// Nobody reads the FIFOs.
     pub full: bool,
+    /// Time since 1970.
+    pub wall: std::time::Duration,
+    /// The last advert sent, with its IP header.
+    pub last: Vec<u8>,
 }
 
 #[derive(Clone, Debug)]
@@ -216,6 +225,10 @@ impl System for Kernel {
                 Message::DelAddr(addr) => (addr, false),
                 other @ (Message::NewLink(_)
                 | Message::DelLink(_)
+                | Message::NewRoute(_)
+                | Message::DelRoute(_)
+                | Message::NewRule(_)
+                | Message::DelRule(_)
                 | Message::Done(_)
                 | Message::Ack(_)
                 | Message::Noop
@@ -261,7 +274,13 @@ impl System for Kernel {
         let place = on
             .interface
             .map_or("any".into(), |index| index.0.to_string());
-        self.log.push(format!("listen {place} {name:?} {groups:?}"));
+        let ah = if on.protocol == Protocol::Ah {
+            "AH "
+        } else {
+            ""
+        };
+        self.log
+            .push(format!("listen {ah}{place} {name:?} {groups:?}"));
         Ok(())
     }
 
@@ -277,16 +296,21 @@ impl System for Kernel {
         if self.quiet {
             return Ok(());
         }
+        self.last = packet.to_vec();
         let packet = ipv4::parse(packet).expect("a well-formed packet");
         let net = Pseudo {
             src: packet.header.src.into(),
             dst: packet.header.dst.into(),
         };
-        let advert = vrrp::parse(packet.payload, &net)
+        let (with, payload) = match packet.header.protocol {
+            ah::PROTOCOL => (" AH", ah::parse(packet.payload).expect("well-formed").1),
+            _ => ("", packet.payload),
+        };
+        let advert = vrrp::parse(payload, &net)
             .expect("a well-formed advert")
             .advert;
         self.log.push(format!(
-            "advert {} prio {} to {}",
+            "advert{with} {} prio {} to {}",
             advert.vrid, advert.priority, route.dst
         ));
         Ok(())
@@ -303,6 +327,10 @@ impl System for Kernel {
         Ok(())
     }
 
+    fn wall_clock(&mut self) -> std::time::Duration {
+        self.wall
+    }
+
     fn set_sysctl(&mut self, name: fmt::Arguments<'_>, value: &str) -> io::Result<()> {
         self.log.push(format!("sysctl {name}={value}"));
         Ok(())
@@ -310,10 +338,42 @@ impl System for Kernel {
 
     fn request_netfilter(
         &mut self,
-        _batch: &Batch,
-        _refused: &mut dyn FnMut(&Ack<'_>),
+        batch: &Batch,
+        refused: &mut dyn FnMut(&Ack<'_>),
     ) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+        if self.no_netfilter {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        let mut ruleset = self.ruleset.clone();
+        for envelope in Messages::new(batch.bytes()) {
+            // Begin and end look like broken messages of links.
+            let Ok(header) = envelope.map(|envelope| envelope.header) else {
+                continue;
+            };
+            // The order of tables and elements is all that matters here; the rest is told by the golden files.
+            match header.kind {
+                0xa00 => ruleset = ruleset.or(Some(0)),
+                0xa02 => ruleset = None,
+                0xa0c if ruleset.is_none() => {
+                    refused(&Ack {
+                        seq: header.seq,
+                        errno: ENOENT,
+                        text: None,
+                        offset: None,
+                    });
+                    return Ok(());
+                }
+                0xa0c => ruleset = ruleset.map(|count| count + 1),
+                _ => {}
+            }
+        }
+        self.ruleset = ruleset;
+        let text = match ruleset {
+            Some(count) => format!("filter of {count} additions"),
+            None => "no filter".into(),
+        };
+        self.log.push(text);
+        Ok(())
     }
 
     // ---- children ----
@@ -577,19 +637,31 @@ pub fn receive(
     interface: u32,
     bytes: &[u8],
 ) {
+    receive_by(Protocol::Vrrp, engine, kernel, now, interface, bytes);
+}
+
+/// The same by a protocol.
+pub fn receive_by(
+    protocol: Protocol,
+    engine: &mut Engine,
+    kernel: &mut Kernel,
+    now: Instant,
+    interface: u32,
+    bytes: &[u8],
+) {
     let interface = (interface != 0).then_some(IfIndex(interface));
     let on = Listener {
         family: Family::V4,
         interface,
+        protocol,
     };
-    engine.packet(
-        now,
-        &Datagram {
-            on,
-            bytes,
-            v6: None,
-        },
-        kernel,
-    );
+    let (v6, wall) = (None, None);
+    let datagram = Datagram {
+        on,
+        bytes,
+        v6,
+        wall,
+    };
+    engine.packet(now, &datagram, kernel);
     kernel.deliver(engine, now);
 }

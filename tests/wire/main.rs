@@ -5,6 +5,7 @@
 #[allow(dead_code, reason = "every test takes what it needs")]
 mod hex;
 
+mod auth;
 mod ipv4;
 mod known;
 mod neighbors;

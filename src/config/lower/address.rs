@@ -45,6 +45,15 @@ impl Lowering<'_> {
             return None;
         }
         self.check_label(&mut address, item);
+        let said = |name: &str| item.args.iter().find(|word| &*word.text == name);
+        if let (Some(word), Some(_)) = (said("use_vmac"), said("dev")) {
+            let message = format!(
+                "an interface of its own for one address is not supported: {} goes on `{}`, whose \
+                 Ethernet address it has",
+                cidr.addr, address.dev
+            );
+            self.diags.say(Severity::Unsupported, word.span, message);
+        }
         Some(address)
     }
 
@@ -95,7 +104,7 @@ impl Lowering<'_> {
             "noprefixroute" => address.noprefixroute = true,
             "autojoin" => address.autojoin = true,
             "no_track" => address.no_track = true,
-            // use_vmac and track_group belong to features whose keywords are reported by the checker.
+            // Reported by the checker.
             "track_group" => {
                 rest.next();
             }

@@ -5,9 +5,9 @@ use core::time::Duration;
 
 use super::fields::Fields;
 use super::garp::GarpDefaults;
-use super::interface;
+use super::{interface, strict};
 use crate::config::diag::{Diags, Severity};
-use crate::config::model::{GarpGroup, Global};
+use crate::config::model::{GarpGroup, Global, Nft};
 use crate::config::schema::value;
 use crate::config::seen::Seen;
 use crate::types::{IfName, Version};
@@ -34,6 +34,8 @@ pub(super) struct Defaults {
     pub(super) priority_changes: bool,
     /// `default_interface`; eth0 without it.
     pub(super) interface: Option<IfName>,
+    /// `vmac_prefix`.
+    pub(super) vmac_prefix: String,
 }
 
 /// 224.0.0.18, assigned to VRRP (RFC 9568 §9).
@@ -45,9 +47,9 @@ impl Defaults {
     /// Reads the defaults out of `global_defs`.
     pub(super) fn from(fields: &Fields<'_>, diags: &mut Diags) -> Self {
         let on = |name: &str| fields.boolean(name).unwrap_or(false);
-        let strict = on("vrrp_strict");
-        if let Some(node) = fields.last("vrrp_strict").filter(|_| strict) {
-            explain_strict(node.keyword.span, diags);
+        let in_force = on("vrrp_strict");
+        if let Some(node) = fields.last("vrrp_strict").filter(|_| in_force) {
+            strict::explain(node.keyword.span, diags);
         }
         Defaults {
             group4: fields.ip("vrrp_mcast_group4").unwrap_or(GROUP4),
@@ -60,7 +62,7 @@ impl Defaults {
             down_timer_adverts: fields.int("vrrp_down_timer_adverts").unwrap_or(3),
             lower_prio_no_advert: on("vrrp_lower_prio_no_advert"),
             send_advert: on("vrrp_higher_prio_send_advert"),
-            strict,
+            strict: in_force,
             skip_check_adv_addr: on("vrrp_skip_check_adv_addr"),
             check_unicast_src: on("vrrp_check_unicast_src"),
             owner_ignore_adverts: on("vrrp_owner_ignore_adverts"),
@@ -73,21 +75,9 @@ impl Defaults {
                 Some(node) => interface(node),
                 None => IfName::new("eth0"),
             },
+            vmac_prefix: fields.word("vmac_prefix").unwrap_or("vrrp").to_owned(),
         }
     }
-}
-
-/// Says in plain words what strict mode does, and what of it is not done here.
-pub(super) fn explain_strict(span: crate::config::diag::Span, diags: &mut Diags) {
-    diags.help(
-        Severity::Unsupported,
-        span,
-        "strict mode is in force, but its packet filter is not supported yet: the addresses still \
-         answer, for example to ping, where keepalived would drop every packet sent to them",
-        "strict mode means: no password, no unicast, no preempt_delay, takeover after three missed \
-         adverts, no answer to weaker masters, and state MASTER for priority 255 only; \
-         remove it unless you need all of that",
-    );
 }
 
 /// Settings of the process.
@@ -106,7 +96,22 @@ pub(super) fn global(top: &Fields<'_>, global_defs: &Fields<'_>, diags: &mut Dia
         fifo_on_reload: global_defs.has("fifo_write_vrrp_states_on_reload"),
         garp_groups: garp_groups(top, diags),
         up_down_delays: up_down_delays(top, diags),
+        nft: nft(global_defs),
         ..Global::default()
+    }
+}
+
+/// The table that enforces `no_accept`.
+fn nft(global_defs: &Fields<'_>) -> Nft {
+    let default = Nft::default();
+    Nft {
+        table: global_defs
+            .word("nftables")
+            .map_or(default.table, str::to_owned),
+        priority: global_defs
+            .int("nftables_priority")
+            .unwrap_or(default.priority),
+        counters: global_defs.has("nftables_counters"),
     }
 }
 

@@ -4,10 +4,9 @@ use core::time::Duration;
 
 use super::address::AddressList;
 use super::fields::Fields;
-use super::global::explain_strict;
 use super::{Lowering, first, interface};
 use crate::config::diag::{Severity, Span};
-use crate::config::model::{Address, Garp, VrrpInstance};
+use crate::config::model::{Address, Garp, Vmac, VrrpInstance};
 use crate::config::schema::value;
 use crate::config::tree::Node;
 use crate::types::{Centis, Family, IfName, Priority, Version, Vrid};
@@ -53,7 +52,16 @@ impl Lowering<'_> {
         }
         let interface = interface?;
         let family = self.family(&fields);
-        let addresses = self.addresses(name, &fields, &interface, family);
+        let strict = self.is_strict(&fields);
+        let vmac = self.vmac(name, &fields, &interface, (family, vrid), strict);
+        let dev = vmac.as_ref().map_or(&interface, |vmac| &vmac.name);
+        let mut addresses = self.addresses(name, &fields, dev, family);
+        // The virtual Ethernet address is that of one family.
+        for address in &mut addresses.excluded {
+            if address.dev == *dev && address.cidr.family() != family {
+                address.dev.clone_from(&interface);
+            }
+        }
         let none_meant = fields.has("no_virtual_ipaddress");
         if addresses.vips.is_empty() && !none_meant {
             let message =
@@ -63,15 +71,6 @@ impl Lowering<'_> {
             self.error(span, message, help);
             return None;
         }
-        let strict = fields
-            .boolean("strict_mode")
-            .unwrap_or(self.defaults.strict);
-        if let Some(own) = fields
-            .last("strict_mode")
-            .filter(|_| strict && !self.defaults.strict)
-        {
-            explain_strict(own.keyword.span, self.diags);
-        }
         let draft = Draft {
             name,
             span,
@@ -79,7 +78,7 @@ impl Lowering<'_> {
             family,
             strict,
         };
-        self.build(&draft, interface, vrid?, addresses)
+        self.build(&draft, interface, vrid?, (addresses, vmac))
     }
 
     /// Puts the parts together.
@@ -88,17 +87,22 @@ impl Lowering<'_> {
         draft: &Draft<'_>,
         interface: IfName,
         vrid: Vrid,
-        addresses: Addresses,
+        (addresses, vmac): (Addresses, Option<Vmac>),
     ) -> Option<VrrpInstance> {
         let (fields, strict) = (&draft.fields, draft.strict);
         let version = self.version(draft);
-        let auth = self.auth(draft, version)?;
-        let election = self.election(draft);
+        let advert_int = self.advert_int(draft, version);
+        let auth = self.auth(draft, version, advert_int)?;
+        let mut election = self.election(draft);
         let owner = election.priority.is_owner();
+        if election.initial_master && !owner {
+            election.initial_master = self.may_begin_as_master(draft, &auth);
+        }
         let source = self.source(draft);
         let on = |name: &str, default: bool| fields.boolean(name).unwrap_or(default);
         let (garp, down_timer_adverts) = self.timing(draft);
         self.strict_address(draft, &addresses.vips);
+        self.strict_changes(draft);
         Some(VrrpInstance {
             name: draft.name.to_owned(),
             vrid,
@@ -106,7 +110,7 @@ impl Lowering<'_> {
             version,
             family: draft.family,
             initial_master: election.initial_master,
-            advert_int: self.advert_int(draft, version),
+            advert_int,
             nopreempt: election.nopreempt,
             preempt_delay: election.preempt_delay,
             auth,
@@ -132,8 +136,8 @@ impl Lowering<'_> {
             excluded: addresses.excluded,
             routes: self.routes(fields.items("virtual_routes")),
             rules: self.rules(fields.items("virtual_rules")),
-            accept: self.accept(draft, owner),
-            vmac: self.vmac(draft, &interface, vrid),
+            accept: self.accept(draft, version, owner),
+            vmac,
             lease: None,
             group: None,
             tracks: self.tracks(draft, &interface, owner),
@@ -221,6 +225,7 @@ impl Lowering<'_> {
     ) -> Addresses {
         let mut list = AddressList::default();
         let mut surplus = None;
+        let most = most(family, fields.has("auth_hmac"));
         for item in fields.items("virtual_ipaddress") {
             let Some(address) = self.address(item, Some(dev)) else {
                 continue;
@@ -235,7 +240,7 @@ impl Lowering<'_> {
                 continue;
             }
             self.add_unless_known(&mut list, address, item);
-            if list.addresses.len() > most(family) {
+            if list.addresses.len() > most {
                 surplus = surplus.or(Some(item.keyword.span));
             }
         }
@@ -243,7 +248,7 @@ impl Lowering<'_> {
             let message = format!(
                 "`{name}` has more than {} addresses, which is all that fits in an advert; \
                  the rest is installed but not advertised",
-                most(family)
+                most
             );
             self.error(
                 span,
@@ -251,7 +256,7 @@ impl Lowering<'_> {
                 "move the rest to `virtual_ipaddress_excluded`",
             );
         }
-        let advertised = list.addresses.len().min(most(family));
+        let advertised = list.addresses.len().min(most);
         for item in fields.items("virtual_ipaddress_excluded") {
             if let Some(address) = self.address(item, Some(dev)) {
                 self.add_unless_known(&mut list, address, item);
@@ -261,21 +266,6 @@ impl Lowering<'_> {
         Addresses {
             vips: list.addresses,
             excluded,
-        }
-    }
-
-    /// Strict mode wants a link-local address first (RFC 9568 §5.2.9).
-    fn strict_address(&mut self, draft: &Draft<'_>, vips: &[Address]) {
-        let first = vips.first().map(|address| address.cidr.addr);
-        let Some(core::net::IpAddr::V6(addr)) = first else {
-            return;
-        };
-        if draft.strict && !addr.is_unicast_link_local() {
-            let message = format!(
-                "strict mode: the first address of `{}` is not link-local",
-                draft.name
-            );
-            self.warn(draft.span, message);
         }
     }
 
@@ -433,10 +423,11 @@ impl Lowering<'_> {
 }
 
 /// How many addresses fit in an advert: the count has 8 bits, and IPv6 must fit in 1500 bytes.
-fn most(family: Family) -> usize {
+fn most(family: Family, signed: bool) -> usize {
     match family {
         Family::V4 => 255,
-        // (1500 - 40 IPv6 header - 8 VRRP header) / 16
+        // (1500 - 40 IPv6 header - 8 VRRP header - 28 signature) / 16
+        Family::V6 if signed => 89,
         Family::V6 => 90,
     }
 }

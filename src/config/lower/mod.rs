@@ -13,12 +13,18 @@ mod global;
 mod group;
 mod instance;
 mod mail;
+mod metric;
+mod names;
 mod notify;
+mod process;
 mod route;
 mod rule;
+mod strict;
 mod track;
 mod transport;
 mod vmac;
+
+use std::collections::BTreeSet;
 
 use super::Host;
 use super::check::Where;
@@ -26,12 +32,13 @@ use super::diag::{Diags, Severity, Span};
 use super::model::{Address, Auth, Config, Global, VrrpInstance};
 use super::schema::value;
 use super::seen::Seen;
-use super::tree::{Block, Node};
+use super::tree::{Block, Node, Word};
 use crate::types::IfName;
 use address::AddressList;
 use command::ScriptDefaults;
 use fields::Fields;
 use global::Defaults;
+use names::Names;
 use track::Objects;
 
 /// Turns a checked tree into the model.
@@ -46,7 +53,12 @@ pub(crate) fn lower(root: &Block, host: &dyn Host, place: Where<'_>, diags: &mut
         place,
         defaults,
         addresses: 0,
+        routes: 0,
+        priorities: (rule::FIRST_PRIORITY, rule::FIRST_PRIORITY),
+        names: Names::new(host, &global_defs),
+        track_groups: track_groups(&top),
         objects: Objects::default(),
+        vmacs: BTreeSet::new(),
         scripts: ScriptDefaults::default(),
     };
     lowering.script_defaults(&global_defs);
@@ -55,11 +67,21 @@ pub(crate) fn lower(root: &Block, host: &dyn Host, place: Where<'_>, diags: &mut
     lowering.compare(&instances, &spans);
     let groups = lowering.groups(&top, &mut instances);
     lowering.unused_objects();
+    let mail = lowering.mail(&global_defs, &top);
+    let [fifo, vrrp_fifo] = lowering.fifos(&global_defs);
+    let global = Global {
+        mail,
+        fifo,
+        vrrp_fifo,
+        startup: lowering.bounded(&global_defs, "startup_script"),
+        shutdown: lowering.bounded(&global_defs, "shutdown_script"),
+        dumps: lowering.dumps(&global_defs),
+        process: lowering.process(&top, &global_defs),
+        ..global::global(&top, &global_defs, lowering.diags)
+    };
     let static_addresses = lowering.static_addresses(&top);
     let static_routes = lowering.routes(top.items("static_routes"));
     let static_rules = lowering.rules(top.items("static_rules"));
-    let mail = lowering.mail(&global_defs, &top);
-    let [fifo, vrrp_fifo] = lowering.fifos(&global_defs);
     let Objects {
         scripts,
         files,
@@ -67,12 +89,7 @@ pub(crate) fn lower(root: &Block, host: &dyn Host, place: Where<'_>, diags: &mut
         ..
     } = lowering.objects;
     Config {
-        global: Global {
-            mail,
-            fifo,
-            vrrp_fifo,
-            ..global::global(&top, &global_defs, lowering.diags)
-        },
+        global,
         instances,
         groups,
         scripts,
@@ -98,6 +115,16 @@ struct Lowering<'a> {
     defaults: Defaults,
     /// Addresses made so far.
     addresses: u32,
+    /// Routes and rules made so far.
+    routes: u32,
+    /// What the next rule without priority gets, IPv4 and IPv6.
+    priorities: (u32, u32),
+    /// Numbers with names.
+    names: Names<'a>,
+    /// Names of the `track_group` blocks.
+    track_groups: Vec<Box<str>>,
+    /// Names of macvlans taken so far.
+    vmacs: BTreeSet<IfName>,
     /// What can be tracked.
     objects: Objects<'a>,
     /// Who runs scripts, and which are refused.
@@ -164,7 +191,7 @@ impl Lowering<'_> {
             let VrrpInstance {
                 name, interface, ..
             } = instance;
-            if let Auth::Pass(password) = instance.auth {
+            if let Auth::Pass(password) | Auth::Ah(password) = instance.auth {
                 let key = format!("{interface} {:?}", password.0);
                 let first = passwords.before(&key, *span).filter(|_| !told);
                 if let Some(first) = first {
@@ -193,6 +220,16 @@ impl Lowering<'_> {
         }
     }
 
+    /// The place of a `track_group` by its name.
+    fn track_group(&mut self, word: &Word) -> Option<usize> {
+        let place = self.track_groups.iter().position(|name| *name == word.text);
+        if place.is_none() {
+            let message = format!("no track_group is called `{}`; ignored", word.text);
+            self.warn(word.span, message);
+        }
+        place
+    }
+
     fn static_addresses(&mut self, top: &Fields<'_>) -> Vec<Address> {
         let dev = self.defaults.interface.clone();
         let mut list = AddressList::default();
@@ -203,6 +240,14 @@ impl Lowering<'_> {
         }
         list.addresses
     }
+}
+
+/// The names of the `track_group` blocks.
+fn track_groups(top: &Fields<'_>) -> Vec<Box<str>> {
+    top.all("track_group")
+        .filter_map(first)
+        .map(Box::from)
+        .collect()
 }
 
 /// First word after a keyword.

@@ -83,6 +83,7 @@ static KINDS: [Kind; 3] = [
 ];
 
 /// A line of a `track_*` block, with its object's own weight where it has none.
+#[derive(Clone)]
 pub(super) struct TrackLine {
     pub(super) track: Track,
     /// The object's name.

@@ -1,18 +1,155 @@
-//! `use_vmac`, and whether packets to the addresses are accepted.
+//! `use_vmac`: an interface of the virtual router's own, with its Ethernet address.
 
 use super::Lowering;
-use super::instance::Draft;
+use super::fields::Fields;
+use crate::config::diag::Severity;
 use crate::config::model::Vmac;
-use crate::types::{IfName, Vrid};
+use crate::config::tree::Word;
+use crate::types::{Family, IfName, Mac, Vrid};
+
+/// What `use_vmac` says.
+#[derive(Default)]
+struct Said<'a> {
+    name: Option<&'a Word>,
+    base: Option<&'a Word>,
+    mac: Option<&'a Word>,
+}
 
 impl Lowering<'_> {
-    /// Whether the addresses answer.
-    pub(super) fn accept(&mut self, _draft: &Draft<'_>, _owner: bool) -> bool {
-        true
+    /// The virtual router's own interface, when it is to have one.
+    pub(super) fn vmac(
+        &mut self,
+        instance: &str,
+        fields: &Fields<'_>,
+        base: &IfName,
+        (family, vrid): (Family, Option<Vrid>),
+        strict: bool,
+    ) -> Option<Vmac> {
+        let Some(node) = fields.last("use_vmac") else {
+            if let Some(node) = fields.last("vmac_xmit_base") {
+                let message = "`vmac_xmit_base` without `use_vmac` changes nothing";
+                self.note(node.keyword.span, message);
+            }
+            return None;
+        };
+        let vrid = vrid?;
+        let said = words(&node.args);
+        if let Some(other) = said.base.filter(|word| &*word.text != base.as_str()) {
+            let message = format!("adverts run on `{base}`, the `interface` of `{instance}`");
+            self.warn(other.span, format!("{message}; `{}` ignored", other.text));
+        }
+        let name = self.vmac_name(&said, family, vrid)?;
+        self.vmacs.insert(name.clone());
+        let mac = said.mac.and_then(|word| self.vmac_mac(word, vrid, strict));
+        let mut xmit_base = fields.has("vmac_xmit_base");
+        if let Some(node) = fields.last("vmac_xmit_base").filter(|_| strict) {
+            let message =
+                "strict mode sends adverts from the virtual address: `vmac_xmit_base` ignored";
+            self.warn(node.keyword.span, message);
+            xmit_base = false;
+        }
+        let standard = match family {
+            Family::V4 => Mac([0, 0, 0x5e, 0, 1, vrid.get()]),
+            Family::V6 => Mac([0, 0, 0x5e, 0, 2, vrid.get()]),
+        };
+        Some(Vmac {
+            name,
+            mac: mac.unwrap_or(standard),
+            xmit_base,
+        })
     }
 
-    /// The virtual router's own interface.
-    pub(super) fn vmac(&mut self, _draft: &Draft<'_>, _base: &IfName, _vrid: Vrid) -> Option<Vmac> {
-        None
+    /// The name that is said, else `vrrp.VRID`, else a similar one that is free.
+    fn vmac_name(&mut self, said: &Said<'_>, family: Family, vrid: Vrid) -> Option<IfName> {
+        if let Some(word) = said.name {
+            match IfName::new(&word.text).filter(|name| !self.vmacs.contains(name)) {
+                Some(name) => return Some(name),
+                None => {
+                    let message = format!(
+                        "`{}` is the interface of another instance, or no name for one; another is used",
+                        word.text
+                    );
+                    self.diags.say(Severity::Error, word.span, message);
+                }
+            }
+        }
+        let prefix = self.defaults.vmac_prefix.as_str();
+        let six = if family == Family::V6 { "6" } else { "" };
+        let plain = ["", six].into_iter().map(str::to_owned);
+        // Small numbers first; with very many instances the number of names so far is free.
+        let many = self.vmacs.len();
+        let numbers = (1..=9).chain(many..many.saturating_add(9));
+        let mut middles = plain.chain(numbers.map(|nth: usize| nth.to_string()));
+        middles.find_map(|middle| {
+            let name = IfName::new(&format!("{prefix}{middle}.{vrid}"))
+                .or_else(|| IfName::new(&format!("vrrp{middle}.{vrid}")));
+            name.filter(|name| !self.vmacs.contains(name))
+        })
+    }
+
+    /// An Ethernet address; five bytes are completed by the VRID.
+    fn vmac_mac(&mut self, word: &Word, vrid: Vrid, strict: bool) -> Option<Mac> {
+        let mac = mac(&word.text, vrid)?;
+        if strict {
+            let message = "strict mode has the standard virtual address only; this one is ignored";
+            self.warn(word.span, message);
+            return None;
+        }
+        let [first, ..] = mac.0;
+        if first & 1 != 0 {
+            let message = format!("{mac} is a group address; the standard one is used");
+            self.diags.say(Severity::Error, word.span, message);
+            return None;
+        }
+        Some(mac)
+    }
+}
+
+fn words(args: &[Word]) -> Said<'_> {
+    let mut said = Said::default();
+    let mut words = args.iter();
+    while let Some(word) = words.next() {
+        match &*word.text {
+            "netlink_notify_msg" => {}
+            "group" => drop(words.next()),
+            text if text.contains(':') => said.mac = Some(word),
+            _ if said.name.is_none() => said.name = Some(word),
+            _ => said.base = Some(word),
+        }
+    }
+    said
+}
+
+fn mac(text: &str, vrid: Vrid) -> Option<Mac> {
+    let mut bytes = [0, 0, 0, 0, 0, vrid.get()];
+    let count = text.split(':').count();
+    if !(5..=6).contains(&count) {
+        return None;
+    }
+    for (byte, part) in bytes.iter_mut().zip(text.split(':')) {
+        *byte = u8::from_str_radix(part, 16)
+            .ok()
+            .filter(|_| part.len() <= 2)?;
+    }
+    Some(Mac(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_have_five_or_six_bytes() {
+        let vrid = Vrid::new(51).unwrap();
+        for (text, wanted) in [
+            ("00:11:22:33:44:ff", Some([0, 0x11, 0x22, 0x33, 0x44, 0xff])),
+            ("2:0:0:0:1", Some([2, 0, 0, 0, 1, 51])),
+            ("00:11:22:33", None),
+            ("00:11:22:33:44:55:66", None),
+            ("00:11:22:33:44:5g", None),
+            ("00:11:22:33:44:555", None),
+        ] {
+            assert_eq!(mac(text, vrid), wanted.map(Mac), "{text}");
+        }
     }
 }

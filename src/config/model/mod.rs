@@ -1,6 +1,7 @@
 //! The configuration as the daemon uses it: defaults filled in, references resolved, types instead
 //! of strings. Contains what is implemented; a keyword without effect yet does not appear here.
 
+mod auth;
 mod command;
 mod group;
 mod notify;
@@ -13,11 +14,12 @@ use core::time::Duration;
 
 use crate::types::{Centis, Cidr, Family, IfName, Mac, Priority, Version, Vrid};
 
+pub use auth::{Auth, Hmac, Key, Mode, Password, Secret};
 pub use command::{Command, User};
 pub use group::SyncGroup;
 pub use notify::{Fifo, Mail, Notify};
 pub use process::{Bounded, Dumps, Nft, Process};
-pub use route::{Route, Rule};
+pub use route::{Hop, Place, Route, Rule};
 pub use track::{ParamMatch, Script, Track, TrackFile, TrackProcess, Tracked};
 
 /// All of it.
@@ -116,7 +118,7 @@ pub struct VrrpInstance {
     pub nopreempt: bool,
     /// `preempt_delay`.
     pub preempt_delay: Duration,
-    /// `authentication`.
+    /// `authentication` or `auth_hmac`.
     pub auth: Auth,
     /// `mcast_src_ip` / `unicast_src_ip`; `None`: the interface's own address.
     pub source: Option<IpAddr>,
@@ -170,25 +172,6 @@ pub struct VrrpInstance {
     pub promote_secondaries: bool,
     /// `debug`-independent: per-instance `unicast_fault_no_peer`.
     pub unicast_fault_no_peer: bool,
-}
-
-/// `authentication { … }`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Auth {
-    /// None.
-    None,
-    /// `auth_type PASS`: compared byte for byte.
-    Pass(Password),
-}
-
-/// Eight zero-padded bytes that never show in `Debug`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Password(pub [u8; 8]);
-
-impl core::fmt::Debug for Password {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("********")
-    }
 }
 
 /// How adverts travel.
@@ -278,8 +261,8 @@ pub struct Address {
 pub struct Vmac {
     /// Name of the macvlan.
     pub name: IfName,
-    /// Its address; `None`: the one of the virtual router (RFC 9568 §7.3).
-    pub mac: Option<Mac>,
+    /// Its address; that of the virtual router (RFC 9568 §7.3) unless another is asked for.
+    pub mac: Mac,
     /// `vmac_xmit_base`: adverts leave through the base interface.
     pub xmit_base: bool,
 }

@@ -29,7 +29,7 @@ pub struct Dumps {
 }
 
 /// Settings of the process.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Process {
     /// `process_name`.
     pub name: Option<String>,
@@ -41,10 +41,27 @@ pub struct Process {
     pub rt_priority: Option<u8>,
     /// `max_auto_priority`; 0: off.
     pub max_auto_priority: i8,
+    /// `min_auto_priority_delay`: a timer this late raises the priority.
+    pub min_auto_delay: Duration,
     /// `umask`.
     pub umask: Option<u16>,
     /// `net_namespace`.
     pub namespace: Option<String>,
+}
+
+impl Default for Process {
+    fn default() -> Self {
+        Process {
+            name: None,
+            nice: None,
+            no_swap: false,
+            rt_priority: None,
+            max_auto_priority: 0,
+            min_auto_delay: Duration::from_secs(1),
+            umask: None,
+            namespace: None,
+        }
+    }
 }
 
 /// The nftables table that enforces `no_accept`.

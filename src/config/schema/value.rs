@@ -72,16 +72,39 @@ pub fn cidr(text: &str) -> Option<Cidr> {
     (prefix <= Family::of(addr).host_prefix()).then_some(Cidr { addr, prefix })
 }
 
+/// What routes and rules select by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Selector {
+    /// Every address of the family.
+    All,
+    /// A network.
+    Net(Cidr),
+}
+
 /// A selector of routes or rules: a network, also abbreviated (`10.1/16`), or a word for all.
 #[must_use]
-pub fn is_prefix(text: &str) -> bool {
-    if matches!(text, "default" | "default6" | "any" | "all") || cidr(text).is_some() {
-        return true;
+pub fn selector(text: &str) -> Option<Selector> {
+    match text {
+        "default" | "any" | "all" => return Some(Selector::All),
+        "default6" => return cidr("::/0").map(Selector::Net),
+        _ => {}
     }
+    cidr(text).or_else(|| abbreviated(text)).map(Selector::Net)
+}
+
+/// An IPv4 network whose last numbers, being 0, are left out.
+fn abbreviated(text: &str) -> Option<Cidr> {
     let (addr, prefix) = text.split_once('/').unwrap_or((text, "32"));
-    let parts = addr.split('.');
-    let short = parts.clone().count() < 4 && parts.clone().all(|part| part.parse::<u8>().is_ok());
-    short && int(prefix).is_some_and(|bits| (0..=32).contains(&bits))
+    let mut octets = [0; 4];
+    let mut room = octets.iter_mut();
+    for part in addr.split('.') {
+        *room.next()? = part.parse().ok()?;
+    }
+    let prefix = u8::try_from(int(prefix)?).ok()?;
+    (prefix <= 32).then_some(Cidr {
+        addr: IpAddr::V4(Ipv4Addr::from(octets)),
+        prefix,
+    })
 }
 
 /// The kernel's number of a scope.
@@ -98,21 +121,29 @@ pub fn scope(text: &str) -> Option<u8> {
 }
 
 /// Decimal or 0x hexadecimal.
-fn number(text: &str) -> Option<u32> {
+#[must_use]
+pub fn number(text: &str) -> Option<u32> {
     match text.strip_prefix("0x") {
         Some(hex) => u32::from_str_radix(hex, 16).ok(),
         None => text.parse().ok(),
     }
 }
 
-fn is_mark(text: &str) -> bool {
-    let (mark, mask) = text.split_once('/').unwrap_or((text, "0"));
-    number(mark).is_some() && number(mask).is_some()
+/// `N[/MASK]`; without a mask all bits count.
+#[must_use]
+pub fn mark(text: &str) -> Option<(u32, u32)> {
+    match text.split_once('/') {
+        Some((mark, mask)) => Some((number(mark)?, number(mask)?)),
+        None => Some((number(text)?, u32::MAX)),
+    }
 }
 
-fn is_range(text: &str) -> bool {
+/// `N` or `N-M`.
+#[must_use]
+pub fn range(text: &str) -> Option<(u32, u32)> {
     let (from, to) = text.split_once('-').unwrap_or((text, text));
-    matches!((number(from), number(to)), (Some(from), Some(to)) if from <= to)
+    let (from, to) = (number(from)?, number(to)?);
+    (from <= to).then_some((from, to))
 }
 
 fn is_mask(text: &str) -> bool {
@@ -133,9 +164,31 @@ fn is_mac(text: &str) -> bool {
     text.split(':').count() == 6 && text.split(':').all(hex)
 }
 
-fn is_umask(text: &str) -> bool {
-    let octal = u32::from_str_radix(text, 8).is_ok_and(|mask| mask <= 0o777);
-    octal || text.split('|').all(|name| name.trim().starts_with("S_I"))
+/// A mode mask: octal, or the C names of its bits joined by `|`.
+#[must_use]
+pub fn umask(text: &str) -> Option<u16> {
+    if let Ok(mask) = u16::from_str_radix(text, 8) {
+        return (mask <= 0o777).then_some(mask);
+    }
+    const BITS: [(&str, u16); 12] = [
+        ("RWXU", 0o700),
+        ("RUSR", 0o400),
+        ("WUSR", 0o200),
+        ("XUSR", 0o100),
+        ("RWXG", 0o070),
+        ("RGRP", 0o040),
+        ("WGRP", 0o020),
+        ("XGRP", 0o010),
+        ("RWXO", 0o007),
+        ("ROTH", 0o004),
+        ("WOTH", 0o002),
+        ("XOTH", 0o001),
+    ];
+    text.split('|').try_fold(0, |mask, name| {
+        let name = name.trim().strip_prefix("S_I")?;
+        let (_, bits) = BITS.iter().find(|(known, _)| *known == name)?;
+        Some(mask | bits)
+    })
 }
 
 /// An entry of `virtual_server_group`: address, range of addresses or network.
@@ -180,16 +233,16 @@ pub fn fits(arg: &Arg, text: &str) -> bool {
         Arg::Mcast4 => ip(text).is_some_and(|addr| addr.is_ipv4() && addr.is_multicast()),
         Arg::Mcast6 => ip(text).is_some_and(|addr| addr.is_ipv6() && addr.is_multicast()),
         Arg::Cidr => cidr(text).is_some(),
-        Arg::Prefix => is_prefix(text),
+        Arg::Prefix => selector(text).is_some(),
         Arg::Broadcast => matches!(text, "+" | "-") || ip(text).is_some_and(|addr| addr.is_ipv4()),
         Arg::If => IfName::new(text).is_some() && !text.contains('$'),
         Arg::Name(most) => !text.is_empty() && text.len() <= usize::from(*most),
         Arg::Str | Arg::Cmd | Arg::User => !text.is_empty(),
         Arg::Port => int(text).is_some_and(|port| (1..=65_535).contains(&port)),
         Arg::Mail => !text.contains('\\'),
-        Arg::Umask => is_umask(text),
-        Arg::Mark => is_mark(text),
-        Arg::Range => is_range(text),
+        Arg::Umask => umask(text).is_some(),
+        Arg::Mark => mark(text).is_some(),
+        Arg::Range => range(text).is_some(),
         Arg::Mask => is_mask(text),
         Arg::Digest => text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit()),
         Arg::Status => is_status(text),
@@ -319,6 +372,9 @@ mod tests {
             (Arg::GroupEntry, "192.168.1.10-192.168.1.20", true),
             (Arg::Umask, "0177", true),
             (Arg::Umask, "S_IRUSR|S_IWUSR", true),
+            (Arg::Umask, "S_IRWXG|S_IXOTH", true),
+            (Arg::Umask, "S_IRXUSR", false),
+            (Arg::Umask, "1000", false),
             (Arg::Umask, "9", false),
             (Arg::Range, "10-20", true),
             (Arg::Mark, "0x1/0xff", true),

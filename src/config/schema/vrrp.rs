@@ -68,12 +68,12 @@ static CORE: &[Keyword] = &[
     row!("version", [Arg::Int(2, 3)], A, "", "protocol version, 2 or 3; IPv6 is always 3; vrrp_version without it"),
     row!("native_ipv6", [], B, "", "adverts go over IPv6"),
     row!("authentication", [], S, "", "password of VRRPv2").block(&AUTHENTICATION),
-    row!("auth_hmac", [], B, "", "signed adverts, as in keepalived from 2.4 on").block(&HMAC).not_yet(Why::NoHmac),
+    row!("auth_hmac", [], B, "", "signed adverts, as in keepalived from 2.4 on").block(&HMAC),
     row!("nopreempt", [], S, "", "take no mastership from a weaker master; with state BACKUP only"),
     row!("preempt", [], A, "", "take mastership from a weaker master; so without it too"),
     row!("preempt_delay", [Arg::Secs(0, 1_000_000)], S, "0", "seconds to wait before taking mastership from a weaker master, 0-1000; with state BACKUP only"),
     row!("accept", [], A, "", "answer packets sent to the addresses; so without it too"),
-    row!("no_accept", [], A, "", "do not answer packets sent to the addresses unless owner").not_yet(Why::NoFilter),
+    row!("no_accept", [], A, "", "drop packets sent to the addresses, by nftables, unless owner"),
     row!("skip_check_adv_addr", [Arg::Bool], A, "", "compare the addresses of an advert only when its sender changes; vrrp_skip_check_adv_addr without it"),
     row!("strict_mode", [Arg::Bool], A, "", "as vrrp_strict, for this instance"),
     row!("debug", [Arg::Opt(&Arg::Int(0, 4))], S, "0", "level of debugging, 0-4").never(Why::LogDetail),
@@ -101,8 +101,8 @@ static ADDRESSES: &[Keyword] = &[
     row!("virtual_ipaddress_excluded", [], A, "", "addresses installed by the master but not advertised").items(&address::ADDRESSES).repeat(),
     row!("no_virtual_ipaddress", [], B, "", "an instance without virtual_ipaddress is meant to be so"),
     row!("promote_secondaries", [], B, "", "let the kernel keep secondary addresses when a primary one goes"),
-    row!("virtual_routes", [], S, "", "routes installed by the master").items(&address::ROUTES).repeat().not_yet(Why::NoRoutes),
-    row!("virtual_rules", [], A, "", "policy rules installed by the master").items(&address::RULES).repeat().not_yet(Why::NoRules),
+    row!("virtual_routes", [], S, "", "routes installed by the master").items(&address::ROUTES).repeat(),
+    row!("virtual_rules", [], A, "", "policy rules installed by the master").items(&address::RULES).repeat(),
 ];
 
 static VMAC: Options = Options {
@@ -114,8 +114,8 @@ static VMAC: Options = Options {
 
 #[rustfmt::skip]
 static VMAC_OPTIONS: &[Keyword] = &[
-    row!("netlink_notify_msg", [], C, "", "announce the interface by netlink"),
-    row!("group", [Arg::Str], C, "", "interface group"),
+    row!("netlink_notify_msg", [], C, "", "announce the interface by netlink; the kernel does so anyway"),
+    row!("group", [Arg::Str], C, "", "interface group; not set"),
 ];
 
 #[rustfmt::skip]
@@ -130,9 +130,9 @@ static TRANSPORT: &[Keyword] = &[
     row!("mcast_dst_ip", [Arg::Mcast], A, "", "group of this instance; vrrp_mcast_group4 or vrrp_mcast_group6 without it"),
     row!("track_src_ip", [], A, "", "FAULT when the source address is not there"),
     row!("v3_checksum_as_v2", [Arg::Bool], A, "", "as in global_defs, for this instance"),
-    row!("use_vmac", [Arg::Options(&VMAC)], B, "", "virtual MAC address on a macvlan: [name] [interface] [MAC]").not_yet(Why::RealMac),
+    row!("use_vmac", [Arg::Options(&VMAC)], B, "", "virtual MAC address on a macvlan: [name] [MAC]"),
     row!("use_vmac_addr", [Arg::Opt(&Arg::Str)], C, "", "virtual MAC address for addresses on other interfaces").never(Why::RealMac),
-    row!("vmac_xmit_base", [], B, "", "send adverts from the base interface").detail(),
+    row!("vmac_xmit_base", [], B, "", "send adverts from the base interface"),
     row!("use_ipvlan", [Arg::Options(&VMAC)], C, "", "an ipvlan for the instance").never(Why::NoIpvlan),
     row!("vrf", [Arg::If], C, "", "routing domain of the interface").never(Why::NoVrf),
 ];
@@ -178,7 +178,7 @@ static GROUP_ROWS: &[Keyword] = &[
     row!("notify_stop", [Arg::Cmd], A, "", "command run at the end"),
     row!("notify", [Arg::Cmd], S, "", "command run on every change; gets GROUP name STATE 0"),
     row!("smtp_alert", [Arg::Bool], S, "", "send a mail on every change of the group"),
-    row!("sync_group_tracking_weight", [], B, "", "let members keep weights of their own").detail(),
+    row!("sync_group_tracking_weight", [], B, "", "let members keep weights of their own"),
     row!("global_tracking", [], C, "", "members track what any of them tracks").never(Why::GlobalTracking),
     row!("notify_priority_changes", [Arg::Bool], B, "", "as vrrp_notify_priority_changes, for this group"),
 ];

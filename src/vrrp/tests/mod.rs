@@ -1,6 +1,7 @@
 //! The machine, one behavior per test. Whole networks of routers: `tests/sim.rs`.
 
 mod backup;
+mod group;
 mod master;
 mod params;
 mod reception;
@@ -27,12 +28,14 @@ pub(super) fn params(version: Version, priority: u8) -> Params {
         preempt_delay: Duration::ZERO,
         down_timer_adverts: 3,
         auth: Auth::None,
+        signing: None,
         multicast: true,
         lower_prio_no_advert: false,
         higher_prio_send_advert: false,
         owner_ignore_adverts: false,
         skip_check_adv_addr: false,
         timer_expired_backup: None,
+        grouped: false,
         addresses: vec![IpAddr::from([10, 0, 0, 100])],
         check_source: false,
         peers: Vec::new(),
@@ -62,6 +65,7 @@ struct From<'a> {
     vip: [u8; 4],
     ttl: u8,
     auth: Auth,
+    proof: Proof,
 }
 
 fn from(addr: &str, priority: u8) -> From<'_> {
@@ -72,6 +76,7 @@ fn from(addr: &str, priority: u8) -> From<'_> {
         vip: [10, 0, 0, 100],
         ttl: 255,
         auth: Auth::None,
+        proof: Proof::None,
     }
 }
 
@@ -118,6 +123,7 @@ impl Bench {
                 Action::SendAdvert(_)
                 | Action::Announce(_)
                 | Action::Silence
+                | Action::Ask
                 | Action::Notice(_) => {}
             }
         }
@@ -148,6 +154,7 @@ impl Bench {
                     bytes: &advert.vip,
                 },
             },
+            proof: advert.proof,
         };
         self.on(Event::Advert(&received))
     }

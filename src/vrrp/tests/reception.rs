@@ -137,6 +137,7 @@ fn no_sequence_of_events_breaks_what_always_holds() {
             initial_master: dice.roll(2) == 0,
             higher_prio_send_advert: dice.roll(2) == 0,
             timer_expired_backup: dice.one_of(&[None, Some(3)]),
+            grouped: dice.roll(2) == 0,
             ..params(
                 dice.one_of(&[Version::V2, Version::V3]),
                 dice.one_of(&[1, 100, 254, 255]),
@@ -144,7 +145,7 @@ fn no_sequence_of_events_breaks_what_always_holds() {
         });
         for _ in 0..100 {
             let before = bench.machine.stats().advert_rcvd;
-            let out = match dice.roll(12) {
+            let out = match dice.roll(14) {
                 0 => bench.on(Event::Stop),
                 1 => bench.on(Event::Fault(Reason::InterfaceDown)),
                 2 => bench.on(Event::Fault(Reason::NoSource)),
@@ -164,6 +165,8 @@ fn no_sequence_of_events_breaks_what_always_holds() {
                     Some(at) if at > bench.now => bench.expire(),
                     _ => bench.timer(),
                 },
+                10 => bench.on(Event::GroupMaster),
+                11 => bench.on(Event::GroupBackup),
                 _ => bench.hear(From {
                     interval: dice.one_of(&[100, 100, 100, 1, 300]),
                     ttl: dice.one_of(&[255, 255, 255, 1]),

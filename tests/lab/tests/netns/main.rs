@@ -8,6 +8,7 @@
 //! instead: those it passes prove that the test is fair, those it fails (listed as `known`) that it bites.
 //! Arguments select tests by part of their name; `--list` prints the names.
 
+mod filter;
 mod forged;
 mod kernel;
 mod mail;
@@ -53,6 +54,7 @@ fn main() {
         kernel::TESTS,
         wire::TESTS,
         forged::TESTS,
+        filter::TESTS,
         process::TESTS,
         notify::TESTS,
         mail::TESTS,

@@ -1,0 +1,74 @@
+//! How the process runs, what it runs first and last, and where its dumps go.
+
+use core::time::Duration;
+
+use super::Lowering;
+use super::fields::Fields;
+use crate::config::model::{Bounded, Dumps, Process};
+use crate::config::schema::value;
+
+impl Lowering<'_> {
+    /// Settings of the process.
+    pub(super) fn process(&mut self, top: &Fields<'_>, global_defs: &Fields<'_>) -> Process {
+        let name = global_defs.last("process_name");
+        let delay = global_defs.int("min_auto_priority_delay");
+        let delay = delay.map(Duration::from_micros);
+        Process {
+            name: name.map(|node| super::first(node).unwrap_or("vrrpd").to_owned()),
+            nice: global_defs.int("vrrp_priority"),
+            no_swap: global_defs.has("vrrp_no_swap"),
+            rt_priority: global_defs.int("vrrp_rt_priority"),
+            max_auto_priority: global_defs.int("max_auto_priority").unwrap_or(0),
+            min_auto_delay: delay.unwrap_or(Process::default().min_auto_delay),
+            umask: global_defs.word("umask").and_then(value::umask),
+            namespace: self.namespace(top),
+        }
+    }
+
+    /// A name as `ip netns` would take it: one that cannot lead out of its directory.
+    fn namespace(&mut self, top: &Fields<'_>) -> Option<String> {
+        let node = top.last("net_namespace")?;
+        let name = super::first(node)?;
+        if name.contains('/') || matches!(name, "." | "..") {
+            let message = format!("`{name}` cannot be the name of a network namespace");
+            let help = "write a name that `ip netns list` shows";
+            self.error(node.span(), message, help);
+            return None;
+        }
+        Some(name.to_owned())
+    }
+
+    /// A script that is waited for.
+    pub(super) fn bounded(&mut self, global_defs: &Fields<'_>, name: &str) -> Option<Bounded> {
+        let node = global_defs.last(name)?;
+        let command = self.command(node)?;
+        let timeout = global_defs.int(&format!("{name}_timeout"));
+        Some(Bounded {
+            command,
+            timeout: Duration::from_secs(timeout.unwrap_or(10)),
+        })
+    }
+
+    /// Where dumps go.
+    pub(super) fn dumps(&mut self, global_defs: &Fields<'_>) -> Dumps {
+        Dumps {
+            state: self.dump_file(global_defs, ["state_dump_file", "state_dump_file_location"]),
+            stats: self.dump_file(global_defs, ["stats_dump_file", "stats_dump_file_location"]),
+            json: self.dump_file(global_defs, ["json_dump_file", "json_dump_file_location"]),
+            json_v2: global_defs.int("json_version") == Some(2_u8),
+            use_instance: global_defs.boolean("data_use_instance").unwrap_or(false),
+        }
+    }
+
+    /// The daemon lives in `/`, or wherever it was started: a relative path would be anywhere.
+    fn dump_file(&mut self, global_defs: &Fields<'_>, names: [&str; 2]) -> Option<String> {
+        let node = global_defs.last_of(&names)?;
+        let path = super::first(node)?;
+        if path.starts_with('/') && !path.ends_with('/') {
+            return Some(path.to_owned());
+        }
+        let message = format!("`{path}` is no absolute path of a file; the usual one is used");
+        self.warn(node.span(), message);
+        None
+    }
+}

@@ -1,0 +1,258 @@
+//! One instance of the state dump. The labels are keepalived's, except those marked as ours.
+//!
+//! The order too, with one exception: a widely used exporter takes the first line without `=` for the end
+//! of the instance, so what it looks for comes before all of those.
+
+use core::fmt;
+
+use super::clock::Short;
+use super::lines::{Clean, Quoted};
+use super::page::{Page, enabled, yes};
+use super::{Instance, SECRET, Snapshot, State, tracked};
+use crate::config::model::{Auth, Notify, Transport};
+use crate::types::{Centis, Family, Version};
+
+pub(super) fn show(page: &mut Page, instance: &Instance<'_>, snapshot: &Snapshot<'_>) {
+    page.title("VRRP Instance", &Clean(&instance.conf.name));
+    state(page, instance, snapshot);
+    interface(page, instance);
+    announcements(page, instance);
+    election(page, instance);
+    transport(page, instance);
+    addresses(page, instance);
+    tracked::of_instance(page, instance);
+    ours(page, instance);
+    notify(page, &instance.conf.notify);
+}
+
+fn state(page: &mut Page, instance: &Instance<'_>, snapshot: &Snapshot<'_>) {
+    let conf = instance.conf;
+    let clock = &snapshot.clock;
+    page.pair("VRRP Version", &number(conf.version));
+    if let Some(group) = conf.group.and_then(|at| snapshot.groups.get(at)) {
+        page.pair("Sync group", &Clean(&group.conf.name));
+    }
+    page.pair("State", &instance.state);
+    if let Some(master) = instance.master {
+        page.pair("Master router", &master.addr);
+        page.pair("Master priority", &master.priority);
+        if conf.version == Version::V3 {
+            let Centis(interval) = master.interval;
+            let text = format_args!("{}.{:02} sec", interval / 100, interval % 100);
+            page.pair("Master advert int", &text);
+        }
+    }
+    page.pair("Wantstate", &instance.wanted());
+    let missing = u8::from(instance.missing.is_some());
+    page.pair("Number of interface and track script faults", &missing);
+    let unknown = instance.summands.iter().filter(|part| part.up.is_none());
+    page.pair("Number of track scripts init", &unknown.count());
+    match instance.since {
+        Some((moment, why)) => {
+            page.pair("Last transition", &clock.at(moment));
+            page.pair("Transition reason", &why);
+        }
+        None => page.pair("Last transition", &"0.000000 (never)"),
+    }
+    if let Some(missing) = instance.missing {
+        page.pair("Missing", &missing);
+    }
+    match instance.deadline {
+        Some(at) => page.pair("Read timeout", &clock.at(at)),
+        None => page.pair("Read timeout", &"DISABLED"),
+    }
+    let down = instance.down_interval.as_micros();
+    page.pair("Master down timer", &format_args!("{down} usecs"));
+}
+
+fn interface(page: &mut Page, instance: &Instance<'_>) {
+    let conf = instance.conf;
+    match &conf.vmac {
+        Some(vmac) => {
+            let (name, base) = (&vmac.name, vmac.xmit_base);
+            let text = format_args!("Use VMAC, i/f name {name}, xmit_base = {base}");
+            page.line(&text);
+            page.pair(
+                "Interface",
+                &format_args!("{name}, vmac on {}", conf.interface),
+            );
+        }
+        None => page.pair("Interface", &conf.interface),
+    }
+    let configured = if conf.source.is_some() {
+        " (from configuration)"
+    } else {
+        ""
+    };
+    match instance.source {
+        Some(source) => page.pair("Using src_ip", &format_args!("{source}{configured}")),
+        None => page.pair("Using src_ip", &"(none)"),
+    }
+}
+
+fn announcements(page: &mut Page, instance: &Instance<'_>) {
+    let conf = instance.conf;
+    let garp = &conf.garp;
+    page.pair("Gratuitous ARP delay", &garp.delay.as_secs());
+    page.pair("Gratuitous ARP repeat", &garp.repeat);
+    page.pair("Gratuitous ARP refresh", &garp.refresh.as_secs());
+    page.pair("Gratuitous ARP refresh repeat", &garp.refresh_repeat);
+    page.pair(
+        "Gratuitous ARP lower priority delay",
+        &garp.lower_prio_delay.as_secs(),
+    );
+    page.pair(
+        "Gratuitous ARP lower priority repeat",
+        &garp.lower_prio_repeat,
+    );
+    page.pair("Down timer adverts", &conf.down_timer_adverts);
+    let answers = !conf.lower_prio_no_advert;
+    page.pair("Send advert after receive lower priority advert", &answers);
+    let parting = conf.higher_prio_send_advert;
+    page.pair("Send advert after receive higher priority advert", &parting);
+}
+
+fn election(page: &mut Page, instance: &Instance<'_>) {
+    let conf = instance.conf;
+    page.pair("Virtual Router ID", &conf.vrid);
+    page.pair("Priority", &conf.priority);
+    page.pair("Effective priority", &instance.priority);
+    page.pair("Total priority", &instance.total());
+    page.pair("Advert interval", &Interval(conf.advert_int, conf.version));
+    if let Some(master) = instance.master.filter(|_| conf.version == Version::V3) {
+        page.pair(
+            "Master advert interval",
+            &Interval(master.interval, conf.version),
+        );
+    }
+    page.pair("Accept", &enabled(conf.accept));
+    page.pair("Preempt", &enabled(!conf.nopreempt));
+    if !conf.preempt_delay.is_zero() {
+        let delay = Short(conf.preempt_delay);
+        page.pair("Preempt delay", &format_args!("{delay} secs"));
+    }
+    page.pair("Promote_secondaries", &enabled(conf.promote_secondaries));
+    if conf.version == Version::V2 {
+        let (name, secret) = match &conf.auth {
+            Auth::None => ("none", false),
+            Auth::Pass(_) => ("SIMPLE_PASSWORD", true),
+            Auth::Ah(_) => ("IPSEC_AH", true),
+            Auth::Hmac(_) => ("HMAC-SHA256", true),
+        };
+        page.pair("Authentication type", &name);
+        if secret {
+            page.pair("Password", &SECRET);
+        }
+    }
+}
+
+/// From here on there are lines without `=`.
+fn transport(page: &mut Page, instance: &Instance<'_>) {
+    let conf = instance.conf;
+    for (text, holds) in [
+        ("Using Native IPv6", conf.family == Family::V6),
+        ("Enforcing strict VRRP compliance", conf.strict),
+        ("VRRP interface tracking disabled", !conf.track_primary),
+    ] {
+        if holds {
+            page.line(&text);
+        }
+    }
+    match &conf.transport {
+        Transport::Multicast { group } => page.line(&format_args!("Multicast address {group}")),
+        Transport::Unicast {
+            peers,
+            ttl,
+            check_source,
+        } => {
+            page.pair("Unicast TTL", ttl);
+            page.line(&format_args!("Check unicast src : {}", yes(*check_source)));
+            page.line(&"Unicast Peer :");
+            for peer in peers {
+                let (addr, min, max) = (peer.addr, peer.min_ttl, peer.max_ttl);
+                page.item(&format_args!("{addr} min_ttl {min} max_ttl {max}"));
+            }
+            let old = yes(conf.old_unicast_checksum);
+            page.pair("Unicast checksum compatibility", &old);
+        }
+    }
+}
+
+fn addresses(page: &mut Page, instance: &Instance<'_>) {
+    let count = instance.vips.len();
+    page.list(&format_args!("Virtual IP ({count}):"), &instance.vips);
+    page.list(&"Virtual IP Excluded :", &instance.excluded);
+    page.list(&"Virtual Routes :", &instance.routes);
+    page.list(&"Virtual Rules :", &instance.rules);
+}
+
+/// What keepalived does not tell.
+fn ours(page: &mut Page, instance: &Instance<'_>) {
+    if let Some(why) = &instance.mute {
+        page.pair("Adverts cannot be sent", &Clean(why));
+    }
+    let others = instance.counters.other_rejected;
+    page.pair("Adverts discarded for other reasons", &others);
+}
+
+pub(super) fn notify(page: &mut Page, notify: &Notify) {
+    page.pair("Using smtp notification", &yes(notify.mail));
+    let deleted = notify.deleted_by_any || notify.deleted.is_some();
+    page.pair("Notify deleted", &if deleted { "Deleted" } else { "Fault" });
+    for (label, command) in [
+        ("Backup state transition script", &notify.backup),
+        ("Master state transition script", &notify.master),
+        ("Fault state transition script", &notify.fault),
+        ("Stop state transition script", &notify.stop),
+        ("Deleted state transition script", &notify.deleted),
+        (
+            "Master rx lower pri state transition script",
+            &notify.lower_pri,
+        ),
+        ("Generic state transition script", &notify.any),
+    ] {
+        if let Some(command) = command {
+            let (quoted, user) = (Quoted(command), command.user);
+            let text = format_args!("{quoted}, uid:gid {}:{}", user.uid, user.gid);
+            page.pair(label, &text);
+        }
+    }
+    page.pair("Notify priority changes", &notify.priority_changes);
+}
+
+/// The version's bare number.
+pub(super) fn number(version: Version) -> u8 {
+    match version {
+        Version::V2 => 2,
+        Version::V3 => 3,
+    }
+}
+
+/// An interval in the unit of its version.
+struct Interval(Centis, Version);
+
+impl fmt::Display for Interval {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.1 {
+            Version::V2 => write!(f, "{} sec", self.0.as_secs()),
+            Version::V3 => write!(f, "{} milli-sec", self.0.duration().as_millis()),
+        }
+    }
+}
+
+impl Instance<'_> {
+    /// The state it strives for: before the start that is what `state` asks for.
+    pub(super) fn wanted(&self) -> State {
+        match self.state {
+            State::Init if self.conf.initial_master => State::Master,
+            State::Init => State::Backup,
+            State::Backup | State::Master | State::Fault => self.state,
+        }
+    }
+
+    /// The configured priority and all that tracking adds, beyond what a priority can be.
+    pub(super) fn total(&self) -> i32 {
+        let parts = self.summands.iter().map(|part| part.adds);
+        parts.fold(i32::from(self.conf.priority.0), i32::saturating_add)
+    }
+}

@@ -1,0 +1,354 @@
+//! `keepalived.json`: version 1 a list of instances, version 2 an object.
+//!
+//! Written by hand rather than with serde: some numbers are seconds with decimals, which serde has as floats only,
+//! and fields that are absent when there is nothing to tell make up half of it.
+//! Field names, their order and which of them are numbers and which are booleans is keepalived's doing.
+
+use core::fmt::{self, Display, Write};
+
+use super::clock::Short;
+use super::instance::number;
+use super::lines::Quoted;
+use super::tracked::Kind;
+use super::{Counters, Held, Instance, Item, Process, SECRET, Snapshot};
+use crate::config::model::{Auth, Command, Tracked};
+
+/// `json_version`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Version {
+    /// A list of instances.
+    List,
+    /// An object with more than instances.
+    Object,
+}
+
+/// Instances, and in version 2 tracked processes, with a newline behind.
+#[must_use]
+pub fn json(snapshot: &Snapshot<'_>, version: Version) -> String {
+    let mut out = Json::default();
+    match version {
+        Version::List => instances(&mut out, snapshot),
+        Version::Object => out.object(|out| {
+            out.key("vrrp");
+            instances(out, snapshot);
+            out.key("track_process");
+            out.list(&snapshot.processes, |out, process| {
+                processes(out, process, snapshot)
+            });
+        }),
+    }
+    out.text.push('\n');
+    out.text
+}
+
+fn instances(out: &mut Json, snapshot: &Snapshot<'_>) {
+    out.list(&snapshot.instances, |out, instance| {
+        out.object(|out| {
+            out.key("data");
+            out.object(|out| data(out, instance, snapshot));
+            out.key("stats");
+            out.object(|out| stats(out, &instance.counters));
+        });
+    });
+}
+
+fn data(out: &mut Json, instance: &Instance<'_>, snapshot: &Snapshot<'_>) {
+    let conf = instance.conf;
+    let garp = &conf.garp;
+    out.string("iname", &conf.name);
+    out.number("dont_track_primary", &u8::from(!conf.track_primary));
+    out.number("skip_check_adv_addr", &u8::from(conf.skip_check_adv_addr));
+    out.number("strict_mode", &u8::from(conf.strict));
+    let vmac = conf.vmac.as_ref().map(|vmac| vmac.name.as_str());
+    out.string("vmac_ifname", &vmac.unwrap_or_default());
+    out.string("ifp_ifname", &vmac.unwrap_or(conf.interface.as_str()));
+    let master = instance.master.map_or(0, |master| master.priority.0);
+    out.number("master_priority", &master);
+    match instance.since {
+        Some((moment, _)) => out.number("last_transition", &snapshot.clock.at(moment).epoch()),
+        None => out.number("last_transition", &0),
+    }
+    out.number("garp_delay", &garp.delay.as_secs());
+    out.number("garp_refresh", &garp.refresh.as_secs());
+    out.number("garp_rep", &garp.repeat);
+    out.number("garp_refresh_rep", &garp.refresh_repeat);
+    out.number("garp_lower_prio_delay", &garp.lower_prio_delay.as_secs());
+    out.number("garp_lower_prio_rep", &garp.lower_prio_repeat);
+    out.number("lower_prio_no_advert", &u8::from(conf.lower_prio_no_advert));
+    let parting = u8::from(conf.higher_prio_send_advert);
+    out.number("higher_prio_send_advert", &parting);
+    out.number("vrid", &conf.vrid);
+    out.number("base_priority", &conf.priority);
+    out.number("effective_priority", &instance.priority);
+    let all = instance.vips.iter().chain(&instance.excluded);
+    out.number(
+        "vipset",
+        &all.into_iter().any(|item| item.held == Held::Set),
+    );
+    out.number("promote_secondaries", &conf.promote_secondaries);
+    let theirs = instance
+        .master
+        .map_or(conf.advert_int, |master| master.interval);
+    out.number("adver_int", &Short(conf.advert_int.duration()));
+    out.number("master_adver_int", &Short(theirs.duration()));
+    out.number("accept", &u8::from(conf.accept));
+    out.number("nopreempt", &conf.nopreempt);
+    out.number("preempt_delay", &Short(conf.preempt_delay));
+    out.number("state", &instance.state.number());
+    out.number("wantstate", &instance.wanted().number());
+    out.number("version", &number(conf.version));
+    notify(out, instance);
+    lists(out, instance, snapshot);
+    let (auth, secret) = match &conf.auth {
+        Auth::None => (0, false),
+        Auth::Pass(_) => (1, true),
+        Auth::Ah(_) => (2, true),
+        // Its own sign in the packet is not VRRP's number; keepalived has none here either.
+        Auth::Hmac(_) => (0, true),
+    };
+    out.number("auth_type", &auth);
+    if secret {
+        out.string("auth_data", &SECRET);
+    }
+    ours(out, instance);
+}
+
+fn notify(out: &mut Json, instance: &Instance<'_>) {
+    let notify = &instance.conf.notify;
+    out.number("smtp_alert", &notify.mail);
+    let deleted = notify.deleted_by_any || notify.deleted.is_some();
+    out.number("notify_deleted", &deleted);
+    for (name, command) in [
+        ("script_backup", &notify.backup),
+        ("script_master", &notify.master),
+        ("script_fault", &notify.fault),
+        ("script_stop", &notify.stop),
+        ("script_deleted", &notify.deleted),
+        ("script", &notify.any),
+        ("script_master_rx_lower_pri", &notify.lower_pri),
+    ] {
+        if let Some(command) = command {
+            out.string(name, &Quoted(command));
+        }
+    }
+}
+
+fn lists(out: &mut Json, instance: &Instance<'_>, snapshot: &Snapshot<'_>) {
+    out.strings("vips", &instance.vips);
+    out.strings("evips", &instance.excluded);
+    out.strings("vroutes", &instance.routes);
+    out.strings("vrules", &instance.rules);
+    for (name, kind) in [
+        ("track_ifp", Kind::Interface),
+        ("track_script", Kind::Script),
+        ("track_process", Kind::Process),
+    ] {
+        let parts = instance.summands.iter().filter(|part| part.kind() == kind);
+        let words: Vec<String> = parts
+            .map(|part| match part.track.what {
+                Tracked::Script(at) => command(snapshot, at).map_or(String::new(), quoted),
+                _ => part.name.to_owned(),
+            })
+            .collect();
+        out.strings(name, &words);
+    }
+}
+
+fn command<'a>(snapshot: &Snapshot<'a>, script: usize) -> Option<&'a Command> {
+    snapshot
+        .scripts
+        .get(script)
+        .map(|script| &script.conf.command)
+}
+
+fn quoted(command: &Command) -> String {
+    Quoted(command).to_string()
+}
+
+/// What keepalived does not tell.
+fn ours(out: &mut Json, instance: &Instance<'_>) {
+    if let Some((_, why)) = instance.since {
+        out.string("transition_reason", &why);
+    }
+    if let Some(missing) = instance.missing {
+        out.string("missing", &missing);
+    }
+    if let Some(master) = instance.master {
+        out.string("master_router", &master.addr);
+    }
+    if let Some(source) = instance.source {
+        out.string("source", &source);
+    }
+    out.number("total_priority", &instance.total());
+    if !instance.summands.is_empty() {
+        out.key("priority_parts");
+        out.list(&instance.summands, |out, part| {
+            out.object(|out| {
+                out.string("name", &part.name);
+                out.number("weight", &part.track.weight);
+                match part.up {
+                    Some(up) => out.number("up", &up),
+                    None => out.number("up", &"null"),
+                }
+                out.number("adds", &part.adds);
+            });
+        });
+    }
+    let addresses = refused(&instance.vips) + refused(&instance.excluded);
+    let routes = refused(&instance.routes) + refused(&instance.rules);
+    for (name, count) in [("refused_addresses", addresses), ("refused_routes", routes)] {
+        if count > 0 {
+            out.number(name, &count);
+        }
+    }
+}
+
+fn refused<T>(items: &[Item<'_, T>]) -> usize {
+    let refused = |item: &&Item<'_, T>| matches!(item.held, Held::Refused(_));
+    items.iter().filter(refused).count()
+}
+
+fn stats(out: &mut Json, counters: &Counters) {
+    for (name, count) in [
+        ("advert_rcvd", counters.advert_rcvd),
+        ("advert_sent", counters.advert_sent),
+        ("become_master", counters.become_master),
+        ("release_master", counters.release_master),
+        ("packet_len_err", counters.packet_len_err),
+        ("advert_interval_err", counters.advert_interval_err),
+        ("ip_ttl_err", counters.ip_ttl_err),
+        ("invalid_type_rcvd", counters.invalid_type_rcvd),
+        ("addr_list_err", counters.addr_list_err),
+        ("invalid_authtype", counters.invalid_authtype),
+        ("authtype_mismatch", counters.authtype_mismatch),
+        ("auth_failure", counters.auth_failure),
+        ("pri_zero_rcvd", counters.pri_zero_rcvd),
+        ("pri_zero_sent", counters.pri_zero_sent),
+        ("other_rejected", counters.other_rejected),
+    ] {
+        out.number(name, &count);
+    }
+}
+
+fn processes(out: &mut Json, process: &Process<'_>, snapshot: &Snapshot<'_>) {
+    let conf = process.conf;
+    let same = |at: usize| {
+        snapshot
+            .processes
+            .get(at)
+            .is_some_and(|other| core::ptr::eq(other.conf, conf))
+    };
+    out.object(|out| {
+        out.string("name", &conf.name);
+        out.string("process", &conf.process);
+        out.strings("params", conf.params.as_deref().unwrap_or_default());
+        out.number("full_command", &conf.full_command);
+        out.number("min_processes", &conf.quorum);
+        if let Some(most) = conf.quorum_max {
+            out.number("max_processes", &most);
+        }
+        out.number("current_processes", &process.count);
+        out.number("have_quorum", &process.up.unwrap_or(false));
+        let trackers = snapshot.instances.iter().filter(|instance| {
+            let mut tracks = instance.conf.tracks.iter();
+            tracks.any(|track| matches!(track.what, Tracked::Process(at) if same(at)))
+        });
+        let names: Vec<&String> = trackers.map(|instance| &instance.conf.name).collect();
+        out.strings("tracking_instances", &names);
+    });
+}
+
+// ---- the language ----
+
+/// A JSON text in the making. Writing to memory cannot fail.
+#[derive(Debug, Default)]
+struct Json {
+    text: String,
+    /// Something stands before, on the same level.
+    comma: bool,
+}
+
+impl Json {
+    fn separate(&mut self) {
+        if core::mem::replace(&mut self.comma, true) {
+            self.text.push(',');
+        }
+    }
+
+    fn key(&mut self, name: &str) {
+        self.separate();
+        let _ = write!(self.text, "\"{name}\":");
+        self.comma = false;
+    }
+
+    /// Anything that is no string: a number, `true`, `null`.
+    fn number(&mut self, name: &str, value: &dyn Display) {
+        self.key(name);
+        let _ = write!(self.text, "{value}");
+        self.comma = true;
+    }
+
+    fn string(&mut self, name: &str, value: &dyn Display) {
+        self.key(name);
+        self.quote(value);
+        self.comma = true;
+    }
+
+    fn quote(&mut self, value: &dyn Display) {
+        self.text.push('"');
+        let _ = write!(Escaped(&mut self.text), "{value}");
+        self.text.push('"');
+    }
+
+    /// Nothing when there are none, as keepalived has it.
+    fn strings<T: Display>(&mut self, name: &str, values: &[T]) {
+        if values.is_empty() {
+            return;
+        }
+        self.key(name);
+        self.list(values, |out, value| {
+            out.separate();
+            out.quote(value);
+        });
+    }
+
+    fn object(&mut self, inside: impl FnOnce(&mut Self)) {
+        self.separate();
+        self.text.push('{');
+        self.comma = false;
+        inside(self);
+        self.text.push('}');
+        self.comma = true;
+    }
+
+    fn list<T>(&mut self, values: &[T], each: impl Fn(&mut Self, &T)) {
+        self.separate();
+        self.text.push('[');
+        self.comma = false;
+        for value in values {
+            each(self, value);
+        }
+        self.text.push(']');
+        self.comma = true;
+    }
+}
+
+/// Escapes what is written through it.
+struct Escaped<'a>(&'a mut String);
+
+impl fmt::Write for Escaped<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for character in text.chars() {
+            match character {
+                '"' | '\\' => {
+                    self.0.push('\\');
+                    self.0.push(character);
+                }
+                // JSON forbids the first 32; the rest of the control characters is for a terminal's sake.
+                control if control.is_control() => write!(self.0, "\\u{:04x}", u32::from(control))?,
+                other => self.0.push(other),
+            }
+        }
+        Ok(())
+    }
+}

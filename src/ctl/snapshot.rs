@@ -1,0 +1,238 @@
+//! The state of everything at one moment.
+
+use core::fmt;
+use core::net::IpAddr;
+use core::time::Duration;
+
+use super::Clock;
+use crate::config::model::{self, Global, SyncGroup, Track, TrackFile, TrackProcess, VrrpInstance};
+use crate::types::{Centis, Cidr, IfName, Instant, Mac, Priority};
+
+/// See the top of the room. Instances, groups, scripts, files and processes stand in the configuration's order, so
+/// that its indices hold.
+#[derive(Debug)]
+pub struct Snapshot<'a> {
+    /// Tells moments as the time of day.
+    pub clock: Clock,
+    /// Settings of the process.
+    pub global: &'a Global,
+    /// `vrrp_instance` blocks.
+    pub instances: Vec<Instance<'a>>,
+    /// `vrrp_sync_group` blocks.
+    pub groups: Vec<Group<'a>>,
+    /// `vrrp_script` blocks.
+    pub scripts: Vec<Script<'a>>,
+    /// `track_file` blocks with their values; `None`: not read yet.
+    pub files: Vec<(&'a TrackFile, Option<i64>)>,
+    /// `vrrp_track_process` blocks.
+    pub processes: Vec<Process<'a>>,
+    /// `static_ipaddress`.
+    pub addresses: Vec<Item<'a, model::Address>>,
+    /// `static_routes`.
+    pub routes: Vec<Item<'a, model::Route>>,
+    /// `static_rules`.
+    pub rules: Vec<Item<'a, model::Rule>>,
+    /// The interfaces there are.
+    pub interfaces: Vec<Interface<'a>>,
+}
+
+/// One virtual router.
+#[derive(Debug)]
+pub struct Instance<'a> {
+    /// Its configuration.
+    pub conf: &'a VrrpInstance,
+    /// Its state.
+    pub state: State,
+    /// When and why it came into that state; `None`: it has not begun.
+    pub since: Option<(Instant, &'static str)>,
+    /// What is missing, in FAULT and before the start.
+    pub missing: Option<&'static str>,
+    /// Where its adverts are sent from.
+    pub source: Option<IpAddr>,
+    /// The other router that is master.
+    pub master: Option<Master>,
+    /// The priority its adverts carry.
+    pub priority: Priority,
+    /// What tracking adds to the configured priority.
+    pub summands: Vec<Summand<'a>>,
+    /// When its timer fires.
+    pub deadline: Option<Instant>,
+    /// How long a master must be silent.
+    pub down_interval: Duration,
+    /// Why its adverts cannot be sent, when they cannot.
+    pub mute: Option<String>,
+    /// `virtual_ipaddress`.
+    pub vips: Vec<Item<'a, model::Address>>,
+    /// `virtual_ipaddress_excluded`.
+    pub excluded: Vec<Item<'a, model::Address>>,
+    /// `virtual_routes`.
+    pub routes: Vec<Item<'a, model::Route>>,
+    /// `virtual_rules`.
+    pub rules: Vec<Item<'a, model::Rule>>,
+    /// What it counted.
+    pub counters: Counters,
+}
+
+/// State as users know it; the numbers are keepalived's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum State {
+    /// Not started.
+    Init = 0,
+    /// Listening.
+    Backup = 1,
+    /// Has the addresses.
+    Master = 2,
+    /// Something it needs is missing.
+    Fault = 3,
+}
+
+impl State {
+    /// keepalived's number, as in its JSON.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        self as u8
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            State::Init => "INIT",
+            State::Backup => "BACKUP",
+            State::Master => "MASTER",
+            State::Fault => "FAULT",
+        })
+    }
+}
+
+/// A master as last heard.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Master {
+    /// Its address.
+    pub addr: IpAddr,
+    /// Its priority.
+    pub priority: Priority,
+    /// Its interval.
+    pub interval: Centis,
+}
+
+/// A tracked object and what it does to the priority.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Summand<'a> {
+    /// The line of the configuration.
+    pub track: &'a Track,
+    /// Name of what is tracked.
+    pub name: &'a str,
+    /// Whether it is well, `reverse` not considered; `None`: not known yet.
+    pub up: Option<bool>,
+    /// What it adds now.
+    pub adds: i32,
+}
+
+/// Something that is installed in the kernel while it is wanted.
+#[derive(Debug)]
+pub struct Item<'a, T> {
+    /// As configured.
+    pub what: &'a T,
+    /// What has become of it.
+    pub held: Held,
+}
+
+/// What has become of an address, route or rule.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Held {
+    /// Not there.
+    No,
+    /// There.
+    Set,
+    /// The kernel refused it, with these words if they are still known.
+    Refused(String),
+}
+
+/// `vrrp_sync_group`.
+#[derive(Debug)]
+pub struct Group<'a> {
+    /// Its configuration.
+    pub conf: &'a SyncGroup,
+    /// The state its members share.
+    pub state: State,
+}
+
+/// `vrrp_script`.
+#[derive(Debug)]
+pub struct Script<'a> {
+    /// Its configuration.
+    pub conf: &'a model::Script,
+    /// The verdict; `None`: it has not ended for the first time yet.
+    pub up: Option<bool>,
+    /// Successes and failures so far, between 0 (certainly down) and rise + fall - 1 (certainly up).
+    pub result: u32,
+    /// Whether it runs at the moment.
+    pub run: Run,
+}
+
+/// What a script is doing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Run {
+    /// Waiting for its turn.
+    Idle,
+    /// Running.
+    Running,
+    /// Took too long: was asked to end.
+    Terminating,
+    /// Took too long and did not end: was killed.
+    Killing,
+}
+
+/// `vrrp_track_process`.
+#[derive(Debug)]
+pub struct Process<'a> {
+    /// Its configuration.
+    pub conf: &'a TrackProcess,
+    /// How many there are.
+    pub count: u32,
+    /// Whether that is as many as there should be; `None`: not counted yet.
+    pub up: Option<bool>,
+}
+
+/// An interface.
+#[derive(Debug)]
+pub struct Interface<'a> {
+    /// Its name.
+    pub name: &'a IfName,
+    /// The kernel's number.
+    pub index: u32,
+    /// Its address, when it has one.
+    pub mac: Option<Mac>,
+    /// Whether it counts as up.
+    pub up: bool,
+    /// Its addresses, the virtual ones included.
+    pub addresses: Vec<Cidr>,
+    /// How long it must be down, and up, to be believed.
+    pub delays: (Duration, Duration),
+}
+
+/// What an instance counts; the names are those of keepalived's JSON.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[expect(
+    missing_docs,
+    reason = "the name says it, as it does to keepalived's users"
+)]
+pub struct Counters {
+    pub advert_rcvd: u64,
+    pub advert_sent: u64,
+    pub become_master: u64,
+    pub release_master: u64,
+    pub packet_len_err: u64,
+    pub advert_interval_err: u64,
+    pub ip_ttl_err: u64,
+    pub invalid_type_rcvd: u64,
+    pub addr_list_err: u64,
+    pub invalid_authtype: u64,
+    pub authtype_mismatch: u64,
+    pub auth_failure: u64,
+    pub pri_zero_rcvd: u64,
+    pub pri_zero_sent: u64,
+    /// Discarded for a reason keepalived does not count.
+    pub other_rejected: u64,
+}

@@ -1,0 +1,51 @@
+//! `keepalived.stats`, to the letter: exporters stop at a label or a value they do not expect. What keepalived does not
+//! count is told in the state dump.
+
+use core::fmt::{Display, Write};
+
+use super::lines::Clean;
+use super::{Counters, Snapshot};
+
+/// The counters of all instances.
+#[must_use]
+pub fn stats(snapshot: &Snapshot<'_>) -> String {
+    let mut out = String::new();
+    for instance in &snapshot.instances {
+        one(&mut out, &Clean(&instance.conf.name), &instance.counters);
+    }
+    out
+}
+
+fn one(out: &mut String, name: &dyn Display, counters: &Counters) {
+    // A label without a number begins a section.
+    let lines: [(&str, Option<u64>); 18] = [
+        ("  Advertisements", None),
+        ("    Received", Some(counters.advert_rcvd)),
+        ("    Sent", Some(counters.advert_sent)),
+        ("  Became master", Some(counters.become_master)),
+        ("  Released master", Some(counters.release_master)),
+        ("  Packet Errors", None),
+        ("    Length", Some(counters.packet_len_err)),
+        ("    TTL", Some(counters.ip_ttl_err)),
+        ("    Invalid Type", Some(counters.invalid_type_rcvd)),
+        (
+            "    Advertisement Interval",
+            Some(counters.advert_interval_err),
+        ),
+        ("    Address List", Some(counters.addr_list_err)),
+        ("  Authentication Errors", None),
+        ("    Invalid Type", Some(counters.invalid_authtype)),
+        ("    Type Mismatch", Some(counters.authtype_mismatch)),
+        ("    Failure", Some(counters.auth_failure)),
+        ("  Priority Zero", None),
+        ("    Received", Some(counters.pri_zero_rcvd)),
+        ("    Sent", Some(counters.pri_zero_sent)),
+    ];
+    let _ = writeln!(out, "VRRP Instance: {name}");
+    for (label, count) in lines {
+        let _ = match count {
+            Some(count) => writeln!(out, "{label}: {count}"),
+            None => writeln!(out, "{label}:"),
+        };
+    }
+}

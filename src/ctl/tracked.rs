@@ -1,0 +1,200 @@
+//! Sync groups and tracked objects in the state dump, and both ends of every tracking: what an instance tracks, and who
+//! tracks an object.
+
+use core::fmt;
+
+use super::clock::{Seconds, Short};
+use super::instance::notify;
+use super::lines::{Clean, Quoted};
+use super::page::Page;
+use super::{Instance, Interface, Run, Snapshot, Summand};
+use crate::config::model::{self, Track, Tracked};
+
+/// `weight 10 reverse`, as in the configuration.
+struct Weight<'a>(&'a Track);
+
+impl fmt::Display for Weight<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "weight {}", self.0.weight)?;
+        f.write_str(if self.0.reverse { " reverse" } else { "" })
+    }
+}
+
+/// Which list of an instance a tracked object stands in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Interface,
+    Script,
+    File,
+    Process,
+}
+
+impl Summand<'_> {
+    pub(super) fn kind(&self) -> Kind {
+        match self.track.what {
+            Tracked::Interface(_) => Kind::Interface,
+            Tracked::Script(_) => Kind::Script,
+            Tracked::File(_) => Kind::File,
+            Tracked::Process(_) => Kind::Process,
+        }
+    }
+}
+
+// ---- what an instance tracks ----
+
+pub(super) fn of_instance(page: &mut Page, instance: &Instance<'_>) {
+    for (label, kind, comma) in [
+        ("Tracked interfaces :", Kind::Interface, ""),
+        ("Tracked scripts :", Kind::Script, ""),
+        ("Tracked files :", Kind::File, ","),
+        ("Tracked processes :", Kind::Process, ","),
+    ] {
+        let mut first = true;
+        for part in instance.summands.iter().filter(|part| part.kind() == kind) {
+            if core::mem::take(&mut first) {
+                page.line(&label);
+            }
+            let (name, weight) = (Clean(part.name), Weight(part.track));
+            page.item(&format_args!("{name}{comma} {weight}"));
+        }
+    }
+    if !instance.summands.is_empty() {
+        page.line(&"Priority is made of :");
+        page.item(&format_args!("{} configured", instance.conf.priority));
+    }
+    for part in &instance.summands {
+        let state = match (part.kind(), part.up) {
+            (_, None) => "not known yet",
+            (Kind::File, Some(_)) => "as read",
+            (_, Some(true)) => "up",
+            (_, Some(false)) => "down",
+        };
+        let (adds, name) = (part.adds, Clean(part.name));
+        page.item(&format_args!("{adds:+} {name}, {state}"));
+    }
+}
+
+// ---- who tracks an object ----
+
+fn trackers(page: &mut Page, snapshot: &Snapshot<'_>, what: &Tracked) {
+    page.line(&"Tracking instances :");
+    for instance in &snapshot.instances {
+        for track in instance
+            .conf
+            .tracks
+            .iter()
+            .filter(|track| track.what == *what)
+        {
+            let name = Clean(&instance.conf.name);
+            page.item(&format_args!("{name}, {}", Weight(track)));
+        }
+    }
+}
+
+/// The instances that an interface matters to.
+pub(super) fn by_interface(page: &mut Page, interface: &Interface<'_>, snapshot: &Snapshot<'_>) {
+    let mut first = true;
+    let mut show = |name: &str, weight: &dyn fmt::Display| {
+        if core::mem::take(&mut first) {
+            page.line(&"Tracking VRRP instances :");
+        }
+        page.item(&format_args!("{}, {weight}", Clean(name)));
+    };
+    for instance in &snapshot.instances {
+        let conf = instance.conf;
+        if interface.is(&conf.interface) && conf.track_primary {
+            show(&conf.name, &"weight 0");
+        }
+        for track in &conf.tracks {
+            if matches!(&track.what, Tracked::Interface(name) if interface.is(name)) {
+                show(&conf.name, &Weight(track));
+            }
+        }
+    }
+}
+
+// ---- the objects ----
+
+pub(super) fn groups(page: &mut Page, snapshot: &Snapshot<'_>) {
+    page.heading("VRRP Sync groups");
+    for group in &snapshot.groups {
+        let name = Clean(&group.conf.name);
+        page.title("VRRP Sync Group", &format_args!("{name}, {}", group.state));
+        page.line(&"VRRP member instances :");
+        for member in &group.conf.members {
+            if let Some(instance) = snapshot.instances.get(*member) {
+                page.item(&Clean(&instance.conf.name));
+            }
+        }
+        notify(page, &group.conf.notify);
+    }
+}
+
+pub(super) fn scripts(page: &mut Page, snapshot: &Snapshot<'_>) {
+    page.heading("VRRP Scripts");
+    for (at, script) in snapshot.scripts.iter().enumerate() {
+        let conf = script.conf;
+        page.title("VRRP Script", &Clean(&conf.name));
+        page.pair("Command", &Quoted(&conf.command));
+        page.pair("Interval", &format_args!("{} sec", Short(conf.interval)));
+        page.pair("Timeout", &format_args!("{} sec", Short(conf.timeout)));
+        page.pair("Rise", &conf.rise);
+        page.pair("Fall", &conf.fall);
+        page.pair("Result", &script.result);
+        let init = match (script.up, conf.init_fail) {
+            (Some(_), _) => "decided",
+            (None, true) => "failed",
+            (None, false) => "unknown",
+        };
+        page.pair("Init state", &init);
+        let good = script.up.unwrap_or(false);
+        page.pair("Status", &if good { "GOOD" } else { "BAD" });
+        let user = conf.command.user;
+        page.pair("Script uid:gid", &format_args!("{}:{}", user.uid, user.gid));
+        trackers(page, snapshot, &Tracked::Script(at));
+        let run = match script.run {
+            Run::Idle => "idle",
+            Run::Running => "running",
+            Run::Terminating => "requested termination",
+            Run::Killing => "forcing termination",
+        };
+        page.pair("State", &run);
+    }
+}
+
+pub(super) fn files(page: &mut Page, snapshot: &Snapshot<'_>) {
+    page.heading("VRRP Track files");
+    for (at, (conf, value)) in snapshot.files.iter().enumerate() {
+        page.title("Track file", &Clean(&conf.name));
+        page.pair("File", &Clean(&conf.path));
+        page.pair("Status", &value.unwrap_or(0));
+        trackers(page, snapshot, &Tracked::File(at));
+    }
+}
+
+pub(super) fn processes(page: &mut Page, snapshot: &Snapshot<'_>) {
+    page.heading("VRRP Track processes");
+    for (at, process) in snapshot.processes.iter().enumerate() {
+        let conf = process.conf;
+        page.title("VRRP Track process", &Clean(&conf.name));
+        page.pair("Process", &Clean(&conf.process));
+        parameters(page, conf);
+        page.pair("Min processes", &conf.quorum);
+        if let Some(most) = conf.quorum_max {
+            page.pair("Max processes", &most);
+        }
+        page.pair("Current processes", &process.count);
+        page.pair("Have quorum", &process.up.unwrap_or(false));
+        let (gone, new) = (conf.terminate_delay, conf.fork_delay);
+        page.pair("Terminate delay", &format_args!("{}s", Seconds(gone)));
+        page.pair("Fork delay", &format_args!("{}s", Seconds(new)));
+        page.pair("Full command", &conf.full_command);
+        trackers(page, snapshot, &Tracked::Process(at));
+    }
+}
+
+fn parameters(page: &mut Page, conf: &model::TrackProcess) {
+    for parameter in conf.params.iter().flatten() {
+        page.pair("Parameter", &Clean(parameter));
+    }
+}

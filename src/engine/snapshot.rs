@@ -1,0 +1,174 @@
+//! Fills [`ctl::Snapshot`]: translates what the engine's parts know into plain values.
+//!
+//! Allocates as it likes. Whoever has many instances and adverts to send calls it in a child (`os/dumps.rs`).
+
+use std::io;
+
+use super::addresses::AddressSet;
+use super::groups::Group;
+use super::router::{Router, Surroundings};
+use super::{Engine, StateKind};
+use crate::config::model::{Address, Global, Track, Tracked};
+use crate::ctl::{self, Clock, Counters, Held, Item, Snapshot, State, Summand};
+use crate::vrrp::{Stats, priority};
+
+impl Engine {
+    /// Everything as it is now.
+    #[must_use]
+    pub fn snapshot(&self, clock: Clock) -> Snapshot<'_> {
+        Snapshot {
+            clock,
+            global: &self.global,
+            instances: self.routers.iter().map(|one| self.instance(one)).collect(),
+            groups: self.groups.iter().map(group).collect(),
+            scripts: Vec::new(),
+            files: Vec::new(),
+            processes: Vec::new(),
+            addresses: items(&self.statics).collect(),
+            routes: self.static_routes.routes().map(item).collect(),
+            rules: self.static_routes.rules().map(item).collect(),
+            interfaces: self.interfaces(),
+        }
+    }
+
+    /// Settings of the process, as of the last reload.
+    #[must_use]
+    pub fn global(&self) -> &Global {
+        &self.global
+    }
+
+    /// Counting begins anew.
+    pub fn clear_stats(&mut self) {
+        for router in &mut self.routers {
+            *router.machine.stats_mut() = Stats::default();
+        }
+    }
+
+    fn instance<'a>(&'a self, router: &'a Router) -> ctl::Instance<'a> {
+        let Router { conf, machine, .. } = router;
+        let mut vips: Vec<Item<'a, Address>> = items(&router.set).collect();
+        let excluded = vips.split_off(conf.vips.len().min(vips.len()));
+        let missing = match router.told {
+            Some(Surroundings::Missing(why)) => Some(why.as_str()),
+            Some(Surroundings::Ready(_)) | None => None,
+        };
+        let errno = router.send_errno;
+        ctl::Instance {
+            conf,
+            state: state(machine.state()),
+            since: router.since.map(|(moment, why)| (moment, why.as_str())),
+            missing,
+            source: router.source(),
+            master: machine.master().map(|seen| ctl::Master {
+                addr: seen.addr,
+                priority: seen.priority,
+                interval: seen.interval,
+            }),
+            priority: machine.effective_priority(),
+            summands: conf
+                .tracks
+                .iter()
+                .map(|track| self.summand(track))
+                .collect(),
+            deadline: machine.next_deadline(),
+            down_interval: machine.down_interval(),
+            mute: errno.map(|errno| io::Error::from_raw_os_error(errno).to_string()),
+            vips,
+            excluded,
+            routes: router.routes.routes().map(item).collect(),
+            rules: router.routes.rules().map(item).collect(),
+            counters: counters(machine.stats()),
+        }
+    }
+
+    fn summand<'a>(&'a self, track: &'a Track) -> Summand<'a> {
+        let (name, up) = match &track.what {
+            Tracked::Interface(name) => {
+                let up = self
+                    .links
+                    .named(name)
+                    .is_some_and(super::links::Link::is_up);
+                (name.as_str(), Some(up))
+            }
+            Tracked::Script(_) | Tracked::File(_) | Tracked::Process(_) => ("", None),
+        };
+        let adds = up.map_or(0, |up| {
+            priority::contribution(track.weight, up != track.reverse)
+        });
+        Summand {
+            track,
+            name,
+            up,
+            adds,
+        }
+    }
+
+    fn interfaces(&self) -> Vec<ctl::Interface<'_>> {
+        let links = self.links.all();
+        let interfaces = links.map(|link| ctl::Interface {
+            name: &link.name,
+            index: link.index.0,
+            mac: link.mac,
+            up: link.is_up(),
+            addresses: link.addrs.iter().map(|present| present.cidr).collect(),
+            delays: self.links.delays(&link.name),
+        });
+        interfaces.collect()
+    }
+}
+
+fn items(set: &AddressSet) -> impl Iterator<Item = Item<'_, Address>> {
+    set.states().map(|(what, refused)| Item {
+        what,
+        held: match refused {
+            Ok(true) => Held::Set,
+            Ok(false) => Held::No,
+            Err(errno) => Held::Refused(io::Error::from_raw_os_error(errno).to_string()),
+        },
+    })
+}
+
+fn item<T>((what, state): (&T, Result<bool, ()>)) -> Item<'_, T> {
+    let held = match state {
+        Ok(true) => Held::Set,
+        Ok(false) => Held::No,
+        Err(()) => Held::Refused(String::new()),
+    };
+    Item { what, held }
+}
+
+fn group(group: &Group) -> ctl::Group<'_> {
+    ctl::Group {
+        conf: &group.conf,
+        state: state(group.told),
+    }
+}
+
+fn state(kind: StateKind) -> State {
+    match kind {
+        StateKind::Init => State::Init,
+        StateKind::Backup => State::Backup,
+        StateKind::Master => State::Master,
+        StateKind::Fault => State::Fault,
+    }
+}
+
+fn counters(stats: &Stats) -> Counters {
+    Counters {
+        advert_rcvd: stats.advert_rcvd,
+        advert_sent: stats.advert_sent,
+        become_master: stats.become_master,
+        release_master: stats.release_master,
+        packet_len_err: stats.packet_len_err,
+        advert_interval_err: stats.advert_interval_err,
+        ip_ttl_err: stats.ip_ttl_err,
+        invalid_type_rcvd: stats.invalid_type_rcvd,
+        addr_list_err: stats.addr_list_err,
+        invalid_authtype: stats.invalid_authtype,
+        authtype_mismatch: stats.authtype_mismatch,
+        auth_failure: stats.auth_failure,
+        pri_zero_rcvd: stats.pri_zero_rcvd,
+        pri_zero_sent: stats.pri_zero_sent,
+        other_rejected: stats.other_rejected,
+    }
+}

@@ -1,0 +1,296 @@
+//! Routes.
+//!
+//! ```text
+//! rtmsg: family u8 │ dst length u8 │ src length u8 │ TOS u8 │ table u8 │ protocol u8 │ scope u8 │ type u8 │ flags u32
+//! rtnexthop: length u16 │ flags u8 │ weight - 1 u8 │ index i32 │ attributes: gateway, realm
+//! ```
+//! One hop is told by attributes of the route itself, several by a row of `rtnexthop` in `RTA_MULTIPATH`.
+//! A table above 255 is in an attribute.
+//!
+//! What makes a route *that* route is the kernel's business and differs between the families, so a route is
+//! deleted by the same words it was added with, its metrics apart. Naming the protocol in them keeps routes of
+//! others out of it.
+
+use core::net::IpAddr;
+
+use super::{
+    Attrs, Batch, Malformed, NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, Reader, address,
+    family, family_number, link,
+};
+use crate::types::{Cidr, Family, IfIndex};
+
+pub(super) const RTM_NEWROUTE: u16 = 24;
+/// A route is gone; for whoever filters events before they are read.
+pub const RTM_DELROUTE: u16 = 25;
+
+const RTA_DST: u16 = 1;
+const RTA_SRC: u16 = 2;
+const RTA_OIF: u16 = 4;
+const RTA_GATEWAY: u16 = 5;
+const RTA_PRIORITY: u16 = 6;
+const RTA_PREFSRC: u16 = 7;
+const RTA_METRICS: u16 = 8;
+const RTA_MULTIPATH: u16 = 9;
+const RTA_FLOW: u16 = 11;
+const RTA_TABLE: u16 = 15;
+const RTA_VIA: u16 = 18;
+const RTA_PREF: u16 = 20;
+const RTA_EXPIRES: u16 = 23;
+
+/// `RTAX_CC_ALGO`, the metric whose value is text.
+const RTAX_CC_ALGO: u16 = 16;
+
+/// `RTN_UNICAST`: an ordinary route.
+pub const UNICAST: u8 = 1;
+/// `RT_TABLE_MAIN`.
+pub const MAIN: u32 = 254;
+/// `RTNH_F_ONLINK`.
+const ONLINK: u8 = 4;
+const NLM_F_APPEND: u16 = 0x800;
+
+/// Where a new route stands among those with the same destination and metric.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// Before them; IPv6: one more way beside them.
+    Prepend,
+    /// After them.
+    Append,
+    /// Refused if there are any.
+    Alone,
+}
+
+/// A way to go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Hop {
+    /// The gateway; may be of the other family.
+    pub via: Option<IpAddr>,
+    /// The interface; without it the kernel looks which one leads to the gateway.
+    pub index: Option<IfIndex>,
+    /// Share of this way, 1-256.
+    pub weight: u16,
+    /// The gateway is on the link whatever the addresses say.
+    pub onlink: bool,
+}
+
+/// A route as we want it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Spec<'a> {
+    /// `RTN_*`.
+    pub kind: u8,
+    /// Destination, without host bits.
+    pub dst: Cidr,
+    /// Only for packets from there (IPv6).
+    pub from: Option<Cidr>,
+    /// Source address of packets of our own.
+    pub src: Option<IpAddr>,
+    /// Ways; none for `blackhole` and the like.
+    pub hops: &'a [Hop],
+    /// Routing table.
+    pub table: u32,
+    /// 0: the kernel's default.
+    pub metric: u32,
+    /// `RT_SCOPE_*` (IPv4).
+    pub scope: u8,
+    /// `RTPROT_*`: who made it.
+    pub protocol: u8,
+    /// Type of service it is for (IPv4).
+    pub tos: u8,
+    /// Realms (IPv4): from in the upper half, to in the lower; 0: none.
+    pub realms: u32,
+    /// `RTAX_*` and their values.
+    pub metrics: &'a [(u16, u32)],
+    /// Congestion control.
+    pub congestion: Option<&'a str>,
+    /// `RTA_PREF` (IPv6): 0 medium, 1 high, 3 low.
+    pub preference: u8,
+    /// Seconds it stays (IPv6).
+    pub expires: Option<u32>,
+}
+
+/// A route as the kernel tells it: as much as it takes to know it again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Route {
+    /// Destination.
+    pub dst: Cidr,
+    /// Routing table.
+    pub table: u32,
+    /// Metric.
+    pub metric: u32,
+    /// Who made it.
+    pub protocol: u8,
+    /// `RTN_*`.
+    pub kind: u8,
+    /// Type of service.
+    pub tos: u8,
+    /// Source address of packets of our own.
+    pub src: Option<IpAddr>,
+    /// Gateway, if there is one way.
+    pub via: Option<IpAddr>,
+    /// Interface, if there is one way.
+    pub index: Option<IfIndex>,
+}
+
+// ---- requests ----
+
+/// Asks to add a route; `EEXIST` where the very same already is.
+pub fn add(batch: &mut Batch, spec: &Spec<'_>, mode: Mode) -> u32 {
+    let place = match mode {
+        Mode::Prepend => 0,
+        Mode::Append => NLM_F_APPEND,
+        Mode::Alone => NLM_F_EXCL,
+    };
+    let flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | place;
+    let seq = request(batch, RTM_NEWROUTE, flags, spec, spec.kind);
+    if spec.preference != 0 {
+        batch.attr_u8(RTA_PREF, spec.preference);
+    }
+    if let Some(seconds) = spec.expires {
+        batch.attr_u32_ne(RTA_EXPIRES, seconds);
+    }
+    if !spec.metrics.is_empty() || spec.congestion.is_some() {
+        batch.nested(RTA_METRICS, |batch| {
+            for (kind, value) in spec.metrics {
+                batch.attr_u32_ne(*kind, *value);
+            }
+            if let Some(name) = spec.congestion {
+                batch.attr(RTAX_CC_ALGO, name.as_bytes());
+            }
+        });
+    }
+    seq
+}
+
+/// Asks to delete a route; `ESRCH` where it is not.
+pub fn delete(batch: &mut Batch, spec: &Spec<'_>) -> u32 {
+    let kind = match spec.kind {
+        // Any, as ip(8) says it.
+        UNICAST => 0,
+        other => other,
+    };
+    request(batch, RTM_DELROUTE, NLM_F_REQUEST | NLM_F_ACK, spec, kind)
+}
+
+/// What both requests consist of.
+fn request(batch: &mut Batch, message: u16, flags: u16, spec: &Spec<'_>, kind: u8) -> u32 {
+    let seq = batch.begin(message, flags);
+    let table = u8::try_from(spec.table).unwrap_or(0);
+    let from = spec.from.map_or(0, |from| from.prefix);
+    batch.fixed(&[family_number(spec.dst.family()), spec.dst.prefix, from]);
+    batch.fixed(&[spec.tos, table, spec.protocol, spec.scope, kind]);
+    let single = match spec.hops {
+        [hop] if hop.weight <= 1 => Some(hop),
+        _ => None,
+    };
+    let onlink = single.is_some_and(|hop| hop.onlink);
+    batch.fixed(&u32::from(flags_of(onlink)).to_ne_bytes());
+    if spec.dst.prefix > 0 {
+        address(batch, RTA_DST, spec.dst.addr);
+    }
+    if let Some(from) = spec.from {
+        address(batch, RTA_SRC, from.addr);
+    }
+    if let Some(src) = spec.src {
+        address(batch, RTA_PREFSRC, src);
+    }
+    if spec.metric != 0 {
+        batch.attr_u32_ne(RTA_PRIORITY, spec.metric);
+    }
+    if table == 0 {
+        batch.attr_u32_ne(RTA_TABLE, spec.table);
+    }
+    match single {
+        Some(hop) => {
+            way(batch, hop, spec);
+            if let Some(index) = hop.index {
+                batch.attr_u32_ne(RTA_OIF, index.0);
+            }
+        }
+        None if !spec.hops.is_empty() => batch.nested(RTA_MULTIPATH, |batch| ways(batch, spec)),
+        None => {}
+    }
+    seq
+}
+
+fn flags_of(onlink: bool) -> u8 {
+    if onlink { ONLINK } else { 0 }
+}
+
+/// The row of `rtnexthop`.
+fn ways(batch: &mut Batch, spec: &Spec<'_>) {
+    for hop in spec.hops {
+        let share = u8::try_from(hop.weight.saturating_sub(1)).unwrap_or(u8::MAX);
+        batch.record([flags_of(hop.onlink), share], |batch| {
+            let index = hop.index.map_or(0, |index| index.0);
+            batch.fixed(&index.to_ne_bytes());
+            way(batch, hop, spec);
+        });
+    }
+}
+
+/// Gateway and realm of a way.
+fn way(batch: &mut Batch, hop: &Hop, spec: &Spec<'_>) {
+    match hop.via {
+        Some(via) if Family::of(via) == spec.dst.family() => address(batch, RTA_GATEWAY, via),
+        Some(via) => {
+            // struct rtvia: family u16, address.
+            let family = u16::from(family_number(Family::of(via))).to_ne_bytes();
+            let mut value: heapless::Vec<u8, 18> = heapless::Vec::new();
+            let _ = value.extend_from_slice(&family);
+            let _ = match via {
+                IpAddr::V4(addr) => value.extend_from_slice(&addr.octets()),
+                IpAddr::V6(addr) => value.extend_from_slice(&addr.octets()),
+            };
+            batch.attr(RTA_VIA, &value);
+        }
+        None => {}
+    }
+    if spec.realms != 0 {
+        batch.attr_u32_ne(RTA_FLOW, spec.realms);
+    }
+}
+
+// ---- answers and notifications ----
+
+/// Reads a route. `None` for families other than IPv4 and IPv6.
+pub(super) fn parse(payload: &[u8]) -> Result<Option<Route>, Malformed> {
+    let mut r = Reader::new(payload);
+    let [number, prefix, _, tos] = r.array()?;
+    let [table, protocol, _, kind] = r.array()?;
+    r.bytes(4)?;
+    let Some((family, any)) = family(number) else {
+        return Ok(None);
+    };
+    if prefix > family.host_prefix() {
+        return Err(Malformed::Prefix(prefix));
+    }
+    let mut route = Route {
+        dst: Cidr { addr: any, prefix },
+        table: u32::from(table),
+        metric: 0,
+        protocol,
+        kind,
+        tos,
+        src: None,
+        via: None,
+        index: None,
+    };
+    let mut dst = None;
+    for attr in Attrs::new(r.rest()) {
+        let attr = attr?;
+        match attr.kind {
+            RTA_DST => dst = Some(attr.ip(family)?),
+            RTA_PREFSRC => route.src = Some(attr.ip(family)?),
+            RTA_GATEWAY => route.via = Some(attr.ip(family)?),
+            RTA_OIF => route.index = link::number(attr.u32_ne()?),
+            RTA_PRIORITY => route.metric = attr.u32_ne()?,
+            RTA_TABLE => route.table = attr.u32_ne()?,
+            _ => {}
+        }
+    }
+    match dst {
+        Some(addr) => route.dst.addr = addr,
+        None if prefix > 0 => return Err(Malformed::Missing(RTA_DST)),
+        None => {}
+    }
+    Ok(Some(route))
+}

@@ -1,0 +1,238 @@
+//! A member of a synchronization group.
+
+use super::*;
+use crate::vrrp::group::Standing;
+
+fn member() -> Params {
+    Params {
+        grouped: true,
+        ..v2()
+    }
+}
+
+/// One whose down interval has run out.
+fn willing(params: Params) -> Bench {
+    let mut bench = Bench::started(params);
+    assert_eq!(bench.expire(), [Action::Ask]);
+    assert_eq!(bench.machine.standing(), Standing::Willing);
+    bench
+}
+
+fn grouped_master() -> Bench {
+    let mut bench = willing(member());
+    bench.on(Event::GroupMaster);
+    bench
+}
+
+#[test]
+fn the_end_of_the_timer_is_a_question() {
+    let mut bench = willing(member());
+    assert_eq!(bench.machine.state(), StateKind::Backup);
+    assert_eq!(
+        bench.on(Event::GroupMaster),
+        taking_over(100, StateKind::Backup, Reason::MasterDown)
+    );
+    assert_eq!(bench.machine.standing(), Standing::Master);
+    assert_eq!(bench.on(Event::GroupMaster), []);
+}
+
+#[test]
+fn it_asks_again_each_interval_and_says_once_that_it_is_held() {
+    let mut bench = willing(member());
+    let held = Action::Notice(Notice::HeldByGroup);
+    for nth in 2..100 {
+        assert_eq!(bench.due(), 1_000_000);
+        let asked = bench.expire();
+        assert_eq!(asked.contains(&held), nth == 5, "{nth}");
+        assert_eq!(asked.first(), Some(&Action::Ask));
+    }
+}
+
+#[test]
+fn a_master_it_must_respect_ends_its_willingness() {
+    let nopreempt = Params {
+        nopreempt: true,
+        ..member()
+    };
+    for (name, params, advert, respected) in [
+        ("stronger", member(), from(LOWER, 150), true),
+        ("equal", member(), from(LOWER, 100), true),
+        ("weaker", member(), from(HIGHER, 50), false),
+        ("weaker, nopreempt", nopreempt, from(LOWER, 50), true),
+        ("resigning", member(), from(HIGHER, 0), false),
+    ] {
+        let mut bench = willing(params);
+        assert_eq!(bench.pass(300_000).hear(advert), [], "{name}");
+        let standing = bench.machine.standing();
+        let (want, due) = match respected {
+            true => (Standing::Following, DOWN_100),
+            false => (Standing::Willing, 700_000),
+        };
+        assert_eq!((standing, bench.due()), (want, due), "{name}");
+    }
+}
+
+#[test]
+fn preempt_delay_is_waited_for_once() {
+    let mut bench = Bench::started(Params {
+        preempt_delay: Duration::from_secs(5),
+        ..member()
+    });
+    bench.hear(from(LOWER, 50));
+    for _ in 0..4 {
+        bench.pass(1_000_000).hear(from(LOWER, 50));
+    }
+    assert_eq!(bench.expire(), [Action::Ask]);
+    for _ in 0..8 {
+        bench.pass(500_000).hear(from(LOWER, 50));
+        assert_eq!(bench.machine.standing(), Standing::Willing);
+        bench.pass(500_000).timer();
+    }
+    assert_eq!(
+        bench.on(Event::GroupMaster),
+        taking_over(100, StateKind::Backup, Reason::Preempt)
+    );
+    let mut bench = willing(Params {
+        preempt_delay: Duration::from_secs(5),
+        ..member()
+    });
+    bench.hear(from(LOWER, 50));
+    assert_eq!(
+        bench.machine.standing(),
+        Standing::Following,
+        "a new master: the delay begins"
+    );
+}
+
+#[test]
+fn a_priority_that_fell_below_the_masters_ends_preemption() {
+    let mut bench = Bench::started(member());
+    bench.pass(3_000_000).hear(from(LOWER, 99));
+    bench.expire();
+    assert_eq!(bench.machine.standing(), Standing::Willing);
+    bench.on(Event::Priority(Priority(99)));
+    assert_eq!(bench.machine.standing(), Standing::Following);
+    let mut bench = willing(member());
+    bench.on(Event::Priority(Priority(1)));
+    assert_eq!(
+        bench.machine.standing(),
+        Standing::Willing,
+        "there is no master"
+    );
+}
+
+#[test]
+fn it_yields_with_the_others_and_does_not_resign() {
+    let mut bench = grouped_master();
+    assert_eq!(bench.on(Event::GroupBackup), yielding(Reason::GroupBackup));
+    assert_eq!(bench.due(), DOWN_100);
+    assert_eq!(bench.machine.standing(), Standing::Following);
+    assert_eq!(bench.on(Event::GroupBackup), []);
+    assert_eq!(bench.expire(), [Action::Ask]);
+}
+
+#[test]
+fn a_waiting_one_joins_the_others() {
+    let mut bench = Bench::started(member());
+    assert_eq!(bench.machine.standing(), Standing::Waiting);
+    assert_eq!(
+        bench.on(Event::GroupMaster),
+        taking_over(100, StateKind::Backup, Reason::GroupMaster)
+    );
+}
+
+#[test]
+fn the_group_s_events_mean_nothing_to_an_absent_one() {
+    let mut bench = Bench::new(member());
+    assert_eq!(bench.on(Event::GroupMaster), []);
+    bench.start();
+    bench.on(Event::Fault(Reason::GroupFault));
+    assert_eq!(bench.on(Event::GroupMaster), []);
+    assert_eq!(bench.on(Event::GroupBackup), []);
+    assert_eq!(bench.machine.standing(), Standing::Absent);
+}
+
+#[test]
+fn the_fault_of_another_member_makes_it_resign() {
+    let mut bench = grouped_master();
+    let fault = Reason::GroupFault;
+    assert_eq!(
+        bench.on(Event::Fault(fault)),
+        [
+            Action::SendAdvert(Priority::RESIGN),
+            Action::Silence,
+            Action::Withdraw,
+            transition(StateKind::Master, StateKind::Fault, fault),
+        ]
+    );
+    let source = OURS.parse().unwrap();
+    bench.on(Event::Ready { source });
+    assert_eq!(bench.due(), DOWN_100);
+}
+
+#[test]
+fn an_owner_asks_as_well() {
+    let owner = Params {
+        grouped: true,
+        ..params(Version::V2, 255)
+    };
+    let mut bench = Bench::started(owner);
+    assert_eq!(bench.expire(), [Action::Ask]);
+    assert_eq!(bench.elapsed(), 0);
+    bench.pass(500_000).hear(from(LOWER, 254));
+    assert_eq!(
+        bench.on(Event::GroupMaster),
+        taking_over(255, StateKind::Backup, Reason::Owner)
+    );
+}
+
+#[test]
+fn state_master_asks_early() {
+    let mut bench = Bench::started(Params {
+        initial_master: true,
+        ..member()
+    });
+    assert_eq!(bench.expire(), [Action::Ask]);
+    assert_eq!(bench.elapsed(), 1_003_906);
+}
+
+#[test]
+fn a_stalled_member_listens_before_it_asks_again_but_only_once() {
+    let mut bench = willing(member());
+    bench.pass(2_500_000);
+    assert_eq!(
+        bench.timer(),
+        [],
+        "1.5 s late: nothing heard proves nothing"
+    );
+    assert_eq!(bench.machine.standing(), Standing::Waiting);
+    assert_eq!(bench.due(), 1_000_000 + SKEW_100);
+    assert_eq!(bench.expire(), [Action::Ask]);
+    for _ in 0..3 {
+        bench.pass(2_500_000);
+        assert_eq!(bench.timer(), [Action::Ask], "always late");
+    }
+}
+
+#[test]
+fn a_contested_takeover_is_repeated_with_patience_an_uncontested_one_is_not() {
+    let mut bench = grouped_master();
+    bench.pass(100).hear(from(HIGHER, 100));
+    let longer = bench.due() - DOWN_100;
+    assert!((1..1_000_000).contains(&longer), "{longer}");
+    let mut bench = grouped_master();
+    bench.pass(5_000_000).hear(from(HIGHER, 100));
+    assert_eq!(bench.due(), DOWN_100);
+    let mut alone = Bench::master(v2());
+    alone.pass(100).hear(from(HIGHER, 100));
+    assert_eq!(alone.due(), DOWN_100);
+}
+
+#[test]
+fn out_of_the_group_it_takes_over_by_itself() {
+    let mut bench = Bench::started(v2());
+    assert_eq!(
+        bench.expire(),
+        taking_over(100, StateKind::Backup, Reason::MasterDown)
+    );
+}

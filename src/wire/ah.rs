@@ -1,0 +1,115 @@
+//! The IP authentication header as VRRPv2 uses it (RFC 2402 §2, RFC 2403): between the IPv4 header and the
+//! advert, with HMAC-MD5-96 over all that does not change on the way.
+//!
+//! ```text
+//!  0                   1                   2                   3
+//!  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+//! +---------------+---------------+-------------------------------+
+//! |next header 112|   length 4    |             zero              |
+//! +---------------+---------------+-------------------------------+
+//! |              SPI: the sender's IPv4 address                   |
+//! +---------------------------------------------------------------+
+//! |                       sequence number                         |
+//! +---------------------------------------------------------------+
+//! |              integrity check value, 12 bytes                  |
+//! ```
+//!
+//! The check value covers the first 20 bytes of the IPv4 header with type of service, fragment field and
+//! checksum taken as zero, this header with the value itself taken as zero, and the whole message. The TTL
+//! counts in adverts to a group, where it is 255 or the advert is not accepted; routers lower it in those to
+//! a peer, so there it is taken as zero too.
+
+use core::net::Ipv4Addr;
+
+use super::cursor::{Reader, Writer};
+use super::{Malformed, Unfit, ipv4, mac, vrrp};
+
+/// IP protocol number.
+pub const PROTOCOL: u8 = 51;
+/// Bytes of the header.
+pub const LEN: usize = 24;
+
+/// Length of the header in words, less two.
+const WORDS: u8 = 4;
+const ICV_LEN: usize = 12;
+/// The header up to the check value.
+const PLAIN: usize = LEN - ICV_LEN;
+
+/// What a header says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Header {
+    /// Security parameters index: the sender's address.
+    pub spi: u32,
+    /// Sequence number.
+    pub sequence: u32,
+}
+
+/// Takes the header off an IPv4 payload; what is left is the VRRP message.
+pub fn parse(payload: &[u8]) -> Result<(Header, &[u8]), Malformed> {
+    let mut r = Reader::new(payload);
+    let [next, words, _, _] = r.array()?;
+    if next != vrrp::PROTOCOL {
+        return Err(Malformed::Protocol {
+            found: next,
+            expected: vrrp::PROTOCOL,
+        });
+    }
+    if words != WORDS {
+        return Err(Malformed::AhLength(words));
+    }
+    let (spi, sequence) = (r.u32_be()?, r.u32_be()?);
+    r.bytes(ICV_LEN)?;
+    Ok((Header { spi, sequence }, r.rest()))
+}
+
+/// Whether the check value of a whole packet is right. Nothing is learned from one that does not parse.
+#[must_use]
+pub fn is_intact(packet: &ipv4::Packet<'_>, bytes: &[u8], key: &[u8]) -> bool {
+    let payload = packet.payload;
+    let theirs = payload.get(PLAIN..LEN).unwrap_or_default();
+    icv(bytes, payload, packet.header.dst, key).is_some_and(|ours| mac::same(&ours, theirs))
+}
+
+/// Writes a packet with this header; otherwise as [`ipv4::emit`]. `header.protocol` must be [`PROTOCOL`].
+pub fn emit(
+    header: &ipv4::Header,
+    sequence: u32,
+    key: &[u8],
+    buf: &mut [u8],
+    payload: impl FnOnce(&mut [u8]) -> Result<usize, Unfit>,
+) -> Result<usize, Unfit> {
+    let len = ipv4::emit(header, buf, |room| {
+        let found = room.len();
+        let Some((head, rest)) = room.split_at_mut_checked(LEN) else {
+            return Err(Unfit::Buffer { found, needed: LEN });
+        };
+        let mut w = Writer::new(head);
+        w.bytes(&[vrrp::PROTOCOL, WORDS, 0, 0])?;
+        w.bytes(&header.src.octets())?;
+        w.bytes(&sequence.to_be_bytes())?;
+        w.bytes(&[0; ICV_LEN])?;
+        Ok(payload(rest)?.saturating_add(LEN))
+    })?;
+    let packet = buf.get(..len).unwrap_or_default();
+    let payload = packet.get(ipv4::HEADER_LEN..).unwrap_or_default();
+    let value = icv(packet, payload, header.dst, key);
+    let place = buf.get_mut(ipv4::HEADER_LEN.saturating_add(PLAIN)..);
+    if let (Some(value), Some(place)) = (value, place) {
+        Writer::new(place).bytes(&value)?;
+    }
+    Ok(len)
+}
+
+/// The check value of a packet that begins with `bytes` and carries `payload`.
+fn icv(bytes: &[u8], payload: &[u8], to: Ipv4Addr, key: &[u8]) -> Option<[u8; ICV_LEN]> {
+    let mut ip: [u8; ipv4::HEADER_LEN] = *bytes.first_chunk()?;
+    let [_, tos, _, _, _, _, flags, fragment, ttl, _, sum, more, ..] = &mut ip;
+    for field in [tos, flags, fragment, sum, more] {
+        *field = 0;
+    }
+    if !to.is_multicast() {
+        *ttl = 0;
+    }
+    let (plain, message) = (payload.get(..PLAIN)?, payload.get(LEN..)?);
+    Some(mac::md5_96(key, &[&ip, plain, &[0; ICV_LEN], message]))
+}

@@ -1,0 +1,98 @@
+//! The trailer of a signed advert (`auth_hmac`: draft-cassen-vrrp-auth-hmac, keepalived from 2.4 on), for both
+//! versions and families.
+//!
+//! ```text
+//!  0                   1                   2                   3
+//!  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+//! +---------------+---------------+-------------------------------+
+//! |    type 1     |    key        |             zero              |
+//! +---------------+---------------+-------------------------------+
+//! |                 seconds since 1970                            |
+//! +-------------------------------+-------------------------------+
+//! |      2^-16 seconds            |            counter            |
+//! +-------------------------------+-------------------------------+
+//! |              HMAC-SHA-256 cut to 16 bytes                     |
+//! ```
+//!
+//! Seconds, fraction and counter together are one 64-bit sequence number. The code covers a pseudo header
+//! of 20 bytes (family 4 or 6, version, VRID, 0, source address filled up with zeros), the message with its
+//! checksum taken as zero, and the trailer with the code taken as zero. Destination and IP header are not
+//! covered: one signature does for all peers.
+//!
+//! The checksum of an IPv4 message does not know of the trailer; over IPv6 kernels compute it, and they sum
+//! all there is. [`super::vrrp`] takes care of that.
+
+use core::net::IpAddr;
+
+use super::cursor::{Reader, Writer};
+use super::{Malformed, Unfit, mac, vrrp};
+
+/// Bytes of the trailer.
+pub const LEN: usize = 28;
+
+const KIND: u8 = 1;
+const CODE_LEN: usize = 16;
+
+/// What a trailer says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Trailer {
+    /// Number of the key it was made with.
+    pub key: u8,
+    /// Grows from one advert of a sender to the next.
+    pub sequence: u64,
+}
+
+/// Reads a trailer.
+pub fn parse(trailer: &[u8]) -> Result<Trailer, Malformed> {
+    let mut r = Reader::new(trailer);
+    let [kind, key, zero, zeros] = r.array()?;
+    if kind != KIND || zero != 0 || zeros != 0 {
+        return Err(Malformed::Trailer(kind));
+    }
+    let sequence = u64::from_be_bytes(r.array()?);
+    r.bytes(CODE_LEN)?;
+    r.finish()?;
+    Ok(Trailer { key, sequence })
+}
+
+/// Whether the code is right. `signed` is the message with its trailer.
+#[must_use]
+pub fn is_intact(signed: &[u8], from: IpAddr, key: &[u8]) -> bool {
+    let split = signed.split_last_chunk::<CODE_LEN>();
+    split.is_some_and(|(plain, theirs)| {
+        code(plain, from, key).is_some_and(|ours| mac::same(&ours, theirs))
+    })
+}
+
+/// Signs the message that the first `len` bytes are; returns the length with the trailer.
+pub fn sign(
+    buf: &mut [u8],
+    len: usize,
+    from: IpAddr,
+    trailer: Trailer,
+    key: &[u8],
+) -> Result<usize, Unfit> {
+    let (found, needed) = (buf.len(), len.saturating_add(LEN));
+    let short = Unfit::Buffer { found, needed };
+    let signed = buf.get_mut(..needed).ok_or(short)?;
+    let mut w = Writer::new(signed.get_mut(len..).ok_or(short)?);
+    w.bytes(&[KIND, trailer.key, 0, 0])?;
+    w.bytes(&trailer.sequence.to_be_bytes())?;
+    let (plain, place) = signed.split_last_chunk_mut::<CODE_LEN>().ok_or(short)?;
+    *place = code(plain, from, key).ok_or(short)?;
+    Ok(needed)
+}
+
+/// The code of message and trailer up to the code.
+fn code(plain: &[u8], from: IpAddr, key: &[u8]) -> Option<[u8; CODE_LEN]> {
+    let (&first, &vrid) = (plain.first()?, plain.get(1)?);
+    let mut pseudo = [0; 20];
+    let mut w = Writer::new(&mut pseudo);
+    let family = if from.is_ipv4() { 4 } else { 6 };
+    w.bytes(&[family, first >> 4, vrid, 0]).ok()?;
+    w.addr(from).ok()?;
+    let (head, rest) = plain.split_at_checked(vrrp::CHECKSUM_AT)?;
+    let rest = rest.get(2..)?;
+    let parts: [&[u8]; 5] = [&pseudo, head, &[0; 2], rest, &[0; CODE_LEN]];
+    Some(mac::sha256_128(key, &parts))
+}

@@ -1,0 +1,355 @@
+//! Authenticated adverts through the engine: what is sent, what is believed, what is said by counters.
+
+mod support;
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use support::kernel::{Kernel, advert, engine, instance, receive, receive_by, run, start};
+use vrrpd::config::model::{
+    Auth, Hmac, Key, Mode, Password, Peer, Secret, Transport, VrrpInstance,
+};
+use vrrpd::engine::Engine;
+use vrrpd::engine::system::Protocol;
+use vrrpd::types::{Centis, Instant, Priority, Version, Vrid};
+use vrrpd::vrrp::{StateKind, Stats};
+use vrrpd::wire::vrrp::{AdvertOut, Auth as WireAuth, ChecksumForm};
+use vrrpd::wire::{Pseudo, ah, hmac, ipv4, vrrp};
+
+const VIP: &str = "192.0.2.100/32";
+const KEY: [u8; 8] = *b"k3y\0\0\0\0\0";
+const WALL: Duration = Duration::from_secs(1_800_000_000);
+
+fn at(ms: u64) -> Instant {
+    Instant::from_millis(1_000 + ms)
+}
+
+fn eth0() -> Kernel {
+    let mut kernel = Kernel::with(
+        &[(1, "lo", true), (2, "eth0", true)],
+        &[(1, "127.0.0.1/8"), (2, "192.0.2.1/24")],
+    );
+    kernel.wall = WALL;
+    kernel
+}
+
+fn only(engine: &Engine) -> (StateKind, Stats) {
+    let (_, state, stats) = engine.instances().next().expect("one");
+    (state, *stats)
+}
+
+// ---- AH ----
+
+fn with_ah(priority: u8) -> VrrpInstance {
+    VrrpInstance {
+        version: Version::V2,
+        advert_int: Centis::SECOND,
+        auth: Auth::Ah(Password(KEY)),
+        ..instance(7, priority, &[VIP])
+    }
+}
+
+fn ah_advert(priority: u8, from: &str, sequence: u32, key: &[u8; 8]) -> Vec<u8> {
+    let addresses: [IpAddr; 1] = ["192.0.2.100".parse().unwrap()];
+    let advert = AdvertOut {
+        version: Version::V2,
+        vrid: Vrid::new(7).unwrap(),
+        priority: Priority(priority),
+        interval: Centis::SECOND,
+        auth: WireAuth::Ah,
+        addresses: &addresses,
+    };
+    let header = ipv4::Header {
+        tos: 0xc0,
+        id: 1,
+        ttl: 255,
+        protocol: ah::PROTOCOL,
+        src: from.parse().unwrap(),
+        dst: "224.0.0.18".parse().unwrap(),
+    };
+    let mut packet = vec![0; 256];
+    let body = |room: &mut [u8]| vrrp::emit(&advert, None, ChecksumForm::Plain, room);
+    let len = ah::emit(&header, sequence, key, &mut packet, body).unwrap();
+    packet.truncate(len);
+    packet
+}
+
+/// Number of the last advert, which must be intact.
+fn last_number(kernel: &Kernel) -> u32 {
+    let packet = ipv4::parse(&kernel.last).unwrap();
+    assert!(ah::is_intact(&packet, &kernel.last, &KEY));
+    let (header, _) = ah::parse(packet.payload).unwrap();
+    assert_eq!(header.spi, 0xc000_0201);
+    header.sequence
+}
+
+#[test]
+fn an_instance_with_ah_listens_on_both_protocols_and_sends_numbered_adverts() {
+    let mut kernel = eth0();
+    let mut engine = engine(vec![with_ah(100)]);
+    start(&mut engine, &mut kernel, at(0));
+    let log = kernel.take_log();
+    let group = r#"2 Some("eth0") [224.0.0.18]"#;
+    assert!(log.contains(&format!("listen AH {group}")), "{log:?}");
+    assert!(log.contains(&format!("listen {group}")), "{log:?}");
+    run(&mut engine, &mut kernel, at(3_700));
+    assert_eq!(only(&engine).0, StateKind::Master);
+    let log = kernel.take_log();
+    assert_eq!(log[0], "advert AH 7 prio 100 to 224.0.0.18");
+    assert_eq!(last_number(&kernel), 1_800_000_000);
+    run(&mut engine, &mut kernel, at(4_700));
+    assert_eq!(last_number(&kernel), 1_800_000_001, "same second");
+    kernel.wall += Duration::from_secs(10);
+    run(&mut engine, &mut kernel, at(5_700));
+    assert_eq!(last_number(&kernel), 1_800_000_010);
+}
+
+#[test]
+fn one_number_serves_all_unicast_peers() {
+    let peer = |addr: &str| Peer {
+        addr: addr.parse().unwrap(),
+        min_ttl: 0,
+        max_ttl: 255,
+    };
+    let conf = VrrpInstance {
+        transport: Transport::Unicast {
+            peers: vec![peer("192.0.2.2"), peer("192.0.2.3")],
+            ttl: 64,
+            check_source: false,
+        },
+        ..with_ah(255)
+    };
+    let mut kernel = eth0();
+    let mut engine = engine(vec![conf]);
+    start(&mut engine, &mut kernel, at(0));
+    assert_eq!(kernel.adverts, 2);
+    assert_eq!(last_number(&kernel), 1_800_000_000);
+}
+
+#[test]
+fn replayed_forged_and_plain_adverts_leave_the_timer_alone() {
+    let mut kernel = eth0();
+    let mut engine = engine(vec![with_ah(100)]);
+    start(&mut engine, &mut kernel, at(0));
+    let from = "192.0.2.2";
+    let good = ah_advert(200, from, 5, &KEY);
+    let mut hear = |ms, protocol, packet: &[u8]| {
+        receive_by(protocol, &mut engine, &mut kernel, at(ms), 2, packet);
+        (engine.next_deadline(), only(&engine).1)
+    };
+    let (due, _) = hear(1_000, Protocol::Ah, &good);
+    let stranger = ah_advert(200, from, 6, b"other\0\0\0");
+    let mut unsigned = good.clone();
+    unsigned.splice(20..44, []);
+    unsigned[9] = 112;
+    unsigned[3] -= 24;
+    unsigned[10..12].fill(0);
+    let sum = vrrpd::wire::checksum::Sum::new().bytes(&unsigned[..20]);
+    unsigned[10..12].copy_from_slice(&sum.checksum().to_be_bytes());
+    let plain = advert(7, 200, from, "224.0.0.18", &[VIP]);
+    type Pick = fn(&Stats) -> u64;
+    let failures: Pick = |stats| stats.auth_failure;
+    let mismatches: Pick = |stats| stats.authtype_mismatch;
+    for (name, protocol, packet, count) in [
+        ("played back", Protocol::Ah, &good, failures),
+        ("another key", Protocol::Ah, &stranger, failures),
+        (
+            "type AH without header",
+            Protocol::Vrrp,
+            &unsigned,
+            mismatches,
+        ),
+    ] {
+        let before = count(&hear(1_400, protocol, &[]).1);
+        let (then, stats) = hear(1_500, protocol, packet);
+        assert_eq!((then, count(&stats)), (due, before + 1), "{name}");
+    }
+    let (then, stats) = hear(1_600, Protocol::Vrrp, &plain);
+    assert_eq!((then, stats.other_rejected), (due, 1), "version 3");
+    let (then, _) = hear(1_700, Protocol::Ah, &ah_advert(200, from, 6, &KEY));
+    assert!(then > due, "the next number counts");
+}
+
+#[test]
+fn a_master_takes_up_the_counting_of_a_weaker_one() {
+    let mut kernel = eth0();
+    kernel.wall = Duration::from_secs(100);
+    let mut engine = engine(vec![with_ah(255)]);
+    start(&mut engine, &mut kernel, at(0));
+    assert_eq!(last_number(&kernel), 100);
+    let theirs = ah_advert(90, "192.0.2.2", 5_000, &KEY);
+    receive_by(Protocol::Ah, &mut engine, &mut kernel, at(500), 2, &theirs);
+    assert_eq!(last_number(&kernel), 5_001);
+}
+
+#[test]
+fn other_traffic_with_an_authentication_header_is_nobody_s_business() {
+    let mut kernel = eth0();
+    let mut engine = engine(vec![with_ah(100)]);
+    start(&mut engine, &mut kernel, at(0));
+    let mut packet = ah_advert(200, "192.0.2.2", 5, &KEY);
+    packet[20] = 50;
+    let before = only(&engine);
+    receive_by(Protocol::Ah, &mut engine, &mut kernel, at(500), 2, &packet);
+    assert_eq!(only(&engine), before);
+}
+
+// ---- auth_hmac ----
+
+fn secret(byte: u8) -> Secret {
+    Secret(vec![byte; 32])
+}
+
+fn with_hmac(mode: Mode, window: Option<u32>) -> VrrpInstance {
+    let key = |id, byte| Key {
+        id,
+        secret: secret(byte),
+    };
+    VrrpInstance {
+        auth: Auth::Hmac(Box::new(Hmac {
+            keys: vec![key(2, 0xbb), key(1, 0xaa)],
+            mode,
+            window,
+        })),
+        ..instance(7, 100, &[VIP])
+    }
+}
+
+/// An advert of 192.0.2.2 with priority 200, signed.
+fn signed(id: u8, byte: u8, sequence: u64) -> Vec<u8> {
+    let plain = advert(7, 200, "192.0.2.2", "224.0.0.18", &[VIP]);
+    let header = ipv4::parse(&plain).unwrap().header;
+    let message = plain[20..].to_vec();
+    let trailer = hmac::Trailer { key: id, sequence };
+    let mut packet = vec![0; 256];
+    let len = ipv4::emit(&header, &mut packet, |room| {
+        room[..message.len()].copy_from_slice(&message);
+        hmac::sign(
+            room,
+            message.len(),
+            header.src.into(),
+            trailer,
+            &secret(byte).0,
+        )
+    });
+    packet.truncate(len.unwrap());
+    packet
+}
+
+fn now() -> u64 {
+    WALL.as_secs() << 32
+}
+
+/// State and counters after 300 ms of an instance that is told `packets`, and whether it followed the last one.
+fn told(conf: VrrpInstance, packets: &[Vec<u8>]) -> (Stats, bool) {
+    let mut kernel = eth0();
+    let mut engine = engine(vec![conf]);
+    start(&mut engine, &mut kernel, at(0));
+    let mut before = engine.next_deadline();
+    let mut followed = false;
+    for (nth, packet) in (1..).zip(packets) {
+        let now = at(nth * 10);
+        receive(&mut engine, &mut kernel, now, 2, packet);
+        followed = engine.next_deadline() != before;
+        before = engine.next_deadline();
+    }
+    (only(&engine).1, followed)
+}
+
+#[test]
+fn signatures_are_believed_for_every_key_and_counted_for_every_flaw() {
+    let flipped = |mut packet: Vec<u8>, at: usize| {
+        packet[at] ^= 1;
+        packet
+    };
+    let plain = advert(7, 200, "192.0.2.2", "224.0.0.18", &[VIP]);
+    type Pick = fn(&Stats) -> u64;
+    let nothing: Pick = |_| 1;
+    let cases: [(&str, Vec<Vec<u8>>, Pick, bool); 9] = [
+        ("active key", vec![signed(2, 0xbb, now())], nothing, true),
+        ("other key", vec![signed(1, 0xaa, now())], nothing, true),
+        ("unsigned", vec![plain], |s| s.auth_ext_missing, false),
+        (
+            "no such key",
+            vec![signed(3, 0xaa, now())],
+            |s| s.auth_ext_unknown_key,
+            false,
+        ),
+        (
+            "wrong key",
+            vec![signed(1, 0xbb, now())],
+            |s| s.auth_ext_failure,
+            false,
+        ),
+        (
+            "type",
+            vec![flipped(signed(1, 0xaa, now()), 32)],
+            |s| s.auth_ext_malformed,
+            false,
+        ),
+        (
+            "late",
+            vec![signed(1, 0xaa, now() - (6 << 32))],
+            |s| s.auth_ext_stale,
+            false,
+        ),
+        (
+            "twice",
+            vec![signed(1, 0xaa, now()), signed(1, 0xaa, now())],
+            |s| s.auth_ext_replay,
+            false,
+        ),
+        (
+            "changed on the way",
+            vec![flipped(signed(1, 0xaa, now()), 45)],
+            |s| s.auth_ext_failure,
+            false,
+        ),
+    ];
+    for (name, packets, count, follows) in cases {
+        let (stats, followed) = told(with_hmac(Mode::Enforce, Some(5)), &packets);
+        assert_eq!((count(&stats), followed), (1, follows), "{name}");
+        // Permissive: the same counters, and nothing is ignored.
+        for mode in [Mode::Permissive, Mode::ReceiveOnly] {
+            let (stats, followed) = told(with_hmac(mode, Some(5)), &packets);
+            assert_eq!((count(&stats), followed), (1, true), "{name}, {mode:?}");
+        }
+    }
+    let late = [signed(1, 0xaa, 5), signed(1, 0xaa, 6)];
+    let (stats, followed) = told(with_hmac(Mode::Enforce, None), &late);
+    assert_eq!((stats.auth_ext_stale, followed), (0, true), "monotonic");
+}
+
+#[test]
+fn a_signed_advert_is_a_length_error_to_whom_it_is_not_configured_for() {
+    let packets = [signed(1, 0xaa, now())];
+    let (stats, followed) = told(instance(7, 100, &[VIP]), &packets);
+    assert_eq!((stats.packet_len_err, followed), (1, false));
+}
+
+#[test]
+fn our_adverts_are_signed_with_the_active_key_unless_we_only_receive() {
+    for (mode, length) in [
+        (Mode::Enforce, 60),
+        (Mode::Permissive, 60),
+        (Mode::ReceiveOnly, 32),
+    ] {
+        let mut kernel = eth0();
+        let mut engine = engine(vec![with_hmac(mode, Some(5))]);
+        start(&mut engine, &mut kernel, at(0));
+        run(&mut engine, &mut kernel, at(500));
+        assert_eq!(kernel.last.len(), length, "{mode:?}");
+        if length == 60 {
+            let from = "192.0.2.1".parse().unwrap();
+            let signed = &kernel.last[20..];
+            assert!(hmac::is_intact(signed, from, &secret(0xbb).0));
+            let trailer = hmac::parse(&signed[12..]).unwrap();
+            assert_eq!((trailer.key, trailer.sequence >> 16), (2, now() >> 16));
+            let net = Pseudo {
+                src: from,
+                dst: "224.0.0.18".parse().unwrap(),
+            };
+            assert!(vrrp::parse(signed, &net).is_ok());
+        }
+    }
+}

@@ -1,0 +1,395 @@
+//! Routes and rules: asked for with the same bytes as ip(8), but for the order of attributes; recognized in
+//! what the kernel tells.
+
+use core::net::IpAddr;
+
+use vrrpd::netlink::route::{self, Hop, MAIN, Mode, Route, Spec, UNICAST};
+use vrrpd::netlink::rule::{self, BLACKHOLE, GOTO, NOP, PROHIBIT, Rule, TO_TABLE};
+use vrrpd::netlink::{Attrs, Batch, Message, Messages};
+use vrrpd::types::{Cidr, Family, IfIndex};
+
+use crate::hex::golden;
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn cidr(text: &str) -> Cidr {
+    let (addr, prefix) = text.split_once('/').unwrap();
+    Cidr {
+        addr: ip(addr),
+        prefix: prefix.parse().unwrap(),
+    }
+}
+
+/// A message without its attributes, and those in order of their types; of those nested too, so that the
+/// order inside does not matter. `fixed`: length of the fixed part.
+fn sorted(bytes: &[u8], fixed: usize, nested: &[u16]) -> (Vec<u8>, Vec<(Vec<u16>, Vec<u8>)>) {
+    let (head, rest) = bytes.split_at(16 + fixed);
+    let mut all = Vec::new();
+    for attr in Attrs::new(rest).map(Result::unwrap) {
+        if nested.contains(&attr.kind) {
+            for inner in attr.nested().unwrap().map(Result::unwrap) {
+                all.push((vec![attr.kind, inner.kind], inner.value.to_vec()));
+            }
+        } else {
+            all.push((vec![attr.kind], attr.value.to_vec()));
+        }
+    }
+    all.sort_unstable();
+    (head.to_vec(), all)
+}
+
+// ---- routes ----
+
+const METRICS: u16 = 8;
+
+fn hop(via: &str, index: u32) -> Hop {
+    Hop {
+        via: Some(ip(via)),
+        index: Some(IfIndex(index)),
+        weight: 1,
+        onlink: false,
+    }
+}
+
+fn spec<'a>(dst: &str, hops: &'a [Hop]) -> Spec<'a> {
+    Spec {
+        kind: UNICAST,
+        dst: cidr(dst),
+        from: None,
+        src: None,
+        hops,
+        table: MAIN,
+        metric: 0,
+        scope: 0,
+        protocol: 18,
+        tos: 0,
+        realms: 0,
+        metrics: &[],
+        congestion: None,
+        preference: 0,
+        expires: None,
+    }
+}
+
+#[track_caller]
+fn added(name: &str, spec: &Spec<'_>, mode: Mode) {
+    let mut batch = Batch::new(1);
+    assert_eq!(route::add(&mut batch, spec, mode), 1);
+    let wanted = golden(&format!("netlink/{name}"));
+    let nested = &[METRICS];
+    let sorted = |bytes| sorted(bytes, 12, nested);
+    assert_eq!(sorted(batch.bytes()), sorted(&wanted), "{name}");
+}
+
+/// Numbers as in linux/rtnetlink.h, `RTAX_*`.
+const ALL_METRICS: &[(u16, u32)] = &[
+    (1, 1 << 2 | 1 << 13),
+    (2, 1400),
+    (8, 1360),
+    (3, 64_000),
+    (4, 100),
+    (5, 50),
+    (9, 4),
+    (6, 10),
+    (7, 20),
+    (13, 200),
+    (10, 9),
+    (11, 11),
+    (14, 12),
+    (15, 1),
+    (12, 1),
+];
+
+#[test]
+fn ipv4_routes_are_added_as_ip_adds_them() {
+    let gateway = hop("192.0.2.254", 8);
+    let hops = &[gateway];
+    let boot = Spec {
+        protocol: 3,
+        ..spec("10.1.0.0/16", hops)
+    };
+    added("route-ipv4", &boot, Mode::Alone);
+    let onlink = [Hop {
+        onlink: true,
+        ..gateway
+    }];
+    let all = Spec {
+        src: Some(ip("192.0.2.1")),
+        metric: 7,
+        table: 300,
+        tos: 0x10,
+        scope: 200,
+        realms: 1 << 16 | 2,
+        metrics: ALL_METRICS,
+        congestion: Some("reno"),
+        ..spec("10.2.0.0/16", &onlink)
+    };
+    added("route-ipv4-all", &all, Mode::Prepend);
+    let link = [Hop {
+        via: None,
+        ..gateway
+    }];
+    let device = Spec {
+        scope: 253,
+        ..spec("10.3.0.0/16", &link)
+    };
+    added("route-ipv4-dev", &device, Mode::Prepend);
+    let second = Hop {
+        weight: 3,
+        onlink: true,
+        ..hop("198.51.100.254", 9)
+    };
+    let hops = &[gateway, second];
+    added("route-ipv4-hops", &spec("10.4.0.0/16", hops), Mode::Prepend);
+    let hops = &[hop("2001:db8::fe", 8)];
+    added("route-ipv4-via6", &spec("10.5.0.0/16", hops), Mode::Prepend);
+    let blackhole = Spec {
+        kind: 6,
+        ..spec("10.6.0.0/16", &[])
+    };
+    added("route-ipv4-blackhole", &blackhole, Mode::Prepend);
+    let anywhere = Hop {
+        index: None,
+        ..gateway
+    };
+    let default = spec("0.0.0.0/0", core::slice::from_ref(&anywhere));
+    added("route-ipv4-default", &default, Mode::Prepend);
+}
+
+#[test]
+fn ipv6_routes_are_added_as_ip_adds_them() {
+    let gateway = hop("2001:db8::fe", 8);
+    let plain = spec("2001:db8:1::/48", core::slice::from_ref(&gateway));
+    added("route-ipv6", &plain, Mode::Prepend);
+    let onlink = [Hop {
+        onlink: true,
+        ..gateway
+    }];
+    let all = Spec {
+        from: Some(cidr("2001:db8:f::/48")),
+        src: Some(ip("2001:db8::1")),
+        metric: 7,
+        table: 300,
+        metrics: &[(2, 1400)],
+        preference: 1,
+        expires: Some(600),
+        ..spec("2001:db8:2::/48", &onlink)
+    };
+    added("route-ipv6-all", &all, Mode::Append);
+    let unreachable = Spec {
+        kind: 7,
+        ..spec("2001:db8:3::/48", &[])
+    };
+    added("route-ipv6-unreachable", &unreachable, Mode::Prepend);
+}
+
+#[test]
+fn routes_are_deleted_as_ip_deletes_them_whatever_their_metrics() {
+    let hops = &[hop("192.0.2.254", 8)];
+    let boot = Spec {
+        protocol: 3,
+        metrics: ALL_METRICS,
+        congestion: Some("reno"),
+        ..spec("10.1.0.0/16", hops)
+    };
+    let mut batch = Batch::new(1);
+    route::delete(&mut batch, &boot);
+    assert_eq!(batch.bytes(), golden("netlink/route-del-ipv4"));
+}
+
+#[test]
+fn routes_are_read_as_far_as_it_takes_to_know_them_again() {
+    let table = Route {
+        dst: cidr("10.2.0.0/16"),
+        table: 300,
+        metric: 7,
+        protocol: 18,
+        kind: UNICAST,
+        tos: 0,
+        src: Some(ip("192.0.2.1")),
+        via: Some(ip("192.0.2.254")),
+        index: Some(IfIndex(8)),
+    };
+    let six = Route {
+        dst: cidr("2001:db8:1::/48"),
+        table: MAIN,
+        metric: 1024,
+        src: None,
+        via: Some(ip("2001:db8::fe")),
+        ..table
+    };
+    let hops = Route {
+        dst: cidr("10.4.0.0/16"),
+        table: MAIN,
+        metric: 0,
+        src: None,
+        via: None,
+        index: None,
+        ..table
+    };
+    for (name, wanted) in [
+        ("event-route-gone", table),
+        ("event-route6-gone", six),
+        ("event-route-hops-gone", hops),
+    ] {
+        let bytes = golden(&format!("netlink/{name}"));
+        let seen: Vec<_> = Messages::new(&bytes)
+            .map(|envelope| envelope.unwrap().message)
+            .collect();
+        assert_eq!(seen, [Message::DelRoute(wanted)], "{name}");
+    }
+}
+
+// ---- rules ----
+
+/// The rules ip(8) was told to add, by the name of the golden file.
+fn rules() -> Vec<(&'static str, Rule<'static>)> {
+    let v4 = Rule {
+        protocol: 18,
+        ..Rule::new(Family::V4)
+    };
+    let v6 = Rule {
+        protocol: 18,
+        ..Rule::new(Family::V6)
+    };
+    let to_table = |table| Rule {
+        action: TO_TABLE,
+        table,
+        ..v4
+    };
+    let from = |text| Some(cidr(text));
+    let plain = Rule {
+        from: from("192.0.2.0/24"),
+        priority: 9,
+        // ip(8) says nothing where it is RTPROT_BOOT.
+        protocol: 0,
+        ..to_table(100)
+    };
+    let all = Rule {
+        not: true,
+        from: from("192.0.2.0/24"),
+        to: from("10.0.0.0/8"),
+        iif: Some("d0"),
+        oif: Some("d1"),
+        fwmark: Some((0x10, 0xff)),
+        tos: 0x10,
+        priority: 10,
+        realms: 1 << 16 | 2,
+        ..to_table(300)
+    };
+    let ports = Rule {
+        uids: Some((0, 0)),
+        ip_proto: 6,
+        sport: Some((1000, 2000)),
+        dport: Some((80, 80)),
+        priority: 17,
+        ..to_table(100)
+    };
+    let suppress = Rule {
+        suppress_prefix: Some(0),
+        suppress_group: Some(7),
+        priority: 20,
+        ..to_table(MAIN)
+    };
+    let goto = Rule {
+        from: from("2001:db8::/32"),
+        action: GOTO,
+        target: 32766,
+        priority: 12,
+        ..v6
+    };
+    let blackhole = Rule {
+        from: from("192.0.3.0/24"),
+        action: BLACKHOLE,
+        priority: 14,
+        ..v4
+    };
+    let nop = Rule {
+        from: from("192.0.4.0/24"),
+        action: NOP,
+        priority: 15,
+        ..v4
+    };
+    let prohibit = Rule {
+        to: from("2001:db8:5::/48"),
+        action: PROHIBIT,
+        priority: 16,
+        ..v6
+    };
+    let l3mdev = Rule {
+        l3mdev: true,
+        priority: 1000,
+        ..to_table(0)
+    };
+    let tunnel = Rule {
+        tunnel: 7,
+        priority: 18,
+        ..to_table(100)
+    };
+    vec![
+        ("rule-ipv4", plain),
+        ("rule-ipv4-all", all),
+        ("rule-ipv4-ports", ports),
+        ("rule-suppress", suppress),
+        ("rule-ipv6-goto", goto),
+        ("rule-blackhole", blackhole),
+        ("rule-nop", nop),
+        ("rule-ipv6-prohibit", prohibit),
+        ("rule-l3mdev", l3mdev),
+        ("rule-tunnel", tunnel),
+    ]
+}
+
+#[test]
+fn rules_are_added_as_ip_adds_them() {
+    for (name, rule) in rules() {
+        let mut batch = Batch::new(1);
+        assert_eq!(rule::add(&mut batch, &rule), 1);
+        let wanted = golden(&format!("netlink/{name}"));
+        let sorted = |bytes| sorted(bytes, 12, &[]);
+        assert_eq!(sorted(batch.bytes()), sorted(&wanted), "{name}");
+    }
+}
+
+#[test]
+fn rules_are_deleted_as_ip_deletes_them() {
+    let (_, plain) = rules()[0];
+    let mut batch = Batch::new(1);
+    rule::delete(&mut batch, &plain);
+    let wanted = golden("netlink/rule-del-ipv4");
+    // Of the action ip(8) says nothing where it is to look in a table.
+    let mut bytes = batch.bytes().to_vec();
+    assert_eq!(core::mem::take(&mut bytes[16 + 7]), TO_TABLE);
+    assert_eq!(bytes, wanted);
+}
+
+#[test]
+fn every_rule_is_found_in_the_dump_once() {
+    let bytes = [golden("netlink/dump-rules"), golden("netlink/dump-rules6")].concat();
+    let mut told = Vec::new();
+    for envelope in Messages::new(&bytes).map(Result::unwrap) {
+        if let Message::NewRule(rule) = envelope.message {
+            told.push(rule);
+        }
+    }
+    for (name, rule) in rules() {
+        let found = told.iter().filter(|told| **told == rule).count();
+        assert_eq!(found, 1, "{name}: {told:#?}");
+    }
+}
+
+#[test]
+fn a_rule_is_read_as_it_was_asked_for() {
+    for (name, rule) in rules() {
+        let mut batch = Batch::new(1);
+        rule::add(&mut batch, &rule);
+        let seen: Vec<_> = Messages::new(batch.bytes()).map(Result::unwrap).collect();
+        assert_eq!(seen[0].message, Message::NewRule(rule), "{name}");
+        batch.clear();
+        rule::delete(&mut batch, &rule);
+        let seen: Vec<_> = Messages::new(batch.bytes()).map(Result::unwrap).collect();
+        assert_eq!(seen[0].message, Message::DelRule(rule), "{name}");
+    }
+}
