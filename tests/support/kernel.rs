@@ -297,10 +297,11 @@ impl System for Kernel {
 
     fn send_advert(&mut self, route: &Route, packet: &[u8]) -> io::Result<()> {
         self.adverts += 1;
+        self.last.clear();
+        self.last.extend_from_slice(packet);
         if self.quiet {
             return Ok(());
         }
-        self.last = packet.to_vec();
         let packet = ipv4::parse(packet).expect("a well-formed packet");
         let net = Pseudo {
             src: packet.header.src.into(),

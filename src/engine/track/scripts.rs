@@ -12,6 +12,7 @@ use super::super::children::Owner;
 use super::super::system::{Exit, System};
 use super::super::{Duty, Engine};
 use crate::config::model;
+use crate::ctl;
 use crate::types::Instant;
 use crate::vrrp::track::script::{Params, Script};
 
@@ -103,6 +104,20 @@ impl Scripts {
             Some(outcome) => outcome.to_string(),
             None => "has not succeeded yet (init_fail)".into(),
         }
+    }
+
+    /// For a dump.
+    pub(super) fn show(&self) -> impl Iterator<Item = ctl::Script<'_>> {
+        self.0.iter().map(|run| ctl::Script {
+            conf: &run.conf,
+            up: run.machine.verdict(),
+            result: run.machine.standing(),
+            run: match (run.machine.is_running(), run.overdue) {
+                (false, _) => ctl::Run::Idle,
+                (true, false) => ctl::Run::Running,
+                (true, true) => ctl::Run::Terminating,
+            },
+        })
     }
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {
