@@ -38,6 +38,9 @@ pub(crate) struct Link {
     /// When `believed` becomes `up`.
     settles: Option<Instant>,
     pub(crate) mac: Option<Mac>,
+    /// The interface it sits upon.
+    pub(crate) parent: Option<IfIndex>,
+    pub(crate) macvlan: bool,
     /// Neighbours are not asked for with ARP or neighbour discovery here.
     pub(crate) silent: bool,
     pub(crate) addrs: Vec<Present>,
@@ -47,6 +50,11 @@ impl Link {
     /// Whether the interface counts as up.
     pub(crate) fn is_up(&self) -> bool {
         self.believed
+    }
+
+    /// Whether it is switched on and has carrier, whatever we are to believe.
+    pub(crate) fn is_on(&self) -> bool {
+        self.up
     }
 
     pub(crate) fn has(&self, cidr: &Cidr) -> bool {
@@ -215,6 +223,7 @@ impl Links {
                 link.up = up;
                 link.name = name;
                 link.mac = news.mac;
+                link.parent = news.parent;
                 link.silent = silent;
                 settle(link, now, delay);
                 if same {
@@ -233,6 +242,8 @@ impl Links {
                     believed: up,
                     settles: None,
                     mac: news.mac,
+                    parent: news.parent,
+                    macvlan: news.kind == Some("macvlan"),
                     silent,
                     addrs: Vec::new(),
                 };

@@ -70,8 +70,9 @@ pub struct Reactor<'a> {
 /// Places of the fixed descriptors in the poll list; receive sockets follow.
 const NEWS: usize = 0;
 const SIGNALS: usize = 1;
-const ROUTES: usize = 2;
-const FIRST_RECEIVER: usize = 3;
+const FILES: usize = 2;
+const ROUTES: usize = 3;
+const FIRST_RECEIVER: usize = 4;
 
 impl<'a> Reactor<'a> {
     pub fn new(engine: Engine, signals: &'a Signals) -> io::Result<Self> {
@@ -159,6 +160,9 @@ impl<'a> Reactor<'a> {
             {
                 return Ok(wanted);
             }
+            if self.is_ready(FILES) && self.linux.files_changed() {
+                self.engine.files_changed(clock::now(), &mut self.linux);
+            }
             self.engine.expire(clock::now(), &mut self.linux);
         }
     }
@@ -184,9 +188,13 @@ impl<'a> Reactor<'a> {
         }
         self.generation = Some(generation);
         self.poll.clear();
-        // A negative descriptor is never ready.
-        let routes = self.routes.as_ref().map_or(-1, NetlinkSocket::fd);
-        let fixed = [self.news.fd(), self.signals.as_fd().as_raw_fd(), routes];
+        let fixed = [
+            self.news.fd(),
+            self.signals.as_fd().as_raw_fd(),
+            // A negative number is no descriptor and never ready.
+            self.linux.watch_fd().unwrap_or(-1),
+            self.routes.as_ref().map_or(-1, NetlinkSocket::fd),
+        ];
         self.poll.extend(
             fixed
                 .into_iter()

@@ -19,6 +19,7 @@ mod routes;
 mod support;
 mod takeover;
 mod transports;
+mod vmac;
 mod wire;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -53,6 +54,7 @@ fn main() {
         takeover::TESTS,
         transports::TESTS,
         kernel::TESTS,
+        vmac::TESTS,
         wire::TESTS,
         forged::TESTS,
         filter::TESTS,
