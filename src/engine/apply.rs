@@ -155,10 +155,12 @@ impl Engine {
                 routes::report(format_args!("({})", router.conf.name), &outcome);
             }
             Action::Withdraw => {
-                let keep = self.options.dont_release && self.stopping;
-                let Some(router) = self.routers.get_mut(id).filter(|_| !keep) else {
+                let Some(router) = self.routers.get_mut(id) else {
                     return;
                 };
+                if self.options.dont_release && self.stopping {
+                    return router.set.keep(now, &self.links, system);
+                }
                 router.routes.withdraw(&self.links, system);
                 router.set.withdraw(&self.links, system);
             }
@@ -188,6 +190,18 @@ impl Engine {
                 }
             }
             Action::Ask => {}
+        }
+    }
+
+    /// Renews the lifetimes of addresses.
+    pub(super) fn renew(&mut self, id: usize, now: Instant, system: &mut dyn System) {
+        let Some(router) = self.routers.get_mut(id) else {
+            return;
+        };
+        let set = &mut router.set;
+        if set.renew(now, &self.links, &mut self.batch, system) {
+            router.garp.start(now, Burst::Master);
+            self.announce(id, now, system);
         }
     }
 
