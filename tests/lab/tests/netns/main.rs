@@ -12,6 +12,7 @@ mod auth;
 mod filter;
 mod forged;
 mod kernel;
+mod lease;
 mod mail;
 mod notify;
 mod process;
@@ -56,6 +57,7 @@ fn main() {
         wire::TESTS,
         auth::TESTS,
         forged::TESTS,
+        lease::TESTS,
         filter::TESTS,
         process::TESTS,
         notify::TESTS,
