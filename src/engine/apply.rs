@@ -357,9 +357,9 @@ impl Engine {
             Notice::Tolerated { from, flaw } => log::warn!(
                 target: "vrrp",
                 "({name}) adverts of {from} are accepted because of mode {}, but they are {}",
-                match router.conf.auth {
-                    Auth::Hmac(ref hmac) if hmac.mode == Mode::ReceiveOnly => "receive-only",
-                    _ => "permissive",
+                match &router.conf.auth {
+                    Auth::Hmac(hmac) if hmac.mode == Mode::ReceiveOnly => "receive-only",
+                    Auth::None | Auth::Pass(_) | Auth::Ah(_) | Auth::Hmac(_) => "permissive",
                 },
                 proof::defect(flaw)
             ),
