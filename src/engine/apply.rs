@@ -155,10 +155,12 @@ impl Engine {
                 routes::report(format_args!("({})", router.conf.name), &outcome);
             }
             Action::Withdraw => {
-                let keep = self.options.dont_release && self.stopping;
-                let Some(router) = self.routers.get_mut(id).filter(|_| !keep) else {
+                let Some(router) = self.routers.get_mut(id) else {
                     return;
                 };
+                if self.options.dont_release && self.stopping {
+                    return router.set.keep(now, &self.links, system);
+                }
                 router.routes.withdraw(&self.links, system);
                 router.set.withdraw(&self.links, system);
                 self.lower(id, system);
@@ -189,6 +191,18 @@ impl Engine {
                 }
             }
             Action::Ask => {}
+        }
+    }
+
+    /// Renews the lifetimes of addresses.
+    pub(super) fn renew(&mut self, id: usize, now: Instant, system: &mut dyn System) {
+        let Some(router) = self.routers.get_mut(id) else {
+            return;
+        };
+        let set = &mut router.set;
+        if set.renew(now, &self.links, &mut self.batch, system) {
+            router.garp.start(now, Burst::Master);
+            self.announce(id, now, system);
         }
     }
 
@@ -355,9 +369,9 @@ impl Engine {
             Notice::Tolerated { from, flaw } => log::warn!(
                 target: "vrrp",
                 "({name}) adverts of {from} are accepted because of mode {}, but they are {}",
-                match router.conf.auth {
-                    Auth::Hmac(ref hmac) if hmac.mode == Mode::ReceiveOnly => "receive-only",
-                    _ => "permissive",
+                match &router.conf.auth {
+                    Auth::Hmac(hmac) if hmac.mode == Mode::ReceiveOnly => "receive-only",
+                    Auth::None | Auth::Pass(_) | Auth::Ah(_) | Auth::Hmac(_) => "permissive",
                 },
                 proof::defect(flaw)
             ),

@@ -13,6 +13,7 @@ mod dumps;
 mod filter;
 mod forged;
 mod kernel;
+mod lease;
 mod mail;
 mod notify;
 mod own_process;
@@ -62,6 +63,7 @@ fn main() {
         wire::TESTS,
         auth::TESTS,
         forged::TESTS,
+        lease::TESTS,
         filter::TESTS,
         process::TESTS,
         notify::TESTS,
