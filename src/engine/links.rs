@@ -29,6 +29,8 @@ pub(crate) struct Present {
 pub(crate) struct Link {
     pub(crate) index: IfIndex,
     pub(crate) name: IfName,
+    /// Administratively up: takes addresses and routes.
+    on: bool,
     /// Administratively up and with carrier.
     up: bool,
     /// `up`, with the configured delays applied.
@@ -198,7 +200,8 @@ impl Links {
         let Some(name) = IfName::new(news.name) else {
             return Change::Nothing;
         };
-        let up = news.flags.has(LinkFlags::UP) && news.flags.has(LinkFlags::RUNNING);
+        let on = news.flags.has(LinkFlags::UP);
+        let up = on && news.flags.has(LinkFlags::RUNNING);
         let delay = self.delay_of(&name, up);
         let place = self
             .list
@@ -214,7 +217,9 @@ impl Links {
                 let Some(link) = self.list.get_mut(place) else {
                     return Change::Nothing;
                 };
-                let same = link.up == up && link.name == name && link.mac == news.mac;
+                let same =
+                    (link.up, link.on) == (up, on) && link.name == name && link.mac == news.mac;
+                link.on = on;
                 link.up = up;
                 link.name = name;
                 link.mac = news.mac;
@@ -232,6 +237,7 @@ impl Links {
                 let link = Link {
                     index: news.index,
                     name,
+                    on,
                     up,
                     believed: up,
                     settles: None,

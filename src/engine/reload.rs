@@ -35,6 +35,9 @@ impl Engine {
             mut instances,
             groups,
             static_addresses,
+            scripts,
+            files,
+            processes,
             static_routes,
             static_rules,
             ..
@@ -47,6 +50,7 @@ impl Engine {
         }
         self.remove_missing(now, &instances, system);
         self.global = global;
+        self.replace_tracking(now, (scripts, files, processes), system);
         self.open_fifos(now, system);
         let fresh = self.change_instances(now, instances, groups, system);
         self.static_routes
@@ -60,6 +64,7 @@ impl Engine {
         for id in fresh {
             self.begin(id, Duration::ZERO, now, system);
         }
+        self.regroup(now, system);
         self.release_bases(system);
         self.promote_secondaries(system);
         self.reloaded(now, system);
@@ -114,7 +119,7 @@ impl Engine {
             let Some(router) = self.routers.get_mut(id) else {
                 continue;
             };
-            let effective = router.effective_priority(&self.links);
+            let effective = router.effective_priority(&self.links, &self.tracking);
             router.told_priority = effective;
             let params = &params;
             self.tell(id, now, Event::Params { params, effective }, system);

@@ -9,6 +9,7 @@ use super::links::Links;
 use super::proof;
 use super::routes::RouteSet;
 use super::system::{Listener, System};
+use super::track::Tracking;
 use super::vmac;
 use crate::config::model::{self, Address, Tracked, Transport, VrrpInstance};
 use crate::types::{Family, IfIndex, IfName, Instant, Mac, Priority};
@@ -38,6 +39,8 @@ pub(crate) struct Router {
     /// The advertised addresses.
     pub(crate) vips: Vec<IpAddr>,
     pub(crate) ifindex: Option<IfIndex>,
+    /// When it may begin; `None` once it has.
+    pub(crate) begins: Option<Instant>,
     /// The interface of its own (`use_vmac`).
     pub(crate) vmac: vmac::Own,
     pub(crate) told: Option<Surroundings>,
@@ -71,6 +74,7 @@ impl Router {
             routes: RouteSet::new(routes, rules),
             vips,
             ifindex: None,
+            begins: None,
             vmac: vmac::Own::default(),
             told: None,
             since: None,
@@ -205,6 +209,7 @@ impl Router {
     pub(crate) fn surroundings(
         &self,
         links: &Links,
+        tracking: &Tracking,
         virtual_: impl Fn(&crate::types::Cidr) -> bool,
     ) -> Surroundings {
         let conf = &self.conf;
@@ -217,7 +222,8 @@ impl Router {
         if conf.vmac.is_some() && self.vmac.index.is_none() {
             return Surroundings::Missing(Reason::InterfaceMissing);
         }
-        if let Some(reason) = self.missing_link(links) {
+        let tracked = || tracking.fault(&conf.tracks, links);
+        if let Some(reason) = self.missing_link(links).or_else(tracked) {
             return Surroundings::Missing(reason);
         }
         if let Transport::Unicast { peers, .. } = &conf.transport
@@ -265,15 +271,10 @@ impl Router {
         None
     }
 
-    /// Base priority plus what tracked interfaces contribute.
-    pub(crate) fn effective_priority(&self, links: &Links) -> Priority {
-        let parts = self.conf.tracks.iter().map(|track| match &track.what {
-            Tracked::Interface(name) => {
-                let up = links.named(name).is_some_and(super::links::Link::is_up);
-                priority::contribution(track.weight, up != track.reverse)
-            }
-            Tracked::Script(_) | Tracked::File(_) | Tracked::Process(_) => 0,
-        });
+    /// Base priority plus what tracked objects contribute.
+    pub(crate) fn effective_priority(&self, links: &Links, tracking: &Tracking) -> Priority {
+        let parts = self.conf.tracks.iter();
+        let parts = parts.map(|track| tracking.summand(track, links));
         priority::effective(self.conf.priority, parts)
     }
 }

@@ -15,6 +15,7 @@ mod mail;
 mod notify;
 mod process;
 mod reload;
+mod routes;
 mod support;
 mod takeover;
 mod transports;
@@ -61,6 +62,7 @@ fn main() {
         notify::TESTS,
         mail::TESTS,
         reload::TESTS,
+        routes::TESTS,
     ]
     .concat()
     .into_iter()
