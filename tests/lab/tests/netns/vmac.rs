@@ -47,6 +47,11 @@ pub(crate) const TESTS: &[Test] = &[
         reloaded,
     ),
     ("vmac_with_no_accept_does_not_answer", "", no_accept),
+    (
+        "vmac_routes_whatever_the_path_back",
+        "forwards as new interfaces do",
+        routes,
+    ),
     ("keepalived_backs_us_up_with_a_vmac", "", keepalived_weak),
     ("we_back_up_keepalived_with_a_vmac", "", keepalived_strong),
     (
@@ -471,6 +476,35 @@ fn no_accept(ctx: &Ctx) -> End {
         run.kill9();
         node.unplug();
     }
+    End::Ok
+}
+
+/// A router that forwards on these two interfaces only, and insists on the same way back.
+fn routes(ctx: &Ctx) -> End {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let far = lab.node("far", &[]);
+    let client = lab.node("client", &["10.0.0.9/24"]);
+    let far_ns = far.id();
+    a.ip(&format!(
+        "link add name wan type veth peer name lan netns {far_ns}"
+    ));
+    a.ip("addr add 192.0.2.1/24 dev wan");
+    a.ip("link set wan up");
+    for name in ["all.rp_filter", "eth0.forwarding", "wan.forwarding"] {
+        a.sysctl(&format!("net.ipv4.conf.{name}"), "1");
+    }
+    far.ip("addr add 192.0.2.2/24 dev lan");
+    far.ip("link set lan up");
+    far.ip("route add 10.0.0.0/24 via 192.0.2.1");
+    client.ip(&format!("route add 192.0.2.0/24 via {VIP}"));
+    let _run = ctx.daemon.start(&a, &conf(200));
+    wait_until(SOON, "master", || has(&a, "vrrp.51", VIP));
+    assert!(
+        answers_at(&client, "192.0.2.2"),
+        "the host behind the router"
+    );
+    assert_eq!(known(&client, VIP), text(VMAC));
     End::Ok
 }
 
