@@ -19,7 +19,7 @@ use vrrpd::netlink::{self, Ack, Addr, Batch, Link, Message, Messages, rule};
 use vrrpd::notify::mail::Letter;
 use vrrpd::types::{Centis, Cidr, Family, IfIndex, IfName, Instant, Mac, Priority, Version, Vrid};
 use vrrpd::wire::vrrp::{AdvertOut, Auth as WireAuth, ChecksumForm};
-use vrrpd::wire::{Pseudo, ah, arp, ipv4, vrrp};
+use vrrpd::wire::{Pseudo, ah, arp, ether, ipv4, vrrp};
 
 const RTM_GETLINK: u16 = 18;
 const RTM_GETADDR: u16 = 22;
@@ -33,6 +33,8 @@ pub struct FakeLink {
     pub index: u32,
     pub name: String,
     pub up: bool,
+    /// A macvlan: the interface below, and the address.
+    pub upon: Option<(u32, Mac)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -65,6 +67,8 @@ pub struct Kernel {
     pub ruleset: Option<u32>,
     /// There is no nftables in this kernel.
     pub no_netfilter: bool,
+    /// There are no macvlans in this kernel.
+    pub no_macvlan: bool,
     /// False: adverts and frames are counted, not written down.
     pub quiet: bool,
     pub adverts: usize,
@@ -116,12 +120,17 @@ impl Kernel {
             index,
             name: name.into(),
             up,
+            upon: None,
         };
         self.links.push(link.clone());
         self.news.push_back(News::Link(link, true));
     }
 
     pub fn drop_link(&mut self, index: u32) {
+        let upon = |link: &&FakeLink| link.upon.is_some_and(|(base, _)| base == index);
+        while let Some(above) = self.links.iter().find(upon).map(|link| link.index) {
+            self.drop_link(above);
+        }
         let gone: Vec<FakeAddr> = self
             .addrs
             .iter()
@@ -206,6 +215,11 @@ impl Kernel {
             }
             engine.settle(now, self);
         }
+    }
+
+    /// An interface has changed.
+    pub(super) fn tell_link(&mut self, link: FakeLink, there: bool) {
+        self.news.push_back(News::Link(link, there));
     }
 
     /// Somebody else deletes a route.
@@ -331,6 +345,17 @@ impl Kernel {
 
 impl System for Kernel {
     fn request(&mut self, batch: &Batch, refused: &mut dyn FnMut(&Ack<'_>)) -> io::Result<()> {
+        if let Some(errno) = self.link_request(batch.bytes()) {
+            if errno != 0 {
+                refused(&Ack {
+                    seq: 1,
+                    errno,
+                    text: None,
+                    offset: None,
+                });
+            }
+            return Ok(());
+        }
         let mut rest = batch.bytes();
         for envelope in Messages::new(batch.bytes()) {
             let envelope = envelope.expect("the engine sends well-formed requests");
@@ -438,6 +463,21 @@ impl System for Kernel {
 
     fn send_frame(&mut self, interface: IfIndex, frame: &[u8]) -> io::Result<()> {
         self.frames += 1;
+        let header = ether::parse(frame).expect("a frame");
+        if header.kind == ether::IPV4 {
+            let at = interface;
+            let link = self.links.iter().find(|link| link.index == at.0);
+            assert!(link.is_some_and(|link| link.up), "sent while down");
+            self.log.push(format!("{} from {}", at.0, header.src));
+            let dst = ipv4::parse(header.payload).expect("a packet").header.dst;
+            let route = Route {
+                interface: Some(at),
+                src: dst.into(),
+                dst: dst.into(),
+                ttl: 255,
+            };
+            return self.send_advert(&route, header.payload);
+        }
         if !self.quiet {
             let arp = arp::parse(frame).expect("a gratuitous ARP");
             assert!(arp.is_gratuitous(), "{arp:?}");
@@ -597,10 +637,10 @@ fn as_link(link: &FakeLink) -> Link<'_> {
         name: &link.name,
         flags: if link.up { up } else { LinkFlags(0) },
         mtu: Some(1500),
-        mac: Some(Mac([2, 0, a, b, c, d])),
-        kind: None,
+        mac: Some(link.upon.map_or(Mac([2, 0, a, b, c, d]), |(_, mac)| mac)),
+        kind: link.upon.map(|_| "macvlan"),
         master: None,
-        parent: None,
+        parent: link.upon.map(|(base, _)| IfIndex(base)),
     }
 }
 
