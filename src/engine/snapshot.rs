@@ -12,13 +12,6 @@ use crate::config::model::{Address, Global, Track, Tracked};
 use crate::ctl::{self, Clock, Counters, Held, Item, Snapshot, State, Summand};
 use crate::vrrp::{Stats, priority};
 
-fn group(group: &Group) -> ctl::Group<'_> {
-    ctl::Group {
-        conf: &group.conf,
-        state: state(group.told),
-    }
-}
-
 impl Engine {
     /// Everything as it is now.
     #[must_use]

@@ -10,6 +10,7 @@
 
 mod filter;
 mod forged;
+mod groups;
 mod kernel;
 mod mail;
 mod notify;
@@ -54,6 +55,7 @@ fn main() {
         kernel::TESTS,
         wire::TESTS,
         forged::TESTS,
+        groups::TESTS,
         filter::TESTS,
         process::TESTS,
         notify::TESTS,
