@@ -12,6 +12,7 @@ mod auth;
 mod dumps;
 mod filter;
 mod forged;
+mod groups;
 mod kernel;
 mod lease;
 mod mail;
@@ -64,6 +65,7 @@ fn main() {
         auth::TESTS,
         forged::TESTS,
         lease::TESTS,
+        groups::TESTS,
         filter::TESTS,
         process::TESTS,
         notify::TESTS,
