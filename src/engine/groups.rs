@@ -155,8 +155,8 @@ impl Engine {
         &mut self,
         nth: usize,
         state: StateKind,
-        _now: Instant,
-        _system: &mut dyn System,
+        now: Instant,
+        system: &mut dyn System,
     ) {
         let Some(group) = self.groups.get(nth) else {
             return;
@@ -171,6 +171,7 @@ impl Engine {
                 log::info!(target: "vrrp", "VRRP_Group({name}) Syncing instances to {state} state");
             }
         }
+        self.told_group(nth, state, now, system);
     }
 
     /// Members of a group with their places.

@@ -83,8 +83,10 @@ impl Teller {
                  for states that are history skipped"
             );
         }
-        self.fifos
-            .write(&lines::fifo_line(kind, name, word, priority), system);
+        if !self.fifos.is_empty() {
+            let line = lines::fifo_line(kind, name, word, priority);
+            self.fifos.write(&line, system);
+        }
         let silent = |mail: &Mail| !notify.mail || (word == Word::Fault && mail.no_faults);
         if global.mail.as_ref().is_some_and(|mail| !silent(mail))
             && let Some(letter) = mail::letter(now, &global.router_id, kind, name, word)
@@ -231,7 +233,30 @@ impl Engine {
         }
     }
 
-    /// An instance has heard a weaker master.
+    /// A group has changed its state. That a reload has removed it is not told of groups.
+    pub(super) fn told_group(
+        &mut self,
+        nth: usize,
+        to: StateKind,
+        now: Instant,
+        system: &mut dyn System,
+    ) {
+        let word = word(to, self.stopping);
+        let Some(group) = self.groups.get(nth).filter(|_| word != Word::Deleted) else {
+            return;
+        };
+        let news = News {
+            kind: Kind::Group,
+            name: &group.conf.name,
+            word,
+            priority: 0,
+            notify: &group.conf.notify,
+        };
+        self.teller.tell(now, &news, &self.global, system);
+        self.remind_of_notifies(now);
+    }
+
+    /// An instance has heard a weaker master, and answered: so at most a few times per interval, whoever sends.
     pub(super) fn told_weaker(&mut self, id: usize, now: Instant, system: &mut dyn System) {
         self.tell_of(id, Word::LowerPriority, now, system);
     }
@@ -300,6 +325,13 @@ impl Engine {
             let (name, word) = (&router.conf.name, word(state, false));
             let line = lines::fifo_line(Kind::Instance, name, word, router.told_priority.0);
             self.teller.fifos.write(&line, system);
+        }
+        for group in &self.groups {
+            if group.told != StateKind::Init {
+                let word = word(group.told, false);
+                let line = lines::fifo_line(Kind::Group, &group.conf.name, word, 0);
+                self.teller.fifos.write(&line, system);
+            }
         }
     }
 

@@ -18,6 +18,7 @@ const NO_ORDER: &str = "starts all scripts at once";
 
 pub(crate) const TESTS: &[Test] = &[
     ("notify_tells_what_keepalived_tells", "", words),
+    ("notify_tells_of_groups_what_keepalived_tells", "", groups),
     (
         "notify_scripts_of_an_instance_run_in_order_under_flapping",
         NO_ORDER,
@@ -176,6 +177,77 @@ fn words(ctx: &Ctx) -> End {
         let (theirs, their_scripts) = story(&ctx.other, ctx.other.name());
         assert_eq!(told, theirs, "the FIFO is keepalived's byte for byte");
         assert_eq!(sorted(&scripts), sorted(&their_scripts));
+    }
+    End::Ok
+}
+
+/// What a group of two does while its network comes and goes: FIFO lines and calls of its scripts.
+fn group_story(daemon: &Daemon) -> (Vec<String>, Vec<String>) {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let out = format!("{DIR}/group-{}", daemon.name());
+    let fifo = format!("{out}.fifo");
+    let tell = script(
+        &format!("group-{}", daemon.name()),
+        &format!("echo \"$*\" >> {out}"),
+    );
+    let mut group = "vrrp_sync_group G1 {\n group { VI_51 VI_52 }\n".to_owned();
+    group += &format!(" notify \"{tell} any\"\n");
+    for what in ["master", "backup", "fault", "stop"] {
+        group += &format!(" notify_{what} \"{tell} {what}\"\n");
+    }
+    let insts = [51, 52].map(|vrid| Inst::new(vrid, 100, &format!("10.0.0.{}/24", vrid + 49)));
+    let conf = Conf::of(&insts)
+        .global("script_user root")
+        .global(&format!("vrrp_notify_fifo {fifo}"))
+        .top(&(group + "}"));
+    let mut run = daemon.start(&a, &conf);
+    let mut reader = Reader::open(&fifo);
+    let mut told = String::new();
+    let mut until = |state: &str, count: usize| {
+        let line = format!("GROUP \"G1\" {state} 0\n");
+        wait_until(SOON, &line, || {
+            told += &reader.take();
+            told.matches(&line).count() == count
+        });
+    };
+    until("MASTER", 1);
+    a.cable_out();
+    until("FAULT", 1);
+    a.cable_in();
+    until("MASTER", 2);
+    wait_until(SOON, "all scripts have run", || lines(&out).len() == 10);
+    run.term();
+    until("STOP", 1);
+    assert!(run.wait_exit(SOON).is_some(), "it ends");
+    wait_until(SOON, "the last scripts have run", || {
+        lines(&out).len() == 12
+    });
+    (told.lines().map(str::to_owned).collect(), lines(&out))
+}
+
+fn groups(ctx: &Ctx) -> End {
+    let (told, scripts) = group_story(&ctx.daemon);
+    let of = |told: &[String], who: &str| -> Vec<String> {
+        let mine = told.iter().filter(|line| line.contains(who));
+        mine.cloned().collect()
+    };
+    let states = ["BACKUP", "MASTER", "FAULT", "BACKUP", "MASTER", "STOP"];
+    let want = states.map(|state| format!("GROUP \"G1\" {state} 0"));
+    assert_eq!(of(&told, "G1"), want);
+    let calls = states.map(|state| [state.to_lowercase(), format!("any GROUP G1 {state} 0")]);
+    let mut calls = calls.concat();
+    if ctx.daemon != Daemon::Keepalived {
+        assert_eq!(scripts, calls);
+    }
+    if ctx.other.available() {
+        let (theirs, mut their_scripts) = group_story(&ctx.other);
+        for who in ["G1", "VI_51", "VI_52"] {
+            assert_eq!(of(&told, who), of(&theirs, who));
+        }
+        calls.sort();
+        their_scripts.sort();
+        assert_eq!(calls, their_scripts);
     }
     End::Ok
 }
