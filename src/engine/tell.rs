@@ -11,7 +11,7 @@
 use core::time::Duration;
 use std::io;
 
-use super::children::{Children, Owner};
+use super::children::{Children, GRACE, Owner};
 use super::fifos::Fifos;
 use super::letters::Letters;
 use super::system::{Exit, System};
@@ -26,6 +26,8 @@ const STARTS: usize = 4;
 const PAUSE: Duration = Duration::from_millis(1);
 /// What scripts get when the daemon ends.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+/// Of that, from SIGTERM to SIGKILL for one that the next waits for.
+const LAST_GRACE: Duration = Duration::from_millis(250);
 /// What readers of a FIFO get then, to take in its last line.
 const LAST_LINES: Duration = Duration::from_millis(100);
 
@@ -117,7 +119,11 @@ impl Teller {
                 target: "script",
                 "({name}) {what} {program} is still not done and the next one waits; ended"
             );
-            children.end(now, Owner::Notify(ticket), system);
+            let grace = match self.ending {
+                Some(_) => LAST_GRACE,
+                None => GRACE,
+            };
+            children.end(now, Owner::Notify(ticket), grace, system);
         }
         for _ in 0..STARTS {
             let Some((ticket, run)) = self.queue.next(now) else {
@@ -382,6 +388,7 @@ impl Engine {
             // Whoever reads to the end sees the end.
             self.teller.fifos.close(system);
         }
+        self.hurry_children(now, system);
         self.work_on_notifies(now, system);
         let scripts = !self.teller.queue.is_empty();
         let readers = (0..self.teller.fifos.len()).any(|nth| self.children.has(Owner::Fifo(nth)));
@@ -395,7 +402,7 @@ impl Engine {
             self.children.end_all(now, system);
             return None;
         }
-        let next = self.teller.next_deadline();
-        Some(next.map_or(until, |next| next.min(until)))
+        let next = [self.teller.next_deadline(), self.children.next_deadline()];
+        next.into_iter().flatten().chain([until]).min()
     }
 }

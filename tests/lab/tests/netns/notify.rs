@@ -31,6 +31,11 @@ pub(crate) const TESTS: &[Test] = &[
         no_fifo,
     ),
     (
+        "notify_fifo_script_reads_on_through_a_reload_and_to_the_end",
+        "starts it anew at a reload",
+        reader_script,
+    ),
+    (
         "notify_script_that_hangs_delays_neither_advert_nor_end",
         "",
         hangs,
@@ -309,7 +314,7 @@ fn order(ctx: &Ctx) -> End {
         let path = format!("{out}.VI_{vrid}");
         wait_until(SOON, "the last state is told last", || {
             let all = lines(&path);
-            all.last() == Some(&last) && all.len() % 2 == 0
+            all.last() == Some(&last) && all.len().is_multiple_of(2)
         });
         let all = lines(&path);
         let mut rest = truth.iter();
@@ -409,6 +414,49 @@ fn no_fifo(ctx: &Ctx) -> End {
     End::Ok
 }
 
+fn reader_script(ctx: &Ctx) -> End {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let out = format!("{DIR}/reader");
+    let fifo = format!("{out}.fifo");
+    let body = format!("echo \"$*\" >> {out}\nexec cat \"$3\" >> {out}");
+    let reader = script("reader", &body);
+    let conf = |count: u8| {
+        let inst = |vrid: u8| {
+            let inst = Inst::new(vrid, 100, &format!("10.0.1.{vrid}/32"));
+            inst.line("notify_deleted")
+        };
+        let insts: Vec<Inst> = (1..=count).map(inst).collect();
+        Conf::of(&insts)
+            .global("script_user root")
+            .global(&format!("vrrp_notify_fifo {fifo}"))
+            .global(&format!("vrrp_notify_fifo_script \"{reader} 'a b' c\""))
+    };
+    let mut run = ctx.daemon.start(&a, &conf(2));
+    let told = |line: &str| {
+        let line = line.to_owned();
+        wait_until(SOON, &line, || lines(&out).contains(&line));
+    };
+    told("INSTANCE \"VI_1\" MASTER 100");
+    told("INSTANCE \"VI_2\" MASTER 100");
+    run.reload(&conf(1).text());
+    told("INSTANCE \"VI_2\" DELETED 100");
+    run.term();
+    assert!(run.wait_exit(SOON).is_some(), "it ends");
+    let all = lines(&out);
+    let first = format!("a b c {fifo}");
+    assert_eq!(all.first(), Some(&first), "the path is the last argument");
+    assert_eq!(all.iter().filter(|line| **line == first).count(), 1);
+    let last = "INSTANCE \"VI_1\" STOP 100";
+    assert_eq!(
+        all.last().map(String::as_str),
+        Some(last),
+        "read to the end"
+    );
+    assert_eq!(all.len(), 7, "{all:?}");
+    End::Ok
+}
+
 // ---- scripts that hang ----
 
 fn hangs(ctx: &Ctx) -> End {
@@ -440,6 +488,12 @@ fn hangs(ctx: &Ctx) -> End {
     assert!(p.run_a.wait_exit(SOON).is_some(), "it ends");
     let took = now() - at;
     assert!(took < 1300 * MS, "the end took {} ms", took / MS);
+    let last = lines(&out).pop();
+    assert_eq!(
+        last.as_deref(),
+        Some("stopped"),
+        "notify_stop comes through"
+    );
     p.taken_over(VIP, vrrpd_lab::skew(3, 100, INTERVAL), at);
     // Deaf to TERM, it would have lived on: its group is killed with it only if it is in the way.
     let _ = Command::new("kill").arg("-9").args(&pids).status();
