@@ -171,7 +171,19 @@ impl Engine {
                 log::info!(target: "vrrp", "VRRP_Group({name}) Syncing instances to {state} state");
             }
         }
-        self.told_group(nth, state, now, system);
+        self.told_group(nth, now, state, system);
+    }
+
+    /// A reload is over: brings together who is in one group now, and has not been before.
+    pub(super) fn regroup(&mut self, now: Instant, system: &mut dyn System) {
+        for nth in 0..self.groups.len() {
+            let first = self.members(nth).next().map(|(id, _)| id);
+            if let Some(id) = first {
+                self.concert(id, now, system);
+            }
+        }
+        self.conclude(now, system);
+        self.speak_of_groups(now, system);
     }
 
     /// Members of a group with their places.

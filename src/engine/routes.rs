@@ -25,6 +25,10 @@ use crate::types::{Family, IfName, Instant};
 const CHUNK: usize = 64;
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_LAST: Duration = Duration::from_secs(30);
+/// There is no such rule.
+const ENOENT: i32 = 2;
+/// There is no such route.
+const ESRCH: i32 = 3;
 const EEXIST: i32 = 17;
 
 type Hops = heapless::Vec<Hop, { Route::MAX_HOPS }>;
@@ -364,7 +368,9 @@ fn flush(batch: &mut Batch, system: &mut dyn System) -> usize {
     if done > 0 {
         let sent = system.request(batch, &mut |ack| {
             done = done.saturating_sub(1);
-            log::debug!(target: "netlink", "route or rule not removed: {}", reason(ack));
+            if !matches!(ack.errno, ENOENT | ESRCH) {
+                log::debug!(target: "netlink", "route or rule not removed: {}", reason(ack));
+            }
         });
         if let Err(error) = sent {
             done = 0;

@@ -239,15 +239,15 @@ impl Engine {
         }
     }
 
-    /// A group has changed its state. That a reload has removed it is not told of groups.
+    /// A group has changed its state, after all its members have. That a reload has removed it is not told.
     pub(super) fn told_group(
         &mut self,
         nth: usize,
-        to: StateKind,
         now: Instant,
+        state: StateKind,
         system: &mut dyn System,
     ) {
-        let word = word(to, self.stopping);
+        let word = word(state, self.stopping);
         let Some(group) = self.groups.get(nth).filter(|_| word != Word::Deleted) else {
             return;
         };
@@ -332,12 +332,10 @@ impl Engine {
             let line = lines::fifo_line(Kind::Instance, name, word, router.told_priority.0);
             self.teller.fifos.write(&line, system);
         }
-        for group in &self.groups {
-            if group.told != StateKind::Init {
-                let word = word(group.told, false);
-                let line = lines::fifo_line(Kind::Group, &group.conf.name, word, 0);
-                self.teller.fifos.write(&line, system);
-            }
+        for group in self.groups.iter().filter(|one| one.told != StateKind::Init) {
+            let word = word(group.told, false);
+            let line = lines::fifo_line(Kind::Group, &group.conf.name, word, 0);
+            self.teller.fifos.write(&line, system);
         }
     }
 

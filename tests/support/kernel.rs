@@ -67,6 +67,10 @@ pub struct Kernel {
     /// Children are refused with this errno.
     pub childless: Option<i32>,
     pub files: BTreeMap<String, Vec<u8>>,
+    /// Files cannot be watched.
+    pub blind: bool,
+    /// Names and command lines.
+    pub processes: Vec<(String, String)>,
     /// Nobody reads the FIFOs.
     pub full: bool,
     /// Time since 1970.
@@ -293,10 +297,11 @@ impl System for Kernel {
 
     fn send_advert(&mut self, route: &Route, packet: &[u8]) -> io::Result<()> {
         self.adverts += 1;
+        self.last.clear();
+        self.last.extend_from_slice(packet);
         if self.quiet {
             return Ok(());
         }
-        self.last = packet.to_vec();
         let packet = ipv4::parse(packet).expect("a well-formed packet");
         let net = Pseudo {
             src: packet.header.src.into(),
@@ -401,16 +406,26 @@ impl System for Kernel {
         contents.ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    fn write_file(&mut self, _path: &str, _contents: &[u8]) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+    fn write_file(&mut self, path: &str, contents: &[u8]) -> io::Result<()> {
+        self.files.insert(path.to_owned(), contents.to_vec());
+        Ok(())
     }
 
-    fn watch(&mut self, _paths: &[&str]) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+    fn watch(&mut self, paths: &[&str]) -> io::Result<()> {
+        if self.blind {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        if !paths.is_empty() {
+            self.log.push(format!("watch {}", paths.join(" ")));
+        }
+        Ok(())
     }
 
-    fn processes(&mut self, _each: &mut dyn FnMut(&str, &[u8])) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+    fn processes(&mut self, full: bool, each: &mut dyn FnMut(&[u8], &[u8])) -> io::Result<()> {
+        for (comm, line) in &self.processes {
+            each(comm.as_bytes(), if full { line.as_bytes() } else { b"" });
+        }
+        Ok(())
     }
 
     // ---- FIFOs ----

@@ -8,16 +8,21 @@
 //! instead: those it passes prove that the test is fair, those it fails (listed as `known`) that it bites.
 //! Arguments select tests by part of their name; `--list` prints the names.
 
+mod auth;
+mod dumps;
 mod filter;
 mod forged;
 mod kernel;
 mod mail;
 mod notify;
+mod own_process;
 mod process;
 mod reload;
+mod routes;
 mod support;
 mod takeover;
 mod transports;
+mod vmac;
 mod wire;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -52,13 +57,18 @@ fn main() {
         takeover::TESTS,
         transports::TESTS,
         kernel::TESTS,
+        vmac::TESTS,
         wire::TESTS,
+        auth::TESTS,
         forged::TESTS,
         filter::TESTS,
         process::TESTS,
         notify::TESTS,
         mail::TESTS,
+        dumps::TESTS,
+        own_process::TESTS,
         reload::TESTS,
+        routes::TESTS,
     ]
     .concat()
     .into_iter()
