@@ -172,6 +172,7 @@ impl Engine {
                 }
                 if burst == Burst::LowerPrio {
                     self.announce_group(id, now, system);
+                    self.told_weaker(id, now, system);
                 }
             }
             Action::Silence => {
@@ -184,12 +185,7 @@ impl Engine {
                 self.log_transition(id, from, to, why, seen);
                 self.told(id, now, from, to, system);
             }
-            Action::Notice(notice) => {
-                self.log_notice(id, now, notice);
-                if matches!(notice, Notice::LowerPriorityMaster { .. }) {
-                    self.told_weaker(id, now, system);
-                }
-            }
+            Action::Notice(notice) => self.log_notice(id, now, notice),
             Action::Ask => {}
         }
     }

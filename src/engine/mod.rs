@@ -416,6 +416,8 @@ impl Engine {
     /// that is missing in between may only not have been read about yet.
     pub fn settle(&mut self, now: Instant, system: &mut dyn System) {
         if core::mem::take(&mut self.unsettled) {
+            // What happened before is told before.
+            self.conclude(now, system);
             for id in 0..self.routers.len() {
                 self.place(id);
             }
