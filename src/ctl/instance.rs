@@ -45,7 +45,9 @@ fn state(page: &mut Page, instance: &Instance<'_>, snapshot: &Snapshot<'_>) {
     page.pair("Wantstate", &instance.wanted());
     let missing = u8::from(instance.missing.is_some());
     page.pair("Number of interface and track script faults", &missing);
-    let unknown = instance.summands.iter().filter(|part| part.up.is_none());
+    let scripts = instance.summands.iter();
+    let scripts = scripts.filter(|part| part.kind() == tracked::Kind::Script);
+    let unknown = scripts.filter(|part| part.up.is_none());
     page.pair("Number of track scripts init", &unknown.count());
     match instance.since {
         Some((moment, why)) => {
@@ -125,7 +127,11 @@ fn election(page: &mut Page, instance: &Instance<'_>) {
             &Interval(master.interval, conf.version),
         );
     }
-    page.pair("Accept", &enabled(conf.accept));
+    if instance.unfiltered {
+        page.pair("Accept", &"disabled, but not enforced: no nftables");
+    } else {
+        page.pair("Accept", &enabled(conf.accept));
+    }
     page.pair("Preempt", &enabled(!conf.nopreempt));
     if !conf.preempt_delay.is_zero() {
         let delay = Short(conf.preempt_delay);

@@ -35,6 +35,11 @@ impl Fifos {
         self.0.len()
     }
 
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.iter().all(Option::is_none)
+    }
+
     /// These are wanted now. What stays the same is not touched: its readers notice nothing.
     pub(crate) fn replace(
         &mut self,
@@ -149,11 +154,11 @@ impl Pipe {
             Err(error) => {
                 self.lost = self.lost.saturating_add(1);
                 self.written = 0;
-                let why = match error.kind() {
-                    io::ErrorKind::WouldBlock => "it is full and nobody reads; lines are lost",
-                    _ => &error.to_string(),
-                };
-                self.failed(name, why);
+                if error.kind() == io::ErrorKind::WouldBlock {
+                    self.failed(name, "it is full and nobody reads; lines are lost");
+                } else {
+                    self.failed(name, &error.to_string());
+                }
             }
         }
     }

@@ -75,6 +75,13 @@ impl Files {
         self.list.get(place).map_or("?", |file| &file.conf.name)
     }
 
+    /// For a dump; a number that has not been read yet is none.
+    pub(super) fn show(&self) -> impl Iterator<Item = (&TrackFile, Option<i64>)> {
+        self.list
+            .iter()
+            .map(|file| (&file.conf, file.read.then_some(file.number.into())))
+    }
+
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         self.poll
     }

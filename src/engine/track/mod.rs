@@ -13,6 +13,7 @@ use super::Engine;
 use super::links::{Link, Links};
 use super::system::System;
 use crate::config::model::{Config, Script, Track, TrackFile, TrackProcess, Tracked};
+use crate::ctl;
 use crate::types::{Instant, Priority};
 use crate::vrrp::Reason;
 use crate::vrrp::track::{self, Effect};
@@ -62,6 +63,44 @@ impl Tracking {
         match self.effect(track, links) {
             Effect::Add(summand) => summand,
             Effect::Fault | Effect::Pending => 0,
+        }
+    }
+
+    // ---- for a dump ----
+
+    pub(crate) fn show_scripts(&self) -> impl Iterator<Item = ctl::Script<'_>> {
+        self.scripts.show()
+    }
+
+    pub(crate) fn show_files(&self) -> impl Iterator<Item = (&TrackFile, Option<i64>)> {
+        self.files.show()
+    }
+
+    pub(crate) fn show_processes(&self) -> impl Iterator<Item = ctl::Process<'_>> {
+        self.processes.show()
+    }
+
+    /// One line of what an instance tracks.
+    pub(crate) fn show<'a>(&'a self, track: &'a Track, links: &Links) -> ctl::Summand<'a> {
+        let (name, up) = match &track.what {
+            Tracked::Interface(name) => {
+                let up = links.named(name).is_some_and(Link::is_up);
+                (name.as_str(), Some(up))
+            }
+            Tracked::Script(place) => (self.scripts.name(*place), self.scripts.verdict(*place)),
+            Tracked::Process(place) => {
+                (self.processes.name(*place), self.processes.verdict(*place))
+            }
+            Tracked::File(place) => {
+                let fault = self.effect(track, links) == Effect::Fault;
+                (self.files.name(*place), Some(!fault))
+            }
+        };
+        ctl::Summand {
+            track,
+            name,
+            up,
+            adds: self.summand(track, links),
         }
     }
 

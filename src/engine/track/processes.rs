@@ -5,6 +5,7 @@ use core::time::Duration;
 use super::super::system::System;
 use super::super::{Duty, Engine};
 use crate::config::model::{ParamMatch, TrackProcess};
+use crate::ctl;
 use crate::types::Instant;
 use crate::vrrp::track::process::{Params, Quorum};
 
@@ -94,6 +95,15 @@ impl Processes {
             Some(most) if number > most => format!("{number} of {process} run, {most} at most"),
             Some(_) | None => format!("{number} of {process} run, {} needed", conf.quorum),
         }
+    }
+
+    /// For a dump.
+    pub(super) fn show(&self) -> impl Iterator<Item = ctl::Process<'_>> {
+        self.list.iter().map(|one| ctl::Process {
+            conf: &one.conf,
+            count: one.quorum.number(),
+            up: one.quorum.verdict(),
+        })
     }
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {

@@ -12,6 +12,7 @@ use super::super::children::Owner;
 use super::super::system::{Exit, System};
 use super::super::{Duty, Engine};
 use crate::config::model;
+use crate::ctl;
 use crate::types::Instant;
 use crate::vrrp::track::script::{Params, Script};
 
@@ -27,6 +28,11 @@ enum Outcome {
 impl Outcome {
     fn is_good(self) -> bool {
         matches!(self, Outcome::Ended(how) if how.is_success())
+    }
+
+    /// Anything but an exit code.
+    fn is_odd(self) -> bool {
+        !matches!(self, Outcome::Ended(Exit::Code(_)))
     }
 }
 
@@ -100,6 +106,20 @@ impl Scripts {
         }
     }
 
+    /// For a dump.
+    pub(super) fn show(&self) -> impl Iterator<Item = ctl::Script<'_>> {
+        self.0.iter().map(|run| ctl::Script {
+            conf: &run.conf,
+            up: run.machine.verdict(),
+            result: run.machine.standing(),
+            run: match (run.machine.is_running(), run.overdue) {
+                (false, _) => ctl::Run::Idle,
+                (true, false) => ctl::Run::Running,
+                (true, true) => ctl::Run::Terminating,
+            },
+        })
+    }
+
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         self.0.iter().map(|run| run.machine.next_deadline()).min()
     }
@@ -109,22 +129,32 @@ impl Run {
     /// Takes a result and says what it changes; true when the verdict does.
     fn take(&mut self, now: Instant, outcome: Outcome) -> bool {
         let known = self.machine.verdict().is_some();
-        let news = self.last != Some(outcome);
-        self.last = Some(outcome);
+        let news = self.last.replace(outcome) != Some(outcome);
         let changed = self.machine.result(outcome.is_good());
-        if !changed && !news {
-            return false;
+        if news && (known || outcome.is_odd()) {
+            self.say(now, outcome);
         }
+        let name = &self.conf.name;
+        if changed && self.machine.verdict() == Some(true) {
+            log::info!(target: "script", "VRRP_Script({name}) succeeded");
+        } else if changed {
+            log::warn!(target: "script", "VRRP_Script({name}) failed ({outcome})");
+        }
+        changed
+    }
+
+    /// Says that a result is another than the one before.
+    fn say(&mut self, now: Instant, outcome: Outcome) {
         // A script that changes its mind all the time fills no disk.
         let Some(suppressed) = self.lines.allow(now) else {
-            return changed;
+            return;
         };
         let name = &self.conf.name;
         if suppressed > 0 {
             log::info!(target: "script", "Script `{name}`: {suppressed} more changes not shown");
         }
         match outcome {
-            Outcome::Ended(Exit::Code(code)) if known => {
+            Outcome::Ended(Exit::Code(code)) => {
                 log::info!(target: "script", "Script `{name}` now returning {code}");
             }
             Outcome::TookTooLong => log::warn!(
@@ -132,19 +162,12 @@ impl Run {
                 "Script `{name}` still runs after {} ms: told to end, counts as failed",
                 self.conf.timeout.as_millis()
             ),
-            Outcome::Ended(Exit::Code(_)) => {}
             Outcome::Ended(_) | Outcome::NotStarted(_) => {
                 let program = self.conf.command.argv.first();
                 let program = program.map_or("", String::as_str);
                 log::warn!(target: "script", "Script `{name}` ({program}) {outcome}");
             }
         }
-        if changed && self.machine.verdict() == Some(true) {
-            log::info!(target: "script", "VRRP_Script({name}) succeeded");
-        } else if changed {
-            log::warn!(target: "script", "VRRP_Script({name}) failed ({outcome})");
-        }
-        changed
     }
 }
 

@@ -66,6 +66,27 @@ impl Script {
         self.verdict
     }
 
+    /// How far it is from the other verdict, as keepalived counts: 0 is certainly bad, rise + fall - 1
+    /// certainly good.
+    #[must_use]
+    pub fn standing(&self) -> u32 {
+        let Params { rise, fall, .. } = self.params;
+        match self.verdict {
+            Some(true) => rise
+                .saturating_add(fall)
+                .saturating_sub(1)
+                .saturating_sub(self.against),
+            Some(false) => self.against,
+            None => 0,
+        }
+    }
+
+    /// Whether a run has been started that has not ended.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.running
+    }
+
     /// When its next turn comes. Changes with [`Script::turn`] only.
     #[must_use]
     pub fn next_deadline(&self) -> Instant {

@@ -8,14 +8,20 @@
 //! instead: those it passes prove that the test is fair, those it fails (listed as `known`) that it bites.
 //! Arguments select tests by part of their name; `--list` prints the names.
 
+mod auth;
+mod dumps;
 mod filter;
 mod forged;
+mod groups;
 mod kernel;
+mod lease;
 mod mail;
 mod notify;
+mod own_process;
 mod process;
 mod reload;
 mod routes;
+mod scripts;
 mod support;
 mod takeover;
 mod transports;
@@ -56,12 +62,18 @@ fn main() {
         kernel::TESTS,
         vmac::TESTS,
         wire::TESTS,
+        auth::TESTS,
         forged::TESTS,
+        lease::TESTS,
+        groups::TESTS,
         filter::TESTS,
         process::TESTS,
         notify::TESTS,
         mail::TESTS,
+        dumps::TESTS,
+        own_process::TESTS,
         reload::TESTS,
+        scripts::TESTS,
         routes::TESTS,
     ]
     .concat()
