@@ -688,6 +688,7 @@ pub fn address(text: &str, dev: &str) -> Address {
         noprefixroute: false,
         autojoin: false,
         no_track: false,
+        track_group: None,
     }
 }
 
