@@ -27,8 +27,6 @@ mod page;
 mod routes;
 mod snapshot;
 mod stats;
-#[cfg(test)]
-mod tests;
 mod tracked;
 
 pub use clock::Clock;

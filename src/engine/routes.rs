@@ -257,7 +257,7 @@ impl RouteSet {
         system: &mut dyn System,
     ) -> Outcome {
         let mut outcome = Outcome::default();
-        self.retry_at = None;
+        let pending = self.retry_at.take().filter(|at| *at > now);
         let doubt = core::mem::replace(&mut self.doubt, Doubt::Nothing);
         if !self.wanted || self.slots.is_empty() {
             return outcome;
@@ -284,8 +284,11 @@ impl RouteSet {
         outcome.news = outcome.refused != self.refused;
         self.refused = outcome.refused;
         if outcome.refused > 0 {
-            self.retry_at = Some(now.after(self.retry_after));
-            self.retry_after = self.retry_after.saturating_mul(2).min(RETRY_LAST);
+            // An attempt in between, made in hope, is not one of those that become rarer.
+            self.retry_at = pending.or(Some(now.after(self.retry_after)));
+            if pending.is_none() {
+                self.retry_after = self.retry_after.saturating_mul(2).min(RETRY_LAST);
+            }
         }
         outcome
     }

@@ -7,22 +7,24 @@ use std::io;
 use std::net::IpAddr;
 
 use vrrpd::config::model::{
-    Address, Auth, Command, Config, Fifo, Garp, Mail, Notify, Transport, VrrpInstance,
+    self, Address, Auth, Command, Config, Fifo, Garp, Mail, Notify, Transport, VrrpInstance,
 };
 use vrrpd::engine::reception::Datagram;
 use vrrpd::engine::system::{Kill, Listener, Pid, Protocol, Route, System};
 use vrrpd::engine::{Engine, Options};
-use vrrpd::netlink::addr::AddrFlags;
+use vrrpd::netlink::NLM_F_REPLACE;
+use vrrpd::netlink::addr::{AddrFlags, FOREVER};
 use vrrpd::netlink::link::LinkFlags;
-use vrrpd::netlink::{Ack, Addr, Batch, Link, Message, Messages};
+use vrrpd::netlink::{self, Ack, Addr, Batch, Link, Message, Messages, rule};
 use vrrpd::notify::mail::Letter;
 use vrrpd::types::{Centis, Cidr, Family, IfIndex, IfName, Instant, Mac, Priority, Version, Vrid};
 use vrrpd::wire::vrrp::{AdvertOut, Auth as WireAuth, ChecksumForm};
-use vrrpd::wire::{Pseudo, ah, arp, ipv4, vrrp};
+use vrrpd::wire::{Pseudo, ah, arp, ether, ipv4, vrrp};
 
 const RTM_GETLINK: u16 = 18;
 const RTM_GETADDR: u16 = 22;
 const EEXIST: i32 = 17;
+const ESRCH: i32 = 3;
 const EADDRNOTAVAIL: i32 = 99;
 const ENOENT: i32 = 2;
 
@@ -31,6 +33,8 @@ pub struct FakeLink {
     pub index: u32,
     pub name: String,
     pub up: bool,
+    /// A macvlan: the interface below, and the address.
+    pub upon: Option<(u32, Mac)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,12 +56,19 @@ pub struct Kernel {
     news: VecDeque<News>,
     /// Addresses that are refused, with errno and words.
     pub refuse: Option<(IpAddr, i32, &'static str)>,
+    pub routes: Vec<netlink::Route>,
+    /// Rules as they were asked for, by priority.
+    pub rules: Vec<(u32, Vec<u8>)>,
+    /// A route that is refused, with errno and words.
+    pub refuse_route: Option<(Cidr, i32, &'static str)>,
     /// Listening is refused with this errno.
     pub deaf: Option<i32>,
     /// The packet filter's table, if there is one: how often addresses were added to it.
     pub ruleset: Option<u32>,
     /// There is no nftables in this kernel.
     pub no_netfilter: bool,
+    /// There are no macvlans in this kernel.
+    pub no_macvlan: bool,
     /// False: adverts and frames are counted, not written down.
     pub quiet: bool,
     pub adverts: usize,
@@ -73,6 +84,10 @@ pub struct Kernel {
     pub processes: Vec<(String, String)>,
     /// Nobody reads the FIFOs.
     pub full: bool,
+    /// The latest moment the engine was told.
+    clock: Instant,
+    /// Lifetimes set.
+    pub renewals: usize,
     /// Time since 1970.
     pub wall: std::time::Duration,
     /// The last advert sent, with its IP header.
@@ -81,6 +96,8 @@ pub struct Kernel {
 
 #[derive(Clone, Debug)]
 enum News {
+    RouteGone(netlink::Route),
+    RuleGone(Vec<u8>),
     Link(FakeLink, bool),
     Addr(FakeAddr, bool),
 }
@@ -103,12 +120,17 @@ impl Kernel {
             index,
             name: name.into(),
             up,
+            upon: None,
         };
         self.links.push(link.clone());
         self.news.push_back(News::Link(link, true));
     }
 
     pub fn drop_link(&mut self, index: u32) {
+        let upon = |link: &&FakeLink| link.upon.is_some_and(|(base, _)| base == index);
+        while let Some(above) = self.links.iter().find(upon).map(|link| link.index) {
+            self.drop_link(above);
+        }
         let gone: Vec<FakeAddr> = self
             .addrs
             .iter()
@@ -162,9 +184,15 @@ impl Kernel {
 
     /// Lets the engine read all news and draw its consequences, until there are no more.
     pub fn deliver(&mut self, engine: &mut Engine, now: Instant) {
+        self.clock = self.clock.max(now);
         while !self.news.is_empty() {
             while let Some(news) = self.news.pop_front() {
                 match &news {
+                    News::RouteGone(route) => engine.news(now, &Message::DelRoute(*route)),
+                    News::RuleGone(bytes) => {
+                        let envelope = Messages::new(bytes).next().expect("a rule");
+                        engine.news(now, &envelope.expect("well formed").message);
+                    }
                     News::Link(link, there) => {
                         let link = as_link(link);
                         let message = if *there {
@@ -189,14 +217,109 @@ impl Kernel {
         }
     }
 
+    /// An interface has changed.
+    pub(super) fn tell_link(&mut self, link: FakeLink, there: bool) {
+        self.news.push_back(News::Link(link, there));
+    }
+
+    /// Somebody else deletes a route.
+    pub fn remove_route(&mut self, dst: &str) {
+        let dst = cidr(dst);
+        let place = self.routes.iter().position(|route| route.dst == dst);
+        let route = self.routes.remove(place.expect("it is there"));
+        self.news.push_back(News::RouteGone(route));
+    }
+
+    /// Somebody else deletes a rule.
+    pub fn remove_rule(&mut self, priority: u32) {
+        let place = self.rules.iter().position(|(known, _)| *known == priority);
+        let (_, mut bytes) = self.rules.remove(place.expect("it is there"));
+        bytes[4..6].copy_from_slice(&rule::RTM_DELRULE.to_ne_bytes());
+        self.news.push_back(News::RuleGone(bytes));
+    }
+
+    fn route(&mut self, route: &netlink::Route, add: bool) -> (i32, Option<&'static str>) {
+        let verb = if add { "add" } else { "del" };
+        self.log.push(format!("{verb} route {}", route.dst));
+        if let Some((dst, errno, text)) = self.refuse_route
+            && dst == route.dst
+            && add
+        {
+            return (errno, Some(text));
+        }
+        // A deletion may leave the type open.
+        let same = |known: &netlink::Route| {
+            let kind = if route.kind == 0 {
+                known.kind
+            } else {
+                route.kind
+            };
+            *known == netlink::Route { kind, ..*route }
+        };
+        match (self.routes.iter().position(same), add) {
+            (Some(_), true) => return (EEXIST, None),
+            (None, true) => self.routes.push(*route),
+            (Some(place), false) => {
+                let route = self.routes.remove(place);
+                if route.protocol == 18 {
+                    self.news.push_back(News::RouteGone(route));
+                }
+            }
+            (None, false) => return (ESRCH, None),
+        }
+        (0, None)
+    }
+
+    fn rule(&mut self, rule: &netlink::Rule<'_>, bytes: &[u8], add: bool) -> i32 {
+        let verb = if add { "add" } else { "del" };
+        self.log.push(format!("{verb} rule {}", rule.priority));
+        // Behind header, sequence number and port.
+        let same = |known: &(u32, Vec<u8>)| known.1[16..] == bytes[16..];
+        match (self.rules.iter().position(same), add) {
+            (Some(_), true) => return EEXIST,
+            (None, true) => self.rules.push((rule.priority, bytes.to_vec())),
+            (Some(place), false) => {
+                let (_, mut bytes) = self.rules.remove(place);
+                bytes[4..6].copy_from_slice(&rule::RTM_DELRULE.to_ne_bytes());
+                self.news.push_back(News::RuleGone(bytes));
+            }
+            (None, false) => return ENOENT,
+        }
+        0
+    }
+
+    fn address(&mut self, addr: &Addr<'_>, add: bool) -> (i32, Option<&'static str>) {
+        match self.refuse {
+            Some((which, errno, text)) if add && which == addr.cidr.addr => (errno, Some(text)),
+            _ => (self.carry_out(addr, add), None),
+        }
+    }
+
+    /// Sets the lifetime of an address, or adds one that is not there.
+    fn renew(&mut self, addr: &Addr<'_>) -> i32 {
+        self.renewals += 1;
+        let same = |a: &&FakeAddr| a.index == addr.index.0 && a.cidr == addr.cidr;
+        let Some(known) = self.addrs.iter().find(same).copied() else {
+            return self.carry_out(addr, true);
+        };
+        if !self.quiet {
+            let life = life(addr);
+            self.log
+                .push(format!("renew {} {}{life}", addr.index.0, addr.cidr));
+        }
+        self.news.push_back(News::Addr(known, true));
+        0
+    }
+
     fn carry_out(&mut self, addr: &Addr<'_>, add: bool) -> i32 {
         let known = self
             .addrs
             .iter()
             .position(|a| a.index == addr.index.0 && a.cidr == addr.cidr);
         let verb = if add { "add" } else { "del" };
+        let life = life(addr);
         self.log
-            .push(format!("{verb} {} {}", addr.index.0, addr.cidr));
+            .push(format!("{verb} {} {}{life}", addr.index.0, addr.cidr));
         let entry = FakeAddr {
             index: addr.index.0,
             cidr: addr.cidr,
@@ -222,26 +345,43 @@ impl Kernel {
 
 impl System for Kernel {
     fn request(&mut self, batch: &Batch, refused: &mut dyn FnMut(&Ack<'_>)) -> io::Result<()> {
+        if let Some(errno) = self.link_request(batch.bytes()) {
+            if errno != 0 {
+                refused(&Ack {
+                    seq: 1,
+                    errno,
+                    text: None,
+                    offset: None,
+                });
+            }
+            return Ok(());
+        }
+        let mut rest = batch.bytes();
         for envelope in Messages::new(batch.bytes()) {
             let envelope = envelope.expect("the engine sends well-formed requests");
-            let (addr, add) = match envelope.message {
-                Message::NewAddr(addr) => (addr, true),
-                Message::DelAddr(addr) => (addr, false),
+            let len = u32::from_ne_bytes(rest[..4].try_into().expect("4 bytes"));
+            let len = usize::try_from(len).expect("a length");
+            let bytes = &rest[..len];
+            rest = rest.get(len.next_multiple_of(4)..).unwrap_or_default();
+            let (errno, text) = match envelope.message {
+                Message::NewAddr(addr)
+                    if envelope.header.flags & NLM_F_REPLACE != 0 && self.refuse.is_none() =>
+                {
+                    (self.renew(&addr), None)
+                }
+                Message::NewAddr(addr) => self.address(&addr, true),
+                Message::DelAddr(addr) => self.address(&addr, false),
+                Message::NewRoute(route) => self.route(&route, true),
+                Message::DelRoute(route) => self.route(&route, false),
+                Message::NewRule(rule) => (self.rule(&rule, bytes, true), None),
+                Message::DelRule(rule) => (self.rule(&rule, bytes, false), None),
                 other @ (Message::NewLink(_)
                 | Message::DelLink(_)
-                | Message::NewRoute(_)
-                | Message::DelRoute(_)
-                | Message::NewRule(_)
-                | Message::DelRule(_)
                 | Message::Done(_)
                 | Message::Ack(_)
                 | Message::Noop
                 | Message::Overrun
-                | Message::Other(_)) => panic!("not a request for an address: {other:?}"),
-            };
-            let (errno, text) = match self.refuse {
-                Some((which, errno, text)) if add && which == addr.cidr.addr => (errno, Some(text)),
-                _ => (self.carry_out(&addr, add), None),
+                | Message::Other(_)) => panic!("not a request: {other:?}"),
             };
             if errno != 0 {
                 refused(&Ack {
@@ -323,6 +463,21 @@ impl System for Kernel {
 
     fn send_frame(&mut self, interface: IfIndex, frame: &[u8]) -> io::Result<()> {
         self.frames += 1;
+        let header = ether::parse(frame).expect("a frame");
+        if header.kind == ether::IPV4 {
+            let at = interface;
+            let link = self.links.iter().find(|link| link.index == at.0);
+            assert!(link.is_some_and(|link| link.up), "sent while down");
+            self.log.push(format!("{} from {}", at.0, header.src));
+            let dst = ipv4::parse(header.payload).expect("a packet").header.dst;
+            let route = Route {
+                interface: Some(at),
+                src: dst.into(),
+                dst: dst.into(),
+                ttl: 255,
+            };
+            return self.send_advert(&route, header.payload);
+        }
         if !self.quiet {
             let arp = arp::parse(frame).expect("a gratuitous ARP");
             assert!(arp.is_gratuitous(), "{arp:?}");
@@ -464,6 +619,16 @@ impl System for Kernel {
     }
 }
 
+/// How long an address stays, and is preferred if that is less.
+fn life(addr: &Addr<'_>) -> String {
+    match (addr.valid, addr.preferred) {
+        (FOREVER, FOREVER) => String::new(),
+        (FOREVER, preferred) => format!(" preferred {preferred}"),
+        (valid, preferred) if valid == preferred => format!(" for {valid}"),
+        (valid, preferred) => format!(" for {valid} preferred {preferred}"),
+    }
+}
+
 fn as_link(link: &FakeLink) -> Link<'_> {
     let up = LinkFlags(LinkFlags::UP.0 | LinkFlags::RUNNING.0 | LinkFlags::LOWER_UP.0);
     let [a, b, c, d] = link.index.to_be_bytes();
@@ -472,10 +637,10 @@ fn as_link(link: &FakeLink) -> Link<'_> {
         name: &link.name,
         flags: if link.up { up } else { LinkFlags(0) },
         mtu: Some(1500),
-        mac: Some(Mac([2, 0, a, b, c, d])),
-        kind: None,
+        mac: Some(link.upon.map_or(Mac([2, 0, a, b, c, d]), |(_, mac)| mac)),
+        kind: link.upon.map(|_| "macvlan"),
         master: None,
-        parent: None,
+        parent: link.upon.map(|(base, _)| IfIndex(base)),
     }
 }
 
@@ -523,6 +688,65 @@ pub fn address(text: &str, dev: &str) -> Address {
         noprefixroute: false,
         autojoin: false,
         no_track: false,
+    }
+}
+
+/// A route as the line `TO via GATEWAY` makes it; without a gateway through eth0.
+pub fn route(to: &str, via: Option<&str>) -> model::Route {
+    let hop = model::Hop {
+        via: via.map(|via| via.parse().expect("an address")),
+        dev: via.is_none().then(|| ifname("eth0")),
+        ..model::Hop::default()
+    };
+    model::Route {
+        kind: 1,
+        dst: cidr(to),
+        from: None,
+        src: None,
+        hops: vec![hop],
+        table: 254,
+        metric: 0,
+        scope: 0,
+        protocol: 18,
+        tos: 0,
+        realms: 0,
+        metrics: Vec::new(),
+        congestion: None,
+        preference: 0,
+        expires: None,
+        place: model::Place::First,
+        no_track: false,
+        track_group: None,
+    }
+}
+
+/// The rule `from NET table 100 priority N`.
+pub fn policy(from: &str, priority: u32) -> model::Rule {
+    model::Rule {
+        family: cidr(from).family(),
+        not: false,
+        from: Some(cidr(from)),
+        to: None,
+        iif: None,
+        oif: None,
+        fwmark: None,
+        tos: 0,
+        priority,
+        action: 1,
+        table: 100,
+        target: 0,
+        realms: 0,
+        suppress_prefix: None,
+        suppress_group: None,
+        uids: None,
+        ip_proto: 0,
+        sport: None,
+        dport: None,
+        l3mdev: false,
+        tunnel: 0,
+        protocol: 18,
+        no_track: false,
+        track_group: None,
     }
 }
 
@@ -602,10 +826,12 @@ pub fn start(engine: &mut Engine, kernel: &mut Kernel, now: Instant) {
 /// Moves time from deadline to deadline up to `until`.
 pub fn run(engine: &mut Engine, kernel: &mut Kernel, until: Instant) {
     while let Some(at) = engine.next_deadline().filter(|at| *at <= until) {
-        engine.expire(at, kernel);
-        kernel.deliver(engine, at);
+        // What is due at once may have a deadline long ago.
+        let now = at.max(kernel.clock);
+        engine.expire(now, kernel);
+        kernel.deliver(engine, now);
         while engine.has_more() {
-            engine.expire(at, kernel);
+            engine.expire(now, kernel);
         }
     }
 }

@@ -435,8 +435,7 @@ impl Lowering<'_> {
         if *protocol != Route::PROTOCOL && !no_track {
             *protocol = Route::PROTOCOL;
             let help = "write `no_track` too, and it is set but not watched";
-            let message =
-                format!("what is watched has protocol keepalived (18); `protocol` ignored");
+            let message = "what is watched has protocol keepalived (18); `protocol` ignored";
             self.diags.help(Severity::Note, span, message, help);
         }
     }

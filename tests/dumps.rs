@@ -1,0 +1,352 @@
+//! What dumps look like: `tests/golden/dumps`. `UPDATE_GOLDEN=1` rewrites them; review the diff.
+//!
+//! The configuration is read as the daemon reads it, the state is made up here, so that everything that can be
+//! shown is shown once. That the engine tells its own state is for the tests on a live kernel.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value;
+use vrrpd::config::model::{Config, Tracked, User};
+use vrrpd::config::{self, Host, Program};
+use vrrpd::ctl::{
+    self, Clock, Counters, Group, Held, Instance, Interface, Item, Master, Process, Run, Script,
+    Snapshot, State, Summand, Version,
+};
+use vrrpd::types::{Centis, Cidr, IfName, Instant, Mac, Priority};
+
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/dumps")
+}
+
+/// A machine where every program and user exists.
+struct Machine;
+
+impl Host for Machine {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        std::fs::read(path).map_err(|error| error.to_string())
+    }
+
+    fn glob(&self, _: &str) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn env(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn config_id(&self) -> String {
+        String::new()
+    }
+
+    fn random(&self) -> u32 {
+        0
+    }
+
+    fn user(&self, _: &str) -> Option<User> {
+        Some(User::default())
+    }
+
+    fn group(&self, _: &str) -> Option<u32> {
+        Some(0)
+    }
+
+    fn own_user(&self) -> User {
+        User::default()
+    }
+
+    fn program(&self, name: &str, _: User) -> Result<Program, String> {
+        Ok(Program {
+            path: name.to_owned(),
+            exposed: None,
+        })
+    }
+}
+
+fn load() -> Config {
+    let path = directory().join("all.conf");
+    let loaded = config::load(path.to_str().expect("UTF-8"), &Machine);
+    let errors = loaded.diags.list().iter();
+    let errors: Vec<_> = errors
+        .filter(|diag| diag.severity >= config::Severity::Error)
+        .collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    loaded.config
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().expect("an address")
+}
+
+fn ifname(text: &str) -> IfName {
+    IfName::new(text).expect("a name")
+}
+
+fn at(ms: u64) -> Instant {
+    Instant::from_millis(1_000_000 + ms)
+}
+
+/// 2026-11-21 11:11:22 UTC, one hour ahead of it.
+fn clock() -> Clock {
+    Clock {
+        now: at(0),
+        wall: Duration::from_secs(1_795_259_482),
+        ahead: 3600,
+    }
+}
+
+/// Items that are there, except the first, which was refused if `refused`.
+fn items<'a, T>(all: &'a [T], set: bool, refused: bool) -> Vec<Item<'a, T>> {
+    let item = |(nth, what): (usize, &'a T)| Item {
+        what,
+        held: match (set, refused && nth == 0) {
+            (true, true) => Held::Refused("Invalid argument".into()),
+            (true, false) => Held::Set,
+            (false, _) => Held::No,
+        },
+    };
+    all.iter().enumerate().map(item).collect()
+}
+
+/// Counters that are all different.
+fn counters(base: u64) -> Counters {
+    Counters {
+        advert_rcvd: base,
+        advert_sent: base + 1,
+        become_master: base + 2,
+        release_master: base + 3,
+        packet_len_err: base + 4,
+        advert_interval_err: base + 5,
+        ip_ttl_err: base + 6,
+        invalid_type_rcvd: base + 7,
+        addr_list_err: base + 8,
+        invalid_authtype: base + 9,
+        authtype_mismatch: base + 10,
+        auth_failure: base + 11,
+        pri_zero_rcvd: base + 12,
+        pri_zero_sent: base + 13,
+        other_rejected: base + 14,
+    }
+}
+
+fn instance(config: &Config, nth: usize) -> Instance<'_> {
+    let conf = &config.instances[nth];
+    let (state, why, missing) = [
+        (State::Master, "master_down", None),
+        (State::Backup, "higher_priority", None),
+        (State::Master, "owner", None),
+        (State::Fault, "interface_down", Some("interface_down")),
+    ][nth];
+    let master = state == State::Master;
+    let summands = conf.tracks.iter().map(|track| {
+        let (name, up, adds) = match &track.what {
+            Tracked::Interface(name) => (name.as_str(), Some(true), 10),
+            Tracked::Script(at) => (&*config.scripts[*at].name, Some(*at == 0), 20),
+            Tracked::File(at) => (&*config.files[*at].name, Some(true), -6),
+            Tracked::Process(at) => (&*config.processes[*at].name, None, 0),
+        };
+        Summand {
+            track,
+            name,
+            up,
+            adds,
+        }
+    });
+    let ms = u64::try_from(nth).expect("few") * 1500;
+    Instance {
+        conf,
+        state,
+        since: Some((Instant::from_millis(990_000 + ms), why)),
+        missing,
+        source: (nth < 3).then(|| ip(["192.0.2.1", "192.0.2.1", "fe80::1"][nth])),
+        master: (state == State::Backup).then(|| Master {
+            addr: ip("192.0.2.2"),
+            priority: Priority(150),
+            interval: Centis(225),
+        }),
+        priority: if nth == 0 {
+            Priority(144)
+        } else {
+            conf.priority
+        },
+        summands: summands.collect(),
+        deadline: (state != State::Fault).then(|| at(250)),
+        down_interval: Duration::from_micros(3_609_375),
+        unfiltered: false,
+        mute: (nth == 2).then(|| "Network is unreachable".to_owned()),
+        vips: items(&conf.vips, master, nth == 0),
+        excluded: items(&conf.excluded, master, false),
+        routes: items(&conf.routes, master, false),
+        rules: items(&conf.rules, master, true),
+        counters: counters(ms),
+    }
+}
+
+fn snapshot(config: &Config) -> Snapshot<'_> {
+    let (eth0, eth1) = (config.instances[0].interface.clone(), ifname("eth1"));
+    // They live as long as the test.
+    let names: &[IfName] = Box::leak(Box::new([eth0, eth1]));
+    let cidr = |text: &str| {
+        let (addr, prefix) = text.split_once('/').expect("a prefix");
+        Cidr {
+            addr: ip(addr),
+            prefix: prefix.parse().expect("a number"),
+        }
+    };
+    Snapshot {
+        clock: clock(),
+        global: &config.global,
+        instances: (0..config.instances.len())
+            .map(|nth| instance(config, nth))
+            .collect(),
+        groups: config
+            .groups
+            .iter()
+            .map(|conf| Group {
+                conf,
+                state: State::Master,
+            })
+            .collect(),
+        scripts: config
+            .scripts
+            .iter()
+            .enumerate()
+            .map(|(nth, conf)| Script {
+                conf,
+                up: [Some(true), None][nth],
+                result: [1, 0][nth],
+                run: [Run::Idle, Run::Terminating][nth],
+            })
+            .collect(),
+        files: config.files.iter().map(|conf| (conf, Some(-3))).collect(),
+        processes: config
+            .processes
+            .iter()
+            .map(|conf| Process {
+                conf,
+                count: 1,
+                up: Some(false),
+            })
+            .collect(),
+        addresses: items(&config.static_addresses, true, false),
+        routes: items(&config.static_routes, true, true),
+        rules: items(&config.static_rules, true, false),
+        interfaces: vec![
+            Interface {
+                name: &names[0],
+                index: 2,
+                mac: Some(Mac([0x52, 0x54, 0, 0x12, 0x34, 0x56])),
+                up: true,
+                addresses: vec![cidr("192.0.2.1/24"), cidr("fe80::1/64")],
+                delays: (Duration::from_millis(1500), Duration::ZERO),
+            },
+            Interface {
+                name: &names[1],
+                index: 3,
+                mac: None,
+                up: false,
+                addresses: Vec::new(),
+                delays: (Duration::ZERO, Duration::ZERO),
+            },
+        ],
+    }
+}
+
+fn compare(name: &str, got: &str, wrong: &mut Vec<String>) {
+    let path = directory().join(name);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(path, got).expect("golden file written");
+    } else if std::fs::read_to_string(path).unwrap_or_default() != got {
+        wrong.push(format!("{name} should now be:\n{got}"));
+    }
+}
+
+/// A JSON text on several lines, for people.
+fn pretty(value: &Value) -> String {
+    serde_json::to_string_pretty(value).expect("JSON") + "\n"
+}
+
+#[test]
+fn dumps_are_as_recorded() {
+    let config = load();
+    let snapshot = snapshot(&config);
+    let (data, stats) = (ctl::data(&snapshot), ctl::stats(&snapshot));
+    let texts = [Version::List, Version::Object].map(|version| ctl::json(&snapshot, version));
+    let [list, object] = texts.each_ref().map(|text| {
+        assert!(text.ends_with("}\n") || text.ends_with("]\n"));
+        serde_json::from_str::<Value>(text).expect("JSON")
+    });
+    assert_eq!(list, object["vrrp"], "both versions tell the same");
+
+    let mut wrong = Vec::new();
+    compare("all.data", &data, &mut wrong);
+    compare("all.stats", &stats, &mut wrong);
+    compare("all.json", &pretty(&list), &mut wrong);
+    let processes = pretty(&object["track_process"]);
+    compare("all.processes.json", &processes, &mut wrong);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+
+    for text in [&data, &stats, &texts[0], &texts[1]] {
+        assert!(!text.contains("secret"), "no password is told");
+        assert!(!text.contains('\t'), "no control characters");
+    }
+}
+
+/// Fields come in keepalived's order, ours after them: some read JSON with grep.
+#[test]
+fn the_order_of_fields_is_keepalived_s() {
+    let config = load();
+    let text = ctl::json(&snapshot(&config), Version::List);
+    let fields = [
+        "iname",
+        "dont_track_primary",
+        "vmac_ifname",
+        "ifp_ifname",
+        "last_transition",
+        "vrid",
+        "base_priority",
+        "vipset",
+        "adver_int",
+        "accept",
+        "state",
+        "wantstate",
+        "version",
+        "smtp_alert",
+        "script_master",
+        "vips",
+        "evips",
+        "vroutes",
+        "track_ifp",
+        "auth_type",
+        "transition_reason",
+        "stats",
+    ];
+    let places = fields.map(|field| text.find(&format!("\"{field}\":")));
+    assert!(places.iter().all(Option::is_some), "{places:?}");
+    assert!(places.is_sorted(), "{places:?}");
+    assert!(text.contains("\"last_transition\":1795259472.000000,"));
+}
+
+#[test]
+fn an_empty_daemon_has_empty_dumps() {
+    let config = Config::default();
+    let nothing = Snapshot {
+        clock: clock(),
+        global: &config.global,
+        instances: Vec::new(),
+        groups: Vec::new(),
+        scripts: Vec::new(),
+        files: Vec::new(),
+        processes: Vec::new(),
+        addresses: Vec::new(),
+        routes: Vec::new(),
+        rules: Vec::new(),
+        interfaces: Vec::new(),
+    };
+    assert_eq!(ctl::json(&nothing, Version::List), "[]\n");
+    let want = "{\"vrrp\":[],\"track_process\":[]}\n";
+    assert_eq!(ctl::json(&nothing, Version::Object), want);
+    assert_eq!(ctl::stats(&nothing), "");
+    assert!(ctl::data(&nothing).contains("------< VRRP Topology >------\n------<"));
+}
