@@ -183,6 +183,28 @@ fn a_master_takes_up_the_counting_of_a_weaker_one() {
 }
 
 #[test]
+fn a_stronger_router_that_counts_from_one_is_told_the_number_at_once() {
+    let mut kernel = eth0();
+    let mut engine = engine(vec![with_ah(100)]);
+    start(&mut engine, &mut kernel, at(0));
+    run(&mut engine, &mut kernel, at(3_700));
+    let sent = kernel.adverts;
+    let mut hear = |ms, sequence, kernel: &mut Kernel| {
+        let packet = ah_advert(200, "192.0.2.2", sequence, &KEY);
+        receive_by(Protocol::Ah, &mut engine, kernel, at(ms), 2, &packet);
+        (kernel.adverts - sent, only(&engine).0)
+    };
+    assert_eq!(hear(3_900, 1, &mut kernel), (1, StateKind::Master));
+    assert_eq!(
+        hear(3_901, 1, &mut kernel),
+        (1, StateKind::Master),
+        "no flood"
+    );
+    let number = last_number(&kernel);
+    assert_eq!(hear(3_902, number + 1, &mut kernel), (1, StateKind::Backup));
+}
+
+#[test]
 fn other_traffic_with_an_authentication_header_is_nobody_s_business() {
     let mut kernel = eth0();
     let mut engine = engine(vec![with_ah(100)]);

@@ -99,12 +99,9 @@ fn vrrp_survives_mutations_and_round_trips() {
         6 => 40,
         _ => 14,
     };
-    run(
-        "vrrp",
-        0x1234_5678_9abc_def1,
-        &packets(header),
-        targets::vrrp,
-    );
+    let mut seeds = packets(header);
+    seeds.extend(hex::goldens("signed").into_iter().map(|(_, bytes)| bytes));
+    run("vrrp", 0x1234_5678_9abc_def1, &seeds, targets::vrrp);
 }
 
 #[test]

@@ -161,6 +161,7 @@ impl Engine {
                 };
                 router.routes.withdraw(&self.links, system);
                 router.set.withdraw(&self.links, system);
+                self.lower(id, system);
             }
             Action::Announce(burst) => {
                 if let Some(router) = self.routers.get_mut(id) {
@@ -317,7 +318,9 @@ impl Engine {
         });
         let carriers = router.set.addresses().map(|address| &address.dev);
         let own = core::iter::once(&conf.interface);
-        let carriers = carriers.chain(router.routes.tracked());
+        let carriers = carriers
+            .chain(router.routes.tracked())
+            .filter(|dev| !router.has_own(dev));
         let mut all = own.chain(tracked).chain(carriers);
         let up = |name| {
             self.links

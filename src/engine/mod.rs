@@ -34,6 +34,7 @@ pub mod system;
 mod tell;
 mod track;
 mod transmit;
+mod vmac;
 
 use crate::config::model::{Config, Global};
 use crate::netlink::Message;
@@ -127,6 +128,10 @@ pub struct Engine {
     children: Children,
     tracking: Tracking,
     filter: Filter,
+    /// Interfaces below those of virtual routers.
+    bases: Vec<vmac::Base>,
+    /// The kernel has no macvlans.
+    no_macvlan: bool,
     teller: Teller,
     /// The daemon ends.
     stopping: bool,
@@ -176,6 +181,8 @@ impl Engine {
             children: Children::default(),
             tracking,
             filter: Filter::default(),
+            bases: Vec::new(),
+            no_macvlan: false,
             teller: Teller::default(),
             stopping: false,
             unsettled: false,
@@ -401,6 +408,7 @@ impl Engine {
             for id in 0..self.routers.len() {
                 self.place(id);
             }
+            self.settle_vmacs(system);
             self.open_listeners(system);
             self.index();
             self.look_at_groups();

@@ -22,6 +22,7 @@ impl Engine {
         system: &mut dyn System,
     ) -> io::Result<()> {
         self.survey(now, system)?;
+        self.make_vmacs(now, system)?;
         self.clean(now, system)?;
         self.filter.replace(&self.global.nft, &self.routers, system);
         self.promote_secondaries(system);
@@ -160,6 +161,7 @@ impl Engine {
         self.static_routes.withdraw(&self.links, system);
         self.statics.withdraw(&self.links, system);
         if !self.options.dont_release {
+            self.remove_vmacs(system);
             self.filter.remove(system);
         }
     }

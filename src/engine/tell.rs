@@ -68,11 +68,11 @@ impl Teller {
             priority,
             ..
         } = *news;
-        let word = match news.word {
+        let mut word = news.word;
+        if word == Word::Deleted && !notify.deleted_by_any {
             // Whoever has not asked for the difference is told of a fault, as by keepalived.
-            Word::Deleted if !notify.deleted_by_any => Word::Fault,
-            word => word,
-        };
+            word = Word::Fault;
+        }
         let skipped = self
             .queue
             .add(kind, name, word, runs(&News { word, ..*news }));

@@ -19,7 +19,7 @@
 //!   through `handle`; after `Event::Timer` at `now` it lies after `now`;
 //! * `Install` and `Withdraw` alternate, and between them the state is MASTER;
 //! * an event causes at most eight actions, and allocates nothing;
-//! * an advert that fails a check touches counters only.
+//! * an advert that fails a check touches counters only (one with AH and an old number may be answered).
 
 use core::net::IpAddr;
 use core::time::Duration;
@@ -30,7 +30,9 @@ use super::group::Standing;
 use super::master::Master;
 use super::reception::{self, AddressSet, Condition, Senders};
 use super::stats::bump;
-use super::{Action, Burst, Event, Notice, Params, Reason, Received, Seen, StateKind, Stats};
+use super::{
+    Action, Burst, Event, Notice, Params, Reason, Received, Reject, Seen, StateKind, Stats,
+};
 use crate::types::{Instant, Priority};
 
 /// Actions of one event, in order.
@@ -312,6 +314,9 @@ impl Instance {
                 self.stats.count_reject(why, received.advert.auth);
                 if self.senders.notice(now, from, Condition::Rejected(why)) {
                     self.push(Action::Notice(Notice::Rejected { from, why }), out);
+                }
+                if why == Reject::Replay {
+                    self.tell_number(now, out);
                 }
                 return false;
             }

@@ -179,6 +179,14 @@ impl Instance {
         self.push(Action::Announce(Burst::LowerPrio), out);
     }
 
+    /// AH: a router that counts from 1 after a restart (keepalived does) learns from our advert what number it must
+    /// exceed. Until then we cannot yield to it, so it should not have to wait for the next one.
+    pub(super) fn tell_number(&mut self, now: Instant, out: &mut Actions) {
+        if self.may_answer(now) {
+            self.push(Action::SendAdvert(self.effective_priority()), out);
+        }
+    }
+
     /// Whether an answer is allowed now; if so, none is for a quarter of an interval. After a stall
     /// none is before the sockets are empty: the next packet may be of a stronger router. The timer
     /// that follows then answers them all.

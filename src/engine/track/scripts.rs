@@ -29,6 +29,11 @@ impl Outcome {
     fn is_good(self) -> bool {
         matches!(self, Outcome::Ended(how) if how.is_success())
     }
+
+    /// Anything but an exit code.
+    fn is_odd(self) -> bool {
+        !matches!(self, Outcome::Ended(Exit::Code(_)))
+    }
 }
 
 impl fmt::Display for Outcome {
@@ -124,22 +129,32 @@ impl Run {
     /// Takes a result and says what it changes; true when the verdict does.
     fn take(&mut self, now: Instant, outcome: Outcome) -> bool {
         let known = self.machine.verdict().is_some();
-        let news = self.last != Some(outcome);
-        self.last = Some(outcome);
+        let news = self.last.replace(outcome) != Some(outcome);
         let changed = self.machine.result(outcome.is_good());
-        if !changed && !news {
-            return false;
+        if news && (known || outcome.is_odd()) {
+            self.say(now, outcome);
         }
+        let name = &self.conf.name;
+        if changed && self.machine.verdict() == Some(true) {
+            log::info!(target: "script", "VRRP_Script({name}) succeeded");
+        } else if changed {
+            log::warn!(target: "script", "VRRP_Script({name}) failed ({outcome})");
+        }
+        changed
+    }
+
+    /// Says that a result is another than the one before.
+    fn say(&mut self, now: Instant, outcome: Outcome) {
         // A script that changes its mind all the time fills no disk.
         let Some(suppressed) = self.lines.allow(now) else {
-            return changed;
+            return;
         };
         let name = &self.conf.name;
         if suppressed > 0 {
             log::info!(target: "script", "Script `{name}`: {suppressed} more changes not shown");
         }
         match outcome {
-            Outcome::Ended(Exit::Code(code)) if known => {
+            Outcome::Ended(Exit::Code(code)) => {
                 log::info!(target: "script", "Script `{name}` now returning {code}");
             }
             Outcome::TookTooLong => log::warn!(
@@ -147,19 +162,12 @@ impl Run {
                 "Script `{name}` still runs after {} ms: told to end, counts as failed",
                 self.conf.timeout.as_millis()
             ),
-            Outcome::Ended(Exit::Code(_)) => {}
             Outcome::Ended(_) | Outcome::NotStarted(_) => {
                 let program = self.conf.command.argv.first();
                 let program = program.map_or("", String::as_str);
                 log::warn!(target: "script", "Script `{name}` ({program}) {outcome}");
             }
         }
-        if changed && self.machine.verdict() == Some(true) {
-            log::info!(target: "script", "VRRP_Script({name}) succeeded");
-        } else if changed {
-            log::warn!(target: "script", "VRRP_Script({name}) failed ({outcome})");
-        }
-        changed
     }
 }
 

@@ -23,13 +23,21 @@ pub enum Effect {
     Pending,
 }
 
-/// The effect of a verdict; `None`: there is none yet.
+/// The effect of a verdict; `None`: there is none yet. `reverse` turns round what weight 0 forbids, and the sign
+/// of what another weight adds.
 #[must_use]
 pub fn effect(verdict: Option<bool>, weight: i16, reverse: bool) -> Effect {
-    match verdict.map(|good| good != reverse) {
-        Some(good) if weight != 0 => Effect::Add(contribution(weight, good)),
-        Some(true) => Effect::Add(0),
-        Some(false) => Effect::Fault,
+    match verdict {
+        Some(good) if weight != 0 => {
+            let summand = contribution(weight, good);
+            Effect::Add(if reverse {
+                summand.saturating_neg()
+            } else {
+                summand
+            })
+        }
+        Some(good) if good == reverse => Effect::Fault,
+        Some(_) => Effect::Add(0),
         None if weight == 0 => Effect::Pending,
         None => Effect::Add(0),
     }
@@ -53,8 +61,11 @@ mod tests {
             (Some(false), 20, false, Effect::Add(0)),
             (Some(true), -20, false, Effect::Add(0)),
             (Some(false), -20, false, Effect::Add(-20)),
-            (Some(true), -20, true, Effect::Add(-20)),
-            (Some(false), 20, true, Effect::Add(20)),
+            // As keepalived 2.2.7 does it.
+            (Some(true), 20, true, Effect::Add(-20)),
+            (Some(false), 20, true, Effect::Add(0)),
+            (Some(true), -20, true, Effect::Add(0)),
+            (Some(false), -20, true, Effect::Add(20)),
         ] {
             let got = effect(verdict, weight, reverse);
             assert_eq!(got, want, "{verdict:?} weight {weight} reverse {reverse}");

@@ -21,6 +21,9 @@ const FORMS: [ChecksumForm; 3] = [
     ChecksumForm::OldUnicast,
 ];
 
+/// Room for the longest message with a signature.
+const ROOM: usize = wire::vrrp::MAX_LEN + wire::hmac::LEN;
+
 /// Takes values off the fuzzer's bytes; zeros when they are used up.
 struct Source<'a>(&'a [u8]);
 
@@ -105,11 +108,38 @@ fn vrrp_again(message: &[u8], net: &Pseudo) {
         auth,
         addresses: &addresses,
     };
-    let mut buf = [0; wire::vrrp::MAX_LEN];
+    let mut buf = [0; ROOM];
     let len = wire::vrrp::emit(&out, Some(net), first.checksum, &mut buf).expect("it was parsed");
     assert!(len <= message.len());
     let again = wire::vrrp::parse(&buf[..len], net).expect("we emitted it");
-    assert_eq!(first, again);
+    assert_eq!(
+        (first.advert, first.checksum),
+        (again.advert, again.checksum)
+    );
+    let signed = [wire::hmac::LEN, 0].contains(&first.trailer.len());
+    assert!(signed && first.bytes.ends_with(first.trailer));
+    assert!(!wire::hmac::is_intact(
+        first.bytes,
+        net.src,
+        b"a key nobody signs with"
+    ));
+    signed_again(buf, len, net, first.trailer);
+}
+
+/// What is signed is believed, with its number.
+fn signed_again(mut buf: [u8; ROOM], len: usize, net: &Pseudo, trailer: &[u8]) {
+    let trailer = wire::hmac::parse(trailer).unwrap_or(wire::hmac::Trailer {
+        key: 1,
+        sequence: u64::MAX,
+    });
+    let key = [7; 32];
+    let len = wire::hmac::sign(&mut buf, len, net.src, trailer, &key).expect("there is room");
+    if net.dst.is_ipv6() {
+        wire::vrrp::sum_signed(&mut buf[..len], net).expect("a message");
+    }
+    let back = wire::vrrp::parse(&buf[..len], net).expect("we signed it");
+    assert_eq!(wire::hmac::parse(back.trailer), Ok(trailer));
+    assert!(wire::hmac::is_intact(back.bytes, net.src, &key));
 }
 
 /// What is made of the bytes comes back, or is refused.
@@ -222,6 +252,30 @@ fn ipv4_again(bytes: &[u8]) {
         dst: IpAddr::V4(first.header.dst),
     };
     vrrp_again(first.payload, &net);
+    if let Ok((header, message)) = wire::ah::parse(first.payload) {
+        assert!(!wire::ah::is_intact(&first, bytes, b"a key nobody has"));
+        vrrp_again(message, &net);
+        ah_again(&first.header, header.sequence, message);
+    }
+}
+
+/// A message with a header of ours is believed, with its number.
+fn ah_again(header: &wire::ipv4::Header, sequence: u32, message: &[u8]) {
+    let header = wire::ipv4::Header {
+        protocol: wire::ah::PROTOCOL,
+        ..*header
+    };
+    let mut buf = vec![0; message.len() + 44];
+    let len = wire::ah::emit(&header, sequence, b"12345678", &mut buf, |room| {
+        room.copy_from_slice(message);
+        Ok(message.len())
+    })
+    .expect("there is room");
+    let bytes = &buf[..len];
+    let back = wire::ipv4::parse(bytes).expect("we emitted it");
+    assert!(wire::ah::is_intact(&back, bytes, b"12345678"));
+    let (ah, rest) = wire::ah::parse(back.payload).expect("we emitted it");
+    assert_eq!((ah.sequence, rest), (sequence, message));
 }
 
 // ---- arp, ndisc ----

@@ -131,6 +131,23 @@ impl Inst {
         ))
     }
 
+    /// `authentication` with an authentication header.
+    #[must_use]
+    pub fn ah(self, password: &str) -> Self {
+        self.line(&format!(
+            "authentication {{\n        auth_type AH\n        auth_pass {password}\n    }}"
+        ))
+    }
+
+    /// `auth_hmac` with key 1, the bytes from 0 to 31, and these further lines.
+    #[must_use]
+    pub fn signed(self, lines: &str) -> Self {
+        let digits: String = (0..32).map(|n| format!("{n:02x}")).collect();
+        self.line(&format!(
+            "auth_hmac {{\n        key 1 hex:{digits}\n        active_key 1\n        {lines}\n    }}"
+        ))
+    }
+
     /// Unicast from `own` to `peer`.
     #[must_use]
     pub fn unicast(self, own: &str, peer: &str) -> Self {

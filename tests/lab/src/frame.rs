@@ -68,6 +68,10 @@ pub struct Advert {
     pub auth_type: u8,
     /// Authentication data (v2).
     pub auth: Vec<u8>,
+    /// Sequence number of the authentication header, if there is one.
+    pub ah: Option<u32>,
+    /// Key number of the signature, if there is one.
+    pub key: Option<u8>,
     /// Whether the VRRP checksum is right: v3 with pseudo-header.
     pub checksum_ok: bool,
 }
@@ -174,6 +178,14 @@ fn ipv4(b: &[u8]) -> Option<Kind> {
     let body = b.get(header..total)?;
     match b.get(9)? {
         112 => vrrp(body, from, to, *b.get(8)?),
+        51 if *body.first()? == 112 => {
+            let mut kind = vrrp(body.get(24..)?, from, to, *b.get(8)?)?;
+            if let Kind::Advert(advert) = &mut kind {
+                let number = <[u8; 4]>::try_from(body.get(8..12)?).ok()?;
+                advert.ah = Some(u32::from_be_bytes(number));
+            }
+            Some(kind)
+        }
         1 => match body.first()? {
             t @ (0 | 8) => Some(Kind::Echo {
                 reply: *t == 0,
@@ -234,10 +246,17 @@ fn vrrp(b: &[u8], from: IpAddr, to: IpAddr, ttl: u8) -> Option<Kind> {
         .get(addresses.len() * size..)
         .unwrap_or_default()
         .to_vec();
+    // The 28 bytes of a signature. Over IPv6 they are summed, over IPv4 they are not.
+    let message = 8 + addresses.len() * size + if version == 2 { 8 } else { 0 };
+    let key = (b.len() == message + 28).then(|| b[message + 1]);
+    let summed = match (key, from) {
+        (Some(_), IpAddr::V4(_)) => &b[..message],
+        _ => b,
+    };
     let header = if version == 2 {
         Vec::new()
     } else {
-        pseudo(from, to, 112, b.len())
+        pseudo(from, to, 112, summed.len())
     };
     let interval = if version == 2 {
         u32::from(low) * 100
@@ -256,6 +275,8 @@ fn vrrp(b: &[u8], from: IpAddr, to: IpAddr, ttl: u8) -> Option<Kind> {
         addresses,
         auth_type: if version == 2 { auth_type } else { 0 },
         auth,
-        checksum_ok: checksum(&[&header, b]) == 0,
+        ah: None,
+        key,
+        checksum_ok: checksum(&[&header, summed]) == 0,
     }))
 }

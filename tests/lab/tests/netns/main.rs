@@ -8,20 +8,22 @@
 //! instead: those it passes prove that the test is fair, those it fails (listed as `known`) that it bites.
 //! Arguments select tests by part of their name; `--list` prints the names.
 
+mod auth;
 mod dumps;
 mod filter;
 mod forged;
-mod forged;
-mod kernel;
 mod kernel;
 mod mail;
 mod notify;
 mod own_process;
 mod process;
 mod reload;
+mod routes;
+mod scripts;
 mod support;
 mod takeover;
 mod transports;
+mod vmac;
 mod wire;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -56,7 +58,9 @@ fn main() {
         takeover::TESTS,
         transports::TESTS,
         kernel::TESTS,
+        vmac::TESTS,
         wire::TESTS,
+        auth::TESTS,
         forged::TESTS,
         filter::TESTS,
         process::TESTS,
@@ -65,6 +69,8 @@ fn main() {
         dumps::TESTS,
         own_process::TESTS,
         reload::TESTS,
+        scripts::TESTS,
+        routes::TESTS,
     ]
     .concat()
     .into_iter()

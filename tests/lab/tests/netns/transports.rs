@@ -22,7 +22,29 @@ pub(crate) const TESTS: &[Test] = &[
     ("we_back_up_keepalived_v3_over_ipv6", "", v6_weak),
     ("keepalived_backs_us_up_unicast", "", unicast_strong),
     ("we_back_up_keepalived_unicast", "", unicast_weak),
+    ("ah_pair_fails_over_and_back", "", ah_alone),
+    ("keepalived_backs_us_up_with_ah", "", ah_strong),
+    ("we_back_up_keepalived_with_ah", "", ah_weak),
+    (
+        "keepalived_backs_us_up_with_ah_unicast",
+        "",
+        ah_unicast_strong,
+    ),
+    ("we_back_up_keepalived_with_ah_unicast", "", ah_unicast_weak),
+    ("signed_pair_fails_over_and_back", UNSIGNED, signed_alone),
+    (
+        "signed_pair_over_ipv6_fails_over_and_back",
+        UNSIGNED,
+        signed6_alone,
+    ),
+    (
+        "signed_unicast_pair_without_clocks_fails_over_and_back",
+        UNSIGNED,
+        monotonic_alone,
+    ),
 ];
+
+const UNSIGNED: &str = "has no auth_hmac before 2.4";
 
 /// A way to talk: configurations of the strong and the weak router, and what to expect of it.
 struct Way {
@@ -107,6 +129,32 @@ fn unicast6() -> Way {
         interval: INTERVAL,
         to,
     }
+}
+
+fn ah() -> Way {
+    let inst = |p| Conf::of(&[Inst::new(7, p, "10.0.0.100/24").v2().ah("longer-than-8")]);
+    Way {
+        strong: inst(200),
+        weak: inst(100),
+        ..v2()
+    }
+}
+
+fn ah_unicast() -> Way {
+    let inst = |p, own: &str, peer: &str| {
+        let inst = Inst::new(7, p, "10.0.0.100/24").v2().ah("s3cr3t");
+        Conf::of(&[inst.unicast(own, peer)])
+    };
+    Way {
+        strong: inst(200, "10.0.0.1", "10.0.0.2"),
+        weak: inst(100, "10.0.0.2", "10.0.0.1"),
+        to: ["10.0.0.2", "10.0.0.1"],
+        ..v2()
+    }
+}
+
+fn signed(vip: &str, lines: &str) -> [Conf; 2] {
+    [200, 100].map(|p| Conf::of(&[Inst::new(7, p, vip).signed(lines)]))
 }
 
 /// The strong one is killed, the weak one takes over on time; the strong one returns and pre-empts,
@@ -200,4 +248,50 @@ fn unicast_strong(c: &Ctx) -> End {
 }
 fn unicast_weak(c: &Ctx) -> End {
     with_other(c, &unicast(), false)
+}
+
+fn ah_alone(c: &Ctx) -> End {
+    play(&ah(), &c.daemon, &c.daemon)
+}
+fn ah_strong(c: &Ctx) -> End {
+    with_other(c, &ah(), true)
+}
+fn ah_weak(c: &Ctx) -> End {
+    with_other(c, &ah(), false)
+}
+fn ah_unicast_strong(c: &Ctx) -> End {
+    with_other(c, &ah_unicast(), true)
+}
+fn ah_unicast_weak(c: &Ctx) -> End {
+    with_other(c, &ah_unicast(), false)
+}
+fn signed_alone(c: &Ctx) -> End {
+    let [strong, weak] = signed("10.0.0.100/24", "");
+    let w = Way {
+        strong,
+        weak,
+        ..v3()
+    };
+    play(&w, &c.daemon, &c.daemon)
+}
+fn signed6_alone(c: &Ctx) -> End {
+    let [strong, weak] = signed("fd00::100/64", "");
+    let w = Way {
+        strong,
+        weak,
+        ..v6()
+    };
+    play(&w, &c.daemon, &c.daemon)
+}
+fn monotonic_alone(c: &Ctx) -> End {
+    let inst = |p, own: &str, peer: &str| {
+        let inst = Inst::new(7, p, "10.0.0.100/24").signed("anti_replay monotonic");
+        Conf::of(&[inst.unicast(own, peer)])
+    };
+    let w = Way {
+        strong: inst(200, "10.0.0.1", "10.0.0.2"),
+        weak: inst(100, "10.0.0.2", "10.0.0.1"),
+        ..unicast()
+    };
+    play(&w, &c.daemon, &c.daemon)
 }

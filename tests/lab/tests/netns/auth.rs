@@ -1,0 +1,284 @@
+//! Proofs of origin on a live network: what is played back, what does not fit, and how a cluster gets signatures.
+
+use std::time::Duration;
+
+use vrrpd_lab::forge::Injector;
+use vrrpd_lab::private::DIR;
+use vrrpd_lab::{Capture, Conf, Daemon, Inst, Lab, MS, now, sleep_ms, wait_until};
+
+use crate::support::{SOON, VIP, pair_of};
+use crate::{Ctx, End, Test};
+
+const UNSIGNED: &str = "has no auth_hmac before 2.4";
+
+pub(crate) const TESTS: &[Test] = &[
+    (
+        "adverts_played_back_with_ah_do_not_keep_a_backup_down",
+        "",
+        playback_ah,
+    ),
+    (
+        "signed_adverts_played_back_do_not_keep_a_backup_down",
+        UNSIGNED,
+        playback_signed,
+    ),
+    ("tshark_reads_our_authentication_header", "", tshark_ah),
+    ("a_weak_router_with_ah_may_restart_at_any_time", "", restart),
+    (
+        "the_same_with_keepalived_as_the_weak_router",
+        "",
+        restart_other,
+    ),
+    (
+        "keepalived_and_we_cut_passwords_at_the_same_place",
+        "",
+        long_password,
+    ),
+    (
+        "what_does_not_fit_is_explained_once",
+        "keepalived's words are others",
+        mismatch,
+    ),
+    (
+        "a_cluster_gets_signatures_without_losing_its_master",
+        UNSIGNED,
+        rollout,
+    ),
+];
+
+/// What the master has sent is sent again when it is dead: the backup takes over as if nothing were said.
+fn playback(ctx: &Ctx, inst: impl Fn(u8) -> Inst, ms: u64) -> End {
+    let confs = [200, 100].map(|p| Conf::of(&[inst(p)]));
+    let mut p = pair_of(&ctx.daemon, &confs[0], &ctx.daemon, &confs[1], VIP);
+    sleep_ms(ms * 3);
+    let evil = p.lab.node("evil", &["10.0.0.66/24"]);
+    let injector = Injector::on(&evil);
+    let frames: Vec<Vec<u8>> = p.cap.with(|all| {
+        let sent = |f: &&vrrpd_lab::Frame| *f.leg == *p.a.name && f.advert().is_some();
+        all.iter().filter(sent).map(|f| f.raw.clone()).collect()
+    });
+    assert!(frames.len() >= 3);
+    let at = p.run_a.kill9();
+    let took_over = || !p.cap.adverts(&p.b, 0, at).is_empty();
+    let limit = now() + i64::try_from(ms).unwrap_or(0) * 6 * MS;
+    while !took_over() && now() < limit {
+        for frame in &frames {
+            injector.send(frame);
+            sleep_ms(20);
+        }
+    }
+    let (first, _) = p.cap.advert_of(&p.b, at, Duration::from_millis(10));
+    let patience = i64::try_from(ms).unwrap_or(0) * 4 * MS + 300 * MS;
+    assert!(first - at < patience, "after {} ms", (first - at) / MS);
+    if matches!(ctx.daemon, Daemon::Vrrpd(_)) {
+        let log = p.run_b.log();
+        let said = log.matches("an old advert played back").count();
+        assert_eq!(said, 1, "said once: {log}");
+    }
+    End::Ok
+}
+
+fn playback_ah(ctx: &Ctx) -> End {
+    playback(
+        ctx,
+        |p| Inst::new(7, p, "10.0.0.100/24").v2().ah("s3cr3t"),
+        1000,
+    )
+}
+
+fn playback_signed(ctx: &Ctx) -> End {
+    playback(ctx, |p| Inst::new(7, p, "10.0.0.100/24").signed(""), 100)
+}
+
+fn tshark_ah(ctx: &Ctx) -> End {
+    let tshark = || std::process::Command::new("tshark");
+    if !tshark()
+        .arg("-v")
+        .output()
+        .is_ok_and(|o| o.status.success())
+    {
+        return End::Skip("tshark is not installed".into());
+    }
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let cap = Capture::start(&lab);
+    let inst = Inst::new(51, 200, "10.0.0.100/24").v2().ah("s3cr3t");
+    let _run = ctx.daemon.start(&a, &Conf::of(&[inst]));
+    wait_until(SOON, "three adverts", || cap.adverts(&a, 0, 0).len() >= 3);
+    let path = format!("{DIR}/ah.pcap");
+    cap.write_pcap(&path, "r1", 0);
+    let fields = [
+        "ip.proto",
+        "ip.ttl",
+        "ah.next_header",
+        "ah.length",
+        "ah.reserved",
+        "ah.spi",
+        "vrrp.auth_type",
+        "vrrp.checksum.status",
+        "vrrp.ip_addr",
+        "_ws.expert.message",
+        "ah.sequence",
+    ];
+    let mut cmd = tshark();
+    cmd.args(["-n", "-r", &path, "-o", "ip.check_checksum:TRUE"]);
+    cmd.args(["-Y", "vrrp", "-T", "fields"]);
+    for f in fields {
+        cmd.args(["-e", f]);
+    }
+    let out = cmd.env("HOME", DIR).output().expect("tshark");
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    let want = "51\t255\t112\t4\t0000\t0x0a000001\t2\t1\t10.0.0.100\t\t";
+    let mut last = 0;
+    for line in text.lines() {
+        let number = line.strip_prefix(want).unwrap_or_else(|| panic!("{line}"));
+        let number: u64 = number.parse().expect("a number");
+        assert!(number > last, "{number} after {last}");
+        last = number;
+    }
+    assert!(text.lines().count() >= 3, "{text}");
+    End::Ok
+}
+
+/// The backup is killed and starts again, then the master dies. Whatever the new process knows of the numbers, it
+/// stays silent first and takes over then.
+fn restart_of(strong: &Daemon, weak: &Daemon) -> End {
+    let confs = [200, 100].map(|p| {
+        let inst = Inst::new(7, p, "10.0.0.100/24").v2().ah("s3cr3t");
+        Conf::of(&[if p == 100 { inst.master() } else { inst }])
+    });
+    let mut p = pair_of(strong, &confs[0], weak, &confs[1], VIP);
+    p.run_b.kill9();
+    let since = now();
+    p.run_b = weak.start(&p.b, &confs[1]);
+    sleep_ms(4500);
+    assert!(p.cap.adverts(&p.b, 0, since).is_empty(), "it stays silent");
+    let at = p.run_a.kill9();
+    p.a.cable_out();
+    p.taken_over(VIP, vrrpd_lab::down_interval(2, 100, 1000 * MS), at);
+    p.a.unplug();
+    p.a.plug_in();
+    p.a.addr_add("10.0.0.1/24");
+    p.run_a = strong.start(&p.a, &confs[0]);
+    p.given_back(VIP, p.run_a.started);
+    End::Ok
+}
+
+fn restart(ctx: &Ctx) -> End {
+    restart_of(&ctx.daemon, &ctx.daemon)
+}
+
+fn restart_other(ctx: &Ctx) -> End {
+    if !ctx.other.available() {
+        return End::Skip("keepalived is not installed".into());
+    }
+    restart_of(&ctx.daemon, &ctx.other)
+}
+
+/// Both use the first 8 bytes: the weak one, with another ending, stays backup.
+fn long_password(ctx: &Ctx) -> End {
+    if !ctx.other.available() {
+        return End::Skip("keepalived is not installed".into());
+    }
+    let conf = |p, password: &str| {
+        let inst = Inst::new(7, p, "10.0.0.100/24").v2();
+        Conf::of(&[inst.pass(password)])
+    };
+    let (ours, theirs) = (conf(200, "12345678abc"), conf(100, "12345678xyz"));
+    for (strong, weak) in [(&ctx.daemon, &ctx.other), (&ctx.other, &ctx.daemon)] {
+        let p = pair_of(strong, &ours, weak, &theirs, VIP);
+        sleep_ms(3800);
+        assert!(p.cap.adverts(&p.b, 0, 0).is_empty(), "it accepts ours");
+    }
+    End::Ok
+}
+
+/// Two routers that prove themselves differently are both master, and each says once why.
+fn mismatch(ctx: &Ctx) -> End {
+    let inst = |p| Inst::new(7, p, "10.0.0.100/24").v2();
+    let cases = [
+        (
+            inst(200).pass("one"),
+            inst(100).pass("two"),
+            ["wrong password", "wrong password"],
+        ),
+        (
+            inst(200).ah("one"),
+            inst(100).ah("two"),
+            ["wrong authentication header"; 2],
+        ),
+        (
+            inst(200).pass("one"),
+            inst(100).ah("one"),
+            ["", "without the authentication header"],
+        ),
+        (
+            inst(200).signed(""),
+            inst(100),
+            ["not signed", "auth_hmac is not configured here"],
+        ),
+    ];
+    let lab = Lab::new();
+    let mut runs = Vec::new();
+    for (nth, (strong, weak, words)) in (1_u8..).zip(cases) {
+        // Each case on a network of its own, all at once.
+        let net = Lab::new();
+        let a = net.node(&format!("a{nth}"), &["10.0.0.1/24"]);
+        let b = net.node(&format!("b{nth}"), &["10.0.0.2/24"]);
+        let one = ctx.daemon.start(&a, &Conf::of(&[strong]));
+        let two = ctx.daemon.start(&b, &Conf::of(&[weak]));
+        runs.push((one, two, words, a, b, net));
+    }
+    drop(lab);
+    for (one, two, ..) in &runs {
+        for run in [one, two] {
+            wait_until(SOON, "both are master", || {
+                run.log().contains("Entering MASTER STATE")
+            });
+        }
+    }
+    sleep_ms(2500);
+    for (one, two, words, ..) in &runs {
+        for (run, words) in [one, two].into_iter().zip(words) {
+            let log = run.log();
+            let ignored = log.matches("are ignored").count();
+            let want = usize::from(!words.is_empty());
+            assert_eq!(ignored, want, "said once: {log}");
+            assert!(log.contains(words), "{words:?}: {log}");
+        }
+    }
+    End::Ok
+}
+
+/// Receive-only everywhere, then permissive, then enforce, one router after the other: nobody ever
+/// misses an advert.
+fn rollout(ctx: &Ctx) -> End {
+    let conf = |p, lines: Option<&str>| {
+        let inst = Inst::new(7, p, "10.0.0.100/24");
+        Conf::of(&[match lines {
+            Some(lines) => inst.signed(lines),
+            None => inst,
+        }])
+    };
+    let p = pair_of(
+        &ctx.daemon,
+        &conf(200, None),
+        &ctx.daemon,
+        &conf(100, None),
+        VIP,
+    );
+    for lines in ["mode receive-only", "mode permissive", "mode enforce"] {
+        p.run_a.reload(&conf(200, Some(lines)).text());
+        sleep_ms(450);
+        p.run_b.reload(&conf(100, Some(lines)).text());
+        sleep_ms(450);
+        assert!(p.cap.adverts(&p.b, 0, 0).is_empty(), "{lines}");
+    }
+    let adverts = p.cap.adverts(&p.a, 0, 0);
+    let (_, last) = adverts.last().expect("adverts");
+    assert_eq!((last.key, last.checksum_ok), (Some(1), true));
+    assert_eq!(adverts[0].1.key, None);
+    let log = p.run_b.log();
+    assert!(log.contains("not signed, as auth_hmac demands"), "{log}");
+    End::Ok
+}
