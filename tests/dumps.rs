@@ -178,6 +178,7 @@ fn instance(config: &Config, nth: usize) -> Instance<'_> {
         summands: summands.collect(),
         deadline: (state != State::Fault).then(|| at(250)),
         down_interval: Duration::from_micros(3_609_375),
+        unfiltered: false,
         mute: (nth == 2).then(|| "Network is unreachable".to_owned()),
         vips: items(&conf.vips, master, nth == 0),
         excluded: items(&conf.excluded, master, false),

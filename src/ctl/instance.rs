@@ -127,7 +127,11 @@ fn election(page: &mut Page, instance: &Instance<'_>) {
             &Interval(master.interval, conf.version),
         );
     }
-    page.pair("Accept", &enabled(conf.accept));
+    if instance.unfiltered {
+        page.pair("Accept", &"disabled, but not enforced: no nftables");
+    } else {
+        page.pair("Accept", &enabled(conf.accept));
+    }
     page.pair("Preempt", &enabled(!conf.nopreempt));
     if !conf.preempt_delay.is_zero() {
         let delay = Short(conf.preempt_delay);

@@ -61,6 +61,8 @@ pub struct Instance<'a> {
     pub down_interval: Duration,
     /// Why its adverts cannot be sent, when they cannot.
     pub mute: Option<String>,
+    /// The addresses answer although they should not: there is no packet filter.
+    pub unfiltered: bool,
     /// `virtual_ipaddress`.
     pub vips: Vec<Item<'a, model::Address>>,
     /// `virtual_ipaddress_excluded`.

@@ -74,6 +74,7 @@ impl Engine {
                 .collect(),
             deadline: machine.next_deadline(),
             down_interval: machine.down_interval(),
+            unfiltered: !conf.accept && self.filter.is_missing(),
             mute: errno.map(words),
             vips,
             excluded,

@@ -216,8 +216,18 @@ impl Engine {
                 );
             }
         }
-        if router.conf.family == Family::V4 {
-            let base = router.conf.interface.clone();
+        let base = router.conf.interface.clone();
+        let family = router.conf.family;
+        // What routes on the interface below routes here.
+        let folder = match family {
+            Family::V4 => "ipv4",
+            Family::V6 => "ipv6",
+        };
+        if setting(system, folder, &base, "forwarding") == "1" {
+            let name = format_args!("net/{folder}/conf/{}/forwarding", vmac.name);
+            let _ = system.set_sysctl(name, "1");
+        }
+        if family == Family::V4 {
             self.quiet_base(&base, system);
         }
     }
@@ -227,15 +237,19 @@ impl Engine {
         let known = self.bases.iter().any(|base| base.name == *name);
         let mut before = [None, None];
         for ((key, least), slot) in BASE_SETTINGS.into_iter().zip(&mut before) {
-            let path = format!("/proc/sys/net/ipv4/conf/{name}/{key}");
-            let read = system.read_file(&path).unwrap_or_default();
-            let text = core::str::from_utf8(&read).map_or("", str::trim);
+            let text = setting(system, "ipv4", name, key);
             if text.parse().unwrap_or(0_u8) >= least {
                 continue;
             }
             let value = if least == 1 { "1" } else { "2" };
             match system.set_sysctl(format_args!("net/ipv4/conf/{name}/{key}"), value) {
-                Ok(()) => *slot = Some(if text.is_empty() { "0" } else { text }.to_owned()),
+                Ok(()) => {
+                    *slot = Some(if text.is_empty() {
+                        "0".to_owned()
+                    } else {
+                        text
+                    })
+                }
                 Err(error) => log::warn!(
                     target: "vrrp",
                     "{key} not set on {name}: {error}; neighbors may be told its Ethernet address for \
@@ -344,6 +358,13 @@ fn need(router: &Router, vmac: &Vmac, there: Option<&Link>) -> Need {
     } else {
         Need::Nothing
     }
+}
+
+/// A setting of an interface; empty when it cannot be read.
+fn setting(system: &mut dyn System, family: &str, name: &IfName, key: &str) -> String {
+    let path = format!("/proc/sys/net/{family}/conf/{name}/{key}");
+    let read = system.read_file(&path).unwrap_or_default();
+    core::str::from_utf8(&read).map_or("", str::trim).to_owned()
 }
 
 /// Says why there is no interface, when that is news.

@@ -51,8 +51,8 @@ fn tables_are_made_as_nft_makes_them() {
         dev: &eth0,
     });
     for (family, counters, name) in [
-        (Family::V4, true, "netlink/nft-ipv4"),
-        (Family::V6, false, "netlink/nft-ipv6"),
+        (Family::V4, true, "requests/nft-ipv4"),
+        (Family::V6, false, "requests/nft-ipv6"),
     ] {
         let mut batch = Batch::new(1);
         nft::begin(&mut batch);
@@ -79,7 +79,7 @@ fn rules_keep_the_order_nft_gave_them() {
     let rules = |list: Vec<Request>| -> Vec<Request> {
         list.into_iter().filter(|one| one.0 == 0xa06).collect()
     };
-    let wanted = rules(requests(&golden("netlink/nft-ipv6")));
+    let wanted = rules(requests(&golden("requests/nft-ipv6")));
     assert_eq!(rules(requests(batch.bytes())), wanted);
 }
 
@@ -91,7 +91,7 @@ fn tables_are_deleted_as_nft_deletes_them_even_where_there_is_none() {
     nft::end(&mut batch);
     let mut ours = requests(batch.bytes());
     assert_eq!(ours.remove(1).0, NEWTABLE);
-    assert_eq!(ours, requests(&golden("netlink/nft-delete")));
+    assert_eq!(ours, requests(&golden("requests/nft-delete")));
 }
 
 #[test]
@@ -130,18 +130,18 @@ fn macvlans_are_handled_as_ip_handles_them() {
     let mut create = Batch::new(1);
     let mac = Mac([0, 0, 0x5e, 0, 1, 7]);
     macvlan::create(&mut create, "vrrp.7", IfIndex(3), mac);
-    let wanted = golden("netlink/macvlan-create");
+    let wanted = golden("requests/macvlan-create");
     assert_eq!(link(create.bytes()), link(&wanted));
 
     let mut up = Batch::new(1);
     macvlan::switch(&mut up, IfIndex(4), true);
-    assert_eq!(up.bytes(), golden("netlink/macvlan-up"));
+    assert_eq!(up.bytes(), golden("requests/macvlan-up"));
     let mut down = Batch::new(1);
     macvlan::switch(&mut down, IfIndex(4), false);
-    assert_eq!(down.bytes(), golden("netlink/macvlan-down"));
+    assert_eq!(down.bytes(), golden("requests/macvlan-down"));
     let mut delete = Batch::new(1);
     macvlan::delete(&mut delete, IfIndex(4));
-    assert_eq!(delete.bytes(), golden("netlink/macvlan-delete"));
+    assert_eq!(delete.bytes(), golden("requests/macvlan-delete"));
 }
 
 /// Header and fixed part of a link's request, its attributes in order of their types, and those of its kind.

@@ -12,13 +12,14 @@ use vrrpd::config::model::{
 use vrrpd::engine::reception::Datagram;
 use vrrpd::engine::system::{Kill, Listener, Pid, Protocol, Route, System};
 use vrrpd::engine::{Engine, Options};
-use vrrpd::netlink::addr::AddrFlags;
+use vrrpd::netlink::NLM_F_REPLACE;
+use vrrpd::netlink::addr::{AddrFlags, FOREVER};
 use vrrpd::netlink::link::LinkFlags;
 use vrrpd::netlink::{self, Ack, Addr, Batch, Link, Message, Messages, rule};
 use vrrpd::notify::mail::Letter;
 use vrrpd::types::{Centis, Cidr, Family, IfIndex, IfName, Instant, Mac, Priority, Version, Vrid};
 use vrrpd::wire::vrrp::{AdvertOut, Auth as WireAuth, ChecksumForm};
-use vrrpd::wire::{Pseudo, ah, arp, ipv4, vrrp};
+use vrrpd::wire::{Pseudo, ah, arp, ether, ipv4, vrrp};
 
 const RTM_GETLINK: u16 = 18;
 const RTM_GETADDR: u16 = 22;
@@ -32,6 +33,8 @@ pub struct FakeLink {
     pub index: u32,
     pub name: String,
     pub up: bool,
+    /// A macvlan: the interface below, and the address.
+    pub upon: Option<(u32, Mac)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -64,6 +67,8 @@ pub struct Kernel {
     pub ruleset: Option<u32>,
     /// There is no nftables in this kernel.
     pub no_netfilter: bool,
+    /// There are no macvlans in this kernel.
+    pub no_macvlan: bool,
     /// False: adverts and frames are counted, not written down.
     pub quiet: bool,
     pub adverts: usize,
@@ -79,6 +84,10 @@ pub struct Kernel {
     pub processes: Vec<(String, String)>,
     /// Nobody reads the FIFOs.
     pub full: bool,
+    /// The latest moment the engine was told.
+    clock: Instant,
+    /// Lifetimes set.
+    pub renewals: usize,
     /// Time since 1970.
     pub wall: std::time::Duration,
     /// The last advert sent, with its IP header.
@@ -111,12 +120,17 @@ impl Kernel {
             index,
             name: name.into(),
             up,
+            upon: None,
         };
         self.links.push(link.clone());
         self.news.push_back(News::Link(link, true));
     }
 
     pub fn drop_link(&mut self, index: u32) {
+        let upon = |link: &&FakeLink| link.upon.is_some_and(|(base, _)| base == index);
+        while let Some(above) = self.links.iter().find(upon).map(|link| link.index) {
+            self.drop_link(above);
+        }
         let gone: Vec<FakeAddr> = self
             .addrs
             .iter()
@@ -170,6 +184,7 @@ impl Kernel {
 
     /// Lets the engine read all news and draw its consequences, until there are no more.
     pub fn deliver(&mut self, engine: &mut Engine, now: Instant) {
+        self.clock = self.clock.max(now);
         while !self.news.is_empty() {
             while let Some(news) = self.news.pop_front() {
                 match &news {
@@ -200,6 +215,11 @@ impl Kernel {
             }
             engine.settle(now, self);
         }
+    }
+
+    /// An interface has changed.
+    pub(super) fn tell_link(&mut self, link: FakeLink, there: bool) {
+        self.news.push_back(News::Link(link, there));
     }
 
     /// Somebody else deletes a route.
@@ -275,14 +295,31 @@ impl Kernel {
         }
     }
 
+    /// Sets the lifetime of an address, or adds one that is not there.
+    fn renew(&mut self, addr: &Addr<'_>) -> i32 {
+        self.renewals += 1;
+        let same = |a: &&FakeAddr| a.index == addr.index.0 && a.cidr == addr.cidr;
+        let Some(known) = self.addrs.iter().find(same).copied() else {
+            return self.carry_out(addr, true);
+        };
+        if !self.quiet {
+            let life = life(addr);
+            self.log
+                .push(format!("renew {} {}{life}", addr.index.0, addr.cidr));
+        }
+        self.news.push_back(News::Addr(known, true));
+        0
+    }
+
     fn carry_out(&mut self, addr: &Addr<'_>, add: bool) -> i32 {
         let known = self
             .addrs
             .iter()
             .position(|a| a.index == addr.index.0 && a.cidr == addr.cidr);
         let verb = if add { "add" } else { "del" };
+        let life = life(addr);
         self.log
-            .push(format!("{verb} {} {}", addr.index.0, addr.cidr));
+            .push(format!("{verb} {} {}{life}", addr.index.0, addr.cidr));
         let entry = FakeAddr {
             index: addr.index.0,
             cidr: addr.cidr,
@@ -308,6 +345,17 @@ impl Kernel {
 
 impl System for Kernel {
     fn request(&mut self, batch: &Batch, refused: &mut dyn FnMut(&Ack<'_>)) -> io::Result<()> {
+        if let Some(errno) = self.link_request(batch.bytes()) {
+            if errno != 0 {
+                refused(&Ack {
+                    seq: 1,
+                    errno,
+                    text: None,
+                    offset: None,
+                });
+            }
+            return Ok(());
+        }
         let mut rest = batch.bytes();
         for envelope in Messages::new(batch.bytes()) {
             let envelope = envelope.expect("the engine sends well-formed requests");
@@ -316,6 +364,11 @@ impl System for Kernel {
             let bytes = &rest[..len];
             rest = rest.get(len.next_multiple_of(4)..).unwrap_or_default();
             let (errno, text) = match envelope.message {
+                Message::NewAddr(addr)
+                    if envelope.header.flags & NLM_F_REPLACE != 0 && self.refuse.is_none() =>
+                {
+                    (self.renew(&addr), None)
+                }
                 Message::NewAddr(addr) => self.address(&addr, true),
                 Message::DelAddr(addr) => self.address(&addr, false),
                 Message::NewRoute(route) => self.route(&route, true),
@@ -410,6 +463,21 @@ impl System for Kernel {
 
     fn send_frame(&mut self, interface: IfIndex, frame: &[u8]) -> io::Result<()> {
         self.frames += 1;
+        let header = ether::parse(frame).expect("a frame");
+        if header.kind == ether::IPV4 {
+            let at = interface;
+            let link = self.links.iter().find(|link| link.index == at.0);
+            assert!(link.is_some_and(|link| link.up), "sent while down");
+            self.log.push(format!("{} from {}", at.0, header.src));
+            let dst = ipv4::parse(header.payload).expect("a packet").header.dst;
+            let route = Route {
+                interface: Some(at),
+                src: dst.into(),
+                dst: dst.into(),
+                ttl: 255,
+            };
+            return self.send_advert(&route, header.payload);
+        }
         if !self.quiet {
             let arp = arp::parse(frame).expect("a gratuitous ARP");
             assert!(arp.is_gratuitous(), "{arp:?}");
@@ -551,6 +619,16 @@ impl System for Kernel {
     }
 }
 
+/// How long an address stays, and is preferred if that is less.
+fn life(addr: &Addr<'_>) -> String {
+    match (addr.valid, addr.preferred) {
+        (FOREVER, FOREVER) => String::new(),
+        (FOREVER, preferred) => format!(" preferred {preferred}"),
+        (valid, preferred) if valid == preferred => format!(" for {valid}"),
+        (valid, preferred) => format!(" for {valid} preferred {preferred}"),
+    }
+}
+
 fn as_link(link: &FakeLink) -> Link<'_> {
     let up = LinkFlags(LinkFlags::UP.0 | LinkFlags::RUNNING.0 | LinkFlags::LOWER_UP.0);
     let [a, b, c, d] = link.index.to_be_bytes();
@@ -559,10 +637,10 @@ fn as_link(link: &FakeLink) -> Link<'_> {
         name: &link.name,
         flags: if link.up { up } else { LinkFlags(0) },
         mtu: Some(1500),
-        mac: Some(Mac([2, 0, a, b, c, d])),
-        kind: None,
+        mac: Some(link.upon.map_or(Mac([2, 0, a, b, c, d]), |(_, mac)| mac)),
+        kind: link.upon.map(|_| "macvlan"),
         master: None,
-        parent: None,
+        parent: link.upon.map(|(base, _)| IfIndex(base)),
     }
 }
 
@@ -748,10 +826,12 @@ pub fn start(engine: &mut Engine, kernel: &mut Kernel, now: Instant) {
 /// Moves time from deadline to deadline up to `until`.
 pub fn run(engine: &mut Engine, kernel: &mut Kernel, until: Instant) {
     while let Some(at) = engine.next_deadline().filter(|at| *at <= until) {
-        engine.expire(at, kernel);
-        kernel.deliver(engine, at);
+        // What is due at once may have a deadline long ago.
+        let now = at.max(kernel.clock);
+        engine.expire(now, kernel);
+        kernel.deliver(engine, now);
         while engine.has_more() {
-            engine.expire(at, kernel);
+            engine.expire(now, kernel);
         }
     }
 }

@@ -6,3 +6,4 @@
 )]
 
 pub mod kernel;
+mod macvlan;

@@ -48,6 +48,15 @@ impl Lowering<'_> {
             self.warn(node.keyword.span, message);
             xmit_base = false;
         }
+        if let Some(peers) = fields
+            .last("unicast_peer")
+            .filter(|_| !xmit_base && !strict)
+        {
+            let message =
+                "adverts to peers leave as they are routed, with the real Ethernet address";
+            self.note(peers.keyword.span, message);
+            xmit_base = true;
+        }
         let standard = match family {
             Family::V4 => Mac([0, 0, 0x5e, 0, 1, vrid.get()]),
             Family::V6 => Mac([0, 0, 0x5e, 0, 2, vrid.get()]),

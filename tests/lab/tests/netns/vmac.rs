@@ -11,40 +11,35 @@ use crate::filter::answers_at;
 use crate::support::{SOON, VIP};
 use crate::{Ctx, End, Test};
 
+/// Its questions for neighbors name the virtual address as the sender's, with the real Ethernet address.
+const ASKS: &str = "tells neighbors the real address when it asks them for theirs";
+
 pub(crate) const TESTS: &[Test] = &[
     (
         "vmac_carries_adverts_announcements_and_answers",
-        "",
+        ASKS,
         carries,
     ),
     ("vmac_carries_ipv6", "", carries6),
     (
         "vmac_stays_the_same_when_another_router_takes_over",
-        "",
+        ASKS,
         failover,
     ),
     (
         "vmac_is_never_sent_by_a_router_that_is_not_master",
-        "",
+        "does not come back in time",
         backup_is_silent,
     ),
-    ("vmac_of_two_instances_on_one_interface", "", two),
+    ("vmac_of_two_instances_on_one_interface", ASKS, two),
     (
         "vmac_xmit_base_sends_adverts_with_the_real_address",
-        "",
+        ASKS,
         base,
     ),
-    ("vmac_survives_a_lost_carrier", "", carrier),
-    (
-        "vmac_comes_back_with_its_interface",
-        "does not find its interface again",
-        recreated,
-    ),
-    (
-        "vmac_left_by_a_killed_daemon_is_used_again",
-        "leaves it at the end",
-        leftover,
-    ),
+    ("vmac_survives_a_lost_carrier", ASKS, carrier),
+    ("vmac_comes_back_with_its_interface", ASKS, recreated),
+    ("vmac_left_by_a_killed_daemon_is_used_again", ASKS, leftover),
     ("vmac_of_a_second_master_is_heard", "", second_master),
     (
         "vmac_comes_and_goes_with_a_reload",
@@ -52,6 +47,11 @@ pub(crate) const TESTS: &[Test] = &[
         reloaded,
     ),
     ("vmac_with_no_accept_does_not_answer", "", no_accept),
+    (
+        "vmac_routes_whatever_the_path_back",
+        "forwards as new interfaces do",
+        routes,
+    ),
     ("keepalived_backs_us_up_with_a_vmac", "", keepalived_weak),
     ("we_back_up_keepalived_with_a_vmac", "", keepalived_strong),
     (
@@ -180,11 +180,22 @@ fn carries(ctx: &Ctx) -> End {
         "its real one"
     );
     p.all_from("advert", VMAC, 0, |f| f.advert().is_some());
+    // Not one was lost on an interface that was not ready for it.
+    assert!(!p.run_a.log().contains("not sent"));
     p.all_from("announcement", VMAC, 0, |f| {
         f.announces() == Some(crate::support::ip(VIP))
     });
     let (_, advert) = p.cap.advert_of(&p.a, 0, SOON);
     assert_eq!(advert.from, crate::support::ip("10.0.0.1"));
+    // The router asks for the client on behalf of the virtual address.
+    p.a.ip("neigh flush all");
+    let send = || {
+        let socket = std::net::UdpSocket::bind((VIP, 0))?;
+        socket.send_to(b"?", ("10.0.0.9", 9))
+    };
+    p.a.inside(send).expect("a packet from the virtual address");
+    sleep_ms(50);
+    assert_eq!(known(&p.client, VIP), text(VMAC));
     // Whoever asks the router itself is never told the virtual address, nor the other way round.
     for _ in 0..5 {
         p.client.ip("neigh flush dev eth0");
@@ -209,6 +220,7 @@ fn carries6(ctx: &Ctx) -> End {
     }
     assert_eq!(known(&p.client, "fd00::1"), text(p.a.mac()), "its real one");
     p.all_from("advert", VMAC6, 0, |f| f.advert().is_some());
+    assert!(!p.run_a.log().contains("not sent"));
     p.all_from("announcement", VMAC6, 0, |f| {
         f.announces() == Some(crate::support::ip(VIP6))
     });
@@ -234,7 +246,7 @@ fn failover(ctx: &Ctx) -> End {
 }
 
 fn backup_is_silent(ctx: &Ctx) -> End {
-    let p = ours(ctx);
+    let mut p = ours(ctx);
     p.b.sysctl("net.ipv6.conf.all.forwarding", "1");
     assert!(answers_at(&p.client, VIP) && answers_at(&p.client, "10.0.0.2"));
     p.run_a.term();
@@ -464,6 +476,35 @@ fn no_accept(ctx: &Ctx) -> End {
         run.kill9();
         node.unplug();
     }
+    End::Ok
+}
+
+/// A router that forwards on these two interfaces only, and insists on the same way back.
+fn routes(ctx: &Ctx) -> End {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let far = lab.node("far", &[]);
+    let client = lab.node("client", &["10.0.0.9/24"]);
+    let far_ns = far.id();
+    a.ip(&format!(
+        "link add name wan type veth peer name lan netns {far_ns}"
+    ));
+    a.ip("addr add 192.0.2.1/24 dev wan");
+    a.ip("link set wan up");
+    for name in ["all.rp_filter", "eth0.forwarding", "wan.forwarding"] {
+        a.sysctl(&format!("net.ipv4.conf.{name}"), "1");
+    }
+    far.ip("addr add 192.0.2.2/24 dev lan");
+    far.ip("link set lan up");
+    far.ip("route add 10.0.0.0/24 via 192.0.2.1");
+    client.ip(&format!("route add 192.0.2.0/24 via {VIP}"));
+    let _run = ctx.daemon.start(&a, &conf(200));
+    wait_until(SOON, "master", || has(&a, "vrrp.51", VIP));
+    assert!(
+        answers_at(&client, "192.0.2.2"),
+        "the host behind the router"
+    );
+    assert_eq!(known(&client, VIP), text(VMAC));
     End::Ok
 }
 

@@ -1,0 +1,200 @@
+//! The engine and the interfaces of virtual routers, against a kernel made of tables.
+
+mod support;
+
+use support::kernel::{Kernel, address, cidr, engine, ifname, instance, run, start};
+use vrrpd::config::model::{Config, Vmac, VrrpInstance};
+use vrrpd::engine::{Engine, Options};
+use vrrpd::types::{Instant, Mac};
+use vrrpd::vrrp::StateKind;
+
+const VIP: &str = "192.0.2.100/32";
+const VMAC: Mac = Mac([0, 0, 0x5e, 0, 1, 7]);
+
+fn at(ms: u64) -> Instant {
+    Instant::from_millis(1_000 + ms)
+}
+
+fn eth0() -> Kernel {
+    Kernel::with(&[(2, "eth0", true)], &[(2, "192.0.2.1/24")])
+}
+
+fn own(priority: u8) -> VrrpInstance {
+    VrrpInstance {
+        vmac: Some(Vmac {
+            name: ifname("vrrp.7"),
+            mac: VMAC,
+            xmit_base: false,
+        }),
+        vips: vec![address(VIP, "vrrp.7")],
+        ..instance(7, priority, &[])
+    }
+}
+
+fn states(engine: &Engine) -> Vec<StateKind> {
+    engine.instances().map(|(_, state, _)| state).collect()
+}
+
+/// The macvlan: number and whether it is up.
+fn macvlan(kernel: &Kernel) -> Option<(u32, bool)> {
+    let link = kernel.links.iter().find(|link| link.name == "vrrp.7");
+    link.map(|link| (link.index, link.up))
+}
+
+#[test]
+fn the_interface_is_made_at_the_start_and_up_while_master() {
+    let mut kernel = eth0();
+    let mut engine = engine(vec![own(100)]);
+    start(&mut engine, &mut kernel, at(0));
+    assert_eq!(macvlan(&kernel), Some((10, false)));
+    let log = kernel.take_log();
+    assert_eq!(log[0], "macvlan vrrp.7 00:00:5e:00:01:07 upon 2");
+    for setting in [
+        "sysctl net/ipv4/conf/vrrp.7/arp_ignore=1",
+        "sysctl net/ipv4/conf/eth0/arp_ignore=1",
+        "sysctl net/ipv6/conf/vrrp.7/disable_ipv6=1",
+    ] {
+        assert!(log.iter().any(|line| line == setting), "{setting}: {log:?}");
+    }
+    run(&mut engine, &mut kernel, at(400));
+    assert_eq!(
+        kernel.take_log()[..5],
+        [
+            "10 up",
+            "10 from 00:00:5e:00:01:07",
+            "advert 7 prio 100 to 224.0.0.18",
+            "add 10 192.0.2.100/32",
+            "garp 10 192.0.2.100",
+        ]
+    );
+    engine.stop(at(450), &mut kernel);
+    let log = kernel.take_log();
+    let wanted = [
+        "10 from 00:00:5e:00:01:07",
+        "advert 7 prio 0 to 224.0.0.18",
+        "del 10 192.0.2.100/32",
+        "10 down",
+        "del link 10",
+        "sysctl net/ipv4/conf/eth0/arp_ignore=0",
+        "sysctl net/ipv4/conf/eth0/arp_announce=0",
+    ];
+    assert_eq!(log, wanted);
+}
+
+#[test]
+fn an_owner_is_master_at_once_all_the_same() {
+    let mut kernel = eth0();
+    let mut engine = engine(vec![own(255)]);
+    start(&mut engine, &mut kernel, at(0));
+    assert_eq!(states(&engine), [StateKind::Master]);
+    assert_eq!(macvlan(&kernel), Some((10, true)));
+    assert!(kernel.has(VIP));
+}
+
+#[test]
+fn the_interface_comes_back_with_the_one_below() {
+    let mut kernel = eth0();
+    let mut engine = engine(vec![own(100)]);
+    start(&mut engine, &mut kernel, at(0));
+    run(&mut engine, &mut kernel, at(400));
+    kernel.drop_link(2);
+    kernel.deliver(&mut engine, at(450));
+    assert_eq!(states(&engine), [StateKind::Fault]);
+    assert_eq!(macvlan(&kernel), None);
+    kernel.set_link(3, "eth0", true);
+    kernel.add(3, "192.0.2.1/24");
+    kernel.deliver(&mut engine, at(500));
+    assert_eq!(states(&engine), [StateKind::Backup]);
+    run(&mut engine, &mut kernel, at(1000));
+    assert_eq!(states(&engine), [StateKind::Master]);
+    assert!(macvlan(&kernel).is_some_and(|(_, up)| up) && kernel.has(VIP));
+}
+
+#[test]
+fn a_master_whose_interface_others_remove_or_switch_off_mends_it() {
+    let mut kernel = eth0();
+    let mut engine = engine(vec![own(100)]);
+    start(&mut engine, &mut kernel, at(0));
+    run(&mut engine, &mut kernel, at(400));
+    kernel.drop_link(10);
+    kernel.deliver(&mut engine, at(450));
+    run(&mut engine, &mut kernel, at(1000));
+    assert_eq!(states(&engine), [StateKind::Master]);
+    let (index, up) = macvlan(&kernel).expect("it is made again");
+    assert!(up && kernel.has(VIP));
+    kernel.switch(index, false);
+    kernel.deliver(&mut engine, at(1050));
+    assert_eq!(macvlan(&kernel), Some((index, true)));
+}
+
+#[test]
+fn what_a_killed_daemon_left_is_used_or_replaced() {
+    for (mac, upon, wanted) in [(VMAC, 2, 20), (Mac([2; 6]), 2, 30), (VMAC, 3, 30)] {
+        let mut kernel = eth0();
+        kernel.set_link(3, "eth1", true);
+        kernel.set_link(20, "vrrp.7", true);
+        kernel.links[2].upon = Some((upon, mac));
+        kernel.add(20, VIP);
+        // Keeps the numbers of interfaces apart.
+        kernel.set_link(29, "eth2", true);
+        let mut engine = engine(vec![own(100)]);
+        start(&mut engine, &mut kernel, at(0));
+        assert!(!kernel.has(VIP), "{mac} {upon}");
+        run(&mut engine, &mut kernel, at(500));
+        assert_eq!(macvlan(&kernel), Some((wanted, true)), "{mac} {upon}");
+        assert_eq!(
+            kernel.links.iter().filter(|l| l.name == "vrrp.7").count(),
+            1
+        );
+    }
+}
+
+#[test]
+fn an_interface_of_that_name_that_is_no_macvlan_is_left_alone() {
+    let mut kernel = eth0();
+    kernel.set_link(20, "vrrp.7", true);
+    let mut engine = engine(vec![own(100)]);
+    start(&mut engine, &mut kernel, at(0));
+    run(&mut engine, &mut kernel, at(1000));
+    assert_eq!(states(&engine), [StateKind::Fault]);
+    engine.stop(at(1050), &mut kernel);
+    assert_eq!(macvlan(&kernel), Some((20, true)));
+}
+
+#[test]
+fn a_kernel_without_macvlans_means_the_real_address() {
+    let mut kernel = eth0();
+    kernel.no_macvlan = true;
+    let mut engine = engine(vec![own(100)]);
+    start(&mut engine, &mut kernel, at(0));
+    run(&mut engine, &mut kernel, at(400));
+    assert_eq!(states(&engine), [StateKind::Master]);
+    let on = |addr: &str| kernel.addrs.iter().find(|one| one.cidr == cidr(addr));
+    assert_eq!(on(VIP).map(|one| one.index), Some(2));
+    // A reload does not try again.
+    let config = Config {
+        instances: vec![own(110)],
+        ..Config::default()
+    };
+    kernel.take_log();
+    engine.reload(at(450), config, &mut kernel);
+    kernel.deliver(&mut engine, at(450));
+    assert_eq!(states(&engine), [StateKind::Master]);
+    let log = kernel.take_log();
+    assert!(!log.iter().any(|line| line.contains("macvlan")), "{log:?}");
+}
+
+#[test]
+fn dont_release_vrrp_leaves_the_interface_too() {
+    let mut kernel = eth0();
+    let config = Config {
+        instances: vec![own(100)],
+        ..Config::default()
+    };
+    let mut engine = Engine::new(config, Options { dont_release: true });
+    start(&mut engine, &mut kernel, at(0));
+    run(&mut engine, &mut kernel, at(400));
+    engine.stop(at(450), &mut kernel);
+    assert_eq!(macvlan(&kernel), Some((10, true)));
+    assert!(kernel.has(VIP));
+}
