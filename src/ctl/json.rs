@@ -147,7 +147,9 @@ fn lists(out: &mut Json, instance: &Instance<'_>, snapshot: &Snapshot<'_>) {
         let words: Vec<String> = parts
             .map(|part| match part.track.what {
                 Tracked::Script(at) => command(snapshot, at).map_or(String::new(), quoted),
-                _ => part.name.to_owned(),
+                Tracked::Interface(_) | Tracked::File(_) | Tracked::Process(_) => {
+                    part.name.to_owned()
+                }
             })
             .collect();
         out.strings(name, &words);
@@ -170,8 +172,9 @@ fn ours(out: &mut Json, instance: &Instance<'_>) {
     if let Some((_, why)) = instance.since {
         out.string("transition_reason", &why);
     }
-    if let Some(missing) = instance.missing {
-        out.string("missing", &missing);
+    if let Some((word, phrase)) = &instance.missing {
+        out.string("missing", &word);
+        out.string("missing_detail", &phrase);
     }
     if let Some(master) = instance.master {
         out.string("master_router", &master.addr);

@@ -45,8 +45,8 @@ pub struct Instance<'a> {
     pub state: State,
     /// When and why it came into that state; `None`: it has not begun.
     pub since: Option<(Instant, &'static str)>,
-    /// What is missing, in FAULT and before the start.
-    pub missing: Option<&'static str>,
+    /// What is missing, in FAULT and before the start: a word and a phrase.
+    pub missing: Option<(&'static str, String)>,
     /// Where its adverts are sent from.
     pub source: Option<IpAddr>,
     /// The other router that is master.

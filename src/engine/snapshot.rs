@@ -49,7 +49,9 @@ impl Engine {
         let mut vips: Vec<Item<'a, Address>> = items(&router.set).collect();
         let excluded = vips.split_off(conf.vips.len().min(vips.len()));
         let missing = match router.told {
-            Some(Surroundings::Missing(why)) => Some(why.as_str()),
+            Some(Surroundings::Missing(why)) => {
+                Some((why.as_str(), self.explain(router, why, None)))
+            }
             Some(Surroundings::Ready(_)) | None => None,
         };
         let errno = router.send_errno;
