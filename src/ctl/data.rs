@@ -49,7 +49,7 @@ fn global(page: &mut Page, global: &Global) {
         page.title("Smtp HELO name", &Clean(&mail.helo));
         page.title("Smtp server connection timeout", &mail.timeout.as_secs());
         page.title("Email notification from", &Clean(&mail.from));
-        page.title("Email notification to", &mail.to.len());
+        page.sentence(&"Email notification to:");
         for recipient in &mail.to {
             page.line(&Clean(recipient));
         }

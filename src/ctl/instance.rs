@@ -45,7 +45,9 @@ fn state(page: &mut Page, instance: &Instance<'_>, snapshot: &Snapshot<'_>) {
     page.pair("Wantstate", &instance.wanted());
     let missing = u8::from(instance.missing.is_some());
     page.pair("Number of interface and track script faults", &missing);
-    let unknown = instance.summands.iter().filter(|part| part.up.is_none());
+    let scripts = instance.summands.iter();
+    let scripts = scripts.filter(|part| part.kind() == tracked::Kind::Script);
+    let unknown = scripts.filter(|part| part.up.is_none());
     page.pair("Number of track scripts init", &unknown.count());
     match instance.since {
         Some((moment, why)) => {

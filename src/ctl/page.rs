@@ -25,6 +25,11 @@ impl Page {
         let _ = writeln!(self.0, " {label} = {value}");
     }
 
+    /// A title without a value.
+    pub(super) fn sentence(&mut self, text: &dyn Display) {
+        let _ = writeln!(self.0, " {text}");
+    }
+
     pub(super) fn pair(&mut self, label: &str, value: &dyn Display) {
         let _ = writeln!(self.0, "   {label} = {value}");
     }

@@ -5,7 +5,7 @@ use super::router::Router;
 use super::routes;
 use super::system::System;
 use super::{Engine, StateKind, proof};
-use crate::config::model::{Auth, Mode, Tracked};
+use crate::config::model::{Auth, Mode, Tracked, VrrpInstance};
 use crate::types::{Instant, Priority};
 use crate::vrrp::{Action, Actions, Burst, Event, Notice, Reason, Seen};
 
@@ -163,6 +163,7 @@ impl Engine {
                 }
                 router.routes.withdraw(&self.links, system);
                 router.set.withdraw(&self.links, system);
+                self.lower(id, system);
             }
             Action::Announce(burst) => {
                 if let Some(router) = self.routers.get_mut(id) {
@@ -222,10 +223,16 @@ impl Engine {
 
     pub(super) fn log_priority(&self, id: usize, from: Priority, to: Priority) {
         if let Some(router) = self.routers.get(id) {
-            let name = &router.conf.name;
+            let VrrpInstance {
+                name,
+                priority,
+                tracks,
+                ..
+            } = &router.conf;
+            let sum = self.tracking.explain_sum(*priority, tracks, &self.links);
             log::info!(
                 target: "vrrp",
-                "({name}) Changing effective priority from {from} to {to}: tracked interfaces"
+                "({name}) Changing effective priority from {from} to {to}: {sum}"
             );
         }
     }
@@ -302,6 +309,9 @@ impl Engine {
                 ),
             },
             Reason::NoPeer => "unicast_peer is empty and unicast_fault_no_peer is set".into(),
+            Reason::ScriptFailing | Reason::FileBad | Reason::ProcessBad => {
+                self.tracking.explain_fault(&conf.tracks, &self.links)
+            }
             Reason::CannotListen => "adverts cannot be received".into(),
             Reason::GroupMaster | Reason::GroupBackup | Reason::GroupFault => {
                 self.explain_group(router, why)
@@ -322,7 +332,9 @@ impl Engine {
         });
         let carriers = router.set.addresses().map(|address| &address.dev);
         let own = core::iter::once(&conf.interface);
-        let carriers = carriers.chain(router.routes.tracked());
+        let carriers = carriers
+            .chain(router.routes.tracked())
+            .filter(|dev| !router.has_own(dev));
         let mut all = own.chain(tracked).chain(carriers);
         let up = |name| {
             self.links

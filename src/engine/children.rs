@@ -128,9 +128,15 @@ impl Children {
         self.0.iter().any(|child| child.owner == owner)
     }
 
-    /// How many there are.
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
+    /// Ends the runs of all scripts that are tracked: nobody asks for their results any more.
+    pub(crate) fn kill_scripts(&mut self, system: &mut dyn System) {
+        for child in &mut self.0 {
+            if let Owner::Script(_) = child.owner {
+                child.owner = Owner::Nobody;
+                child.due = None;
+                system.kill(child.pid, Kill::Kill);
+            }
+        }
     }
 
     /// Gives every child its new owner; those that get none are told to end.

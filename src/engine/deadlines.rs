@@ -39,6 +39,11 @@ impl Deadlines {
         }
     }
 
+    /// The deadline of `key`, if it has one.
+    pub(crate) fn get(&self, key: usize) -> Option<Instant> {
+        Some(self.due(key)).filter(|at| *at < Instant::NEVER)
+    }
+
     /// The earliest deadline and whose it is.
     pub(crate) fn first(&self) -> Option<(Instant, usize)> {
         let &key = self.heap.first()?;

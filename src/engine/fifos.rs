@@ -149,11 +149,11 @@ impl Pipe {
             Err(error) => {
                 self.lost = self.lost.saturating_add(1);
                 self.written = 0;
-                let why = match error.kind() {
-                    io::ErrorKind::WouldBlock => "it is full and nobody reads; lines are lost",
-                    _ => &error.to_string(),
-                };
-                self.failed(name, why);
+                if error.kind() == io::ErrorKind::WouldBlock {
+                    self.failed(name, "it is full and nobody reads; lines are lost");
+                } else {
+                    self.failed(name, &error.to_string());
+                }
             }
         }
     }

@@ -155,8 +155,8 @@ impl Engine {
         &mut self,
         nth: usize,
         state: StateKind,
-        _now: Instant,
-        _system: &mut dyn System,
+        now: Instant,
+        system: &mut dyn System,
     ) {
         let Some(group) = self.groups.get(nth) else {
             return;
@@ -171,6 +171,19 @@ impl Engine {
                 log::info!(target: "vrrp", "VRRP_Group({name}) Syncing instances to {state} state");
             }
         }
+        self.told_group(nth, now, state, system);
+    }
+
+    /// A reload is over: brings together who is in one group now, and has not been before.
+    pub(super) fn regroup(&mut self, now: Instant, system: &mut dyn System) {
+        for nth in 0..self.groups.len() {
+            let first = self.members(nth).next().map(|(id, _)| id);
+            if let Some(id) = first {
+                self.concert(id, now, system);
+            }
+        }
+        self.conclude(now, system);
+        self.speak_of_groups(now, system);
     }
 
     /// Members of a group with their places.

@@ -10,6 +10,8 @@ use crate::types::Instant;
 
 /// Letters that wait: two for every instance of a large router that fails over as a whole.
 const MOST: usize = 512;
+/// SIGALRM.
+const ALARM: i32 = 14;
 
 /// See the top of the file.
 #[derive(Debug, Default)]
@@ -103,10 +105,10 @@ impl Letters {
 
 /// A delivery that ended without a word.
 fn unfinished(how: Exit) -> String {
-    match how {
-        // SIGALRM
-        Exit::Signal(14) => "the mail server, or the name server, takes too long".to_owned(),
-        how => format!("whoever delivered it {how}"),
+    if how == Exit::Signal(ALARM) {
+        "the mail server, or the name server, takes too long".to_owned()
+    } else {
+        format!("whoever delivered it {how}")
     }
 }
 

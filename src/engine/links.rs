@@ -29,6 +29,8 @@ pub(crate) struct Present {
 pub(crate) struct Link {
     pub(crate) index: IfIndex,
     pub(crate) name: IfName,
+    /// Administratively up: takes addresses and routes.
+    on: bool,
     /// Administratively up and with carrier.
     up: bool,
     /// `up`, with the configured delays applied.
@@ -36,6 +38,9 @@ pub(crate) struct Link {
     /// When `believed` becomes `up`.
     settles: Option<Instant>,
     pub(crate) mac: Option<Mac>,
+    /// The interface it sits upon.
+    pub(crate) parent: Option<IfIndex>,
+    pub(crate) macvlan: bool,
     /// Neighbours are not asked for with ARP or neighbour discovery here.
     pub(crate) silent: bool,
     pub(crate) addrs: Vec<Present>,
@@ -45,6 +50,11 @@ impl Link {
     /// Whether the interface counts as up.
     pub(crate) fn is_up(&self) -> bool {
         self.believed
+    }
+
+    /// Whether it is switched on and has carrier, whatever we are to believe.
+    pub(crate) fn is_on(&self) -> bool {
+        self.up
     }
 
     pub(crate) fn has(&self, cidr: &Cidr) -> bool {
@@ -190,7 +200,8 @@ impl Links {
         let Some(name) = IfName::new(news.name) else {
             return Change::Nothing;
         };
-        let up = news.flags.has(LinkFlags::UP) && news.flags.has(LinkFlags::RUNNING);
+        let on = news.flags.has(LinkFlags::UP);
+        let up = on && news.flags.has(LinkFlags::RUNNING);
         let delay = self.delay_of(&name, up);
         let place = self
             .list
@@ -206,10 +217,13 @@ impl Links {
                 let Some(link) = self.list.get_mut(place) else {
                     return Change::Nothing;
                 };
-                let same = link.up == up && link.name == name && link.mac == news.mac;
+                let same =
+                    (link.up, link.on) == (up, on) && link.name == name && link.mac == news.mac;
+                link.on = on;
                 link.up = up;
                 link.name = name;
                 link.mac = news.mac;
+                link.parent = news.parent;
                 link.silent = silent;
                 settle(link, now, delay);
                 if same {
@@ -223,10 +237,13 @@ impl Links {
                 let link = Link {
                     index: news.index,
                     name,
+                    on,
                     up,
                     believed: up,
                     settles: None,
                     mac: news.mac,
+                    parent: news.parent,
+                    macvlan: news.kind == Some("macvlan"),
                     silent,
                     addrs: Vec::new(),
                 };

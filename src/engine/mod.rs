@@ -35,6 +35,7 @@ pub mod system;
 mod tell;
 mod track;
 mod transmit;
+mod vmac;
 
 use crate::config::model::{Config, Global};
 use crate::netlink::{Batch, Message};
@@ -54,6 +55,7 @@ use router::{Router, Surroundings};
 use routes::RouteSet;
 use system::{Listener, System};
 use tell::Teller;
+use track::Tracking;
 
 /// Which instance an advert is for.
 type Address = (Listener, u8);
@@ -79,6 +81,12 @@ pub(crate) enum Duty {
     Listeners,
     /// Children that take too long.
     Children,
+    /// Scripts whose turn comes.
+    Scripts,
+    /// Tracked files that cannot be watched.
+    Files,
+    /// Tracked processes.
+    Processes,
     /// Scripts and mails that wait for their turn.
     Notify,
     /// Number of the others.
@@ -119,7 +127,12 @@ pub struct Engine {
     /// Keys: every [`Duty`], then every instance.
     deadlines: Deadlines,
     children: Children,
+    tracking: Tracking,
     filter: Filter,
+    /// Interfaces below those of virtual routers.
+    bases: Vec<vmac::Base>,
+    /// The kernel has no macvlans.
+    no_macvlan: bool,
     teller: Teller,
     /// The daemon ends.
     stopping: bool,
@@ -142,7 +155,8 @@ const SCRATCH: usize = 40 + 8 + 255 * 16 + 28;
 impl Engine {
     /// An engine that knows what to do and has not begun.
     #[must_use]
-    pub fn new(config: Config, options: Options) -> Self {
+    pub fn new(mut config: Config, options: Options) -> Self {
+        let tracking = Tracking::new(&mut config);
         let Config {
             global,
             instances,
@@ -168,7 +182,10 @@ impl Engine {
             dispatch: Vec::new(),
             deadlines: Deadlines::new(0),
             children: Children::default(),
+            tracking,
             filter: Filter::default(),
+            bases: Vec::new(),
+            no_macvlan: false,
             teller: Teller::default(),
             stopping: false,
             unsettled: false,
@@ -203,7 +220,11 @@ impl Engine {
         let devs = self.routers.iter().flat_map(|one| one.set.addresses());
         let devs = devs.map(|address| &address.dev);
         self.pacing = Pacing::new(&self.global.garp_groups, devs);
-        self.deadlines = Deadlines::new(key_of(self.routers.len()));
+        let old = Deadlines::new(key_of(self.routers.len()));
+        let old = core::mem::replace(&mut self.deadlines, old);
+        for duty in 0..Duty::Count.key() {
+            self.deadlines.set(duty, old.get(duty));
+        }
         for id in 0..self.routers.len() {
             self.rearm(id);
         }
@@ -314,6 +335,7 @@ impl Engine {
         self.unsettled |= self.open.iter().any(|open| !open.works);
         self.repair_static_routes(now, system);
         self.hurry_children(now, system);
+        self.track(now, system);
         self.work_on_notifies(now, system);
         self.settle(now, system);
     }
@@ -328,11 +350,6 @@ impl Engine {
             self.deadlines.set(key_of(id), router.next_deadline());
         }
     }
-
-    // ---- children and files ----
-
-    /// Something has changed about the watched files.
-    pub fn files_changed(&mut self, _now: Instant, _system: &mut dyn System) {}
 
     // ---- news of the kernel ----
 
@@ -402,6 +419,7 @@ impl Engine {
             for id in 0..self.routers.len() {
                 self.place(id);
             }
+            self.settle_vmacs(system);
             self.open_listeners(system);
             self.index();
             self.look_at_groups();
@@ -456,7 +474,7 @@ impl Engine {
                 .binary_search_by(|(known, _)| known.cmp(cidr))
                 .is_ok()
         };
-        let surroundings = router.surroundings(&self.links, is_virtual);
+        let surroundings = router.surroundings(&self.links, &self.tracking, is_virtual);
         let deaf = router.listener().is_some_and(|on| !self.hears(on));
         match surroundings {
             Surroundings::Ready(_) if deaf => Surroundings::Missing(Reason::CannotListen),
@@ -470,7 +488,7 @@ impl Engine {
             return;
         };
         let surroundings = self.in_group(router, self.surroundings(router));
-        let priority = router.effective_priority(&self.links);
+        let priority = router.effective_priority(&self.links, &self.tracking);
         let (told, told_priority) = (router.told, router.told_priority);
         if let Some(router) = self.routers.get_mut(id) {
             router.told = Some(surroundings);
@@ -488,6 +506,7 @@ impl Engine {
             };
             self.put(id, now, event, system);
         }
+        self.begin_if_known(id, now, system);
     }
 
     /// Rebuilds the table that leads from an advert to its instance.

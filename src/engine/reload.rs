@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use super::router::Router;
 use super::system::System;
-use super::{Engine, StateKind, apply};
+use super::{Engine, StateKind, apply, vmac};
 use crate::config::model::{Config, SyncGroup, VrrpInstance};
 use crate::types::Instant;
 use crate::vrrp::{Burst, Event};
@@ -32,16 +32,25 @@ impl Engine {
     pub fn reload(&mut self, now: Instant, config: Config, system: &mut dyn System) {
         let Config {
             global,
-            instances,
+            mut instances,
             groups,
             static_addresses,
+            scripts,
+            files,
+            processes,
             static_routes,
             static_rules,
             ..
         } = config;
         self.speak(now, system);
+        if self.no_macvlan {
+            for conf in &mut instances {
+                vmac::strip(conf);
+            }
+        }
         self.remove_missing(now, &instances, system);
         self.global = global;
+        self.replace_tracking(now, (scripts, files, processes), system);
         self.open_fifos(now, system);
         let fresh = self.change_instances(now, instances, groups, system);
         self.static_routes
@@ -55,6 +64,8 @@ impl Engine {
         for id in fresh {
             self.begin(id, Duration::ZERO, now, system);
         }
+        self.regroup(now, system);
+        self.release_bases(system);
         self.promote_secondaries(system);
         self.reloaded(now, system);
     }
@@ -65,6 +76,7 @@ impl Engine {
         let gone: Vec<bool> = self.routers.iter().map(|router| !stays(router)).collect();
         for (id, _) in gone.iter().enumerate().filter(|(_, gone)| **gone) {
             self.tell(id, now, Event::Stop, system);
+            self.remove_vmac(id, system);
         }
         // Not before all are told: until then groups know their members by place.
         let mut gone = gone.into_iter();
@@ -107,7 +119,7 @@ impl Engine {
             let Some(router) = self.routers.get_mut(id) else {
                 continue;
             };
-            let effective = router.effective_priority(&self.links);
+            let effective = router.effective_priority(&self.links, &self.tracking);
             router.told_priority = effective;
             let params = &params;
             self.tell(id, now, Event::Params { params, effective }, system);

@@ -9,8 +9,10 @@ use super::links::Links;
 use super::proof;
 use super::routes::RouteSet;
 use super::system::{Listener, System};
+use super::track::Tracking;
+use super::vmac;
 use crate::config::model::{self, Address, Tracked, Transport, VrrpInstance};
-use crate::types::{Family, IfIndex, Instant, Priority};
+use crate::types::{Family, IfIndex, IfName, Instant, Mac, Priority};
 use crate::vrrp::{self, Action, Instance, Reason, garp, priority};
 use crate::wire::vrrp::ChecksumForm;
 
@@ -37,6 +39,10 @@ pub(crate) struct Router {
     /// The advertised addresses.
     pub(crate) vips: Vec<IpAddr>,
     pub(crate) ifindex: Option<IfIndex>,
+    /// When it may begin; `None` once it has.
+    pub(crate) begins: Option<Instant>,
+    /// The interface of its own (`use_vmac`).
+    pub(crate) vmac: vmac::Own,
     pub(crate) told: Option<Surroundings>,
     /// When and why its state last changed.
     pub(crate) since: Option<(Instant, Reason)>,
@@ -69,6 +75,8 @@ impl Router {
             routes: RouteSet::new(routes, rules),
             vips,
             ifindex: None,
+            begins: None,
+            vmac: vmac::Own::default(),
             told: None,
             since: None,
             told_priority: conf.priority,
@@ -84,7 +92,10 @@ impl Router {
     /// Whether this is the router that `conf` describes.
     pub(crate) fn is(&self, conf: &VrrpInstance) -> bool {
         let own = &self.conf;
-        own.vrid == conf.vrid && own.family == conf.family && own.interface == conf.interface
+        own.vrid == conf.vrid
+            && own.family == conf.family
+            && own.interface == conf.interface
+            && own.vmac == conf.vmac
     }
 
     /// A reload: takes the new configuration of the same virtual router and lets go of what is in it no more.
@@ -173,6 +184,23 @@ impl Router {
         })
     }
 
+    /// Interface and address of its own that multicast adverts are sent with, if it has them.
+    pub(crate) fn own(&self) -> Option<(IfIndex, Mac)> {
+        let vmac = self.conf.vmac.as_ref().filter(|vmac| !vmac.xmit_base)?;
+        Some((self.vmac.index?, vmac.mac))
+    }
+
+    /// Whether this is the interface of its own, and there: it is up when the router is master.
+    pub(crate) fn has_own(&self, dev: &IfName) -> bool {
+        let vmac = self.conf.vmac.as_ref();
+        self.vmac.index.is_some() && vmac.is_some_and(|vmac| vmac.name == *dev)
+    }
+
+    /// Takes the addresses of the configuration anew; none may be set.
+    pub(crate) fn renew_set(&mut self) {
+        self.set = AddressSet::new(addresses(&self.conf), kind(&self.conf));
+    }
+
     pub(crate) fn group(&self) -> Option<IpAddr> {
         match self.conf.transport {
             Transport::Multicast { group } => Some(group),
@@ -184,6 +212,7 @@ impl Router {
     pub(crate) fn surroundings(
         &self,
         links: &Links,
+        tracking: &Tracking,
         virtual_: impl Fn(&crate::types::Cidr) -> bool,
     ) -> Surroundings {
         let conf = &self.conf;
@@ -193,7 +222,11 @@ impl Router {
         if conf.track_primary && !link.is_up() {
             return Surroundings::Missing(Reason::InterfaceDown);
         }
-        if let Some(reason) = self.missing_link(links) {
+        if conf.vmac.is_some() && self.vmac.index.is_none() {
+            return Surroundings::Missing(Reason::InterfaceMissing);
+        }
+        let tracked = || tracking.fault(&conf.tracks, links);
+        if let Some(reason) = self.missing_link(links).or_else(tracked) {
             return Surroundings::Missing(reason);
         }
         if let Transport::Unicast { peers, .. } = &conf.transport
@@ -230,7 +263,7 @@ impl Router {
         let carriers = carriers
             .map(|address| &address.dev)
             .chain(self.routes.tracked())
-            .filter(|dev| *dev != own);
+            .filter(|dev| *dev != own && !self.has_own(dev));
         for (name, reverse) in tracked.chain(carriers.map(|name| (name, false))) {
             match links.named(name) {
                 None if !reverse => return Some(Reason::InterfaceMissing),
@@ -241,15 +274,10 @@ impl Router {
         None
     }
 
-    /// Base priority plus what tracked interfaces contribute.
-    pub(crate) fn effective_priority(&self, links: &Links) -> Priority {
-        let parts = self.conf.tracks.iter().map(|track| match &track.what {
-            Tracked::Interface(name) => {
-                let up = links.named(name).is_some_and(super::links::Link::is_up);
-                priority::contribution(track.weight, up != track.reverse)
-            }
-            Tracked::Script(_) | Tracked::File(_) | Tracked::Process(_) => 0,
-        });
+    /// Base priority plus what tracked objects contribute.
+    pub(crate) fn effective_priority(&self, links: &Links, tracking: &Tracking) -> Priority {
+        let parts = self.conf.tracks.iter();
+        let parts = parts.map(|track| tracking.summand(track, links));
         priority::effective(self.conf.priority, parts)
     }
 }

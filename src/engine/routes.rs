@@ -25,6 +25,10 @@ use crate::types::{Family, IfName, Instant};
 const CHUNK: usize = 64;
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_LAST: Duration = Duration::from_secs(30);
+/// There is no such rule.
+const ENOENT: i32 = 2;
+/// There is no such route.
+const ESRCH: i32 = 3;
 const EEXIST: i32 = 17;
 
 type Hops = heapless::Vec<Hop, { Route::MAX_HOPS }>;
@@ -253,7 +257,7 @@ impl RouteSet {
         system: &mut dyn System,
     ) -> Outcome {
         let mut outcome = Outcome::default();
-        self.retry_at = None;
+        let pending = self.retry_at.take().filter(|at| *at > now);
         let doubt = core::mem::replace(&mut self.doubt, Doubt::Nothing);
         if !self.wanted || self.slots.is_empty() {
             return outcome;
@@ -280,8 +284,11 @@ impl RouteSet {
         outcome.news = outcome.refused != self.refused;
         self.refused = outcome.refused;
         if outcome.refused > 0 {
-            self.retry_at = Some(now.after(self.retry_after));
-            self.retry_after = self.retry_after.saturating_mul(2).min(RETRY_LAST);
+            // An attempt in between, made in hope, is not one of those that become rarer.
+            self.retry_at = pending.or(Some(now.after(self.retry_after)));
+            if pending.is_none() {
+                self.retry_after = self.retry_after.saturating_mul(2).min(RETRY_LAST);
+            }
         }
         outcome
     }
@@ -364,7 +371,9 @@ fn flush(batch: &mut Batch, system: &mut dyn System) -> usize {
     if done > 0 {
         let sent = system.request(batch, &mut |ack| {
             done = done.saturating_sub(1);
-            log::debug!(target: "netlink", "route or rule not removed: {}", reason(ack));
+            if !matches!(ack.errno, ENOENT | ESRCH) {
+                log::debug!(target: "netlink", "route or rule not removed: {}", reason(ack));
+            }
         });
         if let Err(error) = sent {
             done = 0;

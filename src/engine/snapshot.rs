@@ -8,9 +8,9 @@ use super::addresses::AddressSet;
 use super::groups::Group;
 use super::router::{Router, Surroundings};
 use super::{Engine, StateKind};
-use crate::config::model::{Address, Global, Track, Tracked};
-use crate::ctl::{self, Clock, Counters, Held, Item, Snapshot, State, Summand};
-use crate::vrrp::{Stats, priority};
+use crate::config::model::{Address, Global};
+use crate::ctl::{self, Clock, Counters, Held, Item, Snapshot, State};
+use crate::vrrp::Stats;
 
 impl Engine {
     /// Everything as it is now.
@@ -21,9 +21,9 @@ impl Engine {
             global: &self.global,
             instances: self.routers.iter().map(|one| self.instance(one)).collect(),
             groups: self.groups.iter().map(group).collect(),
-            scripts: Vec::new(),
-            files: Vec::new(),
-            processes: Vec::new(),
+            scripts: self.tracking.show_scripts().collect(),
+            files: self.tracking.show_files().collect(),
+            processes: self.tracking.show_processes().collect(),
             addresses: items(&self.statics).collect(),
             routes: self.static_routes.routes().map(item).collect(),
             rules: self.static_routes.rules().map(item).collect(),
@@ -68,38 +68,16 @@ impl Engine {
             summands: conf
                 .tracks
                 .iter()
-                .map(|track| self.summand(track))
+                .map(|track| self.tracking.show(track, &self.links))
                 .collect(),
             deadline: machine.next_deadline(),
             down_interval: machine.down_interval(),
-            mute: errno.map(|errno| io::Error::from_raw_os_error(errno).to_string()),
+            mute: errno.map(words),
             vips,
             excluded,
             routes: router.routes.routes().map(item).collect(),
             rules: router.routes.rules().map(item).collect(),
             counters: counters(machine.stats()),
-        }
-    }
-
-    fn summand<'a>(&'a self, track: &'a Track) -> Summand<'a> {
-        let (name, up) = match &track.what {
-            Tracked::Interface(name) => {
-                let up = self
-                    .links
-                    .named(name)
-                    .is_some_and(super::links::Link::is_up);
-                (name.as_str(), Some(up))
-            }
-            Tracked::Script(_) | Tracked::File(_) | Tracked::Process(_) => ("", None),
-        };
-        let adds = up.map_or(0, |up| {
-            priority::contribution(track.weight, up != track.reverse)
-        });
-        Summand {
-            track,
-            name,
-            up,
-            adds,
         }
     }
 
@@ -123,9 +101,18 @@ fn items(set: &AddressSet) -> impl Iterator<Item = Item<'_, Address>> {
         held: match refused {
             Ok(true) => Held::Set,
             Ok(false) => Held::No,
-            Err(errno) => Held::Refused(io::Error::from_raw_os_error(errno).to_string()),
+            Err(errno) => Held::Refused(words(errno)),
         },
     })
+}
+
+/// The system's words, without Rust's "(os error 22)".
+fn words(errno: i32) -> String {
+    let mut words = io::Error::from_raw_os_error(errno).to_string();
+    if let Some(at) = words.find(" (os error") {
+        words.truncate(at);
+    }
+    words
 }
 
 fn item<T>((what, state): (&T, Result<bool, ()>)) -> Item<'_, T> {
@@ -167,6 +154,12 @@ fn counters(stats: &Stats) -> Counters {
         invalid_authtype: stats.invalid_authtype,
         authtype_mismatch: stats.authtype_mismatch,
         auth_failure: stats.auth_failure,
+        auth_ext_missing: stats.auth_ext_missing,
+        auth_ext_malformed: stats.auth_ext_malformed,
+        auth_ext_unknown_key: stats.auth_ext_unknown_key,
+        auth_ext_failure: stats.auth_ext_failure,
+        auth_ext_stale: stats.auth_ext_stale,
+        auth_ext_replay: stats.auth_ext_replay,
         pri_zero_rcvd: stats.pri_zero_rcvd,
         pri_zero_sent: stats.pri_zero_sent,
         other_rejected: stats.other_rejected,

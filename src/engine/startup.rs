@@ -22,6 +22,7 @@ impl Engine {
         system: &mut dyn System,
     ) -> io::Result<()> {
         self.survey(now, system)?;
+        self.make_vmacs(now, system)?;
         self.clean(now, system)?;
         self.filter.replace(&self.global.nft, &self.routers, system);
         self.promote_secondaries(system);
@@ -29,6 +30,7 @@ impl Engine {
         self.statics_suspect = true;
         let outcome = self.statics.install(now, &self.links, system);
         apply::report("static_ipaddress", &outcome);
+        self.start_tracking(now, system);
         self.install_static_routes(now, system);
         self.unsettled = true;
         self.settle(now, system);
@@ -43,7 +45,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Starts an instance.
+    /// Starts an instance, as soon as all that it must not run without has been heard of.
     pub(super) fn begin(
         &mut self,
         id: usize,
@@ -51,7 +53,36 @@ impl Engine {
         now: Instant,
         system: &mut dyn System,
     ) {
-        self.tell(id, now, Event::Start { hold }, system);
+        let Some(router) = self.routers.get_mut(id) else {
+            return;
+        };
+        router.begins = Some(now.after(hold));
+        self.begin_if_known(id, now, system);
+        self.conclude(now, system);
+        let Some(router) = self.routers.get(id).filter(|one| one.begins.is_some()) else {
+            return;
+        };
+        if let Some(awaited) = self.tracking.awaited(&router.conf.tracks, &self.links) {
+            let name = &router.conf.name;
+            log::info!(target: "vrrp", "({name}) begins when the first result of {awaited} is there");
+        }
+    }
+
+    /// Starts an instance that is to begin, unless a tracked object has yet to give its first result.
+    pub(super) fn begin_if_known(&mut self, id: usize, now: Instant, system: &mut dyn System) {
+        let Some(router) = self.routers.get(id) else {
+            return;
+        };
+        let Some(at) = router.begins else { return };
+        let tracks = &router.conf.tracks;
+        if self.tracking.is_pending(tracks, &self.links) {
+            return;
+        }
+        if let Some(router) = self.routers.get_mut(id) {
+            router.begins = None;
+        }
+        let hold = at.since(now);
+        self.put(id, now, Event::Start { hold }, system);
     }
 
     /// Reads links and addresses from the kernel.
@@ -123,12 +154,14 @@ impl Engine {
     /// Resigns everywhere and removes what was added.
     pub fn stop(&mut self, now: Instant, system: &mut dyn System) {
         self.stopping = true;
+        self.stop_scripts(system);
         for id in 0..self.routers.len() {
             self.tell(id, now, Event::Stop, system);
         }
         self.static_routes.withdraw(&self.links, system);
         self.statics.withdraw(&self.links, system);
         if !self.options.dont_release {
+            self.remove_vmacs(system);
             self.filter.remove(system);
         }
     }

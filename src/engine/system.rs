@@ -220,11 +220,12 @@ pub trait System {
     /// When files cannot be watched here.
     fn watch(&mut self, paths: &[&str]) -> io::Result<()>;
 
-    /// Calls `each` with name and command line (arguments separated by NUL) of every process there is.
+    /// Calls `each` with the name (15 bytes at most) of every process there is, and with `full` its command line
+    /// as well, words separated by NUL.
     ///
     /// # Errors
     /// When there is no process table.
-    fn processes(&mut self, each: &mut dyn FnMut(&str, &[u8])) -> io::Result<()>;
+    fn processes(&mut self, full: bool, each: &mut dyn FnMut(&[u8], &[u8])) -> io::Result<()>;
 
     // ---- FIFOs ----
 

@@ -68,11 +68,11 @@ impl Teller {
             priority,
             ..
         } = *news;
-        let word = match news.word {
+        let mut word = news.word;
+        if word == Word::Deleted && !notify.deleted_by_any {
             // Whoever has not asked for the difference is told of a fault, as by keepalived.
-            Word::Deleted if !notify.deleted_by_any => Word::Fault,
-            word => word,
-        };
+            word = Word::Fault;
+        }
         let skipped = self
             .queue
             .add(kind, name, word, runs(&News { word, ..*news }));
@@ -231,6 +231,28 @@ impl Engine {
         }
     }
 
+    /// A group has changed its state, after all its members have.
+    pub(super) fn told_group(
+        &mut self,
+        nth: usize,
+        now: Instant,
+        state: StateKind,
+        system: &mut dyn System,
+    ) {
+        let Some(group) = self.groups.get(nth) else {
+            return;
+        };
+        let news = News {
+            kind: Kind::Group,
+            name: &group.conf.name,
+            word: word(state, self.stopping),
+            priority: 0,
+            notify: &group.conf.notify,
+        };
+        self.teller.tell(now, &news, &self.global, system);
+        self.remind_of_notifies(now);
+    }
+
     /// An instance has heard a weaker master.
     pub(super) fn told_weaker(&mut self, id: usize, now: Instant, system: &mut dyn System) {
         self.tell_of(id, Word::LowerPriority, now, system);
@@ -299,6 +321,11 @@ impl Engine {
             }
             let (name, word) = (&router.conf.name, word(state, false));
             let line = lines::fifo_line(Kind::Instance, name, word, router.told_priority.0);
+            self.teller.fifos.write(&line, system);
+        }
+        for group in self.groups.iter().filter(|one| one.told != StateKind::Init) {
+            let word = word(group.told, false);
+            let line = lines::fifo_line(Kind::Group, &group.conf.name, word, 0);
             self.teller.fifos.write(&line, system);
         }
     }

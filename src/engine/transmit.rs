@@ -11,7 +11,7 @@ use crate::config::model::{Address, Transport, VrrpInstance};
 use crate::types::{Family, IfIndex, Instant, Mac, Priority, Version};
 use crate::vrrp::Reason;
 use crate::wire::vrrp::{AdvertOut, ChecksumForm};
-use crate::wire::{Pseudo, Unfit, arp, ipv4, ipv6, ndisc, vrrp};
+use crate::wire::{Pseudo, Unfit, arp, ether, ipv4, ipv6, ndisc, vrrp};
 
 /// Type of service of adverts: internetwork control.
 const TOS: u8 = 0xc0;
@@ -21,6 +21,9 @@ const FRAMES_PER_TURN: usize = 128;
 impl Engine {
     /// Sends an advert to the group or to each peer.
     pub(super) fn send_advert(&mut self, id: usize, priority: Priority, system: &mut dyn System) {
+        if priority != Priority::RESIGN {
+            self.raise(id, false, system);
+        }
         let Some(router) = self.routers.get_mut(id) else {
             return;
         };
@@ -135,12 +138,38 @@ fn send(
     scratch: &mut [u8],
     system: &mut dyn System,
 ) -> io::Result<()> {
-    let len = build(router, route, advert, scratch)
-        .map_err(|unfit| io::Error::new(io::ErrorKind::InvalidInput, unfit.to_string()))?;
+    let unfit = |unfit: Unfit| io::Error::new(io::ErrorKind::InvalidInput, unfit.to_string());
+    if let Some((index, mac)) = router.own().filter(|_| route.dst.is_multicast()) {
+        // As a frame: the interface has no address, least of all the source's.
+        let len = framed(router, route, advert, mac, scratch).map_err(unfit)?;
+        return match scratch.get(..len) {
+            Some(frame) => system.send_frame(index, frame),
+            None => Ok(()),
+        };
+    }
+    let len = build(router, route, advert, scratch).map_err(unfit)?;
     match scratch.get(..len) {
         Some(packet) => system.send_advert(route, packet),
         None => Ok(()),
     }
+}
+
+/// An advert from the virtual router's own Ethernet address.
+fn framed(
+    router: &Router,
+    route: &Route,
+    advert: (Priority, Stamp),
+    mac: Mac,
+    scratch: &mut [u8],
+) -> Result<usize, Unfit> {
+    let found = scratch.len();
+    let Some((head, room)) = scratch.split_at_mut_checked(ether::HEADER_LEN) else {
+        let needed = ether::HEADER_LEN;
+        return Err(Unfit::Buffer { found, needed });
+    };
+    ether::to_group(route.dst, mac, head)?;
+    let len = build(router, route, advert, room)?;
+    Ok(len.saturating_add(ether::HEADER_LEN))
 }
 
 fn build(

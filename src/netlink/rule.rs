@@ -16,7 +16,8 @@ use super::{
 use crate::types::{Cidr, Family};
 
 pub(super) const RTM_NEWRULE: u16 = 32;
-pub(super) const RTM_DELRULE: u16 = 33;
+/// A rule is gone; see [`super::route::RTM_DELROUTE`].
+pub const RTM_DELRULE: u16 = 33;
 
 const FRA_DST: u16 = 1;
 const FRA_SRC: u16 = 2;

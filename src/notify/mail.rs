@@ -121,7 +121,8 @@ fn name(names: &'static [&'static str], nth: u32) -> &'static str {
 fn civil(mut days: u32) -> (u32, u32, u32) {
     let mut year: u32 = 1970;
     loop {
-        let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        let every = |nth| year.is_multiple_of(nth);
+        let leap = every(4) && (!every(100) || every(400));
         let february = if leap { 29 } else { 28 };
         let lengths = [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
         for (month, length) in (0..).zip(lengths) {

@@ -7,12 +7,13 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::unistd::ForkResult;
 
 use super::{atomic, clock};
 use crate::config::model::Global;
-use crate::ctl::{self, Version};
+use crate::ctl::{self, Clock, Version};
 use crate::engine::Engine;
 use crate::engine::system::{Exit, Pid};
 use crate::sys;
@@ -50,8 +51,8 @@ impl Kind {
         }
     }
 
-    fn write(self, engine: &Engine, path: &Path) -> io::Result<()> {
-        let snapshot = engine.snapshot(clock::wall());
+    fn write(self, engine: &Engine, clock: Clock, path: &Path) -> io::Result<()> {
+        let snapshot = engine.snapshot(clock);
         let text = match self {
             Kind::State => ctl::data(&snapshot),
             Kind::Stats => ctl::stats(&snapshot),
@@ -73,9 +74,16 @@ fn name(global: &Global, extension: &str) -> String {
     format!("keepalived{dot}{which}.{extension}")
 }
 
+/// The wall clock is believed to have been set when it differs by more than this from what it should be.
+const SET: Duration = Duration::from_millis(10);
+
 /// The children that write.
 #[derive(Debug, Default)]
-pub(super) struct Dumps([Slot; 3]);
+pub(super) struct Dumps {
+    slots: [Slot; 3],
+    /// Both clocks at an earlier time.
+    anchor: Option<Clock>,
+}
 
 #[derive(Debug, Default)]
 struct Slot {
@@ -88,6 +96,7 @@ struct Slot {
 
 impl Dumps {
     pub(super) fn write(&mut self, kind: Kind, engine: &Engine) {
+        let clock = self.clock();
         let slot = self.slot(kind);
         if slot.writer.is_some() {
             slot.again = true;
@@ -98,16 +107,30 @@ impl Dumps {
         match sys::fork() {
             Ok(ForkResult::Parent { child }) => slot.writer = Some(Pid(child.as_raw())),
             Ok(ForkResult::Child) => {
-                let error = kind.write(engine, &path).err();
+                let error = kind.write(engine, clock, &path).err();
                 let errno = error.map_or(0, |error| number(&error));
                 sys::exit_now(u8::try_from(errno).unwrap_or(u8::MAX));
             }
             Err(errno) => {
                 log::debug!("no child to write {}: {errno}", path.display());
-                let error = kind.write(engine, &path).err();
+                let error = kind.write(engine, clock, &path).err();
                 slot.done(error.map(|error| number(&error)), &path);
             }
         }
+    }
+
+    /// The two clocks side by side, as they were the first time: no two readings agree to the microsecond, and
+    /// whoever compares dumps would take a moment told differently for another one.
+    fn clock(&mut self) -> Clock {
+        let now = clock::wall();
+        let expected = self.anchor.map(|anchor| Clock {
+            wall: anchor.wall.saturating_add(now.now.since(anchor.now)),
+            ..now
+        });
+        let agrees = |expected: &Clock| expected.wall.abs_diff(now.wall) < SET;
+        let clock = expected.filter(agrees).unwrap_or(now);
+        self.anchor = Some(clock);
+        clock
     }
 
     pub(super) fn is_writing(&mut self, kind: Kind) -> bool {
@@ -135,7 +158,7 @@ impl Dumps {
     }
 
     fn slot(&mut self, kind: Kind) -> &mut Slot {
-        let [state, stats, json] = &mut self.0;
+        let [state, stats, json] = &mut self.slots;
         match kind {
             Kind::State => state,
             Kind::Stats => stats,

@@ -5,14 +5,18 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::os::fd::RawFd;
+use std::path::Path;
 use std::time::Duration;
 
+use super::atomic;
 use super::child::{self, Children};
 use super::clock;
 use super::fifo::Fifos;
 use super::nlsock::NetlinkSocket;
 use super::postman::Postman;
+use super::procs;
 use super::rawsock::{Arrival, Buffer, Receiver, Sender};
+use super::watch::{self, Watch};
 use crate::config::model::{Command, Fifo, Mail};
 use crate::engine::system::{Exit, Kill, Listener, Pid, Route, System};
 use crate::netlink::{Ack, Batch, Done, Message, Messages};
@@ -33,6 +37,7 @@ pub(super) struct Linux {
     sender: Sender,
     receivers: Vec<Receiver>,
     children: Children,
+    watch: Watch,
     fifos: Fifos,
     postman: Postman,
     buffer: Vec<u8>,
@@ -48,6 +53,7 @@ impl Linux {
             sender: Sender::open()?,
             receivers: Vec::new(),
             children: Children::new()?,
+            watch: Watch::default(),
             fifos: Fifos::default(),
             postman: Postman::default(),
             buffer: vec![0; NETLINK_BUFFER],
@@ -73,6 +79,16 @@ impl Linux {
         self.receivers
             .get(nth)
             .map(|receiver| (receiver.on, receiver.receive(into)))
+    }
+
+    /// The descriptor that tells of changes of watched files, if there are any.
+    pub(super) fn watch_fd(&self) -> Option<RawFd> {
+        self.watch.fd()
+    }
+
+    /// Whether watched files have changed.
+    pub(super) fn files_changed(&mut self) -> bool {
+        self.watch.changed()
     }
 
     /// The next child that has ended.
@@ -192,20 +208,25 @@ impl System for Linux {
 
     // ---- files ----
 
-    fn read_file(&mut self, _path: &str) -> io::Result<Vec<u8>> {
-        Err(io::ErrorKind::Unsupported.into())
+    fn read_file(&mut self, path: &str) -> io::Result<Vec<u8>> {
+        watch::read(path)
     }
 
-    fn write_file(&mut self, _path: &str, _contents: &[u8]) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+    fn write_file(&mut self, path: &str, contents: &[u8]) -> io::Result<()> {
+        atomic::replace(Path::new(path), contents)
     }
 
-    fn watch(&mut self, _paths: &[&str]) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+    fn watch(&mut self, paths: &[&str]) -> io::Result<()> {
+        let before = self.watch.fd();
+        let outcome = self.watch.set(paths);
+        if self.watch.fd() != before {
+            self.generation = self.generation.wrapping_add(1);
+        }
+        outcome
     }
 
-    fn processes(&mut self, _each: &mut dyn FnMut(&str, &[u8])) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+    fn processes(&mut self, full: bool, each: &mut dyn FnMut(&[u8], &[u8])) -> io::Result<()> {
+        procs::each(full, each)
     }
 
     // ---- FIFOs ----

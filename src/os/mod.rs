@@ -14,6 +14,7 @@ mod nlsock;
 pub mod pidfile;
 mod postman;
 pub mod process;
+mod procs;
 mod program;
 mod rawsock;
 pub mod reactor;
@@ -22,3 +23,4 @@ mod sink;
 mod syslog;
 #[cfg(test)]
 mod testing;
+mod watch;

@@ -140,7 +140,11 @@ fn connect(mail: &Mail, limit: Duration) -> Result<TcpStream, String> {
     let Mail { server, port, .. } = mail;
     let addresses = (server.as_str(), *port).to_socket_addrs();
     let addresses: Vec<SocketAddr> = addresses
-        .map_err(|error| format!("the address of {server} is not known: {error}"))?
+        .map_err(|error| {
+            let why = error.to_string();
+            let why = why.rsplit(": ").next().unwrap_or_default();
+            format!("the address of {server} is not known: {why}")
+        })?
         .collect();
     let mut why = "it has none".to_owned();
     for address in addresses {

@@ -55,6 +55,8 @@ pub struct Reactor<'a> {
     engine: Engine,
     linux: Linux,
     news: NetlinkSocket,
+    /// News of routes, where there are any to look after.
+    routes: Option<NetlinkSocket>,
     signals: &'a Signals,
     poll: Vec<libc::pollfd>,
     dumps: Dumps,
@@ -68,7 +70,9 @@ pub struct Reactor<'a> {
 /// Places of the fixed descriptors in the poll list; receive sockets follow.
 const NEWS: usize = 0;
 const SIGNALS: usize = 1;
-const FIRST_RECEIVER: usize = 2;
+const FILES: usize = 2;
+const ROUTES: usize = 3;
+const FIRST_RECEIVER: usize = 4;
 
 impl<'a> Reactor<'a> {
     pub fn new(engine: Engine, signals: &'a Signals) -> io::Result<Self> {
@@ -76,6 +80,7 @@ impl<'a> Reactor<'a> {
             engine,
             // First, so that nothing that happens during the first look is missed.
             news: NetlinkSocket::events()?,
+            routes: None,
             linux: Linux::open()?,
             signals,
             poll: Vec::new(),
@@ -89,6 +94,7 @@ impl<'a> Reactor<'a> {
 
     /// Begins: reads the machine's state, starts all instances.
     pub fn start(&mut self) -> io::Result<()> {
+        self.follow_routes();
         self.engine
             .start(clock::now(), clock::uptime(), &mut self.linux)
     }
@@ -116,6 +122,7 @@ impl<'a> Reactor<'a> {
     /// Changes over to another configuration.
     pub fn reload(&mut self, config: Config) {
         self.engine.reload(clock::now(), config, &mut self.linux);
+        self.follow_routes();
     }
 
     /// Runs until told to do something that concerns the whole process.
@@ -145,10 +152,16 @@ impl<'a> Reactor<'a> {
             if self.is_ready(NEWS) {
                 self.kernel_news();
             }
+            if self.is_ready(ROUTES) {
+                self.route_news();
+            }
             if self.is_ready(SIGNALS)
                 && let Some(wanted) = self.told()
             {
                 return Ok(wanted);
+            }
+            if self.is_ready(FILES) && self.linux.files_changed() {
+                self.engine.files_changed(clock::now(), &mut self.linux);
             }
             self.engine.expire(clock::now(), &mut self.linux);
         }
@@ -175,7 +188,13 @@ impl<'a> Reactor<'a> {
         }
         self.generation = Some(generation);
         self.poll.clear();
-        let fixed = [self.news.fd(), self.signals.as_fd().as_raw_fd()];
+        let fixed = [
+            self.news.fd(),
+            self.signals.as_fd().as_raw_fd(),
+            // A negative number is no descriptor and never ready.
+            self.linux.watch_fd().unwrap_or(-1),
+            self.routes.as_ref().map_or(-1, NetlinkSocket::fd),
+        ];
         self.poll.extend(
             fixed
                 .into_iter()
@@ -247,6 +266,41 @@ impl<'a> Reactor<'a> {
                 }
             }
         }
+    }
+
+    /// Listens for news of routes if, and only if, there are any to look after.
+    fn follow_routes(&mut self) {
+        if self.engine.wants_route_news() == self.routes.is_some() {
+            return;
+        }
+        self.routes = match self.routes {
+            Some(_) => None,
+            None => NetlinkSocket::route_events()
+                .inspect_err(|error| {
+                    log::warn!(target: "netlink", "routes that others delete will not be noticed: {error}");
+                })
+                .ok(),
+        };
+        self.generation = None;
+    }
+
+    fn route_news(&mut self) {
+        let Some(socket) = &self.routes else { return };
+        for _ in 0..NEWS_PER_TURN {
+            match socket.receive(&mut self.news_buffer) {
+                Ok(Some(len)) => {
+                    let bytes = self.news_buffer.get(..len).unwrap_or_default();
+                    let now = clock::now();
+                    for message in Messages::new(bytes).flatten() {
+                        self.engine.news(now, &message.message);
+                    }
+                }
+                Ok(None) => break,
+                // ENOBUFS: more happened than the socket could hold.
+                Err(_) => return self.engine.resync_routes(clock::now(), &mut self.linux),
+            }
+        }
+        self.engine.settle(clock::now(), &mut self.linux);
     }
 
     /// Carries out what signals ask for, as far as it is the loop's to do. Several requests to reload become one.

@@ -28,6 +28,7 @@ mod stats;
 #[cfg(test)]
 mod tests;
 mod timers;
+pub mod track;
 
 use core::fmt;
 use core::net::IpAddr;
@@ -259,6 +260,12 @@ pub enum Reason {
     NoSource,
     /// `unicast_fault_no_peer`.
     NoPeer,
+    /// A script it tracks fails.
+    ScriptFailing,
+    /// The number in a file it tracks forbids it to run.
+    FileBad,
+    /// Too few or too many of the processes it tracks run.
+    ProcessBad,
     /// What was missing is back.
     Recovered,
     /// Adverts cannot be received: the kernel refused the socket.
@@ -292,6 +299,9 @@ impl Reason {
             Reason::InterfaceMissing => "interface_missing",
             Reason::NoSource => "no_source",
             Reason::NoPeer => "no_peer",
+            Reason::ScriptFailing => "script_failing",
+            Reason::FileBad => "file_bad",
+            Reason::ProcessBad => "process_bad",
             Reason::Recovered => "recovered",
             Reason::CannotListen => "cannot_listen",
             Reason::GroupMaster => "group_master",

@@ -22,9 +22,12 @@ fn cidr(text: &str) -> Cidr {
     }
 }
 
+/// Types of an attribute, outer and inner, and what is in it.
+type Value = (Vec<u16>, Vec<u8>);
+
 /// A message without its attributes, and those in order of their types; of those nested too, so that the
 /// order inside does not matter. `fixed`: length of the fixed part.
-fn sorted(bytes: &[u8], fixed: usize, nested: &[u16]) -> (Vec<u8>, Vec<(Vec<u16>, Vec<u8>)>) {
+fn sorted(bytes: &[u8], fixed: usize, nested: &[u16]) -> (Vec<u8>, Vec<Value>) {
     let (head, rest) = bytes.split_at(16 + fixed);
     let mut all = Vec::new();
     for attr in Attrs::new(rest).map(Result::unwrap) {

@@ -56,7 +56,18 @@ pub fn check_takeover(segment: &Segment, i: usize) {
     let Some(other) = obstacle(segment, i) else {
         return;
     };
-    let settled = segment.oracle.disturbed_at.max(segment.nodes[other].since);
+    // Of two masters that have just been there together, it may have heard the other one last.
+    let neighbors = segment
+        .nodes
+        .iter()
+        .filter(|n| n.net == segment.nodes[i].net);
+    let changed = neighbors
+        .filter(|n| n.name != segment.nodes[i].name)
+        .map(|n| n.since);
+    let settled = changed
+        .max()
+        .unwrap_or(segment.now)
+        .max(segment.oracle.disturbed_at);
     let known = segment.now.since(settled.max(segment.nodes[i].started_at));
     let bound = Oracle::longest_interval(segment) + Oracle::slack(segment);
     let (name, other) = (segment.nodes[i].name, segment.nodes[other].name);

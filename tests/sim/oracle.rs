@@ -95,7 +95,8 @@ impl Oracle {
     /// `down_timer_adverts`·I + skew, in exact nanoseconds, by a formula of our own: router `i`
     /// waiting in its own interval.
     pub fn down_interval(&self, segment: &Segment, i: usize) -> Duration {
-        let interval = segment.nodes[i].params.advert_int;
+        // What it runs with: a frozen router may have to read a new configuration.
+        let interval = segment.nodes[i].machine.params().advert_int;
         self.down_in(segment, i, interval)
     }
 

@@ -7,7 +7,7 @@ use std::io;
 use std::net::IpAddr;
 
 use vrrpd::config::model::{
-    Address, Auth, Command, Config, Fifo, Garp, Mail, Notify, Transport, VrrpInstance,
+    self, Address, Auth, Command, Config, Fifo, Garp, Mail, Notify, Transport, VrrpInstance,
 };
 use vrrpd::engine::reception::Datagram;
 use vrrpd::engine::system::{Kill, Listener, Pid, Protocol, Route, System};
@@ -15,7 +15,7 @@ use vrrpd::engine::{Engine, Options};
 use vrrpd::netlink::NLM_F_REPLACE;
 use vrrpd::netlink::addr::{AddrFlags, FOREVER};
 use vrrpd::netlink::link::LinkFlags;
-use vrrpd::netlink::{Ack, Addr, Batch, Link, Message, Messages};
+use vrrpd::netlink::{self, Ack, Addr, Batch, Link, Message, Messages, rule};
 use vrrpd::notify::mail::Letter;
 use vrrpd::types::{Centis, Cidr, Family, IfIndex, IfName, Instant, Mac, Priority, Version, Vrid};
 use vrrpd::wire::vrrp::{AdvertOut, Auth as WireAuth, ChecksumForm};
@@ -24,6 +24,7 @@ use vrrpd::wire::{Pseudo, ah, arp, ipv4, vrrp};
 const RTM_GETLINK: u16 = 18;
 const RTM_GETADDR: u16 = 22;
 const EEXIST: i32 = 17;
+const ESRCH: i32 = 3;
 const EADDRNOTAVAIL: i32 = 99;
 const ENOENT: i32 = 2;
 
@@ -53,6 +54,11 @@ pub struct Kernel {
     news: VecDeque<News>,
     /// Addresses that are refused, with errno and words.
     pub refuse: Option<(IpAddr, i32, &'static str)>,
+    pub routes: Vec<netlink::Route>,
+    /// Rules as they were asked for, by priority.
+    pub rules: Vec<(u32, Vec<u8>)>,
+    /// A route that is refused, with errno and words.
+    pub refuse_route: Option<(Cidr, i32, &'static str)>,
     /// Listening is refused with this errno.
     pub deaf: Option<i32>,
     /// The packet filter's table, if there is one: how often addresses were added to it.
@@ -68,6 +74,10 @@ pub struct Kernel {
     /// Children are refused with this errno.
     pub childless: Option<i32>,
     pub files: BTreeMap<String, Vec<u8>>,
+    /// Files cannot be watched.
+    pub blind: bool,
+    /// Names and command lines.
+    pub processes: Vec<(String, String)>,
     /// Nobody reads the FIFOs.
     pub full: bool,
     /// The latest moment the engine was told.
@@ -82,6 +92,8 @@ pub struct Kernel {
 
 #[derive(Clone, Debug)]
 enum News {
+    RouteGone(netlink::Route),
+    RuleGone(Vec<u8>),
     Link(FakeLink, bool),
     Addr(FakeAddr, bool),
 }
@@ -167,6 +179,11 @@ impl Kernel {
         while !self.news.is_empty() {
             while let Some(news) = self.news.pop_front() {
                 match &news {
+                    News::RouteGone(route) => engine.news(now, &Message::DelRoute(*route)),
+                    News::RuleGone(bytes) => {
+                        let envelope = Messages::new(bytes).next().expect("a rule");
+                        engine.news(now, &envelope.expect("well formed").message);
+                    }
                     News::Link(link, there) => {
                         let link = as_link(link);
                         let message = if *there {
@@ -207,6 +224,79 @@ impl Kernel {
         0
     }
 
+    /// Somebody else deletes a route.
+    pub fn remove_route(&mut self, dst: &str) {
+        let dst = cidr(dst);
+        let place = self.routes.iter().position(|route| route.dst == dst);
+        let route = self.routes.remove(place.expect("it is there"));
+        self.news.push_back(News::RouteGone(route));
+    }
+
+    /// Somebody else deletes a rule.
+    pub fn remove_rule(&mut self, priority: u32) {
+        let place = self.rules.iter().position(|(known, _)| *known == priority);
+        let (_, mut bytes) = self.rules.remove(place.expect("it is there"));
+        bytes[4..6].copy_from_slice(&rule::RTM_DELRULE.to_ne_bytes());
+        self.news.push_back(News::RuleGone(bytes));
+    }
+
+    fn route(&mut self, route: &netlink::Route, add: bool) -> (i32, Option<&'static str>) {
+        let verb = if add { "add" } else { "del" };
+        self.log.push(format!("{verb} route {}", route.dst));
+        if let Some((dst, errno, text)) = self.refuse_route
+            && dst == route.dst
+            && add
+        {
+            return (errno, Some(text));
+        }
+        // A deletion may leave the type open.
+        let same = |known: &netlink::Route| {
+            let kind = if route.kind == 0 {
+                known.kind
+            } else {
+                route.kind
+            };
+            *known == netlink::Route { kind, ..*route }
+        };
+        match (self.routes.iter().position(same), add) {
+            (Some(_), true) => return (EEXIST, None),
+            (None, true) => self.routes.push(*route),
+            (Some(place), false) => {
+                let route = self.routes.remove(place);
+                if route.protocol == 18 {
+                    self.news.push_back(News::RouteGone(route));
+                }
+            }
+            (None, false) => return (ESRCH, None),
+        }
+        (0, None)
+    }
+
+    fn rule(&mut self, rule: &netlink::Rule<'_>, bytes: &[u8], add: bool) -> i32 {
+        let verb = if add { "add" } else { "del" };
+        self.log.push(format!("{verb} rule {}", rule.priority));
+        // Behind header, sequence number and port.
+        let same = |known: &(u32, Vec<u8>)| known.1[16..] == bytes[16..];
+        match (self.rules.iter().position(same), add) {
+            (Some(_), true) => return EEXIST,
+            (None, true) => self.rules.push((rule.priority, bytes.to_vec())),
+            (Some(place), false) => {
+                let (_, mut bytes) = self.rules.remove(place);
+                bytes[4..6].copy_from_slice(&rule::RTM_DELRULE.to_ne_bytes());
+                self.news.push_back(News::RuleGone(bytes));
+            }
+            (None, false) => return ENOENT,
+        }
+        0
+    }
+
+    fn address(&mut self, addr: &Addr<'_>, add: bool) -> (i32, Option<&'static str>) {
+        match self.refuse {
+            Some((which, errno, text)) if add && which == addr.cidr.addr => (errno, Some(text)),
+            _ => (self.carry_out(addr, add), None),
+        }
+    }
+
     fn carry_out(&mut self, addr: &Addr<'_>, add: bool) -> i32 {
         let known = self
             .addrs
@@ -241,27 +331,30 @@ impl Kernel {
 
 impl System for Kernel {
     fn request(&mut self, batch: &Batch, refused: &mut dyn FnMut(&Ack<'_>)) -> io::Result<()> {
+        let mut rest = batch.bytes();
         for envelope in Messages::new(batch.bytes()) {
             let envelope = envelope.expect("the engine sends well-formed requests");
-            let (addr, add) = match envelope.message {
-                Message::NewAddr(addr) => (addr, true),
-                Message::DelAddr(addr) => (addr, false),
+            let len = u32::from_ne_bytes(rest[..4].try_into().expect("4 bytes"));
+            let len = usize::try_from(len).expect("a length");
+            let bytes = &rest[..len];
+            rest = rest.get(len.next_multiple_of(4)..).unwrap_or_default();
+            let (errno, text) = match envelope.message {
+                Message::NewAddr(addr) if envelope.header.flags & NLM_F_REPLACE != 0 => {
+                    (self.renew(&addr), None)
+                }
+                Message::NewAddr(addr) => self.address(&addr, true),
+                Message::DelAddr(addr) => self.address(&addr, false),
+                Message::NewRoute(route) => self.route(&route, true),
+                Message::DelRoute(route) => self.route(&route, false),
+                Message::NewRule(rule) => (self.rule(&rule, bytes, true), None),
+                Message::DelRule(rule) => (self.rule(&rule, bytes, false), None),
                 other @ (Message::NewLink(_)
                 | Message::DelLink(_)
-                | Message::NewRoute(_)
-                | Message::DelRoute(_)
-                | Message::NewRule(_)
-                | Message::DelRule(_)
                 | Message::Done(_)
                 | Message::Ack(_)
                 | Message::Noop
                 | Message::Overrun
-                | Message::Other(_)) => panic!("not a request for an address: {other:?}"),
-            };
-            let (errno, text) = match self.refuse {
-                Some((which, errno, text)) if add && which == addr.cidr.addr => (errno, Some(text)),
-                _ if add && envelope.header.flags & NLM_F_REPLACE != 0 => (self.renew(&addr), None),
-                _ => (self.carry_out(&addr, add), None),
+                | Message::Other(_)) => panic!("not a request: {other:?}"),
             };
             if errno != 0 {
                 refused(&Ack {
@@ -426,16 +519,26 @@ impl System for Kernel {
         contents.ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    fn write_file(&mut self, _path: &str, _contents: &[u8]) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+    fn write_file(&mut self, path: &str, contents: &[u8]) -> io::Result<()> {
+        self.files.insert(path.to_owned(), contents.to_vec());
+        Ok(())
     }
 
-    fn watch(&mut self, _paths: &[&str]) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+    fn watch(&mut self, paths: &[&str]) -> io::Result<()> {
+        if self.blind {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        if !paths.is_empty() {
+            self.log.push(format!("watch {}", paths.join(" ")));
+        }
+        Ok(())
     }
 
-    fn processes(&mut self, _each: &mut dyn FnMut(&str, &[u8])) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+    fn processes(&mut self, full: bool, each: &mut dyn FnMut(&[u8], &[u8])) -> io::Result<()> {
+        for (comm, line) in &self.processes {
+            each(comm.as_bytes(), if full { line.as_bytes() } else { b"" });
+        }
+        Ok(())
     }
 
     // ---- FIFOs ----
@@ -543,6 +646,65 @@ pub fn address(text: &str, dev: &str) -> Address {
         noprefixroute: false,
         autojoin: false,
         no_track: false,
+    }
+}
+
+/// A route as the line `TO via GATEWAY` makes it; without a gateway through eth0.
+pub fn route(to: &str, via: Option<&str>) -> model::Route {
+    let hop = model::Hop {
+        via: via.map(|via| via.parse().expect("an address")),
+        dev: via.is_none().then(|| ifname("eth0")),
+        ..model::Hop::default()
+    };
+    model::Route {
+        kind: 1,
+        dst: cidr(to),
+        from: None,
+        src: None,
+        hops: vec![hop],
+        table: 254,
+        metric: 0,
+        scope: 0,
+        protocol: 18,
+        tos: 0,
+        realms: 0,
+        metrics: Vec::new(),
+        congestion: None,
+        preference: 0,
+        expires: None,
+        place: model::Place::First,
+        no_track: false,
+        track_group: None,
+    }
+}
+
+/// The rule `from NET table 100 priority N`.
+pub fn policy(from: &str, priority: u32) -> model::Rule {
+    model::Rule {
+        family: cidr(from).family(),
+        not: false,
+        from: Some(cidr(from)),
+        to: None,
+        iif: None,
+        oif: None,
+        fwmark: None,
+        tos: 0,
+        priority,
+        action: 1,
+        table: 100,
+        target: 0,
+        realms: 0,
+        suppress_prefix: None,
+        suppress_group: None,
+        uids: None,
+        ip_proto: 0,
+        sport: None,
+        dport: None,
+        l3mdev: false,
+        tunnel: 0,
+        protocol: 18,
+        no_track: false,
+        track_group: None,
     }
 }
 

@@ -17,8 +17,6 @@ use crate::types::{Cidr, Family, IfName};
 
 /// More routes, and more rules, than this are not made, for the same reason as with addresses.
 pub(super) const MAX_ROUTES: u32 = 32_768;
-/// `RTPROT_KEEPALIVED`: how a route or rule is known to be ours.
-pub(super) const PROTOCOL: u8 = 18;
 
 /// Types by name, `RTN_*`, and the scope they must have: 254 host, 253 link.
 const KINDS: &[(&str, u8, u8)] = &[
@@ -68,7 +66,7 @@ impl Draft {
             table: MAIN_TABLE,
             metric: 0,
             scope: 0,
-            protocol: PROTOCOL,
+            protocol: Route::PROTOCOL,
             tos: 0,
             realms: 0,
             metrics: Vec::new(),
@@ -434,11 +432,10 @@ impl Lowering<'_> {
 
     /// What we watch must be known by our protocol number: what is ours, and nothing else, is looked at.
     pub(super) fn ours(&mut self, protocol: &mut u8, no_track: bool, span: Span) {
-        if *protocol != PROTOCOL && !no_track {
-            *protocol = PROTOCOL;
+        if *protocol != Route::PROTOCOL && !no_track {
+            *protocol = Route::PROTOCOL;
             let help = "write `no_track` too, and it is set but not watched";
-            let message =
-                format!("what is watched has protocol {PROTOCOL} (keepalived); `protocol` ignored");
+            let message = "what is watched has protocol keepalived (18); `protocol` ignored";
             self.diags.help(Severity::Note, span, message, help);
         }
     }

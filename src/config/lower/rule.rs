@@ -4,9 +4,9 @@
 
 use super::Lowering;
 use super::names::Kind;
-use super::route::{PROTOCOL, Words, count};
+use super::route::{Words, count};
 use crate::config::diag::Severity;
-use crate::config::model::Rule;
+use crate::config::model::{Route, Rule};
 use crate::config::schema::value::{self, Selector};
 use crate::config::tree::{Node, Word};
 use crate::types::{Cidr, Family, IfName};
@@ -78,7 +78,7 @@ impl Draft {
             dport: None,
             l3mdev: false,
             tunnel: 0,
-            protocol: PROTOCOL,
+            protocol: Route::PROTOCOL,
             no_track: false,
             track_group: None,
         };

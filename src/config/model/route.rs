@@ -49,6 +49,8 @@ pub struct Route {
 impl Route {
     /// More ways than these one route does not have.
     pub const MAX_HOPS: usize = 16;
+    /// `RTPROT_KEEPALIVED`: how a route or rule is known to be ours.
+    pub const PROTOCOL: u8 = 18;
 }
 
 /// A way of a route.

@@ -87,8 +87,8 @@ pub struct TrackProcess {
 pub enum ParamMatch {
     /// All of them, exactly.
     Exact,
-    /// The first ones, exactly.
+    /// The first ones; the last of them may go on.
     Initial,
-    /// The last one compared may go on.
+    /// The first ones, exactly.
     Partial,
 }

@@ -13,13 +13,17 @@ use crate::support::{INTERVAL, SOON, VIP};
 use crate::{Ctx, End, Test};
 
 pub(crate) const TESTS: &[Test] = &[
-    ("mail_arrives_with_keepaliveds_words", "", arrives),
+    (
+        "mail_arrives_with_keepaliveds_words",
+        "a refused recipient loses the mail of all",
+        arrives,
+    ),
     (
         "mail_servers_that_are_dead_or_odd_delay_nothing",
-        "never ends a dialogue that comes in drops",
+        "takes a second to end, whatever there is to wait for",
         odd,
     ),
-    ("mail_of_many_changes_arrives_in_order", "no order", many),
+    ("mail_of_many_changes_arrives_in_order", "", many),
 ];
 
 /// Letters a server has taken: the whole dialogue of each.

@@ -9,17 +9,22 @@
 //! Arguments select tests by part of their name; `--list` prints the names.
 
 mod auth;
+mod dumps;
 mod filter;
 mod forged;
 mod kernel;
 mod lease;
 mod mail;
 mod notify;
+mod own_process;
 mod process;
 mod reload;
+mod routes;
+mod scripts;
 mod support;
 mod takeover;
 mod transports;
+mod vmac;
 mod wire;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -54,6 +59,7 @@ fn main() {
         takeover::TESTS,
         transports::TESTS,
         kernel::TESTS,
+        vmac::TESTS,
         wire::TESTS,
         auth::TESTS,
         forged::TESTS,
@@ -62,7 +68,11 @@ fn main() {
         process::TESTS,
         notify::TESTS,
         mail::TESTS,
+        dumps::TESTS,
+        own_process::TESTS,
         reload::TESTS,
+        scripts::TESTS,
+        routes::TESTS,
     ]
     .concat()
     .into_iter()

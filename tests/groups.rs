@@ -1,0 +1,242 @@
+//! Synchronization groups in the engine, against a kernel made of tables: in which order members act, and
+//! what is told of the group.
+
+mod support;
+
+use support::kernel::{Kernel, advert, ifname, instance, receive, run, start};
+use vrrpd::config::model::{Config, Fifo, SyncGroup, User, VrrpInstance};
+use vrrpd::engine::{Engine, Options};
+use vrrpd::types::Instant;
+use vrrpd::vrrp::StateKind;
+
+const IN: &str = "192.0.2.100/32";
+const OUT: &str = "198.51.100.100/32";
+
+fn at(ms: u64) -> Instant {
+    Instant::from_millis(1_000 + ms)
+}
+
+fn two_sides() -> Kernel {
+    Kernel::with(
+        &[(1, "lo", true), (2, "eth0", true), (3, "eth1", true)],
+        &[
+            (1, "127.0.0.1/8"),
+            (2, "192.0.2.1/24"),
+            (3, "198.51.100.1/24"),
+        ],
+    )
+}
+
+/// VI_7 on eth0 and VI_8 on eth1, intervals of 100 ms.
+fn members() -> Vec<VrrpInstance> {
+    let mut inside = instance(7, 100, &[IN]);
+    let mut outside = instance(8, 100, &[OUT]);
+    outside.interface = ifname("eth1");
+    for address in &mut outside.vips {
+        address.dev = ifname("eth1");
+    }
+    inside.group = Some(0);
+    outside.group = Some(0);
+    vec![inside, outside]
+}
+
+fn config(instances: Vec<VrrpInstance>) -> Config {
+    let grouped = |place: &usize| instances[*place].group == Some(0);
+    let members: Vec<usize> = (0..instances.len()).filter(grouped).collect();
+    let group = SyncGroup {
+        name: "VG".into(),
+        members,
+        notify: Default::default(),
+        tracking_weight: false,
+    };
+    let mut config = Config {
+        groups: vec![group],
+        instances,
+        ..Config::default()
+    };
+    config.global.fifo = Some(Fifo {
+        path: "/run/fifo".into(),
+        user: User { uid: 0, gid: 0 },
+        script: None,
+    });
+    config
+}
+
+fn engine(config: Config) -> Engine {
+    Engine::new(config, Options::default())
+}
+
+fn states(engine: &Engine) -> Vec<StateKind> {
+    engine.instances().map(|(_, state, _)| state).collect()
+}
+
+const MASTERS: [StateKind; 2] = [StateKind::Master; 2];
+const BACKUPS: [StateKind; 2] = [StateKind::Backup; 2];
+const FAULTS: [StateKind; 2] = [StateKind::Fault; 2];
+
+/// Two masters at 500 ms.
+fn masters() -> (Engine, Kernel) {
+    let mut kernel = two_sides();
+    let mut engine = engine(config(members()));
+    start(&mut engine, &mut kernel, at(0));
+    run(&mut engine, &mut kernel, at(500));
+    assert_eq!(states(&engine), MASTERS);
+    kernel.take_log();
+    (engine, kernel)
+}
+
+#[test]
+fn members_take_over_together_adverts_first_words_last() {
+    let mut kernel = two_sides();
+    let mut instances = members();
+    // One is willing a little before the other.
+    instances[1].priority = vrrpd::types::Priority(90);
+    let mut engine = engine(config(instances));
+    start(&mut engine, &mut kernel, at(0));
+    assert_eq!(states(&engine), BACKUPS);
+    kernel.take_log();
+    run(&mut engine, &mut kernel, at(363));
+    assert_eq!(states(&engine), BACKUPS, "VI_7 is willing, VI_8 is not");
+    run(&mut engine, &mut kernel, at(370));
+    assert_eq!(states(&engine), MASTERS);
+    assert_eq!(
+        kernel.take_log(),
+        [
+            "advert 7 prio 100 to 224.0.0.18",
+            "advert 8 prio 90 to 224.0.0.18",
+            "add 2 192.0.2.100/32",
+            "add 3 198.51.100.100/32",
+            "garp 2 192.0.2.100",
+            "garp 3 198.51.100.100",
+            "fifo /run/fifo INSTANCE \"VI_7\" MASTER 100",
+            "fifo /run/fifo INSTANCE \"VI_8\" MASTER 90",
+            "fifo /run/fifo GROUP \"VG\" MASTER 0",
+        ]
+    );
+}
+
+#[test]
+fn a_link_that_goes_down_takes_both_out_and_back() {
+    let (mut engine, mut kernel) = masters();
+    kernel.set_link(3, "eth1", false);
+    kernel.deliver(&mut engine, at(510));
+    assert_eq!(states(&engine), FAULTS);
+    assert_eq!(
+        kernel.take_log(),
+        [
+            "advert 7 prio 0 to 224.0.0.18",
+            "del 2 192.0.2.100/32",
+            "del 3 198.51.100.100/32",
+            "fifo /run/fifo INSTANCE \"VI_7\" FAULT 100",
+            "fifo /run/fifo INSTANCE \"VI_8\" FAULT 100",
+            "fifo /run/fifo GROUP \"VG\" FAULT 0",
+        ]
+    );
+    kernel.set_link(3, "eth1", true);
+    kernel.deliver(&mut engine, at(600));
+    assert_eq!(states(&engine), BACKUPS);
+    run(&mut engine, &mut kernel, at(1_000));
+    assert_eq!(states(&engine), MASTERS);
+}
+
+#[test]
+fn a_stronger_master_on_one_side_is_given_both_without_a_resignation() {
+    let (mut engine, mut kernel) = masters();
+    let stronger = advert(8, 150, "198.51.100.2", "224.0.0.18", &[OUT]);
+    receive(&mut engine, &mut kernel, at(510), 3, &stronger);
+    assert_eq!(states(&engine), BACKUPS);
+    assert_eq!(
+        kernel.take_log(),
+        [
+            "del 3 198.51.100.100/32",
+            "del 2 192.0.2.100/32",
+            "fifo /run/fifo INSTANCE \"VI_8\" BACKUP 100",
+            "fifo /run/fifo INSTANCE \"VI_7\" BACKUP 100",
+            "fifo /run/fifo GROUP \"VG\" BACKUP 0",
+        ]
+    );
+    // While the stronger one is heard on one side, the silence on the other means nothing.
+    for n in 1..40 {
+        let now = at(510 + n * 50);
+        receive(&mut engine, &mut kernel, now, 3, &stronger);
+        run(&mut engine, &mut kernel, now);
+        assert_eq!(states(&engine), BACKUPS);
+    }
+    assert_eq!(kernel.take_log(), Vec::<String>::new(), "nor is it news");
+}
+
+#[test]
+fn a_weaker_master_on_one_side_is_met_by_announcements_on_both() {
+    let (mut engine, mut kernel) = masters();
+    let weaker = advert(8, 50, "198.51.100.2", "224.0.0.18", &[OUT]);
+    receive(&mut engine, &mut kernel, at(510), 3, &weaker);
+    let log = kernel.take_log();
+    for line in ["garp 2 192.0.2.100", "garp 3 198.51.100.100"] {
+        assert!(log.iter().any(|one| one == line), "{line} in {log:?}");
+    }
+}
+
+#[test]
+fn the_end_is_told_of_instances_then_of_the_group() {
+    let (mut engine, mut kernel) = masters();
+    engine.stop(at(510), &mut kernel);
+    let log = kernel.take_log();
+    let lines: Vec<&String> = log.iter().filter(|one| one.starts_with("fifo")).collect();
+    assert_eq!(
+        lines,
+        [
+            "fifo /run/fifo INSTANCE \"VI_7\" STOP 100",
+            "fifo /run/fifo INSTANCE \"VI_8\" STOP 100",
+            "fifo /run/fifo GROUP \"VG\" STOP 0",
+        ]
+    );
+    assert!(!kernel.has(IN) && !kernel.has(OUT));
+}
+
+#[test]
+fn a_new_member_joins_masters_at_once() {
+    let (mut engine, mut kernel) = masters();
+    let mut instances = members();
+    let mut third = instance(9, 100, &["192.0.2.109/32"]);
+    third.group = Some(0);
+    instances.push(third);
+    engine.reload(at(510), config(instances), &mut kernel);
+    kernel.deliver(&mut engine, at(510));
+    assert_eq!(states(&engine), [StateKind::Master; 3]);
+    assert!(kernel.has(IN) && kernel.has(OUT) && kernel.has("192.0.2.109/32"));
+}
+
+#[test]
+fn a_group_of_a_master_and_a_follower_follows() {
+    let mut kernel = two_sides();
+    let mut alone = members();
+    for instance in &mut alone {
+        instance.group = None;
+    }
+    let mut plain = config(alone);
+    plain.groups.clear();
+    let mut engine = engine(plain);
+    start(&mut engine, &mut kernel, at(0));
+    let stronger = advert(8, 150, "198.51.100.2", "224.0.0.18", &[OUT]);
+    for n in 0..10 {
+        receive(&mut engine, &mut kernel, at(n * 50), 3, &stronger);
+        run(&mut engine, &mut kernel, at(n * 50));
+    }
+    assert_eq!(states(&engine), [StateKind::Master, StateKind::Backup]);
+    engine.reload(at(510), config(members()), &mut kernel);
+    assert_eq!(states(&engine), BACKUPS);
+    engine.reload(at(520), config(members()), &mut kernel);
+    assert_eq!(states(&engine), BACKUPS);
+    run(&mut engine, &mut kernel, at(1_500));
+    assert_eq!(states(&engine), MASTERS, "it has fallen silent");
+}
+
+#[test]
+fn a_member_that_is_removed_leaves_the_others_in_peace() {
+    let (mut engine, mut kernel) = masters();
+    let only = members().into_iter().take(1).collect();
+    engine.reload(at(510), config(only), &mut kernel);
+    kernel.deliver(&mut engine, at(510));
+    assert_eq!(states(&engine), [StateKind::Master]);
+    assert!(kernel.has(IN) && !kernel.has(OUT));
+}

@@ -1,0 +1,299 @@
+//! How the process runs, seen from outside; the first script and the last one.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use vrrpd_lab::{Conf, Inst, Lab, MS, Node, Running, now, wait_until};
+
+use crate::support::{SOON, VIP};
+use crate::{Ctx, End, Test};
+
+/// It runs as several processes, or has other names.
+const NOT_COMPARED: &str = "runs as several processes";
+
+pub(crate) const TESTS: &[Test] = &[
+    ("process_runs_as_configured", NOT_COMPARED, as_configured),
+    (
+        "what_is_not_permitted_is_one_warning",
+        NOT_COMPARED,
+        not_permitted,
+    ),
+    ("namespace_is_entered_before_anything_else", "", namespace),
+    (
+        "namespace_that_is_not_there_is_said",
+        NOT_COMPARED,
+        no_namespace,
+    ),
+    (
+        "first_script_runs_before_and_last_one_after_everything",
+        "",
+        scripts,
+    ),
+    (
+        "scripts_that_take_too_long_are_ended",
+        NOT_COMPARED,
+        too_long,
+    ),
+    (
+        "told_to_stop_during_the_first_script_it_stops",
+        NOT_COMPARED,
+        stopped_early,
+    ),
+    ("instances_start_after_the_startup_delay", "", startup_delay),
+];
+
+fn conf() -> Conf {
+    Conf::of(&[Inst::new(51, 200, "10.0.0.100/24")])
+}
+
+/// A field of /proc/PID/status.
+fn status(run: &Running, field: &str) -> String {
+    let text = fs::read_to_string(format!("/proc/{}/status", run.pid())).expect("status");
+    let line = text.lines().find_map(|line| line.strip_prefix(field));
+    line.expect(field).trim_start_matches(':').trim().to_owned()
+}
+
+/// Niceness, real-time priority and policy (`proc_pid_stat(5)`: fields 19, 40, 41).
+fn scheduling(pid: u32) -> [i32; 3] {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).expect("stat");
+    let (_, rest) = text.rsplit_once(')').expect("a name");
+    let words: Vec<&str> = rest.split_whitespace().collect();
+    [19, 40, 41].map(|field| words[field - 3].parse().expect("a number"))
+}
+
+fn as_configured(ctx: &Ctx) -> End {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let text = conf()
+        .global("process_name a-router-of-mine")
+        .global("vrrp_priority 5")
+        .global("vrrp_rt_priority 20")
+        .global("vrrp_no_swap")
+        .global("umask S_IWGRP|S_IRWXO")
+        .text();
+    let run = ctx.daemon.start_text(&a, &text, &[]);
+    wait_until(SOON, "it is master", || a.has(VIP));
+    assert_eq!(status(&run, "Name"), "a-router-of-min", "15 bytes of it");
+    assert_eq!(status(&run, "Umask"), "0027");
+    let [nice, priority, policy] = scheduling(run.pid());
+    assert_eq!(nice, 5);
+    let log = run.log();
+    if log.contains("vrrp_rt_priority:") {
+        assert_eq!((priority, policy), (0, 0), "it was refused: {log}");
+    } else {
+        // SCHED_RR is 2; SCHED_RESET_ON_FORK is not shown here.
+        assert_eq!((priority, policy), (20, 2));
+    }
+    let locked: u32 = status(&run, "VmLck")
+        .trim_end_matches(" kB")
+        .parse()
+        .expect("a number");
+    assert_eq!(
+        locked > 0,
+        !log.contains("may be swapped"),
+        "{locked}: {log}"
+    );
+
+    // All of it can be taken back.
+    run.reload(&conf().text());
+    assert_eq!(status(&run, "Umask"), "0177");
+    assert_eq!(status(&run, "Name"), "vrrpd");
+    assert_eq!(status(&run, "VmLck"), "0 kB");
+    assert_eq!(scheduling(run.pid())[1..], [0, 0]);
+    End::Ok
+}
+
+const TWO: [&str; 3] = [
+    "setpriv",
+    "--bounding-set=-all,+net_admin,+net_raw",
+    "--inh-caps=-all,+net_admin,+net_raw",
+];
+
+fn not_permitted(ctx: &Ctx) -> End {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let text = conf()
+        .global("vrrp_priority -5")
+        .global("vrrp_rt_priority 20")
+        .global("vrrp_no_swap")
+        .text();
+    let prefix = [&["prlimit", "--memlock=65536", "--rtprio=0"][..], &TWO].concat();
+    let run = ctx.daemon.start_text(&a, &text, &prefix);
+    wait_until(SOON, "it is master all the same", || a.has(VIP));
+    let log = run.log();
+    for what in ["vrrp_priority:", "vrrp_rt_priority:", "vrrp_no_swap:"] {
+        let lines = log.lines().filter(|line| line.contains(what));
+        let lines: Vec<&str> = lines.collect();
+        assert!(!lines.is_empty() && lines.len() <= 2, "{what} {lines:?}");
+    }
+    End::Ok
+}
+
+fn namespace(ctx: &Ctx) -> End {
+    let lab = Lab::new();
+    let (outside, inside) = (
+        lab.node("r1", &["10.0.0.1/24"]),
+        lab.node("r2", &["10.0.0.2/24"]),
+    );
+    let text = conf().top(&format!("net_namespace {}", inside.id())).text();
+    let file = format!("/run/lab/{}.conf", outside.id());
+    fs::write(&file, &text).expect("write");
+    let mut run = ctx.daemon.start_args(&outside, &["-n", "-l", "-f", &file]);
+    wait_until(SOON, "it is master in there", || inside.has(VIP));
+    assert!(!outside.has(VIP));
+    let name = ctx.daemon.name();
+    let pid_file = PathBuf::from(format!("/run/{name}/{}/{name}.pid", inside.id()));
+    assert!(pid_file.exists(), "a pid file for each namespace");
+    run.term();
+    assert!(run.wait_exit(SOON).expect("it ends").success());
+    assert!(!inside.has(VIP));
+
+    // The command line counts more.
+    let other = ["-n", "-l", "-f", &file, "-s", outside.id()];
+    let _run = ctx.daemon.start_args(&inside, &other);
+    wait_until(SOON, "it is master out there", || outside.has(VIP));
+    assert!(!inside.has(VIP));
+    End::Ok
+}
+
+fn no_namespace(ctx: &Ctx) -> End {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let text = conf().top("net_namespace nowhere").text();
+    let mut run = ctx.daemon.start_text(&a, &text, &[]);
+    let end = run.wait_exit(SOON).expect("it ends by itself");
+    assert_eq!(end.code(), Some(1));
+    let said = run.log();
+    assert!(said.contains("no network namespace nowhere"), "{said}");
+    assert!(!a.has(VIP), "it does not run in another one instead");
+    End::Ok
+}
+
+/// A script in a directory of its own; what it echoes goes to the file beside it.
+struct Script {
+    path: PathBuf,
+    out: PathBuf,
+}
+
+impl Script {
+    fn new(node: &Node, name: &str, body: &str) -> Self {
+        let path = PathBuf::from(format!("/run/lab/{}-{name}", node.id()));
+        let out = path.with_extension("out");
+        let _ = fs::remove_file(&out);
+        let text = format!("#!/bin/sh\nexec >> {} 2>&1\n{body}\n", out.display());
+        fs::write(&path, text).expect("write");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("chmod");
+        Script { path, out }
+    }
+
+    fn said(&self) -> String {
+        fs::read_to_string(&self.out).unwrap_or_default()
+    }
+}
+
+fn with(begin: &Path, end: &Path) -> Conf {
+    conf()
+        .global("script_user root")
+        .global(&format!("startup_script {}", begin.display()))
+        .global(&format!("shutdown_script {}", end.display()))
+}
+
+/// Says who runs it and whether the address is there.
+const LOOK: &str = "echo $0 $(ip addr show | grep -c 10.0.0.100)";
+
+fn scripts(ctx: &Ctx) -> End {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let begin = Script::new(&a, "begin", &format!("{LOOK}; sleep 0.5; {LOOK}"));
+    let end = Script::new(&a, "end", LOOK);
+    let mut run = ctx
+        .daemon
+        .start_text(&a, &with(&begin.path, &end.path).text(), &[]);
+    wait_until(SOON, "it is master", || a.has(VIP));
+    let line = format!("{} 0\n", begin.path.display());
+    assert_eq!(
+        begin.said(),
+        line.repeat(2),
+        "waited for, and before the address"
+    );
+    assert_eq!(end.said(), "");
+    run.term();
+    assert!(run.wait_exit(SOON).expect("it ends").success());
+    assert_eq!(
+        end.said(),
+        format!("{} 0\n", end.path.display()),
+        "after the address"
+    );
+    assert_eq!(begin.said(), line.repeat(2), "once");
+    End::Ok
+}
+
+fn too_long(ctx: &Ctx) -> End {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let begin = Script::new(&a, "begin", "echo $$; sleep 60");
+    let end = Script::new(&a, "end", "trap '' TERM; echo $$; sleep 60; sleep 60");
+    let text = with(&begin.path, &end.path)
+        .global("startup_script_timeout 1")
+        .global("shutdown_script_timeout 1")
+        .text();
+    let mut run = ctx.daemon.start_text(&a, &text, &[]);
+    wait_until(SOON, "it goes on without", || a.has(VIP));
+    assert!(run.log().contains("startup_script takes too long"));
+    assert!(gone(&begin), "the script was ended");
+    let at = run.term();
+    assert!(run.wait_exit(SOON).expect("it ends").success());
+    let took = (now() - at) / MS;
+    assert!(
+        (2900..4500).contains(&took),
+        "one second and two of grace: {took} ms"
+    );
+    assert!(gone(&end), "killed, for it did not listen");
+    End::Ok
+}
+
+/// Whether the process that the script said it is has ended, and its group with it.
+fn gone(script: &Script) -> bool {
+    let said = script.said();
+    let group = said.trim();
+    let runs = |entry: fs::DirEntry| {
+        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        let words = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+        let mut words = words.split_whitespace();
+        let (state, same) = (words.next(), words.nth(1) == Some(group));
+        same && !matches!(state, Some("Z" | "X"))
+    };
+    !fs::read_dir("/proc").expect("proc").flatten().any(runs)
+}
+
+fn stopped_early(ctx: &Ctx) -> End {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let begin = Script::new(&a, "begin", "echo $$; sleep 60");
+    let end = Script::new(&a, "end", "echo end");
+    let mut run = ctx
+        .daemon
+        .start_text(&a, &with(&begin.path, &end.path).text(), &[]);
+    wait_until(SOON, "the script runs", || !begin.said().is_empty());
+    let at = run.term();
+    assert!(run.wait_exit(SOON).expect("it ends").success());
+    assert!(now() - at < 1500 * MS, "at once");
+    assert!(gone(&begin));
+    assert_eq!(end.said(), "end\n", "what was begun is undone");
+    assert!(!a.has(VIP));
+    End::Ok
+}
+
+fn startup_delay(ctx: &Ctx) -> End {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let cap = vrrpd_lab::Capture::start(&lab);
+    let text = conf().global("vrrp_startup_delay 1.5").text();
+    let run = ctx.daemon.start_text(&a, &text, &[]);
+    let (first, _) = cap.advert_of(&a, 0, SOON);
+    let took = (first - run.started) / MS;
+    // The delay, and then the down interval of 0.3 s and a bit.
+    assert!((1750..2600).contains(&took), "{took} ms");
+    End::Ok
+}

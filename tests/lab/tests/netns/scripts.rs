@@ -1,0 +1,541 @@
+//! Scripts, files and processes that decide who is master.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use nix::sys::signal::Signal;
+
+use vrrpd_lab::private::DIR;
+use vrrpd_lab::{
+    Capture, Conf, Daemon, Inst, Lab, MS, Ns, Running, now, process, sleep_ms, wait_for, wait_until,
+};
+
+use crate::support::{INTERVAL, SOON, VIP, conf, pair_of};
+use crate::{Ctx, End, Test};
+
+/// keepalived words it otherwise.
+const WORDS: &str = "says it in other words";
+
+pub(crate) const TESTS: &[Test] = &[
+    ("script_weight_hands_mastership_over_and_back", "", weighted),
+    ("script_of_weight_0_is_a_fault_while_it_fails", WORDS, fault),
+    ("script_rise_and_fall_are_counted", WORDS, rise_and_fall),
+    (
+        "script_that_hangs_is_killed_with_all_it_started",
+        WORDS,
+        hangs,
+    ),
+    ("scripts_that_flood_and_fork_disturb_nothing", "", floods),
+    ("script_deleted_at_run_time_is_named", WORDS, deleted),
+    (
+        "script_runs_as_its_user_with_a_clean_slate",
+        "leaves signals blocked",
+        slate,
+    ),
+    (
+        "scripts_die_with_a_killed_daemon_and_end_with_a_stopped_one",
+        "",
+        die_together,
+    ),
+    ("track_file_counts_within_100_ms", "", track_file),
+    (
+        "track_process_follows_a_process",
+        "hears of processes in the first namespace only",
+        track_process,
+    ),
+    ("seed_script_decides_between_two_routers", "", seed),
+    (
+        "script_gives_the_priorities_that_keepalived_gives",
+        "",
+        same_as_keepalived,
+    ),
+];
+
+/// A path of this test's own.
+fn path(name: &str) -> String {
+    static COUNTER: AtomicU32 = AtomicU32::new(1);
+    let n = COUNTER.fetch_add(1, Ordering::Relaxed);
+    format!("{DIR}/{name}.{n}")
+}
+
+/// An executable shell script.
+fn script(name: &str, lines: &str) -> String {
+    let path = path(name);
+    fs::write(&path, format!("#!/bin/sh\n{lines}\n")).expect("writing a script");
+    let mode = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(&path, mode).expect("chmod");
+    path
+}
+
+fn vrrp_script(command: &str, lines: &str) -> String {
+    format!("vrrp_script chk {{\n    script \"{command}\"\n    {lines}\n}}")
+}
+
+/// The usual instance, tracking the script `chk`.
+fn tracked(priority: u8, command: &str, lines: &str) -> Conf {
+    conf(priority, &["track_script {\n        chk\n    }"])
+        .global("script_user root")
+        .top(&vrrp_script(command, lines))
+}
+
+/// One router that runs this, and what it sends.
+fn single(ctx: &Ctx, conf: &Conf) -> (Lab, vrrpd_lab::Node, Capture, Running) {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let cap = Capture::start(&lab);
+    let run = ctx.daemon.start(&a, conf);
+    (lab, a, cap, run)
+}
+
+fn touch(path: &str) -> Ns {
+    let at = now();
+    fs::write(path, "").expect("touch");
+    at
+}
+
+fn remove(path: &str) -> Ns {
+    let at = now();
+    fs::remove_file(path).expect("rm");
+    at
+}
+
+fn alive(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    !stat.is_empty() && !stat.contains(") Z ")
+}
+
+/// The pids written to a file so far.
+fn pids(file: &str) -> Vec<u32> {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    text.split_whitespace()
+        .filter_map(|w| w.parse().ok())
+        .collect()
+}
+
+/// Children of a process that nobody has waited for.
+fn zombies(parent: u32) -> usize {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let of = |entry: &fs::DirEntry| {
+        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        let mut words = stat
+            .rsplit_once(')')
+            .map_or("", |(_, rest)| rest)
+            .split_whitespace();
+        words.next() == Some("Z") && words.next() == Some(&parent.to_string())
+    };
+    entries.filter(of).count()
+}
+
+// ---- scripts ----
+
+fn weighted(ctx: &Ctx) -> End {
+    let down = path("down");
+    let strong = tracked(
+        200,
+        &format!("/usr/bin/test ! -e {down}"),
+        "interval 1\n    weight -150",
+    );
+    let p = pair_of(&ctx.daemon, &strong, &ctx.daemon, &conf(100, &[]), VIP);
+    let at = touch(&down);
+    let (first, _) = p.cap.advert_of(&p.b, at, SOON);
+    let lowered = p.cap.adverts(&p.a, 51, at);
+    assert!(
+        lowered.iter().any(|(_, advert)| advert.priority == 50),
+        "200 - 150"
+    );
+    assert!(first - at < 2500 * MS, "{} ms", (first - at) / MS);
+    wait_until(SOON, "the other router takes over", || {
+        p.b.has(VIP) && !p.a.has(VIP)
+    });
+    let back = remove(&down);
+    p.given_back(VIP, back);
+    if let Daemon::Vrrpd(_) = ctx.daemon {
+        let log = p.run_a.log();
+        let line = "(VI_51) Changing effective priority from 200 to 50: base 200, script chk -150";
+        assert!(log.contains(line), "{log}");
+    }
+    End::Ok
+}
+
+fn fault(ctx: &Ctx) -> End {
+    let down = path("down");
+    touch(&down);
+    let conf = tracked(200, &format!("/usr/bin/test ! -e {down}"), "interval 0.2");
+    let (_lab, a, cap, run) = single(ctx, &conf);
+    let says = |text: &str| wait_until(SOON, text, || run.log().contains(text));
+    says("(VI_51) Entering FAULT STATE: script chk exited with status 1");
+    sleep_ms(500);
+    assert!(
+        !a.has(VIP) && cap.adverts(&a, 51, 0).is_empty(),
+        "it has never begun"
+    );
+    remove(&down);
+    wait_until(SOON, "it recovers", || a.has(VIP));
+    says("VRRP_Script(chk) succeeded");
+    let at = touch(&down);
+    wait_until(SOON, "it gives up", || !a.has(VIP));
+    assert!(now() - at < 500 * MS, "{} ms", (now() - at) / MS);
+    says("Script `chk` now returning 1");
+    says("VRRP_Script(chk) failed (exited with status 1)");
+    remove(&down);
+    wait_until(SOON, "it recovers again", || a.has(VIP));
+    End::Ok
+}
+
+fn rise_and_fall(ctx: &Ctx) -> End {
+    let (down, runs) = (path("down"), path("runs"));
+    let body = format!("if test -e {down}; then echo - >> {runs}; exit 1; fi\necho + >> {runs}");
+    let command = script("check", &body);
+    let (_lab, a, _cap, run) = single(
+        ctx,
+        &tracked(200, &command, "interval 0.1\n    rise 3\n    fall 4"),
+    );
+    wait_until(SOON, "the first success is enough", || a.has(VIP));
+    let faults = || run.log().matches("VRRP_Script(chk) failed").count();
+    let successes = || run.log().matches("VRRP_Script(chk) succeeded").count();
+    let count = |what: char| {
+        let text = fs::read_to_string(&runs).unwrap_or_default();
+        text.matches(what).count()
+    };
+    assert_eq!((successes(), faults()), (1, 0));
+    touch(&down);
+    wait_until(SOON, "three failures", || count('-') >= 3);
+    assert_eq!(faults(), 0, "not yet");
+    wait_until(SOON, "it fails", || faults() == 1);
+    assert!(
+        (4..=5).contains(&count('-')),
+        "after the fourth: {}",
+        count('-')
+    );
+    let before = count('+');
+    remove(&down);
+    wait_until(SOON, "it succeeds", || successes() == 2);
+    assert!((3..=4).contains(&(count('+') - before)), "after the third");
+    End::Ok
+}
+
+fn hangs(ctx: &Ctx) -> End {
+    let list = path("pids");
+    let body =
+        format!("trap '' TERM\necho $$ >> {list}\nsleep 300 &\necho $! >> {list}\nwait\nsleep 300");
+    let command = script("hang", &body);
+    let (_lab, a, _cap, run) = single(
+        ctx,
+        &tracked(200, &command, "interval 0.5\n    timeout 0.2"),
+    );
+    let said = "Script `chk` still runs after 200 ms";
+    wait_until(SOON, said, || run.log().contains(said));
+    wait_until(SOON, "FAULT", || {
+        run.log()
+            .contains("Entering FAULT STATE: script chk did not end in time")
+    });
+    assert!(!a.has(VIP));
+    let first = pids(&list);
+    assert!(
+        first.len() == 2 && first.iter().all(|pid| alive(*pid)),
+        "{first:?}"
+    );
+    wait_until(SOON, "all of them are gone", || {
+        !first.iter().any(|pid| alive(*pid))
+    });
+    wait_until(SOON, "the next run", || pids(&list).len() > 2);
+    assert_eq!(run.log().matches(said).count(), 1, "said once");
+    End::Ok
+}
+
+fn floods(ctx: &Ctx) -> End {
+    let command = script(
+        "flood",
+        "head -c 1000000 /dev/zero; head -c 1000000 /dev/zero >&2",
+    );
+    let mut text = String::new();
+    let mut list = String::from("track_script {\n");
+    for n in 0..5 {
+        text += &format!(
+            "vrrp_script s{n} {{\n    script \"{command}\"\n    interval 0.1\n    timeout 5\n    weight 1\n}}\n"
+        );
+        list += &format!("        s{n}\n");
+    }
+    list += "    }";
+    let strong = conf(200, &[&list]).global("script_user root").top(&text);
+    let p = pair_of(&ctx.daemon, &strong, &ctx.daemon, &conf(100, &[]), VIP);
+    let open = || process::descriptors(&[p.run_a.pid()]);
+    let since = now();
+    let (before, said) = (open(), p.run_a.log_len());
+    for _ in 0..20 {
+        sleep_ms(100);
+        assert!(zombies(p.run_a.pid()) < 5, "zombies are buried");
+    }
+    p.undisturbed(VIP, INTERVAL, 30 * MS, since);
+    assert_eq!(open(), before, "descriptors");
+    assert_eq!(p.run_a.log_len(), said, "nothing to say");
+    End::Ok
+}
+
+fn deleted(ctx: &Ctx) -> End {
+    let command = script("gone", "exit 0");
+    let (_lab, a, _cap, run) = single(ctx, &tracked(200, &command, "interval 0.2"));
+    wait_until(SOON, "it is master", || a.has(VIP));
+    remove(&command);
+    let said = format!("Script `chk` ({command}) cannot be executed: it, or the interpreter");
+    wait_until(SOON, &said, || run.log().contains(&said));
+    wait_until(SOON, "FAULT", || {
+        run.log()
+            .contains("Entering FAULT STATE: script chk cannot be executed")
+    });
+    sleep_ms(600);
+    assert_eq!(run.log().matches(&said).count(), 1, "said once");
+    End::Ok
+}
+
+/// Whether more users than one exist here; an unprivileged user namespace has one.
+fn has_users() -> bool {
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    let count = map.split_whitespace().nth(2);
+    count.and_then(|count| count.parse().ok()).unwrap_or(0_u64) > 65_534
+}
+
+fn slate(ctx: &Ctx) -> End {
+    if !has_users() {
+        return End::Skip("there is one user only in this namespace".into());
+    }
+    let dir = path("slate");
+    fs::create_dir(&dir).expect("mkdir");
+    let open = fs::Permissions::from_mode(0o777);
+    fs::set_permissions(&dir, open).expect("chmod");
+    let body = format!(
+        "cat /proc/$$/status > {dir}/status\nls -l /proc/$$/fd > {dir}/fds\n\
+         env > {dir}/env\nid -G > {dir}/groups\ncut -d' ' -f5 /proc/$$/stat > {dir}/group\nmv {dir}/group {dir}/done"
+    );
+    let command = script("slate", &body);
+    let lines = "interval 60\n    timeout 50\n    weight 1\n    user nobody nogroup";
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let inherit = ["env", "IFS=x", "LD_LIBRARY_PATH=/nowhere", "KEPT=yes"];
+    let run = ctx
+        .daemon
+        .start_text(&a, &tracked(200, &command, lines).text(), &inherit);
+    let done = format!("{dir}/done");
+    wait_until(SOON, "the script has run", || Path::new(&done).exists());
+    let read = |name: &str| fs::read_to_string(format!("{dir}/{name}")).expect("written");
+    let status = read("status");
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        line.expect(name)
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    assert_eq!(field("Uid:"), "65534 65534 65534 65534");
+    assert_eq!(field("Gid:"), "65534 65534 65534 65534");
+    assert_eq!(read("groups").trim(), "65534", "no group of the daemon's");
+    assert_eq!(field("SigBlk:"), "0000000000000000");
+    let ignored = u64::from_str_radix(&field("SigIgn:"), 16).expect("hexadecimal");
+    assert_eq!(ignored & !(7 << 31), 0, "{ignored:x}");
+    assert_eq!(field("CapEff:"), "0000000000000000");
+    assert_eq!(field("PPid:"), run.pids()[0].to_string());
+    assert_eq!(read("done").trim(), field("Pid:"), "leads its own group");
+    let fds = read("fds");
+    let mut others = fds
+        .lines()
+        .filter_map(|line| line.split(" -> ").nth(1))
+        .filter(|target| *target != "/dev/null" && !target.starts_with(DIR));
+    assert_eq!(others.next(), None, "{fds}");
+    let env = read("env");
+    assert!(env.contains("KEPT=yes"), "{env}");
+    assert!(!env.contains("IFS=x") && !env.contains("LD_"), "{env}");
+    End::Ok
+}
+
+fn die_together(ctx: &Ctx) -> End {
+    for signal in [Signal::SIGKILL, Signal::SIGTERM] {
+        let list = path("pids");
+        let command = script("long", &format!("echo $$ >> {list}\nexec sleep 300"));
+        let (_lab, _a, _cap, mut run) =
+            single(ctx, &tracked(200, &command, "interval 60\n    weight 1"));
+        wait_until(SOON, "the script runs", || !pids(&list).is_empty());
+        let script = pids(&list)[0];
+        assert!(alive(script));
+        match signal {
+            // All of its processes, if it has several, but not what it started.
+            Signal::SIGKILL => run
+                .pids()
+                .iter()
+                .filter(|pid| **pid != script)
+                .for_each(|pid| {
+                    let _ = Command::new("kill").args(["-9", &pid.to_string()]).status();
+                }),
+            _ => {
+                run.term();
+            }
+        }
+        run.wait_exit(SOON).expect("the daemon ends");
+        let gone = wait_for(SOON, || (!alive(script)).then_some(()));
+        assert!(
+            gone.is_some(),
+            "the script outlives the daemon after {signal}"
+        );
+    }
+    End::Ok
+}
+
+// ---- files and processes ----
+
+fn track_file(ctx: &Ctx) -> End {
+    let file = path("load");
+    let tracked = conf(200, &["track_file {\n        load weight -2\n    }"])
+        .top(&format!("track_file load {{\n    file {file}\n}}"));
+    let (_lab, a, cap, run) = single(ctx, &tracked);
+    wait_until(SOON, "it is master", || a.has(VIP));
+    for (contents, want) in [("10\n", 180), ("-5", 210), ("0", 200), ("100", 1)] {
+        let at = now();
+        fs::write(&file, contents).expect("write");
+        let first = wait_for(SOON, || {
+            let adverts = cap.adverts(&a, 51, at);
+            adverts
+                .iter()
+                .find(|(_, one)| one.priority == want)
+                .map(|one| one.0)
+        });
+        let first = first.unwrap_or_else(|| panic!("{contents:?}: no advert with {want}"));
+        // The next advert is at most one interval away.
+        let took = first - at;
+        assert!(took < INTERVAL + 100 * MS, "{contents:?}: {} ms", took / MS);
+    }
+    fs::write(&file, "200").expect("write");
+    wait_until(SOON, "below -253 is a fault", || !a.has(VIP));
+    remove(&file);
+    wait_until(SOON, "a file that is not there counts as 0", || a.has(VIP));
+    // Replaced as a whole, as careful programs do.
+    let new = format!("{file}.new");
+    fs::write(&new, "20").expect("write");
+    let at = now();
+    fs::rename(&new, &file).expect("rename");
+    wait_until(SOON, "replaced", || {
+        cap.adverts(&a, 51, at)
+            .iter()
+            .any(|(_, one)| one.priority == 160)
+    });
+    drop(run);
+    End::Ok
+}
+
+fn track_process(ctx: &Ctx) -> End {
+    let program = PathBuf::from(path("trackee"));
+    let sleep = ["/usr/bin/sleep", "/bin/sleep"]
+        .iter()
+        .find(|path| Path::new(path).exists());
+    fs::copy(sleep.expect("sleep"), &program).expect("copy");
+    let name = program
+        .file_name()
+        .and_then(|name| name.to_str())
+        .expect("UTF-8");
+    let tracked = conf(200, &["track_process {\n        other\n    }"]).top(&format!(
+        "vrrp_track_process other {{\n    process {name}\n    weight -50\n}}"
+    ));
+    let (_lab, a, cap, _run) = single(ctx, &tracked);
+    let sends = |want: u8, since: Ns| {
+        wait_until(SOON, &format!("priority {want}"), || {
+            cap.adverts(&a, 51, since)
+                .iter()
+                .any(|(_, one)| one.priority == want)
+        });
+    };
+    sends(150, 0);
+    let mut other = Command::new(&program).arg("300").spawn().expect("runs");
+    sends(200, now());
+    other.kill().expect("kill");
+    other.wait().expect("wait");
+    sends(150, now());
+    End::Ok
+}
+
+// ---- the whole of it ----
+
+/// The script of the notes this project began with, on two routers: whose service runs is master.
+fn seed(ctx: &Ctx) -> End {
+    let text = include_str!("../../../golden/seeds/s3_script_repaired.conf");
+    let (down, check) = (path("down"), path("check_running"));
+    let node = |priority: &str, command: &str| {
+        text.replace("/usr/local/bin/check_running", command)
+            .replace("priority 90", priority)
+            // Quicker than the seed, or the test would take half a minute.
+            .replace("interval 10", "interval 1")
+            .replace("advert_int 3", "advert_int 1")
+    };
+    fs::write(&check, format!("#!/bin/sh\ntest ! -e {down}\n")).expect("write");
+    fs::set_permissions(&check, fs::Permissions::from_mode(0o755)).expect("chmod");
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let b = lab.node("r2", &["10.0.0.2/24"]);
+    let cap = Capture::start(&lab);
+    let _run_a = ctx.daemon.start_text(&a, &node("priority 90", &check), &[]);
+    let _run_b = ctx
+        .daemon
+        .start_text(&b, &node("priority 100", "/bin/false"), &[]);
+    let vip = "1.1.1.1";
+    let limit = 2 * SOON;
+    wait_until(limit, "90 + 20 beats 100", || {
+        a.has(vip)
+            && !b.has(vip)
+            && cap
+                .adverts(&a, 101, 0)
+                .iter()
+                .any(|(_, one)| one.priority == 110)
+    });
+    touch(&down);
+    wait_until(limit, "100 beats 90", || b.has(vip) && !a.has(vip));
+    remove(&down);
+    wait_until(limit, "and back", || a.has(vip) && !b.has(vip));
+    End::Ok
+}
+
+/// The priorities a lone router advertises while its script fails and succeeds.
+fn priorities(daemon: &Daemon) -> Vec<u8> {
+    let (down, lab) = (path("down"), Lab::new());
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let cap = Capture::start(&lab);
+    let text = format!(
+        "vrrp_script minus {{\n    script \"/usr/bin/test ! -e {down}\"\n    interval 1\n    weight -30\n}}\n\
+         vrrp_script plus {{\n    script \"/usr/bin/test ! -e {down}\"\n    interval 1\n    weight 20\n    rise 2\n}}\n\
+         vrrp_script turned {{\n    script \"/usr/bin/test ! -e {down}\"\n    interval 1\n    weight 7 reverse\n}}\n\
+         vrrp_script both {{\n    script \"/usr/bin/test ! -e {down}\"\n    interval 1\n    weight -9\n}}"
+    );
+    let inst = Inst::new(51, 100, "10.0.0.100/24")
+        .line("track_script {\n        minus\n        plus\n        turned\n        both weight -9 reverse\n    }");
+    let conf = Conf::of(&[inst]).global("script_user root").top(&text);
+    let _run = daemon.start(&a, &conf);
+    let list = || {
+        let all = cap.adverts(&a, 51, 0);
+        let mut all: Vec<u8> = all.iter().map(|(_, one)| one.priority).collect();
+        all.dedup();
+        all
+    };
+    let settles = |want: u8| {
+        wait_until(SOON, &format!("priority {want}"), || {
+            list().last() == Some(&want)
+        });
+    };
+    // 100 + 20 - 7
+    settles(113);
+    touch(&down);
+    // 100 - 30 + 9
+    settles(79);
+    remove(&down);
+    settles(113);
+    // In between, what changed first depends on which of the scripts ran first.
+    let mut ends = list();
+    ends.retain(|one| [113, 79].contains(one));
+    ends
+}
+
+fn same_as_keepalived(ctx: &Ctx) -> End {
+    if !ctx.other.available() {
+        return End::Skip("keepalived is not installed".into());
+    }
+    assert_eq!(priorities(&ctx.daemon), priorities(&ctx.other));
+    End::Ok
+}

@@ -1,0 +1,514 @@
+//! `use_vmac`: the virtual router has an Ethernet address of its own, and takes it along.
+
+use std::fs;
+use std::time::Duration;
+
+use vrrpd_lab::{
+    Capture, Conf, Daemon, Frame, Inst, Lab, Node, Ns, Running, now, sleep_ms, wait_until,
+};
+
+use crate::filter::answers_at;
+use crate::support::{SOON, VIP};
+use crate::{Ctx, End, Test};
+
+pub(crate) const TESTS: &[Test] = &[
+    (
+        "vmac_carries_adverts_announcements_and_answers",
+        "",
+        carries,
+    ),
+    ("vmac_carries_ipv6", "", carries6),
+    (
+        "vmac_stays_the_same_when_another_router_takes_over",
+        "",
+        failover,
+    ),
+    (
+        "vmac_is_never_sent_by_a_router_that_is_not_master",
+        "",
+        backup_is_silent,
+    ),
+    ("vmac_of_two_instances_on_one_interface", "", two),
+    (
+        "vmac_xmit_base_sends_adverts_with_the_real_address",
+        "",
+        base,
+    ),
+    ("vmac_survives_a_lost_carrier", "", carrier),
+    (
+        "vmac_comes_back_with_its_interface",
+        "does not find its interface again",
+        recreated,
+    ),
+    (
+        "vmac_left_by_a_killed_daemon_is_used_again",
+        "leaves it at the end",
+        leftover,
+    ),
+    ("vmac_of_a_second_master_is_heard", "", second_master),
+    (
+        "vmac_comes_and_goes_with_a_reload",
+        "tells not when a reload is done",
+        reloaded,
+    ),
+    ("vmac_with_no_accept_does_not_answer", "", no_accept),
+    ("keepalived_backs_us_up_with_a_vmac", "", keepalived_weak),
+    ("we_back_up_keepalived_with_a_vmac", "", keepalived_strong),
+    (
+        "keepalived_backs_us_up_with_an_ipv6_vmac",
+        "",
+        keepalived_weak6,
+    ),
+    (
+        "we_back_up_keepalived_with_an_ipv6_vmac",
+        "",
+        keepalived_strong6,
+    ),
+];
+
+/// That of virtual router 51.
+const VMAC: [u8; 6] = [0, 0, 0x5e, 0, 1, 51];
+const VMAC6: [u8; 6] = [0, 0, 0x5e, 0, 2, 51];
+const VIP6: &str = "fd00::100";
+
+fn conf(priority: u8) -> Conf {
+    Conf::of(&[Inst::new(51, priority, "10.0.0.100/24").line("use_vmac")])
+}
+
+fn conf6(priority: u8) -> Conf {
+    let inst = Inst::new(51, priority, "fe80::100/64").vip("fd00::100/64");
+    Conf::of(&[inst.line("use_vmac")])
+}
+
+fn text(mac: [u8; 6]) -> String {
+    let [a, b, c, d, e, f] = mac;
+    format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")
+}
+
+/// Whether the node has `addr` on that interface.
+fn has(node: &Node, dev: &str, addr: &str) -> bool {
+    let all = node.ip("-o addr show");
+    all.lines().any(|line| {
+        let mut words = line.split_whitespace().skip(1);
+        words.next() == Some(dev)
+            && words.nth(1).and_then(|cidr| cidr.split('/').next()) == Some(addr)
+    })
+}
+
+fn is_there(node: &Node, dev: &str) -> bool {
+    node.ip("-o link show").contains(&format!(" {dev}@"))
+}
+
+/// Sender of a frame.
+fn sender(frame: &Frame) -> [u8; 6] {
+    frame.raw[6..12].try_into().expect("a frame")
+}
+
+/// The Ethernet address the client knows for `addr`, after it has asked.
+fn known(client: &Node, addr: &str) -> String {
+    answers_at(client, addr);
+    let line = client.ip(&format!("neigh show {addr} dev eth0"));
+    let mut words = line.split_whitespace().skip_while(|word| *word != "lladdr");
+    words.nth(1).unwrap_or("none").to_owned()
+}
+
+struct Pair {
+    cap: Capture,
+    client: Node,
+    a: Node,
+    b: Node,
+    run_a: Running,
+    run_b: Running,
+    lab: Lab,
+}
+
+/// A settled pair, `a` master on its interface `dev`, and a client.
+fn pair(strong: &Daemon, ca: &Conf, weak: &Daemon, cb: &Conf, dev: &str, vip: &str) -> Pair {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24", "fd00::1/64"]);
+    let b = lab.node("r2", &["10.0.0.2/24", "fd00::2/64"]);
+    let client = lab.node("client", &["10.0.0.9/24", "fd00::9/64"]);
+    let cap = Capture::start(&lab);
+    let run_a = strong.start(&a, ca);
+    wait_until(SOON, "the stronger router becomes master", || {
+        has(&a, dev, vip)
+    });
+    let run_b = weak.start(&b, cb);
+    sleep_ms(600);
+    assert!(has(&a, dev, vip) && !has(&b, dev, vip), "one master");
+    assert!(cap.adverts(&b, 0, 0).is_empty(), "the weaker is silent");
+    Pair {
+        cap,
+        client,
+        a,
+        b,
+        run_a,
+        run_b,
+        lab,
+    }
+}
+
+fn ours(ctx: &Ctx) -> Pair {
+    pair(
+        &ctx.daemon,
+        &conf(200),
+        &ctx.daemon,
+        &conf(100),
+        "vrrp.51",
+        VIP,
+    )
+}
+
+impl Pair {
+    /// All frames with these properties came from `mac`, and there are some.
+    #[track_caller]
+    fn all_from(&self, what: &str, mac: [u8; 6], since: Ns, pick: impl Fn(&Frame) -> bool) {
+        let frames = self.cap.since(since);
+        let macs: Vec<_> = frames.iter().filter(|f| pick(f)).map(sender).collect();
+        assert!(!macs.is_empty(), "no {what}");
+        assert!(macs.iter().all(|found| *found == mac), "{what}: {macs:x?}");
+    }
+}
+
+fn carries(ctx: &Ctx) -> End {
+    let p = ours(ctx);
+    assert!(answers_at(&p.client, VIP));
+    assert_eq!(known(&p.client, VIP), text(VMAC));
+    assert_eq!(
+        known(&p.client, "10.0.0.1"),
+        text(p.a.mac()),
+        "its real one"
+    );
+    p.all_from("advert", VMAC, 0, |f| f.advert().is_some());
+    p.all_from("announcement", VMAC, 0, |f| {
+        f.announces() == Some(crate::support::ip(VIP))
+    });
+    let (_, advert) = p.cap.advert_of(&p.a, 0, SOON);
+    assert_eq!(advert.from, crate::support::ip("10.0.0.1"));
+    // Whoever asks the router itself is never told the virtual address, nor the other way round.
+    for _ in 0..5 {
+        p.client.ip("neigh flush dev eth0");
+        assert_eq!(known(&p.client, VIP), text(VMAC));
+        assert_eq!(known(&p.client, "10.0.0.1"), text(p.a.mac()));
+    }
+    End::Ok
+}
+
+fn carries6(ctx: &Ctx) -> End {
+    let p = pair(
+        &ctx.daemon,
+        &conf6(200),
+        &ctx.daemon,
+        &conf6(100),
+        "vrrp.51",
+        VIP6,
+    );
+    for vip in [VIP6, "fe80::100"] {
+        assert!(answers_at(&p.client, vip), "{vip}");
+        assert_eq!(known(&p.client, vip), text(VMAC6), "{vip}");
+    }
+    assert_eq!(known(&p.client, "fd00::1"), text(p.a.mac()), "its real one");
+    p.all_from("advert", VMAC6, 0, |f| f.advert().is_some());
+    p.all_from("announcement", VMAC6, 0, |f| {
+        f.announces() == Some(crate::support::ip(VIP6))
+    });
+    End::Ok
+}
+
+fn failover(ctx: &Ctx) -> End {
+    let mut p = ours(ctx);
+    assert_eq!(known(&p.client, VIP), text(VMAC));
+    let at = p.run_a.kill9();
+    // What a dead router leaves behind would answer too.
+    p.a.unplug();
+    p.cap.advert_of(&p.b, at, SOON);
+    wait_until(SOON, "the other has the address", || {
+        has(&p.b, "vrrp.51", VIP)
+    });
+    assert_eq!(known(&p.client, VIP), text(VMAC), "nothing to learn");
+    assert!(answers_at(&p.client, VIP), "and it answers");
+    p.all_from("advert of the new master", VMAC, at, |f| {
+        f.advert().is_some() && *f.leg == *p.b.name
+    });
+    End::Ok
+}
+
+fn backup_is_silent(ctx: &Ctx) -> End {
+    let p = ours(ctx);
+    p.b.sysctl("net.ipv6.conf.all.forwarding", "1");
+    assert!(answers_at(&p.client, VIP) && answers_at(&p.client, "10.0.0.2"));
+    p.run_a.term();
+    wait_until(SOON, "it takes over", || has(&p.b, "vrrp.51", VIP));
+    let _again = ctx.daemon.start(&p.a, &conf(200));
+    wait_until(SOON, "and gives back", || !has(&p.b, "vrrp.51", VIP));
+    let since = now() + 100_000_000;
+    sleep_ms(1500);
+    let frames = p.cap.since(since);
+    let wrong = |f: &&Frame| *f.leg == *p.b.name && sender(f) == VMAC;
+    assert_eq!(frames.iter().filter(wrong).count(), 0);
+    End::Ok
+}
+
+fn two(ctx: &Ctx) -> End {
+    let inst = |vrid, vip| Inst::new(vrid, 200, vip).line("use_vmac");
+    let six = Inst::new(51, 200, "fe80::100/64").vip("fd00::100/64");
+    let conf = Conf::of(&[
+        inst(51, "10.0.0.100/24"),
+        inst(52, "10.0.0.101/24"),
+        // The configuration names an instance after its VRID, which these two have in common.
+        six.line("use_vmac"),
+    ]);
+    let conf = conf
+        .text()
+        .replacen("vrrp_instance VI_51 {", "vrrp_instance VI_4 {", 1);
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24", "fd00::1/64"]);
+    let client = lab.node("client", &["10.0.0.9/24", "fd00::9/64"]);
+    let mut run = ctx.daemon.start_text(&a, &conf, &[]);
+    let all = [
+        ("vrrp.51", VIP, VMAC),
+        ("vrrp.52", "10.0.0.101", [0, 0, 0x5e, 0, 1, 52]),
+        ("vrrp6.51", VIP6, VMAC6),
+    ];
+    for (dev, vip, mac) in all {
+        wait_until(SOON, dev, || has(&a, dev, vip));
+        assert!(answers_at(&client, vip), "{vip}");
+        assert_eq!(known(&client, vip), text(mac), "{vip}");
+    }
+    let arp_ignore = || {
+        let read = || fs::read_to_string("/proc/sys/net/ipv4/conf/eth0/arp_ignore");
+        a.inside(read).expect("arp_ignore").trim().to_owned()
+    };
+    assert_eq!(arp_ignore(), "1");
+    run.term();
+    assert!(run.wait_exit(SOON).is_some());
+    for (dev, ..) in all {
+        assert!(!is_there(&a, dev), "{dev} is gone");
+    }
+    assert_eq!(arp_ignore(), "0", "as before");
+    End::Ok
+}
+
+fn base(ctx: &Ctx) -> End {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let client = lab.node("client", &["10.0.0.9/24"]);
+    let cap = Capture::start(&lab);
+    let inst = Inst::new(51, 200, "10.0.0.100/24");
+    let conf = Conf::of(&[inst.line("use_vmac vr51 2:0:0:0:7").line("vmac_xmit_base")]);
+    let _run = ctx.daemon.start(&a, &conf);
+    wait_until(SOON, "master", || has(&a, "vr51", VIP));
+    assert_eq!(
+        known(&client, VIP),
+        "02:00:00:00:07:33",
+        "completed by the VRID"
+    );
+    cap.advert_of(&a, 0, SOON);
+    let frames = cap.since(0);
+    let adverts = frames.iter().filter(|f| f.advert().is_some());
+    assert!(adverts.map(sender).all(|mac| mac == a.mac()));
+    End::Ok
+}
+
+fn carrier(ctx: &Ctx) -> End {
+    let p = ours(ctx);
+    for _ in 0..2 {
+        let at = now();
+        p.a.cable_out();
+        p.cap.advert_of(&p.b, at, SOON);
+        wait_until(SOON, "the address moves", || {
+            has(&p.b, "vrrp.51", VIP) && !has(&p.a, "vrrp.51", VIP)
+        });
+        let back = now();
+        p.a.cable_in();
+        p.cap.advert_of(&p.a, back, SOON);
+        wait_until(SOON, "the address comes back", || {
+            has(&p.a, "vrrp.51", VIP) && !has(&p.b, "vrrp.51", VIP)
+        });
+        assert!(answers_at(&p.client, VIP));
+        assert_eq!(known(&p.client, VIP), text(VMAC));
+    }
+    End::Ok
+}
+
+fn recreated(ctx: &Ctx) -> End {
+    let p = ours(ctx);
+    let at = now();
+    p.a.unplug();
+    assert!(!is_there(&p.a, "vrrp.51"), "gone with what it sat upon");
+    p.cap.advert_of(&p.b, at, SOON);
+    let back = now();
+    p.a.plug_in();
+    p.a.addr_add("10.0.0.1/24");
+    p.cap.advert_of(&p.a, back, SOON);
+    wait_until(SOON, "the address comes back", || {
+        has(&p.a, "vrrp.51", VIP) && !has(&p.b, "vrrp.51", VIP)
+    });
+    assert!(answers_at(&p.client, VIP));
+    assert_eq!(known(&p.client, VIP), text(VMAC));
+    // Somebody removes the macvlan alone.
+    let at = now();
+    p.a.ip("link del vrrp.51");
+    wait_until(SOON, "it is made again", || has(&p.a, "vrrp.51", VIP));
+    p.cap.advert_of(&p.a, at, SOON);
+    p.a.ip("link set vrrp.51 down");
+    wait_until(SOON, "it is switched on again", || {
+        answers_at(&p.client, VIP)
+    });
+    End::Ok
+}
+
+fn leftover(ctx: &Ctx) -> End {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let client = lab.node("client", &["10.0.0.9/24"]);
+    let mut run = ctx.daemon.start(&a, &conf(200));
+    wait_until(SOON, "master", || has(&a, "vrrp.51", VIP));
+    run.kill9();
+    let before = a.ip("-o link show vrrp.51");
+    let mut run = ctx.daemon.start(&a, &conf(100));
+    sleep_ms(100);
+    assert!(!has(&a, "vrrp.51", VIP), "no master yet");
+    wait_until(SOON, "master again", || has(&a, "vrrp.51", VIP));
+    let number = |line: &str| line.split(':').next().map(str::to_owned);
+    assert_eq!(number(&a.ip("-o link show vrrp.51")), number(&before));
+    assert_eq!(known(&client, VIP), text(VMAC));
+    run.kill9();
+    // The name, but not the address: it is made anew.
+    let inst = Inst::new(51, 200, "10.0.0.100/24").line("use_vmac vrrp.51 2:0:0:0:7");
+    let mut run = ctx.daemon.start(&a, &Conf::of(&[inst]));
+    wait_until(SOON, "master with another", || {
+        has(&a, "vrrp.51", VIP) && known(&client, VIP) == "02:00:00:00:07:33"
+    });
+    run.term();
+    assert!(run.wait_exit(SOON).is_some());
+    assert!(!is_there(&a, "vrrp.51"));
+    End::Ok
+}
+
+/// Both are master, then hear each other: the frames of either carry the other's own address.
+fn second_master(ctx: &Ctx) -> End {
+    let p = ours(ctx);
+    p.b.cable_out();
+    sleep_ms(200);
+    p.b.cable_in();
+    p.a.cable_out();
+    let at = now();
+    p.cap.advert_of(&p.b, at, SOON);
+    // b is master. a alone on its own segment would be too; its carrier is back before it notices.
+    p.a.cable_in();
+    wait_until(SOON, "the stronger has it, alone", || {
+        has(&p.a, "vrrp.51", VIP) && !has(&p.b, "vrrp.51", VIP)
+    });
+    // A partition in the middle: frames of a are lost for a while.
+    p.lab.switch().ip("link set dev r1 nomaster");
+    let at = now();
+    p.cap.advert_of(&p.b, at, SOON);
+    assert!(has(&p.a, "vrrp.51", VIP), "two masters now");
+    p.lab.switch().ip("link set dev r1 master br0");
+    wait_until(SOON, "the weaker hears the stronger", || {
+        !has(&p.b, "vrrp.51", VIP)
+    });
+    // And the other way round: the master hears one that has become stronger.
+    p.lab.switch().ip("link set dev r1 nomaster");
+    wait_until(SOON, "two masters again", || has(&p.b, "vrrp.51", VIP));
+    if ctx.daemon != Daemon::Keepalived {
+        p.run_b.reload(&conf(250).text());
+        p.lab.switch().ip("link set dev r1 master br0");
+        wait_until(SOON, "the master hears the stronger", || {
+            !has(&p.a, "vrrp.51", VIP)
+        });
+        assert!(has(&p.b, "vrrp.51", VIP));
+    }
+    End::Ok
+}
+
+fn reloaded(ctx: &Ctx) -> End {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let client = lab.node("client", &["10.0.0.9/24"]);
+    let run = ctx.daemon.start(&a, &conf(200));
+    wait_until(SOON, "master", || has(&a, "vrrp.51", VIP));
+    let two = Inst::new(51, 200, "10.0.0.100/24").vip("10.0.0.101/24");
+    run.reload(&Conf::of(&[two.line("use_vmac")]).text());
+    wait_until(SOON, "one more", || has(&a, "vrrp.51", "10.0.0.101"));
+    assert_eq!(
+        run.log().matches("Entering MASTER").count(),
+        1,
+        "still master"
+    );
+    let plain = Conf::of(&[Inst::new(51, 200, "10.0.0.100/24")]);
+    run.reload(&plain.text());
+    wait_until(SOON, "the real interface", || a.has(VIP));
+    assert!(!is_there(&a, "vrrp.51"));
+    assert_eq!(known(&client, VIP), text(a.mac()));
+    run.reload(&conf(200).text());
+    wait_until(SOON, "its own again", || has(&a, "vrrp.51", VIP));
+    wait_until(SOON, "the client learns it", || {
+        known(&client, VIP) == text(VMAC)
+    });
+    End::Ok
+}
+
+fn no_accept(ctx: &Ctx) -> End {
+    let inst = |vip| Inst::new(51, 200, vip).line("use_vmac").line("no_accept");
+    let lab = Lab::new();
+    let client = lab.node("client", &["10.0.0.9/24", "fd00::9/64"]);
+    for (name, vip, mac) in [("r1", "10.0.0.100", VMAC), ("r2", "fe80::100", VMAC6)] {
+        let node = lab.node(name, &["10.0.0.1/24"]);
+        let conf = Conf::of(&[inst(vip)]);
+        let mut run = ctx.daemon.start(&node, &conf);
+        wait_until(SOON, "master", || has(&node, "vrrp.51", vip));
+        assert!(!answers_at(&client, vip), "{vip}");
+        assert_eq!(known(&client, vip), text(mac), "{vip}");
+        run.kill9();
+        node.unplug();
+    }
+    End::Ok
+}
+
+// ---- with keepalived ----
+
+fn interop(strong: &Daemon, weak: &Daemon, conf: fn(u8) -> Conf, vip: &str, mac: [u8; 6]) -> End {
+    let mut p = pair(strong, &conf(200), weak, &conf(100), "vrrp.51", vip);
+    for node in [&p.a, &p.b] {
+        // Without it keepalived asks for neighbors with the virtual address and the real Ethernet address.
+        node.sysctl("net.ipv4.conf.all.arp_announce", "2");
+    }
+    assert!(answers_at(&p.client, vip));
+    assert_eq!(known(&p.client, vip), text(mac));
+    let at = p.run_a.term();
+    assert!(p.run_a.wait_exit(SOON).is_some());
+    p.cap.advert_of(&p.b, at, SOON);
+    wait_until(SOON, "the other has the address", || {
+        has(&p.b, "vrrp.51", vip)
+    });
+    assert_eq!(known(&p.client, vip), text(mac));
+    assert!(answers_at(&p.client, vip));
+    let back = now();
+    p.run_a = strong.start(&p.a, &conf(200));
+    p.cap.advert_of(&p.a, back, Duration::from_secs(10));
+    wait_until(SOON, "it gives the address back", || {
+        !has(&p.b, "vrrp.51", vip)
+    });
+    wait_until(SOON, "it answers", || answers_at(&p.client, vip));
+    assert_eq!(known(&p.client, vip), text(mac));
+    assert!(p.run_b.alive());
+    End::Ok
+}
+
+fn keepalived_weak(ctx: &Ctx) -> End {
+    interop(&ctx.daemon, &ctx.other, conf, VIP, VMAC)
+}
+
+fn keepalived_strong(ctx: &Ctx) -> End {
+    interop(&ctx.other, &ctx.daemon, conf, VIP, VMAC)
+}
+
+fn keepalived_weak6(ctx: &Ctx) -> End {
+    interop(&ctx.daemon, &ctx.other, conf6, VIP6, VMAC6)
+}
+
+fn keepalived_strong6(ctx: &Ctx) -> End {
+    interop(&ctx.other, &ctx.daemon, conf6, VIP6, VMAC6)
+}

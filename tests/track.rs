@@ -1,0 +1,417 @@
+//! Scripts, files and processes that instances track, against a kernel made of tables: what is started when,
+//! and what results come to.
+
+mod support;
+
+use std::time::Duration;
+
+use support::kernel::{Kernel, instance, run, start};
+use vrrpd::config::model::{
+    Command, Config, ParamMatch, Script, Track, TrackFile, TrackProcess, Tracked, User,
+    VrrpInstance,
+};
+use vrrpd::engine::system::{Exit, Pid};
+use vrrpd::engine::{Engine, Options};
+use vrrpd::types::Instant;
+use vrrpd::vrrp::StateKind;
+
+fn at(ms: u64) -> Instant {
+    Instant::from_millis(1_000 + ms)
+}
+
+fn eth0() -> Kernel {
+    Kernel::with(&[(2, "eth0", true)], &[(2, "192.0.2.1/24")])
+}
+
+fn state(engine: &Engine) -> StateKind {
+    let (_, state, _) = engine.instances().next().expect("one instance");
+    state
+}
+
+fn tracking(tracks: &[(Tracked, i16)]) -> VrrpInstance {
+    let tracks = tracks.iter().map(|(what, weight)| Track {
+        what: what.clone(),
+        weight: *weight,
+        reverse: false,
+    });
+    VrrpInstance {
+        tracks: tracks.collect(),
+        ..instance(7, 100, &["192.0.2.100/32"])
+    }
+}
+
+fn script(name: &str) -> Script {
+    Script {
+        name: name.into(),
+        command: Command {
+            argv: vec![format!("/{name}")],
+            user: User::default(),
+        },
+        interval: Duration::from_millis(500),
+        timeout: Duration::from_millis(500),
+        rise: 1,
+        fall: 1,
+        init_fail: false,
+    }
+}
+
+fn with_script(weight: i16) -> Config {
+    Config {
+        instances: vec![tracking(&[(Tracked::Script(0), weight)])],
+        scripts: vec![script("chk")],
+        ..Config::default()
+    }
+}
+
+fn begin(config: Config, kernel: &mut Kernel) -> Engine {
+    let mut engine = Engine::new(config, Options::default());
+    start(&mut engine, kernel, at(0));
+    run(&mut engine, kernel, at(1));
+    engine
+}
+
+/// What concerns children among what the kernel was asked.
+fn children(kernel: &mut Kernel) -> Vec<String> {
+    let mut log = kernel.take_log();
+    log.retain(|line| line.starts_with("run") || line.starts_with("kill"));
+    log
+}
+
+fn adverts(kernel: &mut Kernel) -> Vec<String> {
+    let mut log = kernel.take_log();
+    log.retain(|line| line.starts_with("advert"));
+    log.dedup();
+    log
+}
+
+fn end(engine: &mut Engine, kernel: &mut Kernel, ms: u64, pid: i32, code: i32) {
+    engine.child_ended(at(ms), Pid(pid), Exit::Code(code), kernel);
+}
+
+#[test]
+fn a_weighted_script_counts_from_its_first_result_on() {
+    let mut kernel = eth0();
+    let mut engine = begin(with_script(-20), &mut kernel);
+    assert_eq!(children(&mut kernel), ["run 1 /chk"]);
+    run(&mut engine, &mut kernel, at(400));
+    assert_eq!(adverts(&mut kernel), ["advert 7 prio 100 to 224.0.0.18"]);
+    end(&mut engine, &mut kernel, 410, 1, 1);
+    run(&mut engine, &mut kernel, at(499));
+    assert_eq!(adverts(&mut kernel), ["advert 7 prio 80 to 224.0.0.18"]);
+    run(&mut engine, &mut kernel, at(500));
+    end(&mut engine, &mut kernel, 510, 2, 0);
+    run(&mut engine, &mut kernel, at(600));
+    assert_eq!(adverts(&mut kernel), ["advert 7 prio 100 to 224.0.0.18"]);
+}
+
+#[test]
+fn an_instance_begins_when_its_scripts_of_weight_0_have_spoken() {
+    for (code, want) in [(0, StateKind::Backup), (1, StateKind::Fault)] {
+        let mut kernel = eth0();
+        let mut engine = begin(with_script(0), &mut kernel);
+        run(&mut engine, &mut kernel, at(450));
+        assert_eq!(state(&engine), StateKind::Init);
+        assert_eq!(adverts(&mut kernel), [""; 0]);
+        end(&mut engine, &mut kernel, 450, 1, code);
+        assert_eq!(state(&engine), want);
+        // The whole down timer from here on: three intervals of 100 ms and the skew.
+        run(&mut engine, &mut kernel, at(450 + 359));
+        assert_eq!(state(&engine), want);
+        run(&mut engine, &mut kernel, at(450 + 365));
+        assert_eq!(state(&engine) == StateKind::Master, code == 0);
+    }
+}
+
+#[test]
+fn a_script_of_weight_0_forbids_to_run_while_it_fails() {
+    let mut kernel = eth0();
+    let mut engine = begin(with_script(0), &mut kernel);
+    end(&mut engine, &mut kernel, 1, 1, 0);
+    run(&mut engine, &mut kernel, at(500));
+    assert_eq!(state(&engine), StateKind::Master);
+    engine.child_ended(at(510), Pid(2), Exit::Signal(11), &mut kernel);
+    assert_eq!(state(&engine), StateKind::Fault);
+    assert!(!kernel.has("192.0.2.100/32"));
+    run(&mut engine, &mut kernel, at(1000));
+    end(&mut engine, &mut kernel, 1010, 3, 0);
+    assert_eq!(state(&engine), StateKind::Backup);
+}
+
+#[test]
+fn a_script_that_takes_too_long_fails_and_is_ended_and_not_started_again_meanwhile() {
+    let mut kernel = eth0();
+    let mut config = with_script(-20);
+    config.scripts[0].timeout = Duration::from_millis(700);
+    let mut engine = begin(config, &mut kernel);
+    run(&mut engine, &mut kernel, at(699));
+    assert_eq!(children(&mut kernel), ["run 1 /chk"]);
+    run(&mut engine, &mut kernel, at(850));
+    let log = kernel.take_log();
+    assert!(log.contains(&"kill 1 Term".to_owned()), "{log:?}");
+    assert!(
+        log.last().is_some_and(|line| line.contains("prio 80")),
+        "it counts at once: {log:?}"
+    );
+    run(&mut engine, &mut kernel, at(2699));
+    assert_eq!(children(&mut kernel), [""; 0]);
+    run(&mut engine, &mut kernel, at(2750));
+    assert_eq!(children(&mut kernel), ["kill 1 Kill"]);
+    end(&mut engine, &mut kernel, 2760, 1, 0);
+    run(&mut engine, &mut kernel, at(2999));
+    let log = kernel.take_log();
+    assert!(
+        !log.iter().any(|line| line.contains("prio 100")),
+        "its own result comes too late: {log:?}"
+    );
+    run(&mut engine, &mut kernel, at(3000));
+    assert_eq!(children(&mut kernel), ["run 2 /chk"]);
+}
+
+#[test]
+fn whoever_is_left_of_a_script_that_was_told_to_end_is_killed_with_it() {
+    let mut kernel = eth0();
+    let mut engine = begin(with_script(0), &mut kernel);
+    run(&mut engine, &mut kernel, at(501));
+    engine.child_ended(at(510), Pid(1), Exit::Signal(15), &mut kernel);
+    assert_eq!(
+        children(&mut kernel),
+        ["run 1 /chk", "kill 1 Term", "kill 1 Kill"]
+    );
+    // One that ends by itself may leave others running.
+    run(&mut engine, &mut kernel, at(1000));
+    end(&mut engine, &mut kernel, 1010, 2, 0);
+    assert_eq!(children(&mut kernel), ["run 2 /chk"]);
+}
+
+#[test]
+fn a_script_that_cannot_be_started_fails() {
+    let mut kernel = eth0();
+    kernel.childless = Some(11);
+    let mut engine = begin(with_script(0), &mut kernel);
+    assert_eq!(state(&engine), StateKind::Fault);
+    kernel.childless = None;
+    run(&mut engine, &mut kernel, at(500));
+    end(&mut engine, &mut kernel, 510, 1, 0);
+    assert_eq!(state(&engine), StateKind::Backup);
+}
+
+#[test]
+fn many_scripts_are_started_one_at_a_time() {
+    let mut kernel = eth0();
+    let tracks: Vec<_> = (0..50).map(|place| (Tracked::Script(place), -1)).collect();
+    let config = Config {
+        instances: vec![tracking(&tracks)],
+        scripts: (0..50).map(|nth| script(&format!("s{nth}"))).collect(),
+        ..Config::default()
+    };
+    let mut engine = Engine::new(config, Options::default());
+    start(&mut engine, &mut kernel, at(0));
+    for nth in 1..=50 {
+        assert_eq!(kernel.born, nth - 1);
+        // Each turn of the loop is a little later than the one before.
+        let now = u64::try_from(nth).expect("positive");
+        engine.expire(Instant::from_nanos(at(0).as_nanos() + now), &mut kernel);
+    }
+    run(&mut engine, &mut kernel, at(499));
+    assert_eq!(kernel.born, 50);
+}
+
+#[test]
+fn the_end_ends_scripts() {
+    let mut kernel = eth0();
+    let mut engine = begin(with_script(-20), &mut kernel);
+    kernel.take_log();
+    engine.stop(at(100), &mut kernel);
+    assert_eq!(children(&mut kernel), ["kill 1 Kill"]);
+    run(&mut engine, &mut kernel, at(5000));
+    assert_eq!(children(&mut kernel), [""; 0]);
+}
+
+#[test]
+fn a_reload_keeps_what_is_known_of_an_unchanged_script() {
+    let mut kernel = eth0();
+    let mut engine = begin(with_script(-20), &mut kernel);
+    end(&mut engine, &mut kernel, 10, 1, 1);
+    run(&mut engine, &mut kernel, at(500));
+    kernel.take_log();
+    let mut config = with_script(-30);
+    config.scripts.insert(0, script("other"));
+    config.instances = vec![tracking(&[
+        (Tracked::Script(0), -1),
+        (Tracked::Script(1), -30),
+    ])];
+    engine.reload(at(600), config, &mut kernel);
+    run(&mut engine, &mut kernel, at(900));
+    let log = kernel.take_log();
+    let has = |text: &str| log.iter().any(|line| line.contains(text));
+    assert!(
+        has("run 3 /other") && !has("kill") && has("prio 70"),
+        "{log:?}"
+    );
+    // The run that was on its way at the reload counts.
+    end(&mut engine, &mut kernel, 910, 2, 0);
+    run(&mut engine, &mut kernel, at(999));
+    assert_eq!(adverts(&mut kernel), ["advert 7 prio 100 to 224.0.0.18"]);
+}
+
+#[test]
+fn a_reload_ends_the_run_of_a_script_that_changed_or_went() {
+    let mut kernel = eth0();
+    let mut engine = begin(with_script(-20), &mut kernel);
+    kernel.take_log();
+    let mut config = with_script(-20);
+    config.scripts[0].command.argv.push("now".into());
+    engine.reload(at(100), config, &mut kernel);
+    run(&mut engine, &mut kernel, at(101));
+    assert_eq!(children(&mut kernel), ["kill 1 Term", "run 2 /chk now"]);
+    end(&mut engine, &mut kernel, 110, 1, 1);
+    run(&mut engine, &mut kernel, at(450));
+    assert_eq!(
+        adverts(&mut kernel),
+        ["advert 7 prio 100 to 224.0.0.18"],
+        "the old one's result means nothing"
+    );
+    let config = Config {
+        instances: vec![tracking(&[])],
+        ..Config::default()
+    };
+    engine.reload(at(460), config, &mut kernel);
+    assert_eq!(children(&mut kernel), ["kill 2 Term"]);
+}
+
+// ---- files ----
+
+fn with_file(weight: i16, init: Option<(i32, bool)>) -> Config {
+    Config {
+        instances: vec![tracking(&[(Tracked::File(0), weight)])],
+        files: vec![TrackFile {
+            name: "load".into(),
+            path: "/run/load".into(),
+            init,
+        }],
+        ..Config::default()
+    }
+}
+
+fn write(engine: &mut Engine, kernel: &mut Kernel, ms: u64, contents: &str) {
+    kernel.files.insert("/run/load".into(), contents.into());
+    engine.files_changed(at(ms), kernel);
+}
+
+#[test]
+fn the_number_in_a_file_times_the_weight_is_added() {
+    let mut kernel = eth0();
+    let mut engine = begin(with_file(-2, None), &mut kernel);
+    run(&mut engine, &mut kernel, at(400));
+    assert_eq!(adverts(&mut kernel), ["advert 7 prio 100 to 224.0.0.18"]);
+    for (ms, contents, want) in [
+        (500, "5\n", "advert 7 prio 90 to 224.0.0.18"),
+        (700, "-30", "advert 7 prio 160 to 224.0.0.18"),
+        (900, "many", "advert 7 prio 100 to 224.0.0.18"),
+        (1100, "1", "advert 7 prio 98 to 224.0.0.18"),
+        (1300, "", "advert 7 prio 100 to 224.0.0.18"),
+    ] {
+        write(&mut engine, &mut kernel, ms, contents);
+        kernel.take_log();
+        run(&mut engine, &mut kernel, at(ms + 150));
+        assert_eq!(adverts(&mut kernel), [want], "{contents}");
+    }
+    write(&mut engine, &mut kernel, 1500, "127");
+    assert_eq!(state(&engine), StateKind::Fault, "below -253");
+}
+
+#[test]
+fn a_file_of_weight_0_forbids_to_run_unless_it_is_0() {
+    let mut kernel = eth0();
+    kernel.files.insert("/run/load".into(), b"1".to_vec());
+    let mut engine = begin(with_file(0, None), &mut kernel);
+    assert_eq!(state(&engine), StateKind::Fault);
+    write(&mut engine, &mut kernel, 10, "0\n");
+    assert_eq!(state(&engine), StateKind::Backup);
+}
+
+#[test]
+fn init_file_makes_the_file_or_overwrites_it() {
+    for (there, overwrite, want) in [
+        (None, false, "7\n"),
+        (Some("1\n"), false, "1\n"),
+        (Some("1\n"), true, "7\n"),
+    ] {
+        let mut kernel = eth0();
+        if let Some(there) = there {
+            kernel.files.insert("/run/load".into(), there.into());
+        }
+        let config = with_file(1, Some((7, overwrite)));
+        let mut engine = begin(config.clone(), &mut kernel);
+        assert_eq!(kernel.files["/run/load"], want.as_bytes());
+        // At the start, not at every reload.
+        write(&mut engine, &mut kernel, 10, "3\n");
+        engine.reload(at(20), config, &mut kernel);
+        assert_eq!(kernel.files["/run/load"], b"3\n");
+    }
+}
+
+#[test]
+fn files_that_cannot_be_watched_are_read_every_second() {
+    let mut kernel = eth0();
+    kernel.blind = true;
+    let mut engine = begin(with_file(0, None), &mut kernel);
+    kernel.files.insert("/run/load".into(), b"1".to_vec());
+    run(&mut engine, &mut kernel, at(999));
+    assert_eq!(state(&engine), StateKind::Master);
+    run(&mut engine, &mut kernel, at(1000));
+    assert_eq!(state(&engine), StateKind::Fault);
+    kernel.blind = false;
+    kernel.files.insert("/run/load".into(), b"0".to_vec());
+    run(&mut engine, &mut kernel, at(2000));
+    assert_eq!(state(&engine), StateKind::Backup);
+    kernel.files.insert("/run/load".into(), b"1".to_vec());
+    run(&mut engine, &mut kernel, at(9000));
+    assert_eq!(state(&engine), StateKind::Master, "watched again");
+}
+
+// ---- processes ----
+
+#[test]
+fn processes_are_counted_every_second() {
+    let mut kernel = eth0();
+    let process = |name: &str| (name.to_owned(), format!("/usr/sbin/{name}\0"));
+    kernel.processes = vec![process("init")];
+    let config = Config {
+        instances: vec![tracking(&[(Tracked::Process(0), 0)])],
+        processes: vec![TrackProcess {
+            name: "proxy".into(),
+            process: "haproxy".into(),
+            params: None,
+            param_match: ParamMatch::Exact,
+            full_command: false,
+            quorum: 1,
+            quorum_max: Some(2),
+            fork_delay: Duration::ZERO,
+            terminate_delay: Duration::from_millis(1500),
+        }],
+        ..Config::default()
+    };
+    let mut engine = begin(config, &mut kernel);
+    assert_eq!(state(&engine), StateKind::Fault, "known from the start");
+    kernel.processes.push(process("haproxy"));
+    run(&mut engine, &mut kernel, at(999));
+    assert_eq!(state(&engine), StateKind::Fault);
+    run(&mut engine, &mut kernel, at(1000));
+    assert_eq!(state(&engine), StateKind::Backup);
+    run(&mut engine, &mut kernel, at(1990));
+    assert_eq!(state(&engine), StateKind::Master);
+    kernel.processes.pop();
+    run(&mut engine, &mut kernel, at(3499));
+    assert_eq!(state(&engine), StateKind::Master, "terminate_delay");
+    run(&mut engine, &mut kernel, at(3500));
+    assert_eq!(state(&engine), StateKind::Fault);
+    kernel
+        .processes
+        .extend([process("haproxy"), process("haproxy")]);
+    run(&mut engine, &mut kernel, at(4500));
+    assert_eq!(state(&engine), StateKind::Backup);
+    kernel.processes.push(process("haproxy"));
+    run(&mut engine, &mut kernel, at(5500));
+    assert_eq!(state(&engine), StateKind::Fault, "too many");
+}
