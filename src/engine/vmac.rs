@@ -29,6 +29,7 @@ use crate::types::{Family, IfIndex, IfName, Instant};
 
 /// Between two that are switched off.
 const PAUSE: Duration = Duration::from_millis(1);
+const EEXIST: i32 = 17;
 const ENODEV: i32 = 19;
 /// EOPNOTSUPP, on most machines and on MIPS: no such kind of interface.
 const UNSUPPORTED: [i32; 2] = [95, 122];
@@ -125,6 +126,10 @@ impl Engine {
             return;
         };
         let there = self.links.named(&vmac.name);
+        if there.is_none() {
+            router.vmac.index = None;
+            router.vmac.up = false;
+        }
         match need(router, &vmac, there) {
             Need::Nothing => {}
             Need::Raise => self.raise(id, true, system),
@@ -150,6 +155,8 @@ impl Engine {
                     router.conf.name, vmac.name
                 );
                 let _ = request(system, |batch| macvlan::delete(batch, index));
+                self.links.forget(index);
+                self.unsettled = true;
             }
             Need::Taken => {
                 let why = format!("an interface that is no macvlan has the name {}", vmac.name);
@@ -168,7 +175,6 @@ impl Engine {
         let Some(router) = self.routers.get_mut(id) else {
             return;
         };
-        router.vmac.index = None;
         let name = vmac.name.as_str();
         let made = request(system, |batch| macvlan::create(batch, name, base, vmac.mac));
         match made {
@@ -177,8 +183,8 @@ impl Engine {
                 "({}) created VMAC interface {name} ({}) upon {}",
                 router.conf.name, vmac.mac, router.conf.interface
             ),
-            // The interface below has just gone; its return is news.
-            Err((ENODEV, _)) => {}
+            // The interface below has just gone, or ours is there and its news is on the way.
+            Err((ENODEV | EEXIST, _)) => {}
             Err((errno, why)) if UNSUPPORTED.contains(&errno) => {
                 log::error!(
                     target: "vrrp",
@@ -351,12 +357,14 @@ impl Engine {
         let Some(router) = self.routers.get_mut(id) else {
             return;
         };
-        if let Some(index) = core::mem::take(&mut router.vmac).index
-            && let Err((_, why)) = request(system, |batch| macvlan::delete(batch, index))
-        {
+        let Some(index) = core::mem::take(&mut router.vmac).index else {
+            return;
+        };
+        if let Err((_, why)) = request(system, |batch| macvlan::delete(batch, index)) {
             let name = &router.conf.name;
             log::debug!(target: "vrrp", "({name}) VMAC interface not removed: {why}");
         }
+        self.links.forget(index);
     }
 }
 
