@@ -7,7 +7,10 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use support::kernel::{Kernel, advert, engine, ifname, instance, receive, run, start};
-use vrrpd::config::model::{Auth, Hmac, Key, Mode, Password, Secret, VrrpInstance};
+use vrrpd::config::model::{
+    Auth, Config, Hmac, Key, Mode, Notify, Password, Secret, SyncGroup, VrrpInstance,
+};
+use vrrpd::engine::{Engine, Options};
 use vrrpd::types::{Centis, Instant, Priority, Version, Vrid};
 use vrrpd::vrrp::StateKind;
 
@@ -41,12 +44,29 @@ fn at(ms: u64) -> Instant {
 fn ten_thousand_adverts_in_and_out_allocate_nothing() {
     let addrs = [(2, "192.0.2.1/24")];
     let mut kernel = Kernel::with(&[(2, "eth0", true)], &addrs);
-    let mut engine = engine(vec![
+    let mut instances = vec![
         instance(7, 100, &["192.0.2.100"]),
         instance(8, 100, &[]),
-    ]);
+        instance(9, 100, &[]),
+    ];
+    for member in [0, 2] {
+        instances[member].group = Some(0);
+    }
+    let group = SyncGroup {
+        name: "VG".into(),
+        members: vec![0, 2],
+        notify: Notify::default(),
+        tracking_weight: false,
+    };
+    let config = Config {
+        instances,
+        groups: vec![group],
+        ..Config::default()
+    };
+    let mut engine = Engine::new(config, Options::default());
     start(&mut engine, &mut kernel, at(0));
-    // Instance 7 is kept backup by a stronger master, instance 8 becomes one.
+    // Instance 7 is kept backup by a stronger master, instance 8 becomes one. Instance 9 would, but is in a
+    // group with 7, and asks in vain ten times a second.
     let packet = advert(7, 200, "192.0.2.2", "224.0.0.18", &["192.0.2.100"]);
     run(&mut engine, &mut kernel, at(0));
     for ms in (0..1_000).step_by(100) {
@@ -72,9 +92,10 @@ fn ten_thousand_adverts_in_and_out_allocate_nothing() {
         .instances()
         .map(|(_, _, stats)| stats.advert_rcvd)
         .collect();
-    assert_eq!(received, [10_010, 0]);
+    assert_eq!(received, [10_010, 0, 0]);
     let states: Vec<StateKind> = engine.instances().map(|(_, state, _)| state).collect();
-    assert_eq!(states, [StateKind::Backup, StateKind::Master]);
+    let backup = StateKind::Backup;
+    assert_eq!(states, [backup, StateKind::Master, backup]);
     assert_eq!(allocations, 0);
     proofs();
 }

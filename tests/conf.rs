@@ -300,6 +300,9 @@ fn instance(one: &VrrpInstance) -> String {
         ("unicast_fault_no_peer", one.unicast_fault_no_peer),
         ("no_accept", !one.accept),
     ]);
+    if let Some(lease) = one.lease {
+        text += &format!(" lease {lease:?}");
+    }
     let rest = [
         format!("preempt_delay {:?}", one.preempt_delay),
         format!("timer_expired_backup {:?}", one.timer_expired_backup),

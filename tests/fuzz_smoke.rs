@@ -147,3 +147,19 @@ fn netlink_survives_mutations_and_round_trips() {
         targets::netlink_msg,
     );
 }
+
+#[test]
+fn smtp_survives_mutations() {
+    let dialogues: [&[u8]; 3] = [
+        b"220 hi\r\n250-r2\r\n250 HELP\r\n250 ok\r\n250 ok\r\n550 no such user\r\n354 go\r\n250 taken\r\n221 bye\r\n",
+        b"220-r2\r\n220 hi\r\n250 ok\r\n250 ok\r\n421 closing\r\n",
+        b"554 go away\r\n",
+    ];
+    let seeds = dialogues.map(<[u8]>::to_vec);
+    run(
+        "smtp_reply",
+        0x6789_abcd_ef12_3456,
+        &seeds,
+        targets::smtp_reply,
+    );
+}

@@ -5,8 +5,8 @@ mod support;
 
 use core::time::Duration;
 
-use support::kernel::{Kernel, instance, run, start};
-use vrrpd::config::model::{Command, Config, Fifo, Mail, Notify, User, VrrpInstance};
+use support::kernel::{Kernel, advert, instance, receive, run, start};
+use vrrpd::config::model::{Command, Config, Fifo, Mail, Notify, SyncGroup, User, VrrpInstance};
 use vrrpd::engine::system::{Exit, Pid};
 use vrrpd::engine::{Engine, Options};
 use vrrpd::types::Instant;
@@ -40,6 +40,7 @@ fn talkative(vrid: u8) -> VrrpInstance {
         deleted: script("deleted"),
         any: script("any"),
         lower_pri: script("lower"),
+        deleted_by_any: true,
         ..Notify::default()
     };
     conf
@@ -246,6 +247,95 @@ fn a_reload_leaves_equal_fifos_alone() {
 }
 
 #[test]
+fn groups_are_told_of_after_their_members() {
+    let group = SyncGroup {
+        name: "G1".into(),
+        members: vec![0, 1],
+        notify: Notify {
+            any: Some(command(&["/group"])),
+            mail: true,
+            ..Notify::default()
+        },
+        tracking_weight: false,
+    };
+    let member = |vrid, vip: &str| VrrpInstance {
+        group: Some(0),
+        ..instance(vrid, 100, &[vip])
+    };
+    let mut config = Config {
+        instances: vec![member(7, VIP), member(8, "192.0.2.101/32")],
+        groups: vec![group],
+        ..Config::default()
+    };
+    config.global.fifo = Some(fifo("/f", None));
+    config.global.mail = Some(mail());
+    config.global.fifo_on_reload = true;
+    let (mut engine, mut kernel) = begin(&config);
+    run(&mut engine, &mut kernel, at(550));
+    ended(&mut engine, &mut kernel, 560, 1);
+    assert_eq!(
+        told(&mut kernel),
+        [
+            "fifo open /f",
+            "fifo /f INSTANCE \"VI_7\" BACKUP 100",
+            "fifo /f INSTANCE \"VI_8\" BACKUP 100",
+            "fifo /f GROUP \"G1\" BACKUP 0",
+            "run 1 /group GROUP G1 BACKUP 0",
+            "post 2 [] VRRP Group G1 - Entering BACKUP state",
+            "fifo /f INSTANCE \"VI_7\" MASTER 100",
+            "fifo /f INSTANCE \"VI_8\" MASTER 100",
+            "fifo /f GROUP \"G1\" MASTER 0",
+            "run 3 /group GROUP G1 MASTER 0",
+        ]
+    );
+    engine.reload(at(600), config, &mut kernel);
+    assert_eq!(
+        told(&mut kernel),
+        [
+            "fifo /f INSTANCE \"VI_7\" MASTER 100",
+            "fifo /f INSTANCE \"VI_8\" MASTER 100",
+            "fifo /f GROUP \"G1\" MASTER 0",
+        ],
+        "repeated as fifo_write_vrrp_states_on_reload asks"
+    );
+    engine.stop(at(650), &mut kernel);
+    assert_eq!(
+        told(&mut kernel),
+        [
+            "fifo /f INSTANCE \"VI_7\" STOP 100",
+            "fifo /f INSTANCE \"VI_8\" STOP 100",
+            "fifo /f GROUP \"G1\" STOP 0",
+        ]
+    );
+}
+
+#[test]
+fn a_weaker_master_is_told_of_each_time_it_is_answered() {
+    let mut conf = talkative(7);
+    (conf.notify.master, conf.notify.backup, conf.notify.any) = (None, None, None);
+    let mut config = Config {
+        instances: vec![conf],
+        ..Config::default()
+    };
+    config.global.fifo = Some(fifo("/f", None));
+    let (mut engine, mut kernel) = begin(&config);
+    run(&mut engine, &mut kernel, at(550));
+    told(&mut kernel);
+    let weaker = advert(7, 50, "192.0.2.9", "224.0.0.18", &[VIP]);
+    for ms in [560, 561, 700] {
+        run(&mut engine, &mut kernel, at(ms));
+        receive(&mut engine, &mut kernel, at(ms), 2, &weaker);
+    }
+    run(&mut engine, &mut kernel, at(710));
+    ended(&mut engine, &mut kernel, 720, 1);
+    let line = "fifo /f INSTANCE \"VI_7\" MASTER_RX_LOWER_PRI 100";
+    assert_eq!(
+        told(&mut kernel),
+        [line, "run 1 /lower x", line, "run 2 /lower x"]
+    );
+}
+
+#[test]
 fn a_removed_instance_is_deleted_or_a_fault_as_it_was_asked() {
     for (name, change, want) in [
         (
@@ -298,15 +388,17 @@ fn the_end_waits_a_second_for_scripts_and_not_for_slow_ones() {
     told(&mut kernel);
     engine.stop(at(1_000), &mut kernel);
     // notify_backup still runs, and what happened since is history.
-    assert_eq!(engine.farewell(at(1_000), &mut kernel), Some(at(1_500)));
+    assert_eq!(engine.farewell(at(1_000), &mut kernel), Some(at(1_400)));
     assert_eq!(told(&mut kernel), [""; 0]);
-    assert!(engine.farewell(at(1_500), &mut kernel).is_some());
+    assert!(engine.farewell(at(1_400), &mut kernel).is_some());
     assert_eq!(told(&mut kernel), ["kill 1 Term"]);
-    engine.child_ended(at(1_510), Pid(1), Exit::Signal(15), &mut kernel);
-    assert!(engine.farewell(at(1_510), &mut kernel).is_some());
+    assert!(engine.farewell(at(1_650), &mut kernel).is_some());
+    assert_eq!(told(&mut kernel), ["kill 1 Kill"], "it did not listen");
+    engine.child_ended(at(1_660), Pid(1), Exit::Signal(9), &mut kernel);
+    assert!(engine.farewell(at(1_660), &mut kernel).is_some());
     assert_eq!(told(&mut kernel), ["kill 1 Kill", "run 2 /stop x"]);
-    engine.child_ended(at(1_520), Pid(2), Exit::Code(0), &mut kernel);
-    assert_eq!(engine.farewell(at(1_520), &mut kernel), Some(at(2_000)));
+    engine.child_ended(at(1_670), Pid(2), Exit::Code(0), &mut kernel);
+    assert_eq!(engine.farewell(at(1_670), &mut kernel), Some(at(2_000)));
     assert_eq!(told(&mut kernel), ["run 3 /any x INSTANCE VI_7 STOP 100"]);
     assert_eq!(engine.farewell(at(2_000), &mut kernel), None);
     assert_eq!(told(&mut kernel), ["kill 3 Term"]);

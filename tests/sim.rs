@@ -1,7 +1,7 @@
 //! Whole networks of routers in virtual time: told stories with golden transcripts, and thousands
 //! of random ones held to the bounds in `sim/oracle.rs`.
 //!
-//! `VRRPD_SIM_SEEDS=n` runs n random networks (default 1200, and 300 with groups), `VRRPD_SIM_SEED=s` only network s and
+//! `VRRPD_SIM_SEEDS=n` runs n random networks (default 1000, and 240 with groups), `VRRPD_SIM_SEED=s` only network s and
 //! prints its transcript. A failure prints its seed.
 #![allow(unreachable_pub, clippy::cast_possible_truncation)]
 
@@ -11,6 +11,8 @@ mod chaos;
 mod liveness;
 #[path = "sim/node.rs"]
 mod node;
+#[path = "sim/operate.rs"]
+mod operate;
 #[path = "sim/oracle.rs"]
 mod oracle;
 #[path = "sim/rng.rs"]
@@ -28,8 +30,9 @@ mod together;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
+use operate::Op;
 use scenario::network;
-use segment::{Op, Segment};
+use segment::Segment;
 use vrrpd::types::{Centis, Version};
 
 // ---- stories ----
@@ -259,8 +262,8 @@ fn state_master_only_shortens_the_first_wait() {
 
 // ---- random networks ----
 
-const DEFAULT_SEEDS: u64 = 1200;
-const DEFAULT_GROUP_SEEDS: u64 = 300;
+const DEFAULT_SEEDS: u64 = 1000;
+const DEFAULT_GROUP_SEEDS: u64 = 240;
 
 /// Makes a network and tells when its history ends.
 type Make = fn(u64) -> (Segment, Duration);

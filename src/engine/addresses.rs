@@ -8,6 +8,7 @@ use core::net::IpAddr;
 use core::time::Duration;
 use std::io;
 
+use super::lease::Lease;
 use super::links::Links;
 use super::system::System;
 use crate::config::model::Address;
@@ -16,7 +17,7 @@ use crate::netlink::{Ack, Batch};
 use crate::types::{Cidr, Family, IfIndex, Instant};
 
 /// Requests per `sendmsg`: as many refusals fit the socket's buffer with ease.
-const CHUNK: usize = 64;
+pub(super) const CHUNK: usize = 64;
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_LAST: Duration = Duration::from_secs(30);
 const EEXIST: i32 = 17;
@@ -25,7 +26,7 @@ pub(crate) const PROTO_KEEPALIVED: u8 = 18;
 
 /// What we know of one address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Held {
+pub(super) enum Held {
     /// Not there, as far as we know.
     No,
     /// Added by us; ours to remove.
@@ -48,12 +49,25 @@ pub(crate) enum Kind {
 }
 
 #[derive(Debug)]
-struct Slot {
-    address: Address,
-    held: Held,
+pub(super) struct Slot {
+    pub(super) address: Address,
+    pub(super) held: Held,
+    /// When it was set.
+    pub(super) since: Option<Instant>,
+    /// When its lifetime was last set, if it has one.
+    pub(super) renewed: Option<Instant>,
 }
 
 impl Slot {
+    fn new(address: Address) -> Self {
+        Slot {
+            address,
+            held: Held::No,
+            since: None,
+            renewed: None,
+        }
+    }
+
     /// The address as the kernel lists it: with a peer, the prefix is the peer's.
     fn listed(&self) -> Cidr {
         let Address { cidr, peer, .. } = &self.address;
@@ -79,7 +93,7 @@ impl Slot {
             && network(one) == network(two)
     }
 
-    fn spec(&self, index: IfIndex, kind: Kind) -> Spec<'_> {
+    pub(super) fn spec(&self, index: IfIndex, kind: Kind, now: Instant, lease: &Lease) -> Spec<'_> {
         let address = &self.address;
         Spec {
             index,
@@ -88,8 +102,8 @@ impl Slot {
             broadcast: address.broadcast,
             scope: address.scope,
             label: address.label.as_ref().map(|label| label.as_str()),
-            preferred_lft: address.preferred_lft,
-            valid_lft: None,
+            preferred_lft: self.preferred(now, lease),
+            valid_lft: lease.seconds,
             flags: self.flags(kind),
             proto: PROTO_KEEPALIVED,
         }
@@ -121,6 +135,8 @@ pub(crate) struct Outcome {
     pub(crate) added: usize,
     /// Of those, set again after somebody else had removed them.
     pub(crate) restored: usize,
+    /// Their lifetime had ended while we stood still.
+    pub(crate) expired: bool,
     /// The first of the restored.
     pub(crate) first_restored: Option<Cidr>,
     /// Refused by the kernel.
@@ -134,9 +150,10 @@ pub(crate) struct Outcome {
 /// See the top of the file.
 #[derive(Debug)]
 pub(crate) struct AddressSet {
-    slots: Vec<Slot>,
-    wanted: bool,
-    kind: Kind,
+    pub(super) slots: Vec<Slot>,
+    pub(super) wanted: bool,
+    pub(super) kind: Kind,
+    pub(super) lease: Lease,
     refused: usize,
     retry_at: Option<Instant>,
     retry_after: Duration,
@@ -144,16 +161,11 @@ pub(crate) struct AddressSet {
 
 impl AddressSet {
     pub(crate) fn new(addresses: impl Iterator<Item = Address>, kind: Kind) -> Self {
-        let slots = addresses
-            .map(|address| Slot {
-                address,
-                held: Held::No,
-            })
-            .collect();
         AddressSet {
-            slots,
+            slots: addresses.map(Slot::new).collect(),
             wanted: false,
             kind,
+            lease: Lease::default(),
             refused: 0,
             retry_at: None,
             retry_after: RETRY_FIRST,
@@ -261,16 +273,20 @@ impl AddressSet {
                 Held::Ours | Held::Theirs if link.has(&slot.listed()) => continue,
                 Held::Ours | Held::Theirs => {
                     outcome.restored += 1;
+                    outcome.expired |= slot.may_be_over(now, &self.lease);
                     outcome.first_restored.get_or_insert(slot.listed());
                 }
                 Held::No | Held::Refused(_) => {}
             }
-            let seq = addr::add(&mut batch, &slot.spec(link.index, self.kind));
+            let seq = addr::add(
+                &mut batch,
+                &slot.spec(link.index, self.kind, now, &self.lease),
+            );
             if missing.push(place, seq) == CHUNK {
-                self.add(system, &mut batch, &mut missing, &mut outcome);
+                self.add(now, system, &mut batch, &mut missing, &mut outcome);
             }
         }
-        self.add(system, &mut batch, &mut missing, &mut outcome);
+        self.add(now, system, &mut batch, &mut missing, &mut outcome);
         self.after(now, &mut outcome);
         outcome
     }
@@ -278,6 +294,7 @@ impl AddressSet {
     /// Sends one chunk of additions and notes the answers.
     fn add(
         &mut self,
+        now: Instant,
         system: &mut dyn System,
         batch: &mut Batch,
         missing: &mut Missing,
@@ -322,6 +339,9 @@ impl AddressSet {
                 (Some(EEXIST), _) => Held::Ours,
                 (Some(errno), _) => Held::Refused(errno),
             };
+            // What was there before has no lifetime yet.
+            slot.since = Some(now);
+            slot.renewed = self.lease.seconds.filter(|_| errno.is_none()).map(|_| now);
             match slot.held {
                 Held::Refused(_) => outcome.refused += 1,
                 Held::No | Held::Ours | Held::Theirs => outcome.added += 1,
@@ -332,6 +352,7 @@ impl AddressSet {
     }
 
     fn after(&mut self, now: Instant, outcome: &mut Outcome) {
+        self.plan();
         outcome.news = outcome.refused != self.refused;
         self.refused = outcome.refused;
         if outcome.refused > 0 {
@@ -354,10 +375,7 @@ impl AddressSet {
         let mut stays = vec![false; old.len()];
         self.slots = new
             .map(|address| {
-                let mut slot = Slot {
-                    address,
-                    held: Held::No,
-                };
+                let mut slot = Slot::new(address);
                 let listed = slot.listed();
                 let mut place = old.partition_point(|known| known.listed() < listed);
                 while let Some(known) = old.get(place).filter(|known| known.listed() == listed) {
@@ -367,6 +385,8 @@ impl AddressSet {
                     {
                         *stays = true;
                         slot.held = known.held;
+                        slot.since = known.since;
+                        slot.renewed = known.renewed;
                         break;
                     }
                     place = place.saturating_add(1);
@@ -398,6 +418,7 @@ impl AddressSet {
     pub(crate) fn withdraw(&mut self, links: &Links, system: &mut dyn System) {
         self.wanted = false;
         self.retry_at = None;
+        self.lease.due = None;
         remove(&mut self.slots, self.kind, links, system);
     }
 }
@@ -410,7 +431,9 @@ fn remove(slots: &mut [Slot], kind: Kind, links: &Links, system: &mut dyn System
         if slot.held == Held::Ours
             && let Some(link) = links.named(&slot.address.dev)
         {
-            addr::delete(&mut batch, &slot.spec(link.index, kind));
+            let forever = Lease::default();
+            let spec = slot.spec(link.index, kind, Instant::ZERO, &forever);
+            addr::delete(&mut batch, &spec);
             count += 1;
             if count.is_multiple_of(CHUNK) {
                 flush(&mut batch, system);

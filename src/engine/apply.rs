@@ -155,10 +155,12 @@ impl Engine {
                 routes::report(format_args!("({})", router.conf.name), &outcome);
             }
             Action::Withdraw => {
-                let keep = self.options.dont_release && self.stopping;
-                let Some(router) = self.routers.get_mut(id).filter(|_| !keep) else {
+                let Some(router) = self.routers.get_mut(id) else {
                     return;
                 };
+                if self.options.dont_release && self.stopping {
+                    return router.set.keep(now, &self.links, system);
+                }
                 router.routes.withdraw(&self.links, system);
                 router.set.withdraw(&self.links, system);
                 self.lower(id, now);
@@ -170,6 +172,7 @@ impl Engine {
                 }
                 if burst == Burst::LowerPrio {
                     self.announce_group(id, now, system);
+                    self.told_weaker(id, now, system);
                 }
             }
             Action::Silence => {
@@ -182,13 +185,20 @@ impl Engine {
                 self.log_transition(id, from, to, why, seen);
                 self.told(id, now, from, to, system);
             }
-            Action::Notice(notice) => {
-                self.log_notice(id, now, notice);
-                if matches!(notice, Notice::LowerPriorityMaster { .. }) {
-                    self.told_weaker(id, now, system);
-                }
-            }
+            Action::Notice(notice) => self.log_notice(id, now, notice),
             Action::Ask => {}
+        }
+    }
+
+    /// Renews the lifetimes of addresses.
+    pub(super) fn renew(&mut self, id: usize, now: Instant, system: &mut dyn System) {
+        let Some(router) = self.routers.get_mut(id) else {
+            return;
+        };
+        let set = &mut router.set;
+        if set.renew(now, &self.links, &mut self.batch, system) {
+            router.garp.start(now, Burst::Master);
+            self.announce(id, now, system);
         }
     }
 
@@ -355,9 +365,9 @@ impl Engine {
             Notice::Tolerated { from, flaw } => log::warn!(
                 target: "vrrp",
                 "({name}) adverts of {from} are accepted because of mode {}, but they are {}",
-                match router.conf.auth {
-                    Auth::Hmac(ref hmac) if hmac.mode == Mode::ReceiveOnly => "receive-only",
-                    _ => "permissive",
+                match &router.conf.auth {
+                    Auth::Hmac(hmac) if hmac.mode == Mode::ReceiveOnly => "receive-only",
+                    Auth::None | Auth::Pass(_) | Auth::Ah(_) | Auth::Hmac(_) => "permissive",
                 },
                 proof::defect(flaw)
             ),

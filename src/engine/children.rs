@@ -15,7 +15,7 @@ use crate::notify::queue::Ticket;
 use crate::types::Instant;
 
 /// From SIGTERM to SIGKILL.
-const GRACE: Duration = Duration::from_secs(2);
+pub(crate) const GRACE: Duration = Duration::from_secs(2);
 /// Children at one time. Every owner has few; this keeps a mistake from filling the process table.
 const MOST: usize = 1024;
 
@@ -109,17 +109,28 @@ impl Children {
     }
 
     /// Tells a child to end; its owner is told of the end as usual.
-    pub(crate) fn end(&mut self, now: Instant, owner: Owner, system: &mut dyn System) {
+    pub(crate) fn end(
+        &mut self,
+        now: Instant,
+        owner: Owner,
+        grace: Duration,
+        system: &mut dyn System,
+    ) {
         let mut wanted = self.0.iter_mut().filter(|child| child.owner == owner);
         if let Some(child) = wanted.find(|child| !child.told) {
             child.tell(now, system);
+            child.due = Some(now.after(grace));
         }
     }
 
-    /// Tells all children to end.
+    /// The daemon ends: tells all children to end, and kills those that did not listen.
     pub(crate) fn end_all(&mut self, now: Instant, system: &mut dyn System) {
-        for child in self.0.iter_mut().filter(|child| !child.told) {
-            child.tell(now, system);
+        for child in &mut self.0 {
+            if child.told {
+                system.kill(child.pid, Kill::Kill);
+            } else {
+                child.tell(now, system);
+            }
         }
     }
 

@@ -35,6 +35,11 @@ impl Fifos {
         self.0.len()
     }
 
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.iter().all(Option::is_none)
+    }
+
     /// These are wanted now. What stays the same is not touched: its readers notice nothing.
     pub(crate) fn replace(
         &mut self,

@@ -197,38 +197,29 @@ impl Engine {
 
     /// Why a member follows its group.
     pub(super) fn explain_group(&self, router: &Router, why: Reason) -> String {
-        let Some(nth) = router.conf.group else {
-            return String::from("sync group");
+        let group = router.conf.group.and_then(|nth| self.groups.get(nth));
+        let Some(group) = group else {
+            return String::from("with its sync group");
         };
-        let group = self.groups.get(nth);
-        let name = group.map_or("", |group| &group.conf.name);
-        let culprit = match why {
-            Reason::GroupFault => group.and_then(|group| self.routers.get(group.missing?)),
-            _ => self.members(nth).map(|(_, other)| other).find(|other| {
-                other.machine.master().is_some() && other.conf.name != router.conf.name
-            }),
-        };
-        match (why, culprit) {
-            (Reason::GroupMaster, _) => format!("with the other instances of sync group {name}"),
-            (Reason::GroupFault, Some(culprit)) => {
-                let cause = culprit.machine.fault().unwrap_or(why);
-                format!(
-                    "in sync group {name}, {}: {}",
-                    culprit.conf.name,
-                    match cause {
-                        Reason::GroupFault => String::from("something it needs is missing"),
-                        _ => self.explain(culprit, cause, None),
-                    }
-                )
-            }
-            (_, Some(culprit)) => {
-                format!(
-                    "in sync group {name}, {} is not master any more",
-                    culprit.conf.name
-                )
-            }
-            (_, None) => format!("with the other instances of sync group {name}"),
+        let name = &group.conf.name;
+        let others = group.conf.members.iter();
+        let mut others = others.filter_map(|&id| self.routers.get(id));
+        if why == Reason::GroupFault
+            && let Some(culprit) = group.missing.and_then(|id| self.routers.get(id))
+            && let Some(cause) = culprit.machine.fault()
+            && cause != Reason::GroupFault
+        {
+            let cause = self.explain(culprit, cause, None);
+            return format!("in sync group {name}, {}: {cause}", culprit.conf.name);
         }
+        let yielded = |other: &&Router| other.machine.master().is_some();
+        if why == Reason::GroupBackup
+            && let Some(culprit) = others.find(yielded)
+        {
+            let member = &culprit.conf.name;
+            return format!("in sync group {name}, {member} is not master any more");
+        }
+        format!("with the other instances of sync group {name}")
     }
 
     /// Who keeps a member from being master.

@@ -19,6 +19,7 @@ mod deadlines;
 mod fifos;
 mod filter;
 mod groups;
+mod lease;
 mod letters;
 mod links;
 mod listeners;
@@ -37,7 +38,7 @@ mod transmit;
 mod vmac;
 
 use crate::config::model::{Config, Global};
-use crate::netlink::Message;
+use crate::netlink::{Batch, Message};
 use crate::types::{Cidr, Instant};
 use crate::vrrp::{Event, Reason, StateKind, Stats};
 
@@ -146,6 +147,8 @@ pub struct Engine {
     pacing: Pacing,
     /// Room for one packet or frame.
     scratch: Vec<u8>,
+    /// Room for requests that are made again and again.
+    batch: Batch,
 }
 
 /// Room for the longest IPv6 advert with its header and signature.
@@ -193,6 +196,7 @@ impl Engine {
             later: Vec::with_capacity(routers.len().saturating_mul(4)),
             pacing: Pacing::default(),
             scratch: vec![0; SCRATCH],
+            batch: Batch::new(1),
             global,
             routers,
         };
@@ -306,6 +310,13 @@ impl Engine {
         if self
             .routers
             .get(id)
+            .is_some_and(|router| past(router.set.renewal()))
+        {
+            self.renew(id, now, system);
+        }
+        if self
+            .routers
+            .get(id)
             .is_some_and(|router| past(router.set.next_deadline()))
         {
             self.repair(id, now, system);
@@ -408,6 +419,8 @@ impl Engine {
     /// that is missing in between may only not have been read about yet.
     pub fn settle(&mut self, now: Instant, system: &mut dyn System) {
         if core::mem::take(&mut self.unsettled) {
+            // What happened before is told before.
+            self.conclude(now, system);
             for id in 0..self.routers.len() {
                 self.place(id);
             }

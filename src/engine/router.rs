@@ -64,7 +64,8 @@ impl Router {
         let vips = advertised(&conf);
         let routes = core::mem::take(&mut conf.routes);
         let rules = core::mem::take(&mut conf.rules);
-        let set = AddressSet::new(addresses(&conf), kind(&conf));
+        let mut set = AddressSet::new(addresses(&conf), kind(&conf));
+        set.set_lease(conf.lease);
         Router {
             machine: Instance::new(params(&conf, &vips, stagger(&conf, nth, count))),
             garp: garp::Schedule::new(garp_params(&conf), set.len()),
@@ -114,6 +115,7 @@ impl Router {
         self.routes.replace(routes, rules, links, system);
         self.set
             .replace(addresses(&conf), kind(&conf), links, system);
+        self.set.set_lease(conf.lease);
         self.vips = advertised(&conf);
         self.garp.replace(garp_params(&conf), self.set.len());
         self.garp_held = None;
@@ -139,6 +141,7 @@ impl Router {
             self.machine.next_deadline(),
             announcement,
             self.set.next_deadline(),
+            self.set.renewal(),
             self.routes.next_deadline(),
         ];
         all.into_iter().flatten().min()

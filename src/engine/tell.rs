@@ -11,7 +11,7 @@
 use core::time::Duration;
 use std::io;
 
-use super::children::{Children, Owner};
+use super::children::{Children, GRACE, Owner};
 use super::fifos::Fifos;
 use super::letters::Letters;
 use super::system::{Exit, System};
@@ -26,6 +26,8 @@ const STARTS: usize = 4;
 const PAUSE: Duration = Duration::from_millis(1);
 /// What scripts get when the daemon ends.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+/// Of that, from SIGTERM to SIGKILL for one that the next waits for.
+const LAST_GRACE: Duration = Duration::from_millis(250);
 /// What readers of a FIFO get then, to take in its last line.
 const LAST_LINES: Duration = Duration::from_millis(100);
 
@@ -83,8 +85,10 @@ impl Teller {
                  for states that are history skipped"
             );
         }
-        self.fifos
-            .write(&lines::fifo_line(kind, name, word, priority), system);
+        if !self.fifos.is_empty() {
+            let line = lines::fifo_line(kind, name, word, priority);
+            self.fifos.write(&line, system);
+        }
         let silent = |mail: &Mail| !notify.mail || (word == Word::Fault && mail.no_faults);
         if global.mail.as_ref().is_some_and(|mail| !silent(mail))
             && let Some(letter) = mail::letter(now, &global.router_id, kind, name, word)
@@ -115,7 +119,11 @@ impl Teller {
                 target: "script",
                 "({name}) {what} {program} is still not done and the next one waits; ended"
             );
-            children.end(now, Owner::Notify(ticket), system);
+            let grace = match self.ending {
+                Some(_) => LAST_GRACE,
+                None => GRACE,
+            };
+            children.end(now, Owner::Notify(ticket), grace, system);
         }
         for _ in 0..STARTS {
             let Some((ticket, run)) = self.queue.next(now) else {
@@ -231,7 +239,7 @@ impl Engine {
         }
     }
 
-    /// A group has changed its state, after all its members have.
+    /// A group has changed its state, after all its members have. That a reload has removed it is not told.
     pub(super) fn told_group(
         &mut self,
         nth: usize,
@@ -239,13 +247,14 @@ impl Engine {
         state: StateKind,
         system: &mut dyn System,
     ) {
-        let Some(group) = self.groups.get(nth) else {
+        let word = word(state, self.stopping);
+        let Some(group) = self.groups.get(nth).filter(|_| word != Word::Deleted) else {
             return;
         };
         let news = News {
             kind: Kind::Group,
             name: &group.conf.name,
-            word: word(state, self.stopping),
+            word,
             priority: 0,
             notify: &group.conf.notify,
         };
@@ -253,7 +262,7 @@ impl Engine {
         self.remind_of_notifies(now);
     }
 
-    /// An instance has heard a weaker master.
+    /// An instance has heard a weaker master, and answered: so at most a few times per interval, whoever sends.
     pub(super) fn told_weaker(&mut self, id: usize, now: Instant, system: &mut dyn System) {
         self.tell_of(id, Word::LowerPriority, now, system);
     }
@@ -377,6 +386,7 @@ impl Engine {
             // Whoever reads to the end sees the end.
             self.teller.fifos.close(system);
         }
+        self.hurry_children(now, system);
         self.work_on_notifies(now, system);
         let scripts = !self.teller.queue.is_empty();
         let readers = (0..self.teller.fifos.len()).any(|nth| self.children.has(Owner::Fifo(nth)));
@@ -390,7 +400,7 @@ impl Engine {
             self.children.end_all(now, system);
             return None;
         }
-        let next = self.teller.next_deadline();
-        Some(next.map_or(until, |next| next.min(until)))
+        let next = [self.teller.next_deadline(), self.children.next_deadline()];
+        next.into_iter().flatten().chain([until]).min()
     }
 }

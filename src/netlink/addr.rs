@@ -10,7 +10,7 @@ use core::net::{IpAddr, Ipv4Addr};
 
 use super::{
     AF_UNSPEC, Attr, Attrs, Batch, Malformed, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL,
-    NLM_F_REQUEST, Reader, address, family_number, link,
+    NLM_F_REPLACE, NLM_F_REQUEST, Reader, address, family_number, link,
 };
 use crate::types::{Cidr, Family, IfIndex};
 
@@ -151,7 +151,21 @@ pub fn dump(batch: &mut Batch) -> u32 {
 
 /// Asks to add an address; `EEXIST` where it already is.
 pub fn add(batch: &mut Batch, spec: &Spec<'_>) -> u32 {
-    let flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
+    set(batch, spec, NLM_F_CREATE | NLM_F_EXCL)
+}
+
+/// Asks to set the lifetimes of an address that is there, and adds it where it is not: the kernel cannot be
+/// asked for the one without the other.
+pub fn renew(batch: &mut Batch, spec: &Spec<'_>) -> u32 {
+    let spec = Spec {
+        valid_lft: spec.valid_lft.or(Some(FOREVER)),
+        ..*spec
+    };
+    set(batch, &spec, NLM_F_CREATE | NLM_F_REPLACE)
+}
+
+fn set(batch: &mut Batch, spec: &Spec<'_>, flags: u16) -> u32 {
+    let flags = NLM_F_REQUEST | NLM_F_ACK | flags;
     // The header has room for eight flags; as soon as there are more, all are in the attribute.
     let in_header = u8::try_from(spec.flags.0);
     let fixed = [in_header.unwrap_or(0), spec.scope];

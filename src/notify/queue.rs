@@ -23,7 +23,7 @@ const MOST_WAITING: usize = 16;
 /// What a script gets when others wait for its end.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 /// What it gets at the daemon's end, which gives all of them a second.
-const HURRY: Duration = Duration::from_millis(500);
+const HURRY: Duration = Duration::from_millis(400);
 
 /// One script to run.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -13,9 +13,10 @@ use vrrpd::vrrp::{Params, Peer};
 use vrrpd::wire::vrrp::Auth;
 
 use crate::node::{Node, Packet};
+use crate::operate::{Op, Reload};
 use crate::oracle::Oracle;
 use crate::rng::Rng;
-use crate::segment::{Faults, Op, Reload, Segment, group, packet};
+use crate::segment::{Faults, Segment, group, packet};
 
 pub const NAMES: [&str; 5] = ["r1", "r2", "r3", "r4", "r5"];
 /// Instances of a router with several.

@@ -7,7 +7,8 @@ use vrrpd::vrrp::{Action, Event, Reason};
 use vrrpd::types::{Centis, Priority, Version};
 
 use crate::node::Change;
-use crate::segment::{Reload, Segment};
+use crate::operate::Reload;
+use crate::segment::Segment;
 
 /// One process; its instances are nodes of the segment.
 #[derive(Debug)]

@@ -11,7 +11,8 @@ use vrrpd::wire::vrrp::Auth;
 
 use crate::chaos::{LEGS, NAMES, vips};
 use crate::node::Node;
-use crate::segment::{Op, Segment};
+use crate::operate::Op;
+use crate::segment::Segment;
 
 /// A network of v2 routers r1, r2 … at 10.0.0.1, 10.0.0.2 … with these priorities, all started at 0.
 pub fn network(priorities: &[u8]) -> Story {

@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
+use crate::operate::{Op, Reload};
 use crate::scenario::pairs;
-use crate::segment::{Op, Reload, Segment};
+use crate::segment::Segment;
 
 const R1A: usize = 0;
 const R1B: usize = 1;

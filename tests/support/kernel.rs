@@ -12,7 +12,8 @@ use vrrpd::config::model::{
 use vrrpd::engine::reception::Datagram;
 use vrrpd::engine::system::{Kill, Listener, Pid, Protocol, Route, System};
 use vrrpd::engine::{Engine, Options};
-use vrrpd::netlink::addr::AddrFlags;
+use vrrpd::netlink::NLM_F_REPLACE;
+use vrrpd::netlink::addr::{AddrFlags, FOREVER};
 use vrrpd::netlink::link::LinkFlags;
 use vrrpd::netlink::{self, Ack, Addr, Batch, Link, Message, Messages, rule};
 use vrrpd::notify::mail::Letter;
@@ -83,6 +84,10 @@ pub struct Kernel {
     pub processes: Vec<(String, String)>,
     /// Nobody reads the FIFOs.
     pub full: bool,
+    /// The latest moment the engine was told.
+    clock: Instant,
+    /// Lifetimes set.
+    pub renewals: usize,
     /// Time since 1970.
     pub wall: std::time::Duration,
     /// The last advert sent, with its IP header.
@@ -179,6 +184,7 @@ impl Kernel {
 
     /// Lets the engine read all news and draw its consequences, until there are no more.
     pub fn deliver(&mut self, engine: &mut Engine, now: Instant) {
+        self.clock = self.clock.max(now);
         while !self.news.is_empty() {
             while let Some(news) = self.news.pop_front() {
                 match &news {
@@ -289,14 +295,31 @@ impl Kernel {
         }
     }
 
+    /// Sets the lifetime of an address, or adds one that is not there.
+    fn renew(&mut self, addr: &Addr<'_>) -> i32 {
+        self.renewals += 1;
+        let same = |a: &&FakeAddr| a.index == addr.index.0 && a.cidr == addr.cidr;
+        let Some(known) = self.addrs.iter().find(same).copied() else {
+            return self.carry_out(addr, true);
+        };
+        if !self.quiet {
+            let life = life(addr);
+            self.log
+                .push(format!("renew {} {}{life}", addr.index.0, addr.cidr));
+        }
+        self.news.push_back(News::Addr(known, true));
+        0
+    }
+
     fn carry_out(&mut self, addr: &Addr<'_>, add: bool) -> i32 {
         let known = self
             .addrs
             .iter()
             .position(|a| a.index == addr.index.0 && a.cidr == addr.cidr);
         let verb = if add { "add" } else { "del" };
+        let life = life(addr);
         self.log
-            .push(format!("{verb} {} {}", addr.index.0, addr.cidr));
+            .push(format!("{verb} {} {}{life}", addr.index.0, addr.cidr));
         let entry = FakeAddr {
             index: addr.index.0,
             cidr: addr.cidr,
@@ -341,6 +364,11 @@ impl System for Kernel {
             let bytes = &rest[..len];
             rest = rest.get(len.next_multiple_of(4)..).unwrap_or_default();
             let (errno, text) = match envelope.message {
+                Message::NewAddr(addr)
+                    if envelope.header.flags & NLM_F_REPLACE != 0 && self.refuse.is_none() =>
+                {
+                    (self.renew(&addr), None)
+                }
                 Message::NewAddr(addr) => self.address(&addr, true),
                 Message::DelAddr(addr) => self.address(&addr, false),
                 Message::NewRoute(route) => self.route(&route, true),
@@ -591,6 +619,16 @@ impl System for Kernel {
     }
 }
 
+/// How long an address stays, and is preferred if that is less.
+fn life(addr: &Addr<'_>) -> String {
+    match (addr.valid, addr.preferred) {
+        (FOREVER, FOREVER) => String::new(),
+        (FOREVER, preferred) => format!(" preferred {preferred}"),
+        (valid, preferred) if valid == preferred => format!(" for {valid}"),
+        (valid, preferred) => format!(" for {valid} preferred {preferred}"),
+    }
+}
+
 fn as_link(link: &FakeLink) -> Link<'_> {
     let up = LinkFlags(LinkFlags::UP.0 | LinkFlags::RUNNING.0 | LinkFlags::LOWER_UP.0);
     let [a, b, c, d] = link.index.to_be_bytes();
@@ -788,10 +826,12 @@ pub fn start(engine: &mut Engine, kernel: &mut Kernel, now: Instant) {
 /// Moves time from deadline to deadline up to `until`.
 pub fn run(engine: &mut Engine, kernel: &mut Kernel, until: Instant) {
     while let Some(at) = engine.next_deadline().filter(|at| *at <= until) {
-        engine.expire(at, kernel);
-        kernel.deliver(engine, at);
+        // What is due at once may have a deadline long ago.
+        let now = at.max(kernel.clock);
+        engine.expire(now, kernel);
+        kernel.deliver(engine, now);
         while engine.has_more() {
-            engine.expire(at, kernel);
+            engine.expire(now, kernel);
         }
     }
 }

@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use super::fields::Fields;
 use super::garp::GarpDefaults;
+use super::lease::Lease;
 use super::{interface, strict};
 use crate::config::diag::{Diags, Severity};
 use crate::config::model::{GarpGroup, Global, Nft};
@@ -28,6 +29,7 @@ pub(super) struct Defaults {
     pub(super) check_unicast_src: bool,
     pub(super) owner_ignore_adverts: bool,
     pub(super) v3_checksum_as_v2: bool,
+    pub(super) lease: Lease,
     /// `smtp_alert_vrrp`, or `smtp_alert`.
     pub(super) mail: bool,
     /// `vrrp_notify_priority_changes`.
@@ -67,6 +69,7 @@ impl Defaults {
             check_unicast_src: on("vrrp_check_unicast_src"),
             owner_ignore_adverts: on("vrrp_owner_ignore_adverts"),
             v3_checksum_as_v2: on("v3_checksum_as_v2"),
+            lease: Lease::of(fields, diags).unwrap_or(Lease::Off),
             mail: fields
                 .boolean("smtp_alert_vrrp")
                 .unwrap_or(on("smtp_alert")),

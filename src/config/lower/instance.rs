@@ -138,7 +138,7 @@ impl Lowering<'_> {
             rules: self.rules(fields.items("virtual_rules")),
             accept: self.accept(draft, version, owner),
             vmac,
-            lease: None,
+            lease: self.lease(draft, advert_int, down_timer_adverts),
             group: None,
             tracks: self.tracks(draft, &interface, owner),
             notify: self.notify(fields),

@@ -12,6 +12,7 @@ mod garp;
 mod global;
 mod group;
 mod instance;
+mod lease;
 mod mail;
 mod metric;
 mod names;

@@ -100,6 +100,7 @@ static ADDRESSES: &[Keyword] = &[
     row!("virtual_ipaddress", [], S, "", "addresses of the virtual router: installed by the master and advertised").items(&address::ADDRESSES).repeat(),
     row!("virtual_ipaddress_excluded", [], A, "", "addresses installed by the master but not advertised").items(&address::ADDRESSES).repeat(),
     row!("no_virtual_ipaddress", [], B, "", "an instance without virtual_ipaddress is meant to be so"),
+    row!("vip_lease", [Arg::Opt(&Arg::Str)], B, "", "ours: as in global_defs, for this instance; 0 or off: addresses stay"),
     row!("promote_secondaries", [], B, "", "let the kernel keep secondary addresses when a primary one goes"),
     row!("virtual_routes", [], S, "", "routes installed by the master").items(&address::ROUTES).repeat(),
     row!("virtual_rules", [], A, "", "policy rules installed by the master").items(&address::RULES).repeat(),

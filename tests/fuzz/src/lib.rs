@@ -8,8 +8,10 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use vrrpd::config::model::Mail;
 use vrrpd::netlink::addr::{self, AddrFlags, FOREVER, Spec};
 use vrrpd::netlink::{self, Attrs, Batch, Message, Messages};
+use vrrpd::notify::smtp::{Dialogue, Replies, Turn};
 use vrrpd::types::{Centis, Cidr, IfIndex, Mac, Priority, Version, Vrid};
 use vrrpd::wire::checksum::Sum;
 use vrrpd::wire::vrrp::{Advert, AdvertOut, Auth, ChecksumForm};
@@ -410,4 +412,47 @@ fn netlink_made_up(data: &[u8]) {
     assert_eq!(new.proto, (proto != 0).then_some(proto));
     assert_eq!(new.valid, spec.valid_lft.unwrap_or(FOREVER));
     assert_eq!(new.preferred, spec.preferred_lft.unwrap_or(new.valid));
+}
+
+/// What a mail server says: every dialogue ends, its lines are lines, and what is kept of the server's words is
+/// short and printable.
+pub fn smtp_reply(data: &[u8]) {
+    let mail = Mail {
+        to: vec!["a@example.org".into(), "b@example.org".into()],
+        from: "r1@example.org".into(),
+        server: "mail.example.org".into(),
+        port: 25,
+        helo: "r1".into(),
+        timeout: core::time::Duration::from_secs(1),
+        no_faults: false,
+    };
+    let mut dialogue = Dialogue::new(&mail, "Subject: x\r\n\r\n.\r\n");
+    let mut replies = Replies::default();
+    let fit =
+        |text: &str| text.len() < 300 && text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    let mut turns = 0;
+    for byte in data {
+        let reply = match replies.push(*byte) {
+            None => continue,
+            Some(Ok(reply)) => reply,
+            Some(Err(why)) => {
+                assert!(fit(&why), "{why}");
+                return;
+            }
+        };
+        assert!(fit(&reply.text), "{}", reply.text);
+        turns += 1;
+        match dialogue.answer(&reply) {
+            Turn::Say(line) => assert!(line.ends_with("\r\n"), "{line}"),
+            Turn::Done(Ok(delivery)) => {
+                assert_eq!(delivery.taken + delivery.refused, mail.to.len());
+                break;
+            }
+            Turn::Done(Err(why)) => {
+                assert!(fit(&why), "{why}");
+                break;
+            }
+        }
+        assert!(turns <= 7, "the dialogue has no end");
+    }
 }

@@ -26,6 +26,9 @@ pub(crate) const TESTS: &[Test] = &[
     ("mail_of_many_changes_arrives_in_order", "", many),
 ];
 
+/// Whoever waits for a mail server waits for seconds; this much the machine itself may be late when it is busy.
+const NOTHING: i64 = 100 * MS;
+
 /// Letters a server has taken: the whole dialogue of each.
 type Taken = Arc<Mutex<Vec<String>>>;
 
@@ -212,7 +215,7 @@ fn undelayed(ctx: &Ctx, name: &str, server: &dyn Fn(&Node) -> String) {
         .max()
         .unwrap_or(i64::MAX);
     assert!(
-        worst < INTERVAL + 30 * MS,
+        worst < INTERVAL + NOTHING,
         "{name}: {} ms between two adverts",
         worst / MS
     );
@@ -221,7 +224,7 @@ fn undelayed(ctx: &Ctx, name: &str, server: &dyn Fn(&Node) -> String) {
     let last = cap.adverts(&a, 51, 0).last().expect("adverts").0;
     let excess = first - last - vrrpd_lab::down_interval(3, 100, INTERVAL);
     assert!(
-        excess < 60 * MS,
+        excess < NOTHING,
         "{name}: took over {} ms too late",
         excess / MS
     );

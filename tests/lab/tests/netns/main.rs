@@ -12,7 +12,9 @@ mod auth;
 mod dumps;
 mod filter;
 mod forged;
+mod groups;
 mod kernel;
+mod lease;
 mod mail;
 mod notify;
 mod own_process;
@@ -62,6 +64,8 @@ fn main() {
         wire::TESTS,
         auth::TESTS,
         forged::TESTS,
+        lease::TESTS,
+        groups::TESTS,
         filter::TESTS,
         process::TESTS,
         notify::TESTS,

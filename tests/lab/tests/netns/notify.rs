@@ -18,6 +18,7 @@ const NO_ORDER: &str = "starts all scripts at once";
 
 pub(crate) const TESTS: &[Test] = &[
     ("notify_tells_what_keepalived_tells", "", words),
+    ("notify_tells_of_groups_what_keepalived_tells", "", groups),
     (
         "notify_scripts_of_an_instance_run_in_order_under_flapping",
         NO_ORDER,
@@ -28,6 +29,11 @@ pub(crate) const TESTS: &[Test] = &[
         "notify_fifo_that_is_a_file_is_left_alone",
         "says nothing about it",
         no_fifo,
+    ),
+    (
+        "notify_fifo_script_reads_on_through_a_reload_and_to_the_end",
+        "starts it anew at a reload",
+        reader_script,
     ),
     (
         "notify_script_that_hangs_delays_neither_advert_nor_end",
@@ -180,6 +186,77 @@ fn words(ctx: &Ctx) -> End {
     End::Ok
 }
 
+/// What a group of two does while its network comes and goes: FIFO lines and calls of its scripts.
+fn group_story(daemon: &Daemon) -> (Vec<String>, Vec<String>) {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let out = format!("{DIR}/group-{}", daemon.name());
+    let fifo = format!("{out}.fifo");
+    let tell = script(
+        &format!("group-{}", daemon.name()),
+        &format!("echo \"$*\" >> {out}"),
+    );
+    let mut group = "vrrp_sync_group G1 {\n group { VI_51 VI_52 }\n".to_owned();
+    group += &format!(" notify \"{tell} any\"\n");
+    for what in ["master", "backup", "fault", "stop"] {
+        group += &format!(" notify_{what} \"{tell} {what}\"\n");
+    }
+    let insts = [51, 52].map(|vrid| Inst::new(vrid, 100, &format!("10.0.0.{}/24", vrid + 49)));
+    let conf = Conf::of(&insts)
+        .global("script_user root")
+        .global(&format!("vrrp_notify_fifo {fifo}"))
+        .top(&(group + "}"));
+    let mut run = daemon.start(&a, &conf);
+    let mut reader = Reader::open(&fifo);
+    let mut told = String::new();
+    let mut until = |state: &str, count: usize| {
+        let line = format!("GROUP \"G1\" {state} 0\n");
+        wait_until(SOON, &line, || {
+            told += &reader.take();
+            told.matches(&line).count() == count
+        });
+    };
+    until("MASTER", 1);
+    a.cable_out();
+    until("FAULT", 1);
+    a.cable_in();
+    until("MASTER", 2);
+    wait_until(SOON, "all scripts have run", || lines(&out).len() == 10);
+    run.term();
+    until("STOP", 1);
+    assert!(run.wait_exit(SOON).is_some(), "it ends");
+    wait_until(SOON, "the last scripts have run", || {
+        lines(&out).len() == 12
+    });
+    (told.lines().map(str::to_owned).collect(), lines(&out))
+}
+
+fn groups(ctx: &Ctx) -> End {
+    let (told, scripts) = group_story(&ctx.daemon);
+    let of = |told: &[String], who: &str| -> Vec<String> {
+        let mine = told.iter().filter(|line| line.contains(who));
+        mine.cloned().collect()
+    };
+    let states = ["BACKUP", "MASTER", "FAULT", "BACKUP", "MASTER", "STOP"];
+    let want = states.map(|state| format!("GROUP \"G1\" {state} 0"));
+    assert_eq!(of(&told, "G1"), want);
+    let calls = states.map(|state| [state.to_lowercase(), format!("any GROUP G1 {state} 0")]);
+    let mut calls = calls.concat();
+    if ctx.daemon != Daemon::Keepalived {
+        assert_eq!(scripts, calls);
+    }
+    if ctx.other.available() {
+        let (theirs, mut their_scripts) = group_story(&ctx.other);
+        for who in ["G1", "VI_51", "VI_52"] {
+            assert_eq!(of(&told, who), of(&theirs, who));
+        }
+        calls.sort();
+        their_scripts.sort();
+        assert_eq!(calls, their_scripts);
+    }
+    End::Ok
+}
+
 // ---- order ----
 
 /// Instances whose state flaps with `d0`, each told to a script that takes a random time.
@@ -237,7 +314,7 @@ fn order(ctx: &Ctx) -> End {
         let path = format!("{out}.VI_{vrid}");
         wait_until(SOON, "the last state is told last", || {
             let all = lines(&path);
-            all.last() == Some(&last) && all.len() % 2 == 0
+            all.last() == Some(&last) && all.len().is_multiple_of(2)
         });
         let all = lines(&path);
         let mut rest = truth.iter();
@@ -337,6 +414,49 @@ fn no_fifo(ctx: &Ctx) -> End {
     End::Ok
 }
 
+fn reader_script(ctx: &Ctx) -> End {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let out = format!("{DIR}/reader");
+    let fifo = format!("{out}.fifo");
+    let body = format!("echo \"$*\" >> {out}\nexec cat \"$3\" >> {out}");
+    let reader = script("reader", &body);
+    let conf = |count: u8| {
+        let inst = |vrid: u8| {
+            let inst = Inst::new(vrid, 100, &format!("10.0.1.{vrid}/32"));
+            inst.line("notify_deleted")
+        };
+        let insts: Vec<Inst> = (1..=count).map(inst).collect();
+        Conf::of(&insts)
+            .global("script_user root")
+            .global(&format!("vrrp_notify_fifo {fifo}"))
+            .global(&format!("vrrp_notify_fifo_script \"{reader} 'a b' c\""))
+    };
+    let mut run = ctx.daemon.start(&a, &conf(2));
+    let told = |line: &str| {
+        let line = line.to_owned();
+        wait_until(SOON, &line, || lines(&out).contains(&line));
+    };
+    told("INSTANCE \"VI_1\" MASTER 100");
+    told("INSTANCE \"VI_2\" MASTER 100");
+    run.reload(&conf(1).text());
+    told("INSTANCE \"VI_2\" DELETED 100");
+    run.term();
+    assert!(run.wait_exit(SOON).is_some(), "it ends");
+    let all = lines(&out);
+    let first = format!("a b c {fifo}");
+    assert_eq!(all.first(), Some(&first), "the path is the last argument");
+    assert_eq!(all.iter().filter(|line| **line == first).count(), 1);
+    let last = "INSTANCE \"VI_1\" STOP 100";
+    assert_eq!(
+        all.last().map(String::as_str),
+        Some(last),
+        "read to the end"
+    );
+    assert_eq!(all.len(), 7, "{all:?}");
+    End::Ok
+}
+
 // ---- scripts that hang ----
 
 fn hangs(ctx: &Ctx) -> End {
@@ -368,6 +488,12 @@ fn hangs(ctx: &Ctx) -> End {
     assert!(p.run_a.wait_exit(SOON).is_some(), "it ends");
     let took = now() - at;
     assert!(took < 1300 * MS, "the end took {} ms", took / MS);
+    let last = lines(&out).pop();
+    assert_eq!(
+        last.as_deref(),
+        Some("stopped"),
+        "notify_stop comes through"
+    );
     p.taken_over(VIP, vrrpd_lab::skew(3, 100, INTERVAL), at);
     // Deaf to TERM, it would have lived on: its group is killed with it only if it is in the way.
     let _ = Command::new("kill").arg("-9").args(&pids).status();

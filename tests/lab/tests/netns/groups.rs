@@ -1,0 +1,273 @@
+//! Synchronization groups: two routers, each with a leg inside (eth0) and one outside (eth1).
+
+use std::fs;
+
+use vrrpd_lab::private::DIR;
+use vrrpd_lab::{Capture, Conf, Daemon, Lab, Node, Running, sleep_ms, wait_until};
+
+use crate::notify::script;
+use crate::support::SOON;
+use crate::{Ctx, End, Test};
+
+pub(crate) const TESTS: &[Test] = &[
+    ("group_moves_with_a_link_of_either_side", "", link),
+    ("group_stays_together_when_one_network_is_cut", "", cut),
+    ("group_ends_with_one_resignation_each", "", end),
+    ("group_of_keepalived_backs_ours_up", "", strong),
+    ("group_of_ours_backs_keepalived_up", "", weak),
+    ("group_of_the_seeds_runs_end_to_end", "", seed),
+];
+
+const INSIDE: &str = "10.0.0.100";
+const OUTSIDE: &str = "10.1.0.100";
+
+/// The second network: a bridge of its own in the switch.
+fn outside(lab: &Lab, nodes: &[&Node], dev: &str, net: &str) {
+    let (sw, bridge) = (lab.switch(), format!("br-{dev}"));
+    sw.ip(&format!(
+        "link add {bridge} type bridge mcast_snooping 0 forward_delay 0"
+    ));
+    sw.ip(&format!("link set {bridge} up"));
+    for (n, node) in nodes.iter().enumerate() {
+        let port = port(node, dev);
+        node.ip(&format!(
+            "link add name {dev} type veth peer name {port} netns {}",
+            sw.id()
+        ));
+        sw.ip(&format!("link set dev {port} master {bridge} up"));
+        node.ip(&format!("link set {dev} up"));
+        node.ip(&format!("addr add {net}.{}/24 dev {dev}", n + 1));
+    }
+}
+
+/// The switch's end of a leg.
+fn port(node: &Node, dev: &str) -> String {
+    format!("{}-{dev}", node.name)
+}
+
+fn holds(node: &Node, dev: &str, addr: &str) -> bool {
+    let text = node.ip(&format!("-o addr show dev {dev}"));
+    text.contains(&format!(" {addr}/"))
+}
+
+/// A group of an instance inside and one outside.
+fn conf(priority: u8) -> Conf {
+    let instance = |name: &str, dev: &str, vrid: u8, vip: &str| {
+        format!(
+            "vrrp_instance {name} {{\n state BACKUP\n interface {dev}\n virtual_router_id {vrid}\n \
+             priority {priority}\n advert_int 0.1\n version 3\n virtual_ipaddress {{\n {vip}/24\n }}\n}}"
+        )
+    };
+    Conf::default()
+        .top("vrrp_sync_group VG {\n group {\n IN\n OUT\n }\n}")
+        .top(&instance("IN", "eth0", 51, INSIDE))
+        .top(&instance("OUT", "eth1", 52, OUTSIDE))
+}
+
+/// Two routers, `a` the stronger.
+struct Two {
+    a: Node,
+    b: Node,
+    run_a: Running,
+    run_b: Running,
+    // Last, so that it goes after what lives in it.
+    lab: Lab,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Holder {
+    A,
+    B,
+    Nobody,
+    Mixed,
+}
+
+impl Two {
+    fn new(strong: &Daemon, weak: &Daemon) -> Self {
+        let lab = Lab::new();
+        let a = lab.node("r1", &["10.0.0.1/24"]);
+        let b = lab.node("r2", &["10.0.0.2/24"]);
+        outside(&lab, &[&a, &b], "eth1", "10.1.0");
+        let run_a = strong.start(&a, &conf(200));
+        let two = Two {
+            run_b: {
+                wait_until(SOON, "the stronger router takes both", || {
+                    holds(&a, "eth0", INSIDE) && holds(&a, "eth1", OUTSIDE)
+                });
+                weak.start(&b, &conf(100))
+            },
+            a,
+            b,
+            run_a,
+            lab,
+        };
+        sleep_ms(500);
+        two.stays(Holder::A, 1);
+        two
+    }
+
+    fn holder(&self) -> Holder {
+        let a = [
+            holds(&self.a, "eth0", INSIDE),
+            holds(&self.a, "eth1", OUTSIDE),
+        ];
+        let b = [
+            holds(&self.b, "eth0", INSIDE),
+            holds(&self.b, "eth1", OUTSIDE),
+        ];
+        match (a, b) {
+            ([true, true], [false, false]) => Holder::A,
+            ([false, false], [true, true]) => Holder::B,
+            ([false, false], [false, false]) => Holder::Nobody,
+            _ => Holder::Mixed,
+        }
+    }
+
+    #[track_caller]
+    fn becomes(&self, wanted: Holder, why: &str) {
+        wait_until(SOON, why, || self.holder() == wanted);
+    }
+
+    #[track_caller]
+    fn stays(&self, wanted: Holder, tenths: u32) {
+        for _ in 0..tenths {
+            assert_eq!(self.holder(), wanted);
+            sleep_ms(100);
+        }
+    }
+
+    /// Both ways round, on either side.
+    fn links(&self) {
+        for (dev, side) in [("eth1", "outside"), ("eth0", "inside")] {
+            let sw = self.lab.switch();
+            let port = match dev {
+                "eth0" => self.a.name.clone(),
+                _ => port(&self.a, dev),
+            };
+            sw.ip(&format!("link set dev {port} down"));
+            self.becomes(Holder::B, &format!("both move when the link {side} breaks"));
+            sw.ip(&format!("link set dev {port} up"));
+            self.becomes(Holder::A, &format!("and back when {side} is mended"));
+        }
+    }
+}
+
+fn link(ctx: &Ctx) -> End {
+    let two = Two::new(&ctx.daemon, &ctx.daemon);
+    two.links();
+    let said = "VRRP_Group(VG) Syncing instances to MASTER state";
+    for log in [two.run_a.log(), two.run_b.log()] {
+        assert!(log.contains(said), "{log}");
+    }
+    End::Ok
+}
+
+/// The routers cannot hear each other outside; the links are up.
+fn cut(ctx: &Ctx) -> End {
+    let two = Two::new(&ctx.daemon, &ctx.daemon);
+    let sw = two.lab.switch();
+    let port = port(&two.b, "eth1");
+    sw.ip(&format!("link set dev {port} nomaster"));
+    two.stays(Holder::A, 15);
+    sw.ip(&format!("link set dev {port} master br-eth1"));
+    two.stays(Holder::A, 5);
+    assert_eq!(two.run_b.log().matches("Entering MASTER").count(), 0);
+    End::Ok
+}
+
+fn end(ctx: &Ctx) -> End {
+    let mut two = Two::new(&ctx.daemon, &ctx.daemon);
+    let cap = Capture::start(&two.lab);
+    let at = two.run_a.term();
+    two.becomes(Holder::B, "the end of one is the beginning of the other");
+    two.run_a.wait_exit(SOON).expect("it ends");
+    let said = cap.adverts(&two.a, 51, at);
+    let farewells = said.iter().filter(|(_, advert)| advert.priority == 0);
+    assert_eq!(farewells.count(), 1, "{said:?}");
+    two.run_a = ctx.daemon.start(&two.a, &conf(200));
+    two.becomes(Holder::A, "it comes back on both sides");
+    two.run_a.kill9();
+    let both = || holds(&two.b, "eth0", INSIDE) && holds(&two.b, "eth1", OUTSIDE);
+    wait_until(SOON, "a killed one is replaced on both sides", both);
+    End::Ok
+}
+
+// ---- with keepalived on one side ----
+
+fn strong(ctx: &Ctx) -> End {
+    with_keepalived(ctx, &ctx.daemon, &ctx.other)
+}
+
+fn weak(ctx: &Ctx) -> End {
+    with_keepalived(ctx, &ctx.other, &ctx.daemon)
+}
+
+fn with_keepalived(ctx: &Ctx, strong: &Daemon, weak: &Daemon) -> End {
+    if !ctx.other.available() {
+        return End::Skip("keepalived is not installed".into());
+    }
+    Two::new(strong, weak).links();
+    End::Ok
+}
+
+// ---- the configuration of the notes ----
+
+fn seed(ctx: &Ctx) -> End {
+    let file = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../golden/seeds/s3_sync_group_repaired.conf"
+    );
+    let text = fs::read_to_string(file).expect("the seed");
+    let lab = Lab::new();
+    let a = lab.node("r1", &["192.168.200.1/24"]);
+    let b = lab.node("r2", &["192.168.200.2/24"]);
+    // Its routes lead through addresses it brings along, and through one it takes for granted.
+    outside(&lab, &[&a, &b], "eth1", "192.168.100");
+    outside(&lab, &[&a, &b], "eth2", "192.168.101");
+    let told = |node: &Node| format!("{DIR}/group-{}.told", node.id());
+    let text_for = |node: &Node, source: &str| {
+        let notify = script(
+            &format!("group-{}", node.id()),
+            &format!("echo \"$@\" >> {}", told(node)),
+        );
+        text.replace("/path/to/notify.sh", &notify).replace(
+            "mcast_src_ip 192.168.200.1",
+            &format!("mcast_src_ip {source}"),
+        )
+    };
+    let mut run_a = ctx
+        .daemon
+        .start_text(&a, &text_for(&a, "192.168.200.1"), &[]);
+    let vips = [
+        ("eth1", "192.168.200.17"),
+        ("eth2", "192.168.200.18"),
+        ("eth1", "192.168.200.27"),
+        ("eth2", "192.168.200.28"),
+    ];
+    let all = |node: &Node| vips.iter().all(|(dev, vip)| holds(node, dev, vip));
+    let none = |node: &Node| !vips.iter().any(|(dev, vip)| holds(node, dev, vip));
+    wait_until(SOON, "the first takes all addresses", || all(&a));
+    let run_b = ctx
+        .daemon
+        .start_text(&b, &text_for(&b, "192.168.200.2"), &[]);
+    // Tracked by both instances; a group is in FAULT if a member is.
+    lab.switch()
+        .ip(&format!("link set dev {} down", port(&a, "eth1")));
+    wait_until(SOON, "the second takes all of them", || all(&b) && none(&a));
+    lab.switch()
+        .ip(&format!("link set dev {} up", port(&a, "eth1")));
+    sleep_ms(1500);
+    assert!(all(&b) && none(&a), "nopreempt");
+    let lines = || fs::read_to_string(told(&b)).unwrap_or_default();
+    wait_until(SOON, "the group's script has been told", || {
+        lines().contains("GROUP VG_1 MASTER 0")
+    });
+    assert!(
+        run_b
+            .log()
+            .contains("VRRP_Group(VG_1) Syncing instances to MASTER state")
+    );
+    run_a.term();
+    run_a.wait_exit(SOON).expect("it ends");
+    End::Ok
+}
