@@ -502,7 +502,7 @@ impl System for Kernel {
         if self.no_netfilter {
             return Err(io::ErrorKind::Unsupported.into());
         }
-        let mut ruleset = self.ruleset.clone();
+        let mut ruleset = self.ruleset;
         for envelope in Messages::new(batch.bytes()) {
             // Begin and end look like broken messages of links.
             let Ok(header) = envelope.map(|envelope| envelope.header) else {
