@@ -136,8 +136,13 @@ fn instance(config: &Config, nth: usize) -> Instance<'_> {
         (State::Master, "master_down", None),
         (State::Backup, "higher_priority", None),
         (State::Master, "owner", None),
-        (State::Fault, "interface_down", Some("interface_down")),
-    ][nth];
+        (
+            State::Fault,
+            "interface_down",
+            Some(("interface_down", "eth2 is down".to_owned())),
+        ),
+    ][nth]
+        .clone();
     let master = state == State::Master;
     let summands = conf.tracks.iter().map(|track| {
         let (name, up, adds) = match &track.what {

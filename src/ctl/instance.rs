@@ -56,8 +56,8 @@ fn state(page: &mut Page, instance: &Instance<'_>, snapshot: &Snapshot<'_>) {
         }
         None => page.pair("Last transition", &"0.000000 (never)"),
     }
-    if let Some(missing) = instance.missing {
-        page.pair("Missing", &missing);
+    if let Some((word, phrase)) = &instance.missing {
+        page.pair("Missing", &format_args!("{word} ({})", Clean(phrase)));
     }
     match instance.deadline {
         Some(at) => page.pair("Read timeout", &clock.at(at)),

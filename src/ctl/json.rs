@@ -147,7 +147,9 @@ fn lists(out: &mut Json, instance: &Instance<'_>, snapshot: &Snapshot<'_>) {
         let words: Vec<String> = parts
             .map(|part| match part.track.what {
                 Tracked::Script(at) => command(snapshot, at).map_or(String::new(), quoted),
-                _ => part.name.to_owned(),
+                Tracked::Interface(_) | Tracked::File(_) | Tracked::Process(_) => {
+                    part.name.to_owned()
+                }
             })
             .collect();
         out.strings(name, &words);
@@ -170,8 +172,9 @@ fn ours(out: &mut Json, instance: &Instance<'_>) {
     if let Some((_, why)) = instance.since {
         out.string("transition_reason", &why);
     }
-    if let Some(missing) = instance.missing {
-        out.string("missing", &missing);
+    if let Some((word, phrase)) = &instance.missing {
+        out.string("missing", &word);
+        out.string("missing_detail", &phrase);
     }
     if let Some(master) = instance.master {
         out.string("master_router", &master.addr);
@@ -222,6 +225,12 @@ fn stats(out: &mut Json, counters: &Counters) {
         ("invalid_authtype", counters.invalid_authtype),
         ("authtype_mismatch", counters.authtype_mismatch),
         ("auth_failure", counters.auth_failure),
+        ("auth_ext_missing", counters.auth_ext_missing),
+        ("auth_ext_malformed", counters.auth_ext_malformed),
+        ("auth_ext_unknown_key", counters.auth_ext_unknown_key),
+        ("auth_ext_failure", counters.auth_ext_failure),
+        ("auth_ext_stale", counters.auth_ext_stale),
+        ("auth_ext_replay", counters.auth_ext_replay),
         ("pri_zero_rcvd", counters.pri_zero_rcvd),
         ("pri_zero_sent", counters.pri_zero_sent),
         ("other_rejected", counters.other_rejected),

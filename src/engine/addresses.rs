@@ -17,7 +17,7 @@ use crate::netlink::{Ack, Batch};
 use crate::types::{Cidr, Family, IfIndex, Instant};
 
 /// Requests per `sendmsg`: as many refusals fit the socket's buffer with ease.
-pub(super) const CHUNK: usize = 64;
+const CHUNK: usize = 64;
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_LAST: Duration = Duration::from_secs(30);
 const EEXIST: i32 = 17;

@@ -163,7 +163,7 @@ impl Engine {
                 }
                 router.routes.withdraw(&self.links, system);
                 router.set.withdraw(&self.links, system);
-                self.lower(id, system);
+                self.lower(id, now);
             }
             Action::Announce(burst) => {
                 if let Some(router) = self.routers.get_mut(id) {

@@ -91,6 +91,8 @@ pub(crate) enum Duty {
     Processes,
     /// Scripts and mails that wait for their turn.
     Notify,
+    /// Interfaces of virtual routers that are to be switched off.
+    Vmacs,
     /// Number of the others.
     Count,
 }
@@ -343,6 +345,7 @@ impl Engine {
         self.hurry_children(now, system);
         self.track(now, system);
         self.work_on_notifies(now, system);
+        self.lower_one(now, system);
         self.settle(now, system);
     }
 
@@ -427,7 +430,7 @@ impl Engine {
             for id in 0..self.routers.len() {
                 self.place(id);
             }
-            self.settle_vmacs(system);
+            self.settle_vmacs(now, system);
             self.open_listeners(system);
             self.index();
             self.look_at_statics();

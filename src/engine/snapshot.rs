@@ -49,7 +49,9 @@ impl Engine {
         let mut vips: Vec<Item<'a, Address>> = items(&router.set).collect();
         let excluded = vips.split_off(conf.vips.len().min(vips.len()));
         let missing = match router.told {
-            Some(Surroundings::Missing(why)) => Some(why.as_str()),
+            Some(Surroundings::Missing(why)) => {
+                Some((why.as_str(), self.explain(router, why, None)))
+            }
             Some(Surroundings::Ready(_)) | None => None,
         };
         let errno = router.send_errno;
@@ -155,6 +157,12 @@ fn counters(stats: &Stats) -> Counters {
         invalid_authtype: stats.invalid_authtype,
         authtype_mismatch: stats.authtype_mismatch,
         auth_failure: stats.auth_failure,
+        auth_ext_missing: stats.auth_ext_missing,
+        auth_ext_malformed: stats.auth_ext_malformed,
+        auth_ext_unknown_key: stats.auth_ext_unknown_key,
+        auth_ext_failure: stats.auth_ext_failure,
+        auth_ext_stale: stats.auth_ext_stale,
+        auth_ext_replay: stats.auth_ext_replay,
         pri_zero_rcvd: stats.pri_zero_rcvd,
         pri_zero_sent: stats.pri_zero_sent,
         other_rejected: stats.other_rejected,

@@ -65,9 +65,10 @@ pub fn run(what: &str, script: &Bounded, signals: &Signals) -> Told {
                 // Those it has started need not have listened.
                 child::kill(child, Kill::Kill);
             }
-            match how {
-                Exit::Code(0) => log::info!("{what} is done"),
-                other => log::warn!("{what} {other}"),
+            if how.is_success() {
+                log::info!("{what} is done");
+            } else {
+                log::warn!("{what} {how}");
             }
             return run.told;
         }

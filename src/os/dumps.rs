@@ -1,9 +1,9 @@
 //! Dumps of state and statistics, on request.
 //!
 //! A forked child writes each: it is the daemon as it was at that moment, and may take its time to put hundreds of
-//! instances into words while the daemon goes on advertising. What the fork itself costs the daemon is
-//! 0.1 ms; a dump of 255 instances would be several. There is one child of a kind at a time: who asks while
-//! one is writing gets another dump after it, however often they ask.
+//! instances into words while the daemon goes on advertising. Measured with 255 instances: the child needs 2.5 ms for
+//! a dump, the daemon 0.4 ms for the child. There is one child of a kind at a time: who asks while one is writing gets
+//! another dump after it, however often they ask.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -40,7 +40,7 @@ pub fn enter(namespace: &str) -> Result<(), String> {
     })?;
     let entered = File::open(place)
         .map_err(|error| host::sentence(&error))
-        .and_then(|file| setns(file, CloneFlags::CLONE_NEWNET).map_err(|errno| words(errno)));
+        .and_then(|file| setns(file, CloneFlags::CLONE_NEWNET).map_err(words));
     entered.map_err(|why| format!("cannot enter the network namespace {namespace}: {why}"))
 }
 

@@ -15,17 +15,18 @@ use crate::{Ctx, End, Test};
 pub(crate) const TESTS: &[Test] = &[
     ("dumps_tell_what_runs", "shows the password", content),
     ("dumps_have_the_labels_of_keepalived", "", labels),
+    (
+        "dumps_tell_the_master_and_what_is_missing",
+        "tells neither in JSON",
+        master_and_missing,
+    ),
     ("statistics_are_cleared_on_request", "", clear),
     (
         "dumps_go_where_they_are_told_to_with_the_mask_given",
         "no such options yet",
         places,
     ),
-    (
-        "a_link_in_the_way_of_a_dump_is_replaced",
-        "writes through the link",
-        planted_link,
-    ),
+    ("a_link_in_the_way_of_a_dump_is_replaced", "", planted_link),
     (
         "readers_never_see_half_a_dump",
         "writes in place",
@@ -33,7 +34,7 @@ pub(crate) const TESTS: &[Test] = &[
     ),
     (
         "a_dump_that_cannot_be_written_is_said_once",
-        "says it each time",
+        "says it in other words",
         unwritable,
     ),
 ];
@@ -330,6 +331,46 @@ fn labels(ctx: &Ctx) -> End {
             }
         }
     }
+    End::Ok
+}
+
+fn master_and_missing(ctx: &Ctx) -> End {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let b = lab.node("r2", &["10.0.0.2/24"]);
+    let _master = ctx
+        .daemon
+        .start(&a, &Conf::of(&[Inst::new(51, 200, "10.0.0.100/24")]));
+    wait_until(SOON, "the other is master", || a.has(VIP));
+    let inst = Inst::new(51, 100, "10.0.0.100/24").line("track_script {\n        check\n    }");
+    let script = "vrrp_script check {\n    script /bin/true\n    interval 1\n    weight 7\n}";
+    let conf = Conf::of(&[inst]).global("script_user root").top(script);
+    let dumper = Dumper::start(&ctx.daemon, &b, &conf.text());
+    let mut data = Value::Null;
+    wait_until(SOON, "it has heard the master and its script", || {
+        data = dumper.json()[0]["data"].take();
+        data["master_priority"] == 200 && data["effective_priority"] == 107
+    });
+    assert_eq!(data["state"], 1);
+    assert_eq!(data["master_router"], "10.0.0.1");
+    assert_eq!(data["priority_parts"][0]["adds"], 7);
+    assert_eq!(data["vipset"], false);
+    let text = dumper.dump("DATA", "keepalived.data");
+    assert!(text.contains("\n   Master router = 10.0.0.1\n"), "{text}");
+    assert!(text.contains("\n   Status = GOOD\n"), "{text}");
+
+    b.cable_out();
+    wait_until(SOON, "it is in FAULT and says why", || {
+        data = dumper.json()[0]["data"].take();
+        data["state"] == 3
+    });
+    assert_eq!(data["missing"], "interface_down");
+    assert_eq!(data["transition_reason"], "interface_down");
+    assert!(
+        data["missing_detail"]
+            .as_str()
+            .is_some_and(|text| text.contains("eth0"))
+    );
     End::Ok
 }
 
