@@ -103,10 +103,13 @@ const STATIC: &str = "static_routes and static_rules:";
 /// What became of an attempt, in one line at most.
 pub(super) fn report(name: fmt::Arguments<'_>, outcome: &Outcome) {
     if let Some(first) = &outcome.first_restored {
-        let more = outcome.restored.saturating_sub(1);
+        let others = match outcome.restored.saturating_sub(1) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
         log::warn!(
             target: "vrrp",
-            "{name} {first} and {more} more removed by someone else, or with an interface or address; put back"
+            "{name} {first}{others} removed by someone else, or with an interface or address; put back"
         );
     }
     if !outcome.news {
