@@ -100,7 +100,7 @@ fn ten_thousand_adverts_in_and_out_allocate_nothing() {
     proofs();
 }
 
-/// The same with an authentication header and with signatures.
+/// The same with an authentication header, with signatures, and with addresses that are renewed.
 fn proofs() {
     let key = |id| Key {
         id,
@@ -119,6 +119,7 @@ fn proofs() {
     };
     let master = |auth| VrrpInstance {
         auth,
+        lease: Some(std::time::Duration::from_secs(4)),
         ..instance(10, 255, &["192.0.2.110"])
     };
     let backup = VrrpInstance {
@@ -152,5 +153,6 @@ fn proofs() {
     let states: Vec<StateKind> = engine.instances().map(|(_, state, _)| state).collect();
     let (master, backup) = (StateKind::Master, StateKind::Backup);
     assert_eq!(states, [master, master, backup], "signatures are believed");
+    assert!(kernel.renewals > 100, "{}", kernel.renewals);
     assert_eq!(allocations, 0, "with proofs");
 }

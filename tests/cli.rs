@@ -216,6 +216,31 @@ fn testing_a_configuration_that_is_not_there_gives_exit_code_4() {
 }
 
 #[test]
+fn a_script_that_others_may_change_gives_exit_code_6_when_that_matters() {
+    use std::os::unix::fs::PermissionsExt;
+    let scratch = Scratch::new("cli-secure");
+    let script = scratch.path("check.sh");
+    fs::write(&script, "#!/bin/sh\n").expect("write");
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o777)).expect("chmod");
+    let instance = fs::read_to_string(scratch.path("conf")).expect("read");
+    let instance = instance.replace("VI_1 {", "VI_1 {\n track_script {\n  chk\n }");
+    for (name, global, program, want) in [
+        ("security not asked for", "", &*script, 0),
+        ("others may change it", "enable_script_security", &script, 6),
+        ("only root may", "enable_script_security", "/bin/sh", 0),
+        ("it is not there", "enable_script_security", "/none.sh", 5),
+    ] {
+        let text = format!(
+            "global_defs {{\n {global}\n script_user root\n}}\n\
+             vrrp_script chk {{\n script \"{program}\"\n}}\n{instance}"
+        );
+        fs::write(scratch.path("conf"), text).expect("write");
+        let output = vrrpd(&format!("-t -f {}", scratch.path("conf")));
+        assert_eq!(code(&output), want, "{name}: {}", stderr(&output));
+    }
+}
+
+#[test]
 fn the_report_of_a_configuration_test_goes_where_it_is_wanted() {
     let scratch = Scratch::new("cli-report");
     let report = scratch.path("report");

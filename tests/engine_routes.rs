@@ -219,7 +219,11 @@ fn the_interface_of_a_tracked_route_is_needed() {
 }
 
 fn through(dev: &str) -> Route {
-    let mut route = route(A, None);
+    through_to(A, dev)
+}
+
+fn through_to(to: &str, dev: &str) -> Route {
+    let mut route = route(to, None);
     route.hops[0].dev = Some(support::kernel::ifname(dev));
     route
 }
@@ -327,4 +331,62 @@ fn a_reload_touches_only_what_differs() {
     kernel.deliver(&mut engine, at(600));
     assert_eq!(there(&kernel), (0, 0));
     assert!(!engine.wants_route_news());
+}
+
+#[test]
+fn instances_of_a_track_group_are_in_fault_without_its_static_items() {
+    let mut kernel = eth0();
+    kernel.refuse_route = Some((cidr(A), 101, "Nexthop has invalid gateway"));
+    let tagged = |route: Route| Route {
+        track_group: Some(0),
+        ..route
+    };
+    let statics = vec![
+        tagged(route(A, GATEWAY)),
+        tagged(through_to("10.5.0.0/16", "eth1")),
+    ];
+    let config = Config {
+        track_groups: vec![vec![0]],
+        ..config(
+            vec![
+                instance(7, 100, &[VIP]),
+                instance(8, 100, &["192.0.2.101/32"]),
+            ],
+            statics,
+            Vec::new(),
+        )
+    };
+    let mut engine = Engine::new(config, Options::default());
+    let states = |engine: &Engine| -> Vec<StateKind> {
+        engine.instances().map(|(_, state, _)| state).collect()
+    };
+    use StateKind::{Fault, Master};
+    start(&mut engine, &mut kernel, at(0));
+    run(&mut engine, &mut kernel, at(900));
+    assert_eq!(
+        states(&engine),
+        [Fault, Master],
+        "the kernel refuses one of its routes"
+    );
+    kernel.refuse_route = None;
+    run(&mut engine, &mut kernel, at(2_000));
+    assert_eq!(
+        states(&engine),
+        [Master, Master],
+        "it takes it a second later"
+    );
+    kernel.remove_route(A);
+    kernel.deliver(&mut engine, at(2_010));
+    assert_eq!(
+        states(&engine),
+        [Master, Master],
+        "what is put back at once is no loss"
+    );
+    kernel.set_link(3, "eth1", false);
+    kernel.deliver(&mut engine, at(2_020));
+    assert_eq!(states(&engine), [Fault, Master], "an interface is down");
+    kernel.set_link(3, "eth1", true);
+    kernel.deliver(&mut engine, at(2_030));
+    run(&mut engine, &mut kernel, at(3_000));
+    assert_eq!(states(&engine), [Master, Master]);
 }

@@ -73,12 +73,48 @@ fn the_interface_is_made_at_the_start_and_up_while_master() {
         "10 from 00:00:5e:00:01:07",
         "advert 7 prio 0 to 224.0.0.18",
         "del 10 192.0.2.100/32",
-        "10 down",
         "del link 10",
         "sysctl net/ipv4/conf/eth0/arp_ignore=0",
         "sysctl net/ipv4/conf/eth0/arp_announce=0",
     ];
     assert_eq!(log, wanted);
+}
+
+#[test]
+fn many_that_yield_together_are_switched_off_one_by_one() {
+    let mut kernel = eth0();
+    let numbered = |nth: u8| {
+        let name = format!("vrrp.{nth}");
+        let vip = format!("192.0.2.{}/32", 100 + nth);
+        VrrpInstance {
+            vmac: Some(Vmac {
+                name: ifname(&name),
+                mac: Mac([0, 0, 0x5e, 0, 1, nth]),
+                xmit_base: false,
+            }),
+            vips: vec![address(&vip, &name)],
+            ..instance(nth, 100, &[])
+        }
+    };
+    let mut engine = engine((1..=5).map(numbered).collect());
+    start(&mut engine, &mut kernel, at(0));
+    run(&mut engine, &mut kernel, at(500));
+    let up = |kernel: &Kernel| {
+        let macvlans = kernel.links.iter().filter(|link| link.upon.is_some());
+        macvlans.filter(|link| link.up).count()
+    };
+    assert_eq!(up(&kernel), 5);
+    kernel.set_link(2, "eth0", false);
+    kernel.deliver(&mut engine, at(510));
+    assert_eq!(states(&engine), [StateKind::Fault; 5]);
+    assert_eq!((kernel.has("192.0.2.101/32"), up(&kernel)), (false, 5));
+    for left in [4, 3, 2] {
+        let due = engine.next_deadline().expect("more to do");
+        engine.expire(due, &mut kernel);
+        assert_eq!(up(&kernel), left);
+    }
+    run(&mut engine, &mut kernel, at(600));
+    assert_eq!(up(&kernel), 0);
 }
 
 #[test]

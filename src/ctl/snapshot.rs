@@ -233,6 +233,12 @@ pub struct Counters {
     pub invalid_authtype: u64,
     pub authtype_mismatch: u64,
     pub auth_failure: u64,
+    pub auth_ext_missing: u64,
+    pub auth_ext_malformed: u64,
+    pub auth_ext_unknown_key: u64,
+    pub auth_ext_failure: u64,
+    pub auth_ext_stale: u64,
+    pub auth_ext_replay: u64,
     pub pri_zero_rcvd: u64,
     pub pri_zero_sent: u64,
     /// Discarded for a reason keepalived does not count.

@@ -9,7 +9,7 @@ use core::time::Duration;
 use std::io;
 
 use super::lease::Lease;
-use super::links::Links;
+use super::links::{Link, Links};
 use super::system::System;
 use crate::config::model::Address;
 use crate::netlink::addr::{self, AddrFlags, Spec};
@@ -17,7 +17,7 @@ use crate::netlink::{Ack, Batch};
 use crate::types::{Cidr, Family, IfIndex, Instant};
 
 /// Requests per `sendmsg`: as many refusals fit the socket's buffer with ease.
-pub(super) const CHUNK: usize = 64;
+const CHUNK: usize = 64;
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_LAST: Duration = Duration::from_secs(30);
 const EEXIST: i32 = 17;
@@ -199,6 +199,16 @@ impl AddressSet {
     /// The addresses as the kernel lists them.
     pub(crate) fn listed(&self) -> impl Iterator<Item = Cidr> + '_ {
         self.slots.iter().map(Slot::listed)
+    }
+
+    /// Whether an address tagged with this `track_group` is not there, or of no use because its interface is down.
+    pub(crate) fn lacks(&self, group: usize, links: &Links) -> bool {
+        let tagged = |slot: &&Slot| slot.address.track_group == Some(group);
+        let good = |slot: &Slot| {
+            let held = matches!(slot.held, Held::Ours | Held::Theirs);
+            held && links.named(&slot.address.dev).is_some_and(Link::is_up)
+        };
+        self.slots.iter().filter(tagged).any(|slot| !good(slot))
     }
 
     /// When a refused address is tried again.

@@ -2,7 +2,7 @@
 
 use super::addresses::Outcome;
 use super::router::Router;
-use super::routes;
+use super::routing;
 use super::system::System;
 use super::{Engine, StateKind, proof};
 use crate::config::model::{Auth, Mode, Tracked, VrrpInstance};
@@ -152,7 +152,7 @@ impl Engine {
                 let outcome = router.set.install(now, &self.links, system);
                 report(&format_name(router), &outcome);
                 let outcome = router.routes.install(now, &self.links, system);
-                routes::report(format_args!("({})", router.conf.name), &outcome);
+                routing::report(format_args!("({})", router.conf.name), &outcome);
             }
             Action::Withdraw => {
                 let Some(router) = self.routers.get_mut(id) else {
@@ -163,7 +163,7 @@ impl Engine {
                 }
                 router.routes.withdraw(&self.links, system);
                 router.set.withdraw(&self.links, system);
-                self.lower(id, system);
+                self.lower(id, now);
             }
             Action::Announce(burst) => {
                 if let Some(router) = self.routers.get_mut(id) {
@@ -311,6 +311,9 @@ impl Engine {
             Reason::CannotListen => "adverts cannot be received".into(),
             Reason::GroupMaster | Reason::GroupBackup | Reason::GroupFault => {
                 self.explain_group(router, why)
+            }
+            Reason::StaticMissing => {
+                "a static address, route or rule of its track_group is missing".into()
             }
             Reason::NumbersUsedUp => "AH has no sequence numbers left".into(),
             Reason::Recovered => "what was missing is back".into(),

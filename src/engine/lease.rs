@@ -1,20 +1,21 @@
-//! `vip_lease`: addresses that expire unless they are renewed, so that those of a daemon that was killed or stands still
-//! disappear by themselves.
+//! `vip_lease`: addresses that expire unless they are renewed, so that those of a daemon that was killed or stands
+//! still disappear by themselves.
 //!
-//! The kernel is told a lifetime with each address. As long as all is well it is renewed whenever a quarter
-//! has passed, by one request for up to 64 addresses; nothing is announced or logged then. Lifetimes are
-//! whole seconds, and the kernel looks for expired addresses at leisure: measured on Linux 6.18, they are gone
-//! 0.04 to 0.5 s after their end, IPv4 and IPv6 alike. So after the last renewal an address stays for
-//! three quarters of the lease at least, and for the lease and half a second at most.
+//! The kernel is told a lifetime with each address. As long as all is well it is renewed whenever a quarter has
+//! passed, with up to 16 addresses in one request; nothing is announced or logged then. A renewal takes the kernel
+//! about 0.03 ms for an IPv4 address and 0.12 ms for an IPv6 address, and adverts go out between two requests.
 //!
-//! After a standstill the loop reads the packets first, then the kernel's news. If we are still master then, what has
-//! expired is put back and announced like any address that somebody has removed. What has not expired by
-//! a hair, or may have expired between the news and the renewal (which would silently make it again), is announced
-//! too: see [`AddressSet::renew`].
+//! Lifetimes are whole seconds, and the kernel looks for expired addresses at leisure: measured on Linux 6.18,
+//! they are gone 0.04 to 0.5 s after their end, IPv4 and IPv6 alike. So when the daemon stops renewing, an address
+//! stays for three quarters of the lease at least, and for the lease and half a second at most.
+//!
+//! After a standstill the loop reads the packets first, then the kernel's news. If we are still master then, what
+//! has expired is put back and announced like any address that somebody has removed. A renewal so late that it may
+//! have made an address again instead (the kernel does not tell) is announced too.
 
 use core::time::Duration;
 
-use super::addresses::{AddressSet, CHUNK, Held, Slot};
+use super::addresses::{AddressSet, Held, Slot};
 use super::links::Links;
 use super::system::System;
 use crate::netlink::{Batch, addr};
@@ -22,6 +23,9 @@ use crate::types::Instant;
 
 /// How exactly the kernel keeps lifetimes: it may be this much early.
 const MARGIN: Duration = Duration::from_secs(1);
+
+/// Addresses in one request: no advert is kept waiting for longer than 2 ms.
+const CHUNK: usize = 16;
 
 /// From one chunk to the next.
 const PAUSE: Duration = Duration::from_millis(1);

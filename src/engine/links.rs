@@ -146,6 +146,11 @@ impl Links {
         self.list.get(place)
     }
 
+    /// An interface we have deleted; the kernel will say so too.
+    pub(crate) fn forget(&mut self, index: IfIndex) {
+        self.list.retain(|link| link.index != index);
+    }
+
     pub(crate) fn named(&self, name: &IfName) -> Option<&Link> {
         self.list.iter().find(|link| link.name == *name)
     }

@@ -19,6 +19,7 @@ mod deadlines;
 mod fifos;
 mod filter;
 mod groups;
+mod item;
 mod lease;
 mod letters;
 mod links;
@@ -29,6 +30,7 @@ pub mod reception;
 mod reload;
 mod router;
 mod routes;
+mod routing;
 mod snapshot;
 mod startup;
 pub mod system;
@@ -89,6 +91,8 @@ pub(crate) enum Duty {
     Processes,
     /// Scripts and mails that wait for their turn.
     Notify,
+    /// Interfaces of virtual routers that are to be switched off.
+    Vmacs,
     /// Number of the others.
     Count,
 }
@@ -119,6 +123,8 @@ pub struct Engine {
     groups: Vec<Group>,
     statics: AddressSet,
     static_routes: RouteSet,
+    /// Instances that need static items, by group.
+    track_groups: Vec<Vec<usize>>,
     /// All virtual addresses with their instance, ordered: never a source, watched for removal.
     virtuals: Vec<(Cidr, usize)>,
     open: Vec<Open>,
@@ -161,6 +167,7 @@ impl Engine {
             global,
             instances,
             groups,
+            track_groups,
             static_addresses,
             static_routes,
             static_rules,
@@ -177,6 +184,7 @@ impl Engine {
             links: Links::default(),
             statics: AddressSet::new(static_addresses.into_iter(), Kind::Static),
             static_routes: RouteSet::new(static_routes, static_rules),
+            track_groups,
             virtuals: Vec::new(),
             open: Vec::new(),
             dispatch: Vec::new(),
@@ -337,6 +345,7 @@ impl Engine {
         self.hurry_children(now, system);
         self.track(now, system);
         self.work_on_notifies(now, system);
+        self.lower_one(now, system);
         self.settle(now, system);
     }
 
@@ -421,9 +430,10 @@ impl Engine {
             for id in 0..self.routers.len() {
                 self.place(id);
             }
-            self.settle_vmacs(system);
+            self.settle_vmacs(now, system);
             self.open_listeners(system);
             self.index();
+            self.look_at_statics();
             self.look_at_groups();
             for id in 0..self.routers.len() {
                 self.evaluate(id, now, system);
@@ -447,6 +457,11 @@ impl Engine {
                 apply::report("static_ipaddress", &outcome);
             }
             self.repair_static_routes(now, system);
+            if self.look_at_statics() {
+                // Something instances need was refused, or is back: they are told in another turn, the last one.
+                self.unsettled = true;
+                return self.settle(now, system);
+            }
         }
         self.remind(Duty::Statics, self.statics.next_deadline());
         self.remind(Duty::StaticRoutes, self.static_routes.next_deadline());
@@ -479,6 +494,7 @@ impl Engine {
         let surroundings = router.surroundings(&self.links, &self.tracking, is_virtual);
         let deaf = router.listener().is_some_and(|on| !self.hears(on));
         match surroundings {
+            Surroundings::Ready(_) if router.bereft => Surroundings::Missing(Reason::StaticMissing),
             Surroundings::Ready(_) if deaf => Surroundings::Missing(Reason::CannotListen),
             Surroundings::Ready(_) | Surroundings::Missing(_) => surroundings,
         }

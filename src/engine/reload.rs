@@ -38,6 +38,7 @@ impl Engine {
             scripts,
             files,
             processes,
+            track_groups,
             static_routes,
             static_rules,
             ..
@@ -53,6 +54,7 @@ impl Engine {
         self.replace_tracking(now, (scripts, files, processes), system);
         self.open_fifos(now, system);
         let fresh = self.change_instances(now, instances, groups, system);
+        self.track_groups = track_groups;
         self.static_routes
             .replace(static_routes, static_rules, &self.links, system);
         let statics = static_addresses.into_iter();

@@ -34,6 +34,8 @@ pub(crate) struct Router {
     pub(crate) garp_after: Instant,
     /// VIPs first, then excluded VIPs.
     pub(crate) set: AddressSet,
+    /// Something static that it needs is missing (`track_group`).
+    pub(crate) bereft: bool,
     /// `virtual_routes` and `virtual_rules`.
     pub(crate) routes: RouteSet,
     /// The advertised addresses.
@@ -72,6 +74,7 @@ impl Router {
             garp_held: None,
             garp_after: Instant::ZERO,
             set,
+            bereft: false,
             routes: RouteSet::new(routes, rules),
             vips,
             ifindex: None,

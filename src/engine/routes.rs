@@ -9,17 +9,15 @@
 //!
 //! Routes come before rules, and go after them: a rule must not lead into an empty table.
 
-use core::fmt;
 use core::time::Duration;
 
-use super::Engine;
 use super::addresses::reason;
-use super::links::{Change, Links};
+use super::item::Item;
+use super::links::{Link, Links};
 use super::system::System;
-use crate::config::model::{Place, Route, Rule};
-use crate::netlink::route::{self, Hop, Mode, Spec};
-use crate::netlink::{self, Ack, Batch, Message, rule};
-use crate::types::{Family, IfName, Instant};
+use crate::config::model::{Route, Rule};
+use crate::netlink::{Ack, Batch, Message};
+use crate::types::{IfName, Instant};
 
 /// Requests per `sendmsg`: as many refusals fit the socket's buffer with ease.
 const CHUNK: usize = 64;
@@ -30,8 +28,6 @@ const ENOENT: i32 = 2;
 /// There is no such route.
 const ESRCH: i32 = 3;
 const EEXIST: i32 = 17;
-
-type Hops = heapless::Vec<Hop, { Route::MAX_HOPS }>;
 
 /// What we know of one route or rule.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,42 +40,6 @@ enum Held {
     Lost,
     /// The kernel said no.
     Refused,
-}
-
-#[derive(Clone, PartialEq, Eq, Debug)]
-enum Item {
-    Route(Route),
-    Rule(Rule),
-}
-
-impl Item {
-    fn no_track(&self) -> bool {
-        match self {
-            Item::Route(route) => route.no_track,
-            Item::Rule(rule) => rule.no_track,
-        }
-    }
-
-    /// Whether the kernel tells of this one. A route is known by its destination and table: it need not be
-    /// more exact, because asking for what is there changes nothing.
-    fn is(&self, message: &Message<'_>) -> bool {
-        match (self, message) {
-            (Item::Route(route), Message::DelRoute(told)) => {
-                (route.dst, route.table, route.tos) == (told.dst, told.table, told.tos)
-            }
-            (Item::Rule(rule), Message::DelRule(told)) => as_rule(rule) == *told,
-            _ => false,
-        }
-    }
-}
-
-impl fmt::Display for Item {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Item::Route(route) => route.fmt(f),
-            Item::Rule(rule) => rule.fmt(f),
-        }
-    }
 }
 
 #[derive(Debug)]
@@ -101,12 +61,12 @@ enum Doubt {
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     /// Were gone, and are there again.
-    restored: usize,
-    first_restored: Option<String>,
-    refused: usize,
-    first_refused: Option<String>,
+    pub(super) restored: usize,
+    pub(super) first_restored: Option<String>,
+    pub(super) refused: usize,
+    pub(super) first_refused: Option<String>,
     /// Whether refusals are a change to what was reported last.
-    news: bool,
+    pub(super) news: bool,
 }
 
 /// See the top of the file.
@@ -176,18 +136,19 @@ impl RouteSet {
     /// The interfaces without which a route or rule that is tracked is of no use.
     pub(crate) fn tracked(&self) -> impl Iterator<Item = &IfName> {
         let slots = self.slots.iter().filter(|slot| !slot.item.no_track());
-        slots.flat_map(|slot| {
-            let (hops, names) = match &slot.item {
-                // One of several ways may fail.
-                Item::Route(route) if route.hops.len() == 1 => {
-                    (route.hops.as_slice(), [None, None])
-                }
-                Item::Route(_) => (&[][..], [None, None]),
-                Item::Rule(rule) => (&[][..], [rule.iif.as_ref(), rule.oif.as_ref()]),
-            };
-            let devs = hops.iter().filter_map(|hop| hop.dev.as_ref());
-            devs.chain(names.into_iter().flatten())
-        })
+        slots.flat_map(|slot| slot.item.devs())
+    }
+
+    /// Whether one tagged with this `track_group` is not there, or of no use because its interface is down.
+    pub(crate) fn lacks(&self, group: usize, links: &Links) -> bool {
+        let mut tagged = self
+            .slots
+            .iter()
+            .filter(|slot| slot.item.track_group() == Some(group));
+        let up = |dev: &IfName| links.named(dev).is_some_and(Link::is_up);
+        // What somebody has deleted is about to be put back.
+        let good = |slot: &Slot| matches!(slot.held, Held::Yes | Held::Lost);
+        tagged.any(|slot| !good(slot) || !slot.item.devs().all(up))
     }
 
     // ---- doubts ----
@@ -198,7 +159,7 @@ impl RouteSet {
     }
 
     /// Notes that what was refused may be possible now.
-    fn hope(&mut self) {
+    pub(super) fn hope(&mut self) {
         if self.refused > 0 {
             self.note(Doubt::Missing);
         }
@@ -211,7 +172,7 @@ impl RouteSet {
     }
 
     /// Notes what the kernel tells to be gone.
-    fn gone(&mut self, message: &Message<'_>) {
+    pub(super) fn gone(&mut self, message: &Message<'_>) {
         if !self.wanted {
             return;
         }
@@ -223,7 +184,7 @@ impl RouteSet {
         }
     }
 
-    fn is_doubtful(&self) -> bool {
+    pub(super) fn is_doubtful(&self) -> bool {
         self.doubt != Doubt::Nothing
     }
 
@@ -340,17 +301,7 @@ fn delete(
     let mut batch = Batch::new(1);
     let mut done = 0_usize;
     for slot in slots.iter().rev().filter(|slot| which(slot)) {
-        match &slot.item {
-            Item::Route(route) => {
-                let Some(hops) = hops(route, links) else {
-                    continue;
-                };
-                route::delete(&mut batch, &spec(route, &hops));
-            }
-            Item::Rule(rule) => {
-                rule::delete(&mut batch, &as_rule(rule));
-            }
-        }
+        slot.item.delete(links, &mut batch);
         if batch.count() == CHUNK {
             done = done.saturating_add(flush(&mut batch, system));
         }
@@ -386,6 +337,9 @@ fn flush(batch: &mut Batch, system: &mut dyn System) -> usize {
 
 // ---- a burst of additions ----
 
+/// Which of the requests were refused, and with what.
+type Refusals = heapless::Vec<(usize, i32), CHUNK>;
+
 /// Which request is for what. A route may take several.
 #[derive(Default)]
 struct Asked {
@@ -397,44 +351,15 @@ struct Asked {
 }
 
 impl Asked {
-    /// Asks for a route or rule, unless its interface does not exist.
     fn add(&mut self, place: usize, item: &Item, links: &Links, batch: &mut Batch) {
-        match item {
-            Item::Rule(rule) => {
-                let seq = rule::add(batch, &as_rule(rule));
-                self.note(place, seq);
-            }
-            Item::Route(route) => {
-                let Some(hops) = hops(route, links) else {
-                    return;
-                };
-                let mode = match route.place {
-                    Place::First => Mode::Prepend,
-                    Place::Last => Mode::Append,
-                    Place::Alone => Mode::Alone,
-                };
-                // Ways of an IPv6 route are routes of their own, of which some may be there and some not.
-                // Asked for together they are refused together.
-                if route.dst.family() == Family::V6 && hops.len() > 1 {
-                    for (nth, hop) in hops.iter().enumerate() {
-                        let mode = if nth == 0 { mode } else { Mode::Append };
-                        let spec = spec(route, core::slice::from_ref(hop));
-                        let seq = route::add(batch, &spec, mode);
-                        self.note(place, seq);
-                    }
-                } else {
-                    let seq = route::add(batch, &spec(route, &hops), mode);
-                    self.note(place, seq);
-                }
-            }
+        let (before, first_seq) = (batch.count(), batch.next_seq());
+        item.add(links, batch);
+        if before == 0 {
+            self.first_seq = first_seq;
         }
-    }
-
-    fn note(&mut self, place: usize, seq: u32) {
-        if self.places.is_empty() {
-            self.first_seq = seq;
+        for _ in before..batch.count() {
+            let _ = self.places.push(place);
         }
-        let _ = self.places.push(place);
     }
 
     /// Whether the next one may not have room.
@@ -450,34 +375,34 @@ impl Asked {
         outcome: &mut Outcome,
         slots: &[Slot],
     ) {
-        let mut refusals: heapless::Vec<(u32, i32), CHUNK> = heapless::Vec::new();
-        let places = &self.places;
-        let first_seq = self.first_seq;
-        let item = |nth: u32| {
-            let place = usize::try_from(nth).ok().and_then(|nth| places.get(nth));
-            place
-                .and_then(|place| slots.get(*place))
-                .map(|slot| &slot.item)
-        };
-        if !places.is_empty() {
-            let sent = system.request(batch, &mut |ack: &Ack<'_>| {
-                let nth = ack.seq.wrapping_sub(first_seq);
-                // As many places as there are requests.
-                let _ = refusals.push((nth, ack.errno));
-                if ack.errno != EEXIST && outcome.first_refused.is_none() {
-                    let words = |item| format!("{item}: {}", reason(ack));
-                    outcome.first_refused = item(nth).map(words);
-                }
-            });
-            if let Err(error) = sent {
-                outcome
-                    .first_refused
-                    .get_or_insert_with(|| error.to_string());
-                refusals.clear();
-                refusals.extend((0..).take(places.len()).map(|nth| (nth, 0)));
-            }
+        if self.places.is_empty() {
+            return;
         }
-        for (nth, place) in (0_u32..).zip(places) {
+        let mut refusals = Refusals::new();
+        let sent = system.request(batch, &mut |ack: &Ack<'_>| {
+            let nth = usize::try_from(ack.seq.wrapping_sub(self.first_seq)).unwrap_or(usize::MAX);
+            // As many as there are requests.
+            let _ = refusals.push((nth, ack.errno));
+            if ack.errno != EEXIST && outcome.first_refused.is_none() {
+                let slot = self.places.get(nth).and_then(|place| slots.get(*place));
+                let words = |slot: &Slot| format!("{}: {}", slot.item, reason(ack));
+                outcome.first_refused = slot.map(words);
+            }
+        });
+        if let Err(error) = sent {
+            let words = || error.to_string();
+            outcome.first_refused.get_or_insert_with(words);
+            refusals.clear();
+            refusals.extend((0..self.places.len()).map(|nth| (nth, 0)));
+        }
+        self.judge(&refusals, outcome, slots);
+        batch.clear();
+        self.places.clear();
+    }
+
+    /// What the answers mean for the routes and rules that were asked for.
+    fn judge(&mut self, refusals: &Refusals, outcome: &mut Outcome, slots: &[Slot]) {
+        for (nth, &place) in self.places.iter().enumerate() {
             let refusal = refusals.iter().find(|(which, _)| *which == nth);
             let held = match refusal {
                 Some((_, EEXIST)) | None => Held::Yes,
@@ -485,180 +410,21 @@ impl Asked {
             };
             match self.answers.last_mut() {
                 // One way refused, and the route counts as refused, so that it is tried again.
-                Some((last, so_far)) if last == place => {
+                Some((last, so_far)) if *last == place => {
                     if held == Held::Refused {
                         *so_far = held;
                     }
                 }
-                Some(_) | None => self.answers.push((*place, held)),
+                Some(_) | None => self.answers.push((place, held)),
             }
-            let was = slots.get(*place).map(|slot| slot.held);
-            if refusal.is_none() && matches!(was, Some(Held::Yes | Held::Lost)) {
+            if let Some(slot) = slots.get(place)
+                && refusal.is_none()
+                && matches!(slot.held, Held::Yes | Held::Lost)
+            {
                 outcome.restored = outcome.restored.saturating_add(1);
-                let words = || item(nth).map_or(String::new(), Item::to_string);
+                let words = || slot.item.to_string();
                 outcome.first_restored.get_or_insert_with(words);
             }
         }
-        batch.clear();
-        self.places.clear();
-    }
-}
-
-// ---- the model in the kernel's words ----
-
-/// The ways, with interfaces by number; `None` while one of them does not exist.
-fn hops(route: &Route, links: &Links) -> Option<Hops> {
-    let mut hops = Hops::new();
-    for hop in &route.hops {
-        let index = match &hop.dev {
-            Some(dev) => Some(links.named(dev)?.index),
-            None => None,
-        };
-        // The model has no more than fit.
-        let _ = hops.push(Hop {
-            via: hop.via,
-            index,
-            weight: hop.weight,
-            onlink: hop.onlink,
-        });
-    }
-    Some(hops)
-}
-
-fn spec<'a>(route: &'a Route, hops: &'a [Hop]) -> Spec<'a> {
-    Spec {
-        kind: route.kind,
-        dst: route.dst,
-        from: route.from,
-        src: route.src,
-        hops,
-        table: route.table,
-        metric: route.metric,
-        scope: route.scope,
-        protocol: route.protocol,
-        tos: route.tos,
-        realms: route.realms,
-        metrics: &route.metrics,
-        congestion: route.congestion.as_deref(),
-        preference: route.preference,
-        expires: route.expires,
-    }
-}
-
-fn as_rule(rule: &Rule) -> netlink::Rule<'_> {
-    netlink::Rule {
-        family: rule.family,
-        not: rule.not,
-        from: rule.from,
-        to: rule.to,
-        iif: rule.iif.as_ref().map(IfName::as_str),
-        oif: rule.oif.as_ref().map(IfName::as_str),
-        fwmark: rule.fwmark,
-        tos: rule.tos,
-        priority: rule.priority,
-        action: rule.action,
-        table: rule.table,
-        target: rule.target,
-        realms: rule.realms,
-        suppress_prefix: rule.suppress_prefix,
-        suppress_group: rule.suppress_group,
-        uids: rule.uids,
-        ip_proto: rule.ip_proto,
-        sport: rule.sport,
-        dport: rule.dport,
-        l3mdev: rule.l3mdev,
-        tunnel: rule.tunnel,
-        protocol: rule.protocol,
-    }
-}
-
-// ---- the engine's part ----
-
-impl Engine {
-    /// Whether [`Engine::news`] wants to hear of routes and rules with our protocol number that are deleted.
-    #[must_use]
-    pub fn wants_route_news(&self) -> bool {
-        !self.static_routes.is_empty()
-            || self.routers.iter().any(|router| !router.routes.is_empty())
-    }
-
-    /// News of routes and rules were lost.
-    pub fn resync_routes(&mut self, now: Instant, system: &mut dyn System) {
-        self.each_route_set(RouteSet::suspect);
-        self.settle(now, system);
-    }
-
-    /// Notes what a message means for routes and rules.
-    pub(super) fn route_news(&mut self, message: &Message<'_>, change: Change) {
-        match (message, change) {
-            (Message::DelRoute(_) | Message::DelRule(_), _) => {
-                self.each_route_set(|set| set.gone(message));
-            }
-            (_, Change::Link(_) | Change::Lost(_)) => self.each_route_set(RouteSet::suspect),
-            (_, Change::Added(_)) => self.each_route_set(RouteSet::hope),
-            (_, Change::Nothing) => {}
-        }
-    }
-
-    fn each_route_set(&mut self, mut look: impl FnMut(&mut RouteSet)) {
-        let sets = self.routers.iter_mut().map(|router| &mut router.routes);
-        for set in sets.chain([&mut self.static_routes]) {
-            look(set);
-            self.unsettled |= set.is_doubtful();
-        }
-    }
-
-    /// Puts back what is in doubt of an instance's.
-    pub(super) fn repair_routes(&mut self, id: usize, now: Instant, system: &mut dyn System) {
-        let Some(router) = self.routers.get_mut(id) else {
-            return;
-        };
-        let due = router.routes.next_deadline().is_some_and(|at| at <= now);
-        if due || router.routes.is_doubtful() {
-            let outcome = router.routes.reconcile(now, &self.links, system);
-            report(format_args!("({})", router.conf.name), &outcome);
-        }
-    }
-
-    /// The same for static ones.
-    pub(super) fn repair_static_routes(&mut self, now: Instant, system: &mut dyn System) {
-        let set = &mut self.static_routes;
-        if set.next_deadline().is_some_and(|at| at <= now) || set.is_doubtful() {
-            let outcome = set.reconcile(now, &self.links, system);
-            report(format_args!("{STATIC}"), &outcome);
-        }
-    }
-
-    /// Adds the static ones.
-    pub(super) fn install_static_routes(&mut self, now: Instant, system: &mut dyn System) {
-        let outcome = self.static_routes.install(now, &self.links, system);
-        report(format_args!("{STATIC}"), &outcome);
-    }
-}
-
-/// Whose the static ones are, for the log.
-const STATIC: &str = "static_routes and static_rules:";
-
-/// What became of an attempt, in one line at most.
-pub(super) fn report(name: fmt::Arguments<'_>, outcome: &Outcome) {
-    if let Some(first) = &outcome.first_restored {
-        let more = outcome.restored.saturating_sub(1);
-        log::warn!(
-            target: "vrrp",
-            "{name} {first} and {more} more removed by someone else, or with an interface or address; put back"
-        );
-    }
-    if !outcome.news {
-        return;
-    }
-    if outcome.refused > 0 {
-        let first = outcome.first_refused.as_deref().unwrap_or("unknown reason");
-        log::error!(
-            target: "netlink",
-            "{name} {} of its routes and rules refused by the kernel, first {first}; trying again",
-            outcome.refused
-        );
-    } else {
-        log::info!(target: "netlink", "{name} all routes and rules are set now");
     }
 }

@@ -15,17 +15,21 @@
 //! A macvlan of this name, base and address that is there already was left by a killed predecessor.
 //! A kernel without macvlans: addresses go on the interface below and have its Ethernet address.
 
+use core::time::Duration;
 use std::io;
 
 use super::addresses::reason;
 use super::links::Link;
 use super::router::Router;
 use super::system::System;
-use super::{Engine, StateKind};
+use super::{Duty, Engine, StateKind};
 use crate::config::model::{Vmac, VrrpInstance};
 use crate::netlink::{Batch, macvlan};
 use crate::types::{Family, IfIndex, IfName, Instant};
 
+/// Between two that are switched off.
+const PAUSE: Duration = Duration::from_millis(1);
+const EEXIST: i32 = 17;
 const ENODEV: i32 = 19;
 /// EOPNOTSUPP, on most machines and on MIPS: no such kind of interface.
 const UNSUPPORTED: [i32; 2] = [95, 122];
@@ -36,6 +40,8 @@ pub(crate) struct Own {
     /// Its number while it is there.
     pub(crate) index: Option<IfIndex>,
     up: bool,
+    /// Up, and to be switched off when its turn comes.
+    idle: bool,
     /// Why it is not there, as last said.
     refused: Option<String>,
 }
@@ -81,9 +87,12 @@ enum Need {
 impl Engine {
     /// Sees to it that every virtual router has its interface, as far as there is one below.
     /// What was asked of the kernel shows in the links when it has told so.
-    pub(super) fn settle_vmacs(&mut self, system: &mut dyn System) {
+    pub(super) fn settle_vmacs(&mut self, now: Instant, system: &mut dyn System) {
         for id in 0..self.routers.len() {
             self.settle_vmac(id, system);
+        }
+        if self.routers.iter().any(|router| router.vmac.idle) {
+            self.remind(Duty::Vmacs, Some(now));
         }
     }
 
@@ -95,9 +104,9 @@ impl Engine {
         for id in 0..self.routers.len() {
             self.place(id);
         }
-        self.settle_vmacs(system);
+        self.settle_vmacs(now, system);
         self.survey(now, system)?;
-        self.settle_vmacs(system);
+        self.settle_vmacs(now, system);
         self.survey(now, system)
     }
 
@@ -117,6 +126,10 @@ impl Engine {
             return;
         };
         let there = self.links.named(&vmac.name);
+        if there.is_none() {
+            router.vmac.index = None;
+            router.vmac.up = false;
+        }
         match need(router, &vmac, there) {
             Need::Nothing => {}
             Need::Raise => self.raise(id, true, system),
@@ -125,6 +138,7 @@ impl Engine {
                 router.vmac = Own {
                     index: Some(index),
                     up,
+                    idle: false,
                     refused: None,
                 };
                 self.prepare(id, &vmac, system);
@@ -141,6 +155,8 @@ impl Engine {
                     router.conf.name, vmac.name
                 );
                 let _ = request(system, |batch| macvlan::delete(batch, index));
+                self.links.forget(index);
+                self.unsettled = true;
             }
             Need::Taken => {
                 let why = format!("an interface that is no macvlan has the name {}", vmac.name);
@@ -159,7 +175,6 @@ impl Engine {
         let Some(router) = self.routers.get_mut(id) else {
             return;
         };
-        router.vmac.index = None;
         let name = vmac.name.as_str();
         let made = request(system, |batch| macvlan::create(batch, name, base, vmac.mac));
         match made {
@@ -168,8 +183,8 @@ impl Engine {
                 "({}) created VMAC interface {name} ({}) upon {}",
                 router.conf.name, vmac.mac, router.conf.interface
             ),
-            // The interface below has just gone; its return is news.
-            Err((ENODEV, _)) => {}
+            // The interface below has just gone, or ours is there and its news is on the way.
+            Err((ENODEV | EEXIST, _)) => {}
             Err((errno, why)) if UNSUPPORTED.contains(&errno) => {
                 log::error!(
                     target: "vrrp",
@@ -287,23 +302,43 @@ impl Engine {
 
     /// Switches the instance's own interface on, when it has one; `again`: whatever we think of it.
     pub(super) fn raise(&mut self, id: usize, again: bool, system: &mut dyn System) {
-        let wanted = |router: &Router| router.vmac.index.is_some() && (again || !router.vmac.up);
-        if self.routers.get(id).is_some_and(wanted) {
+        let Some(router) = self.routers.get_mut(id) else {
+            return;
+        };
+        router.vmac.idle = false;
+        if router.vmac.index.is_some() && (again || !router.vmac.up) {
             self.switch(id, true, system);
         }
     }
 
-    /// Switches it off, when its addresses have gone.
-    pub(super) fn lower(&mut self, id: usize, system: &mut dyn System) {
-        if self.routers.get(id).is_some_and(|router| router.vmac.up) {
-            self.switch(id, false, system);
+    /// Its addresses have gone: it is to be switched off, though not at once. The kernel takes a good part of
+    /// its time for that (12 ms where 0.3 ms are enough to switch it on), and many routers may yield together.
+    pub(super) fn lower(&mut self, id: usize, now: Instant) {
+        if let Some(router) = self.routers.get_mut(id)
+            && router.vmac.up
+            && !self.stopping
+        {
+            router.vmac.idle = true;
+            self.remind(Duty::Vmacs, Some(now));
         }
+    }
+
+    /// Switches off one of those that are to be.
+    pub(super) fn lower_one(&mut self, now: Instant, system: &mut dyn System) {
+        let mut idle = self.routers.iter().enumerate();
+        let Some((id, _)) = idle.find(|(_, router)| router.vmac.idle) else {
+            return self.remind(Duty::Vmacs, None);
+        };
+        self.switch(id, false, system);
+        // The sockets have their turn in between.
+        self.remind(Duty::Vmacs, Some(now.after(PAUSE)));
     }
 
     fn switch(&mut self, id: usize, on: bool, system: &mut dyn System) {
         let Some(router) = self.routers.get_mut(id) else {
             return;
         };
+        router.vmac.idle = false;
         let Some(index) = router.vmac.index else {
             return;
         };
@@ -322,12 +357,14 @@ impl Engine {
         let Some(router) = self.routers.get_mut(id) else {
             return;
         };
-        if let Some(index) = core::mem::take(&mut router.vmac).index
-            && let Err((_, why)) = request(system, |batch| macvlan::delete(batch, index))
-        {
+        let Some(index) = core::mem::take(&mut router.vmac).index else {
+            return;
+        };
+        if let Err((_, why)) = request(system, |batch| macvlan::delete(batch, index)) {
             let name = &router.conf.name;
             log::debug!(target: "vrrp", "({name}) VMAC interface not removed: {why}");
         }
+        self.links.forget(index);
     }
 }
 

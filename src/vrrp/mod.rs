@@ -266,6 +266,8 @@ pub enum Reason {
     FileBad,
     /// Too few or too many of the processes it tracks run.
     ProcessBad,
+    /// A static address, route or rule of its `track_group` is missing.
+    StaticMissing,
     /// What was missing is back.
     Recovered,
     /// Adverts cannot be received: the kernel refused the socket.
@@ -302,6 +304,7 @@ impl Reason {
             Reason::ScriptFailing => "script_failing",
             Reason::FileBad => "file_bad",
             Reason::ProcessBad => "process_bad",
+            Reason::StaticMissing => "static_missing",
             Reason::Recovered => "recovered",
             Reason::CannotListen => "cannot_listen",
             Reason::GroupMaster => "group_master",

@@ -364,9 +364,7 @@ impl System for Kernel {
             let bytes = &rest[..len];
             rest = rest.get(len.next_multiple_of(4)..).unwrap_or_default();
             let (errno, text) = match envelope.message {
-                Message::NewAddr(addr)
-                    if envelope.header.flags & NLM_F_REPLACE != 0 && self.refuse.is_none() =>
-                {
+                Message::NewAddr(addr) if envelope.header.flags & NLM_F_REPLACE != 0 => {
                     (self.renew(&addr), None)
                 }
                 Message::NewAddr(addr) => self.address(&addr, true),
@@ -688,6 +686,7 @@ pub fn address(text: &str, dev: &str) -> Address {
         noprefixroute: false,
         autojoin: false,
         no_track: false,
+        track_group: None,
     }
 }
 

@@ -29,6 +29,7 @@ impl Lowering<'_> {
             noprefixroute: false,
             autojoin: false,
             no_track: false,
+            track_group: None,
         };
         let mut words = item.args.iter();
         while let Some(word) = words.next() {
@@ -106,7 +107,7 @@ impl Lowering<'_> {
             "no_track" => address.no_track = true,
             // Reported by the checker.
             "track_group" => {
-                rest.next();
+                address.track_group = rest.next().and_then(|word| self.track_group(word));
             }
             _ => {}
         }

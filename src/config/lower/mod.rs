@@ -57,7 +57,7 @@ pub(crate) fn lower(root: &Block, host: &dyn Host, place: Where<'_>, diags: &mut
         routes: 0,
         priorities: (rule::FIRST_PRIORITY, rule::FIRST_PRIORITY),
         names: Names::new(host, &global_defs),
-        track_groups: track_groups(&top),
+        track_group_names: names_of_track_groups(&top),
         objects: Objects::default(),
         vmacs: BTreeSet::new(),
         scripts: ScriptDefaults::default(),
@@ -80,6 +80,7 @@ pub(crate) fn lower(root: &Block, host: &dyn Host, place: Where<'_>, diags: &mut
         process: lowering.process(&top, &global_defs),
         ..global::global(&top, &global_defs, lowering.diags)
     };
+    let track_groups = lowering.track_groups(&top, &instances);
     let static_addresses = lowering.static_addresses(&top);
     let static_routes = lowering.routes(top.items("static_routes"));
     let static_rules = lowering.rules(top.items("static_rules"));
@@ -96,6 +97,7 @@ pub(crate) fn lower(root: &Block, host: &dyn Host, place: Where<'_>, diags: &mut
         scripts,
         files,
         processes,
+        track_groups,
         static_addresses,
         static_routes,
         static_rules,
@@ -123,7 +125,7 @@ struct Lowering<'a> {
     /// Numbers with names.
     names: Names<'a>,
     /// Names of the `track_group` blocks.
-    track_groups: Vec<Box<str>>,
+    track_group_names: Vec<Box<str>>,
     /// Names of macvlans taken so far.
     vmacs: BTreeSet<IfName>,
     /// What can be tracked.
@@ -223,12 +225,25 @@ impl Lowering<'_> {
 
     /// The place of a `track_group` by its name.
     fn track_group(&mut self, word: &Word) -> Option<usize> {
-        let place = self.track_groups.iter().position(|name| *name == word.text);
+        let mut names = self.track_group_names.iter();
+        let place = names.position(|name| *name == word.text);
         if place.is_none() {
             let message = format!("no track_group is called `{}`; ignored", word.text);
             self.warn(word.span, message);
         }
         place
+    }
+
+    /// The instances in each `track_group`; that they are defined has been checked.
+    fn track_groups(&self, top: &Fields<'_>, instances: &[VrrpInstance]) -> Vec<Vec<usize>> {
+        let members = |node| {
+            let fields = Fields::inside(node);
+            let items = fields.items("group");
+            let words = items.flat_map(|item| core::iter::once(&item.keyword).chain(&item.args));
+            let place = |word: &Word| instances.iter().position(|one| *one.name == *word.text);
+            words.filter_map(place).collect()
+        };
+        top.all("track_group").map(members).collect()
     }
 
     fn static_addresses(&mut self, top: &Fields<'_>) -> Vec<Address> {
@@ -244,7 +259,7 @@ impl Lowering<'_> {
 }
 
 /// The names of the `track_group` blocks.
-fn track_groups(top: &Fields<'_>) -> Vec<Box<str>> {
+fn names_of_track_groups(top: &Fields<'_>) -> Vec<Box<str>> {
     top.all("track_group")
         .filter_map(first)
         .map(Box::from)

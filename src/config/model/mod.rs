@@ -37,6 +37,8 @@ pub struct Config {
     pub files: Vec<TrackFile>,
     /// `vrrp_track_process` blocks that are tracked.
     pub processes: Vec<TrackProcess>,
+    /// `track_group` blocks: places of the instances that need the static items tagged with it.
+    pub track_groups: Vec<Vec<usize>>,
     /// `static_ipaddress`.
     pub static_addresses: Vec<Address>,
     /// `static_routes`.
@@ -254,6 +256,8 @@ pub struct Address {
     pub autojoin: bool,
     /// `no_track`: its loss is not our business, nor the state of its interface.
     pub no_track: bool,
+    /// `track_group`, of static ones: place in [`Config::track_groups`].
+    pub track_group: Option<usize>,
 }
 
 /// `use_vmac`.

@@ -42,7 +42,7 @@ pub struct Route {
     pub place: Place,
     /// `no_track`: its deletion is not our business, nor the state of its interface.
     pub no_track: bool,
-    /// `track_group`: its place among those blocks.
+    /// `track_group`, of static ones: place in [`super::Config::track_groups`].
     pub track_group: Option<usize>,
 }
 

@@ -121,7 +121,7 @@ static VRRP: &[Keyword] = &[
     row!("vrrp_lower_prio_no_advert", [Arg::Bool], A, "off", "as master, answer a weaker master's advert with silence"),
     row!("vrrp_higher_prio_send_advert", [Arg::Bool], A, "off", "send a last advert when yielding to a stronger router"),
     row!("vrrp_strict", [Arg::Bool], S, "off", "hold to the letter of the protocol: no authentication, no unicast, VIPs answer nothing but ARP"),
-    row!("vip_lease", [Arg::Opt(&Arg::Str)], B, "", "ours, not keepalived's: virtual addresses expire after so many seconds (2-86400; long enough for the others to take over without a number; 0 or off: never) unless the daemon renews them, so that those of one that was killed or hangs disappear; costs one kernel request for 64 addresses every quarter of that time"),
+    row!("vip_lease", [Arg::Opt(&Arg::Str)], B, "", "ours: unrenewed addresses expire, after 2-86400 s or what fits the intervals; 0: never; costs a kernel request per quarter"),
     row!("vrrp_skip_check_adv_addr", [Arg::Bool], S, "off", "compare the addresses of an advert only when its sender changes"),
     row!("vrrp_check_unicast_src", [Arg::Bool], A, "off", "accept unicast adverts from configured peers only"),
     row!("vrrp_owner_ignore_adverts", [Arg::Bool], B, "off", "as owner of the addresses, ignore all adverts"),

@@ -36,7 +36,7 @@ static ROOT_ROWS: &[Keyword] = &[
     row!("static_ipaddress", [], S, "", "addresses present while the daemon runs, removed when it ends").items(&address::ADDRESSES).repeat(),
     row!("static_routes", [], S, "", "routes present while the daemon runs").items(&address::ROUTES).repeat(),
     row!("static_rules", [], A, "", "policy rules present while the daemon runs").items(&address::RULES).repeat(),
-    row!("track_group", [Arg::Name(255)], B, "", "instances that react when a static item tagged with this name is lost").block(&track::TRACK_GROUP).repeat().not_yet(Why::StaticItems),
+    row!("track_group", [Arg::Name(255)], B, "", "instances that react when a static item tagged with this name is lost").block(&track::TRACK_GROUP).repeat(),
     row!("vrrp_sync_group", [Arg::Name(255)], S, "", "instances that change state together").block(&vrrp::SYNC_GROUP).repeat(),
     row!("vrrp_script", [Arg::Name(255)], S, "", "a command run again and again, whose result instances track").block(&track::SCRIPT).repeat(),
     row!("vrrp_track_process", [Arg::Name(255)], A, "", "processes that must be running").block(&track::PROCESS).repeat(),

@@ -29,7 +29,6 @@ pub enum Why {
     NoSnmp,
     NoDbus,
     NatMask,
-    StaticItems,
     BfdUp,
     LinkEvents,
     NoService,
@@ -75,7 +74,6 @@ impl Why {
             Why::NatMask => {
                 "IPVS has no such setting; persistence_granularity sets the mask of clients"
             }
-            Why::StaticItems => "loss of a static item is put right, the instances do not react",
             Why::BfdUp => "the neighbor counts as reachable",
             Why::LinkEvents => "the kernel reports link changes by itself",
             Why::NoService => "no IPVS service is set up",

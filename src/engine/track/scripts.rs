@@ -289,7 +289,7 @@ impl Engine {
         }
         let mut place = |owner| match owner {
             Owner::Script(from) => moved.get(from).copied().flatten().map(Owner::Script),
-            other => Some(other),
+            Owner::Notify(_) | Owner::Fifo(_) | Owner::Mail | Owner::Nobody => Some(owner),
         };
         self.children.reassign(now, &mut place, system);
         self.remind_of_children();

@@ -164,9 +164,6 @@ fn oddity(node: &Node, what: &'static [u8], every: Duration) -> u16 {
 }
 
 fn odd(ctx: &Ctx) -> End {
-    let lab = Lab::new();
-    let probe = lab.node("r0", &["10.0.0.9/24"]);
-    drop(probe);
     for (name, greeting, every) in [
         ("closed port", None, 0),
         ("nobody there", None, 0),
@@ -177,7 +174,6 @@ fn odd(ctx: &Ctx) -> End {
         ("endless line", Some(b"x"), 0),
         ("garbage", Some(b"\0\xff\r\n"), 10),
     ] {
-        let begin = now();
         let server = |node: &Node| match (name, greeting) {
             ("nobody there", _) => "10.0.0.77 25".to_owned(),
             ("no such name", _) => "mail.does-not-exist.invalid".to_owned(),
@@ -188,7 +184,6 @@ fn odd(ctx: &Ctx) -> End {
             }
         };
         undelayed(ctx, name, &server);
-        println!("    {name}: {} ms", (now() - begin) / MS);
     }
     End::Ok
 }

@@ -496,7 +496,7 @@ fn hangs(ctx: &Ctx) -> End {
     );
     p.taken_over(VIP, vrrpd_lab::skew(3, 100, INTERVAL), at);
     // Deaf to TERM, it would have lived on: its group is killed with it only if it is in the way.
-    let _ = Command::new("kill").arg("-9").args(&pids).status();
+    let _ = Command::new("kill").arg("-9").args(&pids).output();
     End::Ok
 }
 

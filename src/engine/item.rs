@@ -1,0 +1,178 @@
+//! A route or a rule: what the configuration says, and how the kernel is asked for it.
+
+use core::fmt;
+
+use super::links::Links;
+use crate::config::model::{Place, Route, Rule};
+use crate::netlink::route::{self, Hop, Mode, Spec};
+use crate::netlink::{self, Batch, Message, rule};
+use crate::types::{Family, IfName};
+
+type Hops = heapless::Vec<Hop, { Route::MAX_HOPS }>;
+
+/// See the top of the file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Item {
+    Route(Route),
+    Rule(Rule),
+}
+
+impl Item {
+    pub(super) fn no_track(&self) -> bool {
+        match self {
+            Item::Route(route) => route.no_track,
+            Item::Rule(rule) => rule.no_track,
+        }
+    }
+
+    pub(super) fn track_group(&self) -> Option<usize> {
+        match self {
+            Item::Route(route) => route.track_group,
+            Item::Rule(rule) => rule.track_group,
+        }
+    }
+
+    /// The interfaces it is of no use without. One of several ways may fail.
+    pub(super) fn devs(&self) -> impl Iterator<Item = &IfName> {
+        let names = match self {
+            Item::Route(route) => match route.hops.as_slice() {
+                [hop] => [hop.dev.as_ref(), None],
+                _ => [None, None],
+            },
+            Item::Rule(rule) => [rule.iif.as_ref(), rule.oif.as_ref()],
+        };
+        names.into_iter().flatten()
+    }
+
+    /// Whether the kernel tells of this one. A route is known by its destination and table: it need not be
+    /// more exact, because asking for what is there changes nothing.
+    pub(super) fn is(&self, message: &Message<'_>) -> bool {
+        match (self, message) {
+            (Item::Route(route), Message::DelRoute(told)) => {
+                (route.dst, route.table, route.tos) == (told.dst, told.table, told.tos)
+            }
+            (Item::Rule(rule), Message::DelRule(told)) => as_rule(rule) == *told,
+            _ => false,
+        }
+    }
+
+    /// Asks for it, in as many requests as it takes; none while its interface does not exist.
+    pub(super) fn add(&self, links: &Links, batch: &mut Batch) {
+        let route = match self {
+            Item::Route(route) => route,
+            Item::Rule(rule) => {
+                rule::add(batch, &as_rule(rule));
+                return;
+            }
+        };
+        let Some(hops) = hops(route, links) else {
+            return;
+        };
+        let mode = match route.place {
+            Place::First => Mode::Prepend,
+            Place::Last => Mode::Append,
+            Place::Alone => Mode::Alone,
+        };
+        if route.dst.family() == Family::V4 || hops.len() < 2 {
+            route::add(batch, &spec(route, &hops), mode);
+            return;
+        }
+        // Ways of an IPv6 route are routes of their own, of which some may be there and some not. Asked for
+        // together they are refused together.
+        for (nth, hop) in hops.iter().enumerate() {
+            let mode = if nth == 0 { mode } else { Mode::Append };
+            route::add(batch, &spec(route, core::slice::from_ref(hop)), mode);
+        }
+    }
+
+    /// Asks to delete it; not while its interface does not exist, which took it along.
+    pub(super) fn delete(&self, links: &Links, batch: &mut Batch) {
+        match self {
+            Item::Route(route) => {
+                if let Some(hops) = hops(route, links) {
+                    route::delete(batch, &spec(route, &hops));
+                }
+            }
+            Item::Rule(rule) => {
+                rule::delete(batch, &as_rule(rule));
+            }
+        }
+    }
+}
+
+impl fmt::Display for Item {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Item::Route(route) => route.fmt(f),
+            Item::Rule(rule) => rule.fmt(f),
+        }
+    }
+}
+
+// ---- the model in the kernel's words ----
+
+/// The ways, with interfaces by number; `None` while one of them does not exist.
+fn hops(route: &Route, links: &Links) -> Option<Hops> {
+    let mut hops = Hops::new();
+    for hop in &route.hops {
+        let index = match &hop.dev {
+            Some(dev) => Some(links.named(dev)?.index),
+            None => None,
+        };
+        // The model has no more than fit.
+        let _ = hops.push(Hop {
+            via: hop.via,
+            index,
+            weight: hop.weight,
+            onlink: hop.onlink,
+        });
+    }
+    Some(hops)
+}
+
+fn spec<'a>(route: &'a Route, hops: &'a [Hop]) -> Spec<'a> {
+    Spec {
+        kind: route.kind,
+        dst: route.dst,
+        from: route.from,
+        src: route.src,
+        hops,
+        table: route.table,
+        metric: route.metric,
+        scope: route.scope,
+        protocol: route.protocol,
+        tos: route.tos,
+        realms: route.realms,
+        metrics: &route.metrics,
+        congestion: route.congestion.as_deref(),
+        preference: route.preference,
+        expires: route.expires,
+    }
+}
+
+fn as_rule(rule: &Rule) -> netlink::Rule<'_> {
+    netlink::Rule {
+        family: rule.family,
+        not: rule.not,
+        from: rule.from,
+        to: rule.to,
+        iif: rule.iif.as_ref().map(IfName::as_str),
+        oif: rule.oif.as_ref().map(IfName::as_str),
+        fwmark: rule.fwmark,
+        tos: rule.tos,
+        priority: rule.priority,
+        action: rule.action,
+        table: rule.table,
+        target: rule.target,
+        realms: rule.realms,
+        suppress_prefix: rule.suppress_prefix,
+        suppress_group: rule.suppress_group,
+        uids: rule.uids,
+        ip_proto: rule.ip_proto,
+        sport: rule.sport,
+        dport: rule.dport,
+        l3mdev: rule.l3mdev,
+        tunnel: rule.tunnel,
+        protocol: rule.protocol,
+    }
+}
