@@ -127,12 +127,12 @@ fn counters(base: u64) -> Counters {
         pri_zero_rcvd: base + 12,
         pri_zero_sent: base + 13,
         other_rejected: base + 14,
-        auth_ext_missing: base + 15,
-        auth_ext_malformed: base + 16,
-        auth_ext_unknown_key: base + 17,
-        auth_ext_failure: base + 18,
-        auth_ext_stale: base + 19,
-        auth_ext_replay: base + 20,
+        auth_ext_missing: base + 20,
+        auth_ext_malformed: base + 21,
+        auth_ext_unknown_key: base + 22,
+        auth_ext_failure: base + 23,
+        auth_ext_stale: base + 24,
+        auth_ext_replay: base + 25,
     }
 }
 

@@ -284,6 +284,7 @@ impl Json {
         }
     }
 
+    #[inline(never)]
     fn key(&mut self, name: &str) {
         self.separate();
         let _ = write!(self.text, "\"{name}\":");
@@ -291,18 +292,21 @@ impl Json {
     }
 
     /// Anything that is no string: a number, `true`, `null`.
+    #[inline(never)]
     fn number(&mut self, name: &str, value: &dyn Display) {
         self.key(name);
         let _ = write!(self.text, "{value}");
         self.comma = true;
     }
 
+    #[inline(never)]
     fn string(&mut self, name: &str, value: &dyn Display) {
         self.key(name);
         self.quote(value);
         self.comma = true;
     }
 
+    #[inline(never)]
     fn quote(&mut self, value: &dyn Display) {
         self.text.push('"');
         let _ = write!(Escaped(&mut self.text), "{value}");

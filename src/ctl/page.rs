@@ -12,32 +12,39 @@
 
 use core::fmt::{Display, Write};
 
-/// A text in the making. Writing to memory cannot fail.
+/// A text in the making. Writing to memory cannot fail. Its parts are written in a hundred places, none of which
+/// is in a hurry: hence no inlining, which would double the size of this room.
 #[derive(Debug, Default)]
 pub(super) struct Page(pub(super) String);
 
 impl Page {
+    #[inline(never)]
     pub(super) fn heading(&mut self, text: &str) {
         let _ = writeln!(self.0, "------< {text} >------");
     }
 
+    #[inline(never)]
     pub(super) fn title(&mut self, label: &str, value: &dyn Display) {
         let _ = writeln!(self.0, " {label} = {value}");
     }
 
     /// A title without a value.
+    #[inline(never)]
     pub(super) fn sentence(&mut self, text: &dyn Display) {
         let _ = writeln!(self.0, " {text}");
     }
 
+    #[inline(never)]
     pub(super) fn pair(&mut self, label: &str, value: &dyn Display) {
         let _ = writeln!(self.0, "   {label} = {value}");
     }
 
+    #[inline(never)]
     pub(super) fn line(&mut self, text: &dyn Display) {
         let _ = writeln!(self.0, "   {text}");
     }
 
+    #[inline(never)]
     pub(super) fn item(&mut self, text: &dyn Display) {
         let _ = writeln!(self.0, "     {text}");
     }

@@ -62,7 +62,8 @@ mod tests {
         fs::write(&target, "precious").expect("write");
         symlink(&target, &link).expect("symlink");
         // At the temporary name too.
-        let temporary = scratch.path(format!(".dump.{}", std::process::id()));
+        let temporary = format!(".dump.{}", std::process::id());
+        let temporary = scratch.path(&temporary);
         symlink(&target, &temporary).expect("symlink");
         replace(&link, b"new").expect("replace");
         assert_eq!(fs::read_to_string(&target).expect("read"), "precious");

@@ -53,6 +53,8 @@ impl Dumper {
         fs::create_dir(&dir).expect("directory of dumps");
         let tmp = format!("TMPDIR={}", dir.display());
         let run = daemon.start_text(node, conf, &["env", &tmp]);
+        // Before, a signal would be the end of it.
+        wait_until(SOON, "it runs", || run.log().contains("Entering"));
         let daemon = daemon.clone();
         Dumper { run, dir, daemon }
     }
