@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::types::sorted;
+
 /// How bad it is. Ordered; the exit code of a configuration test follows from the worst one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -123,7 +125,12 @@ impl Diags {
     /// Puts the messages in order of a key of their places; those without a place come first, those
     /// with the same key stay in the order they were found.
     pub(crate) fn sort_by_key<K: Ord>(&mut self, key: impl Fn(Span) -> K) {
-        self.list.sort_by_cached_key(|diag| diag.span.map(&key));
+        let keys = self.list.iter().enumerate();
+        let keys = keys.map(|(nth, diag)| (diag.span.map(&key), nth)).collect();
+        let mut list: Vec<Option<Diag>> = self.list.drain(..).map(Some).collect();
+        let order = sorted(keys).into_iter();
+        let next = order.filter_map(|(_, nth)| list.get_mut(nth).and_then(Option::take));
+        self.list = next.collect();
     }
 
     /// The messages kept, in the order they were found or sorted.

@@ -14,7 +14,7 @@ use super::system::System;
 use crate::config::model::Address;
 use crate::netlink::addr::{self, AddrFlags, Spec};
 use crate::netlink::{Ack, Batch};
-use crate::types::{Cidr, Family, IfIndex, Instant};
+use crate::types::{Cidr, Family, IfIndex, Instant, sorted};
 
 /// Requests per `sendmsg`: as many refusals fit the socket's buffer with ease.
 const CHUNK: usize = 64;
@@ -381,15 +381,18 @@ impl AddressSet {
         system: &mut dyn System,
     ) {
         let mut old = core::mem::take(&mut self.slots);
-        old.sort_by_key(Slot::listed);
+        let keys = old.iter().enumerate();
+        let keys = keys.map(|(place, slot)| (slot.listed(), place)).collect();
+        let order: Vec<(Cidr, usize)> = sorted(keys);
         let mut stays = vec![false; old.len()];
         self.slots = new
             .map(|address| {
                 let mut slot = Slot::new(address);
                 let listed = slot.listed();
-                let mut place = old.partition_point(|known| known.listed() < listed);
-                while let Some(known) = old.get(place).filter(|known| known.listed() == listed) {
-                    if let Some(stays) = stays.get_mut(place)
+                let first = order.partition_point(|(known, _)| *known < listed);
+                let alike = order.iter().skip(first);
+                for &(_, place) in alike.take_while(|(known, _)| *known == listed) {
+                    if let (Some(known), Some(stays)) = (old.get(place), stays.get_mut(place))
                         && !*stays
                         && known.address == slot.address
                     {
@@ -399,7 +402,6 @@ impl AddressSet {
                         slot.renewed = known.renewed;
                         break;
                     }
-                    place = place.saturating_add(1);
                 }
                 slot
             })

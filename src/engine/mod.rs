@@ -41,7 +41,7 @@ mod vmac;
 
 use crate::config::model::{Config, Global};
 use crate::netlink::{Batch, Message};
-use crate::types::{Cidr, Instant};
+use crate::types::{Cidr, Instant, sorted};
 use crate::vrrp::{Event, Reason, StateKind, Stats};
 
 use addresses::{AddressSet, Kind};
@@ -224,7 +224,7 @@ impl Engine {
             self.virtuals
                 .extend(router.set.listed().map(|cidr| (cidr, id)));
         }
-        self.virtuals.sort_unstable();
+        self.virtuals = sorted(core::mem::take(&mut self.virtuals));
         let devs = self.routers.iter().flat_map(|one| one.set.addresses());
         let devs = devs.map(|address| &address.dev);
         self.pacing = Pacing::new(&self.global.garp_groups, devs);
@@ -536,6 +536,6 @@ impl Engine {
                     .push(((on.plain(), router.conf.vrid.get()), id));
             }
         }
-        self.dispatch.sort_unstable();
+        self.dispatch = sorted(core::mem::take(&mut self.dispatch));
     }
 }

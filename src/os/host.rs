@@ -11,6 +11,7 @@ use nix::unistd::{self, Uid};
 use crate::config::model::{Global, User};
 use crate::config::{self, Program};
 use crate::sys;
+use crate::types::sorted;
 
 /// No configuration is larger than this; what is would only use up a router's memory.
 const MAX_FILE: u64 = 16 << 20;
@@ -53,13 +54,12 @@ impl config::Host for Host {
             let data = fs::metadata(path);
             data.is_ok_and(|data| data.is_file() && data.mode() & 0o111 == 0)
         };
-        let mut found: Vec<String> = paths
+        let found: Vec<String> = paths
             .filter_map(|path| path.ok()?.into_os_string().into_string().ok())
             .filter(plain)
             .take(MAX_MATCHES)
             .collect();
-        found.sort();
-        found
+        sorted(found)
     }
 
     fn env(&self, name: &str) -> Option<String> {
@@ -157,7 +157,9 @@ fn open(path: &str) -> Result<File, String> {
 /// The system's words, without Rust's "(os error 2)".
 pub(crate) fn sentence(error: &std::io::Error) -> String {
     match error.raw_os_error() {
-        Some(number) => nix::errno::Errno::from_raw(number).desc().to_lowercase(),
+        Some(number) => nix::errno::Errno::from_raw(number)
+            .desc()
+            .to_ascii_lowercase(),
         None => error.to_string(),
     }
 }

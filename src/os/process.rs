@@ -150,5 +150,5 @@ fn complain(what: &str, instead: &str, outcome: Result<(), Errno>) {
 }
 
 fn words(errno: Errno) -> String {
-    errno.desc().to_lowercase()
+    errno.desc().to_ascii_lowercase()
 }

@@ -5,9 +5,11 @@
 mod centis;
 mod ids;
 mod net;
+mod sort;
 mod time;
 
 pub use centis::Centis;
 pub use ids::{Priority, Version, Vrid};
 pub use net::{Cidr, Family, IfIndex, IfName, Mac};
+pub use sort::sorted;
 pub use time::Instant;

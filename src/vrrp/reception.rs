@@ -12,7 +12,7 @@ use core::time::Duration;
 
 use super::auth::Numbers;
 use super::{Flaw, Params, Received, Reject};
-use crate::types::{Centis, Instant, Version};
+use crate::types::{self, Centis, Instant, Version};
 
 /// TTL of an advert nobody has forwarded (RFC 9568 §5.1.1.3).
 const UNFORWARDED: u8 = 255;
@@ -64,8 +64,7 @@ pub(super) struct AddressSet(Box<[IpAddr]>);
 
 impl AddressSet {
     pub(super) fn new(addresses: &[IpAddr]) -> Self {
-        let mut sorted = addresses.to_vec();
-        sorted.sort_unstable();
+        let mut sorted = types::sorted(addresses.to_vec());
         sorted.dedup();
         AddressSet(sorted.into())
     }
