@@ -293,6 +293,6 @@ mod tests {
             why.starts_with("the address of no such host is not known"),
             "{why}"
         );
-        assert!(begin.elapsed() < Duration::from_secs(5));
+        assert!(begin.elapsed() < Duration::from_secs(30));
     }
 }
