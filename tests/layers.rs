@@ -27,7 +27,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "os",
         &[
-            "engine", "ctl", "notify", "config", "netlink", "wire", "types", "exit", "sys",
+            "engine", "ctl", "notify", "check", "config", "netlink", "wire", "types", "exit", "sys",
         ],
     ),
     ("sys", &[]),

@@ -184,6 +184,7 @@ impl Engine {
             Action::Transition { from, to, why } => {
                 self.log_transition(id, from, to, why, seen);
                 self.told(id, now, from, to, system);
+                self.lvs_follows(id, now, system);
             }
             Action::Notice(notice) => self.log_notice(id, now, notice),
             Action::Ask => {}

@@ -30,6 +30,8 @@ pub(crate) enum Owner {
     Fifo(usize),
     /// Whoever delivers a mail.
     Mail,
+    /// The run of a `MISC_CHECK`, by the check's place.
+    Check(usize),
     /// Nobody any more: it is only waited for.
     Nobody,
 }
@@ -190,6 +192,7 @@ impl Engine {
             Some(owner @ (Owner::Notify(_) | Owner::Fifo(_) | Owner::Mail)) => {
                 self.notify_ended(now, owner, (pid, how), system);
             }
+            Some(Owner::Check(place)) => self.check_ended(place, now, how, system),
             Some(Owner::Nobody) | None => {}
         }
         self.remind_of_children();
@@ -199,6 +202,7 @@ impl Engine {
     pub(super) fn hurry_children(&mut self, now: Instant, system: &mut dyn System) {
         match self.children.expire(now, system) {
             Some(Owner::Script(place)) => self.script_overdue(place, now, system),
+            Some(Owner::Check(place)) => self.check_overdue(place, now, system),
             // Those have no limit of their own.
             Some(Owner::Notify(_) | Owner::Fifo(_) | Owner::Mail | Owner::Nobody) | None => {}
         }

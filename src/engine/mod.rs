@@ -24,6 +24,11 @@ mod lease;
 mod letters;
 mod links;
 mod listeners;
+#[cfg(feature = "lvs")]
+mod lvs;
+#[cfg(not(feature = "lvs"))]
+#[path = "no_lvs.rs"]
+mod lvs;
 mod pacing;
 mod proof;
 pub mod reception;
@@ -52,6 +57,7 @@ use filter::Filter;
 use groups::Group;
 use links::{Change, Delays, Links};
 use listeners::Open;
+use lvs::Lvs;
 use pacing::Pacing;
 use router::{Router, Surroundings};
 use routes::RouteSet;
@@ -93,6 +99,10 @@ pub(crate) enum Duty {
     Notify,
     /// Interfaces of virtual routers that are to be switched off.
     Vmacs,
+    /// Health checks whose turn comes.
+    Checks,
+    /// Services the kernel has refused, and the next look at its table.
+    Ipvs,
     /// Number of the others.
     Count,
 }
@@ -140,6 +150,7 @@ pub struct Engine {
     /// The kernel has no macvlans.
     no_macvlan: bool,
     teller: Teller,
+    lvs: Lvs,
     /// The daemon ends.
     stopping: bool,
     /// Something changed that [`Engine::settle`] must look at.
@@ -171,6 +182,7 @@ impl Engine {
             static_addresses,
             static_routes,
             static_rules,
+            lvs,
             ..
         } = config;
         let count = instances.len();
@@ -195,6 +207,7 @@ impl Engine {
             bases: Vec::new(),
             no_macvlan: false,
             teller: Teller::default(),
+            lvs: Lvs::new(lvs),
             stopping: false,
             unsettled: false,
             statics_suspect: false,
@@ -241,7 +254,10 @@ impl Engine {
     /// Whether there is anything to run.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.routers.is_empty() && self.statics.len() == 0 && self.static_routes.is_empty()
+        self.routers.is_empty()
+            && self.statics.len() == 0
+            && self.static_routes.is_empty()
+            && self.lvs.is_empty()
     }
 
     /// Name, state and counters of every instance.
@@ -346,6 +362,7 @@ impl Engine {
         self.track(now, system);
         self.work_on_notifies(now, system);
         self.lower_one(now, system);
+        self.work_on_lvs(now, system);
         self.settle(now, system);
     }
 
@@ -452,6 +469,7 @@ impl Engine {
                 self.rearm(id);
             }
             self.conclude(now, system);
+            self.look_at_lvs_addresses(now, system);
             if core::mem::take(&mut self.statics_suspect) {
                 let outcome = self.statics.reconcile(now, &self.links, system);
                 apply::report("static_ipaddress", &outcome);

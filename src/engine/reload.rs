@@ -41,6 +41,7 @@ impl Engine {
             track_groups,
             static_routes,
             static_rules,
+            lvs,
             ..
         } = config;
         self.speak(now, system);
@@ -67,6 +68,7 @@ impl Engine {
             self.begin(id, Duration::ZERO, now, system);
         }
         self.regroup(now, system);
+        self.replace_lvs(now, lvs, system);
         self.release_bases(system);
         self.promote_secondaries(system);
         self.reloaded(now, system);

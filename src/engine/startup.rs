@@ -34,6 +34,7 @@ impl Engine {
         self.install_static_routes(now, system);
         self.unsettled = true;
         self.settle(now, system);
+        self.start_lvs(now, system);
         let after_boot = self.global.delay_after_boot.saturating_sub(uptime);
         let hold = self.global.startup_delay.max(after_boot);
         if !hold.is_zero() {
@@ -158,6 +159,7 @@ impl Engine {
         for id in 0..self.routers.len() {
             self.tell(id, now, Event::Stop, system);
         }
+        self.stop_lvs(now, system);
         self.static_routes.withdraw(&self.links, system);
         self.statics.withdraw(&self.links, system);
         if !self.options.dont_release {

@@ -5,6 +5,10 @@ use core::net::IpAddr;
 use core::time::Duration;
 use std::io;
 
+#[cfg(feature = "lvs")]
+use crate::check::Transport;
+#[cfg(feature = "lvs")]
+use crate::config::model::lvs::Target;
 use crate::config::model::{Command, Fifo, Mail};
 use crate::netlink::{Ack, Batch, Message};
 use crate::notify::mail::Letter;
@@ -254,4 +258,50 @@ pub trait System {
 
     /// What a child that has delivered a letter, or not, had to say about it. To be asked once, when it has ended.
     fn receipt(&mut self, child: Pid) -> Option<String>;
+
+    // ---- IPVS ----
+
+    /// The number of generic netlink's family IPVS; its requests have it as their kind.
+    ///
+    /// # Errors
+    /// `NotFound`: this kernel has no IPVS, or its module is not loaded.
+    #[cfg(feature = "lvs")]
+    fn ipvs_family(&mut self) -> io::Result<u16>;
+
+    /// Sends requests to IPVS in one go. `refused` is called for each one that the kernel refused.
+    ///
+    /// # Errors
+    /// When the requests could not be handed over at all.
+    #[cfg(feature = "lvs")]
+    fn request_ipvs(&mut self, batch: &Batch, refused: &mut dyn FnMut(&Ack<'_>)) -> io::Result<()>;
+
+    /// Sends one request to IPVS and calls `each` with what follows the netlink header, for every message of
+    /// the answer.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    #[cfg(feature = "lvs")]
+    fn dump_ipvs(&mut self, batch: &Batch, each: &mut dyn FnMut(&[u8])) -> io::Result<()>;
+
+    // ---- health checks ----
+
+    /// Opens a socket for a check and begins to connect. What becomes of it is told with
+    /// [`super::Engine::probe`].
+    ///
+    /// # Errors
+    /// The kernel's refusal; nothing stays open then.
+    #[cfg(feature = "lvs")]
+    fn probe_open(&mut self, probe: usize, transport: Transport, target: &Target)
+    -> io::Result<()>;
+
+    /// Sends all of it, now or when the kernel has room.
+    ///
+    /// # Errors
+    /// The kernel's refusal, or there is too much to keep.
+    #[cfg(feature = "lvs")]
+    fn probe_send(&mut self, probe: usize, bytes: &[u8]) -> io::Result<()>;
+
+    /// Closes a check's socket; unknown ones are ignored.
+    #[cfg(feature = "lvs")]
+    fn probe_close(&mut self, probe: usize);
 }

@@ -369,7 +369,7 @@ impl Engine {
             Owner::Notify(ticket) => self.teller.script_ended(ticket, how),
             Owner::Fifo(nth) => self.teller.fifos.script_ended(nth, how),
             Owner::Mail => self.teller.letters.ended(how, system.receipt(pid)),
-            Owner::Script(_) | Owner::Nobody => {}
+            Owner::Script(_) | Owner::Check(_) | Owner::Nobody => {}
         }
         self.remind_of_notifies(now);
     }

@@ -17,6 +17,10 @@ use super::postman::Postman;
 use super::procs;
 use super::rawsock::{Arrival, Buffer, Receiver, Sender};
 use super::watch::{self, Watch};
+#[cfg(feature = "lvs")]
+use crate::check::Transport;
+#[cfg(feature = "lvs")]
+use crate::config::model::lvs::Target;
 use crate::config::model::{Command, Fifo, Mail};
 use crate::engine::system::{Exit, Kill, Listener, Pid, Route, System};
 use crate::netlink::{Ack, Batch, Done, Message, Messages};
@@ -252,4 +256,34 @@ impl System for Linux {
     fn receipt(&mut self, child: Pid) -> Option<String> {
         self.postman.receipt(child)
     }
+
+    // ---- IPVS and health checks ----
+
+    #[cfg(feature = "lvs")]
+    fn ipvs_family(&mut self) -> io::Result<u16> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    #[cfg(feature = "lvs")]
+    fn request_ipvs(&mut self, _: &Batch, _: &mut dyn FnMut(&Ack<'_>)) -> io::Result<()> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    #[cfg(feature = "lvs")]
+    fn dump_ipvs(&mut self, _: &Batch, _: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    #[cfg(feature = "lvs")]
+    fn probe_open(&mut self, _: usize, _: Transport, _: &Target) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    #[cfg(feature = "lvs")]
+    fn probe_send(&mut self, _: usize, _: &[u8]) -> io::Result<()> {
+        Ok(())
+    }
+
+    #[cfg(feature = "lvs")]
+    fn probe_close(&mut self, _: usize) {}
 }

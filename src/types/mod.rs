@@ -4,6 +4,7 @@
 
 mod centis;
 mod ids;
+pub mod ipvs;
 mod net;
 mod sort;
 mod time;

@@ -6,6 +6,10 @@ use std::fmt;
 use std::io;
 use std::net::IpAddr;
 
+#[cfg(feature = "lvs")]
+use vrrpd::check::Transport as ProbeTransport;
+#[cfg(feature = "lvs")]
+use vrrpd::config::model::lvs::Target;
 use vrrpd::config::model::{
     self, Address, Auth, Command, Config, Fifo, Garp, Mail, Notify, Transport, VrrpInstance,
 };
@@ -615,6 +619,36 @@ impl System for Kernel {
     fn receipt(&mut self, _child: Pid) -> Option<String> {
         None
     }
+
+    // ---- IPVS and health checks ----
+
+    #[cfg(feature = "lvs")]
+    fn ipvs_family(&mut self) -> io::Result<u16> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    #[cfg(feature = "lvs")]
+    fn request_ipvs(&mut self, _: &Batch, _: &mut dyn FnMut(&Ack<'_>)) -> io::Result<()> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    #[cfg(feature = "lvs")]
+    fn dump_ipvs(&mut self, _: &Batch, _: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    #[cfg(feature = "lvs")]
+    fn probe_open(&mut self, _: usize, _: ProbeTransport, _: &Target) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    #[cfg(feature = "lvs")]
+    fn probe_send(&mut self, _: usize, _: &[u8]) -> io::Result<()> {
+        Ok(())
+    }
+
+    #[cfg(feature = "lvs")]
+    fn probe_close(&mut self, _: usize) {}
 }
 
 /// How long an address stays, and is preferred if that is less.

@@ -13,6 +13,8 @@ mod global;
 mod group;
 mod instance;
 mod lease;
+#[cfg(feature = "lvs")]
+mod lvs;
 mod mail;
 mod metric;
 mod names;
@@ -67,6 +69,10 @@ pub(crate) fn lower(root: &Block, host: &dyn Host, place: Where<'_>, diags: &mut
     let (mut instances, spans) = lowering.instances(&top);
     lowering.compare(&instances, &spans);
     let groups = lowering.groups(&top, &mut instances);
+    #[cfg(feature = "lvs")]
+    let lvs = lowering.lvs(&top, &global_defs, &instances);
+    #[cfg(not(feature = "lvs"))]
+    let lvs = super::model::Lvs::default();
     lowering.unused_objects();
     let mail = lowering.mail(&global_defs, &top);
     let [fifo, vrrp_fifo] = lowering.fifos(&global_defs);
@@ -98,6 +104,7 @@ pub(crate) fn lower(root: &Block, host: &dyn Host, place: Where<'_>, diags: &mut
         files,
         processes,
         track_groups,
+        lvs,
         static_addresses,
         static_routes,
         static_rules,

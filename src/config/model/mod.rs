@@ -4,6 +4,7 @@
 mod auth;
 mod command;
 mod group;
+pub mod lvs;
 mod notify;
 mod process;
 mod route;
@@ -17,6 +18,7 @@ use crate::types::{Centis, Cidr, Family, IfName, Mac, Priority, Version, Vrid};
 pub use auth::{Auth, Hmac, Key, Mode, Password, Secret};
 pub use command::{Command, User};
 pub use group::SyncGroup;
+pub use lvs::Lvs;
 pub use notify::{Fifo, Mail, Notify};
 pub use process::{Bounded, Dumps, Nft, Process};
 pub use route::{Hop, Place, Route, Rule};
@@ -39,6 +41,8 @@ pub struct Config {
     pub processes: Vec<TrackProcess>,
     /// `track_group` blocks: places of the instances that need the static items tagged with it.
     pub track_groups: Vec<Vec<usize>>,
+    /// `virtual_server` and what belongs to it.
+    pub lvs: Lvs,
     /// `static_ipaddress`.
     pub static_addresses: Vec<Address>,
     /// `static_routes`.

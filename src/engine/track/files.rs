@@ -165,8 +165,13 @@ impl Engine {
             }
             Err(_) => None,
         };
+        let mut changed = false;
         for file in &mut files.list {
-            self.unsettled |= file.look(now, system);
+            changed |= file.look(now, system);
+        }
+        self.unsettled |= changed;
+        if changed {
+            self.look_at_lvs_files(now, system);
         }
         self.remind(Duty::Files, self.tracking.files.poll);
     }

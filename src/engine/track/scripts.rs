@@ -289,7 +289,9 @@ impl Engine {
         }
         let mut place = |owner| match owner {
             Owner::Script(from) => moved.get(from).copied().flatten().map(Owner::Script),
-            Owner::Notify(_) | Owner::Fifo(_) | Owner::Mail | Owner::Nobody => Some(owner),
+            Owner::Notify(_) | Owner::Fifo(_) | Owner::Mail | Owner::Check(_) | Owner::Nobody => {
+                Some(owner)
+            }
         };
         self.children.reassign(now, &mut place, system);
         self.remind_of_children();

@@ -1,0 +1,56 @@
+//! Health checks as machines: what happened to a connection in, what to send and the verdict out.
+//!
+//! ```text
+//! engine/lvs/checks.rs: when ── Exchange::begin ─→ os: a socket ── News ─→ Exchange::turn ─→ Step
+//! ```
+//! A machine belongs to one check and is used again for each of its runs: passing checks allocate nothing.
+
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects
+    )
+)]
+
+use core::time::Duration;
+
+/// What a check's packets travel by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Transport {
+    /// A TCP connection.
+    Tcp,
+    /// A connected UDP socket.
+    Udp,
+    /// ICMP or ICMPv6 echo.
+    Icmp,
+}
+
+/// What happened to a check's socket.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum News<'a> {
+    /// It is connected, or ready to send.
+    Connected,
+    /// Bytes have come; of datagrams one.
+    Received(&'a [u8]),
+    /// The peer sends no more.
+    End,
+    /// The kernel's error number: refused, unreachable, reset.
+    Failed(i32),
+    /// The time granted by the last step is over.
+    TimeOut,
+}
+
+/// What a machine wants next.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// Send what was written, then wait for news, this long at the most.
+    Wait(Duration),
+    /// Close, and open another connection to the same target.
+    Again,
+    /// The run is over: close. `Err`: what is wrong, for the log.
+    Done(Result<(), String>),
+}

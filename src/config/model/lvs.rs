@@ -1,0 +1,292 @@
+//! Virtual servers: what is balanced, to whom, and how the health of those is known.
+
+use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
+
+use super::{Command, Fifo};
+use crate::types::ipvs::{Forward, IpProtocol, ServiceKey};
+use crate::types::{Family, IfName};
+
+/// Everything of IPVS.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Lvs {
+    /// `virtual_server` blocks, in file order. No [`ServiceKey`] occurs twice.
+    pub servers: Vec<VirtualServer>,
+    /// `lvs_timeouts` in seconds: TCP, TCP after FIN, UDP; 0: as it is.
+    pub timeouts: [u32; 3],
+    /// `lvs_flush`: the kernel's whole table is cleared at the start.
+    pub flush: bool,
+    /// `lvs_flush_on_stop`.
+    pub flush_on_stop: FlushOnStop,
+    /// `lvs_sync_daemon`.
+    pub sync: Option<SyncDaemon>,
+    /// `lvs_notify_fifo`.
+    pub fifo: Option<Fifo>,
+    /// `SSL { … }`.
+    pub ssl: Ssl,
+}
+
+/// How the end is tidied up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum FlushOnStop {
+    /// Servers are taken out one by one, then the services.
+    #[default]
+    No,
+    /// Our services go with all their servers at once.
+    Services,
+    /// The kernel's whole table is cleared.
+    All,
+}
+
+/// `lvs_sync_daemon`: connections are shared with the other router.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SyncDaemon {
+    /// The interface it speaks on.
+    pub interface: IfName,
+    /// The instance whose state it follows, by its place in [`super::Config::instances`].
+    pub instance: usize,
+    /// `id`; that of the instance without it.
+    pub id: u8,
+    /// `maxlen`; `None`: the kernel's choice.
+    pub max_len: Option<u16>,
+    /// `port`.
+    pub port: Option<u16>,
+    /// `ttl`.
+    pub ttl: Option<u8>,
+    /// `group`.
+    pub group: Option<IpAddr>,
+}
+
+/// `SSL { … }`: for `SSL_GET`.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Ssl {
+    /// `ca`: file with certificates of authorities; `None`: servers are not asked to prove anything.
+    pub ca: Option<String>,
+    /// `certificate`: ours, where servers want one.
+    pub certificate: Option<String>,
+    /// `key`: that of our certificate.
+    pub key: Option<String>,
+    /// `password` of the key.
+    pub password: Option<String>,
+}
+
+/// `virtual_server … { … }` with every default in place.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VirtualServer {
+    /// As it is called in FIFO lines, mails and logs: `[192.0.2.1]:tcp:80`, `FWM 5`; of a group its name.
+    pub name: String,
+    /// What is balanced: one, or all entries of a group.
+    pub services: Vec<ServiceKey>,
+    /// `group NAME`: its name.
+    pub group: Option<String>,
+    /// `protocol`; `None` for marks.
+    pub protocol: Option<IpProtocol>,
+    /// Family of the services.
+    pub family: Family,
+    /// `lb_algo`.
+    pub scheduler: &'static str,
+    /// `flag-1` to `flag-3`, lowest bit first.
+    pub flags: u8,
+    /// `persistence_timeout` in seconds; 0: off.
+    pub persistence: u32,
+    /// `persistence_granularity`: netmask in host order or prefix length; all ones, or 128, unless configured.
+    pub granularity: u32,
+    /// `ops`.
+    pub one_packet: bool,
+    /// `sorry_server`.
+    pub sorry: Option<Sorry>,
+    /// `quorum`, 1 to the total weight.
+    pub quorum: u32,
+    /// `hysteresis`, less than the quorum.
+    pub hysteresis: u32,
+    /// `quorum_up`.
+    pub quorum_up: Option<Command>,
+    /// `quorum_down`.
+    pub quorum_down: Option<Command>,
+    /// `omega`: the down notifications run at the end.
+    pub omega: bool,
+    /// `ha_suspend`: checks pause while the addresses are not on this host.
+    pub ha_suspend: bool,
+    /// `smtp_alert`: a mail when the quorum changes.
+    pub mail: bool,
+    /// `real_server` blocks. No (address, port) occurs twice.
+    pub servers: Vec<RealServer>,
+}
+
+/// `sorry_server`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sorry {
+    /// Its address.
+    pub addr: IpAddr,
+    /// Its port; the service's where none is given.
+    pub port: u16,
+    /// `sorry_server_lvs_method`.
+    pub forward: Forward,
+    /// `sorry_server_inhibit`: it stays in the table with weight 0 while it is not needed.
+    pub inhibit: bool,
+}
+
+/// `real_server IP [PORT] { … }` with every default in place.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RealServer {
+    /// Its address.
+    pub addr: IpAddr,
+    /// Its port; the service's where none is given.
+    pub port: u16,
+    /// `weight`.
+    pub weight: u32,
+    /// `lvs_method`.
+    pub forward: Forward,
+    /// `uthreshold`; 0: no limit.
+    pub upper: u32,
+    /// `lthreshold`.
+    pub lower: u32,
+    /// `inhibit_on_failure`: while down it stays in the table with weight 0.
+    pub inhibit: bool,
+    /// `notify_up`.
+    pub notify_up: Option<Command>,
+    /// `notify_down`.
+    pub notify_down: Option<Command>,
+    /// `smtp_alert`.
+    pub mail: bool,
+    /// Its checks; none: it is always up.
+    pub checks: Vec<Check>,
+}
+
+/// A checker block with every default in place.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Check {
+    /// Which kind, and what it needs.
+    pub kind: CheckKind,
+    /// `retry`: further tries before a server that was up is down.
+    pub retry: u32,
+    /// `delay_before_retry`.
+    pub retry_delay: Duration,
+    /// `delay_loop`: from check to check.
+    pub interval: Duration,
+    /// `warmup`: the first check comes within this.
+    pub warmup: Duration,
+    /// `alpha`: the server is down until the first success.
+    pub alpha: bool,
+    /// `log_all_failures`.
+    pub log_all: bool,
+}
+
+/// Kinds of checks.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum CheckKind {
+    /// `TCP_CHECK`.
+    Tcp(Target),
+    /// `HTTP_GET` and `SSL_GET`.
+    Http(Target, Box<Http>),
+    /// `SMTP_CHECK`, one for each `host`.
+    Smtp {
+        /// Whom to ask.
+        target: Target,
+        /// `helo_name`, with its defaults.
+        helo: String,
+    },
+    /// `DNS_CHECK`.
+    Dns {
+        /// Whom to ask.
+        target: Target,
+        /// The question's type, as its number.
+        kind: u16,
+        /// The question's name, without the final dot; empty: the root.
+        name: String,
+    },
+    /// `UDP_CHECK`.
+    Udp(Target, Box<Udp>),
+    /// `PING_CHECK`; the target's port has no meaning.
+    Ping(Target),
+    /// `MISC_CHECK`.
+    Misc {
+        /// `misc_path`, as `user` or `script_user`.
+        command: Command,
+        /// `misc_timeout`; the interval without it.
+        timeout: Duration,
+        /// `misc_dynamic`.
+        dynamic: bool,
+    },
+    /// `FILE_CHECK`.
+    File {
+        /// The `track_file`, by its place in [`super::Config::files`].
+        file: usize,
+        /// `weight`; 0: down unless the number is 0.
+        weight: i32,
+        /// `reverse`.
+        reverse: bool,
+    },
+}
+
+/// Whom a check asks, and from where.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Target {
+    /// `connect_ip` and `connect_port`; the real server's without them.
+    pub remote: SocketAddr,
+    /// `bindto`.
+    pub from: Option<IpAddr>,
+    /// `bind_port`; 0: any.
+    pub from_port: u16,
+    /// `bind_if`.
+    pub interface: Option<IfName>,
+    /// `fwmark` of the packets; 0: none.
+    pub mark: u32,
+    /// `connect_timeout`: for the connection, and for each step after it.
+    pub timeout: Duration,
+}
+
+/// What `HTTP_GET` and `SSL_GET` ask for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Http {
+    /// `SSL_GET`.
+    pub tls: bool,
+    /// `url` blocks, at least one.
+    pub urls: Vec<Url>,
+    /// `http_protocol`.
+    pub protocol: HttpProtocol,
+    /// The name in the TLS handshake; `None` unless `enable_sni`.
+    pub sni: Option<String>,
+    /// `fast_recovery`: one good page is enough to come up.
+    pub fast_recovery: bool,
+}
+
+/// `http_protocol`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum HttpProtocol {
+    /// `1.0`.
+    #[default]
+    V1_0,
+    /// `1.0C`: 1.0 with `Connection: close`.
+    V1_0Close,
+    /// `1.1`, with `Connection: close`.
+    V1_1,
+}
+
+/// `url { … }`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Url {
+    /// `path`.
+    pub path: String,
+    /// `digest`: MD5 of the page.
+    pub digest: Option<[u8; 16]>,
+    /// `status_code`: ranges, both ends included.
+    pub statuses: Vec<(u16, u16)>,
+    /// `Host` of the request, with all its defaults.
+    pub host: String,
+}
+
+/// What `UDP_CHECK` sends and wants.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Udp {
+    /// `payload`.
+    pub payload: Vec<u8>,
+    /// `require_reply`: silence is a failure.
+    pub require_reply: bool,
+    /// What the reply must be: value and mask of each byte; empty: anything.
+    pub reply: Vec<(u8, u8)>,
+    /// `min_reply_length`.
+    pub min_length: u16,
+    /// `max_reply_length`.
+    pub max_length: u16,
+}

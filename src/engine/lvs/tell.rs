@@ -1,0 +1,1 @@
+//! Who is told of servers and quorums: scripts, FIFO, mail.

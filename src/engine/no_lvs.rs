@@ -1,0 +1,33 @@
+//! A build without IPVS: nothing to do. The configuration has said so, with file and line.
+
+use super::Engine;
+use super::system::{Exit, System};
+use crate::config::model;
+use crate::types::Instant;
+
+#[derive(Debug)]
+pub(super) struct Lvs;
+
+impl Lvs {
+    pub(super) fn new(_: model::Lvs) -> Self {
+        Lvs
+    }
+
+    #[expect(clippy::unused_self, reason = "as in a build with IPVS")]
+    pub(super) fn is_empty(&self) -> bool {
+        true
+    }
+}
+
+#[expect(clippy::unused_self, reason = "as in a build with IPVS")]
+impl Engine {
+    pub(super) fn start_lvs(&mut self, _: Instant, _: &mut dyn System) {}
+    pub(super) fn stop_lvs(&mut self, _: Instant, _: &mut dyn System) {}
+    pub(super) fn replace_lvs(&mut self, _: Instant, _: model::Lvs, _: &mut dyn System) {}
+    pub(super) fn work_on_lvs(&mut self, _: Instant, _: &mut dyn System) {}
+    pub(super) fn look_at_lvs_addresses(&mut self, _: Instant, _: &mut dyn System) {}
+    pub(super) fn lvs_follows(&mut self, _: usize, _: Instant, _: &mut dyn System) {}
+    pub(super) fn check_ended(&mut self, _: usize, _: Instant, _: Exit, _: &mut dyn System) {}
+    pub(super) fn check_overdue(&mut self, _: usize, _: Instant, _: &mut dyn System) {}
+    pub(super) fn look_at_lvs_files(&mut self, _: Instant, _: &mut dyn System) {}
+}

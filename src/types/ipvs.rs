@@ -1,0 +1,119 @@
+//! IPVS in the kernel's terms: what is balanced, how, and to whom (`ip_vs.h`).
+
+use core::net::IpAddr;
+
+use super::Family;
+
+/// Protocol of a service.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+#[repr(u8)]
+pub enum IpProtocol {
+    /// TCP.
+    Tcp = 6,
+    /// UDP.
+    Udp = 17,
+    /// SCTP.
+    Sctp = 132,
+}
+
+/// What makes a service this one and no other.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub enum ServiceKey {
+    /// Packets to an address.
+    Address {
+        /// The address.
+        addr: IpAddr,
+        /// The port; 0: all of them (persistent services only).
+        port: u16,
+        /// The protocol.
+        protocol: IpProtocol,
+    },
+    /// Packets the firewall has marked.
+    Mark {
+        /// The mark, not 0.
+        mark: u32,
+        /// Family of the packets.
+        family: Family,
+    },
+}
+
+/// A virtual service, without its destinations.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Service {
+    /// Which.
+    pub key: ServiceKey,
+    /// Name of the scheduler, at most 15 bytes.
+    pub scheduler: String,
+    /// How long a client stays with its server, in seconds; 0: not at all.
+    pub persistence: u32,
+    /// What counts as one client. IPv4: a netmask in host order; IPv6: a prefix length. All ones, or 128, without
+    /// persistence.
+    pub granularity: u32,
+    /// Every datagram is scheduled by itself.
+    pub one_packet: bool,
+    /// The scheduler's three flags, lowest bit first.
+    pub flags: u8,
+}
+
+/// How packets reach a destination.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Forward {
+    /// Its address is written into them (`NAT`).
+    Masquerade,
+    /// To the machine itself; the kernel chooses it when a destination is local.
+    Local,
+    /// In a tunnel (`TUN`).
+    Tunnel(Tunnel),
+    /// To its hardware address (`DR`).
+    Direct,
+    /// Past IPVS; never configured, but seen.
+    Bypass,
+}
+
+/// How packets are wrapped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Tunnel {
+    /// In what.
+    pub kind: TunnelKind,
+    /// With which checksum.
+    pub checksum: Checksum,
+}
+
+/// In what packets are wrapped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TunnelKind {
+    /// IP in IP.
+    Ipip,
+    /// Generic UDP encapsulation to this port.
+    Gue(u16),
+    /// Generic routing encapsulation.
+    Gre,
+}
+
+/// The checksum of a tunnel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Checksum {
+    /// `nocsum`.
+    None,
+    /// `csum`.
+    Plain,
+    /// `remcsum`: remote checksum offload.
+    Remote,
+}
+
+/// A server of a service.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Destination {
+    /// Its address.
+    pub addr: IpAddr,
+    /// Its port.
+    pub port: u16,
+    /// How packets get there.
+    pub forward: Forward,
+    /// Its share; 0: no new connections.
+    pub weight: u32,
+    /// Connections at which it gets no more; 0: no limit.
+    pub upper: u32,
+    /// Connections at which it gets more again.
+    pub lower: u32,
+}
