@@ -1,5 +1,6 @@
 //! IPVS in the kernel's terms: what is balanced, how, and to whom (`ip_vs.h`).
 
+use core::fmt;
 use core::net::IpAddr;
 
 use super::Family;
@@ -14,6 +15,30 @@ pub enum IpProtocol {
     Udp = 17,
     /// SCTP.
     Sctp = 132,
+}
+
+impl IpProtocol {
+    /// As names of servers have it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            IpProtocol::Tcp => "tcp",
+            IpProtocol::Udp => "udp",
+            IpProtocol::Sctp => "sctp",
+        }
+    }
+}
+
+/// A server as logs, mails and FIFOs call it: `[192.0.2.1]:tcp:80`. One of a mark has no protocol.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ServerName(pub IpAddr, pub Option<IpProtocol>, pub u16);
+
+impl fmt::Display for ServerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ServerName(addr, protocol, port) = self;
+        let protocol = protocol.map_or("none", IpProtocol::as_str);
+        write!(f, "[{addr}]:{protocol}:{port}")
+    }
 }
 
 /// What makes a service this one and no other.

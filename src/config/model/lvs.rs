@@ -20,6 +20,8 @@ pub struct Lvs {
     pub flush_on_stop: FlushOnStop,
     /// `lvs_sync_daemon`.
     pub sync: Option<SyncDaemon>,
+    /// `rs_init_notifies`: that a server is up at the start is told too.
+    pub init_notifies: bool,
     /// `lvs_notify_fifo`.
     pub fifo: Option<Fifo>,
     /// `SSL { … }`.
