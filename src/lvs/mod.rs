@@ -18,3 +18,6 @@
 pub mod desired;
 pub mod heirs;
 pub mod pool;
+
+#[cfg(test)]
+mod tests;
