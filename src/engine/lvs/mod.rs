@@ -7,6 +7,7 @@
 
 mod checks;
 mod kernel;
+mod life;
 mod programs;
 mod report;
 mod slots;

@@ -73,6 +73,7 @@ impl Engine {
                 Did::Judged(id, verdict) => self.judged(id, verdict, now, system),
             }
         }
+        self.remind_of_children();
         self.remind_of_checks(now);
     }
 
