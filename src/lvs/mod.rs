@@ -10,3 +10,5 @@
         clippy::arithmetic_side_effects
     )
 )]
+
+pub mod diff;
