@@ -16,6 +16,9 @@
     )
 )]
 
+pub mod http;
+mod reply;
+
 use core::time::Duration;
 
 pub mod exchange;

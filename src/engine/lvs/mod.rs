@@ -30,7 +30,7 @@ pub(super) struct CheckId {
     pub(super) check: usize,
 }
 
-/// What a check has found out. Only changes are told.
+/// What a check has found out. Changes are told, and the first result, whatever it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Verdict {
     /// The server can be used.
