@@ -68,6 +68,12 @@ impl Schedule {
         self.up
     }
 
+    /// Whether there has been no result yet.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        !self.known
+    }
+
     /// When the next run is to begin.
     #[must_use]
     pub fn due(&self) -> Instant {

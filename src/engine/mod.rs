@@ -413,6 +413,8 @@ impl Engine {
                 self.unsettled |= lost || router.conf.priority.is_owner();
             }
         }
+        // Of those that come and go with mastership too.
+        self.unsettled |= self.lvs.concerns(cidr.addr);
         if !virtual_ {
             self.statics_suspect |= lost;
             self.unsettled = true;

@@ -181,11 +181,6 @@ impl Checks {
         }
     }
 
-    /// Every check with what it has found out so far; before its first result: up unless `alpha`.
-    pub(super) fn verdicts(&self) -> impl Iterator<Item = (CheckId, Verdict)> {
-        self.runs.iter().map(|run| (run.id, run.verdict()))
-    }
-
     /// When [`Checks::expire`] has something to do.
     pub(super) fn next_deadline(&self, now: Instant) -> Option<Instant> {
         // What is due already is for the next turn of the loop.
@@ -363,7 +358,8 @@ impl Checks {
         self.conclude(place, now, conf, result.map(|()| weight))
     }
 
-    /// A check has a result: what is added to the weight, or what is wrong. The answer is what it changes.
+    /// A check has a result: what is added to the weight, or what is wrong. The answer is what is to be told: what
+    /// changes, and whatever is known first.
     pub(super) fn conclude(
         &mut self,
         place: usize,
@@ -373,7 +369,7 @@ impl Checks {
     ) -> Option<(CheckId, Verdict)> {
         let run = self.runs.get_mut(place)?;
         let named = named(conf, run.id)?;
-        let before = run.verdict();
+        let (first, before) = (run.schedule.is_new(), run.verdict());
         let outcome = match run.work {
             Work::Exchange(_) | Work::Program => {
                 run.schedule.result(named.check, now, result.is_ok())
@@ -384,7 +380,7 @@ impl Checks {
         run.weight = result.unwrap_or(run.weight);
         let (id, verdict) = (run.id, run.verdict());
         self.rearm(place);
-        (verdict != before).then_some((id, verdict))
+        (first || verdict != before).then_some((id, verdict))
     }
 }
 

@@ -4,8 +4,10 @@ use core::time::Duration;
 
 use super::super::children::{Children, GRACE, Owner};
 use super::super::system::System;
-use super::checks::{Checks, Phase, Work, ids, named, run};
+use super::CheckId;
+use super::checks::{Checks, Phase, Run, Work, ids, named, run};
 use crate::config::model::lvs;
+use crate::lvs::heirs::Heir;
 use crate::types::Instant;
 
 /// After a pause (`ha_suspend`) checks go on within this time: not all at once, but the service is in use now.
@@ -66,15 +68,14 @@ impl Checks {
         self.due.set(place, None);
     }
 
-    /// `ha_suspend`: the checks of a service pause, or go on. True: something has changed.
+    /// `ha_suspend`: the checks of a service pause, or go on.
     pub(super) fn suspend(
         &mut self,
         (service, pause): (usize, bool),
         now: Instant,
         conf: &lvs::Lvs,
         (children, system): (&mut Children, &mut dyn System),
-    ) -> bool {
-        let mut changed = false;
+    ) {
         for place in 0..self.runs.len() {
             let Some(run) = self.runs.get_mut(place) else {
                 break;
@@ -82,7 +83,6 @@ impl Checks {
             if run.id.service != service || run.suspended == pause {
                 continue;
             }
-            changed = true;
             run.suspended = pause;
             if !pause {
                 self.begin(place, now, Some(RESUME), conf);
@@ -93,7 +93,6 @@ impl Checks {
             }
             self.abandon(place, system);
         }
-        changed
     }
 
     /// All sockets are closed; nothing begins any more.
@@ -104,38 +103,18 @@ impl Checks {
         }
     }
 
-    /// Another configuration. Checks that are the same on the same server keep what they know, with the times and
-    /// tries of the new configuration; those that are new begin as at the start.
+    /// Another configuration. Checks that have been there before keep what they know, with the times and tries of the
+    /// new configuration; those that are new begin as at the start.
     pub(super) fn replace(
         &mut self,
         now: Instant,
-        (old, new): (&lvs::Lvs, &lvs::Lvs),
+        (new, heirs): (&lvs::Lvs, &[Heir]),
         (children, system): (&mut Children, &mut dyn System),
     ) {
         let runs = ids(new).map(|(id, check)| run(id, check)).collect();
         let mut before = core::mem::replace(self, Checks::of(runs));
         self.begun = before.begun;
-        let mut moved: Vec<Option<usize>> = vec![None; before.runs.len()];
-        let mut kept: Vec<bool> = vec![false; self.runs.len()];
-        for (to, kept) in kept.iter_mut().enumerate() {
-            let Some(wanted) = self.runs.get(to).and_then(|run| named(new, run.id)) else {
-                continue;
-            };
-            let same = |from: usize| {
-                let free = moved.get(from).is_some_and(Option::is_none);
-                let known = before.runs.get(from).and_then(|run| named(old, run.id));
-                free && known.is_some_and(|known| known.is(&wanted))
-            };
-            // In an unchanged file it is the one in the same place.
-            let from = match same(to) {
-                true => Some(to),
-                false => (0..before.runs.len()).find(|from| same(*from)),
-            };
-            if let Some(place) = from.and_then(|from| moved.get_mut(from)) {
-                *place = Some(to);
-                *kept = true;
-            }
-        }
+        let moved = before.moved(&self.runs, heirs);
         for (from, to) in moved.iter().enumerate() {
             let Some(was) = before.runs.get(from) else {
                 break;
@@ -160,6 +139,12 @@ impl Checks {
                 }
             }
         }
+        let mut kept = vec![false; self.runs.len()];
+        for to in moved.iter().copied().flatten() {
+            if let Some(kept) = kept.get_mut(to) {
+                *kept = true;
+            }
+        }
         for (place, kept) in kept.into_iter().enumerate() {
             if kept {
                 self.rearm(place);
@@ -175,4 +160,35 @@ impl Checks {
         };
         children.reassign(now, &mut place, system);
     }
+
+    /// Where each of these checks is among `new`.
+    fn moved(&self, new: &[Run], heirs: &[Heir]) -> Vec<Option<usize>> {
+        let mut moved = vec![None; self.runs.len()];
+        for (to, run) in new.iter().enumerate() {
+            let Some(from) = origin(run.id, heirs) else {
+                continue;
+            };
+            // The list is in the order of the places.
+            let key = |id: CheckId| (id.service, id.server, id.check);
+            let found = self
+                .runs
+                .binary_search_by_key(&key(from), |run| key(run.id));
+            if let Some(slot) = found.ok().and_then(|from| moved.get_mut(from)) {
+                *slot = Some(to);
+            }
+        }
+        moved
+    }
+}
+
+/// What a check was in the configuration before.
+fn origin(id: CheckId, heirs: &[Heir]) -> Option<CheckId> {
+    let service = heirs.get(id.service)?;
+    let server = service.servers.get(id.server)?;
+    let check = server.checks.get(id.check)?;
+    Some(CheckId {
+        service: service.service?,
+        server: server.server?,
+        check: (*check)?,
+    })
 }
