@@ -2,6 +2,7 @@
 //!
 //! * [`pool`] – from verdicts of checks to servers that are up, weights, quorum and sorry server;
 //! * [`desired`] – what the kernel is to have then;
+//! * [`diff`] – what must change in the kernel for that;
 //! * [`heirs`] – what of another configuration has been there before.
 
 #![cfg_attr(
@@ -16,6 +17,7 @@
 )]
 
 pub mod desired;
+pub mod diff;
 pub mod heirs;
 pub mod pool;
 

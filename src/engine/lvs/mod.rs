@@ -8,12 +8,16 @@
 
 mod checks;
 mod kernel;
+mod life;
+mod programs;
+mod report;
+mod slots;
 mod suspend;
 mod tell;
+mod turns;
 
 use super::Engine;
-use super::system::{Exit, System};
-use crate::check::News;
+use super::system::System;
 use crate::config::model::{self, Fifo};
 use crate::lvs::heirs::heirs;
 use crate::lvs::pool::{Change, Pool, Standing};
@@ -85,10 +89,12 @@ impl Engine {
     pub(super) fn start_lvs(&mut self, now: Instant, system: &mut dyn System) {
         self.settle_lvs(now, system);
         self.look_at_lvs_addresses(now, system);
+        self.start_checks(now, system);
     }
 
     /// The daemon ends.
     pub(super) fn stop_lvs(&mut self, now: Instant, system: &mut dyn System) {
+        self.stop_checks(now, system);
         let leaving = self.lvs.pool.leaving(&[]);
         for left in leaving {
             self.tell_of_leaving(left, true, now, system);
@@ -107,6 +113,7 @@ impl Engine {
         let suspended = heirs.iter().map(|heir| was(heir.service).unwrap_or(false));
         lvs.suspended = suspended.collect();
         lvs.conf = new;
+        self.replace_checks(now, &heirs, system);
         self.settle_lvs(now, system);
         self.look_at_lvs_addresses(now, system);
     }
@@ -122,7 +129,7 @@ impl Engine {
 
     /// Does what is due.
     pub(super) fn work_on_lvs(&mut self, now: Instant, system: &mut dyn System) {
-        let _ = (now, system);
+        self.work_on_checks(now, system);
     }
 
     /// An instance has another state (`lvs_sync_daemon`).
@@ -149,31 +156,5 @@ impl Engine {
         if !changes.is_empty() {
             self.tell_of_changes(id.service, &changes, now, system);
         }
-    }
-
-    /// Something happened to the socket of a check.
-    pub fn probe(&mut self, now: Instant, probe: usize, news: News<'_>, system: &mut dyn System) {
-        let _ = (now, probe, news, system);
-    }
-
-    /// The program of a `MISC_CHECK` has ended.
-    pub(super) fn check_ended(
-        &mut self,
-        check: usize,
-        now: Instant,
-        how: Exit,
-        system: &mut dyn System,
-    ) {
-        let _ = (check, now, how, system);
-    }
-
-    /// It takes too long.
-    pub(super) fn check_overdue(&mut self, check: usize, now: Instant, system: &mut dyn System) {
-        let _ = (check, now, system);
-    }
-
-    /// Tracked files have other numbers (`FILE_CHECK`).
-    pub(super) fn look_at_lvs_files(&mut self, now: Instant, system: &mut dyn System) {
-        let _ = (now, system);
     }
 }

@@ -61,6 +61,8 @@ impl Engine {
             }
             changed.push((place, pause));
         }
-        let _ = (changed, now, system);
+        for (place, pause) in changed {
+            self.suspend_checks(place, pause, now, system);
+        }
     }
 }
