@@ -84,11 +84,6 @@ impl Engine {
         let _ = (now, system);
     }
 
-    /// An instance has another state (`lvs_sync_daemon`).
-    pub(super) fn lvs_follows(&mut self, instance: usize, now: Instant, system: &mut dyn System) {
-        let _ = (instance, now, system);
-    }
-
     /// A check has found out something new.
     pub(super) fn judged(
         &mut self,
