@@ -152,24 +152,9 @@ impl Line<'_> {
 // ---- what there should be ----
 
 impl Kernel {
-    /// To be called once, before all else: the whole table is cleared (`lvs_flush`).
-    pub(in crate::engine) fn flush(&mut self) {
-        self.flush = true;
-    }
-
-    /// `lvs_timeouts`, at the start and at a reload.
-    pub(in crate::engine) fn set_timeouts(&mut self, timeouts: Timeouts) {
-        self.limits.set(timeouts);
-    }
-
-    /// `lvs_sync_daemon`, at the start, at a reload, and when the instance it follows has another state.
-    fn set_sync(&mut self, wanted: Option<(&SyncDaemon, Role)>) {
-        self.sync.set(wanted);
-    }
-
     /// From now on there should be these services with these servers and none else of ours. Looks at the kernel's
     /// table and puts right what differs, in this turn and in those that follow.
-    pub(in crate::engine) fn reconcile(
+    fn reconcile(
         &mut self,
         now: Instant,
         desired: &[(Service, Vec<Destination>)],
@@ -184,7 +169,7 @@ impl Kernel {
     }
 
     /// From now on one service should be like this. Asks for what is different from before, without a look.
-    pub(in crate::engine) fn change(
+    fn change(
         &mut self,
         now: Instant,
         service: &Service,
@@ -201,7 +186,7 @@ impl Kernel {
     // ---- time ----
 
     /// Does what is due.
-    pub(in crate::engine) fn expire(&mut self, now: Instant, system: &mut dyn System) {
+    fn expire(&mut self, now: Instant, system: &mut dyn System) {
         let past = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         if self.more_at.is_some() {
             // What is under way is brought to its end first.
@@ -226,7 +211,7 @@ impl Kernel {
     }
 
     /// When [`Kernel::expire`] has something to do.
-    pub(in crate::engine) fn next_deadline(&self) -> Option<Instant> {
+    fn next_deadline(&self) -> Option<Instant> {
         [self.more_at, self.retry_at, self.look_at]
             .into_iter()
             .flatten()
@@ -401,7 +386,7 @@ impl Kernel {
     // ---- the end, and what there is ----
 
     /// The daemon ends: removes what is ours, and puts back what was before.
-    pub(in crate::engine) fn withdraw(&mut self, how: FlushOnStop, system: &mut dyn System) {
+    fn withdraw(&mut self, how: FlushOnStop, system: &mut dyn System) {
         (self.more_at, self.look_at, self.retry_at) = (None, None, None);
         let nothing = self.table.is_empty() && !self.sync.is_wanted() && !self.limits.is_wanted();
         if nothing && how != FlushOnStop::All {
@@ -481,9 +466,58 @@ impl Kernel {
 const MODPROBE_SETTING: &str = "/proc/sys/kernel/modprobe";
 const MODPROBE: &str = "/sbin/modprobe";
 
+/// Services with their servers.
+type Desired<'a> = &'a [(Service, Vec<Destination>)];
+
 impl Engine {
-    /// To be called after whatever was asked of [`Kernel`].
-    pub(in crate::engine) fn remind_of_ipvs(&mut self, now: Instant, system: &mut dyn System) {
+    /// The daemon begins.
+    pub(in crate::engine) fn start_ipvs(
+        &mut self,
+        now: Instant,
+        desired: Desired<'_>,
+        system: &mut dyn System,
+    ) {
+        self.lvs.kernel.flush = self.lvs.conf.flush;
+        self.renew_ipvs(now, desired, system);
+    }
+
+    /// Another configuration, or another idea of what all services should be.
+    pub(in crate::engine) fn renew_ipvs(
+        &mut self,
+        now: Instant,
+        desired: Desired<'_>,
+        system: &mut dyn System,
+    ) {
+        self.lvs.kernel.limits.set(self.lvs.conf.timeouts);
+        self.follow_instance();
+        self.lvs.kernel.reconcile(now, desired, system);
+        self.remind_of_ipvs(now, system);
+    }
+
+    /// One service should be another.
+    pub(in crate::engine) fn change_ipvs(
+        &mut self,
+        now: Instant,
+        (service, servers): (&Service, &[Destination]),
+        system: &mut dyn System,
+    ) {
+        self.lvs.kernel.change(now, service, servers, system);
+        self.remind_of_ipvs(now, system);
+    }
+
+    /// Does what is due.
+    pub(in crate::engine) fn work_on_ipvs(&mut self, now: Instant, system: &mut dyn System) {
+        self.lvs.kernel.expire(now, system);
+        self.remind_of_ipvs(now, system);
+    }
+
+    /// The daemon ends.
+    pub(in crate::engine) fn stop_ipvs(&mut self, system: &mut dyn System) {
+        let how = self.lvs.conf.flush_on_stop;
+        self.lvs.kernel.withdraw(how, system);
+    }
+
+    fn remind_of_ipvs(&mut self, now: Instant, system: &mut dyn System) {
         if self.lvs.kernel.module == Module::Wanted {
             self.lvs.kernel.module = Module::Loading(0);
             self.load_ipvs(now, system);
@@ -528,9 +562,8 @@ impl Engine {
         self.remind_of_ipvs(now, system);
     }
 
-    /// Sets which half of connection synchronization should run, if any. To be called before
-    /// [`Kernel::reconcile`], at the start and at a reload.
-    pub(in crate::engine) fn follow_instance(&mut self) {
+    /// Notes which half of connection synchronization should run, if any.
+    fn follow_instance(&mut self) {
         let sync = self.lvs.conf.sync.as_ref();
         let wanted = sync.map(|sync| {
             let router = self.routers.get(sync.instance);
@@ -542,6 +575,6 @@ impl Engine {
             };
             (sync, role)
         });
-        self.lvs.kernel.set_sync(wanted);
+        self.lvs.kernel.sync.set(wanted);
     }
 }
