@@ -5,5 +5,7 @@
     reason = "each test file is a crate of its own and uses its part"
 )]
 
+#[cfg(feature = "lvs")]
+pub mod ipvs;
 pub mod kernel;
 mod macvlan;
