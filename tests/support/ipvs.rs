@@ -281,7 +281,11 @@ fn service_of(payload: &[u8]) -> Service {
     let mut as_listed = payload.to_vec();
     as_listed[0] = 1;
     let first = Attrs::new(&payload[4..]).next().expect("an attribute");
-    assert_eq!(first.map(|attr| attr.kind), Ok(1), "the service comes first");
+    assert_eq!(
+        first.map(|attr| attr.kind),
+        Ok(1),
+        "the service comes first"
+    );
     let Ok(Message::Service(listed)) = ipvs::parse(&as_listed, Family::V4) else {
         panic!("a service")
     };
