@@ -6,6 +6,8 @@
 
 #[path = "support/cpu.rs"]
 mod cpu;
+#[path = "support/services.rs"]
+mod services;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -158,7 +160,7 @@ fn model(config: &Config) -> String {
     for one in &config.groups {
         text += &group(one, config);
     }
-    text
+    text + &services::lvs(&config.lvs)
 }
 
 fn group(group: &SyncGroup, config: &Config) -> String {
