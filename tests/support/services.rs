@@ -6,7 +6,7 @@ use vrrpd::config::model::lvs::{
 };
 use vrrpd::types::ipvs::{Checksum, Forward, ServiceKey, TunnelKind};
 
-pub fn lvs(lvs: &Lvs) -> String {
+pub(crate) fn lvs(lvs: &Lvs) -> String {
     let mut text = String::new();
     if lvs.timeouts != [0; 3] {
         text += &format!("lvs timeouts {:?}\n", lvs.timeouts);
