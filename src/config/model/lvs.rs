@@ -265,7 +265,7 @@ pub struct Http {
     pub protocol: HttpProtocol,
     /// The name in the TLS handshake; `None` unless `enable_sni`.
     pub sni: Option<String>,
-    /// `fast_recovery`: one good page is enough to come up.
+    /// `fast_recovery`: no pause between the pages. There is none anyway.
     pub fast_recovery: bool,
 }
 

@@ -1,0 +1,500 @@
+//! `HTTP_GET`: pages are asked for, one after another, each on a connection of its own; all must be as wanted.
+//!
+//! ```text
+//! Connected → GET /path HTTP/1.0 … → status and page → as wanted? ─┬─→ the next page: Again
+//!                                                                  └─→ Done
+//! ```
+//! All pages belong to one run, where keepalived lets `delay_loop` pass between them unless there is `fast_recovery`:
+//! here, that changes nothing. A wrong status is told as soon as the head is complete. Redirects are statuses as any other, but the log says
+//! where they lead. Without `digest` the first 64 KiB of a page are enough; with it, it may have 16 MiB.
+//! Stricter than keepalived: a page that is cut short is a failure even without `digest`, and chunks
+//! are taken apart before they are hashed, for the server chooses their borders as it likes.
+
+use core::time::Duration;
+
+use super::reply::{End, Reply, printable};
+use super::{News, Step};
+use crate::config::model::lvs::{Http, HttpProtocol, Target, Url};
+
+/// The check of one server.
+#[derive(Clone, Debug)]
+pub struct Pages {
+    http: Http,
+    timeout: Duration,
+    /// Which page it is about, by its place.
+    nth: usize,
+    connected: bool,
+    reply: Reply,
+}
+
+impl Pages {
+    /// `http` has at least one page.
+    #[must_use]
+    pub fn new(target: &Target, http: &Http) -> Self {
+        Pages {
+            http: http.clone(),
+            timeout: target.timeout,
+            nth: 0,
+            connected: false,
+            reply: Reply::new(),
+        }
+    }
+
+    /// A run begins; a connection is opened next.
+    pub fn begin(&mut self) {
+        self.nth = 0;
+        self.connected = false;
+    }
+
+    /// Something has happened to the connection.
+    pub fn turn(&mut self, news: News<'_>, out: &mut Vec<u8>) -> Step {
+        let Some(url) = self.http.urls.get(self.nth) else {
+            return Step::Done(Ok(()));
+        };
+        match news {
+            News::Connected => {
+                self.connected = true;
+                self.reply.begin(url.digest.is_some());
+                request(url, self.http.protocol, out);
+                Step::Wait(self.timeout)
+            }
+            News::Received(bytes) => {
+                let end = self.reply.take(bytes);
+                self.judge(end)
+            }
+            News::End => {
+                let end = self.reply.end();
+                self.judge(Some(end))
+            }
+            News::Failed(number) => self.fail(&format!("the connection failed, error {number}")),
+            News::TimeOut if !self.connected => self.fail("the connection timed out"),
+            News::TimeOut => {
+                let missing = self.reply.missing();
+                self.fail(&format!("it timed out before {missing}"))
+            }
+        }
+    }
+
+    /// More of the answer is there. Nothing is worth waiting for behind a wrong status.
+    fn judge(&mut self, end: End) -> Step {
+        let Some(url) = self.http.urls.get(self.nth) else {
+            return Step::Done(Ok(()));
+        };
+        if let Some(status) = self.reply.status()
+            && !is_in(status, &url.statuses)
+        {
+            let why = wrong_status(status, self.reply.place(), &url.statuses);
+            return self.fail(&why);
+        }
+        match end {
+            None => return Step::Wait(self.timeout),
+            Some(Err(why)) => return self.fail(&why),
+            Some(Ok(())) => {}
+        }
+        if let (Some(want), Some(got)) = (url.digest, self.reply.digest())
+            && got != want
+        {
+            let (got, want) = (hex(&got), hex(&want));
+            return self.fail(&format!("got a page with MD5 {got}, wanted {want}"));
+        }
+        self.next()
+    }
+
+    /// This page is good.
+    fn next(&mut self) -> Step {
+        self.nth = self.nth.saturating_add(1);
+        self.connected = false;
+        if self.nth < self.http.urls.len() {
+            return Step::Again;
+        }
+        Step::Done(Ok(()))
+    }
+
+    fn fail(&self, why: &str) -> Step {
+        let path = self.http.urls.get(self.nth).map_or("", |url| &url.path);
+        let path = printable(path.as_bytes());
+        Step::Done(Err(format!("{path}: {why}")))
+    }
+}
+
+/// As keepalived asks, down to the order of the lines.
+fn request(url: &Url, protocol: HttpProtocol, out: &mut Vec<u8>) {
+    let (version, close) = match protocol {
+        HttpProtocol::V1_0 => ("1.0", ""),
+        HttpProtocol::V1_0Close => ("1.0", "Connection: close\r\n"),
+        HttpProtocol::V1_1 => ("1.1", "Connection: close\r\n"),
+    };
+    for part in [
+        "GET ",
+        &url.path,
+        " HTTP/",
+        version,
+        "\r\nUser-Agent: KeepAliveClient\r\n",
+        close,
+        "Host: ",
+        &url.host,
+        "\r\n\r\n",
+    ] {
+        out.extend_from_slice(part.as_bytes());
+    }
+}
+
+fn is_in(status: u16, ranges: &[(u16, u16)]) -> bool {
+    let inside = |(from, to): &(u16, u16)| (*from..=*to).contains(&status);
+    ranges.iter().any(inside)
+}
+
+fn wrong_status(status: u16, place: &[u8], ranges: &[(u16, u16)]) -> String {
+    let mut text = format!("got status {status}");
+    if !place.is_empty() {
+        text.push_str(", a redirect to ");
+        text.push_str(&printable(place));
+    }
+    let mut word = ", wanted ";
+    for (from, to) in ranges {
+        text.push_str(word);
+        text.push_str(&from.to_string());
+        if to != from {
+            text.push('-');
+            text.push_str(&to.to_string());
+        }
+        word = ", ";
+    }
+    text
+}
+
+/// A digest as people write it.
+#[must_use]
+pub fn hex(digest: &[u8; 16]) -> String {
+    let mut text = String::with_capacity(32);
+    for byte in digest {
+        for digit in [byte >> 4, byte & 15] {
+            text.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIGEST: &str = "5d41402abc4b2a76b9719d911017c592"; // of "hello"
+
+    fn target() -> Target {
+        Target {
+            remote: core::net::SocketAddr::from(([192, 0, 2, 1], 80)),
+            from: None,
+            from_port: 0,
+            interface: None,
+            mark: 0,
+            timeout: Duration::from_secs(5),
+        }
+    }
+
+    fn url(path: &str, digest: bool) -> Url {
+        let digest = digest.then(|| u128::from_str_radix(DIGEST, 16).unwrap().to_be_bytes());
+        Url {
+            path: path.into(),
+            digest,
+            statuses: vec![(200, 299), (304, 304)],
+            host: "192.0.2.1:80".into(),
+        }
+    }
+
+    fn pages(urls: Vec<Url>, protocol: HttpProtocol) -> Pages {
+        let http = Http {
+            tls: false,
+            urls,
+            protocol,
+            sni: None,
+            fast_recovery: false,
+        };
+        Pages::new(&target(), &http)
+    }
+
+    /// One page, one answer in pieces of `size` bytes, then the end of the connection.
+    fn check(page: Url, answer: &[u8], size: usize) -> Result<(), String> {
+        let mut pages = pages(vec![page], HttpProtocol::V1_1);
+        let mut out = Vec::new();
+        pages.begin();
+        assert_eq!(
+            pages.turn(News::Connected, &mut out),
+            Step::Wait(target().timeout)
+        );
+        for piece in answer.chunks(size) {
+            match pages.turn(News::Received(piece), &mut out) {
+                Step::Wait(_) => {}
+                Step::Done(end) => return end,
+                Step::Again => panic!("there is one page"),
+            }
+        }
+        match pages.turn(News::End, &mut out) {
+            Step::Done(end) => end,
+            step => panic!("{step:?}"),
+        }
+    }
+
+    /// The same, whatever the pieces.
+    fn always(page: &Url, answer: &[u8]) -> Result<(), String> {
+        let whole = check(page.clone(), answer, usize::MAX);
+        for size in [1, 2, 3, 7, 100, 1000] {
+            if answer.len() < 100_000 || size > 100 {
+                assert_eq!(check(page.clone(), answer, size), whole, "pieces of {size}");
+            }
+        }
+        whole
+    }
+
+    #[test]
+    fn requests_are_those_of_keepalived() {
+        for (protocol, want) in [
+            (
+                HttpProtocol::V1_0,
+                "GET /a?b HTTP/1.0\r\nUser-Agent: KeepAliveClient\r\nHost: 192.0.2.1:80\r\n\r\n",
+            ),
+            (
+                HttpProtocol::V1_0Close,
+                "GET /a?b HTTP/1.0\r\nUser-Agent: KeepAliveClient\r\nConnection: close\r\nHost: 192.0.2.1:80\r\n\r\n",
+            ),
+            (
+                HttpProtocol::V1_1,
+                "GET /a?b HTTP/1.1\r\nUser-Agent: KeepAliveClient\r\nConnection: close\r\nHost: 192.0.2.1:80\r\n\r\n",
+            ),
+        ] {
+            let mut pages = pages(vec![url("/a?b", false)], protocol);
+            let mut out = Vec::new();
+            pages.begin();
+            let _ = pages.turn(News::Connected, &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), want);
+        }
+    }
+
+    #[test]
+    fn good_answers_in_every_framing() {
+        let long = format!(
+            "HTTP/1.1 200 OK\r\nX: {}\r\nContent-Length: 5\r\n\r\nhello",
+            "x".repeat(9000)
+        );
+        for (name, answer) in [
+            (
+                "length",
+                "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+            ),
+            (
+                "more than the length",
+                "HTTP/1.1 200 OK\r\ncontent-length:5\r\n\r\nhello world",
+            ),
+            (
+                "twice the same",
+                "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello",
+            ),
+            ("to the end", "HTTP/1.0 200 OK\r\nServer: x\r\n\r\nhello"),
+            ("no reason", "HTTP/1.0 200\r\n\r\nhello"),
+            (
+                "plain newlines",
+                "HTTP/1.0 203 OK\nContent-Length : 5\n\nhello",
+            ),
+            (
+                "chunks",
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n03;x=y\r\nllo\r\n0\r\n\r\n",
+            ),
+            (
+                "trailers",
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: x, Chunked\r\n\r\n5\r\nhello\r\n0\r\nA: b\r\n\r\nrest",
+            ),
+            (
+                "both",
+                "HTTP/1.1 200 OK\r\nContent-Length: 99\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+            ),
+            (
+                "interim",
+                "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nLink: x\r\nContent-Length: 7\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+            ),
+            (
+                "odd lines",
+                "HTTP/1.1 200 OK\r\nno colon\r\n folded\r\n: empty\r\nContent-Length: 5\r\n\r\nhello",
+            ),
+            ("long line", &long),
+        ] {
+            assert_eq!(always(&url("/", true), answer.as_bytes()), Ok(()), "{name}");
+            assert_eq!(
+                always(&url("/", false), answer.as_bytes()),
+                Ok(()),
+                "{name}"
+            );
+        }
+        for answer in [
+            "HTTP/1.1 204 No Content\r\n\r\n",
+            "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\n\r\n",
+        ] {
+            assert_eq!(always(&url("/", false), answer.as_bytes()), Ok(()));
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_a_sentence() {
+        let flood = format!("HTTP/1.1 200 OK\r\n{}", "X: y\r\n".repeat(10_000));
+        let line = format!("HTTP/1.1 200 OK\r\nX: {}", "y".repeat(100_000));
+        let interim = "HTTP/1.1 100 Continue\r\n\r\n".repeat(10_000);
+        let garbage = "x".repeat(100_000);
+        let sizes = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{garbage}");
+        for (answer, want) in [
+            ("", "it closed the connection without an answer"),
+            (
+                "HTTP/1.1 200 O",
+                "it does not speak HTTP, but says `HTTP/1.1 200 O`",
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nA: b\r\n",
+                "it closed the connection before the end of its head",
+            ),
+            (
+                "HTTP/1.1 500 Oops\r\n\r\n",
+                "got status 500, wanted 200-299, 304",
+            ),
+            (
+                "HTTP/1.1 302 Found\r\nLocation: https://z.org/\x07\r\nContent-Length: 9\r\n\r\nno",
+                "got status 302, a redirect to https://z.org/?, wanted 200-299, 304",
+            ),
+            (
+                "HTTP/1.1 503 Busy\r\nTransfer-Encoding: chunked\r\n\r\nbroken\r\n",
+                "got status 503, wanted 200-299, 304",
+            ),
+            (
+                "SSH-2.0-OpenSSH_9.2\r\n",
+                "it does not speak HTTP, but says `SSH-2.0-OpenSSH_9.2`",
+            ),
+            (
+                "\x15\x03\x01\x00\x02\x02\n",
+                "it does not speak HTTP, but says `??????`",
+            ),
+            (
+                "HTTP/1.1\r\n\r\n",
+                "it does not speak HTTP, but says `HTTP/1.1`",
+            ),
+            (
+                "HTTP/1.1 2000 OK\r\n\r\n",
+                "it does not speak HTTP, but says `HTTP/1.1 2000 OK`",
+            ),
+            (
+                "HTTP/1.1 +20 OK\r\n\r\n",
+                "it does not speak HTTP, but says `HTTP/1.1 +20 OK`",
+            ),
+            (
+                "\r\nHTTP/1.1 200 OK\r\n\r\n",
+                "it does not speak HTTP, but says ``",
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+                "its Content-Length makes no sense: `6`",
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+                "its Content-Length makes no sense: `-1`",
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551616\r\n\r\n",
+                "its Content-Length makes no sense: `18446744073709551616`",
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello",
+                "its page ends after 5 of 100 bytes",
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel",
+                "it closed the connection before the last chunk of its page",
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nhello\r\n",
+                "its chunks are broken: `hello` where a size should be",
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhello\r\n",
+                "its chunks are broken: `llo` where an empty line should be",
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n11111111111111111\r\nhello\r\n",
+                "its chunks are broken: `11111111111111111` where a size should be",
+            ),
+            (&flood, "its head has no end"),
+            (&line, "its head has no end"),
+            (&interim, "its head has no end"),
+            (&garbage, "its head has no end"),
+            (&sizes, "its head has no end"),
+        ] {
+            let got = always(&url("/x", false), answer.as_bytes());
+            assert_eq!(got, Err(format!("/x: {want}")));
+        }
+    }
+
+    #[test]
+    fn a_wrong_digest_is_shown_with_the_right_one() {
+        let got = always(&url("/x", true), b"HTTP/1.0 200 OK\r\n\r\nworld");
+        let want = "/x: got a page with MD5 7d793037a0760186574b0282f2f435e7, \
+                    wanted 5d41402abc4b2a76b9719d911017c592";
+        assert_eq!(got, Err(want.to_owned()));
+    }
+
+    #[test]
+    fn a_page_without_an_end_is_enough_without_and_too_much_with_a_digest() {
+        let mut answer = b"HTTP/1.0 200 OK\r\n\r\n".to_vec();
+        answer.resize(17 << 20, b'x');
+        assert_eq!(always(&url("/", false), &answer), Ok(()));
+        let why = "/: its page is too long for a digest".to_owned();
+        assert_eq!(always(&url("/", true), &answer), Err(why));
+    }
+
+    #[test]
+    fn every_page_has_a_connection_of_its_own_and_the_first_wrong_one_ends_the_run() {
+        let urls = ["/a", "/b", "/c"].map(|path| url(path, false));
+        let mut pages = pages(urls.to_vec(), HttpProtocol::V1_0);
+        let good = News::Received(b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n");
+        let wait = Step::Wait(target().timeout);
+        let mut out = Vec::new();
+        for _ in 0..3 {
+            pages.begin();
+            for (path, end) in [
+                ("/a", Step::Again),
+                ("/b", Step::Again),
+                ("/c", Step::Done(Ok(()))),
+            ] {
+                out.clear();
+                assert_eq!(pages.turn(News::Connected, &mut out), wait);
+                assert!(out.starts_with(format!("GET {path} ").as_bytes()));
+                assert_eq!(pages.turn(good, &mut out), end);
+            }
+            pages.begin();
+            assert_eq!(pages.turn(News::Connected, &mut out), wait);
+            assert_eq!(pages.turn(good, &mut out), Step::Again);
+            let why = "/b: the connection timed out".to_owned();
+            assert_eq!(pages.turn(News::TimeOut, &mut out), Step::Done(Err(why)));
+        }
+    }
+
+    #[test]
+    fn silence_is_told_by_what_is_missing() {
+        let mut pages = pages(vec![url("/", true)], HttpProtocol::V1_0);
+        for (heard, want) in [
+            ("", "/: it timed out before an answer"),
+            ("HTTP/1.0 200", "/: it timed out before the end of its head"),
+            (
+                "HTTP/1.0 200 OK\r\n\r\nhel",
+                "/: it timed out before the end of its page",
+            ),
+            (
+                "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhel",
+                "/: it timed out before the last chunk of its page",
+            ),
+        ] {
+            let mut out = Vec::new();
+            pages.begin();
+            let _ = pages.turn(News::Connected, &mut out);
+            let _ = pages.turn(News::Received(heard.as_bytes()), &mut out);
+            let end = Step::Done(Err(want.to_owned()));
+            assert_eq!(pages.turn(News::TimeOut, &mut out), end);
+        }
+    }
+}
