@@ -105,7 +105,10 @@ impl Engine {
     /// and none may serve as source.
     fn clean(&mut self, now: Instant, system: &mut dyn System) -> io::Result<()> {
         let mut left = 0;
-        for router in &mut self.routers {
+        for id in 0..self.routers.len() {
+            let Some(router) = self.routers.get_mut(id) else {
+                break;
+            };
             let count = router.routes.clean(&self.links, system);
             if count > 0 {
                 let name = &router.conf.name;
@@ -114,15 +117,7 @@ impl Engine {
                     "({name}) removed {count} routes and rules left over from an earlier run"
                 );
             }
-            let count = router.set.clean(&self.links, system);
-            if count > 0 {
-                let name = &router.conf.name;
-                log::info!(
-                    target: "vrrp",
-                    "({name}) removed {count} addresses left over from an earlier run"
-                );
-            }
-            left += count;
+            left += self.clean_addresses(id, system);
         }
         if left > 0 {
             // Where addresses were left behind, the packet filter may have been too.
@@ -131,6 +126,22 @@ impl Engine {
         } else {
             Ok(())
         }
+    }
+
+    /// The addresses of one instance; tells how many there were.
+    pub(super) fn clean_addresses(&mut self, id: usize, system: &mut dyn System) -> usize {
+        let Some(router) = self.routers.get_mut(id) else {
+            return 0;
+        };
+        let count = router.set.clean(&self.links, system);
+        if count > 0 {
+            let name = &router.conf.name;
+            log::info!(
+                target: "vrrp",
+                "({name}) removed {count} addresses left over from an earlier run"
+            );
+        }
+        count
     }
 
     pub(super) fn promote_secondaries(&mut self, system: &mut dyn System) {
