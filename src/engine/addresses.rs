@@ -146,8 +146,6 @@ pub(crate) struct Outcome {
     pub(crate) added: usize,
     /// Of those, set again after somebody else had removed them.
     pub(crate) restored: usize,
-    /// Their lifetime had ended while we stood still.
-    pub(crate) expired: bool,
     /// The first of the restored.
     pub(crate) first_restored: Option<Cidr>,
     /// Refused by the kernel.
@@ -292,12 +290,7 @@ impl AddressSet {
             };
             match slot.held {
                 Held::Ours | Held::Theirs if link.has(&slot.listed()) => continue,
-                Held::Ours | Held::Theirs => {
-                    outcome.restored += 1;
-                    outcome.expired |= slot.may_be_over(now, &self.lease);
-                    outcome.first_restored.get_or_insert(slot.listed());
-                }
-                Held::No | Held::Refused(_) => {}
+                Held::Ours | Held::Theirs | Held::No | Held::Refused(_) => {}
             }
             let index = link.index;
             let seq = addr::add(&mut batch, &slot.spec(index, self.kind, now, &self.lease));
@@ -355,9 +348,18 @@ impl AddressSet {
             let Some(slot) = self.slots.get_mut(place) else {
                 continue;
             };
+            let lost = matches!(slot.held, Held::Ours | Held::Theirs);
+            if lost && errno == Some(EEXIST) {
+                // It is there: its news is on the way, which takes an IPv6 address a moment.
+                continue;
+            }
+            if lost && errno.is_none() {
+                outcome.restored += 1;
+                outcome.first_restored.get_or_insert(slot.listed());
+            }
             slot.held = match (errno, slot.held) {
                 (None, _) => Held::Ours,
-                (Some(EEXIST), Held::No | Held::Theirs) if self.kind == Kind::Owned => Held::Theirs,
+                (Some(EEXIST), Held::No) if self.kind == Kind::Owned => Held::Theirs,
                 (Some(EEXIST), _) => Held::Ours,
                 (Some(errno), _) => Held::Refused(errno),
             };

@@ -27,7 +27,6 @@ impl Engine {
         self.filter.replace(&self.global.nft, &self.routers, system);
         self.promote_secondaries(system);
         self.open_fifos(now, system);
-        self.statics_suspect = true;
         let outcome = self.statics.install(now, &self.links, system);
         apply::report("static_ipaddress", &outcome);
         self.start_tracking(now, system);
