@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use super::system::{Listener, Protocol, System};
 use super::{Engine, proof};
-use crate::types::{Family, Instant};
+use crate::types::{Family, Instant, Version};
 use crate::vrrp::{Event, Received};
 use crate::wire::vrrp::ChecksumForm;
 use crate::wire::{Malformed, Pseudo, ah, ipv4, vrrp};
@@ -57,7 +57,9 @@ impl Engine {
             return;
         };
         let from = envelope.net.src;
-        self.note_checksum(id, now, from, parsed.checksum);
+        if parsed.advert.version == Version::V3 {
+            self.note_checksum(id, now, from, parsed.checksum);
+        }
         let Some(router) = self.routers.get(id) else {
             return;
         };
@@ -174,7 +176,7 @@ impl Engine {
         let Some(router) = self.routers.get_mut(id) else {
             return;
         };
-        if router.checksum == Some(form) {
+        if router.checksum == Some(form) || router.conf.version != Version::V3 {
             return;
         }
         let ours = super::transmit::checksum_form(&router.conf);
