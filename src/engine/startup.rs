@@ -9,6 +9,10 @@ use crate::netlink::{Batch, addr, link};
 use crate::types::Instant;
 use crate::vrrp::Event;
 
+/// There where the kernel has modules, and while this one is loaded.
+const MODULES: &str = "/proc/modules";
+const NF_TABLES: &str = "/sys/module/nf_tables/initstate";
+
 impl Engine {
     /// Looks at the machine, clears up after a killed predecessor, and begins. `uptime`: since the
     /// machine booted, for `vrrp_delay_after_boot`.
@@ -118,9 +122,15 @@ impl Engine {
             }
             left += self.clean_addresses(id, system);
         }
-        if left > 0 {
-            // Where addresses were left behind, the packet filter may have been too.
+        // Where addresses were left behind, the packet filter may have been too. Left behind by a router that was
+        // not master, or whose addresses have expired, it is alone; but the kernel is not asked where that would
+        // load a module, and it may belong to another copy.
+        let mut there = |path| system.read_file(path).is_ok();
+        let asked = self.global.instance.is_none() && (there(NF_TABLES) || !there(MODULES));
+        if left > 0 || asked {
             self.filter.clean(&self.global.nft, system);
+        }
+        if left > 0 {
             self.survey(now, system)
         } else {
             Ok(())
