@@ -334,6 +334,26 @@ fn unicast_instances_with_one_vrid_are_told_apart_by_their_address() {
 }
 
 #[test]
+fn a_unicast_instance_hears_what_was_sent_to_another_address_of_its_router() {
+    let mut kernel = eth0();
+    kernel.add(2, "198.51.100.1/24");
+    let mut conf = instance(7, 100, &[VIP]);
+    conf.transport = Transport::Unicast {
+        peers: Vec::new(),
+        ttl: 255,
+        check_source: false,
+    };
+    let mut engine = engine(vec![conf]);
+    start(&mut engine, &mut kernel, at(0));
+    for ms in (0..1_000).step_by(50) {
+        let packet = advert(7, 200, "198.51.100.2", "198.51.100.1", &[VIP]);
+        receive(&mut engine, &mut kernel, at(ms), 0, &packet);
+        run(&mut engine, &mut kernel, at(ms + 49));
+    }
+    assert_eq!(state(&engine, "VI_7"), StateKind::Backup);
+}
+
+#[test]
 fn an_instance_that_cannot_hear_does_not_take_over_blindly() {
     let mut kernel = eth0();
     kernel.deaf = Some(1);
