@@ -8,4 +8,8 @@
 #[cfg(feature = "lvs")]
 pub mod ipvs;
 pub mod kernel;
+#[cfg(feature = "lvs")]
+pub mod lvs;
 mod macvlan;
+#[cfg(feature = "lvs")]
+pub mod probes;
