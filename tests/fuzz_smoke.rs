@@ -129,22 +129,37 @@ fn ndisc_survives_mutations_and_round_trips() {
     );
 }
 
-#[test]
-fn netlink_survives_mutations_and_round_trips() {
-    // Message by message: a whole dump would hide most mutations in attributes nobody reads.
+/// The messages of golden datagrams, one by one: a whole dump would hide most mutations in attributes nobody reads.
+fn messages(folder: &str) -> Vec<Vec<u8>> {
     let mut seeds = Vec::new();
-    for (_, mut bytes) in hex::goldens("netlink") {
+    for (_, mut bytes) in hex::goldens(folder) {
         while let Some(len) = bytes.first_chunk::<4>().map(|len| u32::from_le_bytes(*len)) {
             let len = usize::try_from(len).unwrap().next_multiple_of(4);
             let rest = bytes.split_off(len.min(bytes.len()));
             seeds.push(core::mem::replace(&mut bytes, rest));
         }
     }
+    seeds
+}
+
+#[test]
+fn netlink_survives_mutations_and_round_trips() {
     run(
         "netlink_msg",
         0x5678_9abc_def1_2345,
-        &seeds,
+        &messages("netlink"),
         targets::netlink_msg,
+    );
+}
+
+#[test]
+#[cfg(feature = "lvs")]
+fn ipvs_survives_mutations_and_round_trips() {
+    run(
+        "ipvs_reply",
+        0x789a_bcde_f123_4567,
+        &messages("ipvs"),
+        targets::ipvs_reply,
     );
 }
 

@@ -17,6 +17,12 @@ use vrrpd::wire::checksum::Sum;
 use vrrpd::wire::vrrp::{Advert, AdvertOut, Auth, ChecksumForm};
 use vrrpd::wire::{self, Pseudo, Unfit};
 
+#[cfg(feature = "lvs")]
+mod ipvs;
+
+#[cfg(feature = "lvs")]
+pub use ipvs::ipvs_reply;
+
 const FORMS: [ChecksumForm; 3] = [
     ChecksumForm::Plain,
     ChecksumForm::Pseudo,
