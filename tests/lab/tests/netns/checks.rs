@@ -445,7 +445,7 @@ fn thousand(ctx: &Ctx) -> End {
     let server = lab.node("s1", &["10.0.0.2/16"]);
     let listener =
         server.inside(|| TcpListener::bind((Ipv4Addr::UNSPECIFIED, 8080)).expect("free"));
-    let serving = Server::start(listener, |client| drop(client));
+    let serving = Server::start(listener, drop);
     let mut text = Conf::of(&[Inst::new(51, 255, "10.0.0.100/16")]).text();
     text.push_str("virtual_server 10.9.9.9 80 {\n    delay_loop 1\n    protocol TCP\n    lb_algo rr\n    lb_kind NAT\n");
     for nth in 0..1_000 {
