@@ -14,8 +14,9 @@ use std::path::{Path, PathBuf};
 use log::{Level, LevelFilter};
 use nix::sys::stat::Mode;
 
-use crate::cli::{self, Format, Options, Request};
-use crate::config::model::{Config, Global, Process, Transport};
+use crate::cli::{self, Format, Only, Options, Request};
+use crate::config::half::{self, Half};
+use crate::config::model::{Bounded, Config, Global, Process, Transport};
 use crate::config::render::{exit_code_for_test, render_json, render_text};
 use crate::config::source::Position;
 use crate::config::{self, Loaded, Severity};
@@ -295,10 +296,25 @@ impl<'a> Loader<'a> {
         let mut loaded = config::load(self.path, &machine(self.options));
         host::fill_in(&mut loaded.config.global);
         log_diags(&loaded, self.path);
+        if let Some(only) = self.options.only {
+            keep(only, &mut loaded.config);
+        }
         if let Some(namespace) = &self.options.namespace {
             loaded.config.global.process.namespace = Some(namespace.clone());
         }
         loaded
+    }
+}
+
+/// Leaves out what was not asked for on the command line.
+fn keep(only: Only, config: &mut Config) {
+    let (half, option, what) = match only {
+        Only::Vrrp => (Half::Vrrp, "-P", "virtual servers"),
+        Only::Check => (Half::Lvs, "-C", "instances"),
+    };
+    let count = half::keep(half, config);
+    if count > 0 {
+        log::info!(target: "config", "{option}: {count} {what} left out");
     }
 }
 
@@ -374,11 +390,10 @@ fn serve(
     }
     let mut running = Running {
         mask: options.umask,
-        global: config.global.clone(),
+        shutdown: config.global.shutdown.clone(),
     };
-    let process = &running.global.process;
-    process::change(&Process::default(), process, running.mask);
-    let told = match &running.global.startup {
+    process::change(&Process::default(), &config.global.process, running.mask);
+    let told = match &config.global.startup {
         Some(script) => bounded::run("startup_script", script, signals),
         None => Told::default(),
     };
@@ -388,11 +403,12 @@ fn serve(
     } else {
         let engine_options = engine::Options {
             dont_release: options.dont_release_vrrp,
+            dont_release_ipvs: options.dont_release_ipvs,
         };
         let engine = Engine::new(config, engine_options);
         live(engine, loader, &mut running, (signals, told), ready)
     };
-    if let Some(script) = &running.global.shutdown {
+    if let Some(script) = &running.shutdown {
         bounded::run("shutdown_script", script, signals);
     }
     if code == exit::OK {
@@ -454,13 +470,13 @@ fn live(
 struct Running {
     /// `-u`.
     mask: Option<u16>,
-    global: Global,
+    /// The last thing to do.
+    shutdown: Option<Bounded>,
 }
 
 impl Running {
     /// Changes over to other settings, as far as a running process can.
-    fn change(&mut self, new: Global) {
-        let old = &self.global;
+    fn change(&mut self, old: &Global, new: &Global) {
         process::change(&old.process, &new.process, self.mask);
         for (what, differs) in [
             (
@@ -474,7 +490,7 @@ impl Running {
                 log::warn!("{what} has changed; that takes a restart");
             }
         }
-        self.global = new;
+        self.shutdown.clone_from(&new.shutdown);
     }
 }
 
@@ -484,7 +500,7 @@ fn reload(reactor: &mut Reactor<'_>, loader: &mut Loader<'_>, running: &mut Runn
     reactor.before_reload();
     match loader.again() {
         Ok(config) => {
-            running.change(config.global.clone());
+            running.change(reactor.global(), &config.global);
             reactor.reload(config);
             log::info!("Reload finished");
         }

@@ -57,7 +57,8 @@ impl Fifos {
         self.0.iter().all(Option::is_none)
     }
 
-    /// These are wanted now. What stays the same is not touched: its readers notice nothing.
+    /// These are wanted now. What stays the same is not touched: its readers notice nothing. That goes for one that
+    /// has moved to the other keyword too; closed after it has been opened there, it would be gone.
     pub(crate) fn replace(
         &mut self,
         now: Instant,
@@ -65,6 +66,13 @@ impl Fifos {
         children: &mut Children,
         system: &mut dyn System,
     ) {
+        for (to, wanted) in wanted.into_iter().enumerate() {
+            let path = wanted.map(|fifo| &fifo.path);
+            let at = |slot: &Option<Pipe>| slot.as_ref().map(|pipe| &pipe.conf.path) == path;
+            if let Some(from) = self.0.iter().position(at).filter(|_| path.is_some()) {
+                self.exchange(now, (from, to), children, system);
+            }
+        }
         for (nth, (slot, wanted)) in self.0.iter_mut().zip(wanted).enumerate() {
             let old = slot.as_ref().map(|pipe| &pipe.conf);
             if old == wanted {
@@ -89,6 +97,28 @@ impl Fifos {
                 pipe.begin(now, nth, children, system);
             }
         }
+    }
+
+    /// Two of them, and their scripts, change places.
+    fn exchange(
+        &mut self,
+        now: Instant,
+        (one, other): (usize, usize),
+        children: &mut Children,
+        system: &mut dyn System,
+    ) {
+        if one == other {
+            return;
+        }
+        self.0.swap(one, other);
+        let moved = &mut |owner| {
+            Some(match owner {
+                Owner::Fifo(nth) if nth == one => Owner::Fifo(other),
+                Owner::Fifo(nth) if nth == other => Owner::Fifo(one),
+                unmoved => unmoved,
+            })
+        };
+        children.reassign(now, moved, system);
     }
 
     /// Writes a line to those whom it concerns.

@@ -8,6 +8,8 @@ pub mod daemon;
 mod dumps;
 mod fifo;
 pub mod host;
+#[cfg(feature = "lvs")]
+mod ipvs;
 mod linux;
 pub mod logging;
 mod nlsock;
