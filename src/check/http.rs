@@ -24,7 +24,20 @@ pub struct Pages {
     /// Which page it is about, by its place.
     nth: usize,
     connected: bool,
+    /// Pages are hashed whether or not a digest is wanted.
+    hash: bool,
     reply: Reply,
+}
+
+/// What has come, for people.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Seen {
+    /// The status.
+    pub status: u16,
+    /// The page's length.
+    pub length: u64,
+    /// Its MD5.
+    pub digest: [u8; 16],
 }
 
 impl Pages {
@@ -36,8 +49,31 @@ impl Pages {
             timeout: target.timeout,
             nth: 0,
             connected: false,
+            hash: false,
             reply: Reply::new(),
         }
+    }
+
+    /// The same, hashing pages whose digest nobody knows, for [`Pages::seen`].
+    #[must_use]
+    pub fn hashing(mut self) -> Self {
+        self.hash = true;
+        self
+    }
+
+    /// What was seen of the last page. To be asked once.
+    pub fn seen(&mut self) -> Option<Seen> {
+        Some(Seen {
+            status: self.reply.status()?,
+            length: self.reply.page(),
+            digest: self.reply.digest()?,
+        })
+    }
+
+    /// What a step may take.
+    #[cfg(feature = "tls")]
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// A run begins; a connection is opened next.
@@ -54,7 +90,7 @@ impl Pages {
         match news {
             News::Connected => {
                 self.connected = true;
-                self.reply.begin(url.digest.is_some());
+                self.reply.begin(self.hash || url.digest.is_some());
                 request(url, self.http.protocol, out);
                 Step::Wait(self.timeout)
             }
@@ -110,7 +146,7 @@ impl Pages {
         Step::Done(Ok(()))
     }
 
-    fn fail(&self, why: &str) -> Step {
+    pub(super) fn fail(&self, why: &str) -> Step {
         let path = self.http.urls.get(self.nth).map_or("", |url| &url.path);
         let path = printable(path.as_bytes());
         Step::Done(Err(format!("{path}: {why}")))

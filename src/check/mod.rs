@@ -16,8 +16,14 @@
     )
 )]
 
+#[cfg(feature = "tls")]
+mod crypto;
+pub mod dns;
 pub mod http;
 mod reply;
+pub mod smtp;
+#[cfg(feature = "tls")]
+pub mod tls;
 
 use core::time::Duration;
 

@@ -7,6 +7,8 @@ mod clock;
 pub mod daemon;
 mod dumps;
 mod fifo;
+#[cfg(feature = "lvs")]
+pub mod genhash;
 pub mod host;
 mod linux;
 pub mod logging;
