@@ -13,7 +13,7 @@
 use core::time::Duration;
 
 use super::reply::{End, Reply, printable};
-use super::{News, Step};
+use super::{News, Step, no_answer};
 use crate::config::model::lvs::{Http, HttpProtocol, Target, Url};
 
 /// The check of one server.
@@ -102,8 +102,9 @@ impl Pages {
                 let end = self.reply.end();
                 self.judge(Some(end))
             }
-            News::Failed(number) => self.fail(&format!("the connection failed, error {number}")),
-            News::TimeOut if !self.connected => self.fail("the connection timed out"),
+            News::Failed(_) if !self.connected => Step::Done(Err(String::new())),
+            News::Failed(_) => self.fail("the connection broke"),
+            News::TimeOut if !self.connected => Step::Done(Err(no_answer(self.timeout))),
             News::TimeOut => {
                 let missing = self.reply.missing();
                 self.fail(&format!("it timed out before {missing}"))
@@ -214,19 +215,9 @@ pub fn hex(digest: &[u8; 16]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::testing::target;
 
     const DIGEST: &str = "5d41402abc4b2a76b9719d911017c592"; // of "hello"
-
-    fn target() -> Target {
-        Target {
-            remote: core::net::SocketAddr::from(([192, 0, 2, 1], 80)),
-            from: None,
-            from_port: 0,
-            interface: None,
-            mark: 0,
-            timeout: Duration::from_secs(5),
-        }
-    }
 
     fn url(path: &str, digest: bool) -> Url {
         let digest = digest.then(|| u128::from_str_radix(DIGEST, 16).unwrap().to_be_bytes());
@@ -246,7 +237,7 @@ mod tests {
             sni: None,
             fast_recovery: false,
         };
-        Pages::new(&target(), &http)
+        Pages::new(&target("192.0.2.1:80"), &http)
     }
 
     /// One page, one answer in pieces of `size` bytes, then the end of the connection.
@@ -256,7 +247,7 @@ mod tests {
         pages.begin();
         assert_eq!(
             pages.turn(News::Connected, &mut out),
-            Step::Wait(target().timeout)
+            Step::Wait(target("192.0.2.1:80").timeout)
         );
         for piece in answer.chunks(size) {
             match pages.turn(News::Received(piece), &mut out) {
@@ -488,7 +479,7 @@ mod tests {
         let urls = ["/a", "/b", "/c"].map(|path| url(path, false));
         let mut pages = pages(urls.to_vec(), HttpProtocol::V1_0);
         let good = News::Received(b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n");
-        let wait = Step::Wait(target().timeout);
+        let wait = Step::Wait(target("192.0.2.1:80").timeout);
         let mut out = Vec::new();
         for _ in 0..3 {
             pages.begin();
@@ -505,7 +496,7 @@ mod tests {
             pages.begin();
             assert_eq!(pages.turn(News::Connected, &mut out), wait);
             assert_eq!(pages.turn(good, &mut out), Step::Again);
-            let why = "/b: the connection timed out".to_owned();
+            let why = "no answer within 5000 ms".to_owned();
             assert_eq!(pages.turn(News::TimeOut, &mut out), Step::Done(Err(why)));
         }
     }

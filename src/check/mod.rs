@@ -19,13 +19,23 @@
 #[cfg(feature = "tls")]
 mod crypto;
 pub mod dns;
+pub mod exchange;
 pub mod http;
+pub mod ping;
 mod reply;
+pub mod schedule;
 pub mod smtp;
+pub mod tcp;
 #[cfg(feature = "tls")]
 pub mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "no_tls.rs"]
+pub mod tls;
+pub mod udp;
 
 use core::time::Duration;
+
+pub use exchange::Exchange;
 
 /// What a check's packets travel by.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,6 +70,30 @@ pub enum Step {
     Wait(Duration),
     /// Close, and open another connection to the same target.
     Again,
-    /// The run is over: close. `Err`: what is wrong, for the log.
+    /// The run is over: close. `Err`: what is wrong, for the log; after [`News::Failed`] the kernel's error is
+    /// added, which may be all there is to say.
     Done(Result<(), String>),
+}
+
+/// What is wrong when time is over.
+fn no_answer(within: Duration) -> String {
+    format!("no answer within {} ms", within.as_millis())
+}
+
+#[cfg(test)]
+mod testing {
+    use super::Duration;
+    use crate::config::model::lvs::Target;
+
+    /// A target with every default.
+    pub(super) fn target(remote: &str) -> Target {
+        Target {
+            remote: remote.parse().expect("an address"),
+            from: None,
+            from_port: 0,
+            interface: None,
+            mark: 0,
+            timeout: Duration::from_secs(5),
+        }
+    }
 }

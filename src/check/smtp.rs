@@ -12,7 +12,7 @@
 use core::time::Duration;
 
 use super::reply::printable;
-use super::{News, Step};
+use super::{News, Step, no_answer};
 use crate::config::model::lvs::Target;
 
 /// What is kept of a line, for the log.
@@ -71,13 +71,10 @@ impl Mailer {
                 Step::Done(Ok(()))
             }
             News::End => fail(format!("it closed the connection before {}", self.doing())),
-            News::Failed(number) => fail(format!("the connection failed, error {number}")),
-            News::TimeOut => match self.stage {
-                Stage::Connect => fail("the connection timed out".into()),
-                Stage::Greeting | Stage::Helo | Stage::Quit => {
-                    fail(format!("it timed out before {}", self.doing()))
-                }
-            },
+            News::Failed(_) if self.stage == Stage::Connect => fail(String::new()),
+            News::Failed(_) => fail(format!("the connection broke before {}", self.doing())),
+            News::TimeOut if self.stage == Stage::Connect => fail(no_answer(self.timeout)),
+            News::TimeOut => fail(format!("it timed out before {}", self.doing())),
         }
     }
 
@@ -156,17 +153,10 @@ fn fail(why: String) -> Step {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::testing::target;
 
     fn mailer() -> Mailer {
-        let target = Target {
-            remote: core::net::SocketAddr::from(([192, 0, 2, 1], 25)),
-            from: None,
-            from_port: 0,
-            interface: None,
-            mark: 0,
-            timeout: Duration::from_secs(5),
-        };
-        Mailer::new(&target, "r1.example.org")
+        Mailer::new(&target("192.0.2.1:25"), "r1.example.org")
     }
 
     /// What we said and how it ended, when the server says this in pieces of `size` bytes and `last` happens then.
@@ -240,7 +230,7 @@ mod tests {
             (
                 "220 hi\n",
                 News::Failed(104),
-                "the connection failed, error 104",
+                "the connection broke before its answer to HELO",
             ),
             ("554 no\r\n", News::End, "it refuses its greeting: 554 no"),
             (
@@ -278,8 +268,11 @@ mod tests {
         let mut mailer = mailer();
         let mut out = Vec::new();
         mailer.begin();
-        let why = "the connection timed out".to_owned();
+        let why = "no answer within 5000 ms".to_owned();
         assert_eq!(mailer.turn(News::TimeOut, &mut out), Step::Done(Err(why)));
+        // What it is, the kernel says.
+        let why = Step::Done(Err(String::new()));
+        assert_eq!(mailer.turn(News::Failed(111), &mut out), why);
         assert!(out.is_empty());
     }
 }

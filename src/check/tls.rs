@@ -26,20 +26,22 @@ use rustls::{
 use super::crypto::{self, SIGNATURES};
 use super::http::{Pages, Seen};
 use super::{News, Step};
-use crate::config::model::lvs::{Http, Ssl, Target};
+use crate::config::model::lvs::{Http, Pem, Ssl, Target};
 
 /// What all sessions have in common: whom we trust, and who we are.
 #[derive(Clone, Debug)]
-pub struct Trust(Arc<ClientConfig>);
+pub struct Trust(Result<Arc<ClientConfig>, String>);
 
 impl Trust {
-    /// Made of the `SSL` block.
-    ///
-    /// # Errors
-    /// What is wrong with a file.
-    pub fn new(ssl: &Ssl) -> Result<Self, String> {
+    /// Made of the `SSL` block. When something is wrong with it no session begins, and the checks say why.
+    #[must_use]
+    pub fn new(ssl: &Ssl) -> Self {
+        Trust(Trust::config(ssl))
+    }
+
+    fn config(ssl: &Ssl) -> Result<Arc<ClientConfig>, String> {
         let roots = match &ssl.ca {
-            Some(pem) => Some(roots(&pem.contents)?),
+            Some(pem) => Some(roots(pem)?),
             None => None,
         };
         let verifier = Arc::new(Verifier { roots });
@@ -50,9 +52,9 @@ impl Trust {
             .with_custom_certificate_verifier(verifier);
         let mut config = match (&ssl.certificate, &ssl.key) {
             (Some(certificate), Some(key)) => {
-                let chain = certificates(&certificate.contents)?;
+                let chain = certificates(certificate)?;
                 let key = PrivateKeyDer::from_pem_slice(&key.contents)
-                    .map_err(|_| "there is no private key in the file `key` names".to_owned())?;
+                    .map_err(|_| format!("{} has no private key", key.path))?;
                 builder
                     .with_client_auth_cert(chain, key)
                     .map_err(|error| format!("certificate and key do not fit: {error}"))?
@@ -61,27 +63,24 @@ impl Trust {
         };
         // A server that is asked once in a while has nothing to gain from it.
         config.resumption = Resumption::disabled();
-        Ok(Trust(Arc::new(config)))
+        Ok(Arc::new(config))
     }
 }
 
-fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
-    let mut list = Vec::new();
-    for one in CertificateDer::pem_slice_iter(pem) {
-        list.push(one.map_err(|error| format!("a certificate is broken: {error:?}"))?);
-    }
-    match list.is_empty() {
-        true => Err("a file for certificates has none".to_owned()),
-        false => Ok(list),
+fn certificates(pem: &Pem) -> Result<Vec<CertificateDer<'static>>, String> {
+    let list: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem.contents).collect();
+    match list {
+        Ok(list) if !list.is_empty() => Ok(list),
+        Ok(_) => Err(format!("{} has no certificate", pem.path)),
+        Err(_) => Err(format!("{} is broken", pem.path)),
     }
 }
 
-fn roots(pem: &[u8]) -> Result<RootCertStore, String> {
+fn roots(pem: &Pem) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     for one in certificates(pem)? {
-        roots
-            .add(one)
-            .map_err(|error| format!("a certificate of `ca` is broken: {error}"))?;
+        let added = roots.add(one);
+        added.map_err(|_| format!("{} has a certificate that cannot be read", pem.path))?;
     }
     Ok(roots)
 }
@@ -179,11 +178,11 @@ pub struct SecretPages {
 }
 
 impl SecretPages {
-    /// `pages` is made of the same `target` and `http`.
+    /// `pages` is made of the same `target` and `http`. `None`: this build has no TLS.
     #[must_use]
-    pub fn new(target: &Target, http: &Http, pages: Pages, trust: &Trust) -> Self {
+    pub fn new(target: &Target, http: &Http, pages: Pages, trust: &Trust) -> Option<Self> {
         let name = http.sni.clone().and_then(|name| name.try_into().ok());
-        SecretPages {
+        Some(SecretPages {
             pages,
             trust: trust.clone(),
             // An address is not sent.
@@ -191,7 +190,7 @@ impl SecretPages {
             session: None,
             told: false,
             plain: Vec::new(),
-        }
+        })
     }
 
     /// See [`Pages::seen`].
@@ -232,8 +231,12 @@ impl SecretPages {
 
     fn connected(&mut self, out: &mut Vec<u8>) -> Step {
         self.told = false;
-        match ClientConnection::new(Arc::clone(&self.trust.0), self.name.clone()) {
-            Err(error) => self.pages.fail(&format!("no TLS session: {error}")),
+        let config = match &self.trust.0 {
+            Ok(config) => Arc::clone(config),
+            Err(why) => return self.pages.fail(why),
+        };
+        match ClientConnection::new(config, self.name.clone()) {
+            Err(error) => self.pages.fail(&sentence(&error)),
             Ok(session) => {
                 let session = self.session.insert(Box::new(session));
                 send(session, out);

@@ -199,7 +199,7 @@ impl Checker<'_> {
     /// Says once what a keyword without support means for this configuration.
     fn support(&mut self, keyword: &'static Keyword, node: &Node) {
         let message = match keyword.support {
-            Support::Supported | Support::Detail => return,
+            Support::Supported => return,
             Support::NotYet(instead) => {
                 format!(
                     "`{}` is recognized, not supported yet: {}",

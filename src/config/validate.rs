@@ -179,7 +179,7 @@ fn items<'a>(node: &'a Node, keyword: &str) -> impl Iterator<Item = &'a super::t
     lines.flat_map(|item| core::iter::once(&item.keyword).chain(&item.args))
 }
 
-/// Says which required keyword a block lacks, and the defaults a service must not rely on.
+/// Says which required keyword a block lacks.
 fn complete(node: &Node, diags: &mut Diags) {
     let Some(block) = &node.block else { return };
     let has = |name: &str| block.nodes.iter().any(|inner| &*inner.keyword.text == name);
@@ -190,52 +190,12 @@ fn complete(node: &Node, diags: &mut Diags) {
             diags.say(Severity::Error, node.keyword.span, message);
         }
     }
-    if kind == "virtual_server" {
-        service(node, &has, diags);
-    }
     if matches!(
         kind,
         "virtual_server" | "real_server" | "HTTP_GET" | "SSL_GET"
     ) {
         for inner in &block.nodes {
             complete(inner, diags);
-        }
-    }
-}
-
-/// What a virtual server should say and what is odd in what it says.
-fn service(node: &Node, has: &dyn Fn(&str) -> bool, diags: &mut Diags) {
-    let mark = name(node) == "fwmark";
-    let mut assumed = |keyword: &str, default: &str| {
-        if !has(keyword) {
-            let message = format!("this virtual_server has no `{keyword}`; {default} is used");
-            let help = format!("write `{keyword} …`");
-            diags.help(Severity::Warning, node.keyword.span, message, help);
-        }
-    };
-    if !mark {
-        assumed("protocol", "UDP");
-    }
-    assumed("lb_algo", "wlc");
-    assumed("lb_kind", "NAT");
-    let statements = node.block.iter().flat_map(|block| &block.nodes);
-    for inner in statements {
-        match &*inner.keyword.text {
-            "protocol" if mark => {
-                let message =
-                    "the protocol of a fwmark service is that of the marked packets; ignored";
-                diags.say(Severity::Note, inner.keyword.span, message);
-            }
-            "persistence_timeout" if name(inner) == "0" => {
-                let message = "`persistence_timeout 0` means off";
-                diags.help(
-                    Severity::Note,
-                    inner.keyword.span,
-                    message,
-                    "remove the line",
-                );
-            }
-            _ => {}
         }
     }
 }

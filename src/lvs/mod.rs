@@ -1,4 +1,9 @@
 //! The desired state of IPVS: which servers are in rotation, with which weight, and what changes that.
+//!
+//! * [`pool`] – from verdicts of checks to servers that are up, weights, quorum and sorry server;
+//! * [`desired`] – what the kernel is to have then;
+//! * [`diff`] – what must change in the kernel for that;
+//! * [`heirs`] – what of another configuration has been there before.
 
 #![cfg_attr(
     not(test),
@@ -10,3 +15,8 @@
         clippy::arithmetic_side_effects
     )
 )]
+
+pub mod desired;
+pub mod diff;
+pub mod heirs;
+pub mod pool;

@@ -94,6 +94,16 @@ impl<'a> Attr<'a> {
         self.array().map(u32::from_ne_bytes)
     }
 
+    /// The value as two bytes in network order.
+    pub fn u16_be(&self) -> Result<u16, Malformed> {
+        self.array().map(u16::from_be_bytes)
+    }
+
+    /// The value as eight bytes in host order.
+    pub fn u64_ne(&self) -> Result<u64, Malformed> {
+        self.array().map(u64::from_ne_bytes)
+    }
+
     /// The value as eight bytes in network order.
     pub fn u64_be(&self) -> Result<u64, Malformed> {
         self.array().map(u64::from_be_bytes)
@@ -111,6 +121,23 @@ impl<'a> Attr<'a> {
             Family::V4 => self.array::<4>().map(IpAddr::from),
             Family::V6 => self.array::<16>().map(IpAddr::from),
         }
+    }
+
+    /// The value as an address of `family` in a field that has room for both families.
+    pub fn roomy_ip(&self, family: Family) -> Result<IpAddr, Malformed> {
+        let (v4, v6) = (
+            self.value.first_chunk::<4>(),
+            self.value.first_chunk::<16>(),
+        );
+        let (addr, expected) = match family {
+            Family::V4 => (v4.copied().map(IpAddr::from), 4),
+            Family::V6 => (v6.copied().map(IpAddr::from), 16),
+        };
+        addr.ok_or(Malformed::AttrSize {
+            kind: self.kind,
+            found: self.value.len(),
+            expected,
+        })
     }
 
     /// The value as an Ethernet address; `None` for links whose addresses have another length.

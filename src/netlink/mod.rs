@@ -18,7 +18,7 @@
 //! struct is cast, so alignment and padding cannot go wrong. The numbers are the kernel's UAPI.
 //!
 //! `attr.rs` the cursor · `batch.rs` the builder · `link.rs` · `addr.rs` · `route.rs` · `rule.rs` · `macvlan.rs` ·
-//! `nft.rs` (netfilter, not rtnetlink).
+//! `nft.rs` (netfilter, not rtnetlink) · `genl.rs` and `ipvs/` (generic netlink).
 
 #![cfg_attr(
     not(test),
@@ -36,6 +36,10 @@ use core::fmt;
 pub mod addr;
 mod attr;
 mod batch;
+#[cfg(feature = "lvs")]
+pub mod genl;
+#[cfg(feature = "lvs")]
+pub mod ipvs;
 pub mod link;
 pub mod macvlan;
 pub mod nft;

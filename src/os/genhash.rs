@@ -11,10 +11,9 @@ use socket2::{Domain, Socket, Type};
 
 use super::host::sentence;
 use crate::check::http::{Pages, Seen, hex};
-#[cfg(feature = "tls")]
 use crate::check::tls::{SecretPages, Trust};
 use crate::check::{News, Step};
-use crate::config::model::lvs::{Http, HttpProtocol, Target, Url};
+use crate::config::model::lvs::{Http, HttpProtocol, Ssl, Target, Url};
 
 const HELP: &str = "\
 vrrpd genhash: print the MD5 of a page, for `digest` of HTTP_GET and SSL_GET
@@ -150,34 +149,20 @@ fn fetch(options: &Options) -> Result<Seen, String> {
     };
     let stream = connect(&target).map_err(|error| format!("{remote}: {}", sentence(&error)))?;
     let mut pages = Pages::new(&target, &http).hashing();
-    let seen = match options.tls {
-        true => by_tls(&target, &http, pages, stream)?,
-        false => {
-            pages.begin();
-            talk(stream, |news, out| pages.turn(news, out))?;
-            pages.seen()
-        }
+    let seen = if options.tls {
+        let trust = Trust::new(&Ssl::default());
+        let Some(mut pages) = SecretPages::new(&target, &http, pages, &trust) else {
+            return Err("this vrrpd was built without TLS (feature tls)".to_owned());
+        };
+        pages.begin();
+        talk(stream, |news, out| pages.turn(news, out))?;
+        pages.seen()
+    } else {
+        pages.begin();
+        talk(stream, |news, out| pages.turn(news, out))?;
+        pages.seen()
     };
     seen.ok_or_else(|| "there was no page".to_owned())
-}
-
-#[cfg(feature = "tls")]
-fn by_tls(
-    target: &Target,
-    http: &Http,
-    pages: Pages,
-    stream: TcpStream,
-) -> Result<Option<Seen>, String> {
-    let trust = Trust::new(&crate::config::model::lvs::Ssl::default())?;
-    let mut pages = SecretPages::new(target, http, pages, &trust);
-    pages.begin();
-    talk(stream, |news, out| pages.turn(news, out))?;
-    Ok(pages.seen())
-}
-
-#[cfg(not(feature = "tls"))]
-fn by_tls(_: &Target, _: &Http, _: Pages, _: TcpStream) -> Result<Option<Seen>, String> {
-    Err("this vrrpd was built without TLS (feature tls)".to_owned())
 }
 
 fn connect(target: &Target) -> io::Result<TcpStream> {

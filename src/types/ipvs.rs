@@ -1,5 +1,6 @@
 //! IPVS in the kernel's terms: what is balanced, how, and to whom (`ip_vs.h`).
 
+use core::fmt;
 use core::net::IpAddr;
 
 use super::Family;
@@ -14,6 +15,16 @@ pub enum IpProtocol {
     Udp = 17,
     /// SCTP.
     Sctp = 132,
+}
+
+impl fmt::Display for IpProtocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            IpProtocol::Tcp => "tcp",
+            IpProtocol::Udp => "udp",
+            IpProtocol::Sctp => "sctp",
+        })
+    }
 }
 
 /// What makes a service this one and no other.
@@ -35,6 +46,31 @@ pub enum ServiceKey {
         /// Family of the packets.
         family: Family,
     },
+}
+
+impl ServiceKey {
+    /// Family of the packets.
+    #[must_use]
+    pub fn family(&self) -> Family {
+        match *self {
+            ServiceKey::Address { addr, .. } => Family::of(addr),
+            ServiceKey::Mark { family, .. } => family,
+        }
+    }
+}
+
+impl fmt::Display for ServiceKey {
+    /// As keepalived calls it: `[192.0.2.1]:tcp:80`, `FWM 5`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ServiceKey::Address {
+                addr,
+                port,
+                protocol,
+            } => write!(f, "[{addr}]:{protocol}:{port}"),
+            ServiceKey::Mark { mark, .. } => write!(f, "FWM {mark}"),
+        }
+    }
 }
 
 /// A virtual service, without its destinations.
@@ -116,4 +152,37 @@ pub struct Destination {
     pub upper: u32,
     /// Connections at which it gets more again.
     pub lower: u32,
+}
+
+impl fmt::Display for Destination {
+    /// As keepalived calls it in lists: `[192.0.2.11]:80`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{}]:{}", self.addr, self.port)
+    }
+}
+
+/// Connections of a server now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Connections {
+    /// Established.
+    pub active: u32,
+    /// In any other state.
+    pub inactive: u32,
+    /// Persistence templates: clients that stay with it.
+    pub persistent: u32,
+}
+
+/// What a service or server has done since it is there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counters {
+    /// Connections scheduled.
+    pub connections: u64,
+    /// Packets from clients.
+    pub packets_in: u64,
+    /// Packets to clients, where they come this way (`NAT`).
+    pub packets_out: u64,
+    /// Bytes from clients.
+    pub bytes_in: u64,
+    /// Bytes to clients.
+    pub bytes_out: u64,
 }

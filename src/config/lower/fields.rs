@@ -35,6 +35,27 @@ impl<'a> Fields<'a> {
             .filter(move |node| &*node.keyword.text == name)
     }
 
+    /// All statements.
+    #[cfg(not(feature = "lvs"))]
+    pub(super) fn every(&self) -> impl Iterator<Item = &'a Node> {
+        self.0.iter().copied()
+    }
+
+    /// These statements, which count for more, and those of a block around.
+    #[cfg(feature = "lvs")]
+    pub(super) fn over(self, outer: &Self) -> Self {
+        let mut both = outer.0.clone();
+        both.extend(self.0);
+        Fields(both)
+    }
+
+    /// All statements that have a block.
+    #[cfg(feature = "lvs")]
+    pub(super) fn blocks(&self) -> impl Iterator<Item = &'a Node> {
+        let nodes = self.0.iter().copied();
+        nodes.filter(|node| node.block.is_some())
+    }
+
     /// The items of all value blocks with this keyword.
     pub(super) fn items(&self, name: &str) -> impl Iterator<Item = &'a Node> {
         let blocks = self.all(name).filter_map(|node| node.block.as_ref());

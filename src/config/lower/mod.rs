@@ -18,6 +18,8 @@ mod lvs;
 mod mail;
 mod metric;
 mod names;
+#[cfg(not(feature = "lvs"))]
+mod no_lvs;
 mod notify;
 mod process;
 mod route;
@@ -72,7 +74,7 @@ pub(crate) fn lower(root: &Block, host: &dyn Host, place: Where<'_>, diags: &mut
     #[cfg(feature = "lvs")]
     let lvs = lowering.lvs(&top, &global_defs, &instances);
     #[cfg(not(feature = "lvs"))]
-    let lvs = super::model::Lvs::default();
+    let lvs = lowering.no_lvs(&top, &global_defs);
     lowering.unused_objects();
     let mail = lowering.mail(&global_defs, &top);
     let [fifo, vrrp_fifo] = lowering.fifos(&global_defs);

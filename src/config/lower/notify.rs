@@ -23,7 +23,7 @@ impl Lowering<'_> {
         }
     }
 
-    fn handler(&mut self, fields: &Fields<'_>, name: &str) -> Option<Command> {
+    pub(super) fn handler(&mut self, fields: &Fields<'_>, name: &str) -> Option<Command> {
         let node = fields.last(name).filter(|node| !node.args.is_empty())?;
         self.command(node)
     }
@@ -43,6 +43,21 @@ impl Lowering<'_> {
             return [all, None];
         }
         [all, vrrp]
+    }
+
+    /// `lvs_notify_fifo`.
+    #[cfg(feature = "lvs")]
+    pub(super) fn lvs_fifo(&mut self, global_defs: &Fields<'_>) -> Option<Fifo> {
+        let fifo = self.fifo(global_defs, "lvs_notify_fifo", "lvs_notify_fifo_script")?;
+        if let Some(node) = global_defs.last("lvs_notify_fifo")
+            && global_defs.word("notify_fifo") == Some(&*fifo.path)
+        {
+            let message =
+                "`lvs_notify_fifo` is `notify_fifo`, which gets all lines anyway; ignored";
+            self.warn(node.span(), message);
+            return None;
+        }
+        Some(fifo)
     }
 
     fn fifo(&mut self, global_defs: &Fields<'_>, name: &str, script: &str) -> Option<Fifo> {

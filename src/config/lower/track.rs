@@ -231,6 +231,16 @@ impl<'a> Lowering<'a> {
         Some(((kind.tracked)(place?), (number, reverse)))
     }
 
+    /// The `track_file` of this name, its weight, and whether that is reversed.
+    #[cfg(feature = "lvs")]
+    pub(super) fn tracked_file(&mut self, name: &str) -> Option<(usize, (i16, bool))> {
+        let kind = KINDS.iter().find(|kind| kind.block == "track_file")?;
+        match self.object(kind, name)? {
+            (Tracked::File(place), weight) => Some((place, weight)),
+            _ => None,
+        }
+    }
+
     /// Reads an object; its place in the list of its kind.
     fn lower_object(&mut self, kind: &Kind, name: &str, node: &Node) -> Option<usize> {
         let fields = Fields::inside(node);

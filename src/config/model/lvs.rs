@@ -18,6 +18,8 @@ pub struct Lvs {
     pub flush: bool,
     /// `lvs_flush_on_stop`.
     pub flush_on_stop: FlushOnStop,
+    /// `rs_init_notifies`: `notify_up` and `notify_down` are run for the first state too.
+    pub init_notifies: bool,
     /// `lvs_sync_daemon`.
     pub sync: Option<SyncDaemon>,
     /// `lvs_notify_fifo`.
@@ -87,7 +89,8 @@ impl core::fmt::Debug for Pem {
 /// `virtual_server … { … }` with every default in place.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct VirtualServer {
-    /// As it is called in FIFO lines, mails and logs: `[192.0.2.1]:tcp:80`, `FWM 5`; of a group its name.
+    /// As it is called in FIFO lines, mails and logs: `[192.0.2.1]:tcp:80`, `FWM 5`; `[NAME]:N` for the virtual server
+    /// of group NAME before which there were N of that group.
     pub name: String,
     /// What is balanced: one, or all entries of a group.
     pub services: Vec<ServiceKey>,
@@ -132,7 +135,7 @@ pub struct VirtualServer {
 pub struct Sorry {
     /// Its address.
     pub addr: IpAddr,
-    /// Its port; the service's where none is given.
+    /// Its port, as of a real server.
     pub port: u16,
     /// `sorry_server_lvs_method`.
     pub forward: Forward,
@@ -145,7 +148,7 @@ pub struct Sorry {
 pub struct RealServer {
     /// Its address.
     pub addr: IpAddr,
-    /// Its port; the service's where none is given.
+    /// Its port; the service's where none is given. 0: each service's own, or that of the marked packet.
     pub port: u16,
     /// `weight`.
     pub weight: u32,

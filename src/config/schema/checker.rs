@@ -1,5 +1,6 @@
 //! Health checks of real servers.
 
+use super::Why;
 use super::row::{Arg, Keyword, Options, Schema, row};
 
 /// `SSL { … }`.
@@ -47,7 +48,7 @@ pub(super) static CHECKERS: &[Keyword] = &[
     row!("PING_CHECK", [], A, "", "the host answers a ping").block(&PING_CHECK).repeat(),
     row!("UDP_CHECK", [], A, "", "a UDP port is not refused").block(&UDP_CHECK).repeat(),
     row!("FILE_CHECK", [], B, "", "a tracked file decides").block(&FILE_CHECK).repeat(),
-    row!("BFD_CHECK", [], B, "", "a BFD session decides").block(&BFD_CHECK).repeat(),
+    row!("BFD_CHECK", [], B, "", "a BFD session decides").block(&BFD_CHECK).repeat().not_yet(Why::BfdUp),
 ];
 
 #[rustfmt::skip]
@@ -100,13 +101,13 @@ static URL_ROWS: &[Keyword] = &[
     row!("digest", [Arg::Digest], S, "", "MD5 of the page in 32 hexadecimal digits"),
     row!("status_code", [Arg::Many(&Arg::Status)], S, "200-299", "good statuses: numbers and ranges, 100-599"),
     row!("virtualhost", [Arg::Str], A, "", "Host of this request"),
-    row!("tls_compliant", [], C, "", "insist on a proper end of the TLS session"),
-    row!("regex", [Arg::Cmd], C, "", "pattern the page must match"),
-    row!("regex_no_match", [], C, "", "the page must not match"),
-    row!("regex_options", [Arg::Many(&Arg::Str)], C, "", "how the pattern is read"),
-    row!("regex_min_offset", [COUNT], C, "0", "where a match may begin at the earliest"),
-    row!("regex_max_offset", [COUNT], C, "", "where a match may begin at the latest"),
-    row!("regex_stack", [COUNT, COUNT], C, "", "memory of the matcher: first, most"),
+    row!("tls_compliant", [], C, "", "insist on a proper end of the TLS session").never(Why::AnyEnd),
+    row!("regex", [Arg::Cmd], C, "", "pattern the page must match").never(Why::NoPattern),
+    row!("regex_no_match", [], C, "", "the page must not match").never(Why::NoPattern),
+    row!("regex_options", [Arg::Many(&Arg::Str)], C, "", "how the pattern is read").never(Why::NoPattern),
+    row!("regex_min_offset", [COUNT], C, "0", "where a match may begin at the earliest").never(Why::NoPattern),
+    row!("regex_max_offset", [COUNT], C, "", "where a match may begin at the latest").never(Why::NoPattern),
+    row!("regex_stack", [COUNT, COUNT], C, "", "memory of the matcher: first, most").never(Why::NoPattern),
 ];
 
 #[rustfmt::skip]

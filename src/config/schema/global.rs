@@ -74,20 +74,20 @@ static MAIL: &[Keyword] = &[
     row!("smtp_connect_timeout", [SECONDS], S, "30", "seconds to wait for the mail server"),
     row!("smtp_alert", [Arg::Bool], S, "", "send mails by default"),
     row!("smtp_alert_vrrp", [Arg::Bool], A, "", "send mails of instances and groups by default"),
-    row!("smtp_alert_checker", [Arg::Bool], A, "", "send mails of virtual and real servers by default").not_yet(Why::NoMail),
+    row!("smtp_alert_checker", [Arg::Bool], A, "", "send mails of virtual and real servers by default"),
     row!("no_email_faults", [], B, "", "send no mail about FAULT"),
-    row!("no_checker_emails", [], B, "", "send no mails of real servers; better: smtp_alert_checker off").detail(),
+    row!("no_checker_emails", [], B, "", "send no mails of real servers; better: smtp_alert_checker off"),
 ];
 
 #[rustfmt::skip]
 static SCRIPTS: &[Keyword] = &[
-    row!("checker_log_all_failures", [Arg::Bool], B, "off", "log every failed check, not only changes").detail(),
+    row!("checker_log_all_failures", [Arg::Bool], B, "off", "log every failed check, not only changes"),
     row!("notify_fifo", [FIFO], A, "", "FIFO told of every change: path [user [group]]"),
     row!("vrrp_notify_fifo", [FIFO], A, "", "FIFO told of changes of instances and groups: path [user [group]]"),
-    row!("lvs_notify_fifo", [FIFO], B, "", "FIFO told of changes of servers: path [user [group]]").not_yet(Why::NoFifo),
+    row!("lvs_notify_fifo", [FIFO], B, "", "FIFO told of changes of servers: path [user [group]]"),
     row!("notify_fifo_script", [Arg::Cmd], B, "", "command that reads notify_fifo"),
     row!("vrrp_notify_fifo_script", [Arg::Cmd], B, "", "command that reads vrrp_notify_fifo"),
-    row!("lvs_notify_fifo_script", [Arg::Cmd], B, "", "command that reads lvs_notify_fifo").detail(),
+    row!("lvs_notify_fifo_script", [Arg::Cmd], B, "", "command that reads lvs_notify_fifo"),
     row!("vrrp_notify_priority_changes", [Arg::Bool], B, "off", "tell FIFOs of changes of priority too"),
     row!("fifo_write_vrrp_states_on_reload", [], B, "", "repeat all states to the FIFO after a reload"),
     row!("script_user", [Arg::User], A, "", "who runs scripts: user [group]"),
@@ -177,12 +177,12 @@ static TIMEOUT_OPTIONS: &[Keyword] = &[
 
 #[rustfmt::skip]
 static LVS: &[Keyword] = &[
-    row!("lvs_sync_daemon", [Arg::If, Arg::Opt(&Arg::Choice(&"inst")), Arg::Opt(&Arg::Name(255)), Arg::Options(&SYNC_DAEMON)], S, "", "share IPVS connections with the other router: IF [inst] INSTANCE [id N] [maxlen N] [port N] [ttl N] [group IP]").not_yet(Why::NoSync),
-    row!("lvs_timeouts", [Arg::Options(&TIMEOUTS)], B, "", "timeouts of IPVS: [tcp s] [tcpfin s] [udp s], 0-2678400").not_yet(Why::NoIpvs),
-    row!("lvs_flush", [], A, "", "clear all of IPVS at the start").not_yet(Why::NoIpvs),
-    row!("lvs_flush_on_stop", [Arg::Opt(&Arg::Choice(&"VS"))], B, "", "clear all of IPVS, or our services at once, at the end").not_yet(Why::NoIpvs),
-    row!("lvs_flush_onstop" = "lvs_flush_on_stop", [Arg::Opt(&Arg::Choice(&"VS"))], B).not_yet(Why::NoIpvs),
-    row!("rs_init_notifies", [], B, "", "run notify_up and notify_down for the first state too").detail(),
+    row!("lvs_sync_daemon", [Arg::If, Arg::Opt(&Arg::Choice(&"inst")), Arg::Opt(&Arg::Name(255)), Arg::Options(&SYNC_DAEMON)], S, "", "share IPVS connections with the other router: IF [inst] INSTANCE [id N] [maxlen N] [port N] [ttl N] [group IP]").repeat(),
+    row!("lvs_timeouts", [Arg::Options(&TIMEOUTS)], B, "", "timeouts of IPVS: [tcp s] [tcpfin s] [udp s], 0-2678400"),
+    row!("lvs_flush", [], A, "", "clear all of IPVS at the start"),
+    row!("lvs_flush_on_stop", [Arg::Opt(&Arg::Choice(&"VS"))], B, "", "clear all of IPVS, or our services at once, at the end"),
+    row!("lvs_flush_onstop" = "lvs_flush_on_stop", [Arg::Opt(&Arg::Choice(&"VS"))], B),
+    row!("rs_init_notifies", [], B, "", "run notify_up and notify_down for the first state too"),
     row!("nftables_ipvs", [Arg::Opt(&Arg::Str)], C, "", "mark traffic of address ranges by nftables").never(Why::Ranges),
     row!("nftables_ipvs_priority", [Arg::Int(i32::MIN, i32::MAX)], C, "", "hook priority of that chain").never(Why::Ranges),
     row!("nftables_ipvs_start_fwmark", [COUNT], C, "1000", "first mark used by it").never(Why::Ranges),

@@ -54,9 +54,9 @@ static VIRTUAL_SERVER_ROWS: &[Keyword] = &[
     row!("protocol", [Arg::AnyCase(&"TCP UDP SCTP")], S, "UDP", "protocol of the service: TCP, UDP or SCTP; write it always"),
     row!("persistence_timeout", [Arg::Opt(&Arg::Int(0, 2_678_400))], S, "", "seconds a client stays with its server, 1-2678400; bare: 360; 0: off"),
     row!("persistence_granularity", [Arg::Mask], S, "255.255.255.255", "netmask or prefix length of what counts as one client"),
-    row!("persistence_engine", [Arg::Str], C, "", "what tells clients apart, such as sip"),
+    row!("persistence_engine", [Arg::Str], C, "", "what tells clients apart, such as sip").never(Why::ByAddress),
     row!("ops", [], A, "", "schedule every datagram by itself; UDP only"),
-    row!("hashed", [], C, "", "flag without effect"),
+    row!("hashed", [], C, "", "flag without effect").never(Why::ByKernel),
     row!("flag-1", [], A, "", "first flag of the scheduler"),
     row!("flag-2", [], A, "", "second flag of the scheduler"),
     row!("flag-3", [], A, "", "third flag of the scheduler"),
@@ -92,7 +92,7 @@ static SHARED: &[Keyword] = &[
     row!("warmup", [SECONDS], A, "", "first checks are spread over so many seconds"),
     row!("connect_timeout", [SECONDS], A, "5", "seconds to wait for a connection"),
     row!("smtp_alert", [Arg::Bool], A, "", "send a mail on changes"),
-    row!("snmp_name", [Arg::Str], C, "", "name in SNMP"),
+    row!("snmp_name", [Arg::Str], C, "", "name in SNMP").never(Why::NoSnmp),
 ];
 
 #[rustfmt::skip]

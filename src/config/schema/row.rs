@@ -24,8 +24,6 @@ pub enum Tier {
 pub enum Support {
     /// It works.
     Supported,
-    /// A setting of some other keyword that is not supported yet: harmless by itself, so nothing is said.
-    Detail,
     /// Not yet. What happens instead.
     NotYet(Why),
     /// Never will be. Why it has no effect.
@@ -266,11 +264,6 @@ impl Keyword {
 
     pub(super) const fn never(mut self, why: Why) -> Self {
         self.support = Support::Never(why);
-        self
-    }
-
-    pub(super) const fn detail(mut self) -> Self {
-        self.support = Support::Detail;
         self
     }
 

@@ -167,7 +167,7 @@ static NOTIFY: &[Keyword] = &[
     row!("notify_master_rx_lower_pri", [Arg::Cmd], B, "", "command run when a master hears a weaker master"),
     row!("notify_priority_changes", [Arg::Bool], B, "", "as vrrp_notify_priority_changes, for this instance"),
     row!("smtp_alert", [Arg::Bool], S, "", "send a mail on every change"),
-    row!("lvs_sync_daemon_interface", [Arg::If], S, "", "share IPVS connections on this interface; better: lvs_sync_daemon in global_defs").not_yet(Why::NoSync),
+    row!("lvs_sync_daemon_interface", [Arg::If], S, "", "share IPVS connections on this interface; better: lvs_sync_daemon in global_defs"),
 ];
 
 #[rustfmt::skip]

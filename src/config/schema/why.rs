@@ -5,8 +5,6 @@
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[expect(missing_docs, reason = "the text says it")]
 pub enum Why {
-    NoMail,
-    NoFifo,
     ScriptPaths,
     ScriptGroups,
     NotRun,
@@ -17,8 +15,6 @@ pub enum Why {
     ByName,
     Buffers,
     Random,
-    NoSync,
-    NoIpvs,
     Ranges,
     ReloadTime,
     WholeFiles,
@@ -31,8 +27,6 @@ pub enum Why {
     NatMask,
     BfdUp,
     LinkEvents,
-    NoService,
-    NoTls,
     Namespace,
     NoChildren,
     AllWell,
@@ -41,6 +35,10 @@ pub enum Why {
     NoIpvlan,
     NoVrf,
     GlobalTracking,
+    ByAddress,
+    ByKernel,
+    AnyEnd,
+    NoPattern,
 }
 
 impl Why {
@@ -48,8 +46,6 @@ impl Why {
     #[must_use]
     pub fn text(self) -> &'static str {
         match self {
-            Why::NoMail => "no mail is sent",
-            Why::NoFifo => "nothing is written",
             Why::ScriptPaths => "paths of scripts are used as written",
             Why::ScriptGroups => "scripts get their user's own group only",
             Why::NotRun => "it is not run",
@@ -60,8 +56,6 @@ impl Why {
             Why::ByName => "interfaces are matched by name",
             Why::Buffers => "socket buffers are sized by the daemon",
             Why::Random => "nothing the daemon does depends on chance",
-            Why::NoSync => "connections are not shared",
-            Why::NoIpvs => "IPVS is left alone",
             Why::Ranges => "each address of a range is a service of its own",
             Why::ReloadTime => "send SIGHUP at that time, from cron for example",
             Why::WholeFiles => "a configuration is checked whole before it is used",
@@ -76,8 +70,6 @@ impl Why {
             }
             Why::BfdUp => "the neighbor counts as reachable",
             Why::LinkEvents => "the kernel reports link changes by itself",
-            Why::NoService => "no IPVS service is set up",
-            Why::NoTls => "SSL_GET does not run yet",
             Why::Namespace => "IPVS is that of the namespace the daemon runs in",
             Why::NoChildren => "there is one process and no children to wait for",
             Why::AllWell => "the instance runs as if all were well",
@@ -85,6 +77,10 @@ impl Why {
             Why::RealMac => "the interface's own MAC address is used",
             Why::NoIpvlan => "the interface itself is used",
             Why::NoVrf => "the interface's own routing domain is used",
+            Why::ByAddress => "clients are told apart by their address",
+            Why::ByKernel => "the kernel sets this flag by itself",
+            Why::AnyEnd => "a page that is whole counts, however the session ends",
+            Why::NoPattern => "status and digest decide, pages are not searched",
             Why::GlobalTracking => "write the tracking into the group",
         }
     }

@@ -1,14 +1,585 @@
 //! When checks run, and what becomes of their results.
+//!
+//! ```text
+//! due ─→ a place? ─┬─ yes ─→ Probing: socket, machine ─┬─→ result ─→ schedule ─→ (changed?) judged
+//!                  │         Running: a program ───────┘                └─→ due
+//!                  └─ no: Waiting in line
+//! ```
+//! All checks of all servers stand in one list; a check's place there is its number everywhere: of its deadline, its
+//! socket, its child. So many run at a time and no more, a few begin in a turn of the loop, and none takes longer than
+//! it may, whatever its peer does. Passing checks allocate nothing.
+//!
+//! What says nothing about the server (no descriptor, `bindto` an address that is not here) is no result: the check
+//! has its next turn and the verdict stays.
 
-use crate::config::model;
+use core::time::Duration;
+use std::io;
+
+use super::super::budget::Budget;
+use super::super::children::{Children, GRACE, Owner};
+use super::super::deadlines::Deadlines;
+use super::super::system::System;
+use super::report::{self, Named};
+use super::slots::Slots;
+use super::{CheckId, Verdict};
+use crate::check::schedule::Schedule;
+use crate::check::{Exchange, News, Step};
+use crate::config::model::lvs::{self, Check, CheckKind};
+use crate::types::Instant;
+
+/// Sockets at a time. A server that does not answer keeps one for `connect_timeout`.
+const PROBES: usize = 128;
+/// Programs at a time. One that hangs keeps its place for `misc_timeout`.
+const PROGRAMS: usize = 128;
+/// A connection takes this many times `connect_timeout` at the most, though every step of it be in time: who sends a
+/// byte now and then does not keep a check for ever.
+const STEPS: u32 = 4;
+/// After a pause (`ha_suspend`) checks go on within this time: not all at once, but the service is in use now.
+const RESUME: Duration = Duration::from_secs(1);
+
+/// How a check's result is come by.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// Over the network.
+    Exchange(Exchange),
+    /// `MISC_CHECK`.
+    Program,
+    /// `FILE_CHECK`: told when the file has another number.
+    File,
+}
+
+/// What a check is at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Phase {
+    /// Its deadline is that of its schedule, if it has begun.
+    Idle,
+    /// It is due, and waits for a place.
+    Waiting,
+    /// It has a socket. Its deadline is that of the step.
+    Probing {
+        /// The connection's end, whatever happens.
+        until: Instant,
+    },
+    /// It has a child.
+    Running {
+        /// The child was told to end, and has no result to give any more.
+        overdue: bool,
+    },
+}
+
+#[derive(Debug)]
+pub(super) struct Run {
+    pub(super) id: CheckId,
+    pub(super) work: Work,
+    pub(super) schedule: Schedule,
+    pub(super) phase: Phase,
+    /// `ha_suspend`.
+    suspended: bool,
+    /// Added to the server's weight.
+    pub(super) weight: i64,
+    pub(super) lines: Budget,
+}
 
 /// All checks of all real servers.
-#[derive(Debug, Default)]
-pub(in crate::engine) struct Checks {}
+#[derive(Debug)]
+pub(in crate::engine) struct Checks {
+    pub(super) runs: Vec<Run>,
+    pub(super) due: Deadlines,
+    probes: Slots,
+    pub(super) programs: Slots,
+    /// What a machine wants sent.
+    out: Vec<u8>,
+    /// [`Checks::start`] has been called.
+    begun: bool,
+}
+
+/// What [`Checks::expire`] has done.
+#[derive(Debug)]
+pub(super) enum Did {
+    Nothing,
+    Something,
+    /// No more in this turn.
+    Enough,
+    Judged(CheckId, Verdict),
+}
+
+impl From<Option<(CheckId, Verdict)>> for Did {
+    fn from(judged: Option<(CheckId, Verdict)>) -> Self {
+        judged.map_or(Did::Something, |(id, verdict)| Did::Judged(id, verdict))
+    }
+}
+
+/// The check with its servers.
+pub(super) fn named(conf: &lvs::Lvs, id: CheckId) -> Option<Named<'_>> {
+    let service = conf.servers.get(id.service)?;
+    let server = service.servers.get(id.server)?;
+    let check = server.checks.get(id.check)?;
+    Some(Named {
+        service,
+        server,
+        check,
+    })
+}
+
+fn ids(conf: &lvs::Lvs) -> impl Iterator<Item = (CheckId, &Check)> {
+    let services = conf.servers.iter().enumerate();
+    let servers = services.flat_map(|(service, one)| {
+        let servers = one.servers.iter().enumerate();
+        servers.map(move |(server, one)| (service, server, one))
+    });
+    servers.flat_map(|(service, server, one)| {
+        let checks = one.checks.iter().enumerate();
+        checks.map(move |(check, one)| {
+            let id = CheckId {
+                service,
+                server,
+                check,
+            };
+            (id, one)
+        })
+    })
+}
+
+fn runs(conf: &lvs::Lvs) -> Vec<Run> {
+    let mut trust = None;
+    let all = ids(conf);
+    all.map(|(id, check)| run(id, check, Exchange::new(&check.kind, &conf.ssl, &mut trust)))
+        .collect()
+}
+
+fn run(id: CheckId, check: &Check, exchange: Option<Exchange>) -> Run {
+    let work = match (&check.kind, exchange) {
+        (_, Some(exchange)) => Work::Exchange(exchange),
+        (CheckKind::Misc { .. }, None) => Work::Program,
+        (_, None) => Work::File,
+    };
+    Run {
+        id,
+        work,
+        schedule: Schedule::new(check.alpha),
+        phase: Phase::Idle,
+        suspended: false,
+        weight: 0,
+        lines: Budget::default(),
+    }
+}
+
+impl Run {
+    pub(super) fn verdict(&self) -> Verdict {
+        Verdict {
+            up: self.schedule.is_up(),
+            weight: self.weight,
+        }
+    }
+}
 
 impl Checks {
-    pub(in crate::engine) fn new(conf: &model::Lvs) -> Self {
-        let _ = conf;
-        Checks {}
+    pub(in crate::engine) fn new(conf: &lvs::Lvs) -> Self {
+        Checks::of(runs(conf))
     }
+
+    fn of(runs: Vec<Run>) -> Self {
+        let all = runs.len();
+        Checks {
+            runs,
+            due: Deadlines::new(all),
+            probes: Slots::new(PROBES, all),
+            programs: Slots::new(PROGRAMS, all),
+            out: Vec::new(),
+            begun: false,
+        }
+    }
+
+    /// Every check with what it has found out so far; before its first result: up unless `alpha`.
+    pub(super) fn verdicts(&self) -> impl Iterator<Item = (CheckId, Verdict)> {
+        self.runs.iter().map(|run| (run.id, run.verdict()))
+    }
+
+    pub(super) fn is_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// When [`Checks::expire`] has something to do.
+    pub(super) fn next_deadline(&self, now: Instant) -> Option<Instant> {
+        // What is due already is for the next turn of the loop.
+        let soon = now.after(Duration::from_nanos(1));
+        if self.probes.has_next() || self.programs.has_next() {
+            return Some(soon);
+        }
+        self.due.first().map(|(at, _)| at.max(soon))
+    }
+
+    // ---- beginning, pausing, end ----
+
+    /// The first run of each comes within its `warmup`.
+    pub(super) fn start(&mut self, now: Instant, conf: &lvs::Lvs) {
+        self.begun = true;
+        for place in 0..self.runs.len() {
+            self.begin(place, now, None, conf);
+        }
+    }
+
+    fn begin(&mut self, place: usize, now: Instant, within: Option<Duration>, conf: &lvs::Lvs) {
+        let Some(run) = self.runs.get_mut(place) else {
+            return;
+        };
+        let warmup = named(conf, run.id).map_or(Duration::ZERO, |one| one.check.warmup);
+        let within = within.map_or(warmup, |most| warmup.min(most));
+        if !matches!(run.work, Work::File) && self.begun && !run.suspended {
+            run.schedule.begin(now, within, place);
+        }
+        self.rearm(place);
+    }
+
+    /// Sets the deadline of a check that is at nothing.
+    pub(super) fn rearm(&mut self, place: usize) {
+        let Some(run) = self.runs.get(place) else {
+            return;
+        };
+        if run.phase == Phase::Idle {
+            let due = Some(run.schedule.due());
+            let runs = self.begun && !run.suspended;
+            self.due.set(place, due.filter(|_| runs));
+        }
+    }
+
+    /// What a check is at ends without a result.
+    fn abandon(&mut self, place: usize, system: &mut dyn System) {
+        let Some(run) = self.runs.get_mut(place) else {
+            return;
+        };
+        match run.phase {
+            Phase::Idle => {}
+            Phase::Waiting => {
+                self.probes.retain(|who| who != place);
+                self.programs.retain(|who| who != place);
+                run.phase = Phase::Idle;
+            }
+            Phase::Probing { .. } => {
+                system.probe_close(place);
+                self.probes.free();
+                run.phase = Phase::Idle;
+            }
+            Phase::Running { .. } => run.phase = Phase::Running { overdue: true },
+        }
+        self.due.set(place, None);
+    }
+
+    /// `ha_suspend`: the checks of a service pause, or go on. True: something has changed.
+    pub(super) fn suspend(
+        &mut self,
+        (service, pause): (usize, bool),
+        now: Instant,
+        conf: &lvs::Lvs,
+        (children, system): (&mut Children, &mut dyn System),
+    ) -> bool {
+        let mut changed = false;
+        for place in 0..self.runs.len() {
+            let Some(run) = self.runs.get_mut(place) else {
+                break;
+            };
+            if run.id.service != service || run.suspended == pause {
+                continue;
+            }
+            changed = true;
+            run.suspended = pause;
+            if !pause {
+                self.begin(place, now, Some(RESUME), conf);
+                continue;
+            }
+            if let Phase::Running { .. } = run.phase {
+                children.end(now, Owner::Check(place), GRACE, system);
+            }
+            self.abandon(place, system);
+        }
+        changed
+    }
+
+    /// All sockets are closed; nothing begins any more.
+    pub(super) fn stop(&mut self, system: &mut dyn System) {
+        self.begun = false;
+        for place in 0..self.runs.len() {
+            self.abandon(place, system);
+        }
+    }
+
+    /// Another configuration. Checks that are the same on the same server keep what they know, with the times and
+    /// tries of the new configuration; those that are new begin as at the start.
+    pub(super) fn replace(
+        &mut self,
+        now: Instant,
+        (old, new): (&lvs::Lvs, &lvs::Lvs),
+        (children, system): (&mut Children, &mut dyn System),
+    ) {
+        let mut before = core::mem::replace(self, Checks::of(runs(new)));
+        self.begun = before.begun;
+        let mut moved: Vec<Option<usize>> = vec![None; before.runs.len()];
+        let mut kept: Vec<bool> = vec![false; self.runs.len()];
+        for (to, kept) in kept.iter_mut().enumerate() {
+            let Some(wanted) = self.runs.get(to).and_then(|run| named(new, run.id)) else {
+                continue;
+            };
+            let same = |from: usize| {
+                let free = moved.get(from).is_some_and(Option::is_none);
+                let known = before.runs.get(from).and_then(|run| named(old, run.id));
+                free && known.is_some_and(|known| known.is(&wanted))
+            };
+            // In an unchanged file it is the one in the same place.
+            let from = match same(to) {
+                true => Some(to),
+                false => (0..before.runs.len()).find(|from| same(*from)),
+            };
+            if let Some(place) = from.and_then(|from| moved.get_mut(from)) {
+                *place = Some(to);
+                *kept = true;
+            }
+        }
+        for (from, to) in moved.iter().enumerate() {
+            let Some(was) = before.runs.get(from) else {
+                break;
+            };
+            let runs = matches!(was.phase, Phase::Running { .. });
+            if !runs {
+                // Sockets go by the old number; whose they were asks again.
+                before.abandon(from, system);
+            }
+            let pair = (
+                before.runs.get_mut(from),
+                to.and_then(|to| self.runs.get_mut(to)),
+            );
+            if let (Some(was), Some(is)) = pair {
+                core::mem::swap(&mut is.schedule, &mut was.schedule);
+                core::mem::swap(&mut is.lines, &mut was.lines);
+                is.weight = was.weight;
+                is.suspended = was.suspended;
+                is.phase = was.phase;
+                if runs {
+                    self.programs.adopt();
+                }
+            }
+        }
+        for (place, kept) in kept.into_iter().enumerate() {
+            if kept {
+                self.rearm(place);
+            } else {
+                self.begin(place, now, None, new);
+            }
+        }
+        let mut place = |owner| match owner {
+            Owner::Check(from) => moved.get(from).copied().flatten().map(Owner::Check),
+            Owner::Script(_) | Owner::Notify(_) | Owner::Fifo(_) | Owner::Mail | Owner::Nobody => {
+                Some(owner)
+            }
+        };
+        children.reassign(now, &mut place, system);
+    }
+
+    // ---- running ----
+
+    /// Does one thing that is due.
+    pub(super) fn expire(
+        &mut self,
+        now: Instant,
+        conf: &lvs::Lvs,
+        (children, system): (&mut Children, &mut dyn System),
+    ) -> Did {
+        if let Some(place) = self.probes.next() {
+            return self.open(place, now, conf, system);
+        }
+        if let Some(place) = self.programs.next() {
+            self.spawn(place, now, conf, (children, system));
+            return Did::Enough;
+        }
+        let Some((_, place)) = self.due.first().filter(|(at, _)| *at <= now) else {
+            return Did::Nothing;
+        };
+        let Some(run) = self.runs.get_mut(place) else {
+            return Did::Nothing;
+        };
+        match (run.phase, &mut run.work) {
+            (Phase::Idle, Work::Exchange(exchange)) => {
+                exchange.begin();
+                run.phase = Phase::Waiting;
+                self.due.set(place, None);
+                if self.probes.take(place) {
+                    return self.open(place, now, conf, system);
+                }
+            }
+            (Phase::Idle, Work::Program) => {
+                run.phase = Phase::Waiting;
+                self.due.set(place, None);
+                if self.programs.take(place) {
+                    self.spawn(place, now, conf, (children, system));
+                    return Did::Enough;
+                }
+            }
+            (Phase::Probing { until }, _) if until <= now => {
+                let result = Err("the exchange takes too long as a whole".into());
+                return self.finish(place, now, conf, (result, None), system).into();
+            }
+            (Phase::Probing { .. }, _) => {
+                return self.news(place, now, conf, News::TimeOut, system).into();
+            }
+            (Phase::Idle | Phase::Waiting | Phase::Running { .. }, _) => self.due.set(place, None),
+        }
+        Did::Something
+    }
+
+    /// Opens a socket for a check that has a place.
+    fn open(
+        &mut self,
+        place: usize,
+        now: Instant,
+        conf: &lvs::Lvs,
+        system: &mut dyn System,
+    ) -> Did {
+        let Some(run) = self.runs.get_mut(place) else {
+            return Did::Something;
+        };
+        let Work::Exchange(exchange) = &run.work else {
+            return Did::Something;
+        };
+        let (transport, target) = (exchange.transport(), exchange.target());
+        let timeout = target.timeout;
+        let Err(error) = system.probe_open(place, transport, target) else {
+            let until = now.after(timeout.saturating_mul(STEPS));
+            run.phase = Phase::Probing { until };
+            self.due.set(place, Some(now.after(timeout)));
+            return Did::Something;
+        };
+        if is_about_the_way(&error) {
+            let errno = error.raw_os_error();
+            let result = (Err(String::new()), errno);
+            return self.finish(place, now, conf, result, system).into();
+        }
+        if is_lack_of_descriptors(&error) && self.probes.shrink(place) {
+            run.phase = Phase::Waiting;
+            return Did::Enough;
+        }
+        if !is_lack_of_descriptors(&error) {
+            self.probes.free();
+        }
+        self.put_off(place, now, conf, &error);
+        Did::Something
+    }
+
+    /// A check cannot be made now, for reasons that have nothing to do with the server.
+    pub(super) fn put_off(
+        &mut self,
+        place: usize,
+        now: Instant,
+        conf: &lvs::Lvs,
+        error: &io::Error,
+    ) {
+        let Some(run) = self.runs.get_mut(place) else {
+            return;
+        };
+        run.phase = Phase::Idle;
+        if let Some(named) = named(conf, run.id) {
+            report::put_off(&mut run.lines, now, &named, error);
+            run.schedule.skip(named.check, now);
+        }
+        self.rearm(place);
+    }
+
+    /// Something happened to a check's socket.
+    pub(super) fn news(
+        &mut self,
+        place: usize,
+        now: Instant,
+        conf: &lvs::Lvs,
+        news: News<'_>,
+        system: &mut dyn System,
+    ) -> Option<(CheckId, Verdict)> {
+        let run = self.runs.get_mut(place)?;
+        let (Phase::Probing { until }, Work::Exchange(exchange)) = (run.phase, &mut run.work)
+        else {
+            return None;
+        };
+        let errno = match news {
+            News::Failed(errno) => Some(errno),
+            News::Connected | News::Received(_) | News::End | News::TimeOut => None,
+        };
+        self.out.clear();
+        match exchange.turn(news, &mut self.out) {
+            Step::Wait(time) => {
+                self.due.set(place, Some(now.after(time).min(until)));
+                if !self.out.is_empty()
+                    && let Err(error) = system.probe_send(place, &self.out)
+                {
+                    let result = (Err(String::new()), error.raw_os_error());
+                    return self.finish(place, now, conf, result, system);
+                }
+                None
+            }
+            Step::Again => {
+                system.probe_close(place);
+                match self.open(place, now, conf, system) {
+                    Did::Judged(id, verdict) => Some((id, verdict)),
+                    Did::Nothing | Did::Something | Did::Enough => None,
+                }
+            }
+            Step::Done(result) => self.finish(place, now, conf, (result, errno), system),
+        }
+    }
+
+    /// The exchange is over.
+    fn finish(
+        &mut self,
+        place: usize,
+        now: Instant,
+        conf: &lvs::Lvs,
+        (result, errno): (Result<(), String>, Option<i32>),
+        system: &mut dyn System,
+    ) -> Option<(CheckId, Verdict)> {
+        system.probe_close(place);
+        self.probes.free();
+        let run = self.runs.get_mut(place)?;
+        run.phase = Phase::Idle;
+        let result = result.map_err(|why| report::with_error(why, errno));
+        let weight = run.weight;
+        self.conclude(place, now, conf, result.map(|()| weight))
+    }
+
+    /// A check has a result: what is added to the weight, or what is wrong. The answer is what it changes.
+    pub(super) fn conclude(
+        &mut self,
+        place: usize,
+        now: Instant,
+        conf: &lvs::Lvs,
+        result: Result<i64, String>,
+    ) -> Option<(CheckId, Verdict)> {
+        let run = self.runs.get_mut(place)?;
+        let named = named(conf, run.id)?;
+        let before = run.verdict();
+        let outcome = match run.work {
+            Work::Exchange(_) | Work::Program => {
+                run.schedule.result(named.check, now, result.is_ok())
+            }
+            Work::File => run.schedule.decide(result.is_ok()),
+        };
+        report::result(&mut run.lines, now, &named, outcome, &result);
+        run.weight = result.unwrap_or(run.weight);
+        let (id, verdict) = (run.id, run.verdict());
+        self.rearm(place);
+        (verdict != before).then_some((id, verdict))
+    }
+}
+
+/// Whether a refusal tells that there is no way to the server, rather than that we cannot ask.
+fn is_about_the_way(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkDown
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::TimedOut
+    )
+}
+
+/// EMFILE, ENFILE: too many files are open.
+fn is_lack_of_descriptors(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(23 | 24))
 }

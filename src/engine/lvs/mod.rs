@@ -7,11 +7,14 @@
 
 mod checks;
 mod kernel;
+mod programs;
+mod report;
+mod slots;
 mod tell;
+mod turns;
 
 use super::Engine;
-use super::system::{Exit, System};
-use crate::check::News;
+use super::system::System;
 use crate::config::model;
 use crate::types::Instant;
 
@@ -26,7 +29,7 @@ pub(super) struct CheckId {
     pub(super) check: usize,
 }
 
-/// What a check has found out. Only changes are told.
+/// What a check has found out. Changes are told, and the first result, whatever it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Verdict {
     /// The server can be used.
@@ -60,23 +63,23 @@ impl Lvs {
 impl Engine {
     /// The daemon begins; addresses are known, instances are about to start.
     pub(super) fn start_lvs(&mut self, now: Instant, system: &mut dyn System) {
-        let _ = (now, system);
+        self.start_checks(now, system);
     }
 
     /// The daemon ends.
     pub(super) fn stop_lvs(&mut self, now: Instant, system: &mut dyn System) {
-        let _ = (now, system);
+        self.stop_checks(now, system);
     }
 
     /// Another configuration: verdicts and connections stay.
     pub(super) fn replace_lvs(&mut self, now: Instant, new: model::Lvs, system: &mut dyn System) {
-        let _ = (now, system);
-        self.lvs.conf = new;
+        let old = core::mem::replace(&mut self.lvs.conf, new);
+        self.replace_checks(now, &old, system);
     }
 
     /// Does what is due.
     pub(super) fn work_on_lvs(&mut self, now: Instant, system: &mut dyn System) {
-        let _ = (now, system);
+        self.work_on_checks(now, system);
     }
 
     /// Addresses have come or gone (`ha_suspend`).
@@ -98,31 +101,5 @@ impl Engine {
         system: &mut dyn System,
     ) {
         let _ = (id, verdict, now, system);
-    }
-
-    /// Something happened to the socket of a check.
-    pub fn probe(&mut self, now: Instant, probe: usize, news: News<'_>, system: &mut dyn System) {
-        let _ = (now, probe, news, system);
-    }
-
-    /// The program of a `MISC_CHECK` has ended.
-    pub(super) fn check_ended(
-        &mut self,
-        check: usize,
-        now: Instant,
-        how: Exit,
-        system: &mut dyn System,
-    ) {
-        let _ = (check, now, how, system);
-    }
-
-    /// It takes too long.
-    pub(super) fn check_overdue(&mut self, check: usize, now: Instant, system: &mut dyn System) {
-        let _ = (check, now, system);
-    }
-
-    /// Tracked files have other numbers (`FILE_CHECK`).
-    pub(super) fn look_at_lvs_files(&mut self, now: Instant, system: &mut dyn System) {
-        let _ = (now, system);
     }
 }

@@ -58,6 +58,12 @@ impl Tracking {
         track::effect(verdict, *weight, *reverse)
     }
 
+    /// The number in a tracked file (`FILE_CHECK`).
+    #[cfg(feature = "lvs")]
+    pub(crate) fn file_number(&self, place: usize) -> i32 {
+        self.files.number(place)
+    }
+
     /// What one tracked object adds to the priority.
     pub(crate) fn summand(&self, track: &Track, links: &Links) -> i32 {
         match self.effect(track, links) {

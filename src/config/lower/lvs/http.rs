@@ -1,0 +1,88 @@
+//! `HTTP_GET` and `SSL_GET`.
+
+use super::check::Checker;
+use super::number;
+use crate::config::diag::Severity;
+use crate::config::lower::Lowering;
+use crate::config::lower::fields::Fields;
+use crate::config::model::lvs::{CheckKind, Http, HttpProtocol, Target, Url};
+use crate::config::tree::Node;
+
+/// Whether `SSL_GET` is in this build.
+const TLS: bool = cfg!(feature = "tls");
+
+impl Lowering<'_> {
+    /// A check of pages; that there is a page has been checked.
+    pub(super) fn http(&mut self, checker: &Checker<'_>, tls: bool) -> Option<CheckKind> {
+        let fields = checker.fields;
+        let port = if tls { 443 } else { 80 };
+        let target = self.target(checker, fields, port)?;
+        if tls && !TLS {
+            let message = "this build has no TLS: SSL_GET passes when a connection can be made";
+            let help = "install the full flavor, which has TLS";
+            let span = checker.node.keyword.span;
+            self.diags.help(Severity::Unsupported, span, message, help);
+            return Some(CheckKind::Tcp(target));
+        }
+        let host = checker.scopes.word("virtualhost");
+        let urls = fields
+            .all("url")
+            .filter_map(|node| url(node, host, &target));
+        let urls: Vec<Url> = urls.collect();
+        let name = urls.first()?.host.clone();
+        let sni = fields.boolean("enable_sni").unwrap_or(false) && tls;
+        let sni = sni.then(|| fields.word("sni_name").map_or(name, str::to_owned));
+        Some(CheckKind::Http(
+            target,
+            Box::new(Http {
+                tls,
+                urls,
+                protocol: match fields.word("http_protocol") {
+                    Some("1.1") => HttpProtocol::V1_1,
+                    Some("1.0C" | "1.0c") => HttpProtocol::V1_0Close,
+                    Some(_) | None => HttpProtocol::V1_0,
+                },
+                // An address is no name: nothing is said then (RFC 6066 §3).
+                sni: sni.filter(|name| !is_address(name)),
+                fast_recovery: fields.boolean("fast_recovery").unwrap_or(false),
+            }),
+        ))
+    }
+}
+
+/// A page; `None` without a path, which has been said.
+fn url(node: &Node, host: Option<&str>, target: &Target) -> Option<Url> {
+    let fields = Fields::inside(node);
+    let statuses = fields.last("status_code");
+    let ranges = statuses.iter().flat_map(|node| &node.args);
+    let mut statuses: Vec<(u16, u16)> = ranges.filter_map(|word| statuses_of(&word.text)).collect();
+    if statuses.is_empty() {
+        statuses.push((200, 299));
+    }
+    let host = fields.word("virtualhost").or(host);
+    Some(Url {
+        path: fields.word("path")?.to_owned(),
+        digest: fields.word("digest").and_then(digest),
+        statuses,
+        host: host.map_or_else(|| target.remote.to_string(), str::to_owned),
+    })
+}
+
+/// `200` or `200-299`.
+fn statuses_of(text: &str) -> Option<(u16, u16)> {
+    let (from, to) = text.split_once('-').unwrap_or((text, text));
+    Some((number(from)?, number(to)?))
+}
+
+/// 32 hexadecimal digits.
+fn digest(text: &str) -> Option<[u8; 16]> {
+    let mut digest = [0; 16];
+    for (byte, digits) in digest.iter_mut().zip(text.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(core::str::from_utf8(digits).ok()?, 16).ok()?;
+    }
+    Some(digest)
+}
+
+fn is_address(name: &str) -> bool {
+    name.parse::<core::net::SocketAddr>().is_ok() || name.parse::<core::net::IpAddr>().is_ok()
+}

@@ -1,0 +1,132 @@
+//! What checks have to say in the log, in keepalived's words where people look for them.
+
+use core::fmt;
+use std::io;
+
+use super::super::budget::Budget;
+use crate::check::schedule::Outcome;
+use crate::config::model::lvs::{Check, CheckKind, RealServer, Target, VirtualServer};
+use crate::types::Instant;
+
+/// A check and whose it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Named<'a> {
+    pub(super) service: &'a VirtualServer,
+    pub(super) server: &'a RealServer,
+    pub(super) check: &'a Check,
+}
+
+impl Named<'_> {
+    /// Whether it is the same check of the same server. How often and how patiently it asks does not matter.
+    pub(super) fn is(&self, other: &Named<'_>) -> bool {
+        (self.server.addr, self.server.port) == (other.server.addr, other.server.port)
+            && self.service.protocol == other.service.protocol
+            && self.service.name == other.service.name
+            && self.check.kind == other.check.kind
+    }
+
+    /// How keepalived begins the lines of this kind: when it is well, and when it is not.
+    fn words(&self) -> (&'static str, &'static str) {
+        match &self.check.kind {
+            CheckKind::Tcp(_) => ("TCP connection to", "TCP_CHECK on"),
+            CheckKind::Http(_, http) if http.tls => ("SSL connection to", "SSL_GET on"),
+            CheckKind::Http(..) => ("HTTP connection to", "HTTP_CHECK on"),
+            CheckKind::Smtp { .. } => ("SMTP connection to", "SMTP_CHECK on"),
+            CheckKind::Dns { .. } => ("DNS connection to", "DNS_CHECK on"),
+            CheckKind::Udp(..) => ("UDP connection to", "UDP_CHECK on"),
+            CheckKind::Ping(_) => ("ICMP connection to", "ICMP CHECK on"),
+            CheckKind::Misc { .. } => ("Misc check for", "Misc check for"),
+            CheckKind::File { .. } => ("FILE_CHECK for", "FILE_CHECK for"),
+        }
+    }
+}
+
+impl fmt::Display for Named<'_> {
+    /// `service [192.0.2.1]:tcp:80 of VS [198.51.100.1]:tcp:80`: whom it asks, for which service.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let vs = &self.service.name;
+        let at = |target: &Target| (target.remote.ip(), target.remote.port());
+        let ((addr, port), protocol) = match &self.check.kind {
+            CheckKind::Tcp(target)
+            | CheckKind::Http(target, _)
+            | CheckKind::Smtp { target, .. } => (at(target), "tcp"),
+            CheckKind::Udp(target, _) | CheckKind::Dns { target, .. } => (at(target), "udp"),
+            CheckKind::Ping(target) => {
+                return write!(f, "service [{}] of VS {vs}", target.remote.ip());
+            }
+            CheckKind::Misc { command, .. } => {
+                let program = command.argv.first().map_or("", String::as_str);
+                let (addr, port) = (self.server.addr, self.server.port);
+                return write!(f, "[[{addr}]:{port} VS {vs}] by [{program}]");
+            }
+            CheckKind::File { .. } => ((self.server.addr, self.server.port), ""),
+        };
+        let colon = if protocol.is_empty() { "" } else { ":" };
+        write!(f, "service [{addr}]:{protocol}{colon}{port} of VS {vs}")
+    }
+}
+
+/// What is wrong, with the kernel's error.
+pub(super) fn with_error(why: String, errno: Option<i32>) -> String {
+    let Some(errno) = errno else { return why };
+    let error = io::Error::from_raw_os_error(errno);
+    match why.is_empty() {
+        true => error.to_string(),
+        false => format!("{why}: {error}"),
+    }
+}
+
+/// Says what has become of a check.
+pub(super) fn result(
+    lines: &mut Budget,
+    now: Instant,
+    named: &Named<'_>,
+    outcome: Outcome,
+    result: &Result<i64, String>,
+) {
+    let (well, bad) = named.words();
+    let why = match (outcome, result) {
+        // Not every failure is worth a line.
+        (Outcome::Retry(_), _) if !named.check.log_all => return,
+        (Outcome::Same, Err(_)) if !named.check.log_all => return,
+        (Outcome::Same, Ok(_)) => return,
+        (_, Ok(_)) => "",
+        (_, Err(why)) => why.as_str(),
+    };
+    // A server that changes its mind all the time fills no disk.
+    let Some(suppressed) = lines.allow(now) else {
+        return;
+    };
+    if suppressed > 0 {
+        log::info!(target: "check", "{bad} {named}: {suppressed} more lines not shown");
+    }
+    match (outcome, result) {
+        (Outcome::Turned(_) | Outcome::Same, Ok(_)) => {
+            log::info!(target: "check", "{well} {named} success.");
+        }
+        (Outcome::Turned(0), Err(_)) => {
+            log::warn!(target: "check", "{bad} {named} failed: {why}.");
+        }
+        (Outcome::Turned(tries), Err(_)) => {
+            log::warn!(target: "check", "{bad} {named} failed after {tries} retries: {why}.");
+        }
+        (Outcome::Retry(tries), _) => {
+            let (nth, most) = (tries.saturating_add(1), named.check.retry);
+            log::info!(target: "check", "{bad} {named} failed: {why}; retry {nth} of {most}.");
+        }
+        (Outcome::Same, Err(_)) => {
+            log::info!(target: "check", "{bad} {named} still fails: {why}.");
+        }
+    }
+}
+
+/// Says why a check cannot be made.
+pub(super) fn put_off(lines: &mut Budget, now: Instant, named: &Named<'_>, error: &io::Error) {
+    let (_, bad) = named.words();
+    if lines.allow(now).is_some() {
+        log::warn!(
+            target: "check",
+            "{bad} {named} cannot be made: {error}. Rescheduling; what is known of the server stays."
+        );
+    }
+}

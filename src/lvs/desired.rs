@@ -1,0 +1,101 @@
+//! What the kernel is to have, as follows from the state of the servers.
+
+use core::net::IpAddr;
+
+use super::pool::{Farm, Pool};
+use crate::config::model::lvs::{Lvs, RealServer, Sorry, VirtualServer};
+use crate::types::ipvs::{Destination, Forward, Service, ServiceKey};
+
+/// A service and whom it leads to.
+pub type Wanted = (Service, Vec<Destination>);
+
+impl Pool {
+    /// All services.
+    #[must_use]
+    pub fn desired(&self, conf: &Lvs) -> Vec<Wanted> {
+        let mut all = Vec::new();
+        for (place, conf) in conf.servers.iter().enumerate() {
+            if let Some(farm) = self.get(place) {
+                farm.desired(conf, &mut all);
+            }
+        }
+        all
+    }
+}
+
+impl Farm {
+    /// The services of one virtual server: a group has many, with the same servers.
+    pub fn desired(&self, conf: &VirtualServer, all: &mut Vec<Wanted>) {
+        for key in &conf.services {
+            let service = Service {
+                key: *key,
+                scheduler: conf.scheduler.to_owned(),
+                persistence: conf.persistence,
+                granularity: conf.granularity,
+                one_packet: conf.one_packet,
+                flags: conf.flags,
+            };
+            all.push((service, self.destinations(conf, key)));
+        }
+    }
+
+    /// Whom a service leads to: those that serve, and with weight 0 those that are only kept in the table.
+    #[must_use]
+    pub fn destinations(&self, conf: &VirtualServer, key: &ServiceKey) -> Vec<Destination> {
+        let mut all = Vec::with_capacity(conf.servers.len().saturating_add(1));
+        if let Some(sorry) = conf.sorry.filter(|sorry| self.sorry || sorry.inhibit) {
+            add(&mut all, stand_in(&sorry, key, self.sorry));
+        }
+        for (conf, server) in conf.servers.iter().zip(&self.servers) {
+            let serves = server.up && !self.sorry;
+            if serves || conf.inhibit {
+                let weight = if serves { server.weight } else { 0 };
+                add(&mut all, destination(conf, key, weight));
+            }
+        }
+        all
+    }
+}
+
+fn destination(conf: &RealServer, key: &ServiceKey, weight: u32) -> Destination {
+    Destination {
+        addr: conf.addr,
+        port: port(key, conf.forward, conf.port),
+        forward: conf.forward,
+        weight,
+        upper: conf.upper,
+        lower: conf.lower,
+    }
+}
+
+fn stand_in(sorry: &Sorry, key: &ServiceKey, serves: bool) -> Destination {
+    Destination {
+        addr: sorry.addr,
+        port: port(key, sorry.forward, sorry.port),
+        forward: sorry.forward,
+        weight: u32::from(serves),
+        upper: 0,
+        lower: 0,
+    }
+}
+
+/// Only what is translated can change its port: a server that gets packets as they are gets them at the service's.
+fn port(key: &ServiceKey, forward: Forward, own: u16) -> u16 {
+    match (key, forward) {
+        (ServiceKey::Address { port, .. }, Forward::Masquerade) if own == 0 => *port,
+        (_, Forward::Masquerade) => own,
+        (ServiceKey::Address { port, .. }, _) => *port,
+        (ServiceKey::Mark { .. }, _) => 0,
+    }
+}
+
+/// The kernel knows a destination by address and port. A server that is its own sorry server, or is configured with
+/// two ports where only the service's counts, is there once: as the one that serves.
+fn add(all: &mut Vec<Destination>, new: Destination) {
+    let place = |one: &Destination| -> (IpAddr, u16) { (one.addr, one.port) };
+    match all.iter_mut().find(|old| place(old) == place(&new)) {
+        Some(old) if old.weight == 0 => *old = new,
+        Some(_) => {}
+        None => all.push(new),
+    }
+}

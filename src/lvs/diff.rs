@@ -1,0 +1,256 @@
+//! What there should be against what there is: the edits that lead from one to the other.
+//!
+//! What differs is changed in place, whatever it is (weight, method, thresholds, scheduler): connections are lost only
+//! where a server goes. What is new comes in the order in which it is desired and before what is too much goes, so that a
+//! service that has servers is never without. Sorting and searching, O(n log n): a service may have ten thousand servers.
+
+use core::net::IpAddr;
+use std::collections::VecDeque;
+
+use crate::types::ipvs::{Destination, Forward, ServiceKey, Tunnel, TunnelKind};
+use crate::types::sorted;
+
+/// One request to the kernel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Edit {
+    /// The service it is about.
+    pub key: ServiceKey,
+    /// What to do.
+    pub what: What,
+    /// It is the answer to a refusal: another one is final.
+    pub second: bool,
+}
+
+/// What to do with a service or one of its servers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum What {
+    /// The service is new.
+    AddService,
+    /// The service is there, with other properties.
+    SetService,
+    /// The service goes, with all its servers.
+    DeleteService,
+    /// The server is new.
+    Add(Destination),
+    /// The server is there, with other properties.
+    Set(Destination),
+    /// The server goes.
+    Delete(Destination),
+}
+
+/// A server's name in its service.
+type Name = (IpAddr, u16);
+
+fn name(server: &Destination) -> Name {
+    (server.addr, server.port)
+}
+
+/// Finds what differs. Kept, so that looking again and again allocates nothing.
+#[derive(Debug, Default)]
+pub struct Diff {
+    /// Names of what there is, ordered, with their places.
+    order: Vec<(Name, usize)>,
+    /// Which of those are desired.
+    wanted: Vec<bool>,
+}
+
+impl Diff {
+    /// Appends the edits that lead from `actual` to `desired`. Of equal names in `actual` the first counts; in
+    /// `desired` there are none ([`distinct`]).
+    pub fn servers(
+        &mut self,
+        key: ServiceKey,
+        desired: &[Destination],
+        actual: &[Destination],
+        edits: &mut VecDeque<Edit>,
+    ) {
+        let mut push = |what| {
+            let second = false;
+            edits.push_back(Edit { key, what, second });
+        };
+        self.order.clear();
+        let names = actual.iter().map(name).enumerate();
+        self.order.extend(names.map(|(place, name)| (name, place)));
+        self.order = sorted(core::mem::take(&mut self.order));
+        self.order.dedup_by_key(|(name, _)| *name);
+        self.wanted.clear();
+        self.wanted.resize(self.order.len(), false);
+        for server in desired {
+            let found = self
+                .order
+                .binary_search_by(|(known, _)| known.cmp(&name(server)));
+            let Ok(place) = found else {
+                push(What::Add(*server));
+                continue;
+            };
+            if let Some(wanted) = self.wanted.get_mut(place) {
+                *wanted = true;
+            }
+            let known = self.order.get(place);
+            let known = known.and_then(|(_, place)| actual.get(*place));
+            if known.is_none_or(|known| !is_same(known, server)) {
+                push(What::Set(*server));
+            }
+        }
+        let excess = self.order.iter().zip(&self.wanted);
+        for ((_, place), _) in excess.filter(|(_, wanted)| !**wanted) {
+            if let Some(server) = actual.get(*place) {
+                push(What::Delete(*server));
+            }
+        }
+    }
+}
+
+/// Whether the kernel would list one as it lists the other: plain IPIP has no checksum.
+fn is_same(one: &Destination, other: &Destination) -> bool {
+    let plain = |server: &Destination| {
+        let kind = TunnelKind::Ipip;
+        matches!(server.forward, Forward::Tunnel(Tunnel { kind: it, .. }) if it == kind)
+    };
+    if !plain(one) || !plain(other) {
+        return one == other;
+    }
+    let forward = other.forward;
+    Destination { forward, ..*one } == *other
+}
+
+/// The servers without those whose address and port occurred before: a sorry server may be a real server too.
+#[must_use]
+pub fn distinct(servers: &[Destination]) -> Vec<Destination> {
+    let order = servers.iter().map(name).enumerate();
+    let order: Vec<(Name, usize)> = sorted(order.map(|(place, name)| (name, place)).collect());
+    let mut first = vec![true; servers.len()];
+    for pair in order.windows(2) {
+        if let [(one, _), (two, place)] = pair
+            && one == two
+            && let Some(first) = first.get_mut(*place)
+        {
+            *first = false;
+        }
+    }
+    let both = servers.iter().zip(first);
+    both.filter_map(|(server, first)| first.then_some(*server))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::ipvs::{Checksum, IpProtocol};
+
+    fn key() -> ServiceKey {
+        ServiceKey::Address {
+            addr: "192.0.2.1".parse().unwrap(),
+            port: 80,
+            protocol: IpProtocol::Tcp,
+        }
+    }
+
+    fn server(last: u8, weight: u32) -> Destination {
+        Destination {
+            addr: [10, 0, 0, last].into(),
+            port: 80,
+            forward: Forward::Direct,
+            weight,
+            upper: 0,
+            lower: 0,
+        }
+    }
+
+    fn edits(desired: &[Destination], actual: &[Destination]) -> Vec<What> {
+        let mut edits = VecDeque::new();
+        Diff::default().servers(key(), desired, actual, &mut edits);
+        edits.into_iter().map(|edit| edit.what).collect()
+    }
+
+    #[test]
+    fn only_what_differs_is_touched_and_in_place() {
+        let moved = Destination {
+            forward: Forward::Masquerade,
+            ..server(1, 1)
+        };
+        let beside = Destination {
+            port: 81,
+            ..server(1, 1)
+        };
+        for (name, desired, actual, want) in [
+            ("nothing", vec![], vec![], vec![]),
+            (
+                "the same in another order",
+                vec![server(1, 1), server(2, 1)],
+                vec![server(2, 1), server(1, 1)],
+                vec![],
+            ),
+            (
+                "weight",
+                vec![server(1, 5)],
+                vec![server(1, 1)],
+                vec![What::Set(server(1, 5))],
+            ),
+            (
+                "method",
+                vec![moved],
+                vec![server(1, 1)],
+                vec![What::Set(moved)],
+            ),
+            (
+                "another port is another server; additions first",
+                vec![beside],
+                vec![server(1, 1)],
+                vec![What::Add(beside), What::Delete(server(1, 1))],
+            ),
+            (
+                "additions in the order desired",
+                vec![server(3, 1), server(1, 1), server(2, 1)],
+                vec![server(1, 1)],
+                vec![What::Add(server(3, 1)), What::Add(server(2, 1))],
+            ),
+            (
+                "listed twice, because the list changed while it was read",
+                vec![server(1, 1)],
+                vec![server(1, 1), server(1, 1)],
+                vec![],
+            ),
+        ] {
+            assert_eq!(edits(&desired, &actual), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_checksum_means_nothing_to_plain_tunnels() {
+        let tunnel = |kind, checksum| Destination {
+            forward: Forward::Tunnel(Tunnel { kind, checksum }),
+            ..server(1, 1)
+        };
+        let ipip = |checksum| tunnel(TunnelKind::Ipip, checksum);
+        assert_eq!(edits(&[ipip(Checksum::Plain)], &[ipip(Checksum::None)]), []);
+        let gre = tunnel(TunnelKind::Gre, Checksum::Plain);
+        let want = [What::Set(gre)];
+        let none = tunnel(TunnelKind::Gre, Checksum::None);
+        assert_eq!(edits(&[gre], &[none]), want);
+        assert_eq!(edits(&[gre], &[ipip(Checksum::Plain)]), want);
+    }
+
+    #[test]
+    fn of_equal_names_the_first_counts() {
+        let list = [server(2, 1), server(1, 0), server(2, 0), server(1, 1)];
+        assert_eq!(distinct(&list), [server(2, 1), server(1, 0)]);
+    }
+
+    #[test]
+    fn ten_thousand_servers_in_another_order() {
+        let many = |weight| {
+            let number = 0..10_000_u32;
+            let all = number.map(|n| Destination {
+                addr: core::net::Ipv4Addr::from(0x0a00_0000 + (n * 7919) % 10_007).into(),
+                ..server(0, weight)
+            });
+            all.collect::<Vec<_>>()
+        };
+        let mut reversed = many(1);
+        reversed.reverse();
+        assert_eq!(edits(&many(1), &reversed), []);
+        assert_eq!(edits(&many(2), &reversed).len(), 10_000);
+        assert_eq!(distinct(&reversed).len(), 10_000);
+    }
+}

@@ -1,0 +1,141 @@
+//! IPVS by generic netlink: family `IPVS`, version 1. The numbers are those of the kernel's `ip_vs.h`.
+//!
+//! ```text
+//! request ── SERVICE { which } ─────────────────────── look, delete
+//!         ── SERVICE { which, scheduler, flags … } ─── add, change
+//!         ── SERVICE { which } DEST { … } ──────────── a service's servers
+//! ```
+//! `request.rs` builds what we ask, `reply.rs` reads what the kernel lists. Addresses stand in 16 bytes whatever their
+//! family, ports and the IPv4 netmask in network order, all else in the order of the machine.
+
+mod reply;
+mod request;
+
+use core::net::IpAddr;
+
+pub use reply::{Listed, ListedServer, Message, parse};
+pub use request::{
+    Change, add_daemon, delete_daemon, delete_server, delete_service, flush, info, list_daemons,
+    list_servers, list_services, server, service, set_timeouts, timeouts,
+};
+
+/// Name of the family.
+pub const FAMILY: &str = "IPVS";
+const VERSION: u8 = 1;
+
+/// `IPVS_CMD_*`.
+mod command {
+    pub(super) const NEW_SERVICE: u8 = 1;
+    pub(super) const SET_SERVICE: u8 = 2;
+    pub(super) const DEL_SERVICE: u8 = 3;
+    pub(super) const GET_SERVICE: u8 = 4;
+    pub(super) const NEW_DEST: u8 = 5;
+    pub(super) const SET_DEST: u8 = 6;
+    pub(super) const DEL_DEST: u8 = 7;
+    pub(super) const GET_DEST: u8 = 8;
+    pub(super) const NEW_DAEMON: u8 = 9;
+    pub(super) const DEL_DAEMON: u8 = 10;
+    pub(super) const GET_DAEMON: u8 = 11;
+    pub(super) const SET_CONFIG: u8 = 12;
+    pub(super) const GET_CONFIG: u8 = 13;
+    pub(super) const SET_INFO: u8 = 14;
+    pub(super) const GET_INFO: u8 = 15;
+    pub(super) const FLUSH: u8 = 17;
+}
+
+/// `IPVS_CMD_ATTR_*`.
+mod top {
+    pub(super) const SERVICE: u16 = 1;
+    pub(super) const DEST: u16 = 2;
+    pub(super) const DAEMON: u16 = 3;
+    pub(super) const TIMEOUT_TCP: u16 = 4;
+    pub(super) const TIMEOUT_TCP_FIN: u16 = 5;
+    pub(super) const TIMEOUT_UDP: u16 = 6;
+}
+
+/// `IPVS_SVC_ATTR_*`.
+mod svc {
+    pub(super) const AF: u16 = 1;
+    pub(super) const PROTOCOL: u16 = 2;
+    pub(super) const ADDR: u16 = 3;
+    pub(super) const PORT: u16 = 4;
+    pub(super) const FWMARK: u16 = 5;
+    pub(super) const SCHED_NAME: u16 = 6;
+    pub(super) const FLAGS: u16 = 7;
+    pub(super) const TIMEOUT: u16 = 8;
+    pub(super) const NETMASK: u16 = 9;
+    pub(super) const STATS: u16 = 10;
+    pub(super) const STATS64: u16 = 12;
+}
+
+/// `IPVS_DEST_ATTR_*`.
+mod dest {
+    pub(super) const ADDR: u16 = 1;
+    pub(super) const PORT: u16 = 2;
+    pub(super) const FWD_METHOD: u16 = 3;
+    pub(super) const WEIGHT: u16 = 4;
+    pub(super) const U_THRESH: u16 = 5;
+    pub(super) const L_THRESH: u16 = 6;
+    pub(super) const ACTIVE_CONNS: u16 = 7;
+    pub(super) const INACT_CONNS: u16 = 8;
+    pub(super) const PERSIST_CONNS: u16 = 9;
+    pub(super) const STATS: u16 = 10;
+    pub(super) const ADDR_FAMILY: u16 = 11;
+    pub(super) const STATS64: u16 = 12;
+    pub(super) const TUN_TYPE: u16 = 13;
+    pub(super) const TUN_PORT: u16 = 14;
+    pub(super) const TUN_FLAGS: u16 = 15;
+}
+
+/// `IPVS_DAEMON_ATTR_*`.
+mod daemon {
+    pub(super) const STATE: u16 = 1;
+    pub(super) const MCAST_IFN: u16 = 2;
+    pub(super) const SYNC_ID: u16 = 3;
+    pub(super) const SYNC_MAXLEN: u16 = 4;
+    pub(super) const MCAST_GROUP: u16 = 5;
+    pub(super) const MCAST_GROUP6: u16 = 6;
+    pub(super) const MCAST_PORT: u16 = 7;
+    pub(super) const MCAST_TTL: u16 = 8;
+}
+
+/// `IP_VS_SVC_F_*`.
+mod flag {
+    pub(super) const PERSISTENT: u32 = 1;
+    pub(super) const ONE_PACKET: u32 = 4;
+    /// The lowest of the scheduler's three.
+    pub(super) const SCHEDULER_SHIFT: u32 = 3;
+    pub(super) const SCHEDULER_MASK: u32 = 7;
+}
+
+/// Which half of connection synchronization (`IP_VS_STATE_*`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum Role {
+    /// Tells of its connections.
+    Master = 1,
+    /// Listens.
+    Backup = 2,
+}
+
+/// Connection synchronization.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Daemon<'a> {
+    /// Which half.
+    pub role: Role,
+    /// The interface it speaks on.
+    pub interface: &'a str,
+    /// Only those with the same number hear each other.
+    pub id: u8,
+    /// Longest message; `None`: the kernel's choice, as with all that follows.
+    pub max_len: Option<u16>,
+    /// Multicast group.
+    pub group: Option<IpAddr>,
+    /// UDP port.
+    pub port: Option<u16>,
+    /// TTL or hop limit.
+    pub ttl: Option<u8>,
+}
+
+/// How long idle connections are remembered, in seconds: TCP, TCP after FIN, UDP. 0: not told, or to be left as it is.
+pub type Timeouts = [u32; 3];
