@@ -141,7 +141,10 @@ mod tests {
         let mut question = Question::new(&target("192.0.2.1:53"), 6, name);
         let mut out = Vec::new();
         question.begin();
-        assert!(matches!(question.turn(News::Connected, &mut out), Step::Wait(_)));
+        assert!(matches!(
+            question.turn(News::Connected, &mut out),
+            Step::Wait(_)
+        ));
         (question, out)
     }
 

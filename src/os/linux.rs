@@ -14,6 +14,8 @@ use super::clock;
 use super::fifo::Fifos;
 use super::nlsock::NetlinkSocket;
 use super::postman::Postman;
+#[cfg(feature = "lvs")]
+use super::probes::Probes;
 use super::procs;
 use super::rawsock::{Arrival, Buffer, Receiver, Sender};
 use super::watch::{self, Watch};
@@ -44,6 +46,8 @@ pub(super) struct Linux {
     watch: Watch,
     fifos: Fifos,
     postman: Postman,
+    #[cfg(feature = "lvs")]
+    pub(super) probes: Probes,
     buffer: Vec<u8>,
     /// Counts up whenever the set of receivers changes.
     generation: u32,
@@ -60,6 +64,8 @@ impl Linux {
             watch: Watch::default(),
             fifos: Fifos::default(),
             postman: Postman::default(),
+            #[cfg(feature = "lvs")]
+            probes: Probes::new(),
             buffer: vec![0; NETLINK_BUFFER],
             generation: 0,
         })
@@ -275,15 +281,22 @@ impl System for Linux {
     }
 
     #[cfg(feature = "lvs")]
-    fn probe_open(&mut self, _: usize, _: Transport, _: &Target) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+    fn probe_open(
+        &mut self,
+        probe: usize,
+        transport: Transport,
+        target: &Target,
+    ) -> io::Result<()> {
+        self.probes.open(probe, transport, target)
     }
 
     #[cfg(feature = "lvs")]
-    fn probe_send(&mut self, _: usize, _: &[u8]) -> io::Result<()> {
-        Ok(())
+    fn probe_send(&mut self, probe: usize, bytes: &[u8]) -> io::Result<()> {
+        self.probes.send(probe, bytes)
     }
 
     #[cfg(feature = "lvs")]
-    fn probe_close(&mut self, _: usize) {}
+    fn probe_close(&mut self, probe: usize) {
+        self.probes.close(probe);
+    }
 }

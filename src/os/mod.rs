@@ -15,6 +15,8 @@ pub mod logging;
 mod nlsock;
 pub mod pidfile;
 mod postman;
+#[cfg(feature = "lvs")]
+mod probes;
 pub mod process;
 mod procs;
 mod program;

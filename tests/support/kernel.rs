@@ -96,6 +96,8 @@ pub struct Kernel {
     pub wall: std::time::Duration,
     /// The last advert sent, with its IP header.
     pub last: Vec<u8>,
+    #[cfg(feature = "lvs")]
+    pub probes: super::probes::Probes,
 }
 
 #[derive(Clone, Debug)]
@@ -638,17 +640,25 @@ impl System for Kernel {
     }
 
     #[cfg(feature = "lvs")]
-    fn probe_open(&mut self, _: usize, _: ProbeTransport, _: &Target) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+    fn probe_open(
+        &mut self,
+        probe: usize,
+        transport: ProbeTransport,
+        target: &Target,
+    ) -> io::Result<()> {
+        self.open_probe(probe, transport, target)
     }
 
     #[cfg(feature = "lvs")]
-    fn probe_send(&mut self, _: usize, _: &[u8]) -> io::Result<()> {
+    fn probe_send(&mut self, _: usize, bytes: &[u8]) -> io::Result<()> {
+        self.send_probe(bytes);
         Ok(())
     }
 
     #[cfg(feature = "lvs")]
-    fn probe_close(&mut self, _: usize) {}
+    fn probe_close(&mut self, probe: usize) {
+        self.close_probe(probe);
+    }
 }
 
 /// How long an address stays, and is preferred if that is less.

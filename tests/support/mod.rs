@@ -6,4 +6,8 @@
 )]
 
 pub mod kernel;
+#[cfg(feature = "lvs")]
+pub mod lvs;
 mod macvlan;
+#[cfg(feature = "lvs")]
+pub mod probes;
