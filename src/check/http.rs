@@ -128,7 +128,8 @@ impl Pages {
             Some(Err(why)) => return self.fail(&why),
             Some(Ok(())) => {}
         }
-        if let (Some(want), Some(got)) = (url.digest, self.reply.digest())
+        if let Some(want) = url.digest
+            && let Some(got) = self.reply.digest()
             && got != want
         {
             let (got, want) = (hex(&got), hex(&want));
