@@ -4,8 +4,8 @@
 //! socket ── News ─→ Session ── plain News ─→ Pages        Pages ── request ─→ Session ── out ─→ socket
 //! ```
 //! As in keepalived, a server need not prove anything, unless the `SSL` block has a `ca`: then its certificate must
-//! be signed by one of those authorities, be valid today, and, where the check has a name (`enable_sni`), be for
-//! that name. Only then rustls asks what day it is: the one question of this room to the clock.
+//! be signed by one of those authorities and be valid today, or be among them itself; and where the check has a name
+//! (`enable_sni`), it must be for that name. Only then rustls asks what day it is: the one question of this room to the clock.
 //! Unlike the other checks, one allocates while it runs, some 40 KB that are free again behind it.
 
 use core::fmt;
@@ -40,11 +40,11 @@ impl Trust {
     }
 
     fn config(ssl: &Ssl) -> Result<Arc<ClientConfig>, String> {
-        let roots = match &ssl.ca {
-            Some(pem) => Some(roots(pem)?),
+        let authorities = match &ssl.ca {
+            Some(pem) => Some(Authorities::new(pem)?),
             None => None,
         };
-        let verifier = Arc::new(Verifier { roots });
+        let verifier = Arc::new(Verifier { authorities });
         let builder = ClientConfig::builder_with_provider(Arc::new(crypto::provider()))
             .with_safe_default_protocol_versions()
             .map_err(|error| error.to_string())?
@@ -76,20 +76,33 @@ fn certificates(pem: &Pem) -> Result<Vec<CertificateDer<'static>>, String> {
     }
 }
 
-fn roots(pem: &Pem) -> Result<RootCertStore, String> {
-    let mut roots = RootCertStore::empty();
-    for one in certificates(pem)? {
-        let added = roots.add(one);
-        added.map_err(|_| format!("{} has a certificate that cannot be read", pem.path))?;
-    }
-    Ok(roots)
-}
-
 // ---- what a server has to prove ----
 
 struct Verifier {
     /// `None`: nothing.
-    roots: Option<RootCertStore>,
+    authorities: Option<Authorities>,
+}
+
+/// What `ca` names.
+struct Authorities {
+    roots: RootCertStore,
+    /// A server's own certificate may be among them, as people do who have one server and no authority.
+    certificates: Vec<CertificateDer<'static>>,
+}
+
+impl Authorities {
+    fn new(pem: &Pem) -> Result<Self, String> {
+        let certificates = certificates(pem)?;
+        let mut roots = RootCertStore::empty();
+        for one in &certificates {
+            let added = roots.add(one.clone());
+            added.map_err(|_| format!("{} has a certificate that cannot be read", pem.path))?;
+        }
+        Ok(Authorities {
+            roots,
+            certificates,
+        })
+    }
 }
 
 impl fmt::Debug for Verifier {
@@ -108,18 +121,15 @@ impl ServerCertVerifier for Verifier {
         _ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        if let Some(roots) = &self.roots {
-            let certificate = ParsedCertificate::try_from(certificate)?;
-            verify_server_cert_signed_by_trust_anchor(
-                &certificate,
-                roots,
-                chain,
-                now,
-                SIGNATURES.all,
-            )?;
+        if let Some(trusted) = &self.authorities {
+            let parsed = ParsedCertificate::try_from(certificate)?;
+            if !trusted.certificates.contains(certificate) {
+                let (roots, algorithms) = (&trusted.roots, SIGNATURES.all);
+                verify_server_cert_signed_by_trust_anchor(&parsed, roots, chain, now, algorithms)?;
+            }
             // Certificates are made for names; the address is ours to know.
             if let ServerName::DnsName(_) = name {
-                verify_server_name(&certificate, name)?;
+                verify_server_name(&parsed, name)?;
             }
         }
         Ok(ServerCertVerified::assertion())
@@ -131,7 +141,7 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        match self.roots {
+        match self.authorities {
             Some(_) => verify_tls12_signature(message, certificate, signature, &SIGNATURES),
             None => Ok(HandshakeSignatureValid::assertion()),
         }
@@ -143,7 +153,7 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        match self.roots {
+        match self.authorities {
             Some(_) => verify_tls13_signature(message, certificate, signature, &SIGNATURES),
             None => Ok(HandshakeSignatureValid::assertion()),
         }
@@ -151,7 +161,7 @@ impl ServerCertVerifier for Verifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         let mut schemes = SIGNATURES.supported_schemes();
-        if self.roots.is_none() {
+        if self.authorities.is_none() {
             // What is not looked at need not be understood.
             schemes.extend([SignatureScheme::ED25519, SignatureScheme::ED448]);
             schemes.extend([
@@ -316,7 +326,7 @@ fn sentence(error: &Error) -> String {
     match error {
         Error::InvalidMessage(InvalidMessage::InvalidContentType) => "it does not speak TLS".into(),
         Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
-            "its certificate is not signed by the authority in `ca`".into()
+            "its certificate is not signed by an authority in `ca`".into()
         }
         _ => error.to_string(),
     }
