@@ -73,6 +73,8 @@ type Address = (Listener, u8);
 pub struct Options {
     /// `--dont-release-vrrp`: leave the addresses in place at the end.
     pub dont_release: bool,
+    /// `--dont-release-ipvs`: leave the virtual services in the kernel.
+    pub dont_release_ipvs: bool,
 }
 
 /// Deadlines that belong to no instance; their keys come before those of the instances.

@@ -12,6 +12,8 @@ use super::atomic;
 use super::child::{self, Children};
 use super::clock;
 use super::fifo::Fifos;
+#[cfg(feature = "lvs")]
+use super::ipvs::Ipvs;
 use super::nlsock::NetlinkSocket;
 use super::postman::Postman;
 #[cfg(feature = "lvs")]
@@ -32,7 +34,7 @@ use crate::types::{IfIndex, IfName};
 /// The kernel sends at most 32 KiB in one datagram of a dump.
 const NETLINK_BUFFER: usize = 64 << 10;
 /// Dumps begun anew because the table changed meanwhile, before what was read is taken as it is.
-const DUMP_ATTEMPTS: u32 = 5;
+pub(super) const DUMP_ATTEMPTS: u32 = 5;
 
 /// Sockets towards the kernel and the network.
 #[derive(Debug)]
@@ -40,6 +42,8 @@ pub(super) struct Linux {
     requests: NetlinkSocket,
     /// Opened on first use.
     netfilter: Option<NetlinkSocket>,
+    #[cfg(feature = "lvs")]
+    ipvs: Ipvs,
     sender: Sender,
     receivers: Vec<Receiver>,
     children: Children,
@@ -58,6 +62,8 @@ impl Linux {
         Ok(Linux {
             requests: NetlinkSocket::requests()?,
             netfilter: None,
+            #[cfg(feature = "lvs")]
+            ipvs: Ipvs::default(),
             sender: Sender::open()?,
             receivers: Vec::new(),
             children: Children::new()?,
@@ -113,7 +119,7 @@ impl Linux {
 }
 
 /// Hands requests to the kernel and reads what it has to say about them.
-fn exchange(
+pub(super) fn exchange(
     socket: &NetlinkSocket,
     buffer: &mut [u8],
     batch: &Batch,
@@ -267,17 +273,17 @@ impl System for Linux {
 
     #[cfg(feature = "lvs")]
     fn ipvs_family(&mut self) -> io::Result<u16> {
-        Err(io::ErrorKind::NotFound.into())
+        self.ipvs.family(&mut self.buffer)
     }
 
     #[cfg(feature = "lvs")]
-    fn request_ipvs(&mut self, _: &Batch, _: &mut dyn FnMut(&Ack<'_>)) -> io::Result<()> {
-        Err(io::ErrorKind::NotFound.into())
+    fn request_ipvs(&mut self, batch: &Batch, refused: &mut dyn FnMut(&Ack<'_>)) -> io::Result<()> {
+        self.ipvs.request(&mut self.buffer, batch, refused)
     }
 
     #[cfg(feature = "lvs")]
-    fn dump_ipvs(&mut self, _: &Batch, _: &mut dyn FnMut(&[u8])) -> io::Result<()> {
-        Err(io::ErrorKind::NotFound.into())
+    fn dump_ipvs(&mut self, batch: &Batch, each: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+        self.ipvs.dump(&mut self.buffer, batch, each)
     }
 
     #[cfg(feature = "lvs")]

@@ -10,6 +10,8 @@ mod fifo;
 #[cfg(feature = "lvs")]
 pub mod genhash;
 pub mod host;
+#[cfg(feature = "lvs")]
+mod ipvs;
 mod linux;
 pub mod logging;
 mod nlsock;

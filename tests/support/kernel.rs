@@ -97,6 +97,8 @@ pub struct Kernel {
     /// The last advert sent, with its IP header.
     pub last: Vec<u8>,
     #[cfg(feature = "lvs")]
+    pub ipvs: super::ipvs::Ipvs,
+    #[cfg(feature = "lvs")]
     pub probes: super::probes::Probes,
 }
 
@@ -111,6 +113,7 @@ enum News {
 impl Kernel {
     pub fn with(links: &[(u32, &str, bool)], addrs: &[(u32, &str)]) -> Self {
         let mut kernel = Kernel::default();
+        kernel.files.insert("/proc/modules".into(), Vec::new());
         for (index, name, up) in links {
             kernel.set_link(*index, name, *up);
         }
@@ -626,17 +629,22 @@ impl System for Kernel {
 
     #[cfg(feature = "lvs")]
     fn ipvs_family(&mut self) -> io::Result<u16> {
-        Err(io::ErrorKind::NotFound.into())
+        if !self.ipvs.present {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        Ok(super::ipvs::FAMILY)
     }
 
     #[cfg(feature = "lvs")]
-    fn request_ipvs(&mut self, _: &Batch, _: &mut dyn FnMut(&Ack<'_>)) -> io::Result<()> {
-        Err(io::ErrorKind::NotFound.into())
+    fn request_ipvs(&mut self, batch: &Batch, refused: &mut dyn FnMut(&Ack<'_>)) -> io::Result<()> {
+        self.ipvs.request(batch, refused);
+        Ok(())
     }
 
     #[cfg(feature = "lvs")]
-    fn dump_ipvs(&mut self, _: &Batch, _: &mut dyn FnMut(&[u8])) -> io::Result<()> {
-        Err(io::ErrorKind::NotFound.into())
+    fn dump_ipvs(&mut self, batch: &Batch, each: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+        let listed = self.ipvs.dump(batch, each);
+        listed.map_err(io::Error::from_raw_os_error)
     }
 
     #[cfg(feature = "lvs")]

@@ -5,6 +5,8 @@
     reason = "each test file is a crate of its own and uses its part"
 )]
 
+#[cfg(feature = "lvs")]
+pub mod ipvs;
 pub mod kernel;
 #[cfg(feature = "lvs")]
 pub mod lvs;

@@ -19,7 +19,7 @@ mod turns;
 use super::Engine;
 use super::system::System;
 use crate::config::model::{self, Fifo};
-use crate::lvs::heirs::heirs;
+use crate::lvs::heirs::{Heir, heirs};
 use crate::lvs::pool::{Change, Pool, Standing};
 use crate::types::Instant;
 
@@ -73,21 +73,28 @@ impl Lvs {
         self.conf.fifo.clone()
     }
 
-    /// What a virtual server's state leads to, at the beginning and after a reload.
-    fn settle(&mut self, service: usize) -> Vec<Change> {
-        let mut changes = Vec::new();
-        let conf = self.conf.servers.get(service);
-        if let (Some(conf), Some(farm)) = (conf, self.pool.get_mut(service)) {
-            farm.settle(conf, self.conf.init_notifies, &mut changes);
+    /// Draws the consequences of the beginning, or of another configuration, for every virtual server.
+    fn settle(&mut self) -> Vec<Vec<Change>> {
+        let tell = self.conf.init_notifies;
+        let mut all = Vec::with_capacity(self.conf.servers.len());
+        for (place, conf) in self.conf.servers.iter().enumerate() {
+            let mut changes = Vec::new();
+            if let Some(farm) = self.pool.get_mut(place) {
+                farm.settle(conf, tell, &mut changes);
+            }
+            all.push(changes);
         }
-        changes
+        all
     }
 }
 
 impl Engine {
     /// The daemon begins; addresses are known, instances are about to start.
     pub(super) fn start_lvs(&mut self, now: Instant, system: &mut dyn System) {
-        self.settle_lvs(now, system);
+        let changes = self.lvs.settle();
+        let desired = self.lvs.pool.desired(&self.lvs.conf);
+        self.start_ipvs(now, &desired, system);
+        self.tell_of_all(&changes, now, system);
         self.look_at_lvs_addresses(now, system);
         self.start_checks(now, system);
     }
@@ -95,8 +102,11 @@ impl Engine {
     /// The daemon ends.
     pub(super) fn stop_lvs(&mut self, now: Instant, system: &mut dyn System) {
         self.stop_checks(now, system);
-        let leaving = self.lvs.pool.leaving(&[]);
-        for left in leaving {
+        if self.options.dont_release_ipvs {
+            return;
+        }
+        self.stop_ipvs(system);
+        for left in self.lvs.pool.leaving(&[]) {
             self.tell_of_leaving(left, true, now, system);
         }
     }
@@ -107,21 +117,28 @@ impl Engine {
         for left in self.lvs.pool.leaving(&heirs) {
             self.tell_of_leaving(left, false, now, system);
         }
-        let lvs = &mut self.lvs;
-        lvs.pool.replace(&heirs, &new);
-        let was = |place: Option<usize>| place.and_then(|place| lvs.suspended.get(place)).copied();
-        let suspended = heirs.iter().map(|heir| was(heir.service).unwrap_or(false));
-        lvs.suspended = suspended.collect();
-        lvs.conf = new;
+        let Lvs {
+            conf,
+            pool,
+            suspended,
+            ..
+        } = &mut self.lvs;
+        pool.replace(&heirs, &new);
+        let was = |heir: &Heir| heir.service.and_then(|place| suspended.get(place)).copied();
+        *suspended = heirs
+            .iter()
+            .map(|heir| was(heir).unwrap_or(false))
+            .collect();
+        *conf = new;
+        let changes = self.lvs.settle();
+        let desired = self.lvs.pool.desired(&self.lvs.conf);
+        self.renew_ipvs(now, &desired, system);
+        self.tell_of_all(&changes, now, system);
         self.replace_checks(now, &heirs, system);
-        self.settle_lvs(now, system);
         self.look_at_lvs_addresses(now, system);
     }
 
-    /// Brings all that is desired into the kernel and tells what has become of whom.
-    fn settle_lvs(&mut self, now: Instant, system: &mut dyn System) {
-        let services = 0..self.lvs.conf.servers.len();
-        let changes: Vec<Vec<Change>> = services.map(|place| self.lvs.settle(place)).collect();
+    fn tell_of_all(&mut self, changes: &[Vec<Change>], now: Instant, system: &mut dyn System) {
         for (service, changes) in changes.iter().enumerate() {
             self.tell_of_changes(service, changes, now, system);
         }
@@ -130,14 +147,10 @@ impl Engine {
     /// Does what is due.
     pub(super) fn work_on_lvs(&mut self, now: Instant, system: &mut dyn System) {
         self.work_on_checks(now, system);
+        self.work_on_ipvs(now, system);
     }
 
-    /// An instance has another state (`lvs_sync_daemon`).
-    pub(super) fn lvs_follows(&mut self, instance: usize, now: Instant, system: &mut dyn System) {
-        let _ = (instance, now, system);
-    }
-
-    /// A check has found out something new.
+    /// A check has found out something.
     pub(super) fn judged(
         &mut self,
         id: CheckId,
@@ -145,16 +158,23 @@ impl Engine {
         now: Instant,
         system: &mut dyn System,
     ) {
+        let Lvs { conf, pool, .. } = &mut self.lvs;
+        let farm = pool.get_mut(id.service);
+        let (Some(conf), Some(farm)) = (conf.servers.get(id.service), farm) else {
+            return;
+        };
         let Verdict { up, weight } = verdict;
         let mut changes = Vec::new();
-        let conf = self.lvs.conf.servers.get(id.service);
-        let farm = self.lvs.pool.get_mut(id.service);
-        if let (Some(conf), Some(farm)) = (conf, farm) {
-            let check = (id.server, id.check);
-            farm.judge(conf, check, Standing { up, weight }, &mut changes);
+        let check = (id.server, id.check);
+        farm.judge(conf, check, Standing { up, weight }, &mut changes);
+        if changes.is_empty() {
+            return;
         }
-        if !changes.is_empty() {
-            self.tell_of_changes(id.service, &changes, now, system);
+        let mut desired = Vec::new();
+        farm.desired(conf, &mut desired);
+        for (service, servers) in &desired {
+            self.change_ipvs(now, (service, servers), system);
         }
+        self.tell_of_changes(id.service, &changes, now, system);
     }
 }

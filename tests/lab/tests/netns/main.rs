@@ -9,6 +9,7 @@
 //! Arguments select tests by part of their name; `--list` prints the names.
 
 mod auth;
+mod checks;
 mod dumps;
 mod filter;
 mod forged;
@@ -75,6 +76,7 @@ fn main() {
         reload::TESTS,
         scripts::TESTS,
         routes::TESTS,
+        checks::TESTS,
     ]
     .concat()
     .into_iter()
