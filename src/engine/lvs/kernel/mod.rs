@@ -325,6 +325,9 @@ impl Kernel {
     /// Something is not as it should be. Said when it is news, and tried again more and more rarely.
     fn trouble(&mut self, now: Instant, words: String) {
         self.report = false;
+        // The next attempt is a look too. In between none is made: the kernel may wait for modprobe each time it is asked for
+        // a scheduler it has not got.
+        self.look_at = None;
         if self.said.as_ref() != Some(&words) {
             log::error!(target: "lvs", "{words}");
             self.said = Some(words);
