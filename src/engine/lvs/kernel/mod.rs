@@ -555,7 +555,7 @@ impl Engine {
         system: &mut dyn System,
     ) {
         let sync = self.lvs.conf.sync.as_ref();
-        if self.stopping || sync.is_none_or(|sync| sync.instance != instance) {
+        if self.stopping || sync.is_none_or(|sync| sync.instance != Some(instance)) {
             return;
         }
         self.follow_instance();
@@ -569,13 +569,13 @@ impl Engine {
     fn follow_instance(&mut self) {
         let sync = self.lvs.conf.sync.as_ref();
         let wanted = sync.map(|sync| {
-            let router = self.routers.get(sync.instance);
-            let master = |state| state == StateKind::Master;
-            let role = if router.is_some_and(|one| master(one.machine.state())) {
-                Role::Master
-            } else {
-                Role::Backup
-            };
+            let role = sync.instance.map(|instance| {
+                let router = self.routers.get(instance);
+                match router.map(|one| one.machine.state()) {
+                    Some(StateKind::Master) => Role::Master,
+                    Some(_) | None => Role::Backup,
+                }
+            });
             (sync, role)
         });
         self.lvs.kernel.sync.set(wanted);
