@@ -24,6 +24,8 @@ use crate::engine::{self, Engine};
 use crate::exit;
 use crate::os::bounded::{self, Told};
 use crate::os::daemon::{self, Ready, Role};
+#[cfg(feature = "lvs")]
+use crate::os::genhash;
 use crate::os::host::{self, Host};
 use crate::os::logging;
 use crate::os::pidfile::{PidFile, Refusal};
@@ -41,9 +43,24 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
             Some(number) => print(&format!("{number}\n")),
             None => fail(&format!("--signum: no signal {name}"), exit::FATAL),
         },
+        Ok(Request::Genhash(args)) => hash_page(args),
         Ok(Request::ConfigTest(options)) => config_test(&options, &machine(&options)),
         Ok(Request::Run(options)) => start(&options),
     }
+}
+
+#[cfg(feature = "lvs")]
+fn hash_page(args: Vec<OsString>) -> u8 {
+    match genhash::run(args) {
+        Ok(text) => print(&text),
+        Err(sentence) => fail(&format!("genhash: {sentence}"), exit::FATAL),
+    }
+}
+
+#[cfg(not(feature = "lvs"))]
+fn hash_page(_: Vec<OsString>) -> u8 {
+    let sentence = "genhash: this vrrpd was built without health checks (feature lvs)";
+    fail(sentence, exit::FATAL)
 }
 
 // ---- testing the configuration ----

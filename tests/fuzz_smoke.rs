@@ -178,3 +178,52 @@ fn smtp_survives_mutations() {
         targets::smtp_reply,
     );
 }
+
+#[test]
+fn http_survives_mutations() {
+    let answers: [&[u8]; 5] = [
+        b"\x05HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+        b"\x04HTTP/1.0 404 Not Found\r\nServer: x\r\n\r\nnot here",
+        b"\x07HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n10;a=b\r\n0123456789abcdef\r\n0\r\nA: b\r\n\r\n",
+        b"\x00HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n",
+        b"\x02HTTP/1.1 302 Found\r\nLocation: https://example.org/\r\n\r\n",
+    ];
+    let seeds = answers.map(<[u8]>::to_vec);
+    run(
+        "http_reply",
+        0x789a_bcde_f123_4567,
+        &seeds,
+        targets::http_reply,
+    );
+}
+
+#[test]
+fn smtp_check_survives_mutations() {
+    let dialogues: [&[u8]; 3] = [
+        b"220 hi\r\n250-r2\r\n250 HELP\r\n221 bye\r\n",
+        b"220-r2\r\n220 hi\r\n501 who?\r\n",
+        b"554 go away\r\n",
+    ];
+    let seeds = dialogues.map(<[u8]>::to_vec);
+    run(
+        "smtp_check",
+        0x89ab_cdef_1234_5678,
+        &seeds,
+        targets::smtp_check,
+    );
+}
+
+#[test]
+fn dns_survives_mutations() {
+    let datagrams: [&[u8]; 2] = [
+        b"\x00\x00\x00\x81\x80\x00\x01\x00\x00\x00\x00\x00\x00\x07example\x03org\x00\x00\x06\x00\x01",
+        b"\x01\x00\x00\x81\x83\x00\x01\x00\x00\x00\x00\x00\x00",
+    ];
+    let seeds = datagrams.map(<[u8]>::to_vec);
+    run(
+        "dns_reply",
+        0x9abc_def1_2345_6789,
+        &seeds,
+        targets::dns_reply,
+    );
+}
