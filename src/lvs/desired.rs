@@ -31,7 +31,7 @@ impl Farm {
                 key: *key,
                 scheduler: conf.scheduler.to_owned(),
                 persistence: conf.persistence,
-                granularity: conf.granularity,
+                granularity: conf.granularity_of(key),
                 one_packet: conf.one_packet,
                 flags: conf.flags,
             };

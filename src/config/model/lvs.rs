@@ -133,10 +133,14 @@ pub struct VirtualServer {
 }
 
 impl VirtualServer {
-    /// What counts as one client of a service of this family: netmask in host order, or prefix length; all ones,
-    /// or 128, unless configured.
+    /// What counts as one client of one of its services: netmask in host order, or prefix length; all ones, or 128,
+    /// unless configured.
     #[must_use]
-    pub fn granularity_of(&self, family: Family) -> u32 {
+    pub fn granularity_of(&self, key: &ServiceKey) -> u32 {
+        let family = match key {
+            ServiceKey::Address { addr, .. } => Family::of(*addr),
+            ServiceKey::Mark { family, .. } => *family,
+        };
         match family {
             _ if family == self.family => self.granularity,
             Family::V4 => u32::MAX,
