@@ -11,14 +11,16 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
+use std::ops::{Deref, DerefMut};
 use std::process::Command;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 use vrrpd_lab::{Lab, Node, Running, wait_until};
 
 use crate::Ctx;
-use crate::server::Server;
+use crate::server::{Mode, Server};
 
 /// The virtual addresses, on the director from the beginning.
 pub(crate) const VIP: &str = "10.0.0.100";
@@ -32,6 +34,35 @@ pub(crate) const SOON: Duration = Duration::from_secs(10);
 /// An answer that takes longer is none.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
+/// Building one takes seconds on an emulated machine, so tests hand it on.
+static SHARED: Mutex<Option<Farm>> = Mutex::new(None);
+
+/// The farm, lent to a test and tidied up when given back.
+pub(crate) struct Loan(Option<Farm>);
+
+impl Deref for Loan {
+    type Target = Farm;
+    fn deref(&self) -> &Farm {
+        self.0.as_ref().expect("there until dropped")
+    }
+}
+
+impl DerefMut for Loan {
+    fn deref_mut(&mut self) -> &mut Farm {
+        self.0.as_mut().expect("there until dropped")
+    }
+}
+
+impl Drop for Loan {
+    fn drop(&mut self) {
+        // Whatever a failed test has left behind goes with its farm.
+        if let Some(mut farm) = self.0.take().filter(|_| !std::thread::panicking()) {
+            farm.tidy();
+            *SHARED.lock().expect("no panic") = Some(farm);
+        }
+    }
+}
+
 pub(crate) struct Farm {
     pub(crate) client: Node,
     pub(crate) director: Node,
@@ -41,6 +72,27 @@ pub(crate) struct Farm {
 }
 
 impl Farm {
+    /// The one with three servers.
+    pub(crate) fn borrow() -> Loan {
+        let shared = SHARED.lock().expect("no panic").take();
+        Loan(Some(shared.unwrap_or_else(|| Self::new(3))))
+    }
+
+    /// As it was in the beginning.
+    fn tidy(&mut self) {
+        ipvsadm(&self.director, "-C");
+        for server in &mut self.servers {
+            server.set(Mode::Good);
+            server.stop();
+            server.resume();
+            server.node.cable_in();
+            if server.node.ip("-o addr show dev lo").contains(VIP) {
+                let lines = [VIP, VIP6].map(|vip| format!("addr del {vip} dev lo"));
+                server.node.ip_batch(&lines.join("\n"));
+            }
+        }
+    }
+
     /// With this many servers, their addresses from 10.0.0.11 and fd00::11 on.
     pub(crate) fn new(servers: u8) -> Self {
         let lab = Lab::new();
@@ -106,15 +158,19 @@ impl Farm {
         Some(stream)
     }
 
-    /// The same with one datagram there and one back.
-    pub(crate) fn ask_udp(&self, from: &str, to: &str) -> Option<String> {
+    /// Who answers this many datagrams, all from one port.
+    pub(crate) fn ask_udp(&self, from: &str, to: &str, count: usize) -> Vec<String> {
         let (from, to) = ends(from, to);
-        let socket = self.client.inside(|| UdpSocket::bind(from)).expect("a socket");
-        socket.set_read_timeout(Some(PATIENCE)).ok()?;
-        socket.send_to(b"?", to).ok()?;
+        let socket = self.client.inside(|| UdpSocket::bind(from));
+        let socket = socket.expect("a socket");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a socket");
         let mut buf = [0; 64];
-        let n = socket.recv(&mut buf).ok()?;
-        Some(String::from_utf8_lossy(&buf[..n]).into_owned())
+        let ask = |_| {
+            socket.send_to(b"?", to).expect("a route");
+            let n = socket.recv(&mut buf).unwrap_or(0);
+            String::from_utf8_lossy(&buf[..n]).into_owned()
+        };
+        (0..count).map(ask).collect()
     }
 
     /// Who answered how many of `count` requests; a request without an answer counts for "nobody".
@@ -198,4 +254,12 @@ fn destination(line: &str) -> Option<String> {
 fn ends(from: &str, to: &str) -> (SocketAddr, SocketAddr) {
     let from: IpAddr = from.parse().expect("an address");
     (SocketAddr::new(from, 0), to.parse().expect("address:port"))
+}
+
+/// Whether the connection still works, and who is behind it.
+pub(crate) fn ping(stream: &mut TcpStream) -> Option<String> {
+    stream.write_all(b"PING\n").ok()?;
+    let mut buf = [0; 64];
+    let n = stream.read(&mut buf).ok().filter(|n| *n > 0)?;
+    Some(String::from_utf8_lossy(&buf[..n]).trim().to_owned())
 }
