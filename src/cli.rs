@@ -74,6 +74,10 @@ pub struct Options {
     pub config_id: Option<String>,
     /// `-V`: leave addresses in place when stopping.
     pub dont_release_vrrp: bool,
+    /// `-I`: leave virtual services in the kernel when stopping.
+    pub dont_release_ipvs: bool,
+    /// `-P` or `-C`: one half of the configuration.
+    pub only: Option<Only>,
     /// `-u`: file mode creation mask.
     pub umask: Option<u16>,
     /// `-s`: the network namespace to run in.
@@ -86,6 +90,15 @@ pub struct Options {
     signum: Option<String>,
     help: bool,
     version: bool,
+}
+
+/// What is left when the other half is not wanted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Only {
+    /// `-P`: VRRP.
+    Vrrp,
+    /// `-C`: virtual servers.
+    Check,
 }
 
 /// `-P`, `-C`, `--all`.
@@ -199,6 +212,12 @@ static TABLE: &[Row] = &[
         "network namespace to run in, as `ip netns`\nnames it"),
     row('V', "dont-release-vrrp", Value::None, |o, _| { o.dont_release_vrrp = true; Ok(()) },
         "leave the virtual addresses in place when\nstopping"),
+    row('I', "dont-release-ipvs", Value::None, |o, _| { o.dont_release_ipvs = true; Ok(()) },
+        "leave virtual services in the kernel when\nstopping"),
+    row('P', "vrrp", Value::None, |o, _| { o.subsystems.vrrp = true; Ok(()) },
+        "only VRRP: virtual servers are left out"),
+    row('C', "check", Value::None, |o, _| { o.subsystems.check = true; Ok(()) },
+        "only virtual servers: VRRP is left out"),
     long_only("signum", Needed("NAME"), |o, v| { o.signum = Some(v.to_owned()); Ok(()) },
         "print the number of a signal: STOP,\nRELOAD, DATA, STATS, STATS_CLEAR, JSON,\nTDUMP"),
     row('v', "version", Value::None, |o, _| { o.version = true; Ok(()) },
@@ -206,13 +225,10 @@ static TABLE: &[Row] = &[
     row('h', "help", Value::None, |o, _| { o.help = true; Ok(()) },
         "print this help"),
 
-    row('P', "vrrp", Value::None, |o, _| { o.subsystems.vrrp = true; Ok(()) }, ""),
-    row('C', "check", Value::None, |o, _| { o.subsystems.check = true; Ok(()) }, ""),
-    long_only("all", Value::None, |o, _| { o.subsystems.vrrp = true; Ok(()) }, ""),
+    long_only("all", Value::None, |o, _| { o.subsystems = Subsystems { vrrp: true, check: true }; Ok(()) }, ""),
     unused(Some('B'), "no_bfd", Value::None, Ignored("BFD is not part of this release")),
     unused(Some('R'), "dont-respawn", Value::None, Ignored("there are no child daemons to start again")),
     unused(Some('X'), "release-vips", Value::None, Ignored("addresses are always removed at the end")),
-    unused(Some('I'), "dont-release-ipvs", Value::None, Ignored("IPVS is not part of this release")),
     unused(Some('r'), "vrrp_pid", Needed("FILE"), Ignored("one process has one pid file, see -p")),
     unused(Some('c'), "checkers_pid", Needed("FILE"), Ignored("one process has one pid file, see -p")),
     unused(Some('b'), "bfd_pid", Needed("FILE"), Ignored("one process has one pid file, see -p")),
@@ -291,9 +307,20 @@ fn decide(mut options: Options) -> Result<Request, String> {
     if options.test {
         return Ok(Request::ConfigTest(options));
     }
-    if options.subsystems.check && !options.subsystems.vrrp {
+    options.only = match options.subsystems {
+        Subsystems {
+            vrrp: true,
+            check: false,
+        } => Some(Only::Vrrp),
+        Subsystems {
+            vrrp: false,
+            check: true,
+        } => Some(Only::Check),
+        Subsystems { .. } => None,
+    };
+    if options.only == Some(Only::Check) && cfg!(not(feature = "lvs")) {
         // Starting VRRP where it was explicitly not asked for could steal addresses.
-        return Err("-C: health checking alone is not part of this release".to_owned());
+        return Err("-C: this build has no virtual servers (feature lvs)".to_owned());
     }
     Ok(Request::Run(options))
 }
@@ -403,7 +430,7 @@ pub fn help() -> String {
         }
     }
     out.push_str("\nkeepalived's options without effect here are accepted:\n");
-    for names in silent.chunks(17) {
+    for names in silent.chunks(12) {
         let _ = writeln!(out, "  {}", names.join(" "));
     }
     out.push_str("\nHUP reloads the configuration, TERM stops.\n");
@@ -560,10 +587,6 @@ mod tests {
                 "--config-test-format=xml",
                 "--config-test-format: 'xml' is neither text nor json",
             ),
-            (
-                "-C",
-                "-C: health checking alone is not part of this release",
-            ),
             ("-T", "-T: genhash is not part of vrrpd"),
         ] {
             assert_eq!(ask(line), Err(want.to_owned()), "{line}");
@@ -571,9 +594,20 @@ mod tests {
     }
 
     #[test]
-    fn vrrp_runs_whenever_it_is_among_the_subsystems_asked_for() {
-        for line in ["-P", "-C -P", "-PC", "-C --all"] {
-            run(line);
+    fn a_half_runs_alone_if_it_is_the_only_one_asked_for() {
+        for (line, want) in [
+            ("", None),
+            ("-P", Some(Only::Vrrp)),
+            ("--vrrp", Some(Only::Vrrp)),
+            ("-C -P", None),
+            ("-PC", None),
+            ("-C --all", None),
+        ] {
+            assert_eq!(run(line).only, want, "{line}");
+        }
+        match cfg!(feature = "lvs") {
+            true => assert_eq!(run("-C").only, Some(Only::Check)),
+            false => assert!(ask("-C").is_err(), "VRRP was not asked for"),
         }
     }
 

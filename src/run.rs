@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 use log::{Level, LevelFilter};
 use nix::sys::stat::Mode;
 
-use crate::cli::{self, Format, Options, Request};
+use crate::cli::{self, Format, Only, Options, Request};
+use crate::config::half::{self, Half};
 use crate::config::model::{Config, Global, Process, Transport};
 use crate::config::render::{exit_code_for_test, render_json, render_text};
 use crate::config::source::Position;
@@ -295,10 +296,25 @@ impl<'a> Loader<'a> {
         let mut loaded = config::load(self.path, &machine(self.options));
         host::fill_in(&mut loaded.config.global);
         log_diags(&loaded, self.path);
+        if let Some(only) = self.options.only {
+            keep(only, &mut loaded.config);
+        }
         if let Some(namespace) = &self.options.namespace {
             loaded.config.global.process.namespace = Some(namespace.clone());
         }
         loaded
+    }
+}
+
+/// Leaves out what was not asked for on the command line.
+fn keep(only: Only, config: &mut Config) {
+    let (half, option, what) = match only {
+        Only::Vrrp => (Half::Vrrp, "-P", "virtual servers"),
+        Only::Check => (Half::Lvs, "-C", "instances"),
+    };
+    let count = half::keep(half, config);
+    if count > 0 {
+        log::info!(target: "config", "{option}: {count} {what} left out");
     }
 }
 
@@ -388,6 +404,7 @@ fn serve(
     } else {
         let engine_options = engine::Options {
             dont_release: options.dont_release_vrrp,
+            dont_release_ipvs: options.dont_release_ipvs,
         };
         let engine = Engine::new(config, engine_options);
         live(engine, loader, &mut running, (signals, told), ready)

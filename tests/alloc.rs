@@ -162,3 +162,63 @@ fn proofs() {
     assert!(kernel.renewals > 100, "{}", kernel.renewals);
     assert_eq!(allocated, 0, "with proofs");
 }
+
+/// Ten thousand checks that pass: over TCP, UDP and ICMP.
+#[cfg(feature = "lvs")]
+#[test]
+fn passing_checks_allocate_nothing() {
+    use support::lvs::{check, service, target};
+    use vrrpd::check::News;
+    use vrrpd::config::model::lvs::{CheckKind, Lvs, Udp};
+
+    let kinds = (1..=10).map(|nth| {
+        let target = target(&format!("10.0.0.{nth}:80"));
+        match nth % 3 {
+            0 => CheckKind::Tcp(target),
+            1 => CheckKind::Udp(target, Box::new(Udp::default())),
+            _ => CheckKind::Ping(target),
+        }
+    });
+    let servers = kinds.map(|kind| vec![check(kind)]).collect();
+    let lvs = Lvs {
+        servers: vec![service("198.51.100.1:80", servers)],
+        ..Lvs::default()
+    };
+    let config = Config {
+        lvs,
+        ..Config::default()
+    };
+    let mut kernel = Kernel::with(&[(2, "eth0", true)], &[(2, "192.0.2.1/24")]);
+    let mut engine = Engine::new(config, Options::default());
+    start(&mut engine, &mut kernel, at(0));
+    kernel.quiet = true;
+    let mut before = 0;
+    for second in 1..=10_100 {
+        if second == 100 {
+            before = allocations();
+            kernel.probes.opened = 0;
+        }
+        let now = at(second * 1000);
+        run(&mut engine, &mut kernel, now);
+        while let Some((probe, _, remote)) = kernel.probes.open.first().copied() {
+            kernel.hear(&mut engine, now, probe, News::Connected);
+            // Whoever is still there has sent something and waits for an answer.
+            if kernel.probes.open.iter().any(|(known, ..)| *known == probe) {
+                let mut answer = [0; 16];
+                let sent = &kernel.probes.sent;
+                if sent.len() == answer.len() && remote.port() == 80 {
+                    answer.copy_from_slice(sent);
+                    answer[0] = 0;
+                }
+                kernel.hear(&mut engine, now, probe, News::Received(&answer));
+            }
+        }
+    }
+    let allocated = allocations() - before;
+    assert!(
+        kernel.probes.opened >= 10_000,
+        "{} checks",
+        kernel.probes.opened
+    );
+    assert_eq!(allocated, 0);
+}

@@ -201,7 +201,13 @@ fn dont_release_vrrp_keeps_leased_addresses_for_good() {
         instances: vec![leased(4, &[VIP])],
         ..Config::default()
     };
-    let mut engine = Engine::new(config, Options { dont_release: true });
+    let mut engine = Engine::new(
+        config,
+        Options {
+            dont_release: true,
+            ..Options::default()
+        },
+    );
     start(&mut engine, &mut kernel, at(0));
     run(&mut engine, &mut kernel, at(500));
     kernel.take_log();

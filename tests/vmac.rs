@@ -227,7 +227,13 @@ fn dont_release_vrrp_leaves_the_interface_too() {
         instances: vec![own(100)],
         ..Config::default()
     };
-    let mut engine = Engine::new(config, Options { dont_release: true });
+    let mut engine = Engine::new(
+        config,
+        Options {
+            dont_release: true,
+            ..Options::default()
+        },
+    );
     start(&mut engine, &mut kernel, at(0));
     run(&mut engine, &mut kernel, at(400));
     engine.stop(at(450), &mut kernel);

@@ -9,6 +9,7 @@
 //! A machine never asks the time and has no socket: it is told what happened and says what it wants next. Its first
 //! news are `Connected`, or that it came to nothing (`Failed`, `TimeOut`).
 
+use super::http::Pages;
 use super::ping::Ping;
 use super::tcp::Tcp;
 use super::udp::Udp;
@@ -20,6 +21,8 @@ use crate::config::model::lvs::{CheckKind, Target};
 pub enum Exchange {
     /// `TCP_CHECK`.
     Tcp(Tcp),
+    /// `HTTP_GET`.
+    Http(Target, Box<Pages>),
     /// `UDP_CHECK`.
     Udp(Udp),
     /// `PING_CHECK`.
@@ -32,9 +35,12 @@ impl Exchange {
     pub fn new(kind: &CheckKind) -> Option<Self> {
         Some(match kind {
             CheckKind::Tcp(target) => Exchange::Tcp(Tcp::new(target)),
+            CheckKind::Http(target, http) => {
+                Exchange::Http(target.clone(), Box::new(Pages::new(target, http)))
+            }
             CheckKind::Udp(target, conf) => Exchange::Udp(Udp::new(target, conf)),
             CheckKind::Ping(target) => Exchange::Ping(Ping::new(target)),
-            CheckKind::Http(..) | CheckKind::Smtp { .. } | CheckKind::Dns { .. } => return None,
+            CheckKind::Smtp { .. } | CheckKind::Dns { .. } => return None,
             CheckKind::Misc { .. } | CheckKind::File { .. } => return None,
         })
     }
@@ -43,7 +49,7 @@ impl Exchange {
     #[must_use]
     pub fn transport(&self) -> Transport {
         match self {
-            Exchange::Tcp(_) => Transport::Tcp,
+            Exchange::Tcp(_) | Exchange::Http(..) => Transport::Tcp,
             Exchange::Udp(_) => Transport::Udp,
             Exchange::Ping(_) => Transport::Icmp,
         }
@@ -54,6 +60,7 @@ impl Exchange {
     pub fn target(&self) -> &Target {
         match self {
             Exchange::Tcp(machine) => machine.target(),
+            Exchange::Http(target, _) => target,
             Exchange::Udp(machine) => machine.target(),
             Exchange::Ping(machine) => machine.target(),
         }
@@ -64,6 +71,7 @@ impl Exchange {
         match self {
             // Those know nothing of what was before.
             Exchange::Tcp(_) | Exchange::Udp(_) => {}
+            Exchange::Http(_, machine) => machine.begin(),
             Exchange::Ping(machine) => machine.begin(),
         }
     }
@@ -72,6 +80,7 @@ impl Exchange {
     pub fn turn(&mut self, news: News<'_>, out: &mut Vec<u8>) -> Step {
         match self {
             Exchange::Tcp(machine) => machine.turn(news),
+            Exchange::Http(_, machine) => machine.turn(news, out),
             Exchange::Udp(machine) => machine.turn(news, out),
             Exchange::Ping(machine) => machine.turn(news, out),
         }

@@ -66,7 +66,7 @@ impl Pages {
                 let end = self.reply.end();
                 self.judge(Some(end))
             }
-            News::Failed(number) => self.fail(&format!("the connection failed, error {number}")),
+            News::Failed(_) => self.fail("the connection failed"),
             News::TimeOut if !self.connected => self.fail("the connection timed out"),
             News::TimeOut => {
                 let missing = self.reply.missing();

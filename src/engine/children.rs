@@ -31,6 +31,7 @@ pub(crate) enum Owner {
     /// Whoever delivers a mail.
     Mail,
     /// The run of a `MISC_CHECK`, by the check's place.
+    #[cfg_attr(not(feature = "lvs"), expect(dead_code, reason = "nothing is checked"))]
     Check(usize),
     /// Nobody any more: it is only waited for.
     Nobody,

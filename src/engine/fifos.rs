@@ -1,4 +1,4 @@
-//! `notify_fifo` and `vrrp_notify_fifo`, each with the script that reads it.
+//! `notify_fifo`, `vrrp_notify_fifo` and `lvs_notify_fifo`, each with the script that reads it.
 
 use std::io;
 
@@ -8,11 +8,28 @@ use crate::config::model::Fifo;
 use crate::types::Instant;
 
 /// Their keywords; a FIFO's place is that in this list.
-const NAMES: [&str; 2] = ["notify_fifo", "vrrp_notify_fifo"];
+const NAMES: [&str; 3] = ["notify_fifo", "vrrp_notify_fifo", "lvs_notify_fifo"];
+
+/// What a line is about; each kind has a FIFO besides the one for everything.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum About {
+    /// Instances and groups.
+    Vrrp,
+    /// Virtual and real servers.
+    Lvs,
+}
+
+/// Place of the FIFO that is not told.
+const fn not_for(about: About) -> usize {
+    match about {
+        About::Vrrp => 2,
+        About::Lvs => 1,
+    }
+}
 
 /// See the top of the file.
 #[derive(Debug, Default)]
-pub(crate) struct Fifos([Option<Pipe>; 2]);
+pub(crate) struct Fifos([Option<Pipe>; 3]);
 
 #[derive(Debug)]
 struct Pipe {
@@ -44,26 +61,24 @@ impl Fifos {
     pub(crate) fn replace(
         &mut self,
         now: Instant,
-        wanted: [&Option<Fifo>; 2],
+        wanted: [Option<&Fifo>; 3],
         children: &mut Children,
         system: &mut dyn System,
     ) {
         for (nth, (slot, wanted)) in self.0.iter_mut().zip(wanted).enumerate() {
             let old = slot.as_ref().map(|pipe| &pipe.conf);
-            if old == wanted.as_ref() {
+            if old == wanted {
                 continue;
             }
             let owner = Owner::Fifo(nth);
             let forget = &mut |theirs| Some(theirs).filter(|theirs| *theirs != owner);
             children.reassign(now, forget, system);
             let same = |old: &Fifo, new: &Fifo| (&old.path, old.user) == (&new.path, new.user);
-            let kept = old
-                .zip(wanted.as_ref())
-                .is_some_and(|(old, new)| same(old, new));
+            let kept = old.zip(wanted).is_some_and(|(old, new)| same(old, new));
             if !kept && let Some(pipe) = slot.take() {
                 system.fifo_close(&pipe.conf.path);
             }
-            let Some(conf) = wanted.clone() else {
+            let Some(conf) = wanted.cloned() else {
                 continue;
             };
             match slot {
@@ -76,10 +91,12 @@ impl Fifos {
         }
     }
 
-    /// Writes a line to all of them.
-    pub(crate) fn write(&mut self, line: &str, system: &mut dyn System) {
-        for (pipe, name) in self.0.iter_mut().zip(NAMES) {
-            if let Some(pipe) = pipe {
+    /// Writes a line to those whom it concerns.
+    pub(crate) fn write(&mut self, about: About, line: &str, system: &mut dyn System) {
+        for (place, (pipe, name)) in self.0.iter_mut().zip(NAMES).enumerate() {
+            if place != not_for(about)
+                && let Some(pipe) = pipe
+            {
                 pipe.write(name, line, system);
             }
         }

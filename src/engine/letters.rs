@@ -120,7 +120,7 @@ mod tests {
         Letter {
             at: Instant::ZERO,
             subject: nth.to_string(),
-            body: "",
+            body: "".into(),
         }
     }
 

@@ -73,6 +73,8 @@ type Address = (Listener, u8);
 pub struct Options {
     /// `--dont-release-vrrp`: leave the addresses in place at the end.
     pub dont_release: bool,
+    /// `--dont-release-ipvs`: leave the virtual services in the kernel.
+    pub dont_release_ipvs: bool,
 }
 
 /// Deadlines that belong to no instance; their keys come before those of the instances.
@@ -100,8 +102,10 @@ pub(crate) enum Duty {
     /// Interfaces of virtual routers that are to be switched off.
     Vmacs,
     /// Health checks whose turn comes.
+    #[cfg_attr(not(feature = "lvs"), expect(dead_code, reason = "nothing is checked"))]
     Checks,
     /// Services the kernel has refused, and the next look at its table.
+    #[cfg_attr(not(feature = "lvs"), expect(dead_code, reason = "nothing is checked"))]
     Ipvs,
     /// Number of the others.
     Count,
@@ -411,6 +415,8 @@ impl Engine {
                 self.unsettled |= lost || router.conf.priority.is_owner();
             }
         }
+        // Of those that come and go with mastership too.
+        self.unsettled |= self.lvs.concerns(cidr.addr);
         if !virtual_ {
             self.statics_suspect |= lost;
             self.unsettled = true;

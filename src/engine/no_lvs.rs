@@ -1,8 +1,10 @@
 //! A build without IPVS: nothing to do. The configuration has said so, with file and line.
 
+use core::net::IpAddr;
+
 use super::Engine;
 use super::system::{Exit, System};
-use crate::config::model;
+use crate::config::model::{self, Fifo};
 use crate::types::Instant;
 
 #[derive(Debug)]
@@ -16,6 +18,16 @@ impl Lvs {
     #[expect(clippy::unused_self, reason = "as in a build with IPVS")]
     pub(super) fn is_empty(&self) -> bool {
         true
+    }
+
+    #[expect(clippy::unused_self, reason = "as in a build with IPVS")]
+    pub(super) fn fifo(&self) -> Option<Fifo> {
+        None
+    }
+
+    #[expect(clippy::unused_self, reason = "as in a build with IPVS")]
+    pub(super) fn concerns(&self, _: IpAddr) -> bool {
+        false
     }
 }
 

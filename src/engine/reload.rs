@@ -53,7 +53,7 @@ impl Engine {
         self.remove_missing(now, &instances, system);
         self.global = global;
         self.replace_tracking(now, (scripts, files, processes), system);
-        self.open_fifos(now, system);
+        self.open_fifos(now, lvs.fifo.as_ref(), system);
         let fresh = self.change_instances(now, instances, groups, system);
         self.track_groups = track_groups;
         self.static_routes

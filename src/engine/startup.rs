@@ -26,7 +26,8 @@ impl Engine {
         self.clean(now, system)?;
         self.filter.replace(&self.global.nft, &self.routers, system);
         self.promote_secondaries(system);
-        self.open_fifos(now, system);
+        let fifo = self.lvs.fifo();
+        self.open_fifos(now, fifo.as_ref(), system);
         self.statics_suspect = true;
         let outcome = self.statics.install(now, &self.links, system);
         apply::report("static_ipaddress", &outcome);

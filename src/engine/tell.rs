@@ -12,11 +12,13 @@ use core::time::Duration;
 use std::io;
 
 use super::children::{Children, GRACE, Owner};
-use super::fifos::Fifos;
+use super::fifos::{About, Fifos};
 use super::letters::Letters;
 use super::system::{Exit, System};
 use super::{Duty, Engine, StateKind};
-use crate::config::model::{Command, Global, Mail, Notify};
+use crate::config::model::{Command, Fifo, Global, Mail, Notify};
+#[cfg(feature = "lvs")]
+use crate::notify::mail::Letter;
 use crate::notify::queue::{Queue, Run, Running, Ticket};
 use crate::notify::{Kind, Word, lines, mail};
 use crate::types::Instant;
@@ -75,9 +77,21 @@ impl Teller {
             // Whoever has not asked for the difference is told of a fault, as by keepalived.
             word = Word::Fault;
         }
-        let skipped = self
-            .queue
-            .add(kind, name, word, runs(&News { word, ..*news }));
+        self.enqueue(kind, name, word, runs(&News { word, ..*news }));
+        if !self.fifos.is_empty() {
+            let line = lines::fifo_line(kind, name, word, priority);
+            self.fifos.write(About::Vrrp, &line, system);
+        }
+        let silent = |mail: &Mail| !notify.mail || (word == Word::Fault && mail.no_faults);
+        if global.mail.as_ref().is_some_and(|mail| !silent(mail))
+            && let Some(letter) = mail::letter(now, &global.router_id, kind, name, word)
+        {
+            self.letters.add(letter);
+        }
+    }
+
+    fn enqueue(&mut self, kind: Kind, name: &str, word: Word, runs: Vec<Run>) {
+        let skipped = self.queue.add(kind, name, word, runs);
         if skipped > 0 {
             log::warn!(
                 target: "script",
@@ -85,14 +99,21 @@ impl Teller {
                  for states that are history skipped"
             );
         }
-        if !self.fifos.is_empty() {
-            let line = lines::fifo_line(kind, name, word, priority);
-            self.fifos.write(&line, system);
-        }
-        let silent = |mail: &Mail| !notify.mail || (word == Word::Fault && mail.no_faults);
-        if global.mail.as_ref().is_some_and(|mail| !silent(mail))
-            && let Some(letter) = mail::letter(now, &global.router_id, kind, name, word)
-        {
+    }
+
+    /// Something has happened to a server. `name`: in whose turn the script runs.
+    #[cfg(feature = "lvs")]
+    pub(crate) fn tell_of_server(
+        &mut self,
+        (kind, name, word): (Kind, &str, Word),
+        run: Option<Run>,
+        line: &str,
+        letter: Option<Letter>,
+        system: &mut dyn System,
+    ) {
+        self.enqueue(kind, name, word, run.into_iter().collect());
+        self.fifos.write(About::Lvs, line, system);
+        if let Some(letter) = letter {
             self.letters.add(letter);
         }
     }
@@ -195,7 +216,9 @@ fn runs(news: &News<'_>) -> Vec<Run> {
         Word::Stop => ("notify_stop", &notify.stop),
         Word::Deleted => ("notify_deleted", &notify.deleted),
         Word::LowerPriority => ("notify_master_rx_lower_pri", &notify.lower_pri),
-        Word::MasterPriority | Word::BackupPriority => ("", &None),
+        Word::MasterPriority | Word::BackupPriority | Word::Up | Word::Down | Word::DownAtEnd => {
+            ("", &None)
+        }
     };
     let state = !matches!(
         word,
@@ -300,14 +323,14 @@ impl Engine {
     // ---- turns ----
 
     /// Opens the FIFOs; before anything is told.
-    pub(super) fn open_fifos(&mut self, now: Instant, system: &mut dyn System) {
+    pub(super) fn open_fifos(&mut self, now: Instant, lvs: Option<&Fifo>, system: &mut dyn System) {
         let Engine {
             teller,
             children,
             global,
             ..
         } = self;
-        let wanted = [&global.fifo, &global.vrrp_fifo];
+        let wanted = [global.fifo.as_ref(), global.vrrp_fifo.as_ref(), lvs];
         teller.fifos.replace(now, wanted, children, system);
         self.remind_of_children();
     }
@@ -330,12 +353,12 @@ impl Engine {
             }
             let (name, word) = (&router.conf.name, word(state, false));
             let line = lines::fifo_line(Kind::Instance, name, word, router.told_priority.0);
-            self.teller.fifos.write(&line, system);
+            self.teller.fifos.write(About::Vrrp, &line, system);
         }
         for group in self.groups.iter().filter(|one| one.told != StateKind::Init) {
             let word = word(group.told, false);
             let line = lines::fifo_line(Kind::Group, &group.conf.name, word, 0);
-            self.teller.fifos.write(&line, system);
+            self.teller.fifos.write(About::Vrrp, &line, system);
         }
     }
 
@@ -352,7 +375,7 @@ impl Engine {
         self.remind_of_notifies(now);
     }
 
-    fn remind_of_notifies(&mut self, now: Instant) {
+    pub(super) fn remind_of_notifies(&mut self, now: Instant) {
         let at = self.teller.next_deadline().map(|at| at.max(now));
         self.remind(Duty::Notify, at);
     }

@@ -21,6 +21,15 @@ pub struct Edit {
     pub second: bool,
 }
 
+impl Edit {
+    /// The first attempt.
+    #[must_use]
+    pub fn new(key: ServiceKey, what: What) -> Self {
+        let second = false;
+        Edit { key, what, second }
+    }
+}
+
 /// What to do with a service or one of its servers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum What {
@@ -64,10 +73,7 @@ impl Diff {
         actual: &[Destination],
         edits: &mut VecDeque<Edit>,
     ) {
-        let mut push = |what| {
-            let second = false;
-            edits.push_back(Edit { key, what, second });
-        };
+        let mut push = |what| edits.push_back(Edit::new(key, what));
         self.order.clear();
         let names = actual.iter().map(name).enumerate();
         self.order.extend(names.map(|(place, name)| (name, place)));

@@ -20,3 +20,6 @@ pub mod desired;
 pub mod diff;
 pub mod heirs;
 pub mod pool;
+
+#[cfg(test)]
+mod tests;

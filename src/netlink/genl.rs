@@ -7,7 +7,7 @@
 //! rtnetlink: what comes from such a socket is read by [`Replies`], never by [`Messages`] alone.
 
 use super::attr::Reader;
-use super::{Ack, Attrs, Batch, Done, HEADER_LEN, Malformed, Message, Messages, NLM_F_REQUEST};
+use super::{Ack, Attrs, Batch, Done, Malformed, Message, Messages, NLM_F_REQUEST};
 
 /// The first number a family can have; below it are netlink's own messages.
 const MIN_TYPE: u16 = 0x10;
@@ -120,19 +120,6 @@ impl<'a> Iterator for Replies<'a> {
             (reply, interrupted)
         }))
     }
-}
-
-/// What follows the netlink header of every message in `batch`, with the message's number: the kernel's view of
-/// our requests, for tests.
-pub fn requests(batch: &Batch) -> impl Iterator<Item = (u32, &[u8])> {
-    let mut messages = Messages::new(batch.bytes());
-    core::iter::from_fn(move || {
-        if messages.rest.len() < HEADER_LEN {
-            return None;
-        }
-        let (header, payload) = messages.cut().ok()?;
-        Some((header.seq, payload))
-    })
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! ```text
 //! argv   notify.sh … INSTANCE VI_1 MASTER 100        GROUP G1 MASTER 0
 //! FIFO   INSTANCE "VI_1" MASTER 100\n                GROUP "G1" MASTER 0\n
+//!        RS [10.0.0.1]:tcp:80 [192.0.2.1]:tcp:80 UP\n VS [192.0.2.1]:tcp:80 DOWN\n
 //! ```
 
 use super::{Kind, Word};
@@ -11,12 +12,14 @@ use super::{Kind, Word};
 const MAX_NAME: usize = 1024;
 
 impl Kind {
-    /// `INSTANCE` or `GROUP`.
+    /// `INSTANCE`, `GROUP`, `VS` or `RS`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Kind::Instance => "INSTANCE",
             Kind::Group => "GROUP",
+            Kind::Service => "VS",
+            Kind::Server => "RS",
         }
     }
 }
@@ -34,6 +37,8 @@ impl Word {
             Word::LowerPriority => "MASTER_RX_LOWER_PRI",
             Word::MasterPriority => "MASTER_PRIORITY",
             Word::BackupPriority => "BACKUP_PRIORITY",
+            Word::Up => "UP",
+            Word::Down | Word::DownAtEnd => "DOWN",
         }
     }
 }
@@ -60,6 +65,21 @@ pub fn fifo_line(kind: Kind, name: &str, word: Word, priority: u8) -> String {
     line.push_str(word.as_str());
     line.push(' ');
     line.push_str(&priority.to_string());
+    line.push('\n');
+    line
+}
+
+/// A line about a virtual server, or about a real one, whose name then comes before that of its virtual server.
+#[must_use]
+pub fn lvs_line(kind: Kind, names: &[&str], word: Word) -> String {
+    let mut line = String::with_capacity(96);
+    line.push_str(kind.as_str());
+    for name in names {
+        line.push(' ');
+        push_escaped(&mut line, name, MAX_NAME);
+    }
+    line.push(' ');
+    line.push_str(word.as_str());
     line.push('\n');
     line
 }
@@ -159,6 +179,40 @@ mod tests {
             ),
         ] {
             assert_eq!(fifo_line(kind, name, word, priority), want);
+        }
+    }
+
+    #[test]
+    fn lines_about_servers_are_those_of_keepalived() {
+        let (service, server) = ("[192.0.2.1]:tcp:80", "[2001:db8::7]:tcp:8080");
+        for (kind, names, word, want) in [
+            (
+                Kind::Service,
+                &[service][..],
+                Word::Up,
+                "VS [192.0.2.1]:tcp:80 UP\n",
+            ),
+            (Kind::Service, &["FWM 5"], Word::Down, "VS FWM 5 DOWN\n"),
+            (
+                Kind::Service,
+                &["[web]:0"],
+                Word::DownAtEnd,
+                "VS [web]:0 DOWN\n",
+            ),
+            (
+                Kind::Server,
+                &[server, service],
+                Word::Down,
+                "RS [2001:db8::7]:tcp:8080 [192.0.2.1]:tcp:80 DOWN\n",
+            ),
+            (
+                Kind::Service,
+                &["[a\nb]:0"],
+                Word::Up,
+                "VS [a\\x0ab]:0 UP\n",
+            ),
+        ] {
+            assert_eq!(lvs_line(kind, names, word), want);
         }
     }
 

@@ -11,6 +11,8 @@
 //! ```
 //! Subjects and bodies are keepalived's, since people sort their mail by them.
 
+use std::borrow::Cow;
+
 use super::{Kind, Word};
 use crate::config::model::Mail;
 use crate::types::Instant;
@@ -23,7 +25,7 @@ pub struct Letter {
     /// Subject line.
     pub subject: String,
     /// The text, one line.
-    pub body: &'static str,
+    pub body: Cow<'static, str>,
 }
 
 /// The letter about a change; `None`: nobody is written to about this.
@@ -54,13 +56,20 @@ pub fn letter(at: Instant, router: &str, kind: Kind, name: &str, word: Word) -> 
         Word::Stop | Word::LowerPriority | Word::MasterPriority | Word::BackupPriority => {
             return None;
         }
+        // Those have letters of their own.
+        Word::Up | Word::Down | Word::DownAtEnd => return None,
     };
     let (what, body) = match kind {
         Kind::Instance => ("Instance", instance),
         Kind::Group => ("Group", group),
+        Kind::Service | Kind::Server => return None,
     };
     let subject = format!("[{router}] VRRP {what} {name} - {change}");
-    Some(Letter { at, subject, body })
+    Some(Letter {
+        at,
+        subject,
+        body: body.into(),
+    })
 }
 
 /// The whole message, with line ends as SMTP wants them. `epoch`: seconds since 1970 when it happened.
@@ -82,7 +91,7 @@ pub fn message(mail: &Mail, letter: &Letter, epoch: i64) -> String {
         header(&mut text, before, to);
     }
     text.push_str("\r\n\r\n");
-    text.push_str(letter.body);
+    text.push_str(&letter.body);
     text.push_str("\r\n\r\n");
     text
 }
@@ -205,7 +214,7 @@ mod tests {
         let letter = Letter {
             at: Instant::ZERO,
             subject: "a\r\nBcc: b".into(),
-            body: "x",
+            body: "x".into(),
         };
         let text = message(&mail(&["a\n@b"]), &letter, 0);
         assert!(text.contains("\r\nSubject: a??Bcc: b\r\n") && text.contains("To: a?@b\r\n"));

@@ -29,6 +29,10 @@ pub enum Kind {
     Instance,
     /// A `vrrp_sync_group`.
     Group,
+    /// A `virtual_server`.
+    Service,
+    /// A `real_server`.
+    Server,
 }
 
 /// What is told.
@@ -50,4 +54,10 @@ pub enum Word {
     MasterPriority,
     /// The same while it is backup, or in fault.
     BackupPriority,
+    /// A real server can be used, a virtual server has its quorum.
+    Up,
+    /// It can not, or has not.
+    Down,
+    /// The same because the daemon ends.
+    DownAtEnd,
 }

@@ -1,4 +1,4 @@
-//! In which order notify scripts run: those of one instance or group strictly one after another, as things
+//! In which order notify scripts run: those of one instance, group or server strictly one after another, as things
 //! happened; different ones side by side, so that a slow script holds up only its own.
 //!
 //! Bounded in every direction: so many processes at once, so many waiting runs per instance. When more
@@ -51,8 +51,8 @@ enum Class {
 impl Class {
     fn of(word: Word) -> Self {
         match word {
-            Word::Master | Word::Backup | Word::Fault => Class::State,
-            Word::Stop | Word::Deleted => Class::End,
+            Word::Master | Word::Backup | Word::Fault | Word::Up | Word::Down => Class::State,
+            Word::Stop | Word::Deleted | Word::DownAtEnd => Class::End,
             Word::LowerPriority | Word::MasterPriority | Word::BackupPriority => Class::Remark,
         }
     }
@@ -121,7 +121,7 @@ impl Queue {
         let Some(lane) = self.lanes.get_mut(place) else {
             return 0;
         };
-        if word == Word::Stop {
+        if matches!(word, Word::Stop | Word::DownAtEnd) {
             // There is no time left for history.
             lane.waiting.retain(|waiting| waiting.class == Class::End);
         }

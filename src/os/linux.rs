@@ -12,8 +12,12 @@ use super::atomic;
 use super::child::{self, Children};
 use super::clock;
 use super::fifo::Fifos;
+#[cfg(feature = "lvs")]
+use super::ipvs::Ipvs;
 use super::nlsock::NetlinkSocket;
 use super::postman::Postman;
+#[cfg(feature = "lvs")]
+use super::probes::Probes;
 use super::procs;
 use super::rawsock::{Arrival, Buffer, Receiver, Sender};
 use super::watch::{self, Watch};
@@ -30,7 +34,7 @@ use crate::types::{IfIndex, IfName};
 /// The kernel sends at most 32 KiB in one datagram of a dump.
 const NETLINK_BUFFER: usize = 64 << 10;
 /// Dumps begun anew because the table changed meanwhile, before what was read is taken as it is.
-const DUMP_ATTEMPTS: u32 = 5;
+pub(super) const DUMP_ATTEMPTS: u32 = 5;
 
 /// Sockets towards the kernel and the network.
 #[derive(Debug)]
@@ -38,12 +42,16 @@ pub(super) struct Linux {
     requests: NetlinkSocket,
     /// Opened on first use.
     netfilter: Option<NetlinkSocket>,
+    #[cfg(feature = "lvs")]
+    ipvs: Ipvs,
     sender: Sender,
     receivers: Vec<Receiver>,
     children: Children,
     watch: Watch,
     fifos: Fifos,
     postman: Postman,
+    #[cfg(feature = "lvs")]
+    pub(super) probes: Probes,
     buffer: Vec<u8>,
     /// Counts up whenever the set of receivers changes.
     generation: u32,
@@ -54,12 +62,16 @@ impl Linux {
         Ok(Linux {
             requests: NetlinkSocket::requests()?,
             netfilter: None,
+            #[cfg(feature = "lvs")]
+            ipvs: Ipvs::default(),
             sender: Sender::open()?,
             receivers: Vec::new(),
             children: Children::new()?,
             watch: Watch::default(),
             fifos: Fifos::default(),
             postman: Postman::default(),
+            #[cfg(feature = "lvs")]
+            probes: Probes::new(),
             buffer: vec![0; NETLINK_BUFFER],
             generation: 0,
         })
@@ -107,7 +119,7 @@ impl Linux {
 }
 
 /// Hands requests to the kernel and reads what it has to say about them.
-fn exchange(
+pub(super) fn exchange(
     socket: &NetlinkSocket,
     buffer: &mut [u8],
     batch: &Batch,
@@ -261,29 +273,36 @@ impl System for Linux {
 
     #[cfg(feature = "lvs")]
     fn ipvs_family(&mut self) -> io::Result<u16> {
-        Err(io::ErrorKind::NotFound.into())
+        self.ipvs.family(&mut self.buffer)
     }
 
     #[cfg(feature = "lvs")]
-    fn request_ipvs(&mut self, _: &Batch, _: &mut dyn FnMut(&Ack<'_>)) -> io::Result<()> {
-        Err(io::ErrorKind::NotFound.into())
+    fn request_ipvs(&mut self, batch: &Batch, refused: &mut dyn FnMut(&Ack<'_>)) -> io::Result<()> {
+        self.ipvs.request(&mut self.buffer, batch, refused)
     }
 
     #[cfg(feature = "lvs")]
-    fn dump_ipvs(&mut self, _: &Batch, _: &mut dyn FnMut(&[u8])) -> io::Result<()> {
-        Err(io::ErrorKind::NotFound.into())
+    fn dump_ipvs(&mut self, batch: &Batch, each: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+        self.ipvs.dump(&mut self.buffer, batch, each)
     }
 
     #[cfg(feature = "lvs")]
-    fn probe_open(&mut self, _: usize, _: Transport, _: &Target) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+    fn probe_open(
+        &mut self,
+        probe: usize,
+        transport: Transport,
+        target: &Target,
+    ) -> io::Result<()> {
+        self.probes.open(probe, transport, target)
     }
 
     #[cfg(feature = "lvs")]
-    fn probe_send(&mut self, _: usize, _: &[u8]) -> io::Result<()> {
-        Ok(())
+    fn probe_send(&mut self, probe: usize, bytes: &[u8]) -> io::Result<()> {
+        self.probes.send(probe, bytes)
     }
 
     #[cfg(feature = "lvs")]
-    fn probe_close(&mut self, _: usize) {}
+    fn probe_close(&mut self, probe: usize) {
+        self.probes.close(probe);
+    }
 }

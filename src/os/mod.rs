@@ -8,11 +8,15 @@ pub mod daemon;
 mod dumps;
 mod fifo;
 pub mod host;
+#[cfg(feature = "lvs")]
+mod ipvs;
 mod linux;
 pub mod logging;
 mod nlsock;
 pub mod pidfile;
 mod postman;
+#[cfg(feature = "lvs")]
+mod probes;
 pub mod process;
 mod procs;
 mod program;

@@ -39,6 +39,12 @@ impl NetlinkSocket {
         Self::open(SockProtocol::NetlinkNetFilter, 0)
     }
 
+    /// For requests to families of generic netlink.
+    #[cfg(feature = "lvs")]
+    pub(super) fn generic() -> io::Result<Self> {
+        Self::open(SockProtocol::NetlinkGeneric, 0)
+    }
+
     /// For news of links and addresses.
     pub(super) fn events() -> io::Result<Self> {
         Self::open(SockProtocol::NetlinkRoute, GROUPS)

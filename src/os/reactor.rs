@@ -13,9 +13,13 @@ use super::clock;
 use super::dumps::{Dumps, Kind};
 use super::linux::Linux;
 use super::nlsock::NetlinkSocket;
+#[cfg(feature = "lvs")]
+use super::probes::Heard;
 use super::process::Auto;
 use super::rawsock::Buffer;
 use super::signals::{Signal, Signals};
+#[cfg(feature = "lvs")]
+use crate::check::News;
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::engine::reception::Datagram;
@@ -40,6 +44,13 @@ const POLL_SLACK: u32 = 500;
 /// Kernel messages read per turn.
 const NEWS_PER_TURN: u32 = 256;
 
+/// Bytes taken from all health checks together in a turn: a flood of answers cannot starve the adverts.
+#[cfg(feature = "lvs")]
+const ANSWERS_PER_TURN: usize = 64 << 10;
+/// The same after a stall, so that no check counts as unanswered whose answer waits.
+#[cfg(feature = "lvs")]
+const ANSWERS_AFTER_STALL: usize = 4 << 20;
+
 /// Why the loop has paused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Wanted {
@@ -59,6 +70,8 @@ pub struct Reactor<'a> {
     routes: Option<NetlinkSocket>,
     signals: &'a Signals,
     poll: Vec<libc::pollfd>,
+    /// Where the fixed descriptors and receive sockets end in it, and the health checks' begin.
+    listening: usize,
     dumps: Dumps,
     /// Real-time priority taken when timers run late.
     auto: Auto,
@@ -84,6 +97,7 @@ impl<'a> Reactor<'a> {
             linux: Linux::open()?,
             signals,
             poll: Vec::new(),
+            listening: 0,
             dumps: Dumps::default(),
             auto: Auto::default(),
             generation: None,
@@ -139,6 +153,10 @@ impl<'a> Reactor<'a> {
             let timeout = self.timeout(deadline);
             self.collect();
             sys::ppoll(&mut self.poll, timeout)?;
+            #[cfg(feature = "lvs")]
+            self.linux
+                .probes
+                .polled(self.poll.get(self.listening..).unwrap_or_default());
             let woke = clock::now();
             let late = deadline.map_or(Duration::ZERO, |at| woke.since(at));
             if !late.is_zero() {
@@ -163,6 +181,12 @@ impl<'a> Reactor<'a> {
             if self.is_ready(FILES) && self.linux.files_changed() {
                 self.engine.files_changed(clock::now(), &mut self.linux);
             }
+            #[cfg(feature = "lvs")]
+            self.answers(if late > STALL {
+                ANSWERS_AFTER_STALL
+            } else {
+                ANSWERS_PER_TURN
+            });
             self.engine.expire(clock::now(), &mut self.linux);
         }
     }
@@ -183,10 +207,17 @@ impl<'a> Reactor<'a> {
     /// Brings the poll list up to date with the sockets there are.
     fn collect(&mut self) {
         let generation = self.linux.generation();
-        if self.generation == Some(generation) {
-            return;
+        self.poll.truncate(self.listening);
+        if self.generation != Some(generation) {
+            self.generation = Some(generation);
+            self.collect_listeners();
         }
-        self.generation = Some(generation);
+        // Those come and go all the time, and are few.
+        #[cfg(feature = "lvs")]
+        self.poll.extend_from_slice(self.linux.probes.entries());
+    }
+
+    fn collect_listeners(&mut self) {
         self.poll.clear();
         let fixed = [
             self.news.fd(),
@@ -201,6 +232,7 @@ impl<'a> Reactor<'a> {
                 .chain(self.linux.descriptors())
                 .map(readable),
         );
+        self.listening = self.poll.len();
     }
 
     fn is_ready(&self, place: usize) -> bool {
@@ -209,7 +241,7 @@ impl<'a> Reactor<'a> {
 
     fn packets(&mut self, most: u32) {
         let generation = self.linux.generation();
-        for place in FIRST_RECEIVER..self.poll.len() {
+        for place in FIRST_RECEIVER..self.listening {
             if !self.is_ready(place) {
                 continue;
             }
@@ -242,6 +274,25 @@ impl<'a> Reactor<'a> {
                     }
                 }
             }
+        }
+    }
+
+    /// What health checks have heard.
+    #[cfg(feature = "lvs")]
+    fn answers(&mut self, mut budget: usize) {
+        loop {
+            let heard = self.linux.probes.next(&mut self.news_buffer, &mut budget);
+            let Some((probe, heard)) = heard else { return };
+            let news = match heard {
+                Heard::Connected => News::Connected,
+                Heard::Bytes(len) => {
+                    News::Received(self.news_buffer.get(..len).unwrap_or_default())
+                }
+                Heard::End => News::End,
+                Heard::Failed(errno) => News::Failed(errno),
+            };
+            let now = clock::now();
+            self.engine.probe(now, probe, news, &mut self.linux);
         }
     }
 

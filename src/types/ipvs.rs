@@ -17,13 +17,33 @@ pub enum IpProtocol {
     Sctp = 132,
 }
 
-impl fmt::Display for IpProtocol {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl IpProtocol {
+    /// As names of servers have it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
             IpProtocol::Tcp => "tcp",
             IpProtocol::Udp => "udp",
             IpProtocol::Sctp => "sctp",
-        })
+        }
+    }
+}
+
+impl fmt::Display for IpProtocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A server as logs, mails and FIFOs call it: `[192.0.2.1]:tcp:80`. One of a mark has no protocol.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ServerName(pub IpAddr, pub Option<IpProtocol>, pub u16);
+
+impl fmt::Display for ServerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ServerName(addr, protocol, port) = self;
+        let protocol = protocol.map_or("none", IpProtocol::as_str);
+        write!(f, "[{addr}]:{protocol}:{port}")
     }
 }
 

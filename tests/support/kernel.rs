@@ -96,6 +96,10 @@ pub struct Kernel {
     pub wall: std::time::Duration,
     /// The last advert sent, with its IP header.
     pub last: Vec<u8>,
+    #[cfg(feature = "lvs")]
+    pub ipvs: super::ipvs::Ipvs,
+    #[cfg(feature = "lvs")]
+    pub probes: super::probes::Probes,
 }
 
 #[derive(Clone, Debug)]
@@ -624,31 +628,44 @@ impl System for Kernel {
 
     #[cfg(feature = "lvs")]
     fn ipvs_family(&mut self) -> io::Result<u16> {
-        Err(io::ErrorKind::NotFound.into())
+        if !self.ipvs.present {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        Ok(super::ipvs::FAMILY)
     }
 
     #[cfg(feature = "lvs")]
-    fn request_ipvs(&mut self, _: &Batch, _: &mut dyn FnMut(&Ack<'_>)) -> io::Result<()> {
-        Err(io::ErrorKind::NotFound.into())
-    }
-
-    #[cfg(feature = "lvs")]
-    fn dump_ipvs(&mut self, _: &Batch, _: &mut dyn FnMut(&[u8])) -> io::Result<()> {
-        Err(io::ErrorKind::NotFound.into())
-    }
-
-    #[cfg(feature = "lvs")]
-    fn probe_open(&mut self, _: usize, _: ProbeTransport, _: &Target) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    #[cfg(feature = "lvs")]
-    fn probe_send(&mut self, _: usize, _: &[u8]) -> io::Result<()> {
+    fn request_ipvs(&mut self, batch: &Batch, refused: &mut dyn FnMut(&Ack<'_>)) -> io::Result<()> {
+        self.ipvs.request(batch, refused);
         Ok(())
     }
 
     #[cfg(feature = "lvs")]
-    fn probe_close(&mut self, _: usize) {}
+    fn dump_ipvs(&mut self, batch: &Batch, each: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+        let listed = self.ipvs.dump(batch, each);
+        listed.map_err(io::Error::from_raw_os_error)
+    }
+
+    #[cfg(feature = "lvs")]
+    fn probe_open(
+        &mut self,
+        probe: usize,
+        transport: ProbeTransport,
+        target: &Target,
+    ) -> io::Result<()> {
+        self.open_probe(probe, transport, target)
+    }
+
+    #[cfg(feature = "lvs")]
+    fn probe_send(&mut self, _: usize, bytes: &[u8]) -> io::Result<()> {
+        self.send_probe(bytes);
+        Ok(())
+    }
+
+    #[cfg(feature = "lvs")]
+    fn probe_close(&mut self, probe: usize) {
+        self.close_probe(probe);
+    }
 }
 
 /// How long an address stays, and is preferred if that is less.

@@ -16,7 +16,7 @@ use core::time::Duration;
 use std::io;
 
 use super::super::budget::Budget;
-use super::super::children::{Children, GRACE, Owner};
+use super::super::children::Children;
 use super::super::deadlines::Deadlines;
 use super::super::system::System;
 use super::report::{self, Named};
@@ -34,9 +34,6 @@ const PROGRAMS: usize = 128;
 /// A connection takes this many times `connect_timeout` at the most, though every step of it be in time: who sends a
 /// byte now and then does not keep a check for ever.
 const STEPS: u32 = 4;
-/// After a pause (`ha_suspend`) checks go on within this time: not all at once, but the service is in use now.
-const RESUME: Duration = Duration::from_secs(1);
-
 /// How a check's result is come by.
 #[derive(Debug)]
 pub(super) enum Work {
@@ -74,7 +71,7 @@ pub(super) struct Run {
     pub(super) schedule: Schedule,
     pub(super) phase: Phase,
     /// `ha_suspend`.
-    suspended: bool,
+    pub(super) suspended: bool,
     /// Added to the server's weight.
     pub(super) weight: i64,
     pub(super) lines: Budget,
@@ -85,12 +82,12 @@ pub(super) struct Run {
 pub(in crate::engine) struct Checks {
     pub(super) runs: Vec<Run>,
     pub(super) due: Deadlines,
-    probes: Slots,
+    pub(super) probes: Slots,
     pub(super) programs: Slots,
     /// What a machine wants sent.
     out: Vec<u8>,
-    /// [`Checks::start`] has been called.
-    begun: bool,
+    /// They have begun.
+    pub(super) begun: bool,
 }
 
 /// What [`Checks::expire`] has done.
@@ -121,7 +118,7 @@ pub(super) fn named(conf: &lvs::Lvs, id: CheckId) -> Option<Named<'_>> {
     })
 }
 
-fn ids(conf: &lvs::Lvs) -> impl Iterator<Item = (CheckId, &Check)> {
+pub(super) fn ids(conf: &lvs::Lvs) -> impl Iterator<Item = (CheckId, &Check)> {
     let services = conf.servers.iter().enumerate();
     let servers = services.flat_map(|(service, one)| {
         let servers = one.servers.iter().enumerate();
@@ -140,7 +137,7 @@ fn ids(conf: &lvs::Lvs) -> impl Iterator<Item = (CheckId, &Check)> {
     })
 }
 
-fn run(id: CheckId, check: &Check) -> Run {
+pub(super) fn run(id: CheckId, check: &Check) -> Run {
     let work = match (&check.kind, Exchange::new(&check.kind)) {
         (_, Some(exchange)) => Work::Exchange(exchange),
         (CheckKind::Misc { .. }, None) => Work::Program,
@@ -172,7 +169,7 @@ impl Checks {
         Checks::of(runs)
     }
 
-    fn of(runs: Vec<Run>) -> Self {
+    pub(super) fn of(runs: Vec<Run>) -> Self {
         let all = runs.len();
         Checks {
             runs,
@@ -184,15 +181,6 @@ impl Checks {
         }
     }
 
-    /// Every check with what it has found out so far; before its first result: up unless `alpha`.
-    pub(super) fn verdicts(&self) -> impl Iterator<Item = (CheckId, Verdict)> {
-        self.runs.iter().map(|run| (run.id, run.verdict()))
-    }
-
-    pub(super) fn is_begun(&self) -> bool {
-        self.begun
-    }
-
     /// When [`Checks::expire`] has something to do.
     pub(super) fn next_deadline(&self, now: Instant) -> Option<Instant> {
         // What is due already is for the next turn of the loop.
@@ -201,172 +189,6 @@ impl Checks {
             return Some(soon);
         }
         self.due.first().map(|(at, _)| at.max(soon))
-    }
-
-    // ---- beginning, pausing, end ----
-
-    /// The first run of each comes within its `warmup`.
-    pub(super) fn start(&mut self, now: Instant, conf: &lvs::Lvs) {
-        self.begun = true;
-        for place in 0..self.runs.len() {
-            self.begin(place, now, None, conf);
-        }
-    }
-
-    fn begin(&mut self, place: usize, now: Instant, within: Option<Duration>, conf: &lvs::Lvs) {
-        let Some(run) = self.runs.get_mut(place) else {
-            return;
-        };
-        let warmup = named(conf, run.id).map_or(Duration::ZERO, |one| one.check.warmup);
-        let within = within.map_or(warmup, |most| warmup.min(most));
-        if !matches!(run.work, Work::File) && self.begun && !run.suspended {
-            run.schedule.begin(now, within, place);
-        }
-        self.rearm(place);
-    }
-
-    /// Sets the deadline of a check that is at nothing.
-    pub(super) fn rearm(&mut self, place: usize) {
-        let Some(run) = self.runs.get(place) else {
-            return;
-        };
-        if run.phase == Phase::Idle {
-            let due = Some(run.schedule.due());
-            let runs = self.begun && !run.suspended;
-            self.due.set(place, due.filter(|_| runs));
-        }
-    }
-
-    /// What a check is at ends without a result.
-    fn abandon(&mut self, place: usize, system: &mut dyn System) {
-        let Some(run) = self.runs.get_mut(place) else {
-            return;
-        };
-        match run.phase {
-            Phase::Idle => {}
-            Phase::Waiting => {
-                self.probes.retain(|who| who != place);
-                self.programs.retain(|who| who != place);
-                run.phase = Phase::Idle;
-            }
-            Phase::Probing { .. } => {
-                system.probe_close(place);
-                self.probes.free();
-                run.phase = Phase::Idle;
-            }
-            Phase::Running { .. } => run.phase = Phase::Running { overdue: true },
-        }
-        self.due.set(place, None);
-    }
-
-    /// `ha_suspend`: the checks of a service pause, or go on. True: something has changed.
-    pub(super) fn suspend(
-        &mut self,
-        (service, pause): (usize, bool),
-        now: Instant,
-        conf: &lvs::Lvs,
-        (children, system): (&mut Children, &mut dyn System),
-    ) -> bool {
-        let mut changed = false;
-        for place in 0..self.runs.len() {
-            let Some(run) = self.runs.get_mut(place) else {
-                break;
-            };
-            if run.id.service != service || run.suspended == pause {
-                continue;
-            }
-            changed = true;
-            run.suspended = pause;
-            if !pause {
-                self.begin(place, now, Some(RESUME), conf);
-                continue;
-            }
-            if let Phase::Running { .. } = run.phase {
-                children.end(now, Owner::Check(place), GRACE, system);
-            }
-            self.abandon(place, system);
-        }
-        changed
-    }
-
-    /// All sockets are closed; nothing begins any more.
-    pub(super) fn stop(&mut self, system: &mut dyn System) {
-        self.begun = false;
-        for place in 0..self.runs.len() {
-            self.abandon(place, system);
-        }
-    }
-
-    /// Another configuration. Checks that are the same on the same server keep what they know, with the times and
-    /// tries of the new configuration; those that are new begin as at the start.
-    pub(super) fn replace(
-        &mut self,
-        now: Instant,
-        (old, new): (&lvs::Lvs, &lvs::Lvs),
-        (children, system): (&mut Children, &mut dyn System),
-    ) {
-        let runs = ids(new).map(|(id, check)| run(id, check)).collect();
-        let mut before = core::mem::replace(self, Checks::of(runs));
-        self.begun = before.begun;
-        let mut moved: Vec<Option<usize>> = vec![None; before.runs.len()];
-        let mut kept: Vec<bool> = vec![false; self.runs.len()];
-        for (to, kept) in kept.iter_mut().enumerate() {
-            let Some(wanted) = self.runs.get(to).and_then(|run| named(new, run.id)) else {
-                continue;
-            };
-            let same = |from: usize| {
-                let free = moved.get(from).is_some_and(Option::is_none);
-                let known = before.runs.get(from).and_then(|run| named(old, run.id));
-                free && known.is_some_and(|known| known.is(&wanted))
-            };
-            // In an unchanged file it is the one in the same place.
-            let from = match same(to) {
-                true => Some(to),
-                false => (0..before.runs.len()).find(|from| same(*from)),
-            };
-            if let Some(place) = from.and_then(|from| moved.get_mut(from)) {
-                *place = Some(to);
-                *kept = true;
-            }
-        }
-        for (from, to) in moved.iter().enumerate() {
-            let Some(was) = before.runs.get(from) else {
-                break;
-            };
-            let runs = matches!(was.phase, Phase::Running { .. });
-            if !runs {
-                // Sockets go by the old number; whose they were asks again.
-                before.abandon(from, system);
-            }
-            let pair = (
-                before.runs.get_mut(from),
-                to.and_then(|to| self.runs.get_mut(to)),
-            );
-            if let (Some(was), Some(is)) = pair {
-                core::mem::swap(&mut is.schedule, &mut was.schedule);
-                core::mem::swap(&mut is.lines, &mut was.lines);
-                is.weight = was.weight;
-                is.suspended = was.suspended;
-                is.phase = was.phase;
-                if runs {
-                    self.programs.adopt();
-                }
-            }
-        }
-        for (place, kept) in kept.into_iter().enumerate() {
-            if kept {
-                self.rearm(place);
-            } else {
-                self.begin(place, now, None, new);
-            }
-        }
-        let mut place = |owner| match owner {
-            Owner::Check(from) => moved.get(from).copied().flatten().map(Owner::Check),
-            Owner::Script(_) | Owner::Notify(_) | Owner::Fifo(_) | Owner::Mail | Owner::Nobody => {
-                Some(owner)
-            }
-        };
-        children.reassign(now, &mut place, system);
     }
 
     // ---- running ----
@@ -536,7 +358,8 @@ impl Checks {
         self.conclude(place, now, conf, result.map(|()| weight))
     }
 
-    /// A check has a result: what is added to the weight, or what is wrong. The answer is what it changes.
+    /// A check has a result: what is added to the weight, or what is wrong. The answer is what is to be told: what
+    /// changes, and whatever is known first.
     pub(super) fn conclude(
         &mut self,
         place: usize,
@@ -546,7 +369,7 @@ impl Checks {
     ) -> Option<(CheckId, Verdict)> {
         let run = self.runs.get_mut(place)?;
         let named = named(conf, run.id)?;
-        let before = run.verdict();
+        let (first, before) = (run.schedule.is_new(), run.verdict());
         let outcome = match run.work {
             Work::Exchange(_) | Work::Program => {
                 run.schedule.result(named.check, now, result.is_ok())
@@ -557,7 +380,7 @@ impl Checks {
         run.weight = result.unwrap_or(run.weight);
         let (id, verdict) = (run.id, run.verdict());
         self.rearm(place);
-        (verdict != before).then_some((id, verdict))
+        (first || verdict != before).then_some((id, verdict))
     }
 }
 

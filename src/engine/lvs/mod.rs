@@ -2,20 +2,25 @@
 //!
 //! ```text
 //! checks.rs ── verdict ─→ lvs::Pool ─┬─ desired services ─→ kernel.rs ─→ IPVS
-//!                                    └─ what happened ────→ tell.rs ───→ scripts, FIFO, mail
+//! reload ────────────────────┘       └─ what happened ────→ tell.rs ───→ log, scripts, FIFO, mail
 //! ```
+//! The kernel comes first: whoever is told that a server is up can use it.
 
 mod checks;
 mod kernel;
+mod life;
 mod programs;
 mod report;
 mod slots;
+mod suspend;
 mod tell;
 mod turns;
 
 use super::Engine;
 use super::system::System;
-use crate::config::model;
+use crate::config::model::{self, Fifo};
+use crate::lvs::heirs::{Heir, heirs};
+use crate::lvs::pool::{Change, Pool, Standing};
 use crate::types::Instant;
 
 pub(super) use checks::Checks;
@@ -42,15 +47,20 @@ pub(super) struct Verdict {
 #[derive(Debug)]
 pub(super) struct Lvs {
     pub(super) conf: model::Lvs,
+    pub(super) pool: Pool,
     pub(super) checks: Checks,
     pub(super) kernel: Kernel,
+    /// Virtual servers whose checks pause (`ha_suspend`), in the configuration's order.
+    pub(super) suspended: Vec<bool>,
 }
 
 impl Lvs {
     pub(super) fn new(conf: model::Lvs) -> Self {
         Lvs {
+            pool: Pool::new(&conf),
             checks: Checks::new(&conf),
             kernel: Kernel::default(),
+            suspended: vec![false; conf.servers.len()],
             conf,
         }
     }
@@ -58,41 +68,89 @@ impl Lvs {
     pub(super) fn is_empty(&self) -> bool {
         self.conf.servers.is_empty() && self.conf.sync.is_none()
     }
+
+    pub(super) fn fifo(&self) -> Option<Fifo> {
+        self.conf.fifo.clone()
+    }
+
+    /// Draws the consequences of the beginning, or of another configuration, for every virtual server.
+    fn settle(&mut self) -> Vec<Vec<Change>> {
+        let tell = self.conf.init_notifies;
+        let mut all = Vec::with_capacity(self.conf.servers.len());
+        for (place, conf) in self.conf.servers.iter().enumerate() {
+            let mut changes = Vec::new();
+            if let Some(farm) = self.pool.get_mut(place) {
+                farm.settle(conf, tell, &mut changes);
+            }
+            all.push(changes);
+        }
+        all
+    }
 }
 
 impl Engine {
     /// The daemon begins; addresses are known, instances are about to start.
     pub(super) fn start_lvs(&mut self, now: Instant, system: &mut dyn System) {
+        let changes = self.lvs.settle();
+        let desired = self.lvs.pool.desired(&self.lvs.conf);
+        self.start_ipvs(now, &desired, system);
+        self.tell_of_all(&changes, now, system);
+        self.look_at_lvs_addresses(now, system);
         self.start_checks(now, system);
     }
 
     /// The daemon ends.
     pub(super) fn stop_lvs(&mut self, now: Instant, system: &mut dyn System) {
         self.stop_checks(now, system);
+        if self.options.dont_release_ipvs {
+            return;
+        }
+        self.stop_ipvs(system);
+        for left in self.lvs.pool.leaving(&[]) {
+            self.tell_of_leaving(left, true, now, system);
+        }
     }
 
     /// Another configuration: verdicts and connections stay.
     pub(super) fn replace_lvs(&mut self, now: Instant, new: model::Lvs, system: &mut dyn System) {
-        let old = core::mem::replace(&mut self.lvs.conf, new);
-        self.replace_checks(now, &old, system);
+        let heirs = heirs(&self.lvs.conf, &new);
+        for left in self.lvs.pool.leaving(&heirs) {
+            self.tell_of_leaving(left, false, now, system);
+        }
+        let Lvs {
+            conf,
+            pool,
+            suspended,
+            ..
+        } = &mut self.lvs;
+        pool.replace(&heirs, &new);
+        let was = |heir: &Heir| heir.service.and_then(|place| suspended.get(place)).copied();
+        *suspended = heirs
+            .iter()
+            .map(|heir| was(heir).unwrap_or(false))
+            .collect();
+        *conf = new;
+        let changes = self.lvs.settle();
+        let desired = self.lvs.pool.desired(&self.lvs.conf);
+        self.renew_ipvs(now, &desired, system);
+        self.tell_of_all(&changes, now, system);
+        self.replace_checks(now, &heirs, system);
+        self.look_at_lvs_addresses(now, system);
+    }
+
+    fn tell_of_all(&mut self, changes: &[Vec<Change>], now: Instant, system: &mut dyn System) {
+        for (service, changes) in changes.iter().enumerate() {
+            self.tell_of_changes(service, changes, now, system);
+        }
     }
 
     /// Does what is due.
     pub(super) fn work_on_lvs(&mut self, now: Instant, system: &mut dyn System) {
         self.work_on_checks(now, system);
+        self.work_on_ipvs(now, system);
     }
 
-    /// Addresses have come or gone (`ha_suspend`).
-    pub(super) fn look_at_lvs_addresses(&mut self, now: Instant, system: &mut dyn System) {
-        let _ = (now, system);
-    }
-
-    /// An instance has another state (`lvs_sync_daemon`).
-    pub(super) fn lvs_follows(&mut self, instance: usize, now: Instant, system: &mut dyn System) {
-        let _ = (instance, now, system);
-    }
-
-    /// A check has found out something new.
+    /// A check has found out something.
     pub(super) fn judged(
         &mut self,
         id: CheckId,
@@ -100,6 +158,23 @@ impl Engine {
         now: Instant,
         system: &mut dyn System,
     ) {
-        let _ = (id, verdict, now, system);
+        let Lvs { conf, pool, .. } = &mut self.lvs;
+        let farm = pool.get_mut(id.service);
+        let (Some(conf), Some(farm)) = (conf.servers.get(id.service), farm) else {
+            return;
+        };
+        let Verdict { up, weight } = verdict;
+        let mut changes = Vec::new();
+        let check = (id.server, id.check);
+        farm.judge(conf, check, Standing { up, weight }, &mut changes);
+        if changes.is_empty() {
+            return;
+        }
+        let mut desired = Vec::new();
+        farm.desired(conf, &mut desired);
+        for (service, servers) in &desired {
+            self.change_ipvs(now, (service, servers), system);
+        }
+        self.tell_of_changes(id.service, &changes, now, system);
     }
 }

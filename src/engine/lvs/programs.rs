@@ -116,7 +116,7 @@ impl Checks {
         number: &dyn Fn(usize) -> i32,
     ) -> Option<(CheckId, Verdict)> {
         let run = self.runs.get(place)?;
-        if !matches!(run.work, Work::File) || !self.is_begun() {
+        if !matches!(run.work, Work::File) || !self.begun {
             return None;
         }
         let named = named(conf, run.id)?;

@@ -17,14 +17,6 @@ pub(super) struct Named<'a> {
 }
 
 impl Named<'_> {
-    /// Whether it is the same check of the same server. How often and how patiently it asks does not matter.
-    pub(super) fn is(&self, other: &Named<'_>) -> bool {
-        (self.server.addr, self.server.port) == (other.server.addr, other.server.port)
-            && self.service.protocol == other.service.protocol
-            && self.service.name == other.service.name
-            && self.check.kind == other.check.kind
-    }
-
     /// How keepalived begins the lines of this kind: when it is well, and when it is not.
     fn words(&self) -> (&'static str, &'static str) {
         match &self.check.kind {

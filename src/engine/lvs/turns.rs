@@ -6,7 +6,7 @@ use super::super::{Duty, Engine};
 use super::Lvs;
 use super::checks::Did;
 use crate::check::News;
-use crate::config::model::lvs;
+use crate::lvs::heirs::Heir;
 use crate::types::Instant;
 
 /// Sockets opened, and deadlines looked at, in a turn of the loop.
@@ -31,12 +31,20 @@ impl Engine {
         self.remind_of_checks(now);
     }
 
-    /// The configuration is another one than `old` now. Verdicts of checks that stay are kept; ask for all with
-    /// [`super::Checks::verdicts`].
-    pub(super) fn replace_checks(&mut self, now: Instant, old: &lvs::Lvs, system: &mut dyn System) {
+    /// The configuration is another one now; checks that have been there before keep their verdict.
+    pub(super) fn replace_checks(&mut self, now: Instant, heirs: &[Heir], system: &mut dyn System) {
         let Engine { lvs, children, .. } = self;
-        lvs.checks
-            .replace(now, (old, &lvs.conf), (children, system));
+        let Lvs {
+            conf,
+            checks,
+            suspended,
+            ..
+        } = lvs;
+        checks.replace(now, (conf, heirs), (children, system));
+        // New checks of a service that pauses pause, too.
+        for (service, pause) in suspended.iter().enumerate() {
+            checks.suspend((service, *pause), now, conf, (children, system));
+        }
         self.remind_of_checks(now);
         self.remind_of_children();
         self.look_at_lvs_files(now, system);
@@ -52,12 +60,7 @@ impl Engine {
     ) {
         let Engine { lvs, children, .. } = self;
         let Lvs { conf, checks, .. } = lvs;
-        if !checks.suspend((service, pause), now, conf, (children, system)) {
-            return;
-        }
-        let name = conf.servers.get(service).map_or("?", |one| &one.name);
-        let does = if pause { "Suspend" } else { "Activat" };
-        log::info!(target: "check", "{does}ing healthcheckers for VS {name}");
+        checks.suspend((service, pause), now, conf, (children, system));
         self.remind_of_checks(now);
         self.remind_of_children();
     }
@@ -73,6 +76,7 @@ impl Engine {
                 Did::Judged(id, verdict) => self.judged(id, verdict, now, system),
             }
         }
+        self.remind_of_children();
         self.remind_of_checks(now);
     }
 

@@ -1,0 +1,756 @@
+//! Servers, quorum and sorry server: tables of what must happen, and a slow but obvious model to compare with.
+
+use core::net::{IpAddr, Ipv4Addr};
+use core::time::Duration;
+
+use super::desired::Wanted;
+use super::heirs::{Heir, heirs};
+use super::pool::{Change, Farm, Leaving, Pool, Standing};
+use crate::config::model::lvs::{Check, CheckKind, Lvs, RealServer, Sorry, Target, VirtualServer};
+use crate::types::Family;
+use crate::types::ipvs::{Checksum, TunnelKind};
+use crate::types::ipvs::{Destination, Forward, IpProtocol, ServiceKey, Tunnel};
+
+fn addr(last: u8) -> IpAddr {
+    Ipv4Addr::new(10, 0, 0, last).into()
+}
+
+fn key(last: u8, port: u16) -> ServiceKey {
+    ServiceKey::Address {
+        addr: Ipv4Addr::new(192, 0, 2, last).into(),
+        port,
+        protocol: IpProtocol::Tcp,
+    }
+}
+
+/// A check of its own for every port.
+fn check(port: u16, alpha: bool) -> Check {
+    Check {
+        kind: CheckKind::Tcp(Target {
+            remote: (addr(1), port).into(),
+            from: None,
+            from_port: 0,
+            interface: None,
+            mark: 0,
+            timeout: Duration::from_secs(5),
+        }),
+        retry: 1,
+        retry_delay: Duration::from_secs(1),
+        interval: Duration::from_secs(10),
+        warmup: Duration::from_secs(10),
+        alpha,
+        log_all: false,
+    }
+}
+
+fn server(last: u8, weight: u32, checks: &[Check]) -> RealServer {
+    RealServer {
+        addr: addr(last),
+        port: 80,
+        weight,
+        forward: Forward::Masquerade,
+        upper: 0,
+        lower: 0,
+        inhibit: false,
+        notify_up: None,
+        notify_down: None,
+        mail: false,
+        checks: checks.to_vec(),
+    }
+}
+
+fn service(servers: Vec<RealServer>) -> VirtualServer {
+    VirtualServer {
+        name: "[192.0.2.1]:tcp:80".into(),
+        services: vec![key(1, 80)],
+        group: None,
+        protocol: Some(IpProtocol::Tcp),
+        family: Family::V4,
+        scheduler: "rr",
+        flags: 0,
+        persistence: 0,
+        granularity: u32::MAX,
+        one_packet: false,
+        sorry: None,
+        quorum: 1,
+        hysteresis: 0,
+        quorum_up: None,
+        quorum_down: None,
+        omega: false,
+        ha_suspend: false,
+        mail: false,
+        servers,
+    }
+}
+
+fn sorry(inhibit: bool) -> Option<Sorry> {
+    Some(Sorry {
+        addr: addr(99),
+        port: 80,
+        forward: Forward::Masquerade,
+        inhibit,
+    })
+}
+
+/// Virtual servers, and what became of them.
+struct Stage {
+    conf: Lvs,
+    pool: Pool,
+}
+
+impl Stage {
+    fn begin(servers: Vec<VirtualServer>) -> (Self, Vec<Change>) {
+        let conf = Lvs {
+            servers,
+            ..Lvs::default()
+        };
+        let mut stage = Stage {
+            pool: Pool::new(&conf),
+            conf,
+        };
+        let changes = stage.settle(false);
+        (stage, changes)
+    }
+
+    fn settle(&mut self, tell: bool) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for (place, conf) in self.conf.servers.iter().enumerate() {
+            let farm = self.pool.get_mut(place).expect("one for each");
+            farm.settle(conf, tell, &mut changes);
+        }
+        changes
+    }
+
+    fn judge(&mut self, server: usize, check: usize, up: bool, weight: i64) -> Vec<Change> {
+        let mut changes = Vec::new();
+        let farm = self.pool.get_mut(0).expect("there");
+        let verdict = Standing { up, weight };
+        farm.judge(
+            &self.conf.servers[0],
+            (server, check),
+            verdict,
+            &mut changes,
+        );
+        changes
+    }
+
+    fn reload(&mut self, servers: Vec<VirtualServer>) -> (Vec<Leaving>, Vec<Change>) {
+        let new = Lvs {
+            servers,
+            ..Lvs::default()
+        };
+        let heirs = heirs(&self.conf, &new);
+        let left = self.pool.leaving(&heirs);
+        self.pool.replace(&heirs, &new);
+        self.conf = new;
+        (left, self.settle(false))
+    }
+
+    /// Last byte of the address and weight of all destinations of the first service.
+    fn table(&self) -> Vec<(u8, u32)> {
+        let desired = self.pool.desired(&self.conf);
+        short(&desired[0].1)
+    }
+}
+
+fn short(destinations: &[Destination]) -> Vec<(u8, u32)> {
+    let last = |addr: IpAddr| match addr {
+        IpAddr::V4(addr) => addr.octets()[3],
+        IpAddr::V6(_) => 0,
+    };
+    let pairs = destinations.iter().map(|one| (last(one.addr), one.weight));
+    pairs.collect()
+}
+
+fn up_down(server: usize, check: usize, up: bool) -> Change {
+    let check = Some(check);
+    Change::Server { server, up, check }
+}
+
+fn quorum(up: bool, weight: u64) -> Change {
+    let first = false;
+    Change::Quorum { up, first, weight }
+}
+
+#[test]
+fn a_server_is_up_when_all_of_its_checks_are() {
+    let two = [check(1, false), check(2, false)];
+    let servers = vec![server(1, 3, &two), server(2, 1, &[])];
+    let (mut stage, changes) = Stage::begin(vec![service(servers)]);
+    let begin = Change::Quorum {
+        up: true,
+        first: true,
+        weight: 4,
+    };
+    assert_eq!(changes, [begin], "all are believed to be up");
+    assert_eq!(stage.table(), [(1, 3), (2, 1)]);
+    assert_eq!(stage.judge(0, 0, true, 0), [], "as was known");
+    assert_eq!(stage.judge(0, 0, false, 0), [up_down(0, 0, false)]);
+    assert_eq!(stage.table(), [(2, 1)]);
+    assert_eq!(stage.judge(0, 1, false, 0), [], "down it is already");
+    assert_eq!(stage.judge(0, 0, true, 0), [], "the other one still fails");
+    assert_eq!(stage.judge(0, 1, true, 0), [up_down(0, 1, true)]);
+    assert_eq!(stage.table(), [(1, 3), (2, 1)]);
+}
+
+#[test]
+fn with_alpha_servers_begin_as_down_and_the_first_failure_is_told_once() {
+    let two = [check(1, true), check(2, true)];
+    let (mut stage, changes) = Stage::begin(vec![service(vec![server(1, 1, &two)])]);
+    assert_eq!((changes, stage.table()), (vec![], vec![]));
+    assert_eq!(stage.judge(0, 0, true, 0), [], "one of two");
+    assert_eq!(stage.judge(0, 1, false, 0), [up_down(0, 1, false)]);
+    assert_eq!(stage.judge(0, 0, false, 0), []);
+    assert_eq!(stage.judge(0, 0, true, 0), []);
+    let changes = stage.judge(0, 1, true, 0);
+    assert_eq!(changes, [up_down(0, 1, true), quorum(true, 1)]);
+    assert_eq!(stage.table(), [(1, 1)]);
+}
+
+#[test]
+fn what_checks_add_to_the_weight_is_summed_up_and_stops_at_nothing() {
+    let two = [check(1, false), check(2, false)];
+    let (mut stage, _) = Stage::begin(vec![service(vec![server(1, 10, &two), server(2, 1, &[])])]);
+    let server = 0;
+    for (check, adds, from, to) in [
+        (0, 5, 10, 15),
+        (1, -8, 15, 7),
+        (1, -80, 7, 0),
+        (0, 75, 0, 5),
+        (0, i64::MAX, 5, i32::MAX as u32),
+        (0, i64::MIN, i32::MAX as u32, 0),
+    ] {
+        let changes = stage.judge(0, check, true, adds);
+        assert_eq!(changes, [Change::Weight { server, from, to }]);
+        assert_eq!(
+            stage.table(),
+            [(1, to), (2, 1)],
+            "weight 0 stays in the table"
+        );
+    }
+    // The weight counts for the quorum, and changes while the server is down too.
+    assert_eq!(
+        stage.judge(0, 0, false, 80),
+        [
+            Change::Weight {
+                server,
+                from: 0,
+                to: 10
+            },
+            up_down(0, 0, false),
+        ]
+    );
+    assert_eq!(stage.judge(0, 1, true, 0).len(), 1);
+    assert_eq!(stage.table(), [(2, 1)]);
+    assert_eq!(stage.judge(0, 0, true, 80), [up_down(0, 0, true)]);
+    assert_eq!(stage.table(), [(1, 90), (2, 1)]);
+}
+
+/// Four servers of weight 1, quorum 2, hysteresis 1: lost below 1, gained at 3.
+#[test]
+fn the_quorum_has_hysteresis() {
+    let servers = |count| (1..=count).map(|nth| server(nth, 1, &[check(1, false)]));
+    let (mut stage, _) = Stage::begin(vec![VirtualServer {
+        quorum: 2,
+        hysteresis: 1,
+        ..service(servers(4).collect())
+    }]);
+    for (nth, up, gained) in [
+        (0, false, None),
+        (1, false, None),
+        (2, false, None),
+        (3, false, Some(quorum(false, 0))),
+        (3, true, None),
+        (2, true, None),
+        (1, true, Some(quorum(true, 3))),
+        (0, true, None),
+    ] {
+        let mut want = vec![up_down(nth, 0, up)];
+        want.extend(gained);
+        assert_eq!(stage.judge(nth, 0, up, 0), want, "server {nth}");
+    }
+}
+
+#[test]
+fn a_weight_can_cost_the_quorum() {
+    let one = server(1, 5, &[check(1, false)]);
+    let (mut stage, _) = Stage::begin(vec![VirtualServer {
+        quorum: 3,
+        sorry: sorry(false),
+        ..service(vec![one])
+    }]);
+    let server = 0;
+    let lost = Change::Weight {
+        server,
+        from: 5,
+        to: 2,
+    };
+    assert_eq!(
+        stage.judge(0, 0, true, -3),
+        [lost, quorum(false, 2), Change::Sorry(true)]
+    );
+    assert_eq!(
+        stage.table(),
+        [(99, 1)],
+        "it would go on if there were no sorry server"
+    );
+}
+
+#[test]
+fn the_sorry_server_stands_in_for_all_and_without_one_survivors_go_on() {
+    for (with, lost, gained) in [
+        (None, vec![(1, 1)], vec![(1, 1), (2, 1)]),
+        (sorry(false), vec![(99, 1)], vec![(1, 1), (2, 1)]),
+        (sorry(true), vec![(99, 1)], vec![(99, 0), (1, 1), (2, 1)]),
+    ] {
+        let checks = [check(1, false)];
+        let (mut stage, _) = Stage::begin(vec![VirtualServer {
+            quorum: 2,
+            sorry: with,
+            ..service(vec![server(1, 1, &[]), server(2, 1, &checks)])
+        }]);
+        assert_eq!(stage.table(), gained);
+        let mut want = vec![up_down(1, 0, false), quorum(false, 1)];
+        want.extend(with.map(|_| Change::Sorry(true)));
+        assert_eq!(stage.judge(1, 0, false, 0), want);
+        assert_eq!(stage.table(), lost);
+        let mut want = vec![up_down(1, 0, true), quorum(true, 2)];
+        want.extend(with.map(|_| Change::Sorry(false)));
+        assert_eq!(stage.judge(1, 0, true, 0), want);
+        assert_eq!(stage.table(), gained);
+    }
+}
+
+#[test]
+fn inhibited_servers_stay_in_the_table_with_weight_0() {
+    let inhibit = |one| RealServer {
+        inhibit: true,
+        ..one
+    };
+    let servers = vec![
+        inhibit(server(1, 7, &[check(1, true)])),
+        inhibit(server(2, 7, &[check(1, false)])),
+        server(3, 1, &[]),
+    ];
+    let (mut stage, _) = Stage::begin(vec![VirtualServer {
+        quorum: 2,
+        sorry: sorry(false),
+        ..service(servers)
+    }]);
+    assert_eq!(
+        stage.table(),
+        [(1, 0), (2, 7), (3, 1)],
+        "also before the first success"
+    );
+    let _ = stage.judge(1, 0, false, 0);
+    assert_eq!(stage.table(), [(99, 1), (1, 0), (2, 0)]);
+    let _ = stage.judge(0, 0, true, 0);
+    assert_eq!(stage.table(), [(1, 7), (2, 0), (3, 1)]);
+}
+
+#[test]
+fn without_servers_the_beginning_is_the_sorry_servers() {
+    let alpha = vec![server(1, 1, &[check(1, true)])];
+    let (mut stage, changes) = Stage::begin(vec![VirtualServer {
+        sorry: sorry(false),
+        ..service(alpha)
+    }]);
+    let begin = Change::Quorum {
+        up: false,
+        first: true,
+        weight: 0,
+    };
+    assert_eq!(changes, [begin, Change::Sorry(true)]);
+    assert_eq!(stage.table(), [(99, 1)]);
+    let changes = stage.judge(0, 0, true, 0);
+    assert_eq!(
+        changes,
+        [up_down(0, 0, true), quorum(true, 1), Change::Sorry(false)]
+    );
+}
+
+#[test]
+fn a_server_that_is_its_own_sorry_server_is_there_once() {
+    let own = |inhibit| {
+        sorry(inhibit).map(|sorry| Sorry {
+            addr: addr(1),
+            ..sorry
+        })
+    };
+    for inhibit in [false, true] {
+        let (mut stage, _) = Stage::begin(vec![VirtualServer {
+            sorry: own(inhibit),
+            quorum: 6,
+            ..service(vec![server(1, 5, &[]), server(2, 2, &[check(1, false)])])
+        }]);
+        assert_eq!(stage.table(), [(1, 5), (2, 2)]);
+        let _ = stage.judge(1, 0, false, 0);
+        assert_eq!(stage.table(), [(1, 1)]);
+    }
+}
+
+#[test]
+fn every_entry_of_a_group_is_a_service_with_the_same_servers_at_its_port() {
+    let tunnel = Forward::Tunnel(Tunnel {
+        kind: TunnelKind::Ipip,
+        checksum: Checksum::None,
+    });
+    let servers = [Forward::Masquerade, Forward::Direct, tunnel];
+    let servers = (1..).zip(servers).map(|(nth, forward)| RealServer {
+        forward,
+        port: 8080,
+        ..server(nth, 1, &[])
+    });
+    let mark = ServiceKey::Mark {
+        mark: 5,
+        family: Family::V4,
+    };
+    let mut group = service(servers.collect());
+    group.services = vec![key(1, 80), key(2, 443), mark];
+    group.group = Some("web".into());
+    let (stage, _) = Stage::begin(vec![group]);
+    let ports = |(service, servers): &Wanted| {
+        let ports: Vec<u16> = servers.iter().map(|one| one.port).collect();
+        (service.key, ports)
+    };
+    let desired: Vec<_> = stage.pool.desired(&stage.conf).iter().map(ports).collect();
+    assert_eq!(
+        desired,
+        [
+            (key(1, 80), vec![8080, 80, 80]),
+            (key(2, 443), vec![8080, 443, 443]),
+            (mark, vec![8080, 0, 0]),
+        ]
+    );
+}
+
+// ---- reload ----
+
+#[test]
+fn a_reload_keeps_verdicts_and_weights_of_what_stays() {
+    let checks = [check(1, false), check(2, false)];
+    let old = service(vec![
+        server(1, 1, &checks),
+        server(2, 1, &checks),
+        server(3, 1, &[]),
+    ]);
+    let (mut stage, _) = Stage::begin(vec![old.clone()]);
+    let _ = stage.judge(0, 0, false, 0);
+    let _ = stage.judge(1, 1, true, 4);
+    assert_eq!(stage.table(), [(2, 5), (3, 1)]);
+    assert_eq!(
+        stage.reload(vec![old.clone()]),
+        (vec![], vec![]),
+        "nothing has changed"
+    );
+    assert_eq!(stage.table(), [(2, 5), (3, 1)]);
+    // In another order, with other weights and times.
+    let slower = Check {
+        interval: Duration::from_secs(60),
+        ..check(2, false)
+    };
+    let new = service(vec![
+        server(3, 2, &[]),
+        server(2, 10, &[slower, check(1, false)]),
+        server(1, 1, &[check(9, false), check(1, false)]),
+    ]);
+    let (left, changes) = stage.reload(vec![new]);
+    assert_eq!(left, []);
+    let weight = |server, from, to| Change::Weight { server, from, to };
+    assert_eq!(changes, [weight(0, 1, 2), weight(1, 5, 14)]);
+    assert_eq!(stage.table(), [(3, 2), (2, 14)]);
+    // What it failed for is asked no more.
+    let (_, changes) = stage.reload(vec![service(vec![server(1, 1, &[check(9, false)])])]);
+    let check = None;
+    let up = true;
+    assert_eq!(
+        changes,
+        [Change::Server {
+            server: 0,
+            up,
+            check
+        }]
+    );
+    assert_eq!(stage.table(), [(1, 1)]);
+}
+
+#[test]
+fn new_checks_agree_with_the_others_until_they_have_run() {
+    for (alpha, up, want) in [
+        (false, true, true),
+        (true, true, true),
+        (false, false, false),
+        (true, false, false),
+    ] {
+        let old = |more: &[Check]| {
+            let checks = [&[check(1, false)], more].concat();
+            service(vec![server(1, 1, &checks)])
+        };
+        let (mut stage, _) = Stage::begin(vec![old(&[])]);
+        let _ = stage.judge(0, 0, up, 0);
+        let (_, changes) = stage.reload(vec![old(&[check(2, alpha)])]);
+        assert_eq!(changes, []);
+        assert_eq!(!stage.table().is_empty(), want);
+    }
+}
+
+#[test]
+fn what_leaves_while_it_is_up_is_named() {
+    let other = |last, servers| VirtualServer {
+        services: vec![key(last, 80)],
+        ..service(servers)
+    };
+    let checks = [check(1, false)];
+    let (mut stage, _) = Stage::begin(vec![
+        other(
+            1,
+            vec![
+                server(1, 1, &checks),
+                server(2, 1, &checks),
+                server(3, 1, &[]),
+            ],
+        ),
+        other(2, vec![server(1, 1, &checks)]),
+    ]);
+    let _ = stage.judge(0, 0, false, 0);
+    let left = |service, server| Leaving { service, server };
+    let whole = [
+        left(0, Some(1)),
+        left(0, Some(2)),
+        left(0, None),
+        left(1, Some(0)),
+        left(1, None),
+    ];
+    assert_eq!(stage.pool.leaving(&[]), whole, "at the end everything");
+    let (gone, changes) = stage.reload(vec![other(1, vec![server(3, 1, &[])])]);
+    assert_eq!(gone, [left(0, Some(1)), left(1, Some(0)), left(1, None)]);
+    assert_eq!(changes, [], "the quorum is still there");
+}
+
+#[test]
+fn a_reload_can_cost_the_quorum_and_bring_a_sorry_server() {
+    let both = |quorum, sorry| VirtualServer {
+        quorum,
+        sorry,
+        ..service(vec![server(1, 1, &[]), server(2, 1, &[check(1, false)])])
+    };
+    let (mut stage, _) = Stage::begin(vec![both(1, None)]);
+    let _ = stage.judge(1, 0, false, 0);
+    let (_, changes) = stage.reload(vec![both(2, None)]);
+    assert_eq!(changes, [quorum(false, 1)]);
+    assert_eq!(stage.table(), [(1, 1)]);
+    let (_, changes) = stage.reload(vec![both(2, sorry(false))]);
+    assert_eq!(changes, [Change::Sorry(true)]);
+    assert_eq!(stage.table(), [(99, 1)]);
+    let (_, changes) = stage.reload(vec![both(2, None)]);
+    assert_eq!(changes, [Change::Sorry(false)]);
+    assert_eq!(stage.table(), [(1, 1)]);
+}
+
+#[test]
+fn groups_stay_the_same_by_name_and_others_by_service() {
+    let group = |name: &str, keys: &[ServiceKey]| VirtualServer {
+        group: Some(name.into()),
+        services: keys.to_vec(),
+        ..service(vec![server(1, 1, &[])])
+    };
+    let single = |key| VirtualServer {
+        services: vec![key],
+        ..service(vec![server(1, 1, &[])])
+    };
+    let old = vec![
+        single(key(1, 80)),
+        group("a", &[key(2, 80)]),
+        group("b", &[key(3, 80)]),
+    ];
+    let new = vec![
+        group("b", &[key(2, 80), key(3, 80)]),
+        group("c", &[key(1, 80)]),
+        single(key(1, 80)),
+        single(key(9, 80)),
+    ];
+    let all = |servers| Lvs {
+        servers,
+        ..Lvs::default()
+    };
+    let heirs = heirs(&all(old), &all(new));
+    let services: Vec<Option<usize>> = heirs.iter().map(|heir| heir.service).collect();
+    assert_eq!(services, [Some(2), None, Some(0), None]);
+    let none = Heir::default();
+    assert_eq!(heirs[1].servers.len(), 1);
+    assert_eq!((heirs[1].servers[0].server, none.service), (None, None));
+}
+
+#[test]
+fn of_two_checks_that_ask_the_same_each_has_its_own_heir() {
+    let twice = || service(vec![server(1, 1, &[check(1, false), check(1, false)])]);
+    let (mut stage, _) = Stage::begin(vec![twice()]);
+    let _ = stage.judge(0, 1, false, 0);
+    let (_, changes) = stage.reload(vec![twice()]);
+    assert_eq!((changes, stage.table()), (vec![], vec![]));
+    let up = [up_down(0, 1, true), quorum(true, 1)];
+    assert_eq!(stage.judge(0, 1, true, 0), up);
+}
+
+// ---- against a model ----
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % end
+    }
+}
+
+/// Everything there is to know, anew from all verdicts each time.
+struct Model {
+    verdicts: Vec<Vec<Standing>>,
+    quorum: bool,
+}
+
+impl Model {
+    fn weights(&self, conf: &VirtualServer) -> Vec<Option<u32>> {
+        let weight = |(conf, checks): (&RealServer, &Vec<Standing>)| {
+            let mut sum = i64::from(conf.weight);
+            for check in checks {
+                if !check.up {
+                    return None;
+                }
+                sum += check.weight;
+            }
+            Some(u32::try_from(sum.max(0)).expect("small numbers"))
+        };
+        conf.servers
+            .iter()
+            .zip(&self.verdicts)
+            .map(weight)
+            .collect()
+    }
+
+    fn table(&mut self, conf: &VirtualServer) -> Vec<(u8, u32)> {
+        let weights = self.weights(conf);
+        let sum: u32 = weights.iter().flatten().sum();
+        if self.quorum && (sum == 0 || sum < conf.quorum - conf.hysteresis) {
+            self.quorum = false;
+        } else if !self.quorum && sum >= conf.quorum + conf.hysteresis {
+            self.quorum = true;
+        }
+        let sorry = conf.sorry.filter(|_| !self.quorum);
+        let mut table = Vec::new();
+        if sorry.is_some() {
+            table.push((99, 1));
+        } else if conf.sorry.is_some_and(|sorry| sorry.inhibit) {
+            table.push((99, 0));
+        }
+        for (nth, (server, weight)) in (1..).zip(conf.servers.iter().zip(weights)) {
+            match weight {
+                Some(weight) if sorry.is_none() => table.push((nth, weight)),
+                _ if server.inhibit => table.push((nth, 0)),
+                _ => {}
+            }
+        }
+        table
+    }
+}
+
+fn random_service(random: &mut Random) -> VirtualServer {
+    let count = 1 + random.below(5);
+    let servers = (1..=count).map(|nth| {
+        let checks = random.below(3);
+        let checks: Vec<Check> = (0..checks)
+            .map(|port| check(u16::try_from(port).expect("small"), random.below(4) == 0))
+            .collect();
+        RealServer {
+            inhibit: random.below(3) == 0,
+            ..server(
+                u8::try_from(nth).expect("small"),
+                u32::try_from(random.below(4)).expect("small"),
+                &checks,
+            )
+        }
+    });
+    let servers: Vec<RealServer> = servers.collect();
+    let total: u32 = servers.iter().map(|one| one.weight).sum();
+    let quorum = 1 + u32::try_from(random.below(u64::from(total.max(1)))).expect("small");
+    VirtualServer {
+        hysteresis: u32::try_from(random.below(u64::from(quorum))).expect("small"),
+        quorum,
+        sorry: match random.below(3) {
+            0 => None,
+            kind => sorry(kind == 1),
+        },
+        ..service(servers)
+    }
+}
+
+/// What is told must be a history: no one comes up twice, and in the end it leads to the state there is.
+fn follow(told: &mut (Vec<bool>, bool, bool), changes: &[Change]) {
+    for change in changes {
+        match *change {
+            Change::Server { server, up, .. } => {
+                assert!(up != told.0[server] || !up, "up twice");
+                told.0[server] = up;
+            }
+            Change::Quorum { up, first, .. } => {
+                assert!(up != told.1 || first);
+                told.1 = up;
+            }
+            Change::Sorry(on) => {
+                assert_ne!(on, told.2);
+                told.2 = on;
+            }
+            Change::Weight { from, to, .. } => assert_ne!(from, to),
+        }
+    }
+}
+
+fn state(farm: &Farm) -> (Vec<bool>, bool, bool) {
+    let up = farm.servers.iter().map(|server| server.up);
+    (up.collect(), farm.quorum, farm.sorry)
+}
+
+#[test]
+fn random_histories_lead_where_the_obvious_model_does() {
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    for _ in 0..500 {
+        let conf = random_service(&mut random);
+        let alpha = |check: &Check| Standing {
+            up: !check.alpha,
+            weight: 0,
+        };
+        let verdicts = conf.servers.iter();
+        let verdicts = verdicts.map(|server| server.checks.iter().map(alpha).collect());
+        let mut model = Model {
+            verdicts: verdicts.collect(),
+            quorum: false,
+        };
+        let (mut stage, changes) = Stage::begin(vec![conf.clone()]);
+        let mut told: (Vec<bool>, bool, bool) = Default::default();
+        told.0 = state(stage.pool.get(0).expect("there")).0;
+        follow(&mut told, &changes);
+        assert_eq!(stage.table(), model.table(&conf));
+        for _ in 0..60 {
+            let at = usize::try_from(random.below(conf.servers.len() as u64)).expect("small");
+            let checks = model.verdicts[at].len();
+            if checks == 0 {
+                continue;
+            }
+            let nth = usize::try_from(random.below(checks as u64)).expect("small");
+            let verdict = Standing {
+                up: random.below(3) > 0,
+                weight: i64::try_from(random.below(7)).expect("small") - 3,
+            };
+            model.verdicts[at][nth] = verdict;
+            let changes = stage.judge(at, nth, verdict.up, verdict.weight);
+            follow(&mut told, &changes);
+            assert_eq!(stage.table(), model.table(&conf), "{conf:#?}");
+            assert_eq!(told, state(stage.pool.get(0).expect("there")));
+            if random.below(20) == 0 {
+                assert_eq!(stage.reload(vec![conf.clone()]), (vec![], vec![]));
+            }
+        }
+    }
+}

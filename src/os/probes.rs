@@ -1,0 +1,626 @@
+//! Sockets of health checks.
+//!
+//! Each has a slot, and the slot an entry in the loop's poll list; both stay where they are while the socket is
+//! open. A socket waits to be writable until it is connected and while there is something left to send, and for
+//! nothing but answers otherwise. A turn of the loop takes one piece of news from each, and only so many bytes from all
+//! together: what is left waits in the kernel, and its turn comes next.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd};
+
+use nix::sys::resource::{Resource, getrlimit};
+use nix::sys::socket::{MsgFlags, recv};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+
+use crate::check::Transport;
+use crate::config::model::lvs::Target;
+use crate::sys;
+use crate::wire::checksum::Sum;
+
+/// What is kept for a peer that takes nothing.
+const MOST_PENDING: usize = 64 << 10;
+/// Bytes taken from one connection in a turn.
+const MOST_RECEIVED: usize = 16 << 10;
+/// Descriptors left to others: receive sockets, children, files.
+const RESERVE: usize = 64;
+/// `linux/icmp.h`: blocks the types whose bits are set.
+const ICMP_FILTER: libc::c_int = 1;
+
+/// What has happened to a socket.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Heard {
+    /// It is connected.
+    Connected,
+    /// So many bytes are in the buffer.
+    Bytes(usize),
+    /// The peer sends no more.
+    End,
+    /// This is the matter.
+    Failed(i32),
+}
+
+#[derive(Debug)]
+struct Probe {
+    number: usize,
+    socket: Socket,
+    transport: Transport,
+    v4: bool,
+    connected: bool,
+    /// Waits for the kernel to have room.
+    pending: Vec<u8>,
+    /// The identifier of echo requests, where the kernel leaves that to us.
+    echo: Option<u16>,
+}
+
+/// All of them.
+#[derive(Debug)]
+pub(super) struct Probes {
+    slots: Vec<Option<Probe>>,
+    /// One for each slot; without a descriptor where there is nothing to wait for.
+    entries: Vec<libc::pollfd>,
+    /// The most there may be.
+    limit: usize,
+    /// The slot whose turn is next, and how many have yet to have theirs.
+    turn: usize,
+    left: usize,
+    echo: u16,
+}
+
+impl Probes {
+    pub(super) fn new() -> Self {
+        let soft = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, _)| soft);
+        let soft = usize::try_from(soft).unwrap_or(usize::MAX);
+        let [.., high, low] = std::process::id().to_be_bytes();
+        Probes {
+            slots: Vec::new(),
+            entries: Vec::new(),
+            limit: soft.saturating_sub(RESERVE).max(8),
+            turn: 0,
+            left: 0,
+            echo: u16::from_be_bytes([high, low]),
+        }
+    }
+
+    /// What the loop is to wait for.
+    pub(super) fn entries(&self) -> &[libc::pollfd] {
+        &self.entries
+    }
+
+    fn find(&self, number: usize) -> Option<usize> {
+        let is = |slot: &Option<Probe>| slot.as_ref().is_some_and(|one| one.number == number);
+        self.slots.iter().position(is)
+    }
+
+    /// See [`crate::engine::system::System::probe_open`].
+    pub(super) fn open(
+        &mut self,
+        number: usize,
+        transport: Transport,
+        target: &Target,
+    ) -> io::Result<()> {
+        self.close(number);
+        if self.slots.iter().flatten().count() >= self.limit {
+            return Err(io::Error::from_raw_os_error(libc::EMFILE));
+        }
+        let (socket, raw) = open(transport, target)?;
+        self.echo = self.echo.wrapping_add(1);
+        let entry = libc::pollfd {
+            fd: socket.as_raw_fd(),
+            // Even where there is no connection to be made: this is how everybody learns that it can begin.
+            events: libc::POLLOUT,
+            revents: 0,
+        };
+        let probe = Some(Probe {
+            number,
+            socket,
+            transport,
+            v4: target.remote.is_ipv4(),
+            connected: false,
+            pending: Vec::new(),
+            echo: raw.then_some(self.echo),
+        });
+        let free = self.slots.iter().position(Option::is_none);
+        match free.and_then(|free| self.slots.get_mut(free).zip(self.entries.get_mut(free))) {
+            Some((slot, place)) => (*slot, *place) = (probe, entry),
+            None => {
+                self.slots.push(probe);
+                self.entries.push(entry);
+            }
+        }
+        Ok(())
+    }
+
+    /// See [`crate::engine::system::System::probe_close`].
+    pub(super) fn close(&mut self, number: usize) {
+        let Some(nth) = self.find(number) else { return };
+        if let Some(slot) = self.slots.get_mut(nth) {
+            *slot = None;
+        }
+        self.mute(nth);
+    }
+
+    /// See [`crate::engine::system::System::probe_send`].
+    pub(super) fn send(&mut self, number: usize, bytes: &[u8]) -> io::Result<()> {
+        let found = self.find(number);
+        let found = found.and_then(|nth| self.slots.get_mut(nth).zip(self.entries.get_mut(nth)));
+        let Some((Some(probe), entry)) = found else {
+            return Ok(());
+        };
+        probe.send(bytes)?;
+        if !probe.pending.is_empty() {
+            entry.events |= libc::POLLOUT;
+        }
+        Ok(())
+    }
+
+    /// The loop has waited; these are its answers to [`Probes::entries`]. Before a socket is opened or closed.
+    pub(super) fn polled(&mut self, answers: &[libc::pollfd]) {
+        for (entry, answer) in self.entries.iter_mut().zip(answers) {
+            entry.revents = answer.revents;
+        }
+        self.left = answers.len();
+    }
+
+    /// The next piece of news of this turn: whose, and what. Bytes come off the `budget`.
+    pub(super) fn next(&mut self, buffer: &mut [u8], budget: &mut usize) -> Option<(usize, Heard)> {
+        while self.left > 0 && *budget > 0 {
+            self.left -= 1;
+            let nth = self.turn;
+            self.turn = (nth + 1).checked_rem(self.entries.len()).unwrap_or(0);
+            let found = self.slots.get_mut(nth).zip(self.entries.get_mut(nth));
+            let Some((Some(probe), entry)) = found else {
+                continue;
+            };
+            let Some(heard) = probe.hear(entry, buffer, *budget) else {
+                continue;
+            };
+            let number = probe.number;
+            match heard {
+                Heard::Bytes(count) => *budget = budget.saturating_sub(count),
+                Heard::Connected => {}
+                // Nothing more will come, and the kernel would say so again and again.
+                Heard::End | Heard::Failed(_) => self.mute(nth),
+            }
+            return Some((number, heard));
+        }
+        None
+    }
+
+    /// The loop need not wait for this one.
+    fn mute(&mut self, nth: usize) {
+        if let Some(entry) = self.entries.get_mut(nth) {
+            entry.fd = -1;
+            entry.revents = 0;
+        }
+    }
+}
+
+impl Probe {
+    fn hear(
+        &mut self,
+        entry: &mut libc::pollfd,
+        buffer: &mut [u8],
+        budget: usize,
+    ) -> Option<Heard> {
+        let ready = core::mem::take(&mut entry.revents);
+        if ready == 0 {
+            return None;
+        }
+        if !self.connected {
+            if let Some(error) = self.socket.take_error().transpose() {
+                return Some(failed(&error.unwrap_or_else(|error| error)));
+            }
+            if ready & libc::POLLOUT == 0 {
+                return None;
+            }
+            self.connected = true;
+            entry.events = libc::POLLIN;
+            return Some(Heard::Connected);
+        }
+        if ready & libc::POLLOUT != 0 {
+            let bytes = core::mem::take(&mut self.pending);
+            if let Err(error) = self.send(&bytes) {
+                return Some(failed(&error));
+            }
+            if self.pending.is_empty() {
+                entry.events = libc::POLLIN;
+            }
+        }
+        if ready & !libc::POLLOUT == 0 {
+            return None;
+        }
+        self.receive(buffer, budget)
+    }
+
+    fn receive(&self, buffer: &mut [u8], budget: usize) -> Option<Heard> {
+        let room = match self.transport {
+            Transport::Tcp => budget.min(MOST_RECEIVED).min(buffer.len()),
+            // All of a datagram, or its end is lost.
+            Transport::Udp | Transport::Icmp => buffer.len(),
+        };
+        let room = buffer.get_mut(..room)?;
+        match recv(self.socket.as_raw_fd(), room, MsgFlags::MSG_DONTWAIT) {
+            Ok(0) if self.transport == Transport::Tcp => Some(Heard::End),
+            Ok(count) => match self.echo {
+                Some(echo) => strip(self.v4, echo, room, count).map(Heard::Bytes),
+                None => Some(Heard::Bytes(count)),
+            },
+            Err(nix::Error::EAGAIN | nix::Error::EINTR) => None,
+            Err(errno) => Some(Heard::Failed(errno as i32)),
+        }
+    }
+
+    /// Sends what the kernel takes, and keeps the rest.
+    fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut sent = 0;
+        if self.pending.is_empty() {
+            let result = match self.echo {
+                Some(echo) => {
+                    let (packet, len) = complete(self.v4, echo, bytes);
+                    let packet = packet.get(..len).unwrap_or_default();
+                    self.socket.send_with_flags(packet, libc::MSG_NOSIGNAL)
+                }
+                None => self.socket.send_with_flags(bytes, libc::MSG_NOSIGNAL),
+            };
+            sent = match result {
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+                Err(error) => return Err(error),
+            };
+        }
+        let rest = bytes.get(sent..).unwrap_or_default();
+        if self.pending.len().saturating_add(rest.len()) > MOST_PENDING {
+            return Err(io::Error::from_raw_os_error(libc::ENOBUFS));
+        }
+        self.pending.extend_from_slice(rest);
+        Ok(())
+    }
+}
+
+fn failed(error: &io::Error) -> Heard {
+    Heard::Failed(error.raw_os_error().unwrap_or(libc::EIO))
+}
+
+// ---- opening ----
+
+/// A socket that is connected, or about to be; true: raw, so that we do what the kernel does for others.
+fn open(transport: Transport, target: &Target) -> io::Result<(Socket, bool)> {
+    let domain = Domain::for_address(target.remote);
+    let (socket, raw) = match transport {
+        Transport::Tcp => (create(domain, Type::STREAM, Protocol::TCP)?, false),
+        Transport::Udp => (create(domain, Type::DGRAM, Protocol::UDP)?, false),
+        Transport::Icmp => echo(domain)?,
+    };
+    if target.mark != 0 {
+        socket.set_mark(target.mark)?;
+    }
+    if let Some(name) = &target.interface {
+        // For link-local addresses this is the scope, too.
+        socket.bind_device(Some(name.as_str().as_bytes()))?;
+    }
+    let icmp = transport == Transport::Icmp;
+    let port = |port| if icmp { 0 } else { port };
+    let from_port = port(target.from_port);
+    if target.from.is_some() || from_port != 0 {
+        let any = match target.remote.ip() {
+            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        };
+        let from = SocketAddr::new(target.from.unwrap_or(any), from_port);
+        if from_port != 0 {
+            // The last connection from there may not be forgotten yet.
+            socket.set_reuse_address(true)?;
+        }
+        socket.bind(&SockAddr::from(from))?;
+    }
+    let mut remote = target.remote;
+    remote.set_port(port(remote.port()));
+    match socket.connect(&SockAddr::from(remote)) {
+        Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => Err(error),
+        Ok(()) | Err(_) => Ok((socket, raw)),
+    }
+}
+
+fn create(domain: Domain, kind: Type, protocol: Protocol) -> io::Result<Socket> {
+    Socket::new(domain, kind.nonblocking().cloexec(), Some(protocol))
+}
+
+/// A socket for echo requests. `ping_group_range` must have a group of ours for the kind that the kernel looks after.
+fn echo(domain: Domain) -> io::Result<(Socket, bool)> {
+    let v4 = domain == Domain::IPV4;
+    let protocol = if v4 {
+        Protocol::ICMPV4
+    } else {
+        Protocol::ICMPV6
+    };
+    if let Ok(socket) = create(domain, Type::DGRAM, protocol) {
+        return Ok((socket, false));
+    }
+    let socket = create(domain, Type::RAW, protocol)?;
+    if v4 {
+        // Only echo replies; all others are blocked.
+        sys::set_int_option(socket.as_fd(), libc::SOL_RAW, ICMP_FILTER, !1)?;
+    }
+    Ok((socket, true))
+}
+
+// ---- raw echo ----
+
+/// What the kernel does for others: gives a request its identifier and, for IPv4, its checksum.
+fn complete(v4: bool, echo: u16, request: &[u8]) -> ([u8; 64], usize) {
+    let mut packet = [0; 64];
+    let len = request.len().min(packet.len());
+    for (to, from) in packet.iter_mut().zip(request) {
+        *to = *from;
+    }
+    if let Some(id) = packet.get_mut(4..6) {
+        id.copy_from_slice(&echo.to_be_bytes());
+    }
+    if v4 {
+        let sum = Sum::new().bytes(packet.get(..len).unwrap_or_default());
+        if let Some(place) = packet.get_mut(2..4) {
+            place.copy_from_slice(&sum.checksum().to_be_bytes());
+        }
+    }
+    (packet, len)
+}
+
+/// The same for answers: takes off the IPv4 header, and drops what answers others. The length of what is left.
+fn strip(v4: bool, echo: u16, packet: &mut [u8], len: usize) -> Option<usize> {
+    let header = match packet.first() {
+        Some(first) if v4 => usize::from(first & 0xf) * 4,
+        _ => 0,
+    };
+    let rest = packet.get(header..len)?;
+    if rest.get(4..6)? != echo.to_be_bytes() {
+        return None;
+    }
+    let left = rest.len();
+    packet.copy_within(header..len, 0);
+    Some(left)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, UdpSocket};
+    use std::time::Duration;
+
+    use super::*;
+
+    fn target(remote: SocketAddr) -> Target {
+        Target {
+            remote,
+            from: None,
+            from_port: 0,
+            interface: None,
+            mark: 0,
+            timeout: Duration::from_secs(5),
+        }
+    }
+
+    /// A turn of the loop: everything that is heard.
+    fn turn(probes: &mut Probes, buffer: &mut [u8], budget: usize) -> Vec<(usize, Heard)> {
+        let mut polled = probes.entries().to_vec();
+        sys::ppoll(&mut polled, Some(Duration::from_secs(2))).expect("polled");
+        probes.polled(&polled);
+        let mut budget = budget;
+        std::iter::from_fn(|| probes.next(buffer, &mut budget)).collect()
+    }
+
+    fn one(probes: &mut Probes, buffer: &mut [u8]) -> Heard {
+        let heard = turn(probes, buffer, 1 << 20);
+        assert_eq!(heard.len(), 1, "{heard:?}");
+        heard[0].1
+    }
+
+    #[test]
+    fn a_connection_is_made_used_and_ended() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+        let to = target(listener.local_addr().expect("bound"));
+        let (mut probes, mut buffer) = (Probes::new(), vec![0; 65_536]);
+        probes.open(7, Transport::Tcp, &to).expect("begun");
+        assert_eq!(
+            turn(&mut probes, &mut buffer, 1 << 20),
+            [(7, Heard::Connected)]
+        );
+        probes.send(7, b"hello").expect("sent");
+        let (mut server, _) = listener.accept().expect("a client");
+        let mut five = [0; 5];
+        server.read_exact(&mut five).expect("five bytes");
+        assert_eq!(&five, b"hello");
+        server.write_all(b"world!").expect("written");
+        assert_eq!(one(&mut probes, &mut buffer), Heard::Bytes(6));
+        assert_eq!(&buffer[..6], b"world!");
+        drop(server);
+        assert_eq!(one(&mut probes, &mut buffer), Heard::End);
+        assert_eq!(probes.entries()[0].fd, -1, "no need to wait any more");
+        probes.close(7);
+        probes.close(7);
+        assert_eq!(probes.slots.iter().flatten().count(), 0);
+    }
+
+    #[test]
+    fn who_does_not_listen_is_noticed() {
+        let free = |socket: SocketAddr| target(socket);
+        let tcp = {
+            let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+            free(listener.local_addr().expect("bound"))
+        };
+        let udp = {
+            let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback");
+            free(socket.local_addr().expect("bound"))
+        };
+        let (mut probes, mut buffer) = (Probes::new(), vec![0; 65_536]);
+        match probes.open(1, Transport::Tcp, &tcp) {
+            Ok(()) => assert_eq!(
+                one(&mut probes, &mut buffer),
+                Heard::Failed(libc::ECONNREFUSED)
+            ),
+            Err(error) => assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused),
+        }
+        probes.close(1);
+        probes.open(2, Transport::Udp, &udp).expect("begun");
+        assert_eq!(one(&mut probes, &mut buffer), Heard::Connected);
+        probes.send(2, b"?").expect("sent");
+        assert_eq!(
+            one(&mut probes, &mut buffer),
+            Heard::Failed(libc::ECONNREFUSED)
+        );
+    }
+
+    #[test]
+    fn datagrams_come_one_by_one_and_whole() {
+        let server = UdpSocket::bind("127.0.0.1:0").expect("loopback");
+        let to = target(server.local_addr().expect("bound"));
+        let (mut probes, mut buffer) = (Probes::new(), vec![0; 65_536]);
+        probes.open(3, Transport::Udp, &to).expect("begun");
+        assert_eq!(one(&mut probes, &mut buffer), Heard::Connected);
+        probes.send(3, b"?").expect("sent");
+        let (_, client) = server.recv_from(&mut [0; 9]).expect("a datagram");
+        for len in [0, 30_000, 2] {
+            server.send_to(&vec![1; len], client).expect("sent");
+        }
+        for len in [0, 30_000, 2] {
+            assert_eq!(one(&mut probes, &mut buffer), Heard::Bytes(len));
+        }
+    }
+
+    #[test]
+    fn what_the_kernel_does_not_take_is_kept_up_to_a_limit() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+        let to = target(listener.local_addr().expect("bound"));
+        let (mut probes, mut buffer) = (Probes::new(), vec![0; 65_536]);
+        probes.open(4, Transport::Tcp, &to).expect("begun");
+        assert_eq!(one(&mut probes, &mut buffer), Heard::Connected);
+        let socket = &probes.slots[0].as_ref().expect("open").socket;
+        socket.set_send_buffer_size(4096).expect("small");
+        let (mut server, _) = listener.accept().expect("a client");
+        let mut sent = 0;
+        let error = loop {
+            match probes.send(4, &[7; 50_000]) {
+                Ok(()) => sent += 50_000,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.raw_os_error(), Some(libc::ENOBUFS));
+        assert_ne!(probes.entries()[0].events & libc::POLLOUT, 0);
+        let mut got = 0;
+        let mut room = vec![0; 65_536];
+        while got < sent {
+            got += server.read(&mut room).expect("bytes");
+            if probes.entries()[0].events & libc::POLLOUT != 0 {
+                assert!(turn(&mut probes, &mut buffer, 1 << 20).is_empty());
+            }
+        }
+        assert_eq!(got, sent);
+        assert_eq!(probes.entries()[0].events, libc::POLLIN);
+    }
+
+    #[test]
+    fn a_flood_on_one_takes_its_turn_with_the_others() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+        let to = target(listener.local_addr().expect("bound"));
+        let (mut probes, mut buffer) = (Probes::new(), vec![0; 65_536]);
+        let mut servers = Vec::new();
+        for number in 0..3 {
+            probes.open(number, Transport::Tcp, &to).expect("begun");
+            assert_eq!(one(&mut probes, &mut buffer), Heard::Connected);
+            servers.push(listener.accept().expect("a client").0);
+        }
+        for server in &mut servers {
+            server.write_all(&[1; 40_000]).expect("written");
+        }
+        let heard = |probes: &mut Probes, buffer: &mut [u8]| -> Vec<usize> {
+            let heard = turn(probes, buffer, 20_000);
+            let total = |(_, heard): &(usize, Heard)| match heard {
+                Heard::Bytes(count) => *count,
+                _ => 0,
+            };
+            assert!(heard.iter().map(total).sum::<usize>() <= 20_000);
+            heard.into_iter().map(|(number, _)| number).collect()
+        };
+        let mut all = heard(&mut probes, &mut buffer);
+        all.extend(heard(&mut probes, &mut buffer));
+        for number in 0..3 {
+            assert!(all.contains(&number), "{all:?}");
+        }
+    }
+
+    #[test]
+    fn an_echo_comes_back_whoever_looks_after_it() {
+        for remote in ["127.0.0.1:0", "[::1]:0"] {
+            let to = target(remote.parse().expect("an address"));
+            let (mut probes, mut buffer) = (Probes::new(), vec![0; 65_536]);
+            if probes.open(5, Transport::Icmp, &to).is_err() {
+                println!("SKIP {remote}: neither raw sockets nor a group for echo requests");
+                continue;
+            }
+            assert_eq!(one(&mut probes, &mut buffer), Heard::Connected);
+            let (request, reply) = if to.remote.is_ipv4() {
+                (8, 0)
+            } else {
+                (128, 129)
+            };
+            let echo = [request, 0, 0, 0, 0, 0, 0, 9, b'x', b'y'];
+            probes.send(5, &echo).expect("sent");
+            // A raw socket hears its own request on the loopback, with its own identifier.
+            let bytes = loop {
+                match one(&mut probes, &mut buffer) {
+                    Heard::Bytes(count) if buffer[0] == reply => break &buffer[..count],
+                    Heard::Bytes(_) => {}
+                    other => panic!("{remote}: {other:?}"),
+                }
+            };
+            assert_eq!(bytes.len(), 10, "{remote}");
+            assert_eq!(bytes[6..], [0, 9, b'x', b'y'], "{remote}");
+        }
+    }
+
+    #[test]
+    fn raw_echoes_are_completed_and_sorted_by_us() {
+        let (packet, len) = complete(true, 0x1234, &[8, 0, 0, 0, 0, 0, 0, 9, 1, 2]);
+        let packet = &packet[..len];
+        assert!(Sum::new().bytes(packet).verifies());
+        assert_eq!(packet[4..], [0x12, 0x34, 0, 9, 1, 2]);
+        let (packet, len) = complete(false, 0x1234, &[128, 0, 0, 0, 0, 0, 0, 9]);
+        assert_eq!(packet[..len], [128, 0, 0, 0, 0x12, 0x34, 0, 9]);
+        let answer = [&[0x46; 24][..], &[0, 0, 9, 9, 0x12, 0x34, 0, 9]].concat();
+        for (name, len, echo, want) in [
+            ("ours", 32, 0x1234, Some(8)),
+            ("another's", 32, 0x1235, None),
+            ("cut off", 29, 0x1234, None),
+            ("half a header", 23, 0x1234, None),
+            ("nothing", 0, 0x1234, None),
+        ] {
+            let mut answer = answer.clone();
+            let left = strip(true, echo, &mut answer, len);
+            assert_eq!(left, want, "{name}");
+            if left.is_some() {
+                assert_eq!(answer[..8], [0, 0, 9, 9, 0x12, 0x34, 0, 9]);
+            }
+        }
+    }
+
+    #[test]
+    fn sockets_are_limited_and_come_from_where_they_should() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+        let mut to = target(listener.local_addr().expect("bound"));
+        to.from = Some(IpAddr::from([127, 0, 0, 9]));
+        let mut probes = Probes::new();
+        probes.limit = 2;
+        probes.open(1, Transport::Tcp, &to).expect("begun");
+        probes.open(2, Transport::Tcp, &to).expect("begun");
+        let (_, client) = listener.accept().expect("a client");
+        assert_eq!(client.ip(), IpAddr::from([127, 0, 0, 9]));
+        let full = probes.open(3, Transport::Tcp, &to).expect_err("full");
+        assert_eq!(full.raw_os_error(), Some(libc::EMFILE));
+        probes.open(2, Transport::Tcp, &to).expect("its own place");
+        probes.close(1);
+        to.from = Some(IpAddr::from([192, 0, 2, 1]));
+        let wrong = probes.open(3, Transport::Tcp, &to).expect_err("not here");
+        assert_eq!(wrong.kind(), io::ErrorKind::AddrNotAvailable);
+        assert_eq!(probes.slots.iter().flatten().count(), 1);
+    }
+}

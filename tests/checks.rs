@@ -1,0 +1,502 @@
+//! Health checks against a kernel made of tables: when they run, and what their results come to.
+#![cfg(feature = "lvs")]
+
+mod support;
+
+use std::time::Duration;
+
+use support::kernel::{Kernel, run, start};
+use support::lvs::{check, misc, service, target};
+use vrrpd::check::{News, Transport};
+use vrrpd::config::model::lvs::{Check, CheckKind, Lvs, Udp};
+use vrrpd::config::model::{Config, Fifo, TrackFile, User};
+use vrrpd::engine::system::{Exit, Pid};
+use vrrpd::engine::{Engine, Options};
+use vrrpd::types::Instant;
+
+const ECONNREFUSED: i32 = 111;
+
+fn at(ms: u64) -> Instant {
+    Instant::from_millis(1_000 + ms)
+}
+
+fn eth0() -> Kernel {
+    Kernel::with(&[(2, "eth0", true)], &[(2, "192.0.2.1/24")])
+}
+
+/// One virtual server with these real servers.
+fn config(servers: Vec<Vec<Check>>) -> Config {
+    Config {
+        lvs: Lvs {
+            servers: vec![service("198.51.100.1:80", servers)],
+            fifo: Some(Fifo {
+                path: "/lvs".into(),
+                user: User::default(),
+                script: None,
+            }),
+            ..Lvs::default()
+        },
+        ..Config::default()
+    }
+}
+
+fn tcp(port: u16) -> Check {
+    check(CheckKind::Tcp(target(&format!("10.0.0.1:{port}"))))
+}
+
+fn begin(config: Config, kernel: &mut Kernel) -> Engine {
+    let mut engine = Engine::new(config, Options::default());
+    start(&mut engine, kernel, at(0));
+    engine
+}
+
+/// What was told of real servers: `1 DOWN`, by the last part of their address.
+fn told(kernel: &mut Kernel) -> Vec<String> {
+    let lines = kernel.take_log();
+    let told = lines.iter().filter_map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [_, "/lvs", "RS", name, _, state] = words[..] else {
+            return None;
+        };
+        let addr = name.split(']').next()?;
+        Some(format!("{} {state}", addr.rsplit('.').next()?))
+    });
+    told.collect()
+}
+
+/// What was asked of the kernel that begins with this.
+fn asked(kernel: &mut Kernel, what: &str) -> Vec<String> {
+    let mut log = kernel.take_log();
+    log.retain(|line| line.starts_with(what));
+    log
+}
+
+#[test]
+fn a_server_goes_down_after_its_retries_and_comes_back_with_the_first_success() {
+    let mut kernel = eth0();
+    let mut engine = begin(config(vec![vec![tcp(80)]]), &mut kernel);
+    run(&mut engine, &mut kernel, at(1));
+    kernel.hear(&mut engine, at(1), 0, News::Connected);
+    assert_eq!(kernel.probes.open, []);
+    kernel.take_log();
+    let refused = News::Failed(ECONNREFUSED);
+    // Every 10 s; then 2 retries, a second after each failure.
+    for (due, news, want) in [
+        (10_000, refused, &[][..]),
+        (11_005, refused, &[]),
+        (12_010, News::Connected, &[]),
+        (22_010, refused, &[]),
+        (23_015, News::TimeOut, &[]),
+        (29_015, refused, &["1 DOWN"]),
+        (39_015, refused, &[]),
+        (49_015, News::Connected, &["1 UP"]),
+        (59_015, News::Connected, &[]),
+    ] {
+        run(&mut engine, &mut kernel, at(due - 1));
+        // What is silent is told so by the deadline.
+        if news == News::TimeOut {
+            run(&mut engine, &mut kernel, at(due + 5_000));
+        } else {
+            run(&mut engine, &mut kernel, at(due));
+            assert_eq!(kernel.probes.open.len(), 1, "{due}");
+            kernel.hear(&mut engine, at(due + 5), 0, news);
+        }
+        assert_eq!(told(&mut kernel), want, "{due}");
+        assert_eq!(kernel.probes.open, [], "{due}");
+    }
+}
+
+#[test]
+fn the_first_failure_of_all_counts_at_once_and_alpha_waits_for_a_success() {
+    let alpha = Check {
+        alpha: true,
+        ..tcp(81)
+    };
+    let mut kernel = eth0();
+    let mut engine = begin(config(vec![vec![tcp(80)], vec![alpha]]), &mut kernel);
+    run(&mut engine, &mut kernel, at(1));
+    kernel.take_log();
+    kernel.hear(&mut engine, at(1), 0, News::Failed(ECONNREFUSED));
+    assert_eq!(told(&mut kernel), ["1 DOWN"]);
+    kernel.hear(&mut engine, at(2), 1, News::Connected);
+    assert_eq!(told(&mut kernel), ["2 UP"]);
+}
+
+#[test]
+fn all_checks_of_a_server_must_be_content() {
+    let mut kernel = eth0();
+    let mut engine = begin(config(vec![vec![tcp(80), tcp(81)]]), &mut kernel);
+    run(&mut engine, &mut kernel, at(1));
+    kernel.take_log();
+    kernel.hear(&mut engine, at(1), 1, News::Failed(ECONNREFUSED));
+    kernel.hear(&mut engine, at(1), 0, News::Connected);
+    assert_eq!(told(&mut kernel), ["1 DOWN"]);
+    run(&mut engine, &mut kernel, at(10_000));
+    kernel.hear(&mut engine, at(10_001), 1, News::Connected);
+    assert_eq!(told(&mut kernel), ["1 UP"]);
+}
+
+#[test]
+fn first_runs_are_spread_over_the_warmup() {
+    let servers = (0..100)
+        .map(|port| {
+            vec![Check {
+                warmup: Duration::from_secs(10),
+                ..tcp(port)
+            }]
+        })
+        .collect();
+    let mut kernel = eth0();
+    let mut engine = begin(config(servers), &mut kernel);
+    let mut before = 0;
+    for second in 1..=10 {
+        run(&mut engine, &mut kernel, at(second * 1000));
+        let count = kernel.probes.opened - before;
+        // Those that are silent for 5 s are tried again meanwhile.
+        assert!((8..=32).contains(&count), "second {second}: {count}");
+        before = kernel.probes.opened;
+    }
+}
+
+#[test]
+fn only_so_many_sockets_are_open_and_the_others_wait_their_turn() {
+    let servers = (0..300).map(|port| vec![tcp(port)]).collect();
+    let mut kernel = eth0();
+    let mut engine = begin(config(servers), &mut kernel);
+    run(&mut engine, &mut kernel, at(1));
+    let numbers = |kernel: &Kernel| -> Vec<usize> {
+        let open = kernel.probes.open.iter();
+        open.map(|(probe, ..)| *probe).collect()
+    };
+    let first = numbers(&kernel);
+    assert_eq!(first.len(), 128);
+    // Nobody answers: when their time is over others have theirs.
+    run(&mut engine, &mut kernel, at(5_002));
+    let second = numbers(&kernel);
+    assert_eq!(second.len(), 128);
+    assert!(second.iter().all(|probe| !first.contains(probe)));
+    let failed = told(&mut kernel);
+    assert_eq!(failed.len(), 128, "the first failure counts");
+    for probe in second {
+        kernel.hear(&mut engine, at(5_010), probe, News::Connected);
+    }
+    run(&mut engine, &mut kernel, at(5_011));
+    assert_eq!(kernel.probes.open.len(), 300 - 256);
+    assert_eq!(kernel.probes.peak, 128);
+    assert_eq!(told(&mut kernel), [""; 0]);
+}
+
+#[test]
+fn no_turn_of_the_loop_opens_many_sockets() {
+    let servers = (0..100).map(|port| vec![tcp(port)]).collect();
+    let mut kernel = eth0();
+    let mut engine = begin(config(servers), &mut kernel);
+    engine.expire(at(1), &mut kernel);
+    assert!(
+        (1..=16).contains(&kernel.probes.opened),
+        "{}",
+        kernel.probes.opened
+    );
+}
+
+#[test]
+fn a_lack_of_descriptors_is_waited_out_and_says_nothing_about_servers() {
+    let servers = (0..20).map(|port| vec![tcp(port)]).collect();
+    let mut kernel = eth0();
+    kernel.probes.limit = Some(3);
+    let mut engine = begin(config(servers), &mut kernel);
+    let mut turns = 0;
+    for ms in 1..200 {
+        run(&mut engine, &mut kernel, at(ms));
+        turns = turns.max(kernel.probes.open.len());
+        if let Some((probe, ..)) = kernel.probes.open.first().copied() {
+            kernel.hear(&mut engine, at(ms), probe, News::Connected);
+        }
+    }
+    assert_eq!((turns, kernel.probes.opened), (3, 20));
+    assert_eq!(told(&mut kernel), [""; 0]);
+    // Even if there is none at all.
+    kernel.probes.limit = Some(0);
+    run(&mut engine, &mut kernel, at(60_000));
+    kernel.probes.limit = None;
+    run(&mut engine, &mut kernel, at(71_000));
+    assert!(kernel.probes.opened > 22, "{}", kernel.probes.opened);
+    assert!(!told(&mut kernel).iter().any(|line| line.is_empty()));
+}
+
+#[test]
+fn what_is_wrong_with_us_is_not_laid_to_the_server_but_no_way_to_it_is() {
+    // EADDRNOTAVAIL of `bindto`, EPERM of a mark, ENETUNREACH.
+    for (errno, want) in [(99, &[][..]), (1, &[]), (101, &["1 DOWN"])] {
+        let mut kernel = eth0();
+        kernel.probes.refuse = Some(errno);
+        let mut engine = begin(config(vec![vec![tcp(80)]]), &mut kernel);
+        run(&mut engine, &mut kernel, at(5_000));
+        assert_eq!(told(&mut kernel), want, "{errno}");
+        kernel.probes.refuse = None;
+        run(&mut engine, &mut kernel, at(10_000));
+        assert_eq!(kernel.probes.opened, 1, "{errno}: the next turn");
+    }
+}
+
+#[test]
+fn a_trickle_of_bytes_does_not_keep_a_check_up() {
+    let ping = check(CheckKind::Ping(target("10.0.0.1:0")));
+    let mut kernel = eth0();
+    let mut engine = begin(config(vec![vec![ping]]), &mut kernel);
+    run(&mut engine, &mut kernel, at(1));
+    assert_eq!(kernel.probes.open[0].1, Transport::Icmp);
+    kernel.hear(&mut engine, at(1), 0, News::Connected);
+    assert_eq!(kernel.probes.sent.first(), Some(&8));
+    for second in 1..20 {
+        run(&mut engine, &mut kernel, at(second * 1000));
+        kernel.hear(
+            &mut engine,
+            at(second * 1000),
+            0,
+            News::Received(b"rubbish!"),
+        );
+    }
+    assert_eq!(told(&mut kernel), [""; 0]);
+    run(&mut engine, &mut kernel, at(20_001));
+    assert_eq!(told(&mut kernel), ["1 DOWN"]);
+}
+
+#[test]
+fn silence_is_good_enough_for_udp() {
+    let conf = Udp {
+        payload: b"hi".to_vec(),
+        ..Udp::default()
+    };
+    let udp = check(CheckKind::Udp(target("10.0.0.1:53"), Box::new(conf)));
+    let mut kernel = eth0();
+    let mut engine = begin(config(vec![vec![udp]]), &mut kernel);
+    run(&mut engine, &mut kernel, at(1));
+    kernel.hear(&mut engine, at(1), 0, News::Connected);
+    assert_eq!(kernel.probes.sent, b"hi");
+    run(&mut engine, &mut kernel, at(9_999));
+    assert_eq!(kernel.probes.open, []);
+    run(&mut engine, &mut kernel, at(10_000));
+    kernel.hear(&mut engine, at(10_000), 0, News::Connected);
+    kernel.hear(&mut engine, at(10_001), 0, News::Failed(ECONNREFUSED));
+    for ms in [11_001, 12_001] {
+        run(&mut engine, &mut kernel, at(ms));
+        kernel.hear(&mut engine, at(ms), 0, News::Failed(ECONNREFUSED));
+    }
+    assert_eq!(told(&mut kernel), ["1 DOWN"]);
+}
+
+// ---- programs ----
+
+#[test]
+fn a_program_decides_by_its_exit_code() {
+    let mut kernel = eth0();
+    let mut engine = begin(config(vec![vec![misc(false)]]), &mut kernel);
+    run(&mut engine, &mut kernel, at(1));
+    assert_eq!(asked(&mut kernel, "run"), ["run 1 /check -x"]);
+    let end = |engine: &mut Engine, kernel: &mut Kernel, nth: i32, how| {
+        let now = at(u64::try_from(nth - 1).expect("from 1") * 10_000);
+        run(engine, kernel, now.after(Duration::from_millis(1)));
+        engine.child_ended(now.after(Duration::from_millis(2)), Pid(nth), how, kernel);
+        told(kernel)
+    };
+    let none = [""; 0];
+    assert_eq!(end(&mut engine, &mut kernel, 1, Exit::Code(0)), none);
+    assert_eq!(end(&mut engine, &mut kernel, 2, Exit::Code(2)), ["1 DOWN"]);
+    assert_eq!(end(&mut engine, &mut kernel, 3, Exit::Signal(9)), none);
+    assert_eq!(end(&mut engine, &mut kernel, 4, Exit::Code(0)), ["1 UP"]);
+    let missing = Exit::NotExecuted(2);
+    assert_eq!(end(&mut engine, &mut kernel, 5, missing), ["1 DOWN"]);
+}
+
+#[test]
+fn a_dynamic_program_changes_the_weight_and_no_more() {
+    let mut conf = config(vec![vec![misc(true)], vec![]]);
+    // Enough only with both, or with one that is strong.
+    conf.lvs.servers[0].quorum = 2;
+    let mut kernel = eth0();
+    let mut engine = begin(conf, &mut kernel);
+    let quorum = |kernel: &mut Kernel| {
+        let mut log = kernel.take_log();
+        log.retain(|line| line.starts_with("fifo"));
+        log
+    };
+    run(&mut engine, &mut kernel, at(1));
+    quorum(&mut kernel);
+    let vs = "fifo /lvs VS [198.51.100.1]:tcp:80";
+    let rs = "fifo /lvs RS [10.0.0.1]:tcp:80 [198.51.100.1]:tcp:80";
+    // 0: as configured, 1; 2: weight 0; 1 down.
+    for (nth, code, want) in [
+        (1, 0, vec![]),
+        (2, 2, vec![format!("{vs} DOWN")]),
+        (3, 12, vec![format!("{vs} UP")]),
+        (4, 255, vec![]),
+        (5, 1, vec![format!("{rs} DOWN"), format!("{vs} DOWN")]),
+        (6, 3, vec![format!("{rs} UP"), format!("{vs} UP")]),
+    ] {
+        let now = at(u64::try_from(nth - 1).expect("from 1") * 10_000);
+        run(
+            &mut engine,
+            &mut kernel,
+            now.after(Duration::from_millis(1)),
+        );
+        let now = now.after(Duration::from_millis(2));
+        quorum(&mut kernel);
+        engine.child_ended(now, Pid(nth), Exit::Code(code), &mut kernel);
+        assert_eq!(quorum(&mut kernel), want, "{nth}");
+    }
+}
+
+#[test]
+fn a_program_that_takes_too_long_fails_and_is_ended_and_not_started_again_meanwhile() {
+    let mut kernel = eth0();
+    let mut engine = begin(config(vec![vec![misc(false)]]), &mut kernel);
+    run(&mut engine, &mut kernel, at(3_000));
+    assert_eq!(asked(&mut kernel, "kill"), [""; 0]);
+    run(&mut engine, &mut kernel, at(3_001));
+    let log = kernel.take_log();
+    assert!(log.contains(&"kill 1 Term".to_owned()), "{log:?}");
+    assert!(log.iter().any(|line| line.ends_with("DOWN")), "{log:?}");
+    run(&mut engine, &mut kernel, at(25_000));
+    assert_eq!(kernel.take_log(), ["kill 1 Kill"]);
+    engine.child_ended(at(25_001), Pid(1), Exit::Signal(9), &mut kernel);
+    run(&mut engine, &mut kernel, at(25_010));
+    // Its group first: those it has started need not have listened.
+    assert_eq!(kernel.take_log(), ["kill 1 Kill", "run 2 /check -x"]);
+    engine.child_ended(at(25_020), Pid(2), Exit::Code(0), &mut kernel);
+    assert_eq!(told(&mut kernel), ["1 UP"]);
+}
+
+#[test]
+fn one_program_is_started_in_a_turn_of_the_loop() {
+    let servers = (0..10).map(|_| vec![misc(false)]).collect();
+    let mut kernel = eth0();
+    let mut engine = begin(config(servers), &mut kernel);
+    engine.expire(at(1), &mut kernel);
+    assert_eq!(kernel.born, 1);
+    run(&mut engine, &mut kernel, at(2));
+    assert_eq!(kernel.born, 10);
+}
+
+#[test]
+fn programs_that_cannot_be_started_say_nothing_about_servers() {
+    let mut kernel = eth0();
+    kernel.childless = Some(11);
+    let mut engine = begin(config(vec![vec![misc(false)]]), &mut kernel);
+    run(&mut engine, &mut kernel, at(5_000));
+    assert_eq!(told(&mut kernel), [""; 0]);
+    kernel.childless = None;
+    run(&mut engine, &mut kernel, at(10_001));
+    assert_eq!(asked(&mut kernel, "run"), ["run 1 /check -x"]);
+}
+
+// ---- files ----
+
+#[test]
+fn a_file_takes_a_server_down_and_up_again() {
+    let kind = CheckKind::File {
+        file: 0,
+        weight: 0,
+        reverse: false,
+    };
+    let mut conf = config(vec![vec![check(kind)]]);
+    conf.files = vec![TrackFile {
+        name: "f".into(),
+        path: "/f".into(),
+        init: None,
+    }];
+    let mut kernel = eth0();
+    kernel.files.insert("/f".into(), b"1\n".to_vec());
+    let mut engine = begin(conf, &mut kernel);
+    assert_eq!(told(&mut kernel), ["1 DOWN"], "from the beginning");
+    let mut write = |text: &[u8]| {
+        kernel.files.insert("/f".into(), text.to_vec());
+        engine.files_changed(at(1), &mut kernel);
+        told(&mut kernel)
+    };
+    assert_eq!(write(b"0"), ["1 UP"]);
+    assert_eq!(write(b""), [""; 0]);
+    assert_eq!(write(b"-3"), ["1 DOWN"]);
+}
+
+// ---- reload, pause, end ----
+
+#[test]
+fn checks_that_stay_keep_what_they_know_across_a_reload() {
+    let two = || config(vec![vec![tcp(80)], vec![tcp(81), misc(false)]]);
+    let mut kernel = eth0();
+    let mut engine = begin(two(), &mut kernel);
+    run(&mut engine, &mut kernel, at(1));
+    kernel.hear(&mut engine, at(2), 1, News::Failed(ECONNREFUSED));
+    assert_eq!(told(&mut kernel), ["2 DOWN"]);
+    // Another server takes the first place; a check is in the middle of its work.
+    let mut other = two();
+    other.lvs.servers[0].servers.remove(0);
+    assert_eq!(kernel.probes.open.len(), 1);
+    engine.reload(at(3), other, &mut kernel);
+    assert_eq!(kernel.probes.open, [], "its number means another now");
+    run(&mut engine, &mut kernel, at(4));
+    let log = kernel.take_log();
+    let kill = |line: &&String| line.starts_with("kill") || line.starts_with("run");
+    assert_eq!(log.iter().find(kill), None, "its program goes on");
+    engine.child_ended(at(5), Pid(1), Exit::Code(0), &mut kernel);
+    assert_eq!(told(&mut kernel), [""; 0], "the other check still fails");
+    run(&mut engine, &mut kernel, at(10_000));
+    kernel.hear(&mut engine, at(10_001), 0, News::Connected);
+    assert_eq!(told(&mut kernel), ["2 UP"]);
+}
+
+#[test]
+fn what_a_reload_removes_is_ended() {
+    let mut kernel = eth0();
+    let mut engine = begin(config(vec![vec![tcp(80), misc(false)]]), &mut kernel);
+    run(&mut engine, &mut kernel, at(1));
+    assert_eq!((kernel.probes.open.len(), kernel.born), (1, 1));
+    kernel.take_log();
+    engine.reload(at(2), config(vec![vec![tcp(81)]]), &mut kernel);
+    assert_eq!(kernel.probes.open, []);
+    assert_eq!(asked(&mut kernel, "kill"), ["kill 1 Term"]);
+    engine.child_ended(at(3), Pid(1), Exit::Code(1), &mut kernel);
+    assert_eq!(told(&mut kernel), [""; 0]);
+}
+
+#[test]
+fn checks_pause_while_the_address_is_elsewhere() {
+    let mut conf = config(vec![vec![tcp(80), misc(false)]]);
+    conf.lvs.servers[0].ha_suspend = true;
+    let mut kernel = eth0();
+    let mut engine = begin(conf, &mut kernel);
+    run(&mut engine, &mut kernel, at(60_000));
+    assert_eq!((kernel.probes.opened, kernel.born), (0, 0));
+    kernel.add(2, "198.51.100.1/32");
+    kernel.deliver(&mut engine, at(60_000));
+    run(&mut engine, &mut kernel, at(61_000));
+    assert_eq!((kernel.probes.opened, kernel.born), (1, 1));
+    kernel.take_log();
+    let gone = support::kernel::cidr("198.51.100.1/32");
+    kernel.remove(2, gone);
+    kernel.deliver(&mut engine, at(61_001));
+    assert_eq!(kernel.probes.open, []);
+    assert_eq!(asked(&mut kernel, "kill"), ["kill 1 Term"]);
+    engine.child_ended(at(61_002), Pid(1), Exit::Signal(15), &mut kernel);
+    run(&mut engine, &mut kernel, at(200_000));
+    assert_eq!((kernel.probes.opened, kernel.born), (1, 1));
+    assert_eq!(told(&mut kernel), [""; 0]);
+}
+
+#[test]
+fn nothing_is_checked_after_the_end() {
+    let mut kernel = eth0();
+    let mut engine = begin(config(vec![vec![tcp(80), misc(false)]]), &mut kernel);
+    run(&mut engine, &mut kernel, at(1));
+    engine.stop(at(2), &mut kernel);
+    assert_eq!(kernel.probes.open, []);
+    assert_eq!(asked(&mut kernel, "kill"), ["kill 1 Term"]);
+    engine.child_ended(at(3), Pid(1), Exit::Signal(15), &mut kernel);
+    let opened = kernel.probes.opened;
+    for ms in 0..100 {
+        engine.expire(at(1000 * ms), &mut kernel);
+    }
+    assert_eq!(kernel.probes.opened, opened);
+    assert_eq!(kernel.born, 1);
+}

@@ -1,0 +1,104 @@
+//! Virtual servers for tests, with every default.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use vrrpd::config::model::lvs::{Check, CheckKind, RealServer, Target, VirtualServer};
+use vrrpd::config::model::{Command, User};
+use vrrpd::types::Family;
+use vrrpd::types::ipvs::{Forward, IpProtocol, ServiceKey};
+
+/// Whom a check asks.
+pub fn target(remote: &str) -> Target {
+    Target {
+        remote: remote.parse().expect("an address"),
+        from: None,
+        from_port: 0,
+        interface: None,
+        mark: 0,
+        timeout: Duration::from_secs(5),
+    }
+}
+
+/// Every ten seconds, beginning at once; two retries, a second apart.
+pub fn check(kind: CheckKind) -> Check {
+    Check {
+        kind,
+        retry: 2,
+        retry_delay: Duration::from_secs(1),
+        interval: Duration::from_secs(10),
+        warmup: Duration::ZERO,
+        alpha: false,
+        log_all: false,
+    }
+}
+
+/// A program that may take three seconds; no retries.
+pub fn misc(dynamic: bool) -> Check {
+    let command = Command {
+        argv: vec!["/check".into(), "-x".into()],
+        user: User::default(),
+    };
+    let kind = CheckKind::Misc {
+        command,
+        timeout: Duration::from_secs(3),
+        dynamic,
+    };
+    Check {
+        retry: 0,
+        ..check(kind)
+    }
+}
+
+/// A real server of weight 1.
+pub fn server(addr: &str, checks: Vec<Check>) -> RealServer {
+    let at: SocketAddr = addr.parse().expect("an address");
+    RealServer {
+        addr: at.ip(),
+        port: at.port(),
+        weight: 1,
+        forward: Forward::Masquerade,
+        upper: 0,
+        lower: 0,
+        inhibit: false,
+        notify_up: None,
+        notify_down: None,
+        mail: false,
+        checks,
+    }
+}
+
+/// A virtual server whose real servers are 10.0.0.1, 10.0.0.2 and so on, with these checks.
+pub fn service(at: &str, servers: Vec<Vec<Check>>) -> VirtualServer {
+    let addr: SocketAddr = at.parse().expect("an address");
+    let servers = servers.into_iter().enumerate();
+    let servers = servers.map(|(nth, checks)| {
+        let addr = format!("10.0.{}.{}:80", nth / 250, nth % 250 + 1);
+        server(&addr, checks)
+    });
+    VirtualServer {
+        name: format!("[{}]:tcp:{}", addr.ip(), addr.port()),
+        services: vec![ServiceKey::Address {
+            addr: addr.ip(),
+            port: addr.port(),
+            protocol: IpProtocol::Tcp,
+        }],
+        group: None,
+        protocol: Some(IpProtocol::Tcp),
+        family: Family::V4,
+        scheduler: "rr",
+        flags: 0,
+        persistence: 0,
+        granularity: u32::MAX,
+        one_packet: false,
+        sorry: None,
+        quorum: 1,
+        hysteresis: 0,
+        quorum_up: None,
+        quorum_down: None,
+        omega: false,
+        ha_suspend: false,
+        mail: false,
+        servers: servers.collect(),
+    }
+}

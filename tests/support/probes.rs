@@ -1,0 +1,72 @@
+//! Sockets of health checks in the fake kernel: what is open, and to whom. What they hear is for the test to tell.
+
+use std::io;
+use std::net::SocketAddr;
+
+use vrrpd::check::{News, Transport};
+use vrrpd::config::model::lvs::Target;
+use vrrpd::engine::Engine;
+use vrrpd::types::Instant;
+
+use super::kernel::Kernel;
+
+/// All of them.
+#[derive(Debug, Default)]
+pub struct Probes {
+    /// Number, transport, peer.
+    pub open: Vec<(usize, Transport, SocketAddr)>,
+    /// Opened so far, and the most at one time.
+    pub opened: usize,
+    pub peak: usize,
+    /// Opening is refused with this errno.
+    pub refuse: Option<i32>,
+    /// More than this are refused with EMFILE.
+    pub limit: Option<usize>,
+    /// What the last one sent.
+    pub sent: Vec<u8>,
+}
+
+impl Kernel {
+    pub(super) fn open_probe(
+        &mut self,
+        probe: usize,
+        transport: Transport,
+        target: &Target,
+    ) -> io::Result<()> {
+        let probes = &mut self.probes;
+        assert!(!probes.open.iter().any(|(known, ..)| *known == probe));
+        let full = probes.limit.is_some_and(|most| probes.open.len() >= most);
+        if let Some(errno) = probes.refuse.or(full.then_some(24)) {
+            return Err(io::Error::from_raw_os_error(errno));
+        }
+        probes.open.push((probe, transport, target.remote));
+        probes.opened += 1;
+        probes.peak = probes.peak.max(probes.open.len());
+        if !self.quiet {
+            let remote = target.remote;
+            self.log
+                .push(format!("probe {probe} {transport:?} {remote}"));
+        }
+        Ok(())
+    }
+
+    pub(super) fn send_probe(&mut self, bytes: &[u8]) {
+        self.probes.sent.clear();
+        self.probes.sent.extend_from_slice(bytes);
+    }
+
+    pub(super) fn close_probe(&mut self, probe: usize) {
+        self.probes.open.retain(|(known, ..)| *known != probe);
+    }
+
+    /// A socket hears something, and the engine draws its consequences.
+    pub fn hear(&mut self, engine: &mut Engine, now: Instant, probe: usize, news: News<'_>) {
+        assert!(
+            self.probes.open.iter().any(|(known, ..)| *known == probe),
+            "{probe} is not open: {:?}",
+            self.probes.open
+        );
+        engine.probe(now, probe, news, self);
+        self.deliver(engine, now);
+    }
+}
