@@ -56,7 +56,10 @@ fn compare(ctx: &Ctx, node: &Node, file: &Path) -> Result<(), String> {
         return Err("keepalived makes no table of it".into());
     }
     let got = run(&ctx.daemon, node, &text, |node| {
-        wait_for(SOON, || (all(node) == want).then(|| want.clone())).unwrap_or_else(|| all(node))
+        // The table's part first: it takes one process to ask for.
+        wait_for(SOON, || want.starts_with(&table(node)).then_some(()));
+        wait_for(Duration::from_secs(2), || (all(node) == want).then_some(()));
+        all(node)
     })?;
     if got == want {
         return Ok(());
@@ -100,13 +103,13 @@ fn settled(node: &Node) -> String {
     let mut last = String::new();
     for _ in 0..20 {
         sleep_ms(300);
-        let now = all(node);
-        if now == last && !table(node).is_empty() {
+        let now = table(node);
+        if now == last && !now.is_empty() {
             break;
         }
         last = now;
     }
-    last
+    all(node)
 }
 
 /// The table, timeouts and daemons.
@@ -115,6 +118,5 @@ fn all(node: &Node) -> String {
         let out = node.output(Command::new("ipvsadm").args(["-l", what]));
         String::from_utf8_lossy(&out.stdout).into_owned()
     };
-    let _ = Duration::ZERO;
     format!("{}\n{}{}", table(node), ask("--timeout"), ask("--daemon"))
 }

@@ -129,7 +129,8 @@ fn converse(mut stream: TcpStream, name: &str, mode: &Mutex<Mode>, served: &Atom
             let _ = stream.write_all(format!("{name}\n").as_bytes());
         }
         if request.ends_with(b"\r\n\r\n") {
-            answer(&mut stream, name, mode.lock().expect("no panic").clone());
+            let mode = mode.lock().expect("no panic").clone();
+            answer(&mut stream, name, mode);
             served.fetch_add(1, Ordering::Relaxed);
             return;
         }

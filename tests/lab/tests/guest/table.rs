@@ -31,7 +31,7 @@ pub(crate) const TESTS: &[Test] = &[
     ),
     (
         "killed_daemons_services_are_taken_over",
-        "",
+        "adds to what it finds, and leaves the rest",
         killed,
     ),
     ("everything_is_removed_at_the_end", "", end),

@@ -99,8 +99,9 @@ fn persistence(ctx: &Ctx) -> End {
 
 fn mark(ctx: &Ctx) -> End {
     let farm = Farm::borrow();
-    let rules = "add table ip m { chain c { type filter hook prerouting priority -150; \
-                 ip daddr 10.0.0.100 tcp dport { 80, 8080 } meta mark set 7; } }";
+    let rules = "add table ip m\n\
+                 add chain ip m c { type filter hook prerouting priority -150; }\n\
+                 add rule ip m c ip daddr 10.0.0.100 tcp dport { 80, 8080 } meta mark set 7";
     let out = farm.director.output(Command::new("nft").arg(rules));
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     let _run = farm.run(ctx, &service("fwmark 7", "lb_kind NAT", &TWO, ""));
