@@ -169,13 +169,13 @@ fn proofs() {
 fn passing_checks_allocate_nothing() {
     use support::lvs::{check, service, target};
     use vrrpd::check::News;
-    use vrrpd::config::model::lvs::{CheckKind, Lvs, Udp};
+    use vrrpd::config::model::lvs::{CheckKind, Lvs};
 
     let kinds = (1..=10).map(|nth| {
         let target = target(&format!("10.0.0.{nth}:80"));
         match nth % 3 {
             0 => CheckKind::Tcp(target),
-            1 => CheckKind::Udp(target, Box::new(Udp::default())),
+            1 => CheckKind::Udp(target, Box::default()),
             _ => CheckKind::Ping(target),
         }
     });

@@ -6,6 +6,8 @@
 
 #[path = "support/cpu.rs"]
 mod cpu;
+#[path = "support/services.rs"]
+mod services;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -158,7 +160,7 @@ fn model(config: &Config) -> String {
     for one in &config.groups {
         text += &group(one, config);
     }
-    text
+    text + &services::lvs(&config.lvs)
 }
 
 fn group(group: &SyncGroup, config: &Config) -> String {
@@ -598,6 +600,16 @@ fn mistakes_by_the_ten_thousand_take_no_longer_than_their_text() {
     };
     let name = |i: u32| format!("vrrp_instance V{i} {{\n}}\n");
     let vip = |i: u32| format!("10.0.{}.{}\n", i >> 8, i & 255);
+    let server = |i: u32| {
+        format!(
+            "real_server 10.0.{}.{} 80 {{\nTCP_CHECK {{ }}\n}}\n",
+            i >> 8,
+            i & 255
+        )
+    };
+    let balanced = |what: &str, servers: &str| {
+        format!("virtual_server {what} {{\nprotocol TCP\nlb_algo rr\nlb_kind NAT\n{servers}}}\n")
+    };
     for (case, text) in [
         (
             "unknown keywords",
@@ -624,6 +636,25 @@ fn mistakes_by_the_ten_thousand_take_no_longer_than_their_text() {
         (
             "the same address",
             inside("virtual_ipaddress {", lines(30_000, &|_| vip(1))),
+        ),
+        (
+            "real servers",
+            balanced("192.0.2.1 80", &lines(20_000, &server)),
+        ),
+        (
+            "virtual servers",
+            lines(9_000, &|i| {
+                balanced(&format!("fwmark {}", i + 1), &server(i))
+            }),
+        ),
+        (
+            "the same virtual server",
+            lines(9_000, &|i| balanced("192.0.2.1 80", &server(i))),
+        ),
+        (
+            "a group of all addresses",
+            "virtual_server_group g {\n0.0.0.0/0 80\n::/0 80\n}\n".to_owned()
+                + &balanced("group g", &server(1)),
         ),
         ("peers", inside("unicast_peer {", lines(30_000, &vip))),
         (

@@ -10,7 +10,9 @@ use support::kernel::{
 };
 use vrrpd::config::model::{Config, Peer, Track, Tracked, Transport};
 use vrrpd::engine::{Engine, Options};
-use vrrpd::types::Instant;
+use vrrpd::netlink::link::LinkFlags;
+use vrrpd::netlink::{Link, Message};
+use vrrpd::types::{IfIndex, Instant, Mac};
 use vrrpd::vrrp::StateKind;
 
 const VIP: &str = "192.0.2.100/32";
@@ -103,6 +105,36 @@ fn an_address_removed_by_someone_else_is_put_back_and_announced_at_once() {
         ["add 2 192.0.2.100/32", "garp 2 192.0.2.100"]
     );
     assert_eq!(state(&engine, "VI_7"), StateKind::Master);
+}
+
+#[test]
+fn an_address_whose_news_is_on_the_way_is_not_taken_for_removed() {
+    let mut kernel = eth0();
+    let mut engine = engine(vec![instance(7, 100, &[VIP])]);
+    start(&mut engine, &mut kernel, at(0));
+    kernel.take_log();
+    let due = engine.next_deadline().expect("the takeover");
+    engine.expire(due, &mut kernel);
+    assert!(kernel.has(VIP));
+    // The interface has another Ethernet address: everything is looked at again.
+    engine.news(
+        due,
+        &Message::NewLink(Link {
+            index: IfIndex(2),
+            name: "eth0",
+            flags: LinkFlags(LinkFlags::UP.0 | LinkFlags::RUNNING.0),
+            mtu: None,
+            mac: Some(Mac([2, 0, 0, 0, 9, 9])),
+            kind: None,
+            master: None,
+            parent: None,
+        }),
+    );
+    engine.settle(due, &mut kernel);
+    kernel.deliver(&mut engine, due);
+    let log = kernel.take_log();
+    let announced = log.iter().filter(|line| line.starts_with("garp")).count();
+    assert_eq!(announced, 1, "{log:?}");
 }
 
 #[test]
@@ -308,6 +340,26 @@ fn unicast_instances_with_one_vrid_are_told_apart_by_their_address() {
 }
 
 #[test]
+fn a_unicast_instance_hears_what_was_sent_to_another_address_of_its_router() {
+    let mut kernel = eth0();
+    kernel.add(2, "198.51.100.1/24");
+    let mut conf = instance(7, 100, &[VIP]);
+    conf.transport = Transport::Unicast {
+        peers: Vec::new(),
+        ttl: 255,
+        check_source: false,
+    };
+    let mut engine = engine(vec![conf]);
+    start(&mut engine, &mut kernel, at(0));
+    for ms in (0..1_000).step_by(50) {
+        let packet = advert(7, 200, "198.51.100.2", "198.51.100.1", &[VIP]);
+        receive(&mut engine, &mut kernel, at(ms), 0, &packet);
+        run(&mut engine, &mut kernel, at(ms + 49));
+    }
+    assert_eq!(state(&engine, "VI_7"), StateKind::Backup);
+}
+
+#[test]
 fn an_instance_that_cannot_hear_does_not_take_over_blindly() {
     let mut kernel = eth0();
     kernel.deaf = Some(1);
@@ -338,6 +390,9 @@ fn static_addresses_stay_while_the_daemon_runs() {
     let mut engine = Engine::new(config, Options::default());
     start(&mut engine, &mut kernel, at(0));
     assert!(kernel.has("10.9.9.9/24") && !kernel.has("10.8.8.8/24"));
+    let mut log = kernel.take_log();
+    log.retain(|line| line.starts_with("add"));
+    assert_eq!(log, ["add 2 10.9.9.9/24"], "once");
     kernel.set_link(7, "eth7", true);
     kernel.deliver(&mut engine, at(10));
     assert!(kernel.has("10.8.8.8/24"), "its interface has appeared");

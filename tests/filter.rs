@@ -5,6 +5,7 @@ mod support;
 
 use support::kernel::{Kernel, engine, instance, run, start};
 use vrrpd::config::model::{Config, VrrpInstance};
+use vrrpd::engine::{Engine, Options};
 use vrrpd::types::Instant;
 
 const VIP: &str = "192.0.2.100/32";
@@ -75,6 +76,31 @@ fn what_a_killed_daemon_left_behind_is_removed_even_if_no_filter_is_wanted_now()
     let mut engine = engine(vec![instance(7, 100, &[VIP])]);
     start(&mut engine, &mut kernel, at(0));
     assert_eq!(kernel.ruleset, None);
+}
+
+#[test]
+fn a_filter_left_behind_without_addresses_is_removed_too() {
+    for (loaded, copies, left) in [
+        (true, false, false),
+        (false, false, true),
+        (true, true, true),
+    ] {
+        let mut kernel = eth0();
+        kernel.ruleset = Some(1);
+        if loaded {
+            let path = "/sys/module/nf_tables/initstate".to_owned();
+            kernel.files.insert(path, b"live\n".to_vec());
+        }
+        let mut config = Config {
+            instances: vec![instance(7, 100, &[VIP])],
+            ..Config::default()
+        };
+        // One of several may be somebody else's.
+        config.global.instance = copies.then(|| "two".to_owned());
+        let mut engine = Engine::new(config, Options::default());
+        start(&mut engine, &mut kernel, at(0));
+        assert_eq!(kernel.ruleset.is_some(), left, "{loaded} {copies}");
+    }
 }
 
 #[test]

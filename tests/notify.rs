@@ -247,6 +247,64 @@ fn a_reload_leaves_equal_fifos_alone() {
 }
 
 #[test]
+fn a_fifo_that_moves_to_the_other_keyword_stays_open() {
+    let mut config = Config {
+        instances: vec![instance(7, 100, &[VIP])],
+        ..Config::default()
+    };
+    config.global.fifo = Some(fifo("/run/a", Some("/reader")));
+    config.global.vrrp_fifo = Some(fifo("/run/b", None));
+    config.global.fifo_on_reload = true;
+    let (mut engine, mut kernel) = begin(&config);
+    run(&mut engine, &mut kernel, at(550));
+    told(&mut kernel);
+    // Each becomes the other.
+    let global = &mut config.global;
+    core::mem::swap(&mut global.fifo, &mut global.vrrp_fifo);
+    engine.reload(at(560), config.clone(), &mut kernel);
+    assert_eq!(
+        told(&mut kernel),
+        [
+            "fifo /run/b INSTANCE \"VI_7\" MASTER 100",
+            "fifo /run/a INSTANCE \"VI_7\" MASTER 100",
+        ]
+    );
+    // One goes, the other takes its place.
+    config.global.fifo = config.global.vrrp_fifo.take();
+    engine.reload(at(570), config.clone(), &mut kernel);
+    assert_eq!(
+        told(&mut kernel),
+        [
+            "fifo close /run/b",
+            "fifo /run/a INSTANCE \"VI_7\" MASTER 100",
+        ]
+    );
+    // Its script is still its own.
+    config.global.fifo = None;
+    engine.reload(at(580), config, &mut kernel);
+    assert_eq!(told(&mut kernel), ["kill 1 Term", "fifo close /run/a"]);
+}
+
+#[test]
+fn a_new_priority_is_told_of_at_a_reload() {
+    let mut config = Config {
+        instances: vec![instance(7, 100, &[VIP])],
+        ..Config::default()
+    };
+    config.instances[0].notify.priority_changes = true;
+    config.global.fifo = Some(fifo("/f", None));
+    let (mut engine, mut kernel) = begin(&config);
+    run(&mut engine, &mut kernel, at(550));
+    told(&mut kernel);
+    config.instances[0].priority = vrrpd::types::Priority(150);
+    engine.reload(at(560), config.clone(), &mut kernel);
+    let line = "fifo /f INSTANCE \"VI_7\" MASTER_PRIORITY 150";
+    assert_eq!(told(&mut kernel), [line]);
+    engine.reload(at(570), config, &mut kernel);
+    assert_eq!(told(&mut kernel), [""; 0]);
+}
+
+#[test]
 fn groups_are_told_of_after_their_members() {
     let group = SyncGroup {
         name: "G1".into(),

@@ -279,6 +279,59 @@ fn a_reload_ends_the_run_of_a_script_that_changed_or_went() {
     assert_eq!(children(&mut kernel), ["kill 2 Term"]);
 }
 
+#[test]
+fn a_reload_that_changes_a_command_or_a_name_does_not_change_the_priority() {
+    for (weight, code, prio) in [(20, 0, 120), (-20, 1, 80)] {
+        let mut kernel = eth0();
+        let mut engine = begin(with_script(weight), &mut kernel);
+        end(&mut engine, &mut kernel, 10, 1, code);
+        run(&mut engine, &mut kernel, at(499));
+        let same = format!("advert 7 prio {prio} to 224.0.0.18");
+        kernel.take_log();
+        // Another name: the same script.
+        let mut config = with_script(weight);
+        config.scripts[0].name = "renamed".into();
+        engine.reload(at(499), config.clone(), &mut kernel);
+        run(&mut engine, &mut kernel, at(700));
+        let log = kernel.take_log();
+        let (sent, children): (Vec<_>, Vec<_>) = log
+            .iter()
+            .filter(|line| !line.starts_with("listen"))
+            .partition(|line| line.starts_with("advert"));
+        assert!(sent.iter().all(|line| **line == same), "{sent:?}");
+        assert_eq!(children, ["run 2 /chk"]);
+        end(&mut engine, &mut kernel, 710, 2, code);
+        // Another command: as before, until it has run.
+        config.scripts[0].command.argv.push("now".into());
+        (config.scripts[0].rise, config.scripts[0].fall) = (3, 3);
+        engine.reload(at(720), config, &mut kernel);
+        run(&mut engine, &mut kernel, at(900));
+        assert_eq!(adverts(&mut kernel), [same]);
+        end(&mut engine, &mut kernel, 910, 3, 1 - code);
+        run(&mut engine, &mut kernel, at(1100));
+        assert_eq!(
+            adverts(&mut kernel),
+            ["advert 7 prio 100 to 224.0.0.18"],
+            "its first result decides alone"
+        );
+    }
+}
+
+#[test]
+fn a_reload_that_changes_the_command_of_a_failing_script_is_no_recovery() {
+    let mut kernel = eth0();
+    let mut engine = begin(with_script(0), &mut kernel);
+    end(&mut engine, &mut kernel, 10, 1, 1);
+    assert_eq!(state(&engine), StateKind::Fault);
+    let mut config = with_script(0);
+    config.scripts[0].command.argv.push("now".into());
+    engine.reload(at(100), config, &mut kernel);
+    run(&mut engine, &mut kernel, at(110));
+    assert_eq!(state(&engine), StateKind::Fault);
+    end(&mut engine, &mut kernel, 120, 2, 0);
+    assert_eq!(state(&engine), StateKind::Backup);
+}
+
 // ---- files ----
 
 fn with_file(weight: i16, init: Option<(i32, bool)>) -> Config {

@@ -1,10 +1,11 @@
 //! `include` and its strict relatives: which files a pattern names, and what must not be missing.
+//!
+//! A file that is named and not there, or cannot be read, is an error in any case: a reload must not take down what
+//! is in it.
 
 /// What an include must live up to, else it is an error instead of a remark.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Policy {
-    /// Every file found can be read.
-    pub(crate) readable: bool,
     /// At least one file is found.
     pub(crate) matches: bool,
     /// Every pattern with a wildcard finds a file.
@@ -18,7 +19,6 @@ pub(crate) const MAX_ALTERNATIVES: usize = 256;
 
 impl Policy {
     const ALL: Self = Self {
-        readable: true,
         matches: true,
         wildcards: true,
         braces: true,
@@ -28,11 +28,7 @@ impl Policy {
     pub(crate) fn of_keyword(keyword: &str) -> Option<Self> {
         let none = Self::default();
         Some(match keyword {
-            "include" => none,
-            "includer" => Self {
-                readable: true,
-                ..none
-            },
+            "include" | "includer" => none,
             "includem" => Self {
                 matches: true,
                 ..none
@@ -53,7 +49,6 @@ impl Policy {
     /// Both.
     pub(crate) fn and(self, other: Self) -> Self {
         Self {
-            readable: self.readable || other.readable,
             matches: self.matches || other.matches,
             wildcards: self.wildcards || other.wildcards,
             braces: self.braces || other.braces,
@@ -80,7 +75,7 @@ impl Policy {
                 }
             };
             match option {
-                "readable" | "read" => self.readable = on,
+                "readable" | "read" => {}
                 "match" => self.matches = on,
                 "wildcard_match" => self.wildcards = on,
                 "brace_match" => self.braces = on,
@@ -219,10 +214,7 @@ mod tests {
     #[test]
     fn include_check_replaces_adds_and_removes() {
         let none = Policy::default();
-        let read = Policy {
-            readable: true,
-            ..none
-        };
+        let read = Policy { ..none };
         let both = Policy {
             matches: true,
             ..read

@@ -41,7 +41,6 @@ enum Origin {
     Each(Box<Sequence>),
     Includes {
         paths: std::vec::IntoIter<String>,
-        policy: Policy,
         at: Span,
     },
 }
@@ -143,10 +142,10 @@ impl<'h> Reader<'h> {
                         return Ok(true);
                     }
                 }
-                Origin::Includes { paths, policy, at } => {
-                    let (policy, at) = (*policy, *at);
+                Origin::Includes { paths, at } => {
+                    let at = *at;
                     if let Some(path) = paths.next() {
-                        self.include_file(&path, policy, at, diags)?;
+                        self.include_file(&path, at, diags)?;
                         continue;
                     }
                 }
@@ -417,16 +416,10 @@ impl<'h> Reader<'h> {
         }
         report_missing(pattern, &missing, found.is_empty(), policy, at, diags);
         let paths = found.into_iter();
-        self.push(Origin::Includes { paths, policy, at }, at, diags)
+        self.push(Origin::Includes { paths, at }, at, diags)
     }
 
-    fn include_file(
-        &mut self,
-        path: &str,
-        policy: Policy,
-        at: Span,
-        diags: &mut Diags,
-    ) -> Result<(), Stop> {
+    fn include_file(&mut self, path: &str, at: Span, diags: &mut Diags) -> Result<(), Stop> {
         if files(&self.stack).any(|file| &*file.path == path) {
             let text = format!("{path} includes itself; not included again");
             diags.say(Severity::Error, at, text);
@@ -441,13 +434,8 @@ impl<'h> Reader<'h> {
         match self.host.read(path) {
             Ok(bytes) => self.open(path, bytes, Some(at), diags),
             Err(reason) => {
-                let severity = if policy.readable {
-                    Severity::Error
-                } else {
-                    Severity::Warning
-                };
                 diags.say(
-                    severity,
+                    Severity::Error,
                     at,
                     format!("cannot read {path}: {reason}; not included"),
                 );
@@ -553,10 +541,11 @@ fn report_missing(
     let (severity, what) = match (strict, whole) {
         (Some(alternative), None) => (Severity::Error, alternative),
         (Some(_), Some(pattern)) => (Severity::Error, pattern),
-        (None, Some(pattern)) if policy.matches => (Severity::Error, pattern),
         // An empty `conf.d` is nothing to worry about.
-        (None, Some(pattern)) if include::has_wildcard(pattern) => (Severity::Note, pattern),
-        (None, Some(pattern)) => (Severity::Warning, pattern),
+        (None, Some(pattern)) if include::has_wildcard(pattern) && !policy.matches => {
+            (Severity::Note, pattern)
+        }
+        (None, Some(pattern)) => (Severity::Error, pattern),
         (None, None) => return,
     };
     diags.say(

@@ -52,6 +52,8 @@ pub(crate) enum Kind {
 pub(super) struct Slot {
     pub(super) address: Address,
     pub(super) held: Held,
+    /// Where it was set; the interface may have another name by now.
+    on: Option<IfIndex>,
     /// When it was set.
     pub(super) since: Option<Instant>,
     /// When its lifetime was last set, if it has one.
@@ -63,9 +65,18 @@ impl Slot {
         Slot {
             address,
             held: Held::No,
+            on: None,
             since: None,
             renewed: None,
         }
+    }
+
+    /// The interface it is on, if it is ours.
+    fn place(&self, links: &Links) -> Option<IfIndex> {
+        let known = self.on.and_then(|index| links.get(index));
+        let link = known.or_else(|| links.named(&self.address.dev));
+        link.filter(|_| self.held == Held::Ours)
+            .map(|link| link.index)
     }
 
     /// The address as the kernel lists it: with a peer, the prefix is the peer's.
@@ -135,8 +146,6 @@ pub(crate) struct Outcome {
     pub(crate) added: usize,
     /// Of those, set again after somebody else had removed them.
     pub(crate) restored: usize,
-    /// Their lifetime had ended while we stood still.
-    pub(crate) expired: bool,
     /// The first of the restored.
     pub(crate) first_restored: Option<Cidr>,
     /// Refused by the kernel.
@@ -281,17 +290,13 @@ impl AddressSet {
             };
             match slot.held {
                 Held::Ours | Held::Theirs if link.has(&slot.listed()) => continue,
-                Held::Ours | Held::Theirs => {
-                    outcome.restored += 1;
-                    outcome.expired |= slot.may_be_over(now, &self.lease);
-                    outcome.first_restored.get_or_insert(slot.listed());
-                }
-                Held::No | Held::Refused(_) => {}
+                Held::Ours | Held::Theirs | Held::No | Held::Refused(_) => {}
             }
-            let seq = addr::add(
-                &mut batch,
-                &slot.spec(link.index, self.kind, now, &self.lease),
-            );
+            let index = link.index;
+            let seq = addr::add(&mut batch, &slot.spec(index, self.kind, now, &self.lease));
+            if let Some(slot) = self.slots.get_mut(place) {
+                slot.on = Some(index);
+            }
             if missing.push(place, seq) == CHUNK {
                 self.add(now, system, &mut batch, &mut missing, &mut outcome);
             }
@@ -343,9 +348,18 @@ impl AddressSet {
             let Some(slot) = self.slots.get_mut(place) else {
                 continue;
             };
+            let lost = matches!(slot.held, Held::Ours | Held::Theirs);
+            if lost && errno == Some(EEXIST) {
+                // It is there: its news is on the way, which takes an IPv6 address a moment.
+                continue;
+            }
+            if lost && errno.is_none() {
+                outcome.restored += 1;
+                outcome.first_restored.get_or_insert(slot.listed());
+            }
             slot.held = match (errno, slot.held) {
                 (None, _) => Held::Ours,
-                (Some(EEXIST), Held::No | Held::Theirs) if self.kind == Kind::Owned => Held::Theirs,
+                (Some(EEXIST), Held::No) if self.kind == Kind::Owned => Held::Theirs,
                 (Some(EEXIST), _) => Held::Ours,
                 (Some(errno), _) => Held::Refused(errno),
             };
@@ -398,6 +412,7 @@ impl AddressSet {
                     {
                         *stays = true;
                         slot.held = known.held;
+                        slot.on = known.on;
                         slot.since = known.since;
                         slot.renewed = known.renewed;
                         break;
@@ -440,17 +455,16 @@ fn remove(slots: &mut [Slot], kind: Kind, links: &Links, system: &mut dyn System
     let mut batch = Batch::new(1);
     let mut count = 0_usize;
     for slot in slots {
-        if slot.held == Held::Ours
-            && let Some(link) = links.named(&slot.address.dev)
-        {
+        if let Some(index) = slot.place(links) {
             let forever = Lease::default();
-            let spec = slot.spec(link.index, kind, Instant::ZERO, &forever);
+            let spec = slot.spec(index, kind, Instant::ZERO, &forever);
             addr::delete(&mut batch, &spec);
             count += 1;
             if count.is_multiple_of(CHUNK) {
                 flush(&mut batch, system);
             }
         }
+        slot.on = None;
         if slot.held != Held::Theirs {
             slot.held = Held::No;
         }

@@ -57,7 +57,8 @@ impl Fifos {
         self.0.iter().all(Option::is_none)
     }
 
-    /// These are wanted now. What stays the same is not touched: its readers notice nothing.
+    /// These are wanted now. What stays the same is not touched: its readers notice nothing. That goes for one that
+    /// has moved to the other keyword too; closed after it has been opened there, it would be gone.
     pub(crate) fn replace(
         &mut self,
         now: Instant,
@@ -65,6 +66,19 @@ impl Fifos {
         children: &mut Children,
         system: &mut dyn System,
     ) {
+        let [all, vrrp] = &self.0;
+        let is_at = |slot: &Option<Pipe>, wanted: &Option<Fifo>| match (slot, wanted) {
+            (Some(pipe), Some(fifo)) => pipe.conf.path == fifo.path,
+            _ => false,
+        };
+        if is_at(all, wanted[1]) || is_at(vrrp, wanted[0]) {
+            self.0.swap(0, 1);
+            let moved = &mut |owner| match owner {
+                Owner::Fifo(nth) => Some(Owner::Fifo(1_usize.saturating_sub(nth))),
+                Owner::Script(_) | Owner::Notify(_) | Owner::Mail | Owner::Nobody => Some(owner),
+            };
+            children.reassign(now, moved, system);
+        }
         for (nth, (slot, wanted)) in self.0.iter_mut().zip(wanted).enumerate() {
             let old = slot.as_ref().map(|pipe| &pipe.conf);
             if old == wanted {

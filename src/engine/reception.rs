@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use super::system::{Listener, Protocol, System};
 use super::{Engine, proof};
-use crate::types::{Family, Instant};
+use crate::types::{Family, Instant, Version};
 use crate::vrrp::{Event, Received};
 use crate::wire::vrrp::ChecksumForm;
 use crate::wire::{Malformed, Pseudo, ah, ipv4, vrrp};
@@ -57,7 +57,9 @@ impl Engine {
             return;
         };
         let from = envelope.net.src;
-        self.note_checksum(id, now, from, parsed.checksum);
+        if parsed.advert.version == Version::V3 {
+            self.note_checksum(id, now, from, parsed.checksum);
+        }
         let Some(router) = self.routers.get(id) else {
             return;
         };
@@ -98,7 +100,8 @@ impl Engine {
     }
 
     /// The instance an advert is for. Several unicast instances may share a VRID on different
-    /// interfaces; they are told apart by the address the advert was sent to.
+    /// interfaces; they are told apart by the address the advert was sent to. With one alone that may be any
+    /// address of ours: deaf to the peer that was given another one, it would be a second master.
     fn find(&self, on: Listener, vrid: u8, to: IpAddr) -> Option<usize> {
         let key = (on.plain(), vrid);
         let begin = self.dispatch.partition_point(|(known, _)| *known < key);
@@ -111,7 +114,8 @@ impl Engine {
             return same.next().map(|(_, id)| *id);
         }
         let ours = |id: &usize| self.routers.get(*id).and_then(super::Router::source) == Some(to);
-        same.find(|(_, id)| ours(id)).map(|(_, id)| *id)
+        let alone = same.clone().nth(1).is_none();
+        same.find(|(_, id)| alone || ours(id)).map(|(_, id)| *id)
     }
 
     fn unknown_vrid(&mut self, now: Instant, envelope: &Envelope<'_>, vrid: u8) {
@@ -174,7 +178,7 @@ impl Engine {
         let Some(router) = self.routers.get_mut(id) else {
             return;
         };
-        if router.checksum == Some(form) {
+        if router.checksum == Some(form) || router.conf.version != Version::V3 {
             return;
         }
         let ours = super::transmit::checksum_form(&router.conf);

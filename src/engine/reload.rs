@@ -6,6 +6,7 @@
 //! instance to another. The caller has checked the configuration: nothing here can fail half-way.
 
 use core::time::Duration;
+use std::io;
 
 use super::router::Router;
 use super::system::System;
@@ -54,14 +55,18 @@ impl Engine {
         self.global = global;
         self.replace_tracking(now, (scripts, files, processes), system);
         self.open_fifos(now, lvs.fifo.as_ref(), system);
-        let fresh = self.change_instances(now, instances, groups, system);
-        self.track_groups = track_groups;
+        // What has become virtual must be let go of before an instance asks whether it is there.
         self.static_routes
             .replace(static_routes, static_rules, &self.links, system);
         let statics = static_addresses.into_iter();
         self.statics
             .replace(statics, super::Kind::Static, &self.links, system);
+        let fresh = self.change_instances(now, instances, groups, system);
+        self.track_groups = track_groups;
         self.make_tables();
+        if let Err(error) = self.clean_fresh(now, &fresh, system) {
+            log::warn!(target: "netlink", "links and addresses cannot be read: {error}");
+        }
         self.everything_suspect();
         self.settle(now, system);
         for id in fresh {
@@ -124,12 +129,35 @@ impl Engine {
                 continue;
             };
             let effective = router.effective_priority(&self.links, &self.tracking);
-            router.told_priority = effective;
+            let before = core::mem::replace(&mut router.told_priority, effective);
             let params = &params;
             self.tell(id, now, Event::Params { params, effective }, system);
+            if before != effective {
+                self.log_priority(id, before, effective);
+                self.told_priority(id, now, system);
+            }
             self.extend(id, now, garp_changed, system);
         }
         fresh
+    }
+
+    /// Addresses of new instances that are there already, set by hand or left over, go before the election, as
+    /// at the start.
+    fn clean_fresh(
+        &mut self,
+        now: Instant,
+        fresh: &[usize],
+        system: &mut dyn System,
+    ) -> io::Result<()> {
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        // Without those that others have just let go of.
+        self.survey(now, system)?;
+        for &id in fresh {
+            self.clean_addresses(id, system);
+        }
+        Ok(())
     }
 
     /// Adds what is new to a master's addresses, and tells the neighbors.

@@ -9,6 +9,10 @@ use crate::netlink::{Batch, addr, link};
 use crate::types::Instant;
 use crate::vrrp::Event;
 
+/// There where the kernel has modules, and while this one is loaded.
+const MODULES: &str = "/proc/modules";
+const NF_TABLES: &str = "/sys/module/nf_tables/initstate";
+
 impl Engine {
     /// Looks at the machine, clears up after a killed predecessor, and begins. `uptime`: since the
     /// machine booted, for `vrrp_delay_after_boot`.
@@ -28,7 +32,6 @@ impl Engine {
         self.promote_secondaries(system);
         let fifo = self.lvs.fifo();
         self.open_fifos(now, fifo.as_ref(), system);
-        self.statics_suspect = true;
         let outcome = self.statics.install(now, &self.links, system);
         apply::report("static_ipaddress", &outcome);
         self.start_tracking(now, system);
@@ -107,7 +110,10 @@ impl Engine {
     /// and none may serve as source.
     fn clean(&mut self, now: Instant, system: &mut dyn System) -> io::Result<()> {
         let mut left = 0;
-        for router in &mut self.routers {
+        for id in 0..self.routers.len() {
+            let Some(router) = self.routers.get_mut(id) else {
+                break;
+            };
             let count = router.routes.clean(&self.links, system);
             if count > 0 {
                 let name = &router.conf.name;
@@ -116,23 +122,37 @@ impl Engine {
                     "({name}) removed {count} routes and rules left over from an earlier run"
                 );
             }
-            let count = router.set.clean(&self.links, system);
-            if count > 0 {
-                let name = &router.conf.name;
-                log::info!(
-                    target: "vrrp",
-                    "({name}) removed {count} addresses left over from an earlier run"
-                );
-            }
-            left += count;
+            left += self.clean_addresses(id, system);
+        }
+        // Where addresses were left behind, the packet filter may have been too. Left behind by a router that was
+        // not master, or whose addresses have expired, it is alone; but the kernel is not asked where that would
+        // load a module, and it may belong to another copy.
+        let mut there = |path| system.read_file(path).is_ok();
+        let asked = self.global.instance.is_none() && (there(NF_TABLES) || !there(MODULES));
+        if left > 0 || asked {
+            self.filter.clean(&self.global.nft, system);
         }
         if left > 0 {
-            // Where addresses were left behind, the packet filter may have been too.
-            self.filter.clean(&self.global.nft, system);
             self.survey(now, system)
         } else {
             Ok(())
         }
+    }
+
+    /// The addresses of one instance; tells how many there were.
+    pub(super) fn clean_addresses(&mut self, id: usize, system: &mut dyn System) -> usize {
+        let Some(router) = self.routers.get_mut(id) else {
+            return 0;
+        };
+        let count = router.set.clean(&self.links, system);
+        if count > 0 {
+            let name = &router.conf.name;
+            log::info!(
+                target: "vrrp",
+                "({name}) removed {count} addresses left over from an earlier run"
+            );
+        }
+        count
     }
 
     pub(super) fn promote_secondaries(&mut self, system: &mut dyn System) {

@@ -151,7 +151,7 @@ fn texts_with_one_fault_give_one_message() {
             "missing include",
             b"include nothing.conf",
             "",
-            "k.conf:1:1: warning: no file matches nothing.conf; nothing is included for it",
+            "k.conf:1:1: error: no file matches nothing.conf; nothing is included for it",
         ),
         (
             "include without a name",
@@ -201,7 +201,7 @@ fn what_an_include_lacks_is_as_bad_as_the_policy_says() {
     for (text, want) in [
         (glob, None),
         ("include e/*.conf", Some("note: no file matches e/*.conf")),
-        ("include e.conf", Some("warning: no file matches e.conf")),
+        ("include e.conf", Some("error: no file matches e.conf")),
         ("include {d/1.conf,e.conf}", None),
         ("includem e/*.conf", Some("error: no file matches e/*.conf")),
         ("includem {d/1.conf,e.conf}", None),

@@ -113,6 +113,7 @@ enum News {
 impl Kernel {
     pub fn with(links: &[(u32, &str, bool)], addrs: &[(u32, &str)]) -> Self {
         let mut kernel = Kernel::default();
+        kernel.files.insert("/proc/modules".into(), Vec::new());
         for (index, name, up) in links {
             kernel.set_link(*index, name, *up);
         }

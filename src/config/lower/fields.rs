@@ -41,6 +41,19 @@ impl<'a> Fields<'a> {
         self.0.iter().copied()
     }
 
+    /// The statements that count and have no block: few, however many there are in the file.
+    #[cfg(feature = "lvs")]
+    pub(super) fn settings(&self) -> Self {
+        let mut few: Vec<&'a Node> = Vec::new();
+        for node in self.0.iter().copied().rev() {
+            let known = |other: &&Node| other.keyword.text == node.keyword.text;
+            if node.block.is_none() && !few.iter().any(known) {
+                few.push(node);
+            }
+        }
+        Fields(few)
+    }
+
     /// These statements, which count for more, and those of a block around.
     #[cfg(feature = "lvs")]
     pub(super) fn over(self, outer: &Self) -> Self {

@@ -45,9 +45,10 @@ pub enum FlushOnStop {
 pub struct SyncDaemon {
     /// The interface it speaks on.
     pub interface: IfName,
-    /// The instance whose state it follows, by its place in [`super::Config::instances`].
-    pub instance: usize,
-    /// `id`; that of the instance without it.
+    /// The instance whose state it follows, by its place in [`super::Config::instances`]; `None`: it sends and
+    /// receives all the time.
+    pub instance: Option<usize>,
+    /// `id`; that of the instance without it, or 0.
     pub id: u8,
     /// `maxlen`; `None`: the kernel's choice.
     pub max_len: Option<u16>,
@@ -84,7 +85,8 @@ pub struct VirtualServer {
     pub group: Option<String>,
     /// `protocol`; `None` for marks.
     pub protocol: Option<IpProtocol>,
-    /// Family of the services.
+    /// Family of the services. Those of a group may have both where all servers are reached by tunnels: then that of the
+    /// first address.
     pub family: Family,
     /// `lb_algo`.
     pub scheduler: &'static str,
@@ -92,7 +94,7 @@ pub struct VirtualServer {
     pub flags: u8,
     /// `persistence_timeout` in seconds; 0: off.
     pub persistence: u32,
-    /// `persistence_granularity`: netmask in host order or prefix length; all ones, or 128, unless configured.
+    /// `persistence_granularity`, for services of its family: see [`VirtualServer::granularity_of`].
     pub granularity: u32,
     /// `ops`.
     pub one_packet: bool,
@@ -114,6 +116,19 @@ pub struct VirtualServer {
     pub mail: bool,
     /// `real_server` blocks. No (address, port) occurs twice.
     pub servers: Vec<RealServer>,
+}
+
+impl VirtualServer {
+    /// What counts as one client of a service of this family: netmask in host order, or prefix length; all ones,
+    /// or 128, unless configured.
+    #[must_use]
+    pub fn granularity_of(&self, family: Family) -> u32 {
+        match family {
+            _ if family == self.family => self.granularity,
+            Family::V4 => u32::MAX,
+            Family::V6 => 128,
+        }
+    }
 }
 
 /// `sorry_server`.

@@ -34,6 +34,8 @@ schemas! {
 }
 
 const SECONDS: Arg = Arg::Secs(0, u32::MAX);
+/// Seconds that must pass.
+const SPAN: Arg = Arg::Secs(1, u32::MAX);
 const COUNT: Arg = Arg::Count;
 
 /// The checks a real server may have, each any number of times.
@@ -66,7 +68,7 @@ static CONNECT: &[Keyword] = &[
     row!("bindto", [Arg::Ip], S, "", "address to connect from"),
     row!("bind_port", [Arg::Port], B, "", "port to connect from"),
     row!("bind_if", [Arg::If], A, "", "interface to connect by; needed for link-local addresses"),
-    row!("connect_timeout", [SECONDS], S, "5", "seconds to wait for a connection"),
+    row!("connect_timeout", [SPAN], S, "5", "seconds to wait for a connection"),
     row!("fwmark", [COUNT], B, "0", "firewall mark of the packets"),
 ];
 
@@ -74,7 +76,7 @@ static CONNECT: &[Keyword] = &[
 static RETRY: &[Keyword] = &[
     row!("retry", [COUNT], S, "1", "further tries before the server is down; MISC_CHECK 0, DNS_CHECK 3"),
     row!("delay_before_retry", [SECONDS], S, "1", "seconds between tries; HTTP_GET and SSL_GET 3"),
-    row!("delay_loop", [SECONDS], A, "", "seconds from check to check; the real server's without it"),
+    row!("delay_loop", [SPAN], A, "", "seconds from check to check; the real server's without it"),
     row!("warmup", [SECONDS], B, "", "the first check comes within so many seconds; delay_loop without it"),
     row!("alpha", [Arg::Bool], A, "", "the server is down until the first check succeeds"),
     row!("log_all_failures", [Arg::Bool], B, "", "log every failure; checker_log_all_failures without it"),

@@ -148,12 +148,14 @@ static VRRP: &[Keyword] = &[
 static SYNC_DAEMON: Options = Options {
     what: "lvs_sync_daemon",
     rows: SYNC_DAEMON_OPTIONS,
-    bare: Some(Arg::Int(0, 255)),
-    repeats: false,
+    // The instance, and in the old form the id.
+    bare: Some(Arg::Name(255)),
+    repeats: true,
 };
 
 #[rustfmt::skip]
 static SYNC_DAEMON_OPTIONS: &[Keyword] = &[
+    row!("inst", [Arg::Name(255)], S, "", "the instance it follows: as master it sends, as backup it receives"),
     row!("id", [Arg::Int(0, 255)], S, "", "sync id; the VRID without it"),
     row!("maxlen", [Arg::Int(1, 65_507)], A, "", "largest datagram"),
     row!("port", [Arg::Port], A, "", "UDP port (8848)"),
@@ -177,7 +179,7 @@ static TIMEOUT_OPTIONS: &[Keyword] = &[
 
 #[rustfmt::skip]
 static LVS: &[Keyword] = &[
-    row!("lvs_sync_daemon", [Arg::If, Arg::Opt(&Arg::Choice(&"inst")), Arg::Opt(&Arg::Name(255)), Arg::Options(&SYNC_DAEMON)], S, "", "share IPVS connections with the other router: IF [inst] INSTANCE [id N] [maxlen N] [port N] [ttl N] [group IP]").repeat(),
+    row!("lvs_sync_daemon", [Arg::If, Arg::Options(&SYNC_DAEMON)], S, "", "share IPVS connections with the other router: IF [[inst] INSTANCE] [id N] [maxlen N] [port N] [ttl N] [group IP]").repeat(),
     row!("lvs_timeouts", [Arg::Options(&TIMEOUTS)], B, "", "timeouts of IPVS: [tcp s] [tcpfin s] [udp s], 0-2678400"),
     row!("lvs_flush", [], A, "", "clear all of IPVS at the start"),
     row!("lvs_flush_on_stop", [Arg::Opt(&Arg::Choice(&"VS"))], B, "", "clear all of IPVS, or our services at once, at the end"),

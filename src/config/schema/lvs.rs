@@ -28,6 +28,8 @@ const SCHEDULERS: Arg = Arg::Choice(&"rr wrr lc wlc lblc lblcr sh dh mh sed nq f
 const FORWARDING: Arg = Arg::Seq(&[Arg::Choice(&"NAT DR TUN"), Arg::Options(&TUNNEL)]);
 const COUNT: Arg = Arg::Count;
 const SECONDS: Arg = Arg::Secs(0, u32::MAX);
+/// Seconds that must pass.
+const SPAN: Arg = Arg::Secs(1, u32::MAX);
 
 static TUNNEL: Options = Options {
     what: "tunnels",
@@ -83,14 +85,14 @@ static VIRTUAL_SERVER_ROWS: &[Keyword] = &[
 /// Keywords of virtual servers and real servers; the inner one wins.
 #[rustfmt::skip]
 static SHARED: &[Keyword] = &[
-    row!("delay_loop", [SECONDS], S, "60", "seconds from check to check"),
+    row!("delay_loop", [SPAN], S, "60", "seconds from check to check"),
     row!("virtualhost", [Arg::Str], S, "", "Host of HTTP checks"),
     row!("alpha", [], A, "", "a server is down until its first check succeeds"),
     row!("inhibit_on_failure", [Arg::Bool], A, "off", "set the weight of a failed server to 0 instead of removing it"),
     row!("retry", [COUNT], A, "1", "further tries before a server is down"),
     row!("delay_before_retry", [SECONDS], A, "1", "seconds between tries"),
     row!("warmup", [SECONDS], A, "", "first checks are spread over so many seconds"),
-    row!("connect_timeout", [SECONDS], A, "5", "seconds to wait for a connection"),
+    row!("connect_timeout", [SPAN], A, "5", "seconds to wait for a connection"),
     row!("smtp_alert", [Arg::Bool], A, "", "send a mail on changes"),
     row!("snmp_name", [Arg::Str], C, "", "name in SNMP").never(Why::NoSnmp),
 ];

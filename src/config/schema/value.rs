@@ -281,6 +281,7 @@ pub fn wanted(arg: &Arg) -> String {
         Arg::Int(from, to) if from.checked_add(1) == Some(*to) => return format!("{from} or {to}"),
         Arg::Int(from, to) => return format!("a number from {from} to {to}"),
         Arg::Secs(0, u32::MAX) => "a number of seconds",
+        Arg::Secs(_, u32::MAX) => "a number of seconds above 0",
         Arg::Secs(from, to) => {
             return format!(
                 "a number of seconds from {} to {}",

@@ -5,8 +5,9 @@ use std::io;
 
 use super::super::budget::Budget;
 use crate::check::schedule::Outcome;
-use crate::config::model::lvs::{Check, CheckKind, RealServer, Target, VirtualServer};
+use crate::config::model::lvs::{Check, CheckKind, RealServer, VirtualServer};
 use crate::types::Instant;
+use crate::types::ipvs::{IpProtocol, ServerName};
 
 /// A check and whose it is.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +18,10 @@ pub(super) struct Named<'a> {
 }
 
 impl Named<'_> {
+    fn server(&self) -> ServerName {
+        ServerName(self.server.addr, self.service.protocol, self.server.port)
+    }
+
     /// How keepalived begins the lines of this kind: when it is well, and when it is not.
     fn words(&self) -> (&'static str, &'static str) {
         match &self.check.kind {
@@ -37,24 +42,23 @@ impl fmt::Display for Named<'_> {
     /// `service [192.0.2.1]:tcp:80 of VS [198.51.100.1]:tcp:80`: whom it asks, for which service.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let vs = &self.service.name;
-        let at = |target: &Target| (target.remote.ip(), target.remote.port());
-        let ((addr, port), protocol) = match &self.check.kind {
+        let (target, protocol) = match &self.check.kind {
             CheckKind::Tcp(target)
             | CheckKind::Http(target, _)
-            | CheckKind::Smtp { target, .. } => (at(target), "tcp"),
-            CheckKind::Udp(target, _) | CheckKind::Dns { target, .. } => (at(target), "udp"),
+            | CheckKind::Smtp { target, .. } => (target, IpProtocol::Tcp),
+            CheckKind::Udp(target, _) | CheckKind::Dns { target, .. } => (target, IpProtocol::Udp),
             CheckKind::Ping(target) => {
                 return write!(f, "service [{}] of VS {vs}", target.remote.ip());
             }
             CheckKind::Misc { command, .. } => {
                 let program = command.argv.first().map_or("", String::as_str);
-                let (addr, port) = (self.server.addr, self.server.port);
-                return write!(f, "[[{addr}]:{port} VS {vs}] by [{program}]");
+                return write!(f, "[{} VS {vs}] by [{program}]", self.server());
             }
-            CheckKind::File { .. } => ((self.server.addr, self.server.port), ""),
+            CheckKind::File { .. } => return write!(f, "service {} of VS {vs}", self.server()),
         };
-        let colon = if protocol.is_empty() { "" } else { ":" };
-        write!(f, "service [{addr}]:{protocol}{colon}{port} of VS {vs}")
+        let (addr, port) = (target.remote.ip(), target.remote.port());
+        let asked = ServerName(addr, Some(protocol), port);
+        write!(f, "service {asked} of VS {vs}")
     }
 }
 

@@ -255,7 +255,9 @@ impl Engine {
         self.remind(Duty::Scripts, None);
     }
 
-    /// Scripts of the same command keep what is known about them; the runs of others are ended.
+    /// Scripts of the same command keep what is known about them, also under another name; the runs of others are
+    /// ended. One that has another command now is believed to be as it was, until it has run: a priority that
+    /// changes for a moment may change the master.
     pub(super) fn replace_scripts(
         &mut self,
         now: Instant,
@@ -268,12 +270,13 @@ impl Engine {
             .collect();
         let mut moved: Vec<Option<usize>> = vec![None; old.len()];
         for (to, conf) in new.into_iter().enumerate() {
-            let same = |slot: &Option<Run>| {
-                let same =
-                    |run: &Run| run.conf.name == conf.name && run.conf.command == conf.command;
-                slot.as_ref().is_some_and(same)
+            let place_of = |alike: &dyn Fn(&model::Script) -> bool| {
+                let alike = |slot: &Option<Run>| slot.as_ref().is_some_and(|run| alike(&run.conf));
+                old.iter().position(alike)
             };
-            let from = old.iter().position(same);
+            let named = place_of(&|one| one.name == conf.name);
+            let same = place_of(&|one| one.name == conf.name && one.command == conf.command);
+            let from = same.or_else(|| place_of(&|one| one.command == conf.command));
             let kept = from.and_then(|from| old.get_mut(from)?.take());
             if let Some(place) = from.and_then(|from| moved.get_mut(from)) {
                 *place = Some(to);
@@ -284,7 +287,14 @@ impl Engine {
                     kept.conf = conf;
                     kept
                 }
-                None => run(conf, now),
+                None => {
+                    let mut run = run(conf, now);
+                    if let Some(Some(before)) = named.and_then(|place| old.get(place)) {
+                        run.machine.succeed(&before.machine);
+                        run.last = before.last;
+                    }
+                    run
+                }
             });
         }
         let mut place = |owner| match owner {

@@ -26,6 +26,8 @@ pub struct Params {
 pub struct Script {
     params: Params,
     verdict: Option<bool>,
+    /// The next result decides alone.
+    first: bool,
     /// Results in a row that contradict the verdict.
     against: u32,
     next: Instant,
@@ -39,6 +41,7 @@ impl Script {
         Script {
             params,
             verdict: params.init_fail.then_some(false),
+            first: !params.init_fail,
             against: 0,
             next: now,
             running: false,
@@ -49,6 +52,14 @@ impl Script {
     pub fn begin(&mut self, now: Instant) {
         if self.next == Instant::ZERO {
             self.next = now;
+        }
+    }
+
+    /// Takes the place of another script, whose verdict holds until there is a result.
+    pub fn succeed(&mut self, other: &Script) {
+        if other.verdict.is_some() {
+            self.verdict = other.verdict;
+            self.first = true;
         }
     }
 
@@ -114,15 +125,16 @@ impl Script {
 
     /// A result; true when the verdict changes.
     pub fn result(&mut self, good: bool) -> bool {
+        let first = core::mem::replace(&mut self.first, false);
         if self.verdict == Some(good) {
             self.against = 0;
             return false;
         }
         self.against = self.against.saturating_add(1);
-        let enough = match (self.verdict, good) {
-            (None, _) => 1,
-            (Some(_), true) => self.params.rise,
-            (Some(_), false) => self.params.fall,
+        let enough = match good {
+            _ if first => 1,
+            true => self.params.rise,
+            false => self.params.fall,
         };
         let changes = self.against >= enough;
         if changes {
@@ -178,6 +190,24 @@ mod tests {
         ] {
             let got = verdicts(params(rise, fall, init_fail), results);
             assert_eq!(got, want, "rise {rise} fall {fall} {init_fail} {results}");
+        }
+    }
+
+    #[test]
+    fn a_successor_goes_on_with_the_verdict_until_its_first_result() {
+        let mut old = Script::new(params(1, 1, false), Instant::ZERO);
+        let new = || Script::new(params(3, 3, false), Instant::ZERO);
+        let mut unknown = new();
+        unknown.succeed(&old);
+        assert_eq!(unknown.verdict(), None);
+        old.result(true);
+        for good in [true, false] {
+            let mut new = new();
+            new.succeed(&old);
+            assert_eq!(new.verdict(), Some(true));
+            assert_eq!(new.result(good), !good, "it decides alone");
+            assert_eq!(new.verdict(), Some(good));
+            assert!(!new.result(!good), "from now on it takes three");
         }
     }
 

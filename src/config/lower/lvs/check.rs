@@ -7,7 +7,7 @@ use super::service::Draft;
 use super::{Scopes, Shared};
 use crate::config::diag::Severity;
 use crate::config::lower::fields::Fields;
-use crate::config::lower::{Lowering, interface, seconds};
+use crate::config::lower::{Lowering, interface};
 use crate::config::model::lvs::{Check, CheckKind, Target};
 use crate::config::tree::Node;
 use crate::types::Family;
@@ -19,6 +19,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Whose checks are read.
 pub(super) struct Owner<'a> {
+    /// Settings of the server.
     pub(super) server: &'a Fields<'a>,
     pub(super) draft: &'a Draft<'a>,
     pub(super) shared: &'a Shared<'a>,
@@ -72,9 +73,13 @@ impl Usual {
 
 impl Lowering<'_> {
     /// The checks of a real server, in the order of the file.
-    pub(super) fn checks(&mut self, owner: &Owner<'_>) -> Vec<Check> {
+    pub(super) fn checks<'a>(
+        &mut self,
+        nodes: impl Iterator<Item = &'a Node>,
+        owner: &Owner<'_>,
+    ) -> Vec<Check> {
         let mut checks = Vec::new();
-        for node in owner.server.blocks() {
+        for node in nodes {
             let fields = Fields::inside(node);
             let list = [&fields, owner.server, owner.draft.fields];
             let scopes = Scopes(&list);
@@ -83,10 +88,10 @@ impl Lowering<'_> {
                 fields: &fields,
                 scopes,
                 owner,
-                interval: self.span_of(scopes.last("delay_loop"), INTERVAL),
+                interval: scopes.seconds("delay_loop").unwrap_or(INTERVAL),
             };
             for kind in self.kinds(&checker) {
-                checks.push(self.check(&checker, kind));
+                checks.push(common(&checker, kind));
             }
         }
         checks
@@ -109,44 +114,6 @@ impl Lowering<'_> {
         one.into_iter().collect()
     }
 
-    /// A check with all it has in common with the others.
-    fn check(&mut self, checker: &Checker<'_>, kind: CheckKind) -> Check {
-        let Checker {
-            scopes, interval, ..
-        } = *checker;
-        let usual = Usual::of(&kind);
-        let delay = usual.retry_delay.unwrap_or(interval);
-        let log_all = checker.fields.boolean("log_all_failures");
-        Check {
-            kind,
-            retry: scopes.int("retry").unwrap_or(usual.retry),
-            retry_delay: self.span_of(scopes.last("delay_before_retry"), delay),
-            interval,
-            warmup: scopes.seconds("warmup").unwrap_or(interval),
-            alpha: scopes.boolean("alpha").unwrap_or(false),
-            log_all: log_all.unwrap_or(checker.owner.shared.log_all),
-        }
-    }
-
-    /// A span of time that must not be 0: with it, the daemon would do nothing else.
-    fn span_of(&mut self, node: Option<&Node>, usual: Duration) -> Duration {
-        let Some(span) = node.and_then(seconds) else {
-            return usual;
-        };
-        if !span.is_zero() {
-            return span;
-        }
-        if let Some(node) = node {
-            let message = format!(
-                "`{} 0` would be without a pause; {} is used",
-                node.keyword.text,
-                usual.as_secs()
-            );
-            self.warn(node.span(), message);
-        }
-        usual
-    }
-
     // ---- whom to ask ----
 
     /// `connect_ip`, `connect_port` and the like, in `fields`. `port`: the usual one of what is asked, for servers
@@ -161,12 +128,8 @@ impl Lowering<'_> {
         let addr = fields.ip("connect_ip").unwrap_or(owner.addr);
         let own = Some(owner.port).filter(|port| *port != 0);
         let remote = SocketAddr::new(addr, fields.int("connect_port").or(own).unwrap_or(port));
-        let timeout = self.span_of(
-            fields
-                .last("connect_timeout")
-                .or(checker.scopes.last("connect_timeout")),
-            CONNECT_TIMEOUT,
-        );
+        let timeout = fields.seconds("connect_timeout");
+        let timeout = timeout.or_else(|| checker.scopes.seconds("connect_timeout"));
         let from = fields.ip("bindto").filter(|from| {
             let alike = Family::of(*from) == Family::of(addr);
             if let Some(node) = fields.last("bindto").filter(|_| !alike) {
@@ -191,7 +154,7 @@ impl Lowering<'_> {
             from_port: fields.int("bind_port").unwrap_or(0),
             interface,
             mark: fields.int("fwmark").unwrap_or(0),
-            timeout,
+            timeout: timeout.unwrap_or(CONNECT_TIMEOUT),
         })
     }
 }
@@ -201,5 +164,24 @@ fn is_link_local(addr: IpAddr) -> bool {
     match addr {
         IpAddr::V6(addr) => addr.is_unicast_link_local(),
         IpAddr::V4(_) => false,
+    }
+}
+
+/// A check with all it has in common with the others.
+fn common(checker: &Checker<'_>, kind: CheckKind) -> Check {
+    let Checker {
+        scopes, interval, ..
+    } = *checker;
+    let usual = Usual::of(&kind);
+    let delay = usual.retry_delay.unwrap_or(interval);
+    let log_all = checker.fields.boolean("log_all_failures");
+    Check {
+        kind,
+        retry: scopes.int("retry").unwrap_or(usual.retry),
+        retry_delay: scopes.seconds("delay_before_retry").unwrap_or(delay),
+        interval,
+        warmup: scopes.seconds("warmup").unwrap_or(interval),
+        alpha: scopes.boolean("alpha").unwrap_or(false),
+        log_all: log_all.unwrap_or(checker.owner.shared.log_all),
     }
 }

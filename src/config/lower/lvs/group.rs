@@ -91,7 +91,12 @@ impl Lowering<'_> {
         };
         let family = own.or(said).or_else(|| server().map(Family::of));
         let family = family.unwrap_or(Family::V4);
-        let entries = self.of_family(entries, family);
+        // Tunnels lead from one family to the other, nothing else does.
+        let tunnels = fields.word("lb_kind") == Some("TUN");
+        let entries = match tunnels {
+            true => entries,
+            false => self.of_family(entries, family),
+        };
         (!entries.is_empty()).then_some(Subject {
             group,
             entries,
@@ -159,7 +164,7 @@ impl Lowering<'_> {
             }
             let message =
                 format!("the virtual server is {family} by its other entries; line ignored");
-            let help = "write a group and a virtual_server for each family";
+            let help = "write a group and a virtual_server for each family, or forward by tunnels: `lb_kind TUN`";
             self.error(entry.span, message, help);
         }
         kept
@@ -176,8 +181,8 @@ impl Lowering<'_> {
         let mut services = Vec::new();
         for entry in &subject.entries {
             let mut addr = match entry.what {
-                What::Mark(mark, _) => {
-                    let family = subject.family;
+                What::Mark(mark, family) => {
+                    let family = family.unwrap_or(subject.family);
                     let key = ServiceKey::Mark { mark, family };
                     self.add_service(key, entry.span, shared, &mut services);
                     continue;
@@ -213,6 +218,7 @@ impl Lowering<'_> {
         shared: &mut Shared<'_>,
         services: &mut Vec<ServiceKey>,
     ) {
+        shared.service_count = shared.service_count.saturating_add(1);
         let mut name = super::service_name(&key);
         let family = match key {
             ServiceKey::Mark { family, .. } => family,
@@ -229,7 +235,6 @@ impl Lowering<'_> {
             self.warn(span, message);
             return;
         }
-        shared.service_count = shared.service_count.saturating_add(1);
         services.push(key);
     }
 }

@@ -12,7 +12,7 @@ use crate::config::tree::Node;
 const TLS: bool = cfg!(feature = "tls");
 
 impl Lowering<'_> {
-    /// A check of pages; that there is a page has been checked.
+    /// A check of pages.
     pub(super) fn http(&mut self, checker: &Checker<'_>, tls: bool) -> Option<CheckKind> {
         let fields = checker.fields;
         let port = if tls { 443 } else { 80 };
@@ -29,7 +29,10 @@ impl Lowering<'_> {
             .all("url")
             .filter_map(|node| url(node, host, &target));
         let urls: Vec<Url> = urls.collect();
-        let name = urls.first()?.host.clone();
+        let Some(name) = urls.first().map(|url| url.host.clone()) else {
+            self.no_page(checker);
+            return None;
+        };
         let sni = fields.boolean("enable_sni").unwrap_or(false) && tls;
         let sni = sni.then(|| fields.word("sni_name").map_or(name, str::to_owned));
         Some(CheckKind::Http(
@@ -47,6 +50,16 @@ impl Lowering<'_> {
                 fast_recovery: fields.boolean("fast_recovery").unwrap_or(false),
             }),
         ))
+    }
+
+    /// Pages without a path are none; that there is no page at all has been said.
+    fn no_page(&mut self, checker: &Checker<'_>) {
+        if checker.fields.has("url") {
+            let name = &checker.node.keyword.text;
+            let message = format!("no url of this {name} can be used; it is left out");
+            let span = checker.node.keyword.span;
+            self.diags.say(Severity::Error, span, message);
+        }
     }
 }
 

@@ -29,7 +29,7 @@ use crate::config::seen::Seen;
 use crate::config::tree::Node;
 use crate::types::ipvs::{IpProtocol, ServiceKey};
 
-/// More services than this are not made: a slip in a range must not eat the router's memory.
+/// More virtual servers and services than this are not made: a slip in a range must not eat the router's memory.
 const MAX_SERVICES: usize = 8192;
 /// The same for real servers, of all services together.
 const MAX_SERVERS: usize = 16_384;
@@ -42,6 +42,7 @@ struct Shared<'a> {
     global: &'a Fields<'a>,
     /// Services made so far.
     services: Seen,
+    /// How many those are, with those that were left out.
     service_count: usize,
     server_count: usize,
     /// Virtual servers of each group so far, by the group's name.
@@ -94,7 +95,7 @@ impl<'l> Lowering<'l> {
         let mail = global.boolean("smtp_alert_checker");
         let mail = mail.or_else(|| global.boolean("smtp_alert"));
         let mut shared = Shared {
-            groups: top.all("virtual_server_group").collect(),
+            groups: top.all("virtual_server_group").take(MAX_SERVICES).collect(),
             global,
             services: Seen::default(),
             service_count: 0,
@@ -106,13 +107,19 @@ impl<'l> Lowering<'l> {
             service_mail: mail.unwrap_or(false),
         };
         let mut servers = Vec::new();
-        for node in top.all("virtual_server") {
+        for (nth, node) in top.all("virtual_server").enumerate() {
+            if nth >= MAX_SERVICES {
+                let message =
+                    format!("more than {MAX_SERVICES} virtual servers; the rest is left out");
+                self.diags.say(Severity::Error, node.keyword.span, message);
+                break;
+            }
             servers.extend(self.virtual_server(node, &mut shared));
         }
         self.unused_groups(&shared);
         Lvs {
             servers,
-            timeouts: timeouts(global),
+            timeouts: self.timeouts(global),
             flush: global.has("lvs_flush"),
             flush_on_stop: match global.last("lvs_flush_on_stop") {
                 None => FlushOnStop::No,
@@ -124,6 +131,17 @@ impl<'l> Lowering<'l> {
             fifo: self.lvs_fifo(global),
             ssl: ssl(top),
         }
+    }
+
+    fn timeouts(&mut self, global: &Fields<'_>) -> [u32; 3] {
+        let Some(node) = global.last("lvs_timeouts") else {
+            return [0; 3];
+        };
+        if node.args.is_empty() {
+            let message = "`lvs_timeouts` without any timeout changes nothing";
+            self.warn(node.span(), message);
+        }
+        ["tcp", "tcpfin", "udp"].map(|name| option(node, name).and_then(number).unwrap_or(0))
     }
 
     /// Groups without a virtual server: one was forgotten, or has another name.
@@ -138,13 +156,6 @@ impl<'l> Lowering<'l> {
             }
         }
     }
-}
-
-fn timeouts(global: &Fields<'_>) -> [u32; 3] {
-    let Some(node) = global.last("lvs_timeouts") else {
-        return [0; 3];
-    };
-    ["tcp", "tcpfin", "udp"].map(|name| option(node, name).and_then(number).unwrap_or(0))
 }
 
 fn ssl(top: &Fields<'_>) -> Ssl {

@@ -54,7 +54,8 @@ impl Lowering<'_> {
         let helo = fields.word("helo_name").or(global.word("smtp_helo_name"));
         let helo = helo.unwrap_or(HELO);
         let hosts = fields.all("host").map(Fields::inside);
-        let hosts: Vec<Fields<'_>> = hosts.map(|host| host.over(fields)).collect();
+        let outer = fields.settings();
+        let hosts: Vec<Fields<'_>> = hosts.map(|host| host.over(&outer)).collect();
         let targets: Vec<Option<Target>> = match hosts.as_slice() {
             [] => Vec::from([self.target(checker, fields, 25)]),
             hosts => {
@@ -79,24 +80,24 @@ impl Lowering<'_> {
         Some(CheckKind::Dns {
             target,
             kind: *kind,
-            name: self.dns_name(fields.last("name"), name)?,
+            name: self.dns_name(fields.last("name"), name),
         })
     }
 
-    /// A name without its final dot; `None` when no question can hold it.
-    fn dns_name(&mut self, node: Option<&Node>, name: &str) -> Option<String> {
+    /// A name without its final dot; that of the root where no question can hold it.
+    fn dns_name(&mut self, node: Option<&Node>, name: &str) -> String {
         let bare = name.strip_suffix('.').unwrap_or(name);
         let label = |label: &str| (1..=63).contains(&label.len());
         // With a length before each label and a 0 at the end, 255 bytes at the most.
         if bare.is_empty() || (bare.len() <= 253 && bare.split('.').all(label)) {
-            return Some(bare.to_owned());
+            return bare.to_owned();
         }
         if let Some(node) = node {
-            let message = format!("`{name}` is no name of the DNS; this DNS_CHECK is left out");
+            let message = format!("`{name}` is no name of the DNS; the root is asked for");
             let help = "its parts are 1 to 63 bytes long, all of it 253 at the most";
             self.error(node.span(), message, help);
         }
-        None
+        String::new()
     }
 
     pub(super) fn udp(&mut self, checker: &Checker<'_>) -> Option<CheckKind> {

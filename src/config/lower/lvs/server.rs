@@ -15,16 +15,20 @@ use crate::config::tree::Node;
 use crate::types::Family;
 use crate::types::ipvs::Forward;
 
+/// What messages call a real server.
+const REAL: &str = "real server";
+
 impl Lowering<'_> {
     /// The servers of a virtual server that can be used.
-    pub(super) fn real_servers(
+    pub(super) fn real_servers<'a>(
         &mut self,
+        nodes: impl Iterator<Item = &'a Node>,
         draft: &Draft<'_>,
         shared: &mut Shared<'_>,
     ) -> Vec<RealServer> {
         let mut servers = Vec::new();
         let mut known = Seen::default();
-        for node in draft.fields.all("real_server") {
+        for node in nodes {
             if shared.server_count >= MAX_SERVERS {
                 let message = format!("more than {MAX_SERVERS} real servers; the rest is left out");
                 self.diags.say(Severity::Error, node.keyword.span, message);
@@ -57,7 +61,8 @@ impl Lowering<'_> {
         shared: &Shared<'_>,
         (addr, port, forward): (IpAddr, u16, Forward),
     ) -> RealServer {
-        let fields = Fields::inside(node);
+        let all = Fields::inside(node);
+        let fields = all.settings();
         let both = [&fields, draft.fields];
         let scopes = Scopes(&both);
         let owner = Owner {
@@ -65,9 +70,14 @@ impl Lowering<'_> {
             draft,
             shared,
             addr,
-            port: if port == 0 { draft.any_port() } else { port },
+            // As configured, even where packets get there by another port.
+            port: match node.args.get(1).and_then(|word| number(&word.text)) {
+                Some(0) | None if port == 0 => draft.ask_port,
+                Some(0) | None => port,
+                Some(said) => said,
+            },
         };
-        let checks = self.checks(&owner);
+        let checks = self.checks(all.blocks(), &owner);
         let (upper, lower) = self.thresholds(&fields);
         RealServer {
             addr,
@@ -92,7 +102,7 @@ impl Lowering<'_> {
             Some(node) => self.forward(node),
             None => self.usual_forward(draft),
         };
-        let port = self.reachable(draft, (addr, port), forward, "real server", node.span())?;
+        let port = self.reachable(draft, (addr, port), forward, REAL, node.span())?;
         Some((addr, port, forward))
     }
 
@@ -110,17 +120,16 @@ impl Lowering<'_> {
         span: Span,
     ) -> Option<u16> {
         let tunnel = matches!(forward, Forward::Tunnel(_));
-        if Family::of(addr) != draft.family && !tunnel {
-            let message = format!(
-                "{what} {addr} is {}, and the virtual server is {}; left out",
-                Family::of(addr),
-                draft.family
-            );
+        let family = Family::of(addr);
+        let other = draft.other_family(family);
+        if let Some(other) = other.filter(|_| !tunnel) {
+            let message =
+                format!("{what} {addr} is {family}, and the virtual server is {other}; left out");
             let help = "only tunnels (`lb_kind TUN`) lead from one family to the other";
             self.error(span, message, help);
             return None;
         }
-        let own = if draft.is_mark() { Some(0) } else { draft.port };
+        let own = if draft.mark { Some(0) } else { draft.port };
         let Some(own) = own else {
             return Some(port.unwrap_or(0));
         };
@@ -128,17 +137,20 @@ impl Lowering<'_> {
         if wanted == own || forward == Forward::Masquerade {
             return Some(wanted);
         }
-        if port.is_some_and(|port| port != 0) {
-            let message = if draft.is_mark() {
-                format!(
-                    "without NAT packets keep their port; port {wanted} of {what} {addr} ignored"
-                )
-            } else {
-                format!(
-                    "without NAT packets keep their port; {what} {addr} gets port {own} instead of {wanted}"
-                )
+        if wanted != 0 {
+            let message = match own {
+                0 => format!(
+                    "without NAT packets keep their port: {wanted} of {what} {addr} ignored"
+                ),
+                own => format!(
+                    "without NAT packets keep their port: {what} {addr} gets {own}, not {wanted}"
+                ),
             };
-            self.warn(span, message);
+            let help = match what {
+                REAL => format!("checks ask port {wanted} all the same; give them `connect_port`"),
+                _ => "leave it out".to_owned(),
+            };
+            self.diags.help(Severity::Warning, span, message, help);
         }
         Some(own)
     }

@@ -24,33 +24,74 @@ static SCHEDULERS: [&str; 14] = [
 
 /// A virtual server on its way: what its servers need to know of it.
 pub(super) struct Draft<'a> {
+    /// Its settings.
     pub(super) fields: &'a Fields<'a>,
     /// As it is called in messages and logs.
     pub(super) name: String,
     pub(super) span: Span,
     pub(super) family: Family,
     /// What is balanced.
-    pub(super) services: Vec<ServiceKey>,
+    services: Vec<ServiceKey>,
+    /// Of the services: IPv4, IPv6.
+    families: [bool; 2],
+    /// Firewall marks are balanced, and nothing else.
+    pub(super) mark: bool,
     /// The port of all services; `None`: they have several, or are marks.
     pub(super) port: Option<u16>,
+    /// The port checks ask where servers have none of their own; 0: there is none.
+    pub(super) ask_port: u16,
     /// `lb_kind`; `None`: it is not said.
     pub(super) forward: Option<Forward>,
 }
 
-impl Draft<'_> {
-    /// Whether firewall marks are balanced, and nothing else.
-    pub(super) fn is_mark(&self) -> bool {
-        let mark = |key: &ServiceKey| matches!(key, ServiceKey::Mark { .. });
-        self.services.iter().all(mark)
+impl<'a> Draft<'a> {
+    fn new(
+        fields: &'a Fields<'a>,
+        (name, span): (String, Span),
+        family: Family,
+        services: Vec<ServiceKey>,
+    ) -> Self {
+        let mut draft = Draft {
+            fields,
+            name,
+            span,
+            family,
+            families: [false; 2],
+            mark: true,
+            port: None,
+            ask_port: 0,
+            forward: None,
+            services,
+        };
+        let mut ports: Option<(u16, bool)> = None;
+        for key in &draft.services {
+            let (family, port) = match key {
+                ServiceKey::Address { addr, port, .. } => (Family::of(*addr), Some(*port)),
+                ServiceKey::Mark { family, .. } => (*family, None),
+            };
+            let [v4, v6] = &mut draft.families;
+            match family {
+                Family::V4 => *v4 = true,
+                Family::V6 => *v6 = true,
+            }
+            draft.mark &= port.is_none();
+            if draft.ask_port == 0 {
+                draft.ask_port = port.unwrap_or(0);
+            }
+            let (first, same) = ports.unwrap_or((port.unwrap_or(0), true));
+            ports = Some((first, same && port == Some(first)));
+        }
+        draft.port = ports.filter(|(_, same)| *same).map(|(port, _)| port);
+        draft
     }
 
-    /// The port checks ask where servers have none of their own; 0: there is none.
-    pub(super) fn any_port(&self) -> u16 {
-        let port = |key: &ServiceKey| match key {
-            ServiceKey::Address { port, .. } => Some(*port).filter(|port| *port != 0),
-            ServiceKey::Mark { .. } => None,
-        };
-        self.services.iter().find_map(port).unwrap_or(0)
+    /// A family of its services other than this one.
+    pub(super) fn other_family(&self, family: Family) -> Option<Family> {
+        let [v4, v6] = self.families;
+        match family {
+            Family::V4 => v6.then_some(Family::V6),
+            Family::V6 => v4.then_some(Family::V4),
+        }
     }
 }
 
@@ -79,19 +120,13 @@ impl Lowering<'_> {
             Some(name) => format!("[{name}]:{nth}"),
             None => service_name(services.first()?),
         };
-        let draft = Draft {
-            name,
-            span,
-            family: subject.family,
-            port: common_port(&services),
-            services,
-            forward: fields.last("lb_kind").map(|node| self.forward(node)),
-            fields: &fields,
-        };
-        if draft.services.is_empty() {
+        if services.is_empty() {
             return None;
         }
-        let servers = self.real_servers(&draft, shared);
+        let settings = fields.settings();
+        let mut draft = Draft::new(&settings, (name, span), subject.family, services);
+        draft.forward = settings.last("lb_kind").map(|node| self.forward(node));
+        let servers = self.real_servers(fields.all("real_server"), &draft, shared);
         if servers.is_empty() {
             let message = format!(
                 "virtual server {} has no usable real_server; left out",
@@ -307,7 +342,7 @@ impl Lowering<'_> {
         let Some(node) = draft.fields.last("ha_suspend") else {
             return false;
         };
-        if draft.is_mark() {
+        if draft.mark {
             let message =
                 "a mark has no address that could be on this host or not; `ha_suspend` ignored";
             self.warn(node.span(), message);
@@ -352,17 +387,6 @@ fn group_name(node: &Node) -> Option<&str> {
         return None;
     }
     node.args.get(1).map(|name| &*name.text)
-}
-
-/// The port all services have.
-fn common_port(services: &[ServiceKey]) -> Option<u16> {
-    let port = |key: &ServiceKey| match key {
-        ServiceKey::Address { port, .. } => Some(*port),
-        ServiceKey::Mark { .. } => None,
-    };
-    let one = services.first().and_then(port)?;
-    let same = services.iter().all(|key| port(key) == Some(one));
-    same.then_some(one)
 }
 
 /// A netmask in host order, or a prefix length.

@@ -7,7 +7,7 @@ use crate::config::lower::{Lowering, first, interface};
 use crate::config::model::VrrpInstance;
 use crate::config::model::lvs::SyncDaemon;
 use crate::config::schema::value;
-use crate::config::tree::Node;
+use crate::config::tree::{Node, Word};
 
 impl Lowering<'_> {
     /// The sync daemon; the kernel has one. The first line counts.
@@ -37,63 +37,79 @@ impl Lowering<'_> {
                 self.warn(node.span(), message);
                 continue;
             }
-            daemon = instance_daemon(name, node, instances);
-            if let Some(daemon) = &daemon {
+            let Some(mut own) = plain(node) else {
+                continue;
+            };
+            // An instance that is left out has nothing to share.
+            if follow(&mut own, name, instances).is_some() {
                 let message = "`lvs_sync_daemon_interface` is out of use; taken for `lvs_sync_daemon` in global_defs";
                 let help = format!(
                     "write `lvs_sync_daemon {} {name}` in `global_defs`",
-                    daemon.interface
+                    own.interface
                 );
                 self.diags.help(Severity::Note, node.span(), message, help);
+                daemon = Some(own);
             }
         }
         daemon
     }
 
-    /// `lvs_sync_daemon IF [inst] INSTANCE [ID] [id N] …`.
+    /// `lvs_sync_daemon IF [[inst] INSTANCE [ID]] [id N] …`.
     fn global_daemon(&mut self, node: &Node, instances: &[VrrpInstance]) -> Option<SyncDaemon> {
-        let mut words = node.args.iter().skip(1).peekable();
-        words.next_if(|word| &*word.text == "inst");
-        let Some(name) = words.next() else {
-            let message = "this lvs_sync_daemon follows no instance; ignored";
-            let help =
-                "write `lvs_sync_daemon IF INSTANCE`: as master it sends, as backup it receives";
-            self.error(node.span(), message, help);
-            return None;
+        let mut daemon = SyncDaemon {
+            max_len: option(node, "maxlen").and_then(number),
+            port: option(node, "port").and_then(number),
+            ttl: option(node, "ttl").and_then(number),
+            group: option(node, "group").and_then(value::ip),
+            ..plain(node)?
         };
-        let Some(mut daemon) = instance_daemon(&name.text, node, instances) else {
-            let message = format!(
-                "there is no vrrp_instance `{}`; lvs_sync_daemon ignored",
-                name.text
-            );
-            self.error(
-                name.span,
-                message,
-                "name the instance whose state it follows",
-            );
-            return None;
-        };
-        // The old form has the id without its name.
-        let bare = words.next().and_then(|word| number(&word.text));
-        if let Some(id) = option(node, "id").and_then(number).or(bare) {
+        let mut id = None;
+        let mut words = node.args.iter().skip(1);
+        while let Some(word) = words.next() {
+            match &*word.text {
+                "inst" => {}
+                "id" | "maxlen" | "port" | "ttl" | "group" => _ = words.next(),
+                name if daemon.instance.is_none() => {
+                    follow(&mut daemon, name, instances).or_else(|| self.unknown_instance(word))?
+                }
+                // The old form has the id without its name.
+                text => id = number(text).or(id),
+            }
+        }
+        if let Some(id) = option(node, "id").and_then(number).or(id) {
             daemon.id = id;
         }
-        daemon.max_len = option(node, "maxlen").and_then(number);
-        daemon.port = option(node, "port").and_then(number);
-        daemon.ttl = option(node, "ttl").and_then(number);
-        daemon.group = option(node, "group").and_then(value::ip);
         Some(daemon)
+    }
+
+    fn unknown_instance<T>(&mut self, name: &Word) -> Option<T> {
+        let message = format!(
+            "there is no vrrp_instance `{}`; lvs_sync_daemon ignored",
+            name.text
+        );
+        self.error(
+            name.span,
+            message,
+            "name the instance whose state it follows",
+        );
+        None
     }
 }
 
-/// A daemon as one instance would have it; `None` when there is no such instance.
-fn instance_daemon(name: &str, node: &Node, instances: &[VrrpInstance]) -> Option<SyncDaemon> {
+/// Lets a daemon follow the instance of this name, and take its number; `None` when there is no such instance.
+fn follow(daemon: &mut SyncDaemon, name: &str, instances: &[VrrpInstance]) -> Option<()> {
     let place = instances.iter().position(|one| one.name == name)?;
-    let id = instances.get(place)?.vrid.get();
+    daemon.instance = Some(place);
+    daemon.id = instances.get(place)?.vrid.get();
+    Some(())
+}
+
+/// A daemon on the interface that is the first word.
+fn plain(node: &Node) -> Option<SyncDaemon> {
     Some(SyncDaemon {
         interface: interface(node)?,
-        instance: place,
-        id,
+        instance: None,
+        id: 0,
         max_len: None,
         port: None,
         ttl: None,

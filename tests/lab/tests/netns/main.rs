@@ -1,6 +1,7 @@
 //! Tests on a live kernel, in private network namespaces. `make test` runs them; no root is needed.
 
 mod auth;
+mod checks;
 mod dumps;
 mod filter;
 mod forged;
@@ -43,6 +44,7 @@ fn main() {
         reload::TESTS,
         scripts::TESTS,
         routes::TESTS,
+        checks::TESTS,
     ]
     .concat();
     suite::main(&tests);

@@ -1,0 +1,427 @@
+//! Health checks against real servers, as far as that goes without IPVS: what is told of them.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use vrrpd_lab::private::DIR;
+use vrrpd_lab::{Capture, Conf, Inst, Lab, MS, Node, Running, now, sleep_ms, wait_until};
+
+use crate::support::{INTERVAL, SOON, VIP};
+use crate::{Ctx, End, Test};
+
+/// It says so in other words, and ends without IPVS.
+const WORDS: &str = "does not check without IPVS";
+
+pub(crate) const TESTS: &[Test] = &[
+    (
+        "check_tcp_notices_that_a_server_dies_and_returns",
+        WORDS,
+        dies,
+    ),
+    ("check_tcp_notices_a_host_that_is_not_there", WORDS, nobody),
+    (
+        "check_http_gives_up_on_the_silent_and_the_slow",
+        WORDS,
+        silent,
+    ),
+    ("check_udp_notices_a_closed_port", WORDS, udp),
+    ("check_ping_notices_a_lost_address", WORDS, ping),
+    ("check_misc_follows_its_script", WORDS, misc),
+    ("check_comes_from_where_it_is_told", WORDS, from),
+    ("check_file_follows_its_file", WORDS, file),
+    ("check_answers_without_end_delay_no_advert", WORDS, flood),
+    ("check_goes_on_across_a_reload", WORDS, reload),
+];
+
+const SERVER: &str = "10.0.0.2";
+
+/// A path of this test's own.
+fn path(name: &str) -> String {
+    static COUNTER: AtomicU32 = AtomicU32::new(1);
+    let n = COUNTER.fetch_add(1, Ordering::Relaxed);
+    format!("{DIR}/{name}.{n}")
+}
+
+/// A virtual server with one real server and these checks, every fifth of a second.
+fn conf(checks: &str) -> String {
+    format!(
+        "global_defs {{
+    script_user root
+}}
+virtual_server 10.9.9.9 80 {{
+    delay_loop 0.2
+    protocol TCP
+    lb_algo rr
+    lb_kind NAT
+    real_server {SERVER} 8080 {{
+        weight 1
+        warmup 0
+        retry 1
+        delay_before_retry 0.1
+        connect_timeout 0.5
+        {checks}
+    }}
+}}
+"
+    )
+}
+
+struct Bench {
+    director: Node,
+    server: Node,
+    run: Running,
+    // Last, so that it goes after what lives in it.
+    _lab: Lab,
+}
+
+fn bench(ctx: &Ctx, checks: &str) -> Bench {
+    let lab = Lab::new();
+    let director = lab.node("r1", &["10.0.0.1/24", "10.0.0.11/24", "fd00::1/64"]);
+    let server = lab.node("s1", &["10.0.0.2/24", "fd00::2/64"]);
+    let run = ctx.daemon.start_text(&director, &conf(checks), &[]);
+    Bench {
+        director,
+        server,
+        run,
+        _lab: lab,
+    }
+}
+
+impl Bench {
+    /// Waits for a line that was not there before `since`; where the next ones begin.
+    #[track_caller]
+    fn says(&self, since: usize, words: &str) -> usize {
+        wait_until(SOON, words, || {
+            self.run
+                .log()
+                .get(since..)
+                .is_some_and(|log| log.contains(words))
+        });
+        self.run.log().len()
+    }
+
+    fn listen(&self) -> TcpListener {
+        let at = (Ipv4Addr::UNSPECIFIED, 8080);
+        self.server
+            .inside(|| TcpListener::bind(at).expect("a free port"))
+    }
+}
+
+/// Answers everybody in this way, until it is told to end.
+struct Server {
+    end: Arc<AtomicBool>,
+    served: Arc<AtomicUsize>,
+}
+
+impl Server {
+    fn start(listener: TcpListener, serve: fn(TcpStream)) -> Self {
+        let end = Arc::new(AtomicBool::new(false));
+        let served = Arc::new(AtomicUsize::new(0));
+        let server = Server {
+            end: Arc::clone(&end),
+            served: Arc::clone(&served),
+        };
+        listener.set_nonblocking(true).expect("nonblocking");
+        thread::spawn(move || {
+            while !end.load(Ordering::Relaxed) {
+                match listener.accept() {
+                    Ok((client, _)) => {
+                        served.fetch_add(1, Ordering::Relaxed);
+                        client.set_nonblocking(false).expect("blocking");
+                        thread::spawn(move || serve(client));
+                    }
+                    Err(_) => sleep_ms(5),
+                }
+            }
+        });
+        server
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.end.store(true, Ordering::Relaxed);
+        sleep_ms(20);
+    }
+}
+
+fn request(client: &mut TcpStream) {
+    let _ = client.read(&mut [0; 1024]);
+}
+
+const HEAD: &[u8] = b"HTTP/1.0 200 OK\r\n\r\n";
+
+fn dies(ctx: &Ctx) -> End {
+    let bench = bench(ctx, "TCP_CHECK {\n        }");
+    // Nobody has listened so far.
+    let at = bench.says(0, "TCP_CHECK on service [10.0.0.2]:tcp:8080 of VS [10.9.9.9]:tcp:80 failed: Connection refused");
+    let at = bench.says(
+        at.saturating_sub(200),
+        "Removing service [10.0.0.2]:tcp:8080",
+    );
+    let listener = bench.listen();
+    let at = bench.says(
+        at,
+        "TCP connection to service [10.0.0.2]:tcp:8080 of VS [10.9.9.9]:tcp:80 success.",
+    );
+    drop(listener);
+    bench.says(at, "failed after 1 retries: Connection refused");
+    End::Ok
+}
+
+fn nobody(ctx: &Ctx) -> End {
+    let bench = bench(
+        ctx,
+        "TCP_CHECK {\n            connect_ip 10.0.0.77\n        }",
+    );
+    bench.says(0, "TCP_CHECK on service [10.0.0.77]:tcp:8080");
+    assert!(
+        bench.run.log().contains("no answer within 500 ms")
+            || bench.run.log().contains("No route to host")
+    );
+    End::Ok
+}
+
+fn silent(ctx: &Ctx) -> End {
+    let page = "HTTP_GET {\n            connect_timeout 0.3\n            retry 0\n            url {\n                path /\n            }\n        }";
+    let bench = bench(ctx, page);
+    let at = bench.says(0, "HTTP_CHECK on service");
+    let listener = bench.listen();
+    // The kernel accepts, nobody answers.
+    sleep_ms(500);
+    assert!(!bench.run.log()[at..].contains("success"));
+    let server = Server::start(listener.try_clone().expect("a copy"), |mut client| {
+        request(&mut client);
+        let _ = client.write_all(HEAD);
+        let _ = client.write_all(b"hello");
+    });
+    let at = bench.says(at, "success.");
+    drop(server);
+    // A byte now and then: each is in time, all together are not.
+    let server = Server::start(listener, |mut client| {
+        request(&mut client);
+        let _ = client.write_all(HEAD);
+        while client.write_all(b"x").is_ok() {
+            sleep_ms(100);
+        }
+    });
+    bench.says(at, "the exchange takes too long as a whole");
+    drop(server);
+    End::Ok
+}
+
+fn udp(ctx: &Ctx) -> End {
+    let bench = bench(
+        ctx,
+        "UDP_CHECK {\n            payload 6869\n            require_reply\n        }",
+    );
+    let at = bench.says(0, "UDP_CHECK on service [10.0.0.2]:udp:8080 of VS [10.9.9.9]:tcp:80 failed: Connection refused");
+    let socket = bench
+        .server
+        .inside(|| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 8080)).expect("a free port"));
+    socket
+        .set_read_timeout(Some(Duration::from_secs(3)))
+        .expect("a time");
+    let mut bytes = [0; 9];
+    let (len, client) = socket.recv_from(&mut bytes).expect("a question");
+    assert_eq!(&bytes[..len], b"hi");
+    // Late, but the next one is answered in time.
+    let _ = socket.send_to(b"!", client);
+    let echo = thread::spawn(move || {
+        for _ in 0..5 {
+            let (_, client) = socket.recv_from(&mut [0; 9]).expect("a question");
+            socket.send_to(b"!", client).expect("sent");
+        }
+        // And then there is nobody who answers.
+        socket
+    });
+    let at = bench.says(
+        at,
+        "UDP connection to service [10.0.0.2]:udp:8080 of VS [10.9.9.9]:tcp:80 success.",
+    );
+    let socket = echo.join().expect("five answers");
+    bench.says(at, "failed after 1 retries: no answer within 500 ms");
+    drop(socket);
+    End::Ok
+}
+
+fn ping(ctx: &Ctx) -> End {
+    for (group, connect) in [("1 0", ""), ("0 0", ""), ("1 0", "connect_ip fd00::2")] {
+        let lab = Lab::new();
+        let director = lab.node("r1", &["10.0.0.1/24", "fd00::1/64"]);
+        let server = lab.node("s1", &["10.0.0.2/24", "fd00::2/64"]);
+        // Without a group of ours: a raw socket.
+        director.sysctl("net.ipv4.ping_group_range", group);
+        let text = conf(&format!(
+            "PING_CHECK {{\n            connect_timeout 0.2\n            {connect}\n        }}"
+        ));
+        let run = ctx.daemon.start_text(&director, &text, &[]);
+        let bench = Bench {
+            director,
+            server,
+            run,
+            _lab: lab,
+        };
+        sleep_ms(500);
+        assert!(!bench.run.log().contains("fail"), "{}", bench.run.log());
+        let addr = if connect.is_empty() {
+            "10.0.0.2/24"
+        } else {
+            "fd00::2/64"
+        };
+        bench.server.addr_del(addr);
+        let at = bench.says(0, "ICMP CHECK on service");
+        bench.server.addr_add(addr);
+        bench.says(at, "ICMP connection to service");
+        assert!(bench.director.has("10.0.0.1/24"));
+    }
+    End::Ok
+}
+
+fn misc(ctx: &Ctx) -> End {
+    let (program, mode) = (path("check"), path("mode"));
+    fs::write(
+        &program,
+        format!("#!/bin/sh\ncase $(cat {mode}) in hang) sleep 30;; *) exit $(cat {mode});; esac\n"),
+    )
+    .expect("written");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("chmod");
+    fs::write(&mode, "0").expect("written");
+    let block = format!(
+        "MISC_CHECK {{\n            misc_path {program}\n            misc_timeout 1\n            misc_dynamic\n        }}"
+    );
+    let bench = bench(ctx, &block);
+    sleep_ms(300);
+    assert!(!bench.run.log().contains("failed"), "{}", bench.run.log());
+    let at = bench.run.log().len();
+    fs::write(&mode, "1").expect("written");
+    let at = bench.says(
+        at,
+        &format!("by [{program}] failed after 1 retries: exited with status 1"),
+    );
+    fs::write(&mode, "7").expect("written");
+    let at = bench.says(at, &format!("by [{program}] success."));
+    fs::write(&mode, "hang").expect("written");
+    bench.says(at, "timed out after 1000 ms");
+    End::Ok
+}
+
+fn from(ctx: &Ctx) -> End {
+    let bench = bench(
+        ctx,
+        "TCP_CHECK {\n            bindto 10.0.0.11\n            bind_if eth0\n            fwmark 7\n        }",
+    );
+    let listener = bench.listen();
+    let (_, client) = listener.accept().expect("a check");
+    let SocketAddr::V4(client) = client else {
+        panic!("{client}");
+    };
+    assert_eq!(*client.ip(), Ipv4Addr::new(10, 0, 0, 11));
+    let at = bench.run.log().len();
+    // An address that is not here says nothing about the server.
+    bench.director.addr_del("10.0.0.11/24");
+    let log = "cannot be made: Cannot assign requested address";
+    bench.says(at, log);
+    assert!(!bench.run.log()[at..].contains("failed"));
+    End::Ok
+}
+
+fn file(ctx: &Ctx) -> End {
+    let file = path("number");
+    fs::write(&file, "0").expect("written");
+    let text = conf("FILE_CHECK {\n            track_file f\n            weight 0\n        }");
+    let text = format!("track_file f {{\n    file {file}\n    weight 0\n}}\n{text}");
+    let lab = Lab::new();
+    let director = lab.node("r1", &["10.0.0.1/24"]);
+    let run = ctx.daemon.start_text(&director, &text, &[]);
+    let bench = Bench {
+        server: lab.node("s1", &[]),
+        director,
+        run,
+        _lab: lab,
+    };
+    fs::write(&file, "1").expect("written");
+    let at = bench.says(
+        0,
+        "FILE_CHECK for service [10.0.0.2]:tcp:8080 of VS [10.9.9.9]:tcp:80 failed: the file says 1",
+    );
+    fs::write(&file, "0").expect("written");
+    bench.says(at, "success.");
+    End::Ok
+}
+
+/// Servers that send as fast as they can must not make the master late.
+fn flood(ctx: &Ctx) -> End {
+    let lab = Lab::new();
+    let director = lab.node("r1", &["10.0.0.1/24"]);
+    let server = lab.node("s1", &["10.0.0.2/24"]);
+    let listener =
+        server.inside(|| TcpListener::bind((Ipv4Addr::UNSPECIFIED, 8080)).expect("free"));
+    let flood = Server::start(listener, |mut client| {
+        request(&mut client);
+        let _ = client.write_all(HEAD);
+        let bytes = vec![b'x'; 65_536];
+        while client.write_all(&bytes).is_ok() {}
+    });
+    let digest = "0123456789abcdef0123456789abcdef";
+    let pages: String = (0..4)
+        .map(|nth| {
+            format!("HTTP_GET {{\n            connect_timeout {}\n            url {{\n                path /\n                digest {digest}\n            }}\n        }}\n        ", 2 + nth)
+        })
+        .collect();
+    let router = Conf::of(&[Inst::new(51, 255, "10.0.0.100/24")]).text();
+    let cap = Capture::start(&lab);
+    let text = format!(
+        "{router}\n{}",
+        conf(&pages)
+            .split_once("virtual_server")
+            .map_or(String::new(), |(_, rest)| format!("virtual_server{rest}"))
+    );
+    let run = ctx.daemon.start_text(&director, &text, &[]);
+    wait_until(SOON, "master", || director.has(VIP));
+    wait_until(SOON, "checks", || flood.served.load(Ordering::Relaxed) > 0);
+    let since = now();
+    sleep_ms(2_000);
+    let times: Vec<_> = cap
+        .adverts(&director, 0, since)
+        .iter()
+        .map(|one| one.0)
+        .collect();
+    let worst = times
+        .windows(2)
+        .map(|pair| pair[1] - pair[0])
+        .max()
+        .unwrap_or(0);
+    assert!(times.len() >= 18, "{} adverts", times.len());
+    assert!(
+        worst < INTERVAL + 20 * MS,
+        "{} ms between two adverts",
+        worst / MS
+    );
+    drop(run);
+    End::Ok
+}
+
+fn reload(ctx: &Ctx) -> End {
+    let bench = bench(ctx, "TCP_CHECK {\n        }");
+    let at = bench.says(0, "TCP_CHECK on service");
+    // The same check, more often: it is still down, and one success brings it up.
+    let text = conf("TCP_CHECK {\n        }").replace("delay_loop 0.2", "delay_loop 0.1");
+    bench.run.reload(&text);
+    let at = bench.says(at, "eload");
+    sleep_ms(300);
+    assert!(
+        !bench.run.log()[at..].contains("TCP"),
+        "{}",
+        bench.run.log()
+    );
+    let _listener = bench.listen();
+    bench.says(at, "TCP connection to service");
+    End::Ok
+}
