@@ -63,7 +63,8 @@ size: static small ## static sizes against the budgets
 	done; exit $$fail
 
 deps: ## what building, testing and measuring needs
-	@tests/deps/ensure build lab peers
+	@tests/deps/ensure build lab peers kernel
+	@tests/lab/guest/prepare
 
 man: ## the manual page of the configuration, from the keyword table: target/vrrpd.conf.5
 	$(CARGO) run -q --locked --features reference --example man >target/vrrpd.conf.5

@@ -22,10 +22,12 @@ pub mod conf;
 pub mod daemon;
 pub mod forge;
 pub mod frame;
+pub mod guest;
 pub mod kernel;
 pub mod net;
 pub mod private;
 pub mod process;
+pub mod suite;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

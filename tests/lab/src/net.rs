@@ -12,6 +12,7 @@ use std::fs::{self, File};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use nix::mount::{MntFlags, umount2};
 use nix::sched::{CloneFlags, setns};
 
 /// One segment with its nodes. Dropping it removes the namespaces.
@@ -48,8 +49,9 @@ impl Lab {
     pub fn node(&self, name: &str, addresses: &[&str]) -> Node {
         let node = Node::namespace(name, &self.sw.ns);
         node.plug_in();
-        for a in addresses {
-            node.addr_add(a);
+        if !addresses.is_empty() {
+            let lines: Vec<String> = addresses.iter().map(|a| adding(a)).collect();
+            node.ip_batch(&lines.join("\n"));
         }
         node
     }
@@ -74,7 +76,9 @@ impl Drop for Lab {
         for e in all {
             let name = e.file_name().to_string_lossy().into_owned();
             if name == self.sw.ns || name.starts_with(&prefix) {
-                let _ = Command::new("ip").args(["netns", "del", &name]).status();
+                // What `ip netns del` does.
+                let _ = umount2(&e.path(), MntFlags::MNT_DETACH);
+                let _ = fs::remove_file(e.path());
             }
         }
     }
@@ -167,11 +171,10 @@ impl Node {
 
     /// Makes the leg `eth0`, up, on the switch.
     pub fn plug_in(&self) {
-        self.ip(&format!(
-            "link add name eth0 type veth peer name {} netns {}",
-            self.name, self.sw
+        self.switch_ip(&format!(
+            "link add name {} master br0 up type veth peer name eth0 netns {}",
+            self.name, self.ns
         ));
-        self.switch_ip(&format!("link set dev {} master br0 up", self.name));
         self.ip("link set eth0 up");
     }
 
@@ -192,8 +195,7 @@ impl Node {
 
     /// Adds an address to `eth0`.
     pub fn addr_add(&self, addr: &str) {
-        let nodad = if addr.contains(':') { "nodad" } else { "" };
-        self.ip(&format!("addr add {addr} dev eth0 {nodad}"));
+        self.ip(&adding(addr));
     }
 
     /// Removes an address from `eth0`.
@@ -265,6 +267,11 @@ impl Node {
         cmd.args(["-n", &self.sw]).args(args.split_whitespace());
         check(&format!("ip -n sw {args}"), &mut cmd);
     }
+}
+
+fn adding(addr: &str) -> String {
+    let nodad = if addr.contains(':') { "nodad" } else { "" };
+    format!("addr add {addr} dev eth0 {nodad}")
 }
 
 /// Runs a command that must succeed.

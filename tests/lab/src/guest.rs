@@ -1,0 +1,150 @@
+//! Tests in a guest: a machine under emulation whose kernel can what this one's may not (IPVS).
+//!
+//! ```text
+//! here    the test program starts tests/lab/guest/boot with itself and the daemon as files
+//!   guest   Debian's kernel; its init runs the test program again, which finds GUEST_TESTS set
+//!             the same runner and the same namespaces as everywhere; lines go to the serial console
+//! here    hands the lines on and counts them; a test without its line has failed
+//! ```
+//! One boot serves all tests. `tests/lab/guest/prepare` fetches what is booted; without it every test is
+//! skipped by name.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use crate::suite::{self, Counts, Test};
+
+/// Set in the guest.
+const INSIDE: &str = "GUEST_TESTS";
+/// Silence of the guest that is longer than this is its end: more than one test may take.
+const SILENCE: Duration = Duration::from_secs(120);
+
+/// Runs the tests in a guest and ends the program if one fails. `files` are found beside the program there.
+pub fn main(tests: &[Test], files: &[&str]) {
+    if std::env::var_os(INSIDE).is_some() {
+        return suite::main(tests);
+    }
+    let chosen = suite::chosen(tests);
+    if chosen.is_empty() {
+        return;
+    }
+    let counts = match boot(files) {
+        Ok(guest) => follow(guest, &chosen),
+        Err(why) => {
+            for (name, ..) in &chosen {
+                println!("SKIP {name}: {why}");
+            }
+            Counts {
+                skipped: chosen.len(),
+                ..Counts::default()
+            }
+        }
+    };
+    counts.close();
+}
+
+/// Starts the guest, or says what is missing.
+fn boot(files: &[&str]) -> Result<Guest, String> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let prepared = here.join("../../target/guest/stamp");
+    if !prepared.exists() {
+        return Err("no kernel to boot; `make deps` says why".into());
+    }
+    let exe = std::env::current_exe().map_err(|e| e.to_string())?;
+    let name = exe.file_name().ok_or("a program without a name")?;
+    let daemon = std::env::var_os("VRRPD_BIN").map(PathBuf::from);
+    let daemon_name = daemon.as_deref().and_then(Path::file_name);
+    let daemon_name = daemon_name.unwrap_or_default().display();
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let job = prepared.with_file_name("job");
+    let text = format!(
+        "{INSIDE}=1 VRRPD_BIN=/job/{daemon_name} exec ./{} {}\n",
+        name.display(),
+        words.join(" ")
+    );
+    fs::write(&job, text).map_err(|e| format!("{}: {e}", job.display()))?;
+    let mut child = Command::new(here.join("guest/boot"))
+        .arg(&job)
+        .arg(&exe)
+        .args(daemon)
+        .args(files.iter().map(|f| here.join(f)))
+        .env("GUEST_ENV", "LAB_DAEMON LAB_KNOWN")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|e| format!("guest/boot: {e}"))?;
+    let out = child.stdout.take().ok_or("no output")?;
+    let (tell, lines) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut out = BufReader::new(out);
+        let mut line = Vec::new();
+        while out.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
+            let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+            if tell.send(text).is_err() {
+                break;
+            }
+            line.clear();
+        }
+    });
+    Ok(Guest { child, lines })
+}
+
+/// A running guest. Dropping it kills it.
+struct Guest {
+    child: Child,
+    lines: mpsc::Receiver<String>,
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Hands on what the guest says, and counts.
+fn follow(guest: Guest, chosen: &[Test]) -> Counts {
+    let begin = Instant::now();
+    let mut missing: Vec<&str> = chosen.iter().map(|t| t.0).collect();
+    let mut counts = Counts::default();
+    let mut end = "it said nothing any more";
+    while let Ok(line) = guest.lines.recv_timeout(SILENCE) {
+        let name = |line: &str, prefix: &str, end: &str| {
+            let rest = line.strip_prefix(prefix)?;
+            Some(rest.split_once(end)?.0.to_owned())
+        };
+        if line.starts_with("GUEST BOOT ") {
+            println!("{line} (after {} s)", begin.elapsed().as_secs());
+            continue;
+        }
+        if line.starts_with("GUEST EXIT ") {
+            end = "the guest has ended without it";
+            break;
+        }
+        let (told, count) = if let Some(name) = name(&line, "SKIP ", ": ") {
+            (name, &mut counts.skipped)
+        } else if let Some(name) = name(&line, "test ", " ... ok") {
+            (name, &mut counts.passed)
+        } else if let Some(name) = name(&line, "test ", " ... FAILED") {
+            (name, &mut counts.failed)
+        } else {
+            // The guest's own last line would be taken for ours.
+            if !(line.contains(" passed, ") && line.ends_with(" skipped")) {
+                println!("{line}");
+            }
+            continue;
+        };
+        println!("{line}");
+        *count += 1;
+        missing.retain(|m| *m != told);
+    }
+    for name in missing {
+        println!("test {name} ... FAILED: {end}");
+        counts.failed += 1;
+    }
+    counts
+}

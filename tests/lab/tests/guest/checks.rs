@@ -1,0 +1,250 @@
+//! Servers that die, hang, answer nonsense and come back.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use vrrpd_lab::private::DIR;
+use vrrpd_lab::{sleep_ms, wait_until};
+
+use crate::farm::{FAR, Farm, SOON};
+use crate::server::Mode;
+use crate::traffic::{BOTH, WEB, pair};
+use crate::{Ctx, End, Test};
+
+pub(crate) const TESTS: &[Test] = &[
+    ("tcp_check_takes_a_stopped_server_out_and_back", "", stopped),
+    ("tcp_check_takes_a_dead_machine_out_and_back", "", dead),
+    ("http_get_judges_the_status", "", status),
+    ("http_get_judges_the_page", "", digest),
+    ("http_get_gives_up_on_a_silent_server", "", silent),
+    (
+        "http_get_gives_up_on_a_trickling_server",
+        "waits as long as bytes come",
+        trickling,
+    ),
+    ("misc_check_judges_by_exit_code", "", misc),
+    ("misc_check_sets_the_weight", "", dynamic),
+    ("sorry_server_stands_in_for_all", "", sorry),
+    ("sorry_server_stands_in_below_the_quorum", "", quorum),
+    ("inhibited_server_keeps_its_place", "", inhibit),
+    ("alpha_server_waits_for_its_first_success", "", alpha),
+    ("scripts_are_told_of_servers_and_quorum", "", scripts),
+];
+
+pub(crate) const TCP: &str = "TCP_CHECK {\n connect_timeout 1\n retry 0\n }";
+
+/// `rs1` and `rs2` with HTTP_GET of `/` and these further lines of the url.
+fn http(lines: &str) -> String {
+    pair(
+        "",
+        &format!(
+            "HTTP_GET {{\n url {{\n path /\n {lines}\n }}\n connect_timeout 1\n retry 0\n delay_before_retry 1\n }}"
+        ),
+    )
+}
+
+fn stopped(ctx: &Ctx) -> End {
+    let mut farm = Farm::borrow();
+    let run = farm.run(ctx, &pair("", TCP));
+    farm.until("both servers", &BOTH);
+    farm.servers[0].stop();
+    farm.until("the other one only", &BOTH[1..]);
+    let answers = farm.answers(FAR, WEB, 4);
+    assert_eq!(answers.get("rs2"), Some(&4), "{answers:?}");
+    farm.servers[0].resume();
+    farm.until("both again", &BOTH);
+    let log = run.log();
+    assert!(log.contains("Removing service [10.0.0.11]:tcp:80"), "{log}");
+    assert!(log.contains("Adding service [10.0.0.11]:tcp:80"), "{log}");
+    End::Ok
+}
+
+fn dead(ctx: &Ctx) -> End {
+    let farm = Farm::borrow();
+    let _run = farm.run(ctx, &pair("", TCP));
+    farm.until("both servers", &BOTH);
+    farm.servers[1].node.cable_out();
+    farm.until("the other one only", &BOTH[..1]);
+    farm.servers[1].node.cable_in();
+    farm.until("both again", &BOTH);
+    End::Ok
+}
+
+fn status(ctx: &Ctx) -> End {
+    let farm = Farm::borrow();
+    let _run = farm.run(ctx, &http("status_code 200"));
+    farm.until("both servers", &BOTH);
+    farm.servers[0].set(Mode::Status(503));
+    farm.until("the other one only", &BOTH[1..]);
+    farm.servers[0].set(Mode::Good);
+    farm.until("both again", &BOTH);
+    End::Ok
+}
+
+fn digest(ctx: &Ctx) -> End {
+    let farm = Farm::borrow();
+    for server in &farm.servers {
+        server.set(Mode::Page("page\n"));
+    }
+    let _run = farm.run(ctx, &http("digest 2adf521149526dde524f030851c7f903"));
+    wait_until(SOON, "both have been asked", || {
+        farm.servers[..2].iter().all(|s| s.served() > 0)
+    });
+    farm.until("both servers", &BOTH);
+    farm.servers[1].set(Mode::Page("other page\n"));
+    farm.until("the other one only", &BOTH[..1]);
+    farm.servers[1].set(Mode::Page("page\n"));
+    farm.until("both again", &BOTH);
+    End::Ok
+}
+
+fn silent(ctx: &Ctx) -> End {
+    hangs(ctx, Mode::Silent)
+}
+
+fn trickling(ctx: &Ctx) -> End {
+    hangs(ctx, Mode::Trickle)
+}
+
+fn hangs(ctx: &Ctx, how: Mode) -> End {
+    let farm = Farm::borrow();
+    let _run = farm.run(ctx, &http("status_code 200"));
+    farm.until("both servers", &BOTH);
+    farm.servers[0].set(how);
+    farm.until("the other one only", &BOTH[1..]);
+    farm.servers[0].set(Mode::Good);
+    farm.until("both again", &BOTH);
+    End::Ok
+}
+
+/// A script that ends with the number in the file `NAME.code`.
+fn script(name: &str) -> String {
+    let path = format!("{DIR}/{name}");
+    fs::write(&path, format!("#!/bin/sh\nexit $(cat {path}.code)\n")).expect("a file");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a file");
+    path
+}
+
+/// What the script says from now on.
+fn says(path: &str, code: u8) {
+    fs::write(format!("{path}.code"), code.to_string()).expect("a file");
+}
+
+fn misc(ctx: &Ctx) -> End {
+    let farm = Farm::borrow();
+    let path = script("misc");
+    says(&path, 0);
+    let check = format!("MISC_CHECK {{\n misc_path {path}\n misc_timeout 5\n user root\n }}");
+    let conf = pair("", TCP).replacen(TCP, &check, 1);
+    let _run = farm.run(ctx, &conf);
+    farm.until("both servers", &BOTH);
+    says(&path, 1);
+    farm.until("the other one only", &BOTH[1..]);
+    says(&path, 0);
+    farm.until("both again", &BOTH);
+    End::Ok
+}
+
+fn dynamic(ctx: &Ctx) -> End {
+    let farm = Farm::borrow();
+    let path = script("dynamic");
+    says(&path, 12);
+    let check = format!("MISC_CHECK {{\n misc_path {path}\n misc_dynamic\n user root\n }}");
+    let conf = pair("", TCP).replacen(TCP, &check, 1);
+    let _run = farm.run(ctx, &conf);
+    farm.until("weight 10", &["10.0.0.11:80=10", BOTH[1]]);
+    says(&path, 2);
+    farm.until("weight 0", &["10.0.0.11:80=0", BOTH[1]]);
+    says(&path, 255);
+    farm.until("weight 253", &["10.0.0.11:80=253", BOTH[1]]);
+    says(&path, 1);
+    farm.until("the other one only", &BOTH[1..]);
+    says(&path, 0);
+    farm.until("its own weight", &BOTH);
+    End::Ok
+}
+
+fn sorry(ctx: &Ctx) -> End {
+    let mut farm = Farm::borrow();
+    let _run = farm.run(ctx, &pair("sorry_server 10.0.0.13 80", TCP));
+    farm.until("both servers", &BOTH);
+    farm.servers[0].stop();
+    farm.until("the other one only", &BOTH[1..]);
+    farm.servers[1].stop();
+    farm.until("the sorry server", &["10.0.0.13:80=1"]);
+    assert_eq!(farm.ask(FAR, WEB).as_deref(), Some("rs3"));
+    farm.servers[1].resume();
+    farm.until("the first that is back, without the sorry server", &BOTH[1..]);
+    farm.servers[0].resume();
+    farm.until("both again", &BOTH);
+    End::Ok
+}
+
+fn quorum(ctx: &Ctx) -> End {
+    let mut farm = Farm::borrow();
+    let conf = pair("quorum 2\nsorry_server 10.0.0.13 80", TCP);
+    let _run = farm.run(ctx, &conf);
+    farm.until("both servers", &BOTH);
+    farm.servers[0].stop();
+    farm.until("the sorry server instead of too few", &["10.0.0.13:80=1"]);
+    farm.servers[0].resume();
+    farm.until("both again", &BOTH);
+    End::Ok
+}
+
+fn inhibit(ctx: &Ctx) -> End {
+    let mut farm = Farm::borrow();
+    let check = format!("inhibit_on_failure\n{TCP}");
+    let _run = farm.run(ctx, &pair("", &check));
+    farm.until("both servers", &BOTH);
+    farm.servers[0].stop();
+    farm.until("one without new connections", &["10.0.0.11:80=0", BOTH[1]]);
+    assert_eq!(farm.answers(FAR, WEB, 4).get("rs2"), Some(&4));
+    farm.servers[0].resume();
+    farm.until("both again", &BOTH);
+    End::Ok
+}
+
+fn alpha(ctx: &Ctx) -> End {
+    let mut farm = Farm::borrow();
+    farm.servers[0].stop();
+    let _run = farm.run(ctx, &pair("alpha", TCP));
+    farm.until("the one that answers", &BOTH[1..]);
+    sleep_ms(500);
+    farm.until("and no other", &BOTH[1..]);
+    farm.servers[0].resume();
+    farm.until("both", &BOTH);
+    End::Ok
+}
+
+fn scripts(ctx: &Ctx) -> End {
+    let mut farm = Farm::borrow();
+    let (path, told) = (format!("{DIR}/tell"), format!("{DIR}/told"));
+    fs::write(&path, format!("#!/bin/sh\necho $* >>{told}\n")).expect("a file");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a file");
+    let _ = fs::remove_file(&told);
+    let lines = format!("quorum_up \"{path} enough\" root\nquorum_down \"{path} few\" root");
+    let check = format!("notify_up \"{path} up\" root\nnotify_down \"{path} down\" root\n{TCP}");
+    let _run = farm.run(ctx, &pair(&lines, &check));
+    farm.until("both servers", &BOTH);
+    farm.servers[0].stop();
+    farm.until("the other one only", &BOTH[1..]);
+    farm.servers[1].stop();
+    farm.until("none", &[]);
+    farm.servers[0].resume();
+    farm.until("the first again", &BOTH[..1]);
+    let lines = || {
+        let text = fs::read_to_string(&told).unwrap_or_default();
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    let counts = || {
+        ["down", "up", "enough", "few"].map(|what| lines().iter().filter(|l| *l == what).count())
+    };
+    wait_until(SOON, "two went down and one came up, quorum lost and gained", || {
+        let [down, up, enough, few] = counts();
+        down == 2 && up >= 1 && enough >= 1 && few == 1
+    });
+    End::Ok
+}

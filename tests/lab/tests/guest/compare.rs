@@ -1,0 +1,122 @@
+//! Every file of tests/lab/lvs leads keepalived and us to the same table.
+//!
+//! Compared is what ipvsadm prints: services, destinations, timeouts, synchronization. A file may begin with a line
+//! `# differs: why`; then the table after `# table:` lines is expected instead.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use vrrpd_lab::{Daemon, Lab, Node, sleep_ms, wait_for};
+
+use crate::farm::{SOON, ipvsadm, table};
+use crate::{Ctx, End, Test};
+
+pub(crate) const TESTS: &[Test] = &[(
+    "same_files_lead_to_the_same_table_as_with_keepalived",
+    "",
+    same,
+)];
+
+fn same(ctx: &Ctx) -> End {
+    let lab = Lab::new();
+    let legs = ["10.0.0.1/24", "10.0.0.100/32", "fd00::1/64", "fd00::100/128"];
+    let node = lab.node("director", &legs);
+    let mut files: Vec<PathBuf> = fs::read_dir("lvs")
+        .expect("the files beside the program")
+        .filter_map(|e| Some(e.ok()?.path()))
+        .filter(|p| p.extension().is_some_and(|e| e == "conf"))
+        .collect();
+    files.sort();
+    assert!(!files.is_empty());
+    let mut wrong = 0;
+    for file in &files {
+        if let Err(why) = compare(ctx, &node, file) {
+            eprintln!("    {}: {why}", file.display());
+            wrong += 1;
+        }
+    }
+    assert_eq!(wrong, 0, "of {} files differ", files.len());
+    End::Ok
+}
+
+fn compare(ctx: &Ctx, node: &Node, file: &Path) -> Result<(), String> {
+    let text = fs::read_to_string(file).map_err(|e| e.to_string())?;
+    let told: Vec<&str> = text
+        .lines()
+        .filter_map(|l| l.strip_prefix("# table: "))
+        .collect();
+    let want = if told.is_empty() {
+        run(&ctx.other, node, &text, settled)?
+    } else {
+        all(node).replacen("", &format!("{}\n", told.join("\n")), 1)
+    };
+    if want.starts_with('\n') {
+        return Err("keepalived makes no table of it".into());
+    }
+    let got = run(&ctx.daemon, node, &text, |node| {
+        // The table's part first: it takes one process to ask for.
+        wait_for(SOON, || want.starts_with(&table(node)).then_some(()));
+        wait_for(Duration::from_secs(2), || (all(node) == want).then_some(()));
+        all(node)
+    })?;
+    if got == want {
+        return Ok(());
+    }
+    let only = |a: &str, b: &str, sign: char| -> String {
+        let missing = a.lines().filter(|l| !b.lines().any(|m| m == *l));
+        missing.map(|l| format!("\n      {sign} {l}")).collect()
+    };
+    Err(format!(
+        "keepalived -, {} +{}{}",
+        ctx.daemon.name(),
+        only(&want, &got, '-'),
+        only(&got, &want, '+')
+    ))
+}
+
+/// The table a daemon makes of a file, by a way to wait for it; it has to be gone afterwards.
+fn run(
+    daemon: &Daemon,
+    node: &Node,
+    text: &str,
+    wait: impl Fn(&Node) -> String,
+) -> Result<String, String> {
+    let mut run = daemon.start_text(node, text, &[]);
+    let found = wait(node);
+    run.term();
+    let ended = run.wait_exit(SOON).is_some();
+    let rest = table(node);
+    ipvsadm(node, "-C");
+    if !ended {
+        return Err(format!("{} does not end", daemon.name()));
+    }
+    if !rest.is_empty() {
+        return Err(format!("{} leaves behind: {rest}", daemon.name()));
+    }
+    Ok(found)
+}
+
+/// What there is once it has not changed for a while.
+fn settled(node: &Node) -> String {
+    let mut last = String::new();
+    for _ in 0..20 {
+        sleep_ms(300);
+        let now = table(node);
+        if now == last && !now.is_empty() {
+            break;
+        }
+        last = now;
+    }
+    all(node)
+}
+
+/// The table, timeouts and daemons.
+fn all(node: &Node) -> String {
+    let ask = |what: &str| {
+        let out = node.output(Command::new("ipvsadm").args(["-l", what]));
+        String::from_utf8_lossy(&out.stdout).into_owned()
+    };
+    format!("{}\n{}{}", table(node), ask("--timeout"), ask("--daemon"))
+}

@@ -1,0 +1,265 @@
+//! A director, servers behind it and a client, on one switch.
+//!
+//! ```text
+//!   client    10.0.0.50  10.1.0.50   fd00::50  fd01::50
+//!   director  10.0.0.1   10.1.0.1    fd00::1   fd01::1     and the virtual addresses 10.0.0.100, fd00::100
+//!   rs1 …     10.0.0.11 …            fd00::11 …            default route by the director
+//! ```
+//! From its addresses NEAR the client is answered by servers directly (DR, TUN); from FAR only through the
+//! director, as NAT needs it.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
+use std::ops::{Deref, DerefMut};
+use std::process::Command;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use socket2::{Domain, Socket, Type};
+use vrrpd_lab::{Lab, Node, Running, wait_until};
+
+use crate::Ctx;
+use crate::server::{Mode, Server};
+
+/// The virtual addresses, on the director from the beginning.
+pub(crate) const VIP: &str = "10.0.0.100";
+pub(crate) const VIP6: &str = "fd00::100";
+/// Where the client asks from.
+pub(crate) const NEAR: &str = "10.0.0.50";
+pub(crate) const FAR: &str = "10.1.0.50";
+pub(crate) const FAR6: &str = "fd01::50";
+/// Long enough for anything that should happen at once, on an emulated machine.
+pub(crate) const SOON: Duration = Duration::from_secs(10);
+/// An answer that takes longer is none.
+const PATIENCE: Duration = Duration::from_millis(1500);
+
+/// Building one takes seconds on an emulated machine, so tests hand it on.
+static SHARED: Mutex<Option<Farm>> = Mutex::new(None);
+
+/// The farm, lent to a test and tidied up when given back.
+pub(crate) struct Loan(Option<Farm>);
+
+impl Deref for Loan {
+    type Target = Farm;
+    fn deref(&self) -> &Farm {
+        self.0.as_ref().expect("there until dropped")
+    }
+}
+
+impl DerefMut for Loan {
+    fn deref_mut(&mut self) -> &mut Farm {
+        self.0.as_mut().expect("there until dropped")
+    }
+}
+
+impl Drop for Loan {
+    fn drop(&mut self) {
+        // Whatever a failed test has left behind goes with its farm.
+        if let Some(mut farm) = self.0.take().filter(|_| !std::thread::panicking()) {
+            farm.tidy();
+            *SHARED.lock().expect("no panic") = Some(farm);
+        }
+    }
+}
+
+pub(crate) struct Farm {
+    pub(crate) client: Node,
+    pub(crate) director: Node,
+    pub(crate) servers: Vec<Server>,
+    // Last, so that it goes after what lives in it.
+    pub(crate) lab: Lab,
+}
+
+impl Farm {
+    /// The one with three servers.
+    pub(crate) fn borrow() -> Loan {
+        let shared = SHARED.lock().expect("no panic").take();
+        Loan(Some(shared.unwrap_or_else(|| Self::new(3))))
+    }
+
+    /// As it was in the beginning.
+    fn tidy(&mut self) {
+        ipvsadm(&self.director, "-C");
+        for server in &mut self.servers {
+            server.set(Mode::Good);
+            server.stop();
+            server.resume();
+            server.node.cable_in();
+            if server.node.ip("-o addr show dev lo").contains(VIP) {
+                let lines = [VIP, VIP6].map(|vip| format!("addr del {vip} dev lo"));
+                server.node.ip_batch(&lines.join("\n"));
+            }
+        }
+    }
+
+    /// With this many servers, their addresses from 10.0.0.11 and fd00::11 on.
+    pub(crate) fn new(servers: u8) -> Self {
+        let lab = Lab::new();
+        let legs = ["10.0.0.50/24", "10.1.0.50/24", "fd00::50/64", "fd01::50/64"];
+        let client = lab.node("client", &legs);
+        let director = director(&lab, "director", 1, &[VIP, VIP6]);
+        let servers = (1..=servers).map(|n| {
+            let legs = [format!("10.0.0.{}/24", 10 + n), format!("fd00::{}/64", 10 + n)];
+            let node = lab.node(&format!("rs{n}"), &[&legs[0], &legs[1]]);
+            // The director would tell it that the client is its neighbor. IPv4 routers can be told not to.
+            node.sysctl("net.ipv6.conf.eth0.accept_redirects", "0");
+            node.ip_batch("route add default via 10.0.0.1\nroute add default via fd00::1");
+            Server::start(node, 80)
+        });
+        Self {
+            servers: servers.collect(),
+            client,
+            director,
+            lab,
+        }
+    }
+
+    /// Has the servers take packets to the virtual addresses, without telling their neighbors.
+    pub(crate) fn servers_own_the_vip(&self) {
+        for server in &self.servers {
+            for scope in ["all", "eth0", "lo"] {
+                server.node.sysctl(&format!("net.ipv4.conf.{scope}.arp_ignore"), "1");
+                server.node.sysctl(&format!("net.ipv4.conf.{scope}.arp_announce"), "2");
+            }
+            let lines = [VIP, VIP6].map(|vip| format!("addr add {vip} dev lo"));
+            server.node.ip_batch(&lines.join("\n"));
+        }
+    }
+
+    /// Has the servers unwrap what comes in tunnels.
+    pub(crate) fn servers_open_tunnels(&self) {
+        for server in &self.servers {
+            server.node.ip("link set tunl0 up");
+            server.node.sysctl("net.ipv4.conf.tunl0.rp_filter", "0");
+            server.node.sysctl("net.ipv4.conf.all.rp_filter", "0");
+        }
+    }
+
+    /// The name of the server that answers the client, who asks from this address.
+    pub(crate) fn ask(&self, from: &str, to: &str) -> Option<String> {
+        let mut stream = self.connect(from, to)?;
+        stream.write_all(b"GET / HTTP/1.0\r\n\r\n").ok()?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).ok()?;
+        Some(text.split_once("\r\n\r\n")?.1.trim().to_owned())
+    }
+
+    /// A connection of the client to `address:port`.
+    pub(crate) fn connect(&self, from: &str, to: &str) -> Option<TcpStream> {
+        let (from, to) = ends(from, to);
+        let domain = Domain::for_address(to);
+        let socket = self.client.inside(|| Socket::new(domain, Type::STREAM, None));
+        let socket = socket.expect("a socket");
+        socket.bind(&from.into()).expect("an address of the client");
+        socket.connect_timeout(&to.into(), PATIENCE).ok()?;
+        let stream = TcpStream::from(socket);
+        stream.set_read_timeout(Some(PATIENCE)).ok()?;
+        Some(stream)
+    }
+
+    /// Who answers this many datagrams, all from one port.
+    pub(crate) fn ask_udp(&self, from: &str, to: &str, count: usize) -> Vec<String> {
+        let (from, to) = ends(from, to);
+        let socket = self.client.inside(|| UdpSocket::bind(from));
+        let socket = socket.expect("a socket");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        let mut buf = [0; 64];
+        let ask = |_| {
+            socket.send_to(b"?", to).expect("a route");
+            let n = socket.recv(&mut buf).unwrap_or(0);
+            String::from_utf8_lossy(&buf[..n]).into_owned()
+        };
+        (0..count).map(ask).collect()
+    }
+
+    /// Who answered how many of `count` requests; a request without an answer counts for "nobody".
+    pub(crate) fn answers(&self, from: &str, to: &str, count: usize) -> BTreeMap<String, usize> {
+        let mut all = BTreeMap::new();
+        for _ in 0..count {
+            let who = self.ask(from, to).unwrap_or_else(|| "nobody".into());
+            *all.entry(who).or_default() += 1;
+        }
+        all
+    }
+
+    /// Starts the daemon on the director.
+    pub(crate) fn run(&self, ctx: &Ctx, conf: &str) -> Running {
+        let conf = format!("global_defs {{\n    router_id lab\n}}\n{conf}");
+        ctx.daemon.start_text(&self.director, &conf, &[])
+    }
+
+    /// Waits until these destinations, and no others, are in the director's table.
+    #[track_caller]
+    pub(crate) fn until(&self, what: &str, destinations: &[&str]) {
+        wait_until(SOON, &format!("{what}: {}", destinations.join(" ")), || {
+            self.destinations() == destinations
+        });
+    }
+
+    /// Destinations with their weights, `10.0.0.11:80=1`, of all services, sorted.
+    pub(crate) fn destinations(&self) -> Vec<String> {
+        let table = table(&self.director);
+        let mut all: Vec<String> = table.lines().filter_map(destination).collect();
+        all.sort();
+        all
+    }
+}
+
+/// A router to the two networks with these addresses besides, ready to direct.
+pub(crate) fn director(lab: &Lab, name: &str, host: u8, vips: &[&str]) -> Node {
+    let legs = ["10.0.0.H/24", "10.1.0.H/24", "fd00::H/64", "fd01::H/64"];
+    let legs = legs.map(|leg| leg.replace('H', &host.to_string()));
+    let legs: Vec<&str> = legs.iter().map(String::as_str).collect();
+    let node = lab.node(name, &[&legs, vips].concat());
+    for (name, value) in [
+        ("net.ipv4.ip_forward", "1"),
+        ("net.ipv6.conf.all.forwarding", "1"),
+        ("net.ipv4.conf.all.send_redirects", "0"),
+        ("net.ipv4.conf.eth0.send_redirects", "0"),
+        ("net.ipv4.conf.all.rp_filter", "0"),
+        ("net.ipv4.conf.eth0.rp_filter", "0"),
+    ] {
+        node.sysctl(name, value);
+    }
+    node
+}
+
+/// The kernel's table on a node as `ipvsadm -Sn` prints it, sorted.
+pub(crate) fn table(node: &Node) -> String {
+    let out = node.output(Command::new("ipvsadm").arg("-Sn"));
+    let text = String::from_utf8_lossy(&out.stdout);
+    let mut lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    lines.sort_unstable();
+    lines.join("\n")
+}
+
+/// Runs `ipvsadm ARGS` on a node.
+#[track_caller]
+pub(crate) fn ipvsadm(node: &Node, args: &str) {
+    let out = node.output(Command::new("ipvsadm").args(args.split_whitespace()));
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.success(), "ipvsadm {args}: {said}");
+}
+
+/// `10.0.0.11:80=1` of `-a -t 10.0.0.100:80 -r 10.0.0.11:80 -m -w 1`.
+fn destination(line: &str) -> Option<String> {
+    let mut words = line.split_whitespace();
+    (words.next() == Some("-a")).then_some(())?;
+    let address = words.find(|w| *w == "-r").and_then(|_| words.next())?;
+    let weight = words.find(|w| *w == "-w").and_then(|_| words.next())?;
+    Some(format!("{address}={weight}"))
+}
+
+fn ends(from: &str, to: &str) -> (SocketAddr, SocketAddr) {
+    let from: IpAddr = from.parse().expect("an address");
+    (SocketAddr::new(from, 0), to.parse().expect("address:port"))
+}
+
+/// Whether the connection still works, and who is behind it.
+pub(crate) fn ping(stream: &mut TcpStream) -> Option<String> {
+    stream.write_all(b"PING\n").ok()?;
+    let mut buf = [0; 64];
+    let n = stream.read(&mut buf).ok().filter(|n| *n > 0)?;
+    Some(String::from_utf8_lossy(&buf[..n]).trim().to_owned())
+}

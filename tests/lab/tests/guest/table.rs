@@ -1,0 +1,218 @@
+//! The kernel's table belongs to everybody: what is ours is kept right, the rest is left alone.
+
+use std::fs;
+
+use nix::mount::{MsFlags, mount, umount};
+use vrrpd_lab::{Conf, Inst, Lab, sleep_ms, wait_until};
+
+use crate::checks::TCP;
+use crate::farm::{FAR, Farm, SOON, ipvsadm, ping, table};
+use crate::traffic::{BOTH, WEB, pair};
+use crate::{Ctx, End, Test};
+
+/// Has to run before anything loads IPVS into the kernel.
+pub(crate) const FIRST: Test = (
+    "without_ipvs_vrrp_goes_on",
+    "ends its health checks and starts them again and again",
+    without_ipvs,
+);
+
+pub(crate) const TESTS: &[Test] = &[
+    ("foreign_services_are_left_alone", "", foreign),
+    (
+        "what_others_change_is_repaired",
+        "looks at the table only when it starts",
+        repaired,
+    ),
+    (
+        "restart_drops_no_connection",
+        "ends in good order and removes its services",
+        restart,
+    ),
+    (
+        "killed_daemons_services_are_taken_over",
+        "adds to what it finds, and leaves the rest",
+        killed,
+    ),
+    ("everything_is_removed_at_the_end", "", end),
+    ("reload_changes_servers_in_place", "", reload),
+    ("timeouts_are_set_and_put_back", "", timeouts),
+];
+
+const KNOB: &str = "/proc/sys/kernel/modprobe";
+
+/// No module can be loaded, neither by the kernel nor by anybody else, as long as this lives.
+struct NoModules(String);
+
+impl NoModules {
+    fn new() -> Self {
+        let knob = fs::read_to_string(KNOB).expect("a kernel with modules");
+        let (fs_type, none) = (Some("tmpfs"), None::<&str>);
+        fs::write(KNOB, "/nowhere").expect("root");
+        mount(fs_type, "/lib/modules", fs_type, MsFlags::empty(), none).expect("root");
+        Self(knob)
+    }
+}
+
+impl Drop for NoModules {
+    fn drop(&mut self) {
+        let _ = umount("/lib/modules");
+        let _ = fs::write(KNOB, self.0.trim());
+    }
+}
+
+fn without_ipvs(ctx: &Ctx) -> End {
+    let _nothing = NoModules::new();
+    let lab = Lab::new();
+    let node = lab.node("r1", &["10.0.0.1/24"]);
+    let vrrp = Conf::of(&[Inst::new(51, 200, "10.0.0.100/24")]).text();
+    let conf = format!("{vrrp}\n{}", pair("", TCP));
+    let mut run = ctx.daemon.start_text(&node, &conf, &[]);
+    wait_until(SOON, "VRRP goes on", || node.has("10.0.0.100"));
+    wait_until(SOON, "it says what is missing", || run.log().contains("IPVS"));
+    sleep_ms(1500);
+    assert!(run.alive() && node.has("10.0.0.100"));
+    let said = run.log().matches("IPVS").count();
+    assert!(said <= 2, "it says so once, not {said} times: {}", run.log());
+    End::Ok
+}
+
+fn foreign(ctx: &Ctx) -> End {
+    let farm = Farm::borrow();
+    ipvsadm(&farm.director, "-A -t 10.0.0.100:99 -s sh");
+    ipvsadm(&farm.director, "-a -t 10.0.0.100:99 -r 10.0.0.13:99 -m -w 5");
+    ipvsadm(&farm.director, "-A -f 9 -s rr");
+    let before = table(&farm.director);
+    let mut run = farm.run(ctx, &pair("", TCP));
+    let all = [BOTH[0], BOTH[1], "10.0.0.13:99=5"];
+    farm.until("ours beside theirs", &all);
+    run.term();
+    run.wait_exit(SOON).expect("it ends");
+    assert_eq!(table(&farm.director), before);
+    End::Ok
+}
+
+fn repaired(ctx: &Ctx) -> End {
+    let farm = Farm::borrow();
+    let _run = farm.run(ctx, &pair("", ""));
+    farm.until("both servers", &BOTH);
+    let whole = table(&farm.director);
+    for harm in [
+        "-D -t 10.0.0.100:80",
+        "-d -t 10.0.0.100:80 -r 10.0.0.11:80",
+        "-e -t 10.0.0.100:80 -r 10.0.0.12:80 -m -w 7",
+        "-e -t 10.0.0.100:80 -r 10.0.0.12:80 -g -w 1",
+        "-a -t 10.0.0.100:80 -r 10.0.0.13:80 -m -w 1",
+        "-E -t 10.0.0.100:80 -s lc",
+        "-C",
+    ] {
+        ipvsadm(&farm.director, harm);
+        wait_until(SOON * 3, &format!("ipvsadm {harm} is undone"), || {
+            table(&farm.director) == whole
+        });
+    }
+    End::Ok
+}
+
+fn restart(ctx: &Ctx) -> End {
+    let farm = Farm::borrow();
+    let mut run = farm.run(ctx, &pair("", TCP));
+    farm.until("both servers", &BOTH);
+    let mut stream = farm.connect(FAR, WEB).expect("a connection");
+    let who = ping(&mut stream).expect("an answer");
+    run.term();
+    run.wait_exit(SOON).expect("it ends");
+    let _run = farm.run(ctx, &pair("", TCP));
+    farm.until("both servers", &BOTH);
+    assert_eq!(ping(&mut stream), Some(who), "the connection lives on");
+    End::Ok
+}
+
+fn killed(ctx: &Ctx) -> End {
+    let farm = Farm::borrow();
+    let mut run = farm.run(ctx, &pair("", TCP));
+    farm.until("both servers", &BOTH);
+    let mut stream = farm.connect(FAR, WEB).expect("a connection");
+    let who = ping(&mut stream);
+    assert!(who.is_some(), "an answer");
+    run.kill9();
+    assert_eq!(ping(&mut stream), who, "the kernel goes on by itself");
+    // While it was dead, the configuration has lost one server and gained another.
+    let conf = pair("", TCP).replace("10.0.0.12", "10.0.0.13");
+    let mut run = farm.run(ctx, &conf.replace("lb_algo rr", "lb_algo wrr"));
+    farm.until("what is configured now", &[BOTH[0], "10.0.0.13:80=1"]);
+    assert!(table(&farm.director).contains("-s wrr"));
+    if who.as_deref() == Some("rs1") {
+        assert_eq!(ping(&mut stream), who, "the connection lives on");
+    }
+    assert!(run.alive());
+    End::Ok
+}
+
+fn end(ctx: &Ctx) -> End {
+    let farm = Farm::borrow();
+    let mut run = farm.run(ctx, &pair("", TCP));
+    farm.until("both servers", &BOTH);
+    run.term();
+    let status = run.wait_exit(SOON).expect("it ends");
+    assert!(status.success(), "{status}");
+    assert_eq!(table(&farm.director), "");
+    End::Ok
+}
+
+fn reload(ctx: &Ctx) -> End {
+    let farm = Farm::borrow();
+    let first = pair("", TCP);
+    let run = farm.run(ctx, &first);
+    farm.until("both servers", &BOTH);
+    let mut streams: Vec<_> = (0..2)
+        .map(|_| farm.connect(FAR, WEB).expect("a connection"))
+        .collect();
+    let who: Vec<_> = streams.iter_mut().map(ping).collect();
+    let change = |conf: &str| {
+        let conf = format!("global_defs {{\n    router_id lab\n}}\n{conf}");
+        fs::write(&run.conf_file, conf).expect("a file");
+        run.signal(nix::sys::signal::Signal::SIGHUP);
+    };
+    // One more server, and another weight.
+    let third = format!("    real_server 10.0.0.13 80 {{\n weight 4\n {TCP}\n }}\n}}");
+    let text = first.trim_end().strip_suffix('}').expect("a block");
+    change(&format!("{text}{third}"));
+    farm.until("three servers", &[BOTH[0], BOTH[1], "10.0.0.13:80=4"]);
+    change(&format!("{text}{third}").replace("weight 4", "weight 2"));
+    farm.until("the weight", &[BOTH[0], BOTH[1], "10.0.0.13:80=2"]);
+    // Another scheduler.
+    change(&first.replace("lb_algo rr", "lb_algo wlc"));
+    farm.until("two servers", &BOTH);
+    wait_until(SOON, "the scheduler", || {
+        table(&farm.director).contains("-s wlc")
+    });
+    let still: Vec<_> = streams.iter_mut().map(ping).collect();
+    assert_eq!(still, who, "connections live on");
+    // Another service instead.
+    change(&first.replace("10.0.0.100 80", "10.0.0.100 8080"));
+    wait_until(SOON, "another service", || {
+        let table = table(&farm.director);
+        table.contains("10.0.0.100:8080") && !table.contains("10.0.0.100:80 ")
+    });
+    End::Ok
+}
+
+fn timeouts(ctx: &Ctx) -> End {
+    let farm = Farm::borrow();
+    let read = || {
+        let mut cmd = std::process::Command::new("ipvsadm");
+        let out = farm.director.output(cmd.args(["-l", "--timeout"]));
+        String::from_utf8_lossy(&out.stdout).trim().to_owned()
+    };
+    let before = read();
+    let lines = "lvs_timeouts tcp 1800 tcpfin 60 udp 200";
+    let conf = format!("global_defs {{\n    {lines}\n}}\n{}", pair("", ""));
+    let mut run = ctx.daemon.start_text(&farm.director, &conf, &[]);
+    farm.until("both servers", &BOTH);
+    wait_until(SOON, "timeouts are set", || read().ends_with("1800 60 200"));
+    run.term();
+    run.wait_exit(SOON).expect("it ends");
+    assert_eq!(read(), before);
+    End::Ok
+}

@@ -1,0 +1,144 @@
+//! Real connections through the table the daemon has made.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use crate::farm::{FAR, FAR6, Farm, NEAR};
+use crate::{Ctx, End, Test};
+
+pub(crate) const TESTS: &[Test] = &[
+    ("nat_balances_connections", "", nat),
+    ("direct_routing_balances_connections", "", direct),
+    ("tunnels_balance_connections", "", tunnel),
+    ("ipv6_balances_connections", "", ipv6),
+    ("weights_are_shares", "", weights),
+    ("persistence_keeps_a_client_with_its_server", "", persistence),
+    ("marked_packets_are_balanced", "", mark),
+    ("group_of_addresses_shares_its_servers", "", group),
+    ("one_packet_scheduling_balances_datagrams", "", one_packet),
+];
+
+/// A virtual server for these servers, `10.0.0.11 80`, each with this check.
+pub(crate) fn service(head: &str, lines: &str, servers: &[&str], check: &str) -> String {
+    let server = |s: &&str| format!("    real_server {s} {{\n        {check}\n    }}\n");
+    let servers: String = servers.iter().map(server).collect();
+    let common = "delay_loop 1\n    lb_algo rr\n    protocol TCP";
+    format!("virtual_server {head} {{\n    {common}\n    {lines}\n{servers}}}\n")
+}
+
+/// The virtual address by NAT to `rs1` and `rs2` with this check.
+pub(crate) fn pair(lines: &str, check: &str) -> String {
+    service("10.0.0.100 80", &format!("lb_kind NAT\n{lines}"), &TWO, check)
+}
+
+pub(crate) const TWO: [&str; 2] = ["10.0.0.11 80", "10.0.0.12 80"];
+/// Both in the table.
+pub(crate) const BOTH: [&str; 2] = ["10.0.0.11:80=1", "10.0.0.12:80=1"];
+pub(crate) const WEB: &str = "10.0.0.100:80";
+
+fn shares(first: usize, second: usize) -> BTreeMap<String, usize> {
+    [("rs1".to_owned(), first), ("rs2".to_owned(), second)].into()
+}
+
+fn nat(ctx: &Ctx) -> End {
+    let farm = Farm::borrow();
+    let _run = farm.run(ctx, &pair("", ""));
+    farm.until("both servers", &BOTH);
+    assert_eq!(farm.answers(FAR, WEB, 8), shares(4, 4));
+    End::Ok
+}
+
+fn direct(ctx: &Ctx) -> End {
+    let farm = Farm::borrow();
+    farm.servers_own_the_vip();
+    let _run = farm.run(ctx, &service("10.0.0.100 80", "lb_kind DR", &TWO, ""));
+    farm.until("both servers", &BOTH);
+    assert_eq!(farm.answers(NEAR, WEB, 8), shares(4, 4));
+    End::Ok
+}
+
+fn tunnel(ctx: &Ctx) -> End {
+    let farm = Farm::borrow();
+    farm.servers_own_the_vip();
+    farm.servers_open_tunnels();
+    let _run = farm.run(ctx, &service("10.0.0.100 80", "lb_kind TUN", &TWO, ""));
+    farm.until("both servers", &BOTH);
+    assert_eq!(farm.answers(NEAR, WEB, 8), shares(4, 4));
+    End::Ok
+}
+
+fn ipv6(ctx: &Ctx) -> End {
+    let farm = Farm::borrow();
+    let servers = ["fd00::11 80", "fd00::12 80"];
+    let conf = service("fd00::100 80", "lb_kind NAT", &servers, "");
+    let _run = farm.run(ctx, &conf);
+    farm.until("both servers", &["[fd00::11]:80=1", "[fd00::12]:80=1"]);
+    assert_eq!(farm.answers(FAR6, "[fd00::100]:80", 8), shares(4, 4));
+    End::Ok
+}
+
+fn weights(ctx: &Ctx) -> End {
+    let farm = Farm::borrow();
+    let conf = pair("lb_algo wrr", "weight 3").replacen("weight 3", "weight 1", 1);
+    let run = farm.run(ctx, &conf);
+    farm.until("both servers", &["10.0.0.11:80=1", "10.0.0.12:80=3"]);
+    assert_eq!(farm.answers(FAR, WEB, 8), shares(2, 6));
+    let _ = run;
+    End::Ok
+}
+
+fn persistence(ctx: &Ctx) -> End {
+    let farm = Farm::borrow();
+    let _run = farm.run(ctx, &pair("persistence_timeout 60", ""));
+    farm.until("both servers", &BOTH);
+    let first = farm.ask(FAR, WEB).expect("an answer");
+    let all = farm.answers(FAR, WEB, 5);
+    assert_eq!(all.get(&first), Some(&5), "{all:?}");
+    End::Ok
+}
+
+fn mark(ctx: &Ctx) -> End {
+    let farm = Farm::borrow();
+    let rules = "add table ip m\n\
+                 add chain ip m c { type filter hook prerouting priority -150; }\n\
+                 add rule ip m c ip daddr 10.0.0.100 tcp dport { 80, 8080 } meta mark set 7";
+    let out = farm.director.output(Command::new("nft").arg(rules));
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let _run = farm.run(ctx, &service("fwmark 7", "lb_kind NAT", &TWO, ""));
+    farm.until("both servers", &BOTH);
+    for port in ["10.0.0.100:80", "10.0.0.100:8080"] {
+        assert_eq!(farm.answers(FAR, port, 4), shares(2, 2), "{port}");
+    }
+    let _ = farm.director.output(Command::new("nft").args(["flush", "ruleset"]));
+    End::Ok
+}
+
+fn group(ctx: &Ctx) -> End {
+    let mut farm = Farm::borrow();
+    let check = "TCP_CHECK {\n connect_timeout 1\n retry 0\n }";
+    let conf = format!(
+        "virtual_server_group G {{\n    10.0.0.100 80\n    10.0.0.100 8080\n}}\n{}",
+        service("group G", "lb_kind NAT", &TWO, check)
+    );
+    let _run = farm.run(ctx, &conf);
+    farm.until("both servers, twice", &[BOTH[0], BOTH[0], BOTH[1], BOTH[1]]);
+    for port in ["10.0.0.100:80", "10.0.0.100:8080"] {
+        assert_eq!(farm.answers(FAR, port, 4), shares(2, 2), "{port}");
+    }
+    farm.servers[1].stop();
+    farm.until("one server, twice", &[BOTH[0], BOTH[0]]);
+    End::Ok
+}
+
+fn one_packet(ctx: &Ctx) -> End {
+    let farm = Farm::borrow();
+    farm.servers_own_the_vip();
+    let conf = service("10.0.0.100 80", "lb_kind DR\nops", &TWO, "");
+    let _run = farm.run(ctx, &conf.replace("protocol TCP", "protocol UDP"));
+    farm.until("both servers", &BOTH);
+    let all = farm.ask_udp(NEAR, WEB, 4);
+    let of = |name| all.iter().filter(|a| *a == name).count();
+    assert_eq!((of("rs1"), of("rs2")), (2, 2), "{all:?}");
+    End::Ok
+}
+
