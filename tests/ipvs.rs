@@ -399,7 +399,7 @@ fn a_large_table_is_set_up_in_turns() {
 fn sync(id: u8) -> SyncDaemon {
     SyncDaemon {
         interface: IfName::new("eth0").unwrap(),
-        instance: 0,
+        instance: Some(0),
         id,
         max_len: None,
         port: None,
