@@ -605,7 +605,7 @@ fn one_half_of_a_configuration_runs_alone() {
     whole.global.vrrp_fifo = fifo("/vrrp");
     whole.lvs.sync = Some(SyncDaemon {
         interface: support::kernel::ifname("eth0"),
-        instance: 0,
+        instance: Some(0),
         id: 7,
         max_len: None,
         port: None,
