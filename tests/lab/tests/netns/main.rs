@@ -15,6 +15,7 @@ mod process;
 mod reload;
 mod routes;
 mod scripts;
+mod servers;
 mod support;
 mod takeover;
 mod transports;
@@ -45,6 +46,7 @@ fn main() {
         scripts::TESTS,
         routes::TESTS,
         checks::TESTS,
+        servers::TESTS,
     ]
     .concat();
     suite::main(&tests);
