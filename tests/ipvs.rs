@@ -399,7 +399,7 @@ fn a_large_table_is_set_up_in_turns() {
 fn sync(id: u8) -> SyncDaemon {
     SyncDaemon {
         interface: IfName::new("eth0").unwrap(),
-        instance: 0,
+        instance: Some(0),
         id,
         max_len: None,
         port: None,
@@ -447,6 +447,24 @@ fn connection_synchronization_follows_its_instance() {
         ["stop master", "start master eth0 6"]
     );
     engine.stop(at(72_000), &mut kernel);
+    assert!(kernel.ipvs.daemons.is_empty());
+}
+
+#[test]
+fn connection_synchronization_goes_both_ways_where_there_is_no_instance() {
+    let mut kernel = eth0();
+    let both = SyncDaemon {
+        instance: None,
+        ..sync(5)
+    };
+    let conf = Lvs {
+        sync: Some(both),
+        ..Lvs::default()
+    };
+    kernel.ipvs.daemons.push(daemon(Role::Backup, 5));
+    let mut engine = begin(&mut kernel, conf);
+    assert_eq!(kernel.ipvs.take_log(), ["start master eth0 5"]);
+    engine.stop(at(10), &mut kernel);
     assert!(kernel.ipvs.daemons.is_empty());
 }
 

@@ -1,7 +1,7 @@
 //! Connection synchronization: the master tells of its connections, the backup listens.
 //!
-//! One half runs at a time, as the instance that is followed is master or not. The kernel is asked what runs,
-//! what should not run is stopped, then what is missing is started.
+//! One half runs at a time, as the instance that is followed is master or not; both run where none is followed. The
+//! kernel is asked what runs, what should not run is stopped, then what is missing is started.
 
 use std::io;
 
@@ -13,10 +13,13 @@ use crate::types::Family;
 
 const ESRCH: i32 = 3;
 
+/// The halves that should run.
+pub(super) type Roles = &'static [Role];
+
 /// See the top of the file.
 #[derive(Debug, Default)]
 pub(super) struct Sync {
-    wanted: Option<(SyncDaemon, Role)>,
+    wanted: Option<(SyncDaemon, Roles)>,
     /// What runs may be another than what should run.
     doubt: bool,
     /// It runs with settings that are no longer wanted.
@@ -36,7 +39,7 @@ impl Sync {
         self.doubt
     }
 
-    pub(super) fn set(&mut self, wanted: Option<(&SyncDaemon, Role)>) {
+    pub(super) fn set(&mut self, wanted: Option<(&SyncDaemon, Roles)>) {
         let old = self.wanted.as_ref().map(|(conf, _)| conf);
         self.outdated |= self.ours && old != wanted.map(|(conf, _)| conf);
         self.wanted = wanted.map(|(conf, role)| (conf.clone(), role));
@@ -57,63 +60,58 @@ impl Sync {
             return Ok(());
         }
         self.refused = None;
-        let wanted = self.wanted.as_ref().map(|(conf, role)| daemon(conf, *role));
-        let mut running: heapless::Vec<Role, 2> = heapless::Vec::new();
-        let mut right = false;
+        let (mut stop, mut run) = (Halves::new(), Halves::new());
         let family = line.family;
         ipvs::list_daemons(line.batch(), family);
         line.list(Family::V4, &mut |message| {
             let Message::Daemon(seen) = message else {
                 return;
             };
-            let fits = |wanted: &Daemon<'_>| is_same(wanted, seen);
-            if !self.outdated && wanted.as_ref().is_some_and(fits) {
-                right = true;
-            } else {
-                // There are no more than two.
-                let _ = running.push(seen.role);
-            }
+            let fits = self.wanted.as_ref().is_some_and(|(conf, roles)| {
+                roles.contains(&seen.role) && is_same(&daemon(conf, seen.role), seen)
+            });
+            let good = fits && !self.outdated;
+            // There are no more than two.
+            let _ = if good { &mut run } else { &mut stop }.push(seen.role);
         })?;
         let batch = line.batch();
-        for role in &running {
+        for role in &stop {
             ipvs::delete_daemon(batch, family, *role);
         }
-        if let Some(wanted) = wanted.as_ref().filter(|_| !right) {
-            ipvs::add_daemon(batch, family, wanted);
+        if let Some((conf, roles)) = &self.wanted {
+            for role in roles.iter().filter(|role| !run.contains(role)) {
+                ipvs::add_daemon(batch, family, &daemon(conf, *role));
+            }
         }
-        if !batch.is_empty() {
+        let changes = !batch.is_empty();
+        if changes {
             let mut refused = None;
             line.request(&mut |ack| {
                 if ack.errno != ESRCH {
                     refused.get_or_insert_with(|| reason(ack));
                 }
             })?;
-            let interface = wanted.map_or("", |wanted| wanted.interface);
-            self.refused = refused.map(|why| format!("sync daemon on {interface}: {why}"));
+            self.refused = refused.map(|why| format!("sync daemon: {why}"));
         }
         self.doubt = false;
         self.outdated = false;
         self.ours = self.wanted.is_some();
-        if self.refused.is_none() && !right {
+        if changes && self.refused.is_none() {
             self.say();
         }
         Ok(())
     }
 
     fn say(&self) {
-        match &self.wanted {
-            Some((conf, Role::Master)) => log::info!(
-                target: "lvs",
-                "sync daemon on {}: master, connections are told to others",
-                conf.interface
-            ),
-            Some((conf, Role::Backup)) => log::info!(
-                target: "lvs",
-                "sync daemon on {}: backup, connections of others are learned",
-                conf.interface
-            ),
-            None => log::info!(target: "lvs", "sync daemon stopped"),
-        }
+        let Some((conf, roles)) = &self.wanted else {
+            return log::info!(target: "lvs", "sync daemon stopped");
+        };
+        let what = match roles {
+            [Role::Master] => "master, connections are told to others",
+            [Role::Backup] => "backup, connections of others are learned",
+            _ => "connections are told to others and learned from them",
+        };
+        log::info!(target: "lvs", "sync daemon on {}: {what}", conf.interface);
     }
 
     /// Stops what we have started.
@@ -129,6 +127,8 @@ impl Sync {
         line.request(&mut |_| ())
     }
 }
+
+type Halves = heapless::Vec<Role, 2>;
 
 fn daemon(conf: &SyncDaemon, role: Role) -> Daemon<'_> {
     Daemon {
