@@ -451,6 +451,24 @@ fn connection_synchronization_follows_its_instance() {
 }
 
 #[test]
+fn connection_synchronization_goes_both_ways_where_there_is_no_instance() {
+    let mut kernel = eth0();
+    let both = SyncDaemon {
+        instance: None,
+        ..sync(5)
+    };
+    let conf = Lvs {
+        sync: Some(both),
+        ..Lvs::default()
+    };
+    kernel.ipvs.daemons.push(daemon(Role::Backup, 5));
+    let mut engine = begin(&mut kernel, conf);
+    assert_eq!(kernel.ipvs.take_log(), ["start master eth0 5"]);
+    engine.stop(at(10), &mut kernel);
+    assert!(kernel.ipvs.daemons.is_empty());
+}
+
+#[test]
 fn timeouts_are_put_back_at_the_end() {
     let mut kernel = eth0();
     let with = |timeouts| Lvs {

@@ -33,7 +33,7 @@ use crate::types::ipvs::{Connections, Counters, Destination, Service, ServiceKey
 use crate::types::{Family, Instant};
 use crate::vrrp::StateKind;
 
-use sync::Sync;
+use sync::{Roles, Sync};
 use table::Table;
 use timeouts::Limits;
 
@@ -371,17 +371,18 @@ impl Kernel {
                 return;
             }
         }
-        let words = match error.kind() {
-            io::ErrorKind::NotFound => {
-                "IPVS: this kernel has none: virtual servers are not set up, VRRP goes on \
-                 (it needs the module ip_vs; OpenWrt: kmod-nf-ipvs)"
-                    .into()
-            }
-            io::ErrorKind::PermissionDenied => format!(
+        let kind = error.kind();
+        let words = if kind == io::ErrorKind::NotFound {
+            "IPVS: this kernel has none: virtual servers are not set up, VRRP goes on \
+             (it needs the module ip_vs; OpenWrt: kmod-nf-ipvs)"
+                .into()
+        } else if kind == io::ErrorKind::PermissionDenied {
+            format!(
                 "IPVS: {error}: virtual servers are not set up, VRRP goes on \
                  (it wants CAP_NET_ADMIN on the machine itself; that of a container is not enough)"
-            ),
-            _ => format!("IPVS: the kernel does not answer: {error}"),
+            )
+        } else {
+            format!("IPVS: the kernel does not answer: {error}")
         };
         self.trouble(now, words);
     }
@@ -565,18 +566,17 @@ impl Engine {
         self.remind_of_ipvs(now, system);
     }
 
-    /// Notes which half of connection synchronization should run, if any.
+    /// Notes which halves of connection synchronization should run.
     fn follow_instance(&mut self) {
         let sync = self.lvs.conf.sync.as_ref();
         let wanted = sync.map(|sync| {
-            let role = sync.instance.map(|instance| {
-                let router = self.routers.get(instance);
-                match router.map(|one| one.machine.state()) {
-                    Some(StateKind::Master) => Role::Master,
-                    Some(_) | None => Role::Backup,
-                }
-            });
-            (sync, role)
+            let router = sync.instance.and_then(|place| self.routers.get(place));
+            let roles: Roles = match router.map(|router| router.machine.state()) {
+                Some(StateKind::Master) => &[Role::Master],
+                Some(_) => &[Role::Backup],
+                None => &[Role::Master, Role::Backup],
+            };
+            (sync, roles)
         });
         self.lvs.kernel.sync.set(wanted);
     }

@@ -1,6 +1,6 @@
 //! Connection synchronization: the master tells of its connections, the backup listens.
 //!
-//! One half runs at a time, as the instance that is followed is master or not; both where none is followed. The
+//! One half runs at a time, as the instance that is followed is master or not; both run where none is followed. The
 //! kernel is asked what runs, what should not run is stopped, then what is missing is started.
 
 use std::io;
@@ -13,11 +13,13 @@ use crate::types::Family;
 
 const ESRCH: i32 = 3;
 
+/// The halves that should run.
+pub(super) type Roles = &'static [Role];
+
 /// See the top of the file.
 #[derive(Debug, Default)]
 pub(super) struct Sync {
-    /// The role is missing when both run.
-    wanted: Option<(SyncDaemon, Option<Role>)>,
+    wanted: Option<(SyncDaemon, Roles)>,
     /// What runs may be another than what should run.
     doubt: bool,
     /// It runs with settings that are no longer wanted.
@@ -37,7 +39,7 @@ impl Sync {
         self.doubt
     }
 
-    pub(super) fn set(&mut self, wanted: Option<(&SyncDaemon, Option<Role>)>) {
+    pub(super) fn set(&mut self, wanted: Option<(&SyncDaemon, Roles)>) {
         let old = self.wanted.as_ref().map(|(conf, _)| conf);
         self.outdated |= self.ours && old != wanted.map(|(conf, _)| conf);
         self.wanted = wanted.map(|(conf, role)| (conf.clone(), role));
@@ -58,77 +60,58 @@ impl Sync {
             return Ok(());
         }
         self.refused = None;
-        let wanted = |role| {
-            let (conf, only) = self.wanted.as_ref()?;
-            let runs = only.is_none_or(|only| only == role);
-            runs.then(|| daemon(conf, role))
-        };
-        let mut wrong: heapless::Vec<Role, 2> = heapless::Vec::new();
-        let mut right: heapless::Vec<Role, 2> = heapless::Vec::new();
+        let (mut stop, mut run) = (Halves::new(), Halves::new());
         let family = line.family;
         ipvs::list_daemons(line.batch(), family);
         line.list(Family::V4, &mut |message| {
             let Message::Daemon(seen) = message else {
                 return;
             };
-            let fits = wanted(seen.role).is_some_and(|wanted| is_same(&wanted, seen));
+            let fits = self.wanted.as_ref().is_some_and(|(conf, roles)| {
+                roles.contains(&seen.role) && is_same(&daemon(conf, seen.role), seen)
+            });
+            let good = fits && !self.outdated;
             // There are no more than two.
-            let _ = match fits && !self.outdated {
-                true => right.push(seen.role),
-                false => wrong.push(seen.role),
-            };
+            let _ = if good { &mut run } else { &mut stop }.push(seen.role);
         })?;
         let batch = line.batch();
-        for role in &wrong {
+        for role in &stop {
             ipvs::delete_daemon(batch, family, *role);
         }
-        let mut started = false;
-        for role in [Role::Master, Role::Backup] {
-            if let Some(wanted) = wanted(role).filter(|_| !right.contains(&role)) {
-                ipvs::add_daemon(batch, family, &wanted);
-                started = true;
+        if let Some((conf, roles)) = &self.wanted {
+            for role in roles.iter().filter(|role| !run.contains(role)) {
+                ipvs::add_daemon(batch, family, &daemon(conf, *role));
             }
         }
-        let changed = started || !wrong.is_empty();
-        if !batch.is_empty() {
+        let changes = !batch.is_empty();
+        if changes {
             let mut refused = None;
             line.request(&mut |ack| {
                 if ack.errno != ESRCH {
                     refused.get_or_insert_with(|| reason(ack));
                 }
             })?;
-            let interface = self.wanted.as_ref();
-            let interface = interface.map_or("", |(conf, _)| conf.interface.as_str());
-            self.refused = refused.map(|why| format!("sync daemon on {interface}: {why}"));
+            self.refused = refused.map(|why| format!("sync daemon: {why}"));
         }
         self.doubt = false;
         self.outdated = false;
         self.ours = self.wanted.is_some();
-        if self.refused.is_none() && changed {
+        if changes && self.refused.is_none() {
             self.say();
         }
         Ok(())
     }
 
     fn say(&self) {
-        match &self.wanted {
-            Some((conf, None)) => log::info!(
-                target: "lvs",
-                "sync daemon on {}: connections are told to others, and theirs are learned",
-                conf.interface
-            ),
-            Some((conf, Some(Role::Master))) => log::info!(
-                target: "lvs",
-                "sync daemon on {}: master, connections are told to others",
-                conf.interface
-            ),
-            Some((conf, Some(Role::Backup))) => log::info!(
-                target: "lvs",
-                "sync daemon on {}: backup, connections of others are learned",
-                conf.interface
-            ),
-            None => log::info!(target: "lvs", "sync daemon stopped"),
-        }
+        let Some((conf, roles)) = &self.wanted else {
+            return log::info!(target: "lvs", "sync daemon stopped");
+        };
+        let what = match roles {
+            [Role::Master] => "master, connections are told to others",
+            [Role::Backup] => "backup, connections of others are learned",
+            _ => "connections are told to others and learned from them",
+        };
+        log::info!(target: "lvs", "sync daemon on {}: {what}", conf.interface);
     }
 
     /// Stops what we have started.
@@ -144,6 +127,8 @@ impl Sync {
         line.request(&mut |_| ())
     }
 }
+
+type Halves = heapless::Vec<Role, 2>;
 
 fn daemon(conf: &SyncDaemon, role: Role) -> Daemon<'_> {
     Daemon {
