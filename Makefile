@@ -33,6 +33,7 @@ small: ## static binary, small flavour, in target/dist
 
 test: deps ## all tests, those on a live kernel in private namespaces included
 	$(CARGO) test --locked
+	$(CARGO) test --locked --no-default-features --test conf_small
 	$(CARGO) build --locked
 	VRRPD_BIN=$(CURDIR)/target/debug/vrrpd $(CARGO) test $(LAB)
 

@@ -26,8 +26,8 @@ fail() { say "$*"; exit 1; }
 
 # The small flavour pays for its size with a quarter more CPU.
 case $flavour in
-full) features= level=s ;;
-small) features=--no-default-features level=z ;;
+full) features= level=s tls=yes ;;
+small) features=--no-default-features level=z tls= ;;
 *) fail "full or small, not '$flavour'" ;;
 esac
 
@@ -62,7 +62,23 @@ build() {
     (cd "$top" && "$cargo" build --locked --release --bin vrrpd --target "$target" $features "$@")
 }
 
+# TLS has parts in C and assembler. They need a compiler that knows the machine, but no libc: for this machine's own
+# processor the one of the house will do, for others zig has one.
+c_compiler() {
+    name=$(echo "$target" | tr - _)
+    [ -n "$tls" ] || return 0
+    eval "[ -z \"\${CC_$name:-}\" ]" || return 0
+    if [ "$1" = house ] && [ "${target%%-*}" = "$(uname -m)" ]; then
+        eval "export CC_$name=cc"
+    else
+        "$here/tools.sh" zig "$tools"
+        export ZIG="$tools/zig/ziglang/zig" ZIG_TARGET="$zig" ZIG_GLOBAL_CACHE_DIR="$tools/zig-cache"
+        eval "export CC_$name='$here/zigcc' AR_$name='$here/zigar'"
+    fi
+}
+
 lane_a() {
+    c_compiler house
     # The linker that comes with Rust: it links for other machines too, and folds equal functions.
     flags="-Ctarget-feature=+crt-static -Crelocation-model=static"
     flags="$flags -Clink-arg=--icf=all -Clink-arg=$here/no-unwind.ld $compact"
@@ -75,6 +91,7 @@ lane_a() {
 lane_b() {
     "$here/tools.sh" zig "$tools"
     "$here/tools.sh" rust "$tools"
+    c_compiler zig
     flags="-Clink-self-contained=no -Ctarget-feature=+crt-static -Crelocation-model=static"
     # Nothing unwinds in a program that aborts on panic, see no_unwinder in src/sys.rs.
     flags="$flags -Cforce-unwind-tables=no $compact"

@@ -31,6 +31,8 @@ pub enum Request {
     Help,
     /// `-v`.
     Version,
+    /// `genhash`, or `-T` as the first option: with these arguments.
+    Genhash(Vec<OsString>),
 }
 
 /// How `-t` reports.
@@ -243,7 +245,7 @@ static TABLE: &[Row] = &[
     unused(None, "flush-log-file", Value::None, Ignored("every line is written at once")),
     unused(None, "ignore-sigint", Value::None, Ignored("SIGINT stops the daemon")),
     unused(None, "perf", Optional("WHAT"), Ignored("start it under perf instead")),
-    unused(Some('T'), "genhash", Value::None, Refused("genhash is not part of vrrpd")),
+    unused(Some('T'), "genhash", Value::None, Refused("must be the first option, followed by those of genhash")),
 ];
 
 /// Reads the arguments, program name excluded.
@@ -251,6 +253,14 @@ static TABLE: &[Row] = &[
 /// # Errors
 /// The sentence to print.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String> {
+    let mut args = args.into_iter().peekable();
+    let genhash = ["genhash", "-T", "--genhash"];
+    if args
+        .next_if(|first| genhash.iter().any(|name| first == *name))
+        .is_some()
+    {
+        return Ok(Request::Genhash(args.collect()));
+    }
     let mut options = Options::default();
     let mut parser = Parser::from_args(args);
     while let Some(arg) = parser.next().map_err(|error| explain(&error))? {
@@ -401,6 +411,7 @@ pub fn help() -> String {
          \n\
          usage: vrrpd [-f FILE] [-n] [options]\n\
          \x20      vrrpd -t [-f FILE]\n\
+         \x20      vrrpd genhash [options]    print the MD5 of a page, -h lists the options\n\
          \n",
     );
     let mut silent = Vec::new();
@@ -552,6 +563,14 @@ mod tests {
     }
 
     #[test]
+    fn genhash_gets_everything_behind_it() {
+        for line in ["genhash -s x", "-T -s x", "--genhash -s x"] {
+            let want = ["-s", "x"].map(OsString::from).to_vec();
+            assert_eq!(ask(line), Ok(Request::Genhash(want)), "{line}");
+        }
+    }
+
+    #[test]
     fn umask_is_octal() {
         assert_eq!(run("-u 027").umask, Some(0o027));
         assert_eq!(run("--umask=0177").umask, Some(0o177));
@@ -587,7 +606,10 @@ mod tests {
                 "--config-test-format=xml",
                 "--config-test-format: 'xml' is neither text nor json",
             ),
-            ("-T", "-T: genhash is not part of vrrpd"),
+            (
+                "-n -T",
+                "-T: must be the first option, followed by those of genhash",
+            ),
         ] {
             assert_eq!(ask(line), Err(want.to_owned()), "{line}");
         }

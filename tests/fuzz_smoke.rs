@@ -129,22 +129,37 @@ fn ndisc_survives_mutations_and_round_trips() {
     );
 }
 
-#[test]
-fn netlink_survives_mutations_and_round_trips() {
-    // Message by message: a whole dump would hide most mutations in attributes nobody reads.
+/// The messages of golden datagrams, one by one: a whole dump would hide most mutations in attributes nobody reads.
+fn messages(folder: &str) -> Vec<Vec<u8>> {
     let mut seeds = Vec::new();
-    for (_, mut bytes) in hex::goldens("netlink") {
+    for (_, mut bytes) in hex::goldens(folder) {
         while let Some(len) = bytes.first_chunk::<4>().map(|len| u32::from_le_bytes(*len)) {
             let len = usize::try_from(len).unwrap().next_multiple_of(4);
             let rest = bytes.split_off(len.min(bytes.len()));
             seeds.push(core::mem::replace(&mut bytes, rest));
         }
     }
+    seeds
+}
+
+#[test]
+fn netlink_survives_mutations_and_round_trips() {
     run(
         "netlink_msg",
         0x5678_9abc_def1_2345,
-        &seeds,
+        &messages("netlink"),
         targets::netlink_msg,
+    );
+}
+
+#[test]
+#[cfg(feature = "lvs")]
+fn ipvs_survives_mutations_and_round_trips() {
+    run(
+        "ipvs_reply",
+        0x789a_bcde_f123_4567,
+        &messages("ipvs"),
+        targets::ipvs_reply,
     );
 }
 
@@ -161,5 +176,54 @@ fn smtp_survives_mutations() {
         0x6789_abcd_ef12_3456,
         &seeds,
         targets::smtp_reply,
+    );
+}
+
+#[test]
+fn http_survives_mutations() {
+    let answers: [&[u8]; 5] = [
+        b"\x05HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+        b"\x04HTTP/1.0 404 Not Found\r\nServer: x\r\n\r\nnot here",
+        b"\x07HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n10;a=b\r\n0123456789abcdef\r\n0\r\nA: b\r\n\r\n",
+        b"\x00HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n",
+        b"\x02HTTP/1.1 302 Found\r\nLocation: https://example.org/\r\n\r\n",
+    ];
+    let seeds = answers.map(<[u8]>::to_vec);
+    run(
+        "http_reply",
+        0x789a_bcde_f123_4567,
+        &seeds,
+        targets::http_reply,
+    );
+}
+
+#[test]
+fn smtp_check_survives_mutations() {
+    let dialogues: [&[u8]; 3] = [
+        b"220 hi\r\n250-r2\r\n250 HELP\r\n221 bye\r\n",
+        b"220-r2\r\n220 hi\r\n501 who?\r\n",
+        b"554 go away\r\n",
+    ];
+    let seeds = dialogues.map(<[u8]>::to_vec);
+    run(
+        "smtp_check",
+        0x89ab_cdef_1234_5678,
+        &seeds,
+        targets::smtp_check,
+    );
+}
+
+#[test]
+fn dns_survives_mutations() {
+    let datagrams: [&[u8]; 2] = [
+        b"\x00\x00\x00\x81\x80\x00\x01\x00\x00\x00\x00\x00\x00\x07example\x03org\x00\x00\x06\x00\x01",
+        b"\x01\x00\x00\x81\x83\x00\x01\x00\x00\x00\x00\x00\x00",
+    ];
+    let seeds = datagrams.map(<[u8]>::to_vec);
+    run(
+        "dns_reply",
+        0x9abc_def1_2345_6789,
+        &seeds,
+        targets::dns_reply,
     );
 }

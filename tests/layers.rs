@@ -90,10 +90,14 @@ fn pure_rooms_know_neither_files_nor_sockets_nor_the_clock() {
             return Vec::new();
         }
         let mut found = forbidden(&code.product, IMPURE);
-        // The kernel's refusals reach the engine as values: io::Error and io::Result, nothing else of it.
-        found.retain(|path| {
-            room != "engine" || !["std::io", "std::io::Result"].contains(&path.as_str())
-        });
+        let pardoned: &[&str] = match room {
+            // The kernel's refusals reach the engine as values: io::Error and io::Result, nothing else of it.
+            "engine" => &["std::io", "std::io::Result"],
+            // rustls is spoken to by these, in memory.
+            "check" => &["std::io::Read", "std::io::Write"],
+            _ => &[],
+        };
+        found.retain(|path| !pardoned.contains(&path.as_str()));
         found
     });
     assert_eq!(wrong, [""; 0]);

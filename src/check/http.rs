@@ -13,7 +13,7 @@
 use core::time::Duration;
 
 use super::reply::{End, Reply, printable};
-use super::{News, Step};
+use super::{News, Step, no_answer};
 use crate::config::model::lvs::{Http, HttpProtocol, Target, Url};
 
 /// The check of one server.
@@ -24,7 +24,20 @@ pub struct Pages {
     /// Which page it is about, by its place.
     nth: usize,
     connected: bool,
+    /// Pages are hashed whether or not a digest is wanted.
+    hash: bool,
     reply: Reply,
+}
+
+/// What has come, for people.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Seen {
+    /// The status.
+    pub status: u16,
+    /// The page's length.
+    pub length: u64,
+    /// Its MD5.
+    pub digest: [u8; 16],
 }
 
 impl Pages {
@@ -36,8 +49,31 @@ impl Pages {
             timeout: target.timeout,
             nth: 0,
             connected: false,
+            hash: false,
             reply: Reply::new(),
         }
+    }
+
+    /// The same, hashing pages whose digest nobody knows, for [`Pages::seen`].
+    #[must_use]
+    pub fn hashing(mut self) -> Self {
+        self.hash = true;
+        self
+    }
+
+    /// What was seen of the last page. To be asked once.
+    pub fn seen(&mut self) -> Option<Seen> {
+        Some(Seen {
+            status: self.reply.status()?,
+            length: self.reply.page(),
+            digest: self.reply.digest()?,
+        })
+    }
+
+    /// What a step may take.
+    #[cfg(feature = "tls")]
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// A run begins; a connection is opened next.
@@ -54,7 +90,7 @@ impl Pages {
         match news {
             News::Connected => {
                 self.connected = true;
-                self.reply.begin(url.digest.is_some());
+                self.reply.begin(self.hash || url.digest.is_some());
                 request(url, self.http.protocol, out);
                 Step::Wait(self.timeout)
             }
@@ -66,8 +102,9 @@ impl Pages {
                 let end = self.reply.end();
                 self.judge(Some(end))
             }
-            News::Failed(_) => self.fail("the connection failed"),
-            News::TimeOut if !self.connected => self.fail("the connection timed out"),
+            News::Failed(_) if !self.connected => Step::Done(Err(String::new())),
+            News::Failed(_) => self.fail("the connection broke"),
+            News::TimeOut if !self.connected => Step::Done(Err(no_answer(self.timeout))),
             News::TimeOut => {
                 let missing = self.reply.missing();
                 self.fail(&format!("it timed out before {missing}"))
@@ -91,7 +128,8 @@ impl Pages {
             Some(Err(why)) => return self.fail(&why),
             Some(Ok(())) => {}
         }
-        if let (Some(want), Some(got)) = (url.digest, self.reply.digest())
+        if let Some(want) = url.digest
+            && let Some(got) = self.reply.digest()
             && got != want
         {
             let (got, want) = (hex(&got), hex(&want));
@@ -110,7 +148,7 @@ impl Pages {
         Step::Done(Ok(()))
     }
 
-    fn fail(&self, why: &str) -> Step {
+    pub(super) fn fail(&self, why: &str) -> Step {
         let path = self.http.urls.get(self.nth).map_or("", |url| &url.path);
         let path = printable(path.as_bytes());
         Step::Done(Err(format!("{path}: {why}")))
@@ -178,19 +216,9 @@ pub fn hex(digest: &[u8; 16]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::testing::target;
 
     const DIGEST: &str = "5d41402abc4b2a76b9719d911017c592"; // of "hello"
-
-    fn target() -> Target {
-        Target {
-            remote: core::net::SocketAddr::from(([192, 0, 2, 1], 80)),
-            from: None,
-            from_port: 0,
-            interface: None,
-            mark: 0,
-            timeout: Duration::from_secs(5),
-        }
-    }
 
     fn url(path: &str, digest: bool) -> Url {
         let digest = digest.then(|| u128::from_str_radix(DIGEST, 16).unwrap().to_be_bytes());
@@ -210,7 +238,7 @@ mod tests {
             sni: None,
             fast_recovery: false,
         };
-        Pages::new(&target(), &http)
+        Pages::new(&target("192.0.2.1:80"), &http)
     }
 
     /// One page, one answer in pieces of `size` bytes, then the end of the connection.
@@ -220,7 +248,7 @@ mod tests {
         pages.begin();
         assert_eq!(
             pages.turn(News::Connected, &mut out),
-            Step::Wait(target().timeout)
+            Step::Wait(target("192.0.2.1:80").timeout)
         );
         for piece in answer.chunks(size) {
             match pages.turn(News::Received(piece), &mut out) {
@@ -452,7 +480,7 @@ mod tests {
         let urls = ["/a", "/b", "/c"].map(|path| url(path, false));
         let mut pages = pages(urls.to_vec(), HttpProtocol::V1_0);
         let good = News::Received(b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n");
-        let wait = Step::Wait(target().timeout);
+        let wait = Step::Wait(target("192.0.2.1:80").timeout);
         let mut out = Vec::new();
         for _ in 0..3 {
             pages.begin();
@@ -469,7 +497,7 @@ mod tests {
             pages.begin();
             assert_eq!(pages.turn(News::Connected, &mut out), wait);
             assert_eq!(pages.turn(good, &mut out), Step::Again);
-            let why = "/b: the connection timed out".to_owned();
+            let why = "no answer within 5000 ms".to_owned();
             assert_eq!(pages.turn(News::TimeOut, &mut out), Step::Done(Err(why)));
         }
     }

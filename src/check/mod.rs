@@ -16,16 +16,24 @@
     )
 )]
 
+#[cfg(feature = "tls")]
+mod crypto;
+pub mod dns;
+pub mod exchange;
 pub mod http;
+pub mod ping;
 mod reply;
+pub mod schedule;
+pub mod smtp;
+pub mod tcp;
+#[cfg(feature = "tls")]
+pub mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "no_tls.rs"]
+pub mod tls;
+pub mod udp;
 
 use core::time::Duration;
-
-pub mod exchange;
-pub mod ping;
-pub mod schedule;
-pub mod tcp;
-pub mod udp;
 
 pub use exchange::Exchange;
 

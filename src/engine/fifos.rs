@@ -16,6 +16,7 @@ pub(crate) enum About {
     /// Instances and groups.
     Vrrp,
     /// Virtual and real servers.
+    #[cfg(feature = "lvs")]
     Lvs,
 }
 
@@ -23,6 +24,7 @@ pub(crate) enum About {
 const fn not_for(about: About) -> usize {
     match about {
         About::Vrrp => 2,
+        #[cfg(feature = "lvs")]
         About::Lvs => 1,
     }
 }
@@ -66,18 +68,12 @@ impl Fifos {
         children: &mut Children,
         system: &mut dyn System,
     ) {
-        let [all, vrrp] = &self.0;
-        let is_at = |slot: &Option<Pipe>, wanted: &Option<Fifo>| match (slot, wanted) {
-            (Some(pipe), Some(fifo)) => pipe.conf.path == fifo.path,
-            _ => false,
-        };
-        if is_at(all, wanted[1]) || is_at(vrrp, wanted[0]) {
-            self.0.swap(0, 1);
-            let moved = &mut |owner| match owner {
-                Owner::Fifo(nth) => Some(Owner::Fifo(1_usize.saturating_sub(nth))),
-                Owner::Script(_) | Owner::Notify(_) | Owner::Mail | Owner::Nobody => Some(owner),
-            };
-            children.reassign(now, moved, system);
+        for (to, wanted) in wanted.into_iter().enumerate() {
+            let path = wanted.map(|fifo| &fifo.path);
+            let at = |slot: &Option<Pipe>| slot.as_ref().map(|pipe| &pipe.conf.path) == path;
+            if let Some(from) = self.0.iter().position(at).filter(|_| path.is_some()) {
+                self.exchange(now, (from, to), children, system);
+            }
         }
         for (nth, (slot, wanted)) in self.0.iter_mut().zip(wanted).enumerate() {
             let old = slot.as_ref().map(|pipe| &pipe.conf);
@@ -103,6 +99,28 @@ impl Fifos {
                 pipe.begin(now, nth, children, system);
             }
         }
+    }
+
+    /// Two of them, and their scripts, change places.
+    fn exchange(
+        &mut self,
+        now: Instant,
+        (one, other): (usize, usize),
+        children: &mut Children,
+        system: &mut dyn System,
+    ) {
+        if one == other {
+            return;
+        }
+        self.0.swap(one, other);
+        let moved = &mut |owner| {
+            Some(match owner {
+                Owner::Fifo(nth) if nth == one => Owner::Fifo(other),
+                Owner::Fifo(nth) if nth == other => Owner::Fifo(one),
+                unmoved => unmoved,
+            })
+        };
+        children.reassign(now, moved, system);
     }
 
     /// Writes a line to those whom it concerns.

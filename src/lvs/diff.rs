@@ -65,7 +65,7 @@ pub struct Diff {
 
 impl Diff {
     /// Appends the edits that lead from `actual` to `desired`. Of equal names in `actual` the first counts; in
-    /// `desired` there are none ([`distinct`]).
+    /// `desired` there are none.
     pub fn servers(
         &mut self,
         key: ServiceKey,
@@ -118,25 +118,6 @@ fn is_same(one: &Destination, other: &Destination) -> bool {
     }
     let forward = other.forward;
     Destination { forward, ..*one } == *other
-}
-
-/// The servers without those whose address and port occurred before: a sorry server may be a real server too.
-#[must_use]
-pub fn distinct(servers: &[Destination]) -> Vec<Destination> {
-    let order = servers.iter().map(name).enumerate();
-    let order: Vec<(Name, usize)> = sorted(order.map(|(place, name)| (name, place)).collect());
-    let mut first = vec![true; servers.len()];
-    for pair in order.windows(2) {
-        if let [(one, _), (two, place)] = pair
-            && one == two
-            && let Some(first) = first.get_mut(*place)
-        {
-            *first = false;
-        }
-    }
-    let both = servers.iter().zip(first);
-    both.filter_map(|(server, first)| first.then_some(*server))
-        .collect()
 }
 
 #[cfg(test)]
@@ -238,12 +219,6 @@ mod tests {
     }
 
     #[test]
-    fn of_equal_names_the_first_counts() {
-        let list = [server(2, 1), server(1, 0), server(2, 0), server(1, 1)];
-        assert_eq!(distinct(&list), [server(2, 1), server(1, 0)]);
-    }
-
-    #[test]
     fn ten_thousand_servers_in_another_order() {
         let many = |weight| {
             let number = 0..10_000_u32;
@@ -257,6 +232,5 @@ mod tests {
         reversed.reverse();
         assert_eq!(edits(&many(1), &reversed), []);
         assert_eq!(edits(&many(2), &reversed).len(), 10_000);
-        assert_eq!(distinct(&reversed).len(), 10_000);
     }
 }

@@ -7,6 +7,8 @@ mod clock;
 pub mod daemon;
 mod dumps;
 mod fifo;
+#[cfg(feature = "lvs")]
+pub mod genhash;
 pub mod host;
 #[cfg(feature = "lvs")]
 mod ipvs;

@@ -8,6 +8,8 @@
 mod hex;
 
 mod filter;
+#[cfg(feature = "lvs")]
+mod ipvs;
 mod received;
 mod requests;
 mod routing;

@@ -56,10 +56,10 @@ impl Lowering<'_> {
 
     /// Says once that mails are wanted and cannot be sent.
     fn no_mail(&mut self, global_defs: &Fields<'_>, top: &Fields<'_>, missing: &str) {
-        let blocks = ["vrrp_instance", "vrrp_sync_group"];
+        let blocks = ["vrrp_instance", "vrrp_sync_group", "virtual_server"];
         let blocks = blocks.iter().flat_map(|name| top.all(name));
         let own = blocks.filter_map(|node| Fields::inside(node).last("smtp_alert"));
-        let default = global_defs.last_of(&["smtp_alert", "smtp_alert_vrrp"]);
+        let default = global_defs.last_of(&["smtp_alert", "smtp_alert_vrrp", "smtp_alert_checker"]);
         let on = |node: &&crate::config::tree::Node| {
             super::first(node).and_then(value::boolean) != Some(false)
         };

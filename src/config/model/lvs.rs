@@ -63,14 +63,28 @@ pub struct SyncDaemon {
 /// `SSL { … }`: for `SSL_GET`.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Ssl {
-    /// `ca`: file with certificates of authorities; `None`: servers are not asked to prove anything.
-    pub ca: Option<String>,
+    /// `ca`: certificates of authorities; `None`: servers are not asked to prove anything.
+    pub ca: Option<Pem>,
     /// `certificate`: ours, where servers want one.
-    pub certificate: Option<String>,
+    pub certificate: Option<Pem>,
     /// `key`: that of our certificate.
-    pub key: Option<String>,
-    /// `password` of the key.
-    pub password: Option<String>,
+    pub key: Option<Pem>,
+}
+
+/// A file with certificates or a key, as it was when the configuration was read.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Pem {
+    /// Its path.
+    pub path: String,
+    /// What is in it.
+    pub contents: Vec<u8>,
+}
+
+impl core::fmt::Debug for Pem {
+    /// Without the contents: it may be a key.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.path.fmt(f)
+    }
 }
 
 /// `virtual_server … { … }` with every default in place.
@@ -119,10 +133,14 @@ pub struct VirtualServer {
 }
 
 impl VirtualServer {
-    /// What counts as one client of a service of this family: netmask in host order, or prefix length; all ones,
-    /// or 128, unless configured.
+    /// What counts as one client of one of its services: netmask in host order, or prefix length; all ones, or 128,
+    /// unless configured.
     #[must_use]
-    pub fn granularity_of(&self, family: Family) -> u32 {
+    pub fn granularity_of(&self, key: &ServiceKey) -> u32 {
+        let family = match key {
+            ServiceKey::Address { addr, .. } => Family::of(*addr),
+            ServiceKey::Mark { family, .. } => *family,
+        };
         match family {
             _ if family == self.family => self.granularity,
             Family::V4 => u32::MAX,

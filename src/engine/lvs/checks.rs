@@ -137,8 +137,18 @@ pub(super) fn ids(conf: &lvs::Lvs) -> impl Iterator<Item = (CheckId, &Check)> {
     })
 }
 
-pub(super) fn run(id: CheckId, check: &Check) -> Run {
-    let work = match (&check.kind, Exchange::new(&check.kind)) {
+pub(super) fn runs(conf: &lvs::Lvs) -> Vec<Run> {
+    let mut trust = None;
+    let all = ids(conf);
+    all.map(|(id, check)| {
+        let exchange = Exchange::new(&check.kind, &conf.ssl, &mut trust);
+        run(id, check, exchange)
+    })
+    .collect()
+}
+
+fn run(id: CheckId, check: &Check, exchange: Option<Exchange>) -> Run {
+    let work = match (&check.kind, exchange) {
         (_, Some(exchange)) => Work::Exchange(exchange),
         (CheckKind::Misc { .. }, None) => Work::Program,
         (_, None) => Work::File,
@@ -165,8 +175,7 @@ impl Run {
 
 impl Checks {
     pub(in crate::engine) fn new(conf: &lvs::Lvs) -> Self {
-        let runs: Vec<Run> = ids(conf).map(|(id, check)| run(id, check)).collect();
-        Checks::of(runs)
+        Checks::of(runs(conf))
     }
 
     pub(super) fn of(runs: Vec<Run>) -> Self {

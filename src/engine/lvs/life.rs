@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::super::children::{Children, GRACE, Owner};
 use super::super::system::System;
 use super::CheckId;
-use super::checks::{Checks, Phase, Run, Work, ids, named, run};
+use super::checks::{Checks, Phase, Run, Work, named, runs};
 use crate::config::model::lvs;
 use crate::lvs::heirs::Heir;
 use crate::types::Instant;
@@ -111,7 +111,7 @@ impl Checks {
         (new, heirs): (&lvs::Lvs, &[Heir]),
         (children, system): (&mut Children, &mut dyn System),
     ) {
-        let runs = ids(new).map(|(id, check)| run(id, check)).collect();
+        let runs = runs(new);
         let mut before = core::mem::replace(self, Checks::of(runs));
         self.begun = before.begun;
         let moved = before.moved(&self.runs, heirs);

@@ -14,6 +14,7 @@ mod http;
 mod probe;
 mod server;
 mod service;
+mod ssl;
 mod sync;
 
 use core::net::{IpAddr, SocketAddr};
@@ -22,7 +23,7 @@ use core::time::Duration;
 use super::fields::Fields;
 use super::{Lowering, first};
 use crate::config::diag::Severity;
-use crate::config::model::lvs::{FlushOnStop, Ssl};
+use crate::config::model::lvs::FlushOnStop;
 use crate::config::model::{Lvs, VrrpInstance};
 use crate::config::schema::value;
 use crate::config::seen::Seen;
@@ -129,7 +130,7 @@ impl<'l> Lowering<'l> {
             init_notifies: global.has("rs_init_notifies"),
             sync: self.sync_daemon(top, global, instances),
             fifo: self.lvs_fifo(global),
-            ssl: ssl(top),
+            ssl: self.ssl(top),
         }
     }
 
@@ -155,17 +156,6 @@ impl<'l> Lowering<'l> {
                     .help(Severity::Unsupported, node.keyword.span, message, help);
             }
         }
-    }
-}
-
-fn ssl(top: &Fields<'_>) -> Ssl {
-    let fields = Fields::merged(top.all("SSL"));
-    let word = |name: &str| fields.word(name).map(str::to_owned);
-    Ssl {
-        ca: word("ca"),
-        certificate: word("certificate"),
-        key: word("key"),
-        password: word("password"),
     }
 }
 

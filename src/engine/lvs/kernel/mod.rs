@@ -325,6 +325,9 @@ impl Kernel {
     /// Something is not as it should be. Said when it is news, and tried again more and more rarely.
     fn trouble(&mut self, now: Instant, words: String) {
         self.report = false;
+        // The next attempt is a look too. In between none is made: the kernel may wait for modprobe each time it is asked for
+        // a scheduler it has not got.
+        self.look_at = None;
         if self.said.as_ref() != Some(&words) {
             log::error!(target: "lvs", "{words}");
             self.said = Some(words);
@@ -421,12 +424,12 @@ impl Kernel {
     }
 
     /// What our services and their servers have done so far, for dumps.
-    pub(in crate::engine) fn read(&mut self, system: &mut dyn System) -> Vec<Reading> {
+    pub(in crate::engine) fn read(&self, system: &mut dyn System) -> Vec<Reading> {
         let mut readings = Vec::new();
         let Some(family) = self.up.then(|| system.ipvs_family().ok()).flatten() else {
             return readings;
         };
-        let batch = &mut self.batch;
+        let batch = &mut Batch::new(1);
         let mut line = Line {
             family,
             batch,
@@ -552,7 +555,7 @@ impl Engine {
         system: &mut dyn System,
     ) {
         let sync = self.lvs.conf.sync.as_ref();
-        if self.stopping || sync.is_none_or(|sync| sync.instance != instance) {
+        if self.stopping || sync.is_none_or(|sync| sync.instance != Some(instance)) {
             return;
         }
         self.follow_instance();
@@ -566,13 +569,13 @@ impl Engine {
     fn follow_instance(&mut self) {
         let sync = self.lvs.conf.sync.as_ref();
         let wanted = sync.map(|sync| {
-            let router = self.routers.get(sync.instance);
-            let master = |state| state == StateKind::Master;
-            let role = if router.is_some_and(|one| master(one.machine.state())) {
-                Role::Master
-            } else {
-                Role::Backup
-            };
+            let role = sync.instance.map(|instance| {
+                let router = self.routers.get(instance);
+                match router.map(|one| one.machine.state()) {
+                    Some(StateKind::Master) => Role::Master,
+                    Some(_) | None => Role::Backup,
+                }
+            });
             (sync, role)
         });
         self.lvs.kernel.sync.set(wanted);

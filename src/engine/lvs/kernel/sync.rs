@@ -1,7 +1,7 @@
 //! Connection synchronization: the master tells of its connections, the backup listens.
 //!
-//! One half runs at a time, as the instance that is followed is master or not. The kernel is asked what runs,
-//! what should not run is stopped, then what is missing is started.
+//! One half runs at a time, as the instance that is followed is master or not; both where none is followed. The
+//! kernel is asked what runs, what should not run is stopped, then what is missing is started.
 
 use std::io;
 
@@ -16,7 +16,8 @@ const ESRCH: i32 = 3;
 /// See the top of the file.
 #[derive(Debug, Default)]
 pub(super) struct Sync {
-    wanted: Option<(SyncDaemon, Role)>,
+    /// The role is missing when both run.
+    wanted: Option<(SyncDaemon, Option<Role>)>,
     /// What runs may be another than what should run.
     doubt: bool,
     /// It runs with settings that are no longer wanted.
@@ -36,7 +37,7 @@ impl Sync {
         self.doubt
     }
 
-    pub(super) fn set(&mut self, wanted: Option<(&SyncDaemon, Role)>) {
+    pub(super) fn set(&mut self, wanted: Option<(&SyncDaemon, Option<Role>)>) {
         let old = self.wanted.as_ref().map(|(conf, _)| conf);
         self.outdated |= self.ours && old != wanted.map(|(conf, _)| conf);
         self.wanted = wanted.map(|(conf, role)| (conf.clone(), role));
@@ -57,30 +58,38 @@ impl Sync {
             return Ok(());
         }
         self.refused = None;
-        let wanted = self.wanted.as_ref().map(|(conf, role)| daemon(conf, *role));
-        let mut running: heapless::Vec<Role, 2> = heapless::Vec::new();
-        let mut right = false;
+        let wanted = |role| {
+            let (conf, only) = self.wanted.as_ref()?;
+            let runs = only.is_none_or(|only| only == role);
+            runs.then(|| daemon(conf, role))
+        };
+        let mut wrong: heapless::Vec<Role, 2> = heapless::Vec::new();
+        let mut right: heapless::Vec<Role, 2> = heapless::Vec::new();
         let family = line.family;
         ipvs::list_daemons(line.batch(), family);
         line.list(Family::V4, &mut |message| {
             let Message::Daemon(seen) = message else {
                 return;
             };
-            let fits = |wanted: &Daemon<'_>| is_same(wanted, seen);
-            if !self.outdated && wanted.as_ref().is_some_and(fits) {
-                right = true;
-            } else {
-                // There are no more than two.
-                let _ = running.push(seen.role);
-            }
+            let fits = wanted(seen.role).is_some_and(|wanted| is_same(&wanted, seen));
+            // There are no more than two.
+            let _ = match fits && !self.outdated {
+                true => right.push(seen.role),
+                false => wrong.push(seen.role),
+            };
         })?;
         let batch = line.batch();
-        for role in &running {
+        for role in &wrong {
             ipvs::delete_daemon(batch, family, *role);
         }
-        if let Some(wanted) = wanted.as_ref().filter(|_| !right) {
-            ipvs::add_daemon(batch, family, wanted);
+        let mut started = false;
+        for role in [Role::Master, Role::Backup] {
+            if let Some(wanted) = wanted(role).filter(|_| !right.contains(&role)) {
+                ipvs::add_daemon(batch, family, &wanted);
+                started = true;
+            }
         }
+        let changed = started || !wrong.is_empty();
         if !batch.is_empty() {
             let mut refused = None;
             line.request(&mut |ack| {
@@ -88,13 +97,14 @@ impl Sync {
                     refused.get_or_insert_with(|| reason(ack));
                 }
             })?;
-            let interface = wanted.map_or("", |wanted| wanted.interface);
+            let interface = self.wanted.as_ref();
+            let interface = interface.map_or("", |(conf, _)| conf.interface.as_str());
             self.refused = refused.map(|why| format!("sync daemon on {interface}: {why}"));
         }
         self.doubt = false;
         self.outdated = false;
         self.ours = self.wanted.is_some();
-        if self.refused.is_none() && !right {
+        if self.refused.is_none() && changed {
             self.say();
         }
         Ok(())
@@ -102,12 +112,17 @@ impl Sync {
 
     fn say(&self) {
         match &self.wanted {
-            Some((conf, Role::Master)) => log::info!(
+            Some((conf, None)) => log::info!(
+                target: "lvs",
+                "sync daemon on {}: connections are told to others, and theirs are learned",
+                conf.interface
+            ),
+            Some((conf, Some(Role::Master))) => log::info!(
                 target: "lvs",
                 "sync daemon on {}: master, connections are told to others",
                 conf.interface
             ),
-            Some((conf, Role::Backup)) => log::info!(
+            Some((conf, Some(Role::Backup))) => log::info!(
                 target: "lvs",
                 "sync daemon on {}: backup, connections of others are learned",
                 conf.interface

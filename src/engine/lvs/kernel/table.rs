@@ -13,7 +13,7 @@ use std::io;
 
 use super::Line;
 use crate::engine::addresses::reason;
-use crate::lvs::diff::{Diff, Edit, What, distinct};
+use crate::lvs::diff::{Diff, Edit, What};
 use crate::netlink::ipvs::{self, Change, Listed, Message};
 use crate::netlink::{Ack, Batch};
 use crate::types::Family;
@@ -50,7 +50,7 @@ impl Entry {
     fn new(service: &Service, servers: &[Destination]) -> Self {
         Entry {
             service: service.clone(),
-            servers: distinct(servers),
+            servers: servers.to_vec(),
             state: State::Missing,
         }
     }
@@ -132,13 +132,12 @@ impl Table {
 
     /// Another state of one service from now on.
     pub(super) fn change(&mut self, service: &Service, servers: &[Destination]) {
-        let servers = distinct(servers);
         let key = service.key;
         let place = match self.find(&key) {
             Ok(place) => place,
             Err(place) => {
                 self.gone.retain(|gone| *gone != key);
-                self.entries.insert(place, Entry::new(service, &servers));
+                self.entries.insert(place, Entry::new(service, servers));
                 self.suspect();
                 return;
             }
@@ -152,7 +151,7 @@ impl Table {
                 self.queue.push_back(Edit::new(key, What::SetService));
             }
         }
-        let old = core::mem::replace(&mut entry.servers, servers);
+        let old = core::mem::replace(&mut entry.servers, servers.to_vec());
         match entry.state {
             State::There => {}
             // It may be about to be added, with what it had.

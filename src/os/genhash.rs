@@ -1,0 +1,205 @@
+//! `vrrpd genhash`: asks for one page and prints its MD5, the number that `digest` wants. It is a command and no
+//! daemon: it waits for the server. The page is read by the same machine that checks it later.
+
+use std::ffi::OsString;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+use lexopt::{Arg, Parser, ValueExt};
+use socket2::{Domain, Socket, Type};
+
+use super::host::sentence;
+use crate::check::http::{Pages, Seen, hex};
+use crate::check::tls::{SecretPages, Trust};
+use crate::check::{News, Step};
+use crate::config::model::lvs::{Http, HttpProtocol, Ssl, Target, Url};
+
+const HELP: &str = "\
+vrrpd genhash: print the MD5 of a page, for `digest` of HTTP_GET and SSL_GET
+
+usage: vrrpd genhash [-S] -s SERVER -p PORT -u PATH [options]
+
+  -s, --server=ADDRESS         whom to ask
+  -p, --port=PORT              at which port (default 80, with -S 443)
+  -u, --url=PATH               for which page, /index.html
+  -S, --use-ssl                by TLS
+  -I, --use-sni                with the virtual host in the TLS handshake
+  -V, --use-virtualhost=NAME   of which virtual host
+  -P, --protocol=1.0|1.0C|1.1  in which way, as http_protocol says
+  -m, --fwmark=MARK            with packets that have this mark
+  -t, --timeout=SECONDS        how long each step may take (default 5)
+  -v, --verbose                print status and length too
+  -h, --help                   print this help
+";
+
+struct Options {
+    server: String,
+    port: Option<u16>,
+    path: String,
+    tls: bool,
+    sni: bool,
+    host: Option<String>,
+    protocol: HttpProtocol,
+    mark: u32,
+    timeout: Duration,
+    verbose: bool,
+}
+
+/// Does what the arguments ask for; the answer is what to print.
+///
+/// # Errors
+/// What is wrong with the arguments or the server.
+pub fn run(args: Vec<OsString>) -> Result<String, String> {
+    let Some(options) = parse(args).map_err(|error| error.to_string())? else {
+        return Ok(HELP.to_owned());
+    };
+    if options.server.is_empty() || options.path.is_empty() {
+        return Err("-s and -u are needed, -h lists the options".to_owned());
+    }
+    let seen = fetch(&options)?;
+    let mut text = String::new();
+    if options.verbose {
+        text = format!("status {}, {} bytes\n", seen.status, seen.length);
+    }
+    text.push_str(&hex(&seen.digest));
+    text.push('\n');
+    Ok(text)
+}
+
+/// `None`: help is wanted.
+fn parse(args: Vec<OsString>) -> Result<Option<Options>, lexopt::Error> {
+    let mut options = Options {
+        server: String::new(),
+        port: None,
+        path: String::new(),
+        tls: false,
+        sni: false,
+        host: None,
+        protocol: HttpProtocol::V1_0,
+        mark: 0,
+        timeout: Duration::from_secs(5),
+        verbose: false,
+    };
+    let mut parser = Parser::from_args(args);
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Arg::Short('s') | Arg::Long("server") => options.server = parser.value()?.string()?,
+            Arg::Short('p') | Arg::Long("port") => options.port = Some(parser.value()?.parse()?),
+            Arg::Short('u') | Arg::Long("url") => options.path = parser.value()?.string()?,
+            Arg::Short('S') | Arg::Long("use-ssl") => options.tls = true,
+            Arg::Short('I') | Arg::Long("use-sni") => options.sni = true,
+            Arg::Short('V') | Arg::Long("use-virtualhost") => {
+                options.host = Some(parser.value()?.string()?);
+            }
+            Arg::Short('P') | Arg::Long("protocol") => {
+                options.protocol = parser.value()?.parse_with(protocol)?;
+            }
+            Arg::Short('m') | Arg::Long("fwmark") => options.mark = parser.value()?.parse()?,
+            Arg::Short('t') | Arg::Long("timeout") => {
+                let seconds: u32 = parser.value()?.parse()?;
+                options.timeout = Duration::from_secs(seconds.max(1).into());
+            }
+            Arg::Short('v') | Arg::Long("verbose") => options.verbose = true,
+            Arg::Short('h') | Arg::Long("help") => return Ok(None),
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(Some(options))
+}
+
+fn protocol(word: &str) -> Result<HttpProtocol, &'static str> {
+    match word {
+        "1.0" => Ok(HttpProtocol::V1_0),
+        "1.0C" | "1.0c" => Ok(HttpProtocol::V1_0Close),
+        "1.1" => Ok(HttpProtocol::V1_1),
+        _ => Err("it is neither 1.0 nor 1.0C nor 1.1"),
+    }
+}
+
+// ---- the dialogue ----
+
+fn fetch(options: &Options) -> Result<Seen, String> {
+    let port = options.port.unwrap_or(if options.tls { 443 } else { 80 });
+    let server = options.server.trim_matches(['[', ']']);
+    let found = (server, port).to_socket_addrs();
+    let mut found = found.map_err(|error| format!("{server}: {}", sentence(&error)))?;
+    let remote = found
+        .next()
+        .ok_or_else(|| format!("{server}: has no address"))?;
+    let target = Target {
+        remote,
+        from: None,
+        from_port: 0,
+        interface: None,
+        mark: options.mark,
+        timeout: options.timeout,
+    };
+    let http = Http {
+        tls: options.tls,
+        urls: vec![Url {
+            path: options.path.clone(),
+            digest: None,
+            statuses: vec![(0, u16::MAX)],
+            host: options.host.clone().unwrap_or_else(|| remote.to_string()),
+        }],
+        protocol: options.protocol,
+        sni: options.host.clone().filter(|_| options.sni),
+        fast_recovery: false,
+    };
+    let stream = connect(&target).map_err(|error| format!("{remote}: {}", sentence(&error)))?;
+    let mut pages = Pages::new(&target, &http).hashing();
+    let seen = if options.tls {
+        let trust = Trust::new(&Ssl::default());
+        let Some(mut pages) = SecretPages::new(&target, &http, pages, &trust) else {
+            return Err("this vrrpd was built without TLS (feature tls)".to_owned());
+        };
+        pages.begin();
+        talk(stream, |news, out| pages.turn(news, out))?;
+        pages.seen()
+    } else {
+        pages.begin();
+        talk(stream, |news, out| pages.turn(news, out))?;
+        pages.seen()
+    };
+    seen.ok_or_else(|| "there was no page".to_owned())
+}
+
+fn connect(target: &Target) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(target.remote), Type::STREAM, None)?;
+    if target.mark != 0 {
+        socket.set_mark(target.mark)?;
+    }
+    socket.connect_timeout(&SocketAddr::into(target.remote), target.timeout)?;
+    let stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(target.timeout))?;
+    stream.set_write_timeout(Some(target.timeout))?;
+    Ok(stream)
+}
+
+/// Between a connection and a machine, until it is done.
+fn talk(
+    mut stream: TcpStream,
+    mut turn: impl FnMut(News<'_>, &mut Vec<u8>) -> Step,
+) -> Result<(), String> {
+    let mut out = Vec::new();
+    let mut room = [0; 4096];
+    let mut step = turn(News::Connected, &mut out);
+    loop {
+        match step {
+            Step::Done(end) => return end,
+            Step::Again => return Err("there is one page".to_owned()),
+            Step::Wait(_) => {}
+        }
+        let said = stream.write_all(&out).and_then(|()| stream.read(&mut room));
+        out.clear();
+        step = match said {
+            Ok(0) => turn(News::End, &mut out),
+            Ok(count) => turn(News::Received(&room[..count]), &mut out),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                turn(News::TimeOut, &mut out)
+            }
+            Err(error) => return Err(format!("the connection failed: {}", sentence(&error))),
+        };
+    }
+}

@@ -1,0 +1,466 @@
+//! Virtual services, against an IPVS made of tables: what there is in it after each event.
+
+#![cfg(feature = "lvs")]
+
+mod support;
+
+use std::time::Duration;
+
+use support::ipvs::FakeDaemon;
+use support::kernel::{Kernel, instance, run, start};
+use vrrpd::config::model::lvs::{FlushOnStop, Lvs, RealServer, SyncDaemon, VirtualServer};
+use vrrpd::config::model::{Config, VrrpInstance};
+use vrrpd::engine::{Engine, Options};
+use vrrpd::netlink::ipvs::Role;
+use vrrpd::types::ipvs::{Destination, Forward, IpProtocol, Service, ServiceKey};
+use vrrpd::types::{Family, IfName, Instant};
+
+const WEB: &str = "[192.0.2.1]:tcp:80";
+
+fn at(ms: u64) -> Instant {
+    Instant::from_millis(1_000 + ms)
+}
+
+fn eth0() -> Kernel {
+    Kernel::with(&[(2, "eth0", true)], &[(2, "192.0.2.9/24")])
+}
+
+fn key(port: u16) -> ServiceKey {
+    ServiceKey::Address {
+        addr: "192.0.2.1".parse().unwrap(),
+        port,
+        protocol: IpProtocol::Tcp,
+    }
+}
+
+fn real(last: u8, weight: u32) -> RealServer {
+    RealServer {
+        addr: [10, 0, 0, last].into(),
+        port: 80,
+        weight,
+        forward: Forward::Direct,
+        upper: 0,
+        lower: 0,
+        inhibit: false,
+        notify_up: None,
+        notify_down: None,
+        mail: false,
+        checks: Vec::new(),
+    }
+}
+
+fn web(port: u16, servers: Vec<RealServer>) -> VirtualServer {
+    VirtualServer {
+        name: key(port).to_string(),
+        services: vec![key(port)],
+        group: None,
+        protocol: Some(IpProtocol::Tcp),
+        family: Family::V4,
+        scheduler: "wlc",
+        flags: 0,
+        persistence: 0,
+        granularity: u32::MAX,
+        one_packet: false,
+        sorry: None,
+        quorum: 1,
+        hysteresis: 0,
+        quorum_up: None,
+        quorum_down: None,
+        omega: false,
+        ha_suspend: false,
+        mail: false,
+        servers,
+    }
+}
+
+fn lvs(servers: Vec<VirtualServer>) -> Lvs {
+    Lvs {
+        servers,
+        ..Lvs::default()
+    }
+}
+
+fn config(lvs: Lvs, instances: Vec<VrrpInstance>) -> Config {
+    Config {
+        lvs,
+        instances,
+        ..Config::default()
+    }
+}
+
+fn begin(kernel: &mut Kernel, lvs: Lvs) -> Engine {
+    let mut engine = Engine::new(config(lvs, Vec::new()), Options::default());
+    start(&mut engine, kernel, at(0));
+    engine
+}
+
+fn service(port: u16) -> Service {
+    Service {
+        key: key(port),
+        scheduler: "wlc".into(),
+        persistence: 0,
+        granularity: u32::MAX,
+        one_packet: false,
+        flags: 0,
+    }
+}
+
+fn server(last: u8, weight: u32) -> Destination {
+    Destination {
+        addr: [10, 0, 0, last].into(),
+        port: 80,
+        forward: Forward::Direct,
+        weight,
+        upper: 0,
+        lower: 0,
+    }
+}
+
+#[test]
+fn services_are_there_from_the_start_and_gone_at_the_end() {
+    let mut kernel = eth0();
+    let foreign = (service(25), vec![server(9, 1)]);
+    kernel.ipvs.services.push(foreign.clone());
+    let mut engine = begin(
+        &mut kernel,
+        lvs(vec![web(80, vec![real(1, 1), real(2, 3)])]),
+    );
+    assert_eq!(
+        kernel.ipvs.servers(WEB).unwrap(),
+        ["10.0.0.1:80 1", "10.0.0.2:80 3"]
+    );
+    kernel.ipvs.take_log();
+    engine.stop(at(10), &mut kernel);
+    assert_eq!(kernel.ipvs.services, [foreign], "those of others stay");
+    assert_eq!(
+        kernel.ipvs.take_log(),
+        [
+            "del [10.0.0.1]:80 of [192.0.2.1]:tcp:80",
+            "del [10.0.0.2]:80 of [192.0.2.1]:tcp:80",
+            "del [192.0.2.1]:tcp:80",
+        ]
+    );
+}
+
+#[test]
+fn nobody_asks_for_ipvs_that_is_not_needed() {
+    let mut kernel = eth0();
+    kernel.ipvs.mute = Some(1);
+    let mut engine = begin(&mut kernel, Lvs::default());
+    run(&mut engine, &mut kernel, at(60_000));
+    engine.stop(at(60_000), &mut kernel);
+    assert_eq!(
+        (kernel.ipvs.listed, kernel.ipvs.asked, kernel.born),
+        (0, 0, 0)
+    );
+}
+
+#[test]
+fn what_a_predecessor_left_is_taken_over_in_place() {
+    let mut kernel = eth0();
+    let old = Service {
+        scheduler: "rr".into(),
+        ..service(80)
+    };
+    kernel.ipvs.services = vec![
+        (old, vec![server(1, 7), server(2, 1), server(3, 1)]),
+        (
+            service(443),
+            vec![Destination {
+                port: 443,
+                ..server(1, 1)
+            }],
+        ),
+    ];
+    let same = web(443, vec![real(1, 1)]);
+    let web = web(80, vec![real(4, 1), real(1, 1), real(2, 1)]);
+    begin(&mut kernel, lvs(vec![same, web]));
+    assert_eq!(
+        kernel.ipvs.take_log(),
+        [
+            "set [192.0.2.1]:tcp:80",
+            "add [10.0.0.4]:80 of [192.0.2.1]:tcp:80",
+            "set [10.0.0.1]:80 of [192.0.2.1]:tcp:80",
+            "del [10.0.0.3]:80 of [192.0.2.1]:tcp:80",
+        ]
+    );
+}
+
+#[test]
+fn the_table_is_cleared_first_if_so_configured() {
+    let mut kernel = eth0();
+    kernel.ipvs.services.push((service(25), vec![server(9, 1)]));
+    let conf = Lvs {
+        flush: true,
+        flush_on_stop: FlushOnStop::All,
+        ..lvs(vec![web(80, vec![real(1, 1)])])
+    };
+    let mut engine = begin(&mut kernel, conf.clone());
+    assert_eq!(kernel.ipvs.services.len(), 1);
+    // Only once.
+    kernel.ipvs.services.push((service(25), vec![server(9, 1)]));
+    engine.reload(at(10), config(conf, Vec::new()), &mut kernel);
+    assert_eq!(kernel.ipvs.services.len(), 2);
+    engine.stop(at(20), &mut kernel);
+    assert!(kernel.ipvs.services.is_empty());
+    assert_eq!(
+        kernel.ipvs.take_log().last().map(String::as_str),
+        Some("flush")
+    );
+}
+
+#[test]
+fn services_go_at_once_if_so_configured() {
+    let mut kernel = eth0();
+    let conf = Lvs {
+        flush_on_stop: FlushOnStop::Services,
+        ..lvs(vec![web(80, vec![real(1, 1)])])
+    };
+    let mut engine = begin(&mut kernel, conf);
+    kernel.ipvs.take_log();
+    engine.stop(at(20), &mut kernel);
+    assert_eq!(kernel.ipvs.take_log(), ["del [192.0.2.1]:tcp:80"]);
+}
+
+#[test]
+fn a_reload_touches_only_what_differs() {
+    let mut kernel = eth0();
+    let two = vec![
+        web(80, vec![real(1, 1), real(2, 1)]),
+        web(443, vec![real(1, 1)]),
+    ];
+    let mut engine = begin(&mut kernel, lvs(two));
+    kernel.ipvs.take_log();
+    let mut changed = web(80, vec![real(1, 5), real(3, 1)]);
+    changed.scheduler = "wrr";
+    changed.persistence = 60;
+    let new = lvs(vec![changed, web(8080, vec![])]);
+    engine.reload(at(10), config(new, Vec::new()), &mut kernel);
+    run(&mut engine, &mut kernel, at(100));
+    let log = kernel.ipvs.take_log();
+    let mut sorted = log.clone();
+    sorted.sort();
+    assert_eq!(
+        sorted,
+        [
+            "add [10.0.0.3]:80 of [192.0.2.1]:tcp:80",
+            "add [192.0.2.1]:tcp:8080",
+            "del [10.0.0.2]:80 of [192.0.2.1]:tcp:80",
+            "del [192.0.2.1]:tcp:443",
+            "set [10.0.0.1]:80 of [192.0.2.1]:tcp:80",
+            "set [192.0.2.1]:tcp:80",
+        ]
+    );
+    let (service, _) = &kernel.ipvs.services[0];
+    assert_eq!(
+        (service.scheduler.as_str(), service.persistence),
+        ("wrr", 60)
+    );
+    engine.reload(at(110), config(Lvs::default(), Vec::new()), &mut kernel);
+    assert!(kernel.ipvs.services.is_empty());
+}
+
+#[test]
+fn what_others_change_is_put_right_at_the_next_look() {
+    let mut kernel = eth0();
+    let mut engine = begin(
+        &mut kernel,
+        lvs(vec![web(80, vec![real(1, 1), real(2, 1)])]),
+    );
+    let good = kernel.ipvs.services.clone();
+    run(&mut engine, &mut kernel, at(30_000));
+    kernel.ipvs.take_log();
+    for damage in [
+        (|ipvs| ipvs.services.clear()) as fn(&mut support::ipvs::Ipvs),
+        |ipvs| ipvs.services[0].0.scheduler = "rr".into(),
+        |ipvs| ipvs.services[0].1[0].weight = 9,
+        |ipvs| ipvs.services[0].1.clear(),
+        |ipvs| ipvs.services[0].1.push(server(9, 9)),
+    ] {
+        damage(&mut kernel.ipvs);
+        let now = engine.next_deadline().unwrap();
+        run(&mut engine, &mut kernel, now.after(Duration::from_secs(10)));
+        assert_eq!(kernel.ipvs.services, good);
+        kernel.ipvs.take_log();
+        run(&mut engine, &mut kernel, now.after(Duration::from_secs(30)));
+        assert_eq!(
+            kernel.ipvs.take_log(),
+            [""; 0],
+            "what is right is left alone"
+        );
+    }
+}
+
+#[test]
+fn a_missing_scheduler_is_asked_for_once_and_costs_only_its_services() {
+    let mut kernel = eth0();
+    kernel.ipvs.no_scheduler.push("mh".into());
+    let hashed = |port| VirtualServer {
+        scheduler: "mh",
+        ..web(port, vec![real(1, 1)])
+    };
+    let mut servers: Vec<_> = (1000..1100).map(hashed).collect();
+    servers.push(web(80, vec![real(1, 1)]));
+    let mut engine = begin(&mut kernel, lvs(servers));
+    run(&mut engine, &mut kernel, at(100));
+    assert_eq!(kernel.ipvs.services.len(), 1);
+    let refused = |line: &&String| line.ends_with(": 2");
+    let log = kernel.ipvs.take_log();
+    assert_eq!(log.iter().filter(refused).count(), 1, "{log:?}");
+    // Somebody installs the module.
+    kernel.ipvs.no_scheduler.clear();
+    run(&mut engine, &mut kernel, at(35_000));
+    assert_eq!(kernel.ipvs.services.len(), 101);
+    assert!(
+        kernel
+            .ipvs
+            .services
+            .iter()
+            .all(|(_, servers)| servers.len() == 1)
+    );
+}
+
+#[test]
+fn a_refused_server_is_tried_again_and_the_others_work() {
+    let mut kernel = eth0();
+    kernel.ipvs.refuse.push([10, 0, 0, 2].into());
+    let three = vec![real(1, 1), real(2, 1), real(3, 1)];
+    let mut engine = begin(&mut kernel, lvs(vec![web(80, three)]));
+    assert_eq!(
+        kernel.ipvs.servers(WEB).unwrap(),
+        ["10.0.0.1:80 1", "10.0.0.3:80 1"]
+    );
+    run(&mut engine, &mut kernel, at(120_000));
+    let tries = kernel.ipvs.take_log();
+    assert!(
+        (5..12).contains(&tries.iter().filter(|line| line.ends_with(": 22")).count()),
+        "{tries:?}"
+    );
+    kernel.ipvs.refuse.clear();
+    run(&mut engine, &mut kernel, at(151_000));
+    assert_eq!(kernel.ipvs.servers(WEB).unwrap().len(), 3);
+}
+
+#[test]
+fn without_ipvs_modprobe_is_started_once_and_the_instance_runs() {
+    let mut kernel = eth0();
+    kernel.ipvs.present = false;
+    let conf = config(
+        lvs(vec![web(80, vec![real(1, 1)])]),
+        vec![instance(7, 100, &["192.0.2.1/32"])],
+    );
+    let mut engine = Engine::new(conf, Options::default());
+    start(&mut engine, &mut kernel, at(0));
+    let spawned = |kernel: &mut Kernel| {
+        let log = kernel.take_log();
+        log.iter()
+            .filter(|line| line.contains("/sbin/modprobe ip_vs"))
+            .count()
+    };
+    run(&mut engine, &mut kernel, at(60_000));
+    assert_eq!(spawned(&mut kernel), 1);
+    assert!(kernel.has("192.0.2.1/32"));
+    kernel.ipvs.present = true;
+    run(&mut engine, &mut kernel, at(91_000));
+    assert_eq!(kernel.ipvs.servers(WEB).unwrap(), ["10.0.0.1:80 1"]);
+    // Somebody takes the module out, and the services with it.
+    kernel.ipvs.present = false;
+    kernel.ipvs.services.clear();
+    run(&mut engine, &mut kernel, at(111_000));
+    assert_eq!(spawned(&mut kernel), 1);
+    kernel.ipvs.present = true;
+    run(&mut engine, &mut kernel, at(120_000));
+    assert_eq!(kernel.ipvs.servers(WEB).unwrap(), ["10.0.0.1:80 1"]);
+}
+
+#[test]
+fn a_large_table_is_set_up_in_turns() {
+    let mut kernel = eth0();
+    let many = (0..3_000_u32).map(|n| RealServer {
+        addr: std::net::Ipv4Addr::from(0x0a00_0000 + n).into(),
+        ..real(0, 1)
+    });
+    let mut engine = begin(&mut kernel, lvs(vec![web(80, many.collect())]));
+    let first = kernel.ipvs.asked;
+    assert!((1..=576).contains(&first), "{first} in the first turn");
+    run(&mut engine, &mut kernel, at(100));
+    assert_eq!(kernel.ipvs.servers(WEB).unwrap().len(), 3_000);
+    assert_eq!(kernel.ipvs.asked, 3_001, "nothing twice");
+    assert_eq!(kernel.ipvs.burst, 64);
+    let listed = kernel.ipvs.listed;
+    run(&mut engine, &mut kernel, at(300_000));
+    assert!(
+        kernel.ipvs.listed - listed <= 16,
+        "large tables are looked at less often"
+    );
+    assert_eq!(kernel.ipvs.asked, 3_001);
+}
+
+fn sync(id: u8) -> SyncDaemon {
+    SyncDaemon {
+        interface: IfName::new("eth0").unwrap(),
+        instance: Some(0),
+        id,
+        max_len: None,
+        port: None,
+        ttl: Some(3),
+        group: None,
+    }
+}
+
+fn daemon(role: Role, id: u8) -> FakeDaemon {
+    FakeDaemon {
+        role,
+        interface: "eth0".into(),
+        id,
+        ttl: Some(3),
+    }
+}
+
+#[test]
+fn connection_synchronization_follows_its_instance() {
+    let mut kernel = eth0();
+    let with = |id| {
+        let lvs = Lvs {
+            sync: Some(sync(id)),
+            ..Lvs::default()
+        };
+        config(lvs, vec![instance(7, 100, &["192.0.2.1/32"])])
+    };
+    // A predecessor was master.
+    kernel.ipvs.daemons.push(daemon(Role::Master, 5));
+    let mut engine = Engine::new(with(5), Options::default());
+    start(&mut engine, &mut kernel, at(0));
+    assert_eq!(kernel.ipvs.daemons, [daemon(Role::Backup, 5)]);
+    run(&mut engine, &mut kernel, at(500));
+    assert!(kernel.has("192.0.2.1/32"));
+    assert_eq!(kernel.ipvs.daemons, [daemon(Role::Master, 5)]);
+    kernel.ipvs.take_log();
+    run(&mut engine, &mut kernel, at(60_000));
+    assert_eq!(kernel.ipvs.take_log(), [""; 0], "it is left alone");
+    kernel.ipvs.daemons.clear();
+    run(&mut engine, &mut kernel, at(71_000));
+    assert_eq!(kernel.ipvs.take_log(), ["start master eth0 5"]);
+    engine.reload(at(71_000), with(6), &mut kernel);
+    assert_eq!(
+        kernel.ipvs.take_log(),
+        ["stop master", "start master eth0 6"]
+    );
+    engine.stop(at(72_000), &mut kernel);
+    assert!(kernel.ipvs.daemons.is_empty());
+}
+
+#[test]
+fn timeouts_are_put_back_at_the_end() {
+    let mut kernel = eth0();
+    let with = |timeouts| Lvs {
+        timeouts,
+        ..lvs(vec![web(80, vec![real(1, 1)])])
+    };
+    let mut engine = begin(&mut kernel, with([3600, 0, 30]));
+    assert_eq!(kernel.ipvs.timeouts, [3600, 120, 30]);
+    engine.reload(at(10), config(with([0, 60, 40]), Vec::new()), &mut kernel);
+    assert_eq!(kernel.ipvs.timeouts, [900, 60, 40]);
+    engine.stop(at(20), &mut kernel);
+    assert_eq!(kernel.ipvs.timeouts, [900, 120, 300]);
+}
