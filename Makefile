@@ -46,8 +46,9 @@ demo: ## see a router die and the other take over (8 seconds)
 
 bench: deps ## measure against Debian's keepalived; QUICK=1 for 3 minutes instead of 12
 	@$(MAKE) --no-print-directory static
-	@$(CARGO) build --release $(LAB) --bin bench
+	@$(CARGO) build --release $(LAB) --bin bench --bin bench-lvs
 	@VRRPD_BIN=$(DIST)/vrrpd-$(TARGET)-full QUICK=$(QUICK) $(CARGO) run -q --release $(LAB) --bin bench </dev/null
+	@VRRPD_BIN=$(DIST)/vrrpd-$(TARGET)-full $(CARGO) run -q --release $(LAB) --bin bench-lvs </dev/null
 
 soak: ## ten minutes of flapping links, failing scripts, reloads and forgeries (SOAK_SECONDS=... for less)
 	@tests/deps/ensure build lab peers

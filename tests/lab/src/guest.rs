@@ -25,7 +25,7 @@ const SILENCE: Duration = Duration::from_secs(120);
 
 /// Runs the tests in a guest and ends the program if one fails. `files` are found beside the program there.
 pub fn main(tests: &[Test], files: &[&str]) {
-    if std::env::var_os(INSIDE).is_some() {
+    if inside() {
         return suite::main(tests);
     }
     let chosen = suite::chosen(tests);
@@ -45,6 +45,27 @@ pub fn main(tests: &[Test], files: &[&str]) {
         }
     };
     counts.close();
+}
+
+/// Whether this is the guest.
+#[must_use]
+pub fn inside() -> bool {
+    std::env::var_os(INSIDE).is_some()
+}
+
+/// Runs this program in a guest and hands on all it prints; whether it came to a good end there.
+///
+/// # Errors
+/// What is missing for a guest.
+pub fn again() -> Result<bool, String> {
+    let guest = boot(&[])?;
+    while let Ok(line) = guest.lines.recv_timeout(SILENCE) {
+        if let Some(code) = line.strip_prefix("GUEST EXIT ") {
+            return Ok(code == "0");
+        }
+        println!("{line}");
+    }
+    Ok(false)
 }
 
 /// Starts the guest, or says what is missing.

@@ -41,9 +41,8 @@ pub fn chosen(tests: &[Test]) -> Vec<Test> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let wanted: Vec<&String> = args.iter().filter(|a| !a.starts_with('-')).collect();
     let mut chosen = tests.to_vec();
-    chosen.retain(|(name, ..)| {
-        wanted.is_empty() || wanted.iter().any(|w| name.contains(w.as_str()))
-    });
+    chosen
+        .retain(|(name, ..)| wanted.is_empty() || wanted.iter().any(|w| name.contains(w.as_str())));
     if args.iter().any(|a| a == "--list") {
         for (name, ..) in &chosen {
             println!("{name}: test");

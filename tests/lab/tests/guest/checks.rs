@@ -174,7 +174,10 @@ fn sorry(ctx: &Ctx) -> End {
     farm.until("the sorry server", &["10.0.0.13:80=1"]);
     assert_eq!(farm.ask(FAR, WEB).as_deref(), Some("rs3"));
     farm.servers[1].resume();
-    farm.until("the first that is back, without the sorry server", &BOTH[1..]);
+    farm.until(
+        "the first that is back, without the sorry server",
+        &BOTH[1..],
+    );
     farm.servers[0].resume();
     farm.until("both again", &BOTH);
     End::Ok
@@ -242,9 +245,13 @@ fn scripts(ctx: &Ctx) -> End {
     let counts = || {
         ["down", "up", "enough", "few"].map(|what| lines().iter().filter(|l| *l == what).count())
     };
-    wait_until(SOON, "two went down and one came up, quorum lost and gained", || {
-        let [down, up, enough, few] = counts();
-        down == 2 && up >= 1 && enough >= 1 && few == 1
-    });
+    wait_until(
+        SOON,
+        "two went down and one came up, quorum lost and gained",
+        || {
+            let [down, up, enough, few] = counts();
+            down == 2 && up >= 1 && enough >= 1 && few == 1
+        },
+    );
     End::Ok
 }

@@ -9,11 +9,7 @@ use crate::farm::{FAR, Farm, SOON, director, ping};
 use crate::traffic::{WEB, pair};
 use crate::{Ctx, End, Test};
 
-pub(crate) const TESTS: &[Test] = &[(
-    "director_dies_and_connections_go_on",
-    "",
-    dies,
-)];
+pub(crate) const TESTS: &[Test] = &[("director_dies_and_connections_go_on", "", dies)];
 
 fn conf(priority: u8) -> String {
     let instance = Inst::new(51, priority, "10.0.0.100/32")
@@ -31,7 +27,8 @@ fn sync_daemon(node: &Node) -> String {
 fn dies(ctx: &Ctx) -> End {
     // A farm of its own, for the address has to leave the first director.
     let farm = Farm::new(2);
-    farm.director.ip_batch("addr del 10.0.0.100/32 dev eth0\naddr del fd00::100/128 dev eth0");
+    farm.director
+        .ip_batch("addr del 10.0.0.100/32 dev eth0\naddr del fd00::100/128 dev eth0");
     let second = director(&farm.lab, "second", 2, &[]);
     for server in &farm.servers {
         server.node.ip("route replace default via 10.0.0.254");

@@ -100,7 +100,10 @@ impl Farm {
         let client = lab.node("client", &legs);
         let director = director(&lab, "director", 1, &[VIP, VIP6]);
         let servers = (1..=servers).map(|n| {
-            let legs = [format!("10.0.0.{}/24", 10 + n), format!("fd00::{}/64", 10 + n)];
+            let legs = [
+                format!("10.0.0.{}/24", 10 + n),
+                format!("fd00::{}/64", 10 + n),
+            ];
             let node = lab.node(&format!("rs{n}"), &[&legs[0], &legs[1]]);
             // The director would tell it that the client is its neighbor. IPv4 routers can be told not to.
             node.sysctl("net.ipv6.conf.eth0.accept_redirects", "0");
@@ -119,8 +122,12 @@ impl Farm {
     pub(crate) fn servers_own_the_vip(&self) {
         for server in &self.servers {
             for scope in ["all", "eth0", "lo"] {
-                server.node.sysctl(&format!("net.ipv4.conf.{scope}.arp_ignore"), "1");
-                server.node.sysctl(&format!("net.ipv4.conf.{scope}.arp_announce"), "2");
+                server
+                    .node
+                    .sysctl(&format!("net.ipv4.conf.{scope}.arp_ignore"), "1");
+                server
+                    .node
+                    .sysctl(&format!("net.ipv4.conf.{scope}.arp_announce"), "2");
             }
             let lines = [VIP, VIP6].map(|vip| format!("addr add {vip} dev lo"));
             server.node.ip_batch(&lines.join("\n"));
@@ -149,7 +156,9 @@ impl Farm {
     pub(crate) fn connect(&self, from: &str, to: &str) -> Option<TcpStream> {
         let (from, to) = ends(from, to);
         let domain = Domain::for_address(to);
-        let socket = self.client.inside(|| Socket::new(domain, Type::STREAM, None));
+        let socket = self
+            .client
+            .inside(|| Socket::new(domain, Type::STREAM, None));
         let socket = socket.expect("a socket");
         socket.bind(&from.into()).expect("an address of the client");
         socket.connect_timeout(&to.into(), PATIENCE).ok()?;

@@ -12,7 +12,11 @@ pub(crate) const TESTS: &[Test] = &[
     ("tunnels_balance_connections", "", tunnel),
     ("ipv6_balances_connections", "", ipv6),
     ("weights_are_shares", "", weights),
-    ("persistence_keeps_a_client_with_its_server", "", persistence),
+    (
+        "persistence_keeps_a_client_with_its_server",
+        "",
+        persistence,
+    ),
     ("marked_packets_are_balanced", "", mark),
     ("group_of_addresses_shares_its_servers", "", group),
     ("one_packet_scheduling_balances_datagrams", "", one_packet),
@@ -28,7 +32,12 @@ pub(crate) fn service(head: &str, lines: &str, servers: &[&str], check: &str) ->
 
 /// The virtual address by NAT to `rs1` and `rs2` with this check.
 pub(crate) fn pair(lines: &str, check: &str) -> String {
-    service("10.0.0.100 80", &format!("lb_kind NAT\n{lines}"), &TWO, check)
+    service(
+        "10.0.0.100 80",
+        &format!("lb_kind NAT\n{lines}"),
+        &TWO,
+        check,
+    )
 }
 
 pub(crate) const TWO: [&str; 2] = ["10.0.0.11 80", "10.0.0.12 80"];
@@ -103,13 +112,19 @@ fn mark(ctx: &Ctx) -> End {
                  add chain ip m c { type filter hook prerouting priority -150; }\n\
                  add rule ip m c ip daddr 10.0.0.100 tcp dport { 80, 8080 } meta mark set 7";
     let out = farm.director.output(Command::new("nft").arg(rules));
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert!(
+        out.status.success(),
+        "{}",
+        String::from_utf8_lossy(&out.stderr)
+    );
     let _run = farm.run(ctx, &service("fwmark 7", "lb_kind NAT", &TWO, ""));
     farm.until("both servers", &BOTH);
     for port in ["10.0.0.100:80", "10.0.0.100:8080"] {
         assert_eq!(farm.answers(FAR, port, 4), shares(2, 2), "{port}");
     }
-    let _ = farm.director.output(Command::new("nft").args(["flush", "ruleset"]));
+    let _ = farm
+        .director
+        .output(Command::new("nft").args(["flush", "ruleset"]));
     End::Ok
 }
 
@@ -141,4 +156,3 @@ fn one_packet(ctx: &Ctx) -> End {
     assert_eq!((of("rs1"), of("rs2")), (2, 2), "{all:?}");
     End::Ok
 }
-

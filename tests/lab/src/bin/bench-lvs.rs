@@ -1,0 +1,150 @@
+//! The part of `make bench` that needs IPVS: our daemon and keepalived in turn, in one guest.
+//!
+//! The guest's processor is emulated, so its times are several times those of a real one, for both alike:
+//! what counts is the ratio. A server with a whole network of addresses plays all real servers.
+
+use std::fmt::Write;
+use std::fs;
+use std::net::TcpListener;
+use std::process::exit;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use vrrpd_lab::{Daemon, Lab, Node, guest, private, process, sleep_ms, wait_for};
+
+/// Nothing here takes longer.
+const LIMIT: Duration = Duration::from_secs(60);
+
+fn main() {
+    if !guest::inside() {
+        match guest::again() {
+            Ok(true) => return,
+            Ok(false) => eprintln!("bench-lvs: the guest failed"),
+            Err(why) => eprintln!("bench-lvs: skipped: {why}"),
+        }
+        exit(1);
+    }
+    let Some(ours) = Daemon::subject() else {
+        eprintln!("bench-lvs: VRRPD_BIN is not set; run `make bench`");
+        exit(1);
+    };
+    if private::enter().is_err() {
+        exit(private::SKIP);
+    }
+    vrrpd_lab::plain_panics();
+    println!(
+        "\n| virtual servers, in an emulated machine | {} | keepalived |",
+        ours.name()
+    );
+    println!("|---|---:|---:|");
+    let daemons = [ours, Daemon::Keepalived];
+    let [a, b] = daemons.each_ref().map(many);
+    println!("| 10,000 real servers: start to last one in the table | {a} ms | {b} ms |");
+    let [a, b] = daemons.each_ref().map(checked);
+    for (what, a, b) in a.iter().zip(&b).map(|((what, a), (_, b))| (what, a, b)) {
+        println!("| 2,000 servers, TCP_CHECK every 2 s: {what} | {a} | {b} |");
+    }
+}
+
+/// A director and a machine that has all of 10.2.0.0/16.
+fn world() -> (Lab, Node, Node) {
+    let lab = Lab::new();
+    let director = lab.node("director", &["10.0.0.1/24", "10.0.0.100/32"]);
+    director.ip("route add 10.2.0.0/16 via 10.0.0.11");
+    let server = lab.node("servers", &["10.0.0.11/24"]);
+    server.ip("route add local 10.2.0.0/16 dev lo");
+    (lab, director, server)
+}
+
+/// `count` servers in services of a hundred, with this check.
+fn conf(count: usize, check: &str) -> String {
+    let mut text = String::from("global_defs {\n router_id lab\n}\n");
+    for service in 0..count / 100 {
+        let _ = writeln!(
+            text,
+            "virtual_server 10.0.0.100 {} {{\n delay_loop 2\n lb_algo rr\n lb_kind NAT\n protocol TCP",
+            1000 + service
+        );
+        for n in 0..100 {
+            let _ = writeln!(
+                text,
+                " real_server 10.2.{service}.{} 80 {{\n {check}\n }}",
+                n + 1
+            );
+        }
+        text.push_str("}\n");
+    }
+    text
+}
+
+/// Real servers in the kernel's table.
+fn present(node: &Node) -> usize {
+    let table = node.inside(|| fs::read_to_string("/proc/thread-self/net/ip_vs"));
+    let lines = table.unwrap_or_default();
+    lines
+        .lines()
+        .filter(|l| l.starts_with("  -> ") && l.contains(':'))
+        .count()
+        .saturating_sub(1)
+}
+
+fn until(node: &Node, count: usize) -> Option<u128> {
+    let begin = Instant::now();
+    wait_for(LIMIT, || (present(node) == count).then_some(()))?;
+    Some(begin.elapsed().as_millis())
+}
+
+fn many(daemon: &Daemon) -> String {
+    let (_lab, director, _server) = world();
+    let _run = daemon.start_text(&director, &conf(10_000, ""), &[]);
+    until(&director, 10_000).map_or("never".into(), |ms| ms.to_string())
+}
+
+/// Accepts what comes and closes it, until told to stop.
+fn accept(node: &Node, stop: &Arc<AtomicBool>) -> JoinHandle<()> {
+    let listener = node
+        .inside(|| TcpListener::bind("0.0.0.0:80"))
+        .expect("a port");
+    listener.set_nonblocking(true).expect("a socket");
+    let stop = stop.clone();
+    std::thread::spawn(move || {
+        while !stop.load(Ordering::Relaxed) {
+            while listener.accept().is_ok() {}
+            sleep_ms(2);
+        }
+    })
+}
+
+fn checked(daemon: &Daemon) -> Vec<(&'static str, String)> {
+    const SECONDS: u64 = 10;
+    let (_lab, director, server) = world();
+    let stop = Arc::new(AtomicBool::new(false));
+    let thread = accept(&server, &stop);
+    let check = "TCP_CHECK {\n connect_timeout 1\n retry 0\n }";
+    let run = daemon.start_text(&director, &conf(2_000, check), &[]);
+    until(&director, 2_000);
+    // Checks are spread over the first interval.
+    sleep_ms(6_000);
+    let pids = run.pids();
+    let before = process::cpu(&pids);
+    let mut descriptors = 0;
+    for _ in 0..SECONDS * 10 {
+        sleep_ms(100);
+        descriptors = descriptors.max(process::descriptors(&pids));
+    }
+    let used = (process::cpu(&pids) - before) / (SECONDS * 10_000_000);
+    let memory = process::memory(&pids).pss;
+    let alive = present(&director);
+    stop.store(true, Ordering::Relaxed);
+    let _ = thread.join();
+    let empty = until(&director, 0).map_or("never".into(), |ms| format!("{ms} ms"));
+    vec![
+        ("still in the table", alive.to_string()),
+        ("CPU", format!("{used} %")),
+        ("memory (PSS)", format!("{memory} KB")),
+        ("most descriptors at once", descriptors.to_string()),
+        ("all die at once: last one out of the table after", empty),
+    ]
+}
