@@ -23,6 +23,10 @@ struct Disk;
 
 impl Host for Disk {
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        if path.starts_with("/etc/ssl/") {
+            // Of no interest, and on other machines another.
+            return Ok(Vec::new());
+        }
         fs::read(path).map_err(|error| error.to_string())
     }
 
