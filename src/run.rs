@@ -16,7 +16,7 @@ use nix::sys::stat::Mode;
 
 use crate::cli::{self, Format, Only, Options, Request};
 use crate::config::half::{self, Half};
-use crate::config::model::{Config, Global, Process, Transport};
+use crate::config::model::{Bounded, Config, Global, Process, Transport};
 use crate::config::render::{exit_code_for_test, render_json, render_text};
 use crate::config::source::Position;
 use crate::config::{self, Loaded, Severity};
@@ -390,11 +390,10 @@ fn serve(
     }
     let mut running = Running {
         mask: options.umask,
-        global: config.global.clone(),
+        shutdown: config.global.shutdown.clone(),
     };
-    let process = &running.global.process;
-    process::change(&Process::default(), process, running.mask);
-    let told = match &running.global.startup {
+    process::change(&Process::default(), &config.global.process, running.mask);
+    let told = match &config.global.startup {
         Some(script) => bounded::run("startup_script", script, signals),
         None => Told::default(),
     };
@@ -409,7 +408,7 @@ fn serve(
         let engine = Engine::new(config, engine_options);
         live(engine, loader, &mut running, (signals, told), ready)
     };
-    if let Some(script) = &running.global.shutdown {
+    if let Some(script) = &running.shutdown {
         bounded::run("shutdown_script", script, signals);
     }
     if code == exit::OK {
@@ -471,13 +470,13 @@ fn live(
 struct Running {
     /// `-u`.
     mask: Option<u16>,
-    global: Global,
+    /// The last thing to do.
+    shutdown: Option<Bounded>,
 }
 
 impl Running {
     /// Changes over to other settings, as far as a running process can.
-    fn change(&mut self, new: Global) {
-        let old = &self.global;
+    fn change(&mut self, old: &Global, new: &Global) {
         process::change(&old.process, &new.process, self.mask);
         for (what, differs) in [
             (
@@ -491,7 +490,7 @@ impl Running {
                 log::warn!("{what} has changed; that takes a restart");
             }
         }
-        self.global = new;
+        self.shutdown.clone_from(&new.shutdown);
     }
 }
 
@@ -501,7 +500,7 @@ fn reload(reactor: &mut Reactor<'_>, loader: &mut Loader<'_>, running: &mut Runn
     reactor.before_reload();
     match loader.again() {
         Ok(config) => {
-            running.change(config.global.clone());
+            running.change(reactor.global(), &config.global);
             reactor.reload(config);
             log::info!("Reload finished");
         }

@@ -65,7 +65,11 @@ impl Host for Machine {
 }
 
 fn load() -> Config {
-    let path = directory().join("all.conf");
+    load_from("all.conf")
+}
+
+fn load_from(name: &str) -> Config {
+    let path = directory().join(name);
     let loaded = config::load(path.to_str().expect("UTF-8"), &Machine);
     let errors = loaded.diags.list().iter();
     let errors: Vec<_> = errors
@@ -261,7 +265,60 @@ fn snapshot(config: &Config) -> Snapshot<'_> {
                 delays: (Duration::ZERO, Duration::ZERO),
             },
         ],
+        #[cfg(feature = "lvs")]
+        services: Vec::new(),
     }
+}
+
+/// Virtual servers; of the first a server has failed, and with it the quorum is lost.
+#[cfg(feature = "lvs")]
+fn services(config: &Config) -> Vec<ctl::Service<'_>> {
+    use vrrpd::ctl::{Server, Service, Traffic};
+    use vrrpd::types::ipvs;
+    let traffic = |base: u64, server: bool| {
+        let connections = server.then_some(ipvs::Connections {
+            active: 12,
+            inactive: 3,
+            persistent: 1,
+        });
+        let counters = ipvs::Counters {
+            connections: base,
+            packets_in: base * 10,
+            packets_out: base * 9,
+            bytes_in: base * 1000,
+            bytes_out: base * 10_000,
+        };
+        Some(Traffic {
+            connections,
+            counters,
+        })
+    };
+    let mut services = Vec::new();
+    for (nth, conf) in config.lvs.servers.iter().enumerate() {
+        let servers = conf.servers.iter().enumerate().map(|(place, conf)| {
+            let up = nth > 0 || place > 0;
+            let checks = conf.checks.iter().enumerate();
+            Server {
+                conf,
+                up,
+                weight: conf.weight + u32::from(!up) * 3,
+                checks: checks
+                    .map(|(check, conf)| (conf, up || check != 1, i64::from(!up && check == 2) * 3))
+                    .collect(),
+                traffic: traffic(7, true).filter(|_| up && nth == 1),
+            }
+        });
+        services.push(Service {
+            conf,
+            quorum: nth > 0,
+            weight: 1,
+            sorry: nth == 0,
+            suspended: nth == 1,
+            traffic: traffic(100, false).filter(|_| nth < 2),
+            servers: servers.collect(),
+        });
+    }
+    services
 }
 
 fn compare(name: &str, got: &str, wrong: &mut Vec<String>) {
@@ -302,6 +359,35 @@ fn dumps_are_as_recorded() {
         assert!(!text.contains("secret"), "no password is told");
         assert!(!text.contains('\t'), "no control characters");
     }
+}
+
+#[cfg(feature = "lvs")]
+#[test]
+fn virtual_servers_are_as_recorded() {
+    let (config, empty) = (load_from("lvs.conf"), Config::default());
+    let shown = Snapshot {
+        clock: clock(),
+        global: &empty.global,
+        instances: Vec::new(),
+        groups: Vec::new(),
+        scripts: Vec::new(),
+        files: Vec::new(),
+        processes: Vec::new(),
+        addresses: Vec::new(),
+        routes: Vec::new(),
+        rules: Vec::new(),
+        interfaces: Vec::new(),
+        services: services(&config),
+    };
+    let data = ctl::data(&shown);
+    let begin = data.find("------< LVS Topology").expect("there are some");
+    let text = ctl::json(&shown, Version::Object);
+    let object: Value = serde_json::from_str(&text).expect("JSON");
+    let mut wrong = Vec::new();
+    compare("lvs.data", &data[begin..], &mut wrong);
+    compare("lvs.json", &pretty(&object["virtual_servers"]), &mut wrong);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(ctl::json(&shown, Version::List), "[]\n", "instances alone");
 }
 
 /// Fields come in keepalived's order, ours after them: some read JSON with grep.
@@ -354,6 +440,8 @@ fn an_empty_daemon_has_empty_dumps() {
         routes: Vec::new(),
         rules: Vec::new(),
         interfaces: Vec::new(),
+        #[cfg(feature = "lvs")]
+        services: Vec::new(),
     };
     assert_eq!(ctl::json(&nothing, Version::List), "[]\n");
     let want = "{\"vrrp\":[],\"track_process\":[]}\n";

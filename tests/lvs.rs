@@ -14,6 +14,7 @@ use vrrpd::config::model::lvs::{
     Check, CheckKind, FlushOnStop, Lvs, Sorry, SyncDaemon, VirtualServer,
 };
 use vrrpd::config::model::{Command, Config, Fifo, Mail, User};
+use vrrpd::ctl::{self, Clock};
 use vrrpd::engine::system::{Exit, Pid};
 use vrrpd::engine::{Engine, Options};
 use vrrpd::types::Instant;
@@ -546,6 +547,53 @@ fn checks_pause_while_the_address_is_on_another_router() {
     stage.kernel.deliver(&mut stage.engine, at(60_000));
     stage.live(63_000);
     assert_eq!(stage.table(), "1:1 2:1");
+}
+
+// ---- dumps ----
+
+#[test]
+fn dumps_tell_what_is_known_and_what_the_kernel_counts() {
+    let mut group = VirtualServer {
+        quorum: 2,
+        sorry: sorry(false),
+        ..servers(2)
+    };
+    group.servers[1].forward = Forward::Direct;
+    group.servers[1].port = 8080;
+    let second = ServiceKey::Address {
+        addr: "198.51.100.2".parse().expect("an address"),
+        port: 443,
+        protocol: IpProtocol::Tcp,
+    };
+    group.services.push(second);
+    group.group = Some("web".into());
+    let mut stage = Stage::begin(&config(vec![group]));
+    let clock = Clock {
+        now: at(0),
+        wall: Duration::ZERO,
+        ahead: 0,
+    };
+    let Stage { engine, kernel, .. } = &mut stage;
+    let shown = engine.snapshot(clock, Some(kernel));
+    let service = &shown.services[0];
+    assert!(service.quorum && !service.sorry && service.traffic.is_some());
+    let known =
+        |server: &ctl::Server<'_>| server.traffic.is_some_and(|one| one.connections.is_some());
+    assert!(
+        service.servers.iter().all(known),
+        "also where the port is the service's"
+    );
+    stage.kill(&[1], 20_000);
+    let shown = stage.engine.snapshot(clock, None);
+    let service = &shown.services[0];
+    let state: Vec<_> = service
+        .servers
+        .iter()
+        .map(|one| (one.up, one.checks[0].1))
+        .collect();
+    assert_eq!(state, [(false, false), (true, true)]);
+    assert!(service.sorry && service.traffic.is_none());
+    assert_eq!((service.quorum, service.weight), (false, 1));
 }
 
 // ---- halves ----

@@ -26,6 +26,8 @@ pub fn data(snapshot: &Snapshot<'_>) -> String {
     tracked::files(&mut page, snapshot);
     tracked::processes(&mut page, snapshot);
     interfaces(&mut page, snapshot);
+    #[cfg(feature = "lvs")]
+    super::lvs::show(&mut page, &snapshot.services);
     page.0
 }
 

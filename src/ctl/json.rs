@@ -35,6 +35,11 @@ pub fn json(snapshot: &Snapshot<'_>, version: Version) -> String {
             out.list(&snapshot.processes, |out, process| {
                 processes(out, process, snapshot)
             });
+            #[cfg(feature = "lvs")]
+            if !snapshot.services.is_empty() {
+                out.key("virtual_servers");
+                out.list(&snapshot.services, super::lvs::json);
+            }
         }),
     }
     out.text.push('\n');
@@ -271,7 +276,7 @@ fn processes(out: &mut Json, process: &Process<'_>, snapshot: &Snapshot<'_>) {
 
 /// A JSON text in the making. Writing to memory cannot fail.
 #[derive(Debug, Default)]
-struct Json {
+pub(super) struct Json {
     text: String,
     /// Something stands before, on the same level.
     comma: bool,
@@ -285,7 +290,7 @@ impl Json {
     }
 
     #[inline(never)]
-    fn key(&mut self, name: &str) {
+    pub(super) fn key(&mut self, name: &str) {
         self.separate();
         let _ = write!(self.text, "\"{name}\":");
         self.comma = false;
@@ -293,14 +298,14 @@ impl Json {
 
     /// Anything that is no string: a number, `true`, `null`.
     #[inline(never)]
-    fn number(&mut self, name: &str, value: &dyn Display) {
+    pub(super) fn number(&mut self, name: &str, value: &dyn Display) {
         self.key(name);
         let _ = write!(self.text, "{value}");
         self.comma = true;
     }
 
     #[inline(never)]
-    fn string(&mut self, name: &str, value: &dyn Display) {
+    pub(super) fn string(&mut self, name: &str, value: &dyn Display) {
         self.key(name);
         self.quote(value);
         self.comma = true;
@@ -314,7 +319,7 @@ impl Json {
     }
 
     /// Nothing when there are none, as keepalived has it.
-    fn strings<T: Display>(&mut self, name: &str, values: &[T]) {
+    pub(super) fn strings<T: Display>(&mut self, name: &str, values: &[T]) {
         if values.is_empty() {
             return;
         }
@@ -325,7 +330,7 @@ impl Json {
         });
     }
 
-    fn object(&mut self, inside: impl FnOnce(&mut Self)) {
+    pub(super) fn object(&mut self, inside: impl FnOnce(&mut Self)) {
         self.separate();
         self.text.push('{');
         self.comma = false;
@@ -334,7 +339,7 @@ impl Json {
         self.comma = true;
     }
 
-    fn list<T>(&mut self, values: &[T], each: impl Fn(&mut Self, &T)) {
+    pub(super) fn list<T>(&mut self, values: &[T], each: impl Fn(&mut Self, &T)) {
         self.separate();
         self.text.push('[');
         self.comma = false;

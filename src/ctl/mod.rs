@@ -23,6 +23,8 @@ mod data;
 mod instance;
 mod json;
 mod lines;
+#[cfg(feature = "lvs")]
+mod lvs;
 mod page;
 mod routes;
 mod snapshot;
@@ -37,6 +39,8 @@ pub use snapshot::{
     Counters, Group, Held, Instance, Interface, Item, Master, Process, Run, Script, Snapshot,
     State, Summand,
 };
+#[cfg(feature = "lvs")]
+pub use snapshot::{Server, Service, Traffic};
 pub use stats::stats;
 
 /// In place of every password.

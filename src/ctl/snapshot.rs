@@ -5,7 +5,11 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use super::Clock;
+#[cfg(feature = "lvs")]
+use crate::config::model::lvs::{Check, RealServer, VirtualServer};
 use crate::config::model::{self, Global, SyncGroup, Track, TrackFile, TrackProcess, VrrpInstance};
+#[cfg(feature = "lvs")]
+use crate::types::ipvs::{self, Connections};
 use crate::types::{Centis, Cidr, IfName, Instant, Mac, Priority};
 
 /// See the top of the room. Instances, groups, scripts, files and processes stand in the configuration's order, so
@@ -34,6 +38,9 @@ pub struct Snapshot<'a> {
     pub rules: Vec<Item<'a, model::Rule>>,
     /// The interfaces there are.
     pub interfaces: Vec<Interface<'a>>,
+    /// `virtual_server` blocks.
+    #[cfg(feature = "lvs")]
+    pub services: Vec<Service<'a>>,
 }
 
 /// One virtual router.
@@ -212,6 +219,75 @@ pub struct Interface<'a> {
     pub addresses: Vec<Cidr>,
     /// How long it must be down, and up, to be believed.
     pub delays: (Duration, Duration),
+}
+
+/// `virtual_server`.
+#[cfg(feature = "lvs")]
+#[derive(Debug)]
+pub struct Service<'a> {
+    /// Its configuration.
+    pub conf: &'a VirtualServer,
+    /// It has its quorum.
+    pub quorum: bool,
+    /// The sum of the weights of all servers that are up.
+    pub weight: u64,
+    /// The sorry server stands in.
+    pub sorry: bool,
+    /// Its checks pause.
+    pub suspended: bool,
+    /// What it did; of a group all entries together. `None`: the kernel does not tell.
+    pub traffic: Option<Traffic>,
+    /// Its real servers.
+    pub servers: Vec<Server<'a>>,
+}
+
+/// `real_server`.
+#[cfg(feature = "lvs")]
+#[derive(Debug)]
+pub struct Server<'a> {
+    /// Its configuration.
+    pub conf: &'a RealServer,
+    /// It can be used.
+    pub up: bool,
+    /// Its share, while it is up.
+    pub weight: u32,
+    /// Its checks: whether it is up as far as they go, and what they add to its weight.
+    pub checks: Vec<(&'a Check, bool, i64)>,
+    /// What it did; `None`: it is not in the kernel's table, or the kernel does not tell.
+    pub traffic: Option<Traffic>,
+}
+
+/// What the kernel counts.
+#[cfg(feature = "lvs")]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Traffic {
+    /// Connections now, of a real server.
+    pub connections: Option<Connections>,
+    /// Since it is there.
+    pub counters: ipvs::Counters,
+}
+
+#[cfg(feature = "lvs")]
+impl Traffic {
+    /// Adds what another one did.
+    pub fn add(&mut self, other: &Traffic) {
+        if let Some(theirs) = &other.connections {
+            let own = self.connections.get_or_insert_default();
+            own.active = own.active.saturating_add(theirs.active);
+            own.inactive = own.inactive.saturating_add(theirs.inactive);
+            own.persistent = own.persistent.saturating_add(theirs.persistent);
+        }
+        let (own, theirs) = (&mut self.counters, &other.counters);
+        for (own, theirs) in [
+            (&mut own.connections, theirs.connections),
+            (&mut own.packets_in, theirs.packets_in),
+            (&mut own.packets_out, theirs.packets_out),
+            (&mut own.bytes_in, theirs.bytes_in),
+            (&mut own.bytes_out, theirs.bytes_out),
+        ] {
+            *own = own.saturating_add(theirs);
+        }
+    }
 }
 
 /// What an instance counts; the names are those of keepalived's JSON.

@@ -16,6 +16,7 @@ pub(crate) enum About {
     /// Instances and groups.
     Vrrp,
     /// Virtual and real servers.
+    #[cfg(feature = "lvs")]
     Lvs,
 }
 
@@ -23,6 +24,7 @@ pub(crate) enum About {
 const fn not_for(about: About) -> usize {
     match about {
         About::Vrrp => 2,
+        #[cfg(feature = "lvs")]
         About::Lvs => 1,
     }
 }

@@ -264,6 +264,12 @@ impl Engine {
             && self.lvs.is_empty()
     }
 
+    /// Whether there are virtual servers.
+    #[must_use]
+    pub fn has_services(&self) -> bool {
+        self.lvs.has_services()
+    }
+
     /// Name, state and counters of every instance.
     pub fn instances(&self) -> impl Iterator<Item = (&str, StateKind, &Stats)> {
         self.routers.iter().map(|router| {

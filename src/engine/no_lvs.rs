@@ -21,6 +21,11 @@ impl Lvs {
     }
 
     #[expect(clippy::unused_self, reason = "as in a build with IPVS")]
+    pub(super) fn has_services(&self) -> bool {
+        false
+    }
+
+    #[expect(clippy::unused_self, reason = "as in a build with IPVS")]
     pub(super) fn fifo(&self) -> Option<Fifo> {
         None
     }

@@ -56,13 +56,13 @@ impl Engine {
         self.replace_tracking(now, (scripts, files, processes), system);
         self.open_fifos(now, lvs.fifo.as_ref(), system);
         // What has become virtual must be let go of before an instance asks whether it is there.
-        self.static_routes
-            .replace(static_routes, static_rules, &self.links, system);
         let statics = static_addresses.into_iter();
         self.statics
             .replace(statics, super::Kind::Static, &self.links, system);
         let fresh = self.change_instances(now, instances, groups, system);
         self.track_groups = track_groups;
+        self.static_routes
+            .replace(static_routes, static_rules, &self.links, system);
         self.make_tables();
         if let Err(error) = self.clean_fresh(now, &fresh, system) {
             log::warn!(target: "netlink", "links and addresses cannot be read: {error}");

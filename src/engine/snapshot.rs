@@ -7,16 +7,22 @@ use std::io;
 use super::addresses::AddressSet;
 use super::groups::Group;
 use super::router::{Router, Surroundings};
+use super::system::System;
 use super::{Engine, StateKind};
 use crate::config::model::{Address, Global};
 use crate::ctl::{self, Clock, Counters, Held, Item, Snapshot, State};
 use crate::vrrp::Stats;
 
 impl Engine {
-    /// Everything as it is now.
+    /// Everything as it is now. `kernel`: to be asked what virtual servers have done; another one than the engine's
+    /// own, if this is a child.
     #[must_use]
-    pub fn snapshot(&self, clock: Clock) -> Snapshot<'_> {
+    pub fn snapshot(&self, clock: Clock, kernel: Option<&mut dyn System>) -> Snapshot<'_> {
+        #[cfg(not(feature = "lvs"))]
+        let _unused = kernel;
         Snapshot {
+            #[cfg(feature = "lvs")]
+            services: self.services(kernel),
             clock,
             global: &self.global,
             instances: self.routers.iter().map(|one| self.instance(one)).collect(),

@@ -80,7 +80,8 @@ fn stand_in(sorry: &Sorry, key: &ServiceKey, serves: bool) -> Destination {
 }
 
 /// Only what is translated can change its port: a server that gets packets as they are gets them at the service's.
-fn port(key: &ServiceKey, forward: Forward, own: u16) -> u16 {
+#[must_use]
+pub fn port(key: &ServiceKey, forward: Forward, own: u16) -> u16 {
     match (key, forward) {
         (ServiceKey::Address { port, .. }, Forward::Masquerade) if own == 0 => *port,
         (_, Forward::Masquerade) => own,

@@ -11,11 +11,12 @@ use std::time::Duration;
 
 use nix::unistd::ForkResult;
 
+use super::linux::Linux;
 use super::{atomic, clock};
 use crate::config::model::Global;
 use crate::ctl::{self, Clock, Version};
 use crate::engine::Engine;
-use crate::engine::system::{Exit, Pid};
+use crate::engine::system::{Exit, Pid, System};
 use crate::sys;
 
 /// What is written.
@@ -51,8 +52,15 @@ impl Kind {
         }
     }
 
-    fn write(self, engine: &Engine, clock: Clock, path: &Path) -> io::Result<()> {
-        let snapshot = engine.snapshot(clock);
+    /// `alone`: nobody waits.
+    fn write(self, engine: &Engine, clock: Clock, path: &Path, alone: bool) -> io::Result<()> {
+        // In a child, the daemon's own socket is not ours to use.
+        let mut kernel = match engine.has_services() && alone {
+            true => Linux::open().ok(),
+            false => None,
+        };
+        let kernel = kernel.as_mut().map(|kernel| kernel as &mut dyn System);
+        let snapshot = engine.snapshot(clock, kernel);
         let text = match self {
             Kind::State => ctl::data(&snapshot),
             Kind::Stats => ctl::stats(&snapshot),
@@ -107,13 +115,13 @@ impl Dumps {
         match sys::fork() {
             Ok(ForkResult::Parent { child }) => slot.writer = Some(Pid(child.as_raw())),
             Ok(ForkResult::Child) => {
-                let error = kind.write(engine, clock, &path).err();
+                let error = kind.write(engine, clock, &path, true).err();
                 let errno = error.map_or(0, |error| number(&error));
                 sys::exit_now(u8::try_from(errno).unwrap_or(u8::MAX));
             }
             Err(errno) => {
                 log::debug!("no child to write {}: {errno}", path.display());
-                let error = kind.write(engine, clock, &path).err();
+                let error = kind.write(engine, clock, &path, false).err();
                 slot.done(error.map(|error| number(&error)), &path);
             }
         }

@@ -21,6 +21,7 @@ use super::signals::{Signal, Signals};
 #[cfg(feature = "lvs")]
 use crate::check::News;
 use crate::config::Config;
+use crate::config::model::Global;
 use crate::engine::Engine;
 use crate::engine::reception::Datagram;
 use crate::netlink::Messages;
@@ -126,6 +127,11 @@ impl<'a> Reactor<'a> {
             while self.signals.next().is_some() {}
             self.children_ended();
         }
+    }
+
+    /// The settings of the running configuration.
+    pub fn global(&self) -> &Global {
+        self.engine.global()
     }
 
     /// To be called before a configuration is read, which may take a while: our peers must not miss us.
@@ -297,23 +303,14 @@ impl<'a> Reactor<'a> {
     }
 
     fn kernel_news(&mut self) {
-        for _ in 0..NEWS_PER_TURN {
-            match self.news.receive(&mut self.news_buffer) {
-                Ok(Some(len)) => {
-                    let bytes = self.news_buffer.get(..len).unwrap_or_default();
-                    let now = clock::now();
-                    for message in Messages::new(bytes).flatten() {
-                        self.engine.news(now, &message.message);
-                    }
-                }
-                Ok(None) => return self.engine.settle(clock::now(), &mut self.linux),
-                Err(error) => {
-                    // ENOBUFS: more happened than the socket could hold. Others do not occur.
-                    log::info!(target: "netlink", "kernel news were lost ({error}); looking at everything again");
-                    if let Err(error) = self.engine.resync(clock::now(), &mut self.linux) {
-                        log::error!(target: "netlink", "links and addresses cannot be read: {error}");
-                    }
-                    return;
+        match take_news(&self.news, &mut self.news_buffer, &mut self.engine) {
+            Ok(true) => self.engine.settle(clock::now(), &mut self.linux),
+            Ok(false) => {}
+            Err(error) => {
+                // ENOBUFS: more happened than the socket could hold. Others do not occur.
+                log::info!(target: "netlink", "kernel news were lost ({error}); looking at everything again");
+                if let Err(error) = self.engine.resync(clock::now(), &mut self.linux) {
+                    log::error!(target: "netlink", "links and addresses cannot be read: {error}");
                 }
             }
         }
@@ -337,21 +334,11 @@ impl<'a> Reactor<'a> {
 
     fn route_news(&mut self) {
         let Some(socket) = &self.routes else { return };
-        for _ in 0..NEWS_PER_TURN {
-            match socket.receive(&mut self.news_buffer) {
-                Ok(Some(len)) => {
-                    let bytes = self.news_buffer.get(..len).unwrap_or_default();
-                    let now = clock::now();
-                    for message in Messages::new(bytes).flatten() {
-                        self.engine.news(now, &message.message);
-                    }
-                }
-                Ok(None) => break,
-                // ENOBUFS: more happened than the socket could hold.
-                Err(_) => return self.engine.resync_routes(clock::now(), &mut self.linux),
-            }
+        match take_news(socket, &mut self.news_buffer, &mut self.engine) {
+            Ok(_) => self.engine.settle(clock::now(), &mut self.linux),
+            // ENOBUFS: more happened than the socket could hold.
+            Err(_) => self.engine.resync_routes(clock::now(), &mut self.linux),
         }
-        self.engine.settle(clock::now(), &mut self.linux);
     }
 
     /// Carries out what signals ask for, as far as it is the loop's to do. Several requests to reload become one.
@@ -408,6 +395,21 @@ impl<'a> Reactor<'a> {
             self.poll.len()
         );
     }
+}
+
+/// Hands the engine what the kernel has to tell, up to a limit; whether that was all.
+fn take_news(socket: &NetlinkSocket, buffer: &mut [u8], engine: &mut Engine) -> io::Result<bool> {
+    for _ in 0..NEWS_PER_TURN {
+        let Some(len) = socket.receive(buffer)? else {
+            return Ok(true);
+        };
+        let bytes = buffer.get(..len).unwrap_or_default();
+        let now = clock::now();
+        for message in Messages::new(bytes).flatten() {
+            engine.news(now, &message.message);
+        }
+    }
+    Ok(false)
 }
 
 fn readable(fd: RawFd) -> libc::pollfd {

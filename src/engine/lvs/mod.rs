@@ -11,6 +11,7 @@ mod kernel;
 mod life;
 mod programs;
 mod report;
+mod show;
 mod slots;
 mod suspend;
 mod tell;
@@ -67,6 +68,10 @@ impl Lvs {
 
     pub(super) fn is_empty(&self) -> bool {
         self.conf.servers.is_empty() && self.conf.sync.is_none()
+    }
+
+    pub(super) fn has_services(&self) -> bool {
+        !self.conf.servers.is_empty()
     }
 
     pub(super) fn fifo(&self) -> Option<Fifo> {

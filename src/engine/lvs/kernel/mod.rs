@@ -425,12 +425,12 @@ impl Kernel {
     }
 
     /// What our services and their servers have done so far, for dumps.
-    pub(in crate::engine) fn read(&mut self, system: &mut dyn System) -> Vec<Reading> {
+    pub(in crate::engine) fn read(&self, system: &mut dyn System) -> Vec<Reading> {
         let mut readings = Vec::new();
         let Some(family) = self.up.then(|| system.ipvs_family().ok()).flatten() else {
             return readings;
         };
-        let batch = &mut self.batch;
+        let batch = &mut Batch::new(1);
         let mut line = Line {
             family,
             batch,

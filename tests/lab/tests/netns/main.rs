@@ -23,6 +23,7 @@ mod process;
 mod reload;
 mod routes;
 mod scripts;
+mod servers;
 mod support;
 mod takeover;
 mod transports;
@@ -77,6 +78,7 @@ fn main() {
         scripts::TESTS,
         routes::TESTS,
         checks::TESTS,
+        servers::TESTS,
     ]
     .concat()
     .into_iter()

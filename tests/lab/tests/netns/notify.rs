@@ -55,16 +55,16 @@ pub(crate) fn script(name: &str, body: &str) -> String {
     path
 }
 
-fn lines(path: &str) -> Vec<String> {
+pub(crate) fn lines(path: &str) -> Vec<String> {
     let text = fs::read_to_string(path).unwrap_or_default();
     text.lines().map(str::to_owned).collect()
 }
 
 /// Takes what a FIFO holds without ever waiting.
-struct Reader(File);
+pub(crate) struct Reader(File);
 
 impl Reader {
-    fn open(path: &str) -> Self {
+    pub(crate) fn open(path: &str) -> Self {
         wait_until(SOON, "the FIFO is there", || Path::new(path).exists());
         let flags = nix::fcntl::OFlag::O_NONBLOCK.bits();
         let mut options = OpenOptions::new();
@@ -72,7 +72,7 @@ impl Reader {
         Reader(file.expect("opening the FIFO"))
     }
 
-    fn take(&mut self) -> String {
+    pub(crate) fn take(&mut self) -> String {
         let mut all = Vec::new();
         let mut part = [0; 4096];
         while let Ok(n @ 1..) = self.0.read(&mut part) {

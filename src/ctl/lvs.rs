@@ -1,0 +1,310 @@
+//! Virtual servers: in the state dump with keepalived's labels, and in version 2 of the JSON, where keepalived has
+//! nothing. Checks and traffic are ours.
+
+use core::fmt;
+
+use super::json::Json;
+use super::lines::{Clean, Quoted};
+use super::page::{Page, enabled, yes};
+use super::{Server, Service, Traffic};
+use crate::config::model::Command;
+use crate::config::model::lvs::{Check, CheckKind, Sorry, Target, VirtualServer};
+use crate::types::Family;
+use crate::types::ipvs::{
+    Checksum, Forward, IpProtocol, ServerName, ServiceKey, Tunnel, TunnelKind,
+};
+
+/// `LVS Topology`, unless there is none.
+pub(super) fn show(page: &mut Page, services: &[Service<'_>]) {
+    if services.is_empty() {
+        return;
+    }
+    page.heading("LVS Topology");
+    for service in services {
+        let conf = service.conf;
+        page.sentence(&"------< Virtual server >------");
+        title(page, conf);
+        settings(page, conf);
+        if let Some(sorry) = &conf.sorry {
+            show_sorry(page, sorry, conf.protocol);
+        }
+        page.pair("Live weight", &service.weight);
+        page.pair("Sorry server stands in", &yes(service.sorry));
+        page.pair("Checks are suspended", &yes(service.suspended));
+        if let Some(traffic) = &service.traffic {
+            show_traffic(page, traffic);
+        }
+        page.pair("alive", &1);
+        page.pair("quorum_state_up", &u8::from(service.quorum));
+        for server in &service.servers {
+            show_server(page, server);
+        }
+    }
+}
+
+fn title(page: &mut Page, conf: &VirtualServer) {
+    match (&conf.group, conf.services.first()) {
+        (None, Some(ServiceKey::Address { addr, port, .. })) => {
+            page.title("VS VIP", &format_args!("{addr}, VPORT = {port}"));
+        }
+        (None, Some(ServiceKey::Mark { mark, .. })) => page.title("VS FWMARK", mark),
+        (Some(_), _) | (None, None) => page.title("VS GROUP", &Clean(&conf.name)),
+    }
+    if conf.group.is_some() {
+        page.list(&"Services :", &conf.services);
+    }
+}
+
+fn settings(page: &mut Page, conf: &VirtualServer) {
+    let family = match conf.family {
+        Family::V4 => "inet",
+        Family::V6 => "inet6",
+    };
+    page.pair("Address family", &family);
+    page.pair("lvs_sched", &conf.scheduler);
+    for (bit, label) in [(1, "flag-1"), (2, "flag-2"), (4, "flag-3")] {
+        page.pair(label, &enabled(conf.flags & bit != 0));
+    }
+    page.pair("One packet scheduling", &enabled(conf.one_packet));
+    if conf.persistence > 0 {
+        page.pair("persistence timeout", &conf.persistence);
+        match conf.family {
+            Family::V4 => {
+                let mask = core::net::Ipv4Addr::from_bits(conf.granularity);
+                page.pair("persistence granularity", &mask);
+            }
+            Family::V6 => page.pair("persistence granularity", &conf.granularity),
+        }
+    }
+    let protocol = match conf.protocol {
+        Some(IpProtocol::Tcp) => "TCP",
+        Some(IpProtocol::Udp) => "UDP",
+        Some(IpProtocol::Sctp) => "SCTP",
+        None => "none",
+    };
+    page.pair("protocol", &protocol);
+    page.line(&format_args!("omega is {}", on(conf.omega)));
+    let (quorum, hysteresis) = (conf.quorum, conf.hysteresis);
+    page.line(&format_args!(
+        "quorum = {quorum}, hysteresis = {hysteresis}"
+    ));
+    script(page, "Quorum up notify script", conf.quorum_up.as_ref());
+    script(page, "Quorum down notify script", conf.quorum_down.as_ref());
+    if conf.ha_suspend {
+        page.line(&"Using HA suspend");
+    }
+    page.pair("Using smtp notification", &yes(conf.mail));
+}
+
+fn show_sorry(page: &mut Page, sorry: &Sorry, protocol: Option<IpProtocol>) {
+    let name = ServerName(sorry.addr, protocol, sorry.port);
+    page.line(&format_args!("sorry server = {name}"));
+    page.line(&format_args!(
+        "  forwarding method = {}",
+        Method(sorry.forward)
+    ));
+    page.line(&format_args!(
+        "  Inhibit on failure is {}",
+        on(sorry.inhibit)
+    ));
+}
+
+fn show_server(page: &mut Page, server: &Server<'_>) {
+    let Server {
+        conf, up, weight, ..
+    } = *server;
+    page.line(&"------< Real server >------");
+    let (addr, port) = (conf.addr, conf.port);
+    page.line(&format_args!(
+        "RIP = {addr}, RPORT = {port}, WEIGHT = {weight} EFF WEIGHT = {weight}"
+    ));
+    page.pair("forwarding method", &Method(conf.forward));
+    let (lower, upper) = (conf.lower, conf.upper);
+    page.pair(
+        "connection limit range",
+        &format_args!("{lower} -> {upper}"),
+    );
+    page.line(&format_args!("Inhibit on failure is {}", on(conf.inhibit)));
+    script(page, "RS up notify script", conf.notify_up.as_ref());
+    script(page, "RS down notify script", conf.notify_down.as_ref());
+    page.pair("Using smtp notification", &yes(conf.mail));
+    page.pair("initial weight", &conf.weight);
+    page.pair("effective weight", &weight);
+    page.pair("alive", &u8::from(up));
+    let failed = server.checks.iter().filter(|(_, up, _)| !up).count();
+    page.pair("num failed checkers", &failed);
+    if let Some(traffic) = &server.traffic {
+        show_traffic(page, traffic);
+    }
+    let checks = server.checks.iter().map(|(check, up, adds)| Line {
+        check,
+        up: *up,
+        adds: *adds,
+    });
+    let checks: Vec<Line<'_>> = checks.collect();
+    page.list(&"Checks :", &checks);
+}
+
+fn show_traffic(page: &mut Page, traffic: &Traffic) {
+    let Traffic {
+        connections,
+        counters,
+    } = traffic;
+    if let Some(now) = connections {
+        let (active, inactive, persistent) = (now.active, now.inactive, now.persistent);
+        let text = format_args!("{active} active, {inactive} inactive, {persistent} persistent");
+        page.pair("Connections", &text);
+    }
+    page.pair("Connections so far", &counters.connections);
+    let (packets, bytes) = (counters.packets_in, counters.bytes_in);
+    page.pair(
+        "Received",
+        &format_args!("{packets} packets, {bytes} bytes"),
+    );
+    let (packets, bytes) = (counters.packets_out, counters.bytes_out);
+    page.pair("Sent", &format_args!("{packets} packets, {bytes} bytes"));
+}
+
+fn script(page: &mut Page, label: &str, command: Option<&Command>) {
+    if let Some(command) = command {
+        let (quoted, user) = (Quoted(command), command.user);
+        let text = format_args!("{quoted}, uid:gid {}:{}", user.uid, user.gid);
+        page.pair(label, &text);
+    }
+}
+
+fn on(on: bool) -> &'static str {
+    if on { "ON" } else { "OFF" }
+}
+
+struct Method(Forward);
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Tunnel { kind, checksum } = match self.0 {
+            Forward::Masquerade => return f.write_str("NAT"),
+            Forward::Direct => return f.write_str("DR"),
+            Forward::Local => return f.write_str("LOCAL"),
+            Forward::Bypass => return f.write_str("BYPASS"),
+            Forward::Tunnel(tunnel) => tunnel,
+        };
+        match kind {
+            TunnelKind::Ipip => return f.write_str("TUN, type = IPIP"),
+            TunnelKind::Gue(port) => write!(f, "TUN, type = GUE, port = {port}")?,
+            TunnelKind::Gre => f.write_str("TUN, type = GRE")?,
+        }
+        f.write_str(match checksum {
+            Checksum::None => ", no checksum",
+            Checksum::Plain => ", checksum",
+            Checksum::Remote => ", remote checksum",
+        })
+    }
+}
+
+/// `TCP_CHECK 10.0.0.1:80, up`.
+struct Line<'a> {
+    check: &'a Check,
+    up: bool,
+    adds: i64,
+}
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, target) = subject(&self.check.kind);
+        f.write_str(name)?;
+        match (&self.check.kind, target) {
+            // It has no port.
+            (CheckKind::Ping(target), _) => write!(f, " {}", target.remote.ip())?,
+            (CheckKind::Misc { command, .. }, _) => write!(f, " {}", Quoted(command))?,
+            (_, Some(target)) => write!(f, " {}", target.remote)?,
+            (_, None) => {}
+        }
+        f.write_str(if self.up { ", up" } else { ", down" })?;
+        if self.adds != 0 {
+            write!(f, ", weight {:+}", self.adds)?;
+        }
+        Ok(())
+    }
+}
+
+fn subject(kind: &CheckKind) -> (&'static str, Option<&Target>) {
+    match kind {
+        CheckKind::Tcp(target) => ("TCP_CHECK", Some(target)),
+        CheckKind::Http(target, http) if http.tls => ("SSL_GET", Some(target)),
+        CheckKind::Http(target, _) => ("HTTP_GET", Some(target)),
+        CheckKind::Smtp { target, .. } => ("SMTP_CHECK", Some(target)),
+        CheckKind::Dns { target, .. } => ("DNS_CHECK", Some(target)),
+        CheckKind::Udp(target, _) => ("UDP_CHECK", Some(target)),
+        CheckKind::Ping(target) => ("PING_CHECK", Some(target)),
+        CheckKind::Misc { .. } => ("MISC_CHECK", None),
+        CheckKind::File { .. } => ("FILE_CHECK", None),
+    }
+}
+
+// ---- JSON ----
+
+/// One object.
+pub(super) fn json(out: &mut Json, service: &Service<'_>) {
+    let conf = service.conf;
+    out.object(|out| {
+        out.string("name", &conf.name);
+        out.strings("services", &conf.services);
+        out.string("lvs_sched", &conf.scheduler);
+        out.number("quorum", &conf.quorum);
+        out.number("hysteresis", &conf.hysteresis);
+        out.number("quorum_up", &service.quorum);
+        out.number("live_weight", &service.weight);
+        out.number("sorry_server", &service.sorry);
+        out.number("suspended", &service.suspended);
+        traffic(out, service.traffic.as_ref());
+        out.key("real_servers");
+        out.list(&service.servers, |out, server| {
+            out.object(|out| {
+                let conf_of = server.conf;
+                let name = ServerName(conf_of.addr, conf.protocol, conf_of.port);
+                out.string("name", &name);
+                out.string("forwarding_method", &Method(conf_of.forward));
+                out.number("alive", &server.up);
+                out.number("weight", &server.weight);
+                out.number("initial_weight", &conf_of.weight);
+                traffic(out, server.traffic.as_ref());
+                out.key("checks");
+                out.list(&server.checks, |out, (check, up, adds)| {
+                    out.object(|out| {
+                        let (name, target) = subject(&check.kind);
+                        out.string("type", &name);
+                        if let Some(target) = target {
+                            out.string("target", &target.remote);
+                        }
+                        out.number("up", up);
+                        out.number("adds", adds);
+                    });
+                });
+            });
+        });
+    });
+}
+
+fn traffic(out: &mut Json, traffic: Option<&Traffic>) {
+    let Some(Traffic {
+        connections,
+        counters,
+    }) = traffic
+    else {
+        return;
+    };
+    if let Some(now) = connections {
+        out.number("active_connections", &now.active);
+        out.number("inactive_connections", &now.inactive);
+        out.number("persistent_connections", &now.persistent);
+    }
+    for (name, count) in [
+        ("connections", counters.connections),
+        ("packets_in", counters.packets_in),
+        ("packets_out", counters.packets_out),
+        ("bytes_in", counters.bytes_in),
+        ("bytes_out", counters.bytes_out),
+    ] {
+        out.number(name, &count);
+    }
+}
