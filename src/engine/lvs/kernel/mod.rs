@@ -45,7 +45,7 @@ const LOOK: Duration = Duration::from_secs(10);
 const BREATH: Duration = Duration::from_millis(1);
 /// From the start of modprobe to the first look whether it helped, doubled until it is given up.
 const LOADING: Duration = Duration::from_millis(100);
-const LOADING_LOOKS: u32 = 5;
+const LOADING_LOOKS: u32 = 4;
 /// How long modprobe may take.
 const LOADING_LIMIT: Duration = Duration::from_secs(30);
 

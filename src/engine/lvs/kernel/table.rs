@@ -21,8 +21,10 @@ use crate::types::ipvs::{Destination, Service, ServiceKey};
 
 /// Requests per `sendmsg`: as many refusals fit the socket's buffer with ease.
 const CHUNK: usize = 64;
-/// Requests per turn; those take about two milliseconds.
-const BUDGET: usize = 512;
+/// Requests per turn: about two milliseconds. Of a large service they cost more, because the kernel looks a server up by
+/// going through all of them.
+const BUDGET: usize = 256;
+const LARGE: usize = 1000;
 /// What it costs to list the servers of a service, in requests; more with many servers.
 const LIST: usize = 4;
 const LISTED: usize = 16;
@@ -334,7 +336,11 @@ impl Table {
         for (edit, _) in chunk.iter().zip(refused).filter(|(_, refused)| !refused) {
             self.done(edit);
         }
-        Ok(chunk.len())
+        let first = chunk.first().and_then(|edit| self.entry(&edit.key));
+        let servers = first.map_or(0, |entry| entry.servers.len());
+        Ok(chunk
+            .len()
+            .saturating_mul((servers / LARGE).saturating_add(1)))
     }
 
     /// What is to be expected of an edit.
@@ -474,7 +480,9 @@ impl Table {
             let key = entry.service.key;
             entry.state = State::There;
             if servers_first {
-                let servers = entry.servers.iter().map(|server| What::Delete(*server));
+                // The kernel finds the newest first.
+                let servers = entry.servers.iter().rev();
+                let servers = servers.map(|server| What::Delete(*server));
                 self.queue.extend(servers.map(|what| Edit::new(key, what)));
             }
             self.queue.push_back(Edit::new(key, What::DeleteService));
