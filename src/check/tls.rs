@@ -323,11 +323,11 @@ fn send(session: &mut ClientConnection, out: &mut Vec<u8>) {
 }
 
 fn sentence(error: &Error) -> String {
-    match error {
-        Error::InvalidMessage(InvalidMessage::InvalidContentType) => "it does not speak TLS".into(),
-        Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
-            "its certificate is not signed by an authority in `ca`".into()
-        }
-        _ => error.to_string(),
+    if let Error::InvalidMessage(InvalidMessage::InvalidContentType) = error {
+        return "it does not speak TLS".into();
     }
+    if let Error::InvalidCertificate(CertificateError::UnknownIssuer) = error {
+        return "its certificate is not signed by an authority in `ca`".into();
+    }
+    error.to_string()
 }

@@ -102,7 +102,9 @@ fn parse(args: Vec<OsString>) -> Result<Option<Options>, lexopt::Error> {
             }
             Arg::Short('v') | Arg::Long("verbose") => options.verbose = true,
             Arg::Short('h') | Arg::Long("help") => return Ok(None),
-            other => return Err(other.unexpected()),
+            other @ (Arg::Short(_) | Arg::Long(_) | Arg::Value(_)) => {
+                return Err(other.unexpected());
+            }
         }
     }
     Ok(Some(options))

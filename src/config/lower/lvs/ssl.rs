@@ -58,10 +58,7 @@ impl Lowering<'_> {
         } else if !contents.is_empty() && !text.contains(inside) {
             let what = if name == "key" { "key" } else { "certificate" };
             let message = format!("there is no {what} in {path}; every SSL_GET fails");
-            let help = format!(
-                "it has a line `-----BEGIN … {}`",
-                inside.trim_start_matches("-----BEGIN ")
-            );
+            let help = format!("`{name}` is the path of a file in PEM format");
             self.error(node.span(), message, help);
         }
         Some(Pem { path, contents })
