@@ -117,7 +117,12 @@ impl Fifos {
             Some(match owner {
                 Owner::Fifo(nth) if nth == one => Owner::Fifo(other),
                 Owner::Fifo(nth) if nth == other => Owner::Fifo(one),
-                unmoved => unmoved,
+                Owner::Fifo(_)
+                | Owner::Script(_)
+                | Owner::Notify(_)
+                | Owner::Mail
+                | Owner::Check(_)
+                | Owner::Nobody => owner,
             })
         };
         children.reassign(now, moved, system);

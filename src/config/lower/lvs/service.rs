@@ -374,6 +374,14 @@ impl Lowering<'_> {
             self.warn_at(fields.last("hysteresis"), draft.span, message);
             hysteresis = most;
         }
+        let gained = quorum.saturating_add(hysteresis);
+        if gained > total && quorum <= total {
+            let message = format!(
+                "the quorum is gained at {quorum} + hysteresis {hysteresis} = {gained}, more than the total weight \
+                 {total} of the real servers: it never is"
+            );
+            self.warn_at(fields.last("hysteresis"), draft.span, message);
+        }
         (quorum, hysteresis)
     }
 
