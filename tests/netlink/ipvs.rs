@@ -262,9 +262,11 @@ fn all_else_is_asked_for_as_ipvsadm_does() {
 /// What follows the netlink headers in a capture.
 fn payloads(bytes: &[u8]) -> Vec<&[u8]> {
     let replies = Replies::new(bytes).map(Result::unwrap);
-    let payloads = replies.map(|(reply, _)| match reply {
-        Reply::Payload(payload) => payload,
-        other => panic!("{other:?}"),
+    let payloads = replies.map(|(reply, _)| {
+        let Reply::Payload(payload) = reply else {
+            panic!("{reply:?}")
+        };
+        payload
     });
     payloads.collect()
 }
@@ -301,13 +303,13 @@ fn services_are_listed_as_they_were_asked_for() {
 fn servers_are_listed_as_they_were_asked_for() {
     let list = |name, family| {
         let bytes = golden(name);
-        let servers = messages(&bytes, family).into_iter().map(|one| match one {
-            Message::Server(listed) => {
-                assert_eq!(listed.connections, Connections::default());
-                assert_eq!(listed.counters(), Counters::default());
-                listed.server
-            }
-            other => panic!("{other:?}"),
+        let servers = messages(&bytes, family).into_iter().map(|one| {
+            let Message::Server(listed) = one else {
+                panic!("{one:?}")
+            };
+            assert_eq!(listed.connections, Connections::default());
+            assert_eq!(listed.counters(), Counters::default());
+            listed.server
         });
         servers.collect::<Vec<_>>()
     };

@@ -4,9 +4,9 @@
 //! reconcile, change ─→ what there should be ─┐
 //!         every 10 s, retries (Duty::Ipvs) ──┴→ look ─→ diff ─→ edits, 64 in one sendmsg ─→ refusals
 //! ```
-//! `table.rs` has the services, `sync.rs` connection synchronization, `timeouts.rs` the timeouts. Work is done in turns:
-//! a table of ten thousand servers takes many, and between them adverts are sent. Whatever goes wrong ends in
-//! another look, later: the kernel is the truth.
+//! `calls.rs` is what others see of it, `table.rs` has the services, `sync.rs` connection synchronization, `timeouts.rs`
+//! the timeouts. Work is done in turns: a table of ten thousand servers takes many, and between them adverts are sent.
+//! Whatever goes wrong ends in another look, later: the kernel is the truth.
 //!
 //! Ours are the services that were desired once since we began; those of others are never touched. What a predecessor
 //! has left and is desired is taken over as it is, with its connections.
@@ -14,6 +14,7 @@
 //! Without IPVS in the kernel the rest of the daemon runs as ever. Its module is loaded by the kernel itself when
 //! somebody asks for the family, or (before Linux 5.16) by modprobe, which we start and do not wait for.
 
+mod calls;
 mod sync;
 mod table;
 mod timeouts;
@@ -22,18 +23,14 @@ use core::time::Duration;
 use std::io;
 
 use super::super::addresses::reason;
-use super::super::children::Owner;
 use super::super::system::System;
-use super::super::{Duty, Engine};
 use crate::config::model::lvs::FlushOnStop;
-use crate::config::model::{Command, User};
-use crate::netlink::ipvs::{self, Message, Role};
+use crate::netlink::ipvs::{self, Message};
 use crate::netlink::{Ack, Batch};
 use crate::types::ipvs::{Connections, Counters, Destination, Service, ServiceKey};
 use crate::types::{Family, Instant};
-use crate::vrrp::StateKind;
 
-use sync::{Roles, Sync};
+use sync::Sync;
 use table::Table;
 use timeouts::Limits;
 
@@ -46,8 +43,6 @@ const BREATH: Duration = Duration::from_millis(1);
 /// From the start of modprobe to the first look whether it helped, doubled until it is given up.
 const LOADING: Duration = Duration::from_millis(100);
 const LOADING_LOOKS: u32 = 4;
-/// How long modprobe may take.
-const LOADING_LIMIT: Duration = Duration::from_secs(30);
 
 /// What has been done for the module's sake.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -461,123 +456,5 @@ impl Kernel {
             });
         }
         readings
-    }
-}
-
-// ---- in the engine ----
-
-/// Where the kernel tells which modprobe it uses itself.
-const MODPROBE_SETTING: &str = "/proc/sys/kernel/modprobe";
-const MODPROBE: &str = "/sbin/modprobe";
-
-/// Services with their servers.
-type Desired<'a> = &'a [(Service, Vec<Destination>)];
-
-impl Engine {
-    /// The daemon begins.
-    pub(in crate::engine) fn start_ipvs(
-        &mut self,
-        now: Instant,
-        desired: Desired<'_>,
-        system: &mut dyn System,
-    ) {
-        self.lvs.kernel.flush = self.lvs.conf.flush;
-        self.renew_ipvs(now, desired, system);
-    }
-
-    /// Another configuration, or another idea of what all services should be.
-    pub(in crate::engine) fn renew_ipvs(
-        &mut self,
-        now: Instant,
-        desired: Desired<'_>,
-        system: &mut dyn System,
-    ) {
-        self.lvs.kernel.limits.set(self.lvs.conf.timeouts);
-        self.follow_instance();
-        self.lvs.kernel.reconcile(now, desired, system);
-        self.remind_of_ipvs(now, system);
-    }
-
-    /// One service should be another.
-    pub(in crate::engine) fn change_ipvs(
-        &mut self,
-        now: Instant,
-        (service, servers): (&Service, &[Destination]),
-        system: &mut dyn System,
-    ) {
-        self.lvs.kernel.change(now, service, servers, system);
-        self.remind_of_ipvs(now, system);
-    }
-
-    /// Does what is due.
-    pub(in crate::engine) fn work_on_ipvs(&mut self, now: Instant, system: &mut dyn System) {
-        self.lvs.kernel.expire(now, system);
-        self.remind_of_ipvs(now, system);
-    }
-
-    /// The daemon ends.
-    pub(in crate::engine) fn stop_ipvs(&mut self, system: &mut dyn System) {
-        let how = self.lvs.conf.flush_on_stop;
-        self.lvs.kernel.withdraw(how, system);
-    }
-
-    fn remind_of_ipvs(&mut self, now: Instant, system: &mut dyn System) {
-        if self.lvs.kernel.module == Module::Wanted {
-            self.lvs.kernel.module = Module::Loading(0);
-            self.load_ipvs(now, system);
-        }
-        self.remind(Duty::Ipvs, self.lvs.kernel.next_deadline());
-    }
-
-    /// Starts modprobe. Whether it helped is seen by looking.
-    fn load_ipvs(&mut self, now: Instant, system: &mut dyn System) {
-        let setting = system.read_file(MODPROBE_SETTING).unwrap_or_default();
-        let setting = core::str::from_utf8(&setting).unwrap_or_default().trim();
-        let program = Some(setting).filter(|path| path.starts_with('/'));
-        let command = Command {
-            argv: vec![program.unwrap_or(MODPROBE).into(), "ip_vs".into()],
-            user: User::default(),
-        };
-        let limit = Some(LOADING_LIMIT);
-        let run = self
-            .children
-            .run(now, Owner::Nobody, (&command, &[]), limit, system);
-        if let Err(error) = run {
-            log::debug!(target: "lvs", "modprobe ip_vs: {error}");
-        }
-        self.remind_of_children();
-    }
-
-    /// An instance has another state: connection synchronization may have to turn round.
-    pub(in crate::engine) fn lvs_follows(
-        &mut self,
-        instance: usize,
-        now: Instant,
-        system: &mut dyn System,
-    ) {
-        let sync = self.lvs.conf.sync.as_ref();
-        if self.stopping || sync.is_none_or(|sync| sync.instance != Some(instance)) {
-            return;
-        }
-        self.follow_instance();
-        if self.lvs.kernel.is_reachable() {
-            self.lvs.kernel.turn(now, system);
-        }
-        self.remind_of_ipvs(now, system);
-    }
-
-    /// Notes which halves of connection synchronization should run.
-    fn follow_instance(&mut self) {
-        let sync = self.lvs.conf.sync.as_ref();
-        let wanted = sync.map(|sync| {
-            let router = sync.instance.and_then(|place| self.routers.get(place));
-            let roles: Roles = match router.map(|router| router.machine.state()) {
-                Some(StateKind::Master) => &[Role::Master],
-                Some(_) => &[Role::Backup],
-                None => &[Role::Master, Role::Backup],
-            };
-            (sync, roles)
-        });
-        self.lvs.kernel.sync.set(wanted);
     }
 }
