@@ -1,10 +1,9 @@
 //! What the kernel is to have, as follows from the state of the servers.
 
-use core::net::IpAddr;
-
 use super::pool::{Farm, Pool};
 use crate::config::model::lvs::{Lvs, RealServer, Sorry, VirtualServer};
 use crate::types::ipvs::{Destination, Forward, Service, ServiceKey};
+use crate::types::sorted;
 
 /// A service and whom it leads to.
 pub type Wanted = (Service, Vec<Destination>);
@@ -44,16 +43,16 @@ impl Farm {
     pub fn destinations(&self, conf: &VirtualServer, key: &ServiceKey) -> Vec<Destination> {
         let mut all = Vec::with_capacity(conf.servers.len().saturating_add(1));
         if let Some(sorry) = conf.sorry.filter(|sorry| self.sorry || sorry.inhibit) {
-            add(&mut all, stand_in(&sorry, key, self.sorry));
+            all.push(stand_in(&sorry, key, self.sorry));
         }
         for (conf, server) in conf.servers.iter().zip(&self.servers) {
             let serves = server.up && !self.sorry;
             if serves || conf.inhibit {
                 let weight = if serves { server.weight } else { 0 };
-                add(&mut all, destination(conf, key, weight));
+                all.push(destination(conf, key, weight));
             }
         }
-        all
+        once(all)
     }
 }
 
@@ -92,11 +91,16 @@ pub fn port(key: &ServiceKey, forward: Forward, own: u16) -> u16 {
 
 /// The kernel knows a destination by address and port. A server that is its own sorry server, or is configured with
 /// two ports where only the service's counts, is there once: as the one that serves.
-fn add(all: &mut Vec<Destination>, new: Destination) {
-    let place = |one: &Destination| -> (IpAddr, u16) { (one.addr, one.port) };
-    match all.iter_mut().find(|old| place(old) == place(&new)) {
-        Some(old) if old.weight == 0 => *old = new,
-        Some(_) => {}
-        None => all.push(new),
+fn once(all: Vec<Destination>) -> Vec<Destination> {
+    let places = all.iter().enumerate();
+    let places = places.map(|(nth, one)| (one.addr, one.port, one.weight == 0, nth));
+    let mut places = sorted(places.collect::<Vec<_>>());
+    places.dedup_by_key(|(addr, port, ..)| (*addr, *port));
+    if places.len() == all.len() {
+        return all;
     }
+    let kept: Vec<usize> = sorted(places.into_iter().map(|(.., nth)| nth).collect());
+    kept.iter()
+        .filter_map(|nth| all.get(*nth).copied())
+        .collect()
 }
