@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use vrrpd::check::{Exchange, News, Step};
-use vrrpd::config::model::lvs::{CheckKind, Http, HttpProtocol, Pem, Ssl, Target, Url};
+use vrrpd::config::model::lvs::{CheckKind, Http, HttpProtocol, Ssl, Target, Url};
 
 const VRRPD: &str = env!("CARGO_BIN_EXE_vrrpd");
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -378,6 +378,7 @@ fn busybox_serves_a_page() {
 #[cfg(feature = "tls")]
 mod tls {
     use super::*;
+    use vrrpd::config::model::lvs::Pem;
 
     fn openssl(scratch: &Scratch, line: &str) {
         let mut command = Command::new("openssl");

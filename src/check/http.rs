@@ -259,7 +259,7 @@ mod tests {
         }
         match pages.turn(News::End, &mut out) {
             Step::Done(end) => end,
-            step => panic!("{step:?}"),
+            step @ (Step::Wait(_) | Step::Again) => panic!("{step:?}"),
         }
     }
 
