@@ -180,6 +180,7 @@ fn smtp_survives_mutations() {
 }
 
 #[test]
+#[cfg(feature = "lvs")]
 fn http_survives_mutations() {
     let answers: [&[u8]; 5] = [
         b"\x05HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
@@ -198,6 +199,7 @@ fn http_survives_mutations() {
 }
 
 #[test]
+#[cfg(feature = "lvs")]
 fn smtp_check_survives_mutations() {
     let dialogues: [&[u8]; 3] = [
         b"220 hi\r\n250-r2\r\n250 HELP\r\n221 bye\r\n",
@@ -214,6 +216,7 @@ fn smtp_check_survives_mutations() {
 }
 
 #[test]
+#[cfg(feature = "lvs")]
 fn dns_survives_mutations() {
     let datagrams: [&[u8]; 2] = [
         b"\x00\x00\x00\x81\x80\x00\x01\x00\x00\x00\x00\x00\x00\x07example\x03org\x00\x00\x06\x00\x01",

@@ -25,6 +25,7 @@ pub mod frame;
 pub mod guest;
 pub mod kernel;
 pub mod net;
+pub mod noise;
 pub mod private;
 pub mod process;
 pub mod suite;

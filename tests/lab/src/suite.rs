@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use crate::{Daemon, private};
+use crate::{Daemon, noise, private};
 
 /// What a test is given.
 #[derive(Debug)]
@@ -85,6 +85,7 @@ pub fn main(tests: &[Test]) {
     let refused = private::enter().is_err();
     crate::plain_panics();
     let mut counts = Counts::default();
+    noise::watch();
     for test in &chosen {
         let begin = Instant::now();
         let end = if refused {
