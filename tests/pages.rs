@@ -29,7 +29,7 @@ fn target(remote: SocketAddr) -> Target {
         from_port: 0,
         interface: None,
         mark: 0,
-        timeout: Duration::from_millis(500),
+        timeout: Duration::from_millis(1500),
     }
 }
 
@@ -149,7 +149,9 @@ fn a_hostile_server_costs_a_check_its_time_and_no_more() {
         ),
         (
             "resets",
-            |stream| {
+            |mut stream| {
+                // Before it has been asked, the sending may fail or the reading.
+                let _ = stream.read(&mut [0; 999]);
                 let socket = socket2::Socket::from(stream);
                 socket.set_linger(Some(Duration::ZERO)).unwrap();
             },
@@ -225,7 +227,7 @@ fn a_hostile_server_costs_a_check_its_time_and_no_more() {
             });
         }
     });
-    assert!(begun.elapsed() < Duration::from_secs(5));
+    assert!(begun.elapsed() < Duration::from_secs(30));
 }
 
 #[test]
