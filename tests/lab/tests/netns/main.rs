@@ -16,6 +16,7 @@ mod reload;
 mod routes;
 mod scripts;
 mod servers;
+mod services;
 mod support;
 mod takeover;
 mod transports;
@@ -47,6 +48,7 @@ fn main() {
         routes::TESTS,
         checks::TESTS,
         servers::TESTS,
+        services::TESTS,
     ]
     .concat();
     suite::main(&tests);
