@@ -38,17 +38,23 @@ fn stat(pid: u32) -> Option<(u32, char)> {
     Some((words.next()?.parse().ok()?, state))
 }
 
-/// Kilobytes: proportional (PSS) and resident (RSS).
+/// Kilobytes: proportional (PSS), resident (RSS), and of the latter those that belong to no file. Only these can be
+/// leaked: how much of a file counts depends on what others have of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Memory {
     pub pss: u64,
     pub rss: u64,
+    pub anonymous: u64,
 }
 
 /// Memory of these processes.
 #[must_use]
 pub fn memory(pids: &[u32]) -> Memory {
-    let mut sum = Memory { pss: 0, rss: 0 };
+    let mut sum = Memory {
+        pss: 0,
+        rss: 0,
+        anonymous: 0,
+    };
     for pid in pids {
         let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
         for line in text.lines() {
@@ -60,6 +66,7 @@ pub fn memory(pids: &[u32]) -> Memory {
             match key {
                 "Pss:" => sum.pss += kb,
                 "Rss:" => sum.rss += kb,
+                "Anonymous:" => sum.anonymous += kb,
                 _ => {}
             }
         }

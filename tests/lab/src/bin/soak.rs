@@ -118,7 +118,7 @@ impl Router {
             kernel: kernel(&self.node),
             descriptors: process::descriptors(&[self.run.pid()]),
             children: pids.len() - 1,
-            memory: process::memory(&[self.run.pid()]).pss,
+            memory: process::memory(&[self.run.pid()]).anonymous,
         }
     }
 

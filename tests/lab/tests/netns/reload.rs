@@ -190,7 +190,7 @@ fn leaks(ctx: &Ctx) -> End {
         let pids = p.run_a.pids();
         let text = p.a.ip("-o addr") + &p.a.ip("maddr show dev eth0");
         (
-            process::memory(&pids).pss,
+            process::memory(&pids).anonymous,
             process::descriptors(&pids),
             text,
         )
