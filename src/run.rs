@@ -14,7 +14,10 @@ use std::path::{Path, PathBuf};
 use log::{Level, LevelFilter};
 use nix::sys::stat::Mode;
 
-use crate::cli::{self, Format, Only, Options, Request};
+#[cfg(feature = "lvs")]
+use crate::cli::Only;
+use crate::cli::{self, Format, Options, Request};
+#[cfg(feature = "lvs")]
 use crate::config::half::{self, Half};
 use crate::config::model::{Bounded, Config, Global, Process, Transport};
 use crate::config::render::{exit_code_for_test, render_json, render_text};
@@ -313,6 +316,8 @@ impl<'a> Loader<'a> {
         let mut loaded = config::load(self.path, &machine(self.options));
         host::fill_in(&mut loaded.config.global);
         log_diags(&loaded, self.path);
+        // A build without virtual servers has one half only.
+        #[cfg(feature = "lvs")]
         if let Some(only) = self.options.only {
             keep(only, &mut loaded.config);
         }
@@ -324,6 +329,7 @@ impl<'a> Loader<'a> {
 }
 
 /// Leaves out what was not asked for on the command line.
+#[cfg(feature = "lvs")]
 fn keep(only: Only, config: &mut Config) {
     let (half, option, what) = match only {
         Only::Vrrp => (Half::Vrrp, "-P", "virtual servers"),

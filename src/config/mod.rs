@@ -24,6 +24,7 @@ pub mod command;
 pub mod diag;
 mod expand;
 mod file;
+#[cfg(feature = "lvs")]
 pub mod half;
 mod include;
 mod lexer;
