@@ -21,7 +21,7 @@ use crate::suite::{self, Counts, Test};
 /// Set in the guest.
 const INSIDE: &str = "GUEST_TESTS";
 /// Silence of the guest that is longer than this is its end: more than one test may take.
-const SILENCE: Duration = Duration::from_secs(120);
+const SILENCE: Duration = Duration::from_secs(300);
 
 /// Runs the tests in a guest and ends the program if one fails. `files` are found beside the program there.
 pub fn main(tests: &[Test], files: &[&str]) {

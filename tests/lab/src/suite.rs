@@ -33,7 +33,7 @@ pub enum End {
 /// Name, what keepalived 2.2.7 is known to do instead (empty: passes), and the test.
 pub type Test = (&'static str, &'static str, fn(&Ctx) -> End);
 
-const LIMIT: Duration = Duration::from_secs(90);
+const LIMIT: Duration = Duration::from_secs(240);
 
 /// The tests chosen by the arguments; none if only their names were asked for.
 #[must_use]

@@ -54,7 +54,7 @@ fn compare(ctx: &Ctx, node: &Node, file: &Path) -> Result<(), String> {
     let got = run(&ctx.daemon, node, &text, |node| {
         // The table's part first: it takes one process to ask for.
         wait_for(SOON, || want.starts_with(&table(node)).then_some(()));
-        wait_for(Duration::from_secs(2), || (all(node) == want).then_some(()));
+        wait_for(SOON, || (all(node) == want).then_some(()));
         all(node)
     })?;
     if got == want {

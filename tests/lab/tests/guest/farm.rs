@@ -30,7 +30,7 @@ pub(crate) const NEAR: &str = "10.0.0.50";
 pub(crate) const FAR: &str = "10.1.0.50";
 pub(crate) const FAR6: &str = "fd01::50";
 /// Long enough for anything that should happen at once, on an emulated machine.
-pub(crate) const SOON: Duration = Duration::from_secs(10);
+pub(crate) const SOON: Duration = Duration::from_secs(30);
 /// An answer that takes longer is none.
 const PATIENCE: Duration = Duration::from_millis(1500);
 

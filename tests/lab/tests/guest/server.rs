@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use vrrpd_lab::{Node, wait_for};
 
+use crate::farm::SOON;
+
 /// How it behaves towards who asks.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Mode {
@@ -64,7 +66,7 @@ impl Server {
             running.store(false, Ordering::Relaxed);
             // The two threads hold one reference each, and let go with the sockets closed.
             let ended = || (Arc::strong_count(&running) == 1).then_some(());
-            wait_for(Duration::from_secs(2), ended).expect("the server ends");
+            wait_for(SOON, ended).expect("the server ends");
         }
     }
 
@@ -73,8 +75,8 @@ impl Server {
         let running = Arc::new(AtomicBool::new(true));
         let any = format!("[::]:{}", self.port);
         let (tcp, udp) = self.node.inside(|| {
-            let tcp = wait_for(Duration::from_secs(2), || TcpListener::bind(&any).ok());
-            let udp = wait_for(Duration::from_secs(2), || UdpSocket::bind(&any).ok());
+            let tcp = wait_for(SOON, || TcpListener::bind(&any).ok());
+            let udp = wait_for(SOON, || UdpSocket::bind(&any).ok());
             (tcp.expect("a port"), udp.expect("a port"))
         });
         tcp.set_nonblocking(true).expect("a socket");

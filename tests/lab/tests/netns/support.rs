@@ -13,7 +13,7 @@ pub(crate) const INTERVAL: Ns = 100 * MS;
 /// The address two routers share.
 pub(crate) const VIP: &str = "10.0.0.100";
 /// Long enough for anything that should happen at once, on a busy machine.
-pub(crate) const SOON: Duration = Duration::from_secs(6);
+pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 pub(crate) fn ip(text: &str) -> IpAddr {
     text.split('/')
