@@ -5,7 +5,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use vrrpd_lab::{Daemon, Lab, Node, sleep_ms, wait_for};
 
