@@ -207,13 +207,18 @@ fn leaks(ctx: &Ctx) -> End {
     };
     round(50);
     let before = state();
+    let mut memory = vec![before.0];
     for _ in 0..5 {
         round(190);
+        memory.push(state().0);
     }
     let after = state();
     assert_eq!((after.1, after.2), (before.1, before.2));
-    let grown = after.0.saturating_sub(before.0);
-    assert!(grown <= 64, "{grown} KB more than after 50 reloads");
+    // Now and then an allocator takes some pages more, and keeps them; a leak takes some in every round, and 40 bytes in
+    // each reload are 8 KB.
+    let grown = memory.windows(2).map(|two| two[1].saturating_sub(two[0]));
+    assert!(grown.min() <= Some(4), "grows all the time: {memory:?} KB");
+    assert!(after.0 <= before.0 + 512, "has grown: {memory:?} KB");
     p.undisturbed(VIP, INTERVAL, 60 * MS, now() - 200 * MS);
     End::Ok
 }
