@@ -208,7 +208,10 @@ impl Probe {
             return None;
         }
         if !self.connected {
-            if let Some(error) = self.socket.take_error().transpose() {
+            // A failure is told by POLLERR, which nobody has to ask for.
+            if ready & !libc::POLLOUT != 0
+                && let Some(error) = self.socket.take_error().transpose()
+            {
                 return Some(failed(&error.unwrap_or_else(|error| error)));
             }
             if ready & libc::POLLOUT == 0 {
