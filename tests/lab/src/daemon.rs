@@ -106,7 +106,9 @@ impl Daemon {
         )
     }
 
-    fn path(&self) -> String {
+    /// What is called to start it.
+    #[must_use]
+    pub fn path(&self) -> String {
         match self {
             Self::Vrrpd(path) => path.display().to_string(),
             Self::Keepalived => "keepalived".into(),

@@ -40,23 +40,16 @@ fn stat(pid: u32) -> Option<(u32, char)> {
 
 /// Kilobytes: proportional (PSS), resident (RSS), and of the latter those that belong to no file. Only these can be
 /// leaked: how much of a file counts depends on what others have of it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Default, Debug)]
 pub struct Memory {
     pub pss: u64,
     pub rss: u64,
     pub anonymous: u64,
 }
 
-/// Memory of these processes.
-#[must_use]
-pub fn memory(pids: &[u32]) -> Memory {
-    let mut sum = Memory {
-        pss: 0,
-        rss: 0,
-        anonymous: 0,
-    };
-    for pid in pids {
-        let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+impl Memory {
+    /// Adds what the text of a file `smaps_rollup` says.
+    pub fn add(&mut self, text: &str) {
         for line in text.lines() {
             let mut words = line.split_whitespace();
             let (Some(key), Some(value)) = (words.next(), words.next()) else {
@@ -64,12 +57,21 @@ pub fn memory(pids: &[u32]) -> Memory {
             };
             let kb = value.parse().unwrap_or(0);
             match key {
-                "Pss:" => sum.pss += kb,
-                "Rss:" => sum.rss += kb,
-                "Anonymous:" => sum.anonymous += kb,
+                "Pss:" => self.pss += kb,
+                "Rss:" => self.rss += kb,
+                "Anonymous:" => self.anonymous += kb,
                 _ => {}
             }
         }
+    }
+}
+
+/// Memory of these processes.
+#[must_use]
+pub fn memory(pids: &[u32]) -> Memory {
+    let mut sum = Memory::default();
+    for pid in pids {
+        sum.add(&fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default());
     }
     sum
 }

@@ -76,8 +76,22 @@ impl Counts {
     }
 }
 
+/// Whether a test of this daemon can be run at all; asked before each.
+pub type Ready = fn(&Daemon) -> Result<End, String>;
+
 /// Runs the chosen tests one after another, in private namespaces, and ends the program if one fails.
 pub fn main(tests: &[Test]) {
+    main_if(tests, |daemon| {
+        if daemon.available() {
+            Ok(End::Ok)
+        } else {
+            Err(format!("{daemon:?} cannot be run"))
+        }
+    });
+}
+
+/// The same, if `ready` finds all it takes.
+pub fn main_if(tests: &[Test], ready: Ready) {
     let chosen = chosen(tests);
     if chosen.is_empty() {
         return;
@@ -93,7 +107,7 @@ pub fn main(tests: &[Test]) {
                 "no private network namespaces here (reason above)".into(),
             ))
         } else {
-            run(*test)
+            run(*test, ready)
         };
         let took = begin.elapsed().as_millis();
         match end {
@@ -120,7 +134,7 @@ pub fn main(tests: &[Test]) {
 }
 
 /// One test in a thread of its own, so that one that hangs can be named.
-fn run((name, known, test): Test) -> Result<End, String> {
+fn run((name, known, test): Test, ready: Ready) -> Result<End, String> {
     let Some(daemon) = Daemon::subject() else {
         return Err("VRRPD_BIN is not set; `make test` sets it".into());
     };
@@ -129,8 +143,9 @@ fn run((name, known, test): Test) -> Result<End, String> {
             "keepalived 2.2.7 is known to fail: {known}"
         )));
     }
-    if !daemon.available() {
-        return Err(format!("{daemon:?} cannot be run"));
+    match ready(&daemon) {
+        Ok(End::Ok) => {}
+        other => return other,
     }
     let (tell, told) = mpsc::channel();
     let worker = std::thread::Builder::new()
