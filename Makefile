@@ -8,16 +8,17 @@ DESTDIR ?=
 TARGET  ?= x86_64-unknown-linux-musl
 DIST    := $(CURDIR)/target/dist
 LAB     := --manifest-path tests/lab/Cargo.toml --locked
+ARM     := armv7-unknown-linux-musleabihf
 
 # Size budgets in bytes (1 KB = 1024): 750 KB and 1.6 MB.
 SMALL_MAX := 768000
 FULL_MAX  := 1677721
 
 .DEFAULT_GOAL := help
-.PHONY: help build static small test bench soak size demo deps man install clean fmt lint
+.PHONY: help build static small test test-arm bench soak size demo deps man install clean fmt lint
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 build: ## release build for this machine: target/release/vrrpd
 	@tests/deps/ensure build
@@ -36,6 +37,13 @@ test: deps ## all tests, those on a live kernel in private namespaces included
 	$(CARGO) test --locked --no-default-features --test conf_small
 	$(CARGO) build --locked
 	VRRPD_BIN=$(CURDIR)/target/debug/vrrpd $(CARGO) test $(LAB)
+
+test-arm: ## two emulated ARM routers with BusyBox: election, kill and respawn, power failure, virtual servers
+	@tests/deps/ensure build lab arm
+	@tests/lab/guest/arm/prepare
+	cross/build.sh $(ARM) full $(DIST)
+	cross/build.sh $(ARM) small $(DIST)
+	VRRPD_BIN=$(DIST)/vrrpd-$(ARM)-full VRRPD_SMALL=$(DIST)/vrrpd-$(ARM)-small $(CARGO) test $(LAB) --test arm
 
 demo: ## see a router die and the other take over (8 seconds)
 	@tests/deps/ensure build lab

@@ -1,0 +1,98 @@
+//! Two small routers with ARM processors, a BusyBox each and nothing else, emulated; `make test-arm` runs them.
+//!
+//! ```text
+//!   switch of the lab:   a ── b ── client ── rs1 ── rs2
+//!                        │    │
+//!   cable.rs             emulated network cards: Debian's ARM kernel, BusyBox init, vrrpd, /etc/vrrpd.conf
+//! ```
+//! `VRRPD_BIN` and `VRRPD_SMALL` name both flavors, built for ARMv7. Client and servers are nodes of the lab, and the
+//! wire is watched by its sniffer. Who waits here waits long: an emulated machine on a busy one is slow.
+
+mod cable;
+mod network;
+mod router;
+
+use std::time::Duration;
+
+use network::{Network, VIP};
+use vrrpd_lab::client::Pinger;
+use vrrpd_lab::suite::{self, Ctx, End, Test};
+use vrrpd_lab::{MS, now, wait_until};
+
+const TESTS: &[Test] = &[
+    ("small_flavor_elects_a_master", "", election),
+    ("killed_daemon_is_started_again_by_init", "", respawn),
+    ("power_failure_hands_over_addresses_and_servers", "", power),
+];
+/// Anything on an emulated machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+/// Kilobytes that one instance may take, of itself and of the file that is loaded.
+const PSS_MAX: u64 = 819;
+
+fn main() {
+    suite::main_if(TESTS, router::ready);
+}
+
+/// The flavor without virtual servers: one master, who has the address and answers for it.
+fn election(_: &Ctx) -> End {
+    let Some(small) = std::env::var_os("VRRPD_SMALL") else {
+        return End::Skip("VRRPD_SMALL is not set; `make test-arm` sets it".into());
+    };
+    let mut net = Network::start(small.as_ref(), "");
+    net.a_is_master_alone(0);
+    let _client = Pinger::start(&net.client, VIP, Duration::from_millis(200));
+    net.answers_from("a", now());
+    let memory = net.a.tell_memory("small");
+    assert!(memory.pss <= PSS_MAX, "over budget");
+    End::Ok
+}
+
+/// Whether the other router took over meanwhile or not: in the end there is one master, and it is the one it should be.
+fn respawn(ctx: &Ctx) -> End {
+    let mut net = Network::start(ctx.daemon.path().as_ref(), "");
+    net.a_is_master_alone(0);
+    let before = net.a.pid().expect("the daemon runs");
+    let at = now();
+    net.a.run("kill -9 $(pidof vrrpd)");
+    let mut after = None;
+    wait_until(PATIENCE, "init starts the daemon again", || {
+        after = net.a.pid();
+        after.is_some_and(|pid| pid != before)
+    });
+    println!("    a new process after {} ms", (now() - at) / MS);
+    net.a_is_master_alone(at);
+    assert_eq!(net.a.pid(), after, "it stays");
+    let meanwhile = net.capture.adverts(&net.b.node, 0, at).len();
+    println!("    b sent {meanwhile} adverts meanwhile");
+    let _client = Pinger::start(&net.client, VIP, Duration::from_millis(200));
+    net.answers_from("a", now());
+    End::Ok
+}
+
+/// The machine that is master vanishes.
+fn power(ctx: &Ctx) -> End {
+    let mut net = Network::start(ctx.daemon.path().as_ref(), &network::web());
+    net.a_is_master_alone(0);
+    net.both_servers_answer();
+    net.a.tell_memory("full, with virtual servers");
+
+    let off = net.a.power_off();
+    let (taken, advert) = net.capture.advert_of(&net.b.node, off, PATIENCE);
+    let last = net.capture.adverts(&net.a.node, 0, 0).pop();
+    let (last, _) = last.expect("it was master");
+    println!(
+        "    b is master {} ms after the last word of a",
+        (taken - last) / MS
+    );
+    // Three adverts of a second each, and the skew of priority 100.
+    assert!(taken - last > 3500 * MS, "not before its time");
+    assert!(last < off && advert.checksum_ok && advert.addresses.contains(&VIP.into()));
+    wait_until(PATIENCE, "b announces the address", || {
+        !net.capture
+            .announcements(&net.b.node, VIP.into(), off)
+            .is_empty()
+    });
+    net.both_servers_answer();
+    assert!(net.b.has(VIP));
+    End::Ok
+}
