@@ -470,22 +470,15 @@ impl Table {
 
     // ---- the end ----
 
-    /// Removes all that is ours.
-    pub(super) fn withdraw(&mut self, servers_first: bool, line: &mut Line<'_>) -> io::Result<()> {
+    /// Removes all that is ours. The servers of a service go with it.
+    pub(super) fn withdraw(&mut self, line: &mut Line<'_>) -> io::Result<()> {
         self.queue.clear();
         let gone = self.gone.iter();
         self.queue
             .extend(gone.map(|key| Edit::new(*key, What::DeleteService)));
-        for entry in &mut self.entries {
-            let key = entry.service.key;
-            entry.state = State::There;
-            if servers_first {
-                // The kernel finds the newest first.
-                let servers = entry.servers.iter().rev();
-                let servers = servers.map(|server| What::Delete(*server));
-                self.queue.extend(servers.map(|what| Edit::new(key, what)));
-            }
-            self.queue.push_back(Edit::new(key, What::DeleteService));
+        for entry in &self.entries {
+            let edit = Edit::new(entry.service.key, What::DeleteService);
+            self.queue.push_back(edit);
         }
         while !self.queue.is_empty() {
             self.send(line)?;
