@@ -263,7 +263,7 @@ impl Kernel {
             self.flush = false;
         }
         self.limits.work(&mut line)?;
-        self.sync.work(&mut line)?;
+        self.sync.work(&self.table, &mut line)?;
         self.table.work(&mut line)?;
         self.up = true;
         Ok(())

@@ -32,6 +32,10 @@ const LISTED: usize = 16;
 const ENOENT: i32 = 2;
 const ESRCH: i32 = 3;
 const EEXIST: i32 = 17;
+pub(super) const EINVAL: i32 = 22;
+/// Either is refused while there is the other.
+pub(super) const MIXED: &str = "the kernel synchronizes no connections (lvs_sync_daemon) as long as a service has \
+                                servers of the other address family";
 
 /// What is known of a service.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -101,6 +105,17 @@ impl Table {
 
     pub(super) fn has(&self, key: &ServiceKey) -> bool {
         self.find(key).is_ok()
+    }
+
+    /// Whether a service has servers of the other address family.
+    pub(super) fn is_mixed(&self) -> bool {
+        self.entries.iter().any(|entry| {
+            let own = entry.service.key.family();
+            entry
+                .servers
+                .iter()
+                .any(|server| Family::of(server.addr) != own)
+        })
     }
 
     fn find(&self, key: &ServiceKey) -> Result<usize, usize> {
@@ -434,6 +449,12 @@ impl Table {
             (What::AddService, EEXIST)
             | (What::SetService | What::Add(_) | What::Set(_), ESRCH) => self.stale = true,
             (What::AddService | What::SetService, errno) => self.refused_service(edit, errno, ack),
+            (What::Add(server), EINVAL) if Family::of(server.addr) != key.family() => {
+                self.refuse(|| {
+                    let (subject, why) = (subject(edit), reason(ack));
+                    format!("{subject}: {why}: {MIXED}")
+                })
+            }
             (_, _) => {
                 let words = || format!("{}: {}", subject(edit), reason(ack));
                 self.refuse(words);
