@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use support::ipvs::FakeDaemon;
 use support::kernel::{Kernel, instance, run, start};
-use vrrpd::config::model::lvs::{FlushOnStop, Lvs, RealServer, SyncDaemon, VirtualServer};
+use vrrpd::config::model::lvs::{Lvs, RealServer, SyncDaemon, VirtualServer};
 use vrrpd::config::model::{Config, VrrpInstance};
 use vrrpd::engine::{Engine, Options};
 use vrrpd::netlink::ipvs::Role;
@@ -192,7 +192,7 @@ fn the_table_is_cleared_first_if_so_configured() {
     kernel.ipvs.services.push((service(25), vec![server(9, 1)]));
     let conf = Lvs {
         flush: true,
-        flush_on_stop: FlushOnStop::All,
+        flush_on_stop: true,
         ..lvs(vec![web(80, vec![real(1, 1)])])
     };
     let mut engine = begin(&mut kernel, conf.clone());
@@ -210,12 +210,9 @@ fn the_table_is_cleared_first_if_so_configured() {
 }
 
 #[test]
-fn services_go_at_once_if_so_configured() {
+fn services_go_with_all_their_servers_at_once() {
     let mut kernel = eth0();
-    let conf = Lvs {
-        flush_on_stop: FlushOnStop::Services,
-        ..lvs(vec![web(80, vec![real(1, 1)])])
-    };
+    let conf = lvs(vec![web(80, vec![real(1, 1), real(2, 1)])]);
     let mut engine = begin(&mut kernel, conf);
     kernel.ipvs.take_log();
     engine.stop(at(20), &mut kernel);

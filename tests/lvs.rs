@@ -10,9 +10,7 @@ use support::kernel::{Kernel, instance, run, start};
 use support::lvs::{check, misc, server, service, target};
 use vrrpd::check::News;
 use vrrpd::config::half::{Half, keep};
-use vrrpd::config::model::lvs::{
-    Check, CheckKind, FlushOnStop, Lvs, Sorry, SyncDaemon, VirtualServer,
-};
+use vrrpd::config::model::lvs::{Check, CheckKind, Lvs, Sorry, SyncDaemon, VirtualServer};
 use vrrpd::config::model::{Command, Config, Fifo, Mail, User};
 use vrrpd::ctl::{self, Clock};
 use vrrpd::engine::system::{Exit, Pid};
@@ -432,7 +430,7 @@ fn services_stay_at_the_end_if_the_operator_says_so() {
 
 #[test]
 fn flushing_at_the_end_spares_what_is_not_ours_unless_all_is_meant() {
-    for (how, left) in [(FlushOnStop::Services, 1), (FlushOnStop::All, 0)] {
+    for (all, left) in [(false, 1), (true, 0)] {
         let foreign = VirtualServer {
             services: vec![ServiceKey::Address {
                 addr: "203.0.113.9".parse().expect("an address"),
@@ -443,7 +441,7 @@ fn flushing_at_the_end_spares_what_is_not_ours_unless_all_is_meant() {
         };
         let stranger = Stage::begin(&config(vec![foreign]));
         let mut whole = config(vec![servers(2)]);
-        whole.lvs.flush_on_stop = how;
+        whole.lvs.flush_on_stop = all;
         let mut stage = Stage {
             engine: Engine::new(whole, Options::default()),
             kernel: stranger.kernel,

@@ -20,6 +20,8 @@ use std::process::ExitStatus;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::prctl::set_pdeathsig;
+#[cfg(feature = "lvs")]
+use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{
@@ -48,6 +50,9 @@ enum Step {
 #[derive(Debug)]
 pub(super) struct Children {
     environment: Words,
+    /// Open files programs may have: as many as we were given; health checks may have asked for more.
+    #[cfg(feature = "lvs")]
+    files: Option<(rlim_t, rlim_t)>,
     /// Where children say what they could not do.
     reports: File,
     to_reports: File,
@@ -77,6 +82,8 @@ impl Children {
         let (reports, to_reports) = unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
         Ok(Children {
             environment: environment(),
+            #[cfg(feature = "lvs")]
+            files: getrlimit(Resource::RLIMIT_NOFILE).ok(),
             reports: File::from(reports),
             to_reports: File::from(to_reports),
             failed: Vec::new(),
@@ -108,6 +115,10 @@ impl Children {
             let _ = SigSet::empty().thread_set_mask();
             let _ = umask(Mode::from_bits_truncate(0o022));
             silence();
+            #[cfg(feature = "lvs")]
+            if let Some((soft, hard)) = self.files {
+                let _ = setrlimit(Resource::RLIMIT_NOFILE, soft, hard);
+            }
             if !own && let Err(errno) = become_user(user) {
                 return self.report(Step::User, errno);
             }

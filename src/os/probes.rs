@@ -1,15 +1,15 @@
 //! Sockets of health checks.
 //!
-//! Each has a slot, and the slot an entry in the loop's poll list; both stay where they are while the socket is
-//! open. A socket waits to be writable until it is connected and while there is something left to send, and for
+//! They stand side by side, each with its entry in the loop's poll list; where one is closed, the last takes its place.
+//! A socket waits to be writable until it is connected and while there is something left to send, and for
 //! nothing but answers otherwise. A turn of the loop takes one piece of news from each, and only so many bytes from all
-//! together: what is left waits in the kernel, and its turn comes next.
+//! together: what is left waits in the kernel, and its turn comes next. So does the news of one that has changed places.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd};
 
-use nix::sys::resource::{Resource, getrlimit};
+use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 use nix::sys::socket::{MsgFlags, recv};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
@@ -22,8 +22,10 @@ use crate::wire::checksum::Sum;
 const MOST_PENDING: usize = 64 << 10;
 /// Bytes taken from one connection in a turn.
 const MOST_RECEIVED: usize = 16 << 10;
-/// Descriptors left to others: receive sockets, children, files.
-const RESERVE: usize = 64;
+/// Open files we ask for when those we may have are not enough: thousands of servers may be silent at once.
+const FILES: rlim_t = 8192;
+/// Of a check without a socket.
+const NOWHERE: usize = usize::MAX;
 /// `linux/icmp.h`: blocks the types whose bits are set.
 const ICMP_FILTER: libc::c_int = 1;
 
@@ -56,12 +58,14 @@ struct Probe {
 /// All of them.
 #[derive(Debug)]
 pub(super) struct Probes {
-    slots: Vec<Option<Probe>>,
-    /// One for each slot; without a descriptor where there is nothing to wait for.
+    probes: Vec<Probe>,
+    /// One for each; without a descriptor where there is nothing to wait for.
     entries: Vec<libc::pollfd>,
+    /// Where the socket of each check stands, by the check's number.
+    places: Vec<usize>,
     /// The most there may be.
     limit: usize,
-    /// The slot whose turn is next, and how many have yet to have theirs.
+    /// The place whose turn is next, and how many have yet to have theirs.
     turn: usize,
     left: usize,
     echo: u16,
@@ -70,12 +74,12 @@ pub(super) struct Probes {
 impl Probes {
     pub(super) fn new() -> Self {
         let soft = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, _)| soft);
-        let soft = usize::try_from(soft).unwrap_or(usize::MAX);
         let [.., high, low] = std::process::id().to_be_bytes();
         Probes {
-            slots: Vec::new(),
+            probes: Vec::new(),
             entries: Vec::new(),
-            limit: soft.saturating_sub(RESERVE).max(8),
+            places: Vec::new(),
+            limit: share(soft),
             turn: 0,
             left: 0,
             echo: u16::from_be_bytes([high, low]),
@@ -88,8 +92,8 @@ impl Probes {
     }
 
     fn find(&self, number: usize) -> Option<usize> {
-        let is = |slot: &Option<Probe>| slot.as_ref().is_some_and(|one| one.number == number);
-        self.slots.iter().position(is)
+        let place = self.places.get(number).copied();
+        place.filter(|place| *place != NOWHERE)
     }
 
     /// See [`crate::engine::system::System::probe_open`].
@@ -100,18 +104,24 @@ impl Probes {
         target: &Target,
     ) -> io::Result<()> {
         self.close(number);
-        if self.slots.iter().flatten().count() >= self.limit {
+        if self.probes.len() >= self.limit && !self.raise_limit() {
             return Err(io::Error::from_raw_os_error(libc::EMFILE));
         }
         let (socket, raw) = open(transport, target)?;
         self.echo = self.echo.wrapping_add(1);
-        let entry = libc::pollfd {
+        if self.places.len() <= number {
+            self.places.resize(number + 1, NOWHERE);
+        }
+        if let Some(place) = self.places.get_mut(number) {
+            *place = self.probes.len();
+        }
+        self.entries.push(libc::pollfd {
             fd: socket.as_raw_fd(),
             // Even where there is no connection to be made: this is how everybody learns that it can begin.
             events: libc::POLLOUT,
             revents: 0,
-        };
-        let probe = Some(Probe {
+        });
+        self.probes.push(Probe {
             number,
             socket,
             transport,
@@ -120,31 +130,43 @@ impl Probes {
             pending: Vec::new(),
             echo: raw.then_some(self.echo),
         });
-        let free = self.slots.iter().position(Option::is_none);
-        match free.and_then(|free| self.slots.get_mut(free).zip(self.entries.get_mut(free))) {
-            Some((slot, place)) => (*slot, *place) = (probe, entry),
-            None => {
-                self.slots.push(probe);
-                self.entries.push(entry);
-            }
-        }
         Ok(())
+    }
+
+    /// Has the kernel let us open more files; false: it does not.
+    fn raise_limit(&mut self) -> bool {
+        let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
+            return false;
+        };
+        let more = hard.min(FILES);
+        if more <= soft || setrlimit(Resource::RLIMIT_NOFILE, more, hard).is_err() {
+            return false;
+        }
+        self.limit = share(more);
+        true
     }
 
     /// See [`crate::engine::system::System::probe_close`].
     pub(super) fn close(&mut self, number: usize) {
-        let Some(nth) = self.find(number) else { return };
-        if let Some(slot) = self.slots.get_mut(nth) {
-            *slot = None;
+        let Some(place) = self.find(number) else {
+            return;
+        };
+        if let Some(gone) = self.places.get_mut(number) {
+            *gone = NOWHERE;
         }
-        self.mute(nth);
+        drop(self.probes.swap_remove(place));
+        self.entries.swap_remove(place);
+        let moved = self.probes.get(place).map(|probe| probe.number);
+        if let Some(moved) = moved.and_then(|number| self.places.get_mut(number)) {
+            *moved = place;
+        }
     }
 
     /// See [`crate::engine::system::System::probe_send`].
     pub(super) fn send(&mut self, number: usize, bytes: &[u8]) -> io::Result<()> {
         let found = self.find(number);
-        let found = found.and_then(|nth| self.slots.get_mut(nth).zip(self.entries.get_mut(nth)));
-        let Some((Some(probe), entry)) = found else {
+        let found = found.and_then(|nth| self.probes.get_mut(nth).zip(self.entries.get_mut(nth)));
+        let Some((probe, entry)) = found else {
             return Ok(());
         };
         probe.send(bytes)?;
@@ -166,34 +188,28 @@ impl Probes {
     pub(super) fn next(&mut self, buffer: &mut [u8], budget: &mut usize) -> Option<(usize, Heard)> {
         while self.left > 0 && *budget > 0 {
             self.left -= 1;
-            let nth = self.turn;
-            self.turn = (nth + 1).checked_rem(self.entries.len()).unwrap_or(0);
-            let found = self.slots.get_mut(nth).zip(self.entries.get_mut(nth));
-            let Some((Some(probe), entry)) = found else {
-                continue;
-            };
+            let nth = self.turn.checked_rem(self.entries.len()).unwrap_or(0);
+            self.turn = nth + 1;
+            let (probe, entry) = self.probes.get_mut(nth).zip(self.entries.get_mut(nth))?;
             let Some(heard) = probe.hear(entry, buffer, *budget) else {
                 continue;
             };
-            let number = probe.number;
             match heard {
                 Heard::Bytes(count) => *budget = budget.saturating_sub(count),
                 Heard::Connected => {}
                 // Nothing more will come, and the kernel would say so again and again.
-                Heard::End | Heard::Failed(_) => self.mute(nth),
+                Heard::End | Heard::Failed(_) => (entry.fd, entry.revents) = (-1, 0),
             }
-            return Some((number, heard));
+            return Some((probe.number, heard));
         }
         None
     }
+}
 
-    /// The loop need not wait for this one.
-    fn mute(&mut self, nth: usize) {
-        if let Some(entry) = self.entries.get_mut(nth) {
-            entry.fd = -1;
-            entry.revents = 0;
-        }
-    }
+/// How many of so many files health checks may have; the rest is for receive sockets, children, files.
+fn share(files: rlim_t) -> usize {
+    let files = usize::try_from(files).unwrap_or(usize::MAX);
+    files.saturating_sub((files / 4).max(64)).max(8)
 }
 
 impl Probe {

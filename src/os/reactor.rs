@@ -218,7 +218,7 @@ impl<'a> Reactor<'a> {
             self.generation = Some(generation);
             self.collect_listeners();
         }
-        // Those come and go all the time, and are few.
+        // Those come and go all the time, and are few as long as servers answer.
         #[cfg(feature = "lvs")]
         self.poll.extend_from_slice(self.linux.probes.entries());
     }

@@ -2,7 +2,7 @@
 
 use vrrpd::config::model::Command;
 use vrrpd::config::model::lvs::{
-    Check, CheckKind, FlushOnStop, Http, Lvs, RealServer, Ssl, Target, Udp, Url, VirtualServer,
+    Check, CheckKind, Http, Lvs, RealServer, Ssl, Target, Udp, Url, VirtualServer,
 };
 use vrrpd::types::ipvs::{Checksum, Forward, ServiceKey, TunnelKind};
 
@@ -14,8 +14,8 @@ pub(crate) fn lvs(lvs: &Lvs) -> String {
     if lvs.flush {
         text += "lvs flush\n";
     }
-    if lvs.flush_on_stop != FlushOnStop::No {
-        text += &format!("lvs flush_on_stop {:?}\n", lvs.flush_on_stop);
+    if lvs.flush_on_stop {
+        text += "lvs flush_on_stop\n";
     }
     if lvs.init_notifies {
         text += "lvs rs_init_notifies\n";

@@ -16,8 +16,8 @@ pub struct Lvs {
     pub timeouts: [u32; 3],
     /// `lvs_flush`: the kernel's whole table is cleared at the start.
     pub flush: bool,
-    /// `lvs_flush_on_stop`.
-    pub flush_on_stop: FlushOnStop,
+    /// `lvs_flush_on_stop`: the kernel's whole table is cleared at the end, not only what is ours.
+    pub flush_on_stop: bool,
     /// `rs_init_notifies`: `notify_up` and `notify_down` are run for the first state too.
     pub init_notifies: bool,
     /// `lvs_sync_daemon`.
@@ -26,18 +26,6 @@ pub struct Lvs {
     pub fifo: Option<Fifo>,
     /// `SSL { … }`.
     pub ssl: Ssl,
-}
-
-/// How the end is tidied up.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum FlushOnStop {
-    /// Servers are taken out one by one, then the services.
-    #[default]
-    No,
-    /// Our services go with all their servers at once.
-    Services,
-    /// The kernel's whole table is cleared.
-    All,
 }
 
 /// `lvs_sync_daemon`: connections are shared with the other router.

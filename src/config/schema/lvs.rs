@@ -89,7 +89,7 @@ static SHARED: &[Keyword] = &[
     row!("virtualhost", [Arg::Str], S, "", "Host of HTTP checks"),
     row!("alpha", [], A, "", "a server is down until its first check succeeds"),
     row!("inhibit_on_failure", [Arg::Bool], A, "off", "set the weight of a failed server to 0 instead of removing it"),
-    row!("retry", [COUNT], A, "1", "further tries before a server is down"),
+    row!("retry", [Arg::Int(1, i32::MAX)], A, "1", "further tries before a server is down; 0 only in a checker's block"),
     row!("delay_before_retry", [SECONDS], A, "1", "seconds between tries"),
     row!("warmup", [SECONDS], A, "", "first checks are spread over so many seconds"),
     row!("connect_timeout", [SPAN], A, "5", "seconds to wait for a connection"),

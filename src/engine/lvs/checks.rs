@@ -27,8 +27,9 @@ use crate::check::{Exchange, News, Step};
 use crate::config::model::lvs::{self, Check, CheckKind};
 use crate::types::Instant;
 
-/// Sockets at a time. A server that does not answer keeps one for `connect_timeout`.
-const PROBES: usize = 128;
+/// Sockets at a time, if the kernel grants so many. A server that does not answer keeps one for `connect_timeout`, so with
+/// fewer it would take several times as long to notice that thousands do not.
+const PROBES: usize = 4096;
 /// Programs at a time. One that hangs keeps its place for `misc_timeout`.
 const PROGRAMS: usize = 128;
 /// A connection takes this many times `connect_timeout` at the most, though every step of it be in time: who sends a

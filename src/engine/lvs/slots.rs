@@ -6,7 +6,9 @@ use std::collections::VecDeque;
 #[derive(Debug)]
 pub(super) struct Slots {
     taken: usize,
+    /// Room there is; less than there should be once something was short.
     most: usize,
+    full: usize,
     line: VecDeque<usize>,
 }
 
@@ -16,6 +18,7 @@ impl Slots {
         Slots {
             taken: 0,
             most,
+            full: most,
             line: VecDeque::with_capacity(all),
         }
     }
@@ -36,15 +39,18 @@ impl Slots {
         self.taken = self.taken.saturating_add(1);
     }
 
-    /// A place is free again.
+    /// A place is free again. When nobody waits any more, what was short is asked for again the next time.
     pub(super) fn free(&mut self) {
         self.taken = self.taken.saturating_sub(1);
+        if self.line.is_empty() {
+            self.most = self.full;
+        }
     }
 
     /// There is less room than was thought: `who`, who has a place, gives it up and is the next in line. False: it is
     /// the only one, so that waiting is of no use.
     pub(super) fn shrink(&mut self, who: usize) -> bool {
-        self.free();
+        self.taken = self.taken.saturating_sub(1);
         if self.taken == 0 {
             return false;
         }
@@ -94,6 +100,10 @@ mod tests {
         slots.retain(|who| who != 3);
         assert!(!slots.has_next());
         assert!(!slots.shrink(2), "nobody else has one");
-        assert!(slots.take(4));
+        assert!(slots.take(4) && !slots.take(5), "still short");
+        slots.free();
+        assert_eq!(slots.next(), Some(5));
+        slots.free();
+        assert!(slots.take(6) && slots.take(7), "no longer short");
     }
 }

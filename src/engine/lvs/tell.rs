@@ -284,7 +284,7 @@ fn found(kind: Option<&CheckKind>, up: bool) -> &'static str {
         (Some(CheckKind::Ping(_)), false) => "=> ICMP CHECK failed on service <=",
         (Some(CheckKind::Dns { .. }), true) => "=> DNS_CHECK: succeed on service <=",
         (Some(CheckKind::Dns { .. }), false) => "=> DNS_CHECK: failed on service <=",
-        (Some(CheckKind::Misc { .. }), true) => "=> MISC CHECK succeed on service <=",
+        (Some(CheckKind::Misc { .. }), true) => "=> MISC CHECK succeeded on service <=",
         (Some(CheckKind::Misc { .. }), false) => "=> MISC CHECK failed on service <=",
         (Some(CheckKind::Http(..)), false) => "=> CHECK failed on service : HTTP request failed <=",
         (_, true) => "=> CHECK succeed on service <=",

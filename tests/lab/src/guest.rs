@@ -24,7 +24,7 @@ const INSIDE: &str = "GUEST_TESTS";
 const SILENCE: Duration = Duration::from_secs(300);
 
 /// Runs the tests in a guest and ends the program if one fails. `files` are found beside the program there.
-pub fn main(tests: &[Test], files: &[&str]) {
+pub fn main(tests: &[Test], files: &[String]) {
     if inside() {
         return suite::main(tests);
     }
@@ -69,7 +69,7 @@ pub fn again() -> Result<bool, String> {
 }
 
 /// Starts the guest, or says what is missing.
-fn boot(files: &[&str]) -> Result<Guest, String> {
+fn boot(files: &[String]) -> Result<Guest, String> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let prepared = here.join("../../target/guest/stamp");
     if !prepared.exists() {
@@ -83,7 +83,7 @@ fn boot(files: &[&str]) -> Result<Guest, String> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let job = prepared.with_file_name("job");
     let text = format!(
-        "{INSIDE}=1 VRRPD_BIN=/job/{daemon_name} exec ./{} {}\n",
+        "{INSIDE}=1 VRRPD_BIN=/job/{daemon_name} PATH=/job:$PATH exec ./{} {}\n",
         name.display(),
         words.join(" ")
     );

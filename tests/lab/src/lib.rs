@@ -26,6 +26,7 @@ pub mod guest;
 pub mod kernel;
 pub mod net;
 pub mod noise;
+pub mod peers;
 pub mod private;
 pub mod process;
 pub mod suite;

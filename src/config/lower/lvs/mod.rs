@@ -23,7 +23,6 @@ use core::time::Duration;
 use super::fields::Fields;
 use super::{Lowering, first};
 use crate::config::diag::Severity;
-use crate::config::model::lvs::FlushOnStop;
 use crate::config::model::{Lvs, VrrpInstance};
 use crate::config::schema::value;
 use crate::config::seen::Seen;
@@ -122,11 +121,10 @@ impl<'l> Lowering<'l> {
             servers,
             timeouts: self.timeouts(global),
             flush: global.has("lvs_flush"),
-            flush_on_stop: match global.last("lvs_flush_on_stop") {
-                None => FlushOnStop::No,
-                Some(node) if first(node).is_some() => FlushOnStop::Services,
-                Some(_) => FlushOnStop::All,
-            },
+            // `VS` asks for what is done anyway.
+            flush_on_stop: global
+                .last("lvs_flush_on_stop")
+                .is_some_and(|node| first(node).is_none()),
             init_notifies: global.has("rs_init_notifies"),
             sync: self.sync_daemon(top, global, instances),
             fifo: self.lvs_fifo(global),

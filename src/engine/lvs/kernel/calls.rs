@@ -66,8 +66,8 @@ impl Engine {
 
     /// The daemon ends.
     pub(in crate::engine) fn stop_ipvs(&mut self, system: &mut dyn System) {
-        let how = self.lvs.conf.flush_on_stop;
-        self.lvs.kernel.withdraw(how, system);
+        let all = self.lvs.conf.flush_on_stop;
+        self.lvs.kernel.withdraw(all, system);
     }
 
     fn remind_of_ipvs(&mut self, now: Instant, system: &mut dyn System) {

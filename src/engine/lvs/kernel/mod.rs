@@ -24,7 +24,6 @@ use std::io;
 
 use super::super::addresses::reason;
 use super::super::system::System;
-use crate::config::model::lvs::FlushOnStop;
 use crate::netlink::ipvs::{self, Message};
 use crate::netlink::{Ack, Batch};
 use crate::types::ipvs::{Connections, Counters, Destination, Service, ServiceKey};
@@ -264,7 +263,7 @@ impl Kernel {
             self.flush = false;
         }
         self.limits.work(&mut line)?;
-        self.sync.work(&mut line)?;
+        self.sync.work(&self.table, &mut line)?;
         self.table.work(&mut line)?;
         self.up = true;
         Ok(())
@@ -385,18 +384,18 @@ impl Kernel {
     // ---- the end, and what there is ----
 
     /// The daemon ends: removes what is ours, and puts back what was before.
-    fn withdraw(&mut self, how: FlushOnStop, system: &mut dyn System) {
+    fn withdraw(&mut self, all: bool, system: &mut dyn System) {
         (self.more_at, self.look_at, self.retry_at) = (None, None, None);
         let nothing = self.table.is_empty() && !self.sync.is_wanted() && !self.limits.is_wanted();
-        if nothing && how != FlushOnStop::All {
+        if nothing && !all {
             return;
         }
-        if let Err(error) = self.clear(how, system) {
+        if let Err(error) = self.clear(all, system) {
             log::warn!(target: "lvs", "IPVS: not cleared: {error}");
         }
     }
 
-    fn clear(&mut self, how: FlushOnStop, system: &mut dyn System) -> io::Result<()> {
+    fn clear(&mut self, all: bool, system: &mut dyn System) -> io::Result<()> {
         let Ok(family) = system.ipvs_family() else {
             // Nothing of ours is there, and that has been said.
             return Ok(());
@@ -408,13 +407,13 @@ impl Kernel {
             system,
         };
         self.sync.withdraw(&mut line)?;
-        if how == FlushOnStop::All {
+        if all {
             ipvs::flush(line.batch(), family);
             line.request(&mut |ack| {
                 log::warn!(target: "lvs", "IPVS: not cleared: {}", reason(ack));
             })?;
         } else {
-            self.table.withdraw(how == FlushOnStop::No, &mut line)?;
+            self.table.withdraw(&mut line)?;
         }
         self.limits.withdraw(&mut line)
     }

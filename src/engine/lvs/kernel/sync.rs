@@ -6,6 +6,7 @@
 use std::io;
 
 use super::Line;
+use super::table::{EINVAL, MIXED, Table};
 use crate::config::model::lvs::SyncDaemon;
 use crate::engine::addresses::reason;
 use crate::netlink::ipvs::{self, Daemon, Message, Role};
@@ -55,7 +56,7 @@ impl Sync {
     ///
     /// # Errors
     /// When the kernel does not answer.
-    pub(super) fn work(&mut self, line: &mut Line<'_>) -> io::Result<()> {
+    pub(super) fn work(&mut self, table: &Table, line: &mut Line<'_>) -> io::Result<()> {
         if !self.doubt {
             return Ok(());
         }
@@ -88,10 +89,13 @@ impl Sync {
             let mut refused = None;
             line.request(&mut |ack| {
                 if ack.errno != ESRCH {
-                    refused.get_or_insert_with(|| reason(ack));
+                    refused.get_or_insert_with(|| (ack.errno, reason(ack)));
                 }
             })?;
-            self.refused = refused.map(|why| format!("sync daemon: {why}"));
+            self.refused = refused.map(|(errno, why)| match errno {
+                EINVAL if table.is_mixed() => format!("sync daemon: {why}: {MIXED}"),
+                _ => format!("sync daemon: {why}"),
+            });
         }
         self.doubt = false;
         self.outdated = false;

@@ -32,6 +32,10 @@ const LISTED: usize = 16;
 const ENOENT: i32 = 2;
 const ESRCH: i32 = 3;
 const EEXIST: i32 = 17;
+pub(super) const EINVAL: i32 = 22;
+/// Either is refused while there is the other.
+pub(super) const MIXED: &str = "the kernel synchronizes no connections (lvs_sync_daemon) as long as a service has \
+                                servers of the other address family";
 
 /// What is known of a service.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -101,6 +105,17 @@ impl Table {
 
     pub(super) fn has(&self, key: &ServiceKey) -> bool {
         self.find(key).is_ok()
+    }
+
+    /// Whether a service has servers of the other address family.
+    pub(super) fn is_mixed(&self) -> bool {
+        self.entries.iter().any(|entry| {
+            let own = entry.service.key.family();
+            entry
+                .servers
+                .iter()
+                .any(|server| Family::of(server.addr) != own)
+        })
     }
 
     fn find(&self, key: &ServiceKey) -> Result<usize, usize> {
@@ -434,6 +449,12 @@ impl Table {
             (What::AddService, EEXIST)
             | (What::SetService | What::Add(_) | What::Set(_), ESRCH) => self.stale = true,
             (What::AddService | What::SetService, errno) => self.refused_service(edit, errno, ack),
+            (What::Add(server), EINVAL) if Family::of(server.addr) != key.family() => {
+                self.refuse(|| {
+                    let (subject, why) = (subject(edit), reason(ack));
+                    format!("{subject}: {why}: {MIXED}")
+                })
+            }
             (_, _) => {
                 let words = || format!("{}: {}", subject(edit), reason(ack));
                 self.refuse(words);
@@ -470,22 +491,15 @@ impl Table {
 
     // ---- the end ----
 
-    /// Removes all that is ours.
-    pub(super) fn withdraw(&mut self, servers_first: bool, line: &mut Line<'_>) -> io::Result<()> {
+    /// Removes all that is ours. The servers of a service go with it.
+    pub(super) fn withdraw(&mut self, line: &mut Line<'_>) -> io::Result<()> {
         self.queue.clear();
         let gone = self.gone.iter();
         self.queue
             .extend(gone.map(|key| Edit::new(*key, What::DeleteService)));
-        for entry in &mut self.entries {
-            let key = entry.service.key;
-            entry.state = State::There;
-            if servers_first {
-                // The kernel finds the newest first.
-                let servers = entry.servers.iter().rev();
-                let servers = servers.map(|server| What::Delete(*server));
-                self.queue.extend(servers.map(|what| Edit::new(key, what)));
-            }
-            self.queue.push_back(Edit::new(key, What::DeleteService));
+        for entry in &self.entries {
+            let edit = Edit::new(entry.service.key, What::DeleteService);
+            self.queue.push_back(edit);
         }
         while !self.queue.is_empty() {
             self.send(line)?;

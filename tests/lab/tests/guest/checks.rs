@@ -8,7 +8,7 @@ use vrrpd_lab::{sleep_ms, wait_until};
 
 use crate::farm::{FAR, Farm, SOON};
 use crate::server::Mode;
-use crate::traffic::{BOTH, WEB, pair};
+use crate::traffic::{BOTH, WEB, pair, service};
 use crate::{Ctx, End, Test};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -26,6 +26,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("misc_check_sets_the_weight", "", dynamic),
     ("sorry_server_stands_in_for_all", "", sorry),
     ("sorry_server_stands_in_below_the_quorum", "", quorum),
+    ("hysteresis_keeps_a_quorum_as_it_is", "", hysteresis),
     ("inhibited_server_keeps_its_place", "", inhibit),
     ("alpha_server_waits_for_its_first_success", "", alpha),
     ("scripts_are_told_of_servers_and_quorum", "", scripts),
@@ -125,6 +126,35 @@ fn script(name: &str) -> String {
     path
 }
 
+/// A script that notes what it is told.
+pub(crate) struct Told {
+    pub(crate) path: String,
+    notes: String,
+}
+
+impl Told {
+    pub(crate) fn new() -> Self {
+        let (path, notes) = (format!("{DIR}/tell"), format!("{DIR}/told"));
+        fs::write(&path, format!("#!/bin/sh\necho \"$*\" >>{notes}\n")).expect("a file");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a file");
+        let _ = fs::remove_file(&notes);
+        Self { path, notes }
+    }
+
+    /// In the order it was told.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let text = fs::read_to_string(&self.notes).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    #[track_caller]
+    fn until(&self, want: &[&str]) {
+        wait_until(SOON, &format!("told {}", want.join(", ")), || {
+            self.lines() == want
+        });
+    }
+}
+
 /// What the script says from now on.
 fn says(path: &str, code: u8) {
     fs::write(format!("{path}.code"), code.to_string()).expect("a file");
@@ -195,6 +225,43 @@ fn quorum(ctx: &Ctx) -> End {
     End::Ok
 }
 
+fn hysteresis(ctx: &Ctx) -> End {
+    let mut farm = Farm::borrow();
+    let told = Told::new();
+    let server = |n: u8, weight: u8| {
+        format!("    real_server 10.0.0.1{n} 80 {{\n weight {weight}\n {TCP}\n }}\n")
+    };
+    let servers = [server(1, 1), server(2, 2), server(3, 1)].concat();
+    // Lost below 2, gained from 4 on.
+    let lines = format!(
+        "lb_kind NAT\nquorum 3\nhysteresis 1\nsorry_server 10.0.0.13 81\n\
+         quorum_up \"{path} enough\" root\nquorum_down \"{path} few\" root\n{servers}",
+        path = told.path
+    );
+    let _run = farm.run(ctx, &service("10.0.0.100 80", &lines, &[], ""));
+    let (first, second, third) = ("10.0.0.11:80=1", "10.0.0.12:80=2", "10.0.0.13:80=1");
+    farm.until("all three", &[first, second, third]);
+    told.until(&["enough"]);
+    farm.servers[0].stop();
+    farm.until("two are 3", &[second, third]);
+    farm.servers[2].stop();
+    farm.until("one is 2, and still enough", &[second]);
+    assert_eq!(farm.answers(FAR, WEB, 2).get("rs2"), Some(&2));
+    farm.servers[0].resume();
+    farm.until("two are 3", &[first, second]);
+    farm.servers[1].stop();
+    farm.until("one is 1, and too few", &["10.0.0.13:81=1"]);
+    told.until(&["enough", "few"]);
+    farm.servers[1].resume();
+    sleep_ms(1500);
+    farm.until("two are 3, and not enough yet", &["10.0.0.13:81=1"]);
+    farm.servers[2].resume();
+    farm.until("all three are 4", &[first, second, third]);
+    told.until(&["enough", "few", "enough"]);
+    assert_eq!(farm.answers(FAR, WEB, 6).len(), 3);
+    End::Ok
+}
+
 fn inhibit(ctx: &Ctx) -> End {
     let mut farm = Farm::borrow();
     let check = format!("inhibit_on_failure\n{TCP}");
@@ -222,10 +289,8 @@ fn alpha(ctx: &Ctx) -> End {
 
 fn scripts(ctx: &Ctx) -> End {
     let mut farm = Farm::borrow();
-    let (path, told) = (format!("{DIR}/tell"), format!("{DIR}/told"));
-    fs::write(&path, format!("#!/bin/sh\necho $* >>{told}\n")).expect("a file");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a file");
-    let _ = fs::remove_file(&told);
+    let told = Told::new();
+    let path = &told.path;
     let lines = format!("quorum_up \"{path} enough\" root\nquorum_down \"{path} few\" root");
     let check = format!("notify_up \"{path} up\" root\nnotify_down \"{path} down\" root\n{TCP}");
     let _run = farm.run(ctx, &pair(&lines, &check));
@@ -236,14 +301,9 @@ fn scripts(ctx: &Ctx) -> End {
     farm.until("none", &[]);
     farm.servers[0].resume();
     farm.until("the first again", &BOTH[..1]);
-    let lines = || {
-        let text = fs::read_to_string(&told).unwrap_or_default();
-        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-        lines.sort();
-        lines
-    };
     let counts = || {
-        ["down", "up", "enough", "few"].map(|what| lines().iter().filter(|l| *l == what).count())
+        let lines = told.lines();
+        ["down", "up", "enough", "few"].map(|what| lines.iter().filter(|l| *l == what).count())
     };
     wait_until(
         SOON,

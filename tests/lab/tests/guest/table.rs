@@ -1,13 +1,14 @@
 //! The kernel's table belongs to everybody: what is ours is kept right, the rest is left alone.
 
 use std::fs;
+use std::process::Command;
 
 use nix::mount::{MsFlags, mount, umount};
 use vrrpd_lab::{Conf, Inst, Lab, sleep_ms, wait_until};
 
 use crate::checks::TCP;
 use crate::farm::{FAR, Farm, SOON, ipvsadm, ping, table};
-use crate::traffic::{BOTH, WEB, pair};
+use crate::traffic::{BOTH, WEB, pair, service};
 use crate::{Ctx, End, Test};
 
 /// Has to run before anything loads IPVS into the kernel.
@@ -37,6 +38,11 @@ pub(crate) const TESTS: &[Test] = &[
     ("everything_is_removed_at_the_end", "", end),
     ("reload_changes_servers_in_place", "", reload),
     ("timeouts_are_set_and_put_back", "", timeouts),
+    (
+        "synchronization_and_servers_of_the_other_family_are_explained",
+        "says that an argument is invalid",
+        mixed,
+    ),
 ];
 
 const KNOB: &str = "/proc/sys/kernel/modprobe";
@@ -206,10 +212,60 @@ fn reload(ctx: &Ctx) -> End {
     End::Ok
 }
 
+fn mixed(ctx: &Ctx) -> End {
+    let farm = Farm::borrow();
+    let sync = "lvs_sync_daemon eth0";
+    let tunnel = |server: &str| {
+        let servers = ["10.0.0.11 80", server];
+        service("10.0.0.100 80", "lb_kind TUN", &servers, "")
+    };
+    let conf = |global: &str, server: &str| {
+        format!("global_defs {{\n    {global}\n}}\n{}", tunnel(server))
+    };
+    let why = "the kernel synchronizes no connections (lvs_sync_daemon) as long as a service has servers of the \
+               other address family";
+    // Whichever is there first stands in the way of the other.
+    let run = ctx
+        .daemon
+        .start_text(&farm.director, &conf(sync, "fd00::12 80"), &[]);
+    farm.until("the server of its own family", &BOTH[..1]);
+    let subject = "[fd00::12]:80 of [10.0.0.100]:tcp:80: Invalid argument (os error 22)";
+    wait_until(SOON, "the server is refused", || {
+        run.log().contains(&format!("{subject}: {why}"))
+    });
+    drop(run);
+    ipvsadm(&farm.director, "--stop-daemon master");
+    ipvsadm(&farm.director, "--stop-daemon backup");
+    ipvsadm(&farm.director, "-C");
+    let run = ctx
+        .daemon
+        .start_text(&farm.director, &conf("", "fd00::12 80"), &[]);
+    farm.until("both servers", &[BOTH[0], "[fd00::12]:80=1"]);
+    run.reload(&conf(sync, "fd00::12 80"));
+    wait_until(SOON, "the sync daemon is refused", || {
+        run.log().contains(&format!(
+            "sync daemon: Invalid argument (os error 22): {why}"
+        ))
+    });
+    farm.until("both servers still", &[BOTH[0], "[fd00::12]:80=1"]);
+    run.reload(&conf(sync, "10.0.0.12 80"));
+    let daemons = || {
+        let out = farm
+            .director
+            .output(Command::new("ipvsadm").args(["-l", "--daemon"]));
+        String::from_utf8_lossy(&out.stdout).into_owned()
+    };
+    wait_until(SOON, "nothing is in its way any more", || {
+        daemons().contains("master sync daemon")
+    });
+    farm.until("both servers", &BOTH);
+    End::Ok
+}
+
 fn timeouts(ctx: &Ctx) -> End {
     let farm = Farm::borrow();
     let read = || {
-        let mut cmd = std::process::Command::new("ipvsadm");
+        let mut cmd = Command::new("ipvsadm");
         let out = farm.director.output(cmd.args(["-l", "--timeout"]));
         String::from_utf8_lossy(&out.stdout).trim().to_owned()
     };

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::thread;
@@ -42,6 +43,11 @@ pub(crate) const TESTS: &[Test] = &[
         "check_of_a_thousand_servers_delays_no_advert",
         WORDS,
         thousand,
+    ),
+    (
+        "check_notices_at_once_that_thousands_are_silent",
+        WORDS,
+        silence,
     ),
     ("check_goes_on_across_a_reload", WORDS, reload),
 ];
@@ -483,6 +489,71 @@ fn thousand(ctx: &Ctx) -> End {
     let descriptors = process::descriptors(&run.pids());
     assert!(descriptors < 160, "{descriptors} descriptors");
     assert!(run.log_len() < 64 << 10, "{} bytes of log", run.log_len());
+    End::Ok
+}
+
+fn silence(ctx: &Ctx) -> End {
+    const COUNT: usize = 2_000;
+    let lab = Lab::new();
+    let director = lab.node("r1", &["10.0.0.1/16"]);
+    let server = lab.node("s1", &["10.0.0.2/16"]);
+    let listener =
+        server.inside(|| TcpListener::bind((Ipv4Addr::UNSPECIFIED, 8080)).expect("free"));
+    let serving = Server::start(listener, drop);
+    let mut text = Conf::of(&[Inst::new(51, 255, "10.0.0.100/16")]).text();
+    for nth in 0..COUNT {
+        let (service, server) = (nth / 100, nth % 100 + 1);
+        if server == 1 {
+            let close = if nth == 0 { "" } else { "}\n" };
+            text.push_str(&format!("{close}virtual_server 10.9.9.{service} 80 {{\n    delay_loop 2\n    protocol TCP\n    lb_algo rr\n    lb_kind NAT\n"));
+        }
+        text.push_str(&format!(
+            "    real_server 10.1.{service}.{server} 80 {{\n        TCP_CHECK {{\n            connect_ip {SERVER}\n            connect_port 8080\n            connect_timeout 1\n            retry 0\n        }}\n    }}\n"
+        ));
+    }
+    text.push_str("}\n");
+    let cap = Capture::start(&lab);
+    // As most distributions grant: not enough for all, until asked for.
+    let run = ctx.daemon.start_text(
+        &director,
+        &text,
+        &["sh", "-c", "ulimit -Sn 1024; exec \"$0\" \"$@\""],
+    );
+    wait_until(SOON, "master", || director.has(VIP));
+    let served = || serving.served.load(Ordering::Relaxed);
+    wait_until(SOON, "all have been asked", || served() >= 2 * COUNT);
+    let drop_all = "add table ip m\nadd chain ip m c { type filter hook prerouting priority -300; }\n\
+                    add rule ip m c tcp dport 8080 drop";
+    let out = server.output(Command::new("nft").arg(drop_all));
+    assert!(
+        out.status.success(),
+        "{}",
+        String::from_utf8_lossy(&out.stderr)
+    );
+    let since = now();
+    let down = || run.log().matches("Removing service").count();
+    let mut most = 0;
+    wait_until(SOON, "all are out", || {
+        sleep_ms(50);
+        most = most.max(process::descriptors(&run.pids()));
+        down() == COUNT
+    });
+    let took = (now() - since) / MS;
+    // The interval and the time granted to a connection.
+    let limit = 3_000 + 700 + noise::since(since) / MS;
+    assert!(took < limit, "{took} ms, with {most} descriptors");
+    let adverts = cap.adverts(&director, 0, since);
+    let gaps = adverts.windows(2).map(|pair| pair[1].0 - pair[0].0);
+    let worst = gaps.max().unwrap_or(0);
+    assert!(
+        worst < INTERVAL + 60 * MS + noise::since(since),
+        "{} ms between two adverts",
+        worst / MS
+    );
+    println!(
+        "    {took} ms, {most} descriptors, {} ms between adverts at most",
+        worst / MS
+    );
     End::Ok
 }
 

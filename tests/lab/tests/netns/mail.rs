@@ -1,13 +1,13 @@
 //! Mails on changes: what arrives, and that no mail server, however dead or odd, costs an advert.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::io::Write;
+use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
 
 use vrrpd_lab::noise;
+use vrrpd_lab::peers::Post;
 use vrrpd_lab::{Conf, Inst, Lab, MS, Node, now, process, sleep_ms, wait_for, wait_until};
 
 use crate::support::{INTERVAL, SOON, VIP};
@@ -30,58 +30,6 @@ pub(crate) const TESTS: &[Test] = &[
 /// Whoever waits for a mail server waits for seconds; this much the machine itself may be late when it is busy.
 const NOTHING: i64 = 100 * MS;
 
-/// Letters a server has taken: the whole dialogue of each.
-type Taken = Arc<Mutex<Vec<String>>>;
-
-/// A mail server on the node's loopback that takes everything but mail for `nobody@…`.
-fn server(node: &Node) -> (u16, Taken) {
-    let listener = node.inside(|| TcpListener::bind("127.0.0.1:0").expect("loopback"));
-    let port = listener.local_addr().expect("bound").port();
-    let taken = Taken::default();
-    let all = taken.clone();
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            if let Some(text) = converse(stream) {
-                all.lock().expect("no panic").push(text);
-            }
-        }
-    });
-    (port, taken)
-}
-
-fn converse(stream: TcpStream) -> Option<String> {
-    let mut out = stream.try_clone().ok()?;
-    let mut text = String::new();
-    out.write_all(b"220-lab\r\n220 ready\r\n").ok()?;
-    let mut data = false;
-    for line in BufReader::new(stream).lines() {
-        let line = line.ok()?;
-        let reply = match line.as_str() {
-            "." => {
-                data = false;
-                "250 taken"
-            }
-            _ if data => "",
-            "DATA" => {
-                data = true;
-                "354 go on"
-            }
-            "QUIT" => "221 bye",
-            _ if line.contains("nobody@") => "550 no such user",
-            _ => "250 ok",
-        };
-        text += &line;
-        text.push('\n');
-        if !reply.is_empty() {
-            out.write_all(format!("{reply}\r\n").as_bytes()).ok()?;
-        }
-        if line == "QUIT" {
-            return Some(text);
-        }
-    }
-    None
-}
-
 fn mailing(priority: u8, server: &str) -> Conf {
     let inst = Inst::new(51, priority, "10.0.0.100/24").line("smtp_alert");
     Conf::of(&[inst])
@@ -95,15 +43,16 @@ fn mailing(priority: u8, server: &str) -> Conf {
 fn arrives(ctx: &Ctx) -> End {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
-    let (port, taken) = server(&a);
+    let post = Post::open(&a);
+    let port = post.port;
     let mut run = ctx
         .daemon
         .start(&a, &mailing(100, &format!("127.0.0.1 {port}")));
     let subject = |what: &str| format!("\nSubject: [lab] VRRP Instance VI_51 - {what}\n");
     let mut next = 0;
     let mut until = |what: &str| {
-        wait_until(SOON, what, || taken.lock().expect("no panic").len() > next);
-        let text = taken.lock().expect("no panic")[next].clone();
+        wait_until(SOON, what, || post.count() > next);
+        let text = post.letters()[next].clone();
         assert!(text.contains(&subject(what)), "{what}: {text}");
         next += 1;
         text
@@ -248,7 +197,8 @@ fn many(ctx: &Ctx) -> End {
     const COUNT: u8 = 100;
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
-    let (port, taken) = server(&a);
+    let post = Post::open(&a);
+    let port = post.port;
     let inst = |vrid: u8| Inst::new(vrid, 100, &format!("10.0.1.{vrid}/32"));
     let insts: Vec<Inst> = (1..=COUNT).map(inst).collect();
     let conf = Conf::of(&insts)
@@ -257,10 +207,8 @@ fn many(ctx: &Ctx) -> End {
         .global("smtp_alert_vrrp");
     let mut run = ctx.daemon.start(&a, &conf);
     let want = usize::from(COUNT) * 2;
-    wait_until(SOON, "all mails arrive", || {
-        taken.lock().expect("no panic").len() == want
-    });
-    let all = taken.lock().expect("no panic").clone();
+    wait_until(SOON, "all mails arrive", || post.count() == want);
+    let all = post.letters();
     for vrid in 1..=COUNT {
         let name = format!("VI_{vrid} - ");
         let mine = all.iter().filter(|text| text.contains(&name));

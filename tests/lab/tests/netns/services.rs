@@ -2,8 +2,9 @@
 //! Each of the checks must notice that its server is there, that it dies, and that it is back.
 
 use std::fs;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
+use vrrpd_lab::peers::{self, Foreign};
 use vrrpd_lab::private::DIR;
 use vrrpd_lab::{Conf, Inst, Lab, Node, Running, wait_until};
 
@@ -20,34 +21,8 @@ pub(crate) const TESTS: &[Test] = &[
     ("check_ssl_of_a_real_server", WORDS, ssl),
 ];
 
-/// A server of somebody else's, killed at the end.
-struct Foreign(Child);
-
-impl Foreign {
-    fn start(node: &Node, line: &str) -> Self {
-        let mut words = line.split_whitespace();
-        let mut command = Command::new(words.next().expect("a program"));
-        command
-            .args(words)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        Foreign(node.spawn(&mut command))
-    }
-}
-
-impl Drop for Foreign {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn has(program: &str) -> bool {
-    let places = ["/usr/bin", "/usr/sbin"].map(|folder| format!("{folder}/{program}"));
-    places
-        .iter()
-        .any(|place| fs::exists(place).unwrap_or(false))
+fn is_there(program: &str) -> bool {
+    peers::find(program).is_some()
 }
 
 fn missing(program: &str) -> End {
@@ -55,7 +30,7 @@ fn missing(program: &str) -> End {
 }
 
 fn mail(ctx: &Ctx) -> End {
-    if !has("msmtpd") {
+    if !is_there("msmtpd") {
         return missing("msmtpd");
     }
     let lab = Lab::new();
@@ -68,11 +43,8 @@ fn mail(ctx: &Ctx) -> End {
     )
     .expect("a script");
     let mut server = Command::new("msmtpd");
-    server
-        .args(["--port=2525", &format!("--command=sh {script} %F")])
-        .stdin(Stdio::null())
-        .stderr(Stdio::null());
-    let _server = Foreign(a.spawn(&mut server));
+    server.args(["--port=2525", &format!("--command=sh {script} %F")]);
+    let _server = Foreign::of(&a, &mut server);
     let conf = Conf::of(&[Inst::new(51, 100, "10.0.0.100/24").line("smtp_alert")])
         .global("notification_email {\n a@example.org\n b@example.org\n }")
         .global("notification_email_from vrrp@example.org")
@@ -114,7 +86,6 @@ fn bench(ctx: &Ctx, check: &str) -> Bench {
     real_server 10.0.0.2 80 {{
         weight 1
         warmup 0
-        retry 0
         connect_timeout 1
         {check}
     }}
@@ -149,24 +120,24 @@ impl Bench {
 }
 
 fn smtp(ctx: &Ctx) -> End {
-    if !has("msmtpd") {
+    if !is_there("msmtpd") {
         return missing("msmtpd");
     }
     let bench = bench(
         ctx,
-        "SMTP_CHECK {\n connect_port 2525\n helo_name lab.example.org\n }",
+        "SMTP_CHECK {\n retry 0\n connect_port 2525\n helo_name lab.example.org\n }",
     );
     bench.comes_and_goes("msmtpd --interface=10.0.0.2 --port=2525");
     End::Ok
 }
 
 fn dns(ctx: &Ctx) -> End {
-    if !has("dnsmasq") {
+    if !is_there("dnsmasq") {
         return missing("dnsmasq");
     }
     let bench = bench(
         ctx,
-        "DNS_CHECK {\n connect_port 53\n type A\n name www.lab\n }",
+        "DNS_CHECK {\n retry 0\n connect_port 53\n type A\n name www.lab\n }",
     );
     bench.comes_and_goes(
         "dnsmasq -k -C /dev/null -R -h -u root -g root --pid-file= --address=/www.lab/192.0.2.1 \
@@ -176,12 +147,12 @@ fn dns(ctx: &Ctx) -> End {
 }
 
 fn ssl(ctx: &Ctx) -> End {
-    if !has("openssl") {
+    if !is_there("openssl") {
         return missing("openssl");
     }
     let bench = bench(
         ctx,
-        "SSL_GET {\n connect_port 443\n url {\n path /\n status_code 200\n }\n }",
+        "SSL_GET {\n retry 0\n connect_port 443\n url {\n path /\n status_code 200\n }\n }",
     );
     let id = bench.server.id();
     let (key, certificate) = (format!("{DIR}/key-{id}"), format!("{DIR}/certificate-{id}"));

@@ -1,0 +1,364 @@
+//! Whoever is told of servers hears the same from keepalived and from us: readers of the FIFO, scripts, mail.
+//!
+//! Both go through the same events, one after the other. keepalived has as long as it takes to fall silent; then we
+//! have to say the same. Compared are, event by event: lines of the FIFO, for each service in order; calls of scripts and
+//! letters, in any order, since keepalived runs them side by side.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
+use std::time::{Duration, Instant};
+
+use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+use vrrpd_lab::peers::Post;
+use vrrpd_lab::private::DIR;
+use vrrpd_lab::{Daemon, sleep_ms, wait_for, wait_until};
+
+use crate::checks::Told;
+use crate::farm::{Farm, SOON, table};
+use crate::kinds::{self, Clinic};
+use crate::{Ctx, End, Test};
+
+pub(crate) const TESTS: &[Test] = &[("everybody_is_told_the_same_as_by_keepalived", "", same)];
+
+/// Silence of this length is the end of what an event has led to.
+const SILENCE: Duration = Duration::from_millis(800);
+/// What we grant scripts at the end. On an emulated machine that is busy they may not be done.
+const LAST_WORDS: Duration = Duration::from_millis(900);
+
+/// What happens, in this order.
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    Start,
+    OneFallsIll,
+    AnotherDies,
+    ItIsBack,
+    AllAreWell,
+    Stop,
+}
+
+/// With what it leads to in the table: of the service with a sorry server, and of the one that has none.
+const EVENTS: [(Event, &[&str], &[&str]); 6] = [
+    (
+        Event::Start,
+        &["11:80=1", "12:80=2", "13:80=1"],
+        &["11:80=1", "12:80=1"],
+    ),
+    (Event::OneFallsIll, &["12:80=2", "13:80=1"], &["12:80=1"]),
+    (Event::AnotherDies, &["13:81=1"], &[]),
+    (Event::ItIsBack, &["13:81=1"], &["12:80=1"]),
+    (
+        Event::AllAreWell,
+        &["11:80=1", "12:80=2", "13:80=1"],
+        &["11:80=1", "12:80=1"],
+    ),
+    (Event::Stop, &[], &[]),
+];
+
+/// What was told after an event.
+#[derive(Default, Debug)]
+struct Record {
+    fifo: Vec<String>,
+    scripts: Vec<String>,
+    at_start: bool,
+    /// The end came before all scripts had said what they had to.
+    cut_off: bool,
+}
+
+impl Record {
+    fn sort(&mut self) {
+        // The service is the last word but one: `RS [10.0.0.11]:tcp:80 [10.0.0.100]:tcp:80 UP`.
+        self.fifo
+            .sort_by_key(|line| line.split(' ').rev().nth(1).map(str::to_owned));
+        if self.at_start {
+            // Two servers of a service come up at about the same time.
+            self.fifo.sort();
+        }
+        self.scripts.sort();
+    }
+
+    fn is(&self, other: &Record) -> bool {
+        (&self.fifo, &self.scripts) == (&other.fifo, &other.scripts)
+    }
+
+    fn len(&self) -> usize {
+        self.fifo.len() + self.scripts.len()
+    }
+}
+
+/// What only one of them was told.
+fn differences(what: &str, a: &[String], b: &[String]) -> String {
+    let mut text = String::new();
+    for (sign, list, rest) in [('-', a, b), ('+', b, a)] {
+        let mut rest = rest.to_vec();
+        for line in list {
+            match rest.iter().position(|other| other == line) {
+                Some(place) => drop(rest.remove(place)),
+                None => text += &format!("\n      {sign} {what}: {line}"),
+            }
+        }
+    }
+    if a != b && text.is_empty() {
+        text = format!("\n      {what}: in another order: {a:?}, {b:?}");
+    }
+    text
+}
+
+/// All that is told.
+struct Ears {
+    fifo: File,
+    path: String,
+    half: String,
+    scripts: Told,
+    seen: usize,
+    post: Post,
+}
+
+impl Ears {
+    fn new(farm: &Farm) -> Self {
+        let path = format!("{DIR}/told.fifo");
+        let _ = fs::remove_file(&path);
+        mkfifo(path.as_str(), Mode::from_bits_truncate(0o600)).expect("a FIFO");
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        options.custom_flags(OFlag::O_NONBLOCK.bits());
+        Self {
+            fifo: options.open(&path).expect("a FIFO"),
+            path,
+            half: String::new(),
+            scripts: Told::new(),
+            seen: 0,
+            post: Post::open(&farm.director),
+        }
+    }
+
+    /// Adds what is new.
+    fn listen(&mut self, record: &mut Record) {
+        let mut buf = [0; 4096];
+        while let Ok(len @ 1..) = self.fifo.read(&mut buf) {
+            self.half += &String::from_utf8_lossy(&buf[..len]);
+        }
+        while let Some((line, rest)) = self.half.split_once('\n') {
+            record.fifo.push(line.to_owned());
+            self.half = rest.to_owned();
+        }
+        let lines = self.scripts.lines();
+        record.scripts.extend_from_slice(&lines[self.seen..]);
+        self.seen = lines.len();
+        record.sort();
+    }
+
+    /// Letters so far, sorted.
+    fn letters(&self) -> Vec<String> {
+        let mut letters: Vec<String> = self
+            .post
+            .letters()
+            .iter()
+            .map(|text| essence(text))
+            .collect();
+        letters.sort();
+        letters
+    }
+}
+
+/// A letter without what differs from case to case, and without what keepalived words otherwise for no good reason:
+///
+/// * of sums it writes `3+1=2 <= 1` in mails where its log has `3-1=2 > 1`, as we have in both;
+/// * why an `SMTP_CHECK` failed stands in its mail, and in the log of both.
+fn essence(text: &str) -> String {
+    let lines = text.lines().filter(|line| {
+        let mut odd = ["Date: ", "X-Mailer: ", "HELO "].iter();
+        !odd.any(|head| line.starts_with(head)) && !line.is_empty()
+    });
+    let lines = lines.map(|line| {
+        if line.starts_with("=> Lost quorum") {
+            line.replace('-', "+").replace(" > ", " <= ")
+        } else if let Some((head, _)) = line.split_once(" : Could not connect to server ") {
+            format!("{head} <=")
+        } else {
+            line.to_owned()
+        }
+    });
+    lines.collect::<Vec<_>>().join(" | ")
+}
+
+/// Letters that only we write: those of a `FILE_CHECK`, which it forgets, and the last ones, for which it ends too early.
+fn is_ours_alone(letter: &str) -> bool {
+    letter.contains("Realserver [10.0.0.11]:tcp:80 of virtual server [10.0.0.100]:tcp:9008")
+        || letter.contains("=> Shutting down <=")
+}
+
+/// The letter that only keepalived writes: at the first result of a `misc_dynamic`, though it changes nothing.
+fn is_theirs_alone(letter: &str) -> bool {
+    letter.contains("[10.0.0.100]:tcp:9009 - UP")
+        && letter.contains("=> MISC CHECK succeeded on service <=")
+}
+
+/// Whoever is too slow on a busy machine is asked again.
+const CHECK: &str = "TCP_CHECK {\n connect_timeout 4\n retry 1\n delay_before_retry 0.3\n }";
+
+fn conf(ears: &Ears) -> String {
+    let tell = &ears.scripts.path;
+    let quorum =
+        format!("quorum_up \"{tell} PORT enough\" root\n quorum_down \"{tell} PORT few\" root");
+    let notify =
+        format!("notify_up \"{tell} PORT up\" root\n notify_down \"{tell} PORT down\" root");
+    let global = format!(
+        "global_defs {{\n router_id lab\n lvs_notify_fifo {}\n notification_email {{\n a@example.org\n b@example.org\n }}\n \
+         notification_email_from lvs@example.org\n smtp_server 127.0.0.1 {}\n smtp_alert\n}}\n",
+        ears.path, ears.post.port
+    );
+    let server = |n: u8, weight: u8, more: &str| {
+        format!(
+            "real_server 10.0.0.1{n} 80 {{\n weight {weight}\n {notify}\n {more}\n {CHECK}\n }}\n"
+        )
+    };
+    let service = |port: &str, more: &str, servers: &[String]| {
+        let text = format!(
+            "virtual_server 10.0.0.100 {port} {{\n delay_loop 0.5\n warmup 0\n protocol TCP\n lb_kind NAT\n \
+             lb_algo rr\n {quorum}\n {more}\n {}}}\n",
+            servers.concat()
+        );
+        text.replace("PORT", port)
+    };
+    let three = [server(1, 1, ""), server(2, 2, ""), server(3, 1, "")];
+    let sorry = "quorum 3\n hysteresis 1\n sorry_server 10.0.0.13 81";
+    let two = [server(1, 1, "inhibit_on_failure"), server(2, 1, "")];
+    let quiet = [server(1, 1, "smtp_alert 0"), server(2, 1, "")];
+    [
+        global,
+        kinds::conf(&quorum, &notify),
+        service("9101", sorry, &three),
+        service(
+            "9102",
+            "omega\n quorum 2\n sorry_server 10.0.0.13 81\n sorry_server_inhibit",
+            &two,
+        ),
+        service("9103", "alpha\n omega", &quiet),
+    ]
+    .concat()
+}
+
+/// All that a daemon tells.
+struct Story {
+    records: Vec<Record>,
+    letters: Vec<String>,
+}
+
+/// What a daemon tells of all events. With `model` each is over when the same was told as there.
+fn story(daemon: &Daemon, model: Option<&Story>) -> Result<Story, String> {
+    let mut farm = Farm::borrow();
+    let mut clinic = Clinic::new(&farm)?;
+    clinic.recover();
+    let mut ears = Ears::new(&farm);
+    let mut run = daemon.start_text(&farm.director, &conf(&ears), &[]);
+    let mut records = Vec::new();
+    let mut slow_end = false;
+    for (nth, (event, sorry, plain)) in EVENTS.into_iter().enumerate() {
+        match event {
+            Event::Start => {}
+            Event::OneFallsIll => {
+                clinic.fall_ill();
+                farm.servers[0].stop();
+            }
+            Event::AnotherDies => farm.servers[1].stop(),
+            Event::ItIsBack => farm.servers[1].resume(),
+            Event::AllAreWell => {
+                clinic.recover();
+                farm.servers[0].resume();
+            }
+            Event::Stop => {
+                settle(SILENCE, || ears.post.count());
+                let begin = Instant::now();
+                run.term();
+                run.wait_exit(SOON).ok_or("it does not end")?;
+                slow_end = begin.elapsed() >= LAST_WORDS;
+            }
+        }
+        match event {
+            Event::OneFallsIll => kinds::until(&farm, false),
+            Event::AllAreWell => kinds::until(&farm, true),
+            Event::Start | Event::AnotherDies | Event::ItIsBack | Event::Stop => {}
+        }
+        let here = || [9101, 9103].map(|port| servers(&farm, port));
+        wait_until(SOON, &format!("{event:?}: the table"), || {
+            here() == [sorry, plain]
+        });
+        let mut record = Record {
+            at_start: matches!(event, Event::Start),
+            cut_off: slow_end,
+            ..Record::default()
+        };
+        if let Some(want) = model.and_then(|model| model.records.get(nth)) {
+            wait_for(SOON / 6, || {
+                ears.listen(&mut record);
+                record.is(want).then_some(())
+            });
+        } else {
+            settle(SILENCE, || {
+                ears.listen(&mut record);
+                record.len()
+            });
+        }
+        records.push(record);
+    }
+    // Mail takes its time, and what is told too much should be heard.
+    sleep_ms(500);
+    if let Some(last) = records.last_mut() {
+        ears.listen(last);
+    }
+    let letters = ears.letters();
+    Ok(Story { records, letters })
+}
+
+/// The destinations of a service without what they all begin with.
+fn servers(farm: &Farm, port: u16) -> Vec<String> {
+    let service = format!("-a -t 10.0.0.100:{port} -r 10.0.0.");
+    let lines = table(&farm.director);
+    let lines = lines.lines().filter_map(|line| line.strip_prefix(&service));
+    lines.map(|line| line.replace(" -m -w ", "=")).collect()
+}
+
+/// Waits until the number stays the same for this long.
+fn settle(silence: Duration, mut count: impl FnMut() -> usize) {
+    let (mut last, mut since) = (count(), Instant::now());
+    while since.elapsed() < silence {
+        sleep_ms(20);
+        let now = count();
+        if now != last {
+            (last, since) = (now, Instant::now());
+        }
+    }
+}
+
+fn same(ctx: &Ctx) -> End {
+    let both =
+        story(&ctx.other, None).and_then(|model| Ok((story(&ctx.daemon, Some(&model))?, model)));
+    let (ours, model) = match both {
+        Ok(both) => both,
+        Err(why) => return End::Skip(why),
+    };
+    let mut all = String::new();
+    for (((event, ..), a), b) in EVENTS.iter().zip(&model.records).zip(&ours.records) {
+        let fifo = differences("fifo", &a.fifo, &b.fifo);
+        let mut scripts = differences("script", &a.scripts, &b.scripts);
+        if b.cut_off && b.scripts.iter().all(|line| a.scripts.contains(line)) {
+            scripts.clear();
+        }
+        if !fifo.is_empty() || !scripts.is_empty() {
+            all += &format!("\n    {event:?}:{fifo}{scripts}");
+        }
+    }
+    let mut theirs = model.letters;
+    if let Some(first) = theirs.iter().position(|letter| is_theirs_alone(letter)) {
+        theirs.remove(first);
+    }
+    let mut letters = ours.letters;
+    letters.retain(|letter| !is_ours_alone(letter));
+    all += &differences("mail", &theirs, &letters);
+    let name = ctx.daemon.name();
+    assert!(all.is_empty(), "keepalived -, {name} +{all}");
+    End::Ok
+}
