@@ -8,6 +8,7 @@ mod forged;
 mod groups;
 mod init;
 mod kernel;
+mod lacking;
 mod lease;
 mod mail;
 mod notify;
@@ -32,6 +33,7 @@ fn main() {
         takeover::TESTS,
         transports::TESTS,
         kernel::TESTS,
+        lacking::TESTS,
         vmac::TESTS,
         wire::TESTS,
         auth::TESTS,
