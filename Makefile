@@ -15,7 +15,7 @@ SMALL_MAX := 768000
 FULL_MAX  := 1677721
 
 .DEFAULT_GOAL := help
-.PHONY: help build static small test test-arm bench soak size demo deps man install clean fmt lint
+.PHONY: help build static small dist test test-arm bench soak size demo deps man install clean fmt lint
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -27,6 +27,10 @@ build: ## release build for this machine: target/release/vrrpd
 static: ## static binary, full flavour, in target/dist (TARGET=... for another machine)
 	@tests/deps/ensure build
 	cross/build.sh $(TARGET) full $(DIST)
+
+# Binaries of other machines that lie there are packed too.
+dist: man static ## tarballs and a Debian package of every binary in target/dist, in target/dist/packages
+	configs/dist $(DIST) target/vrrpd.conf.5 $(DIST)/packages
 
 small: ## static binary, small flavour, in target/dist
 	@tests/deps/ensure build

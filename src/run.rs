@@ -34,6 +34,8 @@ use crate::os::logging;
 use crate::os::pidfile::{PidFile, Refusal};
 use crate::os::process;
 use crate::os::reactor::{Reactor, Wanted};
+use crate::os::respawn;
+use crate::os::service;
 use crate::os::signals::{self, Signals};
 
 /// Does what the arguments (program name excluded) ask for; the answer is the exit code.
@@ -140,6 +142,17 @@ fn cannot_read(path: &str, why: &str) -> String {
 // ---- starting ----
 
 fn start(options: &Options) -> u8 {
+    let mut up = false;
+    let code = begin(options, &mut up);
+    if !up && options.foreground {
+        let path = options.config.as_deref();
+        respawn::put_off_the_end(path.unwrap_or(cli::DEFAULT_CONFIG));
+    }
+    code
+}
+
+/// From here to the end; `up`: it came as far as being up.
+fn begin(options: &Options, up: &mut bool) -> u8 {
     // Until the configuration says which, for the log file.
     let mask = options.umask.unwrap_or(0o022).into();
     nix::sys::stat::umask(Mode::from_bits_truncate(mask));
@@ -187,7 +200,7 @@ fn start(options: &Options) -> u8 {
             if let Some(remark) = remark {
                 say(&remark);
             }
-            let code = serve(options, &mut loader, config, &signals, ready);
+            let code = serve(options, &mut loader, config, (&signals, ready, up));
             drop(pid_file);
             code
         }
@@ -223,8 +236,12 @@ fn open_log(options: &Options) -> Result<Option<String>, String> {
 /// The last steps that can fail in the background.
 fn prepare(pid_file: Option<String>) -> Result<(Option<PidFile>, Signals), (String, u8)> {
     // Before anything is in place that a signal would leave behind.
-    let signals = Signals::take()
-        .map_err(|errno| (format!("cannot receive signals: {errno}"), exit::FATAL))?;
+    let signals = Signals::take().map_err(|errno| {
+        (
+            format!("cannot receive signals: {errno} (CONFIG_SIGNALFD)"),
+            exit::FATAL,
+        )
+    })?;
     Ok((take_pid_file(pid_file)?, signals))
 }
 
@@ -404,8 +421,7 @@ fn serve(
     options: &Options,
     loader: &mut Loader<'_>,
     config: Config,
-    signals: &Signals,
-    ready: Ready,
+    (signals, ready, up): (&Signals, Ready, &mut bool),
 ) -> u8 {
     log::info!("Starting vrrpd {}", env!("CARGO_PKG_VERSION"));
     if options.dump_conf {
@@ -422,6 +438,7 @@ fn serve(
     };
     let code = if told.stop {
         ready.failed(exit::OK);
+        *up = true;
         exit::OK
     } else {
         let engine_options = engine::Options {
@@ -429,7 +446,7 @@ fn serve(
             dont_release_ipvs: options.dont_release_ipvs,
         };
         let engine = Engine::new(config, engine_options);
-        live(engine, loader, &mut running, (signals, told), ready)
+        live(engine, loader, &mut running, (signals, told), (ready, up))
     };
     if let Some(script) = &running.shutdown {
         bounded::run("shutdown_script", script, signals);
@@ -446,7 +463,7 @@ fn live(
     loader: &mut Loader<'_>,
     running: &mut Running,
     (signals, told): (&Signals, Told),
-    ready: Ready,
+    (ready, up): (Ready, &mut bool),
 ) -> u8 {
     if engine.is_idle() {
         log::warn!("the configuration has nothing to run; waiting for a signal");
@@ -469,6 +486,7 @@ fn live(
         }
     };
     ready.up();
+    *up = true;
     if told.reload {
         reload(&mut reactor, loader, running);
     }
@@ -479,6 +497,7 @@ fn live(
             Err(error) => break Err(error),
         }
     };
+    service::tell(service::STOPPING);
     reactor.stop();
     match end {
         Ok(()) => exit::OK,
@@ -520,6 +539,7 @@ impl Running {
 /// Changes over to the configuration as it is now, all of it or nothing.
 fn reload(reactor: &mut Reactor<'_>, loader: &mut Loader<'_>, running: &mut Running) {
     log::info!("Reloading {}", loader.path);
+    service::reloading();
     reactor.before_reload();
     match loader.again() {
         Ok(config) => {
@@ -529,6 +549,7 @@ fn reload(reactor: &mut Reactor<'_>, loader: &mut Loader<'_>, running: &mut Runn
         }
         Err(why) => log::error!("reload refused, the running configuration stays: {why}"),
     }
+    service::tell(service::READY);
 }
 
 // ---- talking to whoever started us ----

@@ -753,7 +753,10 @@ fn configurations_from_the_wild_never_panic_or_hang_and_are_good_where_keepalive
 
 #[test]
 fn the_examples_load_without_a_message() {
-    for path in confs(&Path::new(env!("CARGO_MANIFEST_DIR")).join("configs")) {
+    let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
+    let mut all = confs(&configs);
+    all.extend(confs(&configs.join("busybox")));
+    for path in all {
         let loaded = load(path.to_str().expect("UTF-8"), &Disk);
         let said: Vec<&str> = loaded
             .diags

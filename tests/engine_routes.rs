@@ -49,6 +49,21 @@ fn master(kernel: &mut Kernel, instance: VrrpInstance) -> Engine {
     engine
 }
 
+#[test]
+fn a_kernel_without_rules_is_no_reason_not_to_run() {
+    let mut kernel = eth0();
+    kernel.ruleless = true;
+    let mut engine = master(&mut kernel, usual());
+    run(&mut engine, &mut kernel, at(60_000));
+    let states: Vec<StateKind> = engine.instances().map(|(_, state, _)| state).collect();
+    assert_eq!(states, [StateKind::Master]);
+    assert!(kernel.has(VIP));
+    assert_eq!(kernel.routes.len(), 2, "routes stay");
+    kernel.ruleless = false;
+    run(&mut engine, &mut kernel, at(100_000));
+    assert_eq!(kernel.rules.len(), 1, "tried again");
+}
+
 /// What was asked about routes and rules since the last time.
 fn asked(kernel: &mut Kernel) -> Vec<String> {
     let log = kernel.take_log();

@@ -221,6 +221,20 @@ fn a_kernel_without_macvlans_means_the_real_address() {
 }
 
 #[test]
+fn settings_that_cannot_be_written_do_not_keep_the_interface_from_working() {
+    let mut kernel = eth0();
+    kernel.read_only = true;
+    let mut engine = engine(vec![own(100)]);
+    start(&mut engine, &mut kernel, at(0));
+    run(&mut engine, &mut kernel, at(400));
+    assert_eq!(states(&engine), [StateKind::Master]);
+    assert!(kernel.has(VIP));
+    engine.stop(at(450), &mut kernel);
+    let log = kernel.take_log();
+    assert!(!log.iter().any(|line| line.contains("sysctl")), "{log:?}");
+}
+
+#[test]
 fn dont_release_vrrp_leaves_the_interface_too() {
     let mut kernel = eth0();
     let config = Config {

@@ -3,12 +3,16 @@
 //! uses that.
 
 use core::net::IpAddr;
+use std::io;
 
 use super::Engine;
 use super::budget::Budget;
 use super::links::Links;
 use super::system::{Listener, Protocol, System};
 use crate::types::Family;
+
+/// On most machines, and on MIPS.
+pub(super) const EAFNOSUPPORT: [i32; 2] = [97, 124];
 
 /// A receive socket and what it has joined.
 #[derive(Debug)]
@@ -105,9 +109,18 @@ fn listen(
         (Err(error), false) => {
             log::warn!(
                 target: "vrrp",
-                "cannot receive {family} adverts on {place}: {error}; trying again every second"
+                "cannot receive {family} adverts on {place}: {error}{}; trying again every second",
+                without(&error)
             );
             false
         }
+    }
+}
+
+/// What to do about a kernel without IPv6; all others have what else adverts need.
+fn without(error: &io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(errno) if EAFNOSUPPORT.contains(&errno) => " (no IPv6: CONFIG_IPV6, ipv6.disable=1)",
+        Some(_) | None => "",
     }
 }

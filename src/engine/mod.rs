@@ -36,6 +36,7 @@ mod reload;
 mod router;
 mod routes;
 mod routing;
+mod settings;
 mod snapshot;
 mod startup;
 pub mod system;
@@ -61,6 +62,7 @@ use lvs::Lvs;
 use pacing::Pacing;
 use router::{Router, Surroundings};
 use routes::RouteSet;
+use settings::Settings;
 use system::{Listener, System};
 use tell::Teller;
 use track::Tracking;
@@ -153,6 +155,7 @@ pub struct Engine {
     bases: Vec<vmac::Base>,
     /// The kernel has no macvlans.
     no_macvlan: bool,
+    settings: Settings,
     teller: Teller,
     lvs: Lvs,
     /// The daemon ends.
@@ -210,6 +213,7 @@ impl Engine {
             filter: Filter::default(),
             bases: Vec::new(),
             no_macvlan: false,
+            settings: Settings::default(),
             teller: Teller::default(),
             lvs: Lvs::new(lvs),
             stopping: false,

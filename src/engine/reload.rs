@@ -76,6 +76,7 @@ impl Engine {
         self.replace_lvs(now, lvs, system);
         self.release_bases(system);
         self.promote_secondaries(system);
+        self.look_for_ipv6(system);
         self.reloaded(now, system);
     }
 

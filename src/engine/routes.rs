@@ -14,7 +14,9 @@ use core::time::Duration;
 use super::addresses::reason;
 use super::item::Item;
 use super::links::{Link, Links};
+use super::listeners::EAFNOSUPPORT;
 use super::system::System;
+use super::vmac::UNSUPPORTED;
 use crate::config::model::{Route, Rule};
 use crate::netlink::{Ack, Batch, Message};
 use crate::types::{IfName, Instant};
@@ -335,6 +337,15 @@ fn flush(batch: &mut Batch, system: &mut dyn System) -> usize {
     done
 }
 
+/// What to do about a kernel that knows no rules, or none of a family.
+fn without(item: &Item, ack: &Ack<'_>) -> &'static str {
+    let none = UNSUPPORTED.contains(&ack.errno) || EAFNOSUPPORT.contains(&ack.errno);
+    match item {
+        Item::Rule(_) if none => " (CONFIG_IP_MULTIPLE_TABLES, CONFIG_IPV6_MULTIPLE_TABLES)",
+        Item::Rule(_) | Item::Route(_) => "",
+    }
+}
+
 // ---- a burst of additions ----
 
 /// Which of the requests were refused, and with what.
@@ -385,7 +396,9 @@ impl Asked {
             let _ = refusals.push((nth, ack.errno));
             if ack.errno != EEXIST && outcome.first_refused.is_none() {
                 let slot = self.places.get(nth).and_then(|place| slots.get(*place));
-                let words = |slot: &Slot| format!("{}: {}", slot.item, reason(ack));
+                let words = |slot: &Slot| {
+                    format!("{}: {}{}", slot.item, reason(ack), without(&slot.item, ack))
+                };
                 outcome.first_refused = slot.map(words);
             }
         });

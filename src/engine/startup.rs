@@ -6,7 +6,7 @@ use std::io;
 use super::system::System;
 use super::{Engine, apply};
 use crate::netlink::{Batch, addr, link};
-use crate::types::Instant;
+use crate::types::{Family, Instant};
 use crate::vrrp::Event;
 
 /// There where the kernel has modules, and while this one is loaded.
@@ -30,6 +30,7 @@ impl Engine {
         self.clean(now, system)?;
         self.filter.replace(&self.global.nft, &self.routers, system);
         self.promote_secondaries(system);
+        self.look_for_ipv6(system);
         let fifo = self.lvs.fifo();
         self.open_fifos(now, fifo.as_ref(), system);
         let outcome = self.statics.install(now, &self.links, system);
@@ -163,12 +164,31 @@ impl Engine {
         {
             let interface = &router.conf.interface;
             let name = format_args!("net/ipv4/conf/{interface}/promote_secondaries");
-            if let Err(error) = system.set_sysctl(name, "1") {
+            if let Err(error) = system.set_sysctl(name, "1")
+                && self.settings.is_news(&error)
+            {
                 let instance = &router.conf.name;
                 log::warn!(
                     target: "vrrp",
                     "({instance}) promote_secondaries not set on {interface}: {error}"
                 );
+            }
+        }
+    }
+
+    /// An instance of IPv6 where that is switched off waits for an address that never comes: says so, once for
+    /// neighboring instances of an interface.
+    pub(super) fn look_for_ipv6(&self, system: &mut dyn System) {
+        let mut before = None;
+        for router in &self.routers {
+            let interface = router.conf.interface.as_str();
+            if router.conf.family == Family::V4 || before == Some(interface) {
+                continue;
+            }
+            before = Some(interface);
+            let path = format!("/proc/sys/net/ipv6/conf/{interface}/disable_ipv6");
+            if system.read_file(&path).is_ok_and(|is| is == b"1\n") {
+                log::warn!(target: "vrrp", "IPv6 is switched off on {interface} ({path})");
             }
         }
     }

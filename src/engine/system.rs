@@ -175,7 +175,8 @@ pub trait System {
     /// Time since 1970, as the wall clock has it. It may jump: for numbers that others compare, not for timers.
     fn wall_clock(&mut self) -> Duration;
 
-    /// Writes a kernel setting, named as `sysctl` does with slashes: `net/ipv4/conf/eth0/promote_secondaries`.
+    /// Sees to it that a kernel setting, named as `sysctl` does with slashes, has this value:
+    /// `net/ipv4/conf/eth0/promote_secondaries`.
     ///
     /// # Errors
     /// The kernel's refusal, or the setting does not exist.

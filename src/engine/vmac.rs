@@ -32,7 +32,7 @@ const PAUSE: Duration = Duration::from_millis(1);
 const EEXIST: i32 = 17;
 const ENODEV: i32 = 19;
 /// EOPNOTSUPP, on most machines and on MIPS: no such kind of interface.
-const UNSUPPORTED: [i32; 2] = [95, 122];
+pub(super) const UNSUPPORTED: [i32; 2] = [95, 122];
 
 /// What we know of a virtual router's own interface.
 #[derive(Debug, Default)]
@@ -223,6 +223,7 @@ impl Engine {
             // Without IPv6 in the kernel there is nothing to switch off.
             if let Err(error) = system.set_sysctl(name, value)
                 && *family == "ipv4"
+                && self.settings.is_news(&error)
             {
                 log::warn!(
                     target: "vrrp",
@@ -265,6 +266,7 @@ impl Engine {
                         text
                     })
                 }
+                Err(error) if !self.settings.is_news(&error) => {}
                 Err(error) => log::warn!(
                     target: "vrrp",
                     "{key} not set on {name}: {error}; neighbors may be told its Ethernet address for \

@@ -29,6 +29,7 @@ use nix::unistd::{
     setgroups, setpgid, setuid,
 };
 
+use super::service;
 use crate::config::model::{Command, User};
 use crate::engine::system::{Exit, Kill, Pid};
 use crate::sys::{self, Words};
@@ -206,11 +207,11 @@ pub(super) fn kill(child: Pid, how: Kill) {
 }
 
 /// What children get of our environment: nothing that changes how programs are loaded or shells take words
-/// apart.
+/// apart, and no way to speak for the daemon.
 fn environment() -> Words {
     let kept = std::env::vars_os().filter(|(name, _)| {
         let name = name.as_encoded_bytes();
-        name != b"IFS" && !name.starts_with(b"LD_")
+        name != b"IFS" && name != service::SOCKET.as_bytes() && !name.starts_with(b"LD_")
     });
     let texts = kept.filter_map(|(name, value)| {
         let mut text = name.into_vec();

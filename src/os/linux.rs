@@ -1,7 +1,7 @@
 //! The engine's [`System`] in earnest: Linux.
 
 use std::fmt;
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::os::fd::RawFd;
@@ -194,10 +194,15 @@ impl System for Linux {
 
     fn set_sysctl(&mut self, name: fmt::Arguments<'_>, value: &str) -> io::Result<()> {
         let path = format!("/proc/sys/{name}");
-        OpenOptions::new()
+        let written = OpenOptions::new()
             .write(true)
-            .open(path)?
-            .write_all(value.as_bytes())
+            .open(&path)
+            .and_then(|mut file| file.write_all(value.as_bytes()));
+        match written {
+            // Nobody may change it here, nor needs to.
+            Err(_) if fs::read_to_string(&path).is_ok_and(|is| is.trim() == value) => Ok(()),
+            outcome => outcome,
+        }
     }
 
     fn request_netfilter(

@@ -24,6 +24,8 @@ mod procs;
 mod program;
 mod rawsock;
 pub mod reactor;
+pub mod respawn;
+pub mod service;
 pub mod signals;
 mod sink;
 mod syslog;

@@ -42,7 +42,8 @@ pub(super) struct Sender {
     v4: Socket,
     /// `None` on a kernel without IPv6.
     v6: Option<Socket>,
-    frames: Socket,
+    /// `None` on a kernel without packet sockets.
+    frames: Option<Socket>,
 }
 
 impl Sender {
@@ -58,8 +59,19 @@ impl Sender {
             socket.set_priority(PRIORITY_CONTROL)?;
         }
         // Protocol 0: this socket receives nothing.
-        let frames = raw(Domain::PACKET, 0)?;
-        frames.set_priority(PRIORITY_CONTROL)?;
+        let frames = match raw(Domain::PACKET, 0) {
+            Err(error) if error.raw_os_error() == Some(libc::EAFNOSUPPORT) => {
+                log::warn!(
+                    target: "vrrp",
+                    "no packet sockets (CONFIG_PACKET): neighbors are not told of takeovers"
+                );
+                None
+            }
+            outcome => Some(outcome?),
+        };
+        if let Some(socket) = &frames {
+            socket.set_priority(PRIORITY_CONTROL)?;
+        }
         Ok(Sender { v4, v6, frames })
     }
 
@@ -78,7 +90,6 @@ impl Sender {
                 self.v4.sendmsg(&message, 0).map(drop)
             }
             IpAddr::V6(dst) => {
-                let unavailable = || io::Error::from_raw_os_error(libc::EAFNOSUPPORT);
                 let socket = self.v6.as_ref().ok_or_else(unavailable)?;
                 // The scope chooses the interface for link-local groups and peers.
                 let to = SockAddr::from(SocketAddrV6::new(dst, 0, 0, interface));
@@ -89,10 +100,16 @@ impl Sender {
 
     /// Sends a complete Ethernet frame.
     pub(super) fn frame(&self, interface: IfIndex, frame: &[u8]) -> io::Result<()> {
-        self.frames
+        let socket = self.frames.as_ref().ok_or_else(unavailable)?;
+        socket
             .send_to(frame, &sys::packet_address(interface.0))
             .map(drop)
     }
+}
+
+/// There is no socket for it.
+fn unavailable() -> io::Error {
+    io::Error::from_raw_os_error(libc::EAFNOSUPPORT)
 }
 
 /// An `IP_PKTINFO` control message that names the outgoing interface (0: the routing table decides).

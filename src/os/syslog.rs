@@ -95,7 +95,8 @@ impl Syslog {
     }
 }
 
-fn connect(path: &Path) -> io::Result<UnixDatagram> {
+/// A socket that datagrams to this path can be sent with, never waiting.
+pub(super) fn connect(path: &Path) -> io::Result<UnixDatagram> {
     let socket = UnixDatagram::unbound()?;
     socket.set_nonblocking(true)?;
     socket.connect(path)?;

@@ -30,6 +30,7 @@ const RTM_GETADDR: u16 = 22;
 const EEXIST: i32 = 17;
 const ESRCH: i32 = 3;
 const EADDRNOTAVAIL: i32 = 99;
+const EOPNOTSUPP: i32 = 95;
 const ENOENT: i32 = 2;
 
 #[derive(Clone, Debug)]
@@ -73,6 +74,10 @@ pub struct Kernel {
     pub no_netfilter: bool,
     /// There are no macvlans in this kernel.
     pub no_macvlan: bool,
+    /// There are no policy rules in this kernel.
+    pub ruleless: bool,
+    /// Settings cannot be written.
+    pub read_only: bool,
     /// False: adverts and frames are counted, not written down.
     pub quiet: bool,
     pub adverts: usize,
@@ -280,6 +285,9 @@ impl Kernel {
     }
 
     fn rule(&mut self, rule: &netlink::Rule<'_>, bytes: &[u8], add: bool) -> i32 {
+        if self.ruleless {
+            return EOPNOTSUPP;
+        }
         let verb = if add { "add" } else { "del" };
         self.log.push(format!("{verb} rule {}", rule.priority));
         // Behind header, sequence number and port.
@@ -499,6 +507,9 @@ impl System for Kernel {
     }
 
     fn set_sysctl(&mut self, name: fmt::Arguments<'_>, value: &str) -> io::Result<()> {
+        if self.read_only {
+            return Err(io::ErrorKind::ReadOnlyFilesystem.into());
+        }
         self.log.push(format!("sysctl {name}={value}"));
         Ok(())
     }

@@ -158,7 +158,8 @@ impl Engine {
                 if !core::mem::replace(&mut files.said, true) {
                     log::info!(
                         target: "vrrp",
-                        "tracked files cannot be watched ({error}): reading them every second"
+                        "tracked files cannot be watched ({error}; CONFIG_INOTIFY_USER, \
+                         limits of fs.inotify): reading them every second"
                     );
                 }
                 Some(now.after(POLL))

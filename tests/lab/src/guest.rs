@@ -25,6 +25,15 @@ const SILENCE: Duration = Duration::from_secs(300);
 
 /// Runs the tests in a guest and ends the program if one fails. `files` are found beside the program there.
 pub fn main(tests: &[Test], files: &[String]) {
+    run(tests, files, "");
+}
+
+/// The same on a kernel with hardly a module.
+pub fn main_thin(tests: &[Test]) {
+    run(tests, &[], "thin ipv6.disable=1");
+}
+
+fn run(tests: &[Test], files: &[String], append: &str) {
     if inside() {
         return suite::main(tests);
     }
@@ -32,7 +41,7 @@ pub fn main(tests: &[Test], files: &[String]) {
     if chosen.is_empty() {
         return;
     }
-    let counts = match boot(files) {
+    let counts = match boot(files, append) {
         Ok(guest) => follow(guest, &chosen),
         Err(why) => {
             for (name, ..) in &chosen {
@@ -58,7 +67,7 @@ pub fn inside() -> bool {
 /// # Errors
 /// What is missing for a guest.
 pub fn again() -> Result<bool, String> {
-    let guest = boot(&[])?;
+    let guest = boot(&[], "")?;
     while let Ok(line) = guest.lines.recv_timeout(SILENCE) {
         if let Some(code) = line.strip_prefix("GUEST EXIT ") {
             return Ok(code == "0");
@@ -69,7 +78,7 @@ pub fn again() -> Result<bool, String> {
 }
 
 /// Starts the guest, or says what is missing.
-fn boot(files: &[String]) -> Result<Guest, String> {
+fn boot(files: &[String], append: &str) -> Result<Guest, String> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let prepared = here.join("../../target/guest/stamp");
     if !prepared.exists() {
@@ -94,6 +103,7 @@ fn boot(files: &[String]) -> Result<Guest, String> {
         .args(daemon)
         .args(files.iter().map(|f| here.join(f)))
         .env("GUEST_ENV", "LAB_DAEMON LAB_KNOWN")
+        .env("GUEST_APPEND", append)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()

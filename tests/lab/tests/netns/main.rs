@@ -6,7 +6,9 @@ mod dumps;
 mod filter;
 mod forged;
 mod groups;
+mod init;
 mod kernel;
+mod lacking;
 mod lease;
 mod mail;
 mod notify;
@@ -31,12 +33,14 @@ fn main() {
         takeover::TESTS,
         transports::TESTS,
         kernel::TESTS,
+        lacking::TESTS,
         vmac::TESTS,
         wire::TESTS,
         auth::TESTS,
         forged::TESTS,
         lease::TESTS,
         groups::TESTS,
+        init::TESTS,
         filter::TESTS,
         process::TESTS,
         notify::TESTS,

@@ -1,0 +1,437 @@
+//! Under an init: BusyBox's, its scripts, a service manager that wants to be told, a file system that takes nothing.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use vrrpd_lab::{Daemon, Lab, Node, process, sleep_ms, wait_for, wait_until};
+
+use crate::support::{SOON, VIP, conf};
+use crate::{Ctx, End, Test};
+
+const OURS: &str = "the scripts are ours";
+
+pub(crate) const TESTS: &[Test] = &[
+    ("init_script_does_what_init_scripts_do", OURS, script),
+    ("init_script_knows_what_is_not_its_own", OURS, foreign),
+    ("respawn_by_init_is_no_storm", OURS, respawn),
+    ("service_manager_is_told", OURS, told),
+    (
+        "service_manager_that_does_not_listen_is_no_matter",
+        OURS,
+        not_heard,
+    ),
+    ("read_only_root_is_enough", OURS, read_only),
+];
+
+const CONFIGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs");
+
+fn ours(ctx: &Ctx) -> PathBuf {
+    match &ctx.daemon {
+        Daemon::Vrrpd(path) => path.clone(),
+        Daemon::Keepalived => panic!("{OURS}"),
+    }
+}
+
+/// A directory with all of BusyBox's programs, to be the only one in the search path.
+fn busybox() -> Result<PathBuf, End> {
+    let dir = PathBuf::from("/run/lab/busybox");
+    if dir.exists() {
+        return Ok(dir);
+    }
+    let list = Command::new("busybox").arg("--list").output();
+    let Ok(list) = list else {
+        return Err(End::Skip("there is no busybox".into()));
+    };
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut places = std::env::split_paths(&path).map(|dir| dir.join("busybox"));
+    let program = places.find(|place| place.exists()).expect("it was run");
+    fs::create_dir_all(&dir).expect("a directory");
+    for applet in String::from_utf8_lossy(&list.stdout).split_whitespace() {
+        std::os::unix::fs::symlink(&program, dir.join(applet)).expect("a link");
+    }
+    Ok(dir)
+}
+
+// ---- the init script ----
+
+/// The script on a node, run by BusyBox's shell with nothing but BusyBox around.
+struct Script<'a> {
+    node: &'a Node,
+    busybox: PathBuf,
+    daemon: PathBuf,
+    conf: PathBuf,
+    pid_file: PathBuf,
+}
+
+impl<'a> Script<'a> {
+    fn new(ctx: &Ctx, node: &'a Node) -> Result<Self, End> {
+        let place = |what: &str| PathBuf::from(format!("/run/lab/{}.{what}", node.id()));
+        let script = Script {
+            node,
+            busybox: busybox()?,
+            daemon: ours(ctx),
+            conf: place("conf"),
+            pid_file: place("pid"),
+        };
+        script.configure(&conf(200, &[]).text());
+        Ok(script)
+    }
+
+    fn configure(&self, text: &str) {
+        fs::write(&self.conf, text).expect("write");
+    }
+
+    /// Exit code, and what was said.
+    fn run(&self, verb: &str) -> (i32, String) {
+        // In a file: the daemon would hold a pipe open.
+        let out = format!("/run/lab/{}.said", self.node.id());
+        let file = fs::File::create(&out).expect("a file");
+        let mut command = Command::new(self.busybox.join("sh"));
+        let command = command
+            .arg(format!("{CONFIGS}/busybox/S50vrrpd"))
+            .arg(verb)
+            .env_clear()
+            .env("PATH", &self.busybox)
+            .env("DAEMON", &self.daemon)
+            .env("CONF", &self.conf)
+            .env("PIDFILE", &self.pid_file)
+            .env("OPTIONS", format!("-G -g{out}.log"))
+            .stdin(Stdio::null())
+            .stdout(file.try_clone().expect("a descriptor"))
+            .stderr(file);
+        let mut child = self.node.spawn(command);
+        let status = wait_for(SOON * 3, || child.try_wait().expect("a child"));
+        let code = status.expect("the script comes to an end").code();
+        let said = fs::read_to_string(&out).expect("UTF-8");
+        (code.expect("no signal"), said)
+    }
+
+    #[track_caller]
+    fn expect(&self, verb: &str, code: i32, words: &str) {
+        let (got, said) = self.run(verb);
+        assert_eq!(got, code, "{verb}: {said}");
+        assert!(said.contains(words), "{verb}: {said}");
+    }
+
+    fn pid(&self) -> i32 {
+        let text = fs::read_to_string(&self.pid_file).expect("a pid file");
+        text.trim().parse().expect("a number")
+    }
+
+    fn kill9(&self) {
+        kill(Pid::from_raw(self.pid()), Signal::SIGKILL).expect("it runs");
+    }
+}
+
+impl Drop for Script<'_> {
+    fn drop(&mut self) {
+        if self.pid_file.exists() {
+            let _ = kill(Pid::from_raw(self.pid()), Signal::SIGKILL);
+        }
+    }
+}
+
+const BROKEN: &str = "vrrp_instance VI_51 {\n    interface eth0\n}\n";
+
+fn script(ctx: &Ctx) -> End {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let script = match Script::new(ctx, &a) {
+        Ok(script) => script,
+        Err(skip) => return skip,
+    };
+    script.expect("status", 3, "does not run");
+    script.expect("stop", 0, "does not run");
+    script.expect("reload", 7, "does not run");
+    script.expect("dance", 2, "usage: ");
+
+    script.expect("start", 0, "started, as process ");
+    let first = script.pid();
+    wait_until(SOON, "it is master", || a.has(VIP));
+    script.expect("status", 0, &format!("runs as process {first}"));
+    script.expect("start", 0, &format!("runs already, as process {first}"));
+
+    script.configure(&conf(200, &[]).text().replace(VIP, "10.0.0.101"));
+    script.expect("reload", 0, &format!("told process {first}"));
+    wait_until(SOON, "it has the other address", || {
+        a.has("10.0.0.101") && !a.has(VIP)
+    });
+
+    // What runs goes on, and why is said where it was asked for.
+    script.configure(BROKEN);
+    script.expect("reload", 1, "virtual_router_id");
+    script.expect("restart", 6, "virtual_router_id");
+    assert!(a.has("10.0.0.101"));
+    assert_eq!(script.pid(), first);
+
+    script.configure(&conf(200, &[]).text());
+    script.expect("restart", 0, "started, as process ");
+    assert_ne!(script.pid(), first);
+    wait_until(SOON, "it is master again", || a.has(VIP));
+
+    script.expect("stop", 0, "stopped");
+    assert!(!a.has(VIP));
+    script.expect("status", 3, "does not run");
+
+    script.configure(
+        &"block {
+"
+        .repeat(40),
+    );
+    script.expect("start", 2, "nothing can run from ");
+    fs::remove_file(&script.conf).expect("remove");
+    script.expect("start", 6, "there is no /run/lab/");
+    script.expect("stop", 0, "does not run");
+    let none = Script {
+        daemon: "/nowhere/vrrpd".into(),
+        conf: script.conf.clone(),
+        pid_file: script.pid_file.clone(),
+        busybox: script.busybox.clone(),
+        node: &a,
+    };
+    none.expect("start", 5, "there is no /nowhere/vrrpd");
+    End::Ok
+}
+
+fn foreign(ctx: &Ctx) -> End {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let mut script = match Script::new(ctx, &a) {
+        Ok(script) => script,
+        Err(skip) => return skip,
+    };
+    // A program of its own, so that it can be replaced.
+    let copy = PathBuf::from(format!("/run/lab/{}-vrrpd", a.id()));
+    fs::copy(&script.daemon, &copy).expect("copy");
+    script.daemon.clone_from(&copy);
+
+    script.expect("start", 0, "started");
+    let first = script.pid();
+    script.kill9();
+    // As a zombie it holds no lock any more.
+    wait_until(SOON, "it is dead", || {
+        let stat = fs::read_to_string(format!("/proc/{first}/stat"));
+        stat.map_or(true, |stat| stat.contains(") Z "))
+    });
+    script.expect("status", 1, "has died");
+    script.expect("stop", 0, "does not run");
+    script.expect("start", 0, "started");
+    let second = script.pid();
+    assert_ne!(first, second);
+
+    // An upgrade puts another file in the place of the one that runs.
+    let new = copy.with_extension("new");
+    fs::copy(ours(ctx), &new).expect("copy");
+    fs::rename(&new, &copy).expect("rename");
+    script.expect("status", 0, &format!("runs as process {second}"));
+    script.expect("stop", 0, "stopped");
+
+    // Some other process has the number by now.
+    let sleep = Command::new("sleep").arg("1000").spawn().expect("sleep");
+    let mut sleep = Killed(sleep);
+    fs::write(&script.pid_file, format!("{}\n", sleep.0.id())).expect("write");
+    script.expect("status", 1, "has died");
+    script.expect("stop", 0, "does not run");
+    assert!(matches!(sleep.0.try_wait(), Ok(None)), "it was left alone");
+    script.expect("start", 0, "started");
+    for text in ["", "\n", "x\n", "-1\n", "1 2\n"] {
+        let third = script.pid();
+        fs::write(&script.pid_file, text).expect("write");
+        script.expect("status", 1, "has died");
+        fs::write(&script.pid_file, format!("{third}\n")).expect("write");
+    }
+    script.expect("stop", 0, "stopped");
+    End::Ok
+}
+
+// ---- init itself ----
+
+/// A process in the background, killed with all it has started when it is dropped.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn respawn(ctx: &Ctx) -> End {
+    if let Err(skip) = busybox() {
+        return skip;
+    }
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let place = |what: &str| format!("/run/lab/{}.{what}", a.id());
+    let (conf_file, console, pid_file) = (place("conf"), place("console"), place("pid"));
+    fs::write(&console, "").expect("write");
+    // The line as shipped, with what differs here.
+    let etc = place("etc");
+    fs::create_dir_all(&etc).expect("a directory");
+    let inittab = fs::read_to_string(format!("{CONFIGS}/busybox/inittab")).expect("read");
+    let here = format!(
+        "{} -f {conf_file} -n -l -G -p {pid_file}",
+        ours(ctx).display()
+    );
+    let line = "/usr/sbin/vrrpd -f /etc/vrrpd.conf -n";
+    assert!(inittab.contains(line), "the test's premise");
+    fs::write(format!("{etc}/inittab"), inittab.replace(line, &here)).expect("write");
+
+    let world = format!("mount --bind {etc} /etc && exec busybox init");
+    let mut command = Command::new("unshare");
+    command
+        .args(["--kill-child", "-fpm", "--mount-proc", "sh", "-c", &world])
+        .env("CONSOLE", &console)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let mut init = Killed(a.spawn(&mut command));
+    let log = || fs::read_to_string(&console).unwrap_or_default();
+    let attempts = || log().matches("cannot read the configuration ").count();
+    wait_until(SOON, "it says what is wrong and waits", || {
+        assert!(matches!(init.0.try_wait(), Ok(None)), "init ended");
+        log().contains("ending in 30 s, or when ")
+    });
+    // BusyBox would have started it again after a second.
+    sleep_ms(3500);
+    assert_eq!(attempts(), 1, "{}", log());
+
+    // Mended, it runs at once.
+    fs::write(&conf_file, conf(200, &[]).text()).expect("write");
+    wait_until(SOON, "it is master", || a.has(VIP));
+    assert_eq!(attempts(), 1, "{}", log());
+
+    // Killed, it comes back without a pause.
+    let started = || log().matches("Starting vrrpd").count();
+    assert_eq!(started(), 1);
+    let daemon = fs::canonicalize(ours(ctx)).expect("a path");
+    let runs = |pid: &u32| fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == daemon);
+    let pid = process::tree(init.0.id()).into_iter().find(runs);
+    let pid = i32::try_from(pid.expect("it runs below init")).expect("a pid");
+    kill(Pid::from_raw(pid), Signal::SIGKILL).expect("it runs");
+    wait_until(SOON, "it is started again", || started() == 2);
+    wait_until(SOON, "it is master again", || a.has(VIP));
+    End::Ok
+}
+
+// ---- readiness ----
+
+fn next(socket: &UnixDatagram) -> String {
+    let mut buffer = [0; 256];
+    let len = socket.recv(&mut buffer).expect("a message in time");
+    String::from_utf8_lossy(&buffer[..len]).into_owned()
+}
+
+fn told(ctx: &Ctx) -> End {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let path = format!("/run/lab/{}.notify", a.id());
+    let socket = UnixDatagram::bind(&path).expect("bind");
+    socket.set_read_timeout(Some(SOON)).expect("a time-out");
+    // Scripts cannot speak for the daemon.
+    let seen = format!("/run/lab/{}.env", a.id());
+    let program = format!("/run/lab/{}.sh", a.id());
+    fs::write(
+        &program,
+        format!("#!/bin/sh\nenv > {seen}.new\nmv {seen}.new {seen}\n"),
+    )
+    .expect("write");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("chmod");
+    let _ = fs::remove_file(&seen);
+    let text = conf(200, &[&format!("notify_master {program}")]);
+    let text = text.global("script_user root").text();
+    let variable = format!("NOTIFY_SOCKET={path}");
+    let mut run = ctx
+        .daemon
+        .start_text(&a, &text, &["env", &variable, "OTHER=1"]);
+    assert_eq!(next(&socket), "READY=1");
+    wait_until(SOON, "the script has run", || Path::new(&seen).exists());
+    let environment = fs::read_to_string(&seen).expect("read");
+    assert!(environment.contains("OTHER=1"), "{environment}");
+    assert!(!environment.contains("NOTIFY_SOCKET"), "{environment}");
+
+    let now = || nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).expect("a clock");
+    let micros = |at: nix::sys::time::TimeSpec| at.tv_sec() * 1_000_000 + at.tv_nsec() / 1000;
+    for text in [text.as_str(), BROKEN] {
+        let before = now();
+        run.reload(text);
+        let reloading = next(&socket);
+        let at = reloading.strip_prefix("RELOADING=1\nMONOTONIC_USEC=");
+        let at: i64 = at.expect(&reloading).parse().expect("a number");
+        assert!(
+            (micros(before)..=micros(now())).contains(&at),
+            "{reloading}"
+        );
+        assert_eq!(next(&socket), "READY=1", "whatever came of it");
+    }
+    run.term();
+    assert_eq!(next(&socket), "STOPPING=1");
+    assert!(run.wait_exit(SOON).expect("it ends").success());
+    End::Ok
+}
+
+fn not_heard(ctx: &Ctx) -> End {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let path = format!("/run/lab/{}.notify", a.id());
+    let socket = UnixDatagram::bind(&path).expect("bind");
+    // As many as it holds: whoever waited for room would wait for ever.
+    let sender = UnixDatagram::unbound().expect("a socket");
+    sender.set_nonblocking(true).expect("fcntl");
+    while sender.send_to(b"x", &path).is_ok() {}
+    for value in [path.as_str(), "/nowhere/notify", "", "@", "relative"] {
+        let variable = format!("NOTIFY_SOCKET={value}");
+        let text = conf(200, &[]).text();
+        let mut run = ctx.daemon.start_text(&a, &text, &["env", &variable]);
+        wait_until(SOON, "it is master", || a.has(VIP));
+        run.reload(&text);
+        run.term();
+        assert!(run.wait_exit(SOON).expect("it ends").success(), "{value}");
+        assert!(!a.has(VIP));
+    }
+    drop(socket);
+    End::Ok
+}
+
+// ---- nowhere to write ----
+
+fn read_only(ctx: &Ctx) -> End {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    // Everything that holds files; /run is a tmpfs, as on a router, and all there is.
+    let world = "for dir in $(sed -n 's/^[^ ]* \\([^ ]*\\) .*/\\1/p' /proc/self/mounts); do
+        case $dir in /run | /proc | /proc/* | /sys | /sys/*) continue ;; esac
+        mount -o remount,bind,ro \"$dir\" 2>/dev/null
+    done
+    mount -t tmpfs -o ro none /tmp
+    if touch /x /tmp/x /etc/x /var/x 2>/dev/null; then echo the root is not read-only; exit 99; fi
+    exec \"$@\"";
+    let prefix = ["unshare", "-m", "sh", "-c", world, "sh"];
+    let text = conf(200, &[]).text();
+    let mut run = ctx.daemon.start_text(&a, &text, &prefix);
+    wait_until(SOON, "it is master", || a.has(VIP));
+    assert!(run.pid_file.exists());
+    let said = || run.log().matches("cannot write /tmp/keepalived.").count();
+    run.signal(Signal::SIGUSR1);
+    wait_until(SOON, "it says that it cannot write", || said() > 0);
+    for _ in 0..3 {
+        run.signal(Signal::SIGUSR1);
+        sleep_ms(200);
+    }
+    let log = run.log();
+    assert_eq!(said(), 1, "once: {log}");
+    assert!(log.contains("ead-only file system"), "{log}");
+    let warnings = log.lines().filter(|line| line.contains("ead-only"));
+    assert_eq!(warnings.count(), 1, "nothing else wants to write: {log}");
+    run.reload(&text);
+    assert!(a.has(VIP));
+    run.term();
+    assert!(run.wait_exit(SOON).expect("it ends").success());
+    assert!(!a.has(VIP) && !run.pid_file.exists());
+    End::Ok
+}

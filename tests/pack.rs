@@ -1,0 +1,312 @@
+//! What is packed, and the files of services: `configs/dist`, the Debian package, scripts that shellcheck likes.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const CONFIGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/configs");
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// A directory of its own, removed at the end.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("vrrpd-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).expect("a directory");
+        Scratch(path)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Whether a program is there; says so if not.
+fn has(test: &str, program: &str) -> bool {
+    let found = Command::new("sh")
+        .args(["-c", "command -v \"$0\"", program])
+        .output();
+    let found = found.is_ok_and(|output| output.status.success());
+    if !found {
+        // Past the test runner, which shows the output of failed tests only.
+        let _ = writeln!(std::io::stderr(), "SKIP {test}: there is no {program}");
+    }
+    found
+}
+
+/// Standard output of a command that succeeds.
+#[track_caller]
+fn run(command: &mut Command) -> String {
+    let output = command.output().expect("it can be run");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {said}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Packs two binaries, under this umask and at this place.
+fn pack(scratch: &Scratch, out: &str, mask: &str) -> PathBuf {
+    let (binaries, out) = (scratch.0.join("binaries"), scratch.0.join(out));
+    fs::create_dir_all(&binaries).expect("a directory");
+    for name in [
+        "x86_64-unknown-linux-musl-full",
+        "armv7-unknown-linux-musleabihf-small",
+    ] {
+        let path = binaries.join(format!("vrrpd-{name}"));
+        fs::write(&path, format!("the binary {name}\n")).expect("write");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("chmod");
+    }
+    let man = scratch.0.join("vrrpd.conf.5");
+    fs::write(&man, ".TH VRRPD.CONF 5\n").expect("write");
+    let script = format!("umask {mask} && exec {CONFIGS}/dist \"$@\"");
+    run(Command::new("sh")
+        .args(["-c", &script, "sh"])
+        .args([&binaries, &man, &out])
+        .env("SOURCE_DATE_EPOCH", "1700000000"));
+    out
+}
+
+fn names(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).expect("a directory");
+    let name = |entry: fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
+    let mut names: Vec<String> = entries.flatten().map(name).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn what_is_packed_twice_has_the_same_bytes() {
+    let test = "what_is_packed_twice_has_the_same_bytes";
+    if !has(test, "dpkg-deb") {
+        return;
+    }
+    let scratch = Scratch::new("pack");
+    let (first, second) = (pack(&scratch, "one", "022"), pack(&scratch, "two", "077"));
+    let small = format!("vrrpd-{VERSION}-armv7-unknown-linux-musleabihf-small.tar.gz");
+    let full = format!("vrrpd-{VERSION}-x86_64-unknown-linux-musl-full.tar.gz");
+    let package = format!("vrrpd_{VERSION}_amd64.deb");
+    let want = ["SHA256SUMS", &small, &full, &package];
+    assert_eq!(names(&first), want);
+    for name in want {
+        let read = |place: &Path| fs::read(place.join(name)).expect("read");
+        assert!(read(&first) == read(&second), "{name} differs");
+    }
+    run(Command::new("sha256sum")
+        .args(["--strict", "-c", "SHA256SUMS"])
+        .current_dir(&first));
+
+    let list = run(Command::new("tar").arg("tvzf").arg(first.join(&small)));
+    let top = format!("vrrpd-{VERSION}-armv7-unknown-linux-musleabihf-small");
+    for name in [
+        "vrrpd",
+        "vrrpd.conf.5",
+        "LICENSE-MIT",
+        "configs/busybox/S50vrrpd",
+        "configs/vrrpd.conf",
+    ] {
+        assert!(list.contains(&format!("{top}/{name}\n")), "{name}: {list}");
+    }
+    for line in list.lines() {
+        let modes = ["drwxr-xr-x 0/0", "-rwxr-xr-x 0/0", "-rw-r--r-- 0/0"];
+        assert!(modes.iter().any(|mode| line.starts_with(mode)), "{line}");
+    }
+}
+
+#[test]
+fn the_debian_package_has_what_debian_wants() {
+    let test = "the_debian_package_has_what_debian_wants";
+    if !has(test, "dpkg-deb") {
+        return;
+    }
+    let scratch = Scratch::new("deb");
+    let out = pack(&scratch, "out", "022");
+    let package = out.join(format!("vrrpd_{VERSION}_amd64.deb"));
+    let dpkg = |what: &str| run(Command::new("dpkg-deb").arg(what).arg(&package));
+    let info = dpkg("-I");
+    for line in [
+        " Package: vrrpd",
+        &format!(" Version: {VERSION}"),
+        " Architecture: amd64",
+    ] {
+        assert!(info.contains(line), "{line}: {info}");
+    }
+    let list = dpkg("-c");
+    for (mode, name) in [
+        ("-rwxr-xr-x", "usr/sbin/vrrpd"),
+        ("-rwxr-xr-x", "etc/init.d/vrrpd"),
+        ("-rw-r--r--", "etc/default/vrrpd"),
+        ("-rw-r--r--", "lib/systemd/system/vrrpd.service"),
+        ("-rw-r--r--", "usr/share/man/man5/vrrpd.conf.5.gz"),
+        ("-rw-r--r--", "usr/share/doc/vrrpd/copyright"),
+        ("-rw-r--r--", "usr/share/doc/vrrpd/changelog.gz"),
+        ("-rw-r--r--", "usr/share/doc/vrrpd/examples/vrrpd.conf"),
+    ] {
+        let line = |line: &&str| {
+            line.starts_with(&format!("{mode} root/root")) && line.ends_with(&format!(" ./{name}"))
+        };
+        assert!(list.lines().any(|one| line(&one)), "{name}: {list}");
+    }
+    // A machine that runs keepalived must not get a second master by installing a package.
+    assert!(!list.contains(" ./etc/vrrpd.conf"), "{list}");
+    let tree = scratch.0.join("tree");
+    run(Command::new("dpkg-deb").arg("-R").arg(&package).arg(&tree));
+    let conffiles = fs::read_to_string(tree.join("DEBIAN/conffiles")).expect("read");
+    assert_eq!(conffiles, "/etc/default/vrrpd\n/etc/init.d/vrrpd\n");
+    run(Command::new("md5sum")
+        .args(["--strict", "-c", "DEBIAN/md5sums"])
+        .current_dir(&tree));
+    let copyright = fs::read_to_string(tree.join("usr/share/doc/vrrpd/copyright")).expect("read");
+    assert!(copyright.contains("\nCopyright: 20") && copyright.contains("\n Permission is hereby"));
+}
+
+#[test]
+fn nothing_to_pack_is_said() {
+    let scratch = Scratch::new("pack-none");
+    let mut command = Command::new(format!("{CONFIGS}/dist"));
+    let command = command
+        .args([&scratch.0, Path::new("/dev/null"), &scratch.0.join("out")])
+        .env("SOURCE_DATE_EPOCH", "0");
+    let output = command.output().expect("it can be run");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        !output.status.success() && said.contains("nothing to pack"),
+        "{said}"
+    );
+}
+
+/// Files below that begin with `#!` and a shell.
+fn scripts(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).expect("a directory").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            scripts(&path, found);
+        } else if fs::read_to_string(&path).is_ok_and(|text| text.starts_with("#!/bin/sh\n")) {
+            assert_ne!(
+                path.metadata().expect("there").mode() & 0o100,
+                0,
+                "{path:?} cannot be run"
+            );
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn scripts_are_plain_shell() {
+    if !has("scripts_are_plain_shell", "shellcheck") {
+        return;
+    }
+    let mut found = Vec::new();
+    for directory in ["busybox", "debian"] {
+        scripts(&Path::new(CONFIGS).join(directory), &mut found);
+    }
+    found.push(Path::new(CONFIGS).join("dist"));
+    assert!(found.len() > 4, "{found:?}");
+    run(Command::new("shellcheck").args(&found));
+    // OpenRC reads the variables and calls the functions.
+    run(Command::new("shellcheck")
+        .args(["-s", "sh", "-e", "SC2034"])
+        .arg(format!("{CONFIGS}/openrc/vrrpd")));
+}
+
+/// OpenRC's words, printed; then one of the script's verbs.
+const OPENRC: &str = "
+    ebegin() { echo \"$*...\"; }
+    eend() { return \"$1\"; }
+    eerror() { echo \"error: $*\"; }
+    PATH=$4:$PATH
+    RC_SVCNAME=vrrpd
+    . \"$1\"
+    command=$2 vrrpd_conf=$3
+    shift 4
+    \"$@\"";
+
+#[test]
+fn openrc_does_not_stop_what_runs_for_what_cannot() {
+    let scratch = Scratch::new("openrc");
+    let (good, bad) = (scratch.0.join("good"), scratch.0.join("bad"));
+    let instance = "vrrp_instance A {\n interface eth0\n virtual_router_id 1\n virtual_ipaddress {\n  192.0.2.1\n }\n}\n";
+    fs::write(&good, instance).expect("write");
+    fs::write(&bad, "vrrp_instance A {\n}\n").expect("write");
+    let supervisor = scratch.0.join("supervise-daemon");
+    fs::write(&supervisor, "#!/bin/sh\necho \"$*\"\n").expect("write");
+    fs::set_permissions(&supervisor, fs::Permissions::from_mode(0o755)).expect("chmod");
+    for (name, verb, command, conf, want) in [
+        (
+            "reload",
+            "reload",
+            "reload",
+            &good,
+            (true, "--signal HUP --pidfile /run/vrrpd.supervisor.pid"),
+        ),
+        (
+            "reload of a broken file",
+            "reload",
+            "reload",
+            &bad,
+            (false, "error: "),
+        ),
+        ("restart", "stop_pre", "restart", &good, (true, "")),
+        (
+            "restart with a broken file",
+            "stop_pre",
+            "restart",
+            &bad,
+            (false, "virtual_router_id"),
+        ),
+        (
+            "stop with a broken file",
+            "stop_pre",
+            "stop",
+            &bad,
+            (true, ""),
+        ),
+    ] {
+        let output = Command::new("sh")
+            .args(["-c", OPENRC, "sh"])
+            .arg(format!("{CONFIGS}/openrc/vrrpd"))
+            .arg(env!("CARGO_BIN_EXE_vrrpd"))
+            .args([conf, &scratch.0])
+            .arg(verb)
+            .env("RC_CMD", command)
+            .output()
+            .expect("a shell");
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.success(), want.0, "{name}: {said}");
+        assert!(said.contains(want.1), "{name}: {said}");
+    }
+}
+
+#[test]
+fn systemd_understands_its_unit() {
+    if !has("systemd_understands_its_unit", "systemd-analyze") {
+        return;
+    }
+    let scratch = Scratch::new("unit");
+    let unit = fs::read_to_string(format!("{CONFIGS}/systemd/vrrpd.service")).expect("read");
+    let strict = fs::read_to_string(format!("{CONFIGS}/systemd/strict.conf")).expect("read");
+    // It wants to see what is to be run; pages of the manual are not installed here.
+    let here = |text: &str| text.replace("/usr/sbin/vrrpd", env!("CARGO_BIN_EXE_vrrpd"));
+    let unit = here(&unit).replace("Documentation=man:vrrpd.conf(5)\n", "");
+    fs::create_dir(scratch.0.join("vrrpd.service.d")).expect("a directory");
+    let path = scratch.0.join("vrrpd.service");
+    for drop_in in [String::new(), here(&strict)] {
+        fs::write(&path, &unit).expect("write");
+        fs::write(scratch.0.join("vrrpd.service.d/strict.conf"), drop_in).expect("write");
+        let mut command = Command::new("systemd-analyze");
+        let output = command
+            .arg("verify")
+            .arg(&path)
+            .output()
+            .expect("it can be run");
+        let said = String::from_utf8_lossy(&output.stderr);
+        let about_us = said.lines().filter(|line| line.contains("vrrpd"));
+        assert_eq!(about_us.collect::<Vec<_>>(), [""; 0], "{said}");
+        assert!(output.status.success(), "{said}");
+    }
+}
