@@ -199,7 +199,8 @@ pub(super) fn kill(child: Pid, how: Kill) {
 fn environment() -> Words {
     let kept = std::env::vars_os().filter(|(name, _)| {
         let name = name.as_encoded_bytes();
-        name != b"IFS" && !name.starts_with(b"LD_")
+        let ours = super::restart::VARIABLE.as_bytes();
+        name != b"IFS" && !name.starts_with(b"LD_") && name != ours
     });
     let texts = kept.filter_map(|(name, value)| {
         let mut text = name.into_vec();

@@ -24,8 +24,10 @@ mod procs;
 mod program;
 mod rawsock;
 pub mod reactor;
+pub mod restart;
 pub mod signals;
 mod sink;
+pub mod statefile;
 mod syslog;
 #[cfg(test)]
 mod testing;

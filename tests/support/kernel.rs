@@ -94,6 +94,8 @@ pub struct Kernel {
     pub renewals: usize,
     /// Time since 1970.
     pub wall: std::time::Duration,
+    /// What a successor finds.
+    pub state: Vec<u8>,
     /// The last advert sent, with its IP header.
     pub last: Vec<u8>,
     #[cfg(feature = "lvs")]
@@ -498,6 +500,22 @@ impl System for Kernel {
         self.wall
     }
 
+    fn uptime(&mut self) -> std::time::Duration {
+        std::time::Duration::from_nanos(self.clock.as_nanos())
+    }
+
+    fn read_state(&mut self) -> Vec<u8> {
+        self.state.clone()
+    }
+
+    fn write_state(&mut self, at: usize, bytes: &[u8]) {
+        let end = at + bytes.len();
+        if self.state.len() < end {
+            self.state.resize(end, 0);
+        }
+        self.state[at..end].copy_from_slice(bytes);
+    }
+
     fn set_sysctl(&mut self, name: fmt::Arguments<'_>, value: &str) -> io::Result<()> {
         self.log.push(format!("sysctl {name}={value}"));
         Ok(())
@@ -868,9 +886,8 @@ pub fn engine(instances: Vec<VrrpInstance>) -> Engine {
 
 /// Starts the engine at `now` and lets it read what the kernel has to tell.
 pub fn start(engine: &mut Engine, kernel: &mut Kernel, now: Instant) {
-    engine
-        .start(now, std::time::Duration::ZERO, kernel)
-        .expect("the fake kernel answers");
+    kernel.clock = kernel.clock.max(now);
+    engine.start(now, kernel).expect("the fake kernel answers");
     kernel.deliver(engine, now);
 }
 
@@ -879,6 +896,7 @@ pub fn run(engine: &mut Engine, kernel: &mut Kernel, until: Instant) {
     while let Some(at) = engine.next_deadline().filter(|at| *at <= until) {
         // What is due at once may have a deadline long ago.
         let now = at.max(kernel.clock);
+        kernel.clock = now;
         engine.expire(now, kernel);
         kernel.deliver(engine, now);
         while engine.has_more() {
@@ -954,6 +972,7 @@ pub fn receive_by(
         v6,
         wall,
     };
+    kernel.clock = kernel.clock.max(now);
     engine.packet(now, &datagram, kernel);
     kernel.deliver(engine, now);
 }
