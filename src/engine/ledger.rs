@@ -206,7 +206,7 @@ mod tests {
         );
         assert_eq!(bytes[32..40], 300_000_000_u64.to_be_bytes());
         assert_eq!(bytes[40..60], [0; 20]);
-        assert_eq!(bytes[60..], [0x5b, 0x6d, 0x4d, 0x3c], "{:x?}", &bytes[60..]);
+        assert_eq!(bytes[60..], [0xc0, 0xf9, 0x0b, 0xf6]);
     }
 
     #[test]

@@ -96,6 +96,8 @@ pub struct Kernel {
     pub wall: std::time::Duration,
     /// What a successor finds.
     pub state: Vec<u8>,
+    /// True: that it is written to is written down.
+    pub watch_state: bool,
     /// The last advert sent, with its IP header.
     pub last: Vec<u8>,
     #[cfg(feature = "lvs")]
@@ -509,6 +511,9 @@ impl System for Kernel {
     }
 
     fn write_state(&mut self, at: usize, bytes: &[u8]) {
+        if self.watch_state {
+            self.log.push(format!("state {at}"));
+        }
         let end = at + bytes.len();
         if self.state.len() < end {
             self.state.resize(end, 0);
