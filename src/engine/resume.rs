@@ -18,7 +18,7 @@ use super::router::Router;
 use super::system::System;
 use super::{Engine, StateKind};
 use crate::types::{Instant, Priority};
-use crate::vrrp::{Actions, Event};
+use crate::vrrp::{self, Actions, Event};
 
 /// Going on more often than this in short order is refused: a router on which the daemon dies again and again should
 /// not stay master for ever.
@@ -33,12 +33,30 @@ struct Sent {
     grace: Duration,
 }
 
+/// How much time there is to go on as master, and the interval to listen for.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    left: Duration,
+    interval: Duration,
+}
+
+impl Span {
+    /// For both together.
+    fn least(self, other: Span) -> Span {
+        Span {
+            left: self.left.min(other.left),
+            interval: self.interval.max(other.interval),
+        }
+    }
+}
+
 /// What a router has from its former process, and leaves to the next.
 #[derive(Debug, Default)]
 pub(crate) struct Past {
     /// Its machine is about to go on as master; the kernel still has what belongs to it.
     pub(super) resuming: bool,
-    /// The former process's last advert was so long ago.
+    /// When it began to listen, and how long the last advert was ago then; later, when it went on.
+    since: Instant,
     pub(super) silence: Duration,
     /// Its priority counts as it was until all it tracks has been heard of.
     pub(super) trusting: bool,
@@ -66,23 +84,30 @@ impl Engine {
         let verdicts = self.routers.iter().zip(&records);
         let verdicts =
             verdicts.map(|(router, record)| self.time_left(router, record.as_ref(), uptime));
-        let mut verdicts: Vec<Result<Duration, &str>> = verdicts.collect();
+        let mut verdicts: Vec<Result<Span, &str>> = verdicts.collect();
         for group in &self.groups {
             let members = || group.conf.members.iter();
-            let left = members().map(|&id| verdicts.get(id).copied().and_then(Result::ok));
-            let least = left.min().flatten().ok_or("not all of its group do");
+            let all = members().map(|&id| verdicts.get(id).copied().and_then(Result::ok));
+            let least = all.reduce(|one, other| Some(Span::least(one?, other?)));
+            let verdict = least.flatten().ok_or("not all of its group do");
             for &id in members() {
-                if let Some(verdict) = verdicts.get_mut(id).filter(|verdict| verdict.is_ok()) {
-                    *verdict = least;
+                if let Some(known) = verdicts.get_mut(id).filter(|known| known.is_ok()) {
+                    *known = verdict;
                 }
             }
         }
         for (id, (record, verdict)) in records.into_iter().zip(verdicts).enumerate() {
             match (record, verdict) {
                 (None, _) => {}
-                (Some(record), Ok(left)) => {
-                    let until = now.after(left);
-                    self.resume(id, now, &record, (until, hold, uptime));
+                (Some(record), Ok(Span { left, interval })) => {
+                    let listening = vrrp::listening(interval, left);
+                    let resume = Event::Resume {
+                        at: now.after(listening),
+                        until: now.after(left),
+                        hold,
+                    };
+                    self.resume(id, now, &record, (resume, uptime));
+                    self.say_listening(id, listening);
                 }
                 (Some(_), Err(why)) => self.say_not(id, why),
             }
@@ -90,13 +115,13 @@ impl Engine {
         self.ledger.write(system);
     }
 
-    /// How long it may still go on, or why it may not.
+    /// How much time there is to go on, or why it may not.
     fn time_left(
         &self,
         router: &Router,
         record: Option<&Record>,
         uptime: Duration,
-    ) -> Result<Duration, &'static str> {
+    ) -> Result<Span, &'static str> {
         let record = record.ok_or("")?;
         if router.conf.priority.is_owner() {
             return Err("an owner needs no election");
@@ -114,7 +139,9 @@ impl Engine {
         let left = record.sent.saturating_add(record.grace).checked_sub(uptime);
         // One from the future is none of ours.
         let left = left.filter(|left| !left.is_zero() && record.sent <= uptime);
-        left.ok_or("it may have been replaced meanwhile")
+        let interval = router.conf.advert_int.duration();
+        let span = left.map(|left| Span { left, interval });
+        span.ok_or("a peer may have taken over meanwhile")
     }
 
     fn resume(
@@ -122,7 +149,7 @@ impl Engine {
         id: usize,
         now: Instant,
         record: &Record,
-        (until, hold, uptime): (Instant, Duration, Duration),
+        (resume, uptime): (Event<'_>, Duration),
     ) {
         // Until it has sent an advert of its own.
         self.ledger.set(id, Some(record));
@@ -131,6 +158,7 @@ impl Engine {
         };
         router.past = Past {
             resuming: true,
+            since: now,
             silence: uptime.saturating_sub(record.sent),
             trusting: true,
             returns: record.returns.saturating_add(1),
@@ -144,8 +172,20 @@ impl Engine {
         let mut none = Actions::new();
         let machine = &mut router.machine;
         machine.handle(now, Event::Priority(record.priority), &mut none);
-        machine.handle(now, Event::Resume { until, hold }, &mut none);
+        machine.handle(now, resume, &mut none);
         self.rearm(id);
+    }
+
+    fn say_listening(&self, id: usize, listening: Duration) {
+        if let Some(router) = self.routers.get(id) {
+            let (name, listening) = (&router.conf.name, listening.as_millis());
+            let ago = router.past.silence.as_millis();
+            log::info!(
+                target: "vrrp",
+                "({name}) was master before the restart, last advert {ago} ms ago; goes on if no other master is \
+                 heard for {listening} ms"
+            );
+        }
     }
 
     fn say_not(&self, id: usize, why: &str) {
@@ -167,6 +207,10 @@ impl Engine {
         }
         let resumed = core::mem::take(&mut router.past.resuming);
         if router.machine.state() == StateKind::Master {
+            if resumed {
+                let more = now.since(router.past.since);
+                router.past.silence = router.past.silence.saturating_add(more);
+            }
             return;
         }
         if router.past.sent.take().is_some() {

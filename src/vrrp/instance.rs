@@ -96,7 +96,11 @@ impl Instance {
     pub fn handle(&mut self, now: Instant, event: Event<'_>, out: &mut Actions) {
         match event {
             Event::Start { hold } => self.on_start(now, hold, out),
-            Event::Resume { until, hold } => self.on_resume(now, until, hold),
+            Event::Resume { at, until, hold } => self.on_resume(Resume {
+                at,
+                until,
+                hold_until: now.after(hold),
+            }),
             Event::Stop => self.on_stop(out),
             Event::Advert(received) => self.on_advert(now, received, out),
             Event::Timer => match self.state {
@@ -119,7 +123,7 @@ impl Instance {
     pub fn next_deadline(&self) -> Option<Instant> {
         match &self.state {
             State::Init | State::Fault => None,
-            State::Resuming(resume) => Some(resume.since),
+            State::Resuming(resume) => Some(resume.at),
             State::Backup(backup) => Some(backup.deadline()),
             State::Master(master) => Some(master.deadline()),
         }

@@ -41,6 +41,7 @@ use crate::wire::vrrp::{Advert, Auth};
 
 pub use auth::{Signing, is_fresh};
 pub use instance::{Actions, Instance};
+pub use resume::listening;
 pub use stats::Stats;
 
 /// What an instance must know of its configuration.
@@ -206,10 +207,12 @@ pub enum Event<'a> {
         /// How much later timers start.
         hold: Duration,
     },
-    /// Begin as master where a process that died left off, at `next_deadline`: as soon as all adverts that have
-    /// arrived have been told. Not if one of them is of a master, if something is missing, or from `until` on: then
-    /// begin as with `Start`. Whoever calls has told neither before.
+    /// Begin as master where a process that died left off, with the timer, when all adverts that have arrived by then
+    /// have been told. Not if one of them is of a master, if something is missing, or from `until` on: then begin
+    /// as with `Start`. `Ready` or `Fault` may be told later.
     Resume {
+        /// When to go on ([`listening`]).
+        at: Instant,
         /// When a peer may have taken over.
         until: Instant,
         /// As in `Start`, should it come to that.

@@ -1,13 +1,13 @@
 //! Going on as master where a process that died has left off (hot restart).
 //!
 //! A peer takes over when it has heard nothing for three intervals and its skew. Until three intervals after our last
-//! advert nobody has, unless an advert was lost; so whoever is back by then need not be BACKUP first, which would
-//! mean to take the addresses away and to wait for the end of a silence that is our own.
+//! advert none has, as long as no advert was lost and none pre-empts; so whoever is back by then need not be BACKUP
+//! first, which would mean to take the addresses away and to wait for the end of a silence that is our own.
 //!
-//! But it must be sure of it: the sockets have been open for a moment only, and whoever sent an advert since then is
-//! master in our place. So the instance is not MASTER at once. It waits in INIT, hears all adverts that have arrived,
-//! and then its timer, which is due from the beginning, decides. Whatever speaks against it leads to an
-//! ordinary start; what the kernel still has of the former process is `engine`'s to remove then.
+//! But what is in doubt is not claimed. The instance is not MASTER at once: it waits in INIT and listens, for an
+//! interval if there is time for that ([`listening`]), while the kernel goes on serving the addresses. A master in
+//! our place would be heard then. Whatever speaks against going on leads to an ordinary start; what the kernel still
+//! has of the former process is `engine`'s to remove.
 
 use core::time::Duration;
 
@@ -21,9 +21,17 @@ const MISSED: u8 = 3;
 /// About to go on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Resume {
-    pub(super) since: Instant,
-    until: Instant,
-    hold: Duration,
+    pub(super) at: Instant,
+    pub(super) until: Instant,
+    /// End of the startup delay, should it begin anew.
+    pub(super) hold_until: Instant,
+}
+
+/// How long to listen before going on, when a peer may take over after the time that is `left`: a whole interval, so
+/// that every master is heard, but our advert should be out a quarter of an interval before.
+#[must_use]
+pub fn listening(interval: Duration, left: Duration) -> Duration {
+    interval.min(left.saturating_sub(interval / 4))
 }
 
 impl Instance {
@@ -41,15 +49,17 @@ impl Instance {
         matches!(self.state, State::Resuming(_))
     }
 
-    pub(super) fn on_resume(&mut self, now: Instant, until: Instant, hold: Duration) {
+    pub(super) fn on_resume(&mut self, resume: Resume) {
         if matches!(self.state, State::Init) {
-            let since = now;
-            self.state = State::Resuming(Resume { since, until, hold });
+            self.state = State::Resuming(resume);
         }
     }
 
     /// All adverts that have arrived have been heard, and none was of a master.
     pub(super) fn resume_timer(&mut self, now: Instant, resume: Resume, out: &mut Actions) {
+        if now < resume.at {
+            return; // a spurious call
+        }
         if now < resume.until && self.source.is_some() {
             self.become_master(now, Reason::Resumed, out);
         } else {
@@ -60,6 +70,6 @@ impl Instance {
     /// Begins as if there had been no former process.
     pub(super) fn forgo(&mut self, now: Instant, resume: Resume, out: &mut Actions) {
         self.state = State::Init;
-        self.on_start(now, resume.hold, out);
+        self.on_start(now, resume.hold_until.since(now), out);
     }
 }

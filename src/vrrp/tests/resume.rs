@@ -7,10 +7,12 @@ const HOLD: Duration = Duration::from_secs(7);
 /// About to go on, with this much time left.
 fn resuming(params: Params, left: u64) -> Bench {
     let mut bench = Bench::new(params);
-    let until = bench.now.after(Duration::from_micros(left));
-    assert_eq!(bench.on(Event::Resume { until, hold: HOLD }), []);
+    let at = bench.now;
+    let until = at.after(Duration::from_micros(left));
+    let hold = HOLD;
+    assert_eq!(bench.on(Event::Resume { at, until, hold }), []);
     assert!(bench.machine.is_resuming());
-    assert_eq!(bench.due(), 0, "as soon as the sockets are empty");
+    assert_eq!(bench.due(), 0);
     bench
 }
 
@@ -39,7 +41,7 @@ fn who_is_back_in_time_goes_on_with_one_round_of_announcements() {
 fn who_is_late_begins_like_anybody() {
     let mut bench = resuming(v2(), 500);
     assert_eq!(bench.pass(500).timer(), [begun()]);
-    assert_eq!(bench.due(), HOLD.as_micros() + DOWN_100);
+    assert_eq!(bench.due(), HOLD.as_micros() - 500 + DOWN_100);
 }
 
 #[test]
@@ -101,9 +103,9 @@ fn what_is_missing_prevents_it() {
     // Nobody has said whether anything is.
     let mut machine = Instance::new(v2());
     let mut out = Actions::new();
-    let (now, hold) = (bench.now, HOLD);
-    let until = Instant::NEVER;
-    machine.handle(now, Event::Resume { until, hold }, &mut out);
+    let (at, hold) = (bench.now, HOLD);
+    let (now, until) = (at, Instant::NEVER);
+    machine.handle(now, Event::Resume { at, until, hold }, &mut out);
     machine.handle(now, Event::Timer, &mut out);
     assert_eq!(machine.state(), StateKind::Fault);
 }
@@ -122,8 +124,8 @@ fn it_begins_once() {
     let mut bench = resuming(v2(), 1_000_000);
     assert_eq!(bench.start(), [], "it has begun");
     bench.timer();
-    let until = Instant::NEVER;
-    assert_eq!(bench.on(Event::Resume { until, hold: HOLD }), []);
+    let (at, until, hold) = (bench.now, Instant::NEVER, HOLD);
+    assert_eq!(bench.on(Event::Resume { at, until, hold }), []);
     assert_eq!(bench.machine.state(), StateKind::Master);
 }
 
@@ -138,6 +140,30 @@ fn a_member_of_a_group_goes_on_with_the_others_only() {
     let mut bench = resuming(grouped, 1_000_000);
     assert_eq!(bench.timer().len(), 4, "without asking");
     assert_eq!(bench.machine.state(), StateKind::Master);
+}
+
+#[test]
+fn it_listens_for_an_interval_if_there_is_time() {
+    let ms = Duration::from_millis;
+    for (left, want) in [
+        (3_000, 1_000),
+        (1_250, 1_000),
+        (1_249, 999),
+        (300, 50),
+        (249, 0),
+        (0, 0),
+    ] {
+        assert_eq!(listening(ms(1_000), ms(left)), ms(want), "{left}");
+    }
+    let mut bench = Bench::new(v2());
+    let (at, hold) = (bench.now.after(ms(400)), HOLD);
+    let until = at.after(ms(100));
+    bench.on(Event::Resume { at, until, hold });
+    assert_eq!(bench.due(), 400_000);
+    bench.pass(399_999);
+    assert_eq!(bench.on(Event::Timer), [], "not yet");
+    bench.pass(1);
+    assert_eq!(bench.timer().len(), 4);
 }
 
 #[test]
