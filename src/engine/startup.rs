@@ -125,7 +125,7 @@ impl Engine {
         if spared && self.routers.iter().any(|router| !router.conf.accept) {
             // There must be no moment in which their addresses accept.
             self.filter.adopt(&self.global.nft);
-        } else if left > 0 || asked {
+        } else if left > 0 || spared || asked {
             self.filter.clean(&self.global.nft, system);
         }
         if left > 0 {

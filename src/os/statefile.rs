@@ -159,3 +159,72 @@ fn header() -> io::Result<[u8; HEADER]> {
     }
     Ok(header)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::os::testing::Scratch;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    #[test]
+    fn what_one_writes_the_next_reads_until_it_ends_in_good_order() {
+        let scratch = Scratch::new("state-life");
+        let (pid_file, path) = (scratch.path("vrrpd.pid"), scratch.path("vrrpd.state"));
+        let mut first = StateFile::beside(&pid_file);
+        assert_eq!(first.read(), [0; 0]);
+        first.write(0, &[1, 2, 3, 4]);
+        first.write(2, &[7]);
+        drop(first);
+        let mut second = StateFile::beside(&pid_file);
+        assert_eq!(second.read(), [1, 2, 7, 4]);
+        let mode = fs::metadata(&path).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        second.remove();
+        assert!(!path.exists());
+        second.write(0, &[1]);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn another_boot_or_format_is_not_believed() {
+        let scratch = Scratch::new("state-boot");
+        let pid_file = scratch.path("named");
+        let path = scratch.path("named.state");
+        for place in [0, 12, 20, 60] {
+            let mut file = StateFile::beside(&pid_file);
+            file.read();
+            file.write(0, &[1, 2, 3, 4]);
+            let mut bytes = fs::read(&path).expect("read");
+            bytes[place] ^= 1;
+            fs::write(&path, &bytes).expect("write");
+            assert_eq!(StateFile::beside(&pid_file).read(), [0; 0], "{place}");
+            let len = fs::metadata(&path).expect("there").len();
+            assert_eq!(len, HEADER as u64, "and is gone");
+        }
+    }
+
+    #[test]
+    fn what_is_not_ours_alone_is_left_alone() {
+        let scratch = Scratch::new("state-odd");
+        let (pid_file, path) = (scratch.path("vrrpd.pid"), scratch.path("vrrpd.state"));
+        let target = scratch.path("target");
+        fs::write(&target, "precious").expect("write");
+        fs::set_permissions(&target, fs::Permissions::from_mode(0o600)).expect("chmod");
+        let open = || fs::set_permissions(&path, fs::Permissions::from_mode(0o640));
+        let odd: [&dyn Fn() -> io::Result<()>; 4] = [
+            &|| symlink(&target, &path),
+            &|| fs::hard_link(&target, &path),
+            &|| fs::write(&path, "precious").and_then(|()| open()),
+            &|| Ok(nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU)?),
+        ];
+        for make in odd {
+            make().expect("made");
+            let mut file = StateFile::beside(&pid_file);
+            assert!(file.0.is_none());
+            file.write(0, &[1]);
+            file.remove();
+            fs::remove_file(&path).expect("still there");
+        }
+        assert_eq!(fs::read_to_string(&target).expect("read"), "precious");
+    }
+}

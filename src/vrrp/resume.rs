@@ -31,7 +31,8 @@ pub(super) struct Resume {
 /// that every master is heard, but our advert should be out a quarter of an interval before.
 #[must_use]
 pub fn listening(interval: Duration, left: Duration) -> Duration {
-    interval.min(left.saturating_sub(interval / 4))
+    let quarter = interval.checked_div(4).unwrap_or_default();
+    interval.min(left.saturating_sub(quarter))
 }
 
 impl Instance {

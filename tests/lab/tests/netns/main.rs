@@ -6,6 +6,7 @@ mod dumps;
 mod filter;
 mod forged;
 mod groups;
+mod hotstart;
 mod kernel;
 mod lease;
 mod mail;
@@ -37,6 +38,7 @@ fn main() {
         forged::TESTS,
         lease::TESTS,
         groups::TESTS,
+        hotstart::TESTS,
         filter::TESTS,
         process::TESTS,
         notify::TESTS,
