@@ -204,7 +204,8 @@ fn a_daemon_that_dies_again_and_again_does_not_stay_master() {
 #[test]
 fn other_interfaces_other_times_and_other_routers_are_not_ours() {
     let good = |kernel: &Kernel| ledger::records(&kernel.state).next().expect("one");
-    let changes: [(&str, fn(&mut Record)); 6] = [
+    type Change = fn(&mut Record);
+    let changes: [(&str, Change); 6] = [
         ("another interface of that name", |r| r.index = IfIndex(9)),
         ("of the future", |r| r.sent += Duration::from_secs(9)),
         ("another VRID", |r| r.vrid = 8),
@@ -542,6 +543,10 @@ fn who_takes_over_the_program_finds_fresh_adverts_and_no_record_of_deaths() {
 
 // ---- garbage ----
 
+fn below(number: u64, end: usize) -> usize {
+    usize::try_from(number >> 33).expect("31 bits") % end
+}
+
 #[test]
 fn whatever_stands_in_the_file_the_daemon_runs() {
     let mut seed: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -557,10 +562,10 @@ fn whatever_stands_in_the_file_the_daemon_runs() {
         kernel.add(2, VIP);
         kernel.state = template.clone();
         for _ in 0..=next() % 8 {
-            let len = kernel.state.len() as u64;
+            let len = kernel.state.len();
             match next() % 4 {
-                0 if len > 0 => kernel.state[(next() % len) as usize] = next() as u8,
-                1 => kernel.state.truncate((next() % (len + 1)) as usize),
+                0 if len > 0 => kernel.state[below(next(), len)] = next().to_le_bytes()[0],
+                1 => kernel.state.truncate(below(next(), len + 1)),
                 2 => kernel.state.extend(next().to_ne_bytes()),
                 _ => kernel.state.extend_from_slice(&template),
             }

@@ -155,26 +155,31 @@ fn twenty(ctx: &Ctx) -> End {
 
 fn vmac(ctx: &Ctx) -> End {
     let own = ["use_vmac vrrp.51"];
-    let (strong, weak) = (slow(200, &own), slow(100, &own));
-    let mut p = pair_of(&ctx.daemon, &strong, &ctx.daemon, &weak, VIP);
-    let client = p.lab.node("client", &["10.0.0.9/24"]);
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let b = lab.node("r2", &["10.0.0.2/24"]);
+    let client = lab.node("client", &["10.0.0.9/24"]);
+    let cap = Capture::start(&lab);
+    let mut run = ctx.daemon.start(&a, &slow(200, &own));
+    wait_until(SOON, "it is master", || run.log().contains("MASTER STATE"));
+    let _other = ctx.daemon.start(&b, &slow(100, &own));
     let answers = || {
         let ping = ["-c", "1", "-W", "1", VIP];
         let output = client.output(Command::new("ping").args(ping));
         output.status.success()
     };
     wait_until(SOON, "it answers", answers);
-    let watch = Watch::start(&p.a);
-    let at = p.run_a.kill9();
+    let watch = Watch::start(&a);
+    let at = run.kill9();
     assert!(answers(), "the kernel goes on by itself");
-    p.run_a = ctx.daemon.start(&p.a, &strong);
+    run = ctx.daemon.start(&a, &slow(200, &own));
     wait_until(SOON, "it has looked around", || {
-        p.run_a.log().contains("goes on if")
+        run.log().contains("goes on if")
     });
     assert!(answers(), "also while it listens");
-    wait_until(SOON, "it goes on", || resumed(&p.run_a) == 1);
+    wait_until(SOON, "it goes on", || resumed(&run) == 1);
     assert!(answers());
-    unnoticed(&watch, &p.cap, &p.b, at);
+    unnoticed(&watch, &cap, &b, at);
     End::Ok
 }
 
@@ -495,8 +500,8 @@ fn refused(ctx: &Ctx) -> End {
     let from = copy(ctx, &lab.node("other", &[]));
     for (nth, (what, program_text, conf_text)) in [
         ("half a program", &bytes[..1000], good.as_str()),
-        ("a program that fails", b"#!/bin/sh\nexit 7\n", &good),
-        ("a broken configuration", &bytes, "vrrp_instance {"),
+        ("a program that fails", &b"#!/bin/sh\nexit 7\n"[..], &good),
+        ("a broken configuration", &bytes[..], "vrrp_instance {"),
     ]
     .into_iter()
     .enumerate()
