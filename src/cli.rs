@@ -221,7 +221,7 @@ static TABLE: &[Row] = &[
     row('C', "check", Value::None, |o, _| { o.subsystems.check = true; Ok(()) },
         "only virtual servers: VRRP is left out"),
     long_only("signum", Needed("NAME"), |o, v| { o.signum = Some(v.to_owned()); Ok(()) },
-        "print the number of a signal: STOP,\nRELOAD, DATA, STATS, STATS_CLEAR, JSON,\nTDUMP"),
+        "print the number of a signal: STOP,\nRELOAD, DATA, STATS, STATS_CLEAR, JSON,\nTDUMP, RESTART"),
     row('v', "version", Value::None, |o, _| { o.version = true; Ok(()) },
         "print the version"),
     row('h', "help", Value::None, |o, _| { o.help = true; Ok(()) },

@@ -35,8 +35,10 @@ use crate::os::pidfile::{PidFile, Refusal};
 use crate::os::process;
 use crate::os::reactor::{Reactor, Wanted};
 use crate::os::respawn;
+use crate::os::restart::{self, Successor};
 use crate::os::service;
 use crate::os::signals::{self, Signals};
+use crate::os::statefile::StateFile;
 
 /// Does what the arguments (program name excluded) ask for; the answer is the exit code.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
@@ -183,7 +185,8 @@ fn begin(options: &Options, up: &mut bool) -> u8 {
         return fail(&sentence, exit::FATAL);
     }
     let pid_file = pid_file.or_else(|| named_pid_file(&config.global));
-    let ready = if options.foreground {
+    let successor = Successor::new(relative_paths(options));
+    let ready = if options.foreground || restart::is_successor() {
         Ready::foreground()
     } else {
         match daemon::detach() {
@@ -200,7 +203,15 @@ fn begin(options: &Options, up: &mut bool) -> u8 {
             if let Some(remark) = remark {
                 say(&remark);
             }
-            let code = serve(options, &mut loader, config, (&signals, ready, up));
+            let state = pid_file.as_ref().map(|held| StateFile::beside(held.path()));
+            let state = state.unwrap_or_default();
+            let code = serve(
+                options,
+                &mut loader,
+                config,
+                (&signals, &successor, state),
+                (ready, up),
+            );
             drop(pid_file);
             code
         }
@@ -421,7 +432,8 @@ fn serve(
     options: &Options,
     loader: &mut Loader<'_>,
     config: Config,
-    (signals, ready, up): (&Signals, Ready, &mut bool),
+    (signals, successor, state): (&Signals, &Successor, StateFile),
+    (ready, up): (Ready, &mut bool),
 ) -> u8 {
     log::info!("Starting vrrpd {}", env!("CARGO_PKG_VERSION"));
     if options.dump_conf {
@@ -433,8 +445,9 @@ fn serve(
     };
     process::change(&Process::default(), &config.global.process, running.mask);
     let told = match &config.global.startup {
-        Some(script) => bounded::run("startup_script", script, signals),
-        None => Told::default(),
+        // A successor goes on with what has been started.
+        Some(script) if !restart::is_successor() => bounded::run("startup_script", script, signals),
+        _ => Told::default(),
     };
     let code = if told.stop {
         ready.failed(exit::OK);
@@ -446,7 +459,17 @@ fn serve(
             dont_release_ipvs: options.dont_release_ipvs,
         };
         let engine = Engine::new(config, engine_options);
-        live(engine, loader, &mut running, (signals, told), (ready, up))
+        if engine.is_idle() {
+            log::warn!("the configuration has nothing to run; waiting for a signal");
+        }
+        let reactor = Reactor::new(engine, signals, successor, state);
+        live(
+            reactor,
+            loader,
+            &mut running,
+            (successor, told),
+            (ready, up),
+        )
     };
     if let Some(script) = &running.shutdown {
         bounded::run("shutdown_script", script, signals);
@@ -459,16 +482,13 @@ fn serve(
 
 /// Runs until it is told to stop.
 fn live(
-    engine: Engine,
+    reactor: io::Result<Reactor<'_>>,
     loader: &mut Loader<'_>,
     running: &mut Running,
-    (signals, told): (&Signals, Told),
+    (successor, told): (&Successor, Told),
     (ready, up): (Ready, &mut bool),
 ) -> u8 {
-    if engine.is_idle() {
-        log::warn!("the configuration has nothing to run; waiting for a signal");
-    }
-    let mut reactor = match Reactor::new(engine, signals).and_then(|mut reactor| {
+    let mut reactor = match reactor.and_then(|mut reactor| {
         reactor.start()?;
         Ok(reactor)
     }) {
@@ -493,6 +513,12 @@ fn live(
     let end = loop {
         match reactor.run() {
             Ok(Wanted::Reload) => reload(&mut reactor, loader, running),
+            Ok(Wanted::Restart) => {
+                // What the new configuration has no more only we know of.
+                reload(&mut reactor, loader, running);
+                reactor.hand_over();
+                break Err(successor.take_over());
+            }
             Ok(Wanted::Stop) => break Ok(()),
             Err(error) => break Err(error),
         }
@@ -550,6 +576,22 @@ fn reload(reactor: &mut Reactor<'_>, loader: &mut Loader<'_>, running: &mut Runn
         Err(why) => log::error!("reload refused, the running configuration stays: {why}"),
     }
     service::tell(service::READY);
+}
+
+/// Options with paths that mean another place in the daemon's directory, as they are meant.
+fn relative_paths(options: &Options) -> Vec<String> {
+    let given = [
+        ("-f", &options.config),
+        ("-p", &options.pid_file),
+        ("-g", &options.log_file),
+    ];
+    let mut words = Vec::new();
+    for (option, path) in given {
+        if let Some(path) = path.as_deref().filter(|path| !path.starts_with('/')) {
+            words.push(format!("{option}{}", absolute(path)));
+        }
+    }
+    words
 }
 
 // ---- talking to whoever started us ----

@@ -6,6 +6,10 @@
 //! ```
 
 use std::path::Path;
+use std::time::Duration;
+
+use vrrpd::engine::ledger::Record;
+use vrrpd::types::{Family, IfIndex, IfName, Priority};
 
 #[path = "support/hex.rs"]
 #[allow(dead_code, reason = "every test takes what it needs")]
@@ -112,6 +116,23 @@ fn ipv4_survives_mutations_and_round_trips() {
         &packets(|_| 0),
         targets::ipv4_vrrp,
     );
+}
+
+#[test]
+fn state_survives_mutations_and_round_trips() {
+    let record = Record {
+        interface: IfName::new("eth0").unwrap(),
+        family: Family::V4,
+        vrid: 51,
+        priority: Priority(100),
+        returns: 1,
+        index: IfIndex(2),
+        sent: Duration::from_secs(1_000),
+        grace: Duration::from_secs(3),
+    };
+    let one = record.encode().to_vec();
+    let seeds = [one.clone(), [one.clone(), vec![0; 64], one].concat()];
+    run("state", 0xabcd_ef12_3456_789a, &seeds, targets::state);
 }
 
 #[test]

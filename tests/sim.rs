@@ -15,6 +15,8 @@ mod node;
 mod operate;
 #[path = "sim/oracle.rs"]
 mod oracle;
+#[path = "sim/recall.rs"]
+mod recall;
 #[path = "sim/rng.rs"]
 mod rng;
 #[path = "sim/router.rs"]
@@ -52,6 +54,40 @@ fn the_backup_takes_over_when_the_master_dies() {
         "r1 (150) dies without a word; r2 (100) waits its down interval",
     );
     assert_eq!(masters(&end), [2]);
+}
+
+#[test]
+fn a_master_that_is_back_in_time_goes_on_and_nobody_takes_over() {
+    let end = network(&[150, 100])
+        .at(10_300, Op::Crash, 1)
+        .at(11_000, Op::Start, 1)
+        .at(20_300, Op::Crash, 1)
+        .at(22_700, Op::Start, 1)
+        .golden(
+            30_000,
+            "resume",
+            "r1 (150) dies twice and is back within three intervals of its last advert; r2 (100) notices nothing",
+        );
+    assert_eq!(masters(&end), [1]);
+    assert_eq!(end.oracle.longest_two, Duration::ZERO);
+}
+
+#[test]
+fn a_master_that_is_back_late_or_while_another_is_master_begins_anew() {
+    let end = network(&[100, 150])
+        .only(2, |p| p.nopreempt = true)
+        .at(500, Op::Stop, 2)
+        .at(6_000, Op::Start, 2)
+        .at(10_700, Op::Crash, 1)
+        .at(13_650, Op::Start, 1)
+        .at(40_000, Op::Crash, 2)
+        .at(43_200, Op::Start, 2)
+        .golden(
+            60_000,
+            "resume_late",
+            "r1 (100) comes back after three intervals, r2 (150, nopreempt) is master; then the other way round",
+        );
+    assert_eq!(end.oracle.longest_two, Duration::ZERO);
 }
 
 #[test]

@@ -71,6 +71,7 @@ impl Engine {
         router.machine.handle(now, event, &mut actions);
         router.note(now, &actions);
         let seen = before.or(router.machine.master());
+        self.look_back(id, now, system);
         let mut concerns_group = false;
         for action in actions {
             concerns_group |= matches!(action, Action::Ask | Action::Transition { .. });
@@ -276,6 +277,10 @@ impl Engine {
                 Some(seen) => format!("master {} has lower priority than {priority}", seen.addr),
                 None => format!("the master has lower priority than {priority}"),
             },
+            Reason::Resumed => {
+                let ago = router.past.silence.as_millis();
+                format!("resumed after a restart, last advert {ago} ms ago")
+            }
             Reason::Owner => "owner of the addresses (priority 255)".into(),
             Reason::HigherPriority => match seen {
                 Some(seen) => format!(

@@ -137,6 +137,16 @@ impl Children {
         }
     }
 
+    /// The program is replaced: ends what would run on and on, or answer somebody who is no more. Scripts that are
+    /// told of something are left to end.
+    pub(crate) fn hand_over(&mut self, system: &mut dyn System) {
+        for child in &self.0 {
+            if let Owner::Script(_) | Owner::Fifo(_) | Owner::Check(_) = child.owner {
+                system.kill(child.pid, Kill::Term);
+            }
+        }
+    }
+
     /// Whether a child of this owner is there.
     pub(crate) fn has(&self, owner: Owner) -> bool {
         self.0.iter().any(|child| child.owner == owner)
@@ -196,6 +206,12 @@ impl Engine {
             Some(Owner::Check(place)) => self.check_ended(place, now, how, system),
             Some(Owner::Nobody) | None => {}
         }
+        self.remind_of_children();
+    }
+
+    /// A child that is not ours to know about is ended when it takes longer than `limit`.
+    pub fn watch_child(&mut self, now: Instant, pid: Pid, limit: Duration) {
+        self.children.adopt(now, Owner::Nobody, pid, Some(limit));
         self.remind_of_children();
     }
 

@@ -57,10 +57,15 @@ impl Filter {
         }
     }
 
-    /// Removes the tables; also those of a predecessor that was killed.
-    pub(crate) fn clean(&mut self, nft: &Nft, system: &mut dyn System) {
+    /// Takes over the tables of a predecessor that was killed: [`Filter::replace`] puts ours in their place.
+    pub(crate) fn adopt(&mut self, nft: &Nft) {
         self.nft = nft.clone();
         self.made = [true; 2];
+    }
+
+    /// Removes the tables; also those of a predecessor that was killed.
+    pub(crate) fn clean(&mut self, nft: &Nft, system: &mut dyn System) {
+        self.adopt(nft);
         self.remove(system);
     }
 

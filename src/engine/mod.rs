@@ -21,6 +21,7 @@ mod filter;
 mod groups;
 mod item;
 mod lease;
+pub mod ledger;
 mod letters;
 mod links;
 mod listeners;
@@ -33,6 +34,7 @@ mod pacing;
 mod proof;
 pub mod reception;
 mod reload;
+mod resume;
 mod router;
 mod routes;
 mod routing;
@@ -56,6 +58,7 @@ use children::Children;
 use deadlines::Deadlines;
 use filter::Filter;
 use groups::Group;
+use ledger::Ledger;
 use links::{Change, Delays, Links};
 use listeners::Open;
 use lvs::Lvs;
@@ -167,6 +170,7 @@ pub struct Engine {
     /// What timers have caused and is carried out when all of them have fired.
     later: Vec<apply::Later>,
     pacing: Pacing,
+    ledger: Ledger,
     /// Room for one packet or frame.
     scratch: Vec<u8>,
     /// Room for requests that are made again and again.
@@ -222,6 +226,7 @@ impl Engine {
             unknown_vrids: Budget::default(),
             later: Vec::with_capacity(routers.len().saturating_mul(4)),
             pacing: Pacing::default(),
+            ledger: Ledger::default(),
             scratch: vec![0; SCRATCH],
             batch: Batch::new(1),
             global,
@@ -329,6 +334,7 @@ impl Engine {
         } else {
             self.carry_out(now, system);
         }
+        self.ledger.write(system);
     }
 
     fn due(&mut self, key: usize, now: Instant, system: &mut dyn System) {
@@ -540,11 +546,17 @@ impl Engine {
             return;
         };
         let surroundings = self.in_group(router, self.surroundings(router));
-        let priority = router.effective_priority(&self.links, &self.tracking);
+        let unsure = router.past.trusting && self.tracking.is_unsure(&router.conf.tracks);
+        let priority = if unsure {
+            router.told_priority
+        } else {
+            router.effective_priority(&self.links, &self.tracking)
+        };
         let (told, told_priority) = (router.told, router.told_priority);
         if let Some(router) = self.routers.get_mut(id) {
             router.told = Some(surroundings);
             router.told_priority = priority;
+            router.past.trusting = unsure;
         }
         if told_priority != priority {
             self.log_priority(id, told_priority, priority);

@@ -27,6 +27,7 @@ impl Engine {
                 self.send_advert(id, priority, system);
             }
         }
+        self.ledger.write(system);
     }
 
     /// Changes over to `config`.
@@ -64,6 +65,7 @@ impl Engine {
         self.static_routes
             .replace(static_routes, static_rules, &self.links, system);
         self.make_tables();
+        self.rewrite(system);
         if let Err(error) = self.clean_fresh(now, &fresh, system) {
             log::warn!(target: "netlink", "links and addresses cannot be read: {error}");
         }

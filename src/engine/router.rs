@@ -7,6 +7,7 @@ use super::addresses::{AddressSet, Kind};
 use super::budget::Budget;
 use super::links::Links;
 use super::proof;
+use super::resume::Past;
 use super::routes::RouteSet;
 use super::system::{Listener, System};
 use super::track::Tracking;
@@ -43,6 +44,8 @@ pub(crate) struct Router {
     pub(crate) ifindex: Option<IfIndex>,
     /// When it may begin; `None` once it has.
     pub(crate) begins: Option<Instant>,
+    /// From the former process, for the next.
+    pub(crate) past: Past,
     /// The interface of its own (`use_vmac`).
     pub(crate) vmac: vmac::Own,
     pub(crate) told: Option<Surroundings>,
@@ -79,6 +82,7 @@ impl Router {
             vips,
             ifindex: None,
             begins: None,
+            past: Past::default(),
             vmac: vmac::Own::default(),
             told: None,
             since: None,

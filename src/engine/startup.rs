@@ -3,6 +3,7 @@
 use core::time::Duration;
 use std::io;
 
+use super::router::Router;
 use super::system::System;
 use super::{Engine, apply};
 use crate::netlink::{Batch, addr, link};
@@ -14,18 +15,17 @@ const MODULES: &str = "/proc/modules";
 const NF_TABLES: &str = "/sys/module/nf_tables/initstate";
 
 impl Engine {
-    /// Looks at the machine, clears up after a killed predecessor, and begins. `uptime`: since the
-    /// machine booted, for `vrrp_delay_after_boot`.
+    /// Looks at the machine, goes on as master where a killed predecessor was until a moment ago, clears up
+    /// after it elsewhere, and begins.
     ///
     /// # Errors
     /// When the kernel does not tell its links and addresses.
-    pub fn start(
-        &mut self,
-        now: Instant,
-        uptime: Duration,
-        system: &mut dyn System,
-    ) -> io::Result<()> {
+    pub fn start(&mut self, now: Instant, system: &mut dyn System) -> io::Result<()> {
+        let uptime = system.uptime();
+        let after_boot = self.global.delay_after_boot.saturating_sub(uptime);
+        let hold = self.global.startup_delay.max(after_boot);
         self.survey(now, system)?;
+        self.recall(now, hold, system);
         self.make_vmacs(now, system)?;
         self.clean(now, system)?;
         self.filter.replace(&self.global.nft, &self.routers, system);
@@ -40,8 +40,6 @@ impl Engine {
         self.unsettled = true;
         self.settle(now, system);
         self.start_lvs(now, system);
-        let after_boot = self.global.delay_after_boot.saturating_sub(uptime);
-        let hold = self.global.startup_delay.max(after_boot);
         if !hold.is_zero() {
             log::info!(target: "vrrp", "instances start in {} ms", hold.as_millis());
         }
@@ -59,7 +57,8 @@ impl Engine {
         now: Instant,
         system: &mut dyn System,
     ) {
-        let Some(router) = self.routers.get_mut(id) else {
+        let fresh = |router: &&mut Router| !router.machine.is_resuming();
+        let Some(router) = self.routers.get_mut(id).filter(fresh) else {
             return;
         };
         router.begins = Some(now.after(hold));
@@ -110,19 +109,13 @@ impl Engine {
     /// Removes addresses that a killed daemon has left behind: nobody may use them before an election,
     /// and none may serve as source.
     fn clean(&mut self, now: Instant, system: &mut dyn System) -> io::Result<()> {
-        let mut left = 0;
+        let (mut left, mut spared) = (0, false);
         for id in 0..self.routers.len() {
-            let Some(router) = self.routers.get_mut(id) else {
-                break;
-            };
-            let count = router.routes.clean(&self.links, system);
-            if count > 0 {
-                let name = &router.conf.name;
-                log::info!(
-                    target: "vrrp",
-                    "({name}) removed {count} routes and rules left over from an earlier run"
-                );
+            if self.routers.get(id).is_some_and(|one| one.past.resuming) {
+                spared = true;
+                continue;
             }
+            self.clean_routes(id, system);
             left += self.clean_addresses(id, system);
         }
         // Where addresses were left behind, the packet filter may have been too. Left behind by a router that was
@@ -130,13 +123,31 @@ impl Engine {
         // load a module, and it may belong to another copy.
         let mut there = |path| system.read_file(path).is_ok();
         let asked = self.global.instance.is_none() && (there(NF_TABLES) || !there(MODULES));
-        if left > 0 || asked {
+        if spared && self.routers.iter().any(|router| !router.conf.accept) {
+            // There must be no moment in which their addresses accept.
+            self.filter.adopt(&self.global.nft);
+        } else if left > 0 || spared || asked {
             self.filter.clean(&self.global.nft, system);
         }
         if left > 0 {
             self.survey(now, system)
         } else {
             Ok(())
+        }
+    }
+
+    /// The routes and rules of one instance.
+    pub(super) fn clean_routes(&mut self, id: usize, system: &mut dyn System) {
+        let Some(router) = self.routers.get_mut(id) else {
+            return;
+        };
+        let count = router.routes.clean(&self.links, system);
+        if count > 0 {
+            let name = &router.conf.name;
+            log::info!(
+                target: "vrrp",
+                "({name}) removed {count} routes and rules left over from an earlier run"
+            );
         }
     }
 

@@ -175,6 +175,19 @@ pub trait System {
     /// Time since 1970, as the wall clock has it. It may jump: for numbers that others compare, not for timers.
     fn wall_clock(&mut self) -> Duration;
 
+    /// Time since boot, suspension included.
+    fn uptime(&mut self) -> Duration;
+
+    // ---- what a successor finds ----
+
+    /// What a predecessor has written, if that was since the machine booted and on the same network; else nothing.
+    fn read_state(&mut self) -> Vec<u8>;
+
+    /// Writes part of that anew. A failure is not the engine's business.
+    fn write_state(&mut self, at: usize, bytes: &[u8]);
+
+    // ---- the machine ----
+
     /// Sees to it that a kernel setting, named as `sysctl` does with slashes, has this value:
     /// `net/ipv4/conf/eth0/promote_secondaries`.
     ///

@@ -399,6 +399,11 @@ impl Engine {
 
     // ---- the end ----
 
+    /// Whoever reads FIFOs to the end sees the end.
+    pub(super) fn close_fifos(&mut self, system: &mut dyn System) {
+        self.teller.fifos.close(system);
+    }
+
     /// What remains when everything has been withdrawn: scripts that are told of it, and readers of FIFOs. To be
     /// called until there is no answer; the answer is when to call again if no child ends before.
     pub fn farewell(&mut self, now: Instant, system: &mut dyn System) -> Option<Instant> {

@@ -39,6 +39,7 @@ impl Engine {
         let Some(stamp) = proof::stamp(router, system) else {
             return;
         };
+        let at = system.uptime();
         let mut result = Ok(());
         let scratch = self.scratch.as_mut_slice();
         match &router.conf.transport {
@@ -70,6 +71,9 @@ impl Engine {
             }
         }
         note_sending(router, &result);
+        if result.is_ok() && priority != Priority::RESIGN {
+            self.sent(id, at, priority);
+        }
     }
 
     /// Sends what the schedule says is due: one round at most, so that a burst of one instance does not

@@ -168,7 +168,7 @@ impl Engine {
 
     fn is_master(&self, id: usize) -> bool {
         let router = self.routers.get(id);
-        router.is_some_and(|router| router.machine.state() == StateKind::Master)
+        router.is_some_and(|one| one.past.resuming || one.machine.state() == StateKind::Master)
     }
 
     fn make_vmac(&mut self, id: usize, vmac: &Vmac, base: IfIndex, system: &mut dyn System) {

@@ -114,6 +114,7 @@ impl Run<'_> {
                 | Signal::ClearStats
                 | Signal::Json
                 | Signal::Trace
+                | Signal::Restart
                 | Signal::Other(_) => {}
             }
         }

@@ -211,7 +211,9 @@ pub(super) fn kill(child: Pid, how: Kill) {
 fn environment() -> Words {
     let kept = std::env::vars_os().filter(|(name, _)| {
         let name = name.as_encoded_bytes();
-        name != b"IFS" && name != service::SOCKET.as_bytes() && !name.starts_with(b"LD_")
+        let ours = [service::SOCKET, super::restart::VARIABLE];
+        let ours = ours.iter().any(|one| name == one.as_bytes());
+        name != b"IFS" && !ours && !name.starts_with(b"LD_")
     });
     let texts = kept.filter_map(|(name, value)| {
         let mut text = name.into_vec();

@@ -20,6 +20,7 @@ use super::postman::Postman;
 use super::probes::Probes;
 use super::procs;
 use super::rawsock::{Arrival, Buffer, Receiver, Sender};
+use super::statefile::StateFile;
 use super::watch::{self, Watch};
 #[cfg(feature = "lvs")]
 use crate::check::Transport;
@@ -50,6 +51,7 @@ pub(super) struct Linux {
     watch: Watch,
     fifos: Fifos,
     postman: Postman,
+    pub(super) state: StateFile,
     #[cfg(feature = "lvs")]
     pub(super) probes: Probes,
     buffer: Vec<u8>,
@@ -70,6 +72,7 @@ impl Linux {
             watch: Watch::default(),
             fifos: Fifos::default(),
             postman: Postman::default(),
+            state: StateFile::default(),
             #[cfg(feature = "lvs")]
             probes: Probes::new(),
             buffer: vec![0; NETLINK_BUFFER],
@@ -190,6 +193,18 @@ impl System for Linux {
 
     fn wall_clock(&mut self) -> Duration {
         clock::since_1970()
+    }
+
+    fn uptime(&mut self) -> Duration {
+        clock::uptime()
+    }
+
+    fn read_state(&mut self) -> Vec<u8> {
+        self.state.read()
+    }
+
+    fn write_state(&mut self, at: usize, bytes: &[u8]) {
+        self.state.write(at, bytes);
     }
 
     fn set_sysctl(&mut self, name: fmt::Arguments<'_>, value: &str) -> io::Result<()> {

@@ -25,9 +25,11 @@ mod program;
 mod rawsock;
 pub mod reactor;
 pub mod respawn;
+pub mod restart;
 pub mod service;
 pub mod signals;
 mod sink;
+pub mod statefile;
 mod syslog;
 #[cfg(test)]
 mod testing;

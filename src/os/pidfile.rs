@@ -6,11 +6,16 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag};
 
 use super::host::sentence;
+
+/// How often, and how long each time, to wait for a child that holds our own lock.
+const MOST_WAITS: u32 = 50;
+const WAIT: Duration = Duration::from_millis(10);
 
 /// Held as long as this copy runs; the file disappears with it.
 #[derive(Debug)]
@@ -75,17 +80,23 @@ impl PidFile {
                 .mode(0o755)
                 .create(directory);
         }
+        let mut inherited = 0;
         // A copy that stops removes its file: the lock we got may be one on a file without a name. Each
         // turn needs another copy stopping at that very moment, hence the small bound.
-        for _ in 0..10 {
+        for _ in 0..10 + MOST_WAITS {
             let file = open(path).map_err(system)?;
             let file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
                 Ok(locked) => locked,
                 Err((file, Errno::EWOULDBLOCK)) => {
-                    return Err(Refusal::Running {
-                        path: path.to_owned(),
-                        pid: read_pid(&file),
-                    });
+                    let pid = read_pid(&file);
+                    if pid == Some(std::process::id()) && inherited < MOST_WAITS {
+                        // By a child of the program we have replaced, which is writing a dump.
+                        inherited += 1;
+                        std::thread::sleep(WAIT);
+                        continue;
+                    }
+                    let path = path.to_owned();
+                    return Err(Refusal::Running { path, pid });
                 }
                 Err((_, errno)) => return Err(system(errno.into())),
             };
@@ -98,6 +109,14 @@ impl PidFile {
             }
         }
         Err(system(io::Error::other("it keeps being replaced")))
+    }
+}
+
+impl PidFile {
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 }
 
@@ -138,7 +157,7 @@ fn read_pid(file: &File) -> Option<u32> {
     text.trim().parse().ok()
 }
 
-fn is_at(file: &File, path: &Path) -> bool {
+pub(super) fn is_at(file: &File, path: &Path) -> bool {
     let (Ok(ours), Ok(there)) = (file.metadata(), fs::symlink_metadata(path)) else {
         return false;
     };

@@ -17,13 +17,16 @@ use super::nlsock::NetlinkSocket;
 use super::probes::Heard;
 use super::process::Auto;
 use super::rawsock::Buffer;
+use super::restart::Successor;
 use super::signals::{Signal, Signals};
+use super::statefile::StateFile;
 #[cfg(feature = "lvs")]
 use crate::check::News;
 use crate::config::Config;
 use crate::config::model::Global;
 use crate::engine::Engine;
 use crate::engine::reception::Datagram;
+use crate::engine::system::{Exit, Pid, System};
 use crate::netlink::Messages;
 use crate::sys;
 use crate::types::Instant;
@@ -45,6 +48,9 @@ const POLL_SLACK: u32 = 500;
 /// Kernel messages read per turn.
 const NEWS_PER_TURN: u32 = 256;
 
+/// What a new program may take to find out whether it would run.
+const TRIAL: Duration = Duration::from_secs(30);
+
 /// Bytes taken from all health checks together in a turn: a flood of answers cannot starve the adverts.
 #[cfg(feature = "lvs")]
 const ANSWERS_PER_TURN: usize = 64 << 10;
@@ -59,6 +65,8 @@ pub enum Wanted {
     Stop,
     /// The configuration is to be read again.
     Reload,
+    /// Another program is to take our place, and would run.
+    Restart,
 }
 
 /// Everything the loop waits for.
@@ -70,6 +78,9 @@ pub struct Reactor<'a> {
     /// News of routes, where there are any to look after.
     routes: Option<NetlinkSocket>,
     signals: &'a Signals,
+    successor: &'a Successor,
+    /// A child that finds out whether the successor would run.
+    trial: Option<Pid>,
     poll: Vec<libc::pollfd>,
     /// Where the fixed descriptors and receive sockets end in it, and the health checks' begin.
     listening: usize,
@@ -89,14 +100,23 @@ const ROUTES: usize = 3;
 const FIRST_RECEIVER: usize = 4;
 
 impl<'a> Reactor<'a> {
-    pub fn new(engine: Engine, signals: &'a Signals) -> io::Result<Self> {
+    pub fn new(
+        engine: Engine,
+        signals: &'a Signals,
+        successor: &'a Successor,
+        state: StateFile,
+    ) -> io::Result<Self> {
+        let mut linux = Linux::open()?;
+        linux.state = state;
         Ok(Reactor {
             engine,
             // First, so that nothing that happens during the first look is missed.
             news: NetlinkSocket::events()?,
             routes: None,
-            linux: Linux::open()?,
+            linux,
             signals,
+            successor,
+            trial: None,
             poll: Vec::new(),
             listening: 0,
             dumps: Dumps::default(),
@@ -110,8 +130,7 @@ impl<'a> Reactor<'a> {
     /// Begins: reads the machine's state, starts all instances.
     pub fn start(&mut self) -> io::Result<()> {
         self.follow_routes();
-        self.engine
-            .start(clock::now(), clock::uptime(), &mut self.linux)
+        self.engine.start(clock::now(), &mut self.linux)
     }
 
     /// Resigns, clears up, and gives those who are told of it a moment.
@@ -127,6 +146,12 @@ impl<'a> Reactor<'a> {
             while self.signals.next().is_some() {}
             self.children_ended();
         }
+        self.linux.state.remove();
+    }
+
+    /// To be called before another program takes our place.
+    pub fn hand_over(&mut self) {
+        self.engine.hand_over(clock::now(), &mut self.linux);
     }
 
     /// The settings of the running configuration.
@@ -359,22 +384,60 @@ impl<'a> Reactor<'a> {
                 }
                 Signal::Json => self.dumps.write(Kind::Json, &self.engine),
                 Signal::Trace => self.trace(),
-                Signal::Child => self.children_ended(),
+                Signal::Child => {
+                    if self.children_ended() {
+                        wanted = Some(Wanted::Restart);
+                    }
+                }
+                Signal::Restart => self.try_successor(),
                 Signal::Other(_) => {}
             }
         }
         wanted
     }
 
-    /// One signal may stand for many.
-    fn children_ended(&mut self) {
+    /// One signal may stand for many. True: the successor would run.
+    fn children_ended(&mut self) -> bool {
+        let mut good = false;
         while let Some((pid, how)) = self.linux.reap() {
             if self.dumps.ended(pid, how, &self.engine) {
                 continue;
             }
+            if self.trial == Some(pid) {
+                self.trial = None;
+                good = self.judge(how);
+            }
             let now = clock::now();
             self.engine.child_ended(now, pid, how, &mut self.linux);
         }
+        good
+    }
+
+    // ---- another program in our place ----
+
+    /// Finds out whether it would run, in a child.
+    fn try_successor(&mut self) {
+        if self.trial.is_some() {
+            return;
+        }
+        let program = self.successor.program().display();
+        log::info!("Restart: asking {program} whether it would run");
+        let begun = self.successor.test();
+        match begun.and_then(|command| self.linux.spawn(&command, &[])) {
+            Ok(child) => {
+                self.trial = Some(child);
+                self.engine.watch_child(clock::now(), child, TRIAL);
+            }
+            Err(error) => log::error!("restart refused, this version goes on: {error}"),
+        }
+    }
+
+    fn judge(&self, how: Exit) -> bool {
+        let program = self.successor.program().display();
+        if !how.is_success() {
+            log::error!("restart refused, this version goes on: {program} -t {how}");
+        }
+        how.is_success()
     }
 
     /// What the loop is up to, as one line of the log.

@@ -30,6 +30,8 @@ pub enum Signal {
     Json,
     /// RTMAX: write what the scheduler is up to.
     Trace,
+    /// RTMAX-2: give way to the program that is in our place now.
+    Restart,
     /// Anything else; means nothing.
     Other(u32),
 }
@@ -44,7 +46,7 @@ pub struct Received {
 }
 
 /// The numbers of signals as this C library has them.
-fn table() -> [(Signal, &'static str, i32); 8] {
+fn table() -> [(Signal, &'static str, i32); 9] {
     // RTMIN depends on the C library (34 or 35), RTMAX on the machine (MIPS has 127).
     let (rtmin, rtmax) = (libc::SIGRTMIN(), libc::SIGRTMAX());
     [
@@ -56,6 +58,8 @@ fn table() -> [(Signal, &'static str, i32); 8] {
         (Signal::ClearStats, "STATS_CLEAR", rtmax - 1),
         (Signal::Json, "JSON", rtmin + 2),
         (Signal::Trace, "TDUMP", rtmax),
+        // Ours alone. Not counted from RTMIN: the new program may have been built with the other C library.
+        (Signal::Restart, "RESTART", rtmax - 2),
     ]
 }
 
@@ -147,6 +151,7 @@ mod tests {
             (libc::SIGRTMAX() - 1, Signal::ClearStats),
             (libc::SIGRTMIN() + 2, Signal::Json),
             (libc::SIGRTMAX(), Signal::Trace),
+            (libc::SIGRTMAX() - 2, Signal::Restart),
             (libc::SIGALRM, Signal::Other(14)),
         ] {
             let number = u32::try_from(number).expect("signal numbers are positive");

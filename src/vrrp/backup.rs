@@ -134,7 +134,9 @@ impl Instance {
     pub fn down_interval(&self) -> Duration {
         let interval = match &self.state {
             State::Backup(backup) => backup.interval,
-            State::Init | State::Fault | State::Master(_) => self.params.advert_int,
+            State::Init | State::Resuming(_) | State::Fault | State::Master(_) => {
+                self.params.advert_int
+            }
         };
         self.span(Wait::Down, interval)
     }

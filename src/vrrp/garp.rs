@@ -80,6 +80,10 @@ impl Schedule {
                 self.refresh_at = later(now, self.params.refresh, self.params.refresh_repeat);
                 self.want(self.params.repeat);
             }
+            Burst::Resumed => {
+                self.refresh_at = later(now, self.params.refresh, self.params.refresh_repeat);
+                self.want(self.params.repeat.min(1));
+            }
             Burst::LowerPrio => {
                 let (rounds, delay) = (self.params.lower_prio_repeat, self.params.lower_prio_delay);
                 if rounds > 0 {

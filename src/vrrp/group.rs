@@ -30,6 +30,8 @@ use super::StateKind;
 pub enum Standing {
     /// Not started, or missing something.
     Absent,
+    /// About to go on as master.
+    Resuming,
     /// Waiting, and knows of no master so far.
     Waiting,
     /// Follows a master, or has just given way to one.
@@ -47,26 +49,28 @@ pub enum Verdict {
     Nothing,
     /// `Event::GroupMaster` to all that are not master.
     Master,
-    /// `Event::GroupBackup` to all masters.
+    /// `Event::GroupBackup` to all that are master or about to go on.
     Backup,
 }
 
 /// What follows from the members' standing. Masters and others together are there for the length of
 /// an event, or when a reload has put them into one group: then those who know of no other master
-/// join, and if one follows a master, all do.
+/// join, and if one follows a master, all do. Who was master before a restart goes on only if all do.
 #[must_use]
 pub fn verdict(members: impl Iterator<Item = Standing>) -> Verdict {
     let (mut masters, mut willing, mut waiting, mut following) = (false, false, false, false);
+    let mut resuming = false;
     for standing in members {
         match standing {
             Standing::Absent => return Verdict::Nothing,
+            Standing::Resuming => resuming = true,
             Standing::Waiting => waiting = true,
             Standing::Following => following = true,
             Standing::Willing => willing = true,
             Standing::Master => masters = true,
         }
     }
-    if masters && following {
+    if masters && following || resuming && (following || waiting || willing) {
         Verdict::Backup
     } else if masters && (waiting || willing) || willing && !waiting && !following {
         Verdict::Master
@@ -123,7 +127,7 @@ mod tests {
 
     #[test]
     fn all_are_told_what_keeps_them_together() {
-        use Standing::{Absent, Following, Master, Waiting, Willing};
+        use Standing::{Absent, Following, Master, Resuming, Waiting, Willing};
         for (name, members, want) in [
             ("all wait", &[Waiting, Following][..], Verdict::Nothing),
             ("one is willing", &[Willing, Following], Verdict::Nothing),
@@ -146,6 +150,16 @@ mod tests {
             ),
             ("alone", &[Willing], Verdict::Master),
             ("alone, in vain", &[Following], Verdict::Nothing),
+            ("all go on", &[Resuming, Resuming], Verdict::Nothing),
+            ("one has gone on", &[Master, Resuming], Verdict::Nothing),
+            ("one cannot", &[Resuming, Following], Verdict::Backup),
+            ("one is too late", &[Resuming, Waiting], Verdict::Backup),
+            (
+                "one cannot, another has",
+                &[Master, Resuming, Following],
+                Verdict::Backup,
+            ),
+            ("one is not told yet", &[Resuming, Absent], Verdict::Nothing),
             ("nobody", &[], Verdict::Nothing),
         ] {
             assert_eq!(verdict(members.iter().copied()), want, "{name}");

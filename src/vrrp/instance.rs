@@ -12,7 +12,8 @@
 //!
 //! This file: what comes from inside the router (start, stop, ready, fault, priority) and the two
 //! ways in and out of MASTER. `backup.rs` and `master.rs`: adverts and timers of these states.
-//! `reception.rs`: what an advert must satisfy before any state sees it.
+//! `reception.rs`: what an advert must satisfy before any state sees it. `resume.rs`: the way from INIT back into
+//! MASTER after the process has died.
 //!
 //! Invariants, held by `tests/sim.rs`:
 //! * a state owns exactly the timers that mean something in it; `next_deadline` changes only
@@ -29,6 +30,7 @@ use super::backup::{Backup, Wait};
 use super::group::Standing;
 use super::master::Master;
 use super::reception::{self, AddressSet, Condition, Senders};
+use super::resume::Resume;
 use super::stats::bump;
 use super::{
     Action, Burst, Event, Notice, Params, Reason, Received, Reject, Seen, StateKind, Stats,
@@ -64,6 +66,7 @@ pub struct Instance {
 #[derive(Debug)]
 pub(super) enum State {
     Init,
+    Resuming(Resume),
     Fault,
     Backup(Backup),
     Master(Master),
@@ -93,10 +96,16 @@ impl Instance {
     pub fn handle(&mut self, now: Instant, event: Event<'_>, out: &mut Actions) {
         match event {
             Event::Start { hold } => self.on_start(now, hold, out),
+            Event::Resume { at, until, hold } => self.on_resume(Resume {
+                at,
+                until,
+                hold_until: now.after(hold),
+            }),
             Event::Stop => self.on_stop(out),
             Event::Advert(received) => self.on_advert(now, received, out),
             Event::Timer => match self.state {
                 State::Init | State::Fault => {}
+                State::Resuming(resume) => self.resume_timer(now, resume, out),
                 State::Backup(_) => self.backup_timer(now, out),
                 State::Master(_) => self.master_timer(now, out),
             },
@@ -114,6 +123,7 @@ impl Instance {
     pub fn next_deadline(&self) -> Option<Instant> {
         match &self.state {
             State::Init | State::Fault => None,
+            State::Resuming(resume) => Some(resume.at),
             State::Backup(backup) => Some(backup.deadline()),
             State::Master(master) => Some(master.deadline()),
         }
@@ -123,7 +133,7 @@ impl Instance {
     #[must_use]
     pub fn state(&self) -> StateKind {
         match self.state {
-            State::Init => StateKind::Init,
+            State::Init | State::Resuming(_) => StateKind::Init,
             State::Fault => StateKind::Fault,
             State::Backup(_) => StateKind::Backup,
             State::Master(_) => StateKind::Master,
@@ -135,6 +145,7 @@ impl Instance {
     pub fn standing(&self) -> Standing {
         match &self.state {
             State::Init | State::Fault => Standing::Absent,
+            State::Resuming(_) => Standing::Resuming,
             State::Backup(backup) => backup.standing(),
             State::Master(_) => Standing::Master,
         }
@@ -173,7 +184,7 @@ impl Instance {
     pub fn master(&self) -> Option<Seen> {
         match &self.state {
             State::Backup(backup) => backup.master,
-            State::Init | State::Fault | State::Master(_) => None,
+            State::Init | State::Resuming(_) | State::Fault | State::Master(_) => None,
         }
     }
 
@@ -205,7 +216,7 @@ impl Instance {
 
 impl Instance {
     /// `semantics.md` §4.1.
-    fn on_start(&mut self, now: Instant, hold: Duration, out: &mut Actions) {
+    pub(super) fn on_start(&mut self, now: Instant, hold: Duration, out: &mut Actions) {
         if !matches!(self.state, State::Init) {
             return;
         }
@@ -232,6 +243,11 @@ impl Instance {
         let from = self.state();
         match self.state {
             State::Init => return,
+            State::Resuming(_) => {
+                // Nobody has been told of a beginning.
+                self.state = State::Init;
+                return;
+            }
             State::Fault | State::Backup(_) => {}
             State::Master(_) => self.release(true, out),
         }
@@ -263,7 +279,7 @@ impl Instance {
         let from = self.state();
         match self.state {
             State::Init | State::Fault => return,
-            State::Backup(_) => {}
+            State::Resuming(_) | State::Backup(_) => {}
             State::Master(_) => self.release(self.source.is_some(), out),
         }
         self.demoted = false;
@@ -300,6 +316,10 @@ impl Instance {
         }
         match self.state {
             State::Init | State::Fault => {}
+            State::Resuming(resume) => {
+                self.forgo(now, resume, out);
+                self.backup_advert(now, received, out);
+            }
             State::Backup(_) => self.backup_advert(now, received, out),
             State::Master(_) => self.master_advert(now, received, out),
         }
@@ -373,7 +393,12 @@ impl Instance {
         bump(&mut self.stats.become_master);
         self.push(Action::SendAdvert(self.effective_priority()), out);
         self.push(Action::Install, out);
-        self.push(Action::Announce(Burst::Master), out);
+        let burst = if why == Reason::Resumed {
+            Burst::Resumed
+        } else {
+            Burst::Master
+        };
+        self.push(Action::Announce(burst), out);
         self.transition(from, why, out);
     }
 
@@ -390,9 +415,13 @@ impl Instance {
 
     /// Another member has yielded. Without resigning: the router it yielded to takes over here as well.
     fn on_group_backup(&mut self, now: Instant, out: &mut Actions) {
-        if matches!(self.state, State::Master(_)) {
-            self.release(false, out);
-            self.become_backup(now, Wait::Down, None, Reason::GroupBackup, out);
+        match self.state {
+            State::Init | State::Fault | State::Backup(_) => {}
+            State::Resuming(resume) => self.forgo(now, resume, out),
+            State::Master(_) => {
+                self.release(false, out);
+                self.become_backup(now, Wait::Down, None, Reason::GroupBackup, out);
+            }
         }
     }
 

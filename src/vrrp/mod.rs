@@ -24,6 +24,7 @@ mod master;
 mod params;
 pub mod priority;
 mod reception;
+mod resume;
 mod stats;
 #[cfg(test)]
 mod tests;
@@ -34,12 +35,13 @@ use core::fmt;
 use core::net::IpAddr;
 use core::time::Duration;
 
-use crate::types::{Centis, Family, Priority, Version, Vrid};
+use crate::types::{Centis, Family, Instant, Priority, Version, Vrid};
 use crate::wire::ah;
 use crate::wire::vrrp::{Advert, Auth};
 
 pub use auth::{Signing, is_fresh};
 pub use instance::{Actions, Instance};
+pub use resume::listening;
 pub use stats::Stats;
 
 /// What an instance must know of its configuration.
@@ -205,6 +207,17 @@ pub enum Event<'a> {
         /// How much later timers start.
         hold: Duration,
     },
+    /// Begin as master where a process that died left off, with the timer, when all adverts that have arrived by then
+    /// have been told. Not if one of them is of a master, if something is missing, or from `until` on: then begin
+    /// as with `Start`. `Ready` or `Fault` may be told later.
+    Resume {
+        /// When to go on ([`listening`]).
+        at: Instant,
+        /// When a peer may have taken over.
+        until: Instant,
+        /// As in `Start`, should it come to that.
+        hold: Duration,
+    },
     /// The daemon ends or the instance is removed: resign and withdraw.
     Stop,
     /// An advert for this VRID arrived. Checks of `semantics.md` §3 from 5 on are made here.
@@ -244,6 +257,8 @@ pub enum Reason {
     MasterResigned,
     /// A weaker router was master.
     Preempt,
+    /// We were master when the process died, and nobody has taken over since.
+    Resumed,
     /// We own the addresses.
     Owner,
     /// A stronger router advertises.
@@ -293,6 +308,7 @@ impl Reason {
             Reason::MasterDown => "master_down",
             Reason::MasterResigned => "master_resigned",
             Reason::Preempt => "preempt",
+            Reason::Resumed => "resumed",
             Reason::Owner => "owner",
             Reason::HigherPriority => "higher_priority",
             Reason::HigherAddress => "higher_address",
@@ -355,6 +371,8 @@ pub enum Action {
 pub enum Burst {
     /// On becoming master: `garp_master_repeat`, again after `garp_master_delay`; starts the refresh.
     Master,
+    /// On going on as master: one round, for nothing has changed; starts the refresh.
+    Resumed,
     /// After a weaker master's advert: `garp_lower_prio_repeat`, again after its delay.
     LowerPrio,
 }

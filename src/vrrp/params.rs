@@ -23,7 +23,7 @@ impl Instance {
             }
             self.tracked = effective;
             match self.state {
-                State::Init | State::Fault => {}
+                State::Init | State::Resuming(_) | State::Fault => {}
                 // An owner waits for nobody.
                 State::Backup(_) if params.priority.is_owner() && !was_owner => {
                     self.arm(now, Wait::Hold);

@@ -68,6 +68,8 @@ pub struct Node {
     pub sent: u64,
     /// When it began waiting with the startup hold.
     pub started_at: Instant,
+    /// As the state file has it: its last advert as master, and how long that keeps others away.
+    pub word: Option<(Instant, Duration)>,
 }
 
 /// Something `engine` tells the instance.
@@ -110,6 +112,7 @@ impl Node {
             since: Instant::ZERO,
             sent: 0,
             started_at: Instant::ZERO,
+            word: None,
         }
     }
 
@@ -137,7 +140,8 @@ impl Node {
 
     /// When the process wakes for a timer of its own.
     pub fn wakes_at(&self) -> Option<Instant> {
-        if !self.running() {
+        // The instances of a router go on together (`Op::GoOn`).
+        if !self.running() || self.machine.is_resuming() {
             return None;
         }
         let machine = self.machine.next_deadline().map(|at| at.after(self.late));
@@ -147,7 +151,14 @@ impl Node {
             .min()
     }
 
-    /// A new process: nothing remembered, addresses of the former one cleaned up.
+    /// Writes down that it has sent an advert.
+    pub fn write_word(&mut self, now: Instant) {
+        if self.is_master() && !self.params.priority.is_owner() {
+            self.word = Some((now, self.machine.grace()));
+        }
+    }
+
+    /// A new process: nothing remembered but the word of the former one. (Its addresses are not looked at.)
     pub fn boot(&mut self, now: Instant) {
         self.power = Power::Running;
         self.machine = Instance::new(self.params.clone());
@@ -171,6 +182,9 @@ impl Node {
         let mut out = Actions::new();
         let timer = matches!(event, Event::Timer);
         self.machine.handle(now, event, &mut out);
+        if !self.is_master() && !self.machine.is_resuming() {
+            self.word = None;
+        }
         let name = self.name;
         assert!(out.len() <= 8, "{name}: too many actions: {out:?}");
         if timer {

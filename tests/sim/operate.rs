@@ -18,6 +18,8 @@ pub enum Op {
     Stop(usize),
     /// KILL, or power loss.
     Crash(usize),
+    /// A router that has been started while its last adverts still count has listened for long enough.
+    GoOn(usize),
     Freeze(usize),
     Suspend(usize),
     Thaw(usize),
@@ -61,7 +63,7 @@ impl fmt::Display for Reload {
 
 impl Segment {
     pub fn operate(&mut self, op: Op) {
-        if !matches!(op, Op::Forge(..)) {
+        if !matches!(op, Op::Forge(..) | Op::GoOn(_)) {
             self.oracle.disturbed(self.now);
         }
         match op {
@@ -73,6 +75,7 @@ impl Segment {
                     self.nodes[n].crash();
                 }
             }
+            Op::GoOn(i) => self.go_on(i),
             Op::Script(i, ok) => {
                 self.say_router(
                     i,
@@ -137,6 +140,7 @@ impl Segment {
         for &n in &nodes {
             self.nodes[n].boot(self.now);
         }
+        self.recall(i);
         for &n in &nodes {
             self.event(n, self.readiness(n));
             self.event(n, Event::Priority(self.priority(n)));

@@ -156,6 +156,15 @@ impl Segment {
         self.now.since(ORIGIN)
     }
 
+    /// The beginning of time.
+    pub fn origin(&self) -> Instant {
+        ORIGIN
+    }
+
+    pub fn random_span(&mut self, least: Duration, most: Duration) -> Duration {
+        self.rng.span(least, most)
+    }
+
     fn enqueue(&mut self, at: Instant, due: Due) {
         self.serial += 1;
         let packet = matches!(due, Due::Packet { .. });
@@ -273,6 +282,10 @@ impl Segment {
         }
         self.sent += 1;
         self.nodes[from].sent += 1;
+        if priority != Priority::RESIGN {
+            let now = self.now;
+            self.nodes[from].write_word(now);
+        }
         let node = &self.nodes[from];
         let unicast: Vec<IpAddr> = node.params.peers.iter().map(|peer| peer.addr).collect();
         for to in 0..self.nodes.len() {

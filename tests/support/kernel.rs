@@ -99,6 +99,10 @@ pub struct Kernel {
     pub renewals: usize,
     /// Time since 1970.
     pub wall: std::time::Duration,
+    /// What a successor finds.
+    pub state: Vec<u8>,
+    /// True: that it is written to is written down.
+    pub watch_state: bool,
     /// The last advert sent, with its IP header.
     pub last: Vec<u8>,
     #[cfg(feature = "lvs")]
@@ -506,6 +510,25 @@ impl System for Kernel {
         self.wall
     }
 
+    fn uptime(&mut self) -> std::time::Duration {
+        std::time::Duration::from_nanos(self.clock.as_nanos())
+    }
+
+    fn read_state(&mut self) -> Vec<u8> {
+        self.state.clone()
+    }
+
+    fn write_state(&mut self, at: usize, bytes: &[u8]) {
+        if self.watch_state {
+            self.log.push(format!("state {at}"));
+        }
+        let end = at + bytes.len();
+        if self.state.len() < end {
+            self.state.resize(end, 0);
+        }
+        self.state[at..end].copy_from_slice(bytes);
+    }
+
     fn set_sysctl(&mut self, name: fmt::Arguments<'_>, value: &str) -> io::Result<()> {
         if self.read_only {
             return Err(io::ErrorKind::ReadOnlyFilesystem.into());
@@ -879,9 +902,8 @@ pub fn engine(instances: Vec<VrrpInstance>) -> Engine {
 
 /// Starts the engine at `now` and lets it read what the kernel has to tell.
 pub fn start(engine: &mut Engine, kernel: &mut Kernel, now: Instant) {
-    engine
-        .start(now, std::time::Duration::ZERO, kernel)
-        .expect("the fake kernel answers");
+    kernel.clock = kernel.clock.max(now);
+    engine.start(now, kernel).expect("the fake kernel answers");
     kernel.deliver(engine, now);
 }
 
@@ -890,6 +912,7 @@ pub fn run(engine: &mut Engine, kernel: &mut Kernel, until: Instant) {
     while let Some(at) = engine.next_deadline().filter(|at| *at <= until) {
         // What is due at once may have a deadline long ago.
         let now = at.max(kernel.clock);
+        kernel.clock = now;
         engine.expire(now, kernel);
         kernel.deliver(engine, now);
         while engine.has_more() {
@@ -965,6 +988,7 @@ pub fn receive_by(
         v6,
         wall,
     };
+    kernel.clock = kernel.clock.max(now);
     engine.packet(now, &datagram, kernel);
     kernel.deliver(engine, now);
 }

@@ -133,6 +133,14 @@ impl Tracking {
         effects.any(|effect| effect == Effect::Pending)
     }
 
+    /// Whether the first result of anything is missing.
+    pub(crate) fn is_unsure(&self, tracks: &[Track]) -> bool {
+        tracks.iter().any(|track| match &track.what {
+            Tracked::Script(place) => self.scripts.verdict(*place).is_none(),
+            Tracked::Interface(_) | Tracked::File(_) | Tracked::Process(_) => false,
+        })
+    }
+
     /// The object that must give a first result before an instance with these tracks may begin.
     pub(crate) fn awaited(&self, tracks: &[Track], links: &Links) -> Option<String> {
         let waits = |track: &&Track| self.effect(track, links) == Effect::Pending;

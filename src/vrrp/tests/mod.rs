@@ -5,6 +5,7 @@ mod group;
 mod master;
 mod params;
 mod reception;
+mod resume;
 mod start;
 
 use core::net::IpAddr;

@@ -9,6 +9,7 @@
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use vrrpd::config::model::Mail;
+use vrrpd::engine::ledger::{self, Record};
 use vrrpd::netlink::addr::{self, AddrFlags, FOREVER, Spec};
 use vrrpd::netlink::{self, Attrs, Batch, Message, Messages};
 use vrrpd::notify::smtp::{Dialogue, Replies, Turn};
@@ -26,6 +27,13 @@ mod ipvs;
 pub use check::{dns_reply, http_reply, smtp_check};
 #[cfg(feature = "lvs")]
 pub use ipvs::ipvs_reply;
+
+/// A state file: any bytes may be read, and what is read is what was written.
+pub fn state(data: &[u8]) {
+    for record in ledger::records(data) {
+        assert_eq!(Record::decode(&record.encode()), Some(record));
+    }
+}
 
 const FORMS: [ChecksumForm; 3] = [
     ChecksumForm::Plain,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use vrrpd_lab::kernel::Watch;
 use vrrpd_lab::{Capture, Conf, Inst, Lab, MS, down_interval, now, sleep_ms, wait_until};
 
-use crate::support::{INTERVAL, SOON, VIP, conf, ip, pair, pair_of};
+use crate::support::{FORGOTTEN, INTERVAL, SOON, VIP, conf, ip, pair, pair_of};
 use crate::{Ctx, End, Test};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -206,6 +206,7 @@ fn foreign(ctx: &Ctx) -> End {
     tardy.iter().for_each(|o| a.addr_add(o));
     sleep_ms(200);
     run.kill9();
+    sleep_ms(FORGOTTEN);
     run = ctx.daemon.start(&a, &c);
     wait_until(SOON, "it is master again", || {
         watch.removed(ip(VIP), since) && a.has(VIP) && a.has("192.168.3.100")

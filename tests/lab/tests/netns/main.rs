@@ -6,6 +6,7 @@ mod dumps;
 mod filter;
 mod forged;
 mod groups;
+mod hotstart;
 mod init;
 mod kernel;
 mod lacking;
@@ -40,6 +41,7 @@ fn main() {
         forged::TESTS,
         lease::TESTS,
         groups::TESTS,
+        hotstart::TESTS,
         init::TESTS,
         filter::TESTS,
         process::TESTS,

@@ -10,6 +10,8 @@ use crate::Ctx;
 
 /// One tenth of a second between adverts unless a test says otherwise.
 pub(crate) const INTERVAL: Ns = 100 * MS;
+/// Milliseconds after which a master that was killed does not go on where it was, at that interval.
+pub(crate) const FORGOTTEN: u64 = 400;
 /// The address two routers share.
 pub(crate) const VIP: &str = "10.0.0.100";
 /// Long enough for anything that should happen at once, on a busy machine.

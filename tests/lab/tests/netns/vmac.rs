@@ -8,7 +8,7 @@ use vrrpd_lab::{
 };
 
 use crate::filter::answers_at;
-use crate::support::{SOON, VIP};
+use crate::support::{FORGOTTEN, SOON, VIP};
 use crate::{Ctx, End, Test};
 
 /// Its questions for neighbors name the virtual address as the sender's, with the real Ethernet address.
@@ -378,6 +378,7 @@ fn leftover(ctx: &Ctx) -> End {
     let mut run = ctx.daemon.start(&a, &conf(200));
     wait_until(SOON, "master", || has(&a, "vrrp.51", VIP));
     run.kill9();
+    sleep_ms(FORGOTTEN);
     let before = a.ip("-o link show vrrp.51");
     let mut run = ctx.daemon.start(&a, &conf(100));
     sleep_ms(100);

@@ -1,0 +1,184 @@
+//! Going on as master after a restart.
+
+use super::*;
+
+const HOLD: Duration = Duration::from_secs(7);
+
+/// About to go on, with this much time left.
+fn resuming(params: Params, left: u64) -> Bench {
+    let mut bench = Bench::new(params);
+    let at = bench.now;
+    let until = at.after(Duration::from_micros(left));
+    let hold = HOLD;
+    assert_eq!(bench.on(Event::Resume { at, until, hold }), []);
+    assert!(bench.machine.is_resuming());
+    assert_eq!(bench.due(), 0);
+    bench
+}
+
+fn begun() -> Action {
+    transition(StateKind::Init, StateKind::Backup, Reason::Startup)
+}
+
+#[test]
+fn who_is_back_in_time_goes_on_with_one_round_of_announcements() {
+    for params in [v2(), v3()] {
+        let mut bench = resuming(params, 1);
+        assert_eq!(
+            bench.timer(),
+            [
+                Action::SendAdvert(Priority(100)),
+                Action::Install,
+                Action::Announce(Burst::Resumed),
+                transition(StateKind::Init, StateKind::Master, Reason::Resumed),
+            ]
+        );
+        assert_eq!(bench.due(), 1_000_000, "the startup delay is not for it");
+    }
+}
+
+#[test]
+fn who_is_late_begins_like_anybody() {
+    let mut bench = resuming(v2(), 500);
+    assert_eq!(bench.pass(500).timer(), [begun()]);
+    assert_eq!(bench.due(), HOLD.as_micros() - 500 + DOWN_100);
+}
+
+#[test]
+fn whoever_is_master_in_its_place_is_followed() {
+    for (name, addr, priority, nopreempt) in [
+        ("stronger", LOWER, 101, false),
+        ("higher address", HIGHER, 100, false),
+        ("lower address", LOWER, 100, false),
+        ("weaker, without pre-emption", LOWER, 50, true),
+    ] {
+        let mut bench = resuming(Params { nopreempt, ..v2() }, 1_000_000);
+        assert_eq!(bench.hear(from(addr, priority)), [begun()], "{name}");
+        assert_eq!(bench.due(), HOLD.as_micros() + DOWN_100, "{name}");
+        let master = bench.machine.master().map(|seen| seen.addr);
+        assert_eq!(master, addr.parse().ok(), "{name}");
+    }
+}
+
+#[test]
+fn a_weaker_master_is_pre_empted_after_the_down_interval_and_not_at_once() {
+    let mut bench = resuming(v2(), 1_000_000);
+    assert_eq!(bench.hear(from(LOWER, 50)), [begun()]);
+    assert_eq!(bench.due(), HOLD.as_micros() + DOWN_100);
+    assert_eq!(
+        bench.expire(),
+        taking_over(100, StateKind::Backup, Reason::Preempt)
+    );
+}
+
+#[test]
+fn one_who_had_taken_over_and_resigned_is_succeeded_after_the_skew() {
+    let mut bench = resuming(v2(), 1_000_000);
+    assert_eq!(bench.hear(from(LOWER, 0)), [begun()]);
+    assert_eq!(bench.due(), HOLD.as_micros() + SKEW_100);
+}
+
+#[test]
+fn what_is_no_advert_of_a_peer_changes_nothing() {
+    let mut bench = resuming(v2(), 1_000_000);
+    bench.hear(From {
+        ttl: 254,
+        ..from(HIGHER, 200)
+    });
+    bench.hear(from(OURS, 200));
+    assert!(bench.machine.is_resuming());
+    assert_eq!(bench.machine.state(), StateKind::Init);
+    let last = bench.timer().pop();
+    let want = transition(StateKind::Init, StateKind::Master, Reason::Resumed);
+    assert_eq!(last, Some(want));
+}
+
+#[test]
+fn what_is_missing_prevents_it() {
+    let mut bench = resuming(v2(), 1_000_000);
+    let fault = bench.on(Event::Fault(Reason::ScriptFailing));
+    let want = transition(StateKind::Init, StateKind::Fault, Reason::ScriptFailing);
+    assert_eq!(fault, [want]);
+    assert_eq!(bench.machine.next_deadline(), None);
+    // Nobody has said whether anything is.
+    let mut machine = Instance::new(v2());
+    let mut out = Actions::new();
+    let (at, hold) = (bench.now, HOLD);
+    let (now, until) = (at, Instant::NEVER);
+    machine.handle(now, Event::Resume { at, until, hold }, &mut out);
+    machine.handle(now, Event::Timer, &mut out);
+    assert_eq!(machine.state(), StateKind::Fault);
+}
+
+#[test]
+fn told_to_stop_it_stops_without_a_word() {
+    let mut bench = resuming(v2(), 1_000_000);
+    assert_eq!(bench.on(Event::Stop), []);
+    assert_eq!(bench.machine.state(), StateKind::Init);
+    assert_eq!(bench.machine.next_deadline(), None);
+    assert_eq!(bench.on(Event::Timer), []);
+}
+
+#[test]
+fn it_begins_once() {
+    let mut bench = resuming(v2(), 1_000_000);
+    assert_eq!(bench.start(), [], "it has begun");
+    bench.timer();
+    let (at, until, hold) = (bench.now, Instant::NEVER, HOLD);
+    assert_eq!(bench.on(Event::Resume { at, until, hold }), []);
+    assert_eq!(bench.machine.state(), StateKind::Master);
+}
+
+#[test]
+fn a_member_of_a_group_goes_on_with_the_others_only() {
+    let grouped = Params {
+        grouped: true,
+        ..v2()
+    };
+    let mut bench = resuming(grouped.clone(), 1_000_000);
+    assert_eq!(bench.on(Event::GroupBackup), [begun()]);
+    let mut bench = resuming(grouped, 1_000_000);
+    assert_eq!(bench.timer().len(), 4, "without asking");
+    assert_eq!(bench.machine.state(), StateKind::Master);
+}
+
+#[test]
+fn it_listens_for_an_interval_if_there_is_time() {
+    let ms = Duration::from_millis;
+    for (left, want) in [
+        (3_000, 1_000),
+        (1_250, 1_000),
+        (1_249, 999),
+        (300, 50),
+        (249, 0),
+        (0, 0),
+    ] {
+        assert_eq!(listening(ms(1_000), ms(left)), ms(want), "{left}");
+    }
+    let mut bench = Bench::new(v2());
+    let (at, hold) = (bench.now.after(ms(400)), HOLD);
+    let until = at.after(ms(100));
+    bench.on(Event::Resume { at, until, hold });
+    assert_eq!(bench.due(), 400_000);
+    bench.pass(399_999);
+    assert_eq!(bench.on(Event::Timer), [], "not yet");
+    bench.pass(1);
+    assert_eq!(bench.timer().len(), 4);
+}
+
+#[test]
+fn peers_have_patience_for_three_adverts_or_fewer() {
+    for (adverts, interval, want) in [
+        (3, 100, 3_000),
+        (5, 100, 3_000),
+        (1, 100, 1_000),
+        (3, 1, 30),
+    ] {
+        let machine = Instance::new(Params {
+            down_timer_adverts: adverts,
+            advert_int: Centis(interval),
+            ..v3()
+        });
+        assert_eq!(machine.grace().as_millis(), want, "{adverts} {interval}");
+    }
+}

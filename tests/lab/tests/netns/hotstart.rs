@@ -1,0 +1,522 @@
+//! A master that is killed and comes back, or is replaced by another version, before anybody takes over.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use vrrpd_lab::kernel::Watch;
+use vrrpd_lab::{
+    Capture, Conf, Daemon, Inst, Lab, MS, Node, Ns, Running, now, process, sleep_ms, wait_until,
+};
+
+use crate::support::{FORGOTTEN, SOON, VIP, conf, ip, pair_of};
+use crate::{Ctx, End, Test};
+
+/// Begins as backup.
+const NOT_COMPARED: &str = "has no memory of its former process";
+
+pub(crate) const TESTS: &[Test] = &[
+    (
+        "killed_master_that_is_back_in_time_goes_on",
+        NOT_COMPARED,
+        killed,
+    ),
+    (
+        "killed_with_twenty_instances_it_goes_on_with_all",
+        NOT_COMPARED,
+        twenty,
+    ),
+    (
+        "killed_with_an_interface_of_its_own_it_goes_on",
+        NOT_COMPARED,
+        vmac,
+    ),
+    (
+        "killed_master_that_is_back_late_begins_anew",
+        NOT_COMPARED,
+        late,
+    ),
+    (
+        "whoever_took_over_meanwhile_keeps_the_address",
+        NOT_COMPARED,
+        replaced,
+    ),
+    (
+        "nothing_is_left_of_the_state_file_at_the_end",
+        NOT_COMPARED,
+        orderly,
+    ),
+    (
+        "state_file_with_anything_in_it_does_no_harm",
+        NOT_COMPARED,
+        garbage,
+    ),
+    (
+        "without_a_state_file_it_runs_and_says_so_once",
+        NOT_COMPARED,
+        unusable,
+    ),
+    (
+        "another_program_takes_over_without_a_break",
+        NOT_COMPARED,
+        restart,
+    ),
+    (
+        "daemon_in_the_background_is_replaced_in_place",
+        NOT_COMPARED,
+        background,
+    ),
+    (
+        "program_that_would_not_run_does_not_take_over",
+        NOT_COMPARED,
+        refused,
+    ),
+];
+
+/// One advert a second.
+fn slow(priority: u8, lines: &[&str]) -> Conf {
+    let inst = Inst::new(51, priority, "10.0.0.100/24").advert("1");
+    Conf::of(&[lines.iter().fold(inst, |inst, line| inst.line(line))])
+}
+
+fn state_file(run: &Running) -> PathBuf {
+    run.pid_file.with_extension("state")
+}
+
+fn resumed(run: &Running) -> usize {
+    run.log().matches("MASTER STATE: resumed").count()
+}
+
+/// Asserts that neither the address nor mastership has moved since `since`.
+#[track_caller]
+fn unnoticed(watch: &Watch, cap: &Capture, b: &Node, since: Ns) {
+    assert!(!watch.removed(ip(VIP), since), "the address was never away");
+    let said = cap.adverts(b, 0, since).len();
+    assert_eq!(said, 0, "the backup sent adverts");
+}
+
+fn killed(ctx: &Ctx) -> End {
+    let (strong, weak) = (slow(200, &[]), slow(100, &[]));
+    let mut p = pair_of(&ctx.daemon, &strong, &ctx.daemon, &weak, VIP);
+    let watch = Watch::start(&p.a);
+    for _ in 0..2 {
+        let at = p.run_a.kill9();
+        sleep_ms(400);
+        p.run_a = ctx.daemon.start(&p.a, &strong);
+        let (first, advert) = p.cap.advert_of(&p.a, at, SOON);
+        assert_eq!(advert.priority, 200);
+        wait_until(SOON, "it says so", || resumed(&p.run_a) == 1);
+        unnoticed(&watch, &p.cap, &p.b, at);
+        sleep_ms(500);
+        let told = p.cap.announcements(&p.a, ip(VIP), at);
+        assert_eq!(told.len(), 1, "one announcement is enough");
+        assert!(told[0] >= first, "after the advert");
+        let log = p.run_a.log();
+        assert!(
+            !log.contains("BACKUP STATE") && !log.contains("left over"),
+            "{log}"
+        );
+    }
+    assert_eq!(p.run_b.log().matches("STATE").count(), 1, "BACKUP, once");
+    // It is a master like any other.
+    let at = p.run_a.term();
+    p.run_a.wait_exit(SOON).expect("it ends");
+    assert!(!p.a.has(VIP));
+    assert_eq!(p.cap.advert_of(&p.a, at, SOON).1.priority, 0, "it resigns");
+    wait_until(SOON, "the other follows", || p.b.has(VIP));
+    End::Ok
+}
+
+fn twenty(ctx: &Ctx) -> End {
+    let confs = [200, 100].map(|priority| {
+        let inst = |n: u8| Inst::new(n, priority, &format!("10.0.0.{}/24", 100 + n)).advert("1");
+        Conf::of(&(1..=20).map(inst).collect::<Vec<Inst>>())
+    });
+    let last = "10.0.0.120";
+    let mut p = pair_of(&ctx.daemon, &confs[0], &ctx.daemon, &confs[1], last);
+    wait_until(SOON, "all of them", || {
+        p.run_a.log().matches("Entering MASTER").count() == 20
+    });
+    let watch = Watch::start(&p.a);
+    let at = p.run_a.kill9();
+    sleep_ms(100);
+    p.run_a = ctx.daemon.start(&p.a, &confs[0]);
+    wait_until(SOON, "all of them again", || resumed(&p.run_a) == 20);
+    let removed = watch.since(at).iter().filter(|event| !event.added).count();
+    assert_eq!(removed, 0, "not one address was away");
+    sleep_ms(1200);
+    assert!(
+        p.cap.adverts(&p.b, 0, at).is_empty(),
+        "not one was taken over"
+    );
+    End::Ok
+}
+
+fn vmac(ctx: &Ctx) -> End {
+    let own = ["use_vmac vrrp.51"];
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let b = lab.node("r2", &["10.0.0.2/24"]);
+    let client = lab.node("client", &["10.0.0.9/24"]);
+    let cap = Capture::start(&lab);
+    let mut run = ctx.daemon.start(&a, &slow(200, &own));
+    wait_until(SOON, "it is master", || run.log().contains("MASTER STATE"));
+    let _other = ctx.daemon.start(&b, &slow(100, &own));
+    let answers = || {
+        let ping = ["-c", "1", "-W", "1", VIP];
+        let output = client.output(Command::new("ping").args(ping));
+        output.status.success()
+    };
+    wait_until(SOON, "it answers", answers);
+    let watch = Watch::start(&a);
+    let at = run.kill9();
+    assert!(answers(), "the kernel goes on by itself");
+    run = ctx.daemon.start(&a, &slow(200, &own));
+    wait_until(SOON, "it has looked around", || {
+        run.log().contains("goes on if")
+    });
+    assert!(answers(), "also while it listens");
+    wait_until(SOON, "it goes on", || resumed(&run) == 1);
+    assert!(answers());
+    unnoticed(&watch, &cap, &b, at);
+    End::Ok
+}
+
+fn late(ctx: &Ctx) -> End {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let mut run = ctx.daemon.start(&a, &conf(200, &[]));
+    wait_until(SOON, "it is master", || a.has(VIP));
+    run.kill9();
+    sleep_ms(FORGOTTEN);
+    run = ctx.daemon.start(&a, &conf(200, &[]));
+    wait_until(SOON, "master in the ordinary way", || {
+        run.log().contains("Entering MASTER STATE")
+    });
+    let log = run.log();
+    for words in ["does not go on", "left over", "BACKUP STATE (init)"] {
+        assert!(log.contains(words), "{words}: {log}");
+    }
+    assert_eq!(resumed(&run), 0);
+    End::Ok
+}
+
+/// With a forged word that says that there is time.
+fn replaced(ctx: &Ctx) -> End {
+    let lines = ["nopreempt"];
+    let (strong, weak) = (slow(200, &lines), slow(100, &lines));
+    let mut p = pair_of(&ctx.daemon, &strong, &ctx.daemon, &weak, VIP);
+    let word = fs::read(state_file(&p.run_a)).expect("a state file");
+    p.run_a.kill9();
+    wait_until(SOON, "the other takes over", || p.b.has(VIP));
+    fs::write(state_file(&p.run_a), patient(word)).expect("write");
+    p.run_a = ctx.daemon.start(&p.a, &strong);
+    let at = p.run_a.started;
+    wait_until(SOON, "it would go on", || {
+        p.run_a.log().contains("goes on if")
+    });
+    wait_until(SOON, "the leftover is removed", || !p.a.has(VIP));
+    sleep_ms(1500);
+    let said = p.cap.adverts(&p.a, 0, at).len();
+    assert_eq!(said, 0, "it said not a word");
+    assert!(p.b.has(VIP) && !p.a.has(VIP));
+    assert_eq!(
+        p.run_b.log().matches("STATE").count(),
+        2,
+        "BACKUP and MASTER"
+    );
+    End::Ok
+}
+
+/// The first record with a minute of grace instead of three seconds, and its sum put right.
+fn patient(mut file: Vec<u8>) -> Vec<u8> {
+    let record = &mut file[128..192];
+    record[32..40].copy_from_slice(&60_000_000_000_u64.to_be_bytes());
+    let words = record[..60].chunks_exact(4);
+    let sum = words.fold(1_u32, |sum, word| {
+        let word = u32::from_be_bytes(word.try_into().expect("4 bytes"));
+        sum.rotate_left(5).wrapping_add(word)
+    });
+    record[60..].copy_from_slice(&sum.to_be_bytes());
+    file
+}
+
+fn orderly(ctx: &Ctx) -> End {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let mut run = ctx.daemon.start(&a, &conf(200, &[]));
+    wait_until(SOON, "it is master", || a.has(VIP));
+    let file = state_file(&run);
+    let data = fs::metadata(&file).expect("a state file");
+    assert_eq!(data.permissions().mode() & 0o777, 0o600);
+    assert_eq!(data.len(), 128 + 64);
+    run.term();
+    run.wait_exit(SOON).expect("it ends");
+    assert!(!file.exists() && !run.pid_file.exists());
+    End::Ok
+}
+
+fn garbage(ctx: &Ctx) -> End {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let mut run = ctx.daemon.start(&a, &conf(200, &[]));
+    wait_until(SOON, "it is master", || a.has(VIP));
+    let file = state_file(&run);
+    let good = fs::read(&file).expect("a state file");
+    let mut other_boot = good.clone();
+    other_boot[20] ^= 1;
+    for bytes in [
+        vec![0xff; 10_000],
+        Vec::new(),
+        good[..150].to_vec(),
+        other_boot,
+        [&good[..128], &[0xa5; 64][..]].concat(),
+    ] {
+        run.kill9();
+        fs::write(&file, &bytes).expect("write");
+        run = ctx.daemon.start(&a, &conf(200, &[]));
+        wait_until(SOON, "master in the ordinary way", || {
+            run.log().contains("Entering MASTER STATE")
+        });
+        assert_eq!(resumed(&run), 0, "{} bytes", bytes.len());
+    }
+    // And while it runs.
+    fs::write(&file, b"").expect("truncate");
+    sleep_ms(300);
+    assert!(run.alive());
+    End::Ok
+}
+
+fn unusable(ctx: &Ctx) -> End {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let run = ctx.daemon.start(&a, &conf(200, &[]));
+    let file = state_file(&run);
+    drop(run);
+    let precious = file.with_extension("precious");
+    fs::write(&precious, "precious").expect("write");
+    let prepare: [(&str, &dyn Fn()); 3] = [
+        ("directory", &|| fs::create_dir(&file).expect("mkdir")),
+        ("symbolic link", &|| {
+            std::os::unix::fs::symlink(&precious, &file).expect("symlink");
+        }),
+        ("others have access", &|| {
+            fs::write(&file, "").expect("write");
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).expect("chmod");
+        }),
+    ];
+    for (what, prepare) in prepare {
+        let _ = fs::remove_file(&file);
+        prepare();
+        let run = ctx.daemon.start(&a, &conf(200, &[]));
+        wait_until(SOON, "it is master all the same", || {
+            run.log().contains("Entering MASTER STATE")
+        });
+        let said = run.log().matches("no hot restart").count();
+        assert_eq!(said, 1, "{what}: {}", run.log());
+        drop(run);
+        let _ = fs::remove_dir(&file);
+    }
+    assert_eq!(fs::read_to_string(&precious).expect("read"), "precious");
+    full(ctx, &a);
+    End::Ok
+}
+
+/// A run directory with room for one page: the pid file's.
+fn full(ctx: &Ctx, a: &Node) {
+    let dir = format!("/run/lab/{}-full", a.id());
+    fs::create_dir(&dir).expect("mkdir");
+    let options = ["-t", "tmpfs", "-o", "size=4k", "none", &dir];
+    let mounted = Command::new("mount").args(options).status();
+    assert!(mounted.expect("mount").success());
+    let conf_file = format!("/run/lab/{}-full.conf", a.id());
+    fs::write(&conf_file, conf(200, &[]).text()).expect("write");
+    let pid_file = format!("{dir}/vrrpd.pid");
+    let args = ["-n", "-l", "-f", &conf_file, "-p", &pid_file];
+    let run = ctx.daemon.start_args(a, &args);
+    wait_until(SOON, "it is master all the same", || {
+        run.log().contains("Entering MASTER STATE")
+    });
+    sleep_ms(300);
+    let log = run.log();
+    assert_eq!(log.matches("no hot restart").count(), 1, "{log}");
+    assert!(!Path::new(&format!("{dir}/vrrpd.state")).exists());
+}
+
+// ---- another program ----
+
+/// A copy of the daemon under test in a place of its own.
+fn copy(ctx: &Ctx, node: &Node) -> PathBuf {
+    let Daemon::Vrrpd(from) = &ctx.daemon else {
+        panic!("ours alone");
+    };
+    let to = PathBuf::from(format!("/run/lab/{}-bin", node.id()));
+    fs::copy(from, &to).expect("copy");
+    to
+}
+
+/// Puts another file in its place, as an update does.
+fn update(program: &Path, contents: &[u8]) {
+    let new = program.with_extension("new");
+    fs::write(&new, contents).expect("write");
+    fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).expect("chmod");
+    fs::rename(&new, program).expect("rename");
+}
+
+/// Sends the signal, by the number the program has for it.
+fn ask(program: &Path, pid: u32) {
+    let output = Command::new(program).arg("--signum=RESTART").output();
+    let number = String::from_utf8(output.expect("a number").stdout).expect("text");
+    let signal = format!("-{}", number.trim());
+    let sent = Command::new("kill")
+        .args([&signal, &pid.to_string()])
+        .status();
+    assert!(sent.expect("kill").success());
+}
+
+fn inode(path: impl AsRef<Path>) -> u64 {
+    fs::metadata(path).map_or(0, |data| data.ino())
+}
+
+fn restart(ctx: &Ctx) -> End {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let b = lab.node("r2", &["10.0.0.2/24"]);
+    let cap = Capture::start(&lab);
+    let program = copy(ctx, &a);
+    let bytes = fs::read(&program).expect("read");
+    let begun = format!("/run/lab/{}-begun", a.id());
+    let script = format!("/run/lab/{}-begin", a.id());
+    fs::write(&script, format!("#!/bin/sh\necho begun >>{begun}\n")).expect("write");
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("chmod");
+    let text = slow(200, &[])
+        .global("script_user root")
+        .global(&format!("startup_script {script}"))
+        .text();
+    let mut run = Daemon::Vrrpd(program.clone()).start_text(&a, &text, &[]);
+    wait_until(SOON, "it is master", || a.has(VIP));
+    let run_b = ctx.daemon.start(&b, &slow(100, &[]));
+    wait_until(SOON, "a backup", || run_b.log().contains("BACKUP STATE"));
+    let watch = Watch::start(&a);
+    let (since, pid) = (now(), run.pid());
+    let mut descriptors = 0;
+    for nth in 1..=3 {
+        update(&program, &bytes);
+        ask(&program, pid);
+        let exe = format!("/proc/{pid}/exe");
+        wait_until(SOON, "the new program runs", || {
+            inode(&exe) == inode(&program)
+        });
+        wait_until(SOON, "and goes on", || resumed(&run) == nth);
+        let open = process::descriptors(&[pid]);
+        assert!(nth == 1 || open == descriptors, "{open} descriptors");
+        descriptors = open;
+    }
+    unnoticed(&watch, &cap, &b, since);
+    let adverts = cap.adverts(&a, 51, since);
+    let worst = adverts.windows(2).map(|two| two[1].0 - two[0].0).max();
+    assert!(worst < Some(2_500 * MS), "{worst:?}");
+    assert_eq!(fs::read_to_string(&begun).expect("read"), "begun\n", "once");
+    assert!(run.alive(), "still the same process");
+    // What is not configured any more does not stay behind.
+    fs::write(
+        &run.conf_file,
+        text.replace("10.0.0.100/24", "10.0.0.101/24"),
+    )
+    .expect("write");
+    ask(&program, pid);
+    wait_until(SOON, "the other address alone", || {
+        a.has("10.0.0.101") && !a.has(VIP)
+    });
+    wait_until(SOON, "and it goes on", || resumed(&run) == 4);
+    run.term();
+    assert!(run.wait_exit(SOON).expect("it ends").success());
+    assert!(!a.has("10.0.0.101") && !state_file(&run).exists());
+    End::Ok
+}
+
+/// Not in the foreground, with relative paths.
+fn background(ctx: &Ctx) -> End {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let program = copy(ctx, &a);
+    let name = |what: &str| format!("{}-bg.{what}", a.id());
+    fs::write(format!("/run/lab/{}", name("conf")), slow(200, &[]).text()).expect("write");
+    let command = format!(
+        "cd /run/lab && exec {} -D -G -g{} -f {} -p {}",
+        program.display(),
+        name("log"),
+        name("conf"),
+        name("pid")
+    );
+    let started = a.output(Command::new("sh").args(["-c", &command]));
+    assert!(started.status.success(), "{started:?}");
+    let log = || fs::read_to_string(format!("/run/lab/{}", name("log"))).unwrap_or_default();
+    let pid_file = format!("/run/lab/{}", name("pid"));
+    let pid = || -> u32 {
+        let text = fs::read_to_string(&pid_file).expect("a pid file");
+        text.trim().parse().expect("a number")
+    };
+    wait_until(SOON, "it is master", || a.has(VIP));
+    let (first, watch, since) = (pid(), Watch::start(&a), now());
+    for nth in 1..=2 {
+        update(&program, &fs::read(&program).expect("read"));
+        ask(&program, first);
+        wait_until(SOON, "it goes on", || {
+            log().matches("MASTER STATE: resumed").count() == nth
+        });
+        assert_eq!(inode(format!("/proc/{first}/exe")), inode(&program));
+        assert_eq!(pid(), first);
+        let home = fs::read_link(format!("/proc/{first}/cwd")).expect("cwd");
+        assert_eq!(home, Path::new("/"));
+        assert_eq!(process::tree(first), [first], "it has no children");
+    }
+    assert!(!watch.removed(ip(VIP), since));
+    let kill = |signal: &str| {
+        Command::new("kill")
+            .args([signal, &first.to_string()])
+            .status()
+    };
+    assert!(kill("-TERM").expect("kill").success());
+    wait_until(SOON, "it clears up", || {
+        !a.has(VIP) && !Path::new(&pid_file).exists()
+    });
+    assert!(!Path::new(&format!("/run/lab/{}", name("state"))).exists());
+    End::Ok
+}
+
+fn refused(ctx: &Ctx) -> End {
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let program = copy(ctx, &a);
+    let bytes = fs::read(&program).expect("read");
+    let run = Daemon::Vrrpd(program.clone()).start(&a, &conf(200, &[]));
+    wait_until(SOON, "it is master", || a.has(VIP));
+    let cap = Capture::start(&lab);
+    let since = now();
+    let good = fs::read_to_string(&run.conf_file).expect("read");
+    let refusals = || run.log().matches("restart refused").count();
+    let from = copy(ctx, &lab.node("other", &[]));
+    for (nth, (what, program_text, conf_text)) in [
+        ("half a program", &bytes[..1000], good.as_str()),
+        ("a program that fails", &b"#!/bin/sh\nexit 7\n"[..], &good),
+        ("a broken configuration", &bytes[..], "vrrp_instance {"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        update(&program, program_text);
+        fs::write(&run.conf_file, conf_text).expect("write");
+        ask(&from, run.pid());
+        wait_until(SOON, what, || refusals() == nth + 1);
+    }
+    sleep_ms(300);
+    assert!(a.has(VIP));
+    let adverts = cap.adverts(&a, 51, since);
+    assert!(adverts.iter().all(|(_, advert)| advert.priority == 200));
+    let worst = adverts.windows(2).map(|two| two[1].0 - two[0].0).max();
+    assert!(worst < Some(300 * MS), "{worst:?}");
+    assert_eq!(run.log().matches("Entering MASTER").count(), 1);
+    End::Ok
+}
