@@ -111,7 +111,7 @@ enter_lane() {
 lane_a() {
     # The linker that comes with Rust: it links for other machines too, and folds equal functions.
     linker=rust-lld
-    flags="$flags -Clink-arg=--icf=all -Clink-arg=$cross/no-unwind.ld"
+    flags="$flags -Clink-arg=--icf=all -Clink-arg=-T$cross/no-unwind.ld"
     export CARGO_TARGET_DIR="$top/target/lane-a"
     lane_options=
 }
@@ -120,9 +120,10 @@ lane_b() {
     zig
     tool rust
     linker=$cross/zigcc
-    flags="$flags -Clink-self-contained=no --remap-path-prefix=$tools/rust/usr/lib/rustlib/src/rust="
+    # Cargo names what is below the project by its relative place.
+    flags="$flags -Clink-self-contained=no --remap-path-prefix=${tools#"$top/"}/rust/usr/lib/rustlib/src/rust="
     # Nothing unwinds in a program that aborts on panic, see no_unwinder in src/sys.rs. Tests do.
-    [ -n "${ZIG_UNWINDS:-}" ] || flags="$flags -Cforce-unwind-tables=no"
+    [ -n "${ZIG_UNWINDS:-}" ] || flags="$flags -Cforce-unwind-tables=no -Clink-arg=-T$cross/no-unwind.ld"
     case $target in
     armv7-*) flags="$flags -Ctarget-feature=+thumb-mode" ;; # a sixth smaller
     esac

@@ -1,8 +1,12 @@
 //! Routers of other machines, under the user-mode emulator, against one of this machine.
 //!
 //! `VRRPD_DIST` is the directory with the binaries (`make test-emulated`); without it there is nothing to do. What is
-//! seen here beyond the tests of this machine's own binary: adverts, signatures, netlink and packet sockets of
-//! big-endian and 32-bit programs.
+//! seen here beyond the tests of this machine's own binary: adverts, signatures, netlink, packet sockets and clocks of
+//! 32-bit programs.
+//!
+//! Big-endian MIPS is left out: the emulator (QEMU 7.2) turns the numbers of netlink messages round, but not those of an
+//! empty attribute at the end, with which kernels of today describe their links. A link that ends in an attribute of
+//! 1,024 bytes is none for the daemon. Nor does the emulator know netfilter and generic netlink.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -39,7 +43,6 @@ struct Foreign {
 const EMULATORS: &[(&str, &str)] = &[
     ("aarch64-", "qemu-aarch64-static"),
     ("arm", "qemu-arm-static"),
-    ("mips-", "qemu-mips-static"),
     ("mipsel-", "qemu-mipsel-static"),
     ("riscv64gc-", "qemu-riscv64-static"),
 ];
