@@ -58,6 +58,7 @@ tool() {
     kept=${CROSS_TOOLS:-$top/target/cross-tools}
     "$cross/tools.sh" "$1" "$kept"
     tools=$top/target/tools
+    mkdir -p "$top/target"
     ln -sfn "$(cd "$kept" && pwd)" "$tools"
 }
 

@@ -29,6 +29,7 @@ fn main() {
         ),
         ("emulated_routers_and_ours_agree_on_ipv6", "", ipv6),
         ("emulated_routers_and_ours_agree_on_signatures", "", signed),
+        ("a_32_bit_router_lives_after_2038", "", late),
     ];
     suite::main(tests);
 }
@@ -149,4 +150,41 @@ fn took_over(cap: &Capture, node: &Node, vip: &str, since: i64) {
     wait_until(SOON, "the address is announced", || {
         !cap.announcements(node, address, since).is_empty()
     });
+}
+
+/// Twenty years ahead, in seconds that 32 bits cannot count. The clock of the emulator is changed, not that of the
+/// machine; intervals are measured by the other clock, which stays.
+fn late(ctx: &Ctx) -> End {
+    const CLOCK: &[&str] = &[
+        "env",
+        "LD_PRELOAD=/usr/$LIB/faketime/libfaketime.so.1",
+        "FAKETIME=+20y",
+        "FAKETIME_DONT_FAKE_MONOTONIC=1",
+        "qemu-arm",
+    ];
+    let mut all = Foreign::all();
+    all.retain(|foreign| foreign.emulator == "qemu-arm-static");
+    if all.is_empty() {
+        return End::Skip("no 32-bit ARM binary in VRRPD_DIST".into());
+    }
+    let conf = |priority| Conf::of(&[Inst::new(51, priority, "10.0.0.100/24")]).text();
+    for foreign in all {
+        let lab = Lab::new();
+        let a = lab.node("r1", &["10.0.0.1/24"]);
+        let b = lab.node("r2", &["10.0.0.2/24"]);
+        let cap = Capture::start(&lab);
+        let mut ours = ctx.daemon.start_text(&a, &conf(200), &[]);
+        wait_until(SOON, "ours is master", || a.has("10.0.0.100"));
+        let theirs = Daemon::Vrrpd(foreign.binary.clone()).start_text(&b, &conf(100), CLOCK);
+        wait_until(SOON, "the late one is backup", || {
+            theirs.log().contains("Entering BACKUP")
+        });
+        let log = theirs.log();
+        let year = log.split('[').nth(1).and_then(|text| text.get(..4));
+        let year = year.and_then(|year| year.parse::<u32>().ok());
+        assert!(year > Some(2038), "the log is of the year {year:?}: {log}");
+        let killed = ours.kill9();
+        took_over(&cap, &b, "10.0.0.100", killed);
+    }
+    End::Ok
 }
