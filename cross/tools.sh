@@ -36,7 +36,7 @@ fetch_rust() {
     # What the compiler is linked with is on most machines already.
     if lacks | grep -q .; then
         # shellcheck disable=SC2046 # several packages
-        download $(depends "$llvm" | grep -Ev '^(libc6|libgcc-s1|libstdc\+\+6)$')
+        download $(depends "$llvm" | grep -Evx "libc6|libgcc-s1|libstdc\+\+6|$llvm")
     fi
     if lacks | grep -q .; then
         # shellcheck disable=SC2046 # several words
