@@ -8,33 +8,53 @@ DESTDIR ?=
 TARGET  ?= x86_64-unknown-linux-musl
 DIST    := $(CURDIR)/target/dist
 LAB     := --manifest-path tests/lab/Cargo.toml --locked
-ARM     := armv7-unknown-linux-musleabihf
 
-# Size budgets in bytes (1 KB = 1024): 750 KB and 1.6 MB.
-SMALL_MAX := 768000
-FULL_MAX  := 1677721
+FLAVOR  ?= small
+ARMV7   := armv7-unknown-linux-musleabihf
+MIPS    := mips-unknown-linux-musl
 
 .DEFAULT_GOAL := help
-.PHONY: help build static small dist test test-arm bench soak size demo deps man install clean fmt lint
+.PHONY: help build static small dist cross cross-all sizes size reproducible test test-arm test-emulated test-bigendian \
+        bench soak demo deps man install clean fmt lint
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 build: ## release build for this machine: target/release/vrrpd
 	@tests/deps/ensure build
 	$(CARGO) build --release --locked
 
-static: ## static binary, full flavour, in target/dist (TARGET=... for another machine)
-	@tests/deps/ensure build
+static: ## static binary, full flavor, in target/dist (TARGET=... for another machine, cross/targets has all)
+	@tests/deps/ensure build cross
 	cross/build.sh $(TARGET) full $(DIST)
 
 # Binaries of other machines that lie there are packed too.
 dist: man static ## tarballs and a Debian package of every binary in target/dist, in target/dist/packages
 	configs/dist $(DIST) target/vrrpd.conf.5 $(DIST)/packages
 
-small: ## static binary, small flavour, in target/dist
-	@tests/deps/ensure build
+small: ## static binary, small flavor, in target/dist
+	@tests/deps/ensure build cross
 	cross/build.sh $(TARGET) small $(DIST)
+
+cross: static small ## static binaries of both flavors for TARGET=...
+
+cross-all: ## static binaries of both flavors for all targets, and the table of their sizes (half an hour)
+	@for target in $$(sed 's/#.*//; s/ .*//' cross/targets); do \
+	    $(MAKE) --no-print-directory cross TARGET=$$target || exit; \
+	done
+	@$(MAKE) --no-print-directory sizes
+
+sizes: ## the table of the binaries in target/dist
+	@cross/sizes.sh $(DIST)
+
+size: ## those static sizes that have a budget, against it
+	@$(MAKE) --no-print-directory cross
+	@LANE=B $(MAKE) --no-print-directory small TARGET=$(ARMV7)
+	@cross/sizes.sh $(DIST) x86_64-unknown-linux-musl-small x86_64-unknown-linux-musl-full $(ARMV7)-small
+
+reproducible: ## TARGET in FLAVOR (small) built twice in different places: the same bytes?
+	@tests/deps/ensure build cross
+	@cross/reproduce.sh $(TARGET) $(FLAVOR)
 
 test: deps ## all tests, those on a live kernel in private namespaces included
 	$(CARGO) test --locked
@@ -43,11 +63,20 @@ test: deps ## all tests, those on a live kernel in private namespaces included
 	VRRPD_BIN=$(CURDIR)/target/debug/vrrpd $(CARGO) test $(LAB)
 
 test-arm: ## two emulated ARM routers with BusyBox: election, kill and respawn, power failure, virtual servers
-	@tests/deps/ensure build lab arm
+	@tests/deps/ensure build cross lab arm
 	@tests/lab/guest/arm/prepare
-	cross/build.sh $(ARM) full $(DIST)
-	cross/build.sh $(ARM) small $(DIST)
-	VRRPD_BIN=$(DIST)/vrrpd-$(ARM)-full VRRPD_SMALL=$(DIST)/vrrpd-$(ARM)-small $(CARGO) test $(LAB) --test arm
+	cross/build.sh $(ARMV7) full $(DIST)
+	cross/build.sh $(ARMV7) small $(DIST)
+	VRRPD_BIN=$(DIST)/vrrpd-$(ARMV7)-full VRRPD_SMALL=$(DIST)/vrrpd-$(ARMV7)-small $(CARGO) test $(LAB) --test arm
+
+test-emulated: ## every binary in target/dist under the user-mode emulator: words, exit codes, failover
+	@tests/deps/ensure build lab emulators
+	@tests/emulated/run $(DIST)
+	VRRPD_DIST=$(DIST) $(CARGO) test $(LAB) --test emulated
+
+test-bigendian: ## codecs, checksums, configuration: the tests of the library on an emulated big-endian MIPS
+	@tests/deps/ensure build cross emulators
+	tests/emulated/units $(MIPS)
 
 demo: ## see a router die and the other take over (8 seconds)
 	@tests/deps/ensure build lab
@@ -67,13 +96,6 @@ soak: ## ten minutes of flapping links, failing scripts, reloads and forgeries (
 	@$(CARGO) build --locked
 	@$(CARGO) build $(LAB) --bin soak
 	@VRRPD_BIN=$(CURDIR)/target/debug/vrrpd $(CARGO) run -q $(LAB) --bin soak </dev/null
-
-size: static small ## static sizes against the budgets
-	@fail=0; for f in "small $(SMALL_MAX)" "full $(FULL_MAX)"; do \
-	    set -- $$f; n=$$(wc -c <$(DIST)/vrrpd-$(TARGET)-$$1); verdict=ok; \
-	    [ $$n -le $$2 ] || { verdict='OVER BUDGET'; fail=1; }; \
-	    printf '%-5s %8d bytes, budget %8d: %s\n' $$1 $$n $$2 "$$verdict"; \
-	done; exit $$fail
 
 deps: ## what building, testing and measuring needs
 	@tests/deps/ensure build lab peers kernel

@@ -26,31 +26,51 @@ fetch_zig() {
 }
 
 fetch_rust() {
-    [ -x "$dir/rustc" ] && return
+    [ -d "$dir/rust" ] && return
     version=$(apt-cache policy rustc-web | sed -n 's/^  Candidate: \([0-9]*\.[0-9]*\)\..*/\1/p')
     [ -n "$version" ] || fail "apt knows no rustc-web (Debian only; is the package list up to date?)"
-    llvm=$(apt-cache depends "libstd-rust-web-$version" | sed -n 's/.*Depends: \(libllvm[0-9]*\)$/\1/p')
-    rm -rf "$dir/deb" "$dir/rust"
-    mkdir -p "$dir/deb" "$dir/rust"
-    (cd "$dir/deb" && apt-get -o APT::Sandbox::User=root -qq download \
-        rustc-web "libstd-rust-web-$version" libstd-rust-web-dev rust-web-src "$llvm") ||
-        fail "apt could not download rustc-web and its friends"
+    rm -rf "$dir/deb" "$dir/rust.new"
+    mkdir -p "$dir/deb" "$dir/rust.new"
+    llvm=$(depends "libstd-rust-web-$version" | grep '^libllvm')
+    download rustc-web "libstd-rust-web-$version" libstd-rust-web-dev rust-web-src "$llvm"
+    # What the compiler is linked with is on most machines already.
+    if lacks | grep -q .; then
+        # shellcheck disable=SC2046 # several packages
+        download $(depends "$llvm" | grep -Evx "libc6|libgcc-s1|libstdc\+\+6|$llvm")
+    fi
+    if lacks | grep -q .; then
+        # shellcheck disable=SC2046 # several words
+        fail "Debian's rustc lacks" $(lacks)
+    fi
+    rm -rf "$dir/deb"
+    # Last: its presence says that everything above went well.
+    mv "$dir/rust.new" "$dir/rust"
+}
+
+# The libraries that a package needs, and those that they need.
+depends() {
+    apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces \
+        --no-enhances "$1" | grep -E '^z?lib'
+}
+
+lacks() {
+    libraries=$(echo "$dir"/rust.new/usr/lib/*-linux-gnu)
+    [ ! -d "$dir/rust.new/lib" ] || libraries=$libraries:$(echo "$dir"/rust.new/lib/*-linux-gnu)
+    LD_LIBRARY_PATH=$libraries ldd "$dir/rust.new/usr/bin/rustc" | sed -n 's/ => not found//p'
+}
+
+# download PACKAGE... : unpacked into rust.new
+download() {
+    (cd "$dir/deb" && apt-get -o APT::Sandbox::User=root -qq download "$@") || fail "apt could not download $*"
     for deb in "$dir"/deb/*.deb; do
         case $deb in
         */rust-web-src_*) # two gigabytes of compiler sources; only the library is wanted
             dpkg-deb --fsys-tarfile "$deb" |
-                tar -x -C "$dir/rust" --wildcards './usr/lib/rustlib/*' './usr/src/*/library' ;;
-        *) dpkg-deb -x "$deb" "$dir/rust" ;;
+                tar -x -C "$dir/rust.new" --wildcards './usr/lib/rustlib/*' './usr/src/*/library' ;;
+        *) dpkg-deb -x "$deb" "$dir/rust.new" ;;
         esac
+        rm "$deb"
     done
-    rm -rf "$dir/deb"
-    libraries=$(echo "$dir"/rust/usr/lib/*-linux-gnu)
-    missing=$(LD_LIBRARY_PATH=$libraries ldd "$dir/rust/usr/bin/rustc" | sed -n 's/ => not found//p')
-    [ -z "$missing" ] || fail "Debian's rustc lacks$missing (usually libedit2 libffi8 libxml2 libz3-4 libzstd1)"
-    # The wrapper comes last: its presence says that everything above went well.
-    printf '#!/bin/sh\nLD_LIBRARY_PATH=%s exec %s "$@"\n' "$libraries" "$dir/rust/usr/bin/rustc" >"$dir/rustc.new"
-    chmod +x "$dir/rustc.new"
-    mv "$dir/rustc.new" "$dir/rustc"
 }
 
 case $what in

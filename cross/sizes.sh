@@ -1,0 +1,38 @@
+#!/bin/sh
+# sizes.sh DIR [NAME...] – the table of the binaries in DIR (all, or vrrpd-NAME...): bytes, compressed, against budgets.
+# A name is TARGET-FLAVOR. Fails if one is beyond its budget or missing.
+set -eu
+dir=$1
+shift
+[ $# -gt 0 ] || for file in "$dir"/vrrpd-*-small "$dir"/vrrpd-*-full; do
+    [ ! -e "$file" ] || set -- "$@" "${file##*/vrrpd-}"
+done
+
+# 1 KB is 1024 bytes.
+budget() {
+    case $1 in
+    x86_64-unknown-linux-musl-small) echo 768000 ;;       # 750 KB
+    x86_64-unknown-linux-musl-full) echo 1677721 ;;       # 1.6 MB
+    armv7-unknown-linux-musleabihf-small) echo 512000 ;;  # 500 KB, with lane B
+    *) echo - ;;
+    esac
+}
+
+failed=0
+printf '%-40s %9s %9s %9s %9s\n' 'binary' bytes budget gzip xz
+for name; do
+    file=$dir/vrrpd-$name max=$(budget "$name") verdict=
+    if [ ! -e "$file" ]; then
+        printf '%-40s %9s %9s   not built\n' "$name" - "$max"
+        failed=1
+        continue
+    fi
+    bytes=$(wc -c <"$file")
+    if [ "$max" != - ] && [ "$bytes" -gt "$max" ]; then
+        verdict=" OVER BUDGET by $((bytes - max))"
+        failed=1
+    fi
+    printf '%-40s %9d %9s %9d %9d%s\n' "$name" "$bytes" "$max" \
+        "$(gzip -9nc "$file" | wc -c)" "$(xz -9ec "$file" | wc -c)" "$verdict"
+done
+exit $failed
