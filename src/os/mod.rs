@@ -29,4 +29,6 @@ mod sink;
 mod syslog;
 #[cfg(test)]
 mod testing;
+#[cfg(feature = "uci")]
+pub mod uci2conf;
 mod watch;
