@@ -44,6 +44,11 @@ pub struct Converted {
     pub sources: Sources,
 }
 
+/// Every option that is known, with the type of its section.
+pub fn options() -> impl Iterator<Item = (&'static str, &'static str)> {
+    table::options()
+}
+
 /// Converts a UCI file; `name` is for the messages.
 #[must_use]
 pub fn convert(name: &str, bytes: Vec<u8>) -> Converted {

@@ -5,7 +5,7 @@
 //! first letter. As in libuci, a second `config` with the same name continues the first, an option given again
 //! replaces what was there, and `list` adds to it.
 
-use super::table::{find, switch};
+use super::table::{Kind, find, switch};
 use crate::config::diag::{Diags, Severity, Span};
 use crate::config::schema::nearest_word;
 use crate::config::source::span;
@@ -24,7 +24,9 @@ pub(super) struct Word {
 /// `config`, and what follows up to the next.
 #[derive(Debug)]
 pub(super) struct Section {
-    pub(super) kind: Word,
+    pub(super) typed: Word,
+    /// What that is; `None` for a type nobody knows.
+    pub(super) known: Option<&'static Kind>,
     /// The name in the `config` line.
     pub(super) own_name: Option<Word>,
     /// Options and elements of lists: name and value.
@@ -50,7 +52,7 @@ impl Section {
 
     /// Its type, under today's name.
     pub(super) fn kind(&self) -> &'static str {
-        find(&self.kind.text).map_or("", |kind| kind.name)
+        self.known.map_or("", |kind| kind.name)
     }
 
     /// Switched off.
@@ -140,19 +142,22 @@ fn open(
     diags: &mut Diags,
 ) -> Option<usize> {
     let own_name = own_name.filter(|name| !name.text.is_empty());
-    let same = |section: &Section| {
-        let names = section.own_name.as_ref().zip(own_name.as_ref());
-        section.kind.text == kind.text && names.is_some_and(|(left, right)| left.text == right.text)
-    };
-    if let Some(nth) = sections.iter().position(same) {
-        return Some(nth);
+    if let Some(name) = &own_name {
+        let same = |section: &Section| {
+            let title = section.own_name.as_ref();
+            title.is_some_and(|title| title.text == name.text) && section.typed.text == kind.text
+        };
+        if let Some(nth) = sections.iter().position(same) {
+            return Some(nth);
+        }
     }
     if sections.len() >= MAX_SECTIONS {
         diags.say(Severity::Error, kind.span, "too many sections; ignored");
         return None;
     }
     sections.push(Section {
-        kind,
+        known: find(&kind.text),
+        typed: kind,
         own_name,
         entries: Vec::new(),
     });

@@ -25,8 +25,8 @@ pub(super) enum How {
     Auth,
     /// Known and without effect; this is why.
     Gone(&'static str),
-    /// As `Gone` for what the keepalived package itself does not read: this is what to write.
-    Write(&'static str),
+    /// As `Gone` for what the keepalived package itself does not read: this is what to do.
+    Instead(&'static str),
     /// Read by other programs.
     Foreign,
 }
@@ -163,10 +163,10 @@ static KINDS: &[Kind] = &[
             ("global_tracking", Gone("write the tracking into the group")),
             ("track_script", Refs(&["track_script", "vrrp_script"])),
             ("track_interface", Refs(&["track_interface"])),
-            ("notify_backup", Write(HOTPLUG)),
-            ("notify_master", Write(HOTPLUG)),
-            ("notify_fault", Write(HOTPLUG)),
-            ("notify", Write(HOTPLUG)),
+            ("notify_backup", Instead(HOTPLUG)),
+            ("notify_master", Instead(HOTPLUG)),
+            ("notify_fault", Instead(HOTPLUG)),
+            ("notify", Instead(HOTPLUG)),
         ],
     },
     Kind {
@@ -207,11 +207,11 @@ static KINDS: &[Kind] = &[
             ("track_interface", Refs(&["track_interface"])),
             ("track_bfd", Refs(&["bfd_instance"])),
             ("unicast_peer", Refs(&["peer"])),
-            ("notify_backup", Write(HOTPLUG)),
-            ("notify_master", Write(HOTPLUG)),
-            ("notify_fault", Write(HOTPLUG)),
-            ("notify_stop", Write(HOTPLUG)),
-            ("notify", Write(HOTPLUG)),
+            ("notify_backup", Instead(HOTPLUG)),
+            ("notify_master", Instead(HOTPLUG)),
+            ("notify_fault", Instead(HOTPLUG)),
+            ("notify_stop", Instead(HOTPLUG)),
+            ("notify", Instead(HOTPLUG)),
         ],
     },
     kind("url", &["name", "path", "digest"], &[
@@ -236,7 +236,7 @@ static KINDS: &[Kind] = &[
             ("delay_before_retry", Part),
             ("misc_path", Part),
             ("url", Part),
-            ("retry", Write("nb_get_retry")),
+            ("retry", Instead("write `nb_get_retry`")),
         ],
     },
     kind("virtual_server", &["ipaddr", "port"], &[
@@ -257,6 +257,13 @@ static KINDS: &[Kind] = &[
     ]),
 ];
 
+/// Every row.
+pub(super) fn options() -> impl Iterator<Item = (&'static str, &'static str)> {
+    KINDS
+        .iter()
+        .flat_map(|kind| kind.options.iter().map(|row| (kind.name, row.0)))
+}
+
 /// What a section is; `global_defs` is what old versions of the package called `globals`.
 pub(super) fn find(name: &str) -> Option<&'static Kind> {
     let name = match name {
@@ -268,9 +275,9 @@ pub(super) fn find(name: &str) -> Option<&'static Kind> {
 
 /// Names what is unknown, lacking or without effect. False: the section is left out.
 pub(super) fn check(section: &Section, diags: &mut Diags) -> bool {
-    let Some(kind) = find(&section.kind.text) else {
+    let Some(kind) = section.known else {
         unknown(
-            &section.kind,
+            &section.typed,
             "type of section",
             KINDS.iter().map(|kind| kind.name),
             diags,
@@ -288,7 +295,7 @@ pub(super) fn check(section: &Section, diags: &mut Diags) -> bool {
                 let message = format!("`{}` has no effect: {why}", name.text);
                 diags.say(Severity::Note, name.span, message);
             }
-            Some(Write(what)) => {
+            Some(Instead(what)) => {
                 let message = format!("`{}` is not read; ignored", name.text);
                 diags.help(
                     Severity::Warning,
@@ -313,7 +320,7 @@ pub(super) fn check(section: &Section, diags: &mut Diags) -> bool {
             let message = format!("this `{}` has no `{name}`; it is left out", kind.name);
             diags.help(
                 Severity::Warning,
-                section.kind.span,
+                section.typed.span,
                 message,
                 format!("add option {name} '…'"),
             );

@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 
 use super::parse::{Section, Word};
-use super::table::{How, find, switch};
+use super::table::{How, switch};
 use crate::config::diag::{Diags, Severity, Span};
 use crate::config::schema::nearest_word;
 
@@ -205,7 +205,7 @@ impl<'a> Writer<'a, '_> {
     }
 
     fn options(&mut self, section: &'a Section) {
-        let kind = find(&section.kind.text);
+        let kind = section.known;
         for (name, how) in kind.map_or(&[][..], |kind| kind.options) {
             let Some(value) = section.get(name) else {
                 continue;
@@ -231,7 +231,7 @@ impl<'a> Writer<'a, '_> {
                     self.close_unless_empty(start);
                 }
                 How::Auth => self.authentication(section, value),
-                How::Part | How::Gone(_) | How::Write(_) | How::Foreign => {}
+                How::Part | How::Gone(_) | How::Instead(_) | How::Foreign => {}
             }
         }
     }
@@ -274,7 +274,7 @@ impl<'a> Writer<'a, '_> {
     }
 
     fn notify(&mut self, section: &Section, name: &Word) {
-        let (kind, events) = find(&section.kind.text).map_or(("", &[][..]), |kind| kind.notify);
+        let (kind, events) = section.known.map_or(("", &[][..]), |kind| kind.notify);
         for event in events {
             self.indent();
             for part in [
@@ -370,7 +370,7 @@ impl<'a> Writer<'a, '_> {
                     line.extend(["weight", &weight.text]);
                     line.extend(Some(direction).filter(|word| !word.is_empty()));
                 }
-                self.line(&line, section.kind.span);
+                self.line(&line, section.typed.span);
             }
         }
     }
@@ -399,7 +399,7 @@ impl<'a> Writer<'a, '_> {
         if let Some(scope) = section.get("scope") {
             line.extend(["scope", &scope.text]);
         }
-        self.line(&line, section.kind.span);
+        self.line(&line, section.typed.span);
     }
 
     fn route(&mut self, section: &'a Section) {
@@ -412,7 +412,7 @@ impl<'a> Writer<'a, '_> {
             let message = "a route needs a device or a gateway; it is left out";
             let help = "add option device '…'";
             self.diags
-                .help(Severity::Warning, section.kind.span, message, help);
+                .help(Severity::Warning, section.typed.span, message, help);
             return;
         }
         // LuCI offers the main table under this name.
