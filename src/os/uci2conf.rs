@@ -1,6 +1,7 @@
 //! `vrrpd uci2conf`: makes a keepalived.conf of OpenWrt's UCI configuration. Messages go to standard error.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
@@ -55,7 +56,8 @@ fn read(name: &str) -> Result<Vec<u8>, String> {
         return Host::default().read(name);
     }
     let mut bytes = Vec::new();
-    let input = io::stdin().take(MAX_INPUT).read_to_end(&mut bytes);
-    input.map_err(|error| sentence(&error))?;
+    File::open("/dev/stdin")
+        .and_then(|input| input.take(MAX_INPUT).read_to_end(&mut bytes))
+        .map_err(|error| sentence(&error))?;
     Ok(bytes)
 }

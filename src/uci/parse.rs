@@ -84,10 +84,15 @@ pub(super) fn parse(text: &str, diags: &mut Diags) -> Vec<Section> {
         let verb = match known.iter().find(|known| short(&verb.text, known)) {
             Some(known) => *known,
             None => {
-                let near = nearest_word(known.into_iter(), &verb.text);
+                let near = nearest_word(known.iter().copied(), &verb.text);
                 let help = near.unwrap_or("config, option or list");
-                let message = format!("`{}` is no UCI statement; line ignored", verb.text);
-                diags.help(Severity::Error, verb.span, message, format!("write {help}"));
+                let message = "this is no UCI statement; line ignored";
+                diags.help(
+                    Severity::Error,
+                    verb.span,
+                    message,
+                    ["write ", help].concat(),
+                );
                 continue;
             }
         };
@@ -262,7 +267,7 @@ impl Reader<'_> {
             }
         }
         let message = "this quote is never closed; it ends with the line";
-        let help = format!("add a {quote} where the value ends");
+        let help = "add another one where the value ends";
         diags.help(Severity::Error, span(0, start, 1), message, help);
         text.truncate(before);
         self.at = start;

@@ -1,267 +1,150 @@
-//! What a section may hold and what becomes of it: one row for each option.
+//! What a section may hold and what becomes of it.
+//!
+//! The table is text, for it is the smallest form: 150 options in 3 KB. A mark in front says that the section is left
+//! out without this option; the one behind says what is written for it:
+//!
+//! | mark | written | |
+//! |---|---|---|
+//! | `*x` | | needed |
+//! | `x` | nothing | read together with another one, or by other programs |
+//! | `x=` | `x VALUE` | one word |
+//! | `x+` | `x WORD WORD` | |
+//! | `x$` | `x "VALUE"` | a command |
+//! | `x!` | `x` | if it is switched on |
+//! | `x{` | `x { WORD … }` | |
+//! | `x@` | `x { … }` | a line for each section it names, see [`named_by`] |
+//! | `x&` | `authentication { … }` | with `auth_pass` |
+//! | `x-` | nothing | see [`why_not`] |
 
 use super::parse::{Section, Word};
 use crate::config::diag::{Diags, Severity};
 use crate::config::schema::nearest_word;
 
-/// What becomes of an option.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum How {
-    /// Nothing by itself: it is read with another one, or by the init script.
-    Part,
-    /// `name value`, one word.
-    Word,
-    /// `name value value`.
-    Words,
-    /// `name "command"`.
-    Command,
-    /// `name`, if it is on.
-    Flag,
-    /// `name { value … }`.
-    Block,
-    /// `name { … }` with a line for each section named; these types are looked through.
-    Refs(&'static [&'static str]),
-    /// `authentication { … }`, together with `auth_pass`.
-    Auth,
-    /// Known and without effect; this is why.
-    Gone(&'static str),
-    /// As `Gone` for what the keepalived package itself does not read: this is what to do.
-    Instead(&'static str),
-    /// Read by other programs.
-    Foreign,
-}
-
-use How::*;
-
 /// A type of section.
 #[derive(Debug)]
 pub(super) struct Kind {
     pub(super) name: &'static str,
-    /// Without one of these the section is left out.
-    needs: &'static [&'static str],
-    pub(super) options: &'static [(&'static str, How)],
+    options: &'static str,
     /// `TYPE` in notifications, and what is notified.
-    pub(super) notify: (&'static str, &'static [&'static str]),
+    pub(super) notify: (&'static str, &'static str),
 }
 
-const SILENT: (&str, &[&str]) = ("", &[]);
-
-const fn kind(
-    name: &'static str,
-    needs: &'static [&'static str],
-    options: &'static [(&'static str, How)],
-) -> Kind {
+const fn kind(name: &'static str, options: &'static str) -> Kind {
     Kind {
         name,
-        needs,
         options,
-        notify: SILENT,
+        notify: ("", ""),
     }
 }
 
-const HOTPLUG: &str =
-    "put the script into /etc/hotplug.d/keepalived: it gets ACTION, TYPE and NAME";
-
-#[rustfmt::skip] // a table: one option, one line
 static KINDS: &[Kind] = &[
-    kind("globals", &[], &[
-        ("enabled", Part),
-        ("alt_config_file", Part),
-        ("linkbeat_use_polling", Gone("the kernel reports link changes by itself")),
-        ("notification_email", Block),
-        ("notification_email_from", Word),
-        ("smtp_server", Words),
-        ("smtp_connect_timeout", Word),
-        ("router_id", Word),
-        ("vrrp_mcast_group4", Word),
-        ("vrrp_mcast_group6", Word),
-        ("vrrp_startup_delay", Word),
-    ]),
-    kind("ipaddress", &["name", "address"], &[
-        ("name", Part),
-        ("address", Part),
-        ("device", Part),
-        ("label_suffix", Part),
-        ("scope", Part),
-    ]),
-    kind("static_ipaddress", &[], &[
-        ("address", Refs(&["ipaddress"])),
-    ]),
-    kind("route", &["name", "address"], &[
-        ("name", Part),
-        ("address", Part),
-        ("blackhole", Part),
-        ("src_addr", Part),
-        ("gateway", Part),
-        ("device", Part),
-        ("scope", Part),
-        ("table", Part),
-    ]),
-    kind("static_routes", &[], &[
-        ("route", Refs(&["route"])),
-    ]),
-    kind("interface_up_down_delays", &["device", "down_delay"], &[
-        ("device", Part),
-        ("down_delay", Part),
-        ("up_delay", Part),
-    ]),
-    kind("vrrp_script", &["name"], &[
-        ("name", Part),
-        ("script", Command),
-        ("interval", Word),
-        ("timeout", Word),
-        ("weight", Word),
-        ("direction", Part),
-        ("fall", Word),
-        ("rise", Word),
-    ]),
-    kind("track_script", &["name", "value"], &[
-        ("name", Part),
-        ("value", Part),
-        ("weight", Part),
-        ("direction", Part),
-    ]),
-    kind("track_interface", &["name", "value"], &[
-        ("name", Part),
-        ("value", Part),
-        ("weight", Part),
-    ]),
-    kind("bfd_instance", &["name"], &[
-        ("name", Part),
-        ("weight", Part),
-        ("neighbor_ip", Word),
-        ("source_ip", Word),
-        ("min_rx", Word),
-        ("min_tx", Word),
-        ("idle_tx", Word),
-        ("hoplimit", Word),
-        ("max_hops", Word),
-    ]),
-    kind("peer", &["name", "address"], &[
-        ("name", Part),
-        ("address", Part),
-        ("min_ttl", Part),
-        ("max_ttl", Part),
-        ("sync", Foreign),
-        ("sync_mode", Foreign),
-        ("sync_dir", Foreign),
-        ("sync_list", Foreign),
-        ("ssh_port", Foreign),
-        ("ssh_key", Foreign),
-        ("ssh_pubkey", Foreign),
-        ("last_sync_time", Foreign),
-        ("last_sync_status", Foreign),
-    ]),
+    kind(
+        "globals",
+        "enabled alt_config_file linkbeat_use_polling- notification_email{ notification_email_from= \
+         smtp_server+ smtp_connect_timeout= router_id= vrrp_mcast_group4= vrrp_mcast_group6= \
+         vrrp_startup_delay=",
+    ),
+    kind("ipaddress", "*name *address device label_suffix scope"),
+    kind("static_ipaddress", "address"),
+    kind(
+        "route",
+        "*name *address blackhole src_addr gateway device scope table",
+    ),
+    kind("static_routes", "route"),
+    kind("interface_up_down_delays", "*device *down_delay up_delay"),
+    kind(
+        "vrrp_script",
+        "*name script$ interval= timeout= weight= direction fall= rise=",
+    ),
+    kind("track_script", "*name *value weight direction"),
+    kind("track_interface", "*name *value weight"),
+    kind(
+        "bfd_instance",
+        "*name weight neighbor_ip= source_ip= min_rx= min_tx= idle_tx= hoplimit= max_hops=",
+    ),
+    kind(
+        "peer",
+        "*name *address min_ttl max_ttl sync sync_mode sync_dir sync_list ssh_port ssh_key ssh_pubkey \
+         last_sync_time last_sync_status",
+    ),
     Kind {
         name: "vrrp_sync_group",
-        needs: &["name", "group"],
-        notify: ("GROUP", &["notify_backup", "notify_master", "notify_fault", "notify"]),
-        options: &[
-            ("name", Part),
-            ("group", Part),
-            ("smtp_alert", Flag),
-            ("global_tracking", Gone("write the tracking into the group")),
-            ("track_script", Refs(&["track_script", "vrrp_script"])),
-            ("track_interface", Refs(&["track_interface"])),
-            ("notify_backup", Instead(HOTPLUG)),
-            ("notify_master", Instead(HOTPLUG)),
-            ("notify_fault", Instead(HOTPLUG)),
-            ("notify", Instead(HOTPLUG)),
-        ],
+        options: "*name *group smtp_alert! global_tracking- track_script@ track_interface@ \
+                  notify_backup- notify_master- notify_fault- notify-",
+        notify: ("GROUP", "notify_backup notify_master notify_fault notify"),
     },
     Kind {
         name: "vrrp_instance",
-        needs: &["name"],
-        notify: ("INSTANCE", &["notify_backup", "notify_master", "notify_fault", "notify_stop"]),
-        options: &[
-            ("name", Part),
-            ("auth_type", Auth),
-            ("auth_pass", Part),
-            ("state", Word),
-            ("interface", Word),
-            ("mcast_src_ip", Word),
-            ("unicast_src_ip", Word),
-            ("virtual_router_id", Word),
-            ("version", Word),
-            ("priority", Word),
-            ("advert_int", Word),
-            ("preempt_delay", Word),
-            ("debug", Gone("what is logged is chosen by the options of vrrpd")),
-            ("lvs_sync_daemon_interface", Word),
-            ("garp_master_delay", Word),
-            ("garp_master_refresh", Word),
-            ("garp_master_repeat", Word),
-            ("garp_master_refresh_repeat", Word),
-            ("vmac_xmit_base", Flag),
-            ("native_ipv6", Flag),
-            ("accept", Flag),
-            ("no_accept", Flag),
-            ("dont_track_primary", Flag),
-            ("smtp_alert", Flag),
-            ("nopreempt", Flag),
-            ("use_vmac", Flag),
-            ("virtual_ipaddress", Refs(&["ipaddress"])),
-            ("virtual_ipaddress_excluded", Refs(&["ipaddress"])),
-            ("virtual_routes", Refs(&["route"])),
-            ("track_script", Refs(&["track_script", "vrrp_script"])),
-            ("track_interface", Refs(&["track_interface"])),
-            ("track_bfd", Refs(&["bfd_instance"])),
-            ("unicast_peer", Refs(&["peer"])),
-            ("notify_backup", Instead(HOTPLUG)),
-            ("notify_master", Instead(HOTPLUG)),
-            ("notify_fault", Instead(HOTPLUG)),
-            ("notify_stop", Instead(HOTPLUG)),
-            ("notify", Instead(HOTPLUG)),
-        ],
+        options: "*name auth_type& auth_pass state= interface= mcast_src_ip= unicast_src_ip= \
+                  virtual_router_id= version= priority= advert_int= preempt_delay= debug- \
+                  lvs_sync_daemon_interface= garp_master_delay= garp_master_refresh= \
+                  garp_master_repeat= garp_master_refresh_repeat= vmac_xmit_base! native_ipv6! accept! \
+                  no_accept! dont_track_primary! smtp_alert! nopreempt! use_vmac! virtual_ipaddress@ \
+                  virtual_ipaddress_excluded@ virtual_routes@ track_script@ track_interface@ track_bfd@ \
+                  unicast_peer@ notify_backup- notify_master- notify_fault- notify_stop- notify-",
+        notify: (
+            "INSTANCE",
+            "notify_backup notify_master notify_fault notify_stop",
+        ),
     },
-    kind("url", &["name", "path", "digest"], &[
-        ("name", Part),
-        ("path", Word),
-        ("digest", Word),
-    ]),
+    kind("url", "*name *path= *digest="),
     Kind {
         name: "real_server",
-        needs: &["name", "weight", "ipaddr", "port"],
-        notify: ("REAL_SERVER", &["notify_up", "notify_down"]),
-        options: &[
-            ("enabled", Part),
-            ("name", Part),
-            ("ipaddr", Part),
-            ("port", Part),
-            ("weight", Word),
-            ("check", Part),
-            ("connect_timeout", Part),
-            ("connect_port", Part),
-            ("nb_get_retry", Part),
-            ("delay_before_retry", Part),
-            ("misc_path", Part),
-            ("url", Part),
-            ("retry", Instead("write `nb_get_retry`")),
-        ],
+        options: "enabled *name *ipaddr *port *weight= check connect_timeout connect_port nb_get_retry \
+                  delay_before_retry misc_path url retry-",
+        notify: ("REAL_SERVER", "notify_up notify_down"),
     },
-    kind("virtual_server", &["ipaddr", "port"], &[
-        ("enabled", Part),
-        ("ipaddr", Part),
-        ("port", Part),
-        ("fwmark", Gone("the service is the one of ipaddr and port")),
-        ("delay_loop", Word),
-        ("lb_algo", Part),
-        ("lb_kind", Word),
-        ("persistence_timeout", Word),
-        ("persistence_granularity", Word),
-        ("virtualhost", Word),
-        ("protocol", Word),
-        ("sorry_server_ip", Part),
-        ("sorry_server_port", Part),
-        ("real_server", Part),
-    ]),
+    kind(
+        "virtual_server",
+        "enabled *ipaddr *port fwmark- delay_loop= lb_algo= lb_kind= persistence_timeout= \
+         persistence_granularity= virtualhost= protocol= sorry_server_ip sorry_server_port real_server",
+    ),
 ];
+
+/// Why an option has no effect, and what to write instead.
+fn why_not(option: &str) -> (&'static str, &'static str) {
+    match option {
+        "linkbeat_use_polling" => ("the kernel reports link changes by itself", ""),
+        "global_tracking" => ("", "write the tracking into the group"),
+        "debug" => ("what is logged is chosen by the options of vrrpd", ""),
+        "fwmark" => ("the service is the one of ipaddr and port", ""),
+        "retry" => ("", "write `nb_get_retry`"),
+        _ => (
+            "",
+            "put the script into /etc/hotplug.d/keepalived: it gets ACTION, TYPE and NAME",
+        ),
+    }
+}
+
+/// The types of the sections that an option names.
+pub(super) fn named_by(option: &str) -> &'static [&'static str] {
+    match option {
+        "track_script" => &["track_script", "vrrp_script"],
+        "track_interface" => &["track_interface"],
+        "track_bfd" => &["bfd_instance"],
+        "unicast_peer" => &["peer"],
+        "virtual_routes" | "route" => &["route"],
+        _ => &["ipaddress"],
+    }
+}
+
+impl Kind {
+    /// Name and mark of every option; a blank for a mark where there is none.
+    pub(super) fn rows(&self) -> impl Iterator<Item = (&'static str, char)> + use<> {
+        self.options.split_whitespace().map(|word| {
+            let name = word.trim_start_matches('*');
+            let bare = name.trim_end_matches(|c: char| c.is_ascii_punctuation() && c != '_');
+            let mark = name.get(bare.len()..).and_then(|mark| mark.chars().next());
+            (bare, mark.unwrap_or(' '))
+        })
+    }
+}
 
 /// Every row.
 pub(super) fn options() -> impl Iterator<Item = (&'static str, &'static str)> {
     KINDS
         .iter()
-        .flat_map(|kind| kind.options.iter().map(|row| (kind.name, row.0)))
+        .flat_map(|kind| kind.rows().map(|(name, _)| (kind.name, name)))
 }
 
 /// What a section is; `global_defs` is what old versions of the package called `globals`.
@@ -276,35 +159,26 @@ pub(super) fn find(name: &str) -> Option<&'static Kind> {
 /// Names what is unknown, lacking or without effect. False: the section is left out.
 pub(super) fn check(section: &Section, diags: &mut Diags) -> bool {
     let Some(kind) = section.known else {
-        unknown(
-            &section.typed,
-            "type of section",
-            KINDS.iter().map(|kind| kind.name),
-            diags,
-        );
+        let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+        unknown(&section.typed, "type of section", &names, diags);
         return false;
     };
     for (name, _) in &section.entries {
-        let row = kind.options.iter().find(|row| row.0 == name.text);
-        match row.map(|row| row.1) {
+        match kind.rows().find(|row| row.0 == name.text) {
             None => {
-                let message = format!("option of `{}`", kind.name);
-                unknown(name, &message, kind.options.iter().map(|row| row.0), diags);
+                let names: Vec<&str> = kind.rows().map(|row| row.0).collect();
+                unknown(name, "option of this section", &names, diags);
             }
-            Some(Gone(why)) => {
-                let message = format!("`{}` has no effect: {why}", name.text);
-                diags.say(Severity::Note, name.span, message);
+            Some((option, '-')) => {
+                let (why, instead) = why_not(option);
+                let message = "this has no effect";
+                if instead.is_empty() {
+                    diags.say(Severity::Note, name.span, [message, why].join(": "));
+                } else {
+                    diags.help(Severity::Warning, name.span, message, instead);
+                }
             }
-            Some(Instead(what)) => {
-                let message = format!("`{}` is not read; ignored", name.text);
-                diags.help(
-                    Severity::Warning,
-                    name.span,
-                    message,
-                    format!("write {what}"),
-                );
-            }
-            Some(Part | Word | Words | Command | Flag | Block | Refs(_) | Auth | Foreign) => {}
+            Some(_) => {}
         }
     }
     if section.off() {
@@ -314,35 +188,25 @@ pub(super) fn check(section: &Section, diags: &mut Diags) -> bool {
         "name" => section.title().is_some(),
         name => section.get(name).is_some(),
     };
-    match kind.needs.iter().find(|name| !given(name)) {
-        None => true,
-        Some(name) => {
-            let message = format!("this `{}` has no `{name}`; it is left out", kind.name);
-            diags.help(
-                Severity::Warning,
-                section.typed.span,
-                message,
-                format!("add option {name} '…'"),
-            );
-            false
-        }
+    let mut needed = kind.options.split_whitespace();
+    let lacking = needed.find_map(|word| {
+        let name = word.strip_prefix('*')?.trim_end_matches('=');
+        (!given(name)).then_some(name)
+    });
+    if let Some(name) = lacking {
+        let message = ["this section has no `", name, "`; it is left out"].concat();
+        let help = ["add option ", name].concat();
+        diags.help(Severity::Warning, section.typed.span, message, help);
     }
+    lacking.is_none()
 }
 
-fn unknown(
-    word: &Word,
-    what: &str,
-    known: impl Iterator<Item = &'static str> + Clone,
-    diags: &mut Diags,
-) {
-    let help = match nearest_word(known.clone(), &word.text) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => {
-            let known: Vec<&str> = known.collect();
-            format!("known are {}", known.join(", "))
-        }
+fn unknown(word: &Word, what: &str, known: &[&str], diags: &mut Diags) {
+    let help = match nearest_word(known.iter().copied(), &word.text) {
+        Some(near) => ["did you mean `", near, "`?"].concat(),
+        None => ["known are ", &known.join(", ")].concat(),
     };
-    let message = format!("`{}` is no {what}; ignored", word.text);
+    let message = ["`", &word.text, "` is no ", what, "; ignored"].concat();
     diags.help(Severity::Warning, word.span, message, help);
 }
 

@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 
 use super::parse::{Section, Word};
-use super::table::{How, switch};
+use super::table::{named_by, switch};
 use crate::config::diag::{Diags, Severity, Span};
 use crate::config::schema::nearest_word;
 
@@ -20,6 +20,8 @@ global_defs {
 
 /// No value is longer.
 const MAX_VALUE: usize = 1000;
+/// A server named again and again stands there again and again; more than this is not read anyway.
+const MAX_RESULT: usize = 4 * 1024 * 1024;
 /// Linux has room for so many bytes in the label of an address.
 const MAX_LABEL: usize = 15;
 
@@ -45,13 +47,10 @@ pub(super) fn write(sections: &[Section], diags: &mut Diags) -> String {
         writer.options(section);
     }
     writer.close();
-    for (kind, option, of) in [
-        ("static_ipaddress", "address", "ipaddress"),
-        ("static_routes", "route", "route"),
-    ] {
+    for (kind, option) in [("static_ipaddress", "address"), ("static_routes", "route")] {
         let start = writer.open(&[kind]);
         for section in writer.of(kind) {
-            writer.refs(section, option, &[of]);
+            writer.refs(section, option, false);
         }
         writer.close_unless_empty(start);
     }
@@ -125,18 +124,15 @@ impl<'a> Writer<'a, '_> {
     }
 
     fn virtual_server(&mut self, section: &'a Section) {
-        let start = self.out.len();
         let address = [("", "ipaddr"), ("", "port")];
         if !self.gathered(section, &["virtual_server"], &address) {
             return;
         }
         self.brace();
         self.options(section);
-        let algorithm = section.get("lb_algo");
-        match algorithm {
-            Some(_) => self.gathered(section, &[], &[("lb_algo", "lb_algo")]),
-            None => self.put(&["lb_algo", "rr"]),
-        };
+        if section.get("lb_algo").is_none() {
+            self.put(&["lb_algo", "rr"]);
+        }
         let sorry = [
             ("sorry_server", "sorry_server_ip"),
             ("", "sorry_server_port"),
@@ -153,7 +149,6 @@ impl<'a> Writer<'a, '_> {
             }
         }
         self.close();
-        debug_assert!(self.out.len() > start);
     }
 
     fn real_server(&mut self, section: &'a Section) {
@@ -175,10 +170,9 @@ impl<'a> Writer<'a, '_> {
 
     fn check(&mut self, section: &'a Section, check: &Word) {
         let Some((name, options)) = CHECKS.iter().find(|row| row.0 == check.text) else {
-            let known = CHECKS.iter().map(|row| row.0);
-            let near = nearest_word(known, &check.text).unwrap_or("TCP_CHECK");
-            let message = format!("`{}` is no check; the server is not checked", check.text);
-            let help = format!("write {near}");
+            let known: Vec<&str> = CHECKS.iter().map(|row| row.0).collect();
+            let message = "this is no check; the server is not checked";
+            let help = ["known are ", &known.join(", ")].concat();
             self.diags
                 .help(Severity::Warning, check.span, message, help);
             return;
@@ -205,33 +199,29 @@ impl<'a> Writer<'a, '_> {
     }
 
     fn options(&mut self, section: &'a Section) {
-        let kind = section.known;
-        for (name, how) in kind.map_or(&[][..], |kind| kind.options) {
+        let Some(kind) = section.known else {
+            return;
+        };
+        for (name, mark) in kind.rows() {
             let Some(value) = section.get(name) else {
                 continue;
             };
-            match *how {
-                How::Word => self.value(section, name, name),
-                How::Command => self.command(section, name),
-                How::Flag => self.flag(name, value),
-                How::Words => {
-                    let words: Vec<&str> = value.text.split_whitespace().collect();
-                    self.line(&[&[*name][..], &words].concat(), value.span);
+            match mark {
+                '=' => self.value(section, name, name),
+                '$' => self.command(section, name),
+                '!' => self.flag(name, value),
+                '&' => self.authentication(section, value),
+                '+' => {
+                    let mut line = vec![name];
+                    line.extend(value.text.split_whitespace());
+                    self.line(&line, value.span);
                 }
-                How::Block => {
+                '{' | '@' => {
                     let start = self.open(&[name]);
-                    for (word, at) in elements(section, name) {
-                        self.line(&[word], at);
-                    }
+                    self.refs(section, name, mark == '{');
                     self.close_unless_empty(start);
                 }
-                How::Refs(kinds) => {
-                    let start = self.open(&[name]);
-                    self.refs(section, name, kinds);
-                    self.close_unless_empty(start);
-                }
-                How::Auth => self.authentication(section, value),
-                How::Part | How::Gone(_) | How::Instead(_) | How::Foreign => {}
+                _ => {}
             }
         }
     }
@@ -260,7 +250,7 @@ impl<'a> Writer<'a, '_> {
             None => "it is on; the value is not used",
         };
         if !remark.is_empty() {
-            let message = format!("`{name}` is a switch: {remark}");
+            let message = ["this is a switch: ", remark].concat();
             self.diags.help(
                 Severity::Note,
                 value.span,
@@ -274,8 +264,8 @@ impl<'a> Writer<'a, '_> {
     }
 
     fn notify(&mut self, section: &Section, name: &Word) {
-        let (kind, events) = section.known.map_or(("", &[][..]), |kind| kind.notify);
-        for event in events {
+        let (kind, events) = section.known.map_or(("", ""), |kind| kind.notify);
+        for event in events.split_whitespace() {
             self.indent();
             for part in [
                 event,
@@ -294,12 +284,13 @@ impl<'a> Writer<'a, '_> {
 
     // ---- references ----
 
-    /// A line for each section that a list names.
-    fn refs(&mut self, section: &'a Section, option: &'a str, kinds: &[&str]) {
-        let addresses = kinds == ["ipaddress"] || kinds == ["peer"];
+    /// A line for each section that a list names, or for each word.
+    fn refs(&mut self, section: &'a Section, option: &'a str, words: bool) {
+        let kinds = named_by(option);
+        let addresses = matches!(kinds, ["ipaddress" | "peer"]);
         for (name, at) in elements(section, option) {
-            let unknown = self.lookup(name, kinds).is_none();
-            if addresses && unknown && is_address(name) {
+            let literal = addresses && is_address(name) && self.lookup(name, kinds).is_none();
+            if words || literal {
                 self.line(&[name], at);
             } else if let Some(found) = self.find(name, at, kinds) {
                 self.item(found);
@@ -320,19 +311,23 @@ impl<'a> Writer<'a, '_> {
 
     /// The section of this name; says so if there is none.
     fn find(&mut self, name: &str, at: Span, kinds: &[&str]) -> Option<&'a Section> {
+        if self.out.len() > MAX_RESULT {
+            let message = "the result is too large already; left out";
+            self.diags.say(Severity::Error, at, message);
+            return None;
+        }
         let found = self.lookup(name, kinds);
         if found.is_none() {
             let of_kind = |section: &&Section| kinds.contains(&section.kind());
             let sections = self.sections.iter().filter(of_kind);
             let names = sections.filter_map(|section| Some(section.title()?.text.as_str()));
-            let help = match nearest_word(names, name) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!(
-                    "add config {} with option name '{name}'",
-                    kinds.join(" or ")
-                ),
+            let names: Vec<&str> = names.collect();
+            let kinds = kinds.join(" or ");
+            let help = match nearest_word(names.iter().copied(), name) {
+                Some(near) => ["did you mean `", near, "`?"].concat(),
+                None => ["add config ", &kinds, " '", name, "'"].concat(),
             };
-            let message = format!("no {} is called `{name}`; ignored", kinds.join(" or "));
+            let message = ["no ", &kinds, " is called `", name, "`; ignored"].concat();
             self.diags.help(Severity::Warning, at, message, help);
         }
         found

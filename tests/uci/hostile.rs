@@ -121,16 +121,27 @@ fn size_costs_seconds_at_most() {
         );
         let _ = writeln!(references, "\tlist virtual_ipaddress 'a{n}'");
     }
+    let mut servers = String::from("config url 'u'\n\toption path '/'\n\toption digest 'd'\n");
+    servers +=
+        "config real_server 's'\n\toption ipaddr 'a'\n\toption port '1'\n\toption weight '1'\n";
+    servers += "\toption check 'HTTP_GET'\n";
+    servers += &"\tlist url 'u'\n".repeat(900);
+    for _ in 0..50 {
+        servers += "config virtual_server\n\toption ipaddr 'a'\n\toption port '1'\n";
+        servers += &"\tlist real_server 's'\n".repeat(900);
+    }
     let quotes = "option a '\"\n".repeat(100_000);
     for text in [
         many_sections.clone() + &references,
         "'".repeat(1 << 20),
         "\"\\".repeat(1 << 20),
         quotes,
+        servers,
         "config a\n".repeat(300_000),
     ] {
         let begin = Instant::now();
-        assert!(convert("x", text.into_bytes()).text.is_some());
+        let conf = convert("x", text.into_bytes()).text.expect("a result");
+        assert!(conf.len() < 5 << 20, "{}", conf.len());
         let took = begin.elapsed();
         assert!(took < Duration::from_secs(20), "{took:?}");
     }

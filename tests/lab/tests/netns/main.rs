@@ -10,6 +10,7 @@ mod kernel;
 mod lease;
 mod mail;
 mod notify;
+mod openwrt;
 mod own_process;
 mod process;
 mod reload;
@@ -40,6 +41,7 @@ fn main() {
         filter::TESTS,
         process::TESTS,
         notify::TESTS,
+        openwrt::TESTS,
         mail::TESTS,
         dumps::TESTS,
         own_process::TESTS,
