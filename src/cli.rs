@@ -31,6 +31,8 @@ pub enum Request {
     Help,
     /// `-v`.
     Version,
+    /// `uci2conf`: with these arguments.
+    Uci(Vec<OsString>),
     /// `genhash`, or `-T` as the first option: with these arguments.
     Genhash(Vec<OsString>),
 }
@@ -261,6 +263,9 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
     {
         return Ok(Request::Genhash(args.collect()));
     }
+    if args.next_if(|first| first == "uci2conf").is_some() {
+        return Ok(Request::Uci(args.collect()));
+    }
     let mut options = Options::default();
     let mut parser = Parser::from_args(args);
     while let Some(arg) = parser.next().map_err(|error| explain(&error))? {
@@ -412,6 +417,8 @@ pub fn help() -> String {
          usage: vrrpd [-f FILE] [-n] [options]\n\
          \x20      vrrpd -t [-f FILE]\n\
          \x20      vrrpd genhash [options]    print the MD5 of a page, -h lists the options\n\
+         \x20      vrrpd uci2conf [FILE] [-o FILE]    OpenWrt: make a keepalived.conf of\n\
+         \x20                                         /etc/config/keepalived (-: standard input)\n\
          \n",
     );
     let mut silent = Vec::new();

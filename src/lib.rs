@@ -3,7 +3,7 @@
 //!
 //! Rooms and who may use whom: `run → cli, os`; `os → engine, notify, netlink, wire, types, sys`;
 //! `engine → ctl, notify, lvs, check, vrrp, config, netlink, wire, types`; `ctl, notify, lvs, check → config::model, types`;
-//! `vrrp → wire, types`; `config → types`; `netlink, wire → types`. `tests/layers.rs` holds these arrows.
+//! `vrrp → wire, types`; `config → types`; `uci → config, types`; `netlink, wire → types`. `tests/layers.rs` holds these arrows.
 
 #[cfg(feature = "lvs")]
 pub mod check;
@@ -21,5 +21,7 @@ pub mod run;
 #[allow(unsafe_code)]
 mod sys;
 pub mod types;
+#[cfg(feature = "uci")]
+pub mod uci;
 pub mod vrrp;
 pub mod wire;

@@ -39,6 +39,8 @@ use crate::os::restart::{self, Successor};
 use crate::os::service;
 use crate::os::signals::{self, Signals};
 use crate::os::statefile::StateFile;
+#[cfg(feature = "uci")]
+use crate::os::uci2conf;
 
 /// Does what the arguments (program name excluded) ask for; the answer is the exit code.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
@@ -51,6 +53,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
             None => fail(&format!("--signum: no signal {name}"), exit::FATAL),
         },
         Ok(Request::Genhash(args)) => hash_page(args),
+        Ok(Request::Uci(args)) => uci_to_conf(args),
         Ok(Request::ConfigTest(options)) => config_test(&options, &machine(&options)),
         Ok(Request::Run(options)) => start(&options),
     }
@@ -67,6 +70,20 @@ fn hash_page(args: Vec<OsString>) -> u8 {
 #[cfg(not(feature = "lvs"))]
 fn hash_page(_: Vec<OsString>) -> u8 {
     let sentence = "genhash: this vrrpd was built without health checks (feature lvs)";
+    fail(sentence, exit::FATAL)
+}
+
+#[cfg(feature = "uci")]
+fn uci_to_conf(args: Vec<OsString>) -> u8 {
+    match uci2conf::run(args) {
+        Ok(text) => print(&text),
+        Err(sentence) => fail(&format!("uci2conf: {sentence}"), exit::FATAL),
+    }
+}
+
+#[cfg(not(feature = "uci"))]
+fn uci_to_conf(_: Vec<OsString>) -> u8 {
+    let sentence = "uci2conf: this vrrpd was built without it (feature uci)";
     fail(sentence, exit::FATAL)
 }
 

@@ -27,9 +27,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "os",
         &[
-            "engine", "ctl", "notify", "check", "config", "netlink", "wire", "types", "exit", "sys",
+            "engine", "ctl", "notify", "check", "config", "netlink", "wire", "types", "exit",
+            "sys", "uci",
         ],
     ),
+    ("uci", &["config"]),
     ("sys", &[]),
     ("cli", &[]),
     ("exit", &[]),
@@ -40,7 +42,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// Rooms without I/O and without a clock.
 const PURE: &[&str] = &[
-    "types", "wire", "netlink", "config", "vrrp", "check", "lvs", "notify", "ctl", "engine",
+    "types", "wire", "netlink", "config", "vrrp", "check", "lvs", "notify", "ctl", "engine", "uci",
 ];
 
 /// What they must not name, by the beginning of the path.
@@ -64,7 +66,7 @@ const IMPURE: &[&str] = &[
 ];
 
 /// Rooms that leave it to others to decide what an operator should read.
-const QUIET: &[&str] = &["types", "wire", "netlink", "config", "vrrp"];
+const QUIET: &[&str] = &["types", "wire", "netlink", "config", "vrrp", "uci"];
 const LOUD: &[&str] = &["log::error", "log::warn", "log::info"];
 
 #[test]

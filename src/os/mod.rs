@@ -33,4 +33,6 @@ pub mod statefile;
 mod syslog;
 #[cfg(test)]
 mod testing;
+#[cfg(feature = "uci")]
+pub mod uci2conf;
 mod watch;

@@ -13,6 +13,7 @@ mod lacking;
 mod lease;
 mod mail;
 mod notify;
+mod openwrt;
 mod own_process;
 mod process;
 mod reload;
@@ -46,6 +47,7 @@ fn main() {
         filter::TESTS,
         process::TESTS,
         notify::TESTS,
+        openwrt::TESTS,
         mail::TESTS,
         dumps::TESTS,
         own_process::TESTS,

@@ -1,0 +1,63 @@
+//! `vrrpd uci2conf`: makes a keepalived.conf of OpenWrt's UCI configuration. Messages go to standard error.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use nix::sys::stat::{self, Mode};
+
+use super::atomic;
+use super::host::{Host, sentence};
+use crate::config::Host as _;
+use crate::config::render::render_text;
+use crate::uci;
+
+const DEFAULT: &str = "/etc/config/keepalived";
+/// More than a configuration may be; what is longer is refused when it is read.
+const MAX_INPUT: u64 = 5 << 20;
+
+/// Does what the arguments ask for; the answer is what to print.
+///
+/// # Errors
+/// What is wrong with the arguments or the files.
+pub fn run(args: Vec<OsString>) -> Result<String, String> {
+    let mut input = None;
+    let mut output = None;
+    let mut args = args.into_iter();
+    while let Some(arg) = args.next() {
+        match arg.to_str() {
+            Some("-o") => output = Some(args.next().ok_or("-o needs a file")?),
+            Some(path) if input.is_none() && (path == "-" || !path.starts_with('-')) => {
+                input = Some(path.to_owned());
+            }
+            _ => return Err("usage: vrrpd uci2conf [FILE|-] [-o FILE]".to_owned()),
+        }
+    }
+    let name = input.as_deref().unwrap_or(DEFAULT);
+    let bytes = read(name).map_err(|why| format!("cannot read {name}: {why}"))?;
+    let done = uci::convert(name, bytes);
+    let report = render_text(&done.diags, &done.sources);
+    // Nobody may be reading.
+    let _ = io::stderr().write_all(report.as_bytes());
+    let text = done.text.ok_or("nothing is written")?;
+    let Some(output) = output else {
+        return Ok(text);
+    };
+    // There are passwords in it.
+    stat::umask(Mode::from_bits_truncate(0o077));
+    let write = atomic::replace(Path::new(&output), text.as_bytes());
+    write.map_err(|error| format!("cannot write {}: {}", output.display(), sentence(&error)))?;
+    Ok(String::new())
+}
+
+fn read(name: &str) -> Result<Vec<u8>, String> {
+    if name != "-" {
+        return Host::default().read(name);
+    }
+    let mut bytes = Vec::new();
+    File::open("/dev/stdin")
+        .and_then(|input| input.take(MAX_INPUT).read_to_end(&mut bytes))
+        .map_err(|error| sentence(&error))?;
+    Ok(bytes)
+}

@@ -1,0 +1,559 @@
+//! Sections in, keepalived.conf out, in the order in which OpenWrt's package writes it.
+
+use core::net::IpAddr;
+
+use super::parse::{Section, Word};
+use super::table::{named_by, switch};
+use crate::config::diag::{Diags, Severity, Span};
+use crate::config::schema::nearest_word;
+
+/// What every file starts with. Scripts are OpenWrt's: they run as root, and only if nobody else may change them.
+const HEAD: &str = "! written by vrrpd uci2conf: changes belong into the UCI file
+global_defs {
+\tscript_user root
+\tenable_script_security
+\tstartup_script \"/bin/busybox env -i ACTION=startup /sbin/hotplug-call keepalived\"
+\tstartup_script_timeout 10
+\tshutdown_script \"/bin/busybox env -i ACTION=shutdown /sbin/hotplug-call keepalived\"
+\tshutdown_script_timeout 10
+";
+
+/// No value is longer.
+const MAX_VALUE: usize = 1000;
+/// A server named again and again stands there again and again; more than this is not read anyway.
+const MAX_RESULT: usize = 4 * 1024 * 1024;
+/// Linux has room for so many bytes in the label of an address.
+const MAX_LABEL: usize = 15;
+
+/// Which options of a `real_server` its check reads.
+#[rustfmt::skip]
+static CHECKS: &[(&str, &[&str])] = &[
+    ("PING_CHECK", &[]),
+    ("TCP_CHECK", &["connect_timeout", "connect_port"]),
+    ("MISC_CHECK", &["misc_path"]),
+    ("HTTP_GET", &["connect_timeout", "connect_port", "nb_get_retry", "delay_before_retry", "url"]),
+    ("SSL_GET", &["connect_timeout", "connect_port", "nb_get_retry", "delay_before_retry", "url"]),
+];
+
+/// Writes what can be written of checked sections.
+pub(super) fn write(sections: &[Section], diags: &mut Diags) -> String {
+    let mut writer = Writer {
+        sections,
+        diags,
+        out: HEAD.into(),
+        depth: 1,
+    };
+    for section in writer.of("globals") {
+        writer.options(section);
+    }
+    writer.close();
+    for (kind, option) in [("static_ipaddress", "address"), ("static_routes", "route")] {
+        let start = writer.open(&[kind]);
+        for section in writer.of(kind) {
+            writer.refs(section, option, false);
+        }
+        writer.close_unless_empty(start);
+    }
+    let start = writer.open(&["interface_up_down_delays"]);
+    for section in writer.of("interface_up_down_delays") {
+        let names = [("", "device"), ("", "down_delay"), ("", "up_delay")];
+        writer.gathered(section, &[], &names);
+    }
+    writer.close_unless_empty(start);
+    for kind in [
+        "vrrp_script",
+        "bfd_instance",
+        "vrrp_sync_group",
+        "vrrp_instance",
+    ] {
+        for section in writer.of(kind) {
+            writer.named(section);
+        }
+    }
+    for section in writer.of("virtual_server") {
+        writer.virtual_server(section);
+    }
+    writer.out
+}
+
+struct Writer<'a, 'd> {
+    sections: &'a [Section],
+    diags: &'d mut Diags,
+    out: String,
+    depth: usize,
+}
+
+impl<'a> Writer<'a, '_> {
+    /// The sections of a type that are not switched off.
+    fn of(&self, kind: &'static str) -> impl Iterator<Item = &'a Section> + use<'a> {
+        let wanted = move |section: &&Section| section.kind() == kind && !section.off();
+        self.sections.iter().filter(wanted)
+    }
+
+    // ---- blocks ----
+
+    /// `KIND NAME { … }`
+    fn named(&mut self, section: &'a Section) {
+        let Some(name) = section.title() else {
+            return;
+        };
+        let kind = section.kind();
+        let members = self.members(section);
+        if !self.is_name(name) || (kind == "vrrp_sync_group" && members.is_empty()) {
+            return;
+        }
+        self.open(&[kind, &name.text]);
+        if !members.is_empty() {
+            self.open(&["group"]);
+            for member in members {
+                self.put(&[member]);
+            }
+            self.close();
+        }
+        self.options(section);
+        self.notify(section, name);
+        self.close();
+    }
+
+    /// Those of the instances named in a group that there are.
+    fn members(&mut self, section: &'a Section) -> Vec<&'a str> {
+        let named = elements(section, "group").into_iter();
+        let found = named.filter_map(|(name, at)| self.find(name, at, &["vrrp_instance"]));
+        let titles = found.filter_map(|instance| Some(instance.title()?.text.as_str()));
+        titles.collect()
+    }
+
+    fn virtual_server(&mut self, section: &'a Section) {
+        let address = [("", "ipaddr"), ("", "port")];
+        if !self.gathered(section, &["virtual_server"], &address) {
+            return;
+        }
+        self.brace();
+        self.options(section);
+        if section.get("lb_algo").is_none() {
+            self.put(&["lb_algo", "rr"]);
+        }
+        let sorry = [
+            ("sorry_server", "sorry_server_ip"),
+            ("", "sorry_server_port"),
+        ];
+        if sorry
+            .iter()
+            .all(|(_, option)| section.get(option).is_some())
+        {
+            self.gathered(section, &[], &sorry);
+        }
+        for (name, at) in elements(section, "real_server") {
+            if let Some(server) = self.find(name, at, &["real_server"]) {
+                self.real_server(server);
+            }
+        }
+        self.close();
+    }
+
+    fn real_server(&mut self, section: &'a Section) {
+        let Some(name) = section.title().filter(|_| !section.off()) else {
+            return;
+        };
+        let address = [("", "ipaddr"), ("", "port")];
+        if !self.is_name(name) || !self.gathered(section, &["real_server"], &address) {
+            return;
+        }
+        self.brace();
+        self.options(section);
+        self.notify(section, name);
+        if let Some(check) = section.get("check") {
+            self.check(section, check);
+        }
+        self.close();
+    }
+
+    fn check(&mut self, section: &'a Section, check: &Word) {
+        let Some((name, options)) = CHECKS.iter().find(|row| row.0 == check.text) else {
+            let known: Vec<&str> = CHECKS.iter().map(|row| row.0).collect();
+            let message = "this is no check; the server is not checked";
+            let help = ["known are ", &known.join(", ")].concat();
+            self.diags
+                .help(Severity::Warning, check.span, message, help);
+            return;
+        };
+        self.open(&[name]);
+        for option in *options {
+            match *option {
+                "misc_path" => self.command(section, option),
+                "url" => {
+                    for (name, at) in elements(section, option) {
+                        if let Some(page) = self.find(name, at, &["url"]) {
+                            self.open(&["url"]);
+                            self.options(page);
+                            self.close();
+                        }
+                    }
+                }
+                // What keepalived has called `retry` since version 2.
+                "nb_get_retry" => self.value(section, "retry", option),
+                _ => self.value(section, option, option),
+            }
+        }
+        self.close();
+    }
+
+    fn options(&mut self, section: &'a Section) {
+        let Some(kind) = section.known else {
+            return;
+        };
+        for (name, mark) in kind.rows() {
+            let Some(value) = section.get(name) else {
+                continue;
+            };
+            match mark {
+                '=' => self.value(section, name, name),
+                '$' => self.command(section, name),
+                '!' => self.flag(name, value),
+                '&' => self.authentication(section, value),
+                '+' => {
+                    let mut line = vec![name];
+                    line.extend(value.text.split_whitespace());
+                    self.line(&line, value.span);
+                }
+                '{' | '@' => {
+                    let start = self.open(&[name]);
+                    self.refs(section, name, mark == '{');
+                    self.close_unless_empty(start);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn authentication(&mut self, section: &'a Section, kind: &Word) {
+        if section.get("auth_pass").is_none() {
+            let message = "`auth_type` without `auth_pass`; there is no authentication";
+            self.diags.help(
+                Severity::Warning,
+                kind.span,
+                message,
+                "add option auth_pass '…'",
+            );
+            return;
+        }
+        self.open(&["authentication"]);
+        self.value(section, "auth_type", "auth_type");
+        self.value(section, "auth_pass", "auth_pass");
+        self.close();
+    }
+
+    fn flag(&mut self, name: &str, value: &Word) {
+        let remark = match switch(&value.text) {
+            Some(true) => "",
+            Some(false) => "it is off; OpenWrt's keepalived package takes any value for on",
+            None => "it is on; the value is not used",
+        };
+        if !remark.is_empty() {
+            let message = ["this is a switch: ", remark].concat();
+            self.diags.help(
+                Severity::Note,
+                value.span,
+                message,
+                "write '1', or leave it out",
+            );
+        }
+        if switch(&value.text) != Some(false) {
+            self.put(&[name]);
+        }
+    }
+
+    fn notify(&mut self, section: &Section, name: &Word) {
+        let (kind, events) = section.known.map_or(("", ""), |kind| kind.notify);
+        for event in events.split_whitespace() {
+            self.indent();
+            for part in [
+                event,
+                " \"/bin/busybox env -i ACTION=",
+                &event.to_ascii_uppercase(),
+                " TYPE=",
+                kind,
+                " NAME=",
+                &name.text,
+                " /sbin/hotplug-call keepalived\"\n",
+            ] {
+                self.out.push_str(part);
+            }
+        }
+    }
+
+    // ---- references ----
+
+    /// A line for each section that a list names, or for each word.
+    fn refs(&mut self, section: &'a Section, option: &'a str, words: bool) {
+        let kinds = named_by(option);
+        let addresses = matches!(kinds, ["ipaddress" | "peer"]);
+        for (name, at) in elements(section, option) {
+            let literal = addresses && is_address(name) && self.lookup(name, kinds).is_none();
+            if words || literal {
+                self.line(&[name], at);
+            } else if let Some(found) = self.find(name, at, kinds) {
+                self.item(found);
+            }
+        }
+    }
+
+    fn lookup(&self, name: &str, kinds: &[&str]) -> Option<&'a Section> {
+        let named = |section: &&Section| section.title().is_some_and(|title| title.text == name);
+        let mut of = kinds.iter().map(|kind| {
+            let sections = self.sections.iter();
+            sections
+                .filter(|section| section.kind() == *kind)
+                .find(named)
+        });
+        of.find_map(|found| found)
+    }
+
+    /// The section of this name; says so if there is none.
+    fn find(&mut self, name: &str, at: Span, kinds: &[&str]) -> Option<&'a Section> {
+        if self.out.len() > MAX_RESULT {
+            let message = "the result is too large already; left out";
+            self.diags.say(Severity::Error, at, message);
+            return None;
+        }
+        let found = self.lookup(name, kinds);
+        if found.is_none() {
+            let of_kind = |section: &&Section| kinds.contains(&section.kind());
+            let sections = self.sections.iter().filter(of_kind);
+            let names = sections.filter_map(|section| Some(section.title()?.text.as_str()));
+            let names: Vec<&str> = names.collect();
+            let kinds = kinds.join(" or ");
+            let help = match nearest_word(names.iter().copied(), name) {
+                Some(near) => ["did you mean `", near, "`?"].concat(),
+                None => ["add config ", &kinds, " '", name, "'"].concat(),
+            };
+            let message = ["no ", &kinds, " is called `", name, "`; ignored"].concat();
+            self.diags.help(Severity::Warning, at, message, help);
+        }
+        found
+    }
+
+    /// The line that stands for a section where others name it.
+    fn item(&mut self, section: &'a Section) {
+        let direction = section.get("direction").map_or("", |word| &word.text);
+        let direction = match direction {
+            "reverse" | "noreverse" => direction,
+            _ => "",
+        };
+        match section.kind() {
+            "ipaddress" => self.address(section),
+            "route" => self.route(section),
+            "peer" => {
+                let parts = [
+                    ("", "address"),
+                    ("min_ttl", "min_ttl"),
+                    ("max_ttl", "max_ttl"),
+                ];
+                self.gathered(section, &[], &parts);
+            }
+            kind => {
+                let mut line = Vec::new();
+                let value = match kind {
+                    "vrrp_script" | "bfd_instance" => section.title(),
+                    _ => section.get("value"),
+                };
+                line.extend(value.map(|word| word.text.as_str()));
+                // That of a script stands there already, unless its direction is to be changed.
+                if let Some(weight) = section.get("weight")
+                    && (kind != "vrrp_script" || !direction.is_empty())
+                {
+                    line.extend(["weight", &weight.text]);
+                    line.extend(Some(direction).filter(|word| !word.is_empty()));
+                }
+                self.line(&line, section.typed.span);
+            }
+        }
+    }
+
+    fn address(&mut self, section: &'a Section) {
+        let (address, device) = (section.get("address"), section.get("device"));
+        let suffix = section.get("label_suffix").map_or("vip", |word| &word.text);
+        let mut label = String::new();
+        // IPv6 addresses have none.
+        if let (Some(device), Some(address)) = (device, address)
+            && !address.text.contains(':')
+        {
+            label = [device.text.as_str(), suffix].join(":");
+        }
+        if section.get("label_suffix").is_none() && label.len() > MAX_LABEL {
+            label.clear();
+        }
+        let mut line = Vec::new();
+        line.extend(address.map(|word| word.text.as_str()));
+        if let Some(device) = device {
+            line.extend(["dev", &device.text]);
+        }
+        if !label.is_empty() {
+            line.extend(["label", &label]);
+        }
+        if let Some(scope) = section.get("scope") {
+            line.extend(["scope", &scope.text]);
+        }
+        self.line(&line, section.typed.span);
+    }
+
+    fn route(&mut self, section: &'a Section) {
+        let blackhole = section.get("blackhole");
+        if blackhole.is_some_and(|word| switch(&word.text) == Some(true)) {
+            self.gathered(section, &["blackhole"], &[("", "address")]);
+            return;
+        }
+        if section.get("device").or(section.get("gateway")).is_none() {
+            let message = "a route needs a device or a gateway; it is left out";
+            let help = "add option device '…'";
+            self.diags
+                .help(Severity::Warning, section.typed.span, message, help);
+            return;
+        }
+        // LuCI offers the main table under this name.
+        let main = section.get("table").is_some_and(|word| word.text == "Main");
+        let parts = [
+            ("src", "src_addr"),
+            ("", "address"),
+            ("via", "gateway"),
+            ("dev", "device"),
+            ("scope", "scope"),
+            ("table", "table"),
+        ];
+        let all = parts.len().saturating_sub(usize::from(main));
+        self.gathered(section, &[], parts.get(..all).unwrap_or_default());
+    }
+
+    // ---- lines ----
+
+    /// `keyword value`, where there is a value.
+    fn value(&mut self, section: &'a Section, keyword: &str, option: &'static str) {
+        self.gathered(section, &[], &[(keyword, option)]);
+    }
+
+    /// A line of fixed words, and of those options that are given, each behind its keyword. True if there is one.
+    fn gathered(&mut self, section: &'a Section, first: &[&str], parts: &[(&str, &str)]) -> bool {
+        let mut line = first.to_vec();
+        let mut at = None;
+        for (keyword, option) in parts {
+            if let Some(value) = section.get(option) {
+                line.extend(Some(*keyword).filter(|word| !word.is_empty()));
+                line.push(&value.text);
+                at = at.or(Some(value.span));
+            }
+        }
+        at.is_some_and(|at| self.line(&line, at))
+    }
+
+    /// A line; false if a word of it cannot be written.
+    fn line(&mut self, words: &[&str], at: Span) -> bool {
+        match words
+            .iter()
+            .find(|word| !writable(word) || word.contains('"'))
+        {
+            None => self.put(words),
+            Some(_) => self.refuse(at),
+        }
+    }
+
+    fn command(&mut self, section: &'a Section, option: &'static str) {
+        let Some(value) = section.get(option) else {
+            return;
+        };
+        if writable(&value.text) {
+            self.indent();
+            let text = value.text.replace('"', "\\\"");
+            for part in [option, " \"", &text, "\"\n"] {
+                self.out.push_str(part);
+            }
+        } else {
+            self.refuse(value.span);
+        }
+    }
+
+    fn refuse(&mut self, at: Span) -> bool {
+        let message = "a value like this cannot stand in keepalived.conf; left out";
+        let help = "avoid quotes, backslashes, line breaks and more than 1000 characters";
+        self.diags.help(Severity::Error, at, message, help);
+        false
+    }
+
+    /// Names go into commands too.
+    fn is_name(&mut self, name: &Word) -> bool {
+        let fits = |c: char| c.is_alphanumeric() || "_-.:+@/".contains(c);
+        let good = name.text.len() <= MAX_VALUE && name.text.chars().all(fits);
+        if !good {
+            let message = "a name has letters, digits and _-.:+@/ only; the section is left out";
+            self.diags.say(Severity::Error, name.span, message);
+        }
+        good
+    }
+
+    fn put(&mut self, words: &[&str]) -> bool {
+        self.indent();
+        for (nth, word) in words.iter().enumerate() {
+            let quote = if needs_quotes(word) { "\"" } else { "" };
+            for part in [if nth > 0 { " " } else { "" }, quote, word, quote] {
+                self.out.push_str(part);
+            }
+        }
+        self.out.push('\n');
+        true
+    }
+
+    fn indent(&mut self) {
+        self.out.extend(core::iter::repeat_n('\t', self.depth));
+    }
+
+    /// Starts a block; answers where.
+    fn open(&mut self, words: &[&str]) -> usize {
+        let start = self.out.len();
+        self.put(words);
+        self.brace();
+        start
+    }
+
+    /// Makes the head of a block of the line just written.
+    fn brace(&mut self) {
+        self.out.truncate(self.out.trim_end().len());
+        self.out.push_str(" {\n");
+        self.depth = self.depth.saturating_add(1);
+    }
+
+    fn close(&mut self) {
+        self.depth = self.depth.saturating_sub(1);
+        self.indent();
+        self.out.push_str("}\n");
+    }
+
+    fn close_unless_empty(&mut self, start: usize) {
+        let empty = self.out.ends_with("{\n");
+        self.close();
+        if empty {
+            self.out.truncate(start);
+        }
+    }
+}
+
+/// The words of a list or option with their place.
+fn elements<'a>(section: &'a Section, option: &'a str) -> Vec<(&'a str, Span)> {
+    let values = section.all(option);
+    let words =
+        values.flat_map(|value| value.text.split_whitespace().map(|word| (word, value.span)));
+    words.collect()
+}
+
+fn is_address(word: &str) -> bool {
+    let address = word.split_once('/').map_or(word, |(address, _)| address);
+    address.parse::<IpAddr>().is_ok()
+}
+
+/// Can it stand in keepalived.conf?
+fn writable(text: &str) -> bool {
+    text.len() <= MAX_VALUE && !text.chars().any(|c| c.is_control() || c == '\\')
+}
+
+fn needs_quotes(word: &str) -> bool {
+    let special = |c: char| c.is_whitespace() || "#!{}$~".contains(c);
+    word.is_empty() || word.starts_with('@') || word.chars().any(special)
+}

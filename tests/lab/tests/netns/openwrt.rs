@@ -1,0 +1,463 @@
+//! configs/openwrt as a router has it: installed by its own package definition into a root of its own, run by BusyBox
+//! as the shell, with stand-ins for rc.common and procd (`openwrt/`) that write down what they are asked for.
+
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use vrrpd_lab::private::DIR;
+use vrrpd_lab::{Daemon, Lab, Node, wait_until};
+
+use crate::support::SOON;
+use crate::{Ctx, End, Test};
+
+pub(crate) const TESTS: &[Test] = &[
+    ("openwrt_package_installs_what_it_should", OURS, package),
+    ("openwrt_scripts_are_clean", OURS, clean),
+    ("openwrt_init_script_tells_procd", OURS, init_script),
+    (
+        "openwrt_init_script_keeps_to_the_switch_and_the_file_of_the_user",
+        OURS,
+        choices,
+    ),
+    ("openwrt_router_runs_from_uci", OURS, runs),
+];
+
+const OURS: &str = "the package is ours";
+
+/// The tree this test was built from.
+fn source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn stand_ins() -> PathBuf {
+    source().join("tests/lab/tests/netns/openwrt")
+}
+
+#[track_caller]
+fn run(command: &mut Command) -> String {
+    let output = command.output().expect("starting it");
+    let both = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&both).into_owned();
+    assert!(output.status.success(), "{command:?}: {said}");
+    said
+}
+
+/// The root directory of a router with the package, BusyBox and the stand-ins.
+struct Router(PathBuf);
+
+impl Router {
+    /// `None`: a program is missing.
+    fn new(ctx: &Ctx, name: &str) -> Option<Self> {
+        let busybox = which("busybox")?;
+        let Daemon::Vrrpd(binary) = &ctx.daemon else {
+            return None;
+        };
+        let root = Path::new(DIR).join(name);
+        for directory in ["bin", "sbin", "etc", "lib", "tmp", "var/run", "dev", "proc"] {
+            fs::create_dir_all(root.join(directory)).expect("mkdir");
+        }
+        let router = Router(root);
+        router.make(&["install", &format!("VRRPD_BIN={}", binary.display())]);
+        fs::copy(busybox, router.at("/bin/busybox")).expect("busybox");
+        for (from, to, mode) in [
+            ("rc.common", "/etc/rc.common", 0o755),
+            ("functions.sh", "/lib/functions.sh", 0o644),
+            ("hotplug-call", "/sbin/hotplug-call", 0o755),
+        ] {
+            fs::copy(stand_ins().join(from), router.at(to)).expect("stand-in");
+            let mode = fs::Permissions::from_mode(mode);
+            fs::set_permissions(router.at(to), mode).expect("chmod");
+        }
+        router.write("/etc/passwd", "root:x:0:0:root:/root:/bin/ash\n");
+        // What the program needs if it is no static one.
+        let libraries = Command::new("ldd").arg(binary).output();
+        let libraries = libraries.map_or(Vec::new(), |output| output.stdout);
+        let libraries = String::from_utf8_lossy(&libraries).into_owned();
+        for library in libraries
+            .split_whitespace()
+            .filter(|word| word.starts_with('/'))
+        {
+            let to = router.at(library);
+            fs::create_dir_all(to.parent().expect("a directory")).expect("mkdir");
+            fs::copy(library, to).expect("library");
+        }
+        let none: Option<&str> = None;
+        for name in ["dev", "proc"] {
+            let from = Path::new("/").join(name);
+            let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
+            mount(Some(&from), &router.0.join(name), none, flags, none).expect("bind mount");
+        }
+        run(&mut router.command(&["/bin/busybox", "--install", "-s", "/bin"]));
+        Some(router)
+    }
+
+    fn make(&self, args: &[&str]) -> String {
+        let mut make = Command::new("make");
+        make.arg("-s")
+            .arg("-C")
+            .arg(source().join("configs/openwrt"));
+        make.arg(format!("TOPDIR={}", stand_ins().display()));
+        make.arg(format!("DESTDIR={}", self.0.display())).args(args);
+        // `make test` tells its own.
+        make.env_remove("MAKEFLAGS").env_remove("MFLAGS");
+        run(&mut make)
+    }
+
+    fn at(&self, path: &str) -> PathBuf {
+        self.0.join(path.trim_start_matches('/'))
+    }
+
+    fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.at(path)).unwrap_or_default()
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.at(path);
+        fs::create_dir_all(path.parent().expect("a directory")).expect("mkdir");
+        fs::write(path, text).expect("writing");
+    }
+
+    /// A command of the router.
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new("busybox");
+        command.arg("chroot").arg(&self.0).args(words);
+        command
+            .env_clear()
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+        command
+    }
+
+    /// Calls the init script; what procd was told.
+    fn init(&self, action: &str) -> (Output, Vec<String>) {
+        let _ = fs::remove_file(self.at("/tmp/procd"));
+        let output = self.command(&["/etc/init.d/vrrpd", action]).output();
+        let told = self.read("/tmp/procd");
+        let told = told.lines().map(str::to_owned).collect();
+        (output.expect("the init script"), told)
+    }
+
+    /// `ubus call keepalived METHOD`.
+    fn ubus(&self, method: &str) -> Value {
+        let mut call = self.command(&["/usr/libexec/rpcd/keepalived", "call", method]);
+        let output = call.output().expect("the plugin");
+        serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stdout)))
+    }
+}
+
+impl Drop for Router {
+    fn drop(&mut self) {
+        for name in ["dev", "proc"] {
+            let _ = umount2(&self.0.join(name), MntFlags::MNT_DETACH);
+        }
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn which(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    let found = std::env::split_paths(&path).map(|directory| directory.join(name));
+    found.into_iter().find(|file| file.is_file())
+}
+
+fn missing(name: &str) -> End {
+    End::Skip(format!("there is no {name}"))
+}
+
+const UCI: &str = "config globals 'globals'
+	option enabled '1'
+	option router_id 'north'
+
+config ipaddress
+	option name 'lan'
+	option address '10.0.0.100/24'
+	option device 'eth0'
+
+config vrrp_instance
+	option name 'LAN'
+	option interface 'eth0'
+	option state 'BACKUP'
+	option virtual_router_id '51'
+	option priority '150'
+	option advert_int '1'
+	list virtual_ipaddress 'lan'
+";
+
+fn package(ctx: &Ctx) -> End {
+    let Some(router) = Router::new(ctx, "owrt-package") else {
+        return missing("busybox");
+    };
+    for (path, mode) in [
+        ("/usr/sbin/vrrpd", 0o755),
+        ("/usr/libexec/rpcd/keepalived", 0o755),
+        ("/etc/init.d/vrrpd", 0o755),
+        ("/etc/config/keepalived", 0o600),
+        ("/etc/capabilities/vrrpd.json", 0o644),
+        ("/etc/hotplug.d/keepalived/01-status", 0o644),
+    ] {
+        let found = fs::metadata(router.at(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+        assert_eq!(found.permissions().mode() & 0o777, mode, "{path}");
+    }
+    // One version everywhere.
+    let manifest = fs::read_to_string(source().join("Cargo.toml")).expect("Cargo.toml");
+    let version = manifest
+        .lines()
+        .find_map(|line| line.strip_prefix("version = "));
+    let version = version.expect("a version").trim_matches('"');
+    assert_eq!(router.make(&["version"]).trim(), format!("vrrpd {version}"));
+    let text = router.read("/etc/capabilities/vrrpd.json");
+    let sets: Value = serde_json::from_str(&text).expect("capabilities are JSON");
+    for set in ["bounding", "effective", "permitted"] {
+        let has = |name: &str| {
+            sets[set]
+                .as_array()
+                .is_some_and(|all| all.contains(&name.into()))
+        };
+        assert!(has("CAP_NET_ADMIN") && has("CAP_NET_RAW"), "{set}: {sets}");
+    }
+    End::Ok
+}
+
+fn clean(_: &Ctx) -> End {
+    if which("shellcheck").is_none() {
+        return missing("shellcheck");
+    }
+    let files = source().join("configs/openwrt/files");
+    let mut check = Command::new("shellcheck");
+    for name in ["vrrpd.init", "keepalived.hotplug", "keepalived.rpcd"] {
+        check.arg(files.join(name));
+    }
+    for name in ["rc.common", "functions.sh", "hotplug-call"] {
+        check.arg(stand_ins().join(name));
+    }
+    run(&mut check);
+    End::Ok
+}
+
+fn init_script(ctx: &Ctx) -> End {
+    let Some(router) = Router::new(ctx, "owrt-init") else {
+        return missing("busybox");
+    };
+    router.write("/etc/config/keepalived", UCI);
+    let want = [
+        "open_service vrrpd /etc/init.d/vrrpd",
+        "open_instance ",
+        "set_param command /usr/sbin/vrrpd -n -f /var/etc/vrrpd.conf -p /var/run/vrrpd.pid",
+        "set_param file /var/etc/vrrpd.conf",
+        "append_param netdev eth0",
+        "set_param reload_signal HUP",
+        "set_param respawn 3600 5 0",
+        "set_param stderr 1",
+        "set_param term_timeout 15",
+        "close_instance ",
+        "add_reload_trigger keepalived vrrpd",
+        "add_raw_trigger interface.*.up 2000 /etc/init.d/vrrpd reload",
+        "close_service",
+    ];
+    for action in ["start", "reload"] {
+        let (output, told) = router.init(action);
+        assert!(
+            output.status.success() && output.stderr.is_empty(),
+            "{output:?}"
+        );
+        assert_eq!(told, want, "{action}");
+    }
+    let conf = router.read("/var/etc/vrrpd.conf");
+    assert!(
+        conf.contains("10.0.0.100/24 dev eth0 label eth0:vip"),
+        "{conf}"
+    );
+    let mode = fs::metadata(router.at("/var/etc/vrrpd.conf")).expect("the result");
+    assert_eq!(mode.permissions().mode() & 0o777, 0o600, "it has passwords");
+    let (_, told) = router.init("stop");
+    assert_eq!(told, ["kill vrrpd "]);
+    // With procd's jails installed, with fewer capabilities.
+    router.write("/sbin/ujail", "");
+    let mode = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(router.at("/sbin/ujail"), mode).expect("chmod");
+    let (_, told) = router.init("start");
+    let jail = [
+        "add_jail vrrpd",
+        "set_param capabilities /etc/capabilities/vrrpd.json",
+    ];
+    assert_eq!(told[9..11], jail, "{told:?}");
+    End::Ok
+}
+
+fn choices(ctx: &Ctx) -> End {
+    let Some(router) = Router::new(ctx, "owrt-choices") else {
+        return missing("busybox");
+    };
+    let started = |told: &[String]| told.iter().any(|line| line.starts_with("open_instance"));
+    // As installed: off.
+    let (output, told) = router.init("start");
+    assert!(output.status.success() && !started(&told), "{told:?}");
+    // A mistake is named, and does not stop the rest.
+    router.write(
+        "/etc/config/keepalived",
+        &UCI.replace("router_id", "ruter_id"),
+    );
+    let (output, told) = router.init("start");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.contains("did you mean `router_id`?") && started(&told),
+        "{said}{told:?}"
+    );
+    // A file that cannot be read leaves the configuration as it was.
+    let before = router.read("/var/etc/vrrpd.conf");
+    router.write("/etc/config/keepalived", &format!("{UCI}\0"));
+    let (output, told) = router.init("reload");
+    assert!(!output.stderr.is_empty() && started(&told), "{output:?}");
+    assert_eq!(router.read("/var/etc/vrrpd.conf"), before);
+    // The user's own file, if it is there.
+    let own = "option alt_config_file '/etc/own.conf'\n\toption enabled";
+    router.write(
+        "/etc/config/keepalived",
+        &UCI.replace("option enabled", own),
+    );
+    router.init("reload");
+    assert!(
+        router
+            .read("/var/etc/vrrpd.conf")
+            .starts_with("! written by vrrpd")
+    );
+    router.write("/etc/own.conf", "vrrp_instance x {\n\tinterface eth0\n}\n");
+    let (_, told) = router.init("reload");
+    let link = fs::read_link(router.at("/var/etc/vrrpd.conf")).expect("a link");
+    assert!(
+        link == Path::new("/etc/own.conf") && started(&told),
+        "{told:?}"
+    );
+    let (output, _) = router.init("check");
+    assert!(
+        !output.status.success() && !output.stderr.is_empty(),
+        "{output:?}"
+    );
+    // And back.
+    router.write("/etc/config/keepalived", UCI);
+    router.init("reload");
+    assert!(
+        router
+            .read("/var/etc/vrrpd.conf")
+            .starts_with("! written by vrrpd")
+    );
+    assert!(
+        router.read("/etc/own.conf").starts_with("vrrp_instance x"),
+        "nothing is written through the link"
+    );
+    let (output, _) = router.init("check");
+    assert!(output.status.success(), "{output:?}");
+    // /etc/config/vrrpd comes first.
+    router.write("/etc/config/vrrpd", &UCI.replace("'150'", "'99'"));
+    router.init("reload");
+    assert!(router.read("/var/etc/vrrpd.conf").contains("priority 99"));
+    End::Ok
+}
+
+/// What procd would run; killed when it goes.
+struct Service(Child);
+
+impl Service {
+    fn start(router: &Router, node: &Node) -> Self {
+        let (output, told) = router.init("start");
+        assert!(output.status.success(), "{output:?}");
+        let command = told
+            .iter()
+            .find_map(|line| line.strip_prefix("set_param command "));
+        let words: Vec<&str> = command.expect("a command").split(' ').collect();
+        let log = File::create(router.at("/tmp/log")).expect("a log");
+        let mut command = router.command(&words);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log);
+        Service(node.spawn(&mut command))
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.0.id()).expect("a pid");
+        kill(Pid::from_raw(pid), signal).expect("it lives");
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn runs(ctx: &Ctx) -> End {
+    let Some(router) = Router::new(ctx, "owrt-runs") else {
+        return missing("busybox");
+    };
+    let lab = Lab::new();
+    let node = lab.node("r1", &["10.0.0.1/24"]);
+    router.write("/etc/config/keepalived", UCI);
+    router.write(
+        "/etc/keepalived.user",
+        "echo $ACTION $TYPE $NAME >>/tmp/user\n",
+    );
+    let mut service = Service::start(&router, &node);
+    wait_until(SOON, "the router has the address", || {
+        node.has("10.0.0.100")
+    });
+    wait_until(SOON, "its user is told", || {
+        router
+            .read("/tmp/user")
+            .contains("NOTIFY_MASTER INSTANCE LAN\n")
+    });
+    assert!(
+        router.read("/tmp/user").starts_with("startup"),
+        "{}",
+        router.read("/tmp/user")
+    );
+
+    // What LuCI reads.
+    let methods = run(&mut router.command(&["/usr/libexec/rpcd/keepalived", "list"]));
+    assert_eq!(methods, "{ \"dump\": {}, \"status\": {} }\n");
+    let dump = router.ubus("dump");
+    let first = &dump["status"][0];
+    assert_eq!(first["data"]["iname"], "LAN", "{dump}");
+    assert_eq!(first["data"]["ifp_ifname"], "eth0", "{dump}");
+    assert!(first["data"]["last_transition"].is_number(), "{dump}");
+    assert_eq!(first["stats"]["become_master"], 1, "{dump}");
+    assert!(first["stats"]["advert_sent"].as_u64() >= Some(1), "{dump}");
+    let status = router.ubus("status");
+    let instance = &status["instance"][0];
+    assert_eq!(instance["name"], "LAN", "{status}");
+    assert_eq!(instance["status"], "NOTIFY_MASTER", "{status}");
+    assert!(instance["event"].as_u64() > Some(1_000_000), "{status}");
+    assert_eq!(status["group"], Value::Array(Vec::new()), "{status}");
+
+    // Another address: procd sees another file, and sends what it was told to.
+    router.write(
+        "/etc/config/keepalived",
+        &UCI.replace("10.0.0.100", "10.0.0.200"),
+    );
+    let (_, told) = router.init("reload");
+    assert!(
+        told.contains(&"set_param reload_signal HUP".to_owned()),
+        "{told:?}"
+    );
+    service.signal(Signal::SIGHUP);
+    wait_until(SOON, "the new address is there, the old one is not", || {
+        node.has("10.0.0.200") && !node.has("10.0.0.100")
+    });
+    service.signal(Signal::SIGTERM);
+    service.0.wait().expect("its end");
+    assert!(!node.has("10.0.0.200"));
+    let told = router.read("/tmp/user");
+    assert!(
+        told.contains("NOTIFY_STOP INSTANCE LAN\n") && told.contains("shutdown"),
+        "{told}"
+    );
+    assert_eq!(router.ubus("dump"), Value::Object(serde_json::Map::new()));
+    End::Ok
+}
