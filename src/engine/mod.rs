@@ -21,6 +21,7 @@ mod filter;
 mod groups;
 mod item;
 mod lease;
+#[cfg_attr(not(feature = "mail"), path = "no_letters.rs")]
 mod letters;
 mod links;
 mod listeners;

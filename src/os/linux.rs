@@ -15,6 +15,7 @@ use super::fifo::Fifos;
 #[cfg(feature = "lvs")]
 use super::ipvs::Ipvs;
 use super::nlsock::NetlinkSocket;
+#[cfg(feature = "mail")]
 use super::postman::Postman;
 #[cfg(feature = "lvs")]
 use super::probes::Probes;
@@ -23,11 +24,14 @@ use super::rawsock::{Arrival, Buffer, Receiver, Sender};
 use super::watch::{self, Watch};
 #[cfg(feature = "lvs")]
 use crate::check::Transport;
+#[cfg(feature = "mail")]
+use crate::config::model::Mail;
 #[cfg(feature = "lvs")]
 use crate::config::model::lvs::Target;
-use crate::config::model::{Command, Fifo, Mail};
+use crate::config::model::{Command, Fifo};
 use crate::engine::system::{Exit, Kill, Listener, Pid, Route, System};
 use crate::netlink::{Ack, Batch, Done, Message, Messages};
+#[cfg(feature = "mail")]
 use crate::notify::mail::Letter;
 use crate::types::{IfIndex, IfName};
 
@@ -49,6 +53,7 @@ pub(super) struct Linux {
     children: Children,
     watch: Watch,
     fifos: Fifos,
+    #[cfg(feature = "mail")]
     postman: Postman,
     #[cfg(feature = "lvs")]
     pub(super) probes: Probes,
@@ -69,6 +74,7 @@ impl Linux {
             children: Children::new()?,
             watch: Watch::default(),
             fifos: Fifos::default(),
+            #[cfg(feature = "mail")]
             postman: Postman::default(),
             #[cfg(feature = "lvs")]
             probes: Probes::new(),
@@ -261,10 +267,12 @@ impl System for Linux {
 
     // ---- mails ----
 
+    #[cfg(feature = "mail")]
     fn post(&mut self, mail: &Mail, letter: &Letter) -> io::Result<Pid> {
         self.postman.post(mail, letter, &self.children)
     }
 
+    #[cfg(feature = "mail")]
     fn receipt(&mut self, child: Pid) -> Option<String> {
         self.postman.receipt(child)
     }

@@ -1,0 +1,55 @@
+//! Parts of the program that a build may lack, as Cargo's features.
+
+/// A part.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Feature {
+    /// Virtual servers: IPVS and health checks.
+    Lvs,
+    /// `SSL_GET`.
+    Tls,
+    /// Mails about changes.
+    Mail,
+    /// The state as JSON.
+    Json,
+}
+
+impl Feature {
+    /// All of them.
+    pub const ALL: [Feature; 4] = [
+        Feature::Lvs,
+        Feature::Tls,
+        Feature::Mail,
+        Feature::Json,
+    ];
+
+    /// As `cargo build --features` wants it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Feature::Lvs => "lvs",
+            Feature::Tls => "tls",
+            Feature::Mail => "mail",
+            Feature::Json => "json",
+        }
+    }
+
+    /// Whether this build has it.
+    #[must_use]
+    pub const fn is_here(self) -> bool {
+        match self {
+            Feature::Lvs => cfg!(feature = "lvs"),
+            Feature::Tls => cfg!(feature = "tls"),
+            Feature::Mail => cfg!(feature = "mail"),
+            Feature::Json => cfg!(feature = "json"),
+        }
+    }
+
+    /// What to do about its absence.
+    #[must_use]
+    pub fn remedy(self) -> String {
+        format!(
+            "install the full flavor, or build with `--features {}`",
+            self.name()
+        )
+    }
+}
