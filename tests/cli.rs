@@ -156,6 +156,7 @@ fn version_tells_what_is_built_in() {
         ("json", cfg!(feature = "json")),
         ("lvs", cfg!(feature = "lvs")),
         ("mail", cfg!(feature = "mail")),
+        ("regex", cfg!(feature = "regex")),
         ("tls", cfg!(feature = "tls")),
     ] {
         assert_eq!(names.contains(&name), here, "{output}");

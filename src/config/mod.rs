@@ -33,6 +33,8 @@ mod lexer;
 mod line;
 mod lower;
 pub mod model;
+#[cfg(feature = "regex")]
+mod pcre;
 mod reader;
 pub mod render;
 pub mod schema;

@@ -7,6 +7,8 @@ pub enum Feature {
     Lvs,
     /// `SSL_GET`.
     Tls,
+    /// Patterns that pages must match.
+    Regex,
     /// Mails about changes.
     Mail,
     /// The state as JSON.
@@ -15,9 +17,10 @@ pub enum Feature {
 
 impl Feature {
     /// All of them.
-    pub const ALL: [Feature; 4] = [
+    pub const ALL: [Feature; 5] = [
         Feature::Lvs,
         Feature::Tls,
+        Feature::Regex,
         Feature::Mail,
         Feature::Json,
     ];
@@ -28,6 +31,7 @@ impl Feature {
         match self {
             Feature::Lvs => "lvs",
             Feature::Tls => "tls",
+            Feature::Regex => "regex",
             Feature::Mail => "mail",
             Feature::Json => "json",
         }
@@ -39,6 +43,7 @@ impl Feature {
         match self {
             Feature::Lvs => cfg!(feature = "lvs"),
             Feature::Tls => cfg!(feature = "tls"),
+            Feature::Regex => cfg!(feature = "regex"),
             Feature::Mail => cfg!(feature = "mail"),
             Feature::Json => cfg!(feature = "json"),
         }
