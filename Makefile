@@ -14,7 +14,7 @@ SMALL_MAX := 768000
 FULL_MAX  := 1677721
 
 .DEFAULT_GOAL := help
-.PHONY: help build static small test bench soak size demo deps man install clean fmt lint
+.PHONY: help build static small test bench soak size demo deps man install clean fmt lint flavors
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -33,7 +33,7 @@ small: ## static binary, small flavour, in target/dist
 
 test: deps ## all tests, those on a live kernel in private namespaces included
 	$(CARGO) test --locked
-	$(CARGO) test --locked --no-default-features --test conf_small
+	$(CARGO) test --locked --no-default-features --test cli --test conf --test conf_lang --test conf_small
 	$(CARGO) build --locked
 	VRRPD_BIN=$(CURDIR)/target/debug/vrrpd $(CARGO) test $(LAB)
 
@@ -85,7 +85,19 @@ lint: ## format check and lints, warnings are errors
 	$(CARGO) fmt --manifest-path tests/lab/Cargo.toml --check
 	$(CARGO) clippy --locked --all-targets --features reference -- -D warnings
 	$(CARGO) clippy --locked --all-targets --no-default-features -- -D warnings
+	@$(MAKE) --no-print-directory flavors
 	$(CARGO) clippy $(LAB) --all-targets -- -D warnings
+
+# Each part alone, and everything but one (without `lvs` there is neither `regex` nor `tls`). All and nothing are
+# looked at by `lint`, with their tests.
+FLAVORS := json lvs mail regex tls json,mail \
+    lvs,mail,regex,tls json,lvs,regex,tls json,lvs,mail,tls json,lvs,mail,regex
+
+flavors: ## lints of the combinations of features
+	@for parts in $(FLAVORS); do \
+	    echo "features: $$parts"; \
+	    $(CARGO) clippy -q --locked --no-default-features --features "$$parts" -- -D warnings || exit; \
+	done
 
 clean: ## remove everything built
 	$(CARGO) clean
