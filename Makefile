@@ -15,7 +15,7 @@ MIPS    := mips-unknown-linux-musl
 
 .DEFAULT_GOAL := help
 .PHONY: help build static small dist cross cross-all sizes size reproducible test test-arm test-emulated test-bigendian \
-        bench soak demo deps man install clean fmt lint
+        bench soak demo deps man install clean fmt lint flavors
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -58,7 +58,7 @@ reproducible: ## TARGET in FLAVOR (small) built twice in different places: the s
 
 test: deps ## all tests, those on a live kernel in private namespaces included
 	$(CARGO) test --locked
-	$(CARGO) test --locked --no-default-features --test conf_small
+	$(CARGO) test --locked --no-default-features --test cli --test conf --test conf_lang --test conf_small
 	$(CARGO) build --locked
 	VRRPD_BIN=$(CURDIR)/target/debug/vrrpd $(CARGO) test $(LAB)
 
@@ -119,7 +119,19 @@ lint: ## format check and lints, warnings are errors
 	$(CARGO) fmt --manifest-path tests/lab/Cargo.toml --check
 	$(CARGO) clippy --locked --all-targets --features reference -- -D warnings
 	$(CARGO) clippy --locked --all-targets --no-default-features -- -D warnings
+	@$(MAKE) --no-print-directory flavors
 	$(CARGO) clippy $(LAB) --all-targets -- -D warnings
+
+# Each part alone, and everything but one (without `lvs` there is neither `regex` nor `tls`). All and nothing are
+# looked at by `lint`, with their tests.
+FLAVORS := json lvs mail regex tls uci json,mail,uci \
+    lvs,mail,regex,tls,uci json,lvs,regex,tls,uci json,lvs,mail,tls,uci json,lvs,mail,regex,uci json,lvs,mail,regex,tls
+
+flavors: ## lints of the combinations of features
+	@for parts in $(FLAVORS); do \
+	    echo "features: $$parts"; \
+	    $(CARGO) clippy -q --locked --no-default-features --features "$$parts" -- -D warnings || exit; \
+	done
 
 clean: ## remove everything built
 	$(CARGO) clean

@@ -44,6 +44,7 @@ pub enum Format {
     #[default]
     Text,
     /// The same as JSON, for editors and CI.
+    #[cfg(feature = "json")]
     Json,
 }
 
@@ -371,7 +372,10 @@ fn set_log_file(options: &mut Options, value: &str) -> Result<(), String> {
 fn set_format(options: &mut Options, value: &str) -> Result<(), String> {
     options.test_format = match value {
         "text" => Format::Text,
+        #[cfg(feature = "json")]
         "json" => Format::Json,
+        #[cfg(not(feature = "json"))]
+        "json" => return Err("this build has no JSON (feature json)".to_owned()),
         _ => return Err(format!("'{value}' is neither text nor json")),
     };
     Ok(())
@@ -455,11 +459,16 @@ pub fn help() -> String {
     out
 }
 
-/// The text for `-v`.
+/// The text for `-v`, with the names of the parts that are built in.
 #[must_use]
-pub fn version() -> String {
+pub fn version(features: &str) -> String {
+    let features = if features.is_empty() {
+        "none"
+    } else {
+        features
+    };
     format!(
-        "vrrpd {}\nlicense: MIT OR Apache-2.0\n",
+        "vrrpd {}\nfeatures: {features}\nlicense: MIT OR Apache-2.0\n",
         env!("CARGO_PKG_VERSION")
     )
 }

@@ -19,8 +19,11 @@ use crate::cli::Only;
 use crate::cli::{self, Format, Options, Request};
 #[cfg(feature = "lvs")]
 use crate::config::half::{self, Half};
+#[cfg(feature = "json")]
+use crate::config::json::render_json;
 use crate::config::model::{Bounded, Config, Global, Process, Transport};
-use crate::config::render::{exit_code_for_test, render_json, render_text};
+use crate::config::render::{exit_code_for_test, render_text};
+use crate::config::schema::Feature;
 use crate::config::source::Position;
 use crate::config::{self, Loaded, Severity};
 use crate::engine::{self, Engine};
@@ -47,7 +50,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     match cli::parse(args) {
         Err(sentence) => fail(&sentence, exit::FATAL),
         Ok(Request::Help) => print(&cli::help()),
-        Ok(Request::Version) => print(&cli::version()),
+        Ok(Request::Version) => print(&cli::version(&features())),
         Ok(Request::Signum(name)) => match signals::number(&name) {
             Some(number) => print(&format!("{number}\n")),
             None => fail(&format!("--signum: no signal {name}"), exit::FATAL),
@@ -87,6 +90,13 @@ fn uci_to_conf(_: Vec<OsString>) -> u8 {
     fail(sentence, exit::FATAL)
 }
 
+/// The parts of this build, for `-v`.
+fn features() -> String {
+    let here = Feature::ALL.into_iter().filter(|part| part.is_here());
+    let names: Vec<&str> = here.map(Feature::name).collect();
+    names.join(" ")
+}
+
 // ---- testing the configuration ----
 
 /// `-t`: reports on the configuration.
@@ -99,6 +109,7 @@ pub fn config_test(options: &Options, host: &dyn config::Host) -> u8 {
     let Loaded { diags, sources, .. } = config::load(&path, host);
     let report = match options.test_format {
         Format::Text => render_text(&diags, &sources),
+        #[cfg(feature = "json")]
         Format::Json => render_json(&diags, &sources),
     };
     deliver(options, &report, exit_code_for_test(diags.worst()))
@@ -112,6 +123,7 @@ fn deliver(options: &Options, report: &str, code: u8) -> u8 {
         // Nobody may be reading.
         let _ = match options.test_format {
             Format::Text => io::stderr().write_all(bytes),
+            #[cfg(feature = "json")]
             Format::Json => io::stdout().write_all(bytes),
         };
         return code;

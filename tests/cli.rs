@@ -146,6 +146,29 @@ fn help_and_version_go_to_standard_output_and_succeed() {
 }
 
 #[test]
+fn version_tells_what_is_built_in() {
+    let output = stdout(&vrrpd("-v"));
+    let line = output
+        .lines()
+        .find_map(|line| line.strip_prefix("features: "));
+    let names: Vec<&str> = line.expect("a line of features").split(' ').collect();
+    for (name, here) in [
+        ("json", cfg!(feature = "json")),
+        ("lvs", cfg!(feature = "lvs")),
+        ("mail", cfg!(feature = "mail")),
+        ("regex", cfg!(feature = "regex")),
+        ("tls", cfg!(feature = "tls")),
+    ] {
+        assert_eq!(names.contains(&name), here, "{output}");
+    }
+    if cfg!(not(feature = "json")) {
+        let output = vrrpd("-t --config-test-format=json");
+        let want = "vrrpd: --config-test-format: this build has no JSON (feature json)\n";
+        assert_eq!((code(&output), stderr(&output)), (1, want.to_owned()));
+    }
+}
+
+#[test]
 fn help_into_a_closed_pipe_is_not_a_crash() {
     let (reader, writer) = nix::unistd::pipe().expect("pipe");
     drop(reader);

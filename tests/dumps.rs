@@ -2,6 +2,7 @@
 //!
 //! The configuration is read as the daemon reads it, the state is made up here, so that everything that can be
 //! shown is shown once. That the engine tells its own state is for the tests on a live kernel.
+#![cfg(all(feature = "json", feature = "mail"))]
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};

@@ -10,8 +10,10 @@ use support::kernel::{Kernel, instance, run, start};
 use support::lvs::{check, misc, server, service, target};
 use vrrpd::check::News;
 use vrrpd::config::half::{Half, keep};
+#[cfg(feature = "mail")]
+use vrrpd::config::model::Mail;
 use vrrpd::config::model::lvs::{Check, CheckKind, Lvs, Sorry, SyncDaemon, VirtualServer};
-use vrrpd::config::model::{Command, Config, Fifo, Mail, User};
+use vrrpd::config::model::{Command, Config, Fifo, User};
 use vrrpd::ctl::{self, Clock};
 use vrrpd::engine::system::{Exit, Pid};
 use vrrpd::engine::{Engine, Options};
@@ -41,6 +43,7 @@ fn command(word: &str) -> Option<Command> {
     })
 }
 
+#[cfg(feature = "mail")]
 fn mail() -> Option<Mail> {
     Some(Mail {
         to: vec!["a@x".into()],
@@ -358,6 +361,7 @@ fn names_of_groups_and_marks_are_keepaliveds() {
     );
 }
 
+#[cfg(feature = "mail")]
 #[test]
 fn mails_go_to_those_who_want_them() {
     let mut conf = servers(2);

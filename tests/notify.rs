@@ -3,10 +3,10 @@
 
 mod support;
 
-use core::time::Duration;
-
 use support::kernel::{Kernel, advert, instance, receive, run, start};
-use vrrpd::config::model::{Command, Config, Fifo, Mail, Notify, SyncGroup, User, VrrpInstance};
+#[cfg(feature = "mail")]
+use vrrpd::config::model::Mail;
+use vrrpd::config::model::{Command, Config, Fifo, Notify, User, VrrpInstance};
 use vrrpd::engine::system::{Exit, Pid};
 use vrrpd::engine::{Engine, Options};
 use vrrpd::types::Instant;
@@ -54,6 +54,7 @@ fn fifo(path: &str, script: Option<&str>) -> Fifo {
     }
 }
 
+#[cfg(feature = "mail")]
 fn mail() -> Mail {
     Mail {
         to: vec!["a@x".into()],
@@ -61,7 +62,7 @@ fn mail() -> Mail {
         server: "127.0.0.1".into(),
         port: 25,
         helo: "r1".into(),
-        timeout: Duration::from_secs(30),
+        timeout: core::time::Duration::from_secs(30),
         no_faults: false,
     }
 }
@@ -304,9 +305,10 @@ fn a_new_priority_is_told_of_at_a_reload() {
     assert_eq!(told(&mut kernel), [""; 0]);
 }
 
+#[cfg(feature = "mail")]
 #[test]
 fn groups_are_told_of_after_their_members() {
-    let group = SyncGroup {
+    let group = vrrpd::config::model::SyncGroup {
         name: "G1".into(),
         members: vec![0, 1],
         notify: Notify {
@@ -472,6 +474,7 @@ fn nothing_to_say_ends_at_once() {
     assert_eq!(engine.farewell(at(100), &mut kernel), None);
 }
 
+#[cfg(feature = "mail")]
 #[test]
 fn letters_go_out_one_at_a_time() {
     let mut conf = instance(7, 100, &[VIP]);
@@ -503,6 +506,7 @@ fn letters_go_out_one_at_a_time() {
     );
 }
 
+#[cfg(feature = "mail")]
 #[test]
 fn no_email_faults_keeps_quiet_about_faults_only() {
     let mut conf = instance(7, 100, &[VIP]);

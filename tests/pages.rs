@@ -38,6 +38,7 @@ fn http(tls: bool, path: &str, digest: Option<&str>) -> Http {
     Http {
         tls,
         urls: vec![Url {
+            pattern: None,
             path: path.into(),
             digest,
             statuses: vec![(200, 299)],
@@ -375,6 +376,40 @@ fn busybox_serves_a_page() {
     );
     let line = format!("-s 127.0.0.1 -p {} -u /hello", at.port());
     assert_eq!(printed(&genhash(&line)), format!("{HELLO}\n"));
+}
+
+#[cfg(feature = "regex")]
+#[test]
+fn pages_are_searched_whatever_their_pieces() {
+    use vrrpd::config::model::lvs::Pattern;
+    let at = hostile(|mut stream| {
+        let mut request = [0; 500];
+        let _ = stream.read(&mut request);
+        let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+        for piece in [head, "7\r\n{\"statu\r\n", "9\r\ns\": \"UP\"}\r\n0\r\n\r\n"] {
+            let _ = stream.write_all(piece.as_bytes());
+            thread::sleep(Duration::from_millis(20));
+        }
+    });
+    let wrong = |why: &str| Err(format!("/: its page {why}"));
+    for (regex, absent, to, want) in [
+        (r#""status": *"UP""#, false, None, Ok(())),
+        ("DOWN", false, None, wrong("does not match `DOWN`")),
+        ("DOWN", true, None, Ok(())),
+        ("UP", true, None, wrong("matches `UP`")),
+        ("UP", false, Some(12), Ok(())),
+        ("UP", false, Some(11), wrong("does not match `UP`")),
+    ] {
+        let mut conf = http(false, "/", None);
+        conf.urls[0].pattern = Some(Pattern {
+            text: regex.to_owned(),
+            regex: regex_lite::Regex::new(regex).unwrap(),
+            absent,
+            from: 0,
+            to,
+        });
+        assert_eq!(get(at, conf), want, "{regex} {to:?}");
+    }
 }
 
 #[cfg(feature = "tls")]

@@ -13,7 +13,7 @@
 use core::time::Duration;
 
 use super::reply::{End, Reply, printable};
-use super::{News, Step, no_answer};
+use super::{News, Step, no_answer, pattern};
 use crate::config::model::lvs::{Http, HttpProtocol, Target, Url};
 
 /// The check of one server.
@@ -90,7 +90,8 @@ impl Pages {
         match news {
             News::Connected => {
                 self.connected = true;
-                self.reply.begin(self.hash || url.digest.is_some());
+                let digest = self.hash || url.digest.is_some();
+                self.reply.begin(digest, url.pattern.is_some());
                 request(url, self.http.protocol, out);
                 Step::Wait(self.timeout)
             }
@@ -134,6 +135,11 @@ impl Pages {
         {
             let (got, want) = (hex(&got), hex(&want));
             return self.fail(&format!("got a page with MD5 {got}, wanted {want}"));
+        }
+        if let Some(pattern) = &url.pattern
+            && let Err(why) = pattern::verdict(pattern, self.reply.searched())
+        {
+            return self.fail(&why);
         }
         self.next()
     }
@@ -226,6 +232,7 @@ mod tests {
             path: path.into(),
             digest,
             statuses: vec![(200, 299), (304, 304)],
+            pattern: None,
             host: "192.0.2.1:80".into(),
         }
     }

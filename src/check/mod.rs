@@ -21,6 +21,8 @@ mod crypto;
 pub mod dns;
 pub mod exchange;
 pub mod http;
+#[cfg_attr(not(feature = "regex"), path = "no_pattern.rs")]
+mod pattern;
 pub mod ping;
 mod reply;
 pub mod schedule;

@@ -11,14 +11,18 @@
 
 use md5::{Digest, Md5};
 
+use crate::config::model::lvs::SEARCHED;
+
 /// What is kept of a line. The lines we read are shorter.
 const LINE: usize = 160;
 /// What is kept of where a redirect leads to.
 const PLACE: usize = 80;
 /// Bytes of all head lines, and again of all trailers. More is no answer but a flood.
 const MAX_HEAD: usize = 16 << 10;
-/// So much of a page is enough to see that the server delivers, where nobody wants its digest.
-const ENOUGH: u64 = 64 << 10;
+/// So much of a page is enough to see that the server delivers, where nobody wants its digest, and to search in.
+const ENOUGH: u64 = SEARCHED as u64;
+/// Room for pages that are searched which is not given back after each.
+const ROOM: usize = 4 << 10;
 /// More is not hashed.
 const MAX_PAGE: u64 = 16 << 20;
 
@@ -59,6 +63,10 @@ pub(super) struct Reply {
     /// Bytes of the page so far.
     page: u64,
     md5: Option<Md5>,
+    /// The page will be searched.
+    search: bool,
+    /// What is kept of it for that.
+    text: Vec<u8>,
 }
 
 impl Reply {
@@ -73,13 +81,20 @@ impl Reply {
             place: heapless::Vec::new(),
             page: 0,
             md5: None,
+            search: false,
+            text: Vec::new(),
         }
     }
 
-    /// Another answer begins; `digest`: that of its page will be asked for.
-    pub(super) fn begin(&mut self, digest: bool) {
+    /// Another answer begins; `digest`: that of its page will be asked for; `search`: its text.
+    pub(super) fn begin(&mut self, digest: bool, search: bool) {
+        let mut text = core::mem::take(&mut self.text);
+        text.clear();
+        text.shrink_to(ROOM);
         *self = Reply {
             md5: digest.then(Md5::new),
+            search,
+            text,
             ..Reply::new()
         };
     }
@@ -103,6 +118,11 @@ impl Reply {
     /// The page's digest, if it was to be made. To be asked once.
     pub(super) fn digest(&mut self) -> Option<[u8; 16]> {
         self.md5.take().map(|md5| md5.finalize().into())
+    }
+
+    /// The page as far as it is searched, if it was to be kept.
+    pub(super) fn searched(&mut self) -> &mut [u8] {
+        &mut self.text
     }
 
     /// What is missing, when nothing more comes.
@@ -291,6 +311,11 @@ impl Reply {
         self.page = self.page.saturating_add(taken);
         let left = left.saturating_sub(taken);
         self.state = next(left);
+        if self.search {
+            let room = SEARCHED.saturating_sub(self.text.len());
+            self.text
+                .extend_from_slice(part.get(..room).unwrap_or(part));
+        }
         match &mut self.md5 {
             None if self.page >= ENOUGH => return (rest, Some(Ok(()))),
             Some(_) if self.page > MAX_PAGE => {

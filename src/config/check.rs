@@ -9,7 +9,7 @@ mod args;
 mod unknown;
 
 use super::diag::{Diags, Severity, Span};
-use super::schema::{Alias, Body, Items, Keyword, ROOT, Schema, Support, value};
+use super::schema::{Alias, Body, Feature, Items, Keyword, ROOT, Schema, Support, value};
 use super::tree::{Block, Node, Word};
 use args::Subject;
 use unknown::Strays;
@@ -110,6 +110,10 @@ impl Checker<'_> {
         node: &mut Node,
         quiet: bool,
     ) -> bool {
+        if let Support::Absent(part) = keyword.support {
+            self.absent(keyword, part, node);
+            return false;
+        }
         if keyword.alias == Alias::Old {
             let right = keyword.canonical_name();
             let message = format!("`{}` is taken for `{right}`", keyword.name());
@@ -199,7 +203,7 @@ impl Checker<'_> {
     /// Says once what a keyword without support means for this configuration.
     fn support(&mut self, keyword: &'static Keyword, node: &Node) {
         let message = match keyword.support {
-            Support::Supported => return,
+            Support::Supported | Support::Absent(_) => return,
             Support::NotYet(instead) => {
                 format!(
                     "`{}` is recognized, not supported yet: {}",
@@ -209,16 +213,24 @@ impl Checker<'_> {
             }
             Support::Never(why) => format!("`{}` has no effect: {}", keyword.name(), why.text()),
         };
-        let switched_off = matches!(keyword.args(), [super::schema::Arg::Bool])
-            && node
-                .args
-                .first()
-                .and_then(|word| value::boolean(&word.text))
-                == Some(false);
-        if !switched_off && !self.told.contains(&keyword.name()) {
+        if !switched_off(keyword, node) && !self.told.contains(&keyword.name()) {
             self.told.push(keyword.name());
             self.say(Severity::Unsupported, node.keyword.span, message);
         }
+    }
+
+    /// Names what belongs to a part that this build lacks: every block, a setting once.
+    fn absent(&mut self, keyword: &'static Keyword, part: Feature, node: &Node) {
+        let again = self.told.contains(&keyword.name());
+        if switched_off(keyword, node) || (again && !keyword.body.expects_brace()) {
+            return;
+        }
+        if !again {
+            self.told.push(keyword.name());
+        }
+        let message = format!("`{}` is not in this build; ignored", keyword.name());
+        self.diags
+            .help(Severity::Unsupported, node.span(), message, part.remedy());
     }
 
     /// The same keyword again where one is meant: the last one counts.
@@ -315,4 +327,11 @@ impl Checker<'_> {
         let help = format!("close `{name}` with `}}` before this line");
         self.error(node.keyword.span, message, Some(help));
     }
+}
+
+/// `keyword off`: what is not there is not wanted either.
+fn switched_off(keyword: &Keyword, node: &Node) -> bool {
+    let first = node.args.first();
+    matches!(keyword.args(), [super::schema::Arg::Bool])
+        && first.and_then(|word| value::boolean(&word.text)) == Some(false)
 }

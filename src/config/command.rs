@@ -42,7 +42,11 @@ pub fn split(raw: &str) -> Result<(Vec<String>, Vec<String>), CommandError> {
     Ok((command, words.collect()))
 }
 
-fn words(text: &str) -> Result<Vec<String>, CommandError> {
+/// The words of a text.
+///
+/// # Errors
+/// See [`CommandError`].
+pub fn words(text: &str) -> Result<Vec<String>, CommandError> {
     let mut words = Vec::new();
     // The word so far; `None` between words (a word may be empty: `""`).
     let mut word: Option<Vec<u8>> = None;

@@ -1,12 +1,11 @@
 //! Diagnostics: what is wrong where, what is used instead, what to write.
 
-use serde::Serialize;
-
 use crate::types::sorted;
 
 /// How bad it is. Ordered; the exit code of a configuration test follows from the worst one.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[cfg_attr(feature = "json", derive(serde::Serialize))]
+#[cfg_attr(feature = "json", serde(rename_all = "lowercase"))]
 pub enum Severity {
     /// Worth knowing; the file means what its author thinks.
     Note,

@@ -3,7 +3,7 @@
 //! ```text
 //! bytes → source, file (texts, physical lines) → reader (include, @cond, $def, ~SEQ, ~LST: logical lines)
 //!       → lexer (words and braces with spans) → build (nested statements: tree)
-//!       → check against schema → lower (tree → model) → validate        diag → render (text, JSON)
+//!       → check against schema → lower (tree → model) → validate        diag → render (text), json
 //! ```
 //! Parsing never stops at the first problem and never panics; every problem is a [`Diag`] with a place.
 
@@ -27,10 +27,14 @@ mod file;
 #[cfg(feature = "lvs")]
 pub mod half;
 mod include;
+#[cfg(feature = "json")]
+pub mod json;
 mod lexer;
 mod line;
 mod lower;
 pub mod model;
+#[cfg(feature = "regex")]
+mod pcre;
 mod reader;
 pub mod render;
 pub mod schema;

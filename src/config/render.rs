@@ -1,6 +1,4 @@
-//! Diagnostics for people (`file:line:column: severity: text`, the line, a caret) and for programs (JSON).
-
-use serde::Serialize;
+//! Diagnostics for people: `file:line:column: severity: text`, the line, a caret.
 
 use super::diag::{Diag, Diags, Severity, Span};
 use super::source::{Position, Sources};
@@ -84,7 +82,7 @@ fn render_one(diag: &Diag, sources: &Sources, out: &mut String) {
 }
 
 /// The references through which a place was reached, innermost first.
-fn vias<'a>(diag: &Diag, sources: &'a Sources) -> Vec<(Span, Position<'a>)> {
+pub(super) fn vias<'a>(diag: &Diag, sources: &'a Sources) -> Vec<(Span, Position<'a>)> {
     let first = diag.span.and_then(|span| sources.via(span));
     std::iter::successors(first, |via| sources.via(*via))
         .take(MAX_VIA)
@@ -244,73 +242,6 @@ fn escape(text: &str, out: &mut String) {
     }
 }
 
-// ---- JSON ----
-
-#[derive(Serialize)]
-struct Json<'a> {
-    file: Option<&'a str>,
-    line: Option<u32>,
-    column: Option<u32>,
-    end_column: Option<u32>,
-    severity: Severity,
-    message: &'a str,
-    help: Option<&'a str>,
-    /// Uses of definitions that brought the line in.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    from: Vec<From<'a>>,
-}
-
-#[derive(Serialize)]
-struct From<'a> {
-    file: &'a str,
-    line: u32,
-    column: u32,
-}
-
-/// All messages as a JSON array of objects.
-#[must_use]
-pub fn render_json(diags: &Diags, sources: &Sources) -> String {
-    let more = format!("{} more messages are not shown", diags.suppressed());
-    let mut list: Vec<Json<'_>> = diags
-        .list()
-        .iter()
-        .map(|diag| json(diag, sources))
-        .collect();
-    if diags.suppressed() > 0 {
-        list.push(Json {
-            file: None,
-            line: None,
-            column: None,
-            end_column: None,
-            severity: Severity::Note,
-            message: &more,
-            help: None,
-            from: Vec::new(),
-        });
-    }
-    // Strings and numbers always serialize.
-    serde_json::to_string(&list).unwrap_or_else(|_| "[]".into())
-}
-
-fn json<'a>(diag: &'a Diag, sources: &'a Sources) -> Json<'a> {
-    let position = diag.span.and_then(|span| sources.position(span));
-    let from = vias(diag, sources).into_iter().map(|(_, position)| From {
-        file: position.file,
-        line: position.line,
-        column: position.column,
-    });
-    Json {
-        file: position.map(|p| p.file),
-        line: position.map(|p| p.line),
-        column: position.map(|p| p.column),
-        end_column: position.map(|p| p.end_column),
-        severity: diag.severity,
-        message: &diag.message,
-        help: diag.help.as_deref(),
-        from: from.collect(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -437,31 +368,6 @@ mod tests {
         diags.say(Severity::Unsupported, span(view, 7, 1), "m");
         let want = "a.conf:2:2: warning: m\n     x y\n     ^\n  from: $A on a.conf:3:1\n";
         assert_eq!(render_text(&diags, &sources), want);
-        let json = render_json(&diags, &sources);
-        assert!(
-            json.contains(r#""from":[{"file":"a.conf","line":3,"column":1}]"#),
-            "{json}"
-        );
-    }
-
-    #[test]
-    fn json_is_an_array_of_objects_with_places() {
-        let mut diags = Diags::default();
-        diags.help(Severity::Error, span(0, 2, 2), "a \"b\"\n", "h");
-        diags.push(Diag {
-            severity: Severity::Fatal,
-            span: None,
-            message: "no".into(),
-            help: None,
-        });
-        let json = render_json(&diags, &sources("x yz"));
-        let want = concat!(
-            r#"[{"file":"a.conf","line":1,"column":3,"end_column":5,"severity":"error","#,
-            r#""message":"a \"b\"\n","help":"h"},"#,
-            r#"{"file":null,"line":null,"column":null,"end_column":null,"severity":"fatal","#,
-            r#""message":"no","help":null}]"#,
-        );
-        assert_eq!(json, want);
     }
 
     #[test]
@@ -472,7 +378,6 @@ mod tests {
         }
         let sources = sources("ok");
         assert!(render_text(&diags, &sources).ends_with("\n3 more messages are not shown\n"));
-        assert!(render_json(&diags, &sources).contains("3 more messages are not shown"));
         assert_eq!(render_text(&Diags::default(), &sources), "");
     }
 

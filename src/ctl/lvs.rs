@@ -3,6 +3,7 @@
 
 use core::fmt;
 
+#[cfg(feature = "json")]
 use super::json::Json;
 use super::lines::{Clean, Quoted};
 use super::page::{Page, enabled, yes};
@@ -244,6 +245,7 @@ fn subject(kind: &CheckKind) -> (&'static str, Option<&Target>) {
 // ---- JSON ----
 
 /// One object.
+#[cfg(feature = "json")]
 pub(super) fn json(out: &mut Json, service: &Service<'_>) {
     let conf = service.conf;
     out.object(|out| {
@@ -285,6 +287,7 @@ pub(super) fn json(out: &mut Json, service: &Service<'_>) {
     });
 }
 
+#[cfg(feature = "json")]
 fn traffic(out: &mut Json, traffic: Option<&Traffic>) {
     let Some(Traffic {
         connections,

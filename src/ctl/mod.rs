@@ -21,6 +21,7 @@
 mod clock;
 mod data;
 mod instance;
+#[cfg(feature = "json")]
 mod json;
 mod lines;
 #[cfg(feature = "lvs")]
@@ -33,6 +34,7 @@ mod tracked;
 
 pub use clock::Clock;
 pub use data::data;
+#[cfg(feature = "json")]
 pub use json::{Version, json};
 pub use lines::Clean;
 pub use snapshot::{

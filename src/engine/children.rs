@@ -29,6 +29,10 @@ pub(crate) enum Owner {
     /// What reads a FIFO, by the FIFO's place.
     Fifo(usize),
     /// Whoever delivers a mail.
+    #[cfg_attr(
+        not(feature = "mail"),
+        expect(dead_code, reason = "nobody is written to")
+    )]
     Mail,
     /// The run of a `MISC_CHECK`, by the check's place.
     #[cfg_attr(not(feature = "lvs"), expect(dead_code, reason = "nothing is checked"))]

@@ -3,9 +3,11 @@
 use std::collections::VecDeque;
 
 use super::children::{Children, Owner};
-use super::system::{Exit, System};
-use crate::config::model::Mail;
-use crate::notify::mail::Letter;
+use super::system::{Exit, Pid, System};
+use super::tell::News;
+use crate::config::model::{Global, Mail};
+use crate::notify::Word;
+use crate::notify::mail::{self, Letter};
 use crate::types::Instant;
 
 /// Letters that wait: two for every instance of a large router that fails over as a whole.
@@ -26,6 +28,23 @@ pub(crate) struct Letters {
 }
 
 impl Letters {
+    /// Writes about a change to those who want to know.
+    pub(crate) fn tell(&mut self, now: Instant, news: &News<'_>, global: &Global) {
+        let News {
+            kind,
+            name,
+            word,
+            notify,
+            ..
+        } = *news;
+        let silent = |mail: &Mail| !notify.mail || (word == Word::Fault && mail.no_faults);
+        if global.mail.as_ref().is_some_and(|mail| !silent(mail))
+            && let Some(letter) = mail::letter(now, &global.router_id, kind, name, word)
+        {
+            self.add(letter);
+        }
+    }
+
     pub(crate) fn add(&mut self, letter: Letter) {
         if self.waiting.len() >= MOST {
             self.waiting.pop_front();
@@ -71,7 +90,11 @@ impl Letters {
     }
 
     /// A delivery has ended, with these words.
-    pub(crate) fn ended(&mut self, how: Exit, receipt: Option<String>) {
+    pub(crate) fn ended(&mut self, how: Exit, child: Pid, system: &mut dyn System) {
+        self.delivered(how, system.receipt(child));
+    }
+
+    fn delivered(&mut self, how: Exit, receipt: Option<String>) {
         let Some(subject) = self.out.take() else {
             return;
         };
@@ -153,7 +176,7 @@ mod tests {
             (Exit::Code(0), Some("2 recipients"), None),
         ] {
             letters.out = Some("x".into());
-            letters.ended(how, receipt.map(str::to_owned));
+            letters.delivered(how, receipt.map(str::to_owned));
             assert_eq!(letters.trouble.as_deref(), trouble);
         }
     }

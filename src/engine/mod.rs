@@ -22,6 +22,7 @@ mod groups;
 mod item;
 mod lease;
 pub mod ledger;
+#[cfg_attr(not(feature = "mail"), path = "no_letters.rs")]
 mod letters;
 mod links;
 mod listeners;

@@ -7,10 +7,13 @@ use std::io;
 
 #[cfg(feature = "lvs")]
 use crate::check::Transport;
+#[cfg(feature = "mail")]
+use crate::config::model::Mail;
 #[cfg(feature = "lvs")]
 use crate::config::model::lvs::Target;
-use crate::config::model::{Command, Fifo, Mail};
+use crate::config::model::{Command, Fifo};
 use crate::netlink::{Ack, Batch, Message};
+#[cfg(feature = "mail")]
 use crate::notify::mail::Letter;
 use crate::types::{Family, IfIndex, IfName};
 
@@ -268,9 +271,11 @@ pub trait System {
     ///
     /// # Errors
     /// The kernel's refusal of a process.
+    #[cfg(feature = "mail")]
     fn post(&mut self, mail: &Mail, letter: &Letter) -> io::Result<Pid>;
 
     /// What a child that has delivered a letter, or not, had to say about it. To be asked once, when it has ended.
+    #[cfg(feature = "mail")]
     fn receipt(&mut self, child: Pid) -> Option<String>;
 
     // ---- IPVS ----

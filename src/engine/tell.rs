@@ -16,11 +16,11 @@ use super::fifos::{About, Fifos};
 use super::letters::Letters;
 use super::system::{Exit, System};
 use super::{Duty, Engine, StateKind};
-use crate::config::model::{Command, Fifo, Global, Mail, Notify};
+use crate::config::model::{Command, Fifo, Global, Notify};
 #[cfg(feature = "lvs")]
 use crate::notify::mail::Letter;
 use crate::notify::queue::{Queue, Run, Running, Ticket};
-use crate::notify::{Kind, Word, lines, mail};
+use crate::notify::{Kind, Word, lines};
 use crate::types::Instant;
 
 /// Scripts started in one turn, and how long adverts have the stage before the next ones.
@@ -82,12 +82,7 @@ impl Teller {
             let line = lines::fifo_line(kind, name, word, priority);
             self.fifos.write(About::Vrrp, &line, system);
         }
-        let silent = |mail: &Mail| !notify.mail || (word == Word::Fault && mail.no_faults);
-        if global.mail.as_ref().is_some_and(|mail| !silent(mail))
-            && let Some(letter) = mail::letter(now, &global.router_id, kind, name, word)
-        {
-            self.letters.add(letter);
-        }
+        self.letters.tell(now, &News { word, ..*news }, global);
     }
 
     fn enqueue(&mut self, kind: Kind, name: &str, word: Word, runs: Vec<Run>) {
@@ -391,7 +386,7 @@ impl Engine {
         match owner {
             Owner::Notify(ticket) => self.teller.script_ended(ticket, how),
             Owner::Fifo(nth) => self.teller.fifos.script_ended(nth, how),
-            Owner::Mail => self.teller.letters.ended(how, system.receipt(pid)),
+            Owner::Mail => self.teller.letters.ended(how, pid, system),
             Owner::Script(_) | Owner::Check(_) | Owner::Nobody => {}
         }
         self.remind_of_notifies(now);

@@ -14,7 +14,9 @@ use nix::unistd::ForkResult;
 use super::linux::Linux;
 use super::{atomic, clock};
 use crate::config::model::Global;
-use crate::ctl::{self, Clock, Version};
+#[cfg(feature = "json")]
+use crate::ctl::Version;
+use crate::ctl::{self, Clock};
 use crate::engine::Engine;
 use crate::engine::system::{Exit, Pid, System};
 use crate::sys;
@@ -24,16 +26,23 @@ use crate::sys;
 pub(super) enum Kind {
     State,
     Stats,
+    #[cfg(feature = "json")]
     Json,
 }
 
 impl Kind {
-    const ALL: [Kind; 3] = [Kind::State, Kind::Stats, Kind::Json];
+    const ALL: &[Kind] = &[
+        Kind::State,
+        Kind::Stats,
+        #[cfg(feature = "json")]
+        Kind::Json,
+    ];
 
     fn extension(self) -> &'static str {
         match self {
             Kind::State => "data",
             Kind::Stats => "stats",
+            #[cfg(feature = "json")]
             Kind::Json => "json",
         }
     }
@@ -44,6 +53,7 @@ impl Kind {
         let configured = match self {
             Kind::State => &dumps.state,
             Kind::Stats => &dumps.stats,
+            #[cfg(feature = "json")]
             Kind::Json => &dumps.json,
         };
         match configured {
@@ -64,7 +74,9 @@ impl Kind {
         let text = match self {
             Kind::State => ctl::data(&snapshot),
             Kind::Stats => ctl::stats(&snapshot),
+            #[cfg(feature = "json")]
             Kind::Json if snapshot.global.dumps.json_v2 => ctl::json(&snapshot, Version::Object),
+            #[cfg(feature = "json")]
             Kind::Json => ctl::json(&snapshot, Version::List),
         };
         atomic::replace(path, text.as_bytes())
@@ -88,7 +100,10 @@ const SET: Duration = Duration::from_millis(10);
 /// The children that write.
 #[derive(Debug, Default)]
 pub(super) struct Dumps {
-    slots: [Slot; 3],
+    state: Slot,
+    stats: Slot,
+    #[cfg(feature = "json")]
+    json: Slot,
     /// Both clocks at an earlier time.
     anchor: Option<Clock>,
 }
@@ -147,7 +162,7 @@ impl Dumps {
 
     /// Takes note if a writer has ended; false: it was another child.
     pub(super) fn ended(&mut self, pid: Pid, how: Exit, engine: &Engine) -> bool {
-        let mut kinds = Kind::ALL.into_iter();
+        let mut kinds = Kind::ALL.iter().copied();
         let Some(kind) = kinds.find(|kind| self.slot(*kind).writer == Some(pid)) else {
             return false;
         };
@@ -166,11 +181,11 @@ impl Dumps {
     }
 
     fn slot(&mut self, kind: Kind) -> &mut Slot {
-        let [state, stats, json] = &mut self.slots;
         match kind {
-            Kind::State => state,
-            Kind::Stats => stats,
-            Kind::Json => json,
+            Kind::State => &mut self.state,
+            Kind::Stats => &mut self.stats,
+            #[cfg(feature = "json")]
+            Kind::Json => &mut self.json,
         }
     }
 }

@@ -140,6 +140,7 @@ fn fetch(options: &Options) -> Result<Seen, String> {
     let http = Http {
         tls: options.tls,
         urls: vec![Url {
+            pattern: None,
             path: options.path.clone(),
             digest: None,
             statuses: vec![(0, u16::MAX)],

@@ -15,6 +15,7 @@ use super::fifo::Fifos;
 #[cfg(feature = "lvs")]
 use super::ipvs::Ipvs;
 use super::nlsock::NetlinkSocket;
+#[cfg(feature = "mail")]
 use super::postman::Postman;
 #[cfg(feature = "lvs")]
 use super::probes::Probes;
@@ -24,11 +25,14 @@ use super::statefile::StateFile;
 use super::watch::{self, Watch};
 #[cfg(feature = "lvs")]
 use crate::check::Transport;
+#[cfg(feature = "mail")]
+use crate::config::model::Mail;
 #[cfg(feature = "lvs")]
 use crate::config::model::lvs::Target;
-use crate::config::model::{Command, Fifo, Mail};
+use crate::config::model::{Command, Fifo};
 use crate::engine::system::{Exit, Kill, Listener, Pid, Route, System};
 use crate::netlink::{Ack, Batch, Done, Message, Messages};
+#[cfg(feature = "mail")]
 use crate::notify::mail::Letter;
 use crate::types::{IfIndex, IfName};
 
@@ -50,6 +54,7 @@ pub(super) struct Linux {
     children: Children,
     watch: Watch,
     fifos: Fifos,
+    #[cfg(feature = "mail")]
     postman: Postman,
     pub(super) state: StateFile,
     #[cfg(feature = "lvs")]
@@ -71,6 +76,7 @@ impl Linux {
             children: Children::new()?,
             watch: Watch::default(),
             fifos: Fifos::default(),
+            #[cfg(feature = "mail")]
             postman: Postman::default(),
             state: StateFile::default(),
             #[cfg(feature = "lvs")]
@@ -281,10 +287,12 @@ impl System for Linux {
 
     // ---- mails ----
 
+    #[cfg(feature = "mail")]
     fn post(&mut self, mail: &Mail, letter: &Letter) -> io::Result<Pid> {
         self.postman.post(mail, letter, &self.children)
     }
 
+    #[cfg(feature = "mail")]
     fn receipt(&mut self, child: Pid) -> Option<String> {
         self.postman.receipt(child)
     }

@@ -16,6 +16,7 @@ mod linux;
 pub mod logging;
 mod nlsock;
 pub mod pidfile;
+#[cfg(feature = "mail")]
 mod postman;
 #[cfg(feature = "lvs")]
 mod probes;

@@ -382,7 +382,10 @@ impl<'a> Reactor<'a> {
                     }
                     self.engine.clear_stats();
                 }
+                #[cfg(feature = "json")]
                 Signal::Json => self.dumps.write(Kind::Json, &self.engine),
+                #[cfg(not(feature = "json"))]
+                Signal::Json => log::warn!("this build has no JSON (feature json)"),
                 Signal::Trace => self.trace(),
                 Signal::Child => {
                     if self.children_ended() {

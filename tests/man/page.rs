@@ -53,7 +53,7 @@ fn entry(keyword: &Keyword) -> String {
     }
     text.push_str(".\n");
     match keyword.support {
-        Support::Supported => {}
+        Support::Supported | Support::Absent(_) => {}
         Support::NotYet(why) => {
             text.push_str(&format!("Not supported yet: {}.\n", escape(why.text())));
         }

@@ -11,7 +11,7 @@ use vrrpd::check::Transport as ProbeTransport;
 #[cfg(feature = "lvs")]
 use vrrpd::config::model::lvs::Target;
 use vrrpd::config::model::{
-    self, Address, Auth, Command, Config, Fifo, Garp, Mail, Notify, Transport, VrrpInstance,
+    self, Address, Auth, Command, Config, Fifo, Garp, Notify, Transport, VrrpInstance,
 };
 use vrrpd::engine::reception::Datagram;
 use vrrpd::engine::system::{Kill, Listener, Pid, Protocol, Route, System};
@@ -20,6 +20,7 @@ use vrrpd::netlink::NLM_F_REPLACE;
 use vrrpd::netlink::addr::{AddrFlags, FOREVER};
 use vrrpd::netlink::link::LinkFlags;
 use vrrpd::netlink::{self, Ack, Addr, Batch, Link, Message, Messages, rule};
+#[cfg(feature = "mail")]
 use vrrpd::notify::mail::Letter;
 use vrrpd::types::{Centis, Cidr, Family, IfIndex, IfName, Instant, Mac, Priority, Version, Vrid};
 use vrrpd::wire::vrrp::{AdvertOut, Auth as WireAuth, ChecksumForm};
@@ -645,7 +646,8 @@ impl System for Kernel {
 
     // ---- mails ----
 
-    fn post(&mut self, _mail: &Mail, letter: &Letter) -> io::Result<Pid> {
+    #[cfg(feature = "mail")]
+    fn post(&mut self, _mail: &model::Mail, letter: &Letter) -> io::Result<Pid> {
         if let Some(errno) = self.childless {
             return Err(io::Error::from_raw_os_error(errno));
         }
@@ -655,6 +657,7 @@ impl System for Kernel {
         Ok(Pid(self.born))
     }
 
+    #[cfg(feature = "mail")]
     fn receipt(&mut self, _child: Pid) -> Option<String> {
         None
     }

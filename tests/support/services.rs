@@ -190,6 +190,7 @@ fn http(target: &Target, http: &Http) -> String {
         path,
         digest,
         statuses,
+        pattern,
         host,
     } in &http.urls
     {
@@ -197,6 +198,9 @@ fn http(target: &Target, http: &Http) -> String {
         if let Some(digest) = digest {
             let hex = digest.iter().map(|byte| format!("{byte:02x}"));
             text += &format!(" digest {}", hex.collect::<String>());
+        }
+        if let Some(pattern) = pattern {
+            text += &format!(" pattern {pattern:?}");
         }
     }
     text

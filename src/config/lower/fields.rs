@@ -35,12 +35,6 @@ impl<'a> Fields<'a> {
             .filter(move |node| &*node.keyword.text == name)
     }
 
-    /// All statements.
-    #[cfg(not(feature = "lvs"))]
-    pub(super) fn every(&self) -> impl Iterator<Item = &'a Node> {
-        self.0.iter().copied()
-    }
-
     /// The statements that count and have no block: few, however many there are in the file.
     #[cfg(feature = "lvs")]
     pub(super) fn settings(&self) -> Self {

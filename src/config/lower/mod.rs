@@ -15,11 +15,10 @@ mod instance;
 mod lease;
 #[cfg(feature = "lvs")]
 mod lvs;
+#[cfg(feature = "mail")]
 mod mail;
 mod metric;
 mod names;
-#[cfg(not(feature = "lvs"))]
-mod no_lvs;
 mod notify;
 mod process;
 mod route;
@@ -74,9 +73,12 @@ pub(crate) fn lower(root: &Block, host: &dyn Host, place: Where<'_>, diags: &mut
     #[cfg(feature = "lvs")]
     let lvs = lowering.lvs(&top, &global_defs, &instances);
     #[cfg(not(feature = "lvs"))]
-    let lvs = lowering.no_lvs(&top, &global_defs);
+    let lvs = super::model::Lvs::default();
     lowering.unused_objects();
+    #[cfg(feature = "mail")]
     let mail = lowering.mail(&global_defs, &top);
+    #[cfg(not(feature = "mail"))]
+    let mail = None;
     let [fifo, vrrp_fifo] = lowering.fifos(&global_defs);
     let global = Global {
         mail,

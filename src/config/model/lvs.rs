@@ -3,6 +3,8 @@
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
+#[cfg(feature = "regex")]
+pub use super::pattern::Pattern;
 use super::{Command, Fifo};
 use crate::types::ipvs::{Forward, IpProtocol, ServiceKey};
 use crate::types::{Family, IfName};
@@ -296,9 +298,19 @@ pub struct Url {
     pub digest: Option<[u8; 16]>,
     /// `status_code`: ranges, both ends included.
     pub statuses: Vec<(u16, u16)>,
+    /// `regex`.
+    pub pattern: Option<Pattern>,
     /// `Host` of the request, with all its defaults.
     pub host: String,
 }
+
+/// So much of a page is searched for a pattern, in bytes.
+pub const SEARCHED: usize = 64 << 10;
+
+/// In a build without patterns there are none.
+#[cfg(not(feature = "regex"))]
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Pattern {}
 
 /// What `UDP_CHECK` sends and wants.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

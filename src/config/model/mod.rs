@@ -6,6 +6,8 @@ mod command;
 mod group;
 pub mod lvs;
 mod notify;
+#[cfg(feature = "regex")]
+mod pattern;
 mod process;
 mod route;
 mod track;

@@ -1,7 +1,7 @@
 //! Health checks of real servers.
 
-use super::Why;
 use super::row::{Arg, Keyword, Options, Schema, row};
+use super::{Feature, Why};
 
 /// `SSL { … }`.
 pub(super) static SSL: Schema = Schema {
@@ -104,12 +104,12 @@ static URL_ROWS: &[Keyword] = &[
     row!("status_code", [Arg::Many(&Arg::Status)], S, "200-299", "good statuses: numbers and ranges, 100-599"),
     row!("virtualhost", [Arg::Str], A, "", "Host of this request"),
     row!("tls_compliant", [], C, "", "insist on a proper end of the TLS session").never(Why::AnyEnd),
-    row!("regex", [Arg::Cmd], C, "", "pattern the page must match").never(Why::NoPattern),
-    row!("regex_no_match", [], C, "", "the page must not match").never(Why::NoPattern),
-    row!("regex_options", [Arg::Many(&Arg::Str)], C, "", "how the pattern is read").never(Why::NoPattern),
-    row!("regex_min_offset", [COUNT], C, "0", "where a match may begin at the earliest").never(Why::NoPattern),
-    row!("regex_max_offset", [COUNT], C, "", "where a match may begin at the latest").never(Why::NoPattern),
-    row!("regex_stack", [COUNT, COUNT], C, "", "memory of the matcher: first, most").never(Why::NoPattern),
+    row!("regex", [Arg::Cmd], B, "", "pattern that the page must match, as PCRE2 reads it; in quotes, with `\\\\` for a backslash").needs(Feature::Regex),
+    row!("regex_no_match", [], B, "", "the page must not match").needs(Feature::Regex),
+    row!("regex_options", [Arg::Many(&Arg::Str)], B, "", "how the pattern is read: caseless, dotall, multiline, dollar_endonly").needs(Feature::Regex),
+    row!("regex_min_offset", [COUNT], B, "0", "where a match may begin at the earliest, in bytes").needs(Feature::Regex),
+    row!("regex_max_offset", [COUNT], B, "", "where a match may begin at the latest").needs(Feature::Regex),
+    row!("regex_stack", [COUNT, COUNT], C, "", "memory of the matcher: first, most").never(Why::NoStack),
 ];
 
 #[rustfmt::skip]

@@ -1,7 +1,7 @@
 //! `global_defs`, and the small blocks beside it.
 
-use super::Why;
 use super::row::{Arg, Items, Keyword, Options, Schema, row};
+use super::{Feature, Why};
 
 /// `global_defs { … }`.
 pub(super) static GLOBAL: Schema = Schema {
@@ -67,16 +67,16 @@ static GARP_GROUP_ROWS: &[Keyword] = &[
 #[rustfmt::skip]
 static MAIL: &[Keyword] = &[
     row!("router_id", [Arg::Str], S, "", "name of this router in mails and dumps; the host name without it"),
-    row!("notification_email", [], S, "", "recipients of mails").items(&MAIL_ADDRESSES).repeat(),
-    row!("notification_email_from", [Arg::Mail], S, "", "sender of mails; user@host without it"),
-    row!("smtp_server", [Arg::Str, Arg::Opt(&Arg::Port)], S, "", "mail server: host or address, port (25)"),
+    row!("notification_email", [], S, "", "recipients of mails").items(&MAIL_ADDRESSES).repeat().needs(Feature::Mail),
+    row!("notification_email_from", [Arg::Mail], S, "", "sender of mails; user@host without it").needs(Feature::Mail),
+    row!("smtp_server", [Arg::Str, Arg::Opt(&Arg::Port)], S, "", "mail server: host or address, port (25)").needs(Feature::Mail),
     row!("smtp_helo_name", [Arg::Str], A, "", "name given in HELO; the host name without it"),
-    row!("smtp_connect_timeout", [SECONDS], S, "30", "seconds to wait for the mail server"),
-    row!("smtp_alert", [Arg::Bool], S, "", "send mails by default"),
-    row!("smtp_alert_vrrp", [Arg::Bool], A, "", "send mails of instances and groups by default"),
-    row!("smtp_alert_checker", [Arg::Bool], A, "", "send mails of virtual and real servers by default"),
-    row!("no_email_faults", [], B, "", "send no mail about FAULT"),
-    row!("no_checker_emails", [], B, "", "send no mails of real servers; better: smtp_alert_checker off"),
+    row!("smtp_connect_timeout", [SECONDS], S, "30", "seconds to wait for the mail server").needs(Feature::Mail),
+    row!("smtp_alert", [Arg::Bool], S, "", "send mails by default").needs(Feature::Mail),
+    row!("smtp_alert_vrrp", [Arg::Bool], A, "", "send mails of instances and groups by default").needs(Feature::Mail),
+    row!("smtp_alert_checker", [Arg::Bool], A, "", "send mails of virtual and real servers by default").needs(Feature::Mail),
+    row!("no_email_faults", [], B, "", "send no mail about FAULT").needs(Feature::Mail),
+    row!("no_checker_emails", [], B, "", "send no mails of real servers; better: smtp_alert_checker off").needs(Feature::Mail),
 ];
 
 #[rustfmt::skip]
@@ -84,10 +84,10 @@ static SCRIPTS: &[Keyword] = &[
     row!("checker_log_all_failures", [Arg::Bool], B, "off", "log every failed check, not only changes"),
     row!("notify_fifo", [FIFO], A, "", "FIFO told of every change: path [user [group]]"),
     row!("vrrp_notify_fifo", [FIFO], A, "", "FIFO told of changes of instances and groups: path [user [group]]"),
-    row!("lvs_notify_fifo", [FIFO], B, "", "FIFO told of changes of servers: path [user [group]]"),
+    row!("lvs_notify_fifo", [FIFO], B, "", "FIFO told of changes of servers: path [user [group]]").needs(Feature::Lvs),
     row!("notify_fifo_script", [Arg::Cmd], B, "", "command that reads notify_fifo"),
     row!("vrrp_notify_fifo_script", [Arg::Cmd], B, "", "command that reads vrrp_notify_fifo"),
-    row!("lvs_notify_fifo_script", [Arg::Cmd], B, "", "command that reads lvs_notify_fifo"),
+    row!("lvs_notify_fifo_script", [Arg::Cmd], B, "", "command that reads lvs_notify_fifo").needs(Feature::Lvs),
     row!("vrrp_notify_priority_changes", [Arg::Bool], B, "off", "tell FIFOs of changes of priority too"),
     row!("fifo_write_vrrp_states_on_reload", [], B, "", "repeat all states to the FIFO after a reload"),
     row!("script_user", [Arg::User], A, "", "who runs scripts: user [group]"),
@@ -179,12 +179,12 @@ static TIMEOUT_OPTIONS: &[Keyword] = &[
 
 #[rustfmt::skip]
 static LVS: &[Keyword] = &[
-    row!("lvs_sync_daemon", [Arg::If, Arg::Options(&SYNC_DAEMON)], S, "", "share IPVS connections with the other router: IF [[inst] INSTANCE] [id N] [maxlen N] [port N] [ttl N] [group IP]").repeat(),
-    row!("lvs_timeouts", [Arg::Options(&TIMEOUTS)], B, "", "timeouts of IPVS: [tcp s] [tcpfin s] [udp s], 0-2678400"),
-    row!("lvs_flush", [], A, "", "clear all of IPVS at the start"),
-    row!("lvs_flush_on_stop", [Arg::Opt(&Arg::Choice(&"VS"))], B, "", "clear all of IPVS, or our services at once, at the end"),
-    row!("lvs_flush_onstop" = "lvs_flush_on_stop", [Arg::Opt(&Arg::Choice(&"VS"))], B),
-    row!("rs_init_notifies", [], B, "", "run notify_up and notify_down for the first state too"),
+    row!("lvs_sync_daemon", [Arg::If, Arg::Options(&SYNC_DAEMON)], S, "", "share IPVS connections with the other router: IF [[inst] INSTANCE] [id N] [maxlen N] [port N] [ttl N] [group IP]").repeat().needs(Feature::Lvs),
+    row!("lvs_timeouts", [Arg::Options(&TIMEOUTS)], B, "", "timeouts of IPVS: [tcp s] [tcpfin s] [udp s], 0-2678400").needs(Feature::Lvs),
+    row!("lvs_flush", [], A, "", "clear all of IPVS at the start").needs(Feature::Lvs),
+    row!("lvs_flush_on_stop", [Arg::Opt(&Arg::Choice(&"VS"))], B, "", "clear all of IPVS, or our services at once, at the end").needs(Feature::Lvs),
+    row!("lvs_flush_onstop" = "lvs_flush_on_stop", [Arg::Opt(&Arg::Choice(&"VS"))], B).needs(Feature::Lvs),
+    row!("rs_init_notifies", [], B, "", "run notify_up and notify_down for the first state too").needs(Feature::Lvs),
     row!("nftables_ipvs", [Arg::Opt(&Arg::Str)], C, "", "mark traffic of address ranges by nftables").never(Why::Ranges),
     row!("nftables_ipvs_priority", [Arg::Int(i32::MIN, i32::MAX)], C, "", "hook priority of that chain").never(Why::Ranges),
     row!("nftables_ipvs_start_fwmark", [COUNT], C, "1000", "first mark used by it").never(Why::Ranges),
@@ -200,13 +200,13 @@ static FILES: &[Keyword] = &[
     row!("config_save_dir", [Arg::Str], C, "", "directory for copies of changed configurations").never(Why::NoCopies),
     row!("tmp_config_directory", [Arg::Str], C, "", "where the configuration is handed to child processes").never(Why::OneProcess),
     row!("data_use_instance", [Arg::Bool], B, "off", "name of the process in names of dump files"),
-    row!("json_version", [Arg::Int(1, 2)], A, "1", "shape of the JSON dump: 1 a list, 2 an object"),
+    row!("json_version", [Arg::Int(1, 2)], A, "1", "shape of the JSON dump: 1 a list, 2 an object").needs(Feature::Json),
     row!("state_dump_file", [Arg::Str], A, "", "path of the state dump"),
     row!("state_dump_file_location" = "state_dump_file", [Arg::Str], A),
     row!("stats_dump_file", [Arg::Str], A, "", "path of the statistics dump"),
     row!("stats_dump_file_location" = "stats_dump_file", [Arg::Str], A),
-    row!("json_dump_file", [Arg::Str], A, "", "path of the JSON dump"),
-    row!("json_dump_file_location" = "json_dump_file", [Arg::Str], A),
+    row!("json_dump_file", [Arg::Str], A, "", "path of the JSON dump").needs(Feature::Json),
+    row!("json_dump_file_location" = "json_dump_file", [Arg::Str], A).needs(Feature::Json),
     row!("iproute_usr_dir", [Arg::Str], B, "", "directory with names of routing tables, shipped ones"),
     row!("iproute_etc_dir", [Arg::Str], B, "", "directory with names of routing tables, local ones"),
 ];

@@ -1,8 +1,9 @@
 //! `virtual_server`, `real_server`, `virtual_server_group`.
 
-use super::Why;
 use super::checker;
+pub(super) use super::checker::SSL;
 use super::row::{Arg, Items, Keyword, Options, Schema, row};
+use super::{Feature, Why};
 
 /// `virtual_server … { … }`.
 pub(super) static VIRTUAL_SERVER: Schema = Schema {
@@ -15,6 +16,25 @@ pub(super) static REAL_SERVER: Schema = Schema {
     name: "real_server",
     tables: &[REAL_SERVER_ROWS, SHARED, checker::CHECKERS],
 };
+
+/// Every block of virtual servers.
+pub(super) static BLOCKS: &[&Schema] = &[
+    &VIRTUAL_SERVER,
+    &REAL_SERVER,
+    &checker::TCP_CHECK,
+    &checker::HTTP_GET,
+    &checker::SSL_GET,
+    &checker::URL,
+    &checker::SMTP_CHECK,
+    &checker::HOST,
+    &checker::MISC_CHECK,
+    &checker::DNS_CHECK,
+    &checker::PING_CHECK,
+    &checker::UDP_CHECK,
+    &checker::FILE_CHECK,
+    &checker::BFD_CHECK,
+    &SSL,
+];
 
 /// Lines of `virtual_server_group`.
 pub(super) static GROUP_ENTRIES: Items = Items {
@@ -93,7 +113,7 @@ static SHARED: &[Keyword] = &[
     row!("delay_before_retry", [SECONDS], A, "1", "seconds between tries"),
     row!("warmup", [SECONDS], A, "", "first checks are spread over so many seconds"),
     row!("connect_timeout", [SPAN], A, "5", "seconds to wait for a connection"),
-    row!("smtp_alert", [Arg::Bool], A, "", "send a mail on changes"),
+    row!("smtp_alert", [Arg::Bool], A, "", "send a mail on changes").needs(Feature::Mail),
     row!("snmp_name", [Arg::Str], C, "", "name in SNMP").never(Why::NoSnmp),
 ];
 

@@ -8,8 +8,11 @@
 //! Tables are `static`, so they cost read-only bytes and no start-up time.
 
 mod address;
+#[cfg(feature = "lvs")]
 mod checker;
+mod feature;
 mod global;
+#[cfg_attr(not(feature = "lvs"), path = "no_lvs.rs")]
 mod lvs;
 mod row;
 mod suggest;
@@ -18,6 +21,7 @@ pub mod value;
 mod vrrp;
 mod why;
 
+pub use feature::Feature;
 use row::row;
 pub use row::{Alias, Arg, Body, Items, Keyword, Options, Schema, Support, Tier};
 pub use suggest::{Place, find_elsewhere, find_in, nearest, nearest_word};
@@ -47,9 +51,9 @@ static ROOT_ROWS: &[Keyword] = &[
     row!("interface_up_down_delays", [], A, "0", "seconds an interface must stay down or up before it is believed: `IF down [up]`, 0-255").items(&global::UP_DOWN_DELAYS).repeat(),
     row!("linkbeat_interfaces", [], C, "", "interfaces whose driver is polled for its link state").items(&global::LINKBEAT_INTERFACES).repeat().never(Why::LinkEvents),
     row!("linkbeat_use_polling", [], C, "", "poll all drivers for their link state").never(Why::LinkEvents),
-    row!("virtual_server_group", [Arg::Name(255)], S, "", "addresses or marks that share one set of real servers").items(&lvs::GROUP_ENTRIES).repeat(),
-    row!("virtual_server", [Arg::Service], S, "", "an IPVS service: `IP [PORT]`, `fwmark N` or `group NAME`").block(&lvs::VIRTUAL_SERVER).repeat(),
-    row!("SSL", [], B, "", "client key and certificates of SSL_GET").block(&checker::SSL),
+    row!("virtual_server_group", [Arg::Name(255)], S, "", "addresses or marks that share one set of real servers").items(&lvs::GROUP_ENTRIES).repeat().needs(Feature::Lvs),
+    row!("virtual_server", [Arg::Service], S, "", "an IPVS service: `IP [PORT]`, `fwmark N` or `group NAME`").block(&lvs::VIRTUAL_SERVER).repeat().needs(Feature::Lvs),
+    row!("SSL", [], B, "", "client key and certificates of SSL_GET").block(&lvs::SSL).needs(Feature::Lvs),
     row!("net_namespace", [Arg::Name(255)], C, "", "network namespace to run in, as `ip netns` names it"),
     row!("net_namespace_ipvs", [Arg::Name(255)], C, "", "network namespace of the IPVS services").never(Why::Namespace),
     row!("namespace_with_ipsets", [], C, "", "use ipsets inside a namespace").never(Why::NoIpsets),
@@ -58,7 +62,7 @@ static ROOT_ROWS: &[Keyword] = &[
     row!("child_wait_time", [Arg::Int(0, i32::MAX)], C, "5", "seconds to wait for child processes at the end").never(Why::NoChildren),
 ];
 
-/// Every block, for finding one by the keyword that opens it.
+/// Every block but those of virtual servers, for finding one by the keyword that opens it.
 static BLOCKS: &[&Schema] = &[
     &global::GLOBAL,
     &global::GARP_GROUP,
@@ -71,21 +75,6 @@ static BLOCKS: &[&Schema] = &[
     &track::PROCESS,
     &track::FILE,
     &track::BFD,
-    &lvs::VIRTUAL_SERVER,
-    &lvs::REAL_SERVER,
-    &checker::TCP_CHECK,
-    &checker::HTTP_GET,
-    &checker::SSL_GET,
-    &checker::URL,
-    &checker::SMTP_CHECK,
-    &checker::HOST,
-    &checker::MISC_CHECK,
-    &checker::DNS_CHECK,
-    &checker::PING_CHECK,
-    &checker::UDP_CHECK,
-    &checker::FILE_CHECK,
-    &checker::BFD_CHECK,
-    &checker::SSL,
 ];
 
 /// Whether `keyword` opens a block inside the block that `parent` opens; at the top level when `parent`
@@ -95,7 +84,10 @@ pub fn opens(parent: &str, keyword: &str) -> bool {
     let around = match parent {
         "" => Some(&ROOT),
         "vrrp_track_file" => Some(&track::FILE),
-        _ => BLOCKS.iter().copied().find(|schema| schema.name == parent),
+        _ => {
+            let mut blocks = BLOCKS.iter().chain(lvs::BLOCKS).copied();
+            blocks.find(|schema| schema.name == parent)
+        }
     };
     let row = around.and_then(|schema| schema.find(keyword));
     row.is_some_and(|row| row.body.expects_brace())

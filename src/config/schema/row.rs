@@ -4,7 +4,7 @@
 //! again in relocations. So a row holds its texts in one piece, its argument by value, and reasons as
 //! numbers.
 
-use super::Why;
+use super::{Feature, Why};
 
 /// How likely a user needs it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -28,6 +28,8 @@ pub enum Support {
     NotYet(Why),
     /// Never will be. Why it has no effect.
     Never(Why),
+    /// This build lacks the part it belongs to.
+    Absent(Feature),
 }
 
 /// One argument, or a rule for the rest of the line.
@@ -264,6 +266,14 @@ impl Keyword {
 
     pub(super) const fn never(mut self, why: Why) -> Self {
         self.support = Support::Never(why);
+        self
+    }
+
+    /// It belongs to a part that a build may lack.
+    pub(super) const fn needs(mut self, part: Feature) -> Self {
+        if !part.is_here() {
+            self.support = Support::Absent(part);
+        }
         self
     }
 

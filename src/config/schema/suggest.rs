@@ -149,10 +149,10 @@ mod tests {
     fn a_keyword_of_the_same_block_is_preferred() {
         let place = nearest(&super::super::vrrp::INSTANCE, "stat").expect("near");
         assert_eq!(place.keyword.name(), "state");
-        let place = nearest(&super::super::checker::TCP_CHECK, "conect_port").expect("near");
+        let place = nearest(&super::super::track::SCRIPT, "wieght").expect("near");
         assert_eq!(
             (place.keyword.name(), place.schema.name),
-            ("connect_port", "TCP_CHECK")
+            ("weight", "vrrp_script")
         );
     }
 }

@@ -102,7 +102,10 @@ fn every_block_is_in_the_list_of_blocks_under_its_openers_name() {
         };
         assert_eq!(schema.name, keyword.canonical_name());
         assert!(
-            BLOCKS.iter().any(|block| core::ptr::eq(*block, schema)),
+            BLOCKS
+                .iter()
+                .chain(lvs::BLOCKS)
+                .any(|block| core::ptr::eq(*block, schema)),
             "{}",
             keyword.name()
         );

@@ -1,9 +1,9 @@
 //! `vrrp_instance`, its inner blocks, and `vrrp_sync_group`.
 
-use super::Why;
 use super::address;
 use super::row::{Arg, Items, Keyword, Options, Schema, row};
 use super::track;
+use super::{Feature, Why};
 
 /// `vrrp_instance NAME { … }`.
 pub(super) static INSTANCE: Schema = Schema {
@@ -166,7 +166,7 @@ static NOTIFY: &[Keyword] = &[
     row!("notify", [Arg::Cmd], S, "", "command run on every change; gets INSTANCE name STATE priority"),
     row!("notify_master_rx_lower_pri", [Arg::Cmd], B, "", "command run when a master hears a weaker master"),
     row!("notify_priority_changes", [Arg::Bool], B, "", "as vrrp_notify_priority_changes, for this instance"),
-    row!("smtp_alert", [Arg::Bool], S, "", "send a mail on every change"),
+    row!("smtp_alert", [Arg::Bool], S, "", "send a mail on every change").needs(Feature::Mail),
     row!("lvs_sync_daemon_interface", [Arg::If], S, "", "share IPVS connections on this interface; better: lvs_sync_daemon in global_defs"),
 ];
 
@@ -178,7 +178,7 @@ static GROUP_ROWS: &[Keyword] = &[
     row!("notify_fault", [Arg::Cmd], S, "", "command run when the group goes to FAULT"),
     row!("notify_stop", [Arg::Cmd], A, "", "command run at the end"),
     row!("notify", [Arg::Cmd], S, "", "command run on every change; gets GROUP name STATE 0"),
-    row!("smtp_alert", [Arg::Bool], S, "", "send a mail on every change of the group"),
+    row!("smtp_alert", [Arg::Bool], S, "", "send a mail on every change of the group").needs(Feature::Mail),
     row!("sync_group_tracking_weight", [], B, "", "let members keep weights of their own"),
     row!("global_tracking", [], C, "", "members track what any of them tracks").never(Why::GlobalTracking),
     row!("notify_priority_changes", [Arg::Bool], B, "", "as vrrp_notify_priority_changes, for this group"),

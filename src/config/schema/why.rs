@@ -38,7 +38,7 @@ pub enum Why {
     ByAddress,
     ByKernel,
     AnyEnd,
-    NoPattern,
+    NoStack,
 }
 
 impl Why {
@@ -80,7 +80,7 @@ impl Why {
             Why::ByAddress => "clients are told apart by their address",
             Why::ByKernel => "the kernel sets this flag by itself",
             Why::AnyEnd => "a page that is whole counts, however the session ends",
-            Why::NoPattern => "status and digest decide, pages are not searched",
+            Why::NoStack => "the matcher needs no stack",
             Why::GlobalTracking => "write the tracking into the group",
         }
     }

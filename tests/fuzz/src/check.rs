@@ -53,6 +53,7 @@ fn play<'a>(
 pub fn http_reply(data: &[u8]) {
     let (choice, answer) = data.split_first().unwrap_or((&0, &[]));
     let url = Url {
+        pattern: None,
         path: "/".into(),
         digest: (choice & 1 != 0).then_some([0; 16]),
         statuses: vec![(200, 299), (404, 404)],

@@ -6,7 +6,6 @@ use crate::config::diag::Severity;
 use crate::config::lower::Lowering;
 use crate::config::lower::fields::Fields;
 use crate::config::model::lvs::{CheckKind, Http, HttpProtocol, Target, Url};
-use crate::config::tree::Node;
 
 /// Whether `SSL_GET` is in this build.
 const TLS: bool = cfg!(feature = "tls");
@@ -25,10 +24,14 @@ impl Lowering<'_> {
             return Some(CheckKind::Tcp(target));
         }
         let host = checker.scopes.word("virtualhost");
-        let urls = fields
-            .all("url")
-            .filter_map(|node| url(node, host, &target));
-        let urls: Vec<Url> = urls.collect();
+        let mut urls: Vec<Url> = Vec::new();
+        for node in fields.all("url") {
+            let fields = Fields::inside(node);
+            if let Some(url) = url(&fields, host, &target) {
+                let pattern = self.pattern(&fields);
+                urls.push(Url { pattern, ..url });
+            }
+        }
         let Some(name) = urls.first().map(|url| url.host.clone()) else {
             self.no_page(checker);
             return None;
@@ -64,8 +67,7 @@ impl Lowering<'_> {
 }
 
 /// A page; `None` without a path, which has been said.
-fn url(node: &Node, host: Option<&str>, target: &Target) -> Option<Url> {
-    let fields = Fields::inside(node);
+fn url(fields: &Fields<'_>, host: Option<&str>, target: &Target) -> Option<Url> {
     let statuses = fields.last("status_code");
     let ranges = statuses.iter().flat_map(|node| &node.args);
     let mut statuses: Vec<(u16, u16)> = ranges.filter_map(|word| statuses_of(&word.text)).collect();
@@ -77,6 +79,7 @@ fn url(node: &Node, host: Option<&str>, target: &Target) -> Option<Url> {
         path: fields.word("path")?.to_owned(),
         digest: fields.word("digest").and_then(digest),
         statuses,
+        pattern: None,
         host: host.map_or_else(|| target.remote.to_string(), str::to_owned),
     })
 }

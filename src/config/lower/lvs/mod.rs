@@ -11,6 +11,8 @@
 mod check;
 mod group;
 mod http;
+#[cfg_attr(not(feature = "regex"), path = "no_pattern.rs")]
+mod pattern;
 mod probe;
 mod server;
 mod service;

@@ -1,0 +1,122 @@
+//! Whether a page matches the pattern of its `url`.
+//!
+//! Pages are searched as text in UTF-8; a byte that is none stands for `?`, so that places stay what they are. What
+//! a search costs is bounded by the sizes of page and pattern, whatever either holds: the engine never goes back.
+
+use super::reply::printable;
+use crate::config::model::lvs::Pattern;
+
+/// Whether the page is as wanted; what is wrong is for the log.
+pub(super) fn verdict(pattern: &Pattern, page: &mut [u8]) -> Result<(), String> {
+    let found = is_found(pattern, text(page));
+    if found != pattern.absent {
+        return Ok(());
+    }
+    let text = printable(pattern.text.as_bytes());
+    Err(match found {
+        true => format!("its page matches `{text}`"),
+        false => format!("its page does not match `{text}`"),
+    })
+}
+
+/// The first match from `from` on begins earliest of all, so its place decides.
+fn is_found(pattern: &Pattern, page: &str) -> bool {
+    let mut from = pattern.from;
+    while from < page.len() && !page.is_char_boundary(from) {
+        from = from.saturating_add(1);
+    }
+    if from > page.len() {
+        return false;
+    }
+    let found = pattern.regex.find_at(page, from);
+    let at = found.map(|found| found.start());
+    at.is_some_and(|at| pattern.to.is_none_or(|to| at <= to))
+}
+
+/// The bytes as text; those that are none are overwritten.
+fn text(bytes: &mut [u8]) -> &str {
+    let mut from = 0_usize;
+    while let Err(error) = core::str::from_utf8(bytes.get(from..).unwrap_or_default()) {
+        let start = from.saturating_add(error.valid_up_to());
+        let length = error.error_len().unwrap_or(usize::MAX);
+        let rest = bytes.get_mut(start..).unwrap_or_default();
+        for byte in rest.iter_mut().take(length) {
+            *byte = b'?';
+        }
+        from = start;
+    }
+    core::str::from_utf8(bytes).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pattern(regex: &str, (from, to): (usize, Option<usize>)) -> Pattern {
+        Pattern {
+            text: regex.to_owned(),
+            regex: regex_lite::Regex::new(regex).expect("a pattern"),
+            absent: false,
+            from,
+            to,
+        }
+    }
+
+    #[test]
+    fn a_match_must_begin_between_the_offsets() {
+        for (regex, offsets, want) in [
+            ("b", (0, None), true),
+            ("b", (1, Some(1)), true),
+            ("b", (2, None), false),
+            ("b", (0, Some(0)), false),
+            ("a.*c", (0, Some(0)), true),
+            // The end of a page is a place too.
+            ("$", (3, Some(3)), true),
+            ("$", (4, None), false),
+            ("^b", (1, None), false),
+        ] {
+            let pattern = pattern(regex, offsets);
+            let mut page = b"abc".to_vec();
+            assert_eq!(
+                verdict(&pattern, &mut page).is_ok(),
+                want,
+                "{regex} {offsets:?}"
+            );
+            let absent = Pattern {
+                absent: true,
+                ..pattern
+            };
+            assert_eq!(
+                verdict(&absent, &mut page).is_ok(),
+                !want,
+                "{regex} {offsets:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_stay_where_they_are() {
+        for (page, want) in [
+            (&b"a\xffb\xc3\xa9c"[..], "a?b\u{e9}c"),
+            (b"\xf0\x9f\x98", "???"),
+            (b"\xe2\x28\xa1x", "?(?x"),
+            (b"", ""),
+        ] {
+            let mut page = page.to_vec();
+            assert_eq!(text(&mut page), want);
+        }
+        // An offset inside a character counts from its end.
+        let mut page = "\u{e9}b".as_bytes().to_vec();
+        assert_eq!(verdict(&pattern("b", (1, Some(2))), &mut page), Ok(()));
+    }
+
+    #[test]
+    fn what_is_wrong_is_a_sentence() {
+        let mut pattern = pattern("a\tb", (0, None));
+        let want = Err("its page does not match `a?b`".to_owned());
+        assert_eq!(verdict(&pattern, &mut b"x".to_vec()), want);
+        pattern.absent = true;
+        let want = Err("its page matches `a?b`".to_owned());
+        assert_eq!(verdict(&pattern, &mut b"a\tb".to_vec()), want);
+    }
+}

@@ -1,0 +1,126 @@
+//! Diagnostics for programs: an array of objects.
+
+use serde::Serialize;
+
+use super::diag::{Diag, Diags, Severity};
+use super::render::vias;
+use super::source::Sources;
+
+#[derive(Serialize)]
+struct Json<'a> {
+    file: Option<&'a str>,
+    line: Option<u32>,
+    column: Option<u32>,
+    end_column: Option<u32>,
+    severity: Severity,
+    message: &'a str,
+    help: Option<&'a str>,
+    /// Uses of definitions that brought the line in.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    from: Vec<From<'a>>,
+}
+
+#[derive(Serialize)]
+struct From<'a> {
+    file: &'a str,
+    line: u32,
+    column: u32,
+}
+
+/// All messages as a JSON array of objects.
+#[must_use]
+pub fn render_json(diags: &Diags, sources: &Sources) -> String {
+    let more = format!("{} more messages are not shown", diags.suppressed());
+    let mut list: Vec<Json<'_>> = diags
+        .list()
+        .iter()
+        .map(|diag| json(diag, sources))
+        .collect();
+    if diags.suppressed() > 0 {
+        list.push(Json {
+            file: None,
+            line: None,
+            column: None,
+            end_column: None,
+            severity: Severity::Note,
+            message: &more,
+            help: None,
+            from: Vec::new(),
+        });
+    }
+    // Strings and numbers always serialize.
+    serde_json::to_string(&list).unwrap_or_else(|_| "[]".into())
+}
+
+fn json<'a>(diag: &'a Diag, sources: &'a Sources) -> Json<'a> {
+    let position = diag.span.and_then(|span| sources.position(span));
+    let from = vias(diag, sources).into_iter().map(|(_, position)| From {
+        file: position.file,
+        line: position.line,
+        column: position.column,
+    });
+    Json {
+        file: position.map(|p| p.file),
+        line: position.map(|p| p.line),
+        column: position.map(|p| p.column),
+        end_column: position.map(|p| p.end_column),
+        severity: diag.severity,
+        message: &diag.message,
+        help: diag.help.as_deref(),
+        from: from.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::source::span;
+
+    fn sources(text: &str) -> Sources {
+        let mut sources = Sources::default();
+        sources
+            .add("a.conf", text.as_bytes().to_vec())
+            .expect("taken");
+        sources
+    }
+
+    #[test]
+    fn json_is_an_array_of_objects_with_places() {
+        let mut diags = Diags::default();
+        diags.help(Severity::Error, span(0, 2, 2), "a \"b\"\n", "h");
+        diags.push(Diag {
+            severity: Severity::Fatal,
+            span: None,
+            message: "no".into(),
+            help: None,
+        });
+        let json = render_json(&diags, &sources("x yz"));
+        let want = concat!(
+            r#"[{"file":"a.conf","line":1,"column":3,"end_column":5,"severity":"error","#,
+            r#""message":"a \"b\"\n","help":"h"},"#,
+            r#"{"file":null,"line":null,"column":null,"end_column":null,"severity":"fatal","#,
+            r#""message":"no","help":null}]"#,
+        );
+        assert_eq!(json, want);
+    }
+
+    #[test]
+    fn a_line_from_a_definition_names_its_uses() {
+        let mut sources = sources("$A= \\\n x y\n$A\n");
+        let view = sources.view(0, span(0, 11, 2)).expect("room");
+        let mut diags = Diags::default();
+        diags.say(Severity::Unsupported, span(view, 7, 1), "m");
+        let json = render_json(&diags, &sources);
+        let want = r#""severity":"unsupported","message":"m","help":null,"from":[{"file":"a.conf","line":3,"column":1}]"#;
+        assert!(json.contains(want), "{json}");
+    }
+
+    #[test]
+    fn what_is_beyond_the_capacity_is_counted() {
+        let mut diags = Diags::default();
+        for n in 0..Diags::CAPACITY + 3 {
+            diags.say(Severity::Note, span(0, 0, 1), format!("m{n}"));
+        }
+        assert!(render_json(&diags, &sources("ok")).contains("3 more messages are not shown"));
+    }
+}

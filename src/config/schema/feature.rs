@@ -1,0 +1,65 @@
+//! Parts of the program that a build may lack, as Cargo's features.
+
+/// A part.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Feature {
+    /// Virtual servers: IPVS and health checks.
+    Lvs,
+    /// `SSL_GET`.
+    Tls,
+    /// Patterns that pages must match.
+    Regex,
+    /// Mails about changes.
+    Mail,
+    /// The state as JSON.
+    Json,
+    /// OpenWrt's configuration.
+    Uci,
+}
+
+impl Feature {
+    /// All of them.
+    pub const ALL: [Feature; 6] = [
+        Feature::Lvs,
+        Feature::Tls,
+        Feature::Regex,
+        Feature::Mail,
+        Feature::Json,
+        Feature::Uci,
+    ];
+
+    /// As `cargo build --features` wants it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Feature::Lvs => "lvs",
+            Feature::Tls => "tls",
+            Feature::Regex => "regex",
+            Feature::Mail => "mail",
+            Feature::Json => "json",
+            Feature::Uci => "uci",
+        }
+    }
+
+    /// Whether this build has it.
+    #[must_use]
+    pub const fn is_here(self) -> bool {
+        match self {
+            Feature::Lvs => cfg!(feature = "lvs"),
+            Feature::Tls => cfg!(feature = "tls"),
+            Feature::Regex => cfg!(feature = "regex"),
+            Feature::Mail => cfg!(feature = "mail"),
+            Feature::Json => cfg!(feature = "json"),
+            Feature::Uci => cfg!(feature = "uci"),
+        }
+    }
+
+    /// What to do about its absence.
+    #[must_use]
+    pub fn remedy(self) -> String {
+        format!(
+            "install the full flavor, or build with `--features {}`",
+            self.name()
+        )
+    }
+}
