@@ -420,11 +420,15 @@ pub fn help() -> String {
          \n\
          usage: vrrpd [-f FILE] [-n] [options]\n\
          \x20      vrrpd -t [-f FILE]\n\
-         \x20      vrrpd genhash [options]    print the MD5 of a page, -h lists the options\n\
-         \x20      vrrpd uci2conf [FILE] [-o FILE]    OpenWrt: make a keepalived.conf of\n\
-         \x20                                         /etc/config/keepalived (-: standard input)\n\
-         \n",
+         \x20      vrrpd genhash [options]    print the MD5 of a page, -h lists the options\n",
     );
+    if cfg!(feature = "uci") {
+        out.push_str(
+            "       vrrpd uci2conf [FILE|-]    print the keepalived.conf of OpenWrt's\n\
+             \x20                                 /etc/config/keepalived, with -o FILE write it\n",
+        );
+    }
+    out.push('\n');
     let mut silent = Vec::new();
     for row in TABLE {
         let short = row.short.map(|letter| format!("-{letter}"));

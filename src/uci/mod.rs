@@ -74,7 +74,7 @@ pub fn convert(name: &str, bytes: Vec<u8>) -> Converted {
             None
         }
     };
-    diags.sort_by_key(|span| span.start);
+    diags.sort_by_key(|span| (span.file, span.start));
     Converted {
         text,
         diags,

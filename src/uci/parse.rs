@@ -7,7 +7,6 @@
 
 use super::table::{Kind, find, switch};
 use crate::config::diag::{Diags, Severity, Span};
-use crate::config::schema::nearest_word;
 use crate::config::source::span;
 
 /// More sections, and more lines in one, than any router has: looking names up stays cheap.
@@ -55,10 +54,11 @@ impl Section {
         self.known.map_or("", |kind| kind.name)
     }
 
-    /// Switched off.
+    /// Switched off, as servers can be.
     pub(super) fn off(&self) -> bool {
         let enabled = self.get("enabled");
-        self.kind() != "globals" && enabled.is_some_and(|value| switch(&value.text) == Some(false))
+        self.kind().ends_with("_server")
+            && enabled.is_some_and(|value| switch(&value.text) == Some(false))
     }
 
     /// What others call it.
@@ -69,64 +69,33 @@ impl Section {
 
 /// Reads a whole file.
 pub(super) fn parse(text: &str, diags: &mut Diags) -> Vec<Section> {
-    let mut sections: Vec<Section> = Vec::new();
+    let mut sections = Vec::new();
     let mut current = None;
     let mut reader = Reader { text, at: 0 };
     while let Some(words) = reader.statement(diags) {
-        let mut words = words.into_iter();
-        let (Some(verb), first, second, rest) =
-            (words.next(), words.next(), words.next(), words.next())
-        else {
+        let Some(first) = words.first() else {
             continue;
         };
-        let known = ["config", "option", "list", "package"];
-        let start = verb.span;
-        let verb = match known.iter().find(|known| short(&verb.text, known)) {
-            Some(known) => *known,
-            None => {
-                let near = nearest_word(known.iter().copied(), &verb.text);
-                let help = near.unwrap_or("config, option or list");
-                let message = "this is no UCI statement; line ignored";
-                diags.help(
-                    Severity::Error,
-                    verb.span,
-                    message,
-                    ["write ", help].concat(),
-                );
-                continue;
+        let verb = STATEMENTS.iter().find(|verb| short(&first.text, verb));
+        match (verb.copied().unwrap_or(""), words.len()) {
+            ("package", _) => {}
+            ("config", 2 | 3) => current = open(&mut sections, words, diags),
+            (verb @ ("option" | "list"), 3) => {
+                let section = current.and_then(|nth: usize| sections.get_mut(nth));
+                add(section, verb, words, diags);
             }
-        };
-        match (verb, first, second, rest) {
-            ("package", ..) => {}
-            ("config", Some(kind), own_name, None) => {
-                current = open(&mut sections, kind, own_name, diags);
-            }
-            ("option" | "list", Some(name), Some(value), None) => {
-                let Some(section) = current.and_then(|nth: usize| sections.get_mut(nth)) else {
-                    let message = "outside any section; line ignored";
-                    diags.help(Severity::Error, name.span, message, "write config first");
-                    continue;
+            (verb, _) => {
+                // What there is too much of, or the statement.
+                let extra = words.get(3).filter(|_| !verb.is_empty());
+                let at = extra.unwrap_or(first).span;
+                let (message, help) = match verb {
+                    "" => (
+                        "this is no UCI statement; line ignored",
+                        "write config, option or list",
+                    ),
+                    "config" => (WORDS, "write config TYPE or config TYPE 'NAME'"),
+                    _ => (WORDS, "write a name and one value, quoted if it has blanks"),
                 };
-                if verb == "option" {
-                    section.entries.retain(|(given, _)| given.text != name.text);
-                }
-                if section.entries.len() < MAX_ENTRIES {
-                    section.entries.push((name, value));
-                } else {
-                    diags.say(
-                        Severity::Error,
-                        name.span,
-                        "too many lines in one section; ignored",
-                    );
-                }
-            }
-            (_, first, _, rest) => {
-                let at = rest.or(first).map_or(start, |word| word.span);
-                let help = match verb {
-                    "config" => "write config TYPE or config TYPE 'NAME'",
-                    _ => "write a name and one value, quoted if it has blanks",
-                };
-                let message = "wrong number of words; line ignored";
                 diags.help(Severity::Error, at, message, help);
             }
         }
@@ -134,19 +103,40 @@ pub(super) fn parse(text: &str, diags: &mut Diags) -> Vec<Section> {
     sections
 }
 
+const STATEMENTS: [&str; 4] = ["config", "option", "list", "package"];
+const WORDS: &str = "wrong number of words; line ignored";
+
+/// `option NAME VALUE`, `list NAME VALUE`
+fn add(section: Option<&mut Section>, verb: &str, mut words: Vec<Word>, diags: &mut Diags) {
+    let (Some(value), Some(name)) = (words.pop(), words.pop()) else {
+        return;
+    };
+    let Some(section) = section else {
+        let message = "outside any section; line ignored";
+        diags.help(Severity::Error, name.span, message, "write config first");
+        return;
+    };
+    if verb == "option" {
+        section.entries.retain(|(given, _)| given.text != name.text);
+    }
+    if section.entries.len() < MAX_ENTRIES {
+        section.entries.push((name, value));
+    } else {
+        let message = "too many lines in one section; ignored";
+        diags.say(Severity::Error, name.span, message);
+    }
+}
+
 /// Is it the statement, or its first letter?
 fn short(typed: &str, known: &str) -> bool {
     typed == known || (typed.len() == 1 && known.starts_with(typed))
 }
 
-/// The section that the following options belong to.
-fn open(
-    sections: &mut Vec<Section>,
-    kind: Word,
-    own_name: Option<Word>,
-    diags: &mut Diags,
-) -> Option<usize> {
-    let own_name = own_name.filter(|name| !name.text.is_empty());
+/// `config TYPE [NAME]`: the section that the following options belong to.
+fn open(sections: &mut Vec<Section>, words: Vec<Word>, diags: &mut Diags) -> Option<usize> {
+    let mut words = words.into_iter().skip(1);
+    let kind = words.next()?;
+    let own_name = words.next().filter(|name| !name.text.is_empty());
     if let Some(name) = &own_name {
         let same = |section: &Section| {
             let title = section.own_name.as_ref();

@@ -1,5 +1,6 @@
 //! OpenWrt's UCI configuration as a keepalived.conf: every option, every message, and no input that hurts.
 
+mod command;
 mod golden;
 mod host;
 mod hostile;

@@ -364,6 +364,18 @@ fn switches_know_the_words_of_uci() {
 }
 
 #[test]
+fn only_servers_and_the_whole_can_be_switched_off() {
+    for kind in ["vrrp_instance", "vrrp_script", "bfd_instance"] {
+        let (with, said) = converted(&format!("{}\toption enabled '0'\n", base(kind)));
+        assert_eq!(with, converted(base(kind)).0);
+        assert!(
+            said.contains("`enabled` is no option of this section; ignored"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
 fn what_the_package_passes_over_is_named_with_its_place() {
     for (text, place, message) in [
         (
@@ -408,7 +420,7 @@ fn what_the_package_passes_over_is_named_with_its_place() {
             "2:19",
             "never closed",
         ),
-        ("frobnicate", "1:1", "is no UCI statement"),
+        ("frobnicate", "1:1", "this is no UCI statement"),
     ] {
         let (_, said) = converted(text);
         assert!(said.starts_with(&format!("table:{place}: ")), "{said}");

@@ -1,0 +1,83 @@
+//! `vrrpd uci2conf` itself: where it reads, where it writes, how it ends.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+fn vrrpd(args: &[&str], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_vrrpd"))
+        .arg("uci2conf")
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("starting vrrpd");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    // It may have ended already.
+    let _ = stdin.write_all(input.as_bytes());
+    drop(stdin);
+    child.wait_with_output().expect("its end")
+}
+
+fn scratch(name: &str) -> PathBuf {
+    let directory = std::env::temp_dir().join(format!("vrrpd-uci-{name}-{}", std::process::id()));
+    fs::create_dir_all(&directory).expect("a directory");
+    directory
+}
+
+const UCI: &str = "config globals\n\toption router_id 'north'\n\toption colour 'x'\n";
+
+#[test]
+fn standard_input_becomes_standard_output_and_messages_go_to_standard_error() {
+    let done = vrrpd(&["-"], UCI);
+    assert!(done.status.success(), "{done:?}");
+    let text = String::from_utf8_lossy(&done.stdout);
+    assert!(text.contains("\trouter_id north\n"), "{text}");
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(said.starts_with("-:3:9: warning: `colour`"), "{said}");
+}
+
+#[test]
+fn a_result_is_put_in_place_as_a_whole_and_is_nobody_elses() {
+    let directory = scratch("output");
+    let (uci, conf) = (directory.join("uci"), directory.join("conf"));
+    fs::write(&uci, UCI).expect("write");
+    fs::write(&conf, "old").expect("write");
+    let (uci, target) = (uci.to_string_lossy(), conf.to_string_lossy());
+    let done = vrrpd(&[&uci, "-o", &target], "");
+    assert!(done.status.success() && done.stdout.is_empty(), "{done:?}");
+    let text = fs::read_to_string(&conf).expect("the result");
+    assert!(text.contains("router_id north"), "{text}");
+    let mode = fs::metadata(&conf).expect("the result").permissions();
+    assert_eq!(mode.mode() & 0o777, 0o600);
+    // What cannot be read leaves it alone.
+    let done = vrrpd(&["-", "-o", &target], "config \0");
+    assert_eq!(done.status.code(), Some(1), "{done:?}");
+    assert_eq!(fs::read_to_string(&conf).expect("the result"), text);
+    fs::remove_dir_all(&directory).expect("cleaning up");
+}
+
+#[test]
+fn wrong_arguments_and_missing_files_are_said_in_a_sentence() {
+    for (args, words) in [
+        (
+            &["/nowhere/keepalived"][..],
+            "cannot read /nowhere/keepalived: no such file",
+        ),
+        (&["-", "-o"], "-o needs a file"),
+        (
+            &["-", "-o", "/nowhere/conf"],
+            "cannot write /nowhere/conf: no such file",
+        ),
+        (&["--help"], "usage: vrrpd uci2conf"),
+        (&["a", "b"], "usage: vrrpd uci2conf"),
+    ] {
+        let done = vrrpd(args, UCI);
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert_eq!(done.status.code(), Some(1), "{args:?}");
+        assert!(said.contains(words), "{args:?}: {said}");
+    }
+}
