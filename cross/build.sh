@@ -1,10 +1,14 @@
 #!/bin/sh
-# build.sh TARGET full|small OUTDIR – one static binary, OUTDIR/vrrpd-TARGET-FLAVOR. See lanes.sh for the
+# build.sh TARGET FLAVOR OUTDIR – one static binary, OUTDIR/vrrpd-TARGET-FLAVOR. See lanes.sh for the
 # environment, and for how it is built.
+#
+#   full     everything
+#   small    VRRP with all that belongs to it: no virtual servers, no mails, no JSON
+#   openwrt  small, and what the OpenWrt package needs: UCI, and JSON for LuCI
 set -eu
 
 if [ $# -ne 3 ]; then
-    echo "usage: cross/build.sh TARGET full|small OUTDIR" >&2
+    echo "usage: cross/build.sh TARGET full|small|openwrt OUTDIR" >&2
     exit 1
 fi
 target=$1 flavor=$2 out=$3
@@ -15,7 +19,8 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 case $flavor in
 full) features='' tls=tls ;;
 small) features=--no-default-features tls='' ;;
-*) fail "full or small, not '$flavor'" ;;
+openwrt) features='--no-default-features --features json,uci' tls='' ;;
+*) fail "full, small or openwrt, not '$flavor'" ;;
 esac
 # Level z takes a quarter more CPU than s, and 130 KB less: with s the full flavor is over its budget.
 export CARGO_PROFILE_RELEASE_OPT_LEVEL=z

@@ -4,7 +4,7 @@
 set -eu
 dir=$1
 shift
-[ $# -gt 0 ] || for file in "$dir"/vrrpd-*-small "$dir"/vrrpd-*-full; do
+[ $# -gt 0 ] || for file in "$dir"/vrrpd-*-small "$dir"/vrrpd-*-openwrt "$dir"/vrrpd-*-full; do
     [ ! -e "$file" ] || set -- "$@" "${file##*/vrrpd-}"
 done
 
