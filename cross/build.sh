@@ -2,7 +2,7 @@
 # build.sh TARGET FLAVOR OUTDIR – one static binary, OUTDIR/vrrpd-TARGET-FLAVOR. See lanes.sh for the
 # environment, and for how it is built.
 #
-#   full     everything
+#   full     everything but UCI, which would not fit into the budget
 #   small    VRRP with all that belongs to it: no virtual servers, no mails, no JSON
 #   openwrt  small, and what the OpenWrt package needs: UCI, and JSON for LuCI
 set -eu
@@ -17,7 +17,7 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 . "$top/cross/lanes.sh"
 
 case $flavor in
-full) features='' tls=tls ;;
+full) features='--no-default-features --features json,lvs,mail,regex,tls' tls=tls ;;
 small) features=--no-default-features tls='' ;;
 openwrt) features='--no-default-features --features json,uci' tls='' ;;
 *) fail "full, small or openwrt, not '$flavor'" ;;

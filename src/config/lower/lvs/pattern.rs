@@ -13,8 +13,9 @@ use crate::config::pcre::{Reading, translate};
 use crate::config::schema::nearest_word;
 use crate::config::tree::{Node, Word};
 
-/// Bytes of a pattern made ready: what searching costs grows with it.
-const LARGEST: usize = 64 << 10;
+/// Bytes of a pattern made ready. The loop waits for a search: 5 ms for a page of 64 KiB and a usual pattern, up to
+/// a quarter of a second for the largest, if the page is made for it.
+const LARGEST: usize = 16 << 10;
 
 /// Options that change what matches.
 const OPTIONS: &str = "caseless dotall multiline dollar_endonly";

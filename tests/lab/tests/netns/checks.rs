@@ -32,6 +32,7 @@ pub(crate) const TESTS: &[Test] = &[
         WORDS,
         silent,
     ),
+    ("check_http_searches_the_page", WORDS, searches),
     ("check_udp_notices_a_closed_port", WORDS, udp),
     ("check_ping_notices_a_lost_address", WORDS, ping),
     ("check_misc_follows_its_script", WORDS, misc),
@@ -222,6 +223,45 @@ fn silent(ctx: &Ctx) -> End {
         }
     });
     bench.says(at, "the exchange takes too long as a whole");
+    drop(server);
+    End::Ok
+}
+
+fn searches(ctx: &Ctx) -> End {
+    let page = "HTTP_GET {
+            retry 0
+            url {
+                path /
+                regex \"{\\\"state\\\": *\\\"(up|standby)\\\"}$\"
+                regex_options caseless
+            }
+        }";
+    let bench = bench(ctx, page);
+    let at = bench.says(0, "HTTP_CHECK on service");
+    let listener = bench.listen();
+    let server = Server::start(listener.try_clone().expect("a copy"), |mut client| {
+        request(&mut client);
+        let _ = client.write_all(HEAD);
+        let _ = client.write_all(b"{\"state\": \"down\"}\n");
+    });
+    wait_until(SOON, "it is asked", || {
+        server.served.load(Ordering::Relaxed) > 2
+    });
+    assert!(!bench.run.log()[at..].contains("success"));
+    drop(server);
+    let server = Server::start(listener.try_clone().expect("a copy"), |mut client| {
+        request(&mut client);
+        let _ = client.write_all(HEAD);
+        let _ = client.write_all(b"{\"state\":\"UP\"}\n");
+    });
+    let at = bench.says(at, "success.");
+    drop(server);
+    let server = Server::start(listener, |mut client| {
+        request(&mut client);
+        let _ = client.write_all(HEAD);
+        let _ = client.write_all(b"{\"state\":\"UP\"} not at the end\n");
+    });
+    bench.says(at, "its page does not match");
     drop(server);
     End::Ok
 }
