@@ -10,6 +10,7 @@ use vrrpd_lab::{
     Capture, Conf, Daemon, Inst, Lab, MS, Node, Ns, Running, now, process, sleep_ms, wait_until,
 };
 
+use crate::filter::answers_at;
 use crate::support::{FORGOTTEN, SOON, VIP, conf, ip, pair_of};
 use crate::{Ctx, End, Test};
 
@@ -163,11 +164,7 @@ fn vmac(ctx: &Ctx) -> End {
     let mut run = ctx.daemon.start(&a, &slow(200, &own));
     wait_until(SOON, "it is master", || run.log().contains("MASTER STATE"));
     let _other = ctx.daemon.start(&b, &slow(100, &own));
-    let answers = || {
-        let ping = ["-c", "1", "-W", "1", VIP];
-        let output = client.output(Command::new("ping").args(ping));
-        output.status.success()
-    };
+    let answers = || answers_at(&client, VIP);
     wait_until(SOON, "it answers", answers);
     let watch = Watch::start(&a);
     let at = run.kill9();
