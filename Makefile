@@ -72,7 +72,7 @@ test-arm: ## two emulated ARM routers with BusyBox: election, kill and respawn, 
 test-emulated: ## every binary in target/dist under the user-mode emulator: words, exit codes, failover
 	@tests/deps/ensure build lab emulators
 	@tests/emulated/run $(DIST)
-	VRRPD_DIST=$(DIST) $(CARGO) test $(LAB) --test emulated
+	VRRPD_BIN=$(DIST)/vrrpd-x86_64-unknown-linux-musl-full VRRPD_DIST=$(DIST) $(CARGO) test $(LAB) --test emulated
 
 test-bigendian: ## codecs, checksums, configuration: the tests of the library on an emulated big-endian MIPS
 	@tests/deps/ensure build cross emulators
