@@ -1,0 +1,199 @@
+//! What each option does, which are refused, and what the help says.
+
+use super::*;
+
+fn ask(line: &str) -> Result<Request, String> {
+    parse(line.split_whitespace().map(OsString::from))
+}
+
+/// The options of a line that starts the daemon.
+fn run(line: &str) -> Options {
+    match ask(line) {
+        Ok(Request::Run(options)) => options,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+#[test]
+fn the_usual_line_of_an_openwrt_init_script_is_understood() {
+    let options = run("-f /etc/vrrpd.conf -n");
+    assert_eq!(options.config.as_deref(), Some("/etc/vrrpd.conf"));
+    assert!(options.foreground);
+    assert!(options.ignored.is_empty());
+}
+
+#[test]
+fn short_options_bundle_and_take_their_value_in_every_form() {
+    let want = run("-n -l -D -f /x -S 3");
+    for line in [
+        "-nlD -f/x -S3",
+        "-nlDf /x -S3",
+        "-nlDf/x -S=3",
+        "--dont-fork --log-console --log-detail --use-file=/x --log-facility=3",
+        "--use-file /x --log-facility 3 -Dln",
+    ] {
+        assert_eq!(run(line), want, "{line}");
+    }
+}
+
+#[test]
+fn every_option_of_the_table_is_accepted_by_both_names() {
+    for row in TABLE {
+        let value = match row.value {
+            Value::None => "",
+            Needed("0-7|NAME" | "MASK") => "7",
+            Needed("text|json") => "text", // not every build knows the other
+            Needed(_) => "/x",
+            Optional(_) => "",
+        };
+        let mut forms = vec![format!("--{} {value}", row.long)];
+        forms.extend(row.short.map(|short| format!("-{short} {value}")));
+        for form in forms {
+            let got = ask(&format!("-P {form}"));
+            let refused = matches!(row.effect, Refused(_));
+            assert_eq!(got.is_err(), refused, "{form}: {got:?}");
+        }
+    }
+}
+
+#[test]
+fn no_two_options_share_a_name() {
+    let mut names: Vec<String> = TABLE.iter().map(|row| row.long.replace('_', "-")).collect();
+    names.extend(TABLE.iter().filter_map(|row| row.short.map(String::from)));
+    let count = names.len();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), count);
+}
+
+#[test]
+fn an_optional_value_must_be_attached() {
+    for (line, want) in [
+        ("-t", None),
+        ("--config-test", None),
+        ("-t/tmp/report", Some("/tmp/report")),
+        ("--config-test=/tmp/report", Some("/tmp/report")),
+        ("-t -f x", None),
+    ] {
+        match ask(line) {
+            Ok(Request::ConfigTest(options)) => {
+                assert_eq!(options.test_report.as_deref(), want, "{line}");
+            }
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+    assert_eq!(run("-g").log_file.as_deref(), Some(DEFAULT_LOG_FILE));
+    assert_eq!(run("--log-file=/l").log_file.as_deref(), Some("/l"));
+}
+
+#[test]
+fn facilities_have_syslog_numbers() {
+    for (value, want) in [
+        ("0", 16),
+        ("7", 23),
+        ("local3", 19),
+        ("LOCAL3", 19),
+        ("daemon", 3),
+        ("user", 1),
+        ("LOG_DAEMON", 3),
+        ("authpriv", 10),
+    ] {
+        let options = run(&format!("-S {value}"));
+        assert_eq!(options.log_facility, Some(want), "{value}");
+    }
+}
+
+#[test]
+fn genhash_gets_everything_behind_it() {
+    for line in ["genhash -s x", "-T -s x", "--genhash -s x"] {
+        let want = ["-s", "x"].map(OsString::from).to_vec();
+        assert_eq!(ask(line), Ok(Request::Genhash(want)), "{line}");
+    }
+}
+
+#[test]
+fn umask_is_octal() {
+    assert_eq!(run("-u 027").umask, Some(0o027));
+    assert_eq!(run("--umask=0177").umask, Some(0o177));
+}
+
+#[test]
+fn what_makes_no_sense_here_is_collected_and_named() {
+    let options = run("-n -x --checkers-pid=/run/c.pid -R --no-bfd");
+    assert_eq!(
+        options.ignored,
+        [
+            "-x: SNMP is not part of vrrpd; ignored",
+            "--checkers-pid: one process has one pid file, see -p; ignored",
+            "-R: there are no child daemons to start again; ignored",
+            "--no-bfd: BFD is not part of this release; ignored",
+        ]
+    );
+}
+
+#[test]
+fn every_wrong_line_gives_one_sentence() {
+    for (line, want) in [
+        ("-q", "unknown option -q, -h lists them"),
+        ("--use-fille=x", "unknown option --use-fille, -h lists them"),
+        ("-f", "-f needs a value"),
+        ("--use-file", "--use-file needs a value"),
+        ("--dont-fork=yes", "--dont-fork takes no value"),
+        ("vrrpd.conf", "unexpected argument 'vrrpd.conf'"),
+        ("-S 8", "-S: '8' is neither 0 to 7 nor a syslog facility"),
+        ("-u 9", "-u: '9' is not an octal number up to 777"),
+        ("-u 1000", "-u: '1000' is not an octal number up to 777"),
+        (
+            "--config-test-format=xml",
+            "--config-test-format: 'xml' is neither text nor json",
+        ),
+        (
+            "-n -T",
+            "-T: must be the first option, followed by those of genhash",
+        ),
+    ] {
+        assert_eq!(ask(line), Err(want.to_owned()), "{line}");
+    }
+}
+
+#[test]
+fn a_half_runs_alone_if_it_is_the_only_one_asked_for() {
+    for (line, want) in [
+        ("", None),
+        ("-P", Some(Only::Vrrp)),
+        ("--vrrp", Some(Only::Vrrp)),
+        ("-C -P", None),
+        ("-PC", None),
+        ("-C --all", None),
+    ] {
+        assert_eq!(run(line).only, want, "{line}");
+    }
+    match cfg!(feature = "lvs") {
+        true => assert_eq!(run("-C").only, Some(Only::Check)),
+        false => assert!(ask("-C").is_err(), "VRRP was not asked for"),
+    }
+}
+
+#[test]
+fn help_wins_over_version_and_both_over_everything_else() {
+    assert_eq!(ask("-n -t -v -h"), Ok(Request::Help));
+    assert_eq!(ask("-t -f x -v"), Ok(Request::Version));
+    assert_eq!(
+        ask("-n --signum=STOP"),
+        Ok(Request::Signum("STOP".to_owned()))
+    );
+}
+
+#[test]
+fn help_names_every_option_and_fits_a_terminal() {
+    let help = help();
+    for row in TABLE.iter().filter(|row| !matches!(row.effect, Refused(_))) {
+        let name = row
+            .short
+            .map_or(format!("--{}", row.long), |short| format!("-{short}"));
+        assert!(help.contains(&name), "{name}");
+    }
+    for line in help.lines() {
+        assert!(line.len() <= 80, "{line}");
+    }
+}

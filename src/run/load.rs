@@ -1,0 +1,125 @@
+//! Reading the configuration, at the start and at every reload: what is wrong with it goes to the log, and how much of it
+//! may be wrong is decided here.
+
+use log::Level;
+
+use super::{cannot_read, machine};
+#[cfg(feature = "lvs")]
+use crate::cli::Only;
+use crate::cli::Options;
+#[cfg(feature = "lvs")]
+use crate::config::half::{self, Half};
+use crate::config::model::Config;
+use crate::config::source::Position;
+use crate::config::{self, Loaded, Severity};
+use crate::os::host;
+
+/// Reads the configuration, as often as it is asked to.
+pub(super) struct Loader<'a> {
+    options: &'a Options,
+    pub(super) path: &'a str,
+    /// The errors of the running configuration, without their places.
+    errors: Vec<String>,
+}
+
+impl<'a> Loader<'a> {
+    pub(super) fn new(options: &'a Options, path: &'a str) -> Self {
+        Loader {
+            options,
+            path,
+            errors: Vec::new(),
+        }
+    }
+
+    /// At the start, what can run does.
+    pub(super) fn first(&mut self) -> Result<Config, String> {
+        let loaded = self.load();
+        if loaded.diags.worst() == Some(Severity::Fatal) {
+            let path = self.path;
+            return Err(format!(
+                "nothing can run from {path}; see `vrrpd -t -f {path}`"
+            ));
+        }
+        self.errors = errors(&loaded);
+        Ok(loaded.config)
+    }
+
+    /// At a reload, a new error refuses all of it: a slip of the pen must not take down what runs. Those that the
+    /// running configuration has too were there when it was started, and change nothing.
+    pub(super) fn again(&mut self) -> Result<Config, String> {
+        let path = self.path;
+        host::readable(path).map_err(|why| cannot_read(path, &why))?;
+        let loaded = self.load();
+        let found = errors(&loaded);
+        let new = found.iter().filter(|error| !self.errors.contains(error));
+        match new.count() {
+            0 => {
+                self.errors = found;
+                Ok(loaded.config)
+            }
+            1 => Err("it has an error (see above)".to_owned()),
+            count => Err(format!("it has {count} errors (see above)")),
+        }
+    }
+
+    fn load(&self) -> Loaded {
+        let mut loaded = config::load(self.path, &machine(self.options));
+        host::fill_in(&mut loaded.config.global);
+        log_diags(&loaded, self.path);
+        // A build without virtual servers has one half only.
+        #[cfg(feature = "lvs")]
+        if let Some(only) = self.options.only {
+            keep(only, &mut loaded.config);
+        }
+        if let Some(namespace) = &self.options.namespace {
+            loaded.config.global.process.namespace = Some(namespace.clone());
+        }
+        loaded
+    }
+}
+
+/// Leaves out what was not asked for on the command line.
+#[cfg(feature = "lvs")]
+fn keep(only: Only, config: &mut Config) {
+    let (half, option, what) = match only {
+        Only::Vrrp => (Half::Vrrp, "-P", "virtual servers"),
+        Only::Check => (Half::Lvs, "-C", "instances"),
+    };
+    let count = half::keep(half, config);
+    if count > 0 {
+        log::info!(target: "config", "{option}: {count} {what} left out");
+    }
+}
+
+fn errors(loaded: &Loaded) -> Vec<String> {
+    let list = loaded.diags.list().iter();
+    let list = list.filter(|diag| diag.severity >= Severity::Error);
+    list.map(|diag| diag.message.to_string()).collect()
+}
+
+/// What there is to say about a configuration goes to the log, a line each.
+fn log_diags(loaded: &Loaded, path: &str) {
+    let Loaded { diags, sources, .. } = loaded;
+    for diag in diags.list() {
+        let place = diag.span.and_then(|span| sources.position(span));
+        let place = match place {
+            Some(Position {
+                file, line, column, ..
+            }) => format!("{file}:{line}:{column}: "),
+            None => String::new(),
+        };
+        let help = diag
+            .help
+            .as_ref()
+            .map_or(String::new(), |help| format!("; {help}"));
+        let level = match diag.severity {
+            Severity::Note => Level::Debug,
+            Severity::Unsupported | Severity::Insecure | Severity::Warning => Level::Warn,
+            Severity::Error | Severity::Fatal => Level::Error,
+        };
+        log::log!(target: "config", level, "{place}{}{help}", diag.message);
+    }
+    if diags.suppressed() > 0 {
+        log::warn!(target: "config", "{} more messages about {path}", diags.suppressed());
+    }
+}

@@ -1,0 +1,195 @@
+//! The whole life of the daemon once nothing can go wrong for a human any more: first script, loop, reloads, last script.
+
+use std::io;
+
+use super::fail;
+use super::load::Loader;
+use crate::cli::Options;
+use crate::config::model::{Bounded, Config, Global, Process, Transport};
+use crate::engine::{self, Engine};
+use crate::exit;
+use crate::os::bounded::{self, Told};
+use crate::os::daemon::Ready;
+use crate::os::host;
+use crate::os::process;
+use crate::os::reactor::{Reactor, Wanted};
+use crate::os::restart::{self, Successor};
+use crate::os::service;
+use crate::os::signals::Signals;
+use crate::os::statefile::StateFile;
+
+/// What is about to run, an instance a line.
+fn show(config: &Config) {
+    for instance in &config.instances {
+        let to = match &instance.transport {
+            Transport::Multicast { group } => group.to_string(),
+            Transport::Unicast { peers, .. } => format!("{} unicast peers", peers.len()),
+        };
+        let mut addresses = instance.vips.iter().chain(&instance.excluded);
+        let first = addresses
+            .next()
+            .map_or(String::new(), |one| format!(": {}", one.cidr));
+        let more = addresses.next().map_or("", |_| ", ...");
+        log::info!(
+            "({}) {} VRID {} priority {} {}, adverts every {} to {to}, {} addresses{first}{more}",
+            instance.name,
+            instance.interface,
+            instance.vrid,
+            instance.priority,
+            instance.version,
+            instance.advert_int,
+            instance.vips.len() + instance.excluded.len(),
+        );
+    }
+}
+
+/// The whole life of the daemon: the first script, everything, the last script.
+pub(super) fn serve(
+    options: &Options,
+    loader: &mut Loader<'_>,
+    config: Config,
+    (signals, successor, state): (&Signals, &Successor, StateFile),
+    (ready, up): (Ready, &mut bool),
+) -> u8 {
+    log::info!("Starting vrrpd {}", env!("CARGO_PKG_VERSION"));
+    if options.dump_conf {
+        show(&config);
+    }
+    let mut running = Running {
+        mask: options.umask,
+        shutdown: config.global.shutdown.clone(),
+    };
+    process::change(&Process::default(), &config.global.process, running.mask);
+    let told = match &config.global.startup {
+        // A successor goes on with what has been started.
+        Some(script) if !restart::is_successor() => bounded::run("startup_script", script, signals),
+        _ => Told::default(),
+    };
+    let code = if told.stop {
+        ready.failed(exit::OK);
+        *up = true;
+        exit::OK
+    } else {
+        let engine_options = engine::Options {
+            dont_release: options.dont_release_vrrp,
+            dont_release_ipvs: options.dont_release_ipvs,
+        };
+        let engine = Engine::new(config, engine_options);
+        if engine.is_idle() {
+            log::warn!("the configuration has nothing to run; waiting for a signal");
+        }
+        let reactor = Reactor::new(engine, signals, successor, state);
+        live(
+            reactor,
+            loader,
+            &mut running,
+            (successor, told),
+            (ready, up),
+        )
+    };
+    if let Some(script) = &running.shutdown {
+        bounded::run("shutdown_script", script, signals);
+    }
+    if code == exit::OK {
+        log::info!("Stopped vrrpd");
+    }
+    code
+}
+
+/// Runs until it is told to stop.
+fn live(
+    reactor: io::Result<Reactor<'_>>,
+    loader: &mut Loader<'_>,
+    running: &mut Running,
+    (successor, told): (&Successor, Told),
+    (ready, up): (Ready, &mut bool),
+) -> u8 {
+    let mut reactor = match reactor.and_then(|mut reactor| {
+        reactor.start()?;
+        Ok(reactor)
+    }) {
+        Ok(reactor) => reactor,
+        Err(error) => {
+            let denied = error.kind() == io::ErrorKind::PermissionDenied;
+            let code = if denied {
+                exit::NO_PERMISSION
+            } else {
+                exit::FATAL
+            };
+            fail(&format!("cannot start: {}", host::sentence(&error)), code);
+            ready.failed(code);
+            return code;
+        }
+    };
+    ready.up();
+    *up = true;
+    if told.reload {
+        reload(&mut reactor, loader, running);
+    }
+    let end = loop {
+        match reactor.run() {
+            Ok(Wanted::Reload) => reload(&mut reactor, loader, running),
+            Ok(Wanted::Restart) => {
+                // What the new configuration has no more only we know of.
+                reload(&mut reactor, loader, running);
+                reactor.hand_over();
+                break Err(successor.take_over());
+            }
+            Ok(Wanted::Stop) => break Ok(()),
+            Err(error) => break Err(error),
+        }
+    };
+    service::tell(service::STOPPING);
+    reactor.stop();
+    match end {
+        Ok(()) => exit::OK,
+        Err(error) => fail(
+            &format!("giving up: {}", host::sentence(&error)),
+            exit::FATAL,
+        ),
+    }
+}
+
+/// What concerns the process as it runs now.
+struct Running {
+    /// `-u`.
+    mask: Option<u16>,
+    /// The last thing to do.
+    shutdown: Option<Bounded>,
+}
+
+impl Running {
+    /// Changes over to other settings, as far as a running process can.
+    fn change(&mut self, old: &Global, new: &Global) {
+        process::change(&old.process, &new.process, self.mask);
+        for (what, differs) in [
+            (
+                "net_namespace",
+                old.process.namespace != new.process.namespace,
+            ),
+            ("instance", old.instance != new.instance),
+            ("use_pid_dir", old.use_pid_dir != new.use_pid_dir),
+        ] {
+            if differs {
+                log::warn!("{what} has changed; that takes a restart");
+            }
+        }
+        self.shutdown.clone_from(&new.shutdown);
+    }
+}
+
+/// Changes over to the configuration as it is now, all of it or nothing.
+fn reload(reactor: &mut Reactor<'_>, loader: &mut Loader<'_>, running: &mut Running) {
+    log::info!("Reloading {}", loader.path);
+    service::reloading();
+    reactor.before_reload();
+    match loader.again() {
+        Ok(config) => {
+            running.change(reactor.global(), &config.global);
+            reactor.reload(config);
+            log::info!("Reload finished");
+        }
+        Err(why) => log::error!("reload refused, the running configuration stays: {why}"),
+    }
+    service::tell(service::READY);
+}
