@@ -15,7 +15,7 @@ MIPS    := mips-unknown-linux-musl
 
 .DEFAULT_GOAL := help
 .PHONY: help build static small dist cross cross-all sizes size reproducible test test-arm test-emulated test-bigendian \
-        bench soak demo deps man install clean fmt lint flavors
+        bench soak demo deps man install clean fmt lint flavors test-flavors
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -58,7 +58,8 @@ reproducible: ## TARGET in FLAVOR (small) built twice in different places: the s
 
 test: deps ## all tests, those on a live kernel in private namespaces included
 	$(CARGO) test --locked
-	$(CARGO) test --locked --no-default-features --test cli --test conf --test conf_lang --test conf_small
+	$(CARGO) test --locked --no-default-features --lib --test cli --test conf --test conf_lang --test conf_small
+	$(CARGO) test --locked --no-default-features --features json,uci --lib --test cli --test conf --test uci
 	$(CARGO) build --locked
 	VRRPD_BIN=$(CURDIR)/target/debug/vrrpd $(CARGO) test $(LAB)
 
@@ -131,6 +132,12 @@ flavors: ## lints of the combinations of features
 	@for parts in $(FLAVORS); do \
 	    echo "features: $$parts"; \
 	    $(CARGO) clippy -q --locked --no-default-features --features "$$parts" -- -D warnings || exit; \
+	done
+
+test-flavors: ## all tests of the library with each combination of features (an hour)
+	@for parts in "" $(FLAVORS); do \
+	    echo "features: $$parts"; \
+	    $(CARGO) test -q --locked --no-default-features --features "$$parts" || exit; \
 	done
 
 clean: ## remove everything built

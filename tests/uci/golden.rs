@@ -37,7 +37,10 @@ fn results_and_messages_are_as_recorded() {
         compare(&path.with_extension("conf"), &conf, &mut wrong);
         let said = render_text(&done.diags, &done.sources);
         compare(&path.with_extension("diag"), &said, &mut wrong);
-        compare(&path.with_extension("check"), &check(&conf).0, &mut wrong);
+        // Other builds have more to say: what they lack.
+        if cfg!(all(feature = "lvs", feature = "mail", feature = "tls")) {
+            compare(&path.with_extension("check"), &check(&conf).0, &mut wrong);
+        }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
