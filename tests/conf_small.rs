@@ -1,49 +1,11 @@
 //! What the small flavor says to configurations that need more.
 #![cfg(not(any(feature = "json", feature = "lvs", feature = "mail")))]
 
-use vrrpd::config::model::User;
-use vrrpd::config::{Host, Program, Severity, load};
+#[path = "support/host.rs"]
+mod host;
 
-/// One file, nothing else.
-struct Text(&'static str);
-
-impl Host for Text {
-    fn read(&self, _: &str) -> Result<Vec<u8>, String> {
-        Ok(self.0.into())
-    }
-
-    fn glob(&self, _: &str) -> Vec<String> {
-        Vec::new()
-    }
-
-    fn env(&self, _: &str) -> Option<String> {
-        None
-    }
-
-    fn config_id(&self) -> String {
-        String::new()
-    }
-
-    fn random(&self) -> u32 {
-        0
-    }
-
-    fn user(&self, _: &str) -> Option<User> {
-        None
-    }
-
-    fn group(&self, _: &str) -> Option<u32> {
-        None
-    }
-
-    fn own_user(&self) -> User {
-        User::default()
-    }
-
-    fn program(&self, _: &str, _: User) -> Result<Program, String> {
-        Err("no such file or directory".to_owned())
-    }
-}
+use host::Machine;
+use vrrpd::config::{Severity, load};
 
 #[test]
 fn all_that_is_not_there_is_named_with_its_line() {
@@ -89,7 +51,13 @@ SSL {
     ca /etc/ssl/ca.pem
 }
 ";
-    let loaded = load("test", &Text(text));
+    let loaded = load(
+        "test",
+        &Machine {
+            text,
+            complete: false,
+        },
+    );
     let said: Vec<(u32, &str, &str)> = loaded
         .diags
         .list()

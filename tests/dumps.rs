@@ -4,13 +4,17 @@
 //! shown is shown once. That the engine tells its own state is for the tests on a live kernel.
 #![cfg(all(feature = "json", feature = "mail"))]
 
+#[path = "support/host.rs"]
+mod host;
+
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use host::Machine;
 use serde_json::Value;
-use vrrpd::config::model::{Config, Tracked, User};
-use vrrpd::config::{self, Host, Program};
+use vrrpd::config;
+use vrrpd::config::model::{Config, Tracked};
 use vrrpd::ctl::{
     self, Clock, Counters, Group, Held, Instance, Interface, Item, Master, Process, Run, Script,
     Snapshot, State, Summand, Version,
@@ -21,57 +25,17 @@ fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/dumps")
 }
 
-/// A machine where every program and user exists.
-struct Machine;
-
-impl Host for Machine {
-    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-        std::fs::read(path).map_err(|error| error.to_string())
-    }
-
-    fn glob(&self, _: &str) -> Vec<String> {
-        Vec::new()
-    }
-
-    fn env(&self, _: &str) -> Option<String> {
-        None
-    }
-
-    fn config_id(&self) -> String {
-        String::new()
-    }
-
-    fn random(&self) -> u32 {
-        0
-    }
-
-    fn user(&self, _: &str) -> Option<User> {
-        Some(User::default())
-    }
-
-    fn group(&self, _: &str) -> Option<u32> {
-        Some(0)
-    }
-
-    fn own_user(&self) -> User {
-        User::default()
-    }
-
-    fn program(&self, name: &str, _: User) -> Result<Program, String> {
-        Ok(Program {
-            path: name.to_owned(),
-            exposed: None,
-        })
-    }
-}
-
 fn load() -> Config {
     load_from("all.conf")
 }
 
 fn load_from(name: &str) -> Config {
-    let path = directory().join(name);
-    let loaded = config::load(path.to_str().expect("UTF-8"), &Machine);
+    let text = std::fs::read_to_string(directory().join(name)).expect("a configuration");
+    let machine = Machine {
+        text: &text,
+        complete: true,
+    };
+    let loaded = config::load(name, &machine);
     let errors = loaded.diags.list().iter();
     let errors: Vec<_> = errors
         .filter(|diag| diag.severity >= config::Severity::Error)

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use vrrpd::config::render::render_text;
 use vrrpd::uci::convert;
 
-use crate::host::check;
+use crate::check::check;
 
 fn compare(path: &Path, got: &str, wrong: &mut Vec<String>) {
     if std::env::var_os("UPDATE_GOLDEN").is_some() {

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use vrrpd::config::Severity;
 use vrrpd::uci::convert;
 
+use crate::check::check;
 use crate::golden::files;
-use crate::host::check;
 
 /// Marsaglia's xorshift: a sequence that is the same everywhere.
 struct Rng(u64);

@@ -6,7 +6,7 @@ use vrrpd::config::Severity;
 use vrrpd::config::render::render_text;
 use vrrpd::uci::{convert, options};
 
-use crate::host::check;
+use crate::check::check;
 
 /// A file that ends in the section the option is added to. What it needs is there already; given again, it is replaced.
 fn base(kind: &str) -> &'static str {

@@ -1,14 +1,17 @@
-//! A machine on which every program exists and nothing else matters.
+//! A machine for the reader of configurations: one text in every file, and every program and user there or none.
 
 use vrrpd::config::model::User;
-use vrrpd::config::render::render_text;
-use vrrpd::config::{self, Host, Program, Severity};
+use vrrpd::config::{Host, Program};
 
-struct Machine<'a>(&'a str);
+pub(crate) struct Machine<'a> {
+    pub(crate) text: &'a str,
+    /// Whether what a configuration names exists.
+    pub(crate) complete: bool,
+}
 
 impl Host for Machine<'_> {
     fn read(&self, _: &str) -> Result<Vec<u8>, String> {
-        Ok(self.0.into())
+        Ok(self.text.into())
     }
 
     fn glob(&self, _: &str) -> Vec<String> {
@@ -20,19 +23,19 @@ impl Host for Machine<'_> {
     }
 
     fn config_id(&self) -> String {
-        "router".into()
+        String::new()
     }
 
     fn random(&self) -> u32 {
-        7
+        0
     }
 
     fn user(&self, _: &str) -> Option<User> {
-        Some(User::default())
+        self.complete.then(User::default)
     }
 
     fn group(&self, _: &str) -> Option<u32> {
-        Some(0)
+        self.complete.then_some(0)
     }
 
     fn own_user(&self) -> User {
@@ -40,18 +43,12 @@ impl Host for Machine<'_> {
     }
 
     fn program(&self, name: &str, _: User) -> Result<Program, String> {
+        if !self.complete {
+            return Err("no such file or directory".to_owned());
+        }
         Ok(Program {
             path: name.to_owned(),
             exposed: None,
         })
     }
-}
-
-/// What vrrpd has to say about a configuration, and how bad it is.
-pub(crate) fn check(conf: &str) -> (String, Option<Severity>) {
-    let loaded = config::load("made.conf", &Machine(conf));
-    (
-        render_text(&loaded.diags, &loaded.sources),
-        loaded.diags.worst(),
-    )
 }
