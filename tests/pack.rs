@@ -227,16 +227,47 @@ const OPENRC: &str = "
     \"$@\"";
 
 #[test]
-fn openrc_does_not_stop_what_runs_for_what_cannot() {
+fn openrc_neither_starts_what_cannot_run_nor_stops_what_runs_for_it() {
     let scratch = Scratch::new("openrc");
     let (good, bad) = (scratch.0.join("good"), scratch.0.join("bad"));
     let instance = "vrrp_instance A {\n interface eth0\n virtual_router_id 1\n virtual_ipaddress {\n  192.0.2.1\n }\n}\n";
     fs::write(&good, instance).expect("write");
     fs::write(&bad, "vrrp_instance A {\n}\n").expect("write");
+    let (hopeless, none) = (scratch.0.join("hopeless"), scratch.0.join("none"));
+    fs::write(&hopeless, "block {\n".repeat(40)).expect("write");
     let supervisor = scratch.0.join("supervise-daemon");
     fs::write(&supervisor, "#!/bin/sh\necho \"$*\"\n").expect("write");
     fs::set_permissions(&supervisor, fs::Permissions::from_mode(0o755)).expect("chmod");
     for (name, verb, command, conf, want) in [
+        ("start", "start_pre", "start", &good, (true, "")),
+        (
+            "start of what can run in part",
+            "start_pre",
+            "start",
+            &bad,
+            (true, "error: "),
+        ),
+        (
+            "start of what cannot run",
+            "start_pre",
+            "start",
+            &hopeless,
+            (false, "error: "),
+        ),
+        (
+            "start without a file",
+            "start_pre",
+            "start",
+            &none,
+            (false, "no such file"),
+        ),
+        (
+            "checkconfig",
+            "checkconfig",
+            "checkconfig",
+            &bad,
+            (false, "virtual_router_id"),
+        ),
         (
             "reload",
             "reload",
