@@ -61,8 +61,11 @@ fn pack(scratch: &Scratch, out: &str, mask: &str) -> PathBuf {
         fs::write(&path, format!("the binary {name}\n")).expect("write");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("chmod");
     }
-    let man = scratch.0.join("vrrpd.conf.5");
-    fs::write(&man, ".TH VRRPD.CONF 5\n").expect("write");
+    let man = scratch.0.join("man");
+    fs::create_dir_all(&man).expect("a directory");
+    for page in ["vrrpd.8", "vrrpd.conf.5"] {
+        fs::write(man.join(page), ".TH VRRPD\n").expect("write");
+    }
     let script = format!("umask {mask} && exec {CONFIGS}/dist \"$@\"");
     run(Command::new("sh")
         .args(["-c", &script, "sh"])
@@ -104,6 +107,7 @@ fn what_is_packed_twice_has_the_same_bytes() {
     let top = format!("vrrpd-{VERSION}-armv7-unknown-linux-musleabihf-small");
     for name in [
         "vrrpd",
+        "vrrpd.8",
         "vrrpd.conf.5",
         "LICENSE-MIT",
         "configs/busybox/S50vrrpd",
@@ -142,6 +146,7 @@ fn the_debian_package_has_what_debian_wants() {
         ("-rw-r--r--", "etc/default/vrrpd"),
         ("-rw-r--r--", "lib/systemd/system/vrrpd.service"),
         ("-rw-r--r--", "usr/share/man/man5/vrrpd.conf.5.gz"),
+        ("-rw-r--r--", "usr/share/man/man8/vrrpd.8.gz"),
         ("-rw-r--r--", "usr/share/doc/vrrpd/copyright"),
         ("-rw-r--r--", "usr/share/doc/vrrpd/changelog.gz"),
         ("-rw-r--r--", "usr/share/doc/vrrpd/examples/vrrpd.conf"),
@@ -323,7 +328,7 @@ fn systemd_understands_its_unit() {
     let strict = fs::read_to_string(format!("{CONFIGS}/systemd/strict.conf")).expect("read");
     // It wants to see what is to be run; pages of the manual are not installed here.
     let here = |text: &str| text.replace("/usr/sbin/vrrpd", env!("CARGO_BIN_EXE_vrrpd"));
-    let unit = here(&unit).replace("Documentation=man:vrrpd.conf(5)\n", "");
+    let unit = here(&unit).replace("Documentation=man:vrrpd(8) man:vrrpd.conf(5)\n", "");
     fs::create_dir(scratch.0.join("vrrpd.service.d")).expect("a directory");
     let path = scratch.0.join("vrrpd.service");
     for drop_in in [String::new(), here(&strict)] {

@@ -95,12 +95,13 @@ fn build() -> PathBuf {
     let arch = String::from_utf8(arch).expect("a name");
     let out = Path::new(DIR).join("deb");
     fs::create_dir_all(&out).expect("mkdir");
-    let file = out.join("file");
-    fs::write(&file, "no binary\n").expect("write");
+    for name in ["file", "vrrpd.8", "vrrpd.conf.5"] {
+        fs::write(out.join(name), "no binary\n").expect("write");
+    }
     run(Command::new(format!("{CONFIGS}/debian/build"))
-        .arg(&file)
+        .arg(out.join("file"))
         .args([arch.trim(), "1.0"])
-        .args([&file, &out])
+        .args([&out, &out])
         .env("SOURCE_DATE_EPOCH", "1700000000"));
     out.join(format!("vrrpd_1.0_{}.deb", arch.trim()))
 }
@@ -143,6 +144,12 @@ fn package(_: &Ctx) -> End {
     assert_eq!(machine.dpkg("-i", &deb), want);
     let options = fs::read_to_string(machine.at("etc/default/vrrpd")).expect("read");
     assert_eq!(options, "OPTIONS=-D\n");
+
+    // The init script can be done without.
+    fs::remove_file(machine.at("etc/init.d/vrrpd")).expect("remove");
+    let told = machine.dpkg("-i", &deb);
+    assert!(!told.contains(&disabled[1].to_owned()), "{told:?}");
+    assert!(!machine.at("etc/init.d/vrrpd").exists());
 
     // Removed, only what is to be configured stays, and does not start.
     let stopped = [
