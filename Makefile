@@ -30,7 +30,7 @@ static: ## static binary, full flavor, in target/dist (TARGET=... for another ma
 
 # Binaries of other machines that lie there are packed too.
 dist: man static ## tarballs and a Debian package of every binary in target/dist, in target/dist/packages
-	configs/dist $(DIST) target/vrrpd.conf.5 $(DIST)/packages
+	configs/dist $(DIST) target/man $(DIST)/packages
 
 small: ## static binary, small flavor, in target/dist
 	@tests/deps/ensure build cross
@@ -102,12 +102,15 @@ deps: ## what building, testing and measuring needs
 	@tests/deps/ensure build lab peers kernel
 	@tests/lab/guest/prepare
 
-man: ## the manual page of the configuration, from the keyword table: target/vrrpd.conf.5
-	$(CARGO) run -q --locked --features reference --example man >target/vrrpd.conf.5
+man: ## the manual pages, from the tables of options and keywords: target/man
+	@mkdir -p target/man
+	$(CARGO) run -q --locked --features reference --example man 8 >target/man/vrrpd.8
+	$(CARGO) run -q --locked --features reference --example man >target/man/vrrpd.conf.5
 
 install: build man ## into $(DESTDIR)$(PREFIX)/sbin
 	install -D -m 755 target/release/vrrpd $(DESTDIR)$(PREFIX)/sbin/vrrpd
-	install -D -m 644 target/vrrpd.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/vrrpd.conf.5
+	install -D -m 644 target/man/vrrpd.8 $(DESTDIR)$(PREFIX)/share/man/man8/vrrpd.8
+	install -D -m 644 target/man/vrrpd.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/vrrpd.conf.5
 	install -d $(DESTDIR)$(PREFIX)/share/doc/vrrpd
 	install -m 644 configs/*.conf $(DESTDIR)$(PREFIX)/share/doc/vrrpd/
 

@@ -61,8 +61,11 @@ fn pack(scratch: &Scratch, out: &str, mask: &str) -> PathBuf {
         fs::write(&path, format!("the binary {name}\n")).expect("write");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("chmod");
     }
-    let man = scratch.0.join("vrrpd.conf.5");
-    fs::write(&man, ".TH VRRPD.CONF 5\n").expect("write");
+    let man = scratch.0.join("man");
+    fs::create_dir_all(&man).expect("a directory");
+    for page in ["vrrpd.8", "vrrpd.conf.5"] {
+        fs::write(man.join(page), ".TH VRRPD\n").expect("write");
+    }
     let script = format!("umask {mask} && exec {CONFIGS}/dist \"$@\"");
     run(Command::new("sh")
         .args(["-c", &script, "sh"])
@@ -104,6 +107,7 @@ fn what_is_packed_twice_has_the_same_bytes() {
     let top = format!("vrrpd-{VERSION}-armv7-unknown-linux-musleabihf-small");
     for name in [
         "vrrpd",
+        "vrrpd.8",
         "vrrpd.conf.5",
         "LICENSE-MIT",
         "configs/busybox/S50vrrpd",
@@ -142,6 +146,7 @@ fn the_debian_package_has_what_debian_wants() {
         ("-rw-r--r--", "etc/default/vrrpd"),
         ("-rw-r--r--", "lib/systemd/system/vrrpd.service"),
         ("-rw-r--r--", "usr/share/man/man5/vrrpd.conf.5.gz"),
+        ("-rw-r--r--", "usr/share/man/man8/vrrpd.8.gz"),
         ("-rw-r--r--", "usr/share/doc/vrrpd/copyright"),
         ("-rw-r--r--", "usr/share/doc/vrrpd/changelog.gz"),
         ("-rw-r--r--", "usr/share/doc/vrrpd/examples/vrrpd.conf"),
@@ -227,16 +232,47 @@ const OPENRC: &str = "
     \"$@\"";
 
 #[test]
-fn openrc_does_not_stop_what_runs_for_what_cannot() {
+fn openrc_neither_starts_what_cannot_run_nor_stops_what_runs_for_it() {
     let scratch = Scratch::new("openrc");
     let (good, bad) = (scratch.0.join("good"), scratch.0.join("bad"));
     let instance = "vrrp_instance A {\n interface eth0\n virtual_router_id 1\n virtual_ipaddress {\n  192.0.2.1\n }\n}\n";
     fs::write(&good, instance).expect("write");
     fs::write(&bad, "vrrp_instance A {\n}\n").expect("write");
+    let (hopeless, none) = (scratch.0.join("hopeless"), scratch.0.join("none"));
+    fs::write(&hopeless, "block {\n".repeat(40)).expect("write");
     let supervisor = scratch.0.join("supervise-daemon");
     fs::write(&supervisor, "#!/bin/sh\necho \"$*\"\n").expect("write");
     fs::set_permissions(&supervisor, fs::Permissions::from_mode(0o755)).expect("chmod");
     for (name, verb, command, conf, want) in [
+        ("start", "start_pre", "start", &good, (true, "")),
+        (
+            "start of what can run in part",
+            "start_pre",
+            "start",
+            &bad,
+            (true, "error: "),
+        ),
+        (
+            "start of what cannot run",
+            "start_pre",
+            "start",
+            &hopeless,
+            (false, "error: "),
+        ),
+        (
+            "start without a file",
+            "start_pre",
+            "start",
+            &none,
+            (false, "no such file"),
+        ),
+        (
+            "checkconfig",
+            "checkconfig",
+            "checkconfig",
+            &bad,
+            (false, "virtual_router_id"),
+        ),
         (
             "reload",
             "reload",
@@ -292,7 +328,7 @@ fn systemd_understands_its_unit() {
     let strict = fs::read_to_string(format!("{CONFIGS}/systemd/strict.conf")).expect("read");
     // It wants to see what is to be run; pages of the manual are not installed here.
     let here = |text: &str| text.replace("/usr/sbin/vrrpd", env!("CARGO_BIN_EXE_vrrpd"));
-    let unit = here(&unit).replace("Documentation=man:vrrpd.conf(5)\n", "");
+    let unit = here(&unit).replace("Documentation=man:vrrpd(8) man:vrrpd.conf(5)\n", "");
     fs::create_dir(scratch.0.join("vrrpd.service.d")).expect("a directory");
     let path = scratch.0.join("vrrpd.service");
     for drop_in in [String::new(), here(&strict)] {

@@ -54,7 +54,7 @@ static KINDS: &[Kind] = &[
     kind("interface_up_down_delays", "*device *down_delay up_delay"),
     kind(
         "vrrp_script",
-        "*name script$ interval= timeout= weight= direction fall= rise=",
+        "*name script$ interval= timeout= weight= direction fail fall= rise=",
     ),
     kind("track_script", "*name *value weight direction"),
     kind("track_interface", "*name *value weight"),
@@ -91,13 +91,14 @@ static KINDS: &[Kind] = &[
     Kind {
         name: "real_server",
         options: "enabled *name *ipaddr *port *weight= check connect_timeout connect_port nb_get_retry \
-                  delay_before_retry misc_path url retry-",
+                  retry delay_before_retry misc_path url",
         notify: ("REAL_SERVER", "notify_up notify_down"),
     },
     kind(
         "virtual_server",
         "enabled *ipaddr *port fwmark- delay_loop= lb_algo= lb_kind= persistence_timeout= \
-         persistence_granularity= virtualhost= protocol= sorry_server_ip sorry_server_port real_server",
+         persistence_granularity= virtualhost= protocol= sorry_server_ip sorry_server_port real_server \
+         rise- fall-",
     ),
 ];
 
@@ -108,7 +109,7 @@ fn why_not(option: &str) -> (&'static str, &'static str) {
         "global_tracking" => ("", "write the tracking into the group"),
         "debug" => ("what is logged is chosen by the options of vrrpd", ""),
         "fwmark" => ("the service is the one of ipaddr and port", ""),
-        "retry" => ("", "write `nb_get_retry`"),
+        "rise" | "fall" => ("", "write `retry` into the sections of the servers"),
         _ => (
             "",
             "put the script into /etc/hotplug.d/keepalived: it gets ACTION, TYPE and NAME",

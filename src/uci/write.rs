@@ -31,8 +31,8 @@ static CHECKS: &[(&str, &[&str])] = &[
     ("PING_CHECK", &[]),
     ("TCP_CHECK", &["connect_timeout", "connect_port"]),
     ("MISC_CHECK", &["misc_path"]),
-    ("HTTP_GET", &["connect_timeout", "connect_port", "nb_get_retry", "delay_before_retry", "url"]),
-    ("SSL_GET", &["connect_timeout", "connect_port", "nb_get_retry", "delay_before_retry", "url"]),
+    ("HTTP_GET", &["connect_timeout", "connect_port", "nb_get_retry", "retry", "delay_before_retry", "url"]),
+    ("SSL_GET", &["connect_timeout", "connect_port", "nb_get_retry", "retry", "delay_before_retry", "url"]),
 ];
 
 /// Writes what can be written of checked sections.
@@ -190,8 +190,9 @@ impl<'a> Writer<'a, '_> {
                         }
                     }
                 }
-                // What keepalived has called `retry` since version 2.
+                // What keepalived has called `retry` since version 2, and LuCI.
                 "nb_get_retry" => self.value(section, "retry", option),
+                "retry" if section.get("nb_get_retry").is_some() => {}
                 _ => self.value(section, option, option),
             }
         }
@@ -203,11 +204,16 @@ impl<'a> Writer<'a, '_> {
             return;
         };
         for (name, mark) in kind.rows() {
-            let Some(value) = section.get(name) else {
+            // LuCI has another name for it than the package that it is for.
+            let alias = if name == "fall" { "fail" } else { name };
+            let Some((name_in, value)) = [name, alias]
+                .into_iter()
+                .find_map(|option| Some((option, section.get(option)?)))
+            else {
                 continue;
             };
             match mark {
-                '=' => self.value(section, name, name),
+                '=' => self.value(section, name, name_in),
                 '$' => self.command(section, name),
                 '!' => self.flag(name, value),
                 '&' => self.authentication(section, value),

@@ -1,5 +1,6 @@
-//! Prints vrrpd.conf(5) from the keyword table: `make man`.
+//! Prints vrrpd.conf(5) from the keyword table, and with the argument `8` vrrpd(8) around the text of `-h`: `make man`.
 
+use vrrpd::cli;
 use vrrpd::config::schema::{Alias, Arg, Body, Keyword, ROOT, Support, visit};
 
 const HEAD: &str = r#".TH VRRPD.CONF 5 "" "vrrpd" "File formats"
@@ -14,7 +15,41 @@ option \fB\-i\fR. \fB~SEQ(var, start, step, end)\fR and \fB~LST(var, a, b, ...)\
 \fBvrrpd \-t \-f FILE\fR tells what is wrong with a file, where, and what to write instead.
 "#;
 
+const PROGRAM: &str = r#".TH VRRPD 8 "" "vrrpd" "System administration"
+.SH NAME
+vrrpd \- VRRP and IPVS for routers, configured as keepalived is
+.SH DESCRIPTION
+An address that survives the death of either of two routers, and servers behind it that survive the death of each other.
+.SH SYNOPSIS AND OPTIONS
+.nf
+"#;
+
+const PROGRAM_END: &str = r#".fi
+.SH SIGNALS
+.TP
+.B HUP
+read the configuration again; what runs goes on if the file has new errors
+.TP
+.B TERM, INT
+give up every address and stop
+.TP
+.B USR1, USR2
+write the state, the statistics to /tmp/keepalived.data, /tmp/keepalived.stats; \fB\-\-signum\fR knows the numbers of the others
+.SH EXIT STATUS
+0 stopped as asked; 1 something the daemon cannot run without is missing; 2 nothing can run from the configuration; 4 a
+capability is missing; 6 the configuration cannot be read. Of \fB\-t\fR: 0 good, 4 nothing can run, 5 errors.
+.SH FILES
+/etc/vrrpd.conf, or where there is none /etc/keepalived/keepalived.conf; /run/vrrpd.pid; /run/vrrpd.state, from which a
+copy that was killed goes on
+.SH SEE ALSO
+.BR vrrpd.conf (5)
+"#;
+
 fn main() {
+    if std::env::args().nth(1).as_deref() == Some("8") {
+        print!("{PROGRAM}{}{PROGRAM_END}", escape(&cli::help()));
+        return;
+    }
     // Blocks in the order in which they are met; some are met more than once.
     let mut blocks: Vec<(&str, Vec<String>)> = Vec::new();
     visit(&ROOT, 0, &mut |keyword, schema| {

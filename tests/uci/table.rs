@@ -138,6 +138,7 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     ("vrrp_script", "weight", "-20", "weight -20"),
     ("vrrp_script", "direction", "reverse", "s weight 5 reverse"),
     ("vrrp_script", "fall", "2", "fall 2"),
+    ("vrrp_script", "fail", "2", "fall 2"),
     ("vrrp_script", "rise", "3", "rise 3"),
     ("track_script", "name", "other", "-s weight 4"),
     ("track_script", "value", "s2", "s2 weight 4"),
@@ -234,7 +235,7 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     ("real_server", "delay_before_retry", "2", "delay_before_retry 2"),
     ("real_server", "misc_path", "/x y'\n\toption check 'MISC_CHECK", "misc_path \"/x y\""),
     ("real_server", "url", "u", "path /u"),
-    ("real_server", "retry", "3", "!write `nb_get_retry`"),
+    ("real_server", "retry", "3", "retry 3"),
     ("virtual_server", "enabled", "no", "-virtual_server 192.0.2.1 80 {"),
     ("virtual_server", "ipaddr", "192.0.2.9", "virtual_server 192.0.2.9 80 {"),
     ("virtual_server", "port", "443", "virtual_server 192.0.2.1 443 {"),
@@ -249,6 +250,8 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     ("virtual_server", "sorry_server_ip", "192.0.2.6", "sorry_server 192.0.2.6 80"),
     ("virtual_server", "sorry_server_port", "81", "sorry_server 192.0.2.5 81"),
     ("virtual_server", "real_server", "R", "real_server 192.0.2.2 80 {"),
+    ("virtual_server", "rise", "2", "!write `retry` into"),
+    ("virtual_server", "fall", "2", "!write `retry` into"),
 ];
 
 /// The result, and what was said about the UCI file.

@@ -2,6 +2,7 @@
 
 mod auth;
 mod checks;
+mod debian;
 mod dumps;
 mod filter;
 mod forged;
@@ -47,6 +48,7 @@ fn main() {
         filter::TESTS,
         process::TESTS,
         notify::TESTS,
+        debian::TESTS,
         openwrt::TESTS,
         mail::TESTS,
         dumps::TESTS,

@@ -251,7 +251,7 @@ fn init_script(ctx: &Ctx) -> End {
         "set_param command /usr/sbin/vrrpd -n -f /var/etc/vrrpd.conf -p /var/run/vrrpd.pid",
         "set_param file /var/etc/vrrpd.conf",
         "append_param netdev eth0",
-        "set_param reload_signal HUP",
+        "set_param reload_signal 1",
         "set_param respawn 3600 5 0",
         "set_param stderr 1",
         "set_param term_timeout 15",
@@ -263,7 +263,7 @@ fn init_script(ctx: &Ctx) -> End {
     for action in ["start", "reload"] {
         let (output, told) = router.init(action);
         assert!(
-            output.status.success() && output.stderr.is_empty(),
+            output.status.success() && output.stderr.is_empty() && output.stdout.is_empty(),
             "{output:?}"
         );
         assert_eq!(told, want, "{action}");
@@ -443,7 +443,7 @@ fn runs(ctx: &Ctx) -> End {
     );
     let (_, told) = router.init("reload");
     assert!(
-        told.contains(&"set_param reload_signal HUP".to_owned()),
+        told.contains(&"set_param reload_signal 1".to_owned()),
         "{told:?}"
     );
     service.signal(Signal::SIGHUP);

@@ -2,8 +2,13 @@
 # Stands in for OpenWrt's functions.sh: config_load and its readers, for files with one quoted value a line.
 # shellcheck shell=dash
 
+# What `uci export` prints is run as a script: these names are taken.
+package() { return 0; }
+
 config_load() {
 	local verb name value section='' count=0
+	[ -f "/etc/config/$1" ] || return 1
+	package "$1"
 	CONFIG_SECTIONS=
 	while read -r verb name value; do
 		value="${value#\'}"

@@ -1,0 +1,179 @@
+//! The Debian package under the real dpkg, in a root of its own: installed, upgraded, removed, purged. Its scripts run there
+//! in BusyBox's shell, with stand-ins for the programs of services, which write down how they are called.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use vrrpd_lab::private::DIR;
+
+use crate::{Ctx, End, Test};
+
+pub(crate) const TESTS: &[Test] = &[(
+    "debian_package_comes_and_goes_as_it_should",
+    "the package is ours",
+    package,
+)];
+
+const CONFIGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs");
+
+/// It is asked whether the administrator has disabled the service.
+const STAND_IN: &str = "#!/bin/sh
+echo \"${0##*/} $*\" >>/log
+case $* in *was-enabled*) [ ! -e /disabled ] ;; esac
+";
+
+struct Machine(PathBuf);
+
+impl Machine {
+    fn new() -> Self {
+        let machine = Machine(Path::new(DIR).join("debian"));
+        for directory in ["bin", "dev", "var/lib/dpkg/info", "var/lib/dpkg/updates"] {
+            fs::create_dir_all(machine.at(directory)).expect("mkdir");
+        }
+        machine.write("var/lib/dpkg/status", "");
+        machine.write("dev/null", "");
+        let find = ["-c", "command -v busybox"];
+        let busybox = String::from_utf8(run(Command::new("sh").args(find))).expect("a path");
+        fs::copy(busybox.trim(), machine.at("bin/sh")).expect("busybox");
+        for name in [
+            "deb-systemd-helper",
+            "deb-systemd-invoke",
+            "invoke-rc.d",
+            "systemctl",
+            "update-rc.d",
+        ] {
+            let path = format!("bin/{name}");
+            machine.write(&path, STAND_IN);
+            let mode = fs::Permissions::from_mode(0o755);
+            fs::set_permissions(machine.at(&path), mode).expect("chmod");
+        }
+        machine
+    }
+
+    fn at(&self, path: &str) -> PathBuf {
+        self.0.join(path)
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        fs::write(self.at(path), text).expect("write");
+    }
+
+    /// What the programs of services were told meanwhile.
+    fn dpkg(&self, action: &str, what: &Path) -> Vec<String> {
+        self.write("log", "");
+        let mut dpkg = Command::new("dpkg");
+        dpkg.arg(format!("--root={}", self.0.display()))
+            .args(["--log=/dev/null", "--force-unsafe-io,confdef,confold"])
+            .arg(action)
+            .arg(what);
+        run(dpkg.env("DEBIAN_FRONTEND", "noninteractive"));
+        let log = fs::read_to_string(self.at("log")).expect("read");
+        log.lines().map(str::to_owned).collect()
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Standard output of a command that succeeds.
+#[track_caller]
+fn run(command: &mut Command) -> Vec<u8> {
+    let output = command.output().expect("starting it");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {said}");
+    output.stdout
+}
+
+/// The package, of something that is no binary, as of this machine's architecture.
+fn build() -> PathBuf {
+    let arch = run(Command::new("dpkg").arg("--print-architecture"));
+    let arch = String::from_utf8(arch).expect("a name");
+    let out = Path::new(DIR).join("deb");
+    fs::create_dir_all(&out).expect("mkdir");
+    for name in ["file", "vrrpd.8", "vrrpd.conf.5"] {
+        fs::write(out.join(name), "no binary\n").expect("write");
+    }
+    run(Command::new(format!("{CONFIGS}/debian/build"))
+        .arg(out.join("file"))
+        .args([arch.trim(), "1.0"])
+        .args([&out, &out])
+        .env("SOURCE_DATE_EPOCH", "1700000000"));
+    out.join(format!("vrrpd_1.0_{}.deb", arch.trim()))
+}
+
+fn package(_: &Ctx) -> End {
+    for program in ["dpkg", "dpkg-deb", "busybox"] {
+        if Command::new(program).arg("--help").output().is_err() {
+            return End::Skip(format!("there is no {program}"));
+        }
+    }
+    let deb = build();
+    let machine = Machine::new();
+    let name = Path::new("vrrpd");
+    let was_enabled = [
+        "deb-systemd-helper unmask vrrpd.service",
+        "deb-systemd-helper --quiet was-enabled vrrpd.service",
+    ];
+
+    // Nothing is started before there is a configuration.
+    let enabled = [
+        "deb-systemd-helper enable vrrpd.service",
+        "update-rc.d vrrpd defaults",
+    ];
+    assert_eq!(machine.dpkg("-i", &deb), [was_enabled, enabled].concat());
+    machine.write("etc/vrrpd.conf", "vrrp_instance A {\n}\n");
+    let told = machine.dpkg("-i", &deb);
+    assert_eq!(told.last().expect("a line"), "invoke-rc.d vrrpd restart");
+
+    // With systemd, and an administrator who has a mind of his own.
+    machine.write("etc/default/vrrpd", "OPTIONS=-D\n");
+    machine.write("disabled", "");
+    fs::create_dir_all(machine.at("run/systemd/system")).expect("mkdir");
+    let disabled = [
+        "deb-systemd-helper update-state vrrpd.service",
+        "update-rc.d vrrpd defaults",
+        "systemctl --system daemon-reload",
+        "deb-systemd-invoke restart vrrpd.service",
+    ];
+    let want = [&was_enabled[..], &disabled].concat();
+    assert_eq!(machine.dpkg("-i", &deb), want);
+    let options = fs::read_to_string(machine.at("etc/default/vrrpd")).expect("read");
+    assert_eq!(options, "OPTIONS=-D\n");
+
+    // The init script can be done without.
+    fs::remove_file(machine.at("etc/init.d/vrrpd")).expect("remove");
+    let told = machine.dpkg("-i", &deb);
+    assert!(!told.contains(&disabled[1].to_owned()), "{told:?}");
+    assert!(!machine.at("etc/init.d/vrrpd").exists());
+
+    // Removed, only what is to be configured stays, and does not start.
+    let stopped = [
+        "deb-systemd-invoke stop vrrpd.service",
+        "systemctl --system daemon-reload",
+        "deb-systemd-helper mask vrrpd.service",
+    ];
+    assert_eq!(machine.dpkg("-r", name), stopped);
+    assert!(!machine.at("usr/sbin/vrrpd").exists());
+    assert!(machine.at("etc/default/vrrpd").exists());
+    let forgotten = [
+        "deb-systemd-helper purge vrrpd.service",
+        "deb-systemd-helper unmask vrrpd.service",
+        "update-rc.d vrrpd remove",
+    ];
+    assert_eq!(machine.dpkg("-P", name), forgotten);
+    let left = run(Command::new("find")
+        .arg(&machine.0)
+        .args(["-name", "*vrrpd*"]));
+    let left = String::from_utf8(left).expect("paths");
+    let own = machine.at("etc/vrrpd.conf");
+    assert_eq!(
+        left.lines().collect::<Vec<_>>(),
+        [own.to_str().expect("a path")]
+    );
+    End::Ok
+}
