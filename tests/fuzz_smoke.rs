@@ -129,6 +129,7 @@ fn state_survives_mutations_and_round_trips() {
         index: IfIndex(2),
         sent: Duration::from_secs(1_000),
         grace: Duration::from_secs(3),
+        number: 1_800_000_000,
     };
     let one = record.encode().to_vec();
     let seeds = [one.clone(), [one.clone(), vec![0; 64], one].concat()];

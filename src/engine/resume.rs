@@ -171,6 +171,7 @@ impl Engine {
         router.told_priority = record.priority;
         let mut none = Actions::new();
         let machine = &mut router.machine;
+        machine.count_on(record.number);
         machine.handle(now, Event::Priority(record.priority), &mut none);
         machine.handle(now, resume, &mut none);
         self.rearm(id);
@@ -294,5 +295,6 @@ fn record(router: &Router, priority: Priority) -> Option<Record> {
         index: router.vmac.index.or(router.ifindex)?,
         sent: at,
         grace,
+        number: router.machine.number(),
     })
 }
