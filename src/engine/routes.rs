@@ -231,6 +231,12 @@ impl RouteSet {
             if slot.held == Held::Yes && doubt != Doubt::All {
                 continue;
             }
+            if let Some(why) = slot.item.unread(system) {
+                let words = || format!("{}: {why}", slot.item);
+                outcome.first_refused.get_or_insert_with(words);
+                asked.answers.push((place, Held::Refused));
+                continue;
+            }
             asked.add(place, &slot.item, links, &mut batch);
             if asked.is_full() {
                 asked.send(system, &mut batch, &mut outcome, &self.slots);
@@ -303,7 +309,10 @@ fn delete(
     let mut batch = Batch::new(1);
     let mut done = 0_usize;
     for slot in slots.iter().rev().filter(|slot| which(slot)) {
-        slot.item.delete(links, &mut batch);
+        // What was never asked for might be taken for one of somebody else's.
+        if slot.item.unread(system).is_none() {
+            slot.item.delete(links, &mut batch);
+        }
         if batch.count() == CHUNK {
             done = done.saturating_add(flush(&mut batch, system));
         }
