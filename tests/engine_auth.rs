@@ -201,7 +201,10 @@ fn who_goes_on_as_master_goes_on_counting() {
     let before = kernel.adverts;
     run(&mut next, &mut kernel, at(4_520));
     assert_eq!(only(&next).0, StateKind::Master);
-    assert_eq!((kernel.adverts, last_number(&kernel)), (before + 1, last + 1));
+    assert_eq!(
+        (kernel.adverts, last_number(&kernel)),
+        (before + 1, last + 1)
+    );
     // But a master in its place is heard, wherever that one counts.
     let mut late = engine(vec![with_ah(200)]);
     start(&mut late, &mut kernel, at(4_600));

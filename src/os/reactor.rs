@@ -24,6 +24,8 @@ use super::statefile::StateFile;
 use crate::check::News;
 use crate::config::Config;
 use crate::config::model::Global;
+#[cfg(not(feature = "json"))]
+use crate::config::schema::Feature;
 use crate::engine::Engine;
 use crate::engine::reception::Datagram;
 use crate::engine::system::{Exit, Pid, System};
@@ -385,7 +387,7 @@ impl<'a> Reactor<'a> {
                 #[cfg(feature = "json")]
                 Signal::Json => self.dumps.write(Kind::Json, &self.engine),
                 #[cfg(not(feature = "json"))]
-                Signal::Json => log::warn!("this build has no JSON (feature json)"),
+                Signal::Json => log::warn!("JSON: {}", Feature::Json.absence()),
                 Signal::Trace => self.trace(),
                 Signal::Child => {
                     if self.children_ended() {
