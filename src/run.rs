@@ -327,6 +327,8 @@ struct Loader<'a> {
     path: &'a str,
     /// The errors of the running configuration, without their places.
     errors: Vec<String>,
+    /// What `-t` makes of it.
+    tested: u8,
 }
 
 impl<'a> Loader<'a> {
@@ -335,6 +337,7 @@ impl<'a> Loader<'a> {
             options,
             path,
             errors: Vec::new(),
+            tested: exit::OK,
         }
     }
 
@@ -347,8 +350,7 @@ impl<'a> Loader<'a> {
                 "nothing can run from {path}; see `vrrpd -t -f {path}`"
             ));
         }
-        self.errors = errors(&loaded);
-        Ok(loaded.config)
+        Ok(self.adopt(loaded))
     }
 
     /// At a reload, a new error refuses all of it: a slip of the pen must not take down what runs. Those that the
@@ -360,13 +362,16 @@ impl<'a> Loader<'a> {
         let found = errors(&loaded);
         let new = found.iter().filter(|error| !self.errors.contains(error));
         match new.count() {
-            0 => {
-                self.errors = found;
-                Ok(loaded.config)
-            }
+            0 => Ok(self.adopt(loaded)),
             1 => Err("it has an error (see above)".to_owned()),
             count => Err(format!("it has {count} errors (see above)")),
         }
+    }
+
+    fn adopt(&mut self, loaded: Loaded) -> Config {
+        self.errors = errors(&loaded);
+        self.tested = exit_code_for_test(loaded.diags.worst());
+        loaded.config
     }
 
     fn load(&self) -> Loaded {
@@ -535,6 +540,7 @@ fn live(
             return code;
         }
     };
+    reactor.tested = loader.tested;
     ready.up();
     *up = true;
     if told.reload {
@@ -542,13 +548,15 @@ fn live(
     }
     let end = loop {
         match reactor.run() {
-            Ok(Wanted::Reload) => reload(&mut reactor, loader, running),
+            Ok(Wanted::Reload) => {
+                reload(&mut reactor, loader, running);
+            }
             Ok(Wanted::Restart) => {
                 // What the new configuration has no more only we know of.
-                reload(&mut reactor, loader, running);
-                if running.is_elsewhere(reactor.global()) {
-                    // There it would know nothing of what we have here.
-                    log::error!("restart refused, this version goes on: {ELSEWHERE}");
+                let reloaded = reload(&mut reactor, loader, running);
+                if !reloaded || running.is_elsewhere(reactor.global()) {
+                    // Elsewhere it would know nothing of what we have here.
+                    log::error!("restart refused, this version goes on");
                     continue;
                 }
                 reactor.hand_over();
@@ -612,20 +620,24 @@ impl Running {
     }
 }
 
-/// Changes over to the configuration as it is now, all of it or nothing.
-fn reload(reactor: &mut Reactor<'_>, loader: &mut Loader<'_>, running: &mut Running) {
+/// Changes over to the configuration as it is now, all of it or nothing; tells which.
+fn reload(reactor: &mut Reactor<'_>, loader: &mut Loader<'_>, running: &mut Running) -> bool {
     log::info!("Reloading {}", loader.path);
     service::reloading();
     reactor.before_reload();
-    match loader.again() {
+    let config = loader.again();
+    let good = config.is_ok();
+    match config {
         Ok(config) => {
             running.change(reactor.global(), &config.global);
             reactor.reload(config);
+            reactor.tested = loader.tested;
             log::info!("Reload finished");
         }
         Err(why) => log::error!("reload refused, the running configuration stays: {why}"),
     }
     service::tell(service::READY);
+    good
 }
 
 /// Options with paths that mean another place in the daemon's directory, as they are meant.

@@ -392,7 +392,8 @@ fn restart(ctx: &Ctx) -> End {
     let script = format!("/run/lab/{}-begin", a.id());
     fs::write(&script, format!("#!/bin/sh\necho begun >>{begun}\n")).expect("write");
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("chmod");
-    let text = slow(200, &[])
+    // A fault that it runs with does not keep it from being replaced.
+    let text = slow(200, &["no_such_thing"])
         .global("script_user root")
         .global(&format!("startup_script {script}"))
         .text();
@@ -421,6 +422,12 @@ fn restart(ctx: &Ctx) -> End {
     assert!(worst < Some(2_500 * MS), "{worst:?}");
     assert_eq!(fs::read_to_string(&begun).expect("read"), "begun\n", "once");
     assert!(run.alive(), "still the same process");
+    // Another fault does.
+    fs::write(&run.conf_file, text.replace("no_such", "nor_such_a")).expect("write");
+    ask(&program, pid);
+    wait_until(SOON, "it is refused", || {
+        run.log().contains("restart refused")
+    });
     // What is not configured any more does not stay behind.
     fs::write(
         &run.conf_file,
