@@ -541,6 +541,30 @@ fn who_takes_over_the_program_finds_fresh_adverts_and_no_record_of_deaths() {
     assert_eq!(record.priority, Priority(200));
 }
 
+#[test]
+fn any_number_of_programs_may_take_over_before_one_goes_on() {
+    let mut kernel = killed(vec![conf()]);
+    let sent = last(&kernel);
+    for ms in [20, 40, 60, 80, 100, 120] {
+        let now = after(sent, ms);
+        let mut next = engine(vec![conf()]);
+        start(&mut next, &mut kernel, now);
+        let config = Config {
+            instances: vec![conf()],
+            ..Config::default()
+        };
+        next.reload(now, config, &mut kernel);
+        next.hand_over(now, &mut kernel);
+        let record = ledger::records(&kernel.state).next().expect("one");
+        assert_eq!((record.returns, last(&kernel)), (0, sent), "{ms}");
+    }
+    let mut next = engine(vec![conf()]);
+    start(&mut next, &mut kernel, after(sent, 140));
+    run(&mut next, &mut kernel, after(sent, 240));
+    assert_eq!(states(&next), [StateKind::Master]);
+    assert!(kernel.has(VIP));
+}
+
 // ---- garbage ----
 
 fn below(number: u64, end: usize) -> usize {

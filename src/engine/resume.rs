@@ -273,6 +273,8 @@ impl Engine {
             router.past.returns = 0;
         }
         self.before_reload(now, system);
+        // Also of those that have yet to go on, and send nothing.
+        self.rewrite(system);
         // What they were before only we know. Whoever is told the wrong Ethernet address by the interface below is
         // told the right one when the new program announces itself.
         self.release_bases(true, system);
