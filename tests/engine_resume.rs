@@ -5,7 +5,7 @@ mod support;
 use std::time::Duration;
 
 use support::kernel::{
-    Kernel, advert, engine, ifname, instance, policy, receive, route, run, start,
+    Kernel, address, advert, engine, ifname, instance, policy, receive, route, run, start,
 };
 use vrrpd::config::model::{
     Command, Config, Global, Notify, Script, SyncGroup, Track, Tracked, User, VrrpInstance,
@@ -64,11 +64,7 @@ fn after(from: Instant, ms: u64) -> Instant {
     from.after(Duration::from_millis(ms))
 }
 
-const GONE_ON: [&str; 3] = [
-    "advert 7 prio 200 to 224.0.0.18",
-    "add 2 192.0.2.100/32",
-    "garp 2 192.0.2.100",
-];
+const GONE_ON: [&str; 2] = ["advert 7 prio 200 to 224.0.0.18", "garp 2 192.0.2.100"];
 
 fn without_sockets(kernel: &mut Kernel) -> Vec<String> {
     let mut log = kernel.take_log();
@@ -539,6 +535,45 @@ fn who_takes_over_the_program_finds_fresh_adverts_and_no_record_of_deaths() {
     assert_eq!(returns(&kernel), Some(0));
     let record = ledger::records(&kernel.state).next().expect("one");
     assert_eq!(record.priority, Priority(200));
+}
+
+#[test]
+fn what_a_reload_takes_out_before_it_goes_on_does_not_stay_behind() {
+    let full = || VrrpInstance {
+        vips: vec![address(VIP, "eth0"), address("192.0.2.101/32", "eth0")],
+        routes: vec![
+            route("10.1.0.0/16", Some("192.0.2.254")),
+            route("10.2.0.0/16", Some("192.0.2.254")),
+        ],
+        rules: vec![policy("192.0.2.100", 100)],
+        ..conf()
+    };
+    for goes_on in [true, false] {
+        let mut kernel = killed(vec![full()]);
+        let now = after(last(&kernel), 100);
+        let mut next = engine(vec![full()]);
+        start(&mut next, &mut kernel, now);
+        let mut less = full();
+        less.vips.remove(0);
+        less.routes.remove(0);
+        less.rules.clear();
+        let config = Config {
+            instances: vec![less],
+            ..Config::default()
+        };
+        next.reload(now, config, &mut kernel);
+        assert!(!kernel.has(VIP) && kernel.has("192.0.2.101/32"));
+        assert_eq!((kernel.routes.len(), kernel.rules.len()), (1, 0));
+        if goes_on {
+            run(&mut next, &mut kernel, after(now, 100));
+            assert_eq!(states(&next), [StateKind::Master]);
+            assert!(kernel.has("192.0.2.101/32"));
+            assert_eq!((kernel.routes.len(), kernel.rules.len()), (1, 0));
+        }
+        next.stop(after(now, 110), &mut kernel);
+        assert!(!kernel.has("192.0.2.101/32"));
+        assert_eq!((kernel.routes.len(), kernel.rules.len()), (0, 0));
+    }
 }
 
 #[test]

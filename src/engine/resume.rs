@@ -168,6 +168,9 @@ impl Engine {
                 grace: record.grace,
             }),
         };
+        // Should a reload come before it goes on, what is configured no more must go.
+        router.set.adopt(&self.links);
+        router.routes.adopt();
         router.told_priority = record.priority;
         let mut none = Actions::new();
         let machine = &mut router.machine;
