@@ -166,7 +166,8 @@ impl Engine {
         }
     }
 
-    fn is_master(&self, id: usize) -> bool {
+    /// Whether the kernel is to have what belongs to a master.
+    pub(super) fn is_master(&self, id: usize) -> bool {
         let router = self.routers.get(id);
         router.is_some_and(|one| one.past.resuming || one.machine.state() == StateKind::Master)
     }
