@@ -94,6 +94,24 @@ fn a_master_that_is_back_in_time_goes_on_and_the_address_was_never_away() {
     assert_eq!((adverts.count(), log.len()), (10, 10), "{log:?}");
 }
 
+/// A start takes its time on a small machine with many interfaces to make.
+#[test]
+fn it_listens_for_an_interval_from_when_it_can_hear() {
+    for (slow, want) in [(0, 100), (40, 140), (90, 175), (250, 250)] {
+        let mut kernel = killed(vec![conf()]);
+        let now = after(last(&kernel), 100);
+        let mut next = engine(vec![conf()]);
+        kernel.slow = Duration::from_millis(slow);
+        start(&mut next, &mut kernel, now);
+        run(&mut next, &mut kernel, after(now, want - 1));
+        assert_ne!(states(&next), [StateKind::Master], "{slow}");
+        run(&mut next, &mut kernel, after(now, want));
+        let late = slow > 200;
+        assert_eq!(states(&next) == [StateKind::Master], !late, "{slow}");
+        assert_eq!(kernel.has(VIP), !late, "{slow}");
+    }
+}
+
 #[test]
 fn one_that_is_late_clears_up_and_listens() {
     let mut kernel = killed(vec![conf()]);
