@@ -112,7 +112,7 @@ enter_lane() {
 lane_a() {
     # The linker that comes with Rust: it links for other machines too, and folds equal functions.
     linker=rust-lld
-    flags="$flags -Clink-arg=--icf=all -Clink-arg=-T$cross/no-unwind.ld"
+    flags="$flags -Clink-arg=--icf=all -Clink-arg=-T$cross/no-unwind.ld -Clink-arg=-T$cross/order.ld"
     export CARGO_TARGET_DIR="$top/target/lane-a"
     lane_options=
 }

@@ -375,7 +375,13 @@ fn set_format(options: &mut Options, value: &str) -> Result<(), String> {
         #[cfg(feature = "json")]
         "json" => Format::Json,
         #[cfg(not(feature = "json"))]
-        "json" => return Err("this build has no JSON (feature json)".to_owned()),
+        "json" => {
+            return Err(
+                "this vrrpd was built without JSON; install the full flavor, or build with \
+                `--features json`"
+                    .to_owned(),
+            );
+        }
         _ => return Err(format!("'{value}' is neither text nor json")),
     };
     Ok(())

@@ -158,13 +158,34 @@ fn version_tells_what_is_built_in() {
         ("mail", cfg!(feature = "mail")),
         ("regex", cfg!(feature = "regex")),
         ("tls", cfg!(feature = "tls")),
+        ("uci", cfg!(feature = "uci")),
     ] {
         assert_eq!(names.contains(&name), here, "{output}");
     }
-    if cfg!(not(feature = "json")) {
-        let output = vrrpd("-t --config-test-format=json");
-        let want = "vrrpd: --config-test-format: this build has no JSON (feature json)\n";
-        assert_eq!((code(&output), stderr(&output)), (1, want.to_owned()));
+    for (here, words, want) in [
+        (
+            cfg!(feature = "json"),
+            "-t --config-test-format=json",
+            "--config-test-format: this vrrpd was built without JSON; install the full flavor, or build with \
+             `--features json`",
+        ),
+        (
+            cfg!(feature = "lvs"),
+            "genhash",
+            "genhash: this vrrpd was built without it; install the full flavor, or build with `--features lvs`",
+        ),
+        (
+            cfg!(feature = "uci"),
+            "uci2conf",
+            "uci2conf: this vrrpd was built without it; install the openwrt flavor, or build with \
+             `--features uci`",
+        ),
+    ] {
+        if !here {
+            let output = vrrpd(words);
+            let want = format!("vrrpd: {want}\n");
+            assert_eq!((code(&output), stderr(&output)), (1, want));
+        }
     }
 }
 

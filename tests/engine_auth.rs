@@ -182,6 +182,38 @@ fn a_master_takes_up_the_counting_of_a_weaker_one() {
     assert_eq!(last_number(&kernel), 5_001);
 }
 
+/// The clock is behind what others know, after several adverts in a second or those of a peer whose clock is ahead.
+#[test]
+fn who_goes_on_as_master_goes_on_counting() {
+    let mut kernel = eth0();
+    kernel.wall = Duration::from_secs(100);
+    let mut first = engine(vec![with_ah(200)]);
+    start(&mut first, &mut kernel, at(0));
+    run(&mut first, &mut kernel, at(3_300));
+    let theirs = ah_advert(90, "192.0.2.2", 5_000, &KEY);
+    receive_by(Protocol::Ah, &mut first, &mut kernel, at(3_400), 2, &theirs);
+    first.before_reload(at(3_500), &mut kernel);
+    first.hand_over(at(3_510), &mut kernel);
+    let last = last_number(&kernel);
+    assert!(last > 5_000);
+    let mut next = engine(vec![with_ah(200)]);
+    start(&mut next, &mut kernel, at(3_520));
+    let before = kernel.adverts;
+    run(&mut next, &mut kernel, at(4_520));
+    assert_eq!(only(&next).0, StateKind::Master);
+    assert_eq!(
+        (kernel.adverts, last_number(&kernel)),
+        (before + 1, last + 1)
+    );
+    // But a master in its place is heard, wherever that one counts.
+    let mut late = engine(vec![with_ah(200)]);
+    start(&mut late, &mut kernel, at(4_600));
+    let theirs = ah_advert(250, "192.0.2.2", 9, &KEY);
+    receive_by(Protocol::Ah, &mut late, &mut kernel, at(4_700), 2, &theirs);
+    run(&mut late, &mut kernel, at(6_000));
+    assert_eq!(only(&late).0, StateKind::Backup);
+}
+
 #[test]
 fn a_stronger_router_that_counts_from_one_is_told_the_number_at_once() {
     let mut kernel = eth0();

@@ -5,7 +5,7 @@ mod support;
 use std::time::Duration;
 
 use support::kernel::{
-    Kernel, advert, engine, ifname, instance, policy, receive, route, run, start,
+    Kernel, address, advert, engine, ifname, instance, policy, receive, route, run, start,
 };
 use vrrpd::config::model::{
     Command, Config, Global, Notify, Script, SyncGroup, Track, Tracked, User, VrrpInstance,
@@ -64,11 +64,7 @@ fn after(from: Instant, ms: u64) -> Instant {
     from.after(Duration::from_millis(ms))
 }
 
-const GONE_ON: [&str; 3] = [
-    "advert 7 prio 200 to 224.0.0.18",
-    "add 2 192.0.2.100/32",
-    "garp 2 192.0.2.100",
-];
+const GONE_ON: [&str; 2] = ["advert 7 prio 200 to 224.0.0.18", "garp 2 192.0.2.100"];
 
 fn without_sockets(kernel: &mut Kernel) -> Vec<String> {
     let mut log = kernel.take_log();
@@ -96,6 +92,24 @@ fn a_master_that_is_back_in_time_goes_on_and_the_address_was_never_away() {
     let log = without_sockets(&mut kernel);
     let adverts = log.iter().filter(|line| line.starts_with("advert"));
     assert_eq!((adverts.count(), log.len()), (10, 10), "{log:?}");
+}
+
+/// A start takes its time on a small machine with many interfaces to make.
+#[test]
+fn it_listens_for_an_interval_from_when_it_can_hear() {
+    for (slow, want) in [(0, 100), (40, 140), (90, 175), (250, 250)] {
+        let mut kernel = killed(vec![conf()]);
+        let now = after(last(&kernel), 100);
+        let mut next = engine(vec![conf()]);
+        kernel.slow = Duration::from_millis(slow);
+        start(&mut next, &mut kernel, now);
+        run(&mut next, &mut kernel, after(now, want - 1));
+        assert_ne!(states(&next), [StateKind::Master], "{slow}");
+        run(&mut next, &mut kernel, after(now, want));
+        let late = slow > 200;
+        assert_eq!(states(&next) == [StateKind::Master], !late, "{slow}");
+        assert_eq!(kernel.has(VIP), !late, "{slow}");
+    }
 }
 
 #[test]
@@ -539,6 +553,69 @@ fn who_takes_over_the_program_finds_fresh_adverts_and_no_record_of_deaths() {
     assert_eq!(returns(&kernel), Some(0));
     let record = ledger::records(&kernel.state).next().expect("one");
     assert_eq!(record.priority, Priority(200));
+}
+
+#[test]
+fn what_a_reload_takes_out_before_it_goes_on_does_not_stay_behind() {
+    let full = || VrrpInstance {
+        vips: vec![address(VIP, "eth0"), address("192.0.2.101/32", "eth0")],
+        routes: vec![
+            route("10.1.0.0/16", Some("192.0.2.254")),
+            route("10.2.0.0/16", Some("192.0.2.254")),
+        ],
+        rules: vec![policy("192.0.2.100", 100)],
+        ..conf()
+    };
+    for goes_on in [true, false] {
+        let mut kernel = killed(vec![full()]);
+        let now = after(last(&kernel), 100);
+        let mut next = engine(vec![full()]);
+        start(&mut next, &mut kernel, now);
+        let mut less = full();
+        less.vips.remove(0);
+        less.routes.remove(0);
+        less.rules.clear();
+        let config = Config {
+            instances: vec![less],
+            ..Config::default()
+        };
+        next.reload(now, config, &mut kernel);
+        assert!(!kernel.has(VIP) && kernel.has("192.0.2.101/32"));
+        assert_eq!((kernel.routes.len(), kernel.rules.len()), (1, 0));
+        if goes_on {
+            run(&mut next, &mut kernel, after(now, 100));
+            assert_eq!(states(&next), [StateKind::Master]);
+            assert!(kernel.has("192.0.2.101/32"));
+            assert_eq!((kernel.routes.len(), kernel.rules.len()), (1, 0));
+        }
+        next.stop(after(now, 110), &mut kernel);
+        assert!(!kernel.has("192.0.2.101/32"));
+        assert_eq!((kernel.routes.len(), kernel.rules.len()), (0, 0));
+    }
+}
+
+#[test]
+fn any_number_of_programs_may_take_over_before_one_goes_on() {
+    let mut kernel = killed(vec![conf()]);
+    let sent = last(&kernel);
+    for ms in [20, 40, 60, 80, 100, 120] {
+        let now = after(sent, ms);
+        let mut next = engine(vec![conf()]);
+        start(&mut next, &mut kernel, now);
+        let config = Config {
+            instances: vec![conf()],
+            ..Config::default()
+        };
+        next.reload(now, config, &mut kernel);
+        next.hand_over(now, &mut kernel);
+        let record = ledger::records(&kernel.state).next().expect("one");
+        assert_eq!((record.returns, last(&kernel)), (0, sent), "{ms}");
+    }
+    let mut next = engine(vec![conf()]);
+    start(&mut next, &mut kernel, after(sent, 140));
+    run(&mut next, &mut kernel, after(sent, 240));
+    assert_eq!(states(&next), [StateKind::Master]);
+    assert!(kernel.has(VIP));
 }
 
 // ---- garbage ----

@@ -64,6 +64,46 @@ fn a_kernel_without_rules_is_no_reason_not_to_run() {
     assert_eq!(kernel.rules.len(), 1, "tried again");
 }
 
+/// Before 4.17 such a rule would have been one for all packets, and to delete it would delete another one.
+#[test]
+fn what_an_old_kernel_would_not_read_is_not_asked_for() {
+    type Change = fn(&mut VrrpInstance);
+    let changes: [(&str, &str, Change); 5] = [
+        ("4.16.18", "4.17.0", |one| one.rules[0].ip_proto = 6),
+        ("4.16.18", "4.17.0", |one| one.rules[0].sport = Some((1, 9))),
+        ("4.9.337", "4.17.0", |one| {
+            one.rules[0].dport = Some((80, 80))
+        }),
+        ("4.9.337", "4.10.1", |one| one.rules[0].uids = Some((0, 99))),
+        ("5.1.0", "5.2.0", |one| {
+            one.rules.clear();
+            one.routes[1].hops[0].via = Some("fe80::1".parse().unwrap());
+        }),
+    ];
+    for (old, young, change) in changes {
+        let mut conf = usual();
+        change(&mut conf);
+        let both = conf.routes.len() + conf.rules.len();
+        let mut kernel = eth0();
+        let release = "/proc/sys/kernel/osrelease";
+        kernel.files.insert(release.into(), old.into());
+        let mut engine = master(&mut kernel, conf.clone());
+        run(&mut engine, &mut kernel, at(60_000));
+        assert_eq!(state(&engine), StateKind::Master, "{old}");
+        let asked_for = asked(&mut kernel);
+        assert_eq!(kernel.routes.len() + kernel.rules.len(), both - 1, "{old}");
+        let rules = asked_for.iter().filter(|line| line.contains("rule"));
+        assert_eq!(rules.count(), 0, "{old}: {asked_for:?}");
+        engine.stop(at(60_001), &mut kernel);
+        let asked_for = asked(&mut kernel);
+        assert!(asked_for.iter().all(|line| !line.contains("rule")));
+        let mut kernel = eth0();
+        kernel.files.insert(release.into(), young.into());
+        let _engine = master(&mut kernel, conf);
+        assert_eq!(kernel.routes.len() + kernel.rules.len(), both, "{young}");
+    }
+}
+
 /// What was asked about routes and rules since the last time.
 fn asked(kernel: &mut Kernel) -> Vec<String> {
     let log = kernel.take_log();

@@ -66,6 +66,10 @@ impl Rng {
 }
 
 fn run(name: &str, seed: u64, seeds: &[Vec<u8>], target: fn(&[u8])) {
+    run_some(RUNS, name, seed, seeds, target);
+}
+
+fn run_some(runs: usize, name: &str, seed: u64, seeds: &[Vec<u8>], target: fn(&[u8])) {
     if let Some(corpus) = std::env::var_os("FUZZ_CORPUS") {
         let folder = Path::new(&corpus).join(name);
         std::fs::create_dir_all(&folder).unwrap();
@@ -78,7 +82,7 @@ fn run(name: &str, seed: u64, seeds: &[Vec<u8>], target: fn(&[u8])) {
         target(bytes);
     }
     target(&[]);
-    for _ in 0..RUNS {
+    for _ in 0..runs {
         let mut bytes = seeds[rng.below(seeds.len())].clone();
         for _ in 0..=rng.below(4) {
             rng.mutate(&mut bytes);
@@ -129,6 +133,7 @@ fn state_survives_mutations_and_round_trips() {
         index: IfIndex(2),
         sent: Duration::from_secs(1_000),
         grace: Duration::from_secs(3),
+        number: 1_800_000_000,
     };
     let one = record.encode().to_vec();
     let seeds = [one.clone(), [one.clone(), vec![0; 64], one].concat()];
@@ -249,5 +254,28 @@ fn dns_survives_mutations() {
         0x9abc_def1_2345_6789,
         &seeds,
         targets::dns_reply,
+    );
+}
+
+/// `tests/uci` has more of this, with mutations that know the language.
+#[test]
+#[cfg(all(feature = "lvs", feature = "uci"))]
+fn uci_survives_mutations() {
+    let files = std::fs::read_dir("tests/golden/uci").expect("golden files");
+    let paths = files.map(|file| file.expect("a file").path());
+    let mut paths: Vec<_> = paths
+        .filter(|path| path.extension().is_some_and(|it| it == "uci"))
+        .collect();
+    paths.sort();
+    let read = |path| std::fs::read(path).expect("a golden file");
+    let seeds: Vec<Vec<u8>> = paths.iter().map(read).collect();
+    assert!(!seeds.is_empty());
+    // Each run reads a whole configuration.
+    run_some(
+        RUNS / 100,
+        "uci",
+        0xcdef_1234_5678_9abc,
+        &seeds,
+        targets::uci,
     );
 }

@@ -14,6 +14,7 @@ use vrrpd::engine::{Engine, Options};
 use vrrpd::netlink::ipvs::Role;
 use vrrpd::types::ipvs::{Destination, Forward, IpProtocol, Service, ServiceKey};
 use vrrpd::types::{Family, IfName, Instant};
+use vrrpd::vrrp::StateKind;
 
 const WEB: &str = "[192.0.2.1]:tcp:80";
 
@@ -439,6 +440,35 @@ fn connection_synchronization_follows_its_instance() {
     );
     engine.stop(at(72_000), &mut kernel);
     assert!(kernel.ipvs.daemons.is_empty());
+}
+
+#[test]
+fn what_a_killed_master_had_is_left_as_it_is_when_it_goes_on() {
+    let conf = || {
+        let lvs = Lvs {
+            sync: Some(sync(5)),
+            flush: true,
+            ..lvs(vec![web(80, vec![real(1, 1)])])
+        };
+        config(lvs, vec![instance(7, 100, &["192.0.2.1/32"])])
+    };
+    let mut kernel = eth0();
+    let mut first = Engine::new(conf(), Options::default());
+    start(&mut first, &mut kernel, at(0));
+    run(&mut first, &mut kernel, at(500));
+    assert_eq!(kernel.ipvs.daemons, [daemon(Role::Master, 5)]);
+    kernel.ipvs.take_log();
+    let mut next = Engine::new(conf(), Options::default());
+    start(&mut next, &mut kernel, at(600));
+    run(&mut next, &mut kernel, at(800));
+    let states: Vec<StateKind> = next.instances().map(|(_, state, _)| state).collect();
+    assert_eq!(states, [StateKind::Master]);
+    assert_eq!(kernel.ipvs.take_log(), [""; 0]);
+    // And if it does not, connections are learned again, and the table is cleared.
+    let mut late = Engine::new(conf(), Options::default());
+    start(&mut late, &mut kernel, at(2_000));
+    assert_eq!(kernel.ipvs.daemons, [daemon(Role::Backup, 5)]);
+    assert!(kernel.ipvs.take_log().contains(&"flush".into()));
 }
 
 #[test]

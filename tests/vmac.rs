@@ -80,6 +80,26 @@ fn the_interface_is_made_at_the_start_and_up_while_master() {
     assert_eq!(log, wanted);
 }
 
+/// Else the next program would take its predecessor's settings for the machine's, and leave them behind.
+#[test]
+fn who_hands_over_puts_back_the_settings_and_leaves_the_interface() {
+    let mut kernel = eth0();
+    let mut engine = engine(vec![own(100)]);
+    start(&mut engine, &mut kernel, at(0));
+    run(&mut engine, &mut kernel, at(400));
+    kernel.take_log();
+    engine.hand_over(at(450), &mut kernel);
+    let wanted = [
+        "10 from 00:00:5e:00:01:07",
+        "advert 7 prio 100 to 224.0.0.18",
+        "sysctl net/ipv4/conf/eth0/arp_ignore=0",
+        "sysctl net/ipv4/conf/eth0/arp_announce=0",
+    ];
+    assert_eq!(kernel.take_log(), wanted);
+    assert_eq!(macvlan(&kernel), Some((10, true)));
+    assert!(kernel.has(VIP));
+}
+
 #[test]
 fn many_that_yield_together_are_switched_off_one_by_one() {
     let mut kernel = eth0();

@@ -227,6 +227,15 @@ impl AddressSet {
 
     /// Removes what a daemon that was killed has left behind.
     pub(crate) fn clean(&mut self, links: &Links, system: &mut dyn System) -> usize {
+        let left = self.adopt(links);
+        if left > 0 {
+            self.withdraw(links, system);
+        }
+        left
+    }
+
+    /// What is there is ours from now on; tells how many there are.
+    pub(crate) fn adopt(&mut self, links: &Links) -> usize {
         let mut left = 0;
         for slot in &mut self.slots {
             let present = links.named(&slot.address.dev).and_then(|link| {
@@ -241,9 +250,6 @@ impl AddressSet {
                 slot.held = Held::Ours;
                 left += 1;
             }
-        }
-        if left > 0 {
-            self.withdraw(links, system);
         }
         left
     }

@@ -1,8 +1,10 @@
 //! A route or a rule: what the configuration says, and how the kernel is asked for it.
 
 use core::fmt;
+use core::net::IpAddr;
 
 use super::links::Links;
+use super::system::System;
 use crate::config::model::{Place, Route, Rule};
 use crate::netlink::route::{self, Hop, Mode, Spec};
 use crate::netlink::{self, Batch, Message, rule};
@@ -56,6 +58,25 @@ impl Item {
         }
     }
 
+    /// What of it this kernel is too old to read, and which one does. An unknown attribute is no error to the kernel:
+    /// without it, the rule would be one for all packets, and the route one without gateway.
+    pub(super) fn unread(&self, system: &mut dyn System) -> Option<&'static str> {
+        let (words, since) = match self {
+            Item::Rule(rule)
+                if rule.ip_proto != 0 || rule.sport.is_some() || rule.dport.is_some() =>
+            {
+                ("ipproto, sport and dport take Linux 4.17", (4, 17))
+            }
+            Item::Rule(rule) if rule.uids.is_some() => ("uidrange takes Linux 4.10", (4, 10)),
+            Item::Route(route) if route.dst.family() == Family::V4 && via_v6(route) => {
+                ("a gateway of IPv6 takes Linux 5.2", (5, 2))
+            }
+            Item::Rule(_) | Item::Route(_) => return None,
+        };
+        let release = system.read_file(RELEASE).ok()?;
+        (version(&release)? < since).then_some(words)
+    }
+
     /// Asks for it, in as many requests as it takes; none while its interface does not exist.
     pub(super) fn add(&self, links: &Links, batch: &mut Batch) {
         let route = match self {
@@ -107,6 +128,22 @@ impl fmt::Display for Item {
             Item::Rule(rule) => rule.fmt(f),
         }
     }
+}
+
+// ---- the kernel's age ----
+
+const RELEASE: &str = "/proc/sys/kernel/osrelease";
+
+fn via_v6(route: &Route) -> bool {
+    let mut hops = route.hops.iter();
+    hops.any(|hop| matches!(hop.via, Some(IpAddr::V6(_))))
+}
+
+/// The first two numbers of `4.9.0-13-arm`.
+fn version(release: &[u8]) -> Option<(u16, u16)> {
+    let mut parts = release.split(|byte| !byte.is_ascii_digit());
+    let mut next = || core::str::from_utf8(parts.next()?).ok()?.parse().ok();
+    Some((next()?, next()?))
 }
 
 // ---- the model in the kernel's words ----
@@ -174,5 +211,26 @@ fn as_rule(rule: &Rule) -> netlink::Rule<'_> {
         l3mdev: rule.l3mdev,
         tunnel: rule.tunnel,
         protocol: rule.protocol,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::version;
+
+    #[test]
+    fn a_kernels_version_is_read_from_its_release() {
+        for (release, want) in [
+            ("4.9.0-13-arm\n", Some((4, 9))),
+            ("4.17-rc1", Some((4, 17))),
+            ("6.18.5", Some((6, 18))),
+            ("10.0", Some((10, 0))),
+            ("5", None),
+            ("", None),
+            ("-4.9", None),
+            ("4.99999", None),
+        ] {
+            assert_eq!(version(release.as_bytes()), want, "{release:?}");
+        }
     }
 }

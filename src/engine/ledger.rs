@@ -2,7 +2,7 @@
 //! last advert. One record of fixed size for each instance, in the order of the configuration.
 //!
 //! ```text
-//! interface 16, NUL │ family │ VRID │ priority │ returns │ ifindex u32 │ sent u64 │ grace u64 │ 0 … │ sum u32
+//! interface 16, NUL │ family │ VRID │ priority │ returns │ ifindex u32 │ sent u64 │ grace u64 │ number u64 │ 0 … │ sum u32
 //! ```
 //! Big-endian; times are nanoseconds since boot. A record without mastership is all zeros. A process may be killed
 //! while it writes: a record counts only if its sum is right. The header of the file is `os`'s business.
@@ -36,6 +36,8 @@ pub struct Record {
     pub sent: Duration,
     /// How long after that no peer has taken over.
     pub grace: Duration,
+    /// Its sequence number, if it had one.
+    pub number: u64,
 }
 
 impl Record {
@@ -56,6 +58,7 @@ impl Record {
         put(&mut bytes, 20, &self.index.0.to_be_bytes());
         put(&mut bytes, 24, &nanos(self.sent));
         put(&mut bytes, 32, &nanos(self.grace));
+        put(&mut bytes, 40, &self.number.to_be_bytes());
         let sum = sum(&bytes);
         put(&mut bytes, SUM.start, &sum.to_be_bytes());
         bytes
@@ -73,7 +76,7 @@ impl Record {
             6 => Family::V6,
             _ => return None,
         };
-        let span = |at| Some(Duration::from_nanos(u64::from_be_bytes(take(bytes, at)?)));
+        let long = |at| Some(u64::from_be_bytes(take(bytes, at)?));
         (stored == sum(bytes)).then_some(Record {
             interface: IfName::new(name)?,
             family,
@@ -81,8 +84,9 @@ impl Record {
             priority: Priority(priority),
             returns,
             index: IfIndex(u32::from_be_bytes(take(bytes, 20)?)),
-            sent: span(24)?,
-            grace: span(32)?,
+            sent: Duration::from_nanos(long(24)?),
+            grace: Duration::from_nanos(long(32)?),
+            number: long(40)?,
         })
     }
 }
@@ -180,6 +184,7 @@ mod tests {
             index: IfIndex(0x0102_0304),
             sent: Duration::from_nanos(0x1122_3344_5566_7788),
             grace: Duration::from_millis(300),
+            number: 0x99aa_bbcc_ddee_ff00,
         }
     }
 
@@ -205,8 +210,12 @@ mod tests {
             [0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88]
         );
         assert_eq!(bytes[32..40], 300_000_000_u64.to_be_bytes());
-        assert_eq!(bytes[40..60], [0; 20]);
-        assert_eq!(bytes[60..], [0xc0, 0xf9, 0x0b, 0xf6]);
+        assert_eq!(
+            bytes[40..48],
+            [0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff, 0x00]
+        );
+        assert_eq!(bytes[48..60], [0; 12]);
+        assert_eq!(bytes[60..], [0xfd, 0x32, 0x95, 0x99]);
     }
 
     #[test]

@@ -76,7 +76,7 @@ impl Engine {
         }
         self.regroup(now, system);
         self.replace_lvs(now, lvs, system);
-        self.release_bases(system);
+        self.release_bases(false, system);
         self.promote_secondaries(system);
         self.look_for_ipv6(system);
         self.reloaded(now, system);

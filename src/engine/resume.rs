@@ -168,9 +168,13 @@ impl Engine {
                 grace: record.grace,
             }),
         };
+        // Should a reload come before it goes on, what is configured no more must go.
+        router.set.adopt(&self.links);
+        router.routes.adopt();
         router.told_priority = record.priority;
         let mut none = Actions::new();
         let machine = &mut router.machine;
+        machine.count_on(record.number);
         machine.handle(now, Event::Priority(record.priority), &mut none);
         machine.handle(now, resume, &mut none);
         self.rearm(id);
@@ -272,6 +276,11 @@ impl Engine {
             router.past.returns = 0;
         }
         self.before_reload(now, system);
+        // Also of those that have yet to go on, and send nothing.
+        self.rewrite(system);
+        // What they were before only we know. Whoever is told the wrong Ethernet address by the interface below is
+        // told the right one when the new program announces itself.
+        self.release_bases(true, system);
     }
 }
 
@@ -294,5 +303,6 @@ fn record(router: &Router, priority: Priority) -> Option<Record> {
         index: router.vmac.index.or(router.ifindex)?,
         sent: at,
         grace,
+        number: router.machine.number(),
     })
 }

@@ -195,7 +195,20 @@ impl RouteSet {
     /// Removes what a daemon that was killed has left behind: what has our protocol number and is otherwise
     /// as configured. Tells how many there were.
     pub(crate) fn clean(&mut self, links: &Links, system: &mut dyn System) -> usize {
-        delete(&self.slots, links, system, |_| true)
+        let count = delete(&self.slots, links, system, |_| true);
+        self.all_are(Held::No);
+        count
+    }
+
+    /// What is there is ours from now on; that is, whatever the kernel does not refuse to delete.
+    pub(crate) fn adopt(&mut self) {
+        self.all_are(Held::Yes);
+    }
+
+    fn all_are(&mut self, held: Held) {
+        for slot in &mut self.slots {
+            slot.held = held;
+        }
     }
 
     /// From now on these are wanted; adds them.
@@ -231,6 +244,12 @@ impl RouteSet {
             if slot.held == Held::Yes && doubt != Doubt::All {
                 continue;
             }
+            if let Some(why) = slot.item.unread(system) {
+                let words = || format!("{}: {why}", slot.item);
+                outcome.first_refused.get_or_insert_with(words);
+                asked.answers.push((place, Held::Refused));
+                continue;
+            }
             asked.add(place, &slot.item, links, &mut batch);
             if asked.is_full() {
                 asked.send(system, &mut batch, &mut outcome, &self.slots);
@@ -262,9 +281,7 @@ impl RouteSet {
         self.doubt = Doubt::Nothing;
         self.retry_at = None;
         delete(&self.slots, links, system, |slot| slot.held != Held::No);
-        for slot in &mut self.slots {
-            slot.held = Held::No;
-        }
+        self.all_are(Held::No);
     }
 
     /// Another configuration: what is in both stays as it is, what is in the old one only is removed. What is new
@@ -303,7 +320,10 @@ fn delete(
     let mut batch = Batch::new(1);
     let mut done = 0_usize;
     for slot in slots.iter().rev().filter(|slot| which(slot)) {
-        slot.item.delete(links, &mut batch);
+        // What was never asked for might be taken for one of somebody else's.
+        if slot.item.unread(system).is_none() {
+            slot.item.delete(links, &mut batch);
+        }
         if batch.count() == CHUNK {
             done = done.saturating_add(flush(&mut batch, system));
         }

@@ -39,6 +39,13 @@ impl Engine {
         self.install_static_routes(now, system);
         self.unsettled = true;
         self.settle(now, system);
+        let deaf = system.uptime().saturating_sub(uptime);
+        for id in 0..self.routers.len() {
+            if let Some(router) = self.routers.get_mut(id) {
+                router.machine.listen_longer(deaf);
+                self.rearm(id);
+            }
+        }
         self.start_lvs(now, system);
         if !hold.is_zero() {
             log::info!(target: "vrrp", "instances start in {} ms", hold.as_millis());

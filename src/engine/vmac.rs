@@ -115,7 +115,7 @@ impl Engine {
         for id in 0..self.routers.len() {
             self.remove_vmac(id, system);
         }
-        self.release_bases(system);
+        self.release_bases(false, system);
     }
 
     fn settle_vmac(&mut self, id: usize, system: &mut dyn System) {
@@ -166,7 +166,8 @@ impl Engine {
         }
     }
 
-    fn is_master(&self, id: usize) -> bool {
+    /// Whether the kernel is to have what belongs to a master.
+    pub(super) fn is_master(&self, id: usize) -> bool {
         let router = self.routers.get(id);
         router.is_some_and(|one| one.past.resuming || one.machine.state() == StateKind::Master)
     }
@@ -282,13 +283,13 @@ impl Engine {
         }
     }
 
-    /// Puts back the settings of interfaces that are below none any more.
-    pub(super) fn release_bases(&mut self, system: &mut dyn System) {
+    /// Puts back the settings of interfaces that are below none any more, or of all.
+    pub(super) fn release_bases(&mut self, all: bool, system: &mut dyn System) {
         let routers = &self.routers;
         self.bases.retain(|base| {
             let below =
                 |router: &Router| router.conf.interface == base.name && router.vmac.index.is_some();
-            if routers.iter().any(below) {
+            if !all && routers.iter().any(below) {
                 return true;
             }
             for ((key, _), before) in BASE_SETTINGS.into_iter().zip(&base.before) {

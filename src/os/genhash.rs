@@ -14,6 +14,7 @@ use crate::check::http::{Pages, Seen, hex};
 use crate::check::tls::{SecretPages, Trust};
 use crate::check::{News, Step};
 use crate::config::model::lvs::{Http, HttpProtocol, Ssl, Target, Url};
+use crate::config::schema::Feature;
 
 const HELP: &str = "\
 vrrpd genhash: print the MD5 of a page, for `digest` of HTTP_GET and SSL_GET
@@ -155,7 +156,7 @@ fn fetch(options: &Options) -> Result<Seen, String> {
     let seen = if options.tls {
         let trust = Trust::new(&Ssl::default());
         let Some(mut pages) = SecretPages::new(&target, &http, pages, &trust) else {
-            return Err("this vrrpd was built without TLS (feature tls)".to_owned());
+            return Err(format!("TLS: {}", Feature::Tls.absence()));
         };
         pages.begin();
         talk(stream, |news, out| pages.turn(news, out))?;

@@ -13,7 +13,7 @@ use nix::fcntl::{Flock, FlockArg, OFlag};
 
 use super::host::sentence;
 
-/// How often, and how long each time, to wait for a child that holds our own lock.
+/// How often, and how long each time, to wait for a child that holds the lock in its parent's place.
 const MOST_WAITS: u32 = 50;
 const WAIT: Duration = Duration::from_millis(10);
 
@@ -89,8 +89,8 @@ impl PidFile {
                 Ok(locked) => locked,
                 Err((file, Errno::EWOULDBLOCK)) => {
                     let pid = read_pid(&file);
-                    if pid == Some(std::process::id()) && inherited < MOST_WAITS {
-                        // By a child of the program we have replaced, which is writing a dump.
+                    if pid.is_some_and(is_own_or_gone) && inherited < MOST_WAITS {
+                        // By a child of the program we have replaced, or of a killed copy, which is writing a dump.
                         inherited += 1;
                         std::thread::sleep(WAIT);
                         continue;
@@ -157,6 +157,10 @@ fn read_pid(file: &File) -> Option<u32> {
     text.trim().parse().ok()
 }
 
+fn is_own_or_gone(pid: u32) -> bool {
+    pid == std::process::id() || !Path::new(&format!("/proc/{pid}")).exists()
+}
+
 pub(super) fn is_at(file: &File, path: &Path) -> bool {
     let (Ok(ours), Ok(there)) = (file.metadata(), fs::symlink_metadata(path)) else {
         return false;
@@ -192,6 +196,22 @@ mod tests {
             path.display()
         );
         assert_eq!(refusal.to_string(), want);
+    }
+
+    #[test]
+    fn a_child_that_outlives_a_killed_copy_is_waited_for() {
+        let scratch = Scratch::new("pid-child");
+        let path = scratch.path("vrrpd.pid");
+        let held = PidFile::take(&path).expect("the former copy");
+        let long_gone = u32::MAX.to_string();
+        fs::write(&path, &long_gone).expect("write");
+        let child = std::thread::spawn(move || {
+            std::thread::sleep(WAIT * 5);
+            // As if it had been killed: the file stays.
+            fs::rename(&held.path, held.path.with_extension("old")).expect("rename");
+        });
+        let _next = PidFile::take(&path).expect("the lock is free in the end");
+        child.join().expect("no panic");
     }
 
     #[test]

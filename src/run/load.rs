@@ -10,8 +10,10 @@ use crate::cli::Options;
 #[cfg(feature = "lvs")]
 use crate::config::half::{self, Half};
 use crate::config::model::Config;
+use crate::config::render::exit_code_for_test;
 use crate::config::source::Position;
 use crate::config::{self, Loaded, Severity};
+use crate::exit;
 use crate::os::host;
 
 /// Reads the configuration, as often as it is asked to.
@@ -20,6 +22,8 @@ pub(super) struct Loader<'a> {
     pub(super) path: &'a str,
     /// The errors of the running configuration, without their places.
     errors: Vec<String>,
+    /// What `-t` makes of it.
+    pub(super) tested: u8,
 }
 
 impl<'a> Loader<'a> {
@@ -28,6 +32,7 @@ impl<'a> Loader<'a> {
             options,
             path,
             errors: Vec::new(),
+            tested: exit::OK,
         }
     }
 
@@ -40,8 +45,7 @@ impl<'a> Loader<'a> {
                 "nothing can run from {path}; see `vrrpd -t -f {path}`"
             ));
         }
-        self.errors = errors(&loaded);
-        Ok(loaded.config)
+        Ok(self.adopt(loaded))
     }
 
     /// At a reload, a new error refuses all of it: a slip of the pen must not take down what runs. Those that the
@@ -53,13 +57,16 @@ impl<'a> Loader<'a> {
         let found = errors(&loaded);
         let new = found.iter().filter(|error| !self.errors.contains(error));
         match new.count() {
-            0 => {
-                self.errors = found;
-                Ok(loaded.config)
-            }
+            0 => Ok(self.adopt(loaded)),
             1 => Err("it has an error (see above)".to_owned()),
             count => Err(format!("it has {count} errors (see above)")),
         }
+    }
+
+    fn adopt(&mut self, loaded: Loaded) -> Config {
+        self.errors = errors(&loaded);
+        self.tested = exit_code_for_test(loaded.diags.worst());
+        loaded.config
     }
 
     fn load(&self) -> Loaded {

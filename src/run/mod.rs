@@ -50,8 +50,8 @@ fn hash_page(args: Vec<OsString>) -> u8 {
 
 #[cfg(not(feature = "lvs"))]
 fn hash_page(_: Vec<OsString>) -> u8 {
-    let sentence = "genhash: this vrrpd was built without health checks (feature lvs)";
-    fail(sentence, exit::FATAL)
+    let absence = Feature::Lvs.absence();
+    fail(&format!("genhash: {absence}"), exit::FATAL)
 }
 
 #[cfg(feature = "uci")]
@@ -64,8 +64,8 @@ fn uci_to_conf(args: Vec<OsString>) -> u8 {
 
 #[cfg(not(feature = "uci"))]
 fn uci_to_conf(_: Vec<OsString>) -> u8 {
-    let sentence = "uci2conf: this vrrpd was built without it (feature uci)";
-    fail(sentence, exit::FATAL)
+    let absence = Feature::Uci.absence();
+    fail(&format!("uci2conf: {absence}"), exit::FATAL)
 }
 
 /// The parts of this build, for `-v`.

@@ -58,6 +58,7 @@ pub(super) fn serve(
     let mut running = Running {
         mask: options.umask,
         shutdown: config.global.shutdown.clone(),
+        place: place(&config.global),
     };
     process::change(&Process::default(), &config.global.process, running.mask);
     let told = match &config.global.startup {
@@ -121,6 +122,7 @@ fn live(
             return code;
         }
     };
+    reactor.tested = loader.tested;
     ready.up();
     *up = true;
     if told.reload {
@@ -128,10 +130,17 @@ fn live(
     }
     let end = loop {
         match reactor.run() {
-            Ok(Wanted::Reload) => reload(&mut reactor, loader, running),
+            Ok(Wanted::Reload) => {
+                reload(&mut reactor, loader, running);
+            }
             Ok(Wanted::Restart) => {
                 // What the new configuration has no more only we know of.
-                reload(&mut reactor, loader, running);
+                let reloaded = reload(&mut reactor, loader, running);
+                if !reloaded || running.is_elsewhere(reactor.global()) {
+                    // Elsewhere it would know nothing of what we have here.
+                    log::error!("restart refused, this version goes on");
+                    continue;
+                }
                 reactor.hand_over();
                 break Err(successor.take_over());
             }
@@ -156,40 +165,59 @@ struct Running {
     mask: Option<u16>,
     /// The last thing to do.
     shutdown: Option<Bounded>,
+    /// Where it is.
+    place: Place,
+}
+
+/// `net_namespace`, `instance`, `use_pid_dir`: where the process is and keeps its files.
+type Place = (Option<String>, Option<String>, bool);
+
+const ELSEWHERE: &str =
+    "net_namespace, instance or use_pid_dir has changed; that takes a stop and a start";
+
+fn place(global: &Global) -> Place {
+    let Global {
+        process, instance, ..
+    } = global;
+    (
+        process.namespace.clone(),
+        instance.clone(),
+        global.use_pid_dir,
+    )
 }
 
 impl Running {
     /// Changes over to other settings, as far as a running process can.
     fn change(&mut self, old: &Global, new: &Global) {
         process::change(&old.process, &new.process, self.mask);
-        for (what, differs) in [
-            (
-                "net_namespace",
-                old.process.namespace != new.process.namespace,
-            ),
-            ("instance", old.instance != new.instance),
-            ("use_pid_dir", old.use_pid_dir != new.use_pid_dir),
-        ] {
-            if differs {
-                log::warn!("{what} has changed; that takes a restart");
-            }
+        if self.is_elsewhere(new) {
+            log::warn!("{ELSEWHERE}");
         }
         self.shutdown.clone_from(&new.shutdown);
     }
+
+    /// Whether a start with these settings would be one in another place.
+    fn is_elsewhere(&self, global: &Global) -> bool {
+        place(global) != self.place
+    }
 }
 
-/// Changes over to the configuration as it is now, all of it or nothing.
-fn reload(reactor: &mut Reactor<'_>, loader: &mut Loader<'_>, running: &mut Running) {
+/// Changes over to the configuration as it is now, all of it or nothing; tells which.
+fn reload(reactor: &mut Reactor<'_>, loader: &mut Loader<'_>, running: &mut Running) -> bool {
     log::info!("Reloading {}", loader.path);
     service::reloading();
     reactor.before_reload();
-    match loader.again() {
+    let config = loader.again();
+    let good = config.is_ok();
+    match config {
         Ok(config) => {
             running.change(reactor.global(), &config.global);
             reactor.reload(config);
+            reactor.tested = loader.tested;
             log::info!("Reload finished");
         }
         Err(why) => log::error!("reload refused, the running configuration stays: {why}"),
     }
     service::tell(service::READY);
+    good
 }

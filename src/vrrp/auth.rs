@@ -14,6 +14,8 @@
 //!   it is, and the clock does not count as known: otherwise a master that counts from 1 would be a replay for us,
 //!   and there would be two. The price is keepalived's: a router that has just started can be shown an old advert.
 //! * Without a clock that runs on (a router that boots in 1970) all this comes down to what keepalived does.
+//! * Who goes on as master after a restart (`resume.rs`) sends more than its former process has, which may be ahead
+//!   of the clock. What others send is none the less compared with nothing at first.
 //!
 //! Above [`LAST`] a master stops and is BACKUP; the counter begins anew when it becomes MASTER again.
 //!
@@ -65,6 +67,8 @@ struct Mark {
 pub(super) struct Numbers {
     /// AH: highest accepted or sent; 0: none.
     ah: u32,
+    /// AH: highest of the former process.
+    before: u32,
     /// Signatures: last sent; 0: none.
     signed: u64,
     /// Filled up to its capacity and no further.
@@ -76,6 +80,7 @@ impl Numbers {
     pub(super) fn new(params: &Params) -> Self {
         let mut numbers = Numbers {
             ah: 0,
+            before: 0,
             signed: 0,
             marks: Vec::new(),
             uses: 0,
@@ -194,9 +199,22 @@ impl Numbers {
 
     // ---- sending ----
 
+    /// The last number sent.
+    pub(super) fn last(&self) -> u64 {
+        self.signed.max(self.ah.max(self.before).into())
+    }
+
+    /// From now on numbers are greater than this, except at their end.
+    pub(super) fn count_on(&mut self, last: u64) {
+        let ah = u32::try_from(last).ok().filter(|last| *last < LAST);
+        self.before = ah.unwrap_or(0);
+        self.signed = last;
+    }
+
     /// The number of the next advert with AH; `None` when there is none left.
     pub(super) fn next_ah(&mut self, wall: Duration) -> Option<u32> {
-        let next = self.ah.checked_add(1).filter(|next| *next <= LAST)?;
+        let known = self.ah.max(core::mem::take(&mut self.before));
+        let next = known.checked_add(1).filter(|next| *next <= LAST)?;
         let clock = u32::try_from(wall.as_secs()).unwrap_or(u32::MAX);
         let clock = if clock < CLOCK_LAST { clock } else { 0 };
         self.ah = next.max(clock);
@@ -393,6 +411,27 @@ mod tests {
         let later = WALL + Duration::from_secs(60);
         assert_eq!(numbers.next_ah(later), Some(1_800_000_060));
         assert_eq!(numbers.next_ah(Duration::ZERO), Some(1_800_000_061));
+    }
+
+    #[test]
+    fn a_former_process_is_counted_on_from_but_others_are_not_compared_with_it() {
+        let params = params(Auth::Ah, None);
+        let ahead = WALL.as_secs() + 500;
+        let mut numbers = Numbers::new(&params);
+        numbers.count_on(ahead);
+        assert_eq!(numbers.last(), ahead);
+        assert_eq!(numbers.check(&params, &ah(7)), Ok(None));
+        assert_eq!(numbers.next_ah(WALL).map(u64::from), Some(ahead + 1));
+        assert_eq!(numbers.last(), ahead + 1);
+        assert_eq!(numbers.next_signed(WALL, None), at(WALL.as_secs()));
+        for end in [LAST.into(), u64::MAX] {
+            numbers = Numbers::new(&params);
+            numbers.count_on(end);
+            assert_eq!(numbers.next_ah(WALL), Some(1_800_000_000), "{end}");
+        }
+        numbers.count_on(at(1_800_000_500));
+        let signed = numbers.next_signed(WALL, None);
+        assert_eq!(signed, at(1_800_000_500) + 1);
     }
 
     #[test]

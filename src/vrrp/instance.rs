@@ -200,6 +200,17 @@ impl Instance {
         self.numbers.next_signed(wall, window)
     }
 
+    /// The number of the last advert; 0: it had none.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.numbers.last()
+    }
+
+    /// The next advert is to have a number beyond this.
+    pub fn count_on(&mut self, last: u64) {
+        self.numbers.count_on(last);
+    }
+
     /// Counters.
     #[must_use]
     pub fn stats(&self) -> &Stats {

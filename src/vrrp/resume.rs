@@ -56,6 +56,16 @@ impl Instance {
         }
     }
 
+    /// Nothing was heard for so long: as much longer it listens, as far as there is time.
+    pub fn listen_longer(&mut self, deaf: Duration) {
+        let interval = self.params.advert_int.duration();
+        let quarter = interval.checked_div(4).unwrap_or_default();
+        if let State::Resuming(Resume { at, until, .. }) = &mut self.state {
+            let spare = until.since(*at).saturating_sub(quarter);
+            *at = at.after(deaf.min(spare));
+        }
+    }
+
     /// All adverts that have arrived have been heard, and none was of a master.
     pub(super) fn resume_timer(&mut self, now: Instant, resume: Resume, out: &mut Actions) {
         if now < resume.at {

@@ -69,6 +69,8 @@ pub struct Kernel {
     pub refuse_route: Option<(Cidr, i32, &'static str)>,
     /// Listening is refused with this errno.
     pub deaf: Option<i32>,
+    /// How long it takes until a socket is open.
+    pub slow: std::time::Duration,
     /// The packet filter's table, if there is one: how often addresses were added to it.
     pub ruleset: Option<u32>,
     /// There is no nftables in this kernel.
@@ -435,6 +437,7 @@ impl System for Kernel {
         if let Some(errno) = self.deaf {
             return Err(io::Error::from_raw_os_error(errno));
         }
+        self.clock = self.clock.after(self.slow);
         let place = on
             .interface
             .map_or("any".into(), |index| index.0.to_string());

@@ -57,9 +57,17 @@ impl Feature {
     /// What to do about its absence.
     #[must_use]
     pub fn remedy(self) -> String {
-        format!(
-            "install the full flavor, or build with `--features {}`",
-            self.name()
-        )
+        let flavor = match self {
+            Feature::Uci => "openwrt",
+            Feature::Lvs | Feature::Tls | Feature::Regex | Feature::Mail | Feature::Json => "full",
+        };
+        let name = self.name();
+        format!("install the {flavor} flavor, or build with `--features {name}`")
+    }
+
+    /// To whoever asks for it by command or signal.
+    #[must_use]
+    pub fn absence(self) -> String {
+        format!("this vrrpd was built without it; {}", self.remedy())
     }
 }

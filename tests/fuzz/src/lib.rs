@@ -22,11 +22,15 @@ use vrrpd::wire::{self, Pseudo, Unfit};
 mod check;
 #[cfg(feature = "lvs")]
 mod ipvs;
+#[cfg(all(feature = "lvs", feature = "uci"))]
+mod uci;
 
 #[cfg(feature = "lvs")]
 pub use check::{dns_reply, http_reply, smtp_check};
 #[cfg(feature = "lvs")]
 pub use ipvs::ipvs_reply;
+#[cfg(all(feature = "lvs", feature = "uci"))]
+pub use uci::uci;
 
 /// A state file: any bytes may be read, and what is read is what was written.
 pub fn state(data: &[u8]) {

@@ -11,7 +11,6 @@ use crate::engine::{Duty, Engine};
 use crate::netlink::ipvs::Role;
 use crate::types::Instant;
 use crate::types::ipvs::{Destination, Service};
-use crate::vrrp::StateKind;
 
 /// How long modprobe may take.
 const LOADING_LIMIT: Duration = Duration::from_secs(30);
@@ -30,7 +29,9 @@ impl Engine {
         desired: Desired<'_>,
         system: &mut dyn System,
     ) {
-        self.lvs.kernel.flush = self.lvs.conf.flush;
+        // Who goes on as master has connections to keep.
+        let goes_on = self.routers.iter().any(|router| router.past.resuming);
+        self.lvs.kernel.flush = self.lvs.conf.flush && !goes_on;
         self.renew_ipvs(now, desired, system);
     }
 
@@ -119,10 +120,9 @@ impl Engine {
     fn follow_instance(&mut self) {
         let sync = self.lvs.conf.sync.as_ref();
         let wanted = sync.map(|sync| {
-            let router = sync.instance.and_then(|place| self.routers.get(place));
-            let roles: Roles = match router.map(|router| router.machine.state()) {
-                Some(StateKind::Master) => &[Role::Master],
-                Some(_) => &[Role::Backup],
+            let roles: Roles = match sync.instance.map(|place| self.is_master(place)) {
+                Some(true) => &[Role::Master],
+                Some(false) => &[Role::Backup],
                 None => &[Role::Master, Role::Backup],
             };
             (sync, roles)

@@ -17,7 +17,7 @@ use std::time::Duration;
 use network::{Network, VIP};
 use vrrpd_lab::client::Pinger;
 use vrrpd_lab::suite::{self, Ctx, End, Test};
-use vrrpd_lab::{MS, now, wait_until};
+use vrrpd_lab::{MS, down_interval, now, wait_until};
 
 const TESTS: &[Test] = &[
     ("small_flavor_elects_a_master", "", election),
@@ -47,7 +47,8 @@ fn election(_: &Ctx) -> End {
     End::Ok
 }
 
-/// Whether the other router took over meanwhile or not: in the end there is one master, and it is the one it should be.
+/// In the end there is one master, and it is the one it should be. The other one takes over meanwhile if, and only if,
+/// it has heard nothing for its down interval.
 fn respawn(ctx: &Ctx) -> End {
     let mut net = Network::start(ctx.daemon.path().as_ref(), "");
     net.a_is_master_alone(0);
@@ -63,7 +64,15 @@ fn respawn(ctx: &Ctx) -> End {
     net.a_is_master_alone(at);
     assert_eq!(net.a.pid(), after, "it stays");
     let meanwhile = net.capture.adverts(&net.b.node, 0, at).len();
-    println!("    b sent {meanwhile} adverts meanwhile");
+    let silence = net.longest_silence_of_a(at);
+    println!(
+        "    b sent {meanwhile} adverts meanwhile, a was silent for {} ms",
+        silence / MS
+    );
+    // With a little time for b to hear it.
+    if silence + 100 * MS < down_interval(2, 100, 1000 * MS) {
+        assert_eq!(meanwhile, 0, "a was back in time");
+    }
     let _client = Pinger::start(&net.client, VIP, Duration::from_millis(200));
     net.answers_from("a", now());
     End::Ok

@@ -111,6 +111,15 @@ impl Network {
         wait_until(PATIENCE, "b does not have it", || !self.b.has(VIP));
     }
 
+    /// The longest time between two adverts of a, the last one before `since` included.
+    pub(crate) fn longest_silence_of_a(&self, since: Ns) -> Ns {
+        let adverts = self.capture.adverts(&self.a.node, 0, 0);
+        let before = adverts.iter().rposition(|(at, _)| *at < since);
+        let adverts = &adverts[before.expect("it was master")..];
+        let silences = adverts.windows(2).map(|two| two[1].0 - two[0].0);
+        silences.max().expect("it is master")
+    }
+
     /// Waits until the router answers a client's pings to the virtual address.
     pub(crate) fn answers_from(&self, router: &str, since: Ns) {
         let answer = |f: &vrrpd_lab::Frame| match f.kind {

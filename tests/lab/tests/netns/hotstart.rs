@@ -73,6 +73,11 @@ pub(crate) const TESTS: &[Test] = &[
         NOT_COMPARED,
         refused,
     ),
+    (
+        "program_that_would_run_elsewhere_does_not_take_over",
+        NOT_COMPARED,
+        elsewhere,
+    ),
 ];
 
 /// One advert a second.
@@ -387,7 +392,8 @@ fn restart(ctx: &Ctx) -> End {
     let script = format!("/run/lab/{}-begin", a.id());
     fs::write(&script, format!("#!/bin/sh\necho begun >>{begun}\n")).expect("write");
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("chmod");
-    let text = slow(200, &[])
+    // A fault that it runs with does not keep it from being replaced.
+    let text = slow(200, &["no_such_thing"])
         .global("script_user root")
         .global(&format!("startup_script {script}"))
         .text();
@@ -416,6 +422,12 @@ fn restart(ctx: &Ctx) -> End {
     assert!(worst < Some(2_500 * MS), "{worst:?}");
     assert_eq!(fs::read_to_string(&begun).expect("read"), "begun\n", "once");
     assert!(run.alive(), "still the same process");
+    // Another fault does.
+    fs::write(&run.conf_file, text.replace("no_such", "nor_such_a")).expect("write");
+    ask(&program, pid);
+    wait_until(SOON, "it is refused", || {
+        run.log().contains("restart refused")
+    });
     // What is not configured any more does not stay behind.
     fs::write(
         &run.conf_file,
@@ -515,5 +527,35 @@ fn refused(ctx: &Ctx) -> End {
     let worst = adverts.windows(2).map(|two| two[1].0 - two[0].0).max();
     assert!(worst < Some(300 * MS), "{worst:?}");
     assert_eq!(run.log().matches("Entering MASTER").count(), 1);
+    End::Ok
+}
+
+/// What is in the old network namespace would stay there for ever.
+fn elsewhere(ctx: &Ctx) -> End {
+    let lab = Lab::new();
+    let outside = lab.node("outside", &[]);
+    let here = lab.node("r1", &["10.0.0.1/24"]);
+    let there = lab.node("r2", &["10.0.0.2/24"]);
+    let text = |node: &Node| {
+        let place = format!("net_namespace {}", node.id());
+        slow(200, &[]).top(&place).text()
+    };
+    let mut run = ctx.daemon.start_text(&outside, &text(&here), &[]);
+    wait_until(SOON, "it is master", || here.has(VIP));
+    fs::write(&run.conf_file, text(&there)).expect("write");
+    let refusals = || run.log().matches("restart refused").count();
+    for nth in 1..=2 {
+        ask(Path::new(&ctx.daemon.path()), run.pid());
+        wait_until(SOON, "it is refused, also when asked again", || {
+            refusals() == nth
+        });
+    }
+    assert!(here.has(VIP) && !there.has(VIP));
+    fs::write(&run.conf_file, text(&here)).expect("write");
+    ask(Path::new(&ctx.daemon.path()), run.pid());
+    wait_until(SOON, "here it may", || resumed(&run) == 1);
+    run.term();
+    run.wait_exit(SOON).expect("it ends");
+    assert!(!here.has(VIP) && !there.has(VIP));
     End::Ok
 }
