@@ -595,6 +595,31 @@ fn what_a_reload_takes_out_before_it_goes_on_does_not_stay_behind() {
 }
 
 #[test]
+fn addresses_that_are_not_configured_any_more_do_not_stay_behind() {
+    let both = || instance(7, 200, &[VIP, "192.0.2.101/32"]);
+    let without = [
+        vec![instance(7, 200, &["192.0.2.101/32"])],
+        vec![instance(8, 100, &["192.0.2.102/32"])],
+    ];
+    for (marks, new) in [true, false].into_iter().flat_map(|marks| {
+        let new = without.clone().into_iter();
+        new.map(move |new| (marks, new))
+    }) {
+        let mut kernel = killed(vec![both()]);
+        if !marks {
+            kernel.addrs.iter_mut().for_each(|addr| addr.proto = None);
+        }
+        let mut next = engine(new);
+        let now = after(last(&kernel), 100);
+        start(&mut next, &mut kernel, now);
+        // Without the mark it may be anybody's.
+        assert_eq!(kernel.has(VIP), !marks);
+        assert!(kernel.has("192.0.2.1/24"));
+        next.stop(after(now, 10), &mut kernel);
+    }
+}
+
+#[test]
 fn any_number_of_programs_may_take_over_before_one_goes_on() {
     let mut kernel = killed(vec![conf()]);
     let sent = last(&kernel);

@@ -14,7 +14,7 @@ use super::system::System;
 use crate::config::model::Address;
 use crate::netlink::addr::{self, AddrFlags, Spec};
 use crate::netlink::{Ack, Batch};
-use crate::types::{Cidr, Family, IfIndex, Instant, sorted};
+use crate::types::{Cidr, Family, IfIndex, IfName, Instant, sorted};
 
 /// Requests per `sendmsg`: as many refusals fit the socket's buffer with ease.
 const CHUNK: usize = 64;
@@ -203,6 +203,12 @@ impl AddressSet {
 
     pub(crate) fn len(&self) -> usize {
         self.slots.len()
+    }
+
+    /// The addresses as the kernel lists them, and their interfaces.
+    pub(crate) fn places(&self) -> impl Iterator<Item = (&IfName, Cidr)> {
+        let slots = self.slots.iter();
+        slots.map(|slot| (&slot.address.dev, slot.listed()))
     }
 
     /// The addresses as the kernel lists them.
@@ -476,6 +482,32 @@ fn remove(slots: &mut [Slot], kind: Kind, links: &Links, system: &mut dyn System
         }
     }
     flush(&mut batch, system);
+}
+
+/// Removes those of these addresses that bear our mark, and tells how many there are. Without a mark, before Linux
+/// 5.18, they may be anybody's.
+pub(crate) fn remove_strays(
+    strays: &[(IfName, Cidr)],
+    links: &Links,
+    system: &mut dyn System,
+) -> usize {
+    let mut batch = Batch::new(1);
+    let mut count = 0_usize;
+    for (dev, cidr) in strays {
+        let Some(link) = links.named(dev) else {
+            continue;
+        };
+        let mut there = link.addrs.iter();
+        if there.any(|there| there.marked && there.cidr == *cidr) {
+            addr::delete(&mut batch, &Spec::plain(link.index, *cidr));
+            count = count.saturating_add(1);
+            if count.is_multiple_of(CHUNK) {
+                flush(&mut batch, system);
+            }
+        }
+    }
+    flush(&mut batch, system);
+    count
 }
 
 fn flush(batch: &mut Batch, system: &mut dyn System) {

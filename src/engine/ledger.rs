@@ -1,21 +1,27 @@
 //! What is written down for a successor, should this process die: which instances are master, and when each sent its
-//! last advert. One record of fixed size for each instance, in the order of the configuration.
+//! last advert. One record of fixed size for each instance, in the order of the configuration, and after them one for
+//! each virtual address, whoever has it.
 //!
 //! ```text
-//! interface 16, NUL │ family │ VRID │ priority │ returns │ ifindex u32 │ sent u64 │ grace u64 │ number u64 │ 0 … │ sum u32
+//! interface 16, NUL │ 4 or 6 │ VRID │ priority │ returns │ ifindex u32 │ sent u64 │ grace u64 │ number u64 │ 0 … │ sum u32
+//! interface 16, NUL │ 104 or 106 │ prefix │ address 4 or 16 │ 0 … │ sum u32
 //! ```
 //! Big-endian; times are nanoseconds since boot. A record without mastership is all zeros. A process may be killed
 //! while it writes: a record counts only if its sum is right. The header of the file is `os`'s business.
 
+use core::net::IpAddr;
 use core::ops::Range;
 use core::time::Duration;
 
 use super::system::System;
-use crate::types::{Family, IfIndex, IfName, Priority};
+use crate::types::{Cidr, Family, IfIndex, IfName, Priority};
 
 /// Bytes of a record; a page holds a whole number of them.
 const LEN: usize = 64;
 const SUM: Range<usize> = 60..64;
+/// What stands in place of the family in an address's record.
+const ADDRESS_V4: u8 = 104;
+const ADDRESS_V6: u8 = 106;
 
 /// A master.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -59,26 +65,21 @@ impl Record {
         put(&mut bytes, 24, &nanos(self.sent));
         put(&mut bytes, 32, &nanos(self.grace));
         put(&mut bytes, 40, &self.number.to_be_bytes());
-        let sum = sum(&bytes);
-        put(&mut bytes, SUM.start, &sum.to_be_bytes());
-        bytes
+        sealed(bytes)
     }
 
     /// `None`: no master, or not written to its end.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Record> {
-        let stored = u32::from_be_bytes(take(bytes, SUM.start)?);
         let [family, vrid, priority, returns] = take(bytes, 16)?;
-        let name: [u8; 16] = take(bytes, 0)?;
-        let name = core::str::from_utf8(&name).ok()?.trim_end_matches('\0');
         let family = match family {
             4 => Family::V4,
             6 => Family::V6,
             _ => return None,
         };
         let long = |at| Some(u64::from_be_bytes(take(bytes, at)?));
-        (stored == sum(bytes)).then_some(Record {
-            interface: IfName::new(name)?,
+        Some(Record {
+            interface: interface(bytes)?,
             family,
             vrid,
             priority: Priority(priority),
@@ -91,9 +92,53 @@ impl Record {
     }
 }
 
-/// All records that are good.
+/// All records of masters that are good.
 pub fn records(bytes: &[u8]) -> impl Iterator<Item = Record> + '_ {
     bytes.chunks_exact(LEN).filter_map(Record::decode)
+}
+
+/// All records of addresses that are good.
+pub fn addresses(bytes: &[u8]) -> impl Iterator<Item = (IfName, Cidr)> + '_ {
+    bytes.chunks_exact(LEN).filter_map(|bytes| {
+        let [family, prefix] = take(bytes, 16)?;
+        let addr = match family {
+            ADDRESS_V4 => IpAddr::from(take::<4>(bytes, 18)?),
+            ADDRESS_V6 => IpAddr::from(take::<16>(bytes, 18)?),
+            _ => return None,
+        };
+        Some((interface(bytes)?, Cidr { addr, prefix }))
+    })
+}
+
+fn address(interface: &IfName, cidr: Cidr) -> [u8; LEN] {
+    let mut bytes = [0; LEN];
+    put(&mut bytes, 0, interface.as_str().as_bytes());
+    let family = match cidr.addr {
+        IpAddr::V4(addr) => {
+            put(&mut bytes, 18, &addr.octets());
+            ADDRESS_V4
+        }
+        IpAddr::V6(addr) => {
+            put(&mut bytes, 18, &addr.octets());
+            ADDRESS_V6
+        }
+    };
+    put(&mut bytes, 16, &[family, cidr.prefix]);
+    sealed(bytes)
+}
+
+/// The name at the beginning of a record that is good.
+fn interface(bytes: &[u8]) -> Option<IfName> {
+    let stored = u32::from_be_bytes(take(bytes, SUM.start)?);
+    let name: [u8; 16] = take(bytes, 0)?;
+    let name = core::str::from_utf8(&name).ok()?.trim_end_matches('\0');
+    IfName::new(name).filter(|_| stored == sum(bytes))
+}
+
+fn sealed(mut bytes: [u8; LEN]) -> [u8; LEN] {
+    let sum = sum(&bytes);
+    put(&mut bytes, SUM.start, &sum.to_be_bytes());
+    bytes
 }
 
 fn put(bytes: &mut [u8; LEN], at: usize, field: &[u8]) {
@@ -123,7 +168,7 @@ fn sum(bytes: &[u8]) -> u32 {
     })
 }
 
-/// The records of all instances as they should stand in the file, and what of that is not written yet.
+/// The records as they should stand in the file, and what of that is not written yet.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     image: Vec<u8>,
@@ -133,12 +178,18 @@ pub(super) struct Ledger {
 
 impl Ledger {
     /// No masters; all of it is to be written. `old`: what the file holds, which must not reach beyond.
-    pub(super) fn new(instances: usize, old: usize) -> Self {
-        let len = instances.saturating_mul(LEN).max(old);
-        Ledger {
-            image: vec![0; len],
-            news: 0..len,
+    pub(super) fn new<'a>(
+        instances: usize,
+        addresses: impl Iterator<Item = (&'a IfName, Cidr)>,
+        old: usize,
+    ) -> Self {
+        let mut image = vec![0; instances.saturating_mul(LEN)];
+        for (interface, cidr) in addresses {
+            image.extend_from_slice(&address(interface, cidr));
         }
+        image.resize(image.len().max(old), 0);
+        let news = 0..image.len();
+        Ledger { image, news }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -198,6 +249,29 @@ mod tests {
         for record in [record(), short] {
             assert_eq!(Record::decode(&record.encode()), Some(record));
         }
+    }
+
+    #[test]
+    fn addresses_are_read_as_they_were_written_and_are_no_masters() {
+        let eth0 = IfName::new("eth0").expect("a name");
+        let cidr = |addr: &str, prefix| Cidr {
+            addr: addr.parse().expect("an address"),
+            prefix,
+        };
+        let all = [
+            (&eth0, cidr("192.0.2.100", 24)),
+            (&record().interface, cidr("2001:db8::ffff:100", 64)),
+        ];
+        let ledger = Ledger::new(2, all.into_iter(), 0);
+        let mut file = ledger.image;
+        assert_eq!(file.len(), 4 * LEN);
+        assert_eq!(file[2 * LEN + 16..][..6], [104, 24, 192, 0, 2, 100]);
+        assert_eq!(records(&file).count(), 0);
+        let read: Vec<_> = addresses(&file).collect();
+        let read: Vec<_> = read.iter().map(|(name, cidr)| (name, *cidr)).collect();
+        assert_eq!(read, all);
+        file[2 * LEN + 20] ^= 1;
+        assert_eq!(addresses(&file).count(), 1, "a torn one does not count");
     }
 
     #[test]

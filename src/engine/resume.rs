@@ -9,15 +9,18 @@
 //! short a time at the worst.
 //!
 //! The kernel's part (addresses, routes, interfaces) of an instance that may go on is left alone at the start, and
-//! removed as leftovers if it does not. A group goes on as a whole or not at all.
+//! removed as leftovers if it does not. A group goes on as a whole or not at all. Addresses that the former process had
+//! and this one does not know, for the configuration has changed meanwhile, are removed where the kernel can tell that
+//! they were ours.
 
 use core::time::Duration;
 
+use super::addresses::{self, AddressSet};
 use super::ledger::{self, Ledger, Record};
 use super::router::Router;
 use super::system::System;
 use super::{Engine, StateKind};
-use crate::types::{Instant, Priority};
+use crate::types::{Cidr, IfName, Instant, Priority};
 use crate::vrrp::{self, Actions, Event};
 
 /// Going on more often than this in short order is refused: a router on which the daemon dies again and again should
@@ -75,7 +78,8 @@ impl Engine {
     pub(super) fn recall(&mut self, now: Instant, hold: Duration, system: &mut dyn System) {
         let old = system.read_state();
         let uptime = system.uptime();
-        self.ledger = Ledger::new(self.routers.len(), old.len());
+        self.forget(&old, system);
+        self.ledger = self.blank(old.len());
         let records = self.routers.iter().map(|router| {
             let same = |record: &Record| is_of(record, router);
             ledger::records(&old).find(same)
@@ -113,6 +117,33 @@ impl Engine {
             }
         }
         self.ledger.write(system);
+    }
+
+    /// The ledger without a master.
+    fn blank(&self, old: usize) -> Ledger {
+        // The addresses of an owner may be the machine's.
+        let routers = self.routers.iter();
+        let routers = routers.filter(|router| !router.conf.priority.is_owner());
+        let addresses = routers.flat_map(|router| router.set.places());
+        Ledger::new(self.routers.len(), addresses, old)
+    }
+
+    /// Removes addresses of the former process that are configured no more.
+    fn forget(&mut self, old: &[u8], system: &mut dyn System) {
+        let known = |place: (&IfName, Cidr)| {
+            let sets = self.routers.iter().map(|router| &router.set);
+            let mut all = sets.chain([&self.statics]).flat_map(AddressSet::places);
+            all.any(|known| known == place)
+        };
+        let strays = ledger::addresses(old).filter(|(dev, cidr)| !known((dev, *cidr)));
+        let strays: Vec<_> = strays.collect();
+        let count = addresses::remove_strays(&strays, &self.links, system);
+        if count > 0 {
+            log::info!(
+                target: "vrrp",
+                "removed {count} addresses of an earlier run that are not configured any more"
+            );
+        }
     }
 
     /// How much time there is to go on, or why it may not.
@@ -256,7 +287,7 @@ impl Engine {
 
     /// Another configuration, and with it perhaps another order.
     pub(super) fn rewrite(&mut self, system: &mut dyn System) {
-        self.ledger = Ledger::new(self.routers.len(), self.ledger.len());
+        self.ledger = self.blank(self.ledger.len());
         for (id, router) in self.routers.iter().enumerate() {
             let record = record(router, router.machine.effective_priority());
             self.ledger.set(id, record.as_ref());

@@ -121,6 +121,23 @@ pub struct Spec<'a> {
 }
 
 impl Spec<'_> {
+    /// Nothing but the address.
+    #[must_use]
+    pub fn plain(index: IfIndex, cidr: Cidr) -> Self {
+        Spec {
+            index,
+            cidr,
+            peer: None,
+            broadcast: None,
+            scope: 0,
+            label: None,
+            preferred_lft: None,
+            valid_lft: None,
+            flags: AddrFlags::NONE,
+            proto: 0,
+        }
+    }
+
     /// The prefix length the kernel is told.
     #[must_use]
     pub fn prefix(&self) -> u8 {

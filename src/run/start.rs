@@ -7,6 +7,7 @@
 //! that it is up: whoever starts us learns the outcome from the exit code.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use log::LevelFilter;
 use nix::sys::stat::Mode;
@@ -27,10 +28,15 @@ use crate::os::restart::{self, Successor};
 use crate::os::signals::Signals;
 use crate::os::statefile::StateFile;
 
+/// Who gives up within this time would do so again.
+const BRIEF: Duration = Duration::from_secs(10);
+
 pub(super) fn start(options: &Options) -> u8 {
+    let begun = Instant::now();
     let mut up = false;
     let code = begin(options, &mut up);
-    if !up && options.foreground {
+    let gave_up = code == exit::FATAL && begun.elapsed() < BRIEF;
+    if (!up || gave_up) && options.foreground {
         let path = options.config.as_deref();
         respawn::put_off_the_end(path.unwrap_or(cli::DEFAULT_CONFIG));
     }

@@ -37,6 +37,7 @@ pub fn state(data: &[u8]) {
     for record in ledger::records(data) {
         assert_eq!(Record::decode(&record.encode()), Some(record));
     }
+    assert!(ledger::addresses(data).count() <= data.len() / 64);
 }
 
 const FORMS: [ChecksumForm; 3] = [

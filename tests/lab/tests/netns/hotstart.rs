@@ -39,6 +39,11 @@ pub(crate) const TESTS: &[Test] = &[
         late,
     ),
     (
+        "address_that_left_the_configuration_meanwhile_goes",
+        NOT_COMPARED,
+        shortened,
+    ),
+    (
         "whoever_took_over_meanwhile_keeps_the_address",
         NOT_COMPARED,
         replaced,
@@ -185,6 +190,36 @@ fn vmac(ctx: &Ctx) -> End {
     End::Ok
 }
 
+/// The kernel's mark tells the daemon's address from one that somebody else has added.
+fn shortened(ctx: &Ctx) -> End {
+    if !kernel_marks_addresses() {
+        return End::Skip("the kernel is older than 5.18".into());
+    }
+    const FORMER: &str = "10.0.0.101";
+    let lab = Lab::new();
+    let a = lab.node("r1", &["10.0.0.1/24"]);
+    let inst = || Inst::new(51, 200, "10.0.0.100/24");
+    let both = Conf::of(&[inst().vip("10.0.0.101/24").vip("10.0.0.102/24")]);
+    let mut run = ctx.daemon.start(&a, &both);
+    wait_until(SOON, "it is master", || a.has(FORMER) && a.has(VIP));
+    run.kill9();
+    a.ip("addr del 10.0.0.102/24 dev eth0");
+    a.ip("addr add 10.0.0.102/24 dev eth0");
+    run = ctx.daemon.start(&a, &Conf::of(&[inst()]));
+    wait_until(SOON, "it is master again", || {
+        run.log().contains("MASTER STATE") && a.has(VIP)
+    });
+    assert!(!a.has(FORMER) && a.has("10.0.0.102") && a.has("10.0.0.1"));
+    End::Ok
+}
+
+fn kernel_marks_addresses() -> bool {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("a release");
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse);
+    let mut next = || numbers.next().and_then(Result::ok).unwrap_or(0_u32);
+    (next(), next()) >= (5, 18)
+}
+
 fn late(ctx: &Ctx) -> End {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
@@ -252,7 +287,7 @@ fn orderly(ctx: &Ctx) -> End {
     let file = state_file(&run);
     let data = fs::metadata(&file).expect("a state file");
     assert_eq!(data.permissions().mode() & 0o777, 0o600);
-    assert_eq!(data.len(), 128 + 64);
+    assert_eq!(data.len(), 128 + 64 + 64, "header, instance, address");
     run.term();
     run.wait_exit(SOON).expect("it ends");
     assert!(!file.exists() && !run.pid_file.exists());
