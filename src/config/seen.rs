@@ -20,6 +20,11 @@ impl Seen {
         first
     }
 
+    /// How many.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// All keys, in order.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &str> + Clone {
         self.0.keys().map(|key| &**key)

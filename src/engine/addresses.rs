@@ -211,6 +211,13 @@ impl AddressSet {
         slots.map(|slot| (&slot.address.dev, slot.listed()))
     }
 
+    /// Takes its own addresses out of `strays`.
+    pub(crate) fn spare(&self, strays: &mut Vec<(IfName, Cidr)>) {
+        for (dev, cidr) in self.places() {
+            strays.retain(|stray| (&stray.0, stray.1) != (dev, cidr));
+        }
+    }
+
     /// The addresses as the kernel lists them.
     pub(crate) fn listed(&self) -> impl Iterator<Item = Cidr> + '_ {
         self.slots.iter().map(Slot::listed)

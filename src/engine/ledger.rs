@@ -177,19 +177,23 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    /// No masters; all of it is to be written. `old`: what the file holds, which must not reach beyond.
-    pub(super) fn new<'a>(
-        instances: usize,
-        addresses: impl Iterator<Item = (&'a IfName, Cidr)>,
-        old: usize,
-    ) -> Self {
-        let mut image = vec![0; instances.saturating_mul(LEN)];
-        for (interface, cidr) in addresses {
-            image.extend_from_slice(&address(interface, cidr));
+    /// No masters, no addresses.
+    pub(super) fn new(instances: usize) -> Self {
+        Ledger {
+            image: vec![0; instances.saturating_mul(LEN)],
+            news: 0..0,
         }
-        image.resize(image.len().max(old), 0);
-        let news = 0..image.len();
-        Ledger { image, news }
+    }
+
+    /// Appends an address.
+    pub(super) fn list(&mut self, interface: &IfName, cidr: Cidr) {
+        self.image.extend_from_slice(&address(interface, cidr));
+    }
+
+    /// All of it is to be written. `old`: what the file holds, which must not reach beyond.
+    pub(super) fn begin(&mut self, old: usize) {
+        self.image.resize(self.image.len().max(old), 0);
+        self.news = 0..self.image.len();
     }
 
     pub(super) fn len(&self) -> usize {
@@ -262,7 +266,10 @@ mod tests {
             (&eth0, cidr("192.0.2.100", 24)),
             (&record().interface, cidr("2001:db8::ffff:100", 64)),
         ];
-        let ledger = Ledger::new(2, all.into_iter(), 0);
+        let mut ledger = Ledger::new(2);
+        for (name, cidr) in all {
+            ledger.list(name, cidr);
+        }
         let mut file = ledger.image;
         assert_eq!(file.len(), 4 * LEN);
         assert_eq!(file[2 * LEN + 16..][..6], [104, 24, 192, 0, 2, 100]);

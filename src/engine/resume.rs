@@ -15,7 +15,7 @@
 
 use core::time::Duration;
 
-use super::addresses::{self, AddressSet};
+use super::addresses;
 use super::ledger::{self, Ledger, Record};
 use super::router::Router;
 use super::system::System;
@@ -121,22 +121,26 @@ impl Engine {
 
     /// The ledger without a master.
     fn blank(&self, old: usize) -> Ledger {
-        // The addresses of an owner may be the machine's.
-        let routers = self.routers.iter();
-        let routers = routers.filter(|router| !router.conf.priority.is_owner());
-        let addresses = routers.flat_map(|router| router.set.places());
-        Ledger::new(self.routers.len(), addresses, old)
+        let mut ledger = Ledger::new(self.routers.len());
+        for router in &self.routers {
+            // The addresses of an owner may be the machine's.
+            if !router.conf.priority.is_owner() {
+                for (dev, cidr) in router.set.places() {
+                    ledger.list(dev, cidr);
+                }
+            }
+        }
+        ledger.begin(old);
+        ledger
     }
 
     /// Removes addresses of the former process that are configured no more.
     fn forget(&mut self, old: &[u8], system: &mut dyn System) {
-        let known = |place: (&IfName, Cidr)| {
-            let sets = self.routers.iter().map(|router| &router.set);
-            let mut all = sets.chain([&self.statics]).flat_map(AddressSet::places);
-            all.any(|known| known == place)
-        };
-        let strays = ledger::addresses(old).filter(|(dev, cidr)| !known((dev, *cidr)));
-        let strays: Vec<_> = strays.collect();
+        let mut strays: Vec<(IfName, Cidr)> = ledger::addresses(old).collect();
+        for set in self.routers.iter().map(|router| &router.set) {
+            set.spare(&mut strays);
+        }
+        self.statics.spare(&mut strays);
         let count = addresses::remove_strays(&strays, &self.links, system);
         if count > 0 {
             log::info!(

@@ -28,7 +28,6 @@ mod track;
 mod transport;
 mod vmac;
 
-use std::collections::BTreeSet;
 
 use super::Host;
 use super::check::Where;
@@ -62,7 +61,7 @@ pub(crate) fn lower(root: &Block, host: &dyn Host, place: Where<'_>, diags: &mut
         names: Names::new(host, &global_defs),
         track_group_names: names_of_track_groups(&top),
         objects: Objects::default(),
-        vmacs: BTreeSet::new(),
+        vmacs: Seen::default(),
         scripts: ScriptDefaults::default(),
     };
     lowering.script_defaults(&global_defs);
@@ -138,7 +137,7 @@ struct Lowering<'a> {
     /// Names of the `track_group` blocks.
     track_group_names: Vec<Box<str>>,
     /// Names of macvlans taken so far.
-    vmacs: BTreeSet<IfName>,
+    vmacs: Seen,
     /// What can be tracked.
     objects: Objects<'a>,
     /// Who runs scripts, and which are refused.

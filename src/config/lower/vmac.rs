@@ -39,7 +39,7 @@ impl Lowering<'_> {
             self.warn(other.span, format!("{message}; `{}` ignored", other.text));
         }
         let name = self.vmac_name(&said, family, vrid)?;
-        self.vmacs.insert(name.clone());
+        self.vmacs.before(name.as_str(), node.keyword.span);
         let mac = said.mac.and_then(|word| self.vmac_mac(word, vrid, strict));
         let mut xmit_base = fields.has("vmac_xmit_base");
         if let Some(node) = fields.last("vmac_xmit_base").filter(|_| strict) {
@@ -71,7 +71,7 @@ impl Lowering<'_> {
     /// The name that is said, else `vrrp.VRID`, else a similar one that is free.
     fn vmac_name(&mut self, said: &Said<'_>, family: Family, vrid: Vrid) -> Option<IfName> {
         if let Some(word) = said.name {
-            match IfName::new(&word.text).filter(|name| !self.vmacs.contains(name)) {
+            match IfName::new(&word.text).filter(|name| self.vmacs.get(name.as_str()).is_none()) {
                 Some(name) => return Some(name),
                 None => {
                     let message = format!(
@@ -92,7 +92,7 @@ impl Lowering<'_> {
         middles.find_map(|middle| {
             let name = IfName::new(&format!("{prefix}{middle}.{vrid}"))
                 .or_else(|| IfName::new(&format!("vrrp{middle}.{vrid}")));
-            name.filter(|name| !self.vmacs.contains(name))
+            name.filter(|name| self.vmacs.get(name.as_str()).is_none())
         })
     }
 
