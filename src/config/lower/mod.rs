@@ -28,7 +28,6 @@ mod track;
 mod transport;
 mod vmac;
 
-
 use super::Host;
 use super::check::Where;
 use super::diag::{Diags, Severity, Span};

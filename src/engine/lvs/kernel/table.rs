@@ -16,8 +16,8 @@ use crate::engine::addresses::reason;
 use crate::lvs::diff::{Diff, Edit, What};
 use crate::netlink::ipvs::{self, Change, Listed, Message};
 use crate::netlink::{Ack, Batch};
-use crate::types::Family;
 use crate::types::ipvs::{Destination, Service, ServiceKey};
+use crate::types::{Family, sorted};
 
 /// Requests per `sendmsg`: as many refusals fit the socket's buffer with ease.
 const CHUNK: usize = 64;
@@ -132,11 +132,13 @@ impl Table {
 
     /// Other services from now on.
     pub(super) fn replace(&mut self, desired: &[(Service, Vec<Destination>)]) {
-        let mut entries: Vec<Entry> = desired
-            .iter()
+        let keys = desired.iter().map(|(service, _)| service.key);
+        let order = sorted(keys.zip(0_usize..).collect());
+        let mut entries: Vec<Entry> = order
+            .into_iter()
+            .filter_map(|(_, nth)| desired.get(nth))
             .map(|(service, servers)| Entry::new(service, servers))
             .collect();
-        entries.sort_unstable_by_key(|entry| entry.service.key);
         entries.dedup_by_key(|entry| entry.service.key);
         for old in core::mem::replace(&mut self.entries, entries) {
             self.gone.push(old.service.key);
