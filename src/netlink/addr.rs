@@ -310,16 +310,8 @@ mod tests {
 
     fn spec(addr: &str, prefix: u8) -> Spec<'static> {
         Spec {
-            index: IfIndex(0x0102_0304),
-            cidr: cidr(addr, prefix),
-            peer: None,
-            broadcast: None,
-            scope: 0,
-            label: None,
-            preferred_lft: None,
-            valid_lft: None,
-            flags: AddrFlags::NONE,
             proto: 18,
+            ..Spec::plain(IfIndex(0x0102_0304), cidr(addr, prefix))
         }
     }
 

@@ -172,18 +172,9 @@ struct Running {
 /// `net_namespace`, `instance`, `use_pid_dir`: where the process is and keeps its files.
 type Place = (Option<String>, Option<String>, bool);
 
-const ELSEWHERE: &str =
-    "net_namespace, instance or use_pid_dir has changed; that takes a stop and a start";
-
 fn place(global: &Global) -> Place {
-    let Global {
-        process, instance, ..
-    } = global;
-    (
-        process.namespace.clone(),
-        instance.clone(),
-        global.use_pid_dir,
-    )
+    let namespace = global.process.namespace.clone();
+    (namespace, global.instance.clone(), global.use_pid_dir)
 }
 
 impl Running {
@@ -191,7 +182,9 @@ impl Running {
     fn change(&mut self, old: &Global, new: &Global) {
         process::change(&old.process, &new.process, self.mask);
         if self.is_elsewhere(new) {
-            log::warn!("{ELSEWHERE}");
+            log::warn!(
+                "net_namespace, instance or use_pid_dir has changed; that takes a stop and a start"
+            );
         }
         self.shutdown.clone_from(&new.shutdown);
     }

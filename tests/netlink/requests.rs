@@ -17,18 +17,7 @@ fn cidr(text: &str) -> Cidr {
 }
 
 fn spec(text: &str) -> Spec<'static> {
-    Spec {
-        index: IfIndex(8),
-        cidr: cidr(text),
-        peer: None,
-        broadcast: None,
-        scope: 0,
-        label: None,
-        preferred_lft: None,
-        valid_lft: None,
-        flags: AddrFlags::NONE,
-        proto: 0,
-    }
+    Spec::plain(IfIndex(8), cidr(text))
 }
 
 /// A request's header and fixed part, and its attributes in order of their types.
