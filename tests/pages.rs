@@ -1,7 +1,7 @@
 //! Health checks and `genhash` against real servers: those of Debian, and one that does everything wrong.
 //!
 //! All of it on the loopback, on ports the kernel gives. The machines are driven by a small loop of our own here;
-//! how the daemon drives them is shown in `tests/checks.rs` and in the lab.
+//! how the daemon drives them is shown in `tests/engine/checks.rs` and in the lab.
 #![cfg(feature = "lvs")]
 
 use std::fs;

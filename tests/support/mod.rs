@@ -2,7 +2,7 @@
 #![allow(
     dead_code,
     unreachable_pub,
-    reason = "each test file is a crate of its own and uses its part"
+    reason = "tests/alloc.rs is a crate of its own and uses a part"
 )]
 
 #[cfg(feature = "lvs")]

@@ -1,9 +1,7 @@
 //! Notifications against a kernel made of tables: who is told what, in which order, and what of slow or absent
 //! listeners.
 
-mod support;
-
-use support::kernel::{Kernel, advert, instance, receive, run, start};
+use crate::support::kernel::{Kernel, advert, instance, receive, run, start};
 #[cfg(feature = "mail")]
 use vrrpd::config::model::Mail;
 use vrrpd::config::model::{Command, Config, Fifo, Notify, User, VrrpInstance};

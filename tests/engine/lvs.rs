@@ -1,13 +1,10 @@
 //! Virtual servers against a kernel made of tables: what becomes of them in IPVS when servers fail and recover, and
 //! who is told.
-#![cfg(feature = "lvs")]
-
-mod support;
 
 use std::time::Duration;
 
-use support::kernel::{Kernel, instance, run, start};
-use support::lvs::{check, misc, server, service, target};
+use crate::support::kernel::{Kernel, instance, run, start};
+use crate::support::lvs::{check, misc, server, service, target};
 use vrrpd::check::News;
 use vrrpd::config::half::{Half, keep};
 #[cfg(feature = "mail")]
@@ -537,7 +534,7 @@ fn checks_pause_while_the_address_is_on_another_router() {
     stage.live(20_000);
     assert!(stage.kernel.has(vip), "nobody else is master");
     assert_eq!(stage.table(), "2:1");
-    let cidr = support::kernel::cidr(vip);
+    let cidr = crate::support::kernel::cidr(vip);
     whole.instances.clear();
     stage.reload(21_000, &whole);
     assert!(!stage.kernel.has(vip), "{cidr:?}");
@@ -606,7 +603,7 @@ fn one_half_of_a_configuration_runs_alone() {
     whole.instances = vec![instance(7, 100, &["192.0.2.100/32"])];
     whole.global.vrrp_fifo = fifo("/vrrp");
     whole.lvs.sync = Some(SyncDaemon {
-        interface: support::kernel::ifname("eth0"),
+        interface: crate::support::kernel::ifname("eth0"),
         instance: Some(0),
         id: 7,
         max_len: None,

@@ -1,8 +1,6 @@
 //! The engine and the interfaces of virtual routers, against a kernel made of tables.
 
-mod support;
-
-use support::kernel::{Kernel, address, cidr, engine, ifname, instance, run, start};
+use crate::support::kernel::{Kernel, address, cidr, engine, ifname, instance, run, start};
 use vrrpd::config::model::{Config, Vmac, VrrpInstance};
 use vrrpd::engine::{Engine, Options};
 use vrrpd::types::{Instant, Mac};

@@ -1,9 +1,7 @@
 //! The engine and the packet filter, against a kernel made of tables: when it is there, and what becomes of
 //! it when others meddle.
 
-mod support;
-
-use support::kernel::{Kernel, engine, instance, run, start};
+use crate::support::kernel::{Kernel, engine, instance, run, start};
 use vrrpd::config::model::{Config, VrrpInstance};
 use vrrpd::engine::{Engine, Options};
 use vrrpd::types::Instant;

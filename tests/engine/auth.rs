@@ -1,11 +1,9 @@
 //! Authenticated adverts through the engine: what is sent, what is believed, what is said by counters.
 
-mod support;
-
 use std::net::IpAddr;
 use std::time::Duration;
 
-use support::kernel::{Kernel, advert, engine, instance, receive, receive_by, run, start};
+use crate::support::kernel::{Kernel, advert, engine, instance, receive, receive_by, run, start};
 use vrrpd::config::model::{
     Auth, Hmac, Key, Mode, Password, Peer, Secret, Transport, VrrpInstance,
 };

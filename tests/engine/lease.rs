@@ -1,10 +1,8 @@
 //! `vip_lease` through the engine: what is asked of the kernel, and what an address that expired leads to.
 
-mod support;
-
 use std::time::Duration;
 
-use support::kernel::{Kernel, cidr, engine, instance, run, start};
+use crate::support::kernel::{Kernel, cidr, engine, instance, run, start};
 use vrrpd::config::model::{Config, VrrpInstance};
 use vrrpd::engine::{Engine, Options};
 use vrrpd::types::Instant;

@@ -1,11 +1,9 @@
 //! The engine against a kernel made of tables: what it asks for, in which order, and what it makes of
 //! refusals, removals and vanishing interfaces.
 
-mod support;
-
 use std::time::Duration;
 
-use support::kernel::{
+use crate::support::kernel::{
     Kernel, address, advert, cidr, engine, ifname, instance, receive, run, start,
 };
 use vrrpd::config::model::{Config, Peer, Track, Tracked, Transport};

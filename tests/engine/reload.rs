@@ -1,8 +1,6 @@
 //! Addresses in a reload, against a kernel made of tables: what becomes virtual, and what is there already.
 
-mod support;
-
-use support::kernel::{Kernel, address, cidr, instance, run, start};
+use crate::support::kernel::{Kernel, address, cidr, instance, run, start};
 use vrrpd::config::model::Config;
 use vrrpd::engine::{Engine, Options};
 use vrrpd::types::Instant;

@@ -1,13 +1,9 @@
 //! Virtual services, against an IPVS made of tables: what there is in it after each event.
 
-#![cfg(feature = "lvs")]
-
-mod support;
-
 use std::time::Duration;
 
-use support::ipvs::FakeDaemon;
-use support::kernel::{Kernel, instance, run, start};
+use crate::support::ipvs::FakeDaemon;
+use crate::support::kernel::{Kernel, instance, run, start};
 use vrrpd::config::model::lvs::{Lvs, RealServer, SyncDaemon, VirtualServer};
 use vrrpd::config::model::{Config, VrrpInstance};
 use vrrpd::engine::{Engine, Options};
@@ -263,7 +259,7 @@ fn what_others_change_is_put_right_at_the_next_look() {
     run(&mut engine, &mut kernel, at(30_000));
     kernel.ipvs.take_log();
     for damage in [
-        (|ipvs| ipvs.services.clear()) as fn(&mut support::ipvs::Ipvs),
+        (|ipvs| ipvs.services.clear()) as fn(&mut crate::support::ipvs::Ipvs),
         |ipvs| ipvs.services[0].0.scheduler = "rr".into(),
         |ipvs| ipvs.services[0].1[0].weight = 9,
         |ipvs| ipvs.services[0].1.clear(),

@@ -1,10 +1,8 @@
 //! Hot restart through the engine: what a killed daemon leaves, and what the next one makes of it.
 
-mod support;
-
 use std::time::Duration;
 
-use support::kernel::{
+use crate::support::kernel::{
     Kernel, address, advert, engine, ifname, instance, policy, receive, route, run, start,
 };
 use vrrpd::config::model::{

@@ -1,9 +1,7 @@
 //! Synchronization groups in the engine, against a kernel made of tables: in which order members act, and
 //! what is told of the group.
 
-mod support;
-
-use support::kernel::{Kernel, advert, ifname, instance, receive, run, start};
+use crate::support::kernel::{Kernel, advert, ifname, instance, receive, run, start};
 use vrrpd::config::model::{Config, Fifo, SyncGroup, User, VrrpInstance};
 use vrrpd::engine::{Engine, Options};
 use vrrpd::types::Instant;

@@ -1,11 +1,9 @@
 //! Scripts, files and processes that instances track, against a kernel made of tables: what is started when,
 //! and what results come to.
 
-mod support;
-
 use std::time::Duration;
 
-use support::kernel::{Kernel, instance, run, start};
+use crate::support::kernel::{Kernel, instance, run, start};
 use vrrpd::config::model::{
     Command, Config, ParamMatch, Script, Track, TrackFile, TrackProcess, Tracked, User,
     VrrpInstance,

@@ -1,12 +1,9 @@
 //! Health checks against a kernel made of tables: when they run, and what their results come to.
-#![cfg(feature = "lvs")]
-
-mod support;
 
 use std::time::Duration;
 
-use support::kernel::{Kernel, run, start};
-use support::lvs::{check, misc, service, target};
+use crate::support::kernel::{Kernel, run, start};
+use crate::support::lvs::{check, misc, service, target};
 use vrrpd::check::{News, Transport};
 use vrrpd::config::model::lvs::{Check, CheckKind, Lvs, Udp};
 use vrrpd::config::model::{Config, Fifo, TrackFile, User};
@@ -474,7 +471,7 @@ fn checks_pause_while_the_address_is_elsewhere() {
     run(&mut engine, &mut kernel, at(61_000));
     assert_eq!((kernel.probes.opened, kernel.born), (1, 1));
     kernel.take_log();
-    let gone = support::kernel::cidr("198.51.100.1/32");
+    let gone = crate::support::kernel::cidr("198.51.100.1/32");
     kernel.remove(2, gone);
     kernel.deliver(&mut engine, at(61_001));
     assert_eq!(kernel.probes.open, []);

@@ -1,8 +1,6 @@
 //! Routes and rules through the engine, against a kernel made of tables.
 
-mod support;
-
-use support::kernel::{Kernel, cidr, engine, instance, policy, route, run, start};
+use crate::support::kernel::{Kernel, cidr, engine, instance, policy, route, run, start};
 use vrrpd::config::model::{Config, Route, Rule, VrrpInstance};
 use vrrpd::engine::{Engine, Options};
 use vrrpd::types::Instant;
@@ -242,7 +240,7 @@ fn a_refused_route_is_tried_again_later_and_later_and_when_an_address_comes() {
 fn a_route_waits_for_its_interface() {
     let mut kernel = eth0();
     let mut late = route(A, None);
-    late.hops[0].dev = Some(support::kernel::ifname("eth7"));
+    late.hops[0].dev = Some(crate::support::kernel::ifname("eth7"));
     late.no_track = true;
     let mut engine = master(&mut kernel, with(vec![late], Vec::new()));
     assert!(asked(&mut kernel).is_empty());
@@ -257,7 +255,7 @@ fn the_interface_of_a_tracked_route_is_needed() {
         ("route", with(vec![through("eth1")], Vec::new())),
         ("rule", {
             let rule = Rule {
-                iif: Some(support::kernel::ifname("eth1")),
+                iif: Some(crate::support::kernel::ifname("eth1")),
                 ..policy(FROM, 100)
             };
             with(Vec::new(), vec![rule])
@@ -279,7 +277,7 @@ fn through(dev: &str) -> Route {
 
 fn through_to(to: &str, dev: &str) -> Route {
     let mut route = route(to, None);
-    route.hops[0].dev = Some(support::kernel::ifname(dev));
+    route.hops[0].dev = Some(crate::support::kernel::ifname(dev));
     route
 }
 
@@ -287,7 +285,7 @@ fn through_to(to: &str, dev: &str) -> Route {
 fn ways_of_an_ipv6_route_are_asked_for_one_by_one() {
     let mut kernel = eth0();
     let mut ways = route("2001:db8::/32", Some("fe80::1"));
-    ways.hops[0].dev = Some(support::kernel::ifname("eth0"));
+    ways.hops[0].dev = Some(crate::support::kernel::ifname("eth0"));
     let mut second = ways.hops[0].clone();
     second.via = Some("fe80::2".parse().expect("an address"));
     ways.hops.push(second);

@@ -1,0 +1,24 @@
+//! The engine against a fake kernel: adverts, netlink events and exit statuses in; packets, netlink
+//! requests, notifications and log lines out. One binary, because linking one per file would take
+//! longer than running the tests.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod auth;
+#[cfg(feature = "lvs")]
+mod checks;
+mod groups;
+mod instance;
+#[cfg(feature = "lvs")]
+mod ipvs;
+mod lease;
+#[cfg(feature = "lvs")]
+mod lvs;
+mod no_accept;
+mod notify;
+mod reload;
+mod resume;
+mod routes;
+mod track;
+mod vmac;
