@@ -8,7 +8,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use vrrpd::engine::ledger::Record;
+use vrrpd::engine::instance::state_record::Record;
 use vrrpd::types::{Family, IfIndex, IfName, Priority};
 
 #[path = "support/hex.rs"]

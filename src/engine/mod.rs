@@ -11,65 +11,47 @@
 //! actions are carried out before the next event is looked at (timers that are due together count as one). Nothing here waits, asks the time or touches a
 //! descriptor: the kernel is the trait [`System`].
 
-mod addresses;
-mod apply;
-mod budget;
-mod children;
-mod deadlines;
-mod fifos;
-mod filter;
-mod groups;
-mod item;
-mod lease;
-pub mod ledger;
-#[cfg_attr(not(feature = "mail"), path = "no_letters.rs")]
-mod letters;
-mod links;
-mod listeners;
+pub mod instance;
+mod kernel;
+mod log_limit;
 #[cfg(feature = "lvs")]
 mod lvs;
 #[cfg(not(feature = "lvs"))]
 #[path = "no_lvs.rs"]
 mod lvs;
-mod pacing;
-mod proof;
-pub mod reception;
+mod notify;
 mod reload;
-mod resume;
-mod router;
-mod routes;
-mod routing;
-mod settings;
 mod snapshot;
 mod startup;
+mod sync_group;
 pub mod system;
-mod tell;
-mod track;
-mod transmit;
-mod vmac;
+mod timers;
+mod tracking;
 
 use crate::config::model::{Config, Global};
 use crate::netlink::{Batch, Message};
 use crate::types::{Cidr, Instant, sorted};
 use crate::vrrp::{Event, Reason, StateKind, Stats};
 
-use addresses::{AddressSet, Kind};
-use budget::Budget;
-use children::Children;
-use deadlines::Deadlines;
-use filter::Filter;
-use groups::Group;
-use ledger::Ledger;
-use links::{Change, Delays, Links};
-use listeners::Open;
+use instance::actions;
+use instance::garp_pacing::Pacing;
+use instance::router::{Router, Surroundings};
+use instance::state_record::Ledger;
+use kernel::addresses::{AddressSet, Kind};
+use kernel::interfaces::{Change, Delays, Links};
+use kernel::no_accept::Filter;
+use kernel::routes::RouteSet;
+use kernel::sockets::Open;
+use kernel::sysctl::Settings;
+use kernel::vmac;
+use log_limit::Budget;
 use lvs::Lvs;
-use pacing::Pacing;
-use router::{Router, Surroundings};
-use routes::RouteSet;
-use settings::Settings;
+use notify::children::Children;
+use notify::notifier::Teller;
+use sync_group::Group;
 use system::{Listener, System};
-use tell::Teller;
-use track::Tracking;
+use timers::Deadlines;
+use tracking::Tracking;
 
 /// Which instance an advert is for.
 type Address = (Listener, u8);
@@ -86,7 +68,7 @@ pub struct Options {
 /// Deadlines that belong to no instance; their keys come before those of the instances.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(usize)]
-pub(crate) enum Duty {
+pub(crate) enum TimerKey {
     /// Static addresses that were refused.
     Statics,
     /// The same of static routes and rules.
@@ -117,7 +99,7 @@ pub(crate) enum Duty {
     Count,
 }
 
-impl Duty {
+impl TimerKey {
     const fn key(self) -> usize {
         self as usize
     }
@@ -125,12 +107,12 @@ impl Duty {
 
 /// Place of an instance's deadline.
 const fn key_of(id: usize) -> usize {
-    id.saturating_add(Duty::Count.key())
+    id.saturating_add(TimerKey::Count.key())
 }
 
-/// The instance whose deadline stands there; `None`: a [`Duty`].
+/// The instance whose deadline stands there; `None`: a [`TimerKey`].
 const fn instance_of(key: usize) -> Option<usize> {
-    key.checked_sub(Duty::Count.key())
+    key.checked_sub(TimerKey::Count.key())
 }
 
 /// See the top of the file.
@@ -150,7 +132,7 @@ pub struct Engine {
     open: Vec<Open>,
     /// Advert → instance, ordered.
     dispatch: Vec<(Address, usize)>,
-    /// Keys: every [`Duty`], then every instance.
+    /// Keys: every [`TimerKey`], then every instance.
     deadlines: Deadlines,
     children: Children,
     tracking: Tracking,
@@ -169,7 +151,7 @@ pub struct Engine {
     statics_suspect: bool,
     unknown_vrids: Budget,
     /// What timers have caused and is carried out when all of them have fired.
-    later: Vec<apply::Later>,
+    later: Vec<actions::Later>,
     pacing: Pacing,
     ledger: Ledger,
     /// Room for one packet or frame.
@@ -257,8 +239,8 @@ impl Engine {
         self.pacing = Pacing::new(&self.global.garp_groups, devs);
         let old = Deadlines::new(key_of(self.routers.len()));
         let old = core::mem::replace(&mut self.deadlines, old);
-        for duty in 0..Duty::Count.key() {
-            self.deadlines.set(duty, old.get(duty));
+        for key in 0..TimerKey::Count.key() {
+            self.deadlines.set(key, old.get(key));
         }
         for id in 0..self.routers.len() {
             self.rearm(id);
@@ -387,9 +369,9 @@ impl Engine {
         self.settle(now, system);
     }
 
-    /// Sets the deadline of a duty.
-    fn remind(&mut self, duty: Duty, at: Option<Instant>) {
-        self.deadlines.set(duty.key(), at);
+    /// Sets the deadline of a key.
+    fn remind(&mut self, key: TimerKey, at: Option<Instant>) {
+        self.deadlines.set(key.key(), at);
     }
 
     fn rearm(&mut self, id: usize) {
@@ -495,7 +477,7 @@ impl Engine {
             self.look_at_lvs_addresses(now, system);
             if core::mem::take(&mut self.statics_suspect) {
                 let outcome = self.statics.reconcile(now, &self.links, system);
-                apply::report("static_ipaddress", &outcome);
+                actions::report("static_ipaddress", &outcome);
             }
             self.repair_static_routes(now, system);
             if self.look_at_statics() {
@@ -504,12 +486,12 @@ impl Engine {
                 return self.settle(now, system);
             }
         }
-        self.remind(Duty::Statics, self.statics.next_deadline());
-        self.remind(Duty::StaticRoutes, self.static_routes.next_deadline());
-        self.remind(Duty::Links, self.links.next_deadline());
+        self.remind(TimerKey::Statics, self.statics.next_deadline());
+        self.remind(TimerKey::StaticRoutes, self.static_routes.next_deadline());
+        self.remind(TimerKey::Links, self.links.next_deadline());
         let deaf = self.open.iter().any(|open| !open.works);
         let again = deaf.then(|| now.after(core::time::Duration::from_secs(1)));
-        self.remind(Duty::Listeners, again);
+        self.remind(TimerKey::Listeners, again);
     }
 
     /// Finds the instance's interface.

@@ -2,49 +2,49 @@
 
 use core::net::IpAddr;
 
-use super::Engine;
-use super::system::{Exit, System};
 use crate::config::model::{self, Fifo};
+use crate::engine::Engine;
+use crate::engine::system::{Exit, System};
 use crate::types::Instant;
 
 #[derive(Debug)]
-pub(super) struct Lvs;
+pub(crate) struct Lvs;
 
 impl Lvs {
-    pub(super) fn new(_: model::Lvs) -> Self {
+    pub(crate) fn new(_: model::Lvs) -> Self {
         Lvs
     }
 
     #[expect(clippy::unused_self, reason = "as in a build with IPVS")]
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         true
     }
 
     #[expect(clippy::unused_self, reason = "as in a build with IPVS")]
-    pub(super) fn has_services(&self) -> bool {
+    pub(crate) fn has_services(&self) -> bool {
         false
     }
 
     #[expect(clippy::unused_self, reason = "as in a build with IPVS")]
-    pub(super) fn fifo(&self) -> Option<Fifo> {
+    pub(crate) fn fifo(&self) -> Option<Fifo> {
         None
     }
 
     #[expect(clippy::unused_self, reason = "as in a build with IPVS")]
-    pub(super) fn concerns(&self, _: IpAddr) -> bool {
+    pub(crate) fn concerns(&self, _: IpAddr) -> bool {
         false
     }
 }
 
 #[expect(clippy::unused_self, reason = "as in a build with IPVS")]
 impl Engine {
-    pub(super) fn start_lvs(&mut self, _: Instant, _: &mut dyn System) {}
-    pub(super) fn stop_lvs(&mut self, _: Instant, _: &mut dyn System) {}
-    pub(super) fn replace_lvs(&mut self, _: Instant, _: model::Lvs, _: &mut dyn System) {}
-    pub(super) fn work_on_lvs(&mut self, _: Instant, _: &mut dyn System) {}
-    pub(super) fn look_at_lvs_addresses(&mut self, _: Instant, _: &mut dyn System) {}
-    pub(super) fn lvs_follows(&mut self, _: usize, _: Instant, _: &mut dyn System) {}
-    pub(super) fn check_ended(&mut self, _: usize, _: Instant, _: Exit, _: &mut dyn System) {}
-    pub(super) fn check_overdue(&mut self, _: usize, _: Instant, _: &mut dyn System) {}
-    pub(super) fn look_at_lvs_files(&mut self, _: Instant, _: &mut dyn System) {}
+    pub(crate) fn start_lvs(&mut self, _: Instant, _: &mut dyn System) {}
+    pub(crate) fn stop_lvs(&mut self, _: Instant, _: &mut dyn System) {}
+    pub(crate) fn replace_lvs(&mut self, _: Instant, _: model::Lvs, _: &mut dyn System) {}
+    pub(crate) fn work_on_lvs(&mut self, _: Instant, _: &mut dyn System) {}
+    pub(crate) fn look_at_lvs_addresses(&mut self, _: Instant, _: &mut dyn System) {}
+    pub(crate) fn lvs_follows(&mut self, _: usize, _: Instant, _: &mut dyn System) {}
+    pub(crate) fn check_ended(&mut self, _: usize, _: Instant, _: Exit, _: &mut dyn System) {}
+    pub(crate) fn check_overdue(&mut self, _: usize, _: Instant, _: &mut dyn System) {}
+    pub(crate) fn look_at_lvs_files(&mut self, _: Instant, _: &mut dyn System) {}
 }

@@ -8,10 +8,12 @@
 use core::time::Duration;
 use std::io;
 
-use super::router::Router;
-use super::system::System;
-use super::{Engine, StateKind, apply, vmac};
 use crate::config::model::{Config, SyncGroup, VrrpInstance};
+use crate::engine::instance::actions;
+use crate::engine::instance::router::Router;
+use crate::engine::kernel::vmac;
+use crate::engine::system::System;
+use crate::engine::{Engine, StateKind};
 use crate::types::Instant;
 use crate::vrrp::{Burst, Event};
 
@@ -59,7 +61,7 @@ impl Engine {
         // What has become virtual must be let go of before an instance asks whether it is there.
         let statics = static_addresses.into_iter();
         self.statics
-            .replace(statics, super::Kind::Static, &self.links, system);
+            .replace(statics, crate::engine::Kind::Static, &self.links, system);
         let fresh = self.change_instances(now, instances, groups, system);
         self.track_groups = track_groups;
         self.static_routes
@@ -169,7 +171,7 @@ impl Engine {
             return;
         };
         let outcome = router.set.reconcile(now, &self.links, system);
-        apply::report(&apply::format_name(router), &outcome);
+        actions::report(&actions::format_name(router), &outcome);
         let master = router.machine.state() == StateKind::Master;
         if master && (announce || outcome.added > 0) {
             router.garp.start(now, Burst::Master);

@@ -4,13 +4,13 @@
 
 use std::io;
 
-use super::addresses::AddressSet;
-use super::groups::Group;
-use super::router::{Router, Surroundings};
-use super::system::System;
-use super::{Engine, StateKind};
 use crate::config::model::{Address, Global};
 use crate::ctl::{self, Clock, Counters, Held, Item, Snapshot, State};
+use crate::engine::instance::router::{Router, Surroundings};
+use crate::engine::kernel::addresses::AddressSet;
+use crate::engine::sync_group::Group;
+use crate::engine::system::System;
+use crate::engine::{Engine, StateKind};
 use crate::vrrp::Stats;
 
 impl Engine {

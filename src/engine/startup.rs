@@ -3,9 +3,10 @@
 use core::time::Duration;
 use std::io;
 
-use super::router::Router;
-use super::system::System;
-use super::{Engine, apply};
+use crate::engine::Engine;
+use crate::engine::instance::actions;
+use crate::engine::instance::router::Router;
+use crate::engine::system::System;
 use crate::netlink::{Batch, addr, link};
 use crate::types::{Family, Instant};
 use crate::vrrp::Event;
@@ -34,7 +35,7 @@ impl Engine {
         let fifo = self.lvs.fifo();
         self.open_fifos(now, fifo.as_ref(), system);
         let outcome = self.statics.install(now, &self.links, system);
-        apply::report("static_ipaddress", &outcome);
+        actions::report("static_ipaddress", &outcome);
         self.start_tracking(now, system);
         self.install_static_routes(now, system);
         self.unsettled = true;
@@ -57,7 +58,7 @@ impl Engine {
     }
 
     /// Starts an instance, as soon as all that it must not run without has been heard of.
-    pub(super) fn begin(
+    pub(crate) fn begin(
         &mut self,
         id: usize,
         hold: Duration,
@@ -81,7 +82,7 @@ impl Engine {
     }
 
     /// Starts an instance that is to begin, unless a tracked object has yet to give its first result.
-    pub(super) fn begin_if_known(&mut self, id: usize, now: Instant, system: &mut dyn System) {
+    pub(crate) fn begin_if_known(&mut self, id: usize, now: Instant, system: &mut dyn System) {
         let Some(router) = self.routers.get(id) else {
             return;
         };
@@ -98,7 +99,7 @@ impl Engine {
     }
 
     /// Reads links and addresses from the kernel.
-    pub(super) fn survey(&mut self, now: Instant, system: &mut dyn System) -> io::Result<()> {
+    pub(crate) fn survey(&mut self, now: Instant, system: &mut dyn System) -> io::Result<()> {
         let mut links = self.links.fresh();
         let mut batch = Batch::new(1);
         let requests: [fn(&mut Batch) -> u32; 2] = [link::dump, addr::dump];
@@ -144,7 +145,7 @@ impl Engine {
     }
 
     /// The routes and rules of one instance.
-    pub(super) fn clean_routes(&mut self, id: usize, system: &mut dyn System) {
+    pub(crate) fn clean_routes(&mut self, id: usize, system: &mut dyn System) {
         let Some(router) = self.routers.get_mut(id) else {
             return;
         };
@@ -159,7 +160,7 @@ impl Engine {
     }
 
     /// The addresses of one instance; tells how many there were.
-    pub(super) fn clean_addresses(&mut self, id: usize, system: &mut dyn System) -> usize {
+    pub(crate) fn clean_addresses(&mut self, id: usize, system: &mut dyn System) -> usize {
         let Some(router) = self.routers.get_mut(id) else {
             return 0;
         };
@@ -174,7 +175,7 @@ impl Engine {
         count
     }
 
-    pub(super) fn promote_secondaries(&mut self, system: &mut dyn System) {
+    pub(crate) fn promote_secondaries(&mut self, system: &mut dyn System) {
         for router in self
             .routers
             .iter()
@@ -196,7 +197,7 @@ impl Engine {
 
     /// An instance of IPv6 where that is switched off waits for an address that never comes: says so, once for
     /// neighboring instances of an interface.
-    pub(super) fn look_for_ipv6(&self, system: &mut dyn System) {
+    pub(crate) fn look_for_ipv6(&self, system: &mut dyn System) {
         let mut before = None;
         for router in &self.routers {
             let interface = router.conf.interface.as_str();

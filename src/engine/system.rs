@@ -211,7 +211,7 @@ pub trait System {
     // ---- children ----
 
     /// Starts a program in a process group of its own, with `more` appended to its arguments. Its end is told
-    /// with [`super::Engine::child_ended`].
+    /// with [`crate::engine::Engine::child_ended`].
     ///
     /// # Errors
     /// The kernel's refusal of a process. That the program cannot be executed is told by its exit code.
@@ -235,7 +235,7 @@ pub trait System {
     fn write_file(&mut self, path: &str, contents: &[u8]) -> io::Result<()>;
 
     /// These files, and no others, are watched from now on; changes are told with
-    /// [`super::Engine::files_changed`].
+    /// [`crate::engine::Engine::files_changed`].
     ///
     /// # Errors
     /// When files cannot be watched here.
@@ -267,7 +267,7 @@ pub trait System {
 
     // ---- mails ----
 
-    /// Lets a child deliver a letter; one at a time. Its end is told with [`super::Engine::child_ended`].
+    /// Lets a child deliver a letter; one at a time. Its end is told with [`crate::engine::Engine::child_ended`].
     ///
     /// # Errors
     /// The kernel's refusal of a process.
@@ -305,7 +305,7 @@ pub trait System {
     // ---- health checks ----
 
     /// Opens a socket for a check and begins to connect. What becomes of it is told with
-    /// [`super::Engine::probe`].
+    /// [`crate::engine::Engine::probe`].
     ///
     /// # Errors
     /// The kernel's refusal; nothing stays open then.

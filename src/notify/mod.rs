@@ -4,7 +4,7 @@
 //! * [`queue`] – the order of scripts: those of an instance or group one after another, others beside them;
 //! * [`mail`] – a letter; [`smtp`] – the dialogue that delivers it.
 //!
-//! Nothing here starts a process or opens a descriptor; `engine/tell.rs` connects it to what does.
+//! Nothing here starts a process or opens a descriptor; `engine/notify/notifier.rs` connects it to what does.
 
 #![cfg_attr(
     not(test),

@@ -27,7 +27,7 @@ use crate::config::model::Global;
 #[cfg(not(feature = "json"))]
 use crate::config::schema::Feature;
 use crate::engine::Engine;
-use crate::engine::reception::Datagram;
+use crate::engine::instance::rx::Datagram;
 use crate::engine::system::{Exit, Pid, System};
 use crate::netlink::Messages;
 use crate::sys;

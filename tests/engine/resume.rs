@@ -8,7 +8,7 @@ use crate::support::kernel::{
 use vrrpd::config::model::{
     Command, Config, Global, Notify, Script, SyncGroup, Track, Tracked, User, VrrpInstance,
 };
-use vrrpd::engine::ledger::{self, Record};
+use vrrpd::engine::instance::state_record::{self, Record};
 use vrrpd::engine::system::{Exit, Pid};
 use vrrpd::engine::{Engine, Options};
 use vrrpd::types::{Family, IfIndex, Instant, Priority};
@@ -53,7 +53,7 @@ fn killed(instances: Vec<VrrpInstance>) -> Kernel {
 
 /// When that one sent its last advert, by the file.
 fn last(kernel: &Kernel) -> Instant {
-    let sent = ledger::records(&kernel.state).map(|record| record.sent);
+    let sent = state_record::records(&kernel.state).map(|record| record.sent);
     let nanos = sent.max().expect("a master").as_nanos();
     Instant::from_nanos(u64::try_from(nanos).expect("this century"))
 }
@@ -118,7 +118,7 @@ fn one_that_is_late_clears_up_and_listens() {
     start(&mut next, &mut kernel, now);
     assert_eq!(states(&next), [StateKind::Backup]);
     assert_eq!(without_sockets(&mut kernel), ["del 2 192.0.2.100/32"]);
-    assert_eq!(ledger::records(&kernel.state).count(), 0);
+    assert_eq!(state_record::records(&kernel.state).count(), 0);
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn a_peer_that_advertised_since_the_sockets_are_open_keeps_what_it_has() {
         assert_eq!(states(&next), [StateKind::Backup], "{name}");
         let log = without_sockets(&mut kernel);
         assert_eq!(log, ["del 2 192.0.2.100/32"], "{name}: not a word");
-        assert_eq!(ledger::records(&kernel.state).count(), 0, "{name}");
+        assert_eq!(state_record::records(&kernel.state).count(), 0, "{name}");
     }
 }
 
@@ -162,7 +162,7 @@ fn mastership_ends_in_the_file_before_it_ends_on_the_wire() {
         let mut first = engine(vec![conf()]);
         start(&mut first, &mut kernel, at(0));
         run(&mut first, &mut kernel, at(500));
-        assert_eq!(ledger::records(&kernel.state).count(), 1);
+        assert_eq!(state_record::records(&kernel.state).count(), 1);
         kernel.watch_state = true;
         kernel.take_log();
         if stop {
@@ -215,7 +215,7 @@ fn a_daemon_that_dies_again_and_again_does_not_stay_master() {
 
 #[test]
 fn other_interfaces_other_times_and_other_routers_are_not_ours() {
-    let good = |kernel: &Kernel| ledger::records(&kernel.state).next().expect("one");
+    let good = |kernel: &Kernel| state_record::records(&kernel.state).next().expect("one");
     type Change = fn(&mut Record);
     let changes: [(&str, Change); 6] = [
         ("another interface of that name", |r| r.index = IfIndex(9)),
@@ -243,7 +243,7 @@ fn other_interfaces_other_times_and_other_routers_are_not_ours() {
 fn an_owner_begins_as_always_and_leaves_no_word() {
     let one = || instance(7, 255, &[VIP]);
     let kernel = killed(vec![one()]);
-    assert_eq!(ledger::records(&kernel.state).count(), 0);
+    assert_eq!(state_record::records(&kernel.state).count(), 0);
 }
 
 #[test]
@@ -260,7 +260,9 @@ fn the_order_of_the_file_is_that_of_the_configuration_also_after_a_reload() {
         ..Config::default()
     };
     first.reload(at(601), config, &mut kernel);
-    let vrids: Vec<u8> = ledger::records(&kernel.state).map(|one| one.vrid).collect();
+    let vrids: Vec<u8> = state_record::records(&kernel.state)
+        .map(|one| one.vrid)
+        .collect();
     assert_eq!(
         vrids,
         [7],
@@ -327,7 +329,7 @@ fn killed_group() -> (Kernel, Instant) {
     run(&mut first, &mut kernel, at(700));
     assert_eq!(states(&first), [StateKind::Master; 2]);
     kernel.take_log();
-    let sent = ledger::records(&kernel.state).map(|record| record.sent);
+    let sent = state_record::records(&kernel.state).map(|record| record.sent);
     let nanos = sent.min().expect("two").as_nanos();
     let earlier = Instant::from_nanos(u64::try_from(nanos).expect("this century"));
     (kernel, earlier)
@@ -388,7 +390,7 @@ fn a_group_does_not_go_on_when_one_member_cannot() {
         assert_eq!(adverts.count(), 0, "{name}: {log:?}");
         assert!(!kernel.has("192.0.2.100/32"), "{name}: {log:?}");
         assert!(!kernel.has("192.0.2.101/32"), "{name}: {log:?}");
-        assert_eq!(ledger::records(&kernel.state).count(), 0, "{name}");
+        assert_eq!(state_record::records(&kernel.state).count(), 0, "{name}");
     }
 }
 
@@ -434,7 +436,7 @@ fn told_to_stop_before_it_goes_on_it_leaves_nothing() {
     start(&mut next, &mut kernel, now);
     next.stop(now, &mut kernel);
     assert!(!kernel.has(VIP));
-    assert_eq!(ledger::records(&kernel.state).count(), 0);
+    assert_eq!(state_record::records(&kernel.state).count(), 0);
     assert_eq!(without_sockets(&mut kernel), ["del 2 192.0.2.100/32"]);
 }
 
@@ -545,11 +547,15 @@ fn who_takes_over_the_program_finds_fresh_adverts_and_no_record_of_deaths() {
     let mut next = engine(vec![conf()]);
     start(&mut next, &mut kernel, now);
     run(&mut next, &mut kernel, after(now, 120));
-    let returns = |kernel: &Kernel| ledger::records(&kernel.state).next().map(|r| r.returns);
+    let returns = |kernel: &Kernel| {
+        state_record::records(&kernel.state)
+            .next()
+            .map(|r| r.returns)
+    };
     assert_eq!(returns(&kernel), Some(1));
     next.hand_over(after(now, 130), &mut kernel);
     assert_eq!(returns(&kernel), Some(0));
-    let record = ledger::records(&kernel.state).next().expect("one");
+    let record = state_record::records(&kernel.state).next().expect("one");
     assert_eq!(record.priority, Priority(200));
 }
 
@@ -631,7 +637,7 @@ fn any_number_of_programs_may_take_over_before_one_goes_on() {
         };
         next.reload(now, config, &mut kernel);
         next.hand_over(now, &mut kernel);
-        let record = ledger::records(&kernel.state).next().expect("one");
+        let record = state_record::records(&kernel.state).next().expect("one");
         assert_eq!((record.returns, last(&kernel)), (0, sent), "{ms}");
     }
     let mut next = engine(vec![conf()]);

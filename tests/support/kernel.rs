@@ -13,7 +13,7 @@ use vrrpd::config::model::lvs::Target;
 use vrrpd::config::model::{
     self, Address, Auth, Command, Config, Fifo, Garp, Notify, Transport, VrrpInstance,
 };
-use vrrpd::engine::reception::Datagram;
+use vrrpd::engine::instance::rx::Datagram;
 use vrrpd::engine::system::{Kill, Listener, Pid, Protocol, Route, System};
 use vrrpd::engine::{Engine, Options};
 use vrrpd::netlink::NLM_F_REPLACE;

@@ -15,16 +15,16 @@
 use core::time::Duration;
 use std::io;
 
-use super::super::budget::Budget;
-use super::super::children::Children;
-use super::super::deadlines::Deadlines;
-use super::super::system::System;
-use super::report::{self, Named};
-use super::slots::Slots;
-use super::{CheckId, Verdict};
 use crate::check::schedule::Schedule;
 use crate::check::{Exchange, News, Step};
 use crate::config::model::lvs::{self, Check, CheckKind};
+use crate::engine::log_limit::Budget;
+use crate::engine::lvs::report::{self, Named};
+use crate::engine::lvs::slots::Slots;
+use crate::engine::lvs::{CheckId, Verdict};
+use crate::engine::notify::children::Children;
+use crate::engine::system::System;
+use crate::engine::timers::Deadlines;
 use crate::types::Instant;
 
 /// Sockets at a time, if the kernel grants so many. A server that does not answer keeps one for `connect_timeout`, so with
@@ -37,7 +37,7 @@ const PROGRAMS: usize = 128;
 const STEPS: u32 = 4;
 /// How a check's result is come by.
 #[derive(Debug)]
-pub(super) enum Work {
+pub(crate) enum Work {
     /// Over the network.
     Exchange(Exchange),
     /// `MISC_CHECK`.
@@ -48,7 +48,7 @@ pub(super) enum Work {
 
 /// What a check is at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Phase {
+pub(crate) enum Phase {
     /// Its deadline is that of its schedule, if it has begun.
     Idle,
     /// It is due, and waits for a place.
@@ -66,34 +66,34 @@ pub(super) enum Phase {
 }
 
 #[derive(Debug)]
-pub(super) struct Run {
-    pub(super) id: CheckId,
-    pub(super) work: Work,
-    pub(super) schedule: Schedule,
-    pub(super) phase: Phase,
+pub(crate) struct Run {
+    pub(crate) id: CheckId,
+    pub(crate) work: Work,
+    pub(crate) schedule: Schedule,
+    pub(crate) phase: Phase,
     /// `ha_suspend`.
-    pub(super) suspended: bool,
+    pub(crate) suspended: bool,
     /// Added to the server's weight.
-    pub(super) weight: i64,
-    pub(super) lines: Budget,
+    pub(crate) weight: i64,
+    pub(crate) lines: Budget,
 }
 
 /// All checks of all real servers.
 #[derive(Debug)]
-pub(in crate::engine) struct Checks {
-    pub(super) runs: Vec<Run>,
-    pub(super) due: Deadlines,
-    pub(super) probes: Slots,
-    pub(super) programs: Slots,
+pub(crate) struct Checks {
+    pub(crate) runs: Vec<Run>,
+    pub(crate) due: Deadlines,
+    pub(crate) probes: Slots,
+    pub(crate) programs: Slots,
     /// What a machine wants sent.
     out: Vec<u8>,
     /// They have begun.
-    pub(super) begun: bool,
+    pub(crate) begun: bool,
 }
 
 /// What [`Checks::expire`] has done.
 #[derive(Debug)]
-pub(super) enum Did {
+pub(crate) enum Did {
     Nothing,
     Something,
     /// No more in this turn.
@@ -108,7 +108,7 @@ impl From<Option<(CheckId, Verdict)>> for Did {
 }
 
 /// The check with its servers.
-pub(super) fn named(conf: &lvs::Lvs, id: CheckId) -> Option<Named<'_>> {
+pub(crate) fn named(conf: &lvs::Lvs, id: CheckId) -> Option<Named<'_>> {
     let service = conf.servers.get(id.service)?;
     let server = service.servers.get(id.server)?;
     let check = server.checks.get(id.check)?;
@@ -119,7 +119,7 @@ pub(super) fn named(conf: &lvs::Lvs, id: CheckId) -> Option<Named<'_>> {
     })
 }
 
-pub(super) fn ids(conf: &lvs::Lvs) -> impl Iterator<Item = (CheckId, &Check)> {
+pub(crate) fn ids(conf: &lvs::Lvs) -> impl Iterator<Item = (CheckId, &Check)> {
     let services = conf.servers.iter().enumerate();
     let servers = services.flat_map(|(service, one)| {
         let servers = one.servers.iter().enumerate();
@@ -138,7 +138,7 @@ pub(super) fn ids(conf: &lvs::Lvs) -> impl Iterator<Item = (CheckId, &Check)> {
     })
 }
 
-pub(super) fn runs(conf: &lvs::Lvs) -> Vec<Run> {
+pub(crate) fn runs(conf: &lvs::Lvs) -> Vec<Run> {
     let mut trust = None;
     let all = ids(conf);
     all.map(|(id, check)| {
@@ -166,7 +166,7 @@ fn run(id: CheckId, check: &Check, exchange: Option<Exchange>) -> Run {
 }
 
 impl Run {
-    pub(super) fn verdict(&self) -> Verdict {
+    pub(crate) fn verdict(&self) -> Verdict {
         Verdict {
             up: self.schedule.is_up(),
             weight: self.weight,
@@ -175,11 +175,11 @@ impl Run {
 }
 
 impl Checks {
-    pub(in crate::engine) fn new(conf: &lvs::Lvs) -> Self {
+    pub(crate) fn new(conf: &lvs::Lvs) -> Self {
         Checks::of(runs(conf))
     }
 
-    pub(super) fn of(runs: Vec<Run>) -> Self {
+    pub(crate) fn of(runs: Vec<Run>) -> Self {
         let all = runs.len();
         Checks {
             runs,
@@ -192,7 +192,7 @@ impl Checks {
     }
 
     /// When [`Checks::expire`] has something to do.
-    pub(super) fn next_deadline(&self, now: Instant) -> Option<Instant> {
+    pub(crate) fn next_deadline(&self, now: Instant) -> Option<Instant> {
         // What is due already is for the next turn of the loop.
         let soon = now.after(Duration::from_nanos(1));
         if self.probes.has_next() || self.programs.has_next() {
@@ -204,7 +204,7 @@ impl Checks {
     // ---- running ----
 
     /// Does one thing that is due.
-    pub(super) fn expire(
+    pub(crate) fn expire(
         &mut self,
         now: Instant,
         conf: &lvs::Lvs,
@@ -291,7 +291,7 @@ impl Checks {
     }
 
     /// A check cannot be made now, for reasons that have nothing to do with the server.
-    pub(super) fn put_off(
+    pub(crate) fn put_off(
         &mut self,
         place: usize,
         now: Instant,
@@ -310,7 +310,7 @@ impl Checks {
     }
 
     /// Something happened to a check's socket.
-    pub(super) fn news(
+    pub(crate) fn news(
         &mut self,
         place: usize,
         now: Instant,
@@ -370,7 +370,7 @@ impl Checks {
 
     /// A check has a result: what is added to the weight, or what is wrong. The answer is what is to be told: what
     /// changes, and whatever is known first.
-    pub(super) fn conclude(
+    pub(crate) fn conclude(
         &mut self,
         place: usize,
         now: Instant,

@@ -2,11 +2,11 @@
 
 use core::time::Duration;
 
-use super::super::children::{Children, GRACE, Owner};
-use super::super::system::System;
-use super::CheckId;
-use super::checks::{Checks, Phase, Run, Work, named, runs};
 use crate::config::model::lvs;
+use crate::engine::lvs::CheckId;
+use crate::engine::lvs::checks::{Checks, Phase, Run, Work, named, runs};
+use crate::engine::notify::children::{Children, GRACE, Owner};
+use crate::engine::system::System;
 use crate::lvs::heirs::Heir;
 use crate::types::Instant;
 
@@ -15,7 +15,7 @@ const RESUME: Duration = Duration::from_secs(1);
 
 impl Checks {
     /// The first run of each comes within its `warmup`.
-    pub(super) fn start(&mut self, now: Instant, conf: &lvs::Lvs) {
+    pub(crate) fn start(&mut self, now: Instant, conf: &lvs::Lvs) {
         self.begun = true;
         for place in 0..self.runs.len() {
             self.begin(place, now, None, conf);
@@ -35,7 +35,7 @@ impl Checks {
     }
 
     /// Sets the deadline of a check that is at nothing.
-    pub(super) fn rearm(&mut self, place: usize) {
+    pub(crate) fn rearm(&mut self, place: usize) {
         let Some(run) = self.runs.get(place) else {
             return;
         };
@@ -47,7 +47,7 @@ impl Checks {
     }
 
     /// What a check is at ends without a result.
-    pub(super) fn abandon(&mut self, place: usize, system: &mut dyn System) {
+    pub(crate) fn abandon(&mut self, place: usize, system: &mut dyn System) {
         let Some(run) = self.runs.get_mut(place) else {
             return;
         };
@@ -69,7 +69,7 @@ impl Checks {
     }
 
     /// `ha_suspend`: the checks of a service pause, or go on.
-    pub(super) fn suspend(
+    pub(crate) fn suspend(
         &mut self,
         (service, pause): (usize, bool),
         now: Instant,
@@ -96,7 +96,7 @@ impl Checks {
     }
 
     /// All sockets are closed; nothing begins any more.
-    pub(super) fn stop(&mut self, system: &mut dyn System) {
+    pub(crate) fn stop(&mut self, system: &mut dyn System) {
         self.begun = false;
         for place in 0..self.runs.len() {
             self.abandon(place, system);
@@ -105,7 +105,7 @@ impl Checks {
 
     /// Another configuration. Checks that have been there before keep what they know, with the times and tries of the
     /// new configuration; those that are new begin as at the start.
-    pub(super) fn replace(
+    pub(crate) fn replace(
         &mut self,
         now: Instant,
         (new, heirs): (&lvs::Lvs, &[Heir]),

@@ -7,56 +7,56 @@
 //! The kernel comes first: whoever is told that a server is up can use it.
 
 mod checks;
-mod kernel;
+mod ipvs;
 mod life;
-mod programs;
+mod misc_check;
+mod notify;
 mod report;
-mod show;
 mod slots;
+mod snapshot;
 mod suspend;
-mod tell;
 mod turns;
 
-use super::Engine;
-use super::system::System;
 use crate::config::model::{self, Fifo};
+use crate::engine::Engine;
+use crate::engine::system::System;
 use crate::lvs::heirs::{Heir, heirs};
 use crate::lvs::pool::{Change, Pool, Standing};
 use crate::types::Instant;
 
-pub(super) use checks::Checks;
-pub(super) use kernel::Kernel;
+pub(crate) use checks::Checks;
+pub(crate) use ipvs::Kernel;
 
 /// A check: places of its virtual server, real server and itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct CheckId {
-    pub(super) service: usize,
-    pub(super) server: usize,
-    pub(super) check: usize,
+pub(crate) struct CheckId {
+    pub(crate) service: usize,
+    pub(crate) server: usize,
+    pub(crate) check: usize,
 }
 
 /// What a check has found out. Changes are told, and the first result, whatever it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Verdict {
+pub(crate) struct Verdict {
     /// The server can be used.
-    pub(super) up: bool,
+    pub(crate) up: bool,
     /// What is added to its weight (`misc_dynamic`, `FILE_CHECK`).
-    pub(super) weight: i64,
+    pub(crate) weight: i64,
 }
 
 /// All of it.
 #[derive(Debug)]
-pub(super) struct Lvs {
-    pub(super) conf: model::Lvs,
-    pub(super) pool: Pool,
-    pub(super) checks: Checks,
-    pub(super) kernel: Kernel,
+pub(crate) struct Lvs {
+    pub(crate) conf: model::Lvs,
+    pub(crate) pool: Pool,
+    pub(crate) checks: Checks,
+    pub(crate) kernel: Kernel,
     /// Virtual servers whose checks pause (`ha_suspend`), in the configuration's order.
-    pub(super) suspended: Vec<bool>,
+    pub(crate) suspended: Vec<bool>,
 }
 
 impl Lvs {
-    pub(super) fn new(conf: model::Lvs) -> Self {
+    pub(crate) fn new(conf: model::Lvs) -> Self {
         Lvs {
             pool: Pool::new(&conf),
             checks: Checks::new(&conf),
@@ -66,15 +66,15 @@ impl Lvs {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.conf.servers.is_empty() && self.conf.sync.is_none()
     }
 
-    pub(super) fn has_services(&self) -> bool {
+    pub(crate) fn has_services(&self) -> bool {
         !self.conf.servers.is_empty()
     }
 
-    pub(super) fn fifo(&self) -> Option<Fifo> {
+    pub(crate) fn fifo(&self) -> Option<Fifo> {
         self.conf.fifo.clone()
     }
 
@@ -95,7 +95,7 @@ impl Lvs {
 
 impl Engine {
     /// The daemon begins; addresses are known, instances are about to start.
-    pub(super) fn start_lvs(&mut self, now: Instant, system: &mut dyn System) {
+    pub(crate) fn start_lvs(&mut self, now: Instant, system: &mut dyn System) {
         let changes = self.lvs.settle();
         let desired = self.lvs.pool.desired(&self.lvs.conf);
         self.start_ipvs(now, &desired, system);
@@ -105,7 +105,7 @@ impl Engine {
     }
 
     /// The daemon ends.
-    pub(super) fn stop_lvs(&mut self, now: Instant, system: &mut dyn System) {
+    pub(crate) fn stop_lvs(&mut self, now: Instant, system: &mut dyn System) {
         self.stop_checks(now, system);
         if self.options.dont_release_ipvs {
             return;
@@ -117,7 +117,7 @@ impl Engine {
     }
 
     /// Another configuration: verdicts and connections stay.
-    pub(super) fn replace_lvs(&mut self, now: Instant, new: model::Lvs, system: &mut dyn System) {
+    pub(crate) fn replace_lvs(&mut self, now: Instant, new: model::Lvs, system: &mut dyn System) {
         let heirs = heirs(&self.lvs.conf, &new);
         for left in self.lvs.pool.leaving(&heirs) {
             self.tell_of_leaving(left, false, now, system);
@@ -150,13 +150,13 @@ impl Engine {
     }
 
     /// Does what is due.
-    pub(super) fn work_on_lvs(&mut self, now: Instant, system: &mut dyn System) {
+    pub(crate) fn work_on_lvs(&mut self, now: Instant, system: &mut dyn System) {
         self.work_on_checks(now, system);
         self.work_on_ipvs(now, system);
     }
 
     /// A check has found out something.
-    pub(super) fn judged(
+    pub(crate) fn judged(
         &mut self,
         id: CheckId,
         verdict: Verdict,

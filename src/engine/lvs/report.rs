@@ -3,18 +3,18 @@
 use core::fmt;
 use std::io;
 
-use super::super::budget::Budget;
 use crate::check::schedule::Outcome;
 use crate::config::model::lvs::{Check, CheckKind, RealServer, VirtualServer};
+use crate::engine::log_limit::Budget;
 use crate::types::Instant;
 use crate::types::ipvs::{IpProtocol, ServerName};
 
 /// A check and whose it is.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Named<'a> {
-    pub(super) service: &'a VirtualServer,
-    pub(super) server: &'a RealServer,
-    pub(super) check: &'a Check,
+pub(crate) struct Named<'a> {
+    pub(crate) service: &'a VirtualServer,
+    pub(crate) server: &'a RealServer,
+    pub(crate) check: &'a Check,
 }
 
 impl Named<'_> {
@@ -63,7 +63,7 @@ impl fmt::Display for Named<'_> {
 }
 
 /// What is wrong, with the kernel's error.
-pub(super) fn with_error(why: String, errno: Option<i32>) -> String {
+pub(crate) fn with_error(why: String, errno: Option<i32>) -> String {
     let Some(errno) = errno else { return why };
     let error = io::Error::from_raw_os_error(errno);
     match why.is_empty() {
@@ -73,7 +73,7 @@ pub(super) fn with_error(why: String, errno: Option<i32>) -> String {
 }
 
 /// Says what has become of a check.
-pub(super) fn result(
+pub(crate) fn result(
     lines: &mut Budget,
     now: Instant,
     named: &Named<'_>,
@@ -117,7 +117,7 @@ pub(super) fn result(
 }
 
 /// Says why a check cannot be made.
-pub(super) fn put_off(lines: &mut Budget, now: Instant, named: &Named<'_>, error: &io::Error) {
+pub(crate) fn put_off(lines: &mut Budget, now: Instant, named: &Named<'_>, error: &io::Error) {
     let (_, bad) = named.words();
     if lines.allow(now).is_some() {
         log::warn!(

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 /// Places for work of one kind. Whoever finds none waits in line.
 #[derive(Debug)]
-pub(super) struct Slots {
+pub(crate) struct Slots {
     taken: usize,
     /// Room there is; less than there should be once something was short.
     most: usize,
@@ -14,7 +14,7 @@ pub(super) struct Slots {
 
 impl Slots {
     /// Room for `most` at a time, out of `all`.
-    pub(super) fn new(most: usize, all: usize) -> Self {
+    pub(crate) fn new(most: usize, all: usize) -> Self {
         Slots {
             taken: 0,
             most,
@@ -24,7 +24,7 @@ impl Slots {
     }
 
     /// Takes a place if there is one; otherwise `who` waits in line.
-    pub(super) fn take(&mut self, who: usize) -> bool {
+    pub(crate) fn take(&mut self, who: usize) -> bool {
         let free = self.taken < self.most;
         if free {
             self.taken = self.taken.saturating_add(1);
@@ -35,12 +35,12 @@ impl Slots {
     }
 
     /// One more has a place already.
-    pub(super) fn adopt(&mut self) {
+    pub(crate) fn adopt(&mut self) {
         self.taken = self.taken.saturating_add(1);
     }
 
     /// A place is free again. When nobody waits any more, what was short is asked for again the next time.
-    pub(super) fn free(&mut self) {
+    pub(crate) fn free(&mut self) {
         self.taken = self.taken.saturating_sub(1);
         if self.line.is_empty() {
             self.most = self.full;
@@ -49,7 +49,7 @@ impl Slots {
 
     /// There is less room than was thought: `who`, who has a place, gives it up and is the next in line. False: it is
     /// the only one, so that waiting is of no use.
-    pub(super) fn shrink(&mut self, who: usize) -> bool {
+    pub(crate) fn shrink(&mut self, who: usize) -> bool {
         self.taken = self.taken.saturating_sub(1);
         if self.taken == 0 {
             return false;
@@ -60,12 +60,12 @@ impl Slots {
     }
 
     /// Whether somebody waits for whom there is a place.
-    pub(super) fn has_next(&self) -> bool {
+    pub(crate) fn has_next(&self) -> bool {
         self.taken < self.most && !self.line.is_empty()
     }
 
     /// The next in line gets a place, if there is one.
-    pub(super) fn next(&mut self) -> Option<usize> {
+    pub(crate) fn next(&mut self) -> Option<usize> {
         if self.taken >= self.most {
             return None;
         }
@@ -75,7 +75,7 @@ impl Slots {
     }
 
     /// Only these stay in line.
-    pub(super) fn retain(&mut self, stays: impl Fn(usize) -> bool) {
+    pub(crate) fn retain(&mut self, stays: impl Fn(usize) -> bool) {
         self.line.retain(|who| stays(*who));
     }
 }

@@ -3,16 +3,16 @@
 
 use core::net::IpAddr;
 
-use super::super::Engine;
-use super::super::system::System;
-use super::Lvs;
 use crate::config::model::lvs::VirtualServer;
+use crate::engine::Engine;
+use crate::engine::lvs::Lvs;
+use crate::engine::system::System;
 use crate::types::Instant;
 use crate::types::ipvs::ServiceKey;
 
 impl Lvs {
     /// Whether checks may pause or go on when this address comes or goes.
-    pub(in crate::engine) fn concerns(&self, addr: IpAddr) -> bool {
+    pub(crate) fn concerns(&self, addr: IpAddr) -> bool {
         let mut servers = self.conf.servers.iter().filter(|one| one.ha_suspend);
         servers.any(|one| addresses(one).any(|own| own == addr))
     }
@@ -27,11 +27,7 @@ fn addresses(server: &VirtualServer) -> impl Iterator<Item = IpAddr> {
 
 impl Engine {
     /// Addresses may have come or gone.
-    pub(in crate::engine) fn look_at_lvs_addresses(
-        &mut self,
-        now: Instant,
-        system: &mut dyn System,
-    ) {
+    pub(crate) fn look_at_lvs_addresses(&mut self, now: Instant, system: &mut dyn System) {
         if !self.lvs.conf.servers.iter().any(|one| one.ha_suspend)
             && !self.lvs.suspended.contains(&true)
         {

@@ -1,11 +1,11 @@
 //! The checks' doors: what the rest of the engine, and the loop, tell them.
 
-use super::super::children::{GRACE, Owner};
-use super::super::system::{Exit, System};
-use super::super::{Duty, Engine};
-use super::Lvs;
-use super::checks::Did;
 use crate::check::News;
+use crate::engine::lvs::Lvs;
+use crate::engine::lvs::checks::Did;
+use crate::engine::notify::children::{GRACE, Owner};
+use crate::engine::system::{Exit, System};
+use crate::engine::{Engine, TimerKey};
 use crate::lvs::heirs::Heir;
 use crate::types::Instant;
 
@@ -14,7 +14,7 @@ const PER_TURN: u32 = 16;
 
 impl Engine {
     /// Checks begin; files are looked at already.
-    pub(super) fn start_checks(&mut self, now: Instant, system: &mut dyn System) {
+    pub(crate) fn start_checks(&mut self, now: Instant, system: &mut dyn System) {
         let Lvs { conf, checks, .. } = &mut self.lvs;
         checks.start(now, conf);
         self.remind_of_checks(now);
@@ -22,7 +22,7 @@ impl Engine {
     }
 
     /// Nothing is checked any more.
-    pub(super) fn stop_checks(&mut self, now: Instant, system: &mut dyn System) {
+    pub(crate) fn stop_checks(&mut self, now: Instant, system: &mut dyn System) {
         let Engine { lvs, children, .. } = self;
         for place in lvs.checks.running() {
             children.end(now, Owner::Check(place), GRACE, system);
@@ -32,7 +32,7 @@ impl Engine {
     }
 
     /// The configuration is another one now; checks that have been there before keep their verdict.
-    pub(super) fn replace_checks(&mut self, now: Instant, heirs: &[Heir], system: &mut dyn System) {
+    pub(crate) fn replace_checks(&mut self, now: Instant, heirs: &[Heir], system: &mut dyn System) {
         let Engine { lvs, children, .. } = self;
         let Lvs {
             conf,
@@ -51,7 +51,7 @@ impl Engine {
     }
 
     /// `ha_suspend`: the checks of a service pause, or go on; its servers stay as they are meanwhile.
-    pub(super) fn suspend_checks(
+    pub(crate) fn suspend_checks(
         &mut self,
         service: usize,
         pause: bool,
@@ -66,7 +66,7 @@ impl Engine {
     }
 
     /// The turns that have come.
-    pub(super) fn work_on_checks(&mut self, now: Instant, system: &mut dyn System) {
+    pub(crate) fn work_on_checks(&mut self, now: Instant, system: &mut dyn System) {
         for _ in 0..PER_TURN {
             let Engine { lvs, children, .. } = self;
             let Lvs { conf, checks, .. } = lvs;
@@ -81,7 +81,7 @@ impl Engine {
     }
 
     fn remind_of_checks(&mut self, now: Instant) {
-        self.remind(Duty::Checks, self.lvs.checks.next_deadline(now));
+        self.remind(TimerKey::Checks, self.lvs.checks.next_deadline(now));
     }
 
     /// Something happened to the socket of a check.
@@ -94,7 +94,7 @@ impl Engine {
     }
 
     /// The program of a `MISC_CHECK` has ended.
-    pub(in super::super) fn check_ended(
+    pub(crate) fn check_ended(
         &mut self,
         check: usize,
         now: Instant,
@@ -109,12 +109,7 @@ impl Engine {
     }
 
     /// It takes too long, and has been told to end.
-    pub(in super::super) fn check_overdue(
-        &mut self,
-        check: usize,
-        now: Instant,
-        system: &mut dyn System,
-    ) {
+    pub(crate) fn check_overdue(&mut self, check: usize, now: Instant, system: &mut dyn System) {
         let Lvs { conf, checks, .. } = &mut self.lvs;
         if let Some((id, verdict)) = checks.overdue(check, now, conf) {
             self.judged(id, verdict, now, system);
@@ -123,7 +118,7 @@ impl Engine {
     }
 
     /// Tracked files have other numbers (`FILE_CHECK`).
-    pub(in super::super) fn look_at_lvs_files(&mut self, now: Instant, system: &mut dyn System) {
+    pub(crate) fn look_at_lvs_files(&mut self, now: Instant, system: &mut dyn System) {
         for place in 0..self.lvs.checks.len() {
             let Engine { lvs, tracking, .. } = self;
             let Lvs { conf, checks, .. } = lvs;

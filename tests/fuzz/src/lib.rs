@@ -9,7 +9,7 @@
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use vrrpd::config::model::Mail;
-use vrrpd::engine::ledger::{self, Record};
+use vrrpd::engine::instance::state_record::{self, Record};
 use vrrpd::netlink::addr::{self, AddrFlags, FOREVER, Spec};
 use vrrpd::netlink::{self, Attrs, Batch, Message, Messages};
 use vrrpd::notify::smtp::{Dialogue, Replies, Turn};
@@ -34,10 +34,10 @@ pub use uci::uci;
 
 /// A state file: any bytes may be read, and what is read is what was written.
 pub fn state(data: &[u8]) {
-    for record in ledger::records(data) {
+    for record in state_record::records(data) {
         assert_eq!(Record::decode(&record.encode()), Some(record));
     }
-    assert!(ledger::addresses(data).count() <= data.len() / 64);
+    assert!(state_record::addresses(data).count() <= data.len() / 64);
 }
 
 const FORMS: [ChecksumForm; 3] = [

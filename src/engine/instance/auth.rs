@@ -1,0 +1,218 @@
+//! Proofs of where an advert is from: made for ours, looked into in others'.
+//!
+//! The keys are here, in the configuration; what is done with the outcome is decided by the machine
+//! (`vrrp::auth`), which also keeps the sequence numbers.
+
+use core::time::Duration;
+
+use crate::config::model::{self, Mode, VrrpInstance};
+use crate::engine::instance::router::Router;
+use crate::engine::instance::rx::Envelope;
+use crate::engine::system::{Protocol, System};
+use crate::types::Family;
+use crate::vrrp::{Flaw, Proof, Reject, Signing, is_fresh};
+use crate::wire::vrrp::{Auth, Parsed};
+use crate::wire::{Pseudo, Unfit, ah, hmac, ipv4, vrrp};
+
+/// Authentication as it stands in a packet.
+pub(crate) fn auth(auth: &model::Auth) -> Auth {
+    match auth {
+        model::Auth::None | model::Auth::Hmac(_) => Auth::None,
+        model::Auth::Pass(password) => Auth::Pass(password.0),
+        model::Auth::Ah(_) => Auth::Ah,
+    }
+}
+
+/// What `auth_hmac` demands, as far as the machine is concerned.
+pub(crate) fn signing(auth: &model::Auth) -> Option<Signing> {
+    match auth {
+        model::Auth::Hmac(hmac) => Some(Signing {
+            enforce: hmac.mode == Mode::Enforce,
+            window: hmac.window,
+        }),
+        model::Auth::None | model::Auth::Pass(_) | model::Auth::Ah(_) => None,
+    }
+}
+
+/// The IP protocol its adverts travel by.
+pub(crate) fn protocol(conf: &VrrpInstance) -> Protocol {
+    match conf.auth {
+        model::Auth::Ah(_) => Protocol::Ah,
+        model::Auth::None | model::Auth::Pass(_) | model::Auth::Hmac(_) => Protocol::Vrrp,
+    }
+}
+
+// ---- ours ----
+
+/// The number of an advert; copies for several peers share it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Stamp {
+    None,
+    Ah(u32),
+    Signed(u64),
+}
+
+/// Draws the number of the next advert; `None` when AH has none left.
+pub(crate) fn stamp(router: &mut Router, system: &mut dyn System) -> Option<Stamp> {
+    match &router.conf.auth {
+        model::Auth::None | model::Auth::Pass(_) => Some(Stamp::None),
+        model::Auth::Ah(_) => {
+            let wall = system.wall_clock();
+            router.machine.next_ah(wall).map(Stamp::Ah)
+        }
+        model::Auth::Hmac(hmac) if hmac.active().is_none() => Some(Stamp::None),
+        model::Auth::Hmac(_) => {
+            let wall = system.wall_clock();
+            Some(Stamp::Signed(router.machine.next_signed(wall)))
+        }
+    }
+}
+
+/// Signs the message that the first `len` bytes of `room` are, where that is wanted.
+pub(crate) fn sign(
+    conf: &VrrpInstance,
+    stamp: Stamp,
+    net: &Pseudo,
+    room: &mut [u8],
+    len: usize,
+) -> Result<usize, Unfit> {
+    let (model::Auth::Hmac(hmac), Stamp::Signed(sequence)) = (&conf.auth, stamp) else {
+        return Ok(len);
+    };
+    let Some(key) = hmac.active() else {
+        return Ok(len);
+    };
+    let trailer = hmac::Trailer {
+        key: key.id,
+        sequence,
+    };
+    let len = hmac::sign(room, len, net.src, trailer, &key.secret.0)?;
+    if conf.family == Family::V6 {
+        vrrp::sum_signed(room.get_mut(..len).unwrap_or_default(), net)?;
+    }
+    Ok(len)
+}
+
+/// Writes an IPv4 packet, with an authentication header where that is wanted.
+pub(crate) fn packet_v4(
+    conf: &VrrpInstance,
+    stamp: Stamp,
+    header: &ipv4::Header,
+    scratch: &mut [u8],
+    body: impl FnOnce(&mut [u8]) -> Result<usize, Unfit>,
+) -> Result<usize, Unfit> {
+    match (&conf.auth, stamp) {
+        (model::Auth::Ah(key), Stamp::Ah(sequence)) => {
+            let header = ipv4::Header {
+                protocol: ah::PROTOCOL,
+                ..*header
+            };
+            ah::emit(&header, sequence, &key.0, scratch, body)
+        }
+        (..) => ipv4::emit(header, scratch, body),
+    }
+}
+
+// ---- others' ----
+
+/// What an advert has brought along. `wall`: when it arrived.
+pub(crate) fn examine(
+    conf: &VrrpInstance,
+    envelope: &Envelope<'_>,
+    parsed: &Parsed<'_>,
+    wall: impl FnOnce() -> Duration,
+) -> Proof {
+    if let Some((header, packet, bytes)) = &envelope.ah {
+        let intact = match &conf.auth {
+            model::Auth::Ah(key) => ah::is_intact(packet, bytes, &key.0),
+            model::Auth::None | model::Auth::Pass(_) | model::Auth::Hmac(_) => false,
+        };
+        return Proof::Ah {
+            intact,
+            header: *header,
+        };
+    }
+    if parsed.trailer.is_empty() {
+        return Proof::None;
+    }
+    let model::Auth::Hmac(hmac) = &conf.auth else {
+        return Proof::Signed {
+            flaw: Some(Flaw::Unexpected),
+            sequence: 0,
+            wall: Duration::ZERO,
+        };
+    };
+    let Ok(trailer) = hmac::parse(parsed.trailer) else {
+        return Proof::Signed {
+            flaw: Some(Flaw::Malformed),
+            sequence: 0,
+            wall: Duration::ZERO,
+        };
+    };
+    let wall = wall();
+    // What is too old is not worth the arithmetic.
+    let stale = |window| !is_fresh(trailer.sequence, wall, window);
+    let key = hmac.keys.iter().find(|key| key.id == trailer.key);
+    let from = envelope.net.src;
+    let flaw = if hmac.window.is_some_and(stale) {
+        Some(Flaw::Stale)
+    } else {
+        match key {
+            None => Some(Flaw::UnknownKey),
+            Some(key) => {
+                let intact = hmac::is_intact(parsed.bytes, from, &key.secret.0);
+                (!intact).then_some(Flaw::Wrong)
+            }
+        }
+    };
+    Proof::Signed {
+        flaw,
+        sequence: trailer.sequence,
+        wall,
+    }
+}
+
+// ---- in words ----
+
+/// Why an advert was not believed.
+pub(crate) fn disbelief(conf: &VrrpInstance, why: Reject) -> &'static str {
+    let with_ah = matches!(conf.auth, model::Auth::Ah(_));
+    match why {
+        Reject::AuthType if with_ah => {
+            "without the authentication header that auth_type AH demands; both ends stay master"
+        }
+        Reject::AuthType => "other authentication type than ours; both ends stay master",
+        Reject::AuthFailed if with_ah => {
+            "wrong authentication header: another auth_pass, or changed on the way; if it is a \
+             master, there are two now"
+        }
+        Reject::AuthFailed => "wrong password; if it is a master, there are two now",
+        Reject::Replay => {
+            "number of the authentication header not above those known: an old advert played back, \
+             or a router that has restarted and not heard us yet"
+        }
+        Reject::Signature(flaw) => defect(flaw),
+        Reject::Ttl(_)
+        | Reject::Version(_)
+        | Reject::Interval(_)
+        | Reject::Transport
+        | Reject::Source => "",
+    }
+}
+
+/// What is wrong with a signature.
+pub(crate) fn defect(flaw: Flaw) -> &'static str {
+    match flaw {
+        Flaw::Unexpected => "signed, but auth_hmac is not configured here; both ends stay master",
+        Flaw::Missing => "not signed, as auth_hmac demands",
+        Flaw::Malformed => "signature of an unknown type",
+        Flaw::Stale => {
+            "signed at a time that is more than time_window from ours: check both clocks"
+        }
+        Flaw::UnknownKey => "signed with a key that is not configured here",
+        Flaw::Wrong => "wrong signature: another key under the same number, or a forgery",
+        Flaw::Replayed => {
+            "number of the signature not above its last one: an old advert played back"
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! One `vrrp_instance` at run time: what it receives, sends, and does to the kernel.
+
+pub(crate) mod actions;
+pub(crate) mod auth;
+pub(crate) mod garp_pacing;
+pub(crate) mod resume;
+pub(crate) mod router;
+pub mod rx;
+pub mod state_record;
+pub(crate) mod tx;

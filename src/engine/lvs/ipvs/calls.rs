@@ -1,0 +1,127 @@
+//! What the rest of the engine asks of IPVS: five calls, and modprobe for those who have not got it.
+
+use core::time::Duration;
+
+use crate::config::model::{Command, User};
+use crate::engine::lvs::ipvs::Module;
+use crate::engine::lvs::ipvs::sync::Roles;
+use crate::engine::notify::children::Owner;
+use crate::engine::system::System;
+use crate::engine::{Engine, TimerKey};
+use crate::netlink::ipvs::Role;
+use crate::types::Instant;
+use crate::types::ipvs::{Destination, Service};
+
+/// How long modprobe may take.
+const LOADING_LIMIT: Duration = Duration::from_secs(30);
+/// Where the kernel tells which modprobe it uses itself.
+const MODPROBE_SETTING: &str = "/proc/sys/kernel/modprobe";
+const MODPROBE: &str = "/sbin/modprobe";
+
+/// Services with their servers.
+type Desired<'a> = &'a [(Service, Vec<Destination>)];
+
+impl Engine {
+    /// The daemon begins.
+    pub(crate) fn start_ipvs(
+        &mut self,
+        now: Instant,
+        desired: Desired<'_>,
+        system: &mut dyn System,
+    ) {
+        // Who goes on as master has connections to keep.
+        let goes_on = self.routers.iter().any(|router| router.past.resuming);
+        self.lvs.kernel.flush = self.lvs.conf.flush && !goes_on;
+        self.renew_ipvs(now, desired, system);
+    }
+
+    /// Another configuration, or another idea of what all services should be.
+    pub(crate) fn renew_ipvs(
+        &mut self,
+        now: Instant,
+        desired: Desired<'_>,
+        system: &mut dyn System,
+    ) {
+        self.lvs.kernel.limits.set(self.lvs.conf.timeouts);
+        self.follow_instance();
+        self.lvs.kernel.reconcile(now, desired, system);
+        self.remind_of_ipvs(now, system);
+    }
+
+    /// One service should be another.
+    pub(crate) fn change_ipvs(
+        &mut self,
+        now: Instant,
+        (service, servers): (&Service, &[Destination]),
+        system: &mut dyn System,
+    ) {
+        self.lvs.kernel.change(now, service, servers, system);
+        self.remind_of_ipvs(now, system);
+    }
+
+    /// Does what is due.
+    pub(crate) fn work_on_ipvs(&mut self, now: Instant, system: &mut dyn System) {
+        self.lvs.kernel.expire(now, system);
+        self.remind_of_ipvs(now, system);
+    }
+
+    /// The daemon ends.
+    pub(crate) fn stop_ipvs(&mut self, system: &mut dyn System) {
+        let all = self.lvs.conf.flush_on_stop;
+        self.lvs.kernel.withdraw(all, system);
+    }
+
+    fn remind_of_ipvs(&mut self, now: Instant, system: &mut dyn System) {
+        if self.lvs.kernel.module == Module::Wanted {
+            self.lvs.kernel.module = Module::Loading(0);
+            self.load_ipvs(now, system);
+        }
+        self.remind(TimerKey::Ipvs, self.lvs.kernel.next_deadline());
+    }
+
+    /// Starts modprobe. Whether it helped is seen by looking.
+    fn load_ipvs(&mut self, now: Instant, system: &mut dyn System) {
+        let setting = system.read_file(MODPROBE_SETTING).unwrap_or_default();
+        let setting = core::str::from_utf8(&setting).unwrap_or_default().trim();
+        let program = Some(setting).filter(|path| path.starts_with('/'));
+        let command = Command {
+            argv: vec![program.unwrap_or(MODPROBE).into(), "ip_vs".into()],
+            user: User::default(),
+        };
+        let limit = Some(LOADING_LIMIT);
+        let run = self
+            .children
+            .run(now, Owner::Nobody, (&command, &[]), limit, system);
+        if let Err(error) = run {
+            log::debug!(target: "lvs", "modprobe ip_vs: {error}");
+        }
+        self.remind_of_children();
+    }
+
+    /// An instance has another state: connection synchronization may have to turn round.
+    pub(crate) fn lvs_follows(&mut self, instance: usize, now: Instant, system: &mut dyn System) {
+        let sync = self.lvs.conf.sync.as_ref();
+        if self.stopping || sync.is_none_or(|sync| sync.instance != Some(instance)) {
+            return;
+        }
+        self.follow_instance();
+        if self.lvs.kernel.is_reachable() {
+            self.lvs.kernel.turn(now, system);
+        }
+        self.remind_of_ipvs(now, system);
+    }
+
+    /// Notes which halves of connection synchronization should run.
+    fn follow_instance(&mut self) {
+        let sync = self.lvs.conf.sync.as_ref();
+        let wanted = sync.map(|sync| {
+            let roles: Roles = match sync.instance.map(|place| self.is_master(place)) {
+                Some(true) => &[Role::Master],
+                Some(false) => &[Role::Backup],
+                None => &[Role::Master, Role::Backup],
+            };
+            (sync, roles)
+        });
+        self.lvs.kernel.sync.set(wanted);
+    }
+}

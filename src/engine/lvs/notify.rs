@@ -1,0 +1,301 @@
+//! Who is told of servers and quorums: the log, scripts, FIFO, mail, in this order (`semantics.md` §6, §14).
+
+use std::borrow::Cow;
+
+use crate::config::model::Command;
+use crate::config::model::lvs::{CheckKind, RealServer, VirtualServer};
+use crate::engine::Engine;
+use crate::engine::system::System;
+use crate::lvs::pool::{Change, Farm, Leaving, threshold};
+use crate::notify::mail::Letter;
+use crate::notify::queue::Run;
+use crate::notify::{Kind, Word, lines};
+use crate::types::Instant;
+use crate::types::ipvs::ServerName;
+
+/// Why somebody is told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Why {
+    /// This check has found out.
+    Check(usize),
+    /// The configuration has it so.
+    Config,
+    /// A reload has removed it.
+    Removed,
+    /// The daemon ends.
+    End,
+}
+
+impl Why {
+    fn word(self, up: bool) -> Word {
+        match (self, up) {
+            (_, true) => Word::Up,
+            (Why::End, false) => Word::DownAtEnd,
+            (Why::Check(_) | Why::Config | Why::Removed, false) => Word::Down,
+        }
+    }
+}
+
+fn name_of(service: &VirtualServer, server: &RealServer) -> ServerName {
+    ServerName(server.addr, service.protocol, server.port)
+}
+
+impl Engine {
+    /// Writes to the log what happens to a virtual server and its servers, and tells all who want to know.
+    pub(crate) fn tell_of_changes(
+        &mut self,
+        service: usize,
+        changes: &[Change],
+        now: Instant,
+        system: &mut dyn System,
+    ) {
+        for change in changes {
+            let lvs = &self.lvs;
+            if let (Some(conf), Some(farm)) = (lvs.conf.servers.get(service), lvs.pool.get(service))
+            {
+                report(conf, farm, *change);
+            }
+            match *change {
+                Change::Weight { .. } | Change::Sorry(_) => {}
+                Change::Server { server, up, check } => {
+                    let why = check.map_or(Why::Config, Why::Check);
+                    self.tell_of_server((service, server), up, why, now, system);
+                }
+                Change::Quorum { up, first, weight } => {
+                    let conf = lvs.conf.servers.get(service);
+                    let sum = conf.map_or(String::new(), |conf| quorum(conf, up, first, weight));
+                    let body = Cow::Owned(format!("=> {sum} <="));
+                    self.tell_of_service((service, up), Why::Config.word(up), (now, body), system);
+                }
+            }
+        }
+    }
+
+    /// A server or all of a service is taken out, for another reason than its checks.
+    pub(crate) fn tell_of_leaving(
+        &mut self,
+        left: Leaving,
+        end: bool,
+        now: Instant,
+        system: &mut dyn System,
+    ) {
+        let Some(conf) = self.lvs.conf.servers.get(left.service) else {
+            return;
+        };
+        let (why, omega) = match end {
+            true => (Why::End, conf.omega),
+            // The other servers of its service, or other services, go on: that is news.
+            false => (Why::Removed, true),
+        };
+        let name = &conf.name;
+        let verb = match end {
+            true => "Shutting down",
+            false => "Removing",
+        };
+        let server = left.server.and_then(|place| conf.servers.get(place));
+        match (server, end) {
+            (Some(server), _) => {
+                let server = name_of(conf, server);
+                log::info!(target: "check", "{verb} service {server} from VS {name}");
+            }
+            (None, true) => log::info!(target: "check", "{verb} VS {name}"),
+            (None, false) => log::info!(target: "check", "{verb} Virtual Server {name}"),
+        }
+        if !omega {
+            return;
+        }
+        match left.server {
+            Some(server) => self.tell_of_server((left.service, server), false, why, now, system),
+            None => {
+                let body = last_words(why).into();
+                self.tell_of_service((left.service, false), why.word(false), (now, body), system);
+            }
+        }
+    }
+
+    fn tell_of_server(
+        &mut self,
+        (service, server): (usize, usize),
+        up: bool,
+        why: Why,
+        now: Instant,
+        system: &mut dyn System,
+    ) {
+        let Some(of) = self.lvs.conf.servers.get(service) else {
+            return;
+        };
+        let Some(conf) = of.servers.get(server) else {
+            return;
+        };
+        let word = why.word(up);
+        let (name, of_name) = (name_of(of, conf).to_string(), &of.name);
+        let line = lines::lvs_line(Kind::Server, &[&name, of_name], word);
+        let subject = format!("Realserver {name} of virtual server {of_name}");
+        let letter = conf.mail.then(|| {
+            let body = match why {
+                Why::Check(check) => {
+                    let kind = conf.checks.get(check).map(|check| &check.kind);
+                    found(kind, up)
+                }
+                Why::Config | Why::Removed | Why::End => last_words(why),
+            };
+            self.letter(now, &subject, word, body.into())
+        });
+        let run = match up {
+            true => run("notify_up", conf.notify_up.as_ref()),
+            false => run("notify_down", conf.notify_down.as_ref()),
+        };
+        let lane = format!("{name} of {of_name}");
+        let whose = (Kind::Server, lane.as_str(), word);
+        let letter = letter.flatten();
+        self.teller
+            .tell_of_server(whose, run, &line, letter, system);
+        self.remind_of_notifies(now);
+    }
+
+    fn tell_of_service(
+        &mut self,
+        (service, up): (usize, bool),
+        word: Word,
+        (now, body): (Instant, Cow<'static, str>),
+        system: &mut dyn System,
+    ) {
+        let Some(conf) = self.lvs.conf.servers.get(service) else {
+            return;
+        };
+        let line = lines::lvs_line(Kind::Service, &[&conf.name], word);
+        let subject = format!("Virtualserver {}", conf.name);
+        let letter = conf.mail.then(|| self.letter(now, &subject, word, body));
+        let run = match up {
+            true => run("quorum_up", conf.quorum_up.as_ref()),
+            false => run("quorum_down", conf.quorum_down.as_ref()),
+        };
+        let whose = (Kind::Service, conf.name.as_str(), word);
+        let letter = letter.flatten();
+        self.teller
+            .tell_of_server(whose, run, &line, letter, system);
+        self.remind_of_notifies(now);
+    }
+
+    /// `None`: nobody gets mails.
+    fn letter(
+        &self,
+        at: Instant,
+        whose: &str,
+        word: Word,
+        body: Cow<'static, str>,
+    ) -> Option<Letter> {
+        self.global.mail.as_ref()?;
+        let (router, word) = (&self.global.router_id, word.as_str());
+        let subject = format!("[{router}] {whose} - {word}");
+        Some(Letter { at, subject, body })
+    }
+}
+
+fn run(what: &'static str, command: Option<&Command>) -> Option<Run> {
+    command.map(|command| Run {
+        what,
+        command: command.clone(),
+        more: Vec::new(),
+    })
+}
+
+/// A line in the log.
+fn report(conf: &VirtualServer, farm: &Farm, change: Change) {
+    let name = &conf.name;
+    match change {
+        Change::Weight { server, from, to } => {
+            let up = farm.servers.get(server).is_some_and(|server| server.up);
+            let state = if up { "active" } else { "inactive" };
+            if let Some(server) = conf.servers.get(server) {
+                let server = name_of(conf, server);
+                log::info!(
+                    target: "check",
+                    "Changing weight from {from} to {to} for {state} service {server} of VS {name}"
+                );
+            }
+        }
+        Change::Server { server, up, .. } => {
+            let Some(conf_of) = conf.servers.get(server) else {
+                return;
+            };
+            let server = name_of(conf, conf_of);
+            let (verb, preposition) = match (up, conf_of.inhibit) {
+                (true, false) => ("Adding", "to"),
+                (false, false) => ("Removing", "from"),
+                (true, true) => ("Enabling", "of"),
+                (false, true) => ("Disabling", "of"),
+            };
+            log::info!(target: "check", "{verb} service {server} {preposition} VS {name}");
+        }
+        Change::Quorum { up, first, weight } => {
+            let words = quorum(conf, up, first && !up, weight);
+            log::info!(target: "check", "{words} for VS {name}");
+        }
+        Change::Sorry(on) => report_sorry(conf, on),
+    }
+}
+
+fn report_sorry(conf: &VirtualServer, on: bool) {
+    let name = &conf.name;
+    let pool = match on {
+        true => "Removing alive servers from",
+        false => "Adding alive servers to",
+    };
+    if let Some(sorry) = &conf.sorry {
+        let (verb, preposition) = match (on, sorry.inhibit) {
+            (true, false) => ("Adding", "to"),
+            (false, false) => ("Removing", "from"),
+            (true, true) => ("Enabling", "to"),
+            (false, true) => ("Disabling", "from"),
+        };
+        let sorry = ServerName(sorry.addr, conf.protocol, sorry.port);
+        log::info!(target: "check", "{verb} sorry server {sorry} {preposition} VS {name}");
+    }
+    log::info!(target: "check", "{pool} the pool for VS {name}");
+}
+
+/// The quorum's sum: `Gained quorum 2+1=3 <= 4`, `Lost quorum 2-1=1 > 0`.
+fn quorum(conf: &VirtualServer, up: bool, first: bool, weight: u64) -> String {
+    let VirtualServer {
+        quorum, hysteresis, ..
+    } = conf;
+    let gain = up || first;
+    let threshold = threshold(conf, gain);
+    let what = match (up, first) {
+        (true, false) => "Gained quorum",
+        (false, false) => "Lost quorum",
+        (true, true) => "Starting with quorum up",
+        (false, true) => "Starting with quorum down",
+    };
+    let sign = if gain { '+' } else { '-' };
+    let compare = if up { "<=" } else { ">" };
+    format!("{what} {quorum}{sign}{hysteresis}={threshold} {compare} {weight}")
+}
+
+/// What a mail says about a server's check.
+fn found(kind: Option<&CheckKind>, up: bool) -> &'static str {
+    match (kind, up) {
+        (Some(CheckKind::Tcp(_)), true) => "=> TCP CHECK succeed on service <=",
+        (Some(CheckKind::Tcp(_)), false) => "=> TCP CHECK failed on service <=",
+        (Some(CheckKind::Udp(..)), true) => "=> UDP CHECK succeed on service <=",
+        (Some(CheckKind::Udp(..)), false) => "=> UDP CHECK failed on service <=",
+        (Some(CheckKind::Ping(_)), true) => "=> ICMP CHECK succeed on service <=",
+        (Some(CheckKind::Ping(_)), false) => "=> ICMP CHECK failed on service <=",
+        (Some(CheckKind::Dns { .. }), true) => "=> DNS_CHECK: succeed on service <=",
+        (Some(CheckKind::Dns { .. }), false) => "=> DNS_CHECK: failed on service <=",
+        (Some(CheckKind::Misc { .. }), true) => "=> MISC CHECK succeeded on service <=",
+        (Some(CheckKind::Misc { .. }), false) => "=> MISC CHECK failed on service <=",
+        (Some(CheckKind::Http(..)), false) => "=> CHECK failed on service : HTTP request failed <=",
+        (_, true) => "=> CHECK succeed on service <=",
+        (_, false) => "=> CHECK failed on service <=",
+    }
+}
+
+fn last_words(why: Why) -> &'static str {
+    match why {
+        Why::End => "=> Shutting down <=",
+        Why::Removed => "=> Removing <=",
+        Why::Config | Why::Check(_) => "=> Configuration changed <=",
+    }
+}

@@ -1,0 +1,237 @@
+//! Which child is whose, and the end of those that take too long.
+//!
+//! ```text
+//! run ── its time is up ── SIGTERM ── two seconds ── SIGKILL       always to the whole process group
+//!  └──────── ended ──────────┴──────────────┴── its owner is told; once told to end, its group is killed
+//! ```
+
+use core::time::Duration;
+use std::io;
+
+use crate::config::model::Command;
+use crate::engine::system::{Exit, Kill, Pid, System};
+use crate::engine::{Engine, TimerKey};
+use crate::notify::queue::Ticket;
+use crate::types::Instant;
+
+/// From SIGTERM to SIGKILL.
+pub(crate) const GRACE: Duration = Duration::from_secs(2);
+/// Children at one time. Every owner has few; this keeps a mistake from filling the process table.
+const MOST: usize = 1024;
+
+/// Who is told of a child's end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Owner {
+    /// The run of a `vrrp_script`, by its place.
+    Script(usize),
+    /// A notify script.
+    Notify(Ticket),
+    /// What reads a FIFO, by the FIFO's place.
+    Fifo(usize),
+    /// Whoever delivers a mail.
+    #[cfg_attr(
+        not(feature = "mail"),
+        expect(dead_code, reason = "nobody is written to")
+    )]
+    Mail,
+    /// The run of a `MISC_CHECK`, by the check's place.
+    #[cfg_attr(not(feature = "lvs"), expect(dead_code, reason = "nothing is checked"))]
+    Check(usize),
+    /// Nobody any more: it is only waited for.
+    Nobody,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Child {
+    pid: Pid,
+    owner: Owner,
+    /// When it is signaled next.
+    due: Option<Instant>,
+    /// It has been told to end.
+    told: bool,
+}
+
+/// All children there are.
+#[derive(Debug, Default)]
+pub(crate) struct Children(Vec<Child>);
+
+impl Children {
+    /// Starts a program. With a `limit`, it is ended when it takes longer.
+    ///
+    /// # Errors
+    /// The kernel's refusal, or there are too many children.
+    pub(crate) fn run(
+        &mut self,
+        now: Instant,
+        owner: Owner,
+        (command, more): (&Command, &[&str]),
+        limit: Option<Duration>,
+        system: &mut dyn System,
+    ) -> io::Result<()> {
+        if self.0.len() >= MOST {
+            return Err(io::ErrorKind::ResourceBusy.into());
+        }
+        let pid = system.spawn(command, more)?;
+        self.adopt(now, owner, pid, limit);
+        Ok(())
+    }
+
+    /// Takes care of a child that has been started already.
+    pub(crate) fn adopt(&mut self, now: Instant, owner: Owner, pid: Pid, limit: Option<Duration>) {
+        self.0.push(Child {
+            pid,
+            owner,
+            due: limit.map(|limit| now.after(limit)),
+            told: false,
+        });
+    }
+
+    /// A child has ended: whose it was.
+    pub(crate) fn ended(&mut self, pid: Pid, system: &mut dyn System) -> Option<Owner> {
+        let place = self.0.iter().position(|child| child.pid == pid)?;
+        let child = self.0.swap_remove(place);
+        if child.told {
+            // Those it has started need not have listened.
+            system.kill(pid, Kill::Kill);
+        }
+        Some(child.owner)
+    }
+
+    /// When [`Children::expire`] has something to do.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.0.iter().filter_map(|child| child.due).min()
+    }
+
+    /// Signals one child whose time is up. The answer is its owner if this was its first signal.
+    pub(crate) fn expire(&mut self, now: Instant, system: &mut dyn System) -> Option<Owner> {
+        let is_due = |child: &&mut Child| child.due.is_some_and(|due| due <= now);
+        let child = self.0.iter_mut().find(is_due)?;
+        if child.told {
+            child.due = None;
+            system.kill(child.pid, Kill::Kill);
+            return None;
+        }
+        child.tell(now, system);
+        Some(child.owner)
+    }
+
+    /// Tells a child to end; its owner is told of the end as usual.
+    pub(crate) fn end(
+        &mut self,
+        now: Instant,
+        owner: Owner,
+        grace: Duration,
+        system: &mut dyn System,
+    ) {
+        let mut wanted = self.0.iter_mut().filter(|child| child.owner == owner);
+        if let Some(child) = wanted.find(|child| !child.told) {
+            child.tell(now, system);
+            child.due = Some(now.after(grace));
+        }
+    }
+
+    /// The daemon ends: tells all children to end, and kills those that did not listen.
+    pub(crate) fn end_all(&mut self, now: Instant, system: &mut dyn System) {
+        for child in &mut self.0 {
+            if child.told {
+                system.kill(child.pid, Kill::Kill);
+            } else {
+                child.tell(now, system);
+            }
+        }
+    }
+
+    /// The program is replaced: ends what would run on and on, or answer somebody who is no more. Scripts that are
+    /// told of something are left to end.
+    pub(crate) fn hand_over(&mut self, system: &mut dyn System) {
+        for child in &self.0 {
+            if let Owner::Script(_) | Owner::Fifo(_) | Owner::Check(_) = child.owner {
+                system.kill(child.pid, Kill::Term);
+            }
+        }
+    }
+
+    /// Whether a child of this owner is there.
+    pub(crate) fn has(&self, owner: Owner) -> bool {
+        self.0.iter().any(|child| child.owner == owner)
+    }
+
+    /// Ends the runs of all scripts that are tracked: nobody asks for their results any more.
+    pub(crate) fn kill_scripts(&mut self, system: &mut dyn System) {
+        for child in &mut self.0 {
+            if let Owner::Script(_) = child.owner {
+                child.owner = Owner::Nobody;
+                child.due = None;
+                system.kill(child.pid, Kill::Kill);
+            }
+        }
+    }
+
+    /// Gives every child its new owner; those that get none are told to end.
+    pub(crate) fn reassign(
+        &mut self,
+        now: Instant,
+        new: &mut dyn FnMut(Owner) -> Option<Owner>,
+        system: &mut dyn System,
+    ) {
+        for child in &mut self.0 {
+            if child.owner == Owner::Nobody {
+                continue;
+            }
+            match new(child.owner) {
+                Some(owner) => child.owner = owner,
+                None => {
+                    child.owner = Owner::Nobody;
+                    if !child.told {
+                        child.tell(now, system);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Child {
+    fn tell(&mut self, now: Instant, system: &mut dyn System) {
+        self.told = true;
+        self.due = Some(now.after(GRACE));
+        system.kill(self.pid, Kill::Term);
+    }
+}
+
+impl Engine {
+    /// A child has ended.
+    pub fn child_ended(&mut self, now: Instant, pid: Pid, how: Exit, system: &mut dyn System) {
+        match self.children.ended(pid, system) {
+            Some(Owner::Script(place)) => self.script_ended(place, now, how, system),
+            Some(owner @ (Owner::Notify(_) | Owner::Fifo(_) | Owner::Mail)) => {
+                self.notify_ended(now, owner, (pid, how), system);
+            }
+            Some(Owner::Check(place)) => self.check_ended(place, now, how, system),
+            Some(Owner::Nobody) | None => {}
+        }
+        self.remind_of_children();
+    }
+
+    /// A child that is not ours to know about is ended when it takes longer than `limit`.
+    pub fn watch_child(&mut self, now: Instant, pid: Pid, limit: Duration) {
+        self.children.adopt(now, Owner::Nobody, pid, Some(limit));
+        self.remind_of_children();
+    }
+
+    /// Ends what takes too long.
+    pub(crate) fn hurry_children(&mut self, now: Instant, system: &mut dyn System) {
+        match self.children.expire(now, system) {
+            Some(Owner::Script(place)) => self.script_overdue(place, now, system),
+            Some(Owner::Check(place)) => self.check_overdue(place, now, system),
+            // Those have no limit of their own.
+            Some(Owner::Notify(_) | Owner::Fifo(_) | Owner::Mail | Owner::Nobody) | None => {}
+        }
+        self.remind_of_children();
+    }
+
+    /// To be called when children have been started.
+    pub(crate) fn remind_of_children(&mut self) {
+        self.remind(TimerKey::Children, self.children.next_deadline());
+    }
+}

@@ -1,0 +1,35 @@
+//! A build without mails: nobody is written to. The configuration has said so, with file and line.
+
+use crate::config::model::{Global, Mail};
+use crate::engine::notify::children::Children;
+use crate::engine::notify::notifier::News;
+use crate::engine::system::{Exit, Pid, System};
+#[cfg(feature = "lvs")]
+use crate::notify::mail::Letter;
+use crate::types::Instant;
+
+#[derive(Debug, Default)]
+pub(crate) struct Letters;
+
+#[expect(clippy::unused_self, reason = "as in a build with mails")]
+impl Letters {
+    pub(crate) fn tell(&mut self, _: Instant, _: &News<'_>, _: &Global) {}
+
+    #[cfg(feature = "lvs")]
+    pub(crate) fn add(&mut self, _: Letter) {}
+
+    pub(crate) fn can_post(&self) -> bool {
+        false
+    }
+
+    pub(crate) fn post(
+        &mut self,
+        _: Instant,
+        _: Option<&Mail>,
+        _: &mut Children,
+        _: &mut dyn System,
+    ) {
+    }
+
+    pub(crate) fn ended(&mut self, _: Exit, _: Pid, _: &mut dyn System) {}
+}

@@ -1,0 +1,429 @@
+//! Telling others of a change: scripts, FIFOs, mails, in this order (`semantics.md` §6).
+//!
+//! ```text
+//! Transition ─ told ─┬─ notify_<state>, notify → notify::Queue ─┐
+//!                    ├─ FIFO line, at once (fifos.rs)           ├─ TimerKey::Notify: a few at a time → children
+//!                    └─ letter (letters.rs) ────────────────────┘
+//! ```
+//! Nothing here takes time in the turn of the change itself but the line of the FIFO: processes are started in
+//! turns of their own, a few in each, so that hundreds of instances that change together stay punctual.
+
+use core::time::Duration;
+use std::io;
+
+use crate::config::model::{Command, Fifo, Global, Notify};
+use crate::engine::notify::children::{Children, GRACE, Owner};
+use crate::engine::notify::fifo::{About, Fifos};
+use crate::engine::notify::mail_queue::Letters;
+use crate::engine::system::{Exit, System};
+use crate::engine::{Engine, StateKind, TimerKey};
+#[cfg(feature = "lvs")]
+use crate::notify::mail::Letter;
+use crate::notify::queue::{Queue, Run, Running, Ticket};
+use crate::notify::{Kind, Word, lines};
+use crate::types::Instant;
+
+/// Scripts started in one turn, and how long adverts have the stage before the next ones.
+const STARTS: usize = 4;
+const PAUSE: Duration = Duration::from_millis(1);
+/// What scripts get when the daemon ends.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// Of that, from SIGTERM to SIGKILL for one that the next waits for.
+const LAST_GRACE: Duration = Duration::from_millis(250);
+/// What readers of a FIFO get then, to take in its last line.
+const LAST_LINES: Duration = Duration::from_millis(100);
+
+/// What has happened to whom.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct News<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) name: &'a str,
+    pub(crate) word: Word,
+    /// Effective priority; 0 for groups.
+    pub(crate) priority: u8,
+    pub(crate) notify: &'a Notify,
+}
+
+/// All that tells others.
+#[derive(Debug, Default)]
+pub(crate) struct Teller {
+    queue: Queue,
+    fifos: Fifos,
+    letters: Letters,
+    /// Processes have been started; adverts have the stage until then.
+    rest: Instant,
+    /// The end has begun.
+    ending: Option<Instant>,
+}
+
+impl Teller {
+    /// Something has happened. Scripts and mails follow in turns of their own.
+    pub(crate) fn tell(
+        &mut self,
+        now: Instant,
+        news: &News<'_>,
+        global: &Global,
+        system: &mut dyn System,
+    ) {
+        let News {
+            kind,
+            name,
+            notify,
+            priority,
+            ..
+        } = *news;
+        let mut word = news.word;
+        if word == Word::Deleted && !notify.deleted_by_any {
+            // Whoever has not asked for the difference is told of a fault, as by keepalived.
+            word = Word::Fault;
+        }
+        self.enqueue(kind, name, word, runs(&News { word, ..*news }));
+        if !self.fifos.is_empty() {
+            let line = lines::fifo_line(kind, name, word, priority);
+            self.fifos.write(About::Vrrp, &line, system);
+        }
+        self.letters.tell(now, &News { word, ..*news }, global);
+    }
+
+    fn enqueue(&mut self, kind: Kind, name: &str, word: Word, runs: Vec<Run>) {
+        let skipped = self.queue.add(kind, name, word, runs);
+        if skipped > 0 {
+            log::warn!(
+                target: "script",
+                "({name}) notify scripts are slower than the changes they are told of; {skipped} runs \
+                 for states that are history skipped"
+            );
+        }
+    }
+
+    /// Something has happened to a server. `name`: in whose turn the script runs.
+    #[cfg(feature = "lvs")]
+    pub(crate) fn tell_of_server(
+        &mut self,
+        (kind, name, word): (Kind, &str, Word),
+        run: Option<Run>,
+        line: &str,
+        letter: Option<Letter>,
+        system: &mut dyn System,
+    ) {
+        self.enqueue(kind, name, word, run.into_iter().collect());
+        self.fifos.write(About::Lvs, line, system);
+        if let Some(letter) = letter {
+            self.letters.add(letter);
+        }
+    }
+
+    /// Starts what may start; ends what is in the way.
+    fn work(
+        &mut self,
+        now: Instant,
+        global: &Global,
+        children: &mut Children,
+        system: &mut dyn System,
+    ) {
+        if self.next_deadline().is_none_or(|at| at > now) {
+            return;
+        }
+        while let Some((ticket, running)) = self.queue.overdue(now) {
+            let Running {
+                name,
+                what,
+                program,
+                ..
+            } = running;
+            log::warn!(
+                target: "script",
+                "({name}) {what} {program} is still not done and the next one waits; ended"
+            );
+            let grace = match self.ending {
+                Some(_) => LAST_GRACE,
+                None => GRACE,
+            };
+            children.end(now, Owner::Notify(ticket), grace, system);
+        }
+        for _ in 0..STARTS {
+            let Some((ticket, run)) = self.queue.next(now) else {
+                break;
+            };
+            let more: Vec<&str> = run.more.iter().map(String::as_str).collect();
+            let owner = Owner::Notify(ticket);
+            if let Err(error) = children.run(now, owner, (&run.command, &more), None, system) {
+                self.not_started(ticket, &error);
+            }
+        }
+        self.letters
+            .post(now, global.mail.as_ref(), children, system);
+        self.rest = now.after(PAUSE);
+    }
+
+    fn not_started(&mut self, ticket: Ticket, error: &io::Error) {
+        if let Some(Running {
+            name,
+            what,
+            program,
+            ..
+        }) = self.queue.ended(ticket)
+        {
+            log::error!(target: "script", "({name}) {what} {program} cannot be started: {error}");
+        }
+    }
+
+    /// When [`Teller::work`] has something to do.
+    fn next_deadline(&self) -> Option<Instant> {
+        if self.queue.can_start() || self.letters.can_post() {
+            return Some(self.rest);
+        }
+        self.queue.next_deadline()
+    }
+
+    /// A notify script has ended.
+    fn script_ended(&mut self, ticket: Ticket, how: Exit) {
+        let Some(Running {
+            name,
+            what,
+            program,
+            ..
+        }) = self.queue.ended(ticket)
+        else {
+            return;
+        };
+        if how.is_success() {
+            log::debug!(target: "script", "({name}) {what} {program} done");
+        } else {
+            log::warn!(target: "script", "({name}) {what} {program} {how}");
+        }
+    }
+}
+
+/// The scripts that are told, in order.
+fn runs(news: &News<'_>) -> Vec<Run> {
+    let News {
+        kind,
+        name,
+        word,
+        priority,
+        notify,
+    } = *news;
+    let (what, own): (_, &Option<Command>) = match word {
+        Word::Master => ("notify_master", &notify.master),
+        Word::Backup => ("notify_backup", &notify.backup),
+        Word::Fault => ("notify_fault", &notify.fault),
+        Word::Stop => ("notify_stop", &notify.stop),
+        Word::Deleted => ("notify_deleted", &notify.deleted),
+        Word::LowerPriority => ("notify_master_rx_lower_pri", &notify.lower_pri),
+        Word::MasterPriority | Word::BackupPriority | Word::Up | Word::Down | Word::DownAtEnd => {
+            ("", &None)
+        }
+    };
+    let state = !matches!(
+        word,
+        Word::LowerPriority | Word::MasterPriority | Word::BackupPriority
+    );
+    let run = |what, command: &Command, more| Run {
+        what,
+        command: command.clone(),
+        more,
+    };
+    let own = own.iter().map(|command| run(what, command, Vec::new()));
+    let any = notify.any.iter().filter(|_| state);
+    let arguments = || lines::arguments(kind, name, word, priority);
+    own.chain(any.map(|command| run("notify", command, arguments())))
+        .collect()
+}
+
+/// The word for a state; `Init` is where both ends lead to.
+pub(crate) fn word(state: StateKind, stopping: bool) -> Word {
+    match state {
+        StateKind::Master => Word::Master,
+        StateKind::Backup => Word::Backup,
+        StateKind::Fault => Word::Fault,
+        StateKind::Init if stopping => Word::Stop,
+        StateKind::Init => Word::Deleted,
+    }
+}
+
+impl Engine {
+    /// An instance has changed its state.
+    pub(crate) fn told(
+        &mut self,
+        id: usize,
+        now: Instant,
+        from: StateKind,
+        to: StateKind,
+        system: &mut dyn System,
+    ) {
+        if from != to {
+            self.tell_of(id, word(to, self.stopping), now, system);
+        }
+    }
+
+    /// A group has changed its state, after all its members have. That a reload has removed it is not told.
+    pub(crate) fn told_group(
+        &mut self,
+        nth: usize,
+        now: Instant,
+        state: StateKind,
+        system: &mut dyn System,
+    ) {
+        let word = word(state, self.stopping);
+        let Some(group) = self.groups.get(nth).filter(|_| word != Word::Deleted) else {
+            return;
+        };
+        let news = News {
+            kind: Kind::Group,
+            name: &group.conf.name,
+            word,
+            priority: 0,
+            notify: &group.conf.notify,
+        };
+        self.teller.tell(now, &news, &self.global, system);
+        self.remind_of_notifies(now);
+    }
+
+    /// An instance has heard a weaker master, and answered: so at most a few times per interval, whoever sends.
+    pub(crate) fn told_weaker(&mut self, id: usize, now: Instant, system: &mut dyn System) {
+        self.tell_of(id, Word::LowerPriority, now, system);
+    }
+
+    /// An instance has another priority.
+    pub(crate) fn told_priority(&mut self, id: usize, now: Instant, system: &mut dyn System) {
+        let Some(router) = self.routers.get(id) else {
+            return;
+        };
+        let word = match router.machine.state() {
+            _ if !router.conf.notify.priority_changes => return,
+            // Not begun yet.
+            StateKind::Init => return,
+            StateKind::Master => Word::MasterPriority,
+            StateKind::Backup | StateKind::Fault => Word::BackupPriority,
+        };
+        self.tell_of(id, word, now, system);
+    }
+
+    fn tell_of(&mut self, id: usize, word: Word, now: Instant, system: &mut dyn System) {
+        let Some(router) = self.routers.get(id) else {
+            return;
+        };
+        let news = News {
+            kind: Kind::Instance,
+            name: &router.conf.name,
+            word,
+            priority: router.told_priority.0,
+            notify: &router.conf.notify,
+        };
+        self.teller.tell(now, &news, &self.global, system);
+        self.remind_of_notifies(now);
+    }
+
+    // ---- turns ----
+
+    /// Opens the FIFOs; before anything is told.
+    pub(crate) fn open_fifos(&mut self, now: Instant, lvs: Option<&Fifo>, system: &mut dyn System) {
+        let Engine {
+            teller,
+            children,
+            global,
+            ..
+        } = self;
+        let wanted = [global.fifo.as_ref(), global.vrrp_fifo.as_ref(), lvs];
+        teller.fifos.replace(now, wanted, children, system);
+        self.remind_of_children();
+    }
+
+    /// A reload is over: goes on where it has been interrupted.
+    pub(crate) fn reloaded(&mut self, now: Instant, system: &mut dyn System) {
+        if self.global.fifo_on_reload {
+            self.repeat_states(system);
+        }
+        self.remind_of_children();
+        self.remind_of_notifies(now);
+    }
+
+    /// All states again, to the FIFOs alone.
+    fn repeat_states(&mut self, system: &mut dyn System) {
+        for router in &self.routers {
+            let state = router.machine.state();
+            if state == StateKind::Init {
+                continue;
+            }
+            let (name, word) = (&router.conf.name, word(state, false));
+            let line = lines::fifo_line(Kind::Instance, name, word, router.told_priority.0);
+            self.teller.fifos.write(About::Vrrp, &line, system);
+        }
+        for group in self.groups.iter().filter(|one| one.told != StateKind::Init) {
+            let word = word(group.told, false);
+            let line = lines::fifo_line(Kind::Group, &group.conf.name, word, 0);
+            self.teller.fifos.write(About::Vrrp, &line, system);
+        }
+    }
+
+    /// Starts scripts and mails that wait.
+    pub(crate) fn work_on_notifies(&mut self, now: Instant, system: &mut dyn System) {
+        let Engine {
+            teller,
+            children,
+            global,
+            ..
+        } = self;
+        teller.work(now, global, children, system);
+        self.remind_of_children();
+        self.remind_of_notifies(now);
+    }
+
+    pub(crate) fn remind_of_notifies(&mut self, now: Instant) {
+        let at = self.teller.next_deadline().map(|at| at.max(now));
+        self.remind(TimerKey::Notify, at);
+    }
+
+    /// A child of ours has ended.
+    pub(crate) fn notify_ended(
+        &mut self,
+        now: Instant,
+        owner: Owner,
+        (pid, how): (crate::engine::system::Pid, Exit),
+        system: &mut dyn System,
+    ) {
+        match owner {
+            Owner::Notify(ticket) => self.teller.script_ended(ticket, how),
+            Owner::Fifo(nth) => self.teller.fifos.script_ended(nth, how),
+            Owner::Mail => self.teller.letters.ended(how, pid, system),
+            Owner::Script(_) | Owner::Check(_) | Owner::Nobody => {}
+        }
+        self.remind_of_notifies(now);
+    }
+
+    // ---- the end ----
+
+    /// Whoever reads FIFOs to the end sees the end.
+    pub(crate) fn close_fifos(&mut self, system: &mut dyn System) {
+        self.teller.fifos.close(system);
+    }
+
+    /// What remains when everything has been withdrawn: scripts that are told of it, and readers of FIFOs. To be
+    /// called until there is no answer; the answer is when to call again if no child ends before.
+    pub fn farewell(&mut self, now: Instant, system: &mut dyn System) -> Option<Instant> {
+        let begun = self.teller.ending.is_some();
+        let since = *self.teller.ending.get_or_insert(now);
+        if !begun {
+            self.teller.queue.hurry(now);
+            // Whoever reads to the end sees the end.
+            self.teller.fifos.close(system);
+        }
+        self.hurry_children(now, system);
+        self.work_on_notifies(now, system);
+        let scripts = !self.teller.queue.is_empty();
+        let readers = (0..self.teller.fifos.len()).any(|nth| self.children.has(Owner::Fifo(nth)));
+        let limit = match (scripts, readers) {
+            (true, _) => LAST_WORDS,
+            (false, true) => LAST_LINES,
+            (false, false) => Duration::ZERO,
+        };
+        let until = since.after(limit);
+        if now >= until {
+            self.children.end_all(now, system);
+            return None;
+        }
+        let next = [self.teller.next_deadline(), self.children.next_deadline()];
+        next.into_iter().flatten().chain([until]).min()
+    }
+}

@@ -1,0 +1,257 @@
+//! Synchronization groups at run time: `vrrp::group` decides, this carries it to the members.
+//!
+//! Two things tie members together. What a member *misses*, all miss: [`Engine::look_at_groups`] notes it
+//! before anybody is told of changed surroundings. What a member *becomes*, all become:
+//! [`Engine::concert`] follows every request and every transition, and all members' adverts leave
+//! before the first address is touched. The group's own state is derived, and spoken of after its members'.
+
+use crate::config::model::SyncGroup;
+use crate::engine::instance::router::{Router, Surroundings};
+use crate::engine::system::System;
+use crate::engine::{Engine, StateKind};
+use crate::types::Instant;
+use crate::vrrp::group::{self, Standing, Verdict};
+use crate::vrrp::{Burst, Event, Reason};
+
+/// A group.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) conf: SyncGroup,
+    /// Its state as last told.
+    pub(crate) told: StateKind,
+    /// A member has changed since.
+    suspect: bool,
+    /// The member that misses something, if one does.
+    missing: Option<usize>,
+}
+
+impl Group {
+    pub(crate) fn new(conf: SyncGroup) -> Self {
+        Group {
+            conf,
+            told: StateKind::Init,
+            suspect: false,
+            missing: None,
+        }
+    }
+}
+
+impl Engine {
+    /// A reload: these groups from now on. Those that were there before are in the state they were in.
+    pub(crate) fn replace_groups(&mut self, groups: Vec<SyncGroup>) {
+        let old = core::mem::take(&mut self.groups);
+        for conf in groups {
+            let mut group = Group::new(conf);
+            group.suspect = true;
+            if let Some(known) = old.iter().find(|known| known.conf.name == group.conf.name) {
+                group.told = known.told;
+            }
+            self.groups.push(group);
+        }
+    }
+
+    /// Notes for each group which member misses something.
+    pub(crate) fn look_at_groups(&mut self) {
+        for nth in 0..self.groups.len() {
+            let missing = self
+                .members(nth)
+                .find(|(_, router)| matches!(self.surroundings(router), Surroundings::Missing(_)));
+            let missing = missing.map(|(id, _)| id);
+            if let Some(group) = self.groups.get_mut(nth) {
+                group.missing = missing;
+            }
+        }
+    }
+
+    /// What a member is told of its surroundings, when by itself it has `own`.
+    pub(crate) fn in_group(&self, router: &Router, own: Surroundings) -> Surroundings {
+        let group = router.conf.group.and_then(|nth| self.groups.get(nth));
+        match own {
+            Surroundings::Ready(_) if group.is_some_and(|group| group.missing.is_some()) => {
+                Surroundings::Missing(Reason::GroupFault)
+            }
+            Surroundings::Ready(_) | Surroundings::Missing(_) => own,
+        }
+    }
+
+    /// Lets the group follow what a member has asked for or become.
+    pub(crate) fn concert(&mut self, id: usize, now: Instant, system: &mut dyn System) {
+        let Some(nth) = self.routers.get(id).and_then(|router| router.conf.group) else {
+            return;
+        };
+        if let Some(group) = self.groups.get_mut(nth) {
+            group.suspect = true;
+        }
+        let standings = self
+            .members(nth)
+            .map(|(_, router)| router.machine.standing());
+        match group::verdict(standings) {
+            Verdict::Nothing => {}
+            Verdict::Master => self.tell_members(nth, now, Event::GroupMaster, system),
+            Verdict::Backup => self.tell_members(nth, now, Event::GroupBackup, system),
+        }
+    }
+
+    fn tell_members(
+        &mut self,
+        nth: usize,
+        now: Instant,
+        event: Event<'_>,
+        system: &mut dyn System,
+    ) {
+        let member = |engine: &Engine, place: usize| {
+            let members = engine.groups.get(nth).map(|group| &group.conf.members);
+            members.and_then(|members| members.get(place)).copied()
+        };
+        let mut place = 0;
+        while let Some(id) = member(self, place) {
+            self.handle(id, now, event, system);
+            self.rearm(id);
+            place += 1;
+        }
+    }
+
+    /// A weaker master in one network is met by announcements in all: neighbors may have learned
+    /// wrong things there as well.
+    pub(crate) fn announce_group(&mut self, id: usize, now: Instant, system: &mut dyn System) {
+        let Some(nth) = self.routers.get(id).and_then(|router| router.conf.group) else {
+            return;
+        };
+        for other in 0..self.routers.len() {
+            let Some(router) = self.routers.get_mut(other) else {
+                return;
+            };
+            let master = router.machine.state() == StateKind::Master;
+            if other != id && router.conf.group == Some(nth) && master {
+                router.garp.start(now, Burst::LowerPrio);
+                self.announce(other, now, system);
+                self.rearm(other);
+            }
+        }
+    }
+
+    /// Says which groups have changed, after their members have been spoken of.
+    pub(crate) fn speak_of_groups(&mut self, now: Instant, system: &mut dyn System) {
+        for nth in 0..self.groups.len() {
+            let suspect = |group: &mut Group| core::mem::take(&mut group.suspect);
+            if !self.groups.get_mut(nth).is_some_and(suspect) {
+                continue;
+            }
+            let states = self.members(nth).map(|(_, router)| router.machine.state());
+            let Some(state) = group::state(states) else {
+                continue;
+            };
+            if let Some(group) = self.groups.get_mut(nth)
+                && group.told != state
+            {
+                group.told = state;
+                self.group_changed(nth, state, now, system);
+            }
+        }
+    }
+
+    /// A group is in another state than before.
+    fn group_changed(
+        &mut self,
+        nth: usize,
+        state: StateKind,
+        now: Instant,
+        system: &mut dyn System,
+    ) {
+        let Some(group) = self.groups.get(nth) else {
+            return;
+        };
+        let name = &group.conf.name;
+        match state {
+            StateKind::Init => log::info!(target: "vrrp", "VRRP_Group({name}) Stopped"),
+            StateKind::Fault => {
+                log::warn!(target: "vrrp", "VRRP_Group({name}) Syncing instances to FAULT state");
+            }
+            StateKind::Backup | StateKind::Master => {
+                log::info!(target: "vrrp", "VRRP_Group({name}) Syncing instances to {state} state");
+            }
+        }
+        self.told_group(nth, now, state, system);
+    }
+
+    /// A reload is over: brings together who is in one group now, and has not been before.
+    pub(crate) fn regroup(&mut self, now: Instant, system: &mut dyn System) {
+        for nth in 0..self.groups.len() {
+            let first = self.members(nth).next().map(|(id, _)| id);
+            if let Some(id) = first {
+                self.concert(id, now, system);
+            }
+        }
+        self.conclude(now, system);
+        self.speak_of_groups(now, system);
+    }
+
+    /// Members of a group with their places.
+    fn members(&self, nth: usize) -> impl Iterator<Item = (usize, &Router)> {
+        let members = self.groups.get(nth).map(|group| &group.conf.members);
+        let ids = members.into_iter().flatten();
+        ids.filter_map(|&id| Some((id, self.routers.get(id)?)))
+    }
+
+    // ---- words ----
+
+    /// Why a member follows its group.
+    pub(crate) fn explain_group(&self, router: &Router, why: Reason) -> String {
+        let group = router.conf.group.and_then(|nth| self.groups.get(nth));
+        let Some(group) = group else {
+            return String::from("with its sync group");
+        };
+        let name = &group.conf.name;
+        let others = group.conf.members.iter();
+        let mut others = others.filter_map(|&id| self.routers.get(id));
+        if why == Reason::GroupFault
+            && let Some(culprit) = group.missing.and_then(|id| self.routers.get(id))
+            && let Some(cause) = culprit.machine.fault()
+            && cause != Reason::GroupFault
+        {
+            let cause = self.explain(culprit, cause, None);
+            return format!("in sync group {name}, {}: {cause}", culprit.conf.name);
+        }
+        let yielded = |other: &&Router| other.machine.master().is_some();
+        if why == Reason::GroupBackup
+            && let Some(culprit) = others.find(yielded)
+        {
+            let member = &culprit.conf.name;
+            return format!("in sync group {name}, {member} is not master any more");
+        }
+        format!("with the other instances of sync group {name}")
+    }
+
+    /// Who keeps a member from being master.
+    pub(crate) fn log_held(&self, id: usize) {
+        let Some(router) = self.routers.get(id) else {
+            return;
+        };
+        let Some(nth) = router.conf.group else {
+            return;
+        };
+        let (name, group) = (&router.conf.name, self.groups.get(nth));
+        let group = group.map_or("", |group| &group.conf.name);
+        let holds = |standing| !matches!(standing, Standing::Willing | Standing::Master);
+        let Some((_, other)) = self
+            .members(nth)
+            .find(|(_, other)| holds(other.machine.standing()))
+        else {
+            return;
+        };
+        let other_name = &other.conf.name;
+        match other.machine.master() {
+            Some(seen) => log::info!(
+                target: "vrrp",
+                "({name}) would be master, but {other_name} of sync group {group} follows master {} \
+                 (priority {})",
+                seen.addr,
+                seen.priority
+            ),
+            None => log::info!(
+                target: "vrrp",
+                "({name}) would be master, but {other_name} of sync group {group} is not ready for it"
+            ),
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Tracked files at run time: watched where the kernel can, read every second where it cannot.
+
+use core::time::Duration;
+use std::io;
+
+use crate::config::model::TrackFile;
+use crate::engine::log_limit::Budget;
+use crate::engine::system::System;
+use crate::engine::{Engine, TimerKey};
+use crate::types::Instant;
+use crate::vrrp::track::file::parse;
+
+/// How often files are read that cannot be watched.
+const POLL: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+struct File {
+    conf: TrackFile,
+    number: i32,
+    /// What is wrong with it has been said.
+    bad: bool,
+    /// It has been read.
+    read: bool,
+    lines: Budget,
+}
+
+/// All tracked files.
+#[derive(Debug)]
+pub(crate) struct Files {
+    list: Vec<File>,
+    /// When they are read again; `None` while the kernel watches them.
+    poll: Option<Instant>,
+    /// That they cannot be watched has been said.
+    said: bool,
+}
+
+impl Files {
+    pub(crate) fn new(files: Vec<TrackFile>) -> Self {
+        let mut new = Files {
+            list: Vec::new(),
+            poll: None,
+            said: false,
+        };
+        new.replace(files);
+        new
+    }
+
+    /// Files of the same name and path keep their number.
+    pub(crate) fn replace(&mut self, files: Vec<TrackFile>) {
+        let mut old = core::mem::take(&mut self.list);
+        for conf in files {
+            let same = |file: &File| file.conf.name == conf.name && file.conf.path == conf.path;
+            let kept = old
+                .iter()
+                .position(same)
+                .map(|place| old.swap_remove(place));
+            self.list.push(match kept {
+                Some(kept) => File { conf, ..kept },
+                None => File {
+                    conf,
+                    number: 0,
+                    bad: false,
+                    read: false,
+                    lines: Budget::default(),
+                },
+            });
+        }
+    }
+
+    pub(crate) fn number(&self, place: usize) -> i32 {
+        self.list.get(place).map_or(0, |file| file.number)
+    }
+
+    pub(crate) fn name(&self, place: usize) -> &str {
+        self.list.get(place).map_or("?", |file| &file.conf.name)
+    }
+
+    /// For a dump; a number that has not been read yet is none.
+    pub(crate) fn show(&self) -> impl Iterator<Item = (&TrackFile, Option<i64>)> {
+        self.list
+            .iter()
+            .map(|file| (&file.conf, file.read.then_some(file.number.into())))
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.poll
+    }
+
+    /// `init_file`, for files that are new here.
+    pub(crate) fn init(&self, system: &mut dyn System) {
+        for file in self.list.iter().filter(|file| !file.read) {
+            let Some((number, overwrite)) = file.conf.init else {
+                continue;
+            };
+            let path = &file.conf.path;
+            let mut missing = || {
+                let error = system.read_file(path).err();
+                error.is_some_and(|error| error.kind() == io::ErrorKind::NotFound)
+            };
+            if !overwrite && !missing() {
+                continue;
+            }
+            if let Err(error) = system.write_file(path, format!("{number}\n").as_bytes()) {
+                let name = &file.conf.name;
+                log::warn!(target: "vrrp", "track_file {name}: cannot write {path}: {error}");
+            }
+        }
+    }
+}
+
+impl File {
+    /// Reads it; true when its number has changed.
+    fn look(&mut self, now: Instant, system: &mut dyn System) -> bool {
+        let (name, path) = (&self.conf.name, &self.conf.path);
+        let wrong = |why: &str| {
+            log::warn!(target: "vrrp", "track_file {name}: {path} {why}; it counts as 0");
+            (0, true)
+        };
+        let (number, bad) = match system.read_file(path) {
+            Ok(contents) => match parse(&contents) {
+                Some(number) => (number, false),
+                None if self.bad => (0, true),
+                None => wrong("holds no decimal number"),
+            },
+            // Not there yet, or no more: that is what 0 is for.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => (0, false),
+            Err(_) if self.bad => (0, true),
+            Err(error) => wrong(&format!("cannot be read: {error}")),
+        };
+        self.bad = bad;
+        let old = core::mem::replace(&mut self.number, number);
+        let first = !core::mem::replace(&mut self.read, true);
+        if old == number {
+            return false;
+        }
+        if let Some(suppressed) = self.lines.allow(now) {
+            let before = match (first, suppressed) {
+                (true, _) => String::new(),
+                (false, 0) => format!(", was {old}"),
+                (false, more) => format!(", was {old}; {more} more changes not shown"),
+            };
+            log::info!(target: "vrrp", "track_file {name} is {number}{before}");
+        }
+        true
+    }
+}
+
+impl Engine {
+    /// Reads all tracked files, and has them watched.
+    pub(crate) fn look_at_files(&mut self, now: Instant, system: &mut dyn System) {
+        let files = &mut self.tracking.files;
+        let paths: Vec<&str> = files.list.iter().map(|file| &*file.conf.path).collect();
+        // Always anew: a directory may have been replaced by another. Before reading, so that no change is missed.
+        let watched = system.watch(&paths);
+        files.poll = match watched {
+            Ok(()) => None,
+            Err(error) if !paths.is_empty() => {
+                if !core::mem::replace(&mut files.said, true) {
+                    log::info!(
+                        target: "vrrp",
+                        "tracked files cannot be watched ({error}; CONFIG_INOTIFY_USER, \
+                         limits of fs.inotify): reading them every second"
+                    );
+                }
+                Some(now.after(POLL))
+            }
+            Err(_) => None,
+        };
+        let mut changed = false;
+        for file in &mut files.list {
+            changed |= file.look(now, system);
+        }
+        self.unsettled |= changed;
+        if changed {
+            self.look_at_lvs_files(now, system);
+        }
+        self.remind(TimerKey::Files, self.tracking.files.poll);
+    }
+}

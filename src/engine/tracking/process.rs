@@ -1,0 +1,323 @@
+//! Tracked processes at run time: the process table is read every second, if any are configured.
+
+use core::time::Duration;
+
+use crate::config::model::{ParamMatch, TrackProcess};
+use crate::ctl;
+use crate::engine::system::System;
+use crate::engine::{Engine, TimerKey};
+use crate::types::Instant;
+use crate::vrrp::track::process::{Params, Quorum};
+
+/// From count to count.
+const POLL: Duration = Duration::from_secs(1);
+/// The kernel keeps so many bytes of a process's name.
+const COMM: usize = 15;
+
+#[derive(Debug)]
+struct Process {
+    conf: TrackProcess,
+    quorum: Quorum,
+    found: u32,
+}
+
+/// All tracked processes.
+#[derive(Debug)]
+pub(crate) struct Processes {
+    list: Vec<Process>,
+    poll: Option<Instant>,
+    /// That there is no process table has been said.
+    said: bool,
+}
+
+fn params(conf: &TrackProcess) -> Params {
+    Params {
+        quorum: conf.quorum,
+        quorum_max: conf.quorum_max,
+        fork_delay: conf.fork_delay,
+        terminate_delay: conf.terminate_delay,
+    }
+}
+
+impl Processes {
+    pub(crate) fn new(processes: Vec<TrackProcess>) -> Self {
+        let mut new = Processes {
+            list: Vec::new(),
+            poll: None,
+            said: false,
+        };
+        new.replace(processes);
+        new
+    }
+
+    /// Those of the same name keep their verdict.
+    pub(crate) fn replace(&mut self, processes: Vec<TrackProcess>) {
+        let mut old = core::mem::take(&mut self.list);
+        for conf in processes {
+            let same = |one: &Process| {
+                one.conf.name == conf.name
+                    && one.conf.process == conf.process
+                    && one.conf.params == conf.params
+            };
+            let kept = old
+                .iter()
+                .position(same)
+                .map(|place| old.swap_remove(place));
+            self.list.push(match kept {
+                Some(mut kept) => {
+                    kept.quorum.reconfigure(params(&conf));
+                    Process { conf, ..kept }
+                }
+                None => Process {
+                    quorum: Quorum::new(params(&conf)),
+                    found: 0,
+                    conf,
+                },
+            });
+        }
+    }
+
+    pub(crate) fn verdict(&self, place: usize) -> Option<bool> {
+        self.list.get(place)?.quorum.verdict()
+    }
+
+    pub(crate) fn name(&self, place: usize) -> &str {
+        self.list.get(place).map_or("?", |one| &one.conf.name)
+    }
+
+    /// How many there are and should be.
+    pub(crate) fn condition(&self, place: usize) -> String {
+        let Some(Process { conf, quorum, .. }) = self.list.get(place) else {
+            return String::new();
+        };
+        let (number, process) = (quorum.number(), &conf.process);
+        match conf.quorum_max {
+            Some(most) if number > most => format!("{number} of {process} run, {most} at most"),
+            Some(_) | None => format!("{number} of {process} run, {} needed", conf.quorum),
+        }
+    }
+
+    /// For a dump.
+    pub(crate) fn show(&self) -> impl Iterator<Item = ctl::Process<'_>> {
+        self.list.iter().map(|one| ctl::Process {
+            conf: &one.conf,
+            count: one.quorum.number(),
+            up: one.quorum.verdict(),
+        })
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        let sooner = self
+            .list
+            .iter()
+            .filter_map(|one| one.quorum.next_deadline());
+        sooner.chain(self.poll).min()
+    }
+}
+
+/// Whether a process is one of those that are tracked.
+fn matches(conf: &TrackProcess, comm: &[u8], cmdline: &[u8]) -> bool {
+    let wanted = conf.process.as_bytes();
+    if !conf.full_command {
+        return wanted.get(..COMM).unwrap_or(wanted) == comm;
+    }
+    let line = cmdline.strip_suffix(b"\0").unwrap_or(cmdline);
+    let mut words = line.split(|byte| *byte == 0);
+    if words.next() != Some(wanted) {
+        return false;
+    }
+    let Some(params) = &conf.params else {
+        return true;
+    };
+    let last = params.len().saturating_sub(1);
+    for (nth, param) in params.iter().enumerate() {
+        let may_go_on = conf.param_match == ParamMatch::Initial && nth == last;
+        let Some(word) = words.next() else {
+            return false;
+        };
+        if word != param.as_bytes() && !(may_go_on && word.starts_with(param.as_bytes())) {
+            return false;
+        }
+    }
+    match conf.param_match {
+        ParamMatch::Exact => words.next().is_none(),
+        ParamMatch::Initial | ParamMatch::Partial => true,
+    }
+}
+
+impl Engine {
+    /// Counts all tracked processes.
+    pub(crate) fn look_at_processes(&mut self, now: Instant, system: &mut dyn System) {
+        let processes = &mut self.tracking.processes;
+        processes.poll = (!processes.list.is_empty()).then(|| now.after(POLL));
+        if processes.poll.is_some() {
+            self.unsettled |= processes.count(now, system);
+        }
+        self.remind(TimerKey::Processes, self.tracking.processes.next_deadline());
+    }
+}
+
+impl Processes {
+    /// True when a verdict changes.
+    fn count(&mut self, now: Instant, system: &mut dyn System) -> bool {
+        let full = self.list.iter().any(|one| one.conf.full_command);
+        let list = &mut self.list;
+        list.iter_mut().for_each(|one| one.found = 0);
+        let table = system.processes(full, &mut |comm, cmdline| {
+            for one in list.iter_mut() {
+                one.found = one
+                    .found
+                    .saturating_add(matches(&one.conf, comm, cmdline).into());
+            }
+        });
+        if let Err(error) = table {
+            if !core::mem::replace(&mut self.said, true) {
+                log::warn!(target: "vrrp", "processes cannot be counted: {error}");
+            }
+            return false;
+        }
+        let mut changed = false;
+        for one in &mut self.list {
+            if !one.quorum.count(now, one.found) {
+                continue;
+            }
+            changed = true;
+            let (name, process, found) = (&one.conf.name, &one.conf.process, one.found);
+            match one.quorum.verdict() {
+                Some(true) => log::info!(
+                    target: "vrrp",
+                    "track_process {name}: quorum gained, {found} of {process} run"
+                ),
+                Some(false) | None => log::warn!(
+                    target: "vrrp",
+                    "track_process {name}: quorum lost, {found} of {process} run, {} needed{}",
+                    one.conf.quorum,
+                    one.conf
+                        .quorum_max
+                        .map_or(String::new(), |most| format!(", {most} at most"))
+                ),
+            }
+        }
+        changed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_are_matched_by_name_command_and_parameters() {
+        let conf =
+            |process: &str, params: Option<&[&str]>, param_match, full_command| TrackProcess {
+                name: "t".into(),
+                process: process.into(),
+                params: params.map(|params| params.iter().map(|&one| one.into()).collect()),
+                param_match,
+                full_command,
+                quorum: 1,
+                quorum_max: None,
+                fork_delay: Duration::ZERO,
+                terminate_delay: Duration::ZERO,
+            };
+        use ParamMatch::{Exact, Initial, Partial};
+        for (name, conf, comm, cmdline, want) in [
+            ("name", conf("sshd", None, Exact, false), "sshd", "", true),
+            (
+                "part of a name",
+                conf("ssh", None, Exact, false),
+                "sshd",
+                "",
+                false,
+            ),
+            (
+                "longer than the kernel keeps",
+                conf("a-very-long-name", None, Exact, false),
+                "a-very-long-nam",
+                "",
+                true,
+            ),
+            (
+                "path",
+                conf("/x/a", None, Exact, true),
+                "a",
+                "/x/a\0-v\0",
+                true,
+            ),
+            (
+                "other path",
+                conf("/x/a", None, Exact, true),
+                "a",
+                "/y/a\0",
+                false,
+            ),
+            (
+                "kernel thread",
+                conf("kworker", None, Exact, true),
+                "kworker",
+                "",
+                false,
+            ),
+            (
+                "exact",
+                conf("a", Some(&["-f", "x"]), Exact, true),
+                "a",
+                "a\0-f\0x\0",
+                true,
+            ),
+            (
+                "more",
+                conf("a", Some(&["-f"]), Exact, true),
+                "a",
+                "a\0-f\0x\0",
+                false,
+            ),
+            (
+                "fewer",
+                conf("a", Some(&["-f", "x"]), Exact, true),
+                "a",
+                "a\0-f\0",
+                false,
+            ),
+            ("none", conf("a", Some(&[]), Exact, true), "a", "a\0", true),
+            (
+                "none wanted",
+                conf("a", Some(&[]), Exact, true),
+                "a",
+                "a\0-f\0",
+                false,
+            ),
+            (
+                "first ones",
+                conf("a", Some(&["-f"]), Partial, true),
+                "a",
+                "a\0-f\0x\0",
+                true,
+            ),
+            (
+                "first one longer",
+                conf("a", Some(&["-f"]), Partial, true),
+                "a",
+                "a\0-fx\0",
+                false,
+            ),
+            (
+                "last one goes on",
+                conf("a", Some(&["-f", "/e"]), Initial, true),
+                "a",
+                "a\0-f\0/etc\0",
+                true,
+            ),
+            (
+                "not the last",
+                conf("a", Some(&["-f", "/e"]), Initial, true),
+                "a",
+                "a\0-fx\0/e\0",
+                false,
+            ),
+        ] {
+            let got = matches(&conf, comm.as_bytes(), cmdline.as_bytes());
+            assert_eq!(got, want, "{name}");
+        }
+    }
+}
