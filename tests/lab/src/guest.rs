@@ -37,14 +37,14 @@ fn run(tests: &[Test], files: &[String], append: &str) {
     if inside() {
         return suite::main(tests);
     }
-    let chosen = suite::chosen(tests);
+    let chosen = suite::selected(tests);
     if chosen.is_empty() {
         return;
     }
     let counts = match boot(files, append) {
         Ok(guest) => follow(guest, &chosen),
         Err(why) => {
-            for (name, ..) in &chosen {
+            for Test { name, .. } in &chosen {
                 println!("SKIP {name}: {why}");
             }
             Counts {
@@ -140,7 +140,7 @@ impl Drop for Guest {
 /// Hands on what the guest says, and counts.
 fn follow(guest: Guest, chosen: &[Test]) -> Counts {
     let begin = Instant::now();
-    let mut missing: Vec<&str> = chosen.iter().map(|t| t.0).collect();
+    let mut missing: Vec<&str> = chosen.iter().map(|t| t.name).collect();
     let mut counts = Counts::default();
     let mut end = "it said nothing any more";
     while let Ok(line) = guest.lines.recv_timeout(SILENCE) {

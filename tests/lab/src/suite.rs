@@ -1,55 +1,116 @@
-//! A test runner of its own instead of the standard one, for three reasons: the program must enter its
-//! namespaces before any thread exists, tests that measure milliseconds must not share two cores, and
-//! what cannot run here must say so (`SKIP name: reason`; with `CI=true` a skip is a failure).
+//! The test runner of the lab.
 //!
-//! `VRRPD_BIN` names the daemon. `LAB_DAEMON=keepalived` runs the same tests against Debian's keepalived
-//! instead: those it passes prove that the test is fair, those it fails (listed as `known`) that it bites.
-//! Arguments select tests by part of their name; `--list` prints the names.
+//! It replaces the standard one for three reasons: a test must be in its namespaces before its process
+//! has a second thread, tests that measure time or load the machine must run alone, and a test that
+//! cannot run here has to say so (`SKIP name: reason`; with `CI=true` a skip is a failure).
+//!
+//! ```text
+//! runner   selects tests, starts one process per test, prints one line per result
+//!   test     enters namespaces of its own ([`private`]), runs, prints; its exit code is the result
+//! ```
+//! Tests share no namespace, no directory and no process with each other. The exclusive ones run first,
+//! one after another in the order listed; then the others run side by side, `LAB_JOBS` at a time. What a
+//! test prints is held back and printed together with its result.
+//!
+//! `VRRPD_BIN` names the daemon under test. `LAB_DAEMON=keepalived` runs the same tests against Debian's
+//! keepalived: those it passes show that the test is fair, those it is known to fail
+//! ([`Test::keepalived_fails`]) that the test detects the error. Arguments select tests by part of their
+//! name; `--list` prints the names.
 
+use std::fs::File;
+use std::io::{Write, stdout};
+use std::num::NonZero;
+use std::os::unix::fs::FileExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc;
+use std::process::{Child, Command, Stdio, exit};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::{Daemon, noise, private};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::Signal;
 
-/// What a test is given.
+use crate::{Daemon, noise, private, sleep_ms};
+
+/// What a test gets.
 #[derive(Debug)]
 pub struct Ctx {
     /// The daemon under test.
     pub daemon: Daemon,
-    /// Debian's keepalived, to talk to.
-    pub other: Daemon,
+    /// Debian's keepalived, as the peer.
+    pub keepalived: Daemon,
 }
 
-/// How a test that does not panic ends.
+/// Result of a test that did not panic.
 #[derive(Debug)]
-pub enum End {
-    /// As it should.
-    Ok,
-    /// It could not be run, and why.
-    Skip(String),
+pub enum Outcome {
+    Passed,
+    /// It cannot run here, and why.
+    Skipped(String),
 }
 
-/// Name, what keepalived 2.2.7 is known to do instead (empty: passes), and the test.
-pub type Test = (&'static str, &'static str, fn(&Ctx) -> End);
+/// A test and how it may be run.
+#[derive(Clone, Copy, Debug)]
+pub struct Test {
+    pub name: &'static str,
+    run: fn(&Ctx) -> Outcome,
+    keepalived_fails: Option<&'static str>,
+    exclusive: Option<&'static str>,
+}
 
+impl Test {
+    /// A test that may run beside others.
+    #[must_use]
+    pub const fn new(name: &'static str, run: fn(&Ctx) -> Outcome) -> Self {
+        Self {
+            name,
+            run,
+            keepalived_fails: None,
+            exclusive: None,
+        }
+    }
+
+    /// States what keepalived 2.2.7 does wrong in this test.
+    #[must_use]
+    pub const fn keepalived_fails(mut self, how: &'static str) -> Self {
+        self.keepalived_fails = Some(how);
+        self
+    }
+
+    /// Keeps other tests from running meanwhile, for this reason.
+    #[must_use]
+    pub const fn exclusive(mut self, reason: &'static str) -> Self {
+        self.exclusive = Some(reason);
+        self
+    }
+}
+
+/// Time after which a test is killed.
 const LIMIT: Duration = Duration::from_secs(240);
+/// Names the test that a process of the runner is to run; empty to try the namespaces only.
+const TEST: &str = "LAB_TEST";
+/// Exit codes of a test.
+const FAILED: i32 = 1;
+const SKIPPED: i32 = 78;
 
-/// The tests chosen by the arguments; none if only their names were asked for.
+/// The tests selected by the arguments; none if `--list` printed their names instead.
 #[must_use]
-pub fn chosen(tests: &[Test]) -> Vec<Test> {
+pub fn selected(tests: &[Test]) -> Vec<Test> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let wanted: Vec<&String> = args.iter().filter(|a| !a.starts_with('-')).collect();
-    let mut chosen = tests.to_vec();
-    chosen
-        .retain(|(name, ..)| wanted.is_empty() || wanted.iter().any(|w| name.contains(w.as_str())));
+    let is_selected =
+        |t: &Test| wanted.is_empty() || wanted.iter().any(|w| t.name.contains(w.as_str()));
+    let mut selected = tests.to_vec();
+    selected.retain(is_selected);
     if args.iter().any(|a| a == "--list") {
-        for (name, ..) in &chosen {
-            println!("{name}: test");
+        for test in &selected {
+            println!("{}: test", test.name);
         }
-        chosen.clear();
+        selected.clear();
     }
-    chosen
+    selected
 }
 
 /// How many tests passed, failed and were skipped.
@@ -61,7 +122,8 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// The last line; ends the program with failure if it was one.
+    /// Prints the closing line and ends the program with an error if a test failed or, in CI, was
+    /// skipped.
     pub fn close(self) {
         let Self {
             passed,
@@ -71,102 +133,209 @@ impl Counts {
         println!("{passed} passed, {failed} failed, {skipped} skipped");
         let strict = std::env::var("CI").is_ok_and(|v| v == "true");
         if failed > 0 || (strict && skipped > 0) {
-            std::process::exit(1);
+            exit(1);
         }
     }
 }
 
-/// Whether a test of this daemon can be run at all; asked before each.
-pub type Ready = fn(&Daemon) -> Result<End, String>;
+/// Checks before each test whether this daemon can be tested at all.
+pub type Precondition = fn(&Daemon) -> Result<Outcome, String>;
 
-/// Runs the chosen tests one after another, in private namespaces, and ends the program if one fails.
+/// Runs the selected tests and ends the program with an error if one fails.
 pub fn main(tests: &[Test]) {
     main_if(tests, |daemon| {
         if daemon.available() {
-            Ok(End::Ok)
+            Ok(Outcome::Passed)
         } else {
             Err(format!("{daemon:?} cannot be run"))
         }
     });
 }
 
-/// The same, if `ready` finds all it takes.
-pub fn main_if(tests: &[Test], ready: Ready) {
-    let chosen = chosen(tests);
-    if chosen.is_empty() {
+/// Like [`main`], with a precondition of the caller's.
+pub fn main_if(tests: &[Test], precondition: Precondition) {
+    if let Ok(name) = std::env::var(TEST) {
+        exit(test_process(tests, &name, precondition));
+    }
+    let selected = selected(tests);
+    if selected.is_empty() {
         return;
     }
-    let refused = private::enter().is_err();
-    crate::plain_panics();
-    let mut counts = Counts::default();
-    noise::watch();
-    for test in &chosen {
-        let begin = Instant::now();
-        let end = if refused {
-            Ok(End::Skip(
-                "no private network namespaces here (reason above)".into(),
-            ))
-        } else {
-            run(*test, ready)
-        };
-        let took = begin.elapsed().as_millis();
-        match end {
-            Ok(End::Ok) => {
-                counts.passed += 1;
-                println!(
-                    "test {} ... ok ({}.{:03} s)",
-                    test.0,
-                    took / 1000,
-                    took % 1000
-                );
-            }
-            Ok(End::Skip(why)) => {
-                counts.skipped += 1;
-                println!("SKIP {}: {why}", test.0);
-            }
-            Err(why) => {
-                counts.failed += 1;
-                println!("test {} ... FAILED: {why}", test.0);
-            }
-        }
-    }
-    counts.close();
+    run_all(&selected).close();
 }
 
-/// One test in a thread of its own, so that one that hangs can be named.
-fn run((name, known, test): Test, ready: Ready) -> Result<End, String> {
+// ---- the runner ----
+
+fn run_all(tests: &[Test]) -> Counts {
+    let counts = Mutex::new(Counts::default());
+    if namespaces_refused() {
+        for test in tests {
+            let why = "no private network namespaces here (reason above)";
+            println!("SKIP {}: {why}", test.name);
+        }
+        return Counts {
+            skipped: tests.len(),
+            ..Counts::default()
+        };
+    }
+    let (exclusive, shared): (Vec<Test>, Vec<Test>) =
+        tests.iter().partition(|t| t.exclusive.is_some());
+    for test in &exclusive {
+        run(test, &counts);
+    }
+    let next = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..jobs().min(shared.len()) {
+            scope.spawn(|| {
+                while let Some(test) = shared.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    run(test, &counts);
+                }
+            });
+        }
+    });
+    counts.into_inner().unwrap_or_default()
+}
+
+/// Tests that run side by side: they mostly sleep, so several per processor.
+fn jobs() -> usize {
+    let given = std::env::var("LAB_JOBS").ok().and_then(|n| n.parse().ok());
+    given.unwrap_or_else(|| 4 * thread::available_parallelism().map_or(1, NonZero::get))
+}
+
+/// Whether the kernel refuses the namespaces; the reason is printed.
+fn namespaces_refused() -> bool {
+    let status = Command::new("/proc/self/exe").env(TEST, "").status();
+    !status.is_ok_and(|s| s.success())
+}
+
+/// Runs one test in a process of its own and prints its result.
+fn run(test: &Test, counts: &Mutex<Counts>) {
+    let name = test.name;
+    let start = Instant::now();
+    let (code, output) = match start_process(name) {
+        Ok((child, output)) => (wait(child, start + LIMIT), read(&output)),
+        Err(why) => (Err(why.to_string()), String::new()),
+    };
+    let took = start.elapsed().as_millis();
+    let mut counts = counts.lock().unwrap_or_else(|e| e.into_inner());
+    let mut out = stdout().lock();
+    let _ = out.write_all(output.as_bytes());
+    let line = match code {
+        Ok(0) => {
+            counts.passed += 1;
+            format!("test {name} ... ok ({}.{:03} s)", took / 1000, took % 1000)
+        }
+        // The test has printed its SKIP line.
+        Ok(SKIPPED) => {
+            counts.skipped += 1;
+            return;
+        }
+        Ok(FAILED) => {
+            counts.failed += 1;
+            format!("test {name} ... FAILED: see above")
+        }
+        Ok(code) => {
+            counts.failed += 1;
+            format!("test {name} ... FAILED: exit code {code}")
+        }
+        Err(why) => {
+            counts.failed += 1;
+            format!("test {name} ... FAILED: {why}")
+        }
+    };
+    let _ = writeln!(out, "{line}");
+    let _ = out.flush();
+}
+
+/// Starts the process of a test; its output goes to the file. A file and not a pipe: nothing waits for
+/// the last holder of a descriptor.
+fn start_process(name: &str) -> std::io::Result<(Child, File)> {
+    let output = File::from(memfd_create(c"output", MFdFlags::MFD_CLOEXEC)?);
+    let child = Command::new("/proc/self/exe")
+        .env(TEST, name)
+        .stdin(Stdio::null())
+        .stdout(output.try_clone()?)
+        .stderr(output.try_clone()?)
+        .spawn()?;
+    Ok((child, output))
+}
+
+/// The exit code of a test; one that is still running at `limit` is killed.
+fn wait(mut child: Child, limit: Instant) -> Result<i32, String> {
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return status.code().ok_or_else(|| status.to_string()),
+            Ok(None) => {}
+            Err(e) => return Err(e.to_string()),
+        }
+        if Instant::now() >= limit {
+            // Its namespaces end with it.
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(format!("still running after {} s", LIMIT.as_secs()));
+        }
+        sleep_ms(10);
+    }
+}
+
+fn read(file: &File) -> String {
+    let mut bytes = vec![
+        0;
+        file.metadata()
+            .map_or(0, |m| m.len())
+            .try_into()
+            .unwrap_or(0)
+    ];
+    let read = file.read_at(&mut bytes, 0).unwrap_or(0);
+    bytes.truncate(read);
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+// ---- the process of one test ----
+
+/// Runs the named test inside new namespaces and returns the exit code.
+fn test_process(tests: &[Test], name: &str, precondition: Precondition) -> i32 {
+    let _ = set_pdeathsig(Signal::SIGKILL);
+    if private::enter().is_err() {
+        return private::SKIP;
+    }
+    let Some(test) = tests.iter().find(|t| t.name == name) else {
+        return 0;
+    };
+    crate::plain_panics();
+    noise::watch();
+    match outcome(test, precondition) {
+        Ok(Outcome::Passed) => 0,
+        Ok(Outcome::Skipped(why)) => {
+            println!("SKIP {name}: {why}");
+            SKIPPED
+        }
+        Err(why) => {
+            println!("    {why}");
+            FAILED
+        }
+    }
+}
+
+fn outcome(test: &Test, precondition: Precondition) -> Result<Outcome, String> {
     let Some(daemon) = Daemon::subject() else {
         return Err("VRRPD_BIN is not set; `make test` sets it".into());
     };
-    if daemon == Daemon::Keepalived && !known.is_empty() && std::env::var("LAB_KNOWN").is_err() {
-        return Ok(End::Skip(format!(
-            "keepalived 2.2.7 is known to fail: {known}"
-        )));
+    if let Some(how) = test.keepalived_fails
+        && daemon == Daemon::Keepalived
+        && std::env::var("LAB_KNOWN").is_err()
+    {
+        let why = format!("keepalived 2.2.7 is known to fail: {how}");
+        return Ok(Outcome::Skipped(why));
     }
-    match ready(&daemon) {
-        Ok(End::Ok) => {}
-        other => return other,
+    match precondition(&daemon)? {
+        Outcome::Passed => {}
+        skipped @ Outcome::Skipped(_) => return Ok(skipped),
     }
-    let (tell, told) = mpsc::channel();
-    let worker = std::thread::Builder::new()
-        .name(name.into())
-        .spawn(move || {
-            let ctx = Ctx {
-                daemon,
-                other: Daemon::Keepalived,
-            };
-            let result = catch_unwind(AssertUnwindSafe(|| test(&ctx)));
-            let _ = tell.send(result.map_err(|_| String::from("see above")));
-        });
-    match (worker, told.recv_timeout(LIMIT)) {
-        (Ok(_), Ok(result)) => result,
-        (Ok(_), Err(_)) => {
-            println!(
-                "test {name} ... FAILED: still not done after {} s",
-                LIMIT.as_secs()
-            );
-            std::process::exit(1);
-        }
-        (Err(e), _) => Err(e.to_string()),
-    }
+    let ctx = Ctx {
+        daemon,
+        keepalived: Daemon::Keepalived,
+    };
+    // The message of a panic has been printed.
+    catch_unwind(AssertUnwindSafe(|| (test.run)(&ctx))).map_err(|_| "panicked".into())
 }

@@ -16,13 +16,13 @@ use std::time::Duration;
 
 use network::{Network, VIP};
 use vrrpd_lab::client::Pinger;
-use vrrpd_lab::suite::{self, Ctx, End, Test};
+use vrrpd_lab::suite::{self, Ctx, Outcome, Test};
 use vrrpd_lab::{MS, down_interval, now, wait_until};
 
 const TESTS: &[Test] = &[
-    ("small_flavor_elects_a_master", "", election),
-    ("killed_daemon_is_started_again_by_init", "", respawn),
-    ("power_failure_hands_over_addresses_and_servers", "", power),
+    Test::new("small_flavor_elects_a_master", election),
+    Test::new("killed_daemon_is_started_again_by_init", respawn),
+    Test::new("power_failure_hands_over_addresses_and_servers", power),
 ];
 /// Anything on an emulated machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
@@ -34,9 +34,9 @@ fn main() {
 }
 
 /// The flavor without virtual servers: one master, who has the address and answers for it.
-fn election(_: &Ctx) -> End {
+fn election(_: &Ctx) -> Outcome {
     let Some(small) = std::env::var_os("VRRPD_SMALL") else {
-        return End::Skip("VRRPD_SMALL is not set; `make test-arm` sets it".into());
+        return Outcome::Skipped("VRRPD_SMALL is not set; `make test-arm` sets it".into());
     };
     let mut net = Network::start(small.as_ref(), "");
     net.a_is_master_alone(0);
@@ -44,12 +44,12 @@ fn election(_: &Ctx) -> End {
     net.answers_from("a", now());
     let memory = net.a.tell_memory("small");
     assert!(memory.pss <= PSS_MAX, "over budget");
-    End::Ok
+    Outcome::Passed
 }
 
 /// In the end there is one master, and it is the one it should be. The other one takes over meanwhile if, and only if,
 /// it has heard nothing for its down interval.
-fn respawn(ctx: &Ctx) -> End {
+fn respawn(ctx: &Ctx) -> Outcome {
     let mut net = Network::start(ctx.daemon.path().as_ref(), "");
     net.a_is_master_alone(0);
     let before = net.a.pid().expect("the daemon runs");
@@ -75,11 +75,11 @@ fn respawn(ctx: &Ctx) -> End {
     }
     let _client = Pinger::start(&net.client, VIP, Duration::from_millis(200));
     net.answers_from("a", now());
-    End::Ok
+    Outcome::Passed
 }
 
 /// The machine that is master vanishes.
-fn power(ctx: &Ctx) -> End {
+fn power(ctx: &Ctx) -> Outcome {
     let mut net = Network::start(ctx.daemon.path().as_ref(), &network::web());
     net.a_is_master_alone(0);
     net.both_servers_answer();
@@ -103,5 +103,5 @@ fn power(ctx: &Ctx) -> End {
     });
     net.both_servers_answer();
     assert!(net.b.has(VIP));
-    End::Ok
+    Outcome::Passed
 }

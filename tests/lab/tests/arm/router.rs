@@ -10,7 +10,7 @@ use std::thread;
 
 use vrrpd_lab::private::DIR;
 use vrrpd_lab::process::Memory;
-use vrrpd_lab::suite::End;
+use vrrpd_lab::suite::Outcome;
 use vrrpd_lab::{Daemon, Lab, Node, Ns, now};
 
 use crate::PATIENCE;
@@ -32,19 +32,19 @@ pub(crate) struct Router {
 }
 
 /// Whether there is all it takes to start one.
-pub(crate) fn ready(daemon: &Daemon) -> Result<End, String> {
+pub(crate) fn ready(daemon: &Daemon) -> Result<Outcome, String> {
     if !Path::new(PREPARED).exists() {
-        return Ok(End::Skip(
+        return Ok(Outcome::Skipped(
             "no router to boot; `make test-arm` says why".into(),
         ));
     }
     for tool in ["qemu-system-arm", "setpriv", "busybox"] {
         if Command::new(tool).arg("--help").output().is_err() {
-            return Ok(End::Skip(format!("there is no {tool}")));
+            return Ok(Outcome::Skipped(format!("there is no {tool}")));
         }
     }
     let path = daemon.path();
-    fs::metadata(&path).map_or_else(|e| Err(format!("{path}: {e}")), |_| Ok(End::Ok))
+    fs::metadata(&path).map_or_else(|e| Err(format!("{path}: {e}")), |_| Ok(Outcome::Passed))
 }
 
 impl Router {

@@ -12,7 +12,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use vrrpd_lab::suite::{self, Ctx, End, Test};
+use vrrpd_lab::suite::{self, Ctx, Outcome, Test};
 use vrrpd_lab::{Capture, Conf, Daemon, Inst, Lab, Node, Running, now, wait_until};
 
 /// Under the emulator, on a busy machine.
@@ -23,14 +23,10 @@ fn main() {
         return;
     }
     let tests: &[Test] = &[
-        (
-            "emulated_routers_and_ours_take_over_from_each_other",
-            "",
-            plain,
-        ),
-        ("emulated_routers_and_ours_agree_on_ipv6", "", ipv6),
-        ("emulated_routers_and_ours_agree_on_signatures", "", signed),
-        ("a_32_bit_router_lives_after_2038", "", late),
+        Test::new("emulated_routers_and_ours_take_over_from_each_other", plain),
+        Test::new("emulated_routers_and_ours_agree_on_ipv6", ipv6),
+        Test::new("emulated_routers_and_ours_agree_on_signatures", signed),
+        Test::new("a_32_bit_router_lives_after_2038", late),
     ];
     suite::main(tests);
 }
@@ -85,19 +81,19 @@ impl Foreign {
     }
 }
 
-fn plain(ctx: &Ctx) -> End {
+fn plain(ctx: &Ctx) -> Outcome {
     with_all(ctx, &all_of_32_bits(), "10.0.0.100", |priority| {
         Inst::new(51, priority, "10.0.0.100/24")
     })
 }
 
-fn ipv6(ctx: &Ctx) -> End {
+fn ipv6(ctx: &Ctx) -> Outcome {
     with_all(ctx, &Foreign::all(), "fe80::51", |priority| {
         Inst::new(51, priority, "fe80::51/64").vip("fd00::51/64")
     })
 }
 
-fn signed(ctx: &Ctx) -> End {
+fn signed(ctx: &Ctx) -> Outcome {
     with_all(ctx, &all_of_32_bits(), "10.0.0.100", |priority| {
         Inst::new(51, priority, "10.0.0.100/24").v2().ah("secret")
     })
@@ -111,9 +107,9 @@ fn all_of_32_bits() -> Vec<Foreign> {
 }
 
 /// For each binary: it takes over from ours when that is killed, gives way when it returns, and ours takes over from it.
-fn with_all(ctx: &Ctx, foreign: &[Foreign], vip: &str, instance: fn(u8) -> Inst) -> End {
+fn with_all(ctx: &Ctx, foreign: &[Foreign], vip: &str, instance: fn(u8) -> Inst) -> Outcome {
     if foreign.is_empty() {
-        return End::Skip("there is no binary for such a machine in VRRPD_DIST".into());
+        return Outcome::Skipped("there is no binary for such a machine in VRRPD_DIST".into());
     }
     let conf = |priority| Conf::of(&[instance(priority)]);
     for foreign in foreign {
@@ -149,7 +145,7 @@ fn with_all(ctx: &Ctx, foreign: &[Foreign], vip: &str, instance: fn(u8) -> Inst)
         theirs.wait_exit(SOON).expect("the emulated one ends");
         assert!(!b.has(vip), "the emulated one takes its address away");
     }
-    End::Ok
+    Outcome::Passed
 }
 
 /// The node has the address, advertises and announces it, after `since`.
@@ -165,7 +161,7 @@ fn took_over(cap: &Capture, node: &Node, vip: &str, since: i64) {
 
 /// Twenty years ahead, in seconds that 32 bits cannot count. The clock of the emulator is changed, not that of the
 /// machine; intervals are measured by the other clock, which stays.
-fn late(ctx: &Ctx) -> End {
+fn late(ctx: &Ctx) -> Outcome {
     const CLOCK: &[&str] = &[
         "env",
         "LD_PRELOAD=/usr/$LIB/faketime/libfaketime.so.1",
@@ -176,7 +172,7 @@ fn late(ctx: &Ctx) -> End {
     let mut all = Foreign::all();
     all.retain(|foreign| foreign.emulator == "qemu-arm-static");
     if all.is_empty() {
-        return End::Skip("no 32-bit ARM binary in VRRPD_DIST".into());
+        return Outcome::Skipped("no 32-bit ARM binary in VRRPD_DIST".into());
     }
     let conf = |priority| Conf::of(&[Inst::new(51, priority, "10.0.0.100/24")]).text();
     for foreign in all {
@@ -197,5 +193,5 @@ fn late(ctx: &Ctx) -> End {
         let killed = ours.kill9();
         took_over(&cap, &b, "10.0.0.100", killed);
     }
-    End::Ok
+    Outcome::Passed
 }

@@ -9,27 +9,24 @@ use vrrpd_lab::{sleep_ms, wait_until};
 use crate::farm::{FAR, Farm, SOON};
 use crate::server::Mode;
 use crate::traffic::{BOTH, WEB, pair, service};
-use crate::{Ctx, End, Test};
+use crate::{Ctx, Outcome, Test};
 
 pub(crate) const TESTS: &[Test] = &[
-    ("tcp_check_takes_a_stopped_server_out_and_back", "", stopped),
-    ("tcp_check_takes_a_dead_machine_out_and_back", "", dead),
-    ("http_get_judges_the_status", "", status),
-    ("http_get_judges_the_page", "", digest),
-    ("http_get_gives_up_on_a_silent_server", "", silent),
-    (
-        "http_get_gives_up_on_a_trickling_server",
-        "waits as long as bytes come",
-        trickling,
-    ),
-    ("misc_check_judges_by_exit_code", "", misc),
-    ("misc_check_sets_the_weight", "", dynamic),
-    ("sorry_server_stands_in_for_all", "", sorry),
-    ("sorry_server_stands_in_below_the_quorum", "", quorum),
-    ("hysteresis_keeps_a_quorum_as_it_is", "", hysteresis),
-    ("inhibited_server_keeps_its_place", "", inhibit),
-    ("alpha_server_waits_for_its_first_success", "", alpha),
-    ("scripts_are_told_of_servers_and_quorum", "", scripts),
+    Test::new("tcp_check_takes_a_stopped_server_out_and_back", stopped),
+    Test::new("tcp_check_takes_a_dead_machine_out_and_back", dead),
+    Test::new("http_get_judges_the_status", status),
+    Test::new("http_get_judges_the_page", digest),
+    Test::new("http_get_gives_up_on_a_silent_server", silent),
+    Test::new("http_get_gives_up_on_a_trickling_server", trickling)
+        .keepalived_fails("waits as long as bytes come"),
+    Test::new("misc_check_judges_by_exit_code", misc),
+    Test::new("misc_check_sets_the_weight", dynamic),
+    Test::new("sorry_server_stands_in_for_all", sorry),
+    Test::new("sorry_server_stands_in_below_the_quorum", quorum),
+    Test::new("hysteresis_keeps_a_quorum_as_it_is", hysteresis),
+    Test::new("inhibited_server_keeps_its_place", inhibit),
+    Test::new("alpha_server_waits_for_its_first_success", alpha),
+    Test::new("scripts_are_told_of_servers_and_quorum", scripts),
 ];
 
 pub(crate) const TCP: &str = "TCP_CHECK {\n connect_timeout 1\n retry 0\n }";
@@ -44,7 +41,7 @@ fn http(lines: &str) -> String {
     )
 }
 
-fn stopped(ctx: &Ctx) -> End {
+fn stopped(ctx: &Ctx) -> Outcome {
     let mut farm = Farm::borrow();
     let run = farm.run(ctx, &pair("", TCP));
     farm.until("both servers", &BOTH);
@@ -57,10 +54,10 @@ fn stopped(ctx: &Ctx) -> End {
     let log = run.log();
     assert!(log.contains("Removing service [10.0.0.11]:tcp:80"), "{log}");
     assert!(log.contains("Adding service [10.0.0.11]:tcp:80"), "{log}");
-    End::Ok
+    Outcome::Passed
 }
 
-fn dead(ctx: &Ctx) -> End {
+fn dead(ctx: &Ctx) -> Outcome {
     let farm = Farm::borrow();
     let _run = farm.run(ctx, &pair("", TCP));
     farm.until("both servers", &BOTH);
@@ -68,10 +65,10 @@ fn dead(ctx: &Ctx) -> End {
     farm.until("the other one only", &BOTH[..1]);
     farm.servers[1].node.cable_in();
     farm.until("both again", &BOTH);
-    End::Ok
+    Outcome::Passed
 }
 
-fn status(ctx: &Ctx) -> End {
+fn status(ctx: &Ctx) -> Outcome {
     let farm = Farm::borrow();
     let _run = farm.run(ctx, &http("status_code 200"));
     farm.until("both servers", &BOTH);
@@ -79,10 +76,10 @@ fn status(ctx: &Ctx) -> End {
     farm.until("the other one only", &BOTH[1..]);
     farm.servers[0].set(Mode::Good);
     farm.until("both again", &BOTH);
-    End::Ok
+    Outcome::Passed
 }
 
-fn digest(ctx: &Ctx) -> End {
+fn digest(ctx: &Ctx) -> Outcome {
     let farm = Farm::borrow();
     for server in &farm.servers {
         server.set(Mode::Page("page\n"));
@@ -96,18 +93,18 @@ fn digest(ctx: &Ctx) -> End {
     farm.until("the other one only", &BOTH[..1]);
     farm.servers[1].set(Mode::Page("page\n"));
     farm.until("both again", &BOTH);
-    End::Ok
+    Outcome::Passed
 }
 
-fn silent(ctx: &Ctx) -> End {
+fn silent(ctx: &Ctx) -> Outcome {
     hangs(ctx, Mode::Silent)
 }
 
-fn trickling(ctx: &Ctx) -> End {
+fn trickling(ctx: &Ctx) -> Outcome {
     hangs(ctx, Mode::Trickle)
 }
 
-fn hangs(ctx: &Ctx, how: Mode) -> End {
+fn hangs(ctx: &Ctx, how: Mode) -> Outcome {
     let farm = Farm::borrow();
     let _run = farm.run(ctx, &http("status_code 200"));
     farm.until("both servers", &BOTH);
@@ -115,7 +112,7 @@ fn hangs(ctx: &Ctx, how: Mode) -> End {
     farm.until("the other one only", &BOTH[1..]);
     farm.servers[0].set(Mode::Good);
     farm.until("both again", &BOTH);
-    End::Ok
+    Outcome::Passed
 }
 
 /// A script that ends with the number in the file `NAME.code`.
@@ -160,7 +157,7 @@ fn says(path: &str, code: u8) {
     fs::write(format!("{path}.code"), code.to_string()).expect("a file");
 }
 
-fn misc(ctx: &Ctx) -> End {
+fn misc(ctx: &Ctx) -> Outcome {
     let farm = Farm::borrow();
     let path = script("misc");
     says(&path, 0);
@@ -172,10 +169,10 @@ fn misc(ctx: &Ctx) -> End {
     farm.until("the other one only", &BOTH[1..]);
     says(&path, 0);
     farm.until("both again", &BOTH);
-    End::Ok
+    Outcome::Passed
 }
 
-fn dynamic(ctx: &Ctx) -> End {
+fn dynamic(ctx: &Ctx) -> Outcome {
     let farm = Farm::borrow();
     let path = script("dynamic");
     says(&path, 12);
@@ -191,10 +188,10 @@ fn dynamic(ctx: &Ctx) -> End {
     farm.until("the other one only", &BOTH[1..]);
     says(&path, 0);
     farm.until("its own weight", &BOTH);
-    End::Ok
+    Outcome::Passed
 }
 
-fn sorry(ctx: &Ctx) -> End {
+fn sorry(ctx: &Ctx) -> Outcome {
     let mut farm = Farm::borrow();
     let _run = farm.run(ctx, &pair("sorry_server 10.0.0.13 80", TCP));
     farm.until("both servers", &BOTH);
@@ -210,10 +207,10 @@ fn sorry(ctx: &Ctx) -> End {
     );
     farm.servers[0].resume();
     farm.until("both again", &BOTH);
-    End::Ok
+    Outcome::Passed
 }
 
-fn quorum(ctx: &Ctx) -> End {
+fn quorum(ctx: &Ctx) -> Outcome {
     let mut farm = Farm::borrow();
     let conf = pair("quorum 2\nsorry_server 10.0.0.13 80", TCP);
     let _run = farm.run(ctx, &conf);
@@ -222,10 +219,10 @@ fn quorum(ctx: &Ctx) -> End {
     farm.until("the sorry server instead of too few", &["10.0.0.13:80=1"]);
     farm.servers[0].resume();
     farm.until("both again", &BOTH);
-    End::Ok
+    Outcome::Passed
 }
 
-fn hysteresis(ctx: &Ctx) -> End {
+fn hysteresis(ctx: &Ctx) -> Outcome {
     let mut farm = Farm::borrow();
     let told = Told::new();
     let server = |n: u8, weight: u8| {
@@ -259,10 +256,10 @@ fn hysteresis(ctx: &Ctx) -> End {
     farm.until("all three are 4", &[first, second, third]);
     told.until(&["enough", "few", "enough"]);
     assert_eq!(farm.answers(FAR, WEB, 6).len(), 3);
-    End::Ok
+    Outcome::Passed
 }
 
-fn inhibit(ctx: &Ctx) -> End {
+fn inhibit(ctx: &Ctx) -> Outcome {
     let mut farm = Farm::borrow();
     let check = format!("inhibit_on_failure\n{TCP}");
     let _run = farm.run(ctx, &pair("", &check));
@@ -272,10 +269,10 @@ fn inhibit(ctx: &Ctx) -> End {
     assert_eq!(farm.answers(FAR, WEB, 4).get("rs2"), Some(&4));
     farm.servers[0].resume();
     farm.until("both again", &BOTH);
-    End::Ok
+    Outcome::Passed
 }
 
-fn alpha(ctx: &Ctx) -> End {
+fn alpha(ctx: &Ctx) -> Outcome {
     let mut farm = Farm::borrow();
     farm.servers[0].stop();
     let _run = farm.run(ctx, &pair("alpha", TCP));
@@ -284,10 +281,10 @@ fn alpha(ctx: &Ctx) -> End {
     farm.until("and no other", &BOTH[1..]);
     farm.servers[0].resume();
     farm.until("both", &BOTH);
-    End::Ok
+    Outcome::Passed
 }
 
-fn scripts(ctx: &Ctx) -> End {
+fn scripts(ctx: &Ctx) -> Outcome {
     let mut farm = Farm::borrow();
     let told = Told::new();
     let path = &told.path;
@@ -313,5 +310,5 @@ fn scripts(ctx: &Ctx) -> End {
             down == 2 && up >= 1 && enough >= 1 && few == 1
         },
     );
-    End::Ok
+    Outcome::Passed
 }

@@ -9,15 +9,14 @@ use std::process::Command;
 use vrrpd_lab::{Daemon, Lab, Node, sleep_ms, wait_for};
 
 use crate::farm::{SOON, ipvsadm, table};
-use crate::{Ctx, End, Test};
+use crate::{Ctx, Outcome, Test};
 
-pub(crate) const TESTS: &[Test] = &[(
+pub(crate) const TESTS: &[Test] = &[Test::new(
     "same_files_lead_to_the_same_table_as_with_keepalived",
-    "",
     same,
 )];
 
-fn same(ctx: &Ctx) -> End {
+fn same(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let legs = [
         "10.0.0.1/24",
@@ -41,12 +40,12 @@ fn same(ctx: &Ctx) -> End {
         }
     }
     assert_eq!(wrong, 0, "of {} files differ", files.len());
-    End::Ok
+    Outcome::Passed
 }
 
 fn compare(ctx: &Ctx, node: &Node, file: &Path) -> Result<(), String> {
     let text = fs::read_to_string(file).map_err(|e| e.to_string())?;
-    let want = run(&ctx.other, node, &text, settled)?;
+    let want = run(&ctx.keepalived, node, &text, settled)?;
     if want.starts_with('\n') {
         return Err("keepalived makes no table of it".into());
     }

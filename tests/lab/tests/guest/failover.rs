@@ -7,9 +7,9 @@ use vrrpd_lab::{Conf, Inst, Node, sleep_ms, wait_until};
 use crate::checks::TCP;
 use crate::farm::{FAR, Farm, SOON, director, ping};
 use crate::traffic::{WEB, pair};
-use crate::{Ctx, End, Test};
+use crate::{Ctx, Outcome, Test};
 
-pub(crate) const TESTS: &[Test] = &[("director_dies_and_connections_go_on", "", dies)];
+pub(crate) const TESTS: &[Test] = &[Test::new("director_dies_and_connections_go_on", dies)];
 
 fn conf(priority: u8) -> String {
     let instance = Inst::new(51, priority, "10.0.0.100/32")
@@ -24,7 +24,7 @@ fn sync_daemon(node: &Node) -> String {
     String::from_utf8_lossy(&out.stdout).into_owned()
 }
 
-fn dies(ctx: &Ctx) -> End {
+fn dies(ctx: &Ctx) -> Outcome {
     // A farm of its own, for the address has to leave the first director.
     let farm = Farm::new(2);
     farm.director
@@ -76,5 +76,5 @@ fn dies(ctx: &Ctx) -> End {
     farm.director.cable_in();
     wait_until(SOON, "the address goes home", || !second.has("10.0.0.100"));
     drop((strong, weak));
-    End::Ok
+    Outcome::Passed
 }

@@ -24,11 +24,10 @@ use vrrpd_lab::private::DIR;
 use vrrpd_lab::{Node, wait_for};
 
 use crate::farm::{FAR, Farm, SOON, VIP, table};
-use crate::{Ctx, End, Test};
+use crate::{Ctx, Outcome, Test};
 
-pub(crate) const TESTS: &[Test] = &[(
+pub(crate) const TESTS: &[Test] = &[Test::new(
     "every_kind_of_check_takes_a_server_out_and_back",
-    "",
     every_kind,
 )];
 
@@ -286,11 +285,11 @@ fn ask_all(farm: &Farm, well: bool) {
     }
 }
 
-fn every_kind(ctx: &Ctx) -> End {
+fn every_kind(ctx: &Ctx) -> Outcome {
     let farm = Farm::borrow();
     let mut clinic = match Clinic::new(&farm) {
         Ok(clinic) => clinic,
-        Err(why) => return End::Skip(why),
+        Err(why) => return Outcome::Skipped(why),
     };
     let _run = farm.run(ctx, &conf("", ""));
     // The first result counts at once.
@@ -302,5 +301,5 @@ fn every_kind(ctx: &Ctx) -> End {
     clinic.fall_ill();
     until(&farm, false);
     ask_all(&farm, false);
-    End::Ok
+    Outcome::Passed
 }

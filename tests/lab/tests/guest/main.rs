@@ -11,7 +11,7 @@ mod told;
 mod traffic;
 
 use vrrpd_lab::peers::find;
-pub(crate) use vrrpd_lab::suite::{Ctx, End, Test};
+pub(crate) use vrrpd_lab::suite::{Ctx, Outcome, Test};
 
 fn main() {
     let tests: Vec<Test> = [

@@ -9,40 +9,28 @@ use vrrpd_lab::{Conf, Inst, Lab, sleep_ms, wait_until};
 use crate::checks::TCP;
 use crate::farm::{FAR, Farm, SOON, ipvsadm, ping, table};
 use crate::traffic::{BOTH, WEB, pair, service};
-use crate::{Ctx, End, Test};
+use crate::{Ctx, Outcome, Test};
 
 /// Has to run before anything loads IPVS into the kernel.
-pub(crate) const FIRST: Test = (
-    "without_ipvs_vrrp_goes_on",
-    "ends its health checks and starts them again and again",
-    without_ipvs,
-);
+pub(crate) const FIRST: Test = Test::new("without_ipvs_vrrp_goes_on", without_ipvs)
+    .keepalived_fails("ends its health checks and starts them again and again");
 
 pub(crate) const TESTS: &[Test] = &[
-    ("foreign_services_are_left_alone", "", foreign),
-    (
-        "what_others_change_is_repaired",
-        "looks at the table only when it starts",
-        repaired,
-    ),
-    (
-        "restart_drops_no_connection",
-        "ends in good order and removes its services",
-        restart,
-    ),
-    (
-        "killed_daemons_services_are_taken_over",
-        "adds to what it finds, and leaves the rest",
-        killed,
-    ),
-    ("everything_is_removed_at_the_end", "", end),
-    ("reload_changes_servers_in_place", "", reload),
-    ("timeouts_are_set_and_put_back", "", timeouts),
-    (
+    Test::new("foreign_services_are_left_alone", foreign),
+    Test::new("what_others_change_is_repaired", repaired)
+        .keepalived_fails("looks at the table only when it starts"),
+    Test::new("restart_drops_no_connection", restart)
+        .keepalived_fails("ends in good order and removes its services"),
+    Test::new("killed_daemons_services_are_taken_over", killed)
+        .keepalived_fails("adds to what it finds, and leaves the rest"),
+    Test::new("everything_is_removed_at_the_end", end),
+    Test::new("reload_changes_servers_in_place", reload),
+    Test::new("timeouts_are_set_and_put_back", timeouts),
+    Test::new(
         "synchronization_and_servers_of_the_other_family_are_explained",
-        "says that an argument is invalid",
         mixed,
-    ),
+    )
+    .keepalived_fails("says that an argument is invalid"),
 ];
 
 const KNOB: &str = "/proc/sys/kernel/modprobe";
@@ -67,7 +55,7 @@ impl Drop for NoModules {
     }
 }
 
-fn without_ipvs(ctx: &Ctx) -> End {
+fn without_ipvs(ctx: &Ctx) -> Outcome {
     let _nothing = NoModules::new();
     let lab = Lab::new();
     let node = lab.node("r1", &["10.0.0.1/24"]);
@@ -86,10 +74,10 @@ fn without_ipvs(ctx: &Ctx) -> End {
         "it says so once, not {said} times: {}",
         run.log()
     );
-    End::Ok
+    Outcome::Passed
 }
 
-fn foreign(ctx: &Ctx) -> End {
+fn foreign(ctx: &Ctx) -> Outcome {
     let farm = Farm::borrow();
     ipvsadm(&farm.director, "-A -t 10.0.0.100:99 -s sh");
     ipvsadm(
@@ -104,10 +92,10 @@ fn foreign(ctx: &Ctx) -> End {
     run.term();
     run.wait_exit(SOON).expect("it ends");
     assert_eq!(table(&farm.director), before);
-    End::Ok
+    Outcome::Passed
 }
 
-fn repaired(ctx: &Ctx) -> End {
+fn repaired(ctx: &Ctx) -> Outcome {
     let farm = Farm::borrow();
     let _run = farm.run(ctx, &pair("", ""));
     farm.until("both servers", &BOTH);
@@ -125,10 +113,10 @@ fn repaired(ctx: &Ctx) -> End {
     wait_until(SOON * 3, "every change is undone", mended);
     ipvsadm(&farm.director, "-C");
     wait_until(SOON * 3, "what was deleted is back", mended);
-    End::Ok
+    Outcome::Passed
 }
 
-fn restart(ctx: &Ctx) -> End {
+fn restart(ctx: &Ctx) -> Outcome {
     let farm = Farm::borrow();
     let mut run = farm.run(ctx, &pair("", TCP));
     farm.until("both servers", &BOTH);
@@ -139,10 +127,10 @@ fn restart(ctx: &Ctx) -> End {
     let _run = farm.run(ctx, &pair("", TCP));
     farm.until("both servers", &BOTH);
     assert_eq!(ping(&mut stream), Some(who), "the connection lives on");
-    End::Ok
+    Outcome::Passed
 }
 
-fn killed(ctx: &Ctx) -> End {
+fn killed(ctx: &Ctx) -> Outcome {
     let farm = Farm::borrow();
     let mut run = farm.run(ctx, &pair("", TCP));
     farm.until("both servers", &BOTH);
@@ -160,10 +148,10 @@ fn killed(ctx: &Ctx) -> End {
         assert_eq!(ping(&mut stream), who, "the connection lives on");
     }
     assert!(run.alive());
-    End::Ok
+    Outcome::Passed
 }
 
-fn end(ctx: &Ctx) -> End {
+fn end(ctx: &Ctx) -> Outcome {
     let farm = Farm::borrow();
     let mut run = farm.run(ctx, &pair("", TCP));
     farm.until("both servers", &BOTH);
@@ -171,10 +159,10 @@ fn end(ctx: &Ctx) -> End {
     let status = run.wait_exit(SOON).expect("it ends");
     assert!(status.success(), "{status}");
     assert_eq!(table(&farm.director), "");
-    End::Ok
+    Outcome::Passed
 }
 
-fn reload(ctx: &Ctx) -> End {
+fn reload(ctx: &Ctx) -> Outcome {
     let farm = Farm::borrow();
     let first = pair("", TCP);
     let run = farm.run(ctx, &first);
@@ -209,10 +197,10 @@ fn reload(ctx: &Ctx) -> End {
         let table = table(&farm.director);
         table.contains("10.0.0.100:8080") && !table.contains("10.0.0.100:80 ")
     });
-    End::Ok
+    Outcome::Passed
 }
 
-fn mixed(ctx: &Ctx) -> End {
+fn mixed(ctx: &Ctx) -> Outcome {
     let farm = Farm::borrow();
     let sync = "lvs_sync_daemon eth0";
     let tunnel = |server: &str| {
@@ -259,10 +247,10 @@ fn mixed(ctx: &Ctx) -> End {
         daemons().contains("master sync daemon")
     });
     farm.until("both servers", &BOTH);
-    End::Ok
+    Outcome::Passed
 }
 
-fn timeouts(ctx: &Ctx) -> End {
+fn timeouts(ctx: &Ctx) -> Outcome {
     let farm = Farm::borrow();
     let read = || {
         let mut cmd = Command::new("ipvsadm");
@@ -278,5 +266,5 @@ fn timeouts(ctx: &Ctx) -> End {
     run.term();
     run.wait_exit(SOON).expect("it ends");
     assert_eq!(read(), before);
-    End::Ok
+    Outcome::Passed
 }

@@ -19,9 +19,12 @@ use vrrpd_lab::{Daemon, sleep_ms, wait_for, wait_until};
 use crate::checks::Told;
 use crate::farm::{Farm, SOON, table};
 use crate::kinds::{self, Clinic};
-use crate::{Ctx, End, Test};
+use crate::{Ctx, Outcome, Test};
 
-pub(crate) const TESTS: &[Test] = &[("everybody_is_told_the_same_as_by_keepalived", "", same)];
+pub(crate) const TESTS: &[Test] = &[Test::new(
+    "everybody_is_told_the_same_as_by_keepalived",
+    same,
+)];
 
 /// Silence of this length is the end of what an event has led to.
 const SILENCE: Duration = Duration::from_millis(800);
@@ -341,12 +344,12 @@ fn last_words(theirs: &[String], ours: &Record) -> bool {
     (complete || ours.cut_off) && ours.scripts.iter().all(of_omega)
 }
 
-fn same(ctx: &Ctx) -> End {
-    let both =
-        story(&ctx.other, None).and_then(|model| Ok((story(&ctx.daemon, Some(&model))?, model)));
+fn same(ctx: &Ctx) -> Outcome {
+    let both = story(&ctx.keepalived, None)
+        .and_then(|model| Ok((story(&ctx.daemon, Some(&model))?, model)));
     let (ours, model) = match both {
         Ok(both) => both,
-        Err(why) => return End::Skip(why),
+        Err(why) => return Outcome::Skipped(why),
     };
     let mut all = String::new();
     for (((event, ..), a), b) in EVENTS.iter().zip(&model.records).zip(&ours.records) {
@@ -368,5 +371,5 @@ fn same(ctx: &Ctx) -> End {
     all += &differences("mail", &theirs, &letters);
     let name = ctx.daemon.name();
     assert!(all.is_empty(), "keepalived -, {name} +{all}");
-    End::Ok
+    Outcome::Passed
 }

@@ -4,22 +4,18 @@ use std::collections::BTreeMap;
 use std::process::Command;
 
 use crate::farm::{FAR, FAR6, Farm, NEAR};
-use crate::{Ctx, End, Test};
+use crate::{Ctx, Outcome, Test};
 
 pub(crate) const TESTS: &[Test] = &[
-    ("nat_balances_connections", "", nat),
-    ("direct_routing_balances_connections", "", direct),
-    ("tunnels_balance_connections", "", tunnel),
-    ("ipv6_balances_connections", "", ipv6),
-    ("weights_are_shares", "", weights),
-    (
-        "persistence_keeps_a_client_with_its_server",
-        "",
-        persistence,
-    ),
-    ("marked_packets_are_balanced", "", mark),
-    ("group_of_addresses_shares_its_servers", "", group),
-    ("one_packet_scheduling_balances_datagrams", "", one_packet),
+    Test::new("nat_balances_connections", nat),
+    Test::new("direct_routing_balances_connections", direct),
+    Test::new("tunnels_balance_connections", tunnel),
+    Test::new("ipv6_balances_connections", ipv6),
+    Test::new("weights_are_shares", weights),
+    Test::new("persistence_keeps_a_client_with_its_server", persistence),
+    Test::new("marked_packets_are_balanced", mark),
+    Test::new("group_of_addresses_shares_its_servers", group),
+    Test::new("one_packet_scheduling_balances_datagrams", one_packet),
 ];
 
 /// A virtual server for these servers, `10.0.0.11 80`, each with this check.
@@ -49,64 +45,64 @@ fn shares(first: usize, second: usize) -> BTreeMap<String, usize> {
     [("rs1".to_owned(), first), ("rs2".to_owned(), second)].into()
 }
 
-fn nat(ctx: &Ctx) -> End {
+fn nat(ctx: &Ctx) -> Outcome {
     let farm = Farm::borrow();
     let _run = farm.run(ctx, &pair("", ""));
     farm.until("both servers", &BOTH);
     assert_eq!(farm.answers(FAR, WEB, 8), shares(4, 4));
-    End::Ok
+    Outcome::Passed
 }
 
-fn direct(ctx: &Ctx) -> End {
+fn direct(ctx: &Ctx) -> Outcome {
     let farm = Farm::borrow();
     farm.servers_own_the_vip();
     let _run = farm.run(ctx, &service("10.0.0.100 80", "lb_kind DR", &TWO, ""));
     farm.until("both servers", &BOTH);
     assert_eq!(farm.answers(NEAR, WEB, 8), shares(4, 4));
-    End::Ok
+    Outcome::Passed
 }
 
-fn tunnel(ctx: &Ctx) -> End {
+fn tunnel(ctx: &Ctx) -> Outcome {
     let farm = Farm::borrow();
     farm.servers_own_the_vip();
     farm.servers_open_tunnels();
     let _run = farm.run(ctx, &service("10.0.0.100 80", "lb_kind TUN", &TWO, ""));
     farm.until("both servers", &BOTH);
     assert_eq!(farm.answers(NEAR, WEB, 8), shares(4, 4));
-    End::Ok
+    Outcome::Passed
 }
 
-fn ipv6(ctx: &Ctx) -> End {
+fn ipv6(ctx: &Ctx) -> Outcome {
     let farm = Farm::borrow();
     let servers = ["fd00::11 80", "fd00::12 80"];
     let conf = service("fd00::100 80", "lb_kind NAT", &servers, "");
     let _run = farm.run(ctx, &conf);
     farm.until("both servers", &["[fd00::11]:80=1", "[fd00::12]:80=1"]);
     assert_eq!(farm.answers(FAR6, "[fd00::100]:80", 8), shares(4, 4));
-    End::Ok
+    Outcome::Passed
 }
 
-fn weights(ctx: &Ctx) -> End {
+fn weights(ctx: &Ctx) -> Outcome {
     let farm = Farm::borrow();
     let conf = pair("lb_algo wrr", "weight 3").replacen("weight 3", "weight 1", 1);
     let run = farm.run(ctx, &conf);
     farm.until("both servers", &["10.0.0.11:80=1", "10.0.0.12:80=3"]);
     assert_eq!(farm.answers(FAR, WEB, 8), shares(2, 6));
     let _ = run;
-    End::Ok
+    Outcome::Passed
 }
 
-fn persistence(ctx: &Ctx) -> End {
+fn persistence(ctx: &Ctx) -> Outcome {
     let farm = Farm::borrow();
     let _run = farm.run(ctx, &pair("persistence_timeout 60", ""));
     farm.until("both servers", &BOTH);
     let first = farm.ask(FAR, WEB).expect("an answer");
     let all = farm.answers(FAR, WEB, 5);
     assert_eq!(all.get(&first), Some(&5), "{all:?}");
-    End::Ok
+    Outcome::Passed
 }
 
-fn mark(ctx: &Ctx) -> End {
+fn mark(ctx: &Ctx) -> Outcome {
     let farm = Farm::borrow();
     let rules = "add table ip m\n\
                  add chain ip m c { type filter hook prerouting priority -150; }\n\
@@ -125,10 +121,10 @@ fn mark(ctx: &Ctx) -> End {
     let _ = farm
         .director
         .output(Command::new("nft").args(["flush", "ruleset"]));
-    End::Ok
+    Outcome::Passed
 }
 
-fn group(ctx: &Ctx) -> End {
+fn group(ctx: &Ctx) -> Outcome {
     let mut farm = Farm::borrow();
     let check = "TCP_CHECK {\n connect_timeout 1\n retry 0\n }";
     let conf = format!(
@@ -142,10 +138,10 @@ fn group(ctx: &Ctx) -> End {
     }
     farm.servers[1].stop();
     farm.until("one server, twice", &[BOTH[0], BOTH[0]]);
-    End::Ok
+    Outcome::Passed
 }
 
-fn one_packet(ctx: &Ctx) -> End {
+fn one_packet(ctx: &Ctx) -> Outcome {
     let farm = Farm::borrow();
     farm.servers_own_the_vip();
     let conf = service("10.0.0.100 80", "lb_kind DR\nops", &TWO, "");
@@ -154,5 +150,5 @@ fn one_packet(ctx: &Ctx) -> End {
     let all = farm.ask_udp(NEAR, WEB, 4);
     let of = |name| all.iter().filter(|a| *a == name).count();
     assert_eq!((of("rs1"), of("rs2")), (2, 2), "{all:?}");
-    End::Ok
+    Outcome::Passed
 }

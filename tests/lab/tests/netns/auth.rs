@@ -7,47 +7,38 @@ use vrrpd_lab::private::DIR;
 use vrrpd_lab::{Capture, Conf, Daemon, Inst, Lab, MS, now, sleep_ms, wait_until};
 
 use crate::support::{SOON, VIP, pair_of};
-use crate::{Ctx, End, Test};
+use crate::{Ctx, Outcome, Test};
 
 const UNSIGNED: &str = "has no auth_hmac before 2.4";
 
 pub(crate) const TESTS: &[Test] = &[
-    (
+    Test::new(
         "adverts_played_back_with_ah_do_not_keep_a_backup_down",
-        "",
         playback_ah,
     ),
-    (
+    Test::new(
         "signed_adverts_played_back_do_not_keep_a_backup_down",
-        UNSIGNED,
         playback_signed,
-    ),
-    ("tshark_reads_our_authentication_header", "", tshark_ah),
-    ("a_weak_router_with_ah_may_restart_at_any_time", "", restart),
-    (
-        "the_same_with_keepalived_as_the_weak_router",
-        "",
-        restart_other,
-    ),
-    (
+    )
+    .keepalived_fails(UNSIGNED),
+    Test::new("tshark_reads_our_authentication_header", tshark_ah),
+    Test::new("a_weak_router_with_ah_may_restart_at_any_time", restart),
+    Test::new("the_same_with_keepalived_as_the_weak_router", restart_other),
+    Test::new(
         "keepalived_and_we_cut_passwords_at_the_same_place",
-        "",
         long_password,
     ),
-    (
-        "what_does_not_fit_is_explained_once",
-        "keepalived's words are others",
-        mismatch,
-    ),
-    (
+    Test::new("what_does_not_fit_is_explained_once", mismatch)
+        .keepalived_fails("keepalived's words are others"),
+    Test::new(
         "a_cluster_gets_signatures_without_losing_its_master",
-        UNSIGNED,
         rollout,
-    ),
+    )
+    .keepalived_fails(UNSIGNED),
 ];
 
 /// What the master has sent is sent again when it is dead: the backup takes over as if nothing were said.
-fn playback(ctx: &Ctx, inst: impl Fn(u8) -> Inst, ms: u64) -> End {
+fn playback(ctx: &Ctx, inst: impl Fn(u8) -> Inst, ms: u64) -> Outcome {
     let confs = [200, 100].map(|p| Conf::of(&[inst(p)]));
     let mut p = pair_of(&ctx.daemon, &confs[0], &ctx.daemon, &confs[1], VIP);
     sleep_ms(ms * 3);
@@ -75,10 +66,10 @@ fn playback(ctx: &Ctx, inst: impl Fn(u8) -> Inst, ms: u64) -> End {
         let said = log.matches("an old advert played back").count();
         assert_eq!(said, 1, "said once: {log}");
     }
-    End::Ok
+    Outcome::Passed
 }
 
-fn playback_ah(ctx: &Ctx) -> End {
+fn playback_ah(ctx: &Ctx) -> Outcome {
     playback(
         ctx,
         |p| Inst::new(7, p, "10.0.0.100/24").v2().ah("s3cr3t"),
@@ -86,18 +77,18 @@ fn playback_ah(ctx: &Ctx) -> End {
     )
 }
 
-fn playback_signed(ctx: &Ctx) -> End {
+fn playback_signed(ctx: &Ctx) -> Outcome {
     playback(ctx, |p| Inst::new(7, p, "10.0.0.100/24").signed(""), 100)
 }
 
-fn tshark_ah(ctx: &Ctx) -> End {
+fn tshark_ah(ctx: &Ctx) -> Outcome {
     let tshark = || std::process::Command::new("tshark");
     if !tshark()
         .arg("-v")
         .output()
         .is_ok_and(|o| o.status.success())
     {
-        return End::Skip("tshark is not installed".into());
+        return Outcome::Skipped("tshark is not installed".into());
     }
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
@@ -137,12 +128,12 @@ fn tshark_ah(ctx: &Ctx) -> End {
         last = number;
     }
     assert!(text.lines().count() >= 3, "{text}");
-    End::Ok
+    Outcome::Passed
 }
 
 /// The backup is killed and starts again, then the master dies. Whatever the new process knows of the numbers, it
 /// stays silent first and takes over then.
-fn restart_of(strong: &Daemon, weak: &Daemon) -> End {
+fn restart_of(strong: &Daemon, weak: &Daemon) -> Outcome {
     let confs = [200, 100].map(|p| {
         let inst = Inst::new(7, p, "10.0.0.100/24").v2().ah("s3cr3t");
         Conf::of(&[if p == 100 { inst.master() } else { inst }])
@@ -161,40 +152,43 @@ fn restart_of(strong: &Daemon, weak: &Daemon) -> End {
     p.a.addr_add("10.0.0.1/24");
     p.run_a = strong.start(&p.a, &confs[0]);
     p.given_back(VIP, p.run_a.started);
-    End::Ok
+    Outcome::Passed
 }
 
-fn restart(ctx: &Ctx) -> End {
+fn restart(ctx: &Ctx) -> Outcome {
     restart_of(&ctx.daemon, &ctx.daemon)
 }
 
-fn restart_other(ctx: &Ctx) -> End {
-    if !ctx.other.available() {
-        return End::Skip("keepalived is not installed".into());
+fn restart_other(ctx: &Ctx) -> Outcome {
+    if !ctx.keepalived.available() {
+        return Outcome::Skipped("keepalived is not installed".into());
     }
-    restart_of(&ctx.daemon, &ctx.other)
+    restart_of(&ctx.daemon, &ctx.keepalived)
 }
 
 /// Both use the first 8 bytes: the weak one, with another ending, stays backup.
-fn long_password(ctx: &Ctx) -> End {
-    if !ctx.other.available() {
-        return End::Skip("keepalived is not installed".into());
+fn long_password(ctx: &Ctx) -> Outcome {
+    if !ctx.keepalived.available() {
+        return Outcome::Skipped("keepalived is not installed".into());
     }
     let conf = |p, password: &str| {
         let inst = Inst::new(7, p, "10.0.0.100/24").v2();
         Conf::of(&[inst.pass(password)])
     };
     let (ours, theirs) = (conf(200, "12345678abc"), conf(100, "12345678xyz"));
-    for (strong, weak) in [(&ctx.daemon, &ctx.other), (&ctx.other, &ctx.daemon)] {
+    for (strong, weak) in [
+        (&ctx.daemon, &ctx.keepalived),
+        (&ctx.keepalived, &ctx.daemon),
+    ] {
         let p = pair_of(strong, &ours, weak, &theirs, VIP);
         sleep_ms(3800);
         assert!(p.cap.adverts(&p.b, 0, 0).is_empty(), "it accepts ours");
     }
-    End::Ok
+    Outcome::Passed
 }
 
 /// Two routers that prove themselves differently are both master, and each says once why.
-fn mismatch(ctx: &Ctx) -> End {
+fn mismatch(ctx: &Ctx) -> Outcome {
     let inst = |p| Inst::new(7, p, "10.0.0.100/24").v2();
     let cases = [
         (
@@ -247,12 +241,12 @@ fn mismatch(ctx: &Ctx) -> End {
             assert!(log.contains(words), "{words:?}: {log}");
         }
     }
-    End::Ok
+    Outcome::Passed
 }
 
 /// Receive-only everywhere, then permissive, then enforce, one router after the other: nobody ever
 /// misses an advert.
-fn rollout(ctx: &Ctx) -> End {
+fn rollout(ctx: &Ctx) -> Outcome {
     let conf = |p, lines: Option<&str>| {
         let inst = Inst::new(7, p, "10.0.0.100/24");
         Conf::of(&[match lines {
@@ -280,5 +274,5 @@ fn rollout(ctx: &Ctx) -> End {
     assert_eq!(adverts[0].1.key, None);
     let log = p.run_b.log();
     assert!(log.contains("not signed, as auth_hmac demands"), "{log}");
-    End::Ok
+    Outcome::Passed
 }

@@ -15,42 +15,26 @@ use vrrpd_lab::private::DIR;
 use vrrpd_lab::{Capture, Conf, Inst, Lab, MS, Node, Running, now, process, sleep_ms, wait_until};
 
 use crate::support::{INTERVAL, SOON, VIP};
-use crate::{Ctx, End, Test};
+use crate::{Ctx, Outcome, Test};
 
 /// It says so in other words, and ends without IPVS.
 const WORDS: &str = "does not check without IPVS";
 
 pub(crate) const TESTS: &[Test] = &[
-    (
-        "check_tcp_notices_that_a_server_dies_and_returns",
-        WORDS,
-        dies,
-    ),
-    ("check_tcp_notices_a_host_that_is_not_there", WORDS, nobody),
-    (
-        "check_http_gives_up_on_the_silent_and_the_slow",
-        WORDS,
-        silent,
-    ),
-    ("check_http_searches_the_page", WORDS, searches),
-    ("check_udp_notices_a_closed_port", WORDS, udp),
-    ("check_ping_notices_a_lost_address", WORDS, ping),
-    ("check_misc_follows_its_script", WORDS, misc),
-    ("check_comes_from_where_it_is_told", WORDS, from),
-    ("check_reaches_a_link_local_address", WORDS, link_local),
-    ("check_file_follows_its_file", WORDS, file),
-    ("check_answers_without_end_delay_no_advert", WORDS, flood),
-    (
-        "check_of_a_thousand_servers_delays_no_advert",
-        WORDS,
-        thousand,
-    ),
-    (
-        "check_notices_at_once_that_thousands_are_silent",
-        WORDS,
-        silence,
-    ),
-    ("check_goes_on_across_a_reload", WORDS, reload),
+    Test::new("check_tcp_notices_that_a_server_dies_and_returns", dies).keepalived_fails(WORDS),
+    Test::new("check_tcp_notices_a_host_that_is_not_there", nobody).keepalived_fails(WORDS),
+    Test::new("check_http_gives_up_on_the_silent_and_the_slow", silent).keepalived_fails(WORDS),
+    Test::new("check_http_searches_the_page", searches).keepalived_fails(WORDS),
+    Test::new("check_udp_notices_a_closed_port", udp).keepalived_fails(WORDS),
+    Test::new("check_ping_notices_a_lost_address", ping).keepalived_fails(WORDS),
+    Test::new("check_misc_follows_its_script", misc).keepalived_fails(WORDS),
+    Test::new("check_comes_from_where_it_is_told", from).keepalived_fails(WORDS),
+    Test::new("check_reaches_a_link_local_address", link_local).keepalived_fails(WORDS),
+    Test::new("check_file_follows_its_file", file).keepalived_fails(WORDS),
+    Test::new("check_answers_without_end_delay_no_advert", flood).keepalived_fails(WORDS),
+    Test::new("check_of_a_thousand_servers_delays_no_advert", thousand).keepalived_fails(WORDS),
+    Test::new("check_notices_at_once_that_thousands_are_silent", silence).keepalived_fails(WORDS),
+    Test::new("check_goes_on_across_a_reload", reload).keepalived_fails(WORDS),
 ];
 
 const SERVER: &str = "10.0.0.2";
@@ -171,7 +155,7 @@ fn request(client: &mut TcpStream) {
 
 const HEAD: &[u8] = b"HTTP/1.0 200 OK\r\n\r\n";
 
-fn dies(ctx: &Ctx) -> End {
+fn dies(ctx: &Ctx) -> Outcome {
     let bench = bench(ctx, "TCP_CHECK {\n        }");
     // Nobody has listened so far.
     let at = bench.says(0, "TCP_CHECK on service [10.0.0.2]:tcp:8080 of VS [10.9.9.9]:tcp:80 failed: Connection refused");
@@ -183,10 +167,10 @@ fn dies(ctx: &Ctx) -> End {
     );
     drop(listener);
     bench.says(at, "failed after 1 retries: Connection refused");
-    End::Ok
+    Outcome::Passed
 }
 
-fn nobody(ctx: &Ctx) -> End {
+fn nobody(ctx: &Ctx) -> Outcome {
     let bench = bench(
         ctx,
         "TCP_CHECK {\n            connect_ip 10.0.0.77\n        }",
@@ -196,10 +180,10 @@ fn nobody(ctx: &Ctx) -> End {
         bench.run.log().contains("no answer within 500 ms")
             || bench.run.log().contains("No route to host")
     );
-    End::Ok
+    Outcome::Passed
 }
 
-fn silent(ctx: &Ctx) -> End {
+fn silent(ctx: &Ctx) -> Outcome {
     let page = "HTTP_GET {\n            connect_timeout 0.3\n            retry 0\n            url {\n                path /\n            }\n        }";
     let bench = bench(ctx, page);
     let at = bench.says(0, "HTTP_CHECK on service");
@@ -224,10 +208,10 @@ fn silent(ctx: &Ctx) -> End {
     });
     bench.says(at, "the exchange takes too long as a whole");
     drop(server);
-    End::Ok
+    Outcome::Passed
 }
 
-fn searches(ctx: &Ctx) -> End {
+fn searches(ctx: &Ctx) -> Outcome {
     let page = "HTTP_GET {
             retry 0
             url {
@@ -263,10 +247,10 @@ fn searches(ctx: &Ctx) -> End {
     });
     bench.says(at, "its page does not match");
     drop(server);
-    End::Ok
+    Outcome::Passed
 }
 
-fn udp(ctx: &Ctx) -> End {
+fn udp(ctx: &Ctx) -> Outcome {
     let bench = bench(
         ctx,
         "UDP_CHECK {\n            payload 6869\n            require_reply\n        }",
@@ -298,10 +282,10 @@ fn udp(ctx: &Ctx) -> End {
     let socket = echo.join().expect("five answers");
     bench.says(at, "failed after 1 retries: no answer within 500 ms");
     drop(socket);
-    End::Ok
+    Outcome::Passed
 }
 
-fn ping(ctx: &Ctx) -> End {
+fn ping(ctx: &Ctx) -> Outcome {
     for (group, connect) in [("1 0", ""), ("0 0", ""), ("1 0", "connect_ip fd00::2")] {
         let lab = Lab::new();
         let director = lab.node("r1", &["10.0.0.1/24", "fd00::1/64"]);
@@ -331,10 +315,10 @@ fn ping(ctx: &Ctx) -> End {
         bench.says(at, "ICMP connection to service");
         assert!(bench.director.has("10.0.0.1/24"));
     }
-    End::Ok
+    Outcome::Passed
 }
 
-fn misc(ctx: &Ctx) -> End {
+fn misc(ctx: &Ctx) -> Outcome {
     let (program, mode) = (path("check"), path("mode"));
     fs::write(
         &program,
@@ -359,10 +343,10 @@ fn misc(ctx: &Ctx) -> End {
     let at = bench.says(at, &format!("by [{program}] success."));
     fs::write(&mode, "hang").expect("written");
     bench.says(at, "timed out after 1000 ms");
-    End::Ok
+    Outcome::Passed
 }
 
-fn from(ctx: &Ctx) -> End {
+fn from(ctx: &Ctx) -> Outcome {
     let bench = bench(
         ctx,
         "TCP_CHECK {\n            bindto 10.0.0.11\n            bind_if eth0\n            fwmark 7\n        }",
@@ -379,10 +363,10 @@ fn from(ctx: &Ctx) -> End {
     let log = "cannot be made: Cannot assign requested address";
     bench.says(at, log);
     assert!(!bench.run.log()[at..].contains("failed"));
-    End::Ok
+    Outcome::Passed
 }
 
-fn link_local(ctx: &Ctx) -> End {
+fn link_local(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let director = lab.node("r1", &["10.0.0.1/24"]);
     let server = lab.node("s1", &["10.0.0.2/24"]);
@@ -406,10 +390,10 @@ fn link_local(ctx: &Ctx) -> End {
     assert!(client.to_string().starts_with("[fe80"), "{client}");
     sleep_ms(300);
     assert!(!run.log().contains("fail"), "{}", run.log());
-    End::Ok
+    Outcome::Passed
 }
 
-fn file(ctx: &Ctx) -> End {
+fn file(ctx: &Ctx) -> Outcome {
     let file = path("number");
     fs::write(&file, "0").expect("written");
     let text = conf("FILE_CHECK {\n            track_file f\n            weight 0\n        }");
@@ -430,11 +414,11 @@ fn file(ctx: &Ctx) -> End {
     );
     fs::write(&file, "0").expect("written");
     bench.says(at, "success.");
-    End::Ok
+    Outcome::Passed
 }
 
 /// Servers that send as fast as they can must not make the master late.
-fn flood(ctx: &Ctx) -> End {
+fn flood(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let director = lab.node("r1", &["10.0.0.1/24"]);
     let server = lab.node("s1", &["10.0.0.2/24"]);
@@ -482,11 +466,11 @@ fn flood(ctx: &Ctx) -> End {
         worst / MS
     );
     drop(run);
-    End::Ok
+    Outcome::Passed
 }
 
 /// Every second, most of them there, some not.
-fn thousand(ctx: &Ctx) -> End {
+fn thousand(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let director = lab.node("r1", &["10.0.0.1/16"]);
     let server = lab.node("s1", &["10.0.0.2/16"]);
@@ -529,10 +513,10 @@ fn thousand(ctx: &Ctx) -> End {
     let descriptors = process::descriptors(&run.pids());
     assert!(descriptors < 160, "{descriptors} descriptors");
     assert!(run.log_len() < 64 << 10, "{} bytes of log", run.log_len());
-    End::Ok
+    Outcome::Passed
 }
 
-fn silence(ctx: &Ctx) -> End {
+fn silence(ctx: &Ctx) -> Outcome {
     const COUNT: usize = 2_000;
     let lab = Lab::new();
     let director = lab.node("r1", &["10.0.0.1/16"]);
@@ -594,10 +578,10 @@ fn silence(ctx: &Ctx) -> End {
         "    {took} ms, {most} descriptors, {} ms between adverts at most",
         worst / MS
     );
-    End::Ok
+    Outcome::Passed
 }
 
-fn reload(ctx: &Ctx) -> End {
+fn reload(ctx: &Ctx) -> Outcome {
     let bench = bench(ctx, "TCP_CHECK {\n        }");
     let at = bench.says(0, "TCP_CHECK on service");
     // The same check, more often: it is still down, and one success brings it up.
@@ -612,5 +596,5 @@ fn reload(ctx: &Ctx) -> End {
     );
     let _listener = bench.listen();
     bench.says(at, "TCP connection to service");
-    End::Ok
+    Outcome::Passed
 }

@@ -8,13 +8,13 @@ use std::process::Command;
 
 use vrrpd_lab::private::DIR;
 
-use crate::{Ctx, End, Test};
+use crate::{Ctx, Outcome, Test};
 
-pub(crate) const TESTS: &[Test] = &[(
-    "debian_package_comes_and_goes_as_it_should",
-    "the package is ours",
-    package,
-)];
+pub(crate) const TESTS: &[Test] =
+    &[
+        Test::new("debian_package_comes_and_goes_as_it_should", package)
+            .keepalived_fails("the package is ours"),
+    ];
 
 const CONFIGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs");
 
@@ -106,10 +106,10 @@ fn build() -> PathBuf {
     out.join(format!("vrrpd_1.0_{}.deb", arch.trim()))
 }
 
-fn package(_: &Ctx) -> End {
+fn package(_: &Ctx) -> Outcome {
     for program in ["dpkg", "dpkg-deb", "busybox"] {
         if Command::new(program).arg("--help").output().is_err() {
-            return End::Skip(format!("there is no {program}"));
+            return Outcome::Skipped(format!("there is no {program}"));
         }
     }
     let deb = build();
@@ -175,5 +175,5 @@ fn package(_: &Ctx) -> End {
         left.lines().collect::<Vec<_>>(),
         [own.to_str().expect("a path")]
     );
-    End::Ok
+    Outcome::Passed
 }

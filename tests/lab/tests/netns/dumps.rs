@@ -10,33 +10,27 @@ use serde_json::Value;
 use vrrpd_lab::{Conf, Daemon, Inst, Lab, Node, Running, sleep_ms, wait_until};
 
 use crate::support::{SOON, VIP};
-use crate::{Ctx, End, Test};
+use crate::{Ctx, Outcome, Test};
 
 pub(crate) const TESTS: &[Test] = &[
-    ("dumps_tell_what_runs", "shows the password", content),
-    ("dumps_have_the_labels_of_keepalived", "", labels),
-    (
+    Test::new("dumps_tell_what_runs", content).keepalived_fails("shows the password"),
+    Test::new("dumps_have_the_labels_of_keepalived", labels),
+    Test::new(
         "dumps_tell_the_master_and_what_is_missing",
-        "tells neither in JSON",
         master_and_missing,
-    ),
-    ("statistics_are_cleared_on_request", "", clear),
-    (
+    )
+    .keepalived_fails("tells neither in JSON"),
+    Test::new("statistics_are_cleared_on_request", clear),
+    Test::new(
         "dumps_go_where_they_are_told_to_with_the_mask_given",
-        "no such options yet",
         places,
-    ),
-    ("a_link_in_the_way_of_a_dump_is_replaced", "", planted_link),
-    (
-        "readers_never_see_half_a_dump",
-        "writes in place",
-        concurrent_readers,
-    ),
-    (
-        "a_dump_that_cannot_be_written_is_said_once",
-        "says it in other words",
-        unwritable,
-    ),
+    )
+    .keepalived_fails("no such options yet"),
+    Test::new("a_link_in_the_way_of_a_dump_is_replaced", planted_link),
+    Test::new("readers_never_see_half_a_dump", concurrent_readers)
+        .keepalived_fails("writes in place"),
+    Test::new("a_dump_that_cannot_be_written_is_said_once", unwritable)
+        .keepalived_fails("says it in other words"),
 ];
 
 /// A daemon whose dumps go to a directory of their own.
@@ -178,7 +172,7 @@ fn rich() -> String {
     Conf::of(&[first, second]).global("script_user root").text()
 }
 
-fn content(ctx: &Ctx) -> End {
+fn content(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let dumper = Dumper::start(&ctx.daemon, &a, &rich());
@@ -250,20 +244,20 @@ fn content(ctx: &Ctx) -> End {
         .permissions()
         .mode();
     assert_eq!(mode & 0o777, 0o600, "the daemon's user's alone by default");
-    End::Ok
+    Outcome::Passed
 }
 
 /// Labels that stand for something of keepalived's inside: its flags, counters and buffers.
 const INSIDE: [&str; 3] = ["Flags", "Number of config faults", "fd_in"];
 
-fn labels(ctx: &Ctx) -> End {
-    if !ctx.other.available() {
-        return End::Skip("keepalived is not installed".into());
+fn labels(ctx: &Ctx) -> Outcome {
+    if !ctx.keepalived.available() {
+        return Outcome::Skipped("keepalived is not installed".into());
     }
     let lab = Lab::new();
     let nodes = [
         (&ctx.daemon, lab.node("r1", &["10.0.0.1/24"])),
-        (&ctx.other, lab.node("r2", &["10.0.0.1/24"])),
+        (&ctx.keepalived, lab.node("r2", &["10.0.0.1/24"])),
     ];
     let [ours, theirs] = nodes.each_ref().map(|(daemon, node)| {
         // Each alone in its world: what they tell must not depend on the other.
@@ -333,10 +327,10 @@ fn labels(ctx: &Ctx) -> End {
             }
         }
     }
-    End::Ok
+    Outcome::Passed
 }
 
-fn master_and_missing(ctx: &Ctx) -> End {
+fn master_and_missing(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let b = lab.node("r2", &["10.0.0.2/24"]);
@@ -373,10 +367,10 @@ fn master_and_missing(ctx: &Ctx) -> End {
             .as_str()
             .is_some_and(|text| text.contains("eth0"))
     );
-    End::Ok
+    Outcome::Passed
 }
 
-fn clear(ctx: &Ctx) -> End {
+fn clear(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let dumper = Dumper::start(&ctx.daemon, &a, &rich());
@@ -388,10 +382,10 @@ fn clear(ctx: &Ctx) -> End {
     let after = statistics(&dumper.dump("STATS", "keepalived.stats"));
     assert_eq!(after[&became], 0);
     assert!(after[&sent] < before[&sent].max(3));
-    End::Ok
+    Outcome::Passed
 }
 
-fn places(ctx: &Ctx) -> End {
+fn places(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let conf = |extra: &str| {
@@ -423,10 +417,10 @@ fn places(ctx: &Ctx) -> End {
     let line = format!("json_dump_file {}", place.display());
     dumper.run.reload(&conf(&line));
     dumper.dump("JSON", "elsewhere");
-    End::Ok
+    Outcome::Passed
 }
 
-fn planted_link(ctx: &Ctx) -> End {
+fn planted_link(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let dumper = Dumper::start(&ctx.daemon, &a, &rich());
@@ -440,10 +434,10 @@ fn planted_link(ctx: &Ctx) -> End {
         fs::symlink_metadata(&link).is_ok_and(|data| data.is_file())
     });
     assert_eq!(fs::read_to_string(&victim).expect("read"), "precious");
-    End::Ok
+    Outcome::Passed
 }
 
-fn concurrent_readers(ctx: &Ctx) -> End {
+fn concurrent_readers(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let many: Vec<Inst> = (1..=50)
@@ -473,7 +467,7 @@ fn concurrent_readers(ctx: &Ctx) -> End {
         let files = fs::read_dir(&dumper.dir).map_or(0, Iterator::count);
         files == 1 && dumper.run.pids().len() == 1
     });
-    End::Ok
+    Outcome::Passed
 }
 
 fn inode(path: &Path) -> u64 {
@@ -481,7 +475,7 @@ fn inode(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |data| data.ino())
 }
 
-fn unwritable(ctx: &Ctx) -> End {
+fn unwritable(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let dumper = Dumper::start(&ctx.daemon, &a, &rich());
@@ -499,5 +493,5 @@ fn unwritable(ctx: &Ctx) -> End {
         dumper.run.log().contains("can be written again")
     });
     assert_eq!(said(), 1, "once, however often it fails");
-    End::Ok
+    Outcome::Passed
 }

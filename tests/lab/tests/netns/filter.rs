@@ -11,34 +11,24 @@ use std::time::Duration;
 use vrrpd_lab::{Conf, Inst, Lab, Node, Running, wait_until};
 
 use crate::support::{SOON, VIP, conf, ip};
-use crate::{Ctx, End, Test};
+use crate::{Ctx, Outcome, Test};
 
 pub(crate) const TESTS: &[Test] = &[
-    ("no_accept_drops_what_is_for_the_address", "", dropped),
-    ("no_accept_lets_routed_packets_pass", "", routed),
-    (
-        "no_accept_lets_ipv6_neighbors_find_the_address",
-        "",
-        neighbors,
-    ),
-    ("accept_and_owners_answer", "", answers),
-    ("strict_mode_answers_only_with_accept", "", strict),
-    ("packet_filter_is_gone_at_the_end", "", gone),
-    (
-        "packet_filter_of_a_killed_daemon_is_cleared_up",
-        "leaves the table when none is needed any more",
-        killed,
-    ),
-    (
+    Test::new("no_accept_drops_what_is_for_the_address", dropped),
+    Test::new("no_accept_lets_routed_packets_pass", routed),
+    Test::new("no_accept_lets_ipv6_neighbors_find_the_address", neighbors),
+    Test::new("accept_and_owners_answer", answers),
+    Test::new("strict_mode_answers_only_with_accept", strict),
+    Test::new("packet_filter_is_gone_at_the_end", gone),
+    Test::new("packet_filter_of_a_killed_daemon_is_cleared_up", killed)
+        .keepalived_fails("leaves the table when none is needed any more"),
+    Test::new(
         "packet_filter_flushed_by_others_is_back_at_the_next_takeover",
-        "adds to a table that is gone",
         flushed,
-    ),
-    (
-        "reload_switches_no_accept_without_a_gap",
-        "tells not when a reload is done",
-        reloaded,
-    ),
+    )
+    .keepalived_fails("adds to a table that is gone"),
+    Test::new("reload_switches_no_accept_without_a_gap", reloaded)
+        .keepalived_fails("tells not when a reload is done"),
 ];
 
 /// Whether something at `to` refuses the connection, instead of nothing saying anything.
@@ -89,7 +79,7 @@ fn stage(ctx: &Ctx, conf: &Conf, vip: &str) -> Stage {
     }
 }
 
-fn dropped(ctx: &Ctx) -> End {
+fn dropped(ctx: &Ctx) -> Outcome {
     let inst = Inst::new(51, 200, "10.0.0.100/24").line("no_accept");
     let other = Inst::new(52, 200, "10.0.0.200/24");
     let s = stage(ctx, &Conf::of(&[inst, other]), VIP);
@@ -97,10 +87,10 @@ fn dropped(ctx: &Ctx) -> End {
     assert!(!answers_at(&s.client, VIP), "no_accept");
     assert!(answers_at(&s.client, "10.0.0.200"), "the other instance");
     assert!(answers_at(&s.client, "10.0.0.1"), "the router's own");
-    End::Ok
+    Outcome::Passed
 }
 
-fn routed(ctx: &Ctx) -> End {
+fn routed(ctx: &Ctx) -> Outcome {
     let s = stage(ctx, &conf(200, &["no_accept"]), VIP);
     let far = s.lab.node("far", &[]);
     s.router.sysctl("net.ipv4.ip_forward", "1");
@@ -118,10 +108,10 @@ fn routed(ctx: &Ctx) -> End {
         answers_at(&s.client, "192.0.2.2")
     });
     assert!(!answers_at(&s.client, VIP));
-    End::Ok
+    Outcome::Passed
 }
 
-fn neighbors(ctx: &Ctx) -> End {
+fn neighbors(ctx: &Ctx) -> Outcome {
     let inst = Inst::new(51, 200, "fe80::100/64").vip("fd00::100/64");
     let s = stage(ctx, &Conf::of(&[inst.line("no_accept")]), "fd00::100");
     for vip in ["fd00::100", "fe80::100"] {
@@ -130,10 +120,10 @@ fn neighbors(ctx: &Ctx) -> End {
         assert!(entry.contains("lladdr"), "{vip}: {entry}");
     }
     assert!(answers_at(&s.client, "fd00::1"), "the router's own");
-    End::Ok
+    Outcome::Passed
 }
 
-fn answers(ctx: &Ctx) -> End {
+fn answers(ctx: &Ctx) -> Outcome {
     let plain = Inst::new(51, 200, "10.0.0.100/24").line("accept");
     let owner = Inst::new(52, 255, "10.0.0.200/24");
     let six = Inst::new(53, 200, "fe80::100/64").vip("fd00::100/64");
@@ -143,10 +133,10 @@ fn answers(ctx: &Ctx) -> End {
         assert!(answers_at(&s.client, vip), "{vip}");
     }
     assert_eq!(ruleset(&s.router), "", "nothing to filter");
-    End::Ok
+    Outcome::Passed
 }
 
-fn strict(ctx: &Ctx) -> End {
+fn strict(ctx: &Ctx) -> Outcome {
     let plain = Inst::new(51, 200, "10.0.0.100/24");
     let accept = Inst::new(52, 200, "10.0.0.101/24").line("accept");
     let two = Inst::new(53, 200, "10.0.0.102/24").v2().line("accept");
@@ -164,10 +154,10 @@ fn strict(ctx: &Ctx) -> End {
         wait_until(SOON, "the address is set", || s.router.has(vip));
         assert_eq!(answers_at(&s.client, vip), wanted, "{vip}");
     }
-    End::Ok
+    Outcome::Passed
 }
 
-fn gone(ctx: &Ctx) -> End {
+fn gone(ctx: &Ctx) -> Outcome {
     let inst = Inst::new(51, 200, "10.0.0.100/24").line("no_accept");
     let inst = inst.line("virtual_ipaddress_excluded { fd00::100/64\n }");
     let conf = Conf::of(&[inst]).global("nftables vrrp_test");
@@ -189,10 +179,10 @@ fn gone(ctx: &Ctx) -> End {
     s.run.term();
     assert!(s.run.wait_exit(SOON).is_some(), "it ends");
     assert_eq!(ruleset(&s.router), "table ip other {\n}\n");
-    End::Ok
+    Outcome::Passed
 }
 
-fn killed(ctx: &Ctx) -> End {
+fn killed(ctx: &Ctx) -> Outcome {
     let mut s = stage(ctx, &conf(200, &["no_accept"]), VIP);
     s.run.kill9();
     assert!(ruleset(&s.router).contains(VIP), "what was left behind");
@@ -210,10 +200,10 @@ fn killed(ctx: &Ctx) -> End {
     let _run = ctx.daemon.start(&s.router, &conf(200, &[]));
     wait_until(SOON, "master again", || answers_at(&s.client, VIP));
     assert_eq!(ruleset(&s.router), "");
-    End::Ok
+    Outcome::Passed
 }
 
-fn flushed(ctx: &Ctx) -> End {
+fn flushed(ctx: &Ctx) -> Outcome {
     let s = stage(ctx, &conf(200, &["no_accept"]), VIP);
     let flush = s
         .router
@@ -225,10 +215,10 @@ fn flushed(ctx: &Ctx) -> End {
     s.router.ip("link set eth0 up");
     wait_until(SOON, "the address returns", || s.router.has(VIP));
     assert!(!answers_at(&s.client, VIP));
-    End::Ok
+    Outcome::Passed
 }
 
-fn reloaded(ctx: &Ctx) -> End {
+fn reloaded(ctx: &Ctx) -> Outcome {
     let s = stage(ctx, &conf(200, &["no_accept"]), VIP);
     assert!(!answers_at(&s.client, VIP));
     s.run.reload(&conf(200, &[]).text());
@@ -241,5 +231,5 @@ fn reloaded(ctx: &Ctx) -> End {
     wait_until(SOON, "the new address", || s.router.has("10.0.0.101"));
     assert!(!answers_at(&s.client, "10.0.0.101"), "a new address");
     assert_eq!(s.run.log().matches("Entering MASTER").count(), 1);
-    End::Ok
+    Outcome::Passed
 }

@@ -10,27 +10,21 @@ use vrrpd_lab::kernel::Watch;
 use vrrpd_lab::{Capture, Conf, Inst, Lab, MS, Ns, now, process, sleep_ms, wait_until};
 
 use crate::support::{INTERVAL, SOON, VIP, ip, pair_of};
-use crate::{Ctx, End, Test};
+use crate::{Ctx, Outcome, Test};
 
 const KNOWN: &str = "each bad packet postpones its next advert";
 
 pub(crate) const TESTS: &[Test] = &[
-    (
+    Test::new(
         "packets_the_forgeries_are_made_from_depose_the_master",
-        "",
         premise,
     ),
-    ("forged_v3_packets_have_no_effect", KNOWN, v3),
-    ("forged_v2_packets_have_no_effect", KNOWN, v2),
-    (
-        "forged_v2_packets_with_password_have_no_effect",
-        KNOWN,
-        v2_pass,
-    ),
-    ("forged_v3_packets_over_ipv6_have_no_effect", KNOWN, v6),
-    (
+    Test::new("forged_v3_packets_have_no_effect", v3).keepalived_fails(KNOWN),
+    Test::new("forged_v2_packets_have_no_effect", v2).keepalived_fails(KNOWN),
+    Test::new("forged_v2_packets_with_password_have_no_effect", v2_pass).keepalived_fails(KNOWN),
+    Test::new("forged_v3_packets_over_ipv6_have_no_effect", v6).keepalived_fails(KNOWN),
+    Test::new(
         "forged_packets_do_not_keep_a_backup_from_taking_over",
-        "",
         backup,
     ),
 ];
@@ -45,7 +39,7 @@ fn mixture(t: &Target, mac: [u8; 6]) -> Vec<Vec<u8>> {
     all
 }
 
-fn attack(ctx: &Ctx, t: &Target, conf: &dyn Fn(u8) -> Conf, vip: &str, interval: Ns) -> End {
+fn attack(ctx: &Ctx, t: &Target, conf: &dyn Fn(u8) -> Conf, vip: &str, interval: Ns) -> Outcome {
     let p = pair_of(&ctx.daemon, &conf(200), &ctx.daemon, &conf(100), vip);
     let evil = p.lab.node("evil", &["10.0.0.66/24"]);
     let injector = Injector::on(&evil);
@@ -88,11 +82,11 @@ fn attack(ctx: &Ctx, t: &Target, conf: &dyn Fn(u8) -> Conf, vip: &str, interval:
     assert!(grown < 512, "memory grew by {grown} KB");
     let wrote = p.run_a.log_len() + p.run_b.log_len() - logged;
     assert!(wrote < 64 * 1024, "{wrote} bytes of log");
-    End::Ok
+    Outcome::Passed
 }
 
 /// What is wrong with a forgery must be what its name says: unchanged, the packet is believed.
-fn premise(ctx: &Ctx) -> End {
+fn premise(ctx: &Ctx) -> Outcome {
     let plain = |i: Inst| i;
     type Change = fn(Inst) -> Inst;
     let ways: [(Target, &str, Change); 4] = [
@@ -126,7 +120,7 @@ fn premise(ctx: &Ctx) -> End {
             "encoder and decoder agree"
         );
     }
-    End::Ok
+    Outcome::Passed
 }
 
 fn target(version: u8, password: Option<&'static str>) -> Target {
@@ -149,28 +143,28 @@ fn target6() -> Target {
     }
 }
 
-fn v3(ctx: &Ctx) -> End {
+fn v3(ctx: &Ctx) -> Outcome {
     let conf = |p| Conf::of(&[Inst::new(51, p, "10.0.0.100/24")]);
     attack(ctx, &target(3, None), &conf, VIP, INTERVAL)
 }
 
-fn v2(ctx: &Ctx) -> End {
+fn v2(ctx: &Ctx) -> Outcome {
     let conf = |p| Conf::of(&[Inst::new(51, p, "10.0.0.100/24").v2()]);
     attack(ctx, &target(2, None), &conf, VIP, 1000 * MS)
 }
 
-fn v2_pass(ctx: &Ctx) -> End {
+fn v2_pass(ctx: &Ctx) -> Outcome {
     let conf = |p| Conf::of(&[Inst::new(51, p, "10.0.0.100/24").v2().pass("s3cr3t")]);
     attack(ctx, &target(2, Some("s3cr3t")), &conf, VIP, 1000 * MS)
 }
 
-fn v6(ctx: &Ctx) -> End {
+fn v6(ctx: &Ctx) -> Outcome {
     let conf = |p| Conf::of(&[Inst::new(51, p, "fe80::100/64").vip("fd00::100/64")]);
     attack(ctx, &target6(), &conf, "fd00::100", INTERVAL)
 }
 
 /// Bad packets must not count as a sign of life of the master either.
-fn backup(ctx: &Ctx) -> End {
+fn backup(ctx: &Ctx) -> Outcome {
     let conf = |p| Conf::of(&[Inst::new(51, p, "10.0.0.100/24")]);
     let mut p = pair_of(&ctx.daemon, &conf(200), &ctx.daemon, &conf(100), VIP);
     let evil = p.lab.node("evil", &["10.0.0.66/24"]);
@@ -185,5 +179,5 @@ fn backup(ctx: &Ctx) -> End {
     sleep_ms(300);
     let at = p.run_a.kill9();
     p.taken_over(VIP, vrrpd_lab::down_interval(3, 100, INTERVAL), at);
-    End::Ok
+    Outcome::Passed
 }

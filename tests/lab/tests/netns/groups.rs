@@ -7,15 +7,15 @@ use vrrpd_lab::{Capture, Conf, Daemon, Lab, Node, Running, sleep_ms, wait_until}
 
 use crate::notify::script;
 use crate::support::SOON;
-use crate::{Ctx, End, Test};
+use crate::{Ctx, Outcome, Test};
 
 pub(crate) const TESTS: &[Test] = &[
-    ("group_moves_with_a_link_of_either_side", "", link),
-    ("group_stays_together_when_one_network_is_cut", "", cut),
-    ("group_ends_with_one_resignation_each", "", end),
-    ("group_of_keepalived_backs_ours_up", "", strong),
-    ("group_of_ours_backs_keepalived_up", "", weak),
-    ("group_of_the_seeds_runs_end_to_end", "", seed),
+    Test::new("group_moves_with_a_link_of_either_side", link),
+    Test::new("group_stays_together_when_one_network_is_cut", cut),
+    Test::new("group_ends_with_one_resignation_each", end),
+    Test::new("group_of_keepalived_backs_ours_up", strong),
+    Test::new("group_of_ours_backs_keepalived_up", weak),
+    Test::new("group_of_the_seeds_runs_end_to_end", seed),
 ];
 
 const INSIDE: &str = "10.0.0.100";
@@ -152,18 +152,18 @@ impl Two {
     }
 }
 
-fn link(ctx: &Ctx) -> End {
+fn link(ctx: &Ctx) -> Outcome {
     let two = Two::new(&ctx.daemon, &ctx.daemon);
     two.links();
     let said = "VRRP_Group(VG) Syncing instances to MASTER state";
     for log in [two.run_a.log(), two.run_b.log()] {
         assert!(log.contains(said), "{log}");
     }
-    End::Ok
+    Outcome::Passed
 }
 
 /// The routers cannot hear each other outside; the links are up.
-fn cut(ctx: &Ctx) -> End {
+fn cut(ctx: &Ctx) -> Outcome {
     let two = Two::new(&ctx.daemon, &ctx.daemon);
     let sw = two.lab.switch();
     let port = port(&two.b, "eth1");
@@ -172,10 +172,10 @@ fn cut(ctx: &Ctx) -> End {
     sw.ip(&format!("link set dev {port} master br-eth1"));
     two.stays(Holder::A, 5);
     assert_eq!(two.run_b.log().matches("Entering MASTER").count(), 0);
-    End::Ok
+    Outcome::Passed
 }
 
-fn end(ctx: &Ctx) -> End {
+fn end(ctx: &Ctx) -> Outcome {
     let mut two = Two::new(&ctx.daemon, &ctx.daemon);
     let cap = Capture::start(&two.lab);
     let at = two.run_a.term();
@@ -189,30 +189,30 @@ fn end(ctx: &Ctx) -> End {
     two.run_a.kill9();
     let both = || holds(&two.b, "eth0", INSIDE) && holds(&two.b, "eth1", OUTSIDE);
     wait_until(SOON, "a killed one is replaced on both sides", both);
-    End::Ok
+    Outcome::Passed
 }
 
 // ---- with keepalived on one side ----
 
-fn strong(ctx: &Ctx) -> End {
-    with_keepalived(ctx, &ctx.daemon, &ctx.other)
+fn strong(ctx: &Ctx) -> Outcome {
+    with_keepalived(ctx, &ctx.daemon, &ctx.keepalived)
 }
 
-fn weak(ctx: &Ctx) -> End {
-    with_keepalived(ctx, &ctx.other, &ctx.daemon)
+fn weak(ctx: &Ctx) -> Outcome {
+    with_keepalived(ctx, &ctx.keepalived, &ctx.daemon)
 }
 
-fn with_keepalived(ctx: &Ctx, strong: &Daemon, weak: &Daemon) -> End {
-    if !ctx.other.available() {
-        return End::Skip("keepalived is not installed".into());
+fn with_keepalived(ctx: &Ctx, strong: &Daemon, weak: &Daemon) -> Outcome {
+    if !ctx.keepalived.available() {
+        return Outcome::Skipped("keepalived is not installed".into());
     }
     Two::new(strong, weak).links();
-    End::Ok
+    Outcome::Passed
 }
 
 // ---- the configuration of the notes ----
 
-fn seed(ctx: &Ctx) -> End {
+fn seed(ctx: &Ctx) -> Outcome {
     let file = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/../golden/seeds/s3_sync_group_repaired.conf"
@@ -269,5 +269,5 @@ fn seed(ctx: &Ctx) -> End {
     );
     run_a.term();
     run_a.wait_exit(SOON).expect("it ends");
-    End::Ok
+    Outcome::Passed
 }

@@ -12,77 +12,41 @@ use vrrpd_lab::{
 
 use crate::filter::answers_at;
 use crate::support::{FORGOTTEN, SOON, VIP, conf, ip, pair_of};
-use crate::{Ctx, End, Test};
+use crate::{Ctx, Outcome, Test};
 
 /// Begins as backup.
 const NOT_COMPARED: &str = "has no memory of its former process";
 
 pub(crate) const TESTS: &[Test] = &[
-    (
-        "killed_master_that_is_back_in_time_goes_on",
-        NOT_COMPARED,
-        killed,
-    ),
-    (
-        "killed_with_twenty_instances_it_goes_on_with_all",
-        NOT_COMPARED,
-        twenty,
-    ),
-    (
-        "killed_with_an_interface_of_its_own_it_goes_on",
-        NOT_COMPARED,
-        vmac,
-    ),
-    (
-        "killed_master_that_is_back_late_begins_anew",
-        NOT_COMPARED,
-        late,
-    ),
-    (
+    Test::new("killed_master_that_is_back_in_time_goes_on", killed).keepalived_fails(NOT_COMPARED),
+    Test::new("killed_with_twenty_instances_it_goes_on_with_all", twenty)
+        .keepalived_fails(NOT_COMPARED),
+    Test::new("killed_with_an_interface_of_its_own_it_goes_on", vmac)
+        .keepalived_fails(NOT_COMPARED),
+    Test::new("killed_master_that_is_back_late_begins_anew", late).keepalived_fails(NOT_COMPARED),
+    Test::new(
         "address_that_left_the_configuration_meanwhile_goes",
-        NOT_COMPARED,
         shortened,
-    ),
-    (
-        "whoever_took_over_meanwhile_keeps_the_address",
-        NOT_COMPARED,
-        replaced,
-    ),
-    (
-        "nothing_is_left_of_the_state_file_at_the_end",
-        NOT_COMPARED,
-        orderly,
-    ),
-    (
-        "state_file_with_anything_in_it_does_no_harm",
-        NOT_COMPARED,
-        garbage,
-    ),
-    (
-        "without_a_state_file_it_runs_and_says_so_once",
-        NOT_COMPARED,
-        unusable,
-    ),
-    (
-        "another_program_takes_over_without_a_break",
-        NOT_COMPARED,
-        restart,
-    ),
-    (
-        "daemon_in_the_background_is_replaced_in_place",
-        NOT_COMPARED,
-        background,
-    ),
-    (
-        "program_that_would_not_run_does_not_take_over",
-        NOT_COMPARED,
-        refused,
-    ),
-    (
+    )
+    .keepalived_fails(NOT_COMPARED),
+    Test::new("whoever_took_over_meanwhile_keeps_the_address", replaced)
+        .keepalived_fails(NOT_COMPARED),
+    Test::new("nothing_is_left_of_the_state_file_at_the_end", orderly)
+        .keepalived_fails(NOT_COMPARED),
+    Test::new("state_file_with_anything_in_it_does_no_harm", garbage)
+        .keepalived_fails(NOT_COMPARED),
+    Test::new("without_a_state_file_it_runs_and_says_so_once", unusable)
+        .keepalived_fails(NOT_COMPARED),
+    Test::new("another_program_takes_over_without_a_break", restart).keepalived_fails(NOT_COMPARED),
+    Test::new("daemon_in_the_background_is_replaced_in_place", background)
+        .keepalived_fails(NOT_COMPARED),
+    Test::new("program_that_would_not_run_does_not_take_over", refused)
+        .keepalived_fails(NOT_COMPARED),
+    Test::new(
         "program_that_would_run_elsewhere_does_not_take_over",
-        NOT_COMPARED,
         elsewhere,
-    ),
+    )
+    .keepalived_fails(NOT_COMPARED),
 ];
 
 /// One advert a second.
@@ -107,7 +71,7 @@ fn unnoticed(watch: &Watch, cap: &Capture, b: &Node, since: Ns) {
     assert_eq!(said, 0, "the backup sent adverts");
 }
 
-fn killed(ctx: &Ctx) -> End {
+fn killed(ctx: &Ctx) -> Outcome {
     let (strong, weak) = (slow(200, &[]), slow(100, &[]));
     let mut p = pair_of(&ctx.daemon, &strong, &ctx.daemon, &weak, VIP);
     let watch = Watch::start(&p.a);
@@ -136,10 +100,10 @@ fn killed(ctx: &Ctx) -> End {
     assert!(!p.a.has(VIP));
     assert_eq!(p.cap.advert_of(&p.a, at, SOON).1.priority, 0, "it resigns");
     wait_until(SOON, "the other follows", || p.b.has(VIP));
-    End::Ok
+    Outcome::Passed
 }
 
-fn twenty(ctx: &Ctx) -> End {
+fn twenty(ctx: &Ctx) -> Outcome {
     let confs = [200, 100].map(|priority| {
         let inst = |n: u8| Inst::new(n, priority, &format!("10.0.0.{}/24", 100 + n)).advert("1");
         Conf::of(&(1..=20).map(inst).collect::<Vec<Inst>>())
@@ -161,10 +125,10 @@ fn twenty(ctx: &Ctx) -> End {
         p.cap.adverts(&p.b, 0, at).is_empty(),
         "not one was taken over"
     );
-    End::Ok
+    Outcome::Passed
 }
 
-fn vmac(ctx: &Ctx) -> End {
+fn vmac(ctx: &Ctx) -> Outcome {
     let own = ["use_vmac vrrp.51"];
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
@@ -187,13 +151,13 @@ fn vmac(ctx: &Ctx) -> End {
     wait_until(SOON, "it goes on", || resumed(&run) == 1);
     assert!(answers());
     unnoticed(&watch, &cap, &b, at);
-    End::Ok
+    Outcome::Passed
 }
 
 /// The kernel's mark tells the daemon's address from one that somebody else has added.
-fn shortened(ctx: &Ctx) -> End {
+fn shortened(ctx: &Ctx) -> Outcome {
     if !kernel_marks_addresses() {
-        return End::Skip("the kernel is older than 5.18".into());
+        return Outcome::Skipped("the kernel is older than 5.18".into());
     }
     const FORMER: &str = "10.0.0.101";
     let lab = Lab::new();
@@ -210,7 +174,7 @@ fn shortened(ctx: &Ctx) -> End {
         run.log().contains("MASTER STATE") && a.has(VIP)
     });
     assert!(!a.has(FORMER) && a.has("10.0.0.102") && a.has("10.0.0.1"));
-    End::Ok
+    Outcome::Passed
 }
 
 fn kernel_marks_addresses() -> bool {
@@ -220,7 +184,7 @@ fn kernel_marks_addresses() -> bool {
     (next(), next()) >= (5, 18)
 }
 
-fn late(ctx: &Ctx) -> End {
+fn late(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let mut run = ctx.daemon.start(&a, &conf(200, &[]));
@@ -236,11 +200,11 @@ fn late(ctx: &Ctx) -> End {
         assert!(log.contains(words), "{words}: {log}");
     }
     assert_eq!(resumed(&run), 0);
-    End::Ok
+    Outcome::Passed
 }
 
 /// With a forged word that says that there is time.
-fn replaced(ctx: &Ctx) -> End {
+fn replaced(ctx: &Ctx) -> Outcome {
     let lines = ["nopreempt"];
     let (strong, weak) = (slow(200, &lines), slow(100, &lines));
     let mut p = pair_of(&ctx.daemon, &strong, &ctx.daemon, &weak, VIP);
@@ -263,7 +227,7 @@ fn replaced(ctx: &Ctx) -> End {
         2,
         "BACKUP and MASTER"
     );
-    End::Ok
+    Outcome::Passed
 }
 
 /// The first record with a minute of grace instead of three seconds, and its sum put right.
@@ -279,7 +243,7 @@ fn patient(mut file: Vec<u8>) -> Vec<u8> {
     file
 }
 
-fn orderly(ctx: &Ctx) -> End {
+fn orderly(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let mut run = ctx.daemon.start(&a, &conf(200, &[]));
@@ -291,10 +255,10 @@ fn orderly(ctx: &Ctx) -> End {
     run.term();
     run.wait_exit(SOON).expect("it ends");
     assert!(!file.exists() && !run.pid_file.exists());
-    End::Ok
+    Outcome::Passed
 }
 
-fn garbage(ctx: &Ctx) -> End {
+fn garbage(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let mut run = ctx.daemon.start(&a, &conf(200, &[]));
@@ -322,10 +286,10 @@ fn garbage(ctx: &Ctx) -> End {
     fs::write(&file, b"").expect("truncate");
     sleep_ms(300);
     assert!(run.alive());
-    End::Ok
+    Outcome::Passed
 }
 
-fn unusable(ctx: &Ctx) -> End {
+fn unusable(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let run = ctx.daemon.start(&a, &conf(200, &[]));
@@ -357,7 +321,7 @@ fn unusable(ctx: &Ctx) -> End {
     }
     assert_eq!(fs::read_to_string(&precious).expect("read"), "precious");
     full(ctx, &a);
-    End::Ok
+    Outcome::Passed
 }
 
 /// A run directory with room for one page: the pid file's.
@@ -416,7 +380,7 @@ fn inode(path: impl AsRef<Path>) -> u64 {
     fs::metadata(path).map_or(0, |data| data.ino())
 }
 
-fn restart(ctx: &Ctx) -> End {
+fn restart(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let b = lab.node("r2", &["10.0.0.2/24"]);
@@ -477,11 +441,11 @@ fn restart(ctx: &Ctx) -> End {
     run.term();
     assert!(run.wait_exit(SOON).expect("it ends").success());
     assert!(!a.has("10.0.0.101") && !state_file(&run).exists());
-    End::Ok
+    Outcome::Passed
 }
 
 /// Not in the foreground, with relative paths.
-fn background(ctx: &Ctx) -> End {
+fn background(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let program = copy(ctx, &a);
@@ -527,10 +491,10 @@ fn background(ctx: &Ctx) -> End {
         !a.has(VIP) && !Path::new(&pid_file).exists()
     });
     assert!(!Path::new(&format!("/run/lab/{}", name("state"))).exists());
-    End::Ok
+    Outcome::Passed
 }
 
-fn refused(ctx: &Ctx) -> End {
+fn refused(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let program = copy(ctx, &a);
@@ -562,11 +526,11 @@ fn refused(ctx: &Ctx) -> End {
     let worst = adverts.windows(2).map(|two| two[1].0 - two[0].0).max();
     assert!(worst < Some(300 * MS), "{worst:?}");
     assert_eq!(run.log().matches("Entering MASTER").count(), 1);
-    End::Ok
+    Outcome::Passed
 }
 
 /// What is in the old network namespace would stay there for ever.
-fn elsewhere(ctx: &Ctx) -> End {
+fn elsewhere(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let outside = lab.node("outside", &[]);
     let here = lab.node("r1", &["10.0.0.1/24"]);
@@ -592,5 +556,5 @@ fn elsewhere(ctx: &Ctx) -> End {
     run.term();
     run.wait_exit(SOON).expect("it ends");
     assert!(!here.has(VIP) && !there.has(VIP));
-    End::Ok
+    Outcome::Passed
 }

@@ -11,21 +11,21 @@ use nix::unistd::Pid;
 use vrrpd_lab::{Daemon, Lab, Node, process, sleep_ms, wait_for, wait_until};
 
 use crate::support::{SOON, VIP, conf};
-use crate::{Ctx, End, Test};
+use crate::{Ctx, Outcome, Test};
 
 const OURS: &str = "the scripts are ours";
 
 pub(crate) const TESTS: &[Test] = &[
-    ("init_script_does_what_init_scripts_do", OURS, script),
-    ("init_script_knows_what_is_not_its_own", OURS, foreign),
-    ("respawn_by_init_is_no_storm", OURS, respawn),
-    ("service_manager_is_told", OURS, told),
-    (
+    Test::new("init_script_does_what_init_scripts_do", script).keepalived_fails(OURS),
+    Test::new("init_script_knows_what_is_not_its_own", foreign).keepalived_fails(OURS),
+    Test::new("respawn_by_init_is_no_storm", respawn).keepalived_fails(OURS),
+    Test::new("service_manager_is_told", told).keepalived_fails(OURS),
+    Test::new(
         "service_manager_that_does_not_listen_is_no_matter",
-        OURS,
         not_heard,
-    ),
-    ("read_only_root_is_enough", OURS, read_only),
+    )
+    .keepalived_fails(OURS),
+    Test::new("read_only_root_is_enough", read_only).keepalived_fails(OURS),
 ];
 
 const CONFIGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs");
@@ -38,14 +38,14 @@ fn ours(ctx: &Ctx) -> PathBuf {
 }
 
 /// A directory with all of BusyBox's programs, to be the only one in the search path.
-fn busybox() -> Result<PathBuf, End> {
+fn busybox() -> Result<PathBuf, Outcome> {
     let dir = PathBuf::from("/run/lab/busybox");
     if dir.exists() {
         return Ok(dir);
     }
     let list = Command::new("busybox").arg("--list").output();
     let Ok(list) = list else {
-        return Err(End::Skip("there is no busybox".into()));
+        return Err(Outcome::Skipped("there is no busybox".into()));
     };
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut places = std::env::split_paths(&path).map(|dir| dir.join("busybox"));
@@ -69,7 +69,7 @@ struct Script<'a> {
 }
 
 impl<'a> Script<'a> {
-    fn new(ctx: &Ctx, node: &'a Node) -> Result<Self, End> {
+    fn new(ctx: &Ctx, node: &'a Node) -> Result<Self, Outcome> {
         let place = |what: &str| PathBuf::from(format!("/run/lab/{}.{what}", node.id()));
         let script = Script {
             node,
@@ -138,7 +138,7 @@ impl Drop for Script<'_> {
 
 const BROKEN: &str = "vrrp_instance VI_51 {\n    interface eth0\n}\n";
 
-fn script(ctx: &Ctx) -> End {
+fn script(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let script = match Script::new(ctx, &a) {
@@ -195,10 +195,10 @@ fn script(ctx: &Ctx) -> End {
         node: &a,
     };
     none.expect("start", 5, "there is no /nowhere/vrrpd");
-    End::Ok
+    Outcome::Passed
 }
 
-fn foreign(ctx: &Ctx) -> End {
+fn foreign(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let mut script = match Script::new(ctx, &a) {
@@ -246,7 +246,7 @@ fn foreign(ctx: &Ctx) -> End {
         fs::write(&script.pid_file, format!("{third}\n")).expect("write");
     }
     script.expect("stop", 0, "stopped");
-    End::Ok
+    Outcome::Passed
 }
 
 // ---- init itself ----
@@ -261,7 +261,7 @@ impl Drop for Killed {
     }
 }
 
-fn respawn(ctx: &Ctx) -> End {
+fn respawn(ctx: &Ctx) -> Outcome {
     if let Err(skip) = busybox() {
         return skip;
     }
@@ -316,7 +316,7 @@ fn respawn(ctx: &Ctx) -> End {
     kill(Pid::from_raw(pid), Signal::SIGKILL).expect("it runs");
     wait_until(SOON, "it is started again", || started() == 2);
     wait_until(SOON, "it is master again", || a.has(VIP));
-    End::Ok
+    Outcome::Passed
 }
 
 // ---- readiness ----
@@ -327,7 +327,7 @@ fn next(socket: &UnixDatagram) -> String {
     String::from_utf8_lossy(&buffer[..len]).into_owned()
 }
 
-fn told(ctx: &Ctx) -> End {
+fn told(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let path = format!("/run/lab/{}.notify", a.id());
@@ -372,10 +372,10 @@ fn told(ctx: &Ctx) -> End {
     run.term();
     assert_eq!(next(&socket), "STOPPING=1");
     assert!(run.wait_exit(SOON).expect("it ends").success());
-    End::Ok
+    Outcome::Passed
 }
 
-fn not_heard(ctx: &Ctx) -> End {
+fn not_heard(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let path = format!("/run/lab/{}.notify", a.id());
@@ -395,12 +395,12 @@ fn not_heard(ctx: &Ctx) -> End {
         assert!(!a.has(VIP));
     }
     drop(socket);
-    End::Ok
+    Outcome::Passed
 }
 
 // ---- nowhere to write ----
 
-fn read_only(ctx: &Ctx) -> End {
+fn read_only(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     // Everything that holds files; /run is a tmpfs, as on a router, and all there is.
@@ -433,5 +433,5 @@ fn read_only(ctx: &Ctx) -> End {
     run.term();
     assert!(run.wait_exit(SOON).expect("it ends").success());
     assert!(!a.has(VIP) && !run.pid_file.exists());
-    End::Ok
+    Outcome::Passed
 }

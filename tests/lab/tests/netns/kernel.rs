@@ -7,40 +7,31 @@ use vrrpd_lab::kernel::Watch;
 use vrrpd_lab::{Capture, Conf, Inst, Lab, MS, down_interval, now, sleep_ms, wait_until};
 
 use crate::support::{FORGOTTEN, INTERVAL, SOON, VIP, conf, ip, pair, pair_of};
-use crate::{Ctx, End, Test};
+use crate::{Ctx, Outcome, Test};
 
 pub(crate) const TESTS: &[Test] = &[
-    (
+    Test::new(
         "interface_deleted_and_made_again_needs_no_restart",
-        "",
         recreated,
     ),
-    (
-        "interface_that_appears_late_is_used",
-        "refuses to start without dynamic_interfaces",
-        late,
-    ),
-    (
+    Test::new("interface_that_appears_late_is_used", late)
+        .keepalived_fails("refuses to start without dynamic_interfaces"),
+    Test::new(
         "losing_the_last_address_is_a_fault_until_it_returns",
-        "",
         address_lost,
     ),
-    (
+    Test::new(
         "address_left_by_a_killed_daemon_is_removed_at_start",
-        "",
         leftover,
     ),
-    (
-        "address_removed_by_someone_else_is_put_back",
-        "resigns and is away for 420 ms",
-        put_back,
-    ),
-    ("thousand_addresses_come_and_go", "", thousand),
-    ("addresses_of_others_are_never_touched", "", foreign),
-    ("tracked_interface_decides_who_is_master", "", tracked),
+    Test::new("address_removed_by_someone_else_is_put_back", put_back)
+        .keepalived_fails("resigns and is away for 420 ms"),
+    Test::new("thousand_addresses_come_and_go", thousand),
+    Test::new("addresses_of_others_are_never_touched", foreign),
+    Test::new("tracked_interface_decides_who_is_master", tracked),
 ];
 
-fn recreated(ctx: &Ctx) -> End {
+fn recreated(ctx: &Ctx) -> Outcome {
     let mut p = pair(ctx, &[]);
     for _ in 0..2 {
         let at = now();
@@ -58,10 +49,10 @@ fn recreated(ctx: &Ctx) -> End {
     }
     let log = p.run_a.log();
     assert!(log.contains("FAULT"), "the log names the state FAULT");
-    End::Ok
+    Outcome::Passed
 }
 
-fn late(ctx: &Ctx) -> End {
+fn late(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &[]);
     a.unplug();
@@ -80,10 +71,10 @@ fn late(ctx: &Ctx) -> End {
     let (_, advert) = cap.advert_of(&a, at, SOON);
     assert_eq!(advert.from, ip("10.0.0.1"));
     wait_until(SOON, "the address is set", || a.has(VIP));
-    End::Ok
+    Outcome::Passed
 }
 
-fn address_lost(ctx: &Ctx) -> End {
+fn address_lost(ctx: &Ctx) -> Outcome {
     // A /32, so that the kernel does not remove it together with the subnet's first address.
     let c = |priority| Conf::of(&[Inst::new(51, priority, "10.0.0.100/32")]);
     let mut p = pair_of(&ctx.daemon, &c(200), &ctx.daemon, &c(100), VIP);
@@ -98,10 +89,10 @@ fn address_lost(ctx: &Ctx) -> End {
     let back = now();
     p.a.addr_add("10.0.0.1/24");
     p.given_back(VIP, back);
-    End::Ok
+    Outcome::Passed
 }
 
-fn leftover(ctx: &Ctx) -> End {
+fn leftover(ctx: &Ctx) -> Outcome {
     let mut p = pair(ctx, &["nopreempt"]);
     let at = p.run_a.kill9();
     p.taken_over(VIP, down_interval(3, 100, INTERVAL), at);
@@ -117,10 +108,10 @@ fn leftover(ctx: &Ctx) -> End {
         "and the master is left alone"
     );
     assert!(p.a.has("10.0.0.1"), "the router's own address stays");
-    End::Ok
+    Outcome::Passed
 }
 
-fn put_back(ctx: &Ctx) -> End {
+fn put_back(ctx: &Ctx) -> Outcome {
     let p = pair(ctx, &[]);
     let watch = Watch::start(&p.a);
     let since = now();
@@ -137,10 +128,10 @@ fn put_back(ctx: &Ctx) -> End {
         sleep_ms(300);
     }
     p.undisturbed(VIP, INTERVAL, 30 * MS, since);
-    End::Ok
+    Outcome::Passed
 }
 
-fn thousand(ctx: &Ctx) -> End {
+fn thousand(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let (cap, watch) = (Capture::start(&lab), Watch::start(&a));
@@ -184,10 +175,10 @@ fn thousand(ctx: &Ctx) -> End {
         ["10.0.0.1/24"],
         "only the router's own address is left"
     );
-    End::Ok
+    Outcome::Passed
 }
 
-fn foreign(ctx: &Ctx) -> End {
+fn foreign(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let others = [
@@ -225,11 +216,11 @@ fn foreign(ctx: &Ctx) -> End {
             "{o} was never removed in between"
         );
     }
-    End::Ok
+    Outcome::Passed
 }
 
 /// A second interface, tracked without weight: FAULT while it has no carrier; then with weight: priority.
-fn tracked(ctx: &Ctx) -> End {
+fn tracked(ctx: &Ctx) -> Outcome {
     let limit = Duration::from_secs(5);
     for (track, fault) in [("wan0", true), ("wan0 weight -150", false)] {
         let lab = Lab::new();
@@ -259,5 +250,5 @@ fn tracked(ctx: &Ctx) -> End {
         });
         assert!(run_a.alive());
     }
-    End::Ok
+    Outcome::Passed
 }

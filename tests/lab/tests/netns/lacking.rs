@@ -5,33 +5,27 @@ use std::fs;
 use vrrpd_lab::{Conf, Inst, Lab, Node, sleep_ms, wait_until};
 
 use crate::support::{SOON, VIP, conf};
-use crate::{Ctx, End, Test};
+use crate::{Ctx, Outcome, Test};
 
 const OTHER_WORDS: &str = "has other words, or none";
 
 pub(crate) const TESTS: &[Test] = &[
-    (
+    Test::new(
         "settings_that_cannot_be_written_are_one_warning",
-        OTHER_WORDS,
         read_only_settings,
-    ),
-    (
-        "files_are_read_where_they_cannot_be_watched",
-        OTHER_WORDS,
-        no_watches,
-    ),
-    (
-        "ipv6_that_is_switched_off_is_named",
-        OTHER_WORDS,
-        ipv6_switched_off,
-    ),
+    )
+    .keepalived_fails(OTHER_WORDS),
+    Test::new("files_are_read_where_they_cannot_be_watched", no_watches)
+        .keepalived_fails(OTHER_WORDS),
+    Test::new("ipv6_that_is_switched_off_is_named", ipv6_switched_off)
+        .keepalived_fails(OTHER_WORDS),
 ];
 
 fn count(log: &str, words: &str) -> usize {
     log.matches(words).count()
 }
 
-fn read_only_settings(ctx: &Ctx) -> End {
+fn read_only_settings(ctx: &Ctx) -> Outcome {
     let world =
         "mount --bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys && exec \"$@\"";
     let prefix = ["unshare", "-m", "sh", "-c", world, "sh"];
@@ -71,7 +65,7 @@ fn read_only_settings(ctx: &Ctx) -> End {
     wait_until(SOON, "it is master again", || there(&a));
     let log = run.log();
     assert_eq!(count(&log, "/proc/sys"), 0, "{log}");
-    End::Ok
+    Outcome::Passed
 }
 
 /// The limit is one of a user namespace, so it all happens in one: with wires of its own.
@@ -79,7 +73,7 @@ const NO_WATCHES: &str = "echo 0 >/proc/sys/user/max_inotify_instances &&
     ip link set lo up && ip link add eth0 type veth peer name eth1 &&
     ip link set eth0 up && ip link set eth1 up && ip addr add 10.0.0.1/24 dev eth0 && exec \"$@\"";
 
-fn no_watches(ctx: &Ctx) -> End {
+fn no_watches(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let file = format!("/run/lab/{}.flag", a.id());
@@ -104,10 +98,10 @@ fn no_watches(ctx: &Ctx) -> End {
     assert_eq!(count(&log, "limits of fs.inotify"), 1, "{log}");
     run.term();
     assert!(run.wait_exit(SOON).expect("it ends").success());
-    End::Ok
+    Outcome::Passed
 }
 
-fn ipv6_switched_off(ctx: &Ctx) -> End {
+fn ipv6_switched_off(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     a.sysctl("net/ipv6/conf/eth0/disable_ipv6", "1");
@@ -126,5 +120,5 @@ fn ipv6_switched_off(ctx: &Ctx) -> End {
     wait_until(SOON, "switched on, IPv6 runs too", || {
         a.has("fe80::100") && a.has("fe80::101")
     });
-    End::Ok
+    Outcome::Passed
 }

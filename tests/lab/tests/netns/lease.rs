@@ -6,23 +6,19 @@ use vrrpd_lab::kernel::Watch;
 use vrrpd_lab::{Capture, Conf, Inst, Lab, MS, Node, Ns, now, sleep_ms, wait_for, wait_until};
 
 use crate::support::{SOON, VIP, ip, pair_of};
-use crate::{Ctx, End, Test};
+use crate::{Ctx, Outcome, Test};
 
 const KNOWN: &str = "has no vip_lease";
 
 pub(crate) const TESTS: &[Test] = &[
-    (
-        "leased_addresses_of_a_killed_daemon_disappear",
-        KNOWN,
-        killed,
-    ),
-    (
+    Test::new("leased_addresses_of_a_killed_daemon_disappear", killed).keepalived_fails(KNOWN),
+    Test::new(
         "leased_addresses_of_a_frozen_daemon_disappear_and_one_router_has_them_after",
-        KNOWN,
         frozen,
-    ),
-    ("leased_addresses_never_go_while_all_is_well", KNOWN, steady),
-    ("a_reload_turns_leases_on_and_off", KNOWN, reload),
+    )
+    .keepalived_fails(KNOWN),
+    Test::new("leased_addresses_never_go_while_all_is_well", steady).keepalived_fails(KNOWN),
+    Test::new("a_reload_turns_leases_on_and_off", reload).keepalived_fails(KNOWN),
 ];
 
 const VIP6: &str = "fd00::100";
@@ -54,7 +50,7 @@ fn gone(node: &Node, since: Ns, limit: Duration) -> Ns {
     .unwrap_or_else(|| panic!("addresses are still there after {} ms", limit.as_millis()))
 }
 
-fn killed(ctx: &Ctx) -> End {
+fn killed(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24", "fd00::1/64"]);
     let mut run = ctx.daemon.start(&a, &conf(200, "vip_lease 2"));
@@ -66,10 +62,10 @@ fn killed(ctx: &Ctx) -> End {
     assert!(a.has(VIP) && a.has(VIP6), "three quarters of it are sure");
     let took = gone(&a, at, Duration::from_secs(3));
     assert!(took < 3000 * MS, "{} ms", took / MS);
-    End::Ok
+    Outcome::Passed
 }
 
-fn frozen(ctx: &Ctx) -> End {
+fn frozen(ctx: &Ctx) -> Outcome {
     let (ca, cb) = (conf(200, "vip_lease 2"), conf(100, "vip_lease 2"));
     let p = pair_of(&ctx.daemon, &ca, &ctx.daemon, &cb, VIP);
     // Thawed as the stronger one, which takes them back, then as the weaker one, which must not.
@@ -108,10 +104,10 @@ fn frozen(ctx: &Ctx) -> End {
         let announced = p.cap.announcements(owner, ip(VIP), thawed).len();
         assert_eq!(announced > 0, !weaker, "what was put back is announced");
     }
-    End::Ok
+    Outcome::Passed
 }
 
-fn steady(ctx: &Ctx) -> End {
+fn steady(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24", "fd00::1/64"]);
     let cap = Capture::start(&lab);
@@ -149,10 +145,10 @@ fn steady(ctx: &Ctx) -> End {
     }
     assert!(a.ip("-o addr show dev eth0").contains("deprecated"));
     assert_eq!(run.log_len(), logged, "nothing to say: {}", run.log());
-    End::Ok
+    Outcome::Passed
 }
 
-fn reload(ctx: &Ctx) -> End {
+fn reload(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24", "fd00::1/64"]);
     let cap = Capture::start(&lab);
@@ -182,5 +178,5 @@ fn reload(ctx: &Ctx) -> End {
     run.kill9();
     sleep_ms(2700);
     assert!(a.has(VIP) && a.has(VIP6), "without a lease they stay");
-    End::Ok
+    Outcome::Passed
 }

@@ -11,20 +11,14 @@ use vrrpd_lab::peers::Post;
 use vrrpd_lab::{Conf, Inst, Lab, MS, Node, now, process, sleep_ms, wait_for, wait_until};
 
 use crate::support::{INTERVAL, SOON, VIP};
-use crate::{Ctx, End, Test};
+use crate::{Ctx, Outcome, Test};
 
 pub(crate) const TESTS: &[Test] = &[
-    (
-        "mail_arrives_with_keepaliveds_words",
-        "a refused recipient loses the mail of all",
-        arrives,
-    ),
-    (
-        "mail_servers_that_are_dead_or_odd_delay_nothing",
-        "takes a second to end, whatever there is to wait for",
-        odd,
-    ),
-    ("mail_of_many_changes_arrives_in_order", "", many),
+    Test::new("mail_arrives_with_keepaliveds_words", arrives)
+        .keepalived_fails("a refused recipient loses the mail of all"),
+    Test::new("mail_servers_that_are_dead_or_odd_delay_nothing", odd)
+        .keepalived_fails("takes a second to end, whatever there is to wait for"),
+    Test::new("mail_of_many_changes_arrives_in_order", many),
 ];
 
 /// Whoever waits for a mail server waits for seconds; this much the machine itself may be late when it is busy.
@@ -40,7 +34,7 @@ fn mailing(priority: u8, server: &str) -> Conf {
         .global("smtp_connect_timeout 2")
 }
 
-fn arrives(ctx: &Ctx) -> End {
+fn arrives(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let post = Post::open(&a);
@@ -94,7 +88,7 @@ fn arrives(ctx: &Ctx) -> End {
     until("Entering FAULT state");
     run.term();
     assert!(run.wait_exit(SOON).is_some(), "it ends");
-    End::Ok
+    Outcome::Passed
 }
 
 /// Says something odd to every client, for ever.
@@ -113,7 +107,7 @@ fn oddity(node: &Node, what: &'static [u8], every: Duration) -> u16 {
     port
 }
 
-fn odd(ctx: &Ctx) -> End {
+fn odd(ctx: &Ctx) -> Outcome {
     for (name, greeting, every) in [
         ("closed port", None, 0),
         ("nobody there", None, 0),
@@ -135,7 +129,7 @@ fn odd(ctx: &Ctx) -> End {
         };
         undelayed(ctx, name, &server);
     }
-    End::Ok
+    Outcome::Passed
 }
 
 /// A pair that mails to such a server changes roles as if there were none.
@@ -193,7 +187,7 @@ fn runs(pid: u32) -> bool {
     !stat.is_empty() && !stat.contains(") Z ")
 }
 
-fn many(ctx: &Ctx) -> End {
+fn many(ctx: &Ctx) -> Outcome {
     const COUNT: u8 = 100;
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
@@ -221,5 +215,5 @@ fn many(ctx: &Ctx) -> End {
     );
     run.term();
     assert!(run.wait_exit(SOON).is_some(), "it ends");
-    End::Ok
+    Outcome::Passed
 }

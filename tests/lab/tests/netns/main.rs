@@ -29,7 +29,7 @@ mod vmac;
 mod wire;
 
 use vrrpd_lab::suite;
-pub(crate) use vrrpd_lab::suite::{Ctx, End, Test};
+pub(crate) use vrrpd_lab::suite::{Ctx, Outcome, Test};
 
 fn main() {
     let tests = [

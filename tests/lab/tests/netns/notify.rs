@@ -13,37 +13,32 @@ use vrrpd_lab::private::DIR;
 use vrrpd_lab::{Capture, Conf, Daemon, Inst, Lab, MS, Node, now, sleep_ms, wait_until};
 
 use crate::support::{INTERVAL, SOON, VIP, ip, pair_of};
-use crate::{Ctx, End, Test};
+use crate::{Ctx, Outcome, Test};
 
 const NO_ORDER: &str = "starts all scripts at once";
 
 pub(crate) const TESTS: &[Test] = &[
-    ("notify_tells_what_keepalived_tells", "", words),
-    ("notify_tells_of_groups_what_keepalived_tells", "", groups),
-    (
+    Test::new("notify_tells_what_keepalived_tells", words),
+    Test::new("notify_tells_of_groups_what_keepalived_tells", groups),
+    Test::new(
         "notify_scripts_of_an_instance_run_in_order_under_flapping",
-        NO_ORDER,
         order,
-    ),
-    ("notify_fifo_without_reader_delays_nothing", "", full_fifo),
-    (
-        "notify_fifo_that_is_a_file_is_left_alone",
-        "says nothing about it",
-        no_fifo,
-    ),
-    (
+    )
+    .keepalived_fails(NO_ORDER),
+    Test::new("notify_fifo_without_reader_delays_nothing", full_fifo),
+    Test::new("notify_fifo_that_is_a_file_is_left_alone", no_fifo)
+        .keepalived_fails("says nothing about it"),
+    Test::new(
         "notify_fifo_script_reads_on_through_a_reload_and_to_the_end",
-        "starts it anew at a reload",
         reader_script,
-    ),
-    (
+    )
+    .keepalived_fails("starts it anew at a reload"),
+    Test::new(
         "notify_script_that_hangs_delays_neither_advert_nor_end",
-        "",
         hangs,
     ),
-    (
+    Test::new(
         "notify_sends_mail_by_the_script_everybody_copies",
-        "",
         everybodys_script,
     ),
 ];
@@ -148,7 +143,7 @@ fn story(daemon: &Daemon, tag: &str) -> (String, Vec<String>) {
     (told, lines(&out))
 }
 
-fn words(ctx: &Ctx) -> End {
+fn words(ctx: &Ctx) -> Outcome {
     let (told, scripts) = story(&ctx.daemon, ctx.daemon.name());
     let want = "\
         INSTANCE \"VI_51\" BACKUP 100\n\
@@ -179,12 +174,12 @@ fn words(ctx: &Ctx) -> End {
         assert_eq!(scripts, calls, "and in this order");
     }
     assert_eq!(sorted(&scripts), sorted(&calls));
-    if ctx.daemon != ctx.other && ctx.other.available() {
-        let (theirs, their_scripts) = story(&ctx.other, ctx.other.name());
+    if ctx.daemon != ctx.keepalived && ctx.keepalived.available() {
+        let (theirs, their_scripts) = story(&ctx.keepalived, ctx.keepalived.name());
         assert_eq!(told, theirs, "the FIFO is keepalived's byte for byte");
         assert_eq!(sorted(&scripts), sorted(&their_scripts));
     }
-    End::Ok
+    Outcome::Passed
 }
 
 /// What a group of two does while its network comes and goes: FIFO lines and calls of its scripts.
@@ -232,7 +227,7 @@ fn group_story(daemon: &Daemon) -> (Vec<String>, Vec<String>) {
     (told.lines().map(str::to_owned).collect(), lines(&out))
 }
 
-fn groups(ctx: &Ctx) -> End {
+fn groups(ctx: &Ctx) -> Outcome {
     let (told, scripts) = group_story(&ctx.daemon);
     let of = |told: &[String], who: &str| -> Vec<String> {
         let mine = told.iter().filter(|line| line.contains(who));
@@ -246,8 +241,8 @@ fn groups(ctx: &Ctx) -> End {
     if ctx.daemon != Daemon::Keepalived {
         assert_eq!(scripts, calls);
     }
-    if ctx.other.available() {
-        let (theirs, mut their_scripts) = group_story(&ctx.other);
+    if ctx.keepalived.available() {
+        let (theirs, mut their_scripts) = group_story(&ctx.keepalived);
         for who in ["G1", "VI_51", "VI_52"] {
             assert_eq!(of(&told, who), of(&theirs, who));
         }
@@ -255,7 +250,7 @@ fn groups(ctx: &Ctx) -> End {
         their_scripts.sort();
         assert_eq!(calls, their_scripts);
     }
-    End::Ok
+    Outcome::Passed
 }
 
 // ---- order ----
@@ -280,7 +275,7 @@ fn flap(a: &Node, times: u32, pause: u64) {
     }
 }
 
-fn order(ctx: &Ctx) -> End {
+fn order(ctx: &Ctx) -> Outcome {
     const INSTANCES: u8 = 4;
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
@@ -335,12 +330,12 @@ fn order(ctx: &Ctx) -> End {
     }
     run.term();
     assert!(run.wait_exit(SOON).is_some(), "it ends");
-    End::Ok
+    Outcome::Passed
 }
 
 // ---- FIFOs nobody reads ----
 
-fn full_fifo(ctx: &Ctx) -> End {
+fn full_fifo(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let cap = Capture::start(&lab);
@@ -395,10 +390,10 @@ fn full_fifo(ctx: &Ctx) -> End {
     run.term();
     assert!(run.wait_exit(SOON).is_some(), "it ends");
     assert!(!Path::new(&fifo).exists());
-    End::Ok
+    Outcome::Passed
 }
 
-fn no_fifo(ctx: &Ctx) -> End {
+fn no_fifo(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let path = format!("{DIR}/precious");
@@ -412,10 +407,10 @@ fn no_fifo(ctx: &Ctx) -> End {
     run.term();
     assert!(run.wait_exit(SOON).is_some(), "it ends");
     assert_eq!(fs::read_to_string(&path).expect("still there"), "precious");
-    End::Ok
+    Outcome::Passed
 }
 
-fn reader_script(ctx: &Ctx) -> End {
+fn reader_script(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let out = format!("{DIR}/reader");
@@ -455,12 +450,12 @@ fn reader_script(ctx: &Ctx) -> End {
         "read to the end"
     );
     assert_eq!(all.len(), 7, "{all:?}");
-    End::Ok
+    Outcome::Passed
 }
 
 // ---- scripts that hang ----
 
-fn hangs(ctx: &Ctx) -> End {
+fn hangs(ctx: &Ctx) -> Outcome {
     let out = format!("{DIR}/hangs");
     let hang = script(
         "hang",
@@ -498,12 +493,12 @@ fn hangs(ctx: &Ctx) -> End {
     p.taken_over(VIP, vrrpd_lab::skew(3, 100, INTERVAL), at);
     // Deaf to TERM, it would have lived on: its group is killed with it only if it is in the way.
     let _ = Command::new("kill").arg("-9").args(&pids).output();
-    End::Ok
+    Outcome::Passed
 }
 
 // ---- the script in every tutorial ----
 
-fn everybodys_script(ctx: &Ctx) -> End {
+fn everybodys_script(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let out = format!("{DIR}/mails");
@@ -556,5 +551,5 @@ esac"#,
     }
     run.term();
     assert!(run.wait_exit(SOON).is_some(), "it ends");
-    End::Ok
+    Outcome::Passed
 }

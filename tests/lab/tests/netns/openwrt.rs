@@ -14,18 +14,18 @@ use vrrpd_lab::private::DIR;
 use vrrpd_lab::{Daemon, Lab, Node, wait_until};
 
 use crate::support::SOON;
-use crate::{Ctx, End, Test};
+use crate::{Ctx, Outcome, Test};
 
 pub(crate) const TESTS: &[Test] = &[
-    ("openwrt_package_installs_what_it_should", OURS, package),
-    ("openwrt_scripts_are_clean", OURS, clean),
-    ("openwrt_init_script_tells_procd", OURS, init_script),
-    (
+    Test::new("openwrt_package_installs_what_it_should", package).keepalived_fails(OURS),
+    Test::new("openwrt_scripts_are_clean", clean).keepalived_fails(OURS),
+    Test::new("openwrt_init_script_tells_procd", init_script).keepalived_fails(OURS),
+    Test::new(
         "openwrt_init_script_keeps_to_the_switch_and_the_file_of_the_user",
-        OURS,
         choices,
-    ),
-    ("openwrt_router_runs_from_uci", OURS, runs),
+    )
+    .keepalived_fails(OURS),
+    Test::new("openwrt_router_runs_from_uci", runs).keepalived_fails(OURS),
 ];
 
 const OURS: &str = "the package is ours";
@@ -166,8 +166,8 @@ fn which(name: &str) -> Option<PathBuf> {
     found.into_iter().find(|file| file.is_file())
 }
 
-fn missing(name: &str) -> End {
-    End::Skip(format!("there is no {name}"))
+fn missing(name: &str) -> Outcome {
+    Outcome::Skipped(format!("there is no {name}"))
 }
 
 const UCI: &str = "config globals 'globals'
@@ -189,7 +189,7 @@ config vrrp_instance
 	list virtual_ipaddress 'lan'
 ";
 
-fn package(ctx: &Ctx) -> End {
+fn package(ctx: &Ctx) -> Outcome {
     let Some(router) = Router::new(ctx, "owrt-package") else {
         return missing("busybox");
     };
@@ -221,10 +221,10 @@ fn package(ctx: &Ctx) -> End {
         };
         assert!(has("CAP_NET_ADMIN") && has("CAP_NET_RAW"), "{set}: {sets}");
     }
-    End::Ok
+    Outcome::Passed
 }
 
-fn clean(_: &Ctx) -> End {
+fn clean(_: &Ctx) -> Outcome {
     if which("shellcheck").is_none() {
         return missing("shellcheck");
     }
@@ -237,10 +237,10 @@ fn clean(_: &Ctx) -> End {
         check.arg(stand_ins().join(name));
     }
     run(&mut check);
-    End::Ok
+    Outcome::Passed
 }
 
-fn init_script(ctx: &Ctx) -> End {
+fn init_script(ctx: &Ctx) -> Outcome {
     let Some(router) = Router::new(ctx, "owrt-init") else {
         return missing("busybox");
     };
@@ -287,10 +287,10 @@ fn init_script(ctx: &Ctx) -> End {
         "set_param capabilities /etc/capabilities/vrrpd.json",
     ];
     assert_eq!(told[9..11], jail, "{told:?}");
-    End::Ok
+    Outcome::Passed
 }
 
-fn choices(ctx: &Ctx) -> End {
+fn choices(ctx: &Ctx) -> Outcome {
     let Some(router) = Router::new(ctx, "owrt-choices") else {
         return missing("busybox");
     };
@@ -357,7 +357,7 @@ fn choices(ctx: &Ctx) -> End {
     router.write("/etc/config/vrrpd", &UCI.replace("'150'", "'99'"));
     router.init("reload");
     assert!(router.read("/var/etc/vrrpd.conf").contains("priority 99"));
-    End::Ok
+    Outcome::Passed
 }
 
 /// What procd would run; killed when it goes.
@@ -393,7 +393,7 @@ impl Drop for Service {
     }
 }
 
-fn runs(ctx: &Ctx) -> End {
+fn runs(ctx: &Ctx) -> Outcome {
     let Some(router) = Router::new(ctx, "owrt-runs") else {
         return missing("busybox");
     };
@@ -459,5 +459,5 @@ fn runs(ctx: &Ctx) -> End {
         "{told}"
     );
     assert_eq!(router.ubus("dump"), Value::Object(serde_json::Map::new()));
-    End::Ok
+    Outcome::Passed
 }

@@ -7,40 +7,27 @@ use std::path::{Path, PathBuf};
 use vrrpd_lab::{Conf, Inst, Lab, MS, Node, Running, now, wait_until};
 
 use crate::support::{SOON, VIP};
-use crate::{Ctx, End, Test};
+use crate::{Ctx, Outcome, Test};
 
 /// It runs as several processes, or has other names.
 const NOT_COMPARED: &str = "runs as several processes";
 
 pub(crate) const TESTS: &[Test] = &[
-    ("process_runs_as_configured", NOT_COMPARED, as_configured),
-    (
-        "what_is_not_permitted_is_one_warning",
-        NOT_COMPARED,
-        not_permitted,
-    ),
-    ("namespace_is_entered_before_anything_else", "", namespace),
-    (
-        "namespace_that_is_not_there_is_said",
-        NOT_COMPARED,
-        no_namespace,
-    ),
-    (
+    Test::new("process_runs_as_configured", as_configured).keepalived_fails(NOT_COMPARED),
+    Test::new("what_is_not_permitted_is_one_warning", not_permitted).keepalived_fails(NOT_COMPARED),
+    Test::new("namespace_is_entered_before_anything_else", namespace),
+    Test::new("namespace_that_is_not_there_is_said", no_namespace).keepalived_fails(NOT_COMPARED),
+    Test::new(
         "first_script_runs_before_and_last_one_after_everything",
-        "",
         scripts,
     ),
-    (
-        "scripts_that_take_too_long_are_ended",
-        NOT_COMPARED,
-        too_long,
-    ),
-    (
+    Test::new("scripts_that_take_too_long_are_ended", too_long).keepalived_fails(NOT_COMPARED),
+    Test::new(
         "told_to_stop_during_the_first_script_it_stops",
-        NOT_COMPARED,
         stopped_early,
-    ),
-    ("instances_start_after_the_startup_delay", "", startup_delay),
+    )
+    .keepalived_fails(NOT_COMPARED),
+    Test::new("instances_start_after_the_startup_delay", startup_delay),
 ];
 
 fn conf() -> Conf {
@@ -62,7 +49,7 @@ fn scheduling(pid: u32) -> [i32; 3] {
     [19, 40, 41].map(|field| words[field - 3].parse().expect("a number"))
 }
 
-fn as_configured(ctx: &Ctx) -> End {
+fn as_configured(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let text = conf()
@@ -101,7 +88,7 @@ fn as_configured(ctx: &Ctx) -> End {
     assert_eq!(status(&run, "Name"), "vrrpd");
     assert_eq!(status(&run, "VmLck"), "0 kB");
     assert_eq!(scheduling(run.pid())[1..], [0, 0]);
-    End::Ok
+    Outcome::Passed
 }
 
 const TWO: [&str; 3] = [
@@ -110,7 +97,7 @@ const TWO: [&str; 3] = [
     "--inh-caps=-all,+net_admin,+net_raw",
 ];
 
-fn not_permitted(ctx: &Ctx) -> End {
+fn not_permitted(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let text = conf()
@@ -127,10 +114,10 @@ fn not_permitted(ctx: &Ctx) -> End {
         let lines: Vec<&str> = lines.collect();
         assert!(!lines.is_empty() && lines.len() <= 2, "{what} {lines:?}");
     }
-    End::Ok
+    Outcome::Passed
 }
 
-fn namespace(ctx: &Ctx) -> End {
+fn namespace(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let (outside, inside) = (
         lab.node("r1", &["10.0.0.1/24"]),
@@ -154,10 +141,10 @@ fn namespace(ctx: &Ctx) -> End {
     let _run = ctx.daemon.start_args(&inside, &other);
     wait_until(SOON, "it is master out there", || outside.has(VIP));
     assert!(!inside.has(VIP));
-    End::Ok
+    Outcome::Passed
 }
 
-fn no_namespace(ctx: &Ctx) -> End {
+fn no_namespace(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let text = conf().top("net_namespace nowhere").text();
@@ -167,7 +154,7 @@ fn no_namespace(ctx: &Ctx) -> End {
     let said = run.log();
     assert!(said.contains("no network namespace nowhere"), "{said}");
     assert!(!a.has(VIP), "it does not run in another one instead");
-    End::Ok
+    Outcome::Passed
 }
 
 /// A script in a directory of its own; what it echoes goes to the file beside it.
@@ -202,7 +189,7 @@ fn with(begin: &Path, end: &Path) -> Conf {
 /// Says who runs it and whether the address is there.
 const LOOK: &str = "echo $0 $(ip addr show | grep -c 10.0.0.100)";
 
-fn scripts(ctx: &Ctx) -> End {
+fn scripts(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let begin = Script::new(&a, "begin", &format!("{LOOK}; sleep 0.5; {LOOK}"));
@@ -226,10 +213,10 @@ fn scripts(ctx: &Ctx) -> End {
         "after the address"
     );
     assert_eq!(begin.said(), line.repeat(2), "once");
-    End::Ok
+    Outcome::Passed
 }
 
-fn too_long(ctx: &Ctx) -> End {
+fn too_long(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let begin = Script::new(&a, "begin", "echo $$; sleep 60");
@@ -250,7 +237,7 @@ fn too_long(ctx: &Ctx) -> End {
         "one second and two of grace: {took} ms"
     );
     assert!(gone(&end), "killed, for it did not listen");
-    End::Ok
+    Outcome::Passed
 }
 
 /// Whether the process that the script said it is has ended, and its group with it.
@@ -267,7 +254,7 @@ fn gone(script: &Script) -> bool {
     !fs::read_dir("/proc").expect("proc").flatten().any(runs)
 }
 
-fn stopped_early(ctx: &Ctx) -> End {
+fn stopped_early(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let begin = Script::new(&a, "begin", "echo $$; sleep 60");
@@ -282,10 +269,10 @@ fn stopped_early(ctx: &Ctx) -> End {
     assert!(gone(&begin));
     assert_eq!(end.said(), "end\n", "what was begun is undone");
     assert!(!a.has(VIP));
-    End::Ok
+    Outcome::Passed
 }
 
-fn startup_delay(ctx: &Ctx) -> End {
+fn startup_delay(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let cap = vrrpd_lab::Capture::start(&lab);
@@ -295,5 +282,5 @@ fn startup_delay(ctx: &Ctx) -> End {
     let took = (first - run.started) / MS;
     // The delay, and then the down interval of 0.3 s and a bit.
     assert!((1750..2600).contains(&took), "{took} ms");
-    End::Ok
+    Outcome::Passed
 }

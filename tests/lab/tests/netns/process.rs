@@ -3,22 +3,17 @@
 use vrrpd_lab::{Lab, Running, now, sleep_ms, wait_until};
 
 use crate::support::{SOON, VIP, conf, ip, pair};
-use crate::{Ctx, End, Test};
+use crate::{Ctx, Outcome, Test};
 
 pub(crate) const TESTS: &[Test] = &[
-    (
+    Test::new(
         "second_copy_is_refused_and_the_first_undisturbed",
-        "",
         second_copy,
     ),
-    ("two_capabilities_are_enough", "", capabilities),
-    ("without_capabilities_it_says_so", "", no_capabilities),
-    (
-        "missing_configuration_is_one_sentence",
-        "",
-        no_configuration,
-    ),
-    ("killed_copy_leaves_no_lock_behind", "", stale_pid_file),
+    Test::new("two_capabilities_are_enough", capabilities),
+    Test::new("without_capabilities_it_says_so", no_capabilities),
+    Test::new("missing_configuration_is_one_sentence", no_configuration),
+    Test::new("killed_copy_leaves_no_lock_behind", stale_pid_file),
 ];
 
 /// Exit code and what was said.
@@ -27,7 +22,7 @@ fn end_of(mut run: Running) -> (Option<i32>, String) {
     (status.code(), run.log())
 }
 
-fn second_copy(ctx: &Ctx) -> End {
+fn second_copy(ctx: &Ctx) -> Outcome {
     let mut p = pair(ctx, &[]);
     let since = now();
     let (code, said) = end_of(ctx.daemon.start(&p.a, &conf(200, &[])));
@@ -46,7 +41,7 @@ fn second_copy(ctx: &Ctx) -> End {
         .parse()
         .expect("a number");
     assert_eq!(pid, p.run_a.pid(), "and still names the first copy");
-    End::Ok
+    Outcome::Passed
 }
 
 const TWO: [&str; 3] = [
@@ -55,7 +50,7 @@ const TWO: [&str; 3] = [
     "--inh-caps=-all,+net_admin,+net_raw",
 ];
 
-fn capabilities(ctx: &Ctx) -> End {
+fn capabilities(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let cap = vrrpd_lab::Capture::start(&lab);
@@ -78,10 +73,10 @@ fn capabilities(ctx: &Ctx) -> End {
     run.term();
     assert!(run.wait_exit(SOON).expect("it ends").success());
     assert!(!a.has(VIP));
-    End::Ok
+    Outcome::Passed
 }
 
-fn no_capabilities(ctx: &Ctx) -> End {
+fn no_capabilities(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let none = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"];
@@ -92,10 +87,10 @@ fn no_capabilities(ctx: &Ctx) -> End {
         .any(|w| said.contains(w));
     assert!(reason, "it names the reason: {said}");
     assert_eq!(code, Some(4));
-    End::Ok
+    Outcome::Passed
 }
 
-fn no_configuration(ctx: &Ctx) -> End {
+fn no_configuration(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let (code, said) = end_of(
@@ -107,10 +102,10 @@ fn no_configuration(ctx: &Ctx) -> End {
         "it names the file: {said}"
     );
     assert_eq!(code, Some(6));
-    End::Ok
+    Outcome::Passed
 }
 
-fn stale_pid_file(ctx: &Ctx) -> End {
+fn stale_pid_file(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let mut run = ctx.daemon.start(&a, &conf(200, &[]));
@@ -127,5 +122,5 @@ fn stale_pid_file(ctx: &Ctx) -> End {
         !again.pid_file.exists(),
         "the pid file goes with the daemon"
     );
-    End::Ok
+    Outcome::Passed
 }

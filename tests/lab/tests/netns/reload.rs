@@ -4,41 +4,30 @@ use vrrpd_lab::kernel::Watch;
 use vrrpd_lab::{Conf, Inst, MS, now, process, sleep_ms, wait_until};
 
 use crate::support::{INTERVAL, SOON, VIP, conf, ip, pair};
-use crate::{Ctx, End, Test};
+use crate::{Ctx, Outcome, Test};
 
 /// Its processes end and begin anew on the way, and its log does not say when it is done.
 const NOT_COMPARED: &str = "tells not when a reload is done";
 
 pub(crate) const TESTS: &[Test] = &[
-    (
-        "reload_of_the_same_file_disturbs_nothing",
-        NOT_COMPARED,
-        same_file,
-    ),
-    (
-        "reload_changes_what_has_changed_and_nothing_else",
-        NOT_COMPARED,
-        changes,
-    ),
-    (
-        "reload_with_a_bad_file_changes_nothing",
-        NOT_COMPARED,
-        bad_file,
-    ),
-    (
+    Test::new("reload_of_the_same_file_disturbs_nothing", same_file).keepalived_fails(NOT_COMPARED),
+    Test::new("reload_changes_what_has_changed_and_nothing_else", changes)
+        .keepalived_fails(NOT_COMPARED),
+    Test::new("reload_with_a_bad_file_changes_nothing", bad_file).keepalived_fails(NOT_COMPARED),
+    Test::new(
         "reload_resigns_what_was_removed_and_starts_what_is_new",
-        NOT_COMPARED,
         removed_and_new,
-    ),
-    (
+    )
+    .keepalived_fails(NOT_COMPARED),
+    Test::new(
         "reload_moves_an_address_from_one_instance_to_another",
-        NOT_COMPARED,
         moved,
-    ),
-    ("thousand_reloads_leak_nothing", NOT_COMPARED, leaks),
+    )
+    .keepalived_fails(NOT_COMPARED),
+    Test::new("thousand_reloads_leak_nothing", leaks).keepalived_fails(NOT_COMPARED),
 ];
 
-fn same_file(ctx: &Ctx) -> End {
+fn same_file(ctx: &Ctx) -> Outcome {
     let p = pair(ctx, &[]);
     let (watch_a, watch_b) = (Watch::start(&p.a), Watch::start(&p.b));
     let since = now();
@@ -52,10 +41,10 @@ fn same_file(ctx: &Ctx) -> End {
     assert!(watch_a.since(since).is_empty(), "no address was touched");
     assert!(watch_b.since(since).is_empty(), "no address was touched");
     assert_eq!(p.run_a.log().matches("Entering MASTER").count(), 1);
-    End::Ok
+    Outcome::Passed
 }
 
-fn changes(ctx: &Ctx) -> End {
+fn changes(ctx: &Ctx) -> Outcome {
     let two = |priority: u8, second: &str| {
         let inst = Inst::new(51, priority, "10.0.0.100/24").vip(second);
         Conf::of(&[inst]).text()
@@ -85,10 +74,10 @@ fn changes(ctx: &Ctx) -> End {
     let resigned = p.cap.adverts(&p.a, 51, at);
     let resigned = resigned.iter().any(|(_, advert)| advert.priority == 0);
     assert!(!resigned, "it yields, it does not resign");
-    End::Ok
+    Outcome::Passed
 }
 
-fn bad_file(ctx: &Ctx) -> End {
+fn bad_file(ctx: &Ctx) -> Outcome {
     let p = pair(ctx, &[]);
     let watch = Watch::start(&p.a);
     let since = now();
@@ -127,10 +116,10 @@ fn bad_file(ctx: &Ctx) -> End {
     assert!(p.a.has(VIP));
     drop(watch);
     let _ = since;
-    End::Ok
+    Outcome::Passed
 }
 
-fn removed_and_new(ctx: &Ctx) -> End {
+fn removed_and_new(ctx: &Ctx) -> Outcome {
     let p = pair(ctx, &[]);
     let other = Inst::new(52, 100, "10.0.0.110/24");
     let kept = Inst::new(51, 200, "10.0.0.100/24");
@@ -150,10 +139,10 @@ fn removed_and_new(ctx: &Ctx) -> End {
     assert_eq!(last.priority, 0, "the removed instance resigns");
     assert!(p.a.has(VIP));
     assert!(p.run_a.log().contains("no longer configured"));
-    End::Ok
+    Outcome::Passed
 }
 
-fn moved(ctx: &Ctx) -> End {
+fn moved(ctx: &Ctx) -> Outcome {
     let p = pair(ctx, &[]);
     let inst = |vrid, vips: &[&str]| {
         let first = Inst::new(vrid, 200, vips[0]);
@@ -175,10 +164,10 @@ fn moved(ctx: &Ctx) -> End {
             assert!(p.a.has(vip), "{vip}");
         }
     }
-    End::Ok
+    Outcome::Passed
 }
 
-fn leaks(ctx: &Ctx) -> End {
+fn leaks(ctx: &Ctx) -> Outcome {
     let p = pair(ctx, &[]);
     let many = |shift: u8| {
         let vips = (0..20).map(|n| format!("10.0.1.{}/24", n + shift));
@@ -220,5 +209,5 @@ fn leaks(ctx: &Ctx) -> End {
     assert!(grown.min() <= Some(4), "grows all the time: {memory:?} KB");
     assert!(after.0 <= before.0 + 512, "has grown: {memory:?} KB");
     p.undisturbed(VIP, INTERVAL, 60 * MS, now() - 200 * MS);
-    End::Ok
+    Outcome::Passed
 }

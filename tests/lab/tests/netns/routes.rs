@@ -3,49 +3,41 @@
 use vrrpd_lab::{Conf, Inst, Lab, MS, Node, now, sleep_ms, wait_until};
 
 use crate::support::{INTERVAL, SOON, VIP, conf, pair, pair_of};
-use crate::{Ctx, End, Test};
+use crate::{Ctx, Outcome, Test};
 
 pub(crate) const TESTS: &[Test] = &[
-    (
+    Test::new(
         "routes_and_rules_of_both_families_follow_the_master",
-        "",
         follow,
     ),
-    (
+    Test::new(
         "routes_and_rules_removed_by_someone_else_are_put_back",
-        "leaves routes without an interface away",
         put_back,
-    ),
-    (
+    )
+    .keepalived_fails("leaves routes without an interface away"),
+    Test::new(
         "routes_the_kernel_drops_with_an_interface_or_address_are_put_back",
-        "leaves untracked ones away",
         dropped,
-    ),
-    (
+    )
+    .keepalived_fails("leaves untracked ones away"),
+    Test::new(
         "route_through_an_unreachable_gateway_is_told_once_and_tried_again",
-        "refuses an interface that does not exist",
         unreachable,
-    ),
-    (
-        "interface_of_a_tracked_route_or_rule_is_tracked",
-        "",
-        interface,
-    ),
-    (
+    )
+    .keepalived_fails("refuses an interface that does not exist"),
+    Test::new("interface_of_a_tracked_route_or_rule_is_tracked", interface),
+    Test::new(
         "routes_and_rules_left_by_a_killed_daemon_are_removed_at_start",
-        "leaves some",
         leftover,
-    ),
-    (
+    )
+    .keepalived_fails("leaves some"),
+    Test::new(
         "static_routes_and_rules_stay_while_the_daemon_runs",
-        "leaves them away once they are deleted",
         statics,
-    ),
-    (
-        "reload_leaves_routes_alone_that_stay",
-        "ends no reload the test could wait for",
-        reload,
-    ),
+    )
+    .keepalived_fails("leaves them away once they are deleted"),
+    Test::new("reload_leaves_routes_alone_that_stay", reload)
+        .keepalived_fails("ends no reload the test could wait for"),
 ];
 
 const ROUTES: &str = "virtual_routes {
@@ -101,7 +93,7 @@ fn nothing(node: &Node) -> bool {
     routes(node).is_empty() && rules(node).is_empty()
 }
 
-fn follow(ctx: &Ctx) -> End {
+fn follow(ctx: &Ctx) -> Outcome {
     let mut p = pair(ctx, &[ROUTES]);
     wait_until(SOON, "routes and rules are set", || there(&p.a));
     assert_eq!(
@@ -134,10 +126,10 @@ fn follow(ctx: &Ctx) -> End {
     wait_until(SOON, "the other router has them", || there(&p.b));
     let log = p.run_b.log();
     assert!(!log.contains("refused"), "{log}");
-    End::Ok
+    Outcome::Passed
 }
 
-fn put_back(ctx: &Ctx) -> End {
+fn put_back(ctx: &Ctx) -> Outcome {
     let p = pair(ctx, &[ROUTES]);
     wait_until(SOON, "routes and rules are set", || there(&p.a));
     // Somebody else's, equal but for the protocol, or of no concern.
@@ -181,11 +173,11 @@ fn put_back(ctx: &Ctx) -> End {
     p.undisturbed(VIP, INTERVAL, 30 * MS, since);
     let log = p.run_a.log();
     assert!(log.contains("put back"), "{log}");
-    End::Ok
+    Outcome::Passed
 }
 
 /// IPv4 routes go without a word when their interface goes down or their source address is removed.
-fn dropped(ctx: &Ctx) -> End {
+fn dropped(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24", "fd00::1/64"]);
     a.ip("link add wan0 type veth peer name far0");
@@ -228,10 +220,10 @@ fn dropped(ctx: &Ctx) -> End {
         "{log}"
     );
     assert!(now() - since < 5000 * MS, "without waiting for a timer");
-    End::Ok
+    Outcome::Passed
 }
 
-fn unreachable(ctx: &Ctx) -> End {
+fn unreachable(ctx: &Ctx) -> Outcome {
     let routes_of = "virtual_routes {
         10.1.0.0/16 via 10.9.9.254
         10.2.0.0/16 via 10.0.0.254
@@ -267,10 +259,10 @@ fn unreachable(ctx: &Ctx) -> End {
         routes(&p.a).len() == 3
     });
     p.undisturbed(VIP, INTERVAL, 30 * MS, since);
-    End::Ok
+    Outcome::Passed
 }
 
-fn interface(ctx: &Ctx) -> End {
+fn interface(ctx: &Ctx) -> Outcome {
     for lines in [
         "virtual_routes {\n        10.1.0.0/16 dev wan0\n    }",
         "virtual_rules {\n        iif wan0 table 100 priority 100\n    }",
@@ -291,10 +283,10 @@ fn interface(ctx: &Ctx) -> End {
         a.ip("link set wan0 up");
         wait_until(SOON, "and is again", || a.has(VIP) && !nothing(&a));
     }
-    End::Ok
+    Outcome::Passed
 }
 
-fn leftover(ctx: &Ctx) -> End {
+fn leftover(ctx: &Ctx) -> Outcome {
     let lines = ["nopreempt", ROUTES];
     let mut p = pair(ctx, &lines);
     wait_until(SOON, "routes and rules are set", || there(&p.a));
@@ -308,10 +300,10 @@ fn leftover(ctx: &Ctx) -> End {
     assert!(p.a.ip("route show metric 5").contains("10.1.0.0/16"));
     assert!(p.a.ip("rule show priority 99").contains("lookup 300"));
     assert!(there(&p.b), "and the master is left alone");
-    End::Ok
+    Outcome::Passed
 }
 
-fn statics(ctx: &Ctx) -> End {
+fn statics(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24", "fd00::1/64"]);
     let b = lab.node("r2", &["10.0.0.2/24"]);
@@ -355,10 +347,10 @@ static_rules {
     run.term();
     run.wait_exit(SOON).expect("it ends");
     assert!(nothing(&a) && !a.has("192.168.1.1"));
-    End::Ok
+    Outcome::Passed
 }
 
-fn reload(ctx: &Ctx) -> End {
+fn reload(ctx: &Ctx) -> Outcome {
     let routes_of = |second: &str| {
         format!(
             "virtual_routes {{
@@ -404,7 +396,7 @@ fn reload(ctx: &Ctx) -> End {
     }
     assert!(told.contains("10.8.0.0"), "the test sees changes: {told}");
     p.undisturbed(VIP, INTERVAL, 60 * MS, since);
-    End::Ok
+    Outcome::Passed
 }
 
 /// A command that runs in a node until it is ended.

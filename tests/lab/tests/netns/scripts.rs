@@ -14,47 +14,32 @@ use vrrpd_lab::{
 };
 
 use crate::support::{INTERVAL, SOON, VIP, conf, pair_of};
-use crate::{Ctx, End, Test};
+use crate::{Ctx, Outcome, Test};
 
 /// keepalived words it otherwise.
 const WORDS: &str = "says it in other words";
 
 pub(crate) const TESTS: &[Test] = &[
-    ("script_weight_hands_mastership_over_and_back", "", weighted),
-    ("script_of_weight_0_is_a_fault_while_it_fails", WORDS, fault),
-    ("script_rise_and_fall_are_counted", WORDS, rise_and_fall),
-    (
-        "script_that_hangs_is_killed_with_all_it_started",
-        WORDS,
-        hangs,
-    ),
-    ("scripts_that_flood_and_fork_disturb_nothing", "", floods),
-    ("script_deleted_at_run_time_is_named", WORDS, deleted),
-    (
-        "script_runs_as_its_user_with_a_clean_slate",
-        "leaves a pipe of its own open",
-        slate,
-    ),
-    (
+    Test::new("script_weight_hands_mastership_over_and_back", weighted),
+    Test::new("script_of_weight_0_is_a_fault_while_it_fails", fault).keepalived_fails(WORDS),
+    Test::new("script_rise_and_fall_are_counted", rise_and_fall).keepalived_fails(WORDS),
+    Test::new("script_that_hangs_is_killed_with_all_it_started", hangs).keepalived_fails(WORDS),
+    Test::new("scripts_that_flood_and_fork_disturb_nothing", floods),
+    Test::new("script_deleted_at_run_time_is_named", deleted).keepalived_fails(WORDS),
+    Test::new("script_runs_as_its_user_with_a_clean_slate", slate)
+        .keepalived_fails("leaves a pipe of its own open"),
+    Test::new(
         "scripts_die_with_a_killed_daemon_and_end_with_a_stopped_one",
-        "",
         die_together,
     ),
-    (
-        "reload_leaves_an_unchanged_script_running",
-        "tells not when a reload is done",
-        reload,
-    ),
-    ("track_file_counts_within_100_ms", "", track_file),
-    (
-        "track_process_follows_a_process",
-        "hears of processes in the first namespace only",
-        track_process,
-    ),
-    ("seed_script_decides_between_two_routers", "", seed),
-    (
+    Test::new("reload_leaves_an_unchanged_script_running", reload)
+        .keepalived_fails("tells not when a reload is done"),
+    Test::new("track_file_counts_within_100_ms", track_file),
+    Test::new("track_process_follows_a_process", track_process)
+        .keepalived_fails("hears of processes in the first namespace only"),
+    Test::new("seed_script_decides_between_two_routers", seed),
+    Test::new(
         "script_gives_the_priorities_that_keepalived_gives",
-        "",
         same_as_keepalived,
     ),
 ];
@@ -136,7 +121,7 @@ fn zombies(parent: u32) -> usize {
 
 // ---- scripts ----
 
-fn weighted(ctx: &Ctx) -> End {
+fn weighted(ctx: &Ctx) -> Outcome {
     let down = path("down");
     let strong = tracked(
         200,
@@ -162,10 +147,10 @@ fn weighted(ctx: &Ctx) -> End {
         let line = "(VI_51) Changing effective priority from 200 to 50: base 200, script chk -150";
         assert!(log.contains(line), "{log}");
     }
-    End::Ok
+    Outcome::Passed
 }
 
-fn fault(ctx: &Ctx) -> End {
+fn fault(ctx: &Ctx) -> Outcome {
     let down = path("down");
     touch(&down);
     let conf = tracked(200, &format!("/usr/bin/test ! -e {down}"), "interval 0.2");
@@ -187,10 +172,10 @@ fn fault(ctx: &Ctx) -> End {
     says("VRRP_Script(chk) failed (exited with status 1)");
     remove(&down);
     wait_until(SOON, "it recovers again", || a.has(VIP));
-    End::Ok
+    Outcome::Passed
 }
 
-fn rise_and_fall(ctx: &Ctx) -> End {
+fn rise_and_fall(ctx: &Ctx) -> Outcome {
     let (down, runs) = (path("down"), path("runs"));
     let body = format!("if test -e {down}; then echo - >> {runs}; exit 1; fi\necho + >> {runs}");
     let command = script("check", &body);
@@ -219,10 +204,10 @@ fn rise_and_fall(ctx: &Ctx) -> End {
     remove(&down);
     wait_until(SOON, "it succeeds", || successes() == 2);
     assert!((3..=4).contains(&(count('+') - before)), "after the third");
-    End::Ok
+    Outcome::Passed
 }
 
-fn hangs(ctx: &Ctx) -> End {
+fn hangs(ctx: &Ctx) -> Outcome {
     let list = path("pids");
     let body =
         format!("trap '' TERM\necho $$ >> {list}\nsleep 300 &\necho $! >> {list}\nwait\nsleep 300");
@@ -248,10 +233,10 @@ fn hangs(ctx: &Ctx) -> End {
     });
     wait_until(SOON, "the next run", || pids(&list).len() > 2);
     assert_eq!(run.log().matches(said).count(), 1, "said once");
-    End::Ok
+    Outcome::Passed
 }
 
-fn floods(ctx: &Ctx) -> End {
+fn floods(ctx: &Ctx) -> Outcome {
     let command = script(
         "flood",
         "head -c 1000000 /dev/zero; head -c 1000000 /dev/zero >&2",
@@ -278,10 +263,10 @@ fn floods(ctx: &Ctx) -> End {
     p.undisturbed(VIP, INTERVAL, 120 * MS, since);
     assert_eq!(open(), before, "descriptors");
     assert_eq!(p.run_a.log_len(), said, "nothing to say");
-    End::Ok
+    Outcome::Passed
 }
 
-fn deleted(ctx: &Ctx) -> End {
+fn deleted(ctx: &Ctx) -> Outcome {
     let command = script("gone", "exit 0");
     let (_lab, a, _cap, run) = single(ctx, &tracked(200, &command, "interval 0.2"));
     wait_until(SOON, "it is master", || a.has(VIP));
@@ -294,7 +279,7 @@ fn deleted(ctx: &Ctx) -> End {
     });
     sleep_ms(600);
     assert_eq!(run.log().matches(&said).count(), 1, "said once");
-    End::Ok
+    Outcome::Passed
 }
 
 /// Whether more users than one exist here; an unprivileged user namespace has one.
@@ -304,9 +289,9 @@ fn has_users() -> bool {
     count.and_then(|count| count.parse().ok()).unwrap_or(0_u64) > 65_534
 }
 
-fn slate(ctx: &Ctx) -> End {
+fn slate(ctx: &Ctx) -> Outcome {
     if !has_users() {
-        return End::Skip("there is one user only in this namespace".into());
+        return Outcome::Skipped("there is one user only in this namespace".into());
     }
     let dir = path("slate");
     fs::create_dir(&dir).expect("mkdir");
@@ -356,10 +341,10 @@ fn slate(ctx: &Ctx) -> End {
     let env = read("env");
     assert!(env.contains("KEPT=yes"), "{env}");
     assert!(!env.contains("IFS=x") && !env.contains("LD_"), "{env}");
-    End::Ok
+    Outcome::Passed
 }
 
-fn die_together(ctx: &Ctx) -> End {
+fn die_together(ctx: &Ctx) -> Outcome {
     for signal in [Signal::SIGKILL, Signal::SIGTERM] {
         let list = path("pids");
         let command = script("long", &format!("echo $$ >> {list}\nexec sleep 300"));
@@ -388,10 +373,10 @@ fn die_together(ctx: &Ctx) -> End {
             "the script outlives the daemon after {signal}"
         );
     }
-    End::Ok
+    Outcome::Passed
 }
 
-fn reload(ctx: &Ctx) -> End {
+fn reload(ctx: &Ctx) -> Outcome {
     let list = path("pids");
     let command = script("long", &format!("echo $$ >> {list}\nexec sleep 300"));
     let lines = "interval 60\n    weight -50\n    init_fail";
@@ -419,12 +404,12 @@ fn reload(ctx: &Ctx) -> End {
         let all = pids(&list);
         all.len() == 2 && !alive(all[0]) && alive(all[1])
     });
-    End::Ok
+    Outcome::Passed
 }
 
 // ---- files and processes ----
 
-fn track_file(ctx: &Ctx) -> End {
+fn track_file(ctx: &Ctx) -> Outcome {
     let file = path("load");
     let tracked = conf(200, &["track_file {\n        load weight -2\n    }"])
         .top(&format!("track_file load {{\n    file {file}\n}}"));
@@ -460,10 +445,10 @@ fn track_file(ctx: &Ctx) -> End {
             .any(|(_, one)| one.priority == 160)
     });
     drop(run);
-    End::Ok
+    Outcome::Passed
 }
 
-fn track_process(ctx: &Ctx) -> End {
+fn track_process(ctx: &Ctx) -> Outcome {
     let program = PathBuf::from(path("trackee"));
     let sleep = ["/usr/bin/sleep", "/bin/sleep"]
         .iter()
@@ -490,13 +475,13 @@ fn track_process(ctx: &Ctx) -> End {
     other.kill().expect("kill");
     other.wait().expect("wait");
     sends(150, now());
-    End::Ok
+    Outcome::Passed
 }
 
 // ---- the whole of it ----
 
 /// The script of the notes this project began with, on two routers: whose service runs is master.
-fn seed(ctx: &Ctx) -> End {
+fn seed(ctx: &Ctx) -> Outcome {
     let text = include_str!("../../../golden/seeds/s3_script_repaired.conf");
     let (down, check) = (path("down"), path("check_running"));
     let node = |priority: &str, command: &str| {
@@ -530,7 +515,7 @@ fn seed(ctx: &Ctx) -> End {
     wait_until(limit, "100 beats 90", || b.has(vip) && !a.has(vip));
     remove(&down);
     wait_until(limit, "and back", || a.has(vip) && !b.has(vip));
-    End::Ok
+    Outcome::Passed
 }
 
 /// The priorities a lone router advertises while its script fails and succeeds.
@@ -572,10 +557,10 @@ fn priorities(daemon: &Daemon) -> Vec<u8> {
     ends
 }
 
-fn same_as_keepalived(ctx: &Ctx) -> End {
-    if !ctx.other.available() {
-        return End::Skip("keepalived is not installed".into());
+fn same_as_keepalived(ctx: &Ctx) -> Outcome {
+    if !ctx.keepalived.available() {
+        return Outcome::Skipped("keepalived is not installed".into());
     }
-    assert_eq!(priorities(&ctx.daemon), priorities(&ctx.other));
-    End::Ok
+    assert_eq!(priorities(&ctx.daemon), priorities(&ctx.keepalived));
+    Outcome::Passed
 }

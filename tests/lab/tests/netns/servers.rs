@@ -8,14 +8,14 @@ use vrrpd_lab::{Capture, Lab, now, sleep_ms, wait_until};
 
 use crate::notify::{Reader, lines, script};
 use crate::support::{SOON, VIP, conf};
-use crate::{Ctx, End, Test};
+use crate::{Ctx, Outcome, Test};
 
 /// Its checker ends where there is no IPVS.
 const WITHOUT_IPVS: &str = "has no checker without IPVS";
 
 pub(crate) const TESTS: &[Test] = &[
-    ("servers_tell_scripts_and_fifo", WITHOUT_IPVS, tell),
-    ("servers_and_instances_run_apart", WITHOUT_IPVS, halves),
+    Test::new("servers_tell_scripts_and_fifo", tell).keepalived_fails(WITHOUT_IPVS),
+    Test::new("servers_and_instances_run_apart", halves).keepalived_fails(WITHOUT_IPVS),
 ];
 
 /// A virtual server whose first real server lives as long as a file does.
@@ -44,7 +44,7 @@ virtual_server 10.9.9.9 80 {{
     )
 }
 
-fn tell(ctx: &Ctx) -> End {
+fn tell(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let (out, fifo) = (
@@ -120,10 +120,10 @@ fn tell(ctx: &Ctx) -> End {
         assert!(log.contains(words), "{words} not in:\n{log}");
     }
     assert!(!Path::new(&fifo).exists(), "the FIFO goes with the daemon");
-    End::Ok
+    Outcome::Passed
 }
 
-fn halves(ctx: &Ctx) -> End {
+fn halves(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let cap = Capture::start(&lab);
@@ -159,5 +159,5 @@ fn halves(ctx: &Ctx) -> End {
     );
     assert!(!run.log().contains("MISC"), "{}", run.log());
     assert!(run.log().contains("-P: 1 virtual servers left out"));
-    End::Ok
+    Outcome::Passed
 }

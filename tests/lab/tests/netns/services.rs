@@ -9,27 +9,27 @@ use vrrpd_lab::private::DIR;
 use vrrpd_lab::{Conf, Inst, Lab, Node, Running, wait_until};
 
 use crate::support::SOON;
-use crate::{Ctx, End, Test};
+use crate::{Ctx, Outcome, Test};
 
 /// It says so in other words, and ends without IPVS.
 const WORDS: &str = "does not check without IPVS";
 
 pub(crate) const TESTS: &[Test] = &[
-    ("mail_reaches_a_server_of_debian", "", mail),
-    ("check_smtp_of_a_real_server", WORDS, smtp),
-    ("check_dns_of_a_real_server", WORDS, dns),
-    ("check_ssl_of_a_real_server", WORDS, ssl),
+    Test::new("mail_reaches_a_server_of_debian", mail),
+    Test::new("check_smtp_of_a_real_server", smtp).keepalived_fails(WORDS),
+    Test::new("check_dns_of_a_real_server", dns).keepalived_fails(WORDS),
+    Test::new("check_ssl_of_a_real_server", ssl).keepalived_fails(WORDS),
 ];
 
 fn is_there(program: &str) -> bool {
     peers::find(program).is_some()
 }
 
-fn missing(program: &str) -> End {
-    End::Skip(format!("there is no {program}"))
+fn missing(program: &str) -> Outcome {
+    Outcome::Skipped(format!("there is no {program}"))
 }
 
-fn mail(ctx: &Ctx) -> End {
+fn mail(ctx: &Ctx) -> Outcome {
     if !is_there("msmtpd") {
         return missing("msmtpd");
     }
@@ -61,7 +61,7 @@ fn mail(ctx: &Ctx) -> End {
         "{text}"
     );
     drop(run);
-    End::Ok
+    Outcome::Passed
 }
 
 // ---- checks ----
@@ -119,7 +119,7 @@ impl Bench {
     }
 }
 
-fn smtp(ctx: &Ctx) -> End {
+fn smtp(ctx: &Ctx) -> Outcome {
     if !is_there("msmtpd") {
         return missing("msmtpd");
     }
@@ -128,10 +128,10 @@ fn smtp(ctx: &Ctx) -> End {
         "SMTP_CHECK {\n retry 0\n connect_port 2525\n helo_name lab.example.org\n }",
     );
     bench.comes_and_goes("msmtpd --interface=10.0.0.2 --port=2525");
-    End::Ok
+    Outcome::Passed
 }
 
-fn dns(ctx: &Ctx) -> End {
+fn dns(ctx: &Ctx) -> Outcome {
     if !is_there("dnsmasq") {
         return missing("dnsmasq");
     }
@@ -143,10 +143,10 @@ fn dns(ctx: &Ctx) -> End {
         "dnsmasq -k -C /dev/null -R -h -u root -g root --pid-file= --address=/www.lab/192.0.2.1 \
          --listen-address=10.0.0.2 --bind-interfaces",
     );
-    End::Ok
+    Outcome::Passed
 }
 
-fn ssl(ctx: &Ctx) -> End {
+fn ssl(ctx: &Ctx) -> Outcome {
     if !is_there("openssl") {
         return missing("openssl");
     }
@@ -171,5 +171,5 @@ fn ssl(ctx: &Ctx) -> End {
     bench.comes_and_goes(&format!(
         "openssl s_server -quiet -www -accept 10.0.0.2:443 -key {key} -cert {certificate}"
     ));
-    End::Ok
+    Outcome::Passed
 }

@@ -8,46 +8,34 @@ use vrrpd_lab::{
 };
 
 use crate::support::{INTERVAL, SOON, VIP, conf, pair};
-use crate::{Ctx, End, Test};
+use crate::{Ctx, Outcome, Test};
 
 pub(crate) const TESTS: &[Test] = &[
-    ("backup_takes_over_after_kill_9", "", kill9),
-    (
+    Test::new("backup_takes_over_after_kill_9", kill9),
+    Test::new(
         "backup_takes_over_when_the_masters_link_goes_down",
-        "",
         link_down,
     ),
-    (
+    Test::new(
         "term_resigns_with_priority_0_and_backup_follows_within_skew",
-        "",
         term,
     ),
-    ("stronger_router_preempts_when_it_returns", "", preempts),
-    ("nopreempt_leaves_the_address_where_it_is", "", nopreempt),
-    ("preempt_delay_postpones_preemption", "", preempt_delay),
-    (
-        "ring_of_three_nodes_holds_exactly_its_own_addresses",
-        "",
-        ring,
-    ),
-    (
+    Test::new("stronger_router_preempts_when_it_returns", preempts),
+    Test::new("nopreempt_leaves_the_address_where_it_is", nopreempt),
+    Test::new("preempt_delay_postpones_preemption", preempt_delay),
+    Test::new("ring_of_three_nodes_holds_exactly_its_own_addresses", ring),
+    Test::new(
         "frozen_backup_does_not_take_over_when_thawed",
-        "",
         frozen_backup,
     ),
-    (
-        "frozen_weak_master_says_nothing_when_thawed",
-        "",
-        frozen_weak,
-    ),
-    (
+    Test::new("frozen_weak_master_says_nothing_when_thawed", frozen_weak),
+    Test::new(
         "frozen_strong_master_overlaps_for_milliseconds",
-        "",
         frozen_strong,
     ),
 ];
 
-fn kill9(ctx: &Ctx) -> End {
+fn kill9(ctx: &Ctx) -> Outcome {
     let mut p = pair(ctx, &[]);
     let at = p.run_a.kill9();
     p.taken_over(VIP, down_interval(3, 100, INTERVAL), at);
@@ -55,10 +43,10 @@ fn kill9(ctx: &Ctx) -> End {
         p.a.has(VIP),
         "nobody removes the address of a killed daemon: the test's premise"
     );
-    End::Ok
+    Outcome::Passed
 }
 
-fn link_down(ctx: &Ctx) -> End {
+fn link_down(ctx: &Ctx) -> Outcome {
     let p = pair(ctx, &[]);
     let at = now();
     p.a.cable_out();
@@ -69,10 +57,10 @@ fn link_down(ctx: &Ctx) -> End {
     let back = now();
     p.a.cable_in();
     p.given_back(VIP, back);
-    End::Ok
+    Outcome::Passed
 }
 
-fn term(ctx: &Ctx) -> End {
+fn term(ctx: &Ctx) -> Outcome {
     let mut p = pair(ctx, &[]);
     let at = p.run_a.term();
     p.taken_over(VIP, skew(3, 100, INTERVAL), at);
@@ -88,10 +76,10 @@ fn term(ctx: &Ctx) -> End {
     assert!(status.success(), "exit status {status}");
     assert!(!p.a.has(VIP), "the address is removed at the end");
     assert!(p.run_b.alive());
-    End::Ok
+    Outcome::Passed
 }
 
-fn preempts(ctx: &Ctx) -> End {
+fn preempts(ctx: &Ctx) -> Outcome {
     let mut p = pair(ctx, &[]);
     let at = p.run_a.term();
     p.taken_over(VIP, skew(3, 100, INTERVAL), at);
@@ -108,10 +96,10 @@ fn preempts(ctx: &Ctx) -> End {
         waited / MS
     );
     assert!(waited < down + 500 * MS, "needed {} ms", waited / MS);
-    End::Ok
+    Outcome::Passed
 }
 
-fn nopreempt(ctx: &Ctx) -> End {
+fn nopreempt(ctx: &Ctx) -> Outcome {
     let mut p = pair(ctx, &["nopreempt"]);
     let at = p.run_a.term();
     p.taken_over(VIP, skew(3, 100, INTERVAL), at);
@@ -134,10 +122,10 @@ fn nopreempt(ctx: &Ctx) -> End {
         "the stronger router takes over from a dead one",
         || p.a.has(VIP),
     );
-    End::Ok
+    Outcome::Passed
 }
 
-fn preempt_delay(ctx: &Ctx) -> End {
+fn preempt_delay(ctx: &Ctx) -> Outcome {
     let mut p = pair(ctx, &["preempt_delay 1"]);
     let at = p.run_a.term();
     p.taken_over(VIP, skew(3, 100, INTERVAL), at);
@@ -156,12 +144,12 @@ fn preempt_delay(ctx: &Ctx) -> End {
         "pre-empted after {} ms only",
         waited / MS
     );
-    End::Ok
+    Outcome::Passed
 }
 
 /// Three nodes, each the master of one address and the backup of its neighbour's; VRRPv2 with
 /// passwords, one advert a second.
-fn ring(ctx: &Ctx) -> End {
+fn ring(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let _cap = Capture::start(&lab);
     let vips = ["192.168.20.187", "192.168.20.188", "192.168.20.189"];
@@ -215,11 +203,11 @@ fn ring(ctx: &Ctx) -> End {
         running[stopped] = ctx.daemon.start(&nodes[stopped], &confs[stopped]);
         wait_until(limit, "the address goes home", || holders() == own);
     }
-    End::Ok
+    Outcome::Passed
 }
 
 /// The adverts that prove the master alive wait in the socket; they must be read before the timer.
-fn frozen_backup(ctx: &Ctx) -> End {
+fn frozen_backup(ctx: &Ctx) -> Outcome {
     let p = pair(ctx, &[]);
     let since = now();
     for _ in 0..3 {
@@ -229,10 +217,10 @@ fn frozen_backup(ctx: &Ctx) -> End {
         sleep_ms(300);
     }
     p.undisturbed(VIP, INTERVAL, 30 * MS, since);
-    End::Ok
+    Outcome::Passed
 }
 
-fn frozen_weak(ctx: &Ctx) -> End {
+fn frozen_weak(ctx: &Ctx) -> Outcome {
     let mut p = pair(ctx, &[]);
     p.run_a.term();
     p.run_a.wait_exit(SOON).expect("it ends");
@@ -252,10 +240,10 @@ fn frozen_weak(ctx: &Ctx) -> End {
         said, 0,
         "the thawed router advertised before it had listened"
     );
-    End::Ok
+    Outcome::Passed
 }
 
-fn frozen_strong(ctx: &Ctx) -> End {
+fn frozen_strong(ctx: &Ctx) -> Outcome {
     let p = pair(ctx, &[]);
     for _ in 0..3 {
         let at = p.run_a.freeze();
@@ -276,5 +264,5 @@ fn frozen_strong(ctx: &Ctx) -> End {
         );
         assert!(!p.b.has(VIP), "the weaker router gives the address up");
     }
-    End::Ok
+    Outcome::Passed
 }

@@ -3,45 +3,35 @@
 use vrrpd_lab::{Conf, Inst, Kind, MS, Ns, down_interval, skew};
 
 use crate::support::{INTERVAL, SOON, VIP, pair_of};
-use crate::{Ctx, End, Test};
+use crate::{Ctx, Outcome, Test};
 
 pub(crate) const TESTS: &[Test] = &[
-    ("v2_with_password_fails_over_and_back", "", v2_alone),
-    ("v3_over_ipv6_fails_over_and_back", "", v6_alone),
-    ("unicast_pair_fails_over_and_back", "", unicast_alone),
-    (
-        "unicast_over_ipv6_fails_over_and_back",
-        "its hop limit is 64",
-        unicast6_alone,
-    ),
-    ("keepalived_backs_us_up_v2_with_password", "", v2_strong),
-    ("we_back_up_keepalived_v2_with_password", "", v2_weak),
-    ("keepalived_backs_us_up_v3", "", v3_strong),
-    ("we_back_up_keepalived_v3", "", v3_weak),
-    ("keepalived_backs_us_up_v3_over_ipv6", "", v6_strong),
-    ("we_back_up_keepalived_v3_over_ipv6", "", v6_weak),
-    ("keepalived_backs_us_up_unicast", "", unicast_strong),
-    ("we_back_up_keepalived_unicast", "", unicast_weak),
-    ("ah_pair_fails_over_and_back", "", ah_alone),
-    ("keepalived_backs_us_up_with_ah", "", ah_strong),
-    ("we_back_up_keepalived_with_ah", "", ah_weak),
-    (
-        "keepalived_backs_us_up_with_ah_unicast",
-        "",
-        ah_unicast_strong,
-    ),
-    ("we_back_up_keepalived_with_ah_unicast", "", ah_unicast_weak),
-    ("signed_pair_fails_over_and_back", UNSIGNED, signed_alone),
-    (
-        "signed_pair_over_ipv6_fails_over_and_back",
-        UNSIGNED,
-        signed6_alone,
-    ),
-    (
+    Test::new("v2_with_password_fails_over_and_back", v2_alone),
+    Test::new("v3_over_ipv6_fails_over_and_back", v6_alone),
+    Test::new("unicast_pair_fails_over_and_back", unicast_alone),
+    Test::new("unicast_over_ipv6_fails_over_and_back", unicast6_alone)
+        .keepalived_fails("its hop limit is 64"),
+    Test::new("keepalived_backs_us_up_v2_with_password", v2_strong),
+    Test::new("we_back_up_keepalived_v2_with_password", v2_weak),
+    Test::new("keepalived_backs_us_up_v3", v3_strong),
+    Test::new("we_back_up_keepalived_v3", v3_weak),
+    Test::new("keepalived_backs_us_up_v3_over_ipv6", v6_strong),
+    Test::new("we_back_up_keepalived_v3_over_ipv6", v6_weak),
+    Test::new("keepalived_backs_us_up_unicast", unicast_strong),
+    Test::new("we_back_up_keepalived_unicast", unicast_weak),
+    Test::new("ah_pair_fails_over_and_back", ah_alone),
+    Test::new("keepalived_backs_us_up_with_ah", ah_strong),
+    Test::new("we_back_up_keepalived_with_ah", ah_weak),
+    Test::new("keepalived_backs_us_up_with_ah_unicast", ah_unicast_strong),
+    Test::new("we_back_up_keepalived_with_ah_unicast", ah_unicast_weak),
+    Test::new("signed_pair_fails_over_and_back", signed_alone).keepalived_fails(UNSIGNED),
+    Test::new("signed_pair_over_ipv6_fails_over_and_back", signed6_alone)
+        .keepalived_fails(UNSIGNED),
+    Test::new(
         "signed_unicast_pair_without_clocks_fails_over_and_back",
-        UNSIGNED,
         monotonic_alone,
-    ),
+    )
+    .keepalived_fails(UNSIGNED),
 ];
 
 const UNSIGNED: &str = "has no auth_hmac before 2.4";
@@ -159,7 +149,7 @@ fn signed(vip: &str, lines: &str) -> [Conf; 2] {
 
 /// The strong one is killed, the weak one takes over on time; the strong one returns and pre-empts,
 /// then resigns, and the weak one follows within the skew time.
-fn play(w: &Way, strong: &vrrpd_lab::Daemon, weak: &vrrpd_lab::Daemon) -> End {
+fn play(w: &Way, strong: &vrrpd_lab::Daemon, weak: &vrrpd_lab::Daemon) -> Outcome {
     let mut p = pair_of(strong, &w.strong, weak, &w.weak, w.vip);
     let at = p.run_a.kill9();
     p.a.cable_out();
@@ -197,75 +187,75 @@ fn play(w: &Way, strong: &vrrpd_lab::Daemon, weak: &vrrpd_lab::Daemon) -> End {
         }
         assert!(nas > 0, "neighbour advertisements");
     }
-    End::Ok
+    Outcome::Passed
 }
 
-fn v2_alone(c: &Ctx) -> End {
+fn v2_alone(c: &Ctx) -> Outcome {
     play(&v2(), &c.daemon, &c.daemon)
 }
-fn v6_alone(c: &Ctx) -> End {
+fn v6_alone(c: &Ctx) -> Outcome {
     play(&v6(), &c.daemon, &c.daemon)
 }
-fn unicast_alone(c: &Ctx) -> End {
+fn unicast_alone(c: &Ctx) -> Outcome {
     play(&unicast(), &c.daemon, &c.daemon)
 }
-fn unicast6_alone(c: &Ctx) -> End {
+fn unicast6_alone(c: &Ctx) -> Outcome {
     play(&unicast6(), &c.daemon, &c.daemon)
 }
 
 /// With keepalived on one side; skipped if it is not installed.
-fn with_other(c: &Ctx, w: &Way, we_are_strong: bool) -> End {
-    if !c.other.available() {
-        return End::Skip("keepalived is not installed".into());
+fn with_other(c: &Ctx, w: &Way, we_are_strong: bool) -> Outcome {
+    if !c.keepalived.available() {
+        return Outcome::Skipped("keepalived is not installed".into());
     }
     if we_are_strong {
-        play(w, &c.daemon, &c.other)
+        play(w, &c.daemon, &c.keepalived)
     } else {
-        play(w, &c.other, &c.daemon)
+        play(w, &c.keepalived, &c.daemon)
     }
 }
 
-fn v2_strong(c: &Ctx) -> End {
+fn v2_strong(c: &Ctx) -> Outcome {
     with_other(c, &v2(), true)
 }
-fn v2_weak(c: &Ctx) -> End {
+fn v2_weak(c: &Ctx) -> Outcome {
     with_other(c, &v2(), false)
 }
-fn v3_strong(c: &Ctx) -> End {
+fn v3_strong(c: &Ctx) -> Outcome {
     with_other(c, &v3(), true)
 }
-fn v3_weak(c: &Ctx) -> End {
+fn v3_weak(c: &Ctx) -> Outcome {
     with_other(c, &v3(), false)
 }
-fn v6_strong(c: &Ctx) -> End {
+fn v6_strong(c: &Ctx) -> Outcome {
     with_other(c, &v6(), true)
 }
-fn v6_weak(c: &Ctx) -> End {
+fn v6_weak(c: &Ctx) -> Outcome {
     with_other(c, &v6(), false)
 }
-fn unicast_strong(c: &Ctx) -> End {
+fn unicast_strong(c: &Ctx) -> Outcome {
     with_other(c, &unicast(), true)
 }
-fn unicast_weak(c: &Ctx) -> End {
+fn unicast_weak(c: &Ctx) -> Outcome {
     with_other(c, &unicast(), false)
 }
 
-fn ah_alone(c: &Ctx) -> End {
+fn ah_alone(c: &Ctx) -> Outcome {
     play(&ah(), &c.daemon, &c.daemon)
 }
-fn ah_strong(c: &Ctx) -> End {
+fn ah_strong(c: &Ctx) -> Outcome {
     with_other(c, &ah(), true)
 }
-fn ah_weak(c: &Ctx) -> End {
+fn ah_weak(c: &Ctx) -> Outcome {
     with_other(c, &ah(), false)
 }
-fn ah_unicast_strong(c: &Ctx) -> End {
+fn ah_unicast_strong(c: &Ctx) -> Outcome {
     with_other(c, &ah_unicast(), true)
 }
-fn ah_unicast_weak(c: &Ctx) -> End {
+fn ah_unicast_weak(c: &Ctx) -> Outcome {
     with_other(c, &ah_unicast(), false)
 }
-fn signed_alone(c: &Ctx) -> End {
+fn signed_alone(c: &Ctx) -> Outcome {
     let [strong, weak] = signed("10.0.0.100/24", "");
     let w = Way {
         strong,
@@ -274,7 +264,7 @@ fn signed_alone(c: &Ctx) -> End {
     };
     play(&w, &c.daemon, &c.daemon)
 }
-fn signed6_alone(c: &Ctx) -> End {
+fn signed6_alone(c: &Ctx) -> Outcome {
     let [strong, weak] = signed("fd00::100/64", "");
     let w = Way {
         strong,
@@ -283,7 +273,7 @@ fn signed6_alone(c: &Ctx) -> End {
     };
     play(&w, &c.daemon, &c.daemon)
 }
-fn monotonic_alone(c: &Ctx) -> End {
+fn monotonic_alone(c: &Ctx) -> Outcome {
     let inst = |p, own: &str, peer: &str| {
         let inst = Inst::new(7, p, "10.0.0.100/24").signed("anti_replay monotonic");
         Conf::of(&[inst.unicast(own, peer)])

@@ -9,59 +9,39 @@ use vrrpd_lab::{
 
 use crate::filter::answers_at;
 use crate::support::{FORGOTTEN, SOON, VIP};
-use crate::{Ctx, End, Test};
+use crate::{Ctx, Outcome, Test};
 
 /// Its questions for neighbors name the virtual address as the sender's, with the real Ethernet address.
 const ASKS: &str = "tells neighbors the real address when it asks them for theirs";
 
 pub(crate) const TESTS: &[Test] = &[
-    (
-        "vmac_carries_adverts_announcements_and_answers",
-        ASKS,
-        carries,
-    ),
-    ("vmac_carries_ipv6", "", carries6),
-    (
+    Test::new("vmac_carries_adverts_announcements_and_answers", carries).keepalived_fails(ASKS),
+    Test::new("vmac_carries_ipv6", carries6),
+    Test::new(
         "vmac_stays_the_same_when_another_router_takes_over",
-        ASKS,
         failover,
-    ),
-    (
+    )
+    .keepalived_fails(ASKS),
+    Test::new(
         "vmac_is_never_sent_by_a_router_that_is_not_master",
-        "",
         backup_is_silent,
     ),
-    ("vmac_of_two_instances_on_one_interface", ASKS, two),
-    (
-        "vmac_xmit_base_sends_adverts_with_the_real_address",
-        ASKS,
-        base,
-    ),
-    ("vmac_survives_a_lost_carrier", ASKS, carrier),
-    ("vmac_comes_back_with_its_interface", ASKS, recreated),
-    ("vmac_left_by_a_killed_daemon_is_used_again", ASKS, leftover),
-    ("vmac_of_a_second_master_is_heard", "", second_master),
-    (
-        "vmac_comes_and_goes_with_a_reload",
-        "tells not when a reload is done",
-        reloaded,
-    ),
-    ("vmac_with_no_accept_does_not_answer", "", no_accept),
-    (
-        "vmac_routes_whatever_the_path_back",
-        "forwards as new interfaces do",
-        routes,
-    ),
-    ("keepalived_backs_us_up_with_a_vmac", "", keepalived_weak),
-    ("we_back_up_keepalived_with_a_vmac", "", keepalived_strong),
-    (
-        "keepalived_backs_us_up_with_an_ipv6_vmac",
-        "",
-        keepalived_weak6,
-    ),
-    (
+    Test::new("vmac_of_two_instances_on_one_interface", two).keepalived_fails(ASKS),
+    Test::new("vmac_xmit_base_sends_adverts_with_the_real_address", base).keepalived_fails(ASKS),
+    Test::new("vmac_survives_a_lost_carrier", carrier).keepalived_fails(ASKS),
+    Test::new("vmac_comes_back_with_its_interface", recreated).keepalived_fails(ASKS),
+    Test::new("vmac_left_by_a_killed_daemon_is_used_again", leftover).keepalived_fails(ASKS),
+    Test::new("vmac_of_a_second_master_is_heard", second_master),
+    Test::new("vmac_comes_and_goes_with_a_reload", reloaded)
+        .keepalived_fails("tells not when a reload is done"),
+    Test::new("vmac_with_no_accept_does_not_answer", no_accept),
+    Test::new("vmac_routes_whatever_the_path_back", routes)
+        .keepalived_fails("forwards as new interfaces do"),
+    Test::new("keepalived_backs_us_up_with_a_vmac", keepalived_weak),
+    Test::new("we_back_up_keepalived_with_a_vmac", keepalived_strong),
+    Test::new("keepalived_backs_us_up_with_an_ipv6_vmac", keepalived_weak6),
+    Test::new(
         "we_back_up_keepalived_with_an_ipv6_vmac",
-        "",
         keepalived_strong6,
     ),
 ];
@@ -170,7 +150,7 @@ impl Pair {
     }
 }
 
-fn carries(ctx: &Ctx) -> End {
+fn carries(ctx: &Ctx) -> Outcome {
     let p = ours(ctx);
     assert!(answers_at(&p.client, VIP));
     assert_eq!(known(&p.client, VIP), text(VMAC));
@@ -202,10 +182,10 @@ fn carries(ctx: &Ctx) -> End {
         assert_eq!(known(&p.client, VIP), text(VMAC));
         assert_eq!(known(&p.client, "10.0.0.1"), text(p.a.mac()));
     }
-    End::Ok
+    Outcome::Passed
 }
 
-fn carries6(ctx: &Ctx) -> End {
+fn carries6(ctx: &Ctx) -> Outcome {
     let p = pair(
         &ctx.daemon,
         &conf6(200),
@@ -224,10 +204,10 @@ fn carries6(ctx: &Ctx) -> End {
     p.all_from("announcement", VMAC6, 0, |f| {
         f.announces() == Some(crate::support::ip(VIP6))
     });
-    End::Ok
+    Outcome::Passed
 }
 
-fn failover(ctx: &Ctx) -> End {
+fn failover(ctx: &Ctx) -> Outcome {
     let mut p = ours(ctx);
     assert_eq!(known(&p.client, VIP), text(VMAC));
     let at = p.run_a.kill9();
@@ -242,10 +222,10 @@ fn failover(ctx: &Ctx) -> End {
     p.all_from("advert of the new master", VMAC, at, |f| {
         f.advert().is_some() && *f.leg == *p.b.name
     });
-    End::Ok
+    Outcome::Passed
 }
 
-fn backup_is_silent(ctx: &Ctx) -> End {
+fn backup_is_silent(ctx: &Ctx) -> Outcome {
     let mut p = ours(ctx);
     p.b.sysctl("net.ipv6.conf.all.forwarding", "1");
     assert!(answers_at(&p.client, VIP) && answers_at(&p.client, "10.0.0.2"));
@@ -259,10 +239,10 @@ fn backup_is_silent(ctx: &Ctx) -> End {
     let frames = p.cap.since(since);
     let wrong = |f: &&Frame| *f.leg == *p.b.name && sender(f) == VMAC;
     assert_eq!(frames.iter().filter(wrong).count(), 0);
-    End::Ok
+    Outcome::Passed
 }
 
-fn two(ctx: &Ctx) -> End {
+fn two(ctx: &Ctx) -> Outcome {
     let inst = |vrid, vip| Inst::new(vrid, 200, vip).line("use_vmac");
     let six = Inst::new(51, 200, "fe80::100/64").vip("fd00::100/64");
     let conf = Conf::of(&[
@@ -299,10 +279,10 @@ fn two(ctx: &Ctx) -> End {
         assert!(!is_there(&a, dev), "{dev} is gone");
     }
     assert_eq!(arp_ignore(), "0", "as before");
-    End::Ok
+    Outcome::Passed
 }
 
-fn base(ctx: &Ctx) -> End {
+fn base(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let client = lab.node("client", &["10.0.0.9/24"]);
@@ -320,10 +300,10 @@ fn base(ctx: &Ctx) -> End {
     let frames = cap.since(0);
     let adverts = frames.iter().filter(|f| f.advert().is_some());
     assert!(adverts.map(sender).all(|mac| mac == a.mac()));
-    End::Ok
+    Outcome::Passed
 }
 
-fn carrier(ctx: &Ctx) -> End {
+fn carrier(ctx: &Ctx) -> Outcome {
     let p = ours(ctx);
     for _ in 0..2 {
         let at = now();
@@ -341,10 +321,10 @@ fn carrier(ctx: &Ctx) -> End {
         assert!(answers_at(&p.client, VIP));
         assert_eq!(known(&p.client, VIP), text(VMAC));
     }
-    End::Ok
+    Outcome::Passed
 }
 
-fn recreated(ctx: &Ctx) -> End {
+fn recreated(ctx: &Ctx) -> Outcome {
     let p = ours(ctx);
     let at = now();
     p.a.unplug();
@@ -368,10 +348,10 @@ fn recreated(ctx: &Ctx) -> End {
     wait_until(SOON, "it is switched on again", || {
         answers_at(&p.client, VIP)
     });
-    End::Ok
+    Outcome::Passed
 }
 
-fn leftover(ctx: &Ctx) -> End {
+fn leftover(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let client = lab.node("client", &["10.0.0.9/24"]);
@@ -397,11 +377,11 @@ fn leftover(ctx: &Ctx) -> End {
     run.term();
     assert!(run.wait_exit(SOON).is_some());
     assert!(!is_there(&a, "vrrp.51"));
-    End::Ok
+    Outcome::Passed
 }
 
 /// Both are master, then hear each other: the frames of either carry the other's own address.
-fn second_master(ctx: &Ctx) -> End {
+fn second_master(ctx: &Ctx) -> Outcome {
     let p = ours(ctx);
     p.b.cable_out();
     sleep_ms(200);
@@ -434,10 +414,10 @@ fn second_master(ctx: &Ctx) -> End {
         });
         assert!(has(&p.b, "vrrp.51", VIP));
     }
-    End::Ok
+    Outcome::Passed
 }
 
-fn reloaded(ctx: &Ctx) -> End {
+fn reloaded(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let client = lab.node("client", &["10.0.0.9/24"]);
@@ -461,10 +441,10 @@ fn reloaded(ctx: &Ctx) -> End {
     wait_until(SOON, "the client learns it", || {
         known(&client, VIP) == text(VMAC)
     });
-    End::Ok
+    Outcome::Passed
 }
 
-fn no_accept(ctx: &Ctx) -> End {
+fn no_accept(ctx: &Ctx) -> Outcome {
     let inst = |vip| Inst::new(51, 200, vip).line("use_vmac").line("no_accept");
     let lab = Lab::new();
     let client = lab.node("client", &["10.0.0.9/24", "fd00::9/64"]);
@@ -478,11 +458,11 @@ fn no_accept(ctx: &Ctx) -> End {
         run.kill9();
         node.unplug();
     }
-    End::Ok
+    Outcome::Passed
 }
 
 /// A router that forwards on these two interfaces only, and insists on the same way back.
-fn routes(ctx: &Ctx) -> End {
+fn routes(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let far = lab.node("far", &[]);
@@ -507,12 +487,18 @@ fn routes(ctx: &Ctx) -> End {
         "the host behind the router"
     );
     assert_eq!(known(&client, VIP), text(VMAC));
-    End::Ok
+    Outcome::Passed
 }
 
 // ---- with keepalived ----
 
-fn interop(strong: &Daemon, weak: &Daemon, conf: fn(u8) -> Conf, vip: &str, mac: [u8; 6]) -> End {
+fn interop(
+    strong: &Daemon,
+    weak: &Daemon,
+    conf: fn(u8) -> Conf,
+    vip: &str,
+    mac: [u8; 6],
+) -> Outcome {
     let mut p = pair(strong, &conf(200), weak, &conf(100), "vrrp.51", vip);
     for node in [&p.a, &p.b] {
         // Without it keepalived asks for neighbors with the virtual address and the real Ethernet address.
@@ -537,21 +523,21 @@ fn interop(strong: &Daemon, weak: &Daemon, conf: fn(u8) -> Conf, vip: &str, mac:
     wait_until(SOON, "it answers", || answers_at(&p.client, vip));
     assert_eq!(known(&p.client, vip), text(mac));
     assert!(p.run_b.alive());
-    End::Ok
+    Outcome::Passed
 }
 
-fn keepalived_weak(ctx: &Ctx) -> End {
-    interop(&ctx.daemon, &ctx.other, conf, VIP, VMAC)
+fn keepalived_weak(ctx: &Ctx) -> Outcome {
+    interop(&ctx.daemon, &ctx.keepalived, conf, VIP, VMAC)
 }
 
-fn keepalived_strong(ctx: &Ctx) -> End {
-    interop(&ctx.other, &ctx.daemon, conf, VIP, VMAC)
+fn keepalived_strong(ctx: &Ctx) -> Outcome {
+    interop(&ctx.keepalived, &ctx.daemon, conf, VIP, VMAC)
 }
 
-fn keepalived_weak6(ctx: &Ctx) -> End {
-    interop(&ctx.daemon, &ctx.other, conf6, VIP6, VMAC6)
+fn keepalived_weak6(ctx: &Ctx) -> Outcome {
+    interop(&ctx.daemon, &ctx.keepalived, conf6, VIP6, VMAC6)
 }
 
-fn keepalived_strong6(ctx: &Ctx) -> End {
-    interop(&ctx.other, &ctx.daemon, conf6, VIP6, VMAC6)
+fn keepalived_strong6(ctx: &Ctx) -> Outcome {
+    interop(&ctx.keepalived, &ctx.daemon, conf6, VIP6, VMAC6)
 }
