@@ -168,7 +168,7 @@ fn proofs() {
 #[test]
 fn passing_checks_allocate_nothing() {
     use support::lvs::{check, service, target};
-    use vrrpd::check::News;
+    use vrrpd::check::SocketEvent;
     use vrrpd::config::model::lvs::{Check, CheckKind, Lvs};
 
     let kinds = (1..=10).map(|nth| {
@@ -206,7 +206,7 @@ fn passing_checks_allocate_nothing() {
         let now = at(second * 1000);
         run(&mut engine, &mut kernel, now);
         while let Some((probe, _, remote)) = kernel.probes.open.first().copied() {
-            kernel.hear(&mut engine, now, probe, News::Connected);
+            kernel.hear(&mut engine, now, probe, SocketEvent::Connected);
             // Whoever is still there has sent something and waits for an answer.
             if kernel.probes.open.iter().any(|(known, ..)| *known == probe) {
                 let mut answer = [0; 16];
@@ -215,7 +215,7 @@ fn passing_checks_allocate_nothing() {
                     answer.copy_from_slice(sent);
                     answer[0] = 0;
                 }
-                kernel.hear(&mut engine, now, probe, News::Received(&answer));
+                kernel.hear(&mut engine, now, probe, SocketEvent::Received(&answer));
             }
         }
         if allocations() != before {

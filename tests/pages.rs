@@ -12,7 +12,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use vrrpd::check::{Exchange, News, Step};
+use vrrpd::check::{NetworkCheck, SocketEvent, Step};
 use vrrpd::config::model::lvs::{CheckKind, Http, HttpProtocol, Ssl, Target, Url};
 
 const VRRPD: &str = env!("CARGO_BIN_EXE_vrrpd");
@@ -52,42 +52,42 @@ fn http(tls: bool, path: &str, digest: Option<&str>) -> Http {
 
 /// One run of a check, as the daemon would do it; a run takes four steps' time at the most.
 fn check(kind: &CheckKind, ssl: &Ssl) -> Result<(), String> {
-    let mut exchange = Exchange::new(kind, ssl, &mut None).expect("it asks somebody");
-    exchange.begin();
+    let mut exchange = NetworkCheck::new(kind, ssl, &mut None).expect("it asks somebody");
+    exchange.start();
     let (remote, timeout) = (exchange.target().remote, exchange.target().timeout);
     let until = Instant::now() + timeout * 4;
     let mut out = Vec::new();
     let mut room = [0; 700];
     'connection: loop {
         let Ok(mut stream) = TcpStream::connect_timeout(&remote, timeout) else {
-            let Step::Done(end) = exchange.turn(News::Failed(111), &mut out) else {
+            let Step::Done(end) = exchange.handle(SocketEvent::Failed(111), &mut out) else {
                 panic!("it is over");
             };
             return end;
         };
-        let mut step = exchange.turn(News::Connected, &mut out);
+        let mut step = exchange.handle(SocketEvent::Connected, &mut out);
         loop {
             match step {
                 Step::Done(end) => return end,
-                Step::Again => continue 'connection,
+                Step::Reconnect => continue 'connection,
                 Step::Wait(_) => {}
             }
             let _ = stream.write_all(&out);
             out.clear();
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                step = exchange.turn(News::TimeOut, &mut out);
+                step = exchange.handle(SocketEvent::TimedOut, &mut out);
                 continue;
             }
             stream.set_read_timeout(Some(left.min(timeout))).unwrap();
             step = match stream.read(&mut room) {
-                Ok(0) => exchange.turn(News::End, &mut out),
-                Ok(count) => exchange.turn(News::Received(&room[..count]), &mut out),
+                Ok(0) => exchange.handle(SocketEvent::Closed, &mut out),
+                Ok(count) => exchange.handle(SocketEvent::Received(&room[..count]), &mut out),
                 Err(error) => match error.raw_os_error() {
                     Some(number) if number == nix::libc::ECONNRESET => {
-                        exchange.turn(News::Failed(number), &mut out)
+                        exchange.handle(SocketEvent::Failed(number), &mut out)
                     }
-                    _ => exchange.turn(News::TimeOut, &mut out),
+                    _ => exchange.handle(SocketEvent::TimedOut, &mut out),
                 },
             };
         }

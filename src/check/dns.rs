@@ -9,7 +9,7 @@
 use core::time::Duration;
 use std::hash::{BuildHasher, RandomState};
 
-use super::{News, Step, no_answer};
+use super::{SocketEvent, Step, no_answer};
 use crate::config::model::lvs::Target;
 
 /// In the second pair of bytes of a message: recursion is desired.
@@ -21,7 +21,7 @@ const MAX_FOREIGN: u8 = 8;
 
 /// The check of one name server.
 #[derive(Clone, Debug)]
-pub struct Question {
+pub struct DnsCheck {
     /// Everything behind the number.
     packet: Vec<u8>,
     timeout: Duration,
@@ -30,7 +30,7 @@ pub struct Question {
     foreign: u8,
 }
 
-impl Question {
+impl DnsCheck {
     /// Asks for the records of type `kind` of `name`, which was checked when it was read.
     #[must_use]
     pub fn new(target: &Target, kind: u16, name: &str) -> Self {
@@ -44,7 +44,7 @@ impl Question {
         packet.extend_from_slice(&INTERNET.to_be_bytes());
         // Of this hasher, the key is random.
         let [a, b, c, d, ..] = RandomState::new().hash_one(name).to_be_bytes();
-        Question {
+        DnsCheck {
             packet,
             timeout: target.timeout,
             // The sequence does not leave zero.
@@ -55,7 +55,7 @@ impl Question {
     }
 
     /// A run begins; a socket is opened next.
-    pub fn begin(&mut self) {
+    pub fn start(&mut self) {
         // Marsaglia's xorshift.
         self.seed ^= self.seed << 13;
         self.seed ^= self.seed >> 17;
@@ -66,17 +66,17 @@ impl Question {
     }
 
     /// Something has happened to the socket.
-    pub fn turn(&mut self, news: News<'_>, out: &mut Vec<u8>) -> Step {
+    pub fn handle(&mut self, news: SocketEvent<'_>, out: &mut Vec<u8>) -> Step {
         match news {
-            News::Connected => {
+            SocketEvent::Connected => {
                 out.extend_from_slice(&self.id.to_be_bytes());
                 out.extend_from_slice(&self.packet);
                 Step::Wait(self.timeout)
             }
-            News::Received(datagram) => self.answer(datagram),
-            News::End => Step::Wait(self.timeout),
-            News::Failed(_) => fail(String::new()),
-            News::TimeOut => fail(no_answer(self.timeout)),
+            SocketEvent::Received(datagram) => self.answer(datagram),
+            SocketEvent::Closed => Step::Wait(self.timeout),
+            SocketEvent::Failed(_) => fail(String::new()),
+            SocketEvent::TimedOut => fail(no_answer(self.timeout)),
         }
     }
 
@@ -137,12 +137,12 @@ mod tests {
     use crate::check::testing::target;
 
     /// A question on its way, and its bytes.
-    fn asked(name: &str) -> (Question, Vec<u8>) {
-        let mut question = Question::new(&target("192.0.2.1:53"), 6, name);
+    fn asked(name: &str) -> (DnsCheck, Vec<u8>) {
+        let mut question = DnsCheck::new(&target("192.0.2.1:53"), 6, name);
         let mut out = Vec::new();
-        question.begin();
+        question.start();
         assert!(matches!(
-            question.turn(News::Connected, &mut out),
+            question.handle(SocketEvent::Connected, &mut out),
             Step::Wait(_)
         ));
         (question, out)
@@ -165,7 +165,7 @@ mod tests {
         let (mut question, _) = asked("");
         let mut ids = Vec::new();
         for _ in 0..100 {
-            question.begin();
+            question.start();
             ids.push(question.id);
         }
         ids.sort_unstable();
@@ -187,7 +187,7 @@ mod tests {
             let (mut question, mut packet) = asked("z.org");
             packet[2..4].copy_from_slice(&flags);
             let want = want.map_err(str::to_owned);
-            let step = question.turn(News::Received(&packet), &mut Vec::new());
+            let step = question.handle(SocketEvent::Received(&packet), &mut Vec::new());
             assert_eq!(step, Step::Done(want));
         }
     }
@@ -200,16 +200,17 @@ mod tests {
         foreign[2] |= 0x80;
         // The question itself comes back, something short, another number.
         for bytes in [&packet[..], &[], &packet[..3], &foreign] {
-            let step = question.turn(News::Received(bytes), &mut Vec::new());
+            let step = question.handle(SocketEvent::Received(bytes), &mut Vec::new());
             assert!(matches!(step, Step::Wait(_)), "{bytes:?}");
         }
         let mut right = packet.clone();
         right[2] |= 0x80;
         let step = question
             .clone()
-            .turn(News::Received(&right), &mut Vec::new());
+            .handle(SocketEvent::Received(&right), &mut Vec::new());
         assert_eq!(step, Step::Done(Ok(())));
-        let mut steps = (0..10).map(|_| question.turn(News::Received(&foreign), &mut Vec::new()));
+        let mut steps =
+            (0..10).map(|_| question.handle(SocketEvent::Received(&foreign), &mut Vec::new()));
         let why = "its answers have the wrong number".to_owned();
         assert!(steps.any(|step| step == Step::Done(Err(why.clone()))));
     }
@@ -217,11 +218,11 @@ mod tests {
     #[test]
     fn silence_and_refusal_are_sentences() {
         for (news, want) in [
-            (News::TimeOut, "no answer within 5000 ms"),
-            (News::Failed(111), ""),
+            (SocketEvent::TimedOut, "no answer within 5000 ms"),
+            (SocketEvent::Failed(111), ""),
         ] {
             let (mut question, _) = asked("z.org");
-            let step = question.turn(news, &mut Vec::new());
+            let step = question.handle(news, &mut Vec::new());
             assert_eq!(step, Step::Done(Err(want.to_owned())));
         }
     }

@@ -12,26 +12,26 @@
 
 use core::time::Duration;
 
-use super::reply::{End, Reply, printable};
-use super::{News, Step, no_answer, pattern};
+use super::http_reply::{End, Reply, printable};
+use super::{SocketEvent, Step, no_answer, pattern};
 use crate::config::model::lvs::{Http, HttpProtocol, Target, Url};
 
 /// The check of one server.
 #[derive(Clone, Debug)]
-pub struct Pages {
+pub struct HttpCheck {
     http: Http,
     timeout: Duration,
     /// Which page it is about, by its place.
     nth: usize,
     connected: bool,
-    /// Pages are hashed whether or not a digest is wanted.
+    /// HttpCheck are hashed whether or not a digest is wanted.
     hash: bool,
     reply: Reply,
 }
 
 /// What has come, for people.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Seen {
+pub struct ResponseSummary {
     /// The status.
     pub status: u16,
     /// The page's length.
@@ -40,11 +40,11 @@ pub struct Seen {
     pub digest: [u8; 16],
 }
 
-impl Pages {
+impl HttpCheck {
     /// `http` has at least one page.
     #[must_use]
     pub fn new(target: &Target, http: &Http) -> Self {
-        Pages {
+        HttpCheck {
             http: http.clone(),
             timeout: target.timeout,
             nth: 0,
@@ -54,7 +54,7 @@ impl Pages {
         }
     }
 
-    /// The same, hashing pages whose digest nobody knows, for [`Pages::seen`].
+    /// The same, hashing pages whose digest nobody knows, for [`HttpCheck::take_summary`].
     #[must_use]
     pub fn hashing(mut self) -> Self {
         self.hash = true;
@@ -62,8 +62,8 @@ impl Pages {
     }
 
     /// What was seen of the last page. To be asked once.
-    pub fn seen(&mut self) -> Option<Seen> {
-        Some(Seen {
+    pub fn take_summary(&mut self) -> Option<ResponseSummary> {
+        Some(ResponseSummary {
             status: self.reply.status()?,
             length: self.reply.page(),
             digest: self.reply.digest()?,
@@ -77,36 +77,36 @@ impl Pages {
     }
 
     /// A run begins; a connection is opened next.
-    pub fn begin(&mut self) {
+    pub fn start(&mut self) {
         self.nth = 0;
         self.connected = false;
     }
 
     /// Something has happened to the connection.
-    pub fn turn(&mut self, news: News<'_>, out: &mut Vec<u8>) -> Step {
+    pub fn handle(&mut self, news: SocketEvent<'_>, out: &mut Vec<u8>) -> Step {
         let Some(url) = self.http.urls.get(self.nth) else {
             return Step::Done(Ok(()));
         };
         match news {
-            News::Connected => {
+            SocketEvent::Connected => {
                 self.connected = true;
                 let digest = self.hash || url.digest.is_some();
                 self.reply.begin(digest, url.pattern.is_some());
                 request(url, self.http.protocol, out);
                 Step::Wait(self.timeout)
             }
-            News::Received(bytes) => {
+            SocketEvent::Received(bytes) => {
                 let end = self.reply.take(bytes);
                 self.judge(end)
             }
-            News::End => {
+            SocketEvent::Closed => {
                 let end = self.reply.end();
                 self.judge(Some(end))
             }
-            News::Failed(_) if !self.connected => Step::Done(Err(String::new())),
-            News::Failed(_) => self.fail("the connection broke"),
-            News::TimeOut if !self.connected => Step::Done(Err(no_answer(self.timeout))),
-            News::TimeOut => {
+            SocketEvent::Failed(_) if !self.connected => Step::Done(Err(String::new())),
+            SocketEvent::Failed(_) => self.fail("the connection broke"),
+            SocketEvent::TimedOut if !self.connected => Step::Done(Err(no_answer(self.timeout))),
+            SocketEvent::TimedOut => {
                 let missing = self.reply.missing();
                 self.fail(&format!("it timed out before {missing}"))
             }
@@ -149,7 +149,7 @@ impl Pages {
         self.nth = self.nth.saturating_add(1);
         self.connected = false;
         if self.nth < self.http.urls.len() {
-            return Step::Again;
+            return Step::Reconnect;
         }
         Step::Done(Ok(()))
     }
@@ -237,7 +237,7 @@ mod tests {
         }
     }
 
-    fn pages(urls: Vec<Url>, protocol: HttpProtocol) -> Pages {
+    fn pages(urls: Vec<Url>, protocol: HttpProtocol) -> HttpCheck {
         let http = Http {
             tls: false,
             urls,
@@ -245,28 +245,28 @@ mod tests {
             sni: None,
             fast_recovery: false,
         };
-        Pages::new(&target("192.0.2.1:80"), &http)
+        HttpCheck::new(&target("192.0.2.1:80"), &http)
     }
 
     /// One page, one answer in pieces of `size` bytes, then the end of the connection.
     fn check(page: Url, answer: &[u8], size: usize) -> Result<(), String> {
         let mut pages = pages(vec![page], HttpProtocol::V1_1);
         let mut out = Vec::new();
-        pages.begin();
+        pages.start();
         assert_eq!(
-            pages.turn(News::Connected, &mut out),
+            pages.handle(SocketEvent::Connected, &mut out),
             Step::Wait(target("192.0.2.1:80").timeout)
         );
         for piece in answer.chunks(size) {
-            match pages.turn(News::Received(piece), &mut out) {
+            match pages.handle(SocketEvent::Received(piece), &mut out) {
                 Step::Wait(_) => {}
                 Step::Done(end) => return end,
-                Step::Again => panic!("there is one page"),
+                Step::Reconnect => panic!("there is one page"),
             }
         }
-        match pages.turn(News::End, &mut out) {
+        match pages.handle(SocketEvent::Closed, &mut out) {
             Step::Done(end) => end,
-            step @ (Step::Wait(_) | Step::Again) => panic!("{step:?}"),
+            step @ (Step::Wait(_) | Step::Reconnect) => panic!("{step:?}"),
         }
     }
 
@@ -299,8 +299,8 @@ mod tests {
         ] {
             let mut pages = pages(vec![url("/a?b", false)], protocol);
             let mut out = Vec::new();
-            pages.begin();
-            let _ = pages.turn(News::Connected, &mut out);
+            pages.start();
+            let _ = pages.handle(SocketEvent::Connected, &mut out);
             assert_eq!(String::from_utf8(out).unwrap(), want);
         }
     }
@@ -486,26 +486,29 @@ mod tests {
     fn every_page_has_a_connection_of_its_own_and_the_first_wrong_one_ends_the_run() {
         let urls = ["/a", "/b", "/c"].map(|path| url(path, false));
         let mut pages = pages(urls.to_vec(), HttpProtocol::V1_0);
-        let good = News::Received(b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n");
+        let good = SocketEvent::Received(b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n");
         let wait = Step::Wait(target("192.0.2.1:80").timeout);
         let mut out = Vec::new();
         for _ in 0..3 {
-            pages.begin();
+            pages.start();
             for (path, end) in [
-                ("/a", Step::Again),
-                ("/b", Step::Again),
+                ("/a", Step::Reconnect),
+                ("/b", Step::Reconnect),
                 ("/c", Step::Done(Ok(()))),
             ] {
                 out.clear();
-                assert_eq!(pages.turn(News::Connected, &mut out), wait);
+                assert_eq!(pages.handle(SocketEvent::Connected, &mut out), wait);
                 assert!(out.starts_with(format!("GET {path} ").as_bytes()));
-                assert_eq!(pages.turn(good, &mut out), end);
+                assert_eq!(pages.handle(good, &mut out), end);
             }
-            pages.begin();
-            assert_eq!(pages.turn(News::Connected, &mut out), wait);
-            assert_eq!(pages.turn(good, &mut out), Step::Again);
+            pages.start();
+            assert_eq!(pages.handle(SocketEvent::Connected, &mut out), wait);
+            assert_eq!(pages.handle(good, &mut out), Step::Reconnect);
             let why = "no answer within 5000 ms".to_owned();
-            assert_eq!(pages.turn(News::TimeOut, &mut out), Step::Done(Err(why)));
+            assert_eq!(
+                pages.handle(SocketEvent::TimedOut, &mut out),
+                Step::Done(Err(why))
+            );
         }
     }
 
@@ -525,11 +528,11 @@ mod tests {
             ),
         ] {
             let mut out = Vec::new();
-            pages.begin();
-            let _ = pages.turn(News::Connected, &mut out);
-            let _ = pages.turn(News::Received(heard.as_bytes()), &mut out);
+            pages.start();
+            let _ = pages.handle(SocketEvent::Connected, &mut out);
+            let _ = pages.handle(SocketEvent::Received(heard.as_bytes()), &mut out);
             let end = Step::Done(Err(want.to_owned()));
-            assert_eq!(pages.turn(News::TimeOut, &mut out), end);
+            assert_eq!(pages.handle(SocketEvent::TimedOut, &mut out), end);
         }
     }
 }

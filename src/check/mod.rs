@@ -1,7 +1,7 @@
 //! Health checks as machines: what happened to a connection in, what to send and the verdict out.
 //!
 //! ```text
-//! engine/lvs/checks.rs: when ── Exchange::begin ─→ os: a socket ── News ─→ Exchange::turn ─→ Step
+//! engine/lvs/checks.rs: when ── NetworkCheck::begin ─→ os: a socket ── SocketEvent ─→ NetworkCheck::turn ─→ Step
 //! ```
 //! A machine belongs to one check and is used again for each of its runs: passing checks allocate nothing.
 
@@ -19,12 +19,12 @@
 #[cfg(feature = "tls")]
 mod crypto;
 pub mod dns;
-pub mod exchange;
 pub mod http;
+mod http_reply;
+pub mod network_check;
 #[cfg_attr(not(feature = "regex"), path = "no_pattern.rs")]
 mod pattern;
 pub mod ping;
-mod reply;
 pub mod schedule;
 pub mod smtp;
 pub mod tcp;
@@ -37,11 +37,11 @@ pub mod udp;
 
 use core::time::Duration;
 
-pub use exchange::Exchange;
+pub use network_check::NetworkCheck;
 
 /// What a check's packets travel by.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Transport {
+pub enum ProbeTransport {
     /// A TCP connection.
     Tcp,
     /// A connected UDP socket.
@@ -52,17 +52,17 @@ pub enum Transport {
 
 /// What happened to a check's socket.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum News<'a> {
+pub enum SocketEvent<'a> {
     /// It is connected, or ready to send.
     Connected,
     /// Bytes have come; of datagrams one.
     Received(&'a [u8]),
     /// The peer sends no more.
-    End,
+    Closed,
     /// The kernel's error number: refused, unreachable, reset.
     Failed(i32),
     /// The time granted by the last step is over.
-    TimeOut,
+    TimedOut,
 }
 
 /// What a machine wants next.
@@ -71,8 +71,8 @@ pub enum Step {
     /// Send what was written, then wait for news, this long at the most.
     Wait(Duration),
     /// Close, and open another connection to the same target.
-    Again,
-    /// The run is over: close. `Err`: what is wrong, for the log; after [`News::Failed`] the kernel's error is
+    Reconnect,
+    /// The run is over: close. `Err`: what is wrong, for the log; after [`SocketEvent::Failed`] the kernel's error is
     /// added, which may be all there is to say.
     Done(Result<(), String>),
 }

@@ -1,9 +1,9 @@
 //! Whether a page matches the pattern of its `url`.
 //!
-//! Pages are searched as text in UTF-8; a byte that is none stands for `?`, so that places stay what they are. What
+//! HttpCheck are searched as text in UTF-8; a byte that is none stands for `?`, so that places stay what they are. What
 //! a search costs is bounded by the sizes of page and pattern, whatever either holds: the engine never goes back.
 
-use super::reply::printable;
+use super::http_reply::printable;
 use crate::config::model::lvs::Pattern;
 
 /// Whether the page is as wanted; what is wrong is for the log.

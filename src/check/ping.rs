@@ -6,7 +6,7 @@
 //! Checksum and identifier belong to the socket: a datagram socket's kernel fills them in and sorts the answers by
 //! them. A number that goes up with every run tells an answer from a late one.
 
-use super::{News, Step, no_answer};
+use super::{SocketEvent, Step, no_answer};
 use crate::config::model::lvs::Target;
 
 /// Types of request and reply, IPv4.
@@ -18,14 +18,14 @@ const DATA: &[u8; 8] = b"vrrpd   ";
 
 /// See the top of the file.
 #[derive(Debug)]
-pub struct Ping {
+pub struct PingCheck {
     target: Target,
     number: u16,
 }
 
-impl Ping {
+impl PingCheck {
     pub(super) fn new(target: &Target) -> Self {
-        Ping {
+        PingCheck {
             target: target.clone(),
             number: 0,
         }
@@ -35,31 +35,31 @@ impl Ping {
         &self.target
     }
 
-    pub(super) fn begin(&mut self) {
+    pub(super) fn start(&mut self) {
         self.number = self.number.wrapping_add(1);
     }
 
-    pub(super) fn turn(&self, news: News<'_>, out: &mut Vec<u8>) -> Step {
+    pub(super) fn handle(&self, news: SocketEvent<'_>, out: &mut Vec<u8>) -> Step {
         let (request, reply) = match self.target.remote.is_ipv4() {
             true => V4,
             false => V6,
         };
         let [high, low] = self.number.to_be_bytes();
         match news {
-            News::Connected => {
+            SocketEvent::Connected => {
                 out.extend_from_slice(&[request, 0, 0, 0, 0, 0, high, low]);
                 out.extend_from_slice(DATA);
                 Step::Wait(self.target.timeout)
             }
-            News::Received(&[kind, 0, _, _, _, _, a, b, ref data @ ..])
+            SocketEvent::Received(&[kind, 0, _, _, _, _, a, b, ref data @ ..])
                 if kind == reply && [a, b] == [high, low] && data == DATA =>
             {
                 Step::Done(Ok(()))
             }
             // Not ours; the run as a whole is limited, so this does not keep it up for ever.
-            News::Received(_) | News::End => Step::Wait(self.target.timeout),
-            News::Failed(_) => Step::Done(Err(String::new())),
-            News::TimeOut => Step::Done(Err(no_answer(self.target.timeout))),
+            SocketEvent::Received(_) | SocketEvent::Closed => Step::Wait(self.target.timeout),
+            SocketEvent::Failed(_) => Step::Done(Err(String::new())),
+            SocketEvent::TimedOut => Step::Done(Err(no_answer(self.target.timeout))),
         }
     }
 }
@@ -72,12 +72,12 @@ mod tests {
     #[test]
     fn only_the_echo_of_this_run_counts() {
         for (remote, request, reply) in [("192.0.2.1:0", 8, 0), ("[2001:db8::1]:0", 128, 129)] {
-            let mut ping = Ping::new(&target(remote));
-            ping.begin();
-            ping.begin();
+            let mut ping = PingCheck::new(&target(remote));
+            ping.start();
+            ping.start();
             let mut sent = Vec::new();
             let wait = Step::Wait(ping.target.timeout);
-            assert_eq!(ping.turn(News::Connected, &mut sent), wait);
+            assert_eq!(ping.handle(SocketEvent::Connected, &mut sent), wait);
             assert_eq!(sent, [&[request, 0, 0, 0, 0, 0, 0, 2][..], DATA].concat());
             let echo = |kind: u8, number: u8| {
                 let mut echo = sent.clone();
@@ -94,7 +94,7 @@ mod tests {
                 ("nothing", Vec::new(), wait.clone()),
                 ("the reply", echo(reply, 2), Step::Done(Ok(()))),
             ] {
-                let got = ping.turn(News::Received(&bytes), &mut Vec::new());
+                let got = ping.handle(SocketEvent::Received(&bytes), &mut Vec::new());
                 assert_eq!(got, want, "{remote} {name}");
             }
         }

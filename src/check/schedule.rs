@@ -19,13 +19,13 @@ use crate::types::Instant;
 
 /// What a result has changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Outcome {
+pub enum ResultEffect {
     /// Nothing: as good, or as bad, as before.
-    Same,
+    Unchanged,
     /// It is tried again before it counts; this many times before now.
     Retry(u32),
     /// The other verdict. When it is down: after this many further tries.
-    Turned(u32),
+    Changed(u32),
 }
 
 /// See the top of the file.
@@ -81,29 +81,29 @@ impl Schedule {
     }
 
     /// A run has ended.
-    pub fn result(&mut self, conf: &Check, now: Instant, good: bool) -> Outcome {
+    pub fn result(&mut self, conf: &Check, now: Instant, good: bool) -> ResultEffect {
         let first = !core::mem::replace(&mut self.known, true);
         if self.up && !good && !first && self.failures < conf.retry {
             let before = self.failures;
             self.failures = before.saturating_add(1);
             self.due = now.after(conf.retry_delay);
-            return Outcome::Retry(before);
+            return ResultEffect::Retry(before);
         }
         self.skip(conf, now);
         let tries = core::mem::take(&mut self.failures);
         if core::mem::replace(&mut self.up, good) == good {
-            Outcome::Same
+            ResultEffect::Unchanged
         } else {
-            Outcome::Turned(tries)
+            ResultEffect::Changed(tries)
         }
     }
 
     /// What is known without a run, and needs no retries.
-    pub fn decide(&mut self, good: bool) -> Outcome {
+    pub fn decide(&mut self, good: bool) -> ResultEffect {
         self.known = true;
         match core::mem::replace(&mut self.up, good) == good {
-            true => Outcome::Same,
-            false => Outcome::Turned(0),
+            true => ResultEffect::Unchanged,
+            false => ResultEffect::Changed(0),
         }
     }
 
@@ -150,7 +150,7 @@ mod tests {
         for result in results.chars() {
             let before = schedule.is_up();
             let outcome = schedule.result(conf, schedule.due(), result == '+');
-            let turned = matches!(outcome, Outcome::Turned(_));
+            let turned = matches!(outcome, ResultEffect::Changed(_));
             assert_eq!(turned, before != schedule.is_up(), "{results}");
             sign(schedule.is_up());
         }
@@ -180,15 +180,21 @@ mod tests {
         schedule.begin(at(5), Duration::ZERO, 7);
         assert_eq!(schedule.due(), at(5));
         for (name, now, good, outcome, due) in [
-            ("at once", 5, true, Outcome::Same, 15),
-            ("after three seconds", 18, true, Outcome::Same, 25),
-            ("fails after four", 29, false, Outcome::Retry(0), 30),
-            ("fails again", 35, false, Outcome::Retry(1), 36),
-            ("and again", 40, false, Outcome::Turned(2), 46),
-            ("still", 46, false, Outcome::Same, 56),
-            ("takes longer than a turn", 71, false, Outcome::Same, 76),
-            ("exactly a turn", 86, true, Outcome::Turned(0), 96),
-            ("slept for long", 1000, true, Outcome::Same, 1006),
+            ("at once", 5, true, ResultEffect::Unchanged, 15),
+            ("after three seconds", 18, true, ResultEffect::Unchanged, 25),
+            ("fails after four", 29, false, ResultEffect::Retry(0), 30),
+            ("fails again", 35, false, ResultEffect::Retry(1), 36),
+            ("and again", 40, false, ResultEffect::Changed(2), 46),
+            ("still", 46, false, ResultEffect::Unchanged, 56),
+            (
+                "takes longer than a turn",
+                71,
+                false,
+                ResultEffect::Unchanged,
+                76,
+            ),
+            ("exactly a turn", 86, true, ResultEffect::Changed(0), 96),
+            ("slept for long", 1000, true, ResultEffect::Unchanged, 1006),
         ] {
             assert_eq!(schedule.result(&conf, at(now), good), outcome, "{name}");
             assert_eq!(schedule.due(), at(due), "{name}");

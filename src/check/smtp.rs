@@ -11,8 +11,8 @@
 
 use core::time::Duration;
 
-use super::reply::printable;
-use super::{News, Step, no_answer};
+use super::http_reply::printable;
+use super::{SocketEvent, Step, no_answer};
 use crate::config::model::lvs::Target;
 
 /// What is kept of a line, for the log.
@@ -31,7 +31,7 @@ enum Stage {
 
 /// The check of one mail server.
 #[derive(Clone, Debug)]
-pub struct Mailer {
+pub struct SmtpCheck {
     helo: String,
     timeout: Duration,
     stage: Stage,
@@ -40,11 +40,11 @@ pub struct Mailer {
     heard: usize,
 }
 
-impl Mailer {
+impl SmtpCheck {
     /// `helo` is who we say we are.
     #[must_use]
     pub fn new(target: &Target, helo: &str) -> Self {
-        Mailer {
+        SmtpCheck {
             helo: helo.to_owned(),
             timeout: target.timeout,
             stage: Stage::Connect,
@@ -54,27 +54,31 @@ impl Mailer {
     }
 
     /// A run begins; a connection is opened next.
-    pub fn begin(&mut self) {
+    pub fn start(&mut self) {
         self.expect(Stage::Connect);
     }
 
     /// Something has happened to the connection.
-    pub fn turn(&mut self, news: News<'_>, out: &mut Vec<u8>) -> Step {
+    pub fn handle(&mut self, news: SocketEvent<'_>, out: &mut Vec<u8>) -> Step {
         match news {
-            News::Connected => {
+            SocketEvent::Connected => {
                 self.expect(Stage::Greeting);
                 Step::Wait(self.timeout)
             }
-            News::Received(bytes) => self.received(bytes, out),
+            SocketEvent::Received(bytes) => self.received(bytes, out),
             // It has answered all that counts.
-            News::End | News::Failed(_) | News::TimeOut if self.stage == Stage::Quit => {
+            SocketEvent::Closed | SocketEvent::Failed(_) | SocketEvent::TimedOut
+                if self.stage == Stage::Quit =>
+            {
                 Step::Done(Ok(()))
             }
-            News::End => fail(format!("it closed the connection before {}", self.doing())),
-            News::Failed(_) if self.stage == Stage::Connect => fail(String::new()),
-            News::Failed(_) => fail(format!("the connection broke before {}", self.doing())),
-            News::TimeOut if self.stage == Stage::Connect => fail(no_answer(self.timeout)),
-            News::TimeOut => fail(format!("it timed out before {}", self.doing())),
+            SocketEvent::Closed => {
+                fail(format!("it closed the connection before {}", self.doing()))
+            }
+            SocketEvent::Failed(_) if self.stage == Stage::Connect => fail(String::new()),
+            SocketEvent::Failed(_) => fail(format!("the connection broke before {}", self.doing())),
+            SocketEvent::TimedOut if self.stage == Stage::Connect => fail(no_answer(self.timeout)),
+            SocketEvent::TimedOut => fail(format!("it timed out before {}", self.doing())),
         }
     }
 
@@ -155,20 +159,20 @@ mod tests {
     use super::*;
     use crate::check::testing::target;
 
-    fn mailer() -> Mailer {
-        Mailer::new(&target("192.0.2.1:25"), "r1.example.org")
+    fn mailer() -> SmtpCheck {
+        SmtpCheck::new(&target("192.0.2.1:25"), "r1.example.org")
     }
 
     /// What we said and how it ended, when the server says this in pieces of `size` bytes and `last` happens then.
-    fn play(words: &[u8], size: usize, last: News<'_>) -> (String, Result<(), String>) {
+    fn play(words: &[u8], size: usize, last: SocketEvent<'_>) -> (String, Result<(), String>) {
         let mut mailer = mailer();
         let mut out = Vec::new();
-        mailer.begin();
-        let mut step = mailer.turn(News::Connected, &mut out);
+        mailer.start();
+        let mut step = mailer.handle(SocketEvent::Connected, &mut out);
         let mut pieces = words.chunks(size);
         while let Step::Wait(_) = step {
-            let news = pieces.next().map_or(last, News::Received);
-            step = mailer.turn(news, &mut out);
+            let news = pieces.next().map_or(last, SocketEvent::Received);
+            step = mailer.handle(news, &mut out);
         }
         let Step::Done(end) = step else {
             panic!("{step:?}")
@@ -176,7 +180,7 @@ mod tests {
         (String::from_utf8(out).unwrap(), end)
     }
 
-    fn always(words: &str, last: News<'_>) -> (String, Result<(), String>) {
+    fn always(words: &str, last: SocketEvent<'_>) -> (String, Result<(), String>) {
         let whole = play(words.as_bytes(), usize::MAX, last);
         for size in [1, 2, 3, 10] {
             assert_eq!(
@@ -191,14 +195,14 @@ mod tests {
     #[test]
     fn a_server_that_knows_our_name_is_well() {
         for (words, last) in [
-            ("220 hi\r\n250 hello\r\n221 bye\r\n", News::End),
+            ("220 hi\r\n250 hello\r\n221 bye\r\n", SocketEvent::Closed),
             (
                 "220-r2\r\n220-ESMTP\r\n220 hi\r\n250-a\r\n250 b\r\n",
-                News::End,
+                SocketEvent::Closed,
             ),
-            ("220\n250\n", News::TimeOut),
-            ("220 hi\n250 ok\n500 what?\n", News::End),
-            ("220 hi\n250 ok\n", News::Failed(104)),
+            ("220\n250\n", SocketEvent::TimedOut),
+            ("220 hi\n250 ok\n500 what?\n", SocketEvent::Closed),
+            ("220 hi\n250 ok\n", SocketEvent::Failed(104)),
         ] {
             let (said, end) = always(words, last);
             assert_eq!(end, Ok(()), "{words}");
@@ -213,50 +217,66 @@ mod tests {
         for (words, last, want) in [
             (
                 "",
-                News::End,
+                SocketEvent::Closed,
                 "it closed the connection before its greeting",
             ),
-            ("", News::TimeOut, "it timed out before its greeting"),
+            (
+                "",
+                SocketEvent::TimedOut,
+                "it timed out before its greeting",
+            ),
             (
                 "220 hi\n",
-                News::TimeOut,
+                SocketEvent::TimedOut,
                 "it timed out before its answer to HELO",
             ),
             (
                 "220 hi\n250-a\n",
-                News::End,
+                SocketEvent::Closed,
                 "it closed the connection before its answer to HELO",
             ),
             (
                 "220 hi\n",
-                News::Failed(104),
+                SocketEvent::Failed(104),
                 "the connection broke before its answer to HELO",
             ),
-            ("554 no\r\n", News::End, "it refuses its greeting: 554 no"),
+            (
+                "554 no\r\n",
+                SocketEvent::Closed,
+                "it refuses its greeting: 554 no",
+            ),
             (
                 "220 hi\r\n501 who?\r\n",
-                News::End,
+                SocketEvent::Closed,
                 "it refuses HELO: 501 who?",
             ),
-            ("220 hi\r\n251 hm\r\n", News::End, "it refuses HELO: 251 hm"),
+            (
+                "220 hi\r\n251 hm\r\n",
+                SocketEvent::Closed,
+                "it refuses HELO: 251 hm",
+            ),
             (
                 "HTTP/1.0 400\r\n",
-                News::End,
+                SocketEvent::Closed,
                 "it does not speak SMTP, but says `HTTP/1.0 400`",
             ),
             (
                 "2200 hi\n",
-                News::End,
+                SocketEvent::Closed,
                 "it does not speak SMTP, but says `2200 hi`",
             ),
             (
                 "\u{1b}[2J\n",
-                News::End,
+                SocketEvent::Closed,
                 "it does not speak SMTP, but says `?[2J`",
             ),
-            ("\r\n", News::End, "it does not speak SMTP, but says ``"),
-            (&endless, News::End, "its answer has no end"),
-            (&lines, News::End, "its answer has no end"),
+            (
+                "\r\n",
+                SocketEvent::Closed,
+                "it does not speak SMTP, but says ``",
+            ),
+            (&endless, SocketEvent::Closed, "its answer has no end"),
+            (&lines, SocketEvent::Closed, "its answer has no end"),
         ] {
             let (_, end) = always(words, last);
             assert_eq!(end, Err(want.to_owned()));
@@ -267,12 +287,15 @@ mod tests {
     fn without_a_connection_nothing_is_said() {
         let mut mailer = mailer();
         let mut out = Vec::new();
-        mailer.begin();
+        mailer.start();
         let why = "no answer within 5000 ms".to_owned();
-        assert_eq!(mailer.turn(News::TimeOut, &mut out), Step::Done(Err(why)));
+        assert_eq!(
+            mailer.handle(SocketEvent::TimedOut, &mut out),
+            Step::Done(Err(why))
+        );
         // What it is, the kernel says.
         let why = Step::Done(Err(String::new()));
-        assert_eq!(mailer.turn(News::Failed(111), &mut out), why);
+        assert_eq!(mailer.handle(SocketEvent::Failed(111), &mut out), why);
         assert!(out.is_empty());
     }
 }

@@ -1,26 +1,26 @@
 //! `TCP_CHECK`: whoever takes connections is well.
 
-use super::{News, Step, no_answer};
+use super::{SocketEvent, Step, no_answer};
 use crate::config::model::lvs::Target;
 
 /// See the top of the file.
 #[derive(Debug)]
-pub struct Tcp(Target);
+pub struct TcpCheck(Target);
 
-impl Tcp {
+impl TcpCheck {
     pub(super) fn new(target: &Target) -> Self {
-        Tcp(target.clone())
+        TcpCheck(target.clone())
     }
 
     pub(super) fn target(&self) -> &Target {
         &self.0
     }
 
-    pub(super) fn turn(&self, news: News<'_>) -> Step {
+    pub(super) fn handle(&self, news: SocketEvent<'_>) -> Step {
         Step::Done(match news {
-            News::Connected | News::Received(_) | News::End => Ok(()),
-            News::Failed(_) => Err(String::new()),
-            News::TimeOut => Err(no_answer(self.0.timeout)),
+            SocketEvent::Connected | SocketEvent::Received(_) | SocketEvent::Closed => Ok(()),
+            SocketEvent::Failed(_) => Err(String::new()),
+            SocketEvent::TimedOut => Err(no_answer(self.0.timeout)),
         })
     }
 }
@@ -32,15 +32,15 @@ mod tests {
 
     #[test]
     fn a_connection_is_all_it_takes() {
-        let tcp = Tcp::new(&target("192.0.2.1:80"));
+        let tcp = TcpCheck::new(&target("192.0.2.1:80"));
         let refused = Err(String::new());
         let silent = Err("no answer within 5000 ms".into());
         for (news, want) in [
-            (News::Connected, Ok(())),
-            (News::Failed(111), refused),
-            (News::TimeOut, silent),
+            (SocketEvent::Connected, Ok(())),
+            (SocketEvent::Failed(111), refused),
+            (SocketEvent::TimedOut, silent),
         ] {
-            assert_eq!(tcp.turn(news), Step::Done(want), "{news:?}");
+            assert_eq!(tcp.handle(news), Step::Done(want), "{news:?}");
         }
     }
 }

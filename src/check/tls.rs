@@ -1,7 +1,7 @@
-//! `SSL_GET`: the dialogue of [`Pages`] inside of TLS 1.2 or 1.3. Bytes in, bytes out; rustls does the rest.
+//! `SSL_GET`: the dialogue of [`HttpCheck`] inside of TLS 1.2 or 1.3. Bytes in, bytes out; rustls does the rest.
 //!
 //! ```text
-//! socket ── News ─→ Session ── plain News ─→ Pages        Pages ── request ─→ Session ── out ─→ socket
+//! socket ── SocketEvent ─→ Session ── plain SocketEvent ─→ HttpCheck        HttpCheck ── request ─→ Session ── out ─→ socket
 //! ```
 //! As in keepalived, a server need not prove anything, unless the `SSL` block has a `ca`: then its certificate must
 //! be signed by one of those authorities and be valid today, or be among them itself; and where the check has a name
@@ -24,19 +24,19 @@ use rustls::{
 };
 
 use super::crypto::{self, SIGNATURES};
-use super::http::{Pages, Seen};
-use super::{News, Step};
+use super::http::{HttpCheck, ResponseSummary};
+use super::{SocketEvent, Step};
 use crate::config::model::lvs::{Http, Pem, Ssl, Target};
 
 /// What all sessions have in common: whom we trust, and who we are.
 #[derive(Clone, Debug)]
-pub struct Trust(Result<Arc<ClientConfig>, String>);
+pub struct TlsConfig(Result<Arc<ClientConfig>, String>);
 
-impl Trust {
+impl TlsConfig {
     /// Made of the `SSL` block. When something is wrong with it no session begins, and the checks say why.
     #[must_use]
     pub fn new(ssl: &Ssl) -> Self {
-        Trust(Trust::config(ssl))
+        TlsConfig(TlsConfig::config(ssl))
     }
 
     fn config(ssl: &Ssl) -> Result<Arc<ClientConfig>, String> {
@@ -177,9 +177,9 @@ impl ServerCertVerifier for Verifier {
 
 /// The check of one server.
 #[derive(Debug)]
-pub struct SecretPages {
-    pages: Pages,
-    trust: Trust,
+pub struct TlsHttpCheck {
+    pages: HttpCheck,
+    trust: TlsConfig,
     name: ServerName<'static>,
     session: Option<Box<ClientConnection>>,
     /// Whether the pages know that they are connected.
@@ -187,12 +187,12 @@ pub struct SecretPages {
     plain: Vec<u8>,
 }
 
-impl SecretPages {
+impl TlsHttpCheck {
     /// `pages` is made of the same `target` and `http`. `None`: this build has no TLS.
     #[must_use]
-    pub fn new(target: &Target, http: &Http, pages: Pages, trust: &Trust) -> Option<Self> {
+    pub fn new(target: &Target, http: &Http, pages: HttpCheck, trust: &TlsConfig) -> Option<Self> {
         let name = http.sni.clone().and_then(|name| name.try_into().ok());
-        Some(SecretPages {
+        Some(TlsHttpCheck {
             pages,
             trust: trust.clone(),
             // An address is not sent.
@@ -203,20 +203,20 @@ impl SecretPages {
         })
     }
 
-    /// See [`Pages::seen`].
-    pub fn seen(&mut self) -> Option<Seen> {
-        self.pages.seen()
+    /// See [`HttpCheck::take_summary`].
+    pub fn take_summary(&mut self) -> Option<ResponseSummary> {
+        self.pages.take_summary()
     }
 
     /// A run begins; a connection is opened next.
-    pub fn begin(&mut self) {
+    pub fn start(&mut self) {
         self.session = None;
         self.told = false;
-        self.pages.begin();
+        self.pages.start();
     }
 
     /// Something has happened to the connection.
-    pub fn turn(&mut self, news: News<'_>, out: &mut Vec<u8>) -> Step {
+    pub fn handle(&mut self, news: SocketEvent<'_>, out: &mut Vec<u8>) -> Step {
         let step = self.news(news, out);
         if !matches!(step, Step::Wait(_)) {
             self.session = None;
@@ -224,18 +224,20 @@ impl SecretPages {
         step
     }
 
-    fn news(&mut self, news: News<'_>, out: &mut Vec<u8>) -> Step {
+    fn news(&mut self, news: SocketEvent<'_>, out: &mut Vec<u8>) -> Step {
         match news {
-            News::Connected => self.connected(out),
-            News::Received(bytes) => self.received(bytes, out),
-            News::End if !self.told => self
+            SocketEvent::Connected => self.connected(out),
+            SocketEvent::Received(bytes) => self.received(bytes, out),
+            SocketEvent::Closed if !self.told => self
                 .pages
                 .fail("it closed the connection before the end of the TLS handshake"),
-            News::TimeOut if !self.told && self.session.is_some() => self
+            SocketEvent::TimedOut if !self.told && self.session.is_some() => self
                 .pages
                 .fail("it timed out before the end of the TLS handshake"),
             // Many servers end without saying so inside of TLS; what must be complete says where it ends.
-            News::End | News::Failed(_) | News::TimeOut => self.pages.turn(news, &mut self.plain),
+            SocketEvent::Closed | SocketEvent::Failed(_) | SocketEvent::TimedOut => {
+                self.pages.handle(news, &mut self.plain)
+            }
         }
     }
 
@@ -292,7 +294,7 @@ impl SecretPages {
         if !self.told {
             self.told = true;
             self.plain.clear();
-            let step = self.pages.turn(News::Connected, &mut self.plain);
+            let step = self.pages.handle(SocketEvent::Connected, &mut self.plain);
             if session.writer().write_all(&self.plain).is_err() {
                 return self.pages.fail("the request does not fit into TLS");
             }
@@ -304,11 +306,11 @@ impl SecretPages {
         let mut room = [0; 4096];
         loop {
             let news = match session.reader().read(&mut room) {
-                Ok(0) => News::End,
-                Ok(count) => News::Received(room.get(..count).unwrap_or_default()),
+                Ok(0) => SocketEvent::Closed,
+                Ok(count) => SocketEvent::Received(room.get(..count).unwrap_or_default()),
                 Err(_) => return wait,
             };
-            let step = self.pages.turn(news, &mut self.plain);
+            let step = self.pages.handle(news, &mut self.plain);
             if !matches!(step, Step::Wait(_)) {
                 return step;
             }

@@ -3,7 +3,7 @@
 //! Who does not listen has its kernel say so with an ICMP message, which comes as a failure of the socket. Silence
 //! is therefore a good sign, unless `require_reply` asks for more.
 
-use super::{News, Step, no_answer};
+use super::{SocketEvent, Step, no_answer};
 use crate::config::model::lvs::{self, Target};
 
 /// Sent where no `payload` is configured.
@@ -11,14 +11,14 @@ const NOTHING_TO_SAY: &[u8] = &[0];
 
 /// See the top of the file.
 #[derive(Debug)]
-pub struct Udp {
+pub struct UdpCheck {
     target: Target,
     conf: Box<lvs::Udp>,
 }
 
-impl Udp {
+impl UdpCheck {
     pub(super) fn new(target: &Target, conf: &lvs::Udp) -> Self {
-        Udp {
+        UdpCheck {
             target: target.clone(),
             conf: Box::new(conf.clone()),
         }
@@ -28,19 +28,19 @@ impl Udp {
         &self.target
     }
 
-    pub(super) fn turn(&self, news: News<'_>, out: &mut Vec<u8>) -> Step {
+    pub(super) fn handle(&self, news: SocketEvent<'_>, out: &mut Vec<u8>) -> Step {
         Step::Done(match news {
-            News::Connected => {
+            SocketEvent::Connected => {
                 let payload = &self.conf.payload;
                 let empty = payload.is_empty();
                 out.extend_from_slice(if empty { NOTHING_TO_SAY } else { payload });
                 return Step::Wait(self.target.timeout);
             }
-            News::Received(reply) if self.conf.require_reply => self.judge(reply),
-            News::Received(_) => Ok(()),
-            News::TimeOut if self.conf.require_reply => Err(no_answer(self.target.timeout)),
-            News::TimeOut => Ok(()),
-            News::End | News::Failed(_) => Err(String::new()),
+            SocketEvent::Received(reply) if self.conf.require_reply => self.judge(reply),
+            SocketEvent::Received(_) => Ok(()),
+            SocketEvent::TimedOut if self.conf.require_reply => Err(no_answer(self.target.timeout)),
+            SocketEvent::TimedOut => Ok(()),
+            SocketEvent::Closed | SocketEvent::Failed(_) => Err(String::new()),
         })
     }
 
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
     use crate::check::testing::target;
 
-    fn udp(require_reply: bool, reply: &[(u8, u8)]) -> Udp {
+    fn udp(require_reply: bool, reply: &[(u8, u8)]) -> UdpCheck {
         let conf = lvs::Udp {
             payload: b"hello".to_vec(),
             require_reply,
@@ -75,7 +75,7 @@ mod tests {
             min_length: 1,
             max_length: 4,
         };
-        Udp::new(&target("192.0.2.1:53"), &conf)
+        UdpCheck::new(&target("192.0.2.1:53"), &conf)
     }
 
     #[test]
@@ -83,25 +83,25 @@ mod tests {
         let (easy, strict) = (udp(false, &[]), udp(true, &[]));
         let failed = Err(String::new());
         for (name, machine, news, want) in [
-            ("silence", &easy, News::TimeOut, Ok(())),
-            ("any reply", &easy, News::Received(b"12345"), Ok(())),
-            ("refused", &easy, News::Failed(111), failed.clone()),
-            ("refused", &strict, News::Failed(111), failed),
-            ("a reply", &strict, News::Received(b"1"), Ok(())),
+            ("silence", &easy, SocketEvent::TimedOut, Ok(())),
+            ("any reply", &easy, SocketEvent::Received(b"12345"), Ok(())),
+            ("refused", &easy, SocketEvent::Failed(111), failed.clone()),
+            ("refused", &strict, SocketEvent::Failed(111), failed),
+            ("a reply", &strict, SocketEvent::Received(b"1"), Ok(())),
             (
                 "no reply",
                 &strict,
-                News::TimeOut,
+                SocketEvent::TimedOut,
                 Err("no answer within 5000 ms".into()),
             ),
         ] {
             let mut out = Vec::new();
             assert_eq!(
-                machine.turn(News::Connected, &mut out),
+                machine.handle(SocketEvent::Connected, &mut out),
                 Step::Wait(machine.target.timeout)
             );
             assert_eq!(out, b"hello");
-            assert_eq!(machine.turn(news, &mut out), Step::Done(want), "{name}");
+            assert_eq!(machine.handle(news, &mut out), Step::Done(want), "{name}");
             assert_eq!(out, b"hello", "{name}");
         }
     }
@@ -121,7 +121,7 @@ mod tests {
                 Some("the reply has 5 bytes, wanted are 1 to 4"),
             ),
         ] {
-            let step = machine.turn(News::Received(reply), &mut Vec::new());
+            let step = machine.handle(SocketEvent::Received(reply), &mut Vec::new());
             let want = want.map_or(Ok(()), |why| Err(why.to_owned()));
             assert_eq!(step, Step::Done(want), "{reply:?}");
         }
@@ -129,9 +129,9 @@ mod tests {
 
     #[test]
     fn without_a_payload_there_is_still_a_datagram() {
-        let machine = Udp::new(&target("192.0.2.1:53"), &lvs::Udp::default());
+        let machine = UdpCheck::new(&target("192.0.2.1:53"), &lvs::Udp::default());
         let mut out = Vec::new();
-        machine.turn(News::Connected, &mut out);
+        machine.handle(SocketEvent::Connected, &mut out);
         assert_eq!(out, [0]);
     }
 }

@@ -6,7 +6,7 @@ use core::time::Duration;
 use std::io;
 
 #[cfg(feature = "lvs")]
-use crate::check::Transport;
+use crate::check::ProbeTransport;
 #[cfg(feature = "mail")]
 use crate::config::model::Mail;
 #[cfg(feature = "lvs")]
@@ -310,8 +310,12 @@ pub trait System {
     /// # Errors
     /// The kernel's refusal; nothing stays open then.
     #[cfg(feature = "lvs")]
-    fn probe_open(&mut self, probe: usize, transport: Transport, target: &Target)
-    -> io::Result<()>;
+    fn probe_open(
+        &mut self,
+        probe: usize,
+        transport: ProbeTransport,
+        target: &Target,
+    ) -> io::Result<()>;
 
     /// Sends all of it, now or when the kernel has room.
     ///

@@ -10,9 +10,9 @@ use lexopt::{Arg, Parser, ValueExt};
 use socket2::{Domain, Socket, Type};
 
 use super::host::sentence;
-use crate::check::http::{Pages, Seen, hex};
-use crate::check::tls::{SecretPages, Trust};
-use crate::check::{News, Step};
+use crate::check::http::{HttpCheck, ResponseSummary, hex};
+use crate::check::tls::{TlsConfig, TlsHttpCheck};
+use crate::check::{SocketEvent, Step};
 use crate::config::model::lvs::{Http, HttpProtocol, Ssl, Target, Url};
 use crate::config::schema::Feature;
 
@@ -122,7 +122,7 @@ fn protocol(word: &str) -> Result<HttpProtocol, &'static str> {
 
 // ---- the dialogue ----
 
-fn fetch(options: &Options) -> Result<Seen, String> {
+fn fetch(options: &Options) -> Result<ResponseSummary, String> {
     let port = options.port.unwrap_or(if options.tls { 443 } else { 80 });
     let server = options.server.trim_matches(['[', ']']);
     let found = (server, port).to_socket_addrs();
@@ -152,19 +152,19 @@ fn fetch(options: &Options) -> Result<Seen, String> {
         fast_recovery: false,
     };
     let stream = connect(&target).map_err(|error| format!("{remote}: {}", sentence(&error)))?;
-    let mut pages = Pages::new(&target, &http).hashing();
+    let mut pages = HttpCheck::new(&target, &http).hashing();
     let seen = if options.tls {
-        let trust = Trust::new(&Ssl::default());
-        let Some(mut pages) = SecretPages::new(&target, &http, pages, &trust) else {
+        let trust = TlsConfig::new(&Ssl::default());
+        let Some(mut pages) = TlsHttpCheck::new(&target, &http, pages, &trust) else {
             return Err(format!("TLS: {}", Feature::Tls.absence()));
         };
-        pages.begin();
-        talk(stream, |news, out| pages.turn(news, out))?;
-        pages.seen()
+        pages.start();
+        talk(stream, |news, out| pages.handle(news, out))?;
+        pages.take_summary()
     } else {
-        pages.begin();
-        talk(stream, |news, out| pages.turn(news, out))?;
-        pages.seen()
+        pages.start();
+        talk(stream, |news, out| pages.handle(news, out))?;
+        pages.take_summary()
     };
     seen.ok_or_else(|| "there was no page".to_owned())
 }
@@ -184,24 +184,24 @@ fn connect(target: &Target) -> io::Result<TcpStream> {
 /// Between a connection and a machine, until it is done.
 fn talk(
     mut stream: TcpStream,
-    mut turn: impl FnMut(News<'_>, &mut Vec<u8>) -> Step,
+    mut turn: impl FnMut(SocketEvent<'_>, &mut Vec<u8>) -> Step,
 ) -> Result<(), String> {
     let mut out = Vec::new();
     let mut room = [0; 4096];
-    let mut step = turn(News::Connected, &mut out);
+    let mut step = turn(SocketEvent::Connected, &mut out);
     loop {
         match step {
             Step::Done(end) => return end,
-            Step::Again => return Err("there is one page".to_owned()),
+            Step::Reconnect => return Err("there is one page".to_owned()),
             Step::Wait(_) => {}
         }
         let said = stream.write_all(&out).and_then(|()| stream.read(&mut room));
         out.clear();
         step = match said {
-            Ok(0) => turn(News::End, &mut out),
-            Ok(count) => turn(News::Received(&room[..count]), &mut out),
+            Ok(0) => turn(SocketEvent::Closed, &mut out),
+            Ok(count) => turn(SocketEvent::Received(&room[..count]), &mut out),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                turn(News::TimeOut, &mut out)
+                turn(SocketEvent::TimedOut, &mut out)
             }
             Err(error) => return Err(format!("the connection failed: {}", sentence(&error))),
         };

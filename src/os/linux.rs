@@ -24,7 +24,7 @@ use super::rawsock::{Arrival, Buffer, Receiver, Sender};
 use super::statefile::StateFile;
 use super::watch::{self, Watch};
 #[cfg(feature = "lvs")]
-use crate::check::Transport;
+use crate::check::ProbeTransport;
 #[cfg(feature = "mail")]
 use crate::config::model::Mail;
 #[cfg(feature = "lvs")]
@@ -318,7 +318,7 @@ impl System for Linux {
     fn probe_open(
         &mut self,
         probe: usize,
-        transport: Transport,
+        transport: ProbeTransport,
         target: &Target,
     ) -> io::Result<()> {
         self.probes.open(probe, transport, target)

@@ -13,7 +13,7 @@ use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 use nix::sys::socket::{MsgFlags, recv};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-use crate::check::Transport;
+use crate::check::ProbeTransport;
 use crate::config::model::lvs::Target;
 use crate::sys;
 use crate::wire::checksum::Sum;
@@ -46,7 +46,7 @@ pub(super) enum Heard {
 struct Probe {
     number: usize,
     socket: Socket,
-    transport: Transport,
+    transport: ProbeTransport,
     v4: bool,
     connected: bool,
     /// Waits for the kernel to have room.
@@ -100,7 +100,7 @@ impl Probes {
     pub(super) fn open(
         &mut self,
         number: usize,
-        transport: Transport,
+        transport: ProbeTransport,
         target: &Target,
     ) -> io::Result<()> {
         self.close(number);
@@ -254,13 +254,13 @@ impl Probe {
 
     fn receive(&self, buffer: &mut [u8], budget: usize) -> Option<Heard> {
         let room = match self.transport {
-            Transport::Tcp => budget.min(MOST_RECEIVED).min(buffer.len()),
+            ProbeTransport::Tcp => budget.min(MOST_RECEIVED).min(buffer.len()),
             // All of a datagram, or its end is lost.
-            Transport::Udp | Transport::Icmp => buffer.len(),
+            ProbeTransport::Udp | ProbeTransport::Icmp => buffer.len(),
         };
         let room = buffer.get_mut(..room)?;
         match recv(self.socket.as_raw_fd(), room, MsgFlags::MSG_DONTWAIT) {
-            Ok(0) if self.transport == Transport::Tcp => Some(Heard::End),
+            Ok(0) if self.transport == ProbeTransport::Tcp => Some(Heard::End),
             Ok(count) => match self.echo {
                 Some(echo) => strip(self.v4, echo, room, count).map(Heard::Bytes),
                 None => Some(Heard::Bytes(count)),
@@ -304,12 +304,12 @@ fn failed(error: &io::Error) -> Heard {
 // ---- opening ----
 
 /// A socket that is connected, or about to be; true: raw, so that we do what the kernel does for others.
-fn open(transport: Transport, target: &Target) -> io::Result<(Socket, bool)> {
+fn open(transport: ProbeTransport, target: &Target) -> io::Result<(Socket, bool)> {
     let domain = Domain::for_address(target.remote);
     let (socket, raw) = match transport {
-        Transport::Tcp => (create(domain, Type::STREAM, Protocol::TCP)?, false),
-        Transport::Udp => (create(domain, Type::DGRAM, Protocol::UDP)?, false),
-        Transport::Icmp => echo(domain)?,
+        ProbeTransport::Tcp => (create(domain, Type::STREAM, Protocol::TCP)?, false),
+        ProbeTransport::Udp => (create(domain, Type::DGRAM, Protocol::UDP)?, false),
+        ProbeTransport::Icmp => echo(domain)?,
     };
     if target.mark != 0 {
         socket.set_mark(target.mark)?;
@@ -318,7 +318,7 @@ fn open(transport: Transport, target: &Target) -> io::Result<(Socket, bool)> {
         // For link-local addresses this is the scope, too.
         socket.bind_device(Some(name.as_str().as_bytes()))?;
     }
-    let icmp = transport == Transport::Icmp;
+    let icmp = transport == ProbeTransport::Icmp;
     let port = |port| if icmp { 0 } else { port };
     let from_port = port(target.from_port);
     if target.from.is_some() || from_port != 0 {

@@ -21,7 +21,7 @@ use super::restart::Successor;
 use super::signals::{Signal, Signals};
 use super::statefile::StateFile;
 #[cfg(feature = "lvs")]
-use crate::check::News;
+use crate::check::SocketEvent;
 use crate::config::Config;
 use crate::config::model::Global;
 #[cfg(not(feature = "json"))]
@@ -77,7 +77,7 @@ pub struct Reactor<'a> {
     engine: Engine,
     linux: Linux,
     news: NetlinkSocket,
-    /// News of routes, where there are any to look after.
+    /// SocketEvent of routes, where there are any to look after.
     routes: Option<NetlinkSocket>,
     signals: &'a Signals,
     successor: &'a Successor,
@@ -320,12 +320,12 @@ impl<'a> Reactor<'a> {
             let heard = self.linux.probes.next(&mut self.news_buffer, &mut budget);
             let Some((probe, heard)) = heard else { return };
             let news = match heard {
-                Heard::Connected => News::Connected,
+                Heard::Connected => SocketEvent::Connected,
                 Heard::Bytes(len) => {
-                    News::Received(self.news_buffer.get(..len).unwrap_or_default())
+                    SocketEvent::Received(self.news_buffer.get(..len).unwrap_or_default())
                 }
-                Heard::End => News::End,
-                Heard::Failed(errno) => News::Failed(errno),
+                Heard::End => SocketEvent::Closed,
+                Heard::Failed(errno) => SocketEvent::Failed(errno),
             };
             let now = clock::now();
             self.engine.probe(now, probe, news, &mut self.linux);

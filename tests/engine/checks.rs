@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::support::kernel::{Kernel, run, start};
 use crate::support::lvs::{check, misc, service, target};
-use vrrpd::check::{News, Transport};
+use vrrpd::check::{ProbeTransport, SocketEvent};
 use vrrpd::config::model::lvs::{Check, CheckKind, Lvs, Udp};
 use vrrpd::config::model::{Config, Fifo, TrackFile, User};
 use vrrpd::engine::system::{Exit, Pid};
@@ -73,25 +73,25 @@ fn a_server_goes_down_after_its_retries_and_comes_back_with_the_first_success() 
     let mut kernel = eth0();
     let mut engine = begin(config(vec![vec![tcp(80)]]), &mut kernel);
     run(&mut engine, &mut kernel, at(1));
-    kernel.hear(&mut engine, at(1), 0, News::Connected);
+    kernel.hear(&mut engine, at(1), 0, SocketEvent::Connected);
     assert_eq!(kernel.probes.open, []);
     kernel.take_log();
-    let refused = News::Failed(ECONNREFUSED);
+    let refused = SocketEvent::Failed(ECONNREFUSED);
     // Every 10 s; then 2 retries, a second after each failure.
     for (due, news, want) in [
         (10_000, refused, &[][..]),
         (11_005, refused, &[]),
-        (12_010, News::Connected, &[]),
+        (12_010, SocketEvent::Connected, &[]),
         (22_010, refused, &[]),
-        (23_015, News::TimeOut, &[]),
+        (23_015, SocketEvent::TimedOut, &[]),
         (29_015, refused, &["1 DOWN"]),
         (39_015, refused, &[]),
-        (49_015, News::Connected, &["1 UP"]),
-        (59_015, News::Connected, &[]),
+        (49_015, SocketEvent::Connected, &["1 UP"]),
+        (59_015, SocketEvent::Connected, &[]),
     ] {
         run(&mut engine, &mut kernel, at(due - 1));
         // What is silent is told so by the deadline.
-        if news == News::TimeOut {
+        if news == SocketEvent::TimedOut {
             run(&mut engine, &mut kernel, at(due + 5_000));
         } else {
             run(&mut engine, &mut kernel, at(due));
@@ -113,9 +113,9 @@ fn the_first_failure_of_all_counts_at_once_and_alpha_waits_for_a_success() {
     let mut engine = begin(config(vec![vec![tcp(80)], vec![alpha]]), &mut kernel);
     run(&mut engine, &mut kernel, at(1));
     kernel.take_log();
-    kernel.hear(&mut engine, at(1), 0, News::Failed(ECONNREFUSED));
+    kernel.hear(&mut engine, at(1), 0, SocketEvent::Failed(ECONNREFUSED));
     assert_eq!(told(&mut kernel), ["1 DOWN"]);
-    kernel.hear(&mut engine, at(2), 1, News::Connected);
+    kernel.hear(&mut engine, at(2), 1, SocketEvent::Connected);
     assert_eq!(told(&mut kernel), ["2 UP"]);
 }
 
@@ -125,11 +125,11 @@ fn all_checks_of_a_server_must_be_content() {
     let mut engine = begin(config(vec![vec![tcp(80), tcp(81)]]), &mut kernel);
     run(&mut engine, &mut kernel, at(1));
     kernel.take_log();
-    kernel.hear(&mut engine, at(1), 1, News::Failed(ECONNREFUSED));
-    kernel.hear(&mut engine, at(1), 0, News::Connected);
+    kernel.hear(&mut engine, at(1), 1, SocketEvent::Failed(ECONNREFUSED));
+    kernel.hear(&mut engine, at(1), 0, SocketEvent::Connected);
     assert_eq!(told(&mut kernel), ["1 DOWN"]);
     run(&mut engine, &mut kernel, at(10_000));
-    kernel.hear(&mut engine, at(10_001), 1, News::Connected);
+    kernel.hear(&mut engine, at(10_001), 1, SocketEvent::Connected);
     assert_eq!(told(&mut kernel), ["1 UP"]);
 }
 
@@ -176,7 +176,7 @@ fn only_so_many_sockets_are_open_and_the_others_wait_their_turn() {
     let failed = told(&mut kernel);
     assert_eq!(failed.len(), 128, "the first failure counts");
     for probe in second {
-        kernel.hear(&mut engine, at(5_010), probe, News::Connected);
+        kernel.hear(&mut engine, at(5_010), probe, SocketEvent::Connected);
     }
     run(&mut engine, &mut kernel, at(5_011));
     assert_eq!(kernel.probes.open.len(), 300 - 256);
@@ -208,7 +208,7 @@ fn a_lack_of_descriptors_is_waited_out_and_says_nothing_about_servers() {
         run(&mut engine, &mut kernel, at(ms));
         turns = turns.max(kernel.probes.open.len());
         if let Some((probe, ..)) = kernel.probes.open.first().copied() {
-            kernel.hear(&mut engine, at(ms), probe, News::Connected);
+            kernel.hear(&mut engine, at(ms), probe, SocketEvent::Connected);
         }
     }
     assert_eq!((turns, kernel.probes.opened), (3, 20));
@@ -243,8 +243,8 @@ fn a_trickle_of_bytes_does_not_keep_a_check_up() {
     let mut kernel = eth0();
     let mut engine = begin(config(vec![vec![ping]]), &mut kernel);
     run(&mut engine, &mut kernel, at(1));
-    assert_eq!(kernel.probes.open[0].1, Transport::Icmp);
-    kernel.hear(&mut engine, at(1), 0, News::Connected);
+    assert_eq!(kernel.probes.open[0].1, ProbeTransport::Icmp);
+    kernel.hear(&mut engine, at(1), 0, SocketEvent::Connected);
     assert_eq!(kernel.probes.sent.first(), Some(&8));
     for second in 1..20 {
         run(&mut engine, &mut kernel, at(second * 1000));
@@ -252,7 +252,7 @@ fn a_trickle_of_bytes_does_not_keep_a_check_up() {
             &mut engine,
             at(second * 1000),
             0,
-            News::Received(b"rubbish!"),
+            SocketEvent::Received(b"rubbish!"),
         );
     }
     assert_eq!(told(&mut kernel), [""; 0]);
@@ -270,16 +270,21 @@ fn silence_is_good_enough_for_udp() {
     let mut kernel = eth0();
     let mut engine = begin(config(vec![vec![udp]]), &mut kernel);
     run(&mut engine, &mut kernel, at(1));
-    kernel.hear(&mut engine, at(1), 0, News::Connected);
+    kernel.hear(&mut engine, at(1), 0, SocketEvent::Connected);
     assert_eq!(kernel.probes.sent, b"hi");
     run(&mut engine, &mut kernel, at(9_999));
     assert_eq!(kernel.probes.open, []);
     run(&mut engine, &mut kernel, at(10_000));
-    kernel.hear(&mut engine, at(10_000), 0, News::Connected);
-    kernel.hear(&mut engine, at(10_001), 0, News::Failed(ECONNREFUSED));
+    kernel.hear(&mut engine, at(10_000), 0, SocketEvent::Connected);
+    kernel.hear(
+        &mut engine,
+        at(10_001),
+        0,
+        SocketEvent::Failed(ECONNREFUSED),
+    );
     for ms in [11_001, 12_001] {
         run(&mut engine, &mut kernel, at(ms));
-        kernel.hear(&mut engine, at(ms), 0, News::Failed(ECONNREFUSED));
+        kernel.hear(&mut engine, at(ms), 0, SocketEvent::Failed(ECONNREFUSED));
     }
     assert_eq!(told(&mut kernel), ["1 DOWN"]);
 }
@@ -425,7 +430,7 @@ fn checks_that_stay_keep_what_they_know_across_a_reload() {
     let mut kernel = eth0();
     let mut engine = begin(two(), &mut kernel);
     run(&mut engine, &mut kernel, at(1));
-    kernel.hear(&mut engine, at(2), 1, News::Failed(ECONNREFUSED));
+    kernel.hear(&mut engine, at(2), 1, SocketEvent::Failed(ECONNREFUSED));
     assert_eq!(told(&mut kernel), ["2 DOWN"]);
     // Another server takes the first place; a check is in the middle of its work.
     let mut other = two();
@@ -440,7 +445,7 @@ fn checks_that_stay_keep_what_they_know_across_a_reload() {
     engine.child_ended(at(5), Pid(1), Exit::Code(0), &mut kernel);
     assert_eq!(told(&mut kernel), [""; 0], "the other check still fails");
     run(&mut engine, &mut kernel, at(10_000));
-    kernel.hear(&mut engine, at(10_001), 0, News::Connected);
+    kernel.hear(&mut engine, at(10_001), 0, SocketEvent::Connected);
     assert_eq!(told(&mut kernel), ["2 UP"]);
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::support::kernel::{Kernel, instance, run, start};
 use crate::support::lvs::{check, misc, server, service, target};
-use vrrpd::check::News;
+use vrrpd::check::SocketEvent;
 use vrrpd::config::half::{Half, keep};
 #[cfg(feature = "mail")]
 use vrrpd::config::model::Mail;
@@ -108,8 +108,8 @@ impl Stage {
                 let dead = self.dead.iter();
                 let dead = dead.map(|nth| format!("10.0.0.{nth}:80"));
                 let news = match dead.into_iter().any(|one| one == remote.to_string()) {
-                    true => News::Failed(ECONNREFUSED),
-                    false => News::Connected,
+                    true => SocketEvent::Failed(ECONNREFUSED),
+                    false => SocketEvent::Connected,
                 };
                 self.kernel.hear(&mut self.engine, at(ms), probe, news);
             }

@@ -7,7 +7,7 @@ use std::io;
 use std::net::IpAddr;
 
 #[cfg(feature = "lvs")]
-use vrrpd::check::Transport as ProbeTransport;
+use vrrpd::check::ProbeTransport;
 #[cfg(feature = "lvs")]
 use vrrpd::config::model::lvs::Target;
 use vrrpd::config::model::{

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use vrrpd::check::{News, Transport};
+use vrrpd::check::{ProbeTransport, SocketEvent};
 use vrrpd::config::model::lvs::Target;
 use vrrpd::engine::Engine;
 use vrrpd::types::Instant;
@@ -14,7 +14,7 @@ use super::kernel::Kernel;
 #[derive(Debug, Default)]
 pub struct Probes {
     /// Number, transport, peer.
-    pub open: Vec<(usize, Transport, SocketAddr)>,
+    pub open: Vec<(usize, ProbeTransport, SocketAddr)>,
     /// Opened so far, and the most at one time.
     pub opened: usize,
     pub peak: usize,
@@ -30,7 +30,7 @@ impl Kernel {
     pub(super) fn open_probe(
         &mut self,
         probe: usize,
-        transport: Transport,
+        transport: ProbeTransport,
         target: &Target,
     ) -> io::Result<()> {
         let probes = &mut self.probes;
@@ -60,7 +60,7 @@ impl Kernel {
     }
 
     /// A socket hears something, and the engine draws its consequences.
-    pub fn hear(&mut self, engine: &mut Engine, now: Instant, probe: usize, news: News<'_>) {
+    pub fn hear(&mut self, engine: &mut Engine, now: Instant, probe: usize, news: SocketEvent<'_>) {
         assert!(
             self.probes.open.iter().any(|(known, ..)| *known == probe),
             "{probe} is not open: {:?}",

@@ -16,7 +16,7 @@ use core::time::Duration;
 use std::io;
 
 use crate::check::schedule::Schedule;
-use crate::check::{Exchange, News, Step};
+use crate::check::{NetworkCheck, SocketEvent, Step};
 use crate::config::model::lvs::{self, Check, CheckKind};
 use crate::engine::log_limit::Budget;
 use crate::engine::lvs::report::{self, Named};
@@ -39,7 +39,7 @@ const STEPS: u32 = 4;
 #[derive(Debug)]
 pub(crate) enum Work {
     /// Over the network.
-    Exchange(Exchange),
+    NetworkCheck(NetworkCheck),
     /// `MISC_CHECK`.
     Program,
     /// `FILE_CHECK`: told when the file has another number.
@@ -142,15 +142,15 @@ pub(crate) fn runs(conf: &lvs::Lvs) -> Vec<Run> {
     let mut trust = None;
     let all = ids(conf);
     all.map(|(id, check)| {
-        let exchange = Exchange::new(&check.kind, &conf.ssl, &mut trust);
+        let exchange = NetworkCheck::new(&check.kind, &conf.ssl, &mut trust);
         run(id, check, exchange)
     })
     .collect()
 }
 
-fn run(id: CheckId, check: &Check, exchange: Option<Exchange>) -> Run {
+fn run(id: CheckId, check: &Check, exchange: Option<NetworkCheck>) -> Run {
     let work = match (&check.kind, exchange) {
-        (_, Some(exchange)) => Work::Exchange(exchange),
+        (_, Some(exchange)) => Work::NetworkCheck(exchange),
         (CheckKind::Misc { .. }, None) => Work::Program,
         (_, None) => Work::File,
     };
@@ -224,8 +224,8 @@ impl Checks {
             return Did::Nothing;
         };
         match (run.phase, &mut run.work) {
-            (Phase::Idle, Work::Exchange(exchange)) => {
-                exchange.begin();
+            (Phase::Idle, Work::NetworkCheck(exchange)) => {
+                exchange.start();
                 run.phase = Phase::Waiting;
                 self.due.set(place, None);
                 if self.probes.take(place) {
@@ -245,7 +245,9 @@ impl Checks {
                 return self.finish(place, now, conf, (result, None), system).into();
             }
             (Phase::Probing { .. }, _) => {
-                return self.news(place, now, conf, News::TimeOut, system).into();
+                return self
+                    .news(place, now, conf, SocketEvent::TimedOut, system)
+                    .into();
             }
             (Phase::Idle | Phase::Waiting | Phase::Running { .. }, _) => self.due.set(place, None),
         }
@@ -263,7 +265,7 @@ impl Checks {
         let Some(run) = self.runs.get_mut(place) else {
             return Did::Something;
         };
-        let Work::Exchange(exchange) = &run.work else {
+        let Work::NetworkCheck(exchange) = &run.work else {
             return Did::Something;
         };
         let (transport, target) = (exchange.transport(), exchange.target());
@@ -315,20 +317,23 @@ impl Checks {
         place: usize,
         now: Instant,
         conf: &lvs::Lvs,
-        news: News<'_>,
+        news: SocketEvent<'_>,
         system: &mut dyn System,
     ) -> Option<(CheckId, Verdict)> {
         let run = self.runs.get_mut(place)?;
-        let (Phase::Probing { until }, Work::Exchange(exchange)) = (run.phase, &mut run.work)
+        let (Phase::Probing { until }, Work::NetworkCheck(exchange)) = (run.phase, &mut run.work)
         else {
             return None;
         };
         let errno = match news {
-            News::Failed(errno) => Some(errno),
-            News::Connected | News::Received(_) | News::End | News::TimeOut => None,
+            SocketEvent::Failed(errno) => Some(errno),
+            SocketEvent::Connected
+            | SocketEvent::Received(_)
+            | SocketEvent::Closed
+            | SocketEvent::TimedOut => None,
         };
         self.out.clear();
-        match exchange.turn(news, &mut self.out) {
+        match exchange.handle(news, &mut self.out) {
             Step::Wait(time) => {
                 self.due.set(place, Some(now.after(time).min(until)));
                 if !self.out.is_empty()
@@ -339,7 +344,7 @@ impl Checks {
                 }
                 None
             }
-            Step::Again => {
+            Step::Reconnect => {
                 system.probe_close(place);
                 match self.open(place, now, conf, system) {
                     Did::Judged(id, verdict) => Some((id, verdict)),
@@ -381,7 +386,7 @@ impl Checks {
         let named = named(conf, run.id)?;
         let (first, before) = (run.schedule.is_new(), run.verdict());
         let outcome = match run.work {
-            Work::Exchange(_) | Work::Program => {
+            Work::NetworkCheck(_) | Work::Program => {
                 run.schedule.result(named.check, now, result.is_ok())
             }
             Work::File => run.schedule.decide(result.is_ok()),

@@ -3,7 +3,7 @@
 use core::fmt;
 use std::io;
 
-use crate::check::schedule::Outcome;
+use crate::check::schedule::ResultEffect;
 use crate::config::model::lvs::{Check, CheckKind, RealServer, VirtualServer};
 use crate::engine::log_limit::Budget;
 use crate::types::Instant;
@@ -77,15 +77,15 @@ pub(crate) fn result(
     lines: &mut Budget,
     now: Instant,
     named: &Named<'_>,
-    outcome: Outcome,
+    outcome: ResultEffect,
     result: &Result<i64, String>,
 ) {
     let (well, bad) = named.words();
     let why = match (outcome, result) {
         // Not every failure is worth a line.
-        (Outcome::Retry(_), _) if !named.check.log_all => return,
-        (Outcome::Same, Err(_)) if !named.check.log_all => return,
-        (Outcome::Same, Ok(_)) => return,
+        (ResultEffect::Retry(_), _) if !named.check.log_all => return,
+        (ResultEffect::Unchanged, Err(_)) if !named.check.log_all => return,
+        (ResultEffect::Unchanged, Ok(_)) => return,
         (_, Ok(_)) => "",
         (_, Err(why)) => why.as_str(),
     };
@@ -97,20 +97,20 @@ pub(crate) fn result(
         log::info!(target: "check", "{bad} {named}: {suppressed} more lines not shown");
     }
     match (outcome, result) {
-        (Outcome::Turned(_) | Outcome::Same, Ok(_)) => {
+        (ResultEffect::Changed(_) | ResultEffect::Unchanged, Ok(_)) => {
             log::info!(target: "check", "{well} {named} success.");
         }
-        (Outcome::Turned(0), Err(_)) => {
+        (ResultEffect::Changed(0), Err(_)) => {
             log::warn!(target: "check", "{bad} {named} failed: {why}.");
         }
-        (Outcome::Turned(tries), Err(_)) => {
+        (ResultEffect::Changed(tries), Err(_)) => {
             log::warn!(target: "check", "{bad} {named} failed after {tries} retries: {why}.");
         }
-        (Outcome::Retry(tries), _) => {
+        (ResultEffect::Retry(tries), _) => {
             let (nth, most) = (tries.saturating_add(1), named.check.retry);
             log::info!(target: "check", "{bad} {named} failed: {why}; retry {nth} of {most}.");
         }
-        (Outcome::Same, Err(_)) => {
+        (ResultEffect::Unchanged, Err(_)) => {
             log::info!(target: "check", "{bad} {named} still fails: {why}.");
         }
     }

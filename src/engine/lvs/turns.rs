@@ -1,6 +1,6 @@
 //! The checks' doors: what the rest of the engine, and the loop, tell them.
 
-use crate::check::News;
+use crate::check::SocketEvent;
 use crate::engine::lvs::Lvs;
 use crate::engine::lvs::checks::Did;
 use crate::engine::notify::children::{GRACE, Owner};
@@ -85,7 +85,13 @@ impl Engine {
     }
 
     /// Something happened to the socket of a check.
-    pub fn probe(&mut self, now: Instant, probe: usize, news: News<'_>, system: &mut dyn System) {
+    pub fn probe(
+        &mut self,
+        now: Instant,
+        probe: usize,
+        news: SocketEvent<'_>,
+        system: &mut dyn System,
+    ) {
         let Lvs { conf, checks, .. } = &mut self.lvs;
         if let Some((id, verdict)) = checks.news(probe, now, conf, news, system) {
             self.judged(id, verdict, now, system);

@@ -35,7 +35,7 @@ fn a_connection_is_made_used_and_ended() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
     let to = target(listener.local_addr().expect("bound"));
     let (mut probes, mut buffer) = (Probes::new(), vec![0; 65_536]);
-    probes.open(7, Transport::Tcp, &to).expect("begun");
+    probes.open(7, ProbeTransport::Tcp, &to).expect("begun");
     assert_eq!(
         turn(&mut probes, &mut buffer, 1 << 20),
         [(7, Heard::Connected)]
@@ -68,7 +68,7 @@ fn who_does_not_listen_is_noticed() {
         free(socket.local_addr().expect("bound"))
     };
     let (mut probes, mut buffer) = (Probes::new(), vec![0; 65_536]);
-    match probes.open(1, Transport::Tcp, &tcp) {
+    match probes.open(1, ProbeTransport::Tcp, &tcp) {
         Ok(()) => assert_eq!(
             one(&mut probes, &mut buffer),
             Heard::Failed(libc::ECONNREFUSED)
@@ -76,7 +76,7 @@ fn who_does_not_listen_is_noticed() {
         Err(error) => assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused),
     }
     probes.close(1);
-    probes.open(2, Transport::Udp, &udp).expect("begun");
+    probes.open(2, ProbeTransport::Udp, &udp).expect("begun");
     assert_eq!(one(&mut probes, &mut buffer), Heard::Connected);
     probes.send(2, b"?").expect("sent");
     assert_eq!(
@@ -90,7 +90,7 @@ fn datagrams_come_one_by_one_and_whole() {
     let server = UdpSocket::bind("127.0.0.1:0").expect("loopback");
     let to = target(server.local_addr().expect("bound"));
     let (mut probes, mut buffer) = (Probes::new(), vec![0; 65_536]);
-    probes.open(3, Transport::Udp, &to).expect("begun");
+    probes.open(3, ProbeTransport::Udp, &to).expect("begun");
     assert_eq!(one(&mut probes, &mut buffer), Heard::Connected);
     probes.send(3, b"?").expect("sent");
     let (_, client) = server.recv_from(&mut [0; 9]).expect("a datagram");
@@ -107,7 +107,7 @@ fn what_the_kernel_does_not_take_is_kept_up_to_a_limit() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
     let to = target(listener.local_addr().expect("bound"));
     let (mut probes, mut buffer) = (Probes::new(), vec![0; 65_536]);
-    probes.open(4, Transport::Tcp, &to).expect("begun");
+    probes.open(4, ProbeTransport::Tcp, &to).expect("begun");
     assert_eq!(one(&mut probes, &mut buffer), Heard::Connected);
     let socket = &probes.probes[0].socket;
     socket.set_send_buffer_size(4096).expect("small");
@@ -140,7 +140,9 @@ fn a_flood_on_one_takes_its_turn_with_the_others() {
     let (mut probes, mut buffer) = (Probes::new(), vec![0; 65_536]);
     let mut servers = Vec::new();
     for number in 0..3 {
-        probes.open(number, Transport::Tcp, &to).expect("begun");
+        probes
+            .open(number, ProbeTransport::Tcp, &to)
+            .expect("begun");
         assert_eq!(one(&mut probes, &mut buffer), Heard::Connected);
         servers.push(listener.accept().expect("a client").0);
     }
@@ -168,7 +170,7 @@ fn an_echo_comes_back_whoever_looks_after_it() {
     for remote in ["127.0.0.1:0", "[::1]:0"] {
         let to = target(remote.parse().expect("an address"));
         let (mut probes, mut buffer) = (Probes::new(), vec![0; 65_536]);
-        if probes.open(5, Transport::Icmp, &to).is_err() {
+        if probes.open(5, ProbeTransport::Icmp, &to).is_err() {
             println!("SKIP {remote}: neither raw sockets nor a group for echo requests");
             continue;
         }
@@ -227,16 +229,20 @@ fn sockets_are_limited_and_come_from_where_they_should() {
     to.from = Some(IpAddr::from([127, 0, 0, 9]));
     let mut probes = Probes::new();
     probes.limit = 2;
-    probes.open(1, Transport::Tcp, &to).expect("begun");
-    probes.open(2, Transport::Tcp, &to).expect("begun");
+    probes.open(1, ProbeTransport::Tcp, &to).expect("begun");
+    probes.open(2, ProbeTransport::Tcp, &to).expect("begun");
     let (_, client) = listener.accept().expect("a client");
     assert_eq!(client.ip(), IpAddr::from([127, 0, 0, 9]));
-    let full = probes.open(3, Transport::Tcp, &to).expect_err("full");
+    let full = probes.open(3, ProbeTransport::Tcp, &to).expect_err("full");
     assert_eq!(full.raw_os_error(), Some(libc::EMFILE));
-    probes.open(2, Transport::Tcp, &to).expect("its own place");
+    probes
+        .open(2, ProbeTransport::Tcp, &to)
+        .expect("its own place");
     probes.close(1);
     to.from = Some(IpAddr::from([192, 0, 2, 1]));
-    let wrong = probes.open(3, Transport::Tcp, &to).expect_err("not here");
+    let wrong = probes
+        .open(3, ProbeTransport::Tcp, &to)
+        .expect_err("not here");
     assert_eq!(wrong.kind(), io::ErrorKind::AddrNotAvailable);
     assert_eq!(probes.probes.len(), 1);
 }

@@ -1,9 +1,9 @@
 //! Answers to health checks.
 
-use vrrpd::check::dns::Question;
-use vrrpd::check::http::Pages;
-use vrrpd::check::smtp::Mailer;
-use vrrpd::check::{News, Step};
+use vrrpd::check::dns::DnsCheck;
+use vrrpd::check::http::HttpCheck;
+use vrrpd::check::smtp::SmtpCheck;
+use vrrpd::check::{SocketEvent, Step};
 use vrrpd::config::model::lvs::{Http, HttpProtocol, Target, Url};
 
 fn target() -> Target {
@@ -22,17 +22,17 @@ type Ending = (Vec<u8>, Option<Result<(), String>>);
 
 /// A run in which the peer sends this in pieces and then no more.
 fn play<'a>(
-    mut turn: impl FnMut(News<'_>, &mut Vec<u8>) -> Step,
+    mut turn: impl FnMut(SocketEvent<'_>, &mut Vec<u8>) -> Step,
     pieces: impl Iterator<Item = &'a [u8]>,
-    last: News<'_>,
+    last: SocketEvent<'_>,
 ) -> Ending {
     let mut out = Vec::new();
-    let mut step = turn(News::Connected, &mut out);
+    let mut step = turn(SocketEvent::Connected, &mut out);
     let mut pieces = pieces.fuse();
     loop {
         match step {
             Step::Wait(_) => {}
-            Step::Again => return (out, None),
+            Step::Reconnect => return (out, None),
             Step::Done(end) => {
                 if let Err(why) = &end {
                     let fit = why.bytes().all(|byte| (b' '..=b'~').contains(&byte));
@@ -43,7 +43,7 @@ fn play<'a>(
         }
         assert!(out.len() < 1000, "it says more and more");
         step = match pieces.next() {
-            Some(piece) => turn(News::Received(piece), &mut out),
+            Some(piece) => turn(SocketEvent::Received(piece), &mut out),
             None => turn(last, &mut out),
         };
     }
@@ -67,16 +67,20 @@ pub fn http_reply(data: &[u8]) {
         fast_recovery: false,
     };
     let last = if choice & 4 != 0 {
-        News::End
+        SocketEvent::Closed
     } else {
-        News::TimeOut
+        SocketEvent::TimedOut
     };
     let run = |size: usize| {
-        let mut pages = Pages::new(&target(), &http).hashing();
-        pages.begin();
-        let ending = play(|news, out| pages.turn(news, out), answer.chunks(size), last);
+        let mut pages = HttpCheck::new(&target(), &http).hashing();
+        pages.start();
+        let ending = play(
+            |news, out| pages.handle(news, out),
+            answer.chunks(size),
+            last,
+        );
         if let Some(Ok(())) = ending.1 {
-            let seen = pages.seen().expect("it has seen a page");
+            let seen = pages.take_summary().expect("it has seen a page");
             assert!(seen.length <= answer.len() as u64);
             assert!(matches!(seen.status, 200..300 | 404));
         }
@@ -89,12 +93,12 @@ pub fn http_reply(data: &[u8]) {
 /// A mail server's replies to `SMTP_CHECK`.
 pub fn smtp_check(data: &[u8]) {
     let run = |size: usize| {
-        let mut mailer = Mailer::new(&target(), "r1");
-        mailer.begin();
+        let mut mailer = SmtpCheck::new(&target(), "r1");
+        mailer.start();
         play(
-            |news, out| mailer.turn(news, out),
+            |news, out| mailer.handle(news, out),
             data.chunks(size),
-            News::End,
+            SocketEvent::Closed,
         )
     };
     let whole = run(data.len().max(1));
@@ -106,10 +110,10 @@ pub fn smtp_check(data: &[u8]) {
 /// A name server's datagrams: those that follow the first byte, which says whether they have our number.
 pub fn dns_reply(data: &[u8]) {
     let (choice, answer) = data.split_first().unwrap_or((&0, &[]));
-    let mut question = Question::new(&target(), 6, "example.org");
-    question.begin();
+    let mut question = DnsCheck::new(&target(), 6, "example.org");
+    question.start();
     let mut out = Vec::new();
-    let mut step = question.turn(News::Connected, &mut out);
+    let mut step = question.handle(SocketEvent::Connected, &mut out);
     let mut datagram = answer.to_vec();
     if let (Some(room), Some(id)) = (datagram.get_mut(..2), out.get(..2))
         && choice & 1 == 0
@@ -118,7 +122,7 @@ pub fn dns_reply(data: &[u8]) {
     }
     let mut tries = 0;
     while let Step::Wait(_) = step {
-        step = question.turn(News::Received(&datagram), &mut out);
+        step = question.handle(SocketEvent::Received(&datagram), &mut out);
         tries += 1;
         assert!(tries < 20, "it waits for ever");
     }
