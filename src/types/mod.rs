@@ -3,14 +3,17 @@
 //! Nothing here behaves; values that cannot exist cannot be built. Depends on no other room.
 
 mod centis;
+pub mod errno;
 mod ids;
 pub mod ipvs;
 mod net;
 mod sort;
 mod time;
+mod vrrp;
 
 pub use centis::Centis;
 pub use ids::{Priority, Version, Vrid};
 pub use net::{Cidr, Family, IfIndex, IfName, Mac};
 pub use sort::sorted;
 pub use time::Instant;
+pub use vrrp::{MasterInfo, VrrpCounters, VrrpState};

@@ -14,13 +14,13 @@ use crate::engine::kernel::lease::Lease;
 use crate::engine::system::System;
 use crate::netlink::addr::{self, AddrFlags, Spec};
 use crate::netlink::{Ack, Batch};
+use crate::types::errno::EEXIST;
 use crate::types::{Cidr, Family, IfIndex, IfName, Instant, sorted};
 
 /// Requests per `sendmsg`: as many refusals fit the socket's buffer with ease.
 const CHUNK: usize = 64;
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_LAST: Duration = Duration::from_secs(30);
-const EEXIST: i32 = 17;
 /// The mark our addresses carry (`IFA_PROTO`, since Linux 5.18): keepalived's number in rtnetlink.h.
 pub(crate) const PROTO_KEEPALIVED: u8 = 18;
 

@@ -15,21 +15,15 @@ use crate::config::model::{Route, Rule};
 use crate::engine::kernel::addresses::reason;
 use crate::engine::kernel::interfaces::{Link, Links};
 use crate::engine::kernel::route_item::Item;
-use crate::engine::kernel::sockets::EAFNOSUPPORT;
-use crate::engine::kernel::vmac::UNSUPPORTED;
 use crate::engine::system::System;
 use crate::netlink::{Ack, Batch, Message};
+use crate::types::errno::{EAFNOSUPPORT, EEXIST, ENOENT, EOPNOTSUPP, ESRCH};
 use crate::types::{IfName, Instant};
 
 /// Requests per `sendmsg`: as many refusals fit the socket's buffer with ease.
 const CHUNK: usize = 64;
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_LAST: Duration = Duration::from_secs(30);
-/// There is no such rule.
-const ENOENT: i32 = 2;
-/// There is no such route.
-const ESRCH: i32 = 3;
-const EEXIST: i32 = 17;
 
 /// What we know of one route or rule.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -359,7 +353,7 @@ fn flush(batch: &mut Batch, system: &mut dyn System) -> usize {
 
 /// What to do about a kernel that knows no rules, or none of a family.
 fn without(item: &Item, ack: &Ack<'_>) -> &'static str {
-    let none = UNSUPPORTED.contains(&ack.errno) || EAFNOSUPPORT.contains(&ack.errno);
+    let none = EOPNOTSUPP.contains(&ack.errno) || EAFNOSUPPORT.contains(&ack.errno);
     match item {
         Item::Rule(_) if none => " (CONFIG_IP_MULTIPLE_TABLES, CONFIG_IPV6_MULTIPLE_TABLES)",
         Item::Rule(_) | Item::Route(_) => "",

@@ -10,9 +10,7 @@ use crate::engine::kernel::interfaces::Links;
 use crate::engine::log_limit::Budget;
 use crate::engine::system::{Listener, Protocol, System};
 use crate::types::Family;
-
-/// On most machines, and on MIPS.
-pub(crate) const EAFNOSUPPORT: [i32; 2] = [97, 124];
+use crate::types::errno::EAFNOSUPPORT;
 
 /// A receive socket and what it has joined.
 #[derive(Debug)]

@@ -25,14 +25,11 @@ use crate::engine::kernel::interfaces::Link;
 use crate::engine::system::System;
 use crate::engine::{Engine, StateKind, TimerKey};
 use crate::netlink::{Batch, macvlan};
+use crate::types::errno::{EEXIST, ENODEV, EOPNOTSUPP};
 use crate::types::{Family, IfIndex, IfName, Instant};
 
 /// Between two that are switched off.
 const PAUSE: Duration = Duration::from_millis(1);
-const EEXIST: i32 = 17;
-const ENODEV: i32 = 19;
-/// EOPNOTSUPP, on most machines and on MIPS: no such kind of interface.
-pub(crate) const UNSUPPORTED: [i32; 2] = [95, 122];
 
 /// What we know of a virtual router's own interface.
 #[derive(Debug, Default)]
@@ -186,7 +183,7 @@ impl Engine {
             ),
             // The interface below has just gone, or ours is there and its news is on the way.
             Err((ENODEV | EEXIST, _)) => {}
-            Err((errno, why)) if UNSUPPORTED.contains(&errno) => {
+            Err((errno, why)) if EOPNOTSUPP.contains(&errno) => {
                 log::error!(
                     target: "vrrp",
                     "use_vmac is not possible, all instances run with the Ethernet addresses of their \

@@ -26,6 +26,7 @@ use crate::engine::notify::children::Children;
 use crate::engine::system::System;
 use crate::engine::timers::Deadlines;
 use crate::types::Instant;
+use crate::types::errno::TOO_MANY_FILES;
 
 /// Sockets at a time, if the kernel grants so many. A server that does not answer keeps one for `connect_timeout`, so with
 /// fewer it would take several times as long to notice that thousands do not.
@@ -412,7 +413,7 @@ fn is_about_the_way(error: &io::Error) -> bool {
     )
 }
 
-/// EMFILE, ENFILE: too many files are open.
 fn is_lack_of_descriptors(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(23 | 24))
+    let errno = error.raw_os_error();
+    errno.is_some_and(|errno| TOO_MANY_FILES.contains(&errno))
 }

@@ -8,11 +8,10 @@ use std::io;
 use crate::config::model::lvs::SyncDaemon;
 use crate::engine::kernel::addresses::reason;
 use crate::engine::lvs::ipvs::Line;
-use crate::engine::lvs::ipvs::table::{EINVAL, MIXED, Table};
+use crate::engine::lvs::ipvs::table::{MIXED, Table};
 use crate::netlink::ipvs::{self, Daemon, Message, Role};
 use crate::types::Family;
-
-const ESRCH: i32 = 3;
+use crate::types::errno::{EINVAL, ESRCH};
 
 /// The halves that should run.
 pub(crate) type Roles = &'static [Role];

@@ -16,6 +16,7 @@ use crate::engine::lvs::ipvs::Line;
 use crate::lvs::diff::{Diff, Edit, What};
 use crate::netlink::ipvs::{self, Change, Listed, Message};
 use crate::netlink::{Ack, Batch};
+use crate::types::errno::{EEXIST, EINVAL, ENOENT, ESRCH};
 use crate::types::ipvs::{Destination, Service, ServiceKey};
 use crate::types::{Family, sorted};
 
@@ -29,10 +30,6 @@ const LARGE: usize = 1000;
 const LIST: usize = 4;
 const LISTED: usize = 16;
 
-const ENOENT: i32 = 2;
-const ESRCH: i32 = 3;
-const EEXIST: i32 = 17;
-pub(crate) const EINVAL: i32 = 22;
 /// Either is refused while there is the other.
 pub(crate) const MIXED: &str = "the kernel synchronizes no connections (lvs_sync_daemon) as long as a service has \
                                 servers of the other address family";
