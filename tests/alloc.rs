@@ -11,8 +11,7 @@ use vrrpd::config::model::{
     Auth, Config, Hmac, Key, Mode, Notify, Password, Secret, SyncGroup, VrrpInstance,
 };
 use vrrpd::engine::{Engine, Options};
-use vrrpd::types::{Centis, Instant, Priority, Version, Vrid};
-use vrrpd::vrrp::StateKind;
+use vrrpd::types::{Centis, Instant, Priority, Version, Vrid, VrrpState};
 
 struct Counting;
 
@@ -99,9 +98,9 @@ fn ten_thousand_adverts_in_and_out_allocate_nothing() {
         .map(|(_, _, stats)| stats.advert_rcvd)
         .collect();
     assert_eq!(received, [10_010, 0, 0]);
-    let states: Vec<StateKind> = engine.instances().map(|(_, state, _)| state).collect();
-    let backup = StateKind::Backup;
-    assert_eq!(states, [backup, StateKind::Master, backup]);
+    let states: Vec<VrrpState> = engine.instances().map(|(_, state, _)| state).collect();
+    let backup = VrrpState::Backup;
+    assert_eq!(states, [backup, VrrpState::Master, backup]);
     assert_eq!(allocated, 0);
     proofs();
 }
@@ -156,8 +155,8 @@ fn proofs() {
         kernel.wall += std::time::Duration::from_millis(100);
     }
     let allocated = allocations() - before;
-    let states: Vec<StateKind> = engine.instances().map(|(_, state, _)| state).collect();
-    let (master, backup) = (StateKind::Master, StateKind::Backup);
+    let states: Vec<VrrpState> = engine.instances().map(|(_, state, _)| state).collect();
+    let (master, backup) = (VrrpState::Master, VrrpState::Backup);
     assert_eq!(states, [master, master, backup], "signatures are believed");
     assert!(kernel.renewals > 100, "{}", kernel.renewals);
     assert_eq!(allocated, 0, "with proofs");

@@ -16,10 +16,12 @@ use serde_json::Value;
 use vrrpd::config;
 use vrrpd::config::model::{Config, Tracked};
 use vrrpd::ctl::{
-    self, Clock, Counters, Group, Held, Instance, Interface, Item, Master, Process, Run, Script,
-    Snapshot, State, Summand, Version,
+    self, Clock, Group, Held, Instance, Interface, Item, Process, Run, Script, Snapshot, Summand,
+    Version,
 };
-use vrrpd::types::{Centis, Cidr, IfName, Instant, Mac, Priority};
+use vrrpd::types::{
+    Centis, Cidr, IfName, Instant, Mac, MasterInfo, Priority, VrrpCounters, VrrpState,
+};
 
 fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/dumps")
@@ -79,8 +81,8 @@ fn items<'a, T>(all: &'a [T], set: bool, refused: bool) -> Vec<Item<'a, T>> {
 }
 
 /// Counters that are all different.
-fn counters(base: u64) -> Counters {
-    Counters {
+fn counters(base: u64) -> VrrpCounters {
+    VrrpCounters {
         advert_rcvd: base,
         advert_sent: base + 1,
         become_master: base + 2,
@@ -108,17 +110,17 @@ fn counters(base: u64) -> Counters {
 fn instance(config: &Config, nth: usize) -> Instance<'_> {
     let conf = &config.instances[nth];
     let (state, why, missing) = [
-        (State::Master, "master_down", None),
-        (State::Backup, "higher_priority", None),
-        (State::Master, "owner", None),
+        (VrrpState::Master, "master_down", None),
+        (VrrpState::Backup, "higher_priority", None),
+        (VrrpState::Master, "owner", None),
         (
-            State::Fault,
+            VrrpState::Fault,
             "interface_down",
             Some(("interface_down", "eth2 is down".to_owned())),
         ),
     ][nth]
         .clone();
-    let master = state == State::Master;
+    let master = state == VrrpState::Master;
     let summands = conf.tracks.iter().map(|track| {
         let (name, up, adds) = match &track.what {
             Tracked::Interface(name) => (name.as_str(), Some(true), 10),
@@ -140,7 +142,7 @@ fn instance(config: &Config, nth: usize) -> Instance<'_> {
         since: Some((Instant::from_millis(990_000 + ms), why)),
         missing,
         source: (nth < 3).then(|| ip(["192.0.2.1", "192.0.2.1", "fe80::1"][nth])),
-        master: (state == State::Backup).then(|| Master {
+        master: (state == VrrpState::Backup).then(|| MasterInfo {
             addr: ip("192.0.2.2"),
             priority: Priority(150),
             interval: Centis(225),
@@ -151,7 +153,7 @@ fn instance(config: &Config, nth: usize) -> Instance<'_> {
             conf.priority
         },
         summands: summands.collect(),
-        deadline: (state != State::Fault).then(|| at(250)),
+        deadline: (state != VrrpState::Fault).then(|| at(250)),
         down_interval: Duration::from_micros(3_609_375),
         unfiltered: false,
         mute: (nth == 2).then(|| "Network is unreachable".to_owned()),
@@ -185,7 +187,7 @@ fn snapshot(config: &Config) -> Snapshot<'_> {
             .iter()
             .map(|conf| Group {
                 conf,
-                state: State::Master,
+                state: VrrpState::Master,
             })
             .collect(),
         scripts: config

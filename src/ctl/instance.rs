@@ -8,9 +8,9 @@ use core::fmt;
 use super::clock::Short;
 use super::lines::{Clean, Quoted};
 use super::page::{Page, enabled, yes};
-use super::{Instance, SECRET, Snapshot, State, tracked};
+use super::{Instance, SECRET, Snapshot, tracked};
 use crate::config::model::{Auth, Notify, Transport};
-use crate::types::{Centis, Family, Version};
+use crate::types::{Centis, Family, Version, VrrpState};
 
 pub(super) fn show(page: &mut Page, instance: &Instance<'_>, snapshot: &Snapshot<'_>) {
     page.title("VRRP Instance", &Clean(&instance.conf.name));
@@ -248,11 +248,11 @@ impl fmt::Display for Interval {
 
 impl Instance<'_> {
     /// The state it strives for: before the start that is what `state` asks for.
-    pub(super) fn wanted(&self) -> State {
+    pub(super) fn wanted(&self) -> VrrpState {
         match self.state {
-            State::Init if self.conf.initial_master => State::Master,
-            State::Init => State::Backup,
-            State::Backup | State::Master | State::Fault => self.state,
+            VrrpState::Init if self.conf.initial_master => VrrpState::Master,
+            VrrpState::Init => VrrpState::Backup,
+            VrrpState::Backup | VrrpState::Master | VrrpState::Fault => self.state,
         }
     }
 

@@ -10,8 +10,9 @@ use super::clock::Short;
 use super::instance::number;
 use super::lines::Quoted;
 use super::tracked::Kind;
-use super::{Counters, Held, Instance, Item, Process, SECRET, Snapshot};
+use super::{Held, Instance, Item, Process, SECRET, Snapshot};
 use crate::config::model::{Auth, Command, Tracked};
+use crate::types::VrrpCounters;
 
 /// `json_version`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -216,7 +217,7 @@ fn refused<T>(items: &[Item<'_, T>]) -> usize {
     items.iter().filter(refused).count()
 }
 
-fn stats(out: &mut Json, counters: &Counters) {
+fn stats(out: &mut Json, counters: &VrrpCounters) {
     for (name, count) in [
         ("advert_rcvd", counters.advert_rcvd),
         ("advert_sent", counters.advert_sent),

@@ -38,8 +38,7 @@ pub use data::data;
 pub use json::{Version, json};
 pub use lines::Clean;
 pub use snapshot::{
-    Counters, Group, Held, Instance, Interface, Item, Master, Process, Run, Script, Snapshot,
-    State, Summand,
+    Group, Held, Instance, Interface, Item, Process, Run, Script, Snapshot, Summand,
 };
 #[cfg(feature = "lvs")]
 pub use snapshot::{Server, Service, Traffic};

@@ -1,6 +1,5 @@
 //! The state of everything at one moment.
 
-use core::fmt;
 use core::net::IpAddr;
 use core::time::Duration;
 
@@ -10,7 +9,7 @@ use crate::config::model::lvs::{Check, RealServer, VirtualServer};
 use crate::config::model::{self, Global, SyncGroup, Track, TrackFile, TrackProcess, VrrpInstance};
 #[cfg(feature = "lvs")]
 use crate::types::ipvs::{self, Connections};
-use crate::types::{Centis, Cidr, IfName, Instant, Mac, Priority};
+use crate::types::{Cidr, IfName, Instant, Mac, MasterInfo, Priority, VrrpCounters, VrrpState};
 
 /// See the top of the room. Instances, groups, scripts, files and processes stand in the configuration's order, so
 /// that its indices hold.
@@ -49,7 +48,7 @@ pub struct Instance<'a> {
     /// Its configuration.
     pub conf: &'a VrrpInstance,
     /// Its state.
-    pub state: State,
+    pub state: VrrpState,
     /// When and why it came into that state; `None`: it has not begun.
     pub since: Option<(Instant, &'static str)>,
     /// What is missing, in FAULT and before the start: a word and a phrase.
@@ -57,7 +56,7 @@ pub struct Instance<'a> {
     /// Where its adverts are sent from.
     pub source: Option<IpAddr>,
     /// The other router that is master.
-    pub master: Option<Master>,
+    pub master: Option<MasterInfo>,
     /// The priority its adverts carry.
     pub priority: Priority,
     /// What tracking adds to the configured priority.
@@ -79,50 +78,7 @@ pub struct Instance<'a> {
     /// `virtual_rules`.
     pub rules: Vec<Item<'a, model::Rule>>,
     /// What it counted.
-    pub counters: Counters,
-}
-
-/// State as users know it; the numbers are keepalived's.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum State {
-    /// Not started.
-    Init = 0,
-    /// Listening.
-    Backup = 1,
-    /// Has the addresses.
-    Master = 2,
-    /// Something it needs is missing.
-    Fault = 3,
-}
-
-impl State {
-    /// keepalived's number, as in its JSON.
-    #[must_use]
-    pub fn number(self) -> u8 {
-        self as u8
-    }
-}
-
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            State::Init => "INIT",
-            State::Backup => "BACKUP",
-            State::Master => "MASTER",
-            State::Fault => "FAULT",
-        })
-    }
-}
-
-/// A master as last heard.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Master {
-    /// Its address.
-    pub addr: IpAddr,
-    /// Its priority.
-    pub priority: Priority,
-    /// Its interval.
-    pub interval: Centis,
+    pub counters: VrrpCounters,
 }
 
 /// A tracked object and what it does to the priority.
@@ -164,7 +120,7 @@ pub struct Group<'a> {
     /// Its configuration.
     pub conf: &'a SyncGroup,
     /// The state its members share.
-    pub state: State,
+    pub state: VrrpState,
 }
 
 /// `vrrp_script`.
@@ -288,35 +244,4 @@ impl Traffic {
             *own = own.saturating_add(theirs);
         }
     }
-}
-
-/// What an instance counts; the names are those of keepalived's JSON.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[expect(
-    missing_docs,
-    reason = "the name says it, as it does to keepalived's users"
-)]
-pub struct Counters {
-    pub advert_rcvd: u64,
-    pub advert_sent: u64,
-    pub become_master: u64,
-    pub release_master: u64,
-    pub packet_len_err: u64,
-    pub advert_interval_err: u64,
-    pub ip_ttl_err: u64,
-    pub invalid_type_rcvd: u64,
-    pub addr_list_err: u64,
-    pub invalid_authtype: u64,
-    pub authtype_mismatch: u64,
-    pub auth_failure: u64,
-    pub auth_ext_missing: u64,
-    pub auth_ext_malformed: u64,
-    pub auth_ext_unknown_key: u64,
-    pub auth_ext_failure: u64,
-    pub auth_ext_stale: u64,
-    pub auth_ext_replay: u64,
-    pub pri_zero_rcvd: u64,
-    pub pri_zero_sent: u64,
-    /// Discarded for a reason keepalived does not count.
-    pub other_rejected: u64,
 }

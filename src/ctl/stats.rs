@@ -3,8 +3,9 @@
 
 use core::fmt::{Display, Write};
 
+use super::Snapshot;
 use super::lines::Clean;
-use super::{Counters, Snapshot};
+use crate::types::VrrpCounters;
 
 /// The counters of all instances.
 #[must_use]
@@ -16,7 +17,7 @@ pub fn stats(snapshot: &Snapshot<'_>) -> String {
     out
 }
 
-fn one(out: &mut String, name: &dyn Display, counters: &Counters) {
+fn one(out: &mut String, name: &dyn Display, counters: &VrrpCounters) {
     // A label without a number begins a section.
     let lines: [(&str, Option<u64>); 18] = [
         ("  Advertisements", None),

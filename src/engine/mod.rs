@@ -30,8 +30,8 @@ mod tracking;
 
 use crate::config::model::{Config, Global};
 use crate::netlink::{Batch, Message};
-use crate::types::{Cidr, Instant, sorted};
-use crate::vrrp::{Event, Reason, StateKind, Stats};
+use crate::types::{Cidr, Instant, VrrpCounters, VrrpState, sorted};
+use crate::vrrp::{Event, Reason};
 
 use instance::actions;
 use instance::garp_pacing::Pacing;
@@ -263,12 +263,12 @@ impl Engine {
     }
 
     /// Name, state and counters of every instance.
-    pub fn instances(&self) -> impl Iterator<Item = (&str, StateKind, &Stats)> {
+    pub fn instances(&self) -> impl Iterator<Item = (&str, VrrpState, &VrrpCounters)> {
         self.routers.iter().map(|router| {
             (
                 router.conf.name.as_str(),
                 router.machine.state(),
-                router.machine.stats(),
+                router.machine.counters(),
             )
         })
     }
@@ -294,7 +294,7 @@ impl Engine {
             .deadlines
             .first()
             .and_then(|(_, key)| self.routers.get(instance_of(key)?));
-        next.is_some_and(|router| router.machine.state() == StateKind::Backup)
+        next.is_some_and(|router| router.machine.state() == VrrpState::Backup)
     }
 
     /// Does what is due. Every key gets at most one turn, so that packets are looked at in between.

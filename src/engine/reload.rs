@@ -9,12 +9,12 @@ use core::time::Duration;
 use std::io;
 
 use crate::config::model::{Config, SyncGroup, VrrpInstance};
+use crate::engine::Engine;
 use crate::engine::instance::actions;
 use crate::engine::instance::router::Router;
 use crate::engine::kernel::vmac;
 use crate::engine::system::System;
-use crate::engine::{Engine, StateKind};
-use crate::types::Instant;
+use crate::types::{Instant, VrrpState};
 use crate::vrrp::{Burst, Event};
 
 impl Engine {
@@ -23,7 +23,7 @@ impl Engine {
     pub fn before_reload(&mut self, now: Instant, system: &mut dyn System) {
         self.speak(now, system);
         for id in 0..self.routers.len() {
-            let master = |router: &&Router| router.machine.state() == StateKind::Master;
+            let master = |router: &&Router| router.machine.state() == VrrpState::Master;
             let effective = |router: &Router| router.machine.effective_priority();
             if let Some(priority) = self.routers.get(id).filter(master).map(effective) {
                 self.send_advert(id, priority, system);
@@ -172,7 +172,7 @@ impl Engine {
         };
         let outcome = router.set.reconcile(now, &self.links, system);
         actions::report(&actions::format_name(router), &outcome);
-        let master = router.machine.state() == StateKind::Master;
+        let master = router.machine.state() == VrrpState::Master;
         if master && (announce || outcome.added > 0) {
             router.garp.start(now, Burst::Master);
             self.announce(id, now, system);

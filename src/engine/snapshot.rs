@@ -5,13 +5,13 @@
 use std::io;
 
 use crate::config::model::{Address, Global};
-use crate::ctl::{self, Clock, Counters, Held, Item, Snapshot, State};
+use crate::ctl::{self, Clock, Held, Item, Snapshot};
+use crate::engine::Engine;
 use crate::engine::instance::router::{Router, Surroundings};
 use crate::engine::kernel::addresses::AddressSet;
 use crate::engine::sync_group::Group;
 use crate::engine::system::System;
-use crate::engine::{Engine, StateKind};
-use crate::vrrp::Stats;
+use crate::types::VrrpCounters;
 
 impl Engine {
     /// Everything as it is now. `kernel`: to be asked what virtual servers have done; another one than the engine's
@@ -46,7 +46,7 @@ impl Engine {
     /// Counting begins anew.
     pub fn clear_stats(&mut self) {
         for router in &mut self.routers {
-            *router.machine.stats_mut() = Stats::default();
+            *router.machine.counters_mut() = VrrpCounters::default();
         }
     }
 
@@ -63,15 +63,11 @@ impl Engine {
         let errno = router.send_errno;
         ctl::Instance {
             conf,
-            state: state(machine.state()),
+            state: machine.state(),
             since: router.since.map(|(moment, why)| (moment, why.as_str())),
             missing,
             source: router.source(),
-            master: machine.master().map(|seen| ctl::Master {
-                addr: seen.addr,
-                priority: seen.priority,
-                interval: seen.interval,
-            }),
+            master: machine.master(),
             priority: machine.effective_priority(),
             summands: conf
                 .tracks
@@ -86,7 +82,7 @@ impl Engine {
             excluded,
             routes: router.routes.routes().map(item).collect(),
             rules: router.routes.rules().map(item).collect(),
-            counters: counters(machine.stats()),
+            counters: *machine.counters(),
         }
     }
 
@@ -136,41 +132,6 @@ fn item<T>((what, state): (&T, Result<bool, ()>)) -> Item<'_, T> {
 fn group(group: &Group) -> ctl::Group<'_> {
     ctl::Group {
         conf: &group.conf,
-        state: state(group.told),
-    }
-}
-
-fn state(kind: StateKind) -> State {
-    match kind {
-        StateKind::Init => State::Init,
-        StateKind::Backup => State::Backup,
-        StateKind::Master => State::Master,
-        StateKind::Fault => State::Fault,
-    }
-}
-
-fn counters(stats: &Stats) -> Counters {
-    Counters {
-        advert_rcvd: stats.advert_rcvd,
-        advert_sent: stats.advert_sent,
-        become_master: stats.become_master,
-        release_master: stats.release_master,
-        packet_len_err: stats.packet_len_err,
-        advert_interval_err: stats.advert_interval_err,
-        ip_ttl_err: stats.ip_ttl_err,
-        invalid_type_rcvd: stats.invalid_type_rcvd,
-        addr_list_err: stats.addr_list_err,
-        invalid_authtype: stats.invalid_authtype,
-        authtype_mismatch: stats.authtype_mismatch,
-        auth_failure: stats.auth_failure,
-        auth_ext_missing: stats.auth_ext_missing,
-        auth_ext_malformed: stats.auth_ext_malformed,
-        auth_ext_unknown_key: stats.auth_ext_unknown_key,
-        auth_ext_failure: stats.auth_ext_failure,
-        auth_ext_stale: stats.auth_ext_stale,
-        auth_ext_replay: stats.auth_ext_replay,
-        pri_zero_rcvd: stats.pri_zero_rcvd,
-        pri_zero_sent: stats.pri_zero_sent,
-        other_rejected: stats.other_rejected,
+        state: group.told,
     }
 }

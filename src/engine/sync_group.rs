@@ -6,10 +6,10 @@
 //! before the first address is touched. The group's own state is derived, and spoken of after its members'.
 
 use crate::config::model::SyncGroup;
+use crate::engine::Engine;
 use crate::engine::instance::router::{Router, Surroundings};
 use crate::engine::system::System;
-use crate::engine::{Engine, StateKind};
-use crate::types::Instant;
+use crate::types::{Instant, VrrpState};
 use crate::vrrp::group::{self, Standing, Verdict};
 use crate::vrrp::{Burst, Event, Reason};
 
@@ -18,7 +18,7 @@ use crate::vrrp::{Burst, Event, Reason};
 pub(crate) struct Group {
     pub(crate) conf: SyncGroup,
     /// Its state as last told.
-    pub(crate) told: StateKind,
+    pub(crate) told: VrrpState,
     /// A member has changed since.
     suspect: bool,
     /// The member that misses something, if one does.
@@ -29,7 +29,7 @@ impl Group {
     pub(crate) fn new(conf: SyncGroup) -> Self {
         Group {
             conf,
-            told: StateKind::Init,
+            told: VrrpState::Init,
             suspect: false,
             missing: None,
         }
@@ -121,7 +121,7 @@ impl Engine {
             let Some(router) = self.routers.get_mut(other) else {
                 return;
             };
-            let master = router.machine.state() == StateKind::Master;
+            let master = router.machine.state() == VrrpState::Master;
             if other != id && router.conf.group == Some(nth) && master {
                 router.garp.start(now, Burst::LowerPrio);
                 self.announce(other, now, system);
@@ -154,7 +154,7 @@ impl Engine {
     fn group_changed(
         &mut self,
         nth: usize,
-        state: StateKind,
+        state: VrrpState,
         now: Instant,
         system: &mut dyn System,
     ) {
@@ -163,11 +163,11 @@ impl Engine {
         };
         let name = &group.conf.name;
         match state {
-            StateKind::Init => log::info!(target: "vrrp", "VRRP_Group({name}) Stopped"),
-            StateKind::Fault => {
+            VrrpState::Init => log::info!(target: "vrrp", "VRRP_Group({name}) Stopped"),
+            VrrpState::Fault => {
                 log::warn!(target: "vrrp", "VRRP_Group({name}) Syncing instances to FAULT state");
             }
-            StateKind::Backup | StateKind::Master => {
+            VrrpState::Backup | VrrpState::Master => {
                 log::info!(target: "vrrp", "VRRP_Group({name}) Syncing instances to {state} state");
             }
         }

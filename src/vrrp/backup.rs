@@ -19,8 +19,8 @@ use core::time::Duration;
 
 use super::group::Standing;
 use super::instance::{Actions, Instance, State};
-use super::{Action, Notice, Reason, Received, Seen, timers};
-use crate::types::{Centis, Instant, Priority, Version};
+use super::{Action, Notice, Reason, Received, timers};
+use crate::types::{Centis, Instant, MasterInfo, Priority, Version};
 
 /// What the timer waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -77,12 +77,12 @@ pub(super) struct Backup {
     willing: Option<Willing>,
     /// Gave way, and has heard nobody since.
     yielded: bool,
-    pub(super) master: Option<Seen>,
+    pub(super) master: Option<MasterInfo>,
 }
 
 impl Backup {
     /// With the timer still to be armed. `yielded`: was master.
-    pub(super) fn new(own_interval: Centis, master: Option<Seen>, yielded: bool) -> Self {
+    pub(super) fn new(own_interval: Centis, master: Option<MasterInfo>, yielded: bool) -> Self {
         Backup {
             armed_at: Instant::NEVER,
             wait: Wait::Down,
@@ -254,7 +254,7 @@ impl Instance {
     }
 
     /// Accepts `seen` as master: its interval is ours while we wait (v3), the timer begins anew.
-    fn follow(&mut self, now: Instant, seen: Seen, out: &mut Actions) {
+    fn follow(&mut self, now: Instant, seen: MasterInfo, out: &mut Actions) {
         self.notice_interval(now, seen, out);
         if let State::Backup(backup) = &mut self.state {
             backup.master = Some(seen);
@@ -266,8 +266,8 @@ impl Instance {
     }
 
     /// Who sent it, as a master to follow. v2 carries our own interval or was rejected.
-    pub(super) fn seen(&self, received: &Received<'_>) -> Seen {
-        Seen {
+    pub(super) fn seen(&self, received: &Received<'_>) -> MasterInfo {
+        MasterInfo {
             addr: received.from,
             priority: received.advert.priority,
             interval: match self.params.version {
@@ -277,7 +277,7 @@ impl Instance {
         }
     }
 
-    pub(super) fn notice_interval(&mut self, now: Instant, seen: Seen, out: &mut Actions) {
+    pub(super) fn notice_interval(&mut self, now: Instant, seen: MasterInfo, out: &mut Actions) {
         let (from, theirs) = (seen.addr, seen.interval);
         if theirs != self.params.advert_int && self.senders.notice_interval(now, from, theirs) {
             self.push(

@@ -20,10 +20,9 @@
 //! yield, and with equal timers they would do so for ever. Therefore who had to yield soon
 //! after taking over waits a little longer the next time, by an amount of its own ([`patience`]).
 
+use crate::types::VrrpState;
 use core::net::IpAddr;
 use core::time::Duration;
-
-use super::StateKind;
 
 /// What a member is as far as its group is concerned.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -82,21 +81,21 @@ pub fn verdict(members: impl Iterator<Item = Standing>) -> Verdict {
 /// The state of a group: MASTER if all are, FAULT if any is, else BACKUP. `None` while some members
 /// have begun or ended and others have not: it is on its way to another state then.
 #[must_use]
-pub fn state(members: impl Iterator<Item = StateKind>) -> Option<StateKind> {
+pub fn state(members: impl Iterator<Item = VrrpState>) -> Option<VrrpState> {
     let (mut init, mut fault, mut backup, mut master) = (false, false, false, false);
     for state in members {
         match state {
-            StateKind::Init => init = true,
-            StateKind::Fault => fault = true,
-            StateKind::Backup => backup = true,
-            StateKind::Master => master = true,
+            VrrpState::Init => init = true,
+            VrrpState::Fault => fault = true,
+            VrrpState::Backup => backup = true,
+            VrrpState::Master => master = true,
         }
     }
     match (init, fault, backup, master) {
-        (true, false, false, false) => Some(StateKind::Init),
-        (false, false, false, true) => Some(StateKind::Master),
-        (false, false, true, _) => Some(StateKind::Backup),
-        (false, true, _, _) => Some(StateKind::Fault),
+        (true, false, false, false) => Some(VrrpState::Init),
+        (false, false, false, true) => Some(VrrpState::Master),
+        (false, false, true, _) => Some(VrrpState::Backup),
+        (false, true, _, _) => Some(VrrpState::Fault),
         (true, _, _, _) | (false, false, false, false) => None,
     }
 }
@@ -168,7 +167,7 @@ mod tests {
 
     #[test]
     fn the_state_of_a_group_follows_from_its_members() {
-        use StateKind::{Backup, Fault, Init, Master};
+        use VrrpState::{Backup, Fault, Init, Master};
         for (members, want) in [
             (&[Master, Master][..], Some(Master)),
             (&[Master, Backup], Some(Backup)),

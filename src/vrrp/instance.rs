@@ -27,15 +27,13 @@ use core::time::Duration;
 
 use super::auth::Numbers;
 use super::backup::{Backup, Wait};
+use super::counters::bump;
 use super::group::Standing;
 use super::master::Master;
 use super::reception::{self, AddressSet, Condition, Senders};
 use super::resume::Resume;
-use super::stats::bump;
-use super::{
-    Action, Burst, Event, Notice, Params, Reason, Received, Reject, Seen, StateKind, Stats,
-};
-use crate::types::{Instant, Priority};
+use super::{Action, Burst, Event, Notice, Params, Reason, Received, Reject};
+use crate::types::{Instant, MasterInfo, Priority, VrrpCounters, VrrpState};
 
 /// Actions of one event, in order.
 pub type Actions = heapless::Vec<Action, 16>;
@@ -60,7 +58,7 @@ pub struct Instance {
     pub(super) senders: Senders,
     /// Sender of the last accepted advert, for `skip_check_adv_addr`.
     last_sender: Option<IpAddr>,
-    pub(super) stats: Stats,
+    pub(super) counters: VrrpCounters,
 }
 
 #[derive(Debug)]
@@ -87,7 +85,7 @@ impl Instance {
             numbers: Numbers::new(&params),
             senders: Senders::new(params.advert_int),
             last_sender: None,
-            stats: Stats::default(),
+            counters: VrrpCounters::default(),
             params,
         }
     }
@@ -131,12 +129,12 @@ impl Instance {
 
     /// Current state.
     #[must_use]
-    pub fn state(&self) -> StateKind {
+    pub fn state(&self) -> VrrpState {
         match self.state {
-            State::Init | State::Resuming(_) => StateKind::Init,
-            State::Fault => StateKind::Fault,
-            State::Backup(_) => StateKind::Backup,
-            State::Master(_) => StateKind::Master,
+            State::Init | State::Resuming(_) => VrrpState::Init,
+            State::Fault => VrrpState::Fault,
+            State::Backup(_) => VrrpState::Backup,
+            State::Master(_) => VrrpState::Master,
         }
     }
 
@@ -181,7 +179,7 @@ impl Instance {
 
     /// The other router that is master, as last heard; `None` as master or when none was heard.
     #[must_use]
-    pub fn master(&self) -> Option<Seen> {
+    pub fn master(&self) -> Option<MasterInfo> {
         match &self.state {
             State::Backup(backup) => backup.master,
             State::Init | State::Resuming(_) | State::Fault | State::Master(_) => None,
@@ -213,13 +211,13 @@ impl Instance {
 
     /// Counters.
     #[must_use]
-    pub fn stats(&self) -> &Stats {
-        &self.stats
+    pub fn counters(&self) -> &VrrpCounters {
+        &self.counters
     }
 
     /// Counters, for what `engine` finds out before an advert gets here, and to clear them.
-    pub fn stats_mut(&mut self) -> &mut Stats {
-        &mut self.stats
+    pub fn counters_mut(&mut self) -> &mut VrrpCounters {
+        &mut self.counters
     }
 }
 
@@ -235,7 +233,7 @@ impl Instance {
         if self.source.is_none() || self.fault.is_some() {
             let why = *self.fault.get_or_insert(Reason::NoSource);
             self.state = State::Fault;
-            self.transition(StateKind::Init, why, out);
+            self.transition(VrrpState::Init, why, out);
         } else if self.params.priority.is_owner() && hold.is_zero() && !self.params.grouped {
             self.become_master(now, Reason::Owner, out);
         } else {
@@ -316,14 +314,14 @@ impl Instance {
         if matches!(self.state, State::Init | State::Fault) {
             return;
         }
-        bump(&mut self.stats.advert_rcvd);
+        bump(&mut self.counters.advert_rcvd);
         if !self.acceptable(now, received, out) {
             return;
         }
         self.compare_addresses(now, received, out);
         self.last_sender = Some(received.from);
         if received.advert.priority == Priority::RESIGN {
-            bump(&mut self.stats.pri_zero_rcvd);
+            bump(&mut self.counters.pri_zero_rcvd);
         }
         match self.state {
             State::Init | State::Fault => {}
@@ -342,7 +340,7 @@ impl Instance {
         let flaw = match reception::check(&self.params, received, &mut self.numbers) {
             Ok(flaw) => flaw,
             Err(why) => {
-                self.stats.count_reject(why, received.advert.auth);
+                self.counters.count_reject(why, received.advert.auth);
                 if self.senders.notice(now, from, Condition::Rejected(why)) {
                     self.push(Action::Notice(Notice::Rejected { from, why }), out);
                 }
@@ -353,7 +351,7 @@ impl Instance {
             }
         };
         if let Some(flaw) = flaw {
-            self.stats.count_flaw(flaw);
+            self.counters.count_flaw(flaw);
             if self.senders.notice(now, from, Condition::Tolerated(flaw)) {
                 self.push(Action::Notice(Notice::Tolerated { from, flaw }), out);
             }
@@ -364,7 +362,7 @@ impl Instance {
         }
         // Our own advert, looped back, or a second router with our address: believed in no state.
         if self.source == Some(from) {
-            bump(&mut self.stats.other_rejected);
+            bump(&mut self.counters.other_rejected);
             if self.senders.notice(now, from, Condition::OwnAddress) {
                 self.push(Action::Notice(Notice::SameAddress { from }), out);
             }
@@ -384,7 +382,7 @@ impl Instance {
         if known || self.addresses.same(received.advert.addresses.iter()) {
             return;
         }
-        bump(&mut self.stats.addr_list_err);
+        bump(&mut self.counters.addr_list_err);
         if self.senders.notice(now, from, Condition::AddressesDiffer) {
             self.push(Action::Notice(Notice::AddressesDiffer { from }), out);
         }
@@ -401,7 +399,7 @@ impl Instance {
         self.demoted = false;
         self.numbers.recycle();
         self.state = State::Master(Master::new(now, &self.params));
-        bump(&mut self.stats.become_master);
+        bump(&mut self.counters.become_master);
         self.push(Action::SendAdvert(self.effective_priority()), out);
         self.push(Action::Install, out);
         let burst = if why == Reason::Resumed {
@@ -416,7 +414,7 @@ impl Instance {
     /// `semantics.md` §4.5. Resigning is for leaving of our own accord; who yields to a stronger
     /// router stays quiet, or the others would start an election against it.
     pub(super) fn release(&mut self, resign: bool, out: &mut Actions) {
-        bump(&mut self.stats.release_master);
+        bump(&mut self.counters.release_master);
         if resign {
             self.push(Action::SendAdvert(Priority::RESIGN), out);
         }
@@ -440,19 +438,19 @@ impl Instance {
         &mut self,
         now: Instant,
         wait: Wait,
-        master: Option<Seen>,
+        master: Option<MasterInfo>,
         why: Reason,
         out: &mut Actions,
     ) {
         let from = self.state();
-        let yielded = from == StateKind::Master;
+        let yielded = from == VrrpState::Master;
         self.state = State::Backup(Backup::new(self.params.advert_int, master, yielded));
         self.arm(now, wait);
         self.transition(from, why, out);
     }
 
     /// Tells the change from `from` to what is the state now.
-    fn transition(&mut self, from: StateKind, why: Reason, out: &mut Actions) {
+    fn transition(&mut self, from: VrrpState, why: Reason, out: &mut Actions) {
         let to = self.state();
         self.push(Action::Transition { from, to, why }, out);
     }
@@ -460,9 +458,9 @@ impl Instance {
     /// Appends an action. The queue holds twice what the worst event can cause.
     pub(super) fn push(&mut self, action: Action, out: &mut Actions) {
         if let Action::SendAdvert(priority) = action {
-            bump(&mut self.stats.advert_sent);
+            bump(&mut self.counters.advert_sent);
             if priority == Priority::RESIGN {
-                bump(&mut self.stats.pri_zero_sent);
+                bump(&mut self.counters.pri_zero_sent);
             }
         }
         let pushed = out.push(action);

@@ -18,8 +18,8 @@ use super::backup::Wait;
 use super::election::{self, Standing};
 use super::instance::{Actions, Instance, State};
 use super::reception::Condition;
-use super::{Action, Burst, Notice, Params, Reason, Received, Seen, group, timers};
-use crate::types::{Centis, Instant, Priority};
+use super::{Action, Burst, Notice, Params, Reason, Received, group, timers};
+use crate::types::{Centis, Instant, MasterInfo, Priority};
 use crate::wire::vrrp::Auth;
 
 #[derive(Debug)]
@@ -208,7 +208,7 @@ impl Instance {
 
     /// `higher_prio_send_advert`. Not after a stall, and not where the stronger router has another
     /// interval (v3): the others would hear ours last, adopt it, and soon think the master dead.
-    fn may_say_farewell(&self, now: Instant, stronger: Seen) -> bool {
+    fn may_say_farewell(&self, now: Instant, stronger: MasterInfo) -> bool {
         let State::Master(master) = &self.state else {
             return false;
         };
@@ -237,7 +237,7 @@ impl Instance {
             return Duration::ZERO;
         }
         let interval = self.params.advert_int.duration();
-        group::patience(self.source, self.stats.become_master, interval)
+        group::patience(self.source, self.counters.become_master, interval)
     }
 }
 

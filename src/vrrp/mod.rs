@@ -16,6 +16,7 @@
 
 mod auth;
 mod backup;
+mod counters;
 mod election;
 pub mod garp;
 pub mod group;
@@ -25,7 +26,6 @@ mod params;
 pub mod priority;
 mod reception;
 mod resume;
-mod stats;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -35,14 +35,13 @@ use core::fmt;
 use core::net::IpAddr;
 use core::time::Duration;
 
-use crate::types::{Centis, Family, Instant, Priority, Version, Vrid};
+use crate::types::{Centis, Family, Instant, Priority, Version, Vrid, VrrpState};
 use crate::wire::ah;
 use crate::wire::vrrp::{Advert, Auth};
 
 pub use auth::{Signing, is_fresh};
 pub use instance::{Actions, Instance};
 pub use resume::listening;
-pub use stats::Stats;
 
 /// What an instance must know of its configuration.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -103,42 +102,6 @@ pub struct Peer {
     pub min_ttl: u8,
     /// Largest TTL accepted from it.
     pub max_ttl: u8,
-}
-
-/// The master as last heard.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Seen {
-    /// Its primary address.
-    pub addr: IpAddr,
-    /// Its priority.
-    pub priority: Priority,
-    /// Its interval.
-    pub interval: Centis,
-}
-
-/// State as users know it; the numbers are keepalived's (JSON).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum StateKind {
-    /// Not started.
-    Init = 0,
-    /// Listening to a master, or waiting to become one.
-    Backup = 1,
-    /// Owns the addresses.
-    Master = 2,
-    /// Something it needs is missing.
-    Fault = 3,
-}
-
-impl fmt::Display for StateKind {
-    /// keepalived's word: `INIT`, `BACKUP`, `MASTER`, `FAULT`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            StateKind::Init => "INIT",
-            StateKind::Backup => "BACKUP",
-            StateKind::Master => "MASTER",
-            StateKind::Fault => "FAULT",
-        })
-    }
 }
 
 /// An advertisement that passed the codec, with what the IP header said.
@@ -356,9 +319,9 @@ pub enum Action {
     /// The state has changed.
     Transition {
         /// Before.
-        from: StateKind,
+        from: VrrpState,
         /// After.
-        to: StateKind,
+        to: VrrpState,
         /// Why.
         why: Reason,
     },

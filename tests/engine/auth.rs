@@ -9,8 +9,8 @@ use vrrpd::config::model::{
 };
 use vrrpd::engine::Engine;
 use vrrpd::engine::system::Protocol;
-use vrrpd::types::{Centis, Instant, Priority, Version, Vrid};
-use vrrpd::vrrp::{StateKind, Stats};
+use vrrpd::types::{Centis, Instant, Priority, Version, Vrid, VrrpCounters, VrrpState};
+
 use vrrpd::wire::vrrp::{AdvertOut, Auth as WireAuth, ChecksumForm};
 use vrrpd::wire::{Pseudo, ah, hmac, ipv4, vrrp};
 
@@ -31,7 +31,7 @@ fn eth0() -> Kernel {
     kernel
 }
 
-fn only(engine: &Engine) -> (StateKind, Stats) {
+fn only(engine: &Engine) -> (VrrpState, VrrpCounters) {
     let (_, state, stats) = engine.instances().next().expect("one");
     (state, *stats)
 }
@@ -91,7 +91,7 @@ fn an_instance_with_ah_listens_on_both_protocols_and_sends_numbered_adverts() {
     assert!(log.contains(&format!("listen AH {group}")), "{log:?}");
     assert!(log.contains(&format!("listen {group}")), "{log:?}");
     run(&mut engine, &mut kernel, at(3_700));
-    assert_eq!(only(&engine).0, StateKind::Master);
+    assert_eq!(only(&engine).0, VrrpState::Master);
     let log = kernel.take_log();
     assert_eq!(log[0], "advert AH 7 prio 100 to 224.0.0.18");
     assert_eq!(last_number(&kernel), 1_800_000_000);
@@ -145,7 +145,7 @@ fn replayed_forged_and_plain_adverts_leave_the_timer_alone() {
     let sum = vrrpd::wire::checksum::Sum::new().bytes(&unsigned[..20]);
     unsigned[10..12].copy_from_slice(&sum.checksum().to_be_bytes());
     let plain = advert(7, 200, from, "224.0.0.18", &[VIP]);
-    type Pick = fn(&Stats) -> u64;
+    type Pick = fn(&VrrpCounters) -> u64;
     let failures: Pick = |stats| stats.auth_failure;
     let mismatches: Pick = |stats| stats.authtype_mismatch;
     for (name, protocol, packet, count) in [
@@ -198,7 +198,7 @@ fn who_goes_on_as_master_goes_on_counting() {
     start(&mut next, &mut kernel, at(3_520));
     let before = kernel.adverts;
     run(&mut next, &mut kernel, at(4_520));
-    assert_eq!(only(&next).0, StateKind::Master);
+    assert_eq!(only(&next).0, VrrpState::Master);
     assert_eq!(
         (kernel.adverts, last_number(&kernel)),
         (before + 1, last + 1)
@@ -209,7 +209,7 @@ fn who_goes_on_as_master_goes_on_counting() {
     let theirs = ah_advert(250, "192.0.2.2", 9, &KEY);
     receive_by(Protocol::Ah, &mut late, &mut kernel, at(4_700), 2, &theirs);
     run(&mut late, &mut kernel, at(6_000));
-    assert_eq!(only(&late).0, StateKind::Backup);
+    assert_eq!(only(&late).0, VrrpState::Backup);
 }
 
 #[test]
@@ -224,14 +224,14 @@ fn a_stronger_router_that_counts_from_one_is_told_the_number_at_once() {
         receive_by(Protocol::Ah, &mut engine, kernel, at(ms), 2, &packet);
         (kernel.adverts - sent, only(&engine).0)
     };
-    assert_eq!(hear(3_900, 1, &mut kernel), (1, StateKind::Master));
+    assert_eq!(hear(3_900, 1, &mut kernel), (1, VrrpState::Master));
     assert_eq!(
         hear(3_901, 1, &mut kernel),
-        (1, StateKind::Master),
+        (1, VrrpState::Master),
         "no flood"
     );
     let number = last_number(&kernel);
-    assert_eq!(hear(3_902, number + 1, &mut kernel), (1, StateKind::Backup));
+    assert_eq!(hear(3_902, number + 1, &mut kernel), (1, VrrpState::Backup));
 }
 
 #[test]
@@ -293,7 +293,7 @@ fn now() -> u64 {
 }
 
 /// State and counters after 300 ms of an instance that is told `packets`, and whether it followed the last one.
-fn told(conf: VrrpInstance, packets: &[Vec<u8>]) -> (Stats, bool) {
+fn told(conf: VrrpInstance, packets: &[Vec<u8>]) -> (VrrpCounters, bool) {
     let mut kernel = eth0();
     let mut engine = engine(vec![conf]);
     start(&mut engine, &mut kernel, at(0));
@@ -315,7 +315,7 @@ fn signatures_are_believed_for_every_key_and_counted_for_every_flaw() {
         packet
     };
     let plain = advert(7, 200, "192.0.2.2", "224.0.0.18", &[VIP]);
-    type Pick = fn(&Stats) -> u64;
+    type Pick = fn(&VrrpCounters) -> u64;
     let nothing: Pick = |_| 1;
     let cases: [(&str, Vec<Vec<u8>>, Pick, bool); 9] = [
         ("active key", vec![signed(2, 0xbb, now())], nothing, true),

@@ -4,8 +4,7 @@
 use crate::support::kernel::{Kernel, advert, ifname, instance, receive, run, start};
 use vrrpd::config::model::{Config, Fifo, SyncGroup, User, VrrpInstance};
 use vrrpd::engine::{Engine, Options};
-use vrrpd::types::Instant;
-use vrrpd::vrrp::StateKind;
+use vrrpd::types::{Instant, VrrpState};
 
 const IN: &str = "192.0.2.100/32";
 const OUT: &str = "198.51.100.100/32";
@@ -64,13 +63,13 @@ fn engine(config: Config) -> Engine {
     Engine::new(config, Options::default())
 }
 
-fn states(engine: &Engine) -> Vec<StateKind> {
+fn states(engine: &Engine) -> Vec<VrrpState> {
     engine.instances().map(|(_, state, _)| state).collect()
 }
 
-const MASTERS: [StateKind; 2] = [StateKind::Master; 2];
-const BACKUPS: [StateKind; 2] = [StateKind::Backup; 2];
-const FAULTS: [StateKind; 2] = [StateKind::Fault; 2];
+const MASTERS: [VrrpState; 2] = [VrrpState::Master; 2];
+const BACKUPS: [VrrpState; 2] = [VrrpState::Backup; 2];
+const FAULTS: [VrrpState; 2] = [VrrpState::Fault; 2];
 
 /// Two masters at 500 ms.
 fn masters() -> (Engine, Kernel) {
@@ -200,7 +199,7 @@ fn a_new_member_joins_masters_at_once() {
     instances.push(third);
     engine.reload(at(510), config(instances), &mut kernel);
     kernel.deliver(&mut engine, at(510));
-    assert_eq!(states(&engine), [StateKind::Master; 3]);
+    assert_eq!(states(&engine), [VrrpState::Master; 3]);
     assert!(kernel.has(IN) && kernel.has(OUT) && kernel.has("192.0.2.109/32"));
 }
 
@@ -220,7 +219,7 @@ fn a_group_of_a_master_and_a_follower_follows() {
         receive(&mut engine, &mut kernel, at(n * 50), 3, &stronger);
         run(&mut engine, &mut kernel, at(n * 50));
     }
-    assert_eq!(states(&engine), [StateKind::Master, StateKind::Backup]);
+    assert_eq!(states(&engine), [VrrpState::Master, VrrpState::Backup]);
     engine.reload(at(510), config(members()), &mut kernel);
     assert_eq!(states(&engine), BACKUPS);
     engine.reload(at(520), config(members()), &mut kernel);
@@ -235,6 +234,6 @@ fn a_member_that_is_removed_leaves_the_others_in_peace() {
     let only = members().into_iter().take(1).collect();
     engine.reload(at(510), config(only), &mut kernel);
     kernel.deliver(&mut engine, at(510));
-    assert_eq!(states(&engine), [StateKind::Master]);
+    assert_eq!(states(&engine), [VrrpState::Master]);
     assert!(kernel.has(IN) && !kernel.has(OUT));
 }

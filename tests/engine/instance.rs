@@ -10,8 +10,7 @@ use vrrpd::config::model::{Config, Peer, Track, Tracked, Transport};
 use vrrpd::engine::{Engine, Options};
 use vrrpd::netlink::link::LinkFlags;
 use vrrpd::netlink::{Link, Message};
-use vrrpd::types::{IfIndex, Instant, Mac};
-use vrrpd::vrrp::StateKind;
+use vrrpd::types::{IfIndex, Instant, Mac, VrrpState};
 
 const VIP: &str = "192.0.2.100/32";
 
@@ -26,7 +25,7 @@ fn eth0() -> Kernel {
     )
 }
 
-fn state(engine: &Engine, name: &str) -> StateKind {
+fn state(engine: &Engine, name: &str) -> VrrpState {
     let mut all = engine.instances();
     all.find(|(known, ..)| *known == name)
         .map(|(_, state, _)| state)
@@ -38,7 +37,7 @@ fn a_takeover_advertises_installs_and_announces_in_this_order() {
     let mut kernel = eth0();
     let mut engine = engine(vec![instance(7, 100, &[VIP, "192.0.2.101/32"])]);
     start(&mut engine, &mut kernel, at(0));
-    assert_eq!(state(&engine, "VI_7"), StateKind::Backup);
+    assert_eq!(state(&engine, "VI_7"), VrrpState::Backup);
     kernel.take_log();
     run(&mut engine, &mut kernel, at(400));
     assert_eq!(
@@ -51,7 +50,7 @@ fn a_takeover_advertises_installs_and_announces_in_this_order() {
             "garp 2 192.0.2.101",
         ]
     );
-    assert_eq!(state(&engine, "VI_7"), StateKind::Master);
+    assert_eq!(state(&engine, "VI_7"), VrrpState::Master);
 }
 
 #[test]
@@ -102,7 +101,7 @@ fn an_address_removed_by_someone_else_is_put_back_and_announced_at_once() {
         kernel.take_log(),
         ["add 2 192.0.2.100/32", "garp 2 192.0.2.100"]
     );
-    assert_eq!(state(&engine, "VI_7"), StateKind::Master);
+    assert_eq!(state(&engine, "VI_7"), VrrpState::Master);
 }
 
 #[test]
@@ -142,7 +141,7 @@ fn a_refused_address_is_tried_again_while_the_others_are_set() {
     let mut engine = engine(vec![instance(7, 100, &[VIP, "192.0.2.101/32"])]);
     start(&mut engine, &mut kernel, at(0));
     run(&mut engine, &mut kernel, at(400));
-    assert_eq!(state(&engine, "VI_7"), StateKind::Master, "state stands");
+    assert_eq!(state(&engine, "VI_7"), VrrpState::Master, "state stands");
     assert!(!kernel.has(VIP) && kernel.has("192.0.2.101/32"));
     kernel.refuse = None;
     run(&mut engine, &mut kernel, at(1_800));
@@ -155,7 +154,7 @@ fn addresses_left_over_by_a_killed_daemon_are_cleaned_and_never_a_source() {
     let mut engine = engine(vec![instance(7, 100, &[VIP])]);
     start(&mut engine, &mut kernel, at(0));
     assert!(!kernel.has(VIP) && kernel.has("192.0.2.1/24"));
-    assert_eq!(state(&engine, "VI_7"), StateKind::Backup);
+    assert_eq!(state(&engine, "VI_7"), VrrpState::Backup);
 }
 
 #[test]
@@ -163,7 +162,7 @@ fn an_owners_own_address_is_neither_cleaned_nor_removed() {
     let mut kernel = eth0();
     let mut engine = engine(vec![instance(7, 255, &["192.0.2.1/24"])]);
     start(&mut engine, &mut kernel, at(0));
-    assert_eq!(state(&engine, "VI_7"), StateKind::Master);
+    assert_eq!(state(&engine, "VI_7"), VrrpState::Master);
     engine.stop(at(50), &mut kernel);
     assert!(kernel.has("192.0.2.1/24"));
     assert!(!kernel.take_log().iter().any(|line| line.starts_with("del")));
@@ -174,20 +173,20 @@ fn an_interface_that_appears_late_disappears_and_comes_back_needs_no_restart() {
     let mut kernel = Kernel::with(&[(1, "lo", true)], &[]);
     let mut engine = engine(vec![instance(7, 100, &[VIP])]);
     start(&mut engine, &mut kernel, at(0));
-    assert_eq!(state(&engine, "VI_7"), StateKind::Fault);
+    assert_eq!(state(&engine, "VI_7"), VrrpState::Fault);
     for (index, begin) in [(5, 100), (9, 2_000)] {
         kernel.set_link(index, "eth0", true);
         kernel.deliver(&mut engine, at(begin));
         assert_eq!(
             state(&engine, "VI_7"),
-            StateKind::Fault,
+            VrrpState::Fault,
             "no address to send from yet"
         );
         kernel.add(index, "192.0.2.1/24");
         kernel.deliver(&mut engine, at(begin + 10));
-        assert_eq!(state(&engine, "VI_7"), StateKind::Backup);
+        assert_eq!(state(&engine, "VI_7"), VrrpState::Backup);
         run(&mut engine, &mut kernel, at(begin + 500));
-        assert_eq!(state(&engine, "VI_7"), StateKind::Master);
+        assert_eq!(state(&engine, "VI_7"), VrrpState::Master);
         assert!(
             kernel
                 .addrs
@@ -196,7 +195,7 @@ fn an_interface_that_appears_late_disappears_and_comes_back_needs_no_restart() {
         );
         kernel.drop_link(index);
         kernel.deliver(&mut engine, at(begin + 600));
-        assert_eq!(state(&engine, "VI_7"), StateKind::Fault);
+        assert_eq!(state(&engine, "VI_7"), VrrpState::Fault);
     }
     let log = kernel.take_log();
     let sockets: Vec<&String> = log.iter().filter(|line| line.contains("listen")).collect();
@@ -219,30 +218,30 @@ fn link_down_and_lost_address_are_faults_that_pass() {
     run(&mut engine, &mut kernel, at(400));
     kernel.set_link(2, "eth0", false);
     kernel.deliver(&mut engine, at(500));
-    assert_eq!(state(&engine, "VI_7"), StateKind::Fault);
+    assert_eq!(state(&engine, "VI_7"), VrrpState::Fault);
     assert!(!kernel.has(VIP));
     kernel.set_link(2, "eth0", true);
     kernel.deliver(&mut engine, at(600));
-    assert_eq!(state(&engine, "VI_7"), StateKind::Backup);
+    assert_eq!(state(&engine, "VI_7"), VrrpState::Backup);
     kernel.remove(2, cidr("192.0.2.1/24"));
     kernel.deliver(&mut engine, at(700));
-    assert_eq!(state(&engine, "VI_7"), StateKind::Fault);
+    assert_eq!(state(&engine, "VI_7"), VrrpState::Fault);
 }
 
 #[test]
 fn tracked_interfaces_decide_state_or_priority() {
     for (name, weight, want_state, want_priority) in [
-        ("weight 0", 0, StateKind::Fault, None),
+        ("weight 0", 0, VrrpState::Fault, None),
         (
             "lowers while down",
             -30,
-            StateKind::Master,
+            VrrpState::Master,
             Some("advert 7 prio 70 to 224.0.0.18"),
         ),
         (
             "raises while up",
             30,
-            StateKind::Master,
+            VrrpState::Master,
             Some("advert 7 prio 100 to 224.0.0.18"),
         ),
     ] {
@@ -288,9 +287,9 @@ fn adverts_reach_the_instance_of_their_vrid_and_interface_only() {
         receive(&mut engine, &mut kernel, at(ms), 2, &packet);
         run(&mut engine, &mut kernel, at(ms + 49));
     }
-    assert_eq!(state(&engine, "VI_7"), StateKind::Backup);
-    assert_eq!(state(&engine, "VI_8"), StateKind::Master);
-    assert_eq!(state(&engine, "OTHER"), StateKind::Master);
+    assert_eq!(state(&engine, "VI_7"), VrrpState::Backup);
+    assert_eq!(state(&engine, "VI_8"), VrrpState::Master);
+    assert_eq!(state(&engine, "OTHER"), VrrpState::Master);
 }
 
 #[test]
@@ -321,8 +320,8 @@ fn unicast_instances_with_one_vrid_are_told_apart_by_their_address() {
         receive(&mut engine, &mut kernel, at(ms), 0, &packet);
         run(&mut engine, &mut kernel, at(ms + 49));
     }
-    assert_eq!(state(&engine, "VI_7"), StateKind::Master);
-    assert_eq!(state(&engine, "SECOND"), StateKind::Backup);
+    assert_eq!(state(&engine, "VI_7"), VrrpState::Master);
+    assert_eq!(state(&engine, "SECOND"), VrrpState::Backup);
     let log = kernel.take_log();
     for peer in ["192.0.2.2", "192.0.2.3"] {
         assert!(
@@ -354,7 +353,7 @@ fn a_unicast_instance_hears_what_was_sent_to_another_address_of_its_router() {
         receive(&mut engine, &mut kernel, at(ms), 0, &packet);
         run(&mut engine, &mut kernel, at(ms + 49));
     }
-    assert_eq!(state(&engine, "VI_7"), StateKind::Backup);
+    assert_eq!(state(&engine, "VI_7"), VrrpState::Backup);
 }
 
 #[test]
@@ -364,12 +363,12 @@ fn an_instance_that_cannot_hear_does_not_take_over_blindly() {
     let mut engine = engine(vec![instance(7, 100, &[VIP])]);
     start(&mut engine, &mut kernel, at(0));
     run(&mut engine, &mut kernel, at(3_000));
-    assert_eq!(state(&engine, "VI_7"), StateKind::Fault);
+    assert_eq!(state(&engine, "VI_7"), VrrpState::Fault);
     kernel.deaf = None;
     run(&mut engine, &mut kernel, at(5_000));
     assert_eq!(
         state(&engine, "VI_7"),
-        StateKind::Master,
+        VrrpState::Master,
         "tried again every second"
     );
 }
@@ -420,15 +419,15 @@ fn an_interface_must_stay_down_for_its_configured_delay_to_count() {
     run(&mut engine, &mut kernel, at(3_000));
     assert_eq!(
         state(&engine, "VI_7"),
-        StateKind::Master,
+        VrrpState::Master,
         "a flicker is not believed"
     );
     kernel.set_link(2, "eth0", false);
     kernel.deliver(&mut engine, at(3_000));
     run(&mut engine, &mut kernel, at(3_990));
-    assert_eq!(state(&engine, "VI_7"), StateKind::Master);
+    assert_eq!(state(&engine, "VI_7"), VrrpState::Master);
     run(&mut engine, &mut kernel, at(4_010));
-    assert_eq!(state(&engine, "VI_7"), StateKind::Fault);
+    assert_eq!(state(&engine, "VI_7"), VrrpState::Fault);
 }
 
 #[test]

@@ -9,8 +9,7 @@ use vrrpd::config::model::{Config, VrrpInstance};
 use vrrpd::engine::{Engine, Options};
 use vrrpd::netlink::ipvs::Role;
 use vrrpd::types::ipvs::{Destination, Forward, IpProtocol, Service, ServiceKey};
-use vrrpd::types::{Family, IfName, Instant};
-use vrrpd::vrrp::StateKind;
+use vrrpd::types::{Family, IfName, Instant, VrrpState};
 
 const WEB: &str = "[192.0.2.1]:tcp:80";
 
@@ -457,8 +456,8 @@ fn what_a_killed_master_had_is_left_as_it_is_when_it_goes_on() {
     let mut next = Engine::new(conf(), Options::default());
     start(&mut next, &mut kernel, at(600));
     run(&mut next, &mut kernel, at(800));
-    let states: Vec<StateKind> = next.instances().map(|(_, state, _)| state).collect();
-    assert_eq!(states, [StateKind::Master]);
+    let states: Vec<VrrpState> = next.instances().map(|(_, state, _)| state).collect();
+    assert_eq!(states, [VrrpState::Master]);
     assert_eq!(kernel.ipvs.take_log(), [""; 0]);
     // And if it does not, connections are learned again, and the table is cleared.
     let mut late = Engine::new(conf(), Options::default());

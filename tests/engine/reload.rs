@@ -3,8 +3,7 @@
 use crate::support::kernel::{Kernel, address, cidr, instance, run, start};
 use vrrpd::config::model::Config;
 use vrrpd::engine::{Engine, Options};
-use vrrpd::types::Instant;
-use vrrpd::vrrp::StateKind;
+use vrrpd::types::{Instant, VrrpState};
 
 const VIP: &str = "192.0.2.100/32";
 const OTHER: &str = "192.0.2.101/32";
@@ -97,7 +96,7 @@ fn addresses_go_from_an_interface_that_was_renamed() {
     kernel.set_link(2, "wan0", true);
     kernel.deliver(&mut engine, at(510));
     let (_, state, _) = engine.instances().next().expect("one");
-    assert_eq!(state, StateKind::Fault);
+    assert_eq!(state, VrrpState::Fault);
     assert!(!kernel.has(VIP), "another router has it now");
     kernel.set_link(2, "eth0", true);
     kernel.deliver(&mut engine, at(520));

@@ -11,8 +11,7 @@ use vrrpd::config::model::{
 use vrrpd::engine::instance::state_record::{self, Record};
 use vrrpd::engine::system::{Exit, Pid};
 use vrrpd::engine::{Engine, Options};
-use vrrpd::types::{Family, IfIndex, Instant, Priority};
-use vrrpd::vrrp::StateKind;
+use vrrpd::types::{Family, IfIndex, Instant, Priority, VrrpState};
 
 const VIP: &str = "192.0.2.100/32";
 
@@ -35,7 +34,7 @@ fn conf() -> VrrpInstance {
     instance(7, 200, &[VIP])
 }
 
-fn states(engine: &Engine) -> Vec<StateKind> {
+fn states(engine: &Engine) -> Vec<VrrpState> {
     engine.instances().map(|(_, state, _)| state).collect()
 }
 
@@ -46,7 +45,7 @@ fn killed(instances: Vec<VrrpInstance>) -> Kernel {
     start(&mut engine, &mut kernel, at(0));
     run(&mut engine, &mut kernel, at(500));
     let masters = states(&engine);
-    assert!(masters.iter().all(|state| *state == StateKind::Master));
+    assert!(masters.iter().all(|state| *state == VrrpState::Master));
     kernel.take_log();
     kernel
 }
@@ -80,10 +79,10 @@ fn a_master_that_is_back_in_time_goes_on_and_the_address_was_never_away() {
     assert_eq!(last(&kernel), sent, "should it die again");
     run(&mut next, &mut kernel, after(now, 99));
     assert_eq!(without_sockets(&mut kernel), [""; 0], "it listens first");
-    assert_eq!(states(&next), [StateKind::Init]);
+    assert_eq!(states(&next), [VrrpState::Init]);
     let now = after(now, 100);
     run(&mut next, &mut kernel, now);
-    assert_eq!(states(&next), [StateKind::Master]);
+    assert_eq!(states(&next), [VrrpState::Master]);
     assert_eq!(without_sockets(&mut kernel), GONE_ON);
     assert_eq!(last(&kernel), now, "and leaves word again");
     run(&mut next, &mut kernel, after(now, 1_000));
@@ -102,10 +101,10 @@ fn it_listens_for_an_interval_from_when_it_can_hear() {
         kernel.slow = Duration::from_millis(slow);
         start(&mut next, &mut kernel, now);
         run(&mut next, &mut kernel, after(now, want - 1));
-        assert_ne!(states(&next), [StateKind::Master], "{slow}");
+        assert_ne!(states(&next), [VrrpState::Master], "{slow}");
         run(&mut next, &mut kernel, after(now, want));
         let late = slow > 200;
-        assert_eq!(states(&next) == [StateKind::Master], !late, "{slow}");
+        assert_eq!(states(&next) == [VrrpState::Master], !late, "{slow}");
         assert_eq!(kernel.has(VIP), !late, "{slow}");
     }
 }
@@ -116,7 +115,7 @@ fn one_that_is_late_clears_up_and_listens() {
     let now = after(last(&kernel), 300);
     let mut next = engine(vec![conf()]);
     start(&mut next, &mut kernel, now);
-    assert_eq!(states(&next), [StateKind::Backup]);
+    assert_eq!(states(&next), [VrrpState::Backup]);
     assert_eq!(without_sockets(&mut kernel), ["del 2 192.0.2.100/32"]);
     assert_eq!(state_record::records(&kernel.state).count(), 0);
 }
@@ -135,7 +134,7 @@ fn a_peer_that_advertised_since_the_sockets_are_open_keeps_what_it_has() {
         let packet = advert(7, priority, "192.0.2.2", "224.0.0.18", &["192.0.2.100"]);
         receive(&mut next, &mut kernel, after(now, 70), 2, &packet);
         run(&mut next, &mut kernel, after(now, 120));
-        assert_eq!(states(&next), [StateKind::Backup], "{name}");
+        assert_eq!(states(&next), [VrrpState::Backup], "{name}");
         let log = without_sockets(&mut kernel);
         assert_eq!(log, ["del 2 192.0.2.100/32"], "{name}: not a word");
         assert_eq!(state_record::records(&kernel.state).count(), 0, "{name}");
@@ -152,7 +151,7 @@ fn what_is_not_an_advert_of_a_peer_does_not_keep_it_from_going_on() {
     packet[8] = 64; // TTL
     receive(&mut next, &mut kernel, now, 2, &packet);
     run(&mut next, &mut kernel, after(now, 100));
-    assert_eq!(states(&next), [StateKind::Master]);
+    assert_eq!(states(&next), [VrrpState::Master]);
 }
 
 #[test]
@@ -189,7 +188,7 @@ fn a_daemon_that_dies_in_the_middle_of_the_start_leaves_the_word_of_the_last_one
     let mut next = engine(vec![conf()]);
     start(&mut next, &mut kernel, after(sent, 299));
     run(&mut next, &mut kernel, after(sent, 299));
-    assert_eq!(states(&next), [StateKind::Master]);
+    assert_eq!(states(&next), [VrrpState::Master]);
 }
 
 #[test]
@@ -201,7 +200,7 @@ fn a_daemon_that_dies_again_and_again_does_not_stay_master() {
         let mut next = engine(vec![conf()]);
         start(&mut next, &mut kernel, now);
         run(&mut next, &mut kernel, after(now, 1_000));
-        if states(&next) != [StateKind::Master] || nth > 9 {
+        if states(&next) != [VrrpState::Master] || nth > 9 {
             break;
         }
         nth += 1;
@@ -210,7 +209,7 @@ fn a_daemon_that_dies_again_and_again_does_not_stay_master() {
     let mut next = engine(vec![conf()]);
     let now = after(last(&kernel), 150);
     start(&mut next, &mut kernel, now);
-    assert_eq!(states(&next), [StateKind::Backup]);
+    assert_eq!(states(&next), [VrrpState::Backup]);
 }
 
 #[test]
@@ -234,7 +233,7 @@ fn other_interfaces_other_times_and_other_routers_are_not_ours() {
         let mut next = engine(vec![conf()]);
         start(&mut next, &mut kernel, now);
         run(&mut next, &mut kernel, after(now, 100));
-        assert_eq!(states(&next), [StateKind::Backup], "{name}");
+        assert_eq!(states(&next), [VrrpState::Backup], "{name}");
         assert!(!kernel.has(VIP), "{name}");
     }
 }
@@ -273,7 +272,7 @@ fn the_order_of_the_file_is_that_of_the_configuration_also_after_a_reload() {
     let mut next = engine(confs());
     start(&mut next, &mut kernel, now);
     run(&mut next, &mut kernel, after(now, 100));
-    assert_eq!(states(&next), [StateKind::Master, StateKind::Backup]);
+    assert_eq!(states(&next), [VrrpState::Master, VrrpState::Backup]);
 }
 
 #[test]
@@ -294,7 +293,7 @@ fn another_interval_does_not_lengthen_what_was_promised_with_the_old_one() {
     first.reload(after(sent, 10), config, &mut kernel);
     let mut next = engine(vec![slow()]);
     start(&mut next, &mut kernel, after(sent, 301));
-    assert_eq!(states(&next), [StateKind::Backup]);
+    assert_eq!(states(&next), [VrrpState::Backup]);
 }
 
 // ---- groups ----
@@ -327,7 +326,7 @@ fn killed_group() -> (Kernel, Instant) {
     let mut first = Engine::new(group(2), Options::default());
     start(&mut first, &mut kernel, at(0));
     run(&mut first, &mut kernel, at(700));
-    assert_eq!(states(&first), [StateKind::Master; 2]);
+    assert_eq!(states(&first), [VrrpState::Master; 2]);
     kernel.take_log();
     let sent = state_record::records(&kernel.state).map(|record| record.sent);
     let nanos = sent.min().expect("two").as_nanos();
@@ -342,9 +341,9 @@ fn a_group_goes_on_as_a_whole() {
     let mut next = Engine::new(group(2), Options::default());
     start(&mut next, &mut kernel, now);
     run(&mut next, &mut kernel, after(now, 74));
-    assert_eq!(states(&next), [StateKind::Init; 2]);
+    assert_eq!(states(&next), [VrrpState::Init; 2]);
     run(&mut next, &mut kernel, after(now, 75));
-    assert_eq!(states(&next), [StateKind::Master; 2]);
+    assert_eq!(states(&next), [VrrpState::Master; 2]);
     let log = without_sockets(&mut kernel);
     assert!(
         log[0].starts_with("advert") && log[1].starts_with("advert"),
@@ -384,7 +383,7 @@ fn a_group_does_not_go_on_when_one_member_cannot() {
         start(&mut next, &mut kernel, now);
         trouble(&mut next, &mut kernel, now);
         run(&mut next, &mut kernel, after(now, 110));
-        assert!(!states(&next).contains(&StateKind::Master), "{name}");
+        assert!(!states(&next).contains(&VrrpState::Master), "{name}");
         let log = kernel.take_log();
         let adverts = log.iter().filter(|line| line.starts_with("advert"));
         assert_eq!(adverts.count(), 0, "{name}: {log:?}");
@@ -411,7 +410,7 @@ fn routes_rules_and_the_filter_stay_where_they_are() {
     // (The table of the other family goes.)
     assert_eq!(kernel.log[0], "filter of 1 additions", "in its place");
     run(&mut next, &mut kernel, after(now, 100));
-    assert_eq!(states(&next), [StateKind::Master]);
+    assert_eq!(states(&next), [VrrpState::Master]);
     let log = kernel.take_log();
     assert!(!log.iter().any(|line| line.starts_with("del")), "{log:?}");
     assert_eq!((kernel.routes.len(), kernel.rules.len()), (1, 1));
@@ -456,7 +455,7 @@ fn the_startup_delay_is_for_those_that_do_not_go_on() {
     let mut next = Engine::new(config(both), Options::default());
     start(&mut next, &mut kernel, now);
     run(&mut next, &mut kernel, after(now, 1_000));
-    assert_eq!(states(&next), [StateKind::Master, StateKind::Backup]);
+    assert_eq!(states(&next), [VrrpState::Master, VrrpState::Backup]);
 }
 
 /// An instance that tracks a script, and how often it fails at first.
@@ -521,8 +520,8 @@ fn until_scripts_have_been_heard_of_the_priority_is_what_it_was() {
 #[test]
 fn a_script_that_has_yet_to_answer_does_not_keep_it_and_one_that_fails_does() {
     for (name, init_fail, want) in [
-        ("no answer yet", false, StateKind::Master),
-        ("init_fail", true, StateKind::Fault),
+        ("no answer yet", false, VrrpState::Master),
+        ("init_fail", true, VrrpState::Fault),
     ] {
         let mut kernel = eth0();
         let mut first = Engine::new(tracked(0, false), Options::default());
@@ -535,7 +534,7 @@ fn a_script_that_has_yet_to_answer_does_not_keep_it_and_one_that_fails_does() {
         start(&mut next, &mut kernel, now);
         run(&mut next, &mut kernel, after(now, 100));
         assert_eq!(states(&next), [want], "{name}");
-        let master = want == StateKind::Master;
+        let master = want == VrrpState::Master;
         assert_eq!(kernel.has(VIP), master, "{name}");
     }
 }
@@ -588,7 +587,7 @@ fn what_a_reload_takes_out_before_it_goes_on_does_not_stay_behind() {
         assert_eq!((kernel.routes.len(), kernel.rules.len()), (1, 0));
         if goes_on {
             run(&mut next, &mut kernel, after(now, 100));
-            assert_eq!(states(&next), [StateKind::Master]);
+            assert_eq!(states(&next), [VrrpState::Master]);
             assert!(kernel.has("192.0.2.101/32"));
             assert_eq!((kernel.routes.len(), kernel.rules.len()), (1, 0));
         }
@@ -643,7 +642,7 @@ fn any_number_of_programs_may_take_over_before_one_goes_on() {
     let mut next = engine(vec![conf()]);
     start(&mut next, &mut kernel, after(sent, 140));
     run(&mut next, &mut kernel, after(sent, 240));
-    assert_eq!(states(&next), [StateKind::Master]);
+    assert_eq!(states(&next), [VrrpState::Master]);
     assert!(kernel.has(VIP));
 }
 
@@ -680,7 +679,7 @@ fn whatever_stands_in_the_file_the_daemon_runs() {
         let now = at(600);
         start(&mut engine, &mut kernel, now);
         run(&mut engine, &mut kernel, at(1_200));
-        assert_eq!(states(&engine), [StateKind::Master]);
+        assert_eq!(states(&engine), [VrrpState::Master]);
         assert!(kernel.has(VIP));
     }
 }

@@ -3,8 +3,7 @@
 use crate::support::kernel::{Kernel, cidr, engine, instance, policy, route, run, start};
 use vrrpd::config::model::{Config, Route, Rule, VrrpInstance};
 use vrrpd::engine::{Engine, Options};
-use vrrpd::types::Instant;
-use vrrpd::vrrp::StateKind;
+use vrrpd::types::{Instant, VrrpState};
 
 const VIP: &str = "192.0.2.100/32";
 const A: &str = "10.1.0.0/16";
@@ -53,8 +52,8 @@ fn a_kernel_without_rules_is_no_reason_not_to_run() {
     kernel.ruleless = true;
     let mut engine = master(&mut kernel, usual());
     run(&mut engine, &mut kernel, at(60_000));
-    let states: Vec<StateKind> = engine.instances().map(|(_, state, _)| state).collect();
-    assert_eq!(states, [StateKind::Master]);
+    let states: Vec<VrrpState> = engine.instances().map(|(_, state, _)| state).collect();
+    assert_eq!(states, [VrrpState::Master]);
     assert!(kernel.has(VIP));
     assert_eq!(kernel.routes.len(), 2, "routes stay");
     kernel.ruleless = false;
@@ -87,7 +86,7 @@ fn what_an_old_kernel_would_not_read_is_not_asked_for() {
         kernel.files.insert(release.into(), old.into());
         let mut engine = master(&mut kernel, conf.clone());
         run(&mut engine, &mut kernel, at(60_000));
-        assert_eq!(state(&engine), StateKind::Master, "{old}");
+        assert_eq!(state(&engine), VrrpState::Master, "{old}");
         let asked_for = asked(&mut kernel);
         assert_eq!(kernel.routes.len() + kernel.rules.len(), both - 1, "{old}");
         let rules = asked_for.iter().filter(|line| line.contains("rule"));
@@ -111,7 +110,7 @@ fn asked(kernel: &mut Kernel) -> Vec<String> {
     ours.collect()
 }
 
-fn state(engine: &Engine) -> StateKind {
+fn state(engine: &Engine) -> VrrpState {
     engine.instances().next().expect("one").1
 }
 
@@ -156,7 +155,7 @@ fn leftovers_go_at_start_and_what_others_have_stays() {
     kernel.routes.push(others);
     let mut engine = engine(vec![usual()]);
     start(&mut engine, &mut kernel, at(1000));
-    assert_eq!(state(&engine), StateKind::Backup);
+    assert_eq!(state(&engine), VrrpState::Backup);
     assert_eq!(kernel.routes, [others]);
     assert!(kernel.rules.is_empty());
 }
@@ -172,7 +171,7 @@ fn what_somebody_deletes_is_put_back_and_nothing_else_is_asked_for() {
     kernel.remove_rule(100);
     kernel.deliver(&mut engine, at(460));
     assert_eq!(asked(&mut kernel), ["add rule 100"]);
-    assert_eq!(state(&engine), StateKind::Master);
+    assert_eq!(state(&engine), VrrpState::Master);
 }
 
 #[test]
@@ -228,7 +227,7 @@ fn a_refused_route_is_tried_again_later_and_later_and_when_an_address_comes() {
     run(&mut engine, &mut kernel, at(8_000));
     let tries = asked(&mut kernel);
     assert_eq!(tries, ["add route 10.1.0.0/16"; 3], "after 1, 3 and 7 s");
-    assert_eq!(state(&engine), StateKind::Master);
+    assert_eq!(state(&engine), VrrpState::Master);
     kernel.refuse_route = None;
     kernel.add(2, "203.0.113.1/24");
     kernel.deliver(&mut engine, at(8_010));
@@ -263,10 +262,10 @@ fn the_interface_of_a_tracked_route_is_needed() {
     ] {
         let mut kernel = eth0();
         let mut engine = master(&mut kernel, instance);
-        assert_eq!(state(&engine), StateKind::Master, "{name}");
+        assert_eq!(state(&engine), VrrpState::Master, "{name}");
         kernel.set_link(3, "eth1", false);
         kernel.deliver(&mut engine, at(450));
-        assert_eq!(state(&engine), StateKind::Fault, "{name}");
+        assert_eq!(state(&engine), VrrpState::Fault, "{name}");
         assert_eq!(there(&kernel), (0, 0), "{name}");
     }
 }
@@ -410,10 +409,10 @@ fn instances_of_a_track_group_are_in_fault_without_its_static_items() {
         )
     };
     let mut engine = Engine::new(config, Options::default());
-    let states = |engine: &Engine| -> Vec<StateKind> {
+    let states = |engine: &Engine| -> Vec<VrrpState> {
         engine.instances().map(|(_, state, _)| state).collect()
     };
-    use StateKind::{Fault, Master};
+    use VrrpState::{Fault, Master};
     start(&mut engine, &mut kernel, at(0));
     run(&mut engine, &mut kernel, at(900));
     assert_eq!(

@@ -10,8 +10,7 @@ use vrrpd::config::model::{
 };
 use vrrpd::engine::system::{Exit, Pid};
 use vrrpd::engine::{Engine, Options};
-use vrrpd::types::Instant;
-use vrrpd::vrrp::StateKind;
+use vrrpd::types::{Instant, VrrpState};
 
 fn at(ms: u64) -> Instant {
     Instant::from_millis(1_000 + ms)
@@ -21,7 +20,7 @@ fn eth0() -> Kernel {
     Kernel::with(&[(2, "eth0", true)], &[(2, "192.0.2.1/24")])
 }
 
-fn state(engine: &Engine) -> StateKind {
+fn state(engine: &Engine) -> VrrpState {
     let (_, state, _) = engine.instances().next().expect("one instance");
     state
 }
@@ -104,11 +103,11 @@ fn a_weighted_script_counts_from_its_first_result_on() {
 
 #[test]
 fn an_instance_begins_when_its_scripts_of_weight_0_have_spoken() {
-    for (code, want) in [(0, StateKind::Backup), (1, StateKind::Fault)] {
+    for (code, want) in [(0, VrrpState::Backup), (1, VrrpState::Fault)] {
         let mut kernel = eth0();
         let mut engine = begin(with_script(0), &mut kernel);
         run(&mut engine, &mut kernel, at(450));
-        assert_eq!(state(&engine), StateKind::Init);
+        assert_eq!(state(&engine), VrrpState::Init);
         assert_eq!(adverts(&mut kernel), [""; 0]);
         end(&mut engine, &mut kernel, 450, 1, code);
         assert_eq!(state(&engine), want);
@@ -116,7 +115,7 @@ fn an_instance_begins_when_its_scripts_of_weight_0_have_spoken() {
         run(&mut engine, &mut kernel, at(450 + 359));
         assert_eq!(state(&engine), want);
         run(&mut engine, &mut kernel, at(450 + 365));
-        assert_eq!(state(&engine) == StateKind::Master, code == 0);
+        assert_eq!(state(&engine) == VrrpState::Master, code == 0);
     }
 }
 
@@ -126,13 +125,13 @@ fn a_script_of_weight_0_forbids_to_run_while_it_fails() {
     let mut engine = begin(with_script(0), &mut kernel);
     end(&mut engine, &mut kernel, 1, 1, 0);
     run(&mut engine, &mut kernel, at(500));
-    assert_eq!(state(&engine), StateKind::Master);
+    assert_eq!(state(&engine), VrrpState::Master);
     engine.child_ended(at(510), Pid(2), Exit::Signal(11), &mut kernel);
-    assert_eq!(state(&engine), StateKind::Fault);
+    assert_eq!(state(&engine), VrrpState::Fault);
     assert!(!kernel.has("192.0.2.100/32"));
     run(&mut engine, &mut kernel, at(1000));
     end(&mut engine, &mut kernel, 1010, 3, 0);
-    assert_eq!(state(&engine), StateKind::Backup);
+    assert_eq!(state(&engine), VrrpState::Backup);
 }
 
 #[test]
@@ -186,11 +185,11 @@ fn a_script_that_cannot_be_started_fails() {
     let mut kernel = eth0();
     kernel.childless = Some(11);
     let mut engine = begin(with_script(0), &mut kernel);
-    assert_eq!(state(&engine), StateKind::Fault);
+    assert_eq!(state(&engine), VrrpState::Fault);
     kernel.childless = None;
     run(&mut engine, &mut kernel, at(500));
     end(&mut engine, &mut kernel, 510, 1, 0);
-    assert_eq!(state(&engine), StateKind::Backup);
+    assert_eq!(state(&engine), VrrpState::Backup);
 }
 
 #[test]
@@ -320,14 +319,14 @@ fn a_reload_that_changes_the_command_of_a_failing_script_is_no_recovery() {
     let mut kernel = eth0();
     let mut engine = begin(with_script(0), &mut kernel);
     end(&mut engine, &mut kernel, 10, 1, 1);
-    assert_eq!(state(&engine), StateKind::Fault);
+    assert_eq!(state(&engine), VrrpState::Fault);
     let mut config = with_script(0);
     config.scripts[0].command.argv.push("now".into());
     engine.reload(at(100), config, &mut kernel);
     run(&mut engine, &mut kernel, at(110));
-    assert_eq!(state(&engine), StateKind::Fault);
+    assert_eq!(state(&engine), VrrpState::Fault);
     end(&mut engine, &mut kernel, 120, 2, 0);
-    assert_eq!(state(&engine), StateKind::Backup);
+    assert_eq!(state(&engine), VrrpState::Backup);
 }
 
 // ---- files ----
@@ -368,7 +367,7 @@ fn the_number_in_a_file_times_the_weight_is_added() {
         assert_eq!(adverts(&mut kernel), [want], "{contents}");
     }
     write(&mut engine, &mut kernel, 1500, "127");
-    assert_eq!(state(&engine), StateKind::Fault, "below -253");
+    assert_eq!(state(&engine), VrrpState::Fault, "below -253");
 }
 
 #[test]
@@ -376,9 +375,9 @@ fn a_file_of_weight_0_forbids_to_run_unless_it_is_0() {
     let mut kernel = eth0();
     kernel.files.insert("/run/load".into(), b"1".to_vec());
     let mut engine = begin(with_file(0, None), &mut kernel);
-    assert_eq!(state(&engine), StateKind::Fault);
+    assert_eq!(state(&engine), VrrpState::Fault);
     write(&mut engine, &mut kernel, 10, "0\n");
-    assert_eq!(state(&engine), StateKind::Backup);
+    assert_eq!(state(&engine), VrrpState::Backup);
 }
 
 #[test]
@@ -409,16 +408,16 @@ fn files_that_cannot_be_watched_are_read_every_second() {
     let mut engine = begin(with_file(0, None), &mut kernel);
     kernel.files.insert("/run/load".into(), b"1".to_vec());
     run(&mut engine, &mut kernel, at(999));
-    assert_eq!(state(&engine), StateKind::Master);
+    assert_eq!(state(&engine), VrrpState::Master);
     run(&mut engine, &mut kernel, at(1000));
-    assert_eq!(state(&engine), StateKind::Fault);
+    assert_eq!(state(&engine), VrrpState::Fault);
     kernel.blind = false;
     kernel.files.insert("/run/load".into(), b"0".to_vec());
     run(&mut engine, &mut kernel, at(2000));
-    assert_eq!(state(&engine), StateKind::Backup);
+    assert_eq!(state(&engine), VrrpState::Backup);
     kernel.files.insert("/run/load".into(), b"1".to_vec());
     run(&mut engine, &mut kernel, at(9000));
-    assert_eq!(state(&engine), StateKind::Master, "watched again");
+    assert_eq!(state(&engine), VrrpState::Master, "watched again");
 }
 
 // ---- processes ----
@@ -444,25 +443,25 @@ fn processes_are_counted_every_second() {
         ..Config::default()
     };
     let mut engine = begin(config, &mut kernel);
-    assert_eq!(state(&engine), StateKind::Fault, "known from the start");
+    assert_eq!(state(&engine), VrrpState::Fault, "known from the start");
     kernel.processes.push(process("haproxy"));
     run(&mut engine, &mut kernel, at(999));
-    assert_eq!(state(&engine), StateKind::Fault);
+    assert_eq!(state(&engine), VrrpState::Fault);
     run(&mut engine, &mut kernel, at(1000));
-    assert_eq!(state(&engine), StateKind::Backup);
+    assert_eq!(state(&engine), VrrpState::Backup);
     run(&mut engine, &mut kernel, at(1990));
-    assert_eq!(state(&engine), StateKind::Master);
+    assert_eq!(state(&engine), VrrpState::Master);
     kernel.processes.pop();
     run(&mut engine, &mut kernel, at(3499));
-    assert_eq!(state(&engine), StateKind::Master, "terminate_delay");
+    assert_eq!(state(&engine), VrrpState::Master, "terminate_delay");
     run(&mut engine, &mut kernel, at(3500));
-    assert_eq!(state(&engine), StateKind::Fault);
+    assert_eq!(state(&engine), VrrpState::Fault);
     kernel
         .processes
         .extend([process("haproxy"), process("haproxy")]);
     run(&mut engine, &mut kernel, at(4500));
-    assert_eq!(state(&engine), StateKind::Backup);
+    assert_eq!(state(&engine), VrrpState::Backup);
     kernel.processes.push(process("haproxy"));
     run(&mut engine, &mut kernel, at(5500));
-    assert_eq!(state(&engine), StateKind::Fault, "too many");
+    assert_eq!(state(&engine), VrrpState::Fault, "too many");
 }

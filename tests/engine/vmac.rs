@@ -3,8 +3,7 @@
 use crate::support::kernel::{Kernel, address, cidr, engine, ifname, instance, run, start};
 use vrrpd::config::model::{Config, Vmac, VrrpInstance};
 use vrrpd::engine::{Engine, Options};
-use vrrpd::types::{Instant, Mac};
-use vrrpd::vrrp::StateKind;
+use vrrpd::types::{Instant, Mac, VrrpState};
 
 const VIP: &str = "192.0.2.100/32";
 const VMAC: Mac = Mac([0, 0, 0x5e, 0, 1, 7]);
@@ -29,7 +28,7 @@ fn own(priority: u8) -> VrrpInstance {
     }
 }
 
-fn states(engine: &Engine) -> Vec<StateKind> {
+fn states(engine: &Engine) -> Vec<VrrpState> {
     engine.instances().map(|(_, state, _)| state).collect()
 }
 
@@ -124,7 +123,7 @@ fn many_that_yield_together_are_switched_off_one_by_one() {
     assert_eq!(up(&kernel), 5);
     kernel.set_link(2, "eth0", false);
     kernel.deliver(&mut engine, at(510));
-    assert_eq!(states(&engine), [StateKind::Fault; 5]);
+    assert_eq!(states(&engine), [VrrpState::Fault; 5]);
     assert_eq!((kernel.has("192.0.2.101/32"), up(&kernel)), (false, 5));
     for left in [4, 3, 2] {
         let due = engine.next_deadline().expect("more to do");
@@ -140,7 +139,7 @@ fn an_owner_is_master_at_once_all_the_same() {
     let mut kernel = eth0();
     let mut engine = engine(vec![own(255)]);
     start(&mut engine, &mut kernel, at(0));
-    assert_eq!(states(&engine), [StateKind::Master]);
+    assert_eq!(states(&engine), [VrrpState::Master]);
     assert_eq!(macvlan(&kernel), Some((10, true)));
     assert!(kernel.has(VIP));
 }
@@ -153,14 +152,14 @@ fn the_interface_comes_back_with_the_one_below() {
     run(&mut engine, &mut kernel, at(400));
     kernel.drop_link(2);
     kernel.deliver(&mut engine, at(450));
-    assert_eq!(states(&engine), [StateKind::Fault]);
+    assert_eq!(states(&engine), [VrrpState::Fault]);
     assert_eq!(macvlan(&kernel), None);
     kernel.set_link(3, "eth0", true);
     kernel.add(3, "192.0.2.1/24");
     kernel.deliver(&mut engine, at(500));
-    assert_eq!(states(&engine), [StateKind::Backup]);
+    assert_eq!(states(&engine), [VrrpState::Backup]);
     run(&mut engine, &mut kernel, at(1000));
-    assert_eq!(states(&engine), [StateKind::Master]);
+    assert_eq!(states(&engine), [VrrpState::Master]);
     assert!(macvlan(&kernel).is_some_and(|(_, up)| up) && kernel.has(VIP));
 }
 
@@ -173,7 +172,7 @@ fn a_master_whose_interface_others_remove_or_switch_off_mends_it() {
     kernel.drop_link(10);
     kernel.deliver(&mut engine, at(450));
     run(&mut engine, &mut kernel, at(1000));
-    assert_eq!(states(&engine), [StateKind::Master]);
+    assert_eq!(states(&engine), [VrrpState::Master]);
     let (index, up) = macvlan(&kernel).expect("it is made again");
     assert!(up && kernel.has(VIP));
     kernel.switch(index, false);
@@ -210,7 +209,7 @@ fn an_interface_of_that_name_that_is_no_macvlan_is_left_alone() {
     let mut engine = engine(vec![own(100)]);
     start(&mut engine, &mut kernel, at(0));
     run(&mut engine, &mut kernel, at(1000));
-    assert_eq!(states(&engine), [StateKind::Fault]);
+    assert_eq!(states(&engine), [VrrpState::Fault]);
     engine.stop(at(1050), &mut kernel);
     assert_eq!(macvlan(&kernel), Some((20, true)));
 }
@@ -222,7 +221,7 @@ fn a_kernel_without_macvlans_means_the_real_address() {
     let mut engine = engine(vec![own(100)]);
     start(&mut engine, &mut kernel, at(0));
     run(&mut engine, &mut kernel, at(400));
-    assert_eq!(states(&engine), [StateKind::Master]);
+    assert_eq!(states(&engine), [VrrpState::Master]);
     let on = |addr: &str| kernel.addrs.iter().find(|one| one.cidr == cidr(addr));
     assert_eq!(on(VIP).map(|one| one.index), Some(2));
     // A reload does not try again.
@@ -233,7 +232,7 @@ fn a_kernel_without_macvlans_means_the_real_address() {
     kernel.take_log();
     engine.reload(at(450), config, &mut kernel);
     kernel.deliver(&mut engine, at(450));
-    assert_eq!(states(&engine), [StateKind::Master]);
+    assert_eq!(states(&engine), [VrrpState::Master]);
     let log = kernel.take_log();
     assert!(!log.iter().any(|line| line.contains("macvlan")), "{log:?}");
 }
@@ -245,7 +244,7 @@ fn settings_that_cannot_be_written_do_not_keep_the_interface_from_working() {
     let mut engine = engine(vec![own(100)]);
     start(&mut engine, &mut kernel, at(0));
     run(&mut engine, &mut kernel, at(400));
-    assert_eq!(states(&engine), [StateKind::Master]);
+    assert_eq!(states(&engine), [VrrpState::Master]);
     assert!(kernel.has(VIP));
     engine.stop(at(450), &mut kernel);
     let log = kernel.take_log();

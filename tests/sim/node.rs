@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use vrrpd::types::{Centis, Instant, Priority};
+use vrrpd::types::{Centis, Instant, Priority, VrrpState};
 use vrrpd::vrrp::garp::Schedule;
-use vrrpd::vrrp::{Action, Actions, Event, Instance, Params, Reason, StateKind};
+use vrrpd::vrrp::{Action, Actions, Event, Instance, Params, Reason};
 
 /// A datagram on the segment, or in a socket's queue.
 #[derive(Clone, Debug)]
@@ -121,7 +121,7 @@ impl Node {
         Node::new(self.name, self.addr, self.params, self.garp, self.hold)
     }
 
-    pub fn state(&self) -> StateKind {
+    pub fn state(&self) -> VrrpState {
         self.machine.state()
     }
 
@@ -131,11 +131,11 @@ impl Node {
 
     /// Running, with all it needs, and started: a router others may rely on.
     pub fn ready(&self) -> bool {
-        self.running() && matches!(self.state(), StateKind::Backup | StateKind::Master)
+        self.running() && matches!(self.state(), VrrpState::Backup | VrrpState::Master)
     }
 
     pub fn is_master(&self) -> bool {
-        self.state() == StateKind::Master
+        self.state() == VrrpState::Master
     }
 
     /// When the process wakes for a timer of its own.

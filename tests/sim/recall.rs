@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use vrrpd::types::Instant;
-use vrrpd::vrrp::{self, Event, StateKind};
+use vrrpd::types::{Instant, VrrpState};
+use vrrpd::vrrp::{self, Event};
 
 use crate::operate::Op;
 use crate::oracle::Oracle;
@@ -69,7 +69,7 @@ impl Segment {
                 .is_some_and(|at| at <= self.now);
             if node.running() && node.machine.is_resuming() && due {
                 self.event(n, Event::Timer);
-                if self.nodes[n].state() == StateKind::Master {
+                if self.nodes[n].state() == VrrpState::Master {
                     self.check_claim(n);
                 }
             }

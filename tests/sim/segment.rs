@@ -12,8 +12,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use vrrpd::types::{Family, Instant, Priority, Version};
-use vrrpd::vrrp::{Action, Event, Notice, Proof, Received, StateKind};
+use vrrpd::types::{Family, Instant, Priority, Version, VrrpState};
+use vrrpd::vrrp::{Action, Event, Notice, Proof, Received};
 use vrrpd::wire::Pseudo;
 use vrrpd::wire::vrrp::{self, AdvertOut, ChecksumForm};
 
@@ -263,7 +263,7 @@ impl Segment {
         if must_yield {
             assert_eq!(
                 node.state(),
-                StateKind::Backup,
+                VrrpState::Backup,
                 "{} did not yield",
                 node.name
             );
@@ -355,7 +355,7 @@ impl Segment {
                 Action::Transition { from, to, why } => {
                     Oracle::changed(self, self.nodes[i].name);
                     self.say(i, &format!("{from}→{to} why={why}"));
-                    if to == StateKind::Master {
+                    if to == VrrpState::Master {
                         check_takeover(self, i);
                     }
                 }

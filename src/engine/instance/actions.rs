@@ -1,14 +1,14 @@
 //! Actions of the machine, carried out; and what the log says about them.
 
 use crate::config::model::{Auth, Mode, Tracked, VrrpInstance};
+use crate::engine::Engine;
 use crate::engine::instance::auth;
 use crate::engine::instance::router::Router;
 use crate::engine::kernel::addresses::Outcome;
 use crate::engine::kernel::route_repair;
 use crate::engine::system::System;
-use crate::engine::{Engine, StateKind};
-use crate::types::{Instant, Priority};
-use crate::vrrp::{Action, Actions, Burst, Event, Notice, Reason, Seen};
+use crate::types::{Instant, MasterInfo, Priority, VrrpState};
+use crate::vrrp::{Action, Actions, Burst, Event, Notice, Reason};
 
 /// What is carried out before what.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,7 +23,7 @@ enum Phase {
 pub(crate) struct Later {
     id: usize,
     action: Action,
-    seen: Option<Seen>,
+    seen: Option<MasterInfo>,
 }
 
 impl Later {
@@ -141,7 +141,7 @@ impl Engine {
         id: usize,
         now: Instant,
         action: Action,
-        seen: Option<Seen>,
+        seen: Option<MasterInfo>,
         system: &mut dyn System,
     ) {
         match action {
@@ -239,10 +239,10 @@ impl Engine {
     fn log_transition(
         &self,
         id: usize,
-        from: StateKind,
-        to: StateKind,
+        from: VrrpState,
+        to: VrrpState,
         why: Reason,
-        seen: Option<Seen>,
+        seen: Option<MasterInfo>,
     ) {
         let Some(router) = self.routers.get(id) else {
             return;
@@ -250,21 +250,21 @@ impl Engine {
         let name = &router.conf.name;
         let because = self.explain(router, why, seen);
         match to {
-            StateKind::Init => log::info!(target: "vrrp", "({name}) Stopped: {because}"),
-            StateKind::Fault => {
+            VrrpState::Init => log::info!(target: "vrrp", "({name}) Stopped: {because}"),
+            VrrpState::Fault => {
                 log::warn!(target: "vrrp", "({name}) Entering FAULT STATE: {because}");
             }
-            StateKind::Backup if from == StateKind::Init => {
+            VrrpState::Backup if from == VrrpState::Init => {
                 log::info!(target: "vrrp", "({name}) Entering BACKUP STATE (init): {because}");
             }
-            StateKind::Backup | StateKind::Master => {
+            VrrpState::Backup | VrrpState::Master => {
                 log::info!(target: "vrrp", "({name}) Entering {to} STATE: {because}");
             }
         }
     }
 
     /// The reason as a sentence, with names and numbers.
-    pub(crate) fn explain(&self, router: &Router, why: Reason, seen: Option<Seen>) -> String {
+    pub(crate) fn explain(&self, router: &Router, why: Reason, seen: Option<MasterInfo>) -> String {
         let conf = &router.conf;
         let priority = router.machine.effective_priority();
         match why {

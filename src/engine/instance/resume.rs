@@ -15,12 +15,12 @@
 
 use core::time::Duration;
 
+use crate::engine::Engine;
 use crate::engine::instance::router::Router;
 use crate::engine::instance::state_record::{self, Ledger, Record};
 use crate::engine::kernel::addresses;
 use crate::engine::system::System;
-use crate::engine::{Engine, StateKind};
-use crate::types::{Cidr, IfName, Instant, Priority};
+use crate::types::{Cidr, IfName, Instant, Priority, VrrpState};
 use crate::vrrp::{self, Actions, Event};
 
 /// Going on more often than this in short order is refused: a router on which the daemon dies again and again should
@@ -245,7 +245,7 @@ impl Engine {
             return;
         }
         let resumed = core::mem::take(&mut router.past.resuming);
-        if router.machine.state() == StateKind::Master {
+        if router.machine.state() == VrrpState::Master {
             if resumed {
                 let more = now.since(router.past.since);
                 router.past.silence = router.past.silence.saturating_add(more);
@@ -277,7 +277,7 @@ impl Engine {
         let Some(router) = self.routers.get_mut(id) else {
             return;
         };
-        if router.machine.state() != StateKind::Master || router.conf.priority.is_owner() {
+        if router.machine.state() != VrrpState::Master || router.conf.priority.is_owner() {
             return;
         }
         let grace = router.machine.grace();

@@ -150,7 +150,7 @@ impl Engine {
             && let Some(id) = self.find(on, vrid, to)
             && let Some(router) = self.routers.get_mut(id)
         {
-            let stats = router.machine.stats_mut();
+            let stats = router.machine.counters_mut();
             if let Malformed::VrrpLength { .. } = malformed {
                 stats.packet_len_err = stats.packet_len_err.saturating_add(1);
             } else if let Malformed::VrrpType(_) = malformed {

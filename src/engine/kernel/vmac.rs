@@ -23,10 +23,10 @@ use crate::engine::instance::router::Router;
 use crate::engine::kernel::addresses::reason;
 use crate::engine::kernel::interfaces::Link;
 use crate::engine::system::System;
-use crate::engine::{Engine, StateKind, TimerKey};
+use crate::engine::{Engine, TimerKey};
 use crate::netlink::{Batch, macvlan};
 use crate::types::errno::{EEXIST, ENODEV, EOPNOTSUPP};
-use crate::types::{Family, IfIndex, IfName, Instant};
+use crate::types::{Family, IfIndex, IfName, Instant, VrrpState};
 
 /// Between two that are switched off.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -166,7 +166,7 @@ impl Engine {
     /// Whether the kernel is to have what belongs to a master.
     pub(crate) fn is_master(&self, id: usize) -> bool {
         let router = self.routers.get(id);
-        router.is_some_and(|one| one.past.resuming || one.machine.state() == StateKind::Master)
+        router.is_some_and(|one| one.past.resuming || one.machine.state() == VrrpState::Master)
     }
 
     fn make_vmac(&mut self, id: usize, vmac: &Vmac, base: IfIndex, system: &mut dyn System) {
@@ -387,7 +387,7 @@ fn need(router: &Router, vmac: &Vmac, there: Option<&Link>) -> Need {
     if link.parent != Some(base) || link.mac != Some(vmac.mac) {
         return Need::Remove(link.index);
     }
-    let master = router.machine.state() == StateKind::Master;
+    let master = router.machine.state() == VrrpState::Master;
     if router.vmac.index != Some(link.index) {
         Need::Adopt(link.index, link.is_on())
     } else if master && !link.is_on() {

@@ -16,12 +16,12 @@ use crate::engine::notify::children::{Children, GRACE, Owner};
 use crate::engine::notify::fifo::{About, Fifos};
 use crate::engine::notify::mail_queue::Letters;
 use crate::engine::system::{Exit, System};
-use crate::engine::{Engine, StateKind, TimerKey};
+use crate::engine::{Engine, TimerKey};
 #[cfg(feature = "lvs")]
 use crate::notify::mail::Letter;
 use crate::notify::queue::{Queue, Run, Running, Ticket};
 use crate::notify::{Kind, Word, lines};
-use crate::types::Instant;
+use crate::types::{Instant, VrrpState};
 
 /// Scripts started in one turn, and how long adverts have the stage before the next ones.
 const STARTS: usize = 4;
@@ -232,13 +232,13 @@ fn runs(news: &News<'_>) -> Vec<Run> {
 }
 
 /// The word for a state; `Init` is where both ends lead to.
-pub(crate) fn word(state: StateKind, stopping: bool) -> Word {
+pub(crate) fn word(state: VrrpState, stopping: bool) -> Word {
     match state {
-        StateKind::Master => Word::Master,
-        StateKind::Backup => Word::Backup,
-        StateKind::Fault => Word::Fault,
-        StateKind::Init if stopping => Word::Stop,
-        StateKind::Init => Word::Deleted,
+        VrrpState::Master => Word::Master,
+        VrrpState::Backup => Word::Backup,
+        VrrpState::Fault => Word::Fault,
+        VrrpState::Init if stopping => Word::Stop,
+        VrrpState::Init => Word::Deleted,
     }
 }
 
@@ -248,8 +248,8 @@ impl Engine {
         &mut self,
         id: usize,
         now: Instant,
-        from: StateKind,
-        to: StateKind,
+        from: VrrpState,
+        to: VrrpState,
         system: &mut dyn System,
     ) {
         if from != to {
@@ -262,7 +262,7 @@ impl Engine {
         &mut self,
         nth: usize,
         now: Instant,
-        state: StateKind,
+        state: VrrpState,
         system: &mut dyn System,
     ) {
         let word = word(state, self.stopping);
@@ -293,9 +293,9 @@ impl Engine {
         let word = match router.machine.state() {
             _ if !router.conf.notify.priority_changes => return,
             // Not begun yet.
-            StateKind::Init => return,
-            StateKind::Master => Word::MasterPriority,
-            StateKind::Backup | StateKind::Fault => Word::BackupPriority,
+            VrrpState::Init => return,
+            VrrpState::Master => Word::MasterPriority,
+            VrrpState::Backup | VrrpState::Fault => Word::BackupPriority,
         };
         self.tell_of(id, word, now, system);
     }
@@ -343,14 +343,14 @@ impl Engine {
     fn repeat_states(&mut self, system: &mut dyn System) {
         for router in &self.routers {
             let state = router.machine.state();
-            if state == StateKind::Init {
+            if state == VrrpState::Init {
                 continue;
             }
             let (name, word) = (&router.conf.name, word(state, false));
             let line = lines::fifo_line(Kind::Instance, name, word, router.told_priority.0);
             self.teller.fifos.write(About::Vrrp, &line, system);
         }
-        for group in self.groups.iter().filter(|one| one.told != StateKind::Init) {
+        for group in self.groups.iter().filter(|one| one.told != VrrpState::Init) {
             let word = word(group.told, false);
             let line = lines::fifo_line(Kind::Group, &group.conf.name, word, 0);
             self.teller.fifos.write(About::Vrrp, &line, system);

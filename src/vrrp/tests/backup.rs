@@ -1,6 +1,7 @@
 //! BACKUP: following, pre-empting, stalling.
 
 use super::*;
+use crate::types::{MasterInfo, VrrpState};
 
 // ---- backup ----
 
@@ -12,7 +13,7 @@ fn adverts_of_equal_or_higher_priority_restart_the_timer() {
         assert_eq!(bench.due(), DOWN_100, "{priority}");
         assert_eq!(
             bench.machine.master(),
-            Some(Seen {
+            Some(MasterInfo {
                 addr: LOWER.parse().unwrap(),
                 priority: Priority(priority),
                 interval: Centis::SECOND,
@@ -28,7 +29,7 @@ fn a_weaker_advert_is_discarded_when_preempting() {
     assert_eq!(bench.due(), DOWN_100 - 1_000_000);
     assert_eq!(
         bench.expire(),
-        taking_over(100, StateKind::Backup, Reason::Preempt)
+        taking_over(100, VrrpState::Backup, Reason::Preempt)
     );
 }
 
@@ -44,7 +45,7 @@ fn nopreempt_follows_a_weaker_master_while_it_lives() {
     }
     assert_eq!(
         bench.expire(),
-        taking_over(100, StateKind::Backup, Reason::MasterDown)
+        taking_over(100, VrrpState::Backup, Reason::MasterDown)
     );
 }
 
@@ -63,9 +64,9 @@ fn priority_zero_shortens_the_timer_to_one_skew_and_never_postpones_it() {
     );
     assert_eq!(
         bench.expire(),
-        taking_over(100, StateKind::Backup, Reason::MasterResigned)
+        taking_over(100, VrrpState::Backup, Reason::MasterResigned)
     );
-    assert_eq!(bench.machine.stats().pri_zero_rcvd, 2);
+    assert_eq!(bench.machine.counters().pri_zero_rcvd, 2);
 }
 
 #[test]
@@ -112,7 +113,7 @@ fn v2_discards_another_interval() {
     };
     assert_eq!(bench.pass(1_000_000).hear(theirs), [Action::Notice(notice)]);
     assert_eq!(bench.due(), DOWN_100 - 1_000_000);
-    assert_eq!(bench.machine.stats().advert_interval_err, 1);
+    assert_eq!(bench.machine.counters().advert_interval_err, 1);
 }
 
 #[test]
@@ -165,7 +166,7 @@ fn the_preempt_delay_counts_from_the_first_weaker_advert() {
     assert_eq!(bench.due(), 1_000_000);
     assert_eq!(
         bench.expire(),
-        taking_over(100, StateKind::Backup, Reason::Preempt)
+        taking_over(100, VrrpState::Backup, Reason::Preempt)
     );
     assert_eq!(bench.elapsed(), 11_000_000);
 }
@@ -190,7 +191,7 @@ fn the_weaker_master_dying_ends_the_preempt_delay_by_the_down_timer() {
     assert_eq!(bench.due(), DOWN_100);
     assert_eq!(
         bench.expire(),
-        taking_over(100, StateKind::Backup, Reason::MasterDown)
+        taking_over(100, VrrpState::Backup, Reason::MasterDown)
     );
 }
 
@@ -216,7 +217,7 @@ fn a_timer_served_late_listens_once_before_taking_over() {
     bench.pass(60_000_000);
     assert_eq!(
         bench.timer(),
-        taking_over(100, StateKind::Backup, Reason::MasterDown),
+        taking_over(100, VrrpState::Backup, Reason::MasterDown),
         "late again: somebody has to"
     );
 }
@@ -246,7 +247,7 @@ fn a_preempt_delay_that_ended_in_a_stall_listens_first() {
     bench.hear(from(LOWER, 50));
     assert_eq!(
         bench.expire(),
-        taking_over(100, StateKind::Backup, Reason::Preempt)
+        taking_over(100, VrrpState::Backup, Reason::Preempt)
     );
 }
 

@@ -1,6 +1,7 @@
 //! A member of a synchronization group.
 
 use super::*;
+use crate::types::VrrpState;
 use crate::vrrp::group::Standing;
 
 fn member() -> Params {
@@ -27,10 +28,10 @@ fn grouped_master() -> Bench {
 #[test]
 fn the_end_of_the_timer_is_a_question() {
     let mut bench = willing(member());
-    assert_eq!(bench.machine.state(), StateKind::Backup);
+    assert_eq!(bench.machine.state(), VrrpState::Backup);
     assert_eq!(
         bench.on(Event::GroupMaster),
-        taking_over(100, StateKind::Backup, Reason::MasterDown)
+        taking_over(100, VrrpState::Backup, Reason::MasterDown)
     );
     assert_eq!(bench.machine.standing(), Standing::Master);
     assert_eq!(bench.on(Event::GroupMaster), []);
@@ -90,7 +91,7 @@ fn preempt_delay_is_waited_for_once() {
     }
     assert_eq!(
         bench.on(Event::GroupMaster),
-        taking_over(100, StateKind::Backup, Reason::Preempt)
+        taking_over(100, VrrpState::Backup, Reason::Preempt)
     );
     let mut bench = willing(Params {
         preempt_delay: Duration::from_secs(5),
@@ -137,7 +138,7 @@ fn a_waiting_one_joins_the_others() {
     assert_eq!(bench.machine.standing(), Standing::Waiting);
     assert_eq!(
         bench.on(Event::GroupMaster),
-        taking_over(100, StateKind::Backup, Reason::GroupMaster)
+        taking_over(100, VrrpState::Backup, Reason::GroupMaster)
     );
 }
 
@@ -162,7 +163,7 @@ fn the_fault_of_another_member_makes_it_resign() {
             Action::SendAdvert(Priority::RESIGN),
             Action::Silence,
             Action::Withdraw,
-            transition(StateKind::Master, StateKind::Fault, fault),
+            transition(VrrpState::Master, VrrpState::Fault, fault),
         ]
     );
     let source = OURS.parse().unwrap();
@@ -182,7 +183,7 @@ fn an_owner_asks_as_well() {
     bench.pass(500_000).hear(from(LOWER, 254));
     assert_eq!(
         bench.on(Event::GroupMaster),
-        taking_over(255, StateKind::Backup, Reason::Owner)
+        taking_over(255, VrrpState::Backup, Reason::Owner)
     );
 }
 
@@ -233,6 +234,6 @@ fn out_of_the_group_it_takes_over_by_itself() {
     let mut bench = Bench::started(v2());
     assert_eq!(
         bench.expire(),
-        taking_over(100, StateKind::Backup, Reason::MasterDown)
+        taking_over(100, VrrpState::Backup, Reason::MasterDown)
     );
 }

@@ -1,6 +1,7 @@
 //! MASTER: advertising, winning, yielding, leaving.
 
 use super::*;
+use crate::types::VrrpState;
 
 // ---- master ----
 
@@ -31,7 +32,7 @@ fn a_master_yields_to_higher_priority_and_to_a_higher_address_at_equal_priority(
             let mut bench = Bench::master(Params { nopreempt, ..v2() });
             assert_eq!(bench.hear(advert), yielding(why), "{name}");
             assert_eq!(bench.due(), DOWN_100, "{name}");
-            assert_eq!(bench.machine.stats().release_master, 1);
+            assert_eq!(bench.machine.counters().release_master, 1);
         }
     }
 }
@@ -148,7 +149,7 @@ fn the_primary_address_changing_while_master_changes_the_tie_break() {
     assert_eq!(bench.on(Event::Ready { source }), []);
     assert_eq!(bench.machine.source(), Some(source));
     assert_eq!(bench.hear(from(HIGHER, 100)).len(), 3, "now it is lower");
-    assert_eq!(bench.machine.state(), StateKind::Master);
+    assert_eq!(bench.machine.state(), VrrpState::Master);
 }
 
 #[test]
@@ -159,7 +160,7 @@ fn the_primary_address_vanishing_while_master_is_a_fault_without_a_resignation()
         [
             Action::Silence,
             Action::Withdraw,
-            transition(StateKind::Master, StateKind::Fault, Reason::NoSource),
+            transition(VrrpState::Master, VrrpState::Fault, Reason::NoSource),
         ]
     );
     assert_eq!(bench.machine.source(), None);
@@ -174,13 +175,13 @@ fn a_fault_while_master_resigns_once() {
             Action::SendAdvert(Priority::RESIGN),
             Action::Silence,
             Action::Withdraw,
-            transition(StateKind::Master, StateKind::Fault, Reason::InterfaceDown),
+            transition(VrrpState::Master, VrrpState::Fault, Reason::InterfaceDown),
         ]
     );
     assert_eq!(bench.on(Event::Fault(Reason::NoSource)), []);
     assert_eq!(bench.machine.fault(), Some(Reason::NoSource));
     assert_eq!(bench.machine.next_deadline(), None);
-    assert_eq!(bench.machine.stats().pri_zero_sent, 1);
+    assert_eq!(bench.machine.counters().pri_zero_sent, 1);
 }
 
 #[test]
@@ -192,7 +193,7 @@ fn stop_resigns_exactly_once_and_only_as_master() {
             Action::SendAdvert(Priority::RESIGN),
             Action::Silence,
             Action::Withdraw,
-            transition(StateKind::Master, StateKind::Init, Reason::Shutdown),
+            transition(VrrpState::Master, VrrpState::Init, Reason::Shutdown),
         ]
     );
     assert_eq!(bench.on(Event::Stop), []);
@@ -201,8 +202,8 @@ fn stop_resigns_exactly_once_and_only_as_master() {
     assert_eq!(
         bench.on(Event::Stop),
         [transition(
-            StateKind::Backup,
-            StateKind::Init,
+            VrrpState::Backup,
+            VrrpState::Init,
             Reason::Shutdown
         )]
     );
@@ -243,7 +244,7 @@ fn of_two_owners_the_higher_address_waits_then_lowers_itself_and_is_restored() {
     );
     assert_eq!(
         bench.expire(),
-        taking_over(255, StateKind::Backup, Reason::Owner),
+        taking_over(255, VrrpState::Backup, Reason::Owner),
         "the other is gone"
     );
 }
@@ -289,7 +290,7 @@ fn a_demoted_owner_is_restored_when_the_other_falls_silent_before_it_yields() {
         bench.expire();
     }
     assert_eq!(bench.machine.effective_priority(), Priority::OWNER);
-    assert_eq!(bench.machine.state(), StateKind::Master);
+    assert_eq!(bench.machine.state(), VrrpState::Master);
 }
 
 #[test]

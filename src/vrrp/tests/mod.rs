@@ -12,7 +12,7 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use super::*;
-use crate::types::Instant;
+use crate::types::{Instant, VrrpState};
 use crate::wire::vrrp::Addresses;
 
 /// A plain multicast instance with VIP 10.0.0.100.
@@ -105,10 +105,10 @@ impl Bench {
     /// A master of that configuration.
     fn master(params: Params) -> Self {
         let mut bench = Bench::started(params);
-        if bench.machine.state() != StateKind::Master {
+        if bench.machine.state() != VrrpState::Master {
             bench.expire();
         }
-        assert_eq!(bench.machine.state(), StateKind::Master);
+        assert_eq!(bench.machine.state(), VrrpState::Master);
         bench
     }
 
@@ -128,7 +128,7 @@ impl Bench {
                 | Action::Notice(_) => {}
             }
         }
-        assert_eq!(self.installed, self.machine.state() == StateKind::Master);
+        assert_eq!(self.installed, self.machine.state() == VrrpState::Master);
         out.to_vec()
     }
 
@@ -190,16 +190,16 @@ impl Bench {
     }
 }
 
-fn transition(from: StateKind, to: StateKind, why: Reason) -> Action {
+fn transition(from: VrrpState, to: VrrpState, why: Reason) -> Action {
     Action::Transition { from, to, why }
 }
 
-fn taking_over(priority: u8, from: StateKind, why: Reason) -> [Action; 4] {
+fn taking_over(priority: u8, from: VrrpState, why: Reason) -> [Action; 4] {
     [
         Action::SendAdvert(Priority(priority)),
         Action::Install,
         Action::Announce(Burst::Master),
-        transition(from, StateKind::Master, why),
+        transition(from, VrrpState::Master, why),
     ]
 }
 
@@ -207,7 +207,7 @@ fn yielding(why: Reason) -> [Action; 3] {
     [
         Action::Silence,
         Action::Withdraw,
-        transition(StateKind::Master, StateKind::Backup, why),
+        transition(VrrpState::Master, VrrpState::Backup, why),
     ]
 }
 

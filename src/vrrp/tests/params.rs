@@ -1,6 +1,7 @@
 //! Reload: what a running router makes of new settings.
 
 use super::*;
+use crate::types::VrrpState;
 
 impl Bench {
     fn reload(&mut self, params: &Params) -> Vec<Action> {
@@ -13,12 +14,12 @@ impl Bench {
 fn the_same_settings_change_nothing() {
     for mut bench in [Bench::started(v2()), Bench::master(v3())] {
         bench.pass(400_000);
-        let (due, stats) = (bench.due(), *bench.machine.stats());
+        let (due, stats) = (bench.due(), *bench.machine.counters());
         let same = bench.machine.params().clone();
         for _ in 0..1000 {
             assert_eq!(bench.reload(&same), []);
         }
-        assert_eq!((bench.due(), *bench.machine.stats()), (due, stats));
+        assert_eq!((bench.due(), *bench.machine.counters()), (due, stats));
     }
 }
 
@@ -68,10 +69,10 @@ fn a_new_owner_waits_for_nobody() {
     let mut bench = Bench::started(v2());
     bench.hear(from(LOWER, 200));
     bench.reload(&params(Version::V2, 255));
-    let owner = taking_over(255, StateKind::Backup, Reason::Owner);
+    let owner = taking_over(255, VrrpState::Backup, Reason::Owner);
     assert_eq!(bench.expire(), owner);
     bench.reload(&v2());
-    assert_eq!(bench.machine.state(), StateKind::Master);
+    assert_eq!(bench.machine.state(), VrrpState::Master);
     assert_eq!(bench.machine.effective_priority(), Priority(100));
 }
 

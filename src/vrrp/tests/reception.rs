@@ -1,6 +1,7 @@
 //! What an advert must satisfy before it touches anything; and any sequence of events.
 
 use super::*;
+use crate::types::VrrpState;
 
 // ---- reception ----
 
@@ -58,7 +59,7 @@ fn what_fails_a_check_touches_no_timer_in_any_state() {
             }
         }
         assert_eq!(told, 4, "once for each kind of defect");
-        assert_eq!(bench.machine.stats().advert_rcvd, 3000);
+        assert_eq!(bench.machine.counters().advert_rcvd, 3000);
     }
 }
 
@@ -76,7 +77,7 @@ fn another_address_list_is_told_once_and_the_advert_counts() {
     assert_eq!(bench.due(), DOWN_100);
     assert_eq!(bench.pass(1).hear(theirs), []);
     assert_eq!(bench.due(), DOWN_100);
-    assert_eq!(bench.machine.stats().addr_list_err, 2);
+    assert_eq!(bench.machine.counters().addr_list_err, 2);
 }
 
 #[test]
@@ -95,7 +96,7 @@ fn skip_check_adv_addr_compares_again_only_when_the_sender_changes() {
         }),
         []
     );
-    assert_eq!(bench.machine.stats().addr_list_err, 0);
+    assert_eq!(bench.machine.counters().addr_list_err, 0);
     assert_eq!(
         bench
             .hear(From {
@@ -105,7 +106,7 @@ fn skip_check_adv_addr_compares_again_only_when_the_sender_changes() {
             .len(),
         1
     );
-    assert_eq!(bench.machine.stats().addr_list_err, 1);
+    assert_eq!(bench.machine.counters().addr_list_err, 1);
 }
 
 // ---- any sequence of events ----
@@ -144,7 +145,7 @@ fn no_sequence_of_events_breaks_what_always_holds() {
             )
         });
         for _ in 0..100 {
-            let before = bench.machine.stats().advert_rcvd;
+            let before = bench.machine.counters().advert_rcvd;
             let out = match dice.roll(14) {
                 0 => bench.on(Event::Stop),
                 1 => bench.on(Event::Fault(Reason::InterfaceDown)),
@@ -178,9 +179,9 @@ fn no_sequence_of_events_breaks_what_always_holds() {
                 }),
             };
             most = most.max(out.len());
-            assert!(bench.machine.stats().advert_rcvd <= before + 1);
+            assert!(bench.machine.counters().advert_rcvd <= before + 1);
             let timed = bench.machine.next_deadline().is_some();
-            let running = matches!(bench.machine.state(), StateKind::Backup | StateKind::Master);
+            let running = matches!(bench.machine.state(), VrrpState::Backup | VrrpState::Master);
             assert_eq!(timed, running, "seed {seed}");
         }
     }

@@ -1,6 +1,7 @@
 //! Going on as master after a restart.
 
 use super::*;
+use crate::types::VrrpState;
 
 const HOLD: Duration = Duration::from_secs(7);
 
@@ -17,7 +18,7 @@ fn resuming(params: Params, left: u64) -> Bench {
 }
 
 fn begun() -> Action {
-    transition(StateKind::Init, StateKind::Backup, Reason::Startup)
+    transition(VrrpState::Init, VrrpState::Backup, Reason::Startup)
 }
 
 #[test]
@@ -30,7 +31,7 @@ fn who_is_back_in_time_goes_on_with_one_round_of_announcements() {
                 Action::SendAdvert(Priority(100)),
                 Action::Install,
                 Action::Announce(Burst::Resumed),
-                transition(StateKind::Init, StateKind::Master, Reason::Resumed),
+                transition(VrrpState::Init, VrrpState::Master, Reason::Resumed),
             ]
         );
         assert_eq!(bench.due(), 1_000_000, "the startup delay is not for it");
@@ -67,7 +68,7 @@ fn a_weaker_master_is_pre_empted_after_the_down_interval_and_not_at_once() {
     assert_eq!(bench.due(), HOLD.as_micros() + DOWN_100);
     assert_eq!(
         bench.expire(),
-        taking_over(100, StateKind::Backup, Reason::Preempt)
+        taking_over(100, VrrpState::Backup, Reason::Preempt)
     );
 }
 
@@ -87,9 +88,9 @@ fn what_is_no_advert_of_a_peer_changes_nothing() {
     });
     bench.hear(from(OURS, 200));
     assert!(bench.machine.is_resuming());
-    assert_eq!(bench.machine.state(), StateKind::Init);
+    assert_eq!(bench.machine.state(), VrrpState::Init);
     let last = bench.timer().pop();
-    let want = transition(StateKind::Init, StateKind::Master, Reason::Resumed);
+    let want = transition(VrrpState::Init, VrrpState::Master, Reason::Resumed);
     assert_eq!(last, Some(want));
 }
 
@@ -97,7 +98,7 @@ fn what_is_no_advert_of_a_peer_changes_nothing() {
 fn what_is_missing_prevents_it() {
     let mut bench = resuming(v2(), 1_000_000);
     let fault = bench.on(Event::Fault(Reason::ScriptFailing));
-    let want = transition(StateKind::Init, StateKind::Fault, Reason::ScriptFailing);
+    let want = transition(VrrpState::Init, VrrpState::Fault, Reason::ScriptFailing);
     assert_eq!(fault, [want]);
     assert_eq!(bench.machine.next_deadline(), None);
     // Nobody has said whether anything is.
@@ -107,14 +108,14 @@ fn what_is_missing_prevents_it() {
     let (now, until) = (at, Instant::NEVER);
     machine.handle(now, Event::Resume { at, until, hold }, &mut out);
     machine.handle(now, Event::Timer, &mut out);
-    assert_eq!(machine.state(), StateKind::Fault);
+    assert_eq!(machine.state(), VrrpState::Fault);
 }
 
 #[test]
 fn told_to_stop_it_stops_without_a_word() {
     let mut bench = resuming(v2(), 1_000_000);
     assert_eq!(bench.on(Event::Stop), []);
-    assert_eq!(bench.machine.state(), StateKind::Init);
+    assert_eq!(bench.machine.state(), VrrpState::Init);
     assert_eq!(bench.machine.next_deadline(), None);
     assert_eq!(bench.on(Event::Timer), []);
 }
@@ -126,7 +127,7 @@ fn it_begins_once() {
     bench.timer();
     let (at, until, hold) = (bench.now, Instant::NEVER, HOLD);
     assert_eq!(bench.on(Event::Resume { at, until, hold }), []);
-    assert_eq!(bench.machine.state(), StateKind::Master);
+    assert_eq!(bench.machine.state(), VrrpState::Master);
 }
 
 #[test]
@@ -139,7 +140,7 @@ fn a_member_of_a_group_goes_on_with_the_others_only() {
     assert_eq!(bench.on(Event::GroupBackup), [begun()]);
     let mut bench = resuming(grouped, 1_000_000);
     assert_eq!(bench.timer().len(), 4, "without asking");
-    assert_eq!(bench.machine.state(), StateKind::Master);
+    assert_eq!(bench.machine.state(), VrrpState::Master);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Start, stop, readiness.
 
 use super::*;
+use crate::types::{VrrpCounters, VrrpState};
 
 #[test]
 fn a_backup_waits_one_down_interval_before_it_takes_over() {
@@ -8,19 +9,19 @@ fn a_backup_waits_one_down_interval_before_it_takes_over() {
     assert_eq!(
         bench.start(),
         [transition(
-            StateKind::Init,
-            StateKind::Backup,
+            VrrpState::Init,
+            VrrpState::Backup,
             Reason::Startup
         )]
     );
     assert_eq!(bench.due(), DOWN_100);
     assert_eq!(
         bench.expire(),
-        taking_over(100, StateKind::Backup, Reason::MasterDown)
+        taking_over(100, VrrpState::Backup, Reason::MasterDown)
     );
     assert_eq!(bench.due(), 1_000_000);
-    assert_eq!(bench.machine.stats().become_master, 1);
-    assert_eq!(bench.machine.stats().advert_sent, 1);
+    assert_eq!(bench.machine.counters().become_master, 1);
+    assert_eq!(bench.machine.counters().advert_sent, 1);
 }
 
 #[test]
@@ -29,7 +30,7 @@ fn state_master_is_a_short_timer_not_a_state() {
         initial_master: true,
         ..v2()
     });
-    assert_eq!(bench.machine.state(), StateKind::Backup);
+    assert_eq!(bench.machine.state(), VrrpState::Backup);
     assert_eq!(bench.due(), 1_003_906);
     bench.hear(from(LOWER, 101));
     assert_eq!(bench.due(), DOWN_100, "and yields like any backup");
@@ -40,7 +41,7 @@ fn an_owner_is_master_at_once() {
     let mut bench = Bench::new(params(Version::V3, 255));
     assert_eq!(
         bench.start(),
-        taking_over(255, StateKind::Init, Reason::Owner)
+        taking_over(255, VrrpState::Init, Reason::Owner)
     );
 }
 
@@ -82,8 +83,8 @@ fn held_back_at_start_it_waits_the_full_interval_whatever_state_says() {
         assert_eq!(
             bench.start(),
             [transition(
-                StateKind::Init,
-                StateKind::Fault,
+                VrrpState::Init,
+                VrrpState::Fault,
                 Reason::InterfaceDown
             )],
             "{name}"
@@ -93,8 +94,8 @@ fn held_back_at_start_it_waits_the_full_interval_whatever_state_says() {
         assert_eq!(
             bench.on(Event::Ready { source }),
             [transition(
-                StateKind::Fault,
-                StateKind::Backup,
+                VrrpState::Fault,
+                VrrpState::Backup,
                 Reason::Recovered
             )]
         );
@@ -111,8 +112,8 @@ fn without_a_source_there_is_no_start() {
     assert_eq!(
         out,
         [transition(
-            StateKind::Init,
-            StateKind::Fault,
+            VrrpState::Init,
+            VrrpState::Fault,
             Reason::NoSource
         )]
     );
@@ -126,5 +127,5 @@ fn packets_for_an_instance_in_init_or_fault_are_ignored() {
     bench.on(Event::Fault(Reason::InterfaceDown));
     assert_eq!(bench.hear(from(HIGHER, 200)), []);
     assert_eq!(bench.timer(), []);
-    assert_eq!(*bench.machine.stats(), Stats::default());
+    assert_eq!(*bench.machine.counters(), VrrpCounters::default());
 }

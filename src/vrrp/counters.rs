@@ -1,60 +1,13 @@
-//! Counters of one instance, under keepalived's names (`keepalived.stats`, JSON `stats`).
+//! Counting of discarded adverts under keepalived's names.
 //!
-//! The machine counts what it decides; `engine` counts through `Instance::stats_mut` what is found
-//! before an advert gets this far (length, type). Plain `u64`: one thread, and no 64-bit atomics
-//! on 32-bit MIPS.
+//! The state machine counts what it decides; `engine` counts through `Instance::counters_mut` what it finds
+//! before an advert gets here (length, type).
 
 use super::{Flaw, Reject};
+use crate::types::VrrpCounters;
 use crate::wire::vrrp::Auth;
 
-/// What happened so far.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Stats {
-    /// Adverts that reached the running instance, discarded ones included.
-    pub advert_rcvd: u64,
-    /// Adverts sent, resignations included.
-    pub advert_sent: u64,
-    /// Times the instance became master.
-    pub become_master: u64,
-    /// Times it stopped being master.
-    pub release_master: u64,
-    /// Packets of a wrong length (counted by `engine`).
-    pub packet_len_err: u64,
-    /// v2: another interval than ours; v3: interval 0.
-    pub advert_interval_err: u64,
-    /// TTL or hop limit not allowed.
-    pub ip_ttl_err: u64,
-    /// Not an advertisement (counted by `engine`).
-    pub invalid_type_rcvd: u64,
-    /// Other addresses than ours; accepted all the same.
-    pub addr_list_err: u64,
-    /// An authentication type nobody knows.
-    pub invalid_authtype: u64,
-    /// A known authentication type, but not ours.
-    pub authtype_mismatch: u64,
-    /// Wrong password; with AH also wrong value, sender or number.
-    pub auth_failure: u64,
-    /// `auth_hmac`: no signature.
-    pub auth_ext_missing: u64,
-    /// `auth_hmac`: a signature of a type nobody knows.
-    pub auth_ext_malformed: u64,
-    /// `auth_hmac`: signed with a key that is not configured.
-    pub auth_ext_unknown_key: u64,
-    /// `auth_hmac`: signed with another key, or changed.
-    pub auth_ext_failure: u64,
-    /// `auth_hmac`: the sender's clock is not within the window.
-    pub auth_ext_stale: u64,
-    /// `auth_hmac`: the number is not greater than the sender's last one.
-    pub auth_ext_replay: u64,
-    /// Resignations heard.
-    pub pri_zero_rcvd: u64,
-    /// Resignations sent.
-    pub pri_zero_sent: u64,
-    /// Discarded for another reason: version, transport, unknown peer, our own address. Ours.
-    pub other_rejected: u64,
-}
-
-impl Stats {
+impl VrrpCounters {
     /// Counts a discarded advert; `auth` is what it carried.
     pub(crate) fn count_reject(&mut self, why: Reject, auth: Auth) {
         let counter = match why {
@@ -98,7 +51,7 @@ mod tests {
 
     #[test]
     fn each_rejection_bumps_keepalived_s_counter() {
-        type Pick = fn(&Stats) -> u64;
+        type Pick = fn(&VrrpCounters) -> u64;
         let cases: [(&str, Reject, Auth, Pick); 11] = [
             ("ttl", Reject::Ttl(64), Auth::None, |s| s.ip_ttl_err),
             ("type unknown", Reject::AuthType, Auth::Other(9), |s| {
@@ -132,7 +85,7 @@ mod tests {
             }),
         ];
         for (name, why, auth, pick) in cases {
-            let mut stats = Stats::default();
+            let mut stats = VrrpCounters::default();
             stats.count_reject(why, auth);
             assert_eq!(pick(&stats), 1, "{name}");
         }
