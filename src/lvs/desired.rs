@@ -1,6 +1,6 @@
 //! What the kernel is to have, as follows from the state of the servers.
 
-use super::pool::{Farm, Pool};
+use super::state::{VirtualServerState, VirtualServers};
 use crate::config::model::lvs::{Lvs, RealServer, Sorry, VirtualServer};
 use crate::types::ipvs::{Destination, Forward, Service, ServiceKey};
 use crate::types::sorted;
@@ -8,7 +8,7 @@ use crate::types::sorted;
 /// A service and whom it leads to.
 pub type Wanted = (Service, Vec<Destination>);
 
-impl Pool {
+impl VirtualServers {
     /// All services.
     #[must_use]
     pub fn desired(&self, conf: &Lvs) -> Vec<Wanted> {
@@ -22,7 +22,7 @@ impl Pool {
     }
 }
 
-impl Farm {
+impl VirtualServerState {
     /// The services of one virtual server: a group has many, with the same servers.
     pub fn desired(&self, conf: &VirtualServer, all: &mut Vec<Wanted>) {
         for key in &conf.services {

@@ -1,6 +1,6 @@
 //! What there should be against what there is: the edits that lead from one to the other.
 //!
-//! What differs is changed in place, whatever it is (weight, method, thresholds, scheduler): connections are lost only
+//! EditOp differs is changed in place, whatever it is (weight, method, thresholds, scheduler): connections are lost only
 //! where a server goes. What is new comes in the order in which it is desired and before what is too much goes, so that a
 //! service that has servers is never without. Sorting and searching, O(n log n): a service may have ten thousand servers.
 
@@ -15,8 +15,8 @@ use crate::types::sorted;
 pub struct Edit {
     /// The service it is about.
     pub key: ServiceKey,
-    /// What to do.
-    pub what: What,
+    /// EditOp to do.
+    pub op: EditOp,
     /// It is the answer to a refusal: another one is final.
     pub second: bool,
 }
@@ -24,15 +24,15 @@ pub struct Edit {
 impl Edit {
     /// The first attempt.
     #[must_use]
-    pub fn new(key: ServiceKey, what: What) -> Self {
+    pub fn new(key: ServiceKey, op: EditOp) -> Self {
         let second = false;
-        Edit { key, what, second }
+        Edit { key, op, second }
     }
 }
 
-/// What to do with a service or one of its servers.
+/// EditOp to do with a service or one of its servers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum What {
+pub enum EditOp {
     /// The service is new.
     AddService,
     /// The service is there, with other properties.
@@ -73,7 +73,7 @@ impl Diff {
         actual: &[Destination],
         edits: &mut VecDeque<Edit>,
     ) {
-        let mut push = |what| edits.push_back(Edit::new(key, what));
+        let mut push = |op| edits.push_back(Edit::new(key, op));
         self.order.clear();
         let names = actual.iter().map(name).enumerate();
         self.order.extend(names.map(|(place, name)| (name, place)));
@@ -86,7 +86,7 @@ impl Diff {
                 .order
                 .binary_search_by(|(known, _)| known.cmp(&name(server)));
             let Ok(place) = found else {
-                push(What::Add(*server));
+                push(EditOp::Add(*server));
                 continue;
             };
             if let Some(wanted) = self.wanted.get_mut(place) {
@@ -95,13 +95,13 @@ impl Diff {
             let known = self.order.get(place);
             let known = known.and_then(|(_, place)| actual.get(*place));
             if known.is_none_or(|known| !is_same(known, server)) {
-                push(What::Set(*server));
+                push(EditOp::Set(*server));
             }
         }
         let excess = self.order.iter().zip(&self.wanted);
         for ((_, place), _) in excess.filter(|(_, wanted)| !**wanted) {
             if let Some(server) = actual.get(*place) {
-                push(What::Delete(*server));
+                push(EditOp::Delete(*server));
             }
         }
     }
@@ -144,10 +144,10 @@ mod tests {
         }
     }
 
-    fn edits(desired: &[Destination], actual: &[Destination]) -> Vec<What> {
+    fn edits(desired: &[Destination], actual: &[Destination]) -> Vec<EditOp> {
         let mut edits = VecDeque::new();
         Diff::default().servers(key(), desired, actual, &mut edits);
-        edits.into_iter().map(|edit| edit.what).collect()
+        edits.into_iter().map(|edit| edit.op).collect()
     }
 
     #[test]
@@ -172,25 +172,25 @@ mod tests {
                 "weight",
                 vec![server(1, 5)],
                 vec![server(1, 1)],
-                vec![What::Set(server(1, 5))],
+                vec![EditOp::Set(server(1, 5))],
             ),
             (
                 "method",
                 vec![moved],
                 vec![server(1, 1)],
-                vec![What::Set(moved)],
+                vec![EditOp::Set(moved)],
             ),
             (
                 "another port is another server; additions first",
                 vec![beside],
                 vec![server(1, 1)],
-                vec![What::Add(beside), What::Delete(server(1, 1))],
+                vec![EditOp::Add(beside), EditOp::Delete(server(1, 1))],
             ),
             (
                 "additions in the order desired",
                 vec![server(3, 1), server(1, 1), server(2, 1)],
                 vec![server(1, 1)],
-                vec![What::Add(server(3, 1)), What::Add(server(2, 1))],
+                vec![EditOp::Add(server(3, 1)), EditOp::Add(server(2, 1))],
             ),
             (
                 "listed twice, because the list changed while it was read",
@@ -212,7 +212,7 @@ mod tests {
         let ipip = |checksum| tunnel(TunnelKind::Ipip, checksum);
         assert_eq!(edits(&[ipip(Checksum::Plain)], &[ipip(Checksum::None)]), []);
         let gre = tunnel(TunnelKind::Gre, Checksum::Plain);
-        let want = [What::Set(gre)];
+        let want = [EditOp::Set(gre)];
         let none = tunnel(TunnelKind::Gre, Checksum::None);
         assert_eq!(edits(&[gre], &[none]), want);
         assert_eq!(edits(&[gre], &[ipip(Checksum::Plain)]), want);

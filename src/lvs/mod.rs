@@ -3,7 +3,7 @@
 //! * [`pool`] – from verdicts of checks to servers that are up, weights, quorum and sorry server;
 //! * [`desired`] – what the kernel is to have then;
 //! * [`diff`] – what must change in the kernel for that;
-//! * [`heirs`] – what of another configuration has been there before.
+//! * [`matches`] – what of another configuration has been there before.
 
 #![cfg_attr(
     not(test),
@@ -18,8 +18,8 @@
 
 pub mod desired;
 pub mod diff;
-pub mod heirs;
-pub mod pool;
+pub mod reload_match;
+pub mod state;
 
 #[cfg(test)]
 mod tests;

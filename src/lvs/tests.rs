@@ -4,8 +4,8 @@ use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 
 use super::desired::Wanted;
-use super::heirs::{Heir, heirs};
-use super::pool::{Change, Farm, Leaving, Pool, Standing};
+use super::reload_match::{ServiceMatch, match_previous};
+use super::state::{Change, CheckState, Removal, VirtualServerState, VirtualServers};
 use crate::config::model::lvs::{Check, CheckKind, Lvs, RealServer, Sorry, Target, VirtualServer};
 use crate::types::Family;
 use crate::types::ipvs::{Checksum, TunnelKind};
@@ -95,7 +95,7 @@ fn sorry(inhibit: bool) -> Option<Sorry> {
 /// Virtual servers, and what became of them.
 struct Stage {
     conf: Lvs,
-    pool: Pool,
+    pool: VirtualServers,
 }
 
 impl Stage {
@@ -105,7 +105,7 @@ impl Stage {
             ..Lvs::default()
         };
         let mut stage = Stage {
-            pool: Pool::new(&conf),
+            pool: VirtualServers::new(&conf),
             conf,
         };
         let changes = stage.settle(false);
@@ -124,7 +124,7 @@ impl Stage {
     fn judge(&mut self, server: usize, check: usize, up: bool, weight: i64) -> Vec<Change> {
         let mut changes = Vec::new();
         let farm = self.pool.get_mut(0).expect("there");
-        let verdict = Standing { up, weight };
+        let verdict = CheckState { up, weight };
         farm.judge(
             &self.conf.servers[0],
             (server, check),
@@ -134,14 +134,14 @@ impl Stage {
         changes
     }
 
-    fn reload(&mut self, servers: Vec<VirtualServer>) -> (Vec<Leaving>, Vec<Change>) {
+    fn reload(&mut self, servers: Vec<VirtualServer>) -> (Vec<Removal>, Vec<Change>) {
         let new = Lvs {
             servers,
             ..Lvs::default()
         };
-        let heirs = heirs(&self.conf, &new);
-        let left = self.pool.leaving(&heirs);
-        self.pool.replace(&heirs, &new);
+        let matches = match_previous(&self.conf, &new);
+        let left = self.pool.leaving(&matches);
+        self.pool.replace(&matches, &new);
         self.conf = new;
         (left, self.settle(false))
     }
@@ -513,7 +513,7 @@ fn what_leaves_while_it_is_up_is_named() {
         other(2, vec![server(1, 1, &checks)]),
     ]);
     let _ = stage.judge(0, 0, false, 0);
-    let left = |service, server| Leaving { service, server };
+    let left = |service, server| Removal { service, server };
     let whole = [
         left(0, Some(1)),
         left(0, Some(2)),
@@ -573,12 +573,12 @@ fn groups_stay_the_same_by_name_and_others_by_service() {
         servers,
         ..Lvs::default()
     };
-    let heirs = heirs(&all(old), &all(new));
-    let services: Vec<Option<usize>> = heirs.iter().map(|heir| heir.service).collect();
+    let matches = match_previous(&all(old), &all(new));
+    let services: Vec<Option<usize>> = matches.iter().map(|matched| matched.service).collect();
     assert_eq!(services, [Some(2), None, Some(0), None]);
-    let none = Heir::default();
-    assert_eq!(heirs[1].servers.len(), 1);
-    assert_eq!((heirs[1].servers[0].server, none.service), (None, None));
+    let none = ServiceMatch::default();
+    assert_eq!(matches[1].servers.len(), 1);
+    assert_eq!((matches[1].servers[0].server, none.service), (None, None));
 }
 
 #[test]
@@ -607,13 +607,13 @@ impl Random {
 
 /// Everything there is to know, anew from all verdicts each time.
 struct Model {
-    verdicts: Vec<Vec<Standing>>,
+    verdicts: Vec<Vec<CheckState>>,
     quorum: bool,
 }
 
 impl Model {
     fn weights(&self, conf: &VirtualServer) -> Vec<Option<u32>> {
-        let weight = |(conf, checks): (&RealServer, &Vec<Standing>)| {
+        let weight = |(conf, checks): (&RealServer, &Vec<CheckState>)| {
             let mut sum = i64::from(conf.weight);
             for check in checks {
                 if !check.up {
@@ -707,7 +707,7 @@ fn follow(told: &mut (Vec<bool>, bool, bool), changes: &[Change]) {
     }
 }
 
-fn state(farm: &Farm) -> (Vec<bool>, bool, bool) {
+fn state(farm: &VirtualServerState) -> (Vec<bool>, bool, bool) {
     let up = farm.servers.iter().map(|server| server.up);
     (up.collect(), farm.quorum, farm.sorry)
 }
@@ -717,7 +717,7 @@ fn random_histories_lead_where_the_obvious_model_does() {
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     for _ in 0..500 {
         let conf = random_service(&mut random);
-        let alpha = |check: &Check| Standing {
+        let alpha = |check: &Check| CheckState {
             up: !check.alpha,
             weight: 0,
         };
@@ -739,7 +739,7 @@ fn random_histories_lead_where_the_obvious_model_does() {
                 continue;
             }
             let nth = usize::try_from(random.below(checks as u64)).expect("small");
-            let verdict = Standing {
+            let verdict = CheckState {
                 up: random.below(3) > 0,
                 weight: i64::try_from(random.below(7)).expect("small") - 3,
             };

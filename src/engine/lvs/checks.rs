@@ -19,12 +19,13 @@ use crate::check::schedule::Schedule;
 use crate::check::{NetworkCheck, SocketEvent, Step};
 use crate::config::model::lvs::{self, Check, CheckKind};
 use crate::engine::log_limit::Budget;
+use crate::engine::lvs::CheckId;
 use crate::engine::lvs::report::{self, Named};
 use crate::engine::lvs::slots::Slots;
-use crate::engine::lvs::{CheckId, Verdict};
 use crate::engine::notify::children::Children;
 use crate::engine::system::System;
 use crate::engine::timers::Deadlines;
+use crate::lvs::state::CheckState;
 use crate::types::Instant;
 use crate::types::errno::TOO_MANY_FILES;
 
@@ -99,11 +100,11 @@ pub(crate) enum Did {
     Something,
     /// No more in this turn.
     Enough,
-    Judged(CheckId, Verdict),
+    Judged(CheckId, CheckState),
 }
 
-impl From<Option<(CheckId, Verdict)>> for Did {
-    fn from(judged: Option<(CheckId, Verdict)>) -> Self {
+impl From<Option<(CheckId, CheckState)>> for Did {
+    fn from(judged: Option<(CheckId, CheckState)>) -> Self {
         judged.map_or(Did::Something, |(id, verdict)| Did::Judged(id, verdict))
     }
 }
@@ -167,8 +168,8 @@ fn run(id: CheckId, check: &Check, exchange: Option<NetworkCheck>) -> Run {
 }
 
 impl Run {
-    pub(crate) fn verdict(&self) -> Verdict {
-        Verdict {
+    pub(crate) fn verdict(&self) -> CheckState {
+        CheckState {
             up: self.schedule.is_up(),
             weight: self.weight,
         }
@@ -320,7 +321,7 @@ impl Checks {
         conf: &lvs::Lvs,
         news: SocketEvent<'_>,
         system: &mut dyn System,
-    ) -> Option<(CheckId, Verdict)> {
+    ) -> Option<(CheckId, CheckState)> {
         let run = self.runs.get_mut(place)?;
         let (Phase::Probing { until }, Work::NetworkCheck(exchange)) = (run.phase, &mut run.work)
         else {
@@ -364,7 +365,7 @@ impl Checks {
         conf: &lvs::Lvs,
         (result, errno): (Result<(), String>, Option<i32>),
         system: &mut dyn System,
-    ) -> Option<(CheckId, Verdict)> {
+    ) -> Option<(CheckId, CheckState)> {
         system.probe_close(place);
         self.probes.free();
         let run = self.runs.get_mut(place)?;
@@ -382,7 +383,7 @@ impl Checks {
         now: Instant,
         conf: &lvs::Lvs,
         result: Result<i64, String>,
-    ) -> Option<(CheckId, Verdict)> {
+    ) -> Option<(CheckId, CheckState)> {
         let run = self.runs.get_mut(place)?;
         let named = named(conf, run.id)?;
         let (first, before) = (run.schedule.is_new(), run.verdict());

@@ -7,7 +7,7 @@ use crate::engine::lvs::CheckId;
 use crate::engine::lvs::checks::{Checks, Phase, Run, Work, named, runs};
 use crate::engine::notify::children::{Children, GRACE, Owner};
 use crate::engine::system::System;
-use crate::lvs::heirs::Heir;
+use crate::lvs::reload_match::ServiceMatch;
 use crate::types::Instant;
 
 /// After a pause (`ha_suspend`) checks go on within this time: not all at once, but the service is in use now.
@@ -108,13 +108,13 @@ impl Checks {
     pub(crate) fn replace(
         &mut self,
         now: Instant,
-        (new, heirs): (&lvs::Lvs, &[Heir]),
+        (new, matches): (&lvs::Lvs, &[ServiceMatch]),
         (children, system): (&mut Children, &mut dyn System),
     ) {
         let runs = runs(new);
         let mut before = core::mem::replace(self, Checks::of(runs));
         self.begun = before.begun;
-        let moved = before.moved(&self.runs, heirs);
+        let moved = before.moved(&self.runs, matches);
         for (from, to) in moved.iter().enumerate() {
             let Some(was) = before.runs.get(from) else {
                 break;
@@ -162,10 +162,10 @@ impl Checks {
     }
 
     /// Where each of these checks is among `new`.
-    fn moved(&self, new: &[Run], heirs: &[Heir]) -> Vec<Option<usize>> {
+    fn moved(&self, new: &[Run], matches: &[ServiceMatch]) -> Vec<Option<usize>> {
         let mut moved = vec![None; self.runs.len()];
         for (to, run) in new.iter().enumerate() {
-            let Some(from) = origin(run.id, heirs) else {
+            let Some(from) = origin(run.id, matches) else {
                 continue;
             };
             // The list is in the order of the places.
@@ -182,8 +182,8 @@ impl Checks {
 }
 
 /// What a check was in the configuration before.
-fn origin(id: CheckId, heirs: &[Heir]) -> Option<CheckId> {
-    let service = heirs.get(id.service)?;
+fn origin(id: CheckId, matches: &[ServiceMatch]) -> Option<CheckId> {
+    let service = matches.get(id.service)?;
     let server = service.servers.get(id.server)?;
     let check = server.checks.get(id.check)?;
     Some(CheckId {

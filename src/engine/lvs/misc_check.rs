@@ -1,10 +1,11 @@
 //! Checks that ask nobody over the network: programs (`MISC_CHECK`) and files (`FILE_CHECK`).
 
 use crate::config::model::lvs::{CheckKind, Lvs};
+use crate::engine::lvs::CheckId;
 use crate::engine::lvs::checks::{Checks, Phase, Work, named};
-use crate::engine::lvs::{CheckId, Verdict};
 use crate::engine::notify::children::{Children, Owner};
 use crate::engine::system::{Exit, System};
+use crate::lvs::state::CheckState;
 use crate::types::Instant;
 
 /// A product of number and weight below this is more than a weight can be: the server is down.
@@ -57,7 +58,7 @@ impl Checks {
         now: Instant,
         conf: &Lvs,
         how: Exit,
-    ) -> Option<(CheckId, Verdict)> {
+    ) -> Option<(CheckId, CheckState)> {
         let run = self.runs.get_mut(place)?;
         let Phase::Running { overdue } = run.phase else {
             return None;
@@ -92,7 +93,7 @@ impl Checks {
         place: usize,
         now: Instant,
         conf: &Lvs,
-    ) -> Option<(CheckId, Verdict)> {
+    ) -> Option<(CheckId, CheckState)> {
         let run = self.runs.get_mut(place)?;
         if run.phase != (Phase::Running { overdue: false }) {
             return None;
@@ -114,7 +115,7 @@ impl Checks {
         now: Instant,
         conf: &Lvs,
         number: &dyn Fn(usize) -> i32,
-    ) -> Option<(CheckId, Verdict)> {
+    ) -> Option<(CheckId, CheckState)> {
         let run = self.runs.get(place)?;
         if !matches!(run.work, Work::File) || !self.begun {
             return None;

@@ -1,7 +1,7 @@
 //! Virtual servers: what their checks find out, what becomes of it in the kernel, and who is told.
 //!
 //! ```text
-//! checks.rs ── verdict ─→ lvs::Pool ─┬─ desired services ─→ kernel.rs ─→ IPVS
+//! checks.rs ── verdict ─→ lvs::VirtualServers ─┬─ desired services ─→ kernel.rs ─→ IPVS
 //! reload ────────────────────┘       └─ what happened ────→ tell.rs ───→ log, scripts, FIFO, mail
 //! ```
 //! The kernel comes first: whoever is told that a server is up can use it.
@@ -20,8 +20,8 @@ mod turns;
 use crate::config::model::{self, Fifo};
 use crate::engine::Engine;
 use crate::engine::system::System;
-use crate::lvs::heirs::{Heir, heirs};
-use crate::lvs::pool::{Change, Pool, Standing};
+use crate::lvs::reload_match::{ServiceMatch, match_previous};
+use crate::lvs::state::{Change, CheckState, VirtualServers};
 use crate::types::Instant;
 
 pub(crate) use checks::Checks;
@@ -35,20 +35,11 @@ pub(crate) struct CheckId {
     pub(crate) check: usize,
 }
 
-/// What a check has found out. Changes are told, and the first result, whatever it is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Verdict {
-    /// The server can be used.
-    pub(crate) up: bool,
-    /// What is added to its weight (`misc_dynamic`, `FILE_CHECK`).
-    pub(crate) weight: i64,
-}
-
 /// All of it.
 #[derive(Debug)]
 pub(crate) struct Lvs {
     pub(crate) conf: model::Lvs,
-    pub(crate) pool: Pool,
+    pub(crate) pool: VirtualServers,
     pub(crate) checks: Checks,
     pub(crate) kernel: Kernel,
     /// Virtual servers whose checks pause (`ha_suspend`), in the configuration's order.
@@ -58,7 +49,7 @@ pub(crate) struct Lvs {
 impl Lvs {
     pub(crate) fn new(conf: model::Lvs) -> Self {
         Lvs {
-            pool: Pool::new(&conf),
+            pool: VirtualServers::new(&conf),
             checks: Checks::new(&conf),
             kernel: Kernel::default(),
             suspended: vec![false; conf.servers.len()],
@@ -118,8 +109,8 @@ impl Engine {
 
     /// Another configuration: verdicts and connections stay.
     pub(crate) fn replace_lvs(&mut self, now: Instant, new: model::Lvs, system: &mut dyn System) {
-        let heirs = heirs(&self.lvs.conf, &new);
-        for left in self.lvs.pool.leaving(&heirs) {
+        let matches = match_previous(&self.lvs.conf, &new);
+        for left in self.lvs.pool.leaving(&matches) {
             self.tell_of_leaving(left, false, now, system);
         }
         let Lvs {
@@ -128,18 +119,23 @@ impl Engine {
             suspended,
             ..
         } = &mut self.lvs;
-        pool.replace(&heirs, &new);
-        let was = |heir: &Heir| heir.service.and_then(|place| suspended.get(place)).copied();
-        *suspended = heirs
+        pool.replace(&matches, &new);
+        let was = |matched: &ServiceMatch| {
+            matched
+                .service
+                .and_then(|place| suspended.get(place))
+                .copied()
+        };
+        *suspended = matches
             .iter()
-            .map(|heir| was(heir).unwrap_or(false))
+            .map(|matched| was(matched).unwrap_or(false))
             .collect();
         *conf = new;
         let changes = self.lvs.settle();
         let desired = self.lvs.pool.desired(&self.lvs.conf);
         self.renew_ipvs(now, &desired, system);
         self.tell_of_all(&changes, now, system);
-        self.replace_checks(now, &heirs, system);
+        self.replace_checks(now, &matches, system);
         self.look_at_lvs_addresses(now, system);
     }
 
@@ -159,7 +155,7 @@ impl Engine {
     pub(crate) fn judged(
         &mut self,
         id: CheckId,
-        verdict: Verdict,
+        verdict: CheckState,
         now: Instant,
         system: &mut dyn System,
     ) {
@@ -168,10 +164,9 @@ impl Engine {
         let (Some(conf), Some(farm)) = (conf.servers.get(id.service), farm) else {
             return;
         };
-        let Verdict { up, weight } = verdict;
         let mut changes = Vec::new();
         let check = (id.server, id.check);
-        farm.judge(conf, check, Standing { up, weight }, &mut changes);
+        farm.judge(conf, check, verdict, &mut changes);
         if changes.is_empty() {
             return;
         }

@@ -6,7 +6,7 @@ use crate::config::model::Command;
 use crate::config::model::lvs::{CheckKind, RealServer, VirtualServer};
 use crate::engine::Engine;
 use crate::engine::system::System;
-use crate::lvs::pool::{Change, Farm, Leaving, threshold};
+use crate::lvs::state::{Change, Removal, VirtualServerState, threshold};
 use crate::notify::mail::Letter;
 use crate::notify::queue::Run;
 use crate::notify::{Kind, Word, lines};
@@ -74,7 +74,7 @@ impl Engine {
     /// A server or all of a service is taken out, for another reason than its checks.
     pub(crate) fn tell_of_leaving(
         &mut self,
-        left: Leaving,
+        left: Removal,
         end: bool,
         now: Instant,
         system: &mut dyn System,
@@ -201,7 +201,7 @@ fn run(what: &'static str, command: Option<&Command>) -> Option<Run> {
 }
 
 /// A line in the log.
-fn report(conf: &VirtualServer, farm: &Farm, change: Change) {
+fn report(conf: &VirtualServer, farm: &VirtualServerState, change: Change) {
     let name = &conf.name;
     match change {
         Change::Weight { server, from, to } => {

@@ -6,7 +6,7 @@ use crate::engine::Engine;
 use crate::engine::lvs::ipvs::Reading;
 use crate::engine::system::System;
 use crate::lvs::desired::port;
-use crate::lvs::pool::{Farm, Server};
+use crate::lvs::state::{RealServerState, VirtualServerState};
 
 impl Engine {
     pub(crate) fn services(&self, kernel: Option<&mut dyn System>) -> Vec<ctl::Service<'_>> {
@@ -25,7 +25,7 @@ impl Engine {
 
 fn service<'a>(
     conf: &'a VirtualServer,
-    farm: &Farm,
+    farm: &VirtualServerState,
     suspended: bool,
     readings: &[Reading],
 ) -> ctl::Service<'a> {
@@ -51,7 +51,11 @@ fn service<'a>(
     }
 }
 
-fn server<'a>(conf: &'a RealServer, state: &Server, readings: &[&Reading]) -> ctl::Server<'a> {
+fn server<'a>(
+    conf: &'a RealServer,
+    state: &RealServerState,
+    readings: &[&Reading],
+) -> ctl::Server<'a> {
     let traffic = readings.iter().filter_map(|one| {
         let place = (conf.addr, port(&one.key, conf.forward, conf.port));
         let mut servers = one.servers.iter();

@@ -6,7 +6,7 @@ use crate::engine::lvs::checks::Did;
 use crate::engine::notify::children::{GRACE, Owner};
 use crate::engine::system::{Exit, System};
 use crate::engine::{Engine, TimerKey};
-use crate::lvs::heirs::Heir;
+use crate::lvs::reload_match::ServiceMatch;
 use crate::types::Instant;
 
 /// Sockets opened, and deadlines looked at, in a turn of the loop.
@@ -32,7 +32,12 @@ impl Engine {
     }
 
     /// The configuration is another one now; checks that have been there before keep their verdict.
-    pub(crate) fn replace_checks(&mut self, now: Instant, heirs: &[Heir], system: &mut dyn System) {
+    pub(crate) fn replace_checks(
+        &mut self,
+        now: Instant,
+        matches: &[ServiceMatch],
+        system: &mut dyn System,
+    ) {
         let Engine { lvs, children, .. } = self;
         let Lvs {
             conf,
@@ -40,7 +45,7 @@ impl Engine {
             suspended,
             ..
         } = lvs;
-        checks.replace(now, (conf, heirs), (children, system));
+        checks.replace(now, (conf, matches), (children, system));
         // New checks of a service that pauses pause, too.
         for (service, pause) in suspended.iter().enumerate() {
             checks.suspend((service, *pause), now, conf, (children, system));

@@ -13,7 +13,7 @@ use std::io;
 
 use crate::engine::kernel::addresses::reason;
 use crate::engine::lvs::ipvs::Line;
-use crate::lvs::diff::{Diff, Edit, What};
+use crate::lvs::diff::{Diff, Edit, EditOp};
 use crate::netlink::ipvs::{self, Change, Listed, Message};
 use crate::netlink::{Ack, Batch};
 use crate::types::errno::{EEXIST, EINVAL, ENOENT, ESRCH};
@@ -26,7 +26,7 @@ const CHUNK: usize = 64;
 /// going through all of them.
 const BUDGET: usize = 256;
 const LARGE: usize = 1000;
-/// What it costs to list the servers of a service, in requests; more with many servers.
+/// EditOp it costs to list the servers of a service, in requests; more with many servers.
 const LIST: usize = 4;
 const LISTED: usize = 16;
 
@@ -34,7 +34,7 @@ const LISTED: usize = 16;
 pub(crate) const MIXED: &str = "the kernel synchronizes no connections (lvs_sync_daemon) as long as a service has \
                                 servers of the other address family";
 
-/// What is known of a service.
+/// EditOp is known of a service.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum State {
     Missing,
@@ -62,9 +62,9 @@ impl Entry {
 /// See the top of the file.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
-    /// What there should be, ordered by key.
+    /// EditOp there should be, ordered by key.
     entries: Vec<Entry>,
-    /// What should not be any more, and was ours.
+    /// EditOp should not be any more, and was ours.
     gone: Vec<ServiceKey>,
     /// What may differ from what there is.
     doubt: bool,
@@ -81,7 +81,7 @@ pub(crate) struct Table {
     /// Edits carried out in this round, and the first of them in words.
     edits: usize,
     first: Option<String>,
-    /// What the kernel has refused since it was last looked at, and the first refusal in words.
+    /// EditOp the kernel has refused since it was last looked at, and the first refusal in words.
     pub(crate) refused: usize,
     pub(crate) first_refused: Option<String>,
     // Room for lists.
@@ -164,7 +164,7 @@ impl Table {
         if entry.service != *service {
             entry.service.clone_from(service);
             if entry.state == State::There {
-                self.queue.push_back(Edit::new(key, What::SetService));
+                self.queue.push_back(Edit::new(key, EditOp::SetService));
             }
         }
         let old = core::mem::replace(&mut entry.servers, servers.to_vec());
@@ -179,7 +179,7 @@ impl Table {
         self.diff.servers(key, desired, &old, queue);
     }
 
-    /// What there is may be another than it should be.
+    /// EditOp there is may be another than it should be.
     pub(crate) fn suspect(&mut self) {
         self.doubt = true;
     }
@@ -261,12 +261,12 @@ impl Table {
             .filter(|entry| entry.state == State::Missing);
         let keys = missing.clone().map(|entry| entry.service.key);
         self.queue
-            .extend(keys.map(|key| Edit::new(key, What::AddService)));
+            .extend(keys.map(|key| Edit::new(key, EditOp::AddService)));
         for entry in missing {
             let key = entry.service.key;
             let servers = entry.servers.iter();
             self.queue
-                .extend(servers.map(|server| Edit::new(key, What::Add(*server))));
+                .extend(servers.map(|server| Edit::new(key, EditOp::Add(*server))));
         }
         Ok(listed / LISTED + LIST)
     }
@@ -276,13 +276,13 @@ impl Table {
         let key = listed.key;
         let Some(entry) = self.entry(&key) else {
             if self.gone.contains(&key) {
-                self.queue.push_back(Edit::new(key, What::DeleteService));
+                self.queue.push_back(Edit::new(key, EditOp::DeleteService));
             }
             return;
         };
         let known = core::mem::replace(&mut entry.state, State::There) == State::There;
         if !known && !listed.is(&entry.service) {
-            self.queue.push_back(Edit::new(key, What::SetService));
+            self.queue.push_back(Edit::new(key, EditOp::SetService));
         }
     }
 
@@ -357,9 +357,9 @@ impl Table {
             .saturating_mul((servers / LARGE).saturating_add(1)))
     }
 
-    /// What is to be expected of an edit.
+    /// EditOp is to be expected of an edit.
     fn risk(&mut self, edit: &Edit) -> Risk {
-        if edit.what == What::DeleteService {
+        if edit.op == EditOp::DeleteService {
             return Risk::Small;
         }
         let Ok(place) = self.find(&edit.key) else {
@@ -368,7 +368,7 @@ impl Table {
         let Some(entry) = self.entries.get_mut(place) else {
             return Risk::Futile;
         };
-        if !matches!(edit.what, What::AddService | What::SetService) {
+        if !matches!(edit.op, EditOp::AddService | EditOp::SetService) {
             return match entry.state {
                 State::There => Risk::Small,
                 State::Missing => Risk::Early,
@@ -377,7 +377,7 @@ impl Table {
         }
         let scheduler = &entry.service.scheduler;
         if self.unknown.contains(scheduler) {
-            if edit.what == What::AddService {
+            if edit.op == EditOp::AddService {
                 entry.state = State::Refused;
             }
             self.refused = self.refused.saturating_add(1);
@@ -391,24 +391,26 @@ impl Table {
 
     fn encode(&self, edit: &Edit, batch: &mut Batch, family: u16) {
         let key = &edit.key;
-        let how = match edit.what {
-            What::AddService | What::Add(_) => Change::Add,
-            What::SetService | What::Set(_) | What::DeleteService | What::Delete(_) => Change::Set,
+        let how = match edit.op {
+            EditOp::AddService | EditOp::Add(_) => Change::Add,
+            EditOp::SetService | EditOp::Set(_) | EditOp::DeleteService | EditOp::Delete(_) => {
+                Change::Set
+            }
         };
-        match &edit.what {
-            What::AddService | What::SetService => {
+        match &edit.op {
+            EditOp::AddService | EditOp::SetService => {
                 let place = self.find(key).ok();
                 if let Some(entry) = place.and_then(|place| self.entries.get(place)) {
                     ipvs::service(batch, family, how, &entry.service);
                 }
             }
-            What::DeleteService => {
+            EditOp::DeleteService => {
                 ipvs::delete_service(batch, family, key);
             }
-            What::Add(server) | What::Set(server) => {
+            EditOp::Add(server) | EditOp::Set(server) => {
                 ipvs::server(batch, family, how, key, server);
             }
-            What::Delete(server) => {
+            EditOp::Delete(server) => {
                 ipvs::delete_server(batch, family, key, server);
             }
         }
@@ -416,8 +418,8 @@ impl Table {
 
     /// The kernel has done it.
     fn done(&mut self, edit: &Edit) {
-        match edit.what {
-            What::AddService | What::SetService => {
+        match edit.op {
+            EditOp::AddService | EditOp::SetService => {
                 if let Some(entry) = self.entry(&edit.key) {
                     entry.state = State::There;
                     let scheduler = entry.service.scheduler.clone();
@@ -426,8 +428,8 @@ impl Table {
                     }
                 }
             }
-            What::DeleteService => self.gone.retain(|key| *key != edit.key),
-            What::Add(_) | What::Set(_) | What::Delete(_) => {}
+            EditOp::DeleteService => self.gone.retain(|key| *key != edit.key),
+            EditOp::Add(_) | EditOp::Set(_) | EditOp::Delete(_) => {}
         }
         self.edits = self.edits.saturating_add(1);
         self.first.get_or_insert_with(|| words(edit));
@@ -436,24 +438,25 @@ impl Table {
     /// The kernel has not done it.
     fn judge(&mut self, edit: &Edit, ack: &Ack<'_>) {
         let key = edit.key;
-        let mut instead = |what| {
+        let mut instead = |op| {
             let second = true;
-            self.queue.push_front(Edit { key, what, second });
+            self.queue.push_front(Edit { key, op, second });
         };
-        match (edit.what, ack.errno) {
-            (What::DeleteService, ESRCH) => self.gone.retain(|gone| *gone != key),
-            (What::Delete(_), ENOENT | ESRCH) => {}
-            (What::Add(server), EEXIST) if !edit.second => instead(What::Set(server)),
-            (What::Set(server), ENOENT) if !edit.second => instead(What::Add(server)),
-            (What::AddService, EEXIST)
-            | (What::SetService | What::Add(_) | What::Set(_), ESRCH) => self.stale = true,
-            (What::AddService | What::SetService, errno) => self.refused_service(edit, errno, ack),
-            (What::Add(server), EINVAL) if Family::of(server.addr) != key.family() => {
-                self.refuse(|| {
+        match (edit.op, ack.errno) {
+            (EditOp::DeleteService, ESRCH) => self.gone.retain(|gone| *gone != key),
+            (EditOp::Delete(_), ENOENT | ESRCH) => {}
+            (EditOp::Add(server), EEXIST) if !edit.second => instead(EditOp::Set(server)),
+            (EditOp::Set(server), ENOENT) if !edit.second => instead(EditOp::Add(server)),
+            (EditOp::AddService, EEXIST)
+            | (EditOp::SetService | EditOp::Add(_) | EditOp::Set(_), ESRCH) => self.stale = true,
+            (EditOp::AddService | EditOp::SetService, errno) => {
+                self.refused_service(edit, errno, ack)
+            }
+            (EditOp::Add(server), EINVAL) if Family::of(server.addr) != key.family() => self
+                .refuse(|| {
                     let (subject, why) = (subject(edit), reason(ack));
                     format!("{subject}: {why}: {MIXED}")
-                })
-            }
+                }),
             (_, _) => {
                 let words = || format!("{}: {}", subject(edit), reason(ack));
                 self.refuse(words);
@@ -470,7 +473,7 @@ impl Table {
         let Some(entry) = self.entry(&edit.key) else {
             return;
         };
-        if edit.what == What::AddService {
+        if edit.op == EditOp::AddService {
             entry.state = State::Refused;
         }
         let name = entry.service.scheduler.clone();
@@ -495,9 +498,9 @@ impl Table {
         self.queue.clear();
         let gone = self.gone.iter();
         self.queue
-            .extend(gone.map(|key| Edit::new(*key, What::DeleteService)));
+            .extend(gone.map(|key| Edit::new(*key, EditOp::DeleteService)));
         for entry in &self.entries {
-            let edit = Edit::new(entry.service.key, What::DeleteService);
+            let edit = Edit::new(entry.service.key, EditOp::DeleteService);
             self.queue.push_back(edit);
         }
         while !self.queue.is_empty() {
@@ -524,19 +527,19 @@ enum Risk {
 
 fn subject(edit: &Edit) -> String {
     let key = &edit.key;
-    match edit.what {
-        What::AddService | What::SetService | What::DeleteService => key.to_string(),
-        What::Add(server) | What::Set(server) | What::Delete(server) => {
+    match edit.op {
+        EditOp::AddService | EditOp::SetService | EditOp::DeleteService => key.to_string(),
+        EditOp::Add(server) | EditOp::Set(server) | EditOp::Delete(server) => {
             format!("{server} of {key}")
         }
     }
 }
 
 fn words(edit: &Edit) -> String {
-    let verb = match edit.what {
-        What::AddService | What::Add(_) => "added",
-        What::SetService | What::Set(_) => "changed",
-        What::DeleteService | What::Delete(_) => "removed",
+    let verb = match edit.op {
+        EditOp::AddService | EditOp::Add(_) => "added",
+        EditOp::SetService | EditOp::Set(_) => "changed",
+        EditOp::DeleteService | EditOp::Delete(_) => "removed",
     };
     format!("{} {verb}", subject(edit))
 }

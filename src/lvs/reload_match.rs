@@ -8,40 +8,40 @@ use crate::config::model::lvs::{Check, Lvs, RealServer, VirtualServer};
 
 /// What a new virtual server was.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Heir {
+pub struct ServiceMatch {
     /// Place of the old virtual server; `None`: there was none.
     pub service: Option<usize>,
     /// Its real servers, in their new order.
-    pub servers: Vec<ServerHeir>,
+    pub servers: Vec<ServerMatch>,
 }
 
 /// What a new real server was.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct ServerHeir {
+pub struct ServerMatch {
     /// Place in the old virtual server; `None`: there was none.
     pub server: Option<usize>,
     /// Its checks, in their new order, with their places in the old real server.
     pub checks: Vec<Option<usize>>,
 }
 
-/// For every new virtual server what it was. Nothing old has two heirs.
+/// For every new virtual server what it was. Nothing old has two matches.
 #[must_use]
-pub fn heirs(old: &Lvs, new: &Lvs) -> Vec<Heir> {
+pub fn match_previous(old: &Lvs, new: &Lvs) -> Vec<ServiceMatch> {
     let mut free = vec![true; old.servers.len()];
     let mut all = Vec::with_capacity(new.servers.len());
     for (nth, server) in new.servers.iter().enumerate() {
         let service = find(&old.servers, &mut free, nth, |old| is_service(old, server));
         let was = service.and_then(|place| old.servers.get(place));
         let was = was.map_or(&[][..], |was| &was.servers);
-        all.push(Heir {
+        all.push(ServiceMatch {
             service,
-            servers: server_heirs(was, &server.servers),
+            servers: match_servers(was, &server.servers),
         });
     }
     all
 }
 
-fn server_heirs(old: &[RealServer], new: &[RealServer]) -> Vec<ServerHeir> {
+fn match_servers(old: &[RealServer], new: &[RealServer]) -> Vec<ServerMatch> {
     let mut free = vec![true; old.len()];
     let mut all = Vec::with_capacity(new.len());
     for (nth, server) in new.iter().enumerate() {
@@ -50,15 +50,15 @@ fn server_heirs(old: &[RealServer], new: &[RealServer]) -> Vec<ServerHeir> {
         });
         let was = place.and_then(|place| old.get(place));
         let was = was.map_or(&[][..], |was| &was.checks);
-        all.push(ServerHeir {
+        all.push(ServerMatch {
             server: place,
-            checks: check_heirs(was, &server.checks),
+            checks: match_checks(was, &server.checks),
         });
     }
     all
 }
 
-fn check_heirs(old: &[Check], new: &[Check]) -> Vec<Option<usize>> {
+fn match_checks(old: &[Check], new: &[Check]) -> Vec<Option<usize>> {
     let mut free = vec![true; old.len()];
     let mut all = Vec::with_capacity(new.len());
     for (nth, check) in new.iter().enumerate() {
@@ -74,7 +74,7 @@ fn is_service(old: &VirtualServer, new: &VirtualServer) -> bool {
     old.services == new.services
 }
 
-/// The first that has no heir yet and is the same, the one in the same place before all others: in a file that has
+/// The first that has no matched yet and is the same, the one in the same place before all others: in a file that has
 /// changed little nothing is searched.
 fn find<T>(old: &[T], free: &mut [bool], nth: usize, same: impl Fn(&T) -> bool) -> Option<usize> {
     let is = |place: usize, one: &T| free.get(place) == Some(&true) && same(one);

@@ -8,7 +8,7 @@
 //! others; without one those that are left go on. Nothing but these states is kept: what the kernel is to have follows
 //! from them at any time (`desired.rs`).
 
-use super::heirs::{Heir, ServerHeir};
+use super::reload_match::{ServerMatch, ServiceMatch};
 use crate::config::model::lvs::{Lvs, RealServer, VirtualServer};
 
 /// The kernel keeps weights as a signed number.
@@ -16,30 +16,30 @@ const MOST_WEIGHT: i64 = i32::MAX as i64;
 
 /// The state of all virtual servers, in the configuration's order.
 #[derive(Debug, Default)]
-pub struct Pool(Vec<Farm>);
+pub struct VirtualServers(Vec<VirtualServerState>);
 
 /// The state of a virtual server.
 #[derive(Debug, Default)]
-pub struct Farm {
+pub struct VirtualServerState {
     /// Enough of its servers are up.
     pub quorum: bool,
     /// The sorry server stands in for all others.
     pub sorry: bool,
     /// Its real servers.
-    pub servers: Vec<Server>,
+    pub servers: Vec<RealServerState>,
     /// It has not begun yet.
     fresh: bool,
 }
 
 /// The state of a real server.
 #[derive(Debug, Default)]
-pub struct Server {
+pub struct RealServerState {
     /// It can be used.
     pub up: bool,
     /// Its share, while it is up.
     pub weight: u32,
     /// Its checks.
-    pub checks: Vec<Standing>,
+    pub checks: Vec<CheckState>,
     /// It has not begun yet.
     fresh: bool,
     /// It has begun as down, of which nobody was told: its first failure is news.
@@ -48,7 +48,7 @@ pub struct Server {
 
 /// What a check has found out last.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Standing {
+pub struct CheckState {
     /// The server can be used.
     pub up: bool,
     /// What is added to its weight.
@@ -91,84 +91,86 @@ pub enum Change {
 
 /// Something that was up and is no longer wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Leaving {
+pub struct Removal {
     /// The virtual server.
     pub service: usize,
     /// One of its real servers; `None`: it is all of it that leaves, after its servers.
     pub server: Option<usize>,
 }
 
-impl Pool {
-    /// All as before the first check. Nobody serves yet: [`Farm::settle`] is next.
+impl VirtualServers {
+    /// All as before the first check. Nobody serves yet: [`VirtualServerState::settle`] is next.
     #[must_use]
     pub fn new(conf: &Lvs) -> Self {
-        Pool(conf.servers.iter().map(Farm::new).collect())
+        VirtualServers(conf.servers.iter().map(VirtualServerState::new).collect())
     }
 
     /// A virtual server, by its place.
     #[must_use]
-    pub fn get(&self, place: usize) -> Option<&Farm> {
+    pub fn get(&self, place: usize) -> Option<&VirtualServerState> {
         self.0.get(place)
     }
 
     /// The same, to judge it.
-    pub fn get_mut(&mut self, place: usize) -> Option<&mut Farm> {
+    pub fn get_mut(&mut self, place: usize) -> Option<&mut VirtualServerState> {
         self.0.get_mut(place)
     }
 
-    /// What is up and has no heir, in the configuration's order.
+    /// What is up and has no matched, in the configuration's order.
     #[must_use]
-    pub fn leaving(&self, heirs: &[Heir]) -> Vec<Leaving> {
+    pub fn leaving(&self, matches: &[ServiceMatch]) -> Vec<Removal> {
         let mut all = Vec::new();
         for (service, farm) in self.0.iter().enumerate() {
-            let heir = heirs.iter().find(|heir| heir.service == Some(service));
-            let servers = heir.map_or(&[][..], |heir| &heir.servers);
+            let matched = matches
+                .iter()
+                .find(|matched| matched.service == Some(service));
+            let servers = matched.map_or(&[][..], |matched| &matched.servers);
             for (place, server) in farm.servers.iter().enumerate() {
-                let stays = servers.iter().any(|heir| heir.server == Some(place));
+                let stays = servers.iter().any(|matched| matched.server == Some(place));
                 if server.up && !stays {
                     let server = Some(place);
-                    all.push(Leaving { service, server });
+                    all.push(Removal { service, server });
                 }
             }
-            if farm.quorum && heir.is_none() {
+            if farm.quorum && matched.is_none() {
                 let server = None;
-                all.push(Leaving { service, server });
+                all.push(Removal { service, server });
             }
         }
         all
     }
 
-    /// Another configuration: what has been there before keeps its state. [`Farm::settle`] is next, for all.
-    pub fn replace(&mut self, heirs: &[Heir], new: &Lvs) {
+    /// Another configuration: what has been there before keeps its state. [`VirtualServerState::settle`] is next, for all.
+    pub fn replace(&mut self, matches: &[ServiceMatch], new: &Lvs) {
         let old = core::mem::take(&mut self.0);
-        let mut old: Vec<Option<Farm>> = old.into_iter().map(Some).collect();
-        for (conf, heir) in new.servers.iter().zip(heirs) {
-            let was = heir.service.and_then(|place| old.get_mut(place)?.take());
+        let mut old: Vec<Option<VirtualServerState>> = old.into_iter().map(Some).collect();
+        for (conf, matched) in new.servers.iter().zip(matches) {
+            let was = matched.service.and_then(|place| old.get_mut(place)?.take());
             self.0.push(match was {
-                Some(was) => was.inherited(heir, conf),
-                None => Farm::new(conf),
+                Some(was) => was.inherited(matched, conf),
+                None => VirtualServerState::new(conf),
             });
         }
     }
 }
 
-impl Farm {
+impl VirtualServerState {
     fn new(conf: &VirtualServer) -> Self {
-        Farm {
+        VirtualServerState {
             quorum: false,
             sorry: false,
-            servers: conf.servers.iter().map(Server::new).collect(),
+            servers: conf.servers.iter().map(RealServerState::new).collect(),
             fresh: true,
         }
     }
 
-    fn inherited(mut self, heir: &Heir, conf: &VirtualServer) -> Self {
+    fn inherited(mut self, matched: &ServiceMatch, conf: &VirtualServer) -> Self {
         let mut servers = Vec::with_capacity(conf.servers.len());
-        for (conf, heir) in conf.servers.iter().zip(&heir.servers) {
-            let was = heir.server.and_then(|place| self.servers.get_mut(place));
+        for (conf, matched) in conf.servers.iter().zip(&matched.servers) {
+            let was = matched.server.and_then(|place| self.servers.get_mut(place));
             servers.push(match was {
-                Some(was) => core::mem::take(was).inherited(heir, conf),
-                None => Server::new(conf),
+                Some(was) => core::mem::take(was).inherited(matched, conf),
+                None => RealServerState::new(conf),
             });
         }
         self.servers = servers;
@@ -206,7 +208,7 @@ impl Farm {
         &mut self,
         conf: &VirtualServer,
         (place, check): (usize, usize),
-        verdict: Standing,
+        verdict: CheckState,
         changes: &mut Vec<Change>,
     ) {
         let (conf_of, server) = (conf.servers.get(place), self.servers.get_mut(place));
@@ -268,25 +270,25 @@ pub fn threshold(conf: &VirtualServer, gain: bool) -> u64 {
     }
 }
 
-impl Server {
+impl RealServerState {
     fn new(conf: &RealServer) -> Self {
-        let before = |up| Standing { up, weight: 0 };
+        let before = |up| CheckState { up, weight: 0 };
         let checks = conf.checks.iter().map(|check| before(!check.alpha));
-        let mut server = Server {
+        let mut server = RealServerState {
             checks: checks.collect(),
             fresh: true,
-            ..Server::default()
+            ..RealServerState::default()
         };
         server.weight = server.sum(conf);
         server
     }
 
     /// Checks that are new are believed to agree with the others, until they say something.
-    fn inherited(mut self, heir: &ServerHeir, conf: &RealServer) -> Self {
+    fn inherited(mut self, matched: &ServerMatch, conf: &RealServer) -> Self {
         let mut checks = Vec::with_capacity(conf.checks.len());
-        for (conf, heir) in conf.checks.iter().zip(&heir.checks) {
-            let was = heir.and_then(|place| self.checks.get(place)).copied();
-            checks.push(was.unwrap_or(Standing {
+        for (conf, matched) in conf.checks.iter().zip(&matched.checks) {
+            let was = matched.and_then(|place| self.checks.get(place)).copied();
+            checks.push(was.unwrap_or(CheckState {
                 up: self.up || !conf.alpha,
                 weight: 0,
             }));
