@@ -11,6 +11,8 @@ use std::fmt::Write as _;
 
 use lexopt::{Arg, Parser};
 
+use crate::types::Subsystems;
+
 /// Where the configuration is, unless `-f` says otherwise.
 pub const DEFAULT_CONFIG: &str = "/etc/vrrpd.conf";
 /// Where it is on a machine that ran keepalived until now.
@@ -81,8 +83,8 @@ pub struct Options {
     pub dont_release_vrrp: bool,
     /// `-I`: leave virtual services in the kernel when stopping.
     pub dont_release_ipvs: bool,
-    /// `-P` or `-C`: one half of the configuration.
-    pub only: Option<Only>,
+    /// `-P` or `-C`: the part of the configuration that is used.
+    pub subsystems: Subsystems,
     /// `-u`: file mode creation mask.
     pub umask: Option<u16>,
     /// `-s`: the network namespace to run in.
@@ -90,27 +92,12 @@ pub struct Options {
     /// One sentence for each option that was accepted without effect.
     pub ignored: Vec<String>,
 
-    subsystems: Subsystems,
+    vrrp: bool,
+    check: bool,
     test: bool,
     signum: Option<String>,
     help: bool,
     version: bool,
-}
-
-/// What is left when the other half is not wanted.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Only {
-    /// `-P`: VRRP.
-    Vrrp,
-    /// `-C`: virtual servers.
-    Check,
-}
-
-/// `-P`, `-C`, `--all`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-struct Subsystems {
-    vrrp: bool,
-    check: bool,
 }
 
 /// Does the option take a value, and what does the help call it?
@@ -219,9 +206,9 @@ static TABLE: &[Row] = &[
         "leave the virtual addresses in place when\nstopping"),
     row('I', "dont-release-ipvs", Value::None, |o, _| { o.dont_release_ipvs = true; Ok(()) },
         "leave virtual services in the kernel when\nstopping"),
-    row('P', "vrrp", Value::None, |o, _| { o.subsystems.vrrp = true; Ok(()) },
+    row('P', "vrrp", Value::None, |o, _| { o.vrrp = true; Ok(()) },
         "only VRRP: virtual servers are left out"),
-    row('C', "check", Value::None, |o, _| { o.subsystems.check = true; Ok(()) },
+    row('C', "check", Value::None, |o, _| { o.check = true; Ok(()) },
         "only virtual servers: VRRP is left out"),
     long_only("signum", Needed("NAME"), |o, v| { o.signum = Some(v.to_owned()); Ok(()) },
         "print the number of a signal: STOP,\nRELOAD, DATA, STATS, STATS_CLEAR, JSON,\nTDUMP, RESTART"),
@@ -230,7 +217,7 @@ static TABLE: &[Row] = &[
     row('h', "help", Value::None, |o, _| { o.help = true; Ok(()) },
         "print this help"),
 
-    long_only("all", Value::None, |o, _| { o.subsystems = Subsystems { vrrp: true, check: true }; Ok(()) }, ""),
+    long_only("all", Value::None, |o, _| { (o.vrrp, o.check) = (true, true); Ok(()) }, ""),
     unused(Some('B'), "no_bfd", Value::None, Ignored("BFD is not part of this release")),
     unused(Some('R'), "dont-respawn", Value::None, Ignored("there are no child daemons to start again")),
     unused(Some('X'), "release-vips", Value::None, Ignored("addresses are always removed at the end")),
@@ -323,18 +310,12 @@ fn decide(mut options: Options) -> Result<Request, String> {
     if options.test {
         return Ok(Request::ConfigTest(options));
     }
-    options.only = match options.subsystems {
-        Subsystems {
-            vrrp: true,
-            check: false,
-        } => Some(Only::Vrrp),
-        Subsystems {
-            vrrp: false,
-            check: true,
-        } => Some(Only::Check),
-        Subsystems { .. } => None,
+    options.subsystems = match (options.vrrp, options.check) {
+        (true, false) => Subsystems::Vrrp,
+        (false, true) => Subsystems::VirtualServers,
+        (true, true) | (false, false) => Subsystems::All,
     };
-    if options.only == Some(Only::Check) && cfg!(not(feature = "lvs")) {
+    if options.subsystems == Subsystems::VirtualServers && cfg!(not(feature = "lvs")) {
         // Starting VRRP where it was explicitly not asked for could steal addresses.
         return Err("-C: this build has no virtual servers (feature lvs)".to_owned());
     }

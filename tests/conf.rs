@@ -84,7 +84,7 @@ impl Host for Disk {
             } else {
                 format!("/usr/bin/{name}")
             },
-            exposed: name.starts_with("/tmp/").then(|| "/tmp/exposed".to_owned()),
+            writable_by_others: name.starts_with("/tmp/").then(|| "/tmp/exposed".to_owned()),
         })
     }
 }
@@ -378,7 +378,7 @@ fn notify(one: &Notify) -> String {
 
 /// Whether this build has all that a build may lack, or nothing of it. Others are not compared.
 fn flavor() -> Option<&'static str> {
-    let here = Feature::ALL.into_iter().filter(|part| part.is_here());
+    let here = Feature::ALL.into_iter().filter(|part| part.is_built_in());
     match here.count() {
         0 => Some("small"),
         all if all == Feature::ALL.len() => Some("full"),

@@ -33,9 +33,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("uci", &["config"]),
     ("sys", &[]),
-    ("cli", &[]),
+    ("cli", &["types"]),
     ("exit", &[]),
-    ("run", &["cli", "os", "engine", "config", "exit"]),
+    ("run", &["cli", "os", "engine", "config", "types", "exit"]),
     ("main", &[]),
     ("lib", &[]),
 ];

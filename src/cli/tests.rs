@@ -157,19 +157,19 @@ fn every_wrong_line_gives_one_sentence() {
 }
 
 #[test]
-fn a_half_runs_alone_if_it_is_the_only_one_asked_for() {
+fn a_subsystem_runs_alone_if_it_is_the_only_one_requested() {
     for (line, want) in [
-        ("", None),
-        ("-P", Some(Only::Vrrp)),
-        ("--vrrp", Some(Only::Vrrp)),
-        ("-C -P", None),
-        ("-PC", None),
-        ("-C --all", None),
+        ("", Subsystems::All),
+        ("-P", Subsystems::Vrrp),
+        ("--vrrp", Subsystems::Vrrp),
+        ("-C -P", Subsystems::All),
+        ("-PC", Subsystems::All),
+        ("-C --all", Subsystems::All),
     ] {
-        assert_eq!(run(line).only, want, "{line}");
+        assert_eq!(run(line).subsystems, want, "{line}");
     }
     match cfg!(feature = "lvs") {
-        true => assert_eq!(run("-C").only, Some(Only::Check)),
+        true => assert_eq!(run("-C").subsystems, Subsystems::VirtualServers),
         false => assert!(ask("-C").is_err(), "VRRP was not asked for"),
     }
 }

@@ -13,7 +13,7 @@ use super::source::Sources;
 use super::tree::{Block, Node, Word};
 
 /// Whether a keyword opens a block in a parent (`""`: at top level).
-pub type Opens = fn(parent: &str, keyword: &str) -> bool;
+pub type OpensBlock = fn(parent: &str, keyword: &str) -> bool;
 
 /// Deepest nesting of blocks.
 const MAX_NESTING: usize = 32;
@@ -23,7 +23,7 @@ const MAX_STATEMENTS: usize = 150_000;
 
 /// Builds the tree of a configuration.
 pub(crate) struct Builder {
-    opens: Opens,
+    opens_block: OpensBlock,
     root: Vec<Node>,
     stack: Vec<Frame>,
     /// A complete statement that may still get its block, by a `{` on a later line.
@@ -62,9 +62,9 @@ struct Suspect {
 }
 
 impl Builder {
-    pub(crate) fn new(opens: Opens) -> Self {
+    pub(crate) fn new(opens_block: OpensBlock) -> Self {
         Self {
-            opens,
+            opens_block,
             root: Vec::new(),
             stack: Vec::new(),
             pending: None,
@@ -184,12 +184,12 @@ impl Builder {
         let Some(Pending { mut node, indent }) = self.pending.take() else {
             return Ok(());
         };
-        if !(self.opens)(self.parent(), &node.keyword.text) {
+        if !(self.opens_block)(self.parent(), &node.keyword.text) {
             self.attach(node);
             return Ok(());
         }
         let keyword = &node.keyword;
-        diags.help(
+        diags.report_with_help(
             Severity::Error,
             keyword.span,
             format!("`{{` is missing after {}", keyword.text),
@@ -220,7 +220,7 @@ impl Builder {
         next: &str,
         next_indent: Option<u32>,
     ) -> bool {
-        if (self.opens)("", next) && !(self.opens)(&keyword.text, next) {
+        if (self.opens_block)("", next) && !(self.opens_block)(&keyword.text, next) {
             return false;
         }
         // Indentation counts where the keyword itself is indented against its parent.
@@ -259,12 +259,12 @@ impl Builder {
 
     // ---- blocks ----
 
-    /// Opens the block of the pending statement; false if there is none.
+    /// OpensBlock the block of the pending statement; false if there is none.
     fn open(&mut self, at: Span, sources: &Sources, diags: &mut Diags) -> Result<bool, Stop> {
         let Some(Pending { node, indent }) = self.pending.take() else {
             if !self.stray {
                 let text = "unexpected `{`: no keyword stands before it; ignored";
-                diags.say(Severity::Error, at, text);
+                diags.report(Severity::Error, at, text);
             }
             self.stray = true;
             return Ok(false);
@@ -283,13 +283,13 @@ impl Builder {
         diags: &mut Diags,
     ) -> Result<(), Stop> {
         let keyword = &node.keyword.text;
-        let top = (self.opens)("", keyword);
-        if top && !self.stack.is_empty() && !(self.opens)(self.parent(), keyword) {
+        let top = (self.opens_block)("", keyword);
+        if top && !self.stack.is_empty() && !(self.opens_block)(self.parent(), keyword) {
             self.close_all(Some(&node.keyword), sources, diags);
         }
         if self.stack.len() >= MAX_NESTING {
             let text = format!("blocks are nested deeper than {MAX_NESTING}; reading stops here");
-            diags.say(Severity::Fatal, open, text);
+            diags.report(Severity::Fatal, open, text);
             return Err(Stop);
         }
         if top && self.stack.is_empty() {
@@ -338,7 +338,7 @@ impl Builder {
             }
         }
         let keyword = &frame.node.keyword;
-        if self.stack.is_empty() && (self.opens)("", &keyword.text) {
+        if self.stack.is_empty() && (self.opens_block)("", &keyword.text) {
             self.last = Some((keyword.text.clone(), keyword.span, at));
         }
         self.leave(frame, Some(at));
@@ -375,7 +375,7 @@ impl Builder {
         let others = self.stack.len().saturating_sub(1);
         let mut message = format!("{} is not closed: `}}` is missing", keyword.text);
         if let Some(next) = next {
-            let place = sources.place(next.span, here);
+            let place = sources.locate(next.span, here);
             message = format!("{message} before {} on {place}", next.text);
         }
         if others > 0 && suspect.is_none() {
@@ -385,16 +385,16 @@ impl Builder {
             (Some(brace), _) => {
                 format!(
                     "the `}}` on {} is part of a comment",
-                    sources.place(brace, here)
+                    sources.locate(brace, here)
                 )
             }
             (None, Some(close)) => {
-                let place = sources.place(close, here);
+                let place = sources.locate(close, here);
                 format!("the `}}` on {place} stands further left: add one before it")
             }
             (None, None) => "add it where the block should end".into(),
         };
-        diags.help(Severity::Error, here, message, help);
+        diags.report_with_help(Severity::Error, here, message, help);
         while let Some(frame) = self.stack.pop() {
             self.leave(frame, None);
         }
@@ -405,23 +405,23 @@ impl Builder {
         let help = match (&self.extra, &self.last) {
             (Some(Suspect { keyword, close, .. }), _) => format!(
                 "the `}}` on {} stands further right than {} on {}, which it closed: is it one too many?",
-                sources.place(*close, at),
+                sources.locate(*close, at),
                 keyword.text,
-                sources.place(keyword.span, at),
+                sources.locate(keyword.span, at),
             ),
             (None, Some((keyword, opener, closer))) => format!(
                 "{keyword} on {} was closed on {}: was that one too early?",
-                sources.place(*opener, at),
-                sources.place(*closer, at),
+                sources.locate(*opener, at),
+                sources.locate(*closer, at),
             ),
             (None, None) => "remove it".into(),
         };
-        diags.help(Severity::Error, at, message, help);
+        diags.report_with_help(Severity::Error, at, message, help);
     }
 }
 
 fn too_many(what: &str, most: usize, at: Span, diags: &mut Diags) -> Result<(), Stop> {
     let text = format!("more than {most} {what}; reading stops here");
-    diags.say(Severity::Fatal, at, text);
+    diags.report(Severity::Fatal, at, text);
     Err(Stop)
 }

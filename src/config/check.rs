@@ -15,16 +15,16 @@ use args::Subject;
 use unknown::Strays;
 
 /// Names a place for a message that is about another one: "line 12".
-pub(crate) type Where<'a> = &'a dyn Fn(Span, Span) -> String;
+pub(crate) type Locate<'a> = &'a dyn Fn(Span, Span) -> String;
 
 /// Unknown keywords that are looked into; beyond, they are only counted. Messages end there too.
 const LOOKED_INTO: u16 = 500;
 
 /// Checks `root` against the schema of a whole file and takes out what is wrong.
-pub(crate) fn check(root: &mut Block, place: Where<'_>, diags: &mut Diags) {
+pub(crate) fn check(root: &mut Block, locate: Locate<'_>, diags: &mut Diags) {
     let mut checker = Checker {
         diags,
-        place,
+        locate,
         told: Vec::new(),
         looked_into: 0,
     };
@@ -55,21 +55,23 @@ struct Closed {
 
 struct Checker<'a> {
     diags: &'a mut Diags,
-    place: Where<'a>,
+    locate: Locate<'a>,
     /// Keywords without support that have been named: each is named once.
     told: Vec<&'static str>,
     looked_into: u16,
 }
 
 impl Checker<'_> {
-    fn say(&mut self, severity: Severity, span: Span, message: impl Into<String>) {
-        self.diags.say(severity, span, message);
+    fn report(&mut self, severity: Severity, span: Span, message: impl Into<String>) {
+        self.diags.report(severity, span, message);
     }
 
     fn error(&mut self, span: Span, message: impl Into<String>, help: Option<String>) {
         match help {
-            Some(help) => self.diags.help(Severity::Error, span, message, help),
-            None => self.diags.say(Severity::Error, span, message),
+            Some(help) => self
+                .diags
+                .report_with_help(Severity::Error, span, message, help),
+            None => self.diags.report(Severity::Error, span, message),
         }
     }
 
@@ -110,7 +112,7 @@ impl Checker<'_> {
         node: &mut Node,
         quiet: bool,
     ) -> bool {
-        if let Support::Absent(part) = keyword.support {
+        if let Support::NotBuilt(part) = keyword.support {
             self.absent(keyword, part, node);
             return false;
         }
@@ -119,7 +121,7 @@ impl Checker<'_> {
             let message = format!("`{}` is taken for `{right}`", keyword.name());
             let help = format!("write `{right}`");
             self.diags
-                .help(Severity::Note, node.keyword.span, message, help);
+                .report_with_help(Severity::Note, node.keyword.span, message, help);
         }
         let mut fine = self.arguments(keyword, node);
         if !quiet && (fine || keyword.body.expects_brace()) {
@@ -194,7 +196,7 @@ impl Checker<'_> {
             );
             let help = "remove the line to switch it off";
             self.diags
-                .help(Severity::Warning, first.span, message, help);
+                .report_with_help(Severity::Warning, first.span, message, help);
         } else if value::boolean(&first.text).is_none() {
             self.extra(keyword.name(), args);
         }
@@ -203,19 +205,19 @@ impl Checker<'_> {
     /// Says once what a keyword without support means for this configuration.
     fn support(&mut self, keyword: &'static Keyword, node: &Node) {
         let message = match keyword.support {
-            Support::Supported | Support::Absent(_) => return,
-            Support::NotYet(instead) => {
+            Support::Supported | Support::NotBuilt(_) => return,
+            Support::Unimplemented(instead) => {
                 format!(
                     "`{}` is recognized, not supported yet: {}",
                     keyword.name(),
                     instead.text()
                 )
             }
-            Support::Never(why) => format!("`{}` has no effect: {}", keyword.name(), why.text()),
+            Support::NoEffect(why) => format!("`{}` has no effect: {}", keyword.name(), why.text()),
         };
         if !switched_off(keyword, node) && !self.told.contains(&keyword.name()) {
             self.told.push(keyword.name());
-            self.say(Severity::Unsupported, node.keyword.span, message);
+            self.report(Severity::Unsupported, node.keyword.span, message);
         }
     }
 
@@ -229,8 +231,12 @@ impl Checker<'_> {
             self.told.push(keyword.name());
         }
         let message = format!("`{}` is not in this build; ignored", keyword.name());
-        self.diags
-            .help(Severity::Unsupported, node.span(), message, part.remedy());
+        self.diags.report_with_help(
+            Severity::Unsupported,
+            node.span(),
+            message,
+            part.how_to_get(),
+        );
     }
 
     /// The same keyword again where one is meant: the last one counts.
@@ -248,9 +254,9 @@ impl Checker<'_> {
             let message = format!(
                 "`{}` was given on {} already; this one counts",
                 keyword.name(),
-                (self.place)(*first, span)
+                (self.locate)(*first, span)
             );
-            self.say(Severity::Note, span, message);
+            self.report(Severity::Note, span, message);
         } else {
             seen.push((name, span));
         }
@@ -322,7 +328,7 @@ impl Checker<'_> {
         let message = format!(
             "`{}` stands inside `{name}` of {}; ignored from here to its end",
             node.keyword.text,
-            (self.place)(opener, node.keyword.span)
+            (self.locate)(opener, node.keyword.span)
         );
         let help = format!("close `{name}` with `}}` before this line");
         self.error(node.keyword.span, message, Some(help));

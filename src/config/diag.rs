@@ -95,7 +95,7 @@ impl Diags {
     }
 
     /// Adds a message without help.
-    pub fn say(&mut self, severity: Severity, span: Span, message: impl Into<String>) {
+    pub fn report(&mut self, severity: Severity, span: Span, message: impl Into<String>) {
         self.push(Diag {
             severity,
             span: Some(span),
@@ -105,7 +105,7 @@ impl Diags {
     }
 
     /// Adds a message with help.
-    pub fn help(
+    pub fn report_with_help(
         &mut self,
         severity: Severity,
         span: Span,
@@ -164,8 +164,8 @@ mod tests {
                 start,
                 len: 1,
             };
-            diags.say(Severity::Error, span, "m");
-            diags.say(Severity::Note, span, "n");
+            diags.report(Severity::Error, span, "m");
+            diags.report(Severity::Note, span, "n");
         }
         assert_eq!(diags.list().len(), 4);
         assert_eq!(
@@ -178,9 +178,9 @@ mod tests {
     fn beyond_the_capacity_messages_are_counted_and_the_worst_still_counts() {
         let mut diags = Diags::default();
         for n in 0..Diags::CAPACITY {
-            diags.say(Severity::Note, Span::default(), format!("m{n}"));
+            diags.report(Severity::Note, Span::default(), format!("m{n}"));
         }
-        diags.say(Severity::Fatal, Span::default(), "x");
+        diags.report(Severity::Fatal, Span::default(), "x");
         assert_eq!(diags.list().len(), Diags::CAPACITY);
         assert_eq!(
             (diags.suppressed(), diags.worst()),

@@ -82,7 +82,7 @@ impl Definitions {
         }
         if self.map.len() >= MAX_DEFINITIONS {
             let text = format!("more than {MAX_DEFINITIONS} definitions; reading stops here");
-            diags.say(Severity::Fatal, at, text);
+            diags.report(Severity::Fatal, at, text);
             return Err(Stop);
         }
         self.map.insert(name.into(), value);
@@ -100,7 +100,7 @@ impl Definitions {
         if self.work <= MAX_WORK {
             return Ok(());
         }
-        diags.help(
+        diags.report_with_help(
             Severity::Fatal,
             at,
             "definitions and sequences make too much text; reading stops here",
@@ -137,7 +137,7 @@ impl Definitions {
                 } else {
                     format!("the definition of {what} leads back to itself; line left out")
                 };
-                diags.say(Severity::Error, line.span(start, end), message);
+                diags.report(Severity::Error, line.span(start, end), message);
                 return Ok(None);
             }
             *line = out;
@@ -205,7 +205,7 @@ impl Definitions {
                 ),
                 Some(Value::Text(_)) | None => continue,
             };
-            diags.help(Severity::Warning, line.span(start, end), message, help);
+            diags.report_with_help(Severity::Warning, line.span(start, end), message, help);
         }
     }
 }
@@ -276,7 +276,7 @@ fn predefined(
             let name = reference.arguments.trim();
             context.host.env(name).unwrap_or_else(|| {
                 let text = format!("environment variable `{name}` is not set; nothing is put here");
-                diags.say(Severity::Warning, via, text);
+                diags.report(Severity::Warning, via, text);
                 String::new()
             })
         }
@@ -295,7 +295,7 @@ fn random(arguments: &str, random: u32, via: Span, diags: &mut Diags) -> String 
     };
     let (min, max) = bounds.unwrap_or_else(|| {
         let text = "_RANDOM takes a smallest and a largest number; 0 to 32767 is used";
-        diags.say(Severity::Error, via, text);
+        diags.report(Severity::Error, via, text);
         (0, 32767)
     });
     let count = u64::from(max)

@@ -43,7 +43,7 @@ impl File {
                     "line of {} bytes, longest is {MAX_LINE}; ignored",
                     data.len()
                 );
-                diags.say(Severity::Error, span(self.number, at, 1), text);
+                diags.report(Severity::Error, span(self.number, at, 1), text);
                 continue;
             }
             if data.starts_with("\\#") || data.starts_with("\\!") {
@@ -72,7 +72,7 @@ impl File {
     fn found_markdown(&mut self, at: Span, diags: &mut Diags) {
         if !self.markdown {
             self.markdown = true;
-            diags.help(
+            diags.report_with_help(
                 Severity::Error,
                 at,
                 "line begins with `\\#`: looks like markdown escaping; taken as a comment, as are others like it",

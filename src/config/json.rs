@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn json_is_an_array_of_objects_with_places() {
         let mut diags = Diags::default();
-        diags.help(Severity::Error, span(0, 2, 2), "a \"b\"\n", "h");
+        diags.report_with_help(Severity::Error, span(0, 2, 2), "a \"b\"\n", "h");
         diags.push(Diag {
             severity: Severity::Fatal,
             span: None,
@@ -109,7 +109,7 @@ mod tests {
         let mut sources = sources("$A= \\\n x y\n$A\n");
         let view = sources.view(0, span(0, 11, 2)).expect("room");
         let mut diags = Diags::default();
-        diags.say(Severity::Unsupported, span(view, 7, 1), "m");
+        diags.report(Severity::Unsupported, span(view, 7, 1), "m");
         let json = render_json(&diags, &sources);
         let want = r#""severity":"unsupported","message":"m","help":null,"from":[{"file":"a.conf","line":3,"column":1}]"#;
         assert!(json.contains(want), "{json}");
@@ -119,7 +119,7 @@ mod tests {
     fn what_is_beyond_the_capacity_is_counted() {
         let mut diags = Diags::default();
         for n in 0..Diags::CAPACITY + 3 {
-            diags.say(Severity::Note, span(0, 0, 1), format!("m{n}"));
+            diags.report(Severity::Note, span(0, 0, 1), format!("m{n}"));
         }
         assert!(render_json(&diags, &sources("ok")).contains("3 more messages are not shown"));
     }

@@ -127,7 +127,7 @@ impl Lexer {
     fn odd_blank(&mut self, c: char, at: Span, diags: &mut Diags) {
         if self.blanks != Some(at.file) {
             self.blanks = Some(at.file);
-            diags.help(
+            diags.report_with_help(
                 Severity::Warning,
                 at,
                 format!(
@@ -148,7 +148,7 @@ impl Lexer {
         let mut curly = raw.char_indices().filter(|(_, c)| is_curly(*c));
         if let (Some((at, c)), false) = (curly.next(), self.curly) {
             self.curly = true;
-            diags.help(
+            diags.report_with_help(
                 Severity::Error,
                 place(at, c),
                 format!("{c} is a curly quote and does not quote anything"),
@@ -166,7 +166,7 @@ impl Lexer {
             if self.encoding != Some(at.file) {
                 self.encoding = Some(at.file);
                 let text = "bytes that are not UTF-8; U+FFFD is used for each";
-                diags.help(Severity::Warning, at, text, "save the file as UTF-8");
+                diags.report_with_help(Severity::Warning, at, text, "save the file as UTF-8");
             }
         }
     }
@@ -181,7 +181,7 @@ fn quoted(line: &Line, start: usize, tokens: &mut Vec<Token>, diags: &mut Diags)
     let (len, close) = match closing(inner).or_else(|| inner.rfind('"')) {
         Some(len) => (len, 1),
         None => {
-            diags.help(
+            diags.report_with_help(
                 Severity::Error,
                 line.span(start, from),
                 "this quote is never closed; the rest of the line is taken as one word",
@@ -252,7 +252,7 @@ impl Templates {
 
 fn report_template(line: &Line, start: usize, end: usize, diags: &mut Diags) {
     let what = line.text.get(start..end).unwrap_or("");
-    diags.help(
+    diags.report_with_help(
         Severity::Error,
         line.span(start, end),
         format!("{what} is a placeholder that was not filled in"),
@@ -288,7 +288,7 @@ fn report_undefined(
         // What is defined and could not be replaced was reported by the expansion.
         if whole && !definitions.has(name) {
             let from = start.saturating_add(at);
-            diags.help(
+            diags.report_with_help(
                 Severity::Error,
                 line.span(from, from.saturating_add(text.len())),
                 format!("undefined definition {text}"),

@@ -24,8 +24,6 @@ pub mod command;
 pub mod diag;
 mod expand;
 mod file;
-#[cfg(feature = "lvs")]
-pub mod half;
 mod include;
 #[cfg(feature = "json")]
 pub mod json;
@@ -38,13 +36,15 @@ mod pcre;
 mod reader;
 pub mod render;
 pub mod schema;
-mod seen;
 mod sequence;
 pub mod source;
+mod span_map;
+#[cfg(feature = "lvs")]
+pub mod subset;
 pub mod tree;
 mod validate;
 
-pub use build::Opens;
+pub use build::OpensBlock;
 pub use diag::{Diag, Diags, Severity};
 pub use model::Config;
 use model::User;
@@ -93,7 +93,7 @@ pub struct Program {
     /// Its absolute path.
     pub path: String,
     /// The first part of the path that others than root may change.
-    pub exposed: Option<String>,
+    pub writable_by_others: Option<String>,
 }
 
 /// A configuration, ready to run, and all there is to say about its text.
@@ -111,15 +111,15 @@ pub struct Loaded {
 #[must_use]
 pub fn load(path: &str, host: &dyn Host) -> Loaded {
     let mut diags = Diags::default();
-    let Parsed { sources, mut root } = parse(path, host, schema::opens, &mut diags);
-    let place = |span, here| sources.place(span, here);
+    let Parsed { sources, mut root } = parse(path, host, schema::opens_block, &mut diags);
+    let locate = |span, here| sources.locate(span, here);
     let config = if diags.worst() == Some(Severity::Fatal) {
         // The tree ends somewhere in the middle: whatever was said about it would mislead.
         Config::default()
     } else {
-        check::check(&mut root, &place, &mut diags);
-        validate::validate(&mut root, &place, &mut diags);
-        lower::lower(&root, host, &place, &mut diags)
+        check::check(&mut root, &locate, &mut diags);
+        validate::validate(&mut root, &locate, &mut diags);
+        lower::lower(&root, host, &locate, &mut diags)
     };
     diags.sort_by_key(|span| {
         // What a multi-line definition brought in comes where it was used.
@@ -146,11 +146,11 @@ pub struct Parsed {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Stop;
 
-/// Reads a configuration and everything it includes. `opens` tells which keywords open blocks, for the
+/// Reads a configuration and everything it includes. `opens_block` tells which keywords open blocks, for the
 /// case that a brace is missing.
-pub fn parse(path: &str, host: &dyn Host, opens: Opens, diags: &mut Diags) -> Parsed {
+pub fn parse(path: &str, host: &dyn Host, opens_block: OpensBlock, diags: &mut Diags) -> Parsed {
     let mut reader = reader::Reader::new(host);
-    let mut builder = build::Builder::new(opens);
+    let mut builder = build::Builder::new(opens_block);
     let root = match read(path, &mut reader, &mut builder, diags) {
         Ok(()) => builder.finish(&reader.sources, diags),
         Err(Stop) => builder.into_root(),

@@ -11,7 +11,7 @@ use core::fmt::Write as _;
 
 /// What the options of a pattern change in its meaning here.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) struct Reading {
+pub(super) struct PatternFlags {
     /// `multiline`: `$` holds at every line break.
     pub(super) multi_line: bool,
     /// `dollar_endonly`: `$` holds at the very end only.
@@ -22,7 +22,7 @@ pub(super) struct Reading {
 ///
 /// # Errors
 /// What it holds that is not supported.
-pub(super) fn translate(pattern: &str, reading: Reading) -> Result<String, String> {
+pub(super) fn translate(pattern: &str, reading: PatternFlags) -> Result<String, String> {
     let mut translator = Translator {
         rest: pattern,
         out: String::with_capacity(pattern.len()),
@@ -41,7 +41,7 @@ struct Translator<'a> {
     out: String,
     /// Open groups.
     depth: u32,
-    reading: Reading,
+    reading: PatternFlags,
 }
 
 impl Translator<'_> {
@@ -296,18 +296,18 @@ mod tests {
             ("größe", "größe"),
             (r"\bword\B\A\z", r"\bword\B\A\z"),
         ] {
-            let got = translate(pattern, Reading::default());
+            let got = translate(pattern, PatternFlags::default());
             assert_eq!(got.as_deref(), Ok(want), "{pattern}");
             regex_lite::Regex::new(want).expect("the engine takes it");
         }
-        let multi_line = Reading {
+        let multi_line = PatternFlags {
             multi_line: true,
-            ..Reading::default()
+            ..PatternFlags::default()
         };
         assert_eq!(translate("a$b", multi_line).as_deref(), Ok("a$b"));
-        let end = Reading {
+        let end = PatternFlags {
             dollar_end_only: true,
-            ..Reading::default()
+            ..PatternFlags::default()
         };
         assert_eq!(translate("a$b", end).as_deref(), Ok(r"a\zb"));
     }
@@ -342,11 +342,11 @@ mod tests {
             ("[--/]", "in a class, `--`"),
             ("[[.a.]]", "a collating element `[.`"),
         ] {
-            let got = translate(pattern, Reading::default());
+            let got = translate(pattern, PatternFlags::default());
             assert_eq!(got, Err(format!("{want} is not supported")), "{pattern}");
         }
         for pattern in ["[a", "[]", "a\\", "(", "a)", "*"] {
-            let translated = translate(pattern, Reading::default()).expect("all supported");
+            let translated = translate(pattern, PatternFlags::default()).expect("all supported");
             assert!(regex_lite::Regex::new(&translated).is_err(), "{pattern}");
         }
     }

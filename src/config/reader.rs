@@ -11,7 +11,7 @@ use super::file::File;
 use super::include::{self, MAX_ALTERNATIVES, Policy};
 use super::line::{Line, blank, name};
 use super::sequence::{self, Sequence};
-use super::source::{MAX_FILES, MAX_TEXT, Refused, Sources, span};
+use super::source::{MAX_FILES, MAX_TEXT, SourceError, Sources, span};
 use super::{Host, Stop};
 
 /// Deepest nesting of includes.
@@ -158,7 +158,7 @@ impl<'h> Reader<'h> {
         if self.stack.len() >= MAX_DEPTH {
             let text =
                 "definitions, sequences and includes are nested too deep; reading stops here";
-            diags.say(Severity::Fatal, at, text);
+            diags.report(Severity::Fatal, at, text);
             return Err(Stop);
         }
         self.stack.push(origin);
@@ -183,7 +183,7 @@ impl<'h> Reader<'h> {
             return Ok(Digested::Gone);
         }
         if let Some((len, right)) = spaced_definition(&line.text) {
-            diags.help(
+            diags.report_with_help(
                 Severity::Error,
                 line.span(0, len),
                 "a blank in front of `=` keeps this from being a definition; line left out",
@@ -299,7 +299,7 @@ impl<'h> Reader<'h> {
                 "the definition ${} contains itself; line left out",
                 body.name
             );
-            diags.say(Severity::Error, via, text);
+            diags.report(Severity::Error, via, text);
             line.clear();
             return Ok(());
         }
@@ -349,7 +349,7 @@ impl<'h> Reader<'h> {
         match made {
             Ok(sequence) => self.push(Origin::Each(Box::new(sequence)), whole, diags),
             Err(why) => {
-                diags.help(
+                diags.report_with_help(
                     Severity::Error,
                     whole,
                     format!("{why}; line left out"),
@@ -376,7 +376,7 @@ impl<'h> Reader<'h> {
             if let Some(bad) = self.policy.check(rest.split_ascii_whitespace()) {
                 let text = format!("include_check knows no `{bad}`; ignored");
                 let help = "write readable, match, wildcard_match or brace_match";
-                diags.help(Severity::Error, at, text, help);
+                diags.report_with_help(Severity::Error, at, text, help);
             }
             return Ok(false);
         }
@@ -385,7 +385,7 @@ impl<'h> Reader<'h> {
         };
         let pattern = rest.trim_matches(blank).trim_matches('"');
         if pattern.is_empty() {
-            diags.say(Severity::Error, at, format!("{keyword} needs a file name"));
+            diags.report(Severity::Error, at, format!("{keyword} needs a file name"));
         } else {
             self.include(pattern, self.policy.and(strict), at, diags)?;
         }
@@ -401,7 +401,7 @@ impl<'h> Reader<'h> {
     ) -> Result<(), Stop> {
         let Some(patterns) = include::alternatives(pattern) else {
             let text = format!("more than {MAX_ALTERNATIVES} alternatives; nothing is included");
-            diags.say(Severity::Error, at, text);
+            diags.report(Severity::Error, at, text);
             return Ok(());
         };
         let including = current(&self.stack).map_or("", |file| &file.path);
@@ -422,19 +422,19 @@ impl<'h> Reader<'h> {
     fn include_file(&mut self, path: &str, at: Span, diags: &mut Diags) -> Result<(), Stop> {
         if files(&self.stack).any(|file| &*file.path == path) {
             let text = format!("{path} includes itself; not included again");
-            diags.say(Severity::Error, at, text);
+            diags.report(Severity::Error, at, text);
             return Ok(());
         }
         if files(&self.stack).count() >= MAX_INCLUDES {
             let text =
                 format!("includes are nested deeper than {MAX_INCLUDES}; reading stops here");
-            diags.say(Severity::Fatal, at, text);
+            diags.report(Severity::Fatal, at, text);
             return Err(Stop);
         }
         match self.host.read(path) {
             Ok(bytes) => self.open(path, bytes, Some(at), diags),
             Err(reason) => {
-                diags.say(
+                diags.report(
                     Severity::Error,
                     at,
                     format!("cannot read {path}: {reason}; not included"),
@@ -463,12 +463,16 @@ impl<'h> Reader<'h> {
                 };
                 return self.push(Origin::File(file), at, diags);
             }
-            Err(Refused::TooMany) => (at, format!("more than {MAX_FILES} files are included")),
-            Err(Refused::TooLong) => (
+            Err(SourceError::TooManyFiles) => {
+                (at, format!("more than {MAX_FILES} files are included"))
+            }
+            Err(SourceError::TooLarge) => (
                 at,
                 format!("{path} makes the configuration larger than {MAX_TEXT} bytes"),
             ),
-            Err(Refused::Binary(at)) => (Some(at), "a NUL byte: this is not a text file".into()),
+            Err(SourceError::Binary(at)) => {
+                (Some(at), "a NUL byte: this is not a text file".into())
+            }
         };
         diags.push(super::Diag {
             severity: Severity::Fatal,
@@ -548,7 +552,7 @@ fn report_missing(
         (None, Some(pattern)) => (Severity::Error, pattern),
         (None, None) => return,
     };
-    diags.say(
+    diags.report(
         severity,
         at,
         format!("no file matches {what}; nothing is included for it"),

@@ -258,7 +258,7 @@ mod tests {
     /// The text for one message at bytes `start..start + len`.
     fn show(text: &str, start: usize, len: usize) -> String {
         let mut diags = Diags::default();
-        diags.say(Severity::Error, span(0, start, len), "m");
+        diags.report(Severity::Error, span(0, start, len), "m");
         render_text(&diags, &sources(text))
     }
 
@@ -349,7 +349,7 @@ mod tests {
     #[test]
     fn messages_cannot_steer_the_terminal() {
         let mut diags = Diags::default();
-        diags.help(
+        diags.report_with_help(
             Severity::Warning,
             span(0, 0, 1),
             "a\x1b[2J\u{202e}b",
@@ -365,7 +365,7 @@ mod tests {
         let mut sources = sources("$A= \\\n x y\n$A\n");
         let view = sources.view(0, span(0, 11, 2)).expect("room");
         let mut diags = Diags::default();
-        diags.say(Severity::Unsupported, span(view, 7, 1), "m");
+        diags.report(Severity::Unsupported, span(view, 7, 1), "m");
         let want = "a.conf:2:2: warning: m\n     x y\n     ^\n  from: $A on a.conf:3:1\n";
         assert_eq!(render_text(&diags, &sources), want);
     }
@@ -374,7 +374,7 @@ mod tests {
     fn what_is_beyond_the_capacity_is_counted() {
         let mut diags = Diags::default();
         for n in 0..Diags::CAPACITY + 3 {
-            diags.say(Severity::Note, span(0, 0, 1), format!("m{n}"));
+            diags.report(Severity::Note, span(0, 0, 1), format!("m{n}"));
         }
         let sources = sources("ok");
         assert!(render_text(&diags, &sources).ends_with("\n3 more messages are not shown\n"));

@@ -53,24 +53,24 @@ pub struct Position<'a> {
 
 /// Why a text was not taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Refused {
+pub(crate) enum SourceError {
     /// More than [`MAX_FILES`].
-    TooMany,
+    TooManyFiles,
     /// More than [`MAX_TEXT`] bytes over all.
-    TooLong,
+    TooLarge,
     /// A NUL byte at this offset of the file numbered so: not a text.
     Binary(Span),
 }
 
 impl Sources {
     /// Takes a file. A binary file is taken too, so that the message can show where.
-    pub(crate) fn add(&mut self, name: &str, bytes: Vec<u8>) -> Result<u16, Refused> {
-        let number = u16::try_from(self.files.len()).map_err(|_| Refused::TooMany)?;
+    pub(crate) fn add(&mut self, name: &str, bytes: Vec<u8>) -> Result<u16, SourceError> {
+        let number = u16::try_from(self.files.len()).map_err(|_| SourceError::TooManyFiles)?;
         if number >= MAX_FILES {
-            return Err(Refused::TooMany);
+            return Err(SourceError::TooManyFiles);
         }
         if bytes.len() > MAX_TEXT.saturating_sub(self.bytes) {
-            return Err(Refused::TooLong);
+            return Err(SourceError::TooLarge);
         }
         let nul = bytes.iter().position(|byte| *byte == 0);
         let text = decode(match nul {
@@ -79,7 +79,7 @@ impl Sources {
             Some(at) => bytes.get(..=at).unwrap_or_default().to_vec(),
         });
         if text.len() > MAX_TEXT.saturating_sub(self.bytes) {
-            return Err(Refused::TooLong);
+            return Err(SourceError::TooLarge);
         }
         self.bytes = self.bytes.saturating_add(text.len());
         let start = text.find('\0');
@@ -88,7 +88,7 @@ impl Sources {
         self.files.push(File { name, text, marks });
         match start {
             None => Ok(number),
-            Some(at) => Err(Refused::Binary(span(number, at, 1))),
+            Some(at) => Err(SourceError::Binary(span(number, at, 1))),
         }
     }
 
@@ -186,7 +186,7 @@ impl Sources {
 
     /// `line 12`, or `other.conf line 12` when `here` is in another file: for use inside messages.
     #[must_use]
-    pub fn place(&self, span: Span, here: Span) -> String {
+    pub fn locate(&self, span: Span, here: Span) -> String {
         let Some(position) = self.position(span) else {
             return "an unknown place".into();
         };
@@ -304,7 +304,7 @@ mod tests {
     fn a_nul_byte_is_refused_with_its_place() {
         let mut sources = Sources::default();
         let refused = sources.add("a.conf", b"ok\nx\0y".to_vec());
-        let Err(Refused::Binary(at)) = refused else {
+        let Err(SourceError::Binary(at)) = refused else {
             panic!("{refused:?}");
         };
         assert_eq!(
@@ -317,7 +317,7 @@ mod tests {
     fn text_beyond_the_bound_is_refused_over_all_files_together() {
         let mut sources = Sources::default();
         assert_eq!(sources.add("a", vec![b'#'; MAX_TEXT - 10]), Ok(0));
-        assert_eq!(sources.add("b", vec![b'#'; 11]), Err(Refused::TooLong));
+        assert_eq!(sources.add("b", vec![b'#'; 11]), Err(SourceError::TooLarge));
         assert_eq!(sources.add("c", vec![b'#'; 10]), Ok(1));
     }
 
@@ -333,6 +333,6 @@ mod tests {
         );
         assert_eq!(sources.via(at), Some(via));
         assert_eq!(sources.via(via), None);
-        assert_eq!(sources.place(at, via), "line 2");
+        assert_eq!(sources.locate(at, via), "line 2");
     }
 }

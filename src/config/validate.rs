@@ -2,10 +2,10 @@
 //! only ones, blocks must hold what they are for. Also for blocks whose effect is not supported yet:
 //! a slip in them is a slip all the same.
 
-use super::check::Where;
+use super::check::Locate;
 use super::diag::{Diags, Severity};
 use super::schema::nearest_word;
-use super::seen::Seen;
+use super::span_map::SpanMap;
 use super::tree::{Block, Node};
 
 /// Blocks with a name, and what they are called.
@@ -46,11 +46,11 @@ const REQUIRED: &[(&str, &str)] = &[
 ];
 
 /// Checks names and completeness; takes out second definitions and references to nothing.
-pub(crate) fn validate(root: &mut Block, place: Where<'_>, diags: &mut Diags) {
+pub(crate) fn validate(root: &mut Block, locate: Locate<'_>, diags: &mut Diags) {
     for (keyword, what) in NAMED {
-        unique(root, keyword, what, place, diags);
+        unique(root, keyword, what, locate, diags);
     }
-    let defined: Vec<(&'static str, Seen)> = REFERENCES
+    let defined: Vec<(&'static str, SpanMap)> = REFERENCES
         .iter()
         .map(|(_, keyword)| (*keyword, names(root, keyword)))
         .collect();
@@ -62,7 +62,7 @@ pub(crate) fn validate(root: &mut Block, place: Where<'_>, diags: &mut Diags) {
             references(node, &defined, diags);
         }
     }
-    groups(root, place, diags);
+    groups(root, locate, diags);
     for node in &root.nodes {
         complete(node, diags);
     }
@@ -74,29 +74,29 @@ fn name(node: &Node) -> &str {
 }
 
 /// The names given to blocks of this kind.
-fn names(root: &Block, keyword: &str) -> Seen {
-    let mut names = Seen::default();
+fn names(root: &Block, keyword: &str) -> SpanMap {
+    let mut names = SpanMap::default();
     for node in &root.nodes {
         if &*node.keyword.text == keyword {
-            names.before(name(node), node.keyword.span);
+            names.earlier_or_insert(name(node), node.keyword.span);
         }
     }
     names
 }
 
 /// The second block of a name is left out.
-fn unique(root: &mut Block, keyword: &str, what: &str, place: Where<'_>, diags: &mut Diags) {
-    let mut seen = Seen::default();
+fn unique(root: &mut Block, keyword: &str, what: &str, locate: Locate<'_>, diags: &mut Diags) {
+    let mut seen = SpanMap::default();
     root.nodes.retain(|node| {
         if &*node.keyword.text != keyword {
             return true;
         }
         let name = name(node);
         let span = node.keyword.span;
-        if let Some(first) = seen.before(name, span) {
-            let at = place(first, span);
+        if let Some(first) = seen.earlier_or_insert(name, span) {
+            let at = locate(first, span);
             let message = format!("`{name}` is the name of {what} on {at} already; left out");
-            diags.help(Severity::Error, span, message, "give it a name of its own");
+            diags.report_with_help(Severity::Error, span, message, "give it a name of its own");
             return false;
         }
         true
@@ -104,7 +104,7 @@ fn unique(root: &mut Block, keyword: &str, what: &str, place: Where<'_>, diags: 
 }
 
 /// Every name used in `node`'s value blocks must have been given to a block of its kind.
-fn references(node: &mut Node, defined: &[(&'static str, Seen)], diags: &mut Diags) {
+fn references(node: &mut Node, defined: &[(&'static str, SpanMap)], diags: &mut Diags) {
     let owner = format!("{} `{}`", node.keyword.text, name(node));
     let Some(block) = &mut node.block else { return };
     for list in &mut block.nodes {
@@ -130,7 +130,7 @@ fn references(node: &mut Node, defined: &[(&'static str, Seen)], diags: &mut Dia
                         Some(near) => format!("did you mean `{near}`?"),
                         None => format!("define `{kind} {} {{ … }}`", word.text),
                     };
-                    diags.help(Severity::Error, word.span, message, help);
+                    diags.report_with_help(Severity::Error, word.span, message, help);
                 }
                 missing
             };
@@ -148,8 +148,8 @@ fn references(node: &mut Node, defined: &[(&'static str, Seen)], diags: &mut Dia
 }
 
 /// An instance can follow one group only, and a group of one has nobody to follow.
-fn groups(root: &Block, place: Where<'_>, diags: &mut Diags) {
-    let mut seen = Seen::default();
+fn groups(root: &Block, locate: Locate<'_>, diags: &mut Diags) {
+    let mut seen = SpanMap::default();
     for group in root
         .nodes
         .iter()
@@ -157,13 +157,13 @@ fn groups(root: &Block, place: Where<'_>, diags: &mut Diags) {
     {
         if items(group, "group").count() == 1 {
             let message = format!("`{}` has one member only", name(group));
-            diags.say(Severity::Note, group.keyword.span, message);
+            diags.report(Severity::Note, group.keyword.span, message);
         }
         for word in items(group, "group") {
-            if let Some(first) = seen.before(&word.text, word.span) {
-                let at = place(first, word.span);
+            if let Some(first) = seen.earlier_or_insert(&word.text, word.span) {
+                let at = locate(first, word.span);
                 let message = format!("`{}` is in a group on {at} already; ignored", word.text);
-                diags.say(Severity::Warning, word.span, message);
+                diags.report(Severity::Warning, word.span, message);
             }
         }
     }
@@ -187,7 +187,7 @@ fn complete(node: &Node, diags: &mut Diags) {
     for (_, required) in REQUIRED.iter().filter(|(owner, _)| *owner == kind) {
         if !has(required) {
             let message = format!("this {kind} has no valid `{required}`; ignored");
-            diags.say(Severity::Error, node.keyword.span, message);
+            diags.report(Severity::Error, node.keyword.span, message);
         }
     }
     if matches!(

@@ -156,7 +156,7 @@ fn fetch(options: &Options) -> Result<ResponseSummary, String> {
     let seen = if options.tls {
         let trust = TlsConfig::new(&Ssl::default());
         let Some(mut pages) = TlsHttpCheck::new(&target, &http, pages, &trust) else {
-            return Err(format!("TLS: {}", Feature::Tls.absence()));
+            return Err(format!("TLS: {}", Feature::Tls.not_built_in()));
         };
         pages.start();
         talk(stream, |news, out| pages.handle(news, out))?;

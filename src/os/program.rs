@@ -48,7 +48,7 @@ fn look(path: &Path, user: User) -> Result<Program, String> {
     let text = path.to_str().ok_or("its path is not UTF-8")?;
     Ok(Program {
         path: text.to_owned(),
-        exposed: exposed(path),
+        writable_by_others: writable_by_others(path),
     })
 }
 
@@ -63,7 +63,7 @@ fn may_execute(data: &Metadata, user: User) -> bool {
 }
 
 /// The first part of the path, as written and with links followed, that others than root may change.
-fn exposed(path: &Path) -> Option<String> {
+fn writable_by_others(path: &Path) -> Option<String> {
     let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let parts = |path: &Path| {
         path.ancestors()
@@ -146,7 +146,7 @@ mod tests {
             std::os::unix::fs::symlink(&open, &link).expect("link");
             let link = link.to_str().expect("UTF-8");
             assert_eq!(
-                find(link, ROOT).expect("found").exposed,
+                find(link, ROOT).expect("found").writable_by_others,
                 Some(link.to_owned())
             );
         }

@@ -390,7 +390,7 @@ impl<'a> Reactor<'a> {
                 #[cfg(feature = "json")]
                 Signal::Json => self.dumps.write(Kind::Json, &self.engine),
                 #[cfg(not(feature = "json"))]
-                Signal::Json => log::warn!("JSON: {}", Feature::Json.absence()),
+                Signal::Json => log::warn!("JSON: {}", Feature::Json.not_built_in()),
                 Signal::Trace => self.trace(),
                 Signal::Child => {
                     if self.children_ended() {

@@ -4,17 +4,17 @@
 use log::Level;
 
 use super::{cannot_read, machine};
-#[cfg(feature = "lvs")]
-use crate::cli::Only;
 use crate::cli::Options;
-#[cfg(feature = "lvs")]
-use crate::config::half::{self, Half};
 use crate::config::model::Config;
 use crate::config::render::exit_code_for_test;
 use crate::config::source::Position;
+#[cfg(feature = "lvs")]
+use crate::config::subset;
 use crate::config::{self, Loaded, Severity};
 use crate::exit;
 use crate::os::host;
+#[cfg(feature = "lvs")]
+use crate::types::Subsystems;
 
 /// Reads the configuration, as often as it is asked to.
 pub(super) struct Loader<'a> {
@@ -73,11 +73,8 @@ impl<'a> Loader<'a> {
         let mut loaded = config::load(self.path, &machine(self.options));
         host::fill_in(&mut loaded.config.global);
         log_diags(&loaded, self.path);
-        // A build without virtual servers has one half only.
         #[cfg(feature = "lvs")]
-        if let Some(only) = self.options.only {
-            keep(only, &mut loaded.config);
-        }
+        keep(self.options.subsystems, &mut loaded.config);
         if let Some(namespace) = &self.options.namespace {
             loaded.config.global.process.namespace = Some(namespace.clone());
         }
@@ -87,12 +84,13 @@ impl<'a> Loader<'a> {
 
 /// Leaves out what was not asked for on the command line.
 #[cfg(feature = "lvs")]
-fn keep(only: Only, config: &mut Config) {
-    let (half, option, what) = match only {
-        Only::Vrrp => (Half::Vrrp, "-P", "virtual servers"),
-        Only::Check => (Half::Lvs, "-C", "instances"),
+fn keep(subsystems: Subsystems, config: &mut Config) {
+    let (option, what) = match subsystems {
+        Subsystems::All => return,
+        Subsystems::Vrrp => ("-P", "virtual servers"),
+        Subsystems::VirtualServers => ("-C", "instances"),
     };
-    let count = half::keep(half, config);
+    let count = subset::keep(subsystems, config);
     if count > 0 {
         log::info!(target: "config", "{option}: {count} {what} left out");
     }

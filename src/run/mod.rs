@@ -50,7 +50,7 @@ fn hash_page(args: Vec<OsString>) -> u8 {
 
 #[cfg(not(feature = "lvs"))]
 fn hash_page(_: Vec<OsString>) -> u8 {
-    let absence = Feature::Lvs.absence();
+    let absence = Feature::Lvs.not_built_in();
     fail(&format!("genhash: {absence}"), exit::FATAL)
 }
 
@@ -64,13 +64,13 @@ fn uci_to_conf(args: Vec<OsString>) -> u8 {
 
 #[cfg(not(feature = "uci"))]
 fn uci_to_conf(_: Vec<OsString>) -> u8 {
-    let absence = Feature::Uci.absence();
+    let absence = Feature::Uci.not_built_in();
     fail(&format!("uci2conf: {absence}"), exit::FATAL)
 }
 
 /// The parts of this build, for `-v`.
 fn features() -> String {
-    let here = Feature::ALL.into_iter().filter(|part| part.is_here());
+    let here = Feature::ALL.into_iter().filter(|part| part.is_built_in());
     let names: Vec<&str> = here.map(Feature::name).collect();
     names.join(" ")
 }

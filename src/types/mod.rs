@@ -8,6 +8,7 @@ mod ids;
 pub mod ipvs;
 mod net;
 mod sort;
+mod subsystems;
 mod time;
 mod vrrp;
 
@@ -15,5 +16,6 @@ pub use centis::Centis;
 pub use ids::{Priority, Version, Vrid};
 pub use net::{Cidr, Family, IfIndex, IfName, Mac};
 pub use sort::sorted;
+pub use subsystems::Subsystems;
 pub use time::Instant;
 pub use vrrp::{MasterInfo, VrrpCounters, VrrpState};

@@ -30,7 +30,7 @@ mod parse;
 mod table;
 mod write;
 
-use crate::config::source::Refused;
+use crate::config::source::SourceError;
 use crate::config::{Diag, Diags, Severity, Sources};
 
 /// What came out.
@@ -62,8 +62,8 @@ pub fn convert(name: &str, bytes: Vec<u8>) -> Converted {
         }
         Err(why) => {
             let span = match why {
-                Refused::Binary(span) => Some(span),
-                Refused::TooMany | Refused::TooLong => None,
+                SourceError::Binary(span) => Some(span),
+                SourceError::TooManyFiles | SourceError::TooLarge => None,
             };
             diags.push(Diag {
                 severity: Severity::Fatal,

@@ -96,7 +96,7 @@ pub(super) fn parse(text: &str, diags: &mut Diags) -> Vec<Section> {
                     "config" => (WORDS, "write config TYPE or config TYPE 'NAME'"),
                     _ => (WORDS, "write a name and one value, quoted if it has blanks"),
                 };
-                diags.help(Severity::Error, at, message, help);
+                diags.report_with_help(Severity::Error, at, message, help);
             }
         }
     }
@@ -113,7 +113,7 @@ fn add(section: Option<&mut Section>, verb: &str, mut words: Vec<Word>, diags: &
     };
     let Some(section) = section else {
         let message = "outside any section; line ignored";
-        diags.help(Severity::Error, name.span, message, "write config first");
+        diags.report_with_help(Severity::Error, name.span, message, "write config first");
         return;
     };
     if verb == "option" {
@@ -123,7 +123,7 @@ fn add(section: Option<&mut Section>, verb: &str, mut words: Vec<Word>, diags: &
         section.entries.push((name, value));
     } else {
         let message = "too many lines in one section; ignored";
-        diags.say(Severity::Error, name.span, message);
+        diags.report(Severity::Error, name.span, message);
     }
 }
 
@@ -147,7 +147,7 @@ fn open(sections: &mut Vec<Section>, words: Vec<Word>, diags: &mut Diags) -> Opt
         }
     }
     if sections.len() >= MAX_SECTIONS {
-        diags.say(Severity::Error, kind.span, "too many sections; ignored");
+        diags.report(Severity::Error, kind.span, "too many sections; ignored");
         return None;
     }
     sections.push(Section {
@@ -258,7 +258,7 @@ impl Reader<'_> {
         }
         let message = "this quote is never closed; it ends with the line";
         let help = "add another one where the value ends";
-        diags.help(Severity::Error, span(0, start, 1), message, help);
+        diags.report_with_help(Severity::Error, span(0, start, 1), message, help);
         text.truncate(before);
         self.at = start;
         self.next();

@@ -174,9 +174,9 @@ pub(super) fn check(section: &Section, diags: &mut Diags) -> bool {
                 let (why, instead) = why_not(option);
                 let message = "this has no effect";
                 if instead.is_empty() {
-                    diags.say(Severity::Note, name.span, [message, why].join(": "));
+                    diags.report(Severity::Note, name.span, [message, why].join(": "));
                 } else {
-                    diags.help(Severity::Warning, name.span, message, instead);
+                    diags.report_with_help(Severity::Warning, name.span, message, instead);
                 }
             }
             Some(_) => {}
@@ -197,7 +197,7 @@ pub(super) fn check(section: &Section, diags: &mut Diags) -> bool {
     if let Some(name) = lacking {
         let message = ["this section has no `", name, "`; it is left out"].concat();
         let help = ["add option ", name].concat();
-        diags.help(Severity::Warning, section.typed.span, message, help);
+        diags.report_with_help(Severity::Warning, section.typed.span, message, help);
     }
     lacking.is_none()
 }
@@ -208,7 +208,7 @@ fn unknown(word: &Word, what: &str, known: &[&str], diags: &mut Diags) {
         None => ["known are ", &known.join(", ")].concat(),
     };
     let message = ["`", &word.text, "` is no ", what, "; ignored"].concat();
-    diags.help(Severity::Warning, word.span, message, help);
+    diags.report_with_help(Severity::Warning, word.span, message, help);
 }
 
 /// UCI's switches.

@@ -174,7 +174,7 @@ impl<'a> Writer<'a, '_> {
             let message = "this is no check; the server is not checked";
             let help = ["known are ", &known.join(", ")].concat();
             self.diags
-                .help(Severity::Warning, check.span, message, help);
+                .report_with_help(Severity::Warning, check.span, message, help);
             return;
         };
         self.open(&[name]);
@@ -235,7 +235,7 @@ impl<'a> Writer<'a, '_> {
     fn authentication(&mut self, section: &'a Section, kind: &Word) {
         if section.get("auth_pass").is_none() {
             let message = "`auth_type` without `auth_pass`; there is no authentication";
-            self.diags.help(
+            self.diags.report_with_help(
                 Severity::Warning,
                 kind.span,
                 message,
@@ -257,7 +257,7 @@ impl<'a> Writer<'a, '_> {
         };
         if !remark.is_empty() {
             let message = ["this is a switch: ", remark].concat();
-            self.diags.help(
+            self.diags.report_with_help(
                 Severity::Note,
                 value.span,
                 message,
@@ -319,7 +319,7 @@ impl<'a> Writer<'a, '_> {
     fn find(&mut self, name: &str, at: Span, kinds: &[&str]) -> Option<&'a Section> {
         if self.out.len() > MAX_RESULT {
             let message = "the result is too large already; left out";
-            self.diags.say(Severity::Error, at, message);
+            self.diags.report(Severity::Error, at, message);
             return None;
         }
         let found = self.lookup(name, kinds);
@@ -334,7 +334,8 @@ impl<'a> Writer<'a, '_> {
                 None => ["add config ", &kinds, " '", name, "'"].concat(),
             };
             let message = ["no ", &kinds, " is called `", name, "`; ignored"].concat();
-            self.diags.help(Severity::Warning, at, message, help);
+            self.diags
+                .report_with_help(Severity::Warning, at, message, help);
         }
         found
     }
@@ -413,7 +414,7 @@ impl<'a> Writer<'a, '_> {
             let message = "a route needs a device or a gateway; it is left out";
             let help = "add option device '…'";
             self.diags
-                .help(Severity::Warning, section.typed.span, message, help);
+                .report_with_help(Severity::Warning, section.typed.span, message, help);
             return;
         }
         // LuCI offers the main table under this name.
@@ -480,7 +481,8 @@ impl<'a> Writer<'a, '_> {
     fn refuse(&mut self, at: Span) -> bool {
         let message = "a value like this cannot stand in keepalived.conf; left out";
         let help = "avoid quotes, backslashes, line breaks and more than 1000 characters";
-        self.diags.help(Severity::Error, at, message, help);
+        self.diags
+            .report_with_help(Severity::Error, at, message, help);
         false
     }
 
@@ -490,7 +492,7 @@ impl<'a> Writer<'a, '_> {
         let good = name.text.len() <= MAX_VALUE && name.text.chars().all(fits);
         if !good {
             let message = "a name has letters, digits and _-.:+@/ only; the section is left out";
-            self.diags.say(Severity::Error, name.span, message);
+            self.diags.report(Severity::Error, name.span, message);
         }
         good
     }

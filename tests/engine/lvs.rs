@@ -6,16 +6,16 @@ use std::time::Duration;
 use crate::support::kernel::{Kernel, instance, run, start};
 use crate::support::lvs::{check, misc, server, service, target};
 use vrrpd::check::SocketEvent;
-use vrrpd::config::half::{Half, keep};
 #[cfg(feature = "mail")]
 use vrrpd::config::model::Mail;
 use vrrpd::config::model::lvs::{Check, CheckKind, Lvs, Sorry, SyncDaemon, VirtualServer};
 use vrrpd::config::model::{Command, Config, Fifo, User};
+use vrrpd::config::subset::keep;
 use vrrpd::ctl::{self, Clock};
 use vrrpd::engine::system::{Exit, Pid};
 use vrrpd::engine::{Engine, Options};
-use vrrpd::types::Instant;
 use vrrpd::types::ipvs::{Forward, IpProtocol, ServiceKey};
+use vrrpd::types::{Instant, Subsystems};
 
 const ECONNREFUSED: i32 = 111;
 /// As the fake kernel names it.
@@ -598,7 +598,7 @@ fn dumps_tell_what_is_known_and_what_the_kernel_counts() {
 // ---- halves ----
 
 #[test]
-fn one_half_of_a_configuration_runs_alone() {
+fn each_subsystem_of_a_configuration_runs_alone() {
     let mut whole = config(vec![servers(1)]);
     whole.instances = vec![instance(7, 100, &["192.0.2.100/32"])];
     whole.global.vrrp_fifo = fifo("/vrrp");
@@ -612,7 +612,7 @@ fn one_half_of_a_configuration_runs_alone() {
         group: None,
     });
     let mut vrrp = whole.clone();
-    assert_eq!(keep(Half::Vrrp, &mut vrrp), 1);
+    assert_eq!(keep(Subsystems::Vrrp, &mut vrrp), 1);
     let mut stage = Stage::begin(&vrrp);
     stage.live(5_000);
     assert!(stage.kernel.has("192.0.2.100/32"));
@@ -623,7 +623,7 @@ fn one_half_of_a_configuration_runs_alone() {
         "it follows the instance"
     );
     let mut lvs = whole.clone();
-    assert_eq!(keep(Half::Lvs, &mut lvs), 1);
+    assert_eq!(keep(Subsystems::VirtualServers, &mut lvs), 1);
     let mut stage = Stage::begin(&lvs);
     stage.live(5_000);
     assert!(!stage.kernel.has("192.0.2.100/32"));

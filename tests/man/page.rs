@@ -88,11 +88,11 @@ fn entry(keyword: &Keyword) -> String {
     }
     text.push_str(".\n");
     match keyword.support {
-        Support::Supported | Support::Absent(_) => {}
-        Support::NotYet(why) => {
+        Support::Supported | Support::NotBuilt(_) => {}
+        Support::Unimplemented(why) => {
             text.push_str(&format!("Not supported yet: {}.\n", escape(why.text())));
         }
-        Support::Never(why) => text.push_str(&format!("No effect: {}.\n", escape(why.text()))),
+        Support::NoEffect(why) => text.push_str(&format!("No effect: {}.\n", escape(why.text()))),
     }
     if !matches!(keyword.alias, Alias::No) {
         text.push_str(&format!(

@@ -48,7 +48,7 @@ impl Host for Machine<'_> {
         }
         Ok(Program {
             path: name.to_owned(),
-            exposed: None,
+            writable_by_others: None,
         })
     }
 }

@@ -70,7 +70,7 @@ impl Checker<'_> {
         match arg {
             Arg::Opt(inner) => match words.get(at) {
                 None => Some(at),
-                Some(word) if !last && !value::fits(inner, &word.text) => Some(at),
+                Some(word) if !last && !value::is_valid(inner, &word.text) => Some(at),
                 Some(_) => self.argument(subject, inner, last, words, at),
             },
             Arg::Bool if words.get(at).is_none() => Some(at),
@@ -108,7 +108,7 @@ impl Checker<'_> {
             let message = format!(
                 "`{}` needs {}{}",
                 subject.name,
-                value::wanted(arg),
+                value::expected(arg),
                 subject.consequence()
             );
             self.error(subject.span, message, None);
@@ -120,20 +120,20 @@ impl Checker<'_> {
                 word.text,
                 subject.consequence()
             );
-            let help = format!("write {} in its place", value::wanted(arg));
+            let help = format!("write {} in its place", value::expected(arg));
             self.error(word.span, message, Some(help));
             return None;
         }
         if is_undefined(&word.text) && !matches!(arg, Arg::Str | Arg::Cmd | Arg::User) {
             return None;
         }
-        if value::fits(arg, &word.text) {
+        if value::is_valid(arg, &word.text) {
             return Some(next);
         }
         if let Some((severity, right, message)) = meant(subject, arg, &word.text) {
             let span = word.span;
             word.text = right;
-            self.say(severity, span, message);
+            self.report(severity, span, message);
             return Some(next);
         }
         self.wrong(subject, arg, word);
@@ -153,10 +153,10 @@ impl Checker<'_> {
             return self.error(
                 word.span,
                 message,
-                Some(format!("write {}", value::wanted(arg))),
+                Some(format!("write {}", value::expected(arg))),
             );
         }
-        let wanted = value::wanted(arg);
+        let wanted = value::expected(arg);
         let definition = text.contains('$').then(|| {
             "definitions are replaced before a blank, `,` or `)`; elsewhere write `${NAME}`"
                 .to_owned()
@@ -193,7 +193,7 @@ impl Checker<'_> {
             1 => format!("extra word after `{name}` ignored"),
             _ => format!("extra words after `{name}` ignored"),
         };
-        self.say(Severity::Note, first.span, message);
+        self.report(Severity::Note, first.span, message);
     }
 
     // ---- named values ----
@@ -213,13 +213,13 @@ impl Checker<'_> {
                 let canonical = row.canonical_name();
                 if !options.repeats && words.iter().take(at).any(|past| &*past.text == canonical) {
                     let message = format!("`{}` is given twice; the last one counts", row.name());
-                    self.say(Severity::Warning, word.span, message);
+                    self.report(Severity::Warning, word.span, message);
                 }
                 at = self.option(subject, row, words, at)?;
                 continue;
             }
             if let Some(arg) = bare
-                && value::fits(arg, &word.text)
+                && value::is_valid(arg, &word.text)
             {
                 bare = bare.filter(|_| options.repeats);
                 at = at.saturating_add(1);
@@ -285,8 +285,10 @@ impl Checker<'_> {
         // What follows the first unknown word is as unknown; one message is enough.
         let message = format!("`{text}` is no option of {}; ignored", options.what);
         match help {
-            Some(help) => self.diags.help(Severity::Warning, word.span, message, help),
-            None => self.say(Severity::Warning, word.span, message),
+            Some(help) => self
+                .diags
+                .report_with_help(Severity::Warning, word.span, message, help),
+            None => self.report(Severity::Warning, word.span, message),
         }
         words.remove(at);
         while words
@@ -327,13 +329,13 @@ impl Checker<'_> {
 /// prefix where an address is wanted.
 fn meant(subject: &Subject<'_>, arg: &Arg, text: &str) -> Option<(Severity, Box<str>, String)> {
     let trimmed = text.trim_end_matches([';', ',', '.']);
-    if trimmed.len() < text.len() && value::fits(arg, trimmed) {
+    if trimmed.len() < text.len() && value::is_valid(arg, trimmed) {
         let message = format!("`{text}` is taken for `{trimmed}`");
         return Some((Severity::Warning, trimmed.into(), message));
     }
     let (addr, _) = text.split_once('/')?;
     let prefixed = matches!(arg, Arg::Ip | Arg::Ip4) && value::cidr(text).is_some();
-    (prefixed && value::fits(arg, addr)).then(|| {
+    (prefixed && value::is_valid(arg, addr)).then(|| {
         let message = format!("`{}` has no use for a prefix; {addr} is used", subject.name);
         (Severity::Note, addr.into(), message)
     })

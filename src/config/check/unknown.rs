@@ -96,12 +96,12 @@ impl Checker<'_> {
         }
         let name = &node.keyword.text;
         let here_span = node.keyword.span;
-        let opener = (self.place)(closed.opener, here_span);
+        let opener = (self.locate)(closed.opener, here_span);
         let inside = closed.schema.name;
         let here = within(scope.schema);
         let (message, help) = match closed.close {
             Some(close) => {
-                let at = (self.place)(close, here_span);
+                let at = (self.locate)(close, here_span);
                 (
                     format!(
                         "`{name}` {here}: the `}}` on {at} closed `{inside}` of {opener}; ignored"
@@ -123,7 +123,7 @@ impl Checker<'_> {
         let message = format!(
             "`{}` stands in `{inside}` of {} but belongs {}; ignored",
             node.keyword.text,
-            (self.place)(scope.open, node.keyword.span),
+            (self.locate)(scope.open, node.keyword.span),
             within(outer.schema)
         );
         let help = format!("close `{inside}` with `}}` before this line");

@@ -6,7 +6,7 @@ use super::{Lowering, MAX_ADDRESSES};
 use crate::config::diag::Severity;
 use crate::config::model::Address;
 use crate::config::schema::value;
-use crate::config::seen::Seen;
+use crate::config::span_map::SpanMap;
 use crate::config::tree::{Node, Word};
 use crate::types::{Cidr, Family, IfName};
 
@@ -42,7 +42,8 @@ impl Lowering<'_> {
                 "{} cannot be the address of a host; line ignored",
                 cidr.addr
             );
-            self.diags.say(Severity::Error, item.keyword.span, message);
+            self.diags
+                .report(Severity::Error, item.keyword.span, message);
             return None;
         }
         self.check_label(&mut address, item);
@@ -53,7 +54,7 @@ impl Lowering<'_> {
                  Ethernet address it has",
                 cidr.addr, address.dev
             );
-            self.diags.say(Severity::Unsupported, word.span, message);
+            self.diags.report(Severity::Unsupported, word.span, message);
         }
         Some(address)
     }
@@ -127,7 +128,8 @@ impl Lowering<'_> {
                 "write `label {}:1`: ifconfig and others rely on it",
                 address.dev
             );
-            self.diags.help(Severity::Note, span, message, help);
+            self.diags
+                .report_with_help(Severity::Note, span, message, help);
         }
     }
 
@@ -139,8 +141,8 @@ impl Lowering<'_> {
         item: &Node,
     ) {
         let span = item.keyword.span;
-        if let Some(first) = list.known.before(&identity(&address), span) {
-            let at = (self.place)(first, span);
+        if let Some(first) = list.known.earlier_or_insert(&identity(&address), span) {
+            let at = (self.locate)(first, span);
             let message = format!("{} is there on {at} already; ignored", address.cidr.addr);
             self.note(span, message);
             return;
@@ -150,7 +152,7 @@ impl Lowering<'_> {
             list.addresses.push(address);
         } else if self.addresses == MAX_ADDRESSES.saturating_add(1) {
             let message = format!("more than {MAX_ADDRESSES} addresses; the rest is left out");
-            self.diags.say(Severity::Error, span, message);
+            self.diags.report(Severity::Error, span, message);
         }
     }
 }
@@ -159,7 +161,7 @@ impl Lowering<'_> {
 #[derive(Debug, Default)]
 pub(super) struct AddressList {
     pub(super) addresses: Vec<Address>,
-    known: Seen,
+    known: SpanMap,
 }
 
 /// What makes two lines mean the same address.

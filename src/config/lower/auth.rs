@@ -71,7 +71,7 @@ impl Lowering<'_> {
                 draft.name
             );
             let help = format!("write `{missing}` in it, or remove it");
-            self.diags.help(severity, span, message, help);
+            self.diags.report_with_help(severity, span, message, help);
             return Auth::None;
         };
         let password = self.eight_bytes(pass);
@@ -81,7 +81,8 @@ impl Lowering<'_> {
         let message = "`auth_type AH` is MD5 with a key of 8 bytes, and a router that has just started takes old \
                        adverts for new";
         let help = "where all routers know `auth_hmac` (keepalived does from 2.4 on), use that";
-        self.diags.help(Severity::Note, span, message, help);
+        self.diags
+            .report_with_help(Severity::Note, span, message, help);
         Auth::Ah(password)
     }
 

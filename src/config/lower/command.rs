@@ -105,7 +105,7 @@ impl Lowering<'_> {
             Ok(words) => Some(words),
             Err(error) => {
                 let message = format!("`{}`: {error}; it is not run", node.keyword.text);
-                self.diags.say(Severity::Error, node.span(), message);
+                self.diags.report(Severity::Error, node.span(), message);
                 None
             }
         }
@@ -114,7 +114,10 @@ impl Lowering<'_> {
     /// The command if it can be run; otherwise it has been said why not.
     fn checked(&mut self, node: &Node, mut argv: Vec<String>, user: User) -> Option<Command> {
         let program = argv.first_mut()?;
-        let Program { path, exposed } = match self.host.program(program, user) {
+        let Program {
+            path,
+            writable_by_others,
+        } = match self.host.program(program, user) {
             Ok(found) => found,
             Err(why) => {
                 let message = format!("`{program}` is not run: {why}");
@@ -122,18 +125,19 @@ impl Lowering<'_> {
                 return None;
             }
         };
-        if let Some(part) = exposed.filter(|_| user.uid == 0) {
+        if let Some(part) = writable_by_others.filter(|_| user.uid == 0) {
             let safe = "let root own all of its path and nobody else write to it, or name a `user` to run it";
             if self.scripts.secure {
                 let message = format!(
                     "`{program}` is not run: root would run it, and others may change `{part}`"
                 );
                 self.diags
-                    .help(Severity::Insecure, node.span(), message, safe);
+                    .report_with_help(Severity::Insecure, node.span(), message, safe);
                 return None;
             }
             let message = format!("root runs `{program}`, and others may change `{part}`");
-            self.diags.help(Severity::Note, node.span(), message, safe);
+            self.diags
+                .report_with_help(Severity::Note, node.span(), message, safe);
         }
         *program = path;
         self.no_shell(node, &argv);
@@ -152,7 +156,7 @@ impl Lowering<'_> {
                 format!("no shell reads this command: `{word}` is an argument like any other");
             let help = "write `\"/bin/sh -c '…'\"` around it to have a shell read it";
             self.diags
-                .help(Severity::Warning, node.span(), message, help);
+                .report_with_help(Severity::Warning, node.span(), message, help);
         }
     }
 }

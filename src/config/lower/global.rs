@@ -10,7 +10,7 @@ use super::{interface, strict};
 use crate::config::diag::{Diags, Severity};
 use crate::config::model::{GarpGroup, Global, Nft};
 use crate::config::schema::value;
-use crate::config::seen::Seen;
+use crate::config::span_map::SpanMap;
 use crate::types::{IfName, Version};
 
 /// What instances inherit.
@@ -121,7 +121,7 @@ fn nft(global_defs: &Fields<'_>) -> Nft {
 /// `garp_group { … }` blocks; an interface belongs to the first that names it.
 fn garp_groups(top: &Fields<'_>, diags: &mut Diags) -> Vec<GarpGroup> {
     let mut groups: Vec<GarpGroup> = Vec::new();
-    let mut known = Seen::default();
+    let mut known = SpanMap::default();
     for node in top.all("garp_group") {
         let fields = Fields::inside(node);
         let mut interfaces: Vec<IfName> = Vec::new();
@@ -132,11 +132,11 @@ fn garp_groups(top: &Fields<'_>, diags: &mut Diags) -> Vec<GarpGroup> {
             let Some(name) = IfName::new(&word.text) else {
                 continue;
             };
-            if known.before(&word.text, word.span).is_none() {
+            if known.earlier_or_insert(&word.text, word.span).is_none() {
                 interfaces.push(name);
             } else {
                 let message = format!("`{name}` is in a garp_group already; ignored");
-                diags.say(Severity::Warning, word.span, message);
+                diags.report(Severity::Warning, word.span, message);
             }
         }
         let group = GarpGroup {
@@ -152,7 +152,7 @@ fn garp_groups(top: &Fields<'_>, diags: &mut Diags) -> Vec<GarpGroup> {
                 "interface"
             };
             let message = format!("this garp_group has no {what}; ignored");
-            diags.say(Severity::Warning, node.keyword.span, message);
+            diags.report(Severity::Warning, node.keyword.span, message);
         } else {
             groups.push(group);
         }
@@ -177,7 +177,7 @@ fn up_down_delays(top: &Fields<'_>, diags: &mut Diags) -> Vec<(IfName, Duration,
         if up.is_none() {
             let message = format!("one delay only: `{name}` is believed to be up at once");
             let help = "write a second value to delay that too";
-            diags.help(Severity::Note, item.keyword.span, message, help);
+            diags.report_with_help(Severity::Note, item.keyword.span, message, help);
         }
         delays.push((name, down, up.unwrap_or_default()));
     }

@@ -153,7 +153,7 @@ impl Lowering<'_> {
                 "track it in `{group}`, where its weight counts for all members, or write \
                  `sync_group_tracking_weight` there"
             );
-            self.diags.help(severity, span, message, help);
+            self.diags.report_with_help(severity, span, message, help);
         }
     }
 
@@ -176,7 +176,7 @@ impl Lowering<'_> {
             one.name, one.priority, other.name, other.priority
         );
         self.diags
-            .help(Severity::Note, span, message, "give them the same priority");
+            .report_with_help(Severity::Note, span, message, "give them the same priority");
     }
 }
 

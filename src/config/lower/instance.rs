@@ -359,7 +359,8 @@ impl Lowering<'_> {
             draft.name
         );
         let help = "write `priority N` with N from 1 to 254 unless the addresses are its own";
-        self.diags.help(Severity::Note, draft.span, message, help);
+        self.diags
+            .report_with_help(Severity::Note, draft.span, message, help);
         Priority::OWNER
     }
 
@@ -387,7 +388,7 @@ impl Lowering<'_> {
         let message = format!("{why}: `{}` preempts", draft.name);
         let help = "write `state BACKUP` on all routers to keep mastership where it is";
         self.diags
-            .help(Severity::Warning, node.keyword.span, message, help);
+            .report_with_help(Severity::Warning, node.keyword.span, message, help);
         false
     }
 

@@ -46,7 +46,7 @@ impl Lease {
                     .args
                     .first()
                     .map_or(node.keyword.span, |word| word.span);
-                diags.help(Severity::Error, span, message, help);
+                diags.report_with_help(Severity::Error, span, message, help);
                 Some(Lease::Derived)
             }
         }
@@ -82,7 +82,8 @@ impl Lowering<'_> {
             let help = format!("write `vip_lease` without a number ({enough} seconds here)");
             let node = draft.fields.last("vip_lease");
             let span = node.map_or(draft.span, |node| node.keyword.span);
-            self.diags.help(Severity::Note, span, message, help);
+            self.diags
+                .report_with_help(Severity::Note, span, message, help);
         }
         Some(Duration::from_secs(seconds.into()))
     }

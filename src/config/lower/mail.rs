@@ -70,7 +70,8 @@ impl Lowering<'_> {
                 "smtp_server" => "write `smtp_server HOST [PORT]` in `global_defs`",
                 _ => "write `notification_email { ADDRESS … }` in `global_defs`",
             };
-            self.diags.help(Severity::Note, node.span(), message, help);
+            self.diags
+                .report_with_help(Severity::Note, node.span(), message, help);
         }
     }
 }

@@ -29,11 +29,11 @@ mod transport;
 mod vmac;
 
 use super::Host;
-use super::check::Where;
+use super::check::Locate;
 use super::diag::{Diags, Severity, Span};
 use super::model::{Address, Auth, Config, Global, VrrpInstance};
 use super::schema::value;
-use super::seen::Seen;
+use super::span_map::SpanMap;
 use super::tree::{Block, Node, Word};
 use crate::types::IfName;
 use address::AddressList;
@@ -45,14 +45,19 @@ use track::Objects;
 
 /// Turns a checked tree into the model.
 #[must_use]
-pub(crate) fn lower(root: &Block, host: &dyn Host, place: Where<'_>, diags: &mut Diags) -> Config {
+pub(crate) fn lower(
+    root: &Block,
+    host: &dyn Host,
+    locate: Locate<'_>,
+    diags: &mut Diags,
+) -> Config {
     let top = Fields::of(root);
     let global_defs = Fields::merged(top.all("global_defs"));
     let defaults = Defaults::from(&global_defs, diags);
     let mut lowering = Lowering {
         diags,
         host,
-        place,
+        locate,
         defaults,
         addresses: 0,
         routes: 0,
@@ -60,7 +65,7 @@ pub(crate) fn lower(root: &Block, host: &dyn Host, place: Where<'_>, diags: &mut
         names: Names::new(host, &global_defs),
         track_group_names: names_of_track_groups(&top),
         objects: Objects::default(),
-        vmacs: Seen::default(),
+        vmacs: SpanMap::default(),
         scripts: ScriptDefaults::default(),
     };
     lowering.script_defaults(&global_defs);
@@ -123,7 +128,7 @@ const MAX_ADDRESSES: u32 = 32_768;
 struct Lowering<'a> {
     diags: &'a mut Diags,
     host: &'a dyn Host,
-    place: Where<'a>,
+    locate: Locate<'a>,
     defaults: Defaults,
     /// Addresses made so far.
     addresses: u32,
@@ -136,7 +141,7 @@ struct Lowering<'a> {
     /// Names of the `track_group` blocks.
     track_group_names: Vec<Box<str>>,
     /// Names of macvlans taken so far.
-    vmacs: Seen,
+    vmacs: SpanMap,
     /// What can be tracked.
     objects: Objects<'a>,
     /// Who runs scripts, and which are refused.
@@ -145,26 +150,28 @@ struct Lowering<'a> {
 
 impl Lowering<'_> {
     fn note(&mut self, span: Span, message: impl Into<String>) {
-        self.diags.say(Severity::Note, span, message);
+        self.diags.report(Severity::Note, span, message);
     }
 
     fn warn(&mut self, span: Span, message: impl Into<String>) {
-        self.diags.say(Severity::Warning, span, message);
+        self.diags.report(Severity::Warning, span, message);
     }
 
     fn error(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
-        self.diags.help(Severity::Error, span, message, help);
+        self.diags
+            .report_with_help(Severity::Error, span, message, help);
     }
 
     /// All instances that can run, each with its place.
     fn instances(&mut self, top: &Fields<'_>) -> (Vec<VrrpInstance>, Vec<Span>) {
-        let mut taken = Seen::default();
+        let mut taken = SpanMap::default();
         let mut instances: Vec<VrrpInstance> = Vec::new();
         let mut spans: Vec<Span> = Vec::new();
         for node in top.all("vrrp_instance") {
             if instances.len() >= MAX_INSTANCES {
                 let message = format!("more than {MAX_INSTANCES} instances; the rest is left out");
-                self.diags.say(Severity::Error, node.keyword.span, message);
+                self.diags
+                    .report(Severity::Error, node.keyword.span, message);
                 break;
             }
             let Some(instance) = self.instance(node) else {
@@ -178,8 +185,10 @@ impl Lowering<'_> {
                 vrid,
                 ..
             } = &instance;
-            if let Some(first) = taken.before(&format!("{interface} {family} {vrid}"), span) {
-                let at = (self.place)(first, span);
+            if let Some(first) =
+                taken.earlier_or_insert(&format!("{interface} {family} {vrid}"), span)
+            {
+                let at = (self.locate)(first, span);
                 let message = format!(
                     "`{name}` has virtual_router_id {vrid} on {interface} like the instance on {at}; left out"
                 );
@@ -196,8 +205,8 @@ impl Lowering<'_> {
 
     /// Oddities between instances that can run all the same.
     fn compare(&mut self, instances: &[VrrpInstance], spans: &[Span]) {
-        let mut passwords = Seen::default();
-        let mut addresses = Seen::default();
+        let mut passwords = SpanMap::default();
+        let mut addresses = SpanMap::default();
         let mut told = false;
         for (instance, span) in instances.iter().zip(spans) {
             let VrrpInstance {
@@ -205,10 +214,10 @@ impl Lowering<'_> {
             } = instance;
             if let Auth::Pass(password) | Auth::Ah(password) = instance.auth {
                 let key = format!("{interface} {:?}", password.0);
-                let first = passwords.before(&key, *span).filter(|_| !told);
+                let first = passwords.earlier_or_insert(&key, *span).filter(|_| !told);
                 if let Some(first) = first {
                     told = true;
-                    let at = (self.place)(first, *span);
+                    let at = (self.locate)(first, *span);
                     let message = format!(
                         "`{name}` has the password of the instance on {at}, which cannot tell them apart then"
                     );
@@ -218,12 +227,12 @@ impl Lowering<'_> {
             let mut said = false;
             for address in instance.vips.iter().chain(&instance.excluded) {
                 let addr = address.cidr.addr;
-                let first = addresses.before(&format!("{addr} {}", address.dev), *span);
+                let first = addresses.earlier_or_insert(&format!("{addr} {}", address.dev), *span);
                 let Some(first) = first.filter(|_| !said) else {
                     continue;
                 };
                 said = true;
-                let at = (self.place)(first, *span);
+                let at = (self.locate)(first, *span);
                 let message = format!(
                     "`{name}` and the instance on {at} both have {addr}: when one gives it up the other loses it"
                 );

@@ -167,7 +167,7 @@ impl Lowering<'_> {
         self.routes = self.routes.saturating_add(1);
         if self.routes == MAX_ROUTES.saturating_add(1) {
             let message = format!("more than {MAX_ROUTES} routes and rules; the rest is left out");
-            self.diags.say(Severity::Error, span, message);
+            self.diags.report(Severity::Error, span, message);
         }
         self.routes <= MAX_ROUTES
     }
@@ -206,7 +206,7 @@ impl Lowering<'_> {
                 let name = words.next()?;
                 let Some(kind) = kind(&name.text) else {
                     let message = format!("`{}` is no type of route; line ignored", name.text);
-                    self.diags.say(Severity::Error, name.span, message);
+                    self.diags.report(Severity::Error, name.span, message);
                     return None;
                 };
                 route.kind = kind;
@@ -220,7 +220,7 @@ impl Lowering<'_> {
             }
             "encap" | "vrf" => {
                 let message = format!("`{}` is not supported; the route is left out", word.text);
-                self.diags.say(Severity::Unsupported, word.span, message);
+                self.diags.report(Severity::Unsupported, word.span, message);
                 return None;
             }
             other => match kind(other) {
@@ -242,7 +242,8 @@ impl Lowering<'_> {
                 draft.hop.via = words.value(value::ip);
                 let help = "write every way as `nexthop via ADDRESS`";
                 let message = "`or` is out of use; taken as a further way";
-                self.diags.help(Severity::Note, word.span, message, help);
+                self.diags
+                    .report_with_help(Severity::Note, word.span, message, help);
             }
             "via" => {
                 words.skip(&["inet", "inet6"]);
@@ -288,7 +289,7 @@ impl Lowering<'_> {
             "ttl-propagate" => {
                 words.next();
                 let message = "`ttl-propagate` is not supported; ignored";
-                self.diags.say(Severity::Unsupported, word.span, message);
+                self.diags.report(Severity::Unsupported, word.span, message);
             }
             _ => return Some(false),
         }
@@ -371,7 +372,7 @@ impl Lowering<'_> {
             let message = format!(
                 "{other} is no {family} address, as the rest of the route is; line ignored"
             );
-            self.diags.say(Severity::Error, span, message);
+            self.diags.report(Severity::Error, span, message);
             return None;
         }
         self.ways(&mut route, old_style, span)?;
@@ -436,7 +437,8 @@ impl Lowering<'_> {
             *protocol = Route::PROTOCOL;
             let help = "write `no_track` too, and it is set but not watched";
             let message = "what is watched has protocol keepalived (18); `protocol` ignored";
-            self.diags.help(Severity::Note, span, message, help);
+            self.diags
+                .report_with_help(Severity::Note, span, message, help);
         }
     }
 }

@@ -200,7 +200,7 @@ impl Lowering<'_> {
             range.and_then(|(from, to)| Some((u16::try_from(from).ok()?, u16::try_from(to).ok()?)));
         if ports.is_none() {
             let message = format!("`{}` is beyond port 65535; line ignored", word.text);
-            self.diags.say(Severity::Error, word.span, message);
+            self.diags.report(Severity::Error, word.span, message);
         }
         ports
     }
@@ -232,7 +232,7 @@ impl Lowering<'_> {
                 "{net} is no {} network, as the rest of the rule is; line ignored",
                 rule.family
             );
-            self.diags.say(Severity::Error, span, message);
+            self.diags.report(Severity::Error, span, message);
             return None;
         }
         if actions != 1 {
@@ -251,7 +251,7 @@ impl Lowering<'_> {
                 "`goto {}` does not lead on from priority {}; line ignored",
                 rule.target, rule.priority
             );
-            self.diags.say(Severity::Error, span, message);
+            self.diags.report(Severity::Error, span, message);
             return None;
         }
         self.ours(&mut rule.protocol, rule.no_track, span);
@@ -268,7 +268,7 @@ impl Lowering<'_> {
         let message = format!("a rule without `priority` gets {priority}");
         let help = "write one: the order of rules decides";
         self.diags
-            .help(Severity::Warning, item.keyword.span, message, help);
+            .report_with_help(Severity::Warning, item.keyword.span, message, help);
         priority
     }
 }

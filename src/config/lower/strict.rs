@@ -13,7 +13,7 @@ use crate::types::Version;
 
 /// Says what strict mode is; once, where it is switched on.
 pub(super) fn explain(span: Span, diags: &mut Diags) {
-    diags.help(
+    diags.report_with_help(
         Severity::Warning,
         span,
         "strict mode is in force: addresses of instances with a priority below 255 answer nothing, not \
@@ -90,7 +90,7 @@ impl Lowering<'_> {
                 Version::V3 => "write `accept` in it if the addresses should answer",
             };
             self.diags
-                .help(Severity::Warning, draft.span, message, help);
+                .report_with_help(Severity::Warning, draft.span, message, help);
         }
         false
     }

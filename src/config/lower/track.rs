@@ -11,7 +11,7 @@ use super::{Lowering, first};
 use crate::config::diag::{Severity, Span};
 use crate::config::model::{ParamMatch, Script, Track, TrackFile, TrackProcess, Tracked};
 use crate::config::schema::value;
-use crate::config::seen::Seen;
+use crate::config::span_map::SpanMap;
 use crate::config::tree::{Node, Word};
 use crate::types::IfName;
 
@@ -119,7 +119,7 @@ impl<'a> Lowering<'a> {
             let help = format!("name it in `{}` of an instance, or remove it", kind.list);
             // As with what is not supported: the file is right, and yet somebody should know.
             self.diags
-                .help(Severity::Unsupported, node.keyword.span, message, help);
+                .report_with_help(Severity::Unsupported, node.keyword.span, message, help);
         }
     }
 
@@ -136,7 +136,7 @@ impl<'a> Lowering<'a> {
     /// The lines of all `track_*` blocks of an instance or a group.
     pub(super) fn track_lines(&mut self, fields: &Fields<'_>) -> Vec<TrackLine> {
         let mut lines = Vec::new();
-        let mut known = Seen::default();
+        let mut known = SpanMap::default();
         for item in fields.items("track_interface") {
             if let Some(name) = IfName::new(&item.keyword.text) {
                 self.track_line(item, Tracked::Interface(name), (0, false), &mut lines);
@@ -151,10 +151,10 @@ impl<'a> Lowering<'a> {
         }
         lines.retain(|line| {
             let key = format!("{:?}", line.track.what);
-            let again = known.before(&key, line.span).is_some();
+            let again = known.earlier_or_insert(&key, line.span).is_some();
             if again {
                 let message = format!("`{}` is tracked already; line ignored", line.name);
-                self.diags.say(Severity::Warning, line.span, message);
+                self.diags.report(Severity::Warning, line.span, message);
             }
             !again
         });

@@ -7,7 +7,7 @@ use super::instance::Draft;
 use crate::config::diag::Severity;
 use crate::config::model::{Peer, Transport};
 use crate::config::schema::value;
-use crate::config::seen::Seen;
+use crate::config::span_map::SpanMap;
 use crate::config::tree::Node;
 use crate::types::Family;
 
@@ -83,7 +83,7 @@ impl Lowering<'_> {
 
     fn peers(&mut self, draft: &Draft<'_>, source: Option<IpAddr>) -> Vec<Peer> {
         let mut peers: Vec<Peer> = Vec::new();
-        let mut known = Seen::default();
+        let mut known = SpanMap::default();
         for item in draft.fields.items("unicast_peer") {
             let Some(peer) = peer(item) else { continue };
             let addr = peer.addr;
@@ -101,14 +101,17 @@ impl Lowering<'_> {
                     Severity::Note,
                     format!("{addr} is this router's own address"),
                 )
-            } else if known.before(&addr.to_string(), item.keyword.span).is_some() {
+            } else if known
+                .earlier_or_insert(&addr.to_string(), item.keyword.span)
+                .is_some()
+            {
                 (Severity::Note, format!("{addr} is a peer already"))
             } else {
                 peers.push(peer);
                 continue;
             };
             self.diags
-                .say(severity, item.keyword.span, format!("{why}; line ignored"));
+                .report(severity, item.keyword.span, format!("{why}; line ignored"));
         }
         peers
     }

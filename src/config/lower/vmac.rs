@@ -39,7 +39,8 @@ impl Lowering<'_> {
             self.warn(other.span, format!("{message}; `{}` ignored", other.text));
         }
         let name = self.vmac_name(&said, family, vrid)?;
-        self.vmacs.before(name.as_str(), node.keyword.span);
+        self.vmacs
+            .earlier_or_insert(name.as_str(), node.keyword.span);
         let mac = said.mac.and_then(|word| self.vmac_mac(word, vrid, strict));
         let mut xmit_base = fields.has("vmac_xmit_base");
         if let Some(node) = fields.last("vmac_xmit_base").filter(|_| strict) {
@@ -78,7 +79,7 @@ impl Lowering<'_> {
                         "`{}` is the interface of another instance, or no name for one; another is used",
                         word.text
                     );
-                    self.diags.say(Severity::Error, word.span, message);
+                    self.diags.report(Severity::Error, word.span, message);
                 }
             }
         }
@@ -107,7 +108,7 @@ impl Lowering<'_> {
         let [first, ..] = mac.0;
         if first & 1 != 0 {
             let message = format!("{mac} is a group address; the standard one is used");
-            self.diags.say(Severity::Error, word.span, message);
+            self.diags.report(Severity::Error, word.span, message);
             return None;
         }
         Some(mac)

@@ -1,7 +1,7 @@
 //! Health checks of real servers.
 
 use super::row::{Arg, Keyword, Options, Schema, row};
-use super::{Feature, Why};
+use super::{Feature, Reason};
 
 /// `SSL { … }`.
 pub(super) static SSL: Schema = Schema {
@@ -50,7 +50,7 @@ pub(super) static CHECKERS: &[Keyword] = &[
     row!("PING_CHECK", [], A, "", "the host answers a ping").block(&PING_CHECK).repeat(),
     row!("UDP_CHECK", [], A, "", "a UDP port is not refused").block(&UDP_CHECK).repeat(),
     row!("FILE_CHECK", [], B, "", "a tracked file decides").block(&FILE_CHECK).repeat(),
-    row!("BFD_CHECK", [], B, "", "a BFD session decides").block(&BFD_CHECK).repeat().not_yet(Why::BfdUp),
+    row!("BFD_CHECK", [], B, "", "a BFD session decides").block(&BFD_CHECK).repeat().unimplemented(Reason::BfdUp),
 ];
 
 #[rustfmt::skip]
@@ -103,13 +103,13 @@ static URL_ROWS: &[Keyword] = &[
     row!("digest", [Arg::Digest], S, "", "MD5 of the page in 32 hexadecimal digits"),
     row!("status_code", [Arg::Many(&Arg::Status)], S, "200-299", "good statuses: numbers and ranges, 100-599"),
     row!("virtualhost", [Arg::Str], A, "", "Host of this request"),
-    row!("tls_compliant", [], C, "", "insist on a proper end of the TLS session").never(Why::AnyEnd),
-    row!("regex", [Arg::Cmd], B, "", "pattern that the page must match, as PCRE2 reads it; in quotes, with `\\\\` for a backslash").needs(Feature::Regex),
-    row!("regex_no_match", [], B, "", "the page must not match").needs(Feature::Regex),
-    row!("regex_options", [Arg::Many(&Arg::Str)], B, "", "how the pattern is read: caseless, dotall, multiline, dollar_endonly").needs(Feature::Regex),
-    row!("regex_min_offset", [COUNT], B, "0", "where a match may begin at the earliest, in bytes").needs(Feature::Regex),
-    row!("regex_max_offset", [COUNT], B, "", "where a match may begin at the latest").needs(Feature::Regex),
-    row!("regex_stack", [COUNT, COUNT], C, "", "memory of the matcher: first, most").never(Why::NoStack),
+    row!("tls_compliant", [], C, "", "insist on a proper end of the TLS session").no_effect(Reason::AnyEnd),
+    row!("regex", [Arg::Cmd], B, "", "pattern that the page must match, as PCRE2 reads it; in quotes, with `\\\\` for a backslash").requires(Feature::Regex),
+    row!("regex_no_match", [], B, "", "the page must not match").requires(Feature::Regex),
+    row!("regex_options", [Arg::Many(&Arg::Str)], B, "", "how the pattern is read: caseless, dotall, multiline, dollar_endonly").requires(Feature::Regex),
+    row!("regex_min_offset", [COUNT], B, "0", "where a match may begin at the earliest, in bytes").requires(Feature::Regex),
+    row!("regex_max_offset", [COUNT], B, "", "where a match may begin at the latest").requires(Feature::Regex),
+    row!("regex_stack", [COUNT, COUNT], C, "", "memory of the matcher: first, most").no_effect(Reason::NoStack),
 ];
 
 #[rustfmt::skip]

@@ -43,7 +43,7 @@ impl Feature {
 
     /// Whether this build has it.
     #[must_use]
-    pub const fn is_here(self) -> bool {
+    pub const fn is_built_in(self) -> bool {
         match self {
             Feature::Lvs => cfg!(feature = "lvs"),
             Feature::Tls => cfg!(feature = "tls"),
@@ -56,7 +56,7 @@ impl Feature {
 
     /// What to do about its absence.
     #[must_use]
-    pub fn remedy(self) -> String {
+    pub fn how_to_get(self) -> String {
         let flavor = match self {
             Feature::Uci => "openwrt",
             Feature::Lvs | Feature::Tls | Feature::Regex | Feature::Mail | Feature::Json => "full",
@@ -67,7 +67,7 @@ impl Feature {
 
     /// To whoever asks for it by command or signal.
     #[must_use]
-    pub fn absence(self) -> String {
-        format!("this vrrpd was built without it; {}", self.remedy())
+    pub fn not_built_in(self) -> String {
+        format!("this vrrpd was built without it; {}", self.how_to_get())
     }
 }

@@ -3,7 +3,7 @@
 use super::checker;
 pub(super) use super::checker::SSL;
 use super::row::{Arg, Items, Keyword, Options, Schema, row};
-use super::{Feature, Why};
+use super::{Feature, Reason};
 
 /// `virtual_server … { … }`.
 pub(super) static VIRTUAL_SERVER: Schema = Schema {
@@ -76,9 +76,9 @@ static VIRTUAL_SERVER_ROWS: &[Keyword] = &[
     row!("protocol", [Arg::AnyCase(&"TCP UDP SCTP")], S, "UDP", "protocol of the service: TCP, UDP or SCTP; write it always"),
     row!("persistence_timeout", [Arg::Opt(&Arg::Int(0, 2_678_400))], S, "", "seconds a client stays with its server, 1-2678400; bare: 360; 0: off"),
     row!("persistence_granularity", [Arg::Mask], S, "255.255.255.255", "netmask or prefix length of what counts as one client"),
-    row!("persistence_engine", [Arg::Str], C, "", "what tells clients apart, such as sip").never(Why::ByAddress),
+    row!("persistence_engine", [Arg::Str], C, "", "what tells clients apart, such as sip").no_effect(Reason::ByAddress),
     row!("ops", [], A, "", "schedule every datagram by itself; UDP only"),
-    row!("hashed", [], C, "", "flag without effect").never(Why::ByKernel),
+    row!("hashed", [], C, "", "flag without effect").no_effect(Reason::ByKernel),
     row!("flag-1", [], A, "", "first flag of the scheduler"),
     row!("flag-2", [], A, "", "second flag of the scheduler"),
     row!("flag-3", [], A, "", "third flag of the scheduler"),
@@ -98,8 +98,8 @@ static VIRTUAL_SERVER_ROWS: &[Keyword] = &[
     row!("ha_suspend", [], S, "", "check only while the address is on this host"),
     row!("weight", [Arg::Int(1, i32::MAX)], A, "1", "weight of servers that have none"),
     row!("real_server", [Arg::Ip, Arg::Opt(&Arg::Int(0, 65_535))], S, "", "a server of the service").block(&REAL_SERVER).repeat(),
-    row!("nat_mask", [Arg::Str], C, "", "netmask of old NAT services").never(Why::NatMask),
-    row!("net_mask", [Arg::Str], C, "", "netmask of old NAT services").never(Why::NatMask),
+    row!("nat_mask", [Arg::Str], C, "", "netmask of old NAT services").no_effect(Reason::NatMask),
+    row!("net_mask", [Arg::Str], C, "", "netmask of old NAT services").no_effect(Reason::NatMask),
 ];
 
 /// Keywords of virtual servers and real servers; the inner one wins.
@@ -113,8 +113,8 @@ static SHARED: &[Keyword] = &[
     row!("delay_before_retry", [SECONDS], A, "1", "seconds between tries"),
     row!("warmup", [SECONDS], A, "", "first checks are spread over so many seconds"),
     row!("connect_timeout", [SPAN], A, "5", "seconds to wait for a connection"),
-    row!("smtp_alert", [Arg::Bool], A, "", "send a mail on changes").needs(Feature::Mail),
-    row!("snmp_name", [Arg::Str], C, "", "name in SNMP").never(Why::NoSnmp),
+    row!("smtp_alert", [Arg::Bool], A, "", "send a mail on changes").requires(Feature::Mail),
+    row!("snmp_name", [Arg::Str], C, "", "name in SNMP").no_effect(Reason::NoSnmp),
 ];
 
 #[rustfmt::skip]

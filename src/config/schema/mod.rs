@@ -17,15 +17,15 @@ mod lvs;
 mod row;
 mod suggest;
 mod track;
+mod unsupported;
 pub mod value;
 mod vrrp;
-mod why;
 
 pub use feature::Feature;
 use row::row;
 pub use row::{Alias, Arg, Body, Items, Keyword, Options, Schema, Support, Tier};
 pub use suggest::{Place, find_elsewhere, find_in, nearest, nearest_word};
-pub use why::Why;
+pub use unsupported::Reason;
 
 /// The top level of a file.
 pub static ROOT: Schema = Schema {
@@ -46,20 +46,20 @@ static ROOT_ROWS: &[Keyword] = &[
     row!("vrrp_track_process", [Arg::Name(255)], A, "", "processes that must be running").block(&track::PROCESS).repeat(),
     row!("track_file", [Arg::Name(255)], A, "", "a file whose number changes priorities").block(&track::FILE).repeat(),
     row!("vrrp_track_file" = "track_file", [Arg::Name(255)], A).block(&track::FILE).repeat().old(),
-    row!("bfd_instance", [Arg::Name(31)], B, "", "a BFD session with a neighbor").block(&track::BFD).repeat().not_yet(Why::BfdUp),
+    row!("bfd_instance", [Arg::Name(31)], B, "", "a BFD session with a neighbor").block(&track::BFD).repeat().unimplemented(Reason::BfdUp),
     row!("garp_group", [], B, "", "interfaces that share one pace of gratuitous ARP").block(&global::GARP_GROUP).repeat(),
     row!("interface_up_down_delays", [], A, "0", "seconds an interface must stay down or up before it is believed: `IF down [up]`, 0-255").items(&global::UP_DOWN_DELAYS).repeat(),
-    row!("linkbeat_interfaces", [], C, "", "interfaces whose driver is polled for its link state").items(&global::LINKBEAT_INTERFACES).repeat().never(Why::LinkEvents),
-    row!("linkbeat_use_polling", [], C, "", "poll all drivers for their link state").never(Why::LinkEvents),
-    row!("virtual_server_group", [Arg::Name(255)], S, "", "addresses or marks that share one set of real servers").items(&lvs::GROUP_ENTRIES).repeat().needs(Feature::Lvs),
-    row!("virtual_server", [Arg::Service], S, "", "an IPVS service: `IP [PORT]`, `fwmark N` or `group NAME`").block(&lvs::VIRTUAL_SERVER).repeat().needs(Feature::Lvs),
-    row!("SSL", [], B, "", "client key and certificates of SSL_GET").block(&lvs::SSL).needs(Feature::Lvs),
+    row!("linkbeat_interfaces", [], C, "", "interfaces whose driver is polled for its link state").items(&global::LINKBEAT_INTERFACES).repeat().no_effect(Reason::LinkEvents),
+    row!("linkbeat_use_polling", [], C, "", "poll all drivers for their link state").no_effect(Reason::LinkEvents),
+    row!("virtual_server_group", [Arg::Name(255)], S, "", "addresses or marks that share one set of real servers").items(&lvs::GROUP_ENTRIES).repeat().requires(Feature::Lvs),
+    row!("virtual_server", [Arg::Service], S, "", "an IPVS service: `IP [PORT]`, `fwmark N` or `group NAME`").block(&lvs::VIRTUAL_SERVER).repeat().requires(Feature::Lvs),
+    row!("SSL", [], B, "", "client key and certificates of SSL_GET").block(&lvs::SSL).requires(Feature::Lvs),
     row!("net_namespace", [Arg::Name(255)], C, "", "network namespace to run in, as `ip netns` names it"),
-    row!("net_namespace_ipvs", [Arg::Name(255)], C, "", "network namespace of the IPVS services").never(Why::Namespace),
-    row!("namespace_with_ipsets", [], C, "", "use ipsets inside a namespace").never(Why::NoIpsets),
+    row!("net_namespace_ipvs", [Arg::Name(255)], C, "", "network namespace of the IPVS services").no_effect(Reason::Namespace),
+    row!("namespace_with_ipsets", [], C, "", "use ipsets inside a namespace").no_effect(Reason::NoIpsets),
     row!("use_pid_dir", [], B, "", "keep pid files in a directory of their own"),
     row!("instance", [Arg::Name(255)], B, "", "name of this process among several: suffix of its pid and dump files"),
-    row!("child_wait_time", [Arg::Int(0, i32::MAX)], C, "5", "seconds to wait for child processes at the end").never(Why::NoChildren),
+    row!("child_wait_time", [Arg::Int(0, i32::MAX)], C, "5", "seconds to wait for child processes at the end").no_effect(Reason::NoChildren),
 ];
 
 /// Every block but those of virtual servers, for finding one by the keyword that opens it.
@@ -80,7 +80,7 @@ static BLOCKS: &[&Schema] = &[
 /// Whether `keyword` opens a block inside the block that `parent` opens; at the top level when `parent`
 /// is empty.
 #[must_use]
-pub fn opens(parent: &str, keyword: &str) -> bool {
+pub fn opens_block(parent: &str, keyword: &str) -> bool {
     let around = match parent {
         "" => Some(&ROOT),
         "vrrp_track_file" => Some(&track::FILE),

@@ -4,7 +4,7 @@
 //! again in relocations. So a row holds its texts in one piece, its argument by value, and reasons as
 //! numbers.
 
-use super::{Feature, Why};
+use super::{Feature, Reason};
 
 /// How likely a user needs it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -25,11 +25,11 @@ pub enum Support {
     /// It works.
     Supported,
     /// Not yet. What happens instead.
-    NotYet(Why),
+    Unimplemented(Reason),
     /// Never will be. Why it has no effect.
-    Never(Why),
+    NoEffect(Reason),
     /// This build lacks the part it belongs to.
-    Absent(Feature),
+    NotBuilt(Feature),
 }
 
 /// One argument, or a rule for the rest of the line.
@@ -259,20 +259,20 @@ impl Keyword {
         self
     }
 
-    pub(super) const fn not_yet(mut self, instead: Why) -> Self {
-        self.support = Support::NotYet(instead);
+    pub(super) const fn unimplemented(mut self, instead: Reason) -> Self {
+        self.support = Support::Unimplemented(instead);
         self
     }
 
-    pub(super) const fn never(mut self, why: Why) -> Self {
-        self.support = Support::Never(why);
+    pub(super) const fn no_effect(mut self, why: Reason) -> Self {
+        self.support = Support::NoEffect(why);
         self
     }
 
     /// It belongs to a part that a build may lack.
-    pub(super) const fn needs(mut self, part: Feature) -> Self {
-        if !part.is_here() {
-            self.support = Support::Absent(part);
+    pub(super) const fn requires(mut self, part: Feature) -> Self {
+        if !part.is_built_in() {
+            self.support = Support::NotBuilt(part);
         }
         self
     }

@@ -54,7 +54,7 @@ fn defaults_are_values_the_keyword_accepts() {
         let fits = keyword
             .args()
             .iter()
-            .any(|arg| value::fits(arg, keyword.default()));
+            .any(|arg| value::is_valid(arg, keyword.default()));
         assert!(
             fits,
             "{} {} in {}",
@@ -91,7 +91,7 @@ fn block_openers_are_known_by_the_block_around_them() {
         ("vrrp_track_file", "file", false),
         ("no_such_block", "host", false),
     ] {
-        assert_eq!(opens(parent, keyword), want, "{parent} {keyword}");
+        assert_eq!(opens_block(parent, keyword), want, "{parent} {keyword}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Things instances track: interfaces, scripts, processes, files, BFD sessions.
 
-use super::Why;
+use super::Reason;
 use super::row::{Arg, Items, Keyword, Options, Schema, row};
 use super::vrrp::MEMBERS;
 
@@ -87,11 +87,11 @@ const REVERSE: Arg = Arg::Opt(&Arg::Choice(&"reverse noreverse"));
 pub(super) static TRACKING: &[Keyword] = &[
     row!("track_interface", [], S, "", "interfaces that must be up: IF [weight N [reverse]]; weight 0: FAULT when down").items(&TRACKED_INTERFACES).repeat(),
     row!("dont_track_primary", [], S, "", "ignore the state of the instance's own interface"),
-    row!("linkbeat_use_polling", [], C, "", "poll the driver for its link state").never(Why::LinkEvents),
+    row!("linkbeat_use_polling", [], C, "", "poll the driver for its link state").no_effect(Reason::LinkEvents),
     row!("track_script", [], S, "", "scripts that must succeed: NAME [weight N [reverse]]").items(&TRACKED_253).repeat(),
     row!("track_file", [], A, "", "files whose numbers count: NAME [weight N [reverse]]").items(&TRACKED_254).repeat(),
     row!("track_process", [], A, "", "processes that must run: NAME [weight N [reverse]]").items(&TRACKED_254).repeat(),
-    row!("track_bfd", [], B, "", "BFD sessions that must be up: NAME [weight N [reverse]]").items(&TRACKED_253).repeat().not_yet(Why::AllWell),
+    row!("track_bfd", [], B, "", "BFD sessions that must be up: NAME [weight N [reverse]]").items(&TRACKED_253).repeat().unimplemented(Reason::AllWell),
 ];
 
 /// Tracking of a sync group.
@@ -101,7 +101,7 @@ pub(super) static TRACKING_COMMON: &[Keyword] = &[
     row!("track_script", [], A, "", "scripts every member tracks").items(&TRACKED_253).repeat(),
     row!("track_file", [], A, "", "files every member tracks").items(&TRACKED_254).repeat(),
     row!("track_process", [], A, "", "processes every member tracks").items(&TRACKED_254).repeat(),
-    row!("track_bfd", [], B, "", "BFD sessions every member tracks").items(&TRACKED_253).repeat().not_yet(Why::AllWell),
+    row!("track_bfd", [], B, "", "BFD sessions every member tracks").items(&TRACKED_253).repeat().unimplemented(Reason::AllWell),
 ];
 
 #[rustfmt::skip]

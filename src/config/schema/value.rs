@@ -210,10 +210,10 @@ pub fn is_address_range(text: &str) -> bool {
 
 /// Whether one word is a good value of a simple argument; compound ones are the checker's business.
 #[must_use]
-pub fn fits(arg: &Arg, text: &str) -> bool {
+pub fn is_valid(arg: &Arg, text: &str) -> bool {
     match arg {
         Arg::None => false,
-        Arg::Seq(list) => list.first().is_some_and(|first| fits(first, text)),
+        Arg::Seq(list) => list.first().is_some_and(|first| is_valid(first, text)),
         Arg::Int(from, to) => {
             let range = i64::from(*from)..=i64::from(*to);
             int(text).is_some_and(|value| range.contains(&value))
@@ -255,7 +255,7 @@ pub fn fits(arg: &Arg, text: &str) -> bool {
         Arg::Service | Arg::GroupEntry => {
             is_address_range(text) || matches!(text, "fwmark" | "group")
         }
-        Arg::Opt(inner) | Arg::Many(inner) => fits(inner, text),
+        Arg::Opt(inner) | Arg::Many(inner) => is_valid(inner, text),
         Arg::Options(options) => options.rows.iter().any(|row| row.is(text)),
     }
 }
@@ -272,10 +272,10 @@ fn seconds(millis: u32) -> String {
 
 /// What an argument wants, as the object of "needs".
 #[must_use]
-pub fn wanted(arg: &Arg) -> String {
+pub fn expected(arg: &Arg) -> String {
     let fixed = match arg {
         Arg::None => "nothing",
-        Arg::Seq(list) => return list.first().map_or(String::new(), wanted),
+        Arg::Seq(list) => return list.first().map_or(String::new(), expected),
         Arg::Count => "a number from 0 up",
         Arg::Int(from, to) if *to == i32::MAX => return format!("a number from {from} up"),
         Arg::Int(from, to) if from.checked_add(1) == Some(*to) => return format!("{from} or {to}"),
@@ -320,7 +320,7 @@ pub fn wanted(arg: &Arg) -> String {
         Arg::Lifetime => "a number of seconds or `forever`",
         Arg::Service => "`IP [PORT]`, `fwmark N` or `group NAME`",
         Arg::GroupEntry => "`IP[-LAST][/PREFIX] [PORT]` or `fwmark N`",
-        Arg::Opt(inner) | Arg::Many(inner) => return wanted(inner),
+        Arg::Opt(inner) | Arg::Many(inner) => return expected(inner),
         Arg::Options(options) => return format!("an option of {}", options.what),
     };
     fixed.to_owned()
@@ -380,7 +380,7 @@ mod tests {
             (Arg::Range, "10-20", true),
             (Arg::Mark, "0x1/0xff", true),
         ] {
-            assert_eq!(fits(&arg, text), want, "{arg:?} {text}");
+            assert_eq!(is_valid(&arg, text), want, "{arg:?} {text}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::address;
 use super::row::{Arg, Items, Keyword, Options, Schema, row};
 use super::track;
-use super::{Feature, Why};
+use super::{Feature, Reason};
 
 /// `vrrp_instance NAME { … }`.
 pub(super) static INSTANCE: Schema = Schema {
@@ -76,8 +76,8 @@ static CORE: &[Keyword] = &[
     row!("no_accept", [], A, "", "drop packets sent to the addresses, by nftables, unless owner"),
     row!("skip_check_adv_addr", [Arg::Bool], A, "", "compare the addresses of an advert only when its sender changes; vrrp_skip_check_adv_addr without it"),
     row!("strict_mode", [Arg::Bool], A, "", "as vrrp_strict, for this instance"),
-    row!("debug", [Arg::Opt(&Arg::Int(0, 4))], S, "0", "level of debugging, 0-4").never(Why::LogDetail),
-    row!("kernel_rx_buf_size", [COUNT], C, "", "bytes of the receive buffer").never(Why::Buffers),
+    row!("debug", [Arg::Opt(&Arg::Int(0, 4))], S, "0", "level of debugging, 0-4").no_effect(Reason::LogDetail),
+    row!("kernel_rx_buf_size", [COUNT], C, "", "bytes of the receive buffer").no_effect(Reason::Buffers),
 ];
 
 #[rustfmt::skip]
@@ -132,10 +132,10 @@ static TRANSPORT: &[Keyword] = &[
     row!("track_src_ip", [], A, "", "FAULT when the source address is not there"),
     row!("v3_checksum_as_v2", [Arg::Bool], A, "", "as in global_defs, for this instance"),
     row!("use_vmac", [Arg::Options(&VMAC)], B, "", "virtual MAC address on a macvlan: [name] [MAC]"),
-    row!("use_vmac_addr", [Arg::Opt(&Arg::Str)], C, "", "virtual MAC address for addresses on other interfaces").never(Why::RealMac),
+    row!("use_vmac_addr", [Arg::Opt(&Arg::Str)], C, "", "virtual MAC address for addresses on other interfaces").no_effect(Reason::RealMac),
     row!("vmac_xmit_base", [], B, "", "send adverts from the base interface"),
-    row!("use_ipvlan", [Arg::Options(&VMAC)], C, "", "an ipvlan for the instance").never(Why::NoIpvlan),
-    row!("vrf", [Arg::If], C, "", "routing domain of the interface").never(Why::NoVrf),
+    row!("use_ipvlan", [Arg::Options(&VMAC)], C, "", "an ipvlan for the instance").no_effect(Reason::NoIpvlan),
+    row!("vrf", [Arg::If], C, "", "routing domain of the interface").no_effect(Reason::NoVrf),
 ];
 
 #[rustfmt::skip]
@@ -152,8 +152,8 @@ static TIMING: &[Keyword] = &[
     row!("owner_ignore_adverts", [Arg::Bool], B, "", "as vrrp_owner_ignore_adverts, for this instance"),
     row!("timer_expired_backup", [Arg::Opt(&Arg::Int(1, 254))], B, "", "with nopreempt: go to BACKUP when our own timer ran this many adverts late, 1-254; down_timer_adverts when no number is given"),
     row!("thread_timer_expired" = "timer_expired_backup", [Arg::Opt(&Arg::Int(1, 254))], B),
-    row!("garp_extra_if", [Arg::Opt(&Arg::Choice(&"all")), Arg::Secs(0, 86_400_000)], C, "", "seconds between gratuitous ARPs on base interfaces, 0-86400").never(Why::GarpInterfaces),
-    row!("vmac_garp_intvl" = "garp_extra_if", [Arg::Opt(&Arg::Choice(&"all")), Arg::Secs(0, 86_400_000)], C).never(Why::GarpInterfaces),
+    row!("garp_extra_if", [Arg::Opt(&Arg::Choice(&"all")), Arg::Secs(0, 86_400_000)], C, "", "seconds between gratuitous ARPs on base interfaces, 0-86400").no_effect(Reason::GarpInterfaces),
+    row!("vmac_garp_intvl" = "garp_extra_if", [Arg::Opt(&Arg::Choice(&"all")), Arg::Secs(0, 86_400_000)], C).no_effect(Reason::GarpInterfaces),
 ];
 
 #[rustfmt::skip]
@@ -166,7 +166,7 @@ static NOTIFY: &[Keyword] = &[
     row!("notify", [Arg::Cmd], S, "", "command run on every change; gets INSTANCE name STATE priority"),
     row!("notify_master_rx_lower_pri", [Arg::Cmd], B, "", "command run when a master hears a weaker master"),
     row!("notify_priority_changes", [Arg::Bool], B, "", "as vrrp_notify_priority_changes, for this instance"),
-    row!("smtp_alert", [Arg::Bool], S, "", "send a mail on every change").needs(Feature::Mail),
+    row!("smtp_alert", [Arg::Bool], S, "", "send a mail on every change").requires(Feature::Mail),
     row!("lvs_sync_daemon_interface", [Arg::If], S, "", "share IPVS connections on this interface; better: lvs_sync_daemon in global_defs"),
 ];
 
@@ -178,8 +178,8 @@ static GROUP_ROWS: &[Keyword] = &[
     row!("notify_fault", [Arg::Cmd], S, "", "command run when the group goes to FAULT"),
     row!("notify_stop", [Arg::Cmd], A, "", "command run at the end"),
     row!("notify", [Arg::Cmd], S, "", "command run on every change; gets GROUP name STATE 0"),
-    row!("smtp_alert", [Arg::Bool], S, "", "send a mail on every change of the group").needs(Feature::Mail),
+    row!("smtp_alert", [Arg::Bool], S, "", "send a mail on every change of the group").requires(Feature::Mail),
     row!("sync_group_tracking_weight", [], B, "", "let members keep weights of their own"),
-    row!("global_tracking", [], C, "", "members track what any of them tracks").never(Why::GlobalTracking),
+    row!("global_tracking", [], C, "", "members track what any of them tracks").no_effect(Reason::GlobalTracking),
     row!("notify_priority_changes", [Arg::Bool], B, "", "as vrrp_notify_priority_changes, for this group"),
 ];

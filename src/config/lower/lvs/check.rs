@@ -145,8 +145,12 @@ impl Lowering<'_> {
                 "{addr} is link-local: without `bind_if` it cannot be reached, and the check fails"
             );
             let help = "write `bind_if INTERFACE`";
-            self.diags
-                .help(Severity::Warning, checker.node.keyword.span, message, help);
+            self.diags.report_with_help(
+                Severity::Warning,
+                checker.node.keyword.span,
+                message,
+                help,
+            );
         }
         Some(Target {
             remote,

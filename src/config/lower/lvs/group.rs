@@ -227,8 +227,8 @@ impl Lowering<'_> {
         if family == Family::V6 {
             name.push('6');
         }
-        if let Some(before) = shared.services.before(&name, span) {
-            let at = (self.place)(before, span);
+        if let Some(before) = shared.services.earlier_or_insert(&name, span) {
+            let at = (self.locate)(before, span);
             let name = super::service_name(&key);
             let message =
                 format!("{name} is balanced by the virtual server of {at} already; left out");

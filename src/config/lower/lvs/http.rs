@@ -20,7 +20,8 @@ impl Lowering<'_> {
             let message = "this build has no TLS: SSL_GET passes when a connection can be made";
             let help = "install the full flavor, which has TLS";
             let span = checker.node.keyword.span;
-            self.diags.help(Severity::Unsupported, span, message, help);
+            self.diags
+                .report_with_help(Severity::Unsupported, span, message, help);
             return Some(CheckKind::Tcp(target));
         }
         let host = checker.scopes.word("virtualhost");
@@ -61,7 +62,7 @@ impl Lowering<'_> {
             let name = &checker.node.keyword.text;
             let message = format!("no url of this {name} can be used; it is left out");
             let span = checker.node.keyword.span;
-            self.diags.say(Severity::Error, span, message);
+            self.diags.report(Severity::Error, span, message);
         }
     }
 }

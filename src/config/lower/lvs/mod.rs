@@ -27,7 +27,7 @@ use super::{Lowering, first};
 use crate::config::diag::Severity;
 use crate::config::model::{Lvs, VrrpInstance};
 use crate::config::schema::value;
-use crate::config::seen::Seen;
+use crate::config::span_map::SpanMap;
 use crate::config::tree::Node;
 use crate::types::ipvs::{IpProtocol, ServiceKey};
 
@@ -43,7 +43,7 @@ struct Shared<'a> {
     /// `global_defs`.
     global: &'a Fields<'a>,
     /// Services made so far.
-    services: Seen,
+    services: SpanMap,
     /// How many those are, with those that were left out.
     service_count: usize,
     server_count: usize,
@@ -99,7 +99,7 @@ impl<'l> Lowering<'l> {
         let mut shared = Shared {
             groups: top.all("virtual_server_group").take(MAX_SERVICES).collect(),
             global,
-            services: Seen::default(),
+            services: SpanMap::default(),
             service_count: 0,
             server_count: 0,
             uses: Vec::new(),
@@ -113,7 +113,8 @@ impl<'l> Lowering<'l> {
             if nth >= MAX_SERVICES {
                 let message =
                     format!("more than {MAX_SERVICES} virtual servers; the rest is left out");
-                self.diags.say(Severity::Error, node.keyword.span, message);
+                self.diags
+                    .report(Severity::Error, node.keyword.span, message);
                 break;
             }
             servers.extend(self.virtual_server(node, &mut shared));
@@ -152,8 +153,12 @@ impl<'l> Lowering<'l> {
             if !shared.uses.contains(&name) {
                 let message = format!("no virtual_server is for group `{name}`; it has no effect");
                 let help = format!("write `virtual_server group {name} {{ … }}`, or remove it");
-                self.diags
-                    .help(Severity::Unsupported, node.keyword.span, message, help);
+                self.diags.report_with_help(
+                    Severity::Unsupported,
+                    node.keyword.span,
+                    message,
+                    help,
+                );
             }
         }
     }

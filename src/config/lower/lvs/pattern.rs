@@ -9,7 +9,7 @@ use crate::config::diag::Severity;
 use crate::config::lower::Lowering;
 use crate::config::lower::fields::Fields;
 use crate::config::model::lvs::{Pattern, SEARCHED};
-use crate::config::pcre::{Reading, translate};
+use crate::config::pcre::{PatternFlags, translate};
 use crate::config::schema::nearest_word;
 use crate::config::tree::{Node, Word};
 
@@ -43,7 +43,7 @@ impl Lowering<'_> {
             return None;
         };
         let text = self.text_of_pattern(node)?;
-        let mut reading = Reading::default();
+        let mut reading = PatternFlags::default();
         let mut flags = String::new();
         for word in url.last("regex_options").iter().flat_map(|node| &node.args) {
             self.regex_option(word, &mut reading, &mut flags)?;
@@ -74,7 +74,7 @@ impl Lowering<'_> {
 
     fn no_pattern(&mut self, node: &Node, severity: Severity, why: &str) {
         let message = format!("`regex`: {why}; the page is not searched");
-        self.diags.say(severity, node.span(), message);
+        self.diags.report(severity, node.span(), message);
     }
 
     /// The one word behind `regex`, without the quoting of the file.
@@ -87,7 +87,8 @@ impl Lowering<'_> {
                     let message =
                         format!("a backslash is the file's own here: the pattern is `{text}`");
                     let help = "write `\\\\` for one that belongs to the pattern";
-                    self.diags.help(Severity::Note, node.span(), message, help);
+                    self.diags
+                        .report_with_help(Severity::Note, node.span(), message, help);
                 }
                 return Some(text.clone());
             }
@@ -102,7 +103,7 @@ impl Lowering<'_> {
     fn regex_option(
         &mut self,
         word: &Word,
-        reading: &mut Reading,
+        reading: &mut PatternFlags,
         flags: &mut String,
     ) -> Option<()> {
         let is_in = |list: &str| list.split_whitespace().any(|known| *known == *word.text);
@@ -118,7 +119,7 @@ impl Lowering<'_> {
             name if is_in(UNSUPPORTED) => {
                 let message =
                     format!("the option `{name}` is not supported; the page is not searched");
-                self.diags.say(Severity::Unsupported, word.span, message);
+                self.diags.report(Severity::Unsupported, word.span, message);
                 return None;
             }
             name => {

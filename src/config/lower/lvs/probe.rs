@@ -190,7 +190,8 @@ impl Lowering<'_> {
         let Some((file, (weight, reverse))) = self.tracked_file(name) else {
             let message = format!("there is no track_file `{name}`; this FILE_CHECK is left out");
             let help = format!("define `track_file {name} {{ file PATH }}`");
-            self.diags.help(Severity::Error, node.span(), message, help);
+            self.diags
+                .report_with_help(Severity::Error, node.span(), message, help);
             return None;
         };
         let own = fields.last("weight");

@@ -10,7 +10,7 @@ use crate::config::lower::fields::Fields;
 use crate::config::lower::{Lowering, first};
 use crate::config::model::lvs::{RealServer, Sorry};
 use crate::config::schema::value;
-use crate::config::seen::Seen;
+use crate::config::span_map::SpanMap;
 use crate::config::tree::Node;
 use crate::types::Family;
 use crate::types::ipvs::Forward;
@@ -27,19 +27,20 @@ impl Lowering<'_> {
         shared: &mut Shared<'_>,
     ) -> Vec<RealServer> {
         let mut servers = Vec::new();
-        let mut known = Seen::default();
+        let mut known = SpanMap::default();
         for node in nodes {
             if shared.server_count >= MAX_SERVERS {
                 let message = format!("more than {MAX_SERVERS} real servers; the rest is left out");
-                self.diags.say(Severity::Error, node.keyword.span, message);
+                self.diags
+                    .report(Severity::Error, node.keyword.span, message);
                 break;
             }
             let Some((addr, port, forward)) = self.place_of(node, draft) else {
                 continue;
             };
             let span = node.span();
-            if let Some(before) = known.before(&endpoint(addr, port), span) {
-                let at = (self.place)(before, span);
+            if let Some(before) = known.earlier_or_insert(&endpoint(addr, port), span) {
+                let at = (self.locate)(before, span);
                 let name = endpoint(addr, port);
                 let message = format!(
                     "{name} is a real server of {} on {at} already; left out",
@@ -150,7 +151,8 @@ impl Lowering<'_> {
                 REAL => format!("checks ask port {wanted} all the same; give them `connect_port`"),
                 _ => "leave it out".to_owned(),
             };
-            self.diags.help(Severity::Warning, span, message, help);
+            self.diags
+                .report_with_help(Severity::Warning, span, message, help);
         }
         Some(own)
     }

@@ -215,7 +215,8 @@ impl Lowering<'_> {
     fn assumed(&mut self, keyword: &str, default: &str, span: Span) {
         let message = format!("this virtual_server has no `{keyword}`; {default} is used");
         let help = format!("write `{keyword} …`");
-        self.diags.help(Severity::Warning, span, message, help);
+        self.diags
+            .report_with_help(Severity::Warning, span, message, help);
     }
 
     fn scheduler(&mut self, draft: &Draft<'_>) -> &'static str {
@@ -250,7 +251,7 @@ impl Lowering<'_> {
                     let message = format!("a gue tunnel needs a port; {GUE_PORT} is used");
                     let help = format!("write `type gue port {GUE_PORT}`");
                     self.diags
-                        .help(Severity::Warning, node.span(), message, help);
+                        .report_with_help(Severity::Warning, node.span(), message, help);
                 }
                 TunnelKind::Gue(port.unwrap_or(GUE_PORT))
             }
@@ -295,7 +296,7 @@ impl Lowering<'_> {
             let seconds = first(node).map(|text| number(text).unwrap_or(0));
             if seconds == Some(0) {
                 let message = "`persistence_timeout 0` means off";
-                self.diags.help(
+                self.diags.report_with_help(
                     Severity::Note,
                     node.keyword.span,
                     message,
@@ -316,7 +317,7 @@ impl Lowering<'_> {
             );
             let help = "write `persistence_timeout SECONDS`, or the port";
             self.diags
-                .help(Severity::Warning, draft.span, message, help);
+                .report_with_help(Severity::Warning, draft.span, message, help);
         }
         (seconds, granularity.unwrap_or(all))
     }

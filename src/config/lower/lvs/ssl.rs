@@ -26,7 +26,7 @@ impl Lowering<'_> {
                 let message = format!("`{here}` without `{missing}` has no effect");
                 let help = format!("write `{missing} FILE` next to it, or remove it");
                 self.diags
-                    .help(Severity::Warning, node.span(), message, help);
+                    .report_with_help(Severity::Warning, node.span(), message, help);
             }
         }
         Ssl {

@@ -47,7 +47,8 @@ impl Lowering<'_> {
                     "write `lvs_sync_daemon {} {name}` in `global_defs`",
                     own.interface
                 );
-                self.diags.help(Severity::Note, node.span(), message, help);
+                self.diags
+                    .report_with_help(Severity::Note, node.span(), message, help);
                 daemon = Some(own);
             }
         }

@@ -8,11 +8,11 @@ use super::diag::Span;
 
 /// Keys and where each was first.
 #[derive(Debug, Default)]
-pub(crate) struct Seen(BTreeMap<Box<str>, Span>);
+pub(crate) struct SpanMap(BTreeMap<Box<str>, Span>);
 
-impl Seen {
+impl SpanMap {
     /// Where `key` was before; the first time it is remembered instead.
-    pub(crate) fn before(&mut self, key: &str, span: Span) -> Option<Span> {
+    pub(crate) fn earlier_or_insert(&mut self, key: &str, span: Span) -> Option<Span> {
         let first = self.get(key);
         if first.is_none() {
             self.0.insert(key.into(), span);
