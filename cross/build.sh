@@ -1,10 +1,10 @@
 #!/bin/sh
-# build.sh TARGET FLAVOR OUTDIR – one static binary, OUTDIR/vrrpd-TARGET-FLAVOR. See lanes.sh for the
-# environment, and for how it is built.
+# build.sh TARGET FLAVOR OUTDIR – builds one static binary, OUTDIR/vrrpd-TARGET-FLAVOR. lanes.sh
+# documents the environment variables and the two ways to build.
 #
-#   full     everything but UCI, which would not fit into the budget
-#   small    VRRP with all that belongs to it: no virtual servers, no mails, no JSON
-#   openwrt  small, and what the OpenWrt package needs: UCI, and JSON for LuCI
+#   full     every feature except UCI, which would exceed the size budget
+#   small    VRRP only: no virtual servers, no mail, no JSON
+#   openwrt  small plus the needs of the OpenWrt package: UCI, and JSON for LuCI
 set -eu
 
 if [ $# -ne 3 ]; then
@@ -20,19 +20,20 @@ case $flavor in
 full) features='--no-default-features --features json,lvs,mail,regex,tls' tls=tls ;;
 small) features=--no-default-features tls='' ;;
 openwrt) features='--no-default-features --features json,uci' tls='' ;;
-*) fail "full, small or openwrt, not '$flavor'" ;;
+*) fail "unknown flavor '$flavor': full, small or openwrt" ;;
 esac
-# Level z takes a quarter more CPU than s, and 130 KB less: with s the full flavor is over its budget.
+# Level z costs a quarter more CPU than s and saves 130 KB: with s the full flavor exceeds its
+# budget.
 export CARGO_PROFILE_RELEASE_OPT_LEVEL=z
 
-# 100 KB that nobody loads, and that stripping leaves behind.
+# Removes 100 KB of MIPS debug sections that are not loaded and that `strip` keeps.
 strip_mips() {
     sysroot=$(rustc --print sysroot)
     objcopy=$(echo "$sysroot"/lib/rustlib/*/bin/rust-objcopy)
     [ ! -x "$objcopy" ] || LD_LIBRARY_PATH=$sysroot/lib "$objcopy" -R .pdr -R .mdebug.abi32 "$1"
 }
 
-# Static means: asks for no loader and for no library.
+# A static binary has no program interpreter and no shared libraries.
 check_static() {
     if readelf -lW "$1" | grep -q INTERP || readelf -dW "$1" | grep -q NEEDED; then
         fail "$1 is not static"
@@ -40,7 +41,7 @@ check_static() {
 }
 
 choose_lane
-say "$target, $flavor: lane $lane"
+log "$target, $flavor: lane $lane"
 enter_lane "$tls"
 # shellcheck disable=SC2086 # options
 (cd "$top" && "$cargo" build --locked --release --bin vrrpd --target "$target" $features $lane_options)
@@ -53,4 +54,4 @@ mips*) strip_mips "$binary.new" ;;
 esac
 check_static "$binary.new"
 mv "$binary.new" "$binary"
-say "$binary: $(wc -c <"$binary") bytes, static"
+log "$binary: $(wc -c <"$binary") bytes, static"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# reproduce.sh TARGET full|small – builds one binary twice with the same tools, the second time with source, output,
-# tools and cargo's home in other places, and compares byte for byte.
+# reproduce.sh TARGET full|small – builds one binary twice with the same tools, the second time with
+# source, output, tools and cargo's home in other directories, and compares byte for byte.
 set -eu
 target=$1 flavor=$2
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -14,7 +14,8 @@ other=$(mktemp -d "$top/target/reproduce.XXXXXX")
 trap 'rm -rf "$other"' EXIT
 trap 'exit 1' INT TERM
 
-# copy DIR FILE... : from there to here, what there is of it. Hard links do: it is the names that must not matter.
+# copy DIR FILE... : copies those FILEs that exist in DIR to the current directory. Hard links
+# suffice: only paths differ.
 copy() {
     from=$1
     shift
@@ -24,19 +25,19 @@ copy() {
     done
 }
 
-mkdir -p "$other/some/where/source/tests" "$other/home" "$other/utensils"
-cd "$other/some/where/source"
+mkdir -p "$other/deeper/source/tests" "$other/home" "$other/tools-copy"
+cd "$other/deeper/source"
 copy "$top" Cargo.toml Cargo.lock README.md src cross tests/man
 cd "$other/home"
 copy "$home" config.toml registry
-cd "$other/utensils"
+cd "$other/tools-copy"
 copy "$tools" zig rust
-CARGO_HOME=$other/home CARGO_NET_OFFLINE=true CROSS_TOOLS=$other/utensils \
-    "$other/some/where/source/cross/build.sh" "$target" "$flavor" "$other/dist"
+CARGO_HOME=$other/home CARGO_NET_OFFLINE=true CROSS_TOOLS=$other/tools-copy \
+    "$other/deeper/source/cross/build.sh" "$target" "$flavor" "$other/dist"
 
 if ! cmp "$top/target/dist/$binary" "$other/dist/$binary"; then
     cp "$other/dist/$binary" "$top/target/$binary.other"
-    echo "reproduce: $binary depends on where it is built; the other one is target/$binary.other" >&2
+    echo "reproduce: $binary depends on the build directory; second build: target/$binary.other" >&2
     exit 1
 fi
-echo "reproduce: $binary has the same $(wc -c <"$other/dist/$binary") bytes, built in two places"
+echo "reproduce: $binary is identical in two directories ($(wc -c <"$other/dist/$binary") bytes)"

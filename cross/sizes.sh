@@ -1,6 +1,6 @@
 #!/bin/sh
-# sizes.sh DIR [NAME...] – the table of the binaries in DIR (all, or vrrpd-NAME...): bytes, compressed, against budgets.
-# A name is TARGET-FLAVOR. Fails if one is beyond its budget or missing.
+# sizes.sh DIR [NAME...] – prints the sizes of the binaries in DIR (all, or vrrpd-NAME...): bytes,
+# budget, compressed. A NAME is TARGET-FLAVOR. Fails if one is missing or exceeds its budget.
 set -eu
 dir=$1
 shift
@@ -8,12 +8,12 @@ shift
     [ ! -e "$file" ] || set -- "$@" "${file##*/vrrpd-}"
 done
 
-# 1 KB is 1024 bytes.
+# In bytes.
 budget() {
     case $1 in
-    x86_64-unknown-linux-musl-small) echo 768000 ;;       # 750 KB
-    x86_64-unknown-linux-musl-full) echo 1677721 ;;       # 1.6 MB
-    armv7-unknown-linux-musleabihf-small) echo 512000 ;;  # 500 KB, with lane B
+    x86_64-unknown-linux-musl-small) echo 768000 ;;       # 750 KiB
+    x86_64-unknown-linux-musl-full) echo 1677721 ;;       # 1.6 MiB
+    armv7-unknown-linux-musleabihf-small) echo 512000 ;;  # 500 KiB, with lane B
     *) echo - ;;
     esac
 }

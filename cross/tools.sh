@@ -1,11 +1,12 @@
 #!/bin/sh
-# tools.sh zig|rust DIR – unpack a private copy of a cross tool under DIR. Needs no root, installs nothing.
+# tools.sh zig|rust DIR – unpacks a tool into DIR. Needs no root and installs nothing.
 #
 #   zig   a C compiler, linker and musl for every target, in one Python wheel
 #   rust  Debian's newer rustc with the matching source of the standard library
 #
-# rust: a compiler can only build the standard library it was released with, and rustup cannot fetch that
-# source everywhere; Debian packages both. Their version rolls, so it is asked for, never pinned.
+# rust: a compiler can only build the standard library it was released with, and rustup cannot fetch
+# that source everywhere; Debian packages both. Their version changes, so it is looked up, not
+# pinned.
 set -eu
 
 what=$1
@@ -28,43 +29,43 @@ fetch_zig() {
 fetch_rust() {
     [ -d "$dir/rust" ] && return
     version=$(apt-cache policy rustc-web | sed -n 's/^  Candidate: \([0-9]*\.[0-9]*\)\..*/\1/p')
-    [ -n "$version" ] || fail "apt knows no rustc-web (Debian only; is the package list up to date?)"
+    [ -n "$version" ] || fail "apt does not know rustc-web (Debian only; run apt-get update?)"
     rm -rf "$dir/deb" "$dir/rust.new"
     mkdir -p "$dir/deb" "$dir/rust.new"
     llvm=$(depends "libstd-rust-web-$version" | grep '^libllvm')
     download rustc-web "libstd-rust-web-$version" libstd-rust-web-dev rust-web-src "$llvm"
-    # What the compiler is linked with is on most machines already.
-    if lacks | grep -q .; then
+    # The libraries the compiler is linked with are usually installed.
+    if missing_libraries | grep -q .; then
         # shellcheck disable=SC2046 # several packages
         download $(depends "$llvm" | grep -Evx "libc6|libgcc-s1|libstdc\+\+6|$llvm")
     fi
-    if lacks | grep -q .; then
+    if missing_libraries | grep -q .; then
         # shellcheck disable=SC2046 # several words
-        fail "Debian's rustc lacks" $(lacks)
+        fail "libraries of Debian's rustc not found:" $(missing_libraries)
     fi
     rm -rf "$dir/deb"
-    # Last: its presence says that everything above went well.
+    # Last: the directory exists only if everything above succeeded.
     mv "$dir/rust.new" "$dir/rust"
 }
 
-# The libraries that a package needs, and those that they need.
+# depends PACKAGE: the libraries it needs, directly or indirectly
 depends() {
     apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces \
         --no-enhances "$1" | grep -E '^z?lib'
 }
 
-lacks() {
+missing_libraries() {
     libraries=$(echo "$dir"/rust.new/usr/lib/*-linux-gnu)
     [ ! -d "$dir/rust.new/lib" ] || libraries=$libraries:$(echo "$dir"/rust.new/lib/*-linux-gnu)
     LD_LIBRARY_PATH=$libraries ldd "$dir/rust.new/usr/bin/rustc" | sed -n 's/ => not found//p'
 }
 
-# download PACKAGE... : unpacked into rust.new
+# download PACKAGE... : downloads and unpacks into rust.new
 download() {
     (cd "$dir/deb" && apt-get -o APT::Sandbox::User=root -qq download "$@") || fail "apt could not download $*"
     for deb in "$dir"/deb/*.deb; do
         case $deb in
-        */rust-web-src_*) # two gigabytes of compiler sources; only the library is wanted
+        */rust-web-src_*) # 2 GB of compiler sources; only the library is needed
             dpkg-deb --fsys-tarfile "$deb" |
                 tar -x -C "$dir/rust.new" --wildcards './usr/lib/rustlib/*' './usr/src/*/library' ;;
         *) dpkg-deb -x "$deb" "$dir/rust.new" ;;
@@ -76,5 +77,5 @@ download() {
 case $what in
 zig) fetch_zig ;;
 rust) fetch_rust ;;
-*) fail "zig or rust, not '$what'" ;;
+*) fail "unknown tool '$what': zig or rust" ;;
 esac

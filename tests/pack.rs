@@ -179,7 +179,7 @@ fn nothing_to_pack_is_said() {
     let output = command.output().expect("it can be run");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(
-        !output.status.success() && said.contains("nothing to pack"),
+        !output.status.success() && said.contains("no binaries in "),
         "{said}"
     );
 }

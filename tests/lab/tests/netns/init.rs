@@ -145,19 +145,19 @@ fn script(ctx: &Ctx) -> Outcome {
         Ok(script) => script,
         Err(skip) => return skip,
     };
-    script.expect("status", 3, "does not run");
-    script.expect("stop", 0, "does not run");
-    script.expect("reload", 7, "does not run");
+    script.expect("status", 3, "not running");
+    script.expect("stop", 0, "not running");
+    script.expect("reload", 7, "not running");
     script.expect("dance", 2, "usage: ");
 
-    script.expect("start", 0, "started, as process ");
+    script.expect("start", 0, "started (pid ");
     let first = script.pid();
     wait_until(SOON, "it is master", || a.has(VIP));
-    script.expect("status", 0, &format!("runs as process {first}"));
-    script.expect("start", 0, &format!("runs already, as process {first}"));
+    script.expect("status", 0, &format!("running (pid {first})"));
+    script.expect("start", 0, &format!("already running (pid {first})"));
 
     script.configure(&conf(200, &[]).text().replace(VIP, "10.0.0.101"));
-    script.expect("reload", 0, &format!("told process {first}"));
+    script.expect("reload", 0, &format!("reload requested (pid {first})"));
     wait_until(SOON, "it has the other address", || {
         a.has("10.0.0.101") && !a.has(VIP)
     });
@@ -170,13 +170,13 @@ fn script(ctx: &Ctx) -> Outcome {
     assert_eq!(script.pid(), first);
 
     script.configure(&conf(200, &[]).text());
-    script.expect("restart", 0, "started, as process ");
+    script.expect("restart", 0, "started (pid ");
     assert_ne!(script.pid(), first);
     wait_until(SOON, "it is master again", || a.has(VIP));
 
     script.expect("stop", 0, "stopped");
     assert!(!a.has(VIP));
-    script.expect("status", 3, "does not run");
+    script.expect("status", 3, "not running");
 
     script.configure(
         &"block {
@@ -185,8 +185,8 @@ fn script(ctx: &Ctx) -> Outcome {
     );
     script.expect("start", 2, "nothing can run from ");
     fs::remove_file(&script.conf).expect("remove");
-    script.expect("start", 6, "there is no /run/lab/");
-    script.expect("stop", 0, "does not run");
+    script.expect("start", 6, "not found or not readable");
+    script.expect("stop", 0, "not running");
     let none = Script {
         daemon: "/nowhere/vrrpd".into(),
         conf: script.conf.clone(),
@@ -194,7 +194,7 @@ fn script(ctx: &Ctx) -> Outcome {
         busybox: script.busybox.clone(),
         node: &a,
     };
-    none.expect("start", 5, "there is no /nowhere/vrrpd");
+    none.expect("start", 5, "/nowhere/vrrpd not found");
     Outcome::Passed
 }
 
@@ -218,8 +218,8 @@ fn foreign(ctx: &Ctx) -> Outcome {
         let stat = fs::read_to_string(format!("/proc/{first}/stat"));
         stat.map_or(true, |stat| stat.contains(") Z "))
     });
-    script.expect("status", 1, "has died");
-    script.expect("stop", 0, "does not run");
+    script.expect("status", 1, "dead, but ");
+    script.expect("stop", 0, "not running");
     script.expect("start", 0, "started");
     let second = script.pid();
     assert_ne!(first, second);
@@ -228,21 +228,21 @@ fn foreign(ctx: &Ctx) -> Outcome {
     let new = copy.with_extension("new");
     fs::copy(ours(ctx), &new).expect("copy");
     fs::rename(&new, &copy).expect("rename");
-    script.expect("status", 0, &format!("runs as process {second}"));
+    script.expect("status", 0, &format!("running (pid {second})"));
     script.expect("stop", 0, "stopped");
 
     // Some other process has the number by now.
     let sleep = Command::new("sleep").arg("1000").spawn().expect("sleep");
     let mut sleep = Killed(sleep);
     fs::write(&script.pid_file, format!("{}\n", sleep.0.id())).expect("write");
-    script.expect("status", 1, "has died");
-    script.expect("stop", 0, "does not run");
+    script.expect("status", 1, "dead, but ");
+    script.expect("stop", 0, "not running");
     assert!(matches!(sleep.0.try_wait(), Ok(None)), "it was left alone");
     script.expect("start", 0, "started");
     for text in ["", "\n", "x\n", "-1\n", "1 2\n"] {
         let third = script.pid();
         fs::write(&script.pid_file, text).expect("write");
-        script.expect("status", 1, "has died");
+        script.expect("status", 1, "dead, but ");
         fs::write(&script.pid_file, format!("{third}\n")).expect("write");
     }
     script.expect("stop", 0, "stopped");
