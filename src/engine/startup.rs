@@ -43,7 +43,7 @@ impl Engine {
         let deaf = system.uptime().saturating_sub(uptime);
         for id in 0..self.routers.len() {
             if let Some(router) = self.routers.get_mut(id) {
-                router.machine.listen_longer(deaf);
+                router.machine.extend_listening(deaf);
                 self.rearm(id);
             }
         }
@@ -95,7 +95,14 @@ impl Engine {
             router.begins = None;
         }
         let hold = at.since(now);
-        self.put(id, now, Event::Start { hold }, system);
+        self.put(
+            id,
+            now,
+            Event::Start {
+                startup_delay: hold,
+            },
+            system,
+        );
     }
 
     /// Reads links and addresses from the kernel.

@@ -10,7 +10,7 @@ use crate::engine::Engine;
 use crate::engine::instance::router::{Router, Surroundings};
 use crate::engine::system::System;
 use crate::types::{Instant, VrrpState};
-use crate::vrrp::group::{self, Standing, Verdict};
+use crate::vrrp::group::{self, Decision, MemberState};
 use crate::vrrp::{Burst, Event, Reason};
 
 /// A group.
@@ -82,13 +82,13 @@ impl Engine {
         if let Some(group) = self.groups.get_mut(nth) {
             group.suspect = true;
         }
-        let standings = self
+        let states = self
             .members(nth)
-            .map(|(_, router)| router.machine.standing());
-        match group::verdict(standings) {
-            Verdict::Nothing => {}
-            Verdict::Master => self.tell_members(nth, now, Event::GroupMaster, system),
-            Verdict::Backup => self.tell_members(nth, now, Event::GroupBackup, system),
+            .map(|(_, router)| router.machine.member_state());
+        match group::decide(states) {
+            Decision::Unchanged => {}
+            Decision::AllMaster => self.tell_members(nth, now, Event::GroupMaster, system),
+            Decision::AllBackup => self.tell_members(nth, now, Event::GroupBackup, system),
         }
     }
 
@@ -232,10 +232,10 @@ impl Engine {
         };
         let (name, group) = (&router.conf.name, self.groups.get(nth));
         let group = group.map_or("", |group| &group.conf.name);
-        let holds = |standing| !matches!(standing, Standing::Willing | Standing::Master);
+        let holds = |state| !matches!(state, MemberState::ReadyToTakeOver | MemberState::Master);
         let Some((_, other)) = self
             .members(nth)
-            .find(|(_, other)| holds(other.machine.standing()))
+            .find(|(_, other)| holds(other.machine.member_state()))
         else {
             return;
         };

@@ -25,7 +25,7 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
-use super::{Flaw, Params, Proof, Received, Reject};
+use super::{AuthResult, Params, Received, Reject, SignatureError};
 use crate::types::Version;
 use crate::wire::vrrp::Auth;
 
@@ -38,7 +38,7 @@ const SENDERS: usize = 16;
 
 /// What `auth_hmac` demands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Signing {
+pub struct HmacPolicy {
     /// Adverts without a good signature are discarded; else only noted.
     pub enforce: bool,
     /// How many seconds the sender's clock may differ; `None`: `anti_replay monotonic`.
@@ -47,7 +47,7 @@ pub struct Signing {
 
 /// Whether a signed advert's time is within the window. `wall`: our own, since 1970.
 #[must_use]
-pub fn is_fresh(sequence: u64, wall: Duration, window: u32) -> bool {
+pub fn within_window(sequence: u64, wall: Duration, window: u32) -> bool {
     let late = seconds(clock(wall)).wrapping_sub(seconds(sequence));
     // Either way round: 2^32 seconds are a circle.
     late.min(late.wrapping_neg()) <= window
@@ -62,9 +62,9 @@ struct Mark {
     used: u32,
 }
 
-/// Numbers sent and received.
+/// SequenceState sent and received.
 #[derive(Debug)]
-pub(super) struct Numbers {
+pub(super) struct SequenceState {
     /// AH: highest accepted or sent; 0: none.
     ah: u32,
     /// AH: highest of the former process.
@@ -76,9 +76,9 @@ pub(super) struct Numbers {
     uses: u32,
 }
 
-impl Numbers {
+impl SequenceState {
     pub(super) fn new(params: &Params) -> Self {
-        let mut numbers = Numbers {
+        let mut numbers = SequenceState {
             ah: 0,
             before: 0,
             signed: 0,
@@ -91,42 +91,42 @@ impl Numbers {
 
     /// Makes room for as many senders as there may be. What is known of them stays.
     pub(super) fn reserve(&mut self, params: &Params) {
-        if params.signing.is_some() {
+        if params.hmac.is_some() {
             let room = params.peers.len().max(SENDERS);
             self.marks
                 .reserve_exact(room.saturating_sub(self.marks.len()));
         }
     }
 
-    /// The checks of §3.6 and §3.7. A flaw that is tolerated is returned.
+    /// The checks of §3.6 and §3.7. A error that is tolerated is returned.
     pub(super) fn check(
         &mut self,
         params: &Params,
         received: &Received<'_>,
-    ) -> Result<Option<Flaw>, Reject> {
-        let flaw = self.signature(params, received);
-        let tolerant = params.signing.is_some_and(|signing| !signing.enforce);
-        if let Some(flaw) = flaw.filter(|_| !tolerant) {
-            return Err(Reject::Signature(flaw));
+    ) -> Result<Option<SignatureError>, Reject> {
+        let error = self.signature(params, received);
+        let tolerant = params.hmac.is_some_and(|hmac| !hmac.enforce);
+        if let Some(error) = error.filter(|_| !tolerant) {
+            return Err(Reject::Signature(error));
         }
-        match (params.version, received.proof) {
+        match (params.version, received.auth_result) {
             (Version::V2, _) => self.legacy(params, received)?,
-            (Version::V3, Proof::Ah { .. }) => return Err(Reject::AuthType),
-            (Version::V3, Proof::None | Proof::Signed { .. }) => {}
+            (Version::V3, AuthResult::Ah { .. }) => return Err(Reject::AuthType),
+            (Version::V3, AuthResult::None | AuthResult::Signed { .. }) => {}
         }
-        Ok(flaw)
+        Ok(error)
     }
 
     /// VRRPv2's own authentication; version 3 has none.
     fn legacy(&mut self, params: &Params, received: &Received<'_>) -> Result<(), Reject> {
-        match (params.auth, received.advert.auth, received.proof) {
-            (Auth::Ah, Auth::Ah, Proof::Ah { intact, header }) => {
+        match (params.auth, received.advert.auth, received.auth_result) {
+            (Auth::Ah, Auth::Ah, AuthResult::Ah { icv_valid, header }) => {
                 // ICV, SPI, sequence, in this order.
                 let sender = match received.from {
                     IpAddr::V4(from) => u32::from(from),
                     IpAddr::V6(_) => return Err(Reject::AuthType),
                 };
-                if !intact || header.spi != sender {
+                if !icv_valid || header.spi != sender {
                     return Err(Reject::AuthFailed);
                 }
                 if header.sequence <= self.ah {
@@ -136,7 +136,7 @@ impl Numbers {
                 Ok(())
             }
             // AH is there if and only if it is configured.
-            (Auth::Ah, ..) | (.., Proof::Ah { .. }) => Err(Reject::AuthType),
+            (Auth::Ah, ..) | (.., AuthResult::Ah { .. }) => Err(Reject::AuthType),
             (Auth::None, Auth::None, _) => Ok(()),
             (Auth::Pass(ours), Auth::Pass(theirs), _) if ours == theirs => Ok(()),
             (Auth::Pass(_), Auth::Pass(_), _) => Err(Reject::AuthFailed),
@@ -144,21 +144,21 @@ impl Numbers {
         }
     }
 
-    fn signature(&mut self, params: &Params, received: &Received<'_>) -> Option<Flaw> {
-        let (signing, proof) = (params.signing, received.proof);
-        match (signing, proof) {
-            (None, Proof::None | Proof::Ah { .. }) => None,
-            (None, Proof::Signed { .. }) => Some(Flaw::Unexpected),
-            (Some(_), Proof::None | Proof::Ah { .. }) => Some(Flaw::Missing),
+    fn signature(&mut self, params: &Params, received: &Received<'_>) -> Option<SignatureError> {
+        let (hmac, auth_result) = (params.hmac, received.auth_result);
+        match (hmac, auth_result) {
+            (None, AuthResult::None | AuthResult::Ah { .. }) => None,
+            (None, AuthResult::Signed { .. }) => Some(SignatureError::Unexpected),
+            (Some(_), AuthResult::None | AuthResult::Ah { .. }) => Some(SignatureError::Missing),
             (
                 Some(_),
-                Proof::Signed {
-                    flaw: Some(flaw), ..
+                AuthResult::Signed {
+                    error: Some(error), ..
                 },
-            ) => Some(flaw),
-            (Some(signing), Proof::Signed { sequence, wall, .. }) => {
-                let fresh = self.is_new(received.from, sequence, signing.window, wall);
-                (!fresh).then_some(Flaw::Replayed)
+            ) => Some(error),
+            (Some(hmac), AuthResult::Signed { sequence, wall, .. }) => {
+                let fresh = self.is_new(received.from, sequence, hmac.window, wall);
+                (!fresh).then_some(SignatureError::Replayed)
             }
         }
     }
@@ -174,7 +174,7 @@ impl Numbers {
         if let Some(known) = self.marks.iter_mut().find(|known| known.from == from) {
             // Outside the window it says nothing the window does not say; without it, a sender whose clock was
             // set back is heard again.
-            let holds = window.is_none_or(|window| is_fresh(known.sequence, wall, window));
+            let holds = window.is_none_or(|window| within_window(known.sequence, wall, window));
             let new = !holds || is_after(sequence, known.sequence);
             if new {
                 *known = mark;
@@ -205,14 +205,14 @@ impl Numbers {
     }
 
     /// From now on numbers are greater than this, except at their end.
-    pub(super) fn count_on(&mut self, last: u64) {
+    pub(super) fn continue_sequence_after(&mut self, last: u64) {
         let ah = u32::try_from(last).ok().filter(|last| *last < LAST);
         self.before = ah.unwrap_or(0);
         self.signed = last;
     }
 
     /// The number of the next advert with AH; `None` when there is none left.
-    pub(super) fn next_ah(&mut self, wall: Duration) -> Option<u32> {
+    pub(super) fn next_ah_sequence(&mut self, wall: Duration) -> Option<u32> {
         let known = self.ah.max(core::mem::take(&mut self.before));
         let next = known.checked_add(1).filter(|next| *next <= LAST)?;
         let clock = u32::try_from(wall.as_secs()).unwrap_or(u32::MAX);
@@ -222,20 +222,20 @@ impl Numbers {
     }
 
     /// Whether a master with AH has to stop.
-    pub(super) fn are_used_up(&self) -> bool {
+    pub(super) fn is_exhausted(&self) -> bool {
         self.ah >= LAST
     }
 
     /// Begins anew where the numbers are used up.
-    pub(super) fn recycle(&mut self) {
-        if self.are_used_up() {
+    pub(super) fn restart_if_exhausted(&mut self) {
+        if self.is_exhausted() {
             self.ah = 0;
         }
     }
 
     /// The number of the next signed advert: the clock, as long as it runs on. A clock that was set back by
     /// more than the window would put us outside the others' window, so numbers follow it then.
-    pub(super) fn next_signed(&mut self, wall: Duration, window: Option<u32>) -> u64 {
+    pub(super) fn next_hmac_sequence(&mut self, wall: Duration, window: Option<u32>) -> u64 {
         let clock = clock(wall);
         let ahead = seconds(self.signed).wrapping_sub(seconds(clock));
         let stranded = window.is_some_and(|window| ahead > window);
@@ -275,15 +275,15 @@ mod tests {
 
     const WALL: Duration = Duration::from_secs(1_800_000_000);
 
-    fn params(auth: Auth, signing: Option<Signing>) -> Params {
+    fn params(auth: Auth, hmac: Option<HmacPolicy>) -> Params {
         Params {
             auth,
-            signing,
+            hmac,
             ..crate::vrrp::tests::params(Version::V2, 100)
         }
     }
 
-    fn received(from: &str, auth: Auth, proof: Proof) -> Received<'static> {
+    fn received(from: &str, auth: Auth, auth_result: AuthResult) -> Received<'static> {
         Received {
             from: from.parse().unwrap(),
             multicast: true,
@@ -299,15 +299,15 @@ mod tests {
                     bytes: &[],
                 },
             },
-            proof,
+            auth_result,
         }
     }
 
     fn ah(sequence: u32) -> Received<'static> {
         let spi = 0x0a00_0002;
         let header = Header { spi, sequence };
-        let intact = true;
-        received("10.0.0.2", Auth::Ah, Proof::Ah { intact, header })
+        let icv_valid = true;
+        received("10.0.0.2", Auth::Ah, AuthResult::Ah { icv_valid, header })
     }
 
     // ---- AH ----
@@ -315,10 +315,10 @@ mod tests {
     #[test]
     fn ah_is_checked_for_its_value_then_its_sender_then_its_number() {
         let params = params(Auth::Ah, None);
-        let mut numbers = Numbers::new(&params);
-        let mut check = |intact, spi, sequence| {
+        let mut numbers = SequenceState::new(&params);
+        let mut check = |icv_valid, spi, sequence| {
             let header = Header { spi, sequence };
-            let advert = received("10.0.0.2", Auth::Ah, Proof::Ah { intact, header });
+            let advert = received("10.0.0.2", Auth::Ah, AuthResult::Ah { icv_valid, header });
             numbers.check(&params, &advert)
         };
         assert_eq!(check(false, 0x0a00_0002, 9), Err(Reject::AuthFailed));
@@ -336,59 +336,66 @@ mod tests {
             spi: 0x0a00_0002,
             sequence: 5,
         };
-        let proof = Proof::Ah {
-            intact: true,
+        let auth_result = AuthResult::Ah {
+            icv_valid: true,
             header,
         };
         let pass = Auth::Pass(*b"12345678");
-        for (name, ours, theirs, proof, want) in [
-            ("both", Auth::Ah, Auth::Ah, proof, Ok(None)),
+        for (name, ours, theirs, auth_result, want) in [
+            ("both", Auth::Ah, Auth::Ah, auth_result, Ok(None)),
             (
                 "type alone",
                 Auth::Ah,
                 Auth::Ah,
-                Proof::None,
+                AuthResult::None,
                 Err(Reject::AuthType),
             ),
             (
                 "header alone",
                 Auth::Ah,
                 Auth::None,
-                proof,
+                auth_result,
                 Err(Reject::AuthType),
             ),
             (
                 "plain",
                 Auth::Ah,
                 Auth::None,
-                Proof::None,
+                AuthResult::None,
                 Err(Reject::AuthType),
             ),
             (
                 "uncalled",
                 Auth::None,
                 Auth::Ah,
-                proof,
+                auth_result,
                 Err(Reject::AuthType),
             ),
             (
                 "uncalled header",
                 Auth::None,
                 Auth::None,
-                proof,
+                auth_result,
                 Err(Reject::AuthType),
             ),
             (
                 "for a password",
                 pass,
                 Auth::Ah,
-                proof,
+                auth_result,
                 Err(Reject::AuthType),
             ),
-            ("and a password", pass, pass, proof, Err(Reject::AuthType)),
+            (
+                "and a password",
+                pass,
+                pass,
+                auth_result,
+                Err(Reject::AuthType),
+            ),
         ] {
             let params = params(ours, None);
-            let got = Numbers::new(&params).check(&params, &received("10.0.0.2", theirs, proof));
+            let got = SequenceState::new(&params)
+                .check(&params, &received("10.0.0.2", theirs, auth_result));
             assert_eq!(got, want, "{name}");
         }
     }
@@ -396,79 +403,94 @@ mod tests {
     #[test]
     fn a_fresh_start_takes_any_number_and_sends_the_clock() {
         let params = params(Auth::Ah, None);
-        let mut numbers = Numbers::new(&params);
+        let mut numbers = SequenceState::new(&params);
         assert_eq!(
             numbers.check(&params, &ah(1)),
             Ok(None),
             "keepalived's first"
         );
-        assert_eq!(numbers.next_ah(WALL), Some(1_800_000_000));
-        assert_eq!(numbers.next_ah(WALL), Some(1_800_000_001), "same second");
+        assert_eq!(numbers.next_ah_sequence(WALL), Some(1_800_000_000));
+        assert_eq!(
+            numbers.next_ah_sequence(WALL),
+            Some(1_800_000_001),
+            "same second"
+        );
         assert_eq!(numbers.check(&params, &ah(2)), Err(Reject::Replay));
         // What keepalived does as master when it hears a weaker one.
         assert_eq!(numbers.check(&params, &ah(1_800_000_003)), Ok(None));
-        assert_eq!(numbers.next_ah(WALL), Some(1_800_000_004));
+        assert_eq!(numbers.next_ah_sequence(WALL), Some(1_800_000_004));
         let later = WALL + Duration::from_secs(60);
-        assert_eq!(numbers.next_ah(later), Some(1_800_000_060));
-        assert_eq!(numbers.next_ah(Duration::ZERO), Some(1_800_000_061));
+        assert_eq!(numbers.next_ah_sequence(later), Some(1_800_000_060));
+        assert_eq!(
+            numbers.next_ah_sequence(Duration::ZERO),
+            Some(1_800_000_061)
+        );
     }
 
     #[test]
     fn a_former_process_is_counted_on_from_but_others_are_not_compared_with_it() {
         let params = params(Auth::Ah, None);
         let ahead = WALL.as_secs() + 500;
-        let mut numbers = Numbers::new(&params);
-        numbers.count_on(ahead);
+        let mut numbers = SequenceState::new(&params);
+        numbers.continue_sequence_after(ahead);
         assert_eq!(numbers.last(), ahead);
         assert_eq!(numbers.check(&params, &ah(7)), Ok(None));
-        assert_eq!(numbers.next_ah(WALL).map(u64::from), Some(ahead + 1));
+        assert_eq!(
+            numbers.next_ah_sequence(WALL).map(u64::from),
+            Some(ahead + 1)
+        );
         assert_eq!(numbers.last(), ahead + 1);
-        assert_eq!(numbers.next_signed(WALL, None), at(WALL.as_secs()));
+        assert_eq!(numbers.next_hmac_sequence(WALL, None), at(WALL.as_secs()));
         for end in [LAST.into(), u64::MAX] {
-            numbers = Numbers::new(&params);
-            numbers.count_on(end);
-            assert_eq!(numbers.next_ah(WALL), Some(1_800_000_000), "{end}");
+            numbers = SequenceState::new(&params);
+            numbers.continue_sequence_after(end);
+            assert_eq!(numbers.next_ah_sequence(WALL), Some(1_800_000_000), "{end}");
         }
-        numbers.count_on(at(1_800_000_500));
-        let signed = numbers.next_signed(WALL, None);
+        numbers.continue_sequence_after(at(1_800_000_500));
+        let signed = numbers.next_hmac_sequence(WALL, None);
         assert_eq!(signed, at(1_800_000_500) + 1);
     }
 
     #[test]
     fn numbers_end_and_begin_anew() {
         let params = params(Auth::Ah, None);
-        let mut numbers = Numbers::new(&params);
+        let mut numbers = SequenceState::new(&params);
         assert_eq!(numbers.check(&params, &ah(LAST - 2)), Ok(None));
-        assert!(!numbers.are_used_up());
-        assert_eq!(numbers.next_ah(WALL), Some(LAST - 1));
-        assert_eq!(numbers.next_ah(WALL), Some(LAST));
-        assert!(numbers.are_used_up());
-        assert_eq!(numbers.next_ah(WALL), None);
+        assert!(!numbers.is_exhausted());
+        assert_eq!(numbers.next_ah_sequence(WALL), Some(LAST - 1));
+        assert_eq!(numbers.next_ah_sequence(WALL), Some(LAST));
+        assert!(numbers.is_exhausted());
+        assert_eq!(numbers.next_ah_sequence(WALL), None);
         assert_eq!(numbers.check(&params, &ah(u32::MAX)), Ok(None));
-        assert_eq!(numbers.next_ah(WALL), None);
-        numbers.recycle();
-        assert_eq!(numbers.next_ah(Duration::ZERO), Some(1));
+        assert_eq!(numbers.next_ah_sequence(WALL), None);
+        numbers.restart_if_exhausted();
+        assert_eq!(numbers.next_ah_sequence(Duration::ZERO), Some(1));
         // A clock far in the future would bring the end near.
         let future = Duration::from_secs(u64::from(u32::MAX) * 2);
-        assert_eq!(numbers.next_ah(future), Some(2));
+        assert_eq!(numbers.next_ah_sequence(future), Some(2));
     }
 
     // ---- signatures ----
 
-    fn signed(from: &str, sequence: u64, flaw: Option<Flaw>, wall: Duration) -> Received<'static> {
-        let proof = Proof::Signed {
-            flaw,
+    fn signed(
+        from: &str,
+        sequence: u64,
+        error: Option<SignatureError>,
+        wall: Duration,
+    ) -> Received<'static> {
+        let auth_result = AuthResult::Signed {
+            error,
             sequence,
             wall,
         };
-        received(from, Auth::None, proof)
+        received(from, Auth::None, auth_result)
     }
 
-    const TIME: Signing = Signing {
+    const TIME: HmacPolicy = HmacPolicy {
         enforce: true,
         window: Some(5),
     };
-    const MONOTONIC: Signing = Signing {
+    const MONOTONIC: HmacPolicy = HmacPolicy {
         enforce: true,
         window: None,
     };
@@ -486,36 +508,56 @@ mod tests {
             ("as early as may be", 1_800_000_005, true),
             ("too early", 1_800_000_006, false),
         ] {
-            assert_eq!(is_fresh(at(seconds), WALL, 5), want, "{name}");
+            assert_eq!(within_window(at(seconds), WALL, 5), want, "{name}");
         }
         // 2106, where 32 bits begin anew.
         let turn = Duration::from_secs(1 << 32);
-        assert!(is_fresh(at(u64::from(u32::MAX)), turn, 5));
-        assert!(!is_fresh(at(u64::from(u32::MAX) - 9), turn, 5));
+        assert!(within_window(at(u64::from(u32::MAX)), turn, 5));
+        assert!(!within_window(at(u64::from(u32::MAX) - 9), turn, 5));
     }
 
     #[test]
     fn signatures_are_demanded_only_where_they_are_configured() {
         let good = signed("10.0.0.2", at(1), None, WALL);
-        let bad = signed("10.0.0.2", at(1), Some(Flaw::Wrong), WALL);
-        let none = received("10.0.0.2", Auth::None, Proof::None);
-        let lax = Signing {
+        let bad = signed("10.0.0.2", at(1), Some(SignatureError::Wrong), WALL);
+        let none = received("10.0.0.2", Auth::None, AuthResult::None);
+        let lax = HmacPolicy {
             enforce: false,
             ..MONOTONIC
         };
-        let rejected = |flaw| Err(Reject::Signature(flaw));
-        for (name, signing, advert, want) in [
+        let rejected = |error| Err(Reject::Signature(error));
+        for (name, hmac, advert, want) in [
             ("good", Some(MONOTONIC), good, Ok(None)),
-            ("bad", Some(MONOTONIC), bad, rejected(Flaw::Wrong)),
-            ("none", Some(MONOTONIC), none, rejected(Flaw::Missing)),
+            ("bad", Some(MONOTONIC), bad, rejected(SignatureError::Wrong)),
+            (
+                "none",
+                Some(MONOTONIC),
+                none,
+                rejected(SignatureError::Missing),
+            ),
             ("permissive, good", Some(lax), good, Ok(None)),
-            ("permissive, bad", Some(lax), bad, Ok(Some(Flaw::Wrong))),
-            ("permissive, none", Some(lax), none, Ok(Some(Flaw::Missing))),
-            ("unexpected", None, good, rejected(Flaw::Unexpected)),
+            (
+                "permissive, bad",
+                Some(lax),
+                bad,
+                Ok(Some(SignatureError::Wrong)),
+            ),
+            (
+                "permissive, none",
+                Some(lax),
+                none,
+                Ok(Some(SignatureError::Missing)),
+            ),
+            (
+                "unexpected",
+                None,
+                good,
+                rejected(SignatureError::Unexpected),
+            ),
             ("nobody asks", None, none, Ok(None)),
         ] {
-            let params = params(Auth::None, signing);
-            let got = Numbers::new(&params).check(&params, &advert);
+            let params = params(Auth::None, hmac);
+            let got = SequenceState::new(&params).check(&params, &advert);
             assert_eq!(got, want, "{name}");
         }
     }
@@ -523,7 +565,7 @@ mod tests {
     #[test]
     fn each_sender_counts_for_itself_and_never_backwards() {
         let params = params(Auth::None, Some(MONOTONIC));
-        let mut numbers = Numbers::new(&params);
+        let mut numbers = SequenceState::new(&params);
         let mut check = |from, sequence| {
             numbers
                 .check(&params, &signed(from, sequence, None, WALL))
@@ -544,7 +586,7 @@ mod tests {
     #[test]
     fn more_senders_than_there_is_room_for_displace_the_least_recent_one() {
         let params = params(Auth::None, Some(MONOTONIC));
-        let mut numbers = Numbers::new(&params);
+        let mut numbers = SequenceState::new(&params);
         let mut check = |nth: usize, sequence| {
             let from = format!("10.0.1.{nth}");
             let advert = signed(&from, sequence, None, WALL);
@@ -563,14 +605,14 @@ mod tests {
     #[test]
     fn a_sender_whose_clock_was_set_right_is_heard_again() {
         let params = params(Auth::None, Some(TIME));
-        let mut numbers = Numbers::new(&params);
+        let mut numbers = SequenceState::new(&params);
         let mut check = |sequence, wall| {
             let advert = signed("10.0.0.2", sequence, None, wall);
             numbers.check(&params, &advert)
         };
         let later = WALL + Duration::from_secs(10);
         assert_eq!(check(at(1_800_000_004), WALL), Ok(None));
-        let replayed = Err(Reject::Signature(Flaw::Replayed));
+        let replayed = Err(Reject::Signature(SignatureError::Replayed));
         assert_eq!(check(at(1_800_000_003), WALL), replayed);
         // The mark has left the window: whatever the window lets through is new.
         assert_eq!(check(at(1_800_000_003), later), Ok(None));
@@ -579,33 +621,33 @@ mod tests {
     #[test]
     fn signed_numbers_follow_the_clock_and_never_stand_still() {
         let params = params(Auth::None, Some(TIME));
-        let mut numbers = Numbers::new(&params);
+        let mut numbers = SequenceState::new(&params);
         let half = WALL + Duration::from_millis(500);
         assert_eq!(
-            numbers.next_signed(half, Some(5)),
+            numbers.next_hmac_sequence(half, Some(5)),
             at(1_800_000_000) | 0x8000_0000
         );
         assert_eq!(
-            numbers.next_signed(half, Some(5)),
+            numbers.next_hmac_sequence(half, Some(5)),
             at(1_800_000_000) | 0x8000_0001
         );
         let back = WALL - Duration::from_secs(3);
         assert_eq!(
-            numbers.next_signed(back, Some(5)),
+            numbers.next_hmac_sequence(back, Some(5)),
             at(1_800_000_000) | 0x8000_0002
         );
         let far = WALL - Duration::from_secs(3600);
         assert_eq!(
-            numbers.next_signed(far, Some(5)),
+            numbers.next_hmac_sequence(far, Some(5)),
             at(1_799_996_400),
             "stranded"
         );
         assert_eq!(
-            numbers.next_signed(half, None),
+            numbers.next_hmac_sequence(half, None),
             at(1_800_000_000) | 0x8000_0000
         );
         assert_eq!(
-            numbers.next_signed(far, None),
+            numbers.next_hmac_sequence(far, None),
             at(1_800_000_000) | 0x8000_0001
         );
     }

@@ -1,6 +1,6 @@
 //! BACKUP: waiting for a master to fall silent (RFC 9568 §6.4.2, `semantics.md` §4.2).
 //!
-//! One timer runs, remembered as where it began (`armed_at`) and what it waits for ([`Wait`]), so
+//! One timer runs, remembered as where it began (`armed_at`) and what it waits for ([`TimerKind`]), so
 //! that a change of priority can measure it anew. A weaker master's advert leaves it running: that
 //! is how pre-emption works. With `preempt_delay` such adverts re-arm it until the delay is over.
 //!
@@ -11,37 +11,37 @@
 //! more interval plus skew before it takes over. It does that once: on a machine that is always late
 //! the takeover must still come.
 //!
-//! **In a group** ([`super::group`]) the end of the timer makes the instance *willing*. It asks, then waits
+//! **In a group** ([`super::group`]) the end of the timer makes the instance *pending*. It asks, then waits
 //! an interval and asks again, until it becomes master with the others or hears a master it must
 //! respect: whatever arms the timer for another purpose ends that.
 
 use core::time::Duration;
 
-use super::group::Standing;
+use super::group::MemberState;
 use super::instance::{Actions, Instance, State};
 use super::{Action, Notice, Reason, Received, timers};
 use crate::types::{Centis, Instant, MasterInfo, Priority, Version};
 
 /// What the timer waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Wait {
+pub(super) enum TimerKind {
     /// The end of the startup hold: an owner.
-    Hold,
+    StartupDelay,
     /// One interval and the least skew: `state MASTER`, or an owner that recovers.
-    Short,
+    OneInterval,
     /// `Active_Down_Interval`.
     Down,
     /// `Skew_Time`: the master resigned.
     Skew,
     /// One interval and skew: the timer was served late.
-    Listen,
-    /// One interval: willing, and held by the group.
-    Ask,
+    LateListen,
+    /// One interval: pending, and held by the group.
+    GroupRetry,
 }
 
 /// Would be master but for the group.
 #[derive(Clone, Copy, Debug)]
-struct Willing {
+struct PendingTakeover {
     /// Why.
     why: Reason,
     /// From a master that is weaker: its adverts do not put that off any more.
@@ -66,15 +66,15 @@ struct Preempt {
 #[derive(Debug)]
 pub(super) struct Backup {
     armed_at: Instant,
-    wait: Wait,
-    /// `armed_at` plus what `wait` means at the current priority.
+    timer: TimerKind,
+    /// `armed_at` plus what `timer` means at the current priority.
     down_at: Instant,
     /// The interval timers count in: the adopted master's, else our own.
     interval: Centis,
     preempt: Option<Preempt>,
     /// A weaker master was heard since the timer began.
     weaker: bool,
-    willing: Option<Willing>,
+    pending: Option<PendingTakeover>,
     /// Gave way, and has heard nobody since.
     yielded: bool,
     pub(super) master: Option<MasterInfo>,
@@ -85,29 +85,29 @@ impl Backup {
     pub(super) fn new(own_interval: Centis, master: Option<MasterInfo>, yielded: bool) -> Self {
         Backup {
             armed_at: Instant::NEVER,
-            wait: Wait::Down,
+            timer: TimerKind::Down,
             down_at: Instant::NEVER,
             interval: master.map_or(own_interval, |seen| seen.interval),
             preempt: None,
             weaker: false,
-            willing: None,
+            pending: None,
             yielded,
             master,
         }
     }
 
-    pub(super) fn standing(&self) -> Standing {
-        if self.willing.is_some() {
-            Standing::Willing
+    pub(super) fn member_state(&self) -> MemberState {
+        if self.pending.is_some() {
+            MemberState::ReadyToTakeOver
         } else if self.yielded || self.master.is_some() {
-            Standing::Following
+            MemberState::Following
         } else {
-            Standing::Waiting
+            MemberState::Waiting
         }
     }
 
     fn preempting(&self) -> bool {
-        self.willing.is_some_and(|willing| willing.preempt)
+        self.pending.is_some_and(|pending| pending.preempt)
     }
 
     pub(super) fn deadline(&self) -> Instant {
@@ -117,15 +117,17 @@ impl Backup {
 }
 
 impl Instance {
-    fn span(&self, wait: Wait, interval: Centis) -> Duration {
+    fn span(&self, timer: TimerKind, interval: Centis) -> Duration {
         let (version, priority) = (self.params.version, self.effective_priority());
-        match wait {
-            Wait::Hold => Duration::ZERO,
-            Wait::Short => timers::listen(version, interval, Priority::OWNER),
-            Wait::Down => timers::down(version, self.params.down_timer_adverts, interval, priority),
-            Wait::Skew => timers::skew(version, interval, priority),
-            Wait::Listen => timers::listen(version, interval, priority),
-            Wait::Ask => interval.duration(),
+        match timer {
+            TimerKind::StartupDelay => Duration::ZERO,
+            TimerKind::OneInterval => timers::listen(version, interval, Priority::OWNER),
+            TimerKind::Down => {
+                timers::down(version, self.params.down_timer_adverts, interval, priority)
+            }
+            TimerKind::Skew => timers::skew(version, interval, priority),
+            TimerKind::LateListen => timers::listen(version, interval, priority),
+            TimerKind::GroupRetry => interval.duration(),
         }
     }
 
@@ -138,22 +140,22 @@ impl Instance {
                 self.params.advert_int
             }
         };
-        self.span(Wait::Down, interval)
+        self.span(TimerKind::Down, interval)
     }
 
     /// Starts the timer; during the startup hold it starts with the end of that.
-    pub(super) fn arm(&mut self, now: Instant, wait: Wait) {
+    pub(super) fn arm(&mut self, now: Instant, timer: TimerKind) {
         let State::Backup(backup) = &self.state else {
             return;
         };
-        let span = self.span(wait, backup.interval);
+        let span = self.span(timer, backup.interval);
         let armed_at = now.max(self.hold_until);
         if let State::Backup(backup) = &mut self.state {
             backup.armed_at = armed_at;
-            backup.wait = wait;
+            backup.timer = timer;
             backup.down_at = armed_at.after(span);
-            if wait != Wait::Ask {
-                backup.willing = None;
+            if timer != TimerKind::GroupRetry {
+                backup.pending = None;
             }
         }
     }
@@ -163,7 +165,7 @@ impl Instance {
         let State::Backup(backup) = &self.state else {
             return;
         };
-        let span = self.span(backup.wait, backup.interval);
+        let span = self.span(backup.timer, backup.interval);
         if let State::Backup(backup) = &mut self.state {
             // Not before now, but a deadline already missed stays missed: that it is late matters.
             let earliest = now.min(backup.down_at);
@@ -171,7 +173,7 @@ impl Instance {
             if backup.master.is_some_and(|seen| seen.priority >= ours) {
                 backup.preempt = None;
                 if backup.preempting() {
-                    self.arm(now, Wait::Down); // the master is not weaker any more
+                    self.arm(now, TimerKind::Down); // the master is not weaker any more
                 }
             }
         }
@@ -209,7 +211,7 @@ impl Instance {
         if self.demoted && !theirs.is_owner() {
             self.demoted = false; // the other owner is gone
         }
-        let seen = self.seen(received);
+        let seen = self.master_info(received);
         let weaker = theirs < self.effective_priority() && !self.params.nopreempt;
         if let State::Backup(backup) = &mut self.state
             && weaker
@@ -243,17 +245,17 @@ impl Instance {
         backup.master = None;
         backup.preempt = None;
         backup.yielded = false;
-        if backup.willing.is_some() {
+        if backup.pending.is_some() {
             return; // as it is already
         }
         let (down_at, interval) = (backup.down_at, backup.interval);
-        let skew = self.span(Wait::Skew, interval);
+        let skew = self.span(TimerKind::Skew, interval);
         if now.max(self.hold_until).after(skew) < down_at {
-            self.arm(now, Wait::Skew);
+            self.arm(now, TimerKind::Skew);
         }
     }
 
-    /// Accepts `seen` as master: its interval is ours while we wait (v3), the timer begins anew.
+    /// Accepts `seen` as master: its interval is ours while we timer (v3), the timer begins anew.
     fn follow(&mut self, now: Instant, seen: MasterInfo, out: &mut Actions) {
         self.notice_interval(now, seen, out);
         if let State::Backup(backup) = &mut self.state {
@@ -262,11 +264,11 @@ impl Instance {
             backup.weaker = false;
             backup.yielded = false;
         }
-        self.arm(now, Wait::Down);
+        self.arm(now, TimerKind::Down);
     }
 
     /// Who sent it, as a master to follow. v2 carries our own interval or was rejected.
-    pub(super) fn seen(&self, received: &Received<'_>) -> MasterInfo {
+    pub(super) fn master_info(&self, received: &Received<'_>) -> MasterInfo {
         MasterInfo {
             addr: received.from,
             priority: received.advert.priority,
@@ -298,7 +300,7 @@ impl Instance {
         let interval = backup.interval.duration();
         let down = now >= backup.down_at;
         if down && self.must_stay_backup(late, interval) {
-            self.arm(now, Wait::Down);
+            self.arm(now, TimerKind::Down);
         } else if late > interval && self.listen(now, down) {
             // Heard nothing because we did not listen; see above.
         } else {
@@ -309,24 +311,24 @@ impl Instance {
 
     /// Becomes master, in a group with the consent of the others.
     fn claim(&mut self, now: Instant, why: Reason, down: bool, out: &mut Actions) {
-        if !self.params.grouped {
+        if !self.params.in_sync_group {
             return self.become_master(now, why, out);
         }
         let State::Backup(backup) = &mut self.state else {
             return;
         };
-        let mut willing = backup.willing.unwrap_or(Willing {
+        let mut pending = backup.pending.unwrap_or(PendingTakeover {
             why,
             preempt: backup.weaker || !down,
             asked: 0,
-            listened: backup.wait == Wait::Listen,
+            listened: backup.timer == TimerKind::LateListen,
         });
-        willing.asked = willing.asked.saturating_add(1);
-        backup.willing = Some(willing);
+        pending.asked = pending.asked.saturating_add(1);
+        backup.pending = Some(pending);
         backup.preempt = None;
-        self.arm(now, Wait::Ask);
-        self.push(Action::Ask, out);
-        if willing.asked == HELD {
+        self.arm(now, TimerKind::GroupRetry);
+        self.push(Action::RequestGroup, out);
+        if pending.asked == HELD {
             self.push(Action::Notice(Notice::HeldByGroup), out);
         }
     }
@@ -334,7 +336,7 @@ impl Instance {
     /// All members may be master, or the others are.
     pub(super) fn on_group_master(&mut self, now: Instant, out: &mut Actions) {
         if let State::Backup(backup) = &self.state {
-            let why = backup.willing.map_or(Reason::GroupMaster, |w| w.why);
+            let why = backup.pending.map_or(Reason::GroupMaster, |w| w.why);
             self.become_master(now, why, out);
         }
     }
@@ -354,16 +356,16 @@ impl Instance {
         let State::Backup(backup) = &self.state else {
             return false;
         };
-        let (pending, wait) = (backup.preempt, backup.wait);
-        let until = now.after(self.span(Wait::Listen, backup.interval));
+        let (pending, timer) = (backup.preempt, backup.timer);
+        let until = now.after(self.span(TimerKind::LateListen, backup.interval));
         let preempt = match pending {
             Some(preempt) if !down && preempt.listened => return false,
             Some(_) if !down => Some(Preempt {
                 at: until,
                 listened: true,
             }),
-            _ if wait == Wait::Listen => return false,
-            _ if backup.willing.is_some_and(|willing| willing.listened) => return false,
+            _ if timer == TimerKind::LateListen => return false,
+            _ if backup.pending.is_some_and(|pending| pending.listened) => return false,
             // The weaker master died meanwhile; should it come back, its delay begins anew.
             _ => None,
         };
@@ -371,7 +373,7 @@ impl Instance {
             backup.preempt = preempt;
         }
         if down {
-            self.arm(now, Wait::Listen);
+            self.arm(now, TimerKind::LateListen);
         }
         true
     }
@@ -380,11 +382,11 @@ impl Instance {
         let State::Backup(backup) = &self.state else {
             return Reason::MasterDown;
         };
-        if let Some(willing) = backup.willing {
-            willing.why
+        if let Some(pending) = backup.pending {
+            pending.why
         } else if self.params.priority.is_owner() {
             Reason::Owner
-        } else if backup.wait == Wait::Skew {
+        } else if backup.timer == TimerKind::Skew {
             Reason::MasterResigned
         } else if backup.weaker || !down {
             Reason::Preempt

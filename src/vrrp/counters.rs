@@ -3,7 +3,7 @@
 //! The state machine counts what it decides; `engine` counts through `Instance::counters_mut` what it finds
 //! before an advert gets here (length, type).
 
-use super::{Flaw, Reject};
+use super::{Reject, SignatureError};
 use crate::types::VrrpCounters;
 use crate::wire::vrrp::Auth;
 
@@ -17,7 +17,7 @@ impl VrrpCounters {
                 Auth::None | Auth::Pass(_) | Auth::Ah => &mut self.authtype_mismatch,
             },
             Reject::AuthFailed | Reject::Replay => &mut self.auth_failure,
-            Reject::Signature(flaw) => return self.count_flaw(flaw),
+            Reject::Signature(error) => return self.count_flaw(error),
             Reject::Interval(_) => &mut self.advert_interval_err,
             Reject::Version(_) | Reject::Transport | Reject::Source => &mut self.other_rejected,
         };
@@ -25,16 +25,16 @@ impl VrrpCounters {
     }
 
     /// Counts an advert with a bad signature, discarded or not.
-    pub(crate) fn count_flaw(&mut self, flaw: Flaw) {
-        bump(match flaw {
+    pub(crate) fn count_flaw(&mut self, error: SignatureError) {
+        bump(match error {
             // What the older keepalived makes of it.
-            Flaw::Unexpected => &mut self.packet_len_err,
-            Flaw::Missing => &mut self.auth_ext_missing,
-            Flaw::Malformed => &mut self.auth_ext_malformed,
-            Flaw::UnknownKey => &mut self.auth_ext_unknown_key,
-            Flaw::Wrong => &mut self.auth_ext_failure,
-            Flaw::Stale => &mut self.auth_ext_stale,
-            Flaw::Replayed => &mut self.auth_ext_replay,
+            SignatureError::Unexpected => &mut self.packet_len_err,
+            SignatureError::Missing => &mut self.auth_ext_missing,
+            SignatureError::Malformed => &mut self.auth_ext_malformed,
+            SignatureError::UnknownKey => &mut self.auth_ext_unknown_key,
+            SignatureError::Wrong => &mut self.auth_ext_failure,
+            SignatureError::Stale => &mut self.auth_ext_stale,
+            SignatureError::Replayed => &mut self.auth_ext_replay,
         });
     }
 }
@@ -66,7 +66,7 @@ mod tests {
             ("replay", Reject::Replay, Auth::Ah, |s| s.auth_failure),
             (
                 "signature",
-                Reject::Signature(Flaw::Stale),
+                Reject::Signature(SignatureError::Stale),
                 Auth::None,
                 |s| s.auth_ext_stale,
             ),

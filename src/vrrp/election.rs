@@ -7,27 +7,27 @@ use crate::types::Priority;
 
 /// What another master's advert means to us as master.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Standing {
+pub(super) enum Contest {
     /// It must yield.
-    Weaker,
+    Won,
     /// We must yield: higher priority.
-    StrongerPriority,
+    LostByPriority,
     /// We must yield: same priority, higher address.
-    StrongerAddress,
-    /// Same priority and address: somebody copied our configuration.
-    Same,
+    LostByAddress,
+    /// Tie priority and address: somebody copied our configuration.
+    Tie,
 }
 
 /// Priority decides; between equals the higher primary address. Addresses compare as unsigned
 /// big-endian numbers, which is how `IpAddr` is ordered within a family.
-pub(super) fn compare(ours: (Priority, Option<IpAddr>), theirs: (Priority, IpAddr)) -> Standing {
+pub(super) fn compare(ours: (Priority, Option<IpAddr>), theirs: (Priority, IpAddr)) -> Contest {
     match theirs.0.cmp(&ours.0) {
-        Ordering::Less => Standing::Weaker,
-        Ordering::Greater => Standing::StrongerPriority,
+        Ordering::Less => Contest::Won,
+        Ordering::Greater => Contest::LostByPriority,
         Ordering::Equal => match Some(theirs.1).cmp(&ours.1) {
-            Ordering::Less => Standing::Weaker,
-            Ordering::Greater => Standing::StrongerAddress,
-            Ordering::Equal => Standing::Same,
+            Ordering::Less => Contest::Won,
+            Ordering::Greater => Contest::LostByAddress,
+            Ordering::Equal => Contest::Tie,
         },
     }
 }
@@ -38,7 +38,7 @@ mod tests {
 
     #[test]
     fn priority_first_then_the_address_as_an_unsigned_big_endian_number() {
-        use Standing::{Same, StrongerAddress, StrongerPriority, Weaker};
+        use Contest::{LostByAddress, LostByPriority, Tie, Won};
         for (name, ours, our_addr, theirs, their_addr, want) in [
             (
                 "lower priority, higher address",
@@ -46,7 +46,7 @@ mod tests {
                 "10.0.0.1",
                 99,
                 "10.0.0.9",
-                Weaker,
+                Won,
             ),
             (
                 "higher priority, lower address",
@@ -54,7 +54,7 @@ mod tests {
                 "10.0.0.9",
                 101,
                 "10.0.0.1",
-                StrongerPriority,
+                LostByPriority,
             ),
             (
                 "higher address",
@@ -62,16 +62,16 @@ mod tests {
                 "10.0.0.1",
                 100,
                 "10.0.0.2",
-                StrongerAddress,
+                LostByAddress,
             ),
-            ("lower address", 100, "10.0.0.2", 100, "10.0.0.1", Weaker),
+            ("lower address", 100, "10.0.0.2", 100, "10.0.0.1", Won),
             (
                 "not signed",
                 100,
                 "127.0.0.1",
                 100,
                 "128.0.0.1",
-                StrongerAddress,
+                LostByAddress,
             ),
             (
                 "not signed, other way",
@@ -79,7 +79,7 @@ mod tests {
                 "192.168.0.1",
                 100,
                 "10.0.0.1",
-                Weaker,
+                Won,
             ),
             (
                 "not little-endian",
@@ -87,7 +87,7 @@ mod tests {
                 "10.0.0.255",
                 100,
                 "10.0.1.0",
-                StrongerAddress,
+                LostByAddress,
             ),
             (
                 "not textual",
@@ -95,17 +95,17 @@ mod tests {
                 "10.0.0.9",
                 100,
                 "10.0.0.10",
-                StrongerAddress,
+                LostByAddress,
             ),
-            ("same", 100, "10.0.0.1", 100, "10.0.0.1", Same),
-            ("IPv6", 100, "fe80::1", 100, "fe80::1:0", StrongerAddress),
+            ("same", 100, "10.0.0.1", 100, "10.0.0.1", Tie),
+            ("IPv6", 100, "fe80::1", 100, "fe80::1:0", LostByAddress),
             (
                 "IPv6, top bit",
                 100,
                 "7fff::1",
                 100,
                 "fe80::1",
-                StrongerAddress,
+                LostByAddress,
             ),
             (
                 "IPv6, last byte",
@@ -113,7 +113,7 @@ mod tests {
                 "fe80::ff",
                 100,
                 "fe80::100",
-                StrongerAddress,
+                LostByAddress,
             ),
         ] {
             let ours = (Priority(ours), our_addr.parse().ok());

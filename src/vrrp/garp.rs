@@ -2,7 +2,7 @@
 //!
 //! A *burst* is a number of *rounds*; a round is one frame for each address. [`Schedule`] only says
 //! which address is next and when; it knows neither the addresses nor the frames. The caller starts
-//! a burst on `Action::Announce`, stops on `Action::Silence`, and whenever it likes asks [`Schedule::next`]
+//! a burst on `Action::Announce`, stops on `Action::StopAnnouncing`, and whenever it likes asks [`Schedule::next`]
 //! as often as its budget for this turn allows: `Some(i)` is "send the frame of address `i` now",
 //! `None` is "nothing until [`Schedule::next_deadline`]".
 //!
@@ -95,7 +95,7 @@ impl Schedule {
     }
 
     /// A reload: other settings or addresses. What is planned stays planned.
-    pub fn replace(&mut self, params: Params, count: usize) {
+    pub fn reconfigure(&mut self, params: Params, count: usize) {
         self.params = params;
         self.count = count;
         self.cursor = 0;

@@ -4,7 +4,7 @@
 //!
 //! Nobody holds the state of a group; it follows from its members, and so cannot drift from it.
 //! * A member whose timer has run out takes over only if all members are master or *willing* to be.
-//!   It says so with `Action::Ask`, stays willing until it hears a master it must respect, and asks
+//!   It says so with `Action::RequestGroup`, stays willing until it hears a master it must respect, and asks
 //!   again once an interval. The last obstacle that goes away asks itself, so nobody waits for a
 //!   turn; asking again is for the obstacle that goes without a word.
 //! * A member that yields takes the others with it, and that without resigning: the router that
@@ -12,13 +12,13 @@
 //! * A member that misses something puts all of them in FAULT. That is not decided here: `engine`
 //!   tells each member `Fault` as long as any of them has reason to.
 //!
-//! `engine` asks for the [`verdict`] whenever a member asked or changed its state, and obeys before it
+//! `engine` asks for the [`decide`] whenever a member asked or changed its state, and obeys before it
 //! looks at anything else, so a group is split for the length of one event at most.
 //!
 //! Two routers may each be the stronger one in another network: with unlike priorities, or with
 //! equal ones and addresses that are in another order. If both take over in the same instant, both
 //! yield, and with equal timers they would do so for ever. Therefore who had to yield soon
-//! after taking over waits a little longer the next time, by an amount of its own ([`patience`]).
+//! after taking over waits a little longer the next time, by an amount of its own ([`contention_delay`]).
 
 use crate::types::VrrpState;
 use core::net::IpAddr;
@@ -26,9 +26,9 @@ use core::time::Duration;
 
 /// What a member is as far as its group is concerned.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Standing {
+pub enum MemberState {
     /// Not started, or missing something.
-    Absent,
+    Unavailable,
     /// About to go on as master.
     Resuming,
     /// Waiting, and knows of no master so far.
@@ -36,45 +36,45 @@ pub enum Standing {
     /// Follows a master, or has just given way to one.
     Following,
     /// Would be master but for the others.
-    Willing,
+    ReadyToTakeOver,
     /// Is master.
     Master,
 }
 
 /// What the members must be told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Verdict {
+pub enum Decision {
     /// Nothing.
-    Nothing,
+    Unchanged,
     /// `Event::GroupMaster` to all that are not master.
-    Master,
+    AllMaster,
     /// `Event::GroupBackup` to all that are master or about to go on.
-    Backup,
+    AllBackup,
 }
 
-/// What follows from the members' standing. Masters and others together are there for the length of
+/// What follows from the members' state. Masters and others together are there for the length of
 /// an event, or when a reload has put them into one group: then those who know of no other master
 /// join, and if one follows a master, all do. Who was master before a restart goes on only if all do.
 #[must_use]
-pub fn verdict(members: impl Iterator<Item = Standing>) -> Verdict {
+pub fn decide(members: impl Iterator<Item = MemberState>) -> Decision {
     let (mut masters, mut willing, mut waiting, mut following) = (false, false, false, false);
     let mut resuming = false;
-    for standing in members {
-        match standing {
-            Standing::Absent => return Verdict::Nothing,
-            Standing::Resuming => resuming = true,
-            Standing::Waiting => waiting = true,
-            Standing::Following => following = true,
-            Standing::Willing => willing = true,
-            Standing::Master => masters = true,
+    for state in members {
+        match state {
+            MemberState::Unavailable => return Decision::Unchanged,
+            MemberState::Resuming => resuming = true,
+            MemberState::Waiting => waiting = true,
+            MemberState::Following => following = true,
+            MemberState::ReadyToTakeOver => willing = true,
+            MemberState::Master => masters = true,
         }
     }
     if masters && following || resuming && (following || waiting || willing) {
-        Verdict::Backup
+        Decision::AllBackup
     } else if masters && (waiting || willing) || willing && !waiting && !following {
-        Verdict::Master
+        Decision::AllMaster
     } else {
-        Verdict::Nothing
+        Decision::Unchanged
     }
 }
 
@@ -103,7 +103,7 @@ pub fn state(members: impl Iterator<Item = VrrpState>) -> Option<VrrpState> {
 /// How much longer the router at `source` waits for the `nth` time that it had to yield soon: a part
 /// of `interval` that differs between routers and from time to time, and is the same on every run.
 #[must_use]
-pub(super) fn patience(source: Option<IpAddr>, nth: u64, interval: Duration) -> Duration {
+pub(super) fn contention_delay(source: Option<IpAddr>, nth: u64, interval: Duration) -> Duration {
     let mut hash: u32 = 0x811c_9dc5;
     let mut mix = |bytes: &[u8]| {
         for byte in bytes {
@@ -126,42 +126,66 @@ mod tests {
 
     #[test]
     fn all_are_told_what_keeps_them_together() {
-        use Standing::{Absent, Following, Master, Resuming, Waiting, Willing};
+        use MemberState::{Following, Master, ReadyToTakeOver, Resuming, Unavailable, Waiting};
         for (name, members, want) in [
-            ("all wait", &[Waiting, Following][..], Verdict::Nothing),
-            ("one is willing", &[Willing, Following], Verdict::Nothing),
-            ("one does not know", &[Willing, Waiting], Verdict::Nothing),
-            ("all are willing", &[Willing, Willing], Verdict::Master),
-            ("one misses something", &[Willing, Absent], Verdict::Nothing),
-            ("all are master", &[Master, Master], Verdict::Nothing),
-            ("one has yielded", &[Master, Following], Verdict::Backup),
-            ("the last joins", &[Master, Willing], Verdict::Master),
-            ("a new one joins", &[Master, Waiting], Verdict::Master),
+            ("all wait", &[Waiting, Following][..], Decision::Unchanged),
+            (
+                "one is willing",
+                &[ReadyToTakeOver, Following],
+                Decision::Unchanged,
+            ),
+            (
+                "one does not know",
+                &[ReadyToTakeOver, Waiting],
+                Decision::Unchanged,
+            ),
+            (
+                "all are willing",
+                &[ReadyToTakeOver, ReadyToTakeOver],
+                Decision::AllMaster,
+            ),
+            (
+                "one misses something",
+                &[ReadyToTakeOver, Unavailable],
+                Decision::Unchanged,
+            ),
+            ("all are master", &[Master, Master], Decision::Unchanged),
+            ("one has yielded", &[Master, Following], Decision::AllBackup),
+            (
+                "the last joins",
+                &[Master, ReadyToTakeOver],
+                Decision::AllMaster,
+            ),
+            ("a new one joins", &[Master, Waiting], Decision::AllMaster),
             (
                 "a new one with a master",
                 &[Master, Waiting, Following],
-                Verdict::Backup,
+                Decision::AllBackup,
             ),
             (
                 "one is in fault, its turn comes",
-                &[Master, Absent],
-                Verdict::Nothing,
+                &[Master, Unavailable],
+                Decision::Unchanged,
             ),
-            ("alone", &[Willing], Verdict::Master),
-            ("alone, in vain", &[Following], Verdict::Nothing),
-            ("all go on", &[Resuming, Resuming], Verdict::Nothing),
-            ("one has gone on", &[Master, Resuming], Verdict::Nothing),
-            ("one cannot", &[Resuming, Following], Verdict::Backup),
-            ("one is too late", &[Resuming, Waiting], Verdict::Backup),
+            ("alone", &[ReadyToTakeOver], Decision::AllMaster),
+            ("alone, in vain", &[Following], Decision::Unchanged),
+            ("all go on", &[Resuming, Resuming], Decision::Unchanged),
+            ("one has gone on", &[Master, Resuming], Decision::Unchanged),
+            ("one cannot", &[Resuming, Following], Decision::AllBackup),
+            ("one is too late", &[Resuming, Waiting], Decision::AllBackup),
             (
                 "one cannot, another has",
                 &[Master, Resuming, Following],
-                Verdict::Backup,
+                Decision::AllBackup,
             ),
-            ("one is not told yet", &[Resuming, Absent], Verdict::Nothing),
-            ("nobody", &[], Verdict::Nothing),
+            (
+                "one is not told yet",
+                &[Resuming, Unavailable],
+                Decision::Unchanged,
+            ),
+            ("nobody", &[], Decision::Unchanged),
         ] {
-            assert_eq!(verdict(members.iter().copied()), want, "{name}");
+            assert_eq!(decide(members.iter().copied()), want, "{name}");
         }
     }
 
@@ -184,7 +208,8 @@ mod tests {
     #[test]
     fn patience_differs_between_neighbors_and_from_time_to_time() {
         let interval = Duration::from_secs(1);
-        let of = |last: u8, nth| patience(Some(IpAddr::from([10, 0, 0, last])), nth, interval);
+        let of =
+            |last: u8, nth| contention_delay(Some(IpAddr::from([10, 0, 0, last])), nth, interval);
         for nth in 1..50 {
             assert!(of(1, nth) < interval);
             assert_ne!(of(1, nth), of(1, nth + 1), "{nth}");

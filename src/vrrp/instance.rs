@@ -25,10 +25,10 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
-use super::auth::Numbers;
-use super::backup::{Backup, Wait};
+use super::auth::SequenceState;
+use super::backup::{Backup, TimerKind};
 use super::counters::bump;
-use super::group::Standing;
+use super::group::MemberState;
 use super::master::Master;
 use super::reception::{self, AddressSet, Condition, Senders};
 use super::resume::Resume;
@@ -53,7 +53,7 @@ pub struct Instance {
     pub(super) demoted: bool,
     /// `vrrp_startup_delay`: no timer runs before.
     pub(super) hold_until: Instant,
-    pub(super) numbers: Numbers,
+    pub(super) sequences: SequenceState,
     pub(super) addresses: AddressSet,
     pub(super) senders: Senders,
     /// Sender of the last accepted advert, for `skip_check_adv_addr`.
@@ -82,7 +82,7 @@ impl Instance {
             demoted: false,
             hold_until: Instant::ZERO,
             addresses: AddressSet::new(&params.addresses),
-            numbers: Numbers::new(&params),
+            sequences: SequenceState::new(&params),
             senders: Senders::new(params.advert_int),
             last_sender: None,
             counters: VrrpCounters::default(),
@@ -93,11 +93,15 @@ impl Instance {
     /// Takes one event; what must be done is appended to `out`, in order.
     pub fn handle(&mut self, now: Instant, event: Event<'_>, out: &mut Actions) {
         match event {
-            Event::Start { hold } => self.on_start(now, hold, out),
-            Event::Resume { at, until, hold } => self.on_resume(Resume {
+            Event::Start { startup_delay } => self.on_start(now, startup_delay, out),
+            Event::Resume {
                 at,
                 until,
-                hold_until: now.after(hold),
+                startup_delay,
+            } => self.on_resume(Resume {
+                at,
+                until,
+                hold_until: now.after(startup_delay),
             }),
             Event::Stop => self.on_stop(out),
             Event::Advert(received) => self.on_advert(now, received, out),
@@ -140,12 +144,12 @@ impl Instance {
 
     /// What it is as a member of a group.
     #[must_use]
-    pub fn standing(&self) -> Standing {
+    pub fn member_state(&self) -> MemberState {
         match &self.state {
-            State::Init | State::Fault => Standing::Absent,
-            State::Resuming(_) => Standing::Resuming,
-            State::Backup(backup) => backup.standing(),
-            State::Master(_) => Standing::Master,
+            State::Init | State::Fault => MemberState::Unavailable,
+            State::Resuming(_) => MemberState::Resuming,
+            State::Backup(backup) => backup.member_state(),
+            State::Master(_) => MemberState::Master,
         }
     }
 
@@ -188,25 +192,25 @@ impl Instance {
 
     /// The number of the next advert with AH; `None` when there is none left, and nothing may be sent.
     /// `wall`: time since 1970.
-    pub fn next_ah(&mut self, wall: Duration) -> Option<u32> {
-        self.numbers.next_ah(wall)
+    pub fn next_ah_sequence(&mut self, wall: Duration) -> Option<u32> {
+        self.sequences.next_ah_sequence(wall)
     }
 
     /// The number of the next signed advert. `wall`: time since 1970.
-    pub fn next_signed(&mut self, wall: Duration) -> u64 {
-        let window = self.params.signing.and_then(|signing| signing.window);
-        self.numbers.next_signed(wall, window)
+    pub fn next_hmac_sequence(&mut self, wall: Duration) -> u64 {
+        let window = self.params.hmac.and_then(|hmac| hmac.window);
+        self.sequences.next_hmac_sequence(wall, window)
     }
 
     /// The number of the last advert; 0: it had none.
     #[must_use]
-    pub fn number(&self) -> u64 {
-        self.numbers.last()
+    pub fn last_sequence(&self) -> u64 {
+        self.sequences.last()
     }
 
     /// The next advert is to have a number beyond this.
-    pub fn count_on(&mut self, last: u64) {
-        self.numbers.count_on(last);
+    pub fn continue_sequence_after(&mut self, last: u64) {
+        self.sequences.continue_sequence_after(last);
     }
 
     /// Counters.
@@ -234,17 +238,17 @@ impl Instance {
             let why = *self.fault.get_or_insert(Reason::NoSource);
             self.state = State::Fault;
             self.transition(VrrpState::Init, why, out);
-        } else if self.params.priority.is_owner() && hold.is_zero() && !self.params.grouped {
+        } else if self.params.priority.is_owner() && hold.is_zero() && !self.params.in_sync_group {
             self.become_master(now, Reason::Owner, out);
         } else {
-            let wait = if self.params.priority.is_owner() {
-                Wait::Hold
+            let timer = if self.params.priority.is_owner() {
+                TimerKind::StartupDelay
             } else if self.params.initial_master {
-                Wait::Short
+                TimerKind::OneInterval
             } else {
-                Wait::Down
+                TimerKind::Down
             };
-            self.become_backup(now, wait, None, Reason::Startup, out);
+            self.become_backup(now, timer, None, Reason::Startup, out);
         }
     }
 
@@ -271,12 +275,12 @@ impl Instance {
         self.source = Some(source);
         self.fault = None;
         if matches!(self.state, State::Fault) {
-            let wait = if self.params.priority.is_owner() {
-                Wait::Short
+            let timer = if self.params.priority.is_owner() {
+                TimerKind::OneInterval
             } else {
-                Wait::Down
+                TimerKind::Down
             };
-            self.become_backup(now, wait, None, Reason::Recovered, out);
+            self.become_backup(now, timer, None, Reason::Recovered, out);
         }
     }
 
@@ -326,7 +330,7 @@ impl Instance {
         match self.state {
             State::Init | State::Fault => {}
             State::Resuming(resume) => {
-                self.forgo(now, resume, out);
+                self.abandon_resume(now, resume, out);
                 self.backup_advert(now, received, out);
             }
             State::Backup(_) => self.backup_advert(now, received, out),
@@ -337,23 +341,23 @@ impl Instance {
     /// Whether the advert may reach the machine; says so to the operator when that changed.
     fn acceptable(&mut self, now: Instant, received: &Received<'_>, out: &mut Actions) -> bool {
         let from = received.from;
-        let flaw = match reception::check(&self.params, received, &mut self.numbers) {
-            Ok(flaw) => flaw,
+        let error = match reception::check(&self.params, received, &mut self.sequences) {
+            Ok(error) => error,
             Err(why) => {
                 self.counters.count_reject(why, received.advert.auth);
                 if self.senders.notice(now, from, Condition::Rejected(why)) {
                     self.push(Action::Notice(Notice::Rejected { from, why }), out);
                 }
                 if why == Reject::Replay {
-                    self.tell_number(now, out);
+                    self.advertise_sequence(now, out);
                 }
                 return false;
             }
         };
-        if let Some(flaw) = flaw {
-            self.counters.count_flaw(flaw);
-            if self.senders.notice(now, from, Condition::Tolerated(flaw)) {
-                self.push(Action::Notice(Notice::Tolerated { from, flaw }), out);
+        if let Some(error) = error {
+            self.counters.count_flaw(error);
+            if self.senders.notice(now, from, Condition::Tolerated(error)) {
+                self.push(Action::Notice(Notice::Tolerated { from, error }), out);
             }
         }
         // Configured silence needs no notice.
@@ -397,7 +401,7 @@ impl Instance {
     pub(super) fn become_master(&mut self, now: Instant, why: Reason, out: &mut Actions) {
         let from = self.state();
         self.demoted = false;
-        self.numbers.recycle();
+        self.sequences.restart_if_exhausted();
         self.state = State::Master(Master::new(now, &self.params));
         bump(&mut self.counters.become_master);
         self.push(Action::SendAdvert(self.effective_priority()), out);
@@ -418,7 +422,7 @@ impl Instance {
         if resign {
             self.push(Action::SendAdvert(Priority::RESIGN), out);
         }
-        self.push(Action::Silence, out);
+        self.push(Action::StopAnnouncing, out);
         self.push(Action::Withdraw, out);
     }
 
@@ -426,10 +430,10 @@ impl Instance {
     fn on_group_backup(&mut self, now: Instant, out: &mut Actions) {
         match self.state {
             State::Init | State::Fault | State::Backup(_) => {}
-            State::Resuming(resume) => self.forgo(now, resume, out),
+            State::Resuming(resume) => self.abandon_resume(now, resume, out),
             State::Master(_) => {
                 self.release(false, out);
-                self.become_backup(now, Wait::Down, None, Reason::GroupBackup, out);
+                self.become_backup(now, TimerKind::Down, None, Reason::GroupBackup, out);
             }
         }
     }
@@ -437,7 +441,7 @@ impl Instance {
     pub(super) fn become_backup(
         &mut self,
         now: Instant,
-        wait: Wait,
+        timer: TimerKind,
         master: Option<MasterInfo>,
         why: Reason,
         out: &mut Actions,
@@ -445,7 +449,7 @@ impl Instance {
         let from = self.state();
         let yielded = from == VrrpState::Master;
         self.state = State::Backup(Backup::new(self.params.advert_int, master, yielded));
-        self.arm(now, wait);
+        self.arm(now, timer);
         self.transition(from, why, out);
     }
 

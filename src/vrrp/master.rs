@@ -14,8 +14,8 @@
 
 use core::time::Duration;
 
-use super::backup::Wait;
-use super::election::{self, Standing};
+use super::backup::TimerKind;
+use super::election::{self, Contest};
 use super::instance::{Actions, Instance, State};
 use super::reception::Condition;
 use super::{Action, Burst, Notice, Params, Reason, Received, group, timers};
@@ -38,7 +38,7 @@ pub(super) struct Master {
 struct Rival {
     /// When to look again.
     step_at: Instant,
-    /// How long to wait each time: a down interval in its adverts.
+    /// How long to timer each time: a down interval in its adverts.
     patience: Duration,
     /// Heard more than once: not a stray packet.
     again: bool,
@@ -80,32 +80,32 @@ impl Instance {
         let late = now.since(due);
         if self.must_stay_backup(late, interval) {
             self.release(false, out);
-            self.become_backup(now, Wait::Down, None, Reason::TimerExpired, out);
+            self.become_backup(now, TimerKind::Down, None, Reason::TimerExpired, out);
             return;
         }
-        if self.params.auth == Auth::Ah && self.numbers.are_used_up() {
+        if self.params.auth == Auth::Ah && self.sequences.is_exhausted() {
             // 80 years from now.
             self.release(false, out);
-            self.become_backup(now, Wait::Down, None, Reason::NumbersUsedUp, out);
+            self.become_backup(now, TimerKind::Down, None, Reason::SequenceExhausted, out);
             return;
         }
         if let State::Master(master) = &mut self.state {
             master.advert_at = timers::next_period(due, interval, now);
         }
         self.push(Action::SendAdvert(self.effective_priority()), out);
-        if self.overslept(late) {
+        if self.exceeded_peer_down_interval(late) {
             self.push(Action::Announce(Burst::Master), out);
         }
     }
 
     /// Whether an advert this late came after our peers' patience had ended.
-    fn overslept(&self, late: Duration) -> bool {
+    fn exceeded_peer_down_interval(&self, late: Duration) -> bool {
         let silence = late.saturating_add(self.params.advert_int.duration());
-        silence > self.peers_patience()
+        silence > self.peer_down_interval()
     }
 
     /// The shortest down interval a peer configured like us can have.
-    fn peers_patience(&self) -> Duration {
+    fn peer_down_interval(&self) -> Duration {
         let (version, adverts) = (self.params.version, self.params.down_timer_adverts);
         timers::down(version, adverts, self.params.advert_int, Priority::OWNER)
     }
@@ -138,18 +138,18 @@ impl Instance {
         let ours = self.effective_priority();
         if theirs == Priority::RESIGN {
             // Whoever resigned was master too; those it leaves behind must hear of us.
-            if self.may_answer(now) {
+            if self.may_reply(now) {
                 self.push(Action::SendAdvert(ours), out);
             }
             return;
         }
-        let standing = election::compare((ours, self.source), (theirs, from));
+        let contest = election::compare((ours, self.source), (theirs, from));
         if ours.is_owner() && theirs.is_owner() {
-            self.two_owners(now, received, standing, out);
+            self.two_owners(now, received, contest, out);
             return;
         }
-        match standing {
-            Standing::Weaker => {
+        match contest {
+            Contest::Won => {
                 if self.senders.notice(now, from, Condition::WeakerMaster) {
                     let priority = theirs;
                     let notice = Notice::LowerPriorityMaster { from, priority };
@@ -157,20 +157,20 @@ impl Instance {
                 }
                 self.assert_mastership(now, out);
             }
-            Standing::StrongerPriority => {
-                self.give_way(now, received, Reason::HigherPriority, out);
+            Contest::LostByPriority => {
+                self.yield_to(now, received, Reason::HigherPriority, out);
             }
-            Standing::StrongerAddress => {
-                self.give_way(now, received, Reason::HigherAddress, out);
+            Contest::LostByAddress => {
+                self.yield_to(now, received, Reason::HigherAddress, out);
             }
             // Discarded before it got here.
-            Standing::Same => {}
+            Contest::Tie => {}
         }
     }
 
     /// RFC 9568 §6.4.3: at once, so that the weaker one yields before neighbors learn from it.
     fn assert_mastership(&mut self, now: Instant, out: &mut Actions) {
-        if !self.may_answer(now) {
+        if !self.may_reply(now) {
             return;
         }
         if !self.params.lower_prio_no_advert {
@@ -181,8 +181,8 @@ impl Instance {
 
     /// AH: a router that counts from 1 after a restart (keepalived does) learns from our advert what number it must
     /// exceed. Until then we cannot yield to it, so it should not have to wait for the next one.
-    pub(super) fn tell_number(&mut self, now: Instant, out: &mut Actions) {
-        if self.may_answer(now) {
+    pub(super) fn advertise_sequence(&mut self, now: Instant, out: &mut Actions) {
+        if self.may_reply(now) {
             self.push(Action::SendAdvert(self.effective_priority()), out);
         }
     }
@@ -190,13 +190,14 @@ impl Instance {
     /// Whether an answer is allowed now; if so, none is for a quarter of an interval. After a stall
     /// none is before the sockets are empty: the next packet may be of a stronger router. The timer
     /// that follows then answers them all.
-    fn may_answer(&mut self, now: Instant) -> bool {
+    fn may_reply(&mut self, now: Instant) -> bool {
         let interval = self.params.advert_int.duration();
         let quarter = interval.checked_div(4).unwrap_or_default();
         let State::Master(master) = &self.state else {
             return false;
         };
-        if now < master.quiet_until || self.overslept(now.since(master.advert_at)) {
+        if now < master.quiet_until || self.exceeded_peer_down_interval(now.since(master.advert_at))
+        {
             return false;
         }
         let State::Master(master) = &mut self.state else {
@@ -208,36 +209,37 @@ impl Instance {
 
     /// `higher_prio_send_advert`. Not after a stall, and not where the stronger router has another
     /// interval (v3): the others would hear ours last, adopt it, and soon think the master dead.
-    fn may_say_farewell(&self, now: Instant, stronger: MasterInfo) -> bool {
+    fn may_send_final_advert(&self, now: Instant, stronger: MasterInfo) -> bool {
         let State::Master(master) = &self.state else {
             return false;
         };
-        let overslept = self.overslept(now.since(master.advert_at));
-        stronger.interval == self.params.advert_int && !overslept
+        let exceeded_peer_down_interval =
+            self.exceeded_peer_down_interval(now.since(master.advert_at));
+        stronger.interval == self.params.advert_int && !exceeded_peer_down_interval
     }
 
-    fn give_way(&mut self, now: Instant, received: &Received<'_>, why: Reason, out: &mut Actions) {
-        let seen = self.seen(received);
+    fn yield_to(&mut self, now: Instant, received: &Received<'_>, why: Reason, out: &mut Actions) {
+        let seen = self.master_info(received);
         self.notice_interval(now, seen, out);
-        if self.params.higher_prio_send_advert && self.may_say_farewell(now, seen) {
+        if self.params.higher_prio_send_advert && self.may_send_final_advert(now, seen) {
             self.push(Action::SendAdvert(self.effective_priority()), out);
         }
-        let patience = self.patience(now);
+        let patience = self.contention_delay(now);
         self.release(false, out);
-        self.become_backup(now.after(patience), Wait::Down, Some(seen), why, out);
+        self.become_backup(now.after(patience), TimerKind::Down, Some(seen), why, out);
     }
 
     /// In a group: how much later the timer begins because mastership was contested at once; see
     /// [`group`].
-    fn patience(&self, now: Instant) -> Duration {
+    fn contention_delay(&self, now: Instant) -> Duration {
         let State::Master(master) = &self.state else {
             return Duration::ZERO;
         };
-        if !self.params.grouped || now.since(master.since) > self.peers_patience() {
+        if !self.params.in_sync_group || now.since(master.since) > self.peer_down_interval() {
             return Duration::ZERO;
         }
         let interval = self.params.advert_int.duration();
-        group::patience(self.source, self.counters.become_master, interval)
+        group::contention_delay(self.source, self.counters.become_master, interval)
     }
 }
 
@@ -250,21 +252,21 @@ impl Instance {
         &mut self,
         now: Instant,
         received: &Received<'_>,
-        standing: Standing,
+        contest: Contest,
         out: &mut Actions,
     ) {
         let from = received.from;
         if self.senders.notice(now, from, Condition::TwoOwners) {
             self.push(Action::Notice(Notice::TwoOwners { from }), out);
         }
-        if standing == Standing::Weaker {
-            self.bide(now, self.seen(received).interval);
+        if contest == Contest::Won {
+            self.wait_for_rival(now, self.master_info(received).interval);
         } else {
             self.assert_mastership(now, out);
         }
     }
 
-    fn bide(&mut self, now: Instant, theirs: Centis) {
+    fn wait_for_rival(&mut self, now: Instant, theirs: Centis) {
         let (version, adverts) = (self.params.version, self.params.down_timer_adverts);
         let patience = timers::down(version, adverts, theirs, Priority::OWNER);
         let State::Master(master) = &mut self.state else {

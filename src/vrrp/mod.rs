@@ -39,9 +39,9 @@ use crate::types::{Centis, Family, Instant, Priority, Version, Vrid, VrrpState};
 use crate::wire::ah;
 use crate::wire::vrrp::{Advert, Auth};
 
-pub use auth::{Signing, is_fresh};
+pub use auth::{HmacPolicy, within_window};
 pub use instance::{Actions, Instance};
-pub use resume::listening;
+pub use resume::resume_listen_time;
 
 /// What an instance must know of its configuration.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -70,7 +70,7 @@ pub struct Params {
     /// What adverts must carry.
     pub auth: Auth,
     /// `auth_hmac`.
-    pub signing: Option<Signing>,
+    pub hmac: Option<HmacPolicy>,
     /// Multicast (true) or unicast.
     pub multicast: bool,
     /// Stay silent on a weaker master's advert.
@@ -84,7 +84,7 @@ pub struct Params {
     /// With nopreempt: own timer later than this many intervals → stay BACKUP.
     pub timer_expired_backup: Option<u8>,
     /// Member of a synchronization group: becomes master with the others only ([`group`]).
-    pub grouped: bool,
+    pub in_sync_group: bool,
     /// Advertised addresses, to compare with what others advertise.
     pub addresses: Vec<IpAddr>,
     /// Unicast: refuse adverts from anybody but `peers`, and hold those to their TTL bounds.
@@ -116,25 +116,25 @@ pub struct Received<'a> {
     /// The advert.
     pub advert: Advert<'a>,
     /// What it brought along to prove where it is from.
-    pub proof: Proof,
+    pub auth_result: AuthResult,
 }
 
 /// What an advert brings along to prove where it is from, as far as keys can tell.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Proof {
+pub enum AuthResult {
     /// Nothing but perhaps a password.
     None,
     /// An authentication header.
     Ah {
         /// Its value is right.
-        intact: bool,
+        icv_valid: bool,
         /// What it says.
         header: ah::Header,
     },
     /// A signature (`auth_hmac`).
     Signed {
         /// What is wrong with it.
-        flaw: Option<Flaw>,
+        error: Option<SignatureError>,
         /// Its number.
         sequence: u64,
         /// Our own time, since 1970.
@@ -144,7 +144,7 @@ pub enum Proof {
 
 /// What is wrong with a signature; each has a counter.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Flaw {
+pub enum SignatureError {
     /// There is one, and `auth_hmac` is not configured.
     Unexpected,
     /// There is none.
@@ -168,18 +168,18 @@ pub enum Event<'a> {
     /// start that much later, adverts count meanwhile.
     Start {
         /// How much later timers start.
-        hold: Duration,
+        startup_delay: Duration,
     },
     /// Begin as master where a process that died left off, with the timer, when all adverts that have arrived by then
     /// have been told. Not if one of them is of a master, if something is missing, or from `until` on: then begin
     /// as with `Start`. `Ready` or `Fault` may be told later.
     Resume {
-        /// When to go on ([`listening`]).
+        /// When to go on ([`resume_listen_time`]).
         at: Instant,
         /// When a peer may have taken over.
         until: Instant,
         /// As in `Start`, should it come to that.
-        hold: Duration,
+        startup_delay: Duration,
     },
     /// The daemon ends or the instance is removed: resign and withdraw.
     Stop,
@@ -257,7 +257,7 @@ pub enum Reason {
     /// Another member of the group misses something.
     GroupFault,
     /// AH has no sequence numbers left.
-    NumbersUsedUp,
+    SequenceExhausted,
     /// The daemon ends.
     Shutdown,
 }
@@ -289,7 +289,7 @@ impl Reason {
             Reason::GroupMaster => "group_master",
             Reason::GroupBackup => "group_backup",
             Reason::GroupFault => "group_fault",
-            Reason::NumbersUsedUp => "numbers_used_up",
+            Reason::SequenceExhausted => "numbers_used_up",
             Reason::Shutdown => "shutdown",
         }
     }
@@ -313,9 +313,9 @@ pub enum Action {
     /// Tell the neighbors where the addresses are.
     Announce(Burst),
     /// Stop telling them.
-    Silence,
+    StopAnnouncing,
     /// A member of a group would be master: ask the others ([`group::verdict`]).
-    Ask,
+    RequestGroup,
     /// The state has changed.
     Transition {
         /// Before.
@@ -360,7 +360,7 @@ pub enum Notice {
         /// Who.
         from: IpAddr,
         /// What.
-        flaw: Flaw,
+        error: SignatureError,
     },
     /// The sender advertises other addresses than we do; accepted all the same.
     AddressesDiffer {
@@ -409,7 +409,7 @@ pub enum Reject {
     /// The number of the authentication header is not greater than those known.
     Replay,
     /// `auth_hmac`.
-    Signature(Flaw),
+    Signature(SignatureError),
     /// v2 interval differs from ours, or an interval of 0.
     Interval(Centis),
     /// Unicast to a multicast instance, or the other way round.

@@ -4,7 +4,7 @@
 //! reload neither brings a takeover nearer than the new settings mean, nor puts it off.
 
 use super::Params;
-use super::backup::Wait;
+use super::backup::TimerKind;
 use super::instance::{Instance, State};
 use super::reception::AddressSet;
 use crate::types::{Instant, Priority};
@@ -16,7 +16,7 @@ impl Instance {
             if self.params.addresses != params.addresses {
                 self.addresses = AddressSet::new(&params.addresses);
             }
-            self.numbers.reserve(params);
+            self.sequences.reserve(params);
             self.params = params.clone();
             if !params.priority.is_owner() {
                 self.demoted = false;
@@ -26,7 +26,7 @@ impl Instance {
                 State::Init | State::Resuming(_) | State::Fault => {}
                 // An owner waits for nobody.
                 State::Backup(_) if params.priority.is_owner() && !was_owner => {
-                    self.arm(now, Wait::Hold);
+                    self.arm(now, TimerKind::StartupDelay);
                 }
                 State::Backup(_) => self.backup_params_changed(now),
                 State::Master(_) => self.master_params_changed(now),

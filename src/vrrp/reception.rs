@@ -10,19 +10,19 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
-use super::auth::Numbers;
-use super::{Flaw, Params, Received, Reject};
+use super::auth::SequenceState;
+use super::{Params, Received, Reject, SignatureError};
 use crate::types::{self, Centis, Instant, Version};
 
 /// TTL of an advert nobody has forwarded (RFC 9568 §5.1.1.3).
 const UNFORWARDED: u8 = 255;
 
-/// The checks in keepalived's order; the first that fails counts. A flaw that is tolerated is returned.
+/// The checks in keepalived's order; the first that fails counts. A error that is tolerated is returned.
 pub(super) fn check(
     params: &Params,
     received: &Received<'_>,
-    numbers: &mut Numbers,
-) -> Result<Option<Flaw>, Reject> {
+    numbers: &mut SequenceState,
+) -> Result<Option<SignatureError>, Reject> {
     let advert = &received.advert;
     if params.multicast && received.ttl != UNFORWARDED {
         return Err(Reject::Ttl(received.ttl));
@@ -30,7 +30,7 @@ pub(super) fn check(
     if advert.version != params.version {
         return Err(Reject::Version(advert.version));
     }
-    let flaw = numbers.check(params, received)?;
+    let error = numbers.check(params, received)?;
     let interval_fits = match params.version {
         Version::V2 => advert.interval == params.advert_int,
         Version::V3 => advert.interval > Centis(0),
@@ -44,7 +44,7 @@ pub(super) fn check(
     if !params.multicast && params.check_source {
         check_peer(params, received)?;
     }
-    Ok(flaw)
+    Ok(error)
 }
 
 fn check_peer(params: &Params, received: &Received<'_>) -> Result<(), Reject> {
@@ -93,7 +93,7 @@ impl AddressSet {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Condition {
     Rejected(Reject),
-    Tolerated(Flaw),
+    Tolerated(SignatureError),
     AddressesDiffer,
     OwnAddress,
     WeakerMaster,
@@ -114,9 +114,9 @@ impl Condition {
                 Reject::Transport => 5,
                 Reject::Source => 6,
                 Reject::Replay => 7,
-                Reject::Signature(flaw) => 8_u32.saturating_add(flaw as u32),
+                Reject::Signature(error) => 8_u32.saturating_add(error as u32),
             },
-            Condition::Tolerated(flaw) => 16_u32.saturating_add(flaw as u32),
+            Condition::Tolerated(error) => 16_u32.saturating_add(error as u32),
             Condition::AddressesDiffer => 24,
             Condition::OwnAddress => 25,
             Condition::WeakerMaster => 26,
@@ -232,7 +232,7 @@ impl Senders {
 mod tests {
     use super::*;
     use crate::types::{Family, Priority, Vrid};
-    use crate::vrrp::{Peer, Proof};
+    use crate::vrrp::{AuthResult, Peer};
     use crate::wire::vrrp::{Addresses, Advert, Auth};
 
     fn addr(text: &str) -> IpAddr {
@@ -262,7 +262,7 @@ mod tests {
                     bytes: &[10, 0, 0, 100],
                 },
             },
-            proof: Proof::None,
+            auth_result: AuthResult::None,
         }
     }
 
@@ -386,13 +386,13 @@ mod tests {
         for (name, version, change, want) in cases {
             let (mut params, mut received) = (params(version), advert(version));
             change(&mut params, &mut received);
-            let got = check(&params, &received, &mut Numbers::new(&params));
+            let got = check(&params, &received, &mut SequenceState::new(&params));
             assert_eq!(got.map(drop), want, "{name}");
         }
         let (mut params, mut received) = (params(Version::V3), advert(Version::V3));
         unicast(&mut params, &mut received);
         received.ttl = 255;
-        let mut numbers = Numbers::new(&params);
+        let mut numbers = SequenceState::new(&params);
         let mut check = |received: &Received<'_>| check(&params, received, &mut numbers);
         assert_eq!(check(&received), Err(Reject::Ttl(255)));
         received.from = addr("10.0.0.3");

@@ -5,7 +5,7 @@
 //! first, which would mean to take the addresses away and to wait for the end of a silence that is our own.
 //!
 //! But what is in doubt is not claimed. The instance is not MASTER at once: it waits in INIT and listens, for an
-//! interval if there is time for that ([`listening`]), while the kernel goes on serving the addresses. A master in
+//! interval if there is time for that ([`resume_listen_time`]), while the kernel goes on serving the addresses. A master in
 //! our place would be heard then. Whatever speaks against going on leads to an ordinary start; what the kernel still
 //! has of the former process is `engine`'s to remove.
 
@@ -30,7 +30,7 @@ pub(super) struct Resume {
 /// How long to listen before going on, when a peer may take over after the time that is `left`: a whole interval, so
 /// that every master is heard, but our advert should be out a quarter of an interval before.
 #[must_use]
-pub fn listening(interval: Duration, left: Duration) -> Duration {
+pub fn resume_listen_time(interval: Duration, left: Duration) -> Duration {
     let quarter = interval.checked_div(4).unwrap_or_default();
     interval.min(left.saturating_sub(quarter))
 }
@@ -38,7 +38,7 @@ pub fn listening(interval: Duration, left: Duration) -> Duration {
 impl Instance {
     /// How long after one of our adverts no peer has taken over: none has less patience than this.
     #[must_use]
-    pub fn grace(&self) -> Duration {
+    pub fn peer_down_interval_min(&self) -> Duration {
         let adverts = self.params.down_timer_adverts.min(MISSED);
         let interval = self.params.advert_int.duration();
         interval.saturating_mul(adverts.into())
@@ -57,7 +57,7 @@ impl Instance {
     }
 
     /// Nothing was heard for so long: as much longer it listens, as far as there is time.
-    pub fn listen_longer(&mut self, deaf: Duration) {
+    pub fn extend_listening(&mut self, deaf: Duration) {
         let interval = self.params.advert_int.duration();
         let quarter = interval.checked_div(4).unwrap_or_default();
         if let State::Resuming(Resume { at, until, .. }) = &mut self.state {
@@ -74,12 +74,12 @@ impl Instance {
         if now < resume.until && self.source.is_some() {
             self.become_master(now, Reason::Resumed, out);
         } else {
-            self.forgo(now, resume, out);
+            self.abandon_resume(now, resume, out);
         }
     }
 
     /// Begins as if there had been no former process.
-    pub(super) fn forgo(&mut self, now: Instant, resume: Resume, out: &mut Actions) {
+    pub(super) fn abandon_resume(&mut self, now: Instant, resume: Resume, out: &mut Actions) {
         self.state = State::Init;
         self.on_start(now, resume.hold_until.since(now), out);
     }

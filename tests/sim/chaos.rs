@@ -84,7 +84,7 @@ pub fn networks(seed: u64) -> (Segment, Duration) {
             owners = others;
             let mut leg = router(&mut rng, common, addresses, i, &mut owners);
             leg.name = LEGS[i][legs.len()];
-            leg.params.grouped = grouped;
+            leg.params.in_sync_group = grouped;
             leg.hold = legs.first().map_or(leg.hold, |first: &Node| first.hold);
             legs.push(leg);
         }
@@ -173,13 +173,13 @@ fn router(
         preempt_delay: interval.duration() * preempt_delay,
         down_timer_adverts: rng.pick(&[3, 3, 3, 2, 5]),
         auth: common.auth,
-        signing: None,
+        hmac: None,
         multicast: common.multicast,
         lower_prio_no_advert: rng.one_in(4),
         higher_prio_send_advert: rng.one_in(4),
         owner_ignore_adverts: rng.one_in(2),
         skip_check_adv_addr: rng.one_in(2),
-        grouped: false,
+        in_sync_group: false,
         timer_expired_backup: if nopreempt {
             rng.pick(&[None, Some(2)])
         } else {

@@ -154,7 +154,7 @@ impl Node {
     /// Writes down that it has sent an advert.
     pub fn write_word(&mut self, now: Instant) {
         if self.is_master() && !self.params.priority.is_owner() {
-            self.word = Some((now, self.machine.grace()));
+            self.word = Some((now, self.machine.peer_down_interval_min()));
         }
     }
 
@@ -220,12 +220,12 @@ impl Node {
                 assert!(self.installed, "{name}: announced before installed");
                 self.schedule.start(now, burst);
             }
-            Action::Silence => self.schedule.stop(),
+            Action::StopAnnouncing => self.schedule.stop(),
             Action::Transition { from, to, .. } => {
                 assert_ne!(from, to, "{name}");
                 self.since = now;
             }
-            Action::SendAdvert(_) | Action::Notice(_) | Action::Ask => {}
+            Action::SendAdvert(_) | Action::Notice(_) | Action::RequestGroup => {}
         }
     }
 

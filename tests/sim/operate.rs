@@ -147,7 +147,12 @@ impl Segment {
         }
         for &n in &nodes {
             let hold = self.nodes[n].hold;
-            self.event(n, Event::Start { hold });
+            self.event(
+                n,
+                Event::Start {
+                    startup_delay: hold,
+                },
+            );
         }
     }
 

@@ -170,7 +170,7 @@ impl Oracle {
     fn check_none(&mut self, segment: &Segment, part: (usize, usize), ready: &[usize], none: bool) {
         let now = segment.now;
         let state = &mut self.parts[part.0][part.1];
-        let free = |i: &&usize| !segment.nodes[**i].params.grouped;
+        let free = |i: &&usize| !segment.nodes[**i].params.in_sync_group;
         let ready: List = ready.iter().filter(free).copied().collect();
         state.none = (none && !ready.is_empty()).then(|| state.none.unwrap_or(now));
         let Some(since) = state.none else {
@@ -218,7 +218,7 @@ impl Oracle {
             .iter()
             .copied()
             .filter(|i| priority(*i) > priority(master) && !segment.nodes[*i].params.nopreempt)
-            .filter(|i| !segment.nodes[*i].params.grouped)
+            .filter(|i| !segment.nodes[*i].params.in_sync_group)
             .max_by_key(|i| priority(*i))
     }
 

@@ -42,13 +42,20 @@ impl Segment {
                 true => (least.unwrap_or(own), longest(&nodes)),
                 false => (own, longest(&[n])),
             };
-            let at = now.after(vrrp::listening(interval, until.since(now)));
+            let at = now.after(vrrp::resume_listen_time(interval, until.since(now)));
             plans.push((n, at, until));
         }
         for (n, at, until) in plans {
             let hold = self.nodes[n].hold;
             let word = self.nodes[n].word;
-            self.event(n, Event::Resume { at, until, hold });
+            self.event(
+                n,
+                Event::Resume {
+                    at,
+                    until,
+                    startup_delay: hold,
+                },
+            );
             assert_eq!(self.nodes[n].word, word, "should it die again");
             // Late, as timers are: sometimes too late.
             let late = self.lateness();

@@ -1,7 +1,7 @@
 //! A router with several legs: instances of one process, on one network each, that may form a
 //! synchronization group. What `engine` does for its groups is done for them here.
 
-use vrrpd::vrrp::group::{self, Standing, Verdict};
+use vrrpd::vrrp::group::{self, Decision, MemberState};
 use vrrpd::vrrp::{Action, Event, Reason};
 
 use vrrpd::types::{Centis, Priority, Version};
@@ -26,7 +26,7 @@ pub struct Router {
 impl Segment {
     /// Lets a group follow what one of its members has asked for or become, as `Engine::concert`.
     pub fn concert(&mut self, node: usize, actions: &[Action]) {
-        let concerns = |a: &Action| matches!(a, Action::Ask | Action::Transition { .. });
+        let concerns = |a: &Action| matches!(a, Action::RequestGroup | Action::Transition { .. });
         if actions.iter().any(concerns) {
             self.agree(self.nodes[node].router);
         }
@@ -37,17 +37,17 @@ impl Segment {
         if !self.routers[router].grouped {
             return;
         }
-        let event = match group::verdict(self.standings(router).into_iter()) {
-            Verdict::Nothing => return,
-            Verdict::Master => Event::GroupMaster,
-            Verdict::Backup => Event::GroupBackup,
+        let event = match group::decide(self.member_states(router).into_iter()) {
+            Decision::Unchanged => return,
+            Decision::AllMaster => Event::GroupMaster,
+            Decision::AllBackup => Event::GroupBackup,
         };
         for member in self.routers[router].nodes.clone() {
             self.alone(member, event);
         }
         assert_eq!(
-            group::verdict(self.standings(router).into_iter()),
-            Verdict::Nothing,
+            group::decide(self.member_states(router).into_iter()),
+            Decision::Unchanged,
             "one word is enough"
         );
     }
@@ -64,7 +64,7 @@ impl Segment {
                 node.params.advert_int = Centis(node.first.0 * (1 + u16::from(new.slow)));
             }
             node.params.nopreempt = new.nopreempt;
-            node.params.grouped = new.grouped;
+            node.params.in_sync_group = new.grouped;
             node.slowest = node.slowest.max(node.params.advert_int);
             node.priority = Priority(new.priority);
         }
@@ -81,7 +81,7 @@ impl Segment {
         let params = self.nodes[n].params.clone();
         let effective = self.priority(n);
         let node = &mut self.nodes[n];
-        node.schedule.replace(node.garp, params.addresses.len());
+        node.schedule.reconfigure(node.garp, params.addresses.len());
         self.alone(
             n,
             Event::Params {
@@ -91,11 +91,11 @@ impl Segment {
         );
     }
 
-    fn standings(&self, router: usize) -> Vec<Standing> {
+    fn member_states(&self, router: usize) -> Vec<MemberState> {
         let nodes = &self.routers[router].nodes;
         nodes
             .iter()
-            .map(|n| self.nodes[*n].machine.standing())
+            .map(|n| self.nodes[*n].machine.member_state())
             .collect()
     }
 

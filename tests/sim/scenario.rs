@@ -36,7 +36,7 @@ pub fn pairs(priorities: &[(u8, u8)]) -> Story {
         let mut legs = [router(i, *a), router(priorities.len() - 1 - i, *b)];
         for (leg, name) in legs.iter_mut().zip(LEGS[i]) {
             leg.name = name;
-            leg.params.grouped = true;
+            leg.params.in_sync_group = true;
         }
         let legs = legs.into_iter().map(Node::again).collect();
         story.segment.add_router(NAMES[i], legs, 0);
@@ -58,14 +58,14 @@ fn router(i: usize, priority: u8) -> Node {
         preempt_delay: Duration::ZERO,
         down_timer_adverts: 3,
         auth: Auth::None,
-        signing: None,
+        hmac: None,
         multicast: true,
         lower_prio_no_advert: false,
         higher_prio_send_advert: false,
         owner_ignore_adverts: false,
         skip_check_adv_addr: false,
         timer_expired_backup: None,
-        grouped: false,
+        in_sync_group: false,
         addresses: vips(Family::V4),
         check_source: false,
         peers: Vec::new(),

@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use vrrpd::types::{Family, Instant, Priority, Version, VrrpState};
-use vrrpd::vrrp::{Action, Event, Notice, Proof, Received};
+use vrrpd::vrrp::{Action, AuthResult, Event, Notice, Received};
 use vrrpd::wire::Pseudo;
 use vrrpd::wire::vrrp::{self, AdvertOut, ChecksumForm};
 
@@ -128,7 +128,7 @@ impl Segment {
     /// A router with these instances, the first on network 0, and the weight of its script.
     pub fn add_router(&mut self, name: &'static str, legs: Vec<Node>, script_weight: i16) -> usize {
         let mut nodes = Vec::new();
-        let grouped = legs.iter().any(|leg| leg.params.grouped);
+        let grouped = legs.iter().any(|leg| leg.params.in_sync_group);
         for (net, mut node) in legs.into_iter().enumerate() {
             node.router = self.routers.len();
             node.net = net;
@@ -254,7 +254,7 @@ impl Segment {
             multicast: dst.is_multicast(),
             ttl: packet.ttl,
             advert: parsed.advert,
-            proof: Proof::None,
+            auth_result: AuthResult::None,
         };
         let before = self.nodes[to].machine.next_deadline();
         let must_yield = packet.genuine && self.oracle.must_yield(&self.nodes[to], &received);
@@ -360,12 +360,12 @@ impl Segment {
                     }
                 }
                 Action::Notice(notice) => self.say_notice(i, notice),
-                Action::Ask if self.verbose => self.say(i, "asks"),
+                Action::RequestGroup if self.verbose => self.say(i, "asks"),
                 Action::Install
                 | Action::Withdraw
                 | Action::Announce(_)
-                | Action::Silence
-                | Action::Ask => {}
+                | Action::StopAnnouncing
+                | Action::RequestGroup => {}
             }
         }
         actions

@@ -30,11 +30,11 @@ impl Later {
     /// Addresses before announcements before words. The actions of one instance keep their order.
     fn phase(&self) -> Phase {
         match self.action {
-            Action::SendAdvert(_) | Action::Install | Action::Withdraw | Action::Silence => {
+            Action::SendAdvert(_) | Action::Install | Action::Withdraw | Action::StopAnnouncing => {
                 Phase::Addresses
             }
             Action::Announce(_) => Phase::Announcements,
-            Action::Transition { .. } | Action::Notice(_) | Action::Ask => Phase::Words,
+            Action::Transition { .. } | Action::Notice(_) | Action::RequestGroup => Phase::Words,
         }
     }
 }
@@ -75,14 +75,14 @@ impl Engine {
         self.look_back(id, now, system);
         let mut concerns_group = false;
         for action in actions {
-            concerns_group |= matches!(action, Action::Ask | Action::Transition { .. });
+            concerns_group |= matches!(action, Action::RequestGroup | Action::Transition { .. });
             match action {
                 Action::SendAdvert(priority) => self.send_advert(id, priority, system),
-                Action::Ask => {}
+                Action::RequestGroup => {}
                 Action::Install
                 | Action::Withdraw
                 | Action::Announce(_)
-                | Action::Silence
+                | Action::StopAnnouncing
                 | Action::Transition { .. }
                 | Action::Notice(_) => self.later.push(Later { id, action, seen }),
             }
@@ -177,7 +177,7 @@ impl Engine {
                     self.told_weaker(id, now, system);
                 }
             }
-            Action::Silence => {
+            Action::StopAnnouncing => {
                 if let Some(router) = self.routers.get_mut(id) {
                     router.garp.stop();
                     router.garp_held = None;
@@ -189,7 +189,7 @@ impl Engine {
                 self.lvs_follows(id, now, system);
             }
             Action::Notice(notice) => self.log_notice(id, now, notice),
-            Action::Ask => {}
+            Action::RequestGroup => {}
         }
     }
 
@@ -322,7 +322,7 @@ impl Engine {
             Reason::StaticMissing => {
                 "a static address, route or rule of its track_group is missing".into()
             }
-            Reason::NumbersUsedUp => "AH has no sequence numbers left".into(),
+            Reason::SequenceExhausted => "AH has no sequence numbers left".into(),
             Reason::Recovered => "what was missing is back".into(),
             Reason::Shutdown if self.stopping => "shutdown".into(),
             Reason::Shutdown => "no longer configured".into(),
@@ -372,14 +372,14 @@ impl Engine {
             Notice::Accepted { from } => {
                 log::info!(target: "vrrp", "({name}) adverts of {from} are accepted again");
             }
-            Notice::Tolerated { from, flaw } => log::warn!(
+            Notice::Tolerated { from, error } => log::warn!(
                 target: "vrrp",
                 "({name}) adverts of {from} are accepted because of mode {}, but they are {}",
                 match &router.conf.auth {
                     Auth::Hmac(hmac) if hmac.mode == Mode::ReceiveOnly => "receive-only",
                     Auth::None | Auth::Pass(_) | Auth::Ah(_) | Auth::Hmac(_) => "permissive",
                 },
-                auth::defect(flaw)
+                auth::defect(error)
             ),
             Notice::AddressesDiffer { from } => log::warn!(
                 target: "vrrp",

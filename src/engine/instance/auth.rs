@@ -10,7 +10,7 @@ use crate::engine::instance::router::Router;
 use crate::engine::instance::rx::Envelope;
 use crate::engine::system::{Protocol, System};
 use crate::types::Family;
-use crate::vrrp::{Flaw, Proof, Reject, Signing, is_fresh};
+use crate::vrrp::{AuthResult, HmacPolicy, Reject, SignatureError, within_window};
 use crate::wire::vrrp::{Auth, Parsed};
 use crate::wire::{Pseudo, Unfit, ah, hmac, ipv4, vrrp};
 
@@ -24,9 +24,9 @@ pub(crate) fn auth(auth: &model::Auth) -> Auth {
 }
 
 /// What `auth_hmac` demands, as far as the machine is concerned.
-pub(crate) fn signing(auth: &model::Auth) -> Option<Signing> {
+pub(crate) fn hmac_policy(auth: &model::Auth) -> Option<HmacPolicy> {
     match auth {
-        model::Auth::Hmac(hmac) => Some(Signing {
+        model::Auth::Hmac(hmac) => Some(HmacPolicy {
             enforce: hmac.mode == Mode::Enforce,
             window: hmac.window,
         }),
@@ -58,12 +58,12 @@ pub(crate) fn stamp(router: &mut Router, system: &mut dyn System) -> Option<Stam
         model::Auth::None | model::Auth::Pass(_) => Some(Stamp::None),
         model::Auth::Ah(_) => {
             let wall = system.wall_clock();
-            router.machine.next_ah(wall).map(Stamp::Ah)
+            router.machine.next_ah_sequence(wall).map(Stamp::Ah)
         }
         model::Auth::Hmac(hmac) if hmac.active().is_none() => Some(Stamp::None),
         model::Auth::Hmac(_) => {
             let wall = system.wall_clock();
-            Some(Stamp::Signed(router.machine.next_signed(wall)))
+            Some(Stamp::Signed(router.machine.next_hmac_sequence(wall)))
         }
     }
 }
@@ -121,52 +121,52 @@ pub(crate) fn examine(
     envelope: &Envelope<'_>,
     parsed: &Parsed<'_>,
     wall: impl FnOnce() -> Duration,
-) -> Proof {
+) -> AuthResult {
     if let Some((header, packet, bytes)) = &envelope.ah {
         let intact = match &conf.auth {
             model::Auth::Ah(key) => ah::is_intact(packet, bytes, &key.0),
             model::Auth::None | model::Auth::Pass(_) | model::Auth::Hmac(_) => false,
         };
-        return Proof::Ah {
-            intact,
+        return AuthResult::Ah {
+            icv_valid: intact,
             header: *header,
         };
     }
     if parsed.trailer.is_empty() {
-        return Proof::None;
+        return AuthResult::None;
     }
     let model::Auth::Hmac(hmac) = &conf.auth else {
-        return Proof::Signed {
-            flaw: Some(Flaw::Unexpected),
+        return AuthResult::Signed {
+            error: Some(SignatureError::Unexpected),
             sequence: 0,
             wall: Duration::ZERO,
         };
     };
     let Ok(trailer) = hmac::parse(parsed.trailer) else {
-        return Proof::Signed {
-            flaw: Some(Flaw::Malformed),
+        return AuthResult::Signed {
+            error: Some(SignatureError::Malformed),
             sequence: 0,
             wall: Duration::ZERO,
         };
     };
     let wall = wall();
     // What is too old is not worth the arithmetic.
-    let stale = |window| !is_fresh(trailer.sequence, wall, window);
+    let stale = |window| !within_window(trailer.sequence, wall, window);
     let key = hmac.keys.iter().find(|key| key.id == trailer.key);
     let from = envelope.net.src;
-    let flaw = if hmac.window.is_some_and(stale) {
-        Some(Flaw::Stale)
+    let error = if hmac.window.is_some_and(stale) {
+        Some(SignatureError::Stale)
     } else {
         match key {
-            None => Some(Flaw::UnknownKey),
+            None => Some(SignatureError::UnknownKey),
             Some(key) => {
                 let intact = hmac::is_intact(parsed.bytes, from, &key.secret.0);
-                (!intact).then_some(Flaw::Wrong)
+                (!intact).then_some(SignatureError::Wrong)
             }
         }
     };
-    Proof::Signed {
-        flaw,
+    AuthResult::Signed {
+        error,
         sequence: trailer.sequence,
         wall,
     }
@@ -191,7 +191,7 @@ pub(crate) fn disbelief(conf: &VrrpInstance, why: Reject) -> &'static str {
             "number of the authentication header not above those known: an old advert played back, \
              or a router that has restarted and not heard us yet"
         }
-        Reject::Signature(flaw) => defect(flaw),
+        Reject::Signature(error) => defect(error),
         Reject::Ttl(_)
         | Reject::Version(_)
         | Reject::Interval(_)
@@ -201,17 +201,19 @@ pub(crate) fn disbelief(conf: &VrrpInstance, why: Reject) -> &'static str {
 }
 
 /// What is wrong with a signature.
-pub(crate) fn defect(flaw: Flaw) -> &'static str {
-    match flaw {
-        Flaw::Unexpected => "signed, but auth_hmac is not configured here; both ends stay master",
-        Flaw::Missing => "not signed, as auth_hmac demands",
-        Flaw::Malformed => "signature of an unknown type",
-        Flaw::Stale => {
+pub(crate) fn defect(error: SignatureError) -> &'static str {
+    match error {
+        SignatureError::Unexpected => {
+            "signed, but auth_hmac is not configured here; both ends stay master"
+        }
+        SignatureError::Missing => "not signed, as auth_hmac demands",
+        SignatureError::Malformed => "signature of an unknown type",
+        SignatureError::Stale => {
             "signed at a time that is more than time_window from ours: check both clocks"
         }
-        Flaw::UnknownKey => "signed with a key that is not configured here",
-        Flaw::Wrong => "wrong signature: another key under the same number, or a forgery",
-        Flaw::Replayed => {
+        SignatureError::UnknownKey => "signed with a key that is not configured here",
+        SignatureError::Wrong => "wrong signature: another key under the same number, or a forgery",
+        SignatureError::Replayed => {
             "number of the signature not above its last one: an old advert played back"
         }
     }

@@ -104,11 +104,11 @@ impl Engine {
             match (record, verdict) {
                 (None, _) => {}
                 (Some(record), Ok(Span { left, interval })) => {
-                    let listening = vrrp::listening(interval, left);
+                    let listening = vrrp::resume_listen_time(interval, left);
                     let resume = Event::Resume {
                         at: now.after(listening),
                         until: now.after(left),
-                        hold,
+                        startup_delay: hold,
                     };
                     self.resume(id, now, &record, (resume, uptime));
                     self.say_listening(id, listening);
@@ -209,7 +209,7 @@ impl Engine {
         router.told_priority = record.priority;
         let mut none = Actions::new();
         let machine = &mut router.machine;
-        machine.count_on(record.number);
+        machine.continue_sequence_after(record.number);
         machine.handle(now, Event::Priority(record.priority), &mut none);
         machine.handle(now, resume, &mut none);
         self.rearm(id);
@@ -280,7 +280,7 @@ impl Engine {
         if router.machine.state() != VrrpState::Master || router.conf.priority.is_owner() {
             return;
         }
-        let grace = router.machine.grace();
+        let grace = router.machine.peer_down_interval_min();
         if at.saturating_sub(router.past.returned) > LIVED {
             router.past.returns = 0;
         }
@@ -338,6 +338,6 @@ fn record(router: &Router, priority: Priority) -> Option<Record> {
         index: router.vmac.index.or(router.ifindex)?,
         sent: at,
         grace,
-        number: router.machine.number(),
+        number: router.machine.last_sequence(),
     })
 }

@@ -124,7 +124,7 @@ impl Router {
             .replace(addresses(&conf), kind(&conf), links, system);
         self.set.set_lease(conf.lease);
         self.vips = advertised(&conf);
-        self.garp.replace(garp_params(&conf), self.set.len());
+        self.garp.reconfigure(garp_params(&conf), self.set.len());
         self.garp_held = None;
         self.conf = conf;
         params(&self.conf, &self.vips, stagger(&self.conf, nth, count))
@@ -337,7 +337,7 @@ fn params(conf: &VrrpInstance, vips: &[IpAddr], stagger: Duration) -> vrrp::Para
         preempt_delay: conf.preempt_delay,
         down_timer_adverts: conf.down_timer_adverts,
         auth: auth::auth(&conf.auth),
-        signing: auth::signing(&conf.auth),
+        hmac: auth::hmac_policy(&conf.auth),
         multicast: matches!(conf.transport, Transport::Multicast { .. }),
         check_source,
         peers,
@@ -346,7 +346,7 @@ fn params(conf: &VrrpInstance, vips: &[IpAddr], stagger: Duration) -> vrrp::Para
         owner_ignore_adverts: conf.owner_ignore_adverts,
         skip_check_adv_addr: conf.skip_check_adv_addr,
         timer_expired_backup: conf.timer_expired_backup,
-        grouped: conf.group.is_some(),
+        in_sync_group: conf.group.is_some(),
         addresses: vips.to_vec(),
     }
 }

@@ -70,7 +70,7 @@ impl Engine {
             multicast,
             ttl: envelope.ttl,
             advert: parsed.advert,
-            proof: auth::examine(&router.conf, &envelope, &parsed, wall),
+            auth_result: auth::examine(&router.conf, &envelope, &parsed, wall),
         };
         self.tell(id, now, Event::Advert(&received), system);
     }

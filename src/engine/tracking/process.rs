@@ -90,7 +90,7 @@ impl Processes {
         let Some(Process { conf, quorum, .. }) = self.list.get(place) else {
             return String::new();
         };
-        let (number, process) = (quorum.number(), &conf.process);
+        let (number, process) = (quorum.counted(), &conf.process);
         match conf.quorum_max {
             Some(most) if number > most => format!("{number} of {process} run, {most} at most"),
             Some(_) | None => format!("{number} of {process} run, {} needed", conf.quorum),
@@ -101,7 +101,7 @@ impl Processes {
     pub(crate) fn show(&self) -> impl Iterator<Item = ctl::Process<'_>> {
         self.list.iter().map(|one| ctl::Process {
             conf: &one.conf,
-            count: one.quorum.number(),
+            count: one.quorum.counted(),
             up: one.quorum.verdict(),
         })
     }
@@ -178,7 +178,7 @@ impl Processes {
         }
         let mut changed = false;
         for one in &mut self.list {
-            if !one.quorum.count(now, one.found) {
+            if !one.quorum.record_count(now, one.found) {
                 continue;
             }
             changed = true;

@@ -111,7 +111,7 @@ impl Scripts {
         self.0.iter().map(|run| ctl::Script {
             conf: &run.conf,
             up: run.machine.verdict(),
-            result: run.machine.standing(),
+            result: run.machine.score(),
             run: match (run.machine.is_running(), run.overdue) {
                 (false, _) => ctl::Run::Idle,
                 (true, false) => ctl::Run::Running,
@@ -184,12 +184,12 @@ impl Engine {
         // The one that has waited longest.
         let due = runs.min_by_key(|(_, run)| run.machine.next_deadline());
         if let Some((place, run)) = due
-            && run.machine.turn(now)
+            && run.machine.start_if_due(now)
         {
             let (owner, limit) = (Owner::Script(place), Some(run.conf.timeout));
             let started = children.run(now, owner, (&run.conf.command, &[]), limit, system);
             if let Err(error) = started {
-                run.machine.ended();
+                run.machine.run_ended();
                 let outcome = Outcome::NotStarted(error.raw_os_error());
                 self.unsettled |= run.take(now, outcome);
             }
@@ -200,7 +200,7 @@ impl Engine {
 
     pub(crate) fn begin_scripts(&mut self, now: Instant) {
         for run in &mut self.tracking.scripts.0 {
-            run.machine.begin(now);
+            run.machine.schedule_first_run(now);
         }
         self.remind_of_scripts(now);
     }
@@ -223,7 +223,7 @@ impl Engine {
         let Some(run) = self.tracking.scripts.0.get_mut(place) else {
             return;
         };
-        run.machine.ended();
+        run.machine.run_ended();
         // One that took too long has had its result.
         let overdue = core::mem::take(&mut run.overdue);
         if !overdue && run.take(now, Outcome::Ended(how)) {
@@ -285,7 +285,7 @@ impl Engine {
                 None => {
                     let mut run = run(conf, now);
                     if let Some(Some(before)) = named.and_then(|place| old.get(place)) {
-                        run.machine.succeed(&before.machine);
+                        run.machine.inherit(&before.machine);
                         run.last = before.last;
                     }
                     run

@@ -2,11 +2,11 @@
 
 use super::*;
 use crate::types::VrrpState;
-use crate::vrrp::group::Standing;
+use crate::vrrp::group::MemberState;
 
 fn member() -> Params {
     Params {
-        grouped: true,
+        in_sync_group: true,
         ..v2()
     }
 }
@@ -14,8 +14,8 @@ fn member() -> Params {
 /// One whose down interval has run out.
 fn willing(params: Params) -> Bench {
     let mut bench = Bench::started(params);
-    assert_eq!(bench.expire(), [Action::Ask]);
-    assert_eq!(bench.machine.standing(), Standing::Willing);
+    assert_eq!(bench.expire(), [Action::RequestGroup]);
+    assert_eq!(bench.machine.member_state(), MemberState::ReadyToTakeOver);
     bench
 }
 
@@ -33,7 +33,7 @@ fn the_end_of_the_timer_is_a_question() {
         bench.on(Event::GroupMaster),
         taking_over(100, VrrpState::Backup, Reason::MasterDown)
     );
-    assert_eq!(bench.machine.standing(), Standing::Master);
+    assert_eq!(bench.machine.member_state(), MemberState::Master);
     assert_eq!(bench.on(Event::GroupMaster), []);
 }
 
@@ -45,7 +45,7 @@ fn it_asks_again_each_interval_and_says_once_that_it_is_held() {
         assert_eq!(bench.due(), 1_000_000);
         let asked = bench.expire();
         assert_eq!(asked.contains(&held), nth == 5, "{nth}");
-        assert_eq!(asked.first(), Some(&Action::Ask));
+        assert_eq!(asked.first(), Some(&Action::RequestGroup));
     }
 }
 
@@ -64,12 +64,12 @@ fn a_master_it_must_respect_ends_its_willingness() {
     ] {
         let mut bench = willing(params);
         assert_eq!(bench.pass(300_000).hear(advert), [], "{name}");
-        let standing = bench.machine.standing();
+        let state = bench.machine.member_state();
         let (want, due) = match respected {
-            true => (Standing::Following, DOWN_100),
-            false => (Standing::Willing, 700_000),
+            true => (MemberState::Following, DOWN_100),
+            false => (MemberState::ReadyToTakeOver, 700_000),
         };
-        assert_eq!((standing, bench.due()), (want, due), "{name}");
+        assert_eq!((state, bench.due()), (want, due), "{name}");
     }
 }
 
@@ -83,10 +83,10 @@ fn preempt_delay_is_waited_for_once() {
     for _ in 0..4 {
         bench.pass(1_000_000).hear(from(LOWER, 50));
     }
-    assert_eq!(bench.expire(), [Action::Ask]);
+    assert_eq!(bench.expire(), [Action::RequestGroup]);
     for _ in 0..8 {
         bench.pass(500_000).hear(from(LOWER, 50));
-        assert_eq!(bench.machine.standing(), Standing::Willing);
+        assert_eq!(bench.machine.member_state(), MemberState::ReadyToTakeOver);
         bench.pass(500_000).timer();
     }
     assert_eq!(
@@ -99,8 +99,8 @@ fn preempt_delay_is_waited_for_once() {
     });
     bench.hear(from(LOWER, 50));
     assert_eq!(
-        bench.machine.standing(),
-        Standing::Following,
+        bench.machine.member_state(),
+        MemberState::Following,
         "a new master: the delay begins"
     );
 }
@@ -110,14 +110,14 @@ fn a_priority_that_fell_below_the_masters_ends_preemption() {
     let mut bench = Bench::started(member());
     bench.pass(3_000_000).hear(from(LOWER, 99));
     bench.expire();
-    assert_eq!(bench.machine.standing(), Standing::Willing);
+    assert_eq!(bench.machine.member_state(), MemberState::ReadyToTakeOver);
     bench.on(Event::Priority(Priority(99)));
-    assert_eq!(bench.machine.standing(), Standing::Following);
+    assert_eq!(bench.machine.member_state(), MemberState::Following);
     let mut bench = willing(member());
     bench.on(Event::Priority(Priority(1)));
     assert_eq!(
-        bench.machine.standing(),
-        Standing::Willing,
+        bench.machine.member_state(),
+        MemberState::ReadyToTakeOver,
         "there is no master"
     );
 }
@@ -127,15 +127,15 @@ fn it_yields_with_the_others_and_does_not_resign() {
     let mut bench = grouped_master();
     assert_eq!(bench.on(Event::GroupBackup), yielding(Reason::GroupBackup));
     assert_eq!(bench.due(), DOWN_100);
-    assert_eq!(bench.machine.standing(), Standing::Following);
+    assert_eq!(bench.machine.member_state(), MemberState::Following);
     assert_eq!(bench.on(Event::GroupBackup), []);
-    assert_eq!(bench.expire(), [Action::Ask]);
+    assert_eq!(bench.expire(), [Action::RequestGroup]);
 }
 
 #[test]
 fn a_waiting_one_joins_the_others() {
     let mut bench = Bench::started(member());
-    assert_eq!(bench.machine.standing(), Standing::Waiting);
+    assert_eq!(bench.machine.member_state(), MemberState::Waiting);
     assert_eq!(
         bench.on(Event::GroupMaster),
         taking_over(100, VrrpState::Backup, Reason::GroupMaster)
@@ -150,7 +150,7 @@ fn the_group_s_events_mean_nothing_to_an_absent_one() {
     bench.on(Event::Fault(Reason::GroupFault));
     assert_eq!(bench.on(Event::GroupMaster), []);
     assert_eq!(bench.on(Event::GroupBackup), []);
-    assert_eq!(bench.machine.standing(), Standing::Absent);
+    assert_eq!(bench.machine.member_state(), MemberState::Unavailable);
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn the_fault_of_another_member_makes_it_resign() {
         bench.on(Event::Fault(fault)),
         [
             Action::SendAdvert(Priority::RESIGN),
-            Action::Silence,
+            Action::StopAnnouncing,
             Action::Withdraw,
             transition(VrrpState::Master, VrrpState::Fault, fault),
         ]
@@ -174,11 +174,11 @@ fn the_fault_of_another_member_makes_it_resign() {
 #[test]
 fn an_owner_asks_as_well() {
     let owner = Params {
-        grouped: true,
+        in_sync_group: true,
         ..params(Version::V2, 255)
     };
     let mut bench = Bench::started(owner);
-    assert_eq!(bench.expire(), [Action::Ask]);
+    assert_eq!(bench.expire(), [Action::RequestGroup]);
     assert_eq!(bench.elapsed(), 0);
     bench.pass(500_000).hear(from(LOWER, 254));
     assert_eq!(
@@ -193,7 +193,7 @@ fn state_master_asks_early() {
         initial_master: true,
         ..member()
     });
-    assert_eq!(bench.expire(), [Action::Ask]);
+    assert_eq!(bench.expire(), [Action::RequestGroup]);
     assert_eq!(bench.elapsed(), 1_003_906);
 }
 
@@ -206,12 +206,12 @@ fn a_stalled_member_listens_before_it_asks_again_but_only_once() {
         [],
         "1.5 s late: nothing heard proves nothing"
     );
-    assert_eq!(bench.machine.standing(), Standing::Waiting);
+    assert_eq!(bench.machine.member_state(), MemberState::Waiting);
     assert_eq!(bench.due(), 1_000_000 + SKEW_100);
-    assert_eq!(bench.expire(), [Action::Ask]);
+    assert_eq!(bench.expire(), [Action::RequestGroup]);
     for _ in 0..3 {
         bench.pass(2_500_000);
-        assert_eq!(bench.timer(), [Action::Ask], "always late");
+        assert_eq!(bench.timer(), [Action::RequestGroup], "always late");
     }
 }
 

@@ -158,7 +158,7 @@ fn the_primary_address_vanishing_while_master_is_a_fault_without_a_resignation()
     assert_eq!(
         bench.on(Event::Fault(Reason::NoSource)),
         [
-            Action::Silence,
+            Action::StopAnnouncing,
             Action::Withdraw,
             transition(VrrpState::Master, VrrpState::Fault, Reason::NoSource),
         ]
@@ -173,7 +173,7 @@ fn a_fault_while_master_resigns_once() {
         bench.on(Event::Fault(Reason::InterfaceDown)),
         [
             Action::SendAdvert(Priority::RESIGN),
-            Action::Silence,
+            Action::StopAnnouncing,
             Action::Withdraw,
             transition(VrrpState::Master, VrrpState::Fault, Reason::InterfaceDown),
         ]
@@ -191,7 +191,7 @@ fn stop_resigns_exactly_once_and_only_as_master() {
         bench.on(Event::Stop),
         [
             Action::SendAdvert(Priority::RESIGN),
-            Action::Silence,
+            Action::StopAnnouncing,
             Action::Withdraw,
             transition(VrrpState::Master, VrrpState::Init, Reason::Shutdown),
         ]

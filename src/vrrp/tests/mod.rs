@@ -29,14 +29,14 @@ pub(super) fn params(version: Version, priority: u8) -> Params {
         preempt_delay: Duration::ZERO,
         down_timer_adverts: 3,
         auth: Auth::None,
-        signing: None,
+        hmac: None,
         multicast: true,
         lower_prio_no_advert: false,
         higher_prio_send_advert: false,
         owner_ignore_adverts: false,
         skip_check_adv_addr: false,
         timer_expired_backup: None,
-        grouped: false,
+        in_sync_group: false,
         addresses: vec![IpAddr::from([10, 0, 0, 100])],
         check_source: false,
         peers: Vec::new(),
@@ -66,7 +66,7 @@ struct From<'a> {
     vip: [u8; 4],
     ttl: u8,
     auth: Auth,
-    proof: Proof,
+    auth_result: AuthResult,
 }
 
 fn from(addr: &str, priority: u8) -> From<'_> {
@@ -77,7 +77,7 @@ fn from(addr: &str, priority: u8) -> From<'_> {
         vip: [10, 0, 0, 100],
         ttl: 255,
         auth: Auth::None,
-        proof: Proof::None,
+        auth_result: AuthResult::None,
     }
 }
 
@@ -123,8 +123,8 @@ impl Bench {
                 Action::Transition { from, to, .. } => assert_ne!(from, to),
                 Action::SendAdvert(_)
                 | Action::Announce(_)
-                | Action::Silence
-                | Action::Ask
+                | Action::StopAnnouncing
+                | Action::RequestGroup
                 | Action::Notice(_) => {}
             }
         }
@@ -134,7 +134,7 @@ impl Bench {
 
     fn start(&mut self) -> Vec<Action> {
         self.on(Event::Start {
-            hold: Duration::ZERO,
+            startup_delay: Duration::ZERO,
         })
     }
 
@@ -155,7 +155,7 @@ impl Bench {
                     bytes: &advert.vip,
                 },
             },
-            proof: advert.proof,
+            auth_result: advert.auth_result,
         };
         self.on(Event::Advert(&received))
     }
@@ -205,7 +205,7 @@ fn taking_over(priority: u8, from: VrrpState, why: Reason) -> [Action; 4] {
 
 fn yielding(why: Reason) -> [Action; 3] {
     [
-        Action::Silence,
+        Action::StopAnnouncing,
         Action::Withdraw,
         transition(VrrpState::Master, VrrpState::Backup, why),
     ]

@@ -138,7 +138,7 @@ fn no_sequence_of_events_breaks_what_always_holds() {
             initial_master: dice.roll(2) == 0,
             higher_prio_send_advert: dice.roll(2) == 0,
             timer_expired_backup: dice.one_of(&[None, Some(3)]),
-            grouped: dice.roll(2) == 0,
+            in_sync_group: dice.roll(2) == 0,
             ..params(
                 dice.one_of(&[Version::V2, Version::V3]),
                 dice.one_of(&[1, 100, 254, 255]),
@@ -155,7 +155,7 @@ fn no_sequence_of_events_breaks_what_always_holds() {
                     bench.on(Event::Ready { source })
                 }
                 5 => bench.on(Event::Start {
-                    hold: Duration::from_millis(dice.one_of(&[0, 0, 5000])),
+                    startup_delay: Duration::from_millis(dice.one_of(&[0, 0, 5000])),
                 }),
                 6 => {
                     let priority = Priority(dice.one_of(&[0, 1, 99, 101, 255]));

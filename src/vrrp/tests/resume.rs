@@ -11,7 +11,14 @@ fn resuming(params: Params, left: u64) -> Bench {
     let at = bench.now;
     let until = at.after(Duration::from_micros(left));
     let hold = HOLD;
-    assert_eq!(bench.on(Event::Resume { at, until, hold }), []);
+    assert_eq!(
+        bench.on(Event::Resume {
+            at,
+            until,
+            startup_delay: hold
+        }),
+        []
+    );
     assert!(bench.machine.is_resuming());
     assert_eq!(bench.due(), 0);
     bench
@@ -106,7 +113,15 @@ fn what_is_missing_prevents_it() {
     let mut out = Actions::new();
     let (at, hold) = (bench.now, HOLD);
     let (now, until) = (at, Instant::NEVER);
-    machine.handle(now, Event::Resume { at, until, hold }, &mut out);
+    machine.handle(
+        now,
+        Event::Resume {
+            at,
+            until,
+            startup_delay: hold,
+        },
+        &mut out,
+    );
     machine.handle(now, Event::Timer, &mut out);
     assert_eq!(machine.state(), VrrpState::Fault);
 }
@@ -126,19 +141,26 @@ fn it_begins_once() {
     assert_eq!(bench.start(), [], "it has begun");
     bench.timer();
     let (at, until, hold) = (bench.now, Instant::NEVER, HOLD);
-    assert_eq!(bench.on(Event::Resume { at, until, hold }), []);
+    assert_eq!(
+        bench.on(Event::Resume {
+            at,
+            until,
+            startup_delay: hold
+        }),
+        []
+    );
     assert_eq!(bench.machine.state(), VrrpState::Master);
 }
 
 #[test]
 fn a_member_of_a_group_goes_on_with_the_others_only() {
-    let grouped = Params {
-        grouped: true,
+    let in_sync_group = Params {
+        in_sync_group: true,
         ..v2()
     };
-    let mut bench = resuming(grouped.clone(), 1_000_000);
+    let mut bench = resuming(in_sync_group.clone(), 1_000_000);
     assert_eq!(bench.on(Event::GroupBackup), [begun()]);
-    let mut bench = resuming(grouped, 1_000_000);
+    let mut bench = resuming(in_sync_group, 1_000_000);
     assert_eq!(bench.timer().len(), 4, "without asking");
     assert_eq!(bench.machine.state(), VrrpState::Master);
 }
@@ -154,12 +176,16 @@ fn it_listens_for_an_interval_if_there_is_time() {
         (249, 0),
         (0, 0),
     ] {
-        assert_eq!(listening(ms(1_000), ms(left)), ms(want), "{left}");
+        assert_eq!(resume_listen_time(ms(1_000), ms(left)), ms(want), "{left}");
     }
     let mut bench = Bench::new(v2());
     let (at, hold) = (bench.now.after(ms(400)), HOLD);
     let until = at.after(ms(100));
-    bench.on(Event::Resume { at, until, hold });
+    bench.on(Event::Resume {
+        at,
+        until,
+        startup_delay: hold,
+    });
     assert_eq!(bench.due(), 400_000);
     bench.pass(399_999);
     assert_eq!(bench.on(Event::Timer), [], "not yet");
@@ -180,6 +206,10 @@ fn peers_have_patience_for_three_adverts_or_fewer() {
             advert_int: Centis(interval),
             ..v3()
         });
-        assert_eq!(machine.grace().as_millis(), want, "{adverts} {interval}");
+        assert_eq!(
+            machine.peer_down_interval_min().as_millis(),
+            want,
+            "{adverts} {interval}"
+        );
     }
 }

@@ -53,11 +53,15 @@ fn the_startup_hold_delays_timers_but_adverts_count() {
         ("owner", params(Version::V2, 255), 10_000_000),
     ] {
         let mut bench = Bench::new(params);
-        bench.on(Event::Start { hold });
+        bench.on(Event::Start {
+            startup_delay: hold,
+        });
         assert_eq!(bench.due(), due, "{name}");
     }
     let mut bench = Bench::new(v2());
-    bench.on(Event::Start { hold });
+    bench.on(Event::Start {
+        startup_delay: hold,
+    });
     bench.pass(1_000_000).hear(from(LOWER, 0));
     assert_eq!(bench.due(), 9_000_000 + SKEW_100, "no takeover in the hold");
     bench.pass(8_000_000).hear(from(LOWER, 200));
@@ -108,7 +112,13 @@ fn without_a_source_there_is_no_start() {
     let mut machine = Instance::new(v2());
     let mut out = Actions::new();
     let hold = Duration::ZERO;
-    machine.handle(Instant::ZERO, Event::Start { hold }, &mut out);
+    machine.handle(
+        Instant::ZERO,
+        Event::Start {
+            startup_delay: hold,
+        },
+        &mut out,
+    );
     assert_eq!(
         out,
         [transition(

@@ -56,7 +56,7 @@ impl Quorum {
 
     /// How many there were when the verdict was last right.
     #[must_use]
-    pub fn number(&self) -> u32 {
+    pub fn counted(&self) -> u32 {
         self.settled
     }
 
@@ -67,7 +67,7 @@ impl Quorum {
     }
 
     /// A count; true when the verdict changes.
-    pub fn count(&mut self, now: Instant, number: u32) -> bool {
+    pub fn record_count(&mut self, now: Instant, number: u32) -> bool {
         let most = self.params.quorum_max.unwrap_or(u32::MAX);
         let good = (self.params.quorum..=most).contains(&number);
         if self.verdict == Some(good) {
@@ -124,7 +124,10 @@ mod tests {
             (0, Some(0), 1, false),
         ] {
             let mut counted = Quorum::new(params(quorum, most));
-            assert!(counted.count(at(0), number), "the first count decides");
+            assert!(
+                counted.record_count(at(0), number),
+                "the first count decides"
+            );
             assert_eq!(counted.verdict(), Some(want), "{quorum} {most:?} {number}");
         }
     }
@@ -150,7 +153,7 @@ mod tests {
             ("fewer", 8000, 2, false, Some(10_000)),
             ("fewer still", 10_000, 1, true, None),
         ] {
-            assert_eq!(counted.count(at(now), number), changes, "{name}");
+            assert_eq!(counted.record_count(at(now), number), changes, "{name}");
             assert_eq!(counted.next_deadline(), deadline.map(at), "{name}");
         }
     }
@@ -163,10 +166,10 @@ mod tests {
             ..params(1, None)
         };
         let mut counted = Quorum::new(slow);
-        counted.count(at(0), 1);
+        counted.record_count(at(0), 1);
         counted.reconfigure(Params { quorum: 2, ..slow });
         assert_eq!(counted.verdict(), Some(true));
-        assert!(counted.count(at(1), 1));
+        assert!(counted.record_count(at(1), 1));
         assert_eq!(counted.verdict(), Some(false));
     }
 }

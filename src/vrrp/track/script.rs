@@ -49,14 +49,14 @@ impl Script {
     }
 
     /// The first turn is now, unless it was before.
-    pub fn begin(&mut self, now: Instant) {
+    pub fn schedule_first_run(&mut self, now: Instant) {
         if self.next == Instant::ZERO {
             self.next = now;
         }
     }
 
     /// Takes the place of another script, whose verdict holds until there is a result.
-    pub fn succeed(&mut self, other: &Script) {
+    pub fn inherit(&mut self, other: &Script) {
         if other.verdict.is_some() {
             self.verdict = other.verdict;
             self.first = true;
@@ -80,7 +80,7 @@ impl Script {
     /// How far it is from the other verdict, as keepalived counts: 0 is certainly bad, rise + fall - 1
     /// certainly good.
     #[must_use]
-    pub fn standing(&self) -> u32 {
+    pub fn score(&self) -> u32 {
         let Params { rise, fall, .. } = self.params;
         match self.verdict {
             Some(true) => rise
@@ -98,14 +98,14 @@ impl Script {
         self.running
     }
 
-    /// When its next turn comes. Changes with [`Script::turn`] only.
+    /// When its next turn comes. Changes with [`Script::start_if_due`] only.
     #[must_use]
     pub fn next_deadline(&self) -> Instant {
         self.next
     }
 
     /// Takes the turn if it has come; true when the script is to be started.
-    pub fn turn(&mut self, now: Instant) -> bool {
+    pub fn start_if_due(&mut self, now: Instant) -> bool {
         if now < self.next {
             return false;
         }
@@ -119,7 +119,7 @@ impl Script {
     }
 
     /// The run is over, whatever came of it.
-    pub fn ended(&mut self) {
+    pub fn run_ended(&mut self) {
         self.running = false;
     }
 
@@ -198,12 +198,12 @@ mod tests {
         let mut old = Script::new(params(1, 1, false), Instant::ZERO);
         let new = || Script::new(params(3, 3, false), Instant::ZERO);
         let mut unknown = new();
-        unknown.succeed(&old);
+        unknown.inherit(&old);
         assert_eq!(unknown.verdict(), None);
         old.result(true);
         for good in [true, false] {
             let mut new = new();
-            new.succeed(&old);
+            new.inherit(&old);
             assert_eq!(new.verdict(), Some(true));
             assert_eq!(new.result(good), !good, "it decides alone");
             assert_eq!(new.verdict(), Some(good));
@@ -225,9 +225,9 @@ mod tests {
             ("exactly on time", 17_000, true, true, 19_000),
         ] {
             if ends {
-                script.ended();
+                script.run_ended();
             }
-            assert_eq!(script.turn(at(now)), starts, "{name}");
+            assert_eq!(script.start_if_due(at(now)), starts, "{name}");
             assert_eq!(script.next_deadline(), at(next), "{name}");
         }
     }
@@ -236,7 +236,7 @@ mod tests {
     fn other_rules_leave_the_verdict() {
         let mut script = Script::new(params(1, 1, false), Instant::ZERO);
         script.result(false);
-        script.turn(Instant::ZERO);
+        script.start_if_due(Instant::ZERO);
         script.reconfigure(params(2, 1, true), Instant::from_millis(5));
         assert_eq!(script.verdict(), Some(false));
         assert_eq!(script.next_deadline(), Instant::from_millis(2000));
@@ -247,6 +247,9 @@ mod tests {
         };
         script.reconfigure(quicker, Instant::from_millis(500));
         assert_eq!(script.next_deadline(), Instant::from_millis(500));
-        assert!(!script.turn(Instant::from_millis(500)), "it still runs");
+        assert!(
+            !script.start_if_due(Instant::from_millis(500)),
+            "it still runs"
+        );
     }
 }
