@@ -15,7 +15,7 @@ use crate::types::sorted;
 pub struct Edit {
     /// The service it is about.
     pub key: ServiceKey,
-    /// EditOp to do.
+    /// What to do.
     pub op: EditOp,
     /// It is the answer to a refusal: another one is final.
     pub second: bool,
@@ -30,7 +30,7 @@ impl Edit {
     }
 }
 
-/// EditOp to do with a service or one of its servers.
+/// What to do with a service or one of its servers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum EditOp {
     /// The service is new.

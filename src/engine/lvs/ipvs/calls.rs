@@ -1,4 +1,4 @@
-//! EditOp the rest of the engine asks of IPVS: five calls, and modprobe for those who have not got it.
+//! What the rest of the engine asks of IPVS: five calls, and modprobe for those who have not got it.
 
 use core::time::Duration;
 

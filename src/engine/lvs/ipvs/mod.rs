@@ -8,7 +8,7 @@
 //! the timeouts. Work is done in turns: a table of ten thousand servers takes many, and between them adverts are sent.
 //! Whatever goes wrong ends in another look, later: the kernel is the truth.
 //!
-//! Ours are the services that were desired once since we began; those of others are never touched. EditOp a predecessor
+//! Ours are the services that were desired once since we began; those of others are never touched. What a predecessor
 //! has left and is desired is taken over as it is, with its connections.
 //!
 //! Without IPVS in the kernel the rest of the daemon runs as ever. Its module is loaded by the kernel itself when
@@ -43,7 +43,7 @@ const BREATH: Duration = Duration::from_millis(1);
 const LOADING: Duration = Duration::from_millis(100);
 const LOADING_LOOKS: u32 = 4;
 
-/// EditOp has been done for the module's sake.
+/// What has been done for the module's sake.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 enum Module {
     #[default]
@@ -65,11 +65,11 @@ pub(crate) struct Kernel {
     /// The whole table is to be cleared.
     flush: bool,
     module: Module,
-    /// EditOp is wrong, as last said.
+    /// What is wrong, as last said.
     said: Option<String>,
     /// The last attempt reached IPVS.
     up: bool,
-    /// EditOp the round under way finds to do is known to us: it is not a look to see what others have done.
+    /// What the round under way finds to do is known to us: it is not a look to see what others have done.
     asked: bool,
     /// How it ends is to be said.
     report: bool,
@@ -104,7 +104,7 @@ impl Default for Kernel {
     }
 }
 
-/// EditOp a service has done so far.
+/// What a service has done so far.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Reading {
     pub(crate) key: ServiceKey,
@@ -183,7 +183,7 @@ impl Kernel {
     fn expire(&mut self, now: Instant, system: &mut dyn System) {
         let past = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         if self.more_at.is_some() {
-            // EditOp is under way is brought to its end first.
+            // What is under way is brought to its end first.
             if !past(self.more_at) {
                 return;
             }
@@ -418,7 +418,7 @@ impl Kernel {
         self.limits.withdraw(&mut line)
     }
 
-    /// EditOp our services and their servers have done so far, for dumps.
+    /// What our services and their servers have done so far, for dumps.
     pub(crate) fn read(&self, system: &mut dyn System) -> Vec<Reading> {
         let mut readings = Vec::new();
         let Some(family) = self.up.then(|| system.ipvs_family().ok()).flatten() else {

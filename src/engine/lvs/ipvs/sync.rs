@@ -20,7 +20,7 @@ pub(crate) type Roles = &'static [Role];
 #[derive(Debug, Default)]
 pub(crate) struct Sync {
     wanted: Option<(SyncDaemon, Roles)>,
-    /// EditOp runs may be another than what should run.
+    /// What runs may be another than what should run.
     doubt: bool,
     /// It runs with settings that are no longer wanted.
     outdated: bool,

@@ -26,7 +26,7 @@ const CHUNK: usize = 64;
 /// going through all of them.
 const BUDGET: usize = 256;
 const LARGE: usize = 1000;
-/// EditOp it costs to list the servers of a service, in requests; more with many servers.
+/// What it costs to list the servers of a service, in requests; more with many servers.
 const LIST: usize = 4;
 const LISTED: usize = 16;
 
