@@ -14,7 +14,7 @@ use crate::config::model::lvs::Target;
 use crate::config::model::{Command, Fifo};
 use crate::netlink::{Ack, Batch, Message};
 #[cfg(feature = "mail")]
-use crate::notify::mail::Letter;
+use crate::notify::mail::Email;
 use crate::types::{Family, IfIndex, IfName};
 
 /// The IP protocol that adverts travel by.
@@ -272,7 +272,7 @@ pub trait System {
     /// # Errors
     /// The kernel's refusal of a process.
     #[cfg(feature = "mail")]
-    fn post(&mut self, mail: &Mail, letter: &Letter) -> io::Result<Pid>;
+    fn post(&mut self, mail: &Mail, letter: &Email) -> io::Result<Pid>;
 
     /// What a child that has delivered a letter, or not, had to say about it. To be asked once, when it has ended.
     #[cfg(feature = "mail")]

@@ -6,46 +6,46 @@
 //!        RS [10.0.0.1]:tcp:80 [192.0.2.1]:tcp:80 UP\n VS [192.0.2.1]:tcp:80 DOWN\n
 //! ```
 
-use super::{Kind, Word};
+use super::{NotifyEvent, ObjectKind};
 
 /// A line of a FIFO longer than this would not be written in one piece (`PIPE_BUF`).
 const MAX_NAME: usize = 1024;
 
-impl Kind {
+impl ObjectKind {
     /// `INSTANCE`, `GROUP`, `VS` or `RS`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Kind::Instance => "INSTANCE",
-            Kind::Group => "GROUP",
-            Kind::Service => "VS",
-            Kind::Server => "RS",
+            ObjectKind::Instance => "INSTANCE",
+            ObjectKind::Group => "GROUP",
+            ObjectKind::VirtualServer => "VS",
+            ObjectKind::RealServer => "RS",
         }
     }
 }
 
-impl Word {
+impl NotifyEvent {
     /// As scripts and FIFOs have it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Word::Master => "MASTER",
-            Word::Backup => "BACKUP",
-            Word::Fault => "FAULT",
-            Word::Stop => "STOP",
-            Word::Deleted => "DELETED",
-            Word::LowerPriority => "MASTER_RX_LOWER_PRI",
-            Word::MasterPriority => "MASTER_PRIORITY",
-            Word::BackupPriority => "BACKUP_PRIORITY",
-            Word::Up => "UP",
-            Word::Down | Word::DownAtEnd => "DOWN",
+            NotifyEvent::Master => "MASTER",
+            NotifyEvent::Backup => "BACKUP",
+            NotifyEvent::Fault => "FAULT",
+            NotifyEvent::Stop => "STOP",
+            NotifyEvent::Deleted => "DELETED",
+            NotifyEvent::LowerPriority => "MASTER_RX_LOWER_PRI",
+            NotifyEvent::MasterPriority => "MASTER_PRIORITY",
+            NotifyEvent::BackupPriority => "BACKUP_PRIORITY",
+            NotifyEvent::Up => "UP",
+            NotifyEvent::Down | NotifyEvent::DownAtEnd => "DOWN",
         }
     }
 }
 
 /// What `notify` gets after its own arguments. The name as it is: no shell comes between.
 #[must_use]
-pub fn arguments(kind: Kind, name: &str, word: Word, priority: u8) -> Vec<String> {
+pub fn arguments(kind: ObjectKind, name: &str, word: NotifyEvent, priority: u8) -> Vec<String> {
     vec![
         kind.as_str().to_owned(),
         name.to_owned(),
@@ -56,7 +56,7 @@ pub fn arguments(kind: Kind, name: &str, word: Word, priority: u8) -> Vec<String
 
 /// A line of a FIFO, with its end. What would break the line up is written as `\xNN`.
 #[must_use]
-pub fn fifo_line(kind: Kind, name: &str, word: Word, priority: u8) -> String {
+pub fn fifo_line(kind: ObjectKind, name: &str, word: NotifyEvent, priority: u8) -> String {
     let mut line = String::with_capacity(name.len().saturating_add(48));
     line.push_str(kind.as_str());
     line.push_str(" \"");
@@ -71,7 +71,7 @@ pub fn fifo_line(kind: Kind, name: &str, word: Word, priority: u8) -> String {
 
 /// A line about a virtual server, or about a real one, whose name then comes before that of its virtual server.
 #[must_use]
-pub fn lvs_line(kind: Kind, names: &[&str], word: Word) -> String {
+pub fn lvs_line(kind: ObjectKind, names: &[&str], word: NotifyEvent) -> String {
     let mut line = String::with_capacity(96);
     line.push_str(kind.as_str());
     for name in names {
@@ -106,74 +106,86 @@ mod tests {
     #[test]
     fn scripts_get_four_more_arguments() {
         assert_eq!(
-            arguments(Kind::Instance, "VI 1", Word::Master, 100),
+            arguments(ObjectKind::Instance, "VI 1", NotifyEvent::Master, 100),
             ["INSTANCE", "VI 1", "MASTER", "100"]
         );
         assert_eq!(
-            arguments(Kind::Group, "G1", Word::Stop, 0),
+            arguments(ObjectKind::Group, "G1", NotifyEvent::Stop, 0),
             ["GROUP", "G1", "STOP", "0"]
         );
     }
 
     #[test]
     fn fifo_lines_are_those_of_keepalived() {
-        use Kind::{Group, Instance};
+        use ObjectKind::{Group, Instance};
         for (kind, name, word, priority, want) in [
             (
                 Instance,
                 "VI_1",
-                Word::Master,
+                NotifyEvent::Master,
                 100,
                 "INSTANCE \"VI_1\" MASTER 100\n",
             ),
             (
                 Instance,
                 "VI 1",
-                Word::Backup,
+                NotifyEvent::Backup,
                 1,
                 "INSTANCE \"VI 1\" BACKUP 1\n",
             ),
             (
                 Instance,
                 "a",
-                Word::Fault,
+                NotifyEvent::Fault,
                 255,
                 "INSTANCE \"a\" FAULT 255\n",
             ),
-            (Instance, "a", Word::Stop, 9, "INSTANCE \"a\" STOP 9\n"),
             (
                 Instance,
                 "a",
-                Word::Deleted,
+                NotifyEvent::Stop,
+                9,
+                "INSTANCE \"a\" STOP 9\n",
+            ),
+            (
+                Instance,
+                "a",
+                NotifyEvent::Deleted,
                 9,
                 "INSTANCE \"a\" DELETED 9\n",
             ),
             (
                 Instance,
                 "a",
-                Word::LowerPriority,
+                NotifyEvent::LowerPriority,
                 9,
                 "INSTANCE \"a\" MASTER_RX_LOWER_PRI 9\n",
             ),
             (
                 Instance,
                 "a",
-                Word::MasterPriority,
+                NotifyEvent::MasterPriority,
                 9,
                 "INSTANCE \"a\" MASTER_PRIORITY 9\n",
             ),
             (
                 Instance,
                 "a",
-                Word::BackupPriority,
+                NotifyEvent::BackupPriority,
                 9,
                 "INSTANCE \"a\" BACKUP_PRIORITY 9\n",
             ),
-            (Group, "G1", Word::Master, 0, "GROUP \"G1\" MASTER 0\n"),
+            (
+                Group,
+                "G1",
+                NotifyEvent::Master,
+                0,
+                "GROUP \"G1\" MASTER 0\n",
+            ),
             (
                 Group,
                 "größe",
-                Word::Master,
+                NotifyEvent::Master,
                 0,
                 "GROUP \"größe\" MASTER 0\n",
             ),
@@ -187,28 +199,33 @@ mod tests {
         let (service, server) = ("[192.0.2.1]:tcp:80", "[2001:db8::7]:tcp:8080");
         for (kind, names, word, want) in [
             (
-                Kind::Service,
+                ObjectKind::VirtualServer,
                 &[service][..],
-                Word::Up,
+                NotifyEvent::Up,
                 "VS [192.0.2.1]:tcp:80 UP\n",
             ),
-            (Kind::Service, &["FWM 5"], Word::Down, "VS FWM 5 DOWN\n"),
             (
-                Kind::Service,
+                ObjectKind::VirtualServer,
+                &["FWM 5"],
+                NotifyEvent::Down,
+                "VS FWM 5 DOWN\n",
+            ),
+            (
+                ObjectKind::VirtualServer,
                 &["[web]:0"],
-                Word::DownAtEnd,
+                NotifyEvent::DownAtEnd,
                 "VS [web]:0 DOWN\n",
             ),
             (
-                Kind::Server,
+                ObjectKind::RealServer,
                 &[server, service],
-                Word::Down,
+                NotifyEvent::Down,
                 "RS [2001:db8::7]:tcp:8080 [192.0.2.1]:tcp:80 DOWN\n",
             ),
             (
-                Kind::Service,
+                ObjectKind::VirtualServer,
                 &["[a\nb]:0"],
-                Word::Up,
+                NotifyEvent::Up,
                 "VS [a\\x0ab]:0 UP\n",
             ),
         ] {
@@ -218,9 +235,19 @@ mod tests {
 
     #[test]
     fn no_name_breaks_a_line_up() {
-        let line = fifo_line(Kind::Instance, "a\"b\\c\nd\u{7f}", Word::Master, 1);
+        let line = fifo_line(
+            ObjectKind::Instance,
+            "a\"b\\c\nd\u{7f}",
+            NotifyEvent::Master,
+            1,
+        );
         assert_eq!(line, "INSTANCE \"a\\x22b\\x5cc\\x0ad\\x7f\" MASTER 1\n");
-        let long = fifo_line(Kind::Instance, &"\n".repeat(9000), Word::Master, 1);
+        let long = fifo_line(
+            ObjectKind::Instance,
+            &"\n".repeat(9000),
+            NotifyEvent::Master,
+            1,
+        );
         assert!(
             long.len() < 4096 && long.ends_with("\" MASTER 1\n"),
             "{}",

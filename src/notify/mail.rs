@@ -13,13 +13,13 @@
 
 use std::borrow::Cow;
 
-use super::{Kind, Word};
+use super::{NotifyEvent, ObjectKind};
 use crate::config::model::Mail;
 use crate::types::Instant;
 
 /// A letter on its way.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Letter {
+pub struct Email {
     /// When it happened.
     pub at: Instant,
     /// Subject line.
@@ -30,42 +30,51 @@ pub struct Letter {
 
 /// The letter about a change; `None`: nobody is written to about this.
 #[must_use]
-pub fn letter(at: Instant, router: &str, kind: Kind, name: &str, word: Word) -> Option<Letter> {
+pub fn letter(
+    at: Instant,
+    router: &str,
+    kind: ObjectKind,
+    name: &str,
+    word: NotifyEvent,
+) -> Option<Email> {
     let (change, instance, group) = match word {
-        Word::Master => (
+        NotifyEvent::Master => (
             "Entering MASTER state",
             "=> VRRP Instance is now owning VRRP VIPs <=",
             "=> All VRRP group instances are now in MASTER state <=",
         ),
-        Word::Backup => (
+        NotifyEvent::Backup => (
             "Entering BACKUP state",
             "=> VRRP Instance is no longer owning VRRP VIPs <=",
             "=> All VRRP group instances are now in BACKUP state <=",
         ),
-        Word::Fault => (
+        NotifyEvent::Fault => (
             "Entering FAULT state",
             "=> VRRP Instance is no longer owning VRRP VIPs <=",
             "=> All VRRP group instances are now in FAULT state <=",
         ),
-        Word::Deleted => (
+        NotifyEvent::Deleted => (
             "Deleted",
             "=> VRRP Instance was removed from the configuration <=",
             "=> VRRP group was removed from the configuration <=",
         ),
         // The daemon does not outlive its last words.
-        Word::Stop | Word::LowerPriority | Word::MasterPriority | Word::BackupPriority => {
+        NotifyEvent::Stop
+        | NotifyEvent::LowerPriority
+        | NotifyEvent::MasterPriority
+        | NotifyEvent::BackupPriority => {
             return None;
         }
         // Those have letters of their own.
-        Word::Up | Word::Down | Word::DownAtEnd => return None,
+        NotifyEvent::Up | NotifyEvent::Down | NotifyEvent::DownAtEnd => return None,
     };
     let (what, body) = match kind {
-        Kind::Instance => ("Instance", instance),
-        Kind::Group => ("Group", group),
-        Kind::Service | Kind::Server => return None,
+        ObjectKind::Instance => ("Instance", instance),
+        ObjectKind::Group => ("Group", group),
+        ObjectKind::VirtualServer | ObjectKind::RealServer => return None,
     };
     let subject = format!("[{router}] VRRP {what} {name} - {change}");
-    Some(Letter {
+    Some(Email {
         at,
         subject,
         body: body.into(),
@@ -74,7 +83,7 @@ pub fn letter(at: Instant, router: &str, kind: Kind, name: &str, word: Word) -> 
 
 /// The whole message, with line ends as SMTP wants them. `epoch`: seconds since 1970 when it happened.
 #[must_use]
-pub fn message(mail: &Mail, letter: &Letter, epoch: i64) -> String {
+pub fn message(mail: &Mail, letter: &Email, epoch: i64) -> String {
     let mut text = String::with_capacity(512);
     text.push_str("Date: ");
     text.push_str(&date(epoch));
@@ -163,7 +172,13 @@ mod tests {
 
     #[test]
     fn a_message_has_keepaliveds_subject_and_text() {
-        let letter = letter(Instant::ZERO, "RID", Kind::Instance, "VI 1", Word::Master);
+        let letter = letter(
+            Instant::ZERO,
+            "RID",
+            ObjectKind::Instance,
+            "VI 1",
+            NotifyEvent::Master,
+        );
         let letter = letter.expect("worth a letter");
         assert_eq!(
             message(&mail(&["a@x.org", "b@y.org"]), &letter, 1_795_259_797),
@@ -182,27 +197,27 @@ mod tests {
     fn every_change_of_state_has_its_subject() {
         for (kind, word, want) in [
             (
-                Kind::Instance,
-                Word::Backup,
+                ObjectKind::Instance,
+                NotifyEvent::Backup,
                 Some("[R] VRRP Instance x - Entering BACKUP state"),
             ),
             (
-                Kind::Instance,
-                Word::Fault,
+                ObjectKind::Instance,
+                NotifyEvent::Fault,
                 Some("[R] VRRP Instance x - Entering FAULT state"),
             ),
             (
-                Kind::Instance,
-                Word::Deleted,
+                ObjectKind::Instance,
+                NotifyEvent::Deleted,
                 Some("[R] VRRP Instance x - Deleted"),
             ),
             (
-                Kind::Group,
-                Word::Master,
+                ObjectKind::Group,
+                NotifyEvent::Master,
                 Some("[R] VRRP Group x - Entering MASTER state"),
             ),
-            (Kind::Instance, Word::Stop, None),
-            (Kind::Instance, Word::LowerPriority, None),
+            (ObjectKind::Instance, NotifyEvent::Stop, None),
+            (ObjectKind::Instance, NotifyEvent::LowerPriority, None),
         ] {
             let letter = letter(Instant::ZERO, "R", kind, "x", word);
             assert_eq!(letter.as_ref().map(|letter| &*letter.subject), want);
@@ -211,7 +226,7 @@ mod tests {
 
     #[test]
     fn nothing_breaks_out_of_a_header() {
-        let letter = Letter {
+        let letter = Email {
             at: Instant::ZERO,
             subject: "a\r\nBcc: b".into(),
             body: "x".into(),

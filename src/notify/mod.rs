@@ -24,20 +24,20 @@ pub mod smtp;
 
 /// Who has changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Kind {
+pub enum ObjectKind {
     /// A `vrrp_instance`.
     Instance,
     /// A `vrrp_sync_group`.
     Group,
     /// A `virtual_server`.
-    Service,
+    VirtualServer,
     /// A `real_server`.
-    Server,
+    RealServer,
 }
 
 /// What is told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Word {
+pub enum NotifyEvent {
     /// It is master now.
     Master,
     /// It is backup now.

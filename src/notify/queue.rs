@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 
 use core::time::Duration;
 
-use super::{Kind, Word};
+use super::{NotifyEvent, ObjectKind};
 use crate::config::model::Command;
 use crate::types::Instant;
 
@@ -27,18 +27,18 @@ const HURRY: Duration = Duration::from_millis(400);
 
 /// One script to run.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Run {
+pub struct ScriptRun {
     /// The keyword it comes from, for the log.
-    pub what: &'static str,
+    pub keyword: &'static str,
     /// The script.
     pub command: Command,
     /// Arguments after its own.
-    pub more: Vec<String>,
+    pub extra_args: Vec<String>,
 }
 
 /// Names a running script's instance or group. Never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Ticket(u32);
+pub struct QueueId(u32);
 
 /// What later news make superfluous.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,11 +49,17 @@ enum Class {
 }
 
 impl Class {
-    fn of(word: Word) -> Self {
+    fn of(word: NotifyEvent) -> Self {
         match word {
-            Word::Master | Word::Backup | Word::Fault | Word::Up | Word::Down => Class::State,
-            Word::Stop | Word::Deleted | Word::DownAtEnd => Class::End,
-            Word::LowerPriority | Word::MasterPriority | Word::BackupPriority => Class::Remark,
+            NotifyEvent::Master
+            | NotifyEvent::Backup
+            | NotifyEvent::Fault
+            | NotifyEvent::Up
+            | NotifyEvent::Down => Class::State,
+            NotifyEvent::Stop | NotifyEvent::Deleted | NotifyEvent::DownAtEnd => Class::End,
+            NotifyEvent::LowerPriority
+            | NotifyEvent::MasterPriority
+            | NotifyEvent::BackupPriority => Class::Remark,
         }
     }
 }
@@ -63,12 +69,12 @@ struct Waiting {
     /// What happened together is skipped together.
     turn: u32,
     class: Class,
-    run: Run,
+    run: ScriptRun,
 }
 
 /// What is known of a script that runs.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Running {
+pub struct RunningScript {
     /// Since when.
     since: Instant,
     /// It was told to end.
@@ -76,7 +82,7 @@ pub struct Running {
     /// Whose it is: `VI_1`.
     pub name: String,
     /// The keyword it comes from.
-    pub what: &'static str,
+    pub keyword: &'static str,
     /// Its program.
     pub program: String,
 }
@@ -84,10 +90,10 @@ pub struct Running {
 /// One instance or group that has something to tell. Forgotten when all is told.
 #[derive(Debug)]
 struct Lane {
-    ticket: Ticket,
-    kind: Kind,
+    ticket: QueueId,
+    kind: ObjectKind,
     name: String,
-    running: Option<Running>,
+    running: Option<RunningScript>,
     waiting: VecDeque<Waiting>,
 }
 
@@ -96,7 +102,7 @@ struct Lane {
 pub struct Queue {
     lanes: Vec<Lane>,
     /// Those that may start their next script, in turn.
-    ready: VecDeque<Ticket>,
+    ready: VecDeque<QueueId>,
     running: usize,
     next: u32,
     turn: u32,
@@ -107,7 +113,13 @@ pub struct Queue {
 impl Queue {
     /// Something happened, of which these scripts must be told in this order. Gives the number of older runs
     /// that are skipped for it.
-    pub fn add(&mut self, kind: Kind, name: &str, word: Word, runs: Vec<Run>) -> usize {
+    pub fn add(
+        &mut self,
+        kind: ObjectKind,
+        name: &str,
+        word: NotifyEvent,
+        runs: Vec<ScriptRun>,
+    ) -> usize {
         if runs.is_empty() {
             return 0;
         }
@@ -121,7 +133,7 @@ impl Queue {
         let Some(lane) = self.lanes.get_mut(place) else {
             return 0;
         };
-        if matches!(word, Word::Stop | Word::DownAtEnd) {
+        if matches!(word, NotifyEvent::Stop | NotifyEvent::DownAtEnd) {
             // There is no time left for history.
             lane.waiting.retain(|waiting| waiting.class == Class::End);
         }
@@ -130,8 +142,8 @@ impl Queue {
         lane.shorten()
     }
 
-    fn open(&mut self, kind: Kind, name: &str) -> usize {
-        let ticket = Ticket(self.next);
+    fn open(&mut self, kind: ObjectKind, name: &str) -> usize {
+        let ticket = QueueId(self.next);
         self.next = self.next.wrapping_add(1);
         self.lanes.push(Lane {
             ticket,
@@ -145,18 +157,18 @@ impl Queue {
     }
 
     /// The next script to start; it counts as running from now on, until [`Queue::ended`].
-    pub fn next(&mut self, now: Instant) -> Option<(Ticket, Run)> {
+    pub fn next(&mut self, now: Instant) -> Option<(QueueId, ScriptRun)> {
         if self.running >= MOST_RUNNING {
             return None;
         }
         let ticket = self.ready.pop_front()?;
         let lane = self.lanes.iter_mut().find(|lane| lane.ticket == ticket)?;
         let run = lane.waiting.pop_front()?.run;
-        lane.running = Some(Running {
+        lane.running = Some(RunningScript {
             since: now,
             told: false,
             name: lane.name.clone(),
-            what: run.what,
+            keyword: run.keyword,
             program: run.command.argv.first().cloned().unwrap_or_default(),
         });
         self.running = self.running.saturating_add(1);
@@ -164,7 +176,7 @@ impl Queue {
     }
 
     /// A script has ended, or could not be started.
-    pub fn ended(&mut self, ticket: Ticket) -> Option<Running> {
+    pub fn ended(&mut self, ticket: QueueId) -> Option<RunningScript> {
         let place = self.lanes.iter().position(|lane| lane.ticket == ticket)?;
         let lane = self.lanes.get_mut(place)?;
         let ended = lane.running.take()?;
@@ -182,7 +194,7 @@ impl Queue {
         self.hurried = Some(now);
     }
 
-    fn patience(&self, running: &Running) -> Instant {
+    fn patience(&self, running: &RunningScript) -> Instant {
         match self.hurried {
             Some(since) => since.after(HURRY),
             None => running.since.after(PATIENCE),
@@ -209,7 +221,7 @@ impl Queue {
     }
 
     /// A script that others have waited for long enough. Each is named once.
-    pub fn overdue(&mut self, now: Instant) -> Option<(Ticket, Running)> {
+    pub fn overdue(&mut self, now: Instant) -> Option<(QueueId, RunningScript)> {
         let (running, ticket) = self.first_in_the_way()?;
         if now < self.patience(running) {
             return None;
@@ -222,7 +234,7 @@ impl Queue {
 
     /// The oldest script that something waits for: more of its own instance, or, when no more may run at once,
     /// anything at all.
-    fn first_in_the_way(&self) -> Option<(&Running, Ticket)> {
+    fn first_in_the_way(&self) -> Option<(&RunningScript, QueueId)> {
         let full = self.running >= MOST_RUNNING && !self.ready.is_empty();
         let ending = self
             .lanes
@@ -267,14 +279,14 @@ mod tests {
     use super::*;
     use crate::config::model::User;
 
-    fn run(program: &str) -> Run {
-        Run {
-            what: "notify",
+    fn run(program: &str) -> ScriptRun {
+        ScriptRun {
+            keyword: "notify",
             command: Command {
                 argv: vec![program.into()],
                 user: User::default(),
             },
-            more: Vec::new(),
+            extra_args: Vec::new(),
         }
     }
 
@@ -282,13 +294,13 @@ mod tests {
         Instant::from_millis(seconds * 1000)
     }
 
-    fn add(queue: &mut Queue, name: &str, word: Word, programs: &[&str]) -> usize {
+    fn add(queue: &mut Queue, name: &str, word: NotifyEvent, programs: &[&str]) -> usize {
         let runs = programs.iter().map(|program| run(program)).collect();
-        queue.add(Kind::Instance, name, word, runs)
+        queue.add(ObjectKind::Instance, name, word, runs)
     }
 
     /// Starts all that may start; gives what was started.
-    fn start(queue: &mut Queue, now: Instant) -> Vec<(Ticket, String)> {
+    fn start(queue: &mut Queue, now: Instant) -> Vec<(QueueId, String)> {
         let started = core::iter::from_fn(|| queue.next(now));
         started
             .map(|(ticket, run)| (ticket, run.command.argv[0].clone()))
@@ -311,8 +323,8 @@ mod tests {
     #[test]
     fn scripts_of_one_instance_run_one_after_another() {
         let mut queue = Queue::default();
-        add(&mut queue, "a", Word::Backup, &["a1", "a2"]);
-        add(&mut queue, "a", Word::Master, &["a3"]);
+        add(&mut queue, "a", NotifyEvent::Backup, &["a1", "a2"]);
+        add(&mut queue, "a", NotifyEvent::Master, &["a3"]);
         for want in ["a1", "a2", "a3"] {
             let started = start(&mut queue, at(0));
             assert_eq!(started.len(), 1, "one at a time");
@@ -326,9 +338,9 @@ mod tests {
     #[test]
     fn different_instances_and_groups_run_side_by_side() {
         let mut queue = Queue::default();
-        add(&mut queue, "a", Word::Master, &["a1", "a2"]);
-        add(&mut queue, "b", Word::Master, &["b1"]);
-        queue.add(Kind::Group, "a", Word::Master, vec![run("g1")]);
+        add(&mut queue, "a", NotifyEvent::Master, &["a1", "a2"]);
+        add(&mut queue, "b", NotifyEvent::Master, &["b1"]);
+        queue.add(ObjectKind::Group, "a", NotifyEvent::Master, vec![run("g1")]);
         let started: Vec<String> = start(&mut queue, at(0)).into_iter().map(|s| s.1).collect();
         assert_eq!(started, ["a1", "b1", "g1"]);
     }
@@ -337,7 +349,12 @@ mod tests {
     fn no_more_than_so_many_run_at_once_and_all_get_their_turn() {
         let mut queue = Queue::default();
         for nth in 0..100 {
-            add(&mut queue, &format!("i{nth}"), Word::Master, &["x", "y"]);
+            add(
+                &mut queue,
+                &format!("i{nth}"),
+                NotifyEvent::Master,
+                &["x", "y"],
+            );
         }
         let mut running = start(&mut queue, at(0));
         assert_eq!(running.len(), MOST_RUNNING);
@@ -356,12 +373,12 @@ mod tests {
     #[test]
     fn too_many_states_are_skipped_from_the_oldest_and_the_last_is_told() {
         let mut queue = Queue::default();
-        add(&mut queue, "a", Word::Master, &["running"]);
+        add(&mut queue, "a", NotifyEvent::Master, &["running"]);
         let _ = start(&mut queue, at(0));
         let mut skipped = 0;
         for nth in 0..500 {
             let (m, n) = (format!("m{nth}"), format!("n{nth}"));
-            skipped += add(&mut queue, "a", Word::Master, &[&m, &n]);
+            skipped += add(&mut queue, "a", NotifyEvent::Master, &[&m, &n]);
         }
         let lane = &queue.lanes[0];
         assert!(lane.waiting.len() <= MOST_WAITING);
@@ -382,11 +399,11 @@ mod tests {
     #[test]
     fn the_end_is_never_skipped_and_neither_is_the_last_state_before_remarks() {
         let mut queue = Queue::default();
-        add(&mut queue, "a", Word::Deleted, &["deleted"]);
-        add(&mut queue, "a", Word::Backup, &["old"]);
-        add(&mut queue, "a", Word::Master, &["master"]);
+        add(&mut queue, "a", NotifyEvent::Deleted, &["deleted"]);
+        add(&mut queue, "a", NotifyEvent::Backup, &["old"]);
+        add(&mut queue, "a", NotifyEvent::Master, &["master"]);
         for _ in 0..100 {
-            add(&mut queue, "a", Word::LowerPriority, &["lower"]);
+            add(&mut queue, "a", NotifyEvent::LowerPriority, &["lower"]);
         }
         let order = drain(&mut queue);
         assert_eq!(order.len(), MOST_WAITING);
@@ -398,7 +415,7 @@ mod tests {
     fn even_ends_are_bounded() {
         let mut queue = Queue::default();
         for nth in 0..100 {
-            add(&mut queue, "a", Word::Deleted, &[&format!("d{nth}")]);
+            add(&mut queue, "a", NotifyEvent::Deleted, &[&format!("d{nth}")]);
         }
         let order = drain(&mut queue);
         assert_eq!(order.len(), MOST_WAITING);
@@ -408,11 +425,11 @@ mod tests {
     #[test]
     fn a_script_may_take_its_time_until_something_waits_for_it() {
         let mut queue = Queue::default();
-        add(&mut queue, "a", Word::Master, &["slow"]);
+        add(&mut queue, "a", NotifyEvent::Master, &["slow"]);
         let (ticket, _) = queue.next(at(0)).expect("ready");
         assert_eq!(queue.next_deadline(), None);
         assert_eq!(queue.overdue(at(10_000)), None);
-        add(&mut queue, "a", Word::Backup, &["next"]);
+        add(&mut queue, "a", NotifyEvent::Backup, &["next"]);
         assert_eq!(queue.next_deadline(), Some(at(60)));
         assert_eq!(queue.overdue(at(59)), None);
         let (late, running) = queue.overdue(at(60)).expect("overdue");
@@ -427,11 +444,16 @@ mod tests {
     fn when_all_places_are_taken_the_oldest_script_makes_room() {
         let mut queue = Queue::default();
         for nth in 0..MOST_RUNNING {
-            add(&mut queue, &format!("i{nth}"), Word::Master, &["forever"]);
+            add(
+                &mut queue,
+                &format!("i{nth}"),
+                NotifyEvent::Master,
+                &["forever"],
+            );
             assert!(queue.next(at(nth as u64)).is_some());
         }
         assert_eq!(queue.next_deadline(), None, "nobody waits");
-        add(&mut queue, "late", Word::Master, &["late"]);
+        add(&mut queue, "late", NotifyEvent::Master, &["late"]);
         assert_eq!(queue.next_deadline(), Some(at(60)));
         let (ticket, running) = queue.overdue(at(200)).expect("overdue");
         assert_eq!(running.name, "i0");
@@ -443,10 +465,10 @@ mod tests {
     #[test]
     fn at_the_end_history_is_skipped_and_nobody_holds_it_up() {
         let mut queue = Queue::default();
-        add(&mut queue, "a", Word::Master, &["slow"]);
+        add(&mut queue, "a", NotifyEvent::Master, &["slow"]);
         let (ticket, _) = queue.next(at(0)).expect("ready");
-        add(&mut queue, "a", Word::Backup, &["history"]);
-        assert_eq!(add(&mut queue, "a", Word::Stop, &["stop"]), 0);
+        add(&mut queue, "a", NotifyEvent::Backup, &["history"]);
+        assert_eq!(add(&mut queue, "a", NotifyEvent::Stop, &["stop"]), 0);
         queue.hurry(at(10));
         let soon = at(10).after(HURRY);
         assert_eq!(queue.next_deadline(), Some(soon));
@@ -460,10 +482,13 @@ mod tests {
     #[test]
     fn unknown_tickets_and_empty_tellings_change_nothing() {
         let mut queue = Queue::default();
-        assert_eq!(queue.add(Kind::Group, "g", Word::Master, Vec::new()), 0);
+        assert_eq!(
+            queue.add(ObjectKind::Group, "g", NotifyEvent::Master, Vec::new()),
+            0
+        );
         assert!(queue.is_empty());
-        assert_eq!(queue.ended(Ticket(7)), None);
-        add(&mut queue, "a", Word::Master, &["x"]);
+        assert_eq!(queue.ended(QueueId(7)), None);
+        add(&mut queue, "a", NotifyEvent::Master, &["x"]);
         let (ticket, _) = queue.next(at(0)).expect("ready");
         assert!(queue.ended(ticket).is_some());
         assert_eq!(queue.ended(ticket), None, "only once");

@@ -9,7 +9,7 @@
 //! 354             → the message, dots stuffed, and a lone dot
 //! 250             → QUIT
 //! ```
-//! [`Replies`] makes replies of bytes, within bounds whatever the bytes are; [`Dialogue`] says what comes next.
+//! [`ReplyReader`] makes replies of bytes, within bounds whatever the bytes are; [`SmtpSession`] says what comes next.
 
 use crate::config::model::Mail;
 
@@ -29,12 +29,12 @@ pub struct Reply {
 
 /// Puts replies together. What is wrong with the bytes is a sentence.
 #[derive(Clone, Debug, Default)]
-pub struct Replies {
+pub struct ReplyReader {
     line: Vec<u8>,
     bytes: usize,
 }
 
-impl Replies {
+impl ReplyReader {
     /// Takes the next byte of the server.
     pub fn push(&mut self, byte: u8) -> Option<Result<Reply, String>> {
         self.bytes = self.bytes.saturating_add(1);
@@ -95,48 +95,48 @@ enum Step {
 
 /// What to do after a reply.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Turn {
+pub enum NextStep {
     /// Send this and wait for the answer.
-    Say(String),
+    Send(String),
     /// It is over.
-    Done(Result<Delivery, String>),
+    Done(Result<DeliveryReport, String>),
 }
 
-/// What became of a letter that was taken.
+/// What became of a letter that was accepted.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Delivery {
+pub struct DeliveryReport {
     /// Recipients the server took.
-    pub taken: usize,
+    pub accepted: usize,
     /// Recipients it refused, and its last words about that.
     pub refused: usize,
     /// See `refused`.
-    pub why: String,
+    pub reason: String,
 }
 
 /// One letter, one dialogue. Begins by waiting for the server's greeting.
 #[derive(Clone, Debug)]
-pub struct Dialogue<'a> {
+pub struct SmtpSession<'a> {
     mail: &'a Mail,
     message: &'a str,
     step: Step,
-    so_far: Delivery,
+    so_far: DeliveryReport,
 }
 
-impl<'a> Dialogue<'a> {
+impl<'a> SmtpSession<'a> {
     /// `message` as [`super::mail::message`] makes it.
     #[must_use]
     pub fn new(mail: &'a Mail, message: &'a str) -> Self {
-        Dialogue {
+        SmtpSession {
             mail,
             message,
             step: Step::Connect,
-            so_far: Delivery::default(),
+            so_far: DeliveryReport::default(),
         }
     }
 
     /// What we were doing, for the sentence about it going wrong.
     #[must_use]
-    pub fn doing(&self) -> &'static str {
+    pub fn phase_name(&self) -> &'static str {
         match self.step {
             Step::Connect => "its greeting",
             Step::Helo => "HELO",
@@ -148,14 +148,14 @@ impl<'a> Dialogue<'a> {
         }
     }
 
-    /// Whether the server has taken the letter: what goes wrong now no longer matters.
+    /// Whether the server has accepted the letter: what goes wrong now no longer matters.
     #[must_use]
-    pub fn taken(&self) -> Option<&Delivery> {
+    pub fn delivered(&self) -> Option<&DeliveryReport> {
         (self.step == Step::Quit).then_some(&self.so_far)
     }
 
     /// The server has answered.
-    pub fn answer(&mut self, reply: &Reply) -> Turn {
+    pub fn handle_reply(&mut self, reply: &Reply) -> NextStep {
         let good = match self.step {
             Step::Connect => reply.code == 220,
             Step::Data => reply.code == 354,
@@ -164,9 +164,13 @@ impl<'a> Dialogue<'a> {
             }
         };
         match self.step {
-            Step::Quit => Turn::Done(Ok(core::mem::take(&mut self.so_far))),
+            Step::Quit => NextStep::Done(Ok(core::mem::take(&mut self.so_far))),
             Step::To(nth) => self.recipient(nth, good, reply),
-            _ if !good => Turn::Done(Err(format!("it refuses {}: {}", self.doing(), reply.text))),
+            _ if !good => NextStep::Done(Err(format!(
+                "it refuses {}: {}",
+                self.phase_name(),
+                reply.text
+            ))),
             Step::Connect => self.say(Step::Helo, format!("HELO {}\r\n", self.mail.helo)),
             Step::Helo => self.say(
                 Step::From,
@@ -178,32 +182,32 @@ impl<'a> Dialogue<'a> {
         }
     }
 
-    fn say(&mut self, step: Step, line: String) -> Turn {
+    fn say(&mut self, step: Step, line: String) -> NextStep {
         self.step = step;
-        Turn::Say(line)
+        NextStep::Send(line)
     }
 
-    fn recipient(&mut self, nth: usize, good: bool, reply: &Reply) -> Turn {
+    fn recipient(&mut self, nth: usize, good: bool, reply: &Reply) -> NextStep {
         if good {
-            self.so_far.taken = self.so_far.taken.saturating_add(1);
+            self.so_far.accepted = self.so_far.accepted.saturating_add(1);
         } else {
             self.so_far.refused = self.so_far.refused.saturating_add(1);
-            self.so_far.why.clone_from(&reply.text);
+            self.so_far.reason.clone_from(&reply.text);
         }
         // "Service not available, closing": there is nobody left to ask.
         if reply.code == 421 {
-            return Turn::Done(Err(format!("it refuses RCPT TO: {}", reply.text)));
+            return NextStep::Done(Err(format!("it refuses RCPT TO: {}", reply.text)));
         }
         self.ask(nth.saturating_add(1))
     }
 
     /// Names the next recipient, or goes on when there is none.
-    fn ask(&mut self, nth: usize) -> Turn {
+    fn ask(&mut self, nth: usize) -> NextStep {
         match self.mail.to.get(nth) {
             Some(to) => self.say(Step::To(nth), format!("RCPT TO:{}\r\n", path(to))),
-            None if self.so_far.taken == 0 => {
-                let why = &self.so_far.why;
-                Turn::Done(Err(format!(
+            None if self.so_far.accepted == 0 => {
+                let why = &self.so_far.reason;
+                NextStep::Done(Err(format!(
                     "it refuses every recipient, the last one with: {why}"
                 )))
             }
@@ -212,7 +216,7 @@ impl<'a> Dialogue<'a> {
     }
 }
 
-/// An address in angle brackets, taken out of `Name <address>`.
+/// An address in angle brackets, accepted out of `Name <address>`.
 fn path(address: &str) -> String {
     let inner = address.rsplit_once('<').map_or(address, |(_, rest)| rest);
     let inner = inner.trim_end_matches('>').trim();
@@ -258,19 +262,19 @@ mod tests {
         to: &[&str],
         message: &str,
         server: &[&str],
-    ) -> (Vec<String>, Result<Delivery, String>) {
+    ) -> (Vec<String>, Result<DeliveryReport, String>) {
         let mail = mail(to);
-        let mut dialogue = Dialogue::new(&mail, message);
+        let mut dialogue = SmtpSession::new(&mail, message);
         let mut said = Vec::new();
-        let mut replies = Replies::default();
+        let mut replies = ReplyReader::default();
         for line in server {
             for byte in line.bytes() {
                 match replies.push(byte) {
                     None => {}
                     Some(Err(why)) => return (said, Err(why)),
-                    Some(Ok(reply)) => match dialogue.answer(&reply) {
-                        Turn::Say(text) => said.push(text),
-                        Turn::Done(result) => return (said, result),
+                    Some(Ok(reply)) => match dialogue.handle_reply(&reply) {
+                        NextStep::Send(text) => said.push(text),
+                        NextStep::Done(result) => return (said, result),
                     },
                 }
             }
@@ -307,7 +311,7 @@ mod tests {
                 "QUIT\r\n",
             ]
         );
-        assert_eq!(end.map(|end| (end.taken, end.refused)), Ok((2, 0)));
+        assert_eq!(end.map(|end| (end.accepted, end.refused)), Ok((2, 0)));
     }
 
     #[test]
@@ -323,10 +327,10 @@ mod tests {
             "221 bye\n",
         ];
         let (_, end) = play(&["a@x", "b@y"], "x", &server);
-        let want = Delivery {
-            taken: 1,
+        let want = DeliveryReport {
+            accepted: 1,
             refused: 1,
-            why: "550 no such user".into(),
+            reason: "550 no such user".into(),
         };
         assert_eq!(end, Ok(want));
     }

@@ -33,7 +33,7 @@ use crate::config::model::{Command, Fifo};
 use crate::engine::system::{Exit, Kill, Listener, Pid, Route, System};
 use crate::netlink::{Ack, Batch, Done, Message, Messages};
 #[cfg(feature = "mail")]
-use crate::notify::mail::Letter;
+use crate::notify::mail::Email;
 use crate::types::{IfIndex, IfName};
 
 /// The kernel sends at most 32 KiB in one datagram of a dump.
@@ -288,7 +288,7 @@ impl System for Linux {
     // ---- mails ----
 
     #[cfg(feature = "mail")]
-    fn post(&mut self, mail: &Mail, letter: &Letter) -> io::Result<Pid> {
+    fn post(&mut self, mail: &Mail, letter: &Email) -> io::Result<Pid> {
         self.postman.post(mail, letter, &self.children)
     }
 

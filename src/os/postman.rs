@@ -19,8 +19,8 @@ use super::child::Children;
 use super::clock;
 use crate::config::model::{Mail, User};
 use crate::engine::system::Pid;
-use crate::notify::mail::{self, Letter};
-use crate::notify::smtp::{Delivery, Dialogue, Replies, Reply, Turn};
+use crate::notify::mail::{self, Email};
+use crate::notify::smtp::{DeliveryReport, NextStep, Reply, ReplyReader, SmtpSession};
 use crate::sys;
 
 /// Longest receipt.
@@ -37,7 +37,7 @@ impl Postman {
     pub(super) fn post(
         &mut self,
         mail: &Mail,
-        letter: &Letter,
+        letter: &Email,
         children: &Children,
     ) -> io::Result<Pid> {
         if self.0.is_some() {
@@ -76,7 +76,7 @@ impl Postman {
 }
 
 /// When the letter was written, in seconds since 1970.
-fn epoch(letter: &Letter) -> i64 {
+fn epoch(letter: &Email) -> i64 {
     let age = clock::now().since(letter.at);
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let then = now.unwrap_or_default().saturating_sub(age);
@@ -88,11 +88,18 @@ fn epoch(letter: &Letter) -> i64 {
 /// Delivers and says how it went; the answer is the exit code.
 fn run(mail: &Mail, message: &str, mut receipt: &PipeWriter) -> u8 {
     let (text, code) = match deliver(mail, message) {
-        Ok(Delivery {
-            taken, refused: 0, ..
-        }) => (format!("{taken} recipients"), 0),
-        Ok(Delivery { refused, why, .. }) => (
-            format!("{} refuses {refused} of the recipients: {why}", mail.server),
+        Ok(DeliveryReport {
+            accepted,
+            refused: 0,
+            ..
+        }) => (format!("{accepted} recipients"), 0),
+        Ok(DeliveryReport {
+            refused, reason, ..
+        }) => (
+            format!(
+                "{} refuses {refused} of the recipients: {reason}",
+                mail.server
+            ),
             1,
         ),
         Err(why) => (why, 1),
@@ -101,31 +108,31 @@ fn run(mail: &Mail, message: &str, mut receipt: &PipeWriter) -> u8 {
     code
 }
 
-fn deliver(mail: &Mail, message: &str) -> Result<Delivery, String> {
+fn deliver(mail: &Mail, message: &str) -> Result<DeliveryReport, String> {
     let limit = mail.timeout.max(Duration::from_secs(1));
     let mut stream = BufReader::with_capacity(512, connect(mail, limit)?);
-    let mut dialogue = Dialogue::new(mail, message);
-    let mut replies = Replies::default();
+    let mut dialogue = SmtpSession::new(mail, message);
+    let mut replies = ReplyReader::default();
     loop {
         let outcome = reply(&mut stream, &mut replies, limit);
         let turn = match outcome {
-            Ok(reply) => dialogue.answer(&reply),
+            Ok(reply) => dialogue.handle_reply(&reply),
             Err(why) => {
-                if let Some(delivery) = dialogue.taken() {
+                if let Some(delivery) = dialogue.delivered() {
                     return Ok(delivery.clone());
                 }
                 let Mail { server, port, .. } = mail;
                 return Err(format!(
                     "{server} port {port}, at {}: {why}",
-                    dialogue.doing()
+                    dialogue.phase_name()
                 ));
             }
         };
         match turn {
-            Turn::Done(result) => {
+            NextStep::Done(result) => {
                 return result.map_err(|why| format!("{} port {}: {why}", mail.server, mail.port));
             }
-            Turn::Say(text) => {
+            NextStep::Send(text) => {
                 // What goes wrong here shows in the missing reply.
                 let stream = stream.get_mut();
                 let _ = stream.set_write_timeout(Some(limit));
@@ -159,7 +166,7 @@ fn connect(mail: &Mail, limit: Duration) -> Result<TcpStream, String> {
 /// Waits for a whole reply; one that comes in drops must be complete in time as well.
 fn reply(
     stream: &mut BufReader<TcpStream>,
-    replies: &mut Replies,
+    replies: &mut ReplyReader,
     limit: Duration,
 ) -> Result<Reply, String> {
     let begin = Instant::now();
@@ -241,7 +248,7 @@ mod tests {
         let (mail, server) = serve(lines, Duration::ZERO);
         // It hangs up instead of answering QUIT.
         let delivery = deliver(&mail, "Subject: x\r\n\r\nbody\r\n").expect("delivered");
-        assert_eq!((delivery.taken, delivery.refused), (2, 0));
+        assert_eq!((delivery.accepted, delivery.refused), (2, 0));
         let heard = server.join().expect("no panic");
         assert!(
             heard.ends_with("DATA\r\nSubject: x\r\n\r\nbody\r\n.\r\n"),

@@ -21,7 +21,7 @@ use vrrpd::netlink::addr::{AddrFlags, FOREVER};
 use vrrpd::netlink::link::LinkFlags;
 use vrrpd::netlink::{self, Ack, Addr, Batch, Link, Message, Messages, rule};
 #[cfg(feature = "mail")]
-use vrrpd::notify::mail::Letter;
+use vrrpd::notify::mail::Email;
 use vrrpd::types::{Centis, Cidr, Family, IfIndex, IfName, Instant, Mac, Priority, Version, Vrid};
 use vrrpd::wire::vrrp::{AdvertOut, Auth as WireAuth, ChecksumForm};
 use vrrpd::wire::{Pseudo, ah, arp, ether, ipv4, vrrp};
@@ -650,7 +650,7 @@ impl System for Kernel {
     // ---- mails ----
 
     #[cfg(feature = "mail")]
-    fn post(&mut self, _mail: &model::Mail, letter: &Letter) -> io::Result<Pid> {
+    fn post(&mut self, _mail: &model::Mail, letter: &Email) -> io::Result<Pid> {
         if let Some(errno) = self.childless {
             return Err(io::Error::from_raw_os_error(errno));
         }

@@ -7,9 +7,9 @@ use crate::config::model::lvs::{CheckKind, RealServer, VirtualServer};
 use crate::engine::Engine;
 use crate::engine::system::System;
 use crate::lvs::state::{Change, Removal, VirtualServerState, threshold};
-use crate::notify::mail::Letter;
-use crate::notify::queue::Run;
-use crate::notify::{Kind, Word, lines};
+use crate::notify::mail::Email;
+use crate::notify::queue::ScriptRun;
+use crate::notify::{NotifyEvent, ObjectKind, lines};
 use crate::types::Instant;
 use crate::types::ipvs::ServerName;
 
@@ -27,11 +27,11 @@ enum Why {
 }
 
 impl Why {
-    fn word(self, up: bool) -> Word {
+    fn word(self, up: bool) -> NotifyEvent {
         match (self, up) {
-            (_, true) => Word::Up,
-            (Why::End, false) => Word::DownAtEnd,
-            (Why::Check(_) | Why::Config | Why::Removed, false) => Word::Down,
+            (_, true) => NotifyEvent::Up,
+            (Why::End, false) => NotifyEvent::DownAtEnd,
+            (Why::Check(_) | Why::Config | Why::Removed, false) => NotifyEvent::Down,
         }
     }
 }
@@ -129,7 +129,7 @@ impl Engine {
         };
         let word = why.word(up);
         let (name, of_name) = (name_of(of, conf).to_string(), &of.name);
-        let line = lines::lvs_line(Kind::Server, &[&name, of_name], word);
+        let line = lines::lvs_line(ObjectKind::RealServer, &[&name, of_name], word);
         let subject = format!("Realserver {name} of virtual server {of_name}");
         let letter = conf.mail.then(|| {
             let body = match why {
@@ -146,7 +146,7 @@ impl Engine {
             false => run("notify_down", conf.notify_down.as_ref()),
         };
         let lane = format!("{name} of {of_name}");
-        let whose = (Kind::Server, lane.as_str(), word);
+        let whose = (ObjectKind::RealServer, lane.as_str(), word);
         let letter = letter.flatten();
         self.teller
             .tell_of_server(whose, run, &line, letter, system);
@@ -156,21 +156,21 @@ impl Engine {
     fn tell_of_service(
         &mut self,
         (service, up): (usize, bool),
-        word: Word,
+        word: NotifyEvent,
         (now, body): (Instant, Cow<'static, str>),
         system: &mut dyn System,
     ) {
         let Some(conf) = self.lvs.conf.servers.get(service) else {
             return;
         };
-        let line = lines::lvs_line(Kind::Service, &[&conf.name], word);
+        let line = lines::lvs_line(ObjectKind::VirtualServer, &[&conf.name], word);
         let subject = format!("Virtualserver {}", conf.name);
         let letter = conf.mail.then(|| self.letter(now, &subject, word, body));
         let run = match up {
             true => run("quorum_up", conf.quorum_up.as_ref()),
             false => run("quorum_down", conf.quorum_down.as_ref()),
         };
-        let whose = (Kind::Service, conf.name.as_str(), word);
+        let whose = (ObjectKind::VirtualServer, conf.name.as_str(), word);
         let letter = letter.flatten();
         self.teller
             .tell_of_server(whose, run, &line, letter, system);
@@ -182,21 +182,21 @@ impl Engine {
         &self,
         at: Instant,
         whose: &str,
-        word: Word,
+        word: NotifyEvent,
         body: Cow<'static, str>,
-    ) -> Option<Letter> {
+    ) -> Option<Email> {
         self.global.mail.as_ref()?;
         let (router, word) = (&self.global.router_id, word.as_str());
         let subject = format!("[{router}] {whose} - {word}");
-        Some(Letter { at, subject, body })
+        Some(Email { at, subject, body })
     }
 }
 
-fn run(what: &'static str, command: Option<&Command>) -> Option<Run> {
-    command.map(|command| Run {
-        what,
+fn run(keyword: &'static str, command: Option<&Command>) -> Option<ScriptRun> {
+    command.map(|command| ScriptRun {
+        keyword,
         command: command.clone(),
-        more: Vec::new(),
+        extra_args: Vec::new(),
     })
 }
 

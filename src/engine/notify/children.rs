@@ -11,7 +11,7 @@ use std::io;
 use crate::config::model::Command;
 use crate::engine::system::{Exit, Kill, Pid, System};
 use crate::engine::{Engine, TimerKey};
-use crate::notify::queue::Ticket;
+use crate::notify::queue::QueueId;
 use crate::types::Instant;
 
 /// From SIGTERM to SIGKILL.
@@ -25,7 +25,7 @@ pub(crate) enum Owner {
     /// The run of a `vrrp_script`, by its place.
     Script(usize),
     /// A notify script.
-    Notify(Ticket),
+    Notify(QueueId),
     /// What reads a FIFO, by the FIFO's place.
     Fifo(usize),
     /// Whoever delivers a mail.

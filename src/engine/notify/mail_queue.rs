@@ -6,8 +6,8 @@ use crate::config::model::{Global, Mail};
 use crate::engine::notify::children::{Children, Owner};
 use crate::engine::notify::notifier::News;
 use crate::engine::system::{Exit, Pid, System};
-use crate::notify::Word;
-use crate::notify::mail::{self, Letter};
+use crate::notify::NotifyEvent;
+use crate::notify::mail::{self, Email};
 use crate::types::Instant;
 
 /// Letters that wait: two for every instance of a large router that fails over as a whole.
@@ -18,7 +18,7 @@ const ALARM: i32 = 14;
 /// See the top of the file.
 #[derive(Debug, Default)]
 pub(crate) struct Letters {
-    waiting: VecDeque<Letter>,
+    waiting: VecDeque<Email>,
     /// Subject of the one that is being delivered.
     out: Option<String>,
     /// Thrown away since that was last said.
@@ -37,7 +37,7 @@ impl Letters {
             notify,
             ..
         } = *news;
-        let silent = |mail: &Mail| !notify.mail || (word == Word::Fault && mail.no_faults);
+        let silent = |mail: &Mail| !notify.mail || (word == NotifyEvent::Fault && mail.no_faults);
         if global.mail.as_ref().is_some_and(|mail| !silent(mail))
             && let Some(letter) = mail::letter(now, &global.router_id, kind, name, word)
         {
@@ -45,7 +45,7 @@ impl Letters {
         }
     }
 
-    pub(crate) fn add(&mut self, letter: Letter) {
+    pub(crate) fn add(&mut self, letter: Email) {
         if self.waiting.len() >= MOST {
             self.waiting.pop_front();
             self.lost = self.lost.saturating_add(1);
@@ -139,8 +139,8 @@ fn unfinished(how: Exit) -> String {
 mod tests {
     use super::*;
 
-    fn letter(nth: usize) -> Letter {
-        Letter {
+    fn letter(nth: usize) -> Email {
+        Email {
             at: Instant::ZERO,
             subject: nth.to_string(),
             body: "".into(),

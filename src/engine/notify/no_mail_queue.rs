@@ -5,7 +5,7 @@ use crate::engine::notify::children::Children;
 use crate::engine::notify::notifier::News;
 use crate::engine::system::{Exit, Pid, System};
 #[cfg(feature = "lvs")]
-use crate::notify::mail::Letter;
+use crate::notify::mail::Email;
 use crate::types::Instant;
 
 #[derive(Debug, Default)]
@@ -16,7 +16,7 @@ impl Letters {
     pub(crate) fn tell(&mut self, _: Instant, _: &News<'_>, _: &Global) {}
 
     #[cfg(feature = "lvs")]
-    pub(crate) fn add(&mut self, _: Letter) {}
+    pub(crate) fn add(&mut self, _: Email) {}
 
     pub(crate) fn can_post(&self) -> bool {
         false

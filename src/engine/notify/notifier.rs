@@ -18,9 +18,9 @@ use crate::engine::notify::mail_queue::Letters;
 use crate::engine::system::{Exit, System};
 use crate::engine::{Engine, TimerKey};
 #[cfg(feature = "lvs")]
-use crate::notify::mail::Letter;
-use crate::notify::queue::{Queue, Run, Running, Ticket};
-use crate::notify::{Kind, Word, lines};
+use crate::notify::mail::Email;
+use crate::notify::queue::{Queue, QueueId, RunningScript, ScriptRun};
+use crate::notify::{NotifyEvent, ObjectKind, lines};
 use crate::types::{Instant, VrrpState};
 
 /// Scripts started in one turn, and how long adverts have the stage before the next ones.
@@ -36,9 +36,9 @@ const LAST_LINES: Duration = Duration::from_millis(100);
 /// What has happened to whom.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct News<'a> {
-    pub(crate) kind: Kind,
+    pub(crate) kind: ObjectKind,
     pub(crate) name: &'a str,
-    pub(crate) word: Word,
+    pub(crate) word: NotifyEvent,
     /// Effective priority; 0 for groups.
     pub(crate) priority: u8,
     pub(crate) notify: &'a Notify,
@@ -73,9 +73,9 @@ impl Teller {
             ..
         } = *news;
         let mut word = news.word;
-        if word == Word::Deleted && !notify.deleted_by_any {
+        if word == NotifyEvent::Deleted && !notify.deleted_by_any {
             // Whoever has not asked for the difference is told of a fault, as by keepalived.
-            word = Word::Fault;
+            word = NotifyEvent::Fault;
         }
         self.enqueue(kind, name, word, runs(&News { word, ..*news }));
         if !self.fifos.is_empty() {
@@ -85,7 +85,7 @@ impl Teller {
         self.letters.tell(now, &News { word, ..*news }, global);
     }
 
-    fn enqueue(&mut self, kind: Kind, name: &str, word: Word, runs: Vec<Run>) {
+    fn enqueue(&mut self, kind: ObjectKind, name: &str, word: NotifyEvent, runs: Vec<ScriptRun>) {
         let skipped = self.queue.add(kind, name, word, runs);
         if skipped > 0 {
             log::warn!(
@@ -100,10 +100,10 @@ impl Teller {
     #[cfg(feature = "lvs")]
     pub(crate) fn tell_of_server(
         &mut self,
-        (kind, name, word): (Kind, &str, Word),
-        run: Option<Run>,
+        (kind, name, word): (ObjectKind, &str, NotifyEvent),
+        run: Option<ScriptRun>,
         line: &str,
-        letter: Option<Letter>,
+        letter: Option<Email>,
         system: &mut dyn System,
     ) {
         self.enqueue(kind, name, word, run.into_iter().collect());
@@ -125,15 +125,15 @@ impl Teller {
             return;
         }
         while let Some((ticket, running)) = self.queue.overdue(now) {
-            let Running {
+            let RunningScript {
                 name,
-                what,
+                keyword,
                 program,
                 ..
             } = running;
             log::warn!(
                 target: "script",
-                "({name}) {what} {program} is still not done and the next one waits; ended"
+                "({name}) {keyword} {program} is still not done and the next one waits; ended"
             );
             let grace = match self.ending {
                 Some(_) => LAST_GRACE,
@@ -145,9 +145,10 @@ impl Teller {
             let Some((ticket, run)) = self.queue.next(now) else {
                 break;
             };
-            let more: Vec<&str> = run.more.iter().map(String::as_str).collect();
+            let extra_args: Vec<&str> = run.extra_args.iter().map(String::as_str).collect();
             let owner = Owner::Notify(ticket);
-            if let Err(error) = children.run(now, owner, (&run.command, &more), None, system) {
+            if let Err(error) = children.run(now, owner, (&run.command, &extra_args), None, system)
+            {
                 self.not_started(ticket, &error);
             }
         }
@@ -156,15 +157,15 @@ impl Teller {
         self.rest = now.after(PAUSE);
     }
 
-    fn not_started(&mut self, ticket: Ticket, error: &io::Error) {
-        if let Some(Running {
+    fn not_started(&mut self, ticket: QueueId, error: &io::Error) {
+        if let Some(RunningScript {
             name,
-            what,
+            keyword,
             program,
             ..
         }) = self.queue.ended(ticket)
         {
-            log::error!(target: "script", "({name}) {what} {program} cannot be started: {error}");
+            log::error!(target: "script", "({name}) {keyword} {program} cannot be started: {error}");
         }
     }
 
@@ -177,10 +178,10 @@ impl Teller {
     }
 
     /// A notify script has ended.
-    fn script_ended(&mut self, ticket: Ticket, how: Exit) {
-        let Some(Running {
+    fn script_ended(&mut self, ticket: QueueId, how: Exit) {
+        let Some(RunningScript {
             name,
-            what,
+            keyword,
             program,
             ..
         }) = self.queue.ended(ticket)
@@ -188,15 +189,15 @@ impl Teller {
             return;
         };
         if how.is_success() {
-            log::debug!(target: "script", "({name}) {what} {program} done");
+            log::debug!(target: "script", "({name}) {keyword} {program} done");
         } else {
-            log::warn!(target: "script", "({name}) {what} {program} {how}");
+            log::warn!(target: "script", "({name}) {keyword} {program} {how}");
         }
     }
 }
 
 /// The scripts that are told, in order.
-fn runs(news: &News<'_>) -> Vec<Run> {
+fn runs(news: &News<'_>) -> Vec<ScriptRun> {
     let News {
         kind,
         name,
@@ -204,27 +205,29 @@ fn runs(news: &News<'_>) -> Vec<Run> {
         priority,
         notify,
     } = *news;
-    let (what, own): (_, &Option<Command>) = match word {
-        Word::Master => ("notify_master", &notify.master),
-        Word::Backup => ("notify_backup", &notify.backup),
-        Word::Fault => ("notify_fault", &notify.fault),
-        Word::Stop => ("notify_stop", &notify.stop),
-        Word::Deleted => ("notify_deleted", &notify.deleted),
-        Word::LowerPriority => ("notify_master_rx_lower_pri", &notify.lower_pri),
-        Word::MasterPriority | Word::BackupPriority | Word::Up | Word::Down | Word::DownAtEnd => {
-            ("", &None)
-        }
+    let (keyword, own): (_, &Option<Command>) = match word {
+        NotifyEvent::Master => ("notify_master", &notify.master),
+        NotifyEvent::Backup => ("notify_backup", &notify.backup),
+        NotifyEvent::Fault => ("notify_fault", &notify.fault),
+        NotifyEvent::Stop => ("notify_stop", &notify.stop),
+        NotifyEvent::Deleted => ("notify_deleted", &notify.deleted),
+        NotifyEvent::LowerPriority => ("notify_master_rx_lower_pri", &notify.lower_pri),
+        NotifyEvent::MasterPriority
+        | NotifyEvent::BackupPriority
+        | NotifyEvent::Up
+        | NotifyEvent::Down
+        | NotifyEvent::DownAtEnd => ("", &None),
     };
     let state = !matches!(
         word,
-        Word::LowerPriority | Word::MasterPriority | Word::BackupPriority
+        NotifyEvent::LowerPriority | NotifyEvent::MasterPriority | NotifyEvent::BackupPriority
     );
-    let run = |what, command: &Command, more| Run {
-        what,
+    let run = |keyword, command: &Command, more| ScriptRun {
+        keyword,
         command: command.clone(),
-        more,
+        extra_args: more,
     };
-    let own = own.iter().map(|command| run(what, command, Vec::new()));
+    let own = own.iter().map(|command| run(keyword, command, Vec::new()));
     let any = notify.any.iter().filter(|_| state);
     let arguments = || lines::arguments(kind, name, word, priority);
     own.chain(any.map(|command| run("notify", command, arguments())))
@@ -232,13 +235,13 @@ fn runs(news: &News<'_>) -> Vec<Run> {
 }
 
 /// The word for a state; `Init` is where both ends lead to.
-pub(crate) fn word(state: VrrpState, stopping: bool) -> Word {
+pub(crate) fn word(state: VrrpState, stopping: bool) -> NotifyEvent {
     match state {
-        VrrpState::Master => Word::Master,
-        VrrpState::Backup => Word::Backup,
-        VrrpState::Fault => Word::Fault,
-        VrrpState::Init if stopping => Word::Stop,
-        VrrpState::Init => Word::Deleted,
+        VrrpState::Master => NotifyEvent::Master,
+        VrrpState::Backup => NotifyEvent::Backup,
+        VrrpState::Fault => NotifyEvent::Fault,
+        VrrpState::Init if stopping => NotifyEvent::Stop,
+        VrrpState::Init => NotifyEvent::Deleted,
     }
 }
 
@@ -266,11 +269,15 @@ impl Engine {
         system: &mut dyn System,
     ) {
         let word = word(state, self.stopping);
-        let Some(group) = self.groups.get(nth).filter(|_| word != Word::Deleted) else {
+        let Some(group) = self
+            .groups
+            .get(nth)
+            .filter(|_| word != NotifyEvent::Deleted)
+        else {
             return;
         };
         let news = News {
-            kind: Kind::Group,
+            kind: ObjectKind::Group,
             name: &group.conf.name,
             word,
             priority: 0,
@@ -282,7 +289,7 @@ impl Engine {
 
     /// An instance has heard a weaker master, and answered: so at most a few times per interval, whoever sends.
     pub(crate) fn told_weaker(&mut self, id: usize, now: Instant, system: &mut dyn System) {
-        self.tell_of(id, Word::LowerPriority, now, system);
+        self.tell_of(id, NotifyEvent::LowerPriority, now, system);
     }
 
     /// An instance has another priority.
@@ -294,18 +301,18 @@ impl Engine {
             _ if !router.conf.notify.priority_changes => return,
             // Not begun yet.
             VrrpState::Init => return,
-            VrrpState::Master => Word::MasterPriority,
-            VrrpState::Backup | VrrpState::Fault => Word::BackupPriority,
+            VrrpState::Master => NotifyEvent::MasterPriority,
+            VrrpState::Backup | VrrpState::Fault => NotifyEvent::BackupPriority,
         };
         self.tell_of(id, word, now, system);
     }
 
-    fn tell_of(&mut self, id: usize, word: Word, now: Instant, system: &mut dyn System) {
+    fn tell_of(&mut self, id: usize, word: NotifyEvent, now: Instant, system: &mut dyn System) {
         let Some(router) = self.routers.get(id) else {
             return;
         };
         let news = News {
-            kind: Kind::Instance,
+            kind: ObjectKind::Instance,
             name: &router.conf.name,
             word,
             priority: router.told_priority.0,
@@ -347,12 +354,12 @@ impl Engine {
                 continue;
             }
             let (name, word) = (&router.conf.name, word(state, false));
-            let line = lines::fifo_line(Kind::Instance, name, word, router.told_priority.0);
+            let line = lines::fifo_line(ObjectKind::Instance, name, word, router.told_priority.0);
             self.teller.fifos.write(About::Vrrp, &line, system);
         }
         for group in self.groups.iter().filter(|one| one.told != VrrpState::Init) {
             let word = word(group.told, false);
-            let line = lines::fifo_line(Kind::Group, &group.conf.name, word, 0);
+            let line = lines::fifo_line(ObjectKind::Group, &group.conf.name, word, 0);
             self.teller.fifos.write(About::Vrrp, &line, system);
         }
     }

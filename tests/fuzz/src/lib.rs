@@ -12,7 +12,7 @@ use vrrpd::config::model::Mail;
 use vrrpd::engine::instance::state_record::{self, Record};
 use vrrpd::netlink::addr::{self, AddrFlags, FOREVER, Spec};
 use vrrpd::netlink::{self, Attrs, Batch, Message, Messages};
-use vrrpd::notify::smtp::{Dialogue, Replies, Turn};
+use vrrpd::notify::smtp::{NextStep, ReplyReader, SmtpSession};
 use vrrpd::types::{Centis, Cidr, IfIndex, Mac, Priority, Version, Vrid};
 use vrrpd::wire::checksum::Sum;
 use vrrpd::wire::vrrp::{Advert, AdvertOut, Auth, ChecksumForm};
@@ -449,8 +449,8 @@ pub fn smtp_reply(data: &[u8]) {
         timeout: core::time::Duration::from_secs(1),
         no_faults: false,
     };
-    let mut dialogue = Dialogue::new(&mail, "Subject: x\r\n\r\n.\r\n");
-    let mut replies = Replies::default();
+    let mut dialogue = SmtpSession::new(&mail, "Subject: x\r\n\r\n.\r\n");
+    let mut replies = ReplyReader::default();
     let fit =
         |text: &str| text.len() < 300 && text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
     let mut turns = 0;
@@ -465,13 +465,13 @@ pub fn smtp_reply(data: &[u8]) {
         };
         assert!(fit(&reply.text), "{}", reply.text);
         turns += 1;
-        match dialogue.answer(&reply) {
-            Turn::Say(line) => assert!(line.ends_with("\r\n"), "{line}"),
-            Turn::Done(Ok(delivery)) => {
-                assert_eq!(delivery.taken + delivery.refused, mail.to.len());
+        match dialogue.handle_reply(&reply) {
+            NextStep::Send(line) => assert!(line.ends_with("\r\n"), "{line}"),
+            NextStep::Done(Ok(delivery)) => {
+                assert_eq!(delivery.accepted + delivery.refused, mail.to.len());
                 break;
             }
-            Turn::Done(Err(why)) => {
+            NextStep::Done(Err(why)) => {
                 assert!(fit(&why), "{why}");
                 break;
             }
