@@ -16,8 +16,8 @@ use serde_json::Value;
 use vrrpd::config;
 use vrrpd::config::model::{Config, Tracked};
 use vrrpd::ctl::{
-    self, Clock, Group, Held, Instance, Interface, Item, Process, Run, Script, Snapshot, Summand,
-    Version,
+    self, Clock, Group, InstallStatus, Instance, Interface, JsonVersion, ManagedItem, PriorityPart,
+    Process, Script, ScriptState, Snapshot,
 };
 use vrrpd::types::{
     Centis, Cidr, IfName, Instant, Mac, MasterInfo, Priority, VrrpCounters, VrrpState,
@@ -68,13 +68,13 @@ fn clock() -> Clock {
 }
 
 /// Items that are there, except the first, which was refused if `refused`.
-fn items<'a, T>(all: &'a [T], set: bool, refused: bool) -> Vec<Item<'a, T>> {
-    let item = |(nth, what): (usize, &'a T)| Item {
-        what,
-        held: match (set, refused && nth == 0) {
-            (true, true) => Held::Refused("Invalid argument".into()),
-            (true, false) => Held::Set,
-            (false, _) => Held::No,
+fn items<'a, T>(all: &'a [T], set: bool, refused: bool) -> Vec<ManagedItem<'a, T>> {
+    let item = |(nth, item): (usize, &'a T)| ManagedItem {
+        item,
+        status: match (set, refused && nth == 0) {
+            (true, true) => InstallStatus::Refused("Invalid argument".into()),
+            (true, false) => InstallStatus::Installed,
+            (false, _) => InstallStatus::Absent,
         },
     };
     all.iter().enumerate().map(item).collect()
@@ -121,14 +121,14 @@ fn instance(config: &Config, nth: usize) -> Instance<'_> {
     ][nth]
         .clone();
     let master = state == VrrpState::Master;
-    let summands = conf.tracks.iter().map(|track| {
+    let priority_parts = conf.tracks.iter().map(|track| {
         let (name, up, adds) = match &track.what {
             Tracked::Interface(name) => (name.as_str(), Some(true), 10),
             Tracked::Script(at) => (&*config.scripts[*at].name, Some(*at == 0), 20),
             Tracked::File(at) => (&*config.files[*at].name, Some(true), -6),
             Tracked::Process(at) => (&*config.processes[*at].name, None, 0),
         };
-        Summand {
+        PriorityPart {
             track,
             name,
             up,
@@ -152,7 +152,7 @@ fn instance(config: &Config, nth: usize) -> Instance<'_> {
         } else {
             conf.priority
         },
-        summands: summands.collect(),
+        priority_parts: priority_parts.collect(),
         deadline: (state != VrrpState::Fault).then(|| at(250)),
         down_interval: Duration::from_micros(3_609_375),
         unfiltered: false,
@@ -198,7 +198,7 @@ fn snapshot(config: &Config) -> Snapshot<'_> {
                 conf,
                 up: [Some(true), None][nth],
                 result: [1, 0][nth],
-                run: [Run::Idle, Run::Terminating][nth],
+                run: [ScriptState::Idle, ScriptState::Terminating][nth],
             })
             .collect(),
         files: config.files.iter().map(|conf| (conf, Some(-3))).collect(),
@@ -307,7 +307,8 @@ fn dumps_are_as_recorded() {
     let config = load();
     let snapshot = snapshot(&config);
     let (data, stats) = (ctl::data(&snapshot), ctl::stats(&snapshot));
-    let texts = [Version::List, Version::Object].map(|version| ctl::json(&snapshot, version));
+    let texts =
+        [JsonVersion::List, JsonVersion::Object].map(|version| ctl::json(&snapshot, version));
     let [list, object] = texts.each_ref().map(|text| {
         assert!(text.ends_with("}\n") || text.ends_with("]\n"));
         serde_json::from_str::<Value>(text).expect("JSON")
@@ -348,20 +349,24 @@ fn virtual_servers_are_as_recorded() {
     };
     let data = ctl::data(&shown);
     let begin = data.find("------< LVS Topology").expect("there are some");
-    let text = ctl::json(&shown, Version::Object);
+    let text = ctl::json(&shown, JsonVersion::Object);
     let object: Value = serde_json::from_str(&text).expect("JSON");
     let mut wrong = Vec::new();
     compare("lvs.data", &data[begin..], &mut wrong);
     compare("lvs.json", &pretty(&object["virtual_servers"]), &mut wrong);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert_eq!(ctl::json(&shown, Version::List), "[]\n", "instances alone");
+    assert_eq!(
+        ctl::json(&shown, JsonVersion::List),
+        "[]\n",
+        "instances alone"
+    );
 }
 
 /// Fields come in keepalived's order, ours after them: some read JSON with grep.
 #[test]
 fn the_order_of_fields_is_keepalived_s() {
     let config = load();
-    let text = ctl::json(&snapshot(&config), Version::List);
+    let text = ctl::json(&snapshot(&config), JsonVersion::List);
     let fields = [
         "iname",
         "dont_track_primary",
@@ -410,9 +415,9 @@ fn an_empty_daemon_has_empty_dumps() {
         #[cfg(feature = "lvs")]
         services: Vec::new(),
     };
-    assert_eq!(ctl::json(&nothing, Version::List), "[]\n");
+    assert_eq!(ctl::json(&nothing, JsonVersion::List), "[]\n");
     let want = "{\"vrrp\":[],\"track_process\":[]}\n";
-    assert_eq!(ctl::json(&nothing, Version::Object), want);
+    assert_eq!(ctl::json(&nothing, JsonVersion::Object), want);
     assert_eq!(ctl::stats(&nothing), "");
     assert!(ctl::data(&nothing).contains("------< VRRP Topology >------\n------<"));
 }

@@ -2,7 +2,7 @@
 
 use core::fmt::Display;
 
-use super::lines::Clean;
+use super::lines::Escaped;
 use super::page::Page;
 use super::{Interface, Snapshot, clock, instance, tracked};
 use crate::config::model::Global;
@@ -35,25 +35,25 @@ fn global(page: &mut Page, global: &Global) {
     page.heading("Global definitions");
     let process = &global.process;
     let namespace = process.namespace.as_deref().unwrap_or("(default)");
-    page.title("Network namespace", &Clean(namespace));
+    page.title("Network namespace", &Escaped(namespace));
     for (label, text) in [
         ("Instance name", global.instance.as_deref()),
         ("VRRP process name", process.name.as_deref()),
         ("Router ID", Some(&*global.router_id)),
     ] {
         if let Some(text) = text {
-            page.title(label, &Clean(text));
+            page.title(label, &Escaped(text));
         }
     }
     if let Some(mail) = &global.mail {
-        page.title("Smtp server", &Clean(&mail.server));
+        page.title("Smtp server", &Escaped(&mail.server));
         page.title("Smtp server port", &mail.port);
-        page.title("Smtp HELO name", &Clean(&mail.helo));
+        page.title("Smtp HELO name", &Escaped(&mail.helo));
         page.title("Smtp server connection timeout", &mail.timeout.as_secs());
-        page.title("Email notification from", &Clean(&mail.from));
+        page.title("Email notification from", &Escaped(&mail.from));
         page.sentence(&"Email notification to:");
         for recipient in &mail.to {
-            page.line(&Clean(recipient));
+            page.line(&Escaped(recipient));
         }
     }
     for (label, fifo) in [
@@ -61,10 +61,10 @@ fn global(page: &mut Page, global: &Global) {
         ("VRRP notify fifo", &global.vrrp_fifo),
     ] {
         if let Some(fifo) = fifo {
-            page.title(label, &Clean(&fifo.path));
+            page.title(label, &Escaped(&fifo.path));
         }
     }
-    page.title("nftables table name", &Clean(&global.nft.table));
+    page.title("nftables table name", &Escaped(&global.nft.table));
     page.title("nftables base chain priority", &global.nft.priority);
     page.title("Max auto priority", &process.max_auto_priority);
     page.title("VRRP process priority", &process.nice.unwrap_or(0));
@@ -85,7 +85,7 @@ fn statics<T: Display>(page: &mut Page, heading: &str, items: &[T]) {
 fn interfaces(page: &mut Page, snapshot: &Snapshot<'_>) {
     page.heading("Interfaces");
     for interface in &snapshot.interfaces {
-        page.title("Name", &Clean(interface.name.as_str()));
+        page.title("Name", &Escaped(interface.name.as_str()));
         page.pair("index", &interface.index);
         for (label, family) in [("IPv4 address", Family::V4), ("IPv6 address", Family::V6)] {
             let mut own = interface

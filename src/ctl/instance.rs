@@ -6,14 +6,14 @@
 use core::fmt;
 
 use super::clock::Short;
-use super::lines::{Clean, Quoted};
+use super::lines::{Escaped, Quoted};
 use super::page::{Page, enabled, yes};
 use super::{Instance, SECRET, Snapshot, tracked};
 use crate::config::model::{Auth, Notify, Transport};
 use crate::types::{Centis, Family, Version, VrrpState};
 
 pub(super) fn show(page: &mut Page, instance: &Instance<'_>, snapshot: &Snapshot<'_>) {
-    page.title("VRRP Instance", &Clean(&instance.conf.name));
+    page.title("VRRP Instance", &Escaped(&instance.conf.name));
     state(page, instance, snapshot);
     interface(page, instance);
     announcements(page, instance);
@@ -30,7 +30,7 @@ fn state(page: &mut Page, instance: &Instance<'_>, snapshot: &Snapshot<'_>) {
     let clock = &snapshot.clock;
     page.pair("VRRP Version", &number(conf.version));
     if let Some(group) = conf.group.and_then(|at| snapshot.groups.get(at)) {
-        page.pair("Sync group", &Clean(&group.conf.name));
+        page.pair("Sync group", &Escaped(&group.conf.name));
     }
     page.pair("State", &instance.state);
     if let Some(master) = instance.master {
@@ -45,7 +45,7 @@ fn state(page: &mut Page, instance: &Instance<'_>, snapshot: &Snapshot<'_>) {
     page.pair("Wantstate", &instance.wanted());
     let missing = u8::from(instance.missing.is_some());
     page.pair("Number of interface and track script faults", &missing);
-    let scripts = instance.summands.iter();
+    let scripts = instance.priority_parts.iter();
     let scripts = scripts.filter(|part| part.kind() == tracked::Kind::Script);
     let unknown = scripts.filter(|part| part.up.is_none());
     page.pair("Number of track scripts init", &unknown.count());
@@ -57,7 +57,7 @@ fn state(page: &mut Page, instance: &Instance<'_>, snapshot: &Snapshot<'_>) {
         None => page.pair("Last transition", &"0.000000 (never)"),
     }
     if let Some((word, phrase)) = &instance.missing {
-        page.pair("Missing", &format_args!("{word} ({})", Clean(phrase)));
+        page.pair("Missing", &format_args!("{word} ({})", Escaped(phrase)));
     }
     match instance.deadline {
         Some(at) => page.pair("Read timeout", &clock.at(at)),
@@ -195,7 +195,7 @@ fn addresses(page: &mut Page, instance: &Instance<'_>) {
 /// What keepalived does not tell.
 fn ours(page: &mut Page, instance: &Instance<'_>) {
     if let Some(why) = &instance.mute {
-        page.pair("Adverts cannot be sent", &Clean(why));
+        page.pair("Adverts cannot be sent", &Escaped(why));
     }
     let others = instance.counters.other_rejected;
     page.pair("Adverts discarded for other reasons", &others);
@@ -258,7 +258,7 @@ impl Instance<'_> {
 
     /// The configured priority and all that tracking adds, beyond what a priority can be.
     pub(super) fn total(&self) -> i32 {
-        let parts = self.summands.iter().map(|part| part.adds);
+        let parts = self.priority_parts.iter().map(|part| part.adds);
         parts.fold(i32::from(self.conf.priority.0), i32::saturating_add)
     }
 }

@@ -10,13 +10,13 @@ use super::clock::Short;
 use super::instance::number;
 use super::lines::Quoted;
 use super::tracked::Kind;
-use super::{Held, Instance, Item, Process, SECRET, Snapshot};
+use super::{InstallStatus, Instance, ManagedItem, Process, SECRET, Snapshot};
 use crate::config::model::{Auth, Command, Tracked};
 use crate::types::VrrpCounters;
 
 /// `json_version`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Version {
+pub enum JsonVersion {
     /// A list of instances.
     List,
     /// An object with more than instances.
@@ -25,11 +25,11 @@ pub enum Version {
 
 /// Instances, and in version 2 tracked processes, with a newline behind.
 #[must_use]
-pub fn json(snapshot: &Snapshot<'_>, version: Version) -> String {
+pub fn json(snapshot: &Snapshot<'_>, version: JsonVersion) -> String {
     let mut out = Json::default();
     match version {
-        Version::List => instances(&mut out, snapshot),
-        Version::Object => out.object(|out| {
+        JsonVersion::List => instances(&mut out, snapshot),
+        JsonVersion::Object => out.object(|out| {
             out.key("vrrp");
             instances(out, snapshot);
             out.key("track_process");
@@ -89,7 +89,8 @@ fn data(out: &mut Json, instance: &Instance<'_>, snapshot: &Snapshot<'_>) {
     let all = instance.vips.iter().chain(&instance.excluded);
     out.number(
         "vipset",
-        &all.into_iter().any(|item| item.held == Held::Set),
+        &all.into_iter()
+            .any(|item| item.status == InstallStatus::Installed),
     );
     out.number("promote_secondaries", &conf.promote_secondaries);
     let theirs = instance
@@ -149,7 +150,10 @@ fn lists(out: &mut Json, instance: &Instance<'_>, snapshot: &Snapshot<'_>) {
         ("track_script", Kind::Script),
         ("track_process", Kind::Process),
     ] {
-        let parts = instance.summands.iter().filter(|part| part.kind() == kind);
+        let parts = instance
+            .priority_parts
+            .iter()
+            .filter(|part| part.kind() == kind);
         let words: Vec<String> = parts
             .map(|part| match part.track.what {
                 Tracked::Script(at) => command(snapshot, at).map_or(String::new(), quoted),
@@ -189,9 +193,9 @@ fn ours(out: &mut Json, instance: &Instance<'_>) {
         out.string("source", &source);
     }
     out.number("total_priority", &instance.total());
-    if !instance.summands.is_empty() {
+    if !instance.priority_parts.is_empty() {
         out.key("priority_parts");
-        out.list(&instance.summands, |out, part| {
+        out.list(&instance.priority_parts, |out, part| {
             out.object(|out| {
                 out.string("name", &part.name);
                 out.number("weight", &part.track.weight);
@@ -212,8 +216,8 @@ fn ours(out: &mut Json, instance: &Instance<'_>) {
     }
 }
 
-fn refused<T>(items: &[Item<'_, T>]) -> usize {
-    let refused = |item: &&Item<'_, T>| matches!(item.held, Held::Refused(_));
+fn refused<T>(items: &[ManagedItem<'_, T>]) -> usize {
+    let refused = |item: &&ManagedItem<'_, T>| matches!(item.status, InstallStatus::Refused(_));
     items.iter().filter(refused).count()
 }
 
@@ -315,7 +319,7 @@ impl Json {
     #[inline(never)]
     fn quote(&mut self, value: &dyn Display) {
         self.text.push('"');
-        let _ = write!(Escaped(&mut self.text), "{value}");
+        let _ = write!(JsonEscaper(&mut self.text), "{value}");
         self.text.push('"');
     }
 
@@ -353,9 +357,9 @@ impl Json {
 }
 
 /// Escapes what is written through it.
-struct Escaped<'a>(&'a mut String);
+struct JsonEscaper<'a>(&'a mut String);
 
-impl fmt::Write for Escaped<'_> {
+impl fmt::Write for JsonEscaper<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for character in text.chars() {
             match character {

@@ -2,15 +2,15 @@
 
 use core::fmt::{self, Write};
 
-use super::{Held, Item};
+use super::{InstallStatus, ManagedItem};
 use crate::config::model::{Address, Command};
 use crate::types::Family;
 
 /// Text on one line: control characters as `\xNN`.
 #[derive(Clone, Copy, Debug)]
-pub struct Clean<'a>(pub &'a str);
+pub struct Escaped<'a>(pub &'a str);
 
-impl fmt::Display for Clean<'_> {
+impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for piece in self.0.split_inclusive(char::is_control) {
             match piece.char_indices().next_back() {
@@ -33,41 +33,41 @@ impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (nth, word) in self.0.argv.iter().enumerate() {
             let gap = if nth == 0 { "" } else { " " };
-            write!(f, "{gap}'{}'", Clean(word))?;
+            write!(f, "{gap}'{}'", Escaped(word))?;
         }
         Ok(())
     }
 }
 
 /// What follows an address, route or rule: whether it is there.
-impl fmt::Display for Held {
+impl fmt::Display for InstallStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Held::No => Ok(()),
-            Held::Set => f.write_str(" set"),
-            Held::Refused(why) if why.is_empty() => f.write_str(" refused"),
-            Held::Refused(why) => write!(f, " refused: {}", Clean(why)),
+            InstallStatus::Absent => Ok(()),
+            InstallStatus::Installed => f.write_str(" set"),
+            InstallStatus::Refused(why) if why.is_empty() => f.write_str(" refused"),
+            InstallStatus::Refused(why) => write!(f, " refused: {}", Escaped(why)),
         }
     }
 }
 
 /// `192.0.2.10/24 brd 192.0.2.255 dev eth0 scope global label eth0:1 set`. Exporters take the first word for the
 /// address and, if it is `dev` that follows, the third for the interface.
-impl fmt::Display for Item<'_, Address> {
+impl fmt::Display for ManagedItem<'_, Address> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Address { cidr, dev, .. } = self.what;
+        let Address { cidr, dev, .. } = self.item;
         write!(f, "{}", cidr.addr)?;
         if cidr.prefix != cidr.family().host_prefix() {
             write!(f, "/{}", cidr.prefix)?;
         }
-        if let Some(peer) = self.what.peer {
+        if let Some(peer) = self.item.peer {
             write!(f, " peer {peer}")?;
         }
-        if let Some(broadcast) = self.what.broadcast {
+        if let Some(broadcast) = self.item.broadcast {
             write!(f, " brd {broadcast}")?;
         }
         write!(f, " dev {dev} scope ")?;
-        match self.what.scope {
+        match self.item.scope {
             0 => f.write_str("global"),
             200 => f.write_str("site"),
             253 => f.write_str("link"),
@@ -75,17 +75,17 @@ impl fmt::Display for Item<'_, Address> {
             255 => f.write_str("nowhere"),
             other => write!(f, "{other}"),
         }?;
-        if let Some(label) = &self.what.label {
+        if let Some(label) = &self.item.label {
             write!(f, " label {label}")?;
         }
-        lifetime(self.what, f)?;
-        for (word, set) in flags(self.what) {
+        lifetime(self.item, f)?;
+        for (word, set) in flags(self.item) {
             if set {
                 f.write_char(' ')?;
                 f.write_str(word)?;
             }
         }
-        self.held.fmt(f)
+        self.status.fmt(f)
     }
 }
 

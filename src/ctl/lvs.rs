@@ -5,7 +5,7 @@ use core::fmt;
 
 #[cfg(feature = "json")]
 use super::json::Json;
-use super::lines::{Clean, Quoted};
+use super::lines::{Escaped, Quoted};
 use super::page::{Page, enabled, yes};
 use super::{Server, Service, Traffic};
 use crate::config::model::Command;
@@ -49,7 +49,7 @@ fn title(page: &mut Page, conf: &VirtualServer) {
             page.title("VS VIP", &format_args!("{addr}, VPORT = {port}"));
         }
         (None, Some(ServiceKey::Mark { mark, .. })) => page.title("VS FWMARK", mark),
-        (Some(_), _) | (None, None) => page.title("VS GROUP", &Clean(&conf.name)),
+        (Some(_), _) | (None, None) => page.title("VS GROUP", &Escaped(&conf.name)),
     }
     if conf.group.is_some() {
         page.list(&"Services :", &conf.services);

@@ -6,7 +6,7 @@
 //! adds, what the kernel refused) stands under labels that keepalived does not have.
 //!
 //! Names come from a file and addresses from the network: what could end a line or the terminal's good mood is
-//! escaped ([`Clean`], `json.rs`). Passwords show as asterisks everywhere.
+//! escaped ([`Escaped`], `json.rs`). Passwords show as asterisks everywhere.
 
 #![cfg_attr(
     not(test),
@@ -35,10 +35,11 @@ mod tracked;
 pub use clock::Clock;
 pub use data::data;
 #[cfg(feature = "json")]
-pub use json::{Version, json};
-pub use lines::Clean;
+pub use json::{JsonVersion, json};
+pub use lines::Escaped;
 pub use snapshot::{
-    Group, Held, Instance, Interface, Item, Process, Run, Script, Snapshot, Summand,
+    Group, InstallStatus, Instance, Interface, ManagedItem, PriorityPart, Process, Script,
+    ScriptState, Snapshot,
 };
 #[cfg(feature = "lvs")]
 pub use snapshot::{Server, Service, Traffic};

@@ -3,7 +3,7 @@
 
 use core::fmt::{self, Display, Formatter};
 
-use super::Item;
+use super::ManagedItem;
 use crate::config::model::{Hop, Place, Route, Rule};
 use crate::types::{Cidr, Family};
 
@@ -44,9 +44,9 @@ const KINDS: [&str; 10] = [
 ];
 
 /// `prepend 203.0.113.0/24 via inet 192.0.2.2 dev eth0 proto 18 metric 5`
-impl Display for Item<'_, Route> {
+impl Display for ManagedItem<'_, Route> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let route = self.what;
+        let route = self.item;
         f.write_str(match route.place {
             Place::First => "prepend",
             Place::Last => "append",
@@ -80,12 +80,16 @@ impl Display for Item<'_, Route> {
             let name = METRICS.get(usize::from(*number)).unwrap_or(&"metric");
             write!(f, " {name} {value}")?;
         }
-        named(f, "congctl", route.congestion.as_deref().map(super::Clean))?;
+        named(
+            f,
+            "congctl",
+            route.congestion.as_deref().map(super::Escaped),
+        )?;
         named(f, "expires", route.expires)?;
         if route.no_track {
             f.write_str(" no_track")?;
         }
-        self.held.fmt(f)
+        self.status.fmt(f)
     }
 }
 
@@ -102,9 +106,9 @@ fn way(f: &mut Formatter<'_>, hop: &Hop) -> fmt::Result {
 }
 
 /// `from 203.0.113.0/24 priority 2000 tos 0x0 protocol 18 lookup 101`
-impl Display for Item<'_, Rule> {
+impl Display for ManagedItem<'_, Rule> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let rule = self.what;
+        let rule = self.item;
         if rule.not {
             f.write_str("not ")?;
         }
@@ -135,7 +139,7 @@ impl Display for Item<'_, Rule> {
         if rule.no_track {
             f.write_str(" no_track")?;
         }
-        self.held.fmt(f)
+        self.status.fmt(f)
     }
 }
 

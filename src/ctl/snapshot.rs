@@ -30,11 +30,11 @@ pub struct Snapshot<'a> {
     /// `vrrp_track_process` blocks.
     pub processes: Vec<Process<'a>>,
     /// `static_ipaddress`.
-    pub addresses: Vec<Item<'a, model::Address>>,
+    pub addresses: Vec<ManagedItem<'a, model::Address>>,
     /// `static_routes`.
-    pub routes: Vec<Item<'a, model::Route>>,
+    pub routes: Vec<ManagedItem<'a, model::Route>>,
     /// `static_rules`.
-    pub rules: Vec<Item<'a, model::Rule>>,
+    pub rules: Vec<ManagedItem<'a, model::Rule>>,
     /// The interfaces there are.
     pub interfaces: Vec<Interface<'a>>,
     /// `virtual_server` blocks.
@@ -60,7 +60,7 @@ pub struct Instance<'a> {
     /// The priority its adverts carry.
     pub priority: Priority,
     /// What tracking adds to the configured priority.
-    pub summands: Vec<Summand<'a>>,
+    pub priority_parts: Vec<PriorityPart<'a>>,
     /// When its timer fires.
     pub deadline: Option<Instant>,
     /// How long a master must be silent.
@@ -70,20 +70,20 @@ pub struct Instance<'a> {
     /// The addresses answer although they should not: there is no packet filter.
     pub unfiltered: bool,
     /// `virtual_ipaddress`.
-    pub vips: Vec<Item<'a, model::Address>>,
+    pub vips: Vec<ManagedItem<'a, model::Address>>,
     /// `virtual_ipaddress_excluded`.
-    pub excluded: Vec<Item<'a, model::Address>>,
+    pub excluded: Vec<ManagedItem<'a, model::Address>>,
     /// `virtual_routes`.
-    pub routes: Vec<Item<'a, model::Route>>,
+    pub routes: Vec<ManagedItem<'a, model::Route>>,
     /// `virtual_rules`.
-    pub rules: Vec<Item<'a, model::Rule>>,
+    pub rules: Vec<ManagedItem<'a, model::Rule>>,
     /// What it counted.
     pub counters: VrrpCounters,
 }
 
 /// A tracked object and what it does to the priority.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Summand<'a> {
+pub struct PriorityPart<'a> {
     /// The line of the configuration.
     pub track: &'a Track,
     /// Name of what is tracked.
@@ -96,20 +96,20 @@ pub struct Summand<'a> {
 
 /// Something that is installed in the kernel while it is wanted.
 #[derive(Debug)]
-pub struct Item<'a, T> {
+pub struct ManagedItem<'a, T> {
     /// As configured.
-    pub what: &'a T,
+    pub item: &'a T,
     /// What has become of it.
-    pub held: Held,
+    pub status: InstallStatus,
 }
 
 /// What has become of an address, route or rule.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Held {
+pub enum InstallStatus {
     /// Not there.
-    No,
+    Absent,
     /// There.
-    Set,
+    Installed,
     /// The kernel refused it, with these words if they are still known.
     Refused(String),
 }
@@ -133,12 +133,12 @@ pub struct Script<'a> {
     /// Successes and failures so far, between 0 (certainly down) and rise + fall - 1 (certainly up).
     pub result: u32,
     /// Whether it runs at the moment.
-    pub run: Run,
+    pub run: ScriptState,
 }
 
 /// What a script is doing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Run {
+pub enum ScriptState {
     /// Waiting for its turn.
     Idle,
     /// Running.

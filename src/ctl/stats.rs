@@ -4,7 +4,7 @@
 use core::fmt::{Display, Write};
 
 use super::Snapshot;
-use super::lines::Clean;
+use super::lines::Escaped;
 use crate::types::VrrpCounters;
 
 /// The counters of all instances.
@@ -12,7 +12,7 @@ use crate::types::VrrpCounters;
 pub fn stats(snapshot: &Snapshot<'_>) -> String {
     let mut out = String::new();
     for instance in &snapshot.instances {
-        one(&mut out, &Clean(&instance.conf.name), &instance.counters);
+        one(&mut out, &Escaped(&instance.conf.name), &instance.counters);
     }
     out
 }

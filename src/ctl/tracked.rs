@@ -5,9 +5,9 @@ use core::fmt;
 
 use super::clock::{Seconds, Short};
 use super::instance::notify;
-use super::lines::{Clean, Quoted};
+use super::lines::{Escaped, Quoted};
 use super::page::Page;
-use super::{Instance, Interface, Run, Snapshot, Summand};
+use super::{Instance, Interface, PriorityPart, ScriptState, Snapshot};
 use crate::config::model::{self, Track, Tracked};
 
 /// `weight 10 reverse`, as in the configuration.
@@ -29,7 +29,7 @@ pub(super) enum Kind {
     Process,
 }
 
-impl Summand<'_> {
+impl PriorityPart<'_> {
     pub(super) fn kind(&self) -> Kind {
         match self.track.what {
             Tracked::Interface(_) => Kind::Interface,
@@ -50,26 +50,30 @@ pub(super) fn of_instance(page: &mut Page, instance: &Instance<'_>) {
         ("Tracked processes :", Kind::Process, ","),
     ] {
         let mut first = true;
-        for part in instance.summands.iter().filter(|part| part.kind() == kind) {
+        for part in instance
+            .priority_parts
+            .iter()
+            .filter(|part| part.kind() == kind)
+        {
             if core::mem::take(&mut first) {
                 page.line(&label);
             }
-            let (name, weight) = (Clean(part.name), Weight(part.track));
+            let (name, weight) = (Escaped(part.name), Weight(part.track));
             page.item(&format_args!("{name}{comma} {weight}"));
         }
     }
-    if !instance.summands.is_empty() {
+    if !instance.priority_parts.is_empty() {
         page.line(&"Priority is made of :");
         page.item(&format_args!("{} configured", instance.conf.priority));
     }
-    for part in &instance.summands {
+    for part in &instance.priority_parts {
         let state = match (part.kind(), part.up) {
             (_, None) => "not known yet",
             (Kind::File, Some(_)) => "as read",
             (_, Some(true)) => "up",
             (_, Some(false)) => "down",
         };
-        let (adds, name) = (part.adds, Clean(part.name));
+        let (adds, name) = (part.adds, Escaped(part.name));
         page.item(&format_args!("{adds:+} {name}, {state}"));
     }
 }
@@ -85,7 +89,7 @@ fn trackers(page: &mut Page, snapshot: &Snapshot<'_>, what: &Tracked) {
             .iter()
             .filter(|track| track.what == *what)
         {
-            let name = Clean(&instance.conf.name);
+            let name = Escaped(&instance.conf.name);
             page.item(&format_args!("{name}, {}", Weight(track)));
         }
     }
@@ -98,7 +102,7 @@ pub(super) fn by_interface(page: &mut Page, interface: &Interface<'_>, snapshot:
         if core::mem::take(&mut first) {
             page.line(&"Tracking VRRP instances :");
         }
-        page.item(&format_args!("{}, {weight}", Clean(name)));
+        page.item(&format_args!("{}, {weight}", Escaped(name)));
     };
     for instance in &snapshot.instances {
         let conf = instance.conf;
@@ -118,12 +122,12 @@ pub(super) fn by_interface(page: &mut Page, interface: &Interface<'_>, snapshot:
 pub(super) fn groups(page: &mut Page, snapshot: &Snapshot<'_>) {
     page.heading("VRRP Sync groups");
     for group in &snapshot.groups {
-        let name = Clean(&group.conf.name);
+        let name = Escaped(&group.conf.name);
         page.title("VRRP Sync Group", &format_args!("{name}, {}", group.state));
         page.line(&"VRRP member instances :");
         for member in &group.conf.members {
             if let Some(instance) = snapshot.instances.get(*member) {
-                page.item(&Clean(&instance.conf.name));
+                page.item(&Escaped(&instance.conf.name));
             }
         }
         notify(page, &group.conf.notify);
@@ -134,7 +138,7 @@ pub(super) fn scripts(page: &mut Page, snapshot: &Snapshot<'_>) {
     page.heading("VRRP Scripts");
     for (at, script) in snapshot.scripts.iter().enumerate() {
         let conf = script.conf;
-        page.title("VRRP Script", &Clean(&conf.name));
+        page.title("VRRP Script", &Escaped(&conf.name));
         page.pair("Command", &Quoted(&conf.command));
         page.pair("Interval", &format_args!("{} sec", Short(conf.interval)));
         page.pair("Timeout", &format_args!("{} sec", Short(conf.timeout)));
@@ -153,10 +157,10 @@ pub(super) fn scripts(page: &mut Page, snapshot: &Snapshot<'_>) {
         page.pair("Script uid:gid", &format_args!("{}:{}", user.uid, user.gid));
         trackers(page, snapshot, &Tracked::Script(at));
         let run = match script.run {
-            Run::Idle => "idle",
-            Run::Running => "running",
-            Run::Terminating => "requested termination",
-            Run::Killing => "forcing termination",
+            ScriptState::Idle => "idle",
+            ScriptState::Running => "running",
+            ScriptState::Terminating => "requested termination",
+            ScriptState::Killing => "forcing termination",
         };
         page.pair("State", &run);
     }
@@ -165,8 +169,8 @@ pub(super) fn scripts(page: &mut Page, snapshot: &Snapshot<'_>) {
 pub(super) fn files(page: &mut Page, snapshot: &Snapshot<'_>) {
     page.heading("VRRP Track files");
     for (at, (conf, value)) in snapshot.files.iter().enumerate() {
-        page.title("Track file", &Clean(&conf.name));
-        page.pair("File", &Clean(&conf.path));
+        page.title("Track file", &Escaped(&conf.name));
+        page.pair("File", &Escaped(&conf.path));
         page.pair("Status", &value.unwrap_or(0));
         trackers(page, snapshot, &Tracked::File(at));
     }
@@ -176,8 +180,8 @@ pub(super) fn processes(page: &mut Page, snapshot: &Snapshot<'_>) {
     page.heading("VRRP Track processes");
     for (at, process) in snapshot.processes.iter().enumerate() {
         let conf = process.conf;
-        page.title("VRRP Track process", &Clean(&conf.name));
-        page.pair("Process", &Clean(&conf.process));
+        page.title("VRRP Track process", &Escaped(&conf.name));
+        page.pair("Process", &Escaped(&conf.process));
         parameters(page, conf);
         page.pair("Min processes", &conf.quorum);
         if let Some(most) = conf.quorum_max {
@@ -195,6 +199,6 @@ pub(super) fn processes(page: &mut Page, snapshot: &Snapshot<'_>) {
 
 fn parameters(page: &mut Page, conf: &model::TrackProcess) {
     for parameter in conf.params.iter().flatten() {
-        page.pair("Parameter", &Clean(parameter));
+        page.pair("Parameter", &Escaped(parameter));
     }
 }

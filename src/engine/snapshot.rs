@@ -5,7 +5,7 @@
 use std::io;
 
 use crate::config::model::{Address, Global};
-use crate::ctl::{self, Clock, Held, Item, Snapshot};
+use crate::ctl::{self, Clock, InstallStatus, ManagedItem, Snapshot};
 use crate::engine::Engine;
 use crate::engine::instance::router::{Router, Surroundings};
 use crate::engine::kernel::addresses::AddressSet;
@@ -52,7 +52,7 @@ impl Engine {
 
     fn instance<'a>(&'a self, router: &'a Router) -> ctl::Instance<'a> {
         let Router { conf, machine, .. } = router;
-        let mut vips: Vec<Item<'a, Address>> = items(&router.set).collect();
+        let mut vips: Vec<ManagedItem<'a, Address>> = items(&router.set).collect();
         let excluded = vips.split_off(conf.vips.len().min(vips.len()));
         let missing = match router.told {
             Some(Surroundings::Missing(why)) => {
@@ -69,7 +69,7 @@ impl Engine {
             source: router.source(),
             master: machine.master(),
             priority: machine.effective_priority(),
-            summands: conf
+            priority_parts: conf
                 .tracks
                 .iter()
                 .map(|track| self.tracking.show(track, &self.links))
@@ -100,13 +100,13 @@ impl Engine {
     }
 }
 
-fn items(set: &AddressSet) -> impl Iterator<Item = Item<'_, Address>> {
-    set.states().map(|(what, refused)| Item {
-        what,
-        held: match refused {
-            Ok(true) => Held::Set,
-            Ok(false) => Held::No,
-            Err(errno) => Held::Refused(words(errno)),
+fn items(set: &AddressSet) -> impl Iterator<Item = ManagedItem<'_, Address>> {
+    set.states().map(|(item, refused)| ManagedItem {
+        item,
+        status: match refused {
+            Ok(true) => InstallStatus::Installed,
+            Ok(false) => InstallStatus::Absent,
+            Err(errno) => InstallStatus::Refused(words(errno)),
         },
     })
 }
@@ -120,13 +120,13 @@ fn words(errno: i32) -> String {
     words
 }
 
-fn item<T>((what, state): (&T, Result<bool, ()>)) -> Item<'_, T> {
-    let held = match state {
-        Ok(true) => Held::Set,
-        Ok(false) => Held::No,
-        Err(()) => Held::Refused(String::new()),
+fn item<T>((item, state): (&T, Result<bool, ()>)) -> ManagedItem<'_, T> {
+    let status = match state {
+        Ok(true) => InstallStatus::Installed,
+        Ok(false) => InstallStatus::Absent,
+        Err(()) => InstallStatus::Refused(String::new()),
     };
-    Item { what, held }
+    ManagedItem { item, status }
 }
 
 fn group(group: &Group) -> ctl::Group<'_> {

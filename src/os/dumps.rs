@@ -15,7 +15,7 @@ use super::linux::Linux;
 use super::{atomic, clock};
 use crate::config::model::Global;
 #[cfg(feature = "json")]
-use crate::ctl::Version;
+use crate::ctl::JsonVersion;
 use crate::ctl::{self, Clock};
 use crate::engine::Engine;
 use crate::engine::system::{Exit, Pid, System};
@@ -75,9 +75,11 @@ impl Kind {
             Kind::State => ctl::data(&snapshot),
             Kind::Stats => ctl::stats(&snapshot),
             #[cfg(feature = "json")]
-            Kind::Json if snapshot.global.dumps.json_v2 => ctl::json(&snapshot, Version::Object),
+            Kind::Json if snapshot.global.dumps.json_v2 => {
+                ctl::json(&snapshot, JsonVersion::Object)
+            }
             #[cfg(feature = "json")]
-            Kind::Json => ctl::json(&snapshot, Version::List),
+            Kind::Json => ctl::json(&snapshot, JsonVersion::List),
         };
         atomic::replace(path, text.as_bytes())
     }

@@ -87,7 +87,7 @@ impl Tracking {
     }
 
     /// One line of what an instance tracks.
-    pub(crate) fn show<'a>(&'a self, track: &'a Track, links: &Links) -> ctl::Summand<'a> {
+    pub(crate) fn show<'a>(&'a self, track: &'a Track, links: &Links) -> ctl::PriorityPart<'a> {
         let (name, up) = match &track.what {
             Tracked::Interface(name) => {
                 let up = links.named(name).is_some_and(Link::is_up);
@@ -102,7 +102,7 @@ impl Tracking {
                 (self.files.name(*place), Some(!fault))
             }
         };
-        ctl::Summand {
+        ctl::PriorityPart {
             track,
             name,
             up,

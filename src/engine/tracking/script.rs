@@ -113,9 +113,9 @@ impl Scripts {
             up: run.machine.verdict(),
             result: run.machine.score(),
             run: match (run.machine.is_running(), run.overdue) {
-                (false, _) => ctl::Run::Idle,
-                (true, false) => ctl::Run::Running,
-                (true, true) => ctl::Run::Terminating,
+                (false, _) => ctl::ScriptState::Idle,
+                (true, false) => ctl::ScriptState::Running,
+                (true, true) => ctl::ScriptState::Terminating,
             },
         })
     }
