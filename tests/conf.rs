@@ -744,6 +744,8 @@ fn the_examples_load_without_a_message() {
     let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
     let mut all = confs(&configs);
     all.extend(confs(&configs.join("busybox")));
+    // Those of the manual pages.
+    all.extend(confs(&configs.join("../tests/man/examples")));
     for path in all {
         let loaded = load(path.to_str().expect("UTF-8"), &Disk);
         let said: Vec<&str> = loaded
@@ -761,4 +763,16 @@ fn the_examples_load_without_a_message() {
         }
         assert!(!loaded.config.instances.is_empty(), "{}", path.display());
     }
+}
+
+#[test]
+fn the_example_of_the_syntax_makes_what_vrrpd_conf_5_says() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/man/examples");
+    let config = load_file(&examples.join("syntax.conf")).config;
+    let names: Vec<&str> = config.instances.iter().map(|one| &*one.name).collect();
+    assert_eq!(names, ["LAN", "V52", "V53", "GUEST"]);
+    let lan = &config.instances[0];
+    let addresses: Vec<String> = lan.vips.iter().map(|one| one.cidr.to_string()).collect();
+    let want = [1, 2, 3, 4, 21, 22].map(|host| format!("10.0.0.{host}/24"));
+    assert_eq!((lan.priority.0, addresses), (150, want.to_vec()));
 }

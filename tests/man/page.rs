@@ -1,73 +1,119 @@
-//! Prints vrrpd.conf(5) from the keyword table, and with the argument `8` vrrpd(8) around the text of `-h`: `make man`.
+//! Prints vrrpd.conf(5), and with the argument `8` vrrpd(8): `make man`.
+//!
+//! The prose is in `vrrpd.conf.5.roff` and `vrrpd.8.roff`. A line `.\" @name@` in them is replaced:
+//! `@options@` by the options of `-h`, `@keywords@` by the keyword table, `@example FILE@` by that
+//! configuration from `examples/`. Tests load the examples.
+
+use std::fmt::Write as _;
 
 use vrrpd::cli;
 use vrrpd::config::schema::{Alias, Arg, Body, Keyword, ROOT, Support, visit};
 
-const HEAD: &str = r#".TH VRRPD.CONF 5 "" "vrrpd" "File formats"
-.SH NAME
-vrrpd.conf \- configuration of vrrpd, in the language of keepalived.conf
-.SH DESCRIPTION
-Keywords stand at the beginning of a line, their values behind them; a block stands between braces. \fB#\fR and
-\fB!\fR begin comments. \fBinclude PATTERN\fR reads other files, \fB$NAME=value\fR defines what \fB$NAME\fR and
-\fB${NAME}\fR stand for, lines that begin with \fB@ID\fR count only where ID is the host's name or the value of
-option \fB\-i\fR. \fB~SEQ(var, start, step, end)\fR and \fB~LST(var, a, b, ...)\fR repeat a line.
-.PP
-\fBvrrpd \-t \-f FILE\fR tells what is wrong with a file, where, and what to write instead.
-"#;
+const PROGRAM: &str = include_str!("vrrpd.8.roff");
+const CONFIGURATION: &str = include_str!("vrrpd.conf.5.roff");
 
-const PROGRAM: &str = r#".TH VRRPD 8 "" "vrrpd" "System administration"
-.SH NAME
-vrrpd \- VRRP and IPVS for routers, configured as keepalived is
-.SH DESCRIPTION
-An address that survives the death of either of two routers, and servers behind it that survive the death of each other.
-.SH SYNOPSIS AND OPTIONS
-.nf
-"#;
+macro_rules! examples {
+    ($($name:literal)*) => {
+        &[$(($name, include_str!(concat!("examples/", $name)))),*]
+    };
+}
 
-const PROGRAM_END: &str = r#".fi
-.SH SIGNALS
-.TP
-.B HUP
-read the configuration again; what runs goes on if the file has new errors
-.TP
-.B TERM, INT
-give up every address and stop
-.TP
-.B USR1, USR2
-write the state, the statistics to /tmp/keepalived.data, /tmp/keepalived.stats; \fB\-\-signum\fR knows the numbers of the others
-.SH EXIT STATUS
-0 stopped as asked; 1 something the daemon cannot run without is missing; 2 nothing can run from the configuration; 4 a
-capability is missing; 6 the configuration cannot be read. Of \fB\-t\fR: 0 good, 4 nothing can run, 5 errors.
-.SH FILES
-/etc/vrrpd.conf, or where there is none /etc/keepalived/keepalived.conf; /run/vrrpd.pid; /run/vrrpd.state, from which a
-copy that was killed goes on
-.SH SEE ALSO
-.BR vrrpd.conf (5)
-"#;
+/// File name and text of each example.
+const EXAMPLES: &[(&str, &str)] = examples! {
+    "auth.conf" "ipv6.conf" "lease.conf" "lvs-nat.conf" "notify.conf" "pair.conf" "routes.conf"
+    "sync-group.conf" "syntax.conf" "tracking.conf" "unicast.conf" "vrrpd.d/guest.conf"
+};
 
 fn main() {
-    if std::env::args().nth(1).as_deref() == Some("8") {
-        print!("{PROGRAM}{}{PROGRAM_END}", escape(&cli::help()));
-        return;
+    let page = match std::env::args().nth(1).as_deref() {
+        Some("8") => PROGRAM,
+        _ => CONFIGURATION,
+    };
+    let mut out = String::new();
+    for line in page.lines() {
+        let insert = line
+            .strip_prefix(".\\\" @")
+            .and_then(|rest| rest.strip_suffix('@'));
+        match insert.map(|what| what.split_once(' ').unwrap_or((what, ""))) {
+            None => {
+                out.push_str(line);
+                out.push('\n');
+            }
+            Some(("options", _)) => options(&cli::help(), &mut out),
+            Some(("keywords", _)) => keywords(&mut out),
+            Some(("example", name)) => example(name, &mut out),
+            Some((other, _)) => panic!("unknown insertion {other}"),
+        }
     }
-    // Blocks in the order in which they are met; some are met more than once.
+    print!("{out}");
+}
+
+/// The options in the text of `-h`, one entry each, and the line of those without effect.
+fn options(help: &str, out: &mut String) {
+    let paragraphs = help.split("\n\n");
+    for paragraph in paragraphs {
+        let mut lines = paragraph.lines().peekable();
+        if lines.peek().is_some_and(|line| line.ends_with(':')) {
+            let title = lines.next().unwrap_or_default();
+            let names: Vec<&str> = lines.flat_map(str::split_whitespace).collect();
+            let _ = writeln!(out, ".PP\n{}\n{}", escape(title), escape(&names.join(" ")));
+        } else if lines
+            .peek()
+            .is_some_and(|line| line.trim_start().starts_with('-'))
+        {
+            for line in lines {
+                let text = line.trim_start();
+                // Two blanks or more separate the names from the text.
+                if text.starts_with('-')
+                    && let Some((names, text)) = text.split_once("  ")
+                {
+                    let _ = writeln!(out, ".TP\n.B {}", escape(names));
+                    let _ = writeln!(out, "{}", escape(text.trim_start()));
+                } else {
+                    let _ = writeln!(out, "{}", escape(text));
+                }
+            }
+        }
+    }
+}
+
+/// One section for each block, in the order in which the table reaches them; some are reached more
+/// than once.
+fn keywords(out: &mut String) {
     let mut blocks: Vec<(&str, Vec<String>)> = Vec::new();
     visit(&ROOT, 0, &mut |keyword, schema| {
-        let place = blocks.iter().position(|(name, _)| *name == schema.name);
-        let place = place.unwrap_or_else(|| {
+        let known = blocks.iter().position(|(name, _)| *name == schema.name);
+        let index = known.unwrap_or_else(|| {
             blocks.push((schema.name, Vec::new()));
             blocks.len() - 1
         });
         let text = entry(keyword);
-        if !blocks[place].1.contains(&text) {
-            blocks[place].1.push(text);
+        if !blocks[index].1.contains(&text) {
+            blocks[index].1.push(text);
         }
     });
-    print!("{HEAD}");
+    out.push_str(".SH KEYWORDS\n");
     for (name, entries) in blocks {
-        print!(".SH {}\n{}", escape(name).to_uppercase(), entries.concat());
+        let _ = write!(out, ".SS In {}\n{}", escape(name), entries.concat());
     }
-    println!(".SH SEE ALSO\n.BR vrrpd (8)");
+}
+
+/// A configuration as it is in its file.
+fn example(name: &str, out: &mut String) {
+    let known = EXAMPLES.iter().find(|(file, _)| *file == name);
+    let (_, text) = known.unwrap_or_else(|| panic!("no example {name}"));
+    out.push_str(".RS 4\n.EX\n");
+    for line in text.lines() {
+        // Literal text: no backslash, dot or quote has a meaning.
+        let line = line.replace('\\', "\\e").replace('-', "\\-");
+        let guard = if line.starts_with(['.', '\'']) {
+            "\\&"
+        } else {
+            ""
+        };
+        let _ = writeln!(out, "{guard}{line}");
+    }
+    out.push_str(".EE\n.RE\n");
 }
 
 /// One keyword.
@@ -126,8 +172,18 @@ fn word(arg: &Arg) -> String {
 
 /// Text as roff takes it literally.
 fn escape(text: &str) -> String {
-    text.replace('\\', "\\e")
+    let text = text
+        .replace('\\', "\\e")
         .replace('-', "\\-")
         .replace('`', "")
-        .replace("'", "\\(aq")
+        .replace('\'', "\\(aq");
+    let mut out = String::new();
+    for letter in text.chars() {
+        if letter.is_ascii() {
+            out.push(letter);
+        } else {
+            let _ = write!(out, "\\[u{:04X}]", u32::from(letter));
+        }
+    }
+    out
 }
