@@ -6,11 +6,12 @@
 //! deadline ─ deadlines.rs ─┘        apply.rs          └─ Announce  → transmit.rs ──┘
 //! ```
 //! The loop in `os` calls, in this order: [`Engine::packet`] for every packet that waits,
-//! [`Engine::news`] for every message of the kernel and [`Engine::settle`] when there are no more, and
+//! [`Engine::netlink_event`] for every message of the kernel and [`Engine::refresh`] when there are no more, and
 //! [`Engine::expire`] last, so that no timer fires over an advert that has arrived. After every event all
 //! actions are carried out before the next event is looked at (timers that are due together count as one). Nothing here waits, asks the time or touches a
 //! descriptor: the kernel is the trait [`System`].
 
+mod cx;
 pub mod instance;
 mod kernel;
 mod log_limit;
@@ -29,6 +30,7 @@ mod timers;
 mod tracking;
 
 use crate::config::model::{Config, Global};
+use crate::engine::cx::Cx;
 use crate::netlink::{Batch, Message};
 use crate::types::{Cidr, Instant, VrrpCounters, VrrpState, sorted};
 use crate::vrrp::{Event, Reason};
@@ -146,8 +148,8 @@ pub struct Engine {
     lvs: Lvs,
     /// The daemon ends.
     stopping: bool,
-    /// Something changed that [`Engine::settle`] must look at.
-    unsettled: bool,
+    /// Something changed that [`Engine::refresh`] must look at.
+    dirty: bool,
     statics_suspect: bool,
     unknown_vrids: Budget,
     /// What timers have caused and is carried out when all of them have fired.
@@ -204,7 +206,7 @@ impl Engine {
             teller: Teller::default(),
             lvs: Lvs::new(lvs),
             stopping: false,
-            unsettled: false,
+            dirty: false,
             statics_suspect: false,
             unknown_vrids: Budget::default(),
             later: Vec::with_capacity(routers.len().saturating_mul(4)),
@@ -303,70 +305,70 @@ impl Engine {
     /// routers from taking over too; then all addresses are set, then all are announced. The log is written when
     /// nothing is due any more.
     pub fn expire(&mut self, now: Instant, system: &mut dyn System) {
+        let cx = &mut Cx::new(now, system);
         let keys = key_of(self.routers.len());
         let mut idle = true;
         for _ in 0..keys {
             match self.deadlines.first() {
-                Some((at, key)) if at <= now => self.due(key, now, system),
+                Some((at, key)) if at <= cx.now => self.due(cx, key),
                 Some(_) | None => break,
             }
             idle = false;
         }
         if idle {
-            self.speak(now, system);
+            self.speak(cx);
         } else {
-            self.carry_out(now, system);
+            self.carry_out(cx);
         }
-        self.ledger.write(system);
+        self.ledger.write(cx);
     }
 
-    fn due(&mut self, key: usize, now: Instant, system: &mut dyn System) {
+    fn due(&mut self, cx: &mut Cx<'_>, key: usize) {
         let Some(id) = instance_of(key) else {
-            return self.housekeeping(now, system);
+            return self.housekeeping(cx);
         };
         let Some(router) = self.routers.get(id) else {
             return;
         };
-        let past = |at: Option<Instant>| at.is_some_and(|at| at <= now);
-        if past(router.machine.next_deadline()) {
-            self.put(id, now, Event::Timer, system);
+        if cx.is_due(router.machine.next_deadline()) {
+            self.put(cx, id, Event::Timer);
         }
-        self.announce(id, now, system);
+        self.announce(cx, id);
         if self
             .routers
             .get(id)
-            .is_some_and(|router| past(router.set.renewal()))
+            .is_some_and(|router| cx.is_due(router.set.renewal()))
         {
-            self.renew(id, now, system);
+            self.renew(cx, id);
         }
         if self
             .routers
             .get(id)
-            .is_some_and(|router| past(router.set.next_deadline()))
+            .is_some_and(|router| cx.is_due(router.set.next_deadline()))
         {
-            self.repair(id, now, system);
+            self.repair(cx, id);
         }
-        self.repair_routes(id, now, system);
+        self.repair_routes(cx, id);
         self.rearm(id);
     }
 
     /// The deadlines that belong to no instance.
-    fn housekeeping(&mut self, now: Instant, system: &mut dyn System) {
-        if self.links.expire(now) {
-            self.unsettled = true;
+    fn housekeeping(&mut self, cx: &mut Cx<'_>) {
+        if self.links.expire(cx.now) {
+            self.dirty = true;
         }
-        if self.statics.next_deadline().is_some_and(|at| at <= now) {
+        if cx.is_due(self.statics.next_deadline()) {
             self.statics_suspect = true;
-            self.unsettled = true;
+            self.dirty = true;
         }
-        self.unsettled |= self.open.iter().any(|open| !open.works);
-        self.repair_static_routes(now, system);
-        self.hurry_children(now, system);
-        self.track(now, system);
-        self.work_on_notifies(now, system);
-        self.lower_one(now, system);
-        self.work_on_lvs(now, system);
-        self.settle(now, system);
+        self.dirty |= self.open.iter().any(|open| !open.works);
+        self.repair_static_routes(cx);
+        self.hurry_children(cx);
+        self.track(cx);
+        self.work_on_notifies(cx);
+        self.lower_one(cx);
+        self.work_on_lvs(cx);
+        self.refresh_if_dirty(cx);
     }
 
     /// Sets the deadline of a key.
@@ -382,8 +384,8 @@ impl Engine {
 
     // ---- news of the kernel ----
 
-    /// Notes a message of the kernel; consequences follow in [`Engine::settle`].
-    pub fn news(&mut self, now: Instant, message: &Message<'_>) {
+    /// Notes a message of the kernel; consequences follow in [`Engine::refresh`].
+    pub fn netlink_event(&mut self, now: Instant, message: &Message<'_>) {
         let change = self.links.apply(now, message);
         self.route_news(message, change);
         match change {
@@ -411,19 +413,19 @@ impl Engine {
                 // The coming and going of our own addresses is no news, except to an owner, whose address
                 // is also its source.
                 router.suspect |= lost;
-                self.unsettled |= lost || router.conf.priority.is_owner();
+                self.dirty |= lost || router.conf.priority.is_owner();
             }
         }
         // Of those that come and go with mastership too.
-        self.unsettled |= self.lvs.concerns(cidr.addr);
+        self.dirty |= self.lvs.concerns(cidr.addr);
         if !virtual_ {
             self.statics_suspect |= lost;
-            self.unsettled = true;
+            self.dirty = true;
         }
     }
 
     fn everything_suspect(&mut self) {
-        self.unsettled = true;
+        self.dirty = true;
         self.statics_suspect = true;
         self.static_routes.suspect();
         for router in &mut self.routers {
@@ -437,60 +439,66 @@ impl Engine {
     /// # Errors
     /// The kernel's refusal of the dump.
     pub fn resync(&mut self, now: Instant, system: &mut dyn System) -> std::io::Result<()> {
-        self.survey(now, system)?;
+        let cx = &mut Cx::new(now, system);
+        self.survey(cx)?;
         self.everything_suspect();
-        self.settle(now, system);
+        self.refresh_if_dirty(cx);
         Ok(())
     }
 
-    /// Draws the consequences of news. To be called when all that is known has been read: an address
-    /// that is missing in between may only not have been read about yet.
-    pub fn settle(&mut self, now: Instant, system: &mut dyn System) {
-        if core::mem::take(&mut self.unsettled) {
+    /// Acts on the netlink events since the last call. To be called when all waiting events have been
+    /// read: an address that is missing halfway may be restored by the next event.
+    pub fn refresh(&mut self, now: Instant, system: &mut dyn System) {
+        self.refresh_if_dirty(&mut Cx::new(now, system));
+    }
+
+    /// Looks at everything again if something has changed since the last time.
+    pub(crate) fn refresh_if_dirty(&mut self, cx: &mut Cx<'_>) {
+        if core::mem::take(&mut self.dirty) {
             // What happened before is told before.
-            self.conclude(now, system);
+            self.conclude(cx);
             for id in 0..self.routers.len() {
                 self.place(id);
             }
-            self.settle_vmacs(now, system);
-            self.open_listeners(system);
+            self.settle_vmacs(cx);
+            self.open_listeners(cx);
             self.index();
             self.look_at_statics();
             self.look_at_groups();
             for id in 0..self.routers.len() {
-                self.evaluate(id, now, system);
+                self.evaluate(cx, id);
             }
             // All resignations are out; now the addresses, then what else may be missing.
-            self.carry_out(now, system);
+            self.carry_out(cx);
             for id in 0..self.routers.len() {
                 if self
                     .routers
                     .get_mut(id)
                     .is_some_and(|r| core::mem::take(&mut r.suspect))
                 {
-                    self.repair(id, now, system);
+                    self.repair(cx, id);
                 }
-                self.repair_routes(id, now, system);
+                self.repair_routes(cx, id);
                 self.rearm(id);
             }
-            self.conclude(now, system);
-            self.look_at_lvs_addresses(now, system);
+            self.conclude(cx);
+            self.look_at_lvs_addresses(cx);
             if core::mem::take(&mut self.statics_suspect) {
-                let outcome = self.statics.reconcile(now, &self.links, system);
+                let outcome = self.statics.reconcile(cx, &self.links);
                 actions::report("static_ipaddress", &outcome);
             }
-            self.repair_static_routes(now, system);
+            self.repair_static_routes(cx);
             if self.look_at_statics() {
                 // Something instances need was refused, or is back: they are told in another turn, the last one.
-                self.unsettled = true;
-                return self.settle(now, system);
+                self.dirty = true;
+                return self.refresh_if_dirty(cx);
             }
         }
         self.remind(TimerKey::Statics, self.statics.next_deadline());
         self.remind(TimerKey::StaticRoutes, self.static_routes.next_deadline());
         self.remind(TimerKey::Links, self.links.next_deadline());
         let deaf = self.open.iter().any(|open| !open.works);
-        let again = deaf.then(|| now.after(core::time::Duration::from_secs(1)));
+        let again = deaf.then(|| cx.now.after(core::time::Duration::from_secs(1)));
         self.remind(TimerKey::Listeners, again);
     }
 
@@ -524,7 +532,7 @@ impl Engine {
     }
 
     /// Tells the machine when its surroundings or its priority have changed.
-    fn evaluate(&mut self, id: usize, now: Instant, system: &mut dyn System) {
+    fn evaluate(&mut self, cx: &mut Cx<'_>, id: usize) {
         let Some(router) = self.routers.get(id) else {
             return;
         };
@@ -543,17 +551,17 @@ impl Engine {
         }
         if told_priority != priority {
             self.log_priority(id, told_priority, priority);
-            self.told_priority(id, now, system);
-            self.put(id, now, Event::Priority(priority), system);
+            self.told_priority(cx, id);
+            self.put(cx, id, Event::Priority(priority));
         }
         if told != Some(surroundings) {
             let event = match surroundings {
                 Surroundings::Ready(source) => Event::Ready { source },
                 Surroundings::Missing(reason) => Event::Fault(reason),
             };
-            self.put(id, now, event, system);
+            self.put(cx, id, event);
         }
-        self.begin_if_known(id, now, system);
+        self.begin_if_known(cx, id);
     }
 
     /// Rebuilds the table that leads from an advert to its instance.

@@ -4,8 +4,8 @@ use core::net::IpAddr;
 
 use crate::config::model::{self, Fifo};
 use crate::engine::Engine;
-use crate::engine::system::{Exit, System};
-use crate::types::Instant;
+use crate::engine::cx::Cx;
+use crate::engine::system::Exit;
 
 #[derive(Debug)]
 pub(crate) struct Lvs;
@@ -38,13 +38,13 @@ impl Lvs {
 
 #[expect(clippy::unused_self, reason = "as in a build with IPVS")]
 impl Engine {
-    pub(crate) fn start_lvs(&mut self, _: Instant, _: &mut dyn System) {}
-    pub(crate) fn stop_lvs(&mut self, _: Instant, _: &mut dyn System) {}
-    pub(crate) fn replace_lvs(&mut self, _: Instant, _: model::Lvs, _: &mut dyn System) {}
-    pub(crate) fn work_on_lvs(&mut self, _: Instant, _: &mut dyn System) {}
-    pub(crate) fn look_at_lvs_addresses(&mut self, _: Instant, _: &mut dyn System) {}
-    pub(crate) fn lvs_follows(&mut self, _: usize, _: Instant, _: &mut dyn System) {}
-    pub(crate) fn check_ended(&mut self, _: usize, _: Instant, _: Exit, _: &mut dyn System) {}
-    pub(crate) fn check_overdue(&mut self, _: usize, _: Instant, _: &mut dyn System) {}
-    pub(crate) fn look_at_lvs_files(&mut self, _: Instant, _: &mut dyn System) {}
+    pub(crate) fn start_lvs(&mut self, _: &mut Cx<'_>) {}
+    pub(crate) fn stop_lvs(&mut self, _: &mut Cx<'_>) {}
+    pub(crate) fn replace_lvs(&mut self, _: &mut Cx<'_>, _: model::Lvs) {}
+    pub(crate) fn work_on_lvs(&mut self, _: &mut Cx<'_>) {}
+    pub(crate) fn look_at_lvs_addresses(&mut self, _: &mut Cx<'_>) {}
+    pub(crate) fn lvs_follows(&mut self, _: &mut Cx<'_>, _: usize) {}
+    pub(crate) fn check_ended(&mut self, _: &mut Cx<'_>, _: usize, _: Exit) {}
+    pub(crate) fn check_overdue(&mut self, _: &mut Cx<'_>, _: usize) {}
+    pub(crate) fn look_at_lvs_files(&mut self, _: &mut Cx<'_>) {}
 }

@@ -5,6 +5,7 @@
 //! sets let go of what is in them no more; then what is new is added, so that an address may move from one
 //! instance to another. The caller has checked the configuration: nothing here can fail half-way.
 
+use crate::engine::cx::Cx;
 use core::time::Duration;
 use std::io;
 
@@ -21,19 +22,21 @@ impl Engine {
     /// Every master says that it lives: reading a large configuration on a small machine may take longer than
     /// what is left until its next advert.
     pub fn before_reload(&mut self, now: Instant, system: &mut dyn System) {
-        self.speak(now, system);
+        let cx = &mut Cx::new(now, system);
+        self.speak(cx);
         for id in 0..self.routers.len() {
             let master = |router: &&Router| router.machine.state() == VrrpState::Master;
             let effective = |router: &Router| router.machine.effective_priority();
             if let Some(priority) = self.routers.get(id).filter(master).map(effective) {
-                self.send_advert(id, priority, system);
+                self.send_advert(cx, id, priority);
             }
         }
-        self.ledger.write(system);
+        self.ledger.write(cx);
     }
 
     /// Changes over to `config`.
     pub fn reload(&mut self, now: Instant, config: Config, system: &mut dyn System) {
+        let cx = &mut Cx::new(now, system);
         let Config {
             global,
             mut instances,
@@ -48,49 +51,49 @@ impl Engine {
             lvs,
             ..
         } = config;
-        self.speak(now, system);
+        self.speak(cx);
         if self.no_macvlan {
             for conf in &mut instances {
                 vmac::strip(conf);
             }
         }
-        self.remove_missing(now, &instances, system);
+        self.remove_missing(cx, &instances);
         self.global = global;
-        self.replace_tracking(now, (scripts, files, processes), system);
-        self.open_fifos(now, lvs.fifo.as_ref(), system);
+        self.replace_tracking(cx, (scripts, files, processes));
+        self.open_fifos(cx, lvs.fifo.as_ref());
         // What has become virtual must be let go of before an instance asks whether it is there.
         let statics = static_addresses.into_iter();
         self.statics
-            .replace(statics, crate::engine::Kind::Static, &self.links, system);
-        let fresh = self.change_instances(now, instances, groups, system);
+            .replace(cx, statics, crate::engine::Kind::Static, &self.links);
+        let fresh = self.change_instances(cx, instances, groups);
         self.track_groups = track_groups;
         self.static_routes
-            .replace(static_routes, static_rules, &self.links, system);
+            .replace(cx, static_routes, static_rules, &self.links);
         self.make_tables();
-        self.rewrite(system);
-        if let Err(error) = self.clean_fresh(now, &fresh, system) {
+        self.rewrite(cx);
+        if let Err(error) = self.clean_fresh(cx, &fresh) {
             log::warn!(target: "netlink", "links and addresses cannot be read: {error}");
         }
         self.everything_suspect();
-        self.settle(now, system);
+        self.refresh_if_dirty(cx);
         for id in fresh {
-            self.begin(id, Duration::ZERO, now, system);
+            self.begin(cx, id, Duration::ZERO);
         }
-        self.regroup(now, system);
-        self.replace_lvs(now, lvs, system);
-        self.release_bases(false, system);
-        self.promote_secondaries(system);
-        self.look_for_ipv6(system);
-        self.reloaded(now, system);
+        self.regroup(cx);
+        self.replace_lvs(cx, lvs);
+        self.release_bases(cx, false);
+        self.promote_secondaries(cx);
+        self.look_for_ipv6(cx);
+        self.reloaded(cx);
     }
 
     /// Instances that are configured no more resign and clear up.
-    fn remove_missing(&mut self, now: Instant, new: &[VrrpInstance], system: &mut dyn System) {
+    fn remove_missing(&mut self, cx: &mut Cx<'_>, new: &[VrrpInstance]) {
         let stays = |router: &Router| new.iter().any(|conf| router.is(conf));
         let gone: Vec<bool> = self.routers.iter().map(|router| !stays(router)).collect();
         for (id, _) in gone.iter().enumerate().filter(|(_, gone)| **gone) {
-            self.tell(id, now, Event::Stop, system);
-            self.remove_vmac(id, system);
+            self.tell(cx, id, Event::Stop);
+            self.remove_vmac(cx, id);
         }
         // Not before all are told: until then groups know their members by place.
         let mut gone = gone.into_iter();
@@ -101,10 +104,9 @@ impl Engine {
     /// Answers with the places of those that have yet to begin.
     fn change_instances(
         &mut self,
-        now: Instant,
+        cx: &mut Cx<'_>,
         new: Vec<VrrpInstance>,
         groups: Vec<SyncGroup>,
-        system: &mut dyn System,
     ) -> Vec<usize> {
         let count = new.len();
         let mut old: Vec<Option<Router>> = core::mem::take(&mut self.routers)
@@ -123,11 +125,11 @@ impl Engine {
                 continue;
             };
             let garp = router.conf.garp;
-            let params = router.reconfigure(conf, (id, count), &self.links, system);
+            let params = router.reconfigure(cx, conf, (id, count), &self.links);
             news.push((id, params, garp != router.conf.garp));
             self.routers.push(router);
         }
-        self.filter.replace(&self.global.nft, &self.routers, system);
+        self.filter.replace(cx, &self.global.nft, &self.routers);
         self.replace_groups(groups);
         for (id, params, garp_changed) in news {
             let Some(router) = self.routers.get_mut(id) else {
@@ -136,46 +138,41 @@ impl Engine {
             let effective = router.effective_priority(&self.links, &self.tracking);
             let before = core::mem::replace(&mut router.told_priority, effective);
             let params = &params;
-            self.tell(id, now, Event::Params { params, effective }, system);
+            self.tell(cx, id, Event::Params { params, effective });
             if before != effective {
                 self.log_priority(id, before, effective);
-                self.told_priority(id, now, system);
+                self.told_priority(cx, id);
             }
-            self.extend(id, now, garp_changed, system);
+            self.extend(cx, id, garp_changed);
         }
         fresh
     }
 
     /// Addresses of new instances that are there already, set by hand or left over, go before the election, as
     /// at the start.
-    fn clean_fresh(
-        &mut self,
-        now: Instant,
-        fresh: &[usize],
-        system: &mut dyn System,
-    ) -> io::Result<()> {
+    fn clean_fresh(&mut self, cx: &mut Cx<'_>, fresh: &[usize]) -> io::Result<()> {
         if fresh.is_empty() {
             return Ok(());
         }
         // Without those that others have just let go of.
-        self.survey(now, system)?;
+        self.survey(cx)?;
         for &id in fresh {
-            self.clean_addresses(id, system);
+            self.clean_addresses(cx, id);
         }
         Ok(())
     }
 
     /// Adds what is new to a master's addresses, and tells the neighbors.
-    fn extend(&mut self, id: usize, now: Instant, announce: bool, system: &mut dyn System) {
+    fn extend(&mut self, cx: &mut Cx<'_>, id: usize, announce: bool) {
         let Some(router) = self.routers.get_mut(id) else {
             return;
         };
-        let outcome = router.set.reconcile(now, &self.links, system);
+        let outcome = router.set.reconcile(cx, &self.links);
         actions::report(&actions::format_name(router), &outcome);
         let master = router.machine.state() == VrrpState::Master;
         if master && (announce || outcome.added > 0) {
-            router.garp.start(now, Burst::Master);
-            self.announce(id, now, system);
+            router.garp.start(cx.now, Burst::Master);
+            self.announce(cx, id);
         }
     }
 }

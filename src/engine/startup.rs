@@ -1,5 +1,6 @@
 //! The beginning and the end.
 
+use crate::engine::cx::Cx;
 use core::time::Duration;
 use std::io;
 
@@ -22,56 +23,51 @@ impl Engine {
     /// # Errors
     /// When the kernel does not tell its links and addresses.
     pub fn start(&mut self, now: Instant, system: &mut dyn System) -> io::Result<()> {
-        let uptime = system.uptime();
+        let cx = &mut Cx::new(now, system);
+        let uptime = cx.system.uptime();
         let after_boot = self.global.delay_after_boot.saturating_sub(uptime);
         let hold = self.global.startup_delay.max(after_boot);
-        self.survey(now, system)?;
-        self.recall(now, hold, system);
-        self.make_vmacs(now, system)?;
-        self.clean(now, system)?;
-        self.filter.replace(&self.global.nft, &self.routers, system);
-        self.promote_secondaries(system);
-        self.look_for_ipv6(system);
+        self.survey(cx)?;
+        self.recall(cx, hold);
+        self.make_vmacs(cx)?;
+        self.clean(cx)?;
+        self.filter.replace(cx, &self.global.nft, &self.routers);
+        self.promote_secondaries(cx);
+        self.look_for_ipv6(cx);
         let fifo = self.lvs.fifo();
-        self.open_fifos(now, fifo.as_ref(), system);
-        let outcome = self.statics.install(now, &self.links, system);
+        self.open_fifos(cx, fifo.as_ref());
+        let outcome = self.statics.install(cx, &self.links);
         actions::report("static_ipaddress", &outcome);
-        self.start_tracking(now, system);
-        self.install_static_routes(now, system);
-        self.unsettled = true;
-        self.settle(now, system);
-        let deaf = system.uptime().saturating_sub(uptime);
+        self.start_tracking(cx);
+        self.install_static_routes(cx);
+        self.dirty = true;
+        self.refresh_if_dirty(cx);
+        let deaf = cx.system.uptime().saturating_sub(uptime);
         for id in 0..self.routers.len() {
             if let Some(router) = self.routers.get_mut(id) {
                 router.machine.extend_listening(deaf);
                 self.rearm(id);
             }
         }
-        self.start_lvs(now, system);
+        self.start_lvs(cx);
         if !hold.is_zero() {
             log::info!(target: "vrrp", "instances start in {} ms", hold.as_millis());
         }
         for id in 0..self.routers.len() {
-            self.begin(id, hold, now, system);
+            self.begin(cx, id, hold);
         }
         Ok(())
     }
 
     /// Starts an instance, as soon as all that it must not run without has been heard of.
-    pub(crate) fn begin(
-        &mut self,
-        id: usize,
-        hold: Duration,
-        now: Instant,
-        system: &mut dyn System,
-    ) {
+    pub(crate) fn begin(&mut self, cx: &mut Cx<'_>, id: usize, hold: Duration) {
         let fresh = |router: &&mut Router| !router.machine.is_resuming();
         let Some(router) = self.routers.get_mut(id).filter(fresh) else {
             return;
         };
-        router.begins = Some(now.after(hold));
-        self.begin_if_known(id, now, system);
-        self.conclude(now, system);
+        router.begins = Some(cx.now.after(hold));
+        self.begin_if_known(cx, id);
+        self.conclude(cx);
         let Some(router) = self.routers.get(id).filter(|one| one.begins.is_some()) else {
             return;
         };
@@ -82,7 +78,7 @@ impl Engine {
     }
 
     /// Starts an instance that is to begin, unless a tracked object has yet to give its first result.
-    pub(crate) fn begin_if_known(&mut self, id: usize, now: Instant, system: &mut dyn System) {
+    pub(crate) fn begin_if_known(&mut self, cx: &mut Cx<'_>, id: usize) {
         let Some(router) = self.routers.get(id) else {
             return;
         };
@@ -94,69 +90,64 @@ impl Engine {
         if let Some(router) = self.routers.get_mut(id) {
             router.begins = None;
         }
-        let hold = at.since(now);
+        let hold = at.since(cx.now);
         self.put(
+            cx,
             id,
-            now,
             Event::Start {
                 startup_delay: hold,
             },
-            system,
         );
     }
 
     /// Reads links and addresses from the kernel.
-    pub(crate) fn survey(&mut self, now: Instant, system: &mut dyn System) -> io::Result<()> {
+    pub(crate) fn survey(&mut self, cx: &mut Cx<'_>) -> io::Result<()> {
         let mut links = self.links.fresh();
         let mut batch = Batch::new(1);
         let requests: [fn(&mut Batch) -> u32; 2] = [link::dump, addr::dump];
         for request in requests {
             batch.clear();
             request(&mut batch);
-            system.dump(&batch, &mut |message| {
-                links.apply(now, message);
+            cx.system.dump(&batch, &mut |message| {
+                links.apply(cx.now, message);
             })?;
         }
-        self.links.adopt(now, links);
+        self.links.adopt(cx.now, links);
         Ok(())
     }
 
     /// Removes addresses that a killed daemon has left behind: nobody may use them before an election,
     /// and none may serve as source.
-    fn clean(&mut self, now: Instant, system: &mut dyn System) -> io::Result<()> {
+    fn clean(&mut self, cx: &mut Cx<'_>) -> io::Result<()> {
         let (mut left, mut spared) = (0, false);
         for id in 0..self.routers.len() {
             if self.routers.get(id).is_some_and(|one| one.past.resuming) {
                 spared = true;
                 continue;
             }
-            self.clean_routes(id, system);
-            left += self.clean_addresses(id, system);
+            self.clean_routes(cx, id);
+            left += self.clean_addresses(cx, id);
         }
         // Where addresses were left behind, the packet filter may have been too. Left behind by a router that was
         // not master, or whose addresses have expired, it is alone; but the kernel is not asked where that would
         // load a module, and it may belong to another copy.
-        let mut there = |path| system.read_file(path).is_ok();
+        let mut there = |path| cx.system.read_file(path).is_ok();
         let asked = self.global.instance.is_none() && (there(NF_TABLES) || !there(MODULES));
         if spared && self.routers.iter().any(|router| !router.conf.accept) {
             // There must be no moment in which their addresses accept.
             self.filter.adopt(&self.global.nft);
         } else if left > 0 || spared || asked {
-            self.filter.clean(&self.global.nft, system);
+            self.filter.clean(cx, &self.global.nft);
         }
-        if left > 0 {
-            self.survey(now, system)
-        } else {
-            Ok(())
-        }
+        if left > 0 { self.survey(cx) } else { Ok(()) }
     }
 
     /// The routes and rules of one instance.
-    pub(crate) fn clean_routes(&mut self, id: usize, system: &mut dyn System) {
+    pub(crate) fn clean_routes(&mut self, cx: &mut Cx<'_>, id: usize) {
         let Some(router) = self.routers.get_mut(id) else {
             return;
         };
-        let count = router.routes.clean(&self.links, system);
+        let count = router.routes.clean(cx, &self.links);
         if count > 0 {
             let name = &router.conf.name;
             log::info!(
@@ -167,11 +158,11 @@ impl Engine {
     }
 
     /// The addresses of one instance; tells how many there were.
-    pub(crate) fn clean_addresses(&mut self, id: usize, system: &mut dyn System) -> usize {
+    pub(crate) fn clean_addresses(&mut self, cx: &mut Cx<'_>, id: usize) -> usize {
         let Some(router) = self.routers.get_mut(id) else {
             return 0;
         };
-        let count = router.set.clean(&self.links, system);
+        let count = router.set.clean(cx, &self.links);
         if count > 0 {
             let name = &router.conf.name;
             log::info!(
@@ -182,7 +173,7 @@ impl Engine {
         count
     }
 
-    pub(crate) fn promote_secondaries(&mut self, system: &mut dyn System) {
+    pub(crate) fn promote_secondaries(&mut self, cx: &mut Cx<'_>) {
         for router in self
             .routers
             .iter()
@@ -190,7 +181,7 @@ impl Engine {
         {
             let interface = &router.conf.interface;
             let name = format_args!("net/ipv4/conf/{interface}/promote_secondaries");
-            if let Err(error) = system.set_sysctl(name, "1")
+            if let Err(error) = cx.system.set_sysctl(name, "1")
                 && self.settings.is_news(&error)
             {
                 let instance = &router.conf.name;
@@ -204,7 +195,7 @@ impl Engine {
 
     /// An instance of IPv6 where that is switched off waits for an address that never comes: says so, once for
     /// neighboring instances of an interface.
-    pub(crate) fn look_for_ipv6(&self, system: &mut dyn System) {
+    pub(crate) fn look_for_ipv6(&self, cx: &mut Cx<'_>) {
         let mut before = None;
         for router in &self.routers {
             let interface = router.conf.interface.as_str();
@@ -213,7 +204,7 @@ impl Engine {
             }
             before = Some(interface);
             let path = format!("/proc/sys/net/ipv6/conf/{interface}/disable_ipv6");
-            if system.read_file(&path).is_ok_and(|is| is == b"1\n") {
+            if cx.system.read_file(&path).is_ok_and(|is| is == b"1\n") {
                 log::warn!(target: "vrrp", "IPv6 is switched off on {interface} ({path})");
             }
         }
@@ -221,17 +212,18 @@ impl Engine {
 
     /// Resigns everywhere and removes what was added.
     pub fn stop(&mut self, now: Instant, system: &mut dyn System) {
+        let cx = &mut Cx::new(now, system);
         self.stopping = true;
-        self.stop_scripts(system);
+        self.stop_scripts(cx);
         for id in 0..self.routers.len() {
-            self.tell(id, now, Event::Stop, system);
+            self.tell(cx, id, Event::Stop);
         }
-        self.stop_lvs(now, system);
-        self.static_routes.withdraw(&self.links, system);
-        self.statics.withdraw(&self.links, system);
+        self.stop_lvs(cx);
+        self.static_routes.withdraw(cx, &self.links);
+        self.statics.withdraw(cx, &self.links);
         if !self.options.dont_release {
-            self.remove_vmacs(system);
-            self.filter.remove(system);
+            self.remove_vmacs(cx);
+            self.filter.remove(cx);
         }
     }
 }

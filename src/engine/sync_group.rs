@@ -7,9 +7,9 @@
 
 use crate::config::model::SyncGroup;
 use crate::engine::Engine;
+use crate::engine::cx::Cx;
 use crate::engine::instance::router::{Router, Surroundings};
-use crate::engine::system::System;
-use crate::types::{Instant, VrrpState};
+use crate::types::VrrpState;
 use crate::vrrp::group::{self, Decision, MemberState};
 use crate::vrrp::{Burst, Event, Reason};
 
@@ -75,7 +75,7 @@ impl Engine {
     }
 
     /// Lets the group follow what a member has asked for or become.
-    pub(crate) fn concert(&mut self, id: usize, now: Instant, system: &mut dyn System) {
+    pub(crate) fn concert(&mut self, cx: &mut Cx<'_>, id: usize) {
         let Some(nth) = self.routers.get(id).and_then(|router| router.conf.group) else {
             return;
         };
@@ -87,25 +87,19 @@ impl Engine {
             .map(|(_, router)| router.machine.member_state());
         match group::decide(states) {
             Decision::Unchanged => {}
-            Decision::AllMaster => self.tell_members(nth, now, Event::GroupMaster, system),
-            Decision::AllBackup => self.tell_members(nth, now, Event::GroupBackup, system),
+            Decision::AllMaster => self.tell_members(cx, nth, Event::GroupMaster),
+            Decision::AllBackup => self.tell_members(cx, nth, Event::GroupBackup),
         }
     }
 
-    fn tell_members(
-        &mut self,
-        nth: usize,
-        now: Instant,
-        event: Event<'_>,
-        system: &mut dyn System,
-    ) {
+    fn tell_members(&mut self, cx: &mut Cx<'_>, nth: usize, event: Event<'_>) {
         let member = |engine: &Engine, place: usize| {
             let members = engine.groups.get(nth).map(|group| &group.conf.members);
             members.and_then(|members| members.get(place)).copied()
         };
         let mut place = 0;
         while let Some(id) = member(self, place) {
-            self.handle(id, now, event, system);
+            self.handle(cx, id, event);
             self.rearm(id);
             place += 1;
         }
@@ -113,7 +107,7 @@ impl Engine {
 
     /// A weaker master in one network is met by announcements in all: neighbors may have learned
     /// wrong things there as well.
-    pub(crate) fn announce_group(&mut self, id: usize, now: Instant, system: &mut dyn System) {
+    pub(crate) fn announce_group(&mut self, cx: &mut Cx<'_>, id: usize) {
         let Some(nth) = self.routers.get(id).and_then(|router| router.conf.group) else {
             return;
         };
@@ -123,15 +117,15 @@ impl Engine {
             };
             let master = router.machine.state() == VrrpState::Master;
             if other != id && router.conf.group == Some(nth) && master {
-                router.garp.start(now, Burst::LowerPrio);
-                self.announce(other, now, system);
+                router.garp.start(cx.now, Burst::LowerPrio);
+                self.announce(cx, other);
                 self.rearm(other);
             }
         }
     }
 
     /// Says which groups have changed, after their members have been spoken of.
-    pub(crate) fn speak_of_groups(&mut self, now: Instant, system: &mut dyn System) {
+    pub(crate) fn speak_of_groups(&mut self, cx: &mut Cx<'_>) {
         for nth in 0..self.groups.len() {
             let suspect = |group: &mut Group| core::mem::take(&mut group.suspect);
             if !self.groups.get_mut(nth).is_some_and(suspect) {
@@ -145,19 +139,13 @@ impl Engine {
                 && group.told != state
             {
                 group.told = state;
-                self.group_changed(nth, state, now, system);
+                self.group_changed(cx, nth, state);
             }
         }
     }
 
     /// A group is in another state than before.
-    fn group_changed(
-        &mut self,
-        nth: usize,
-        state: VrrpState,
-        now: Instant,
-        system: &mut dyn System,
-    ) {
+    fn group_changed(&mut self, cx: &mut Cx<'_>, nth: usize, state: VrrpState) {
         let Some(group) = self.groups.get(nth) else {
             return;
         };
@@ -171,19 +159,19 @@ impl Engine {
                 log::info!(target: "vrrp", "VRRP_Group({name}) Syncing instances to {state} state");
             }
         }
-        self.told_group(nth, now, state, system);
+        self.told_group(cx, nth, state);
     }
 
     /// A reload is over: brings together who is in one group now, and has not been before.
-    pub(crate) fn regroup(&mut self, now: Instant, system: &mut dyn System) {
+    pub(crate) fn regroup(&mut self, cx: &mut Cx<'_>) {
         for nth in 0..self.groups.len() {
             let first = self.members(nth).next().map(|(id, _)| id);
             if let Some(id) = first {
-                self.concert(id, now, system);
+                self.concert(cx, id);
             }
         }
-        self.conclude(now, system);
-        self.speak_of_groups(now, system);
+        self.conclude(cx);
+        self.speak_of_groups(cx);
     }
 
     /// Members of a group with their places.

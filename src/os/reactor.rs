@@ -334,7 +334,7 @@ impl<'a> Reactor<'a> {
 
     fn kernel_news(&mut self) {
         match take_news(&self.news, &mut self.news_buffer, &mut self.engine) {
-            Ok(true) => self.engine.settle(clock::now(), &mut self.linux),
+            Ok(true) => self.engine.refresh(clock::now(), &mut self.linux),
             Ok(false) => {}
             Err(error) => {
                 // ENOBUFS: more happened than the socket could hold. Others do not occur.
@@ -365,7 +365,7 @@ impl<'a> Reactor<'a> {
     fn route_news(&mut self) {
         let Some(socket) = &self.routes else { return };
         match take_news(socket, &mut self.news_buffer, &mut self.engine) {
-            Ok(_) => self.engine.settle(clock::now(), &mut self.linux),
+            Ok(_) => self.engine.refresh(clock::now(), &mut self.linux),
             // ENOBUFS: more happened than the socket could hold.
             Err(_) => self.engine.resync_routes(clock::now(), &mut self.linux),
         }
@@ -479,7 +479,7 @@ fn take_news(socket: &NetlinkSocket, buffer: &mut [u8], engine: &mut Engine) -> 
         let bytes = buffer.get(..len).unwrap_or_default();
         let now = clock::now();
         for message in Messages::new(bytes).flatten() {
-            engine.news(now, &message.message);
+            engine.netlink_event(now, &message.message);
         }
     }
     Ok(false)

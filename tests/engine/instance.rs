@@ -114,7 +114,7 @@ fn an_address_whose_news_is_on_the_way_is_not_taken_for_removed() {
     engine.expire(due, &mut kernel);
     assert!(kernel.has(VIP));
     // The interface has another Ethernet address: everything is looked at again.
-    engine.news(
+    engine.netlink_event(
         due,
         &Message::NewLink(Link {
             index: IfIndex(2),
@@ -127,7 +127,7 @@ fn an_address_whose_news_is_on_the_way_is_not_taken_for_removed() {
             parent: None,
         }),
     );
-    engine.settle(due, &mut kernel);
+    engine.refresh(due, &mut kernel);
     kernel.deliver(&mut engine, due);
     let log = kernel.take_log();
     let announced = log.iter().filter(|line| line.starts_with("garp")).count();

@@ -209,10 +209,10 @@ impl Kernel {
         while !self.news.is_empty() {
             while let Some(news) = self.news.pop_front() {
                 match &news {
-                    News::RouteGone(route) => engine.news(now, &Message::DelRoute(*route)),
+                    News::RouteGone(route) => engine.netlink_event(now, &Message::DelRoute(*route)),
                     News::RuleGone(bytes) => {
                         let envelope = Messages::new(bytes).next().expect("a rule");
-                        engine.news(now, &envelope.expect("well formed").message);
+                        engine.netlink_event(now, &envelope.expect("well formed").message);
                     }
                     News::Link(link, there) => {
                         let link = as_link(link);
@@ -221,7 +221,7 @@ impl Kernel {
                         } else {
                             Message::DelLink(link)
                         };
-                        engine.news(now, &message);
+                        engine.netlink_event(now, &message);
                     }
                     News::Addr(addr, there) => {
                         let addr = as_addr(addr);
@@ -230,11 +230,11 @@ impl Kernel {
                         } else {
                             Message::DelAddr(addr)
                         };
-                        engine.news(now, &message);
+                        engine.netlink_event(now, &message);
                     }
                 }
             }
-            engine.settle(now, self);
+            engine.refresh(now, self);
         }
     }
 

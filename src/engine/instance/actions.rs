@@ -2,11 +2,11 @@
 
 use crate::config::model::{Auth, Mode, Tracked, VrrpInstance};
 use crate::engine::Engine;
+use crate::engine::cx::Cx;
 use crate::engine::instance::auth;
 use crate::engine::instance::router::Router;
 use crate::engine::kernel::addresses::Outcome;
 use crate::engine::kernel::route_repair;
-use crate::engine::system::System;
 use crate::types::{Instant, MasterInfo, Priority, VrrpState};
 use crate::vrrp::{Action, Actions, Burst, Event, Notice, Reason};
 
@@ -42,42 +42,30 @@ impl Later {
 impl Engine {
     /// Gives an event to an instance, and what follows from it to the members of its group. Adverts go
     /// out at once, the rest waits in `later` for [`Engine::carry_out`] and [`Engine::speak`].
-    pub(crate) fn put(
-        &mut self,
-        id: usize,
-        now: Instant,
-        event: Event<'_>,
-        system: &mut dyn System,
-    ) {
-        if self.handle(id, now, event, system) {
-            self.concert(id, now, system);
+    pub(crate) fn put(&mut self, cx: &mut Cx<'_>, id: usize, event: Event<'_>) {
+        if self.handle(cx, id, event) {
+            self.concert(cx, id);
         }
         self.rearm(id);
     }
 
     /// Gives an event to an instance alone; tells whether its group must be looked at.
-    pub(crate) fn handle(
-        &mut self,
-        id: usize,
-        now: Instant,
-        event: Event<'_>,
-        system: &mut dyn System,
-    ) -> bool {
+    pub(crate) fn handle(&mut self, cx: &mut Cx<'_>, id: usize, event: Event<'_>) -> bool {
         let mut actions = Actions::new();
         let Some(router) = self.routers.get_mut(id) else {
             return false;
         };
         // A new master no longer knows whom it succeeds; the log does.
         let before = router.machine.master();
-        router.machine.handle(now, event, &mut actions);
-        router.note(now, &actions);
+        router.machine.handle(cx.now, event, &mut actions);
+        router.note(cx.now, &actions);
         let seen = before.or(router.machine.master());
-        self.look_back(id, now, system);
+        self.look_back(cx, id);
         let mut concerns_group = false;
         for action in actions {
             concerns_group |= matches!(action, Action::RequestGroup | Action::Transition { .. });
             match action {
-                Action::SendAdvert(priority) => self.send_advert(id, priority, system),
+                Action::SendAdvert(priority) => self.send_advert(cx, id, priority),
                 Action::RequestGroup => {}
                 Action::Install
                 | Action::Withdraw
@@ -91,11 +79,11 @@ impl Engine {
     }
 
     /// Carries out what events have caused, all but the words.
-    pub(crate) fn carry_out(&mut self, now: Instant, system: &mut dyn System) {
+    pub(crate) fn carry_out(&mut self, cx: &mut Cx<'_>) {
         let mut later = core::mem::take(&mut self.later);
         for phase in [Phase::Addresses, Phase::Announcements] {
             for Later { id, action, seen } in later.iter().filter(|later| later.phase() == phase) {
-                self.apply(*id, now, *action, *seen, system);
+                self.apply(cx, *id, *action, *seen);
                 self.rearm(*id);
             }
         }
@@ -104,56 +92,43 @@ impl Engine {
     }
 
     /// Says what has been done, when there is nothing more urgent.
-    pub(crate) fn speak(&mut self, now: Instant, system: &mut dyn System) {
+    pub(crate) fn speak(&mut self, cx: &mut Cx<'_>) {
         let mut later = core::mem::take(&mut self.later);
         for Later { id, action, seen } in later.drain(..) {
-            self.apply(id, now, action, seen, system);
+            self.apply(cx, id, action, seen);
         }
         self.later = later;
-        self.speak_of_groups(now, system);
+        self.speak_of_groups(cx);
     }
 
     /// Gives an event to an instance and carries out everything that follows from it.
-    pub(crate) fn tell(
-        &mut self,
-        id: usize,
-        now: Instant,
-        event: Event<'_>,
-        system: &mut dyn System,
-    ) {
+    pub(crate) fn tell(&mut self, cx: &mut Cx<'_>, id: usize, event: Event<'_>) {
         if !self.later.is_empty() {
-            self.speak(now, system);
+            self.speak(cx);
         }
-        self.put(id, now, event, system);
-        self.conclude(now, system);
+        self.put(cx, id, event);
+        self.conclude(cx);
     }
 
     /// Carries out everything that waits, words included.
-    pub(crate) fn conclude(&mut self, now: Instant, system: &mut dyn System) {
+    pub(crate) fn conclude(&mut self, cx: &mut Cx<'_>) {
         if !self.later.is_empty() {
-            self.carry_out(now, system);
-            self.speak(now, system);
+            self.carry_out(cx);
+            self.speak(cx);
         }
     }
 
-    fn apply(
-        &mut self,
-        id: usize,
-        now: Instant,
-        action: Action,
-        seen: Option<MasterInfo>,
-        system: &mut dyn System,
-    ) {
+    fn apply(&mut self, cx: &mut Cx<'_>, id: usize, action: Action, seen: Option<MasterInfo>) {
         match action {
-            Action::SendAdvert(priority) => self.send_advert(id, priority, system),
+            Action::SendAdvert(priority) => self.send_advert(cx, id, priority),
             Action::Install => {
-                self.filter.ensure(id, &self.routers, system);
+                self.filter.ensure(cx, id, &self.routers);
                 let Some(router) = self.routers.get_mut(id) else {
                     return;
                 };
-                let outcome = router.set.install(now, &self.links, system);
+                let outcome = router.set.install(cx, &self.links);
                 report(&format_name(router), &outcome);
-                let outcome = router.routes.install(now, &self.links, system);
+                let outcome = router.routes.install(cx, &self.links);
                 route_repair::report(format_args!("({})", router.conf.name), &outcome);
             }
             Action::Withdraw => {
@@ -161,20 +136,20 @@ impl Engine {
                     return;
                 };
                 if self.options.dont_release && self.stopping {
-                    return router.set.keep(now, &self.links, system);
+                    return router.set.keep(cx, &self.links);
                 }
-                router.routes.withdraw(&self.links, system);
-                router.set.withdraw(&self.links, system);
-                self.lower(id, now);
+                router.routes.withdraw(cx, &self.links);
+                router.set.withdraw(cx, &self.links);
+                self.lower(id, cx.now);
             }
             Action::Announce(burst) => {
                 if let Some(router) = self.routers.get_mut(id) {
-                    router.garp.start(now, burst);
-                    self.announce(id, now, system);
+                    router.garp.start(cx.now, burst);
+                    self.announce(cx, id);
                 }
                 if burst == Burst::LowerPrio {
-                    self.announce_group(id, now, system);
-                    self.told_weaker(id, now, system);
+                    self.announce_group(cx, id);
+                    self.told_weaker(cx, id);
                 }
             }
             Action::StopAnnouncing => {
@@ -185,36 +160,36 @@ impl Engine {
             }
             Action::Transition { from, to, why } => {
                 self.log_transition(id, from, to, why, seen);
-                self.told(id, now, from, to, system);
-                self.lvs_follows(id, now, system);
+                self.told(cx, id, from, to);
+                self.lvs_follows(cx, id);
             }
-            Action::Notice(notice) => self.log_notice(id, now, notice),
+            Action::Notice(notice) => self.log_notice(id, cx.now, notice),
             Action::RequestGroup => {}
         }
     }
 
     /// Renews the lifetimes of addresses.
-    pub(crate) fn renew(&mut self, id: usize, now: Instant, system: &mut dyn System) {
+    pub(crate) fn renew(&mut self, cx: &mut Cx<'_>, id: usize) {
         let Some(router) = self.routers.get_mut(id) else {
             return;
         };
         let set = &mut router.set;
-        if set.renew(now, &self.links, &mut self.batch, system) {
-            router.garp.start(now, Burst::Master);
-            self.announce(id, now, system);
+        if set.renew(cx, &self.links, &mut self.batch) {
+            router.garp.start(cx.now, Burst::Master);
+            self.announce(cx, id);
         }
     }
 
     /// Puts back addresses of a master that are not there.
-    pub(crate) fn repair(&mut self, id: usize, now: Instant, system: &mut dyn System) {
+    pub(crate) fn repair(&mut self, cx: &mut Cx<'_>, id: usize) {
         let Some(router) = self.routers.get_mut(id) else {
             return;
         };
-        let outcome = router.set.reconcile(now, &self.links, system);
+        let outcome = router.set.reconcile(cx, &self.links);
         report(&format_name(router), &outcome);
         if outcome.restored > 0 {
-            router.garp.start(now, Burst::Master);
-            self.announce(id, now, system);
+            router.garp.start(cx.now, Burst::Master);
+            self.announce(cx, id);
         }
     }
 

@@ -3,12 +3,13 @@
 //! The keys are here, in the configuration; what is done with the outcome is decided by the machine
 //! (`vrrp::auth`), which also keeps the sequence numbers.
 
+use crate::engine::cx::Cx;
 use core::time::Duration;
 
 use crate::config::model::{self, Mode, VrrpInstance};
 use crate::engine::instance::router::Router;
 use crate::engine::instance::rx::Envelope;
-use crate::engine::system::{Protocol, System};
+use crate::engine::system::Protocol;
 use crate::types::Family;
 use crate::vrrp::{AuthResult, HmacPolicy, Reject, SignatureError, within_window};
 use crate::wire::vrrp::{Auth, Parsed};
@@ -53,16 +54,16 @@ pub(crate) enum Stamp {
 }
 
 /// Draws the number of the next advert; `None` when AH has none left.
-pub(crate) fn stamp(router: &mut Router, system: &mut dyn System) -> Option<Stamp> {
+pub(crate) fn stamp(cx: &mut Cx<'_>, router: &mut Router) -> Option<Stamp> {
     match &router.conf.auth {
         model::Auth::None | model::Auth::Pass(_) => Some(Stamp::None),
         model::Auth::Ah(_) => {
-            let wall = system.wall_clock();
+            let wall = cx.system.wall_clock();
             router.machine.next_ah_sequence(wall).map(Stamp::Ah)
         }
         model::Auth::Hmac(hmac) if hmac.active().is_none() => Some(Stamp::None),
         model::Auth::Hmac(_) => {
-            let wall = system.wall_clock();
+            let wall = cx.system.wall_clock();
             Some(Stamp::Signed(router.machine.next_hmac_sequence(wall)))
         }
     }

@@ -13,6 +13,7 @@
 //! and this one does not know, for the configuration has changed meanwhile, are removed where the kernel can tell that
 //! they were ours.
 
+use crate::engine::cx::Cx;
 use core::time::Duration;
 
 use crate::engine::Engine;
@@ -75,10 +76,10 @@ impl Engine {
 
     /// Finds the instances that were master until a moment ago, and lets them go on. Before anything is touched that
     /// they still have in the kernel.
-    pub(crate) fn recall(&mut self, now: Instant, hold: Duration, system: &mut dyn System) {
-        let old = system.read_state();
-        let uptime = system.uptime();
-        self.forget(&old, system);
+    pub(crate) fn recall(&mut self, cx: &mut Cx<'_>, hold: Duration) {
+        let old = cx.system.read_state();
+        let uptime = cx.system.uptime();
+        self.forget(cx, &old);
         self.ledger = self.blank(old.len());
         let records = self.routers.iter().map(|router| {
             let same = |record: &Record| is_of(record, router);
@@ -106,17 +107,17 @@ impl Engine {
                 (Some(record), Ok(Span { left, interval })) => {
                     let listening = vrrp::resume_listen_time(interval, left);
                     let resume = Event::Resume {
-                        at: now.after(listening),
-                        until: now.after(left),
+                        at: cx.now.after(listening),
+                        until: cx.now.after(left),
                         startup_delay: hold,
                     };
-                    self.resume(id, now, &record, (resume, uptime));
+                    self.resume(id, cx.now, &record, (resume, uptime));
                     self.say_listening(id, listening);
                 }
                 (Some(_), Err(why)) => self.say_not(id, why),
             }
         }
-        self.ledger.write(system);
+        self.ledger.write(cx);
     }
 
     /// The ledger without a master.
@@ -135,13 +136,13 @@ impl Engine {
     }
 
     /// Removes addresses of the former process that are configured no more.
-    fn forget(&mut self, old: &[u8], system: &mut dyn System) {
+    fn forget(&mut self, cx: &mut Cx<'_>, old: &[u8]) {
         let mut strays: Vec<(IfName, Cidr)> = state_record::addresses(old).collect();
         for set in self.routers.iter().map(|router| &router.set) {
             set.spare(&mut strays);
         }
         self.statics.spare(&mut strays);
-        let count = addresses::remove_strays(&strays, &self.links, system);
+        let count = addresses::remove_strays(cx, &strays, &self.links);
         if count > 0 {
             log::info!(
                 target: "vrrp",
@@ -237,7 +238,7 @@ impl Engine {
     // ---- after an event, before what it causes is carried out ----
 
     /// Sees to it that the file does not say more than is true, and the kernel has no more than it should.
-    pub(crate) fn look_back(&mut self, id: usize, now: Instant, system: &mut dyn System) {
+    pub(crate) fn look_back(&mut self, cx: &mut Cx<'_>, id: usize) {
         let Some(router) = self.routers.get_mut(id) else {
             return;
         };
@@ -247,7 +248,7 @@ impl Engine {
         let resumed = core::mem::take(&mut router.past.resuming);
         if router.machine.state() == VrrpState::Master {
             if resumed {
-                let more = now.since(router.past.since);
+                let more = cx.now.since(router.past.since);
                 router.past.silence = router.past.silence.saturating_add(more);
             }
             return;
@@ -255,19 +256,19 @@ impl Engine {
         if router.past.sent.take().is_some() {
             router.past.trusting = false;
             self.ledger.set(id, None);
-            self.ledger.write(system);
+            self.ledger.write(cx);
         }
         if resumed {
-            self.give_up(id, now, system);
+            self.give_up(cx, id);
         }
     }
 
     /// It does not go on after all.
-    fn give_up(&mut self, id: usize, now: Instant, system: &mut dyn System) {
+    fn give_up(&mut self, cx: &mut Cx<'_>, id: usize) {
         self.say_not(id, "another router is master, or something is missing");
-        self.clean_routes(id, system);
-        self.clean_addresses(id, system);
-        self.lower(id, now);
+        self.clean_routes(cx, id);
+        self.clean_addresses(cx, id);
+        self.lower(id, cx.now);
     }
 
     // ---- adverts ----
@@ -290,13 +291,13 @@ impl Engine {
     }
 
     /// Another configuration, and with it perhaps another order.
-    pub(crate) fn rewrite(&mut self, system: &mut dyn System) {
+    pub(crate) fn rewrite(&mut self, cx: &mut Cx<'_>) {
         self.ledger = self.blank(self.ledger.len());
         for (id, router) in self.routers.iter().enumerate() {
             let record = record(router, router.machine.effective_priority());
             self.ledger.set(id, record.as_ref());
         }
-        self.ledger.write(system);
+        self.ledger.write(cx);
     }
 
     // ---- the end ----
@@ -304,18 +305,19 @@ impl Engine {
     /// The program is about to be replaced by another version of itself: every master says that it lives, and
     /// what runs for us and would not end by itself is told to.
     pub fn hand_over(&mut self, now: Instant, system: &mut dyn System) {
-        self.close_fifos(system);
-        self.children.hand_over(system);
+        let cx = &mut Cx::new(now, system);
+        self.close_fifos(cx);
+        self.children.hand_over(cx);
         for router in &mut self.routers {
             // This is no death.
             router.past.returns = 0;
         }
-        self.before_reload(now, system);
+        self.before_reload(cx.now, cx.system);
         // Also of those that have yet to go on, and send nothing.
-        self.rewrite(system);
+        self.rewrite(cx);
         // What they were before only we know. Whoever is told the wrong Ethernet address by the interface below is
         // told the right one when the new program announces itself.
-        self.release_bases(true, system);
+        self.release_bases(cx, true);
     }
 }
 

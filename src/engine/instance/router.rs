@@ -1,5 +1,6 @@
 //! One `vrrp_instance` at run time: the protocol machine together with what it acts on.
 
+use crate::engine::cx::Cx;
 use core::net::IpAddr;
 use core::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::engine::kernel::interfaces::Links;
 use crate::engine::kernel::routes::RouteSet;
 use crate::engine::kernel::vmac;
 use crate::engine::log_limit::Budget;
-use crate::engine::system::{Listener, System};
+use crate::engine::system::Listener;
 use crate::engine::tracking::Tracking;
 use crate::types::{Family, IfIndex, IfName, Instant, Mac, Priority};
 use crate::vrrp::{self, Action, Instance, Reason, garp, priority};
@@ -109,19 +110,18 @@ impl Router {
     /// Tells what the machine must be told.
     pub(crate) fn reconfigure(
         &mut self,
+        cx: &mut Cx<'_>,
         mut conf: VrrpInstance,
         (nth, count): (usize, usize),
         links: &Links,
-        system: &mut dyn System,
     ) -> vrrp::Params {
         if conf.name != self.conf.name {
             log::info!(target: "vrrp", "({}) was called {}", conf.name, self.conf.name);
         }
         let routes = core::mem::take(&mut conf.routes);
         let rules = core::mem::take(&mut conf.rules);
-        self.routes.replace(routes, rules, links, system);
-        self.set
-            .replace(addresses(&conf), kind(&conf), links, system);
+        self.routes.replace(cx, routes, rules, links);
+        self.set.replace(cx, addresses(&conf), kind(&conf), links);
         self.set.set_lease(conf.lease);
         self.vips = advertised(&conf);
         self.garp.reconfigure(garp_params(&conf), self.set.len());

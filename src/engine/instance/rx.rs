@@ -1,5 +1,6 @@
 //! Packets on their way in: codec, then the instance they are for.
 
+use crate::engine::cx::Cx;
 use core::net::{IpAddr, Ipv6Addr};
 use core::time::Duration;
 
@@ -37,13 +38,14 @@ pub(crate) struct Envelope<'a> {
 impl Engine {
     /// Takes a packet. Whatever it holds, it costs a counter at the worst.
     pub fn packet(&mut self, now: Instant, datagram: &Datagram<'_>, system: &mut dyn System) {
+        let cx = &mut Cx::new(now, system);
         let on = datagram.on;
-        let Some(envelope) = self.open_envelope(now, datagram) else {
+        let Some(envelope) = self.open_envelope(cx.now, datagram) else {
             return;
         };
         let parsed = match vrrp::parse(envelope.payload, &envelope.net) {
             Ok(parsed) => parsed,
-            Err(malformed) => return self.blame(now, on, Some(&envelope), malformed),
+            Err(malformed) => return self.blame(cx.now, on, Some(&envelope), malformed),
         };
         let multicast = envelope.net.dst.is_multicast();
         if on.interface.is_none() && multicast {
@@ -53,18 +55,18 @@ impl Engine {
         let Some(id) = self.find(on, vrid, envelope.net.dst) else {
             // A unicast advert reaches the multicast socket of its interface too; it is not unknown there.
             if on.interface.is_some() == multicast {
-                self.unknown_vrid(now, &envelope, vrid);
+                self.unknown_vrid(cx.now, &envelope, vrid);
             }
             return;
         };
         let from = envelope.net.src;
         if parsed.advert.version == Version::V3 {
-            self.note_checksum(id, now, from, parsed.checksum);
+            self.note_checksum(id, cx.now, from, parsed.checksum);
         }
         let Some(router) = self.routers.get(id) else {
             return;
         };
-        let wall = || datagram.wall.unwrap_or_else(|| system.wall_clock());
+        let wall = || datagram.wall.unwrap_or_else(|| cx.system.wall_clock());
         let received = Received {
             from,
             multicast,
@@ -72,7 +74,7 @@ impl Engine {
             advert: parsed.advert,
             auth_result: auth::examine(&router.conf, &envelope, &parsed, wall),
         };
-        self.tell(id, now, Event::Advert(&received), system);
+        self.tell(cx, id, Event::Advert(&received));
     }
 
     fn open_envelope<'a>(&mut self, now: Instant, datagram: &Datagram<'a>) -> Option<Envelope<'a>> {

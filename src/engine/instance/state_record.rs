@@ -9,11 +9,11 @@
 //! Big-endian; times are nanoseconds since boot. A record without mastership is all zeros. A process may be killed
 //! while it writes: a record counts only if its sum is right. The header of the file is `os`'s business.
 
+use crate::engine::cx::Cx;
 use core::net::IpAddr;
 use core::ops::Range;
 use core::time::Duration;
 
-use crate::engine::system::System;
 use crate::types::{Cidr, Family, IfIndex, IfName, Priority};
 
 /// Bytes of a record; a page holds a whole number of them.
@@ -216,11 +216,11 @@ impl Ledger {
     }
 
     /// Writes what is new.
-    pub(crate) fn write(&mut self, system: &mut dyn System) {
+    pub(crate) fn write(&mut self, cx: &mut Cx<'_>) {
         let news = core::mem::take(&mut self.news);
         let at = news.start;
         if let Some(bytes) = self.image.get(news).filter(|bytes| !bytes.is_empty()) {
-            system.write_state(at, bytes);
+            cx.system.write_state(at, bytes);
         }
     }
 }

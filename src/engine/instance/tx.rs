@@ -1,5 +1,6 @@
 //! Adverts, gratuitous ARP and unsolicited neighbour advertisements on their way out.
 
+use crate::engine::cx::Cx;
 use core::net::IpAddr;
 use std::io;
 
@@ -8,8 +9,8 @@ use crate::engine::Engine;
 use crate::engine::instance::auth;
 use crate::engine::instance::auth::Stamp;
 use crate::engine::instance::router::{Router, Surroundings};
-use crate::engine::system::{Route, System};
-use crate::types::{Family, IfIndex, Instant, Mac, Priority, Version};
+use crate::engine::system::Route;
+use crate::types::{Family, IfIndex, Mac, Priority, Version};
 use crate::vrrp::Reason;
 use crate::wire::vrrp::{AdvertOut, ChecksumForm};
 use crate::wire::{Pseudo, Unfit, arp, ether, ipv4, ipv6, ndisc, vrrp};
@@ -21,9 +22,9 @@ const FRAMES_PER_TURN: usize = 128;
 
 impl Engine {
     /// Sends an advert to the group or to each peer.
-    pub(crate) fn send_advert(&mut self, id: usize, priority: Priority, system: &mut dyn System) {
+    pub(crate) fn send_advert(&mut self, cx: &mut Cx<'_>, id: usize, priority: Priority) {
         if priority != Priority::RESIGN {
-            self.raise(id, false, system);
+            self.raise(cx, id, false);
         }
         let Some(router) = self.routers.get_mut(id) else {
             return;
@@ -37,10 +38,10 @@ impl Engine {
         let Some(source) = router.source().or(router.machine.source()) else {
             return;
         };
-        let Some(stamp) = auth::stamp(router, system) else {
+        let Some(stamp) = auth::stamp(cx, router) else {
             return;
         };
-        let at = system.uptime();
+        let at = cx.system.uptime();
         let mut result = Ok(());
         let scratch = self.scratch.as_mut_slice();
         match &router.conf.transport {
@@ -52,7 +53,7 @@ impl Engine {
                     ttl: u8::MAX,
                 };
                 router.ip_id = next_id(router.ip_id);
-                result = send(router, &route, (priority, stamp), scratch, system);
+                result = send(cx, router, &route, (priority, stamp), scratch);
             }
             Transport::Unicast { peers, ttl, .. } => {
                 router.ip_id = next_id(router.ip_id);
@@ -66,7 +67,7 @@ impl Engine {
                         dst: peer.addr,
                         ttl: *ttl,
                     };
-                    let sent = send(router, &route, (priority, stamp), scratch, system);
+                    let sent = send(cx, router, &route, (priority, stamp), scratch);
                     result = result.and(sent);
                 }
             }
@@ -79,12 +80,12 @@ impl Engine {
 
     /// Sends what the schedule says is due: one round at most, so that a burst of one instance does not
     /// hold up the first round of the next.
-    pub(crate) fn announce(&mut self, id: usize, now: Instant, system: &mut dyn System) {
+    pub(crate) fn announce(&mut self, cx: &mut Cx<'_>, id: usize) {
         let Some(router) = self.routers.get_mut(id) else {
             return;
         };
         for _ in 0..FRAMES_PER_TURN {
-            let Some(place) = router.garp_held.take().or_else(|| router.garp.next(now)) else {
+            let Some(place) = router.garp_held.take().or_else(|| router.garp.next(cx.now)) else {
                 return;
             };
             let end_of_round = place.saturating_add(1) == router.set.len();
@@ -94,13 +95,13 @@ impl Engine {
             let (dev, family) = (&address.dev, address.cidr.family());
             let link = self.links.named(dev).filter(|link| !link.silent);
             if let Some((index, mac)) = link.and_then(|link| Some((link.index, link.mac?))) {
-                if let Err(later) = self.pacing.take(now, dev, family, router.gap(family)) {
+                if let Err(later) = self.pacing.take(cx.now, dev, family, router.gap(family)) {
                     router.garp_held = Some(place);
                     router.garp_after = later;
                     return;
                 }
                 let scratch = self.scratch.as_mut_slice();
-                if let Err(error) = announce_one(address, index, mac, scratch, system) {
+                if let Err(error) = announce_one(cx, address, index, mac, scratch) {
                     let name = &router.conf.name;
                     log::debug!(target: "vrrp", "({name}) announcement: {error}");
                 }
@@ -114,11 +115,11 @@ impl Engine {
 
 /// Tells the neighbours where an address is.
 fn announce_one(
+    cx: &mut Cx<'_>,
     address: &Address,
     index: IfIndex,
     mac: Mac,
     scratch: &mut [u8],
-    system: &mut dyn System,
 ) -> io::Result<()> {
     let built = match address.cidr.addr {
         IpAddr::V4(addr) => arp::gratuitous(mac, addr, scratch),
@@ -126,7 +127,7 @@ fn announce_one(
         IpAddr::V6(addr) => ndisc::unsolicited(mac, addr, addr, true, scratch),
     };
     match built.ok().and_then(|len| scratch.get(..len)) {
-        Some(frame) => system.send_frame(index, frame),
+        Some(frame) => cx.system.send_frame(index, frame),
         None => Ok(()),
     }
 }
@@ -137,24 +138,24 @@ fn next_id(id: u16) -> u16 {
 
 /// Builds the packet and hands it to the kernel.
 fn send(
+    cx: &mut Cx<'_>,
     router: &Router,
     route: &Route,
     advert: (Priority, Stamp),
     scratch: &mut [u8],
-    system: &mut dyn System,
 ) -> io::Result<()> {
     let unfit = |unfit: Unfit| io::Error::new(io::ErrorKind::InvalidInput, unfit.to_string());
     if let Some((index, mac)) = router.own().filter(|_| route.dst.is_multicast()) {
         // As a frame: the interface has no address, least of all the source's.
         let len = framed(router, route, advert, mac, scratch).map_err(unfit)?;
         return match scratch.get(..len) {
-            Some(frame) => system.send_frame(index, frame),
+            Some(frame) => cx.system.send_frame(index, frame),
             None => Ok(()),
         };
     }
     let len = build(router, route, advert, scratch).map_err(unfit)?;
     match scratch.get(..len) {
-        Some(packet) => system.send_advert(route, packet),
+        Some(packet) => cx.system.send_advert(route, packet),
         None => Ok(()),
     }
 }

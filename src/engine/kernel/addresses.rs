@@ -4,6 +4,7 @@
 //! truth: becoming master, a removal by somebody else, an interface that comes back and a retry after a
 //! refusal all end in [`AddressSet::reconcile`], which adds what is wanted and not there.
 
+use crate::engine::cx::Cx;
 use core::net::IpAddr;
 use core::time::Duration;
 use std::io;
@@ -11,7 +12,6 @@ use std::io;
 use crate::config::model::Address;
 use crate::engine::kernel::interfaces::{Link, Links};
 use crate::engine::kernel::lease::Lease;
-use crate::engine::system::System;
 use crate::netlink::addr::{self, AddrFlags, Spec};
 use crate::netlink::{Ack, Batch};
 use crate::types::errno::EEXIST;
@@ -239,10 +239,10 @@ impl AddressSet {
     }
 
     /// Removes what a daemon that was killed has left behind.
-    pub(crate) fn clean(&mut self, links: &Links, system: &mut dyn System) -> usize {
+    pub(crate) fn clean(&mut self, cx: &mut Cx<'_>, links: &Links) -> usize {
         let left = self.adopt(links);
         if left > 0 {
-            self.withdraw(links, system);
+            self.withdraw(cx, links);
         }
         left
     }
@@ -268,12 +268,7 @@ impl AddressSet {
     }
 
     /// From now on these addresses are wanted; adds them.
-    pub(crate) fn install(
-        &mut self,
-        now: Instant,
-        links: &Links,
-        system: &mut dyn System,
-    ) -> Outcome {
+    pub(crate) fn install(&mut self, cx: &mut Cx<'_>, links: &Links) -> Outcome {
         self.wanted = true;
         for slot in &mut self.slots {
             if let Held::Refused(_) = slot.held {
@@ -282,17 +277,12 @@ impl AddressSet {
         }
         self.refused = 0;
         self.retry_after = RETRY_FIRST;
-        self.reconcile(now, links, system)
+        self.reconcile(cx, links)
     }
 
     /// Adds what is wanted and not there. Call it when something may have changed and all news have
     /// been read; it trusts `links`.
-    pub(crate) fn reconcile(
-        &mut self,
-        now: Instant,
-        links: &Links,
-        system: &mut dyn System,
-    ) -> Outcome {
+    pub(crate) fn reconcile(&mut self, cx: &mut Cx<'_>, links: &Links) -> Outcome {
         let mut outcome = Outcome::default();
         self.retry_at = None;
         if !self.wanted {
@@ -312,24 +302,26 @@ impl AddressSet {
                 Held::Ours | Held::Theirs | Held::No | Held::Refused(_) => {}
             }
             let index = link.index;
-            let seq = addr::add(&mut batch, &slot.spec(index, self.kind, now, &self.lease));
+            let seq = addr::add(
+                &mut batch,
+                &slot.spec(index, self.kind, cx.now, &self.lease),
+            );
             if let Some(slot) = self.slots.get_mut(place) {
                 slot.on = Some(index);
             }
             if missing.push(place, seq) == CHUNK {
-                self.add(now, system, &mut batch, &mut missing, &mut outcome);
+                self.add(cx, &mut batch, &mut missing, &mut outcome);
             }
         }
-        self.add(now, system, &mut batch, &mut missing, &mut outcome);
-        self.after(now, &mut outcome);
+        self.add(cx, &mut batch, &mut missing, &mut outcome);
+        self.after(cx.now, &mut outcome);
         outcome
     }
 
     /// Sends one chunk of additions and notes the answers.
     fn add(
         &mut self,
-        now: Instant,
-        system: &mut dyn System,
+        cx: &mut Cx<'_>,
         batch: &mut Batch,
         missing: &mut Missing,
         outcome: &mut Outcome,
@@ -339,7 +331,7 @@ impl AddressSet {
         }
         let mut refused: heapless::Vec<(usize, i32), CHUNK> = heapless::Vec::new();
         let slots = &self.slots;
-        let sent = system.request(batch, &mut |ack: &Ack<'_>| {
+        let sent = cx.system.request(batch, &mut |ack: &Ack<'_>| {
             let nth =
                 usize::try_from(ack.seq.wrapping_sub(missing.first_seq)).unwrap_or(usize::MAX);
             let Some(&place) = missing.places.get(nth) else {
@@ -383,8 +375,12 @@ impl AddressSet {
                 (Some(errno), _) => Held::Refused(errno),
             };
             // What was there before has no lifetime yet.
-            slot.since = Some(now);
-            slot.renewed = self.lease.seconds.filter(|_| errno.is_none()).map(|_| now);
+            slot.since = Some(cx.now);
+            slot.renewed = self
+                .lease
+                .seconds
+                .filter(|_| errno.is_none())
+                .map(|_| cx.now);
             match slot.held {
                 Held::Refused(_) => outcome.refused += 1,
                 Held::No | Held::Ours | Held::Theirs => outcome.added += 1,
@@ -408,10 +404,10 @@ impl AddressSet {
     /// what is new is added by the next [`AddressSet::reconcile`], when all sets have let go of theirs.
     pub(crate) fn replace(
         &mut self,
+        cx: &mut Cx<'_>,
         new: impl Iterator<Item = Address>,
         kind: Kind,
         links: &Links,
-        system: &mut dyn System,
     ) {
         let mut old = core::mem::take(&mut self.slots);
         let keys = old.iter().enumerate();
@@ -455,22 +451,22 @@ impl AddressSet {
                 slot.held = Held::No;
             }
         }
-        remove(&mut old, self.kind, links, system);
+        remove(cx, &mut old, self.kind, links);
         self.kind = kind;
     }
 
     /// From now on these addresses are not wanted; removes those that are ours. Refusals are of no
     /// consequence: what is not there cannot be removed, and an interface that is gone took them along.
-    pub(crate) fn withdraw(&mut self, links: &Links, system: &mut dyn System) {
+    pub(crate) fn withdraw(&mut self, cx: &mut Cx<'_>, links: &Links) {
         self.wanted = false;
         self.retry_at = None;
         self.lease.due = None;
-        remove(&mut self.slots, self.kind, links, system);
+        remove(cx, &mut self.slots, self.kind, links);
     }
 }
 
 /// Removes the addresses that are ours.
-fn remove(slots: &mut [Slot], kind: Kind, links: &Links, system: &mut dyn System) {
+fn remove(cx: &mut Cx<'_>, slots: &mut [Slot], kind: Kind, links: &Links) {
     let mut batch = Batch::new(1);
     let mut count = 0_usize;
     for slot in slots {
@@ -480,7 +476,7 @@ fn remove(slots: &mut [Slot], kind: Kind, links: &Links, system: &mut dyn System
             addr::delete(&mut batch, &spec);
             count += 1;
             if count.is_multiple_of(CHUNK) {
-                flush(&mut batch, system);
+                flush(cx, &mut batch);
             }
         }
         slot.on = None;
@@ -488,16 +484,12 @@ fn remove(slots: &mut [Slot], kind: Kind, links: &Links, system: &mut dyn System
             slot.held = Held::No;
         }
     }
-    flush(&mut batch, system);
+    flush(cx, &mut batch);
 }
 
 /// Removes those of these addresses that bear our mark, and tells how many there are. Without a mark, before Linux
 /// 5.18, they may be anybody's.
-pub(crate) fn remove_strays(
-    strays: &[(IfName, Cidr)],
-    links: &Links,
-    system: &mut dyn System,
-) -> usize {
+pub(crate) fn remove_strays(cx: &mut Cx<'_>, strays: &[(IfName, Cidr)], links: &Links) -> usize {
     let mut batch = Batch::new(1);
     let mut count = 0_usize;
     for (dev, cidr) in strays {
@@ -509,17 +501,17 @@ pub(crate) fn remove_strays(
             addr::delete(&mut batch, &Spec::plain(link.index, *cidr));
             count = count.saturating_add(1);
             if count.is_multiple_of(CHUNK) {
-                flush(&mut batch, system);
+                flush(cx, &mut batch);
             }
         }
     }
-    flush(&mut batch, system);
+    flush(cx, &mut batch);
     count
 }
 
-fn flush(batch: &mut Batch, system: &mut dyn System) {
+fn flush(cx: &mut Cx<'_>, batch: &mut Batch) {
     if !batch.is_empty() {
-        let unsent: io::Result<()> = system.request(batch, &mut |ack| {
+        let unsent: io::Result<()> = cx.system.request(batch, &mut |ack| {
             log::debug!(target: "netlink", "address not removed: {}", reason(ack));
         });
         if let Err(error) = unsent {

@@ -13,11 +13,11 @@
 //! has expired is put back and announced like any address that somebody has removed. A renewal so late that it may
 //! have made an address again instead (the kernel does not tell) is announced too.
 
+use crate::engine::cx::Cx;
 use core::time::Duration;
 
 use crate::engine::kernel::addresses::{AddressSet, Held, Slot};
 use crate::engine::kernel::interfaces::Links;
-use crate::engine::system::System;
 use crate::netlink::{Batch, addr};
 use crate::types::Instant;
 
@@ -108,13 +108,7 @@ impl AddressSet {
 
     /// Renews what is due, one chunk at most. True when an address may have been gone, which
     /// the neighbors should be told.
-    pub(crate) fn renew(
-        &mut self,
-        now: Instant,
-        links: &Links,
-        batch: &mut Batch,
-        system: &mut dyn System,
-    ) -> bool {
+    pub(crate) fn renew(&mut self, cx: &mut Cx<'_>, links: &Links, batch: &mut Batch) -> bool {
         let mut gone = false;
         let mut count = 0;
         batch.clear();
@@ -123,22 +117,22 @@ impl AddressSet {
             let Some(slot) = self.slots.get_mut(place) else {
                 break;
             };
-            if slot.due(lease).is_none_or(|at| at > now) {
+            if slot.due(lease).is_none_or(|at| at > cx.now) {
                 continue;
             }
             if let Some(link) = links.named(&slot.address.dev) {
-                let spec = slot.spec(link.index, kind, now, lease);
+                let spec = slot.spec(link.index, kind, cx.now, lease);
                 addr::renew(batch, &spec);
             }
-            gone |= slot.may_be_over(now, lease);
-            slot.renewed = lease.seconds.map(|_| now);
+            gone |= slot.may_be_over(cx.now, lease);
+            slot.renewed = lease.seconds.map(|_| cx.now);
             count += 1;
             if count == CHUNK {
                 break;
             }
         }
         if !batch.is_empty() {
-            let sent = system.request(batch, &mut |ack| {
+            let sent = cx.system.request(batch, &mut |ack| {
                 log::debug!(target: "netlink", "address not renewed: {}", crate::engine::kernel::addresses::reason(ack));
             });
             if let Err(error) = sent {
@@ -147,16 +141,16 @@ impl AddressSet {
         }
         self.plan();
         // The rest when packets have been looked at.
-        self.lease.due = self.lease.due.map(|at| at.max(now.after(PAUSE)));
+        self.lease.due = self.lease.due.map(|at| at.max(cx.now.after(PAUSE)));
         gone
     }
 
     /// `--dont-release-vrrp`: what is there stays for good.
-    pub(crate) fn keep(&mut self, now: Instant, links: &Links, system: &mut dyn System) {
+    pub(crate) fn keep(&mut self, cx: &mut Cx<'_>, links: &Links) {
         self.set_lease(None);
         let mut batch = Batch::new(1);
         while self.renewal().is_some() {
-            self.renew(now, links, &mut batch, system);
+            self.renew(cx, links, &mut batch);
         }
     }
 }

@@ -8,9 +8,9 @@
 //! Packets that only pass through are no business of these hooks.
 
 use crate::config::model::Nft;
+use crate::engine::cx::Cx;
 use crate::engine::instance::router::Router;
 use crate::engine::kernel::addresses::reason;
-use crate::engine::system::System;
 use crate::netlink::Batch;
 use crate::netlink::nft::{self, Element, Table};
 use crate::types::Family;
@@ -34,25 +34,25 @@ impl Filter {
     }
 
     /// A new configuration: makes the tables it needs, in one go with what is in them, and removes the others.
-    pub(crate) fn replace(&mut self, nft: &Nft, routers: &[Router], system: &mut dyn System) {
+    pub(crate) fn replace(&mut self, cx: &mut Cx<'_>, nft: &Nft, routers: &[Router]) {
         if self.nft != *nft {
-            self.remove(system);
+            self.remove(cx);
             self.nft = nft.clone();
         }
-        self.make(routers, system);
+        self.make(cx, routers);
     }
 
     /// Sees to it that the instance's addresses are in the tables. To be called before they are set.
-    pub(crate) fn ensure(&mut self, id: usize, routers: &[Router], system: &mut dyn System) {
+    pub(crate) fn ensure(&mut self, cx: &mut Cx<'_>, id: usize, routers: &[Router]) {
         let Some(router) = routers.get(id).filter(|router| !router.conf.accept) else {
             return;
         };
         let elements: Vec<Element<'_>> = elements(router).collect();
         for (made, family) in self.made.into_iter().zip(FAMILIES) {
             if elements.iter().any(|one| Family::of(one.addr) == family)
-                && (!made || self.add(family, &elements, system).is_err())
+                && (!made || self.add(cx, family, &elements).is_err())
             {
-                return self.make(routers, system);
+                return self.make(cx, routers);
             }
         }
     }
@@ -64,24 +64,24 @@ impl Filter {
     }
 
     /// Removes the tables; also those of a predecessor that was killed.
-    pub(crate) fn clean(&mut self, nft: &Nft, system: &mut dyn System) {
+    pub(crate) fn clean(&mut self, cx: &mut Cx<'_>, nft: &Nft) {
         self.adopt(nft);
-        self.remove(system);
+        self.remove(cx);
     }
 
     /// Removes the tables we made.
-    pub(crate) fn remove(&mut self, system: &mut dyn System) {
+    pub(crate) fn remove(&mut self, cx: &mut Cx<'_>) {
         for (made, family) in self.made.iter_mut().zip(FAMILIES) {
             if core::mem::take(made) {
                 let table = table(&self.nft, family);
-                if let Err(why) = request(system, |batch| table.delete(batch)) {
+                if let Err(why) = request(cx, |batch| table.delete(batch)) {
                     log::debug!(target: "netlink", "table {} not removed: {why}", table.name);
                 }
             }
         }
     }
 
-    fn make(&mut self, routers: &[Router], system: &mut dyn System) {
+    fn make(&mut self, cx: &mut Cx<'_>, routers: &[Router]) {
         let before = self.refused.take();
         let elements: Vec<Element<'_>> = routers
             .iter()
@@ -92,7 +92,7 @@ impl Filter {
             let mine = elements.iter().copied();
             let mine: Vec<Element<'_>> =
                 mine.filter(|one| Family::of(one.addr) == family).collect();
-            let result = self.make_one(place, family, &mine, system);
+            let result = self.make_one(cx, place, family, &mine);
             self.refused = core::mem::take(&mut self.refused).or(result.err());
         }
         self.say(before.as_deref(), routers);
@@ -100,10 +100,10 @@ impl Filter {
 
     fn make_one(
         &mut self,
+        cx: &mut Cx<'_>,
         place: usize,
         family: Family,
         elements: &[Element<'_>],
-        system: &mut dyn System,
     ) -> Result<(), String> {
         let made = self.made.get(place).is_some_and(|made| *made);
         if elements.is_empty() && !made {
@@ -111,7 +111,7 @@ impl Filter {
         }
         let table = table(&self.nft, family);
         let mut chunks = elements.chunks(nft::CHUNK);
-        let result = request(system, |batch| {
+        let result = request(cx, |batch| {
             if let Some(first) = chunks.next() {
                 table.create(batch);
                 table.add(batch, first);
@@ -123,19 +123,14 @@ impl Filter {
             *made = result.is_ok() && !elements.is_empty();
         }
         result?;
-        chunks.try_for_each(|chunk| self.add(family, chunk, system))
+        chunks.try_for_each(|chunk| self.add(cx, family, chunk))
     }
 
-    fn add(
-        &self,
-        family: Family,
-        elements: &[Element<'_>],
-        system: &mut dyn System,
-    ) -> Result<(), String> {
+    fn add(&self, cx: &mut Cx<'_>, family: Family, elements: &[Element<'_>]) -> Result<(), String> {
         let table = table(&self.nft, family);
         elements
             .chunks(nft::CHUNK)
-            .try_for_each(|chunk| request(system, |batch| table.add(batch, chunk)))
+            .try_for_each(|chunk| request(cx, |batch| table.add(batch, chunk)))
     }
 
     /// Says that it does not work, or that it works again, when that is news.
@@ -181,13 +176,13 @@ fn elements(router: &Router) -> impl Iterator<Item = Element<'_>> {
 }
 
 /// All that `fill` appends happens, or nothing and the kernel's first reason.
-fn request(system: &mut dyn System, fill: impl FnOnce(&mut Batch)) -> Result<(), String> {
+fn request(cx: &mut Cx<'_>, fill: impl FnOnce(&mut Batch)) -> Result<(), String> {
     let mut batch = Batch::new(1);
     nft::begin(&mut batch);
     fill(&mut batch);
     nft::end(&mut batch);
     let mut refusal = None;
-    let sent = system.request_netfilter(&batch, &mut |ack| {
+    let sent = cx.system.request_netfilter(&batch, &mut |ack| {
         refusal.get_or_insert_with(|| reason(ack));
     });
     sent.map_err(|error| error.to_string())?;

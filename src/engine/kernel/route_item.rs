@@ -1,11 +1,11 @@
 //! A route or a rule: what the configuration says, and how the kernel is asked for it.
 
+use crate::engine::cx::Cx;
 use core::fmt;
 use core::net::IpAddr;
 
 use crate::config::model::{Place, Route, Rule};
 use crate::engine::kernel::interfaces::Links;
-use crate::engine::system::System;
 use crate::netlink::route::{self, Hop, Mode, Spec};
 use crate::netlink::{self, Batch, Message, rule};
 use crate::types::{Family, IfName};
@@ -60,7 +60,7 @@ impl Item {
 
     /// What of it this kernel is too old to read, and which one does. An unknown attribute is no error to the kernel:
     /// without it, the rule would be one for all packets, and the route one without gateway.
-    pub(crate) fn unread(&self, system: &mut dyn System) -> Option<&'static str> {
+    pub(crate) fn unread(&self, cx: &mut Cx<'_>) -> Option<&'static str> {
         let (words, since) = match self {
             Item::Rule(rule)
                 if rule.ip_proto != 0 || rule.sport.is_some() || rule.dport.is_some() =>
@@ -73,7 +73,7 @@ impl Item {
             }
             Item::Rule(_) | Item::Route(_) => return None,
         };
-        let release = system.read_file(RELEASE).ok()?;
+        let release = cx.system.read_file(RELEASE).ok()?;
         (version(&release)? < since).then_some(words)
     }
 

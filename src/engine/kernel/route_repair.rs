@@ -1,6 +1,7 @@
 //! What the engine does about routes and rules: which news concern them, when they are looked after, what the
 //! log says, and which instances depend on static ones (`track_group`).
 
+use crate::engine::cx::Cx;
 use core::fmt;
 
 use crate::engine::Engine;
@@ -11,7 +12,7 @@ use crate::netlink::Message;
 use crate::types::Instant;
 
 impl Engine {
-    /// Whether [`Engine::news`] wants to hear of routes and rules with our protocol number that are deleted.
+    /// Whether [`Engine::netlink_event`] wants to hear of routes and rules with our protocol number that are deleted.
     #[must_use]
     pub fn wants_route_news(&self) -> bool {
         !self.static_routes.is_empty()
@@ -20,8 +21,9 @@ impl Engine {
 
     /// News of routes and rules were lost.
     pub fn resync_routes(&mut self, now: Instant, system: &mut dyn System) {
+        let cx = &mut Cx::new(now, system);
         self.each_route_set(RouteSet::suspect);
-        self.settle(now, system);
+        self.refresh_if_dirty(cx);
     }
 
     /// Notes what a message means for routes and rules.
@@ -40,28 +42,28 @@ impl Engine {
         let sets = self.routers.iter_mut().map(|router| &mut router.routes);
         for set in sets.chain([&mut self.static_routes]) {
             look(set);
-            self.unsettled |= set.is_doubtful();
+            self.dirty |= set.is_doubtful();
         }
     }
 
     /// Puts back what is in doubt of an instance's.
-    pub(crate) fn repair_routes(&mut self, id: usize, now: Instant, system: &mut dyn System) {
+    pub(crate) fn repair_routes(&mut self, cx: &mut Cx<'_>, id: usize) {
         let Some(router) = self.routers.get_mut(id) else {
             return;
         };
-        let due = router.routes.next_deadline().is_some_and(|at| at <= now);
+        let due = cx.is_due(router.routes.next_deadline());
         if due || router.routes.is_doubtful() {
-            let outcome = router.routes.reconcile(now, &self.links, system);
+            let outcome = router.routes.reconcile(cx, &self.links);
             report(format_args!("({})", router.conf.name), &outcome);
         }
     }
 
     /// The same for static ones.
-    pub(crate) fn repair_static_routes(&mut self, now: Instant, system: &mut dyn System) {
+    pub(crate) fn repair_static_routes(&mut self, cx: &mut Cx<'_>) {
         let set = &mut self.static_routes;
-        if set.next_deadline().is_some_and(|at| at <= now) || set.is_doubtful() {
-            let outcome = set.reconcile(now, &self.links, system);
-            self.unsettled |= !self.track_groups.is_empty();
+        if cx.is_due(set.next_deadline()) || set.is_doubtful() {
+            let outcome = set.reconcile(cx, &self.links);
+            self.dirty |= !self.track_groups.is_empty();
             report(format_args!("{STATIC}"), &outcome);
         }
     }
@@ -91,8 +93,8 @@ impl Engine {
     }
 
     /// Adds the static ones.
-    pub(crate) fn install_static_routes(&mut self, now: Instant, system: &mut dyn System) {
-        let outcome = self.static_routes.install(now, &self.links, system);
+    pub(crate) fn install_static_routes(&mut self, cx: &mut Cx<'_>) {
+        let outcome = self.static_routes.install(cx, &self.links);
         report(format_args!("{STATIC}"), &outcome);
     }
 }

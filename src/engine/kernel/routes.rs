@@ -9,13 +9,13 @@
 //!
 //! Routes come before rules, and go after them: a rule must not lead into an empty table.
 
+use crate::engine::cx::Cx;
 use core::time::Duration;
 
 use crate::config::model::{Route, Rule};
 use crate::engine::kernel::addresses::reason;
 use crate::engine::kernel::interfaces::{Link, Links};
 use crate::engine::kernel::route_item::Item;
-use crate::engine::system::System;
 use crate::netlink::{Ack, Batch, Message};
 use crate::types::errno::{EAFNOSUPPORT, EEXIST, ENOENT, EOPNOTSUPP, ESRCH};
 use crate::types::{IfName, Instant};
@@ -188,8 +188,8 @@ impl RouteSet {
 
     /// Removes what a daemon that was killed has left behind: what has our protocol number and is otherwise
     /// as configured. Tells how many there were.
-    pub(crate) fn clean(&mut self, links: &Links, system: &mut dyn System) -> usize {
-        let count = delete(&self.slots, links, system, |_| true);
+    pub(crate) fn clean(&mut self, cx: &mut Cx<'_>, links: &Links) -> usize {
+        let count = delete(cx, &self.slots, links, |_| true);
         self.all_are(Held::No);
         count
     }
@@ -206,28 +206,18 @@ impl RouteSet {
     }
 
     /// From now on these are wanted; adds them.
-    pub(crate) fn install(
-        &mut self,
-        now: Instant,
-        links: &Links,
-        system: &mut dyn System,
-    ) -> Outcome {
+    pub(crate) fn install(&mut self, cx: &mut Cx<'_>, links: &Links) -> Outcome {
         self.wanted = true;
         self.refused = 0;
         self.retry_after = RETRY_FIRST;
         self.doubt = Doubt::All;
-        self.reconcile(now, links, system)
+        self.reconcile(cx, links)
     }
 
     /// Asks for what is wanted and in doubt.
-    pub(crate) fn reconcile(
-        &mut self,
-        now: Instant,
-        links: &Links,
-        system: &mut dyn System,
-    ) -> Outcome {
+    pub(crate) fn reconcile(&mut self, cx: &mut Cx<'_>, links: &Links) -> Outcome {
         let mut outcome = Outcome::default();
-        let pending = self.retry_at.take().filter(|at| *at > now);
+        let pending = self.retry_at.take().filter(|at| *at > cx.now);
         let doubt = core::mem::replace(&mut self.doubt, Doubt::Nothing);
         if !self.wanted || self.slots.is_empty() {
             return outcome;
@@ -238,7 +228,7 @@ impl RouteSet {
             if slot.held == Held::Yes && doubt != Doubt::All {
                 continue;
             }
-            if let Some(why) = slot.item.unread(system) {
+            if let Some(why) = slot.item.unread(cx) {
                 let words = || format!("{}: {why}", slot.item);
                 outcome.first_refused.get_or_insert_with(words);
                 asked.answers.push((place, Held::Refused));
@@ -246,10 +236,10 @@ impl RouteSet {
             }
             asked.add(place, &slot.item, links, &mut batch);
             if asked.is_full() {
-                asked.send(system, &mut batch, &mut outcome, &self.slots);
+                asked.send(cx, &mut batch, &mut outcome, &self.slots);
             }
         }
-        asked.send(system, &mut batch, &mut outcome, &self.slots);
+        asked.send(cx, &mut batch, &mut outcome, &self.slots);
         for (place, held) in asked.answers {
             if let Some(slot) = self.slots.get_mut(place) {
                 slot.held = held;
@@ -261,7 +251,7 @@ impl RouteSet {
         self.refused = outcome.refused;
         if outcome.refused > 0 {
             // An attempt in between, made in hope, is not one of those that become rarer.
-            self.retry_at = pending.or(Some(now.after(self.retry_after)));
+            self.retry_at = pending.or(Some(cx.now.after(self.retry_after)));
             if pending.is_none() {
                 self.retry_after = self.retry_after.saturating_mul(2).min(RETRY_LAST);
             }
@@ -270,11 +260,11 @@ impl RouteSet {
     }
 
     /// From now on these are not wanted; removes them.
-    pub(crate) fn withdraw(&mut self, links: &Links, system: &mut dyn System) {
+    pub(crate) fn withdraw(&mut self, cx: &mut Cx<'_>, links: &Links) {
         self.wanted = false;
         self.doubt = Doubt::Nothing;
         self.retry_at = None;
-        delete(&self.slots, links, system, |slot| slot.held != Held::No);
+        delete(cx, &self.slots, links, |slot| slot.held != Held::No);
         self.all_are(Held::No);
     }
 
@@ -282,10 +272,10 @@ impl RouteSet {
     /// is added by the next [`RouteSet::reconcile`].
     pub(crate) fn replace(
         &mut self,
+        cx: &mut Cx<'_>,
         routes: Vec<Route>,
         rules: Vec<Rule>,
         links: &Links,
-        system: &mut dyn System,
     ) {
         let new = slots(routes, rules);
         let mut gone = core::mem::replace(&mut self.slots, new);
@@ -298,31 +288,26 @@ impl RouteSet {
             }
         }
         gone.reverse();
-        delete(&gone, links, system, |old| old.held != Held::No);
+        delete(cx, &gone, links, |old| old.held != Held::No);
         self.note(Doubt::Missing);
     }
 }
 
 /// Asks to delete these, last ones first. Refusals are of no consequence: mostly it was gone, with its
 /// interface or its source address.
-fn delete(
-    slots: &[Slot],
-    links: &Links,
-    system: &mut dyn System,
-    which: impl Fn(&Slot) -> bool,
-) -> usize {
+fn delete(cx: &mut Cx<'_>, slots: &[Slot], links: &Links, which: impl Fn(&Slot) -> bool) -> usize {
     let mut batch = Batch::new(1);
     let mut done = 0_usize;
     for slot in slots.iter().rev().filter(|slot| which(slot)) {
         // What was never asked for might be taken for one of somebody else's.
-        if slot.item.unread(system).is_none() {
+        if slot.item.unread(cx).is_none() {
             slot.item.delete(links, &mut batch);
         }
         if batch.count() == CHUNK {
-            done = done.saturating_add(flush(&mut batch, system));
+            done = done.saturating_add(flush(cx, &mut batch));
         }
     }
-    done.saturating_add(flush(&mut batch, system))
+    done.saturating_add(flush(cx, &mut batch))
 }
 
 fn slots(routes: Vec<Route>, rules: Vec<Rule>) -> Vec<Slot> {
@@ -333,10 +318,10 @@ fn slots(routes: Vec<Route>, rules: Vec<Rule>) -> Vec<Slot> {
 }
 
 /// Sends deletions; tells how many were carried out.
-fn flush(batch: &mut Batch, system: &mut dyn System) -> usize {
+fn flush(cx: &mut Cx<'_>, batch: &mut Batch) -> usize {
     let mut done = batch.count();
     if done > 0 {
-        let sent = system.request(batch, &mut |ack| {
+        let sent = cx.system.request(batch, &mut |ack| {
             done = done.saturating_sub(1);
             if !matches!(ack.errno, ENOENT | ESRCH) {
                 log::debug!(target: "netlink", "route or rule not removed: {}", reason(ack));
@@ -393,18 +378,12 @@ impl Asked {
     }
 
     /// Sends what has gathered and notes the answers.
-    fn send(
-        &mut self,
-        system: &mut dyn System,
-        batch: &mut Batch,
-        outcome: &mut Outcome,
-        slots: &[Slot],
-    ) {
+    fn send(&mut self, cx: &mut Cx<'_>, batch: &mut Batch, outcome: &mut Outcome, slots: &[Slot]) {
         if self.places.is_empty() {
             return;
         }
         let mut refusals = Refusals::new();
-        let sent = system.request(batch, &mut |ack: &Ack<'_>| {
+        let sent = cx.system.request(batch, &mut |ack: &Ack<'_>| {
             let nth = usize::try_from(ack.seq.wrapping_sub(self.first_seq)).unwrap_or(usize::MAX);
             // As many as there are requests.
             let _ = refusals.push((nth, ack.errno));

@@ -2,13 +2,14 @@
 //! all instances there, and one for each family of unicast adverts; the same again for AH where an instance
 //! uses that.
 
+use crate::engine::cx::Cx;
 use core::net::IpAddr;
 use std::io;
 
 use crate::engine::Engine;
 use crate::engine::kernel::interfaces::Links;
 use crate::engine::log_limit::Budget;
-use crate::engine::system::{Listener, Protocol, System};
+use crate::engine::system::{Listener, Protocol};
 use crate::types::Family;
 use crate::types::errno::EAFNOSUPPORT;
 
@@ -30,13 +31,13 @@ impl Engine {
     }
 
     /// Opens the sockets that instances need now, also those that were refused before, and closes the others.
-    pub(crate) fn open_listeners(&mut self, system: &mut dyn System) {
+    pub(crate) fn open_listeners(&mut self, cx: &mut Cx<'_>) {
         let wanted = self.wanted_listeners();
         self.open.retain(|open| {
             let mut same = wanted.iter();
             let keep = same.any(|(on, groups)| *on == open.on && *groups == open.groups);
             if !keep {
-                system.unlisten(open.on);
+                cx.system.unlisten(open.on);
             }
             keep
         });
@@ -44,10 +45,10 @@ impl Engine {
             match self.open.iter_mut().find(|open| open.on == on) {
                 Some(open) if open.works => {}
                 Some(open) => {
-                    open.works = listen(&self.links, on, &groups, true, system);
+                    open.works = listen(cx, &self.links, on, &groups, true);
                 }
                 None => {
-                    let works = listen(&self.links, on, &groups, false, system);
+                    let works = listen(cx, &self.links, on, &groups, false);
                     let malformed = Budget::default();
                     self.open.push(Open {
                         on,
@@ -83,11 +84,11 @@ impl Engine {
 
 /// Opens a socket; says so when that fails for the first time or works after all.
 fn listen(
+    cx: &mut Cx<'_>,
     links: &Links,
     on: Listener,
     groups: &[IpAddr],
     failed_before: bool,
-    system: &mut dyn System,
 ) -> bool {
     let link = on.interface.and_then(|index| links.get(index));
     let name = link.map(|link| &link.name);
@@ -97,7 +98,7 @@ fn listen(
         Protocol::Vrrp => "IPv6",
         Protocol::Ah => "AH",
     };
-    match (system.listen(on, name, groups), failed_before) {
+    match (cx.system.listen(on, name, groups), failed_before) {
         (Ok(()), true) => {
             log::info!(target: "vrrp", "{family} adverts on {place} can be received now");
             true

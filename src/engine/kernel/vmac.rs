@@ -15,6 +15,7 @@
 //! A macvlan of this name, base and address that is there already was left by a killed predecessor.
 //! A kernel without macvlans: addresses go on the interface below and have its Ethernet address.
 
+use crate::engine::cx::Cx;
 use core::time::Duration;
 use std::io;
 
@@ -22,7 +23,6 @@ use crate::config::model::{Vmac, VrrpInstance};
 use crate::engine::instance::router::Router;
 use crate::engine::kernel::addresses::reason;
 use crate::engine::kernel::interfaces::Link;
-use crate::engine::system::System;
 use crate::engine::{Engine, TimerKey};
 use crate::netlink::{Batch, macvlan};
 use crate::types::errno::{EEXIST, ENODEV, EOPNOTSUPP};
@@ -84,38 +84,38 @@ enum Need {
 impl Engine {
     /// Sees to it that every virtual router has its interface, as far as there is one below.
     /// What was asked of the kernel shows in the links when it has told so.
-    pub(crate) fn settle_vmacs(&mut self, now: Instant, system: &mut dyn System) {
+    pub(crate) fn settle_vmacs(&mut self, cx: &mut Cx<'_>) {
         for id in 0..self.routers.len() {
-            self.settle_vmac(id, system);
+            self.settle_vmac(cx, id);
         }
         if self.routers.iter().any(|router| router.vmac.idle) {
-            self.remind(TimerKey::Vmacs, Some(now));
+            self.remind(TimerKey::Vmacs, Some(cx.now));
         }
     }
 
     /// The beginning: makes the interfaces and waits for none.
-    pub(crate) fn make_vmacs(&mut self, now: Instant, system: &mut dyn System) -> io::Result<()> {
+    pub(crate) fn make_vmacs(&mut self, cx: &mut Cx<'_>) -> io::Result<()> {
         if !self.routers.iter().any(|router| router.conf.vmac.is_some()) {
             return Ok(());
         }
         for id in 0..self.routers.len() {
             self.place(id);
         }
-        self.settle_vmacs(now, system);
-        self.survey(now, system)?;
-        self.settle_vmacs(now, system);
-        self.survey(now, system)
+        self.settle_vmacs(cx);
+        self.survey(cx)?;
+        self.settle_vmacs(cx);
+        self.survey(cx)
     }
 
     /// The end.
-    pub(crate) fn remove_vmacs(&mut self, system: &mut dyn System) {
+    pub(crate) fn remove_vmacs(&mut self, cx: &mut Cx<'_>) {
         for id in 0..self.routers.len() {
-            self.remove_vmac(id, system);
+            self.remove_vmac(cx, id);
         }
-        self.release_bases(false, system);
+        self.release_bases(cx, false);
     }
 
-    fn settle_vmac(&mut self, id: usize, system: &mut dyn System) {
+    fn settle_vmac(&mut self, cx: &mut Cx<'_>, id: usize) {
         let Some(router) = self.routers.get_mut(id) else {
             return;
         };
@@ -129,8 +129,8 @@ impl Engine {
         }
         match need(router, &vmac, there) {
             Need::Nothing => {}
-            Need::Raise => self.raise(id, true, system),
-            Need::Make(base) => self.make_vmac(id, &vmac, base, system),
+            Need::Raise => self.raise(cx, id, true),
+            Need::Make(base) => self.make_vmac(cx, id, &vmac, base),
             Need::Adopt(index, up) => {
                 router.vmac = Own {
                     index: Some(index),
@@ -138,10 +138,10 @@ impl Engine {
                     idle: false,
                     refused: None,
                 };
-                self.prepare(id, &vmac, system);
+                self.prepare(cx, id, &vmac);
                 if self.is_master(id) || up {
                     let master = self.is_master(id);
-                    self.switch(id, master, system);
+                    self.switch(cx, id, master);
                 }
             }
             Need::Remove(index) => {
@@ -151,9 +151,9 @@ impl Engine {
                     "({}) removed {}, a macvlan upon another interface or with another address",
                     router.conf.name, vmac.name
                 );
-                let _ = request(system, |batch| macvlan::delete(batch, index));
+                let _ = request(cx, |batch| macvlan::delete(batch, index));
                 self.links.forget(index);
-                self.unsettled = true;
+                self.dirty = true;
             }
             Need::Taken => {
                 let why = format!("an interface that is no macvlan has the name {}", vmac.name);
@@ -169,12 +169,12 @@ impl Engine {
         router.is_some_and(|one| one.past.resuming || one.machine.state() == VrrpState::Master)
     }
 
-    fn make_vmac(&mut self, id: usize, vmac: &Vmac, base: IfIndex, system: &mut dyn System) {
+    fn make_vmac(&mut self, cx: &mut Cx<'_>, id: usize, vmac: &Vmac, base: IfIndex) {
         let Some(router) = self.routers.get_mut(id) else {
             return;
         };
         let name = vmac.name.as_str();
-        let made = request(system, |batch| macvlan::create(batch, name, base, vmac.mac));
+        let made = request(cx, |batch| macvlan::create(batch, name, base, vmac.mac));
         match made {
             Ok(()) => log::info!(
                 target: "vrrp",
@@ -189,14 +189,14 @@ impl Engine {
                     "use_vmac is not possible, all instances run with the Ethernet addresses of their \
                      interfaces: this kernel has no macvlans ({why}; OpenWrt: kmod-macvlan)"
                 );
-                self.do_without(system);
+                self.do_without(cx);
             }
             Err((_, why)) => complain(router, vmac, why),
         }
     }
 
     /// This kernel has no macvlans.
-    fn do_without(&mut self, system: &mut dyn System) {
+    fn do_without(&mut self, cx: &mut Cx<'_>) {
         self.no_macvlan = true;
         for router in &mut self.routers {
             if strip(&mut router.conf) {
@@ -204,11 +204,11 @@ impl Engine {
             }
         }
         self.make_tables();
-        self.filter.replace(&self.global.nft, &self.routers, system);
+        self.filter.replace(cx, &self.global.nft, &self.routers);
     }
 
     /// Makes the kernel keep to the new interface what belongs to it.
-    fn prepare(&mut self, id: usize, vmac: &Vmac, system: &mut dyn System) {
+    fn prepare(&mut self, cx: &mut Cx<'_>, id: usize, vmac: &Vmac) {
         let Some(router) = self.routers.get(id) else {
             return;
         };
@@ -219,7 +219,7 @@ impl Engine {
         for (family, key, value) in SETTINGS.iter().chain(more) {
             let name = format_args!("net/{family}/conf/{}/{key}", vmac.name);
             // Without IPv6 in the kernel there is nothing to switch off.
-            if let Err(error) = system.set_sysctl(name, value)
+            if let Err(error) = cx.system.set_sysctl(name, value)
                 && *family == "ipv4"
                 && self.settings.is_news(&error)
             {
@@ -237,26 +237,29 @@ impl Engine {
             Family::V4 => "ipv4",
             Family::V6 => "ipv6",
         };
-        if setting(system, folder, &base, "forwarding") == "1" {
+        if setting(cx, folder, &base, "forwarding") == "1" {
             let name = format_args!("net/{folder}/conf/{}/forwarding", vmac.name);
-            let _ = system.set_sysctl(name, "1");
+            let _ = cx.system.set_sysctl(name, "1");
         }
         if family == Family::V4 {
-            self.quiet_base(&base, system);
+            self.quiet_base(cx, &base);
         }
     }
 
     /// Keeps the interface below from speaking for the virtual addresses.
-    fn quiet_base(&mut self, name: &IfName, system: &mut dyn System) {
+    fn quiet_base(&mut self, cx: &mut Cx<'_>, name: &IfName) {
         let known = self.bases.iter().any(|base| base.name == *name);
         let mut before = [None, None];
         for ((key, least), slot) in BASE_SETTINGS.into_iter().zip(&mut before) {
-            let text = setting(system, "ipv4", name, key);
+            let text = setting(cx, "ipv4", name, key);
             if text.parse().unwrap_or(0_u8) >= least {
                 continue;
             }
             let value = if least == 1 { "1" } else { "2" };
-            match system.set_sysctl(format_args!("net/ipv4/conf/{name}/{key}"), value) {
+            match cx
+                .system
+                .set_sysctl(format_args!("net/ipv4/conf/{name}/{key}"), value)
+            {
                 Ok(()) => {
                     *slot = Some(if text.is_empty() {
                         "0".to_owned()
@@ -281,7 +284,7 @@ impl Engine {
     }
 
     /// Puts back the settings of interfaces that are below none any more, or of all.
-    pub(crate) fn release_bases(&mut self, all: bool, system: &mut dyn System) {
+    pub(crate) fn release_bases(&mut self, cx: &mut Cx<'_>, all: bool) {
         let routers = &self.routers;
         self.bases.retain(|base| {
             let below =
@@ -293,7 +296,9 @@ impl Engine {
                 if let Some(value) = before {
                     let name = &base.name;
                     // An interface that is gone took its settings along.
-                    let _ = system.set_sysctl(format_args!("net/ipv4/conf/{name}/{key}"), value);
+                    let _ = cx
+                        .system
+                        .set_sysctl(format_args!("net/ipv4/conf/{name}/{key}"), value);
                 }
             }
             false
@@ -301,13 +306,13 @@ impl Engine {
     }
 
     /// Switches the instance's own interface on, when it has one; `again`: whatever we think of it.
-    pub(crate) fn raise(&mut self, id: usize, again: bool, system: &mut dyn System) {
+    pub(crate) fn raise(&mut self, cx: &mut Cx<'_>, id: usize, again: bool) {
         let Some(router) = self.routers.get_mut(id) else {
             return;
         };
         router.vmac.idle = false;
         if router.vmac.index.is_some() && (again || !router.vmac.up) {
-            self.switch(id, true, system);
+            self.switch(cx, id, true);
         }
     }
 
@@ -324,17 +329,17 @@ impl Engine {
     }
 
     /// Switches off one of those that are to be.
-    pub(crate) fn lower_one(&mut self, now: Instant, system: &mut dyn System) {
+    pub(crate) fn lower_one(&mut self, cx: &mut Cx<'_>) {
         let mut idle = self.routers.iter().enumerate();
         let Some((id, _)) = idle.find(|(_, router)| router.vmac.idle) else {
             return self.remind(TimerKey::Vmacs, None);
         };
-        self.switch(id, false, system);
+        self.switch(cx, id, false);
         // The sockets have their turn in between.
-        self.remind(TimerKey::Vmacs, Some(now.after(PAUSE)));
+        self.remind(TimerKey::Vmacs, Some(cx.now.after(PAUSE)));
     }
 
-    fn switch(&mut self, id: usize, on: bool, system: &mut dyn System) {
+    fn switch(&mut self, cx: &mut Cx<'_>, id: usize, on: bool) {
         let Some(router) = self.routers.get_mut(id) else {
             return;
         };
@@ -342,7 +347,7 @@ impl Engine {
         let Some(index) = router.vmac.index else {
             return;
         };
-        match request(system, |batch| macvlan::switch(batch, index, on)) {
+        match request(cx, |batch| macvlan::switch(batch, index, on)) {
             Ok(()) => router.vmac.up = on,
             Err((_, why)) => {
                 router.vmac.up = false;
@@ -353,14 +358,14 @@ impl Engine {
     }
 
     /// Removes the instance's own interface.
-    pub(crate) fn remove_vmac(&mut self, id: usize, system: &mut dyn System) {
+    pub(crate) fn remove_vmac(&mut self, cx: &mut Cx<'_>, id: usize) {
         let Some(router) = self.routers.get_mut(id) else {
             return;
         };
         let Some(index) = core::mem::take(&mut router.vmac).index else {
             return;
         };
-        if let Err((_, why)) = request(system, |batch| macvlan::delete(batch, index)) {
+        if let Err((_, why)) = request(cx, |batch| macvlan::delete(batch, index)) {
             let name = &router.conf.name;
             log::debug!(target: "vrrp", "({name}) VMAC interface not removed: {why}");
         }
@@ -398,9 +403,9 @@ fn need(router: &Router, vmac: &Vmac, there: Option<&Link>) -> Need {
 }
 
 /// A setting of an interface; empty when it cannot be read.
-fn setting(system: &mut dyn System, family: &str, name: &IfName, key: &str) -> String {
+fn setting(cx: &mut Cx<'_>, family: &str, name: &IfName, key: &str) -> String {
     let path = format!("/proc/sys/net/{family}/conf/{name}/{key}");
-    let read = system.read_file(&path).unwrap_or_default();
+    let read = cx.system.read_file(&path).unwrap_or_default();
     core::str::from_utf8(&read).map_or("", str::trim).to_owned()
 }
 
@@ -427,14 +432,13 @@ pub(crate) fn strip(conf: &mut VrrpInstance) -> bool {
 }
 
 /// One request, and the kernel's refusal: number and words.
-fn request(
-    system: &mut dyn System,
-    fill: impl FnOnce(&mut Batch) -> u32,
-) -> Result<(), (i32, String)> {
+fn request(cx: &mut Cx<'_>, fill: impl FnOnce(&mut Batch) -> u32) -> Result<(), (i32, String)> {
     let mut batch = Batch::new(1);
     fill(&mut batch);
     let mut refusal = None;
-    let sent = system.request(&batch, &mut |ack| refusal = Some((ack.errno, reason(ack))));
+    let sent = cx
+        .system
+        .request(&batch, &mut |ack| refusal = Some((ack.errno, reason(ack))));
     sent.map_err(|error| (error.raw_os_error().unwrap_or(0), error.to_string()))?;
     refusal.map_or(Ok(()), Err)
 }

@@ -12,6 +12,7 @@
 //! What says nothing about the server (no descriptor, `bindto` an address that is not here) is no result: the check
 //! has its next turn and the verdict stays.
 
+use crate::engine::cx::Cx;
 use core::time::Duration;
 use std::io;
 
@@ -23,7 +24,6 @@ use crate::engine::lvs::CheckId;
 use crate::engine::lvs::report::{self, Named};
 use crate::engine::lvs::slots::Slots;
 use crate::engine::notify::children::Children;
-use crate::engine::system::System;
 use crate::engine::timers::Deadlines;
 use crate::lvs::state::CheckState;
 use crate::types::Instant;
@@ -208,18 +208,18 @@ impl Checks {
     /// Does one thing that is due.
     pub(crate) fn expire(
         &mut self,
-        now: Instant,
+        cx: &mut Cx<'_>,
         conf: &lvs::Lvs,
-        (children, system): (&mut Children, &mut dyn System),
+        children: &mut Children,
     ) -> Did {
         if let Some(place) = self.probes.next() {
-            return self.open(place, now, conf, system);
+            return self.open(cx, place, conf);
         }
         if let Some(place) = self.programs.next() {
-            self.spawn(place, now, conf, (children, system));
+            self.spawn(cx, place, conf, children);
             return Did::Enough;
         }
-        let Some((_, place)) = self.due.first().filter(|(at, _)| *at <= now) else {
+        let Some((_, place)) = self.due.first().filter(|(at, _)| *at <= cx.now) else {
             return Did::Nothing;
         };
         let Some(run) = self.runs.get_mut(place) else {
@@ -231,25 +231,23 @@ impl Checks {
                 run.phase = Phase::Waiting;
                 self.due.set(place, None);
                 if self.probes.take(place) {
-                    return self.open(place, now, conf, system);
+                    return self.open(cx, place, conf);
                 }
             }
             (Phase::Idle, Work::Program) => {
                 run.phase = Phase::Waiting;
                 self.due.set(place, None);
                 if self.programs.take(place) {
-                    self.spawn(place, now, conf, (children, system));
+                    self.spawn(cx, place, conf, children);
                     return Did::Enough;
                 }
             }
-            (Phase::Probing { until }, _) if until <= now => {
+            (Phase::Probing { until }, _) if until <= cx.now => {
                 let result = Err("the exchange takes too long as a whole".into());
-                return self.finish(place, now, conf, (result, None), system).into();
+                return self.finish(cx, place, conf, (result, None)).into();
             }
             (Phase::Probing { .. }, _) => {
-                return self
-                    .news(place, now, conf, SocketEvent::TimedOut, system)
-                    .into();
+                return self.news(cx, place, conf, SocketEvent::TimedOut).into();
             }
             (Phase::Idle | Phase::Waiting | Phase::Running { .. }, _) => self.due.set(place, None),
         }
@@ -257,13 +255,7 @@ impl Checks {
     }
 
     /// Opens a socket for a check that has a place.
-    fn open(
-        &mut self,
-        place: usize,
-        now: Instant,
-        conf: &lvs::Lvs,
-        system: &mut dyn System,
-    ) -> Did {
+    fn open(&mut self, cx: &mut Cx<'_>, place: usize, conf: &lvs::Lvs) -> Did {
         let Some(run) = self.runs.get_mut(place) else {
             return Did::Something;
         };
@@ -272,16 +264,16 @@ impl Checks {
         };
         let (transport, target) = (exchange.transport(), exchange.target());
         let timeout = target.timeout;
-        let Err(error) = system.probe_open(place, transport, target) else {
-            let until = now.after(timeout.saturating_mul(STEPS));
+        let Err(error) = cx.system.probe_open(place, transport, target) else {
+            let until = cx.now.after(timeout.saturating_mul(STEPS));
             run.phase = Phase::Probing { until };
-            self.due.set(place, Some(now.after(timeout)));
+            self.due.set(place, Some(cx.now.after(timeout)));
             return Did::Something;
         };
         if is_about_the_way(&error) {
             let errno = error.raw_os_error();
             let result = (Err(String::new()), errno);
-            return self.finish(place, now, conf, result, system).into();
+            return self.finish(cx, place, conf, result).into();
         }
         if is_lack_of_descriptors(&error) && self.probes.shrink(place) {
             run.phase = Phase::Waiting;
@@ -290,7 +282,7 @@ impl Checks {
         if !is_lack_of_descriptors(&error) {
             self.probes.free();
         }
-        self.put_off(place, now, conf, &error);
+        self.put_off(place, cx.now, conf, &error);
         Did::Something
     }
 
@@ -316,11 +308,10 @@ impl Checks {
     /// Something happened to a check's socket.
     pub(crate) fn news(
         &mut self,
+        cx: &mut Cx<'_>,
         place: usize,
-        now: Instant,
         conf: &lvs::Lvs,
         news: SocketEvent<'_>,
-        system: &mut dyn System,
     ) -> Option<(CheckId, CheckState)> {
         let run = self.runs.get_mut(place)?;
         let (Phase::Probing { until }, Work::NetworkCheck(exchange)) = (run.phase, &mut run.work)
@@ -337,42 +328,41 @@ impl Checks {
         self.out.clear();
         match exchange.handle(news, &mut self.out) {
             Step::Wait(time) => {
-                self.due.set(place, Some(now.after(time).min(until)));
+                self.due.set(place, Some(cx.now.after(time).min(until)));
                 if !self.out.is_empty()
-                    && let Err(error) = system.probe_send(place, &self.out)
+                    && let Err(error) = cx.system.probe_send(place, &self.out)
                 {
                     let result = (Err(String::new()), error.raw_os_error());
-                    return self.finish(place, now, conf, result, system);
+                    return self.finish(cx, place, conf, result);
                 }
                 None
             }
             Step::Reconnect => {
-                system.probe_close(place);
-                match self.open(place, now, conf, system) {
+                cx.system.probe_close(place);
+                match self.open(cx, place, conf) {
                     Did::Judged(id, verdict) => Some((id, verdict)),
                     Did::Nothing | Did::Something | Did::Enough => None,
                 }
             }
-            Step::Done(result) => self.finish(place, now, conf, (result, errno), system),
+            Step::Done(result) => self.finish(cx, place, conf, (result, errno)),
         }
     }
 
     /// The exchange is over.
     fn finish(
         &mut self,
+        cx: &mut Cx<'_>,
         place: usize,
-        now: Instant,
         conf: &lvs::Lvs,
         (result, errno): (Result<(), String>, Option<i32>),
-        system: &mut dyn System,
     ) -> Option<(CheckId, CheckState)> {
-        system.probe_close(place);
+        cx.system.probe_close(place);
         self.probes.free();
         let run = self.runs.get_mut(place)?;
         run.phase = Phase::Idle;
         let result = result.map_err(|why| report::with_error(why, errno));
         let weight = run.weight;
-        self.conclude(place, now, conf, result.map(|()| weight))
+        self.conclude(place, cx.now, conf, result.map(|()| weight))
     }
 
     /// A check has a result: what is added to the weight, or what is wrong. The answer is what is to be told: what

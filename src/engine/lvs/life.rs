@@ -1,12 +1,12 @@
 //! Checks begin, pause, go on, are replaced, end.
 
+use crate::engine::cx::Cx;
 use core::time::Duration;
 
 use crate::config::model::lvs;
 use crate::engine::lvs::CheckId;
 use crate::engine::lvs::checks::{Checks, Phase, Run, Work, named, runs};
 use crate::engine::notify::children::{Children, GRACE, Owner};
-use crate::engine::system::System;
 use crate::lvs::reload_match::ServiceMatch;
 use crate::types::Instant;
 
@@ -47,7 +47,7 @@ impl Checks {
     }
 
     /// What a check is at ends without a result.
-    pub(crate) fn abandon(&mut self, place: usize, system: &mut dyn System) {
+    pub(crate) fn abandon(&mut self, cx: &mut Cx<'_>, place: usize) {
         let Some(run) = self.runs.get_mut(place) else {
             return;
         };
@@ -59,7 +59,7 @@ impl Checks {
                 run.phase = Phase::Idle;
             }
             Phase::Probing { .. } => {
-                system.probe_close(place);
+                cx.system.probe_close(place);
                 self.probes.free();
                 run.phase = Phase::Idle;
             }
@@ -71,10 +71,10 @@ impl Checks {
     /// `ha_suspend`: the checks of a service pause, or go on.
     pub(crate) fn suspend(
         &mut self,
+        cx: &mut Cx<'_>,
         (service, pause): (usize, bool),
-        now: Instant,
         conf: &lvs::Lvs,
-        (children, system): (&mut Children, &mut dyn System),
+        children: &mut Children,
     ) {
         for place in 0..self.runs.len() {
             let Some(run) = self.runs.get_mut(place) else {
@@ -85,21 +85,21 @@ impl Checks {
             }
             run.suspended = pause;
             if !pause {
-                self.begin(place, now, Some(RESUME), conf);
+                self.begin(place, cx.now, Some(RESUME), conf);
                 continue;
             }
             if let Phase::Running { .. } = run.phase {
-                children.end(now, Owner::Check(place), GRACE, system);
+                children.end(cx, Owner::Check(place), GRACE);
             }
-            self.abandon(place, system);
+            self.abandon(cx, place);
         }
     }
 
     /// All sockets are closed; nothing begins any more.
-    pub(crate) fn stop(&mut self, system: &mut dyn System) {
+    pub(crate) fn stop(&mut self, cx: &mut Cx<'_>) {
         self.begun = false;
         for place in 0..self.runs.len() {
-            self.abandon(place, system);
+            self.abandon(cx, place);
         }
     }
 
@@ -107,9 +107,9 @@ impl Checks {
     /// new configuration; those that are new begin as at the start.
     pub(crate) fn replace(
         &mut self,
-        now: Instant,
+        cx: &mut Cx<'_>,
         (new, matches): (&lvs::Lvs, &[ServiceMatch]),
-        (children, system): (&mut Children, &mut dyn System),
+        children: &mut Children,
     ) {
         let runs = runs(new);
         let mut before = core::mem::replace(self, Checks::of(runs));
@@ -122,7 +122,7 @@ impl Checks {
             let runs = matches!(was.phase, Phase::Running { .. });
             if !runs {
                 // Sockets go by the old number; whose they were asks again.
-                before.abandon(from, system);
+                before.abandon(cx, from);
             }
             let pair = (
                 before.runs.get_mut(from),
@@ -149,7 +149,7 @@ impl Checks {
             if kept {
                 self.rearm(place);
             } else {
-                self.begin(place, now, None, new);
+                self.begin(place, cx.now, None, new);
             }
         }
         let mut place = |owner| match owner {
@@ -158,7 +158,7 @@ impl Checks {
                 Some(owner)
             }
         };
-        children.reassign(now, &mut place, system);
+        children.reassign(cx, &mut place);
     }
 
     /// Where each of these checks is among `new`.

@@ -1,10 +1,11 @@
 //! Checks that ask nobody over the network: programs (`MISC_CHECK`) and files (`FILE_CHECK`).
 
 use crate::config::model::lvs::{CheckKind, Lvs};
+use crate::engine::cx::Cx;
 use crate::engine::lvs::CheckId;
 use crate::engine::lvs::checks::{Checks, Phase, Work, named};
 use crate::engine::notify::children::{Children, Owner};
-use crate::engine::system::{Exit, System};
+use crate::engine::system::Exit;
 use crate::lvs::state::CheckState;
 use crate::types::Instant;
 
@@ -26,10 +27,10 @@ impl Checks {
     /// Starts the program of a check that has a place.
     pub(crate) fn spawn(
         &mut self,
+        cx: &mut Cx<'_>,
         place: usize,
-        now: Instant,
         conf: &Lvs,
-        (children, system): (&mut Children, &mut dyn System),
+        children: &mut Children,
     ) {
         let Some(run) = self.runs.get_mut(place) else {
             return;
@@ -42,11 +43,11 @@ impl Checks {
             return;
         };
         let (owner, limit) = (Owner::Check(place), Some(*timeout));
-        match children.run(now, owner, (command, &[]), limit, system) {
+        match children.run(cx, owner, (command, &[]), limit) {
             Ok(()) => run.phase = Phase::Running { overdue: false },
             Err(error) => {
                 self.programs.free();
-                self.put_off(place, now, conf, &error);
+                self.put_off(place, cx.now, conf, &error);
             }
         }
     }

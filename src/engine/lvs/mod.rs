@@ -19,10 +19,9 @@ mod turns;
 
 use crate::config::model::{self, Fifo};
 use crate::engine::Engine;
-use crate::engine::system::System;
+use crate::engine::cx::Cx;
 use crate::lvs::reload_match::{ServiceMatch, match_previous};
 use crate::lvs::state::{Change, CheckState, VirtualServers};
-use crate::types::Instant;
 
 pub(crate) use checks::Checks;
 pub(crate) use ipvs::Kernel;
@@ -86,32 +85,32 @@ impl Lvs {
 
 impl Engine {
     /// The daemon begins; addresses are known, instances are about to start.
-    pub(crate) fn start_lvs(&mut self, now: Instant, system: &mut dyn System) {
+    pub(crate) fn start_lvs(&mut self, cx: &mut Cx<'_>) {
         let changes = self.lvs.settle();
         let desired = self.lvs.pool.desired(&self.lvs.conf);
-        self.start_ipvs(now, &desired, system);
-        self.tell_of_all(&changes, now, system);
-        self.look_at_lvs_addresses(now, system);
-        self.start_checks(now, system);
+        self.start_ipvs(cx, &desired);
+        self.tell_of_all(cx, &changes);
+        self.look_at_lvs_addresses(cx);
+        self.start_checks(cx);
     }
 
     /// The daemon ends.
-    pub(crate) fn stop_lvs(&mut self, now: Instant, system: &mut dyn System) {
-        self.stop_checks(now, system);
+    pub(crate) fn stop_lvs(&mut self, cx: &mut Cx<'_>) {
+        self.stop_checks(cx);
         if self.options.dont_release_ipvs {
             return;
         }
-        self.stop_ipvs(system);
+        self.stop_ipvs(cx);
         for left in self.lvs.pool.leaving(&[]) {
-            self.tell_of_leaving(left, true, now, system);
+            self.tell_of_leaving(cx, left, true);
         }
     }
 
     /// Another configuration: verdicts and connections stay.
-    pub(crate) fn replace_lvs(&mut self, now: Instant, new: model::Lvs, system: &mut dyn System) {
+    pub(crate) fn replace_lvs(&mut self, cx: &mut Cx<'_>, new: model::Lvs) {
         let matches = match_previous(&self.lvs.conf, &new);
         for left in self.lvs.pool.leaving(&matches) {
-            self.tell_of_leaving(left, false, now, system);
+            self.tell_of_leaving(cx, left, false);
         }
         let Lvs {
             conf,
@@ -133,32 +132,26 @@ impl Engine {
         *conf = new;
         let changes = self.lvs.settle();
         let desired = self.lvs.pool.desired(&self.lvs.conf);
-        self.renew_ipvs(now, &desired, system);
-        self.tell_of_all(&changes, now, system);
-        self.replace_checks(now, &matches, system);
-        self.look_at_lvs_addresses(now, system);
+        self.renew_ipvs(cx, &desired);
+        self.tell_of_all(cx, &changes);
+        self.replace_checks(cx, &matches);
+        self.look_at_lvs_addresses(cx);
     }
 
-    fn tell_of_all(&mut self, changes: &[Vec<Change>], now: Instant, system: &mut dyn System) {
+    fn tell_of_all(&mut self, cx: &mut Cx<'_>, changes: &[Vec<Change>]) {
         for (service, changes) in changes.iter().enumerate() {
-            self.tell_of_changes(service, changes, now, system);
+            self.tell_of_changes(cx, service, changes);
         }
     }
 
     /// Does what is due.
-    pub(crate) fn work_on_lvs(&mut self, now: Instant, system: &mut dyn System) {
-        self.work_on_checks(now, system);
-        self.work_on_ipvs(now, system);
+    pub(crate) fn work_on_lvs(&mut self, cx: &mut Cx<'_>) {
+        self.work_on_checks(cx);
+        self.work_on_ipvs(cx);
     }
 
     /// A check has found out something.
-    pub(crate) fn judged(
-        &mut self,
-        id: CheckId,
-        verdict: CheckState,
-        now: Instant,
-        system: &mut dyn System,
-    ) {
+    pub(crate) fn judged(&mut self, cx: &mut Cx<'_>, id: CheckId, verdict: CheckState) {
         let Lvs { conf, pool, .. } = &mut self.lvs;
         let farm = pool.get_mut(id.service);
         let (Some(conf), Some(farm)) = (conf.servers.get(id.service), farm) else {
@@ -173,8 +166,8 @@ impl Engine {
         let mut desired = Vec::new();
         farm.desired(conf, &mut desired);
         for (service, servers) in &desired {
-            self.change_ipvs(now, (service, servers), system);
+            self.change_ipvs(cx, (service, servers));
         }
-        self.tell_of_changes(id.service, &changes, now, system);
+        self.tell_of_changes(cx, id.service, &changes);
     }
 }

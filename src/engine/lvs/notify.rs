@@ -1,11 +1,11 @@
 //! Who is told of servers and quorums: the log, scripts, FIFO, mail, in this order (`semantics.md` §6, §14).
 
+use crate::engine::cx::Cx;
 use std::borrow::Cow;
 
 use crate::config::model::Command;
 use crate::config::model::lvs::{CheckKind, RealServer, VirtualServer};
 use crate::engine::Engine;
-use crate::engine::system::System;
 use crate::lvs::state::{Change, Removal, VirtualServerState, threshold};
 use crate::notify::mail::Email;
 use crate::notify::queue::ScriptRun;
@@ -42,13 +42,7 @@ fn name_of(service: &VirtualServer, server: &RealServer) -> ServerName {
 
 impl Engine {
     /// Writes to the log what happens to a virtual server and its servers, and tells all who want to know.
-    pub(crate) fn tell_of_changes(
-        &mut self,
-        service: usize,
-        changes: &[Change],
-        now: Instant,
-        system: &mut dyn System,
-    ) {
+    pub(crate) fn tell_of_changes(&mut self, cx: &mut Cx<'_>, service: usize, changes: &[Change]) {
         for change in changes {
             let lvs = &self.lvs;
             if let (Some(conf), Some(farm)) = (lvs.conf.servers.get(service), lvs.pool.get(service))
@@ -59,26 +53,20 @@ impl Engine {
                 Change::Weight { .. } | Change::Sorry(_) => {}
                 Change::Server { server, up, check } => {
                     let why = check.map_or(Why::Config, Why::Check);
-                    self.tell_of_server((service, server), up, why, now, system);
+                    self.tell_of_server(cx, (service, server), up, why);
                 }
                 Change::Quorum { up, first, weight } => {
                     let conf = lvs.conf.servers.get(service);
                     let sum = conf.map_or(String::new(), |conf| quorum(conf, up, first, weight));
                     let body = Cow::Owned(format!("=> {sum} <="));
-                    self.tell_of_service((service, up), Why::Config.word(up), (now, body), system);
+                    self.tell_of_service(cx, (service, up), Why::Config.word(up), (cx.now, body));
                 }
             }
         }
     }
 
     /// A server or all of a service is taken out, for another reason than its checks.
-    pub(crate) fn tell_of_leaving(
-        &mut self,
-        left: Removal,
-        end: bool,
-        now: Instant,
-        system: &mut dyn System,
-    ) {
+    pub(crate) fn tell_of_leaving(&mut self, cx: &mut Cx<'_>, left: Removal, end: bool) {
         let Some(conf) = self.lvs.conf.servers.get(left.service) else {
             return;
         };
@@ -105,21 +93,20 @@ impl Engine {
             return;
         }
         match left.server {
-            Some(server) => self.tell_of_server((left.service, server), false, why, now, system),
+            Some(server) => self.tell_of_server(cx, (left.service, server), false, why),
             None => {
                 let body = last_words(why).into();
-                self.tell_of_service((left.service, false), why.word(false), (now, body), system);
+                self.tell_of_service(cx, (left.service, false), why.word(false), (cx.now, body));
             }
         }
     }
 
     fn tell_of_server(
         &mut self,
+        cx: &mut Cx<'_>,
         (service, server): (usize, usize),
         up: bool,
         why: Why,
-        now: Instant,
-        system: &mut dyn System,
     ) {
         let Some(of) = self.lvs.conf.servers.get(service) else {
             return;
@@ -139,7 +126,7 @@ impl Engine {
                 }
                 Why::Config | Why::Removed | Why::End => last_words(why),
             };
-            self.letter(now, &subject, word, body.into())
+            self.letter(cx.now, &subject, word, body.into())
         });
         let run = match up {
             true => run("notify_up", conf.notify_up.as_ref()),
@@ -148,17 +135,16 @@ impl Engine {
         let lane = format!("{name} of {of_name}");
         let whose = (ObjectKind::RealServer, lane.as_str(), word);
         let letter = letter.flatten();
-        self.teller
-            .tell_of_server(whose, run, &line, letter, system);
-        self.remind_of_notifies(now);
+        self.teller.tell_of_server(cx, whose, run, &line, letter);
+        self.remind_of_notifies(cx.now);
     }
 
     fn tell_of_service(
         &mut self,
+        cx: &mut Cx<'_>,
         (service, up): (usize, bool),
         word: NotifyEvent,
         (now, body): (Instant, Cow<'static, str>),
-        system: &mut dyn System,
     ) {
         let Some(conf) = self.lvs.conf.servers.get(service) else {
             return;
@@ -172,8 +158,7 @@ impl Engine {
         };
         let whose = (ObjectKind::VirtualServer, conf.name.as_str(), word);
         let letter = letter.flatten();
-        self.teller
-            .tell_of_server(whose, run, &line, letter, system);
+        self.teller.tell_of_server(cx, whose, run, &line, letter);
         self.remind_of_notifies(now);
     }
 

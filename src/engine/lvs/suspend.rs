@@ -1,13 +1,12 @@
 //! `ha_suspend`: the checks of a virtual server pause while none of its addresses is on this host. Another router has
 //! them then, and checks the servers; what was known last stays.
 
+use crate::engine::cx::Cx;
 use core::net::IpAddr;
 
 use crate::config::model::lvs::VirtualServer;
 use crate::engine::Engine;
 use crate::engine::lvs::Lvs;
-use crate::engine::system::System;
-use crate::types::Instant;
 use crate::types::ipvs::ServiceKey;
 
 impl Lvs {
@@ -27,7 +26,7 @@ fn addresses(server: &VirtualServer) -> impl Iterator<Item = IpAddr> {
 
 impl Engine {
     /// Addresses may have come or gone.
-    pub(crate) fn look_at_lvs_addresses(&mut self, now: Instant, system: &mut dyn System) {
+    pub(crate) fn look_at_lvs_addresses(&mut self, cx: &mut Cx<'_>) {
         if !self.lvs.conf.servers.iter().any(|one| one.ha_suspend)
             && !self.lvs.suspended.contains(&true)
         {
@@ -58,7 +57,7 @@ impl Engine {
             changed.push((place, pause));
         }
         for (place, pause) in changed {
-            self.suspend_checks(place, pause, now, system);
+            self.suspend_checks(cx, place, pause);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The checks' doors: what the rest of the engine, and the loop, tell them.
 
 use crate::check::SocketEvent;
+use crate::engine::cx::Cx;
 use crate::engine::lvs::Lvs;
 use crate::engine::lvs::checks::Did;
 use crate::engine::notify::children::{GRACE, Owner};
@@ -14,30 +15,25 @@ const PER_TURN: u32 = 16;
 
 impl Engine {
     /// Checks begin; files are looked at already.
-    pub(crate) fn start_checks(&mut self, now: Instant, system: &mut dyn System) {
+    pub(crate) fn start_checks(&mut self, cx: &mut Cx<'_>) {
         let Lvs { conf, checks, .. } = &mut self.lvs;
-        checks.start(now, conf);
-        self.remind_of_checks(now);
-        self.look_at_lvs_files(now, system);
+        checks.start(cx.now, conf);
+        self.remind_of_checks(cx.now);
+        self.look_at_lvs_files(cx);
     }
 
     /// Nothing is checked any more.
-    pub(crate) fn stop_checks(&mut self, now: Instant, system: &mut dyn System) {
+    pub(crate) fn stop_checks(&mut self, cx: &mut Cx<'_>) {
         let Engine { lvs, children, .. } = self;
         for place in lvs.checks.running() {
-            children.end(now, Owner::Check(place), GRACE, system);
+            children.end(cx, Owner::Check(place), GRACE);
         }
-        lvs.checks.stop(system);
-        self.remind_of_checks(now);
+        lvs.checks.stop(cx);
+        self.remind_of_checks(cx.now);
     }
 
     /// The configuration is another one now; checks that have been there before keep their verdict.
-    pub(crate) fn replace_checks(
-        &mut self,
-        now: Instant,
-        matches: &[ServiceMatch],
-        system: &mut dyn System,
-    ) {
+    pub(crate) fn replace_checks(&mut self, cx: &mut Cx<'_>, matches: &[ServiceMatch]) {
         let Engine { lvs, children, .. } = self;
         let Lvs {
             conf,
@@ -45,44 +41,38 @@ impl Engine {
             suspended,
             ..
         } = lvs;
-        checks.replace(now, (conf, matches), (children, system));
+        checks.replace(cx, (conf, matches), children);
         // New checks of a service that pauses pause, too.
         for (service, pause) in suspended.iter().enumerate() {
-            checks.suspend((service, *pause), now, conf, (children, system));
+            checks.suspend(cx, (service, *pause), conf, children);
         }
-        self.remind_of_checks(now);
+        self.remind_of_checks(cx.now);
         self.remind_of_children();
-        self.look_at_lvs_files(now, system);
+        self.look_at_lvs_files(cx);
     }
 
     /// `ha_suspend`: the checks of a service pause, or go on; its servers stay as they are meanwhile.
-    pub(crate) fn suspend_checks(
-        &mut self,
-        service: usize,
-        pause: bool,
-        now: Instant,
-        system: &mut dyn System,
-    ) {
+    pub(crate) fn suspend_checks(&mut self, cx: &mut Cx<'_>, service: usize, pause: bool) {
         let Engine { lvs, children, .. } = self;
         let Lvs { conf, checks, .. } = lvs;
-        checks.suspend((service, pause), now, conf, (children, system));
-        self.remind_of_checks(now);
+        checks.suspend(cx, (service, pause), conf, children);
+        self.remind_of_checks(cx.now);
         self.remind_of_children();
     }
 
     /// The turns that have come.
-    pub(crate) fn work_on_checks(&mut self, now: Instant, system: &mut dyn System) {
+    pub(crate) fn work_on_checks(&mut self, cx: &mut Cx<'_>) {
         for _ in 0..PER_TURN {
             let Engine { lvs, children, .. } = self;
             let Lvs { conf, checks, .. } = lvs;
-            match checks.expire(now, conf, (children, system)) {
+            match checks.expire(cx, conf, children) {
                 Did::Nothing | Did::Enough => break,
                 Did::Something => {}
-                Did::Judged(id, verdict) => self.judged(id, verdict, now, system),
+                Did::Judged(id, verdict) => self.judged(cx, id, verdict),
             }
         }
         self.remind_of_children();
-        self.remind_of_checks(now);
+        self.remind_of_checks(cx.now);
     }
 
     fn remind_of_checks(&mut self, now: Instant) {
@@ -97,45 +87,40 @@ impl Engine {
         news: SocketEvent<'_>,
         system: &mut dyn System,
     ) {
+        let cx = &mut Cx::new(now, system);
         let Lvs { conf, checks, .. } = &mut self.lvs;
-        if let Some((id, verdict)) = checks.news(probe, now, conf, news, system) {
-            self.judged(id, verdict, now, system);
+        if let Some((id, verdict)) = checks.news(cx, probe, conf, news) {
+            self.judged(cx, id, verdict);
         }
-        self.remind_of_checks(now);
+        self.remind_of_checks(cx.now);
     }
 
     /// The program of a `MISC_CHECK` has ended.
-    pub(crate) fn check_ended(
-        &mut self,
-        check: usize,
-        now: Instant,
-        how: Exit,
-        system: &mut dyn System,
-    ) {
+    pub(crate) fn check_ended(&mut self, cx: &mut Cx<'_>, check: usize, how: Exit) {
         let Lvs { conf, checks, .. } = &mut self.lvs;
-        if let Some((id, verdict)) = checks.ended(check, now, conf, how) {
-            self.judged(id, verdict, now, system);
+        if let Some((id, verdict)) = checks.ended(check, cx.now, conf, how) {
+            self.judged(cx, id, verdict);
         }
-        self.remind_of_checks(now);
+        self.remind_of_checks(cx.now);
     }
 
     /// It takes too long, and has been told to end.
-    pub(crate) fn check_overdue(&mut self, check: usize, now: Instant, system: &mut dyn System) {
+    pub(crate) fn check_overdue(&mut self, cx: &mut Cx<'_>, check: usize) {
         let Lvs { conf, checks, .. } = &mut self.lvs;
-        if let Some((id, verdict)) = checks.overdue(check, now, conf) {
-            self.judged(id, verdict, now, system);
+        if let Some((id, verdict)) = checks.overdue(check, cx.now, conf) {
+            self.judged(cx, id, verdict);
         }
-        self.remind_of_checks(now);
+        self.remind_of_checks(cx.now);
     }
 
     /// Tracked files have other numbers (`FILE_CHECK`).
-    pub(crate) fn look_at_lvs_files(&mut self, now: Instant, system: &mut dyn System) {
+    pub(crate) fn look_at_lvs_files(&mut self, cx: &mut Cx<'_>) {
         for place in 0..self.lvs.checks.len() {
             let Engine { lvs, tracking, .. } = self;
             let Lvs { conf, checks, .. } = lvs;
             let number = |file| tracking.file_number(file);
-            if let Some((id, verdict)) = checks.look_at_file(place, now, conf, &number) {
-                self.judged(id, verdict, now, system);
+            if let Some((id, verdict)) = checks.look_at_file(place, cx.now, conf, &number) {
+                self.judged(cx, id, verdict);
             }
         }
     }

@@ -5,6 +5,7 @@
 //!  └──────── ended ──────────┴──────────────┴── its owner is told; once told to end, its group is killed
 //! ```
 
+use crate::engine::cx::Cx;
 use core::time::Duration;
 use std::io;
 
@@ -62,17 +63,16 @@ impl Children {
     /// The kernel's refusal, or there are too many children.
     pub(crate) fn run(
         &mut self,
-        now: Instant,
+        cx: &mut Cx<'_>,
         owner: Owner,
         (command, more): (&Command, &[&str]),
         limit: Option<Duration>,
-        system: &mut dyn System,
     ) -> io::Result<()> {
         if self.0.len() >= MOST {
             return Err(io::ErrorKind::ResourceBusy.into());
         }
-        let pid = system.spawn(command, more)?;
-        self.adopt(now, owner, pid, limit);
+        let pid = cx.system.spawn(command, more)?;
+        self.adopt(cx.now, owner, pid, limit);
         Ok(())
     }
 
@@ -87,12 +87,12 @@ impl Children {
     }
 
     /// A child has ended: whose it was.
-    pub(crate) fn ended(&mut self, pid: Pid, system: &mut dyn System) -> Option<Owner> {
+    pub(crate) fn ended(&mut self, cx: &mut Cx<'_>, pid: Pid) -> Option<Owner> {
         let place = self.0.iter().position(|child| child.pid == pid)?;
         let child = self.0.swap_remove(place);
         if child.told {
             // Those it has started need not have listened.
-            system.kill(pid, Kill::Kill);
+            cx.system.kill(pid, Kill::Kill);
         }
         Some(child.owner)
     }
@@ -103,50 +103,44 @@ impl Children {
     }
 
     /// Signals one child whose time is up. The answer is its owner if this was its first signal.
-    pub(crate) fn expire(&mut self, now: Instant, system: &mut dyn System) -> Option<Owner> {
-        let is_due = |child: &&mut Child| child.due.is_some_and(|due| due <= now);
+    pub(crate) fn expire(&mut self, cx: &mut Cx<'_>) -> Option<Owner> {
+        let is_due = |child: &&mut Child| child.due.is_some_and(|due| due <= cx.now);
         let child = self.0.iter_mut().find(is_due)?;
         if child.told {
             child.due = None;
-            system.kill(child.pid, Kill::Kill);
+            cx.system.kill(child.pid, Kill::Kill);
             return None;
         }
-        child.tell(now, system);
+        child.tell(cx);
         Some(child.owner)
     }
 
     /// Tells a child to end; its owner is told of the end as usual.
-    pub(crate) fn end(
-        &mut self,
-        now: Instant,
-        owner: Owner,
-        grace: Duration,
-        system: &mut dyn System,
-    ) {
+    pub(crate) fn end(&mut self, cx: &mut Cx<'_>, owner: Owner, grace: Duration) {
         let mut wanted = self.0.iter_mut().filter(|child| child.owner == owner);
         if let Some(child) = wanted.find(|child| !child.told) {
-            child.tell(now, system);
-            child.due = Some(now.after(grace));
+            child.tell(cx);
+            child.due = Some(cx.now.after(grace));
         }
     }
 
     /// The daemon ends: tells all children to end, and kills those that did not listen.
-    pub(crate) fn end_all(&mut self, now: Instant, system: &mut dyn System) {
+    pub(crate) fn end_all(&mut self, cx: &mut Cx<'_>) {
         for child in &mut self.0 {
             if child.told {
-                system.kill(child.pid, Kill::Kill);
+                cx.system.kill(child.pid, Kill::Kill);
             } else {
-                child.tell(now, system);
+                child.tell(cx);
             }
         }
     }
 
     /// The program is replaced: ends what would run on and on, or answer somebody who is no more. Scripts that are
     /// told of something are left to end.
-    pub(crate) fn hand_over(&mut self, system: &mut dyn System) {
+    pub(crate) fn hand_over(&mut self, cx: &mut Cx<'_>) {
         for child in &self.0 {
             if let Owner::Script(_) | Owner::Fifo(_) | Owner::Check(_) = child.owner {
-                system.kill(child.pid, Kill::Term);
+                cx.system.kill(child.pid, Kill::Term);
             }
         }
     }
@@ -157,12 +151,12 @@ impl Children {
     }
 
     /// Ends the runs of all scripts that are tracked: nobody asks for their results any more.
-    pub(crate) fn kill_scripts(&mut self, system: &mut dyn System) {
+    pub(crate) fn kill_scripts(&mut self, cx: &mut Cx<'_>) {
         for child in &mut self.0 {
             if let Owner::Script(_) = child.owner {
                 child.owner = Owner::Nobody;
                 child.due = None;
-                system.kill(child.pid, Kill::Kill);
+                cx.system.kill(child.pid, Kill::Kill);
             }
         }
     }
@@ -170,9 +164,8 @@ impl Children {
     /// Gives every child its new owner; those that get none are told to end.
     pub(crate) fn reassign(
         &mut self,
-        now: Instant,
+        cx: &mut Cx<'_>,
         new: &mut dyn FnMut(Owner) -> Option<Owner>,
-        system: &mut dyn System,
     ) {
         for child in &mut self.0 {
             if child.owner == Owner::Nobody {
@@ -183,7 +176,7 @@ impl Children {
                 None => {
                     child.owner = Owner::Nobody;
                     if !child.told {
-                        child.tell(now, system);
+                        child.tell(cx);
                     }
                 }
             }
@@ -192,22 +185,23 @@ impl Children {
 }
 
 impl Child {
-    fn tell(&mut self, now: Instant, system: &mut dyn System) {
+    fn tell(&mut self, cx: &mut Cx<'_>) {
         self.told = true;
-        self.due = Some(now.after(GRACE));
-        system.kill(self.pid, Kill::Term);
+        self.due = Some(cx.now.after(GRACE));
+        cx.system.kill(self.pid, Kill::Term);
     }
 }
 
 impl Engine {
     /// A child has ended.
     pub fn child_ended(&mut self, now: Instant, pid: Pid, how: Exit, system: &mut dyn System) {
-        match self.children.ended(pid, system) {
-            Some(Owner::Script(place)) => self.script_ended(place, now, how, system),
+        let cx = &mut Cx::new(now, system);
+        match self.children.ended(cx, pid) {
+            Some(Owner::Script(place)) => self.script_ended(cx, place, how),
             Some(owner @ (Owner::Notify(_) | Owner::Fifo(_) | Owner::Mail)) => {
-                self.notify_ended(now, owner, (pid, how), system);
+                self.notify_ended(cx, owner, (pid, how));
             }
-            Some(Owner::Check(place)) => self.check_ended(place, now, how, system),
+            Some(Owner::Check(place)) => self.check_ended(cx, place, how),
             Some(Owner::Nobody) | None => {}
         }
         self.remind_of_children();
@@ -220,10 +214,10 @@ impl Engine {
     }
 
     /// Ends what takes too long.
-    pub(crate) fn hurry_children(&mut self, now: Instant, system: &mut dyn System) {
-        match self.children.expire(now, system) {
-            Some(Owner::Script(place)) => self.script_overdue(place, now, system),
-            Some(Owner::Check(place)) => self.check_overdue(place, now, system),
+    pub(crate) fn hurry_children(&mut self, cx: &mut Cx<'_>) {
+        match self.children.expire(cx) {
+            Some(Owner::Script(place)) => self.script_overdue(cx, place),
+            Some(Owner::Check(place)) => self.check_overdue(cx, place),
             // Those have no limit of their own.
             Some(Owner::Notify(_) | Owner::Fifo(_) | Owner::Mail | Owner::Nobody) | None => {}
         }

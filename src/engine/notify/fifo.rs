@@ -1,11 +1,11 @@
 //! `notify_fifo`, `vrrp_notify_fifo` and `lvs_notify_fifo`, each with the script that reads it.
 
+use crate::engine::cx::Cx;
 use std::io;
 
 use crate::config::model::Fifo;
 use crate::engine::notify::children::{Children, Owner};
-use crate::engine::system::{Exit, System};
-use crate::types::Instant;
+use crate::engine::system::Exit;
 
 /// Their keywords; a FIFO's place is that in this list.
 const NAMES: [&str; 3] = ["notify_fifo", "vrrp_notify_fifo", "lvs_notify_fifo"];
@@ -63,16 +63,15 @@ impl Fifos {
     /// has moved to the other keyword too; closed after it has been opened there, it would be gone.
     pub(crate) fn replace(
         &mut self,
-        now: Instant,
+        cx: &mut Cx<'_>,
         wanted: [Option<&Fifo>; 3],
         children: &mut Children,
-        system: &mut dyn System,
     ) {
         for (to, wanted) in wanted.into_iter().enumerate() {
             let path = wanted.map(|fifo| &fifo.path);
             let at = |slot: &Option<Pipe>| slot.as_ref().map(|pipe| &pipe.conf.path) == path;
             if let Some(from) = self.0.iter().position(at).filter(|_| path.is_some()) {
-                self.exchange(now, (from, to), children, system);
+                self.exchange(cx, (from, to), children);
             }
         }
         for (nth, (slot, wanted)) in self.0.iter_mut().zip(wanted).enumerate() {
@@ -82,11 +81,11 @@ impl Fifos {
             }
             let owner = Owner::Fifo(nth);
             let forget = &mut |theirs| Some(theirs).filter(|theirs| *theirs != owner);
-            children.reassign(now, forget, system);
+            children.reassign(cx, forget);
             let same = |old: &Fifo, new: &Fifo| (&old.path, old.user) == (&new.path, new.user);
             let kept = old.zip(wanted).is_some_and(|(old, new)| same(old, new));
             if !kept && let Some(pipe) = slot.take() {
-                system.fifo_close(&pipe.conf.path);
+                cx.system.fifo_close(&pipe.conf.path);
             }
             let Some(conf) = wanted.cloned() else {
                 continue;
@@ -96,19 +95,13 @@ impl Fifos {
                 None => *slot = Some(Pipe::new(conf)),
             }
             if let Some(pipe) = slot {
-                pipe.begin(now, nth, children, system);
+                pipe.begin(cx, nth, children);
             }
         }
     }
 
     /// Two of them, and their scripts, change places.
-    fn exchange(
-        &mut self,
-        now: Instant,
-        (one, other): (usize, usize),
-        children: &mut Children,
-        system: &mut dyn System,
-    ) {
+    fn exchange(&mut self, cx: &mut Cx<'_>, (one, other): (usize, usize), children: &mut Children) {
         if one == other {
             return;
         }
@@ -125,16 +118,16 @@ impl Fifos {
                 | Owner::Nobody => owner,
             })
         };
-        children.reassign(now, moved, system);
+        children.reassign(cx, moved);
     }
 
     /// Writes a line to those whom it concerns.
-    pub(crate) fn write(&mut self, about: About, line: &str, system: &mut dyn System) {
+    pub(crate) fn write(&mut self, cx: &mut Cx<'_>, about: About, line: &str) {
         for (place, (pipe, name)) in self.0.iter_mut().zip(NAMES).enumerate() {
             if place != not_for(about)
                 && let Some(pipe) = pipe
             {
-                pipe.write(name, line, system);
+                pipe.write(cx, name, line);
             }
         }
     }
@@ -150,9 +143,9 @@ impl Fifos {
     }
 
     /// The end: readers see the end of the file.
-    pub(crate) fn close(&mut self, system: &mut dyn System) {
+    pub(crate) fn close(&mut self, cx: &mut Cx<'_>) {
         for pipe in self.0.iter_mut().filter_map(Option::take) {
-            system.fifo_close(&pipe.conf.path);
+            cx.system.fifo_close(&pipe.conf.path);
         }
     }
 }
@@ -169,41 +162,35 @@ impl Pipe {
     }
 
     /// Opens it and starts its script.
-    fn begin(
-        &mut self,
-        now: Instant,
-        nth: usize,
-        children: &mut Children,
-        system: &mut dyn System,
-    ) {
+    fn begin(&mut self, cx: &mut Cx<'_>, nth: usize, children: &mut Children) {
         let name = NAMES.get(nth).unwrap_or(&"");
-        self.try_open(name, system);
+        self.try_open(cx, name);
         let Some(script) = &self.conf.script else {
             return;
         };
         let command = (script, &[self.conf.path.as_str()][..]);
-        if let Err(error) = children.run(now, Owner::Fifo(nth), command, None, system) {
+        if let Err(error) = children.run(cx, Owner::Fifo(nth), command, None) {
             let program = script.argv.first().map_or("", String::as_str);
             log::error!(target: "script", "{name}_script {program} cannot be started: {error}");
         }
     }
 
-    fn try_open(&mut self, name: &str, system: &mut dyn System) {
+    fn try_open(&mut self, cx: &mut Cx<'_>, name: &str) {
         if self.open {
             return;
         }
-        match system.fifo_open(&self.conf) {
+        match cx.system.fifo_open(&self.conf) {
             Ok(()) => self.open = true,
             Err(error) => self.failed(name, &error.to_string()),
         }
     }
 
-    fn write(&mut self, name: &str, line: &str, system: &mut dyn System) {
-        self.try_open(name, system);
+    fn write(&mut self, cx: &mut Cx<'_>, name: &str, line: &str) {
+        self.try_open(cx, name);
         if !self.open {
             return;
         }
-        match system.fifo_write(&self.conf.path, line) {
+        match cx.system.fifo_write(&self.conf.path, line) {
             Ok(()) => self.succeeded(name),
             Err(error) => {
                 self.lost = self.lost.saturating_add(1);

@@ -1,11 +1,12 @@
 //! Mails on their way: one at a time, in the order they were written, so many at most.
 
+use crate::engine::cx::Cx;
 use std::collections::VecDeque;
 
 use crate::config::model::{Global, Mail};
 use crate::engine::notify::children::{Children, Owner};
 use crate::engine::notify::notifier::News;
-use crate::engine::system::{Exit, Pid, System};
+use crate::engine::system::{Exit, Pid};
 use crate::notify::NotifyEvent;
 use crate::notify::mail::{self, Email};
 use crate::types::Instant;
@@ -59,13 +60,7 @@ impl Letters {
     }
 
     /// Sends the next letter on its way, if none is.
-    pub(crate) fn post(
-        &mut self,
-        now: Instant,
-        mail: Option<&Mail>,
-        children: &mut Children,
-        system: &mut dyn System,
-    ) {
+    pub(crate) fn post(&mut self, cx: &mut Cx<'_>, mail: Option<&Mail>, children: &mut Children) {
         if self.out.is_some() {
             return;
         }
@@ -77,9 +72,9 @@ impl Letters {
         let Some(letter) = self.waiting.pop_front() else {
             return;
         };
-        match system.post(mail, &letter) {
+        match cx.system.post(mail, &letter) {
             Ok(pid) => {
-                children.adopt(now, Owner::Mail, pid, None);
+                children.adopt(cx.now, Owner::Mail, pid, None);
                 self.out = Some(letter.subject);
             }
             Err(error) => self.failed(
@@ -90,8 +85,8 @@ impl Letters {
     }
 
     /// A delivery has ended, with these words.
-    pub(crate) fn ended(&mut self, how: Exit, child: Pid, system: &mut dyn System) {
-        self.delivered(how, system.receipt(child));
+    pub(crate) fn ended(&mut self, cx: &mut Cx<'_>, how: Exit, child: Pid) {
+        self.delivered(how, cx.system.receipt(child));
     }
 
     fn delivered(&mut self, how: Exit, receipt: Option<String>) {

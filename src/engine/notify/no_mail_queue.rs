@@ -1,9 +1,10 @@
 //! A build without mails: nobody is written to. The configuration has said so, with file and line.
 
 use crate::config::model::{Global, Mail};
+use crate::engine::cx::Cx;
 use crate::engine::notify::children::Children;
 use crate::engine::notify::notifier::News;
-use crate::engine::system::{Exit, Pid, System};
+use crate::engine::system::{Exit, Pid};
 #[cfg(feature = "lvs")]
 use crate::notify::mail::Email;
 use crate::types::Instant;
@@ -22,14 +23,7 @@ impl Letters {
         false
     }
 
-    pub(crate) fn post(
-        &mut self,
-        _: Instant,
-        _: Option<&Mail>,
-        _: &mut Children,
-        _: &mut dyn System,
-    ) {
-    }
+    pub(crate) fn post(&mut self, _: &mut Cx<'_>, _: Option<&Mail>, _: &mut Children) {}
 
-    pub(crate) fn ended(&mut self, _: Exit, _: Pid, _: &mut dyn System) {}
+    pub(crate) fn ended(&mut self, _: &mut Cx<'_>, _: Exit, _: Pid) {}
 }

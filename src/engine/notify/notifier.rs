@@ -8,6 +8,7 @@
 //! Nothing here takes time in the turn of the change itself but the line of the FIFO: processes are started in
 //! turns of their own, a few in each, so that hundreds of instances that change together stay punctual.
 
+use crate::engine::cx::Cx;
 use core::time::Duration;
 use std::io;
 
@@ -58,13 +59,7 @@ pub(crate) struct Teller {
 
 impl Teller {
     /// Something has happened. Scripts and mails follow in turns of their own.
-    pub(crate) fn tell(
-        &mut self,
-        now: Instant,
-        news: &News<'_>,
-        global: &Global,
-        system: &mut dyn System,
-    ) {
+    pub(crate) fn tell(&mut self, cx: &mut Cx<'_>, news: &News<'_>, global: &Global) {
         let News {
             kind,
             name,
@@ -80,9 +75,9 @@ impl Teller {
         self.enqueue(kind, name, word, runs(&News { word, ..*news }));
         if !self.fifos.is_empty() {
             let line = lines::fifo_line(kind, name, word, priority);
-            self.fifos.write(About::Vrrp, &line, system);
+            self.fifos.write(cx, About::Vrrp, &line);
         }
-        self.letters.tell(now, &News { word, ..*news }, global);
+        self.letters.tell(cx.now, &News { word, ..*news }, global);
     }
 
     fn enqueue(&mut self, kind: ObjectKind, name: &str, word: NotifyEvent, runs: Vec<ScriptRun>) {
@@ -100,31 +95,25 @@ impl Teller {
     #[cfg(feature = "lvs")]
     pub(crate) fn tell_of_server(
         &mut self,
+        cx: &mut Cx<'_>,
         (kind, name, word): (ObjectKind, &str, NotifyEvent),
         run: Option<ScriptRun>,
         line: &str,
         letter: Option<Email>,
-        system: &mut dyn System,
     ) {
         self.enqueue(kind, name, word, run.into_iter().collect());
-        self.fifos.write(About::Lvs, line, system);
+        self.fifos.write(cx, About::Lvs, line);
         if let Some(letter) = letter {
             self.letters.add(letter);
         }
     }
 
     /// Starts what may start; ends what is in the way.
-    fn work(
-        &mut self,
-        now: Instant,
-        global: &Global,
-        children: &mut Children,
-        system: &mut dyn System,
-    ) {
-        if self.next_deadline().is_none_or(|at| at > now) {
+    fn work(&mut self, cx: &mut Cx<'_>, global: &Global, children: &mut Children) {
+        if self.next_deadline().is_none_or(|at| at > cx.now) {
             return;
         }
-        while let Some((ticket, running)) = self.queue.overdue(now) {
+        while let Some((ticket, running)) = self.queue.overdue(cx.now) {
             let RunningScript {
                 name,
                 keyword,
@@ -139,22 +128,20 @@ impl Teller {
                 Some(_) => LAST_GRACE,
                 None => GRACE,
             };
-            children.end(now, Owner::Notify(ticket), grace, system);
+            children.end(cx, Owner::Notify(ticket), grace);
         }
         for _ in 0..STARTS {
-            let Some((ticket, run)) = self.queue.next(now) else {
+            let Some((ticket, run)) = self.queue.next(cx.now) else {
                 break;
             };
             let extra_args: Vec<&str> = run.extra_args.iter().map(String::as_str).collect();
             let owner = Owner::Notify(ticket);
-            if let Err(error) = children.run(now, owner, (&run.command, &extra_args), None, system)
-            {
+            if let Err(error) = children.run(cx, owner, (&run.command, &extra_args), None) {
                 self.not_started(ticket, &error);
             }
         }
-        self.letters
-            .post(now, global.mail.as_ref(), children, system);
-        self.rest = now.after(PAUSE);
+        self.letters.post(cx, global.mail.as_ref(), children);
+        self.rest = cx.now.after(PAUSE);
     }
 
     fn not_started(&mut self, ticket: QueueId, error: &io::Error) {
@@ -247,27 +234,14 @@ pub(crate) fn word(state: VrrpState, stopping: bool) -> NotifyEvent {
 
 impl Engine {
     /// An instance has changed its state.
-    pub(crate) fn told(
-        &mut self,
-        id: usize,
-        now: Instant,
-        from: VrrpState,
-        to: VrrpState,
-        system: &mut dyn System,
-    ) {
+    pub(crate) fn told(&mut self, cx: &mut Cx<'_>, id: usize, from: VrrpState, to: VrrpState) {
         if from != to {
-            self.tell_of(id, word(to, self.stopping), now, system);
+            self.tell_of(cx, id, word(to, self.stopping));
         }
     }
 
     /// A group has changed its state, after all its members have. That a reload has removed it is not told.
-    pub(crate) fn told_group(
-        &mut self,
-        nth: usize,
-        now: Instant,
-        state: VrrpState,
-        system: &mut dyn System,
-    ) {
+    pub(crate) fn told_group(&mut self, cx: &mut Cx<'_>, nth: usize, state: VrrpState) {
         let word = word(state, self.stopping);
         let Some(group) = self
             .groups
@@ -283,17 +257,17 @@ impl Engine {
             priority: 0,
             notify: &group.conf.notify,
         };
-        self.teller.tell(now, &news, &self.global, system);
-        self.remind_of_notifies(now);
+        self.teller.tell(cx, &news, &self.global);
+        self.remind_of_notifies(cx.now);
     }
 
     /// An instance has heard a weaker master, and answered: so at most a few times per interval, whoever sends.
-    pub(crate) fn told_weaker(&mut self, id: usize, now: Instant, system: &mut dyn System) {
-        self.tell_of(id, NotifyEvent::LowerPriority, now, system);
+    pub(crate) fn told_weaker(&mut self, cx: &mut Cx<'_>, id: usize) {
+        self.tell_of(cx, id, NotifyEvent::LowerPriority);
     }
 
     /// An instance has another priority.
-    pub(crate) fn told_priority(&mut self, id: usize, now: Instant, system: &mut dyn System) {
+    pub(crate) fn told_priority(&mut self, cx: &mut Cx<'_>, id: usize) {
         let Some(router) = self.routers.get(id) else {
             return;
         };
@@ -304,10 +278,10 @@ impl Engine {
             VrrpState::Master => NotifyEvent::MasterPriority,
             VrrpState::Backup | VrrpState::Fault => NotifyEvent::BackupPriority,
         };
-        self.tell_of(id, word, now, system);
+        self.tell_of(cx, id, word);
     }
 
-    fn tell_of(&mut self, id: usize, word: NotifyEvent, now: Instant, system: &mut dyn System) {
+    fn tell_of(&mut self, cx: &mut Cx<'_>, id: usize, word: NotifyEvent) {
         let Some(router) = self.routers.get(id) else {
             return;
         };
@@ -318,14 +292,14 @@ impl Engine {
             priority: router.told_priority.0,
             notify: &router.conf.notify,
         };
-        self.teller.tell(now, &news, &self.global, system);
-        self.remind_of_notifies(now);
+        self.teller.tell(cx, &news, &self.global);
+        self.remind_of_notifies(cx.now);
     }
 
     // ---- turns ----
 
     /// Opens the FIFOs; before anything is told.
-    pub(crate) fn open_fifos(&mut self, now: Instant, lvs: Option<&Fifo>, system: &mut dyn System) {
+    pub(crate) fn open_fifos(&mut self, cx: &mut Cx<'_>, lvs: Option<&Fifo>) {
         let Engine {
             teller,
             children,
@@ -333,21 +307,21 @@ impl Engine {
             ..
         } = self;
         let wanted = [global.fifo.as_ref(), global.vrrp_fifo.as_ref(), lvs];
-        teller.fifos.replace(now, wanted, children, system);
+        teller.fifos.replace(cx, wanted, children);
         self.remind_of_children();
     }
 
     /// A reload is over: goes on where it has been interrupted.
-    pub(crate) fn reloaded(&mut self, now: Instant, system: &mut dyn System) {
+    pub(crate) fn reloaded(&mut self, cx: &mut Cx<'_>) {
         if self.global.fifo_on_reload {
-            self.repeat_states(system);
+            self.repeat_states(cx);
         }
         self.remind_of_children();
-        self.remind_of_notifies(now);
+        self.remind_of_notifies(cx.now);
     }
 
     /// All states again, to the FIFOs alone.
-    fn repeat_states(&mut self, system: &mut dyn System) {
+    fn repeat_states(&mut self, cx: &mut Cx<'_>) {
         for router in &self.routers {
             let state = router.machine.state();
             if state == VrrpState::Init {
@@ -355,26 +329,26 @@ impl Engine {
             }
             let (name, word) = (&router.conf.name, word(state, false));
             let line = lines::fifo_line(ObjectKind::Instance, name, word, router.told_priority.0);
-            self.teller.fifos.write(About::Vrrp, &line, system);
+            self.teller.fifos.write(cx, About::Vrrp, &line);
         }
         for group in self.groups.iter().filter(|one| one.told != VrrpState::Init) {
             let word = word(group.told, false);
             let line = lines::fifo_line(ObjectKind::Group, &group.conf.name, word, 0);
-            self.teller.fifos.write(About::Vrrp, &line, system);
+            self.teller.fifos.write(cx, About::Vrrp, &line);
         }
     }
 
     /// Starts scripts and mails that wait.
-    pub(crate) fn work_on_notifies(&mut self, now: Instant, system: &mut dyn System) {
+    pub(crate) fn work_on_notifies(&mut self, cx: &mut Cx<'_>) {
         let Engine {
             teller,
             children,
             global,
             ..
         } = self;
-        teller.work(now, global, children, system);
+        teller.work(cx, global, children);
         self.remind_of_children();
-        self.remind_of_notifies(now);
+        self.remind_of_notifies(cx.now);
     }
 
     pub(crate) fn remind_of_notifies(&mut self, now: Instant) {
@@ -385,39 +359,39 @@ impl Engine {
     /// A child of ours has ended.
     pub(crate) fn notify_ended(
         &mut self,
-        now: Instant,
+        cx: &mut Cx<'_>,
         owner: Owner,
         (pid, how): (crate::engine::system::Pid, Exit),
-        system: &mut dyn System,
     ) {
         match owner {
             Owner::Notify(ticket) => self.teller.script_ended(ticket, how),
             Owner::Fifo(nth) => self.teller.fifos.script_ended(nth, how),
-            Owner::Mail => self.teller.letters.ended(how, pid, system),
+            Owner::Mail => self.teller.letters.ended(cx, how, pid),
             Owner::Script(_) | Owner::Check(_) | Owner::Nobody => {}
         }
-        self.remind_of_notifies(now);
+        self.remind_of_notifies(cx.now);
     }
 
     // ---- the end ----
 
     /// Whoever reads FIFOs to the end sees the end.
-    pub(crate) fn close_fifos(&mut self, system: &mut dyn System) {
-        self.teller.fifos.close(system);
+    pub(crate) fn close_fifos(&mut self, cx: &mut Cx<'_>) {
+        self.teller.fifos.close(cx);
     }
 
     /// What remains when everything has been withdrawn: scripts that are told of it, and readers of FIFOs. To be
     /// called until there is no answer; the answer is when to call again if no child ends before.
     pub fn farewell(&mut self, now: Instant, system: &mut dyn System) -> Option<Instant> {
+        let cx = &mut Cx::new(now, system);
         let begun = self.teller.ending.is_some();
-        let since = *self.teller.ending.get_or_insert(now);
+        let since = *self.teller.ending.get_or_insert(cx.now);
         if !begun {
-            self.teller.queue.hurry(now);
+            self.teller.queue.hurry(cx.now);
             // Whoever reads to the end sees the end.
-            self.teller.fifos.close(system);
+            self.teller.fifos.close(cx);
         }
-        self.hurry_children(now, system);
-        self.work_on_notifies(now, system);
+        self.hurry_children(cx);
+        self.work_on_notifies(cx);
         let scripts = !self.teller.queue.is_empty();
         let readers = (0..self.teller.fifos.len()).any(|nth| self.children.has(Owner::Fifo(nth)));
         let limit = match (scripts, readers) {
@@ -426,8 +400,8 @@ impl Engine {
             (false, false) => Duration::ZERO,
         };
         let until = since.after(limit);
-        if now >= until {
-            self.children.end_all(now, system);
+        if cx.now >= until {
+            self.children.end_all(cx);
             return None;
         }
         let next = [self.teller.next_deadline(), self.children.next_deadline()];

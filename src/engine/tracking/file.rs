@@ -1,11 +1,11 @@
 //! Tracked files at run time: watched where the kernel can, read every second where it cannot.
 
+use crate::engine::cx::Cx;
 use core::time::Duration;
 use std::io;
 
 use crate::config::model::TrackFile;
 use crate::engine::log_limit::Budget;
-use crate::engine::system::System;
 use crate::engine::{Engine, TimerKey};
 use crate::types::Instant;
 use crate::vrrp::track::file::parse;
@@ -87,20 +87,20 @@ impl Files {
     }
 
     /// `init_file`, for files that are new here.
-    pub(crate) fn init(&self, system: &mut dyn System) {
+    pub(crate) fn init(&self, cx: &mut Cx<'_>) {
         for file in self.list.iter().filter(|file| !file.read) {
             let Some((number, overwrite)) = file.conf.init else {
                 continue;
             };
             let path = &file.conf.path;
             let mut missing = || {
-                let error = system.read_file(path).err();
+                let error = cx.system.read_file(path).err();
                 error.is_some_and(|error| error.kind() == io::ErrorKind::NotFound)
             };
             if !overwrite && !missing() {
                 continue;
             }
-            if let Err(error) = system.write_file(path, format!("{number}\n").as_bytes()) {
+            if let Err(error) = cx.system.write_file(path, format!("{number}\n").as_bytes()) {
                 let name = &file.conf.name;
                 log::warn!(target: "vrrp", "track_file {name}: cannot write {path}: {error}");
             }
@@ -110,13 +110,13 @@ impl Files {
 
 impl File {
     /// Reads it; true when its number has changed.
-    fn look(&mut self, now: Instant, system: &mut dyn System) -> bool {
+    fn look(&mut self, cx: &mut Cx<'_>) -> bool {
         let (name, path) = (&self.conf.name, &self.conf.path);
         let wrong = |why: &str| {
             log::warn!(target: "vrrp", "track_file {name}: {path} {why}; it counts as 0");
             (0, true)
         };
-        let (number, bad) = match system.read_file(path) {
+        let (number, bad) = match cx.system.read_file(path) {
             Ok(contents) => match parse(&contents) {
                 Some(number) => (number, false),
                 None if self.bad => (0, true),
@@ -133,7 +133,7 @@ impl File {
         if old == number {
             return false;
         }
-        if let Some(suppressed) = self.lines.allow(now) {
+        if let Some(suppressed) = self.lines.allow(cx.now) {
             let before = match (first, suppressed) {
                 (true, _) => String::new(),
                 (false, 0) => format!(", was {old}"),
@@ -147,11 +147,11 @@ impl File {
 
 impl Engine {
     /// Reads all tracked files, and has them watched.
-    pub(crate) fn look_at_files(&mut self, now: Instant, system: &mut dyn System) {
+    pub(crate) fn look_at_files(&mut self, cx: &mut Cx<'_>) {
         let files = &mut self.tracking.files;
         let paths: Vec<&str> = files.list.iter().map(|file| &*file.conf.path).collect();
         // Always anew: a directory may have been replaced by another. Before reading, so that no change is missed.
-        let watched = system.watch(&paths);
+        let watched = cx.system.watch(&paths);
         files.poll = match watched {
             Ok(()) => None,
             Err(error) if !paths.is_empty() => {
@@ -162,17 +162,17 @@ impl Engine {
                          limits of fs.inotify): reading them every second"
                     );
                 }
-                Some(now.after(POLL))
+                Some(cx.now.after(POLL))
             }
             Err(_) => None,
         };
         let mut changed = false;
         for file in &mut files.list {
-            changed |= file.look(now, system);
+            changed |= file.look(cx);
         }
-        self.unsettled |= changed;
+        self.dirty |= changed;
         if changed {
-            self.look_at_lvs_files(now, system);
+            self.look_at_lvs_files(cx);
         }
         self.remind(TimerKey::Files, self.tracking.files.poll);
     }

@@ -7,6 +7,7 @@ mod file;
 mod process;
 mod script;
 
+use crate::engine::cx::Cx;
 use core::fmt::Write;
 
 use crate::config::model::{Config, Script, Track, TrackFile, TrackProcess, Tracked};
@@ -189,41 +190,40 @@ impl Tracking {
 
 impl Engine {
     /// Reads what can be read at once and lets scripts begin. Before the instances do.
-    pub(crate) fn start_tracking(&mut self, now: Instant, system: &mut dyn System) {
-        self.tracking.files.init(system);
-        self.look_at_files(now, system);
-        self.look_at_processes(now, system);
-        self.begin_scripts(now);
+    pub(crate) fn start_tracking(&mut self, cx: &mut Cx<'_>) {
+        self.tracking.files.init(cx);
+        self.look_at_files(cx);
+        self.look_at_processes(cx);
+        self.begin_scripts(cx.now);
     }
 
     /// The turns that have come. (None when the daemon ends.)
-    pub(crate) fn track(&mut self, now: Instant, system: &mut dyn System) {
-        self.take_script_turn(now, system);
-        let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
-        if due(self.tracking.files.next_deadline()) {
-            self.look_at_files(now, system);
+    pub(crate) fn track(&mut self, cx: &mut Cx<'_>) {
+        self.take_script_turn(cx);
+        if cx.is_due(self.tracking.files.next_deadline()) {
+            self.look_at_files(cx);
         }
-        if due(self.tracking.processes.next_deadline()) {
-            self.look_at_processes(now, system);
+        if cx.is_due(self.tracking.processes.next_deadline()) {
+            self.look_at_processes(cx);
         }
     }
 
     /// Something has changed about the watched files.
     pub fn files_changed(&mut self, now: Instant, system: &mut dyn System) {
-        self.look_at_files(now, system);
-        self.settle(now, system);
+        let cx = &mut Cx::new(now, system);
+        self.look_at_files(cx);
+        self.refresh_if_dirty(cx);
     }
 
     /// Another configuration: objects that stay as they are keep verdict and running child.
     pub(crate) fn replace_tracking(
         &mut self,
-        now: Instant,
+        cx: &mut Cx<'_>,
         (scripts, files, processes): (Vec<Script>, Vec<TrackFile>, Vec<TrackProcess>),
-        system: &mut dyn System,
     ) {
-        self.replace_scripts(now, scripts, system);
+        self.replace_scripts(cx, scripts);
         self.tracking.files.replace(files);
         self.tracking.processes.replace(processes);
-        self.start_tracking(now, system);
+        self.start_tracking(cx);
     }
 }

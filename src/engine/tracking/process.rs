@@ -1,10 +1,10 @@
 //! Tracked processes at run time: the process table is read every second, if any are configured.
 
+use crate::engine::cx::Cx;
 use core::time::Duration;
 
 use crate::config::model::{ParamMatch, TrackProcess};
 use crate::ctl;
-use crate::engine::system::System;
 use crate::engine::{Engine, TimerKey};
 use crate::types::Instant;
 use crate::vrrp::track::process::{Params, Quorum};
@@ -147,11 +147,11 @@ fn matches(conf: &TrackProcess, comm: &[u8], cmdline: &[u8]) -> bool {
 
 impl Engine {
     /// Counts all tracked processes.
-    pub(crate) fn look_at_processes(&mut self, now: Instant, system: &mut dyn System) {
+    pub(crate) fn look_at_processes(&mut self, cx: &mut Cx<'_>) {
         let processes = &mut self.tracking.processes;
-        processes.poll = (!processes.list.is_empty()).then(|| now.after(POLL));
+        processes.poll = (!processes.list.is_empty()).then(|| cx.now.after(POLL));
         if processes.poll.is_some() {
-            self.unsettled |= processes.count(now, system);
+            self.dirty |= processes.count(cx);
         }
         self.remind(TimerKey::Processes, self.tracking.processes.next_deadline());
     }
@@ -159,11 +159,11 @@ impl Engine {
 
 impl Processes {
     /// True when a verdict changes.
-    fn count(&mut self, now: Instant, system: &mut dyn System) -> bool {
+    fn count(&mut self, cx: &mut Cx<'_>) -> bool {
         let full = self.list.iter().any(|one| one.conf.full_command);
         let list = &mut self.list;
         list.iter_mut().for_each(|one| one.found = 0);
-        let table = system.processes(full, &mut |comm, cmdline| {
+        let table = cx.system.processes(full, &mut |comm, cmdline| {
             for one in list.iter_mut() {
                 one.found = one
                     .found
@@ -178,7 +178,7 @@ impl Processes {
         }
         let mut changed = false;
         for one in &mut self.list {
-            if !one.quorum.record_count(now, one.found) {
+            if !one.quorum.record_count(cx.now, one.found) {
                 continue;
             }
             changed = true;

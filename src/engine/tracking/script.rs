@@ -3,6 +3,7 @@
 //! One script is started in a turn of the loop at most, so that hundreds that are due together do not hold up a
 //! single advert.
 
+use crate::engine::cx::Cx;
 use core::fmt;
 use core::time::Duration;
 use std::io;
@@ -11,7 +12,7 @@ use crate::config::model;
 use crate::ctl;
 use crate::engine::log_limit::Budget;
 use crate::engine::notify::children::Owner;
-use crate::engine::system::{Exit, System};
+use crate::engine::system::Exit;
 use crate::engine::{Engine, TimerKey};
 use crate::types::Instant;
 use crate::vrrp::track::script::{Params, Script};
@@ -173,7 +174,7 @@ impl Run {
 
 impl Engine {
     /// Starts the next script whose turn has come.
-    pub(crate) fn take_script_turn(&mut self, now: Instant, system: &mut dyn System) {
+    pub(crate) fn take_script_turn(&mut self, cx: &mut Cx<'_>) {
         if self.stopping {
             return;
         }
@@ -184,18 +185,18 @@ impl Engine {
         // The one that has waited longest.
         let due = runs.min_by_key(|(_, run)| run.machine.next_deadline());
         if let Some((place, run)) = due
-            && run.machine.start_if_due(now)
+            && run.machine.start_if_due(cx.now)
         {
             let (owner, limit) = (Owner::Script(place), Some(run.conf.timeout));
-            let started = children.run(now, owner, (&run.conf.command, &[]), limit, system);
+            let started = children.run(cx, owner, (&run.conf.command, &[]), limit);
             if let Err(error) = started {
                 run.machine.run_ended();
                 let outcome = Outcome::NotStarted(error.raw_os_error());
-                self.unsettled |= run.take(now, outcome);
+                self.dirty |= run.take(cx.now, outcome);
             }
             self.remind_of_children();
         }
-        self.remind_of_scripts(now);
+        self.remind_of_scripts(cx.now);
     }
 
     pub(crate) fn begin_scripts(&mut self, now: Instant) {
@@ -213,52 +214,41 @@ impl Engine {
     }
 
     /// The run of a script has ended.
-    pub(crate) fn script_ended(
-        &mut self,
-        place: usize,
-        now: Instant,
-        how: Exit,
-        system: &mut dyn System,
-    ) {
+    pub(crate) fn script_ended(&mut self, cx: &mut Cx<'_>, place: usize, how: Exit) {
         let Some(run) = self.tracking.scripts.0.get_mut(place) else {
             return;
         };
         run.machine.run_ended();
         // One that took too long has had its result.
         let overdue = core::mem::take(&mut run.overdue);
-        if !overdue && run.take(now, Outcome::Ended(how)) {
-            self.unsettled = true;
-            self.settle(now, system);
+        if !overdue && run.take(cx.now, Outcome::Ended(how)) {
+            self.dirty = true;
+            self.refresh_if_dirty(cx);
         }
     }
 
     /// The run of a script takes too long and has been told to end.
-    pub(crate) fn script_overdue(&mut self, place: usize, now: Instant, system: &mut dyn System) {
+    pub(crate) fn script_overdue(&mut self, cx: &mut Cx<'_>, place: usize) {
         let Some(run) = self.tracking.scripts.0.get_mut(place) else {
             return;
         };
         run.overdue = true;
-        if run.take(now, Outcome::TookTooLong) {
-            self.unsettled = true;
-            self.settle(now, system);
+        if run.take(cx.now, Outcome::TookTooLong) {
+            self.dirty = true;
+            self.refresh_if_dirty(cx);
         }
     }
 
     /// The daemon ends: no more turns, no more runs.
-    pub(crate) fn stop_scripts(&mut self, system: &mut dyn System) {
-        self.children.kill_scripts(system);
+    pub(crate) fn stop_scripts(&mut self, cx: &mut Cx<'_>) {
+        self.children.kill_scripts(cx);
         self.remind(TimerKey::Scripts, None);
     }
 
     /// Scripts of the same command keep what is known about them, also under another name; the runs of others are
     /// ended. One that has another command now is believed to be as it was, until it has run: a priority that
     /// changes for a moment may change the master.
-    pub(crate) fn replace_scripts(
-        &mut self,
-        now: Instant,
-        new: Vec<model::Script>,
-        system: &mut dyn System,
-    ) {
+    pub(crate) fn replace_scripts(&mut self, cx: &mut Cx<'_>, new: Vec<model::Script>) {
         let mut old: Vec<Option<Run>> = core::mem::take(&mut self.tracking.scripts.0)
             .into_iter()
             .map(Some)
@@ -278,12 +268,12 @@ impl Engine {
             }
             self.tracking.scripts.0.push(match kept {
                 Some(mut kept) => {
-                    kept.machine.reconfigure(params(&conf), now);
+                    kept.machine.reconfigure(params(&conf), cx.now);
                     kept.conf = conf;
                     kept
                 }
                 None => {
-                    let mut run = run(conf, now);
+                    let mut run = run(conf, cx.now);
                     if let Some(Some(before)) = named.and_then(|place| old.get(place)) {
                         run.machine.inherit(&before.machine);
                         run.last = before.last;
@@ -298,7 +288,7 @@ impl Engine {
                 Some(owner)
             }
         };
-        self.children.reassign(now, &mut place, system);
+        self.children.reassign(cx, &mut place);
         self.remind_of_children();
     }
 }

@@ -1,15 +1,14 @@
 //! What the rest of the engine asks of IPVS: five calls, and modprobe for those who have not got it.
 
+use crate::engine::cx::Cx;
 use core::time::Duration;
 
 use crate::config::model::{Command, User};
 use crate::engine::lvs::ipvs::Module;
 use crate::engine::lvs::ipvs::sync::Roles;
 use crate::engine::notify::children::Owner;
-use crate::engine::system::System;
 use crate::engine::{Engine, TimerKey};
 use crate::netlink::ipvs::Role;
-use crate::types::Instant;
 use crate::types::ipvs::{Destination, Service};
 
 /// How long modprobe may take.
@@ -23,65 +22,54 @@ type Desired<'a> = &'a [(Service, Vec<Destination>)];
 
 impl Engine {
     /// The daemon begins.
-    pub(crate) fn start_ipvs(
-        &mut self,
-        now: Instant,
-        desired: Desired<'_>,
-        system: &mut dyn System,
-    ) {
+    pub(crate) fn start_ipvs(&mut self, cx: &mut Cx<'_>, desired: Desired<'_>) {
         // Who goes on as master has connections to keep.
         let goes_on = self.routers.iter().any(|router| router.past.resuming);
         self.lvs.kernel.flush = self.lvs.conf.flush && !goes_on;
-        self.renew_ipvs(now, desired, system);
+        self.renew_ipvs(cx, desired);
     }
 
     /// Another configuration, or another idea of what all services should be.
-    pub(crate) fn renew_ipvs(
-        &mut self,
-        now: Instant,
-        desired: Desired<'_>,
-        system: &mut dyn System,
-    ) {
+    pub(crate) fn renew_ipvs(&mut self, cx: &mut Cx<'_>, desired: Desired<'_>) {
         self.lvs.kernel.limits.set(self.lvs.conf.timeouts);
         self.follow_instance();
-        self.lvs.kernel.reconcile(now, desired, system);
-        self.remind_of_ipvs(now, system);
+        self.lvs.kernel.reconcile(cx, desired);
+        self.remind_of_ipvs(cx);
     }
 
     /// One service should be another.
     pub(crate) fn change_ipvs(
         &mut self,
-        now: Instant,
+        cx: &mut Cx<'_>,
         (service, servers): (&Service, &[Destination]),
-        system: &mut dyn System,
     ) {
-        self.lvs.kernel.change(now, service, servers, system);
-        self.remind_of_ipvs(now, system);
+        self.lvs.kernel.change(cx, service, servers);
+        self.remind_of_ipvs(cx);
     }
 
     /// Does what is due.
-    pub(crate) fn work_on_ipvs(&mut self, now: Instant, system: &mut dyn System) {
-        self.lvs.kernel.expire(now, system);
-        self.remind_of_ipvs(now, system);
+    pub(crate) fn work_on_ipvs(&mut self, cx: &mut Cx<'_>) {
+        self.lvs.kernel.expire(cx);
+        self.remind_of_ipvs(cx);
     }
 
     /// The daemon ends.
-    pub(crate) fn stop_ipvs(&mut self, system: &mut dyn System) {
+    pub(crate) fn stop_ipvs(&mut self, cx: &mut Cx<'_>) {
         let all = self.lvs.conf.flush_on_stop;
-        self.lvs.kernel.withdraw(all, system);
+        self.lvs.kernel.withdraw(cx, all);
     }
 
-    fn remind_of_ipvs(&mut self, now: Instant, system: &mut dyn System) {
+    fn remind_of_ipvs(&mut self, cx: &mut Cx<'_>) {
         if self.lvs.kernel.module == Module::Wanted {
             self.lvs.kernel.module = Module::Loading(0);
-            self.load_ipvs(now, system);
+            self.load_ipvs(cx);
         }
         self.remind(TimerKey::Ipvs, self.lvs.kernel.next_deadline());
     }
 
     /// Starts modprobe. Whether it helped is seen by looking.
-    fn load_ipvs(&mut self, now: Instant, system: &mut dyn System) {
-        let setting = system.read_file(MODPROBE_SETTING).unwrap_or_default();
+    fn load_ipvs(&mut self, cx: &mut Cx<'_>) {
+        let setting = cx.system.read_file(MODPROBE_SETTING).unwrap_or_default();
         let setting = core::str::from_utf8(&setting).unwrap_or_default().trim();
         let program = Some(setting).filter(|path| path.starts_with('/'));
         let command = Command {
@@ -89,9 +77,7 @@ impl Engine {
             user: User::default(),
         };
         let limit = Some(LOADING_LIMIT);
-        let run = self
-            .children
-            .run(now, Owner::Nobody, (&command, &[]), limit, system);
+        let run = self.children.run(cx, Owner::Nobody, (&command, &[]), limit);
         if let Err(error) = run {
             log::debug!(target: "lvs", "modprobe ip_vs: {error}");
         }
@@ -99,16 +85,16 @@ impl Engine {
     }
 
     /// An instance has another state: connection synchronization may have to turn round.
-    pub(crate) fn lvs_follows(&mut self, instance: usize, now: Instant, system: &mut dyn System) {
+    pub(crate) fn lvs_follows(&mut self, cx: &mut Cx<'_>, instance: usize) {
         let sync = self.lvs.conf.sync.as_ref();
         if self.stopping || sync.is_none_or(|sync| sync.instance != Some(instance)) {
             return;
         }
         self.follow_instance();
         if self.lvs.kernel.is_reachable() {
-            self.lvs.kernel.turn(now, system);
+            self.lvs.kernel.turn(cx);
         }
-        self.remind_of_ipvs(now, system);
+        self.remind_of_ipvs(cx);
     }
 
     /// Notes which halves of connection synchronization should run.

@@ -19,6 +19,7 @@ mod sync;
 mod table;
 mod timeouts;
 
+use crate::engine::cx::Cx;
 use core::time::Duration;
 use std::io;
 
@@ -148,52 +149,40 @@ impl Line<'_> {
 impl Kernel {
     /// From now on there should be these services with these servers and none else of ours. Looks at the kernel's
     /// table and puts right what differs, in this turn and in those that follow.
-    fn reconcile(
-        &mut self,
-        now: Instant,
-        desired: &[(Service, Vec<Destination>)],
-        system: &mut dyn System,
-    ) {
+    fn reconcile(&mut self, cx: &mut Cx<'_>, desired: &[(Service, Vec<Destination>)]) {
         self.table.replace(desired);
         self.sync.suspect();
         (self.asked, self.report) = (true, true);
         (self.retry_at, self.retry_after) = (None, RETRY_FIRST);
         self.look_at = None;
-        self.turn(now, system);
+        self.turn(cx);
     }
 
     /// From now on one service should be like this. Asks for what is different from before, without a look.
-    fn change(
-        &mut self,
-        now: Instant,
-        service: &Service,
-        servers: &[Destination],
-        system: &mut dyn System,
-    ) {
+    fn change(&mut self, cx: &mut Cx<'_>, service: &Service, servers: &[Destination]) {
         self.table.change(service, servers);
         self.asked = true;
         if self.is_reachable() {
-            self.turn(now, system);
+            self.turn(cx);
         }
     }
 
     // ---- time ----
 
     /// Does what is due.
-    fn expire(&mut self, now: Instant, system: &mut dyn System) {
-        let past = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+    fn expire(&mut self, cx: &mut Cx<'_>) {
         if self.more_at.is_some() {
             // What is under way is brought to its end first.
-            if !past(self.more_at) {
+            if !cx.is_due(self.more_at) {
                 return;
             }
-        } else if past(self.retry_at) {
+        } else if cx.is_due(self.retry_at) {
             self.retry_at = None;
             self.asked = true;
             self.table.suspect();
             self.sync.suspect();
             self.limits.retry();
-        } else if past(self.look_at) {
+        } else if cx.is_due(self.look_at) {
             self.look_at = None;
             self.asked = false;
             self.table.suspect();
@@ -201,7 +190,7 @@ impl Kernel {
         } else {
             return;
         }
-        self.turn(now, system);
+        self.turn(cx);
     }
 
     /// When [`Kernel::expire`] has something to do.
@@ -215,23 +204,23 @@ impl Kernel {
     // ---- work ----
 
     /// Works for a while on all that is to be done.
-    fn turn(&mut self, now: Instant, system: &mut dyn System) {
+    fn turn(&mut self, cx: &mut Cx<'_>) {
         self.more_at = None;
         if !self.is_busy() {
-            return self.plan(now);
+            return self.plan(cx.now);
         }
         let was_up = self.up;
-        let mut outcome = self.attempt(system);
+        let mut outcome = self.attempt(cx);
         let not_found = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
         if was_up && outcome.as_ref().is_err_and(not_found) {
             // The module may have been taken out and loaded again, with another number.
             self.table.give_up();
-            outcome = self.attempt(system);
+            outcome = self.attempt(cx);
         }
         match outcome {
-            Err(error) => self.fail(now, &error),
-            Ok(()) if self.table.is_busy() => self.more_at = Some(now.after(BREATH)),
-            Ok(()) => self.conclude(now),
+            Err(error) => self.fail(cx.now, &error),
+            Ok(()) if self.table.is_busy() => self.more_at = Some(cx.now.after(BREATH)),
+            Ok(()) => self.conclude(cx.now),
         }
     }
 
@@ -245,15 +234,15 @@ impl Kernel {
         self.up || self.retry_at.is_none()
     }
 
-    fn attempt(&mut self, system: &mut dyn System) -> io::Result<()> {
+    fn attempt(&mut self, cx: &mut Cx<'_>) -> io::Result<()> {
         self.up = false;
-        let family = system.ipvs_family()?;
+        let family = cx.system.ipvs_family()?;
         self.module = Module::Unasked;
         let batch = &mut self.batch;
         let mut line = Line {
             family,
             batch,
-            system,
+            system: cx.system,
         };
         if self.flush {
             ipvs::flush(line.batch(), family);
@@ -384,19 +373,19 @@ impl Kernel {
     // ---- the end, and what there is ----
 
     /// The daemon ends: removes what is ours, and puts back what was before.
-    fn withdraw(&mut self, all: bool, system: &mut dyn System) {
+    fn withdraw(&mut self, cx: &mut Cx<'_>, all: bool) {
         (self.more_at, self.look_at, self.retry_at) = (None, None, None);
         let nothing = self.table.is_empty() && !self.sync.is_wanted() && !self.limits.is_wanted();
         if nothing && !all {
             return;
         }
-        if let Err(error) = self.clear(all, system) {
+        if let Err(error) = self.clear(cx, all) {
             log::warn!(target: "lvs", "IPVS: not cleared: {error}");
         }
     }
 
-    fn clear(&mut self, all: bool, system: &mut dyn System) -> io::Result<()> {
-        let Ok(family) = system.ipvs_family() else {
+    fn clear(&mut self, cx: &mut Cx<'_>, all: bool) -> io::Result<()> {
+        let Ok(family) = cx.system.ipvs_family() else {
             // Nothing of ours is there, and that has been said.
             return Ok(());
         };
@@ -404,7 +393,7 @@ impl Kernel {
         let mut line = Line {
             family,
             batch,
-            system,
+            system: cx.system,
         };
         self.sync.withdraw(&mut line)?;
         if all {
