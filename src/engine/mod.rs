@@ -570,7 +570,7 @@ impl Engine {
         for (id, router) in self.routers.iter().enumerate() {
             if let Some(on) = router.listener() {
                 self.dispatch
-                    .push(((on.plain(), router.conf.vrid.get()), id));
+                    .push(((on.without_protocol(), router.conf.vrid.get()), id));
             }
         }
         self.dispatch = sorted(core::mem::take(&mut self.dispatch));

@@ -29,7 +29,7 @@ use nix::unistd::{
     setgroups, setpgid, setuid,
 };
 
-use super::service;
+use super::sd_notify;
 use crate::config::model::{Command, User};
 use crate::engine::system::{Exit, Kill, Pid};
 use crate::sys::{self, Words};
@@ -211,7 +211,7 @@ pub(super) fn kill(child: Pid, how: Kill) {
 fn environment() -> Words {
     let kept = std::env::vars_os().filter(|(name, _)| {
         let name = name.as_encoded_bytes();
-        let ours = [service::SOCKET, super::restart::VARIABLE];
+        let ours = [sd_notify::SOCKET, super::restart::VARIABLE];
         let ours = ours.iter().any(|one| name == one.as_bytes());
         name != b"IFS" && !ours && !name.starts_with(b"LD_")
     });
@@ -389,12 +389,12 @@ mod tests {
             (
                 "not executable",
                 &[&text(&plain)],
-                "cannot be executed: no permission; is it executable for its user?",
+                "cannot be executed: permission denied; is it executable for its user?",
             ),
             (
                 "no program",
                 &[&text(&garbage)],
-                "cannot be executed: it is no program and has no #! line",
+                "cannot be executed: it is neither a program nor a script with a #! line",
             ),
         ] {
             assert_eq!(run(argv, &[]).to_string(), want, "{name}");

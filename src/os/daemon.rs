@@ -15,7 +15,7 @@ use std::path::Path;
 use nix::fcntl::OFlag;
 use nix::unistd::{ForkResult, chdir, dup2_stderr, dup2_stdin, dup2_stdout, pipe2, setsid};
 
-use super::service;
+use super::sd_notify;
 use crate::{exit, sys};
 
 /// Which of the processes we are after [`detach`].
@@ -40,7 +40,7 @@ impl Ready {
 
     /// The daemon is up: lets go of the terminal, lets the starter exit with success.
     pub fn up(self) {
-        service::tell(service::READY);
+        sd_notify::send(sd_notify::READY);
         if let Some(pipe) = self.0 {
             let null = OpenOptions::new().read(true).write(true).open("/dev/null");
             if let Ok(null) = null {

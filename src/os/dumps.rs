@@ -12,13 +12,13 @@ use std::time::Duration;
 use nix::unistd::ForkResult;
 
 use super::linux::Linux;
-use super::{atomic, clock};
+use super::{atomic_file, clock};
 use crate::config::model::Global;
 #[cfg(feature = "json")]
 use crate::ctl::JsonVersion;
 use crate::ctl::{self, Clock};
 use crate::engine::Engine;
-use crate::engine::system::{Exit, Pid, System};
+use crate::engine::system::{Exit, Pid, System, error_text};
 use crate::sys;
 
 /// What is written.
@@ -81,7 +81,7 @@ impl Kind {
             #[cfg(feature = "json")]
             Kind::Json => ctl::json(&snapshot, JsonVersion::List),
         };
-        atomic::replace(path, text.as_bytes())
+        atomic_file::replace(path, text.as_bytes())
     }
 }
 
@@ -199,7 +199,7 @@ impl Slot {
         match failed {
             _ if failed == self.failed => {}
             Some(errno) => {
-                let why = super::host::sentence(&io::Error::from_raw_os_error(errno));
+                let why = error_text(&io::Error::from_raw_os_error(errno));
                 log::warn!("cannot write {path}: {why}");
             }
             None => log::info!("{path} can be written again"),

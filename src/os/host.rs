@@ -10,6 +10,7 @@ use nix::unistd::{self, Uid};
 
 use crate::config::model::{Global, User};
 use crate::config::{self, Program};
+use crate::engine::system::error_text;
 use crate::sys;
 use crate::types::sorted;
 
@@ -32,7 +33,7 @@ impl config::Host for Host {
         // One byte more than allowed tells "too large" from "just fits", whatever its size claims to be.
         file.take(MAX_FILE + 1)
             .read_to_end(&mut bytes)
-            .map_err(|error| sentence(&error))?;
+            .map_err(|error| error_text(&error))?;
         if u64::try_from(bytes.len()).is_ok_and(|length| length <= MAX_FILE) {
             Ok(bytes)
         } else {
@@ -108,7 +109,7 @@ impl config::Host for Host {
     }
 
     fn program(&self, name: &str, user: User) -> Result<Program, String> {
-        super::program::find(name, user)
+        super::executable::find(name, user)
     }
 }
 
@@ -143,24 +144,14 @@ fn open(path: &str) -> Result<File, String> {
         .read(true)
         .custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits())
         .open(path)
-        .map_err(|error| sentence(&error))?;
-    let data = file.metadata().map_err(|error| sentence(&error))?;
+        .map_err(|error| error_text(&error))?;
+    let data = file.metadata().map_err(|error| error_text(&error))?;
     if data.is_dir() {
         Err("it is a directory".to_owned())
     } else if data.is_file() {
         Ok(file)
     } else {
         Err("it is not a regular file".to_owned())
-    }
-}
-
-/// The system's words, without Rust's "(os error 2)".
-pub(crate) fn sentence(error: &std::io::Error) -> String {
-    match error.raw_os_error() {
-        Some(number) => nix::errno::Errno::from_raw(number)
-            .desc()
-            .to_ascii_lowercase(),
-        None => error.to_string(),
     }
 }
 

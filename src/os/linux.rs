@@ -1,4 +1,4 @@
-//! The engine's [`System`] in earnest: Linux.
+//! The engine's [`System`] on Linux.
 
 use std::fmt;
 use std::fs::{self, OpenOptions};
@@ -8,86 +8,68 @@ use std::os::fd::RawFd;
 use std::path::Path;
 use std::time::Duration;
 
-use super::atomic;
+use nix::sys::socket::SockProtocol;
+
 use super::child::{self, Children};
-use super::clock;
 use super::fifo::Fifos;
-#[cfg(feature = "lvs")]
-use super::ipvs::Ipvs;
-use super::nlsock::NetlinkSocket;
-#[cfg(feature = "mail")]
-use super::postman::Postman;
-#[cfg(feature = "lvs")]
-use super::probes::Probes;
-use super::procs;
-use super::rawsock::{Arrival, Buffer, Receiver, Sender};
-use super::statefile::StateFile;
-use super::watch::{self, Watch};
-#[cfg(feature = "lvs")]
-use crate::check::ProbeTransport;
-#[cfg(feature = "mail")]
-use crate::config::model::Mail;
-#[cfg(feature = "lvs")]
-use crate::config::model::lvs::Target;
+use super::file_watch::{self, FileWatch};
+use super::netlink_socket::NetlinkSocket;
+use super::raw_socket::{Buffer, PacketInfo, Receiver, Sender};
+use super::state_file::StateFile;
+use super::{atomic_file, clock, proc_table};
 use crate::config::model::{Command, Fifo};
-use crate::engine::system::{Exit, Kill, Listener, Pid, Route, System};
+use crate::engine::system::{AdvertRoute, Exit, Kill, Listener, Pid, System};
 use crate::netlink::{Ack, Batch, Done, Message, Messages};
-#[cfg(feature = "mail")]
-use crate::notify::mail::Email;
 use crate::types::{IfIndex, IfName};
 
-/// The kernel sends at most 32 KiB in one datagram of a dump.
-const NETLINK_BUFFER: usize = 64 << 10;
-/// Dumps begun anew because the table changed meanwhile, before what was read is taken as it is.
+/// Size of a netlink receive buffer: the kernel sends at most 32 KiB of a dump in one datagram.
+pub(super) const NETLINK_BUFFER: usize = 64 << 10;
+/// How often a dump is repeated because the table changed meanwhile, before the last answer is used as it is.
 pub(super) const DUMP_ATTEMPTS: u32 = 5;
 
-/// Sockets towards the kernel and the network.
+/// Every socket, child and file of the daemon, apart from those that the loop alone uses.
 #[derive(Debug)]
 pub(super) struct Linux {
-    requests: NetlinkSocket,
+    rtnetlink: NetlinkSocket,
     /// Opened on first use.
     netfilter: Option<NetlinkSocket>,
-    #[cfg(feature = "lvs")]
-    ipvs: Ipvs,
     sender: Sender,
     receivers: Vec<Receiver>,
-    children: Children,
-    watch: Watch,
+    pub(super) children: Children,
+    watch: FileWatch,
     fifos: Fifos,
-    #[cfg(feature = "mail")]
-    postman: Postman,
     pub(super) state: StateFile,
-    #[cfg(feature = "lvs")]
-    pub(super) probes: Probes,
     buffer: Vec<u8>,
-    /// Counts up whenever the set of receivers changes.
+    /// Changes with the set of descriptors to wait for (receive sockets, file watch).
     generation: u32,
+    #[cfg(feature = "mail")]
+    pub(super) smtp: super::smtp_sender::SmtpSender,
+    #[cfg(feature = "lvs")]
+    pub(super) lvs: super::lvs::Lvs,
 }
 
 impl Linux {
     pub(super) fn open() -> io::Result<Self> {
         Ok(Linux {
-            requests: NetlinkSocket::requests()?,
+            rtnetlink: NetlinkSocket::requests(SockProtocol::NetlinkRoute)?,
             netfilter: None,
-            #[cfg(feature = "lvs")]
-            ipvs: Ipvs::default(),
             sender: Sender::open()?,
             receivers: Vec::new(),
             children: Children::new()?,
-            watch: Watch::default(),
+            watch: FileWatch::default(),
             fifos: Fifos::default(),
-            #[cfg(feature = "mail")]
-            postman: Postman::default(),
             state: StateFile::default(),
-            #[cfg(feature = "lvs")]
-            probes: Probes::new(),
             buffer: vec![0; NETLINK_BUFFER],
             generation: 0,
+            #[cfg(feature = "mail")]
+            smtp: Default::default(),
+            #[cfg(feature = "lvs")]
+            lvs: Default::default(),
         })
     }
 
-    /// Descriptors of the receive sockets, in an order that stays while `generation` does.
-    pub(super) fn descriptors(&self) -> impl Iterator<Item = RawFd> + '_ {
+    /// Descriptors of the receive sockets, in an order that holds while [`Linux::generation`] does.
+    pub(super) fn receiver_fds(&self) -> impl Iterator<Item = RawFd> + '_ {
         self.receivers.iter().map(Receiver::fd)
     }
 
@@ -95,70 +77,47 @@ impl Linux {
         self.generation
     }
 
-    /// Takes a datagram of the `nth` receive socket.
+    /// Reads a datagram from the receive socket with this index.
     pub(super) fn receive(
         &self,
-        nth: usize,
+        index: usize,
         into: &mut Buffer,
-    ) -> Option<(Listener, io::Result<Option<Arrival>>)> {
+    ) -> Option<(Listener, io::Result<Option<PacketInfo>>)> {
         self.receivers
-            .get(nth)
+            .get(index)
             .map(|receiver| (receiver.on, receiver.receive(into)))
     }
 
-    /// The descriptor that tells of changes of watched files, if there are any.
+    /// The descriptor that becomes readable when watched files change; `None` if none are watched.
     pub(super) fn watch_fd(&self) -> Option<RawFd> {
         self.watch.fd()
     }
 
-    /// Whether watched files have changed.
+    /// Whether watched files have changed since the last call.
     pub(super) fn files_changed(&mut self) -> bool {
         self.watch.changed()
     }
 
-    /// The next child that has ended.
+    /// Reaps the next child that has ended.
     pub(super) fn reap(&mut self) -> Option<(Pid, Exit)> {
         self.children.reap()
     }
 
-    /// Reads one answer of the kernel; `None` when there is none left.
-    fn answer(&mut self) -> io::Result<Option<usize>> {
-        self.requests.receive(&mut self.buffer)
+    fn descriptors_changed(&mut self) {
+        self.generation = self.generation.wrapping_add(1);
     }
-}
-
-/// Hands requests to the kernel and reads what it has to say about them.
-pub(super) fn exchange(
-    socket: &NetlinkSocket,
-    buffer: &mut [u8],
-    batch: &Batch,
-    refused: &mut dyn FnMut(&Ack<'_>),
-) -> io::Result<()> {
-    socket.send(batch.bytes())?;
-    // The kernel has worked on all of it by now; what it had to say is waiting.
-    while let Some(len) = socket.receive(buffer)? {
-        let bytes = buffer.get(..len).unwrap_or_default();
-        for message in Messages::new(bytes) {
-            if let Ok(Message::Ack(ack)) = message.map(|envelope| envelope.message)
-                && ack.errno != 0
-            {
-                refused(&ack);
-            }
-        }
-    }
-    Ok(())
 }
 
 impl System for Linux {
     fn request(&mut self, batch: &Batch, refused: &mut dyn FnMut(&Ack<'_>)) -> io::Result<()> {
-        exchange(&self.requests, &mut self.buffer, batch, refused)
+        self.rtnetlink.request(&mut self.buffer, batch, refused)
     }
 
     fn dump(&mut self, batch: &Batch, each: &mut dyn FnMut(&Message<'_>)) -> io::Result<()> {
         for _ in 0..DUMP_ATTEMPTS {
-            self.requests.send(batch.bytes())?;
+            self.rtnetlink.send(batch.bytes())?;
             let mut interrupted = false;
-            while let Some(len) = self.answer()? {
+            while let Some(len) = self.rtnetlink.receive(&mut self.buffer)? {
                 let bytes = self.buffer.get(..len).unwrap_or_default();
                 for message in Messages::new(bytes).flatten() {
                     interrupted |= message.header.dump_interrupted();
@@ -178,18 +137,35 @@ impl System for Linux {
         Ok(())
     }
 
-    fn listen(&mut self, on: Listener, name: Option<&IfName>, groups: &[IpAddr]) -> io::Result<()> {
+    fn request_netfilter(
+        &mut self,
+        batch: &Batch,
+        refused: &mut dyn FnMut(&Ack<'_>),
+    ) -> io::Result<()> {
+        let socket = match &mut self.netfilter {
+            Some(socket) => socket,
+            none => none.insert(NetlinkSocket::requests(SockProtocol::NetlinkNetFilter)?),
+        };
+        socket.request(&mut self.buffer, batch, refused)
+    }
+
+    fn open_listener(
+        &mut self,
+        on: Listener,
+        name: Option<&IfName>,
+        groups: &[IpAddr],
+    ) -> io::Result<()> {
         self.receivers.push(Receiver::open(on, name, groups)?);
-        self.generation = self.generation.wrapping_add(1);
+        self.descriptors_changed();
         Ok(())
     }
 
-    fn unlisten(&mut self, on: Listener) {
+    fn close_listener(&mut self, on: Listener) {
         self.receivers.retain(|receiver| receiver.on != on);
-        self.generation = self.generation.wrapping_add(1);
+        self.descriptors_changed();
     }
 
-    fn send_advert(&mut self, route: &Route, packet: &[u8]) -> io::Result<()> {
+    fn send_advert(&mut self, route: &AdvertRoute, packet: &[u8]) -> io::Result<()> {
         self.sender.advert(route, packet)
     }
 
@@ -205,14 +181,6 @@ impl System for Linux {
         clock::uptime()
     }
 
-    fn read_state(&mut self) -> Vec<u8> {
-        self.state.read()
-    }
-
-    fn write_state(&mut self, at: usize, bytes: &[u8]) {
-        self.state.write(at, bytes);
-    }
-
     fn set_sysctl(&mut self, name: fmt::Arguments<'_>, value: &str) -> io::Result<()> {
         let path = format!("/proc/sys/{name}");
         let written = OpenOptions::new()
@@ -220,22 +188,20 @@ impl System for Linux {
             .open(&path)
             .and_then(|mut file| file.write_all(value.as_bytes()));
         match written {
-            // Nobody may change it here, nor needs to.
+            // A read-only /proc/sys, as in a container, does not matter then.
             Err(_) if fs::read_to_string(&path).is_ok_and(|is| is.trim() == value) => Ok(()),
             outcome => outcome,
         }
     }
 
-    fn request_netfilter(
-        &mut self,
-        batch: &Batch,
-        refused: &mut dyn FnMut(&Ack<'_>),
-    ) -> io::Result<()> {
-        let socket = match &mut self.netfilter {
-            Some(socket) => socket,
-            none => none.insert(NetlinkSocket::netfilter()?),
-        };
-        exchange(socket, &mut self.buffer, batch, refused)
+    // ---- state file ----
+
+    fn read_state(&mut self) -> Vec<u8> {
+        self.state.read()
+    }
+
+    fn write_state(&mut self, at: usize, bytes: &[u8]) {
+        self.state.write(at, bytes);
     }
 
     // ---- children ----
@@ -251,24 +217,28 @@ impl System for Linux {
     // ---- files ----
 
     fn read_file(&mut self, path: &str) -> io::Result<Vec<u8>> {
-        watch::read(path)
+        file_watch::read(path)
     }
 
     fn write_file(&mut self, path: &str, contents: &[u8]) -> io::Result<()> {
-        atomic::replace(Path::new(path), contents)
+        atomic_file::replace(Path::new(path), contents)
     }
 
-    fn watch(&mut self, paths: &[&str]) -> io::Result<()> {
+    fn watch_files(&mut self, paths: &[&str]) -> io::Result<()> {
         let before = self.watch.fd();
         let outcome = self.watch.set(paths);
         if self.watch.fd() != before {
-            self.generation = self.generation.wrapping_add(1);
+            self.descriptors_changed();
         }
         outcome
     }
 
-    fn processes(&mut self, full: bool, each: &mut dyn FnMut(&[u8], &[u8])) -> io::Result<()> {
-        procs::each(full, each)
+    fn list_processes(
+        &mut self,
+        command_lines: bool,
+        each: &mut dyn FnMut(&[u8], &[u8]),
+    ) -> io::Result<()> {
+        proc_table::each(command_lines, each)
     }
 
     // ---- FIFOs ----
@@ -285,52 +255,15 @@ impl System for Linux {
         self.fifos.close(path);
     }
 
-    // ---- mails ----
+    // ---- optional parts ----
 
     #[cfg(feature = "mail")]
-    fn post(&mut self, mail: &Mail, letter: &Email) -> io::Result<Pid> {
-        self.postman.post(mail, letter, &self.children)
-    }
-
-    #[cfg(feature = "mail")]
-    fn receipt(&mut self, child: Pid) -> Option<String> {
-        self.postman.receipt(child)
-    }
-
-    // ---- IPVS and health checks ----
-
-    #[cfg(feature = "lvs")]
-    fn ipvs_family(&mut self) -> io::Result<u16> {
-        self.ipvs.family(&mut self.buffer)
+    fn mail(&mut self) -> &mut dyn crate::engine::system::MailSystem {
+        self
     }
 
     #[cfg(feature = "lvs")]
-    fn request_ipvs(&mut self, batch: &Batch, refused: &mut dyn FnMut(&Ack<'_>)) -> io::Result<()> {
-        self.ipvs.request(&mut self.buffer, batch, refused)
-    }
-
-    #[cfg(feature = "lvs")]
-    fn dump_ipvs(&mut self, batch: &Batch, each: &mut dyn FnMut(&[u8])) -> io::Result<()> {
-        self.ipvs.dump(&mut self.buffer, batch, each)
-    }
-
-    #[cfg(feature = "lvs")]
-    fn probe_open(
-        &mut self,
-        probe: usize,
-        transport: ProbeTransport,
-        target: &Target,
-    ) -> io::Result<()> {
-        self.probes.open(probe, transport, target)
-    }
-
-    #[cfg(feature = "lvs")]
-    fn probe_send(&mut self, probe: usize, bytes: &[u8]) -> io::Result<()> {
-        self.probes.send(probe, bytes)
-    }
-
-    #[cfg(feature = "lvs")]
-    fn probe_close(&mut self, probe: usize) {
-        self.probes.close(probe);
+    fn lvs(&mut self) -> &mut dyn crate::engine::system::LvsSystem {
+        &mut self.lvs
     }
 }

@@ -22,9 +22,9 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 use nix::time::{ClockId, clock_gettime};
 use simple_logger::SimpleLogger;
 
-use super::host::sentence;
-use super::sink::{Lost, Sink, writable};
+use super::log_sink::{Lost, Sink, writable};
 use super::syslog::{DEV_LOG, Syslog};
+use crate::engine::system::error_text;
 use crate::sys;
 
 /// What to log, and where to.
@@ -82,7 +82,7 @@ impl Log for Logger {
         // Only a panic while logging could hold the lock: its own message must not wait for itself.
         if let Ok(mut sinks) = self.sinks.try_lock() {
             let said = record.target() == SAID;
-            sinks.line(record.level(), &Stamp::now(), *record.args(), said);
+            sinks.line(record.level(), &LocalTime::now(), *record.args(), said);
         }
     }
 
@@ -103,7 +103,7 @@ impl Sinks {
         let mut remark = None;
         if let Some(path) = &settings.file {
             let file = Sink::file(path).map_err(|error| {
-                let why = sentence(&error);
+                let why = error_text(&error);
                 format!("cannot write the log file {}: {why}", path.display())
             })?;
             sinks.file = Some(file);
@@ -115,7 +115,7 @@ impl Sinks {
             match outcome {
                 Ok(()) => silent = false,
                 Err(error) if silent && !settings.console => {
-                    let why = sentence(&error);
+                    let why = error_text(&error);
                     remark = Some(format!(
                         "no syslog here ({}: {why}), {}",
                         dev_log.display(),
@@ -145,7 +145,7 @@ impl Sinks {
         }
     }
 
-    fn line(&mut self, level: Level, stamp: &Stamp, message: fmt::Arguments<'_>, said: bool) {
+    fn line(&mut self, level: Level, stamp: &LocalTime, message: fmt::Arguments<'_>, said: bool) {
         let text = Line::from(message);
         if let Some(terminal) = self.terminal.as_mut().filter(|_| !said) {
             terminal.line(level, stamp, &text.0);
@@ -173,7 +173,7 @@ struct Terminal {
 }
 
 impl Terminal {
-    fn line(&mut self, level: Level, stamp: &Stamp, text: &str) {
+    fn line(&mut self, level: Level, stamp: &LocalTime, text: &str) {
         // A terminal that was closed, or stopped with ^S.
         if !writable(std::io::stderr().as_fd()) {
             self.lost.one();
@@ -239,7 +239,7 @@ impl fmt::Write for Line {
 
 /// The local time of a line.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Stamp {
+pub(super) struct LocalTime {
     pub(super) year: i32,
     pub(super) month: i32,
     pub(super) day: i32,
@@ -249,7 +249,7 @@ pub(super) struct Stamp {
     pub(super) milli: i32,
 }
 
-impl Stamp {
+impl LocalTime {
     fn now() -> Self {
         let Ok(now) = clock_gettime(ClockId::CLOCK_REALTIME) else {
             return Self::default();
@@ -280,7 +280,7 @@ impl Stamp {
     }
 }
 
-impl fmt::Display for Stamp {
+impl fmt::Display for LocalTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (year, month, day) = (self.year, self.month, self.day);
         let (hour, minute, second, milli) = (self.hour, self.minute, self.second, self.milli);
@@ -335,7 +335,7 @@ mod tests {
 
     #[test]
     fn stamps_are_readable_and_sortable() {
-        let stamp = Stamp {
+        let stamp = LocalTime {
             year: 2026,
             month: 11,
             day: 2,
@@ -346,7 +346,7 @@ mod tests {
         };
         assert_eq!(stamp.to_string(), "2026-11-02 03:04:05.006");
         assert_eq!(stamp.rfc3164(), "Nov  2 03:04:05");
-        assert!(Stamp::now().year >= 2024);
+        assert!(LocalTime::now().year >= 2024);
     }
 
     #[test]
@@ -427,7 +427,12 @@ mod tests {
             file: Some(Sink::file(&path).expect("open")),
             ..Sinks::default()
         };
-        sinks.line(Level::Warn, &Stamp::default(), format_args!("a\tb"), false);
+        sinks.line(
+            Level::Warn,
+            &LocalTime::default(),
+            format_args!("a\tb"),
+            false,
+        );
         let got = std::fs::read_to_string(&path).expect("read");
         assert_eq!(got, "WARN  [0000-00-00 00:00:00.000] a\\x09b\n");
     }

@@ -1,39 +1,37 @@
-//! The shell: the only place with file descriptors.
+//! Everything that touches the kernel: the poll loop, all file descriptors, signals, processes and files.
+//!
+//! [`reactor`] is the loop; `linux` implements the engine's `System`; the rest is one file per kernel facility.
 
-mod atomic;
-pub mod bounded;
+mod atomic_file;
+pub mod blocking_script;
 mod child;
 mod clock;
 pub mod daemon;
 mod dumps;
+mod executable;
 mod fifo;
-#[cfg(feature = "lvs")]
-pub mod genhash;
+mod file_watch;
 pub mod host;
-#[cfg(feature = "lvs")]
-mod ipvs;
 mod linux;
+mod log_sink;
 pub mod logging;
-mod nlsock;
-pub mod pidfile;
-#[cfg(feature = "mail")]
-mod postman;
 #[cfg(feature = "lvs")]
-mod probes;
-pub mod process;
-mod procs;
-mod program;
-mod rawsock;
+pub mod lvs;
+mod netlink_socket;
+pub mod pid_file;
+mod proc_table;
+mod raw_socket;
 pub mod reactor;
 pub mod respawn;
 pub mod restart;
-pub mod service;
+pub mod sched;
+pub mod sd_notify;
 pub mod signals;
-mod sink;
-pub mod statefile;
+#[cfg(feature = "mail")]
+mod smtp_sender;
+pub mod state_file;
 mod syslog;
 #[cfg(test)]
 mod testing;
 #[cfg(feature = "uci")]
 pub mod uci2conf;
-mod watch;

@@ -12,16 +12,12 @@ use nix::sys::prctl;
 use super::clock;
 use super::dumps::{Dumps, Kind};
 use super::linux::Linux;
-use super::nlsock::NetlinkSocket;
-#[cfg(feature = "lvs")]
-use super::probes::Heard;
-use super::process::Auto;
-use super::rawsock::Buffer;
+use super::netlink_socket::NetlinkSocket;
+use super::raw_socket::Buffer;
 use super::restart::Successor;
+use super::sched::AutoPriority;
 use super::signals::{Signal, Signals};
-use super::statefile::StateFile;
-#[cfg(feature = "lvs")]
-use crate::check::SocketEvent;
+use super::state_file::StateFile;
 use crate::config::Config;
 use crate::config::model::Global;
 #[cfg(not(feature = "json"))]
@@ -53,31 +49,24 @@ const NEWS_PER_TURN: u32 = 256;
 /// What a new program may take to find out whether it would run.
 const TRIAL: Duration = Duration::from_secs(30);
 
-/// Bytes taken from all health checks together in a turn: a flood of answers cannot starve the adverts.
-#[cfg(feature = "lvs")]
-const ANSWERS_PER_TURN: usize = 64 << 10;
-/// The same after a stall, so that no check counts as unanswered whose answer waits.
-#[cfg(feature = "lvs")]
-const ANSWERS_AFTER_STALL: usize = 4 << 20;
-
-/// Why the loop has paused.
+/// What the loop returns for, because it concerns the whole process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Wanted {
-    /// The process is to end.
+pub enum ProcessRequest {
+    /// Stop.
     Stop,
-    /// The configuration is to be read again.
+    /// Read the configuration again.
     Reload,
-    /// Another program is to take our place, and would run.
+    /// Execute the new program; its configuration test has succeeded.
     Restart,
 }
 
 /// Everything the loop waits for.
 #[derive(Debug)]
 pub struct Reactor<'a> {
-    engine: Engine,
-    linux: Linux,
+    pub(super) engine: Engine,
+    pub(super) linux: Linux,
     news: NetlinkSocket,
-    /// SocketEvent of routes, where there are any to look after.
+    /// News of routes, where there are any to look after.
     routes: Option<NetlinkSocket>,
     signals: &'a Signals,
     successor: &'a Successor,
@@ -90,10 +79,10 @@ pub struct Reactor<'a> {
     listening: usize,
     dumps: Dumps,
     /// Real-time priority taken when timers run late.
-    auto: Auto,
+    auto_priority: AutoPriority,
     generation: Option<u32>,
     buffer: Buffer,
-    news_buffer: Vec<u8>,
+    pub(super) news_buffer: Vec<u8>,
 }
 
 /// Places of the fixed descriptors in the poll list; receive sockets follow.
@@ -115,7 +104,7 @@ impl<'a> Reactor<'a> {
         Ok(Reactor {
             engine,
             // First, so that nothing that happens during the first look is missed.
-            news: NetlinkSocket::events()?,
+            news: NetlinkSocket::link_events()?,
             routes: None,
             linux,
             signals,
@@ -125,7 +114,7 @@ impl<'a> Reactor<'a> {
             poll: Vec::new(),
             listening: 0,
             dumps: Dumps::default(),
-            auto: Auto::default(),
+            auto_priority: AutoPriority::default(),
             generation: None,
             buffer: Buffer::new(),
             news_buffer: vec![0; 64 << 10],
@@ -155,7 +144,7 @@ impl<'a> Reactor<'a> {
     }
 
     /// To be called before another program takes our place.
-    pub fn hand_over(&mut self) {
+    pub fn prepare_restart(&mut self) {
         self.engine.hand_over(clock::now(), &mut self.linux);
     }
 
@@ -179,7 +168,7 @@ impl<'a> Reactor<'a> {
     ///
     /// # Errors
     /// When the kernel refuses to wait for events.
-    pub fn run(&mut self) -> io::Result<Wanted> {
+    pub fn run(&mut self) -> io::Result<ProcessRequest> {
         // Timers fire when they are due, not up to 50 µs later to save power.
         if let Err(errno) = prctl::set_timerslack(1) {
             log::debug!("timer slack stays: {errno}");
@@ -191,12 +180,13 @@ impl<'a> Reactor<'a> {
             sys::ppoll(&mut self.poll, timeout)?;
             #[cfg(feature = "lvs")]
             self.linux
-                .probes
+                .lvs
+                .checks
                 .polled(self.poll.get(self.listening..).unwrap_or_default());
             let woke = clock::now();
             let late = deadline.map_or(Duration::ZERO, |at| woke.since(at));
             if !late.is_zero() {
-                self.auto.late(late, &self.engine.global().process);
+                self.auto_priority.late(late, &self.engine.global().process);
             }
             self.packets(if late > STALL {
                 DATAGRAMS_AFTER_STALL
@@ -218,11 +208,7 @@ impl<'a> Reactor<'a> {
                 self.engine.files_changed(clock::now(), &mut self.linux);
             }
             #[cfg(feature = "lvs")]
-            self.answers(if late > STALL {
-                ANSWERS_AFTER_STALL
-            } else {
-                ANSWERS_PER_TURN
-            });
+            self.check_events(late > STALL);
             self.engine.expire(clock::now(), &mut self.linux);
         }
     }
@@ -250,7 +236,7 @@ impl<'a> Reactor<'a> {
         }
         // Those come and go all the time, and are few as long as servers answer.
         #[cfg(feature = "lvs")]
-        self.poll.extend_from_slice(self.linux.probes.entries());
+        self.poll.extend_from_slice(self.linux.lvs.checks.entries());
     }
 
     fn collect_listeners(&mut self) {
@@ -265,7 +251,7 @@ impl<'a> Reactor<'a> {
         self.poll.extend(
             fixed
                 .into_iter()
-                .chain(self.linux.descriptors())
+                .chain(self.linux.receiver_fds())
                 .map(readable),
         );
         self.listening = self.poll.len();
@@ -291,15 +277,15 @@ impl<'a> Reactor<'a> {
                     return;
                 };
                 match result {
-                    Ok(Some(arrival)) => {
-                        let bytes = self.buffer.bytes.get(..arrival.len).unwrap_or_default();
+                    Ok(Some(info)) => {
+                        let bytes = self.buffer.bytes.get(..info.len).unwrap_or_default();
                         let datagram = Datagram {
                             on,
                             bytes,
-                            v6: arrival.v6,
-                            wall: arrival.stamp.map(Duration::from_nanos),
+                            v6: info.v6,
+                            wall: info.stamp.map(Duration::from_nanos),
                         };
-                        let at = clock::moment_of(arrival.stamp);
+                        let at = clock::moment_of(info.stamp);
                         self.engine.packet(at, &datagram, &mut self.linux);
                     }
                     Ok(None) => break,
@@ -310,25 +296,6 @@ impl<'a> Reactor<'a> {
                     }
                 }
             }
-        }
-    }
-
-    /// What health checks have heard.
-    #[cfg(feature = "lvs")]
-    fn answers(&mut self, mut budget: usize) {
-        loop {
-            let heard = self.linux.probes.next(&mut self.news_buffer, &mut budget);
-            let Some((probe, heard)) = heard else { return };
-            let news = match heard {
-                Heard::Connected => SocketEvent::Connected,
-                Heard::Bytes(len) => {
-                    SocketEvent::Received(self.news_buffer.get(..len).unwrap_or_default())
-                }
-                Heard::End => SocketEvent::Closed,
-                Heard::Failed(errno) => SocketEvent::Failed(errno),
-            };
-            let now = clock::now();
-            self.engine.probe(now, probe, news, &mut self.linux);
         }
     }
 
@@ -372,12 +339,12 @@ impl<'a> Reactor<'a> {
     }
 
     /// Carries out what signals ask for, as far as it is the loop's to do. Several requests to reload become one.
-    fn told(&mut self) -> Option<Wanted> {
+    fn told(&mut self) -> Option<ProcessRequest> {
         let mut wanted = None;
         while let Some(received) = self.signals.next() {
             match received.signal {
-                Signal::Stop => return Some(Wanted::Stop),
-                Signal::Reload => wanted = Some(Wanted::Reload),
+                Signal::Stop => return Some(ProcessRequest::Stop),
+                Signal::Reload => wanted = Some(ProcessRequest::Reload),
                 Signal::Dump => self.dumps.write(Kind::State, &self.engine),
                 Signal::Stats => self.dumps.write(Kind::Stats, &self.engine),
                 Signal::ClearStats => {
@@ -394,7 +361,7 @@ impl<'a> Reactor<'a> {
                 Signal::Trace => self.trace(),
                 Signal::Child => {
                     if self.children_ended() {
-                        wanted = Some(Wanted::Restart);
+                        wanted = Some(ProcessRequest::Restart);
                     }
                 }
                 Signal::Restart => self.try_successor(),

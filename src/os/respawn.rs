@@ -21,7 +21,7 @@ const LOOK: Duration = Duration::from_secs(1);
 const LOOKS: u32 = 30;
 
 /// To be called when a start has failed, before the process ends. `path`: the configuration.
-pub fn put_off_the_end(path: &str) {
+pub fn delay_exit_under_init(path: &str) {
     if !init_started_us() {
         return;
     }

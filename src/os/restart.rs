@@ -77,7 +77,7 @@ impl Successor {
 
     /// Becomes it. Comes back only when that fails.
     #[must_use]
-    pub fn take_over(&self) -> io::Error {
+    pub fn exec(&self) -> io::Error {
         let program = self.program.clone().into_os_string();
         let argv = [program].into_iter().chain(self.args.iter().cloned());
         let others = std::env::vars_os().filter(|(name, _)| name != VARIABLE);

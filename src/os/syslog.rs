@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use log::Level;
 
-use super::logging::Stamp;
-use super::sink::Lost;
+use super::log_sink::Lost;
+use super::logging::LocalTime;
 
 /// Where the daemon listens.
 pub(super) const DEV_LOG: &str = "/dev/log";
@@ -46,7 +46,7 @@ impl Syslog {
     }
 
     /// Sends a line, or counts it as lost.
-    pub(super) fn line(&mut self, level: Level, stamp: &Stamp, text: &str) {
+    pub(super) fn line(&mut self, level: Level, stamp: &LocalTime, text: &str) {
         if let Some(notice) = self.lost.notice() {
             if !self.put(Level::Warn, stamp, &notice) {
                 self.lost.one();
@@ -59,7 +59,7 @@ impl Syslog {
         }
     }
 
-    fn put(&mut self, level: Level, stamp: &Stamp, text: &str) -> bool {
+    fn put(&mut self, level: Level, stamp: &LocalTime, text: &str) -> bool {
         let priority = self.facility * 8 + severity(level);
         let pid = std::process::id();
         let message = format!("<{priority}>{} vrrpd[{pid}]: {text}", stamp.rfc3164());
@@ -131,7 +131,7 @@ mod tests {
         daemon
     }
 
-    const STAMP: Stamp = Stamp {
+    const STAMP: LocalTime = LocalTime {
         year: 2026,
         month: 2,
         day: 3,

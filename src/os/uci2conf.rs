@@ -7,10 +7,11 @@ use std::path::Path;
 
 use nix::sys::stat::{self, Mode};
 
-use super::atomic;
-use super::host::{Host, sentence};
+use super::atomic_file;
+use super::host::Host;
 use crate::config::Host as _;
 use crate::config::render::render_text;
+use crate::engine::system::error_text;
 use crate::uci;
 
 const DEFAULT: &str = "/etc/config/keepalived";
@@ -46,8 +47,8 @@ pub fn run(args: Vec<OsString>) -> Result<String, String> {
     };
     // There are passwords in it.
     stat::umask(Mode::from_bits_truncate(0o077));
-    let write = atomic::replace(Path::new(&output), text.as_bytes());
-    write.map_err(|error| format!("cannot write {}: {}", output.display(), sentence(&error)))?;
+    let write = atomic_file::replace(Path::new(&output), text.as_bytes());
+    write.map_err(|error| format!("cannot write {}: {}", output.display(), error_text(&error)))?;
     Ok(String::new())
 }
 
@@ -58,6 +59,6 @@ fn read(name: &str) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     File::open("/dev/stdin")
         .and_then(|input| input.take(MAX_INPUT).read_to_end(&mut bytes))
-        .map_err(|error| sentence(&error))?;
+        .map_err(|error| error_text(&error))?;
     Ok(bytes)
 }

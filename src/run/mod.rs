@@ -14,11 +14,12 @@ use crate::config::json::render_json;
 use crate::config::render::{exit_code_for_test, render_text};
 use crate::config::schema::Feature;
 use crate::config::{self, Loaded};
+use crate::engine::system::error_text;
 use crate::exit;
-#[cfg(feature = "lvs")]
-use crate::os::genhash;
 use crate::os::host::{self, Host};
 use crate::os::logging;
+#[cfg(feature = "lvs")]
+use crate::os::lvs::genhash;
 use crate::os::signals;
 #[cfg(feature = "uci")]
 use crate::os::uci2conf;
@@ -109,7 +110,7 @@ fn deliver(options: &Options, report: &str, code: u8) -> u8 {
     match std::fs::write(path, bytes) {
         Ok(()) => code,
         Err(error) => {
-            let why = host::sentence(&error);
+            let why = error_text(&error);
             fail(
                 &format!("cannot write the report {path}: {why}"),
                 exit::FATAL,

@@ -6,17 +6,17 @@ use super::fail;
 use super::load::Loader;
 use crate::cli::Options;
 use crate::config::model::{Bounded, Config, Global, Process, Transport};
+use crate::engine::system::error_text;
 use crate::engine::{self, Engine};
 use crate::exit;
-use crate::os::bounded::{self, Told};
+use crate::os::blocking_script::{self, ReceivedRequests};
 use crate::os::daemon::Ready;
-use crate::os::host;
-use crate::os::process;
-use crate::os::reactor::{Reactor, Wanted};
+use crate::os::reactor::{ProcessRequest, Reactor};
 use crate::os::restart::{self, Successor};
-use crate::os::service;
+use crate::os::sched;
+use crate::os::sd_notify;
 use crate::os::signals::Signals;
-use crate::os::statefile::StateFile;
+use crate::os::state_file::StateFile;
 
 /// What is about to run, an instance a line.
 fn show(config: &Config) {
@@ -60,11 +60,13 @@ pub(super) fn serve(
         shutdown: config.global.shutdown.clone(),
         place: place(&config.global),
     };
-    process::change(&Process::default(), &config.global.process, running.mask);
+    sched::change(&Process::default(), &config.global.process, running.mask);
     let told = match &config.global.startup {
         // A successor goes on with what has been started.
-        Some(script) if !restart::is_successor() => bounded::run("startup_script", script, signals),
-        _ => Told::default(),
+        Some(script) if !restart::is_successor() => {
+            blocking_script::run("startup_script", script, signals)
+        }
+        _ => ReceivedRequests::default(),
     };
     let code = if told.stop {
         ready.failed(exit::OK);
@@ -80,7 +82,7 @@ pub(super) fn serve(
             log::warn!("the configuration has nothing to run; waiting for a signal");
         }
         let reactor = Reactor::new(engine, signals, successor, state);
-        live(
+        run_loop(
             reactor,
             loader,
             &mut running,
@@ -89,7 +91,7 @@ pub(super) fn serve(
         )
     };
     if let Some(script) = &running.shutdown {
-        bounded::run("shutdown_script", script, signals);
+        blocking_script::run("shutdown_script", script, signals);
     }
     if code == exit::OK {
         log::info!("Stopped vrrpd");
@@ -98,11 +100,11 @@ pub(super) fn serve(
 }
 
 /// Runs until it is told to stop.
-fn live(
+fn run_loop(
     reactor: io::Result<Reactor<'_>>,
     loader: &mut Loader<'_>,
     running: &mut Running,
-    (successor, told): (&Successor, Told),
+    (successor, told): (&Successor, ReceivedRequests),
     (ready, up): (Ready, &mut bool),
 ) -> u8 {
     let mut reactor = match reactor.and_then(|mut reactor| {
@@ -117,7 +119,7 @@ fn live(
             } else {
                 exit::FATAL
             };
-            fail(&format!("cannot start: {}", host::sentence(&error)), code);
+            fail(&format!("cannot start: {}", error_text(&error)), code);
             ready.failed(code);
             return code;
         }
@@ -130,10 +132,10 @@ fn live(
     }
     let end = loop {
         match reactor.run() {
-            Ok(Wanted::Reload) => {
+            Ok(ProcessRequest::Reload) => {
                 reload(&mut reactor, loader, running);
             }
-            Ok(Wanted::Restart) => {
+            Ok(ProcessRequest::Restart) => {
                 // What the new configuration has no more only we know of.
                 let reloaded = reload(&mut reactor, loader, running);
                 if !reloaded || running.is_elsewhere(reactor.global()) {
@@ -141,21 +143,18 @@ fn live(
                     log::error!("restart refused, this version goes on");
                     continue;
                 }
-                reactor.hand_over();
-                break Err(successor.take_over());
+                reactor.prepare_restart();
+                break Err(successor.exec());
             }
-            Ok(Wanted::Stop) => break Ok(()),
+            Ok(ProcessRequest::Stop) => break Ok(()),
             Err(error) => break Err(error),
         }
     };
-    service::tell(service::STOPPING);
+    sd_notify::send(sd_notify::STOPPING);
     reactor.stop();
     match end {
         Ok(()) => exit::OK,
-        Err(error) => fail(
-            &format!("giving up: {}", host::sentence(&error)),
-            exit::FATAL,
-        ),
+        Err(error) => fail(&format!("giving up: {}", error_text(&error)), exit::FATAL),
     }
 }
 
@@ -180,7 +179,7 @@ fn place(global: &Global) -> Place {
 impl Running {
     /// Changes over to other settings, as far as a running process can.
     fn change(&mut self, old: &Global, new: &Global) {
-        process::change(&old.process, &new.process, self.mask);
+        sched::change(&old.process, &new.process, self.mask);
         if self.is_elsewhere(new) {
             log::warn!(
                 "net_namespace, instance or use_pid_dir has changed; that takes a stop and a start"
@@ -198,7 +197,7 @@ impl Running {
 /// Changes over to the configuration as it is now, all of it or nothing; tells which.
 fn reload(reactor: &mut Reactor<'_>, loader: &mut Loader<'_>, running: &mut Running) -> bool {
     log::info!("Reloading {}", loader.path);
-    service::reloading();
+    sd_notify::reloading();
     reactor.before_reload();
     let config = loader.again();
     let good = config.is_ok();
@@ -211,6 +210,6 @@ fn reload(reactor: &mut Reactor<'_>, loader: &mut Loader<'_>, running: &mut Runn
         }
         Err(why) => log::error!("reload refused, the running configuration stays: {why}"),
     }
-    service::tell(service::READY);
+    sd_notify::send(sd_notify::READY);
     good
 }

@@ -17,16 +17,17 @@ use super::serve::serve;
 use super::{cannot_read, config_path, fail, say};
 use crate::cli::{self, Options};
 use crate::config::model::Global;
+use crate::engine::system::error_text;
 use crate::exit;
 use crate::os::daemon::{self, Ready, Role};
 use crate::os::host;
 use crate::os::logging;
-use crate::os::pidfile::{PidFile, Refusal};
-use crate::os::process;
+use crate::os::pid_file::{PidFile, Refusal};
 use crate::os::respawn;
 use crate::os::restart::{self, Successor};
+use crate::os::sched;
 use crate::os::signals::Signals;
-use crate::os::statefile::StateFile;
+use crate::os::state_file::StateFile;
 
 /// Who gives up within this time would do so again.
 const BRIEF: Duration = Duration::from_secs(10);
@@ -38,7 +39,7 @@ pub(super) fn start(options: &Options) -> u8 {
     let gave_up = code == exit::FATAL && begun.elapsed() < BRIEF;
     if (!up || gave_up) && options.foreground {
         let path = options.config.as_deref();
-        respawn::put_off_the_end(path.unwrap_or(cli::DEFAULT_CONFIG));
+        respawn::delay_exit_under_init(path.unwrap_or(cli::DEFAULT_CONFIG));
     }
     code
 }
@@ -70,7 +71,7 @@ fn begin(options: &Options, up: &mut bool) -> u8 {
         Err(sentence) => return fail(&sentence, exit::CONFIG),
     };
     if let Some(namespace) = &config.global.process.namespace
-        && let Err(sentence) = process::enter(namespace)
+        && let Err(sentence) = sched::enter(namespace)
     {
         return fail(&sentence, exit::FATAL);
     }
@@ -81,7 +82,7 @@ fn begin(options: &Options, up: &mut bool) -> u8 {
     } else {
         match daemon::detach() {
             Err(error) => {
-                let why = host::sentence(&error);
+                let why = error_text(&error);
                 return fail(&format!("cannot fork: {why}"), exit::FATAL);
             }
             Ok(Role::Parent(code)) => return code,

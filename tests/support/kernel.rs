@@ -6,22 +6,16 @@ use std::fmt;
 use std::io;
 use std::net::IpAddr;
 
-#[cfg(feature = "lvs")]
-use vrrpd::check::ProbeTransport;
-#[cfg(feature = "lvs")]
-use vrrpd::config::model::lvs::Target;
 use vrrpd::config::model::{
     self, Address, Auth, Command, Config, Fifo, Garp, Notify, Transport, VrrpInstance,
 };
 use vrrpd::engine::instance::rx::Datagram;
-use vrrpd::engine::system::{Kill, Listener, Pid, Protocol, Route, System};
+use vrrpd::engine::system::{AdvertRoute, Kill, Listener, Pid, Protocol, System};
 use vrrpd::engine::{Engine, Options};
 use vrrpd::netlink::NLM_F_REPLACE;
 use vrrpd::netlink::addr::{AddrFlags, FOREVER};
 use vrrpd::netlink::link::LinkFlags;
 use vrrpd::netlink::{self, Ack, Addr, Batch, Link, Message, Messages, rule};
-#[cfg(feature = "mail")]
-use vrrpd::notify::mail::Email;
 use vrrpd::types::{Centis, Cidr, Family, IfIndex, IfName, Instant, Mac, Priority, Version, Vrid};
 use vrrpd::wire::vrrp::{AdvertOut, Auth as WireAuth, ChecksumForm};
 use vrrpd::wire::{Pseudo, ah, arp, ether, ipv4, vrrp};
@@ -433,7 +427,12 @@ impl System for Kernel {
         Ok(())
     }
 
-    fn listen(&mut self, on: Listener, name: Option<&IfName>, groups: &[IpAddr]) -> io::Result<()> {
+    fn open_listener(
+        &mut self,
+        on: Listener,
+        name: Option<&IfName>,
+        groups: &[IpAddr],
+    ) -> io::Result<()> {
         if let Some(errno) = self.deaf {
             return Err(io::Error::from_raw_os_error(errno));
         }
@@ -451,14 +450,14 @@ impl System for Kernel {
         Ok(())
     }
 
-    fn unlisten(&mut self, on: Listener) {
+    fn close_listener(&mut self, on: Listener) {
         let place = on
             .interface
             .map_or("any".into(), |index| index.0.to_string());
         self.log.push(format!("unlisten {place}"));
     }
 
-    fn send_advert(&mut self, route: &Route, packet: &[u8]) -> io::Result<()> {
+    fn send_advert(&mut self, route: &AdvertRoute, packet: &[u8]) -> io::Result<()> {
         self.adverts += 1;
         self.last.clear();
         self.last.extend_from_slice(packet);
@@ -493,7 +492,7 @@ impl System for Kernel {
             assert!(link.is_some_and(|link| link.up), "sent while down");
             self.log.push(format!("{} from {}", at.0, header.src));
             let dst = ipv4::parse(header.payload).expect("a packet").header.dst;
-            let route = Route {
+            let route = AdvertRoute {
                 interface: Some(at),
                 src: dst.into(),
                 dst: dst.into(),
@@ -611,7 +610,7 @@ impl System for Kernel {
         Ok(())
     }
 
-    fn watch(&mut self, paths: &[&str]) -> io::Result<()> {
+    fn watch_files(&mut self, paths: &[&str]) -> io::Result<()> {
         if self.blind {
             return Err(io::ErrorKind::Unsupported.into());
         }
@@ -621,7 +620,7 @@ impl System for Kernel {
         Ok(())
     }
 
-    fn processes(&mut self, full: bool, each: &mut dyn FnMut(&[u8], &[u8])) -> io::Result<()> {
+    fn list_processes(&mut self, full: bool, each: &mut dyn FnMut(&[u8], &[u8])) -> io::Result<()> {
         for (comm, line) in &self.processes {
             each(comm.as_bytes(), if full { line.as_bytes() } else { b"" });
         }
@@ -647,65 +646,16 @@ impl System for Kernel {
         self.log.push(format!("fifo close {path}"));
     }
 
-    // ---- mails ----
+    // ---- optional parts ----
 
     #[cfg(feature = "mail")]
-    fn post(&mut self, _mail: &model::Mail, letter: &Email) -> io::Result<Pid> {
-        if let Some(errno) = self.childless {
-            return Err(io::Error::from_raw_os_error(errno));
-        }
-        self.born += 1;
-        self.log
-            .push(format!("post {} {}", self.born, letter.subject));
-        Ok(Pid(self.born))
-    }
-
-    #[cfg(feature = "mail")]
-    fn receipt(&mut self, _child: Pid) -> Option<String> {
-        None
-    }
-
-    // ---- IPVS and health checks ----
-
-    #[cfg(feature = "lvs")]
-    fn ipvs_family(&mut self) -> io::Result<u16> {
-        if !self.ipvs.present {
-            return Err(io::ErrorKind::NotFound.into());
-        }
-        Ok(super::ipvs::FAMILY)
+    fn mail(&mut self) -> &mut dyn vrrpd::engine::system::MailSystem {
+        self
     }
 
     #[cfg(feature = "lvs")]
-    fn request_ipvs(&mut self, batch: &Batch, refused: &mut dyn FnMut(&Ack<'_>)) -> io::Result<()> {
-        self.ipvs.request(batch, refused);
-        Ok(())
-    }
-
-    #[cfg(feature = "lvs")]
-    fn dump_ipvs(&mut self, batch: &Batch, each: &mut dyn FnMut(&[u8])) -> io::Result<()> {
-        let listed = self.ipvs.dump(batch, each);
-        listed.map_err(io::Error::from_raw_os_error)
-    }
-
-    #[cfg(feature = "lvs")]
-    fn probe_open(
-        &mut self,
-        probe: usize,
-        transport: ProbeTransport,
-        target: &Target,
-    ) -> io::Result<()> {
-        self.open_probe(probe, transport, target)
-    }
-
-    #[cfg(feature = "lvs")]
-    fn probe_send(&mut self, _: usize, bytes: &[u8]) -> io::Result<()> {
-        self.send_probe(bytes);
-        Ok(())
-    }
-
-    #[cfg(feature = "lvs")]
-    fn probe_close(&mut self, probe: usize) {
-        self.close_probe(probe);
+    fn lvs(&mut self) -> &mut dyn vrrpd::engine::system::LvsSystem {
+        self
     }
 }
 

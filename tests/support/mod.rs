@@ -11,5 +11,7 @@ pub mod kernel;
 #[cfg(feature = "lvs")]
 pub mod lvs;
 mod macvlan;
+#[cfg(feature = "mail")]
+mod mail;
 #[cfg(feature = "lvs")]
 pub mod probes;

@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use vrrpd::check::{ProbeTransport, SocketEvent};
 use vrrpd::config::model::lvs::Target;
 use vrrpd::engine::Engine;
+use vrrpd::engine::system::LvsSystem;
+use vrrpd::netlink::{Ack, Batch};
 use vrrpd::types::Instant;
 
 use super::kernel::Kernel;
@@ -26,8 +28,25 @@ pub struct Probes {
     pub sent: Vec<u8>,
 }
 
-impl Kernel {
-    pub(super) fn open_probe(
+impl LvsSystem for Kernel {
+    fn ipvs_family(&mut self) -> io::Result<u16> {
+        if !self.ipvs.present {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        Ok(super::ipvs::FAMILY)
+    }
+
+    fn request_ipvs(&mut self, batch: &Batch, refused: &mut dyn FnMut(&Ack<'_>)) -> io::Result<()> {
+        self.ipvs.request(batch, refused);
+        Ok(())
+    }
+
+    fn dump_ipvs(&mut self, batch: &Batch, each: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+        let listed = self.ipvs.dump(batch, each);
+        listed.map_err(io::Error::from_raw_os_error)
+    }
+
+    fn open_check(
         &mut self,
         probe: usize,
         transport: ProbeTransport,
@@ -50,15 +69,18 @@ impl Kernel {
         Ok(())
     }
 
-    pub(super) fn send_probe(&mut self, bytes: &[u8]) {
+    fn send_check(&mut self, _: usize, bytes: &[u8]) -> io::Result<()> {
         self.probes.sent.clear();
         self.probes.sent.extend_from_slice(bytes);
+        Ok(())
     }
 
-    pub(super) fn close_probe(&mut self, probe: usize) {
+    fn close_check(&mut self, probe: usize) {
         self.probes.open.retain(|(known, ..)| *known != probe);
     }
+}
 
+impl Kernel {
     /// A socket hears something, and the engine draws its consequences.
     pub fn hear(&mut self, engine: &mut Engine, now: Instant, probe: usize, news: SocketEvent<'_>) {
         assert!(

@@ -174,7 +174,9 @@ impl Router {
     /// without AH are not heard. The other way round would bring us a copy of all IPsec traffic.
     pub(crate) fn listeners(&self) -> impl Iterator<Item = Listener> {
         let own = self.listener();
-        let plain = own.map(Listener::plain).filter(|plain| own != Some(*plain));
+        let plain = own
+            .map(Listener::without_protocol)
+            .filter(|plain| own != Some(*plain));
         own.into_iter().chain(plain)
     }
 

@@ -106,7 +106,7 @@ impl Engine {
     /// interfaces; they are told apart by the address the advert was sent to. With one alone that may be any
     /// address of ours: deaf to the peer that was given another one, it would be a second master.
     fn find(&self, on: Listener, vrid: u8, to: IpAddr) -> Option<usize> {
-        let key = (on.plain(), vrid);
+        let key = (on.without_protocol(), vrid);
         let begin = self.dispatch.partition_point(|(known, _)| *known < key);
         let mut same = self
             .dispatch

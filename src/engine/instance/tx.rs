@@ -9,7 +9,7 @@ use crate::engine::Engine;
 use crate::engine::instance::auth;
 use crate::engine::instance::auth::Stamp;
 use crate::engine::instance::router::{Router, Surroundings};
-use crate::engine::system::Route;
+use crate::engine::system::AdvertRoute;
 use crate::types::{Family, IfIndex, Mac, Priority, Version};
 use crate::vrrp::Reason;
 use crate::wire::vrrp::{AdvertOut, ChecksumForm};
@@ -46,7 +46,7 @@ impl Engine {
         let scratch = self.scratch.as_mut_slice();
         match &router.conf.transport {
             Transport::Multicast { group } => {
-                let route = Route {
+                let route = AdvertRoute {
                     interface: router.ifindex,
                     src: source,
                     dst: *group,
@@ -61,7 +61,7 @@ impl Engine {
                     let link_local =
                         matches!(peer.addr, IpAddr::V6(addr) if addr.is_unicast_link_local());
                     let interface = router.ifindex.filter(|_| link_local);
-                    let route = Route {
+                    let route = AdvertRoute {
                         interface,
                         src: source,
                         dst: peer.addr,
@@ -140,7 +140,7 @@ fn next_id(id: u16) -> u16 {
 fn send(
     cx: &mut Cx<'_>,
     router: &Router,
-    route: &Route,
+    route: &AdvertRoute,
     advert: (Priority, Stamp),
     scratch: &mut [u8],
 ) -> io::Result<()> {
@@ -163,7 +163,7 @@ fn send(
 /// An advert from the virtual router's own Ethernet address.
 fn framed(
     router: &Router,
-    route: &Route,
+    route: &AdvertRoute,
     advert: (Priority, Stamp),
     mac: Mac,
     scratch: &mut [u8],
@@ -180,7 +180,7 @@ fn framed(
 
 fn build(
     router: &Router,
-    route: &Route,
+    route: &AdvertRoute,
     (priority, stamp): (Priority, Stamp),
     scratch: &mut [u8],
 ) -> Result<usize, Unfit> {

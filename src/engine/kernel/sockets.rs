@@ -37,7 +37,7 @@ impl Engine {
             let mut same = wanted.iter();
             let keep = same.any(|(on, groups)| *on == open.on && *groups == open.groups);
             if !keep {
-                cx.system.unlisten(open.on);
+                cx.system.close_listener(open.on);
             }
             keep
         });
@@ -98,7 +98,7 @@ fn listen(
         Protocol::Vrrp => "IPv6",
         Protocol::Ah => "AH",
     };
-    match (cx.system.listen(on, name, groups), failed_before) {
+    match (cx.system.open_listener(on, name, groups), failed_before) {
         (Ok(()), true) => {
             log::info!(target: "vrrp", "{family} adverts on {place} can be received now");
             true

@@ -264,7 +264,7 @@ impl Checks {
         };
         let (transport, target) = (exchange.transport(), exchange.target());
         let timeout = target.timeout;
-        let Err(error) = cx.system.probe_open(place, transport, target) else {
+        let Err(error) = cx.system.lvs().open_check(place, transport, target) else {
             let until = cx.now.after(timeout.saturating_mul(STEPS));
             run.phase = Phase::Probing { until };
             self.due.set(place, Some(cx.now.after(timeout)));
@@ -330,7 +330,7 @@ impl Checks {
             Step::Wait(time) => {
                 self.due.set(place, Some(cx.now.after(time).min(until)));
                 if !self.out.is_empty()
-                    && let Err(error) = cx.system.probe_send(place, &self.out)
+                    && let Err(error) = cx.system.lvs().send_check(place, &self.out)
                 {
                     let result = (Err(String::new()), error.raw_os_error());
                     return self.finish(cx, place, conf, result);
@@ -338,7 +338,7 @@ impl Checks {
                 None
             }
             Step::Reconnect => {
-                cx.system.probe_close(place);
+                cx.system.lvs().close_check(place);
                 match self.open(cx, place, conf) {
                     Did::Judged(id, verdict) => Some((id, verdict)),
                     Did::Nothing | Did::Something | Did::Enough => None,
@@ -356,7 +356,7 @@ impl Checks {
         conf: &lvs::Lvs,
         (result, errno): (Result<(), String>, Option<i32>),
     ) -> Option<(CheckId, CheckState)> {
-        cx.system.probe_close(place);
+        cx.system.lvs().close_check(place);
         self.probes.free();
         let run = self.runs.get_mut(place)?;
         run.phase = Phase::Idle;

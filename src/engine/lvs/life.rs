@@ -59,7 +59,7 @@ impl Checks {
                 run.phase = Phase::Idle;
             }
             Phase::Probing { .. } => {
-                cx.system.probe_close(place);
+                cx.system.lvs().close_check(place);
                 self.probes.free();
                 run.phase = Phase::Idle;
             }

@@ -72,7 +72,7 @@ impl Letters {
         let Some(letter) = self.waiting.pop_front() else {
             return;
         };
-        match cx.system.post(mail, &letter) {
+        match cx.system.mail().send_mail(mail, &letter) {
             Ok(pid) => {
                 children.adopt(cx.now, Owner::Mail, pid, None);
                 self.out = Some(letter.subject);
@@ -86,7 +86,7 @@ impl Letters {
 
     /// A delivery has ended, with these words.
     pub(crate) fn ended(&mut self, cx: &mut Cx<'_>, how: Exit, child: Pid) {
-        self.delivered(how, cx.system.receipt(child));
+        self.delivered(how, cx.system.mail().delivery_result(child));
     }
 
     fn delivered(&mut self, how: Exit, receipt: Option<String>) {

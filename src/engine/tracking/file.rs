@@ -151,7 +151,7 @@ impl Engine {
         let files = &mut self.tracking.files;
         let paths: Vec<&str> = files.list.iter().map(|file| &*file.conf.path).collect();
         // Always anew: a directory may have been replaced by another. Before reading, so that no change is missed.
-        let watched = cx.system.watch(&paths);
+        let watched = cx.system.watch_files(&paths);
         files.poll = match watched {
             Ok(()) => None,
             Err(error) if !paths.is_empty() => {

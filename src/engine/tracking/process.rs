@@ -163,7 +163,7 @@ impl Processes {
         let full = self.list.iter().any(|one| one.conf.full_command);
         let list = &mut self.list;
         list.iter_mut().for_each(|one| one.found = 0);
-        let table = cx.system.processes(full, &mut |comm, cmdline| {
+        let table = cx.system.list_processes(full, &mut |comm, cmdline| {
             for one in list.iter_mut() {
                 one.found = one
                     .found

@@ -129,7 +129,7 @@ impl Line<'_> {
 
     /// Sends the batch, one request, and calls `each` for all that is listed. `family`: that of the service.
     fn list(&mut self, family: Family, each: &mut dyn FnMut(&Message<'_>)) -> io::Result<()> {
-        self.system.dump_ipvs(
+        self.system.lvs().dump_ipvs(
             self.batch,
             &mut |payload| match ipvs::parse(payload, family) {
                 Ok(message) => each(&message),
@@ -140,7 +140,7 @@ impl Line<'_> {
 
     /// Sends the batch.
     fn request(&mut self, refused: &mut dyn FnMut(&Ack<'_>)) -> io::Result<()> {
-        self.system.request_ipvs(self.batch, refused)
+        self.system.lvs().request_ipvs(self.batch, refused)
     }
 }
 
@@ -236,7 +236,7 @@ impl Kernel {
 
     fn attempt(&mut self, cx: &mut Cx<'_>) -> io::Result<()> {
         self.up = false;
-        let family = cx.system.ipvs_family()?;
+        let family = cx.system.lvs().ipvs_family()?;
         self.module = Module::Unasked;
         let batch = &mut self.batch;
         let mut line = Line {
@@ -385,7 +385,7 @@ impl Kernel {
     }
 
     fn clear(&mut self, cx: &mut Cx<'_>, all: bool) -> io::Result<()> {
-        let Ok(family) = cx.system.ipvs_family() else {
+        let Ok(family) = cx.system.lvs().ipvs_family() else {
             // Nothing of ours is there, and that has been said.
             return Ok(());
         };
@@ -410,7 +410,7 @@ impl Kernel {
     /// What our services and their servers have done so far, for dumps.
     pub(crate) fn read(&self, system: &mut dyn System) -> Vec<Reading> {
         let mut readings = Vec::new();
-        let Some(family) = self.up.then(|| system.ipvs_family().ok()).flatten() else {
+        let Some(family) = self.up.then(|| system.lvs().ipvs_family().ok()).flatten() else {
             return readings;
         };
         let batch = &mut Batch::new(1);

@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::OFlag;
 use nix::unistd::geteuid;
 
-use super::host::sentence;
-use super::pidfile::is_at;
+use super::pid_file::is_at;
+use crate::engine::system::error_text;
 
 /// What stands before the records; zeros at the end.
 const HEADER: usize = 128;
@@ -112,7 +112,7 @@ impl StateFile {
 }
 
 fn complain(path: &Path, error: &io::Error) {
-    let why = sentence(error);
+    let why = error_text(error);
     log::warn!(
         "no hot restart, the state file {} cannot be used: {why}",
         path.display()

@@ -1,8 +1,8 @@
-//! Raw sockets: adverts out, adverts in, Ethernet frames out.
+//! Raw sockets that send and receive adverts, and send Ethernet frames.
 //!
-//! Adverts leave through one socket per family, complete with their IP header, so any number of
-//! instances shares two descriptors. They arrive through one socket per family and interface
-//! (`engine::system::Listener`); which instance they are for is the engine's question.
+//! Adverts are sent through one socket per family, complete with their IP header, so all instances
+//! share two descriptors. They are received through one socket per family and interface
+//! (`engine::system::Listener`); the engine finds the instance.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
@@ -16,7 +16,7 @@ use socket2::{Domain, InterfaceIndexOrAddress, MsgHdr, Protocol, SockAddr, Socke
 
 use super::clock;
 use crate::engine;
-use crate::engine::system::{Listener, Route};
+use crate::engine::system::{AdvertRoute, Listener, errno_text};
 use crate::sys;
 use crate::types::{Family, IfIndex, IfName};
 
@@ -24,9 +24,9 @@ use crate::types::{Family, IfIndex, IfName};
 const PROTO_VRRP: i32 = 112;
 /// IP protocol number of the authentication header (RFC 2402 §2).
 const PROTO_AH: i32 = 51;
-/// Receive buffer asked for: adverts of 255 instances at 10 ms for a quarter of a second of stall.
+/// Size of the receive buffer, in bytes: for the adverts of 255 instances at 10 ms during a stall of 250 ms.
 const RECEIVE_BUFFER: usize = 4 << 20;
-/// `TC_PRIO_CONTROL`: adverts leave before bulk traffic.
+/// `TC_PRIO_CONTROL` (`linux/pkt_sched.h`): adverts are sent before bulk traffic.
 const PRIORITY_CONTROL: u32 = 7;
 
 fn raw(domain: Domain, protocol: i32) -> io::Result<Socket> {
@@ -63,7 +63,7 @@ impl Sender {
             Err(error) if error.raw_os_error() == Some(libc::EAFNOSUPPORT) => {
                 log::warn!(
                     target: "vrrp",
-                    "no packet sockets (CONFIG_PACKET): neighbors are not told of takeovers"
+                    "no packet sockets (CONFIG_PACKET): gratuitous ARP is not sent"
                 );
                 None
             }
@@ -76,7 +76,7 @@ impl Sender {
     }
 
     /// Sends a complete IP packet.
-    pub(super) fn advert(&self, route: &Route, packet: &[u8]) -> io::Result<()> {
+    pub(super) fn advert(&self, route: &AdvertRoute, packet: &[u8]) -> io::Result<()> {
         let interface = route.interface.map_or(0, |index| index.0);
         match route.dst {
             IpAddr::V4(dst) => {
@@ -107,7 +107,7 @@ impl Sender {
     }
 }
 
-/// There is no socket for it.
+/// The error of a socket that this kernel does not offer.
 fn unavailable() -> io::Error {
     io::Error::from_raw_os_error(libc::EAFNOSUPPORT)
 }
@@ -139,18 +139,18 @@ impl PktInfo {
 
 // ---- receiving ----
 
-/// What is known of a datagram besides its bytes.
+/// A datagram in a [`Buffer`].
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Arrival {
-    /// Bytes in the buffer.
+pub(super) struct PacketInfo {
+    /// Its length in the buffer.
     pub(super) len: usize,
-    /// When it arrived, as the kernel says: nanoseconds since 1970.
+    /// The kernel's receive time stamp (SO_TIMESTAMPNS): nanoseconds since 1970.
     pub(super) stamp: Option<u64>,
-    /// IPv6 only (IPv4 packets bring their header): source, destination, hop limit.
+    /// IPv6 only (IPv4 packets include their header): source, destination, hop limit.
     pub(super) v6: Option<(Ipv6Addr, Ipv6Addr, u8)>,
 }
 
-/// One receive socket.
+/// A receive socket.
 #[derive(Debug)]
 pub(super) struct Receiver {
     pub(super) on: Listener,
@@ -169,14 +169,14 @@ impl Receiver {
         };
         let socket = raw(domain, protocol)?;
         if setsockopt(&socket, RcvBufForce, &RECEIVE_BUFFER).is_err() {
-            // Without CAP_NET_ADMIN in the first user namespace: as much as the system allows.
+            // Without CAP_NET_ADMIN in the initial user namespace: limited to net.core.rmem_max.
             socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
         }
         if let Err(errno) = setsockopt(&socket, ReceiveTimestampns, &true) {
-            log::debug!(target: "vrrp", "adverts come without time stamps: {errno}");
+            log::debug!(target: "vrrp", "adverts have no receive time stamps: {}", errno_text(errno as i32));
         }
         match on.family {
-            // Old kernels lack these two; the engine drops what is not for us anyway.
+            // Missing in old kernels. The engine drops adverts that no instance is configured for.
             Family::V4 => drop(socket.set_multicast_all_v4(false)),
             Family::V6 => {
                 drop(socket.set_multicast_all_v6(false));
@@ -197,8 +197,8 @@ impl Receiver {
         self.socket.as_raw_fd()
     }
 
-    /// Takes one datagram; `None` when there is none.
-    pub(super) fn receive(&self, into: &mut Buffer) -> io::Result<Option<Arrival>> {
+    /// Reads one datagram; `None` if none is waiting.
+    pub(super) fn receive(&self, into: &mut Buffer) -> io::Result<Option<PacketInfo>> {
         let Buffer { bytes, control } = into;
         let mut parts = [IoSliceMut::new(bytes)];
         let flags = MsgFlags::MSG_DONTWAIT;
@@ -221,7 +221,7 @@ impl Receiver {
             (Some(from), Some(to), Some(hops)) => Some((from, to, hops)),
             _ => None,
         };
-        Ok(Some(Arrival {
+        Ok(Some(PacketInfo {
             len: message.bytes,
             stamp,
             v6,
@@ -229,14 +229,14 @@ impl Receiver {
     }
 }
 
-fn nothing_yet(errno: Errno) -> io::Result<Option<Arrival>> {
+fn nothing_yet(errno: Errno) -> io::Result<Option<PacketInfo>> {
     if matches!(errno, Errno::EAGAIN | Errno::EINTR) {
         return Ok(None);
     }
     Err(errno.into())
 }
 
-/// Room for one datagram and its control messages, made once.
+/// A receive buffer for one datagram and its control messages.
 #[derive(Debug)]
 pub(super) struct Buffer {
     pub(super) bytes: Vec<u8>,

@@ -5,9 +5,9 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::host::sentence;
 use crate::config::Program;
 use crate::config::model::User;
+use crate::engine::system::error_text;
 
 /// Where programs are looked for when the environment does not say.
 const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -15,7 +15,7 @@ const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbi
 /// See [`crate::config::Host::program`].
 pub(super) fn find(name: &str, user: User) -> Result<Program, String> {
     if name.contains('/') {
-        let path = std::path::absolute(name).map_err(|error| sentence(&error))?;
+        let path = std::path::absolute(name).map_err(|error| error_text(&error))?;
         return look(&path, user);
     }
     let dirs = std::env::var_os("PATH").unwrap_or_else(|| OsString::from(USUAL_PATH));
@@ -35,7 +35,7 @@ pub(super) fn find(name: &str, user: User) -> Result<Program, String> {
 }
 
 fn look(path: &Path, user: User) -> Result<Program, String> {
-    let data = fs::metadata(path).map_err(|error| sentence(&error))?;
+    let data = fs::metadata(path).map_err(|error| error_text(&error))?;
     if data.is_dir() {
         return Err("it is a directory".to_owned());
     }

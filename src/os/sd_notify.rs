@@ -18,10 +18,10 @@ pub const STOPPING: &str = "STOPPING=1";
 /// It reads its configuration. The time tells an answer to a request from one that was on its way before.
 pub fn reloading() {
     let micros = clock::now().as_nanos() / 1000;
-    tell(&format!("RELOADING=1\nMONOTONIC_USEC={micros}"));
+    send(&format!("RELOADING=1\nMONOTONIC_USEC={micros}"));
 }
 
-pub fn tell(news: &str) {
+pub fn send(news: &str) {
     if let Some(path) = std::env::var_os(SOCKET) {
         let _ = syslog::connect(Path::new(&path)).and_then(|socket| socket.send(news.as_bytes()));
     }

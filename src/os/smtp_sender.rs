@@ -1,12 +1,12 @@
-//! Delivering a letter without waiting: a child of the daemon does it, which lives as long as the delivery.
+//! Delivers mail by SMTP, in a child process.
 //!
 //! ```text
-//! daemon   fork ── goes on ────────────────────────── SIGCHLD ── reads the receipt
-//!            └── child: closes all but a pipe, resolves, connects, talks SMTP, writes the receipt, ends
+//! daemon   fork ── continues ──────────────────────── SIGCHLD ── reads the result from a pipe
+//!            └── child: closes all but the pipe, resolves, connects, speaks SMTP, writes the result, exits
 //! ```
-//! Nothing in the daemon ever waits for a name server or a mail server, so none can delay an advert. The child may
-//! block, and is bounded all the same: every step by `smtp_connect_timeout`, all of it by an alarm, and the
-//! daemon's death ends it too. No program is executed: the small binary has all that is needed.
+//! The daemon never waits for a name server or a mail server, so neither can delay an advert. The child may
+//! block, within limits: each step takes at most `smtp_connect_timeout`, an alarm limits the whole, and the
+//! child gets SIGTERM when the daemon dies. It runs in this binary; nothing is executed.
 
 use std::io::{self, BufRead, BufReader, PipeReader, PipeWriter, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
@@ -17,67 +17,70 @@ use nix::unistd::{alarm, getegid, geteuid};
 
 use super::child::Children;
 use super::clock;
+use super::linux::Linux;
 use crate::config::model::{Mail, User};
-use crate::engine::system::Pid;
+use crate::engine::system::{MailSystem, Pid, error_text};
 use crate::notify::mail::{self, Email};
 use crate::notify::smtp::{DeliveryReport, NextStep, Reply, ReplyReader, SmtpSession};
 use crate::sys;
 
-/// Longest receipt.
-const RECEIPT: usize = 1024;
+/// Maximum length of a result, in bytes.
+const RESULT: u64 = 1024;
 /// A delivery may take this many times `smtp_connect_timeout`: for the name, the connection, and a slow dialogue.
 const STEPS: u32 = 4;
 
-/// Has at most one child on its way.
+/// The child that delivers a mail, and the pipe for its result. There is at most one.
 #[derive(Debug, Default)]
-pub(super) struct Postman(Option<(Pid, PipeReader)>);
+pub(super) struct SmtpSender(Option<(Pid, PipeReader)>);
 
-impl Postman {
-    /// See [`crate::engine::system::System::post`].
-    pub(super) fn post(
-        &mut self,
-        mail: &Mail,
-        letter: &Email,
-        children: &Children,
-    ) -> io::Result<Pid> {
+impl MailSystem for Linux {
+    fn send_mail(&mut self, mail: &Mail, email: &Email) -> io::Result<Pid> {
+        self.smtp.send(mail, email, &self.children)
+    }
+
+    fn delivery_result(&mut self, child: Pid) -> Option<String> {
+        self.smtp.result(child)
+    }
+}
+
+impl SmtpSender {
+    fn send(&mut self, mail: &Mail, email: &Email, children: &Children) -> io::Result<Pid> {
         if self.0.is_some() {
             return Err(io::ErrorKind::ResourceBusy.into());
         }
-        // The child does more than system calls.
+        // The child allocates and locks: see `sys::fork_child`.
         if !sys::is_alone() {
             return Err(io::ErrorKind::Unsupported.into());
         }
-        let message = mail::message(mail, letter, epoch(letter));
-        let (receipts, receipt) = io::pipe()?;
+        let message = mail::message(mail, email, epoch(email));
+        let (reader, writer) = io::pipe()?;
         let user = User {
             uid: geteuid().as_raw(),
             gid: getegid().as_raw(),
         };
         let pid = children.start(user, &|| {
-            sys::close_all_but(receipt.as_raw_fd());
+            sys::close_all_but(writer.as_raw_fd());
             let most = mail.timeout.saturating_mul(STEPS).as_secs().max(10);
             alarm::set(u32::try_from(most).unwrap_or(u32::MAX));
-            run(mail, &message, &receipt)
+            run(mail, &message, &writer)
         })?;
-        self.0 = Some((pid, receipts));
+        self.0 = Some((pid, reader));
         Ok(pid)
     }
 
-    /// See [`crate::engine::system::System::receipt`].
-    pub(super) fn receipt(&mut self, child: Pid) -> Option<String> {
+    fn result(&mut self, child: Pid) -> Option<String> {
         let (_, pipe) = self.0.take_if(|(pid, _)| *pid == child)?;
-        // The writer is gone, so this does not wait.
+        // The child has exited and closed its end, so this does not block.
         let mut bytes = Vec::new();
-        let most = u64::try_from(RECEIPT).unwrap_or(0);
-        let _ = pipe.take(most).read_to_end(&mut bytes);
+        let _ = pipe.take(RESULT).read_to_end(&mut bytes);
         let text = String::from_utf8_lossy(&bytes).into_owned();
         Some(text).filter(|text| !text.is_empty())
     }
 }
 
-/// When the letter was written, in seconds since 1970.
-fn epoch(letter: &Email) -> i64 {
-    let age = clock::now().since(letter.at);
+/// When the mail was written, in seconds since 1970.
+fn epoch(email: &Email) -> i64 {
+    let age = clock::now().since(email.at);
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let then = now.unwrap_or_default().saturating_sub(age);
     i64::try_from(then.as_secs()).unwrap_or(0)
@@ -85,8 +88,8 @@ fn epoch(letter: &Email) -> i64 {
 
 // ---- in the child ----
 
-/// Delivers and says how it went; the answer is the exit code.
-fn run(mail: &Mail, message: &str, mut receipt: &PipeWriter) -> u8 {
+/// Delivers a mail, writes the result to the pipe and returns the exit code.
+fn run(mail: &Mail, message: &str, mut result: &PipeWriter) -> u8 {
     let (text, code) = match deliver(mail, message) {
         Ok(DeliveryReport {
             accepted,
@@ -104,36 +107,36 @@ fn run(mail: &Mail, message: &str, mut receipt: &PipeWriter) -> u8 {
         ),
         Err(why) => (why, 1),
     };
-    let _ = receipt.write_all(text.as_bytes());
+    let _ = result.write_all(text.as_bytes());
     code
 }
 
 fn deliver(mail: &Mail, message: &str) -> Result<DeliveryReport, String> {
     let limit = mail.timeout.max(Duration::from_secs(1));
     let mut stream = BufReader::with_capacity(512, connect(mail, limit)?);
-    let mut dialogue = SmtpSession::new(mail, message);
+    let mut session = SmtpSession::new(mail, message);
     let mut replies = ReplyReader::default();
     loop {
         let outcome = reply(&mut stream, &mut replies, limit);
-        let turn = match outcome {
-            Ok(reply) => dialogue.handle_reply(&reply),
+        let next = match outcome {
+            Ok(reply) => session.handle_reply(&reply),
             Err(why) => {
-                if let Some(delivery) = dialogue.delivered() {
+                if let Some(delivery) = session.delivered() {
                     return Ok(delivery.clone());
                 }
                 let Mail { server, port, .. } = mail;
                 return Err(format!(
                     "{server} port {port}, at {}: {why}",
-                    dialogue.phase_name()
+                    session.phase_name()
                 ));
             }
         };
-        match turn {
+        match next {
             NextStep::Done(result) => {
                 return result.map_err(|why| format!("{} port {}: {why}", mail.server, mail.port));
             }
             NextStep::Send(text) => {
-                // What goes wrong here shows in the missing reply.
+                // After a failed write there is no reply either, which is reported.
                 let stream = stream.get_mut();
                 let _ = stream.set_write_timeout(Some(limit));
                 let _ = stream.write_all(text.as_bytes());
@@ -157,7 +160,7 @@ fn connect(mail: &Mail, limit: Duration) -> Result<TcpStream, String> {
     for address in addresses {
         match TcpStream::connect_timeout(&address, limit) {
             Ok(stream) => return Ok(stream),
-            Err(error) => why = super::host::sentence(&error),
+            Err(error) => why = error_text(&error),
         }
     }
     Err(format!("{server} port {port} cannot be reached: {why}"))
@@ -182,7 +185,7 @@ fn reply(
             Ok([]) => return Err("it has closed the connection".into()),
             Ok([first, ..]) => *first,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
-            Err(error) => return Err(super::host::sentence(&error)),
+            Err(error) => return Err(error_text(&error)),
         };
         stream.consume(1);
         if let Some(reply) = replies.push(byte) {

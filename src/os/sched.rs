@@ -16,6 +16,7 @@ use nix::sys::stat::Mode;
 
 use super::host;
 use crate::config::model::Process;
+use crate::engine::system::error_text;
 use crate::sys;
 
 /// keepalived's mask: what the daemon writes is the daemon's user's to read.
@@ -39,7 +40,7 @@ pub fn enter(namespace: &str) -> Result<(), String> {
         format!("there is no network namespace {namespace}; `ip netns add {namespace}` makes one")
     })?;
     let entered = File::open(place)
-        .map_err(|error| host::sentence(&error))
+        .map_err(|error| error_text(&error))
         .and_then(|file| setns(file, CloneFlags::CLONE_NEWNET).map_err(words));
     entered.map_err(|why| format!("cannot enter the network namespace {namespace}: {why}"))
 }
@@ -114,12 +115,12 @@ fn lock(wanted: bool) {
 
 /// Raises the real-time priority step by step while timers run late, up to a limit.
 #[derive(Debug, Default)]
-pub(super) struct Auto {
+pub(super) struct AutoPriority {
     now: u8,
     refused: bool,
 }
 
-impl Auto {
+impl AutoPriority {
     /// A timer has run late. Answers at once when that is not late enough, or all has been done.
     pub(super) fn late(&mut self, by: core::time::Duration, process: &Process) {
         let most = u8::try_from(process.max_auto_priority).unwrap_or(0);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag};
 
-use super::host::sentence;
+use crate::engine::system::error_text;
 
 /// How often, and how long each time, to wait for a child that holds the lock in its parent's place.
 const MOST_WAITS: u32 = 50;
@@ -44,7 +44,7 @@ impl fmt::Display for Refusal {
                 write!(f, " (it holds the lock on {})", path.display())
             }
             Self::System { path, error } => {
-                let why = sentence(error);
+                let why = error_text(error);
                 write!(f, "cannot use the pid file {}: {why}", path.display())
             }
         }

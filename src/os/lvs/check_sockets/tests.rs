@@ -16,16 +16,16 @@ fn target(remote: SocketAddr) -> Target {
 }
 
 /// A turn of the loop: everything that is heard.
-fn turn(probes: &mut Probes, buffer: &mut [u8], budget: usize) -> Vec<(usize, Heard)> {
-    let mut polled = probes.entries().to_vec();
+fn turn(checks: &mut CheckSockets, buffer: &mut [u8], budget: usize) -> Vec<(usize, Polled)> {
+    let mut polled = checks.entries().to_vec();
     sys::ppoll(&mut polled, Some(Duration::from_secs(2))).expect("polled");
-    probes.polled(&polled);
+    checks.polled(&polled);
     let mut budget = budget;
-    std::iter::from_fn(|| probes.next(buffer, &mut budget)).collect()
+    std::iter::from_fn(|| checks.next(buffer, &mut budget)).collect()
 }
 
-fn one(probes: &mut Probes, buffer: &mut [u8]) -> Heard {
-    let heard = turn(probes, buffer, 1 << 20);
+fn one(checks: &mut CheckSockets, buffer: &mut [u8]) -> Polled {
+    let heard = turn(checks, buffer, 1 << 20);
     assert_eq!(heard.len(), 1, "{heard:?}");
     heard[0].1
 }
@@ -34,26 +34,26 @@ fn one(probes: &mut Probes, buffer: &mut [u8]) -> Heard {
 fn a_connection_is_made_used_and_ended() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
     let to = target(listener.local_addr().expect("bound"));
-    let (mut probes, mut buffer) = (Probes::new(), vec![0; 65_536]);
-    probes.open(7, ProbeTransport::Tcp, &to).expect("begun");
+    let (mut checks, mut buffer) = (CheckSockets::default(), vec![0; 65_536]);
+    checks.open(7, ProbeTransport::Tcp, &to).expect("begun");
     assert_eq!(
-        turn(&mut probes, &mut buffer, 1 << 20),
-        [(7, Heard::Connected)]
+        turn(&mut checks, &mut buffer, 1 << 20),
+        [(7, Polled::Connected)]
     );
-    probes.send(7, b"hello").expect("sent");
+    checks.send(7, b"hello").expect("sent");
     let (mut server, _) = listener.accept().expect("a client");
     let mut five = [0; 5];
     server.read_exact(&mut five).expect("five bytes");
     assert_eq!(&five, b"hello");
     server.write_all(b"world!").expect("written");
-    assert_eq!(one(&mut probes, &mut buffer), Heard::Bytes(6));
+    assert_eq!(one(&mut checks, &mut buffer), Polled::Received(6));
     assert_eq!(&buffer[..6], b"world!");
     drop(server);
-    assert_eq!(one(&mut probes, &mut buffer), Heard::End);
-    assert_eq!(probes.entries()[0].fd, -1, "no need to wait any more");
-    probes.close(7);
-    probes.close(7);
-    assert!(probes.probes.is_empty() && probes.entries().is_empty());
+    assert_eq!(one(&mut checks, &mut buffer), Polled::Closed);
+    assert_eq!(checks.entries()[0].fd, -1, "no need to wait any more");
+    checks.close(7);
+    checks.close(7);
+    assert!(checks.sockets.is_empty() && checks.entries().is_empty());
 }
 
 #[test]
@@ -67,21 +67,21 @@ fn who_does_not_listen_is_noticed() {
         let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback");
         free(socket.local_addr().expect("bound"))
     };
-    let (mut probes, mut buffer) = (Probes::new(), vec![0; 65_536]);
-    match probes.open(1, ProbeTransport::Tcp, &tcp) {
+    let (mut checks, mut buffer) = (CheckSockets::default(), vec![0; 65_536]);
+    match checks.open(1, ProbeTransport::Tcp, &tcp) {
         Ok(()) => assert_eq!(
-            one(&mut probes, &mut buffer),
-            Heard::Failed(libc::ECONNREFUSED)
+            one(&mut checks, &mut buffer),
+            Polled::Failed(libc::ECONNREFUSED)
         ),
         Err(error) => assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused),
     }
-    probes.close(1);
-    probes.open(2, ProbeTransport::Udp, &udp).expect("begun");
-    assert_eq!(one(&mut probes, &mut buffer), Heard::Connected);
-    probes.send(2, b"?").expect("sent");
+    checks.close(1);
+    checks.open(2, ProbeTransport::Udp, &udp).expect("begun");
+    assert_eq!(one(&mut checks, &mut buffer), Polled::Connected);
+    checks.send(2, b"?").expect("sent");
     assert_eq!(
-        one(&mut probes, &mut buffer),
-        Heard::Failed(libc::ECONNREFUSED)
+        one(&mut checks, &mut buffer),
+        Polled::Failed(libc::ECONNREFUSED)
     );
 }
 
@@ -89,16 +89,16 @@ fn who_does_not_listen_is_noticed() {
 fn datagrams_come_one_by_one_and_whole() {
     let server = UdpSocket::bind("127.0.0.1:0").expect("loopback");
     let to = target(server.local_addr().expect("bound"));
-    let (mut probes, mut buffer) = (Probes::new(), vec![0; 65_536]);
-    probes.open(3, ProbeTransport::Udp, &to).expect("begun");
-    assert_eq!(one(&mut probes, &mut buffer), Heard::Connected);
-    probes.send(3, b"?").expect("sent");
+    let (mut checks, mut buffer) = (CheckSockets::default(), vec![0; 65_536]);
+    checks.open(3, ProbeTransport::Udp, &to).expect("begun");
+    assert_eq!(one(&mut checks, &mut buffer), Polled::Connected);
+    checks.send(3, b"?").expect("sent");
     let (_, client) = server.recv_from(&mut [0; 9]).expect("a datagram");
     for len in [0, 30_000, 2] {
         server.send_to(&vec![1; len], client).expect("sent");
     }
     for len in [0, 30_000, 2] {
-        assert_eq!(one(&mut probes, &mut buffer), Heard::Bytes(len));
+        assert_eq!(one(&mut checks, &mut buffer), Polled::Received(len));
     }
 }
 
@@ -106,60 +106,60 @@ fn datagrams_come_one_by_one_and_whole() {
 fn what_the_kernel_does_not_take_is_kept_up_to_a_limit() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
     let to = target(listener.local_addr().expect("bound"));
-    let (mut probes, mut buffer) = (Probes::new(), vec![0; 65_536]);
-    probes.open(4, ProbeTransport::Tcp, &to).expect("begun");
-    assert_eq!(one(&mut probes, &mut buffer), Heard::Connected);
-    let socket = &probes.probes[0].socket;
+    let (mut checks, mut buffer) = (CheckSockets::default(), vec![0; 65_536]);
+    checks.open(4, ProbeTransport::Tcp, &to).expect("begun");
+    assert_eq!(one(&mut checks, &mut buffer), Polled::Connected);
+    let socket = &checks.sockets[0].socket;
     socket.set_send_buffer_size(4096).expect("small");
     let (mut server, _) = listener.accept().expect("a client");
     let mut sent = 0;
     let error = loop {
-        match probes.send(4, &[7; 50_000]) {
+        match checks.send(4, &[7; 50_000]) {
             Ok(()) => sent += 50_000,
             Err(error) => break error,
         }
     };
     assert_eq!(error.raw_os_error(), Some(libc::ENOBUFS));
-    assert_ne!(probes.entries()[0].events & libc::POLLOUT, 0);
+    assert_ne!(checks.entries()[0].events & libc::POLLOUT, 0);
     let mut got = 0;
     let mut room = vec![0; 65_536];
     while got < sent {
         got += server.read(&mut room).expect("bytes");
-        if probes.entries()[0].events & libc::POLLOUT != 0 {
-            assert!(turn(&mut probes, &mut buffer, 1 << 20).is_empty());
+        if checks.entries()[0].events & libc::POLLOUT != 0 {
+            assert!(turn(&mut checks, &mut buffer, 1 << 20).is_empty());
         }
     }
     assert_eq!(got, sent);
-    assert_eq!(probes.entries()[0].events, libc::POLLIN);
+    assert_eq!(checks.entries()[0].events, libc::POLLIN);
 }
 
 #[test]
 fn a_flood_on_one_takes_its_turn_with_the_others() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
     let to = target(listener.local_addr().expect("bound"));
-    let (mut probes, mut buffer) = (Probes::new(), vec![0; 65_536]);
+    let (mut checks, mut buffer) = (CheckSockets::default(), vec![0; 65_536]);
     let mut servers = Vec::new();
     for number in 0..3 {
-        probes
+        checks
             .open(number, ProbeTransport::Tcp, &to)
             .expect("begun");
-        assert_eq!(one(&mut probes, &mut buffer), Heard::Connected);
+        assert_eq!(one(&mut checks, &mut buffer), Polled::Connected);
         servers.push(listener.accept().expect("a client").0);
     }
     for server in &mut servers {
         server.write_all(&[1; 40_000]).expect("written");
     }
-    let heard = |probes: &mut Probes, buffer: &mut [u8]| -> Vec<usize> {
-        let heard = turn(probes, buffer, 20_000);
-        let total = |(_, heard): &(usize, Heard)| match heard {
-            Heard::Bytes(count) => *count,
-            Heard::Connected | Heard::End | Heard::Failed(_) => 0,
+    let heard = |checks: &mut CheckSockets, buffer: &mut [u8]| -> Vec<usize> {
+        let heard = turn(checks, buffer, 20_000);
+        let total = |(_, heard): &(usize, Polled)| match heard {
+            Polled::Received(count) => *count,
+            Polled::Connected | Polled::Closed | Polled::Failed(_) => 0,
         };
         assert!(heard.iter().map(total).sum::<usize>() <= 20_000);
         heard.into_iter().map(|(number, _)| number).collect()
     };
-    let mut all = heard(&mut probes, &mut buffer);
-    all.extend(heard(&mut probes, &mut buffer));
+    let mut all = heard(&mut checks, &mut buffer);
+    all.extend(heard(&mut checks, &mut buffer));
     for number in 0..3 {
         assert!(all.contains(&number), "{all:?}");
     }
@@ -169,25 +169,25 @@ fn a_flood_on_one_takes_its_turn_with_the_others() {
 fn an_echo_comes_back_whoever_looks_after_it() {
     for remote in ["127.0.0.1:0", "[::1]:0"] {
         let to = target(remote.parse().expect("an address"));
-        let (mut probes, mut buffer) = (Probes::new(), vec![0; 65_536]);
-        if probes.open(5, ProbeTransport::Icmp, &to).is_err() {
+        let (mut checks, mut buffer) = (CheckSockets::default(), vec![0; 65_536]);
+        if checks.open(5, ProbeTransport::Icmp, &to).is_err() {
             println!("SKIP {remote}: neither raw sockets nor a group for echo requests");
             continue;
         }
-        assert_eq!(one(&mut probes, &mut buffer), Heard::Connected);
+        assert_eq!(one(&mut checks, &mut buffer), Polled::Connected);
         let (request, reply) = if to.remote.is_ipv4() {
             (8, 0)
         } else {
             (128, 129)
         };
         let echo = [request, 0, 0, 0, 0, 0, 0, 9, b'x', b'y'];
-        probes.send(5, &echo).expect("sent");
+        checks.send(5, &echo).expect("sent");
         // A raw socket hears its own request on the loopback, with its own identifier.
         let bytes = loop {
-            match one(&mut probes, &mut buffer) {
-                Heard::Bytes(count) if buffer[0] == reply => break &buffer[..count],
-                Heard::Bytes(_) => {}
-                other @ (Heard::Connected | Heard::End | Heard::Failed(_)) => {
+            match one(&mut checks, &mut buffer) {
+                Polled::Received(count) if buffer[0] == reply => break &buffer[..count],
+                Polled::Received(_) => {}
+                other @ (Polled::Connected | Polled::Closed | Polled::Failed(_)) => {
                     panic!("{remote}: {other:?}")
                 }
             }
@@ -199,11 +199,11 @@ fn an_echo_comes_back_whoever_looks_after_it() {
 
 #[test]
 fn raw_echoes_are_completed_and_sorted_by_us() {
-    let (packet, len) = complete(true, 0x1234, &[8, 0, 0, 0, 0, 0, 0, 9, 1, 2]);
+    let (packet, len) = complete_echo(Family::V4, 0x1234, &[8, 0, 0, 0, 0, 0, 0, 9, 1, 2]);
     let packet = &packet[..len];
     assert!(Sum::new().bytes(packet).verifies());
     assert_eq!(packet[4..], [0x12, 0x34, 0, 9, 1, 2]);
-    let (packet, len) = complete(false, 0x1234, &[128, 0, 0, 0, 0, 0, 0, 9]);
+    let (packet, len) = complete_echo(Family::V6, 0x1234, &[128, 0, 0, 0, 0, 0, 0, 9]);
     assert_eq!(packet[..len], [128, 0, 0, 0, 0x12, 0x34, 0, 9]);
     let answer = [&[0x46; 24][..], &[0, 0, 9, 9, 0x12, 0x34, 0, 9]].concat();
     for (name, len, echo, want) in [
@@ -214,7 +214,7 @@ fn raw_echoes_are_completed_and_sorted_by_us() {
         ("nothing", 0, 0x1234, None),
     ] {
         let mut answer = answer.clone();
-        let left = strip(true, echo, &mut answer, len);
+        let left = strip_echo(Family::V4, echo, &mut answer, len);
         assert_eq!(left, want, "{name}");
         if left.is_some() {
             assert_eq!(answer[..8], [0, 0, 9, 9, 0x12, 0x34, 0, 9]);
@@ -227,22 +227,22 @@ fn sockets_are_limited_and_come_from_where_they_should() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
     let mut to = target(listener.local_addr().expect("bound"));
     to.from = Some(IpAddr::from([127, 0, 0, 9]));
-    let mut probes = Probes::new();
-    probes.limit = 2;
-    probes.open(1, ProbeTransport::Tcp, &to).expect("begun");
-    probes.open(2, ProbeTransport::Tcp, &to).expect("begun");
+    let mut checks = CheckSockets::default();
+    checks.limit = 2;
+    checks.open(1, ProbeTransport::Tcp, &to).expect("begun");
+    checks.open(2, ProbeTransport::Tcp, &to).expect("begun");
     let (_, client) = listener.accept().expect("a client");
     assert_eq!(client.ip(), IpAddr::from([127, 0, 0, 9]));
-    let full = probes.open(3, ProbeTransport::Tcp, &to).expect_err("full");
+    let full = checks.open(3, ProbeTransport::Tcp, &to).expect_err("full");
     assert_eq!(full.raw_os_error(), Some(libc::EMFILE));
-    probes
+    checks
         .open(2, ProbeTransport::Tcp, &to)
         .expect("its own place");
-    probes.close(1);
+    checks.close(1);
     to.from = Some(IpAddr::from([192, 0, 2, 1]));
-    let wrong = probes
+    let wrong = checks
         .open(3, ProbeTransport::Tcp, &to)
         .expect_err("not here");
     assert_eq!(wrong.kind(), io::ErrorKind::AddrNotAvailable);
-    assert_eq!(probes.probes.len(), 1);
+    assert_eq!(checks.sockets.len(), 1);
 }

@@ -9,12 +9,12 @@ use std::time::Duration;
 use lexopt::{Arg, Parser, ValueExt};
 use socket2::{Domain, Socket, Type};
 
-use super::host::sentence;
 use crate::check::http::{HttpCheck, ResponseSummary, hex};
 use crate::check::tls::{TlsConfig, TlsHttpCheck};
 use crate::check::{SocketEvent, Step};
 use crate::config::model::lvs::{Http, HttpProtocol, Ssl, Target, Url};
 use crate::config::schema::Feature;
+use crate::engine::system::error_text;
 
 const HELP: &str = "\
 vrrpd genhash: print the MD5 of a page, for `digest` of HTTP_GET and SSL_GET
@@ -126,7 +126,7 @@ fn fetch(options: &Options) -> Result<ResponseSummary, String> {
     let port = options.port.unwrap_or(if options.tls { 443 } else { 80 });
     let server = options.server.trim_matches(['[', ']']);
     let found = (server, port).to_socket_addrs();
-    let mut found = found.map_err(|error| format!("{server}: {}", sentence(&error)))?;
+    let mut found = found.map_err(|error| format!("{server}: {}", error_text(&error)))?;
     let remote = found
         .next()
         .ok_or_else(|| format!("{server}: has no address"))?;
@@ -151,7 +151,7 @@ fn fetch(options: &Options) -> Result<ResponseSummary, String> {
         sni: options.host.clone().filter(|_| options.sni),
         fast_recovery: false,
     };
-    let stream = connect(&target).map_err(|error| format!("{remote}: {}", sentence(&error)))?;
+    let stream = connect(&target).map_err(|error| format!("{remote}: {}", error_text(&error)))?;
     let mut pages = HttpCheck::new(&target, &http).hashing();
     let seen = if options.tls {
         let trust = TlsConfig::new(&Ssl::default());
@@ -203,7 +203,7 @@ fn talk(
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 turn(SocketEvent::TimedOut, &mut out)
             }
-            Err(error) => return Err(format!("the connection failed: {}", sentence(&error))),
+            Err(error) => return Err(format!("the connection failed: {}", error_text(&error))),
         };
     }
 }

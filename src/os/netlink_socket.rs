@@ -1,5 +1,4 @@
-//! Netlink sockets: one that asks and is answered at once, one that is told of changes, and one for the packet
-//! filter where it is needed.
+//! Netlink sockets: for requests and dumps (rtnetlink, nftables, generic netlink), and for events of rtnetlink.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
@@ -8,18 +7,18 @@ use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, send,
     setsockopt, socket, sockopt,
 };
-
 use socket2::{SockFilter, SockRef};
 
 use crate::config::model::Route;
-use crate::netlink::{route, rule};
+use crate::netlink::{Ack, Batch, Message, Messages, route, rule};
 use crate::sys;
 
-/// Groups of changes to links and addresses (rtnetlink.h: RTMGRP_LINK, _IPV4_IFADDR, _IPV6_IFADDR).
-const GROUPS: u32 = 0x1 | 0x10 | 0x100;
-/// Groups of changes to routes and rules (RTMGRP_IPV4_ROUTE, _IPV6_ROUTE, _IPV4_RULE; IPv6 rules are group 19).
+/// Multicast groups of links and addresses (`linux/rtnetlink.h`: RTMGRP_LINK, _IPV4_IFADDR, _IPV6_IFADDR).
+const LINK_GROUPS: u32 = 0x1 | 0x10 | 0x100;
+/// Multicast groups of routes and rules (RTMGRP_IPV4_ROUTE, _IPV6_ROUTE, _IPV4_RULE; RTNLGRP_IPV6_RULE is
+/// group 19).
 const ROUTE_GROUPS: u32 = 0x40 | 0x400 | 0x80 | 1 << 18;
-/// Receive buffer asked for: a burst of thousands of address changes, or as many refusals.
+/// Size of the receive buffer, in bytes: for thousands of address changes, or as many refusals.
 const RECEIVE_BUFFER: usize = 4 << 20;
 
 /// A netlink socket.
@@ -29,29 +28,18 @@ pub(super) struct NetlinkSocket {
 }
 
 impl NetlinkSocket {
-    /// For requests and dumps.
-    pub(super) fn requests() -> io::Result<Self> {
-        Self::open(SockProtocol::NetlinkRoute, 0)
+    /// A socket for requests and dumps.
+    pub(super) fn requests(protocol: SockProtocol) -> io::Result<Self> {
+        Self::open(protocol, 0)
     }
 
-    /// For requests to netfilter.
-    pub(super) fn netfilter() -> io::Result<Self> {
-        Self::open(SockProtocol::NetlinkNetFilter, 0)
+    /// A socket that receives changes of links and addresses.
+    pub(super) fn link_events() -> io::Result<Self> {
+        Self::open(SockProtocol::NetlinkRoute, LINK_GROUPS)
     }
 
-    /// For requests to families of generic netlink.
-    #[cfg(feature = "lvs")]
-    pub(super) fn generic() -> io::Result<Self> {
-        Self::open(SockProtocol::NetlinkGeneric, 0)
-    }
-
-    /// For news of links and addresses.
-    pub(super) fn events() -> io::Result<Self> {
-        Self::open(SockProtocol::NetlinkRoute, GROUPS)
-    }
-
-    /// For news of routes of ours, and of rules, that somebody deletes. A router that speaks BGP has a million
-    /// routes of others that come and go: the kernel sorts them out before they cost us anything.
+    /// A socket that receives deletions of our routes, and of rules. On a router with a full BGP table a
+    /// million other routes come and go: a filter in the kernel drops those.
     pub(super) fn route_events() -> io::Result<Self> {
         let this = Self::open(SockProtocol::NetlinkRoute, ROUTE_GROUPS)?;
         SockRef::from(&this.fd).attach_filter(&deleted_routes())?;
@@ -64,7 +52,7 @@ impl NetlinkSocket {
         if setsockopt(&fd, sockopt::RcvBufForce, &RECEIVE_BUFFER).is_err() {
             setsockopt(&fd, sockopt::RcvBuf, &RECEIVE_BUFFER)?;
         }
-        // The kernel's own words with each refusal, and no copy of the request; both since 4.12/4.3.
+        // Extended acknowledgements (since 4.12), and no copy of the request in them (since 4.3).
         for option in [libc::NETLINK_EXT_ACK, libc::NETLINK_CAP_ACK] {
             let _ = sys::set_int_option(fd.as_fd(), libc::SOL_NETLINK, option, 1);
         }
@@ -76,16 +64,38 @@ impl NetlinkSocket {
         self.fd.as_raw_fd()
     }
 
-    /// Hands requests to the kernel, which works on them before this returns.
+    /// Sends a batch and calls `refused` for each of its requests that the kernel refused.
+    pub(super) fn request(
+        &self,
+        buffer: &mut [u8],
+        batch: &Batch,
+        refused: &mut dyn FnMut(&Ack<'_>),
+    ) -> io::Result<()> {
+        self.send(batch.bytes())?;
+        // The kernel has processed the batch by now: its answers are waiting.
+        while let Some(len) = self.receive(buffer)? {
+            let bytes = buffer.get(..len).unwrap_or_default();
+            for message in Messages::new(bytes) {
+                if let Ok(Message::Ack(ack)) = message.map(|envelope| envelope.message)
+                    && ack.errno != 0
+                {
+                    refused(&ack);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends requests to the kernel, which processes them before this returns.
     pub(super) fn send(&self, bytes: &[u8]) -> io::Result<()> {
         send(self.fd(), bytes, MsgFlags::empty())?;
         Ok(())
     }
 
-    /// Takes one datagram; `None` when there is none.
+    /// Reads one datagram; `None` if none is waiting.
     ///
     /// # Errors
-    /// `ENOBUFS`: news were lost, look at everything again.
+    /// `ENOBUFS`: events were lost.
     pub(super) fn receive(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
         match recv(self.fd(), buffer, MsgFlags::MSG_DONTWAIT) {
             Ok(len) => Ok(Some(len)),
@@ -95,16 +105,17 @@ impl NetlinkSocket {
     }
 }
 
-// ---- what is let through ----
+// ---- the filter for routes ----
 
-/// Places in a message: `nlmsg_type` of its header, and `rtm_protocol` of a route.
-const TYPE_AT: u32 = 4;
-const PROTOCOL_AT: u32 = 16 + 5;
+/// Offset of `nlmsg_type` in the message header.
+const TYPE_OFFSET: u32 = 4;
+/// Offset of `rtm_protocol` in a route message.
+const PROTOCOL_OFFSET: u32 = 16 + 5;
 
-/// The filter, in the machine language of packet filters: routes with our protocol number that are deleted, and
-/// all rules that are (their protocol stands in no fixed place, and they are few).
+/// A classic BPF program that accepts deletions of routes with our protocol number, and of all rules: their
+/// protocol is an attribute without a fixed offset, and they are few.
 fn deleted_routes() -> [SockFilter; 7] {
-    // The filter reads big-endian, the message is in the order of the machine.
+    // Classic BPF loads big-endian values; netlink messages are in host byte order.
     let kind = |number: u16| u32::from(u16::from_be_bytes(number.to_ne_bytes()));
     let step = |code: u32, jt, jf, k| SockFilter::new(u16::try_from(code).unwrap_or(0), jt, jf, k);
     let load_half = libc::BPF_LD | libc::BPF_H | libc::BPF_ABS;
@@ -112,9 +123,9 @@ fn deleted_routes() -> [SockFilter; 7] {
     let equal = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
     let answer = libc::BPF_RET | libc::BPF_K;
     [
-        step(load_half, 0, 0, TYPE_AT),
+        step(load_half, 0, 0, TYPE_OFFSET),
         step(equal, 0, 2, kind(route::RTM_DELROUTE)),
-        step(load_byte, 0, 0, PROTOCOL_AT),
+        step(load_byte, 0, 0, PROTOCOL_OFFSET),
         step(equal, 2, 1, u32::from(Route::PROTOCOL)),
         step(equal, 1, 0, kind(rule::RTM_DELRULE)),
         step(answer, 0, 0, 0),

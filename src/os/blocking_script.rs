@@ -8,10 +8,10 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
 use super::child::{self, Children};
+use super::clock;
 use super::signals::{Signal, Signals};
-use super::{clock, host};
 use crate::config::model::Bounded;
-use crate::engine::system::{Exit, Kill, Pid};
+use crate::engine::system::{Exit, Kill, Pid, error_text};
 use crate::sys;
 use crate::types::Instant;
 
@@ -20,7 +20,7 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// What the daemon was told while it waited.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Told {
+pub struct ReceivedRequests {
     /// To stop.
     pub stop: bool,
     /// To reload.
@@ -35,11 +35,11 @@ struct Run<'a> {
     due: Instant,
     /// How often it has been.
     signaled: u8,
-    told: Told,
+    received: ReceivedRequests,
 }
 
 /// Runs a script, called `what` in the log, to its end. Whatever that is, the daemon goes on.
-pub fn run(what: &str, script: &Bounded, signals: &Signals) -> Told {
+pub fn run(what: &str, script: &Bounded, signals: &Signals) -> ReceivedRequests {
     log::info!("Running {what}");
     let begun = Children::new().and_then(|children| {
         let child = children.spawn(&script.command, &[])?;
@@ -48,8 +48,8 @@ pub fn run(what: &str, script: &Bounded, signals: &Signals) -> Told {
     let (mut children, child) = match begun {
         Ok(begun) => begun,
         Err(error) => {
-            log::warn!("{what} cannot be started: {}", host::sentence(&error));
-            return Told::default();
+            log::warn!("{what} cannot be started: {}", error_text(&error));
+            return ReceivedRequests::default();
         }
     };
     let mut run = Run {
@@ -57,7 +57,7 @@ pub fn run(what: &str, script: &Bounded, signals: &Signals) -> Told {
         child,
         due: clock::now().after(script.timeout),
         signaled: 0,
-        told: Told::default(),
+        received: ReceivedRequests::default(),
     };
     loop {
         if let Some(how) = run.turn(signals, &mut children) {
@@ -70,7 +70,7 @@ pub fn run(what: &str, script: &Bounded, signals: &Signals) -> Told {
             } else {
                 log::warn!("{what} {how}");
             }
-            return run.told;
+            return run.received;
         }
     }
 }
@@ -103,12 +103,12 @@ impl Run<'_> {
                     }
                 }
                 Signal::Stop => {
-                    self.told.stop = true;
+                    self.received.stop = true;
                     if self.signaled == 0 {
                         self.hurry("is interrupted");
                     }
                 }
-                Signal::Reload => self.told.reload = true,
+                Signal::Reload => self.received.reload = true,
                 Signal::Dump
                 | Signal::Stats
                 | Signal::ClearStats

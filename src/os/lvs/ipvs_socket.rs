@@ -1,80 +1,78 @@
-//! The socket towards IPVS: opened on first use, the family's number looked up once.
+//! The netlink socket for IPVS, opened on first use.
 //!
-//! The lookup makes kernels since 5.16 load the module `ip_vs` themselves; before, somebody has to. When the module has been
-//! taken out and loaded again the number may be another one, which shows as a refusal to list anything.
+//! Looking up the family makes kernels since 5.16 load the module `ip_vs`; on older ones it has to be loaded
+//! beforehand. The family may get another number when the module is unloaded and loaded again; then
+//! every dump is refused, and the number is looked up again.
 
 use std::io;
 
-use super::linux::{DUMP_ATTEMPTS, exchange};
-use super::nlsock::NetlinkSocket;
+use nix::sys::socket::SockProtocol;
+
 use crate::netlink::genl::{self, Replies, Reply};
 use crate::netlink::{Ack, Batch, Done, ipvs};
+use crate::os::linux::{DUMP_ATTEMPTS, NETLINK_BUFFER};
+use crate::os::netlink_socket::NetlinkSocket;
 
-/// See the top of the file.
+/// A generic netlink socket and the number of the family IPVS.
 #[derive(Debug, Default)]
-pub(super) struct Ipvs {
+pub(super) struct IpvsSocket {
     socket: Option<NetlinkSocket>,
     family: Option<u16>,
+    buffer: Vec<u8>,
 }
 
-impl Ipvs {
-    fn socket(&mut self) -> io::Result<&NetlinkSocket> {
-        Ok(match &mut self.socket {
-            Some(socket) => socket,
-            none => none.insert(NetlinkSocket::generic()?),
-        })
-    }
-
-    /// See [`crate::engine::system::System::ipvs_family`].
-    pub(super) fn family(&mut self, buffer: &mut [u8]) -> io::Result<u16> {
+impl IpvsSocket {
+    /// See [`crate::engine::system::LvsSystem::ipvs_family`].
+    pub(super) fn family(&mut self) -> io::Result<u16> {
         if let Some(family) = self.family {
             return Ok(family);
         }
         let mut batch = Batch::new(1);
         genl::ask(&mut batch, ipvs::FAMILY);
         let mut family = None;
-        self.dump(buffer, &batch, &mut |payload| {
+        self.dump(&batch, &mut |payload| {
             family = family.or(genl::number(payload).ok());
         })?;
         self.family = family;
         family.ok_or(io::ErrorKind::NotFound.into())
     }
 
-    /// See [`crate::engine::system::System::request_ipvs`].
+    /// See [`crate::engine::system::LvsSystem::request_ipvs`].
     pub(super) fn request(
         &mut self,
-        buffer: &mut [u8],
         batch: &Batch,
         refused: &mut dyn FnMut(&Ack<'_>),
     ) -> io::Result<()> {
-        let outcome = exchange(self.socket()?, buffer, batch, refused);
-        if outcome.is_err() {
-            self.forget();
-        }
-        outcome
+        self.with_socket(|socket, buffer| socket.request(buffer, batch, refused))
     }
 
-    /// See [`crate::engine::system::System::dump_ipvs`].
-    pub(super) fn dump(
+    /// See [`crate::engine::system::LvsSystem::dump_ipvs`].
+    pub(super) fn dump(&mut self, batch: &Batch, each: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+        self.with_socket(|socket, buffer| dump(socket, buffer, batch, each))
+    }
+
+    /// After a failure the socket is closed: answers that are no longer expected may wait in it.
+    fn with_socket(
         &mut self,
-        buffer: &mut [u8],
-        batch: &Batch,
-        each: &mut dyn FnMut(&[u8]),
+        exchange: impl FnOnce(&NetlinkSocket, &mut [u8]) -> io::Result<()>,
     ) -> io::Result<()> {
-        let outcome = list(self.socket()?, buffer, batch, each);
+        let socket = match &mut self.socket {
+            Some(socket) => socket,
+            none => {
+                self.buffer.resize(NETLINK_BUFFER, 0);
+                none.insert(NetlinkSocket::requests(SockProtocol::NetlinkGeneric)?)
+            }
+        };
+        let outcome = exchange(socket, &mut self.buffer);
         if outcome.is_err() {
-            self.forget();
+            self.socket = None;
+            self.family = None;
         }
         outcome
-    }
-
-    /// A socket on which something went wrong may hold answers that nobody waits for any more.
-    fn forget(&mut self) {
-        *self = Ipvs::default();
     }
 }
 
-fn list(
+fn dump(
     socket: &NetlinkSocket,
     buffer: &mut [u8],
     batch: &Batch,
@@ -84,7 +82,7 @@ fn list(
         socket.send(batch.bytes())?;
         let mut changed = false;
         let mut refusal = None;
-        // All of it is read in any case: what is left over would be taken for the answer to the next request.
+        // The whole answer is read in any case: the rest would be taken for the answer to the next request.
         while let Some(len) = socket.receive(buffer)? {
             let bytes = buffer.get(..len).unwrap_or_default();
             for (reply, interrupted) in Replies::new(bytes).flatten() {

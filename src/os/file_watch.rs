@@ -17,13 +17,13 @@ const READS: u32 = 16;
 
 /// The files that are watched.
 #[derive(Debug, Default)]
-pub(super) struct Watch {
+pub(super) struct FileWatch {
     inotify: Option<Inotify>,
     dirs: Vec<WatchDescriptor>,
     names: Vec<OsString>,
 }
 
-impl Watch {
+impl FileWatch {
     /// Descriptor to wait on.
     pub(super) fn fd(&self) -> Option<RawFd> {
         self.inotify.as_ref().map(|one| one.as_fd().as_raw_fd())
@@ -136,7 +136,7 @@ mod tests {
         fs::create_dir(scratch.path("far")).expect("mkdir");
         std::os::unix::fs::symlink("far/real", scratch.path("link")).expect("link");
         fs::write(text("far/real"), "0").expect("write");
-        let mut watch = Watch::default();
+        let mut watch = FileWatch::default();
         assert_eq!(watch.fd(), None);
         let all: [&str; 2] = [&file, &text("link")];
         watch.set(&all).expect("watched");
@@ -178,7 +178,7 @@ mod tests {
         fs::create_dir(&dir).expect("mkdir");
         let file = dir.join("file");
         let file = file.to_str().expect("UTF-8");
-        let mut watch = Watch::default();
+        let mut watch = FileWatch::default();
         watch.set(&[file]).expect("watched");
         fs::remove_dir(&dir).expect("rmdir");
         assert!(watch.changed());

@@ -1,0 +1,84 @@
+//! Child processes: their number, how they end, how to end them.
+
+use core::fmt;
+
+use super::errno_text;
+
+/// A child process.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub struct Pid(pub i32);
+
+/// How a child ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Exit {
+    /// With this exit code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+    /// Before it ran the program: execve(2) failed with this error number.
+    NotExecuted(i32),
+    /// Before it ran the program: changing to its user failed with this error number.
+    NotUser(i32),
+}
+
+impl Exit {
+    /// Whether the program ran and exited with 0.
+    #[must_use]
+    pub fn is_success(self) -> bool {
+        self == Exit::Code(0)
+    }
+}
+
+impl fmt::Display for Exit {
+    /// The rest of a sentence that begins with the program: `exited with status 1`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Exit::Code(code) => write!(f, "exited with status {code}"),
+            Exit::Signal(number) => {
+                write!(f, "was killed by signal {number}{}", signal_name(number))
+            }
+            Exit::NotExecuted(errno) => {
+                f.write_str("cannot be executed: ")?;
+                match errno {
+                    2 => f.write_str("it, or the interpreter in its first line, does not exist"),
+                    8 => f.write_str("it is neither a program nor a script with a #! line"),
+                    13 => f.write_str("permission denied; is it executable for its user?"),
+                    _ => f.write_str(&errno_text(errno)),
+                }
+            }
+            Exit::NotUser(errno) => {
+                write!(
+                    f,
+                    "did not run, cannot change to its user: {}",
+                    errno_text(errno)
+                )
+            }
+        }
+    }
+}
+
+/// Name of a signal that commonly kills programs. These numbers are the same on all machines.
+fn signal_name(number: i32) -> &'static str {
+    match number {
+        1 => " (HUP)",
+        2 => " (INT)",
+        4 => " (ILL)",
+        6 => " (ABRT)",
+        8 => " (FPE)",
+        9 => " (KILL)",
+        11 => " (SEGV)",
+        13 => " (PIPE)",
+        14 => " (ALRM)",
+        15 => " (TERM)",
+        _ => "",
+    }
+}
+
+/// How to end a child.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kill {
+    /// SIGTERM: it can clean up.
+    Term,
+    /// SIGKILL: at once.
+    Kill,
+}

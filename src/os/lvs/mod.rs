@@ -1,0 +1,88 @@
+//! The part of the system that virtual servers use: IPVS, sockets of health checks, `vrrpd genhash`.
+
+mod check_sockets;
+pub mod genhash;
+mod ipvs_socket;
+
+use std::io;
+
+use check_sockets::{CheckSockets, Polled};
+use ipvs_socket::IpvsSocket;
+
+use super::clock;
+use super::reactor::Reactor;
+use crate::check::{ProbeTransport, SocketEvent};
+use crate::config::model::lvs::Target;
+use crate::engine::system::LvsSystem;
+use crate::netlink::{Ack, Batch};
+
+/// Maximum number of bytes received for all health checks per iteration: a flood of answers cannot delay the adverts.
+const RECEIVED_PER_ITERATION: usize = 64 << 10;
+/// The same after a stall, so that no check times out whose answer has arrived.
+const RECEIVED_AFTER_STALL: usize = 4 << 20;
+
+/// IPVS and the sockets of health checks.
+#[derive(Debug, Default)]
+pub(super) struct Lvs {
+    ipvs: IpvsSocket,
+    pub(super) checks: CheckSockets,
+}
+
+impl LvsSystem for Lvs {
+    fn ipvs_family(&mut self) -> io::Result<u16> {
+        self.ipvs.family()
+    }
+
+    fn request_ipvs(&mut self, batch: &Batch, refused: &mut dyn FnMut(&Ack<'_>)) -> io::Result<()> {
+        self.ipvs.request(batch, refused)
+    }
+
+    fn dump_ipvs(&mut self, batch: &Batch, each: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+        self.ipvs.dump(batch, each)
+    }
+
+    fn open_check(
+        &mut self,
+        check: usize,
+        transport: ProbeTransport,
+        target: &Target,
+    ) -> io::Result<()> {
+        self.checks.open(check, transport, target)
+    }
+
+    fn send_check(&mut self, check: usize, bytes: &[u8]) -> io::Result<()> {
+        self.checks.send(check, bytes)
+    }
+
+    fn close_check(&mut self, check: usize) {
+        self.checks.close(check);
+    }
+}
+
+impl Reactor<'_> {
+    /// Passes the events of health check sockets to the engine.
+    pub(super) fn check_events(&mut self, stalled: bool) {
+        let mut budget = if stalled {
+            RECEIVED_AFTER_STALL
+        } else {
+            RECEIVED_PER_ITERATION
+        };
+        while let Some((check, event)) = self
+            .linux
+            .lvs
+            .checks
+            .next(&mut self.news_buffer, &mut budget)
+        {
+            let event = match event {
+                Polled::Connected => SocketEvent::Connected,
+                Polled::Received(len) => {
+                    SocketEvent::Received(self.news_buffer.get(..len).unwrap_or_default())
+                }
+                Polled::Closed => SocketEvent::Closed,
+                Polled::Failed(errno) => SocketEvent::Failed(errno),
+            };
+            self.engine
+                .probe(clock::now(), check, event, &mut self.linux);
+        }
+    }
+}
