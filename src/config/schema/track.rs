@@ -68,16 +68,16 @@ static WEIGHT_254: Options = Options {
 
 #[rustfmt::skip]
 static WEIGHT_253_OPTIONS: &[Keyword] = &[
-    row!("weight", [Arg::Int(-253, 253)], S, "", "change of priority, -253 to 253; 0: FAULT"),
-    row!("reverse", [], A, "", "good counts as bad"),
-    row!("noreverse", [], B, "", "not reversed, whatever the object says"),
+    row!("weight", [Arg::Int(-253, 253)], S, "", "Change of the priority, -253 to 253: positive: added on success, negative: subtracted on failure; 0: FAULT state on failure"),
+    row!("reverse", [], A, "", "Invert the weight: success counts as failure"),
+    row!("noreverse", [], B, "", "Do not invert the weight, even if the tracked object says reverse"),
 ];
 
 #[rustfmt::skip]
 static WEIGHT_254_OPTIONS: &[Keyword] = &[
-    row!("weight", [Arg::Int(-254, 254)], A, "", "change of priority, -254 to 254; 0: FAULT"),
-    row!("reverse", [], A, "", "good counts as bad"),
-    row!("noreverse", [], B, "", "not reversed, whatever the object says"),
+    row!("weight", [Arg::Int(-254, 254)], A, "", "Change of the priority, -254 to 254: positive: added on success, negative: subtracted on failure; 0: FAULT state on failure"),
+    row!("reverse", [], A, "", "Invert the weight: success counts as failure"),
+    row!("noreverse", [], B, "", "Do not invert the weight, even if the tracked object says reverse"),
 ];
 
 const REVERSE: Arg = Arg::Opt(&Arg::Choice(&"reverse noreverse"));
@@ -85,28 +85,28 @@ const REVERSE: Arg = Arg::Opt(&Arg::Choice(&"reverse noreverse"));
 /// Tracking of an instance.
 #[rustfmt::skip]
 pub(super) static TRACKING: &[Keyword] = &[
-    row!("track_interface", [], S, "", "interfaces that must be up: IF [weight N [reverse]]; weight 0: FAULT when down").items(&TRACKED_INTERFACES).repeat(),
-    row!("dont_track_primary", [], S, "", "ignore the state of the instance's own interface"),
-    row!("linkbeat_use_polling", [], C, "", "poll the driver for its link state").no_effect(Reason::LinkEvents),
-    row!("track_script", [], S, "", "scripts that must succeed: NAME [weight N [reverse]]").items(&TRACKED_253).repeat(),
-    row!("track_file", [], A, "", "files whose numbers count: NAME [weight N [reverse]]").items(&TRACKED_254).repeat(),
-    row!("track_process", [], A, "", "processes that must run: NAME [weight N [reverse]]").items(&TRACKED_254).repeat(),
-    row!("track_bfd", [], B, "", "BFD sessions that must be up: NAME [weight N [reverse]]").items(&TRACKED_253).repeat().unimplemented(Reason::AllWell),
+    row!("track_interface", [], S, "", "Interfaces that are tracked: IF [weight N [reverse]]; without a weight: FAULT state while the interface is down").items(&TRACKED_INTERFACES).repeat(),
+    row!("dont_track_primary", [], S, "", "Do not go to FAULT state when the interface of the instance is down"),
+    row!("linkbeat_use_polling", [], C, "", "Poll the driver of the interface for its link state").no_effect(Reason::LinkEvents),
+    row!("track_script", [], S, "", "Scripts whose result is tracked: NAME [weight N [reverse]]").items(&TRACKED_253).repeat(),
+    row!("track_file", [], A, "", "Files whose number is tracked: NAME [weight N [reverse]]").items(&TRACKED_254).repeat(),
+    row!("track_process", [], A, "", "Processes that are tracked: NAME [weight N [reverse]]").items(&TRACKED_254).repeat(),
+    row!("track_bfd", [], B, "", "BFD sessions that are tracked: NAME [weight N [reverse]]").items(&TRACKED_253).repeat().unimplemented(Reason::TrackedAssumedUp),
 ];
 
 /// Tracking of a sync group.
 #[rustfmt::skip]
 pub(super) static TRACKING_COMMON: &[Keyword] = &[
-    row!("track_interface", [], A, "", "interfaces every member tracks").items(&TRACKED_INTERFACES).repeat(),
-    row!("track_script", [], A, "", "scripts every member tracks").items(&TRACKED_253).repeat(),
-    row!("track_file", [], A, "", "files every member tracks").items(&TRACKED_254).repeat(),
-    row!("track_process", [], A, "", "processes every member tracks").items(&TRACKED_254).repeat(),
-    row!("track_bfd", [], B, "", "BFD sessions every member tracks").items(&TRACKED_253).repeat().unimplemented(Reason::AllWell),
+    row!("track_interface", [], A, "", "Interfaces that every member tracks").items(&TRACKED_INTERFACES).repeat(),
+    row!("track_script", [], A, "", "Scripts that every member tracks").items(&TRACKED_253).repeat(),
+    row!("track_file", [], A, "", "Files that every member tracks").items(&TRACKED_254).repeat(),
+    row!("track_process", [], A, "", "Processes that every member tracks").items(&TRACKED_254).repeat(),
+    row!("track_bfd", [], B, "", "BFD sessions that every member tracks").items(&TRACKED_253).repeat().unimplemented(Reason::TrackedAssumedUp),
 ];
 
 #[rustfmt::skip]
 static TRACK_GROUP_ROWS: &[Keyword] = &[
-    row!("group", [], B, "", "instances of the group").items(&MEMBERS).repeat(),
+    row!("group", [], B, "", "Instances of the group").items(&MEMBERS).repeat(),
 ];
 
 const SECONDS: Arg = Arg::Secs(0, u32::MAX);
@@ -114,51 +114,51 @@ const COUNT: Arg = Arg::Int(1, i32::MAX);
 
 #[rustfmt::skip]
 static SCRIPT_ROWS: &[Keyword] = &[
-    row!("script", [Arg::Cmd], S, "", "the command; exit status 0 is success; required"),
-    row!("interval", [SECONDS], S, "1", "seconds from run to run; 0 counts as 1"),
-    row!("timeout", [SECONDS], A, "", "seconds a run may take; the interval without it"),
-    row!("weight", [Arg::Int(-253, 253), REVERSE], S, "0", "change of priority, -253 to 253; 0: FAULT on failure"),
-    row!("rise", [COUNT], A, "1", "successes in a row that count as success"),
-    row!("fall", [COUNT], A, "1", "failures in a row that count as failure"),
-    row!("user", [Arg::User], A, "", "who runs it: user [group]; script_user without it"),
-    row!("init_fail", [], A, "", "counts as failed until its first success"),
+    row!("script", [Arg::Cmd], S, "", "Command to run; exit status 0 is success; required"),
+    row!("interval", [SECONDS], S, "1", "Interval between runs in seconds; 0 counts as 1"),
+    row!("timeout", [SECONDS], A, "", "Time limit of a run in seconds, after which it counts as failed; default: interval"),
+    row!("weight", [Arg::Int(-253, 253), REVERSE], S, "0", "Change of the priority, -253 to 253: positive: added on success, negative: subtracted on failure; 0: FAULT state on failure"),
+    row!("rise", [COUNT], A, "1", "Number of consecutive successes before the script counts as successful"),
+    row!("fall", [COUNT], A, "1", "Number of consecutive failures before the script counts as failed"),
+    row!("user", [Arg::User], A, "", "User that the script runs as: USER [GROUP]; default: script_user"),
+    row!("init_fail", [], A, "", "Count the script as failed until it succeeds for the first time"),
 ];
 
 #[rustfmt::skip]
 static PROCESS_ROWS: &[Keyword] = &[
-    row!("process", [Arg::Cmd], A, "", "name of the process, and its parameters; required"),
-    row!("param_match", [Arg::Opt(&Arg::Choice(&"initial partial"))], A, "", "compare parameters: all of them, the first ones, or some of them"),
-    row!("weight", [Arg::Int(-254, 254), REVERSE], A, "0", "change of priority, -254 to 254"),
-    row!("quorum", [COUNT], A, "1", "at least so many processes"),
-    row!("quorum_max", [Arg::Int(0, i32::MAX)], A, "", "at most so many processes"),
-    row!("delay", [Arg::Secs(0, 3_600_000)], A, "", "seconds a change must last to be believed"),
-    row!("terminate_delay", [Arg::Secs(0, 3_600_000)], A, "", "seconds a loss must last to be believed"),
-    row!("fork_delay", [Arg::Secs(0, 3_600_000)], A, "", "seconds a gain must last to be believed"),
-    row!("full_command", [], A, "", "compare the whole command line"),
+    row!("process", [Arg::Cmd], A, "", "Name of the process, with parameters if they are to be compared; required"),
+    row!("param_match", [Arg::Opt(&Arg::Choice(&"initial partial"))], A, "", "Compare the parameters: no word: all; initial: the leading ones; partial: a consecutive part"),
+    row!("weight", [Arg::Int(-254, 254), REVERSE], A, "0", "Change of the priority, -254 to 254: positive: added while the quorum is met, negative: subtracted while it is not; 0: FAULT state"),
+    row!("quorum", [COUNT], A, "1", "Minimum number of processes"),
+    row!("quorum_max", [Arg::Int(0, i32::MAX)], A, "", "Maximum number of processes"),
+    row!("delay", [Arg::Secs(0, 3_600_000)], A, "", "Time in seconds that a change must last before it counts; sets terminate_delay and fork_delay"),
+    row!("terminate_delay", [Arg::Secs(0, 3_600_000)], A, "", "Time in seconds that a loss of the quorum must last before it counts"),
+    row!("fork_delay", [Arg::Secs(0, 3_600_000)], A, "", "Time in seconds that a gain of the quorum must last before it counts"),
+    row!("full_command", [], A, "", "Compare the full command line instead of the process name"),
 ];
 
 #[rustfmt::skip]
 static FILE_ROWS: &[Keyword] = &[
-    row!("file", [Arg::Str], A, "", "path of the file, which holds one decimal number; required"),
-    row!("weight", [Arg::Int(-254, 254), REVERSE], A, "1", "factor of the number, -254 to 254; 0: FAULT unless the number is 0"),
-    row!("init_file", [Arg::Opt(&Arg::Str), Arg::Opt(&Arg::Choice(&"overwrite"))], A, "", "create the file at the start: [VALUE] [overwrite]"),
+    row!("file", [Arg::Str], A, "", "Path of the file, which holds one decimal number; required"),
+    row!("weight", [Arg::Int(-254, 254), REVERSE], A, "1", "Factor by which the number is multiplied before it is added to the priority, -254 to 254; 0: FAULT state unless the number is 0"),
+    row!("init_file", [Arg::Opt(&Arg::Str), Arg::Opt(&Arg::Choice(&"overwrite"))], A, "", "Create the file at start: [VALUE] [overwrite]"),
 ];
 
 #[rustfmt::skip]
 static BFD_ROWS: &[Keyword] = &[
-    row!("neighbor_ip", [Arg::Ip], B, "", "the neighbor; required"),
+    row!("neighbor_ip", [Arg::Ip], B, "", "Address of the neighbor; required"),
     row!("neighbour_ip" = "neighbor_ip", [Arg::Ip], B),
-    row!("source_ip", [Arg::Ip], B, "", "our address"),
-    row!("min_rx", [Arg::Int(1, 1_000_000)], B, "10", "milliseconds between packets we can receive"),
-    row!("min_tx", [Arg::Int(1, 1_000_000)], B, "10", "milliseconds between packets we send"),
-    row!("idle_tx", [Arg::Int(1, 1_000_000)], B, "1000", "milliseconds between packets while the session is down"),
-    row!("multiplier", [Arg::Int(1, 255)], B, "5", "missed packets before the session is down, 1-255"),
-    row!("passive", [], B, "", "let the neighbor begin"),
-    row!("ttl", [Arg::Int(1, 255)], B, "255", "TTL sent over IPv4"),
-    row!("hoplimit", [Arg::Int(1, 255)], B, "64", "hop limit sent over IPv6"),
-    row!("max_hops", [Arg::Int(-1, 255)], B, "0", "routers that may lie between, -1 to 255; -1: any number"),
-    row!("multihop", [Arg::Bool], B, "off", "the neighbor is not on the link: port 4784"),
-    row!("weight", [Arg::Int(-253, 253), REVERSE], B, "0", "change of priority, -253 to 253"),
-    row!("vrrp", [], B, "", "instances use the session"),
-    row!("checker", [], B, "", "checkers use the session"),
+    row!("source_ip", [Arg::Ip], B, "", "Source address of the session; default: chosen by the kernel"),
+    row!("min_rx", [Arg::Int(1, 1_000_000)], B, "10", "Required minimum receive interval, in milliseconds"),
+    row!("min_tx", [Arg::Int(1, 1_000_000)], B, "10", "Desired minimum transmit interval, in milliseconds"),
+    row!("idle_tx", [Arg::Int(1, 1_000_000)], B, "1000", "Transmit interval while the session is down, in milliseconds"),
+    row!("multiplier", [Arg::Int(1, 255)], B, "5", "Detection multiplier: number of missed packets before the session goes down, 1-255"),
+    row!("passive", [], B, "", "Passive role: send nothing until the neighbor has sent a packet"),
+    row!("ttl", [Arg::Int(1, 255)], B, "255", "TTL of packets over IPv4"),
+    row!("hoplimit", [Arg::Int(1, 255)], B, "64", "Hop limit of packets over IPv6"),
+    row!("max_hops", [Arg::Int(-1, 255)], B, "0", "Maximum number of hops to the neighbor, -1 to 255; -1: unlimited"),
+    row!("multihop", [Arg::Bool], B, "off", "Multihop session (RFC 5883, UDP port 4784)"),
+    row!("weight", [Arg::Int(-253, 253), REVERSE], B, "0", "Change of the priority, -253 to 253: positive: added while the session is up, negative: subtracted while it is down; 0: FAULT state while down"),
+    row!("vrrp", [], B, "", "Use the session for instances"),
+    row!("checker", [], B, "", "Use the session for health checks"),
 ];

@@ -1,23 +1,22 @@
-//! What happens instead of what a keyword asks for, and why some never have an effect. Many keywords share
-//! a reason; a row holds one byte of it.
+//! Why a keyword of keepalived has no effect, or what happens instead. Many keywords share a reason, and a row of the
+//! table holds one byte for it.
 
-/// A reason.
+/// A reason why a keyword has no effect.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[expect(missing_docs, reason = "the text says it")]
+#[expect(missing_docs, reason = "each variant is documented by its text")]
 pub enum Reason {
     ScriptPaths,
     ScriptGroups,
-    NotRun,
     GarpInterfaces,
-    Igmp,
-    ByNft,
+    MulticastMembership,
+    NoAcceptByNftables,
     NoIpsets,
-    ByName,
-    Buffers,
-    Random,
-    Ranges,
+    MatchByName,
+    SocketBuffers,
+    NoSeed,
+    AddressRanges,
     ReloadTime,
-    WholeFiles,
+    CheckedBeforeUse,
     NoCopies,
     OneProcess,
     Taskset,
@@ -25,63 +24,66 @@ pub enum Reason {
     NoSnmp,
     NoDbus,
     NatMask,
-    BfdUp,
+    BfdAssumedUp,
     LinkEvents,
     Namespace,
     NoChildren,
-    AllWell,
+    TrackedAssumedUp,
     LogDetail,
-    RealMac,
+    InterfaceMac,
     NoIpvlan,
     NoVrf,
     GlobalTracking,
-    ByAddress,
-    ByKernel,
-    AnyEnd,
-    NoStack,
+    ClientAddress,
+    SetByKernel,
+    TlsClose,
+    NoMatcherStack,
 }
 
 impl Reason {
-    /// Its words, to follow a colon.
+    /// The reason as a clause, to follow a colon.
     #[must_use]
     pub fn text(self) -> &'static str {
         match self {
             Reason::ScriptPaths => "paths of scripts are used as written",
-            Reason::ScriptGroups => "scripts get their user's own group only",
-            Reason::NotRun => "it is not run",
-            Reason::GarpInterfaces => "gratuitous ARP goes out on the interfaces of the addresses",
-            Reason::Igmp => "groups are joined as usual",
-            Reason::ByNft => "no_accept is enforced by nftables, in a table of its own",
+            Reason::ScriptGroups => "scripts run with the group of their user only",
+            Reason::GarpInterfaces => {
+                "gratuitous ARP is sent on the interfaces that the addresses are on"
+            }
+            Reason::MulticastMembership => "multicast groups are always joined",
+            Reason::NoAcceptByNftables => "no_accept is enforced by an nftables table",
             Reason::NoIpsets => "ipsets are not used",
-            Reason::ByName => "interfaces are matched by name",
-            Reason::Buffers => "socket buffers are sized by the daemon",
-            Reason::Random => "nothing the daemon does depends on chance",
-            Reason::Ranges => "each address of a range is a service of its own",
-            Reason::ReloadTime => "send SIGHUP at that time, from cron for example",
-            Reason::WholeFiles => "a configuration is checked whole before it is used",
-            Reason::NoCopies => "no copies are kept",
-            Reason::OneProcess => "there is one process only",
+            Reason::MatchByName => "interfaces are matched by name",
+            Reason::SocketBuffers => "the daemon chooses the sizes of its socket buffers",
+            Reason::NoSeed => "the random number generator cannot be seeded",
+            Reason::AddressRanges => "each address of a range is an IPVS service of its own",
+            Reason::ReloadTime => "send SIGHUP at that time, for example from cron",
+            Reason::CheckedBeforeUse => {
+                "a configuration is read and checked completely before it is used"
+            }
+            Reason::NoCopies => "copies of the configuration are not kept",
+            Reason::OneProcess => "the daemon is a single process",
             Reason::Taskset => "use taskset",
-            Reason::NoLimit => "no such limit is set",
-            Reason::NoSnmp => "there is no SNMP agent",
-            Reason::NoDbus => "there is no D-Bus interface",
+            Reason::NoLimit => "this limit is not set",
+            Reason::NoSnmp => "SNMP is not supported",
+            Reason::NoDbus => "D-Bus is not supported",
             Reason::NatMask => {
                 "IPVS has no such setting; persistence_granularity sets the mask of clients"
             }
-            Reason::BfdUp => "the neighbor counts as reachable",
+            Reason::BfdAssumedUp => "the neighbor counts as reachable",
             Reason::LinkEvents => "the kernel reports link changes by itself",
-            Reason::Namespace => "IPVS is that of the namespace the daemon runs in",
-            Reason::NoChildren => "there is one process and no children to wait for",
-            Reason::AllWell => "the instance runs as if all were well",
-            Reason::LogDetail => "what is logged is chosen by the command line option --log-detail",
-            Reason::RealMac => "the interface's own MAC address is used",
-            Reason::NoIpvlan => "the interface itself is used",
-            Reason::NoVrf => "the interface's own routing domain is used",
-            Reason::ByAddress => "clients are told apart by their address",
-            Reason::ByKernel => "the kernel sets this flag by itself",
-            Reason::AnyEnd => "a page that is whole counts, however the session ends",
-            Reason::NoStack => "the matcher needs no stack",
-            Reason::GlobalTracking => "write the tracking into the group",
+            Reason::Namespace => "IPVS is set up in the network namespace of the daemon",
+            Reason::NoChildren => "the daemon is a single process without children to wait for",
+            Reason::TrackedAssumedUp => "the instance runs as if the session were up",
+            Reason::LogDetail => "the command line option --log-detail selects what is logged",
+            Reason::InterfaceMac => "the MAC address of the interface is used",
+            Reason::NoIpvlan => "the addresses are added to the interface itself",
+            Reason::NoVrf => "the VRF that the interface belongs to is used",
+            Reason::ClientAddress => "clients are identified by their address",
+            Reason::SetByKernel => "the kernel sets this flag by itself",
+            Reason::TlsClose => "a complete page counts, however the TLS session ends",
+            Reason::NoMatcherStack => "the matcher needs no stack",
+            Reason::GlobalTracking => "write the tracking into the sync group",
         }
     }
 }

@@ -51,8 +51,8 @@ static PEER: Options = Options {
 
 #[rustfmt::skip]
 static PEER_OPTIONS: &[Keyword] = &[
-    row!("min_ttl", [Arg::Int(0, 255)], A, "", "smallest TTL accepted from this peer, 0-255"),
-    row!("max_ttl", [Arg::Int(0, 255)], A, "", "largest TTL accepted from this peer, 0-255"),
+    row!("min_ttl", [Arg::Int(0, 255)], A, "", "Minimum TTL of adverts accepted from this peer, 0-255"),
+    row!("max_ttl", [Arg::Int(0, 255)], A, "", "Maximum TTL of adverts accepted from this peer, 0-255"),
 ];
 
 const COUNT: Arg = Arg::Count;
@@ -60,50 +60,50 @@ const SECONDS: Arg = Arg::Secs(0, u32::MAX);
 
 #[rustfmt::skip]
 static CORE: &[Keyword] = &[
-    row!("state", [Arg::Choice(&"MASTER BACKUP")], S, "BACKUP", "wish at the start, MASTER or BACKUP; the priority decides"),
-    row!("interface", [Arg::If], S, "", "interface adverts are sent on; required"),
-    row!("virtual_router_id", [Arg::Int(1, 255)], S, "", "virtual router, 1-255, the same on all its routers; required"),
-    row!("priority", [Arg::Int(1, 255)], S, "100", "the highest wins, 1-254; 255 is for the owner of the addresses"),
-    row!("advert_int", [Arg::Secs(10, 255_000)], S, "1", "seconds between adverts; version 2: 1-255, version 3: 0.01-40.95"),
-    row!("version", [Arg::Int(2, 3)], A, "", "protocol version, 2 or 3; IPv6 is always 3; vrrp_version without it"),
-    row!("native_ipv6", [], B, "", "adverts go over IPv6"),
-    row!("authentication", [], S, "", "password of VRRPv2").block(&AUTHENTICATION),
-    row!("auth_hmac", [], B, "", "signed adverts, as in keepalived from 2.4 on").block(&HMAC),
-    row!("nopreempt", [], S, "", "take no mastership from a weaker master; with state BACKUP only"),
-    row!("preempt", [], A, "", "take mastership from a weaker master; so without it too"),
-    row!("preempt_delay", [Arg::Secs(0, 1_000_000)], S, "0", "seconds to wait before taking mastership from a weaker master, 0-1000; with state BACKUP only"),
-    row!("accept", [], A, "", "answer packets sent to the addresses; so without it too"),
-    row!("no_accept", [], A, "", "drop packets sent to the addresses, by nftables, unless owner"),
-    row!("skip_check_adv_addr", [Arg::Bool], A, "", "compare the addresses of an advert only when its sender changes; vrrp_skip_check_adv_addr without it"),
-    row!("strict_mode", [Arg::Bool], A, "", "as vrrp_strict, for this instance"),
-    row!("debug", [Arg::Opt(&Arg::Int(0, 4))], S, "0", "level of debugging, 0-4").no_effect(Reason::LogDetail),
-    row!("kernel_rx_buf_size", [COUNT], C, "", "bytes of the receive buffer").no_effect(Reason::Buffers),
+    row!("state", [Arg::Choice(&"MASTER BACKUP")], S, "BACKUP", "Initial state, MASTER or BACKUP; the election by priority decides"),
+    row!("interface", [Arg::If], S, "", "Interface that adverts are sent and received on; required"),
+    row!("virtual_router_id", [Arg::Int(1, 255)], S, "", "Virtual router identifier (VRID), 1-255, the same on all routers of the virtual router; required"),
+    row!("priority", [Arg::Int(1, 255)], S, "100", "Priority in the election, 1-254; the highest becomes master; 255: address owner"),
+    row!("advert_int", [Arg::Secs(10, 255_000)], S, "1", "Advert interval in seconds; version 2: 1-255, version 3: 0.01-40.95 in steps of 0.01"),
+    row!("version", [Arg::Int(2, 3)], A, "", "VRRP version, 2 or 3; IPv6 always uses 3; default: vrrp_version"),
+    row!("native_ipv6", [], B, "", "Send adverts over IPv6 although the first VIP is IPv4"),
+    row!("authentication", [], S, "", "Authentication of VRRPv2 adverts (removed from the protocol by RFC 3768)").block(&AUTHENTICATION),
+    row!("auth_hmac", [], B, "", "HMAC signature of adverts, as in keepalived since 2.4").block(&HMAC),
+    row!("nopreempt", [], S, "", "Do not preempt a lower priority master; only with state BACKUP"),
+    row!("preempt", [], A, "", "Preempt a lower priority master (the default)"),
+    row!("preempt_delay", [Arg::Secs(0, 1_000_000)], S, "0", "Delay in seconds before preempting a lower priority master, 0-1000; only with state BACKUP"),
+    row!("accept", [], A, "", "Accept packets to the VIPs even if not the address owner (the default)"),
+    row!("no_accept", [], A, "", "Drop packets to the VIPs by nftables unless the router is the address owner"),
+    row!("skip_check_adv_addr", [Arg::Bool], A, "", "Check the addresses in an advert only if it comes from another master than the previous one; default: vrrp_skip_check_adv_addr"),
+    row!("strict_mode", [Arg::Bool], A, "", "Enforce the RFC as vrrp_strict does, for this instance; default: vrrp_strict"),
+    row!("debug", [Arg::Opt(&Arg::Int(0, 4))], S, "0", "Debug level, 0-4").no_effect(Reason::LogDetail),
+    row!("kernel_rx_buf_size", [COUNT], C, "", "Size of the receive buffer, in bytes").no_effect(Reason::SocketBuffers),
 ];
 
 #[rustfmt::skip]
 static AUTHENTICATION_ROWS: &[Keyword] = &[
-    row!("auth_type", [Arg::Choice(&"PASS AH")], S, "", "PASS: plain password in every advert; AH: keyed digest"),
-    row!("auth_pass", [Arg::Str], S, "", "password, 8 bytes at most, the same on all routers"),
+    row!("auth_type", [Arg::Choice(&"PASS AH")], S, "", "PASS: plain-text password in every advert; AH: IPsec authentication header with a keyed digest"),
+    row!("auth_pass", [Arg::Str], S, "", "Password, at most 8 bytes, the same on all routers"),
 ];
 
 #[rustfmt::skip]
 static HMAC_ROWS: &[Keyword] = &[
-    row!("key", [Arg::Int(1, 255), Arg::Str], B, "", "key number 1-255 and key of 32-64 bytes: hex:…, file:… or text").repeat(),
-    row!("active_key", [Arg::Int(1, 255)], B, "", "number of the key used for sending"),
-    row!("time_window", [Arg::Int(1, 300)], B, "", "seconds clocks may differ, 1-300; three intervals, at least 5, without it"),
-    row!("anti_replay", [Arg::Choice(&"time monotonic")], B, "time", "how repeated adverts are recognized"),
-    row!("mode", [Arg::Choice(&"enforce permissive receive-only")], B, "enforce", "what happens to adverts without a valid signature"),
+    row!("key", [Arg::Int(1, 255), Arg::Str], B, "", "Key ID 1-255 and key of 32-64 bytes, given as hex:DIGITS, file:PATH or text").repeat(),
+    row!("active_key", [Arg::Int(1, 255)], B, "", "ID of the key that adverts are signed with"),
+    row!("time_window", [Arg::Int(1, 300)], B, "", "Maximum difference of the clocks in seconds, 1-300; default: three advert intervals, at least 5"),
+    row!("anti_replay", [Arg::Choice(&"time monotonic")], B, "time", "Replay protection: time: by time stamp within time_window; monotonic: by increasing sequence number"),
+    row!("mode", [Arg::Choice(&"enforce permissive receive-only")], B, "enforce", "enforce: drop adverts without a valid signature; permissive: accept them; receive-only: accept them and do not sign"),
 ];
 
 #[rustfmt::skip]
 static ADDRESSES: &[Keyword] = &[
-    row!("virtual_ipaddress", [], S, "", "addresses of the virtual router: installed by the master and advertised").items(&address::ADDRESSES).repeat(),
-    row!("virtual_ipaddress_excluded", [], A, "", "addresses installed by the master but not advertised").items(&address::ADDRESSES).repeat(),
-    row!("no_virtual_ipaddress", [], B, "", "an instance without virtual_ipaddress is meant to be so"),
-    row!("vip_lease", [Arg::Opt(&Arg::Str)], B, "", "ours: as in global_defs, for this instance; 0 or off: addresses stay"),
-    row!("promote_secondaries", [], B, "", "let the kernel keep secondary addresses when a primary one goes"),
-    row!("virtual_routes", [], S, "", "routes installed by the master").items(&address::ROUTES).repeat(),
-    row!("virtual_rules", [], A, "", "policy rules installed by the master").items(&address::RULES).repeat(),
+    row!("virtual_ipaddress", [], S, "", "Addresses of the virtual router (VIPs): installed while MASTER and listed in adverts").items(&address::ADDRESSES).repeat(),
+    row!("virtual_ipaddress_excluded", [], A, "", "Addresses that are installed while MASTER but not listed in adverts").items(&address::ADDRESSES).repeat(),
+    row!("no_virtual_ipaddress", [], B, "", "State that the instance has no virtual_ipaddress on purpose"),
+    row!("vip_lease", [Arg::Opt(&Arg::Str)], B, "", "vrrpd only: vip_lease of global_defs for this instance; 0 or off: unlimited lifetime"),
+    row!("promote_secondaries", [], B, "", "Set promote_secondaries on the interface: secondary addresses stay when the primary address is removed"),
+    row!("virtual_routes", [], S, "", "Routes that are installed while MASTER").items(&address::ROUTES).repeat(),
+    row!("virtual_rules", [], A, "", "Policy routing rules that are installed while MASTER").items(&address::RULES).repeat(),
 ];
 
 static VMAC: Options = Options {
@@ -115,71 +115,71 @@ static VMAC: Options = Options {
 
 #[rustfmt::skip]
 static VMAC_OPTIONS: &[Keyword] = &[
-    row!("netlink_notify_msg", [], C, "", "announce the interface by netlink; the kernel does so anyway"),
-    row!("group", [Arg::Str], C, "", "interface group; not set"),
+    row!("netlink_notify_msg", [], C, "", "Send a netlink message about the new interface; the kernel always sends one"),
+    row!("group", [Arg::Str], C, "", "Interface group of the VMAC interface; not set by vrrpd"),
 ];
 
 #[rustfmt::skip]
 static TRANSPORT: &[Keyword] = &[
-    row!("mcast_src_ip", [Arg::Ip], S, "", "source address of adverts to a group; the interface's own without it"),
-    row!("unicast_src_ip", [Arg::Ip], A, "", "source address of adverts to peers; the interface's own without it"),
-    row!("unicast_peer", [], A, "", "send adverts to these addresses instead of a group: IP [min_ttl N] [max_ttl N]").items(&PEERS).repeat(),
-    row!("unicast_fault_no_peer", [], B, "", "FAULT when unicast_peer is empty"),
-    row!("check_unicast_src", [Arg::Bool], A, "", "accept adverts from configured peers only; vrrp_check_unicast_src without it"),
-    row!("unicast_ttl", [Arg::Int(0, 255)], A, "255", "TTL of adverts to peers, 0-255"),
-    row!("old_unicast_checksum", [Arg::Opt(&Arg::Choice(&"never"))], B, "", "VRRPv3 unicast: checksum as in keepalived up to 1.3.6"),
-    row!("mcast_dst_ip", [Arg::Mcast], A, "", "group of this instance; vrrp_mcast_group4 or vrrp_mcast_group6 without it"),
-    row!("track_src_ip", [], A, "", "FAULT when the source address is not there"),
-    row!("v3_checksum_as_v2", [Arg::Bool], A, "", "as in global_defs, for this instance"),
-    row!("use_vmac", [Arg::Options(&VMAC)], B, "", "virtual MAC address on a macvlan: [name] [MAC]"),
-    row!("use_vmac_addr", [Arg::Opt(&Arg::Str)], C, "", "virtual MAC address for addresses on other interfaces").no_effect(Reason::RealMac),
-    row!("vmac_xmit_base", [], B, "", "send adverts from the base interface"),
-    row!("use_ipvlan", [Arg::Options(&VMAC)], C, "", "an ipvlan for the instance").no_effect(Reason::NoIpvlan),
-    row!("vrf", [Arg::If], C, "", "routing domain of the interface").no_effect(Reason::NoVrf),
+    row!("mcast_src_ip", [Arg::Ip], S, "", "Source address of multicast adverts; default: the primary address of the interface"),
+    row!("unicast_src_ip", [Arg::Ip], A, "", "Source address of unicast adverts; default: the primary address of the interface"),
+    row!("unicast_peer", [], A, "", "Send adverts to these addresses instead of the multicast group: IP [min_ttl N] [max_ttl N]").items(&PEERS).repeat(),
+    row!("unicast_fault_no_peer", [], B, "", "Go to FAULT state if unicast_peer is empty"),
+    row!("check_unicast_src", [Arg::Bool], A, "", "Accept adverts only from configured peers; default: vrrp_check_unicast_src"),
+    row!("unicast_ttl", [Arg::Int(0, 255)], A, "255", "TTL or hop limit of unicast adverts, 0-255"),
+    row!("old_unicast_checksum", [Arg::Opt(&Arg::Choice(&"never"))], B, "", "Compute the checksum of VRRPv3 unicast adverts as keepalived 1.3.6 and older does; never: off"),
+    row!("mcast_dst_ip", [Arg::Mcast], A, "", "Multicast group of this instance; default: vrrp_mcast_group4 or vrrp_mcast_group6"),
+    row!("track_src_ip", [], A, "", "Go to FAULT state while the configured source address is not on the interface"),
+    row!("v3_checksum_as_v2", [Arg::Bool], A, "", "Compute the checksum of VRRPv3 over IPv4 without the pseudo-header; default: v3_checksum_as_v2 of global_defs"),
+    row!("use_vmac", [Arg::Options(&VMAC)], B, "", "Use the virtual MAC address 00:00:5e:00:01:VRID (IPv6: 02:VRID) on a macvlan interface: [NAME] [MAC]"),
+    row!("use_vmac_addr", [Arg::Opt(&Arg::Str)], C, "", "Use virtual MAC addresses for VIPs on other interfaces too").no_effect(Reason::InterfaceMac),
+    row!("vmac_xmit_base", [], B, "", "Send adverts from the base interface instead of the VMAC interface"),
+    row!("use_ipvlan", [Arg::Options(&VMAC)], C, "", "Put the VIPs on an ipvlan interface").no_effect(Reason::NoIpvlan),
+    row!("vrf", [Arg::If], C, "", "VRF of the interface").no_effect(Reason::NoVrf),
 ];
 
 #[rustfmt::skip]
 static TIMING: &[Keyword] = &[
-    row!("garp_master_delay", [SECONDS], S, "", "seconds from the first to the second burst of gratuitous ARP; vrrp_garp_master_delay without it"),
-    row!("garp_master_repeat", [COUNT], A, "", "gratuitous ARPs per address and burst; vrrp_garp_master_repeat without it"),
-    row!("garp_master_refresh", [SECONDS], A, "", "seconds between repeated gratuitous ARPs; vrrp_garp_master_refresh without it"),
-    row!("garp_master_refresh_repeat", [COUNT], A, "", "gratuitous ARPs per address and refresh; vrrp_garp_master_refresh_repeat without it"),
-    row!("garp_lower_prio_delay", [SECONDS], A, "", "seconds to the second burst after a weaker master's advert; as garp_master_delay without it"),
-    row!("garp_lower_prio_repeat", [COUNT], A, "", "gratuitous ARPs per address after a weaker master's advert; as garp_master_repeat without it"),
-    row!("lower_prio_no_advert", [Arg::Bool], A, "", "as vrrp_lower_prio_no_advert, for this instance"),
-    row!("higher_prio_send_advert", [Arg::Bool], A, "", "as vrrp_higher_prio_send_advert, for this instance"),
-    row!("down_timer_adverts", [Arg::Int(1, 100)], B, "", "missed adverts before takeover, 1-100; vrrp_down_timer_adverts without it"),
-    row!("owner_ignore_adverts", [Arg::Bool], B, "", "as vrrp_owner_ignore_adverts, for this instance"),
-    row!("timer_expired_backup", [Arg::Opt(&Arg::Int(1, 254))], B, "", "with nopreempt: go to BACKUP when our own timer ran this many adverts late, 1-254; down_timer_adverts when no number is given"),
+    row!("garp_master_delay", [SECONDS], S, "", "Time in seconds between the first and the second burst of gratuitous ARP after becoming MASTER; default: vrrp_garp_master_delay"),
+    row!("garp_master_repeat", [COUNT], A, "", "Number of gratuitous ARPs per address in a burst; default: vrrp_garp_master_repeat"),
+    row!("garp_master_refresh", [SECONDS], A, "", "Time in seconds between periodic gratuitous ARPs while MASTER; default: vrrp_garp_master_refresh"),
+    row!("garp_master_refresh_repeat", [COUNT], A, "", "Number of gratuitous ARPs per address in a periodic refresh; default: vrrp_garp_master_refresh_repeat"),
+    row!("garp_lower_prio_delay", [SECONDS], A, "", "Delay in seconds of the second burst of gratuitous ARP after a lower priority advert while MASTER; default: garp_master_delay"),
+    row!("garp_lower_prio_repeat", [COUNT], A, "", "Number of gratuitous ARPs per address after a lower priority advert while MASTER; default: garp_master_repeat"),
+    row!("lower_prio_no_advert", [Arg::Bool], A, "", "Do not send an advert in reply to a lower priority advert while MASTER; default: vrrp_lower_prio_no_advert"),
+    row!("higher_prio_send_advert", [Arg::Bool], A, "", "Send one more advert before going to BACKUP state for a higher priority master; default: vrrp_higher_prio_send_advert"),
+    row!("down_timer_adverts", [Arg::Int(1, 100)], B, "", "Number of missed adverts after which a backup takes over, 1-100; default: vrrp_down_timer_adverts"),
+    row!("owner_ignore_adverts", [Arg::Bool], B, "", "Ignore all adverts while the router is the address owner; default: vrrp_owner_ignore_adverts"),
+    row!("timer_expired_backup", [Arg::Opt(&Arg::Int(1, 254))], B, "", "With nopreempt: go to BACKUP state if the own timer was late by this number of advert intervals, 1-254; no number: down_timer_adverts"),
     row!("thread_timer_expired" = "timer_expired_backup", [Arg::Opt(&Arg::Int(1, 254))], B),
-    row!("garp_extra_if", [Arg::Opt(&Arg::Choice(&"all")), Arg::Secs(0, 86_400_000)], C, "", "seconds between gratuitous ARPs on base interfaces, 0-86400").no_effect(Reason::GarpInterfaces),
+    row!("garp_extra_if", [Arg::Opt(&Arg::Choice(&"all")), Arg::Secs(0, 86_400_000)], C, "", "Time in seconds between gratuitous ARPs on the base interfaces of VMACs, 0-86400").no_effect(Reason::GarpInterfaces),
     row!("vmac_garp_intvl" = "garp_extra_if", [Arg::Opt(&Arg::Choice(&"all")), Arg::Secs(0, 86_400_000)], C).no_effect(Reason::GarpInterfaces),
 ];
 
 #[rustfmt::skip]
 static NOTIFY: &[Keyword] = &[
-    row!("notify_master", [Arg::Cmd], S, "", "command run on becoming master"),
-    row!("notify_backup", [Arg::Cmd], S, "", "command run on becoming backup"),
-    row!("notify_fault", [Arg::Cmd], S, "", "command run on going to FAULT"),
-    row!("notify_stop", [Arg::Cmd], A, "", "command run at the end"),
-    row!("notify_deleted", [Arg::Opt(&Arg::Cmd)], A, "", "command run when a reload removes the instance; bare: `notify` with DELETED"),
-    row!("notify", [Arg::Cmd], S, "", "command run on every change; gets INSTANCE name STATE priority"),
-    row!("notify_master_rx_lower_pri", [Arg::Cmd], B, "", "command run when a master hears a weaker master"),
-    row!("notify_priority_changes", [Arg::Bool], B, "", "as vrrp_notify_priority_changes, for this instance"),
-    row!("smtp_alert", [Arg::Bool], S, "", "send a mail on every change").requires(Feature::Mail),
-    row!("lvs_sync_daemon_interface", [Arg::If], S, "", "share IPVS connections on this interface; better: lvs_sync_daemon in global_defs"),
+    row!("notify_master", [Arg::Cmd], S, "", "Command that is run on transition to MASTER state"),
+    row!("notify_backup", [Arg::Cmd], S, "", "Command that is run on transition to BACKUP state"),
+    row!("notify_fault", [Arg::Cmd], S, "", "Command that is run on transition to FAULT state"),
+    row!("notify_stop", [Arg::Cmd], A, "", "Command that is run when the daemon stops"),
+    row!("notify_deleted", [Arg::Opt(&Arg::Cmd)], A, "", "Command that is run when a reload removes the instance; no command: run `notify` with the state DELETED"),
+    row!("notify", [Arg::Cmd], S, "", "Command that is run on every transition, with the arguments INSTANCE NAME STATE PRIORITY"),
+    row!("notify_master_rx_lower_pri", [Arg::Cmd], B, "", "Command that is run when a lower priority advert is received while MASTER"),
+    row!("notify_priority_changes", [Arg::Bool], B, "", "Write changes of the effective priority to the FIFOs; default: vrrp_notify_priority_changes"),
+    row!("smtp_alert", [Arg::Bool], S, "", "Send an email on every transition; default: smtp_alert of global_defs").requires(Feature::Mail),
+    row!("lvs_sync_daemon_interface", [Arg::If], S, "", "Synchronize IPVS connections over this interface; `lvs_sync_daemon` in global_defs is the current spelling"),
 ];
 
 #[rustfmt::skip]
 static GROUP_ROWS: &[Keyword] = &[
-    row!("group", [], S, "", "instances of the group").items(&MEMBERS).repeat(),
-    row!("notify_master", [Arg::Cmd], S, "", "command run when the group becomes master"),
-    row!("notify_backup", [Arg::Cmd], S, "", "command run when the group becomes backup"),
-    row!("notify_fault", [Arg::Cmd], S, "", "command run when the group goes to FAULT"),
-    row!("notify_stop", [Arg::Cmd], A, "", "command run at the end"),
-    row!("notify", [Arg::Cmd], S, "", "command run on every change; gets GROUP name STATE 0"),
-    row!("smtp_alert", [Arg::Bool], S, "", "send a mail on every change of the group").requires(Feature::Mail),
-    row!("sync_group_tracking_weight", [], B, "", "let members keep weights of their own"),
-    row!("global_tracking", [], C, "", "members track what any of them tracks").no_effect(Reason::GlobalTracking),
-    row!("notify_priority_changes", [Arg::Bool], B, "", "as vrrp_notify_priority_changes, for this group"),
+    row!("group", [], S, "", "Instances of the group").items(&MEMBERS).repeat(),
+    row!("notify_master", [Arg::Cmd], S, "", "Command that is run on transition of the group to MASTER state"),
+    row!("notify_backup", [Arg::Cmd], S, "", "Command that is run on transition of the group to BACKUP state"),
+    row!("notify_fault", [Arg::Cmd], S, "", "Command that is run on transition of the group to FAULT state"),
+    row!("notify_stop", [Arg::Cmd], A, "", "Command that is run when the daemon stops"),
+    row!("notify", [Arg::Cmd], S, "", "Command that is run on every transition of the group, with the arguments GROUP NAME STATE 0"),
+    row!("smtp_alert", [Arg::Bool], S, "", "Send an email on every transition of the group; default: smtp_alert of global_defs").requires(Feature::Mail),
+    row!("sync_group_tracking_weight", [], B, "", "Allow members to track with a weight of their own"),
+    row!("global_tracking", [], C, "", "Every member tracks what any member tracks").no_effect(Reason::GlobalTracking),
+    row!("notify_priority_changes", [Arg::Bool], B, "", "Write changes of the effective priority of the members to the FIFOs; default: vrrp_notify_priority_changes"),
 ];
