@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use vrrpd_lab::forge::Injector;
+use vrrpd_lab::noise;
 use vrrpd_lab::private::DIR;
 use vrrpd_lab::{Capture, Conf, Daemon, Inst, Lab, MS, now, sleep_ms, wait_until};
 
@@ -59,8 +60,8 @@ fn playback(ctx: &Ctx, inst: impl Fn(u8) -> Inst, ms: u64) -> Outcome {
         }
     }
     let (first, _) = p.cap.advert_of(&p.b, at, Duration::from_millis(10));
-    let patience = i64::try_from(ms).unwrap_or(0) * 4 * MS + 300 * MS;
-    assert!(first - at < patience, "after {} ms", (first - at) / MS);
+    let limit = i64::try_from(ms).unwrap_or(0) * 4 * MS + 300 * MS + noise::since(at);
+    assert!(first - at < limit, "after {} ms", (first - at) / MS);
     if matches!(ctx.daemon, Daemon::Vrrpd(_)) {
         let log = p.run_b.log();
         let said = log.matches("an old advert played back").count();

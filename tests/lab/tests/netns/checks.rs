@@ -32,8 +32,12 @@ pub(crate) const TESTS: &[Test] = &[
     Test::new("check_reaches_a_link_local_address", link_local).keepalived_fails(WORDS),
     Test::new("check_file_follows_its_file", file).keepalived_fails(WORDS),
     Test::new("check_answers_without_end_delay_no_advert", flood).keepalived_fails(WORDS),
-    Test::new("check_of_a_thousand_servers_delays_no_advert", thousand).keepalived_fails(WORDS),
-    Test::new("check_notices_at_once_that_thousands_are_silent", silence).keepalived_fails(WORDS),
+    Test::new("check_of_a_thousand_servers_delays_no_advert", thousand)
+        .keepalived_fails(WORDS)
+        .exclusive("a thousand checks load both processors"),
+    Test::new("check_notices_at_once_that_thousands_are_silent", silence)
+        .keepalived_fails(WORDS)
+        .exclusive("thousands of checks load both processors"),
     Test::new("check_goes_on_across_a_reload", reload).keepalived_fails(WORDS),
 ];
 

@@ -7,7 +7,8 @@ use std::process::Command;
 
 use vrrpd_lab::kernel::Watch;
 use vrrpd_lab::{
-    Capture, Conf, Daemon, Inst, Lab, MS, Node, Ns, Running, now, process, sleep_ms, wait_until,
+    Capture, Conf, Daemon, Inst, Lab, MS, Node, Ns, Running, noise, now, process, sleep_ms,
+    wait_until,
 };
 
 use crate::filter::answers_at;
@@ -380,6 +381,19 @@ fn inode(path: impl AsRef<Path>) -> u64 {
     fs::metadata(path).map_or(0, |data| data.ino())
 }
 
+/// Open descriptors of a daemon, once their number stays the same for a while: it reads files at times.
+fn settled_descriptors(pid: u32) -> usize {
+    let mut last = 0;
+    let mut unchanged = 0;
+    wait_until(SOON, "the number of descriptors settles", || {
+        let open = process::descriptors(&[pid]);
+        unchanged = if open == last { unchanged + 1 } else { 0 };
+        last = open;
+        unchanged > 20
+    });
+    last
+}
+
 fn restart(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
@@ -411,14 +425,14 @@ fn restart(ctx: &Ctx) -> Outcome {
             inode(&exe) == inode(&program)
         });
         wait_until(SOON, "and goes on", || resumed(&run) == nth);
-        let open = process::descriptors(&[pid]);
+        let open = settled_descriptors(pid);
         assert!(nth == 1 || open == descriptors, "{open} descriptors");
         descriptors = open;
     }
     unnoticed(&watch, &cap, &b, since);
     let adverts = cap.adverts(&a, 51, since);
     let worst = adverts.windows(2).map(|two| two[1].0 - two[0].0).max();
-    assert!(worst < Some(2_500 * MS), "{worst:?}");
+    assert!(worst < Some(2_500 * MS + noise::since(since)), "{worst:?}");
     assert_eq!(fs::read_to_string(&begun).expect("read"), "begun\n", "once");
     assert!(run.alive(), "still the same process");
     // Another fault does.
@@ -524,7 +538,7 @@ fn refused(ctx: &Ctx) -> Outcome {
     let adverts = cap.adverts(&a, 51, since);
     assert!(adverts.iter().all(|(_, advert)| advert.priority == 200));
     let worst = adverts.windows(2).map(|two| two[1].0 - two[0].0).max();
-    assert!(worst < Some(300 * MS), "{worst:?}");
+    assert!(worst < Some(300 * MS + noise::since(since)), "{worst:?}");
     assert_eq!(run.log().matches("Entering MASTER").count(), 1);
     Outcome::Passed
 }

@@ -413,7 +413,10 @@ fn read_only(ctx: &Ctx) -> Outcome {
     exec \"$@\"";
     let prefix = ["unshare", "-m", "sh", "-c", world, "sh"];
     let text = conf(200, &[]).text();
-    let mut run = ctx.daemon.start_text(&a, &text, &prefix);
+    // It may lie below /tmp, which is hidden.
+    let program = PathBuf::from(format!("/run/lab/{}-vrrpd", a.id()));
+    fs::copy(ctx.daemon.path(), &program).expect("copy");
+    let mut run = Daemon::Vrrpd(program).start_text(&a, &text, &prefix);
     wait_until(SOON, "it is master", || a.has(VIP));
     assert!(run.pid_file.exists());
     let said = || run.log().matches("cannot write /tmp/keepalived.").count();

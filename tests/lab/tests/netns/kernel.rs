@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use vrrpd_lab::kernel::Watch;
+use vrrpd_lab::noise;
 use vrrpd_lab::{Capture, Conf, Inst, Lab, MS, down_interval, now, sleep_ms, wait_until};
 
 use crate::support::{FORGOTTEN, INTERVAL, SOON, VIP, conf, ip, pair, pair_of};
@@ -26,7 +27,8 @@ pub(crate) const TESTS: &[Test] = &[
     ),
     Test::new("address_removed_by_someone_else_is_put_back", put_back)
         .keepalived_fails("resigns and is away for 420 ms"),
-    Test::new("thousand_addresses_come_and_go", thousand),
+    Test::new("thousand_addresses_come_and_go", thousand)
+        .exclusive("a thousand addresses keep the kernel's lock busy"),
     Test::new("addresses_of_others_are_never_touched", foreign),
     Test::new("tracked_interface_decides_who_is_master", tracked),
 ];
@@ -121,7 +123,11 @@ fn put_back(ctx: &Ctx) -> Outcome {
         let back = watch
             .added(ip(VIP), at, SOON)
             .expect("the address is put back");
-        assert!(back - at < 100 * MS, "away for {} ms", (back - at) / MS);
+        assert!(
+            back - at < 100 * MS + noise::since(at),
+            "away for {} ms",
+            (back - at) / MS
+        );
         wait_until(SOON, "the neighbours are told again", || {
             !p.cap.announcements(&p.a, ip(VIP), at).is_empty()
         });
@@ -150,7 +156,11 @@ fn thousand(ctx: &Ctx) -> Outcome {
         .map(|e| e.at)
         .max();
     let took = last.expect("addresses were set") - master;
-    assert!(took < 1000 * MS, "setting them took {} ms", took / MS);
+    assert!(
+        took < 1000 * MS + noise::since(master),
+        "setting them took {} ms",
+        took / MS
+    );
     // Every one of them is announced, and adverts go on meanwhile.
     wait_until(SOON, "the last address is announced", || {
         !cap.announcements(&a, ip("10.77.3.249"), master).is_empty()
@@ -158,7 +168,7 @@ fn thousand(ctx: &Ctx) -> Outcome {
     let times: Vec<i64> = cap.adverts(&a, 51, master).iter().map(|x| x.0).collect();
     let worst = times.windows(2).map(|w| w[1] - w[0]).max().unwrap_or(0);
     assert!(
-        worst < INTERVAL + 150 * MS,
+        worst < INTERVAL + 150 * MS + noise::since(master),
         "{} ms between two adverts",
         worst / MS
     );

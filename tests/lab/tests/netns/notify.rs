@@ -292,20 +292,21 @@ fn order(ctx: &Ctx) -> Outcome {
     let mut run = ctx.daemon.start(&a, &conf);
     let mut reader = Reader::open(&fifo);
     let mut told = String::new();
-    for _ in 0..10 {
+    // Until every instance has changed its state more than a hundred times.
+    wait_until(SOON, "the state of every instance flaps", || {
         flap(&a, 5, 2);
         // Long enough to become master now and then.
         sleep_ms(60);
         told += &reader.take();
-    }
+        let changes = |vrid| told.matches(&format!("\"VI_{vrid}\"")).count();
+        (1..=INSTANCES).all(|vrid| changes(vrid) > 100)
+    });
     sleep_ms(100);
     told += &reader.take();
-    let log = run.log();
     for vrid in 1..=INSTANCES {
         let name = format!("\"VI_{vrid}\"");
         let truth = told.lines().filter(|line| line.contains(&name));
         let truth: Vec<&str> = truth.filter_map(|line| line.split(' ').nth(2)).collect();
-        assert!(truth.len() > 100, "{} changes are too few", truth.len());
         let last = format!("end {}", truth.last().expect("not empty"));
         let path = format!("{out}.VI_{vrid}");
         wait_until(SOON, "the last state is told last", || {
@@ -323,10 +324,10 @@ fn order(ctx: &Ctx) -> Outcome {
             );
         }
         let skipped = truth.len() - all.len() / 2;
-        assert!(
-            skipped == 0 || log.contains(&format!("(VI_{vrid}) notify scripts are slower")),
-            "{skipped} skipped without a word"
-        );
+        let logged = format!("(VI_{vrid}) notify scripts are slower");
+        wait_until(SOON, "skipped runs are logged", || {
+            skipped == 0 || run.log().contains(&logged)
+        });
     }
     run.term();
     assert!(run.wait_exit(SOON).is_some(), "it ends");
@@ -483,7 +484,11 @@ fn hangs(ctx: &Ctx) -> Outcome {
     let at = p.run_a.term();
     assert!(p.run_a.wait_exit(SOON).is_some(), "it ends");
     let took = now() - at;
-    assert!(took < 1300 * MS, "the end took {} ms", took / MS);
+    assert!(
+        took < 1300 * MS + noise::since(at),
+        "the end took {} ms",
+        took / MS
+    );
     let last = lines(&out).pop();
     assert_eq!(
         last.as_deref(),

@@ -115,7 +115,9 @@ impl Pair {
         });
         wait_until(SOON, "the weaker router gives it up", || !self.b.has(vip));
         sleep_ms(150);
-        let late = self.cap.adverts(&self.b, 0, first + 20 * MS);
+        let late = self
+            .cap
+            .adverts(&self.b, 0, first + 20 * MS + noise::since(event));
         assert!(
             late.is_empty(),
             "the weaker router still sent {} adverts",

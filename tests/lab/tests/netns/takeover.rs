@@ -32,7 +32,8 @@ pub(crate) const TESTS: &[Test] = &[
     Test::new(
         "frozen_strong_master_overlaps_for_milliseconds",
         frozen_strong,
-    ),
+    )
+    .exclusive("measures an overlap of milliseconds"),
 ];
 
 fn kill9(ctx: &Ctx) -> Outcome {
@@ -95,7 +96,11 @@ fn preempts(ctx: &Ctx) -> Outcome {
         "listened for {} ms only before taking over",
         waited / MS
     );
-    assert!(waited < down + 500 * MS, "needed {} ms", waited / MS);
+    assert!(
+        waited < down + 500 * MS + noise::since(start),
+        "needed {} ms",
+        waited / MS
+    );
     Outcome::Passed
 }
 
@@ -140,7 +145,7 @@ fn preempt_delay(ctx: &Ctx) -> Outcome {
         waited / MS
     );
     assert!(
-        waited < 2200 * MS,
+        waited < 2200 * MS + noise::since(start),
         "pre-empted after {} ms only",
         waited / MS
     );

@@ -265,7 +265,7 @@ fn two(ctx: &Ctx) -> Outcome {
     ];
     for (dev, vip, mac) in all {
         wait_until(SOON, dev, || has(&a, dev, vip));
-        assert!(answers_at(&client, vip), "{vip}");
+        wait_until(SOON, vip, || answers_at(&client, vip));
         assert_eq!(known(&client, vip), text(mac), "{vip}");
     }
     let arp_ignore = || {
@@ -504,7 +504,7 @@ fn interop(
         // Without it keepalived asks for neighbors with the virtual address and the real Ethernet address.
         node.sysctl("net.ipv4.conf.all.arp_announce", "2");
     }
-    assert!(answers_at(&p.client, vip));
+    wait_until(SOON, "it answers", || answers_at(&p.client, vip));
     assert_eq!(known(&p.client, vip), text(mac));
     let at = p.run_a.term();
     assert!(p.run_a.wait_exit(SOON).is_some());
