@@ -9,8 +9,8 @@
 use core::net::{IpAddr, Ipv4Addr};
 
 use super::{
-    AF_UNSPEC, Attr, Attrs, Batch, Malformed, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL,
-    NLM_F_REPLACE, NLM_F_REQUEST, Reader, address, family_number, link,
+    AF_UNSPEC, Attr, Attrs, Batch, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REPLACE,
+    NLM_F_REQUEST, ParseError, Reader, address, family_number, link,
 };
 use crate::types::{Cidr, Family, IfIndex};
 
@@ -97,7 +97,7 @@ pub struct Addr<'a> {
 
 /// An address as we want it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Spec<'a> {
+pub struct DesiredAddr<'a> {
     /// The interface.
     pub index: IfIndex,
     /// The interface's own address.
@@ -120,11 +120,11 @@ pub struct Spec<'a> {
     pub proto: u8,
 }
 
-impl Spec<'_> {
+impl DesiredAddr<'_> {
     /// Nothing but the address.
     #[must_use]
-    pub fn plain(index: IfIndex, cidr: Cidr) -> Self {
-        Spec {
+    pub fn new(index: IfIndex, cidr: Cidr) -> Self {
+        DesiredAddr {
             index,
             cidr,
             peer: None,
@@ -148,7 +148,7 @@ impl Spec<'_> {
     /// while that one is there, and a request to delete this one deletes that one. Label, scope, flags
     /// and lifetimes are properties and may differ.
     #[must_use]
-    pub fn is(&self, addr: &Addr<'_>) -> bool {
+    pub fn matches(&self, addr: &Addr<'_>) -> bool {
         let peer = self.peer.map(|peer| peer.addr);
         self.index == addr.index
             && self.cidr.addr == addr.cidr.addr
@@ -167,21 +167,21 @@ pub fn dump(batch: &mut Batch) -> u32 {
 }
 
 /// Asks to add an address; `EEXIST` where it already is.
-pub fn add(batch: &mut Batch, spec: &Spec<'_>) -> u32 {
+pub fn add(batch: &mut Batch, spec: &DesiredAddr<'_>) -> u32 {
     set(batch, spec, NLM_F_CREATE | NLM_F_EXCL)
 }
 
 /// Asks to set the lifetimes of an address that is there, and adds it where it is not: the kernel cannot be
 /// asked for the one without the other.
-pub fn renew(batch: &mut Batch, spec: &Spec<'_>) -> u32 {
-    let spec = Spec {
+pub fn replace(batch: &mut Batch, spec: &DesiredAddr<'_>) -> u32 {
+    let spec = DesiredAddr {
         valid_lft: spec.valid_lft.or(Some(FOREVER)),
         ..*spec
     };
     set(batch, &spec, NLM_F_CREATE | NLM_F_REPLACE)
 }
 
-fn set(batch: &mut Batch, spec: &Spec<'_>, flags: u16) -> u32 {
+fn set(batch: &mut Batch, spec: &DesiredAddr<'_>, flags: u16) -> u32 {
     let flags = NLM_F_REQUEST | NLM_F_ACK | flags;
     // The header has room for eight flags; as soon as there are more, all are in the attribute.
     let in_header = u8::try_from(spec.flags.0);
@@ -205,14 +205,20 @@ fn set(batch: &mut Batch, spec: &Spec<'_>, flags: u16) -> u32 {
     seq
 }
 
-/// Asks to delete an address; `EADDRNOTAVAIL` where it is not. Names it by what [`Spec::is`] compares
+/// Asks to delete an address; `EADDRNOTAVAIL` where it is not. Names it by what [`DesiredAddr::matches`] compares
 /// and nothing else, so that one whose label somebody changed is deleted too.
-pub fn delete(batch: &mut Batch, spec: &Spec<'_>) -> u32 {
+pub fn delete(batch: &mut Batch, spec: &DesiredAddr<'_>) -> u32 {
     request(batch, RTM_DELADDR, NLM_F_REQUEST | NLM_F_ACK, spec, [0, 0])
 }
 
 /// What both requests consist of; `fixed` is flags and scope.
-fn request(batch: &mut Batch, kind: u16, flags: u16, spec: &Spec<'_>, fixed: [u8; 2]) -> u32 {
+fn request(
+    batch: &mut Batch,
+    kind: u16,
+    flags: u16,
+    spec: &DesiredAddr<'_>,
+    fixed: [u8; 2],
+) -> u32 {
     let seq = batch.begin(kind, flags);
     let family = family_number(spec.cidr.family());
     let [flags, scope] = fixed;
@@ -225,7 +231,7 @@ fn request(batch: &mut Batch, kind: u16, flags: u16, spec: &Spec<'_>, fixed: [u8
 }
 
 /// `ifa_cacheinfo`: preferred, valid, and two time stamps the kernel fills in.
-fn cacheinfo(spec: &Spec<'_>) -> [u8; 16] {
+fn cacheinfo(spec: &DesiredAddr<'_>) -> [u8; 16] {
     let valid = spec.valid_lft.unwrap_or(FOREVER);
     // The kernel refuses an address that is preferred for longer than it stays.
     let preferred = spec.preferred_lft.unwrap_or(valid);
@@ -237,7 +243,7 @@ fn cacheinfo(spec: &Spec<'_>) -> [u8; 16] {
 // ---- answers and notifications ----
 
 /// Reads an address. `None` for families other than IPv4 and IPv6.
-pub(super) fn parse(payload: &[u8]) -> Result<Option<Addr<'_>>, Malformed> {
+pub(super) fn parse(payload: &[u8]) -> Result<Option<Addr<'_>>, ParseError> {
     let mut r = Reader::new(payload);
     let [family, prefix, flags, scope] = r.array()?;
     let index = r.u32_ne()?;
@@ -245,12 +251,12 @@ pub(super) fn parse(payload: &[u8]) -> Result<Option<Addr<'_>>, Malformed> {
         return Ok(None);
     };
     if prefix > family.host_prefix() {
-        return Err(Malformed::Prefix(prefix));
+        return Err(ParseError::Prefix(prefix));
     }
     let mut local = None;
     let mut address = None;
     let mut addr = Addr {
-        index: link::number(index).ok_or(Malformed::Index(0))?,
+        index: link::number(index).ok_or(ParseError::Index(0))?,
         cidr: Cidr::host(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
         peer: None,
         broadcast: None,
@@ -269,14 +275,14 @@ pub(super) fn parse(payload: &[u8]) -> Result<Option<Addr<'_>>, Malformed> {
             _ => property(&mut addr, &attr)?,
         }
     }
-    let own = local.or(address).ok_or(Malformed::Missing(IFA_ADDRESS))?;
+    let own = local.or(address).ok_or(ParseError::Missing(IFA_ADDRESS))?;
     addr.cidr = Cidr { addr: own, prefix };
     addr.peer = address.filter(|address| *address != own);
     Ok(Some(addr))
 }
 
 /// Takes in an attribute that says nothing about which address it is.
-fn property<'a>(addr: &mut Addr<'a>, attr: &Attr<'a>) -> Result<(), Malformed> {
+fn property<'a>(addr: &mut Addr<'a>, attr: &Attr<'a>) -> Result<(), ParseError> {
     match attr.kind {
         IFA_BROADCAST => {
             if let IpAddr::V4(broadcast) = attr.ip(Family::V4)? {
@@ -308,20 +314,20 @@ mod tests {
         }
     }
 
-    fn spec(addr: &str, prefix: u8) -> Spec<'static> {
-        Spec {
+    fn spec(addr: &str, prefix: u8) -> DesiredAddr<'static> {
+        DesiredAddr {
             proto: 18,
-            ..Spec::plain(IfIndex(0x0102_0304), cidr(addr, prefix))
+            ..DesiredAddr::new(IfIndex(0x0102_0304), cidr(addr, prefix))
         }
     }
 
-    fn only(batch: &Batch) -> Result<Message<'_>, Malformed> {
+    fn only(batch: &Batch) -> Result<Message<'_>, ParseError> {
         let first = Messages::new(batch.bytes()).next().unwrap();
         first.map(|envelope| envelope.message)
     }
 
     /// `spec` as the kernel would tell it.
-    fn told(spec: &Spec<'_>, check: impl FnOnce(&Addr<'_>)) {
+    fn told(spec: &DesiredAddr<'_>, check: impl FnOnce(&Addr<'_>)) {
         let mut batch = Batch::new(1);
         add(&mut batch, spec);
         match only(&batch) {
@@ -332,7 +338,7 @@ mod tests {
 
     #[test]
     fn an_address_reads_back_in_any_byte_order() {
-        let wanted = Spec {
+        let wanted = DesiredAddr {
             peer: Some(cidr("192.0.2.6", 30)),
             broadcast: Some(Ipv4Addr::new(192, 0, 2, 7)),
             scope: 253,
@@ -363,7 +369,7 @@ mod tests {
     fn a_spec_recognizes_its_address_whatever_became_of_its_properties() {
         let plain = spec("192.0.2.5", 24);
         let peer = |addr, prefix| Some(cidr(addr, prefix));
-        let relabeled = Spec {
+        let relabeled = DesiredAddr {
             label: Some("eth0:9"),
             scope: 253,
             proto: 0,
@@ -376,7 +382,7 @@ mod tests {
             ("other properties", relabeled, true),
             (
                 "a peer that is itself",
-                Spec {
+                DesiredAddr {
                     peer: peer("192.0.2.5", 24),
                     ..plain
                 },
@@ -386,7 +392,7 @@ mod tests {
             ("other prefix", spec("192.0.2.5", 32), false),
             (
                 "other interface",
-                Spec {
+                DesiredAddr {
                     index: IfIndex(1),
                     ..plain
                 },
@@ -394,7 +400,7 @@ mod tests {
             ),
             (
                 "with a peer",
-                Spec {
+                DesiredAddr {
                     peer: peer("192.0.2.6", 24),
                     ..plain
                 },
@@ -402,7 +408,9 @@ mod tests {
             ),
             ("other family", spec("2001:db8::5", 24), false),
         ] {
-            told(&other, |addr| assert_eq!(plain.is(addr), same, "{name}"));
+            told(&other, |addr| {
+                assert_eq!(plain.matches(addr), same, "{name}")
+            });
         }
     }
 
@@ -417,12 +425,12 @@ mod tests {
         };
         // Any byte order: an index of equal bytes.
         let v4 = |prefix| [AF_INET, prefix, 0, 0, 1, 1, 1, 1];
-        let size = |kind, found, expected| Malformed::AttrSize {
+        let size = |kind, found, expected| ParseError::AttrSize {
             kind,
             found,
             expected,
         };
-        let short = Malformed::Short {
+        let short = ParseError::Short {
             found: 0,
             needed: 4,
         };
@@ -436,17 +444,17 @@ mod tests {
             (
                 "prefix 33",
                 message(v4(33), |_| ()),
-                Err(Malformed::Prefix(33)),
+                Err(ParseError::Prefix(33)),
             ),
             (
                 "interface 0",
                 message([AF_INET6, 128, 0, 0, 0, 0, 0, 0], |_| ()),
-                Err(Malformed::Index(0)),
+                Err(ParseError::Index(0)),
             ),
             (
                 "no address",
                 message(v4(32), |_| ()),
-                Err(Malformed::Missing(IFA_ADDRESS)),
+                Err(ParseError::Missing(IFA_ADDRESS)),
             ),
             (
                 "IPv6 in IPv4",

@@ -5,7 +5,7 @@
 
 use core::net::IpAddr;
 
-use super::Malformed;
+use super::ParseError;
 use crate::types::{Family, Mac};
 
 /// How deep attributes may nest.
@@ -24,34 +24,34 @@ impl<'a> Reader<'a> {
         Reader { rest: bytes }
     }
 
-    fn short(&self, needed: usize) -> Malformed {
-        Malformed::Short {
+    fn short(&self, needed: usize) -> ParseError {
+        ParseError::Short {
             found: self.rest.len(),
             needed,
         }
     }
 
-    pub(super) fn bytes(&mut self, count: usize) -> Result<&'a [u8], Malformed> {
+    pub(super) fn bytes(&mut self, count: usize) -> Result<&'a [u8], ParseError> {
         let (head, rest) = self.rest.split_at_checked(count).ok_or(self.short(count))?;
         self.rest = rest;
         Ok(head)
     }
 
-    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], ParseError> {
         let (head, rest) = self.rest.split_first_chunk::<N>().ok_or(self.short(N))?;
         self.rest = rest;
         Ok(*head)
     }
 
-    pub(super) fn u16_ne(&mut self) -> Result<u16, Malformed> {
+    pub(super) fn u16_ne(&mut self) -> Result<u16, ParseError> {
         self.array().map(u16::from_ne_bytes)
     }
 
-    pub(super) fn u32_ne(&mut self) -> Result<u32, Malformed> {
+    pub(super) fn u32_ne(&mut self) -> Result<u32, ParseError> {
         self.array().map(u32::from_ne_bytes)
     }
 
-    pub(super) fn i32_ne(&mut self) -> Result<i32, Malformed> {
+    pub(super) fn i32_ne(&mut self) -> Result<i32, ParseError> {
         self.array().map(i32::from_ne_bytes)
     }
 
@@ -71,8 +71,8 @@ pub struct Attr<'a> {
 }
 
 impl<'a> Attr<'a> {
-    fn array<const N: usize>(&self) -> Result<[u8; N], Malformed> {
-        self.value.try_into().map_err(|_| Malformed::AttrSize {
+    fn array<const N: usize>(&self) -> Result<[u8; N], ParseError> {
+        self.value.try_into().map_err(|_| ParseError::AttrSize {
             kind: self.kind,
             found: self.value.len(),
             expected: N,
@@ -80,43 +80,43 @@ impl<'a> Attr<'a> {
     }
 
     /// The value as one byte.
-    pub fn u8(&self) -> Result<u8, Malformed> {
+    pub fn u8(&self) -> Result<u8, ParseError> {
         self.array().map(u8::from_ne_bytes)
     }
 
     /// The value as two bytes in host order.
-    pub fn u16_ne(&self) -> Result<u16, Malformed> {
+    pub fn u16_ne(&self) -> Result<u16, ParseError> {
         self.array().map(u16::from_ne_bytes)
     }
 
     /// The value as four bytes in host order.
-    pub fn u32_ne(&self) -> Result<u32, Malformed> {
+    pub fn u32_ne(&self) -> Result<u32, ParseError> {
         self.array().map(u32::from_ne_bytes)
     }
 
     /// The value as two bytes in network order.
-    pub fn u16_be(&self) -> Result<u16, Malformed> {
+    pub fn u16_be(&self) -> Result<u16, ParseError> {
         self.array().map(u16::from_be_bytes)
     }
 
     /// The value as eight bytes in host order.
-    pub fn u64_ne(&self) -> Result<u64, Malformed> {
+    pub fn u64_ne(&self) -> Result<u64, ParseError> {
         self.array().map(u64::from_ne_bytes)
     }
 
     /// The value as eight bytes in network order.
-    pub fn u64_be(&self) -> Result<u64, Malformed> {
+    pub fn u64_be(&self) -> Result<u64, ParseError> {
         self.array().map(u64::from_be_bytes)
     }
 
     /// The value as text, up to the first NUL.
-    pub fn text(&self) -> Result<&'a str, Malformed> {
+    pub fn text(&self) -> Result<&'a str, ParseError> {
         let text = self.value.split(|byte| *byte == 0).next();
-        core::str::from_utf8(text.unwrap_or_default()).map_err(|_| Malformed::Text(self.kind))
+        core::str::from_utf8(text.unwrap_or_default()).map_err(|_| ParseError::Text(self.kind))
     }
 
     /// The value as an address of `family`.
-    pub fn ip(&self, family: Family) -> Result<IpAddr, Malformed> {
+    pub fn ip(&self, family: Family) -> Result<IpAddr, ParseError> {
         match family {
             Family::V4 => self.array::<4>().map(IpAddr::from),
             Family::V6 => self.array::<16>().map(IpAddr::from),
@@ -124,7 +124,7 @@ impl<'a> Attr<'a> {
     }
 
     /// The value as an address of `family` in a field that has room for both families.
-    pub fn roomy_ip(&self, family: Family) -> Result<IpAddr, Malformed> {
+    pub fn padded_ip(&self, family: Family) -> Result<IpAddr, ParseError> {
         let (v4, v6) = (
             self.value.first_chunk::<4>(),
             self.value.first_chunk::<16>(),
@@ -133,7 +133,7 @@ impl<'a> Attr<'a> {
             Family::V4 => (v4.copied().map(IpAddr::from), 4),
             Family::V6 => (v6.copied().map(IpAddr::from), 16),
         };
-        addr.ok_or(Malformed::AttrSize {
+        addr.ok_or(ParseError::AttrSize {
             kind: self.kind,
             found: self.value.len(),
             expected,
@@ -147,9 +147,9 @@ impl<'a> Attr<'a> {
     }
 
     /// The attributes inside.
-    pub fn nested(&self) -> Result<Attrs<'a>, Malformed> {
+    pub fn nested(&self) -> Result<Attrs<'a>, ParseError> {
         if self.depth >= MAX_DEPTH {
-            return Err(Malformed::Depth);
+            return Err(ParseError::Depth);
         }
         Ok(Attrs {
             rest: self.value,
@@ -175,11 +175,11 @@ impl<'a> Attrs<'a> {
         }
     }
 
-    fn cut(&mut self) -> Result<Attr<'a>, Malformed> {
+    fn cut(&mut self) -> Result<Attr<'a>, ParseError> {
         let mut r = Reader::new(self.rest);
         let left = self.rest.len();
         let (found, kind) = (r.u16_ne()?, r.u16_ne()?);
-        let bad = Malformed::AttrLength { found, left };
+        let bad = ParseError::AttrLength { found, left };
         let len = usize::from(found);
         let value = self.rest.get(4..len).ok_or(bad)?;
         let aligned = len.checked_next_multiple_of(4).ok_or(bad)?;
@@ -194,7 +194,7 @@ impl<'a> Attrs<'a> {
 }
 
 impl<'a> Iterator for Attrs<'a> {
-    type Item = Result<Attr<'a>, Malformed>;
+    type Item = Result<Attr<'a>, ParseError>;
 
     /// A bad length is the last thing yielded.
     fn next(&mut self) -> Option<Self::Item> {
@@ -242,17 +242,17 @@ mod tests {
             (
                 "below the header",
                 attr(3, 1, &[0; 8]),
-                Malformed::AttrLength { found: 3, left: 12 },
+                ParseError::AttrLength { found: 3, left: 12 },
             ),
             (
                 "zero",
                 attr(0, 1, &[0; 8]),
-                Malformed::AttrLength { found: 0, left: 12 },
+                ParseError::AttrLength { found: 0, left: 12 },
             ),
             (
                 "beyond the end",
                 attr(13, 1, &[0; 8]),
-                Malformed::AttrLength {
+                ParseError::AttrLength {
                     found: 13,
                     left: 12,
                 },
@@ -260,7 +260,7 @@ mod tests {
             (
                 "no room for a header",
                 vec![0; 3],
-                Malformed::Short {
+                ParseError::Short {
                     found: 1,
                     needed: 2,
                 },
@@ -276,7 +276,7 @@ mod tests {
     fn values_of_another_size_are_refused() {
         let bytes = attr(7, 9, b"abc");
         let attr = Attrs::new(&bytes).next().unwrap().unwrap();
-        let size = |expected| Malformed::AttrSize {
+        let size = |expected| ParseError::AttrSize {
             kind: 9,
             found: 3,
             expected,
@@ -302,6 +302,6 @@ mod tests {
             attrs = attrs.next().unwrap().unwrap().nested().unwrap();
         }
         let fourth = attrs.next().unwrap().unwrap();
-        assert_eq!(fourth.nested().err(), Some(Malformed::Depth));
+        assert_eq!(fourth.nested().err(), Some(ParseError::Depth));
     }
 }

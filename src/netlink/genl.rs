@@ -7,7 +7,7 @@
 //! rtnetlink: what comes from such a socket is read by [`Replies`], never by [`Messages`] alone.
 
 use super::attr::Reader;
-use super::{Ack, Attrs, Batch, Done, Malformed, Message, Messages, NLM_F_REQUEST};
+use super::{Ack, Attrs, Batch, Done, Message, Messages, NLM_F_REQUEST, ParseError};
 
 /// The first number a family can have; below it are netlink's own messages.
 const MIN_TYPE: u16 = 0x10;
@@ -32,21 +32,21 @@ pub(super) fn begin(
 }
 
 /// Splits what follows the netlink header into command and attributes.
-pub(super) fn open(payload: &[u8]) -> Result<(u8, Attrs<'_>), Malformed> {
+pub(super) fn open(payload: &[u8]) -> Result<(u8, Attrs<'_>), ParseError> {
     let mut r = Reader::new(payload);
     let [command, _, _, _] = r.array::<LEN>()?;
     Ok((command, Attrs::new(r.rest())))
 }
 
-/// Asks for the number of the family of that name. [`number`] reads the answer.
-pub fn ask(batch: &mut Batch, name: &str) -> u32 {
+/// Asks for the number of the family of that name. [`family_id`] reads the answer.
+pub fn get_family(batch: &mut Batch, name: &str) -> u32 {
     let seq = begin(batch, (GENL_ID_CTRL, CTRL_VERSION), CTRL_CMD_GETFAMILY, 0);
     batch.attr_text(CTRL_ATTR_FAMILY_NAME, name);
     seq
 }
 
 /// The controller's answer.
-pub fn number(payload: &[u8]) -> Result<u16, Malformed> {
+pub fn family_id(payload: &[u8]) -> Result<u16, ParseError> {
     let (_, attrs) = open(payload)?;
     let mut number = None;
     for attr in attrs {
@@ -55,7 +55,7 @@ pub fn number(payload: &[u8]) -> Result<u16, Malformed> {
             number = Some(attr.u16_ne()?);
         }
     }
-    number.ok_or(Malformed::Missing(CTRL_ATTR_FAMILY_ID))
+    number.ok_or(ParseError::Missing(CTRL_ATTR_FAMILY_ID))
 }
 
 /// What stands in a datagram of a generic netlink socket.
@@ -68,7 +68,7 @@ pub enum Reply<'a> {
     /// A family's message: what follows the netlink header.
     Payload(&'a [u8]),
     /// Nothing to act upon.
-    Nothing,
+    Ignored,
 }
 
 /// The messages of one datagram, with whether the dump they belong to was interrupted.
@@ -84,7 +84,7 @@ impl<'a> Replies<'a> {
 }
 
 impl<'a> Iterator for Replies<'a> {
-    type Item = Result<(Reply<'a>, bool), Malformed>;
+    type Item = Result<(Reply<'a>, bool), ParseError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.0.rest.is_empty() {
@@ -115,7 +115,7 @@ impl<'a> Iterator for Replies<'a> {
                 | Message::DelRule(_)
                 | Message::Noop
                 | Message::Overrun
-                | Message::Other(_) => Reply::Nothing,
+                | Message::Other(_) => Reply::Ignored,
             };
             (reply, interrupted)
         }))
@@ -130,7 +130,7 @@ mod tests {
     #[cfg(target_endian = "little")]
     fn the_controller_is_asked_for_a_number() {
         let mut batch = Batch::new(7);
-        assert_eq!(ask(&mut batch, "IPVS"), 7);
+        assert_eq!(get_family(&mut batch, "IPVS"), 7);
         let want = [
             // nlmsghdr: 32 bytes, the controller, a request, number 7
             32, 0, 0, 0, 0x10, 0, 1, 0, 7, 0, 0, 0, 0, 0, 0, 0, //
@@ -151,10 +151,10 @@ mod tests {
         let Some(Ok((Reply::Payload(payload), false))) = replies.next() else {
             panic!("{replies:?}")
         };
-        assert_eq!(number(payload), Ok(0x1c));
+        assert_eq!(family_id(payload), Ok(0x1c));
         assert_eq!(replies.next(), None);
-        assert_eq!(number(&[1, 2, 0, 0]), Err(Malformed::Missing(1)));
-        assert!(number(&[1, 2, 0]).is_err());
+        assert_eq!(family_id(&[1, 2, 0, 0]), Err(ParseError::Missing(1)));
+        assert!(family_id(&[1, 2, 0]).is_err());
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! ifinfomsg: family u8 │ 0 u8 │ hardware type u16 │ index i32 │ flags u32 │ change mask u32
 //! ```
 
-use super::{AF_UNSPEC, Attrs, Batch, Malformed, NLM_F_DUMP, NLM_F_REQUEST, Reader};
+use super::{AF_UNSPEC, Attrs, Batch, NLM_F_DUMP, NLM_F_REQUEST, ParseError, Reader};
 use crate::types::{IfIndex, Mac};
 
 pub(super) const RTM_NEWLINK: u16 = 16;
@@ -82,7 +82,7 @@ pub fn dump(batch: &mut Batch) -> u32 {
 
 /// Reads a link. `None` for messages of other families: the bridge and IPv6 tell of their part of a link
 /// with the same types, and a bridge port that leaves would look like a link that is deleted.
-pub(super) fn parse(payload: &[u8]) -> Result<Option<Link<'_>>, Malformed> {
+pub(super) fn parse(payload: &[u8]) -> Result<Option<Link<'_>>, ParseError> {
     let mut r = Reader::new(payload);
     let [family, _, _, _] = r.array()?;
     let index = r.i32_ne()?;
@@ -94,7 +94,7 @@ pub(super) fn parse(payload: &[u8]) -> Result<Option<Link<'_>>, Malformed> {
     let mut name = None;
     let mut foreign = false;
     let mut link = Link {
-        index: positive(index).ok_or(Malformed::Index(index))?,
+        index: positive(index).ok_or(ParseError::Index(index))?,
         name: "",
         flags,
         mtu: None,
@@ -123,7 +123,7 @@ pub(super) fn parse(payload: &[u8]) -> Result<Option<Link<'_>>, Malformed> {
             _ => {}
         }
     }
-    link.name = name.ok_or(Malformed::Missing(IFLA_IFNAME))?;
+    link.name = name.ok_or(ParseError::Missing(IFLA_IFNAME))?;
     if foreign {
         link.parent = None;
     }
@@ -161,7 +161,7 @@ mod tests {
         batch
     }
 
-    fn only(batch: &Batch) -> Result<Message<'_>, Malformed> {
+    fn only(batch: &Batch) -> Result<Message<'_>, ParseError> {
         let first = Messages::new(batch.bytes()).next().unwrap();
         first.map(|envelope| envelope.message)
     }
@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn every_check_of_a_link_has_its_name() {
         let named = |batch: &mut Batch| batch.attr_text(IFLA_IFNAME, "eth0");
-        let size = Malformed::AttrSize {
+        let size = ParseError::AttrSize {
             kind: IFLA_MTU,
             found: 2,
             expected: 4,
@@ -223,21 +223,21 @@ mod tests {
                 message(7, 5, named),
                 Ok(Message::Other(RTM_NEWLINK)),
             ),
-            ("number 0", message(0, 0, named), Err(Malformed::Index(0))),
+            ("number 0", message(0, 0, named), Err(ParseError::Index(0))),
             (
                 "number -1",
                 message(0, -1, named),
-                Err(Malformed::Index(-1)),
+                Err(ParseError::Index(-1)),
             ),
             (
                 "no name",
                 message(0, 5, |_| ()),
-                Err(Malformed::Missing(IFLA_IFNAME)),
+                Err(ParseError::Missing(IFLA_IFNAME)),
             ),
             (
                 "name of bytes",
                 message(0, 5, |batch| batch.attr(IFLA_IFNAME, b"\xff\xfe\0")),
-                Err(Malformed::Text(IFLA_IFNAME)),
+                Err(ParseError::Text(IFLA_IFNAME)),
             ),
             (
                 "MTU of two bytes",

@@ -32,10 +32,14 @@ pub fn create(batch: &mut Batch, name: &str, base: IfIndex, mac: Mac) -> u32 {
     seq
 }
 
-/// Asks to switch an interface on or off.
-pub fn switch(batch: &mut Batch, index: IfIndex, on: bool) -> u32 {
-    let flags = if on { LinkFlags::UP } else { LinkFlags(0) };
-    request(batch, RTM_NEWLINK, 0, index, flags, LinkFlags::UP.0)
+/// Appends a request that sets an interface up.
+pub fn set_up(batch: &mut Batch, index: IfIndex) -> u32 {
+    request(batch, RTM_NEWLINK, 0, index, LinkFlags::UP, LinkFlags::UP.0)
+}
+
+/// Appends a request that sets an interface down.
+pub fn set_down(batch: &mut Batch, index: IfIndex) -> u32 {
+    request(batch, RTM_NEWLINK, 0, index, LinkFlags(0), LinkFlags::UP.0)
 }
 
 /// Asks to delete an interface.

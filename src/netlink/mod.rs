@@ -116,7 +116,7 @@ fn address(batch: &mut Batch, kind: u16, addr: IpAddr) {
 
 /// What is wrong with received bytes. The kernel does not send such; this is for what we misunderstand.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Malformed {
+pub enum ParseError {
     /// The bytes end before the field.
     Short {
         /// Bytes there are.
@@ -159,31 +159,31 @@ pub enum Malformed {
     Prefix(u8),
 }
 
-impl fmt::Display for Malformed {
+impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Malformed::Short { found, needed } => write!(f, "{found} bytes, needs {needed}"),
-            Malformed::MessageLength { found, left } => {
+            ParseError::Short { found, needed } => write!(f, "{found} bytes, needs {needed}"),
+            ParseError::MessageLength { found, left } => {
                 write!(f, "message length {found}, expected 16 to {left}")
             }
-            Malformed::AttrLength { found, left } => {
+            ParseError::AttrLength { found, left } => {
                 write!(f, "attribute length {found}, expected 4 to {left}")
             }
-            Malformed::AttrSize {
+            ParseError::AttrSize {
                 kind,
                 found,
                 expected,
             } => write!(f, "attribute {kind} of {found} bytes, expected {expected}"),
-            Malformed::Text(kind) => write!(f, "attribute {kind} is not UTF-8"),
-            Malformed::Depth => f.write_str("attributes nested deeper than 4"),
-            Malformed::Missing(kind) => write!(f, "no attribute {kind}"),
-            Malformed::Index(found) => write!(f, "interface number {found}, expected above 0"),
-            Malformed::Prefix(found) => write!(f, "prefix length {found} beyond the family's"),
+            ParseError::Text(kind) => write!(f, "attribute {kind} is not UTF-8"),
+            ParseError::Depth => f.write_str("attributes nested deeper than 4"),
+            ParseError::Missing(kind) => write!(f, "no attribute {kind}"),
+            ParseError::Index(found) => write!(f, "interface number {found}, expected above 0"),
+            ParseError::Prefix(found) => write!(f, "prefix length {found} beyond the family's"),
         }
     }
 }
 
-impl core::error::Error for Malformed {}
+impl core::error::Error for ParseError {}
 
 // ---- messages ----
 
@@ -285,7 +285,7 @@ impl<'a> Messages<'a> {
     }
 
     /// Cuts the next message off: header and payload.
-    fn cut(&mut self) -> Result<(Header, &'a [u8]), Malformed> {
+    fn cut(&mut self) -> Result<(Header, &'a [u8]), ParseError> {
         let mut r = Reader::new(self.rest);
         let left = self.rest.len();
         let found = r.u32_ne()?;
@@ -295,7 +295,7 @@ impl<'a> Messages<'a> {
             seq: r.u32_ne()?,
             port: r.u32_ne()?,
         };
-        let bad = Malformed::MessageLength { found, left };
+        let bad = ParseError::MessageLength { found, left };
         let len = usize::try_from(found).map_err(|_| bad)?;
         let payload = self.rest.get(HEADER_LEN..len).ok_or(bad)?;
         let aligned = len.checked_next_multiple_of(4).ok_or(bad)?;
@@ -306,7 +306,7 @@ impl<'a> Messages<'a> {
 }
 
 impl<'a> Iterator for Messages<'a> {
-    type Item = Result<Envelope<'a>, Malformed>;
+    type Item = Result<Envelope<'a>, ParseError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.rest.is_empty() {
@@ -328,7 +328,7 @@ impl<'a> Iterator for Messages<'a> {
 
 impl<'a> Message<'a> {
     /// Reads the payload of a message of `header.kind`.
-    pub fn parse(header: &Header, payload: &'a [u8]) -> Result<Self, Malformed> {
+    pub fn parse(header: &Header, payload: &'a [u8]) -> Result<Self, ParseError> {
         let other = Message::Other(header.kind);
         Ok(match header.kind {
             NLMSG_NOOP => Message::Noop,
@@ -359,7 +359,7 @@ fn done_errno(payload: &[u8]) -> i32 {
 impl<'a> Ack<'a> {
     /// `nlmsgerr`: the error, the header of the request, its payload unless capped, then what the
     /// kernel has to say.
-    fn parse(header: &Header, payload: &'a [u8]) -> Result<Self, Malformed> {
+    fn parse(header: &Header, payload: &'a [u8]) -> Result<Self, ParseError> {
         let mut r = Reader::new(payload);
         let mut ack = Ack {
             seq: header.seq,
@@ -374,12 +374,12 @@ impl<'a> Ack<'a> {
         Ok(ack)
     }
 
-    fn explain(&mut self, header: &Header, mut r: Reader<'a>) -> Result<(), Malformed> {
+    fn explain(&mut self, header: &Header, mut r: Reader<'a>) -> Result<(), ParseError> {
         let found = r.u32_ne()?;
         r.bytes(HEADER_LEN.saturating_sub(4))?;
         if header.flags & NLM_F_CAPPED == 0 {
             let left = r.rest().len();
-            let bad = Malformed::MessageLength { found, left };
+            let bad = ParseError::MessageLength { found, left };
             let len = usize::try_from(found).map_err(|_| bad)?;
             let body = len.checked_sub(HEADER_LEN).ok_or(bad)?;
             r.bytes(body.checked_next_multiple_of(4).ok_or(bad)?)?;
@@ -401,7 +401,7 @@ mod tests {
     use super::*;
 
     /// The only message of `batch`.
-    fn only(batch: &Batch) -> Result<Envelope<'_>, Malformed> {
+    fn only(batch: &Batch) -> Result<Envelope<'_>, ParseError> {
         let mut messages = Messages::new(batch.bytes());
         let first = messages.next();
         assert!(messages.next().is_none());
@@ -489,7 +489,7 @@ mod tests {
             assert_eq!(ack, Ok(Message::Ack(wanted)), "{name}");
         }
         let empty = batch(NLMSG_ERROR, 0, &[]);
-        let short = Malformed::Short {
+        let short = ParseError::Short {
             found: 0,
             needed: 4,
         };
@@ -504,7 +504,7 @@ mod tests {
         assert!(matches!(
             seen[..],
             [
-                Err(Malformed::Short { .. }),
+                Err(ParseError::Short { .. }),
                 Ok(Envelope {
                     message: Message::Other(99),
                     ..

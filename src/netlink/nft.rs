@@ -5,7 +5,7 @@
 //! nfgenmsg: family u8 │ version u8, 0 │ resource id u16, big-endian (0; the subsystem in begin and end)
 //! ```
 //! All numbers in attributes are big-endian, registers hold what packets hold. Requests stand between
-//! [`begin`] and [`end`]: the kernel carries out all of them at once or none.
+//! [`begin_batch`] and [`end_batch`]: the kernel carries out all of them at once or none.
 //!
 //! In nft's words, for IPv6 (IPv4 has neither link-local addresses nor neighbor discovery here):
 //! ```text
@@ -46,15 +46,15 @@ const NF_DROP: u32 = 0;
 const NF_ACCEPT: u32 = 1;
 
 /// Elements that fit in one message with ease: an element takes 48 bytes, a message must stay below 64 KiB.
-pub const CHUNK: usize = 512;
+pub const MAX_ELEMENTS: usize = 512;
 
 /// Starts what is to happen at once.
-pub fn begin(batch: &mut Batch) {
+pub fn begin_batch(batch: &mut Batch) {
     frame(batch, NFNL_MSG_BATCH_BEGIN);
 }
 
 /// Ends it.
-pub fn end(batch: &mut Batch) {
+pub fn end_batch(batch: &mut Batch) {
     frame(batch, NFNL_MSG_BATCH_END);
 }
 
@@ -157,7 +157,7 @@ impl Table<'_> {
         self.table(batch, DELTABLE);
     }
 
-    /// Adds addresses, [`CHUNK`] at most; those of the other family are skipped, those that are there stay.
+    /// Adds addresses, [`MAX_ELEMENTS`] at most; those of the other family are skipped, those that are there stay.
     pub fn add(&self, batch: &mut Batch, elements: &[Element<'_>]) {
         for set in self.sets() {
             let mut fitting = elements

@@ -14,7 +14,7 @@
 use core::net::IpAddr;
 
 use super::{
-    Attrs, Batch, Malformed, NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, Reader, address,
+    Attrs, Batch, NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, ParseError, Reader, address,
     family, family_number, link,
 };
 use crate::types::{Cidr, Family, IfIndex};
@@ -41,27 +41,27 @@ const RTA_EXPIRES: u16 = 23;
 const RTAX_CC_ALGO: u16 = 16;
 
 /// `RTN_UNICAST`: an ordinary route.
-pub const UNICAST: u8 = 1;
+pub const RTN_UNICAST: u8 = 1;
 /// `RT_TABLE_MAIN`.
-pub const MAIN: u32 = 254;
+pub const RT_TABLE_MAIN: u32 = 254;
 /// `RTNH_F_ONLINK`.
-const ONLINK: u8 = 4;
+const RTNH_F_ONLINK: u8 = 4;
 const NLM_F_APPEND: u16 = 0x800;
 
 /// Where a new route stands among those with the same destination and metric.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Mode {
+pub enum InsertMode {
     /// Before them; IPv6: one more way beside them.
     Prepend,
     /// After them.
     Append,
     /// Refused if there are any.
-    Alone,
+    Exclusive,
 }
 
 /// A way to go.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Hop {
+pub struct Nexthop {
     /// The gateway; may be of the other family.
     pub via: Option<IpAddr>,
     /// The interface; without it the kernel looks which one leads to the gateway.
@@ -74,7 +74,7 @@ pub struct Hop {
 
 /// A route as we want it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Spec<'a> {
+pub struct DesiredRoute<'a> {
     /// `RTN_*`.
     pub kind: u8,
     /// Destination, without host bits.
@@ -84,7 +84,7 @@ pub struct Spec<'a> {
     /// Source address of packets of our own.
     pub src: Option<IpAddr>,
     /// Ways; none for `blackhole` and the like.
-    pub hops: &'a [Hop],
+    pub nexthops: &'a [Nexthop],
     /// Routing table.
     pub table: u32,
     /// 0: the kernel's default.
@@ -133,11 +133,11 @@ pub struct Route {
 // ---- requests ----
 
 /// Asks to add a route; `EEXIST` where the very same already is.
-pub fn add(batch: &mut Batch, spec: &Spec<'_>, mode: Mode) -> u32 {
+pub fn add(batch: &mut Batch, spec: &DesiredRoute<'_>, mode: InsertMode) -> u32 {
     let place = match mode {
-        Mode::Prepend => 0,
-        Mode::Append => NLM_F_APPEND,
-        Mode::Alone => NLM_F_EXCL,
+        InsertMode::Prepend => 0,
+        InsertMode::Append => NLM_F_APPEND,
+        InsertMode::Exclusive => NLM_F_EXCL,
     };
     let flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | place;
     let seq = request(batch, RTM_NEWROUTE, flags, spec, spec.kind);
@@ -161,23 +161,23 @@ pub fn add(batch: &mut Batch, spec: &Spec<'_>, mode: Mode) -> u32 {
 }
 
 /// Asks to delete a route; `ESRCH` where it is not.
-pub fn delete(batch: &mut Batch, spec: &Spec<'_>) -> u32 {
+pub fn delete(batch: &mut Batch, spec: &DesiredRoute<'_>) -> u32 {
     let kind = match spec.kind {
         // Any, as ip(8) says it.
-        UNICAST => 0,
+        RTN_UNICAST => 0,
         other => other,
     };
     request(batch, RTM_DELROUTE, NLM_F_REQUEST | NLM_F_ACK, spec, kind)
 }
 
 /// What both requests consist of.
-fn request(batch: &mut Batch, message: u16, flags: u16, spec: &Spec<'_>, kind: u8) -> u32 {
+fn request(batch: &mut Batch, message: u16, flags: u16, spec: &DesiredRoute<'_>, kind: u8) -> u32 {
     let seq = batch.begin(message, flags);
     let table = u8::try_from(spec.table).unwrap_or(0);
     let from = spec.from.map_or(0, |from| from.prefix);
     batch.fixed(&[family_number(spec.dst.family()), spec.dst.prefix, from]);
     batch.fixed(&[spec.tos, table, spec.protocol, spec.scope, kind]);
-    let single = match spec.hops {
+    let single = match spec.nexthops {
         [hop] if hop.weight <= 1 => Some(hop),
         _ => None,
     };
@@ -205,19 +205,19 @@ fn request(batch: &mut Batch, message: u16, flags: u16, spec: &Spec<'_>, kind: u
                 batch.attr_u32_ne(RTA_OIF, index.0);
             }
         }
-        None if !spec.hops.is_empty() => batch.nested(RTA_MULTIPATH, |batch| ways(batch, spec)),
+        None if !spec.nexthops.is_empty() => batch.nested(RTA_MULTIPATH, |batch| ways(batch, spec)),
         None => {}
     }
     seq
 }
 
 fn flags_of(onlink: bool) -> u8 {
-    if onlink { ONLINK } else { 0 }
+    if onlink { RTNH_F_ONLINK } else { 0 }
 }
 
 /// The row of `rtnexthop`.
-fn ways(batch: &mut Batch, spec: &Spec<'_>) {
-    for hop in spec.hops {
+fn ways(batch: &mut Batch, spec: &DesiredRoute<'_>) {
+    for hop in spec.nexthops {
         let share = u8::try_from(hop.weight.saturating_sub(1)).unwrap_or(u8::MAX);
         batch.record([flags_of(hop.onlink), share], |batch| {
             let index = hop.index.map_or(0, |index| index.0);
@@ -228,7 +228,7 @@ fn ways(batch: &mut Batch, spec: &Spec<'_>) {
 }
 
 /// Gateway and realm of a way.
-fn way(batch: &mut Batch, hop: &Hop, spec: &Spec<'_>) {
+fn way(batch: &mut Batch, hop: &Nexthop, spec: &DesiredRoute<'_>) {
     match hop.via {
         Some(via) if Family::of(via) == spec.dst.family() => address(batch, RTA_GATEWAY, via),
         Some(via) => {
@@ -252,7 +252,7 @@ fn way(batch: &mut Batch, hop: &Hop, spec: &Spec<'_>) {
 // ---- answers and notifications ----
 
 /// Reads a route. `None` for families other than IPv4 and IPv6.
-pub(super) fn parse(payload: &[u8]) -> Result<Option<Route>, Malformed> {
+pub(super) fn parse(payload: &[u8]) -> Result<Option<Route>, ParseError> {
     let mut r = Reader::new(payload);
     let [number, prefix, _, tos] = r.array()?;
     let [table, protocol, _, kind] = r.array()?;
@@ -261,7 +261,7 @@ pub(super) fn parse(payload: &[u8]) -> Result<Option<Route>, Malformed> {
         return Ok(None);
     };
     if prefix > family.host_prefix() {
-        return Err(Malformed::Prefix(prefix));
+        return Err(ParseError::Prefix(prefix));
     }
     let mut route = Route {
         dst: Cidr { addr: any, prefix },
@@ -289,7 +289,7 @@ pub(super) fn parse(payload: &[u8]) -> Result<Option<Route>, Malformed> {
     }
     match dst {
         Some(addr) => route.dst.addr = addr,
-        None if prefix > 0 => return Err(Malformed::Missing(RTA_DST)),
+        None if prefix > 0 => return Err(ParseError::Missing(RTA_DST)),
         None => {}
     }
     Ok(Some(route))

@@ -10,7 +10,7 @@
 use core::net::IpAddr;
 
 use super::{
-    Attr, Attrs, Batch, Malformed, NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, Reader,
+    Attr, Attrs, Batch, NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, ParseError, Reader,
     address, family, family_number,
 };
 use crate::types::{Cidr, Family};
@@ -42,17 +42,17 @@ const FRA_DPORT_RANGE: u16 = 24;
 const FIB_RULE_INVERT: u32 = 2;
 
 /// `FR_ACT_TO_TBL`: look in the table.
-pub const TO_TABLE: u8 = 1;
+pub const FR_ACT_TO_TBL: u8 = 1;
 /// `FR_ACT_GOTO`.
-pub const GOTO: u8 = 2;
+pub const FR_ACT_GOTO: u8 = 2;
 /// `FR_ACT_NOP`.
-pub const NOP: u8 = 3;
+pub const FR_ACT_NOP: u8 = 3;
 /// `FR_ACT_BLACKHOLE`.
-pub const BLACKHOLE: u8 = 6;
+pub const FR_ACT_BLACKHOLE: u8 = 6;
 /// `FR_ACT_UNREACHABLE`.
-pub const UNREACHABLE: u8 = 7;
+pub const FR_ACT_UNREACHABLE: u8 = 7;
 /// `FR_ACT_PROHIBIT`.
-pub const PROHIBIT: u8 = 8;
+pub const FR_ACT_PROHIBIT: u8 = 8;
 
 /// `suppress_prefixlength` of a rule that suppresses nothing.
 const NO_SUPPRESSION: u32 = u32::MAX;
@@ -120,7 +120,7 @@ impl Rule<'_> {
             fwmark: None,
             tos: 0,
             priority: 0,
-            action: NOP,
+            action: FR_ACT_NOP,
             table: 0,
             target: 0,
             realms: 0,
@@ -227,7 +227,7 @@ fn some(word: u32) -> Option<u32> {
 // ---- answers and notifications ----
 
 /// Reads a rule. `None` for families other than IPv4 and IPv6.
-pub(super) fn parse(payload: &[u8]) -> Result<Option<Rule<'_>>, Malformed> {
+pub(super) fn parse(payload: &[u8]) -> Result<Option<Rule<'_>>, ParseError> {
     let mut r = Reader::new(payload);
     let [number, to, from, tos] = r.array()?;
     let [table, _, _, action] = r.array()?;
@@ -237,7 +237,7 @@ pub(super) fn parse(payload: &[u8]) -> Result<Option<Rule<'_>>, Malformed> {
     };
     let cidr = |prefix| match prefix {
         0 => Ok(None),
-        _ if prefix > family.host_prefix() => Err(Malformed::Prefix(prefix)),
+        _ if prefix > family.host_prefix() => Err(ParseError::Prefix(prefix)),
         _ => Ok(Some(Cidr { addr: any, prefix })),
     };
     let mut rule = Rule {
@@ -255,7 +255,7 @@ pub(super) fn parse(payload: &[u8]) -> Result<Option<Rule<'_>>, Malformed> {
     Ok(Some(rule))
 }
 
-fn property<'a>(rule: &mut Rule<'a>, attr: &Attr<'a>) -> Result<(), Malformed> {
+fn property<'a>(rule: &mut Rule<'a>, attr: &Attr<'a>) -> Result<(), ParseError> {
     let family = rule.family;
     match attr.kind {
         FRA_DST => place(&mut rule.to, attr.ip(family)?),
@@ -302,7 +302,7 @@ fn place(selector: &mut Option<Cidr>, addr: IpAddr) {
     }
 }
 
-fn ports(attr: &Attr<'_>) -> Result<(u16, u16), Malformed> {
+fn ports(attr: &Attr<'_>) -> Result<(u16, u16), ParseError> {
     let mut r = Reader::new(attr.value);
     Ok((r.u16_ne()?, r.u16_ne()?))
 }

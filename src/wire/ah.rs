@@ -22,7 +22,7 @@
 use core::net::Ipv4Addr;
 
 use super::cursor::{Reader, Writer};
-use super::{Malformed, Unfit, ipv4, mac, vrrp};
+use super::{EmitError, ParseError, ipv4, mac, vrrp};
 
 /// IP protocol number.
 pub const PROTOCOL: u8 = 51;
@@ -45,17 +45,17 @@ pub struct Header {
 }
 
 /// Takes the header off an IPv4 payload; what is left is the VRRP message.
-pub fn parse(payload: &[u8]) -> Result<(Header, &[u8]), Malformed> {
+pub fn parse(payload: &[u8]) -> Result<(Header, &[u8]), ParseError> {
     let mut r = Reader::new(payload);
     let [next, words, _, _] = r.array()?;
     if next != vrrp::PROTOCOL {
-        return Err(Malformed::Protocol {
+        return Err(ParseError::Protocol {
             found: next,
             expected: vrrp::PROTOCOL,
         });
     }
     if words != WORDS {
-        return Err(Malformed::AhLength(words));
+        return Err(ParseError::AhLength(words));
     }
     let (spi, sequence) = (r.u32_be()?, r.u32_be()?);
     r.bytes(ICV_LEN)?;
@@ -64,10 +64,10 @@ pub fn parse(payload: &[u8]) -> Result<(Header, &[u8]), Malformed> {
 
 /// Whether the check value of a whole packet is right. Nothing is learned from one that does not parse.
 #[must_use]
-pub fn is_intact(packet: &ipv4::Packet<'_>, bytes: &[u8], key: &[u8]) -> bool {
+pub fn verify(packet: &ipv4::Packet<'_>, bytes: &[u8], key: &[u8]) -> bool {
     let payload = packet.payload;
     let theirs = payload.get(PLAIN..LEN).unwrap_or_default();
-    icv(bytes, payload, packet.header.dst, key).is_some_and(|ours| mac::same(&ours, theirs))
+    icv(bytes, payload, packet.header.dst, key).is_some_and(|ours| mac::ct_eq(&ours, theirs))
 }
 
 /// Writes a packet with this header; otherwise as [`ipv4::emit`]. `header.protocol` must be [`PROTOCOL`].
@@ -76,12 +76,12 @@ pub fn emit(
     sequence: u32,
     key: &[u8],
     buf: &mut [u8],
-    payload: impl FnOnce(&mut [u8]) -> Result<usize, Unfit>,
-) -> Result<usize, Unfit> {
+    payload: impl FnOnce(&mut [u8]) -> Result<usize, EmitError>,
+) -> Result<usize, EmitError> {
     let len = ipv4::emit(header, buf, |room| {
         let found = room.len();
         let Some((head, rest)) = room.split_at_mut_checked(LEN) else {
-            return Err(Unfit::Buffer { found, needed: LEN });
+            return Err(EmitError::Buffer { found, needed: LEN });
         };
         let mut w = Writer::new(head);
         w.bytes(&[vrrp::PROTOCOL, WORDS, 0, 0])?;

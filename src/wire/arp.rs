@@ -9,7 +9,7 @@
 use core::net::Ipv4Addr;
 
 use super::cursor::{Reader, Writer};
-use super::{Malformed, Unfit, ether};
+use super::{EmitError, ParseError, ether};
 use crate::types::Mac;
 
 /// Bytes of an announcement with its Ethernet header. The driver pads it.
@@ -51,25 +51,25 @@ impl Arp {
 }
 
 /// Reads ARP out of an Ethernet frame; padding behind it is ignored.
-pub fn parse(frame: &[u8]) -> Result<Arp, Malformed> {
+pub fn parse(frame: &[u8]) -> Result<Arp, ParseError> {
     let mut r = Reader::new(ether::payload(frame, ether::ARP)?);
     let hardware = r.u16_be()?;
     if hardware != ETHERNET {
-        return Err(Malformed::ArpHardware(hardware));
+        return Err(ParseError::ArpHardware(hardware));
     }
     let protocol = r.u16_be()?;
     if protocol != IPV4 {
-        return Err(Malformed::ArpProtocol(protocol));
+        return Err(ParseError::ArpProtocol(protocol));
     }
     let [hardware, protocol] = r.array()?;
     if (hardware, protocol) != (6, 4) {
-        return Err(Malformed::ArpLengths { hardware, protocol });
+        return Err(ParseError::ArpLengths { hardware, protocol });
     }
     Ok(Arp {
         operation: match r.u16_be()? {
             1 => Operation::Request,
             2 => Operation::Reply,
-            other => return Err(Malformed::ArpOperation(other)),
+            other => return Err(ParseError::ArpOperation(other)),
         },
         sender_mac: r.mac()?,
         sender: r.ipv4()?,
@@ -80,7 +80,7 @@ pub fn parse(frame: &[u8]) -> Result<Arp, Malformed> {
 
 /// Writes the frame that tells everybody on the link that `ip` is at `mac`: a broadcast request whose
 /// sender and target are `ip`. The target's Ethernet address is broadcast, as keepalived sends it.
-pub fn gratuitous(mac: Mac, ip: Ipv4Addr, buf: &mut [u8]) -> Result<usize, Unfit> {
+pub fn emit_gratuitous(mac: Mac, ip: Ipv4Addr, buf: &mut [u8]) -> Result<usize, EmitError> {
     let mut w = Writer::new(buf);
     ether::emit(&mut w, Mac::BROADCAST, mac, ether::ARP)?;
     w.u16_be(ETHERNET)?;

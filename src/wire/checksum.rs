@@ -4,7 +4,7 @@ use core::net::IpAddr;
 
 /// The addresses a pseudo header is made of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Pseudo {
+pub struct PseudoHeader {
     /// Source of the IP packet.
     pub src: IpAddr,
     /// Its destination.
@@ -55,7 +55,7 @@ impl Sum {
     /// Adds a pseudo header. The two families differ only in the width of length and protocol, which
     /// the sum does not see while the length fits 16 bits.
     #[must_use]
-    pub fn pseudo(self, net: &Pseudo, protocol: u8, len: u16) -> Self {
+    pub fn pseudo(self, net: &PseudoHeader, protocol: u8, len: u16) -> Self {
         self.addr(net.src)
             .addr(net.dst)
             .word(u16::from(protocol))
@@ -70,7 +70,7 @@ impl Sum {
 
     /// Whether all that was added, checksum field included, is intact.
     #[must_use]
-    pub fn verifies(self) -> bool {
+    pub fn is_valid(self) -> bool {
         self.0 == u16::MAX
     }
 
@@ -94,8 +94,8 @@ mod tests {
 
     #[test]
     fn nothing_but_zeros_is_not_intact() {
-        assert!(!Sum::new().verifies());
-        assert!(!Sum::new().bytes(&[0; 20]).verifies());
+        assert!(!Sum::new().is_valid());
+        assert!(!Sum::new().bytes(&[0; 20]).is_valid());
     }
 
     #[test]
@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn carries_wrap_around_however_many() {
         let ones = [0xff; 4096];
-        assert!(Sum::new().bytes(&ones).verifies());
+        assert!(Sum::new().bytes(&ones).is_valid());
         assert_eq!(Sum::new().bytes(&ones).word(1).checksum(), !1);
         assert_eq!(Sum::new().word(0xffff).word(0xffff).checksum(), 0);
     }
@@ -119,19 +119,19 @@ mod tests {
         for found in [0, 1, 0x1234, 0xfffe, 0xffff] {
             let rest = Sum::new().bytes(&[0x45, 0, 0, 40, 0x99]);
             let expected = rest.word(found).expected(found);
-            assert!(rest.word(expected).verifies(), "{found:#06x}");
+            assert!(rest.word(expected).is_valid(), "{found:#06x}");
         }
     }
 
     #[test]
     fn pseudo_header_sums_as_written_out() {
-        let v4 = Pseudo {
+        let v4 = PseudoHeader {
             src: IpAddr::from([192, 0, 2, 1]),
             dst: IpAddr::from([224, 0, 0, 18]),
         };
         let bytes = [192, 0, 2, 1, 224, 0, 0, 18, 0, 112, 0, 12];
         assert_eq!(Sum::new().pseudo(&v4, 112, 12), Sum::new().bytes(&bytes));
-        let v6 = Pseudo {
+        let v6 = PseudoHeader {
             src: IpAddr::from([0xfe80, 0, 0, 0, 0, 0, 0, 1]),
             dst: IpAddr::from([0xff02, 0, 0, 0, 0, 0, 0, 0x12]),
         };

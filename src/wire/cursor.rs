@@ -4,7 +4,7 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::{Malformed, Unfit};
+use super::{EmitError, ParseError};
 use crate::types::Mac;
 
 /// Takes fields off the front of received bytes.
@@ -20,54 +20,54 @@ impl<'a> Reader<'a> {
         Reader { rest: bytes }
     }
 
-    fn short(&self, needed: usize) -> Malformed {
-        Malformed::Short {
+    fn short(&self, needed: usize) -> ParseError {
+        ParseError::Short {
             found: self.rest.len(),
             needed,
         }
     }
 
     /// The next `count` bytes.
-    pub fn bytes(&mut self, count: usize) -> Result<&'a [u8], Malformed> {
+    pub fn bytes(&mut self, count: usize) -> Result<&'a [u8], ParseError> {
         let (head, rest) = self.rest.split_at_checked(count).ok_or(self.short(count))?;
         self.rest = rest;
         Ok(head)
     }
 
     /// The next `N` bytes, by value.
-    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
+    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], ParseError> {
         let (head, rest) = self.rest.split_first_chunk::<N>().ok_or(self.short(N))?;
         self.rest = rest;
         Ok(*head)
     }
 
     /// One byte.
-    pub fn u8(&mut self) -> Result<u8, Malformed> {
+    pub fn u8(&mut self) -> Result<u8, ParseError> {
         self.array().map(u8::from_be_bytes)
     }
 
     /// Two bytes, most significant first.
-    pub fn u16_be(&mut self) -> Result<u16, Malformed> {
+    pub fn u16_be(&mut self) -> Result<u16, ParseError> {
         self.array().map(u16::from_be_bytes)
     }
 
     /// Four bytes, most significant first.
-    pub fn u32_be(&mut self) -> Result<u32, Malformed> {
+    pub fn u32_be(&mut self) -> Result<u32, ParseError> {
         self.array().map(u32::from_be_bytes)
     }
 
     /// An IPv4 address.
-    pub fn ipv4(&mut self) -> Result<Ipv4Addr, Malformed> {
+    pub fn ipv4(&mut self) -> Result<Ipv4Addr, ParseError> {
         self.array::<4>().map(Ipv4Addr::from)
     }
 
     /// An IPv6 address.
-    pub fn ipv6(&mut self) -> Result<Ipv6Addr, Malformed> {
+    pub fn ipv6(&mut self) -> Result<Ipv6Addr, ParseError> {
         self.array::<16>().map(Ipv6Addr::from)
     }
 
     /// An Ethernet address.
-    pub fn mac(&mut self) -> Result<Mac, Malformed> {
+    pub fn mac(&mut self) -> Result<Mac, ParseError> {
         self.array().map(Mac)
     }
 
@@ -84,10 +84,10 @@ impl<'a> Reader<'a> {
     }
 
     /// Insists that all has been read.
-    pub fn finish(self) -> Result<(), Malformed> {
+    pub fn finish(self) -> Result<(), ParseError> {
         match self.rest.len() {
             0 => Ok(()),
-            left => Err(Malformed::Trailing(left)),
+            left => Err(ParseError::Trailing(left)),
         }
     }
 }
@@ -110,11 +110,11 @@ impl<'a> Writer<'a> {
     }
 
     /// These bytes.
-    pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), Unfit> {
+    pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), EmitError> {
         let found = self.rest.len();
         let rest = core::mem::take(&mut self.rest);
         let Some((head, rest)) = rest.split_at_mut_checked(bytes.len()) else {
-            return Err(Unfit::Buffer {
+            return Err(EmitError::Buffer {
                 found,
                 needed: bytes.len(),
             });
@@ -126,22 +126,22 @@ impl<'a> Writer<'a> {
     }
 
     /// One byte.
-    pub fn u8(&mut self, value: u8) -> Result<(), Unfit> {
+    pub fn u8(&mut self, value: u8) -> Result<(), EmitError> {
         self.bytes(&[value])
     }
 
     /// Two bytes, most significant first.
-    pub fn u16_be(&mut self, value: u16) -> Result<(), Unfit> {
+    pub fn u16_be(&mut self, value: u16) -> Result<(), EmitError> {
         self.bytes(&value.to_be_bytes())
     }
 
     /// Four bytes, most significant first.
-    pub fn u32_be(&mut self, value: u32) -> Result<(), Unfit> {
+    pub fn u32_be(&mut self, value: u32) -> Result<(), EmitError> {
         self.bytes(&value.to_be_bytes())
     }
 
     /// The 4 or 16 bytes of an address.
-    pub fn addr(&mut self, addr: IpAddr) -> Result<(), Unfit> {
+    pub fn addr(&mut self, addr: IpAddr) -> Result<(), EmitError> {
         match addr {
             IpAddr::V4(addr) => self.bytes(&addr.octets()),
             IpAddr::V6(addr) => self.bytes(&addr.octets()),
@@ -156,12 +156,12 @@ impl<'a> Writer<'a> {
 }
 
 /// Overwrites two bytes at `offset`: a checksum goes in when the rest is there.
-pub(crate) fn patch_u16_be(buf: &mut [u8], offset: usize, value: u16) -> Result<(), Unfit> {
+pub(crate) fn patch_u16_be(buf: &mut [u8], offset: usize, value: u16) -> Result<(), EmitError> {
     let found = buf.len();
     let field = buf
         .get_mut(offset..)
         .and_then(|tail| tail.first_chunk_mut::<2>())
-        .ok_or(Unfit::Buffer {
+        .ok_or(EmitError::Buffer {
             found,
             needed: offset.saturating_add(2),
         })?;
@@ -181,13 +181,13 @@ mod tests {
         assert_eq!(r.u32_be(), Ok(0x0405_0607));
         assert_eq!(
             r.u32_be(),
-            Err(Malformed::Short {
+            Err(ParseError::Short {
                 found: 2,
                 needed: 4
             })
         );
         assert_eq!(r.rest(), [8, 9], "a failed read takes nothing");
-        assert_eq!(r.finish(), Err(Malformed::Trailing(2)));
+        assert_eq!(r.finish(), Err(ParseError::Trailing(2)));
         assert_eq!(r.bytes(2), Ok(&[8, 9][..]));
         assert_eq!(r.finish(), Ok(()));
     }
@@ -202,7 +202,7 @@ mod tests {
         assert_eq!(w.written(), 7);
         assert_eq!(
             w.u8(8),
-            Err(Unfit::Buffer {
+            Err(EmitError::Buffer {
                 found: 0,
                 needed: 1
             })
@@ -215,7 +215,7 @@ mod tests {
         let mut buf = [0; 4];
         assert_eq!(patch_u16_be(&mut buf, 2, 0xaabb), Ok(()));
         assert_eq!(buf, [0, 0, 0xaa, 0xbb]);
-        let refused = Err(Unfit::Buffer {
+        let refused = Err(EmitError::Buffer {
             found: 4,
             needed: 5,
         });

@@ -9,7 +9,7 @@
 use core::net::IpAddr;
 
 use super::cursor::{Reader, Writer};
-use super::{Malformed, Unfit};
+use super::{EmitError, ParseError};
 use crate::types::Mac;
 
 /// Bytes before the payload.
@@ -29,44 +29,49 @@ pub struct Frame<'a> {
     /// Sender.
     pub src: Mac,
     /// EtherType.
-    pub kind: u16,
+    pub ether_type: u16,
     /// What it carries, with the padding of short frames.
     pub payload: &'a [u8],
 }
 
 /// Splits a frame.
-pub fn parse(bytes: &[u8]) -> Result<Frame<'_>, Malformed> {
+pub fn parse(bytes: &[u8]) -> Result<Frame<'_>, ParseError> {
     let mut r = Reader::new(bytes);
     Ok(Frame {
         dst: r.mac()?,
         src: r.mac()?,
-        kind: r.u16_be()?,
+        ether_type: r.u16_be()?,
         payload: r.rest(),
     })
 }
 
-/// Splits a frame that must carry `kind`.
-pub(super) fn payload(bytes: &[u8], kind: u16) -> Result<&[u8], Malformed> {
+/// Splits a frame that must carry `ether_type`.
+pub(super) fn payload(bytes: &[u8], ether_type: u16) -> Result<&[u8], ParseError> {
     let frame = parse(bytes)?;
-    if frame.kind != kind {
-        return Err(Malformed::EtherType {
-            found: frame.kind,
-            expected: kind,
+    if frame.ether_type != ether_type {
+        return Err(ParseError::EtherType {
+            found: frame.ether_type,
+            expected: ether_type,
         });
     }
     Ok(frame.payload)
 }
 
 /// Writes the header.
-pub(super) fn emit(w: &mut Writer<'_>, dst: Mac, src: Mac, kind: u16) -> Result<(), Unfit> {
+pub(super) fn emit(
+    w: &mut Writer<'_>,
+    dst: Mac,
+    src: Mac,
+    ether_type: u16,
+) -> Result<(), EmitError> {
     w.bytes(&dst.0)?;
     w.bytes(&src.0)?;
-    w.u16_be(kind)
+    w.u16_be(ether_type)
 }
 
 /// Writes the header of a frame with an IP packet to a group (RFC 1112 §6.4, RFC 2464 §7).
-pub fn to_group(group: IpAddr, src: Mac, frame: &mut [u8]) -> Result<(), Unfit> {
-    let (dst, kind) = match group {
+pub fn emit_multicast(group: IpAddr, src: Mac, frame: &mut [u8]) -> Result<(), EmitError> {
+    let (dst, ether_type) = match group {
         IpAddr::V4(group) => {
             let [_, b, c, d] = group.octets();
             (Mac([0x01, 0, 0x5e, b & 0x7f, c, d]), IPV4)
@@ -76,7 +81,7 @@ pub fn to_group(group: IpAddr, src: Mac, frame: &mut [u8]) -> Result<(), Unfit> 
             (Mac([0x33, 0x33, a, b, c, d]), IPV6)
         }
     };
-    emit(&mut Writer::new(frame), dst, src, kind)
+    emit(&mut Writer::new(frame), dst, src, ether_type)
 }
 
 #[cfg(test)]
@@ -85,18 +90,22 @@ mod tests {
 
     #[test]
     fn groups_have_addresses_of_their_own() {
-        for (group, dst, kind) in [
+        for (group, dst, ether_type) in [
             ("224.0.0.18", [1, 0, 0x5e, 0, 0, 18], IPV4),
             ("239.255.1.2", [1, 0, 0x5e, 0x7f, 1, 2], IPV4),
             ("ff02::1:ff00:12", [0x33, 0x33, 0xff, 0, 0, 0x12], IPV6),
         ] {
             let mut bytes = [0; HEADER_LEN];
-            to_group(group.parse().unwrap(), Mac([2; 6]), &mut bytes).unwrap();
+            emit_multicast(group.parse().unwrap(), Mac([2; 6]), &mut bytes).unwrap();
             let frame = parse(&bytes).unwrap();
-            assert_eq!((frame.dst, frame.kind), (Mac(dst), kind), "{group}");
+            assert_eq!(
+                (frame.dst, frame.ether_type),
+                (Mac(dst), ether_type),
+                "{group}"
+            );
             assert_eq!(frame.src, Mac([2; 6]));
         }
-        assert!(to_group([224, 0, 0, 18].into(), Mac([2; 6]), &mut [0; 13]).is_err());
+        assert!(emit_multicast([224, 0, 0, 18].into(), Mac([2; 6]), &mut [0; 13]).is_err());
     }
 
     #[test]
@@ -108,7 +117,7 @@ mod tests {
             Frame {
                 dst: Mac([1; 6]),
                 src: Mac([2; 6]),
-                kind: ARP,
+                ether_type: ARP,
                 payload: &[9]
             }
         );

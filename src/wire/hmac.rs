@@ -25,7 +25,7 @@
 use core::net::IpAddr;
 
 use super::cursor::{Reader, Writer};
-use super::{Malformed, Unfit, mac, vrrp};
+use super::{EmitError, ParseError, mac, vrrp};
 
 /// Bytes of the trailer.
 pub const LEN: usize = 28;
@@ -43,11 +43,11 @@ pub struct Trailer {
 }
 
 /// Reads a trailer.
-pub fn parse(trailer: &[u8]) -> Result<Trailer, Malformed> {
+pub fn parse(trailer: &[u8]) -> Result<Trailer, ParseError> {
     let mut r = Reader::new(trailer);
     let [kind, key, zero, zeros] = r.array()?;
     if kind != KIND || zero != 0 || zeros != 0 {
-        return Err(Malformed::Trailer(kind));
+        return Err(ParseError::Trailer(kind));
     }
     let sequence = u64::from_be_bytes(r.array()?);
     r.bytes(CODE_LEN)?;
@@ -57,10 +57,10 @@ pub fn parse(trailer: &[u8]) -> Result<Trailer, Malformed> {
 
 /// Whether the code is right. `signed` is the message with its trailer.
 #[must_use]
-pub fn is_intact(signed: &[u8], from: IpAddr, key: &[u8]) -> bool {
+pub fn verify(signed: &[u8], from: IpAddr, key: &[u8]) -> bool {
     let split = signed.split_last_chunk::<CODE_LEN>();
     split.is_some_and(|(plain, theirs)| {
-        code(plain, from, key).is_some_and(|ours| mac::same(&ours, theirs))
+        code(plain, from, key).is_some_and(|ours| mac::ct_eq(&ours, theirs))
     })
 }
 
@@ -71,9 +71,9 @@ pub fn sign(
     from: IpAddr,
     trailer: Trailer,
     key: &[u8],
-) -> Result<usize, Unfit> {
+) -> Result<usize, EmitError> {
     let (found, needed) = (buf.len(), len.saturating_add(LEN));
-    let short = Unfit::Buffer { found, needed };
+    let short = EmitError::Buffer { found, needed };
     let signed = buf.get_mut(..needed).ok_or(short)?;
     let mut w = Writer::new(signed.get_mut(len..).ok_or(short)?);
     w.bytes(&[KIND, trailer.key, 0, 0])?;

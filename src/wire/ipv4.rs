@@ -21,7 +21,7 @@ use core::net::Ipv4Addr;
 
 use super::checksum::Sum;
 use super::cursor::{Reader, Writer, patch_u16_be};
-use super::{Malformed, Unfit};
+use super::{EmitError, ParseError};
 
 /// Header without options: all we emit.
 pub const HEADER_LEN: usize = 20;
@@ -59,21 +59,21 @@ pub struct Packet<'a> {
 }
 
 /// Takes a packet apart.
-pub fn parse(bytes: &[u8]) -> Result<Packet<'_>, Malformed> {
+pub fn parse(bytes: &[u8]) -> Result<Packet<'_>, ParseError> {
     let mut r = Reader::new(bytes);
     let [first, tos] = r.array()?;
     let (version, header_len) = (first >> 4, usize::from(first & 0x0f).saturating_mul(4));
     if version != 4 {
-        return Err(Malformed::IpVersion {
+        return Err(ParseError::IpVersion {
             found: version,
             expected: 4,
         });
     }
     let total = usize::from(r.u16_be()?);
     if header_len < HEADER_LEN || header_len > total {
-        return Err(Malformed::IpHeaderLength(header_len));
+        return Err(ParseError::IpHeaderLength(header_len));
     }
-    let packet = bytes.get(..total).ok_or(Malformed::IpLength {
+    let packet = bytes.get(..total).ok_or(ParseError::IpLength {
         found: total,
         received: bytes.len(),
     })?;
@@ -83,14 +83,14 @@ pub fn parse(bytes: &[u8]) -> Result<Packet<'_>, Malformed> {
     let found = r.u16_be()?;
     let mut whole = Reader::new(packet);
     let sum = Sum::new().bytes(whole.bytes(header_len)?);
-    if !sum.verifies() {
-        return Err(Malformed::IpChecksum {
+    if !sum.is_valid() {
+        return Err(ParseError::IpChecksum {
             found,
             expected: sum.expected(found),
         });
     }
     if fragment & FRAGMENTED != 0 {
-        return Err(Malformed::Fragment);
+        return Err(ParseError::Fragment);
     }
     Ok(Packet {
         header: Header {
@@ -111,11 +111,11 @@ pub fn parse(bytes: &[u8]) -> Result<Packet<'_>, Malformed> {
 pub fn emit(
     header: &Header,
     buf: &mut [u8],
-    payload: impl FnOnce(&mut [u8]) -> Result<usize, Unfit>,
-) -> Result<usize, Unfit> {
+    payload: impl FnOnce(&mut [u8]) -> Result<usize, EmitError>,
+) -> Result<usize, EmitError> {
     let found = buf.len();
     let Some((head, room)) = buf.split_at_mut_checked(HEADER_LEN) else {
-        return Err(Unfit::Buffer {
+        return Err(EmitError::Buffer {
             found,
             needed: HEADER_LEN,
         });
@@ -123,7 +123,7 @@ pub fn emit(
     let total = payload(room)?.saturating_add(HEADER_LEN);
     let mut w = Writer::new(head);
     w.bytes(&[0x45, header.tos])?;
-    w.u16_be(u16::try_from(total).map_err(|_| Unfit::Length(total))?)?;
+    w.u16_be(u16::try_from(total).map_err(|_| EmitError::Length(total))?)?;
     w.u16_be(header.id)?;
     w.u16_be(0)?;
     w.bytes(&[header.ttl, header.protocol])?;

@@ -2,7 +2,7 @@
 
 use core::net::Ipv6Addr;
 
-use super::Unfit;
+use super::EmitError;
 use super::cursor::Writer;
 
 /// Length of the header in bytes.
@@ -12,7 +12,7 @@ pub const HEADER_LEN: usize = 40;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Header {
     /// Traffic class; VRRP uses 0xC0, internetwork control.
-    pub class: u8,
+    pub traffic_class: u8,
     /// Hop limit.
     pub hop_limit: u8,
     /// Protocol of the payload.
@@ -31,17 +31,17 @@ pub struct Header {
 pub fn emit(
     header: &Header,
     buf: &mut [u8],
-    payload: impl FnOnce(&mut [u8]) -> Result<usize, Unfit>,
-) -> Result<usize, Unfit> {
+    payload: impl FnOnce(&mut [u8]) -> Result<usize, EmitError>,
+) -> Result<usize, EmitError> {
     let found = buf.len();
     let needed = HEADER_LEN;
     let (head, room) = buf
         .split_at_mut_checked(HEADER_LEN)
-        .ok_or(Unfit::Buffer { found, needed })?;
+        .ok_or(EmitError::Buffer { found, needed })?;
     let len = payload(room)?;
     let mut w = Writer::new(head);
-    w.u32_be(6 << 28 | u32::from(header.class) << 20)?;
-    w.u16_be(u16::try_from(len).map_err(|_| Unfit::Length(len))?)?;
+    w.u32_be(6 << 28 | u32::from(header.traffic_class) << 20)?;
+    w.u16_be(u16::try_from(len).map_err(|_| EmitError::Length(len))?)?;
     w.bytes(&[header.next_header, header.hop_limit])?;
     w.bytes(&header.src.octets())?;
     w.bytes(&header.dst.octets())?;
@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn the_header_is_the_forty_bytes_of_rfc_8200() {
         let header = Header {
-            class: 0xc0,
+            traffic_class: 0xc0,
             hop_limit: 255,
             next_header: 112,
             src: "fe80::1".parse().expect("an address"),
@@ -74,7 +74,7 @@ mod tests {
         assert_eq!(buf[..43], want);
         assert_eq!(
             emit(&header, &mut [0; 39], |_| Ok(0)),
-            Err(Unfit::Buffer {
+            Err(EmitError::Buffer {
                 found: 39,
                 needed: 40
             })

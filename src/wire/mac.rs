@@ -19,7 +19,7 @@ pub fn sha256_128(key: &[u8], parts: &[&[u8]]) -> [u8; 16] {
 
 /// Whether two codes are equal, in a time that does not tell where they differ.
 #[must_use]
-pub fn same(ours: &[u8], theirs: &[u8]) -> bool {
+pub fn ct_eq(ours: &[u8], theirs: &[u8]) -> bool {
     let pairs = ours.iter().zip(theirs);
     let difference = pairs.fold(0, |sum, (a, b)| sum | (a ^ b));
     ours.len() == theirs.len() && core::hint::black_box(difference) == 0
@@ -147,10 +147,10 @@ mod tests {
 
     #[test]
     fn codes_are_compared_whole() {
-        assert!(same(&[1, 2, 3], &[1, 2, 3]));
-        assert!(!same(&[1, 2, 3], &[1, 2, 4]));
-        assert!(!same(&[1, 2, 3], &[0, 2, 3]));
-        assert!(!same(&[1, 2, 3], &[1, 2]));
-        assert!(!same(&[1, 2], &[1, 2, 3]));
+        assert!(ct_eq(&[1, 2, 3], &[1, 2, 3]));
+        assert!(!ct_eq(&[1, 2, 3], &[1, 2, 4]));
+        assert!(!ct_eq(&[1, 2, 3], &[0, 2, 3]));
+        assert!(!ct_eq(&[1, 2, 3], &[1, 2]));
+        assert!(!ct_eq(&[1, 2], &[1, 2, 3]));
     }
 }

@@ -1,14 +1,14 @@
 //! Packet formats: network byte order ⇄ structs, one format per file.
 //!
-//! Contract: `parse` takes any bytes, never panics, never allocates, and says in one [`Malformed`]
+//! Contract: `parse` takes any bytes, never panics, never allocates, and says in one [`ParseError`]
 //! what is wrong; `emit` fills a caller's buffer in one pass and returns how much of it, or says in one
-//! [`Unfit`] why that value has no packet. No state, no I/O, no logging: who drops a packet counts it.
+//! [`EmitError`] why that value has no packet. No state, no I/O, no logging: who drops a packet counts it.
 //!
 //! ```text
 //! raw IPv4 socket  ── ipv4::parse ── vrrp::parse ─→ Advert      Advert ── vrrp::emit ── ipv4::emit ─→ raw socket
 //! raw IPv6 socket  ───────────────── vrrp::parse ─→ Advert      Advert ── vrrp::emit ───────────────→ raw socket
 //!         with AH: ── ipv4::parse ── ah::parse ── vrrp::parse       signed: … vrrp::parse ── hmac::parse
-//! packet socket    ── ether::parse ── arp::parse │ ndisc::parse      arp::gratuitous │ ndisc::unsolicited
+//! packet socket    ── ether::parse ── arp::parse │ ndisc::parse      arp::emit_gratuitous │ ndisc::emit_unsolicited
 //! ```
 //!
 //! [`cursor`] is the only place that cuts bytes, [`checksum`] the only one that adds them up. The order
@@ -43,11 +43,11 @@ pub mod mac;
 pub mod ndisc;
 pub mod vrrp;
 
-pub use checksum::Pseudo;
+pub use checksum::PseudoHeader;
 
 /// What is wrong with received bytes. One variant per check, each with what was found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Malformed {
+pub enum ParseError {
     /// The bytes end before the field.
     Short {
         /// Bytes there are.
@@ -168,80 +168,80 @@ pub enum Malformed {
     },
 }
 
-impl fmt::Display for Malformed {
+impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Malformed::Short { found, needed } => write!(f, "{found} bytes, needs {needed}"),
-            Malformed::Trailing(count) => write!(f, "{count} bytes too many"),
-            Malformed::EtherType { found, expected } => {
+            ParseError::Short { found, needed } => write!(f, "{found} bytes, needs {needed}"),
+            ParseError::Trailing(count) => write!(f, "{count} bytes too many"),
+            ParseError::EtherType { found, expected } => {
                 write!(f, "EtherType {found:#06x}, expected {expected:#06x}")
             }
-            Malformed::IpVersion { found, expected } => {
+            ParseError::IpVersion { found, expected } => {
                 write!(f, "IP version {found}, expected {expected}")
             }
-            Malformed::IpHeaderLength(found) => {
+            ParseError::IpHeaderLength(found) => {
                 write!(f, "IP header length {found}, expected 20 to total length")
             }
-            Malformed::IpLength { found, received } => {
+            ParseError::IpLength { found, received } => {
                 write!(f, "IP length {found}, received {received}")
             }
-            Malformed::IpChecksum { found, expected } => {
+            ParseError::IpChecksum { found, expected } => {
                 write!(f, "IP checksum {found:#06x}, expected {expected:#06x}")
             }
-            Malformed::Fragment => f.write_str("IP fragment, expected a whole packet"),
-            Malformed::Protocol { found, expected } => {
+            ParseError::Fragment => f.write_str("IP fragment, expected a whole packet"),
+            ParseError::Protocol { found, expected } => {
                 write!(f, "IP protocol {found}, expected {expected}")
             }
-            Malformed::AhLength(found) => write!(f, "AH length {found}, expected 4"),
-            Malformed::Trailer(found) => write!(f, "signature of type {found}, expected 1"),
-            Malformed::VrrpLength { found, expected } => {
+            ParseError::AhLength(found) => write!(f, "AH length {found}, expected 4"),
+            ParseError::Trailer(found) => write!(f, "signature of type {found}, expected 1"),
+            ParseError::VrrpLength { found, expected } => {
                 write!(f, "VRRP length {found}, expected {expected}")
             }
-            Malformed::VrrpVersion(found) => write!(f, "VRRP version {found}, expected 2 or 3"),
-            Malformed::VrrpV2OverIpv6 => f.write_str("VRRP version 2 over IPv6, expected 3"),
-            Malformed::VrrpType(found) => write!(f, "VRRP type {found}, expected 1"),
-            Malformed::VrrpChecksum { found, expected } => {
+            ParseError::VrrpVersion(found) => write!(f, "VRRP version {found}, expected 2 or 3"),
+            ParseError::VrrpV2OverIpv6 => f.write_str("VRRP version 2 over IPv6, expected 3"),
+            ParseError::VrrpType(found) => write!(f, "VRRP type {found}, expected 1"),
+            ParseError::VrrpChecksum { found, expected } => {
                 write!(f, "VRRP checksum {found:#06x}, expected {expected:#06x}")
             }
-            Malformed::VrrpVrid => f.write_str("VRID 0, expected 1 to 255"),
-            Malformed::VrrpInterval => f.write_str("advertisement interval 0, expected more"),
-            Malformed::ArpHardware(found) => write!(f, "ARP hardware type {found}, expected 1"),
-            Malformed::ArpProtocol(found) => {
+            ParseError::VrrpVrid => f.write_str("VRID 0, expected 1 to 255"),
+            ParseError::VrrpInterval => f.write_str("advertisement interval 0, expected more"),
+            ParseError::ArpHardware(found) => write!(f, "ARP hardware type {found}, expected 1"),
+            ParseError::ArpProtocol(found) => {
                 write!(f, "ARP protocol {found:#06x}, expected 0x0800")
             }
-            Malformed::ArpLengths { hardware, protocol } => {
+            ParseError::ArpLengths { hardware, protocol } => {
                 write!(
                     f,
                     "ARP address lengths {hardware} and {protocol}, expected 6 and 4"
                 )
             }
-            Malformed::ArpOperation(found) => write!(f, "ARP operation {found}, expected 1 or 2"),
-            Malformed::HopLimit(found) => write!(f, "hop limit {found}, expected 255"),
-            Malformed::IcmpType { found, expected } => {
+            ParseError::ArpOperation(found) => write!(f, "ARP operation {found}, expected 1 or 2"),
+            ParseError::HopLimit(found) => write!(f, "hop limit {found}, expected 255"),
+            ParseError::IcmpType { found, expected } => {
                 write!(f, "ICMPv6 type {found}, expected {expected}")
             }
-            Malformed::IcmpCode(found) => write!(f, "ICMPv6 code {found}, expected 0"),
-            Malformed::IcmpChecksum { found, expected } => {
+            ParseError::IcmpCode(found) => write!(f, "ICMPv6 code {found}, expected 0"),
+            ParseError::IcmpChecksum { found, expected } => {
                 write!(f, "ICMPv6 checksum {found:#06x}, expected {expected:#06x}")
             }
-            Malformed::NdiscTarget(found) => {
+            ParseError::NdiscTarget(found) => {
                 write!(f, "advertised neighbor {found}, expected a unicast address")
             }
-            Malformed::NdiscSolicited => {
+            ParseError::NdiscSolicited => {
                 f.write_str("solicited flag in a multicast, expected it clear")
             }
-            Malformed::NdiscOption { found, left } => {
+            ParseError::NdiscOption { found, left } => {
                 write!(f, "option of {found} bytes, expected 8 to {left}")
             }
         }
     }
 }
 
-impl core::error::Error for Malformed {}
+impl core::error::Error for ParseError {}
 
 /// Why a value has no packet. All of these are ours to prevent: a configuration check or a buffer size.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Unfit {
+pub enum EmitError {
     /// The caller's buffer is too small.
     Buffer {
         /// Bytes there are.
@@ -263,20 +263,20 @@ pub enum Unfit {
     Length(usize),
 }
 
-impl fmt::Display for Unfit {
+impl fmt::Display for EmitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Unfit::Buffer { found, needed } => {
+            EmitError::Buffer { found, needed } => {
                 write!(f, "buffer of {found} bytes, needs {needed}")
             }
-            Unfit::AddressCount(found) => write!(f, "{found} addresses, at most 255 fit"),
-            Unfit::AddressFamily => f.write_str("addresses of two families"),
-            Unfit::Interval(found) => write!(f, "interval {found} does not fit the version"),
-            Unfit::Authentication => f.write_str("VRRP version 3 carries no authentication"),
-            Unfit::ChecksumForm => f.write_str("no such checksum for this version and family"),
-            Unfit::Length(found) => write!(f, "{found} bytes do not fit one IP packet"),
+            EmitError::AddressCount(found) => write!(f, "{found} addresses, at most 255 fit"),
+            EmitError::AddressFamily => f.write_str("addresses of two families"),
+            EmitError::Interval(found) => write!(f, "interval {found} does not fit the version"),
+            EmitError::Authentication => f.write_str("VRRP version 3 carries no authentication"),
+            EmitError::ChecksumForm => f.write_str("no such checksum for this version and family"),
+            EmitError::Length(found) => write!(f, "{found} bytes do not fit one IP packet"),
         }
     }
 }
 
-impl core::error::Error for Unfit {}
+impl core::error::Error for EmitError {}

@@ -10,9 +10,9 @@
 
 use core::net::{IpAddr, Ipv6Addr};
 
-use super::checksum::{Pseudo, Sum};
+use super::checksum::{PseudoHeader, Sum};
 use super::cursor::{Reader, Writer, patch_u16_be};
-use super::{Malformed, Unfit, ether};
+use super::{EmitError, ParseError, ether};
 use crate::types::Mac;
 
 /// Bytes of an announcement with its Ethernet header.
@@ -52,35 +52,35 @@ pub struct NeighborAdvert {
 }
 
 /// Reads a neighbor advertisement out of an Ethernet frame, with the checks of RFC 4861 §7.1.2.
-pub fn parse(frame: &[u8]) -> Result<NeighborAdvert, Malformed> {
+pub fn parse(frame: &[u8]) -> Result<NeighborAdvert, ParseError> {
     let (net, src, dst, message) = ipv6(ether::payload(frame, ether::IPV6)?)?;
     let mut r = Reader::new(message);
     let [kind, code] = r.array()?;
     if kind != NEIGHBOR_ADVERT {
-        return Err(Malformed::IcmpType {
+        return Err(ParseError::IcmpType {
             found: kind,
             expected: NEIGHBOR_ADVERT,
         });
     }
     let found = r.u16_be()?;
     let sum = checksum(&net, message);
-    if !sum.verifies() {
-        return Err(Malformed::IcmpChecksum {
+    if !sum.is_valid() {
+        return Err(ParseError::IcmpChecksum {
             found,
             expected: sum.expected(found),
         });
     }
     if code != 0 {
-        return Err(Malformed::IcmpCode(code));
+        return Err(ParseError::IcmpCode(code));
     }
     let [flags, _, _, _] = r.array()?;
     let target = r.ipv6()?;
     if target.is_multicast() {
-        return Err(Malformed::NdiscTarget(target));
+        return Err(ParseError::NdiscTarget(target));
     }
     let solicited = flags & SOLICITED != 0;
     if solicited && dst.is_multicast() {
-        return Err(Malformed::NdiscSolicited);
+        return Err(ParseError::NdiscSolicited);
     }
     Ok(NeighborAdvert {
         src,
@@ -94,11 +94,11 @@ pub fn parse(frame: &[u8]) -> Result<NeighborAdvert, Malformed> {
 }
 
 /// Takes the IPv6 header off. Extension headers do not occur in neighbor discovery.
-fn ipv6(bytes: &[u8]) -> Result<(Pseudo, Ipv6Addr, Ipv6Addr, &[u8]), Malformed> {
+fn ipv6(bytes: &[u8]) -> Result<(PseudoHeader, Ipv6Addr, Ipv6Addr, &[u8]), ParseError> {
     let mut r = Reader::new(bytes);
     let [first, _, _, _] = r.array()?;
     if first >> 4 != 6 {
-        return Err(Malformed::IpVersion {
+        return Err(ParseError::IpVersion {
             found: first >> 4,
             expected: 6,
         });
@@ -107,20 +107,20 @@ fn ipv6(bytes: &[u8]) -> Result<(Pseudo, Ipv6Addr, Ipv6Addr, &[u8]), Malformed> 
     let [next, hops] = r.array()?;
     let (src, dst) = (r.ipv6()?, r.ipv6()?);
     let left = r.rest().len();
-    let message = r.bytes(len).map_err(|_| Malformed::IpLength {
+    let message = r.bytes(len).map_err(|_| ParseError::IpLength {
         found: len,
         received: left,
     })?;
     if next != ICMPV6 {
-        return Err(Malformed::Protocol {
+        return Err(ParseError::Protocol {
             found: next,
             expected: ICMPV6,
         });
     }
     if hops != 255 {
-        return Err(Malformed::HopLimit(hops));
+        return Err(ParseError::HopLimit(hops));
     }
-    let net = Pseudo {
+    let net = PseudoHeader {
         src: IpAddr::V6(src),
         dst: IpAddr::V6(dst),
     };
@@ -128,13 +128,13 @@ fn ipv6(bytes: &[u8]) -> Result<(Pseudo, Ipv6Addr, Ipv6Addr, &[u8]), Malformed> 
 }
 
 /// Walks the options; the last target link-layer address of Ethernet's length counts.
-fn target_mac(mut r: Reader<'_>) -> Result<Option<Mac>, Malformed> {
+fn target_mac(mut r: Reader<'_>) -> Result<Option<Mac>, ParseError> {
     let mut mac = None;
     while !r.is_empty() {
         let left = r.rest().len();
         let [kind, units] = r.array()?;
         let len = usize::from(units).saturating_mul(8);
-        let bad = Malformed::NdiscOption { found: len, left };
+        let bad = ParseError::NdiscOption { found: len, left };
         let body = len.checked_sub(2).ok_or(bad)?;
         let mut body = Reader::new(r.bytes(body).map_err(|_| bad)?);
         if (kind, units) == (TARGET_LINK_LAYER, 1) {
@@ -144,15 +144,27 @@ fn target_mac(mut r: Reader<'_>) -> Result<Option<Mac>, Malformed> {
     Ok(mac)
 }
 
-/// Writes the frame that tells everybody on the link that `target` is at `mac`. `src` is the address of
-/// the sending interface that receivers see, `router` whether it forwards.
-pub fn unsolicited(
-    mac: Mac,
-    src: Ipv6Addr,
-    target: Ipv6Addr,
-    router: bool,
-    buf: &mut [u8],
-) -> Result<usize, Unfit> {
+/// An unsolicited neighbor advertisement to all nodes (RFC 4861 §7.2.6).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Unsolicited {
+    /// The target's Ethernet address, also the source of the frame.
+    pub mac: Mac,
+    /// Source of the packet.
+    pub src: Ipv6Addr,
+    /// The address that is announced.
+    pub target: Ipv6Addr,
+    /// Router flag: the sender forwards packets.
+    pub router: bool,
+}
+
+/// Writes the Ethernet frame and returns its length.
+pub fn emit_unsolicited(advert: &Unsolicited, buf: &mut [u8]) -> Result<usize, EmitError> {
+    let Unsolicited {
+        mac,
+        src,
+        target,
+        router,
+    } = *advert;
     let mut w = Writer::new(buf);
     ether::emit(&mut w, ALL_NODES_MAC, mac, ether::IPV6)?;
     w.u32_be(6 << 28)?;
@@ -166,7 +178,7 @@ pub fn unsolicited(
     w.bytes(&[TARGET_LINK_LAYER, 1])?;
     w.bytes(&mac.0)?;
     let len = w.written();
-    let net = Pseudo {
+    let net = PseudoHeader {
         src: IpAddr::V6(src),
         dst: IpAddr::V6(ALL_NODES),
     };
@@ -176,7 +188,7 @@ pub fn unsolicited(
     Ok(len)
 }
 
-fn checksum(net: &Pseudo, message: &[u8]) -> Sum {
+fn checksum(net: &PseudoHeader, message: &[u8]) -> Sum {
     let len = u16::try_from(message.len()).unwrap_or(u16::MAX);
     Sum::new().pseudo(net, ICMPV6, len).bytes(message)
 }

@@ -26,9 +26,9 @@
 
 use core::net::{IpAddr, Ipv4Addr};
 
-use super::checksum::{Pseudo, Sum};
+use super::checksum::{PseudoHeader, Sum};
 use super::cursor::{Reader, Writer, patch_u16_be};
-use super::{Malformed, Unfit, hmac};
+use super::{EmitError, ParseError, hmac};
 use crate::types::{Centis, Family, Priority, Version, Vrid};
 
 /// IP protocol number.
@@ -123,7 +123,7 @@ pub enum ChecksumForm {
     /// Nothing: v2, and v3 over IPv4 with `v3_checksum_as_v2`.
     Plain,
     /// The pseudo header: v3 over IPv6, and v3 over IPv4 by default.
-    Pseudo,
+    PseudoHeader,
     /// A pseudo header with 224.0.0.18 for whatever destination: `old_unicast_checksum`.
     OldUnicast,
     /// Left zero for the kernel (`IPV6_CHECKSUM` at offset 6); never the form of a received packet.
@@ -145,7 +145,7 @@ pub struct Parsed<'a> {
 
 /// An advertisement to be sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct AdvertOut<'a> {
+pub struct AdvertRepr<'a> {
     /// Its version.
     pub version: Version,
     /// Virtual router.
@@ -176,10 +176,10 @@ pub const fn len(version: Version, family: Family, count: usize) -> usize {
 // ---- reception ----
 
 /// Takes a message apart. `net` says by which addresses it came; its family is the addresses' family.
-pub fn parse<'a>(payload: &'a [u8], net: &Pseudo) -> Result<Parsed<'a>, Malformed> {
+pub fn parse<'a>(payload: &'a [u8], net: &PseudoHeader) -> Result<Parsed<'a>, ParseError> {
     let family = Family::of(net.dst);
     if payload.len() < HEADER_LEN {
-        return Err(Malformed::VrrpLength {
+        return Err(ParseError::VrrpLength {
             found: payload.len(),
             expected: HEADER_LEN,
         });
@@ -188,9 +188,9 @@ pub fn parse<'a>(payload: &'a [u8], net: &Pseudo) -> Result<Parsed<'a>, Malforme
     let [first, vrid, priority, count] = r.array()?;
     let version = match (first >> 4, family) {
         (2, Family::V4) => Version::V2,
-        (2, Family::V6) => return Err(Malformed::VrrpV2OverIpv6),
+        (2, Family::V6) => return Err(ParseError::VrrpV2OverIpv6),
         (3, _) => Version::V3,
-        (other, _) => return Err(Malformed::VrrpVersion(other)),
+        (other, _) => return Err(ParseError::VrrpVersion(other)),
     };
     let needed = len(version, family, usize::from(count));
     let bytes = trim(payload, family, needed)?;
@@ -200,18 +200,18 @@ pub fn parse<'a>(payload: &'a [u8], net: &Pseudo) -> Result<Parsed<'a>, Malforme
         Family::V6 => bytes,
     };
     if first & 0x0f != ADVERTISEMENT {
-        return Err(Malformed::VrrpType(first & 0x0f));
+        return Err(ParseError::VrrpType(first & 0x0f));
     }
     let timing: [u8; 2] = r.array()?;
     let [kind, secs] = timing;
     let checksum = verify(summed, version, net, r.u16_be()?)?;
-    let vrid = Vrid::new(vrid).ok_or(Malformed::VrrpVrid)?;
+    let vrid = Vrid::new(vrid).ok_or(ParseError::VrrpVrid)?;
     let interval = match version {
         Version::V2 => Centis::from_secs(secs),
         Version::V3 => Centis(u16::from_be_bytes(timing) & Centis::MAX_V3.0),
     };
     if interval.0 == 0 {
-        return Err(Malformed::VrrpInterval);
+        return Err(ParseError::VrrpInterval);
     }
     let list = r.bytes(usize::from(count).saturating_mul(family.addr_len()))?;
     let auth = match version {
@@ -238,7 +238,7 @@ pub fn parse<'a>(payload: &'a [u8], net: &Pseudo) -> Result<Parsed<'a>, Malforme
 
 /// The `needed` bytes of the message, with its trailer if it has one. Behind them only the padding of a short
 /// frame is tolerated.
-fn trim(payload: &[u8], family: Family, needed: usize) -> Result<&[u8], Malformed> {
+fn trim(payload: &[u8], family: Family, needed: usize) -> Result<&[u8], ParseError> {
     let padded = PADDED_TO.saturating_sub(match family {
         Family::V4 => 20,
         Family::V6 => 40,
@@ -249,7 +249,7 @@ fn trim(payload: &[u8], family: Family, needed: usize) -> Result<&[u8], Malforme
     }
     match payload.get(..needed) {
         Some(message) if payload.len() == needed || payload.len() <= padded => Ok(message),
-        _ => Err(Malformed::VrrpLength {
+        _ => Err(ParseError::VrrpLength {
             found: payload.len(),
             expected: needed,
         }),
@@ -260,24 +260,24 @@ fn trim(payload: &[u8], family: Family, needed: usize) -> Result<&[u8], Malforme
 fn verify(
     message: &[u8],
     version: Version,
-    net: &Pseudo,
+    net: &PseudoHeader,
     found: u16,
-) -> Result<ChecksumForm, Malformed> {
+) -> Result<ChecksumForm, ParseError> {
     let plain = Sum::new().bytes(message);
-    let with = |net: &Pseudo| plain.pseudo(net, PROTOCOL, wire_len(message));
+    let with = |net: &PseudoHeader| plain.pseudo(net, PROTOCOL, wire_len(message));
     let wrong = |sum: Sum| {
-        Err(Malformed::VrrpChecksum {
+        Err(ParseError::VrrpChecksum {
             found,
             expected: sum.expected(found),
         })
     };
     let (pseudo, ipv4) = (with(net), net.dst.is_ipv4());
     match version {
-        Version::V2 if plain.verifies() => Ok(ChecksumForm::Plain),
+        Version::V2 if plain.is_valid() => Ok(ChecksumForm::Plain),
         Version::V2 => wrong(plain),
-        Version::V3 if pseudo.verifies() => Ok(ChecksumForm::Pseudo),
-        Version::V3 if ipv4 && plain.verifies() => Ok(ChecksumForm::Plain),
-        Version::V3 if ipv4 && with(&old_unicast(net)).verifies() => Ok(ChecksumForm::OldUnicast),
+        Version::V3 if pseudo.is_valid() => Ok(ChecksumForm::PseudoHeader),
+        Version::V3 if ipv4 && plain.is_valid() => Ok(ChecksumForm::Plain),
+        Version::V3 if ipv4 && with(&old_unicast(net)).is_valid() => Ok(ChecksumForm::OldUnicast),
         Version::V3 => wrong(pseudo),
     }
 }
@@ -295,11 +295,11 @@ fn auth(kind: u8, data: [u8; AUTH_LEN]) -> Auth {
 
 /// Writes a message and returns its length. `net` is needed by the forms that cover it.
 pub fn emit(
-    advert: &AdvertOut<'_>,
-    net: Option<&Pseudo>,
+    advert: &AdvertRepr<'_>,
+    net: Option<&PseudoHeader>,
     form: ChecksumForm,
     buf: &mut [u8],
-) -> Result<usize, Unfit> {
+) -> Result<usize, EmitError> {
     let count = advert.addresses.len();
     let mut w = Writer::new(buf);
     w.u8(match advert.version {
@@ -307,14 +307,14 @@ pub fn emit(
         Version::V3 => 0x30 | ADVERTISEMENT,
     })?;
     w.bytes(&[advert.vrid.get(), advert.priority.0])?;
-    w.u8(u8::try_from(count).map_err(|_| Unfit::AddressCount(count))?)?;
+    w.u8(u8::try_from(count).map_err(|_| EmitError::AddressCount(count))?)?;
     let data = emit_timing(advert, &mut w)?;
     w.u16_be(0)?;
     let family = advert.addresses.first().map(|first| Family::of(*first));
     for addr in advert.addresses {
         let here = Family::of(*addr);
         if Some(here) != family || (advert.version, here) == (Version::V2, Family::V6) {
-            return Err(Unfit::AddressFamily);
+            return Err(EmitError::AddressFamily);
         }
         w.addr(*addr)?;
     }
@@ -330,7 +330,7 @@ pub fn emit(
 }
 
 /// Writes bytes 4 and 5, where the versions differ, and returns v2's authentication data.
-fn emit_timing(advert: &AdvertOut<'_>, w: &mut Writer<'_>) -> Result<[u8; AUTH_LEN], Unfit> {
+fn emit_timing(advert: &AdvertRepr<'_>, w: &mut Writer<'_>) -> Result<[u8; AUTH_LEN], EmitError> {
     let (kind, data) = match advert.auth {
         Auth::None => (0, [0; AUTH_LEN]),
         Auth::Pass(text) => (1, text),
@@ -342,13 +342,13 @@ fn emit_timing(advert: &AdvertOut<'_>, w: &mut Writer<'_>) -> Result<[u8; AUTH_L
         Version::V2 => {
             let secs = interval.as_secs();
             if secs == 0 || Centis::from_secs(secs) != interval {
-                return Err(Unfit::Interval(interval));
+                return Err(EmitError::Interval(interval));
             }
             w.bytes(&[kind, secs])?;
         }
-        Version::V3 if advert.auth != Auth::None => return Err(Unfit::Authentication),
+        Version::V3 if advert.auth != Auth::None => return Err(EmitError::Authentication),
         Version::V3 if interval.0 == 0 || interval > Centis::MAX_V3 => {
-            return Err(Unfit::Interval(interval));
+            return Err(EmitError::Interval(interval));
         }
         Version::V3 => w.u16_be(interval.0)?,
     }
@@ -356,7 +356,7 @@ fn emit_timing(advert: &AdvertOut<'_>, w: &mut Writer<'_>) -> Result<[u8; AUTH_L
 }
 
 /// Sums a signed IPv6 advert anew, the trailer included.
-pub fn sum_signed(signed: &mut [u8], net: &Pseudo) -> Result<(), Unfit> {
+pub fn update_signed_checksum(signed: &mut [u8], net: &PseudoHeader) -> Result<(), EmitError> {
     patch_u16_be(signed, CHECKSUM_AT, 0)?;
     let sum = Sum::new().bytes(signed);
     let sum = sum.pseudo(net, PROTOCOL, wire_len(signed));
@@ -367,24 +367,24 @@ pub fn sum_signed(signed: &mut [u8], net: &Pseudo) -> Result<(), Unfit> {
 fn sum(
     message: &[u8],
     version: Version,
-    net: Option<&Pseudo>,
+    net: Option<&PseudoHeader>,
     form: ChecksumForm,
-) -> Result<Option<Sum>, Unfit> {
+) -> Result<Option<Sum>, EmitError> {
     let plain = Sum::new().bytes(message);
     let ipv4 = net.is_none_or(|net| net.dst.is_ipv4());
-    let with = |net: &Pseudo| Ok(Some(plain.pseudo(net, PROTOCOL, wire_len(message))));
+    let with = |net: &PseudoHeader| Ok(Some(plain.pseudo(net, PROTOCOL, wire_len(message))));
     match (version, form, net) {
         (Version::V2, _, _) => Ok(Some(plain)),
         (Version::V3, ChecksumForm::Kernel, _) => Ok(None),
         (Version::V3, ChecksumForm::Plain, _) if ipv4 => Ok(Some(plain)),
-        (Version::V3, ChecksumForm::Pseudo, Some(net)) => with(net),
+        (Version::V3, ChecksumForm::PseudoHeader, Some(net)) => with(net),
         (Version::V3, ChecksumForm::OldUnicast, Some(net)) if ipv4 => with(&old_unicast(net)),
-        (Version::V3, _, _) => Err(Unfit::ChecksumForm),
+        (Version::V3, _, _) => Err(EmitError::ChecksumForm),
     }
 }
 
-fn old_unicast(net: &Pseudo) -> Pseudo {
-    Pseudo {
+fn old_unicast(net: &PseudoHeader) -> PseudoHeader {
+    PseudoHeader {
         src: net.src,
         dst: IpAddr::V4(GROUP_V4),
     }

@@ -11,8 +11,8 @@ use vrrpd::engine::Engine;
 use vrrpd::engine::system::Protocol;
 use vrrpd::types::{Centis, Instant, Priority, Version, Vrid, VrrpCounters, VrrpState};
 
-use vrrpd::wire::vrrp::{AdvertOut, Auth as WireAuth, ChecksumForm};
-use vrrpd::wire::{Pseudo, ah, hmac, ipv4, vrrp};
+use vrrpd::wire::vrrp::{AdvertRepr, Auth as WireAuth, ChecksumForm};
+use vrrpd::wire::{PseudoHeader, ah, hmac, ipv4, vrrp};
 
 const VIP: &str = "192.0.2.100/32";
 const KEY: [u8; 8] = *b"k3y\0\0\0\0\0";
@@ -49,7 +49,7 @@ fn with_ah(priority: u8) -> VrrpInstance {
 
 fn ah_advert(priority: u8, from: &str, sequence: u32, key: &[u8; 8]) -> Vec<u8> {
     let addresses: [IpAddr; 1] = ["192.0.2.100".parse().unwrap()];
-    let advert = AdvertOut {
+    let advert = AdvertRepr {
         version: Version::V2,
         vrid: Vrid::new(7).unwrap(),
         priority: Priority(priority),
@@ -75,7 +75,7 @@ fn ah_advert(priority: u8, from: &str, sequence: u32, key: &[u8; 8]) -> Vec<u8> 
 /// Number of the last advert, which must be intact.
 fn last_number(kernel: &Kernel) -> u32 {
     let packet = ipv4::parse(&kernel.last).unwrap();
-    assert!(ah::is_intact(&packet, &kernel.last, &KEY));
+    assert!(ah::verify(&packet, &kernel.last, &KEY));
     let (header, _) = ah::parse(packet.payload).unwrap();
     assert_eq!(header.spi, 0xc000_0201);
     header.sequence
@@ -394,10 +394,10 @@ fn our_adverts_are_signed_with_the_active_key_unless_we_only_receive() {
         if length == 60 {
             let from = "192.0.2.1".parse().unwrap();
             let signed = &kernel.last[20..];
-            assert!(hmac::is_intact(signed, from, &secret(0xbb).0));
+            assert!(hmac::verify(signed, from, &secret(0xbb).0));
             let trailer = hmac::parse(&signed[12..]).unwrap();
             assert_eq!((trailer.key, trailer.sequence >> 16), (2, now() >> 16));
-            let net = Pseudo {
+            let net = PseudoHeader {
                 src: from,
                 dst: "224.0.0.18".parse().unwrap(),
             };

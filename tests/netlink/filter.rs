@@ -55,10 +55,10 @@ fn tables_are_made_as_nft_makes_them() {
         (Family::V6, false, "requests/nft-ipv6"),
     ] {
         let mut batch = Batch::new(1);
-        nft::begin(&mut batch);
+        nft::begin_batch(&mut batch);
         table(family, counters).create(&mut batch);
         table(family, counters).add(&mut batch, &elements);
-        nft::end(&mut batch);
+        nft::end_batch(&mut batch);
         let mut ours = requests(batch.bytes());
         let first: Vec<u16> = ours[1..4].iter().map(|request| request.0).collect();
         assert_eq!(first, [NEWTABLE, DELTABLE, NEWTABLE], "a table is replaced");
@@ -86,9 +86,9 @@ fn rules_keep_the_order_nft_gave_them() {
 #[test]
 fn tables_are_deleted_as_nft_deletes_them_even_where_there_is_none() {
     let mut batch = Batch::new(1);
-    nft::begin(&mut batch);
+    nft::begin_batch(&mut batch);
     table(Family::V4, false).delete(&mut batch);
-    nft::end(&mut batch);
+    nft::end_batch(&mut batch);
     let mut ours = requests(batch.bytes());
     assert_eq!(ours.remove(1).0, NEWTABLE);
     assert_eq!(ours, requests(&golden("requests/nft-delete")));
@@ -112,7 +112,7 @@ fn a_full_chunk_fits_in_one_message() {
     let elements = [Element {
         addr: "fe80::1".parse().unwrap(),
         dev: &long,
-    }; nft::CHUNK];
+    }; nft::MAX_ELEMENTS];
     let mut batch = Batch::new(1);
     table(Family::V6, false).add(&mut batch, &elements);
     let list = requests(batch.bytes());
@@ -120,7 +120,10 @@ fn a_full_chunk_fits_in_one_message() {
         panic!("{} messages", list.len());
     };
     let (_, bytes) = attrs.last().unwrap();
-    assert_eq!(Attrs::new(bytes).map(Result::unwrap).count(), nft::CHUNK);
+    assert_eq!(
+        Attrs::new(bytes).map(Result::unwrap).count(),
+        nft::MAX_ELEMENTS
+    );
 }
 
 // ---- macvlans ----
@@ -134,10 +137,10 @@ fn macvlans_are_handled_as_ip_handles_them() {
     assert_eq!(link(create.bytes()), link(&wanted));
 
     let mut up = Batch::new(1);
-    macvlan::switch(&mut up, IfIndex(4), true);
+    macvlan::set_up(&mut up, IfIndex(4));
     assert_eq!(up.bytes(), golden("requests/macvlan-up"));
     let mut down = Batch::new(1);
-    macvlan::switch(&mut down, IfIndex(4), false);
+    macvlan::set_down(&mut down, IfIndex(4));
     assert_eq!(down.bytes(), golden("requests/macvlan-down"));
     let mut delete = Batch::new(1);
     macvlan::delete(&mut delete, IfIndex(4));

@@ -1,7 +1,7 @@
 //! IPVS: the same requests as ipvsadm(8)'s, but for what the kernel does not look at, and what the kernel lists.
 
 use vrrpd::netlink::genl::{self, Replies, Reply};
-use vrrpd::netlink::ipvs::{self, Change, Daemon, Message, Role};
+use vrrpd::netlink::ipvs::{self, Command, Daemon, Message, Role};
 use vrrpd::netlink::{Attrs, Batch};
 use vrrpd::types::Family;
 use vrrpd::types::ipvs::{
@@ -168,12 +168,12 @@ fn same(name: &str, fill: impl FnOnce(&mut Batch)) {
 fn services_are_asked_for_as_ipvsadm_does() {
     for (name, one) in services() {
         same(name, |batch| {
-            ipvs::service(batch, FAMILY, Change::Add, &one);
+            ipvs::write_service(batch, FAMILY, Command::New, &one);
         });
     }
     let changed = service(web(), "wrr");
     same("edit-service", |batch| {
-        ipvs::service(batch, FAMILY, Change::Set, &changed);
+        ipvs::write_service(batch, FAMILY, Command::Set, &changed);
     });
     same("del-service", |batch| {
         ipvs::delete_service(batch, FAMILY, &web());
@@ -190,17 +190,17 @@ fn services_are_asked_for_as_ipvsadm_does() {
 fn servers_are_asked_for_as_ipvsadm_does() {
     for (name, one) in servers() {
         same(name, |batch| {
-            ipvs::server(batch, FAMILY, Change::Add, &web(), &one);
+            ipvs::write_server(batch, FAMILY, Command::New, &web(), &one);
         });
     }
     let masquerade = Forward::Masquerade;
     let six = server("2001:db8::11", 443, masquerade, 1);
     same("add-server6", |batch| {
-        ipvs::server(batch, FAMILY, Change::Add, &web6(), &six);
+        ipvs::write_server(batch, FAMILY, Command::New, &web6(), &six);
     });
     let changed = server("192.0.2.11", 8080, masquerade, 9);
     same("edit-server", |batch| {
-        ipvs::server(batch, FAMILY, Change::Set, &web(), &changed);
+        ipvs::write_server(batch, FAMILY, Command::Set, &web(), &changed);
     });
     let gone = server("192.0.2.12", 80, Forward::Direct, 0);
     same("del-server", |batch| {
@@ -253,7 +253,7 @@ fn all_else_is_asked_for_as_ipvsadm_does() {
         ipvs::set_timeouts(batch, FAMILY, [900, 120, 30]);
     });
     same("list-timeouts", |batch| {
-        ipvs::timeouts(batch, FAMILY);
+        ipvs::get_timeouts(batch, FAMILY);
     });
 }
 
@@ -279,7 +279,7 @@ fn messages(bytes: &[u8], family: Family) -> Vec<Message<'_>> {
 #[test]
 fn the_controller_tells_the_number() {
     let bytes = golden("ipvs/family");
-    assert_eq!(genl::number(payloads(&bytes)[0]), Ok(FAMILY));
+    assert_eq!(genl::family_id(payloads(&bytes)[0]), Ok(FAMILY));
 }
 
 #[test]
@@ -293,7 +293,7 @@ fn services_are_listed_as_they_were_asked_for() {
         let Message::Service(listed) = message else {
             panic!("{message:?}")
         };
-        let place = wanted.iter().position(|one| listed.is(one));
+        let place = wanted.iter().position(|one| listed.matches(one));
         wanted.remove(place.unwrap_or_else(|| panic!("{listed:?}")));
         assert_eq!(listed.counters(), Counters::default());
     }
@@ -405,7 +405,7 @@ fn every_truncation_and_every_flipped_bit_is_survived() {
         let bytes = golden(&format!("ipvs/{name}"));
         let one = payloads(&bytes)[0].to_vec();
         let read = |bytes: &[u8]| {
-            let _ = genl::number(bytes);
+            let _ = genl::family_id(bytes);
             for family in [Family::V4, Family::V6] {
                 if let Ok(Message::Server(one)) = ipvs::parse(bytes, family) {
                     let _ = one.counters();

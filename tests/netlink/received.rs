@@ -4,7 +4,7 @@ use core::net::{IpAddr, Ipv4Addr};
 
 use vrrpd::netlink::addr::{AddrFlags, FOREVER};
 use vrrpd::netlink::link::LinkFlags;
-use vrrpd::netlink::{Ack, Addr, Done, Envelope, Link, Malformed, Message, Messages};
+use vrrpd::netlink::{Ack, Addr, Done, Envelope, Link, Message, Messages, ParseError};
 use vrrpd::types::{Cidr, IfIndex, Mac};
 
 use crate::hex::{golden, goldens};
@@ -482,7 +482,7 @@ fn a_bad_length_says_what_it_is() {
         (
             "below the header",
             15,
-            Malformed::MessageLength {
+            ParseError::MessageLength {
                 found: 15,
                 left: 20,
             },
@@ -490,7 +490,7 @@ fn a_bad_length_says_what_it_is() {
         (
             "beyond the datagram",
             21,
-            Malformed::MessageLength {
+            ParseError::MessageLength {
                 found: 21,
                 left: 20,
             },
@@ -498,7 +498,7 @@ fn a_bad_length_says_what_it_is() {
         (
             "huge",
             u32::MAX,
-            Malformed::MessageLength {
+            ParseError::MessageLength {
                 found: u32::MAX,
                 left: 20,
             },

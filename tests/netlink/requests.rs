@@ -2,7 +2,7 @@
 
 use core::net::Ipv4Addr;
 
-use vrrpd::netlink::addr::{self, AddrFlags, Spec};
+use vrrpd::netlink::addr::{self, AddrFlags, DesiredAddr};
 use vrrpd::netlink::{Attrs, Batch, link};
 use vrrpd::types::{Cidr, IfIndex};
 
@@ -16,8 +16,8 @@ fn cidr(text: &str) -> Cidr {
     }
 }
 
-fn spec(text: &str) -> Spec<'static> {
-    Spec::plain(IfIndex(8), cidr(text))
+fn spec(text: &str) -> DesiredAddr<'static> {
+    DesiredAddr::new(IfIndex(8), cidr(text))
 }
 
 /// A request's header and fixed part, and its attributes in order of their types.
@@ -31,9 +31,9 @@ fn sorted(bytes: &[u8]) -> (&[u8], Vec<(u16, &[u8])>) {
     (fixed, attrs)
 }
 
-fn additions() -> Vec<(&'static str, Spec<'static>)> {
+fn additions() -> Vec<(&'static str, DesiredAddr<'static>)> {
     let plain = spec("192.0.2.100/24");
-    let all = Spec {
+    let all = DesiredAddr {
         broadcast: Some(Ipv4Addr::new(192, 0, 2, 255)),
         scope: 253,
         label: Some("d0:vip"),
@@ -41,23 +41,23 @@ fn additions() -> Vec<(&'static str, Spec<'static>)> {
         valid_lft: Some(300),
         ..spec("192.0.2.101/32")
     };
-    let peer = Spec {
+    let peer = DesiredAddr {
         peer: Some(cidr("192.0.2.6/30")),
         ..spec("192.0.2.5/32")
     };
-    let old = Spec {
+    let old = DesiredAddr {
         preferred_lft: Some(0),
         flags: AddrFlags::NODAD,
         ..spec("2001:db8::5/128")
     };
-    let flags = Spec {
+    let flags = DesiredAddr {
         flags: AddrFlags::NODAD
             .with(AddrFlags::HOME)
             .with(AddrFlags::MNGTMPADDR)
             .with(AddrFlags::NOPREFIXROUTE),
         ..spec("2001:db8::6/64")
     };
-    let group = Spec {
+    let group = DesiredAddr {
         flags: AddrFlags::AUTOJOIN,
         ..spec("224.0.0.99/32")
     };
@@ -85,7 +85,7 @@ fn addresses_are_added_as_ip_adds_them() {
 fn our_mark_is_the_only_difference() {
     for (name, spec) in additions() {
         let mut batch = Batch::new(1);
-        addr::add(&mut batch, &Spec { proto: 18, ..spec });
+        addr::add(&mut batch, &DesiredAddr { proto: 18, ..spec });
         let mut wanted = golden(&format!("netlink/{name}"));
         wanted.extend([5, 0, 11, 0, 18, 0, 0, 0]);
         wanted[0] += 8;
@@ -97,7 +97,7 @@ fn our_mark_is_the_only_difference() {
 fn addresses_are_deleted_as_ip_deletes_them_whatever_their_properties() {
     for (name, at) in [("del-ipv4", 0), ("del-ipv4-peer", 2), ("del-ipv6", 3)] {
         let (_, plain) = additions()[at];
-        let decorated = Spec {
+        let decorated = DesiredAddr {
             label: Some("d0:vip"),
             scope: 253,
             proto: 18,
@@ -119,7 +119,7 @@ fn a_lifetime_is_never_shorter_than_the_preferred_one_left_open() {
     let valid_lft = Some(60);
     addr::add(
         &mut batch,
-        &Spec {
+        &DesiredAddr {
             valid_lft,
             ..spec("192.0.2.1/32")
         },

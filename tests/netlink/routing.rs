@@ -3,8 +3,12 @@
 
 use core::net::IpAddr;
 
-use vrrpd::netlink::route::{self, Hop, MAIN, Mode, Route, Spec, UNICAST};
-use vrrpd::netlink::rule::{self, BLACKHOLE, GOTO, NOP, PROHIBIT, Rule, TO_TABLE};
+use vrrpd::netlink::route::{
+    self, DesiredRoute, InsertMode, Nexthop, RT_TABLE_MAIN, RTN_UNICAST, Route,
+};
+use vrrpd::netlink::rule::{
+    self, FR_ACT_BLACKHOLE, FR_ACT_GOTO, FR_ACT_NOP, FR_ACT_PROHIBIT, FR_ACT_TO_TBL, Rule,
+};
 use vrrpd::netlink::{Attrs, Batch, Message, Messages};
 use vrrpd::types::{Cidr, Family, IfIndex};
 
@@ -47,8 +51,8 @@ fn sorted(bytes: &[u8], fixed: usize, nested: &[u16]) -> (Vec<u8>, Vec<Value>) {
 
 const METRICS: u16 = 8;
 
-fn hop(via: &str, index: u32) -> Hop {
-    Hop {
+fn hop(via: &str, index: u32) -> Nexthop {
+    Nexthop {
         via: Some(ip(via)),
         index: Some(IfIndex(index)),
         weight: 1,
@@ -56,14 +60,14 @@ fn hop(via: &str, index: u32) -> Hop {
     }
 }
 
-fn spec<'a>(dst: &str, hops: &'a [Hop]) -> Spec<'a> {
-    Spec {
-        kind: UNICAST,
+fn spec<'a>(dst: &str, nexthops: &'a [Nexthop]) -> DesiredRoute<'a> {
+    DesiredRoute {
+        kind: RTN_UNICAST,
         dst: cidr(dst),
         from: None,
         src: None,
-        hops,
-        table: MAIN,
+        nexthops,
+        table: RT_TABLE_MAIN,
         metric: 0,
         scope: 0,
         protocol: 18,
@@ -77,7 +81,7 @@ fn spec<'a>(dst: &str, hops: &'a [Hop]) -> Spec<'a> {
 }
 
 #[track_caller]
-fn added(name: &str, spec: &Spec<'_>, mode: Mode) {
+fn added(name: &str, spec: &DesiredRoute<'_>, mode: InsertMode) {
     let mut batch = Batch::new(1);
     assert_eq!(route::add(&mut batch, spec, mode), 1);
     let wanted = golden(&format!("netlink/{name}"));
@@ -109,16 +113,16 @@ const ALL_METRICS: &[(u16, u32)] = &[
 fn ipv4_routes_are_added_as_ip_adds_them() {
     let gateway = hop("192.0.2.254", 8);
     let hops = &[gateway];
-    let boot = Spec {
+    let boot = DesiredRoute {
         protocol: 3,
         ..spec("10.1.0.0/16", hops)
     };
-    added("route-ipv4", &boot, Mode::Alone);
-    let onlink = [Hop {
+    added("route-ipv4", &boot, InsertMode::Exclusive);
+    let onlink = [Nexthop {
         onlink: true,
         ..gateway
     }];
-    let all = Spec {
+    let all = DesiredRoute {
         src: Some(ip("192.0.2.1")),
         metric: 7,
         table: 300,
@@ -129,48 +133,56 @@ fn ipv4_routes_are_added_as_ip_adds_them() {
         congestion: Some("reno"),
         ..spec("10.2.0.0/16", &onlink)
     };
-    added("route-ipv4-all", &all, Mode::Prepend);
-    let link = [Hop {
+    added("route-ipv4-all", &all, InsertMode::Prepend);
+    let link = [Nexthop {
         via: None,
         ..gateway
     }];
-    let device = Spec {
+    let device = DesiredRoute {
         scope: 253,
         ..spec("10.3.0.0/16", &link)
     };
-    added("route-ipv4-dev", &device, Mode::Prepend);
-    let second = Hop {
+    added("route-ipv4-dev", &device, InsertMode::Prepend);
+    let second = Nexthop {
         weight: 3,
         onlink: true,
         ..hop("198.51.100.254", 9)
     };
     let hops = &[gateway, second];
-    added("route-ipv4-hops", &spec("10.4.0.0/16", hops), Mode::Prepend);
+    added(
+        "route-ipv4-hops",
+        &spec("10.4.0.0/16", hops),
+        InsertMode::Prepend,
+    );
     let hops = &[hop("2001:db8::fe", 8)];
-    added("route-ipv4-via6", &spec("10.5.0.0/16", hops), Mode::Prepend);
-    let blackhole = Spec {
+    added(
+        "route-ipv4-via6",
+        &spec("10.5.0.0/16", hops),
+        InsertMode::Prepend,
+    );
+    let blackhole = DesiredRoute {
         kind: 6,
         ..spec("10.6.0.0/16", &[])
     };
-    added("route-ipv4-blackhole", &blackhole, Mode::Prepend);
-    let anywhere = Hop {
+    added("route-ipv4-blackhole", &blackhole, InsertMode::Prepend);
+    let anywhere = Nexthop {
         index: None,
         ..gateway
     };
     let default = spec("0.0.0.0/0", core::slice::from_ref(&anywhere));
-    added("route-ipv4-default", &default, Mode::Prepend);
+    added("route-ipv4-default", &default, InsertMode::Prepend);
 }
 
 #[test]
 fn ipv6_routes_are_added_as_ip_adds_them() {
     let gateway = hop("2001:db8::fe", 8);
     let plain = spec("2001:db8:1::/48", core::slice::from_ref(&gateway));
-    added("route-ipv6", &plain, Mode::Prepend);
-    let onlink = [Hop {
+    added("route-ipv6", &plain, InsertMode::Prepend);
+    let onlink = [Nexthop {
         onlink: true,
         ..gateway
     }];
-    let all = Spec {
+    let all = DesiredRoute {
         from: Some(cidr("2001:db8:f::/48")),
         src: Some(ip("2001:db8::1")),
         metric: 7,
@@ -180,18 +192,18 @@ fn ipv6_routes_are_added_as_ip_adds_them() {
         expires: Some(600),
         ..spec("2001:db8:2::/48", &onlink)
     };
-    added("route-ipv6-all", &all, Mode::Append);
-    let unreachable = Spec {
+    added("route-ipv6-all", &all, InsertMode::Append);
+    let unreachable = DesiredRoute {
         kind: 7,
         ..spec("2001:db8:3::/48", &[])
     };
-    added("route-ipv6-unreachable", &unreachable, Mode::Prepend);
+    added("route-ipv6-unreachable", &unreachable, InsertMode::Prepend);
 }
 
 #[test]
 fn routes_are_deleted_as_ip_deletes_them_whatever_their_metrics() {
     let hops = &[hop("192.0.2.254", 8)];
-    let boot = Spec {
+    let boot = DesiredRoute {
         protocol: 3,
         metrics: ALL_METRICS,
         congestion: Some("reno"),
@@ -209,7 +221,7 @@ fn routes_are_read_as_far_as_it_takes_to_know_them_again() {
         table: 300,
         metric: 7,
         protocol: 18,
-        kind: UNICAST,
+        kind: RTN_UNICAST,
         tos: 0,
         src: Some(ip("192.0.2.1")),
         via: Some(ip("192.0.2.254")),
@@ -217,7 +229,7 @@ fn routes_are_read_as_far_as_it_takes_to_know_them_again() {
     };
     let six = Route {
         dst: cidr("2001:db8:1::/48"),
-        table: MAIN,
+        table: RT_TABLE_MAIN,
         metric: 1024,
         src: None,
         via: Some(ip("2001:db8::fe")),
@@ -225,7 +237,7 @@ fn routes_are_read_as_far_as_it_takes_to_know_them_again() {
     };
     let hops = Route {
         dst: cidr("10.4.0.0/16"),
-        table: MAIN,
+        table: RT_TABLE_MAIN,
         metric: 0,
         src: None,
         via: None,
@@ -258,7 +270,7 @@ fn rules() -> Vec<(&'static str, Rule<'static>)> {
         ..Rule::new(Family::V6)
     };
     let to_table = |table| Rule {
-        action: TO_TABLE,
+        action: FR_ACT_TO_TBL,
         table,
         ..v4
     };
@@ -294,30 +306,30 @@ fn rules() -> Vec<(&'static str, Rule<'static>)> {
         suppress_prefix: Some(0),
         suppress_group: Some(7),
         priority: 20,
-        ..to_table(MAIN)
+        ..to_table(RT_TABLE_MAIN)
     };
     let goto = Rule {
         from: from("2001:db8::/32"),
-        action: GOTO,
+        action: FR_ACT_GOTO,
         target: 32766,
         priority: 12,
         ..v6
     };
     let blackhole = Rule {
         from: from("192.0.3.0/24"),
-        action: BLACKHOLE,
+        action: FR_ACT_BLACKHOLE,
         priority: 14,
         ..v4
     };
     let nop = Rule {
         from: from("192.0.4.0/24"),
-        action: NOP,
+        action: FR_ACT_NOP,
         priority: 15,
         ..v4
     };
     let prohibit = Rule {
         to: from("2001:db8:5::/48"),
-        action: PROHIBIT,
+        action: FR_ACT_PROHIBIT,
         priority: 16,
         ..v6
     };
@@ -364,7 +376,7 @@ fn rules_are_deleted_as_ip_deletes_them() {
     let wanted = golden("netlink/rule-del-ipv4");
     // Of the action ip(8) says nothing where it is to look in a table.
     let mut bytes = batch.bytes().to_vec();
-    assert_eq!(core::mem::take(&mut bytes[16 + 7]), TO_TABLE);
+    assert_eq!(core::mem::take(&mut bytes[16 + 7]), FR_ACT_TO_TBL);
     assert_eq!(bytes, wanted);
 }
 

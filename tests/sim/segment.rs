@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use vrrpd::types::{Family, Instant, Priority, Version, VrrpState};
 use vrrpd::vrrp::{Action, AuthResult, Event, Notice, Received};
-use vrrpd::wire::Pseudo;
-use vrrpd::wire::vrrp::{self, AdvertOut, ChecksumForm};
+use vrrpd::wire::PseudoHeader;
+use vrrpd::wire::vrrp::{self, AdvertRepr, ChecksumForm};
 
 use crate::liveness::check_takeover;
 use crate::node::{Node, Packet, Power, SOCKET_QUEUE};
@@ -241,7 +241,7 @@ impl Segment {
 
     pub fn receive(&mut self, to: usize, packet: &Packet) {
         let (src, dst) = (packet.src, packet.dst);
-        let parsed = vrrp::parse(&packet.bytes, &Pseudo { src, dst });
+        let parsed = vrrp::parse(&packet.bytes, &PseudoHeader { src, dst });
         assert!(parsed.is_ok() || !packet.genuine, "own codec: {parsed:?}");
         let Ok(parsed) = parsed else {
             return;
@@ -428,7 +428,7 @@ pub fn group(family: Family) -> IpAddr {
 
 /// A router's advert as bytes.
 pub fn packet(node: &Node, dst: IpAddr, priority: Priority) -> Packet {
-    let advert = AdvertOut {
+    let advert = AdvertRepr {
         version: node.params.version,
         vrid: node.params.vrid,
         priority,
@@ -438,11 +438,11 @@ pub fn packet(node: &Node, dst: IpAddr, priority: Priority) -> Packet {
     };
     let form = match node.params.version {
         Version::V2 => ChecksumForm::Plain,
-        Version::V3 => ChecksumForm::Pseudo,
+        Version::V3 => ChecksumForm::PseudoHeader,
     };
     let mut bytes = vec![0; 512];
     let src = node.addr;
-    let net = Pseudo { src, dst };
+    let net = PseudoHeader { src, dst };
     let len = vrrp::emit(&advert, Some(&net), form, &mut bytes).expect("a valid configuration");
     bytes.truncate(len);
     Packet {

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use vrrpd::netlink::ipvs::{self, Change, Daemon, Message, Role};
+use vrrpd::netlink::ipvs::{self, Command, Daemon, Message, Role};
 use vrrpd::netlink::{Ack, Attrs, Batch};
 use vrrpd::types::Family;
 use vrrpd::types::ipvs::{Destination, Service, ServiceKey};
@@ -235,7 +235,7 @@ impl Ipvs {
         match payload[0] {
             4 => {
                 for (service, _) in &self.services {
-                    ipvs::service(&mut answer, FAMILY, Change::Add, service);
+                    ipvs::write_service(&mut answer, FAMILY, Command::New, service);
                 }
             }
             8 => {
@@ -243,7 +243,7 @@ impl Ipvs {
                 if let Some(place) = self.find(key) {
                     // The kernel lists the newest first.
                     for server in self.services[place].1.iter().rev() {
-                        ipvs::server(&mut answer, FAMILY, Change::Add, &key, server);
+                        ipvs::write_server(&mut answer, FAMILY, Command::New, &key, server);
                     }
                 }
             }

@@ -17,8 +17,8 @@ use vrrpd::netlink::addr::{AddrFlags, FOREVER};
 use vrrpd::netlink::link::LinkFlags;
 use vrrpd::netlink::{self, Ack, Addr, Batch, Link, Message, Messages, rule};
 use vrrpd::types::{Centis, Cidr, Family, IfIndex, IfName, Instant, Mac, Priority, Version, Vrid};
-use vrrpd::wire::vrrp::{AdvertOut, Auth as WireAuth, ChecksumForm};
-use vrrpd::wire::{Pseudo, ah, arp, ether, ipv4, vrrp};
+use vrrpd::wire::vrrp::{AdvertRepr, Auth as WireAuth, ChecksumForm};
+use vrrpd::wire::{PseudoHeader, ah, arp, ether, ipv4, vrrp};
 
 const RTM_GETLINK: u16 = 18;
 const RTM_GETADDR: u16 = 22;
@@ -465,7 +465,7 @@ impl System for Kernel {
             return Ok(());
         }
         let packet = ipv4::parse(packet).expect("a well-formed packet");
-        let net = Pseudo {
+        let net = PseudoHeader {
             src: packet.header.src.into(),
             dst: packet.header.dst.into(),
         };
@@ -486,7 +486,7 @@ impl System for Kernel {
     fn send_frame(&mut self, interface: IfIndex, frame: &[u8]) -> io::Result<()> {
         self.frames += 1;
         let header = ether::parse(frame).expect("a frame");
-        if header.kind == ether::IPV4 {
+        if header.ether_type == ether::IPV4 {
             let at = interface;
             let link = self.links.iter().find(|link| link.index == at.0);
             assert!(link.is_some_and(|link| link.up), "sent while down");
@@ -880,7 +880,7 @@ pub fn run(engine: &mut Engine, kernel: &mut Kernel, until: Instant) {
 /// An IPv4 packet with a version 3 advert.
 pub fn advert(vrid: u8, priority: u8, from: &str, to: &str, vips: &[&str]) -> Vec<u8> {
     let addresses: Vec<IpAddr> = vips.iter().map(|vip| cidr(vip).addr).collect();
-    let advert = AdvertOut {
+    let advert = AdvertRepr {
         version: Version::V3,
         vrid: Vrid::new(vrid).expect("not 0"),
         priority: Priority(priority),
@@ -892,7 +892,7 @@ pub fn advert(vrid: u8, priority: u8, from: &str, to: &str, vips: &[&str]) -> Ve
         from.parse().expect("an address"),
         to.parse().expect("an address"),
     );
-    let net = Pseudo {
+    let net = PseudoHeader {
         src: src.into(),
         dst: dst.into(),
     };
@@ -905,7 +905,7 @@ pub fn advert(vrid: u8, priority: u8, from: &str, to: &str, vips: &[&str]) -> Ve
         dst,
     };
     let mut packet = vec![0; 2048];
-    let body = |room: &mut [u8]| vrrp::emit(&advert, Some(&net), ChecksumForm::Pseudo, room);
+    let body = |room: &mut [u8]| vrrp::emit(&advert, Some(&net), ChecksumForm::PseudoHeader, room);
     let len = ipv4::emit(&header, &mut packet, body).expect("it fits");
     packet.truncate(len);
     packet

@@ -5,8 +5,8 @@ use core::net::IpAddr;
 
 use vrrpd::types::Version;
 use vrrpd::wire::hmac::{self, Trailer};
-use vrrpd::wire::vrrp::{self, AdvertOut, Auth, ChecksumForm};
-use vrrpd::wire::{Malformed, Pseudo, Unfit, ah, ipv4};
+use vrrpd::wire::vrrp::{self, AdvertRepr, Auth, ChecksumForm};
+use vrrpd::wire::{EmitError, ParseError, PseudoHeader, ah, ipv4};
 
 use crate::hex::golden;
 use crate::known::{KNOWN, Known, V3, V6, ip};
@@ -21,8 +21,8 @@ fn with_ah() -> &'static Known {
     all.find(|known| known.name == "v2-ah").unwrap()
 }
 
-fn is_intact(bytes: &[u8], key: &[u8]) -> bool {
-    ipv4::parse(bytes).is_ok_and(|packet| ah::is_intact(&packet, bytes, key))
+fn verify(bytes: &[u8], key: &[u8]) -> bool {
+    ipv4::parse(bytes).is_ok_and(|packet| ah::verify(&packet, bytes, key))
 }
 
 /// `bytes` with a correct header checksum.
@@ -41,8 +41,8 @@ fn the_golden_authentication_header_says_what_is_known_of_it() {
     let (header, message) = ah::parse(packet.payload).unwrap();
     assert_eq!((header.spi, header.sequence), (0xc000_0201, 1));
     assert_eq!(message, with_ah().message());
-    assert!(ah::is_intact(&packet, &bytes, KEY));
-    assert!(!ah::is_intact(&packet, &bytes, b"k3z\0\0\0\0\0"));
+    assert!(ah::verify(&packet, &bytes, KEY));
+    assert!(!ah::verify(&packet, &bytes, b"k3z\0\0\0\0\0"));
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn whatever_is_changed_in_a_packet_with_ah_is_noticed_but_what_routers_change() 
         }
         // Type of service, flags, checksum.
         let may_change = [1, 6, 7, 10, 11].contains(&(bit / 8));
-        assert_eq!(is_intact(&other, KEY), may_change, "bit {bit}");
+        assert_eq!(verify(&other, KEY), may_change, "bit {bit}");
     }
 }
 
@@ -95,9 +95,9 @@ fn the_ttl_counts_in_adverts_to_a_group_only() {
             Ok(16)
         });
         buf.truncate(len.unwrap());
-        assert!(is_intact(&buf, KEY), "{to}");
+        assert!(verify(&buf, KEY), "{to}");
         buf[8] = 64;
-        assert_eq!(is_intact(&resummed(buf), KEY), want, "{to}");
+        assert_eq!(verify(&resummed(buf), KEY), want, "{to}");
     }
 }
 
@@ -107,14 +107,14 @@ fn every_check_of_an_authentication_header_has_its_name() {
     let payload = &bytes[20..];
     for len in 0..ah::LEN {
         let short = ah::parse(&payload[..len]);
-        assert!(matches!(short, Err(Malformed::Short { .. })), "{len}");
+        assert!(matches!(short, Err(ParseError::Short { .. })), "{len}");
     }
     assert_eq!(ah::parse(&payload[..ah::LEN]).unwrap().1, [0; 0]);
     let mut other = payload.to_vec();
     other[1] = 5;
-    assert_eq!(ah::parse(&other), Err(Malformed::AhLength(5)));
+    assert_eq!(ah::parse(&other), Err(ParseError::AhLength(5)));
     other[0] = 51;
-    let expected = Malformed::Protocol {
+    let expected = ParseError::Protocol {
         found: 51,
         expected: 112,
     };
@@ -130,7 +130,7 @@ fn a_buffer_too_small_for_the_header_is_refused() {
     let header = ipv4::parse(&with_ah().packet()).unwrap().header;
     for len in [0, 19, 20, 43] {
         let refused = ah::emit(&header, 1, KEY, &mut vec![0; len], |_| Ok(0));
-        assert!(matches!(refused, Err(Unfit::Buffer { .. })), "{len}");
+        assert!(matches!(refused, Err(EmitError::Buffer { .. })), "{len}");
     }
     assert_eq!(ah::emit(&header, 1, KEY, &mut [0; 44], |_| Ok(0)), Ok(44));
 }
@@ -173,8 +173,8 @@ const TRAILER: Trailer = Trailer {
 };
 
 impl Vector {
-    fn net(&self) -> Pseudo {
-        Pseudo {
+    fn net(&self) -> PseudoHeader {
+        PseudoHeader {
             src: ip(self.src),
             dst: ip(self.dst),
         }
@@ -182,7 +182,7 @@ impl Vector {
 
     fn sign(&self, key: &[u8]) -> Vec<u8> {
         let addresses = [ip(self.address)];
-        let advert = AdvertOut {
+        let advert = AdvertRepr {
             vrid: vrrpd::types::Vrid::new(51).unwrap(),
             priority: vrrpd::types::Priority(200),
             interval: vrrpd::types::Centis::SECOND,
@@ -190,14 +190,14 @@ impl Vector {
         };
         let form = match self.net().dst {
             IpAddr::V4(_) => ChecksumForm::Plain,
-            IpAddr::V6(_) => ChecksumForm::Pseudo,
+            IpAddr::V6(_) => ChecksumForm::PseudoHeader,
         };
         let mut buf = vec![0xaa; 100];
         let len = vrrp::emit(&advert, Some(&self.net()), form, &mut buf).unwrap();
         let len = hmac::sign(&mut buf, len, ip(self.src), TRAILER, key).unwrap();
         buf.truncate(len);
         if ip(self.dst).is_ipv6() {
-            vrrp::sum_signed(&mut buf, &self.net()).unwrap();
+            vrrp::update_signed_checksum(&mut buf, &self.net()).unwrap();
         }
         buf
     }
@@ -215,7 +215,7 @@ fn the_vectors_of_the_specification_are_read_and_signed_to_the_byte() {
         assert_eq!((advert.vrid.get(), advert.priority.0), (51, 200), "{name}");
         let addresses: Vec<IpAddr> = advert.addresses.iter().collect();
         assert_eq!(addresses, [ip(vector.address)], "{name}");
-        assert!(hmac::is_intact(&bytes, ip(vector.src), &secret()), "{name}");
+        assert!(hmac::verify(&bytes, ip(vector.src), &secret()), "{name}");
         assert_eq!(vector.sign(&secret()), bytes, "{name}");
     }
 }
@@ -229,14 +229,14 @@ fn whatever_is_changed_in_a_signed_advert_is_noticed_but_its_checksum() {
             let mut other = bytes.clone();
             other[bit / 8] ^= 0x80 >> (bit % 8);
             let checksum = [6, 7].contains(&(bit / 8));
-            let intact = hmac::is_intact(&other, from, &secret());
+            let intact = hmac::verify(&other, from, &secret());
             assert_eq!(intact, checksum, "{name} bit {bit}");
         }
-        assert!(!hmac::is_intact(&bytes, ip("198.51.100.11"), &secret()));
-        assert!(!hmac::is_intact(&bytes, ip("fe80::11"), &secret()));
-        assert!(!hmac::is_intact(&bytes, from, &[7; 32]));
+        assert!(!hmac::verify(&bytes, ip("198.51.100.11"), &secret()));
+        assert!(!hmac::verify(&bytes, ip("fe80::11"), &secret()));
+        assert!(!hmac::verify(&bytes, from, &[7; 32]));
         for len in 0..bytes.len() {
-            assert!(!hmac::is_intact(&bytes[..len], from, &secret()), "{len}");
+            assert!(!hmac::verify(&bytes[..len], from, &secret()), "{len}");
         }
     }
 }
@@ -246,27 +246,27 @@ fn a_trailer_is_28_bytes_of_type_1() {
     let mut bytes = golden("signed/v3-ipv4-signed").split_off(12);
     for len in 0..bytes.len() {
         let short = hmac::parse(&bytes[..len]);
-        assert!(matches!(short, Err(Malformed::Short { .. })), "{len}");
+        assert!(matches!(short, Err(ParseError::Short { .. })), "{len}");
     }
     bytes.push(0);
-    assert_eq!(hmac::parse(&bytes), Err(Malformed::Trailing(1)));
+    assert_eq!(hmac::parse(&bytes), Err(ParseError::Trailing(1)));
     bytes.pop();
     for at in [0, 2, 3] {
         let mut other = bytes.clone();
         other[at] ^= 4;
-        assert_eq!(hmac::parse(&other), Err(Malformed::Trailer(other[0])));
+        assert_eq!(hmac::parse(&other), Err(ParseError::Trailer(other[0])));
     }
 }
 
 #[test]
 fn version_2_is_signed_behind_its_authentication_data() {
     let addresses = [ip("192.0.2.1")];
-    let advert = AdvertOut {
+    let advert = AdvertRepr {
         version: Version::V2,
         auth: Auth::None,
         ..V3.out(&addresses)
     };
-    let advert = AdvertOut {
+    let advert = AdvertRepr {
         interval: vrrpd::types::Centis::SECOND,
         ..advert
     };
@@ -277,9 +277,9 @@ fn version_2_is_signed_behind_its_authentication_data() {
     let len = hmac::sign(&mut buf, len, net.src, TRAILER, &secret()).unwrap();
     let parsed = vrrp::parse(&buf[..len], &net).unwrap();
     assert_eq!((parsed.trailer.len(), parsed.bytes.len()), (28, 48));
-    assert!(hmac::is_intact(parsed.bytes, net.src, &secret()));
+    assert!(hmac::verify(parsed.bytes, net.src, &secret()));
     let refused = hmac::sign(&mut buf, 73, net.src, TRAILER, &secret());
-    let expected = Unfit::Buffer {
+    let expected = EmitError::Buffer {
         found: 100,
         needed: 101,
     };

@@ -4,7 +4,7 @@ use vrrpd::types::Centis;
 use vrrpd::wire::checksum::Sum;
 use vrrpd::wire::ipv4::{self, Header};
 use vrrpd::wire::vrrp::{self, Auth, ChecksumForm};
-use vrrpd::wire::{Malformed, Unfit};
+use vrrpd::wire::{EmitError, ParseError};
 
 use crate::known::{KNOWN, V2, ip, ipv6_net, v4};
 
@@ -75,7 +75,7 @@ fn every_truncation_of_a_packet_is_refused() {
         for len in 0..packet.len() {
             let bad = ipv4::parse(&packet[..len]).unwrap_err();
             assert!(
-                matches!(bad, Malformed::Short { .. } | Malformed::IpLength { .. }),
+                matches!(bad, ParseError::Short { .. } | ParseError::IpLength { .. }),
                 "{} at {len}: {bad}",
                 known.name
             );
@@ -120,11 +120,11 @@ fn every_check_of_an_ipv4_header_has_its_name() {
         packet[10..12].copy_from_slice(&sum.checksum().to_be_bytes());
         packet
     };
-    let cases: [(&str, Vec<u8>, Malformed); 8] = [
+    let cases: [(&str, Vec<u8>, ParseError); 8] = [
         (
             "IPv6",
             with(&|p| p[0] = 0x65),
-            Malformed::IpVersion {
+            ParseError::IpVersion {
                 found: 6,
                 expected: 4,
             },
@@ -132,22 +132,22 @@ fn every_check_of_an_ipv4_header_has_its_name() {
         (
             "header of 16",
             with(&|p| p[0] = 0x44),
-            Malformed::IpHeaderLength(16),
+            ParseError::IpHeaderLength(16),
         ),
         (
             "header beyond the total",
             with(&|p| p[2..4].copy_from_slice(&[0, 19])),
-            Malformed::IpHeaderLength(20),
+            ParseError::IpHeaderLength(20),
         ),
         (
             "header of 60 in 48",
             with(&|p| p[0] = 0x4f),
-            Malformed::IpHeaderLength(60),
+            ParseError::IpHeaderLength(60),
         ),
         (
             "total beyond the buffer",
             with(&|p| p[3] += 1),
-            Malformed::IpLength {
+            ParseError::IpLength {
                 found: 49,
                 received: 48,
             },
@@ -155,13 +155,13 @@ fn every_check_of_an_ipv4_header_has_its_name() {
         (
             "more fragments",
             with(&|p| p[6] = 0x20),
-            Malformed::Fragment,
+            ParseError::Fragment,
         ),
-        ("last fragment", with(&|p| p[7] = 1), Malformed::Fragment),
+        ("last fragment", with(&|p| p[7] = 1), ParseError::Fragment),
         (
             "no header",
             vec![0x45; 9],
-            Malformed::IpLength {
+            ParseError::IpLength {
                 found: 0x4545,
                 received: 9,
             },
@@ -172,7 +172,7 @@ fn every_check_of_an_ipv4_header_has_its_name() {
     }
     let mut packet = good.clone();
     packet[8] = 254;
-    let bad = Malformed::IpChecksum {
+    let bad = ParseError::IpChecksum {
         found: 0x1889,
         expected: 0x1989,
     };
@@ -192,44 +192,47 @@ fn a_packet_that_does_not_fit_is_refused() {
         let packet = ipv4::emit(&header, &mut buf, |room| {
             vrrp::emit(&V2.out(&addresses), None, ChecksumForm::Plain, room)
         });
-        assert!(matches!(packet, Err(Unfit::Buffer { .. })), "{len}");
+        assert!(matches!(packet, Err(EmitError::Buffer { .. })), "{len}");
     }
     let mut big = vec![0; 70_000];
     let packet = ipv4::emit(&header, &mut big, |_| Ok(65_516));
-    assert_eq!(packet, Err(Unfit::Length(65_536)));
+    assert_eq!(packet, Err(EmitError::Length(65_536)));
 }
 
 #[test]
 fn each_refusal_names_what_was_found_and_what_was_expected() {
     for (bad, text) in [
         (
-            Malformed::Short {
+            ParseError::Short {
                 found: 3,
                 needed: 4,
             },
             "3 bytes, needs 4",
         ),
-        (Malformed::VrrpVersion(4), "VRRP version 4, expected 2 or 3"),
         (
-            Malformed::VrrpLength {
+            ParseError::VrrpVersion(4),
+            "VRRP version 4, expected 2 or 3",
+        ),
+        (
+            ParseError::VrrpLength {
                 found: 9,
                 expected: 20,
             },
             "VRRP length 9, expected 20",
         ),
         (
-            Malformed::VrrpChecksum {
+            ParseError::VrrpChecksum {
                 found: 0xbeef,
                 expected: 0x12,
             },
             "VRRP checksum 0xbeef, expected 0x0012",
         ),
-        (Malformed::VrrpVrid, "VRID 0, expected 1 to 255"),
-        (Malformed::Fragment, "IP fragment, expected a whole packet"),
-        (Malformed::HopLimit(254), "hop limit 254, expected 255"),
+        (ParseError::VrrpVrid, "VRID 0, expected 1 to 255"),
+        (ParseError::Fragment, "IP fragment, expected a whole packet"),
+        (ParseError::HopLimit(254), "hop limit 254, expected 255"),
     ] {
         assert_eq!(bad.to_string(), text);
     }
-    let unfit = Unfit::Interval(Centis(150)).to_string();
+    let unfit = EmitError::Interval(Centis(150)).to_string();
     assert_eq!(unfit, "interval 1.5 s does not fit the version");
 }

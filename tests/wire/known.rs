@@ -3,8 +3,8 @@
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use vrrpd::types::{Centis, Priority, Version, Vrid};
-use vrrpd::wire::Pseudo;
-use vrrpd::wire::vrrp::{self, AdvertOut, Auth, ChecksumForm};
+use vrrpd::wire::PseudoHeader;
+use vrrpd::wire::vrrp::{self, AdvertRepr, Auth, ChecksumForm};
 
 use crate::hex::golden;
 
@@ -51,8 +51,8 @@ impl Known {
         self.packet().split_off(self.ip_header() + self.before)
     }
 
-    pub(crate) fn net(&self) -> Pseudo {
-        Pseudo {
+    pub(crate) fn net(&self) -> PseudoHeader {
+        PseudoHeader {
             src: ip(self.src),
             dst: ip(self.dst),
         }
@@ -62,8 +62,8 @@ impl Known {
         self.addresses.iter().map(|text| ip(text)).collect()
     }
 
-    pub(crate) fn out<'a>(&self, addresses: &'a [IpAddr]) -> AdvertOut<'a> {
-        AdvertOut {
+    pub(crate) fn out<'a>(&self, addresses: &'a [IpAddr]) -> AdvertRepr<'a> {
+        AdvertRepr {
             version: self.version,
             vrid: Vrid::new(self.vrid).unwrap(),
             priority: Priority(self.priority),
@@ -107,7 +107,7 @@ pub(crate) const V3: Known = Known {
     vrid: 31,
     priority: 200,
     interval: 25,
-    form: ChecksumForm::Pseudo,
+    form: ChecksumForm::PseudoHeader,
     addresses: &["192.0.2.130", "192.0.2.131"],
     ..V2
 };
@@ -203,12 +203,12 @@ pub(crate) const KNOWN: &[Known] = &[
     },
 ];
 
-pub(crate) fn ipv6_net(packet: &[u8]) -> Pseudo {
+pub(crate) fn ipv6_net(packet: &[u8]) -> PseudoHeader {
     let addr = |at: usize| {
         let octets: [u8; 16] = packet[at..at + 16].try_into().unwrap();
         IpAddr::V6(Ipv6Addr::from(octets))
     };
-    Pseudo {
+    PseudoHeader {
         src: addr(8),
         dst: addr(24),
     }

@@ -5,8 +5,8 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 use vrrpd::types::Mac;
 use vrrpd::wire::arp::{self, Arp, Operation};
 use vrrpd::wire::checksum::Sum;
-use vrrpd::wire::ndisc::{self, NeighborAdvert};
-use vrrpd::wire::{Malformed, Unfit};
+use vrrpd::wire::ndisc::{self, NeighborAdvert, Unsolicited};
+use vrrpd::wire::{EmitError, ParseError};
 
 use crate::hex::golden;
 use crate::known::ipv6_net;
@@ -27,7 +27,7 @@ fn golden_arp_goes_both_ways() {
     assert_eq!(arp::parse(&frame), Ok(wanted));
     assert!(wanted.is_gratuitous());
     let mut buf = [0; 64];
-    let len = arp::gratuitous(ROUTER_MAC, vip, &mut buf).unwrap();
+    let len = arp::emit_gratuitous(ROUTER_MAC, vip, &mut buf).unwrap();
     assert_eq!(buf[..len], frame);
 
     let reply = Arp {
@@ -47,7 +47,7 @@ fn broken_arp_is_refused_and_only_what_is_told_changes() {
     let clean = arp::parse(&frame).unwrap();
     for len in 0..frame.len() {
         let bad = arp::parse(&frame[..len]).unwrap_err();
-        assert!(matches!(bad, Malformed::Short { .. }), "{len}: {bad}");
+        assert!(matches!(bad, ParseError::Short { .. }), "{len}: {bad}");
     }
     for bit in 0..frame.len() * 8 {
         let mut bytes = frame.clone();
@@ -86,17 +86,17 @@ fn every_check_of_arp_has_its_name() {
         (
             12,
             0x86,
-            Malformed::EtherType {
+            ParseError::EtherType {
                 found: 0x8606,
                 expected: 0x0806,
             },
         ),
-        (15, 6, Malformed::ArpHardware(6)),
-        (17, 6, Malformed::ArpProtocol(0x0806)),
+        (15, 6, ParseError::ArpHardware(6)),
+        (17, 6, ParseError::ArpProtocol(0x0806)),
         (
             18,
             8,
-            Malformed::ArpLengths {
+            ParseError::ArpLengths {
                 hardware: 8,
                 protocol: 4,
             },
@@ -104,12 +104,12 @@ fn every_check_of_arp_has_its_name() {
         (
             19,
             16,
-            Malformed::ArpLengths {
+            ParseError::ArpLengths {
                 hardware: 6,
                 protocol: 16,
             },
         ),
-        (21, 3, Malformed::ArpOperation(3)),
+        (21, 3, ParseError::ArpOperation(3)),
     ] {
         let mut bytes = frame.clone();
         bytes[at] = byte;
@@ -144,7 +144,16 @@ fn golden_neighbor_adverts_go_both_ways() {
         assert_eq!(ndisc::parse(&frame), Ok(wanted), "{name}");
         let mut buf = [0xaa; 128];
         let (mac, src, target) = (wanted.mac.unwrap(), wanted.src, wanted.target);
-        let len = ndisc::unsolicited(mac, src, target, wanted.router, &mut buf).unwrap();
+        let len = ndisc::emit_unsolicited(
+            &Unsolicited {
+                mac,
+                src,
+                target,
+                router: wanted.router,
+            },
+            &mut buf,
+        )
+        .unwrap();
         assert_eq!(buf[..len], frame, "{name}");
     }
     let solicited = NeighborAdvert {
@@ -167,7 +176,7 @@ fn every_truncation_of_a_neighbor_advert_is_refused() {
         for len in 0..frame.len() {
             let bad = ndisc::parse(&frame[..len]).unwrap_err();
             assert!(
-                matches!(bad, Malformed::Short { .. } | Malformed::IpLength { .. }),
+                matches!(bad, ParseError::Short { .. } | ParseError::IpLength { .. }),
                 "{name} at {len}: {bad}"
             );
         }
@@ -197,12 +206,12 @@ fn every_flipped_bit_of_a_neighbor_advert_is_detected_or_not_read() {
 
 #[test]
 fn every_check_of_a_neighbor_advert_has_its_name() {
-    let cases: [(&str, usize, u8, Malformed); 10] = [
+    let cases: [(&str, usize, u8, ParseError); 10] = [
         (
             "other EtherType",
             13,
             0,
-            Malformed::EtherType {
+            ParseError::EtherType {
                 found: 0x8600,
                 expected: 0x86dd,
             },
@@ -211,7 +220,7 @@ fn every_check_of_a_neighbor_advert_has_its_name() {
             "IPv4",
             14,
             0x45,
-            Malformed::IpVersion {
+            ParseError::IpVersion {
                 found: 4,
                 expected: 6,
             },
@@ -220,7 +229,7 @@ fn every_check_of_a_neighbor_advert_has_its_name() {
             "payload beyond the frame",
             19,
             33,
-            Malformed::IpLength {
+            ParseError::IpLength {
                 found: 33,
                 received: 32,
             },
@@ -229,34 +238,34 @@ fn every_check_of_a_neighbor_advert_has_its_name() {
             "UDP",
             20,
             17,
-            Malformed::Protocol {
+            ParseError::Protocol {
                 found: 17,
                 expected: 58,
             },
         ),
-        ("routed", 21, 254, Malformed::HopLimit(254)),
+        ("routed", 21, 254, ParseError::HopLimit(254)),
         (
             "solicitation",
             54,
             135,
-            Malformed::IcmpType {
+            ParseError::IcmpType {
                 found: 135,
                 expected: 136,
             },
         ),
-        ("code 1", 55, 1, Malformed::IcmpCode(1)),
-        ("answer to all", 58, 0x60, Malformed::NdiscSolicited),
+        ("code 1", 55, 1, ParseError::IcmpCode(1)),
+        ("answer to all", 58, 0x60, ParseError::NdiscSolicited),
         (
             "option of length 0",
             79,
             0,
-            Malformed::NdiscOption { found: 0, left: 8 },
+            ParseError::NdiscOption { found: 0, left: 8 },
         ),
         (
             "option beyond the end",
             79,
             2,
-            Malformed::NdiscOption { found: 16, left: 8 },
+            ParseError::NdiscOption { found: 16, left: 8 },
         ),
     ];
     for (name, at, byte, bad) in cases {
@@ -269,11 +278,11 @@ fn every_check_of_a_neighbor_advert_has_its_name() {
     let target = "ff01:db8::200".parse().unwrap();
     assert_eq!(
         ndisc::parse(&resummed(frame)),
-        Err(Malformed::NdiscTarget(target))
+        Err(ParseError::NdiscTarget(target))
     );
     let mut frame = golden("packets/na-global");
     frame[85] = 2;
-    let bad = Malformed::IcmpChecksum {
+    let bad = ParseError::IcmpChecksum {
         found: 0xf52c,
         expected: 0xf52b,
     };
@@ -305,12 +314,20 @@ fn a_frame_that_does_not_fit_is_refused() {
     let (vip, addr) = (Ipv4Addr::LOCALHOST, Ipv6Addr::LOCALHOST);
     for len in 0..arp::FRAME_LEN {
         let mut buf = vec![0; len];
-        let frame = arp::gratuitous(ROUTER_MAC, vip, &mut buf);
-        assert!(matches!(frame, Err(Unfit::Buffer { .. })), "{len}");
+        let frame = arp::emit_gratuitous(ROUTER_MAC, vip, &mut buf);
+        assert!(matches!(frame, Err(EmitError::Buffer { .. })), "{len}");
     }
     for len in 0..ndisc::FRAME_LEN {
         let mut buf = vec![0; len];
-        let frame = ndisc::unsolicited(ROUTER_MAC, addr, addr, false, &mut buf);
-        assert!(matches!(frame, Err(Unfit::Buffer { .. })), "{len}");
+        let frame = ndisc::emit_unsolicited(
+            &Unsolicited {
+                mac: ROUTER_MAC,
+                src: addr,
+                target: addr,
+                router: false,
+            },
+            &mut buf,
+        );
+        assert!(matches!(frame, Err(EmitError::Buffer { .. })), "{len}");
     }
 }

@@ -4,8 +4,8 @@ use core::net::IpAddr;
 
 use vrrpd::types::{Centis, Priority, Version, Vrid};
 use vrrpd::wire::checksum::Sum;
-use vrrpd::wire::vrrp::{self, AdvertOut, Auth, ChecksumForm};
-use vrrpd::wire::{Malformed, Pseudo, Unfit};
+use vrrpd::wire::vrrp::{self, AdvertRepr, Auth, ChecksumForm};
+use vrrpd::wire::{EmitError, ParseError, PseudoHeader};
 
 use crate::hex::golden;
 use crate::known::{KNOWN, Known, V2, V3, V6, ip};
@@ -38,7 +38,7 @@ fn golden_adverts_are_emitted_to_the_byte() {
 #[test]
 fn the_longest_advert_goes_both_ways() {
     let net = V6.net();
-    let net = Pseudo {
+    let net = PseudoHeader {
         src: ip("fe80::1"),
         ..net
     };
@@ -48,7 +48,7 @@ fn the_longest_advert_goes_both_ways() {
     let wanted: Vec<IpAddr> = (1..=255).map(|i| ip(&format!("2001:db8::{i:x}"))).collect();
     assert_eq!(addresses, wanted);
     assert_eq!(parsed.advert.interval, Centis::MAX_V3);
-    let advert = AdvertOut {
+    let advert = AdvertRepr {
         version: Version::V3,
         vrid: Vrid::new(255).unwrap(),
         priority: Priority(254),
@@ -57,7 +57,7 @@ fn the_longest_advert_goes_both_ways() {
         addresses: &wanted,
     };
     let mut buf = [0; vrrp::MAX_LEN];
-    let len = vrrp::emit(&advert, Some(&net), ChecksumForm::Pseudo, &mut buf);
+    let len = vrrp::emit(&advert, Some(&net), ChecksumForm::PseudoHeader, &mut buf);
     assert_eq!(len, Ok(vrrp::MAX_LEN));
     assert_eq!(buf[..], message);
 }
@@ -75,7 +75,7 @@ fn every_advert_comes_back_from_its_bytes() {
         for count in [0, 1, 2, 3, 254, 255] {
             for interval in [100, 200, 25_500, 1, 4095] {
                 for auth in auths {
-                    let advert = AdvertOut {
+                    let advert = AdvertRepr {
                         auth,
                         interval: Centis(interval),
                         ..known.out(&many[..count])
@@ -111,7 +111,7 @@ fn every_truncation_of_an_advert_is_refused() {
         for len in 0..message.len() {
             let bad = vrrp::parse(&message[..len], &known.net()).unwrap_err();
             assert!(
-                matches!(bad, Malformed::VrrpLength { found, .. } if found == len),
+                matches!(bad, ParseError::VrrpLength { found, .. } if found == len),
                 "{} at {len}: {bad}",
                 known.name
             );
@@ -129,7 +129,7 @@ fn padding_of_a_short_frame_is_tolerated_and_more_is_not() {
         let mut padded = message.clone();
         padded.resize(len, 0x55);
         let parsed = vrrp::parse(&padded, &pass.net());
-        let length = Malformed::VrrpLength {
+        let length = ParseError::VrrpLength {
             found: len,
             expected: 20,
         };
@@ -137,7 +137,7 @@ fn padding_of_a_short_frame_is_tolerated_and_more_is_not() {
     }
     let mut longer = V6.message();
     longer.push(0);
-    let length = Malformed::VrrpLength {
+    let length = ParseError::VrrpLength {
         found: 41,
         expected: 40,
     };
@@ -149,14 +149,14 @@ fn a_v3_ipv4_advert_is_accepted_however_it_was_summed() {
     let unicast = &KNOWN[6];
     for form in [
         ChecksumForm::Plain,
-        ChecksumForm::Pseudo,
+        ChecksumForm::PseudoHeader,
         ChecksumForm::OldUnicast,
     ] {
         let message = Known { form, ..V3 }.emit();
         let multicast = vrrp::parse(&message, &V3.net()).map(|parsed| parsed.checksum);
         // To the group itself, the old way and the usual one are the same.
         let same = if form == ChecksumForm::OldUnicast {
-            ChecksumForm::Pseudo
+            ChecksumForm::PseudoHeader
         } else {
             form
         };
@@ -170,7 +170,7 @@ fn a_v3_ipv4_advert_is_accepted_however_it_was_summed() {
 
 #[test]
 fn a_v3_ipv6_advert_is_accepted_in_one_form_only() {
-    let old = Pseudo {
+    let old = PseudoHeader {
         dst: ip("224.0.0.18"),
         ..V6.net()
     };
@@ -184,7 +184,7 @@ fn a_v3_ipv6_advert_is_accepted_in_one_form_only() {
         message[6..8].fill(0);
         let sum = sum.bytes(&message).checksum();
         message[6..8].copy_from_slice(&sum.to_be_bytes());
-        let bad = Malformed::VrrpChecksum {
+        let bad = ParseError::VrrpChecksum {
             found: sum,
             expected: u16::from_be_bytes([zeroed[6], zeroed[7]]),
         };
@@ -218,27 +218,27 @@ fn changed(known: &Known, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
 
 #[test]
 fn every_check_of_an_advert_has_its_name() {
-    let length = |found, expected| Malformed::VrrpLength { found, expected };
-    let cases: [(&str, &Known, Vec<u8>, Malformed); 14] = [
+    let length = |found, expected| ParseError::VrrpLength { found, expected };
+    let cases: [(&str, &Known, Vec<u8>, ParseError); 14] = [
         ("nothing", &V2, Vec::new(), length(0, 8)),
         ("half a header", &V2, vec![0x21; 7], length(7, 8)),
         (
             "version 1",
             &V2,
             changed(&V2, |m| m[0] = 0x11),
-            Malformed::VrrpVersion(1),
+            ParseError::VrrpVersion(1),
         ),
         (
             "version 4",
             &V6,
             changed(&V6, |m| m[0] = 0x41),
-            Malformed::VrrpVersion(4),
+            ParseError::VrrpVersion(4),
         ),
         (
             "v2 over IPv6",
             &V6,
             changed(&V6, |m| m[0] = 0x21),
-            Malformed::VrrpV2OverIpv6,
+            ParseError::VrrpV2OverIpv6,
         ),
         (
             "count above",
@@ -268,32 +268,32 @@ fn every_check_of_an_advert_has_its_name() {
             "type 2",
             &V2,
             changed(&V2, |m| m[0] = 0x22),
-            Malformed::VrrpType(2),
+            ParseError::VrrpType(2),
         ),
         (
             "type 0",
             &V6,
             changed(&V6, |m| m[0] = 0x30),
-            Malformed::VrrpType(0),
+            ParseError::VrrpType(0),
         ),
         (
             "VRID 0",
             &V3,
             changed(&V3, |m| m[1] = 0),
-            Malformed::VrrpVrid,
+            ParseError::VrrpVrid,
         ),
         (
             "v2 interval 0",
             &V2,
             changed(&V2, |m| m[5] = 0),
-            Malformed::VrrpInterval,
+            ParseError::VrrpInterval,
         ),
         // The four reserved bits before the interval are not part of it.
         (
             "v3 interval 0",
             &V3,
             changed(&V3, |m| m[4..6].copy_from_slice(&[0xf0, 0])),
-            Malformed::VrrpInterval,
+            ParseError::VrrpInterval,
         ),
     ];
     for (name, known, message, bad) in cases {
@@ -304,7 +304,7 @@ fn every_check_of_an_advert_has_its_name() {
         let sum = u16::from_be_bytes([message[6], message[7]]);
         message[2] ^= 1;
         let expected = changed(known, |m| m[2] ^= 1);
-        let bad = Malformed::VrrpChecksum {
+        let bad = ParseError::VrrpChecksum {
             found: sum,
             expected: u16::from_be_bytes([expected[6], expected[7]]),
         };
@@ -336,17 +336,17 @@ fn what_has_no_packet_is_refused_with_the_reason() {
     let mixed = [few[0], ip("2001:db8::1")];
     let (v2, v3, v6) = (V2.net(), V3.net(), V6.net());
     let plain = ChecksumForm::Plain;
-    let pseudo = ChecksumForm::Pseudo;
-    let slow = |centis| AdvertOut {
+    let pseudo = ChecksumForm::PseudoHeader;
+    let slow = |centis| AdvertRepr {
         interval: Centis(centis),
         ..V2.out(&few)
     };
-    let fast = |centis| AdvertOut {
+    let fast = |centis| AdvertRepr {
         interval: Centis(centis),
         ..V3.out(&few)
     };
     let v6_addresses = V6.addresses();
-    let with_auth = AdvertOut {
+    let with_auth = AdvertRepr {
         auth: Auth::Pass([0; 8]),
         ..V3.out(&few)
     };
@@ -356,84 +356,84 @@ fn what_has_no_packet_is_refused_with_the_reason() {
             V2.out(&many),
             Some(&v2),
             plain,
-            Unfit::AddressCount(256),
+            EmitError::AddressCount(256),
         ),
         (
             "two families",
             V3.out(&mixed),
             Some(&v3),
             pseudo,
-            Unfit::AddressFamily,
+            EmitError::AddressFamily,
         ),
         (
             "IPv6 in v2",
             V2.out(&v6_addresses),
             Some(&v6),
             plain,
-            Unfit::AddressFamily,
+            EmitError::AddressFamily,
         ),
         (
             "v2 every 1.5 s",
             slow(150),
             None,
             plain,
-            Unfit::Interval(Centis(150)),
+            EmitError::Interval(Centis(150)),
         ),
         (
             "v2 every 0 s",
             slow(0),
             None,
             plain,
-            Unfit::Interval(Centis(0)),
+            EmitError::Interval(Centis(0)),
         ),
         (
             "v2 every 256 s",
             slow(25_600),
             None,
             plain,
-            Unfit::Interval(Centis(25_600)),
+            EmitError::Interval(Centis(25_600)),
         ),
         (
             "v3 every 0 s",
             fast(0),
             Some(&v3),
             pseudo,
-            Unfit::Interval(Centis(0)),
+            EmitError::Interval(Centis(0)),
         ),
         (
             "v3 every 40.96 s",
             fast(4096),
             Some(&v3),
             pseudo,
-            Unfit::Interval(Centis(4096)),
+            EmitError::Interval(Centis(4096)),
         ),
         (
             "v3 with a password",
             with_auth,
             Some(&v3),
             pseudo,
-            Unfit::Authentication,
+            EmitError::Authentication,
         ),
         (
             "no addresses to sum",
             V3.out(&few),
             None,
             pseudo,
-            Unfit::ChecksumForm,
+            EmitError::ChecksumForm,
         ),
         (
             "v6 without pseudo header",
             V6.out(&v6_addresses),
             Some(&v6),
             plain,
-            Unfit::ChecksumForm,
+            EmitError::ChecksumForm,
         ),
         (
             "v6 old unicast",
             V6.out(&v6_addresses),
             Some(&v6),
             ChecksumForm::OldUnicast,
-            Unfit::ChecksumForm,
+            EmitError::ChecksumForm,
         ),
     ];
     for (name, advert, net, form, unfit) in cases {

@@ -13,7 +13,7 @@ use crate::engine::system::Protocol;
 use crate::types::Family;
 use crate::vrrp::{AuthResult, HmacPolicy, Reject, SignatureError, within_window};
 use crate::wire::vrrp::{Auth, Parsed};
-use crate::wire::{Pseudo, Unfit, ah, hmac, ipv4, vrrp};
+use crate::wire::{EmitError, PseudoHeader, ah, hmac, ipv4, vrrp};
 
 /// Authentication as it stands in a packet.
 pub(crate) fn auth(auth: &model::Auth) -> Auth {
@@ -73,10 +73,10 @@ pub(crate) fn stamp(cx: &mut Cx<'_>, router: &mut Router) -> Option<Stamp> {
 pub(crate) fn sign(
     conf: &VrrpInstance,
     stamp: Stamp,
-    net: &Pseudo,
+    net: &PseudoHeader,
     room: &mut [u8],
     len: usize,
-) -> Result<usize, Unfit> {
+) -> Result<usize, EmitError> {
     let (model::Auth::Hmac(hmac), Stamp::Signed(sequence)) = (&conf.auth, stamp) else {
         return Ok(len);
     };
@@ -89,7 +89,7 @@ pub(crate) fn sign(
     };
     let len = hmac::sign(room, len, net.src, trailer, &key.secret.0)?;
     if conf.family == Family::V6 {
-        vrrp::sum_signed(room.get_mut(..len).unwrap_or_default(), net)?;
+        vrrp::update_signed_checksum(room.get_mut(..len).unwrap_or_default(), net)?;
     }
     Ok(len)
 }
@@ -100,8 +100,8 @@ pub(crate) fn packet_v4(
     stamp: Stamp,
     header: &ipv4::Header,
     scratch: &mut [u8],
-    body: impl FnOnce(&mut [u8]) -> Result<usize, Unfit>,
-) -> Result<usize, Unfit> {
+    body: impl FnOnce(&mut [u8]) -> Result<usize, EmitError>,
+) -> Result<usize, EmitError> {
     match (&conf.auth, stamp) {
         (model::Auth::Ah(key), Stamp::Ah(sequence)) => {
             let header = ipv4::Header {
@@ -125,7 +125,7 @@ pub(crate) fn examine(
 ) -> AuthResult {
     if let Some((header, packet, bytes)) = &envelope.ah {
         let intact = match &conf.auth {
-            model::Auth::Ah(key) => ah::is_intact(packet, bytes, &key.0),
+            model::Auth::Ah(key) => ah::verify(packet, bytes, &key.0),
             model::Auth::None | model::Auth::Pass(_) | model::Auth::Hmac(_) => false,
         };
         return AuthResult::Ah {
@@ -161,7 +161,7 @@ pub(crate) fn examine(
         match key {
             None => Some(SignatureError::UnknownKey),
             Some(key) => {
-                let intact = hmac::is_intact(parsed.bytes, from, &key.secret.0);
+                let intact = hmac::verify(parsed.bytes, from, &key.secret.0);
                 (!intact).then_some(SignatureError::Wrong)
             }
         }

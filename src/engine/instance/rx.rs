@@ -10,7 +10,7 @@ use crate::engine::system::{Listener, Protocol, System};
 use crate::types::{Family, Instant, Version};
 use crate::vrrp::{Event, Received};
 use crate::wire::vrrp::ChecksumForm;
-use crate::wire::{Malformed, Pseudo, ah, ipv4, vrrp};
+use crate::wire::{ParseError, PseudoHeader, ah, ipv4, vrrp};
 
 /// A datagram of a listener.
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +28,7 @@ pub struct Datagram<'a> {
 /// What the IP layer says.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Envelope<'a> {
-    pub(crate) net: Pseudo,
+    pub(crate) net: PseudoHeader,
     ttl: u8,
     payload: &'a [u8],
     /// The authentication header, and the packet it is in.
@@ -87,7 +87,7 @@ impl Engine {
                 }
             },
             (Family::V6, Some((src, dst, ttl))) => {
-                let net = Pseudo {
+                let net = PseudoHeader {
                     src: src.into(),
                     dst: dst.into(),
                 };
@@ -145,7 +145,7 @@ impl Engine {
         now: Instant,
         on: Listener,
         envelope: Option<&Envelope<'_>>,
-        malformed: Malformed,
+        malformed: ParseError,
     ) {
         if let Some(&vrid) = envelope.and_then(|envelope| envelope.payload.get(1))
             && let Some(to) = envelope.map(|envelope| envelope.net.dst)
@@ -153,9 +153,9 @@ impl Engine {
             && let Some(router) = self.routers.get_mut(id)
         {
             let stats = router.machine.counters_mut();
-            if let Malformed::VrrpLength { .. } = malformed {
+            if let ParseError::VrrpLength { .. } = malformed {
                 stats.packet_len_err = stats.packet_len_err.saturating_add(1);
-            } else if let Malformed::VrrpType(_) = malformed {
+            } else if let ParseError::VrrpType(_) = malformed {
                 stats.invalid_type_rcvd = stats.invalid_type_rcvd.saturating_add(1);
             }
         }
@@ -199,7 +199,7 @@ impl Engine {
                     "without pseudo header; v3_checksum_as_v2 makes ours the same"
                 }
                 ChecksumForm::OldUnicast => "as keepalived before 1.3.7; see old_unicast_checksum",
-                ChecksumForm::Pseudo | ChecksumForm::Kernel => "with pseudo header",
+                ChecksumForm::PseudoHeader | ChecksumForm::Kernel => "with pseudo header",
             };
             log::info!(target: "vrrp", "({name}) {from} computes its checksum {hint}");
         }
@@ -207,7 +207,7 @@ impl Engine {
 }
 
 /// Takes the IPv4 header off, and the authentication header if there is one. `None`: not meant for us.
-fn envelope_v4<'a>(datagram: &Datagram<'a>) -> Result<Option<Envelope<'a>>, Malformed> {
+fn envelope_v4<'a>(datagram: &Datagram<'a>) -> Result<Option<Envelope<'a>>, ParseError> {
     let packet = ipv4::parse(datagram.bytes)?;
     let (src, dst) = (packet.header.src.into(), packet.header.dst.into());
     let (mut payload, mut ah) = (packet.payload, None);
@@ -218,12 +218,12 @@ fn envelope_v4<'a>(datagram: &Datagram<'a>) -> Result<Option<Envelope<'a>>, Malf
                 ah = Some((header, packet, datagram.bytes));
             }
             // IPsec that carries something else.
-            Err(Malformed::Protocol { .. } | Malformed::AhLength(_)) => return Ok(None),
+            Err(ParseError::Protocol { .. } | ParseError::AhLength(_)) => return Ok(None),
             Err(malformed) => return Err(malformed),
         }
     }
     Ok(Some(Envelope {
-        net: Pseudo { src, dst },
+        net: PseudoHeader { src, dst },
         ttl: packet.header.ttl,
         payload,
         ah,

@@ -12,8 +12,9 @@ use crate::engine::instance::router::{Router, Surroundings};
 use crate::engine::system::AdvertRoute;
 use crate::types::{Family, IfIndex, Mac, Priority, Version};
 use crate::vrrp::Reason;
-use crate::wire::vrrp::{AdvertOut, ChecksumForm};
-use crate::wire::{Pseudo, Unfit, arp, ether, ipv4, ipv6, ndisc, vrrp};
+use crate::wire::ndisc::Unsolicited;
+use crate::wire::vrrp::{AdvertRepr, ChecksumForm};
+use crate::wire::{EmitError, PseudoHeader, arp, ether, ipv4, ipv6, ndisc, vrrp};
 
 /// Type of service of adverts: internetwork control.
 const TOS: u8 = 0xc0;
@@ -122,9 +123,17 @@ fn announce_one(
     scratch: &mut [u8],
 ) -> io::Result<()> {
     let built = match address.cidr.addr {
-        IpAddr::V4(addr) => arp::gratuitous(mac, addr, scratch),
+        IpAddr::V4(addr) => arp::emit_gratuitous(mac, addr, scratch),
         // RFC 9568 §6.4.2: with the Router flag, for that is what it is.
-        IpAddr::V6(addr) => ndisc::unsolicited(mac, addr, addr, true, scratch),
+        IpAddr::V6(addr) => {
+            let advert = Unsolicited {
+                mac,
+                src: addr,
+                target: addr,
+                router: true,
+            };
+            ndisc::emit_unsolicited(&advert, scratch)
+        }
     };
     match built.ok().and_then(|len| scratch.get(..len)) {
         Some(frame) => cx.system.send_frame(index, frame),
@@ -144,7 +153,7 @@ fn send(
     advert: (Priority, Stamp),
     scratch: &mut [u8],
 ) -> io::Result<()> {
-    let unfit = |unfit: Unfit| io::Error::new(io::ErrorKind::InvalidInput, unfit.to_string());
+    let unfit = |unfit: EmitError| io::Error::new(io::ErrorKind::InvalidInput, unfit.to_string());
     if let Some((index, mac)) = router.own().filter(|_| route.dst.is_multicast()) {
         // As a frame: the interface has no address, least of all the source's.
         let len = framed(router, route, advert, mac, scratch).map_err(unfit)?;
@@ -167,13 +176,13 @@ fn framed(
     advert: (Priority, Stamp),
     mac: Mac,
     scratch: &mut [u8],
-) -> Result<usize, Unfit> {
+) -> Result<usize, EmitError> {
     let found = scratch.len();
     let Some((head, room)) = scratch.split_at_mut_checked(ether::HEADER_LEN) else {
         let needed = ether::HEADER_LEN;
-        return Err(Unfit::Buffer { found, needed });
+        return Err(EmitError::Buffer { found, needed });
     };
-    ether::to_group(route.dst, mac, head)?;
+    ether::emit_multicast(route.dst, mac, head)?;
     let len = build(router, route, advert, room)?;
     Ok(len.saturating_add(ether::HEADER_LEN))
 }
@@ -183,9 +192,9 @@ fn build(
     route: &AdvertRoute,
     (priority, stamp): (Priority, Stamp),
     scratch: &mut [u8],
-) -> Result<usize, Unfit> {
+) -> Result<usize, EmitError> {
     let conf = &router.conf;
-    let advert = AdvertOut {
+    let advert = AdvertRepr {
         version: conf.version,
         vrid: conf.vrid,
         priority,
@@ -193,7 +202,7 @@ fn build(
         auth: auth::auth(&conf.auth),
         addresses: &router.vips,
     };
-    let net = Pseudo {
+    let net = PseudoHeader {
         src: route.src,
         dst: route.dst,
     };
@@ -216,10 +225,10 @@ fn build(
             auth::packet_v4(conf, stamp, &header, scratch, body)
         }
         (IpAddr::V6(src), IpAddr::V6(dst)) => {
-            let (class, hop_limit, next_header) = (TOS, route.ttl, vrrp::PROTOCOL);
+            let (traffic_class, hop_limit, next_header) = (TOS, route.ttl, vrrp::PROTOCOL);
             ipv6::emit(
                 &ipv6::Header {
-                    class,
+                    traffic_class,
                     hop_limit,
                     next_header,
                     src,
@@ -229,7 +238,7 @@ fn build(
                 body,
             )
         }
-        _ => Err(Unfit::AddressFamily),
+        _ => Err(EmitError::AddressFamily),
     }
 }
 
@@ -237,12 +246,12 @@ fn build(
 pub(crate) fn checksum_form(conf: &VrrpInstance) -> ChecksumForm {
     match (conf.version, conf.family, &conf.transport) {
         (Version::V2, ..) => ChecksumForm::Plain,
-        (Version::V3, Family::V6, _) => ChecksumForm::Pseudo,
+        (Version::V3, Family::V6, _) => ChecksumForm::PseudoHeader,
         (Version::V3, Family::V4, _) if conf.v3_checksum_as_v2 => ChecksumForm::Plain,
         (Version::V3, Family::V4, Transport::Unicast { .. }) if conf.old_unicast_checksum => {
             ChecksumForm::OldUnicast
         }
-        (Version::V3, Family::V4, _) => ChecksumForm::Pseudo,
+        (Version::V3, Family::V4, _) => ChecksumForm::PseudoHeader,
     }
 }
 

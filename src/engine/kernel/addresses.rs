@@ -12,7 +12,7 @@ use std::io;
 use crate::config::model::Address;
 use crate::engine::kernel::interfaces::{Link, Links};
 use crate::engine::kernel::lease::Lease;
-use crate::netlink::addr::{self, AddrFlags, Spec};
+use crate::netlink::addr::{self, AddrFlags, DesiredAddr};
 use crate::netlink::{Ack, Batch};
 use crate::types::errno::EEXIST;
 use crate::types::{Cidr, Family, IfIndex, IfName, Instant, sorted};
@@ -104,9 +104,15 @@ impl Slot {
             && network(one) == network(two)
     }
 
-    pub(crate) fn spec(&self, index: IfIndex, kind: Kind, now: Instant, lease: &Lease) -> Spec<'_> {
+    pub(crate) fn spec(
+        &self,
+        index: IfIndex,
+        kind: Kind,
+        now: Instant,
+        lease: &Lease,
+    ) -> DesiredAddr<'_> {
         let address = &self.address;
-        Spec {
+        DesiredAddr {
             index,
             cidr: address.cidr,
             peer: address.peer,
@@ -498,7 +504,7 @@ pub(crate) fn remove_strays(cx: &mut Cx<'_>, strays: &[(IfName, Cidr)], links: &
         };
         let mut there = link.addrs.iter();
         if there.any(|there| there.marked && there.cidr == *cidr) {
-            addr::delete(&mut batch, &Spec::plain(link.index, *cidr));
+            addr::delete(&mut batch, &DesiredAddr::new(link.index, *cidr));
             count = count.saturating_add(1);
             if count.is_multiple_of(CHUNK) {
                 flush(cx, &mut batch);

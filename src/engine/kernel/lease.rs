@@ -122,7 +122,7 @@ impl AddressSet {
             }
             if let Some(link) = links.named(&slot.address.dev) {
                 let spec = slot.spec(link.index, kind, cx.now, lease);
-                addr::renew(batch, &spec);
+                addr::replace(batch, &spec);
             }
             gone |= slot.may_be_over(cx.now, lease);
             slot.renewed = lease.seconds.map(|_| cx.now);

@@ -110,7 +110,7 @@ impl Filter {
             return Ok(());
         }
         let table = table(&self.nft, family);
-        let mut chunks = elements.chunks(nft::CHUNK);
+        let mut chunks = elements.chunks(nft::MAX_ELEMENTS);
         let result = request(cx, |batch| {
             if let Some(first) = chunks.next() {
                 table.create(batch);
@@ -129,7 +129,7 @@ impl Filter {
     fn add(&self, cx: &mut Cx<'_>, family: Family, elements: &[Element<'_>]) -> Result<(), String> {
         let table = table(&self.nft, family);
         elements
-            .chunks(nft::CHUNK)
+            .chunks(nft::MAX_ELEMENTS)
             .try_for_each(|chunk| request(cx, |batch| table.add(batch, chunk)))
     }
 
@@ -178,9 +178,9 @@ fn elements(router: &Router) -> impl Iterator<Item = Element<'_>> {
 /// All that `fill` appends happens, or nothing and the kernel's first reason.
 fn request(cx: &mut Cx<'_>, fill: impl FnOnce(&mut Batch)) -> Result<(), String> {
     let mut batch = Batch::new(1);
-    nft::begin(&mut batch);
+    nft::begin_batch(&mut batch);
     fill(&mut batch);
-    nft::end(&mut batch);
+    nft::end_batch(&mut batch);
     let mut refusal = None;
     let sent = cx.system.request_netfilter(&batch, &mut |ack| {
         refusal.get_or_insert_with(|| reason(ack));

@@ -6,11 +6,11 @@ use core::net::IpAddr;
 
 use crate::config::model::{Place, Route, Rule};
 use crate::engine::kernel::interfaces::Links;
-use crate::netlink::route::{self, Hop, Mode, Spec};
+use crate::netlink::route::{self, DesiredRoute, InsertMode, Nexthop};
 use crate::netlink::{self, Batch, Message, rule};
 use crate::types::{Family, IfName};
 
-type Hops = heapless::Vec<Hop, { Route::MAX_HOPS }>;
+type Hops = heapless::Vec<Nexthop, { Route::MAX_HOPS }>;
 
 /// See the top of the file.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -90,9 +90,9 @@ impl Item {
             return;
         };
         let mode = match route.place {
-            Place::First => Mode::Prepend,
-            Place::Last => Mode::Append,
-            Place::Alone => Mode::Alone,
+            Place::First => InsertMode::Prepend,
+            Place::Last => InsertMode::Append,
+            Place::Alone => InsertMode::Exclusive,
         };
         if route.dst.family() == Family::V4 || hops.len() < 2 {
             route::add(batch, &spec(route, &hops), mode);
@@ -101,7 +101,7 @@ impl Item {
         // Ways of an IPv6 route are routes of their own, of which some may be there and some not. Asked for
         // together they are refused together.
         for (nth, hop) in hops.iter().enumerate() {
-            let mode = if nth == 0 { mode } else { Mode::Append };
+            let mode = if nth == 0 { mode } else { InsertMode::Append };
             route::add(batch, &spec(route, core::slice::from_ref(hop)), mode);
         }
     }
@@ -157,7 +157,7 @@ fn hops(route: &Route, links: &Links) -> Option<Hops> {
             None => None,
         };
         // The model has no more than fit.
-        let _ = hops.push(Hop {
+        let _ = hops.push(Nexthop {
             via: hop.via,
             index,
             weight: hop.weight,
@@ -167,13 +167,13 @@ fn hops(route: &Route, links: &Links) -> Option<Hops> {
     Some(hops)
 }
 
-fn spec<'a>(route: &'a Route, hops: &'a [Hop]) -> Spec<'a> {
-    Spec {
+fn spec<'a>(route: &'a Route, nexthops: &'a [Nexthop]) -> DesiredRoute<'a> {
+    DesiredRoute {
         kind: route.kind,
         dst: route.dst,
         from: route.from,
         src: route.src,
-        hops,
+        nexthops,
         table: route.table,
         metric: route.metric,
         scope: route.scope,

@@ -347,7 +347,12 @@ impl Engine {
         let Some(index) = router.vmac.index else {
             return;
         };
-        match request(cx, |batch| macvlan::switch(batch, index, on)) {
+        let change = if on {
+            macvlan::set_up
+        } else {
+            macvlan::set_down
+        };
+        match request(cx, |batch| change(batch, index)) {
             Ok(()) => router.vmac.up = on,
             Err((_, why)) => {
                 router.vmac.up = false;

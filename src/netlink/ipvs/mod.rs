@@ -13,10 +13,11 @@ mod request;
 
 use core::net::IpAddr;
 
-pub use reply::{Listed, ListedServer, Message, parse};
+pub use reply::{DestEntry, Message, ServiceEntry, parse};
 pub use request::{
-    Change, add_daemon, delete_daemon, delete_server, delete_service, flush, info, list_daemons,
-    list_servers, list_services, server, service, set_timeouts, timeouts,
+    Command, add_daemon, delete_daemon, delete_server, delete_service, flush, get_info,
+    get_timeouts, list_daemons, list_servers, list_services, set_timeouts, write_server,
+    write_service,
 };
 
 /// Name of the family.

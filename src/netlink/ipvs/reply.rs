@@ -1,6 +1,6 @@
 //! What IPVS lists. Nothing is copied: a look at ten thousand servers allocates nothing.
 
-use super::super::{Attr, Attrs, Malformed, family, genl};
+use super::super::{Attr, Attrs, ParseError, family, genl};
 use super::{Daemon, Role, Timeouts, command, daemon, dest, flag, svc, top};
 use crate::types::Family;
 use crate::types::ipvs::{
@@ -12,9 +12,9 @@ use crate::types::ipvs::{
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Message<'a> {
     /// A service.
-    Service(Listed<'a>),
+    Service(ServiceEntry<'a>),
     /// A server of the service that was asked for.
-    Server(ListedServer<'a>),
+    Server(DestEntry<'a>),
     /// A running half of connection synchronization.
     Daemon(Daemon<'a>),
     /// The timeouts.
@@ -32,7 +32,7 @@ pub enum Message<'a> {
 
 /// A service as the kernel lists it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Listed<'a> {
+pub struct ServiceEntry<'a> {
     /// Which.
     pub key: ServiceKey,
     /// Name of the scheduler.
@@ -48,10 +48,10 @@ pub struct Listed<'a> {
     stats: Option<Attr<'a>>,
 }
 
-impl Listed<'_> {
+impl ServiceEntry<'_> {
     /// Whether it is as it should be.
     #[must_use]
-    pub fn is(&self, service: &Service) -> bool {
+    pub fn matches(&self, service: &Service) -> bool {
         self.key == service.key
             && self.scheduler == service.scheduler
             && self.persistence == service.persistence
@@ -69,7 +69,7 @@ impl Listed<'_> {
 
 /// A server as the kernel lists it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct ListedServer<'a> {
+pub struct DestEntry<'a> {
     /// The server.
     pub server: Destination,
     /// Its connections now.
@@ -77,7 +77,7 @@ pub struct ListedServer<'a> {
     stats: Option<Attr<'a>>,
 }
 
-impl ListedServer<'_> {
+impl DestEntry<'_> {
     /// What it has done so far.
     #[must_use]
     pub fn counters(&self) -> Counters {
@@ -87,7 +87,7 @@ impl ListedServer<'_> {
 
 /// Reads what follows the netlink header. `family` is that of the service whose servers are listed: old kernels do not
 /// tell it with each of them.
-pub fn parse(payload: &[u8], family: Family) -> Result<Message<'_>, Malformed> {
+pub fn parse(payload: &[u8], family: Family) -> Result<Message<'_>, ParseError> {
     let (command, attrs) = genl::open(payload)?;
     let other = Message::Other(command);
     Ok(match command {
@@ -101,7 +101,7 @@ pub fn parse(payload: &[u8], family: Family) -> Result<Message<'_>, Malformed> {
 }
 
 /// The attributes inside the one of that kind.
-fn inside(attrs: Attrs<'_>, kind: u16) -> Result<Attrs<'_>, Malformed> {
+fn inside(attrs: Attrs<'_>, kind: u16) -> Result<Attrs<'_>, ParseError> {
     let mut found = None;
     for attr in attrs {
         let attr = attr?;
@@ -109,7 +109,7 @@ fn inside(attrs: Attrs<'_>, kind: u16) -> Result<Attrs<'_>, Malformed> {
             found = Some(attr.nested()?);
         }
     }
-    found.ok_or(Malformed::Missing(kind))
+    found.ok_or(ParseError::Missing(kind))
 }
 
 // ---- services ----
@@ -128,7 +128,7 @@ struct RawService<'a> {
     stats: Option<Attr<'a>>,
 }
 
-fn service(attrs: Attrs<'_>) -> Result<Option<Listed<'_>>, Malformed> {
+fn service(attrs: Attrs<'_>) -> Result<Option<ServiceEntry<'_>>, ParseError> {
     let mut raw = RawService::default();
     for attr in inside(attrs, top::SERVICE)? {
         let attr = attr?;
@@ -156,9 +156,9 @@ fn service(attrs: Attrs<'_>) -> Result<Option<Listed<'_>>, Malformed> {
             let Some(protocol) = protocol(raw.protocol) else {
                 return Ok(None);
             };
-            let addr = raw.addr.ok_or(Malformed::Missing(svc::ADDR))?;
+            let addr = raw.addr.ok_or(ParseError::Missing(svc::ADDR))?;
             ServiceKey::Address {
-                addr: addr.roomy_ip(family)?,
+                addr: addr.padded_ip(family)?,
                 port: raw.port,
                 protocol,
             }
@@ -166,7 +166,7 @@ fn service(attrs: Attrs<'_>) -> Result<Option<Listed<'_>>, Malformed> {
     };
     let scheduler_flags = raw.flags.wrapping_shr(flag::SCHEDULER_SHIFT) & flag::SCHEDULER_MASK;
     let persistent = raw.flags & flag::PERSISTENT != 0;
-    Ok(Some(Listed {
+    Ok(Some(ServiceEntry {
         key,
         scheduler: raw.scheduler,
         persistence: if persistent { raw.timeout } else { 0 },
@@ -181,12 +181,12 @@ fn service(attrs: Attrs<'_>) -> Result<Option<Listed<'_>>, Malformed> {
 }
 
 /// The flags; their mask follows.
-fn first_u32_ne(attr: &Attr<'_>) -> Result<u32, Malformed> {
+fn first_u32_ne(attr: &Attr<'_>) -> Result<u32, ParseError> {
     let first = attr.value.first_chunk::<4>();
     first
         .copied()
         .map(u32::from_ne_bytes)
-        .ok_or(Malformed::AttrSize {
+        .ok_or(ParseError::AttrSize {
             kind: attr.kind,
             found: attr.value.len(),
             expected: 8,
@@ -220,7 +220,7 @@ struct RawServer<'a> {
     stats: Option<Attr<'a>>,
 }
 
-fn server(attrs: Attrs<'_>, family: Family) -> Result<Option<ListedServer<'_>>, Malformed> {
+fn server(attrs: Attrs<'_>, family: Family) -> Result<Option<DestEntry<'_>>, ParseError> {
     let mut raw = RawServer::default();
     for attr in inside(attrs, top::DEST)? {
         let attr = attr?;
@@ -250,10 +250,10 @@ fn server(attrs: Attrs<'_>, family: Family) -> Result<Option<ListedServer<'_>>, 
     let Some((family, forward)) = family.zip(raw.forward()) else {
         return Ok(None);
     };
-    let addr = raw.addr.ok_or(Malformed::Missing(dest::ADDR))?;
-    Ok(Some(ListedServer {
+    let addr = raw.addr.ok_or(ParseError::Missing(dest::ADDR))?;
+    Ok(Some(DestEntry {
         server: Destination {
-            addr: addr.roomy_ip(family)?,
+            addr: addr.padded_ip(family)?,
             port: raw.port,
             forward,
             weight: raw.weight,
@@ -313,7 +313,7 @@ fn counters(stats: Option<Attr<'_>>) -> Counters {
 
 // ---- the rest ----
 
-fn running(attrs: Attrs<'_>) -> Result<Option<Daemon<'_>>, Malformed> {
+fn running(attrs: Attrs<'_>) -> Result<Option<Daemon<'_>>, ParseError> {
     let mut role = None;
     let mut this = Daemon {
         role: Role::Backup,
@@ -338,7 +338,7 @@ fn running(attrs: Attrs<'_>) -> Result<Option<Daemon<'_>>, Malformed> {
             _ => {}
         }
     }
-    this.role = match role.ok_or(Malformed::Missing(daemon::STATE))? {
+    this.role = match role.ok_or(ParseError::Missing(daemon::STATE))? {
         1 => Role::Master,
         2 => Role::Backup,
         _ => return Ok(None),
@@ -346,7 +346,7 @@ fn running(attrs: Attrs<'_>) -> Result<Option<Daemon<'_>>, Malformed> {
     Ok(Some(this))
 }
 
-fn timeouts(attrs: Attrs<'_>) -> Result<Timeouts, Malformed> {
+fn timeouts(attrs: Attrs<'_>) -> Result<Timeouts, ParseError> {
     let [mut tcp, mut fin, mut udp] = [0; 3];
     for attr in attrs {
         let attr = attr?;
@@ -360,7 +360,7 @@ fn timeouts(attrs: Attrs<'_>) -> Result<Timeouts, Malformed> {
     Ok([tcp, fin, udp])
 }
 
-fn info(attrs: Attrs<'_>) -> Result<Message<'static>, Malformed> {
+fn info(attrs: Attrs<'_>) -> Result<Message<'static>, ParseError> {
     let (mut code, mut table) = (0_u32, 0);
     for attr in attrs {
         let attr = attr?;

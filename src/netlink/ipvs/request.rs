@@ -9,9 +9,9 @@ use crate::types::ipvs::{Checksum, Destination, Forward, Service, ServiceKey, Tu
 
 /// Whether something is new or is there already.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Change {
+pub enum Command {
     /// `EEXIST` where it is there.
-    Add,
+    New,
     /// `ESRCH` or `ENOENT` where it is not.
     Set,
 }
@@ -28,10 +28,10 @@ pub fn list_services(batch: &mut Batch, family: u16) -> u32 {
 }
 
 /// Adds a service, or changes all of it but its key.
-pub fn service(batch: &mut Batch, family: u16, how: Change, service: &Service) -> u32 {
+pub fn write_service(batch: &mut Batch, family: u16, how: Command, service: &Service) -> u32 {
     let command = match how {
-        Change::Add => command::NEW_SERVICE,
-        Change::Set => command::SET_SERVICE,
+        Command::New => command::NEW_SERVICE,
+        Command::Set => command::SET_SERVICE,
     };
     let seq = begin(batch, family, command, 0);
     batch.nested(top::SERVICE, |batch| {
@@ -87,7 +87,7 @@ fn key(batch: &mut Batch, key: &ServiceKey) {
             protocol,
         } => {
             batch.attr(svc::PROTOCOL, &(protocol as u16).to_ne_bytes());
-            roomy_address(batch, svc::ADDR, addr);
+            padded_address(batch, svc::ADDR, addr);
             batch.attr(svc::PORT, &port.to_be_bytes());
         }
         ServiceKey::Mark { mark, .. } => batch.attr_u32_ne(svc::FWMARK, mark),
@@ -95,7 +95,7 @@ fn key(batch: &mut Batch, key: &ServiceKey) {
 }
 
 /// An address in a field that has room for both families.
-fn roomy_address(batch: &mut Batch, kind: u16, addr: IpAddr) {
+fn padded_address(batch: &mut Batch, kind: u16, addr: IpAddr) {
     let mut room = [0; 16];
     match addr {
         IpAddr::V4(addr) => {
@@ -118,16 +118,16 @@ pub fn list_servers(batch: &mut Batch, family: u16, of: &ServiceKey) -> u32 {
 }
 
 /// Adds a server, or changes all of it but address and port.
-pub fn server(
+pub fn write_server(
     batch: &mut Batch,
     family: u16,
-    how: Change,
+    how: Command,
     of: &ServiceKey,
     server: &Destination,
 ) -> u32 {
     let command = match how {
-        Change::Add => command::NEW_DEST,
-        Change::Set => command::SET_DEST,
+        Command::New => command::NEW_DEST,
+        Command::Set => command::SET_DEST,
     };
     let seq = begin(batch, family, command, 0);
     batch.nested(top::SERVICE, |batch| key(batch, of));
@@ -155,7 +155,7 @@ pub fn delete_server(batch: &mut Batch, family: u16, of: &ServiceKey, server: &D
 fn server_key(batch: &mut Batch, server: &Destination) {
     let family = u16::from(family_number(Family::of(server.addr)));
     batch.attr(dest::ADDR_FAMILY, &family.to_ne_bytes());
-    roomy_address(batch, dest::ADDR, server.addr);
+    padded_address(batch, dest::ADDR, server.addr);
     batch.attr(dest::PORT, &server.port.to_be_bytes());
 }
 
@@ -228,7 +228,7 @@ pub fn delete_daemon(batch: &mut Batch, family: u16, role: Role) -> u32 {
 }
 
 /// Asks for the timeouts.
-pub fn timeouts(batch: &mut Batch, family: u16) -> u32 {
+pub fn get_timeouts(batch: &mut Batch, family: u16) -> u32 {
     begin(batch, family, command::GET_CONFIG, 0)
 }
 
@@ -245,6 +245,6 @@ pub fn set_timeouts(batch: &mut Batch, family: u16, timeouts: Timeouts) -> u32 {
 }
 
 /// Asks for version and size of the connection table.
-pub fn info(batch: &mut Batch, family: u16) -> u32 {
+pub fn get_info(batch: &mut Batch, family: u16) -> u32 {
     begin(batch, family, command::GET_INFO, 0)
 }

@@ -28,10 +28,10 @@ impl IpvsSocket {
             return Ok(family);
         }
         let mut batch = Batch::new(1);
-        genl::ask(&mut batch, ipvs::FAMILY);
+        genl::get_family(&mut batch, ipvs::FAMILY);
         let mut family = None;
         self.dump(&batch, &mut |payload| {
-            family = family.or(genl::number(payload).ok());
+            family = family.or(genl::family_id(payload).ok());
         })?;
         self.family = family;
         family.ok_or(io::ErrorKind::NotFound.into())
@@ -94,7 +94,7 @@ fn dump(
                         refusal = Some(errno);
                     }
                     Reply::Payload(payload) => each(payload),
-                    Reply::Ack(_) | Reply::Done(_) | Reply::Nothing => {}
+                    Reply::Ack(_) | Reply::Done(_) | Reply::Ignored => {}
                 }
             }
         }

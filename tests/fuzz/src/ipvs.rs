@@ -17,7 +17,7 @@ pub fn ipvs_reply(data: &[u8]) {
         let Reply::Payload(payload) = reply else {
             continue;
         };
-        let _ = genl::number(payload);
+        let _ = genl::family_id(payload);
         for family in [Family::V4, Family::V6] {
             match ipvs::parse(payload, family) {
                 Ok(ipvs::Message::Service(one)) => drop(one.counters()),
@@ -29,15 +29,15 @@ pub fn ipvs_reply(data: &[u8]) {
     let mut source = Source(data);
     let (service, server) = (source.service(), source.server());
     let mut batch = Batch::new(1);
-    ipvs::service(&mut batch, 0x21, ipvs::Change::Add, &service);
-    ipvs::server(&mut batch, 0x21, ipvs::Change::Add, &service.key, &server);
+    ipvs::write_service(&mut batch, 0x21, ipvs::Command::New, &service);
+    ipvs::write_server(&mut batch, 0x21, ipvs::Command::New, &service.key, &server);
     let mut replies = Replies::new(batch.bytes());
     let mut next = || match replies.next() {
         Some(Ok((Reply::Payload(payload), _))) => ipvs::parse(payload, Family::V4),
         other => panic!("{other:?}"),
     };
     match next() {
-        Ok(ipvs::Message::Service(listed)) => assert!(listed.is(&service), "{listed:?}"),
+        Ok(ipvs::Message::Service(listed)) => assert!(listed.matches(&service), "{listed:?}"),
         other => panic!("{other:?}"),
     }
     match next() {

@@ -10,13 +10,13 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use vrrpd::config::model::Mail;
 use vrrpd::engine::instance::state_record::{self, Record};
-use vrrpd::netlink::addr::{self, AddrFlags, FOREVER, Spec};
+use vrrpd::netlink::addr::{self, AddrFlags, DesiredAddr, FOREVER};
 use vrrpd::netlink::{self, Attrs, Batch, Message, Messages};
 use vrrpd::notify::smtp::{NextStep, ReplyReader, SmtpSession};
 use vrrpd::types::{Centis, Cidr, IfIndex, Mac, Priority, Version, Vrid};
 use vrrpd::wire::checksum::Sum;
-use vrrpd::wire::vrrp::{Advert, AdvertOut, Auth, ChecksumForm};
-use vrrpd::wire::{self, Pseudo, Unfit};
+use vrrpd::wire::vrrp::{Advert, AdvertRepr, Auth, ChecksumForm};
+use vrrpd::wire::{self, EmitError, PseudoHeader};
 
 #[cfg(feature = "lvs")]
 mod check;
@@ -42,7 +42,7 @@ pub fn state(data: &[u8]) {
 
 const FORMS: [ChecksumForm; 3] = [
     ChecksumForm::Plain,
-    ChecksumForm::Pseudo,
+    ChecksumForm::PseudoHeader,
     ChecksumForm::OldUnicast,
 ];
 
@@ -91,11 +91,11 @@ impl Source<'_> {
 
 /// VRRP messages over both families.
 pub fn vrrp(data: &[u8]) {
-    let v4 = Pseudo {
+    let v4 = PseudoHeader {
         src: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
         dst: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)),
     };
-    let v6 = Pseudo {
+    let v6 = PseudoHeader {
         src: IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1)),
         dst: IpAddr::V6(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12)),
     };
@@ -112,7 +112,7 @@ pub fn vrrp(data: &[u8]) {
 }
 
 /// What parses comes back from what is emitted of it.
-fn vrrp_again(message: &[u8], net: &Pseudo) {
+fn vrrp_again(message: &[u8], net: &PseudoHeader) {
     let Ok(first) = wire::vrrp::parse(message, net) else {
         return;
     };
@@ -125,7 +125,7 @@ fn vrrp_again(message: &[u8], net: &Pseudo) {
         addresses,
     } = first.advert;
     let addresses: Vec<IpAddr> = addresses.iter().collect();
-    let out = AdvertOut {
+    let out = AdvertRepr {
         version,
         vrid,
         priority,
@@ -143,7 +143,7 @@ fn vrrp_again(message: &[u8], net: &Pseudo) {
     );
     let signed = [wire::hmac::LEN, 0].contains(&first.trailer.len());
     assert!(signed && first.bytes.ends_with(first.trailer));
-    assert!(!wire::hmac::is_intact(
+    assert!(!wire::hmac::verify(
         first.bytes,
         net.src,
         b"a key nobody signs with"
@@ -152,7 +152,7 @@ fn vrrp_again(message: &[u8], net: &Pseudo) {
 }
 
 /// What is signed is believed, with its number.
-fn signed_again(mut buf: [u8; ROOM], len: usize, net: &Pseudo, trailer: &[u8]) {
+fn signed_again(mut buf: [u8; ROOM], len: usize, net: &PseudoHeader, trailer: &[u8]) {
     let trailer = wire::hmac::parse(trailer).unwrap_or(wire::hmac::Trailer {
         key: 1,
         sequence: u64::MAX,
@@ -160,11 +160,11 @@ fn signed_again(mut buf: [u8; ROOM], len: usize, net: &Pseudo, trailer: &[u8]) {
     let key = [7; 32];
     let len = wire::hmac::sign(&mut buf, len, net.src, trailer, &key).expect("there is room");
     if net.dst.is_ipv6() {
-        wire::vrrp::sum_signed(&mut buf[..len], net).expect("a message");
+        wire::vrrp::update_signed_checksum(&mut buf[..len], net).expect("a message");
     }
     let back = wire::vrrp::parse(&buf[..len], net).expect("we signed it");
     assert_eq!(wire::hmac::parse(back.trailer), Ok(trailer));
-    assert!(wire::hmac::is_intact(back.bytes, net.src, &key));
+    assert!(wire::hmac::verify(back.bytes, net.src, &key));
 }
 
 /// What is made of the bytes comes back, or is refused.
@@ -172,7 +172,7 @@ fn vrrp_made_up(data: &[u8]) {
     let mut source = Source(data);
     let choice = source.u8();
     let (v3, v6) = (choice & 1 != 0, choice & 2 != 0);
-    let net = Pseudo {
+    let net = PseudoHeader {
         src: source.ip(v6),
         dst: source.ip(v6),
     };
@@ -188,7 +188,7 @@ fn vrrp_made_up(data: &[u8]) {
         other => Auth::Other(other),
     };
     let addresses: Vec<IpAddr> = (0..count).map(|_| source.ip(v6)).collect();
-    let out = AdvertOut {
+    let out = AdvertRepr {
         version,
         vrid,
         priority: Priority(priority),
@@ -205,7 +205,7 @@ fn vrrp_made_up(data: &[u8]) {
         assert_eq!(len, wire::vrrp::len(version, family, count));
         let back = match wire::vrrp::parse(&buf[..len], &net) {
             // Without an address nothing tells emit that v2 was meant for IPv6.
-            Err(wire::Malformed::VrrpV2OverIpv6) if v6 && count == 0 => continue,
+            Err(wire::ParseError::VrrpV2OverIpv6) if v6 && count == 0 => continue,
             back => back.expect("we emitted it"),
         };
         let advert = back.advert;
@@ -265,20 +265,21 @@ fn ipv4_again(bytes: &[u8]) {
     let mut buf = vec![0; bytes.len()];
     let len = wire::ipv4::emit(&first.header, &mut buf, |room| {
         let room = room.get_mut(..first.payload.len());
-        room.ok_or(Unfit::Length(0))?.copy_from_slice(first.payload);
+        room.ok_or(EmitError::Length(0))?
+            .copy_from_slice(first.payload);
         Ok(first.payload.len())
     })
     .expect("it was parsed");
     let again = wire::ipv4::parse(&buf[..len]).expect("we emitted it");
     assert_eq!(first.header, again.header);
     assert_eq!(first.payload, again.payload);
-    let net = Pseudo {
+    let net = PseudoHeader {
         src: IpAddr::V4(first.header.src),
         dst: IpAddr::V4(first.header.dst),
     };
     vrrp_again(first.payload, &net);
     if let Ok((header, message)) = wire::ah::parse(first.payload) {
-        assert!(!wire::ah::is_intact(&first, bytes, b"a key nobody has"));
+        assert!(!wire::ah::verify(&first, bytes, b"a key nobody has"));
         vrrp_again(message, &net);
         ah_again(&first.header, header.sequence, message);
     }
@@ -298,7 +299,7 @@ fn ah_again(header: &wire::ipv4::Header, sequence: u32, message: &[u8]) {
     .expect("there is room");
     let bytes = &buf[..len];
     let back = wire::ipv4::parse(bytes).expect("we emitted it");
-    assert!(wire::ah::is_intact(&back, bytes, b"12345678"));
+    assert!(wire::ah::verify(&back, bytes, b"12345678"));
     let (ah, rest) = wire::ah::parse(back.payload).expect("we emitted it");
     assert_eq!((ah.sequence, rest), (sequence, message));
 }
@@ -314,7 +315,7 @@ pub fn arp(data: &[u8]) {
         Err(_) => (Mac(source.array()), source.ipv4()),
     };
     let mut buf = [0; wire::arp::FRAME_LEN];
-    let len = wire::arp::gratuitous(mac, ip, &mut buf).expect("it has its length");
+    let len = wire::arp::emit_gratuitous(mac, ip, &mut buf).expect("it has its length");
     let back = wire::arp::parse(&buf[..len]).expect("we emitted it");
     assert!(back.is_gratuitous());
     assert_eq!((back.sender_mac, back.sender), (mac, ip));
@@ -326,7 +327,7 @@ pub fn ndisc(data: &[u8]) {
     const MESSAGE: usize = 14 + 40;
     if let Some((head, message)) = data.split_at_checked(MESSAGE) {
         let mut addrs = Source(&head[22..]);
-        let net = Pseudo {
+        let net = PseudoHeader {
             src: addrs.ip(true),
             dst: addrs.ip(true),
         };
@@ -342,8 +343,16 @@ pub fn ndisc(data: &[u8]) {
     let (mac, src, target) = (Mac(source.array()), source.ipv6(), source.ipv6());
     let router = source.u8() & 1 != 0;
     let mut buf = [0; wire::ndisc::FRAME_LEN];
-    let len =
-        wire::ndisc::unsolicited(mac, src, target, router, &mut buf).expect("it has its length");
+    let len = wire::ndisc::emit_unsolicited(
+        &wire::ndisc::Unsolicited {
+            mac,
+            src,
+            target,
+            router,
+        },
+        &mut buf,
+    )
+    .expect("it has its length");
     match wire::ndisc::parse(&buf[..len]) {
         Ok(back) => {
             assert_eq!((back.src, back.target, back.mac), (src, target, Some(mac)));
@@ -352,7 +361,7 @@ pub fn ndisc(data: &[u8]) {
                 (router, false, true)
             );
         }
-        Err(bad) => assert_eq!(bad, wire::Malformed::NdiscTarget(target)),
+        Err(bad) => assert_eq!(bad, wire::ParseError::NdiscTarget(target)),
     }
 }
 
@@ -399,7 +408,7 @@ fn netlink_made_up(data: &[u8]) {
     let v6 = choice & 1 != 0;
     let host = if v6 { 128 } else { 32 };
     let [prefix, peer_prefix, scope, proto] = source.array();
-    let spec = Spec {
+    let spec = DesiredAddr {
         index: IfIndex(source.u32().max(1)),
         cidr: Cidr {
             addr: source.ip(v6),
@@ -429,7 +438,7 @@ fn netlink_made_up(data: &[u8]) {
     let (Message::NewAddr(new), Message::DelAddr(del)) = (first.message, second.message) else {
         panic!("{first:?} {second:?}")
     };
-    assert!(spec.is(&new) && spec.is(&del));
+    assert!(spec.matches(&new) && spec.matches(&del));
     assert_eq!((new.broadcast, new.label), (spec.broadcast, spec.label));
     assert_eq!((new.scope, new.flags), (spec.scope, spec.flags));
     assert_eq!(new.proto, (proto != 0).then_some(proto));

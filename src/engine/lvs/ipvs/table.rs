@@ -14,7 +14,7 @@ use std::io;
 use crate::engine::kernel::addresses::reason;
 use crate::engine::lvs::ipvs::Line;
 use crate::lvs::diff::{Diff, Edit, EditOp};
-use crate::netlink::ipvs::{self, Change, Listed, Message};
+use crate::netlink::ipvs::{self, Command, Message, ServiceEntry};
 use crate::netlink::{Ack, Batch};
 use crate::types::errno::{EEXIST, EINVAL, ENOENT, ESRCH};
 use crate::types::ipvs::{Destination, Service, ServiceKey};
@@ -272,7 +272,7 @@ impl Table {
     }
 
     /// A service is there.
-    fn seen(&mut self, listed: &Listed<'_>) {
+    fn seen(&mut self, listed: &ServiceEntry<'_>) {
         let key = listed.key;
         let Some(entry) = self.entry(&key) else {
             if self.gone.contains(&key) {
@@ -281,7 +281,7 @@ impl Table {
             return;
         };
         let known = core::mem::replace(&mut entry.state, State::There) == State::There;
-        if !known && !listed.is(&entry.service) {
+        if !known && !listed.matches(&entry.service) {
             self.queue.push_back(Edit::new(key, EditOp::SetService));
         }
     }
@@ -392,23 +392,23 @@ impl Table {
     fn encode(&self, edit: &Edit, batch: &mut Batch, family: u16) {
         let key = &edit.key;
         let how = match edit.op {
-            EditOp::AddService | EditOp::Add(_) => Change::Add,
+            EditOp::AddService | EditOp::Add(_) => Command::New,
             EditOp::SetService | EditOp::Set(_) | EditOp::DeleteService | EditOp::Delete(_) => {
-                Change::Set
+                Command::Set
             }
         };
         match &edit.op {
             EditOp::AddService | EditOp::SetService => {
                 let place = self.find(key).ok();
                 if let Some(entry) = place.and_then(|place| self.entries.get(place)) {
-                    ipvs::service(batch, family, how, &entry.service);
+                    ipvs::write_service(batch, family, how, &entry.service);
                 }
             }
             EditOp::DeleteService => {
                 ipvs::delete_service(batch, family, key);
             }
             EditOp::Add(server) | EditOp::Set(server) => {
-                ipvs::server(batch, family, how, key, server);
+                ipvs::write_server(batch, family, how, key, server);
             }
             EditOp::Delete(server) => {
                 ipvs::delete_server(batch, family, key, server);

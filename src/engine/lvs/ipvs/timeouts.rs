@@ -78,7 +78,7 @@ impl Limits {
 fn read(line: &mut Line<'_>) -> io::Result<Timeouts> {
     let mut found = Timeouts::default();
     let family = line.family;
-    ipvs::timeouts(line.batch(), family);
+    ipvs::get_timeouts(line.batch(), family);
     line.list(Family::V4, &mut |message| {
         if let Message::Timeouts(timeouts) = message {
             found = *timeouts;

@@ -201,7 +201,7 @@ fn an_echo_comes_back_whoever_looks_after_it() {
 fn raw_echoes_are_completed_and_sorted_by_us() {
     let (packet, len) = complete_echo(Family::V4, 0x1234, &[8, 0, 0, 0, 0, 0, 0, 9, 1, 2]);
     let packet = &packet[..len];
-    assert!(Sum::new().bytes(packet).verifies());
+    assert!(Sum::new().bytes(packet).is_valid());
     assert_eq!(packet[4..], [0x12, 0x34, 0, 9, 1, 2]);
     let (packet, len) = complete_echo(Family::V6, 0x1234, &[128, 0, 0, 0, 0, 0, 0, 9]);
     assert_eq!(packet[..len], [128, 0, 0, 0, 0x12, 0x34, 0, 9]);
