@@ -1,0 +1,111 @@
+//! The documents of the project: files they name exist, and figures they share agree.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Documents whose paths are checked.
+const DOCUMENTS: &[&str] = &[
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "tests/lab/BENCH.md",
+];
+
+/// First parts of a path that make a word in backticks the name of a file of the project.
+const TOP: &[&str] = &["src", "tests", "configs", "cross", ".ci"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// The targets of links and the paths in backticks, relative to the top of the project.
+fn paths(document: &str, text: &str) -> BTreeSet<String> {
+    let directory = Path::new(document).parent().unwrap_or(Path::new(""));
+    let mut found = BTreeSet::new();
+    for part in text.split("](").skip(1) {
+        let target = part.split([')', '#']).next().unwrap_or_default();
+        if !target.is_empty() && !target.contains("://") {
+            found.insert(directory.join(target).display().to_string());
+        }
+    }
+    for word in text.split('`').skip(1).step_by(2) {
+        let word = word.split("::").next().unwrap_or(word);
+        let first = word.split('/').next().unwrap_or_default();
+        // Not commands, patterns and placeholders.
+        if word.contains('/') && TOP.contains(&first) && !word.contains([' ', '*', '{', '<']) {
+            found.insert(word.to_owned());
+        }
+    }
+    found
+}
+
+#[test]
+fn files_that_documents_name_exist() {
+    let mut missing = Vec::new();
+    for document in DOCUMENTS {
+        for path in paths(document, &read(document)) {
+            if !root().join(&path).exists() {
+                missing.push(format!("{document}: {path}"));
+            }
+        }
+    }
+    assert_eq!(missing, [""; 0]);
+}
+
+#[test]
+fn paths_are_found_in_links_and_in_backticks() {
+    let text =
+        "a [b](c.md#d) `src/e.rs` `src/f/` `make test` `src/*.rs` `tests/g.rs::h` [i](https://j)";
+    let want = ["dir/c.md", "src/e.rs", "src/f/", "tests/g.rs"];
+    assert_eq!(
+        paths("dir/x.md", text),
+        BTreeSet::from(want.map(str::to_owned))
+    );
+}
+
+#[test]
+fn the_readme_has_at_most_150_lines_and_runs_demo_and_test() {
+    let text = read("README.md");
+    assert!(text.lines().count() <= 150);
+    for command in ["\nmake demo ", "\nmake test "] {
+        assert!(text.contains(command), "{command}");
+    }
+}
+
+#[test]
+fn the_changelog_has_an_entry_for_this_version() {
+    let heading = format!("\n## [{}] - ", env!("CARGO_PKG_VERSION"));
+    assert!(read("CHANGELOG.md").contains(&heading), "{heading}");
+}
+
+/// Names of the files below, relative to `directory`.
+fn files(directory: &Path, prefix: &str, found: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(directory).expect("a directory").flatten() {
+        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        let path: PathBuf = entry.path();
+        if path.is_dir() {
+            files(&path, &format!("{name}/"), found);
+        } else {
+            found.insert(name);
+        }
+    }
+}
+
+#[test]
+fn the_manual_shows_every_example() {
+    let page = read("tests/man/vrrpd.conf.5.roff");
+    let shown: BTreeSet<String> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix(".\\\" @example "))
+        .map(|name| name.trim_end_matches('@').to_owned())
+        .collect();
+    let mut there = BTreeSet::new();
+    files(&root().join("tests/man/examples"), "", &mut there);
+    assert_eq!(shown, there);
+}
