@@ -1,4 +1,4 @@
-//! The only place that asks the time.
+//! Reading the clocks.
 
 use core::time::Duration;
 
@@ -9,10 +9,10 @@ use crate::ctl::Clock;
 use crate::sys;
 use crate::types::Instant;
 
-/// Older time stamps say nothing.
+/// Age limit of receive time stamps, in nanoseconds; older ones are not used.
 const RECENT: u64 = 5_000_000;
 
-/// The monotonic clock's time.
+/// Time of the monotonic clock.
 pub(super) fn now() -> Instant {
     Instant::from_nanos(read(ClockId::CLOCK_MONOTONIC))
 }
@@ -22,11 +22,10 @@ pub(super) fn uptime() -> Duration {
     Duration::from_nanos(read(ClockId::CLOCK_BOOTTIME))
 }
 
-/// The time of day beside the monotonic clock's.
+/// Wall clock, monotonic clock and the offset of the local time zone.
 pub(super) fn wall() -> Clock {
     let realtime = clock_gettime(ClockId::CLOCK_REALTIME).unwrap_or(TimeSpec::new(0, 0));
     let local = sys::local_time(realtime);
-    // `tm_gmtoff` is as wide as a pointer; a day has 86,400 seconds.
     let ahead = local.and_then(|tm| i32::try_from(tm.tm_gmtoff).ok());
     Clock {
         now: now(),
@@ -40,12 +39,12 @@ pub(super) fn since_1970() -> Duration {
     Duration::from_nanos(read(ClockId::CLOCK_REALTIME))
 }
 
-/// The moment of a packet's time stamp, which is wall-clock time (nanoseconds since 1970) as the kernel gives it.
+/// When a packet was received, from its time stamp: wall-clock time in nanoseconds since 1970.
 ///
-/// Counting a master's silence from when its advert arrived and not from when we woke up to read it makes
-/// the takeover as punctual as the clock. A stamp that is not from the last few milliseconds is not used: after a
-/// stall the time that counts is when we heard the advert, and the wall clock may have been set meanwhile.
-pub(super) fn moment_of(stamp: Option<u64>) -> Instant {
+/// The down timer counts from when the kernel received the advert, not from when the process woke up to read
+/// it, so a takeover is as punctual as the clock. A time stamp older than [`RECENT`] is not used: after a
+/// stall the advert counts from when it is read, and the wall clock may have been set meanwhile.
+pub(super) fn receive_time(stamp: Option<u64>) -> Instant {
     let now = read(ClockId::CLOCK_MONOTONIC);
     let Some(stamp) = stamp else {
         return Instant::from_nanos(now);
@@ -63,7 +62,7 @@ fn read(clock: ClockId) -> u64 {
         .unwrap_or(0)
 }
 
-/// A time of the kernel in nanoseconds; `None` before the clock's origin.
+/// A kernel time in nanoseconds; `None` if it is negative.
 pub(super) fn nanos(time: &TimeSpec) -> Option<u64> {
     let seconds = u64::try_from(time.tv_sec()).ok()?;
     let nanos = u64::try_from(time.tv_nsec()).ok()?;

@@ -1,7 +1,8 @@
-//! The loop: one `ppoll`, then sockets, kernel news, signals, and timers last.
+//! The poll loop. Each iteration waits in one `ppoll`, then handles packets, netlink events, signals and file
+//! changes, and timers last.
 //!
-//! Sockets before timers: after a stall (a stopped process, a paused machine) adverts that prove the
-//! master alive are waiting already; a timer that fired first would make two masters.
+//! Sockets come before timers: after a stall (a stopped process, a suspended machine) adverts that prove the
+//! master alive may be waiting already. A down timer that fired before they are read would make two masters.
 
 use core::time::Duration;
 use std::io;
@@ -10,7 +11,7 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 use nix::sys::prctl;
 
 use super::clock;
-use super::dumps::{Dumps, Kind};
+use super::dumps::{DumpKind, Dumps};
 use super::linux::Linux;
 use super::netlink_socket::NetlinkSocket;
 use super::raw_socket::Buffer;
@@ -20,34 +21,48 @@ use super::signals::{Signal, Signals};
 use super::state_file::StateFile;
 use crate::config::Config;
 use crate::config::model::Global;
-#[cfg(not(feature = "json"))]
 use crate::config::schema::Feature;
 use crate::engine::Engine;
 use crate::engine::instance::rx::Datagram;
-use crate::engine::system::{Exit, Pid, System};
+use crate::engine::system::{Pid, errno_text, error_text};
 use crate::netlink::Messages;
 use crate::sys;
 use crate::types::Instant;
 
-/// Datagrams taken from one socket per turn, so that a flood on one cannot starve the rest. More than 255
-/// instances at 10 ms send during what does not count as a stall yet.
-const DATAGRAMS_PER_TURN: u32 = 1024;
-/// The same after a stall, when all that waits must be heard before a timer fires; more than the socket's
-/// buffer holds.
-const DATAGRAMS_AFTER_STALL: u32 = 16_384;
-/// A loop turn that comes this much late counts as a stall.
+/// An iteration that starts this much later than its timer counts as a stall.
 const STALL: Duration = Duration::from_millis(20);
-/// How much before a takeover to be awake. A backup hears adverts long before, so this is spent when a
-/// master has fallen silent, not all the time.
+/// How long before a takeover to stop sleeping. Only a backup whose master has stopped sending gets this
+/// close to its down timer.
 const EARLY: Duration = Duration::from_micros(250);
-/// The kernel allows itself to end a poll late by a thousandth of its time-out (fs/select.c), whatever the timer
-/// slack: most of a millisecond before a takeover at the usual interval. Waking this part early stays clear of it.
+/// The kernel may end a poll late by a thousandth of its timeout, whatever the timer slack (`fs/select.c`):
+/// almost a millisecond before a takeover at the default interval. Waking early by this part of the timeout
+/// makes up for it.
 const POLL_SLACK: u32 = 500;
-/// Kernel messages read per turn.
-const NEWS_PER_TURN: u32 = 256;
+/// Netlink datagrams read per iteration.
+const EVENTS_PER_ITERATION: u32 = 256;
+/// Size of the buffer for netlink events and answers to health checks, in bytes.
+const EVENT_BUFFER: usize = 64 << 10;
 
-/// What a new program may take to find out whether it would run.
-const TRIAL: Duration = Duration::from_secs(30);
+/// How much may be waiting in the receive buffers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Backlog {
+    /// What has arrived since the last iteration.
+    Usual,
+    /// What has arrived during a stall. All of it is read before a timer may fire.
+    AfterStall,
+}
+
+impl Backlog {
+    /// Datagrams read from one socket per iteration, so that a flood on one cannot starve the others. Usually
+    /// more than 255 instances at 10 ms send during [`STALL`]; after a stall more than the socket buffer
+    /// holds.
+    fn datagrams(self) -> u32 {
+        match self {
+            Backlog::Usual => 1024,
+            Backlog::AfterStall => 16_384,
+        }
+    }
+}
 
 /// What the loop returns for, because it concerns the whole process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,43 +71,46 @@ pub enum ProcessRequest {
     Stop,
     /// Read the configuration again.
     Reload,
-    /// Execute the new program; its configuration test has succeeded.
+    /// Execute the new program: it has accepted the configuration.
     Restart,
 }
 
-/// Everything the loop waits for.
+/// Indexes of the fixed descriptors in the poll list; receive sockets follow.
+const LINK_EVENTS: usize = 0;
+const SIGNALS: usize = 1;
+const FILES: usize = 2;
+const ROUTE_EVENTS: usize = 3;
+const FIRST_RECEIVER: usize = 4;
+
+/// The loop and everything it waits for.
 #[derive(Debug)]
 pub struct Reactor<'a> {
     pub(super) engine: Engine,
     pub(super) linux: Linux,
-    news: NetlinkSocket,
-    /// News of routes, where there are any to look after.
-    routes: Option<NetlinkSocket>,
+    /// Changes of links and addresses.
+    link_events: NetlinkSocket,
+    /// Changes of routes and rules, if the configuration has any.
+    route_events: Option<NetlinkSocket>,
     signals: &'a Signals,
-    successor: &'a Successor,
-    /// A child that finds out whether the successor would run.
-    trial: Option<Pid>,
-    /// What `-t` makes of the running configuration.
-    pub tested: u8,
+    pub(super) successor: &'a Successor,
+    /// The child that tests the configuration with the new program.
+    pub(super) successor_test: Option<Pid>,
+    /// Exit code of `-t` for the running configuration.
+    pub test_code: u8,
     poll: Vec<libc::pollfd>,
-    /// Where the fixed descriptors and receive sockets end in it, and the health checks' begin.
-    listening: usize,
+    /// Length of the poll list without the sockets of health checks, which come last.
+    fixed_len: usize,
     dumps: Dumps,
-    /// Real-time priority taken when timers run late.
     auto_priority: AutoPriority,
+    /// [`Linux::generation`] of the poll list.
     generation: Option<u32>,
     buffer: Buffer,
-    pub(super) news_buffer: Vec<u8>,
+    pub(super) event_buffer: Vec<u8>,
 }
 
-/// Places of the fixed descriptors in the poll list; receive sockets follow.
-const NEWS: usize = 0;
-const SIGNALS: usize = 1;
-const FILES: usize = 2;
-const ROUTES: usize = 3;
-const FIRST_RECEIVER: usize = 4;
-
 impl<'a> Reactor<'a> {
+    /// # Errors
+    /// A socket cannot be opened.
     pub fn new(
         engine: Engine,
         signals: &'a Signals,
@@ -103,31 +121,34 @@ impl<'a> Reactor<'a> {
         linux.state = state;
         Ok(Reactor {
             engine,
-            // First, so that nothing that happens during the first look is missed.
-            news: NetlinkSocket::link_events()?,
-            routes: None,
+            // Before links and addresses are dumped, so that no change in between is missed.
+            link_events: NetlinkSocket::link_events()?,
+            route_events: None,
             linux,
             signals,
             successor,
-            trial: None,
-            tested: 0,
+            successor_test: None,
+            test_code: 0,
             poll: Vec::new(),
-            listening: 0,
+            fixed_len: 0,
             dumps: Dumps::default(),
             auto_priority: AutoPriority::default(),
             generation: None,
             buffer: Buffer::new(),
-            news_buffer: vec![0; 64 << 10],
+            event_buffer: vec![0; EVENT_BUFFER],
         })
     }
 
-    /// Begins: reads the machine's state, starts all instances.
+    /// Reads the state of the kernel and starts all instances.
+    ///
+    /// # Errors
+    /// Links or addresses cannot be read.
     pub fn start(&mut self) -> io::Result<()> {
         self.follow_routes();
         self.engine.start(clock::now(), &mut self.linux)
     }
 
-    /// Resigns, clears up, and gives those who are told of it a moment.
+    /// Sends the last adverts, removes addresses and services, and waits a moment for notify scripts and mail.
     pub fn stop(&mut self) {
         self.engine.stop(clock::now(), &mut self.linux);
         while let Some(until) = self.engine.farewell(clock::now(), &mut self.linux) {
@@ -136,85 +157,93 @@ impl<'a> Reactor<'a> {
             if sys::ppoll(&mut signals, Some(left)).is_err() {
                 break;
             }
-            // Whatever it was, it is too late for anything but the end of children.
+            // Only SIGCHLD matters now; every signal makes it worth a look.
             while self.signals.next().is_some() {}
-            self.children_ended();
+            self.reap_children();
         }
         self.linux.state.remove();
     }
 
-    /// To be called before another program takes our place.
+    /// Prepares for another program to take the place of this one.
     pub fn prepare_restart(&mut self) {
         self.engine.hand_over(clock::now(), &mut self.linux);
     }
 
-    /// The settings of the running configuration.
+    /// Settings of the running configuration.
     pub fn global(&self) -> &Global {
         self.engine.global()
     }
 
-    /// To be called before a configuration is read, which may take a while: our peers must not miss us.
+    /// To be called before a configuration is read: that can take long enough for peers to miss an advert.
     pub fn before_reload(&mut self) {
         self.engine.before_reload(clock::now(), &mut self.linux);
     }
 
-    /// Changes over to another configuration.
+    /// Replaces the running configuration.
     pub fn reload(&mut self, config: Config) {
         self.engine.reload(clock::now(), config, &mut self.linux);
         self.follow_routes();
     }
 
-    /// Runs until told to do something that concerns the whole process.
+    /// Runs until a signal asks for something that concerns the whole process.
     ///
     /// # Errors
-    /// When the kernel refuses to wait for events.
+    /// ppoll(2) failed.
     pub fn run(&mut self) -> io::Result<ProcessRequest> {
         // Timers fire when they are due, not up to 50 µs later to save power.
         if let Err(errno) = prctl::set_timerslack(1) {
-            log::debug!("timer slack stays: {errno}");
+            log::debug!("cannot set the timer slack: {}", errno_text(errno as i32));
         }
         loop {
-            let deadline = self.engine.next_deadline();
-            let timeout = self.timeout(deadline);
-            self.collect();
-            sys::ppoll(&mut self.poll, timeout)?;
-            #[cfg(feature = "lvs")]
-            self.linux
-                .lvs
-                .checks
-                .polled(self.poll.get(self.listening..).unwrap_or_default());
-            let woke = clock::now();
-            let late = deadline.map_or(Duration::ZERO, |at| woke.since(at));
-            if !late.is_zero() {
-                self.auto_priority.late(late, &self.engine.global().process);
+            let backlog = self.wait()?;
+            self.read_packets(backlog.datagrams());
+            if self.is_ready(LINK_EVENTS) {
+                self.read_link_events();
             }
-            self.packets(if late > STALL {
-                DATAGRAMS_AFTER_STALL
-            } else {
-                DATAGRAMS_PER_TURN
-            });
-            if self.is_ready(NEWS) {
-                self.kernel_news();
-            }
-            if self.is_ready(ROUTES) {
-                self.route_news();
+            if self.is_ready(ROUTE_EVENTS) {
+                self.read_route_events();
             }
             if self.is_ready(SIGNALS)
-                && let Some(wanted) = self.told()
+                && let Some(request) = self.handle_signals()
             {
-                return Ok(wanted);
+                return Ok(request);
             }
             if self.is_ready(FILES) && self.linux.files_changed() {
                 self.engine.files_changed(clock::now(), &mut self.linux);
             }
             #[cfg(feature = "lvs")]
-            self.check_events(late > STALL);
+            self.read_checks(backlog);
             self.engine.expire(clock::now(), &mut self.linux);
         }
     }
 
-    /// How long to wait. Before a takeover we wake early and then poll without waiting: the time a sleeping
-    /// processor takes to wake up would be time without a master.
+    // ---- waiting ----
+
+    /// Waits until a descriptor is ready or a timer is due.
+    fn wait(&mut self) -> io::Result<Backlog> {
+        let deadline = self.engine.next_deadline();
+        let timeout = self.timeout(deadline);
+        self.update_poll_list();
+        sys::ppoll(&mut self.poll, timeout)?;
+        #[cfg(feature = "lvs")]
+        self.linux
+            .lvs
+            .checks
+            .polled(self.poll.get(self.fixed_len..).unwrap_or_default());
+        let woke = clock::now();
+        let late = deadline.map_or(Duration::ZERO, |at| woke.since(at));
+        if !late.is_zero() {
+            let process = &self.engine.global().process;
+            self.auto_priority.raise_if_late(late, process);
+        }
+        Ok(match late > STALL {
+            true => Backlog::AfterStall,
+            false => Backlog::Usual,
+        })
+    }
+
+    /// How long to wait; `None` is for ever. Before a takeover the loop wakes early and then polls without
+    /// waiting: the time that a sleeping processor takes to wake up would be time without a master.
     fn timeout(&self, deadline: Option<Instant>) -> Option<Duration> {
         if self.engine.has_more() {
             return Some(Duration::ZERO);
@@ -226,27 +255,26 @@ impl<'a> Reactor<'a> {
         Some(left.saturating_sub(EARLY + left / POLL_SLACK))
     }
 
-    /// Brings the poll list up to date with the sockets there are.
-    fn collect(&mut self) {
+    fn update_poll_list(&mut self) {
         let generation = self.linux.generation();
-        self.poll.truncate(self.listening);
+        self.poll.truncate(self.fixed_len);
         if self.generation != Some(generation) {
             self.generation = Some(generation);
-            self.collect_listeners();
+            self.rebuild_poll_list();
         }
-        // Those come and go all the time, and are few as long as servers answer.
+        // These change all the time, and are few while servers answer.
         #[cfg(feature = "lvs")]
         self.poll.extend_from_slice(self.linux.lvs.checks.entries());
     }
 
-    fn collect_listeners(&mut self) {
+    fn rebuild_poll_list(&mut self) {
         self.poll.clear();
         let fixed = [
-            self.news.fd(),
+            self.link_events.fd(),
             self.signals.as_fd().as_raw_fd(),
-            // A negative number is no descriptor and never ready.
+            // ppoll ignores negative descriptors.
             self.linux.watch_fd().unwrap_or(-1),
-            self.routes.as_ref().map_or(-1, NetlinkSocket::fd),
+            self.route_events.as_ref().map_or(-1, NetlinkSocket::fd),
         ];
         self.poll.extend(
             fixed
@@ -254,26 +282,29 @@ impl<'a> Reactor<'a> {
                 .chain(self.linux.receiver_fds())
                 .map(readable),
         );
-        self.listening = self.poll.len();
+        self.fixed_len = self.poll.len();
     }
 
-    fn is_ready(&self, place: usize) -> bool {
-        self.poll.get(place).is_some_and(|entry| entry.revents != 0)
+    fn is_ready(&self, index: usize) -> bool {
+        self.poll.get(index).is_some_and(|entry| entry.revents != 0)
     }
 
-    fn packets(&mut self, most: u32) {
+    // ---- packets ----
+
+    /// Reads at most `limit` datagrams from each receive socket that is ready.
+    fn read_packets(&mut self, limit: u32) {
         let generation = self.linux.generation();
-        for place in FIRST_RECEIVER..self.listening {
-            if !self.is_ready(place) {
+        for index in FIRST_RECEIVER..self.fixed_len {
+            if !self.is_ready(index) {
                 continue;
             }
-            for _ in 0..most {
+            for _ in 0..limit {
                 if self.linux.generation() != generation {
-                    // A packet made sockets come or go; the list is no longer theirs.
+                    // A packet made the engine open or close sockets: indexes have changed.
                     return;
                 }
-                let nth = place - FIRST_RECEIVER;
-                let Some((on, result)) = self.linux.receive(nth, &mut self.buffer) else {
+                let receiver = index - FIRST_RECEIVER;
+                let Some((on, result)) = self.linux.receive(receiver, &mut self.buffer) else {
                     return;
                 };
                 match result {
@@ -285,13 +316,14 @@ impl<'a> Reactor<'a> {
                             v6: info.v6,
                             wall: info.stamp.map(Duration::from_nanos),
                         };
-                        let at = clock::moment_of(info.stamp);
+                        let at = clock::receive_time(info.stamp);
                         self.engine.packet(at, &datagram, &mut self.linux);
                     }
                     Ok(None) => break,
                     Err(error) => {
-                        // ENETDOWN and the like: the interface's news tell the rest.
-                        log::debug!(target: "vrrp", "receiving: {error}");
+                        // ENETDOWN and the like: netlink reports the interface.
+                        let why = error_text(&error);
+                        log::debug!(target: "vrrp", "cannot receive adverts: {why}");
                         break;
                     }
                 }
@@ -299,126 +331,104 @@ impl<'a> Reactor<'a> {
         }
     }
 
-    fn kernel_news(&mut self) {
-        match take_news(&self.news, &mut self.news_buffer, &mut self.engine) {
-            Ok(true) => self.engine.refresh(clock::now(), &mut self.linux),
-            Ok(false) => {}
+    // ---- netlink events ----
+
+    fn read_link_events(&mut self) {
+        match read_events(&self.link_events, &mut self.event_buffer, &mut self.engine) {
+            Ok(Drained::All) => self.engine.refresh(clock::now(), &mut self.linux),
+            Ok(Drained::Part) => {}
             Err(error) => {
-                // ENOBUFS: more happened than the socket could hold. Others do not occur.
-                log::info!(target: "netlink", "kernel news were lost ({error}); looking at everything again");
+                // ENOBUFS; no other error is known to occur.
+                let why = error_text(&error);
+                log::info!(target: "netlink", "netlink events lost ({why}); resyncing");
                 if let Err(error) = self.engine.resync(clock::now(), &mut self.linux) {
-                    log::error!(target: "netlink", "links and addresses cannot be read: {error}");
+                    let why = error_text(&error);
+                    log::error!(target: "netlink", "cannot read links and addresses: {why}");
                 }
             }
         }
     }
 
-    /// Listens for news of routes if, and only if, there are any to look after.
+    /// Opens the socket for route events if the configuration has routes or rules, and closes it if not.
     fn follow_routes(&mut self) {
-        if self.engine.wants_route_news() == self.routes.is_some() {
+        if self.engine.wants_route_news() == self.route_events.is_some() {
             return;
         }
-        self.routes = match self.routes {
+        self.route_events = match self.route_events {
             Some(_) => None,
             None => NetlinkSocket::route_events()
                 .inspect_err(|error| {
-                    log::warn!(target: "netlink", "routes that others delete will not be noticed: {error}");
+                    let why = error_text(error);
+                    log::warn!(target: "netlink", "no route events: {why}; routes deleted externally will not be reinstalled");
                 })
                 .ok(),
         };
         self.generation = None;
     }
 
-    fn route_news(&mut self) {
-        let Some(socket) = &self.routes else { return };
-        match take_news(socket, &mut self.news_buffer, &mut self.engine) {
-            Ok(_) => self.engine.refresh(clock::now(), &mut self.linux),
-            // ENOBUFS: more happened than the socket could hold.
+    fn read_route_events(&mut self) {
+        let Some(socket) = &self.route_events else {
+            return;
+        };
+        match read_events(socket, &mut self.event_buffer, &mut self.engine) {
+            Ok(Drained::All | Drained::Part) => {
+                self.engine.refresh(clock::now(), &mut self.linux);
+            }
+            // ENOBUFS: events were lost.
             Err(_) => self.engine.resync_routes(clock::now(), &mut self.linux),
         }
     }
 
-    /// Carries out what signals ask for, as far as it is the loop's to do. Several requests to reload become one.
-    fn told(&mut self) -> Option<ProcessRequest> {
-        let mut wanted = None;
+    // ---- signals ----
+
+    /// Handles the signals that concern the loop, and returns what the others ask for. Several requests to
+    /// reload become one.
+    fn handle_signals(&mut self) -> Option<ProcessRequest> {
+        let mut request = None;
         while let Some(received) = self.signals.next() {
             match received.signal {
                 Signal::Stop => return Some(ProcessRequest::Stop),
-                Signal::Reload => wanted = Some(ProcessRequest::Reload),
-                Signal::Dump => self.dumps.write(Kind::State, &self.engine),
-                Signal::Stats => self.dumps.write(Kind::Stats, &self.engine),
+                Signal::Reload => request = Some(ProcessRequest::Reload),
+                Signal::Dump => self.dumps.write(DumpKind::State, &self.engine),
+                Signal::Stats => self.dumps.write(DumpKind::Stats, &self.engine),
                 Signal::ClearStats => {
-                    // One that is being written has all there is to clear.
-                    if !self.dumps.is_writing(Kind::Stats) {
-                        self.dumps.write(Kind::Stats, &self.engine);
+                    // A dump that is being written has everything that is cleared.
+                    if !self.dumps.is_writing(DumpKind::Stats) {
+                        self.dumps.write(DumpKind::Stats, &self.engine);
                     }
                     self.engine.clear_stats();
                 }
-                #[cfg(feature = "json")]
-                Signal::Json => self.dumps.write(Kind::Json, &self.engine),
-                #[cfg(not(feature = "json"))]
-                Signal::Json => log::warn!("JSON: {}", Feature::Json.not_built_in()),
-                Signal::Trace => self.trace(),
-                Signal::Child => {
-                    if self.children_ended() {
-                        wanted = Some(ProcessRequest::Restart);
-                    }
+                Signal::Json if Feature::Json.is_built_in() => {
+                    self.dumps.write(DumpKind::Json, &self.engine);
                 }
-                Signal::Restart => self.try_successor(),
+                Signal::Json => log::warn!("JSON: {}", Feature::Json.not_built_in()),
+                Signal::Trace => self.log_loop_state(),
+                Signal::Child => request = self.reap_children().or(request),
+                Signal::Restart => self.test_successor(),
                 Signal::Other(_) => {}
             }
         }
-        wanted
+        request
     }
 
-    /// One signal may stand for many. True: the successor would run.
-    fn children_ended(&mut self) -> bool {
-        let mut good = false;
+    /// Reaps all children that have ended: one SIGCHLD can stand for many.
+    fn reap_children(&mut self) -> Option<ProcessRequest> {
+        let mut request = None;
         while let Some((pid, how)) = self.linux.reap() {
             if self.dumps.ended(pid, how, &self.engine) {
                 continue;
             }
-            if self.trial == Some(pid) {
-                self.trial = None;
-                good = self.judge(how);
+            if self.successor_test == Some(pid) {
+                self.successor_test = None;
+                request = self.judge_successor(how);
             }
             let now = clock::now();
             self.engine.child_ended(now, pid, how, &mut self.linux);
         }
-        good
+        request
     }
 
-    // ---- another program in our place ----
-
-    /// Finds out whether it would run, in a child.
-    fn try_successor(&mut self) {
-        if self.trial.is_some() {
-            return;
-        }
-        let program = self.successor.program().display();
-        log::info!("Restart: asking {program} whether it would run");
-        let begun = self.successor.test();
-        match begun.and_then(|command| self.linux.spawn(&command, &[])) {
-            Ok(child) => {
-                self.trial = Some(child);
-                self.engine.watch_child(clock::now(), child, TRIAL);
-            }
-            Err(error) => log::error!("restart refused, this version goes on: {error}"),
-        }
-    }
-
-    fn judge(&self, how: Exit) -> bool {
-        // What we run with all the same it may run with, too.
-        let good = how.is_success() || how == Exit::Code(self.tested.into());
-        if !good {
-            let program = self.successor.program().display();
-            log::error!("restart refused, this version goes on: {program} -t {how}");
-        }
-        good
-    }
-
-    /// What the loop is up to, as one line of the log.
-    fn trace(&self) {
+    fn log_loop_state(&self) {
         let next = self.engine.next_deadline();
         let left = next.map_or(-1, |at| {
             i64::try_from(at.since(clock::now()).as_micros()).unwrap_or(i64::MAX)
@@ -437,11 +447,22 @@ impl<'a> Reactor<'a> {
     }
 }
 
-/// Hands the engine what the kernel has to tell, up to a limit; whether that was all.
-fn take_news(socket: &NetlinkSocket, buffer: &mut [u8], engine: &mut Engine) -> io::Result<bool> {
-    for _ in 0..NEWS_PER_TURN {
+/// Whether a socket has been read until it was empty.
+enum Drained {
+    All,
+    /// [`EVENTS_PER_ITERATION`] have been read; more may be waiting.
+    Part,
+}
+
+/// Passes netlink events to the engine.
+fn read_events(
+    socket: &NetlinkSocket,
+    buffer: &mut [u8],
+    engine: &mut Engine,
+) -> io::Result<Drained> {
+    for _ in 0..EVENTS_PER_ITERATION {
         let Some(len) = socket.receive(buffer)? else {
-            return Ok(true);
+            return Ok(Drained::All);
         };
         let bytes = buffer.get(..len).unwrap_or_default();
         let now = clock::now();
@@ -449,7 +470,7 @@ fn take_news(socket: &NetlinkSocket, buffer: &mut [u8], engine: &mut Engine) -> 
             engine.netlink_event(now, &message.message);
         }
     }
-    Ok(false)
+    Ok(Drained::Part)
 }
 
 fn readable(fd: RawFd) -> libc::pollfd {

@@ -1,35 +1,42 @@
-//! Replacing the program by another version of itself, without a break: `kill -$(vrrpd --signum=RESTART)`.
+//! Hot restart: `kill -$(vrrpd --signum=RESTART)` replaces the running program by a new version of itself.
 //!
 //! ```text
-//! signal ─ child: the program in our place, with -t ─ exit code 0 ─ reload ─ last adverts ─ execve
-//!                                                   └ else: one line in the log, nothing changes
+//! signal ─ child: the new program with -t ─ exit code 0 ─ reload ─ last adverts ─ execve
+//!                                         └ else: one line in the log, nothing changes
 //! ```
-//! The process stays the same, so that whoever supervises it notices nothing. All descriptors but the standard ones
-//! close themselves; signals stay blocked and wait; what the new program must know it reads from the state file. That
-//! it is a successor, which must neither go into the background nor run `startup_script`, says a variable in
-//! its environment, which holds for this process only.
+//! The process and its pid stay the same, so a service manager does not notice. All descriptors but the standard ones
+//! are close-on-exec; signals stay blocked and pending; the new program reads what it must know from the state file.
+//! An environment variable with the pid tells it that it is a successor, which neither goes into the background nor
+//! runs `startup_script`.
 
 use std::ffi::{CString, OsString};
 use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::unistd::{getegid, geteuid, getpid};
 
+use super::clock;
+use super::reactor::{ProcessRequest, Reactor};
 use crate::config::model::{Command, User};
+use crate::engine::system::{Exit, System, error_text};
 use crate::sys::{self, Words};
 
-/// Holds the number of the process that is to believe it.
+/// Environment variable that holds the pid of the successor. Children inherit it, but have another pid.
 pub(super) const VARIABLE: &str = "VRRPD_SUCCEEDS";
 
-/// Whether this program was put in the place of another one of this process.
+/// Time limit for the new program's test of the configuration.
+const TEST_LIMIT: Duration = Duration::from_secs(30);
+
+/// Whether this program was executed by its predecessor, in the same process.
 #[must_use]
 pub fn is_successor() -> bool {
     let pid = getpid().to_string();
     std::env::var_os(VARIABLE).is_some_and(|value| *value == *pid)
 }
 
-/// How to start the program that is in our place now.
+/// How to execute the program that takes the place of this one.
 #[derive(Debug)]
 pub struct Successor {
     program: PathBuf,
@@ -37,13 +44,13 @@ pub struct Successor {
 }
 
 impl Successor {
-    /// To be made before the process changes its directory. `paths`: options with relative paths, to be given
-    /// once more as they are meant.
+    /// To be called before the process changes its directory. `paths` are the options with relative paths,
+    /// made absolute; they are appended and so override the ones on the command line.
     #[must_use]
     pub fn new(paths: Vec<String>) -> Self {
         let mut args = std::env::args_os();
         let called = args.next().map(PathBuf::from).unwrap_or_default();
-        // As it was called: a link may lead to a new version.
+        // The path it was called by: a link may lead to a new version by now.
         let program = match called.components().nth(1) {
             Some(_) => std::path::absolute(&called).unwrap_or(called),
             None => std::env::current_exe().unwrap_or(called),
@@ -52,14 +59,14 @@ impl Successor {
         Successor { program, args }
     }
 
-    /// The program.
+    /// Path of the program.
     #[must_use]
     pub fn program(&self) -> &Path {
         &self.program
     }
 
-    /// What finds out whether it would run: whether it is a program at all, and likes the configuration.
-    pub(super) fn test(&self) -> io::Result<Command> {
+    /// The command that tests the configuration with the new program.
+    fn test_command(&self) -> io::Result<Command> {
         let program = self.program.clone().into_os_string();
         let words = [program, OsString::from("-t")].into_iter();
         let words = words
@@ -75,7 +82,7 @@ impl Successor {
         })
     }
 
-    /// Becomes it. Comes back only when that fails.
+    /// Executes the program in this process. Returns only when that fails.
     #[must_use]
     pub fn exec(&self) -> io::Error {
         let program = self.program.clone().into_os_string();
@@ -95,7 +102,39 @@ impl Successor {
 }
 
 fn words(texts: impl Iterator<Item = OsString>) -> Words {
-    // None has a NUL: they came from an execve(2).
+    // None contains a NUL: they came from an execve(2).
     let texts = texts.filter_map(|text| CString::new(text.into_vec()).ok());
     Words::new(texts.collect())
+}
+
+impl Reactor<'_> {
+    /// Starts a child that tests the configuration with the new program, unless one is running.
+    pub(super) fn test_successor(&mut self) {
+        if self.successor_test.is_some() {
+            return;
+        }
+        let program = self.successor.program().display();
+        log::info!("Restart: testing the configuration with {program}");
+        let command = self.successor.test_command();
+        match command.and_then(|command| self.linux.spawn(&command, &[])) {
+            Ok(child) => {
+                self.successor_test = Some(child);
+                self.engine.watch_child(clock::now(), child, TEST_LIMIT);
+            }
+            Err(error) => {
+                let why = error_text(&error);
+                log::error!("restart refused, this version continues: {program}: {why}");
+            }
+        }
+    }
+
+    /// A restart, if the test succeeded or found no more than this program finds in its configuration.
+    pub(super) fn judge_successor(&self, how: Exit) -> Option<ProcessRequest> {
+        if how.is_success() || how == Exit::Code(self.test_code.into()) {
+            return Some(ProcessRequest::Restart);
+        }
+        let program = self.successor.program().display();
+        log::error!("restart refused, this version continues: {program} -t {how}");
+        None
+    }
 }

@@ -124,7 +124,7 @@ fn run_loop(
             return code;
         }
     };
-    reactor.tested = loader.tested;
+    reactor.test_code = loader.tested;
     ready.up();
     *up = true;
     if told.reload {
@@ -205,7 +205,7 @@ fn reload(reactor: &mut Reactor<'_>, loader: &mut Loader<'_>, running: &mut Runn
         Ok(config) => {
             running.change(reactor.global(), &config.global);
             reactor.reload(config);
-            reactor.tested = loader.tested;
+            reactor.test_code = loader.tested;
             log::info!("Reload finished");
         }
         Err(why) => log::error!("reload refused, the running configuration stays: {why}"),

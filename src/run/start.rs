@@ -71,7 +71,7 @@ fn begin(options: &Options, up: &mut bool) -> u8 {
         Err(sentence) => return fail(&sentence, exit::CONFIG),
     };
     if let Some(namespace) = &config.global.process.namespace
-        && let Err(sentence) = sched::enter(namespace)
+        && let Err(sentence) = sched::enter_namespace(namespace)
     {
         return fail(&sentence, exit::FATAL);
     }

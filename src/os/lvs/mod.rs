@@ -10,16 +10,11 @@ use check_sockets::{CheckSockets, Polled};
 use ipvs_socket::IpvsSocket;
 
 use super::clock;
-use super::reactor::Reactor;
+use super::reactor::{Backlog, Reactor};
 use crate::check::{ProbeTransport, SocketEvent};
 use crate::config::model::lvs::Target;
 use crate::engine::system::LvsSystem;
 use crate::netlink::{Ack, Batch};
-
-/// Maximum number of bytes received for all health checks per iteration: a flood of answers cannot delay the adverts.
-const RECEIVED_PER_ITERATION: usize = 64 << 10;
-/// The same after a stall, so that no check times out whose answer has arrived.
-const RECEIVED_AFTER_STALL: usize = 4 << 20;
 
 /// IPVS and the sockets of health checks.
 #[derive(Debug, Default)]
@@ -61,22 +56,19 @@ impl LvsSystem for Lvs {
 
 impl Reactor<'_> {
     /// Passes the events of health check sockets to the engine.
-    pub(super) fn check_events(&mut self, stalled: bool) {
-        let mut budget = if stalled {
-            RECEIVED_AFTER_STALL
-        } else {
-            RECEIVED_PER_ITERATION
+    pub(super) fn read_checks(&mut self, backlog: Backlog) {
+        // In bytes. A flood of answers must not delay the adverts; after a stall no check may time out whose
+        // answer has arrived.
+        let mut budget = match backlog {
+            Backlog::Usual => 64 << 10,
+            Backlog::AfterStall => 4 << 20,
         };
-        while let Some((check, event)) = self
-            .linux
-            .lvs
-            .checks
-            .next(&mut self.news_buffer, &mut budget)
-        {
-            let event = match event {
+        let buffer = &mut self.event_buffer;
+        while let Some((check, polled)) = self.linux.lvs.checks.next(buffer, &mut budget) {
+            let event = match polled {
                 Polled::Connected => SocketEvent::Connected,
                 Polled::Received(len) => {
-                    SocketEvent::Received(self.news_buffer.get(..len).unwrap_or_default())
+                    SocketEvent::Received(buffer.get(..len).unwrap_or_default())
                 }
                 Polled::Closed => SocketEvent::Closed,
                 Polled::Failed(errno) => SocketEvent::Failed(errno),
