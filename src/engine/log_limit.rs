@@ -10,13 +10,13 @@ const WINDOW: Duration = Duration::from_secs(10);
 
 /// A budget for one kind of remotely caused log line.
 #[derive(Debug, Default)]
-pub(crate) struct Budget {
+pub(crate) struct LogLimit {
     window: Option<Instant>,
     used: u32,
     suppressed: u32,
 }
 
-impl Budget {
+impl LogLimit {
     /// Whether a line may be logged now. `Some(n)`: yes, and `n` lines before it were only counted.
     pub(crate) fn allow(&mut self, now: Instant) -> Option<u32> {
         if self.window.is_none_or(|began| now.since(began) >= WINDOW) {
@@ -38,7 +38,7 @@ mod tests {
 
     #[test]
     fn a_flood_costs_a_few_lines_per_window_and_is_summed_up() {
-        let mut budget = Budget::default();
+        let mut budget = LogLimit::default();
         let lines = (0..100_000_u64)
             .filter_map(|ms| budget.allow(Instant::from_millis(ms)))
             .collect::<Vec<_>>();

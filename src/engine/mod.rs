@@ -22,6 +22,7 @@ mod lvs;
 mod lvs;
 mod notify;
 mod reload;
+mod shared;
 mod snapshot;
 mod startup;
 mod sync_group;
@@ -29,30 +30,24 @@ pub mod system;
 mod timers;
 mod tracking;
 
-use crate::config::model::{Config, Global};
+use crate::config::model::Config;
 use crate::engine::cx::Cx;
-use crate::netlink::{Batch, Message};
+use crate::netlink::Message;
 use crate::types::{Cidr, Instant, VrrpCounters, VrrpState, sorted};
 use crate::vrrp::{Event, Reason};
 
 use instance::actions;
-use instance::garp_pacing::Pacing;
-use instance::router::{Router, Surroundings};
-use instance::state_record::Ledger;
+use instance::garp_pacing::GarpPacing;
+use instance::router::{Readiness, Router};
 use kernel::addresses::{AddressSet, Kind};
-use kernel::interfaces::{Change, Delays, Links};
-use kernel::no_accept::Filter;
+use kernel::interfaces::{Change, Delays};
 use kernel::routes::RouteSet;
-use kernel::sockets::Open;
-use kernel::sysctl::Settings;
-use kernel::vmac;
-use log_limit::Budget;
+use kernel::sockets::Socket;
 use lvs::Lvs;
-use notify::children::Children;
-use notify::notifier::Teller;
+use shared::Shared;
 use sync_group::Group;
 use system::{Listener, System};
-use timers::Deadlines;
+use timers::{TimerKey, Timers};
 use tracking::Tracking;
 
 /// Which instance an advert is for.
@@ -67,103 +62,23 @@ pub struct Options {
     pub dont_release_ipvs: bool,
 }
 
-/// Deadlines that belong to no instance; their keys come before those of the instances.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(usize)]
-pub(crate) enum TimerKey {
-    /// Static addresses that were refused.
-    Statics,
-    /// The same of static routes and rules.
-    StaticRoutes,
-    /// Interfaces that have changed for long enough to be believed.
-    Links,
-    /// Receive sockets that were refused.
-    Listeners,
-    /// Children that take too long.
-    Children,
-    /// Scripts whose turn comes.
-    Scripts,
-    /// Tracked files that cannot be watched.
-    Files,
-    /// Tracked processes.
-    Processes,
-    /// Scripts and mails that wait for their turn.
-    Notify,
-    /// Interfaces of virtual routers that are to be switched off.
-    Vmacs,
-    /// Health checks whose turn comes.
-    #[cfg_attr(not(feature = "lvs"), expect(dead_code, reason = "nothing is checked"))]
-    Checks,
-    /// Services the kernel has refused, and the next look at its table.
-    #[cfg_attr(not(feature = "lvs"), expect(dead_code, reason = "nothing is checked"))]
-    Ipvs,
-    /// Number of the others.
-    Count,
-}
-
-impl TimerKey {
-    const fn key(self) -> usize {
-        self as usize
-    }
-}
-
-/// Place of an instance's deadline.
-const fn key_of(id: usize) -> usize {
-    id.saturating_add(TimerKey::Count.key())
-}
-
-/// The instance whose deadline stands there; `None`: a [`TimerKey`].
-const fn instance_of(key: usize) -> Option<usize> {
-    key.checked_sub(TimerKey::Count.key())
-}
-
-/// See the top of the file.
+/// Everything that is configured, at run time.
 #[derive(Debug)]
 pub struct Engine {
-    options: Options,
-    global: Global,
-    links: Links,
     routers: Vec<Router>,
     groups: Vec<Group>,
     statics: AddressSet,
     static_routes: RouteSet,
-    /// Instances that need static items, by group.
+    /// Instances that depend on static addresses, routes or rules, by `track_group`.
     track_groups: Vec<Vec<usize>>,
-    /// All virtual addresses with their instance, ordered: never a source, watched for removal.
+    /// All virtual addresses with their instance, sorted: never a source address, watched for removal.
     virtuals: Vec<(Cidr, usize)>,
-    open: Vec<Open>,
-    /// Advert → instance, ordered.
+    sockets: Vec<Socket>,
+    /// Receive socket and VRID → instance, sorted.
     dispatch: Vec<(Address, usize)>,
-    /// Keys: every [`TimerKey`], then every instance.
-    deadlines: Deadlines,
-    children: Children,
-    tracking: Tracking,
-    filter: Filter,
-    /// Interfaces below those of virtual routers.
-    bases: Vec<vmac::Base>,
-    /// The kernel has no macvlans.
-    no_macvlan: bool,
-    settings: Settings,
-    teller: Teller,
     lvs: Lvs,
-    /// The daemon ends.
-    stopping: bool,
-    /// Something changed that [`Engine::refresh`] must look at.
-    dirty: bool,
-    statics_suspect: bool,
-    unknown_vrids: Budget,
-    /// What timers have caused and is carried out when all of them have fired.
-    later: Vec<actions::Later>,
-    pacing: Pacing,
-    ledger: Ledger,
-    /// Room for one packet or frame.
-    scratch: Vec<u8>,
-    /// Room for requests that are made again and again.
-    batch: Batch,
+    shared: Shared,
 }
-
-/// Room for the longest IPv6 advert with its header and signature.
-const SCRATCH: usize = 40 + 8 + 255 * 16 + 28;
 
 impl Engine {
     /// An engine that knows what to do and has not begun.
@@ -187,34 +102,15 @@ impl Engine {
             .map(|(nth, conf)| Router::new(conf, nth, count))
             .collect();
         let mut engine = Engine {
-            options,
             groups: groups.into_iter().map(Group::new).collect(),
-            links: Links::default(),
             statics: AddressSet::new(static_addresses.into_iter(), Kind::Static),
             static_routes: RouteSet::new(static_routes, static_rules),
             track_groups,
             virtuals: Vec::new(),
-            open: Vec::new(),
+            sockets: Vec::new(),
             dispatch: Vec::new(),
-            deadlines: Deadlines::new(0),
-            children: Children::default(),
-            tracking,
-            filter: Filter::default(),
-            bases: Vec::new(),
-            no_macvlan: false,
-            settings: Settings::default(),
-            teller: Teller::default(),
             lvs: Lvs::new(lvs),
-            stopping: false,
-            dirty: false,
-            statics_suspect: false,
-            unknown_vrids: Budget::default(),
-            later: Vec::with_capacity(routers.len().saturating_mul(4)),
-            pacing: Pacing::default(),
-            ledger: Ledger::default(),
-            scratch: vec![0; SCRATCH],
-            batch: Batch::new(1),
-            global,
+            shared: Shared::new(options, global, tracking, routers.len()),
             routers,
         };
         engine.make_tables();
@@ -223,13 +119,13 @@ impl Engine {
 
     /// Makes what is derived from the configuration of all instances together.
     fn make_tables(&mut self) {
-        let delays = self.global.up_down_delays.iter();
+        let delays = self.shared.global.up_down_delays.iter();
         let delays = delays.map(|(name, down, up)| Delays {
             name: name.clone(),
             down: *down,
             up: *up,
         });
-        self.links.delay(delays.collect());
+        self.shared.interfaces.delay(delays.collect());
         self.virtuals.clear();
         for (id, router) in self.routers.iter().enumerate() {
             self.virtuals
@@ -238,11 +134,11 @@ impl Engine {
         self.virtuals = sorted(core::mem::take(&mut self.virtuals));
         let devs = self.routers.iter().flat_map(|one| one.set.addresses());
         let devs = devs.map(|address| &address.dev);
-        self.pacing = Pacing::new(&self.global.garp_groups, devs);
-        let old = Deadlines::new(key_of(self.routers.len()));
-        let old = core::mem::replace(&mut self.deadlines, old);
-        for key in 0..TimerKey::Count.key() {
-            self.deadlines.set(key, old.get(key));
+        self.shared.garp_pacing = GarpPacing::new(&self.shared.global.garp_groups, devs);
+        let old = Timers::new(TimerKey::count(self.routers.len()));
+        let old = core::mem::replace(&mut self.shared.timers, old);
+        for key in 0..TimerKey::SHARED {
+            self.shared.timers.set(key, old.get(key));
         }
         for id in 0..self.routers.len() {
             self.rearm(id);
@@ -280,22 +176,23 @@ impl Engine {
     /// When [`Engine::expire`] has something to do.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.deadlines.first().map(|(at, _)| at)
+        self.shared.timers.first().map(|(at, _)| at)
     }
 
     /// Whether [`Engine::expire`] wants another turn at once, to say what it has done.
     #[must_use]
     pub fn has_more(&self) -> bool {
-        !self.later.is_empty()
+        !self.shared.pending_actions.is_empty()
     }
 
     /// Whether the next deadline is one that is worth being early for: a master's silence becomes a takeover.
     #[must_use]
     pub fn takeover_is_next(&self) -> bool {
         let next = self
-            .deadlines
+            .shared
+            .timers
             .first()
-            .and_then(|(_, key)| self.routers.get(instance_of(key)?));
+            .and_then(|(_, key)| self.routers.get(TimerKey::instance(key)?));
         next.is_some_and(|router| router.machine.state() == VrrpState::Backup)
     }
 
@@ -306,10 +203,10 @@ impl Engine {
     /// nothing is due any more.
     pub fn expire(&mut self, now: Instant, system: &mut dyn System) {
         let cx = &mut Cx::new(now, system);
-        let keys = key_of(self.routers.len());
+        let keys = TimerKey::count(self.routers.len());
         let mut idle = true;
         for _ in 0..keys {
-            match self.deadlines.first() {
+            match self.shared.timers.first() {
                 Some((at, key)) if at <= cx.now => self.due(cx, key),
                 Some(_) | None => break,
             }
@@ -320,11 +217,11 @@ impl Engine {
         } else {
             self.carry_out(cx);
         }
-        self.ledger.write(cx);
+        self.shared.state_records.write(cx);
     }
 
     fn due(&mut self, cx: &mut Cx<'_>, key: usize) {
-        let Some(id) = instance_of(key) else {
+        let Some(id) = TimerKey::instance(key) else {
             return self.housekeeping(cx);
         };
         let Some(router) = self.routers.get(id) else {
@@ -354,14 +251,14 @@ impl Engine {
 
     /// The deadlines that belong to no instance.
     fn housekeeping(&mut self, cx: &mut Cx<'_>) {
-        if self.links.expire(cx.now) {
-            self.dirty = true;
+        if self.shared.interfaces.expire(cx.now) {
+            self.shared.dirty = true;
         }
         if cx.is_due(self.statics.next_deadline()) {
-            self.statics_suspect = true;
-            self.dirty = true;
+            self.shared.recheck_static_addresses = true;
+            self.shared.dirty = true;
         }
-        self.dirty |= self.open.iter().any(|open| !open.works);
+        self.shared.dirty |= self.sockets.iter().any(|open| !open.works);
         self.repair_static_routes(cx);
         self.hurry_children(cx);
         self.track(cx);
@@ -371,14 +268,10 @@ impl Engine {
         self.refresh_if_dirty(cx);
     }
 
-    /// Sets the deadline of a key.
-    fn remind(&mut self, key: TimerKey, at: Option<Instant>) {
-        self.deadlines.set(key.key(), at);
-    }
-
     fn rearm(&mut self, id: usize) {
         if let Some(router) = self.routers.get(id) {
-            self.deadlines.set(key_of(id), router.next_deadline());
+            let key = TimerKey::Instance(id);
+            self.shared.set_timer(key, router.next_deadline());
         }
     }
 
@@ -386,7 +279,7 @@ impl Engine {
 
     /// Notes a message of the kernel; consequences follow in [`Engine::refresh`].
     pub fn netlink_event(&mut self, now: Instant, message: &Message<'_>) {
-        let change = self.links.apply(now, message);
+        let change = self.shared.interfaces.apply(now, message);
         self.route_news(message, change);
         match change {
             Change::Nothing => {}
@@ -413,20 +306,20 @@ impl Engine {
                 // The coming and going of our own addresses is no news, except to an owner, whose address
                 // is also its source.
                 router.suspect |= lost;
-                self.dirty |= lost || router.conf.priority.is_owner();
+                self.shared.dirty |= lost || router.conf.priority.is_owner();
             }
         }
         // Of those that come and go with mastership too.
-        self.dirty |= self.lvs.concerns(cidr.addr);
+        self.shared.dirty |= self.lvs.concerns(cidr.addr);
         if !virtual_ {
-            self.statics_suspect |= lost;
-            self.dirty = true;
+            self.shared.recheck_static_addresses |= lost;
+            self.shared.dirty = true;
         }
     }
 
     fn everything_suspect(&mut self) {
-        self.dirty = true;
-        self.statics_suspect = true;
+        self.shared.dirty = true;
+        self.shared.recheck_static_addresses = true;
         self.static_routes.suspect();
         for router in &mut self.routers {
             router.suspect = true;
@@ -434,7 +327,7 @@ impl Engine {
         }
     }
 
-    /// News were lost: asks the kernel for everything again.
+    /// Notification were lost: asks the kernel for everything again.
     ///
     /// # Errors
     /// The kernel's refusal of the dump.
@@ -454,7 +347,7 @@ impl Engine {
 
     /// Looks at everything again if something has changed since the last time.
     pub(crate) fn refresh_if_dirty(&mut self, cx: &mut Cx<'_>) {
-        if core::mem::take(&mut self.dirty) {
+        if core::mem::take(&mut self.shared.dirty) {
             // What happened before is told before.
             self.conclude(cx);
             for id in 0..self.routers.len() {
@@ -483,23 +376,26 @@ impl Engine {
             }
             self.conclude(cx);
             self.look_at_lvs_addresses(cx);
-            if core::mem::take(&mut self.statics_suspect) {
-                let outcome = self.statics.reconcile(cx, &self.links);
+            if core::mem::take(&mut self.shared.recheck_static_addresses) {
+                let outcome = self.statics.reconcile(cx, &self.shared.interfaces);
                 actions::report("static_ipaddress", &outcome);
             }
             self.repair_static_routes(cx);
             if self.look_at_statics() {
                 // Something instances need was refused, or is back: they are told in another turn, the last one.
-                self.dirty = true;
+                self.shared.dirty = true;
                 return self.refresh_if_dirty(cx);
             }
         }
-        self.remind(TimerKey::Statics, self.statics.next_deadline());
-        self.remind(TimerKey::StaticRoutes, self.static_routes.next_deadline());
-        self.remind(TimerKey::Links, self.links.next_deadline());
-        let deaf = self.open.iter().any(|open| !open.works);
+        self.shared
+            .set_timer(TimerKey::StaticAddresses, self.statics.next_deadline());
+        self.shared
+            .set_timer(TimerKey::StaticRoutes, self.static_routes.next_deadline());
+        self.shared
+            .set_timer(TimerKey::Interfaces, self.shared.interfaces.next_deadline());
+        let deaf = self.sockets.iter().any(|open| !open.works);
         let again = deaf.then(|| cx.now.after(core::time::Duration::from_secs(1)));
-        self.remind(TimerKey::Listeners, again);
+        self.shared.set_timer(TimerKey::Sockets, again);
     }
 
     /// Finds the instance's interface.
@@ -508,26 +404,28 @@ impl Engine {
             return;
         };
         let index = self
-            .links
-            .named(&router.conf.interface)
+            .shared
+            .interfaces
+            .by_name(&router.conf.interface)
             .map(|link| link.index);
         router.ifindex = index;
     }
 
     /// Whether the instance by itself has all it needs.
-    fn surroundings(&self, router: &Router) -> Surroundings {
+    fn surroundings(&self, router: &Router) -> Readiness {
         let virtuals = &self.virtuals;
         let is_virtual = |cidr: &Cidr| {
             virtuals
                 .binary_search_by(|(known, _)| known.cmp(cidr))
                 .is_ok()
         };
-        let surroundings = router.surroundings(&self.links, &self.tracking, is_virtual);
+        let surroundings =
+            router.surroundings(&self.shared.interfaces, &self.shared.tracking, is_virtual);
         let deaf = router.listener().is_some_and(|on| !self.hears(on));
         match surroundings {
-            Surroundings::Ready(_) if router.bereft => Surroundings::Missing(Reason::StaticMissing),
-            Surroundings::Ready(_) if deaf => Surroundings::Missing(Reason::CannotListen),
-            Surroundings::Ready(_) | Surroundings::Missing(_) => surroundings,
+            Readiness::Ready(_) if router.bereft => Readiness::Missing(Reason::StaticMissing),
+            Readiness::Ready(_) if deaf => Readiness::Missing(Reason::CannotListen),
+            Readiness::Ready(_) | Readiness::Missing(_) => surroundings,
         }
     }
 
@@ -537,11 +435,11 @@ impl Engine {
             return;
         };
         let surroundings = self.in_group(router, self.surroundings(router));
-        let unsure = router.past.trusting && self.tracking.is_unsure(&router.conf.tracks);
+        let unsure = router.past.trusting && self.shared.tracking.is_unsure(&router.conf.tracks);
         let priority = if unsure {
             router.told_priority
         } else {
-            router.effective_priority(&self.links, &self.tracking)
+            router.effective_priority(&self.shared.interfaces, &self.shared.tracking)
         };
         let (told, told_priority) = (router.told, router.told_priority);
         if let Some(router) = self.routers.get_mut(id) {
@@ -556,8 +454,8 @@ impl Engine {
         }
         if told != Some(surroundings) {
             let event = match surroundings {
-                Surroundings::Ready(source) => Event::Ready { source },
-                Surroundings::Missing(reason) => Event::Fault(reason),
+                Readiness::Ready(source) => Event::Ready { source },
+                Readiness::Missing(reason) => Event::Fault(reason),
             };
             self.put(cx, id, event);
         }

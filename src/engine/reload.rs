@@ -31,7 +31,7 @@ impl Engine {
                 self.send_advert(cx, id, priority);
             }
         }
-        self.ledger.write(cx);
+        self.shared.state_records.write(cx);
     }
 
     /// Changes over to `config`.
@@ -52,23 +52,27 @@ impl Engine {
             ..
         } = config;
         self.speak(cx);
-        if self.no_macvlan {
+        if self.shared.no_macvlan {
             for conf in &mut instances {
                 vmac::strip(conf);
             }
         }
         self.remove_missing(cx, &instances);
-        self.global = global;
+        self.shared.global = global;
         self.replace_tracking(cx, (scripts, files, processes));
         self.open_fifos(cx, lvs.fifo.as_ref());
         // What has become virtual must be let go of before an instance asks whether it is there.
         let statics = static_addresses.into_iter();
-        self.statics
-            .replace(cx, statics, crate::engine::Kind::Static, &self.links);
+        self.statics.replace(
+            cx,
+            statics,
+            crate::engine::Kind::Static,
+            &self.shared.interfaces,
+        );
         let fresh = self.change_instances(cx, instances, groups);
         self.track_groups = track_groups;
         self.static_routes
-            .replace(cx, static_routes, static_rules, &self.links);
+            .replace(cx, static_routes, static_rules, &self.shared.interfaces);
         self.make_tables();
         self.rewrite(cx);
         if let Err(error) = self.clean_fresh(cx, &fresh) {
@@ -125,17 +129,20 @@ impl Engine {
                 continue;
             };
             let garp = router.conf.garp;
-            let params = router.reconfigure(cx, conf, (id, count), &self.links);
+            let params = router.reconfigure(cx, conf, (id, count), &self.shared.interfaces);
             news.push((id, params, garp != router.conf.garp));
             self.routers.push(router);
         }
-        self.filter.replace(cx, &self.global.nft, &self.routers);
+        self.shared
+            .no_accept
+            .replace(cx, &self.shared.global.nft, &self.routers);
         self.replace_groups(groups);
         for (id, params, garp_changed) in news {
             let Some(router) = self.routers.get_mut(id) else {
                 continue;
             };
-            let effective = router.effective_priority(&self.links, &self.tracking);
+            let effective =
+                router.effective_priority(&self.shared.interfaces, &self.shared.tracking);
             let before = core::mem::replace(&mut router.told_priority, effective);
             let params = &params;
             self.tell(cx, id, Event::Params { params, effective });
@@ -167,7 +174,7 @@ impl Engine {
         let Some(router) = self.routers.get_mut(id) else {
             return;
         };
-        let outcome = router.set.reconcile(cx, &self.links);
+        let outcome = router.set.reconcile(cx, &self.shared.interfaces);
         actions::report(&actions::format_name(router), &outcome);
         let master = router.machine.state() == VrrpState::Master;
         if master && (announce || outcome.added > 0) {

@@ -7,7 +7,7 @@ use std::io;
 use crate::config::model::{Address, Global};
 use crate::ctl::{self, Clock, InstallStatus, ManagedItem, Snapshot};
 use crate::engine::Engine;
-use crate::engine::instance::router::{Router, Surroundings};
+use crate::engine::instance::router::{Readiness, Router};
 use crate::engine::kernel::addresses::AddressSet;
 use crate::engine::sync_group::Group;
 use crate::engine::system::System;
@@ -24,12 +24,12 @@ impl Engine {
             #[cfg(feature = "lvs")]
             services: self.services(kernel),
             clock,
-            global: &self.global,
+            global: &self.shared.global,
             instances: self.routers.iter().map(|one| self.instance(one)).collect(),
             groups: self.groups.iter().map(group).collect(),
-            scripts: self.tracking.show_scripts().collect(),
-            files: self.tracking.show_files().collect(),
-            processes: self.tracking.show_processes().collect(),
+            scripts: self.shared.tracking.show_scripts().collect(),
+            files: self.shared.tracking.show_files().collect(),
+            processes: self.shared.tracking.show_processes().collect(),
             addresses: items(&self.statics).collect(),
             routes: self.static_routes.routes().map(item).collect(),
             rules: self.static_routes.rules().map(item).collect(),
@@ -40,7 +40,7 @@ impl Engine {
     /// Settings of the process, as of the last reload.
     #[must_use]
     pub fn global(&self) -> &Global {
-        &self.global
+        &self.shared.global
     }
 
     /// Counting begins anew.
@@ -55,10 +55,8 @@ impl Engine {
         let mut vips: Vec<ManagedItem<'a, Address>> = items(&router.set).collect();
         let excluded = vips.split_off(conf.vips.len().min(vips.len()));
         let missing = match router.told {
-            Some(Surroundings::Missing(why)) => {
-                Some((why.as_str(), self.explain(router, why, None)))
-            }
-            Some(Surroundings::Ready(_)) | None => None,
+            Some(Readiness::Missing(why)) => Some((why.as_str(), self.explain(router, why, None))),
+            Some(Readiness::Ready(_)) | None => None,
         };
         let errno = router.send_errno;
         ctl::Instance {
@@ -72,11 +70,11 @@ impl Engine {
             priority_parts: conf
                 .tracks
                 .iter()
-                .map(|track| self.tracking.show(track, &self.links))
+                .map(|track| self.shared.tracking.show(track, &self.shared.interfaces))
                 .collect(),
             deadline: machine.next_deadline(),
             down_interval: machine.down_interval(),
-            unfiltered: !conf.accept && self.filter.is_missing(),
+            unfiltered: !conf.accept && self.shared.no_accept.is_missing(),
             mute: errno.map(words),
             vips,
             excluded,
@@ -87,14 +85,14 @@ impl Engine {
     }
 
     fn interfaces(&self) -> Vec<ctl::Interface<'_>> {
-        let links = self.links.all();
+        let links = self.shared.interfaces.all();
         let interfaces = links.map(|link| ctl::Interface {
             name: &link.name,
             index: link.index.0,
             mac: link.mac,
             up: link.is_up(),
             addresses: link.addrs.iter().map(|present| present.cidr).collect(),
-            delays: self.links.delays(&link.name),
+            delays: self.shared.interfaces.delays(&link.name),
         });
         interfaces.collect()
     }

@@ -25,22 +25,24 @@ impl Engine {
     pub fn start(&mut self, now: Instant, system: &mut dyn System) -> io::Result<()> {
         let cx = &mut Cx::new(now, system);
         let uptime = cx.system.uptime();
-        let after_boot = self.global.delay_after_boot.saturating_sub(uptime);
-        let hold = self.global.startup_delay.max(after_boot);
+        let after_boot = self.shared.global.delay_after_boot.saturating_sub(uptime);
+        let hold = self.shared.global.startup_delay.max(after_boot);
         self.survey(cx)?;
         self.recall(cx, hold);
         self.make_vmacs(cx)?;
         self.clean(cx)?;
-        self.filter.replace(cx, &self.global.nft, &self.routers);
+        self.shared
+            .no_accept
+            .replace(cx, &self.shared.global.nft, &self.routers);
         self.promote_secondaries(cx);
         self.look_for_ipv6(cx);
         let fifo = self.lvs.fifo();
         self.open_fifos(cx, fifo.as_ref());
-        let outcome = self.statics.install(cx, &self.links);
+        let outcome = self.statics.install(cx, &self.shared.interfaces);
         actions::report("static_ipaddress", &outcome);
         self.start_tracking(cx);
         self.install_static_routes(cx);
-        self.dirty = true;
+        self.shared.dirty = true;
         self.refresh_if_dirty(cx);
         let deaf = cx.system.uptime().saturating_sub(uptime);
         for id in 0..self.routers.len() {
@@ -71,7 +73,11 @@ impl Engine {
         let Some(router) = self.routers.get(id).filter(|one| one.begins.is_some()) else {
             return;
         };
-        if let Some(awaited) = self.tracking.awaited(&router.conf.tracks, &self.links) {
+        if let Some(awaited) = self
+            .shared
+            .tracking
+            .awaited(&router.conf.tracks, &self.shared.interfaces)
+        {
             let name = &router.conf.name;
             log::info!(target: "vrrp", "({name}) begins when the first result of {awaited} is there");
         }
@@ -84,7 +90,11 @@ impl Engine {
         };
         let Some(at) = router.begins else { return };
         let tracks = &router.conf.tracks;
-        if self.tracking.is_pending(tracks, &self.links) {
+        if self
+            .shared
+            .tracking
+            .is_pending(tracks, &self.shared.interfaces)
+        {
             return;
         }
         if let Some(router) = self.routers.get_mut(id) {
@@ -102,7 +112,7 @@ impl Engine {
 
     /// Reads links and addresses from the kernel.
     pub(crate) fn survey(&mut self, cx: &mut Cx<'_>) -> io::Result<()> {
-        let mut links = self.links.fresh();
+        let mut links = self.shared.interfaces.fresh();
         let mut batch = Batch::new(1);
         let requests: [fn(&mut Batch) -> u32; 2] = [link::dump, addr::dump];
         for request in requests {
@@ -112,7 +122,7 @@ impl Engine {
                 links.apply(cx.now, message);
             })?;
         }
-        self.links.adopt(cx.now, links);
+        self.shared.interfaces.adopt(cx.now, links);
         Ok(())
     }
 
@@ -132,12 +142,12 @@ impl Engine {
         // not master, or whose addresses have expired, it is alone; but the kernel is not asked where that would
         // load a module, and it may belong to another copy.
         let mut there = |path| cx.system.read_file(path).is_ok();
-        let asked = self.global.instance.is_none() && (there(NF_TABLES) || !there(MODULES));
+        let asked = self.shared.global.instance.is_none() && (there(NF_TABLES) || !there(MODULES));
         if spared && self.routers.iter().any(|router| !router.conf.accept) {
             // There must be no moment in which their addresses accept.
-            self.filter.adopt(&self.global.nft);
+            self.shared.no_accept.adopt(&self.shared.global.nft);
         } else if left > 0 || spared || asked {
-            self.filter.clean(cx, &self.global.nft);
+            self.shared.no_accept.clean(cx, &self.shared.global.nft);
         }
         if left > 0 { self.survey(cx) } else { Ok(()) }
     }
@@ -147,7 +157,7 @@ impl Engine {
         let Some(router) = self.routers.get_mut(id) else {
             return;
         };
-        let count = router.routes.clean(cx, &self.links);
+        let count = router.routes.clean(cx, &self.shared.interfaces);
         if count > 0 {
             let name = &router.conf.name;
             log::info!(
@@ -162,7 +172,7 @@ impl Engine {
         let Some(router) = self.routers.get_mut(id) else {
             return 0;
         };
-        let count = router.set.clean(cx, &self.links);
+        let count = router.set.clean(cx, &self.shared.interfaces);
         if count > 0 {
             let name = &router.conf.name;
             log::info!(
@@ -182,7 +192,7 @@ impl Engine {
             let interface = &router.conf.interface;
             let name = format_args!("net/ipv4/conf/{interface}/promote_secondaries");
             if let Err(error) = cx.system.set_sysctl(name, "1")
-                && self.settings.is_news(&error)
+                && self.shared.sysctl_errors.is_news(&error)
             {
                 let instance = &router.conf.name;
                 log::warn!(
@@ -213,17 +223,17 @@ impl Engine {
     /// Resigns everywhere and removes what was added.
     pub fn stop(&mut self, now: Instant, system: &mut dyn System) {
         let cx = &mut Cx::new(now, system);
-        self.stopping = true;
+        self.shared.stopping = true;
         self.stop_scripts(cx);
         for id in 0..self.routers.len() {
             self.tell(cx, id, Event::Stop);
         }
         self.stop_lvs(cx);
-        self.static_routes.withdraw(cx, &self.links);
-        self.statics.withdraw(cx, &self.links);
-        if !self.options.dont_release {
+        self.static_routes.withdraw(cx, &self.shared.interfaces);
+        self.statics.withdraw(cx, &self.shared.interfaces);
+        if !self.shared.options.dont_release {
             self.remove_vmacs(cx);
-            self.filter.remove(cx);
+            self.shared.no_accept.remove(cx);
         }
     }
 }

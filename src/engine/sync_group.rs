@@ -8,7 +8,7 @@
 use crate::config::model::SyncGroup;
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
-use crate::engine::instance::router::{Router, Surroundings};
+use crate::engine::instance::router::{Readiness, Router};
 use crate::types::VrrpState;
 use crate::vrrp::group::{self, Decision, MemberState};
 use crate::vrrp::{Burst, Event, Reason};
@@ -55,7 +55,7 @@ impl Engine {
         for nth in 0..self.groups.len() {
             let missing = self
                 .members(nth)
-                .find(|(_, router)| matches!(self.surroundings(router), Surroundings::Missing(_)));
+                .find(|(_, router)| matches!(self.surroundings(router), Readiness::Missing(_)));
             let missing = missing.map(|(id, _)| id);
             if let Some(group) = self.groups.get_mut(nth) {
                 group.missing = missing;
@@ -64,13 +64,13 @@ impl Engine {
     }
 
     /// What a member is told of its surroundings, when by itself it has `own`.
-    pub(crate) fn in_group(&self, router: &Router, own: Surroundings) -> Surroundings {
+    pub(crate) fn in_group(&self, router: &Router, own: Readiness) -> Readiness {
         let group = router.conf.group.and_then(|nth| self.groups.get(nth));
         match own {
-            Surroundings::Ready(_) if group.is_some_and(|group| group.missing.is_some()) => {
-                Surroundings::Missing(Reason::GroupFault)
+            Readiness::Ready(_) if group.is_some_and(|group| group.missing.is_some()) => {
+                Readiness::Missing(Reason::GroupFault)
             }
-            Surroundings::Ready(_) | Surroundings::Missing(_) => own,
+            Readiness::Ready(_) | Readiness::Missing(_) => own,
         }
     }
 

@@ -1,13 +1,13 @@
 //! The next thing due, among many: an indexed binary heap with one deadline per key.
 //!
 //! Every advert of a peer moves one deadline, 25,000 times a second at the worst; that is O(log n)
-//! here, and nothing is allocated after [`Deadlines::new`].
+//! here, and nothing is allocated after [`Timers::new`].
 
 use crate::types::Instant;
 
 /// One deadline for each of the keys `0..n`.
 #[derive(Debug)]
-pub(crate) struct Deadlines {
+pub(crate) struct Timers {
     /// Deadline of each key; `NEVER` when it has none.
     at: Vec<Instant>,
     /// Keys, ordered as a binary heap by their deadline.
@@ -16,9 +16,9 @@ pub(crate) struct Deadlines {
     place: Vec<usize>,
 }
 
-impl Deadlines {
+impl Timers {
     pub(crate) fn new(keys: usize) -> Self {
-        Deadlines {
+        Timers {
             at: vec![Instant::NEVER; keys],
             heap: (0..keys).collect(),
             place: (0..keys).collect(),
@@ -101,13 +101,82 @@ impl Deadlines {
     }
 }
 
+/// What a deadline of the engine is for. In [`Timers`] those that belong to no instance come first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum TimerKey {
+    /// Static addresses that the kernel refused.
+    StaticAddresses,
+    /// Static routes and rules that the kernel refused.
+    StaticRoutes,
+    /// Interfaces whose up or down delay ends.
+    Interfaces,
+    /// Receive sockets that could not be opened.
+    Sockets,
+    /// Child processes that exceed their time limit.
+    Children,
+    /// Tracked scripts that are due.
+    Scripts,
+    /// Tracked files that cannot be watched and are polled.
+    Files,
+    /// Tracked processes that are polled.
+    Processes,
+    /// Notify scripts and mails that wait to be started.
+    Notify,
+    /// Macvlans that are to be set down.
+    Vmacs,
+    /// Health checks that are due.
+    #[cfg(feature = "lvs")]
+    Checks,
+    /// Repair of the IPVS table.
+    #[cfg(feature = "lvs")]
+    Ipvs,
+    /// The instance at this position.
+    Instance(usize),
+}
+
+impl TimerKey {
+    /// Number of timers that belong to no instance.
+    pub(crate) const SHARED: usize = 12;
+
+    /// Number of timers with this many instances.
+    pub(crate) const fn count(instances: usize) -> usize {
+        instances.saturating_add(Self::SHARED)
+    }
+
+    /// Position in [`Timers`].
+    pub(crate) const fn index(self) -> usize {
+        match self {
+            TimerKey::StaticAddresses => 0,
+            TimerKey::StaticRoutes => 1,
+            TimerKey::Interfaces => 2,
+            TimerKey::Sockets => 3,
+            TimerKey::Children => 4,
+            TimerKey::Scripts => 5,
+            TimerKey::Files => 6,
+            TimerKey::Processes => 7,
+            TimerKey::Notify => 8,
+            TimerKey::Vmacs => 9,
+            #[cfg(feature = "lvs")]
+            TimerKey::Checks => 10,
+            #[cfg(feature = "lvs")]
+            TimerKey::Ipvs => 11,
+            TimerKey::Instance(id) => id.saturating_add(Self::SHARED),
+        }
+    }
+
+    /// The instance whose deadline has this position; `None` for one that belongs to no instance.
+    pub(crate) const fn instance(index: usize) -> Option<usize> {
+        index.checked_sub(Self::SHARED)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_earliest_of_many_moving_deadlines_is_always_first() {
-        let mut deadlines = Deadlines::new(50);
+        let mut deadlines = Timers::new(50);
         let mut plain = vec![Instant::NEVER; 50];
         let mut seed: u64 = 0x9e37_79b9_7f4a_7c15;
         for _ in 0..20_000 {
@@ -128,8 +197,8 @@ mod tests {
 
     #[test]
     fn nobody_is_due_when_nothing_is_set() {
-        assert_eq!(Deadlines::new(0).first(), None);
-        let mut deadlines = Deadlines::new(2);
+        assert_eq!(Timers::new(0).first(), None);
+        let mut deadlines = Timers::new(2);
         assert_eq!(deadlines.first(), None);
         deadlines.set(7, Some(Instant::ZERO));
         assert_eq!(deadlines.first(), None, "an unknown key is ignored");

@@ -20,13 +20,13 @@ enum Phase {
 
 /// An action that waits for its turn.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Later {
+pub(crate) struct PendingAction {
     id: usize,
     action: Action,
     seen: Option<MasterInfo>,
 }
 
-impl Later {
+impl PendingAction {
     /// Addresses before announcements before words. The actions of one instance keep their order.
     fn phase(&self) -> Phase {
         match self.action {
@@ -72,7 +72,11 @@ impl Engine {
                 | Action::Announce(_)
                 | Action::StopAnnouncing
                 | Action::Transition { .. }
-                | Action::Notice(_) => self.later.push(Later { id, action, seen }),
+                | Action::Notice(_) => {
+                    self.shared
+                        .pending_actions
+                        .push(PendingAction { id, action, seen })
+                }
             }
         }
         concerns_group
@@ -80,30 +84,32 @@ impl Engine {
 
     /// Carries out what events have caused, all but the words.
     pub(crate) fn carry_out(&mut self, cx: &mut Cx<'_>) {
-        let mut later = core::mem::take(&mut self.later);
+        let mut later = core::mem::take(&mut self.shared.pending_actions);
         for phase in [Phase::Addresses, Phase::Announcements] {
-            for Later { id, action, seen } in later.iter().filter(|later| later.phase() == phase) {
+            for PendingAction { id, action, seen } in
+                later.iter().filter(|later| later.phase() == phase)
+            {
                 self.apply(cx, *id, *action, *seen);
                 self.rearm(*id);
             }
         }
         later.retain(|later| later.phase() == Phase::Words);
-        self.later = later;
+        self.shared.pending_actions = later;
     }
 
     /// Says what has been done, when there is nothing more urgent.
     pub(crate) fn speak(&mut self, cx: &mut Cx<'_>) {
-        let mut later = core::mem::take(&mut self.later);
-        for Later { id, action, seen } in later.drain(..) {
+        let mut later = core::mem::take(&mut self.shared.pending_actions);
+        for PendingAction { id, action, seen } in later.drain(..) {
             self.apply(cx, id, action, seen);
         }
-        self.later = later;
+        self.shared.pending_actions = later;
         self.speak_of_groups(cx);
     }
 
     /// Gives an event to an instance and carries out everything that follows from it.
     pub(crate) fn tell(&mut self, cx: &mut Cx<'_>, id: usize, event: Event<'_>) {
-        if !self.later.is_empty() {
+        if !self.shared.pending_actions.is_empty() {
             self.speak(cx);
         }
         self.put(cx, id, event);
@@ -112,7 +118,7 @@ impl Engine {
 
     /// Carries out everything that waits, words included.
     pub(crate) fn conclude(&mut self, cx: &mut Cx<'_>) {
-        if !self.later.is_empty() {
+        if !self.shared.pending_actions.is_empty() {
             self.carry_out(cx);
             self.speak(cx);
         }
@@ -122,24 +128,24 @@ impl Engine {
         match action {
             Action::SendAdvert(priority) => self.send_advert(cx, id, priority),
             Action::Install => {
-                self.filter.ensure(cx, id, &self.routers);
+                self.shared.no_accept.ensure(cx, id, &self.routers);
                 let Some(router) = self.routers.get_mut(id) else {
                     return;
                 };
-                let outcome = router.set.install(cx, &self.links);
+                let outcome = router.set.install(cx, &self.shared.interfaces);
                 report(&format_name(router), &outcome);
-                let outcome = router.routes.install(cx, &self.links);
+                let outcome = router.routes.install(cx, &self.shared.interfaces);
                 route_repair::report(format_args!("({})", router.conf.name), &outcome);
             }
             Action::Withdraw => {
                 let Some(router) = self.routers.get_mut(id) else {
                     return;
                 };
-                if self.options.dont_release && self.stopping {
-                    return router.set.keep(cx, &self.links);
+                if self.shared.options.dont_release && self.shared.stopping {
+                    return router.set.keep(cx, &self.shared.interfaces);
                 }
-                router.routes.withdraw(cx, &self.links);
-                router.set.withdraw(cx, &self.links);
+                router.routes.withdraw(cx, &self.shared.interfaces);
+                router.set.withdraw(cx, &self.shared.interfaces);
                 self.lower(id, cx.now);
             }
             Action::Announce(burst) => {
@@ -174,7 +180,7 @@ impl Engine {
             return;
         };
         let set = &mut router.set;
-        if set.renew(cx, &self.links, &mut self.batch) {
+        if set.renew(cx, &self.shared.interfaces, &mut self.shared.batch) {
             router.garp.start(cx.now, Burst::Master);
             self.announce(cx, id);
         }
@@ -185,7 +191,7 @@ impl Engine {
         let Some(router) = self.routers.get_mut(id) else {
             return;
         };
-        let outcome = router.set.reconcile(cx, &self.links);
+        let outcome = router.set.reconcile(cx, &self.shared.interfaces);
         report(&format_name(router), &outcome);
         if outcome.restored > 0 {
             router.garp.start(cx.now, Burst::Master);
@@ -203,7 +209,10 @@ impl Engine {
                 tracks,
                 ..
             } = &router.conf;
-            let sum = self.tracking.explain_sum(*priority, tracks, &self.links);
+            let sum = self
+                .shared
+                .tracking
+                .explain_sum(*priority, tracks, &self.shared.interfaces);
             log::info!(
                 target: "vrrp",
                 "({name}) Changing effective priority from {from} to {to}: {sum}"
@@ -287,9 +296,10 @@ impl Engine {
                 ),
             },
             Reason::NoPeer => "unicast_peer is empty and unicast_fault_no_peer is set".into(),
-            Reason::ScriptFailing | Reason::FileBad | Reason::ProcessBad => {
-                self.tracking.explain_fault(&conf.tracks, &self.links)
-            }
+            Reason::ScriptFailing | Reason::FileBad | Reason::ProcessBad => self
+                .shared
+                .tracking
+                .explain_fault(&conf.tracks, &self.shared.interfaces),
             Reason::CannotListen => "adverts cannot be received".into(),
             Reason::GroupMaster | Reason::GroupBackup | Reason::GroupFault => {
                 self.explain_group(router, why)
@@ -299,7 +309,7 @@ impl Engine {
             }
             Reason::SequenceExhausted => "AH has no sequence numbers left".into(),
             Reason::Recovered => "what was missing is back".into(),
-            Reason::Shutdown if self.stopping => "shutdown".into(),
+            Reason::Shutdown if self.shared.stopping => "shutdown".into(),
             Reason::Shutdown => "no longer configured".into(),
         }
     }
@@ -318,9 +328,10 @@ impl Engine {
             .filter(|dev| !router.has_own(dev));
         let mut all = own.chain(tracked).chain(carriers);
         let up = |name| {
-            self.links
-                .named(name)
-                .is_some_and(crate::engine::kernel::interfaces::Link::is_up)
+            self.shared
+                .interfaces
+                .by_name(name)
+                .is_some_and(crate::engine::kernel::interfaces::Interface::is_up)
         };
         all.find(|name| !up(name))
             .unwrap_or(&conf.interface)

@@ -21,11 +21,11 @@ struct Gate {
 
 /// See the top of the file.
 #[derive(Debug, Default)]
-pub(crate) struct Pacing {
+pub(crate) struct GarpPacing {
     gates: Vec<Gate>,
 }
 
-impl Pacing {
+impl GarpPacing {
     /// Gates of the groups, and one for each of `interfaces` that is in none.
     pub(crate) fn new<'a>(
         groups: &[GarpGroup],
@@ -47,7 +47,7 @@ impl Pacing {
                 });
             }
         }
-        Pacing { gates }
+        GarpPacing { gates }
     }
 
     /// Takes the right to send one announcement on the interface now; otherwise says when to ask again.
@@ -90,7 +90,7 @@ mod tests {
             interfaces: vec![name("eth1"), name("eth2")],
         };
         let names = ["eth0", "eth1"].map(name);
-        let mut pacing = Pacing::new(&[group], names.iter());
+        let mut pacing = GarpPacing::new(&[group], names.iter());
         let (at, own) = (Instant::from_millis, ms(10));
         let mut ask = |t, dev, family| pacing.take(at(t), &name(dev), family, own);
         assert_eq!(ask(0, "eth0", Family::V4), Ok(()));

@@ -18,7 +18,7 @@ use core::time::Duration;
 
 use crate::engine::Engine;
 use crate::engine::instance::router::Router;
-use crate::engine::instance::state_record::{self, Ledger, Record};
+use crate::engine::instance::state_record::{self, Record, StateRecords};
 use crate::engine::kernel::addresses;
 use crate::engine::system::System;
 use crate::types::{Cidr, IfName, Instant, Priority, VrrpState};
@@ -56,7 +56,7 @@ impl Span {
 
 /// What a router has from its former process, and leaves to the next.
 #[derive(Debug, Default)]
-pub(crate) struct Past {
+pub(crate) struct ResumeState {
     /// Its machine is about to go on as master; the kernel still has what belongs to it.
     pub(crate) resuming: bool,
     /// When it began to listen, and how long the last advert was ago then; later, when it went on.
@@ -80,7 +80,7 @@ impl Engine {
         let old = cx.system.read_state();
         let uptime = cx.system.uptime();
         self.forget(cx, &old);
-        self.ledger = self.blank(old.len());
+        self.shared.state_records = self.blank(old.len());
         let records = self.routers.iter().map(|router| {
             let same = |record: &Record| is_of(record, router);
             state_record::records(&old).find(same)
@@ -117,12 +117,12 @@ impl Engine {
                 (Some(_), Err(why)) => self.say_not(id, why),
             }
         }
-        self.ledger.write(cx);
+        self.shared.state_records.write(cx);
     }
 
     /// The ledger without a master.
-    fn blank(&self, old: usize) -> Ledger {
-        let mut ledger = Ledger::new(self.routers.len());
+    fn blank(&self, old: usize) -> StateRecords {
+        let mut ledger = StateRecords::new(self.routers.len());
         for router in &self.routers {
             // The addresses of an owner may be the machine's.
             if !router.conf.priority.is_owner() {
@@ -142,7 +142,7 @@ impl Engine {
             set.spare(&mut strays);
         }
         self.statics.spare(&mut strays);
-        let count = addresses::remove_strays(cx, &strays, &self.links);
+        let count = addresses::remove_strays(cx, &strays, &self.shared.interfaces);
         if count > 0 {
             log::info!(
                 target: "vrrp",
@@ -164,7 +164,7 @@ impl Engine {
         }
         let vmac = router.conf.vmac.as_ref();
         let dev = vmac.map_or(&router.conf.interface, |vmac| &vmac.name);
-        let link = self.links.named(dev);
+        let link = self.shared.interfaces.by_name(dev);
         let link = link.filter(|link| vmac.is_none_or(|vmac| link.mac == Some(vmac.mac)));
         if link.is_none_or(|link| link.index != record.index) {
             return Err("its interface is another one");
@@ -188,11 +188,11 @@ impl Engine {
         (resume, uptime): (Event<'_>, Duration),
     ) {
         // Until it has sent an advert of its own.
-        self.ledger.set(id, Some(record));
+        self.shared.state_records.set(id, Some(record));
         let Some(router) = self.routers.get_mut(id) else {
             return;
         };
-        router.past = Past {
+        router.past = ResumeState {
             resuming: true,
             since: now,
             silence: uptime.saturating_sub(record.sent),
@@ -205,7 +205,7 @@ impl Engine {
             }),
         };
         // Should a reload come before it goes on, what is configured no more must go.
-        router.set.adopt(&self.links);
+        router.set.adopt(&self.shared.interfaces);
         router.routes.adopt();
         router.told_priority = record.priority;
         let mut none = Actions::new();
@@ -255,8 +255,8 @@ impl Engine {
         }
         if router.past.sent.take().is_some() {
             router.past.trusting = false;
-            self.ledger.set(id, None);
-            self.ledger.write(cx);
+            self.shared.state_records.set(id, None);
+            self.shared.state_records.write(cx);
         }
         if resumed {
             self.give_up(cx, id);
@@ -287,17 +287,17 @@ impl Engine {
         }
         router.past.sent = Some(Sent { at, grace });
         let record = record(router, priority);
-        self.ledger.set(id, record.as_ref());
+        self.shared.state_records.set(id, record.as_ref());
     }
 
     /// Another configuration, and with it perhaps another order.
     pub(crate) fn rewrite(&mut self, cx: &mut Cx<'_>) {
-        self.ledger = self.blank(self.ledger.len());
+        self.shared.state_records = self.blank(self.shared.state_records.len());
         for (id, router) in self.routers.iter().enumerate() {
             let record = record(router, router.machine.effective_priority());
-            self.ledger.set(id, record.as_ref());
+            self.shared.state_records.set(id, record.as_ref());
         }
-        self.ledger.write(cx);
+        self.shared.state_records.write(cx);
     }
 
     // ---- the end ----
@@ -307,7 +307,7 @@ impl Engine {
     pub fn hand_over(&mut self, now: Instant, system: &mut dyn System) {
         let cx = &mut Cx::new(now, system);
         self.close_fifos(cx);
-        self.children.hand_over(cx);
+        self.shared.children.hand_over(cx);
         for router in &mut self.routers {
             // This is no death.
             router.past.returns = 0;

@@ -6,12 +6,12 @@ use core::time::Duration;
 
 use crate::config::model::{self, Address, Tracked, Transport, VrrpInstance};
 use crate::engine::instance::auth;
-use crate::engine::instance::resume::Past;
+use crate::engine::instance::resume::ResumeState;
 use crate::engine::kernel::addresses::{AddressSet, Kind};
-use crate::engine::kernel::interfaces::Links;
+use crate::engine::kernel::interfaces::Interfaces;
 use crate::engine::kernel::routes::RouteSet;
 use crate::engine::kernel::vmac;
-use crate::engine::log_limit::Budget;
+use crate::engine::log_limit::LogLimit;
 use crate::engine::system::Listener;
 use crate::engine::tracking::Tracking;
 use crate::types::{Family, IfIndex, IfName, Instant, Mac, Priority};
@@ -20,7 +20,7 @@ use crate::wire::vrrp::ChecksumForm;
 
 /// What the machine was last told about its surroundings.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Surroundings {
+pub(crate) enum Readiness {
     Ready(IpAddr),
     Missing(Reason),
 }
@@ -46,10 +46,10 @@ pub(crate) struct Router {
     /// When it may begin; `None` once it has.
     pub(crate) begins: Option<Instant>,
     /// From the former process, for the next.
-    pub(crate) past: Past,
+    pub(crate) past: ResumeState,
     /// The interface of its own (`use_vmac`).
     pub(crate) vmac: vmac::Own,
-    pub(crate) told: Option<Surroundings>,
+    pub(crate) told: Option<Readiness>,
     /// When and why its state last changed.
     pub(crate) since: Option<(Instant, Reason)>,
     pub(crate) told_priority: Priority,
@@ -61,7 +61,7 @@ pub(crate) struct Router {
     pub(crate) send_errno: Option<i32>,
     /// How the others compute their checksum, once seen.
     pub(crate) checksum: Option<ChecksumForm>,
-    pub(crate) notices: Budget,
+    pub(crate) notices: LogLimit,
 }
 
 impl Router {
@@ -83,7 +83,7 @@ impl Router {
             vips,
             ifindex: None,
             begins: None,
-            past: Past::default(),
+            past: ResumeState::default(),
             vmac: vmac::Own::default(),
             told: None,
             since: None,
@@ -92,7 +92,7 @@ impl Router {
             ip_id: 0,
             send_errno: None,
             checksum: None,
-            notices: Budget::default(),
+            notices: LogLimit::default(),
             conf,
         }
     }
@@ -113,7 +113,7 @@ impl Router {
         cx: &mut Cx<'_>,
         mut conf: VrrpInstance,
         (nth, count): (usize, usize),
-        links: &Links,
+        links: &Interfaces,
     ) -> vrrp::Params {
         if conf.name != self.conf.name {
             log::info!(target: "vrrp", "({}) was called {}", conf.name, self.conf.name);
@@ -165,8 +165,8 @@ impl Router {
     /// The address adverts are sent from, while there is one.
     pub(crate) fn source(&self) -> Option<IpAddr> {
         match self.told {
-            Some(Surroundings::Ready(source)) => Some(source),
-            Some(Surroundings::Missing(_)) | None => None,
+            Some(Readiness::Ready(source)) => Some(source),
+            Some(Readiness::Missing(_)) | None => None,
         }
     }
 
@@ -217,35 +217,35 @@ impl Router {
         }
     }
 
-    /// Whether all it needs is there; `virtual_` as in [`crate::engine::kernel::interfaces::Link::source`].
+    /// Whether all it needs is there; `virtual_` as in [`crate::engine::kernel::interfaces::Interface::source`].
     pub(crate) fn surroundings(
         &self,
-        links: &Links,
+        links: &Interfaces,
         tracking: &Tracking,
         virtual_: impl Fn(&crate::types::Cidr) -> bool,
-    ) -> Surroundings {
+    ) -> Readiness {
         let conf = &self.conf;
-        let Some(link) = links.named(&conf.interface) else {
-            return Surroundings::Missing(Reason::InterfaceMissing);
+        let Some(link) = links.by_name(&conf.interface) else {
+            return Readiness::Missing(Reason::InterfaceMissing);
         };
         if conf.track_primary && !link.is_up() {
-            return Surroundings::Missing(Reason::InterfaceDown);
+            return Readiness::Missing(Reason::InterfaceDown);
         }
         if conf.vmac.is_some() && self.vmac.index.is_none() {
-            return Surroundings::Missing(Reason::InterfaceMissing);
+            return Readiness::Missing(Reason::InterfaceMissing);
         }
         let tracked = || tracking.fault(&conf.tracks, links);
         if let Some(reason) = self.missing_link(links).or_else(tracked) {
-            return Surroundings::Missing(reason);
+            return Readiness::Missing(reason);
         }
         if let Transport::Unicast { peers, .. } = &conf.transport
             && peers.is_empty()
             && conf.unicast_fault_no_peer
         {
-            return Surroundings::Missing(Reason::NoPeer);
+            return Readiness::Missing(Reason::NoPeer);
         }
         let source = match conf.source {
-            Some(source) if conf.track_src_ip && links.holding(source).is_none() => None,
+            Some(source) if conf.track_src_ip && links.owner_of(source).is_none() => None,
             Some(source) => Some(source),
             // An owner's virtual address may be the only one the interface has.
             None => link.source(conf.family, virtual_).or_else(|| {
@@ -256,11 +256,11 @@ impl Router {
                     .flatten()
             }),
         };
-        source.map_or(Surroundings::Missing(Reason::NoSource), Surroundings::Ready)
+        source.map_or(Readiness::Missing(Reason::NoSource), Readiness::Ready)
     }
 
     /// An interface tracked with weight 0, or one that carries an address, that is not up.
-    fn missing_link(&self, links: &Links) -> Option<Reason> {
+    fn missing_link(&self, links: &Interfaces) -> Option<Reason> {
         let conf = &self.conf;
         let own = &conf.interface;
         let tracked = conf.tracks.iter().filter(|track| track.weight == 0);
@@ -274,7 +274,7 @@ impl Router {
             .chain(self.routes.tracked())
             .filter(|dev| *dev != own && !self.has_own(dev));
         for (name, reverse) in tracked.chain(carriers.map(|name| (name, false))) {
-            match links.named(name) {
+            match links.by_name(name) {
                 None if !reverse => return Some(Reason::InterfaceMissing),
                 Some(link) if link.is_up() == reverse => return Some(Reason::InterfaceDown),
                 None | Some(_) => {}
@@ -284,7 +284,7 @@ impl Router {
     }
 
     /// Base priority plus what tracked objects contribute.
-    pub(crate) fn effective_priority(&self, links: &Links, tracking: &Tracking) -> Priority {
+    pub(crate) fn effective_priority(&self, links: &Interfaces, tracking: &Tracking) -> Priority {
         let parts = self.conf.tracks.iter();
         let parts = parts.map(|track| tracking.summand(track, links));
         priority::effective(self.conf.priority, parts)

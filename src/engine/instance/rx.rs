@@ -127,8 +127,8 @@ impl Engine {
     }
 
     fn unknown_vrid(&mut self, now: Instant, envelope: &Envelope<'_>, vrid: u8) {
-        if self.global.log_unknown_vrids
-            && let Some(suppressed) = self.unknown_vrids.allow(now)
+        if self.shared.global.log_unknown_vrids
+            && let Some(suppressed) = self.shared.unknown_vrid_log.allow(now)
         {
             let from = envelope.net.src;
             log::info!(
@@ -159,13 +159,15 @@ impl Engine {
                 stats.invalid_type_rcvd = stats.invalid_type_rcvd.saturating_add(1);
             }
         }
-        let Some(open) = self.open.iter_mut().find(|open| open.on == on) else {
+        let Some(open) = self.sockets.iter_mut().find(|open| open.on == on) else {
             return;
         };
         let Some(suppressed) = open.malformed.allow(now) else {
             return;
         };
-        let name = on.interface.and_then(|index| self.links.get(index));
+        let name = on
+            .interface
+            .and_then(|index| self.shared.interfaces.get(index));
         let place = name.map_or("unicast", |link| link.name.as_str());
         let more = match suppressed {
             0 => String::new(),

@@ -170,16 +170,16 @@ fn sum(bytes: &[u8]) -> u32 {
 
 /// The records as they should stand in the file, and what of that is not written yet.
 #[derive(Debug, Default)]
-pub(crate) struct Ledger {
+pub(crate) struct StateRecords {
     image: Vec<u8>,
     /// Not written yet; empty: all is.
     news: Range<usize>,
 }
 
-impl Ledger {
+impl StateRecords {
     /// No masters, no addresses.
     pub(crate) fn new(instances: usize) -> Self {
-        Ledger {
+        StateRecords {
             image: vec![0; instances.saturating_mul(LEN)],
             news: 0..0,
         }
@@ -266,7 +266,7 @@ mod tests {
             (&eth0, cidr("192.0.2.100", 24)),
             (&record().interface, cidr("2001:db8::ffff:100", 64)),
         ];
-        let mut ledger = Ledger::new(2);
+        let mut ledger = StateRecords::new(2);
         for (name, cidr) in all {
             ledger.list(name, cidr);
         }

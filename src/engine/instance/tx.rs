@@ -8,7 +8,7 @@ use crate::config::model::{Address, Transport, VrrpInstance};
 use crate::engine::Engine;
 use crate::engine::instance::auth;
 use crate::engine::instance::auth::Stamp;
-use crate::engine::instance::router::{Router, Surroundings};
+use crate::engine::instance::router::{Readiness, Router};
 use crate::engine::system::AdvertRoute;
 use crate::types::{Family, IfIndex, Mac, Priority, Version};
 use crate::vrrp::Reason;
@@ -30,7 +30,7 @@ impl Engine {
         let Some(router) = self.routers.get_mut(id) else {
             return;
         };
-        let gone = [Reason::InterfaceDown, Reason::InterfaceMissing].map(Surroundings::Missing);
+        let gone = [Reason::InterfaceDown, Reason::InterfaceMissing].map(Readiness::Missing);
         if router.told.is_some_and(|told| gone.contains(&told)) {
             // A last advert would reach nobody.
             return;
@@ -44,7 +44,7 @@ impl Engine {
         };
         let at = cx.system.uptime();
         let mut result = Ok(());
-        let scratch = self.scratch.as_mut_slice();
+        let scratch = self.shared.packet_buf.as_mut_slice();
         match &router.conf.transport {
             Transport::Multicast { group } => {
                 let route = AdvertRoute {
@@ -94,14 +94,22 @@ impl Engine {
                 continue;
             };
             let (dev, family) = (&address.dev, address.cidr.family());
-            let link = self.links.named(dev).filter(|link| !link.silent);
+            let link = self
+                .shared
+                .interfaces
+                .by_name(dev)
+                .filter(|link| !link.silent);
             if let Some((index, mac)) = link.and_then(|link| Some((link.index, link.mac?))) {
-                if let Err(later) = self.pacing.take(cx.now, dev, family, router.gap(family)) {
+                if let Err(later) =
+                    self.shared
+                        .garp_pacing
+                        .take(cx.now, dev, family, router.gap(family))
+                {
                     router.garp_held = Some(place);
                     router.garp_after = later;
                     return;
                 }
-                let scratch = self.scratch.as_mut_slice();
+                let scratch = self.shared.packet_buf.as_mut_slice();
                 if let Err(error) = announce_one(cx, address, index, mac, scratch) {
                     let name = &router.conf.name;
                     log::debug!(target: "vrrp", "({name}) announcement: {error}");

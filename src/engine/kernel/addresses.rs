@@ -10,7 +10,7 @@ use core::time::Duration;
 use std::io;
 
 use crate::config::model::Address;
-use crate::engine::kernel::interfaces::{Link, Links};
+use crate::engine::kernel::interfaces::{Interface, Interfaces};
 use crate::engine::kernel::lease::Lease;
 use crate::netlink::addr::{self, AddrFlags, DesiredAddr};
 use crate::netlink::{Ack, Batch};
@@ -72,9 +72,9 @@ impl Slot {
     }
 
     /// The interface it is on, if it is ours.
-    fn place(&self, links: &Links) -> Option<IfIndex> {
+    fn place(&self, links: &Interfaces) -> Option<IfIndex> {
         let known = self.on.and_then(|index| links.get(index));
-        let link = known.or_else(|| links.named(&self.address.dev));
+        let link = known.or_else(|| links.by_name(&self.address.dev));
         link.filter(|_| self.held == Held::Ours)
             .map(|link| link.index)
     }
@@ -230,11 +230,13 @@ impl AddressSet {
     }
 
     /// Whether an address tagged with this `track_group` is not there, or of no use because its interface is down.
-    pub(crate) fn lacks(&self, group: usize, links: &Links) -> bool {
+    pub(crate) fn lacks(&self, group: usize, links: &Interfaces) -> bool {
         let tagged = |slot: &&Slot| slot.address.track_group == Some(group);
         let good = |slot: &Slot| {
             let held = matches!(slot.held, Held::Ours | Held::Theirs);
-            held && links.named(&slot.address.dev).is_some_and(Link::is_up)
+            held && links
+                .by_name(&slot.address.dev)
+                .is_some_and(Interface::is_up)
         };
         self.slots.iter().filter(tagged).any(|slot| !good(slot))
     }
@@ -245,7 +247,7 @@ impl AddressSet {
     }
 
     /// Removes what a daemon that was killed has left behind.
-    pub(crate) fn clean(&mut self, cx: &mut Cx<'_>, links: &Links) -> usize {
+    pub(crate) fn clean(&mut self, cx: &mut Cx<'_>, links: &Interfaces) -> usize {
         let left = self.adopt(links);
         if left > 0 {
             self.withdraw(cx, links);
@@ -254,10 +256,10 @@ impl AddressSet {
     }
 
     /// What is there is ours from now on; tells how many there are.
-    pub(crate) fn adopt(&mut self, links: &Links) -> usize {
+    pub(crate) fn adopt(&mut self, links: &Interfaces) -> usize {
         let mut left = 0;
         for slot in &mut self.slots {
-            let present = links.named(&slot.address.dev).and_then(|link| {
+            let present = links.by_name(&slot.address.dev).and_then(|link| {
                 link.addrs
                     .iter()
                     .find(|present| present.cidr == slot.listed())
@@ -274,7 +276,7 @@ impl AddressSet {
     }
 
     /// From now on these addresses are wanted; adds them.
-    pub(crate) fn install(&mut self, cx: &mut Cx<'_>, links: &Links) -> Outcome {
+    pub(crate) fn install(&mut self, cx: &mut Cx<'_>, links: &Interfaces) -> Outcome {
         self.wanted = true;
         for slot in &mut self.slots {
             if let Held::Refused(_) = slot.held {
@@ -288,7 +290,7 @@ impl AddressSet {
 
     /// Adds what is wanted and not there. Call it when something may have changed and all news have
     /// been read; it trusts `links`.
-    pub(crate) fn reconcile(&mut self, cx: &mut Cx<'_>, links: &Links) -> Outcome {
+    pub(crate) fn reconcile(&mut self, cx: &mut Cx<'_>, links: &Interfaces) -> Outcome {
         let mut outcome = Outcome::default();
         self.retry_at = None;
         if !self.wanted {
@@ -300,7 +302,7 @@ impl AddressSet {
             let Some(slot) = self.slots.get(place) else {
                 break;
             };
-            let Some(link) = links.named(&slot.address.dev) else {
+            let Some(link) = links.by_name(&slot.address.dev) else {
                 continue;
             };
             match slot.held {
@@ -413,7 +415,7 @@ impl AddressSet {
         cx: &mut Cx<'_>,
         new: impl Iterator<Item = Address>,
         kind: Kind,
-        links: &Links,
+        links: &Interfaces,
     ) {
         let mut old = core::mem::take(&mut self.slots);
         let keys = old.iter().enumerate();
@@ -463,7 +465,7 @@ impl AddressSet {
 
     /// From now on these addresses are not wanted; removes those that are ours. Refusals are of no
     /// consequence: what is not there cannot be removed, and an interface that is gone took them along.
-    pub(crate) fn withdraw(&mut self, cx: &mut Cx<'_>, links: &Links) {
+    pub(crate) fn withdraw(&mut self, cx: &mut Cx<'_>, links: &Interfaces) {
         self.wanted = false;
         self.retry_at = None;
         self.lease.due = None;
@@ -472,7 +474,7 @@ impl AddressSet {
 }
 
 /// Removes the addresses that are ours.
-fn remove(cx: &mut Cx<'_>, slots: &mut [Slot], kind: Kind, links: &Links) {
+fn remove(cx: &mut Cx<'_>, slots: &mut [Slot], kind: Kind, links: &Interfaces) {
     let mut batch = Batch::new(1);
     let mut count = 0_usize;
     for slot in slots {
@@ -495,11 +497,15 @@ fn remove(cx: &mut Cx<'_>, slots: &mut [Slot], kind: Kind, links: &Links) {
 
 /// Removes those of these addresses that bear our mark, and tells how many there are. Without a mark, before Linux
 /// 5.18, they may be anybody's.
-pub(crate) fn remove_strays(cx: &mut Cx<'_>, strays: &[(IfName, Cidr)], links: &Links) -> usize {
+pub(crate) fn remove_strays(
+    cx: &mut Cx<'_>,
+    strays: &[(IfName, Cidr)],
+    links: &Interfaces,
+) -> usize {
     let mut batch = Batch::new(1);
     let mut count = 0_usize;
     for (dev, cidr) in strays {
-        let Some(link) = links.named(dev) else {
+        let Some(link) = links.by_name(dev) else {
             continue;
         };
         let mut there = link.addrs.iter();

@@ -26,7 +26,7 @@ pub(crate) struct Present {
 
 /// An interface.
 #[derive(Clone, Debug)]
-pub(crate) struct Link {
+pub(crate) struct Interface {
     pub(crate) index: IfIndex,
     pub(crate) name: IfName,
     /// Administratively up: takes addresses and routes.
@@ -46,7 +46,7 @@ pub(crate) struct Link {
     pub(crate) addrs: Vec<Present>,
 }
 
-impl Link {
+impl Interface {
     /// Whether the interface counts as up.
     pub(crate) fn is_up(&self) -> bool {
         self.believed
@@ -106,12 +106,12 @@ pub(crate) struct Delays {
 
 /// All interfaces, ordered by index.
 #[derive(Debug, Default)]
-pub(crate) struct Links {
-    list: Vec<Link>,
+pub(crate) struct Interfaces {
+    list: Vec<Interface>,
     delays: Vec<Delays>,
 }
 
-impl Links {
+impl Interfaces {
     /// How long changes must last from now on.
     pub(crate) fn delay(&mut self, delays: Vec<Delays>) {
         self.delays = delays;
@@ -119,14 +119,14 @@ impl Links {
 
     /// An empty table to be filled by a dump; `adopt` then carries over what a dump cannot tell.
     pub(crate) fn fresh(&self) -> Self {
-        Links {
+        Interfaces {
             list: Vec::new(),
             delays: self.delays.clone(),
         }
     }
 
     /// Takes over the table of a dump, keeping beliefs about interfaces that are still there.
-    pub(crate) fn adopt(&mut self, now: Instant, mut dumped: Links) {
+    pub(crate) fn adopt(&mut self, now: Instant, mut dumped: Interfaces) {
         for link in &mut dumped.list {
             if let Some(old) = self.get(link.index) {
                 let delay = self.delay_of(&link.name, link.up);
@@ -138,7 +138,7 @@ impl Links {
         self.list = dumped.list;
     }
 
-    pub(crate) fn get(&self, index: IfIndex) -> Option<&Link> {
+    pub(crate) fn get(&self, index: IfIndex) -> Option<&Interface> {
         let place = self
             .list
             .binary_search_by_key(&index, |link| link.index)
@@ -151,11 +151,11 @@ impl Links {
         self.list.retain(|link| link.index != index);
     }
 
-    pub(crate) fn named(&self, name: &IfName) -> Option<&Link> {
+    pub(crate) fn by_name(&self, name: &IfName) -> Option<&Interface> {
         self.list.iter().find(|link| link.name == *name)
     }
 
-    pub(crate) fn all(&self) -> impl Iterator<Item = &Link> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Interface> {
         self.list.iter()
     }
 
@@ -165,7 +165,7 @@ impl Links {
     }
 
     /// The interface that has this address.
-    pub(crate) fn holding(&self, addr: IpAddr) -> Option<&Link> {
+    pub(crate) fn owner_of(&self, addr: IpAddr) -> Option<&Interface> {
         self.list
             .iter()
             .find(|link| link.addrs.iter().any(|present| present.cidr.addr == addr))
@@ -239,7 +239,7 @@ impl Links {
             }
             Err(place) => {
                 // A new interface is believed at once: there is no former state to protect.
-                let link = Link {
+                let link = Interface {
                     index: news.index,
                     name,
                     on,
@@ -293,7 +293,7 @@ impl Links {
         Change::Lost(news.index)
     }
 
-    fn get_mut(&mut self, index: IfIndex) -> Option<&mut Link> {
+    fn get_mut(&mut self, index: IfIndex) -> Option<&mut Interface> {
         let place = self
             .list
             .binary_search_by_key(&index, |link| link.index)
@@ -331,7 +331,7 @@ impl Links {
 }
 
 /// Begins, ends or leaves alone the waiting time of a change.
-fn settle(link: &mut Link, now: Instant, delay: Duration) {
+fn settle(link: &mut Interface, now: Instant, delay: Duration) {
     if link.up == link.believed {
         link.settles = None;
     } else if delay.is_zero() {

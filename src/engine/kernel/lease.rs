@@ -17,7 +17,7 @@ use crate::engine::cx::Cx;
 use core::time::Duration;
 
 use crate::engine::kernel::addresses::{AddressSet, Held, Slot};
-use crate::engine::kernel::interfaces::Links;
+use crate::engine::kernel::interfaces::Interfaces;
 use crate::netlink::{Batch, addr};
 use crate::types::Instant;
 
@@ -108,7 +108,7 @@ impl AddressSet {
 
     /// Renews what is due, one chunk at most. True when an address may have been gone, which
     /// the neighbors should be told.
-    pub(crate) fn renew(&mut self, cx: &mut Cx<'_>, links: &Links, batch: &mut Batch) -> bool {
+    pub(crate) fn renew(&mut self, cx: &mut Cx<'_>, links: &Interfaces, batch: &mut Batch) -> bool {
         let mut gone = false;
         let mut count = 0;
         batch.clear();
@@ -120,7 +120,7 @@ impl AddressSet {
             if slot.due(lease).is_none_or(|at| at > cx.now) {
                 continue;
             }
-            if let Some(link) = links.named(&slot.address.dev) {
+            if let Some(link) = links.by_name(&slot.address.dev) {
                 let spec = slot.spec(link.index, kind, cx.now, lease);
                 addr::replace(batch, &spec);
             }
@@ -146,7 +146,7 @@ impl AddressSet {
     }
 
     /// `--dont-release-vrrp`: what is there stays for good.
-    pub(crate) fn keep(&mut self, cx: &mut Cx<'_>, links: &Links) {
+    pub(crate) fn keep(&mut self, cx: &mut Cx<'_>, links: &Interfaces) {
         self.set_lease(None);
         let mut batch = Batch::new(1);
         while self.renewal().is_some() {

@@ -19,7 +19,7 @@ const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 
 /// See the top of the file.
 #[derive(Debug, Default)]
-pub(crate) struct Filter {
+pub(crate) struct NoAccept {
     nft: Nft,
     /// Which of [`FAMILIES`] have a table.
     made: [bool; 2],
@@ -27,7 +27,7 @@ pub(crate) struct Filter {
     refused: Option<String>,
 }
 
-impl Filter {
+impl NoAccept {
     /// Whether addresses answer that should not.
     pub(crate) fn is_missing(&self) -> bool {
         self.refused.is_some()
@@ -57,7 +57,7 @@ impl Filter {
         }
     }
 
-    /// Takes over the tables of a predecessor that was killed: [`Filter::replace`] puts ours in their place.
+    /// Takes over the tables of a predecessor that was killed: [`NoAccept::replace`] puts ours in their place.
     pub(crate) fn adopt(&mut self, nft: &Nft) {
         self.nft = nft.clone();
         self.made = [true; 2];

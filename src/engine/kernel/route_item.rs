@@ -5,7 +5,7 @@ use core::fmt;
 use core::net::IpAddr;
 
 use crate::config::model::{Place, Route, Rule};
-use crate::engine::kernel::interfaces::Links;
+use crate::engine::kernel::interfaces::Interfaces;
 use crate::netlink::route::{self, DesiredRoute, InsertMode, Nexthop};
 use crate::netlink::{self, Batch, Message, rule};
 use crate::types::{Family, IfName};
@@ -78,7 +78,7 @@ impl Item {
     }
 
     /// Asks for it, in as many requests as it takes; none while its interface does not exist.
-    pub(crate) fn add(&self, links: &Links, batch: &mut Batch) {
+    pub(crate) fn add(&self, links: &Interfaces, batch: &mut Batch) {
         let route = match self {
             Item::Route(route) => route,
             Item::Rule(rule) => {
@@ -107,7 +107,7 @@ impl Item {
     }
 
     /// Asks to delete it; not while its interface does not exist, which took it along.
-    pub(crate) fn delete(&self, links: &Links, batch: &mut Batch) {
+    pub(crate) fn delete(&self, links: &Interfaces, batch: &mut Batch) {
         match self {
             Item::Route(route) => {
                 if let Some(hops) = hops(route, links) {
@@ -149,11 +149,11 @@ fn version(release: &[u8]) -> Option<(u16, u16)> {
 // ---- the model in the kernel's words ----
 
 /// The ways, with interfaces by number; `None` while one of them does not exist.
-fn hops(route: &Route, links: &Links) -> Option<Hops> {
+fn hops(route: &Route, links: &Interfaces) -> Option<Hops> {
     let mut hops = Hops::new();
     for hop in &route.hops {
         let index = match &hop.dev {
-            Some(dev) => Some(links.named(dev)?.index),
+            Some(dev) => Some(links.by_name(dev)?.index),
             None => None,
         };
         // The model has no more than fit.

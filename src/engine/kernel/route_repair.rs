@@ -19,7 +19,7 @@ impl Engine {
             || self.routers.iter().any(|router| !router.routes.is_empty())
     }
 
-    /// News of routes and rules were lost.
+    /// Notification of routes and rules were lost.
     pub fn resync_routes(&mut self, now: Instant, system: &mut dyn System) {
         let cx = &mut Cx::new(now, system);
         self.each_route_set(RouteSet::suspect);
@@ -42,7 +42,7 @@ impl Engine {
         let sets = self.routers.iter_mut().map(|router| &mut router.routes);
         for set in sets.chain([&mut self.static_routes]) {
             look(set);
-            self.dirty |= set.is_doubtful();
+            self.shared.dirty |= set.is_doubtful();
         }
     }
 
@@ -53,7 +53,7 @@ impl Engine {
         };
         let due = cx.is_due(router.routes.next_deadline());
         if due || router.routes.is_doubtful() {
-            let outcome = router.routes.reconcile(cx, &self.links);
+            let outcome = router.routes.reconcile(cx, &self.shared.interfaces);
             report(format_args!("({})", router.conf.name), &outcome);
         }
     }
@@ -62,8 +62,8 @@ impl Engine {
     pub(crate) fn repair_static_routes(&mut self, cx: &mut Cx<'_>) {
         let set = &mut self.static_routes;
         if cx.is_due(set.next_deadline()) || set.is_doubtful() {
-            let outcome = set.reconcile(cx, &self.links);
-            self.dirty |= !self.track_groups.is_empty();
+            let outcome = set.reconcile(cx, &self.shared.interfaces);
+            self.shared.dirty |= !self.track_groups.is_empty();
             report(format_args!("{STATIC}"), &outcome);
         }
     }
@@ -73,7 +73,8 @@ impl Engine {
         if self.track_groups.is_empty() {
             return false;
         }
-        let (statics, routes, links) = (&self.statics, &self.static_routes, &self.links);
+        let (statics, routes, links) =
+            (&self.statics, &self.static_routes, &self.shared.interfaces);
         let lacks = |group| statics.lacks(group, links) || routes.lacks(group, links);
         let groups = self.track_groups.iter().enumerate();
         let mut bereft = vec![false; self.routers.len()];
@@ -94,7 +95,7 @@ impl Engine {
 
     /// Adds the static ones.
     pub(crate) fn install_static_routes(&mut self, cx: &mut Cx<'_>) {
-        let outcome = self.static_routes.install(cx, &self.links);
+        let outcome = self.static_routes.install(cx, &self.shared.interfaces);
         report(format_args!("{STATIC}"), &outcome);
     }
 }

@@ -14,7 +14,7 @@ use core::time::Duration;
 
 use crate::config::model::{Route, Rule};
 use crate::engine::kernel::addresses::reason;
-use crate::engine::kernel::interfaces::{Link, Links};
+use crate::engine::kernel::interfaces::{Interface, Interfaces};
 use crate::engine::kernel::route_item::Item;
 use crate::netlink::{Ack, Batch, Message};
 use crate::types::errno::{EAFNOSUPPORT, EEXIST, ENOENT, EOPNOTSUPP, ESRCH};
@@ -136,12 +136,12 @@ impl RouteSet {
     }
 
     /// Whether one tagged with this `track_group` is not there, or of no use because its interface is down.
-    pub(crate) fn lacks(&self, group: usize, links: &Links) -> bool {
+    pub(crate) fn lacks(&self, group: usize, links: &Interfaces) -> bool {
         let mut tagged = self
             .slots
             .iter()
             .filter(|slot| slot.item.track_group() == Some(group));
-        let up = |dev: &IfName| links.named(dev).is_some_and(Link::is_up);
+        let up = |dev: &IfName| links.by_name(dev).is_some_and(Interface::is_up);
         // What somebody has deleted is about to be put back.
         let good = |slot: &Slot| matches!(slot.held, Held::Yes | Held::Lost);
         tagged.any(|slot| !good(slot) || !slot.item.devs().all(up))
@@ -188,7 +188,7 @@ impl RouteSet {
 
     /// Removes what a daemon that was killed has left behind: what has our protocol number and is otherwise
     /// as configured. Tells how many there were.
-    pub(crate) fn clean(&mut self, cx: &mut Cx<'_>, links: &Links) -> usize {
+    pub(crate) fn clean(&mut self, cx: &mut Cx<'_>, links: &Interfaces) -> usize {
         let count = delete(cx, &self.slots, links, |_| true);
         self.all_are(Held::No);
         count
@@ -206,7 +206,7 @@ impl RouteSet {
     }
 
     /// From now on these are wanted; adds them.
-    pub(crate) fn install(&mut self, cx: &mut Cx<'_>, links: &Links) -> Outcome {
+    pub(crate) fn install(&mut self, cx: &mut Cx<'_>, links: &Interfaces) -> Outcome {
         self.wanted = true;
         self.refused = 0;
         self.retry_after = RETRY_FIRST;
@@ -215,7 +215,7 @@ impl RouteSet {
     }
 
     /// Asks for what is wanted and in doubt.
-    pub(crate) fn reconcile(&mut self, cx: &mut Cx<'_>, links: &Links) -> Outcome {
+    pub(crate) fn reconcile(&mut self, cx: &mut Cx<'_>, links: &Interfaces) -> Outcome {
         let mut outcome = Outcome::default();
         let pending = self.retry_at.take().filter(|at| *at > cx.now);
         let doubt = core::mem::replace(&mut self.doubt, Doubt::Nothing);
@@ -260,7 +260,7 @@ impl RouteSet {
     }
 
     /// From now on these are not wanted; removes them.
-    pub(crate) fn withdraw(&mut self, cx: &mut Cx<'_>, links: &Links) {
+    pub(crate) fn withdraw(&mut self, cx: &mut Cx<'_>, links: &Interfaces) {
         self.wanted = false;
         self.doubt = Doubt::Nothing;
         self.retry_at = None;
@@ -275,7 +275,7 @@ impl RouteSet {
         cx: &mut Cx<'_>,
         routes: Vec<Route>,
         rules: Vec<Rule>,
-        links: &Links,
+        links: &Interfaces,
     ) {
         let new = slots(routes, rules);
         let mut gone = core::mem::replace(&mut self.slots, new);
@@ -295,7 +295,12 @@ impl RouteSet {
 
 /// Asks to delete these, last ones first. Refusals are of no consequence: mostly it was gone, with its
 /// interface or its source address.
-fn delete(cx: &mut Cx<'_>, slots: &[Slot], links: &Links, which: impl Fn(&Slot) -> bool) -> usize {
+fn delete(
+    cx: &mut Cx<'_>,
+    slots: &[Slot],
+    links: &Interfaces,
+    which: impl Fn(&Slot) -> bool,
+) -> usize {
     let mut batch = Batch::new(1);
     let mut done = 0_usize;
     for slot in slots.iter().rev().filter(|slot| which(slot)) {
@@ -361,7 +366,7 @@ struct Asked {
 }
 
 impl Asked {
-    fn add(&mut self, place: usize, item: &Item, links: &Links, batch: &mut Batch) {
+    fn add(&mut self, place: usize, item: &Item, links: &Interfaces, batch: &mut Batch) {
         let (before, first_seq) = (batch.count(), batch.next_seq());
         item.add(links, batch);
         if before == 0 {

@@ -7,33 +7,33 @@ use core::net::IpAddr;
 use std::io;
 
 use crate::engine::Engine;
-use crate::engine::kernel::interfaces::Links;
-use crate::engine::log_limit::Budget;
+use crate::engine::kernel::interfaces::Interfaces;
+use crate::engine::log_limit::LogLimit;
 use crate::engine::system::{Listener, Protocol};
 use crate::types::Family;
 use crate::types::errno::EAFNOSUPPORT;
 
 /// A receive socket and what it has joined.
 #[derive(Debug)]
-pub(crate) struct Open {
+pub(crate) struct Socket {
     pub(crate) on: Listener,
     groups: Vec<IpAddr>,
     /// False: the kernel refused; tried again every second.
     pub(crate) works: bool,
     /// Log lines that malformed packets there may still cause.
-    pub(crate) malformed: Budget,
+    pub(crate) malformed: LogLimit,
 }
 
 impl Engine {
     /// Whether adverts can be received there.
     pub(crate) fn hears(&self, on: Listener) -> bool {
-        self.open.iter().any(|open| open.on == on && open.works)
+        self.sockets.iter().any(|open| open.on == on && open.works)
     }
 
     /// Opens the sockets that instances need now, also those that were refused before, and closes the others.
     pub(crate) fn open_listeners(&mut self, cx: &mut Cx<'_>) {
         let wanted = self.wanted_listeners();
-        self.open.retain(|open| {
+        self.sockets.retain(|open| {
             let mut same = wanted.iter();
             let keep = same.any(|(on, groups)| *on == open.on && *groups == open.groups);
             if !keep {
@@ -42,15 +42,15 @@ impl Engine {
             keep
         });
         for (on, groups) in wanted {
-            match self.open.iter_mut().find(|open| open.on == on) {
+            match self.sockets.iter_mut().find(|open| open.on == on) {
                 Some(open) if open.works => {}
                 Some(open) => {
-                    open.works = listen(cx, &self.links, on, &groups, true);
+                    open.works = listen(cx, &self.shared.interfaces, on, &groups, true);
                 }
                 None => {
-                    let works = listen(cx, &self.links, on, &groups, false);
-                    let malformed = Budget::default();
-                    self.open.push(Open {
+                    let works = listen(cx, &self.shared.interfaces, on, &groups, false);
+                    let malformed = LogLimit::default();
+                    self.sockets.push(Socket {
                         on,
                         groups,
                         works,
@@ -85,7 +85,7 @@ impl Engine {
 /// Opens a socket; says so when that fails for the first time or works after all.
 fn listen(
     cx: &mut Cx<'_>,
-    links: &Links,
+    links: &Interfaces,
     on: Listener,
     groups: &[IpAddr],
     failed_before: bool,

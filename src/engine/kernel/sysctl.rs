@@ -5,11 +5,11 @@ use std::io;
 
 /// What has been said.
 #[derive(Debug, Default)]
-pub(crate) struct Settings {
+pub(crate) struct SysctlErrors {
     read_only: bool,
 }
 
-impl Settings {
+impl SysctlErrors {
     /// A setting was refused. Whether that one is still to be said.
     pub(crate) fn is_news(&mut self, error: &io::Error) -> bool {
         if error.kind() != io::ErrorKind::ReadOnlyFilesystem {

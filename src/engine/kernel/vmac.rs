@@ -20,10 +20,11 @@ use core::time::Duration;
 use std::io;
 
 use crate::config::model::{Vmac, VrrpInstance};
+use crate::engine::Engine;
 use crate::engine::instance::router::Router;
 use crate::engine::kernel::addresses::reason;
-use crate::engine::kernel::interfaces::Link;
-use crate::engine::{Engine, TimerKey};
+use crate::engine::kernel::interfaces::Interface;
+use crate::engine::timers::TimerKey;
 use crate::netlink::{Batch, macvlan};
 use crate::types::errno::{EEXIST, ENODEV, EOPNOTSUPP};
 use crate::types::{Family, IfIndex, IfName, Instant, VrrpState};
@@ -51,10 +52,10 @@ pub(crate) struct Base {
     before: [Option<String>; 2],
 }
 
-/// Settings of the interface below: with less than this it would speak for the virtual addresses.
+/// SysctlErrors of the interface below: with less than this it would speak for the virtual addresses.
 const BASE_SETTINGS: [(&str, u8); 2] = [("arp_ignore", 1), ("arp_announce", 2)];
 
-/// Settings of the macvlan. 2 is the loose reverse path filter: the way back may lead through the interface
+/// SysctlErrors of the macvlan. 2 is the loose reverse path filter: the way back may lead through the interface
 /// below, and of this value and that for all interfaces the larger one counts. The IPv4 ones matter for IPv6
 /// instances too: every macvlan hears every question.
 const SETTINGS: [(&str, &str, &str); 4] = [
@@ -89,7 +90,7 @@ impl Engine {
             self.settle_vmac(cx, id);
         }
         if self.routers.iter().any(|router| router.vmac.idle) {
-            self.remind(TimerKey::Vmacs, Some(cx.now));
+            self.shared.set_timer(TimerKey::Vmacs, Some(cx.now));
         }
     }
 
@@ -122,7 +123,7 @@ impl Engine {
         let Some(vmac) = router.conf.vmac.clone() else {
             return;
         };
-        let there = self.links.named(&vmac.name);
+        let there = self.shared.interfaces.by_name(&vmac.name);
         if there.is_none() {
             router.vmac.index = None;
             router.vmac.up = false;
@@ -152,8 +153,8 @@ impl Engine {
                     router.conf.name, vmac.name
                 );
                 let _ = request(cx, |batch| macvlan::delete(batch, index));
-                self.links.forget(index);
-                self.dirty = true;
+                self.shared.interfaces.forget(index);
+                self.shared.dirty = true;
             }
             Need::Taken => {
                 let why = format!("an interface that is no macvlan has the name {}", vmac.name);
@@ -197,14 +198,16 @@ impl Engine {
 
     /// This kernel has no macvlans.
     fn do_without(&mut self, cx: &mut Cx<'_>) {
-        self.no_macvlan = true;
+        self.shared.no_macvlan = true;
         for router in &mut self.routers {
             if strip(&mut router.conf) {
                 router.renew_set();
             }
         }
         self.make_tables();
-        self.filter.replace(cx, &self.global.nft, &self.routers);
+        self.shared
+            .no_accept
+            .replace(cx, &self.shared.global.nft, &self.routers);
     }
 
     /// Makes the kernel keep to the new interface what belongs to it.
@@ -221,7 +224,7 @@ impl Engine {
             // Without IPv6 in the kernel there is nothing to switch off.
             if let Err(error) = cx.system.set_sysctl(name, value)
                 && *family == "ipv4"
-                && self.settings.is_news(&error)
+                && self.shared.sysctl_errors.is_news(&error)
             {
                 log::warn!(
                     target: "vrrp",
@@ -248,7 +251,7 @@ impl Engine {
 
     /// Keeps the interface below from speaking for the virtual addresses.
     fn quiet_base(&mut self, cx: &mut Cx<'_>, name: &IfName) {
-        let known = self.bases.iter().any(|base| base.name == *name);
+        let known = self.shared.vmac_bases.iter().any(|base| base.name == *name);
         let mut before = [None, None];
         for ((key, least), slot) in BASE_SETTINGS.into_iter().zip(&mut before) {
             let text = setting(cx, "ipv4", name, key);
@@ -267,7 +270,7 @@ impl Engine {
                         text
                     })
                 }
-                Err(error) if !self.settings.is_news(&error) => {}
+                Err(error) if !self.shared.sysctl_errors.is_news(&error) => {}
                 Err(error) => log::warn!(
                     target: "vrrp",
                     "{key} not set on {name}: {error}; neighbors may be told its Ethernet address for \
@@ -276,7 +279,7 @@ impl Engine {
             }
         }
         if !known {
-            self.bases.push(Base {
+            self.shared.vmac_bases.push(Base {
                 name: name.clone(),
                 before,
             });
@@ -286,7 +289,7 @@ impl Engine {
     /// Puts back the settings of interfaces that are below none any more, or of all.
     pub(crate) fn release_bases(&mut self, cx: &mut Cx<'_>, all: bool) {
         let routers = &self.routers;
-        self.bases.retain(|base| {
+        self.shared.vmac_bases.retain(|base| {
             let below =
                 |router: &Router| router.conf.interface == base.name && router.vmac.index.is_some();
             if !all && routers.iter().any(below) {
@@ -321,10 +324,10 @@ impl Engine {
     pub(crate) fn lower(&mut self, id: usize, now: Instant) {
         if let Some(router) = self.routers.get_mut(id)
             && router.vmac.up
-            && !self.stopping
+            && !self.shared.stopping
         {
             router.vmac.idle = true;
-            self.remind(TimerKey::Vmacs, Some(now));
+            self.shared.set_timer(TimerKey::Vmacs, Some(now));
         }
     }
 
@@ -332,11 +335,12 @@ impl Engine {
     pub(crate) fn lower_one(&mut self, cx: &mut Cx<'_>) {
         let mut idle = self.routers.iter().enumerate();
         let Some((id, _)) = idle.find(|(_, router)| router.vmac.idle) else {
-            return self.remind(TimerKey::Vmacs, None);
+            return self.shared.set_timer(TimerKey::Vmacs, None);
         };
         self.switch(cx, id, false);
         // The sockets have their turn in between.
-        self.remind(TimerKey::Vmacs, Some(cx.now.after(PAUSE)));
+        self.shared
+            .set_timer(TimerKey::Vmacs, Some(cx.now.after(PAUSE)));
     }
 
     fn switch(&mut self, cx: &mut Cx<'_>, id: usize, on: bool) {
@@ -374,11 +378,11 @@ impl Engine {
             let name = &router.conf.name;
             log::debug!(target: "vrrp", "({name}) VMAC interface not removed: {why}");
         }
-        self.links.forget(index);
+        self.shared.interfaces.forget(index);
     }
 }
 
-fn need(router: &Router, vmac: &Vmac, there: Option<&Link>) -> Need {
+fn need(router: &Router, vmac: &Vmac, there: Option<&Interface>) -> Need {
     let Some(base) = router.ifindex else {
         // Without the one below it cannot be; what has its name is not ours.
         return match there {

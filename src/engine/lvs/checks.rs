@@ -19,12 +19,12 @@ use std::io;
 use crate::check::schedule::Schedule;
 use crate::check::{NetworkCheck, SocketEvent, Step};
 use crate::config::model::lvs::{self, Check, CheckKind};
-use crate::engine::log_limit::Budget;
+use crate::engine::log_limit::LogLimit;
 use crate::engine::lvs::CheckId;
 use crate::engine::lvs::report::{self, Named};
 use crate::engine::lvs::slots::Slots;
 use crate::engine::notify::children::Children;
-use crate::engine::timers::Deadlines;
+use crate::engine::timers::Timers;
 use crate::lvs::state::CheckState;
 use crate::types::Instant;
 use crate::types::errno::TOO_MANY_FILES;
@@ -77,14 +77,14 @@ pub(crate) struct Run {
     pub(crate) suspended: bool,
     /// Added to the server's weight.
     pub(crate) weight: i64,
-    pub(crate) lines: Budget,
+    pub(crate) lines: LogLimit,
 }
 
 /// All checks of all real servers.
 #[derive(Debug)]
 pub(crate) struct Checks {
     pub(crate) runs: Vec<Run>,
-    pub(crate) due: Deadlines,
+    pub(crate) due: Timers,
     pub(crate) probes: Slots,
     pub(crate) programs: Slots,
     /// What a machine wants sent.
@@ -163,7 +163,7 @@ fn run(id: CheckId, check: &Check, exchange: Option<NetworkCheck>) -> Run {
         phase: Phase::Idle,
         suspended: false,
         weight: 0,
-        lines: Budget::default(),
+        lines: LogLimit::default(),
     }
 }
 
@@ -185,7 +185,7 @@ impl Checks {
         let all = runs.len();
         Checks {
             runs,
-            due: Deadlines::new(all),
+            due: Timers::new(all),
             probes: Slots::new(PROBES, all),
             programs: Slots::new(PROGRAMS, all),
             out: Vec::new(),

@@ -97,7 +97,7 @@ impl Engine {
     /// The daemon ends.
     pub(crate) fn stop_lvs(&mut self, cx: &mut Cx<'_>) {
         self.stop_checks(cx);
-        if self.options.dont_release_ipvs {
+        if self.shared.options.dont_release_ipvs {
             return;
         }
         self.stop_ipvs(cx);

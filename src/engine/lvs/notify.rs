@@ -135,7 +135,9 @@ impl Engine {
         let lane = format!("{name} of {of_name}");
         let whose = (ObjectKind::RealServer, lane.as_str(), word);
         let letter = letter.flatten();
-        self.teller.tell_of_server(cx, whose, run, &line, letter);
+        self.shared
+            .notifier
+            .tell_of_server(cx, whose, run, &line, letter);
         self.remind_of_notifies(cx.now);
     }
 
@@ -158,7 +160,9 @@ impl Engine {
         };
         let whose = (ObjectKind::VirtualServer, conf.name.as_str(), word);
         let letter = letter.flatten();
-        self.teller.tell_of_server(cx, whose, run, &line, letter);
+        self.shared
+            .notifier
+            .tell_of_server(cx, whose, run, &line, letter);
         self.remind_of_notifies(now);
     }
 
@@ -170,8 +174,8 @@ impl Engine {
         word: NotifyEvent,
         body: Cow<'static, str>,
     ) -> Option<Email> {
-        self.global.mail.as_ref()?;
-        let (router, word) = (&self.global.router_id, word.as_str());
+        self.shared.global.mail.as_ref()?;
+        let (router, word) = (&self.shared.global.router_id, word.as_str());
         let subject = format!("[{router}] {whose} - {word}");
         Some(Email { at, subject, body })
     }

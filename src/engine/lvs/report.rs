@@ -5,7 +5,7 @@ use std::io;
 
 use crate::check::schedule::ResultEffect;
 use crate::config::model::lvs::{Check, CheckKind, RealServer, VirtualServer};
-use crate::engine::log_limit::Budget;
+use crate::engine::log_limit::LogLimit;
 use crate::types::Instant;
 use crate::types::ipvs::{IpProtocol, ServerName};
 
@@ -74,7 +74,7 @@ pub(crate) fn with_error(why: String, errno: Option<i32>) -> String {
 
 /// Says what has become of a check.
 pub(crate) fn result(
-    lines: &mut Budget,
+    lines: &mut LogLimit,
     now: Instant,
     named: &Named<'_>,
     outcome: ResultEffect,
@@ -117,7 +117,7 @@ pub(crate) fn result(
 }
 
 /// Says why a check cannot be made.
-pub(crate) fn put_off(lines: &mut Budget, now: Instant, named: &Named<'_>, error: &io::Error) {
+pub(crate) fn put_off(lines: &mut LogLimit, now: Instant, named: &Named<'_>, error: &io::Error) {
     let (_, bad) = named.words();
     if lines.allow(now).is_some() {
         log::warn!(

@@ -32,7 +32,7 @@ impl Engine {
         {
             return;
         }
-        let links = self.links.all();
+        let links = self.shared.interfaces.all();
         let present = links.flat_map(|link| link.addrs.iter().map(|one| one.cidr.addr));
         let present: Vec<IpAddr> = crate::types::sorted(present.collect());
         let here = |addr: IpAddr| present.binary_search(&addr).is_ok();

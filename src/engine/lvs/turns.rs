@@ -1,12 +1,13 @@
 //! The checks' doors: what the rest of the engine, and the loop, tell them.
 
 use crate::check::SocketEvent;
+use crate::engine::Engine;
 use crate::engine::cx::Cx;
 use crate::engine::lvs::Lvs;
 use crate::engine::lvs::checks::Did;
 use crate::engine::notify::children::{GRACE, Owner};
 use crate::engine::system::{Exit, System};
-use crate::engine::{Engine, TimerKey};
+use crate::engine::timers::TimerKey;
 use crate::lvs::reload_match::ServiceMatch;
 use crate::types::Instant;
 
@@ -24,7 +25,7 @@ impl Engine {
 
     /// Nothing is checked any more.
     pub(crate) fn stop_checks(&mut self, cx: &mut Cx<'_>) {
-        let Engine { lvs, children, .. } = self;
+        let (lvs, children) = (&mut self.lvs, &mut self.shared.children);
         for place in lvs.checks.running() {
             children.end(cx, Owner::Check(place), GRACE);
         }
@@ -34,7 +35,7 @@ impl Engine {
 
     /// The configuration is another one now; checks that have been there before keep their verdict.
     pub(crate) fn replace_checks(&mut self, cx: &mut Cx<'_>, matches: &[ServiceMatch]) {
-        let Engine { lvs, children, .. } = self;
+        let (lvs, children) = (&mut self.lvs, &mut self.shared.children);
         let Lvs {
             conf,
             checks,
@@ -53,7 +54,7 @@ impl Engine {
 
     /// `ha_suspend`: the checks of a service pause, or go on; its servers stay as they are meanwhile.
     pub(crate) fn suspend_checks(&mut self, cx: &mut Cx<'_>, service: usize, pause: bool) {
-        let Engine { lvs, children, .. } = self;
+        let (lvs, children) = (&mut self.lvs, &mut self.shared.children);
         let Lvs { conf, checks, .. } = lvs;
         checks.suspend(cx, (service, pause), conf, children);
         self.remind_of_checks(cx.now);
@@ -63,7 +64,7 @@ impl Engine {
     /// The turns that have come.
     pub(crate) fn work_on_checks(&mut self, cx: &mut Cx<'_>) {
         for _ in 0..PER_TURN {
-            let Engine { lvs, children, .. } = self;
+            let (lvs, children) = (&mut self.lvs, &mut self.shared.children);
             let Lvs { conf, checks, .. } = lvs;
             match checks.expire(cx, conf, children) {
                 Did::Nothing | Did::Enough => break,
@@ -76,7 +77,8 @@ impl Engine {
     }
 
     fn remind_of_checks(&mut self, now: Instant) {
-        self.remind(TimerKey::Checks, self.lvs.checks.next_deadline(now));
+        self.shared
+            .set_timer(TimerKey::Checks, self.lvs.checks.next_deadline(now));
     }
 
     /// Something happened to the socket of a check.
@@ -116,7 +118,7 @@ impl Engine {
     /// Tracked files have other numbers (`FILE_CHECK`).
     pub(crate) fn look_at_lvs_files(&mut self, cx: &mut Cx<'_>) {
         for place in 0..self.lvs.checks.len() {
-            let Engine { lvs, tracking, .. } = self;
+            let (lvs, tracking) = (&mut self.lvs, &self.shared.tracking);
             let Lvs { conf, checks, .. } = lvs;
             let number = |file| tracking.file_number(file);
             if let Some((id, verdict)) = checks.look_at_file(place, cx.now, conf, &number) {

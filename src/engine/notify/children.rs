@@ -10,8 +10,9 @@ use core::time::Duration;
 use std::io;
 
 use crate::config::model::Command;
+use crate::engine::Engine;
 use crate::engine::system::{Exit, Kill, Pid, System};
-use crate::engine::{Engine, TimerKey};
+use crate::engine::timers::TimerKey;
 use crate::notify::queue::QueueId;
 use crate::types::Instant;
 
@@ -196,7 +197,7 @@ impl Engine {
     /// A child has ended.
     pub fn child_ended(&mut self, now: Instant, pid: Pid, how: Exit, system: &mut dyn System) {
         let cx = &mut Cx::new(now, system);
-        match self.children.ended(cx, pid) {
+        match self.shared.children.ended(cx, pid) {
             Some(Owner::Script(place)) => self.script_ended(cx, place, how),
             Some(owner @ (Owner::Notify(_) | Owner::Fifo(_) | Owner::Mail)) => {
                 self.notify_ended(cx, owner, (pid, how));
@@ -209,13 +210,15 @@ impl Engine {
 
     /// A child that is not ours to know about is ended when it takes longer than `limit`.
     pub fn watch_child(&mut self, now: Instant, pid: Pid, limit: Duration) {
-        self.children.adopt(now, Owner::Nobody, pid, Some(limit));
+        self.shared
+            .children
+            .adopt(now, Owner::Nobody, pid, Some(limit));
         self.remind_of_children();
     }
 
     /// Ends what takes too long.
     pub(crate) fn hurry_children(&mut self, cx: &mut Cx<'_>) {
-        match self.children.expire(cx) {
+        match self.shared.children.expire(cx) {
             Some(Owner::Script(place)) => self.script_overdue(cx, place),
             Some(Owner::Check(place)) => self.check_overdue(cx, place),
             // Those have no limit of their own.
@@ -226,6 +229,7 @@ impl Engine {
 
     /// To be called when children have been started.
     pub(crate) fn remind_of_children(&mut self) {
-        self.remind(TimerKey::Children, self.children.next_deadline());
+        self.shared
+            .set_timer(TimerKey::Children, self.shared.children.next_deadline());
     }
 }

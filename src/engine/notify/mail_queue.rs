@@ -5,20 +5,20 @@ use std::collections::VecDeque;
 
 use crate::config::model::{Global, Mail};
 use crate::engine::notify::children::{Children, Owner};
-use crate::engine::notify::notifier::News;
+use crate::engine::notify::notifier::Notification;
 use crate::engine::system::{Exit, Pid};
 use crate::notify::NotifyEvent;
 use crate::notify::mail::{self, Email};
 use crate::types::Instant;
 
-/// Letters that wait: two for every instance of a large router that fails over as a whole.
+/// MailQueue that wait: two for every instance of a large router that fails over as a whole.
 const MOST: usize = 512;
 /// SIGALRM.
 const ALARM: i32 = 14;
 
 /// See the top of the file.
 #[derive(Debug, Default)]
-pub(crate) struct Letters {
+pub(crate) struct MailQueue {
     waiting: VecDeque<Email>,
     /// Subject of the one that is being delivered.
     out: Option<String>,
@@ -28,10 +28,10 @@ pub(crate) struct Letters {
     trouble: Option<String>,
 }
 
-impl Letters {
+impl MailQueue {
     /// Writes about a change to those who want to know.
-    pub(crate) fn tell(&mut self, now: Instant, news: &News<'_>, global: &Global) {
-        let News {
+    pub(crate) fn tell(&mut self, now: Instant, news: &Notification<'_>, global: &Global) {
+        let Notification {
             kind,
             name,
             word,
@@ -54,7 +54,7 @@ impl Letters {
         self.waiting.push_back(letter);
     }
 
-    /// Whether [`Letters::post`] has something to do.
+    /// Whether [`MailQueue::post`] has something to do.
     pub(crate) fn can_post(&self) -> bool {
         self.out.is_none() && !self.waiting.is_empty()
     }
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn when_too_many_wait_the_oldest_is_lost() {
-        let mut letters = Letters::default();
+        let mut letters = MailQueue::default();
         for nth in 0..MOST + 7 {
             letters.add(letter(nth));
         }
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn trouble_is_remembered_until_a_mail_gets_through() {
-        let mut letters = Letters::default();
+        let mut letters = MailQueue::default();
         for (how, receipt, trouble) in [
             (Exit::Code(1), Some("refused"), Some("refused")),
             (

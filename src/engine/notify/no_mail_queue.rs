@@ -3,18 +3,18 @@
 use crate::config::model::{Global, Mail};
 use crate::engine::cx::Cx;
 use crate::engine::notify::children::Children;
-use crate::engine::notify::notifier::News;
+use crate::engine::notify::notifier::Notification;
 use crate::engine::system::{Exit, Pid};
 #[cfg(feature = "lvs")]
 use crate::notify::mail::Email;
 use crate::types::Instant;
 
 #[derive(Debug, Default)]
-pub(crate) struct Letters;
+pub(crate) struct MailQueue;
 
 #[expect(clippy::unused_self, reason = "as in a build with mails")]
-impl Letters {
-    pub(crate) fn tell(&mut self, _: Instant, _: &News<'_>, _: &Global) {}
+impl MailQueue {
+    pub(crate) fn tell(&mut self, _: Instant, _: &Notification<'_>, _: &Global) {}
 
     #[cfg(feature = "lvs")]
     pub(crate) fn add(&mut self, _: Email) {}

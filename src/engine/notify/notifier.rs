@@ -13,11 +13,13 @@ use core::time::Duration;
 use std::io;
 
 use crate::config::model::{Command, Fifo, Global, Notify};
+use crate::engine::Engine;
 use crate::engine::notify::children::{Children, GRACE, Owner};
 use crate::engine::notify::fifo::{About, Fifos};
-use crate::engine::notify::mail_queue::Letters;
+use crate::engine::notify::mail_queue::MailQueue;
+use crate::engine::shared::Shared;
 use crate::engine::system::{Exit, System};
-use crate::engine::{Engine, TimerKey};
+use crate::engine::timers::TimerKey;
 #[cfg(feature = "lvs")]
 use crate::notify::mail::Email;
 use crate::notify::queue::{Queue, QueueId, RunningScript, ScriptRun};
@@ -36,7 +38,7 @@ const LAST_LINES: Duration = Duration::from_millis(100);
 
 /// What has happened to whom.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct News<'a> {
+pub(crate) struct Notification<'a> {
     pub(crate) kind: ObjectKind,
     pub(crate) name: &'a str,
     pub(crate) word: NotifyEvent,
@@ -47,20 +49,20 @@ pub(crate) struct News<'a> {
 
 /// All that tells others.
 #[derive(Debug, Default)]
-pub(crate) struct Teller {
+pub(crate) struct Notifier {
     queue: Queue,
     fifos: Fifos,
-    letters: Letters,
+    letters: MailQueue,
     /// Processes have been started; adverts have the stage until then.
     rest: Instant,
     /// The end has begun.
     ending: Option<Instant>,
 }
 
-impl Teller {
+impl Notifier {
     /// Something has happened. Scripts and mails follow in turns of their own.
-    pub(crate) fn tell(&mut self, cx: &mut Cx<'_>, news: &News<'_>, global: &Global) {
-        let News {
+    pub(crate) fn tell(&mut self, cx: &mut Cx<'_>, news: &Notification<'_>, global: &Global) {
+        let Notification {
             kind,
             name,
             notify,
@@ -72,12 +74,13 @@ impl Teller {
             // Whoever has not asked for the difference is told of a fault, as by keepalived.
             word = NotifyEvent::Fault;
         }
-        self.enqueue(kind, name, word, runs(&News { word, ..*news }));
+        self.enqueue(kind, name, word, runs(&Notification { word, ..*news }));
         if !self.fifos.is_empty() {
             let line = lines::fifo_line(kind, name, word, priority);
             self.fifos.write(cx, About::Vrrp, &line);
         }
-        self.letters.tell(cx.now, &News { word, ..*news }, global);
+        self.letters
+            .tell(cx.now, &Notification { word, ..*news }, global);
     }
 
     fn enqueue(&mut self, kind: ObjectKind, name: &str, word: NotifyEvent, runs: Vec<ScriptRun>) {
@@ -156,7 +159,7 @@ impl Teller {
         }
     }
 
-    /// When [`Teller::work`] has something to do.
+    /// When [`Notifier::work`] has something to do.
     fn next_deadline(&self) -> Option<Instant> {
         if self.queue.can_start() || self.letters.can_post() {
             return Some(self.rest);
@@ -184,8 +187,8 @@ impl Teller {
 }
 
 /// The scripts that are told, in order.
-fn runs(news: &News<'_>) -> Vec<ScriptRun> {
-    let News {
+fn runs(news: &Notification<'_>) -> Vec<ScriptRun> {
+    let Notification {
         kind,
         name,
         word,
@@ -236,13 +239,13 @@ impl Engine {
     /// An instance has changed its state.
     pub(crate) fn told(&mut self, cx: &mut Cx<'_>, id: usize, from: VrrpState, to: VrrpState) {
         if from != to {
-            self.tell_of(cx, id, word(to, self.stopping));
+            self.tell_of(cx, id, word(to, self.shared.stopping));
         }
     }
 
     /// A group has changed its state, after all its members have. That a reload has removed it is not told.
     pub(crate) fn told_group(&mut self, cx: &mut Cx<'_>, nth: usize, state: VrrpState) {
-        let word = word(state, self.stopping);
+        let word = word(state, self.shared.stopping);
         let Some(group) = self
             .groups
             .get(nth)
@@ -250,14 +253,14 @@ impl Engine {
         else {
             return;
         };
-        let news = News {
+        let news = Notification {
             kind: ObjectKind::Group,
             name: &group.conf.name,
             word,
             priority: 0,
             notify: &group.conf.notify,
         };
-        self.teller.tell(cx, &news, &self.global);
+        self.shared.notifier.tell(cx, &news, &self.shared.global);
         self.remind_of_notifies(cx.now);
     }
 
@@ -285,14 +288,14 @@ impl Engine {
         let Some(router) = self.routers.get(id) else {
             return;
         };
-        let news = News {
+        let news = Notification {
             kind: ObjectKind::Instance,
             name: &router.conf.name,
             word,
             priority: router.told_priority.0,
             notify: &router.conf.notify,
         };
-        self.teller.tell(cx, &news, &self.global);
+        self.shared.notifier.tell(cx, &news, &self.shared.global);
         self.remind_of_notifies(cx.now);
     }
 
@@ -300,20 +303,20 @@ impl Engine {
 
     /// Opens the FIFOs; before anything is told.
     pub(crate) fn open_fifos(&mut self, cx: &mut Cx<'_>, lvs: Option<&Fifo>) {
-        let Engine {
-            teller,
+        let Shared {
+            notifier,
             children,
             global,
             ..
-        } = self;
+        } = &mut self.shared;
         let wanted = [global.fifo.as_ref(), global.vrrp_fifo.as_ref(), lvs];
-        teller.fifos.replace(cx, wanted, children);
+        notifier.fifos.replace(cx, wanted, children);
         self.remind_of_children();
     }
 
     /// A reload is over: goes on where it has been interrupted.
     pub(crate) fn reloaded(&mut self, cx: &mut Cx<'_>) {
-        if self.global.fifo_on_reload {
+        if self.shared.global.fifo_on_reload {
             self.repeat_states(cx);
         }
         self.remind_of_children();
@@ -329,31 +332,31 @@ impl Engine {
             }
             let (name, word) = (&router.conf.name, word(state, false));
             let line = lines::fifo_line(ObjectKind::Instance, name, word, router.told_priority.0);
-            self.teller.fifos.write(cx, About::Vrrp, &line);
+            self.shared.notifier.fifos.write(cx, About::Vrrp, &line);
         }
         for group in self.groups.iter().filter(|one| one.told != VrrpState::Init) {
             let word = word(group.told, false);
             let line = lines::fifo_line(ObjectKind::Group, &group.conf.name, word, 0);
-            self.teller.fifos.write(cx, About::Vrrp, &line);
+            self.shared.notifier.fifos.write(cx, About::Vrrp, &line);
         }
     }
 
     /// Starts scripts and mails that wait.
     pub(crate) fn work_on_notifies(&mut self, cx: &mut Cx<'_>) {
-        let Engine {
-            teller,
+        let Shared {
+            notifier,
             children,
             global,
             ..
-        } = self;
-        teller.work(cx, global, children);
+        } = &mut self.shared;
+        notifier.work(cx, global, children);
         self.remind_of_children();
         self.remind_of_notifies(cx.now);
     }
 
     pub(crate) fn remind_of_notifies(&mut self, now: Instant) {
-        let at = self.teller.next_deadline().map(|at| at.max(now));
-        self.remind(TimerKey::Notify, at);
+        let at = self.shared.notifier.next_deadline().map(|at| at.max(now));
+        self.shared.set_timer(TimerKey::Notify, at);
     }
 
     /// A child of ours has ended.
@@ -364,9 +367,9 @@ impl Engine {
         (pid, how): (crate::engine::system::Pid, Exit),
     ) {
         match owner {
-            Owner::Notify(ticket) => self.teller.script_ended(ticket, how),
-            Owner::Fifo(nth) => self.teller.fifos.script_ended(nth, how),
-            Owner::Mail => self.teller.letters.ended(cx, how, pid),
+            Owner::Notify(ticket) => self.shared.notifier.script_ended(ticket, how),
+            Owner::Fifo(nth) => self.shared.notifier.fifos.script_ended(nth, how),
+            Owner::Mail => self.shared.notifier.letters.ended(cx, how, pid),
             Owner::Script(_) | Owner::Check(_) | Owner::Nobody => {}
         }
         self.remind_of_notifies(cx.now);
@@ -376,24 +379,25 @@ impl Engine {
 
     /// Whoever reads FIFOs to the end sees the end.
     pub(crate) fn close_fifos(&mut self, cx: &mut Cx<'_>) {
-        self.teller.fifos.close(cx);
+        self.shared.notifier.fifos.close(cx);
     }
 
     /// What remains when everything has been withdrawn: scripts that are told of it, and readers of FIFOs. To be
     /// called until there is no answer; the answer is when to call again if no child ends before.
     pub fn farewell(&mut self, now: Instant, system: &mut dyn System) -> Option<Instant> {
         let cx = &mut Cx::new(now, system);
-        let begun = self.teller.ending.is_some();
-        let since = *self.teller.ending.get_or_insert(cx.now);
+        let begun = self.shared.notifier.ending.is_some();
+        let since = *self.shared.notifier.ending.get_or_insert(cx.now);
         if !begun {
-            self.teller.queue.hurry(cx.now);
+            self.shared.notifier.queue.hurry(cx.now);
             // Whoever reads to the end sees the end.
-            self.teller.fifos.close(cx);
+            self.shared.notifier.fifos.close(cx);
         }
         self.hurry_children(cx);
         self.work_on_notifies(cx);
-        let scripts = !self.teller.queue.is_empty();
-        let readers = (0..self.teller.fifos.len()).any(|nth| self.children.has(Owner::Fifo(nth)));
+        let scripts = !self.shared.notifier.queue.is_empty();
+        let readers = (0..self.shared.notifier.fifos.len())
+            .any(|nth| self.shared.children.has(Owner::Fifo(nth)));
         let limit = match (scripts, readers) {
             (true, _) => LAST_WORDS,
             (false, true) => LAST_LINES,
@@ -401,10 +405,13 @@ impl Engine {
         };
         let until = since.after(limit);
         if cx.now >= until {
-            self.children.end_all(cx);
+            self.shared.children.end_all(cx);
             return None;
         }
-        let next = [self.teller.next_deadline(), self.children.next_deadline()];
+        let next = [
+            self.shared.notifier.next_deadline(),
+            self.shared.children.next_deadline(),
+        ];
         next.into_iter().flatten().chain([until]).min()
     }
 }

@@ -5,8 +5,9 @@ use core::time::Duration;
 use std::io;
 
 use crate::config::model::TrackFile;
-use crate::engine::log_limit::Budget;
-use crate::engine::{Engine, TimerKey};
+use crate::engine::Engine;
+use crate::engine::log_limit::LogLimit;
+use crate::engine::timers::TimerKey;
 use crate::types::Instant;
 use crate::vrrp::track::file::parse;
 
@@ -21,7 +22,7 @@ struct File {
     bad: bool,
     /// It has been read.
     read: bool,
-    lines: Budget,
+    lines: LogLimit,
 }
 
 /// All tracked files.
@@ -61,7 +62,7 @@ impl Files {
                     number: 0,
                     bad: false,
                     read: false,
-                    lines: Budget::default(),
+                    lines: LogLimit::default(),
                 },
             });
         }
@@ -148,7 +149,7 @@ impl File {
 impl Engine {
     /// Reads all tracked files, and has them watched.
     pub(crate) fn look_at_files(&mut self, cx: &mut Cx<'_>) {
-        let files = &mut self.tracking.files;
+        let files = &mut self.shared.tracking.files;
         let paths: Vec<&str> = files.list.iter().map(|file| &*file.conf.path).collect();
         // Always anew: a directory may have been replaced by another. Before reading, so that no change is missed.
         let watched = cx.system.watch_files(&paths);
@@ -170,10 +171,11 @@ impl Engine {
         for file in &mut files.list {
             changed |= file.look(cx);
         }
-        self.dirty |= changed;
+        self.shared.dirty |= changed;
         if changed {
             self.look_at_lvs_files(cx);
         }
-        self.remind(TimerKey::Files, self.tracking.files.poll);
+        self.shared
+            .set_timer(TimerKey::Files, self.shared.tracking.files.poll);
     }
 }

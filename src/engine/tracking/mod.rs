@@ -13,7 +13,7 @@ use core::fmt::Write;
 use crate::config::model::{Config, Script, Track, TrackFile, TrackProcess, Tracked};
 use crate::ctl;
 use crate::engine::Engine;
-use crate::engine::kernel::interfaces::{Link, Links};
+use crate::engine::kernel::interfaces::{Interface, Interfaces};
 use crate::engine::system::System;
 use crate::types::{Instant, Priority};
 use crate::vrrp::Reason;
@@ -42,14 +42,14 @@ impl Tracking {
     }
 
     /// What one tracked object means.
-    fn effect(&self, track: &Track, links: &Links) -> Effect {
+    fn effect(&self, track: &Track, links: &Interfaces) -> Effect {
         let Track {
             what,
             weight,
             reverse,
         } = track;
         let verdict = match what {
-            Tracked::Interface(name) => Some(links.named(name).is_some_and(Link::is_up)),
+            Tracked::Interface(name) => Some(links.by_name(name).is_some_and(Interface::is_up)),
             Tracked::Script(place) => self.scripts.verdict(*place),
             Tracked::Process(place) => self.processes.verdict(*place),
             Tracked::File(place) => {
@@ -66,7 +66,7 @@ impl Tracking {
     }
 
     /// What one tracked object adds to the priority.
-    pub(crate) fn summand(&self, track: &Track, links: &Links) -> i32 {
+    pub(crate) fn summand(&self, track: &Track, links: &Interfaces) -> i32 {
         match self.effect(track, links) {
             Effect::Add(summand) => summand,
             Effect::Fault | Effect::Pending => 0,
@@ -88,10 +88,14 @@ impl Tracking {
     }
 
     /// One line of what an instance tracks.
-    pub(crate) fn show<'a>(&'a self, track: &'a Track, links: &Links) -> ctl::PriorityPart<'a> {
+    pub(crate) fn show<'a>(
+        &'a self,
+        track: &'a Track,
+        links: &Interfaces,
+    ) -> ctl::PriorityPart<'a> {
         let (name, up) = match &track.what {
             Tracked::Interface(name) => {
-                let up = links.named(name).is_some_and(Link::is_up);
+                let up = links.by_name(name).is_some_and(Interface::is_up);
                 (name.as_str(), Some(up))
             }
             Tracked::Script(place) => (self.scripts.name(*place), self.scripts.verdict(*place)),
@@ -112,7 +116,7 @@ impl Tracking {
     }
 
     /// Why an instance with these tracks must not run. (Interfaces are looked at elsewhere.)
-    pub(crate) fn fault(&self, tracks: &[Track], links: &Links) -> Option<Reason> {
+    pub(crate) fn fault(&self, tracks: &[Track], links: &Interfaces) -> Option<Reason> {
         let bad = self.bad(tracks, links)?;
         Some(match bad.what {
             Tracked::Interface(_) => Reason::InterfaceDown,
@@ -122,14 +126,14 @@ impl Tracking {
         })
     }
 
-    fn bad<'a>(&self, tracks: &'a [Track], links: &Links) -> Option<&'a Track> {
+    fn bad<'a>(&self, tracks: &'a [Track], links: &Interfaces) -> Option<&'a Track> {
         let others = |track: &&Track| !matches!(track.what, Tracked::Interface(_));
         let mut others = tracks.iter().filter(others);
         others.find(|track| self.effect(track, links) == Effect::Fault)
     }
 
     /// Whether a first result is missing that an instance with these tracks must not begin without.
-    pub(crate) fn is_pending(&self, tracks: &[Track], links: &Links) -> bool {
+    pub(crate) fn is_pending(&self, tracks: &[Track], links: &Interfaces) -> bool {
         let mut effects = tracks.iter().map(|track| self.effect(track, links));
         effects.any(|effect| effect == Effect::Pending)
     }
@@ -143,7 +147,7 @@ impl Tracking {
     }
 
     /// The object that must give a first result before an instance with these tracks may begin.
-    pub(crate) fn awaited(&self, tracks: &[Track], links: &Links) -> Option<String> {
+    pub(crate) fn awaited(&self, tracks: &[Track], links: &Interfaces) -> Option<String> {
         let waits = |track: &&Track| self.effect(track, links) == Effect::Pending;
         tracks.iter().find(waits).map(|track| self.name(track))
     }
@@ -161,7 +165,7 @@ impl Tracking {
     }
 
     /// Why the first object at fault is: `script check exited with status 1`.
-    pub(crate) fn explain_fault(&self, tracks: &[Track], links: &Links) -> String {
+    pub(crate) fn explain_fault(&self, tracks: &[Track], links: &Interfaces) -> String {
         let Some(track) = self.bad(tracks, links) else {
             return "a tracked object is bad".into();
         };
@@ -175,7 +179,12 @@ impl Tracking {
     }
 
     /// What a priority is made of: `base 100, script check -20`.
-    pub(crate) fn explain_sum(&self, base: Priority, tracks: &[Track], links: &Links) -> String {
+    pub(crate) fn explain_sum(
+        &self,
+        base: Priority,
+        tracks: &[Track],
+        links: &Interfaces,
+    ) -> String {
         let mut text = format!("base {base}");
         for track in tracks {
             let summand = self.summand(track, links);
@@ -191,7 +200,7 @@ impl Tracking {
 impl Engine {
     /// Reads what can be read at once and lets scripts begin. Before the instances do.
     pub(crate) fn start_tracking(&mut self, cx: &mut Cx<'_>) {
-        self.tracking.files.init(cx);
+        self.shared.tracking.files.init(cx);
         self.look_at_files(cx);
         self.look_at_processes(cx);
         self.begin_scripts(cx.now);
@@ -200,10 +209,10 @@ impl Engine {
     /// The turns that have come. (None when the daemon ends.)
     pub(crate) fn track(&mut self, cx: &mut Cx<'_>) {
         self.take_script_turn(cx);
-        if cx.is_due(self.tracking.files.next_deadline()) {
+        if cx.is_due(self.shared.tracking.files.next_deadline()) {
             self.look_at_files(cx);
         }
-        if cx.is_due(self.tracking.processes.next_deadline()) {
+        if cx.is_due(self.shared.tracking.processes.next_deadline()) {
             self.look_at_processes(cx);
         }
     }
@@ -222,8 +231,8 @@ impl Engine {
         (scripts, files, processes): (Vec<Script>, Vec<TrackFile>, Vec<TrackProcess>),
     ) {
         self.replace_scripts(cx, scripts);
-        self.tracking.files.replace(files);
-        self.tracking.processes.replace(processes);
+        self.shared.tracking.files.replace(files);
+        self.shared.tracking.processes.replace(processes);
         self.start_tracking(cx);
     }
 }

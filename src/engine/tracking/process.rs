@@ -5,7 +5,8 @@ use core::time::Duration;
 
 use crate::config::model::{ParamMatch, TrackProcess};
 use crate::ctl;
-use crate::engine::{Engine, TimerKey};
+use crate::engine::Engine;
+use crate::engine::timers::TimerKey;
 use crate::types::Instant;
 use crate::vrrp::track::process::{Params, Quorum};
 
@@ -148,12 +149,15 @@ fn matches(conf: &TrackProcess, comm: &[u8], cmdline: &[u8]) -> bool {
 impl Engine {
     /// Counts all tracked processes.
     pub(crate) fn look_at_processes(&mut self, cx: &mut Cx<'_>) {
-        let processes = &mut self.tracking.processes;
+        let processes = &mut self.shared.tracking.processes;
         processes.poll = (!processes.list.is_empty()).then(|| cx.now.after(POLL));
         if processes.poll.is_some() {
-            self.dirty |= processes.count(cx);
+            self.shared.dirty |= processes.count(cx);
         }
-        self.remind(TimerKey::Processes, self.tracking.processes.next_deadline());
+        self.shared.set_timer(
+            TimerKey::Processes,
+            self.shared.tracking.processes.next_deadline(),
+        );
     }
 }
 

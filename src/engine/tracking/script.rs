@@ -10,10 +10,12 @@ use std::io;
 
 use crate::config::model;
 use crate::ctl;
-use crate::engine::log_limit::Budget;
+use crate::engine::Engine;
+use crate::engine::log_limit::LogLimit;
 use crate::engine::notify::children::Owner;
+use crate::engine::shared::Shared;
 use crate::engine::system::Exit;
-use crate::engine::{Engine, TimerKey};
+use crate::engine::timers::TimerKey;
 use crate::types::Instant;
 use crate::vrrp::track::script::{Params, Script};
 
@@ -59,7 +61,7 @@ struct Run {
     last: Option<Outcome>,
     /// The run that is not over yet has had its result: it took too long.
     overdue: bool,
-    lines: Budget,
+    lines: LogLimit,
 }
 
 /// All scripts.
@@ -81,7 +83,7 @@ fn run(conf: model::Script, now: Instant) -> Run {
         conf,
         last: None,
         overdue: false,
-        lines: Budget::default(),
+        lines: LogLimit::default(),
     }
 }
 
@@ -175,12 +177,12 @@ impl Run {
 impl Engine {
     /// Starts the next script whose turn has come.
     pub(crate) fn take_script_turn(&mut self, cx: &mut Cx<'_>) {
-        if self.stopping {
+        if self.shared.stopping {
             return;
         }
-        let Engine {
+        let Shared {
             tracking, children, ..
-        } = self;
+        } = &mut self.shared;
         let runs = tracking.scripts.0.iter_mut().enumerate();
         // The one that has waited longest.
         let due = runs.min_by_key(|(_, run)| run.machine.next_deadline());
@@ -192,7 +194,7 @@ impl Engine {
             if let Err(error) = started {
                 run.machine.run_ended();
                 let outcome = Outcome::NotStarted(error.raw_os_error());
-                self.dirty |= run.take(cx.now, outcome);
+                self.shared.dirty |= run.take(cx.now, outcome);
             }
             self.remind_of_children();
         }
@@ -200,7 +202,7 @@ impl Engine {
     }
 
     pub(crate) fn begin_scripts(&mut self, now: Instant) {
-        for run in &mut self.tracking.scripts.0 {
+        for run in &mut self.shared.tracking.scripts.0 {
             run.machine.schedule_first_run(now);
         }
         self.remind_of_scripts(now);
@@ -208,48 +210,49 @@ impl Engine {
 
     /// One that is due now is for the next turn of the loop.
     fn remind_of_scripts(&mut self, now: Instant) {
-        let next = self.tracking.scripts.next_deadline();
+        let next = self.shared.tracking.scripts.next_deadline();
         let soon = now.after(Duration::from_nanos(1));
-        self.remind(TimerKey::Scripts, next.map(|next| next.max(soon)));
+        self.shared
+            .set_timer(TimerKey::Scripts, next.map(|next| next.max(soon)));
     }
 
     /// The run of a script has ended.
     pub(crate) fn script_ended(&mut self, cx: &mut Cx<'_>, place: usize, how: Exit) {
-        let Some(run) = self.tracking.scripts.0.get_mut(place) else {
+        let Some(run) = self.shared.tracking.scripts.0.get_mut(place) else {
             return;
         };
         run.machine.run_ended();
         // One that took too long has had its result.
         let overdue = core::mem::take(&mut run.overdue);
         if !overdue && run.take(cx.now, Outcome::Ended(how)) {
-            self.dirty = true;
+            self.shared.dirty = true;
             self.refresh_if_dirty(cx);
         }
     }
 
     /// The run of a script takes too long and has been told to end.
     pub(crate) fn script_overdue(&mut self, cx: &mut Cx<'_>, place: usize) {
-        let Some(run) = self.tracking.scripts.0.get_mut(place) else {
+        let Some(run) = self.shared.tracking.scripts.0.get_mut(place) else {
             return;
         };
         run.overdue = true;
         if run.take(cx.now, Outcome::TookTooLong) {
-            self.dirty = true;
+            self.shared.dirty = true;
             self.refresh_if_dirty(cx);
         }
     }
 
     /// The daemon ends: no more turns, no more runs.
     pub(crate) fn stop_scripts(&mut self, cx: &mut Cx<'_>) {
-        self.children.kill_scripts(cx);
-        self.remind(TimerKey::Scripts, None);
+        self.shared.children.kill_scripts(cx);
+        self.shared.set_timer(TimerKey::Scripts, None);
     }
 
     /// Scripts of the same command keep what is known about them, also under another name; the runs of others are
     /// ended. One that has another command now is believed to be as it was, until it has run: a priority that
     /// changes for a moment may change the master.
     pub(crate) fn replace_scripts(&mut self, cx: &mut Cx<'_>, new: Vec<model::Script>) {
-        let mut old: Vec<Option<Run>> = core::mem::take(&mut self.tracking.scripts.0)
+        let mut old: Vec<Option<Run>> = core::mem::take(&mut self.shared.tracking.scripts.0)
             .into_iter()
             .map(Some)
             .collect();
@@ -266,7 +269,7 @@ impl Engine {
             if let Some(place) = from.and_then(|from| moved.get_mut(from)) {
                 *place = Some(to);
             }
-            self.tracking.scripts.0.push(match kept {
+            self.shared.tracking.scripts.0.push(match kept {
                 Some(mut kept) => {
                     kept.machine.reconfigure(params(&conf), cx.now);
                     kept.conf = conf;
@@ -288,7 +291,7 @@ impl Engine {
                 Some(owner)
             }
         };
-        self.children.reassign(cx, &mut place);
+        self.shared.children.reassign(cx, &mut place);
         self.remind_of_children();
     }
 }

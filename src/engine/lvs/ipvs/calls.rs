@@ -4,10 +4,11 @@ use crate::engine::cx::Cx;
 use core::time::Duration;
 
 use crate::config::model::{Command, User};
+use crate::engine::Engine;
 use crate::engine::lvs::ipvs::Module;
 use crate::engine::lvs::ipvs::sync::Roles;
 use crate::engine::notify::children::Owner;
-use crate::engine::{Engine, TimerKey};
+use crate::engine::timers::TimerKey;
 use crate::netlink::ipvs::Role;
 use crate::types::ipvs::{Destination, Service};
 
@@ -64,7 +65,8 @@ impl Engine {
             self.lvs.kernel.module = Module::Loading(0);
             self.load_ipvs(cx);
         }
-        self.remind(TimerKey::Ipvs, self.lvs.kernel.next_deadline());
+        self.shared
+            .set_timer(TimerKey::Ipvs, self.lvs.kernel.next_deadline());
     }
 
     /// Starts modprobe. Whether it helped is seen by looking.
@@ -77,7 +79,10 @@ impl Engine {
             user: User::default(),
         };
         let limit = Some(LOADING_LIMIT);
-        let run = self.children.run(cx, Owner::Nobody, (&command, &[]), limit);
+        let run = self
+            .shared
+            .children
+            .run(cx, Owner::Nobody, (&command, &[]), limit);
         if let Err(error) = run {
             log::debug!(target: "lvs", "modprobe ip_vs: {error}");
         }
@@ -87,7 +92,7 @@ impl Engine {
     /// An instance has another state: connection synchronization may have to turn round.
     pub(crate) fn lvs_follows(&mut self, cx: &mut Cx<'_>, instance: usize) {
         let sync = self.lvs.conf.sync.as_ref();
-        if self.stopping || sync.is_none_or(|sync| sync.instance != Some(instance)) {
+        if self.shared.stopping || sync.is_none_or(|sync| sync.instance != Some(instance)) {
             return;
         }
         self.follow_instance();

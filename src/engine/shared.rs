@@ -1,0 +1,91 @@
+//! What all instances share: the machine's state, the outputs, and what is waiting to be done.
+
+use crate::config::model::Global;
+use crate::engine::Options;
+use crate::engine::instance::actions::PendingAction;
+use crate::engine::instance::garp_pacing::GarpPacing;
+use crate::engine::instance::state_record::StateRecords;
+use crate::engine::kernel::interfaces::Interfaces;
+use crate::engine::kernel::no_accept::NoAccept;
+use crate::engine::kernel::sysctl::SysctlErrors;
+use crate::engine::kernel::vmac;
+use crate::engine::log_limit::LogLimit;
+use crate::engine::notify::children::Children;
+use crate::engine::notify::notifier::Notifier;
+use crate::engine::timers::{TimerKey, Timers};
+use crate::engine::tracking::Tracking;
+use crate::netlink::Batch;
+use crate::types::Instant;
+
+/// Largest packet: an IPv6 advert of 255 addresses with its IP header and signature.
+const PACKET_BUF_LEN: usize = 40 + 8 + 255 * 16 + 28;
+
+/// State that belongs to no single instance. A function of one instance takes it as a parameter.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) options: Options,
+    pub(crate) global: Global,
+    pub(crate) interfaces: Interfaces,
+    pub(crate) tracking: Tracking,
+    pub(crate) timers: Timers,
+    pub(crate) children: Children,
+    pub(crate) notifier: Notifier,
+    pub(crate) no_accept: NoAccept,
+    pub(crate) garp_pacing: GarpPacing,
+    pub(crate) state_records: StateRecords,
+    /// Interfaces below macvlans.
+    pub(crate) vmac_bases: Vec<vmac::Base>,
+    /// The kernel has no macvlans.
+    pub(crate) no_macvlan: bool,
+    pub(crate) sysctl_errors: SysctlErrors,
+    pub(crate) unknown_vrid_log: LogLimit,
+    /// Actions of instances that are carried out when all timers that are due have fired.
+    pub(crate) pending_actions: Vec<PendingAction>,
+    /// Something changed that [`crate::engine::Engine::refresh`] must look at.
+    pub(crate) dirty: bool,
+    /// Static addresses must be compared with the kernel's.
+    pub(crate) recheck_static_addresses: bool,
+    /// The daemon is shutting down.
+    pub(crate) stopping: bool,
+    /// Buffer for one outgoing packet or frame.
+    pub(crate) packet_buf: Vec<u8>,
+    /// Buffer for netlink requests that are built repeatedly.
+    pub(crate) batch: Batch,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        options: Options,
+        global: Global,
+        tracking: Tracking,
+        instances: usize,
+    ) -> Self {
+        Shared {
+            options,
+            global,
+            interfaces: Interfaces::default(),
+            tracking,
+            timers: Timers::new(0),
+            children: Children::default(),
+            notifier: Notifier::default(),
+            no_accept: NoAccept::default(),
+            garp_pacing: GarpPacing::default(),
+            state_records: StateRecords::default(),
+            vmac_bases: Vec::new(),
+            no_macvlan: false,
+            sysctl_errors: SysctlErrors::default(),
+            unknown_vrid_log: LogLimit::default(),
+            pending_actions: Vec::with_capacity(instances.saturating_mul(4)),
+            dirty: false,
+            recheck_static_addresses: false,
+            stopping: false,
+            packet_buf: vec![0; PACKET_BUF_LEN],
+            batch: Batch::new(1),
+        }
+    }
+
+    /// Sets or clears the deadline of a timer that belongs to no instance.
+    pub(crate) fn set_timer(&mut self, key: TimerKey, at: Option<Instant>) {
+        self.timers.set(key.index(), at);
+    }
+}
