@@ -4,7 +4,7 @@
 #[path = "support/host.rs"]
 mod host;
 
-use host::Machine;
+use host::FakeHost;
 use vrrpd::config::{Severity, load};
 
 #[test]
@@ -53,7 +53,7 @@ SSL {
 ";
     let loaded = load(
         "test",
-        &Machine {
+        &FakeHost {
             text,
             complete: false,
         },

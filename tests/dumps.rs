@@ -4,6 +4,8 @@
 //! shown is shown once. That the engine tells its own state is for the tests on a live kernel.
 #![cfg(all(feature = "json", feature = "mail"))]
 
+#[path = "support/golden.rs"]
+mod golden;
 #[path = "support/host.rs"]
 mod host;
 
@@ -11,7 +13,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use host::Machine;
+use host::FakeHost;
 use serde_json::Value;
 use vrrpd::config;
 use vrrpd::config::model::{Config, Tracked};
@@ -33,11 +35,11 @@ fn load() -> Config {
 
 fn load_from(name: &str) -> Config {
     let text = std::fs::read_to_string(directory().join(name)).expect("a configuration");
-    let machine = Machine {
+    let host = FakeHost {
         text: &text,
         complete: true,
     };
-    let loaded = config::load(name, &machine);
+    let loaded = config::load(name, &host);
     let errors = loaded.diags.list().iter();
     let errors: Vec<_> = errors
         .filter(|diag| diag.severity >= config::Severity::Error)
@@ -288,13 +290,8 @@ fn services(config: &Config) -> Vec<ctl::Service<'_>> {
     services
 }
 
-fn compare(name: &str, got: &str, wrong: &mut Vec<String>) {
-    let path = directory().join(name);
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(path, got).expect("golden file written");
-    } else if std::fs::read_to_string(path).unwrap_or_default() != got {
-        wrong.push(format!("{name} should now be:\n{got}"));
-    }
+fn compare(name: &str, got: &str, mismatches: &mut Vec<String>) {
+    golden::compare(&directory().join(name), got, mismatches);
 }
 
 /// A JSON text on several lines, for people.
@@ -315,13 +312,13 @@ fn dumps_are_as_recorded() {
     });
     assert_eq!(list, object["vrrp"], "both versions tell the same");
 
-    let mut wrong = Vec::new();
-    compare("all.data", &data, &mut wrong);
-    compare("all.stats", &stats, &mut wrong);
-    compare("all.json", &pretty(&list), &mut wrong);
+    let mut mismatches = Vec::new();
+    compare("all.data", &data, &mut mismatches);
+    compare("all.stats", &stats, &mut mismatches);
+    compare("all.json", &pretty(&list), &mut mismatches);
     let processes = pretty(&object["track_process"]);
-    compare("all.processes.json", &processes, &mut wrong);
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    compare("all.processes.json", &processes, &mut mismatches);
+    assert!(mismatches.is_empty(), "{}", mismatches.join("\n"));
 
     for text in [&data, &stats, &texts[0], &texts[1]] {
         assert!(!text.contains("secret"), "no password is told");
@@ -351,10 +348,14 @@ fn virtual_servers_are_as_recorded() {
     let begin = data.find("------< LVS Topology").expect("there are some");
     let text = ctl::json(&shown, JsonVersion::Object);
     let object: Value = serde_json::from_str(&text).expect("JSON");
-    let mut wrong = Vec::new();
-    compare("lvs.data", &data[begin..], &mut wrong);
-    compare("lvs.json", &pretty(&object["virtual_servers"]), &mut wrong);
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let mut mismatches = Vec::new();
+    compare("lvs.data", &data[begin..], &mut mismatches);
+    compare(
+        "lvs.json",
+        &pretty(&object["virtual_servers"]),
+        &mut mismatches,
+    );
+    assert!(mismatches.is_empty(), "{}", mismatches.join("\n"));
     assert_eq!(
         ctl::json(&shown, JsonVersion::List),
         "[]\n",

@@ -14,53 +14,42 @@ use vrrpd::types::{Family, IfIndex, IfName, Priority};
 #[path = "support/hex.rs"]
 #[allow(dead_code, reason = "every test takes what it needs")]
 mod hex;
+#[path = "support/rng.rs"]
+mod rng;
 #[path = "fuzz/src/lib.rs"]
 #[allow(unreachable_pub, reason = "it is a crate of its own elsewhere")]
 mod targets;
 
+use rng::Rng;
+
 /// Mutations per target. Enough to meet every check many times, few enough for every `cargo test`.
 const RUNS: usize = if cfg!(miri) { 200 } else { 200_000 };
 
-/// Marsaglia's xorshift: a sequence that is the same everywhere.
-struct Rng(u64);
-
-impl Rng {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
+/// Any byte, half of the time one that often is a boundary.
+fn interesting_byte(rng: &mut Rng) -> u8 {
+    let boundaries = [
+        0, 1, 3, 4, 5, 16, 20, 0x21, 0x31, 0x40, 0x7f, 0x80, 0xfe, 0xff,
+    ];
+    match rng.below(2) {
+        0 => rng.pick(&boundaries),
+        _ => rng.byte(),
     }
+}
 
-    fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % u64::try_from(end.max(1)).unwrap()).unwrap()
-    }
-
-    fn byte(&mut self) -> u8 {
-        let interesting = [
-            0, 1, 3, 4, 5, 16, 20, 0x21, 0x31, 0x40, 0x7f, 0x80, 0xfe, 0xff,
-        ];
-        match self.below(2) {
-            0 => interesting[self.below(interesting.len())],
-            _ => self.next().to_le_bytes()[0],
+fn mutate(rng: &mut Rng, bytes: &mut Vec<u8>) {
+    let at = rng.below(bytes.len());
+    match rng.below(8) {
+        0..3 if !bytes.is_empty() => bytes[at] ^= 1 << rng.below(8),
+        3..5 if !bytes.is_empty() => bytes[at] = interesting_byte(rng),
+        5 => bytes.truncate(at),
+        6 => {
+            let byte = interesting_byte(rng);
+            bytes.resize(bytes.len() + rng.below(9), byte);
         }
-    }
-
-    fn mutate(&mut self, bytes: &mut Vec<u8>) {
-        let at = self.below(bytes.len());
-        match self.below(8) {
-            0..3 if !bytes.is_empty() => bytes[at] ^= 1 << self.below(8),
-            3..5 if !bytes.is_empty() => bytes[at] = self.byte(),
-            5 => bytes.truncate(at),
-            6 => {
-                let byte = self.byte();
-                bytes.resize(bytes.len() + self.below(9), byte);
-            }
-            _ => {
-                let part = bytes[at..bytes.len().min(at + self.below(16))].to_vec();
-                let to = self.below(bytes.len());
-                bytes.splice(to..to, part);
-            }
+        _ => {
+            let part = bytes[at..bytes.len().min(at + rng.below(16))].to_vec();
+            let to = rng.below(bytes.len());
+            bytes.splice(to..to, part);
         }
     }
 }
@@ -77,7 +66,7 @@ fn run_some(runs: usize, name: &str, seed: u64, seeds: &[Vec<u8>], target: fn(&[
             std::fs::write(folder.join(format!("golden-{i}")), bytes).unwrap();
         }
     }
-    let mut rng = Rng(seed);
+    let mut rng = Rng::new(seed);
     for bytes in seeds {
         target(bytes);
     }
@@ -85,7 +74,7 @@ fn run_some(runs: usize, name: &str, seed: u64, seeds: &[Vec<u8>], target: fn(&[
     for _ in 0..runs {
         let mut bytes = seeds[rng.below(seeds.len())].clone();
         for _ in 0..=rng.below(4) {
-            rng.mutate(&mut bytes);
+            mutate(&mut rng, &mut bytes);
         }
         target(&bytes);
     }

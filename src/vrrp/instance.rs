@@ -15,7 +15,7 @@
 //! `reception.rs`: what an advert must satisfy before any state sees it. `resume.rs`: the way from INIT back into
 //! MASTER after the process has died.
 //!
-//! Invariants, held by `tests/sim.rs`:
+//! Invariants, held by `tests/sim/`:
 //! * a state owns exactly the timers that mean something in it; `next_deadline` changes only
 //!   through `handle`; after `Event::Timer` at `now` it lies after `now`;
 //! * `Install` and `Withdraw` alternate, and between them the state is MASTER;

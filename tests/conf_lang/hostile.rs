@@ -1,5 +1,5 @@
-//! Input made to break a reader is answered, or refused with one clear message, before long: of processor
-//! time, and with much room, as these run in debug builds on slow machines.
+//! Hostile configuration texts are parsed, or rejected with one diagnostic, within a limit of CPU
+//! time that is generous because tests are debug builds and may run on slow machines.
 
 use std::time::Duration;
 
@@ -7,20 +7,21 @@ use vrrpd::config::tree::Block;
 use vrrpd::config::{Diags, Parsed, Severity, render};
 
 use crate::cpu;
-use crate::support::{Machine, brief};
+use crate::rng::Rng;
+use crate::support::{FakeHost, brief};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const CPU_LIMIT: Duration = Duration::from_secs(20);
 
-fn run(machine: &Machine) -> (Parsed, Diags) {
-    let before = cpu::used();
-    let (parsed, diags) = machine.parse("k.conf");
+fn run(host: &FakeHost) -> (Parsed, Diags) {
+    let before = cpu::thread_time();
+    let (parsed, diags) = host.parse("k.conf");
     let text = render::render_text(&diags, &parsed.sources);
     #[cfg(feature = "json")]
     let json = vrrpd::config::json::render_json(&diags, &parsed.sources);
     #[cfg(not(feature = "json"))]
     let json = "";
-    let took = cpu::used() - before;
-    assert!(took < PATIENCE, "took {took:?}");
+    let took = cpu::thread_time() - before;
+    assert!(took < CPU_LIMIT, "took {took:?}");
     assert!(text.len() < 1_000_000 && json.len() < 1_000_000);
     let (statements, depth) = size(&parsed.root);
     assert!(
@@ -30,7 +31,7 @@ fn run(machine: &Machine) -> (Parsed, Diags) {
     (parsed, diags)
 }
 
-/// Statements and depth; does not recurse, as the depth is what is in doubt.
+/// Number of statements and depth. Not recursive: the depth is what is tested.
 fn size(root: &Block) -> (usize, usize) {
     let mut todo = vec![(root, 1)];
     let mut count = 0;
@@ -44,35 +45,15 @@ fn size(root: &Block) -> (usize, usize) {
     (count, deepest)
 }
 
-/// A generator of numbers that is the same everywhere.
-struct Xorshift(u64);
-
-impl Xorshift {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn byte(&mut self) -> u8 {
-        self.next().to_le_bytes()[3]
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() >> 40).expect("24 bits") % bound.max(1)
-    }
-}
-
 fn random_bytes(len: usize) -> Vec<u8> {
-    let mut random = Xorshift(88_172_645_463_325_252);
+    let mut random = Rng::new(1);
     (0..len).map(|_| random.byte()).collect()
 }
 
 const TOO_MUCH: &str = "definitions and sequences make too much text; reading stops here";
 
 #[test]
-fn hostile_texts_are_refused_with_one_message() {
+fn hostile_texts_are_rejected_with_one_diagnostic() {
     let many = "more than 150000 statements; reading stops here";
     let instances = "$VI=\\\nvrrp_instance V_${A}_${B} { \\\ninterface eth0 \\\nvirtual_ipaddress { \\\n\
         10.0.0.1 \\\n} \\\n}\n~SEQ(A,0,255) ~SEQ(B,1,254) $VI\n";
@@ -212,7 +193,7 @@ fn hostile_texts_are_refused_with_one_message() {
             "more than 256 alternatives; nothing is included",
         ),
     ] {
-        let (parsed, diags) = run(&Machine::new(&[("k.conf", &text)]));
+        let (parsed, diags) = run(&FakeHost::new(&[("k.conf", &text)]));
         let messages = brief(&parsed, &diags);
         assert_eq!(messages.len(), 1, "{name}: {:?}", messages.first());
         assert!(
@@ -225,7 +206,7 @@ fn hostile_texts_are_refused_with_one_message() {
 }
 
 #[test]
-fn hostile_texts_that_mean_something_are_answered() {
+fn hostile_but_valid_texts_are_parsed() {
     let line = "~SEQ(A,0,255) ~SEQ(B,1,254) vrrp_instance V_${A}_${B} { state BACKUP }";
     for (name, text, statements) in [
         ("65,024 one-line instances", line.to_owned(), 2 * 65_024),
@@ -243,7 +224,7 @@ fn hostile_texts_that_mean_something_are_answered() {
             2,
         ),
     ] {
-        let (parsed, diags) = run(&Machine::new(&[("k.conf", text.as_bytes())]));
+        let (parsed, diags) = run(&FakeHost::new(&[("k.conf", text.as_bytes())]));
         assert_ne!(
             diags.worst(),
             Some(Severity::Fatal),
@@ -255,7 +236,7 @@ fn hostile_texts_that_mean_something_are_answered() {
 }
 
 #[test]
-fn include_loops_and_trees_of_includes_end() {
+fn include_loops_and_deep_includes_terminate() {
     let numbered = |i: usize, depth: usize| {
         let text = format!("include {0}.conf\ninclude {0}.conf\n", i + 1);
         (
@@ -287,18 +268,16 @@ fn include_loops_and_trees_of_includes_end() {
             "more than 256 files are included; nothing of it is used",
         ),
     ] {
-        let mut machine = Machine::new(&[("k.conf", main.as_bytes())]);
-        machine
-            .files
-            .extend((0..=depth).map(|i| numbered(i, depth)));
-        let (parsed, diags) = run(&machine);
+        let mut host = FakeHost::new(&[("k.conf", main.as_bytes())]);
+        host.files.extend((0..=depth).map(|i| numbered(i, depth)));
+        let (parsed, diags) = run(&host);
         let messages = brief(&parsed, &diags);
         assert_eq!(messages.len(), 1, "{name}: {messages:?}");
         assert!(messages[0].ends_with(message), "{name}: {messages:?}");
     }
 }
 
-/// Pieces that have a meaning, so that chance finds combinations of them.
+/// Tokens of the language, for random combinations.
 const PIECES: &[&str] = &[
     "{",
     "}",
@@ -359,13 +338,13 @@ const PIECES: &[&str] = &[
 ];
 
 #[test]
-fn random_texts_never_break_the_reader() {
+fn random_texts_never_break_the_parser() {
     for seed in 1..=3000_u64 {
-        let mut random = Xorshift(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        let mut random = Rng::new(seed);
         let mut text = Vec::new();
         for _ in 0..random.below(80) {
             let piece = PIECES[random.below(PIECES.len())];
-            // Half a piece now and then, and a byte of any kind.
+            // Sometimes half a token, sometimes a random byte.
             let end = if random.below(8) == 0 {
                 random.below(piece.len())
             } else {
@@ -377,8 +356,8 @@ fn random_texts_never_break_the_reader() {
             }
         }
         let other = text.split_at(random.below(text.len())).1.to_vec();
-        let machine = Machine::new(&[("k.conf", &text), ("b.conf", &other)]);
-        let result = std::panic::catch_unwind(|| check_sound(&machine));
+        let host = FakeHost::new(&[("k.conf", &text), ("b.conf", &other)]);
+        let result = std::panic::catch_unwind(|| check_sound(&host));
         assert!(
             result.is_ok(),
             "seed {seed}: {:?}",
@@ -387,10 +366,10 @@ fn random_texts_never_break_the_reader() {
     }
 }
 
-/// Every place lies in its text, and the same text gives the same answer.
-fn check_sound(machine: &Machine) {
-    let (parsed, diags) = run(machine);
-    let (again, diags_again) = run(machine);
+/// Every span lies within its text, and parsing is deterministic.
+fn check_sound(host: &FakeHost) {
+    let (parsed, diags) = run(host);
+    let (again, diags_again) = run(host);
     assert_eq!(parsed.root, again.root);
     assert_eq!(diags.list(), diags_again.list());
     for span in diags.list().iter().filter_map(|diag| diag.span) {

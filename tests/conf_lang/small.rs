@@ -1,16 +1,16 @@
-//! Small texts that are awkward as files: line ends, encodings, single words.
+//! Short texts that are awkward as files: line ends, encodings, single words.
 
-use crate::support::{Machine, brief, flat};
+use crate::support::{FakeHost, brief, flat};
 
-/// Statements and messages of a text.
+/// Statements and diagnostics of a text.
 fn read(text: &[u8]) -> (String, Vec<String>) {
-    let machine = Machine::new(&[("k.conf", text)]);
-    let (parsed, diags) = machine.parse("k.conf");
+    let host = FakeHost::new(&[("k.conf", text)]);
+    let (parsed, diags) = host.parse("k.conf");
     (flat(&parsed.root).trim_end().into(), brief(&parsed, &diags))
 }
 
 #[test]
-fn texts_without_a_fault_give_statements_and_no_message() {
+fn valid_texts_give_statements_and_no_diagnostics() {
     for (name, text, want) in [
         ("empty", &b""[..], ""),
         ("only a comment", b"# a", ""),
@@ -73,7 +73,7 @@ fn texts_without_a_fault_give_statements_and_no_message() {
 }
 
 #[test]
-fn texts_with_one_fault_give_one_message() {
+fn texts_with_one_error_give_one_diagnostic() {
     for (name, text, want, message) in [
         (
             "bytes that are not UTF-8",
@@ -179,7 +179,7 @@ fn texts_with_one_fault_give_one_message() {
 }
 
 #[test]
-fn lines_up_to_4096_bytes_are_taken_and_longer_ones_reported() {
+fn lines_up_to_4096_bytes_are_accepted_and_longer_ones_reported() {
     for (len, message) in [
         (4096, None),
         (
@@ -196,7 +196,7 @@ fn lines_up_to_4096_bytes_are_taken_and_longer_ones_reported() {
 }
 
 #[test]
-fn what_an_include_lacks_is_as_bad_as_the_policy_says() {
+fn a_missing_include_has_the_severity_of_include_check() {
     let glob = "include d/*.conf";
     for (text, want) in [
         (glob, None),
@@ -227,8 +227,8 @@ fn what_an_include_lacks_is_as_bad_as_the_policy_says() {
             Some("note: no file matches e*"),
         ),
     ] {
-        let machine = Machine::new(&[("k.conf", text.as_bytes()), ("d/1.conf", b"one")]);
-        let (parsed, diags) = machine.parse("k.conf");
+        let host = FakeHost::new(&[("k.conf", text.as_bytes()), ("d/1.conf", b"one")]);
+        let (parsed, diags) = host.parse("k.conf");
         let messages = brief(&parsed, &diags);
         let got = messages
             .first()
@@ -245,8 +245,8 @@ fn what_an_include_lacks_is_as_bad_as_the_policy_says() {
 }
 
 #[test]
-fn a_missing_main_file_is_one_sentence() {
-    let (parsed, diags) = Machine::default().parse("/etc/k.conf");
+fn a_missing_configuration_file_gives_one_diagnostic() {
+    let (parsed, diags) = FakeHost::default().parse("/etc/k.conf");
     let want = ["fatal: cannot read /etc/k.conf: no such file or directory"];
     assert_eq!(brief(&parsed, &diags), want);
 }
@@ -260,8 +260,8 @@ fn the_text_of_a_statement_keeps_quotes_and_escapes() {
         ("script /x", "/x"),
         ("script \"/x\\\" y\" # c", "\"/x\\\" y\""),
     ] {
-        let machine = Machine::new(&[("k.conf", line.as_bytes())]);
-        let (parsed, _) = machine.parse("k.conf");
+        let host = FakeHost::new(&[("k.conf", line.as_bytes())]);
+        let (parsed, _) = host.parse("k.conf");
         assert_eq!(parsed.root.nodes[0].text(), want, "{line}");
     }
 }

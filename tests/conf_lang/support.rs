@@ -1,4 +1,4 @@
-//! A machine made of a table of files, and a dump of the tree.
+//! A host with files in memory, and a dump of the tree.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -7,13 +7,13 @@ use vrrpd::config::model::User;
 use vrrpd::config::tree::Block;
 use vrrpd::config::{Diags, Host, Parsed, Program, Sources, parse, render};
 
-/// Files in memory.
+/// A [`Host`] with files in memory.
 #[derive(Default)]
-pub(crate) struct Machine {
+pub(crate) struct FakeHost {
     pub(crate) files: BTreeMap<String, Vec<u8>>,
 }
 
-impl Machine {
+impl FakeHost {
     pub(crate) fn new(files: &[(&str, &[u8])]) -> Self {
         let files = files
             .iter()
@@ -30,7 +30,7 @@ impl Machine {
     }
 }
 
-impl Host for Machine {
+impl Host for FakeHost {
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
         self.files
             .get(path)
@@ -76,7 +76,7 @@ impl Host for Machine {
     }
 }
 
-/// Stands in for the schema.
+/// A small substitute for the keyword table: whether `keyword` opens a block in `parent`.
 pub(crate) fn opens(parent: &str, keyword: &str) -> bool {
     let keywords: &[&str] = match parent {
         "" => &[
@@ -102,7 +102,7 @@ pub(crate) fn opens(parent: &str, keyword: &str) -> bool {
     keywords.contains(&keyword)
 }
 
-/// The statements, one a line, with the places of keywords and braces.
+/// The statements, one per line, with the positions of keywords and braces.
 pub(crate) fn dump(parsed: &Parsed) -> String {
     let mut out = String::new();
     block(&parsed.root, &parsed.sources, 0, &mut out);
@@ -110,13 +110,13 @@ pub(crate) fn dump(parsed: &Parsed) -> String {
 }
 
 fn block(block: &Block, sources: &Sources, depth: usize, out: &mut String) {
-    let place = |span| {
+    let position = |span| {
         sources
             .position(span)
             .map_or((0, 0), |p| (p.line, p.column))
     };
     for node in &block.nodes {
-        let (line, column) = place(node.keyword.span);
+        let (line, column) = position(node.keyword.span);
         let _ = write!(
             out,
             "{line}:{column} {:1$}{2:?}",
@@ -125,7 +125,7 @@ fn block(block: &Block, sources: &Sources, depth: usize, out: &mut String) {
             node.keyword.text
         );
         for word in &node.args {
-            let (word_line, word_column) = place(word.span);
+            let (word_line, word_column) = position(word.span);
             if word_line == line {
                 let _ = write!(out, " {:?}@{word_column}", word.text);
             } else {
@@ -136,9 +136,9 @@ fn block(block: &Block, sources: &Sources, depth: usize, out: &mut String) {
             let _ = write!(out, " raw={raw:?}");
         }
         if let Some(inner) = &node.block {
-            let (line, column) = place(inner.open);
+            let (line, column) = position(inner.open);
             let _ = write!(out, " {{ @{line}:{column}");
-            match inner.close.map(place) {
+            match inner.close.map(position) {
                 Some((line, column)) => {
                     let _ = writeln!(out, " to {line}:{column}");
                 }
@@ -151,7 +151,7 @@ fn block(block: &Block, sources: &Sources, depth: usize, out: &mut String) {
     }
 }
 
-/// The statements without places: `a b { c d; }`.
+/// The statements without positions: `a b { c d; }`.
 pub(crate) fn flat(block: &Block) -> String {
     let mut out = String::new();
     for node in &block.nodes {
@@ -169,7 +169,7 @@ pub(crate) fn flat(block: &Block) -> String {
     out
 }
 
-/// The messages, one a line, without excerpts.
+/// The first line of each diagnostic.
 pub(crate) fn brief(parsed: &Parsed, diags: &Diags) -> Vec<String> {
     let text = render::render_text(diags, &parsed.sources);
     let headline = |line: &&str| !line.starts_with(' ');

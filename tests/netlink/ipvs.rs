@@ -1,4 +1,5 @@
-//! IPVS: the same requests as ipvsadm(8)'s, but for what the kernel does not look at, and what the kernel lists.
+//! IPVS requests equal those of ipvsadm(8), apart from attributes the kernel ignores; replies are
+//! parsed.
 
 use vrrpd::netlink::genl::{self, Replies, Reply};
 use vrrpd::netlink::ipvs::{self, Command, Daemon, Message, Role};
@@ -11,7 +12,7 @@ use vrrpd::types::ipvs::{
 
 use crate::hex::golden;
 
-/// The family's number when the bytes were captured.
+/// Generic netlink family id in the captures.
 const FAMILY: u16 = 0x21;
 
 fn key(addr: &str, port: u16, protocol: IpProtocol) -> ServiceKey {
@@ -48,7 +49,7 @@ fn service(key: ServiceKey, scheduler: &str) -> Service {
     }
 }
 
-/// The services of the captures, without those that differ only in their scheduler.
+/// The captured services, except those that differ only in their scheduler.
 fn services() -> Vec<(&'static str, Service)> {
     let dns = key("192.0.2.1", 53, IpProtocol::Udp);
     vec![
@@ -120,14 +121,14 @@ fn servers() -> Vec<(&'static str, Destination)> {
     ]
 }
 
-/// Attribute, the one it is in (0: none), value.
-type Flat = (u16, u16, Vec<u8>);
+/// Attribute type, type of the enclosing attribute (0: none), value.
+type FlatAttr = (u16, u16, Vec<u8>);
 
 /// Type, flags, command, version and attributes of a request.
-fn flat(bytes: &[u8]) -> ([u8; 4], u16, Vec<Flat>) {
+fn flat(bytes: &[u8]) -> ([u8; 4], u16, Vec<FlatAttr>) {
     let mut list = Vec::new();
     for attr in Attrs::new(&bytes[20..]).map(Result::unwrap) {
-        // Timeouts, and all that the controller is asked, stand by themselves.
+        // Timeouts and requests to the genl controller have no nested attributes.
         let simple = attr.kind > 3 || bytes[4] == 0x10;
         if simple {
             list.push((attr.kind, 0, attr.value.to_vec()));
@@ -138,19 +139,19 @@ fn flat(bytes: &[u8]) -> ([u8; 4], u16, Vec<Flat>) {
     }
     list.sort();
     let head = [bytes[4], bytes[5], bytes[16], bytes[17]];
-    // Whether an acknowledgment is wanted.
+    // NLM_F_ACK.
     let flags = u16::from_le_bytes([bytes[6], bytes[7]]) & !4;
     (head, flags, list)
 }
 
-/// Compares a request with ipvsadm's, which tells more of services and servers than the kernel wants to know: of
-/// servers and daemons that go, of services that are only meant, and of tunnels that are none.
-fn same(name: &str, fill: impl FnOnce(&mut Batch)) {
+/// Compares a request with that of ipvsadm, which also sends attributes the kernel does not need:
+/// for deleted servers and daemons, for services that only identify, and for non-tunnels.
+fn assert_same_request(name: &str, fill: impl FnOnce(&mut Batch)) {
     let mut batch = Batch::new(1);
     fill(&mut batch);
     let theirs = golden(&format!("ipvs/{name}"));
     let command = theirs[16];
-    let meant = |bytes: &[u8]| {
+    let required = |bytes: &[u8]| {
         let (head, flags, mut attrs) = flat(bytes);
         attrs.retain(|(kind, inside, value)| match (inside, kind) {
             (1, 6..=9) => command < 3,
@@ -161,52 +162,52 @@ fn same(name: &str, fill: impl FnOnce(&mut Batch)) {
         });
         (head, flags, attrs)
     };
-    assert_eq!(meant(batch.bytes()), meant(&theirs), "{name}");
+    assert_eq!(required(batch.bytes()), required(&theirs), "{name}");
 }
 
 #[test]
-fn services_are_asked_for_as_ipvsadm_does() {
+fn ipvs_service_requests_equal_those_of_ipvsadm_8() {
     for (name, one) in services() {
-        same(name, |batch| {
+        assert_same_request(name, |batch| {
             ipvs::write_service(batch, FAMILY, Command::New, &one);
         });
     }
     let changed = service(web(), "wrr");
-    same("edit-service", |batch| {
+    assert_same_request("edit-service", |batch| {
         ipvs::write_service(batch, FAMILY, Command::Set, &changed);
     });
-    same("del-service", |batch| {
+    assert_same_request("del-service", |batch| {
         ipvs::delete_service(batch, FAMILY, &web());
     });
-    same("list-services", |batch| {
+    assert_same_request("list-services", |batch| {
         ipvs::list_services(batch, FAMILY);
     });
-    same("clear", |batch| {
+    assert_same_request("clear", |batch| {
         ipvs::flush(batch, FAMILY);
     });
 }
 
 #[test]
-fn servers_are_asked_for_as_ipvsadm_does() {
+fn ipvs_server_requests_equal_those_of_ipvsadm_8() {
     for (name, one) in servers() {
-        same(name, |batch| {
+        assert_same_request(name, |batch| {
             ipvs::write_server(batch, FAMILY, Command::New, &web(), &one);
         });
     }
     let masquerade = Forward::Masquerade;
     let six = server("2001:db8::11", 443, masquerade, 1);
-    same("add-server6", |batch| {
+    assert_same_request("add-server6", |batch| {
         ipvs::write_server(batch, FAMILY, Command::New, &web6(), &six);
     });
     let changed = server("192.0.2.11", 8080, masquerade, 9);
-    same("edit-server", |batch| {
+    assert_same_request("edit-server", |batch| {
         ipvs::write_server(batch, FAMILY, Command::Set, &web(), &changed);
     });
     let gone = server("192.0.2.12", 80, Forward::Direct, 0);
-    same("del-server", |batch| {
+    assert_same_request("del-server", |batch| {
         ipvs::delete_server(batch, FAMILY, &web(), &gone);
     });
-    same("list-servers", |batch| {
+    assert_same_request("list-servers", |batch| {
         ipvs::list_servers(batch, FAMILY, &web());
     });
 }
@@ -236,30 +237,30 @@ fn backup() -> Daemon<'static> {
 }
 
 #[test]
-fn all_else_is_asked_for_as_ipvsadm_does() {
-    same("daemon-master", |batch| {
+fn ipvs_daemon_and_timeout_requests_equal_those_of_ipvsadm_8() {
+    assert_same_request("daemon-master", |batch| {
         ipvs::add_daemon(batch, FAMILY, &master());
     });
-    same("daemon-backup", |batch| {
+    assert_same_request("daemon-backup", |batch| {
         ipvs::add_daemon(batch, FAMILY, &backup());
     });
-    same("stop-daemon", |batch| {
+    assert_same_request("stop-daemon", |batch| {
         ipvs::delete_daemon(batch, FAMILY, Role::Master);
     });
-    same("list-daemons", |batch| {
+    assert_same_request("list-daemons", |batch| {
         ipvs::list_daemons(batch, FAMILY);
     });
-    same("timeouts", |batch| {
+    assert_same_request("timeouts", |batch| {
         ipvs::set_timeouts(batch, FAMILY, [900, 120, 30]);
     });
-    same("list-timeouts", |batch| {
+    assert_same_request("list-timeouts", |batch| {
         ipvs::get_timeouts(batch, FAMILY);
     });
 }
 
-// ---- what the kernel lists ----
+// ---- dumps from the kernel ----
 
-/// What follows the netlink headers in a capture.
+/// Payloads of the netlink messages in a capture.
 fn payloads(bytes: &[u8]) -> Vec<&[u8]> {
     let replies = Replies::new(bytes).map(Result::unwrap);
     let payloads = replies.map(|(reply, _)| {
@@ -277,13 +278,13 @@ fn messages(bytes: &[u8], family: Family) -> Vec<Message<'_>> {
 }
 
 #[test]
-fn the_controller_tells_the_number() {
+fn genl_controller_reply_gives_the_family_id() {
     let bytes = golden("ipvs/family");
     assert_eq!(genl::family_id(payloads(&bytes)[0]), Ok(FAMILY));
 }
 
 #[test]
-fn services_are_listed_as_they_were_asked_for() {
+fn ipvs_service_dump_equals_what_was_added() {
     let bytes = golden("ipvs/listed-services");
     let mut wanted: Vec<Service> = services().into_iter().map(|(_, one)| one).collect();
     wanted[0].scheduler = "wrr".into();
@@ -293,14 +294,14 @@ fn services_are_listed_as_they_were_asked_for() {
         let Message::Service(listed) = message else {
             panic!("{message:?}")
         };
-        let place = wanted.iter().position(|one| listed.matches(one));
-        wanted.remove(place.unwrap_or_else(|| panic!("{listed:?}")));
+        let index = wanted.iter().position(|one| listed.matches(one));
+        wanted.remove(index.unwrap_or_else(|| panic!("{listed:?}")));
         assert_eq!(listed.counters(), Counters::default());
     }
 }
 
 #[test]
-fn servers_are_listed_as_they_were_asked_for() {
+fn ipvs_server_dump_equals_what_was_added() {
     let list = |name, family| {
         let bytes = golden(name);
         let servers = messages(&bytes, family).into_iter().map(|one| {
@@ -323,7 +324,7 @@ fn servers_are_listed_as_they_were_asked_for() {
 }
 
 #[test]
-fn all_else_is_listed() {
+fn ipvs_daemons_timeouts_and_info_are_parsed() {
     let bytes = golden("ipvs/listed-daemons");
     let with_defaults = Daemon {
         max_len: Some(1472),
@@ -346,8 +347,8 @@ fn all_else_is_listed() {
 }
 
 #[test]
-fn counters_are_read_in_both_sizes() {
-    // As the kernel tells a busy server: small numbers first, large ones after them.
+fn ipvs_counters_are_parsed_in_32_and_64_bits() {
+    // As the kernel reports a busy server: 32-bit counters first, then 64-bit ones.
     let mut batch = Batch::new(1);
     batch.begin(FAMILY, 0);
     batch.fixed(&[5, 1, 0, 0]);
@@ -394,7 +395,7 @@ fn counters_are_read_in_both_sizes() {
 }
 
 #[test]
-fn every_truncation_and_every_flipped_bit_is_survived() {
+fn ipvs_parser_survives_every_truncation_and_flipped_bit() {
     for name in [
         "listed-services",
         "listed-servers",

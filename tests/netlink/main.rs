@@ -1,4 +1,4 @@
-//! Netlink messages against golden bytes: what the kernel said, what ip(8) asked, every truncation, every
+//! Netlink messages against captures of the kernel and of ip(8), with every truncation and every
 //! flipped bit.
 
 #![cfg(target_endian = "little")]
@@ -7,9 +7,9 @@
 #[allow(dead_code, reason = "every test takes what it needs")]
 mod hex;
 
-mod filter;
 #[cfg(feature = "lvs")]
 mod ipvs;
+mod nft_macvlan;
 mod received;
 mod requests;
 mod routing;

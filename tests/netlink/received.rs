@@ -1,4 +1,4 @@
-//! Answers and notifications: what the kernel said in a namespace whose set-up is known.
+//! Replies and notifications, captured from the kernel in a known namespace.
 
 use core::net::{IpAddr, Ipv4Addr};
 
@@ -15,7 +15,7 @@ fn messages(bytes: &[u8]) -> Vec<Message<'_>> {
         .collect()
 }
 
-/// The links among `seen` that are there.
+/// The RTM_NEWLINK messages in `seen`.
 fn links<'a>(seen: &[Message<'a>]) -> Vec<Link<'a>> {
     let mut links = Vec::new();
     for message in seen {
@@ -60,7 +60,7 @@ fn mac(last: u8) -> Option<Mac> {
 }
 
 #[test]
-fn a_dump_of_links_tells_all_we_need() {
+fn link_dump_is_parsed() {
     let number = |index| Some(IfIndex(index));
     let bytes = golden("netlink/dump-links");
     let wanted = [
@@ -70,7 +70,7 @@ fn a_dump_of_links_tells_all_we_need() {
             kind: None,
             ..link(1, "lo", UP | LOOPBACK | RUNNING | LOWER_UP)
         },
-        // Its other end is in another namespace, where its number means nothing to us.
+        // Its peer is in another namespace, where the ifindex has no meaning here.
         Link {
             mac: mac(1),
             ..link(3, "v0", WORKING)
@@ -122,7 +122,7 @@ fn a_dump_of_links_tells_all_we_need() {
 }
 
 #[test]
-fn link_flags_are_told_apart() {
+fn link_flags_are_distinguished() {
     let flags = LinkFlags(WORKING);
     assert!(flags.has(LinkFlags::UP) && flags.has(LinkFlags::LOWER_UP));
     assert!(flags.has(LinkFlags::RUNNING) && flags.has(LinkFlags::MULTICAST));
@@ -132,7 +132,7 @@ fn link_flags_are_told_apart() {
 }
 
 #[test]
-fn a_link_going_down_and_up_is_followed() {
+fn link_down_and_up_events_are_parsed() {
     let bytes = golden("netlink/event-link-down");
     let seen = links(&messages(&bytes));
     let flags: Vec<u32> = seen.iter().map(|link| link.flags.0).collect();
@@ -140,7 +140,7 @@ fn a_link_going_down_and_up_is_followed() {
 }
 
 #[test]
-fn a_bridge_port_that_leaves_is_not_a_link_that_is_gone() {
+fn bridge_port_removal_is_not_a_link_deletion() {
     let bytes = golden("netlink/event-bridge-port");
     let seen = messages(&bytes);
     let seen_links = links(&seen);
@@ -149,12 +149,12 @@ fn a_bridge_port_that_leaves_is_not_a_link_that_is_gone() {
         masters,
         [("w0", Some(IfIndex(4))), ("w0", None), ("br0", None)]
     );
-    // The bridge's own two messages have the types of a link.
+    // The bridge's own messages (AF_BRIDGE) also are link messages.
     assert_eq!(seen[1..3], [Message::Other(16), Message::Other(17)]);
 }
 
 #[test]
-fn a_renamed_link_keeps_its_number() {
+fn a_renamed_link_keeps_its_ifindex() {
     let bytes = golden("netlink/event-rename");
     let mut seen = links(&messages(&bytes));
     seen.retain(|link| link.index == IfIndex(8));
@@ -163,7 +163,7 @@ fn a_renamed_link_keeps_its_number() {
 }
 
 #[test]
-fn a_deleted_link_is_told_after_its_addresses() {
+fn link_deletion_is_reported_after_its_addresses() {
     let bytes = golden("netlink/event-link-gone");
     let seen = messages(&bytes);
     let gone = |message: &Message<'_>| matches!(message, Message::DelLink(_));
@@ -195,7 +195,7 @@ fn addr<'a>(index: u32, text: &str, prefix: u8) -> Addr<'a> {
     }
 }
 
-/// A link-local address, which the kernel makes itself.
+/// A link-local address, as created by the kernel itself.
 fn link_local<'a>(index: u32, text: &str) -> Addr<'a> {
     Addr {
         scope: 253,
@@ -205,7 +205,7 @@ fn link_local<'a>(index: u32, text: &str) -> Addr<'a> {
 }
 
 #[test]
-fn a_dump_of_addresses_tells_all_we_need() {
+fn address_dump_is_parsed() {
     let permanent = AddrFlags::PERMANENT;
     let nodad = permanent.with(AddrFlags::NODAD);
     let tentative = permanent.with(AddrFlags::TENTATIVE);
@@ -293,7 +293,7 @@ fn a_dump_of_addresses_tells_all_we_need() {
 }
 
 #[test]
-fn an_address_that_comes_and_goes_is_told_with_its_label() {
+fn address_events_carry_the_label() {
     let bytes = golden("netlink/event-addr");
     let wanted = Addr {
         label: Some("v0:77"),
@@ -308,7 +308,7 @@ fn an_address_that_comes_and_goes_is_told_with_its_label() {
 // ---- acknowledgments ----
 
 #[test]
-fn an_ack_tells_which_request_and_why() {
+fn acks_carry_sequence_errno_and_extended_ack() {
     let ack = |seq, errno, text, offset| Ack {
         seq,
         errno,
@@ -346,10 +346,10 @@ fn an_ack_tells_which_request_and_why() {
     assert_eq!(messages(&bytes), wanted);
 }
 
-// ---- what the kernel does not send ----
+// ---- malformed messages ----
 
 #[test]
-fn every_truncation_keeps_the_whole_messages_before_it() {
+fn a_truncated_datagram_keeps_the_complete_messages() {
     for (name, bytes) in goldens("netlink") {
         let whole: Vec<_> = Messages::new(&bytes).collect();
         let mut ends = vec![0];
@@ -360,7 +360,7 @@ fn every_truncation_keeps_the_whole_messages_before_it() {
             let complete = ends.partition_point(|end| *end <= len) - 1;
             let seen: Vec<_> = Messages::new(&bytes[..len]).collect();
             assert_eq!(seen[..complete], whole[..complete], "{name} at {len}");
-            // Cut between two messages nothing is wrong, elsewhere the last one is.
+            // A cut between two messages is no error; elsewhere the last message is malformed.
             let broken = &seen[complete..];
             if ends.contains(&len) {
                 assert!(broken.is_empty(), "{name} at {len}: {broken:?}");
@@ -371,7 +371,7 @@ fn every_truncation_keeps_the_whole_messages_before_it() {
     }
 }
 
-/// The messages of a datagram, as bytes.
+/// The bytes of each message in a datagram.
 fn chunks(mut bytes: &[u8]) -> Vec<&[u8]> {
     let mut all = Vec::new();
     while let Some(len) = bytes.first_chunk::<4>().map(|len| u32::from_le_bytes(*len)) {
@@ -383,7 +383,7 @@ fn chunks(mut bytes: &[u8]) -> Vec<&[u8]> {
 }
 
 #[test]
-fn a_truncated_message_whose_length_agrees_is_refused_or_lacks_what_was_cut() {
+fn a_shortened_message_is_rejected_or_lacks_its_last_attributes() {
     for (name, bytes) in goldens("netlink") {
         for message in chunks(&bytes) {
             let clean = Messages::new(message).next().unwrap().unwrap();
@@ -405,18 +405,18 @@ fn a_truncated_message_whose_length_agrees_is_refused_or_lacks_what_was_cut() {
     }
 }
 
-/// Whether two messages are of one type and about one thing.
+/// Whether two messages have the same type and the same subject.
 fn same_object(a: &Message<'_>, b: &Message<'_>) -> bool {
     match (a, b) {
         (Message::NewLink(a), Message::NewLink(b)) | (Message::DelLink(a), Message::DelLink(b)) => {
             (a.index, a.name, a.flags) == (b.index, b.name, b.flags)
         }
-        // Cut after IFA_ADDRESS or IFA_LOCAL the other end is taken for this one.
+        // Without IFA_ADDRESS or IFA_LOCAL the peer is taken for the local address.
         (Message::NewAddr(a), Message::NewAddr(b)) | (Message::DelAddr(a), Message::DelAddr(b)) => {
             let own = a.cidr.addr == b.cidr.addr || Some(a.cidr.addr) == b.peer;
             a.index == b.index && own
         }
-        // A table above 255 and a rule's selectors are attributes.
+        // Tables above 255 and the selectors of a rule are attributes, which may be cut off.
         (Message::NewRoute(a), Message::NewRoute(b))
         | (Message::DelRoute(a), Message::DelRoute(b)) => {
             (a.dst, a.kind, a.protocol) == (b.dst, b.kind, b.protocol)
@@ -432,9 +432,9 @@ fn same_object(a: &Message<'_>, b: &Message<'_>) -> bool {
 }
 
 #[test]
-fn every_flipped_bit_is_harmless_to_the_messages_beside_it() {
+fn a_flipped_bit_affects_its_own_message_only() {
     for (name, bytes) in goldens("netlink") {
-        // In links most attributes are not read; every message kind is there in small files too.
+        // Large link dumps are slow; small files contain every message type.
         if bytes.len() > 3000 {
             continue;
         }
@@ -442,7 +442,7 @@ fn every_flipped_bit_is_harmless_to_the_messages_beside_it() {
         let chunks = chunks(&bytes);
         let mut start = 0;
         for (i, chunk) in chunks.iter().enumerate() {
-            // A flipped length moves everything behind it; all else stays in its message.
+            // A flipped length affects later messages; other bits only their own message.
             for bit in 32..chunk.len() * 8 {
                 let mut flipped = bytes.clone();
                 flipped[start + bit / 8] ^= 1 << (bit % 8);
@@ -461,7 +461,7 @@ fn every_flipped_bit_is_harmless_to_the_messages_beside_it() {
 }
 
 #[test]
-fn every_flipped_bit_of_a_length_ends_within_the_datagram() {
+fn a_flipped_bit_in_a_length_does_not_read_past_the_datagram() {
     for (name, bytes) in goldens("netlink") {
         let mut start = 0;
         for chunk in chunks(&bytes) {
@@ -477,7 +477,7 @@ fn every_flipped_bit_of_a_length_ends_within_the_datagram() {
 }
 
 #[test]
-fn a_bad_length_says_what_it_is() {
+fn an_invalid_message_length_gives_its_own_error() {
     for (name, len, bad) in [
         (
             "below the header",

@@ -1,4 +1,4 @@
-//! Requests: the same bytes as ip(8)'s, but for the order of attributes, which has no meaning.
+//! Address and link requests have the same bytes as those of ip(8), apart from the order of attributes.
 
 use core::net::Ipv4Addr;
 
@@ -20,7 +20,7 @@ fn spec(text: &str) -> DesiredAddr<'static> {
     DesiredAddr::new(IfIndex(8), cidr(text))
 }
 
-/// A request's header and fixed part, and its attributes in order of their types.
+/// The headers of a request, and its attributes sorted by type.
 fn sorted(bytes: &[u8]) -> (&[u8], Vec<(u16, &[u8])>) {
     let (fixed, attrs) = bytes.split_at(16 + 8);
     let mut attrs: Vec<_> = Attrs::new(attrs)
@@ -72,7 +72,7 @@ fn additions() -> Vec<(&'static str, DesiredAddr<'static>)> {
 }
 
 #[test]
-fn addresses_are_added_as_ip_adds_them() {
+fn address_requests_equal_those_of_ip_8() {
     for (name, spec) in additions() {
         let mut batch = Batch::new(1);
         assert_eq!(addr::add(&mut batch, &spec), 1);
@@ -82,7 +82,7 @@ fn addresses_are_added_as_ip_adds_them() {
 }
 
 #[test]
-fn our_mark_is_the_only_difference() {
+fn ifa_proto_is_the_only_difference_to_ip_8() {
     for (name, spec) in additions() {
         let mut batch = Batch::new(1);
         addr::add(&mut batch, &DesiredAddr { proto: 18, ..spec });
@@ -94,7 +94,7 @@ fn our_mark_is_the_only_difference() {
 }
 
 #[test]
-fn addresses_are_deleted_as_ip_deletes_them_whatever_their_properties() {
+fn address_deletion_equals_that_of_ip_8_and_ignores_properties() {
     for (name, at) in [("del-ipv4", 0), ("del-ipv4-peer", 2), ("del-ipv6", 3)] {
         let (_, plain) = additions()[at];
         let decorated = DesiredAddr {
@@ -114,7 +114,7 @@ fn addresses_are_deleted_as_ip_deletes_them_whatever_their_properties() {
 }
 
 #[test]
-fn a_lifetime_is_never_shorter_than_the_preferred_one_left_open() {
+fn an_unset_preferred_lifetime_never_exceeds_the_valid_lifetime() {
     let mut batch = Batch::new(1);
     let valid_lft = Some(60);
     addr::add(
@@ -132,7 +132,7 @@ fn a_lifetime_is_never_shorter_than_the_preferred_one_left_open() {
 }
 
 #[test]
-fn a_burst_is_one_row_of_messages_numbered_in_order() {
+fn a_batch_is_a_sequence_of_messages_with_consecutive_numbers() {
     let mut batch = Batch::new(1);
     let mut wanted = Vec::new();
     for (seq, (name, spec)) in (1..).zip(
@@ -151,7 +151,7 @@ fn a_burst_is_one_row_of_messages_numbered_in_order() {
 }
 
 #[test]
-fn dumps_ask_for_everything_but_counters() {
+fn link_dump_request_skips_statistics() {
     let mut batch = Batch::new(9);
     assert_eq!(link::dump(&mut batch), 9);
     assert_eq!(addr::dump(&mut batch), 10);

@@ -1,5 +1,5 @@
-//! Routes and rules: asked for with the same bytes as ip(8), but for the order of attributes; recognized in
-//! what the kernel tells.
+//! Routes and rules: requests have the same bytes as those of ip(8), apart from the order of
+//! attributes; dumps and notifications are parsed.
 
 use core::net::IpAddr;
 
@@ -26,11 +26,11 @@ fn cidr(text: &str) -> Cidr {
     }
 }
 
-/// Types of an attribute, outer and inner, and what is in it.
+/// The type of an attribute, after those of its parents, and its value.
 type Value = (Vec<u16>, Vec<u8>);
 
-/// A message without its attributes, and those in order of their types; of those nested too, so that the
-/// order inside does not matter. `fixed`: length of the fixed part.
+/// The headers of a message, and its attributes sorted by type, nested ones too. `fixed`: length of
+/// the fixed header after the netlink header.
 fn sorted(bytes: &[u8], fixed: usize, nested: &[u16]) -> (Vec<u8>, Vec<Value>) {
     let (head, rest) = bytes.split_at(16 + fixed);
     let mut all = Vec::new();
@@ -81,7 +81,7 @@ fn spec<'a>(dst: &str, nexthops: &'a [Nexthop]) -> DesiredRoute<'a> {
 }
 
 #[track_caller]
-fn added(name: &str, spec: &DesiredRoute<'_>, mode: InsertMode) {
+fn assert_added(name: &str, spec: &DesiredRoute<'_>, mode: InsertMode) {
     let mut batch = Batch::new(1);
     assert_eq!(route::add(&mut batch, spec, mode), 1);
     let wanted = golden(&format!("netlink/{name}"));
@@ -110,14 +110,14 @@ const ALL_METRICS: &[(u16, u32)] = &[
 ];
 
 #[test]
-fn ipv4_routes_are_added_as_ip_adds_them() {
+fn ipv4_route_requests_equal_those_of_ip_8() {
     let gateway = hop("192.0.2.254", 8);
     let hops = &[gateway];
     let boot = DesiredRoute {
         protocol: 3,
         ..spec("10.1.0.0/16", hops)
     };
-    added("route-ipv4", &boot, InsertMode::Exclusive);
+    assert_added("route-ipv4", &boot, InsertMode::Exclusive);
     let onlink = [Nexthop {
         onlink: true,
         ..gateway
@@ -133,7 +133,7 @@ fn ipv4_routes_are_added_as_ip_adds_them() {
         congestion: Some("reno"),
         ..spec("10.2.0.0/16", &onlink)
     };
-    added("route-ipv4-all", &all, InsertMode::Prepend);
+    assert_added("route-ipv4-all", &all, InsertMode::Prepend);
     let link = [Nexthop {
         via: None,
         ..gateway
@@ -142,20 +142,20 @@ fn ipv4_routes_are_added_as_ip_adds_them() {
         scope: 253,
         ..spec("10.3.0.0/16", &link)
     };
-    added("route-ipv4-dev", &device, InsertMode::Prepend);
+    assert_added("route-ipv4-dev", &device, InsertMode::Prepend);
     let second = Nexthop {
         weight: 3,
         onlink: true,
         ..hop("198.51.100.254", 9)
     };
     let hops = &[gateway, second];
-    added(
+    assert_added(
         "route-ipv4-hops",
         &spec("10.4.0.0/16", hops),
         InsertMode::Prepend,
     );
     let hops = &[hop("2001:db8::fe", 8)];
-    added(
+    assert_added(
         "route-ipv4-via6",
         &spec("10.5.0.0/16", hops),
         InsertMode::Prepend,
@@ -164,20 +164,20 @@ fn ipv4_routes_are_added_as_ip_adds_them() {
         kind: 6,
         ..spec("10.6.0.0/16", &[])
     };
-    added("route-ipv4-blackhole", &blackhole, InsertMode::Prepend);
+    assert_added("route-ipv4-blackhole", &blackhole, InsertMode::Prepend);
     let anywhere = Nexthop {
         index: None,
         ..gateway
     };
     let default = spec("0.0.0.0/0", core::slice::from_ref(&anywhere));
-    added("route-ipv4-default", &default, InsertMode::Prepend);
+    assert_added("route-ipv4-default", &default, InsertMode::Prepend);
 }
 
 #[test]
-fn ipv6_routes_are_added_as_ip_adds_them() {
+fn ipv6_route_requests_equal_those_of_ip_8() {
     let gateway = hop("2001:db8::fe", 8);
     let plain = spec("2001:db8:1::/48", core::slice::from_ref(&gateway));
-    added("route-ipv6", &plain, InsertMode::Prepend);
+    assert_added("route-ipv6", &plain, InsertMode::Prepend);
     let onlink = [Nexthop {
         onlink: true,
         ..gateway
@@ -192,16 +192,16 @@ fn ipv6_routes_are_added_as_ip_adds_them() {
         expires: Some(600),
         ..spec("2001:db8:2::/48", &onlink)
     };
-    added("route-ipv6-all", &all, InsertMode::Append);
+    assert_added("route-ipv6-all", &all, InsertMode::Append);
     let unreachable = DesiredRoute {
         kind: 7,
         ..spec("2001:db8:3::/48", &[])
     };
-    added("route-ipv6-unreachable", &unreachable, InsertMode::Prepend);
+    assert_added("route-ipv6-unreachable", &unreachable, InsertMode::Prepend);
 }
 
 #[test]
-fn routes_are_deleted_as_ip_deletes_them_whatever_their_metrics() {
+fn route_deletion_equals_that_of_ip_8_and_ignores_metrics() {
     let hops = &[hop("192.0.2.254", 8)];
     let boot = DesiredRoute {
         protocol: 3,
@@ -215,7 +215,7 @@ fn routes_are_deleted_as_ip_deletes_them_whatever_their_metrics() {
 }
 
 #[test]
-fn routes_are_read_as_far_as_it_takes_to_know_them_again() {
+fn route_events_carry_enough_to_identify_a_route() {
     let table = Route {
         dst: cidr("10.2.0.0/16"),
         table: 300,
@@ -259,7 +259,7 @@ fn routes_are_read_as_far_as_it_takes_to_know_them_again() {
 
 // ---- rules ----
 
-/// The rules ip(8) was told to add, by the name of the golden file.
+/// The rules added with ip(8), with the name of the golden file.
 fn rules() -> Vec<(&'static str, Rule<'static>)> {
     let v4 = Rule {
         protocol: 18,
@@ -278,7 +278,7 @@ fn rules() -> Vec<(&'static str, Rule<'static>)> {
     let plain = Rule {
         from: from("192.0.2.0/24"),
         priority: 9,
-        // ip(8) says nothing where it is RTPROT_BOOT.
+        // ip(8) leaves out RTPROT_BOOT.
         protocol: 0,
         ..to_table(100)
     };
@@ -358,7 +358,7 @@ fn rules() -> Vec<(&'static str, Rule<'static>)> {
 }
 
 #[test]
-fn rules_are_added_as_ip_adds_them() {
+fn rule_requests_equal_those_of_ip_8() {
     for (name, rule) in rules() {
         let mut batch = Batch::new(1);
         assert_eq!(rule::add(&mut batch, &rule), 1);
@@ -369,34 +369,34 @@ fn rules_are_added_as_ip_adds_them() {
 }
 
 #[test]
-fn rules_are_deleted_as_ip_deletes_them() {
+fn rule_deletion_equals_that_of_ip_8() {
     let (_, plain) = rules()[0];
     let mut batch = Batch::new(1);
     rule::delete(&mut batch, &plain);
     let wanted = golden("netlink/rule-del-ipv4");
-    // Of the action ip(8) says nothing where it is to look in a table.
+    // ip(8) leaves out the action FR_ACT_TO_TBL.
     let mut bytes = batch.bytes().to_vec();
     assert_eq!(core::mem::take(&mut bytes[16 + 7]), FR_ACT_TO_TBL);
     assert_eq!(bytes, wanted);
 }
 
 #[test]
-fn every_rule_is_found_in_the_dump_once() {
+fn rule_dump_contains_every_added_rule_once() {
     let bytes = [golden("netlink/dump-rules"), golden("netlink/dump-rules6")].concat();
-    let mut told = Vec::new();
+    let mut listed = Vec::new();
     for envelope in Messages::new(&bytes).map(Result::unwrap) {
         if let Message::NewRule(rule) = envelope.message {
-            told.push(rule);
+            listed.push(rule);
         }
     }
     for (name, rule) in rules() {
-        let found = told.iter().filter(|told| **told == rule).count();
-        assert_eq!(found, 1, "{name}: {told:#?}");
+        let found = listed.iter().filter(|listed| **listed == rule).count();
+        assert_eq!(found, 1, "{name}: {listed:#?}");
     }
 }
 
 #[test]
-fn a_rule_is_read_as_it_was_asked_for() {
+fn rules_round_trip_through_request_and_parse() {
     for (name, rule) in rules() {
         let mut batch = Batch::new(1);
         rule::add(&mut batch, &rule);

@@ -244,7 +244,7 @@ fn history(rng: &mut Rng, segment: &mut Segment) -> Duration {
         let at = if rng.one_in(2) {
             Duration::ZERO
         } else {
-            rng.span(Duration::ZERO, longest * 6)
+            rng.duration(Duration::ZERO, longest * 6)
         };
         segment.plan(at, Op::Start(i));
     }
@@ -258,13 +258,13 @@ fn history(rng: &mut Rng, segment: &mut Segment) -> Duration {
         let end = at + longest * rng.pick(&[5, 20]);
         segment.plan(at, Op::Faults(storm));
         for _ in 0..rng.below(8) {
-            let when = rng.span(at, end);
+            let when = rng.duration(at, end);
             trouble(rng, segment, when, longest);
         }
         segment.plan(end, Op::Faults(calm));
         mend(rng, segment, end);
         for _ in 0..rng.pick(&[0, 0, 20]) {
-            let when = rng.span(at, end + rest);
+            let when = rng.duration(at, end + rest);
             let to = rng.below(count);
             let packet = forged(rng, segment, to);
             segment.plan(when, Op::Forge(to, packet));
@@ -279,7 +279,7 @@ fn trouble(rng: &mut Rng, segment: &mut Segment, at: Duration, longest: Duration
     let i = rng.below(segment.nodes.len());
     let home = segment.nodes[i].router;
     let legs = segment.nets > 1;
-    let later = at + longest * rng.pick(&[1, 2, 5, 10]) + rng.span(Duration::ZERO, longest);
+    let later = at + longest * rng.pick(&[1, 2, 5, 10]) + rng.duration(Duration::ZERO, longest);
     let (first, then) = match rng.below(if legs { 15 } else { 11 }) {
         0 => (Op::Crash(home), Op::Start(home)),
         1 => (Op::Stop(home), Op::Start(home)),

@@ -10,6 +10,7 @@ use vrrpd::vrrp::{Params, garp};
 use vrrpd::wire::vrrp::Auth;
 
 use crate::chaos::{LEGS, NAMES, vips};
+use crate::golden::compare;
 use crate::node::Node;
 use crate::operate::Op;
 use crate::segment::Segment;
@@ -141,16 +142,9 @@ impl Story {
         let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
             .join("tests/golden/scenario")
             .join(format!("{name}.txt"));
-        if std::env::var_os("UPDATE_GOLDEN").is_some() {
-            std::fs::write(&path, &text).expect("golden directory is writable");
-        }
-        let golden = std::fs::read_to_string(&path).unwrap_or_default();
-        assert_eq!(
-            text,
-            golden,
-            "{} differs; UPDATE_GOLDEN=1 rewrites it",
-            path.display()
-        );
+        let mut mismatches = Vec::new();
+        compare(&path, &text, &mut mismatches);
+        assert!(mismatches.is_empty(), "{}", mismatches.join("\n"));
         self.segment
     }
 }

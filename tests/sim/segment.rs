@@ -162,7 +162,7 @@ impl Segment {
     }
 
     pub fn random_span(&mut self, least: Duration, most: Duration) -> Duration {
-        self.rng.span(least, most)
+        self.rng.duration(least, most)
     }
 
     fn enqueue(&mut self, at: Instant, due: Due) {
@@ -217,7 +217,7 @@ impl Segment {
         let due = self.nodes[node].machine.next_deadline();
         if due.is_some_and(|at| at.after(self.nodes[node].late) <= self.now) {
             self.event(node, Event::Timer);
-            self.nodes[node].late = self.rng.span(Duration::ZERO, self.faults.late);
+            self.nodes[node].late = self.rng.duration(Duration::ZERO, self.faults.late);
         }
         let router = &mut self.nodes[node];
         while router.schedule.next(self.now).is_some() {
@@ -322,7 +322,7 @@ impl Segment {
         };
         for _ in 0..copies {
             let (least, most) = self.faults.delay;
-            let at = self.now.after(self.rng.span(least, most));
+            let at = self.now.after(self.rng.duration(least, most));
             let part = self.parts[to];
             let packet = packet.clone();
             self.enqueue(at, Due::Packet { to, part, packet });

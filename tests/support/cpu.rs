@@ -1,10 +1,12 @@
-//! How much processor time this thread has used: limits on it hold on a machine that is busy with other things.
+//! CPU time of the current thread, for time limits that hold on a busy machine.
 
 use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 
-pub(crate) fn used() -> Duration {
+pub(crate) fn thread_time() -> Duration {
     let clock = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID);
-    clock.expect("every kernel has this clock").into()
+    clock
+        .expect("every kernel has CLOCK_THREAD_CPUTIME_ID")
+        .into()
 }

@@ -1,4 +1,4 @@
-//! Reads golden bytes; the format is told in `tests/golden/README`.
+//! Reads golden bytes; `tests/golden/README` describes the format.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ pub(crate) fn golden(name: &str) -> Vec<u8> {
         .collect()
 }
 
-/// Name and bytes of every golden file in `tests/golden/FOLDER`, in order of names.
+/// Name and bytes of every golden file in `tests/golden/FOLDER`, sorted by name.
 pub(crate) fn goldens(folder: &str) -> Vec<(String, Vec<u8>)> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{folder}"));
     let mut names: Vec<String> = std::fs::read_dir(path)

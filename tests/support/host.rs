@@ -1,16 +1,20 @@
-//! A machine for the reader of configurations: one text in every file, and every program and user there or none.
+//! A host for loading configurations: every file has the same text, and either every program, user
+//! and group exists or none.
 
 use vrrpd::config::model::User;
 use vrrpd::config::{Host, Program};
 
-pub(crate) struct Machine<'a> {
+pub(crate) struct FakeHost<'a> {
     pub(crate) text: &'a str,
-    /// Whether what a configuration names exists.
+    /// Whether programs, users and groups exist.
     pub(crate) complete: bool,
 }
 
-impl Host for Machine<'_> {
-    fn read(&self, _: &str) -> Result<Vec<u8>, String> {
+impl Host for FakeHost<'_> {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        if path.contains("/iproute2/") {
+            return Err("no such file or directory".to_owned());
+        }
         Ok(self.text.into())
     }
 

@@ -1,15 +1,15 @@
-//! What the reader of configurations says about a result.
+//! Loads a converted configuration and returns its diagnostics.
 
 use vrrpd::config::render::render_text;
 use vrrpd::config::{self, Severity};
 
-use crate::machine::Machine;
+use crate::host::FakeHost;
 
-/// What vrrpd has to say about a configuration, and how bad it is.
+/// Diagnostics of a configuration, and the worst severity.
 pub(crate) fn check(conf: &str) -> (String, Option<Severity>) {
     let loaded = config::load(
         "made.conf",
-        &Machine {
+        &FakeHost {
             text: conf,
             complete: true,
         },

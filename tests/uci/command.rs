@@ -1,4 +1,4 @@
-//! `vrrpd uci2conf` itself: where it reads, where it writes, how it ends.
+//! `vrrpd uci2conf` as a process: input, output, exit code.
 
 use std::fs;
 use std::io::Write;
@@ -16,7 +16,7 @@ fn vrrpd(args: &[&str], input: &str) -> Output {
         .spawn()
         .expect("starting vrrpd");
     let mut stdin = child.stdin.take().expect("a pipe");
-    // It may have ended already.
+    // It may have exited already.
     let _ = stdin.write_all(input.as_bytes());
     drop(stdin);
     child.wait_with_output().expect("its end")
@@ -31,17 +31,17 @@ fn scratch(name: &str) -> PathBuf {
 const UCI: &str = "config globals\n\toption router_id 'north'\n\toption colour 'x'\n";
 
 #[test]
-fn standard_input_becomes_standard_output_and_messages_go_to_standard_error() {
+fn uci2conf_reads_stdin_and_writes_stdout_and_stderr() {
     let done = vrrpd(&["-"], UCI);
     assert!(done.status.success(), "{done:?}");
     let text = String::from_utf8_lossy(&done.stdout);
     assert!(text.contains("\trouter_id north\n"), "{text}");
-    let said = String::from_utf8_lossy(&done.stderr);
-    assert!(said.starts_with("-:3:9: warning: `colour`"), "{said}");
+    let stderr = String::from_utf8_lossy(&done.stderr);
+    assert!(stderr.starts_with("-:3:9: warning: `colour`"), "{stderr}");
 }
 
 #[test]
-fn a_result_is_put_in_place_as_a_whole_and_is_nobody_elses() {
+fn uci2conf_replaces_its_output_file_atomically_with_mode_0600() {
     let directory = scratch("output");
     let (uci, conf) = (directory.join("uci"), directory.join("conf"));
     fs::write(&uci, UCI).expect("write");
@@ -53,7 +53,7 @@ fn a_result_is_put_in_place_as_a_whole_and_is_nobody_elses() {
     assert!(text.contains("router_id north"), "{text}");
     let mode = fs::metadata(&conf).expect("the result").permissions();
     assert_eq!(mode.mode() & 0o777, 0o600);
-    // What cannot be read leaves it alone.
+    // Invalid input leaves the existing file unchanged.
     let done = vrrpd(&["-", "-o", &target], "config \0");
     assert_eq!(done.status.code(), Some(1), "{done:?}");
     assert_eq!(fs::read_to_string(&conf).expect("the result"), text);
@@ -61,7 +61,7 @@ fn a_result_is_put_in_place_as_a_whole_and_is_nobody_elses() {
 }
 
 #[test]
-fn wrong_arguments_and_missing_files_are_said_in_a_sentence() {
+fn uci2conf_reports_wrong_arguments_and_missing_files() {
     for (args, words) in [
         (
             &["/nowhere/keepalived"][..],
@@ -76,8 +76,8 @@ fn wrong_arguments_and_missing_files_are_said_in_a_sentence() {
         (&["a", "b"], "usage: vrrpd uci2conf"),
     ] {
         let done = vrrpd(args, UCI);
-        let said = String::from_utf8_lossy(&done.stderr);
+        let stderr = String::from_utf8_lossy(&done.stderr);
         assert_eq!(done.status.code(), Some(1), "{args:?}");
-        assert!(said.contains(words), "{args:?}: {said}");
+        assert!(stderr.contains(words), "{args:?}: {stderr}");
     }
 }

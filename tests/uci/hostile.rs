@@ -1,4 +1,4 @@
-//! Input that nobody means well with: no panic, no hang, and never a result that vrrpd cannot read.
+//! Hostile UCI input: no panic, no hang, and never a result that vrrpd cannot parse.
 
 use std::fmt::Write;
 use std::fs;
@@ -8,21 +8,10 @@ use vrrpd::config::Severity;
 use vrrpd::uci::convert;
 
 use crate::check::check;
-use crate::golden::files;
+use crate::golden_files::files;
+use crate::rng::Rng;
 
-/// Marsaglia's xorshift: a sequence that is the same everywhere.
-struct Rng(u64);
-
-impl Rng {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % u64::try_from(end.max(1)).unwrap()).unwrap()
-    }
-}
-
-/// Pieces of the language, and what upsets the language that is written.
+/// Tokens of UCI, and text with a meaning in keepalived.conf.
 const PIECES: &[&str] = &[
     "'",
     "\"",
@@ -53,12 +42,12 @@ const PIECES: &[&str] = &[
 ];
 
 #[test]
-fn no_mutation_makes_it_panic_or_write_what_cannot_be_read() {
+fn mutated_uci_never_panics_or_gives_unreadable_output() {
     let seeds: Vec<String> = files()
         .iter()
         .map(|path| fs::read_to_string(path).expect("golden file"))
         .collect();
-    let mut rng = Rng(0x1234_5678_9abc_def1);
+    let mut rng = Rng::new(1);
     let runs = if cfg!(miri) { 20 } else { 4000 };
     for run in 0..runs {
         let mut text = seeds[rng.below(seeds.len())].clone();
@@ -79,25 +68,25 @@ fn no_mutation_makes_it_panic_or_write_what_cannot_be_read() {
         let Some(conf) = convert("x", text.clone().into_bytes()).text else {
             continue;
         };
-        // Whatever values are wrong, the blocks are where they belong.
-        let (said, worst) = check(&conf);
-        let torn = [
+        // Values may be invalid, but the block structure must be intact.
+        let (report, worst) = check(&conf);
+        let broken = [
             "this quote is never closed",
             "unexpected",
             "brace",
             "unknown keyword",
             "does not belong",
         ];
-        let torn = torn.iter().find(|words| said.contains(**words));
+        let broken = broken.iter().find(|words| report.contains(**words));
         assert!(
-            worst != Some(Severity::Fatal) && torn.is_none(),
-            "run {run}: {said}\nfrom:\n{text}\nto:\n{conf}"
+            worst != Some(Severity::Fatal) && broken.is_none(),
+            "run {run}: {report}\nfrom:\n{text}\nto:\n{conf}"
         );
     }
 }
 
 #[test]
-fn bytes_that_are_no_text_are_refused() {
+fn uci_with_invalid_bytes_is_rejected() {
     for bytes in [b"config \0".to_vec(), vec![b'#'; 5 << 20]] {
         let done = convert("x", bytes);
         assert!(done.text.is_none());
@@ -111,7 +100,7 @@ fn bytes_that_are_no_text_are_refused() {
 }
 
 #[test]
-fn size_costs_seconds_at_most() {
+fn large_uci_files_take_seconds_at_most() {
     let mut many_sections = String::new();
     let mut references = String::from("config vrrp_instance 'v'\n");
     for n in 0..30_000 {

@@ -1,9 +1,14 @@
-//! OpenWrt's UCI configuration as a keepalived.conf: every option, every message, and no input that hurts.
+//! Converting OpenWrt's UCI configuration to keepalived.conf: every option, every diagnostic, and
+//! hostile input.
 
 mod check;
 mod command;
+#[path = "../support/golden.rs"]
 mod golden;
-mod hostile;
+mod golden_files;
 #[path = "../support/host.rs"]
-mod machine;
+mod host;
+mod hostile;
+#[path = "../support/rng.rs"]
+mod rng;
 mod table;

@@ -1,4 +1,4 @@
-//! Every option of every section: with it this line is there, without it it is not.
+//! Every option of every section: the line it adds to the result.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use vrrpd::uci::{convert, options};
 
 use crate::check::check;
 
-/// A file that ends in the section the option is added to. What it needs is there already; given again, it is replaced.
+/// A UCI file that ends with a minimal section of type `kind`, to which the option is appended.
 fn base(kind: &str) -> &'static str {
     match kind {
         "globals" => "config globals 'globals'\n",
@@ -98,8 +98,8 @@ fn base(kind: &str) -> &'static str {
     }
 }
 
-/// Section, option, value, and: a line of the result; behind `-` a line that is then no more; behind `!` a message;
-/// nothing where the option is for others.
+/// Section type, option, value, and the expectation: a line of the result; `-` and a line that
+/// disappears; `!` and a diagnostic; empty if the option is accepted without effect.
 #[rustfmt::skip]
 const CASES: &[(&str, &str, &str, &str)] = &[
     ("globals", "enabled", "0", ""),
@@ -254,11 +254,11 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     ("virtual_server", "fall", "2", "!write `retry` into"),
 ];
 
-/// The result, and what was said about the UCI file.
+/// The result, and the diagnostics of the UCI file.
 fn converted(text: &str) -> (String, String) {
     let done = convert("table", text.as_bytes().to_vec());
-    let said = render_text(&done.diags, &done.sources);
-    (done.text.expect("a result"), said)
+    let diagnostics = render_text(&done.diags, &done.sources);
+    (done.text.expect("a result"), diagnostics)
 }
 
 fn has(conf: &str, line: &str) -> bool {
@@ -266,10 +266,10 @@ fn has(conf: &str, line: &str) -> bool {
 }
 
 #[test]
-fn every_option_does_what_it_says() {
+fn every_uci_option_has_its_effect() {
     for (kind, option, value, want) in CASES {
         let base = base(kind);
-        // Lists and options differ in nothing but this: an option replaces what was given before.
+        // An option replaces an earlier value, a list adds to it.
         let list = [
             "notification_email",
             "address",
@@ -282,18 +282,24 @@ fn every_option_does_what_it_says() {
         let verb = if list { "list" } else { "option" };
         let case = format!("{base}\t{verb} {option} '{value}'\n");
         let (without, _) = converted(base);
-        let (conf, said) = converted(&case);
-        let context = format!("{case}became\n{conf}{said}");
+        let (conf, diagnostics) = converted(&case);
+        let context = format!("{case}became\n{conf}{diagnostics}");
         if let Some(message) = want.strip_prefix('!') {
-            assert!(said.contains(message), "{message} is missing: {context}");
-        } else if let Some(gone) = want.strip_prefix('-') {
-            assert!(has(&without, gone), "{gone} was never there: {without}");
-            assert!(!has(&conf, gone), "{gone} is still there: {context}");
+            assert!(
+                diagnostics.contains(message),
+                "{message} is missing: {context}"
+            );
+        } else if let Some(removed) = want.strip_prefix('-') {
+            assert!(
+                has(&without, removed),
+                "{removed} was never there: {without}"
+            );
+            assert!(!has(&conf, removed), "{removed} is still there: {context}");
         } else if want.is_empty() {
             assert_eq!(conf, without, "{option}");
         } else {
             assert!(has(&conf, want), "{want} is missing: {context}");
-            // The rest of the section stays as it was.
+            // The line comes from this option.
             let unique = !["name", "real_server"].contains(option);
             assert!(!unique || !has(&without, want), "{want} was there before");
         }
@@ -306,17 +312,17 @@ fn every_option_does_what_it_says() {
 }
 
 #[test]
-fn no_option_is_left_untested() {
+fn every_uci_option_is_tested() {
     let tested: BTreeSet<_> = CASES.iter().map(|case| (case.0, case.1)).collect();
     let missing: Vec<_> = options().filter(|row| !tested.contains(row)).collect();
     assert_eq!(missing, []);
     let known: BTreeSet<_> = options().collect();
-    let gone: Vec<_> = tested.difference(&known).collect();
-    assert!(gone.is_empty(), "{gone:?}");
+    let removed: Vec<_> = tested.difference(&known).collect();
+    assert!(removed.is_empty(), "{removed:?}");
 }
 
 #[test]
-fn notifications_have_the_form_of_the_package() {
+fn uci_notifications_call_hotplug_like_the_keepalived_package() {
     let (conf, _) = converted(base("vrrp_sync_group"));
     for (event, kind, name) in [
         ("notify_master", "INSTANCE", "v"),
@@ -343,7 +349,7 @@ fn notifications_have_the_form_of_the_package() {
 }
 
 #[test]
-fn switches_know_the_words_of_uci() {
+fn uci_booleans_accept_every_uci_spelling() {
     for (value, on) in [
         ("1", true),
         ("on", true),
@@ -367,19 +373,19 @@ fn switches_know_the_words_of_uci() {
 }
 
 #[test]
-fn only_servers_and_the_whole_can_be_switched_off() {
+fn option_enabled_works_for_globals_and_servers_only() {
     for kind in ["vrrp_instance", "vrrp_script", "bfd_instance"] {
-        let (with, said) = converted(&format!("{}\toption enabled '0'\n", base(kind)));
+        let (with, diagnostics) = converted(&format!("{}\toption enabled '0'\n", base(kind)));
         assert_eq!(with, converted(base(kind)).0);
         assert!(
-            said.contains("`enabled` is no option of this section; ignored"),
-            "{said}"
+            diagnostics.contains("`enabled` is no option of this section; ignored"),
+            "{diagnostics}"
         );
     }
 }
 
 #[test]
-fn what_the_package_passes_over_is_named_with_its_place() {
+fn uci_errors_ignored_by_the_keepalived_package_are_reported_with_line() {
     for (text, place, message) in [
         (
             "config vrrp_instanc 'x'",
@@ -425,8 +431,14 @@ fn what_the_package_passes_over_is_named_with_its_place() {
         ),
         ("frobnicate", "1:1", "this is no UCI statement"),
     ] {
-        let (_, said) = converted(text);
-        assert!(said.starts_with(&format!("table:{place}: ")), "{said}");
-        assert!(said.contains(message), "{message} is missing: {said}");
+        let (_, diagnostics) = converted(text);
+        assert!(
+            diagnostics.starts_with(&format!("table:{place}: ")),
+            "{diagnostics}"
+        );
+        assert!(
+            diagnostics.contains(message),
+            "{message} is missing: {diagnostics}"
+        );
     }
 }

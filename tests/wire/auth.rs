@@ -1,5 +1,5 @@
-//! Proofs of origin: the authentication header as keepalived sends it, and the signature of `auth_hmac` as its
-//! specification's appendix has it.
+//! Authentication: the IPsec authentication header (AH) as keepalived sends it, and the trailer of
+//! `auth_hmac` against the test vectors of its specification.
 
 use core::net::IpAddr;
 
@@ -9,16 +9,16 @@ use vrrpd::wire::vrrp::{self, AdvertRepr, Auth, ChecksumForm};
 use vrrpd::wire::{EmitError, ParseError, PseudoHeader, ah, ipv4};
 
 use crate::hex::golden;
-use crate::known::{KNOWN, Known, V3, V6, ip};
+use crate::samples::{SAMPLES, Sample, V3, V6, ip};
 
 // ---- AH ----
 
-/// The password the golden packet was made with.
+/// `auth_pass` of the golden packet.
 const KEY: &[u8; 8] = b"k3y\0\0\0\0\0";
 
-fn with_ah() -> &'static Known {
-    let mut all = KNOWN.iter();
-    all.find(|known| known.name == "v2-ah").unwrap()
+fn with_ah() -> &'static Sample {
+    let mut all = SAMPLES.iter();
+    all.find(|sample| sample.name == "v2-ah").unwrap()
 }
 
 fn verify(bytes: &[u8], key: &[u8]) -> bool {
@@ -26,7 +26,7 @@ fn verify(bytes: &[u8], key: &[u8]) -> bool {
 }
 
 /// `bytes` with a correct header checksum.
-fn resummed(mut bytes: Vec<u8>) -> Vec<u8> {
+fn with_valid_checksum(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes[10..12].fill(0);
     let sum = vrrpd::wire::checksum::Sum::new().bytes(&bytes[..20]);
     bytes[10..12].copy_from_slice(&sum.checksum().to_be_bytes());
@@ -34,7 +34,7 @@ fn resummed(mut bytes: Vec<u8>) -> Vec<u8> {
 }
 
 #[test]
-fn the_golden_authentication_header_says_what_is_known_of_it() {
+fn golden_ah_packet_is_parsed() {
     let bytes = with_ah().packet();
     let packet = ipv4::parse(&bytes).unwrap();
     assert_eq!(packet.header.protocol, ah::PROTOCOL);
@@ -46,12 +46,12 @@ fn the_golden_authentication_header_says_what_is_known_of_it() {
 }
 
 #[test]
-fn the_golden_authentication_header_is_emitted_to_the_byte() {
-    let known = with_ah();
-    let golden = known.packet();
+fn golden_ah_packet_is_emitted_byte_for_byte() {
+    let sample = with_ah();
+    let golden = sample.packet();
     let header = ipv4::parse(&golden).unwrap().header;
     let mut buf = [0xaa; 128];
-    let message = known.message();
+    let message = sample.message();
     let len = ah::emit(&header, 1, KEY, &mut buf, |room| {
         room[..message.len()].copy_from_slice(&message);
         Ok(message.len())
@@ -60,26 +60,26 @@ fn the_golden_authentication_header_is_emitted_to_the_byte() {
 }
 
 #[test]
-fn whatever_is_changed_in_a_packet_with_ah_is_noticed_but_what_routers_change() {
+fn ah_detects_every_changed_bit_except_in_mutable_ip_fields() {
     let bytes = with_ah().packet();
     for bit in 0..bytes.len() * 8 {
         let mut other = bytes.clone();
         other[bit / 8] ^= 0x80 >> (bit % 8);
-        let other = resummed(other);
+        let other = with_valid_checksum(other);
         let Ok(packet) = ipv4::parse(&other) else {
             continue;
         };
         if ah::parse(packet.payload).is_err() {
             continue;
         }
-        // Type of service, flags, checksum.
+        // Mutable fields (RFC 4302, 3.3.3.1): type of service, flags, checksum.
         let may_change = [1, 6, 7, 10, 11].contains(&(bit / 8));
         assert_eq!(verify(&other, KEY), may_change, "bit {bit}");
     }
 }
 
 #[test]
-fn the_ttl_counts_in_adverts_to_a_group_only() {
+fn ah_covers_the_ttl_in_multicast_adverts_only() {
     for (to, want) in [("224.0.0.18", false), ("192.0.2.2", true)] {
         let header = ipv4::Header {
             tos: 0xc0,
@@ -97,12 +97,12 @@ fn the_ttl_counts_in_adverts_to_a_group_only() {
         buf.truncate(len.unwrap());
         assert!(verify(&buf, KEY), "{to}");
         buf[8] = 64;
-        assert_eq!(verify(&resummed(buf), KEY), want, "{to}");
+        assert_eq!(verify(&with_valid_checksum(buf), KEY), want, "{to}");
     }
 }
 
 #[test]
-fn every_check_of_an_authentication_header_has_its_name() {
+fn every_malformed_ah_gives_its_own_error() {
     let bytes = with_ah().packet();
     let payload = &bytes[20..];
     for len in 0..ah::LEN {
@@ -119,18 +119,18 @@ fn every_check_of_an_authentication_header_has_its_name() {
         expected: 112,
     };
     assert_eq!(ah::parse(&other), Err(expected));
-    // The reserved field is not looked at.
+    // The reserved field is ignored.
     let mut other = payload.to_vec();
     other[2] = 1;
     assert!(ah::parse(&other).is_ok());
 }
 
 #[test]
-fn a_buffer_too_small_for_the_header_is_refused() {
+fn ah_emit_rejects_a_buffer_that_is_too_small() {
     let header = ipv4::parse(&with_ah().packet()).unwrap().header;
     for len in [0, 19, 20, 43] {
-        let refused = ah::emit(&header, 1, KEY, &mut vec![0; len], |_| Ok(0));
-        assert!(matches!(refused, Err(EmitError::Buffer { .. })), "{len}");
+        let error = ah::emit(&header, 1, KEY, &mut vec![0; len], |_| Ok(0));
+        assert!(matches!(error, Err(EmitError::Buffer { .. })), "{len}");
     }
     assert_eq!(ah::emit(&header, 1, KEY, &mut [0; 44], |_| Ok(0)), Ok(44));
 }
@@ -141,10 +141,10 @@ fn secret() -> Vec<u8> {
     (0..32).collect()
 }
 
-/// VRID 51, priority 200, 1 s, key 1, sequence 0x6800000080000000, made with `secret`.
+/// A test vector: VRID 51, priority 200, 1 s, key 1, sequence 0x6800000080000000, key `secret`.
 struct Vector {
     name: &'static str,
-    base: Known,
+    base: Sample,
     src: &'static str,
     dst: &'static str,
     address: &'static str,
@@ -204,7 +204,7 @@ impl Vector {
 }
 
 #[test]
-fn the_vectors_of_the_specification_are_read_and_signed_to_the_byte() {
+fn auth_hmac_test_vectors_are_parsed_and_signed_byte_for_byte() {
     for vector in &VECTORS {
         let name = vector.name;
         let bytes = golden(&format!("signed/{name}"));
@@ -221,7 +221,7 @@ fn the_vectors_of_the_specification_are_read_and_signed_to_the_byte() {
 }
 
 #[test]
-fn whatever_is_changed_in_a_signed_advert_is_noticed_but_its_checksum() {
+fn auth_hmac_detects_every_changed_bit_except_in_the_checksum() {
     for vector in &VECTORS {
         let (name, from) = (vector.name, ip(vector.src));
         let bytes = golden(&format!("signed/{name}"));
@@ -242,7 +242,7 @@ fn whatever_is_changed_in_a_signed_advert_is_noticed_but_its_checksum() {
 }
 
 #[test]
-fn a_trailer_is_28_bytes_of_type_1() {
+fn auth_hmac_trailer_is_28_bytes_of_type_1() {
     let mut bytes = golden("signed/v3-ipv4-signed").split_off(12);
     for len in 0..bytes.len() {
         let short = hmac::parse(&bytes[..len]);
@@ -259,7 +259,7 @@ fn a_trailer_is_28_bytes_of_type_1() {
 }
 
 #[test]
-fn version_2_is_signed_behind_its_authentication_data() {
+fn auth_hmac_trailer_of_v2_follows_the_authentication_data() {
     let addresses = [ip("192.0.2.1")];
     let advert = AdvertRepr {
         version: Version::V2,
@@ -278,10 +278,10 @@ fn version_2_is_signed_behind_its_authentication_data() {
     let parsed = vrrp::parse(&buf[..len], &net).unwrap();
     assert_eq!((parsed.trailer.len(), parsed.bytes.len()), (28, 48));
     assert!(hmac::verify(parsed.bytes, net.src, &secret()));
-    let refused = hmac::sign(&mut buf, 73, net.src, TRAILER, &secret());
+    let error = hmac::sign(&mut buf, 73, net.src, TRAILER, &secret());
     let expected = EmitError::Buffer {
         found: 100,
         needed: 101,
     };
-    assert_eq!(refused, Err(expected));
+    assert_eq!(error, Err(expected));
 }

@@ -1,4 +1,4 @@
-//! IPv4 packets, and VRRP in them.
+//! IPv4 packets that carry VRRP.
 
 use vrrpd::types::Centis;
 use vrrpd::wire::checksum::Sum;
@@ -6,24 +6,24 @@ use vrrpd::wire::ipv4::{self, Header};
 use vrrpd::wire::vrrp::{self, Auth, ChecksumForm};
 use vrrpd::wire::{EmitError, ParseError};
 
-use crate::known::{KNOWN, V2, ip, ipv6_net, v4};
+use crate::samples::{SAMPLES, V2, ip, ipv6_net, v4};
 
 #[test]
-fn golden_ipv4_packets_say_what_is_known_of_them() {
-    for known in KNOWN {
-        let (name, Some(id)) = (known.name, known.id) else {
+fn golden_ipv4_packets_are_parsed() {
+    for sample in SAMPLES {
+        let (name, Some(id)) = (sample.name, sample.id) else {
             continue;
         };
-        let bytes = known.packet();
+        let bytes = sample.packet();
         let packet = ipv4::parse(&bytes).unwrap_or_else(|bad| panic!("{name}: {bad}"));
-        let protocol = if known.auth == Auth::Ah { 51 } else { 112 };
+        let protocol = if sample.auth == Auth::Ah { 51 } else { 112 };
         let header = Header {
             tos: 0xc0,
             id,
             ttl: 255,
             protocol,
-            src: v4(ip(known.src)),
-            dst: v4(ip(known.dst)),
+            src: v4(ip(sample.src)),
+            dst: v4(ip(sample.dst)),
         };
         assert_eq!(packet.header, header, "{name}");
         let router_alert: &[u8] = &[0x94, 4, 0, 0];
@@ -34,34 +34,34 @@ fn golden_ipv4_packets_say_what_is_known_of_them() {
         };
         assert_eq!(packet.options, options, "{name}");
         let ah = if protocol == 51 { 24 } else { 0 };
-        assert_eq!(packet.payload[ah..], known.message(), "{name}");
+        assert_eq!(packet.payload[ah..], sample.message(), "{name}");
     }
 }
 
 #[test]
-fn golden_ipv4_packets_are_emitted_to_the_byte() {
-    for known in KNOWN.iter().filter(|known| known.before == 0) {
-        let Some(id) = known.id else { continue };
+fn golden_ipv4_packets_are_emitted_byte_for_byte() {
+    for sample in SAMPLES.iter().filter(|sample| sample.before == 0) {
+        let Some(id) = sample.id else { continue };
         let header = Header {
             tos: 0xc0,
             id,
             ttl: 255,
             protocol: vrrp::PROTOCOL,
-            src: v4(ip(known.src)),
-            dst: v4(ip(known.dst)),
+            src: v4(ip(sample.src)),
+            dst: v4(ip(sample.dst)),
         };
-        let (net, addresses) = (known.net(), known.addresses());
-        let advert = known.out(&addresses);
+        let (net, addresses) = (sample.net(), sample.addresses());
+        let advert = sample.out(&addresses);
         let mut buf = [0xaa; 128];
         let len = ipv4::emit(&header, &mut buf, |room| {
-            vrrp::emit(&advert, Some(&net), known.form, room)
+            vrrp::emit(&advert, Some(&net), sample.form, room)
         });
-        assert_eq!(buf[..len.unwrap()], known.packet(), "{}", known.name);
+        assert_eq!(buf[..len.unwrap()], sample.packet(), "{}", sample.name);
     }
 }
 
 #[test]
-fn the_total_length_is_believed_not_the_buffer() {
+fn ipv4_total_length_counts_not_the_buffer_length() {
     let mut frame = V2.packet();
     let clean = frame.clone();
     frame.extend([0x55; 12]);
@@ -69,15 +69,15 @@ fn the_total_length_is_believed_not_the_buffer() {
 }
 
 #[test]
-fn every_truncation_of_a_packet_is_refused() {
-    for known in KNOWN.iter().filter(|known| known.id.is_some()) {
-        let packet = known.packet();
+fn every_truncated_ipv4_packet_is_rejected() {
+    for sample in SAMPLES.iter().filter(|sample| sample.id.is_some()) {
+        let packet = sample.packet();
         for len in 0..packet.len() {
             let bad = ipv4::parse(&packet[..len]).unwrap_err();
             assert!(
                 matches!(bad, ParseError::Short { .. } | ParseError::IpLength { .. }),
                 "{} at {len}: {bad}",
-                known.name
+                sample.name
             );
         }
     }
@@ -85,31 +85,31 @@ fn every_truncation_of_a_packet_is_refused() {
 
 #[test]
 fn every_flipped_bit_of_a_packet_is_detected() {
-    for known in KNOWN {
-        let packet = known.packet();
-        let start = known.ip_header() + known.before;
-        // Of an IPv6 header the codec sees only what the socket tells: the addresses.
-        let covered = if known.id.is_some() { 0 } else { 8 };
+    for sample in SAMPLES {
+        let packet = sample.packet();
+        let start = sample.ip_header() + sample.before;
+        // Of an IPv6 header the parser gets only the addresses, from the socket.
+        let covered = if sample.id.is_some() { 0 } else { 8 };
         for bit in covered * 8..packet.len() * 8 {
             let (at, mask) = (bit / 8, 1 << (bit % 8));
-            let in_ah = known.auth == Auth::Ah && (20..start).contains(&at);
+            let in_ah = sample.auth == Auth::Ah && (20..start).contains(&at);
             if in_ah {
                 continue;
             }
             let mut bytes = packet.clone();
             bytes[at] ^= mask;
-            let accepted = if known.id.is_some() {
-                ipv4::parse(&bytes).is_ok() && vrrp::parse(&bytes[start..], &known.net()).is_ok()
+            let accepted = if sample.id.is_some() {
+                ipv4::parse(&bytes).is_ok() && vrrp::parse(&bytes[start..], &sample.net()).is_ok()
             } else {
                 vrrp::parse(&bytes[start..], &ipv6_net(&bytes)).is_ok()
             };
-            assert!(!accepted, "{}: byte {at}, bit {mask:#04x}", known.name);
+            assert!(!accepted, "{}: byte {at}, bit {mask:#04x}", sample.name);
         }
     }
 }
 
 #[test]
-fn every_check_of_an_ipv4_header_has_its_name() {
+fn every_malformed_ipv4_header_gives_its_own_error() {
     let good = V2.packet();
     let with = |change: &dyn Fn(&mut Vec<u8>)| {
         let mut packet = good.clone();
@@ -184,7 +184,7 @@ fn every_check_of_an_ipv4_header_has_its_name() {
 }
 
 #[test]
-fn a_packet_that_does_not_fit_is_refused() {
+fn ipv4_emit_rejects_a_buffer_that_is_too_small() {
     let addresses = V2.addresses();
     let header = ipv4::parse(&V2.packet()).unwrap().header;
     for len in 0..48 {
@@ -200,7 +200,7 @@ fn a_packet_that_does_not_fit_is_refused() {
 }
 
 #[test]
-fn each_refusal_names_what_was_found_and_what_was_expected() {
+fn error_texts_name_the_found_and_the_expected_value() {
     for (bad, text) in [
         (
             ParseError::Short {

@@ -1,5 +1,5 @@
-//! Packet formats against golden bytes: parse, emit, round trip, every truncation, every flipped bit, and
-//! one packet for every check.
+//! Packet formats against golden packets: parse, emit, round trip, every truncation, every flipped
+//! bit, and one packet for every parse error.
 
 #[path = "../support/hex.rs"]
 #[allow(dead_code, reason = "every test takes what it needs")]
@@ -7,6 +7,6 @@ mod hex;
 
 mod auth;
 mod ipv4;
-mod known;
 mod neighbors;
+mod samples;
 mod vrrp;

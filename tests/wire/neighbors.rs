@@ -9,12 +9,12 @@ use vrrpd::wire::ndisc::{self, NeighborAdvert, Unsolicited};
 use vrrpd::wire::{EmitError, ParseError};
 
 use crate::hex::golden;
-use crate::known::ipv6_net;
+use crate::samples::ipv6_net;
 
 const ROUTER_MAC: Mac = Mac([2, 0, 0, 0, 0, 1]);
 
 #[test]
-fn golden_arp_goes_both_ways() {
+fn golden_arp_is_parsed_and_emitted() {
     let frame = golden("packets/garp");
     let vip = Ipv4Addr::new(192, 0, 2, 101);
     let wanted = Arp {
@@ -42,7 +42,7 @@ fn golden_arp_goes_both_ways() {
 }
 
 #[test]
-fn broken_arp_is_refused_and_only_what_is_told_changes() {
+fn truncated_arp_is_rejected_and_a_flipped_bit_changes_one_field() {
     let frame = golden("packets/garp");
     let clean = arp::parse(&frame).unwrap();
     for len in 0..frame.len() {
@@ -54,10 +54,10 @@ fn broken_arp_is_refused_and_only_what_is_told_changes() {
         bytes[bit / 8] ^= 1 << (bit % 8);
         let parsed = arp::parse(&bytes);
         match bit / 8 {
-            // Who sent the frame to whom is not ARP's concern.
+            // The Ethernet addresses are not part of ARP.
             0..12 => assert_eq!(parsed, Ok(clean)),
             12..22 => assert!(parsed.is_err(), "bit {bit}: {parsed:?}"),
-            // Addresses carry no checksum: another one is read, nothing else changes.
+            // ARP has no checksum: a flipped bit changes the address it is in and nothing else.
             at => {
                 let arp = parsed.unwrap();
                 let same = [
@@ -80,7 +80,7 @@ fn broken_arp_is_refused_and_only_what_is_told_changes() {
 }
 
 #[test]
-fn every_check_of_arp_has_its_name() {
+fn every_malformed_arp_gives_its_own_error() {
     let frame = golden("packets/garp");
     for (at, byte, bad) in [
         (
@@ -130,7 +130,7 @@ fn advert(src: &str, target: &str, router: bool) -> NeighborAdvert {
 }
 
 #[test]
-fn golden_neighbor_adverts_go_both_ways() {
+fn golden_neighbor_adverts_are_parsed_and_emitted() {
     let router = NeighborAdvert {
         mac: Some(Mac([2, 0, 0, 0, 0, 5])),
         ..advert("fe80::5", "2001:db8::fe", true)
@@ -170,7 +170,7 @@ fn golden_neighbor_adverts_go_both_ways() {
 }
 
 #[test]
-fn every_truncation_of_a_neighbor_advert_is_refused() {
+fn every_truncated_neighbor_advert_is_rejected() {
     for name in ["na-global", "na-router", "na-solicited"] {
         let frame = golden(&format!("packets/{name}"));
         for len in 0..frame.len() {
@@ -184,7 +184,7 @@ fn every_truncation_of_a_neighbor_advert_is_refused() {
 }
 
 #[test]
-fn every_flipped_bit_of_a_neighbor_advert_is_detected_or_not_read() {
+fn every_flipped_bit_of_a_neighbor_advert_is_detected_or_ignored() {
     for name in ["na-global", "na-router", "na-solicited"] {
         let frame = golden(&format!("packets/{name}"));
         let clean = ndisc::parse(&frame);
@@ -192,7 +192,7 @@ fn every_flipped_bit_of_a_neighbor_advert_is_detected_or_not_read() {
             let mut bytes = frame.clone();
             bytes[bit / 8] ^= 1 << (bit % 8);
             let parsed = ndisc::parse(&bytes);
-            // Ethernet addresses, then traffic class and flow label, which no checksum covers.
+            // Ethernet addresses, traffic class and flow label are not covered by the checksum.
             let unread = match bit / 8 {
                 0..12 | 15..18 => true,
                 14 => bit % 8 < 4,
@@ -205,7 +205,7 @@ fn every_flipped_bit_of_a_neighbor_advert_is_detected_or_not_read() {
 }
 
 #[test]
-fn every_check_of_a_neighbor_advert_has_its_name() {
+fn every_malformed_neighbor_advert_gives_its_own_error() {
     let cases: [(&str, usize, u8, ParseError); 10] = [
         (
             "other EtherType",
@@ -271,13 +271,17 @@ fn every_check_of_a_neighbor_advert_has_its_name() {
     for (name, at, byte, bad) in cases {
         let mut frame = golden("packets/na-global");
         frame[at] = byte;
-        assert_eq!(ndisc::parse(&resummed(frame)), Err(bad), "{name}");
+        assert_eq!(
+            ndisc::parse(&with_valid_checksum(frame)),
+            Err(bad),
+            "{name}"
+        );
     }
     let mut frame = golden("packets/na-global");
     frame[62] = 0xff;
     let target = "ff01:db8::200".parse().unwrap();
     assert_eq!(
-        ndisc::parse(&resummed(frame)),
+        ndisc::parse(&with_valid_checksum(frame)),
         Err(ParseError::NdiscTarget(target))
     );
     let mut frame = golden("packets/na-global");
@@ -290,17 +294,17 @@ fn every_check_of_a_neighbor_advert_has_its_name() {
 }
 
 #[test]
-fn only_the_targets_link_layer_address_is_taken_for_it() {
+fn only_the_target_link_layer_address_option_sets_the_mac() {
     for (kind, mac) in [(2, Some(ROUTER_MAC)), (1, None), (14, None)] {
         let mut frame = golden("packets/na-global");
         frame[78] = kind;
-        let parsed = ndisc::parse(&resummed(frame)).unwrap();
+        let parsed = ndisc::parse(&with_valid_checksum(frame)).unwrap();
         assert_eq!(parsed.mac, mac, "option {kind}");
     }
 }
 
-/// The frame with its ICMPv6 checksum put right.
-fn resummed(mut frame: Vec<u8>) -> Vec<u8> {
+/// The frame with a valid ICMPv6 checksum.
+fn with_valid_checksum(mut frame: Vec<u8>) -> Vec<u8> {
     frame[56..58].fill(0);
     let len = u16::try_from(frame.len() - 54).unwrap();
     let sum = Sum::new().pseudo(&ipv6_net(&frame[14..]), 58, len);
@@ -310,7 +314,7 @@ fn resummed(mut frame: Vec<u8>) -> Vec<u8> {
 }
 
 #[test]
-fn a_frame_that_does_not_fit_is_refused() {
+fn arp_and_ndisc_emit_reject_a_buffer_that_is_too_small() {
     let (vip, addr) = (Ipv4Addr::LOCALHOST, Ipv6Addr::LOCALHOST);
     for len in 0..arp::FRAME_LEN {
         let mut buf = vec![0; len];

@@ -8,35 +8,35 @@ use vrrpd::wire::vrrp::{self, AdvertRepr, Auth, ChecksumForm};
 use vrrpd::wire::{EmitError, ParseError, PseudoHeader};
 
 use crate::hex::golden;
-use crate::known::{KNOWN, Known, V2, V3, V6, ip};
+use crate::samples::{SAMPLES, Sample, V2, V3, V6, ip};
 
 #[test]
-fn golden_adverts_say_what_is_known_of_them() {
-    for known in KNOWN {
-        let name = known.name;
-        let (message, net) = (known.message(), known.net());
+fn golden_adverts_are_parsed() {
+    for sample in SAMPLES {
+        let name = sample.name;
+        let (message, net) = (sample.message(), sample.net());
         let parsed = vrrp::parse(&message, &net).unwrap_or_else(|bad| panic!("{name}: {bad}"));
         let advert = parsed.advert;
-        assert_eq!(parsed.checksum, known.form, "{name}");
-        assert_eq!(advert.version, known.version, "{name}");
-        assert_eq!(advert.vrid.get(), known.vrid, "{name}");
-        assert_eq!(advert.priority.0, known.priority, "{name}");
-        assert_eq!(advert.interval.0, known.interval, "{name}");
-        assert_eq!(advert.auth, known.auth, "{name}");
+        assert_eq!(parsed.checksum, sample.form, "{name}");
+        assert_eq!(advert.version, sample.version, "{name}");
+        assert_eq!(advert.vrid.get(), sample.vrid, "{name}");
+        assert_eq!(advert.priority.0, sample.priority, "{name}");
+        assert_eq!(advert.interval.0, sample.interval, "{name}");
+        assert_eq!(advert.auth, sample.auth, "{name}");
         let addresses: Vec<IpAddr> = advert.addresses.iter().collect();
-        assert_eq!(addresses, known.addresses(), "{name}");
+        assert_eq!(addresses, sample.addresses(), "{name}");
     }
 }
 
 #[test]
-fn golden_adverts_are_emitted_to_the_byte() {
-    for known in KNOWN {
-        assert_eq!(known.emit(), known.message(), "{}", known.name);
+fn golden_adverts_are_emitted_byte_for_byte() {
+    for sample in SAMPLES {
+        assert_eq!(sample.emit(), sample.message(), "{}", sample.name);
     }
 }
 
 #[test]
-fn the_longest_advert_goes_both_ways() {
+fn the_longest_advert_is_parsed_and_emitted() {
     let net = V6.net();
     let net = PseudoHeader {
         src: ip("fe80::1"),
@@ -63,33 +63,33 @@ fn the_longest_advert_goes_both_ways() {
 }
 
 #[test]
-fn every_advert_comes_back_from_its_bytes() {
+fn adverts_round_trip_through_emit_and_parse() {
     let auths = [
         Auth::None,
         Auth::Pass(*b"12345678"),
         Auth::Ah,
         Auth::Other(9),
     ];
-    for known in [V2, V3, V6] {
-        let many: Vec<IpAddr> = known.addresses().into_iter().cycle().take(255).collect();
+    for sample in [V2, V3, V6] {
+        let many: Vec<IpAddr> = sample.addresses().into_iter().cycle().take(255).collect();
         for count in [0, 1, 2, 3, 254, 255] {
             for interval in [100, 200, 25_500, 1, 4095] {
                 for auth in auths {
                     let advert = AdvertRepr {
                         auth,
                         interval: Centis(interval),
-                        ..known.out(&many[..count])
+                        ..sample.out(&many[..count])
                     };
                     let mut buf = [0; vrrp::MAX_LEN];
-                    let emitted = vrrp::emit(&advert, Some(&known.net()), known.form, &mut buf);
-                    let fits = match known.version {
+                    let emitted = vrrp::emit(&advert, Some(&sample.net()), sample.form, &mut buf);
+                    let fits = match sample.version {
                         Version::V2 => interval % 100 == 0,
                         Version::V3 => interval <= 4095 && auth == Auth::None,
                     };
                     assert_eq!(emitted.is_ok(), fits, "{advert:?}");
                     let Ok(len) = emitted else { continue };
-                    let back = vrrp::parse(&buf[..len], &known.net()).unwrap();
-                    assert_eq!(back.checksum, known.form);
+                    let back = vrrp::parse(&buf[..len], &sample.net()).unwrap();
+                    assert_eq!(back.checksum, sample.form);
                     assert_eq!(back.advert.interval.0, interval);
                     assert_eq!(back.advert.auth, auth);
                     assert!(
@@ -105,23 +105,23 @@ fn every_advert_comes_back_from_its_bytes() {
 }
 
 #[test]
-fn every_truncation_of_an_advert_is_refused() {
-    for known in KNOWN {
-        let message = known.message();
+fn every_truncated_advert_is_rejected() {
+    for sample in SAMPLES {
+        let message = sample.message();
         for len in 0..message.len() {
-            let bad = vrrp::parse(&message[..len], &known.net()).unwrap_err();
+            let bad = vrrp::parse(&message[..len], &sample.net()).unwrap_err();
             assert!(
                 matches!(bad, ParseError::VrrpLength { found, .. } if found == len),
                 "{} at {len}: {bad}",
-                known.name
+                sample.name
             );
         }
     }
 }
 
 #[test]
-fn padding_of_a_short_frame_is_tolerated_and_more_is_not() {
-    let pass = &KNOWN[2];
+fn ethernet_padding_after_an_advert_is_accepted_and_more_is_rejected() {
+    let pass = &SAMPLES[2];
     let message = pass.message();
     let clean = vrrp::parse(&message, &pass.net());
     assert!(clean.is_ok());
@@ -145,36 +145,36 @@ fn padding_of_a_short_frame_is_tolerated_and_more_is_not() {
 }
 
 #[test]
-fn a_v3_ipv4_advert_is_accepted_however_it_was_summed() {
-    let unicast = &KNOWN[6];
+fn v3_ipv4_advert_is_accepted_with_each_checksum_form() {
+    let unicast = &SAMPLES[6];
     for form in [
         ChecksumForm::Plain,
         ChecksumForm::PseudoHeader,
         ChecksumForm::OldUnicast,
     ] {
-        let message = Known { form, ..V3 }.emit();
+        let message = Sample { form, ..V3 }.emit();
         let multicast = vrrp::parse(&message, &V3.net()).map(|parsed| parsed.checksum);
-        // To the group itself, the old way and the usual one are the same.
+        // For the multicast group both checksums are equal.
         let same = if form == ChecksumForm::OldUnicast {
             ChecksumForm::PseudoHeader
         } else {
             form
         };
         assert_eq!(multicast, Ok(same));
-        let Known { dst, .. } = *unicast;
-        let known = Known { form, dst, ..V3 };
-        let told = vrrp::parse(&known.emit(), &known.net()).map(|parsed| parsed.checksum);
-        assert_eq!(told, Ok(form));
+        let Sample { dst, .. } = *unicast;
+        let sample = Sample { form, dst, ..V3 };
+        let unicast_form = vrrp::parse(&sample.emit(), &sample.net()).map(|parsed| parsed.checksum);
+        assert_eq!(unicast_form, Ok(form));
     }
 }
 
 #[test]
-fn a_v3_ipv6_advert_is_accepted_in_one_form_only() {
+fn v3_ipv6_advert_is_accepted_with_the_pseudo_header_checksum_only() {
     let old = PseudoHeader {
         dst: ip("224.0.0.18"),
         ..V6.net()
     };
-    let zeroed = changed(&V6, |_| ());
+    let zeroed = with_change(&V6, |_| ());
     let len = u16::try_from(zeroed.len()).unwrap();
     for (name, sum) in [
         ("plain", Sum::new()),
@@ -193,7 +193,7 @@ fn a_v3_ipv6_advert_is_accepted_in_one_form_only() {
 }
 
 #[test]
-fn the_kernel_is_left_a_zero_checksum() {
+fn kernel_checksum_form_emits_a_zero_checksum() {
     let addresses = V6.addresses();
     let mut buf = [0xaa; 64];
     let len = vrrp::emit(&V6.out(&addresses), None, ChecksumForm::Kernel, &mut buf).unwrap();
@@ -202,127 +202,127 @@ fn the_kernel_is_left_a_zero_checksum() {
     assert_eq!(buf[..len], wanted);
 }
 
-/// `message` with `change` made and the checksum put right.
-fn changed(known: &Known, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
-    let mut message = known.message();
+/// The message of `sample` after `change`, with a valid checksum.
+fn with_change(sample: &Sample, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut message = sample.message();
     change(&mut message);
     message[6..8].fill(0);
     let plain = Sum::new().bytes(&message);
-    let sum = match known.version {
+    let sum = match sample.version {
         Version::V2 => plain,
-        Version::V3 => plain.pseudo(&known.net(), 112, u16::try_from(message.len()).unwrap()),
+        Version::V3 => plain.pseudo(&sample.net(), 112, u16::try_from(message.len()).unwrap()),
     };
     message[6..8].copy_from_slice(&sum.checksum().to_be_bytes());
     message
 }
 
 #[test]
-fn every_check_of_an_advert_has_its_name() {
+fn every_malformed_advert_gives_its_own_error() {
     let length = |found, expected| ParseError::VrrpLength { found, expected };
-    let cases: [(&str, &Known, Vec<u8>, ParseError); 14] = [
+    let cases: [(&str, &Sample, Vec<u8>, ParseError); 14] = [
         ("nothing", &V2, Vec::new(), length(0, 8)),
         ("half a header", &V2, vec![0x21; 7], length(7, 8)),
         (
             "version 1",
             &V2,
-            changed(&V2, |m| m[0] = 0x11),
+            with_change(&V2, |m| m[0] = 0x11),
             ParseError::VrrpVersion(1),
         ),
         (
             "version 4",
             &V6,
-            changed(&V6, |m| m[0] = 0x41),
+            with_change(&V6, |m| m[0] = 0x41),
             ParseError::VrrpVersion(4),
         ),
         (
             "v2 over IPv6",
             &V6,
-            changed(&V6, |m| m[0] = 0x21),
+            with_change(&V6, |m| m[0] = 0x21),
             ParseError::VrrpV2OverIpv6,
         ),
         (
             "count above",
             &V2,
-            changed(&V2, |m| m[3] = 4),
+            with_change(&V2, |m| m[3] = 4),
             length(28, 32),
         ),
         (
             "count far above",
             &V3,
-            changed(&V3, |m| m[3] = 255),
+            with_change(&V3, |m| m[3] = 255),
             length(16, 1028),
         ),
         (
             "count below",
             &V6,
-            changed(&V6, |m| m[3] = 1),
+            with_change(&V6, |m| m[3] = 1),
             length(40, 24),
         ),
         (
             "v2 without authentication data",
             &V2,
-            changed(&V2, |m| m.truncate(20)),
+            with_change(&V2, |m| m.truncate(20)),
             length(20, 28),
         ),
         (
             "type 2",
             &V2,
-            changed(&V2, |m| m[0] = 0x22),
+            with_change(&V2, |m| m[0] = 0x22),
             ParseError::VrrpType(2),
         ),
         (
             "type 0",
             &V6,
-            changed(&V6, |m| m[0] = 0x30),
+            with_change(&V6, |m| m[0] = 0x30),
             ParseError::VrrpType(0),
         ),
         (
             "VRID 0",
             &V3,
-            changed(&V3, |m| m[1] = 0),
+            with_change(&V3, |m| m[1] = 0),
             ParseError::VrrpVrid,
         ),
         (
             "v2 interval 0",
             &V2,
-            changed(&V2, |m| m[5] = 0),
+            with_change(&V2, |m| m[5] = 0),
             ParseError::VrrpInterval,
         ),
         // The four reserved bits before the interval are not part of it.
         (
             "v3 interval 0",
             &V3,
-            changed(&V3, |m| m[4..6].copy_from_slice(&[0xf0, 0])),
+            with_change(&V3, |m| m[4..6].copy_from_slice(&[0xf0, 0])),
             ParseError::VrrpInterval,
         ),
     ];
-    for (name, known, message, bad) in cases {
-        assert_eq!(vrrp::parse(&message, &known.net()), Err(bad), "{name}");
+    for (name, sample, message, bad) in cases {
+        assert_eq!(vrrp::parse(&message, &sample.net()), Err(bad), "{name}");
     }
-    for known in [&V2, &V3, &V6] {
-        let mut message = known.message();
+    for sample in [&V2, &V3, &V6] {
+        let mut message = sample.message();
         let sum = u16::from_be_bytes([message[6], message[7]]);
         message[2] ^= 1;
-        let expected = changed(known, |m| m[2] ^= 1);
+        let expected = with_change(sample, |m| m[2] ^= 1);
         let bad = ParseError::VrrpChecksum {
             found: sum,
             expected: u16::from_be_bytes([expected[6], expected[7]]),
         };
         assert_eq!(
-            vrrp::parse(&message, &known.net()),
+            vrrp::parse(&message, &sample.net()),
             Err(bad),
             "{}",
-            known.name
+            sample.name
         );
     }
 }
 
 #[test]
 fn reserved_bits_and_unused_authentication_data_are_ignored() {
-    let reserved = changed(&V3, |m| m[4] |= 0xf0);
+    let reserved = with_change(&V3, |m| m[4] |= 0xf0);
     let parsed = vrrp::parse(&reserved, &V3.net()).unwrap();
     assert_eq!(parsed.advert.interval, Centis(25));
-    let data = changed(&V2, |m| m[20..].fill(7));
+    let data = with_change(&V2, |m| m[20..].fill(7));
     assert_eq!(
         vrrp::parse(&data, &V2.net()).unwrap().advert.auth,
         Auth::None
@@ -330,7 +330,7 @@ fn reserved_bits_and_unused_authentication_data_are_ignored() {
 }
 
 #[test]
-fn what_has_no_packet_is_refused_with_the_reason() {
+fn emit_rejects_an_impossible_advert_with_its_own_error() {
     let few = V2.addresses();
     let many = vec![few[0]; 256];
     let mixed = [few[0], ip("2001:db8::1")];
@@ -447,7 +447,7 @@ fn what_has_no_packet_is_refused_with_the_reason() {
 }
 
 #[test]
-fn a_password_is_not_printed() {
-    let text = format!("{:?}", KNOWN[2].out(&[]));
+fn debug_output_hides_the_password() {
+    let text = format!("{:?}", SAMPLES[2].out(&[]));
     assert!(text.contains("Pass(********)"), "{text}");
 }

@@ -1,4 +1,4 @@
-//! The machine, one behavior per test. Whole networks of routers: `tests/sim.rs`.
+//! The machine, one behavior per test. Whole networks of routers: `tests/sim/`.
 
 mod backup;
 mod group;

@@ -1,4 +1,5 @@
-//! Macvlans and nftables: the same requests as ip(8)'s and nft(8)'s, but for what has no meaning.
+//! Requests for nftables and macvlans equal those of nft(8) and ip(8), apart from details without
+//! meaning.
 
 use vrrpd::netlink::nft::{self, Element, Table};
 use vrrpd::netlink::{Attrs, Batch, macvlan};
@@ -9,10 +10,10 @@ use crate::hex::golden;
 const NEWTABLE: u16 = 0xa00;
 const DELTABLE: u16 = 0xa02;
 const NEWSET: u16 = 0xa09;
-/// How nft shows a set; the kernel does not look at it.
+/// Display hints of nft(8), which the kernel ignores.
 const SET_USERDATA: u16 = 13;
 
-/// A message without its number: type, flags, fixed part, attributes.
+/// A message without its sequence number: type, flags, fixed header, attributes.
 type Request = (u16, u16, Vec<u8>, Vec<(u16, Vec<u8>)>);
 
 fn requests(bytes: &[u8]) -> Vec<Request> {
@@ -43,7 +44,7 @@ fn table(family: Family, counters: bool) -> Table<'static> {
 }
 
 #[test]
-fn tables_are_made_as_nft_makes_them() {
+fn nft_tables_are_created_like_nft_8_does() {
     let eth0 = IfName::new("eth0").unwrap();
     let all = ["10.0.0.100", "fd00::100", "fe80::100"];
     let elements = all.map(|addr| Element {
@@ -73,7 +74,7 @@ fn tables_are_made_as_nft_makes_them() {
 }
 
 #[test]
-fn rules_keep_the_order_nft_gave_them() {
+fn nft_rules_are_in_the_order_of_nft_8() {
     let mut batch = Batch::new(1);
     table(Family::V6, false).create(&mut batch);
     let rules = |list: Vec<Request>| -> Vec<Request> {
@@ -84,7 +85,7 @@ fn rules_keep_the_order_nft_gave_them() {
 }
 
 #[test]
-fn tables_are_deleted_as_nft_deletes_them_even_where_there_is_none() {
+fn nft_tables_are_deleted_like_nft_8_does_even_if_missing() {
     let mut batch = Batch::new(1);
     nft::begin_batch(&mut batch);
     table(Family::V4, false).delete(&mut batch);
@@ -95,7 +96,7 @@ fn tables_are_deleted_as_nft_deletes_them_even_where_there_is_none() {
 }
 
 #[test]
-fn elements_of_no_set_make_no_message() {
+fn nft_elements_of_the_other_family_are_skipped() {
     let eth0 = IfName::new("eth0").unwrap();
     let elements = [Element {
         addr: "10.0.0.1".parse().unwrap(),
@@ -107,7 +108,7 @@ fn elements_of_no_set_make_no_message() {
 }
 
 #[test]
-fn a_full_chunk_fits_in_one_message() {
+fn a_full_chunk_of_nft_elements_fits_in_one_message() {
     let long = IfName::new("fifteen-bytes-x").unwrap();
     let elements = [Element {
         addr: "fe80::1".parse().unwrap(),
@@ -129,7 +130,7 @@ fn a_full_chunk_fits_in_one_message() {
 // ---- macvlans ----
 
 #[test]
-fn macvlans_are_handled_as_ip_handles_them() {
+fn macvlan_requests_equal_those_of_ip_8() {
     let mut create = Batch::new(1);
     let mac = Mac([0, 0, 0x5e, 0, 1, 7]);
     macvlan::create(&mut create, "vrrp.7", IfIndex(3), mac);
@@ -147,8 +148,8 @@ fn macvlans_are_handled_as_ip_handles_them() {
     assert_eq!(delete.bytes(), golden("requests/macvlan-delete"));
 }
 
-/// Header and fixed part of a link's request, its attributes in order of their types, and those of its kind.
-/// (ip(8) does not flag nested attributes as such.)
+/// Headers of a link request, its attributes sorted by type, and the attributes of IFLA_LINKINFO.
+/// (ip(8) does not set NLA_F_NESTED.)
 type LinkRequest = (Vec<u8>, Vec<(u16, Vec<u8>)>, Vec<(u16, Vec<u8>)>);
 
 fn link(bytes: &[u8]) -> LinkRequest {
@@ -166,7 +167,7 @@ fn link(bytes: &[u8]) -> LinkRequest {
                 let mode = inner.nested().unwrap().map(Result::unwrap);
                 kind.extend(mode.map(|mode| (100 + mode.kind, mode.value.to_vec())));
             } else {
-                // The NUL at the end may be left out.
+                // The terminating NUL is optional.
                 kind.push((inner.kind, inner.text().unwrap().into()));
             }
         }

@@ -1,4 +1,9 @@
-//! Seeded pseudo-random numbers: SplitMix64. The same seed gives the same run on every machine.
+//! Seeded pseudo-random numbers (SplitMix64): the same sequence on every machine.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "shared by several test programs, each of which uses part of it"
+)]
 
 use core::time::Duration;
 
@@ -18,17 +23,17 @@ impl Rng {
         z ^ (z >> 31)
     }
 
-    /// 0…`end` − 1.
+    /// 0…`end` − 1; 0 if `end` is 0.
     pub fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % end as u64).unwrap()
+        usize::try_from(self.next() % end.max(1) as u64).unwrap()
     }
 
-    /// True `n` times out of a thousand.
+    /// True with probability `n` / 1000.
     pub fn per_mille(&mut self, n: u16) -> bool {
         n > 0 && self.next() % 1000 < u64::from(n)
     }
 
-    /// True once in `n`.
+    /// True with probability 1 / `n`.
     pub fn one_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }
@@ -37,8 +42,8 @@ impl Rng {
         choices[self.below(choices.len())]
     }
 
-    /// `least`…`most`, both included.
-    pub fn span(&mut self, least: Duration, most: Duration) -> Duration {
+    /// `least`…`most`, inclusive.
+    pub fn duration(&mut self, least: Duration, most: Duration) -> Duration {
         let width = u64::try_from(most.saturating_sub(least).as_nanos()).unwrap() + 1;
         least + Duration::from_nanos(self.next() % width)
     }

@@ -5,28 +5,20 @@
 //! prints its transcript. A failure prints its seed.
 #![allow(unreachable_pub, clippy::cast_possible_truncation)]
 
-#[path = "sim/chaos.rs"]
 mod chaos;
-#[path = "sim/liveness.rs"]
+#[path = "../support/golden.rs"]
+mod golden;
 mod liveness;
-#[path = "sim/node.rs"]
 mod node;
-#[path = "sim/operate.rs"]
 mod operate;
-#[path = "sim/oracle.rs"]
 mod oracle;
-#[path = "sim/recall.rs"]
 mod recall;
-#[path = "sim/rng.rs"]
+#[path = "../support/rng.rs"]
 mod rng;
-#[path = "sim/router.rs"]
 mod router;
-#[path = "sim/scenario.rs"]
 mod scenario;
-#[path = "sim/segment.rs"]
 mod segment;
 
-#[path = "sim/together.rs"]
 mod together;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

@@ -1,5 +1,6 @@
-//! `tests/golden/uci/*.uci` → `.conf`, `.diag` (of the conversion) and `.check` (what vrrpd says about the result).
-//! `UPDATE_GOLDEN=1` rewrites them; review the diff.
+//! Converts `tests/golden/uci/*.uci` and compares the result (`.conf`), the diagnostics of the
+//! conversion (`.diag`) and those of the result (`.check`). `UPDATE_GOLDEN=1` rewrites them; review
+//! the diff.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,14 +9,7 @@ use vrrpd::config::render::render_text;
 use vrrpd::uci::convert;
 
 use crate::check::check;
-
-fn compare(path: &Path, got: &str, wrong: &mut Vec<String>) {
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        fs::write(path, got).expect("golden file written");
-    } else if fs::read_to_string(path).unwrap_or_default() != got {
-        wrong.push(format!("{} should now be:\n{got}", path.display()));
-    }
-}
+use crate::golden::compare;
 
 pub(crate) fn files() -> Vec<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/uci");
@@ -28,28 +22,32 @@ pub(crate) fn files() -> Vec<PathBuf> {
 }
 
 #[test]
-fn results_and_messages_are_as_recorded() {
-    let mut wrong = Vec::new();
+fn uci_golden_files_match() {
+    let mut mismatches = Vec::new();
     for path in files() {
         let name = path.file_name().expect("a name").to_string_lossy();
         let done = convert(&name, fs::read(&path).expect("golden file"));
         let conf = done.text.expect("a result");
-        compare(&path.with_extension("conf"), &conf, &mut wrong);
-        let said = render_text(&done.diags, &done.sources);
-        compare(&path.with_extension("diag"), &said, &mut wrong);
-        // Other builds have more to say: what they lack.
+        compare(&path.with_extension("conf"), &conf, &mut mismatches);
+        let diagnostics = render_text(&done.diags, &done.sources);
+        compare(&path.with_extension("diag"), &diagnostics, &mut mismatches);
+        // Builds with fewer features also report what they lack.
         if cfg!(all(feature = "lvs", feature = "mail", feature = "tls")) {
-            compare(&path.with_extension("check"), &check(&conf).0, &mut wrong);
+            compare(
+                &path.with_extension("check"),
+                &check(&conf).0,
+                &mut mismatches,
+            );
         }
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(mismatches.is_empty(), "{}", mismatches.join("\n"));
 }
 
 #[test]
-fn the_example_of_the_package_is_flawless() {
+fn the_openwrt_example_has_no_diagnostics() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/openwrt/files/vrrpd.config");
     let text = fs::read_to_string(path).expect("the example");
-    // As it is, and with everything that is commented out.
+    // As shipped, and with every commented-out section enabled.
     let all: Vec<&str> = text
         .lines()
         .map(|line| match line.strip_prefix('#') {

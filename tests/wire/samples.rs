@@ -1,4 +1,4 @@
-//! The golden packets that carry VRRP, and what they say.
+//! The golden packets that carry VRRP, with their expected contents.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -19,12 +19,12 @@ pub(crate) fn v4(addr: IpAddr) -> Ipv4Addr {
     }
 }
 
-/// A golden packet and what it says.
-pub(crate) struct Known {
+/// A golden packet and its expected contents.
+pub(crate) struct Sample {
     pub(crate) name: &'static str,
-    /// IPv4 identification; none: an IPv6 packet.
+    /// IPv4 identification; `None` for an IPv6 packet.
     pub(crate) id: Option<u16>,
-    /// Bytes between the IP header and VRRP: options or AH.
+    /// Bytes of IP options or AH between the IP header and the VRRP message.
     pub(crate) before: usize,
     pub(crate) src: &'static str,
     pub(crate) dst: &'static str,
@@ -37,7 +37,7 @@ pub(crate) struct Known {
     pub(crate) addresses: &'static [&'static str],
 }
 
-impl Known {
+impl Sample {
     pub(crate) fn packet(&self) -> Vec<u8> {
         golden(&format!("packets/{}", self.name))
     }
@@ -46,7 +46,7 @@ impl Known {
         if self.id.is_some() { 20 } else { 40 }
     }
 
-    /// The VRRP message alone.
+    /// The VRRP message without the headers before it.
     pub(crate) fn message(&self) -> Vec<u8> {
         self.packet().split_off(self.ip_header() + self.before)
     }
@@ -86,7 +86,7 @@ impl Known {
     }
 }
 
-pub(crate) const V2: Known = Known {
+pub(crate) const V2: Sample = Sample {
     name: "v2-none",
     id: Some(1),
     before: 0,
@@ -101,7 +101,7 @@ pub(crate) const V2: Known = Known {
     addresses: &["192.0.2.101", "192.0.2.102", "192.0.2.103"],
 };
 
-pub(crate) const V3: Known = Known {
+pub(crate) const V3: Sample = Sample {
     name: "v3-ipv4",
     version: Version::V3,
     vrid: 31,
@@ -112,7 +112,7 @@ pub(crate) const V3: Known = Known {
     ..V2
 };
 
-pub(crate) const V6: Known = Known {
+pub(crate) const V6: Sample = Sample {
     name: "v3-ipv6",
     id: None,
     src: "fe80::ff:fe00:1",
@@ -124,15 +124,15 @@ pub(crate) const V6: Known = Known {
     ..V3
 };
 
-pub(crate) const KNOWN: &[Known] = &[
+pub(crate) const SAMPLES: &[Sample] = &[
     V2,
-    Known {
+    Sample {
         name: "v2-resign",
         id: Some(6),
         priority: 0,
         ..V2
     },
-    Known {
+    Sample {
         name: "v2-pass",
         vrid: 22,
         priority: 100,
@@ -140,7 +140,7 @@ pub(crate) const KNOWN: &[Known] = &[
         addresses: &["192.0.2.110"],
         ..V2
     },
-    Known {
+    Sample {
         name: "v2-ah",
         before: 24,
         vrid: 23,
@@ -149,7 +149,7 @@ pub(crate) const KNOWN: &[Known] = &[
         addresses: &["192.0.2.120"],
         ..V2
     },
-    Known {
+    Sample {
         name: "v2-options",
         id: Some(0xbeef),
         before: 4,
@@ -161,7 +161,7 @@ pub(crate) const KNOWN: &[Known] = &[
         ..V2
     },
     V3,
-    Known {
+    Sample {
         name: "v3-ipv4-unicast",
         dst: "192.0.2.2",
         vrid: 32,
@@ -170,7 +170,7 @@ pub(crate) const KNOWN: &[Known] = &[
         addresses: &["192.0.2.140"],
         ..V3
     },
-    Known {
+    Sample {
         name: "v3-ipv4-old-unicast",
         dst: "192.0.2.2",
         vrid: 34,
@@ -180,7 +180,7 @@ pub(crate) const KNOWN: &[Known] = &[
         addresses: &["192.0.2.160"],
         ..V3
     },
-    Known {
+    Sample {
         name: "v3-ipv4-plain",
         id: Some(7),
         vrid: 33,
@@ -191,7 +191,7 @@ pub(crate) const KNOWN: &[Known] = &[
         ..V3
     },
     V6,
-    Known {
+    Sample {
         name: "v3-ipv6-unicast",
         src: "2001:db8::1",
         dst: "2001:db8::2",
