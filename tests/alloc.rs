@@ -8,7 +8,7 @@ use std::cell::Cell;
 
 use support::kernel::{Kernel, advert, engine, ifname, instance, receive, run, start};
 use vrrpd::config::model::{
-    Auth, Config, Hmac, Key, Mode, Notify, Password, Secret, SyncGroup, VrrpInstance,
+    Auth, Config, Hmac, HmacKey, HmacMode, Notify, Password, Secret, SyncGroup, VrrpInstance,
 };
 use vrrpd::engine::{Engine, Options};
 use vrrpd::types::{Centis, Instant, Priority, Version, Vrid, VrrpState};
@@ -55,7 +55,7 @@ fn ten_thousand_adverts_in_and_out_allocate_nothing() {
         instance(9, 100, &[]),
     ];
     for member in [0, 2] {
-        instances[member].group = Some(0);
+        instances[member].sync_group = Some(0);
     }
     let group = SyncGroup {
         name: "VG".into(),
@@ -65,7 +65,7 @@ fn ten_thousand_adverts_in_and_out_allocate_nothing() {
     };
     let config = Config {
         instances,
-        groups: vec![group],
+        sync_groups: vec![group],
         ..Config::default()
     };
     let mut engine = Engine::new(config, Options::default());
@@ -107,14 +107,14 @@ fn ten_thousand_adverts_in_and_out_allocate_nothing() {
 
 /// The same with an authentication header, with signatures, and with addresses that are renewed.
 fn proofs() {
-    let key = |id| Key {
+    let key = |id| HmacKey {
         id,
         secret: Secret(vec![id; 32]),
     };
     let signed = Auth::Hmac(Box::new(Hmac {
         keys: vec![key(1), key(2)],
-        mode: Mode::Enforce,
-        window: Some(5),
+        mode: HmacMode::Enforce,
+        time_window: Some(5),
     }));
     let with_ah = VrrpInstance {
         version: Version::V2,
@@ -124,7 +124,7 @@ fn proofs() {
     };
     let master = |auth| VrrpInstance {
         auth,
-        lease: Some(std::time::Duration::from_secs(4)),
+        vip_lease: Some(std::time::Duration::from_secs(4)),
         ..instance(10, 255, &["192.0.2.110"])
     };
     let backup = VrrpInstance {
@@ -184,7 +184,7 @@ fn passing_checks_allocate_nothing() {
     };
     let servers = kinds.map(|kind| vec![every_second(kind)]).collect();
     let lvs = Lvs {
-        servers: vec![service("198.51.100.1:80", servers)],
+        virtual_servers: vec![service("198.51.100.1:80", servers)],
         ..Lvs::default()
     };
     let config = Config {

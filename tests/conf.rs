@@ -158,16 +158,16 @@ fn model(config: &Config) -> String {
     for one in &config.scripts {
         text += &format!("{one:?}\n");
     }
-    for one in &config.files {
+    for one in &config.track_files {
         text += &format!("{one:?}\n");
     }
-    for one in &config.processes {
+    for one in &config.track_processes {
         text += &format!("{one:?}\n");
     }
     for one in &config.instances {
         text += &instance(one);
     }
-    for one in &config.groups {
+    for one in &config.sync_groups {
         text += &group(one, config);
     }
     text + &services::lvs(&config.lvs)
@@ -251,7 +251,7 @@ fn less(text: &str) -> String {
         "tos: 0",
         "realms: 0",
         "preference: 0",
-        "place: First",
+        "insert: Prepend",
         "protocol: 18",
         "table: 0",
         "target: 0",
@@ -315,14 +315,14 @@ fn instance(one: &VrrpInstance) -> String {
         ("unicast_fault_no_peer", one.unicast_fault_no_peer),
         ("no_accept", !one.accept),
     ]);
-    if let Some(lease) = one.lease {
+    if let Some(lease) = one.vip_lease {
         text += &format!(" lease {lease:?}");
     }
     let rest = [
         format!("preempt_delay {:?}", one.preempt_delay),
         format!("timer_expired_backup {:?}", one.timer_expired_backup),
         format!("auth {:?}", one.auth),
-        format!("source {:?}", one.source),
+        format!("source {:?}", one.src_ip),
         format!("{:?}", one.transport),
         format!("{:?}", one.garp),
     ];
@@ -336,7 +336,7 @@ fn instance(one: &VrrpInstance) -> String {
     for vip in &one.vips {
         text += &format!("\n  vip {}", address(vip));
     }
-    for vip in &one.excluded {
+    for vip in &one.excluded_vips {
         text += &format!("\n  excluded {}", address(vip));
     }
     for route in &one.routes {
@@ -360,16 +360,16 @@ fn notify(one: &Notify) -> String {
         ("notify_stop", &one.stop),
         ("notify_deleted", &one.deleted),
         ("notify", &one.any),
-        ("notify_master_rx_lower_pri", &one.lower_pri),
+        ("notify_master_rx_lower_pri", &one.master_rx_lower_pri),
     ] {
         if let Some(Command { argv, user }) = command {
             text += &format!("\n  {name} {argv:?} as {}:{}", user.uid, user.gid);
         }
     }
     for (name, set) in [
-        ("notify_deleted", one.deleted_by_any),
+        ("notify_deleted", one.report_deleted),
         ("notify_priority_changes", one.priority_changes),
-        ("smtp_alert", one.mail),
+        ("smtp_alert", one.smtp_alert),
     ] {
         if set {
             text += &format!("\n  {name}");

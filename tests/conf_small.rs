@@ -89,7 +89,7 @@ SSL {
             (39, "SSL", "lvs"),
         ]
     );
-    assert!(loaded.config.lvs.servers.is_empty());
-    assert!(loaded.config.global.mail.is_none());
+    assert!(loaded.config.lvs.virtual_servers.is_empty());
+    assert!(loaded.config.global.smtp.is_none());
     assert_eq!(loaded.config.instances.len(), 2);
 }

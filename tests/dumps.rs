@@ -124,11 +124,11 @@ fn instance(config: &Config, nth: usize) -> Instance<'_> {
         .clone();
     let master = state == VrrpState::Master;
     let priority_parts = conf.tracks.iter().map(|track| {
-        let (name, up, adds) = match &track.what {
+        let (name, up, adds) = match &track.object {
             Tracked::Interface(name) => (name.as_str(), Some(true), 10),
             Tracked::Script(at) => (&*config.scripts[*at].name, Some(*at == 0), 20),
-            Tracked::File(at) => (&*config.files[*at].name, Some(true), -6),
-            Tracked::Process(at) => (&*config.processes[*at].name, None, 0),
+            Tracked::File(at) => (&*config.track_files[*at].name, Some(true), -6),
+            Tracked::Process(at) => (&*config.track_processes[*at].name, None, 0),
         };
         PriorityPart {
             track,
@@ -160,7 +160,7 @@ fn instance(config: &Config, nth: usize) -> Instance<'_> {
         unfiltered: false,
         mute: (nth == 2).then(|| "Network is unreachable".to_owned()),
         vips: items(&conf.vips, master, nth == 0),
-        excluded: items(&conf.excluded, master, false),
+        excluded: items(&conf.excluded_vips, master, false),
         routes: items(&conf.routes, master, false),
         rules: items(&conf.rules, master, true),
         counters: counters(ms),
@@ -185,7 +185,7 @@ fn snapshot(config: &Config) -> Snapshot<'_> {
             .map(|nth| instance(config, nth))
             .collect(),
         groups: config
-            .groups
+            .sync_groups
             .iter()
             .map(|conf| Group {
                 conf,
@@ -203,9 +203,13 @@ fn snapshot(config: &Config) -> Snapshot<'_> {
                 run: [ScriptState::Idle, ScriptState::Terminating][nth],
             })
             .collect(),
-        files: config.files.iter().map(|conf| (conf, Some(-3))).collect(),
+        files: config
+            .track_files
+            .iter()
+            .map(|conf| (conf, Some(-3)))
+            .collect(),
         processes: config
-            .processes
+            .track_processes
             .iter()
             .map(|conf| Process {
                 conf,
@@ -263,8 +267,8 @@ fn services(config: &Config) -> Vec<ctl::Service<'_>> {
         })
     };
     let mut services = Vec::new();
-    for (nth, conf) in config.lvs.servers.iter().enumerate() {
-        let servers = conf.servers.iter().enumerate().map(|(place, conf)| {
+    for (nth, conf) in config.lvs.virtual_servers.iter().enumerate() {
+        let servers = conf.real_servers.iter().enumerate().map(|(place, conf)| {
             let up = nth > 0 || place > 0;
             let checks = conf.checks.iter().enumerate();
             Server {

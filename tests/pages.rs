@@ -25,11 +25,11 @@ const HELLO: &str = "5d41402abc4b2a76b9719d911017c592";
 fn target(remote: SocketAddr) -> Target {
     Target {
         remote,
-        from: None,
-        from_port: 0,
-        interface: None,
-        mark: 0,
-        timeout: Duration::from_millis(1500),
+        bind_addr: None,
+        bind_port: 0,
+        bind_interface: None,
+        fwmark: 0,
+        connect_timeout: Duration::from_millis(1500),
     }
 }
 
@@ -54,7 +54,7 @@ fn http(tls: bool, path: &str, digest: Option<&str>) -> Http {
 fn check(kind: &CheckKind, ssl: &Ssl) -> Result<(), String> {
     let mut exchange = NetworkCheck::new(kind, ssl, &mut None).expect("it asks somebody");
     exchange.start();
-    let (remote, timeout) = (exchange.target().remote, exchange.target().timeout);
+    let (remote, timeout) = (exchange.target().remote, exchange.target().connect_timeout);
     let until = Instant::now() + timeout * 4;
     let mut out = Vec::new();
     let mut room = [0; 700];
@@ -404,9 +404,9 @@ fn pages_are_searched_whatever_their_pieces() {
         conf.urls[0].pattern = Some(Pattern {
             text: regex.to_owned(),
             regex: regex_lite::Regex::new(regex).unwrap(),
-            absent,
-            from: 0,
-            to,
+            no_match: absent,
+            min_offset: 0,
+            max_offset: to,
         });
         assert_eq!(get(at, conf), want, "{regex} {to:?}");
     }

@@ -46,7 +46,7 @@ impl DnsCheck {
         let [a, b, c, d, ..] = RandomState::new().hash_one(name).to_be_bytes();
         DnsCheck {
             packet,
-            timeout: target.timeout,
+            timeout: target.connect_timeout,
             // The sequence does not leave zero.
             seed: u32::from_be_bytes([a, b, c, d]).max(1),
             id: 0,

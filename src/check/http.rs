@@ -46,7 +46,7 @@ impl HttpCheck {
     pub fn new(target: &Target, http: &Http) -> Self {
         HttpCheck {
             http: http.clone(),
-            timeout: target.timeout,
+            timeout: target.connect_timeout,
             nth: 0,
             connected: false,
             hash: false,
@@ -255,7 +255,7 @@ mod tests {
         pages.start();
         assert_eq!(
             pages.handle(SocketEvent::Connected, &mut out),
-            Step::Wait(target("192.0.2.1:80").timeout)
+            Step::Wait(target("192.0.2.1:80").connect_timeout)
         );
         for piece in answer.chunks(size) {
             match pages.handle(SocketEvent::Received(piece), &mut out) {
@@ -487,7 +487,7 @@ mod tests {
         let urls = ["/a", "/b", "/c"].map(|path| url(path, false));
         let mut pages = pages(urls.to_vec(), HttpProtocol::V1_0);
         let good = SocketEvent::Received(b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n");
-        let wait = Step::Wait(target("192.0.2.1:80").timeout);
+        let wait = Step::Wait(target("192.0.2.1:80").connect_timeout);
         let mut out = Vec::new();
         for _ in 0..3 {
             pages.start();

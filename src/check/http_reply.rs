@@ -11,7 +11,7 @@
 
 use md5::{Digest, Md5};
 
-use crate::config::model::lvs::SEARCHED;
+use crate::config::model::lvs::SEARCH_LIMIT;
 
 /// What is kept of a line. The lines we read are shorter.
 const LINE: usize = 160;
@@ -20,7 +20,7 @@ const PLACE: usize = 80;
 /// Bytes of all head lines, and again of all trailers. More is no answer but a flood.
 const MAX_HEAD: usize = 16 << 10;
 /// So much of a page is enough to see that the server delivers, where nobody wants its digest, and to search in.
-const ENOUGH: u64 = SEARCHED as u64;
+const ENOUGH: u64 = SEARCH_LIMIT as u64;
 /// Room for pages that are searched which is not given back after each.
 const ROOM: usize = 4 << 10;
 /// More is not hashed.
@@ -312,7 +312,7 @@ impl Reply {
         let left = left.saturating_sub(taken);
         self.state = next(left);
         if self.search {
-            let room = SEARCHED.saturating_sub(self.text.len());
+            let room = SEARCH_LIMIT.saturating_sub(self.text.len());
             self.text
                 .extend_from_slice(part.get(..room).unwrap_or(part));
         }

@@ -91,11 +91,11 @@ mod testing {
     pub(super) fn target(remote: &str) -> Target {
         Target {
             remote: remote.parse().expect("an address"),
-            from: None,
-            from_port: 0,
-            interface: None,
-            mark: 0,
-            timeout: Duration::from_secs(5),
+            bind_addr: None,
+            bind_port: 0,
+            bind_interface: None,
+            fwmark: 0,
+            connect_timeout: Duration::from_secs(5),
         }
     }
 }

@@ -60,7 +60,11 @@ impl NetworkCheck {
             CheckKind::Smtp { target, helo } => {
                 NetworkCheck::Smtp(target.clone(), Box::new(SmtpCheck::new(target, helo)))
             }
-            CheckKind::Dns { target, kind, name } => {
+            CheckKind::Dns {
+                target,
+                qtype: kind,
+                name,
+            } => {
                 let question = DnsCheck::new(target, *kind, name);
                 NetworkCheck::Dns(target.clone(), Box::new(question))
             }

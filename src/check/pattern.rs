@@ -9,7 +9,7 @@ use crate::config::model::lvs::Pattern;
 /// Whether the page is as wanted; what is wrong is for the log.
 pub(super) fn verdict(pattern: &Pattern, page: &mut [u8]) -> Result<(), String> {
     let found = is_found(pattern, text(page));
-    if found != pattern.absent {
+    if found != pattern.no_match {
         return Ok(());
     }
     let text = printable(pattern.text.as_bytes());
@@ -21,7 +21,7 @@ pub(super) fn verdict(pattern: &Pattern, page: &mut [u8]) -> Result<(), String> 
 
 /// The first match from `from` on begins earliest of all, so its place decides.
 fn is_found(pattern: &Pattern, page: &str) -> bool {
-    let mut from = pattern.from;
+    let mut from = pattern.min_offset;
     while from < page.len() && !page.is_char_boundary(from) {
         from = from.saturating_add(1);
     }
@@ -30,7 +30,7 @@ fn is_found(pattern: &Pattern, page: &str) -> bool {
     }
     let found = pattern.regex.find_at(page, from);
     let at = found.map(|found| found.start());
-    at.is_some_and(|at| pattern.to.is_none_or(|to| at <= to))
+    at.is_some_and(|at| pattern.max_offset.is_none_or(|to| at <= to))
 }
 
 /// The bytes as text; those that are none are overwritten.
@@ -56,9 +56,9 @@ mod tests {
         Pattern {
             text: regex.to_owned(),
             regex: regex_lite::Regex::new(regex).expect("a pattern"),
-            absent: false,
-            from,
-            to,
+            no_match: false,
+            min_offset: from,
+            max_offset: to,
         }
     }
 
@@ -83,7 +83,7 @@ mod tests {
                 "{regex} {offsets:?}"
             );
             let absent = Pattern {
-                absent: true,
+                no_match: true,
                 ..pattern
             };
             assert_eq!(
@@ -115,7 +115,7 @@ mod tests {
         let mut pattern = pattern("a\tb", (0, None));
         let want = Err("its page does not match `a?b`".to_owned());
         assert_eq!(verdict(&pattern, &mut b"x".to_vec()), want);
-        pattern.absent = true;
+        pattern.no_match = true;
         let want = Err("its page matches `a?b`".to_owned());
         assert_eq!(verdict(&pattern, &mut b"a\tb".to_vec()), want);
     }

@@ -49,7 +49,7 @@ impl PingCheck {
             SocketEvent::Connected => {
                 out.extend_from_slice(&[request, 0, 0, 0, 0, 0, high, low]);
                 out.extend_from_slice(DATA);
-                Step::Wait(self.target.timeout)
+                Step::Wait(self.target.connect_timeout)
             }
             SocketEvent::Received(&[kind, 0, _, _, _, _, a, b, ref data @ ..])
                 if kind == reply && [a, b] == [high, low] && data == DATA =>
@@ -57,9 +57,11 @@ impl PingCheck {
                 Step::Done(Ok(()))
             }
             // Not ours; the run as a whole is limited, so this does not keep it up for ever.
-            SocketEvent::Received(_) | SocketEvent::Closed => Step::Wait(self.target.timeout),
+            SocketEvent::Received(_) | SocketEvent::Closed => {
+                Step::Wait(self.target.connect_timeout)
+            }
             SocketEvent::Failed(_) => Step::Done(Err(String::new())),
-            SocketEvent::TimedOut => Step::Done(Err(no_answer(self.target.timeout))),
+            SocketEvent::TimedOut => Step::Done(Err(no_answer(self.target.connect_timeout))),
         }
     }
 }
@@ -76,7 +78,7 @@ mod tests {
             ping.start();
             ping.start();
             let mut sent = Vec::new();
-            let wait = Step::Wait(ping.target.timeout);
+            let wait = Step::Wait(ping.target.connect_timeout);
             assert_eq!(ping.handle(SocketEvent::Connected, &mut sent), wait);
             assert_eq!(sent, [&[request, 0, 0, 0, 0, 0, 0, 2][..], DATA].concat());
             let echo = |kind: u8, number: u8| {

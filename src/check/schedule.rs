@@ -86,7 +86,7 @@ impl Schedule {
         if self.up && !good && !first && self.failures < conf.retry {
             let before = self.failures;
             self.failures = before.saturating_add(1);
-            self.due = now.after(conf.retry_delay);
+            self.due = now.after(conf.delay_before_retry);
             return ResultEffect::Retry(before);
         }
         self.skip(conf, now);
@@ -128,11 +128,11 @@ mod tests {
         Check {
             kind: CheckKind::Tcp(target("192.0.2.1:80")),
             retry,
-            retry_delay: Duration::from_secs(1),
+            delay_before_retry: Duration::from_secs(1),
             interval: Duration::from_secs(10),
             warmup: Duration::from_secs(10),
             alpha,
-            log_all: false,
+            log_all_failures: false,
         }
     }
 

@@ -46,7 +46,7 @@ impl SmtpCheck {
     pub fn new(target: &Target, helo: &str) -> Self {
         SmtpCheck {
             helo: helo.to_owned(),
-            timeout: target.timeout,
+            timeout: target.connect_timeout,
             stage: Stage::Connect,
             line: heapless::Vec::new(),
             heard: 0,

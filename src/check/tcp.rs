@@ -20,7 +20,7 @@ impl TcpCheck {
         Step::Done(match news {
             SocketEvent::Connected | SocketEvent::Received(_) | SocketEvent::Closed => Ok(()),
             SocketEvent::Failed(_) => Err(String::new()),
-            SocketEvent::TimedOut => Err(no_answer(self.0.timeout)),
+            SocketEvent::TimedOut => Err(no_answer(self.0.connect_timeout)),
         })
     }
 }

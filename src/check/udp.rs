@@ -34,11 +34,13 @@ impl UdpCheck {
                 let payload = &self.conf.payload;
                 let empty = payload.is_empty();
                 out.extend_from_slice(if empty { NOTHING_TO_SAY } else { payload });
-                return Step::Wait(self.target.timeout);
+                return Step::Wait(self.target.connect_timeout);
             }
             SocketEvent::Received(reply) if self.conf.require_reply => self.judge(reply),
             SocketEvent::Received(_) => Ok(()),
-            SocketEvent::TimedOut if self.conf.require_reply => Err(no_answer(self.target.timeout)),
+            SocketEvent::TimedOut if self.conf.require_reply => {
+                Err(no_answer(self.target.connect_timeout))
+            }
             SocketEvent::TimedOut => Ok(()),
             SocketEvent::Closed | SocketEvent::Failed(_) => Err(String::new()),
         })
@@ -98,7 +100,7 @@ mod tests {
             let mut out = Vec::new();
             assert_eq!(
                 machine.handle(SocketEvent::Connected, &mut out),
-                Step::Wait(machine.target.timeout)
+                Step::Wait(machine.target.connect_timeout)
             );
             assert_eq!(out, b"hello");
             assert_eq!(machine.handle(news, &mut out), Step::Done(want), "{name}");

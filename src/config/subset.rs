@@ -12,22 +12,22 @@ pub fn keep(subsystems: Subsystems, config: &mut Config) -> usize {
             let lvs = core::mem::take(&mut config.lvs);
             config.lvs = Lvs {
                 // Connection synchronization follows an instance.
-                sync: lvs.sync,
+                sync_daemon: lvs.sync_daemon,
                 ..Lvs::default()
             };
-            lvs.servers.len()
+            lvs.virtual_servers.len()
         }
         Subsystems::VirtualServers => {
             let whole = core::mem::take(config);
             *config = Config {
                 global: whole.global,
                 // FILE_CHECK refers to track files by index.
-                files: whole.files,
+                track_files: whole.track_files,
                 lvs: whole.lvs,
                 ..Config::default()
             };
-            config.global.vrrp_fifo = None;
-            config.lvs.sync = None;
+            config.global.vrrp_notify_fifo = None;
+            config.lvs.sync_daemon = None;
             whole.instances.len()
         }
     }

@@ -34,7 +34,7 @@ pub fn data(snapshot: &Snapshot<'_>) -> String {
 fn global(page: &mut Page, global: &Global) {
     page.heading("Global definitions");
     let process = &global.process;
-    let namespace = process.namespace.as_deref().unwrap_or("(default)");
+    let namespace = process.net_namespace.as_deref().unwrap_or("(default)");
     page.title("Network namespace", &Escaped(namespace));
     for (label, text) in [
         ("Instance name", global.instance.as_deref()),
@@ -45,10 +45,10 @@ fn global(page: &mut Page, global: &Global) {
             page.title(label, &Escaped(text));
         }
     }
-    if let Some(mail) = &global.mail {
+    if let Some(mail) = &global.smtp {
         page.title("Smtp server", &Escaped(&mail.server));
         page.title("Smtp server port", &mail.port);
-        page.title("Smtp HELO name", &Escaped(&mail.helo));
+        page.title("Smtp HELO name", &Escaped(&mail.helo_name));
         page.title("Smtp server connection timeout", &mail.timeout.as_secs());
         page.title("Email notification from", &Escaped(&mail.from));
         page.sentence(&"Email notification to:");
@@ -57,8 +57,8 @@ fn global(page: &mut Page, global: &Global) {
         }
     }
     for (label, fifo) in [
-        ("Global notify fifo", &global.fifo),
-        ("VRRP notify fifo", &global.vrrp_fifo),
+        ("Global notify fifo", &global.notify_fifo),
+        ("VRRP notify fifo", &global.vrrp_notify_fifo),
     ] {
         if let Some(fifo) = fifo {
             page.title(label, &Escaped(&fifo.path));

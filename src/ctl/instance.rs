@@ -29,7 +29,7 @@ fn state(page: &mut Page, instance: &Instance<'_>, snapshot: &Snapshot<'_>) {
     let conf = instance.conf;
     let clock = &snapshot.clock;
     page.pair("VRRP Version", &number(conf.version));
-    if let Some(group) = conf.group.and_then(|at| snapshot.groups.get(at)) {
+    if let Some(group) = conf.sync_group.and_then(|at| snapshot.groups.get(at)) {
         page.pair("Sync group", &Escaped(&group.conf.name));
     }
     page.pair("State", &instance.state);
@@ -81,7 +81,7 @@ fn interface(page: &mut Page, instance: &Instance<'_>) {
         }
         None => page.pair("Interface", &conf.interface),
     }
-    let configured = if conf.source.is_some() {
+    let configured = if conf.src_ip.is_some() {
         " (from configuration)"
     } else {
         ""
@@ -202,8 +202,8 @@ fn ours(page: &mut Page, instance: &Instance<'_>) {
 }
 
 pub(super) fn notify(page: &mut Page, notify: &Notify) {
-    page.pair("Using smtp notification", &yes(notify.mail));
-    let deleted = notify.deleted_by_any || notify.deleted.is_some();
+    page.pair("Using smtp notification", &yes(notify.smtp_alert));
+    let deleted = notify.report_deleted || notify.deleted.is_some();
     page.pair("Notify deleted", &if deleted { "Deleted" } else { "Fault" });
     for (label, command) in [
         ("Backup state transition script", &notify.backup),
@@ -213,7 +213,7 @@ pub(super) fn notify(page: &mut Page, notify: &Notify) {
         ("Deleted state transition script", &notify.deleted),
         (
             "Master rx lower pri state transition script",
-            &notify.lower_pri,
+            &notify.master_rx_lower_pri,
         ),
         ("Generic state transition script", &notify.any),
     ] {

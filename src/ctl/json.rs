@@ -122,8 +122,8 @@ fn data(out: &mut Json, instance: &Instance<'_>, snapshot: &Snapshot<'_>) {
 
 fn notify(out: &mut Json, instance: &Instance<'_>) {
     let notify = &instance.conf.notify;
-    out.number("smtp_alert", &notify.mail);
-    let deleted = notify.deleted_by_any || notify.deleted.is_some();
+    out.number("smtp_alert", &notify.smtp_alert);
+    let deleted = notify.report_deleted || notify.deleted.is_some();
     out.number("notify_deleted", &deleted);
     for (name, command) in [
         ("script_backup", &notify.backup),
@@ -132,7 +132,7 @@ fn notify(out: &mut Json, instance: &Instance<'_>) {
         ("script_stop", &notify.stop),
         ("script_deleted", &notify.deleted),
         ("script", &notify.any),
-        ("script_master_rx_lower_pri", &notify.lower_pri),
+        ("script_master_rx_lower_pri", &notify.master_rx_lower_pri),
     ] {
         if let Some(command) = command {
             out.string(name, &Quoted(command));
@@ -155,7 +155,7 @@ fn lists(out: &mut Json, instance: &Instance<'_>, snapshot: &Snapshot<'_>) {
             .iter()
             .filter(|part| part.kind() == kind);
         let words: Vec<String> = parts
-            .map(|part| match part.track.what {
+            .map(|part| match part.track.object {
                 Tracked::Script(at) => command(snapshot, at).map_or(String::new(), quoted),
                 Tracked::Interface(_) | Tracked::File(_) | Tracked::Process(_) => {
                     part.name.to_owned()
@@ -270,7 +270,7 @@ fn processes(out: &mut Json, process: &Process<'_>, snapshot: &Snapshot<'_>) {
         out.number("have_quorum", &process.up.unwrap_or(false));
         let trackers = snapshot.instances.iter().filter(|instance| {
             let mut tracks = instance.conf.tracks.iter();
-            tracks.any(|track| matches!(track.what, Tracked::Process(at) if same(at)))
+            tracks.any(|track| matches!(track.object, Tracked::Process(at) if same(at)))
         });
         let names: Vec<&String> = trackers.map(|instance| &instance.conf.name).collect();
         out.strings("tracking_instances", &names);

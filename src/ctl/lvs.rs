@@ -9,7 +9,7 @@ use super::lines::{Escaped, Quoted};
 use super::page::{Page, enabled, yes};
 use super::{Server, Service, Traffic};
 use crate::config::model::Command;
-use crate::config::model::lvs::{Check, CheckKind, Sorry, Target, VirtualServer};
+use crate::config::model::lvs::{Check, CheckKind, SorryServer, Target, VirtualServer};
 use crate::types::Family;
 use crate::types::ipvs::{
     Checksum, Forward, IpProtocol, ServerName, ServiceKey, Tunnel, TunnelKind,
@@ -26,7 +26,7 @@ pub(super) fn show(page: &mut Page, services: &[Service<'_>]) {
         page.sentence(&"------< Virtual server >------");
         title(page, conf);
         settings(page, conf);
-        if let Some(sorry) = &conf.sorry {
+        if let Some(sorry) = &conf.sorry_server {
             show_sorry(page, sorry, conf.protocol);
         }
         page.pair("Live weight", &service.weight);
@@ -64,17 +64,17 @@ fn settings(page: &mut Page, conf: &VirtualServer) {
     page.pair("Address family", &family);
     page.pair("lvs_sched", &conf.scheduler);
     for (bit, label) in [(1, "flag-1"), (2, "flag-2"), (4, "flag-3")] {
-        page.pair(label, &enabled(conf.flags & bit != 0));
+        page.pair(label, &enabled(conf.scheduler_flags & bit != 0));
     }
     page.pair("One packet scheduling", &enabled(conf.one_packet));
-    if conf.persistence > 0 {
-        page.pair("persistence timeout", &conf.persistence);
+    if conf.persistence_timeout > 0 {
+        page.pair("persistence timeout", &conf.persistence_timeout);
         match conf.family {
             Family::V4 => {
-                let mask = core::net::Ipv4Addr::from_bits(conf.granularity);
+                let mask = core::net::Ipv4Addr::from_bits(conf.persistence_granularity);
                 page.pair("persistence granularity", &mask);
             }
-            Family::V6 => page.pair("persistence granularity", &conf.granularity),
+            Family::V6 => page.pair("persistence granularity", &conf.persistence_granularity),
         }
     }
     let protocol = match conf.protocol {
@@ -94,10 +94,10 @@ fn settings(page: &mut Page, conf: &VirtualServer) {
     if conf.ha_suspend {
         page.line(&"Using HA suspend");
     }
-    page.pair("Using smtp notification", &yes(conf.mail));
+    page.pair("Using smtp notification", &yes(conf.smtp_alert));
 }
 
-fn show_sorry(page: &mut Page, sorry: &Sorry, protocol: Option<IpProtocol>) {
+fn show_sorry(page: &mut Page, sorry: &SorryServer, protocol: Option<IpProtocol>) {
     let name = ServerName(sorry.addr, protocol, sorry.port);
     page.line(&format_args!("sorry server = {name}"));
     page.line(&format_args!(
@@ -120,15 +120,18 @@ fn show_server(page: &mut Page, server: &Server<'_>) {
         "RIP = {addr}, RPORT = {port}, WEIGHT = {weight} EFF WEIGHT = {weight}"
     ));
     page.pair("forwarding method", &Method(conf.forward));
-    let (lower, upper) = (conf.lower, conf.upper);
+    let (lower, upper) = (conf.lthreshold, conf.uthreshold);
     page.pair(
         "connection limit range",
         &format_args!("{lower} -> {upper}"),
     );
-    page.line(&format_args!("Inhibit on failure is {}", on(conf.inhibit)));
+    page.line(&format_args!(
+        "Inhibit on failure is {}",
+        on(conf.inhibit_on_failure)
+    ));
     script(page, "RS up notify script", conf.notify_up.as_ref());
     script(page, "RS down notify script", conf.notify_down.as_ref());
-    page.pair("Using smtp notification", &yes(conf.mail));
+    page.pair("Using smtp notification", &yes(conf.smtp_alert));
     page.pair("initial weight", &conf.weight);
     page.pair("effective weight", &weight);
     page.pair("alive", &u8::from(up));

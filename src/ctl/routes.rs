@@ -4,7 +4,7 @@
 use core::fmt::{self, Display, Formatter};
 
 use super::ManagedItem;
-use crate::config::model::{Hop, Place, Route, Rule};
+use crate::config::model::{NextHop, Route, RouteInsert, Rule};
 use crate::types::{Cidr, Family};
 
 /// Names of `RTAX_*`, by number.
@@ -47,10 +47,10 @@ const KINDS: [&str; 10] = [
 impl Display for ManagedItem<'_, Route> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let route = self.item;
-        f.write_str(match route.place {
-            Place::First => "prepend",
-            Place::Last => "append",
-            Place::Alone => "add",
+        f.write_str(match route.insert {
+            RouteInsert::Prepend => "prepend",
+            RouteInsert::Append => "append",
+            RouteInsert::Add => "add",
         })?;
         let kind = KINDS.get(usize::from(route.kind)).unwrap_or(&"");
         if !kind.is_empty() {
@@ -93,7 +93,7 @@ impl Display for ManagedItem<'_, Route> {
     }
 }
 
-fn way(f: &mut Formatter<'_>, hop: &Hop) -> fmt::Result {
+fn way(f: &mut Formatter<'_>, hop: &NextHop) -> fmt::Result {
     if let Some(via) = hop.via {
         let family = match Family::of(via) {
             Family::V4 => "inet",

@@ -31,7 +31,7 @@ pub(super) enum Kind {
 
 impl PriorityPart<'_> {
     pub(super) fn kind(&self) -> Kind {
-        match self.track.what {
+        match self.track.object {
             Tracked::Interface(_) => Kind::Interface,
             Tracked::Script(_) => Kind::Script,
             Tracked::File(_) => Kind::File,
@@ -87,7 +87,7 @@ fn trackers(page: &mut Page, snapshot: &Snapshot<'_>, what: &Tracked) {
             .conf
             .tracks
             .iter()
-            .filter(|track| track.what == *what)
+            .filter(|track| track.object == *what)
         {
             let name = Escaped(&instance.conf.name);
             page.item(&format_args!("{name}, {}", Weight(track)));
@@ -110,7 +110,7 @@ pub(super) fn by_interface(page: &mut Page, interface: &Interface<'_>, snapshot:
             show(&conf.name, &"weight 0");
         }
         for track in &conf.tracks {
-            if matches!(&track.what, Tracked::Interface(name) if interface.is(name)) {
+            if matches!(&track.object, Tracked::Interface(name) if interface.is(name)) {
                 show(&conf.name, &Weight(track));
             }
         }

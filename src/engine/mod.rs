@@ -88,7 +88,7 @@ impl Engine {
         let Config {
             global,
             instances,
-            groups,
+            sync_groups: groups,
             track_groups,
             static_addresses,
             static_routes,

@@ -40,11 +40,11 @@ impl Engine {
         let Config {
             global,
             mut instances,
-            groups,
+            sync_groups: groups,
             static_addresses,
             scripts,
-            files,
-            processes,
+            track_files: files,
+            track_processes: processes,
             track_groups,
             static_routes,
             static_rules,
@@ -60,7 +60,7 @@ impl Engine {
         self.remove_missing(cx, &instances);
         self.shared.global = global;
         self.replace_tracking(cx, (scripts, files, processes));
-        self.open_fifos(cx, lvs.fifo.as_ref());
+        self.open_fifos(cx, lvs.notify_fifo.as_ref());
         // What has become virtual must be let go of before an instance asks whether it is there.
         let statics = static_addresses.into_iter();
         self.statics.replace(

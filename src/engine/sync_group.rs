@@ -65,7 +65,7 @@ impl Engine {
 
     /// What a member is told of its surroundings, when by itself it has `own`.
     pub(crate) fn in_group(&self, router: &Router, own: Readiness) -> Readiness {
-        let group = router.conf.group.and_then(|nth| self.groups.get(nth));
+        let group = router.conf.sync_group.and_then(|nth| self.groups.get(nth));
         match own {
             Readiness::Ready(_) if group.is_some_and(|group| group.missing.is_some()) => {
                 Readiness::Missing(Reason::GroupFault)
@@ -76,7 +76,11 @@ impl Engine {
 
     /// Lets the group follow what a member has asked for or become.
     pub(crate) fn concert(&mut self, cx: &mut Cx<'_>, id: usize) {
-        let Some(nth) = self.routers.get(id).and_then(|router| router.conf.group) else {
+        let Some(nth) = self
+            .routers
+            .get(id)
+            .and_then(|router| router.conf.sync_group)
+        else {
             return;
         };
         if let Some(group) = self.groups.get_mut(nth) {
@@ -108,7 +112,11 @@ impl Engine {
     /// A weaker master in one network is met by announcements in all: neighbors may have learned
     /// wrong things there as well.
     pub(crate) fn announce_group(&mut self, cx: &mut Cx<'_>, id: usize) {
-        let Some(nth) = self.routers.get(id).and_then(|router| router.conf.group) else {
+        let Some(nth) = self
+            .routers
+            .get(id)
+            .and_then(|router| router.conf.sync_group)
+        else {
             return;
         };
         for other in 0..self.routers.len() {
@@ -116,7 +124,7 @@ impl Engine {
                 return;
             };
             let master = router.machine.state() == VrrpState::Master;
-            if other != id && router.conf.group == Some(nth) && master {
+            if other != id && router.conf.sync_group == Some(nth) && master {
                 router.garp.start(cx.now, Burst::LowerPrio);
                 self.announce(cx, other);
                 self.rearm(other);
@@ -185,7 +193,7 @@ impl Engine {
 
     /// Why a member follows its group.
     pub(crate) fn explain_group(&self, router: &Router, why: Reason) -> String {
-        let group = router.conf.group.and_then(|nth| self.groups.get(nth));
+        let group = router.conf.sync_group.and_then(|nth| self.groups.get(nth));
         let Some(group) = group else {
             return String::from("with its sync group");
         };
@@ -215,7 +223,7 @@ impl Engine {
         let Some(router) = self.routers.get(id) else {
             return;
         };
-        let Some(nth) = router.conf.group else {
+        let Some(nth) = router.conf.sync_group else {
             return;
         };
         let (name, group) = (&router.conf.name, self.groups.get(nth));

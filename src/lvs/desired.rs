@@ -1,7 +1,7 @@
 //! What the kernel is to have, as follows from the state of the servers.
 
 use super::state::{VirtualServerState, VirtualServers};
-use crate::config::model::lvs::{Lvs, RealServer, Sorry, VirtualServer};
+use crate::config::model::lvs::{Lvs, RealServer, SorryServer, VirtualServer};
 use crate::types::ipvs::{Destination, Forward, Service, ServiceKey};
 use crate::types::sorted;
 
@@ -13,7 +13,7 @@ impl VirtualServers {
     #[must_use]
     pub fn desired(&self, conf: &Lvs) -> Vec<Wanted> {
         let mut all = Vec::new();
-        for (place, conf) in conf.servers.iter().enumerate() {
+        for (place, conf) in conf.virtual_servers.iter().enumerate() {
             if let Some(farm) = self.get(place) {
                 farm.desired(conf, &mut all);
             }
@@ -29,10 +29,10 @@ impl VirtualServerState {
             let service = Service {
                 key: *key,
                 scheduler: conf.scheduler.to_owned(),
-                persistence: conf.persistence,
-                granularity: conf.granularity_of(key),
+                persistence: conf.persistence_timeout,
+                granularity: conf.netmask_for(key),
                 one_packet: conf.one_packet,
-                flags: conf.flags,
+                flags: conf.scheduler_flags,
             };
             all.push((service, self.destinations(conf, key)));
         }
@@ -41,13 +41,16 @@ impl VirtualServerState {
     /// Whom a service leads to: those that serve, and with weight 0 those that are only kept in the table.
     #[must_use]
     pub fn destinations(&self, conf: &VirtualServer, key: &ServiceKey) -> Vec<Destination> {
-        let mut all = Vec::with_capacity(conf.servers.len().saturating_add(1));
-        if let Some(sorry) = conf.sorry.filter(|sorry| self.sorry || sorry.inhibit) {
+        let mut all = Vec::with_capacity(conf.real_servers.len().saturating_add(1));
+        if let Some(sorry) = conf
+            .sorry_server
+            .filter(|sorry| self.sorry || sorry.inhibit)
+        {
             all.push(stand_in(&sorry, key, self.sorry));
         }
-        for (conf, server) in conf.servers.iter().zip(&self.servers) {
+        for (conf, server) in conf.real_servers.iter().zip(&self.servers) {
             let serves = server.up && !self.sorry;
-            if serves || conf.inhibit {
+            if serves || conf.inhibit_on_failure {
                 let weight = if serves { server.weight } else { 0 };
                 all.push(destination(conf, key, weight));
             }
@@ -62,12 +65,12 @@ fn destination(conf: &RealServer, key: &ServiceKey, weight: u32) -> Destination 
         port: port(key, conf.forward, conf.port),
         forward: conf.forward,
         weight,
-        upper: conf.upper,
-        lower: conf.lower,
+        upper: conf.uthreshold,
+        lower: conf.lthreshold,
     }
 }
 
-fn stand_in(sorry: &Sorry, key: &ServiceKey, serves: bool) -> Destination {
+fn stand_in(sorry: &SorryServer, key: &ServiceKey, serves: bool) -> Destination {
     Destination {
         addr: sorry.addr,
         port: port(key, sorry.forward, sorry.port),

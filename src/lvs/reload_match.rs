@@ -27,15 +27,17 @@ pub struct ServerMatch {
 /// For every new virtual server what it was. Nothing old has two matches.
 #[must_use]
 pub fn match_previous(old: &Lvs, new: &Lvs) -> Vec<ServiceMatch> {
-    let mut free = vec![true; old.servers.len()];
-    let mut all = Vec::with_capacity(new.servers.len());
-    for (nth, server) in new.servers.iter().enumerate() {
-        let service = find(&old.servers, &mut free, nth, |old| is_service(old, server));
-        let was = service.and_then(|place| old.servers.get(place));
-        let was = was.map_or(&[][..], |was| &was.servers);
+    let mut free = vec![true; old.virtual_servers.len()];
+    let mut all = Vec::with_capacity(new.virtual_servers.len());
+    for (nth, server) in new.virtual_servers.iter().enumerate() {
+        let service = find(&old.virtual_servers, &mut free, nth, |old| {
+            is_service(old, server)
+        });
+        let was = service.and_then(|place| old.virtual_servers.get(place));
+        let was = was.map_or(&[][..], |was| &was.real_servers);
         all.push(ServiceMatch {
             service,
-            servers: match_servers(was, &server.servers),
+            servers: match_servers(was, &server.real_servers),
         });
     }
     all

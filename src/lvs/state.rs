@@ -102,7 +102,12 @@ impl VirtualServers {
     /// All as before the first check. Nobody serves yet: [`VirtualServerState::settle`] is next.
     #[must_use]
     pub fn new(conf: &Lvs) -> Self {
-        VirtualServers(conf.servers.iter().map(VirtualServerState::new).collect())
+        VirtualServers(
+            conf.virtual_servers
+                .iter()
+                .map(VirtualServerState::new)
+                .collect(),
+        )
     }
 
     /// A virtual server, by its place.
@@ -144,7 +149,7 @@ impl VirtualServers {
     pub fn replace(&mut self, matches: &[ServiceMatch], new: &Lvs) {
         let old = core::mem::take(&mut self.0);
         let mut old: Vec<Option<VirtualServerState>> = old.into_iter().map(Some).collect();
-        for (conf, matched) in new.servers.iter().zip(matches) {
+        for (conf, matched) in new.virtual_servers.iter().zip(matches) {
             let was = matched.service.and_then(|place| old.get_mut(place)?.take());
             self.0.push(match was {
                 Some(was) => was.inherited(matched, conf),
@@ -159,14 +164,14 @@ impl VirtualServerState {
         VirtualServerState {
             quorum: false,
             sorry: false,
-            servers: conf.servers.iter().map(RealServerState::new).collect(),
+            servers: conf.real_servers.iter().map(RealServerState::new).collect(),
             fresh: true,
         }
     }
 
     fn inherited(mut self, matched: &ServiceMatch, conf: &VirtualServer) -> Self {
-        let mut servers = Vec::with_capacity(conf.servers.len());
-        for (conf, matched) in conf.servers.iter().zip(&matched.servers) {
+        let mut servers = Vec::with_capacity(conf.real_servers.len());
+        for (conf, matched) in conf.real_servers.iter().zip(&matched.servers) {
             let was = matched.server.and_then(|place| self.servers.get_mut(place));
             servers.push(match was {
                 Some(was) => core::mem::take(was).inherited(matched, conf),
@@ -180,7 +185,7 @@ impl VirtualServerState {
     /// The beginning, or another configuration: draws the consequences. `tell`: that new servers are up is told
     /// (`rs_init_notifies`).
     pub fn settle(&mut self, conf: &VirtualServer, tell: bool, changes: &mut Vec<Change>) {
-        for (place, (server, conf)) in self.servers.iter_mut().zip(&conf.servers).enumerate() {
+        for (place, (server, conf)) in self.servers.iter_mut().zip(&conf.real_servers).enumerate() {
             let up = server.is_well();
             let news = if core::mem::take(&mut server.fresh) {
                 server.untold = !up;
@@ -211,7 +216,7 @@ impl VirtualServerState {
         verdict: CheckState,
         changes: &mut Vec<Change>,
     ) {
-        let (conf_of, server) = (conf.servers.get(place), self.servers.get_mut(place));
+        let (conf_of, server) = (conf.real_servers.get(place), self.servers.get_mut(place));
         let (Some(conf_of), Some(server)) = (conf_of, server) else {
             return;
         };
@@ -247,11 +252,11 @@ impl VirtualServerState {
     fn count(&mut self, conf: &VirtualServer, first: bool, changes: &mut Vec<Change>) {
         let weight = self.live_weight();
         let up = weight > 0 && weight >= threshold(conf, !self.quorum);
-        if up != self.quorum || (first && !up && conf.sorry.is_some()) {
+        if up != self.quorum || (first && !up && conf.sorry_server.is_some()) {
             self.quorum = up;
             changes.push(Change::Quorum { up, first, weight });
         }
-        let sorry = !up && conf.sorry.is_some();
+        let sorry = !up && conf.sorry_server.is_some();
         if sorry != self.sorry {
             self.sorry = sorry;
             changes.push(Change::Sorry(sorry));

@@ -6,7 +6,9 @@ use core::time::Duration;
 use super::desired::Wanted;
 use super::reload_match::{ServiceMatch, match_previous};
 use super::state::{Change, CheckState, Removal, VirtualServerState, VirtualServers};
-use crate::config::model::lvs::{Check, CheckKind, Lvs, RealServer, Sorry, Target, VirtualServer};
+use crate::config::model::lvs::{
+    Check, CheckKind, Lvs, RealServer, SorryServer, Target, VirtualServer,
+};
 use crate::types::Family;
 use crate::types::ipvs::{Checksum, TunnelKind};
 use crate::types::ipvs::{Destination, Forward, IpProtocol, ServiceKey, Tunnel};
@@ -28,18 +30,18 @@ fn check(port: u16, alpha: bool) -> Check {
     Check {
         kind: CheckKind::Tcp(Target {
             remote: (addr(1), port).into(),
-            from: None,
-            from_port: 0,
-            interface: None,
-            mark: 0,
-            timeout: Duration::from_secs(5),
+            bind_addr: None,
+            bind_port: 0,
+            bind_interface: None,
+            fwmark: 0,
+            connect_timeout: Duration::from_secs(5),
         }),
         retry: 1,
-        retry_delay: Duration::from_secs(1),
+        delay_before_retry: Duration::from_secs(1),
         interval: Duration::from_secs(10),
         warmup: Duration::from_secs(10),
         alpha,
-        log_all: false,
+        log_all_failures: false,
     }
 }
 
@@ -49,12 +51,12 @@ fn server(last: u8, weight: u32, checks: &[Check]) -> RealServer {
         port: 80,
         weight,
         forward: Forward::Masquerade,
-        upper: 0,
-        lower: 0,
-        inhibit: false,
+        uthreshold: 0,
+        lthreshold: 0,
+        inhibit_on_failure: false,
         notify_up: None,
         notify_down: None,
-        mail: false,
+        smtp_alert: false,
         checks: checks.to_vec(),
     }
 }
@@ -67,24 +69,24 @@ fn service(servers: Vec<RealServer>) -> VirtualServer {
         protocol: Some(IpProtocol::Tcp),
         family: Family::V4,
         scheduler: "rr",
-        flags: 0,
-        persistence: 0,
-        granularity: u32::MAX,
+        scheduler_flags: 0,
+        persistence_timeout: 0,
+        persistence_granularity: u32::MAX,
         one_packet: false,
-        sorry: None,
+        sorry_server: None,
         quorum: 1,
         hysteresis: 0,
         quorum_up: None,
         quorum_down: None,
         omega: false,
         ha_suspend: false,
-        mail: false,
-        servers,
+        smtp_alert: false,
+        real_servers: servers,
     }
 }
 
-fn sorry(inhibit: bool) -> Option<Sorry> {
-    Some(Sorry {
+fn sorry(inhibit: bool) -> Option<SorryServer> {
+    Some(SorryServer {
         addr: addr(99),
         port: 80,
         forward: Forward::Masquerade,
@@ -101,7 +103,7 @@ struct Stage {
 impl Stage {
     fn begin(servers: Vec<VirtualServer>) -> (Self, Vec<Change>) {
         let conf = Lvs {
-            servers,
+            virtual_servers: servers,
             ..Lvs::default()
         };
         let mut stage = Stage {
@@ -114,7 +116,7 @@ impl Stage {
 
     fn settle(&mut self, tell: bool) -> Vec<Change> {
         let mut changes = Vec::new();
-        for (place, conf) in self.conf.servers.iter().enumerate() {
+        for (place, conf) in self.conf.virtual_servers.iter().enumerate() {
             let farm = self.pool.get_mut(place).expect("one for each");
             farm.settle(conf, tell, &mut changes);
         }
@@ -126,7 +128,7 @@ impl Stage {
         let farm = self.pool.get_mut(0).expect("there");
         let verdict = CheckState { up, weight };
         farm.judge(
-            &self.conf.servers[0],
+            &self.conf.virtual_servers[0],
             (server, check),
             verdict,
             &mut changes,
@@ -136,7 +138,7 @@ impl Stage {
 
     fn reload(&mut self, servers: Vec<VirtualServer>) -> (Vec<Removal>, Vec<Change>) {
         let new = Lvs {
-            servers,
+            virtual_servers: servers,
             ..Lvs::default()
         };
         let matches = match_previous(&self.conf, &new);
@@ -276,7 +278,7 @@ fn a_weight_can_cost_the_quorum() {
     let one = server(1, 5, &[check(1, false)]);
     let (mut stage, _) = Stage::begin(vec![VirtualServer {
         quorum: 3,
-        sorry: sorry(false),
+        sorry_server: sorry(false),
         ..service(vec![one])
     }]);
     let server = 0;
@@ -306,7 +308,7 @@ fn the_sorry_server_stands_in_for_all_and_without_one_survivors_go_on() {
         let checks = [check(1, false)];
         let (mut stage, _) = Stage::begin(vec![VirtualServer {
             quorum: 2,
-            sorry: with,
+            sorry_server: with,
             ..service(vec![server(1, 1, &[]), server(2, 1, &checks)])
         }]);
         assert_eq!(stage.table(), gained);
@@ -324,7 +326,7 @@ fn the_sorry_server_stands_in_for_all_and_without_one_survivors_go_on() {
 #[test]
 fn inhibited_servers_stay_in_the_table_with_weight_0() {
     let inhibit = |one| RealServer {
-        inhibit: true,
+        inhibit_on_failure: true,
         ..one
     };
     let servers = vec![
@@ -334,7 +336,7 @@ fn inhibited_servers_stay_in_the_table_with_weight_0() {
     ];
     let (mut stage, _) = Stage::begin(vec![VirtualServer {
         quorum: 2,
-        sorry: sorry(false),
+        sorry_server: sorry(false),
         ..service(servers)
     }]);
     assert_eq!(
@@ -352,7 +354,7 @@ fn inhibited_servers_stay_in_the_table_with_weight_0() {
 fn without_servers_the_beginning_is_the_sorry_servers() {
     let alpha = vec![server(1, 1, &[check(1, true)])];
     let (mut stage, changes) = Stage::begin(vec![VirtualServer {
-        sorry: sorry(false),
+        sorry_server: sorry(false),
         ..service(alpha)
     }]);
     let begin = Change::Quorum {
@@ -372,14 +374,14 @@ fn without_servers_the_beginning_is_the_sorry_servers() {
 #[test]
 fn a_server_that_is_its_own_sorry_server_is_there_once() {
     let own = |inhibit| {
-        sorry(inhibit).map(|sorry| Sorry {
+        sorry(inhibit).map(|sorry| SorryServer {
             addr: addr(1),
             ..sorry
         })
     };
     for inhibit in [false, true] {
         let (mut stage, _) = Stage::begin(vec![VirtualServer {
-            sorry: own(inhibit),
+            sorry_server: own(inhibit),
             quorum: 6,
             ..service(vec![server(1, 5, &[]), server(2, 2, &[check(1, false)])])
         }]);
@@ -531,7 +533,7 @@ fn what_leaves_while_it_is_up_is_named() {
 fn a_reload_can_cost_the_quorum_and_bring_a_sorry_server() {
     let both = |quorum, sorry| VirtualServer {
         quorum,
-        sorry,
+        sorry_server: sorry,
         ..service(vec![server(1, 1, &[]), server(2, 1, &[check(1, false)])])
     };
     let (mut stage, _) = Stage::begin(vec![both(1, None)]);
@@ -570,7 +572,7 @@ fn groups_stay_the_same_by_name_and_others_by_service() {
         single(key(9, 80)),
     ];
     let all = |servers| Lvs {
-        servers,
+        virtual_servers: servers,
         ..Lvs::default()
     };
     let matches = match_previous(&all(old), &all(new));
@@ -623,7 +625,7 @@ impl Model {
             }
             Some(u32::try_from(sum.max(0)).expect("small numbers"))
         };
-        conf.servers
+        conf.real_servers
             .iter()
             .zip(&self.verdicts)
             .map(weight)
@@ -638,17 +640,17 @@ impl Model {
         } else if !self.quorum && sum >= conf.quorum + conf.hysteresis {
             self.quorum = true;
         }
-        let sorry = conf.sorry.filter(|_| !self.quorum);
+        let sorry = conf.sorry_server.filter(|_| !self.quorum);
         let mut table = Vec::new();
         if sorry.is_some() {
             table.push((99, 1));
-        } else if conf.sorry.is_some_and(|sorry| sorry.inhibit) {
+        } else if conf.sorry_server.is_some_and(|sorry| sorry.inhibit) {
             table.push((99, 0));
         }
-        for (nth, (server, weight)) in (1..).zip(conf.servers.iter().zip(weights)) {
+        for (nth, (server, weight)) in (1..).zip(conf.real_servers.iter().zip(weights)) {
             match weight {
                 Some(weight) if sorry.is_none() => table.push((nth, weight)),
-                _ if server.inhibit => table.push((nth, 0)),
+                _ if server.inhibit_on_failure => table.push((nth, 0)),
                 _ => {}
             }
         }
@@ -664,7 +666,7 @@ fn random_service(random: &mut Random) -> VirtualServer {
             .map(|port| check(u16::try_from(port).expect("small"), random.below(4) == 0))
             .collect();
         RealServer {
-            inhibit: random.below(3) == 0,
+            inhibit_on_failure: random.below(3) == 0,
             ..server(
                 u8::try_from(nth).expect("small"),
                 u32::try_from(random.below(4)).expect("small"),
@@ -678,7 +680,7 @@ fn random_service(random: &mut Random) -> VirtualServer {
     VirtualServer {
         hysteresis: u32::try_from(random.below(u64::from(quorum))).expect("small"),
         quorum,
-        sorry: match random.below(3) {
+        sorry_server: match random.below(3) {
             0 => None,
             kind => sorry(kind == 1),
         },
@@ -721,7 +723,7 @@ fn random_histories_lead_where_the_obvious_model_does() {
             up: !check.alpha,
             weight: 0,
         };
-        let verdicts = conf.servers.iter();
+        let verdicts = conf.real_servers.iter();
         let verdicts = verdicts.map(|server| server.checks.iter().map(alpha).collect());
         let mut model = Model {
             verdicts: verdicts.collect(),
@@ -733,7 +735,7 @@ fn random_histories_lead_where_the_obvious_model_does() {
         follow(&mut told, &changes);
         assert_eq!(stage.table(), model.table(&conf));
         for _ in 0..60 {
-            let at = usize::try_from(random.below(conf.servers.len() as u64)).expect("small");
+            let at = usize::try_from(random.below(conf.real_servers.len() as u64)).expect("small");
             let checks = model.verdicts[at].len();
             if checks == 0 {
                 continue;

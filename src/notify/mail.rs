@@ -14,7 +14,7 @@
 use std::borrow::Cow;
 
 use super::{NotifyEvent, ObjectKind};
-use crate::config::model::Mail;
+use crate::config::model::SmtpSettings;
 use crate::types::Instant;
 
 /// A letter on its way.
@@ -83,7 +83,7 @@ pub fn letter(
 
 /// The whole message, with line ends as SMTP wants them. `epoch`: seconds since 1970 when it happened.
 #[must_use]
-pub fn message(mail: &Mail, letter: &Email, epoch: i64) -> String {
+pub fn message(mail: &SmtpSettings, letter: &Email, epoch: i64) -> String {
     let mut text = String::with_capacity(512);
     text.push_str("Date: ");
     text.push_str(&date(epoch));
@@ -158,15 +158,15 @@ mod tests {
     use super::*;
     use core::time::Duration;
 
-    fn mail(to: &[&str]) -> Mail {
-        Mail {
+    fn mail(to: &[&str]) -> SmtpSettings {
+        SmtpSettings {
             to: to.iter().map(|to| (*to).to_owned()).collect(),
             from: "me@z.org".into(),
             server: "127.0.0.1".into(),
             port: 25,
-            helo: "r1".into(),
+            helo_name: "r1".into(),
             timeout: Duration::from_secs(30),
-            no_faults: false,
+            no_email_faults: false,
         }
     }
 

@@ -11,7 +11,7 @@
 //! ```
 //! [`ReplyReader`] makes replies of bytes, within bounds whatever the bytes are; [`SmtpSession`] says what comes next.
 
-use crate::config::model::Mail;
+use crate::config::model::SmtpSettings;
 
 /// What is kept of a line; the rest of it is dropped.
 const MAX_LINE: usize = 200;
@@ -116,7 +116,7 @@ pub struct DeliveryReport {
 /// One letter, one dialogue. Begins by waiting for the server's greeting.
 #[derive(Clone, Debug)]
 pub struct SmtpSession<'a> {
-    mail: &'a Mail,
+    mail: &'a SmtpSettings,
     message: &'a str,
     step: Step,
     so_far: DeliveryReport,
@@ -125,7 +125,7 @@ pub struct SmtpSession<'a> {
 impl<'a> SmtpSession<'a> {
     /// `message` as [`super::mail::message`] makes it.
     #[must_use]
-    pub fn new(mail: &'a Mail, message: &'a str) -> Self {
+    pub fn new(mail: &'a SmtpSettings, message: &'a str) -> Self {
         SmtpSession {
             mail,
             message,
@@ -171,7 +171,7 @@ impl<'a> SmtpSession<'a> {
                 self.phase_name(),
                 reply.text
             ))),
-            Step::Connect => self.say(Step::Helo, format!("HELO {}\r\n", self.mail.helo)),
+            Step::Connect => self.say(Step::Helo, format!("HELO {}\r\n", self.mail.helo_name)),
             Step::Helo => self.say(
                 Step::From,
                 format!("MAIL FROM:{}\r\n", path(&self.mail.from)),
@@ -245,15 +245,15 @@ mod tests {
     use super::*;
     use core::time::Duration;
 
-    fn mail(to: &[&str]) -> Mail {
-        Mail {
+    fn mail(to: &[&str]) -> SmtpSettings {
+        SmtpSettings {
             to: to.iter().map(|to| (*to).to_owned()).collect(),
             from: "Router <me@z.org>".into(),
             server: "127.0.0.1".into(),
             port: 25,
-            helo: "r1".into(),
+            helo_name: "r1".into(),
             timeout: Duration::from_secs(30),
-            no_faults: false,
+            no_email_faults: false,
         }
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::child::{self, Children};
 use super::clock;
 use super::signals::{Signal, Signals};
-use crate::config::model::Bounded;
+use crate::config::model::BlockingScript;
 use crate::engine::system::{Exit, Kill, Pid, error_text};
 use crate::sys;
 use crate::types::Instant;
@@ -39,7 +39,7 @@ struct Run<'a> {
 }
 
 /// Runs a script, called `what` in the log, to its end. Whatever that is, the daemon goes on.
-pub fn run(what: &str, script: &Bounded, signals: &Signals) -> ReceivedRequests {
+pub fn run(what: &str, script: &BlockingScript, signals: &Signals) -> ReceivedRequests {
     log::info!("Running {what}");
     let begun = Children::new().and_then(|children| {
         let child = children.spawn(&script.command, &[])?;

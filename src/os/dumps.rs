@@ -82,7 +82,7 @@ impl DumpKind {
 /// `keepalived.data`; with `data_use_instance` it includes the names of namespace and instance:
 /// `keepalived.ns_name.data`.
 fn file_name(global: &Global, extension: &str) -> String {
-    let parts = [&global.process.namespace, &global.instance];
+    let parts = [&global.process.net_namespace, &global.instance];
     let parts = parts.into_iter().flatten().map(String::as_str);
     let parts: Vec<&str> = parts.filter(|_| global.dumps.use_instance).collect();
     let names = parts.join("_").replace('/', "_");

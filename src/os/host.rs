@@ -125,11 +125,11 @@ pub fn fill_in(global: &mut Global) {
     if global.router_id.is_empty() {
         global.router_id.clone_from(&name);
     }
-    let Some(mail) = &mut global.mail else {
+    let Some(mail) = &mut global.smtp else {
         return;
     };
-    if mail.helo.is_empty() {
-        mail.helo.clone_from(&name);
+    if mail.helo_name.is_empty() {
+        mail.helo_name.clone_from(&name);
     }
     if mail.from.is_empty() {
         let user = unistd::User::from_uid(Uid::effective()).ok().flatten();

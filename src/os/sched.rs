@@ -16,7 +16,7 @@ use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
 use nix::sys::stat::Mode;
 
 use super::host;
-use crate::config::model::Process;
+use crate::config::model::ProcessSettings;
 use crate::engine::system::{errno_text, error_text};
 use crate::sys;
 
@@ -49,7 +49,7 @@ pub fn enter_namespace(namespace: &str) -> Result<(), String> {
 
 /// Applies the settings of `new` that differ from those of `old`. `umask` is that of the command line, which overrides
 /// the configuration's.
-pub fn change(old: &Process, new: &Process, umask: Option<u16>) {
+pub fn change(old: &ProcessSettings, new: &ProcessSettings, umask: Option<u16>) {
     let bits = umask.or(new.umask).unwrap_or(DEFAULT_UMASK);
     nix::sys::stat::umask(Mode::from_bits_truncate(bits.into()));
     if old.name != new.name {
@@ -83,7 +83,7 @@ const NO_REAL_TIME: &str = "the process runs without real-time priority";
 
 /// The real-time priority to set, 0 for none; `None`: the scheduler stays as it is. A negative niceness needs a call
 /// with 0, so that children do not inherit it (see [`sys::set_scheduler`]).
-fn scheduler(process: &Process) -> Option<u8> {
+fn scheduler(process: &ProcessSettings) -> Option<u8> {
     match (process.rt_priority, process.nice) {
         (Some(priority), _) => Some(priority),
         (None, Some(nice)) if nice < 0 => Some(0),
@@ -124,10 +124,10 @@ pub(super) struct AutoPriority {
 
 impl AutoPriority {
     /// To be called when a timer was late by this much.
-    pub(super) fn raise_if_late(&mut self, late: Duration, process: &Process) {
+    pub(super) fn raise_if_late(&mut self, late: Duration, process: &ProcessSettings) {
         let max = u8::try_from(process.max_auto_priority).unwrap_or(0);
         let current = self.current.max(process.rt_priority.unwrap_or(0));
-        if self.refused || late < process.min_auto_delay || current >= max {
+        if self.refused || late < process.min_auto_priority_delay || current >= max {
             return;
         }
         let next = current.saturating_add(1);

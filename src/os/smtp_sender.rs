@@ -18,7 +18,7 @@ use nix::unistd::{alarm, getegid, geteuid};
 use super::child::Children;
 use super::clock;
 use super::linux::Linux;
-use crate::config::model::{Mail, User};
+use crate::config::model::{SmtpSettings, User};
 use crate::engine::system::{MailSystem, Pid, error_text};
 use crate::notify::mail::{self, Email};
 use crate::notify::smtp::{DeliveryReport, NextStep, Reply, ReplyReader, SmtpSession};
@@ -34,7 +34,7 @@ const STEPS: u32 = 4;
 pub(super) struct SmtpSender(Option<(Pid, PipeReader)>);
 
 impl MailSystem for Linux {
-    fn send_mail(&mut self, mail: &Mail, email: &Email) -> io::Result<Pid> {
+    fn send_mail(&mut self, mail: &SmtpSettings, email: &Email) -> io::Result<Pid> {
         self.smtp.send(mail, email, &self.children)
     }
 
@@ -44,7 +44,7 @@ impl MailSystem for Linux {
 }
 
 impl SmtpSender {
-    fn send(&mut self, mail: &Mail, email: &Email, children: &Children) -> io::Result<Pid> {
+    fn send(&mut self, mail: &SmtpSettings, email: &Email, children: &Children) -> io::Result<Pid> {
         if self.0.is_some() {
             return Err(io::ErrorKind::ResourceBusy.into());
         }
@@ -89,7 +89,7 @@ fn epoch(email: &Email) -> i64 {
 // ---- in the child ----
 
 /// Delivers a mail, writes the result to the pipe and returns the exit code.
-fn run(mail: &Mail, message: &str, mut result: &PipeWriter) -> u8 {
+fn run(mail: &SmtpSettings, message: &str, mut result: &PipeWriter) -> u8 {
     let (text, code) = match deliver(mail, message) {
         Ok(DeliveryReport {
             accepted,
@@ -111,7 +111,7 @@ fn run(mail: &Mail, message: &str, mut result: &PipeWriter) -> u8 {
     code
 }
 
-fn deliver(mail: &Mail, message: &str) -> Result<DeliveryReport, String> {
+fn deliver(mail: &SmtpSettings, message: &str) -> Result<DeliveryReport, String> {
     let limit = mail.timeout.max(Duration::from_secs(1));
     let mut stream = BufReader::with_capacity(512, connect(mail, limit)?);
     let mut session = SmtpSession::new(mail, message);
@@ -124,7 +124,7 @@ fn deliver(mail: &Mail, message: &str) -> Result<DeliveryReport, String> {
                 if let Some(delivery) = session.delivered() {
                     return Ok(delivery.clone());
                 }
-                let Mail { server, port, .. } = mail;
+                let SmtpSettings { server, port, .. } = mail;
                 return Err(format!(
                     "{server} port {port}, at {}: {why}",
                     session.phase_name()
@@ -146,8 +146,8 @@ fn deliver(mail: &Mail, message: &str) -> Result<DeliveryReport, String> {
 }
 
 /// Tries the server's addresses in turn.
-fn connect(mail: &Mail, limit: Duration) -> Result<TcpStream, String> {
-    let Mail { server, port, .. } = mail;
+fn connect(mail: &SmtpSettings, limit: Duration) -> Result<TcpStream, String> {
+    let SmtpSettings { server, port, .. } = mail;
     let addresses = (server.as_str(), *port).to_socket_addrs();
     let addresses: Vec<SocketAddr> = addresses
         .map_err(|error| {
@@ -201,7 +201,10 @@ mod tests {
     use std::thread;
 
     /// A server that says these lines, each after one of the client's, and then nothing more.
-    fn serve(lines: &'static [&'static str], hold: Duration) -> (Mail, thread::JoinHandle<String>) {
+    fn serve(
+        lines: &'static [&'static str],
+        hold: Duration,
+    ) -> (SmtpSettings, thread::JoinHandle<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
         let port = listener.local_addr().expect("bound").port();
         let server = thread::spawn(move || {
@@ -225,14 +228,14 @@ mod tests {
             thread::sleep(hold);
             heard
         });
-        let mail = Mail {
+        let mail = SmtpSettings {
             to: vec!["a@x".into(), "b@y".into()],
             from: "me@z".into(),
             server: "127.0.0.1".into(),
             port,
-            helo: "r1".into(),
+            helo_name: "r1".into(),
             timeout: Duration::from_secs(1),
-            no_faults: false,
+            no_email_faults: false,
         };
         (mail, server)
     }

@@ -76,7 +76,7 @@ impl<'a> Loader<'a> {
         #[cfg(feature = "lvs")]
         keep(self.options.subsystems, &mut loaded.config);
         if let Some(namespace) = &self.options.namespace {
-            loaded.config.global.process.namespace = Some(namespace.clone());
+            loaded.config.global.process.net_namespace = Some(namespace.clone());
         }
         loaded
     }

@@ -5,7 +5,7 @@ use std::io;
 use super::fail;
 use super::load::Loader;
 use crate::cli::Options;
-use crate::config::model::{Bounded, Config, Global, Process, Transport};
+use crate::config::model::{BlockingScript, Config, Global, ProcessSettings, Transport};
 use crate::engine::system::error_text;
 use crate::engine::{self, Engine};
 use crate::exit;
@@ -25,7 +25,7 @@ fn show(config: &Config) {
             Transport::Multicast { group } => group.to_string(),
             Transport::Unicast { peers, .. } => format!("{} unicast peers", peers.len()),
         };
-        let mut addresses = instance.vips.iter().chain(&instance.excluded);
+        let mut addresses = instance.vips.iter().chain(&instance.excluded_vips);
         let first = addresses
             .next()
             .map_or(String::new(), |one| format!(": {}", one.cidr));
@@ -38,7 +38,7 @@ fn show(config: &Config) {
             instance.priority,
             instance.version,
             instance.advert_int,
-            instance.vips.len() + instance.excluded.len(),
+            instance.vips.len() + instance.excluded_vips.len(),
         );
     }
 }
@@ -57,11 +57,15 @@ pub(super) fn serve(
     }
     let mut running = Running {
         mask: options.umask,
-        shutdown: config.global.shutdown.clone(),
+        shutdown: config.global.shutdown_script.clone(),
         place: place(&config.global),
     };
-    sched::change(&Process::default(), &config.global.process, running.mask);
-    let told = match &config.global.startup {
+    sched::change(
+        &ProcessSettings::default(),
+        &config.global.process,
+        running.mask,
+    );
+    let told = match &config.global.startup_script {
         // A successor goes on with what has been started.
         Some(script) if !restart::is_successor() => {
             blocking_script::run("startup_script", script, signals)
@@ -163,7 +167,7 @@ struct Running {
     /// `-u`.
     mask: Option<u16>,
     /// The last thing to do.
-    shutdown: Option<Bounded>,
+    shutdown: Option<BlockingScript>,
     /// Where it is.
     place: Place,
 }
@@ -172,7 +176,7 @@ struct Running {
 type Place = (Option<String>, Option<String>, bool);
 
 fn place(global: &Global) -> Place {
-    let namespace = global.process.namespace.clone();
+    let namespace = global.process.net_namespace.clone();
     (namespace, global.instance.clone(), global.use_pid_dir)
 }
 
@@ -185,7 +189,7 @@ impl Running {
                 "net_namespace, instance or use_pid_dir has changed; that takes a stop and a start"
             );
         }
-        self.shutdown.clone_from(&new.shutdown);
+        self.shutdown.clone_from(&new.shutdown_script);
     }
 
     /// Whether a start with these settings would be one in another place.

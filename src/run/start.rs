@@ -70,7 +70,7 @@ fn begin(options: &Options, up: &mut bool) -> u8 {
         Ok(config) => config,
         Err(sentence) => return fail(&sentence, exit::CONFIG),
     };
-    if let Some(namespace) = &config.global.process.namespace
+    if let Some(namespace) = &config.global.process.net_namespace
         && let Err(sentence) = sched::enter_namespace(namespace)
     {
         return fail(&sentence, exit::FATAL);
@@ -149,7 +149,7 @@ fn prepare(pid_file: Option<String>) -> Result<(Option<PidFile>, Signals), (Stri
 
 /// `instance`, `use_pid_dir` and `net_namespace`: several copies side by side each have a pid file of their own.
 fn named_pid_file(global: &Global) -> Option<String> {
-    let namespace = &global.process.namespace;
+    let namespace = &global.process.net_namespace;
     let in_directory = global.use_pid_dir || namespace.is_some();
     let name = match &global.instance {
         None if !in_directory => return None,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::support::kernel::{Kernel, advert, engine, instance, receive, receive_by, run, start};
 use vrrpd::config::model::{
-    Auth, Hmac, Key, Mode, Password, Peer, Secret, Transport, VrrpInstance,
+    Auth, Hmac, HmacKey, HmacMode, Password, Peer, Secret, Transport, VrrpInstance,
 };
 use vrrpd::engine::Engine;
 use vrrpd::engine::system::Protocol;
@@ -252,8 +252,8 @@ fn secret(byte: u8) -> Secret {
     Secret(vec![byte; 32])
 }
 
-fn with_hmac(mode: Mode, window: Option<u32>) -> VrrpInstance {
-    let key = |id, byte| Key {
+fn with_hmac(mode: HmacMode, window: Option<u32>) -> VrrpInstance {
+    let key = |id, byte| HmacKey {
         id,
         secret: secret(byte),
     };
@@ -261,7 +261,7 @@ fn with_hmac(mode: Mode, window: Option<u32>) -> VrrpInstance {
         auth: Auth::Hmac(Box::new(Hmac {
             keys: vec![key(2, 0xbb), key(1, 0xaa)],
             mode,
-            window,
+            time_window: window,
         })),
         ..instance(7, 100, &[VIP])
     }
@@ -359,16 +359,16 @@ fn signatures_are_believed_for_every_key_and_counted_for_every_flaw() {
         ),
     ];
     for (name, packets, count, follows) in cases {
-        let (stats, followed) = told(with_hmac(Mode::Enforce, Some(5)), &packets);
+        let (stats, followed) = told(with_hmac(HmacMode::Enforce, Some(5)), &packets);
         assert_eq!((count(&stats), followed), (1, follows), "{name}");
         // Permissive: the same counters, and nothing is ignored.
-        for mode in [Mode::Permissive, Mode::ReceiveOnly] {
+        for mode in [HmacMode::Permissive, HmacMode::ReceiveOnly] {
             let (stats, followed) = told(with_hmac(mode, Some(5)), &packets);
             assert_eq!((count(&stats), followed), (1, true), "{name}, {mode:?}");
         }
     }
     let late = [signed(1, 0xaa, 5), signed(1, 0xaa, 6)];
-    let (stats, followed) = told(with_hmac(Mode::Enforce, None), &late);
+    let (stats, followed) = told(with_hmac(HmacMode::Enforce, None), &late);
     assert_eq!((stats.auth_ext_stale, followed), (0, true), "monotonic");
 }
 
@@ -382,9 +382,9 @@ fn a_signed_advert_is_a_length_error_to_whom_it_is_not_configured_for() {
 #[test]
 fn our_adverts_are_signed_with_the_active_key_unless_we_only_receive() {
     for (mode, length) in [
-        (Mode::Enforce, 60),
-        (Mode::Permissive, 60),
-        (Mode::ReceiveOnly, 32),
+        (HmacMode::Enforce, 60),
+        (HmacMode::Permissive, 60),
+        (HmacMode::ReceiveOnly, 32),
     ] {
         let mut kernel = eth0();
         let mut engine = engine(vec![with_hmac(mode, Some(5))]);

@@ -25,8 +25,8 @@ fn eth0() -> Kernel {
 fn config(servers: Vec<Vec<Check>>) -> Config {
     Config {
         lvs: Lvs {
-            servers: vec![service("198.51.100.1:80", servers)],
-            fifo: Some(Fifo {
+            virtual_servers: vec![service("198.51.100.1:80", servers)],
+            notify_fifo: Some(Fifo {
                 path: "/lvs".into(),
                 user: User::default(),
                 script: None,
@@ -316,7 +316,7 @@ fn a_program_decides_by_its_exit_code() {
 fn a_dynamic_program_changes_the_weight_and_no_more() {
     let mut conf = config(vec![vec![misc(true)], vec![]]);
     // Enough only with both, or with one that is strong.
-    conf.lvs.servers[0].quorum = 2;
+    conf.lvs.virtual_servers[0].quorum = 2;
     let mut kernel = eth0();
     let mut engine = begin(conf, &mut kernel);
     let quorum = |kernel: &mut Kernel| {
@@ -403,7 +403,7 @@ fn a_file_takes_a_server_down_and_up_again() {
         reverse: false,
     };
     let mut conf = config(vec![vec![check(kind)]]);
-    conf.files = vec![TrackFile {
+    conf.track_files = vec![TrackFile {
         name: "f".into(),
         path: "/f".into(),
         init: None,
@@ -434,7 +434,7 @@ fn checks_that_stay_keep_what_they_know_across_a_reload() {
     assert_eq!(told(&mut kernel), ["2 DOWN"]);
     // Another server takes the first place; a check is in the middle of its work.
     let mut other = two();
-    other.lvs.servers[0].servers.remove(0);
+    other.lvs.virtual_servers[0].real_servers.remove(0);
     assert_eq!(kernel.probes.open.len(), 1);
     engine.reload(at(3), other, &mut kernel);
     assert_eq!(kernel.probes.open, [], "its number means another now");
@@ -466,7 +466,7 @@ fn what_a_reload_removes_is_ended() {
 #[test]
 fn checks_pause_while_the_address_is_elsewhere() {
     let mut conf = config(vec![vec![tcp(80), misc(false)]]);
-    conf.lvs.servers[0].ha_suspend = true;
+    conf.lvs.virtual_servers[0].ha_suspend = true;
     let mut kernel = eth0();
     let mut engine = begin(conf, &mut kernel);
     run(&mut engine, &mut kernel, at(60_000));

@@ -32,13 +32,13 @@ fn members() -> Vec<VrrpInstance> {
     for address in &mut outside.vips {
         address.dev = ifname("eth1");
     }
-    inside.group = Some(0);
-    outside.group = Some(0);
+    inside.sync_group = Some(0);
+    outside.sync_group = Some(0);
     vec![inside, outside]
 }
 
 fn config(instances: Vec<VrrpInstance>) -> Config {
-    let grouped = |place: &usize| instances[*place].group == Some(0);
+    let grouped = |place: &usize| instances[*place].sync_group == Some(0);
     let members: Vec<usize> = (0..instances.len()).filter(grouped).collect();
     let group = SyncGroup {
         name: "VG".into(),
@@ -47,11 +47,11 @@ fn config(instances: Vec<VrrpInstance>) -> Config {
         tracking_weight: false,
     };
     let mut config = Config {
-        groups: vec![group],
+        sync_groups: vec![group],
         instances,
         ..Config::default()
     };
-    config.global.fifo = Some(Fifo {
+    config.global.notify_fifo = Some(Fifo {
         path: "/run/fifo".into(),
         user: User { uid: 0, gid: 0 },
         script: None,
@@ -195,7 +195,7 @@ fn a_new_member_joins_masters_at_once() {
     let (mut engine, mut kernel) = masters();
     let mut instances = members();
     let mut third = instance(9, 100, &["192.0.2.109/32"]);
-    third.group = Some(0);
+    third.sync_group = Some(0);
     instances.push(third);
     engine.reload(at(510), config(instances), &mut kernel);
     kernel.deliver(&mut engine, at(510));
@@ -208,10 +208,10 @@ fn a_group_of_a_master_and_a_follower_follows() {
     let mut kernel = two_sides();
     let mut alone = members();
     for instance in &mut alone {
-        instance.group = None;
+        instance.sync_group = None;
     }
     let mut plain = config(alone);
-    plain.groups.clear();
+    plain.sync_groups.clear();
     let mut engine = engine(plain);
     start(&mut engine, &mut kernel, at(0));
     let stronger = advert(8, 150, "198.51.100.2", "224.0.0.18", &[OUT]);

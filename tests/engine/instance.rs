@@ -249,7 +249,7 @@ fn tracked_interfaces_decide_state_or_priority() {
         kernel.set_link(3, "eth1", true);
         let mut conf = instance(7, 100, &[VIP]);
         conf.tracks = vec![Track {
-            what: Tracked::Interface(ifname("eth1")),
+            object: Tracked::Interface(ifname("eth1")),
             weight,
             reverse: false,
         }];
@@ -478,7 +478,7 @@ fn instances_that_take_over_together_all_advertise_before_any_address_is_set() {
 fn virtual_ipv6_addresses_skip_duplicate_address_detection_and_static_ones_do_not() {
     let mut kernel = eth0();
     let mut conf = instance(7, 100, &[VIP]);
-    conf.excluded = vec![address("2001:db8::1/64", "eth0")];
+    conf.excluded_vips = vec![address("2001:db8::1/64", "eth0")];
     let config = Config {
         instances: vec![conf],
         static_addresses: vec![address("2001:db8::2/64", "eth0")],

@@ -35,12 +35,12 @@ fn real(last: u8, weight: u32) -> RealServer {
         port: 80,
         weight,
         forward: Forward::Direct,
-        upper: 0,
-        lower: 0,
-        inhibit: false,
+        uthreshold: 0,
+        lthreshold: 0,
+        inhibit_on_failure: false,
         notify_up: None,
         notify_down: None,
-        mail: false,
+        smtp_alert: false,
         checks: Vec::new(),
     }
 }
@@ -53,25 +53,25 @@ fn web(port: u16, servers: Vec<RealServer>) -> VirtualServer {
         protocol: Some(IpProtocol::Tcp),
         family: Family::V4,
         scheduler: "wlc",
-        flags: 0,
-        persistence: 0,
-        granularity: u32::MAX,
+        scheduler_flags: 0,
+        persistence_timeout: 0,
+        persistence_granularity: u32::MAX,
         one_packet: false,
-        sorry: None,
+        sorry_server: None,
         quorum: 1,
         hysteresis: 0,
         quorum_up: None,
         quorum_down: None,
         omega: false,
         ha_suspend: false,
-        mail: false,
-        servers,
+        smtp_alert: false,
+        real_servers: servers,
     }
 }
 
 fn lvs(servers: Vec<VirtualServer>) -> Lvs {
     Lvs {
-        servers,
+        virtual_servers: servers,
         ..Lvs::default()
     }
 }
@@ -220,7 +220,7 @@ fn a_reload_touches_only_what_differs() {
     kernel.ipvs.take_log();
     let mut changed = web(80, vec![real(1, 5), real(3, 1)]);
     changed.scheduler = "wrr";
-    changed.persistence = 60;
+    changed.persistence_timeout = 60;
     let new = lvs(vec![changed, web(8080, vec![])]);
     engine.reload(at(10), config(new, Vec::new()), &mut kernel);
     run(&mut engine, &mut kernel, at(100));
@@ -409,7 +409,7 @@ fn connection_synchronization_follows_its_instance() {
     let mut kernel = eth0();
     let with = |id| {
         let lvs = Lvs {
-            sync: Some(sync(id)),
+            sync_daemon: Some(sync(id)),
             ..Lvs::default()
         };
         config(lvs, vec![instance(7, 100, &["192.0.2.1/32"])])
@@ -441,7 +441,7 @@ fn connection_synchronization_follows_its_instance() {
 fn what_a_killed_master_had_is_left_as_it_is_when_it_goes_on() {
     let conf = || {
         let lvs = Lvs {
-            sync: Some(sync(5)),
+            sync_daemon: Some(sync(5)),
             flush: true,
             ..lvs(vec![web(80, vec![real(1, 1)])])
         };
@@ -474,7 +474,7 @@ fn connection_synchronization_goes_both_ways_where_there_is_no_instance() {
         ..sync(5)
     };
     let conf = Lvs {
-        sync: Some(both),
+        sync_daemon: Some(both),
         ..Lvs::default()
     };
     kernel.ipvs.daemons.push(daemon(Role::Backup, 5));

@@ -22,7 +22,7 @@ fn eth0() -> Kernel {
 
 fn leased(seconds: u64, vips: &[&str]) -> VrrpInstance {
     VrrpInstance {
-        lease: (seconds > 0).then(|| Duration::from_secs(seconds)),
+        vip_lease: (seconds > 0).then(|| Duration::from_secs(seconds)),
         ..instance(7, 200, vips)
     }
 }

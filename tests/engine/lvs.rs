@@ -7,8 +7,8 @@ use crate::support::kernel::{Kernel, instance, run, start};
 use crate::support::lvs::{check, misc, server, service, target};
 use vrrpd::check::SocketEvent;
 #[cfg(feature = "mail")]
-use vrrpd::config::model::Mail;
-use vrrpd::config::model::lvs::{Check, CheckKind, Lvs, Sorry, SyncDaemon, VirtualServer};
+use vrrpd::config::model::SmtpSettings;
+use vrrpd::config::model::lvs::{Check, CheckKind, Lvs, SorryServer, SyncDaemon, VirtualServer};
 use vrrpd::config::model::{Command, Config, Fifo, User};
 use vrrpd::config::subset::keep;
 use vrrpd::ctl::{self, Clock};
@@ -41,20 +41,20 @@ fn command(word: &str) -> Option<Command> {
 }
 
 #[cfg(feature = "mail")]
-fn mail() -> Option<Mail> {
-    Some(Mail {
+fn mail() -> Option<SmtpSettings> {
+    Some(SmtpSettings {
         to: vec!["a@x".into()],
         from: "me@z".into(),
         server: "127.0.0.1".into(),
         port: 25,
-        helo: "r1".into(),
+        helo_name: "r1".into(),
         timeout: Duration::from_secs(30),
-        no_faults: false,
+        no_email_faults: false,
     })
 }
 
-fn sorry(inhibit: bool) -> Option<Sorry> {
-    Some(Sorry {
+fn sorry(inhibit: bool) -> Option<SorryServer> {
+    Some(SorryServer {
         addr: "10.0.0.99".parse().expect("an address"),
         port: 80,
         forward: Forward::Masquerade,
@@ -74,8 +74,8 @@ fn servers(count: u8) -> VirtualServer {
 fn config(servers: Vec<VirtualServer>) -> Config {
     Config {
         lvs: Lvs {
-            servers,
-            fifo: fifo("/lvs"),
+            virtual_servers: servers,
+            notify_fifo: fifo("/lvs"),
             ..Lvs::default()
         },
         ..Config::default()
@@ -208,7 +208,7 @@ fn with_the_quorum_the_sorry_server_comes_and_goes() {
     for (inhibit, before, after) in [(false, "1:1 2:1", "99:1"), (true, "1:1 2:1 99:0", "99:1")] {
         let mut stage = Stage::begin(&config(vec![VirtualServer {
             quorum: 2,
-            sorry: sorry(inhibit),
+            sorry_server: sorry(inhibit),
             ..servers(2)
         }]));
         assert_eq!(stage.told(), [vs("UP")]);
@@ -226,8 +226,8 @@ fn with_the_quorum_the_sorry_server_comes_and_goes() {
 #[test]
 fn inhibited_servers_get_weight_0_and_stay() {
     let mut conf = servers(2);
-    conf.servers[0].inhibit = true;
-    conf.servers[0].weight = 7;
+    conf.real_servers[0].inhibit_on_failure = true;
+    conf.real_servers[0].weight = 7;
     let mut stage = Stage::begin(&config(vec![conf]));
     stage.kill(&[1], 20_000);
     assert_eq!(stage.table(), "1:0 2:1");
@@ -241,11 +241,11 @@ fn inhibited_servers_get_weight_0_and_stay() {
 #[test]
 fn with_alpha_nobody_serves_before_it_has_proved_itself() {
     let mut conf = servers(2);
-    for server in &mut conf.servers {
+    for server in &mut conf.real_servers {
         server.checks[0].alpha = true;
         server.checks[0].warmup = Duration::from_secs(1);
     }
-    conf.sorry = sorry(false);
+    conf.sorry_server = sorry(false);
     let mut stage = Stage::begin(&config(vec![conf]));
     assert_eq!((stage.told(), &*stage.table()), (vec![vs("DOWN")], "99:1"));
     stage.kill(&[2], 5_000);
@@ -279,13 +279,13 @@ fn a_program_sets_the_weight() {
 #[test]
 fn scripts_of_a_server_run_in_order_and_those_of_others_beside_them() {
     let mut conf = servers(2);
-    conf.servers[0].notify_up = command("/up");
-    conf.servers[0].notify_down = command("/down");
+    conf.real_servers[0].notify_up = command("/up");
+    conf.real_servers[0].notify_down = command("/down");
     conf.quorum = 2;
     conf.quorum_up = command("/quorum_up");
     conf.quorum_down = command("/quorum_down");
     let mut whole = config(vec![conf]);
-    whole.lvs.fifo = None;
+    whole.lvs.notify_fifo = None;
     let mut stage = Stage::begin(&whole);
     stage.live(1_000);
     assert_eq!(stage.told(), ["run 1 /quorum_up"]);
@@ -307,8 +307,8 @@ fn scripts_of_a_server_run_in_order_and_those_of_others_beside_them() {
 #[test]
 fn every_fifo_gets_the_lines_that_concern_it() {
     let mut whole = config(vec![servers(1)]);
-    whole.global.fifo = fifo("/all");
-    whole.global.vrrp_fifo = fifo("/vrrp");
+    whole.global.notify_fifo = fifo("/all");
+    whole.global.vrrp_notify_fifo = fifo("/vrrp");
     whole.instances = vec![instance(7, 100, &["192.0.2.100/32"])];
     let mut stage = Stage::begin(&whole);
     run(&mut stage.engine, &mut stage.kernel, at(100));
@@ -362,12 +362,12 @@ fn names_of_groups_and_marks_are_keepaliveds() {
 #[test]
 fn mails_go_to_those_who_want_them() {
     let mut conf = servers(2);
-    conf.servers[0].mail = true;
-    conf.mail = true;
+    conf.real_servers[0].smtp_alert = true;
+    conf.smtp_alert = true;
     conf.quorum = 2;
     let mut whole = config(vec![conf]);
-    whole.lvs.fifo = None;
-    whole.global.mail = mail();
+    whole.lvs.notify_fifo = None;
+    whole.global.smtp = mail();
     whole.global.router_id = "r1".into();
     let mut stage = Stage::begin(&whole);
     stage.live(1_000);
@@ -394,7 +394,7 @@ fn the_end_is_told_with_omega() {
     for (omega, want) in [(false, vec![]), (true, vec![rs(2, "DOWN"), vs("DOWN")])] {
         let mut conf = servers(2);
         conf.omega = omega;
-        for server in &mut conf.servers {
+        for server in &mut conf.real_servers {
             server.notify_down = command("/down");
         }
         conf.quorum_down = command("/quorum_down");
@@ -472,18 +472,18 @@ fn a_reload_edits_in_place_and_keeps_what_is_known() {
         "nothing has changed"
     );
     let mut conf = servers(3);
-    conf.servers[0].weight = 5;
+    conf.real_servers[0].weight = 5;
     conf.scheduler = "wlc";
-    conf.persistence = 60;
-    conf.servers.swap(0, 2);
+    conf.persistence_timeout = 60;
+    conf.real_servers.swap(0, 2);
     stage.reload(22_000, &config(vec![conf.clone()]));
     let log = stage.kernel.ipvs.take_log();
     assert!(log.iter().all(|line| line.starts_with("set ")), "{log:?}");
     assert_eq!(stage.table(), "1:5 3:1");
     // A server leaves, one comes, and the dead one recovers.
-    conf.servers
+    conf.real_servers
         .retain(|one| one.addr.to_string() != "10.0.0.3");
-    conf.servers.push(server("10.0.0.9:80", vec![]));
+    conf.real_servers.push(server("10.0.0.9:80", vec![]));
     stage.reload(23_000, &config(vec![conf]));
     assert_eq!(stage.told(), [rs(3, "DOWN")]);
     assert_eq!(stage.table(), "1:5 9:1");
@@ -554,11 +554,11 @@ fn checks_pause_while_the_address_is_on_another_router() {
 fn dumps_tell_what_is_known_and_what_the_kernel_counts() {
     let mut group = VirtualServer {
         quorum: 2,
-        sorry: sorry(false),
+        sorry_server: sorry(false),
         ..servers(2)
     };
-    group.servers[1].forward = Forward::Direct;
-    group.servers[1].port = 8080;
+    group.real_servers[1].forward = Forward::Direct;
+    group.real_servers[1].port = 8080;
     let second = ServiceKey::Address {
         addr: "198.51.100.2".parse().expect("an address"),
         port: 443,
@@ -601,8 +601,8 @@ fn dumps_tell_what_is_known_and_what_the_kernel_counts() {
 fn each_subsystem_of_a_configuration_runs_alone() {
     let mut whole = config(vec![servers(1)]);
     whole.instances = vec![instance(7, 100, &["192.0.2.100/32"])];
-    whole.global.vrrp_fifo = fifo("/vrrp");
-    whole.lvs.sync = Some(SyncDaemon {
+    whole.global.vrrp_notify_fifo = fifo("/vrrp");
+    whole.lvs.sync_daemon = Some(SyncDaemon {
         interface: crate::support::kernel::ifname("eth0"),
         instance: Some(0),
         id: 7,

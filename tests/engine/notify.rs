@@ -3,7 +3,7 @@
 
 use crate::support::kernel::{Kernel, advert, instance, receive, run, start};
 #[cfg(feature = "mail")]
-use vrrpd::config::model::Mail;
+use vrrpd::config::model::SmtpSettings;
 use vrrpd::config::model::{Command, Config, Fifo, Notify, User, VrrpInstance};
 use vrrpd::engine::system::{Exit, Pid};
 use vrrpd::engine::{Engine, Options};
@@ -37,8 +37,8 @@ fn talkative(vrid: u8) -> VrrpInstance {
         stop: script("stop"),
         deleted: script("deleted"),
         any: script("any"),
-        lower_pri: script("lower"),
-        deleted_by_any: true,
+        master_rx_lower_pri: script("lower"),
+        report_deleted: true,
         ..Notify::default()
     };
     conf
@@ -53,15 +53,15 @@ fn fifo(path: &str, script: Option<&str>) -> Fifo {
 }
 
 #[cfg(feature = "mail")]
-fn mail() -> Mail {
-    Mail {
+fn mail() -> SmtpSettings {
+    SmtpSettings {
         to: vec!["a@x".into()],
         from: "me@z".into(),
         server: "127.0.0.1".into(),
         port: 25,
-        helo: "r1".into(),
+        helo_name: "r1".into(),
         timeout: core::time::Duration::from_secs(30),
-        no_faults: false,
+        no_email_faults: false,
     }
 }
 
@@ -170,8 +170,8 @@ fn fifos_get_a_line_for_every_change_and_their_scripts_the_path() {
         instances: vec![conf],
         ..Config::default()
     };
-    config.global.fifo = Some(fifo("/run/all", None));
-    config.global.vrrp_fifo = Some(fifo("/run/vrrp", Some("/reader")));
+    config.global.notify_fifo = Some(fifo("/run/all", None));
+    config.global.vrrp_notify_fifo = Some(fifo("/run/vrrp", Some("/reader")));
     let (mut engine, mut kernel) = begin(&config);
     run(&mut engine, &mut kernel, at(550));
     assert_eq!(
@@ -207,17 +207,17 @@ fn a_reload_leaves_equal_fifos_alone() {
         instances: vec![instance(7, 100, &[VIP])],
         ..Config::default()
     };
-    config.global.fifo = Some(fifo("/run/all", Some("/reader")));
-    config.global.vrrp_fifo = Some(fifo("/run/vrrp", Some("/reader")));
+    config.global.notify_fifo = Some(fifo("/run/all", Some("/reader")));
+    config.global.vrrp_notify_fifo = Some(fifo("/run/vrrp", Some("/reader")));
     let (mut engine, mut kernel) = begin(&config);
     run(&mut engine, &mut kernel, at(550));
     told(&mut kernel);
     engine.reload(at(560), config.clone(), &mut kernel);
     assert_eq!(told(&mut kernel), [""; 0]);
 
-    config.global.fifo = Some(fifo("/run/all", Some("/other")));
-    config.global.vrrp_fifo = Some(fifo("/run/moved", Some("/reader")));
-    config.global.fifo_on_reload = true;
+    config.global.notify_fifo = Some(fifo("/run/all", Some("/other")));
+    config.global.vrrp_notify_fifo = Some(fifo("/run/moved", Some("/reader")));
+    config.global.fifo_states_on_reload = true;
     engine.reload(at(570), config.clone(), &mut kernel);
     assert_eq!(
         told(&mut kernel),
@@ -251,15 +251,15 @@ fn a_fifo_that_moves_to_the_other_keyword_stays_open() {
         instances: vec![instance(7, 100, &[VIP])],
         ..Config::default()
     };
-    config.global.fifo = Some(fifo("/run/a", Some("/reader")));
-    config.global.vrrp_fifo = Some(fifo("/run/b", None));
-    config.global.fifo_on_reload = true;
+    config.global.notify_fifo = Some(fifo("/run/a", Some("/reader")));
+    config.global.vrrp_notify_fifo = Some(fifo("/run/b", None));
+    config.global.fifo_states_on_reload = true;
     let (mut engine, mut kernel) = begin(&config);
     run(&mut engine, &mut kernel, at(550));
     told(&mut kernel);
     // Each becomes the other.
     let global = &mut config.global;
-    core::mem::swap(&mut global.fifo, &mut global.vrrp_fifo);
+    core::mem::swap(&mut global.notify_fifo, &mut global.vrrp_notify_fifo);
     engine.reload(at(560), config.clone(), &mut kernel);
     assert_eq!(
         told(&mut kernel),
@@ -269,7 +269,7 @@ fn a_fifo_that_moves_to_the_other_keyword_stays_open() {
         ]
     );
     // One goes, the other takes its place.
-    config.global.fifo = config.global.vrrp_fifo.take();
+    config.global.notify_fifo = config.global.vrrp_notify_fifo.take();
     engine.reload(at(570), config.clone(), &mut kernel);
     assert_eq!(
         told(&mut kernel),
@@ -279,7 +279,7 @@ fn a_fifo_that_moves_to_the_other_keyword_stays_open() {
         ]
     );
     // Its script is still its own.
-    config.global.fifo = None;
+    config.global.notify_fifo = None;
     engine.reload(at(580), config, &mut kernel);
     assert_eq!(told(&mut kernel), ["kill 1 Term", "fifo close /run/a"]);
 }
@@ -291,7 +291,7 @@ fn a_new_priority_is_told_of_at_a_reload() {
         ..Config::default()
     };
     config.instances[0].notify.priority_changes = true;
-    config.global.fifo = Some(fifo("/f", None));
+    config.global.notify_fifo = Some(fifo("/f", None));
     let (mut engine, mut kernel) = begin(&config);
     run(&mut engine, &mut kernel, at(550));
     told(&mut kernel);
@@ -311,23 +311,23 @@ fn groups_are_told_of_after_their_members() {
         members: vec![0, 1],
         notify: Notify {
             any: Some(command(&["/group"])),
-            mail: true,
+            smtp_alert: true,
             ..Notify::default()
         },
         tracking_weight: false,
     };
     let member = |vrid, vip: &str| VrrpInstance {
-        group: Some(0),
+        sync_group: Some(0),
         ..instance(vrid, 100, &[vip])
     };
     let mut config = Config {
         instances: vec![member(7, VIP), member(8, "192.0.2.101/32")],
-        groups: vec![group],
+        sync_groups: vec![group],
         ..Config::default()
     };
-    config.global.fifo = Some(fifo("/f", None));
-    config.global.mail = Some(mail());
-    config.global.fifo_on_reload = true;
+    config.global.notify_fifo = Some(fifo("/f", None));
+    config.global.smtp = Some(mail());
+    config.global.fifo_states_on_reload = true;
     let (mut engine, mut kernel) = begin(&config);
     run(&mut engine, &mut kernel, at(550));
     ended(&mut engine, &mut kernel, 560, 1);
@@ -375,7 +375,7 @@ fn a_weaker_master_is_told_of_each_time_it_is_answered() {
         instances: vec![conf],
         ..Config::default()
     };
-    config.global.fifo = Some(fifo("/f", None));
+    config.global.notify_fifo = Some(fifo("/f", None));
     let (mut engine, mut kernel) = begin(&config);
     run(&mut engine, &mut kernel, at(550));
     told(&mut kernel);
@@ -416,7 +416,7 @@ fn a_removed_instance_is_deleted_or_a_fault_as_it_was_asked() {
         (conf.notify.master, conf.notify.backup) = (None, None);
         if let Some((by_any, keep_fault)) = change {
             conf.notify.deleted = None;
-            conf.notify.deleted_by_any = by_any;
+            conf.notify.report_deleted = by_any;
             conf.notify.fault = conf.notify.fault.filter(|_| keep_fault);
         }
         let any = conf.notify.any.take();
@@ -476,12 +476,12 @@ fn nothing_to_say_ends_at_once() {
 #[test]
 fn letters_go_out_one_at_a_time() {
     let mut conf = instance(7, 100, &[VIP]);
-    conf.notify.mail = true;
+    conf.notify.smtp_alert = true;
     let mut config = Config {
         instances: vec![conf, instance(8, 100, &["192.0.2.101/32"])],
         ..Config::default()
     };
-    config.global.mail = Some(mail());
+    config.global.smtp = Some(mail());
     config.global.router_id = "r1".into();
     let (mut engine, mut kernel) = begin(&config);
     run(&mut engine, &mut kernel, at(550));
@@ -508,13 +508,13 @@ fn letters_go_out_one_at_a_time() {
 #[test]
 fn no_email_faults_keeps_quiet_about_faults_only() {
     let mut conf = instance(7, 100, &[VIP]);
-    conf.notify.mail = true;
+    conf.notify.smtp_alert = true;
     let mut config = Config {
         instances: vec![conf],
         ..Config::default()
     };
-    config.global.mail = Some(Mail {
-        no_faults: true,
+    config.global.smtp = Some(SmtpSettings {
+        no_email_faults: true,
         ..mail()
     });
     let (mut engine, mut kernel) = begin(&config);

@@ -303,14 +303,14 @@ fn group(members: usize) -> Config {
         let vip = format!("192.0.2.10{nth}/32");
         let dev = ifname(["eth0", "eth1"][nth]);
         VrrpInstance {
-            group: Some(0),
+            sync_group: Some(0),
             interface: dev,
             ..instance(7 + u8::try_from(nth).expect("few"), 200, &[&vip])
         }
     };
     Config {
         instances: (0..members).map(member).collect(),
-        groups: vec![SyncGroup {
+        sync_groups: vec![SyncGroup {
             name: "VG".into(),
             members: (0..members).collect(),
             notify: Notify::default(),
@@ -476,7 +476,7 @@ fn tracked(weight: i16, init_fail: bool) -> Config {
     Config {
         instances: vec![VrrpInstance {
             tracks: vec![Track {
-                what: Tracked::Script(0),
+                object: Tracked::Script(0),
                 weight,
                 reverse: false,
             }],

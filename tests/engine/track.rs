@@ -27,7 +27,7 @@ fn state(engine: &Engine) -> VrrpState {
 
 fn tracking(tracks: &[(Tracked, i16)]) -> VrrpInstance {
     let tracks = tracks.iter().map(|(what, weight)| Track {
-        what: what.clone(),
+        object: what.clone(),
         weight: *weight,
         reverse: false,
     });
@@ -334,7 +334,7 @@ fn a_reload_that_changes_the_command_of_a_failing_script_is_no_recovery() {
 fn with_file(weight: i16, init: Option<(i32, bool)>) -> Config {
     Config {
         instances: vec![tracking(&[(Tracked::File(0), weight)])],
-        files: vec![TrackFile {
+        track_files: vec![TrackFile {
             name: "load".into(),
             path: "/run/load".into(),
             init,
@@ -429,7 +429,7 @@ fn processes_are_counted_every_second() {
     kernel.processes = vec![process("init")];
     let config = Config {
         instances: vec![tracking(&[(Tracked::Process(0), 0)])],
-        processes: vec![TrackProcess {
+        track_processes: vec![TrackProcess {
             name: "proxy".into(),
             process: "haproxy".into(),
             params: None,

@@ -734,10 +734,10 @@ pub fn address(text: &str, dev: &str) -> Address {
 
 /// A route as the line `TO via GATEWAY` makes it; without a gateway through eth0.
 pub fn route(to: &str, via: Option<&str>) -> model::Route {
-    let hop = model::Hop {
+    let hop = model::NextHop {
         via: via.map(|via| via.parse().expect("an address")),
         dev: via.is_none().then(|| ifname("eth0")),
-        ..model::Hop::default()
+        ..model::NextHop::default()
     };
     model::Route {
         kind: 1,
@@ -755,7 +755,7 @@ pub fn route(to: &str, via: Option<&str>) -> model::Route {
         congestion: None,
         preference: 0,
         expires: None,
-        place: model::Place::First,
+        insert: model::RouteInsert::Prepend,
         no_track: false,
         track_group: None,
     }
@@ -806,7 +806,7 @@ pub fn instance(vrid: u8, priority: u8, vips: &[&str]) -> VrrpInstance {
         nopreempt: false,
         preempt_delay: seconds(0),
         auth: Auth::None,
-        source: None,
+        src_ip: None,
         track_src_ip: false,
         transport: Transport::Multicast {
             group: "224.0.0.18".parse().expect("an address"),
@@ -831,13 +831,13 @@ pub fn instance(vrid: u8, priority: u8, vips: &[&str]) -> VrrpInstance {
             gna_interval: seconds(0),
         },
         vips: vips.iter().map(|vip| address(vip, "eth0")).collect(),
-        excluded: Vec::new(),
+        excluded_vips: Vec::new(),
         routes: Vec::new(),
         rules: Vec::new(),
         accept: true,
         vmac: None,
-        lease: None,
-        group: None,
+        vip_lease: None,
+        sync_group: None,
         tracks: Vec::new(),
         notify: Notify::default(),
         track_primary: true,

@@ -12,11 +12,11 @@ use vrrpd::types::ipvs::{Forward, IpProtocol, ServiceKey};
 pub fn target(remote: &str) -> Target {
     Target {
         remote: remote.parse().expect("an address"),
-        from: None,
-        from_port: 0,
-        interface: None,
-        mark: 0,
-        timeout: Duration::from_secs(5),
+        bind_addr: None,
+        bind_port: 0,
+        bind_interface: None,
+        fwmark: 0,
+        connect_timeout: Duration::from_secs(5),
     }
 }
 
@@ -25,11 +25,11 @@ pub fn check(kind: CheckKind) -> Check {
     Check {
         kind,
         retry: 2,
-        retry_delay: Duration::from_secs(1),
+        delay_before_retry: Duration::from_secs(1),
         interval: Duration::from_secs(10),
         warmup: Duration::ZERO,
         alpha: false,
-        log_all: false,
+        log_all_failures: false,
     }
 }
 
@@ -58,12 +58,12 @@ pub fn server(addr: &str, checks: Vec<Check>) -> RealServer {
         port: at.port(),
         weight: 1,
         forward: Forward::Masquerade,
-        upper: 0,
-        lower: 0,
-        inhibit: false,
+        uthreshold: 0,
+        lthreshold: 0,
+        inhibit_on_failure: false,
         notify_up: None,
         notify_down: None,
-        mail: false,
+        smtp_alert: false,
         checks,
     }
 }
@@ -87,18 +87,18 @@ pub fn service(at: &str, servers: Vec<Vec<Check>>) -> VirtualServer {
         protocol: Some(IpProtocol::Tcp),
         family: Family::V4,
         scheduler: "rr",
-        flags: 0,
-        persistence: 0,
-        granularity: u32::MAX,
+        scheduler_flags: 0,
+        persistence_timeout: 0,
+        persistence_granularity: u32::MAX,
         one_packet: false,
-        sorry: None,
+        sorry_server: None,
         quorum: 1,
         hysteresis: 0,
         quorum_up: None,
         quorum_down: None,
         omega: false,
         ha_suspend: false,
-        mail: false,
-        servers: servers.collect(),
+        smtp_alert: false,
+        real_servers: servers.collect(),
     }
 }

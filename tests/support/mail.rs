@@ -2,14 +2,14 @@
 
 use std::io;
 
-use vrrpd::config::model::Mail;
+use vrrpd::config::model::SmtpSettings;
 use vrrpd::engine::system::{MailSystem, Pid};
 use vrrpd::notify::mail::Email;
 
 use super::kernel::Kernel;
 
 impl MailSystem for Kernel {
-    fn send_mail(&mut self, _: &Mail, email: &Email) -> io::Result<Pid> {
+    fn send_mail(&mut self, _: &SmtpSettings, email: &Email) -> io::Result<Pid> {
         if let Some(errno) = self.childless {
             return Err(io::Error::from_raw_os_error(errno));
         }

@@ -17,19 +17,19 @@ pub(crate) fn lvs(lvs: &Lvs) -> String {
     if lvs.flush_on_stop {
         text += "lvs flush_on_stop\n";
     }
-    if lvs.init_notifies {
+    if lvs.rs_init_notifies {
         text += "lvs rs_init_notifies\n";
     }
-    for one in lvs.sync.iter() {
+    for one in lvs.sync_daemon.iter() {
         text += &format!("lvs {one:?}\n");
     }
-    for one in lvs.fifo.iter() {
+    for one in lvs.notify_fifo.iter() {
         text += &format!("lvs {one:?}\n");
     }
     if lvs.ssl != Ssl::default() {
         text += &format!("lvs {:?}\n", lvs.ssl);
     }
-    for one in &lvs.servers {
+    for one in &lvs.virtual_servers {
         text += &virtual_server(one);
     }
     text
@@ -45,8 +45,8 @@ fn virtual_server(one: &VirtualServer) -> String {
         one.scheduler,
     );
     for (name, value) in [
-        ("flags", u32::from(one.flags)),
-        ("persistence", one.persistence),
+        ("flags", u32::from(one.scheduler_flags)),
+        ("persistence", one.persistence_timeout),
         ("hysteresis", one.hysteresis),
     ] {
         if value != 0 {
@@ -56,14 +56,14 @@ fn virtual_server(one: &VirtualServer) -> String {
     if one.quorum != 1 {
         text += &format!(" quorum {}", one.quorum);
     }
-    if ![u32::MAX, 128].contains(&one.granularity) {
-        text += &format!(" granularity {:#x}", one.granularity);
+    if ![u32::MAX, 128].contains(&one.persistence_granularity) {
+        text += &format!(" granularity {:#x}", one.persistence_granularity);
     }
     for (name, set) in [
         ("ops", one.one_packet),
         ("omega", one.omega),
         ("ha_suspend", one.ha_suspend),
-        ("mail", one.mail),
+        ("mail", one.smtp_alert),
     ] {
         if set {
             text += &format!(" {name}");
@@ -85,7 +85,7 @@ fn virtual_server(one: &VirtualServer) -> String {
     }
     text += &command("  quorum_up", &one.quorum_up);
     text += &command("  quorum_down", &one.quorum_down);
-    if let Some(sorry) = &one.sorry {
+    if let Some(sorry) = &one.sorry_server {
         let inhibit = if sorry.inhibit { " inhibit" } else { "" };
         text += &format!(
             "  sorry [{}]:{} {}{inhibit}\n",
@@ -94,7 +94,7 @@ fn virtual_server(one: &VirtualServer) -> String {
             forward(sorry.forward)
         );
     }
-    for server in &one.servers {
+    for server in &one.real_servers {
         text += &real_server(server);
     }
     text
@@ -108,12 +108,18 @@ fn real_server(one: &RealServer) -> String {
         forward(one.forward),
         one.weight
     );
-    for (name, value) in [("uthreshold", one.upper), ("lthreshold", one.lower)] {
+    for (name, value) in [
+        ("uthreshold", one.uthreshold),
+        ("lthreshold", one.lthreshold),
+    ] {
         if value != 0 {
             text += &format!(" {name} {value}");
         }
     }
-    for (name, set) in [("inhibit", one.inhibit), ("mail", one.mail)] {
+    for (name, set) in [
+        ("inhibit", one.inhibit_on_failure),
+        ("mail", one.smtp_alert),
+    ] {
         if set {
             text += &format!(" {name}");
         }
@@ -131,9 +137,9 @@ fn check(one: &Check) -> String {
     let mut text = format!("    {}\n     ", kind(&one.kind));
     text += &format!(
         " retry {} after {:?} every {:?} warmup {:?}",
-        one.retry, one.retry_delay, one.interval, one.warmup
+        one.retry, one.delay_before_retry, one.interval, one.warmup
     );
-    for (name, set) in [("alpha", one.alpha), ("log_all", one.log_all)] {
+    for (name, set) in [("alpha", one.alpha), ("log_all", one.log_all_failures)] {
         if set {
             text += &format!(" {name}");
         }
@@ -146,7 +152,11 @@ fn kind(kind: &CheckKind) -> String {
         CheckKind::Tcp(target) => format!("tcp {}", self::target(target)),
         CheckKind::Http(target, http) => self::http(target, http),
         CheckKind::Smtp { target, helo } => format!("smtp {} helo {helo}", self::target(target)),
-        CheckKind::Dns { target, kind, name } => {
+        CheckKind::Dns {
+            target,
+            qtype: kind,
+            name,
+        } => {
             format!("dns {} type {kind} name `{name}`", self::target(target))
         }
         CheckKind::Udp(target, udp) => self::udp(target, udp),
@@ -216,21 +226,21 @@ fn udp(target: &Target, udp: &Udp) -> String {
 
 fn target(target: &Target) -> String {
     let mut text = target.remote.to_string();
-    if let Some(from) = target.from {
+    if let Some(from) = target.bind_addr {
         text += &format!(" from {from}");
     }
-    if let Some(interface) = &target.interface {
+    if let Some(interface) = &target.bind_interface {
         text += &format!(" by {interface}");
     }
     for (name, value) in [
-        ("from port", u32::from(target.from_port)),
-        ("mark", target.mark),
+        ("from port", u32::from(target.bind_port)),
+        ("mark", target.fwmark),
     ] {
         if value != 0 {
             text += &format!(" {name} {value}");
         }
     }
-    text + &format!(" timeout {:?}", target.timeout)
+    text + &format!(" timeout {:?}", target.connect_timeout)
 }
 
 fn forward(forward: Forward) -> String {

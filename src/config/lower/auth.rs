@@ -4,7 +4,7 @@ use super::fields::Fields;
 use super::instance::Draft;
 use super::{Lowering, first};
 use crate::config::diag::Severity;
-use crate::config::model::{Auth, Hmac, Key, Mode, Password, Secret};
+use crate::config::model::{Auth, Hmac, HmacKey, HmacMode, Password, Secret};
 use crate::config::tree::{Node, Word};
 use crate::types::{Centis, Version};
 
@@ -128,16 +128,20 @@ impl Lowering<'_> {
         };
         keys.swap(0, place);
         let mut mode = match inner.word("mode") {
-            Some("permissive") => Mode::Permissive,
-            Some("receive-only") => Mode::ReceiveOnly,
-            _ => Mode::Enforce,
+            Some("permissive") => HmacMode::Permissive,
+            Some("receive-only") => HmacMode::ReceiveOnly,
+            _ => HmacMode::Enforce,
         };
-        if draft.strict && mode != Mode::Enforce {
+        if draft.strict && mode != HmacMode::Enforce {
             self.warn(span, "strict mode: unsigned adverts are discarded");
-            mode = Mode::Enforce;
+            mode = HmacMode::Enforce;
         }
         let window = self.window(&inner, interval);
-        Some(Auth::Hmac(Box::new(Hmac { keys, mode, window })))
+        Some(Auth::Hmac(Box::new(Hmac {
+            keys,
+            mode,
+            time_window: window,
+        })))
     }
 
     fn window(&mut self, inner: &Fields<'_>, interval: Centis) -> Option<u32> {
@@ -162,8 +166,8 @@ impl Lowering<'_> {
         Some(window)
     }
 
-    fn keys(&mut self, inner: &Fields<'_>) -> Vec<Key> {
-        let mut keys: Vec<Key> = Vec::new();
+    fn keys(&mut self, inner: &Fields<'_>) -> Vec<HmacKey> {
+        let mut keys: Vec<HmacKey> = Vec::new();
         for node in inner.all("key") {
             let (Some(id), Some(word)) = (inner_int(node), node.args.get(1)) else {
                 continue;
@@ -174,7 +178,7 @@ impl Lowering<'_> {
                 continue;
             }
             match self.secret(word) {
-                Ok(secret) => keys.push(Key { id, secret }),
+                Ok(secret) => keys.push(HmacKey { id, secret }),
                 Err(why) => {
                     let message = format!("key {id} cannot be used: {why}");
                     let help = "a key is `hex:` and 64 to 128 digits, or text of 32 to 64 bytes, \

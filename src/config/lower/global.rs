@@ -96,7 +96,7 @@ pub(super) fn global(top: &Fields<'_>, global_defs: &Fields<'_>, diags: &mut Dia
             .seconds("vrrp_delay_after_boot")
             .unwrap_or_default(),
         log_unknown_vrids: global_defs.has("log_unknown_vrids"),
-        fifo_on_reload: global_defs.has("fifo_write_vrrp_states_on_reload"),
+        fifo_states_on_reload: global_defs.has("fifo_write_vrrp_states_on_reload"),
         garp_groups: garp_groups(top, diags),
         up_down_delays: up_down_delays(top, diags),
         nft: nft(global_defs),

@@ -78,9 +78,9 @@ impl Lowering<'_> {
                 let mut named = instances.iter_mut().enumerate();
                 match named.find(|(_, instance)| *instance.name == **text) {
                     // In a group already, which has been said.
-                    Some((_, instance)) if instance.group.is_some() => {}
+                    Some((_, instance)) if instance.sync_group.is_some() => {}
                     Some((place, instance)) => {
-                        instance.group = Some(nth);
+                        instance.sync_group = Some(nth);
                         members.push(place);
                     }
                     None => {
@@ -115,7 +115,7 @@ impl Lowering<'_> {
                 return true;
             }
             let weight = track.weight;
-            match &track.what {
+            match &track.object {
                 Tracked::Script(nth) => {
                     let name = scripts.get(*nth).map_or("", |script| &script.name);
                     said.push((

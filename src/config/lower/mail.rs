@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::Lowering;
 use super::fields::Fields;
 use crate::config::diag::Severity;
-use crate::config::model::Mail;
+use crate::config::model::SmtpSettings;
 use crate::config::schema::value;
 
 /// SMTP's port.
@@ -15,7 +15,11 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Lowering<'_> {
     /// How mails are sent; `None` when they cannot be, which is said if somebody wants them.
-    pub(super) fn mail(&mut self, global_defs: &Fields<'_>, top: &Fields<'_>) -> Option<Mail> {
+    pub(super) fn mail(
+        &mut self,
+        global_defs: &Fields<'_>,
+        top: &Fields<'_>,
+    ) -> Option<SmtpSettings> {
         let items = global_defs.items("notification_email");
         let words = items.flat_map(|item| core::iter::once(&item.keyword).chain(&item.args));
         let mut to: Vec<String> = Vec::new();
@@ -39,7 +43,7 @@ impl Lowering<'_> {
             .seconds("smtp_connect_timeout")
             .unwrap_or(TIMEOUT);
         let word = |name: &str| global_defs.word(name).unwrap_or_default().to_owned();
-        Some(Mail {
+        Some(SmtpSettings {
             to,
             from: word("notification_email_from"),
             server: words.next()?.to_owned(),
@@ -48,9 +52,9 @@ impl Lowering<'_> {
                 .and_then(value::int)
                 .and_then(|port| u16::try_from(port).ok())
                 .unwrap_or(PORT),
-            helo: word("smtp_helo_name"),
+            helo_name: word("smtp_helo_name"),
             timeout: timeout.max(Duration::from_secs(1)),
-            no_faults: global_defs.has("no_email_faults"),
+            no_email_faults: global_defs.has("no_email_faults"),
         })
     }
 

@@ -84,11 +84,11 @@ pub(crate) fn lower(
     let mail = None;
     let [fifo, vrrp_fifo] = lowering.fifos(&global_defs);
     let global = Global {
-        mail,
-        fifo,
-        vrrp_fifo,
-        startup: lowering.bounded(&global_defs, "startup_script"),
-        shutdown: lowering.bounded(&global_defs, "shutdown_script"),
+        smtp: mail,
+        notify_fifo: fifo,
+        vrrp_notify_fifo: vrrp_fifo,
+        startup_script: lowering.bounded(&global_defs, "startup_script"),
+        shutdown_script: lowering.bounded(&global_defs, "shutdown_script"),
         dumps: lowering.dumps(&global_defs),
         process: lowering.process(&top, &global_defs),
         ..global::global(&top, &global_defs, lowering.diags)
@@ -106,10 +106,10 @@ pub(crate) fn lower(
     Config {
         global,
         instances,
-        groups,
+        sync_groups: groups,
         scripts,
-        files,
-        processes,
+        track_files: files,
+        track_processes: processes,
         track_groups,
         lvs,
         static_addresses,
@@ -225,7 +225,7 @@ impl Lowering<'_> {
                 }
             }
             let mut said = false;
-            for address in instance.vips.iter().chain(&instance.excluded) {
+            for address in instance.vips.iter().chain(&instance.excluded_vips) {
                 let addr = address.cidr.addr;
                 let first = addresses.earlier_or_insert(&format!("{addr} {}", address.dev), *span);
                 let Some(first) = first.filter(|_| !said) else {

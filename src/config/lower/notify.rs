@@ -15,11 +15,11 @@ impl Lowering<'_> {
             stop: self.handler(fields, "notify_stop"),
             deleted: self.handler(fields, "notify_deleted"),
             // With a command, the others are told DELETED as well.
-            deleted_by_any: fields.has("notify_deleted"),
+            report_deleted: fields.has("notify_deleted"),
             any: self.handler(fields, "notify"),
-            lower_pri: self.handler(fields, "notify_master_rx_lower_pri"),
+            master_rx_lower_pri: self.handler(fields, "notify_master_rx_lower_pri"),
             priority_changes: on("notify_priority_changes", self.defaults.priority_changes),
-            mail: on("smtp_alert", self.defaults.mail),
+            smtp_alert: on("smtp_alert", self.defaults.mail),
         }
     }
 

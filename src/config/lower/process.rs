@@ -4,24 +4,29 @@ use core::time::Duration;
 
 use super::Lowering;
 use super::fields::Fields;
-use crate::config::model::{Bounded, Dumps, Process};
+use crate::config::model::{BlockingScript, DumpSettings, ProcessSettings};
 use crate::config::schema::value;
 
 impl Lowering<'_> {
     /// Settings of the process.
-    pub(super) fn process(&mut self, top: &Fields<'_>, global_defs: &Fields<'_>) -> Process {
+    pub(super) fn process(
+        &mut self,
+        top: &Fields<'_>,
+        global_defs: &Fields<'_>,
+    ) -> ProcessSettings {
         let name = global_defs.last("process_name");
         let delay = global_defs.int("min_auto_priority_delay");
         let delay = delay.map(Duration::from_micros);
-        Process {
+        ProcessSettings {
             name: name.map(|node| super::first(node).unwrap_or("vrrpd").to_owned()),
             nice: global_defs.int("vrrp_priority"),
             no_swap: global_defs.has("vrrp_no_swap"),
             rt_priority: global_defs.int("vrrp_rt_priority"),
             max_auto_priority: global_defs.int("max_auto_priority").unwrap_or(0),
-            min_auto_delay: delay.unwrap_or(Process::default().min_auto_delay),
+            min_auto_priority_delay: delay
+                .unwrap_or(ProcessSettings::default().min_auto_priority_delay),
             umask: global_defs.word("umask").and_then(value::umask),
-            namespace: self.namespace(top),
+            net_namespace: self.namespace(top),
         }
     }
 
@@ -39,19 +44,23 @@ impl Lowering<'_> {
     }
 
     /// A script that is waited for.
-    pub(super) fn bounded(&mut self, global_defs: &Fields<'_>, name: &str) -> Option<Bounded> {
+    pub(super) fn bounded(
+        &mut self,
+        global_defs: &Fields<'_>,
+        name: &str,
+    ) -> Option<BlockingScript> {
         let node = global_defs.last(name)?;
         let command = self.command(node)?;
         let timeout = global_defs.int(&format!("{name}_timeout"));
-        Some(Bounded {
+        Some(BlockingScript {
             command,
             timeout: Duration::from_secs(timeout.unwrap_or(10)),
         })
     }
 
     /// Where dumps go.
-    pub(super) fn dumps(&mut self, global_defs: &Fields<'_>) -> Dumps {
-        Dumps {
+    pub(super) fn dumps(&mut self, global_defs: &Fields<'_>) -> DumpSettings {
+        DumpSettings {
             state: self.dump_file(global_defs, ["state_dump_file", "state_dump_file_location"]),
             stats: self.dump_file(global_defs, ["stats_dump_file", "stats_dump_file_location"]),
             json: self.dump_file(global_defs, ["json_dump_file", "json_dump_file_location"]),

@@ -10,7 +10,7 @@ use super::Lowering;
 use super::metric;
 use super::names::Kind;
 use crate::config::diag::{Severity, Span};
-use crate::config::model::{Hop, Place, Route};
+use crate::config::model::{NextHop, Route, RouteInsert};
 use crate::config::schema::value::{self, Selector};
 use crate::config::tree::{Node, Word};
 use crate::types::{Cidr, Family, IfName};
@@ -48,7 +48,7 @@ struct Draft {
     table: Option<u32>,
     scope: Option<u8>,
     /// The way that is being described.
-    hop: Hop,
+    hop: NextHop,
     /// Which metrics are not to be changed, a bit each.
     locks: u32,
     /// `or` was used: the `dev` is for all ways.
@@ -73,7 +73,7 @@ impl Draft {
             congestion: None,
             preference: 0,
             expires: None,
-            place: Place::First,
+            insert: RouteInsert::Prepend,
             no_track: false,
             track_group: None,
         };
@@ -84,7 +84,7 @@ impl Draft {
             family: None,
             table: None,
             scope: None,
-            hop: Hop::default(),
+            hop: NextHop::default(),
             locks: 0,
             old_style: false,
         }
@@ -211,9 +211,9 @@ impl Lowering<'_> {
                 };
                 route.kind = kind;
             }
-            "add" => route.place = Place::Alone,
-            "append" => route.place = Place::Last,
-            "prepend" => route.place = Place::First,
+            "add" => route.insert = RouteInsert::Add,
+            "append" => route.insert = RouteInsert::Append,
+            "prepend" => route.insert = RouteInsert::Prepend,
             "no_track" => route.no_track = true,
             "track_group" => {
                 route.track_group = words.next().and_then(|word| self.track_group(word))

@@ -150,7 +150,7 @@ impl<'a> Lowering<'a> {
             }
         }
         lines.retain(|line| {
-            let key = format!("{:?}", line.track.what);
+            let key = format!("{:?}", line.track.object);
             let again = known.earlier_or_insert(&key, line.span).is_some();
             if again {
                 let message = format!("`{}` is tracked already; line ignored", line.name);
@@ -174,7 +174,7 @@ impl<'a> Lowering<'a> {
         let own = words.nth(1).and_then(weight_of);
         lines.push(TrackLine {
             track: Track {
-                what,
+                object: what,
                 weight: own.unwrap_or(weight),
                 reverse: (reverse || has("reverse")) && !has("noreverse"),
             },
@@ -197,10 +197,10 @@ impl<'a> Lowering<'a> {
                 let message =
                     format!("weights do not change priority 255; `{name}` is not tracked");
                 self.warn(span, message);
-            } else if matches!(&track.what, Tracked::Interface(name) if name == own) {
+            } else if matches!(&track.object, Tracked::Interface(name) if name == own) {
                 let message = format!("`{own}` is the instance's own interface; line ignored");
                 self.note(span, message);
-            } else if !tracks.iter().any(|known| known.what == track.what) {
+            } else if !tracks.iter().any(|known| known.object == track.object) {
                 tracks.push(track);
             }
         }

@@ -27,24 +27,26 @@ impl core::fmt::Debug for Password {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Hmac {
     /// `key`: at least one, with numbers of their own. The first is `active_key`, with which we sign.
-    pub keys: Vec<Key>,
+    pub keys: Vec<HmacKey>,
     /// `mode`.
-    pub mode: Mode,
+    pub mode: HmacMode,
     /// `time_window` in seconds; `None`: `anti_replay monotonic`.
-    pub window: Option<u32>,
+    pub time_window: Option<u32>,
 }
 
 impl Hmac {
     /// The key we sign with; `None`: we do not sign.
     #[must_use]
-    pub fn active(&self) -> Option<&Key> {
-        self.keys.first().filter(|_| self.mode != Mode::ReceiveOnly)
+    pub fn active(&self) -> Option<&HmacKey> {
+        self.keys
+            .first()
+            .filter(|_| self.mode != HmacMode::ReceiveOnly)
     }
 }
 
 /// A key of `auth_hmac`.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Key {
+pub struct HmacKey {
     /// Its number, 1–255.
     pub id: u8,
     /// Its bytes.
@@ -63,7 +65,7 @@ impl core::fmt::Debug for Secret {
 
 /// What happens to adverts without a good signature.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Mode {
+pub enum HmacMode {
     /// They are discarded.
     Enforce,
     /// They are accepted, and noted.

@@ -13,7 +13,7 @@ use crate::types::{Family, IfName};
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Lvs {
     /// `virtual_server` blocks, in file order. No [`ServiceKey`] occurs twice.
-    pub servers: Vec<VirtualServer>,
+    pub virtual_servers: Vec<VirtualServer>,
     /// `lvs_timeouts` in seconds: TCP, TCP after FIN, UDP; 0: as it is.
     pub timeouts: [u32; 3],
     /// `lvs_flush`: the kernel's whole table is cleared at the start.
@@ -21,11 +21,11 @@ pub struct Lvs {
     /// `lvs_flush_on_stop`: the kernel's whole table is cleared at the end, not only what is ours.
     pub flush_on_stop: bool,
     /// `rs_init_notifies`: `notify_up` and `notify_down` are run for the first state too.
-    pub init_notifies: bool,
+    pub rs_init_notifies: bool,
     /// `lvs_sync_daemon`.
-    pub sync: Option<SyncDaemon>,
+    pub sync_daemon: Option<SyncDaemon>,
     /// `lvs_notify_fifo`.
-    pub fifo: Option<Fifo>,
+    pub notify_fifo: Option<Fifo>,
     /// `SSL { … }`.
     pub ssl: Ssl,
 }
@@ -95,15 +95,15 @@ pub struct VirtualServer {
     /// `lb_algo`.
     pub scheduler: &'static str,
     /// `flag-1` to `flag-3`, lowest bit first.
-    pub flags: u8,
+    pub scheduler_flags: u8,
     /// `persistence_timeout` in seconds; 0: off.
-    pub persistence: u32,
-    /// `persistence_granularity`, for services of its family: see [`VirtualServer::granularity_of`].
-    pub granularity: u32,
+    pub persistence_timeout: u32,
+    /// `persistence_granularity`, for services of its family: see [`VirtualServer::netmask_for`].
+    pub persistence_granularity: u32,
     /// `ops`.
     pub one_packet: bool,
     /// `sorry_server`.
-    pub sorry: Option<Sorry>,
+    pub sorry_server: Option<SorryServer>,
     /// `quorum`, 1 to the total weight.
     pub quorum: u32,
     /// `hysteresis`, less than the quorum.
@@ -117,22 +117,22 @@ pub struct VirtualServer {
     /// `ha_suspend`: checks pause while the addresses are not on this host.
     pub ha_suspend: bool,
     /// `smtp_alert`: a mail when the quorum changes.
-    pub mail: bool,
+    pub smtp_alert: bool,
     /// `real_server` blocks. No (address, port) occurs twice.
-    pub servers: Vec<RealServer>,
+    pub real_servers: Vec<RealServer>,
 }
 
 impl VirtualServer {
     /// What counts as one client of one of its services: netmask in host order, or prefix length; all ones, or 128,
     /// unless configured.
     #[must_use]
-    pub fn granularity_of(&self, key: &ServiceKey) -> u32 {
+    pub fn netmask_for(&self, key: &ServiceKey) -> u32 {
         let family = match key {
             ServiceKey::Address { addr, .. } => Family::of(*addr),
             ServiceKey::Mark { family, .. } => *family,
         };
         match family {
-            _ if family == self.family => self.granularity,
+            _ if family == self.family => self.persistence_granularity,
             Family::V4 => u32::MAX,
             Family::V6 => 128,
         }
@@ -141,7 +141,7 @@ impl VirtualServer {
 
 /// `sorry_server`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Sorry {
+pub struct SorryServer {
     /// Its address.
     pub addr: IpAddr,
     /// Its port, as of a real server.
@@ -164,17 +164,17 @@ pub struct RealServer {
     /// `lvs_method`.
     pub forward: Forward,
     /// `uthreshold`; 0: no limit.
-    pub upper: u32,
+    pub uthreshold: u32,
     /// `lthreshold`.
-    pub lower: u32,
+    pub lthreshold: u32,
     /// `inhibit_on_failure`: while down it stays in the table with weight 0.
-    pub inhibit: bool,
+    pub inhibit_on_failure: bool,
     /// `notify_up`.
     pub notify_up: Option<Command>,
     /// `notify_down`.
     pub notify_down: Option<Command>,
     /// `smtp_alert`.
-    pub mail: bool,
+    pub smtp_alert: bool,
     /// Its checks; none: it is always up.
     pub checks: Vec<Check>,
 }
@@ -187,7 +187,7 @@ pub struct Check {
     /// `retry`: further tries before a server that was up is down.
     pub retry: u32,
     /// `delay_before_retry`.
-    pub retry_delay: Duration,
+    pub delay_before_retry: Duration,
     /// `delay_loop`: from check to check.
     pub interval: Duration,
     /// `warmup`: the first check comes within this.
@@ -195,7 +195,7 @@ pub struct Check {
     /// `alpha`: the server is down until the first success.
     pub alpha: bool,
     /// `log_all_failures`.
-    pub log_all: bool,
+    pub log_all_failures: bool,
 }
 
 /// Kinds of checks.
@@ -217,7 +217,7 @@ pub enum CheckKind {
         /// Whom to ask.
         target: Target,
         /// The question's type, as its number.
-        kind: u16,
+        qtype: u16,
         /// The question's name, without the final dot; empty: the root.
         name: String,
     },
@@ -251,15 +251,15 @@ pub struct Target {
     /// `connect_ip` and `connect_port`; the real server's without them.
     pub remote: SocketAddr,
     /// `bindto`.
-    pub from: Option<IpAddr>,
+    pub bind_addr: Option<IpAddr>,
     /// `bind_port`; 0: any.
-    pub from_port: u16,
+    pub bind_port: u16,
     /// `bind_if`.
-    pub interface: Option<IfName>,
+    pub bind_interface: Option<IfName>,
     /// `fwmark` of the packets; 0: none.
-    pub mark: u32,
+    pub fwmark: u32,
     /// `connect_timeout`: for the connection, and for each step after it.
-    pub timeout: Duration,
+    pub connect_timeout: Duration,
 }
 
 /// What `HTTP_GET` and `SSL_GET` ask for.
@@ -305,7 +305,7 @@ pub struct Url {
 }
 
 /// So much of a page is searched for a pattern, in bytes.
-pub const SEARCHED: usize = 64 << 10;
+pub const SEARCH_LIMIT: usize = 64 << 10;
 
 /// In a build without patterns there are none.
 #[cfg(not(feature = "regex"))]

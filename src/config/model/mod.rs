@@ -17,13 +17,13 @@ use core::time::Duration;
 
 use crate::types::{Centis, Cidr, Family, IfName, Mac, Priority, Version, Vrid};
 
-pub use auth::{Auth, Hmac, Key, Mode, Password, Secret};
+pub use auth::{Auth, Hmac, HmacKey, HmacMode, Password, Secret};
 pub use command::{Command, User};
 pub use group::SyncGroup;
 pub use lvs::Lvs;
-pub use notify::{Fifo, Mail, Notify};
-pub use process::{Bounded, Dumps, Nft, Process};
-pub use route::{Hop, Place, Route, Rule};
+pub use notify::{Fifo, Notify, SmtpSettings};
+pub use process::{BlockingScript, DumpSettings, Nft, ProcessSettings};
+pub use route::{NextHop, Route, RouteInsert, Rule};
 pub use track::{ParamMatch, Script, Track, TrackFile, TrackProcess, Tracked};
 
 /// All of it.
@@ -34,13 +34,13 @@ pub struct Config {
     /// `vrrp_instance` blocks, in file order. Names are unique; (interface, family, VRID) too.
     pub instances: Vec<VrrpInstance>,
     /// `vrrp_sync_group` blocks.
-    pub groups: Vec<SyncGroup>,
+    pub sync_groups: Vec<SyncGroup>,
     /// `vrrp_script` blocks that are tracked.
     pub scripts: Vec<Script>,
     /// `track_file` blocks that are tracked.
-    pub files: Vec<TrackFile>,
+    pub track_files: Vec<TrackFile>,
     /// `vrrp_track_process` blocks that are tracked.
-    pub processes: Vec<TrackProcess>,
+    pub track_processes: Vec<TrackProcess>,
     /// `track_group` blocks: places of the instances that need the static items tagged with it.
     pub track_groups: Vec<Vec<usize>>,
     /// `virtual_server` and what belongs to it.
@@ -73,21 +73,21 @@ pub struct Global {
     /// `interface_up_down_delays`: (interface, down delay, up delay).
     pub up_down_delays: Vec<(IfName, Duration, Duration)>,
     /// `smtp_server` and `notification_email`; `None` unless there are both.
-    pub mail: Option<Mail>,
+    pub smtp: Option<SmtpSettings>,
     /// `notify_fifo`: told of everything.
-    pub fifo: Option<Fifo>,
+    pub notify_fifo: Option<Fifo>,
     /// `vrrp_notify_fifo`: told of instances and groups.
-    pub vrrp_fifo: Option<Fifo>,
+    pub vrrp_notify_fifo: Option<Fifo>,
     /// `fifo_write_vrrp_states_on_reload`.
-    pub fifo_on_reload: bool,
+    pub fifo_states_on_reload: bool,
     /// `startup_script`.
-    pub startup: Option<Bounded>,
+    pub startup_script: Option<BlockingScript>,
     /// `shutdown_script`.
-    pub shutdown: Option<Bounded>,
+    pub shutdown_script: Option<BlockingScript>,
     /// Where dumps go.
-    pub dumps: Dumps,
+    pub dumps: DumpSettings,
     /// How the process runs.
-    pub process: Process,
+    pub process: ProcessSettings,
     /// The table that enforces `no_accept`.
     pub nft: Nft,
 }
@@ -129,7 +129,7 @@ pub struct VrrpInstance {
     /// `authentication` or `auth_hmac`.
     pub auth: Auth,
     /// `mcast_src_ip` / `unicast_src_ip`; `None`: the interface's own address.
-    pub source: Option<IpAddr>,
+    pub src_ip: Option<IpAddr>,
     /// `track_src_ip`.
     pub track_src_ip: bool,
     /// How adverts travel.
@@ -157,7 +157,7 @@ pub struct VrrpInstance {
     /// `virtual_ipaddress`: advertised.
     pub vips: Vec<Address>,
     /// `virtual_ipaddress_excluded`: installed but not advertised.
-    pub excluded: Vec<Address>,
+    pub excluded_vips: Vec<Address>,
     /// `virtual_routes`.
     pub routes: Vec<Route>,
     /// `virtual_rules`.
@@ -167,9 +167,9 @@ pub struct VrrpInstance {
     /// `use_vmac`.
     pub vmac: Option<Vmac>,
     /// `vip_lease`: addresses expire unless renewed; `None`: they stay.
-    pub lease: Option<Duration>,
+    pub vip_lease: Option<Duration>,
     /// Its sync group's place in [`Config::groups`].
-    pub group: Option<usize>,
+    pub sync_group: Option<usize>,
     /// What it tracks, its sync group's tracking included (its own interface is not in it).
     pub tracks: Vec<Track>,
     /// Who is told of its changes.

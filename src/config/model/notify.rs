@@ -18,15 +18,15 @@ pub struct Notify {
     /// `notify_deleted` with a command.
     pub deleted: Option<Command>,
     /// `notify_deleted`, with or without one: `notify` and the FIFOs are told DELETED instead of FAULT.
-    pub deleted_by_any: bool,
+    pub report_deleted: bool,
     /// `notify`.
     pub any: Option<Command>,
     /// `notify_master_rx_lower_pri`.
-    pub lower_pri: Option<Command>,
+    pub master_rx_lower_pri: Option<Command>,
     /// `notify_priority_changes`.
     pub priority_changes: bool,
     /// `smtp_alert`.
-    pub mail: bool,
+    pub smtp_alert: bool,
 }
 
 /// `notify_fifo` or `vrrp_notify_fifo`, with its script.
@@ -42,7 +42,7 @@ pub struct Fifo {
 
 /// How mails are sent.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Mail {
+pub struct SmtpSettings {
     /// `notification_email`; not empty.
     pub to: Vec<String>,
     /// `notification_email_from`; empty: user and host name of the daemon.
@@ -52,9 +52,9 @@ pub struct Mail {
     /// Its port.
     pub port: u16,
     /// `smtp_helo_name`; empty: the host name.
-    pub helo: String,
+    pub helo_name: String,
     /// `smtp_connect_timeout`, also for each step of the dialogue.
     pub timeout: Duration,
     /// `no_email_faults`.
-    pub no_faults: bool,
+    pub no_email_faults: bool,
 }

@@ -12,17 +12,22 @@ pub struct Pattern {
     /// The same, and how it is read, in the engine's own words.
     pub regex: Regex,
     /// `regex_no_match`: the page must not match.
-    pub absent: bool,
+    pub no_match: bool,
     /// `regex_min_offset`: a match begins there or behind.
-    pub from: usize,
+    pub min_offset: usize,
     /// `regex_max_offset`: a match begins there or before; `None`: anywhere.
-    pub to: Option<usize>,
+    pub max_offset: Option<usize>,
 }
 
 impl Pattern {
     /// All that tells two of them apart.
     fn key(&self) -> (&str, bool, usize, Option<usize>) {
-        (self.regex.as_str(), self.absent, self.from, self.to)
+        (
+            self.regex.as_str(),
+            self.no_match,
+            self.min_offset,
+            self.max_offset,
+        )
     }
 }
 

@@ -6,7 +6,7 @@ use super::Command;
 
 /// A script that is waited for.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Bounded {
+pub struct BlockingScript {
     /// What to run.
     pub command: Command,
     /// How long it may take.
@@ -15,7 +15,7 @@ pub struct Bounded {
 
 /// Where dumps go; `None`: keepalived's usual place.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Dumps {
+pub struct DumpSettings {
     /// `state_dump_file`.
     pub state: Option<String>,
     /// `stats_dump_file`.
@@ -30,7 +30,7 @@ pub struct Dumps {
 
 /// Settings of the process.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Process {
+pub struct ProcessSettings {
     /// `process_name`.
     pub name: Option<String>,
     /// `vrrp_priority`: niceness.
@@ -42,24 +42,24 @@ pub struct Process {
     /// `max_auto_priority`; 0: off.
     pub max_auto_priority: i8,
     /// `min_auto_priority_delay`: a timer this late raises the priority.
-    pub min_auto_delay: Duration,
+    pub min_auto_priority_delay: Duration,
     /// `umask`.
     pub umask: Option<u16>,
     /// `net_namespace`.
-    pub namespace: Option<String>,
+    pub net_namespace: Option<String>,
 }
 
-impl Default for Process {
+impl Default for ProcessSettings {
     fn default() -> Self {
-        Process {
+        ProcessSettings {
             name: None,
             nice: None,
             no_swap: false,
             rt_priority: None,
             max_auto_priority: 0,
-            min_auto_delay: Duration::from_secs(1),
+            min_auto_priority_delay: Duration::from_secs(1),
             umask: None,
-            namespace: None,
+            net_namespace: None,
         }
     }
 }

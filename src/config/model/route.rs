@@ -17,7 +17,7 @@ pub struct Route {
     /// `src`.
     pub src: Option<IpAddr>,
     /// `via` and `dev`, or every `nexthop`; none for `blackhole` and the like. At most [`Route::MAX_HOPS`].
-    pub hops: Vec<Hop>,
+    pub hops: Vec<NextHop>,
     /// `table`.
     pub table: u32,
     /// `metric`; 0: the kernel's default.
@@ -39,7 +39,7 @@ pub struct Route {
     /// `expires`, in seconds.
     pub expires: Option<u32>,
     /// `prepend`, `append` or `add`.
-    pub place: Place,
+    pub insert: RouteInsert,
     /// `no_track`: its deletion is not our business, nor the state of its interface.
     pub no_track: bool,
     /// `track_group`, of static ones: place in [`super::Config::track_groups`].
@@ -55,7 +55,7 @@ impl Route {
 
 /// A way of a route.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Hop {
+pub struct NextHop {
     /// `via`.
     pub via: Option<IpAddr>,
     /// `dev`.
@@ -66,9 +66,9 @@ pub struct Hop {
     pub onlink: bool,
 }
 
-impl Default for Hop {
+impl Default for NextHop {
     fn default() -> Self {
-        Hop {
+        NextHop {
             via: None,
             dev: None,
             weight: 1,
@@ -79,13 +79,13 @@ impl Default for Hop {
 
 /// Where a route stands among those with the same destination and metric.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Place {
+pub enum RouteInsert {
     /// `prepend`, and without any word.
-    First,
+    Prepend,
     /// `append`.
-    Last,
+    Append,
     /// `add`: refused if there are others.
-    Alone,
+    Add,
 }
 
 /// A line of `virtual_rules` or `static_rules`.

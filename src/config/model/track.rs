@@ -9,7 +9,7 @@ use crate::types::IfName;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Track {
     /// Which.
-    pub what: Tracked,
+    pub object: Tracked,
     /// 0: FAULT while it is bad; else the change of priority (`semantics.md` §5).
     pub weight: i16,
     /// `reverse`: good counts as bad.

@@ -1,6 +1,6 @@
 //! Actions of the machine, carried out; and what the log says about them.
 
-use crate::config::model::{Auth, Mode, Tracked, VrrpInstance};
+use crate::config::model::{Auth, HmacMode, Tracked, VrrpInstance};
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
 use crate::engine::instance::auth;
@@ -288,7 +288,7 @@ impl Engine {
             Reason::InterfaceMissing => {
                 format!("interface {} does not exist", self.culprit(router))
             }
-            Reason::NoSource => match conf.source {
+            Reason::NoSource => match conf.src_ip {
                 Some(source) => format!("source address {source} is on no interface"),
                 None => format!(
                     "{} has no {} address to send from",
@@ -317,7 +317,7 @@ impl Engine {
     /// The interface that is to blame: the first that is missing or down.
     fn culprit<'a>(&self, router: &'a Router) -> &'a str {
         let conf = &router.conf;
-        let tracked = conf.tracks.iter().filter_map(|track| match &track.what {
+        let tracked = conf.tracks.iter().filter_map(|track| match &track.object {
             Tracked::Interface(name) => Some(name),
             Tracked::Script(_) | Tracked::File(_) | Tracked::Process(_) => None,
         });
@@ -362,7 +362,7 @@ impl Engine {
                 target: "vrrp",
                 "({name}) adverts of {from} are accepted because of mode {}, but they are {}",
                 match &router.conf.auth {
-                    Auth::Hmac(hmac) if hmac.mode == Mode::ReceiveOnly => "receive-only",
+                    Auth::Hmac(hmac) if hmac.mode == HmacMode::ReceiveOnly => "receive-only",
                     Auth::None | Auth::Pass(_) | Auth::Ah(_) | Auth::Hmac(_) => "permissive",
                 },
                 auth::defect(error)

@@ -6,7 +6,7 @@
 use crate::engine::cx::Cx;
 use core::time::Duration;
 
-use crate::config::model::{self, Mode, VrrpInstance};
+use crate::config::model::{self, HmacMode, VrrpInstance};
 use crate::engine::instance::router::Router;
 use crate::engine::instance::rx::Envelope;
 use crate::engine::system::Protocol;
@@ -28,8 +28,8 @@ pub(crate) fn auth(auth: &model::Auth) -> Auth {
 pub(crate) fn hmac_policy(auth: &model::Auth) -> Option<HmacPolicy> {
     match auth {
         model::Auth::Hmac(hmac) => Some(HmacPolicy {
-            enforce: hmac.mode == Mode::Enforce,
-            window: hmac.window,
+            enforce: hmac.mode == HmacMode::Enforce,
+            window: hmac.time_window,
         }),
         model::Auth::None | model::Auth::Pass(_) | model::Auth::Ah(_) => None,
     }
@@ -155,7 +155,7 @@ pub(crate) fn examine(
     let stale = |window| !within_window(trailer.sequence, wall, window);
     let key = hmac.keys.iter().find(|key| key.id == trailer.key);
     let from = envelope.net.src;
-    let error = if hmac.window.is_some_and(stale) {
+    let error = if hmac.time_window.is_some_and(stale) {
         Some(SignatureError::Stale)
     } else {
         match key {

@@ -71,7 +71,7 @@ impl Router {
         let routes = core::mem::take(&mut conf.routes);
         let rules = core::mem::take(&mut conf.rules);
         let mut set = AddressSet::new(addresses(&conf), kind(&conf));
-        set.set_lease(conf.lease);
+        set.set_lease(conf.vip_lease);
         Router {
             machine: Instance::new(params(&conf, &vips, stagger(&conf, nth, count))),
             garp: garp::Schedule::new(garp_params(&conf), set.len()),
@@ -122,7 +122,7 @@ impl Router {
         let rules = core::mem::take(&mut conf.rules);
         self.routes.replace(cx, routes, rules, links);
         self.set.replace(cx, addresses(&conf), kind(&conf), links);
-        self.set.set_lease(conf.lease);
+        self.set.set_lease(conf.vip_lease);
         self.vips = advertised(&conf);
         self.garp.reconfigure(garp_params(&conf), self.set.len());
         self.garp_held = None;
@@ -244,7 +244,7 @@ impl Router {
         {
             return Readiness::Missing(Reason::NoPeer);
         }
-        let source = match conf.source {
+        let source = match conf.src_ip {
             Some(source) if conf.track_src_ip && links.owner_of(source).is_none() => None,
             Some(source) => Some(source),
             // An owner's virtual address may be the only one the interface has.
@@ -264,7 +264,7 @@ impl Router {
         let conf = &self.conf;
         let own = &conf.interface;
         let tracked = conf.tracks.iter().filter(|track| track.weight == 0);
-        let tracked = tracked.filter_map(|track| match &track.what {
+        let tracked = tracked.filter_map(|track| match &track.object {
             Tracked::Interface(name) => Some((name, track.reverse)),
             Tracked::Script(_) | Tracked::File(_) | Tracked::Process(_) => None,
         });
@@ -296,7 +296,7 @@ fn advertised(conf: &VrrpInstance) -> Vec<IpAddr> {
 }
 
 fn addresses(conf: &VrrpInstance) -> impl Iterator<Item = Address> {
-    conf.vips.iter().chain(&conf.excluded).cloned()
+    conf.vips.iter().chain(&conf.excluded_vips).cloned()
 }
 
 fn kind(conf: &VrrpInstance) -> Kind {
@@ -348,7 +348,7 @@ fn params(conf: &VrrpInstance, vips: &[IpAddr], stagger: Duration) -> vrrp::Para
         owner_ignore_adverts: conf.owner_ignore_adverts,
         skip_check_adv_addr: conf.skip_check_adv_addr,
         timer_expired_backup: conf.timer_expired_backup,
-        in_sync_group: conf.group.is_some(),
+        in_sync_group: conf.sync_group.is_some(),
         addresses: vips.to_vec(),
     }
 }

@@ -4,7 +4,7 @@ use crate::engine::cx::Cx;
 use core::fmt;
 use core::net::IpAddr;
 
-use crate::config::model::{Place, Route, Rule};
+use crate::config::model::{Route, RouteInsert, Rule};
 use crate::engine::kernel::interfaces::Interfaces;
 use crate::netlink::route::{self, DesiredRoute, InsertMode, Nexthop};
 use crate::netlink::{self, Batch, Message, rule};
@@ -89,10 +89,10 @@ impl Item {
         let Some(hops) = hops(route, links) else {
             return;
         };
-        let mode = match route.place {
-            Place::First => InsertMode::Prepend,
-            Place::Last => InsertMode::Append,
-            Place::Alone => InsertMode::Exclusive,
+        let mode = match route.insert {
+            RouteInsert::Prepend => InsertMode::Prepend,
+            RouteInsert::Append => InsertMode::Append,
+            RouteInsert::Add => InsertMode::Exclusive,
         };
         if route.dst.family() == Family::V4 || hops.len() < 2 {
             route::add(batch, &spec(route, &hops), mode);

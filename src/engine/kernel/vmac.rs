@@ -432,7 +432,7 @@ pub(crate) fn strip(conf: &mut VrrpInstance) -> bool {
     let Some(vmac) = conf.vmac.take() else {
         return false;
     };
-    for address in conf.vips.iter_mut().chain(&mut conf.excluded) {
+    for address in conf.vips.iter_mut().chain(&mut conf.excluded_vips) {
         if address.dev == vmac.name {
             address.dev.clone_from(&conf.interface);
         }

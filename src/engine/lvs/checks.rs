@@ -111,8 +111,8 @@ impl From<Option<(CheckId, CheckState)>> for Did {
 
 /// The check with its servers.
 pub(crate) fn named(conf: &lvs::Lvs, id: CheckId) -> Option<Named<'_>> {
-    let service = conf.servers.get(id.service)?;
-    let server = service.servers.get(id.server)?;
+    let service = conf.virtual_servers.get(id.service)?;
+    let server = service.real_servers.get(id.server)?;
     let check = server.checks.get(id.check)?;
     Some(Named {
         service,
@@ -122,9 +122,9 @@ pub(crate) fn named(conf: &lvs::Lvs, id: CheckId) -> Option<Named<'_>> {
 }
 
 pub(crate) fn ids(conf: &lvs::Lvs) -> impl Iterator<Item = (CheckId, &Check)> {
-    let services = conf.servers.iter().enumerate();
+    let services = conf.virtual_servers.iter().enumerate();
     let servers = services.flat_map(|(service, one)| {
-        let servers = one.servers.iter().enumerate();
+        let servers = one.real_servers.iter().enumerate();
         servers.map(move |(server, one)| (service, server, one))
     });
     servers.flat_map(|(service, server, one)| {
@@ -263,7 +263,7 @@ impl Checks {
             return Did::Something;
         };
         let (transport, target) = (exchange.transport(), exchange.target());
-        let timeout = target.timeout;
+        let timeout = target.connect_timeout;
         let Err(error) = cx.system.lvs().open_check(place, transport, target) else {
             let until = cx.now.after(timeout.saturating_mul(STEPS));
             run.phase = Phase::Probing { until };

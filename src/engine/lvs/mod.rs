@@ -51,28 +51,28 @@ impl Lvs {
             pool: VirtualServers::new(&conf),
             checks: Checks::new(&conf),
             kernel: Kernel::default(),
-            suspended: vec![false; conf.servers.len()],
+            suspended: vec![false; conf.virtual_servers.len()],
             conf,
         }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.conf.servers.is_empty() && self.conf.sync.is_none()
+        self.conf.virtual_servers.is_empty() && self.conf.sync_daemon.is_none()
     }
 
     pub(crate) fn has_services(&self) -> bool {
-        !self.conf.servers.is_empty()
+        !self.conf.virtual_servers.is_empty()
     }
 
     pub(crate) fn fifo(&self) -> Option<Fifo> {
-        self.conf.fifo.clone()
+        self.conf.notify_fifo.clone()
     }
 
     /// Draws the consequences of the beginning, or of another configuration, for every virtual server.
     fn settle(&mut self) -> Vec<Vec<Change>> {
-        let tell = self.conf.init_notifies;
-        let mut all = Vec::with_capacity(self.conf.servers.len());
-        for (place, conf) in self.conf.servers.iter().enumerate() {
+        let tell = self.conf.rs_init_notifies;
+        let mut all = Vec::with_capacity(self.conf.virtual_servers.len());
+        for (place, conf) in self.conf.virtual_servers.iter().enumerate() {
             let mut changes = Vec::new();
             if let Some(farm) = self.pool.get_mut(place) {
                 farm.settle(conf, tell, &mut changes);
@@ -154,7 +154,7 @@ impl Engine {
     pub(crate) fn judged(&mut self, cx: &mut Cx<'_>, id: CheckId, verdict: CheckState) {
         let Lvs { conf, pool, .. } = &mut self.lvs;
         let farm = pool.get_mut(id.service);
-        let (Some(conf), Some(farm)) = (conf.servers.get(id.service), farm) else {
+        let (Some(conf), Some(farm)) = (conf.virtual_servers.get(id.service), farm) else {
             return;
         };
         let mut changes = Vec::new();

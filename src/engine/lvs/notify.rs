@@ -45,7 +45,8 @@ impl Engine {
     pub(crate) fn tell_of_changes(&mut self, cx: &mut Cx<'_>, service: usize, changes: &[Change]) {
         for change in changes {
             let lvs = &self.lvs;
-            if let (Some(conf), Some(farm)) = (lvs.conf.servers.get(service), lvs.pool.get(service))
+            if let (Some(conf), Some(farm)) =
+                (lvs.conf.virtual_servers.get(service), lvs.pool.get(service))
             {
                 report(conf, farm, *change);
             }
@@ -56,7 +57,7 @@ impl Engine {
                     self.tell_of_server(cx, (service, server), up, why);
                 }
                 Change::Quorum { up, first, weight } => {
-                    let conf = lvs.conf.servers.get(service);
+                    let conf = lvs.conf.virtual_servers.get(service);
                     let sum = conf.map_or(String::new(), |conf| quorum(conf, up, first, weight));
                     let body = Cow::Owned(format!("=> {sum} <="));
                     self.tell_of_service(cx, (service, up), Why::Config.word(up), (cx.now, body));
@@ -67,7 +68,7 @@ impl Engine {
 
     /// A server or all of a service is taken out, for another reason than its checks.
     pub(crate) fn tell_of_leaving(&mut self, cx: &mut Cx<'_>, left: Removal, end: bool) {
-        let Some(conf) = self.lvs.conf.servers.get(left.service) else {
+        let Some(conf) = self.lvs.conf.virtual_servers.get(left.service) else {
             return;
         };
         let (why, omega) = match end {
@@ -80,7 +81,7 @@ impl Engine {
             true => "Shutting down",
             false => "Removing",
         };
-        let server = left.server.and_then(|place| conf.servers.get(place));
+        let server = left.server.and_then(|place| conf.real_servers.get(place));
         match (server, end) {
             (Some(server), _) => {
                 let server = name_of(conf, server);
@@ -108,17 +109,17 @@ impl Engine {
         up: bool,
         why: Why,
     ) {
-        let Some(of) = self.lvs.conf.servers.get(service) else {
+        let Some(of) = self.lvs.conf.virtual_servers.get(service) else {
             return;
         };
-        let Some(conf) = of.servers.get(server) else {
+        let Some(conf) = of.real_servers.get(server) else {
             return;
         };
         let word = why.word(up);
         let (name, of_name) = (name_of(of, conf).to_string(), &of.name);
         let line = lines::lvs_line(ObjectKind::RealServer, &[&name, of_name], word);
         let subject = format!("Realserver {name} of virtual server {of_name}");
-        let letter = conf.mail.then(|| {
+        let letter = conf.smtp_alert.then(|| {
             let body = match why {
                 Why::Check(check) => {
                     let kind = conf.checks.get(check).map(|check| &check.kind);
@@ -148,12 +149,14 @@ impl Engine {
         word: NotifyEvent,
         (now, body): (Instant, Cow<'static, str>),
     ) {
-        let Some(conf) = self.lvs.conf.servers.get(service) else {
+        let Some(conf) = self.lvs.conf.virtual_servers.get(service) else {
             return;
         };
         let line = lines::lvs_line(ObjectKind::VirtualServer, &[&conf.name], word);
         let subject = format!("Virtualserver {}", conf.name);
-        let letter = conf.mail.then(|| self.letter(now, &subject, word, body));
+        let letter = conf
+            .smtp_alert
+            .then(|| self.letter(now, &subject, word, body));
         let run = match up {
             true => run("quorum_up", conf.quorum_up.as_ref()),
             false => run("quorum_down", conf.quorum_down.as_ref()),
@@ -174,7 +177,7 @@ impl Engine {
         word: NotifyEvent,
         body: Cow<'static, str>,
     ) -> Option<Email> {
-        self.shared.global.mail.as_ref()?;
+        self.shared.global.smtp.as_ref()?;
         let (router, word) = (&self.shared.global.router_id, word.as_str());
         let subject = format!("[{router}] {whose} - {word}");
         Some(Email { at, subject, body })
@@ -196,7 +199,7 @@ fn report(conf: &VirtualServer, farm: &VirtualServerState, change: Change) {
         Change::Weight { server, from, to } => {
             let up = farm.servers.get(server).is_some_and(|server| server.up);
             let state = if up { "active" } else { "inactive" };
-            if let Some(server) = conf.servers.get(server) {
+            if let Some(server) = conf.real_servers.get(server) {
                 let server = name_of(conf, server);
                 log::info!(
                     target: "check",
@@ -205,11 +208,11 @@ fn report(conf: &VirtualServer, farm: &VirtualServerState, change: Change) {
             }
         }
         Change::Server { server, up, .. } => {
-            let Some(conf_of) = conf.servers.get(server) else {
+            let Some(conf_of) = conf.real_servers.get(server) else {
                 return;
             };
             let server = name_of(conf, conf_of);
-            let (verb, preposition) = match (up, conf_of.inhibit) {
+            let (verb, preposition) = match (up, conf_of.inhibit_on_failure) {
                 (true, false) => ("Adding", "to"),
                 (false, false) => ("Removing", "from"),
                 (true, true) => ("Enabling", "of"),
@@ -231,7 +234,7 @@ fn report_sorry(conf: &VirtualServer, on: bool) {
         true => "Removing alive servers from",
         false => "Adding alive servers to",
     };
-    if let Some(sorry) = &conf.sorry {
+    if let Some(sorry) = &conf.sorry_server {
         let (verb, preposition) = match (on, sorry.inhibit) {
             (true, false) => ("Adding", "to"),
             (false, false) => ("Removing", "from"),

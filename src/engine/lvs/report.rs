@@ -83,8 +83,8 @@ pub(crate) fn result(
     let (well, bad) = named.words();
     let why = match (outcome, result) {
         // Not every failure is worth a line.
-        (ResultEffect::Retry(_), _) if !named.check.log_all => return,
-        (ResultEffect::Unchanged, Err(_)) if !named.check.log_all => return,
+        (ResultEffect::Retry(_), _) if !named.check.log_all_failures => return,
+        (ResultEffect::Unchanged, Err(_)) if !named.check.log_all_failures => return,
         (ResultEffect::Unchanged, Ok(_)) => return,
         (_, Ok(_)) => "",
         (_, Err(why)) => why.as_str(),

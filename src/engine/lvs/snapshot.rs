@@ -12,8 +12,8 @@ impl Engine {
     pub(crate) fn services(&self, kernel: Option<&mut dyn System>) -> Vec<ctl::Service<'_>> {
         let lvs = &self.lvs;
         let readings = kernel.map_or(Vec::new(), |kernel| lvs.kernel.read(kernel));
-        let mut all = Vec::with_capacity(lvs.conf.servers.len());
-        for (place, conf) in lvs.conf.servers.iter().enumerate() {
+        let mut all = Vec::with_capacity(lvs.conf.virtual_servers.len());
+        for (place, conf) in lvs.conf.virtual_servers.iter().enumerate() {
             if let Some(farm) = lvs.pool.get(place) {
                 let suspended = lvs.suspended.get(place) == Some(&true);
                 all.push(service(conf, farm, suspended, &readings));
@@ -37,7 +37,7 @@ fn service<'a>(
         connections: None,
         counters: one.counters,
     });
-    let servers = conf.servers.iter().zip(&farm.servers);
+    let servers = conf.real_servers.iter().zip(&farm.servers);
     ctl::Service {
         conf,
         quorum: farm.quorum,

@@ -12,7 +12,11 @@ use crate::types::ipvs::ServiceKey;
 impl Lvs {
     /// Whether checks may pause or go on when this address comes or goes.
     pub(crate) fn concerns(&self, addr: IpAddr) -> bool {
-        let mut servers = self.conf.servers.iter().filter(|one| one.ha_suspend);
+        let mut servers = self
+            .conf
+            .virtual_servers
+            .iter()
+            .filter(|one| one.ha_suspend);
         servers.any(|one| addresses(one).any(|own| own == addr))
     }
 }
@@ -27,7 +31,12 @@ fn addresses(server: &VirtualServer) -> impl Iterator<Item = IpAddr> {
 impl Engine {
     /// Addresses may have come or gone.
     pub(crate) fn look_at_lvs_addresses(&mut self, cx: &mut Cx<'_>) {
-        if !self.lvs.conf.servers.iter().any(|one| one.ha_suspend)
+        if !self
+            .lvs
+            .conf
+            .virtual_servers
+            .iter()
+            .any(|one| one.ha_suspend)
             && !self.lvs.suspended.contains(&true)
         {
             return;
@@ -37,7 +46,7 @@ impl Engine {
         let present: Vec<IpAddr> = crate::types::sorted(present.collect());
         let here = |addr: IpAddr| present.binary_search(&addr).is_ok();
         let mut changed = Vec::new();
-        for (place, server) in self.lvs.conf.servers.iter().enumerate() {
+        for (place, server) in self.lvs.conf.virtual_servers.iter().enumerate() {
             let pause = server.ha_suspend && !addresses(server).any(here);
             let Some(known) = self.lvs.suspended.get_mut(place) else {
                 continue;

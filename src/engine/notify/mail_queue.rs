@@ -3,7 +3,7 @@
 use crate::engine::cx::Cx;
 use std::collections::VecDeque;
 
-use crate::config::model::{Global, Mail};
+use crate::config::model::{Global, SmtpSettings};
 use crate::engine::notify::children::{Children, Owner};
 use crate::engine::notify::notifier::Notification;
 use crate::engine::system::{Exit, Pid};
@@ -38,8 +38,10 @@ impl MailQueue {
             notify,
             ..
         } = *news;
-        let silent = |mail: &Mail| !notify.mail || (word == NotifyEvent::Fault && mail.no_faults);
-        if global.mail.as_ref().is_some_and(|mail| !silent(mail))
+        let silent = |mail: &SmtpSettings| {
+            !notify.smtp_alert || (word == NotifyEvent::Fault && mail.no_email_faults)
+        };
+        if global.smtp.as_ref().is_some_and(|mail| !silent(mail))
             && let Some(letter) = mail::letter(now, &global.router_id, kind, name, word)
         {
             self.add(letter);
@@ -60,7 +62,12 @@ impl MailQueue {
     }
 
     /// Sends the next letter on its way, if none is.
-    pub(crate) fn post(&mut self, cx: &mut Cx<'_>, mail: Option<&Mail>, children: &mut Children) {
+    pub(crate) fn post(
+        &mut self,
+        cx: &mut Cx<'_>,
+        mail: Option<&SmtpSettings>,
+        children: &mut Children,
+    ) {
         if self.out.is_some() {
             return;
         }

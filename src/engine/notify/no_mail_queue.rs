@@ -1,6 +1,6 @@
 //! A build without mails: nobody is written to. The configuration has said so, with file and line.
 
-use crate::config::model::{Global, Mail};
+use crate::config::model::{Global, SmtpSettings};
 use crate::engine::cx::Cx;
 use crate::engine::notify::children::Children;
 use crate::engine::notify::notifier::Notification;
@@ -23,7 +23,7 @@ impl MailQueue {
         false
     }
 
-    pub(crate) fn post(&mut self, _: &mut Cx<'_>, _: Option<&Mail>, _: &mut Children) {}
+    pub(crate) fn post(&mut self, _: &mut Cx<'_>, _: Option<&SmtpSettings>, _: &mut Children) {}
 
     pub(crate) fn ended(&mut self, _: &mut Cx<'_>, _: Exit, _: Pid) {}
 }

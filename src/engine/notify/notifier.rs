@@ -70,7 +70,7 @@ impl Notifier {
             ..
         } = *news;
         let mut word = news.word;
-        if word == NotifyEvent::Deleted && !notify.deleted_by_any {
+        if word == NotifyEvent::Deleted && !notify.report_deleted {
             // Whoever has not asked for the difference is told of a fault, as by keepalived.
             word = NotifyEvent::Fault;
         }
@@ -143,7 +143,7 @@ impl Notifier {
                 self.not_started(ticket, &error);
             }
         }
-        self.letters.post(cx, global.mail.as_ref(), children);
+        self.letters.post(cx, global.smtp.as_ref(), children);
         self.rest = cx.now.after(PAUSE);
     }
 
@@ -201,7 +201,7 @@ fn runs(news: &Notification<'_>) -> Vec<ScriptRun> {
         NotifyEvent::Fault => ("notify_fault", &notify.fault),
         NotifyEvent::Stop => ("notify_stop", &notify.stop),
         NotifyEvent::Deleted => ("notify_deleted", &notify.deleted),
-        NotifyEvent::LowerPriority => ("notify_master_rx_lower_pri", &notify.lower_pri),
+        NotifyEvent::LowerPriority => ("notify_master_rx_lower_pri", &notify.master_rx_lower_pri),
         NotifyEvent::MasterPriority
         | NotifyEvent::BackupPriority
         | NotifyEvent::Up
@@ -309,14 +309,18 @@ impl Engine {
             global,
             ..
         } = &mut self.shared;
-        let wanted = [global.fifo.as_ref(), global.vrrp_fifo.as_ref(), lvs];
+        let wanted = [
+            global.notify_fifo.as_ref(),
+            global.vrrp_notify_fifo.as_ref(),
+            lvs,
+        ];
         notifier.fifos.replace(cx, wanted, children);
         self.remind_of_children();
     }
 
     /// A reload is over: goes on where it has been interrupted.
     pub(crate) fn reloaded(&mut self, cx: &mut Cx<'_>) {
-        if self.shared.global.fifo_on_reload {
+        if self.shared.global.fifo_states_on_reload {
             self.repeat_states(cx);
         }
         self.remind_of_children();

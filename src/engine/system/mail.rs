@@ -3,7 +3,7 @@
 use std::io;
 
 use super::Pid;
-use crate::config::model::Mail;
+use crate::config::model::SmtpSettings;
 use crate::notify::mail::Email;
 
 /// Delivery of mail.
@@ -13,7 +13,7 @@ pub trait MailSystem {
     ///
     /// # Errors
     /// The kernel's refusal of a process.
-    fn send_mail(&mut self, mail: &Mail, email: &Email) -> io::Result<Pid>;
+    fn send_mail(&mut self, mail: &SmtpSettings, email: &Email) -> io::Result<Pid>;
 
     /// What a delivering child that has ended reported: the recipients, or why it failed. Can be read once.
     fn delivery_result(&mut self, child: Pid) -> Option<String>;

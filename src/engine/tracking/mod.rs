@@ -36,15 +36,15 @@ impl Tracking {
     pub(crate) fn new(config: &mut Config) -> Self {
         Tracking {
             scripts: Scripts::new(core::mem::take(&mut config.scripts)),
-            files: Files::new(core::mem::take(&mut config.files)),
-            processes: Processes::new(core::mem::take(&mut config.processes)),
+            files: Files::new(core::mem::take(&mut config.track_files)),
+            processes: Processes::new(core::mem::take(&mut config.track_processes)),
         }
     }
 
     /// What one tracked object means.
     fn effect(&self, track: &Track, links: &Interfaces) -> Effect {
         let Track {
-            what,
+            object: what,
             weight,
             reverse,
         } = track;
@@ -93,7 +93,7 @@ impl Tracking {
         track: &'a Track,
         links: &Interfaces,
     ) -> ctl::PriorityPart<'a> {
-        let (name, up) = match &track.what {
+        let (name, up) = match &track.object {
             Tracked::Interface(name) => {
                 let up = links.by_name(name).is_some_and(Interface::is_up);
                 (name.as_str(), Some(up))
@@ -118,7 +118,7 @@ impl Tracking {
     /// Why an instance with these tracks must not run. (Interfaces are looked at elsewhere.)
     pub(crate) fn fault(&self, tracks: &[Track], links: &Interfaces) -> Option<Reason> {
         let bad = self.bad(tracks, links)?;
-        Some(match bad.what {
+        Some(match bad.object {
             Tracked::Interface(_) => Reason::InterfaceDown,
             Tracked::Script(_) => Reason::ScriptFailing,
             Tracked::File(_) => Reason::FileBad,
@@ -127,7 +127,7 @@ impl Tracking {
     }
 
     fn bad<'a>(&self, tracks: &'a [Track], links: &Interfaces) -> Option<&'a Track> {
-        let others = |track: &&Track| !matches!(track.what, Tracked::Interface(_));
+        let others = |track: &&Track| !matches!(track.object, Tracked::Interface(_));
         let mut others = tracks.iter().filter(others);
         others.find(|track| self.effect(track, links) == Effect::Fault)
     }
@@ -140,7 +140,7 @@ impl Tracking {
 
     /// Whether the first result of anything is missing.
     pub(crate) fn is_unsure(&self, tracks: &[Track]) -> bool {
-        tracks.iter().any(|track| match &track.what {
+        tracks.iter().any(|track| match &track.object {
             Tracked::Script(place) => self.scripts.verdict(*place).is_none(),
             Tracked::Interface(_) | Tracked::File(_) | Tracked::Process(_) => false,
         })
@@ -156,7 +156,7 @@ impl Tracking {
 
     /// `script check`, `interface eth1`.
     fn name(&self, track: &Track) -> String {
-        match &track.what {
+        match &track.object {
             Tracked::Interface(name) => format!("interface {name}"),
             Tracked::Script(place) => format!("script {}", self.scripts.name(*place)),
             Tracked::File(place) => format!("track_file {}", self.files.name(*place)),
@@ -170,7 +170,7 @@ impl Tracking {
             return "a tracked object is bad".into();
         };
         let name = self.name(track);
-        match &track.what {
+        match &track.object {
             Tracked::Script(place) => format!("{name} {}", self.scripts.condition(*place)),
             Tracked::File(place) => format!("{name} is {}", self.files.number(*place)),
             Tracked::Process(place) => format!("{name}: {}", self.processes.condition(*place)),

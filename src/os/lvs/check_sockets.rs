@@ -330,22 +330,22 @@ fn open(transport: ProbeTransport, target: &Target) -> io::Result<Opened> {
         ProbeTransport::Icmp => open_icmp(domain)?,
     };
     let socket = &opened.socket;
-    if target.mark != 0 {
-        socket.set_mark(target.mark)?;
+    if target.fwmark != 0 {
+        socket.set_mark(target.fwmark)?;
     }
-    if let Some(name) = &target.interface {
+    if let Some(name) = &target.bind_interface {
         // This is also the scope of link-local addresses.
         socket.bind_device(Some(name.as_str().as_bytes()))?;
     }
     let icmp = transport == ProbeTransport::Icmp;
     let port = |port| if icmp { 0 } else { port };
-    let from_port = port(target.from_port);
-    if target.from.is_some() || from_port != 0 {
+    let from_port = port(target.bind_port);
+    if target.bind_addr.is_some() || from_port != 0 {
         let any = match target.remote.ip() {
             IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
         };
-        let from = SocketAddr::new(target.from.unwrap_or(any), from_port);
+        let from = SocketAddr::new(target.bind_addr.unwrap_or(any), from_port);
         if from_port != 0 {
             // The last connection from this port may be in TIME_WAIT.
             socket.set_reuse_address(true)?;

@@ -132,11 +132,11 @@ fn fetch(options: &Options) -> Result<ResponseSummary, String> {
         .ok_or_else(|| format!("{server}: has no address"))?;
     let target = Target {
         remote,
-        from: None,
-        from_port: 0,
-        interface: None,
-        mark: options.mark,
-        timeout: options.timeout,
+        bind_addr: None,
+        bind_port: 0,
+        bind_interface: None,
+        fwmark: options.mark,
+        connect_timeout: options.timeout,
     };
     let http = Http {
         tls: options.tls,
@@ -171,13 +171,13 @@ fn fetch(options: &Options) -> Result<ResponseSummary, String> {
 
 fn connect(target: &Target) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(target.remote), Type::STREAM, None)?;
-    if target.mark != 0 {
-        socket.set_mark(target.mark)?;
+    if target.fwmark != 0 {
+        socket.set_mark(target.fwmark)?;
     }
-    socket.connect_timeout(&SocketAddr::into(target.remote), target.timeout)?;
+    socket.connect_timeout(&SocketAddr::into(target.remote), target.connect_timeout)?;
     let stream = TcpStream::from(socket);
-    stream.set_read_timeout(Some(target.timeout))?;
-    stream.set_write_timeout(Some(target.timeout))?;
+    stream.set_read_timeout(Some(target.connect_timeout))?;
+    stream.set_write_timeout(Some(target.connect_timeout))?;
     Ok(stream)
 }
 

@@ -9,11 +9,11 @@ use vrrpd::config::model::lvs::{Http, HttpProtocol, Target, Url};
 fn target() -> Target {
     Target {
         remote: ([192, 0, 2, 1], 80).into(),
-        from: None,
-        from_port: 0,
-        interface: None,
-        mark: 0,
-        timeout: core::time::Duration::from_secs(1),
+        bind_addr: None,
+        bind_port: 0,
+        bind_interface: None,
+        fwmark: 0,
+        connect_timeout: core::time::Duration::from_secs(1),
     }
 }
 

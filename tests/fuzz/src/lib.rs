@@ -8,7 +8,7 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use vrrpd::config::model::Mail;
+use vrrpd::config::model::SmtpSettings;
 use vrrpd::engine::instance::state_record::{self, Record};
 use vrrpd::netlink::addr::{self, AddrFlags, DesiredAddr, FOREVER};
 use vrrpd::netlink::{self, Attrs, Batch, Message, Messages};
@@ -449,14 +449,14 @@ fn netlink_made_up(data: &[u8]) {
 /// What a mail server says: every dialogue ends, its lines are lines, and what is kept of the server's words is
 /// short and printable.
 pub fn smtp_reply(data: &[u8]) {
-    let mail = Mail {
+    let mail = SmtpSettings {
         to: vec!["a@example.org".into(), "b@example.org".into()],
         from: "r1@example.org".into(),
         server: "mail.example.org".into(),
         port: 25,
-        helo: "r1".into(),
+        helo_name: "r1".into(),
         timeout: core::time::Duration::from_secs(1),
-        no_faults: false,
+        no_email_faults: false,
     };
     let mut dialogue = SmtpSession::new(&mail, "Subject: x\r\n\r\n.\r\n");
     let mut replies = ReplyReader::default();

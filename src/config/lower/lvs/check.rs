@@ -154,11 +154,11 @@ impl Lowering<'_> {
         }
         Some(Target {
             remote,
-            from,
-            from_port: fields.int("bind_port").unwrap_or(0),
-            interface,
-            mark: fields.int("fwmark").unwrap_or(0),
-            timeout: timeout.unwrap_or(CONNECT_TIMEOUT),
+            bind_addr: from,
+            bind_port: fields.int("bind_port").unwrap_or(0),
+            bind_interface: interface,
+            fwmark: fields.int("fwmark").unwrap_or(0),
+            connect_timeout: timeout.unwrap_or(CONNECT_TIMEOUT),
         })
     }
 }
@@ -182,10 +182,10 @@ fn common(checker: &Checker<'_>, kind: CheckKind) -> Check {
     Check {
         kind,
         retry: scopes.int("retry").unwrap_or(usual.retry),
-        retry_delay: scopes.seconds("delay_before_retry").unwrap_or(delay),
+        delay_before_retry: scopes.seconds("delay_before_retry").unwrap_or(delay),
         interval,
         warmup: scopes.seconds("warmup").unwrap_or(interval),
         alpha: scopes.boolean("alpha").unwrap_or(false),
-        log_all: log_all.unwrap_or(checker.owner.shared.log_all),
+        log_all_failures: log_all.unwrap_or(checker.owner.shared.log_all),
     }
 }

@@ -121,16 +121,16 @@ impl<'l> Lowering<'l> {
         }
         self.unused_groups(&shared);
         Lvs {
-            servers,
+            virtual_servers: servers,
             timeouts: self.timeouts(global),
             flush: global.has("lvs_flush"),
             // `VS` asks for what is done anyway.
             flush_on_stop: global
                 .last("lvs_flush_on_stop")
                 .is_some_and(|node| first(node).is_none()),
-            init_notifies: global.has("rs_init_notifies"),
-            sync: self.sync_daemon(top, global, instances),
-            fifo: self.lvs_fifo(global),
+            rs_init_notifies: global.has("rs_init_notifies"),
+            sync_daemon: self.sync_daemon(top, global, instances),
+            notify_fifo: self.lvs_fifo(global),
             ssl: self.ssl(top),
         }
     }

@@ -8,7 +8,7 @@ use crate::config::command;
 use crate::config::diag::Severity;
 use crate::config::lower::Lowering;
 use crate::config::lower::fields::Fields;
-use crate::config::model::lvs::{Pattern, SEARCHED};
+use crate::config::model::lvs::{Pattern, SEARCH_LIMIT};
 use crate::config::pcre::{PatternFlags, translate};
 use crate::config::schema::nearest_word;
 use crate::config::tree::{Node, Word};
@@ -66,9 +66,9 @@ impl Lowering<'_> {
         Some(Pattern {
             text,
             regex,
-            absent: url.has("regex_no_match"),
-            from,
-            to,
+            no_match: url.has("regex_no_match"),
+            min_offset: from,
+            max_offset: to,
         })
     }
 
@@ -145,8 +145,8 @@ impl Lowering<'_> {
         };
         let wrong = if to.is_some_and(|to| from > to) {
             "it lies behind `regex_max_offset`; both are ignored".to_owned()
-        } else if from >= SEARCHED {
-            format!("a page is searched up to byte {SEARCHED} only; ignored")
+        } else if from >= SEARCH_LIMIT {
+            format!("a page is searched up to byte {SEARCH_LIMIT} only; ignored")
         } else {
             return (from, to);
         };

@@ -79,7 +79,7 @@ impl Lowering<'_> {
         let name = fields.word("name").unwrap_or_default();
         Some(CheckKind::Dns {
             target,
-            kind: *kind,
+            qtype: *kind,
             name: self.dns_name(fields.last("name"), name),
         })
     }

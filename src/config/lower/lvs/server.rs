@@ -8,7 +8,7 @@ use super::{MAX_SERVERS, Scopes, Shared, endpoint, number};
 use crate::config::diag::{Severity, Span};
 use crate::config::lower::fields::Fields;
 use crate::config::lower::{Lowering, first};
-use crate::config::model::lvs::{RealServer, Sorry};
+use crate::config::model::lvs::{RealServer, SorryServer};
 use crate::config::schema::value;
 use crate::config::span_map::SpanMap;
 use crate::config::tree::Node;
@@ -85,12 +85,12 @@ impl Lowering<'_> {
             port,
             weight: scopes.int("weight").unwrap_or(1),
             forward,
-            upper,
-            lower,
-            inhibit: scopes.boolean("inhibit_on_failure").unwrap_or(false),
+            uthreshold: upper,
+            lthreshold: lower,
+            inhibit_on_failure: scopes.boolean("inhibit_on_failure").unwrap_or(false),
             notify_up: self.handler(&fields, "notify_up"),
             notify_down: self.handler(&fields, "notify_down"),
-            mail: fields.boolean("smtp_alert").unwrap_or(shared.server_mail),
+            smtp_alert: fields.boolean("smtp_alert").unwrap_or(shared.server_mail),
             checks,
         }
     }
@@ -171,7 +171,7 @@ impl Lowering<'_> {
     }
 
     /// The server of last resort.
-    pub(super) fn sorry(&mut self, draft: &Draft<'_>) -> Option<Sorry> {
+    pub(super) fn sorry(&mut self, draft: &Draft<'_>) -> Option<SorryServer> {
         let node = draft.fields.last("sorry_server")?;
         let addr = first(node).and_then(value::ip)?;
         let port = node.args.get(1).and_then(|word| number(&word.text));
@@ -180,7 +180,7 @@ impl Lowering<'_> {
             None => draft.forward.unwrap_or(Forward::Masquerade),
         };
         let port = self.reachable(draft, (addr, port), forward, "sorry server", node.span())?;
-        Some(Sorry {
+        Some(SorryServer {
             addr,
             port,
             forward,

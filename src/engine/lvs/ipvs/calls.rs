@@ -91,7 +91,7 @@ impl Engine {
 
     /// An instance has another state: connection synchronization may have to turn round.
     pub(crate) fn lvs_follows(&mut self, cx: &mut Cx<'_>, instance: usize) {
-        let sync = self.lvs.conf.sync.as_ref();
+        let sync = self.lvs.conf.sync_daemon.as_ref();
         if self.shared.stopping || sync.is_none_or(|sync| sync.instance != Some(instance)) {
             return;
         }
@@ -104,7 +104,7 @@ impl Engine {
 
     /// Notes which halves of connection synchronization should run.
     fn follow_instance(&mut self) {
-        let sync = self.lvs.conf.sync.as_ref();
+        let sync = self.lvs.conf.sync_daemon.as_ref();
         let wanted = sync.map(|sync| {
             let roles: Roles = match sync.instance.map(|place| self.is_master(place)) {
                 Some(true) => &[Role::Master],

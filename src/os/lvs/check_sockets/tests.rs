@@ -7,11 +7,11 @@ use super::*;
 fn target(remote: SocketAddr) -> Target {
     Target {
         remote,
-        from: None,
-        from_port: 0,
-        interface: None,
-        mark: 0,
-        timeout: Duration::from_secs(5),
+        bind_addr: None,
+        bind_port: 0,
+        bind_interface: None,
+        fwmark: 0,
+        connect_timeout: Duration::from_secs(5),
     }
 }
 
@@ -226,7 +226,7 @@ fn raw_echoes_are_completed_and_sorted_by_us() {
 fn sockets_are_limited_and_come_from_where_they_should() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
     let mut to = target(listener.local_addr().expect("bound"));
-    to.from = Some(IpAddr::from([127, 0, 0, 9]));
+    to.bind_addr = Some(IpAddr::from([127, 0, 0, 9]));
     let mut checks = CheckSockets::default();
     checks.limit = 2;
     checks.open(1, ProbeTransport::Tcp, &to).expect("begun");
@@ -239,7 +239,7 @@ fn sockets_are_limited_and_come_from_where_they_should() {
         .open(2, ProbeTransport::Tcp, &to)
         .expect("its own place");
     checks.close(1);
-    to.from = Some(IpAddr::from([192, 0, 2, 1]));
+    to.bind_addr = Some(IpAddr::from([192, 0, 2, 1]));
     let wrong = checks
         .open(3, ProbeTransport::Tcp, &to)
         .expect_err("not here");
