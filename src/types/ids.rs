@@ -8,6 +8,9 @@ use core::num::NonZeroU8;
 pub struct Vrid(NonZeroU8);
 
 impl Vrid {
+    /// The lowest identifier, 1.
+    pub const MIN: Vrid = Vrid(NonZeroU8::MIN);
+
     /// `None` for 0, which the protocol does not allow.
     #[must_use]
     pub fn new(id: u8) -> Option<Self> {

@@ -193,13 +193,13 @@ impl Instance {
     /// The number of the next advert with AH; `None` when there is none left, and nothing may be sent.
     /// `wall`: time since 1970.
     pub fn next_ah_sequence(&mut self, wall: Duration) -> Option<u32> {
-        self.sequences.next_ah_sequence(wall)
+        self.sequences.next_ah(wall)
     }
 
     /// The number of the next signed advert. `wall`: time since 1970.
     pub fn next_hmac_sequence(&mut self, wall: Duration) -> u64 {
         let window = self.params.hmac.and_then(|hmac| hmac.window);
-        self.sequences.next_hmac_sequence(wall, window)
+        self.sequences.next_hmac(wall, window)
     }
 
     /// The number of the last advert; 0: it had none.
@@ -210,7 +210,7 @@ impl Instance {
 
     /// The next advert is to have a number beyond this.
     pub fn continue_sequence_after(&mut self, last: u64) {
-        self.sequences.continue_sequence_after(last);
+        self.sequences.continue_after(last);
     }
 
     /// Counters.

@@ -1,37 +1,101 @@
-//! A reload: new settings for a router that goes on running.
-//!
-//! What it knows (state, master heard, counters) stays. Timers are measured anew from where they began, so a
-//! reload neither brings a takeover nearer than the new settings mean, nor puts it off.
+//! The configuration of an instance, as far as the state machine needs it.
 
-use super::Params;
-use super::backup::TimerKind;
-use super::instance::{Instance, State};
-use super::reception::AddressSet;
-use crate::types::{Instant, Priority};
+use core::net::IpAddr;
+use core::time::Duration;
 
-impl Instance {
-    pub(super) fn on_params(&mut self, now: Instant, params: &Params, effective: Priority) {
-        if self.params != *params {
-            let was_owner = self.params.priority.is_owner();
-            if self.params.addresses != params.addresses {
-                self.addresses = AddressSet::new(&params.addresses);
-            }
-            self.sequences.reserve(params);
-            self.params = params.clone();
-            if !params.priority.is_owner() {
-                self.demoted = false;
-            }
-            self.tracked = effective;
-            match self.state {
-                State::Init | State::Resuming(_) | State::Fault => {}
-                // An owner waits for nobody.
-                State::Backup(_) if params.priority.is_owner() && !was_owner => {
-                    self.arm(now, TimerKind::StartupDelay);
-                }
-                State::Backup(_) => self.backup_params_changed(now),
-                State::Master(_) => self.master_params_changed(now),
-            }
+use super::HmacPolicy;
+use crate::types::{Centis, Family, Priority, Version, Vrid};
+use crate::wire::vrrp::Auth;
+
+/// Configuration of one virtual router.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Params {
+    /// Virtual router identifier.
+    pub vrid: Vrid,
+    /// Address family of the adverts.
+    pub family: Family,
+    /// Protocol version.
+    pub version: Version,
+    /// Configured priority, before tracking.
+    pub priority: Priority,
+    /// `state MASTER`.
+    pub initial_master: bool,
+    /// `advert_int`: interval of our adverts as master.
+    pub advert_int: Centis,
+    /// How much earlier than one interval the first periodic advert as master is sent. It spreads the adverts of
+    /// many instances over the interval, and with them the takeovers when the router dies. Less than `advert_int`.
+    pub stagger: Duration,
+    /// `nopreempt`: never take over from a live master of lower priority.
+    pub nopreempt: bool,
+    /// `preempt_delay`: time between the first advert of a master of lower priority and preempting it.
+    pub preempt_delay: Duration,
+    /// `vrrp_down_timer_adverts`: adverts missed before takeover.
+    pub down_timer_adverts: u8,
+    /// Authentication of VRRPv2 that adverts must carry.
+    pub auth: Auth,
+    /// `auth_hmac`.
+    pub hmac: Option<HmacPolicy>,
+    /// Adverts are multicast; false: unicast.
+    pub multicast: bool,
+    /// `lower_prio_no_advert`: as master, do not answer an advert of lower priority with one of our own.
+    pub lower_prio_no_advert: bool,
+    /// `higher_prio_send_advert`: send one more advert when yielding to a master of higher priority.
+    pub higher_prio_send_advert: bool,
+    /// `owner_ignore_adverts`: as address owner, ignore all adverts.
+    pub owner_ignore_adverts: bool,
+    /// `skip_check_adv_addr`: compare the address list only when the sender changes.
+    pub skip_check_adv_addr: bool,
+    /// `timer_expired_backup`: with `nopreempt`, stay BACKUP when our own timer fired later than this many intervals.
+    pub timer_expired_backup: Option<u8>,
+    /// Member of a `vrrp_sync_group`: takes over together with the other members only ([`super::group`]).
+    pub in_sync_group: bool,
+    /// Advertised addresses, for comparison with those in received adverts.
+    pub addresses: Vec<IpAddr>,
+    /// `check_unicast_src`: discard unicast adverts from routers that are not in `peers`, or outside a peer's
+    /// TTL bounds.
+    pub check_source: bool,
+    /// `unicast_peer`; used with `check_source` only.
+    pub peers: Vec<Peer>,
+}
+
+impl Default for Params {
+    /// keepalived's defaults: VRRPv2, IPv4 multicast, priority 100, one advert per second, no authentication. The
+    /// VRID, which has no default there, is 1.
+    fn default() -> Self {
+        Params {
+            vrid: Vrid::MIN,
+            family: Family::V4,
+            version: Version::V2,
+            priority: Priority::DEFAULT,
+            initial_master: false,
+            advert_int: Centis::SECOND,
+            stagger: Duration::ZERO,
+            nopreempt: false,
+            preempt_delay: Duration::ZERO,
+            down_timer_adverts: 3,
+            auth: Auth::None,
+            hmac: None,
+            multicast: true,
+            lower_prio_no_advert: false,
+            higher_prio_send_advert: false,
+            owner_ignore_adverts: false,
+            skip_check_adv_addr: false,
+            timer_expired_backup: None,
+            in_sync_group: false,
+            addresses: Vec::new(),
+            check_source: false,
+            peers: Vec::new(),
         }
-        self.on_priority(now, effective);
     }
+}
+
+/// A unicast peer, as far as reception needs it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Peer {
+    /// Its address.
+    pub addr: IpAddr,
+    /// `min_ttl`: smallest TTL accepted from it.
+    pub min_ttl: u8,
+    /// `max_ttl`: largest TTL accepted from it.
+    pub max_ttl: u8,
 }

@@ -173,13 +173,11 @@ fn router(
         preempt_delay: interval.duration() * preempt_delay,
         down_timer_adverts: rng.pick(&[3, 3, 3, 2, 5]),
         auth: common.auth,
-        hmac: None,
         multicast: common.multicast,
         lower_prio_no_advert: rng.one_in(4),
         higher_prio_send_advert: rng.one_in(4),
         owner_ignore_adverts: rng.one_in(2),
         skip_check_adv_addr: rng.one_in(2),
-        in_sync_group: false,
         timer_expired_backup: if nopreempt {
             rng.pick(&[None, Some(2)])
         } else {
@@ -191,6 +189,7 @@ fn router(
             true => Vec::new(),
             false => peers(addresses, i),
         },
+        ..Params::default()
     };
     let hold = interval.duration() * rng.pick(&[0, 0, 0, 5]);
     Node::new(NAMES[i], addresses[i], params, garp_params(rng), hold)

@@ -5,9 +5,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use vrrpd::types::{Centis, Family, Priority, Version, Vrid};
+use vrrpd::types::{Family, Priority, Vrid};
 use vrrpd::vrrp::{Params, garp};
-use vrrpd::wire::vrrp::Auth;
 
 use crate::chaos::{LEGS, NAMES, vips};
 use crate::golden::compare;
@@ -49,27 +48,9 @@ pub fn pairs(priorities: &[(u8, u8)]) -> Story {
 fn router(i: usize, priority: u8) -> Node {
     let params = Params {
         vrid: Vrid::new(51).unwrap(),
-        family: Family::V4,
-        version: Version::V2,
         priority: Priority(priority),
-        initial_master: false,
-        advert_int: Centis::SECOND,
-        stagger: std::time::Duration::ZERO,
-        nopreempt: false,
-        preempt_delay: Duration::ZERO,
-        down_timer_adverts: 3,
-        auth: Auth::None,
-        hmac: None,
-        multicast: true,
-        lower_prio_no_advert: false,
-        higher_prio_send_advert: false,
-        owner_ignore_adverts: false,
-        skip_check_adv_addr: false,
-        timer_expired_backup: None,
-        in_sync_group: false,
         addresses: vips(Family::V4),
-        check_source: false,
-        peers: Vec::new(),
+        ..Params::default()
     };
     let garp = garp::Params {
         repeat: 5,

@@ -12,34 +12,17 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use super::*;
-use crate::types::{Instant, VrrpState};
-use crate::wire::vrrp::Addresses;
+use crate::types::{Centis, Family, Instant, Priority, Version, Vrid, VrrpState};
+use crate::wire::vrrp::{Addresses, Advert, Auth};
 
-/// A plain multicast instance with VIP 10.0.0.100.
+/// A multicast instance with VIP 10.0.0.100.
 pub(super) fn params(version: Version, priority: u8) -> Params {
     Params {
         vrid: Vrid::new(51).unwrap(),
-        family: Family::V4,
         version,
         priority: Priority(priority),
-        initial_master: false,
-        advert_int: Centis::SECOND,
-        stagger: std::time::Duration::ZERO,
-        nopreempt: false,
-        preempt_delay: Duration::ZERO,
-        down_timer_adverts: 3,
-        auth: Auth::None,
-        hmac: None,
-        multicast: true,
-        lower_prio_no_advert: false,
-        higher_prio_send_advert: false,
-        owner_ignore_adverts: false,
-        skip_check_adv_addr: false,
-        timer_expired_backup: None,
-        in_sync_group: false,
         addresses: vec![IpAddr::from([10, 0, 0, 100])],
-        check_source: false,
-        peers: Vec::new(),
+        ..Params::default()
     }
 }
 

@@ -1,0 +1,37 @@
+//! A reload: new settings for a router that goes on running.
+//!
+//! What it knows (state, master heard, counters) stays. Timers are measured anew from where they began, so a
+//! reload neither brings a takeover nearer than the new settings mean, nor puts it off.
+
+use super::Params;
+use super::backup::TimerKind;
+use super::instance::{Instance, State};
+use super::reception::AddressSet;
+use crate::types::{Instant, Priority};
+
+impl Instance {
+    pub(super) fn on_params(&mut self, now: Instant, params: &Params, effective: Priority) {
+        if self.params != *params {
+            let was_owner = self.params.priority.is_owner();
+            if self.params.addresses != params.addresses {
+                self.addresses = AddressSet::new(&params.addresses);
+            }
+            self.sequences.reserve(params);
+            self.params = params.clone();
+            if !params.priority.is_owner() {
+                self.demoted = false;
+            }
+            self.tracked = effective;
+            match self.state {
+                State::Init | State::Resuming(_) | State::Fault => {}
+                // An owner waits for nobody.
+                State::Backup(_) if params.priority.is_owner() && !was_owner => {
+                    self.arm(now, TimerKind::StartupDelay);
+                }
+                State::Backup(_) => self.backup_params_changed(now),
+                State::Master(_) => self.master_params_changed(now),
+            }
+        }
+        self.on_priority(now, effective);
+    }
+}
