@@ -113,12 +113,12 @@ impl Engine {
             shared: Shared::new(options, global, tracking, routers.len()),
             routers,
         };
-        engine.make_tables();
+        engine.rebuild_tables();
         engine
     }
 
     /// Makes what is derived from the configuration of all instances together.
-    fn make_tables(&mut self) {
+    fn rebuild_tables(&mut self) {
         let delays = self.shared.global.up_down_delays.iter();
         let delays = delays.map(|(name, down, up)| Delays {
             name: name.clone(),
@@ -129,10 +129,13 @@ impl Engine {
         self.virtuals.clear();
         for (id, router) in self.routers.iter().enumerate() {
             self.virtuals
-                .extend(router.set.listed().map(|cidr| (cidr, id)));
+                .extend(router.addresses.listed().map(|cidr| (cidr, id)));
         }
         self.virtuals = sorted(core::mem::take(&mut self.virtuals));
-        let devs = self.routers.iter().flat_map(|one| one.set.addresses());
+        let devs = self
+            .routers
+            .iter()
+            .flat_map(|one| one.addresses.addresses());
         let devs = devs.map(|address| &address.dev);
         self.shared.garp_pacing = GarpPacing::new(&self.shared.global.garp_groups, devs);
         let old = Timers::new(TimerKey::count(self.routers.len()));
@@ -213,9 +216,9 @@ impl Engine {
             idle = false;
         }
         if idle {
-            self.speak(cx);
+            self.emit_logs_and_notifications(cx);
         } else {
-            self.carry_out(cx);
+            self.apply_kernel_actions(cx);
         }
         self.shared.state_records.write(cx);
     }
@@ -228,20 +231,20 @@ impl Engine {
             return;
         };
         if cx.is_due(router.machine.next_deadline()) {
-            self.put(cx, id, Event::Timer);
+            self.deliver(cx, id, Event::Timer);
         }
         self.announce(cx, id);
         if self
             .routers
             .get(id)
-            .is_some_and(|router| cx.is_due(router.set.renewal()))
+            .is_some_and(|router| cx.is_due(router.addresses.renewal()))
         {
             self.renew(cx, id);
         }
         if self
             .routers
             .get(id)
-            .is_some_and(|router| cx.is_due(router.set.next_deadline()))
+            .is_some_and(|router| cx.is_due(router.addresses.next_deadline()))
         {
             self.repair(cx, id);
         }
@@ -260,11 +263,11 @@ impl Engine {
         }
         self.shared.dirty |= self.sockets.iter().any(|open| !open.works);
         self.repair_static_routes(cx);
-        self.hurry_children(cx);
-        self.track(cx);
-        self.work_on_notifies(cx);
-        self.lower_one(cx);
-        self.work_on_lvs(cx);
+        self.expire_children(cx);
+        self.run_tracking(cx);
+        self.run_notifications(cx);
+        self.process_one_vmac_down(cx);
+        self.run_lvs(cx);
         self.refresh_if_dirty(cx);
     }
 
@@ -280,15 +283,15 @@ impl Engine {
     /// Notes a message of the kernel; consequences follow in [`Engine::refresh`].
     pub fn netlink_event(&mut self, now: Instant, message: &Message<'_>) {
         let change = self.shared.interfaces.apply(now, message);
-        self.route_news(message, change);
+        self.route_event(message, change);
         match change {
             Change::Nothing => {}
-            Change::Link(_) => self.everything_suspect(),
-            Change::Added(_) | Change::Lost(_) => self.address_news(message),
+            Change::Link(_) => self.recheck_everything(),
+            Change::Added(_) | Change::Lost(_) => self.address_event(message),
         }
     }
 
-    fn address_news(&mut self, message: &Message<'_>) {
+    fn address_event(&mut self, message: &Message<'_>) {
         let (Message::NewAddr(addr) | Message::DelAddr(addr)) = message else {
             return;
         };
@@ -305,7 +308,7 @@ impl Engine {
             if let Some(router) = self.routers.get_mut(*id) {
                 // The coming and going of our own addresses is no news, except to an owner, whose address
                 // is also its source.
-                router.suspect |= lost;
+                router.recheck |= lost;
                 self.shared.dirty |= lost || router.conf.priority.is_owner();
             }
         }
@@ -317,12 +320,12 @@ impl Engine {
         }
     }
 
-    fn everything_suspect(&mut self) {
+    fn recheck_everything(&mut self) {
         self.shared.dirty = true;
         self.shared.recheck_static_addresses = true;
         self.static_routes.suspect();
         for router in &mut self.routers {
-            router.suspect = true;
+            router.recheck = true;
             router.routes.suspect();
         }
     }
@@ -333,8 +336,8 @@ impl Engine {
     /// The kernel's refusal of the dump.
     pub fn resync(&mut self, now: Instant, system: &mut dyn System) -> std::io::Result<()> {
         let cx = &mut Cx::new(now, system);
-        self.survey(cx)?;
-        self.everything_suspect();
+        self.dump_interfaces(cx)?;
+        self.recheck_everything();
         self.refresh_if_dirty(cx);
         Ok(())
     }
@@ -349,39 +352,39 @@ impl Engine {
     pub(crate) fn refresh_if_dirty(&mut self, cx: &mut Cx<'_>) {
         if core::mem::take(&mut self.shared.dirty) {
             // What happened before is told before.
-            self.conclude(cx);
+            self.flush(cx);
             for id in 0..self.routers.len() {
-                self.place(id);
+                self.find_interface(id);
             }
-            self.settle_vmacs(cx);
-            self.open_listeners(cx);
-            self.index();
-            self.look_at_statics();
-            self.look_at_groups();
+            self.refresh_vmacs(cx);
+            self.open_sockets(cx);
+            self.rebuild_dispatch();
+            self.refresh_static_dependencies();
+            self.refresh_groups();
             for id in 0..self.routers.len() {
-                self.evaluate(cx, id);
+                self.reevaluate(cx, id);
             }
             // All resignations are out; now the addresses, then what else may be missing.
-            self.carry_out(cx);
+            self.apply_kernel_actions(cx);
             for id in 0..self.routers.len() {
                 if self
                     .routers
                     .get_mut(id)
-                    .is_some_and(|r| core::mem::take(&mut r.suspect))
+                    .is_some_and(|r| core::mem::take(&mut r.recheck))
                 {
                     self.repair(cx, id);
                 }
                 self.repair_routes(cx, id);
                 self.rearm(id);
             }
-            self.conclude(cx);
-            self.look_at_lvs_addresses(cx);
+            self.flush(cx);
+            self.refresh_lvs_addresses(cx);
             if core::mem::take(&mut self.shared.recheck_static_addresses) {
                 let outcome = self.statics.reconcile(cx, &self.shared.interfaces);
                 actions::report("static_ipaddress", &outcome);
             }
             self.repair_static_routes(cx);
-            if self.look_at_statics() {
+            if self.refresh_static_dependencies() {
                 // Something instances need was refused, or is back: they are told in another turn, the last one.
                 self.shared.dirty = true;
                 return self.refresh_if_dirty(cx);
@@ -399,7 +402,7 @@ impl Engine {
     }
 
     /// Finds the instance's interface.
-    fn place(&mut self, id: usize) {
+    fn find_interface(&mut self, id: usize) {
         let Some(router) = self.routers.get_mut(id) else {
             return;
         };
@@ -412,7 +415,7 @@ impl Engine {
     }
 
     /// Whether the instance by itself has all it needs.
-    fn surroundings(&self, router: &Router) -> Readiness {
+    fn readiness(&self, router: &Router) -> Readiness {
         let virtuals = &self.virtuals;
         let is_virtual = |cidr: &Cidr| {
             virtuals
@@ -421,49 +424,51 @@ impl Engine {
         };
         let surroundings =
             router.surroundings(&self.shared.interfaces, &self.shared.tracking, is_virtual);
-        let deaf = router.listener().is_some_and(|on| !self.hears(on));
+        let deaf = router.listener().is_some_and(|on| !self.is_listening(on));
         match surroundings {
-            Readiness::Ready(_) if router.bereft => Readiness::Missing(Reason::StaticMissing),
+            Readiness::Ready(_) if router.static_missing => {
+                Readiness::Missing(Reason::StaticMissing)
+            }
             Readiness::Ready(_) if deaf => Readiness::Missing(Reason::CannotListen),
             Readiness::Ready(_) | Readiness::Missing(_) => surroundings,
         }
     }
 
     /// Tells the machine when its surroundings or its priority have changed.
-    fn evaluate(&mut self, cx: &mut Cx<'_>, id: usize) {
+    fn reevaluate(&mut self, cx: &mut Cx<'_>, id: usize) {
         let Some(router) = self.routers.get(id) else {
             return;
         };
-        let surroundings = self.in_group(router, self.surroundings(router));
-        let unsure = router.past.trusting && self.shared.tracking.is_unsure(&router.conf.tracks);
+        let surroundings = self.group_readiness(router, self.readiness(router));
+        let unsure = router.resume.trusting && self.shared.tracking.is_unsure(&router.conf.tracks);
         let priority = if unsure {
-            router.told_priority
+            router.reported_priority
         } else {
             router.effective_priority(&self.shared.interfaces, &self.shared.tracking)
         };
-        let (told, told_priority) = (router.told, router.told_priority);
+        let (told, told_priority) = (router.reported, router.reported_priority);
         if let Some(router) = self.routers.get_mut(id) {
-            router.told = Some(surroundings);
-            router.told_priority = priority;
-            router.past.trusting = unsure;
+            router.reported = Some(surroundings);
+            router.reported_priority = priority;
+            router.resume.trusting = unsure;
         }
         if told_priority != priority {
             self.log_priority(id, told_priority, priority);
-            self.told_priority(cx, id);
-            self.put(cx, id, Event::Priority(priority));
+            self.notify_priority(cx, id);
+            self.deliver(cx, id, Event::Priority(priority));
         }
         if told != Some(surroundings) {
             let event = match surroundings {
                 Readiness::Ready(source) => Event::Ready { source },
                 Readiness::Missing(reason) => Event::Fault(reason),
             };
-            self.put(cx, id, event);
+            self.deliver(cx, id, event);
         }
-        self.begin_if_known(cx, id);
+        self.start_if_ready(cx, id);
     }
 
     /// Rebuilds the table that leads from an advert to its instance.
-    fn index(&mut self) {
+    fn rebuild_dispatch(&mut self) {
         self.dispatch.clear();
         for (id, router) in self.routers.iter().enumerate() {
             if let Some(on) = router.listener() {

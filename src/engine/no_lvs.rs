@@ -41,10 +41,10 @@ impl Engine {
     pub(crate) fn start_lvs(&mut self, _: &mut Cx<'_>) {}
     pub(crate) fn stop_lvs(&mut self, _: &mut Cx<'_>) {}
     pub(crate) fn replace_lvs(&mut self, _: &mut Cx<'_>, _: model::Lvs) {}
-    pub(crate) fn work_on_lvs(&mut self, _: &mut Cx<'_>) {}
-    pub(crate) fn look_at_lvs_addresses(&mut self, _: &mut Cx<'_>) {}
-    pub(crate) fn lvs_follows(&mut self, _: &mut Cx<'_>, _: usize) {}
+    pub(crate) fn run_lvs(&mut self, _: &mut Cx<'_>) {}
+    pub(crate) fn refresh_lvs_addresses(&mut self, _: &mut Cx<'_>) {}
+    pub(crate) fn sync_lvs_with_instance(&mut self, _: &mut Cx<'_>, _: usize) {}
     pub(crate) fn check_ended(&mut self, _: &mut Cx<'_>, _: usize, _: Exit) {}
     pub(crate) fn check_overdue(&mut self, _: &mut Cx<'_>, _: usize) {}
-    pub(crate) fn look_at_lvs_files(&mut self, _: &mut Cx<'_>) {}
+    pub(crate) fn refresh_lvs_files(&mut self, _: &mut Cx<'_>) {}
 }

@@ -23,7 +23,7 @@ impl Engine {
     /// what is left until its next advert.
     pub fn before_reload(&mut self, now: Instant, system: &mut dyn System) {
         let cx = &mut Cx::new(now, system);
-        self.speak(cx);
+        self.emit_logs_and_notifications(cx);
         for id in 0..self.routers.len() {
             let master = |router: &&Router| router.machine.state() == VrrpState::Master;
             let effective = |router: &Router| router.machine.effective_priority();
@@ -51,7 +51,7 @@ impl Engine {
             lvs,
             ..
         } = config;
-        self.speak(cx);
+        self.emit_logs_and_notifications(cx);
         if self.shared.no_macvlan {
             for conf in &mut instances {
                 vmac::strip(conf);
@@ -73,22 +73,22 @@ impl Engine {
         self.track_groups = track_groups;
         self.static_routes
             .replace(cx, static_routes, static_rules, &self.shared.interfaces);
-        self.make_tables();
-        self.rewrite(cx);
-        if let Err(error) = self.clean_fresh(cx, &fresh) {
+        self.rebuild_tables();
+        self.rewrite_state_file(cx);
+        if let Err(error) = self.remove_leftovers_of_new(cx, &fresh) {
             log::warn!(target: "netlink", "links and addresses cannot be read: {error}");
         }
-        self.everything_suspect();
+        self.recheck_everything();
         self.refresh_if_dirty(cx);
         for id in fresh {
-            self.begin(cx, id, Duration::ZERO);
+            self.start_instance(cx, id, Duration::ZERO);
         }
-        self.regroup(cx);
+        self.sync_all_groups(cx);
         self.replace_lvs(cx, lvs);
-        self.release_bases(cx, false);
+        self.restore_base_settings(cx, false);
         self.promote_secondaries(cx);
-        self.look_for_ipv6(cx);
-        self.reloaded(cx);
+        self.warn_if_ipv6_disabled(cx);
+        self.finish_reload(cx);
     }
 
     /// Instances that are configured no more resign and clear up.
@@ -96,10 +96,10 @@ impl Engine {
         let stays = |router: &Router| new.iter().any(|conf| router.is(conf));
         let gone: Vec<bool> = self.routers.iter().map(|router| !stays(router)).collect();
         for (id, _) in gone.iter().enumerate().filter(|(_, gone)| **gone) {
-            self.tell(cx, id, Event::Stop);
+            self.handle_event(cx, id, Event::Stop);
             self.remove_vmac(cx, id);
         }
-        // Not before all are told: until then groups know their members by place.
+        // Not before all are reported: until then groups know their members by place.
         let mut gone = gone.into_iter();
         self.routers.retain(|_| !gone.next().unwrap_or(false));
     }
@@ -143,38 +143,38 @@ impl Engine {
             };
             let effective =
                 router.effective_priority(&self.shared.interfaces, &self.shared.tracking);
-            let before = core::mem::replace(&mut router.told_priority, effective);
+            let before = core::mem::replace(&mut router.reported_priority, effective);
             let params = &params;
-            self.tell(cx, id, Event::Params { params, effective });
+            self.handle_event(cx, id, Event::Params { params, effective });
             if before != effective {
                 self.log_priority(id, before, effective);
-                self.told_priority(cx, id);
+                self.notify_priority(cx, id);
             }
-            self.extend(cx, id, garp_changed);
+            self.install_new_addresses(cx, id, garp_changed);
         }
         fresh
     }
 
     /// Addresses of new instances that are there already, set by hand or left over, go before the election, as
     /// at the start.
-    fn clean_fresh(&mut self, cx: &mut Cx<'_>, fresh: &[usize]) -> io::Result<()> {
+    fn remove_leftovers_of_new(&mut self, cx: &mut Cx<'_>, fresh: &[usize]) -> io::Result<()> {
         if fresh.is_empty() {
             return Ok(());
         }
         // Without those that others have just let go of.
-        self.survey(cx)?;
+        self.dump_interfaces(cx)?;
         for &id in fresh {
-            self.clean_addresses(cx, id);
+            self.remove_leftover_addresses(cx, id);
         }
         Ok(())
     }
 
     /// Adds what is new to a master's addresses, and tells the neighbors.
-    fn extend(&mut self, cx: &mut Cx<'_>, id: usize, announce: bool) {
+    fn install_new_addresses(&mut self, cx: &mut Cx<'_>, id: usize, announce: bool) {
         let Some(router) = self.routers.get_mut(id) else {
             return;
         };
-        let outcome = router.set.reconcile(cx, &self.shared.interfaces);
+        let outcome = router.addresses.reconcile(cx, &self.shared.interfaces);
         actions::report(&actions::format_name(router), &outcome);
         let master = router.machine.state() == VrrpState::Master;
         if master && (announce || outcome.added > 0) {

@@ -52,9 +52,9 @@ impl Engine {
 
     fn instance<'a>(&'a self, router: &'a Router) -> ctl::Instance<'a> {
         let Router { conf, machine, .. } = router;
-        let mut vips: Vec<ManagedItem<'a, Address>> = items(&router.set).collect();
+        let mut vips: Vec<ManagedItem<'a, Address>> = items(&router.addresses).collect();
         let excluded = vips.split_off(conf.vips.len().min(vips.len()));
-        let missing = match router.told {
+        let missing = match router.reported {
             Some(Readiness::Missing(why)) => Some((why.as_str(), self.explain(router, why, None))),
             Some(Readiness::Ready(_)) | None => None,
         };
@@ -130,6 +130,6 @@ fn item<T>((item, state): (&T, Result<bool, ()>)) -> ManagedItem<'_, T> {
 fn group(group: &Group) -> ctl::Group<'_> {
     ctl::Group {
         conf: &group.conf,
-        state: group.told,
+        state: group.reported,
     }
 }

@@ -27,15 +27,15 @@ impl Engine {
         let uptime = cx.system.uptime();
         let after_boot = self.shared.global.delay_after_boot.saturating_sub(uptime);
         let hold = self.shared.global.startup_delay.max(after_boot);
-        self.survey(cx)?;
-        self.recall(cx, hold);
-        self.make_vmacs(cx)?;
-        self.clean(cx)?;
+        self.dump_interfaces(cx)?;
+        self.restore(cx, hold);
+        self.create_vmacs(cx)?;
+        self.remove_leftovers(cx)?;
         self.shared
             .no_accept
             .replace(cx, &self.shared.global.nft, &self.routers);
         self.promote_secondaries(cx);
-        self.look_for_ipv6(cx);
+        self.warn_if_ipv6_disabled(cx);
         let fifo = self.lvs.fifo();
         self.open_fifos(cx, fifo.as_ref());
         let outcome = self.statics.install(cx, &self.shared.interfaces);
@@ -56,21 +56,21 @@ impl Engine {
             log::info!(target: "vrrp", "instances start in {} ms", hold.as_millis());
         }
         for id in 0..self.routers.len() {
-            self.begin(cx, id, hold);
+            self.start_instance(cx, id, hold);
         }
         Ok(())
     }
 
     /// Starts an instance, as soon as all that it must not run without has been heard of.
-    pub(crate) fn begin(&mut self, cx: &mut Cx<'_>, id: usize, hold: Duration) {
+    pub(crate) fn start_instance(&mut self, cx: &mut Cx<'_>, id: usize, hold: Duration) {
         let fresh = |router: &&mut Router| !router.machine.is_resuming();
         let Some(router) = self.routers.get_mut(id).filter(fresh) else {
             return;
         };
-        router.begins = Some(cx.now.after(hold));
-        self.begin_if_known(cx, id);
-        self.conclude(cx);
-        let Some(router) = self.routers.get(id).filter(|one| one.begins.is_some()) else {
+        router.start_at = Some(cx.now.after(hold));
+        self.start_if_ready(cx, id);
+        self.flush(cx);
+        let Some(router) = self.routers.get(id).filter(|one| one.start_at.is_some()) else {
             return;
         };
         if let Some(awaited) = self
@@ -84,11 +84,11 @@ impl Engine {
     }
 
     /// Starts an instance that is to begin, unless a tracked object has yet to give its first result.
-    pub(crate) fn begin_if_known(&mut self, cx: &mut Cx<'_>, id: usize) {
+    pub(crate) fn start_if_ready(&mut self, cx: &mut Cx<'_>, id: usize) {
         let Some(router) = self.routers.get(id) else {
             return;
         };
-        let Some(at) = router.begins else { return };
+        let Some(at) = router.start_at else { return };
         let tracks = &router.conf.tracks;
         if self
             .shared
@@ -98,10 +98,10 @@ impl Engine {
             return;
         }
         if let Some(router) = self.routers.get_mut(id) {
-            router.begins = None;
+            router.start_at = None;
         }
         let hold = at.since(cx.now);
-        self.put(
+        self.deliver(
             cx,
             id,
             Event::Start {
@@ -111,7 +111,7 @@ impl Engine {
     }
 
     /// Reads links and addresses from the kernel.
-    pub(crate) fn survey(&mut self, cx: &mut Cx<'_>) -> io::Result<()> {
+    pub(crate) fn dump_interfaces(&mut self, cx: &mut Cx<'_>) -> io::Result<()> {
         let mut links = self.shared.interfaces.fresh();
         let mut batch = Batch::new(1);
         let requests: [fn(&mut Batch) -> u32; 2] = [link::dump, addr::dump];
@@ -128,15 +128,15 @@ impl Engine {
 
     /// Removes addresses that a killed daemon has left behind: nobody may use them before an election,
     /// and none may serve as source.
-    fn clean(&mut self, cx: &mut Cx<'_>) -> io::Result<()> {
+    fn remove_leftovers(&mut self, cx: &mut Cx<'_>) -> io::Result<()> {
         let (mut left, mut spared) = (0, false);
         for id in 0..self.routers.len() {
-            if self.routers.get(id).is_some_and(|one| one.past.resuming) {
+            if self.routers.get(id).is_some_and(|one| one.resume.resuming) {
                 spared = true;
                 continue;
             }
-            self.clean_routes(cx, id);
-            left += self.clean_addresses(cx, id);
+            self.remove_leftover_routes(cx, id);
+            left += self.remove_leftover_addresses(cx, id);
         }
         // Where addresses were left behind, the packet filter may have been too. Left behind by a router that was
         // not master, or whose addresses have expired, it is alone; but the kernel is not asked where that would
@@ -149,11 +149,15 @@ impl Engine {
         } else if left > 0 || spared || asked {
             self.shared.no_accept.clean(cx, &self.shared.global.nft);
         }
-        if left > 0 { self.survey(cx) } else { Ok(()) }
+        if left > 0 {
+            self.dump_interfaces(cx)
+        } else {
+            Ok(())
+        }
     }
 
     /// The routes and rules of one instance.
-    pub(crate) fn clean_routes(&mut self, cx: &mut Cx<'_>, id: usize) {
+    pub(crate) fn remove_leftover_routes(&mut self, cx: &mut Cx<'_>, id: usize) {
         let Some(router) = self.routers.get_mut(id) else {
             return;
         };
@@ -168,11 +172,11 @@ impl Engine {
     }
 
     /// The addresses of one instance; tells how many there were.
-    pub(crate) fn clean_addresses(&mut self, cx: &mut Cx<'_>, id: usize) -> usize {
+    pub(crate) fn remove_leftover_addresses(&mut self, cx: &mut Cx<'_>, id: usize) -> usize {
         let Some(router) = self.routers.get_mut(id) else {
             return 0;
         };
-        let count = router.set.clean(cx, &self.shared.interfaces);
+        let count = router.addresses.clean(cx, &self.shared.interfaces);
         if count > 0 {
             let name = &router.conf.name;
             log::info!(
@@ -205,7 +209,7 @@ impl Engine {
 
     /// An instance of IPv6 where that is switched off waits for an address that never comes: says so, once for
     /// neighboring instances of an interface.
-    pub(crate) fn look_for_ipv6(&self, cx: &mut Cx<'_>) {
+    pub(crate) fn warn_if_ipv6_disabled(&self, cx: &mut Cx<'_>) {
         let mut before = None;
         for router in &self.routers {
             let interface = router.conf.interface.as_str();
@@ -226,7 +230,7 @@ impl Engine {
         self.shared.stopping = true;
         self.stop_scripts(cx);
         for id in 0..self.routers.len() {
-            self.tell(cx, id, Event::Stop);
+            self.handle_event(cx, id, Event::Stop);
         }
         self.stop_lvs(cx);
         self.static_routes.withdraw(cx, &self.shared.interfaces);

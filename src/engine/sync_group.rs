@@ -1,8 +1,8 @@
 //! Synchronization groups at run time: `vrrp::group` decides, this carries it to the members.
 //!
-//! Two things tie members together. What a member *misses*, all miss: [`Engine::look_at_groups`] notes it
+//! Two things tie members together. What a member *misses*, all miss: [`Engine::refresh_groups`] notes it
 //! before anybody is told of changed surroundings. What a member *becomes*, all become:
-//! [`Engine::concert`] follows every request and every transition, and all members' adverts leave
+//! [`Engine::sync_group`] follows every request and every transition, and all members' adverts leave
 //! before the first address is touched. The group's own state is derived, and spoken of after its members'.
 
 use crate::config::model::SyncGroup;
@@ -18,9 +18,9 @@ use crate::vrrp::{Burst, Event, Reason};
 pub(crate) struct Group {
     pub(crate) conf: SyncGroup,
     /// Its state as last told.
-    pub(crate) told: VrrpState,
+    pub(crate) reported: VrrpState,
     /// A member has changed since.
-    suspect: bool,
+    recheck: bool,
     /// The member that misses something, if one does.
     missing: Option<usize>,
 }
@@ -29,8 +29,8 @@ impl Group {
     pub(crate) fn new(conf: SyncGroup) -> Self {
         Group {
             conf,
-            told: VrrpState::Init,
-            suspect: false,
+            reported: VrrpState::Init,
+            recheck: false,
             missing: None,
         }
     }
@@ -42,20 +42,20 @@ impl Engine {
         let old = core::mem::take(&mut self.groups);
         for conf in groups {
             let mut group = Group::new(conf);
-            group.suspect = true;
+            group.recheck = true;
             if let Some(known) = old.iter().find(|known| known.conf.name == group.conf.name) {
-                group.told = known.told;
+                group.reported = known.reported;
             }
             self.groups.push(group);
         }
     }
 
     /// Notes for each group which member misses something.
-    pub(crate) fn look_at_groups(&mut self) {
+    pub(crate) fn refresh_groups(&mut self) {
         for nth in 0..self.groups.len() {
             let missing = self
                 .members(nth)
-                .find(|(_, router)| matches!(self.surroundings(router), Readiness::Missing(_)));
+                .find(|(_, router)| matches!(self.readiness(router), Readiness::Missing(_)));
             let missing = missing.map(|(id, _)| id);
             if let Some(group) = self.groups.get_mut(nth) {
                 group.missing = missing;
@@ -64,7 +64,7 @@ impl Engine {
     }
 
     /// What a member is told of its surroundings, when by itself it has `own`.
-    pub(crate) fn in_group(&self, router: &Router, own: Readiness) -> Readiness {
+    pub(crate) fn group_readiness(&self, router: &Router, own: Readiness) -> Readiness {
         let group = router.conf.sync_group.and_then(|nth| self.groups.get(nth));
         match own {
             Readiness::Ready(_) if group.is_some_and(|group| group.missing.is_some()) => {
@@ -75,7 +75,7 @@ impl Engine {
     }
 
     /// Lets the group follow what a member has asked for or become.
-    pub(crate) fn concert(&mut self, cx: &mut Cx<'_>, id: usize) {
+    pub(crate) fn sync_group(&mut self, cx: &mut Cx<'_>, id: usize) {
         let Some(nth) = self
             .routers
             .get(id)
@@ -84,19 +84,19 @@ impl Engine {
             return;
         };
         if let Some(group) = self.groups.get_mut(nth) {
-            group.suspect = true;
+            group.recheck = true;
         }
         let states = self
             .members(nth)
             .map(|(_, router)| router.machine.member_state());
         match group::decide(states) {
             Decision::Unchanged => {}
-            Decision::AllMaster => self.tell_members(cx, nth, Event::GroupMaster),
-            Decision::AllBackup => self.tell_members(cx, nth, Event::GroupBackup),
+            Decision::AllMaster => self.deliver_to_members(cx, nth, Event::GroupMaster),
+            Decision::AllBackup => self.deliver_to_members(cx, nth, Event::GroupBackup),
         }
     }
 
-    fn tell_members(&mut self, cx: &mut Cx<'_>, nth: usize, event: Event<'_>) {
+    fn deliver_to_members(&mut self, cx: &mut Cx<'_>, nth: usize, event: Event<'_>) {
         let member = |engine: &Engine, place: usize| {
             let members = engine.groups.get(nth).map(|group| &group.conf.members);
             members.and_then(|members| members.get(place)).copied()
@@ -133,9 +133,9 @@ impl Engine {
     }
 
     /// Says which groups have changed, after their members have been spoken of.
-    pub(crate) fn speak_of_groups(&mut self, cx: &mut Cx<'_>) {
+    pub(crate) fn report_groups(&mut self, cx: &mut Cx<'_>) {
         for nth in 0..self.groups.len() {
-            let suspect = |group: &mut Group| core::mem::take(&mut group.suspect);
+            let suspect = |group: &mut Group| core::mem::take(&mut group.recheck);
             if !self.groups.get_mut(nth).is_some_and(suspect) {
                 continue;
             }
@@ -144,9 +144,9 @@ impl Engine {
                 continue;
             };
             if let Some(group) = self.groups.get_mut(nth)
-                && group.told != state
+                && group.reported != state
             {
-                group.told = state;
+                group.reported = state;
                 self.group_changed(cx, nth, state);
             }
         }
@@ -167,19 +167,19 @@ impl Engine {
                 log::info!(target: "vrrp", "VRRP_Group({name}) Syncing instances to {state} state");
             }
         }
-        self.told_group(cx, nth, state);
+        self.notify_group(cx, nth, state);
     }
 
     /// A reload is over: brings together who is in one group now, and has not been before.
-    pub(crate) fn regroup(&mut self, cx: &mut Cx<'_>) {
+    pub(crate) fn sync_all_groups(&mut self, cx: &mut Cx<'_>) {
         for nth in 0..self.groups.len() {
             let first = self.members(nth).next().map(|(id, _)| id);
             if let Some(id) = first {
-                self.concert(cx, id);
+                self.sync_group(cx, id);
             }
         }
-        self.conclude(cx);
-        self.speak_of_groups(cx);
+        self.flush(cx);
+        self.report_groups(cx);
     }
 
     /// Members of a group with their places.

@@ -151,7 +151,10 @@ impl<'a> Reactor<'a> {
     /// Sends the last adverts, removes addresses and services, and waits a moment for notify scripts and mail.
     pub fn stop(&mut self) {
         self.engine.stop(clock::now(), &mut self.linux);
-        while let Some(until) = self.engine.farewell(clock::now(), &mut self.linux) {
+        while let Some(until) = self
+            .engine
+            .drain_notifications(clock::now(), &mut self.linux)
+        {
             let left = until.since(clock::now());
             let mut signals = [readable(self.signals.as_fd().as_raw_fd())];
             if sys::ppoll(&mut signals, Some(left)).is_err() {
@@ -351,7 +354,7 @@ impl<'a> Reactor<'a> {
 
     /// Opens the socket for route events if the configuration has routes or rules, and closes it if not.
     fn follow_routes(&mut self) {
-        if self.engine.wants_route_news() == self.route_events.is_some() {
+        if self.engine.wants_route_events() == self.route_events.is_some() {
             return;
         }
         self.route_events = match self.route_events {

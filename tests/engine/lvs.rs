@@ -131,7 +131,7 @@ impl Stage {
 
     fn stop(&mut self, ms: u64) {
         self.engine.stop(at(ms), &mut self.kernel);
-        let _ = self.engine.farewell(at(ms), &mut self.kernel);
+        let _ = self.engine.drain_notifications(at(ms), &mut self.kernel);
     }
 
     /// Servers of the service and their weights: `1:1 99:0`, by the last part of their address.

@@ -187,7 +187,10 @@ fn fifos_get_a_line_for_every_change_and_their_scripts_the_path() {
         ]
     );
     engine.stop(at(600), &mut kernel);
-    assert_eq!(engine.farewell(at(600), &mut kernel), Some(at(700)));
+    assert_eq!(
+        engine.drain_notifications(at(600), &mut kernel),
+        Some(at(700))
+    );
     assert_eq!(
         told(&mut kernel),
         [
@@ -197,7 +200,7 @@ fn fifos_get_a_line_for_every_change_and_their_scripts_the_path() {
             "fifo close /run/vrrp",
         ]
     );
-    assert_eq!(engine.farewell(at(700), &mut kernel), None);
+    assert_eq!(engine.drain_notifications(at(700), &mut kernel), None);
     assert_eq!(told(&mut kernel), ["kill 1 Term"]);
 }
 
@@ -446,19 +449,25 @@ fn the_end_waits_a_second_for_scripts_and_not_for_slow_ones() {
     told(&mut kernel);
     engine.stop(at(1_000), &mut kernel);
     // notify_backup still runs, and what happened since is history.
-    assert_eq!(engine.farewell(at(1_000), &mut kernel), Some(at(1_400)));
+    assert_eq!(
+        engine.drain_notifications(at(1_000), &mut kernel),
+        Some(at(1_400))
+    );
     assert_eq!(told(&mut kernel), [""; 0]);
-    assert!(engine.farewell(at(1_400), &mut kernel).is_some());
+    assert!(engine.drain_notifications(at(1_400), &mut kernel).is_some());
     assert_eq!(told(&mut kernel), ["kill 1 Term"]);
-    assert!(engine.farewell(at(1_650), &mut kernel).is_some());
+    assert!(engine.drain_notifications(at(1_650), &mut kernel).is_some());
     assert_eq!(told(&mut kernel), ["kill 1 Kill"], "it did not listen");
     engine.child_ended(at(1_660), Pid(1), Exit::Signal(9), &mut kernel);
-    assert!(engine.farewell(at(1_660), &mut kernel).is_some());
+    assert!(engine.drain_notifications(at(1_660), &mut kernel).is_some());
     assert_eq!(told(&mut kernel), ["kill 1 Kill", "run 2 /stop x"]);
     engine.child_ended(at(1_670), Pid(2), Exit::Code(0), &mut kernel);
-    assert_eq!(engine.farewell(at(1_670), &mut kernel), Some(at(2_000)));
+    assert_eq!(
+        engine.drain_notifications(at(1_670), &mut kernel),
+        Some(at(2_000))
+    );
     assert_eq!(told(&mut kernel), ["run 3 /any x INSTANCE VI_7 STOP 100"]);
-    assert_eq!(engine.farewell(at(2_000), &mut kernel), None);
+    assert_eq!(engine.drain_notifications(at(2_000), &mut kernel), None);
     assert_eq!(told(&mut kernel), ["kill 3 Term"]);
 }
 
@@ -469,7 +478,7 @@ fn nothing_to_say_ends_at_once() {
         ..Config::default()
     });
     engine.stop(at(100), &mut kernel);
-    assert_eq!(engine.farewell(at(100), &mut kernel), None);
+    assert_eq!(engine.drain_notifications(at(100), &mut kernel), None);
 }
 
 #[cfg(feature = "mail")]

@@ -335,7 +335,7 @@ fn static_ones_are_there_whatever_the_state_and_go_at_the_end() {
     let config = config(Vec::new(), vec![route(A, GATEWAY)], vec![policy(FROM, 100)]);
     let mut engine = Engine::new(config, Options::default());
     assert!(!engine.is_idle());
-    assert!(engine.wants_route_news());
+    assert!(engine.wants_route_events());
     start(&mut engine, &mut kernel, at(0));
     assert_eq!(there(&kernel), (1, 1));
     kernel.remove_rule(100);
@@ -382,7 +382,7 @@ fn a_reload_touches_only_what_differs() {
     );
     kernel.deliver(&mut engine, at(600));
     assert_eq!(there(&kernel), (0, 0));
-    assert!(!engine.wants_route_news());
+    assert!(!engine.wants_route_events());
 }
 
 #[test]

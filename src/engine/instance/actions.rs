@@ -41,10 +41,10 @@ impl PendingAction {
 
 impl Engine {
     /// Gives an event to an instance, and what follows from it to the members of its group. Adverts go
-    /// out at once, the rest waits in `later` for [`Engine::carry_out`] and [`Engine::speak`].
-    pub(crate) fn put(&mut self, cx: &mut Cx<'_>, id: usize, event: Event<'_>) {
+    /// out at once, the rest waits in `later` for [`Engine::apply_kernel_actions`] and [`Engine::emit_logs_and_notifications`].
+    pub(crate) fn deliver(&mut self, cx: &mut Cx<'_>, id: usize, event: Event<'_>) {
         if self.handle(cx, id, event) {
-            self.concert(cx, id);
+            self.sync_group(cx, id);
         }
         self.rearm(id);
     }
@@ -60,7 +60,7 @@ impl Engine {
         router.machine.handle(cx.now, event, &mut actions);
         router.note(cx.now, &actions);
         let seen = before.or(router.machine.master());
-        self.look_back(cx, id);
+        self.sync_state_file(cx, id);
         let mut concerns_group = false;
         for action in actions {
             concerns_group |= matches!(action, Action::RequestGroup | Action::Transition { .. });
@@ -83,7 +83,7 @@ impl Engine {
     }
 
     /// Carries out what events have caused, all but the words.
-    pub(crate) fn carry_out(&mut self, cx: &mut Cx<'_>) {
+    pub(crate) fn apply_kernel_actions(&mut self, cx: &mut Cx<'_>) {
         let mut later = core::mem::take(&mut self.shared.pending_actions);
         for phase in [Phase::Addresses, Phase::Announcements] {
             for PendingAction { id, action, seen } in
@@ -98,29 +98,29 @@ impl Engine {
     }
 
     /// Says what has been done, when there is nothing more urgent.
-    pub(crate) fn speak(&mut self, cx: &mut Cx<'_>) {
+    pub(crate) fn emit_logs_and_notifications(&mut self, cx: &mut Cx<'_>) {
         let mut later = core::mem::take(&mut self.shared.pending_actions);
         for PendingAction { id, action, seen } in later.drain(..) {
             self.apply(cx, id, action, seen);
         }
         self.shared.pending_actions = later;
-        self.speak_of_groups(cx);
+        self.report_groups(cx);
     }
 
     /// Gives an event to an instance and carries out everything that follows from it.
-    pub(crate) fn tell(&mut self, cx: &mut Cx<'_>, id: usize, event: Event<'_>) {
+    pub(crate) fn handle_event(&mut self, cx: &mut Cx<'_>, id: usize, event: Event<'_>) {
         if !self.shared.pending_actions.is_empty() {
-            self.speak(cx);
+            self.emit_logs_and_notifications(cx);
         }
-        self.put(cx, id, event);
-        self.conclude(cx);
+        self.deliver(cx, id, event);
+        self.flush(cx);
     }
 
     /// Carries out everything that waits, words included.
-    pub(crate) fn conclude(&mut self, cx: &mut Cx<'_>) {
+    pub(crate) fn flush(&mut self, cx: &mut Cx<'_>) {
         if !self.shared.pending_actions.is_empty() {
-            self.carry_out(cx);
-            self.speak(cx);
+            self.apply_kernel_actions(cx);
+            self.emit_logs_and_notifications(cx);
         }
     }
 
@@ -132,7 +132,7 @@ impl Engine {
                 let Some(router) = self.routers.get_mut(id) else {
                     return;
                 };
-                let outcome = router.set.install(cx, &self.shared.interfaces);
+                let outcome = router.addresses.install(cx, &self.shared.interfaces);
                 report(&format_name(router), &outcome);
                 let outcome = router.routes.install(cx, &self.shared.interfaces);
                 route_repair::report(format_args!("({})", router.conf.name), &outcome);
@@ -142,11 +142,11 @@ impl Engine {
                     return;
                 };
                 if self.shared.options.dont_release && self.shared.stopping {
-                    return router.set.keep(cx, &self.shared.interfaces);
+                    return router.addresses.keep(cx, &self.shared.interfaces);
                 }
                 router.routes.withdraw(cx, &self.shared.interfaces);
-                router.set.withdraw(cx, &self.shared.interfaces);
-                self.lower(id, cx.now);
+                router.addresses.withdraw(cx, &self.shared.interfaces);
+                self.schedule_vmac_down(id, cx.now);
             }
             Action::Announce(burst) => {
                 if let Some(router) = self.routers.get_mut(id) {
@@ -155,7 +155,7 @@ impl Engine {
                 }
                 if burst == Burst::LowerPrio {
                     self.announce_group(cx, id);
-                    self.told_weaker(cx, id);
+                    self.notify_lower_prio_rx(cx, id);
                 }
             }
             Action::StopAnnouncing => {
@@ -166,8 +166,8 @@ impl Engine {
             }
             Action::Transition { from, to, why } => {
                 self.log_transition(id, from, to, why, seen);
-                self.told(cx, id, from, to);
-                self.lvs_follows(cx, id);
+                self.notify_transition(cx, id, from, to);
+                self.sync_lvs_with_instance(cx, id);
             }
             Action::Notice(notice) => self.log_notice(id, cx.now, notice),
             Action::RequestGroup => {}
@@ -179,7 +179,7 @@ impl Engine {
         let Some(router) = self.routers.get_mut(id) else {
             return;
         };
-        let set = &mut router.set;
+        let set = &mut router.addresses;
         if set.renew(cx, &self.shared.interfaces, &mut self.shared.batch) {
             router.garp.start(cx.now, Burst::Master);
             self.announce(cx, id);
@@ -191,7 +191,7 @@ impl Engine {
         let Some(router) = self.routers.get_mut(id) else {
             return;
         };
-        let outcome = router.set.reconcile(cx, &self.shared.interfaces);
+        let outcome = router.addresses.reconcile(cx, &self.shared.interfaces);
         report(&format_name(router), &outcome);
         if outcome.restored > 0 {
             router.garp.start(cx.now, Burst::Master);
@@ -263,7 +263,7 @@ impl Engine {
                 None => format!("the master has lower priority than {priority}"),
             },
             Reason::Resumed => {
-                let ago = router.past.silence.as_millis();
+                let ago = router.resume.silence.as_millis();
                 format!("resumed after a restart, last advert {ago} ms ago")
             }
             Reason::Owner => "owner of the addresses (priority 255)".into(),
@@ -321,7 +321,7 @@ impl Engine {
             Tracked::Interface(name) => Some(name),
             Tracked::Script(_) | Tracked::File(_) | Tracked::Process(_) => None,
         });
-        let carriers = router.set.addresses().map(|address| &address.dev);
+        let carriers = router.addresses.addresses().map(|address| &address.dev);
         let own = core::iter::once(&conf.interface);
         let carriers = carriers
             .chain(router.routes.tracked())

@@ -76,10 +76,10 @@ impl Engine {
 
     /// Finds the instances that were master until a moment ago, and lets them go on. Before anything is touched that
     /// they still have in the kernel.
-    pub(crate) fn recall(&mut self, cx: &mut Cx<'_>, hold: Duration) {
+    pub(crate) fn restore(&mut self, cx: &mut Cx<'_>, hold: Duration) {
         let old = cx.system.read_state();
         let uptime = cx.system.uptime();
-        self.forget(cx, &old);
+        self.remove_stale(cx, &old);
         self.shared.state_records = self.blank(old.len());
         let records = self.routers.iter().map(|router| {
             let same = |record: &Record| is_of(record, router);
@@ -112,9 +112,9 @@ impl Engine {
                         startup_delay: hold,
                     };
                     self.resume(id, cx.now, &record, (resume, uptime));
-                    self.say_listening(id, listening);
+                    self.log_resuming(id, listening);
                 }
-                (Some(_), Err(why)) => self.say_not(id, why),
+                (Some(_), Err(why)) => self.log_not_resumed(id, why),
             }
         }
         self.shared.state_records.write(cx);
@@ -126,7 +126,7 @@ impl Engine {
         for router in &self.routers {
             // The addresses of an owner may be the machine's.
             if !router.conf.priority.is_owner() {
-                for (dev, cidr) in router.set.places() {
+                for (dev, cidr) in router.addresses.places() {
                     ledger.list(dev, cidr);
                 }
             }
@@ -136,9 +136,9 @@ impl Engine {
     }
 
     /// Removes addresses of the former process that are configured no more.
-    fn forget(&mut self, cx: &mut Cx<'_>, old: &[u8]) {
+    fn remove_stale(&mut self, cx: &mut Cx<'_>, old: &[u8]) {
         let mut strays: Vec<(IfName, Cidr)> = state_record::addresses(old).collect();
-        for set in self.routers.iter().map(|router| &router.set) {
+        for set in self.routers.iter().map(|router| &router.addresses) {
             set.spare(&mut strays);
         }
         self.statics.spare(&mut strays);
@@ -192,7 +192,7 @@ impl Engine {
         let Some(router) = self.routers.get_mut(id) else {
             return;
         };
-        router.past = ResumeState {
+        router.resume = ResumeState {
             resuming: true,
             since: now,
             silence: uptime.saturating_sub(record.sent),
@@ -205,9 +205,9 @@ impl Engine {
             }),
         };
         // Should a reload come before it goes on, what is configured no more must go.
-        router.set.adopt(&self.shared.interfaces);
+        router.addresses.adopt(&self.shared.interfaces);
         router.routes.adopt();
-        router.told_priority = record.priority;
+        router.reported_priority = record.priority;
         let mut none = Actions::new();
         let machine = &mut router.machine;
         machine.continue_sequence_after(record.number);
@@ -216,10 +216,10 @@ impl Engine {
         self.rearm(id);
     }
 
-    fn say_listening(&self, id: usize, listening: Duration) {
+    fn log_resuming(&self, id: usize, listening: Duration) {
         if let Some(router) = self.routers.get(id) {
             let (name, listening) = (&router.conf.name, listening.as_millis());
-            let ago = router.past.silence.as_millis();
+            let ago = router.resume.silence.as_millis();
             log::info!(
                 target: "vrrp",
                 "({name}) was master before the restart, last advert {ago} ms ago; goes on if no other master is \
@@ -228,7 +228,7 @@ impl Engine {
         }
     }
 
-    fn say_not(&self, id: usize, why: &str) {
+    fn log_not_resumed(&self, id: usize, why: &str) {
         if let Some(router) = self.routers.get(id) {
             let name = &router.conf.name;
             log::info!(target: "vrrp", "({name}) was master before the restart, but does not go on: {why}");
@@ -238,23 +238,23 @@ impl Engine {
     // ---- after an event, before what it causes is carried out ----
 
     /// Sees to it that the file does not say more than is true, and the kernel has no more than it should.
-    pub(crate) fn look_back(&mut self, cx: &mut Cx<'_>, id: usize) {
+    pub(crate) fn sync_state_file(&mut self, cx: &mut Cx<'_>, id: usize) {
         let Some(router) = self.routers.get_mut(id) else {
             return;
         };
         if router.machine.is_resuming() {
             return;
         }
-        let resumed = core::mem::take(&mut router.past.resuming);
+        let resumed = core::mem::take(&mut router.resume.resuming);
         if router.machine.state() == VrrpState::Master {
             if resumed {
-                let more = cx.now.since(router.past.since);
-                router.past.silence = router.past.silence.saturating_add(more);
+                let more = cx.now.since(router.resume.since);
+                router.resume.silence = router.resume.silence.saturating_add(more);
             }
             return;
         }
-        if router.past.sent.take().is_some() {
-            router.past.trusting = false;
+        if router.resume.sent.take().is_some() {
+            router.resume.trusting = false;
             self.shared.state_records.set(id, None);
             self.shared.state_records.write(cx);
         }
@@ -265,16 +265,16 @@ impl Engine {
 
     /// It does not go on after all.
     fn give_up(&mut self, cx: &mut Cx<'_>, id: usize) {
-        self.say_not(id, "another router is master, or something is missing");
-        self.clean_routes(cx, id);
-        self.clean_addresses(cx, id);
-        self.lower(id, cx.now);
+        self.log_not_resumed(id, "another router is master, or something is missing");
+        self.remove_leftover_routes(cx, id);
+        self.remove_leftover_addresses(cx, id);
+        self.schedule_vmac_down(id, cx.now);
     }
 
     // ---- adverts ----
 
     /// An advert was sent, not before `at`.
-    pub(crate) fn sent(&mut self, id: usize, at: Duration, priority: Priority) {
+    pub(crate) fn record_advert(&mut self, id: usize, at: Duration, priority: Priority) {
         let Some(router) = self.routers.get_mut(id) else {
             return;
         };
@@ -282,16 +282,16 @@ impl Engine {
             return;
         }
         let grace = router.machine.peer_down_interval_min();
-        if at.saturating_sub(router.past.returned) > LIVED {
-            router.past.returns = 0;
+        if at.saturating_sub(router.resume.returned) > LIVED {
+            router.resume.returns = 0;
         }
-        router.past.sent = Some(Sent { at, grace });
+        router.resume.sent = Some(Sent { at, grace });
         let record = record(router, priority);
         self.shared.state_records.set(id, record.as_ref());
     }
 
     /// Another configuration, and with it perhaps another order.
-    pub(crate) fn rewrite(&mut self, cx: &mut Cx<'_>) {
+    pub(crate) fn rewrite_state_file(&mut self, cx: &mut Cx<'_>) {
         self.shared.state_records = self.blank(self.shared.state_records.len());
         for (id, router) in self.routers.iter().enumerate() {
             let record = record(router, router.machine.effective_priority());
@@ -310,14 +310,14 @@ impl Engine {
         self.shared.children.hand_over(cx);
         for router in &mut self.routers {
             // This is no death.
-            router.past.returns = 0;
+            router.resume.returns = 0;
         }
         self.before_reload(cx.now, cx.system);
         // Also of those that have yet to go on, and send nothing.
-        self.rewrite(cx);
+        self.rewrite_state_file(cx);
         // What they were before only we know. Whoever is told the wrong Ethernet address by the interface below is
         // told the right one when the new program announces itself.
-        self.release_bases(cx, true);
+        self.restore_base_settings(cx, true);
     }
 }
 
@@ -330,13 +330,13 @@ fn is_of(record: &Record, router: &Router) -> bool {
 }
 
 fn record(router: &Router, priority: Priority) -> Option<Record> {
-    let Sent { at, grace } = router.past.sent?;
+    let Sent { at, grace } = router.resume.sent?;
     Some(Record {
         interface: router.conf.interface.clone(),
         family: router.conf.family,
         vrid: router.conf.vrid.get(),
         priority,
-        returns: router.past.returns,
+        returns: router.resume.returns,
         index: router.vmac.index.or(router.ifindex)?,
         sent: at,
         grace,

@@ -35,26 +35,26 @@ pub(crate) struct Router {
     pub(crate) garp_held: Option<usize>,
     pub(crate) garp_after: Instant,
     /// VIPs first, then excluded VIPs.
-    pub(crate) set: AddressSet,
+    pub(crate) addresses: AddressSet,
     /// Something static that it needs is missing (`track_group`).
-    pub(crate) bereft: bool,
+    pub(crate) static_missing: bool,
     /// `virtual_routes` and `virtual_rules`.
     pub(crate) routes: RouteSet,
     /// The advertised addresses.
     pub(crate) vips: Vec<IpAddr>,
     pub(crate) ifindex: Option<IfIndex>,
     /// When it may begin; `None` once it has.
-    pub(crate) begins: Option<Instant>,
+    pub(crate) start_at: Option<Instant>,
     /// From the former process, for the next.
-    pub(crate) past: ResumeState,
+    pub(crate) resume: ResumeState,
     /// The interface of its own (`use_vmac`).
     pub(crate) vmac: vmac::Own,
-    pub(crate) told: Option<Readiness>,
+    pub(crate) reported: Option<Readiness>,
     /// When and why its state last changed.
     pub(crate) since: Option<(Instant, Reason)>,
-    pub(crate) told_priority: Priority,
+    pub(crate) reported_priority: Priority,
     /// One of its addresses may have been removed by somebody else.
-    pub(crate) suspect: bool,
+    pub(crate) recheck: bool,
     /// IPv4 identification of the next advert, never 0.
     pub(crate) ip_id: u16,
     /// Why adverts cannot be sent, when they cannot.
@@ -77,18 +77,18 @@ impl Router {
             garp: garp::Schedule::new(garp_params(&conf), set.len()),
             garp_held: None,
             garp_after: Instant::ZERO,
-            set,
-            bereft: false,
+            addresses: set,
+            static_missing: false,
             routes: RouteSet::new(routes, rules),
             vips,
             ifindex: None,
-            begins: None,
-            past: ResumeState::default(),
+            start_at: None,
+            resume: ResumeState::default(),
             vmac: vmac::Own::default(),
-            told: None,
+            reported: None,
             since: None,
-            told_priority: conf.priority,
-            suspect: false,
+            reported_priority: conf.priority,
+            recheck: false,
             ip_id: 0,
             send_errno: None,
             checksum: None,
@@ -121,10 +121,12 @@ impl Router {
         let routes = core::mem::take(&mut conf.routes);
         let rules = core::mem::take(&mut conf.rules);
         self.routes.replace(cx, routes, rules, links);
-        self.set.replace(cx, addresses(&conf), kind(&conf), links);
-        self.set.set_lease(conf.vip_lease);
+        self.addresses
+            .replace(cx, addresses(&conf), kind(&conf), links);
+        self.addresses.set_lease(conf.vip_lease);
         self.vips = advertised(&conf);
-        self.garp.reconfigure(garp_params(&conf), self.set.len());
+        self.garp
+            .reconfigure(garp_params(&conf), self.addresses.len());
         self.garp_held = None;
         self.conf = conf;
         params(&self.conf, &self.vips, stagger(&self.conf, nth, count))
@@ -147,8 +149,8 @@ impl Router {
         let all = [
             self.machine.next_deadline(),
             announcement,
-            self.set.next_deadline(),
-            self.set.renewal(),
+            self.addresses.next_deadline(),
+            self.addresses.renewal(),
             self.routes.next_deadline(),
         ];
         all.into_iter().flatten().min()
@@ -164,7 +166,7 @@ impl Router {
 
     /// The address adverts are sent from, while there is one.
     pub(crate) fn source(&self) -> Option<IpAddr> {
-        match self.told {
+        match self.reported {
             Some(Readiness::Ready(source)) => Some(source),
             Some(Readiness::Missing(_)) | None => None,
         }
@@ -207,7 +209,7 @@ impl Router {
 
     /// Takes the addresses of the configuration anew; none may be set.
     pub(crate) fn renew_set(&mut self) {
-        self.set = AddressSet::new(addresses(&self.conf), kind(&self.conf));
+        self.addresses = AddressSet::new(addresses(&self.conf), kind(&self.conf));
     }
 
     pub(crate) fn group(&self) -> Option<IpAddr> {
@@ -268,7 +270,10 @@ impl Router {
             Tracked::Interface(name) => Some((name, track.reverse)),
             Tracked::Script(_) | Tracked::File(_) | Tracked::Process(_) => None,
         });
-        let carriers = self.set.addresses().filter(|address| !address.no_track);
+        let carriers = self
+            .addresses
+            .addresses()
+            .filter(|address| !address.no_track);
         let carriers = carriers
             .map(|address| &address.dev)
             .chain(self.routes.tracked())

@@ -45,7 +45,7 @@ impl Engine {
         };
         let parsed = match vrrp::parse(envelope.payload, &envelope.net) {
             Ok(parsed) => parsed,
-            Err(malformed) => return self.blame(cx.now, on, Some(&envelope), malformed),
+            Err(malformed) => return self.count_malformed(cx.now, on, Some(&envelope), malformed),
         };
         let multicast = envelope.net.dst.is_multicast();
         if on.interface.is_none() && multicast {
@@ -61,7 +61,7 @@ impl Engine {
         };
         let from = envelope.net.src;
         if parsed.advert.version == Version::V3 {
-            self.note_checksum(id, cx.now, from, parsed.checksum);
+            self.log_checksum_form(id, cx.now, from, parsed.checksum);
         }
         let Some(router) = self.routers.get(id) else {
             return;
@@ -74,7 +74,7 @@ impl Engine {
             advert: parsed.advert,
             auth_result: auth::examine(&router.conf, &envelope, &parsed, wall),
         };
-        self.tell(cx, id, Event::Advert(&received));
+        self.handle_event(cx, id, Event::Advert(&received));
     }
 
     fn open_envelope<'a>(&mut self, now: Instant, datagram: &Datagram<'a>) -> Option<Envelope<'a>> {
@@ -82,7 +82,7 @@ impl Engine {
             (Family::V4, _) => match envelope_v4(datagram) {
                 Ok(envelope) => envelope,
                 Err(malformed) => {
-                    self.blame(now, datagram.on, None, malformed);
+                    self.count_malformed(now, datagram.on, None, malformed);
                     None
                 }
             },
@@ -140,7 +140,7 @@ impl Engine {
     }
 
     /// A packet that is no advert: one more on the sender's account.
-    fn blame(
+    fn count_malformed(
         &mut self,
         now: Instant,
         on: Listener,
@@ -184,7 +184,7 @@ impl Engine {
     }
 
     /// Says once how a sender computes its checksum when it is not the way we do.
-    fn note_checksum(&mut self, id: usize, now: Instant, from: IpAddr, form: ChecksumForm) {
+    fn log_checksum_form(&mut self, id: usize, now: Instant, from: IpAddr, form: ChecksumForm) {
         let Some(router) = self.routers.get_mut(id) else {
             return;
         };

@@ -25,13 +25,13 @@ impl Engine {
     /// Sends an advert to the group or to each peer.
     pub(crate) fn send_advert(&mut self, cx: &mut Cx<'_>, id: usize, priority: Priority) {
         if priority != Priority::RESIGN {
-            self.raise(cx, id, false);
+            self.set_vmac_up(cx, id, false);
         }
         let Some(router) = self.routers.get_mut(id) else {
             return;
         };
         let gone = [Reason::InterfaceDown, Reason::InterfaceMissing].map(Readiness::Missing);
-        if router.told.is_some_and(|told| gone.contains(&told)) {
+        if router.reported.is_some_and(|told| gone.contains(&told)) {
             // A last advert would reach nobody.
             return;
         }
@@ -75,7 +75,7 @@ impl Engine {
         }
         note_sending(router, &result);
         if result.is_ok() && priority != Priority::RESIGN {
-            self.sent(id, at, priority);
+            self.record_advert(id, at, priority);
         }
     }
 
@@ -89,8 +89,8 @@ impl Engine {
             let Some(place) = router.garp_held.take().or_else(|| router.garp.next(cx.now)) else {
                 return;
             };
-            let end_of_round = place.saturating_add(1) == router.set.len();
-            let Some(address) = router.set.get(place) else {
+            let end_of_round = place.saturating_add(1) == router.addresses.len();
+            let Some(address) = router.addresses.get(place) else {
                 continue;
             };
             let (dev, family) = (&address.dev, address.cidr.family());

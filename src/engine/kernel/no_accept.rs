@@ -169,7 +169,7 @@ fn table(nft: &Nft, family: Family) -> Table<'_> {
 }
 
 fn elements(router: &Router) -> impl Iterator<Item = Element<'_>> {
-    router.set.addresses().map(|address| Element {
+    router.addresses.addresses().map(|address| Element {
         addr: address.cidr.addr,
         dev: &address.dev,
     })

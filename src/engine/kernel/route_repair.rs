@@ -14,7 +14,7 @@ use crate::types::Instant;
 impl Engine {
     /// Whether [`Engine::netlink_event`] wants to hear of routes and rules with our protocol number that are deleted.
     #[must_use]
-    pub fn wants_route_news(&self) -> bool {
+    pub fn wants_route_events(&self) -> bool {
         !self.static_routes.is_empty()
             || self.routers.iter().any(|router| !router.routes.is_empty())
     }
@@ -27,7 +27,7 @@ impl Engine {
     }
 
     /// Notes what a message means for routes and rules.
-    pub(crate) fn route_news(&mut self, message: &Message<'_>, change: Change) {
+    pub(crate) fn route_event(&mut self, message: &Message<'_>, change: Change) {
         match (message, change) {
             (Message::DelRoute(_) | Message::DelRule(_), _) => {
                 self.each_route_set(|set| set.gone(message));
@@ -69,7 +69,7 @@ impl Engine {
     }
 
     /// Notes which instances lack something static; tells whether that has changed.
-    pub(crate) fn look_at_statics(&mut self) -> bool {
+    pub(crate) fn refresh_static_dependencies(&mut self) -> bool {
         if self.track_groups.is_empty() {
             return false;
         }
@@ -87,8 +87,8 @@ impl Engine {
         }
         let mut changed = false;
         for (router, bereft) in self.routers.iter_mut().zip(bereft) {
-            changed |= router.bereft != bereft;
-            router.bereft = bereft;
+            changed |= router.static_missing != bereft;
+            router.static_missing = bereft;
         }
         changed
     }

@@ -26,13 +26,13 @@ pub(crate) struct Socket {
 
 impl Engine {
     /// Whether adverts can be received there.
-    pub(crate) fn hears(&self, on: Listener) -> bool {
+    pub(crate) fn is_listening(&self, on: Listener) -> bool {
         self.sockets.iter().any(|open| open.on == on && open.works)
     }
 
     /// Opens the sockets that instances need now, also those that were refused before, and closes the others.
-    pub(crate) fn open_listeners(&mut self, cx: &mut Cx<'_>) {
-        let wanted = self.wanted_listeners();
+    pub(crate) fn open_sockets(&mut self, cx: &mut Cx<'_>) {
+        let wanted = self.wanted_sockets();
         self.sockets.retain(|open| {
             let mut same = wanted.iter();
             let keep = same.any(|(on, groups)| *on == open.on && *groups == open.groups);
@@ -62,7 +62,7 @@ impl Engine {
     }
 
     /// Each socket with all groups that must be joined on it.
-    fn wanted_listeners(&self) -> Vec<(Listener, Vec<IpAddr>)> {
+    fn wanted_sockets(&self) -> Vec<(Listener, Vec<IpAddr>)> {
         let mut wanted: Vec<(Listener, Vec<IpAddr>)> = Vec::new();
         for router in &self.routers {
             for on in router.listeners() {

@@ -85,9 +85,9 @@ enum Need {
 impl Engine {
     /// Sees to it that every virtual router has its interface, as far as there is one below.
     /// What was asked of the kernel shows in the links when it has told so.
-    pub(crate) fn settle_vmacs(&mut self, cx: &mut Cx<'_>) {
+    pub(crate) fn refresh_vmacs(&mut self, cx: &mut Cx<'_>) {
         for id in 0..self.routers.len() {
-            self.settle_vmac(cx, id);
+            self.refresh_vmac(cx, id);
         }
         if self.routers.iter().any(|router| router.vmac.idle) {
             self.shared.set_timer(TimerKey::Vmacs, Some(cx.now));
@@ -95,17 +95,17 @@ impl Engine {
     }
 
     /// The beginning: makes the interfaces and waits for none.
-    pub(crate) fn make_vmacs(&mut self, cx: &mut Cx<'_>) -> io::Result<()> {
+    pub(crate) fn create_vmacs(&mut self, cx: &mut Cx<'_>) -> io::Result<()> {
         if !self.routers.iter().any(|router| router.conf.vmac.is_some()) {
             return Ok(());
         }
         for id in 0..self.routers.len() {
-            self.place(id);
+            self.find_interface(id);
         }
-        self.settle_vmacs(cx);
-        self.survey(cx)?;
-        self.settle_vmacs(cx);
-        self.survey(cx)
+        self.refresh_vmacs(cx);
+        self.dump_interfaces(cx)?;
+        self.refresh_vmacs(cx);
+        self.dump_interfaces(cx)
     }
 
     /// The end.
@@ -113,10 +113,10 @@ impl Engine {
         for id in 0..self.routers.len() {
             self.remove_vmac(cx, id);
         }
-        self.release_bases(cx, false);
+        self.restore_base_settings(cx, false);
     }
 
-    fn settle_vmac(&mut self, cx: &mut Cx<'_>, id: usize) {
+    fn refresh_vmac(&mut self, cx: &mut Cx<'_>, id: usize) {
         let Some(router) = self.routers.get_mut(id) else {
             return;
         };
@@ -130,8 +130,8 @@ impl Engine {
         }
         match need(router, &vmac, there) {
             Need::Nothing => {}
-            Need::Raise => self.raise(cx, id, true),
-            Need::Make(base) => self.make_vmac(cx, id, &vmac, base),
+            Need::Raise => self.set_vmac_up(cx, id, true),
+            Need::Make(base) => self.create_vmac(cx, id, &vmac, base),
             Need::Adopt(index, up) => {
                 router.vmac = Own {
                     index: Some(index),
@@ -167,10 +167,10 @@ impl Engine {
     /// Whether the kernel is to have what belongs to a master.
     pub(crate) fn is_master(&self, id: usize) -> bool {
         let router = self.routers.get(id);
-        router.is_some_and(|one| one.past.resuming || one.machine.state() == VrrpState::Master)
+        router.is_some_and(|one| one.resume.resuming || one.machine.state() == VrrpState::Master)
     }
 
-    fn make_vmac(&mut self, cx: &mut Cx<'_>, id: usize, vmac: &Vmac, base: IfIndex) {
+    fn create_vmac(&mut self, cx: &mut Cx<'_>, id: usize, vmac: &Vmac, base: IfIndex) {
         let Some(router) = self.routers.get_mut(id) else {
             return;
         };
@@ -190,21 +190,21 @@ impl Engine {
                     "use_vmac is not possible, all instances run with the Ethernet addresses of their \
                      interfaces: this kernel has no macvlans ({why}; OpenWrt: kmod-macvlan)"
                 );
-                self.do_without(cx);
+                self.disable_vmacs(cx);
             }
             Err((_, why)) => complain(router, vmac, why),
         }
     }
 
     /// This kernel has no macvlans.
-    fn do_without(&mut self, cx: &mut Cx<'_>) {
+    fn disable_vmacs(&mut self, cx: &mut Cx<'_>) {
         self.shared.no_macvlan = true;
         for router in &mut self.routers {
             if strip(&mut router.conf) {
                 router.renew_set();
             }
         }
-        self.make_tables();
+        self.rebuild_tables();
         self.shared
             .no_accept
             .replace(cx, &self.shared.global.nft, &self.routers);
@@ -245,12 +245,12 @@ impl Engine {
             let _ = cx.system.set_sysctl(name, "1");
         }
         if family == Family::V4 {
-            self.quiet_base(cx, &base);
+            self.suppress_base_arp(cx, &base);
         }
     }
 
     /// Keeps the interface below from speaking for the virtual addresses.
-    fn quiet_base(&mut self, cx: &mut Cx<'_>, name: &IfName) {
+    fn suppress_base_arp(&mut self, cx: &mut Cx<'_>, name: &IfName) {
         let known = self.shared.vmac_bases.iter().any(|base| base.name == *name);
         let mut before = [None, None];
         for ((key, least), slot) in BASE_SETTINGS.into_iter().zip(&mut before) {
@@ -287,7 +287,7 @@ impl Engine {
     }
 
     /// Puts back the settings of interfaces that are below none any more, or of all.
-    pub(crate) fn release_bases(&mut self, cx: &mut Cx<'_>, all: bool) {
+    pub(crate) fn restore_base_settings(&mut self, cx: &mut Cx<'_>, all: bool) {
         let routers = &self.routers;
         self.shared.vmac_bases.retain(|base| {
             let below =
@@ -309,7 +309,7 @@ impl Engine {
     }
 
     /// Switches the instance's own interface on, when it has one; `again`: whatever we think of it.
-    pub(crate) fn raise(&mut self, cx: &mut Cx<'_>, id: usize, again: bool) {
+    pub(crate) fn set_vmac_up(&mut self, cx: &mut Cx<'_>, id: usize, again: bool) {
         let Some(router) = self.routers.get_mut(id) else {
             return;
         };
@@ -321,7 +321,7 @@ impl Engine {
 
     /// Its addresses have gone: it is to be switched off, though not at once. The kernel takes a good part of
     /// its time for that (12 ms where 0.3 ms are enough to switch it on), and many routers may yield together.
-    pub(crate) fn lower(&mut self, id: usize, now: Instant) {
+    pub(crate) fn schedule_vmac_down(&mut self, id: usize, now: Instant) {
         if let Some(router) = self.routers.get_mut(id)
             && router.vmac.up
             && !self.shared.stopping
@@ -332,7 +332,7 @@ impl Engine {
     }
 
     /// Switches off one of those that are to be.
-    pub(crate) fn lower_one(&mut self, cx: &mut Cx<'_>) {
+    pub(crate) fn process_one_vmac_down(&mut self, cx: &mut Cx<'_>) {
         let mut idle = self.routers.iter().enumerate();
         let Some((id, _)) = idle.find(|(_, router)| router.vmac.idle) else {
             return self.shared.set_timer(TimerKey::Vmacs, None);

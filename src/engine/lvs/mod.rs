@@ -89,8 +89,8 @@ impl Engine {
         let changes = self.lvs.settle();
         let desired = self.lvs.pool.desired(&self.lvs.conf);
         self.start_ipvs(cx, &desired);
-        self.tell_of_all(cx, &changes);
-        self.look_at_lvs_addresses(cx);
+        self.notify_all_changes(cx, &changes);
+        self.refresh_lvs_addresses(cx);
         self.start_checks(cx);
     }
 
@@ -102,7 +102,7 @@ impl Engine {
         }
         self.stop_ipvs(cx);
         for left in self.lvs.pool.leaving(&[]) {
-            self.tell_of_leaving(cx, left, true);
+            self.notify_removal(cx, left, true);
         }
     }
 
@@ -110,7 +110,7 @@ impl Engine {
     pub(crate) fn replace_lvs(&mut self, cx: &mut Cx<'_>, new: model::Lvs) {
         let matches = match_previous(&self.lvs.conf, &new);
         for left in self.lvs.pool.leaving(&matches) {
-            self.tell_of_leaving(cx, left, false);
+            self.notify_removal(cx, left, false);
         }
         let Lvs {
             conf,
@@ -133,25 +133,25 @@ impl Engine {
         let changes = self.lvs.settle();
         let desired = self.lvs.pool.desired(&self.lvs.conf);
         self.renew_ipvs(cx, &desired);
-        self.tell_of_all(cx, &changes);
+        self.notify_all_changes(cx, &changes);
         self.replace_checks(cx, &matches);
-        self.look_at_lvs_addresses(cx);
+        self.refresh_lvs_addresses(cx);
     }
 
-    fn tell_of_all(&mut self, cx: &mut Cx<'_>, changes: &[Vec<Change>]) {
+    fn notify_all_changes(&mut self, cx: &mut Cx<'_>, changes: &[Vec<Change>]) {
         for (service, changes) in changes.iter().enumerate() {
-            self.tell_of_changes(cx, service, changes);
+            self.notify_changes(cx, service, changes);
         }
     }
 
     /// Does what is due.
-    pub(crate) fn work_on_lvs(&mut self, cx: &mut Cx<'_>) {
-        self.work_on_checks(cx);
-        self.work_on_ipvs(cx);
+    pub(crate) fn run_lvs(&mut self, cx: &mut Cx<'_>) {
+        self.run_checks(cx);
+        self.run_ipvs(cx);
     }
 
     /// A check has found out something.
-    pub(crate) fn judged(&mut self, cx: &mut Cx<'_>, id: CheckId, verdict: CheckState) {
+    pub(crate) fn apply_check_state(&mut self, cx: &mut Cx<'_>, id: CheckId, verdict: CheckState) {
         let Lvs { conf, pool, .. } = &mut self.lvs;
         let farm = pool.get_mut(id.service);
         let (Some(conf), Some(farm)) = (conf.virtual_servers.get(id.service), farm) else {
@@ -168,6 +168,6 @@ impl Engine {
         for (service, servers) in &desired {
             self.change_ipvs(cx, (service, servers));
         }
-        self.tell_of_changes(cx, id.service, &changes);
+        self.notify_changes(cx, id.service, &changes);
     }
 }

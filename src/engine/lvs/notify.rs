@@ -42,7 +42,7 @@ fn name_of(service: &VirtualServer, server: &RealServer) -> ServerName {
 
 impl Engine {
     /// Writes to the log what happens to a virtual server and its servers, and tells all who want to know.
-    pub(crate) fn tell_of_changes(&mut self, cx: &mut Cx<'_>, service: usize, changes: &[Change]) {
+    pub(crate) fn notify_changes(&mut self, cx: &mut Cx<'_>, service: usize, changes: &[Change]) {
         for change in changes {
             let lvs = &self.lvs;
             if let (Some(conf), Some(farm)) =
@@ -67,7 +67,7 @@ impl Engine {
     }
 
     /// A server or all of a service is taken out, for another reason than its checks.
-    pub(crate) fn tell_of_leaving(&mut self, cx: &mut Cx<'_>, left: Removal, end: bool) {
+    pub(crate) fn notify_removal(&mut self, cx: &mut Cx<'_>, left: Removal, end: bool) {
         let Some(conf) = self.lvs.conf.virtual_servers.get(left.service) else {
             return;
         };
@@ -139,7 +139,7 @@ impl Engine {
         self.shared
             .notifier
             .tell_of_server(cx, whose, run, &line, letter);
-        self.remind_of_notifies(cx.now);
+        self.set_notify_timer(cx.now);
     }
 
     fn tell_of_service(
@@ -166,7 +166,7 @@ impl Engine {
         self.shared
             .notifier
             .tell_of_server(cx, whose, run, &line, letter);
-        self.remind_of_notifies(now);
+        self.set_notify_timer(now);
     }
 
     /// `None`: nobody gets mails.

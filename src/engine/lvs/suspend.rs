@@ -30,7 +30,7 @@ fn addresses(server: &VirtualServer) -> impl Iterator<Item = IpAddr> {
 
 impl Engine {
     /// Addresses may have come or gone.
-    pub(crate) fn look_at_lvs_addresses(&mut self, cx: &mut Cx<'_>) {
+    pub(crate) fn refresh_lvs_addresses(&mut self, cx: &mut Cx<'_>) {
         if !self
             .lvs
             .conf

@@ -19,8 +19,8 @@ impl Engine {
     pub(crate) fn start_checks(&mut self, cx: &mut Cx<'_>) {
         let Lvs { conf, checks, .. } = &mut self.lvs;
         checks.start(cx.now, conf);
-        self.remind_of_checks(cx.now);
-        self.look_at_lvs_files(cx);
+        self.set_check_timer(cx.now);
+        self.refresh_lvs_files(cx);
     }
 
     /// Nothing is checked any more.
@@ -30,7 +30,7 @@ impl Engine {
             children.end(cx, Owner::Check(place), GRACE);
         }
         lvs.checks.stop(cx);
-        self.remind_of_checks(cx.now);
+        self.set_check_timer(cx.now);
     }
 
     /// The configuration is another one now; checks that have been there before keep their verdict.
@@ -47,9 +47,9 @@ impl Engine {
         for (service, pause) in suspended.iter().enumerate() {
             checks.suspend(cx, (service, *pause), conf, children);
         }
-        self.remind_of_checks(cx.now);
-        self.remind_of_children();
-        self.look_at_lvs_files(cx);
+        self.set_check_timer(cx.now);
+        self.set_children_timer();
+        self.refresh_lvs_files(cx);
     }
 
     /// `ha_suspend`: the checks of a service pause, or go on; its servers stay as they are meanwhile.
@@ -57,26 +57,26 @@ impl Engine {
         let (lvs, children) = (&mut self.lvs, &mut self.shared.children);
         let Lvs { conf, checks, .. } = lvs;
         checks.suspend(cx, (service, pause), conf, children);
-        self.remind_of_checks(cx.now);
-        self.remind_of_children();
+        self.set_check_timer(cx.now);
+        self.set_children_timer();
     }
 
     /// The turns that have come.
-    pub(crate) fn work_on_checks(&mut self, cx: &mut Cx<'_>) {
+    pub(crate) fn run_checks(&mut self, cx: &mut Cx<'_>) {
         for _ in 0..PER_TURN {
             let (lvs, children) = (&mut self.lvs, &mut self.shared.children);
             let Lvs { conf, checks, .. } = lvs;
             match checks.expire(cx, conf, children) {
                 Did::Nothing | Did::Enough => break,
                 Did::Something => {}
-                Did::Judged(id, verdict) => self.judged(cx, id, verdict),
+                Did::Judged(id, verdict) => self.apply_check_state(cx, id, verdict),
             }
         }
-        self.remind_of_children();
-        self.remind_of_checks(cx.now);
+        self.set_children_timer();
+        self.set_check_timer(cx.now);
     }
 
-    fn remind_of_checks(&mut self, now: Instant) {
+    fn set_check_timer(&mut self, now: Instant) {
         self.shared
             .set_timer(TimerKey::Checks, self.lvs.checks.next_deadline(now));
     }
@@ -92,37 +92,37 @@ impl Engine {
         let cx = &mut Cx::new(now, system);
         let Lvs { conf, checks, .. } = &mut self.lvs;
         if let Some((id, verdict)) = checks.news(cx, probe, conf, news) {
-            self.judged(cx, id, verdict);
+            self.apply_check_state(cx, id, verdict);
         }
-        self.remind_of_checks(cx.now);
+        self.set_check_timer(cx.now);
     }
 
     /// The program of a `MISC_CHECK` has ended.
     pub(crate) fn check_ended(&mut self, cx: &mut Cx<'_>, check: usize, how: Exit) {
         let Lvs { conf, checks, .. } = &mut self.lvs;
         if let Some((id, verdict)) = checks.ended(check, cx.now, conf, how) {
-            self.judged(cx, id, verdict);
+            self.apply_check_state(cx, id, verdict);
         }
-        self.remind_of_checks(cx.now);
+        self.set_check_timer(cx.now);
     }
 
     /// It takes too long, and has been told to end.
     pub(crate) fn check_overdue(&mut self, cx: &mut Cx<'_>, check: usize) {
         let Lvs { conf, checks, .. } = &mut self.lvs;
         if let Some((id, verdict)) = checks.overdue(check, cx.now, conf) {
-            self.judged(cx, id, verdict);
+            self.apply_check_state(cx, id, verdict);
         }
-        self.remind_of_checks(cx.now);
+        self.set_check_timer(cx.now);
     }
 
     /// Tracked files have other numbers (`FILE_CHECK`).
-    pub(crate) fn look_at_lvs_files(&mut self, cx: &mut Cx<'_>) {
+    pub(crate) fn refresh_lvs_files(&mut self, cx: &mut Cx<'_>) {
         for place in 0..self.lvs.checks.len() {
             let (lvs, tracking) = (&mut self.lvs, &self.shared.tracking);
             let Lvs { conf, checks, .. } = lvs;
             let number = |file| tracking.file_number(file);
             if let Some((id, verdict)) = checks.look_at_file(place, cx.now, conf, &number) {
-                self.judged(cx, id, verdict);
+                self.apply_check_state(cx, id, verdict);
             }
         }
     }

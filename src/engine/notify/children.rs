@@ -205,7 +205,7 @@ impl Engine {
             Some(Owner::Check(place)) => self.check_ended(cx, place, how),
             Some(Owner::Nobody) | None => {}
         }
-        self.remind_of_children();
+        self.set_children_timer();
     }
 
     /// A child that is not ours to know about is ended when it takes longer than `limit`.
@@ -213,22 +213,22 @@ impl Engine {
         self.shared
             .children
             .adopt(now, Owner::Nobody, pid, Some(limit));
-        self.remind_of_children();
+        self.set_children_timer();
     }
 
     /// Ends what takes too long.
-    pub(crate) fn hurry_children(&mut self, cx: &mut Cx<'_>) {
+    pub(crate) fn expire_children(&mut self, cx: &mut Cx<'_>) {
         match self.shared.children.expire(cx) {
             Some(Owner::Script(place)) => self.script_overdue(cx, place),
             Some(Owner::Check(place)) => self.check_overdue(cx, place),
             // Those have no limit of their own.
             Some(Owner::Notify(_) | Owner::Fifo(_) | Owner::Mail | Owner::Nobody) | None => {}
         }
-        self.remind_of_children();
+        self.set_children_timer();
     }
 
     /// To be called when children have been started.
-    pub(crate) fn remind_of_children(&mut self) {
+    pub(crate) fn set_children_timer(&mut self) {
         self.shared
             .set_timer(TimerKey::Children, self.shared.children.next_deadline());
     }

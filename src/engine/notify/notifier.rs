@@ -237,14 +237,20 @@ pub(crate) fn word(state: VrrpState, stopping: bool) -> NotifyEvent {
 
 impl Engine {
     /// An instance has changed its state.
-    pub(crate) fn told(&mut self, cx: &mut Cx<'_>, id: usize, from: VrrpState, to: VrrpState) {
+    pub(crate) fn notify_transition(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: usize,
+        from: VrrpState,
+        to: VrrpState,
+    ) {
         if from != to {
-            self.tell_of(cx, id, word(to, self.shared.stopping));
+            self.notify_instance(cx, id, word(to, self.shared.stopping));
         }
     }
 
     /// A group has changed its state, after all its members have. That a reload has removed it is not told.
-    pub(crate) fn told_group(&mut self, cx: &mut Cx<'_>, nth: usize, state: VrrpState) {
+    pub(crate) fn notify_group(&mut self, cx: &mut Cx<'_>, nth: usize, state: VrrpState) {
         let word = word(state, self.shared.stopping);
         let Some(group) = self
             .groups
@@ -261,16 +267,16 @@ impl Engine {
             notify: &group.conf.notify,
         };
         self.shared.notifier.tell(cx, &news, &self.shared.global);
-        self.remind_of_notifies(cx.now);
+        self.set_notify_timer(cx.now);
     }
 
     /// An instance has heard a weaker master, and answered: so at most a few times per interval, whoever sends.
-    pub(crate) fn told_weaker(&mut self, cx: &mut Cx<'_>, id: usize) {
-        self.tell_of(cx, id, NotifyEvent::LowerPriority);
+    pub(crate) fn notify_lower_prio_rx(&mut self, cx: &mut Cx<'_>, id: usize) {
+        self.notify_instance(cx, id, NotifyEvent::LowerPriority);
     }
 
     /// An instance has another priority.
-    pub(crate) fn told_priority(&mut self, cx: &mut Cx<'_>, id: usize) {
+    pub(crate) fn notify_priority(&mut self, cx: &mut Cx<'_>, id: usize) {
         let Some(router) = self.routers.get(id) else {
             return;
         };
@@ -281,10 +287,10 @@ impl Engine {
             VrrpState::Master => NotifyEvent::MasterPriority,
             VrrpState::Backup | VrrpState::Fault => NotifyEvent::BackupPriority,
         };
-        self.tell_of(cx, id, word);
+        self.notify_instance(cx, id, word);
     }
 
-    fn tell_of(&mut self, cx: &mut Cx<'_>, id: usize, word: NotifyEvent) {
+    fn notify_instance(&mut self, cx: &mut Cx<'_>, id: usize, word: NotifyEvent) {
         let Some(router) = self.routers.get(id) else {
             return;
         };
@@ -292,11 +298,11 @@ impl Engine {
             kind: ObjectKind::Instance,
             name: &router.conf.name,
             word,
-            priority: router.told_priority.0,
+            priority: router.reported_priority.0,
             notify: &router.conf.notify,
         };
         self.shared.notifier.tell(cx, &news, &self.shared.global);
-        self.remind_of_notifies(cx.now);
+        self.set_notify_timer(cx.now);
     }
 
     // ---- turns ----
@@ -315,16 +321,16 @@ impl Engine {
             lvs,
         ];
         notifier.fifos.replace(cx, wanted, children);
-        self.remind_of_children();
+        self.set_children_timer();
     }
 
     /// A reload is over: goes on where it has been interrupted.
-    pub(crate) fn reloaded(&mut self, cx: &mut Cx<'_>) {
+    pub(crate) fn finish_reload(&mut self, cx: &mut Cx<'_>) {
         if self.shared.global.fifo_states_on_reload {
             self.repeat_states(cx);
         }
-        self.remind_of_children();
-        self.remind_of_notifies(cx.now);
+        self.set_children_timer();
+        self.set_notify_timer(cx.now);
     }
 
     /// All states again, to the FIFOs alone.
@@ -335,18 +341,23 @@ impl Engine {
                 continue;
             }
             let (name, word) = (&router.conf.name, word(state, false));
-            let line = lines::fifo_line(ObjectKind::Instance, name, word, router.told_priority.0);
+            let line =
+                lines::fifo_line(ObjectKind::Instance, name, word, router.reported_priority.0);
             self.shared.notifier.fifos.write(cx, About::Vrrp, &line);
         }
-        for group in self.groups.iter().filter(|one| one.told != VrrpState::Init) {
-            let word = word(group.told, false);
+        for group in self
+            .groups
+            .iter()
+            .filter(|one| one.reported != VrrpState::Init)
+        {
+            let word = word(group.reported, false);
             let line = lines::fifo_line(ObjectKind::Group, &group.conf.name, word, 0);
             self.shared.notifier.fifos.write(cx, About::Vrrp, &line);
         }
     }
 
     /// Starts scripts and mails that wait.
-    pub(crate) fn work_on_notifies(&mut self, cx: &mut Cx<'_>) {
+    pub(crate) fn run_notifications(&mut self, cx: &mut Cx<'_>) {
         let Shared {
             notifier,
             children,
@@ -354,11 +365,11 @@ impl Engine {
             ..
         } = &mut self.shared;
         notifier.work(cx, global, children);
-        self.remind_of_children();
-        self.remind_of_notifies(cx.now);
+        self.set_children_timer();
+        self.set_notify_timer(cx.now);
     }
 
-    pub(crate) fn remind_of_notifies(&mut self, now: Instant) {
+    pub(crate) fn set_notify_timer(&mut self, now: Instant) {
         let at = self.shared.notifier.next_deadline().map(|at| at.max(now));
         self.shared.set_timer(TimerKey::Notify, at);
     }
@@ -376,7 +387,7 @@ impl Engine {
             Owner::Mail => self.shared.notifier.letters.ended(cx, how, pid),
             Owner::Script(_) | Owner::Check(_) | Owner::Nobody => {}
         }
-        self.remind_of_notifies(cx.now);
+        self.set_notify_timer(cx.now);
     }
 
     // ---- the end ----
@@ -388,7 +399,11 @@ impl Engine {
 
     /// What remains when everything has been withdrawn: scripts that are told of it, and readers of FIFOs. To be
     /// called until there is no answer; the answer is when to call again if no child ends before.
-    pub fn farewell(&mut self, now: Instant, system: &mut dyn System) -> Option<Instant> {
+    pub fn drain_notifications(
+        &mut self,
+        now: Instant,
+        system: &mut dyn System,
+    ) -> Option<Instant> {
         let cx = &mut Cx::new(now, system);
         let begun = self.shared.notifier.ending.is_some();
         let since = *self.shared.notifier.ending.get_or_insert(cx.now);
@@ -397,8 +412,8 @@ impl Engine {
             // Whoever reads to the end sees the end.
             self.shared.notifier.fifos.close(cx);
         }
-        self.hurry_children(cx);
-        self.work_on_notifies(cx);
+        self.expire_children(cx);
+        self.run_notifications(cx);
         let scripts = !self.shared.notifier.queue.is_empty();
         let readers = (0..self.shared.notifier.fifos.len())
             .any(|nth| self.shared.children.has(Owner::Fifo(nth)));

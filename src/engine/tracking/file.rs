@@ -148,7 +148,7 @@ impl File {
 
 impl Engine {
     /// Reads all tracked files, and has them watched.
-    pub(crate) fn look_at_files(&mut self, cx: &mut Cx<'_>) {
+    pub(crate) fn refresh_files(&mut self, cx: &mut Cx<'_>) {
         let files = &mut self.shared.tracking.files;
         let paths: Vec<&str> = files.list.iter().map(|file| &*file.conf.path).collect();
         // Always anew: a directory may have been replaced by another. Before reading, so that no change is missed.
@@ -173,7 +173,7 @@ impl Engine {
         }
         self.shared.dirty |= changed;
         if changed {
-            self.look_at_lvs_files(cx);
+            self.refresh_lvs_files(cx);
         }
         self.shared
             .set_timer(TimerKey::Files, self.shared.tracking.files.poll);

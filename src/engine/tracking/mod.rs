@@ -201,26 +201,26 @@ impl Engine {
     /// Reads what can be read at once and lets scripts begin. Before the instances do.
     pub(crate) fn start_tracking(&mut self, cx: &mut Cx<'_>) {
         self.shared.tracking.files.init(cx);
-        self.look_at_files(cx);
-        self.look_at_processes(cx);
-        self.begin_scripts(cx.now);
+        self.refresh_files(cx);
+        self.refresh_processes(cx);
+        self.start_scripts(cx.now);
     }
 
     /// The turns that have come. (None when the daemon ends.)
-    pub(crate) fn track(&mut self, cx: &mut Cx<'_>) {
-        self.take_script_turn(cx);
+    pub(crate) fn run_tracking(&mut self, cx: &mut Cx<'_>) {
+        self.run_due_scripts(cx);
         if cx.is_due(self.shared.tracking.files.next_deadline()) {
-            self.look_at_files(cx);
+            self.refresh_files(cx);
         }
         if cx.is_due(self.shared.tracking.processes.next_deadline()) {
-            self.look_at_processes(cx);
+            self.refresh_processes(cx);
         }
     }
 
     /// Something has changed about the watched files.
     pub fn files_changed(&mut self, now: Instant, system: &mut dyn System) {
         let cx = &mut Cx::new(now, system);
-        self.look_at_files(cx);
+        self.refresh_files(cx);
         self.refresh_if_dirty(cx);
     }
 

@@ -148,7 +148,7 @@ fn matches(conf: &TrackProcess, comm: &[u8], cmdline: &[u8]) -> bool {
 
 impl Engine {
     /// Counts all tracked processes.
-    pub(crate) fn look_at_processes(&mut self, cx: &mut Cx<'_>) {
+    pub(crate) fn refresh_processes(&mut self, cx: &mut Cx<'_>) {
         let processes = &mut self.shared.tracking.processes;
         processes.poll = (!processes.list.is_empty()).then(|| cx.now.after(POLL));
         if processes.poll.is_some() {

@@ -176,7 +176,7 @@ impl Run {
 
 impl Engine {
     /// Starts the next script whose turn has come.
-    pub(crate) fn take_script_turn(&mut self, cx: &mut Cx<'_>) {
+    pub(crate) fn run_due_scripts(&mut self, cx: &mut Cx<'_>) {
         if self.shared.stopping {
             return;
         }
@@ -196,20 +196,20 @@ impl Engine {
                 let outcome = Outcome::NotStarted(error.raw_os_error());
                 self.shared.dirty |= run.take(cx.now, outcome);
             }
-            self.remind_of_children();
+            self.set_children_timer();
         }
-        self.remind_of_scripts(cx.now);
+        self.set_script_timer(cx.now);
     }
 
-    pub(crate) fn begin_scripts(&mut self, now: Instant) {
+    pub(crate) fn start_scripts(&mut self, now: Instant) {
         for run in &mut self.shared.tracking.scripts.0 {
             run.machine.schedule_first_run(now);
         }
-        self.remind_of_scripts(now);
+        self.set_script_timer(now);
     }
 
     /// One that is due now is for the next turn of the loop.
-    fn remind_of_scripts(&mut self, now: Instant) {
+    fn set_script_timer(&mut self, now: Instant) {
         let next = self.shared.tracking.scripts.next_deadline();
         let soon = now.after(Duration::from_nanos(1));
         self.shared
@@ -292,6 +292,6 @@ impl Engine {
             }
         };
         self.shared.children.reassign(cx, &mut place);
-        self.remind_of_children();
+        self.set_children_timer();
     }
 }

@@ -25,7 +25,7 @@ impl Engine {
     /// The daemon begins.
     pub(crate) fn start_ipvs(&mut self, cx: &mut Cx<'_>, desired: Desired<'_>) {
         // Who goes on as master has connections to keep.
-        let goes_on = self.routers.iter().any(|router| router.past.resuming);
+        let goes_on = self.routers.iter().any(|router| router.resume.resuming);
         self.lvs.kernel.flush = self.lvs.conf.flush && !goes_on;
         self.renew_ipvs(cx, desired);
     }
@@ -35,7 +35,7 @@ impl Engine {
         self.lvs.kernel.limits.set(self.lvs.conf.timeouts);
         self.follow_instance();
         self.lvs.kernel.reconcile(cx, desired);
-        self.remind_of_ipvs(cx);
+        self.set_ipvs_timer(cx);
     }
 
     /// One service should be another.
@@ -45,13 +45,13 @@ impl Engine {
         (service, servers): (&Service, &[Destination]),
     ) {
         self.lvs.kernel.change(cx, service, servers);
-        self.remind_of_ipvs(cx);
+        self.set_ipvs_timer(cx);
     }
 
     /// Does what is due.
-    pub(crate) fn work_on_ipvs(&mut self, cx: &mut Cx<'_>) {
+    pub(crate) fn run_ipvs(&mut self, cx: &mut Cx<'_>) {
         self.lvs.kernel.expire(cx);
-        self.remind_of_ipvs(cx);
+        self.set_ipvs_timer(cx);
     }
 
     /// The daemon ends.
@@ -60,7 +60,7 @@ impl Engine {
         self.lvs.kernel.withdraw(cx, all);
     }
 
-    fn remind_of_ipvs(&mut self, cx: &mut Cx<'_>) {
+    fn set_ipvs_timer(&mut self, cx: &mut Cx<'_>) {
         if self.lvs.kernel.module == Module::Wanted {
             self.lvs.kernel.module = Module::Loading(0);
             self.load_ipvs(cx);
@@ -86,11 +86,11 @@ impl Engine {
         if let Err(error) = run {
             log::debug!(target: "lvs", "modprobe ip_vs: {error}");
         }
-        self.remind_of_children();
+        self.set_children_timer();
     }
 
     /// An instance has another state: connection synchronization may have to turn round.
-    pub(crate) fn lvs_follows(&mut self, cx: &mut Cx<'_>, instance: usize) {
+    pub(crate) fn sync_lvs_with_instance(&mut self, cx: &mut Cx<'_>, instance: usize) {
         let sync = self.lvs.conf.sync_daemon.as_ref();
         if self.shared.stopping || sync.is_none_or(|sync| sync.instance != Some(instance)) {
             return;
@@ -99,7 +99,7 @@ impl Engine {
         if self.lvs.kernel.is_reachable() {
             self.lvs.kernel.turn(cx);
         }
-        self.remind_of_ipvs(cx);
+        self.set_ipvs_timer(cx);
     }
 
     /// Notes which halves of connection synchronization should run.
