@@ -65,7 +65,7 @@ fn clock() -> Clock {
     Clock {
         now: at(0),
         wall: Duration::from_secs(1_795_259_482),
-        ahead: 3600,
+        utc_offset: 3600,
     }
 }
 

@@ -13,9 +13,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("netlink", &["types"]),
     ("config", &["types"]),
     ("vrrp", &["wire", "types"]),
-    ("check", &["config::model", "types"]),
+    ("check", &["config::model", "wire", "types"]),
     ("lvs", &["config::model", "types"]),
-    ("notify", &["config::model", "types"]),
+    ("notify", &["config::model", "wire", "types"]),
     ("ctl", &["config::model", "types"]),
     (
         "engine",

@@ -12,7 +12,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use vrrpd::check::{NetworkCheck, SocketEvent, Step};
+use vrrpd::check::{NetworkCheckBuilder, SocketEvent, Step};
 use vrrpd::config::model::lvs::{CheckKind, Http, HttpProtocol, Ssl, Target, Url};
 
 const VRRPD: &str = env!("CARGO_BIN_EXE_vrrpd");
@@ -52,7 +52,9 @@ fn http(tls: bool, path: &str, digest: Option<&str>) -> Http {
 
 /// One run of a check, as the daemon would do it; a run takes four steps' time at the most.
 fn check(kind: &CheckKind, ssl: &Ssl) -> Result<(), String> {
-    let mut exchange = NetworkCheck::new(kind, ssl, &mut None).expect("it asks somebody");
+    let mut exchange = NetworkCheckBuilder::new(ssl)
+        .build(kind)
+        .expect("a check over the network");
     exchange.start();
     let (remote, timeout) = (exchange.target().remote, exchange.target().connect_timeout);
     let until = Instant::now() + timeout * 4;
@@ -141,12 +143,12 @@ fn a_hostile_server_costs_a_check_its_time_and_no_more() {
         (
             "silent",
             |mut stream| while stream.read(&mut [0; 99]).is_ok_and(|n| n > 0) {},
-            "/: it timed out before an answer",
+            "/: timed out waiting for a response",
         ),
         (
             "closes",
             |stream| say(stream, b""),
-            "/: it closed the connection without an answer",
+            "/: connection closed without a response",
         ),
         (
             "resets",
@@ -156,7 +158,7 @@ fn a_hostile_server_costs_a_check_its_time_and_no_more() {
                 let socket = socket2::Socket::from(stream);
                 socket.set_linger(Some(Duration::ZERO)).unwrap();
             },
-            "/: the connection broke",
+            "/: connection lost",
         ),
         (
             "trickles",
@@ -165,7 +167,7 @@ fn a_hostile_server_costs_a_check_its_time_and_no_more() {
                     thread::sleep(Duration::from_millis(50));
                 }
             },
-            "/: it timed out before the end of its head",
+            "/: timed out waiting for the end of the header",
         ),
         (
             "trickles a page",
@@ -175,7 +177,7 @@ fn a_hostile_server_costs_a_check_its_time_and_no_more() {
                     thread::sleep(Duration::from_millis(50));
                 }
             },
-            "/: it timed out before the end of its page",
+            "/: timed out waiting for the end of the body",
         ),
         (
             "endless head",
@@ -183,12 +185,12 @@ fn a_hostile_server_costs_a_check_its_time_and_no_more() {
                 let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n");
                 while stream.write_all(b"X-Flood: yes\r\n").is_ok() {}
             },
-            "/: its head has no end",
+            "/: endless header",
         ),
         (
             "endless line",
             |mut stream| while stream.write_all(&[b'x'; 999]).is_ok() {},
-            "/: its head has no end",
+            "/: endless header",
         ),
         (
             "does not close",
@@ -196,17 +198,17 @@ fn a_hostile_server_costs_a_check_its_time_and_no_more() {
                 say(stream.try_clone().unwrap(), b"HTTP/1.1 200 OK\r\n\r\nhello");
                 while stream.read(&mut [0; 99]).is_ok_and(|n| n > 0) {}
             },
-            "/: it timed out before the end of its page",
+            "/: timed out waiting for the end of the body",
         ),
         (
             "too short",
             |stream| say(stream, b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello"),
-            "/: its page ends after 5 of 9 bytes",
+            "/: body ended after 5 of 9 bytes",
         ),
         (
             "no HTTP",
             |stream| say(stream, b"SSH-2.0-x\r\n"),
-            "/: it does not speak HTTP, but says `SSH-2.0-x`",
+            "/: not an HTTP response: `SSH-2.0-x`",
         ),
         (
             "redirect",
@@ -216,7 +218,7 @@ fn a_hostile_server_costs_a_check_its_time_and_no_more() {
                     b"HTTP/1.1 301 Moved\r\nLocation: https://x.org/\r\n\r\n",
                 )
             },
-            "/: got status 301, a redirect to https://x.org/, wanted 200-299",
+            "/: status 301 (redirect to https://x.org/), expected 200-299",
         ),
     ];
     let begun = Instant::now();
@@ -269,7 +271,7 @@ fn genhash_says_what_went_wrong() {
     for (line, want) in [
         (
             format!("-s 127.0.0.1 -p {} -u /x", silent.port()),
-            "vrrpd: genhash: /x: it closed the connection without an answer\n".to_owned(),
+            "vrrpd: genhash: /x: connection closed without a response\n".to_owned(),
         ),
         (
             format!("-s 127.0.0.1 -p {} -u /x", closed.port()),
@@ -372,7 +374,7 @@ fn busybox_serves_a_page() {
     let missing = get(at, http(false, "/missing", None));
     assert_eq!(
         missing,
-        Err("/missing: got status 404, wanted 200-299".into())
+        Err("/missing: status 404, expected 200-299".into())
     );
     let line = format!("-s 127.0.0.1 -p {} -u /hello", at.port());
     assert_eq!(printed(&genhash(&line)), format!("{HELLO}\n"));
@@ -391,7 +393,7 @@ fn pages_are_searched_whatever_their_pieces() {
             thread::sleep(Duration::from_millis(20));
         }
     });
-    let wrong = |why: &str| Err(format!("/: its page {why}"));
+    let wrong = |why: &str| Err(format!("/: body {why}"));
     for (regex, absent, to, want) in [
         (r#""status": *"UP""#, false, None, Ok(())),
         ("DOWN", false, None, wrong("does not match `DOWN`")),
@@ -550,12 +552,12 @@ mod tls {
                 (
                     &trust("other.crt"),
                     "www.example.org",
-                    "its certificate is not signed by an authority in `ca`",
+                    "certificate not signed by a CA in `ca`",
                 ),
                 (
                     &trust("other.key"),
                     "www.example.org",
-                    "other.key has no certificate",
+                    "other.key contains no certificate",
                 ),
             ] {
                 let why = ask(at, ssl, named(name)).expect_err(name);
@@ -594,15 +596,15 @@ mod tls {
         for (serve, want) in [
             (
                 (|stream| say(stream, b"HTTP/1.1 400 Bad Request\r\n\r\n")) as fn(TcpStream),
-                "/: it does not speak TLS",
+                "/: not a TLS server",
             ),
             (
                 |stream| say(stream, b""),
-                "/: it closed the connection before the end of the TLS handshake",
+                "/: connection closed during the TLS handshake",
             ),
             (
                 |mut stream| while stream.read(&mut [0; 999]).is_ok_and(|n| n > 0) {},
-                "/: it timed out before the end of the TLS handshake",
+                "/: timed out during the TLS handshake",
             ),
         ] {
             let end = ask(hostile(serve), &Ssl::default(), http(true, "/", None));

@@ -1,7 +1,8 @@
-//! The ciphers of `SSL_GET`: what nearly every server of the last ten years has, and no more, for each costs kilobytes.
+//! The algorithms of `SSL_GET`: those that nearly every server of the last ten years supports, because each adds
+//! kilobytes to the binary.
 //!
-//! AES-GCM; key exchange on P-256, which every TLS 1.3 server must have, and P-384; signatures by ECDSA on both
-//! and by RSA. Left out, with what they would cost on x86_64: ChaCha20-Poly1305 (55 KB), X25519 and Ed25519 (45 KB).
+//! AES-GCM; key exchange on P-256, which TLS 1.3 requires (RFC 8446 §9.1), and P-384; signatures by ECDSA on both and by
+//! RSA. Omitted, with their size on x86_64: ChaCha20-Poly1305 (55 KB), X25519 and Ed25519 (45 KB).
 
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use rustls::sign::SigningKey;
 use rustls::{Error, SignatureScheme};
 use webpki::ring as algorithms;
 
-/// All of it.
+/// The provider of these algorithms.
 pub(super) fn provider() -> CryptoProvider {
     CryptoProvider {
         cipher_suites: vec![
@@ -33,7 +34,7 @@ pub(super) fn provider() -> CryptoProvider {
     }
 }
 
-/// Signatures of servers that have to prove who they are.
+/// Signature algorithms for servers whose certificate is verified.
 pub(super) static SIGNATURES: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
     all: &[
         algorithms::ECDSA_P256_SHA256,
@@ -47,7 +48,7 @@ pub(super) static SIGNATURES: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorit
         algorithms::RSA_PKCS1_2048_8192_SHA384,
         algorithms::RSA_PKCS1_2048_8192_SHA512,
     ],
-    // TLS 1.2 leaves the curve open.
+    // TLS 1.2 does not bind the curve to the signature scheme.
     mapping: &[
         (
             SignatureScheme::ECDSA_NISTP256_SHA256,
@@ -84,13 +85,13 @@ pub(super) static SIGNATURES: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorit
     ],
 };
 
-/// Random numbers and keys by ring, as rustls' own provider has them; but that one brings all ciphers along.
+/// Random numbers and keys by ring, as in rustls' own provider, which would link all algorithms.
 #[derive(Debug)]
 struct Ring;
 
 impl SecureRandom for Ring {
-    fn fill(&self, room: &mut [u8]) -> Result<(), GetRandomFailed> {
-        let filled = ring::rand::SystemRandom::new().fill(room);
+    fn fill(&self, buffer: &mut [u8]) -> Result<(), GetRandomFailed> {
+        let filled = ring::rand::SystemRandom::new().fill(buffer);
         filled.map_err(|_| GetRandomFailed)
     }
 }

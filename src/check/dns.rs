@@ -1,28 +1,27 @@
-//! `DNS_CHECK`: a name server that answers our question without an error is well (RFC 1035).
+//! `DNS_CHECK`: a name server answers a query without an error (RFC 1035).
 //!
 //! ```text
-//! Connected → header, question → a datagram with our number, an answer, without an error → well
+//! Connected → query → a response with the same ID and RCODE 0 → up
 //! ```
-//! Each question has another number, from a sequence that who does not see our packets cannot foretell. Answers
-//! with other numbers are not for us (a late one, or a forged one): the time for the right one goes on.
+//! Query IDs come from a pseudo-random sequence with a random seed, so that an off-path attacker cannot predict them.
+//! Datagrams with other IDs (late or forged) are ignored; the time limit keeps running.
 
 use core::time::Duration;
 use std::hash::{BuildHasher, RandomState};
 
-use super::{SocketEvent, Step, no_answer};
-use crate::config::model::lvs::Target;
+use super::{CheckMachine, SocketEvent, Step, no_answer};
 
-/// In the second pair of bytes of a message: recursion is desired.
-const RECURSE: u16 = 0x0100;
-/// The class of the internet.
-const INTERNET: u16 = 1;
-/// Datagrams with other numbers that one run passes over.
+/// Header flag RD: recursion desired.
+const RECURSION_DESIRED: u16 = 0x0100;
+/// Class IN.
+const CLASS_IN: u16 = 1;
+/// Datagrams with a wrong ID after which a run fails.
 const MAX_FOREIGN: u8 = 8;
 
 /// The check of one name server.
 #[derive(Clone, Debug)]
 pub struct DnsCheck {
-    /// Everything behind the number.
+    /// The query without its ID.
     packet: Vec<u8>,
     timeout: Duration,
     seed: u32,
@@ -31,31 +30,57 @@ pub struct DnsCheck {
 }
 
 impl DnsCheck {
-    /// Asks for the records of type `kind` of `name`, which was checked when it was read.
+    /// Queries records of type `kind` of `name`, which the configuration has validated.
     #[must_use]
-    pub fn new(target: &Target, kind: u16, name: &str) -> Self {
+    pub fn new(timeout: Duration, kind: u16, name: &str) -> Self {
         let mut packet = Vec::new();
-        // One question, no records.
-        for word in [RECURSE, 1, 0, 0, 0] {
+        // Flags, then the counts: one question, no records.
+        for word in [RECURSION_DESIRED, 1, 0, 0, 0] {
             packet.extend_from_slice(&u16::to_be_bytes(word));
         }
         encode(name, &mut packet);
         packet.extend_from_slice(&kind.to_be_bytes());
-        packet.extend_from_slice(&INTERNET.to_be_bytes());
-        // Of this hasher, the key is random.
+        packet.extend_from_slice(&CLASS_IN.to_be_bytes());
+        // The key of this hasher is random.
         let [a, b, c, d, ..] = RandomState::new().hash_one(name).to_be_bytes();
         DnsCheck {
             packet,
-            timeout: target.connect_timeout,
-            // The sequence does not leave zero.
+            timeout,
+            // Xorshift never leaves zero.
             seed: u32::from_be_bytes([a, b, c, d]).max(1),
             id: 0,
             foreign: 0,
         }
     }
 
-    /// A run begins; a socket is opened next.
-    pub fn start(&mut self) {
+    fn answer(&mut self, datagram: &[u8]) -> Step {
+        let Some([a, b, flags, code]) = datagram.first_chunk::<4>() else {
+            return self.ignore();
+        };
+        if u16::from_be_bytes([*a, *b]) != self.id || flags & 0x80 == 0 {
+            return self.ignore();
+        }
+        match code & 0x0f {
+            0 => Step::Done(Ok(())),
+            code => {
+                let name = code_name(code);
+                fail(format!("response code {code}{name}"))
+            }
+        }
+    }
+
+    /// A datagram that is not a response to this query.
+    fn ignore(&mut self) -> Step {
+        self.foreign = self.foreign.saturating_add(1);
+        match self.foreign {
+            0..MAX_FOREIGN => Step::Wait(self.timeout),
+            _ => fail("all responses have a wrong ID".into()),
+        }
+    }
+}
+
+impl CheckMachine for DnsCheck {
+    fn start(&mut self) {
         // Marsaglia's xorshift.
         self.seed ^= self.seed << 13;
         self.seed ^= self.seed >> 17;
@@ -65,9 +90,8 @@ impl DnsCheck {
         self.foreign = 0;
     }
 
-    /// Something has happened to the socket.
-    pub fn handle(&mut self, news: SocketEvent<'_>, out: &mut Vec<u8>) -> Step {
-        match news {
+    fn handle(&mut self, event: SocketEvent<'_>, out: &mut Vec<u8>) -> Step {
+        match event {
             SocketEvent::Connected => {
                 out.extend_from_slice(&self.id.to_be_bytes());
                 out.extend_from_slice(&self.packet);
@@ -79,34 +103,9 @@ impl DnsCheck {
             SocketEvent::TimedOut => fail(no_answer(self.timeout)),
         }
     }
-
-    fn answer(&mut self, datagram: &[u8]) -> Step {
-        let Some([a, b, flags, code]) = datagram.first_chunk::<4>() else {
-            return self.pass_over();
-        };
-        if u16::from_be_bytes([*a, *b]) != self.id || flags & 0x80 == 0 {
-            return self.pass_over();
-        }
-        match code & 0x0f {
-            0 => Step::Done(Ok(())),
-            code => {
-                let name = code_name(code);
-                fail(format!("it answers with error {code}{name}"))
-            }
-        }
-    }
-
-    /// That was not for us.
-    fn pass_over(&mut self) -> Step {
-        self.foreign = self.foreign.saturating_add(1);
-        match self.foreign {
-            0..MAX_FOREIGN => Step::Wait(self.timeout),
-            _ => fail("its answers have the wrong number".into()),
-        }
-    }
 }
 
-/// Response codes as people know them.
+/// Name of a response code.
 fn code_name(code: u8) -> &'static str {
     match code {
         1 => " (FORMERR)",
@@ -122,7 +121,7 @@ fn fail(why: String) -> Step {
     Step::Done(Err(why))
 }
 
-/// A name as it is in a message: labels behind their lengths, and an empty one. The empty name is the root.
+/// Appends a name in wire format: each label after its length, then the empty root label.
 fn encode(name: &str, packet: &mut Vec<u8>) {
     for label in name.split('.').filter(|label| !label.is_empty()) {
         packet.push(u8::try_from(label.len()).unwrap_or(u8::MAX));
@@ -134,22 +133,21 @@ fn encode(name: &str, packet: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::testing::target;
 
-    /// A question on its way, and its bytes.
+    /// A check that has sent its query, and the query.
     fn asked(name: &str) -> (DnsCheck, Vec<u8>) {
-        let mut question = DnsCheck::new(&target("192.0.2.1:53"), 6, name);
+        let mut query = DnsCheck::new(Duration::from_secs(5), 6, name);
         let mut out = Vec::new();
-        question.start();
+        query.start();
         assert!(matches!(
-            question.handle(SocketEvent::Connected, &mut out),
+            query.handle(SocketEvent::Connected, &mut out),
             Step::Wait(_)
         ));
-        (question, out)
+        (query, out)
     }
 
     #[test]
-    fn questions_are_those_of_rfc_1035() {
+    fn queries_are_those_of_rfc_1035() {
         let (_, root) = asked("");
         assert_eq!(root[2..], [1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 6, 0, 1]);
         let (_, dot) = asked(".");
@@ -161,12 +159,12 @@ mod tests {
     }
 
     #[test]
-    fn every_question_has_another_number() {
-        let (mut question, _) = asked("");
+    fn every_query_has_another_id() {
+        let (mut query, _) = asked("");
         let mut ids = Vec::new();
         for _ in 0..100 {
-            question.start();
-            ids.push(question.id);
+            query.start();
+            ids.push(query.id);
         }
         ids.sort_unstable();
         ids.dedup();
@@ -174,55 +172,55 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_judged() {
+    fn response_codes_are_reported() {
         for (flags, want) in [
             ([0x81, 0x80], Ok(())),
             ([0x84, 0x00], Ok(())),
-            ([0x81, 0x81], Err("it answers with error 1 (FORMERR)")),
-            ([0x81, 0x82], Err("it answers with error 2 (SERVFAIL)")),
-            ([0x81, 0x83], Err("it answers with error 3 (NXDOMAIN)")),
-            ([0x81, 0x05], Err("it answers with error 5 (REFUSED)")),
-            ([0x81, 0x0a], Err("it answers with error 10")),
+            ([0x81, 0x81], Err("response code 1 (FORMERR)")),
+            ([0x81, 0x82], Err("response code 2 (SERVFAIL)")),
+            ([0x81, 0x83], Err("response code 3 (NXDOMAIN)")),
+            ([0x81, 0x05], Err("response code 5 (REFUSED)")),
+            ([0x81, 0x0a], Err("response code 10")),
         ] {
-            let (mut question, mut packet) = asked("z.org");
+            let (mut query, mut packet) = asked("z.org");
             packet[2..4].copy_from_slice(&flags);
             let want = want.map_err(str::to_owned);
-            let step = question.handle(SocketEvent::Received(&packet), &mut Vec::new());
+            let step = query.handle(SocketEvent::Received(&packet), &mut Vec::new());
             assert_eq!(step, Step::Done(want));
         }
     }
 
     #[test]
-    fn what_is_not_our_answer_is_passed_over_a_few_times() {
-        let (mut question, packet) = asked("z.org");
+    fn foreign_datagrams_are_ignored_up_to_a_limit() {
+        let (mut query, packet) = asked("z.org");
         let mut foreign = packet.clone();
         foreign[0] ^= 1;
         foreign[2] |= 0x80;
-        // The question itself comes back, something short, another number.
+        // The query itself, an empty datagram, a short one, another ID.
         for bytes in [&packet[..], &[], &packet[..3], &foreign] {
-            let step = question.handle(SocketEvent::Received(bytes), &mut Vec::new());
+            let step = query.handle(SocketEvent::Received(bytes), &mut Vec::new());
             assert!(matches!(step, Step::Wait(_)), "{bytes:?}");
         }
         let mut right = packet.clone();
         right[2] |= 0x80;
-        let step = question
+        let step = query
             .clone()
             .handle(SocketEvent::Received(&right), &mut Vec::new());
         assert_eq!(step, Step::Done(Ok(())));
         let mut steps =
-            (0..10).map(|_| question.handle(SocketEvent::Received(&foreign), &mut Vec::new()));
-        let why = "its answers have the wrong number".to_owned();
+            (0..10).map(|_| query.handle(SocketEvent::Received(&foreign), &mut Vec::new()));
+        let why = "all responses have a wrong ID".to_owned();
         assert!(steps.any(|step| step == Step::Done(Err(why.clone()))));
     }
 
     #[test]
-    fn silence_and_refusal_are_sentences() {
-        for (news, want) in [
+    fn timeouts_and_refusals_fail() {
+        for (event, want) in [
             (SocketEvent::TimedOut, "no answer within 5000 ms"),
             (SocketEvent::Failed(111), ""),
         ] {
-            let (mut question, _) = asked("z.org");
-            let step = question.handle(news, &mut Vec::new());
+            let (mut query, _) = asked("z.org");
+            let step = query.handle(event, &mut Vec::new());
             assert_eq!(step, Step::Done(Err(want.to_owned())));
         }
     }

@@ -1,42 +1,44 @@
-//! `HTTP_GET`: pages are asked for, one after another, each on a connection of its own; all must be as wanted.
+//! `HTTP_GET`: retrieves pages, one after another, each on a connection of its own; all must be as expected.
 //!
 //! ```text
-//! Connected → GET /path HTTP/1.0 … → status and page → as wanted? ─┬─→ the next page: Again
-//!                                                                  └─→ Done
+//! Connected → GET /path HTTP/1.0 … → status and page → as expected? ─┬─→ the next page: Reconnect
+//!                                                                    └─→ Done
 //! ```
-//! All pages belong to one run, where keepalived lets `delay_loop` pass between them unless there is `fast_recovery`:
-//! here, that changes nothing. A wrong status is told as soon as the head is complete. Redirects are statuses as any other, but the log says
-//! where they lead. Without `digest` the first 64 KiB of a page are enough; with it, it may have 16 MiB.
-//! Stricter than keepalived: a page that is cut short is a failure even without `digest`, and chunks
-//! are taken apart before they are hashed, for the server chooses their borders as it likes.
+//! All pages belong to one run, where keepalived waits `delay_loop` between them unless `fast_recovery` is set; here
+//! `fast_recovery` has no effect. A wrong status fails the check as soon as the header is complete. Redirects are not
+//! followed; the log shows their target. Without `digest` the first 64 KiB of a page are enough; with it, a page may have
+//! 16 MiB.
+//!
+//! Stricter than keepalived: a truncated page fails the check even without `digest`, and chunked encoding is removed
+//! before hashing, because the server chooses the chunk sizes.
 
 use core::time::Duration;
 
 use super::http_reply::{End, Reply, printable};
-use super::{SocketEvent, Step, no_answer, pattern};
+use super::{CheckMachine, SocketEvent, Step, no_answer, pattern};
 use crate::config::model::lvs::{Http, HttpProtocol, Target, Url};
 
-/// The check of one server.
+/// The check of one web server.
 #[derive(Clone, Debug)]
 pub struct HttpCheck {
     http: Http,
     timeout: Duration,
-    /// Which page it is about, by its place.
-    nth: usize,
+    /// Index of the current page.
+    page: usize,
     connected: bool,
-    /// HttpCheck are hashed whether or not a digest is wanted.
-    hash: bool,
+    /// Pages are hashed even without a `digest` to compare.
+    hash_all: bool,
     reply: Reply,
 }
 
-/// What has come, for people.
+/// A retrieved page, as `genhash` prints it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ResponseSummary {
-    /// The status.
+    /// HTTP status.
     pub status: u16,
-    /// The page's length.
+    /// Length of the page in bytes.
     pub length: u64,
-    /// Its MD5.
+    /// MD5 of the page.
     pub digest: [u8; 16],
 }
 
@@ -47,51 +49,90 @@ impl HttpCheck {
         HttpCheck {
             http: http.clone(),
             timeout: target.connect_timeout,
-            nth: 0,
+            page: 0,
             connected: false,
-            hash: false,
+            hash_all: false,
             reply: Reply::new(),
         }
     }
 
-    /// The same, hashing pages whose digest nobody knows, for [`HttpCheck::take_summary`].
+    /// The same, hashing every page, for [`CheckMachine::take_summary`].
     #[must_use]
     pub fn hashing(mut self) -> Self {
-        self.hash = true;
+        self.hash_all = true;
         self
     }
 
-    /// What was seen of the last page. To be asked once.
-    pub fn take_summary(&mut self) -> Option<ResponseSummary> {
-        Some(ResponseSummary {
-            status: self.reply.status()?,
-            length: self.reply.page(),
-            digest: self.reply.digest()?,
-        })
-    }
-
-    /// What a step may take.
+    /// Time limit of each step.
     #[cfg(feature = "tls")]
     pub(super) fn timeout(&self) -> Duration {
         self.timeout
     }
 
-    /// A run begins; a connection is opened next.
-    pub fn start(&mut self) {
-        self.nth = 0;
+    /// Judges what has been received so far. A wrong status ends the run without waiting for the page.
+    fn judge(&mut self, end: End) -> Step {
+        let Some(url) = self.http.urls.get(self.page) else {
+            return Step::Done(Ok(()));
+        };
+        if let Some(status) = self.reply.status()
+            && !is_in(status, &url.statuses)
+        {
+            let why = wrong_status(status, self.reply.location(), &url.statuses);
+            return self.fail(&why);
+        }
+        match end {
+            None => return Step::Wait(self.timeout),
+            Some(Err(why)) => return self.fail(&why),
+            Some(Ok(())) => {}
+        }
+        if let Some(expected) = url.digest
+            && let Some(digest) = self.reply.digest()
+            && digest != expected
+        {
+            let (digest, expected) = (hex(&digest), hex(&expected));
+            return self.fail(&format!("body has MD5 {digest}, expected {expected}"));
+        }
+        if let Some(pattern) = &url.pattern
+            && let Err(why) = pattern::verdict(pattern, self.reply.searched())
+        {
+            return self.fail(&why);
+        }
+        self.next_page()
+    }
+
+    /// The current page is as expected.
+    fn next_page(&mut self) -> Step {
+        self.page = self.page.saturating_add(1);
+        self.connected = false;
+        if self.page < self.http.urls.len() {
+            return Step::Reconnect;
+        }
+        Step::Done(Ok(()))
+    }
+
+    /// Ends the run with a reason, preceded by the path of the page.
+    pub(super) fn fail(&self, why: &str) -> Step {
+        let path = self.http.urls.get(self.page).map_or("", |url| &url.path);
+        let path = printable(path.as_bytes());
+        Step::Done(Err(format!("{path}: {why}")))
+    }
+}
+
+impl CheckMachine for HttpCheck {
+    fn start(&mut self) {
+        self.page = 0;
         self.connected = false;
     }
 
-    /// Something has happened to the connection.
-    pub fn handle(&mut self, news: SocketEvent<'_>, out: &mut Vec<u8>) -> Step {
-        let Some(url) = self.http.urls.get(self.nth) else {
+    fn handle(&mut self, event: SocketEvent<'_>, out: &mut Vec<u8>) -> Step {
+        let Some(url) = self.http.urls.get(self.page) else {
             return Step::Done(Ok(()));
         };
-        match news {
+        match event {
             SocketEvent::Connected => {
                 self.connected = true;
-                let digest = self.hash || url.digest.is_some();
-                self.reply.begin(digest, url.pattern.is_some());
+                let hash = self.hash_all || url.digest.is_some();
+                self.reply.start(hash, url.pattern.is_some());
                 request(url, self.http.protocol, out);
                 Step::Wait(self.timeout)
             }
@@ -104,64 +145,25 @@ impl HttpCheck {
                 self.judge(Some(end))
             }
             SocketEvent::Failed(_) if !self.connected => Step::Done(Err(String::new())),
-            SocketEvent::Failed(_) => self.fail("the connection broke"),
+            SocketEvent::Failed(_) => self.fail("connection lost"),
             SocketEvent::TimedOut if !self.connected => Step::Done(Err(no_answer(self.timeout))),
             SocketEvent::TimedOut => {
                 let missing = self.reply.missing();
-                self.fail(&format!("it timed out before {missing}"))
+                self.fail(&format!("timed out waiting for {missing}"))
             }
         }
     }
 
-    /// More of the answer is there. Nothing is worth waiting for behind a wrong status.
-    fn judge(&mut self, end: End) -> Step {
-        let Some(url) = self.http.urls.get(self.nth) else {
-            return Step::Done(Ok(()));
-        };
-        if let Some(status) = self.reply.status()
-            && !is_in(status, &url.statuses)
-        {
-            let why = wrong_status(status, self.reply.place(), &url.statuses);
-            return self.fail(&why);
-        }
-        match end {
-            None => return Step::Wait(self.timeout),
-            Some(Err(why)) => return self.fail(&why),
-            Some(Ok(())) => {}
-        }
-        if let Some(want) = url.digest
-            && let Some(got) = self.reply.digest()
-            && got != want
-        {
-            let (got, want) = (hex(&got), hex(&want));
-            return self.fail(&format!("got a page with MD5 {got}, wanted {want}"));
-        }
-        if let Some(pattern) = &url.pattern
-            && let Err(why) = pattern::verdict(pattern, self.reply.searched())
-        {
-            return self.fail(&why);
-        }
-        self.next()
-    }
-
-    /// This page is good.
-    fn next(&mut self) -> Step {
-        self.nth = self.nth.saturating_add(1);
-        self.connected = false;
-        if self.nth < self.http.urls.len() {
-            return Step::Reconnect;
-        }
-        Step::Done(Ok(()))
-    }
-
-    pub(super) fn fail(&self, why: &str) -> Step {
-        let path = self.http.urls.get(self.nth).map_or("", |url| &url.path);
-        let path = printable(path.as_bytes());
-        Step::Done(Err(format!("{path}: {why}")))
+    fn take_summary(&mut self) -> Option<ResponseSummary> {
+        Some(ResponseSummary {
+            status: self.reply.status()?,
+            length: self.reply.page_length(),
+            digest: self.reply.digest()?,
+        })
     }
 }
 
-/// As keepalived asks, down to the order of the lines.
+/// Appends keepalived's request, header order included.
 fn request(url: &Url, protocol: HttpProtocol, out: &mut Vec<u8>) {
     let (version, close) = match protocol {
         HttpProtocol::V1_0 => ("1.0", ""),
@@ -188,26 +190,27 @@ fn is_in(status: u16, ranges: &[(u16, u16)]) -> bool {
     ranges.iter().any(inside)
 }
 
-fn wrong_status(status: u16, place: &[u8], ranges: &[(u16, u16)]) -> String {
-    let mut text = format!("got status {status}");
-    if !place.is_empty() {
-        text.push_str(", a redirect to ");
-        text.push_str(&printable(place));
+fn wrong_status(status: u16, location: &[u8], ranges: &[(u16, u16)]) -> String {
+    let mut text = format!("status {status}");
+    if !location.is_empty() {
+        text.push_str(" (redirect to ");
+        text.push_str(&printable(location));
+        text.push(')');
     }
-    let mut word = ", wanted ";
+    let mut separator = ", expected ";
     for (from, to) in ranges {
-        text.push_str(word);
+        text.push_str(separator);
         text.push_str(&from.to_string());
         if to != from {
             text.push('-');
             text.push_str(&to.to_string());
         }
-        word = ", ";
+        separator = ", ";
     }
     text
 }
 
-/// A digest as people write it.
+/// A digest in lower-case hexadecimal.
 #[must_use]
 pub fn hex(digest: &[u8; 16]) -> String {
     let mut text = String::with_capacity(32);
@@ -248,7 +251,7 @@ mod tests {
         HttpCheck::new(&target("192.0.2.1:80"), &http)
     }
 
-    /// One page, one answer in pieces of `size` bytes, then the end of the connection.
+    /// One page, one response in pieces of `size` bytes, then the end of the connection.
     fn check(page: Url, answer: &[u8], size: usize) -> Result<(), String> {
         let mut pages = pages(vec![page], HttpProtocol::V1_1);
         let mut out = Vec::new();
@@ -306,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn good_answers_in_every_framing() {
+    fn good_responses_in_every_framing() {
         let long = format!(
             "HTTP/1.1 200 OK\r\nX: {}\r\nContent-Length: 5\r\n\r\nhello",
             "x".repeat(9000)
@@ -370,95 +373,86 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_a_sentence() {
+    fn failures_say_what_is_wrong_with_the_response() {
         let flood = format!("HTTP/1.1 200 OK\r\n{}", "X: y\r\n".repeat(10_000));
         let line = format!("HTTP/1.1 200 OK\r\nX: {}", "y".repeat(100_000));
         let interim = "HTTP/1.1 100 Continue\r\n\r\n".repeat(10_000);
         let garbage = "x".repeat(100_000);
         let sizes = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{garbage}");
         for (answer, want) in [
-            ("", "it closed the connection without an answer"),
-            (
-                "HTTP/1.1 200 O",
-                "it does not speak HTTP, but says `HTTP/1.1 200 O`",
-            ),
+            ("", "connection closed without a response"),
+            ("HTTP/1.1 200 O", "not an HTTP response: `HTTP/1.1 200 O`"),
             (
                 "HTTP/1.1 200 OK\r\nA: b\r\n",
-                "it closed the connection before the end of its head",
+                "connection closed before the end of the header",
             ),
             (
                 "HTTP/1.1 500 Oops\r\n\r\n",
-                "got status 500, wanted 200-299, 304",
+                "status 500, expected 200-299, 304",
             ),
             (
                 "HTTP/1.1 302 Found\r\nLocation: https://z.org/\x07\r\nContent-Length: 9\r\n\r\nno",
-                "got status 302, a redirect to https://z.org/?, wanted 200-299, 304",
+                "status 302 (redirect to https://z.org/?), expected 200-299, 304",
             ),
             (
                 "HTTP/1.1 503 Busy\r\nTransfer-Encoding: chunked\r\n\r\nbroken\r\n",
-                "got status 503, wanted 200-299, 304",
+                "status 503, expected 200-299, 304",
             ),
             (
                 "SSH-2.0-OpenSSH_9.2\r\n",
-                "it does not speak HTTP, but says `SSH-2.0-OpenSSH_9.2`",
+                "not an HTTP response: `SSH-2.0-OpenSSH_9.2`",
             ),
             (
                 "\x15\x03\x01\x00\x02\x02\n",
-                "it does not speak HTTP, but says `??????`",
+                "not an HTTP response: `??????`",
             ),
-            (
-                "HTTP/1.1\r\n\r\n",
-                "it does not speak HTTP, but says `HTTP/1.1`",
-            ),
+            ("HTTP/1.1\r\n\r\n", "not an HTTP response: `HTTP/1.1`"),
             (
                 "HTTP/1.1 2000 OK\r\n\r\n",
-                "it does not speak HTTP, but says `HTTP/1.1 2000 OK`",
+                "not an HTTP response: `HTTP/1.1 2000 OK`",
             ),
             (
                 "HTTP/1.1 +20 OK\r\n\r\n",
-                "it does not speak HTTP, but says `HTTP/1.1 +20 OK`",
+                "not an HTTP response: `HTTP/1.1 +20 OK`",
             ),
-            (
-                "\r\nHTTP/1.1 200 OK\r\n\r\n",
-                "it does not speak HTTP, but says ``",
-            ),
+            ("\r\nHTTP/1.1 200 OK\r\n\r\n", "not an HTTP response: ``"),
             (
                 "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
-                "its Content-Length makes no sense: `6`",
+                "invalid Content-Length `6`",
             ),
             (
                 "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
-                "its Content-Length makes no sense: `-1`",
+                "invalid Content-Length `-1`",
             ),
             (
                 "HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551616\r\n\r\n",
-                "its Content-Length makes no sense: `18446744073709551616`",
+                "invalid Content-Length `18446744073709551616`",
             ),
             (
                 "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello",
-                "its page ends after 5 of 100 bytes",
+                "body ended after 5 of 100 bytes",
             ),
             (
                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel",
-                "it closed the connection before the last chunk of its page",
+                "connection closed before the last chunk of the body",
             ),
             (
                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nhello\r\n",
-                "its chunks are broken: `hello` where a size should be",
+                "invalid chunked encoding: `hello` instead of a chunk size",
             ),
             (
                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhello\r\n",
-                "its chunks are broken: `llo` where an empty line should be",
+                "invalid chunked encoding: `llo` instead of an empty line",
             ),
             (
                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n11111111111111111\r\nhello\r\n",
-                "its chunks are broken: `11111111111111111` where a size should be",
+                "invalid chunked encoding: `11111111111111111` instead of a chunk size",
             ),
-            (&flood, "its head has no end"),
-            (&line, "its head has no end"),
-            (&interim, "its head has no end"),
-            (&garbage, "its head has no end"),
-            (&sizes, "its head has no end"),
+            (&flood, "endless header"),
+            (&line, "endless header"),
+            (&interim, "endless header"),
+            (&garbage, "endless header"),
+            (&sizes, "endless header"),
         ] {
             let got = always(&url("/x", false), answer.as_bytes());
             assert_eq!(got, Err(format!("/x: {want}")));
@@ -466,24 +460,24 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_digest_is_shown_with_the_right_one() {
+    fn a_wrong_digest_is_shown_with_the_expected_one() {
         let got = always(&url("/x", true), b"HTTP/1.0 200 OK\r\n\r\nworld");
-        let want = "/x: got a page with MD5 7d793037a0760186574b0282f2f435e7, \
-                    wanted 5d41402abc4b2a76b9719d911017c592";
+        let want = "/x: body has MD5 7d793037a0760186574b0282f2f435e7, \
+                    expected 5d41402abc4b2a76b9719d911017c592";
         assert_eq!(got, Err(want.to_owned()));
     }
 
     #[test]
-    fn a_page_without_an_end_is_enough_without_and_too_much_with_a_digest() {
+    fn an_endless_page_passes_without_a_digest_and_fails_with_one() {
         let mut answer = b"HTTP/1.0 200 OK\r\n\r\n".to_vec();
         answer.resize(17 << 20, b'x');
         assert_eq!(always(&url("/", false), &answer), Ok(()));
-        let why = "/: its page is too long for a digest".to_owned();
+        let why = "/: body exceeds 16 MiB, too large to hash".to_owned();
         assert_eq!(always(&url("/", true), &answer), Err(why));
     }
 
     #[test]
-    fn every_page_has_a_connection_of_its_own_and_the_first_wrong_one_ends_the_run() {
+    fn every_page_has_its_own_connection_and_the_first_wrong_one_ends_the_run() {
         let urls = ["/a", "/b", "/c"].map(|path| url(path, false));
         let mut pages = pages(urls.to_vec(), HttpProtocol::V1_0);
         let good = SocketEvent::Received(b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n");
@@ -513,24 +507,27 @@ mod tests {
     }
 
     #[test]
-    fn silence_is_told_by_what_is_missing() {
+    fn timeouts_say_what_is_missing() {
         let mut pages = pages(vec![url("/", true)], HttpProtocol::V1_0);
-        for (heard, want) in [
-            ("", "/: it timed out before an answer"),
-            ("HTTP/1.0 200", "/: it timed out before the end of its head"),
+        for (received, want) in [
+            ("", "/: timed out waiting for a response"),
+            (
+                "HTTP/1.0 200",
+                "/: timed out waiting for the end of the header",
+            ),
             (
                 "HTTP/1.0 200 OK\r\n\r\nhel",
-                "/: it timed out before the end of its page",
+                "/: timed out waiting for the end of the body",
             ),
             (
                 "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhel",
-                "/: it timed out before the last chunk of its page",
+                "/: timed out waiting for the last chunk of the body",
             ),
         ] {
             let mut out = Vec::new();
             pages.start();
             let _ = pages.handle(SocketEvent::Connected, &mut out);
-            let _ = pages.handle(SocketEvent::Received(heard.as_bytes()), &mut out);
+            let _ = pages.handle(SocketEvent::Received(received.as_bytes()), &mut out);
             let end = Step::Done(Err(want.to_owned()));
             assert_eq!(pages.handle(SocketEvent::TimedOut, &mut out), end);
         }

@@ -1,71 +1,70 @@
-//! Reading a web server's answer (RFC 9112), whatever comes: pieces of any size, garbage, floods.
+//! Reads a web server's response (RFC 9112) incrementally and within bounds.
 //!
 //! ```text
-//! Status ─→ Headers ─┬─→ Fixed (Content-Length) ───────────────────────┬─→ over
-//!   ↑          │     ├─→ Size ⇄ Data, Mark (chunked) ─→ Trailers ──────┤
-//!   └─ 1xx ────┘     └─→ ToEnd (until the server closes) ──────────────┘
+//! Status ─→ Headers ─┬─→ Fixed (Content-Length) ─────────────────────────┬─→ complete
+//!   ↑          │     ├─→ Size ⇄ Data, ChunkEnd (chunked) ─→ Trailers ────┤
+//!   └─ 1xx ────┘     └─→ ToEnd (until the server closes) ────────────────┘
 //! ```
-//! Of the head three facts are kept, of the page its length and, if wanted, its MD5. A line is kept up to
-//! [`LINE`] bytes, the rest of it is dropped; a head without an end is given up. The outcome depends on the bytes
-//! alone, never on how they were cut.
+//! Kept are the status, the length, the target of a redirect and, if asked for, the MD5 and the text of the page. Of
+//! each line the first [`MAX_LINE`] bytes are kept; an endless header is an error. The result depends on the bytes
+//! alone, not on how they were split.
 
 use md5::{Digest, Md5};
 
 use crate::config::model::lvs::SEARCH_LIMIT;
 
-/// What is kept of a line. The lines we read are shorter.
-const LINE: usize = 160;
-/// What is kept of where a redirect leads to.
-const PLACE: usize = 80;
-/// Bytes of all head lines, and again of all trailers. More is no answer but a flood.
+/// Bytes kept of a line; the lines that are evaluated are shorter.
+const MAX_LINE: usize = 160;
+/// Bytes kept of the target of a redirect.
+const MAX_LOCATION: usize = 80;
+/// Bytes of all header lines, and separately of all trailers.
 const MAX_HEAD: usize = 16 << 10;
-/// So much of a page is enough to see that the server delivers, where nobody wants its digest, and to search in.
+/// Bytes of a page that are enough where no digest is compared; a pattern is searched in these.
 const ENOUGH: u64 = SEARCH_LIMIT as u64;
-/// Room for pages that are searched which is not given back after each.
-const ROOM: usize = 4 << 10;
-/// More is not hashed.
+/// Capacity kept from one searched page to the next.
+const KEPT_CAPACITY: usize = 4 << 10;
+/// Longest page that is hashed.
 const MAX_PAGE: u64 = 16 << 20;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum State {
-    /// Waits for the line with the status.
+    /// The status line is next.
     Status,
-    /// Waits for the other lines of the head.
+    /// Another header line is next.
     Headers,
-    /// Waits for so many bytes of the page.
+    /// That many bytes of the page are missing.
     Fixed(u64),
-    /// Waits for the page, which ends with the connection.
+    /// The page ends with the connection.
     ToEnd,
-    /// Waits for the line with a chunk's size.
+    /// The line with a chunk's size is next.
     Size,
-    /// Waits for so many bytes of a chunk.
+    /// That many bytes of a chunk are missing.
     Data(u64),
-    /// Waits for the end of line behind a chunk.
-    Mark,
-    /// Waits for the empty line behind the last chunk.
+    /// The line end after a chunk is next.
+    ChunkEnd,
+    /// A trailer, or the empty line after the last chunk, is next.
     Trailers,
 }
 
-/// Whether the answer is complete, and what is wrong with it.
+/// `Some` when the response is complete or invalid, with the reason.
 pub(super) type End = Option<Result<(), String>>;
 
-/// One answer. Used again for the next one.
+/// Reader of one response at a time.
 #[derive(Clone, Debug)]
 pub(super) struct Reply {
     state: State,
-    line: heapless::Vec<u8, LINE>,
-    /// Bytes of the head (or of a chunk's line, or the trailers) so far.
+    line: heapless::Vec<u8, MAX_LINE>,
+    /// Bytes of the header (or of a chunk's line, or of the trailers) so far.
     head: usize,
     status: u16,
     length: Option<u64>,
     chunked: bool,
-    place: heapless::Vec<u8, PLACE>,
+    location: heapless::Vec<u8, MAX_LOCATION>,
     /// Bytes of the page so far.
     page: u64,
     md5: Option<Md5>,
-    /// The page will be searched.
+    /// The page is kept in `text`, to be searched.
     search: bool,
-    /// What is kept of it for that.
     text: Vec<u8>,
 }
 
@@ -78,7 +77,7 @@ impl Reply {
             status: 0,
             length: None,
             chunked: false,
-            place: heapless::Vec::new(),
+            location: heapless::Vec::new(),
             page: 0,
             md5: None,
             search: false,
@@ -86,67 +85,69 @@ impl Reply {
         }
     }
 
-    /// Another answer begins; `digest`: that of its page will be asked for; `search`: its text.
-    pub(super) fn begin(&mut self, digest: bool, search: bool) {
+    /// Starts another response; `hash`: for [`Reply::digest`]; `search`: for [`Reply::searched`].
+    pub(super) fn start(&mut self, hash: bool, search: bool) {
         let mut text = core::mem::take(&mut self.text);
         text.clear();
-        text.shrink_to(ROOM);
+        text.shrink_to(KEPT_CAPACITY);
         *self = Reply {
-            md5: digest.then(Md5::new),
+            md5: hash.then(Md5::new),
             search,
             text,
             ..Reply::new()
         };
     }
 
-    /// The status, once the whole head is there.
+    /// The status, once the header is complete.
     pub(super) fn status(&self) -> Option<u16> {
         let reading = matches!(self.state, State::Status | State::Headers);
         (!reading).then_some(self.status)
     }
 
-    /// Where a redirect leads to, as the server says.
-    pub(super) fn place(&self) -> &[u8] {
-        &self.place
+    /// The target of a redirect.
+    pub(super) fn location(&self) -> &[u8] {
+        &self.location
     }
 
-    /// Bytes of the page.
-    pub(super) fn page(&self) -> u64 {
+    /// Bytes of the page so far.
+    pub(super) fn page_length(&self) -> u64 {
         self.page
     }
 
-    /// The page's digest, if it was to be made. To be asked once.
+    /// The page's MD5, if asked for. It can be taken once.
     pub(super) fn digest(&mut self) -> Option<[u8; 16]> {
         self.md5.take().map(|md5| md5.finalize().into())
     }
 
-    /// The page as far as it is searched, if it was to be kept.
+    /// The searched part of the page, if asked for.
     pub(super) fn searched(&mut self) -> &mut [u8] {
         &mut self.text
     }
 
-    /// What is missing, when nothing more comes.
+    /// What is still missing, for a reason in the log.
     pub(super) fn missing(&self) -> &'static str {
         match self.state {
-            State::Status if self.head == 0 => "an answer",
-            State::Status | State::Headers => "the end of its head",
-            State::Fixed(_) | State::ToEnd => "the end of its page",
-            State::Size | State::Data(_) | State::Mark | State::Trailers => {
-                "the last chunk of its page"
+            State::Status if self.head == 0 => "a response",
+            State::Status | State::Headers => "the end of the header",
+            State::Fixed(_) | State::ToEnd => "the end of the body",
+            State::Size | State::Data(_) | State::ChunkEnd | State::Trailers => {
+                "the last chunk of the body"
             }
         }
     }
 
-    /// Takes what the server has sent. What follows the end is not looked at.
+    /// Takes received bytes. Bytes after the end of the response are ignored.
     pub(super) fn take(&mut self, mut bytes: &[u8]) -> End {
         while !bytes.is_empty() {
             let (rest, end) = match self.state {
                 State::Fixed(left) => self.part(bytes, left, State::Fixed),
                 State::ToEnd => self.part(bytes, u64::MAX, |_| State::ToEnd),
                 State::Data(left) => self.part(bytes, left, State::Data),
-                State::Status | State::Headers | State::Size | State::Mark | State::Trailers => {
-                    self.text(bytes)
-                }
+                State::Status
+                | State::Headers
+                | State::Size
+                | State::ChunkEnd
+                | State::Trailers => self.text(bytes),
             };
             if end.is_some() {
                 return end;
@@ -156,42 +157,38 @@ impl Reply {
         None
     }
 
-    /// The server sends no more.
+    /// The server has closed the connection.
     pub(super) fn end(&mut self) -> Result<(), String> {
         match (self.state, self.length) {
             (State::ToEnd, _) => Ok(()),
             (State::Status, _) if self.head == 0 => {
-                Err("it closed the connection without an answer".into())
+                Err("connection closed without a response".into())
             }
             (State::Status, _) => Err(not_http(&self.line)),
-            (State::Fixed(_), Some(length)) => Err(format!(
-                "its page ends after {} of {length} bytes",
-                self.page
-            )),
-            _ => Err(format!(
-                "it closed the connection before {}",
-                self.missing()
-            )),
+            (State::Fixed(_), Some(length)) => {
+                Err(format!("body ended after {} of {length} bytes", self.page))
+            }
+            _ => Err(format!("connection closed before {}", self.missing())),
         }
     }
 
     // ---- lines ----
 
-    /// Takes bytes up to the end of the line; a complete one is read.
+    /// Takes bytes up to the end of the line, and evaluates a complete line.
     fn text<'a>(&mut self, bytes: &'a [u8]) -> (&'a [u8], End) {
         let line = bytes.split_inclusive(|byte| *byte == b'\n').next();
         let line = line.unwrap_or_default();
         let rest = bytes.get(line.len()..).unwrap_or_default();
-        // So that a flood ends at the same byte however it is cut.
-        let room = MAX_HEAD.saturating_sub(self.head);
-        let line = line.get(..room).unwrap_or(line);
+        // The limit is reached at the same byte however the input is split.
+        let free = MAX_HEAD.saturating_sub(self.head);
+        let line = line.get(..free).unwrap_or(line);
         self.head = self.head.saturating_add(line.len());
         for byte in line {
             // A full line keeps its beginning.
             let _ = self.line.push(*byte);
         }
         if self.head >= MAX_HEAD {
-            return (rest, Some(Err("its head has no end".into())));
+            return (rest, Some(Err("endless header".into())));
         }
         if line.last() != Some(&b'\n') {
             return (rest, None);
@@ -201,18 +198,18 @@ impl Reply {
             State::Status => self.status_line(&line),
             State::Headers => self.header(line.trim_ascii()),
             State::Size => self.size(&line),
-            State::Mark if line.trim_ascii().is_empty() => {
+            State::ChunkEnd if line.trim_ascii().is_empty() => {
                 self.expect(State::Size);
                 None
             }
             State::Trailers if line.trim_ascii().is_empty() => Some(Ok(())),
-            State::Mark => Some(Err(bad_chunk(&line, "an empty line"))),
+            State::ChunkEnd => Some(Err(bad_chunk(&line, "an empty line"))),
             State::Trailers | State::Fixed(_) | State::ToEnd | State::Data(_) => None,
         };
         (rest, end)
     }
 
-    /// Another part of the answer, with room of its own.
+    /// Another part of the response starts, with its own limit.
     fn expect(&mut self, state: State) {
         self.state = state;
         self.head = 0;
@@ -237,14 +234,14 @@ impl Reply {
         }
     }
 
-    /// A line behind the first; the empty one ends the head.
+    /// A header line; the empty one ends the header.
     fn header(&mut self, line: &[u8]) -> End {
         if line.is_empty() {
             return self.body();
         }
         let colon = line.iter().position(|byte| *byte == b':');
         let Some((name, value)) = colon.and_then(|colon| line.split_at_checked(colon)) else {
-            // Others live with such lines too.
+            // Not a header field; ignored.
             return None;
         };
         let name = name.trim_ascii();
@@ -253,38 +250,37 @@ impl Reply {
             let length = number(value, 10);
             if length.is_none() || self.length.is_some_and(|other| Some(other) != length) {
                 let value = printable(value);
-                return Some(Err(format!("its Content-Length makes no sense: `{value}`")));
+                return Some(Err(format!("invalid Content-Length `{value}`")));
             }
             self.length = length;
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            // Whatever else it may be, as long as it is chunked in the end.
+            // RFC 9112 §6.1: chunked is the last coding applied; §6.3: it overrides Content-Length.
             let last = value.rsplit(|byte| *byte == b',').next();
             let last = last.unwrap_or_default().trim_ascii();
             self.chunked = last.eq_ignore_ascii_case(b"chunked");
-            // RFC 9112 section 6.3: it overrides the length.
         } else if name.eq_ignore_ascii_case(b"location") {
-            let value = value.get(..PLACE).unwrap_or(value);
-            self.place = heapless::Vec::from_slice(value).unwrap_or_default();
+            let value = value.get(..MAX_LOCATION).unwrap_or(value);
+            self.location = heapless::Vec::from_slice(value).unwrap_or_default();
         }
         None
     }
 
-    /// The head is complete: what comes next?
+    /// The header is complete: selects the framing of the body (RFC 9112 §6.3).
     fn body(&mut self) -> End {
         match (self.status, self.length) {
-            // Interim answers; 101 would be the last one.
+            // Interim responses; 101 is final.
             (100 | 102..200, _) => {
                 self.state = State::Status;
                 self.length = None;
                 self.chunked = false;
                 None
             }
-            (101 | 204 | 304, _) => self.over(),
+            (101 | 204 | 304, _) => self.complete(),
             _ if self.chunked => {
                 self.expect(State::Size);
                 None
             }
-            (_, Some(0)) => self.over(),
+            (_, Some(0)) => self.complete(),
             (_, Some(length)) => {
                 self.expect(State::Fixed(length));
                 None
@@ -296,7 +292,7 @@ impl Reply {
         }
     }
 
-    fn over(&mut self) -> End {
+    fn complete(&mut self) -> End {
         self.expect(State::Fixed(0));
         Some(Ok(()))
     }
@@ -312,20 +308,23 @@ impl Reply {
         let left = left.saturating_sub(taken);
         self.state = next(left);
         if self.search {
-            let room = SEARCH_LIMIT.saturating_sub(self.text.len());
+            let free = SEARCH_LIMIT.saturating_sub(self.text.len());
             self.text
-                .extend_from_slice(part.get(..room).unwrap_or(part));
+                .extend_from_slice(part.get(..free).unwrap_or(part));
         }
         match &mut self.md5 {
             None if self.page >= ENOUGH => return (rest, Some(Ok(()))),
             Some(_) if self.page > MAX_PAGE => {
-                return (rest, Some(Err("its page is too long for a digest".into())));
+                return (
+                    rest,
+                    Some(Err("body exceeds 16 MiB, too large to hash".into())),
+                );
             }
             Some(md5) => md5.update(part),
             None => {}
         }
         if self.state == State::Data(0) {
-            self.expect(State::Mark);
+            self.expect(State::ChunkEnd);
         }
         let complete = self.state == State::Fixed(0);
         (rest, complete.then_some(Ok(())))
@@ -335,7 +334,7 @@ impl Reply {
     fn size(&mut self, line: &[u8]) -> End {
         let digits = line.split(|byte| *byte == b';').next().unwrap_or_default();
         match number(digits.trim_ascii(), 16) {
-            None => return Some(Err(bad_chunk(line, "a size"))),
+            None => return Some(Err(bad_chunk(line, "a chunk size"))),
             Some(0) => self.expect(State::Trailers),
             Some(size) => self.expect(State::Data(size)),
         }
@@ -345,25 +344,25 @@ impl Reply {
 
 fn not_http(line: &[u8]) -> String {
     let line = printable(line.trim_ascii_end());
-    format!("it does not speak HTTP, but says `{line}`")
+    format!("not an HTTP response: `{line}`")
 }
 
-fn bad_chunk(line: &[u8], wanted: &str) -> String {
+fn bad_chunk(line: &[u8], expected: &str) -> String {
     let line = printable(line.trim_ascii());
-    format!("its chunks are broken: `{line}` where {wanted} should be")
+    format!("invalid chunked encoding: `{line}` instead of {expected}")
 }
 
-/// Digits and nothing else.
+/// A number of digits alone: no sign, no space.
 fn number(digits: &[u8], radix: u32) -> Option<u64> {
     let plain = digits.iter().all(u8::is_ascii_alphanumeric);
     let text = core::str::from_utf8(digits).ok().filter(|_| plain)?;
     u64::from_str_radix(text, radix).ok()
 }
 
-/// Words of a server, fit for a log.
-pub(super) fn printable(words: &[u8]) -> String {
-    let mut text = String::with_capacity(words.len());
-    for byte in words {
+/// A server's bytes as printable ASCII, with `?` for every other byte.
+pub(super) fn printable(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for byte in bytes {
         match byte {
             b' '..=b'~' => text.push(char::from(*byte)),
             _ => text.push('?'),

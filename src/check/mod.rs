@@ -1,9 +1,9 @@
-//! Health checks as machines: what happened to a connection in, what to send and the verdict out.
+//! Health checks as state machines: socket events in; bytes to send, and at the end a result, out.
 //!
 //! ```text
-//! engine/lvs/checks.rs: when ── NetworkCheck::begin ─→ os: a socket ── SocketEvent ─→ NetworkCheck::turn ─→ Step
+//! engine/lvs/checks.rs: due ── NetworkCheck::start ─→ os: a socket ── SocketEvent ─→ NetworkCheck::handle ─→ Step
 //! ```
-//! A machine belongs to one check and is used again for each of its runs: passing checks allocate nothing.
+//! A machine belongs to one check and is reused for each of its runs: passing checks allocate nothing.
 
 #![cfg_attr(
     not(test),
@@ -21,25 +21,32 @@ mod crypto;
 pub mod dns;
 pub mod http;
 mod http_reply;
-pub mod network_check;
-#[cfg_attr(not(feature = "regex"), path = "no_pattern.rs")]
+mod network_check;
+#[cfg(feature = "regex")]
 mod pattern;
-pub mod ping;
+#[cfg(not(feature = "regex"))]
+mod pattern {
+    use crate::config::model::lvs::Pattern;
+
+    /// Never called: without the feature there are no patterns.
+    pub(super) fn verdict(pattern: &Pattern, _: &mut [u8]) -> Result<(), String> {
+        match *pattern {}
+    }
+}
+mod ping;
 pub mod schedule;
 pub mod smtp;
-pub mod tcp;
+mod tcp;
 #[cfg(feature = "tls")]
-pub mod tls;
-#[cfg(not(feature = "tls"))]
-#[path = "no_tls.rs"]
-pub mod tls;
-pub mod udp;
+mod tls;
+mod udp;
 
+use core::fmt::Debug;
 use core::time::Duration;
 
-pub use network_check::NetworkCheck;
+pub use network_check::{NetworkCheck, NetworkCheckBuilder};
 
-/// What a check's packets travel by.
+/// How a check's packets travel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ProbeTransport {
     /// A TCP connection.
@@ -55,29 +62,44 @@ pub enum ProbeTransport {
 pub enum SocketEvent<'a> {
     /// It is connected, or ready to send.
     Connected,
-    /// Bytes have come; of datagrams one.
+    /// These bytes were received; of UDP and ICMP, one datagram.
     Received(&'a [u8]),
-    /// The peer sends no more.
+    /// The peer closed the connection.
     Closed,
     /// The kernel's error number: refused, unreachable, reset.
     Failed(i32),
-    /// The time granted by the last step is over.
+    /// The time limit of the last [`Step::Wait`] has passed.
     TimedOut,
 }
 
 /// What a machine wants next.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Step {
-    /// Send what was written, then wait for news, this long at the most.
+    /// Send the output, then wait for an event, at most this long.
     Wait(Duration),
     /// Close, and open another connection to the same target.
     Reconnect,
-    /// The run is over: close. `Err`: what is wrong, for the log; after [`SocketEvent::Failed`] the kernel's error is
-    /// added, which may be all there is to say.
+    /// The run is over: close. `Err`: the reason for the log; after [`SocketEvent::Failed`] the caller adds the kernel's
+    /// error, which may be the whole reason.
     Done(Result<(), String>),
 }
 
-/// What is wrong when time is over.
+/// The protocol of one check, without a socket.
+pub trait CheckMachine: Debug {
+    /// A run starts; the state of the run before is dropped.
+    fn start(&mut self) {}
+
+    /// Reacts to an event. Bytes to send are appended to `out`. The first event of a run is `Connected`, or one that
+    /// says why there is no connection (`Failed`, `TimedOut`).
+    fn handle(&mut self, event: SocketEvent<'_>, out: &mut Vec<u8>) -> Step;
+
+    /// The last response, where the machine retrieves pages. It can be taken once.
+    fn take_summary(&mut self) -> Option<http::ResponseSummary> {
+        None
+    }
+}
+
+/// The reason of a run that timed out.
 fn no_answer(within: Duration) -> String {
     format!("no answer within {} ms", within.as_millis())
 }

@@ -1,129 +1,161 @@
-//! One check of a server over the network, whichever protocol it speaks.
+//! One check of a server over the network, whatever its protocol.
 //!
 //! ```text
-//! begin ─→ (a socket is opened) ─→ Connected ─→ turn ─┬─ Wait ──→ news ─→ turn …
-//!              ↑                                      ├─ Again: another connection, same target
-//!              └──────────────────────────────────────┤
-//!                                                     └─ Done
+//! start ─→ (a socket is opened) ─→ Connected ─→ handle ─┬─ Wait ─→ event ─→ handle …
+//!              ↑                                        ├─ Reconnect: another connection, same target
+//!              └────────────────────────────────────────┤
+//!                                                       └─ Done
 //! ```
-//! A machine never asks the time and has no socket: it is told what happened and says what it wants next. Its first
-//! news are `Connected`, or that it came to nothing (`Failed`, `TimeOut`).
 
 use super::dns::DnsCheck;
-use super::http::HttpCheck;
+use super::http::{HttpCheck, ResponseSummary};
 use super::ping::PingCheck;
 use super::smtp::SmtpCheck;
 use super::tcp::TcpCheck;
+#[cfg(feature = "tls")]
 use super::tls::{TlsConfig, TlsHttpCheck};
 use super::udp::UdpCheck;
-use super::{ProbeTransport, SocketEvent, Step};
-use crate::config::model::lvs::{CheckKind, Ssl, Target};
+use super::{CheckMachine, ProbeTransport, SocketEvent, Step};
+use crate::config::model::lvs::{CheckKind, Http, Ssl, Target};
+use crate::types::Family;
 
-/// The machine of a check.
+/// A check with its target.
 #[derive(Debug)]
-pub enum NetworkCheck {
-    /// `TCP_CHECK`.
-    Tcp(TcpCheck),
-    /// `HTTP_GET`.
-    Http(Target, Box<HttpCheck>),
-    /// `SSL_GET`.
-    Ssl(Target, Box<TlsHttpCheck>),
-    /// `SMTP_CHECK`.
-    Smtp(Target, Box<SmtpCheck>),
-    /// `DNS_CHECK`.
-    Dns(Target, Box<DnsCheck>),
-    /// `UDP_CHECK`.
-    Udp(UdpCheck),
-    /// `PING_CHECK`.
-    Ping(PingCheck),
+pub struct NetworkCheck {
+    target: Target,
+    transport: ProbeTransport,
+    machine: Box<dyn CheckMachine>,
 }
 
-impl NetworkCheck {
-    /// The machine for a check; `None` for those that ask nobody: programs and files.
-    /// `trust` is for `SSL_GET`, made when the first one comes.
+/// Builds the checks of one configuration.
+#[derive(Debug)]
+#[cfg_attr(
+    not(feature = "tls"),
+    expect(dead_code, reason = "SSL_GET alone reads it")
+)]
+pub struct NetworkCheckBuilder<'a> {
+    ssl: &'a Ssl,
+    /// Made for the first `SSL_GET`, shared by all.
+    #[cfg(feature = "tls")]
+    tls: Option<TlsConfig>,
+}
+
+impl<'a> NetworkCheckBuilder<'a> {
+    /// `ssl`: the `SSL` block.
     #[must_use]
-    pub fn new(kind: &CheckKind, ssl: &Ssl, trust: &mut Option<TlsConfig>) -> Option<Self> {
-        Some(match kind {
-            CheckKind::Tcp(target) => NetworkCheck::Tcp(TcpCheck::new(target)),
+    pub fn new(ssl: &'a Ssl) -> Self {
+        NetworkCheckBuilder {
+            ssl,
+            #[cfg(feature = "tls")]
+            tls: None,
+        }
+    }
+
+    /// The machine for a check; `None`: it is not one over the network (`MISC_CHECK`, `FILE_CHECK`), or this build
+    /// lacks its protocol (`SSL_GET` without TLS).
+    pub fn build(&mut self, kind: &CheckKind) -> Option<NetworkCheck> {
+        use ProbeTransport::{Icmp, Tcp, Udp};
+        let (target, transport, machine): (_, _, Box<dyn CheckMachine>) = match kind {
             CheckKind::Http(target, http) => {
-                let pages = HttpCheck::new(target, http);
-                let own = target.clone();
-                match http.tls {
-                    true => {
-                        let trust = trust.get_or_insert_with(|| TlsConfig::new(ssl));
-                        let pages = TlsHttpCheck::new(target, http, pages, trust)?;
-                        NetworkCheck::Ssl(own, Box::new(pages))
-                    }
-                    false => NetworkCheck::Http(own, Box::new(pages)),
-                }
+                return self.http(target, http, HttpCheck::new(target, http));
+            }
+            CheckKind::Tcp(target) => {
+                (target, Tcp, Box::new(TcpCheck::new(target.connect_timeout)))
             }
             CheckKind::Smtp { target, helo } => {
-                NetworkCheck::Smtp(target.clone(), Box::new(SmtpCheck::new(target, helo)))
+                let machine = SmtpCheck::new(target.connect_timeout, helo);
+                (target, Tcp, Box::new(machine))
             }
             CheckKind::Dns {
                 target,
-                qtype: kind,
+                qtype,
                 name,
             } => {
-                let question = DnsCheck::new(target, *kind, name);
-                NetworkCheck::Dns(target.clone(), Box::new(question))
+                let machine = DnsCheck::new(target.connect_timeout, *qtype, name);
+                (target, Udp, Box::new(machine))
             }
-            CheckKind::Udp(target, conf) => NetworkCheck::Udp(UdpCheck::new(target, conf)),
-            CheckKind::Ping(target) => NetworkCheck::Ping(PingCheck::new(target)),
+            CheckKind::Udp(target, conf) => (
+                target,
+                Udp,
+                Box::new(UdpCheck::new(target.connect_timeout, conf)),
+            ),
+            CheckKind::Ping(target) => {
+                let family = Family::of(target.remote.ip());
+                (
+                    target,
+                    Icmp,
+                    Box::new(PingCheck::new(target.connect_timeout, family)),
+                )
+            }
             CheckKind::Misc { .. } | CheckKind::File { .. } => return None,
+        };
+        Some(NetworkCheck {
+            target: target.clone(),
+            transport,
+            machine,
         })
     }
 
-    /// What its packets travel by.
+    /// An HTTP check that hashes every page, for [`NetworkCheck::take_summary`]. `None`: this build has no TLS.
+    pub fn build_hashing(&mut self, target: &Target, http: &Http) -> Option<NetworkCheck> {
+        self.http(target, http, HttpCheck::new(target, http).hashing())
+    }
+
+    fn http(&mut self, target: &Target, http: &Http, plain: HttpCheck) -> Option<NetworkCheck> {
+        let machine = match http.tls {
+            true => self.tls(target, http, plain)?,
+            false => Box::new(plain),
+        };
+        Some(NetworkCheck {
+            target: target.clone(),
+            transport: ProbeTransport::Tcp,
+            machine,
+        })
+    }
+
+    #[cfg(feature = "tls")]
+    fn tls(
+        &mut self,
+        target: &Target,
+        http: &Http,
+        plain: HttpCheck,
+    ) -> Option<Box<dyn CheckMachine>> {
+        let tls = self.tls.get_or_insert_with(|| TlsConfig::new(self.ssl));
+        Some(Box::new(TlsHttpCheck::new(target, http, plain, tls)))
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[expect(clippy::unused_self, reason = "as in a build with TLS")]
+    fn tls(&mut self, _: &Target, _: &Http, _: HttpCheck) -> Option<Box<dyn CheckMachine>> {
+        None
+    }
+}
+
+impl NetworkCheck {
+    /// How its packets travel.
     #[must_use]
     pub fn transport(&self) -> ProbeTransport {
-        match self {
-            NetworkCheck::Tcp(_)
-            | NetworkCheck::Http(..)
-            | NetworkCheck::Ssl(..)
-            | NetworkCheck::Smtp(..) => ProbeTransport::Tcp,
-            NetworkCheck::Udp(_) | NetworkCheck::Dns(..) => ProbeTransport::Udp,
-            NetworkCheck::Ping(_) => ProbeTransport::Icmp,
-        }
+        self.transport
     }
 
-    /// Whom it asks.
+    /// The server it checks, and how to reach it.
     #[must_use]
     pub fn target(&self) -> &Target {
-        match self {
-            NetworkCheck::Tcp(machine) => machine.target(),
-            NetworkCheck::Http(target, _)
-            | NetworkCheck::Ssl(target, _)
-            | NetworkCheck::Smtp(target, _)
-            | NetworkCheck::Dns(target, _) => target,
-            NetworkCheck::Udp(machine) => machine.target(),
-            NetworkCheck::Ping(machine) => machine.target(),
-        }
+        &self.target
     }
 
-    /// A run begins: what was before is forgotten.
+    /// See [`CheckMachine::start`].
     pub fn start(&mut self) {
-        match self {
-            // Those know nothing of what was before.
-            NetworkCheck::Tcp(_) | NetworkCheck::Udp(_) => {}
-            NetworkCheck::Http(_, machine) => machine.start(),
-            NetworkCheck::Ssl(_, machine) => machine.start(),
-            NetworkCheck::Smtp(_, machine) => machine.start(),
-            NetworkCheck::Dns(_, machine) => machine.start(),
-            NetworkCheck::Ping(machine) => machine.start(),
-        }
+        self.machine.start();
     }
 
-    /// Something has happened. What is to be sent is added to `out`.
-    pub fn handle(&mut self, news: SocketEvent<'_>, out: &mut Vec<u8>) -> Step {
-        match self {
-            NetworkCheck::Tcp(machine) => machine.handle(news),
-            NetworkCheck::Http(_, machine) => machine.handle(news, out),
-            NetworkCheck::Ssl(_, machine) => machine.handle(news, out),
-            NetworkCheck::Smtp(_, machine) => machine.handle(news, out),
-            NetworkCheck::Dns(_, machine) => machine.handle(news, out),
-            NetworkCheck::Udp(machine) => machine.handle(news, out),
-            NetworkCheck::Ping(machine) => machine.handle(news, out),
-        }
+    /// See [`CheckMachine::handle`].
+    pub fn handle(&mut self, event: SocketEvent<'_>, out: &mut Vec<u8>) -> Step {
+        self.machine.handle(event, out)
+    }
+
+    /// See [`CheckMachine::take_summary`].
+    pub fn take_summary(&mut self) -> Option<ResponseSummary> {
+        self.machine.take_summary()
     }
 }

@@ -1,12 +1,12 @@
-//! Whether a page matches the pattern of its `url`.
+//! Matches a page against the `regex` of its `url`.
 //!
-//! HttpCheck are searched as text in UTF-8; a byte that is none stands for `?`, so that places stay what they are. What
-//! a search costs is bounded by the sizes of page and pattern, whatever either holds: the engine never goes back.
+//! Pages are searched as UTF-8 text; a byte that is not UTF-8 is replaced by `?`, which keeps offsets. The regex engine
+//! does not backtrack: the cost of a search is bounded by the sizes of page and pattern.
 
 use super::http_reply::printable;
 use crate::config::model::lvs::Pattern;
 
-/// Whether the page is as wanted; what is wrong is for the log.
+/// Whether the page is as expected; an error is the reason for the log.
 pub(super) fn verdict(pattern: &Pattern, page: &mut [u8]) -> Result<(), String> {
     let found = is_found(pattern, text(page));
     if found != pattern.no_match {
@@ -14,12 +14,12 @@ pub(super) fn verdict(pattern: &Pattern, page: &mut [u8]) -> Result<(), String> 
     }
     let text = printable(pattern.text.as_bytes());
     Err(match found {
-        true => format!("its page matches `{text}`"),
-        false => format!("its page does not match `{text}`"),
+        true => format!("body matches `{text}`"),
+        false => format!("body does not match `{text}`"),
     })
 }
 
-/// The first match from `from` on begins earliest of all, so its place decides.
+/// Whether a match starts between the offsets. The first match from `from` on is the one that starts earliest.
 fn is_found(pattern: &Pattern, page: &str) -> bool {
     let mut from = pattern.min_offset;
     while from < page.len() && !page.is_char_boundary(from) {
@@ -33,7 +33,7 @@ fn is_found(pattern: &Pattern, page: &str) -> bool {
     at.is_some_and(|at| pattern.max_offset.is_none_or(|to| at <= to))
 }
 
-/// The bytes as text; those that are none are overwritten.
+/// The bytes as text; bytes that are not UTF-8 are overwritten.
 fn text(bytes: &mut [u8]) -> &str {
     let mut from = 0_usize;
     while let Err(error) = core::str::from_utf8(bytes.get(from..).unwrap_or_default()) {
@@ -63,14 +63,14 @@ mod tests {
     }
 
     #[test]
-    fn a_match_must_begin_between_the_offsets() {
+    fn a_match_must_start_between_the_offsets() {
         for (regex, offsets, want) in [
             ("b", (0, None), true),
             ("b", (1, Some(1)), true),
             ("b", (2, None), false),
             ("b", (0, Some(0)), false),
             ("a.*c", (0, Some(0)), true),
-            // The end of a page is a place too.
+            // A match may be at the end of the page.
             ("$", (3, Some(3)), true),
             ("$", (4, None), false),
             ("^b", (1, None), false),
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_stay_where_they_are() {
+    fn bytes_that_are_not_utf8_keep_offsets() {
         for (page, want) in [
             (&b"a\xffb\xc3\xa9c"[..], "a?b\u{e9}c"),
             (b"\xf0\x9f\x98", "???"),
@@ -105,18 +105,18 @@ mod tests {
             let mut page = page.to_vec();
             assert_eq!(text(&mut page), want);
         }
-        // An offset inside a character counts from its end.
+        // An offset inside a character is moved to its end.
         let mut page = "\u{e9}b".as_bytes().to_vec();
         assert_eq!(verdict(&pattern("b", (1, Some(2))), &mut page), Ok(()));
     }
 
     #[test]
-    fn what_is_wrong_is_a_sentence() {
+    fn failures_show_the_pattern() {
         let mut pattern = pattern("a\tb", (0, None));
-        let want = Err("its page does not match `a?b`".to_owned());
+        let want = Err("body does not match `a?b`".to_owned());
         assert_eq!(verdict(&pattern, &mut b"x".to_vec()), want);
         pattern.no_match = true;
-        let want = Err("its page matches `a?b`".to_owned());
+        let want = Err("body matches `a?b`".to_owned());
         assert_eq!(verdict(&pattern, &mut b"a\tb".to_vec()), want);
     }
 }

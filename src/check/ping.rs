@@ -3,65 +3,61 @@
 //! ```text
 //! | type | code 0 | checksum | identifier | sequence number | data …
 //! ```
-//! Checksum and identifier belong to the socket: a datagram socket's kernel fills them in and sorts the answers by
-//! them. A number that goes up with every run tells an answer from a late one.
+//! Checksum and identifier belong to the kernel: it fills them in on a datagram socket and delivers replies by them.
+//! The sequence number increases with every run, so a late reply is not taken for that of the current run.
 
-use super::{SocketEvent, Step, no_answer};
-use crate::config::model::lvs::Target;
+use core::time::Duration;
 
-/// Types of request and reply, IPv4.
-const V4: (u8, u8) = (8, 0);
-/// The same of IPv6.
-const V6: (u8, u8) = (128, 129);
-/// So that whoever looks at the wire knows whose it is.
+use super::{CheckMachine, SocketEvent, Step, no_answer};
+use crate::types::Family;
+
+/// Payload that identifies the sender in packet captures.
 const DATA: &[u8; 8] = b"vrrpd   ";
 
-/// See the top of the file.
+/// The check of one address.
 #[derive(Debug)]
-pub struct PingCheck {
-    target: Target,
-    number: u16,
+pub(super) struct PingCheck {
+    timeout: Duration,
+    family: Family,
+    sequence: u16,
 }
 
 impl PingCheck {
-    pub(super) fn new(target: &Target) -> Self {
+    pub(super) fn new(timeout: Duration, family: Family) -> Self {
         PingCheck {
-            target: target.clone(),
-            number: 0,
+            timeout,
+            family,
+            sequence: 0,
         }
     }
+}
 
-    pub(super) fn target(&self) -> &Target {
-        &self.target
+impl CheckMachine for PingCheck {
+    fn start(&mut self) {
+        self.sequence = self.sequence.wrapping_add(1);
     }
 
-    pub(super) fn start(&mut self) {
-        self.number = self.number.wrapping_add(1);
-    }
-
-    pub(super) fn handle(&self, news: SocketEvent<'_>, out: &mut Vec<u8>) -> Step {
-        let (request, reply) = match self.target.remote.is_ipv4() {
-            true => V4,
-            false => V6,
+    fn handle(&mut self, event: SocketEvent<'_>, out: &mut Vec<u8>) -> Step {
+        let (request_type, reply_type) = match self.family {
+            Family::V4 => (8, 0),
+            Family::V6 => (128, 129),
         };
-        let [high, low] = self.number.to_be_bytes();
-        match news {
+        let [high, low] = self.sequence.to_be_bytes();
+        match event {
             SocketEvent::Connected => {
-                out.extend_from_slice(&[request, 0, 0, 0, 0, 0, high, low]);
+                out.extend_from_slice(&[request_type, 0, 0, 0, 0, 0, high, low]);
                 out.extend_from_slice(DATA);
-                Step::Wait(self.target.connect_timeout)
+                Step::Wait(self.timeout)
             }
             SocketEvent::Received(&[kind, 0, _, _, _, _, a, b, ref data @ ..])
-                if kind == reply && [a, b] == [high, low] && data == DATA =>
+                if kind == reply_type && [a, b] == [high, low] && data == DATA =>
             {
                 Step::Done(Ok(()))
             }
-            // Not ours; the run as a whole is limited, so this does not keep it up for ever.
-            SocketEvent::Received(_) | SocketEvent::Closed => {
-                Step::Wait(self.target.connect_timeout)
-            }
+            // Not the reply to this run's request. The time limit of the whole run bounds the wait.
+            SocketEvent::Received(_) | SocketEvent::Closed => Step::Wait(self.timeout),
             SocketEvent::Failed(_) => Step::Done(Err(String::new())),
-            SocketEvent::TimedOut => Step::Done(Err(no_answer(self.target.connect_timeout))),
+            SocketEvent::TimedOut => Step::Done(Err(no_answer(self.timeout))),
         }
     }
 }
@@ -69,22 +65,21 @@ impl PingCheck {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::testing::target;
 
     #[test]
-    fn only_the_echo_of_this_run_counts() {
-        for (remote, request, reply) in [("192.0.2.1:0", 8, 0), ("[2001:db8::1]:0", 128, 129)] {
-            let mut ping = PingCheck::new(&target(remote));
+    fn only_the_echo_reply_to_this_run_counts() {
+        for (family, request, reply) in [(Family::V4, 8, 0), (Family::V6, 128, 129)] {
+            let mut ping = PingCheck::new(Duration::from_secs(5), family);
             ping.start();
             ping.start();
             let mut sent = Vec::new();
-            let wait = Step::Wait(ping.target.connect_timeout);
+            let wait = Step::Wait(ping.timeout);
             assert_eq!(ping.handle(SocketEvent::Connected, &mut sent), wait);
             assert_eq!(sent, [&[request, 0, 0, 0, 0, 0, 0, 2][..], DATA].concat());
-            let echo = |kind: u8, number: u8| {
+            let echo = |kind: u8, sequence: u8| {
                 let mut echo = sent.clone();
-                // The kernel's: checksum and identifier.
-                echo[..8].copy_from_slice(&[kind, 0, 0xab, 0xcd, 0x12, 0x34, 0, number]);
+                // Checksum and identifier are the kernel's.
+                echo[..8].copy_from_slice(&[kind, 0, 0xab, 0xcd, 0x12, 0x34, 0, sequence]);
                 echo
             };
             let longer = [&echo(reply, 2)[..], b"x"].concat();
@@ -97,7 +92,7 @@ mod tests {
                 ("the reply", echo(reply, 2), Step::Done(Ok(()))),
             ] {
                 let got = ping.handle(SocketEvent::Received(&bytes), &mut Vec::new());
-                assert_eq!(got, want, "{remote} {name}");
+                assert_eq!(got, want, "{family:?} {name}");
             }
         }
     }

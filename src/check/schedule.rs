@@ -1,88 +1,88 @@
-//! When a check runs, and what its results come to.
+//! When a check runs, and how its results change the state of the server.
 //!
 //! ```text
-//!        begin: somewhere within warmup
-//!          ↓                  good: the next turn
-//!          up ── bad ─→ retry, retry … ── bad once more ─→ down ──┐ bad: the next turn
-//!          ↑                                                ↑     │
-//!          │            first result of all, and bad ───────┘     │
-//!          └───────────────────────── good ───────────────────────┘
+//!        start: within warmup
+//!          ↓                  success: next interval
+//!          up ── failure ─→ retry, retry … ── another failure ─→ down ──┐ failure: next interval
+//!          ↑                                                     ↑      │
+//!          │                       failure in the first run ─────┘      │
+//!          └───────────────────────── success ──────────────────────────┘
 //! ```
-//! A server is believed to be up until its first check says otherwise, and that one is asked no second time: nobody
-//! should be sent to a server that never worked. With `alpha` it is the other way round. Turns come from the
-//! configured interval, not from when the last run ended; those that were missed are left out.
+//! A server counts as up until its first check fails, which is not retried: clients must not be sent to a server that
+//! never worked. With `alpha` a server counts as down until its first success. Runs follow the configured interval, not
+//! the end of the previous run; missed runs are skipped.
 
 use core::time::Duration;
 
 use crate::config::model::lvs::Check;
 use crate::types::Instant;
 
-/// What a result has changed.
+/// How a result changed the state.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ResultEffect {
-    /// Nothing: as good, or as bad, as before.
+    /// Not at all.
     Unchanged,
-    /// It is tried again before it counts; this many times before now.
+    /// A failure that is retried before it counts; this many retries came before it.
     Retry(u32),
-    /// The other verdict. When it is down: after this many further tries.
+    /// Up became down, after this many retries, or down became up.
     Changed(u32),
 }
 
-/// See the top of the file.
+/// Schedule and state of one check.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     up: bool,
     /// There has been a result.
-    known: bool,
-    /// Bad results in a row while it is still up.
+    has_result: bool,
+    /// Failures in a row while the server still counts as up.
     failures: u32,
     due: Instant,
 }
 
 impl Schedule {
-    /// A check that has not begun.
+    /// A check that has not started.
     #[must_use]
     pub fn new(alpha: bool) -> Self {
         Schedule {
             up: !alpha,
-            known: false,
+            has_result: false,
             failures: 0,
             due: Instant::NEVER,
         }
     }
 
-    /// It begins, or goes on after a pause, within this time. `nth` spreads the many: whatever their number, those
-    /// with neighboring numbers are far from each other and all of them evenly distributed.
-    pub fn begin(&mut self, now: Instant, within: Duration, nth: usize) {
-        // Multiples of the golden ratio, without the whole part, in 65536ths.
-        let part = nth.wrapping_mul(40_503) & 0xffff;
+    /// Starts the check, or resumes it after a pause, within this time. `index` spreads many checks evenly over it,
+    /// whatever their number, with neighboring indexes far apart.
+    pub fn start(&mut self, now: Instant, within: Duration, index: usize) {
+        // Fractional part of multiples of the golden ratio, in 65536ths.
+        let part = index.wrapping_mul(40_503) & 0xffff;
         let unit = within.checked_div(1 << 16).unwrap_or_default();
         let part = u32::try_from(part).unwrap_or(0);
         self.due = now.after(unit.saturating_mul(part));
         self.failures = 0;
     }
 
-    /// Whether the server is fit for use, as far as this check goes.
+    /// Whether the server is up as far as this check is concerned.
     #[must_use]
     pub fn is_up(&self) -> bool {
         self.up
     }
 
-    /// Whether there has been no result yet.
+    /// Whether there has been a result.
     #[must_use]
-    pub fn is_new(&self) -> bool {
-        !self.known
+    pub fn has_result(&self) -> bool {
+        self.has_result
     }
 
-    /// When the next run is to begin.
+    /// When the next run is due.
     #[must_use]
     pub fn due(&self) -> Instant {
         self.due
     }
 
-    /// A run has ended.
+    /// A run has ended. Sets the time of the next one.
     pub fn result(&mut self, conf: &Check, now: Instant, good: bool) -> ResultEffect {
-        let first = !core::mem::replace(&mut self.known, true);
+        let first = !core::mem::replace(&mut self.has_result, true);
         if self.up && !good && !first && self.failures < conf.retry {
             let before = self.failures;
             self.failures = before.saturating_add(1);
@@ -98,16 +98,16 @@ impl Schedule {
         }
     }
 
-    /// What is known without a run, and needs no retries.
-    pub fn decide(&mut self, good: bool) -> ResultEffect {
-        self.known = true;
+    /// A result that needs no run and no retries (`FILE_CHECK`).
+    pub fn set(&mut self, good: bool) -> ResultEffect {
+        self.has_result = true;
         match core::mem::replace(&mut self.up, good) == good {
             true => ResultEffect::Unchanged,
             false => ResultEffect::Changed(0),
         }
     }
 
-    /// A run came to nothing that would tell anything of the server: the next turn.
+    /// A run failed for a reason that says nothing about the server: keeps the state, sets the time of the next run.
     pub fn skip(&mut self, conf: &Check, now: Instant) {
         let nanos = |span: Duration| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
         let interval = conf.interval.max(Duration::from_millis(1));
@@ -140,25 +140,25 @@ mod tests {
         Instant::from_millis(seconds * 1000)
     }
 
-    /// Verdict after each result, each of which comes as soon as it is due.
-    fn verdicts(conf: &Check, results: &str) -> String {
+    /// State after each result, each of which comes as soon as it is due.
+    fn states(conf: &Check, results: &str) -> String {
         let mut schedule = Schedule::new(conf.alpha);
-        schedule.begin(at(0), Duration::ZERO, 0);
+        schedule.start(at(0), Duration::ZERO, 0);
         let mut text = String::new();
         let mut sign = |up| text.push(if up { '+' } else { '-' });
         sign(schedule.is_up());
         for result in results.chars() {
             let before = schedule.is_up();
-            let outcome = schedule.result(conf, schedule.due(), result == '+');
-            let turned = matches!(outcome, ResultEffect::Changed(_));
-            assert_eq!(turned, before != schedule.is_up(), "{results}");
+            let effect = schedule.result(conf, schedule.due(), result == '+');
+            let changed = matches!(effect, ResultEffect::Changed(_));
+            assert_eq!(changed, before != schedule.is_up(), "{results}");
             sign(schedule.is_up());
         }
         text
     }
 
     #[test]
-    fn retries_stand_between_up_and_down_but_not_at_the_first_check() {
+    fn retries_precede_down_except_in_the_first_run() {
         for (retry, alpha, results, want) in [
             (0, false, "+-+", "++-+"),
             (3, false, "-+", "+-+"),
@@ -168,18 +168,18 @@ mod tests {
             (2, true, "--+---", "---+++-"),
             (0, true, "-+-+", "--+-+"),
         ] {
-            let got = verdicts(&conf(retry, alpha), results);
+            let got = states(&conf(retry, alpha), results);
             assert_eq!(got, want, "retry {retry} alpha {alpha} {results}");
         }
     }
 
     #[test]
-    fn turns_come_from_the_interval_and_retries_from_the_failure() {
+    fn runs_follow_the_interval_and_retries_the_failure() {
         let conf = conf(2, false);
         let mut schedule = Schedule::new(false);
-        schedule.begin(at(5), Duration::ZERO, 7);
+        schedule.start(at(5), Duration::ZERO, 7);
         assert_eq!(schedule.due(), at(5));
-        for (name, now, good, outcome, due) in [
+        for (name, now, good, effect, due) in [
             ("at once", 5, true, ResultEffect::Unchanged, 15),
             ("after three seconds", 18, true, ResultEffect::Unchanged, 25),
             ("fails after four", 29, false, ResultEffect::Retry(0), 30),
@@ -193,10 +193,16 @@ mod tests {
                 ResultEffect::Unchanged,
                 76,
             ),
-            ("exactly a turn", 86, true, ResultEffect::Changed(0), 96),
+            (
+                "exactly an interval",
+                86,
+                true,
+                ResultEffect::Changed(0),
+                96,
+            ),
             ("slept for long", 1000, true, ResultEffect::Unchanged, 1006),
         ] {
-            assert_eq!(schedule.result(&conf, at(now), good), outcome, "{name}");
+            assert_eq!(schedule.result(&conf, at(now), good), effect, "{name}");
             assert_eq!(schedule.due(), at(due), "{name}");
         }
     }
@@ -205,9 +211,9 @@ mod tests {
     fn the_first_runs_of_many_checks_are_spread_evenly() {
         for count in [10, 100, 1000] {
             let mut slots = [0_usize; 10];
-            for nth in 0..count {
+            for index in 0..count {
                 let mut schedule = Schedule::new(false);
-                schedule.begin(at(50), Duration::from_secs(60), nth);
+                schedule.start(at(50), Duration::from_secs(60), index);
                 let after = schedule.due().since(at(50));
                 assert!(after < Duration::from_secs(60));
                 slots[usize::try_from(after.as_secs() / 6).expect("small")] += 1;
@@ -226,7 +232,7 @@ mod tests {
         let mut conf = conf(0, false);
         conf.interval = Duration::ZERO;
         let mut schedule = Schedule::new(false);
-        schedule.begin(at(1), Duration::MAX, usize::MAX);
+        schedule.start(at(1), Duration::MAX, usize::MAX);
         schedule.result(&conf, at(2), true);
         assert!(schedule.due() > at(2));
         conf.interval = Duration::MAX;

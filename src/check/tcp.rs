@@ -1,26 +1,27 @@
-//! `TCP_CHECK`: whoever takes connections is well.
+//! `TCP_CHECK`: the server accepts a connection.
 
-use super::{SocketEvent, Step, no_answer};
-use crate::config::model::lvs::Target;
+use core::time::Duration;
 
-/// See the top of the file.
+use super::{CheckMachine, SocketEvent, Step, no_answer};
+
+/// The check of one TCP port.
 #[derive(Debug)]
-pub struct TcpCheck(Target);
+pub(super) struct TcpCheck {
+    timeout: Duration,
+}
 
 impl TcpCheck {
-    pub(super) fn new(target: &Target) -> Self {
-        TcpCheck(target.clone())
+    pub(super) fn new(timeout: Duration) -> Self {
+        TcpCheck { timeout }
     }
+}
 
-    pub(super) fn target(&self) -> &Target {
-        &self.0
-    }
-
-    pub(super) fn handle(&self, news: SocketEvent<'_>) -> Step {
-        Step::Done(match news {
+impl CheckMachine for TcpCheck {
+    fn handle(&mut self, event: SocketEvent<'_>, _: &mut Vec<u8>) -> Step {
+        Step::Done(match event {
             SocketEvent::Connected | SocketEvent::Received(_) | SocketEvent::Closed => Ok(()),
             SocketEvent::Failed(_) => Err(String::new()),
-            SocketEvent::TimedOut => Err(no_answer(self.0.connect_timeout)),
+            SocketEvent::TimedOut => Err(no_answer(self.timeout)),
         })
     }
 }
@@ -28,19 +29,19 @@ impl TcpCheck {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::testing::target;
 
     #[test]
-    fn a_connection_is_all_it_takes() {
-        let tcp = TcpCheck::new(&target("192.0.2.1:80"));
+    fn a_connection_is_enough() {
+        let mut tcp = TcpCheck::new(Duration::from_secs(5));
         let refused = Err(String::new());
         let silent = Err("no answer within 5000 ms".into());
-        for (news, want) in [
+        for (event, want) in [
             (SocketEvent::Connected, Ok(())),
             (SocketEvent::Failed(111), refused),
             (SocketEvent::TimedOut, silent),
         ] {
-            assert_eq!(tcp.handle(news), Step::Done(want), "{news:?}");
+            let step = tcp.handle(event, &mut Vec::new());
+            assert_eq!(step, Step::Done(want), "{event:?}");
         }
     }
 }

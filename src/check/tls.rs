@@ -1,12 +1,12 @@
-//! `SSL_GET`: the dialogue of [`HttpCheck`] inside of TLS 1.2 or 1.3. Bytes in, bytes out; rustls does the rest.
+//! `SSL_GET`: [`HttpCheck`] inside of TLS 1.2 or 1.3. Bytes in, bytes out; rustls does the protocol.
 //!
 //! ```text
-//! socket ── SocketEvent ─→ Session ── plain SocketEvent ─→ HttpCheck        HttpCheck ── request ─→ Session ── out ─→ socket
+//! socket ── SocketEvent ─→ session ── plain text ─→ HttpCheck        HttpCheck ── request ─→ session ── out ─→ socket
 //! ```
-//! As in keepalived, a server need not prove anything, unless the `SSL` block has a `ca`: then its certificate must
-//! be signed by one of those authorities and be valid today, or be among them itself; and where the check has a name
-//! (`enable_sni`), it must be for that name. Only then rustls asks what day it is: the one question of this room to the clock.
-//! Unlike the other checks, one allocates while it runs, some 40 KB that are free again behind it.
+//! As in keepalived, certificates are not verified unless the `SSL` block has a `ca`: then the server's certificate must
+//! be signed by one of these CAs and be valid at the current time, or be among them itself; with `enable_sni`, it must
+//! also match that name. To verify the dates, rustls reads the system clock: the only place in `check` that does so.
+//! Unlike other checks this one allocates while it runs, about 40 KB, which are freed at the end of the run.
 
 use core::fmt;
 use std::io::{Read, Write};
@@ -25,26 +25,25 @@ use rustls::{
 
 use super::crypto::{self, SIGNATURES};
 use super::http::{HttpCheck, ResponseSummary};
-use super::{SocketEvent, Step};
+use super::{CheckMachine, SocketEvent, Step};
 use crate::config::model::lvs::{Http, Pem, Ssl, Target};
 
-/// What all sessions have in common: whom we trust, and who we are.
+/// Settings shared by all sessions: trusted certificates and the client's own. `Err`: the `SSL` block is unusable.
 #[derive(Clone, Debug)]
-pub struct TlsConfig(Result<Arc<ClientConfig>, String>);
+pub(super) struct TlsConfig(Result<Arc<ClientConfig>, String>);
 
 impl TlsConfig {
-    /// Made of the `SSL` block. When something is wrong with it no session begins, and the checks say why.
-    #[must_use]
-    pub fn new(ssl: &Ssl) -> Self {
+    /// From the `SSL` block. If that is unusable, every check fails with the reason.
+    pub(super) fn new(ssl: &Ssl) -> Self {
         TlsConfig(TlsConfig::config(ssl))
     }
 
     fn config(ssl: &Ssl) -> Result<Arc<ClientConfig>, String> {
-        let authorities = match &ssl.ca {
-            Some(pem) => Some(Authorities::new(pem)?),
+        let trusted = match &ssl.ca {
+            Some(pem) => Some(TrustedCerts::new(pem)?),
             None => None,
         };
-        let verifier = Arc::new(Verifier { authorities });
+        let verifier = Arc::new(Verifier { trusted });
         let builder = ClientConfig::builder_with_provider(Arc::new(crypto::provider()))
             .with_safe_default_protocol_versions()
             .map_err(|error| error.to_string())?
@@ -54,14 +53,14 @@ impl TlsConfig {
             (Some(certificate), Some(key)) => {
                 let chain = certificates(certificate)?;
                 let key = PrivateKeyDer::from_pem_slice(&key.contents)
-                    .map_err(|_| format!("{} has no private key", key.path))?;
+                    .map_err(|_| format!("{} contains no private key", key.path))?;
                 builder
                     .with_client_auth_cert(chain, key)
-                    .map_err(|error| format!("certificate and key do not fit: {error}"))?
+                    .map_err(|error| format!("certificate and key do not match: {error}"))?
             }
             _ => builder.with_no_client_auth(),
         };
-        // A server that is asked once in a while has nothing to gain from it.
+        // Checks are too rare for session resumption to pay.
         config.resumption = Resumption::disabled();
         Ok(Arc::new(config))
     }
@@ -71,34 +70,34 @@ fn certificates(pem: &Pem) -> Result<Vec<CertificateDer<'static>>, String> {
     let list: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem.contents).collect();
     match list {
         Ok(list) if !list.is_empty() => Ok(list),
-        Ok(_) => Err(format!("{} has no certificate", pem.path)),
-        Err(_) => Err(format!("{} is broken", pem.path)),
+        Ok(_) => Err(format!("{} contains no certificate", pem.path)),
+        Err(_) => Err(format!("{} is not valid PEM", pem.path)),
     }
 }
 
-// ---- what a server has to prove ----
+// ---- verification of the server's certificate ----
 
 struct Verifier {
-    /// `None`: nothing.
-    authorities: Option<Authorities>,
+    /// `None`: certificates are not verified.
+    trusted: Option<TrustedCerts>,
 }
 
-/// What `ca` names.
-struct Authorities {
+/// The certificates in `ca`.
+struct TrustedCerts {
     roots: RootCertStore,
-    /// A server's own certificate may be among them, as people do who have one server and no authority.
+    /// A server's own certificate may be among them, as in setups with one server and no CA.
     certificates: Vec<CertificateDer<'static>>,
 }
 
-impl Authorities {
+impl TrustedCerts {
     fn new(pem: &Pem) -> Result<Self, String> {
         let certificates = certificates(pem)?;
         let mut roots = RootCertStore::empty();
         for one in &certificates {
             let added = roots.add(one.clone());
-            added.map_err(|_| format!("{} has a certificate that cannot be read", pem.path))?;
+            added.map_err(|_| format!("{} contains an unreadable certificate", pem.path))?;
         }
-        Ok(Authorities {
+        Ok(TrustedCerts {
             roots,
             certificates,
         })
@@ -106,7 +105,7 @@ impl Authorities {
 }
 
 impl fmt::Debug for Verifier {
-    /// Asked for by rustls; all of it would bring 10 KB of names into the binary.
+    /// Required by rustls; deriving it would add 10 KB of names to the binary.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Verifier")
     }
@@ -121,13 +120,13 @@ impl ServerCertVerifier for Verifier {
         _ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        if let Some(trusted) = &self.authorities {
+        if let Some(trusted) = &self.trusted {
             let parsed = ParsedCertificate::try_from(certificate)?;
             if !trusted.certificates.contains(certificate) {
                 let (roots, algorithms) = (&trusted.roots, SIGNATURES.all);
                 verify_server_cert_signed_by_trust_anchor(&parsed, roots, chain, now, algorithms)?;
             }
-            // Certificates are made for names; the address is ours to know.
+            // Without a name, the certificate need not contain the address.
             if let ServerName::DnsName(_) = name {
                 verify_server_name(&parsed, name)?;
             }
@@ -141,7 +140,7 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        match self.authorities {
+        match self.trusted {
             Some(_) => verify_tls12_signature(message, certificate, signature, &SIGNATURES),
             None => Ok(HandshakeSignatureValid::assertion()),
         }
@@ -153,7 +152,7 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        match self.authorities {
+        match self.trusted {
             Some(_) => verify_tls13_signature(message, certificate, signature, &SIGNATURES),
             None => Ok(HandshakeSignatureValid::assertion()),
         }
@@ -161,8 +160,8 @@ impl ServerCertVerifier for Verifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         let mut schemes = SIGNATURES.supported_schemes();
-        if self.authorities.is_none() {
-            // What is not looked at need not be understood.
+        if self.trusted.is_none() {
+            // Signatures that are not verified need not be supported.
             schemes.extend([SignatureScheme::ED25519, SignatureScheme::ED448]);
             schemes.extend([
                 SignatureScheme::RSA_PKCS1_SHA1,
@@ -175,106 +174,84 @@ impl ServerCertVerifier for Verifier {
 
 // ---- the machine ----
 
-/// The check of one server.
+/// The check of one web server.
 #[derive(Debug)]
-pub struct TlsHttpCheck {
-    pages: HttpCheck,
-    trust: TlsConfig,
+pub(super) struct TlsHttpCheck {
+    http: HttpCheck,
+    config: TlsConfig,
     name: ServerName<'static>,
     session: Option<Box<ClientConnection>>,
-    /// Whether the pages know that they are connected.
-    told: bool,
+    /// The handshake is complete, and the request has been sent.
+    requested: bool,
     plain: Vec<u8>,
 }
 
 impl TlsHttpCheck {
-    /// `pages` is made of the same `target` and `http`. `None`: this build has no TLS.
-    #[must_use]
-    pub fn new(target: &Target, http: &Http, pages: HttpCheck, trust: &TlsConfig) -> Option<Self> {
+    /// `plain` is made of the same `target` and `http`.
+    pub(super) fn new(target: &Target, http: &Http, plain: HttpCheck, config: &TlsConfig) -> Self {
         let name = http.sni.clone().and_then(|name| name.try_into().ok());
-        Some(TlsHttpCheck {
-            pages,
-            trust: trust.clone(),
-            // An address is not sent.
+        TlsHttpCheck {
+            http: plain,
+            config: config.clone(),
+            // rustls sends no server name for an address.
             name: name.unwrap_or_else(|| ServerName::from(target.remote.ip())),
             session: None,
-            told: false,
+            requested: false,
             plain: Vec::new(),
-        })
-    }
-
-    /// See [`HttpCheck::take_summary`].
-    pub fn take_summary(&mut self) -> Option<ResponseSummary> {
-        self.pages.take_summary()
-    }
-
-    /// A run begins; a connection is opened next.
-    pub fn start(&mut self) {
-        self.session = None;
-        self.told = false;
-        self.pages.start();
-    }
-
-    /// Something has happened to the connection.
-    pub fn handle(&mut self, news: SocketEvent<'_>, out: &mut Vec<u8>) -> Step {
-        let step = self.news(news, out);
-        if !matches!(step, Step::Wait(_)) {
-            self.session = None;
         }
-        step
     }
 
-    fn news(&mut self, news: SocketEvent<'_>, out: &mut Vec<u8>) -> Step {
-        match news {
+    fn dispatch(&mut self, event: SocketEvent<'_>, out: &mut Vec<u8>) -> Step {
+        match event {
             SocketEvent::Connected => self.connected(out),
             SocketEvent::Received(bytes) => self.received(bytes, out),
-            SocketEvent::Closed if !self.told => self
-                .pages
-                .fail("it closed the connection before the end of the TLS handshake"),
-            SocketEvent::TimedOut if !self.told && self.session.is_some() => self
-                .pages
-                .fail("it timed out before the end of the TLS handshake"),
-            // Many servers end without saying so inside of TLS; what must be complete says where it ends.
+            SocketEvent::Closed if !self.requested => {
+                self.http.fail("connection closed during the TLS handshake")
+            }
+            SocketEvent::TimedOut if !self.requested && self.session.is_some() => {
+                self.http.fail("timed out during the TLS handshake")
+            }
+            // Many servers close without close_notify; HttpCheck knows whether the response is complete.
             SocketEvent::Closed | SocketEvent::Failed(_) | SocketEvent::TimedOut => {
-                self.pages.handle(news, &mut self.plain)
+                self.http.handle(event, &mut self.plain)
             }
         }
     }
 
     fn connected(&mut self, out: &mut Vec<u8>) -> Step {
-        self.told = false;
-        let config = match &self.trust.0 {
+        self.requested = false;
+        let config = match &self.config.0 {
             Ok(config) => Arc::clone(config),
-            Err(why) => return self.pages.fail(why),
+            Err(why) => return self.http.fail(why),
         };
         match ClientConnection::new(config, self.name.clone()) {
-            Err(error) => self.pages.fail(&sentence(&error)),
+            Err(error) => self.http.fail(&describe(&error)),
             Ok(session) => {
                 let session = self.session.insert(Box::new(session));
                 send(session, out);
-                Step::Wait(self.pages.timeout())
+                Step::Wait(self.http.timeout())
             }
         }
     }
 
     fn received(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) -> Step {
-        let mut step = Step::Wait(self.pages.timeout());
+        let mut step = Step::Wait(self.http.timeout());
         while !bytes.is_empty() {
             let Some(session) = &mut self.session else {
                 return step;
             };
-            // Reading from memory fails when the session has data for us that nobody has taken; we take all.
+            // Reading from memory fails only while decrypted data has not been read; all of it is read below.
             match session.read_tls(&mut bytes) {
                 Ok(0) | Err(_) => return step,
                 Ok(_) => {}
             }
             let state = session.process_new_packets();
-            // Answers of the handshake, and what to say about an error.
+            // Handshake messages, or the alert for an error.
             send(session, out);
             if let Err(error) = state {
-                return self.pages.fail(&sentence(&error));
+                return self.http.fail(&describe(&error));
             }
-            step = self.hand_over(out);
+            step = self.exchange_plain(out);
             if !matches!(step, Step::Wait(_)) {
                 return step;
             }
@@ -282,35 +259,35 @@ impl TlsHttpCheck {
         step
     }
 
-    /// Brings what has come out of TLS to the pages, and their request into it.
-    fn hand_over(&mut self, out: &mut Vec<u8>) -> Step {
-        let wait = Step::Wait(self.pages.timeout());
+    /// After the handshake, passes the request into TLS and decrypted bytes to [`HttpCheck`].
+    fn exchange_plain(&mut self, out: &mut Vec<u8>) -> Step {
+        let wait = Step::Wait(self.http.timeout());
         let Some(session) = &mut self.session else {
             return wait;
         };
         if session.is_handshaking() {
             return wait;
         }
-        if !self.told {
-            self.told = true;
+        if !self.requested {
+            self.requested = true;
             self.plain.clear();
-            let step = self.pages.handle(SocketEvent::Connected, &mut self.plain);
+            let step = self.http.handle(SocketEvent::Connected, &mut self.plain);
             if session.writer().write_all(&self.plain).is_err() {
-                return self.pages.fail("the request does not fit into TLS");
+                return self.http.fail("request too large for TLS");
             }
             send(session, out);
             if !matches!(step, Step::Wait(_)) {
                 return step;
             }
         }
-        let mut room = [0; 4096];
+        let mut buffer = [0; 4096];
         loop {
-            let news = match session.reader().read(&mut room) {
+            let event = match session.reader().read(&mut buffer) {
                 Ok(0) => SocketEvent::Closed,
-                Ok(count) => SocketEvent::Received(room.get(..count).unwrap_or_default()),
+                Ok(count) => SocketEvent::Received(buffer.get(..count).unwrap_or_default()),
                 Err(_) => return wait,
             };
-            let step = self.pages.handle(news, &mut self.plain);
+            let step = self.http.handle(event, &mut self.plain);
             if !matches!(step, Step::Wait(_)) {
                 return step;
             }
@@ -318,18 +295,38 @@ impl TlsHttpCheck {
     }
 }
 
-/// Moves what the session wants to send.
+impl CheckMachine for TlsHttpCheck {
+    fn start(&mut self) {
+        self.session = None;
+        self.requested = false;
+        self.http.start();
+    }
+
+    fn handle(&mut self, event: SocketEvent<'_>, out: &mut Vec<u8>) -> Step {
+        let step = self.dispatch(event, out);
+        if !matches!(step, Step::Wait(_)) {
+            self.session = None;
+        }
+        step
+    }
+
+    fn take_summary(&mut self) -> Option<ResponseSummary> {
+        self.http.take_summary()
+    }
+}
+
+/// Appends what the session has to send.
 fn send(session: &mut ClientConnection, out: &mut Vec<u8>) {
     // Writing into memory does not fail.
     while session.wants_write() && session.write_tls(out).is_ok_and(|count| count > 0) {}
 }
 
-fn sentence(error: &Error) -> String {
+fn describe(error: &Error) -> String {
     if let Error::InvalidMessage(InvalidMessage::InvalidContentType) = error {
-        return "it does not speak TLS".into();
+        return "not a TLS server".into();
     }
     if let Error::InvalidCertificate(CertificateError::UnknownIssuer) = error {
-        return "its certificate is not signed by an authority in `ca`".into();
+        return "certificate not signed by a CA in `ca`".into();
     }
     error.to_string()
 }

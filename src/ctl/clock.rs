@@ -1,31 +1,31 @@
-//! Moments of the monotonic clock as the time of day. The wall clock may have been set since a moment passed; what
-//! is told is when it was by the clock as it goes now.
+//! Converts moments of the monotonic clock to the time of day. The wall clock may have been set since a moment passed;
+//! the result is the moment by the wall clock as it is set now.
 
 use core::fmt;
 use core::time::Duration;
 
-use crate::types::Instant;
+use crate::types::{Date, Instant};
 
-/// One moment by three clocks.
+/// The current time by the monotonic clock, the wall clock and the time zone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Clock {
-    /// The monotonic clock's time.
+    /// The monotonic clock.
     pub now: Instant,
-    /// Since 1970.
+    /// The wall clock: time since 1970-01-01 00:00 UTC.
     pub wall: Duration,
-    /// What local time is ahead of universal time, in seconds.
-    pub ahead: i32,
+    /// Offset of local time from UTC, in seconds; positive to the east.
+    pub utc_offset: i32,
 }
 
 impl Clock {
-    /// The time of day at a moment, past or to come.
+    /// The time of day at a moment in the past or future.
     pub(super) fn at(&self, moment: Instant) -> Moment {
         let past = self.now.since(moment);
         let future = moment.since(self.now);
         let wall = self.wall.saturating_sub(past).saturating_add(future);
         Moment {
             wall,
-            ahead: self.ahead,
+            utc_offset: self.utc_offset,
         }
     }
 }
@@ -34,7 +34,7 @@ impl Clock {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Moment {
     wall: Duration,
-    ahead: i32,
+    utc_offset: i32,
 }
 
 impl Moment {
@@ -46,49 +46,25 @@ impl Moment {
 
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-        const MONTHS: [&str; 12] = [
-            "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-        ];
-        // Beyond the year 9999 nothing is lost.
         let seconds = i64::try_from(self.wall.as_secs()).unwrap_or(i64::MAX);
-        let local = seconds.min(253_000_000_000) + i64::from(self.ahead);
-        let (days, rest) = (local.div_euclid(86_400), local.rem_euclid(86_400));
-        let (year, month, day) = civil(days);
-        let micros = self.wall.subsec_micros();
-        let weekday = usize::try_from(days.rem_euclid(7)).unwrap_or(0);
+        let date = Date::from_epoch(seconds.saturating_add(i64::from(self.utc_offset)));
         write!(
             f,
-            "{} ({} {} {day:2} {:02}:{:02}:{:02}.{micros:06} {year})",
+            "{} ({} {} {:2} {:02}:{:02}:{:02}.{:06} {})",
             self.epoch(),
-            DAYS.get(weekday).unwrap_or(&""),
-            MONTHS.get(month).unwrap_or(&""),
-            rest / 3600,
-            rest / 60 % 60,
-            rest % 60,
+            date.weekday,
+            date.month,
+            date.day,
+            date.hour,
+            date.minute,
+            date.second,
+            self.wall.subsec_micros(),
+            date.year,
         )
     }
 }
 
-/// Year, month (from 0) and day (from 1) of a day counted from 1970-01-01. The year is taken to begin in March, so that
-/// the day that may be missing is its last; then 153 days are five months.
-fn civil(days: i64) -> (i64, usize, i64) {
-    const FOUR_CENTURIES: i64 = 146_097;
-    let days = days + 719_468;
-    let (era, of_era) = (
-        days.div_euclid(FOUR_CENTURIES),
-        days.rem_euclid(FOUR_CENTURIES),
-    );
-    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let since_march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * since_march + 2) / 5 + 1;
-    let month = (since_march + 2) % 12;
-    let year = year + era * 400 + i64::from(month < 2);
-    (year, usize::try_from(month).unwrap_or(0), day)
-}
-
-/// A span in seconds, with all six decimals: `3.609375`.
+/// A duration in seconds, with all six decimals: `3.609375`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Seconds(pub(super) Duration);
 
@@ -98,7 +74,7 @@ impl fmt::Display for Seconds {
     }
 }
 
-/// A span in microseconds: `500000us`.
+/// A duration in microseconds: `500000us`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Micros(pub(super) Duration);
 
@@ -108,7 +84,7 @@ impl fmt::Display for Micros {
     }
 }
 
-/// A span in seconds, with as many decimals as it needs: `1`, `0.5`.
+/// A duration in seconds, with as many decimals as it needs: `1`, `0.5`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Short(pub(super) Duration);
 
@@ -132,17 +108,17 @@ impl fmt::Display for Short {
 mod tests {
     use super::*;
 
-    fn clock(wall: u64, ahead: i32) -> Clock {
+    fn clock(wall: u64, utc_offset: i32) -> Clock {
         Clock {
             now: Instant::from_millis(5_000),
             wall: Duration::from_secs(wall),
-            ahead,
+            utc_offset,
         }
     }
 
     #[test]
-    fn moments_are_told_as_date_and_time() {
-        for (wall, ahead, want) in [
+    fn moments_show_as_date_and_time() {
+        for (wall, utc_offset, want) in [
             (0, 0, "0.000000 (Thu Jan  1 00:00:00.000000 1970)"),
             (
                 951_827_696,
@@ -176,7 +152,7 @@ mod tests {
                 "4107542400.000000 (Mon Mar  1 00:00:00.000000 2100)",
             ),
         ] {
-            let clock = clock(wall, ahead);
+            let clock = clock(wall, utc_offset);
             assert_eq!(clock.at(clock.now).to_string(), want);
         }
     }
@@ -195,14 +171,14 @@ mod tests {
         assert_eq!(before.at(Instant::ZERO).epoch().to_string(), "0.000000");
         let after = Clock {
             wall: Duration::MAX,
-            ahead: i32::MAX,
+            utc_offset: i32::MAX,
             ..clock
         };
         assert!(after.at(Instant::NEVER).to_string().ends_with(')'));
     }
 
     #[test]
-    fn spans_have_as_many_decimals_as_they_need() {
+    fn durations_have_as_many_decimals_as_they_need() {
         for (micros, want) in [
             (0, "0"),
             (1_000_000, "1"),

@@ -26,11 +26,11 @@ pub(super) fn uptime() -> Duration {
 pub(super) fn wall() -> Clock {
     let realtime = clock_gettime(ClockId::CLOCK_REALTIME).unwrap_or(TimeSpec::new(0, 0));
     let local = sys::local_time(realtime);
-    let ahead = local.and_then(|tm| i32::try_from(tm.tm_gmtoff).ok());
+    let utc_offset = local.and_then(|tm| i32::try_from(tm.tm_gmtoff).ok());
     Clock {
         now: now(),
         wall: Duration::from_nanos(nanos(&realtime).unwrap_or(0)),
-        ahead: ahead.unwrap_or(0),
+        utc_offset: utc_offset.unwrap_or(0),
     }
 }
 

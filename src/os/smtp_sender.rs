@@ -21,8 +21,9 @@ use super::linux::Linux;
 use crate::config::model::{SmtpSettings, User};
 use crate::engine::system::{MailSystem, Pid, error_text};
 use crate::notify::mail::{self, Email};
-use crate::notify::smtp::{DeliveryReport, NextStep, Reply, ReplyReader, SmtpSession};
+use crate::notify::smtp::{DeliveryReport, NextStep, SmtpSession};
 use crate::sys;
+use crate::wire::smtp::{Reply, ReplyReader};
 
 /// Maximum length of a result, in bytes.
 const RESULT: u64 = 1024;
@@ -127,7 +128,7 @@ fn deliver(mail: &SmtpSettings, message: &str) -> Result<DeliveryReport, String>
                 let SmtpSettings { server, port, .. } = mail;
                 return Err(format!(
                     "{server} port {port}, at {}: {why}",
-                    session.phase_name()
+                    session.stage()
                 ));
             }
         };
@@ -189,7 +190,7 @@ fn reply(
         };
         stream.consume(1);
         if let Some(reply) = replies.push(byte) {
-            return reply;
+            return reply.map_err(|error| error.to_string());
         }
     }
 }
@@ -270,18 +271,14 @@ mod tests {
             (
                 &["554 no\r\n"][..],
                 Duration::ZERO,
-                "it refuses its greeting: 554 no",
+                "greeting refused: 554 no",
             ),
             (&["220 hi\r\n"], Duration::ZERO, ", at HELO: "),
-            (
-                &["220-hi\r\n"],
-                long,
-                "at its greeting: no answer within 1 s",
-            ),
+            (&["220-hi\r\n"], long, "at greeting: no answer within 1 s"),
             (
                 &["SSH-2.0-x\r\n"],
                 Duration::ZERO,
-                "it does not speak SMTP, but says `SSH-2.0-x`",
+                "not an SMTP reply: `SSH-2.0-x`",
             ),
         ] {
             let (mail, server) = serve(lines, hold);

@@ -3,6 +3,7 @@
 //! Nothing here behaves; values that cannot exist cannot be built. Depends on no other room.
 
 mod centis;
+mod date;
 pub mod errno;
 mod ids;
 pub mod ipvs;
@@ -13,6 +14,7 @@ mod time;
 mod vrrp;
 
 pub use centis::Centis;
+pub use date::Date;
 pub use ids::{Priority, Version, Vrid};
 pub use net::{Cidr, Family, IfIndex, IfName, Mac};
 pub use sort::sorted;

@@ -41,6 +41,7 @@ pub mod ipv4;
 pub mod ipv6;
 pub mod mac;
 pub mod ndisc;
+pub mod smtp;
 pub mod vrrp;
 
 pub use checksum::PseudoHeader;

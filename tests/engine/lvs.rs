@@ -570,7 +570,7 @@ fn dumps_tell_what_is_known_and_what_the_kernel_counts() {
     let clock = Clock {
         now: at(0),
         wall: Duration::ZERO,
-        ahead: 0,
+        utc_offset: 0,
     };
     let Stage { engine, kernel, .. } = &mut stage;
     let shown = engine.snapshot(clock, Some(kernel));

@@ -17,7 +17,7 @@ use core::time::Duration;
 use std::io;
 
 use crate::check::schedule::Schedule;
-use crate::check::{NetworkCheck, SocketEvent, Step};
+use crate::check::{NetworkCheck, NetworkCheckBuilder, SocketEvent, Step};
 use crate::config::model::lvs::{self, Check, CheckKind};
 use crate::engine::log_limit::LogLimit;
 use crate::engine::lvs::CheckId;
@@ -141,10 +141,10 @@ pub(crate) fn ids(conf: &lvs::Lvs) -> impl Iterator<Item = (CheckId, &Check)> {
 }
 
 pub(crate) fn runs(conf: &lvs::Lvs) -> Vec<Run> {
-    let mut trust = None;
+    let mut builder = NetworkCheckBuilder::new(&conf.ssl);
     let all = ids(conf);
     all.map(|(id, check)| {
-        let exchange = NetworkCheck::new(&check.kind, &conf.ssl, &mut trust);
+        let exchange = builder.build(&check.kind);
         run(id, check, exchange)
     })
     .collect()
@@ -376,12 +376,12 @@ impl Checks {
     ) -> Option<(CheckId, CheckState)> {
         let run = self.runs.get_mut(place)?;
         let named = named(conf, run.id)?;
-        let (first, before) = (run.schedule.is_new(), run.verdict());
+        let (first, before) = (!run.schedule.has_result(), run.verdict());
         let outcome = match run.work {
             Work::NetworkCheck(_) | Work::Program => {
                 run.schedule.result(named.check, now, result.is_ok())
             }
-            Work::File => run.schedule.decide(result.is_ok()),
+            Work::File => run.schedule.set(result.is_ok()),
         };
         report::result(&mut run.lines, now, &named, outcome, &result);
         run.weight = result.unwrap_or(run.weight);

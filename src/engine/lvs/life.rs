@@ -29,7 +29,7 @@ impl Checks {
         let warmup = named(conf, run.id).map_or(Duration::ZERO, |one| one.check.warmup);
         let within = within.map_or(warmup, |most| warmup.min(most));
         if !matches!(run.work, Work::File) && self.begun && !run.suspended {
-            run.schedule.begin(now, within, place);
+            run.schedule.start(now, within, place);
         }
         self.rearm(place);
     }

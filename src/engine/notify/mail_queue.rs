@@ -11,7 +11,7 @@ use crate::notify::NotifyEvent;
 use crate::notify::mail::{self, Email};
 use crate::types::Instant;
 
-/// MailQueue that wait: two for every instance of a large router that fails over as a whole.
+/// E-mails that may wait: two for every instance of a large router that fails over as a whole.
 const MOST: usize = 512;
 /// SIGALRM.
 const ALARM: i32 = 14;
@@ -42,7 +42,7 @@ impl MailQueue {
             !notify.smtp_alert || (word == NotifyEvent::Fault && mail.no_email_faults)
         };
         if global.smtp.as_ref().is_some_and(|mail| !silent(mail))
-            && let Some(letter) = mail::letter(now, &global.router_id, kind, name, word)
+            && let Some(letter) = mail::transition_email(now, &global.router_id, kind, name, word)
         {
             self.add(letter);
         }

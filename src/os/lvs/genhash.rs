@@ -9,9 +9,8 @@ use std::time::Duration;
 use lexopt::{Arg, Parser, ValueExt};
 use socket2::{Domain, Socket, Type};
 
-use crate::check::http::{HttpCheck, ResponseSummary, hex};
-use crate::check::tls::{TlsConfig, TlsHttpCheck};
-use crate::check::{SocketEvent, Step};
+use crate::check::http::{ResponseSummary, hex};
+use crate::check::{NetworkCheckBuilder, SocketEvent, Step};
 use crate::config::model::lvs::{Http, HttpProtocol, Ssl, Target, Url};
 use crate::config::schema::Feature;
 use crate::engine::system::error_text;
@@ -152,21 +151,16 @@ fn fetch(options: &Options) -> Result<ResponseSummary, String> {
         fast_recovery: false,
     };
     let stream = connect(&target).map_err(|error| format!("{remote}: {}", error_text(&error)))?;
-    let mut pages = HttpCheck::new(&target, &http).hashing();
-    let seen = if options.tls {
-        let trust = TlsConfig::new(&Ssl::default());
-        let Some(mut pages) = TlsHttpCheck::new(&target, &http, pages, &trust) else {
-            return Err(format!("TLS: {}", Feature::Tls.not_built_in()));
-        };
-        pages.start();
-        talk(stream, |news, out| pages.handle(news, out))?;
-        pages.take_summary()
-    } else {
-        pages.start();
-        talk(stream, |news, out| pages.handle(news, out))?;
-        pages.take_summary()
+    let ssl = Ssl::default();
+    let check = NetworkCheckBuilder::new(&ssl).build_hashing(&target, &http);
+    let Some(mut check) = check else {
+        return Err(format!("TLS: {}", Feature::Tls.not_built_in()));
     };
-    seen.ok_or_else(|| "there was no page".to_owned())
+    check.start();
+    talk(stream, |event, out| check.handle(event, out))?;
+    check
+        .take_summary()
+        .ok_or_else(|| "no page received".to_owned())
 }
 
 fn connect(target: &Target) -> io::Result<TcpStream> {

@@ -3,7 +3,7 @@
 use vrrpd::check::dns::DnsCheck;
 use vrrpd::check::http::HttpCheck;
 use vrrpd::check::smtp::SmtpCheck;
-use vrrpd::check::{SocketEvent, Step};
+use vrrpd::check::{CheckMachine, SocketEvent, Step};
 use vrrpd::config::model::lvs::{Http, HttpProtocol, Target, Url};
 
 fn target() -> Target {
@@ -93,7 +93,7 @@ pub fn http_reply(data: &[u8]) {
 /// A mail server's replies to `SMTP_CHECK`.
 pub fn smtp_check(data: &[u8]) {
     let run = |size: usize| {
-        let mut mailer = SmtpCheck::new(&target(), "r1");
+        let mut mailer = SmtpCheck::new(target().connect_timeout, "r1");
         mailer.start();
         play(
             |news, out| mailer.handle(news, out),
@@ -110,7 +110,7 @@ pub fn smtp_check(data: &[u8]) {
 /// A name server's datagrams: those that follow the first byte, which says whether they have our number.
 pub fn dns_reply(data: &[u8]) {
     let (choice, answer) = data.split_first().unwrap_or((&0, &[]));
-    let mut question = DnsCheck::new(&target(), 6, "example.org");
+    let mut question = DnsCheck::new(target().connect_timeout, 6, "example.org");
     question.start();
     let mut out = Vec::new();
     let mut step = question.handle(SocketEvent::Connected, &mut out);

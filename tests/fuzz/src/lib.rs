@@ -12,9 +12,10 @@ use vrrpd::config::model::SmtpSettings;
 use vrrpd::engine::instance::state_record::{self, Record};
 use vrrpd::netlink::addr::{self, AddrFlags, DesiredAddr, FOREVER};
 use vrrpd::netlink::{self, Attrs, Batch, Message, Messages};
-use vrrpd::notify::smtp::{NextStep, ReplyReader, SmtpSession};
+use vrrpd::notify::smtp::{NextStep, SmtpSession};
 use vrrpd::types::{Centis, Cidr, IfIndex, Mac, Priority, Version, Vrid};
 use vrrpd::wire::checksum::Sum;
+use vrrpd::wire::smtp::ReplyReader;
 use vrrpd::wire::vrrp::{Advert, AdvertRepr, Auth, ChecksumForm};
 use vrrpd::wire::{self, EmitError, PseudoHeader};
 
@@ -458,7 +459,7 @@ pub fn smtp_reply(data: &[u8]) {
         timeout: core::time::Duration::from_secs(1),
         no_email_faults: false,
     };
-    let mut dialogue = SmtpSession::new(&mail, "Subject: x\r\n\r\n.\r\n");
+    let mut session = SmtpSession::new(&mail, "Subject: x\r\n\r\n.\r\n");
     let mut replies = ReplyReader::default();
     let fit =
         |text: &str| text.len() < 300 && text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
@@ -468,23 +469,23 @@ pub fn smtp_reply(data: &[u8]) {
             None => continue,
             Some(Ok(reply)) => reply,
             Some(Err(why)) => {
-                assert!(fit(&why), "{why}");
+                assert!(fit(&why.to_string()), "{why}");
                 return;
             }
         };
         assert!(fit(&reply.text), "{}", reply.text);
         turns += 1;
-        match dialogue.handle_reply(&reply) {
+        match session.handle_reply(&reply) {
             NextStep::Send(line) => assert!(line.ends_with("\r\n"), "{line}"),
             NextStep::Done(Ok(delivery)) => {
                 assert_eq!(delivery.accepted + delivery.refused, mail.to.len());
                 break;
             }
             NextStep::Done(Err(why)) => {
-                assert!(fit(&why), "{why}");
+                assert!(fit(&why.to_string()), "{why}");
                 break;
             }
         }
-        assert!(turns <= 7, "the dialogue has no end");
+        assert!(turns <= 7, "the session has no end");
     }
 }

@@ -249,7 +249,7 @@ fn searches(ctx: &Ctx) -> Outcome {
         let _ = client.write_all(HEAD);
         let _ = client.write_all(b"{\"state\":\"UP\"} not at the end\n");
     });
-    bench.says(at, "its page does not match");
+    bench.says(at, "body does not match");
     drop(server);
     Outcome::Passed
 }
