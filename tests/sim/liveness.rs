@@ -1,14 +1,15 @@
-//! What must hold of synchronization groups, besides that none is split (`Segment::check_groups`).
+//! Invariants of sync groups, besides that none is split (`Segment::check_groups`).
 //!
-//! A group is *free* while its process runs, all its members are ready, and no member has a master in its
-//! part of its network that it must respect. Then all of them must be master within
-//! hold + preempt_delay + I + down (of each the longest of any member) + I + patience (at most I) + 2·D,
-//! counted from the last disturbance or from when the last obstacle went away: the slowest member's
-//! timer, and one more turn of asking.
+//! A group is *free* while its process runs, all its members are ready, and no member has a master in
+//! its partition that it may not pre-empt. Then all members must be master within
+//! hold + preempt_delay + I + down (the longest of any member) + I + stagger (at most I) + 2·D after
+//! the last disturbance or after the group became free: the timer of the slowest member, and one
+//! more request.
 //!
-//! Nobody takes over from a master that it must respect (`check_takeover`; this holds without groups, too).
+//! No instance takes over from a master that it may not pre-empt (`check_takeover`; also without
+//! groups).
 //!
-//! That two groups do not take mastership from each other for ever is the oracle's restlessness bound.
+//! The stability bound of the oracle implies that two groups do not alternate for ever.
 
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use vrrpd::types::Instant;
 use crate::oracle::{Oracle, hold_left};
 use crate::segment::Segment;
 
-/// Since when each router's group is free and not master.
+/// Since when the group of each router has been free and not master.
 #[derive(Clone, Debug, Default)]
 pub struct Groups {
     free: [Option<Instant>; 5],
@@ -30,10 +31,10 @@ impl Groups {
                 *since = None;
                 continue;
             }
-            let begin = *since.get_or_insert(segment.now);
-            let begin = begin.max(segment.oracle.disturbed_at);
-            let lasted = segment.now.since(begin);
-            let bound = bound(segment, &router.nodes, begin);
+            let start = *since.get_or_insert(segment.now);
+            let start = start.max(segment.oracle.disturbed_at);
+            let lasted = segment.now.since(start);
+            let bound = bound(segment, &router.nodes, start);
             let name = router.name;
             assert!(
                 lasted <= bound,
@@ -43,7 +44,7 @@ impl Groups {
     }
 }
 
-/// Ready, not master, and nobody to respect.
+/// Whether all members are ready, not master, and have no obstacle.
 fn is_free(segment: &Segment, members: &[usize]) -> bool {
     members.iter().all(|i| {
         let node = &segment.nodes[*i];
@@ -51,12 +52,13 @@ fn is_free(segment: &Segment, members: &[usize]) -> bool {
     })
 }
 
-/// Router `i` has become master: nobody it had to respect, and must have heard, was master.
+/// Checks, when instance `i` becomes master, that no other master it must have received and may not
+/// pre-empt exists.
 pub fn check_takeover(segment: &Segment, i: usize) {
     let Some(other) = obstacle(segment, i) else {
         return;
     };
-    // Of two masters that have just been there together, it may have heard the other one last.
+    // If there were two masters just before, it may have received the other one last.
     let neighbors = segment
         .nodes
         .iter()
@@ -77,7 +79,7 @@ pub fn check_takeover(segment: &Segment, i: usize) {
     );
 }
 
-/// A master that this instance must respect.
+/// A master that this instance may not pre-empt.
 fn obstacle(segment: &Segment, i: usize) -> Option<usize> {
     let node = &segment.nodes[i];
     let ours = node.machine.effective_priority();
@@ -93,13 +95,13 @@ fn obstacle(segment: &Segment, i: usize) -> Option<usize> {
     })
 }
 
-/// Until the slowest member is willing, a weaker master may appear, and only then does a delay begin.
-fn bound(segment: &Segment, members: &[usize], begin: Instant) -> Duration {
+/// A lower-priority master may appear until the slowest member is ready; preempt_delay starts then.
+fn bound(segment: &Segment, members: &[usize], start: Instant) -> Duration {
     let longest = |wait: &dyn Fn(usize) -> Duration| {
         let waits = members.iter().map(|i| wait(*i));
         waits.max().unwrap_or_default()
     };
-    let hold = longest(&|i| hold_left(&segment.nodes[i], begin));
+    let hold = longest(&|i| hold_left(&segment.nodes[i], start));
     let delay = longest(&|i| segment.nodes[i].params.preempt_delay);
     let down = longest(&|i| Oracle::longest_down(segment, i));
     hold + delay + down + Oracle::longest_interval(segment) * 3 + Oracle::slack(segment)

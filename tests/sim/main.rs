@@ -1,37 +1,37 @@
-//! Whole networks of routers in virtual time: told stories with golden transcripts, and thousands
-//! of random ones held to the bounds in `sim/oracle.rs`.
+//! Networks of routers in virtual time: scenarios with golden transcripts, and random networks checked
+//! against the invariants in `oracle.rs` and `liveness.rs`.
 //!
-//! `VRRPD_SIM_SEEDS=n` runs n random networks (default 1000, and 240 with groups), `VRRPD_SIM_SEED=s` only network s and
-//! prints its transcript. A failure prints its seed.
+//! `VRRPD_SIM_SEEDS=n` runs n random networks (default 1000, and 240 with sync groups),
+//! `VRRPD_SIM_SEED=s` runs only network s and prints its transcript. A failure prints its seed.
 #![allow(unreachable_pub, clippy::cast_possible_truncation)]
 
-mod chaos;
 #[path = "../support/golden.rs"]
 mod golden;
 mod liveness;
 mod node;
-mod operate;
+mod ops;
 mod oracle;
-mod recall;
+mod random;
+mod resume;
 #[path = "../support/rng.rs"]
 mod rng;
 mod router;
 mod scenario;
 mod segment;
 
-mod together;
+mod sync_groups;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
-use operate::Op;
+use ops::Op;
 use scenario::network;
 use segment::Segment;
 use vrrpd::types::{Centis, Version};
 
-// ---- stories ----
+// ---- scenarios ----
 
-/// Routers (from 1) that are master at the end.
+/// Numbers (from 1) of the routers that are master.
 fn masters(segment: &Segment) -> Vec<usize> {
     (1..=segment.nodes.len())
         .filter(|n| segment.nodes[n - 1].running() && segment.nodes[n - 1].is_master())
@@ -39,17 +39,17 @@ fn masters(segment: &Segment) -> Vec<usize> {
 }
 
 #[test]
-fn the_backup_takes_over_when_the_master_dies() {
+fn backup_takes_over_when_the_master_crashes() {
     let end = network(&[150, 100]).at(10_000, Op::Crash, 1).golden(
         20_000,
         "takeover",
-        "r1 (150) dies without a word; r2 (100) waits its down interval",
+        "r1 (150) crashes; r2 (100) waits its down interval",
     );
     assert_eq!(masters(&end), [2]);
 }
 
 #[test]
-fn a_master_that_is_back_in_time_goes_on_and_nobody_takes_over() {
+fn restarted_master_resumes_within_the_peer_down_interval() {
     let end = network(&[150, 100])
         .at(10_300, Op::Crash, 1)
         .at(11_000, Op::Start, 1)
@@ -58,14 +58,14 @@ fn a_master_that_is_back_in_time_goes_on_and_nobody_takes_over() {
         .golden(
             30_000,
             "resume",
-            "r1 (150) dies twice and is back within three intervals of its last advert; r2 (100) notices nothing",
+            "r1 (150) crashes twice and is back within three intervals of its last advert; r2 (100) stays backup",
         );
     assert_eq!(masters(&end), [1]);
     assert_eq!(end.oracle.longest_two, Duration::ZERO);
 }
 
 #[test]
-fn a_master_that_is_back_late_or_while_another_is_master_begins_anew() {
+fn restarted_master_does_not_resume_if_late_or_if_another_is_master() {
     let end = network(&[100, 150])
         .only(2, |p| p.nopreempt = true)
         .at(500, Op::Stop, 2)
@@ -77,26 +77,22 @@ fn a_master_that_is_back_late_or_while_another_is_master_begins_anew() {
         .golden(
             60_000,
             "resume_late",
-            "r1 (100) comes back after three intervals, r2 (150, nopreempt) is master; then the other way round",
+            "r1 (100) returns after three intervals, r2 (150, nopreempt) is master; then the other way round",
         );
     assert_eq!(end.oracle.longest_two, Duration::ZERO);
 }
 
 #[test]
-fn a_stronger_router_that_returns_preempts() {
+fn returning_router_with_higher_priority_preempts() {
     let end = network(&[150, 100])
         .at(10_000, Op::Crash, 1)
         .at(20_000, Op::Start, 1)
-        .golden(
-            30_000,
-            "preempt",
-            "r1 (150) comes back and takes the addresses from r2 (100)",
-        );
+        .golden(30_000, "preempt", "r1 (150) returns and pre-empts r2 (100)");
     assert_eq!(masters(&end), [1]);
 }
 
 #[test]
-fn with_nopreempt_it_waits_until_the_weaker_one_dies() {
+fn nopreempt_router_waits_until_the_lower_priority_master_crashes() {
     let end = network(&[150, 100])
         .only(1, |p| p.nopreempt = true)
         .at(10_000, Op::Crash, 1)
@@ -105,43 +101,43 @@ fn with_nopreempt_it_waits_until_the_weaker_one_dies() {
         .golden(
             50_000,
             "nopreempt",
-            "r1 (150, nopreempt) comes back and follows r2 (100) while that lives",
+            "r1 (150, nopreempt) returns and stays backup until r2 (100) crashes",
         );
     assert_eq!(masters(&end), [1]);
 }
 
 #[test]
-fn with_preempt_delay_it_lets_the_weaker_one_for_that_long() {
+fn preempt_delay_postpones_preemption() {
     let end = network(&[150, 100])
         .only(1, |p| p.preempt_delay = Duration::from_secs(10))
         .at(10_000, Op::Crash, 1)
         .at(20_500, Op::Start, 1)
-        .golden(40_000, "preempt_delay", "r1 (150, preempt_delay 10) comes back; the delay starts with the first advert of r2 (100)");
+        .golden(40_000, "preempt_delay", "r1 (150, preempt_delay 10) returns; the delay starts with the first advert of r2 (100)");
     assert_eq!(masters(&end), [1]);
 }
 
 #[test]
-fn a_resigning_master_is_followed_within_one_skew() {
+fn priority_0_makes_the_backup_take_over_after_its_skew_time() {
     let end = network(&[150, 100, 50]).at(10_000, Op::Stop, 1).golden(
         20_000,
         "resign",
-        "r1 (150) is stopped and resigns; r2 (100) waits one skew, r3 (50) hears it in time",
+        "r1 (150) is stopped and sends priority 0; r2 (100) waits its skew time, r3 (50) receives it in time",
     );
     assert_eq!(masters(&end), [2]);
 }
 
 #[test]
-fn of_equals_started_together_the_higher_address_stays() {
+fn equal_priorities_the_higher_address_stays_master() {
     let end = network(&[100, 100]).golden(
         10_000,
         "equal",
-        "two of priority 100 start together; both take over, the higher address (r2) stays",
+        "two routers of priority 100 start together; both take over, the higher address (r2) stays master",
     );
     assert_eq!(masters(&end), [2]);
 }
 
 #[test]
-fn three_routers_hand_the_addresses_round() {
+fn the_running_router_with_the_highest_priority_is_master() {
     let end = network(&[150, 100, 50])
         .at(10_000, Op::Crash, 1)
         .at(20_000, Op::Crash, 2)
@@ -149,18 +145,18 @@ fn three_routers_hand_the_addresses_round() {
         .at(40_000, Op::Start, 1)
         .golden(
             50_000,
-            "ring",
-            "r1 (150), r2 (100), r3 (50): the strongest alive is master",
+            "highest_priority",
+            "r1 (150), r2 (100), r3 (50): the running router with the highest priority is master",
         );
     assert_eq!(masters(&end), [1]);
 }
 
 #[test]
-fn a_frozen_master_that_thaws_asserts_itself_if_it_is_the_stronger() {
+fn frozen_master_with_higher_priority_reasserts_itself_when_continued() {
     let end = network(&[150, 100])
         .at(10_300, Op::Freeze, 1)
         .at(17_300, Op::Thaw, 1)
-        .golden(25_000, "freeze_master", "r1 (150) is frozen for 7 s; r2 (100) takes over; two masters only for the time of a packet");
+        .golden(25_000, "freeze_master", "r1 (150) is frozen for 7 s; r2 (100) takes over; two masters only for one packet delay");
     assert_eq!(masters(&end), [1]);
     let flight = Duration::from_micros(200);
     assert!(
@@ -171,7 +167,7 @@ fn a_frozen_master_that_thaws_asserts_itself_if_it_is_the_stronger() {
 }
 
 #[test]
-fn a_frozen_master_that_thaws_yields_without_a_word_if_it_is_the_weaker() {
+fn frozen_master_with_lower_priority_yields_without_an_advert() {
     let end = network(&[100, 150])
         .only(2, |p| p.nopreempt = true)
         .at(500, Op::Stop, 2)
@@ -180,40 +176,40 @@ fn a_frozen_master_that_thaws_yields_without_a_word_if_it_is_the_weaker() {
         .at(17_300, Op::Thaw, 1)
         .golden(
             25_000,
-            "freeze_weaker_master",
-            "r1 (100) is master because r2 (150) does not pre-empt; frozen for 7 s it loses that",
+            "freeze_lower_priority_master",
+            "r1 (100) is master because r2 (150) does not pre-empt; it loses mastership when frozen for 7 s",
         );
     assert_eq!(masters(&end), [2]);
     assert_eq!(end.oracle.longest_two, Duration::ZERO);
 }
 
 #[test]
-fn a_frozen_backup_that_thaws_reads_its_socket_before_its_timer() {
+fn frozen_backup_reads_queued_adverts_before_its_down_timer() {
     let end = network(&[150, 100])
         .at(10_300, Op::Freeze, 2)
         .at(17_300, Op::Thaw, 2)
         .golden(
             25_000,
             "freeze_backup",
-            "r2 (100) is frozen for 7 s; r1 (150) goes on; nothing happens",
+            "r2 (100) is frozen for 7 s while r1 (150) is master; no state changes",
         );
     assert_eq!(masters(&end), [1]);
 }
 
 #[test]
-fn a_suspended_backup_listens_before_it_takes_over() {
+fn suspended_backup_listens_before_it_takes_over() {
     let end = network(&[150, 100])
         .at(10_300, Op::Suspend, 2)
         .at(17_300, Op::Thaw, 2)
         .at(20_300, Op::Suspend, 2)
         .at(21_000, Op::Crash, 1)
         .at(30_000, Op::Thaw, 2)
-        .golden(40_000, "suspend_backup", "r2 (100) is suspended twice and hears nothing; the second time r1 (150) dies meanwhile");
+        .golden(40_000, "suspend_backup", "r2 (100) is suspended twice and receives nothing; the second time r1 (150) crashes meanwhile");
     assert_eq!(masters(&end), [2]);
 }
 
 #[test]
-fn a_v3_backup_adopts_the_masters_interval() {
+fn v3_backup_adopts_the_advert_interval_of_the_master() {
     let end = network(&[150, 100])
         .all(|p| p.version = Version::V3)
         .only(1, |p| p.advert_int = Centis(300))
@@ -227,20 +223,20 @@ fn a_v3_backup_adopts_the_masters_interval() {
 }
 
 #[test]
-fn an_owner_is_master_from_the_first_moment() {
+fn address_owner_is_master_immediately() {
     let end = network(&[255, 100])
         .at(10_000, Op::Crash, 1)
         .at(20_000, Op::Start, 1)
         .golden(
             30_000,
             "owner",
-            "r1 owns the addresses; r2 (100) stands in for it",
+            "r1 owns the addresses; r2 (100) is its backup",
         );
     assert_eq!(masters(&end), [1]);
 }
 
 #[test]
-fn of_two_owners_the_higher_address_gives_way_until_the_other_is_gone() {
+fn two_address_owners_the_higher_address_yields() {
     let end = network(&[255, 255]).at(20_000, Op::Crash, 1).golden(
         30_000,
         "two_owners",
@@ -250,7 +246,7 @@ fn of_two_owners_the_higher_address_gives_way_until_the_other_is_gone() {
 }
 
 #[test]
-fn a_startup_delay_holds_the_timers_but_not_the_ears() {
+fn vrrp_startup_delay_postpones_timers_while_adverts_are_received() {
     let end = network(&[150, 255, 100])
         .hold(10_000)
         .at(100, Op::Stop, 2)
@@ -258,32 +254,32 @@ fn a_startup_delay_holds_the_timers_but_not_the_ears() {
         .golden(
             30_000,
             "startup_delay",
-            "vrrp_startup_delay 10: nobody takes over before; the owner r2 starts later",
+            "vrrp_startup_delay 10: no router takes over before; the owner r2 starts later",
         );
     assert_eq!(masters(&end), [2]);
 }
 
 #[test]
-fn a_healed_partition_has_one_master_within_the_flight_of_a_packet() {
+fn healed_partition_has_one_master_within_one_packet_delay() {
     let end = network(&[150, 100, 50])
         .partition(10_000, &[0, 1, 1])
         .partition(20_000, &[0, 0, 0])
         .golden(
             30_000,
             "partition",
-            "r1 (150) is cut off from r2 (100) and r3 (50) and comes back",
+            "r1 (150) is partitioned from r2 (100) and r3 (50), then the partition heals",
         );
     assert_eq!(masters(&end), [1]);
 }
 
 #[test]
-fn state_master_only_shortens_the_first_wait() {
+fn state_master_only_shortens_the_first_down_interval() {
     let end = network(&[100, 150])
         .only(1, |p| p.initial_master = true)
         .golden(
             10_000,
             "state_master",
-            "r1 (100, state MASTER) is first, r2 (150) takes it over",
+            "r1 (100, state MASTER) is master first, then r2 (150) pre-empts it",
         );
     assert_eq!(masters(&end), [2]);
 }
@@ -293,7 +289,7 @@ fn state_master_only_shortens_the_first_wait() {
 const DEFAULT_SEEDS: u64 = 1000;
 const DEFAULT_GROUP_SEEDS: u64 = 240;
 
-/// Makes a network and tells when its history ends.
+/// Creates a network from a seed; also returns the end of the run.
 type Make = fn(u64) -> (Segment, Duration);
 
 fn run(seed: u64, make: Make) -> Segment {
@@ -324,7 +320,7 @@ fn env(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-/// Every `step`-th seed from `first`: the halves run side by side.
+/// Runs every `step`-th seed from `first`, so that the halves run in parallel.
 fn run_seeds(first: u64, step: usize, default: u64, make: Make) {
     if let Some(seed) = env("VRRPD_SIM_SEED") {
         if first == 0 {
@@ -338,39 +334,42 @@ fn run_seeds(first: u64, step: usize, default: u64, make: Make) {
         let segment = run(seed, make);
         takeovers += segment.nodes.iter().filter(|n| n.is_master()).count();
     }
-    assert!(takeovers as u64 > seeds / 4, "hardly anybody became master");
+    assert!(
+        takeovers as u64 > seeds / 4,
+        "too few routers became master"
+    );
 }
 
 #[test]
-fn random_networks_keep_to_the_bounds_even_seeds() {
-    run_seeds(0, 2, DEFAULT_SEEDS, chaos::network);
+fn random_networks_satisfy_the_oracle_even_seeds() {
+    run_seeds(0, 2, DEFAULT_SEEDS, random::network);
 }
 
 #[test]
-fn random_networks_keep_to_the_bounds_odd_seeds() {
-    run_seeds(1, 2, DEFAULT_SEEDS, chaos::network);
+fn random_networks_satisfy_the_oracle_odd_seeds() {
+    run_seeds(1, 2, DEFAULT_SEEDS, random::network);
 }
 
 #[test]
-fn random_groups_keep_to_the_bounds_even_seeds() {
-    run_seeds(0, 2, DEFAULT_GROUP_SEEDS, chaos::networks);
+fn random_sync_groups_satisfy_the_oracle_even_seeds() {
+    run_seeds(0, 2, DEFAULT_GROUP_SEEDS, random::networks);
 }
 
 #[test]
-fn random_groups_keep_to_the_bounds_odd_seeds() {
-    run_seeds(1, 2, DEFAULT_GROUP_SEEDS, chaos::networks);
+fn random_sync_groups_satisfy_the_oracle_odd_seeds() {
+    run_seeds(1, 2, DEFAULT_GROUP_SEEDS, random::networks);
 }
 
 #[test]
 fn the_same_seed_gives_the_same_transcript() {
     for seed in 0..50 {
         let make = if seed % 5 == 0 {
-            chaos::networks
+            random::networks
         } else {
-            chaos::network
+            random::network
         };
-        let (once, again) = (run(seed, make), run(seed, make));
-        assert_eq!(once.transcript, again.transcript, "seed {seed}");
-        assert_eq!(once.sent, again.sent, "seed {seed}");
+        let (once, rebuilt) = (run(seed, make), run(seed, make));
+        assert_eq!(once.transcript, rebuilt.transcript, "seed {seed}");
+        assert_eq!(once.sent, rebuilt.sent, "seed {seed}");
     }
 }

@@ -1,4 +1,4 @@
-//! A simulated instance, and around it what `engine` and the kernel do for it.
+//! A simulated instance, with the parts of `engine` and of the kernel that it needs.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -8,36 +8,36 @@ use vrrpd::types::{Centis, Instant, Priority, VrrpState};
 use vrrpd::vrrp::garp::Schedule;
 use vrrpd::vrrp::{Action, Actions, Event, Instance, Params, Reason};
 
-/// A datagram on the segment, or in a socket's queue.
+/// A datagram on the network or in a socket's queue.
 #[derive(Clone, Debug)]
 pub struct Packet {
     pub src: IpAddr,
     pub dst: IpAddr,
     pub ttl: u8,
     pub bytes: Vec<u8>,
-    /// Sent by one of the routers, not made up by an attacker.
+    /// Sent by a router, not forged.
     pub genuine: bool,
 }
 
-/// Datagrams a socket holds while nobody reads; more are lost, the newest first.
+/// Datagrams a socket queues; later ones are dropped.
 pub const SOCKET_QUEUE: usize = 64;
 
-/// Whether the process runs.
+/// State of the process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Power {
     /// Crashed or not yet started.
     Off,
     Running,
-    /// Stopped (SIGSTOP): the kernel goes on queuing.
+    /// Stopped (SIGSTOP): the kernel queues packets.
     Frozen,
-    /// The whole machine is suspended: packets pass it by.
+    /// The whole machine is suspended: packets are lost.
     Suspended,
 }
 
 #[derive(Debug)]
 pub struct Node {
     pub name: &'static str,
-    /// Place of its router.
+    /// Index of its router.
     pub router: usize,
     /// The network it is on.
     pub net: usize,
@@ -52,30 +52,30 @@ pub struct Node {
     pub machine: Instance,
     pub schedule: Schedule,
     pub installed: bool,
-    /// How late this node's timers are served.
+    /// How late the next timer runs.
     pub late: Duration,
     pub rx: VecDeque<Packet>,
-    /// What happened to the router while its process could not look.
+    /// Changes while the process was halted.
     pub missed: Vec<Change>,
     pub stopped_at: Instant,
-    /// The interval it began with.
-    pub first: Centis,
-    /// The longest interval it has had: others may still wait in it.
-    pub slowest: Centis,
+    /// The advert interval at start.
+    pub initial_interval: Centis,
+    /// The longest advert interval so far: backups may still use it.
+    pub longest_interval: Centis,
     /// When its state last changed.
     pub since: Instant,
-    /// Adverts it has sent.
+    /// Number of adverts sent.
     pub sent: u64,
-    /// When it began waiting with the startup hold.
+    /// When the process started: start of `hold`.
     pub started_at: Instant,
-    /// As the state file has it: its last advert as master, and how long that keeps others away.
-    pub word: Option<(Instant, Duration)>,
+    /// Its record in the state file: time of the last advert as master, and how long peers wait after it.
+    pub record: Option<(Instant, Duration)>,
 }
 
-/// Something `engine` tells the instance.
+/// An event from `engine` to the instance.
 #[derive(Clone, Copy, Debug)]
 pub enum Change {
-    /// Its link or its address, or those of another member; what they are now is in the nodes.
+    /// Its link or address changed, or that of another group member; the nodes have the new state.
     Readiness,
     Priority,
     Params,
@@ -101,8 +101,8 @@ impl Node {
             priority: params.priority,
             machine: Instance::new(params.clone()),
             schedule: Schedule::new(garp, params.addresses.len()),
-            first: params.advert_int,
-            slowest: params.advert_int,
+            initial_interval: params.advert_int,
+            longest_interval: params.advert_int,
             params,
             installed: false,
             late: Duration::ZERO,
@@ -112,12 +112,12 @@ impl Node {
             since: Instant::ZERO,
             sent: 0,
             started_at: Instant::ZERO,
-            word: None,
+            record: None,
         }
     }
 
-    /// The same after its configuration was changed.
-    pub fn again(self) -> Self {
+    /// The same node with a new instance, after `params` were changed.
+    pub fn rebuilt(self) -> Self {
         Node::new(self.name, self.addr, self.params, self.garp, self.hold)
     }
 
@@ -129,7 +129,7 @@ impl Node {
         self.power == Power::Running
     }
 
-    /// Running, with all it needs, and started: a router others may rely on.
+    /// Running and in BACKUP or MASTER.
     pub fn ready(&self) -> bool {
         self.running() && matches!(self.state(), VrrpState::Backup | VrrpState::Master)
     }
@@ -138,9 +138,9 @@ impl Node {
         self.state() == VrrpState::Master
     }
 
-    /// When the process wakes for a timer of its own.
-    pub fn wakes_at(&self) -> Option<Instant> {
-        // The instances of a router go on together (`Op::GoOn`).
+    /// The next deadline of its timers.
+    pub fn next_wakeup(&self) -> Option<Instant> {
+        // The instances of a router finish resuming together (`Op::FinishResume`).
         if !self.running() || self.machine.is_resuming() {
             return None;
         }
@@ -151,15 +151,15 @@ impl Node {
             .min()
     }
 
-    /// Writes down that it has sent an advert.
-    pub fn write_word(&mut self, now: Instant) {
+    /// Updates the record in the state file after an advert.
+    pub fn write_record(&mut self, now: Instant) {
         if self.is_master() && !self.params.priority.is_owner() {
-            self.word = Some((now, self.machine.peer_down_interval_min()));
+            self.record = Some((now, self.machine.peer_down_interval_min()));
         }
     }
 
-    /// A new process: nothing remembered but the word of the former one. (Its addresses are not looked at.)
-    pub fn boot(&mut self, now: Instant) {
+    /// Starts a new process, which has only the record of the previous one.
+    pub fn start_process(&mut self, now: Instant) {
         self.power = Power::Running;
         self.machine = Instance::new(self.params.clone());
         self.schedule = Schedule::new(self.garp, self.params.addresses.len());
@@ -169,7 +169,7 @@ impl Node {
         self.started_at = now;
     }
 
-    /// The process is gone.
+    /// Ends the process.
     pub fn crash(&mut self) {
         self.power = Power::Off;
         self.installed = false;
@@ -177,13 +177,13 @@ impl Node {
         self.missed.clear();
     }
 
-    /// Hands an event to the machine and checks what holds for every single event.
+    /// Handles an event and checks the invariants that hold after each event.
     pub fn handle(&mut self, now: Instant, event: Event<'_>) -> Actions {
         let mut out = Actions::new();
         let timer = matches!(event, Event::Timer);
         self.machine.handle(now, event, &mut out);
         if !self.is_master() && !self.machine.is_resuming() {
-            self.word = None;
+            self.record = None;
         }
         let name = self.name;
         assert!(out.len() <= 8, "{name}: too many actions: {out:?}");
@@ -191,21 +191,21 @@ impl Node {
             let next = self.machine.next_deadline();
             assert!(
                 next.is_none_or(|at| at > now),
-                "{name}: the same deadline again"
+                "{name}: deadline did not move"
             );
         }
         for action in &out {
-            self.carry_out(now, *action);
+            self.apply(now, *action);
         }
         assert_eq!(
             self.installed,
             self.is_master(),
-            "{name}: addresses without mastership, or mastership without: {out:?}"
+            "{name}: addresses installed must equal being master: {out:?}"
         );
         out
     }
 
-    fn carry_out(&mut self, now: Instant, action: Action) {
+    fn apply(&mut self, now: Instant, action: Action) {
         let name = self.name;
         match action {
             Action::Install => {
@@ -229,8 +229,8 @@ impl Node {
         }
     }
 
-    /// What the link watcher misses at the moment.
-    pub fn missing(&self) -> Option<Reason> {
+    /// The reason for FAULT, if any.
+    pub fn fault(&self) -> Option<Reason> {
         (!self.link_up).then_some(Reason::InterfaceDown)
     }
 }

@@ -1,24 +1,24 @@
-//! What must hold on a segment, stated without looking into the machines.
+//! Invariants of a simulated network, stated without knowledge of the state machine.
 //!
 //! A *disturbance* is a lost packet, a freeze, thaw, crash, start, stop, partition, link, address or
-//! priority change. Forged packets, delays, duplicates and lateness are none: they may change nothing.
-//! `D` is the longest delay of a packet plus the lateness of timers, `I` the longest interval of
-//! any router, `down(i)` = `down_timer_adverts`·I + skew(i) the longest down interval of router i.
-//! All bounds count from the later of the last disturbance and the beginning of the condition.
+//! priority change. Forged packets, delays, duplicates and late timers are not: they must not change
+//! anything. `D` is the longest packet delay plus the lateness of timers, `I` the longest advert
+//! interval of any router, `down(i)` = `down_timer_adverts`·I + skew(i) the longest down interval of
+//! router i. All bounds count from the later of the last disturbance and the start of the condition.
 //!
-//! 1. **Two masters** in one part for at most I + 2·D: the stronger sends within its own interval,
-//!    and the weaker yields to the first advert that arrives. Two owners: the one to give way
-//!    waits a down interval after it first heard of the other, which it may have to begin anew
-//!    once (the wait in progress was spoilt by losses), plus an interval before and after.
+//! 1. **Two masters** in one partition for at most I + 2·D: the one of higher priority advertises within
+//!    its own interval, and the other yields to the first advert received. Two address owners: the
+//!    one that yields waits a down interval after it first received an advert of the other, which may
+//!    have to be restarted once (after losses), plus an interval before and after.
 //! 2. **No master** although a router is ready for at most min over i of hold(i) + down(i) + 2·D:
-//!    every ready router's timer was last armed before the master was gone and D after at most.
-//! 3. **The wrong master**: a ready router i of higher priority that pre-empts must take over
-//!    within hold(i) + preempt_delay(i) + I + down(i) + 2·D.
-//! 4. **Restlessness**: after all that may take (`settle`), nothing changes any more.
-//! 5. An advert of a stronger router makes a master yield at once (`must_yield`).
+//!    the down timer of every ready router was last armed before the master was gone, or D after.
+//! 3. **Wrong master**: a ready router i of higher priority that pre-empts takes over within
+//!    hold(i) + preempt_delay(i) + I + down(i) + 2·D.
+//! 4. **Stability**: after the time for all of this (`settle`) no state changes.
+//! 5. An advert of higher priority makes a master yield immediately (`must_yield`).
 //!
-//! Each network has its own parts and its own masters. Members of groups are exempt from 2 and 3, for they
-//! may have to wait for something in another network; what binds them instead is in `liveness.rs`.
+//! Each network has its own partitions and masters. Members of sync groups are exempt from 2 and 3,
+//! because they may have to wait for another network; `liveness.rs` has their bounds.
 
 use std::time::Duration;
 
@@ -29,20 +29,20 @@ use crate::liveness::Groups;
 use crate::node::Node;
 use crate::segment::Segment;
 
-/// Instances by number.
+/// Indexes of instances.
 type List = heapless::Vec<usize, 16>;
 
-/// Networks there may be.
+/// Most networks of a run.
 pub const NETS: usize = 3;
 
-/// A condition of one part, and since when.
+/// Since when a condition has held in one partition.
 type Since = Option<Instant>;
 
 #[derive(Clone, Debug, Default)]
 struct Part {
     two: Since,
     none: Since,
-    /// Master and the stronger router that lets it.
+    /// The master, a router of higher priority that should pre-empt it, and since when.
     wrong: Option<(usize, usize, Instant)>,
 }
 
@@ -51,7 +51,7 @@ pub struct Oracle {
     pub disturbed_at: Instant,
     parts: [[Part; 2]; NETS],
     pub groups: Groups,
-    /// Longest time two masters were in one part after a disturbance had ended.
+    /// Longest time with two masters in one partition after the last disturbance.
     pub longest_two: Duration,
 }
 
@@ -65,11 +65,11 @@ impl Oracle {
         }
     }
 
-    pub fn disturbed(&mut self, now: Instant) {
+    pub fn record_disturbance(&mut self, now: Instant) {
         self.disturbed_at = now;
     }
 
-    /// A router has changed its state.
+    /// Checks that a state change is not too long after the last disturbance.
     pub fn changed(segment: &Segment, who: &str) {
         let late = segment.now.since(segment.oracle.disturbed_at);
         let settle = Self::settle(segment);
@@ -79,7 +79,7 @@ impl Oracle {
         );
     }
 
-    /// Whether a master must yield to this advert of a genuine router, by RFC 9568 §6.4.3 alone.
+    /// Whether a master must yield to this advert (RFC 9568, section 6.4.3).
     pub fn must_yield(&self, node: &Node, received: &Received<'_>) -> bool {
         let (ours, theirs) = (node.machine.effective_priority(), received.advert.priority);
         let owners = ours.is_owner() && theirs.is_owner();
@@ -88,14 +88,14 @@ impl Oracle {
             Some(octets(received.from)),
             node.machine.source().map(octets),
         );
-        let stronger = theirs > ours || (theirs == ours && from > source);
-        node.is_master() && stronger && !owners && !ignores && from != source
+        let preempting = theirs > ours || (theirs == ours && from > source);
+        node.is_master() && preempting && !owners && !ignores && from != source
     }
 
-    /// `down_timer_adverts`·I + skew, in exact nanoseconds, by a formula of our own: router `i`
-    /// waiting in its own interval.
+    /// `down_timer_adverts`·I + skew in nanoseconds for instance `i` with its own advert interval,
+    /// computed independently of the state machine.
     pub fn down_interval(&self, segment: &Segment, i: usize) -> Duration {
-        // What it runs with: a frozen router may have to read a new configuration.
+        // The interval in use: a frozen router has not reloaded yet.
         let interval = segment.nodes[i].machine.params().advert_int;
         self.down_in(segment, i, interval)
     }
@@ -113,16 +113,16 @@ impl Oracle {
         Duration::from_nanos(nanos)
     }
 
-    /// The same for the slowest master there might have been.
+    /// The same for the longest advert interval of any master.
     pub fn longest_down(segment: &Segment, i: usize) -> Duration {
         (0..segment.nodes.len())
-            .map(|master| segment.nodes[master].slowest)
+            .map(|master| segment.nodes[master].longest_interval)
             .map(|interval| segment.oracle.down_in(segment, i, interval))
             .max()
             .unwrap_or_default()
     }
 
-    /// Checks the conditions that held from the last event up to `segment.now`, then looks anew.
+    /// Checks the conditions since the last event, up to `segment.now`, then updates them.
     pub fn check(segment: &mut Segment) {
         segment.check_groups();
         let mut oracle = segment.oracle.clone();
@@ -148,7 +148,7 @@ impl Oracle {
         self.check_two(segment, part, &ready, masters.len() > 1);
         self.check_none(segment, part, &ready, masters.is_empty());
         let wrong = match masters[..] {
-            [master] => Self::stronger(segment, &ready, master).map(|i| (master, i)),
+            [master] => Self::preempting(segment, &ready, master).map(|i| (master, i)),
             _ => None,
         };
         self.check_wrong(segment, part, wrong);
@@ -176,15 +176,15 @@ impl Oracle {
         let Some(since) = state.none else {
             return;
         };
-        let begin = since.max(self.disturbed_at);
-        let lasted = now.since(begin);
+        let start = since.max(self.disturbed_at);
+        let lasted = now.since(start);
         let wait =
-            |i: &usize| hold_left(&segment.nodes[*i], begin) + Self::longest_down(segment, *i);
+            |i: &usize| hold_left(&segment.nodes[*i], start) + Self::longest_down(segment, *i);
         let bound = ready.iter().map(wait).min().unwrap_or_default() + Self::slack(segment);
         assert!(lasted <= bound, "no master for {lasted:?} > {bound:?}");
     }
 
-    /// `wrong`: the only master, and the stronger router that lets it.
+    /// `wrong`: the only master, and the router of higher priority that should pre-empt it.
     fn check_wrong(
         &mut self,
         segment: &Segment,
@@ -200,9 +200,9 @@ impl Oracle {
         let Some((_, i, since)) = state.wrong else {
             return;
         };
-        let begin = since.max(self.disturbed_at);
-        let (lasted, node) = (now.since(begin), &segment.nodes[i]);
-        let bound = hold_left(node, begin)
+        let start = since.max(self.disturbed_at);
+        let (lasted, node) = (now.since(start), &segment.nodes[i]);
+        let bound = hold_left(node, start)
             + node.params.preempt_delay
             + Self::longest_interval(segment)
             + Self::longest_down(segment, i)
@@ -211,8 +211,8 @@ impl Oracle {
         assert!(lasted <= bound, "{name} waits for {lasted:?} > {bound:?}");
     }
 
-    /// The strongest ready router that ought to pre-empt `master`.
-    fn stronger(segment: &Segment, ready: &[usize], master: usize) -> Option<usize> {
+    /// The ready router of highest priority that should pre-empt `master`.
+    fn preempting(segment: &Segment, ready: &[usize], master: usize) -> Option<usize> {
         let priority = |i: usize| segment.nodes[i].machine.effective_priority();
         ready
             .iter()
@@ -222,13 +222,13 @@ impl Oracle {
             .max_by_key(|i| priority(*i))
     }
 
-    /// Delay and lateness, twice.
+    /// 2·D.
     pub fn slack(segment: &Segment) -> Duration {
         (segment.faults.delay.1 + segment.faults.late) * 2
     }
 
     pub fn longest_interval(segment: &Segment) -> Duration {
-        let interval = |node: &Node| node.slowest.duration();
+        let interval = |node: &Node| node.longest_interval.duration();
         segment.nodes.iter().map(interval).max().unwrap_or_default()
     }
 
@@ -238,18 +238,18 @@ impl Oracle {
         if ready.iter().filter(owner).count() < 2 {
             return interval;
         }
-        let patience = ready.iter().map(|i| Self::longest_down(segment, *i)).max();
-        patience.unwrap_or_default() * 2 + interval * 2
+        let down = ready.iter().map(|i| Self::longest_down(segment, *i)).max();
+        down.unwrap_or_default() * 2 + interval * 2
     }
 
-    /// When everything must have come to rest: all holds and delays are over, the right one has
-    /// taken over, owners have sorted themselves out.
+    /// The time after which no state may change: startup and pre-emption delays are over, the right
+    /// router is master, and one of two address owners has yielded.
     pub fn settle(segment: &Segment) -> Duration {
         let nodes = 0..segment.nodes.len();
         let holds = segment.nodes.iter().map(|n| n.hold).max();
         let delays: Duration = segment.nodes.iter().map(|n| n.params.preempt_delay).sum();
         let down = nodes.map(|i| Self::longest_down(segment, i)).max();
-        // A group that had to yield waits anew, now and then more than once.
+        // A group that had to yield waits again, sometimes more than once.
         let rounds = if segment.routers.iter().any(|r| r.grouped) {
             10
         } else {
@@ -260,12 +260,12 @@ impl Oracle {
     }
 }
 
-/// What is left of the startup hold at `at`.
+/// Rest of the startup delay at `at`.
 pub fn hold_left(node: &Node, at: Instant) -> Duration {
     node.started_at.after(node.hold).since(at)
 }
 
-/// An address as a number, by its bytes.
+/// An address as a number.
 fn octets(addr: std::net::IpAddr) -> u128 {
     match addr {
         std::net::IpAddr::V4(v4) => u128::from(u32::from_be_bytes(v4.octets())),

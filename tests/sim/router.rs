@@ -1,5 +1,5 @@
-//! A router with several legs: instances of one process, on one network each, that may form a
-//! synchronization group. What `engine` does for its groups is done for them here.
+//! A router: the instances of one process, on one network each, that may form a sync group. Does for
+//! the group what `engine` does.
 
 use vrrpd::vrrp::group::{self, Decision, MemberState};
 use vrrpd::vrrp::{Action, Event, Reason};
@@ -7,7 +7,7 @@ use vrrpd::vrrp::{Action, Event, Reason};
 use vrrpd::types::{Centis, Priority, Version};
 
 use crate::node::Change;
-use crate::operate::Reload;
+use crate::ops::Reload;
 use crate::segment::Segment;
 
 /// One process; its instances are nodes of the segment.
@@ -15,25 +15,25 @@ use crate::segment::Segment;
 pub struct Router {
     pub name: &'static str,
     pub nodes: Vec<usize>,
-    /// All of them are members of one group.
+    /// Whether its instances form a sync group.
     pub grouped: bool,
-    /// The verdict of its script, which all its instances track.
+    /// Result of its script, which all its instances track.
     pub script_ok: bool,
-    /// The weight it has for them; 0: FAULT while it fails.
+    /// Weight of the script; 0: FAULT while it fails.
     pub script_weight: i16,
 }
 
 impl Segment {
-    /// Lets a group follow what one of its members has asked for or become, as `Engine::concert`.
-    pub fn concert(&mut self, node: usize, actions: &[Action]) {
+    /// Lets the group follow a request or a transition of one of its members.
+    pub fn sync_group(&mut self, node: usize, actions: &[Action]) {
         let concerns = |a: &Action| matches!(a, Action::RequestGroup | Action::Transition { .. });
         if actions.iter().any(concerns) {
-            self.agree(self.nodes[node].router);
+            self.decide_group(self.nodes[node].router);
         }
     }
 
-    /// Brings the members of a group together, as after a reload.
-    pub fn agree(&mut self, router: usize) {
+    /// Moves the members of a group to a common state.
+    pub fn decide_group(&mut self, router: usize) {
         if !self.routers[router].grouped {
             return;
         }
@@ -43,29 +43,30 @@ impl Segment {
             Decision::AllBackup => Event::GroupBackup,
         };
         for member in self.routers[router].nodes.clone() {
-            self.alone(member, event);
+            self.handle_one(member, event);
         }
         assert_eq!(
             group::decide(self.member_states(router).into_iter()),
             Decision::Unchanged,
-            "one word is enough"
+            "one decision settles the group"
         );
     }
 
-    /// SIGHUP. A frozen process does that when it goes on.
+    /// SIGHUP. A frozen process reloads when it is continued.
     pub fn reload(&mut self, i: usize, new: Reload) {
-        self.say_router(i, &new.to_string());
+        self.log_router(i, &new.to_string());
         self.routers[i].grouped = new.grouped;
         let nodes = self.routers[i].nodes.clone();
         for &n in &nodes {
             let node = &mut self.nodes[n];
             node.params.priority = Priority(new.priority);
             if node.params.version == Version::V3 {
-                node.params.advert_int = Centis(node.first.0 * (1 + u16::from(new.slow)));
+                node.params.advert_int =
+                    Centis(node.initial_interval.0 * (1 + u16::from(new.slow)));
             }
             node.params.nopreempt = new.nopreempt;
             node.params.in_sync_group = new.grouped;
-            node.slowest = node.slowest.max(node.params.advert_int);
+            node.longest_interval = node.longest_interval.max(node.params.advert_int);
             node.priority = Priority(new.priority);
         }
         for n in nodes {
@@ -73,7 +74,7 @@ impl Segment {
             self.change(n, Change::Readiness);
         }
         if self.nodes[self.routers[i].nodes[0]].running() {
-            self.agree(i);
+            self.decide_group(i);
         }
     }
 
@@ -82,7 +83,7 @@ impl Segment {
         let effective = self.priority(n);
         let node = &mut self.nodes[n];
         node.schedule.reconfigure(node.garp, params.addresses.len());
-        self.alone(
+        self.handle_one(
             n,
             Event::Params {
                 params: &params,
@@ -99,16 +100,16 @@ impl Segment {
             .collect()
     }
 
-    /// What the instance is told of its surroundings: in a group, of those of all members.
+    /// The readiness event for an instance; in a group it depends on all members.
     pub fn readiness(&self, node: usize) -> Event<'static> {
         let router = &self.routers[self.nodes[node].router];
-        let own = self.nodes[node].missing();
+        let own = self.nodes[node].fault();
         let failing = !router.script_ok && router.script_weight == 0;
         let others = || {
             router
                 .nodes
                 .iter()
-                .any(|n| self.nodes[*n].missing().is_some())
+                .any(|n| self.nodes[*n].fault().is_some())
         };
         match own.or(failing.then_some(Reason::InterfaceDown)) {
             Some(reason) => Event::Fault(reason),
@@ -119,7 +120,7 @@ impl Segment {
         }
     }
 
-    /// No group is split between two events. (A frozen one may have to read a new configuration first.)
+    /// Checks that no group is split between two events, except while its process is frozen.
     pub fn check_groups(&self) {
         let running = |router: &&Router| router.grouped && self.nodes[router.nodes[0]].running();
         for router in self.routers.iter().filter(running) {

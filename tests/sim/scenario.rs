@@ -1,5 +1,5 @@
-//! Told stories: a small network, a few operations, and the transcript kept under
-//! `tests/golden/scenario`. `UPDATE_GOLDEN=1 cargo test --test sim` writes them anew.
+//! Scenarios: a small network, a few operations, and a golden transcript in
+//! `tests/golden/scenario`. `UPDATE_GOLDEN=1 cargo test --test sim` rewrites them.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -8,41 +8,41 @@ use std::time::Duration;
 use vrrpd::types::{Family, Priority, Vrid};
 use vrrpd::vrrp::{Params, garp};
 
-use crate::chaos::{LEGS, NAMES, vips};
 use crate::golden::compare;
 use crate::node::Node;
-use crate::operate::Op;
+use crate::ops::Op;
+use crate::random::{INSTANCE_NAMES, NAMES, vips};
 use crate::segment::Segment;
 
-/// A network of v2 routers r1, r2 … at 10.0.0.1, 10.0.0.2 … with these priorities, all started at 0.
-pub fn network(priorities: &[u8]) -> Story {
-    let mut story = Story {
+/// A network of v2 routers r1, r2 … at 10.0.0.1, 10.0.0.2 … with these priorities, started at 0.
+pub fn network(priorities: &[u8]) -> Scenario {
+    let mut scenario = Scenario {
         segment: Segment::new(1),
     };
     for (i, priority) in priorities.iter().enumerate() {
-        story.segment.add(router(i, *priority));
-        story.segment.plan(Duration::ZERO, Op::Start(i));
+        scenario.segment.add(router(i, *priority));
+        scenario.segment.plan(Duration::ZERO, Op::Start(i));
     }
-    story
+    scenario
 }
 
-/// Routers with a leg in each of two networks, r1a and r1b …, each router's two instances in a group. On
-/// network b addresses are in the opposite order: the last router has 10.0.0.1.
-pub fn pairs(priorities: &[(u8, u8)]) -> Story {
-    let mut story = Story {
+/// Routers with an instance in each of two networks, r1a and r1b …, in a sync group. On network b
+/// addresses are in the opposite order: the last router has 10.0.0.1.
+pub fn sync_group_pairs(priorities: &[(u8, u8)]) -> Scenario {
+    let mut scenario = Scenario {
         segment: Segment::new(1),
     };
     for (i, (a, b)) in priorities.iter().enumerate() {
-        let mut legs = [router(i, *a), router(priorities.len() - 1 - i, *b)];
-        for (leg, name) in legs.iter_mut().zip(LEGS[i]) {
-            leg.name = name;
-            leg.params.in_sync_group = true;
+        let mut instances = [router(i, *a), router(priorities.len() - 1 - i, *b)];
+        for (instance, name) in instances.iter_mut().zip(INSTANCE_NAMES[i]) {
+            instance.name = name;
+            instance.params.in_sync_group = true;
         }
-        let legs = legs.into_iter().map(Node::again).collect();
-        story.segment.add_router(NAMES[i], legs, 0);
-        story.segment.plan(Duration::ZERO, Op::Start(i));
+        let instances = instances.into_iter().map(Node::rebuilt).collect();
+        scenario.segment.add_router(NAMES[i], instances, 0);
+        scenario.segment.plan(Duration::ZERO, Op::Start(i));
     }
-    story
+    scenario
 }
 
 fn router(i: usize, priority: u8) -> Node {
@@ -65,12 +65,12 @@ fn router(i: usize, priority: u8) -> Node {
     Node::new(NAMES[i], addr, params, garp, Duration::ZERO)
 }
 
-/// A network whose history is being told. Routers are 1, 2 …; times are milliseconds.
-pub struct Story {
+/// A network with planned operations. Routers are numbered 1, 2 …; times are in milliseconds.
+pub struct Scenario {
     pub segment: Segment,
 }
 
-impl Story {
+impl Scenario {
     /// Changes the configuration of all instances.
     pub fn all(mut self, change: impl Fn(&mut Params)) -> Self {
         for n in 1..=self.segment.nodes.len() {
@@ -90,7 +90,7 @@ impl Story {
         self
     }
 
-    /// `vrrp_startup_delay` everywhere.
+    /// Sets `vrrp_startup_delay` of all routers.
     pub fn hold(mut self, millis: u64) -> Self {
         for node in &mut self.segment.nodes {
             node.hold = Duration::from_millis(millis);
@@ -98,13 +98,13 @@ impl Story {
         self
     }
 
-    /// Routers are numbered from 1 here too.
+    /// Plans an operation on router `n` (from 1).
     pub fn at(mut self, millis: u64, op: fn(usize) -> Op, n: usize) -> Self {
         self.segment.plan(Duration::from_millis(millis), op(n - 1));
         self
     }
 
-    /// Any other operation.
+    /// Plans any operation.
     pub fn then(mut self, millis: u64, op: Op) -> Self {
         self.segment.plan(Duration::from_millis(millis), op);
         self
@@ -116,7 +116,7 @@ impl Story {
         self
     }
 
-    /// Runs to the end and compares the transcript with the golden one.
+    /// Runs to the end and compares the transcript with the golden file.
     pub fn golden(mut self, millis: u64, name: &str, what: &str) -> Segment {
         self.segment.run_until(Duration::from_millis(millis));
         let text = format!("# {what}\n{}\n", self.segment.transcript.join("\n"));

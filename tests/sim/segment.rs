@@ -1,10 +1,10 @@
-//! Networks in virtual time: routers, the wires between them, and what can go wrong. Mostly it is one
-//! network and an instance on each router; routers with several legs have an instance on each of several.
+//! Networks in virtual time: routers, the links between them, and faults. Usually there is one network
+//! with one instance per router; a router may have an instance on each of several networks.
 //!
-//! Everything is driven by one queue of packets and operations plus the routers' own deadlines;
-//! `step` jumps to the earliest. Packets are real bytes, emitted and parsed by `wire::vrrp`.
-//! Sockets come before timers, as in the poll loop: what is to be delivered at a moment is
-//! delivered before any timer of that moment, and a thawed router reads its socket first.
+//! One queue of packets and operations drives the simulation, together with the deadlines of the
+//! instances; `step` jumps to the earliest. Packets are real bytes, emitted and parsed by
+//! `wire::vrrp`. Sockets come before timers, as in the poll loop: a packet is delivered before any
+//! timer of the same instant, and a continued router reads its socket first.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -19,26 +19,26 @@ use vrrpd::wire::vrrp::{self, AdvertRepr, ChecksumForm};
 
 use crate::liveness::check_takeover;
 use crate::node::{Node, Packet, Power, SOCKET_QUEUE};
-use crate::operate::Op;
+use crate::ops::Op;
 use crate::oracle::Oracle;
 use crate::rng::Rng;
 use crate::router::Router;
 
-/// What the wire does to packets.
+/// Faults of the network and of timers.
 #[derive(Clone, Copy, Debug)]
 pub struct Faults {
-    /// Lost, of a thousand.
+    /// Lost packets, per mille.
     pub loss: u16,
-    /// Delivered twice, of a thousand.
+    /// Duplicated packets, per mille.
     pub dup: u16,
-    /// Each copy takes its own time between these, so packets overtake each other.
+    /// Least and most delay. Each copy has its own, so packets may be reordered.
     pub delay: (Duration, Duration),
-    /// Timers are served up to this much late.
+    /// Timers run late by up to this.
     pub late: Duration,
 }
 
 impl Faults {
-    /// A good wire: 200 µs, nothing lost, nobody late.
+    /// No faults: 200 µs delay, no loss, no late timers.
     pub const NONE: Faults = Faults {
         loss: 0,
         dup: 0,
@@ -53,7 +53,7 @@ enum Due {
     Packet { to: usize, part: u8, packet: Packet },
 }
 
-/// Queue entry: operations before packets of the same moment, else in order of creation.
+/// Queue entry, ordered by time; then operations before packets; then by order of creation.
 #[derive(Debug)]
 struct Entry {
     key: (Instant, bool, u64),
@@ -81,15 +81,15 @@ impl Ord for Entry {
 pub struct Segment {
     pub nodes: Vec<Node>,
     pub routers: Vec<Router>,
-    /// How many networks there are.
+    /// Number of networks.
     pub nets: usize,
     pub parts: Vec<u8>,
     pub now: Instant,
     pub faults: Faults,
     pub transcript: Vec<String>,
-    /// Also write down each advert and each notice.
+    /// Also logs each advert and each notice.
     pub verbose: bool,
-    /// Adverts put on the wire.
+    /// Number of adverts sent.
     pub sent: u64,
     pub oracle: Oracle,
     rng: Rng,
@@ -97,7 +97,7 @@ pub struct Segment {
     serial: u64,
 }
 
-/// Not zero, not round: nobody may rely on the clock's origin.
+/// Start of the simulation. Not zero or round: nothing may depend on the origin of the clock.
 const ORIGIN: Instant = Instant::from_nanos(86_400_123_456_789);
 
 impl Segment {
@@ -119,17 +119,24 @@ impl Segment {
         }
     }
 
-    /// A router with one instance.
+    /// Adds a router with one instance.
     pub fn add(&mut self, node: Node) -> usize {
         let name = node.name;
         self.add_router(name, vec![node], 0)
     }
 
-    /// A router with these instances, the first on network 0, and the weight of its script.
-    pub fn add_router(&mut self, name: &'static str, legs: Vec<Node>, script_weight: i16) -> usize {
+    /// Adds a router with these instances, the first on network 0, and a script of this weight.
+    pub fn add_router(
+        &mut self,
+        name: &'static str,
+        instances: Vec<Node>,
+        script_weight: i16,
+    ) -> usize {
         let mut nodes = Vec::new();
-        let grouped = legs.iter().any(|leg| leg.params.in_sync_group);
-        for (net, mut node) in legs.into_iter().enumerate() {
+        let grouped = instances
+            .iter()
+            .any(|instance| instance.params.in_sync_group);
+        for (net, mut node) in instances.into_iter().enumerate() {
             node.router = self.routers.len();
             node.net = net;
             self.nets = self.nets.max(net + 1);
@@ -147,7 +154,7 @@ impl Segment {
         self.routers.len() - 1
     }
 
-    /// Plans an operation `at` after the beginning.
+    /// Plans an operation `at` after the start.
     pub fn plan(&mut self, at: Duration, op: Op) {
         self.enqueue(ORIGIN.after(at), Due::Op(op));
     }
@@ -156,7 +163,7 @@ impl Segment {
         self.now.since(ORIGIN)
     }
 
-    /// The beginning of time.
+    /// Start of the simulation.
     pub fn origin(&self) -> Instant {
         ORIGIN
     }
@@ -172,23 +179,23 @@ impl Segment {
         self.queue.push(Reverse(Entry { key, due }));
     }
 
-    /// Runs until `end` after the beginning.
+    /// Runs until `end` after the start.
     pub fn run_until(&mut self, end: Duration) {
         let end = ORIGIN.after(end);
-        // Far above what any run needs: a livelock must end as a failure.
+        // Far more than any run needs: a livelock must fail.
         for _ in 0..20_000_000 {
             if !self.step(end) {
                 return;
             }
         }
-        panic!("no end of events at {:?}", self.elapsed());
+        panic!("too many events, at {:?}", self.elapsed());
     }
 
     /// Jumps to the next event, unless that is after `end`; then to `end`, and returns false.
     fn step(&mut self, end: Instant) -> bool {
         let queued = self.queue.peek().map(|Reverse(entry)| entry.key.0);
         let timer = (0..self.nodes.len())
-            .filter_map(|i| Some((self.nodes[i].wakes_at()?, i)))
+            .filter_map(|i| Some((self.nodes[i].next_wakeup()?, i)))
             .min();
         let next = queued.into_iter().chain(timer.map(|(at, _)| at)).min();
         let Some(next) = next.filter(|at| *at <= end) else {
@@ -199,11 +206,11 @@ impl Segment {
         self.now = self.now.max(next);
         Oracle::check(self);
         match timer {
-            Some((at, node)) if queued.is_none_or(|queued| at < queued) => self.wake(node),
+            Some((at, node)) if queued.is_none_or(|queued| at < queued) => self.run_timers(node),
             _ => {
                 if let Some(Reverse(entry)) = self.queue.pop() {
                     match entry.due {
-                        Due::Op(op) => self.operate(op),
+                        Due::Op(op) => self.ops(op),
                         Due::Packet { to, part, packet } => self.arrive(to, part, packet),
                     }
                 }
@@ -212,8 +219,8 @@ impl Segment {
         true
     }
 
-    /// A router's timers: the machine's, then its frames to the neighbors.
-    pub fn wake(&mut self, node: usize) {
+    /// Runs the timers of an instance: its protocol timer, then gratuitous ARP.
+    pub fn run_timers(&mut self, node: usize) {
         let due = self.nodes[node].machine.next_deadline();
         if due.is_some_and(|at| at.after(self.nodes[node].late) <= self.now) {
             self.event(node, Event::Timer);
@@ -284,7 +291,7 @@ impl Segment {
         self.nodes[from].sent += 1;
         if priority != Priority::RESIGN {
             let now = self.now;
-            self.nodes[from].write_word(now);
+            self.nodes[from].write_record(now);
         }
         let node = &self.nodes[from];
         let unicast: Vec<IpAddr> = node.params.peers.iter().map(|peer| peer.addr).collect();
@@ -312,7 +319,7 @@ impl Segment {
 
     fn transmit(&mut self, to: usize, packet: &Packet) {
         if self.rng.per_mille(self.faults.loss) {
-            self.oracle.disturbed(self.now);
+            self.oracle.record_disturbance(self.now);
             return;
         }
         let copies = if self.rng.per_mille(self.faults.dup) {
@@ -336,31 +343,31 @@ impl Segment {
     }
 
     fn event_actions(&mut self, i: usize, event: Event<'_>) -> vrrpd::vrrp::Actions {
-        let actions = self.alone(i, event);
-        self.concert(i, &actions);
+        let actions = self.handle_one(i, event);
+        self.sync_group(i, &actions);
         actions
     }
 
-    /// An event for one instance, whatever its group makes of that.
-    pub fn alone(&mut self, i: usize, event: Event<'_>) -> vrrpd::vrrp::Actions {
+    /// Handles an event for one instance, without its sync group.
+    pub fn handle_one(&mut self, i: usize, event: Event<'_>) -> vrrpd::vrrp::Actions {
         let actions = self.nodes[i].handle(self.now, event);
         for action in &actions {
             match *action {
                 Action::SendAdvert(priority) => {
                     if self.verbose || priority == Priority::RESIGN {
-                        self.say(i, &format!("sends priority {priority}"));
+                        self.log(i, &format!("sends priority {priority}"));
                     }
                     self.broadcast(i, priority);
                 }
                 Action::Transition { from, to, why } => {
                     Oracle::changed(self, self.nodes[i].name);
-                    self.say(i, &format!("{from}→{to} why={why}"));
+                    self.log(i, &format!("{from}→{to} why={why}"));
                     if to == VrrpState::Master {
                         check_takeover(self, i);
                     }
                 }
-                Action::Notice(notice) => self.say_notice(i, notice),
-                Action::RequestGroup if self.verbose => self.say(i, "asks"),
+                Action::Notice(notice) => self.log_notice(i, notice),
+                Action::RequestGroup if self.verbose => self.log(i, "requests its group"),
                 Action::Install
                 | Action::Withdraw
                 | Action::Announce(_)
@@ -373,17 +380,17 @@ impl Segment {
 
     // ---- transcript ----
 
-    pub fn say(&mut self, i: usize, text: &str) {
+    pub fn log(&mut self, i: usize, text: &str) {
         let name = self.nodes[i].name;
         self.line(format_args!("{name} {text}"));
     }
 
-    pub fn say_router(&mut self, i: usize, text: &str) {
+    pub fn log_router(&mut self, i: usize, text: &str) {
         let name = self.routers[i].name;
         self.line(format_args!("{name} {text}"));
     }
 
-    fn say_notice(&mut self, i: usize, notice: Notice) {
+    fn log_notice(&mut self, i: usize, notice: Notice) {
         let net = self.nodes[i].net;
         let name = |addr: IpAddr| {
             let mut nodes = self.nodes.iter().filter(|node| node.net == net);
@@ -399,13 +406,17 @@ impl Segment {
                 format!("adopts {theirs} from {}", name(from))
             }
             Notice::LowerPriorityMaster { from, priority } => {
-                format!("hears weaker master {} priority {priority}", name(from))
+                format!("receives priority {priority} from {}", name(from))
             }
-            Notice::SameAddress { from } => format!("hears its own address {}", name(from)),
+            Notice::SameAddress { from } => {
+                format!("receives an advert from its own address {}", name(from))
+            }
             Notice::HeldByGroup => "is held by its group".into(),
-            Notice::TwoOwners { from } => format!("hears another owner {}", name(from)),
+            Notice::TwoOwners { from } => {
+                format!("receives an advert of another address owner {}", name(from))
+            }
         };
-        self.say(i, &text);
+        self.log(i, &text);
     }
 
     pub fn line(&mut self, text: fmt::Arguments<'_>) {
@@ -418,7 +429,7 @@ impl Segment {
     }
 }
 
-/// The group adverts go to.
+/// The multicast group of VRRP adverts.
 pub fn group(family: Family) -> IpAddr {
     match family {
         Family::V4 => IpAddr::from([224, 0, 0, 18]),
@@ -426,7 +437,7 @@ pub fn group(family: Family) -> IpAddr {
     }
 }
 
-/// A router's advert as bytes.
+/// An advert of `node` as bytes.
 pub fn packet(node: &Node, dst: IpAddr, priority: Priority) -> Packet {
     let advert = AdvertRepr {
         version: node.params.version,

@@ -1,4 +1,4 @@
-//! What is done to the networks, the routers, and their instances.
+//! Operations on networks, routers and instances.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -10,41 +10,41 @@ use vrrpd::vrrp::{Event, priority};
 use crate::node::{Change, Packet, Power};
 use crate::segment::{Faults, Segment};
 
-/// Something done to the segment, a router (power, script) or one of its instances (the others).
+/// An operation on the network, a router (process, script) or an instance (the others).
 #[derive(Clone, Debug)]
 pub enum Op {
     Start(usize),
-    /// TERM.
+    /// SIGTERM.
     Stop(usize),
-    /// KILL, or power loss.
+    /// SIGKILL or power loss.
     Crash(usize),
-    /// A router that has been started while its last adverts still count has listened for long enough.
-    GoOn(usize),
+    /// A restarted router has listened long enough to resume.
+    FinishResume(usize),
     Freeze(usize),
     Suspend(usize),
     Thaw(usize),
-    /// The verdict of the router's script changes.
+    /// The result of the router's script changes.
     Script(usize, bool),
     Link(usize, bool),
     Priority(usize, u8),
-    /// A router reads its configuration again.
+    /// SIGHUP.
     Reload(usize, Reload),
     Address(usize, IpAddr),
-    /// Which part of the segment each router is in.
+    /// The partition of each instance.
     Partition(Vec<u8>),
     Faults(Faults),
-    /// A made-up packet for one router; without a source address, from the router's own.
+    /// A forged packet for one instance; an unspecified source means the instance's own address.
     Forge(usize, Packet),
 }
 
-/// What is new in a configuration; the base priority too ([`Op::Priority`] then counts from there).
+/// A new configuration. [`Op::Priority`] later changes this priority.
 #[derive(Clone, Copy, Debug)]
 pub struct Reload {
     pub priority: u8,
-    /// v3: twice the interval it began with.
+    /// v3: twice the initial advert interval.
     pub slow: bool,
     pub nopreempt: bool,
-    /// Whether the instances form a group.
+    /// Whether the instances form a sync group.
     pub grouped: bool,
 }
 
@@ -62,22 +62,22 @@ impl fmt::Display for Reload {
 }
 
 impl Segment {
-    pub fn operate(&mut self, op: Op) {
-        if !matches!(op, Op::Forge(..) | Op::GoOn(_)) {
-            self.oracle.disturbed(self.now);
+    pub fn ops(&mut self, op: Op) {
+        if !matches!(op, Op::Forge(..) | Op::FinishResume(_)) {
+            self.oracle.record_disturbance(self.now);
         }
         match op {
             Op::Start(i) => self.start(i),
             Op::Stop(i) => self.stop(i),
             Op::Crash(i) => {
-                self.say_router(i, "crashes");
+                self.log_router(i, "crashes");
                 for n in self.routers[i].nodes.clone() {
                     self.nodes[n].crash();
                 }
             }
-            Op::GoOn(i) => self.go_on(i),
+            Op::FinishResume(i) => self.finish_resume(i),
             Op::Script(i, ok) => {
-                self.say_router(
+                self.log_router(
                     i,
                     if ok {
                         "script succeeds"
@@ -95,20 +95,20 @@ impl Segment {
             Op::Suspend(i) => self.halt(i, Power::Suspended, "is suspended"),
             Op::Thaw(i) => self.thaw(i),
             Op::Link(i, up) => {
-                self.say(i, if up { "link up" } else { "link down" });
+                self.log(i, if up { "link up" } else { "link down" });
                 self.nodes[i].link_up = up;
                 for n in self.routers[self.nodes[i].router].nodes.clone() {
                     self.change(n, Change::Readiness);
                 }
             }
             Op::Priority(i, priority) => {
-                self.say(i, &format!("priority {priority}"));
+                self.log(i, &format!("priority {priority}"));
                 self.nodes[i].priority = Priority(priority);
                 self.change(i, Change::Priority);
             }
             Op::Reload(i, reload) => self.reload(i, reload),
             Op::Address(i, addr) => {
-                self.say(i, &format!("address {addr}"));
+                self.log(i, &format!("address {addr}"));
                 self.nodes[i].addr = addr;
                 self.change(i, Change::Readiness);
             }
@@ -135,12 +135,12 @@ impl Segment {
     }
 
     fn start(&mut self, i: usize) {
-        self.say_router(i, "starts");
+        self.log_router(i, "starts");
         let nodes = self.routers[i].nodes.clone();
         for &n in &nodes {
-            self.nodes[n].boot(self.now);
+            self.nodes[n].start_process(self.now);
         }
-        self.recall(i);
+        self.resume(i);
         for &n in &nodes {
             self.event(n, self.readiness(n));
             self.event(n, Event::Priority(self.priority(n)));
@@ -161,7 +161,7 @@ impl Segment {
         if nodes.iter().any(|n| !self.nodes[*n].running()) {
             return;
         }
-        self.say_router(i, "is stopped");
+        self.log_router(i, "is stopped");
         for &n in &nodes {
             self.event(n, Event::Stop);
         }
@@ -170,33 +170,33 @@ impl Segment {
         }
     }
 
-    fn halt(&mut self, i: usize, power: Power, word: &str) {
+    fn halt(&mut self, i: usize, power: Power, record: &str) {
         let nodes = self.routers[i].nodes.clone();
         if nodes.iter().any(|n| !self.nodes[*n].running()) {
             return;
         }
-        self.say_router(i, word);
+        self.log_router(i, record);
         for n in nodes {
             self.nodes[n].power = power;
             self.nodes[n].stopped_at = self.now;
         }
     }
 
-    /// Sockets, then what else happened, then timers.
+    /// Continues a halted process: sockets first, then missed changes, then timers.
     fn thaw(&mut self, i: usize) {
         let nodes = self.routers[i].nodes.clone();
         let halted = |n: &usize| matches!(self.nodes[*n].power, Power::Frozen | Power::Suspended);
         if !nodes.iter().all(halted) {
             return;
         }
-        self.say_router(i, "goes on");
-        let mut overslept = Vec::new();
+        self.log_router(i, "is continued");
+        let mut long_halted = Vec::new();
         for &n in &nodes {
             self.nodes[n].power = Power::Running;
             self.nodes[n].late = Duration::ZERO;
             let away = self.now.since(self.nodes[n].stopped_at);
             if self.nodes[n].is_master() && away > self.oracle.down_interval(self, n) {
-                overslept.push((n, self.nodes[n].sent));
+                long_halted.push((n, self.nodes[n].sent));
             }
         }
         for &n in &nodes {
@@ -204,19 +204,19 @@ impl Segment {
                 self.receive(n, &packet);
             }
         }
-        for (n, before) in overslept {
+        for (n, before) in long_halted {
             let sent = self.nodes[n].sent;
-            assert_eq!(sent, before, "a word before the sockets were empty");
+            assert_eq!(sent, before, "advert sent before the sockets were drained");
         }
         for &n in &nodes {
             for change in std::mem::take(&mut self.nodes[n].missed) {
                 self.change(n, change);
             }
         }
-        self.agree(i);
+        self.decide_group(i);
         for n in nodes {
-            if self.nodes[n].wakes_at().is_some_and(|at| at <= self.now) {
-                self.wake(n);
+            if self.nodes[n].next_wakeup().is_some_and(|at| at <= self.now) {
+                self.run_timers(n);
             }
         }
     }
@@ -233,7 +233,7 @@ impl Segment {
         }
     }
 
-    /// The instance's priority after tracking.
+    /// Effective priority of an instance.
     pub fn priority(&self, i: usize) -> Priority {
         let node = &self.nodes[i];
         let router = &self.routers[node.router];

@@ -1,8 +1,8 @@
-//! A random network and a random history for it, from a seed.
+//! A random network with random operations, from a seed.
 //!
-//! A run alternates between storm (losses, and operations at random moments) and calm (a perfect
-//! wire, long enough to settle and for a while after). Delays, duplicates, lateness and forged
-//! packets go on in the calm: the oracle holds that they change nothing.
+//! A run alternates between storm (packet loss, operations at random times) and calm (no loss, long
+//! enough to settle and for a while after). Delays, duplicates, late timers and forged packets
+//! continue during a calm: they must not change anything.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -13,21 +13,21 @@ use vrrpd::vrrp::{Params, Peer};
 use vrrpd::wire::vrrp::Auth;
 
 use crate::node::{Node, Packet};
-use crate::operate::{Op, Reload};
+use crate::ops::{Op, Reload};
 use crate::oracle::Oracle;
 use crate::rng::Rng;
 use crate::segment::{Faults, Segment, group, packet};
 
 pub const NAMES: [&str; 5] = ["r1", "r2", "r3", "r4", "r5"];
-/// Instances of a router with several.
-pub const LEGS: [[&str; 3]; 4] = [
+/// Names of the instances of a router with several.
+pub const INSTANCE_NAMES: [[&str; 3]; 4] = [
     ["r1a", "r1b", "r1c"],
     ["r2a", "r2b", "r2c"],
     ["r3a", "r3b", "r3c"],
     ["r4a", "r4b", "r4c"],
 ];
 
-/// What all routers of a network have in common.
+/// Settings common to all routers of a network.
 struct Common {
     version: Version,
     family: Family,
@@ -36,7 +36,7 @@ struct Common {
     multicast: bool,
 }
 
-/// A network, its history planned, and when that ends.
+/// A network with planned operations, and the end of the run.
 pub fn network(seed: u64) -> (Segment, Duration) {
     let mut rng = Rng::new(seed ^ 0x5eed);
     let mut segment = Segment::new(seed);
@@ -57,7 +57,7 @@ pub fn network(seed: u64) -> (Segment, Duration) {
     (segment, end)
 }
 
-/// A network each on two or three sides of routers whose instances form groups, mostly.
+/// Two or three networks and routers with an instance on each, most of them in sync groups.
 pub fn networks(seed: u64) -> (Segment, Duration) {
     let mut rng = Rng::new(seed ^ 0x6e75);
     let mut segment = Segment::new(seed);
@@ -72,39 +72,41 @@ pub fn networks(seed: u64) -> (Segment, Duration) {
         let addresses = addresses(&mut rng, common.family, count);
         sides.push((common, addresses));
     }
-    // With unlike priorities several routers can chase each other round for ever, whatever anybody does: each
-    // pre-empts the next in another network. It takes three networks, four routers, or one without a group.
-    let alike = nets > 2 || count > 3 || !rng.one_in(4);
+    // With different priorities per network, routers can pre-empt each other for ever, each in another
+    // network. That takes three networks, four routers, or a router without a group.
+    let same_priorities = nets > 2 || count > 3 || !rng.one_in(4);
     let mut owners = 0;
     for i in 0..count {
-        let grouped = !alike || !rng.one_in(6);
-        let mut legs = Vec::new();
+        let grouped = !same_priorities || !rng.one_in(6);
+        let mut instances = Vec::new();
         let others = owners;
         for (common, addresses) in &sides {
             owners = others;
-            let mut leg = router(&mut rng, common, addresses, i, &mut owners);
-            leg.name = LEGS[i][legs.len()];
-            leg.params.in_sync_group = grouped;
-            leg.hold = legs.first().map_or(leg.hold, |first: &Node| first.hold);
-            legs.push(leg);
+            let mut instance = router(&mut rng, common, addresses, i, &mut owners);
+            instance.name = INSTANCE_NAMES[i][instances.len()];
+            instance.params.in_sync_group = grouped;
+            instance.hold = instances
+                .first()
+                .map_or(instance.hold, |first: &Node| first.hold);
+            instances.push(instance);
         }
-        let mut priority = legs[0].params.priority;
-        let second = others > 0 || !alike;
+        let mut priority = instances[0].params.priority;
+        let second = others > 0 || !same_priorities;
         if second && priority.is_owner() {
             priority = Priority(254);
         }
         owners = others + usize::from(priority.is_owner());
-        for leg in &mut legs {
-            if alike {
-                leg.params.priority = priority;
-                leg.params.nopreempt &= !priority.is_owner();
+        for instance in &mut instances {
+            if same_priorities {
+                instance.params.priority = priority;
+                instance.params.nopreempt &= !priority.is_owner();
             } else {
-                leg.params.priority = leg.params.priority.min(Priority(254));
+                instance.params.priority = instance.params.priority.min(Priority(254));
             }
         }
-        let legs = legs.into_iter().map(Node::again).collect();
+        let instances = instances.into_iter().map(Node::rebuilt).collect();
         let weight = rng.pick(&[0, 0, -60, 30]);
-        segment.add_router(NAMES[i], legs, weight);
+        segment.add_router(NAMES[i], instances, weight);
     }
     let end = history(&mut rng, &mut segment);
     (segment, end)
@@ -131,7 +133,7 @@ fn common(rng: &mut Rng) -> Common {
     }
 }
 
-/// Distinct, and in no order, so that the order of addresses is not the order of routers.
+/// Distinct addresses in random order, independent of the order of routers.
 fn addresses(rng: &mut Rng, family: Family, count: usize) -> Vec<IpAddr> {
     let mut pool: Vec<IpAddr> = [1u8, 9, 10, 127, 128, 200, 254]
         .iter()
@@ -258,10 +260,10 @@ fn history(rng: &mut Rng, segment: &mut Segment) -> Duration {
         segment.plan(at, Op::Faults(storm));
         for _ in 0..rng.below(8) {
             let when = rng.duration(at, end);
-            trouble(rng, segment, when, longest);
+            disturb(rng, segment, when, longest);
         }
         segment.plan(end, Op::Faults(calm));
-        mend(rng, segment, end);
+        heal(rng, segment, end);
         for _ in 0..rng.pick(&[0, 0, 20]) {
             let when = rng.duration(at, end + rest);
             let to = rng.below(count);
@@ -273,13 +275,13 @@ fn history(rng: &mut Rng, segment: &mut Segment) -> Duration {
     at
 }
 
-/// One operation, and often what ends it.
-fn trouble(rng: &mut Rng, segment: &mut Segment, at: Duration, longest: Duration) {
+/// Plans one disturbance, and usually its end.
+fn disturb(rng: &mut Rng, segment: &mut Segment, at: Duration, longest: Duration) {
     let i = rng.below(segment.nodes.len());
     let home = segment.nodes[i].router;
-    let legs = segment.nets > 1;
+    let instances = segment.nets > 1;
     let later = at + longest * rng.pick(&[1, 2, 5, 10]) + rng.duration(Duration::ZERO, longest);
-    let (first, then) = match rng.below(if legs { 15 } else { 11 }) {
+    let (first, then) = match rng.below(if instances { 15 } else { 11 }) {
         0 => (Op::Crash(home), Op::Start(home)),
         1 => (Op::Stop(home), Op::Start(home)),
         2 | 3 => (Op::Freeze(home), Op::Thaw(home)),
@@ -318,7 +320,7 @@ fn trouble(rng: &mut Rng, segment: &mut Segment, at: Duration, longest: Duration
     }
 }
 
-/// Another configuration, and back again. Neither to nor from an owner.
+/// A reload with another configuration, and a reload back. Not for address owners.
 fn reload(rng: &mut Rng, segment: &Segment, i: usize) -> (Op, Op) {
     let home = &segment.routers[segment.nodes[i].router];
     let params = &segment.nodes[home.nodes[0]].params;
@@ -342,8 +344,8 @@ fn reload(rng: &mut Rng, segment: &Segment, i: usize) -> (Op, Op) {
     (Op::Reload(router, after), Op::Reload(router, before))
 }
 
-/// Before a calm: the segment is whole (mostly), nobody is frozen; some stay dead or cut off.
-fn mend(rng: &mut Rng, segment: &mut Segment, at: Duration) {
+/// Before a calm: ends halts and most faults; some routers stay down or cut off.
+fn heal(rng: &mut Rng, segment: &mut Segment, at: Duration) {
     for i in 0..segment.routers.len() {
         segment.plan(at, Op::Thaw(i));
         if segment.nets > 1 && !rng.one_in(4) {
@@ -360,7 +362,7 @@ fn mend(rng: &mut Rng, segment: &mut Segment, at: Duration) {
     }
 }
 
-/// A packet that fails at least one check, mostly under a good router's address.
+/// A packet that fails at least one check, usually with a router's source address.
 fn forged(rng: &mut Rng, segment: &Segment, to: usize) -> Packet {
     let nodes = &segment.nodes;
     let victim = &nodes[to].params;
@@ -384,7 +386,7 @@ fn forged(rng: &mut Rng, segment: &Segment, to: usize) -> Packet {
             packet.bytes = (0..length).map(|_| rng.byte()).collect();
         }
         4 if victim.version == Version::V2 => {
-            packet = reauthenticated(rng, nodes, from, dst, priority)
+            packet = with_wrong_auth(rng, nodes, from, dst, priority)
         }
         5 => packet.src = unspecified(victim.family),
         _ => {
@@ -395,7 +397,7 @@ fn forged(rng: &mut Rng, segment: &Segment, to: usize) -> Packet {
     packet
 }
 
-/// Stands for the receiver's own address: a looped advert (in v3 the checksum breaks as well).
+/// Placeholder for the receiver's own address: a looped advert (in v3 with a wrong checksum, too).
 fn unspecified(family: Family) -> IpAddr {
     match family {
         Family::V4 => IpAddr::from([0; 4]),
@@ -403,8 +405,8 @@ fn unspecified(family: Family) -> IpAddr {
     }
 }
 
-/// v2 with another interval or password, otherwise perfect.
-fn reauthenticated(
+/// A v2 advert with another interval or password, otherwise valid.
+fn with_wrong_auth(
     rng: &mut Rng,
     nodes: &[Node],
     from: usize,
@@ -418,8 +420,8 @@ fn reauthenticated(
     } else {
         params.auth = rng.pick(&[Auth::Pass(*b"11111111"), Auth::Ah, Auth::Other(9)]);
     }
-    let liar = Node::new(
-        "liar",
+    let forger = Node::new(
+        "forger",
         nodes[from].addr,
         params,
         nodes[from].garp,
@@ -427,6 +429,6 @@ fn reauthenticated(
     );
     Packet {
         genuine: false,
-        ..packet(&liar, dst, priority)
+        ..packet(&forger, dst, priority)
     }
 }

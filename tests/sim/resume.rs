@@ -1,34 +1,34 @@
-//! A router that is started again while its last adverts still count: what `engine::resume` does.
+//! Hot restart: a router restarted within the down interval of its peers, as `engine` resumes it.
 
 use std::time::Duration;
 
 use vrrpd::types::{Instant, VrrpState};
 use vrrpd::vrrp::{self, Event};
 
-use crate::operate::Op;
+use crate::ops::Op;
 use crate::oracle::Oracle;
 use crate::segment::Segment;
 
 impl Segment {
-    /// Lets the instances go on that were master, a group's all or none.
-    pub fn recall(&mut self, i: usize) {
+    /// Resumes the instances that were master; of a sync group, all or none.
+    pub fn resume(&mut self, i: usize) {
         let nodes = self.routers[i].nodes.clone();
         let now = self.now;
-        // The words of the former process, which the first event would erase.
-        let words: Vec<Option<Instant>> = nodes
+        // The records of the previous process, which the first event would erase.
+        let records: Vec<Option<Instant>> = nodes
             .iter()
             .map(|n| {
-                let (sent, grace) = self.nodes[*n].word?;
+                let (sent, grace) = self.nodes[*n].record?;
                 let until = sent.after(grace);
                 let owner = self.nodes[*n].params.priority.is_owner();
                 (now < until && !owner).then_some(until)
             })
             .collect();
         let grouped = self.routers[i].grouped;
-        if grouped && words.contains(&None) {
+        if grouped && records.contains(&None) {
             return;
         }
-        let least = words.iter().flatten().min().copied();
+        let least = records.iter().flatten().min().copied();
         let longest = |nodes: &[usize]| {
             let intervals = nodes
                 .iter()
@@ -36,8 +36,8 @@ impl Segment {
             intervals.max().unwrap_or_default()
         };
         let mut plans = Vec::new();
-        for (place, &n) in nodes.iter().enumerate() {
-            let Some(own) = words[place] else { continue };
+        for (record, &n) in records.iter().zip(&nodes) {
+            let &Some(own) = record else { continue };
             let (until, interval) = match grouped {
                 true => (least.unwrap_or(own), longest(&nodes)),
                 false => (own, longest(&[n])),
@@ -47,7 +47,7 @@ impl Segment {
         }
         for (n, at, until) in plans {
             let hold = self.nodes[n].hold;
-            let word = self.nodes[n].word;
+            let record = self.nodes[n].record;
             self.event(
                 n,
                 Event::Resume {
@@ -56,18 +56,21 @@ impl Segment {
                     startup_delay: hold,
                 },
             );
-            assert_eq!(self.nodes[n].word, word, "should it die again");
-            // Late, as timers are: sometimes too late.
+            assert_eq!(
+                self.nodes[n].record, record,
+                "the record stays in case of another crash"
+            );
+            // Late like any timer: sometimes too late.
             let late = self.lateness();
-            let wake = at.after(late).since(self.origin());
+            let run_timers = at.after(late).since(self.origin());
             if !grouped || n == nodes[0] {
-                self.plan(wake, Op::GoOn(i));
+                self.plan(run_timers, Op::FinishResume(i));
             }
         }
     }
 
-    /// The timers of those that are due, in one turn.
-    pub fn go_on(&mut self, i: usize) {
+    /// Runs the due timers of resuming instances.
+    pub fn finish_resume(&mut self, i: usize) {
         for n in self.routers[i].nodes.clone() {
             let node = &self.nodes[n];
             let due = node
@@ -83,7 +86,7 @@ impl Segment {
         }
     }
 
-    /// Who was master before it listened, and could be heard all the time, has been heard.
+    /// Checks that a resumed master has yielded to a master it could receive while it listened.
     fn check_claim(&self, n: usize) {
         let node = &self.nodes[n];
         let quiet = self.oracle.disturbed_at <= node.started_at;
@@ -105,7 +108,7 @@ impl Segment {
         let name = node.name;
         assert!(
             other.is_none(),
-            "{name} claims what {} has had for {:?}",
+            "{name} resumes although {} has been master for {:?}",
             self.nodes[other.unwrap_or(n)].name,
             self.now.since(self.nodes[other.unwrap_or(n)].since)
         );
