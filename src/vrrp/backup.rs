@@ -1,19 +1,18 @@
-//! BACKUP: waiting for a master to fall silent (RFC 9568 §6.4.2, `semantics.md` §4.2).
+//! BACKUP: waiting until the master is silent (RFC 9568 §6.4.2).
 //!
-//! One timer runs, remembered as where it began (`armed_at`) and what it waits for ([`TimerKind`]), so
-//! that a change of priority can measure it anew. A weaker master's advert leaves it running: that
-//! is how pre-emption works. With `preempt_delay` such adverts re-arm it until the delay is over.
+//! One timer runs. Its start (`armed_at`) and its purpose ([`TimerKind`]) are stored, so that a change of priority can
+//! recompute it. An advert of a master with lower priority does not restart it: this is how preemption works. With
+//! `preempt_delay` such adverts restart it until the delay is over.
 //!
-//! **A late timer is not a silent master.** When the timer is served more than one interval after
-//! its deadline, it was us who stalled (a stopped process, a suspended machine), and what we did not
-//! hear proves nothing. The sockets have been read before, so a master whose adverts were queued has
-//! re-armed the timer already; for the case that nothing could be queued the machine listens for one
-//! more interval plus skew before it takes over. It does that once: on a machine that is always late
-//! the takeover must still come.
+//! **A late timer does not prove a silent master.** A timer served more than one interval after its deadline means that we
+//! stalled (a stopped process, a suspended machine), and adverts may have been missed. The sockets are read before
+//! timers are served, so a master whose adverts were queued has already restarted the timer. In case nothing could be
+//! queued, the instance listens for one more interval plus skew before it takes over; once only, because on a
+//! machine that is always late the takeover must still happen.
 //!
-//! **In a group** ([`super::group`]) the end of the timer makes the instance *pending*. It asks, then waits
-//! an interval and asks again, until it becomes master with the others or hears a master it must
-//! respect: whatever arms the timer for another purpose ends that.
+//! **In a sync group** ([`super::group`]) the end of the timer makes a [`PendingTakeover`]: the instance requests the group's
+//! decision, and again every interval, until it becomes master with the other members or hears a master it must
+//! follow. Arming the timer for any other purpose cancels it.
 
 use core::time::Duration;
 
@@ -22,44 +21,51 @@ use super::instance::{Actions, Instance, State};
 use super::{Action, Notice, Reason, Received, timers};
 use crate::types::{Centis, Instant, MasterInfo, Priority, Version};
 
-/// What the timer waits for.
+/// Purpose of the timer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum TimerKind {
-    /// The end of the startup hold: an owner.
+    /// End of the startup delay; an address owner takes over then.
     StartupDelay,
-    /// One interval and the least skew: `state MASTER`, or an owner that recovers.
+    /// One interval and the smallest skew: `state MASTER`, or an address owner after a fault.
     OneInterval,
-    /// `Active_Down_Interval`.
+    /// Active_Down_Interval.
     Down,
-    /// `Skew_Time`: the master resigned.
+    /// Skew_Time: the master resigned.
     Skew,
-    /// One interval and skew: the timer was served late.
+    /// One interval and skew: the previous timer was served late.
     LateListen,
-    /// One interval: pending, and held by the group.
+    /// One interval: the takeover is pending until the sync group agrees.
     GroupRetry,
 }
 
-/// Would be master but for the group.
+/// A takeover that waits for the sync group.
 #[derive(Clone, Copy, Debug)]
 struct PendingTakeover {
     /// Why.
     why: Reason,
-    /// From a master that is weaker: its adverts do not put that off any more.
+    /// It preempts a master of lower priority, whose adverts no longer postpone it.
     preempt: bool,
-    /// How often it has asked.
-    asked: u8,
-    /// It has listened once after a timer was served late.
+    /// How often the group's decision was requested.
+    requests: u8,
+    /// [`TimerKind::LateListen`] has been used.
     listened: bool,
 }
 
-/// Asked this often, and the operator should know: the other members' timers differ by less.
-const HELD: u8 = 5;
+/// After this many requests the operator is notified. The members' timers differ by less than that.
+const NOTIFY_AFTER: u8 = 5;
+
+/// Which of the two timers of BACKUP has expired.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Expired {
+    DownTimer,
+    PreemptDelay,
+}
 
 /// End of `preempt_delay`.
 #[derive(Clone, Copy, Debug)]
 struct Preempt {
     at: Instant,
-    /// It was served late once already.
+    /// It was served late and has been postponed once.
     listened: bool,
 }
 
@@ -67,29 +73,29 @@ struct Preempt {
 pub(super) struct Backup {
     armed_at: Instant,
     timer: TimerKind,
-    /// `armed_at` plus what `timer` means at the current priority.
+    /// `armed_at` plus the duration of `timer` at the current priority.
     down_at: Instant,
-    /// The interval timers count in: the adopted master's, else our own.
+    /// The interval that timers are computed from: the master's if adopted, else our own.
     interval: Centis,
     preempt: Option<Preempt>,
-    /// A weaker master was heard since the timer began.
-    weaker: bool,
+    /// A master of lower priority was heard since the timer was armed.
+    lower_prio_heard: bool,
     pending: Option<PendingTakeover>,
-    /// Gave way, and has heard nobody since.
+    /// Yielded, and has heard no master since.
     yielded: bool,
     pub(super) master: Option<MasterInfo>,
 }
 
 impl Backup {
-    /// With the timer still to be armed. `yielded`: was master.
+    /// The timer must be armed next. `yielded`: was master before.
     pub(super) fn new(own_interval: Centis, master: Option<MasterInfo>, yielded: bool) -> Self {
         Backup {
             armed_at: Instant::NEVER,
             timer: TimerKind::Down,
             down_at: Instant::NEVER,
-            interval: master.map_or(own_interval, |seen| seen.interval),
+            interval: master.map_or(own_interval, |master| master.interval),
             preempt: None,
-            weaker: false,
+            lower_prio_heard: false,
             pending: None,
             yielded,
             master,
@@ -131,7 +137,7 @@ impl Instance {
         }
     }
 
-    /// How long the master must be silent before this router takes its place.
+    /// How long the master must be silent before this router takes over.
     #[must_use]
     pub fn down_interval(&self) -> Duration {
         let interval = match &self.state {
@@ -143,7 +149,7 @@ impl Instance {
         self.span(TimerKind::Down, interval)
     }
 
-    /// Starts the timer; during the startup hold it starts with the end of that.
+    /// Arms the timer, during the startup delay from its end on.
     pub(super) fn arm(&mut self, now: Instant, timer: TimerKind) {
         let State::Backup(backup) = &self.state else {
             return;
@@ -167,19 +173,19 @@ impl Instance {
         };
         let span = self.span(backup.timer, backup.interval);
         if let State::Backup(backup) = &mut self.state {
-            // Not before now, but a deadline already missed stays missed: that it is late matters.
+            // Not before now; but a deadline that has passed stays in the past, since its lateness matters.
             let earliest = now.min(backup.down_at);
             backup.down_at = backup.armed_at.after(span).max(earliest);
-            if backup.master.is_some_and(|seen| seen.priority >= ours) {
+            if backup.master.is_some_and(|master| master.priority >= ours) {
                 backup.preempt = None;
                 if backup.preempting() {
-                    self.arm(now, TimerKind::Down); // the master is not weaker any more
+                    self.arm(now, TimerKind::Down); // its priority is no longer lower
                 }
             }
         }
     }
 
-    /// A reload: the interval is our own again where no master's was adopted.
+    /// Reload: without an adopted interval, timers are computed from our own new one.
     pub(super) fn backup_params_changed(&mut self, now: Instant) {
         let params = &self.params;
         let (own, version) = (params.advert_int, params.version);
@@ -209,35 +215,34 @@ impl Instance {
             return;
         }
         if self.demoted && !theirs.is_owner() {
-            self.demoted = false; // the other owner is gone
+            self.demoted = false; // the other address owner is gone
         }
-        let seen = self.master_info(received);
-        let weaker = theirs < self.effective_priority() && !self.params.nopreempt;
+        let master = self.master_info(received);
+        let lower_prio = theirs < self.effective_priority() && !self.params.nopreempt;
         if let State::Backup(backup) = &mut self.state
-            && weaker
+            && lower_prio
             && (self.params.preempt_delay.is_zero() || backup.preempting())
         {
-            backup.weaker = true;
-            backup.master = Some(seen);
+            backup.lower_prio_heard = true;
+            backup.master = Some(master);
             return;
         }
-        self.follow(now, seen, out);
-        let begin = now.max(self.hold_until).after(self.params.preempt_delay);
+        self.follow(now, master, out);
+        let preempt_at = now.max(self.hold_until).after(self.params.preempt_delay);
         let State::Backup(backup) = &mut self.state else {
             return;
         };
-        if !weaker {
+        if !lower_prio {
             backup.preempt = None;
         } else if backup.preempt.is_none() {
             backup.preempt = Some(Preempt {
-                at: begin,
+                at: preempt_at,
                 listened: false,
             });
         }
     }
 
-    /// The timer becomes one skew, unless it ends sooner anyway: resignations, however many, only
-    /// ever bring the takeover nearer.
+    /// Shortens the timer to Skew_Time unless it ends sooner anyway: repeated resignations never postpone the takeover.
     fn master_resigned(&mut self, now: Instant) {
         let State::Backup(backup) = &mut self.state else {
             return;
@@ -246,7 +251,7 @@ impl Instance {
         backup.preempt = None;
         backup.yielded = false;
         if backup.pending.is_some() {
-            return; // as it is already
+            return; // already waiting for the group only
         }
         let (down_at, interval) = (backup.down_at, backup.interval);
         let skew = self.span(TimerKind::Skew, interval);
@@ -255,19 +260,19 @@ impl Instance {
         }
     }
 
-    /// Accepts `seen` as master: its interval is ours while we timer (v3), the timer begins anew.
-    fn follow(&mut self, now: Instant, seen: MasterInfo, out: &mut Actions) {
-        self.notice_interval(now, seen, out);
+    /// Follows this master: adopts its interval (v3) and restarts the down timer.
+    fn follow(&mut self, now: Instant, master: MasterInfo, out: &mut Actions) {
+        self.notice_interval(now, master, out);
         if let State::Backup(backup) = &mut self.state {
-            backup.master = Some(seen);
-            backup.interval = seen.interval;
-            backup.weaker = false;
+            backup.master = Some(master);
+            backup.interval = master.interval;
+            backup.lower_prio_heard = false;
             backup.yielded = false;
         }
         self.arm(now, TimerKind::Down);
     }
 
-    /// Who sent it, as a master to follow. v2 carries our own interval or was rejected.
+    /// The sender as a master to follow. In v2 its interval equals ours, or the advert was discarded.
     pub(super) fn master_info(&self, received: &Received<'_>) -> MasterInfo {
         MasterInfo {
             addr: received.from,
@@ -279,8 +284,8 @@ impl Instance {
         }
     }
 
-    pub(super) fn notice_interval(&mut self, now: Instant, seen: MasterInfo, out: &mut Actions) {
-        let (from, theirs) = (seen.addr, seen.interval);
+    pub(super) fn notice_interval(&mut self, now: Instant, master: MasterInfo, out: &mut Actions) {
+        let (from, theirs) = (master.addr, master.interval);
         if theirs != self.params.advert_int && self.senders.notice_interval(now, from, theirs) {
             self.push(
                 Action::Notice(Notice::IntervalAdopted { from, theirs }),
@@ -294,23 +299,27 @@ impl Instance {
             return;
         };
         if now < backup.deadline() {
-            return; // a spurious call
+            return; // called early
         }
         let late = now.since(backup.deadline());
         let interval = backup.interval.duration();
-        let down = now >= backup.down_at;
-        if down && self.must_stay_backup(late, interval) {
-            self.arm(now, TimerKind::Down);
-        } else if late > interval && self.listen(now, down) {
-            // Heard nothing because we did not listen; see above.
+        let expired = if now >= backup.down_at {
+            Expired::DownTimer
         } else {
-            let why = self.takeover_reason(down);
-            self.claim(now, why, down, out);
+            Expired::PreemptDelay
+        };
+        if expired == Expired::DownTimer && self.must_stay_backup(late, interval) {
+            self.arm(now, TimerKind::Down);
+        } else if late > interval && self.listen_once_more(now, expired) {
+            // Adverts may have been missed; listening again.
+        } else {
+            let why = self.takeover_reason(expired);
+            self.claim(now, why, expired, out);
         }
     }
 
-    /// Becomes master, in a group with the consent of the others.
-    fn claim(&mut self, now: Instant, why: Reason, down: bool, out: &mut Actions) {
+    /// Becomes master, or in a sync group requests its decision.
+    fn claim(&mut self, now: Instant, why: Reason, expired: Expired, out: &mut Actions) {
         if !self.params.in_sync_group {
             return self.become_master(now, why, out);
         }
@@ -319,30 +328,32 @@ impl Instance {
         };
         let mut pending = backup.pending.unwrap_or(PendingTakeover {
             why,
-            preempt: backup.weaker || !down,
-            asked: 0,
+            preempt: backup.lower_prio_heard || expired == Expired::PreemptDelay,
+            requests: 0,
             listened: backup.timer == TimerKind::LateListen,
         });
-        pending.asked = pending.asked.saturating_add(1);
+        pending.requests = pending.requests.saturating_add(1);
         backup.pending = Some(pending);
         backup.preempt = None;
         self.arm(now, TimerKind::GroupRetry);
         self.push(Action::RequestGroup, out);
-        if pending.asked == HELD {
+        if pending.requests == NOTIFY_AFTER {
             self.push(Action::Notice(Notice::HeldByGroup), out);
         }
     }
 
-    /// All members may be master, or the others are.
+    /// The sync group decided that all members become master.
     pub(super) fn on_group_master(&mut self, now: Instant, out: &mut Actions) {
         if let State::Backup(backup) = &self.state {
-            let why = backup.pending.map_or(Reason::GroupMaster, |w| w.why);
+            let why = backup
+                .pending
+                .map_or(Reason::GroupMaster, |pending| pending.why);
             self.become_master(now, why, out);
         }
     }
 
-    /// `timer_expired_backup`: so late that somebody else must have taken over, and with nopreempt
-    /// it may keep what it has.
+    /// `timer_expired_backup`: the timer is so late that another router must have taken over, and with `nopreempt` that
+    /// router keeps mastership.
     pub(super) fn must_stay_backup(&self, late: Duration, interval: Duration) -> bool {
         self.params.nopreempt
             && self
@@ -351,34 +362,34 @@ impl Instance {
                 .is_some_and(|adverts| late > interval.saturating_mul(u32::from(adverts)))
     }
 
-    /// Puts the takeover off for one interval and skew; false when that was done already.
-    fn listen(&mut self, now: Instant, down: bool) -> bool {
+    /// Postpones the takeover by one interval and skew; false when that was done already.
+    fn listen_once_more(&mut self, now: Instant, expired: Expired) -> bool {
         let State::Backup(backup) = &self.state else {
             return false;
         };
-        let (pending, timer) = (backup.preempt, backup.timer);
+        let (preempt, timer) = (backup.preempt, backup.timer);
         let until = now.after(self.span(TimerKind::LateListen, backup.interval));
-        let preempt = match pending {
-            Some(preempt) if !down && preempt.listened => return false,
-            Some(_) if !down => Some(Preempt {
+        let preempt = match preempt {
+            Some(preempt) if expired == Expired::PreemptDelay && preempt.listened => return false,
+            Some(_) if expired == Expired::PreemptDelay => Some(Preempt {
                 at: until,
                 listened: true,
             }),
             _ if timer == TimerKind::LateListen => return false,
             _ if backup.pending.is_some_and(|pending| pending.listened) => return false,
-            // The weaker master died meanwhile; should it come back, its delay begins anew.
+            // The master of lower priority died meanwhile; if it returns, the delay starts again.
             _ => None,
         };
         if let State::Backup(backup) = &mut self.state {
             backup.preempt = preempt;
         }
-        if down {
+        if expired == Expired::DownTimer {
             self.arm(now, TimerKind::LateListen);
         }
         true
     }
 
-    fn takeover_reason(&self, down: bool) -> Reason {
+    fn takeover_reason(&self, expired: Expired) -> Reason {
         let State::Backup(backup) = &self.state else {
             return Reason::MasterDown;
         };
@@ -388,7 +399,7 @@ impl Instance {
             Reason::Owner
         } else if backup.timer == TimerKind::Skew {
             Reason::MasterResigned
-        } else if backup.weaker || !down {
+        } else if backup.lower_prio_heard || expired == Expired::PreemptDelay {
             Reason::Preempt
         } else {
             Reason::MasterDown

@@ -8,7 +8,7 @@ use crate::types::VrrpCounters;
 use crate::wire::vrrp::Auth;
 
 impl VrrpCounters {
-    /// Counts a discarded advert; `auth` is what it carried.
+    /// Counts a discarded advert; `auth` is the authentication it carried.
     pub(crate) fn count_reject(&mut self, why: Reject, auth: Auth) {
         let counter = match why {
             Reject::Ttl(_) => &mut self.ip_ttl_err,
@@ -27,7 +27,7 @@ impl VrrpCounters {
     /// Counts an advert with a bad signature, discarded or not.
     pub(crate) fn count_flaw(&mut self, error: SignatureError) {
         bump(match error {
-            // What the older keepalived makes of it.
+            // keepalived without auth_hmac takes the trailer for a wrong length.
             SignatureError::Unexpected => &mut self.packet_len_err,
             SignatureError::Missing => &mut self.auth_ext_missing,
             SignatureError::Malformed => &mut self.auth_ext_malformed,
@@ -39,7 +39,7 @@ impl VrrpCounters {
     }
 }
 
-/// `*counter += 1` that cannot overflow.
+/// Increments a counter, saturating.
 pub(crate) fn bump(counter: &mut u64) {
     *counter = counter.saturating_add(1);
 }
@@ -50,7 +50,7 @@ mod tests {
     use crate::types::{Centis, Version};
 
     #[test]
-    fn each_rejection_bumps_keepalived_s_counter() {
+    fn each_rejection_increments_keepaliveds_counter() {
         type Pick = fn(&VrrpCounters) -> u64;
         let cases: [(&str, Reject, Auth, Pick); 11] = [
             ("ttl", Reject::Ttl(64), Auth::None, |s| s.ip_ttl_err),

@@ -1,30 +1,38 @@
-//! Who wins between two masters (RFC 9568 §6.4.3, RFC 3768 §6.4.3). Pure comparisons.
+//! Election between two masters (RFC 9568 §6.4.3, RFC 3768 §6.4.3).
 
 use core::cmp::Ordering;
 use core::net::IpAddr;
 
 use crate::types::Priority;
 
-/// What another master's advert means to us as master.
+/// Result of comparing our advert with another master's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Contest {
-    /// It must yield.
+    /// The other master must yield.
     Won,
-    /// We must yield: higher priority.
+    /// We must yield: its priority is higher.
     LostByPriority,
-    /// We must yield: same priority, higher address.
+    /// We must yield: same priority, but its address is higher.
     LostByAddress,
-    /// Tie priority and address: somebody copied our configuration.
+    /// Same priority and address: a copy of our configuration.
     Tie,
 }
 
-/// Priority decides; between equals the higher primary address. Addresses compare as unsigned
-/// big-endian numbers, which is how `IpAddr` is ordered within a family.
-pub(super) fn compare(ours: (Priority, Option<IpAddr>), theirs: (Priority, IpAddr)) -> Contest {
-    match theirs.0.cmp(&ours.0) {
+/// A router's claim to be master.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Claim {
+    pub(super) priority: Priority,
+    /// Primary address, once known.
+    pub(super) addr: Option<IpAddr>,
+}
+
+/// Compares priorities, then primary addresses. Addresses compare as unsigned numbers in network byte order,
+/// which is how `IpAddr` is ordered within a family.
+pub(super) fn compare(ours: Claim, theirs: Claim) -> Contest {
+    match theirs.priority.cmp(&ours.priority) {
         Ordering::Less => Contest::Won,
         Ordering::Greater => Contest::LostByPriority,
-        Ordering::Equal => match Some(theirs.1).cmp(&ours.1) {
+        Ordering::Equal => match theirs.addr.cmp(&ours.addr) {
             Ordering::Less => Contest::Won,
             Ordering::Greater => Contest::LostByAddress,
             Ordering::Equal => Contest::Tie,
@@ -116,9 +124,12 @@ mod tests {
                 LostByAddress,
             ),
         ] {
-            let ours = (Priority(ours), our_addr.parse().ok());
-            let theirs = (Priority(theirs), their_addr.parse().unwrap());
-            assert_eq!(compare(ours, theirs), want, "{name}");
+            let claim = |priority, addr: &str| Claim {
+                priority: Priority(priority),
+                addr: Some(addr.parse().unwrap()),
+            };
+            let got = compare(claim(ours, our_addr), claim(theirs, their_addr));
+            assert_eq!(got, want, "{name}");
         }
     }
 }

@@ -1,13 +1,12 @@
-//! When to send gratuitous ARP and unsolicited neighbour advertisements (`semantics.md` §7).
+//! When to send gratuitous ARP and unsolicited neighbor advertisements (keepalived.conf(5), `garp_*`).
 //!
-//! A *burst* is a number of *rounds*; a round is one frame for each address. [`Schedule`] only says
-//! which address is next and when; it knows neither the addresses nor the frames. The caller starts
-//! a burst on `Action::Announce`, stops on `Action::StopAnnouncing`, and whenever it likes asks [`Schedule::next`]
-//! as often as its budget for this turn allows: `Some(i)` is "send the frame of address `i` now",
-//! `None` is "nothing until [`Schedule::next_deadline`]".
+//! A *burst* is a number of *rounds*; a round is one frame per address. [`Schedule`] only decides which address is next
+//! and when; it knows neither the addresses nor the frames. The caller starts a burst on `Action::Announce`, stops on
+//! `Action::StopAnnouncing`, and calls [`Schedule::next`] as often as its budget allows: `Some(i)` means "send the frame
+//! of address `i` now", `None` means "nothing until [`Schedule::next_deadline`]".
 //!
-//! A burst that becomes due while another is being sent does not line up behind it: neighbors
-//! learn the same from either, so the larger number of rounds is what is still to be sent.
+//! A burst that becomes due while another is being sent is merged with it: neighbors learn the same from either, so
+//! the larger number of rounds remains to be sent.
 
 use core::time::Duration;
 
@@ -19,19 +18,19 @@ use crate::types::Instant;
 pub struct Params {
     /// `garp_master_repeat`: rounds on becoming master.
     pub repeat: u16,
-    /// `garp_master_delay`: the burst again, this long after it began; zero: once only.
+    /// `garp_master_delay`: repeats the burst this long after its start; zero: no repetition.
     pub delay: Duration,
-    /// `garp_master_refresh`: rounds again and again while master; zero: never.
+    /// `garp_master_refresh`: period of the refresh while master; zero: never.
     pub refresh: Duration,
     /// `garp_master_refresh_repeat`: rounds of one refresh.
     pub refresh_repeat: u16,
-    /// `garp_lower_prio_repeat`: rounds after a weaker master's advert; 0: none.
+    /// `garp_lower_prio_repeat`: rounds after an advert of a master of lower priority; 0: none.
     pub lower_prio_repeat: u16,
-    /// `garp_lower_prio_delay`: that burst again; zero: once only.
+    /// `garp_lower_prio_delay`: repeats that burst; zero: no repetition.
     pub lower_prio_delay: Duration,
-    /// Between two rounds of a burst. What loses one frame, a full queue or a switch that is learning,
-    /// would lose five sent back to back; and when many instances take over together, the first round of the last
-    /// comes before the second of the first.
+    /// Time between two rounds of a burst. A full queue or a learning switch that drops one frame would drop five sent
+    /// back to back. And when many instances take over together, each gets its first round before any gets its
+    /// second.
     pub round_gap: Duration,
 }
 
@@ -41,15 +40,15 @@ pub struct Schedule {
     params: Params,
     /// Addresses per round.
     count: usize,
-    /// Rounds still to be sent, the current one included.
+    /// Rounds left, including the current one.
     rounds: u16,
     /// Next address of the current round.
     cursor: usize,
     /// No frame before this (pacing).
     not_before: Instant,
-    /// Second burst after becoming master.
+    /// Repetition of the burst after becoming master.
     master_again: Option<Instant>,
-    /// Second burst after a weaker master.
+    /// Repetition of the burst after an advert of lower priority.
     lower_prio_again: Option<Instant>,
     /// Next refresh.
     refresh_at: Option<Instant>,
@@ -71,30 +70,30 @@ impl Schedule {
         }
     }
 
-    /// Begins a burst at once and plans its repetition; `Burst::Master` also starts the refresh.
+    /// Starts a burst and schedules its repetition; `Burst::Master` and `Burst::Resumed` also start the refresh.
     pub fn start(&mut self, now: Instant, burst: Burst) {
         self.not_before = now;
         match burst {
             Burst::Master => {
                 self.master_again = later(now, self.params.delay, self.params.repeat);
                 self.refresh_at = later(now, self.params.refresh, self.params.refresh_repeat);
-                self.want(self.params.repeat);
+                self.at_least(self.params.repeat);
             }
             Burst::Resumed => {
                 self.refresh_at = later(now, self.params.refresh, self.params.refresh_repeat);
-                self.want(self.params.repeat.min(1));
+                self.at_least(self.params.repeat.min(1));
             }
             Burst::LowerPrio => {
                 let (rounds, delay) = (self.params.lower_prio_repeat, self.params.lower_prio_delay);
                 if rounds > 0 {
                     self.lower_prio_again = later(now, delay, rounds);
-                    self.want(rounds);
+                    self.at_least(rounds);
                 }
             }
         }
     }
 
-    /// A reload: other settings or addresses. What is planned stays planned.
+    /// Reload: changes settings and the number of addresses. Scheduled bursts stay scheduled.
     pub fn reconfigure(&mut self, params: Params, count: usize) {
         self.params = params;
         self.count = count;
@@ -102,12 +101,12 @@ impl Schedule {
         self.refresh_at = self.refresh_at.filter(|_| !params.refresh.is_zero());
     }
 
-    /// Forgets everything that was still to be sent.
+    /// Cancels everything that was still to be sent.
     pub fn stop(&mut self) {
         *self = Schedule::new(self.params, self.count);
     }
 
-    /// When [`Schedule::next`] has something again. Changes through `start`, `stop` and `next`.
+    /// When [`Schedule::next`] has a frame again. Changes through `start`, `stop` and `next` only.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
         if self.count == 0 {
@@ -128,7 +127,7 @@ impl Schedule {
         if self.count == 0 || now < self.not_before {
             return None;
         }
-        self.load(now);
+        self.add_due(now);
         if self.rounds == 0 {
             return None;
         }
@@ -142,34 +141,34 @@ impl Schedule {
         Some(address)
     }
 
-    /// Turns what has become due into rounds.
-    fn load(&mut self, now: Instant) {
+    /// Adds the rounds of bursts that have become due.
+    fn add_due(&mut self, now: Instant) {
         let due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         if due(self.master_again) {
             self.master_again = None;
-            self.want(self.params.repeat);
+            self.at_least(self.params.repeat);
         }
         if due(self.lower_prio_again) {
             self.lower_prio_again = None;
-            self.want(self.params.lower_prio_repeat);
+            self.at_least(self.params.lower_prio_repeat);
         }
         if let Some(at) = self.refresh_at
             && at <= now
         {
             self.refresh_at = Some(super::timers::next_period(at, self.params.refresh, now));
-            self.want(self.params.refresh_repeat);
+            self.at_least(self.params.refresh_repeat);
         }
     }
 
-    /// At least `rounds` full rounds from here on. A round under way is finished first, not begun
-    /// anew: with many paced addresses the last ones would otherwise never have their turn.
-    fn want(&mut self, rounds: u16) {
-        let under_way = u16::from(self.cursor > 0);
-        self.rounds = self.rounds.max(rounds.saturating_add(under_way));
+    /// Sends at least `rounds` full rounds from here on. The current round is completed first: restarting it would starve
+    /// the last addresses when many are paced.
+    fn at_least(&mut self, rounds: u16) {
+        let in_progress = u16::from(self.cursor > 0);
+        self.rounds = self.rounds.max(rounds.saturating_add(in_progress));
     }
 }
 
-/// `span` from `now`, unless there is nothing to repeat.
+/// `span` after `now`, unless there is nothing to repeat.
 fn later(now: Instant, span: Duration, rounds: u16) -> Option<Instant> {
     (!span.is_zero() && rounds > 0).then(|| now.after(span))
 }
@@ -232,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn refresh_goes_on_from_the_last_deadline_with_its_own_number_of_rounds() {
+    fn refresh_continues_from_the_last_deadline_with_its_own_number_of_rounds() {
         let params = Params {
             repeat: 1,
             delay: Duration::ZERO,
@@ -254,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn rounds_keep_their_distance_and_a_new_burst_begins_at_once() {
+    fn rounds_keep_their_gap_and_a_new_burst_starts_at_once() {
         let params = Params {
             repeat: 2,
             delay: Duration::ZERO,
@@ -275,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_budget_per_turn_resumes_where_it_left_off() {
+    fn a_small_budget_continues_where_it_stopped() {
         let params = Params {
             repeat: 2,
             delay: Duration::ZERO,
@@ -283,15 +282,15 @@ mod tests {
         };
         let mut schedule = Schedule::new(params, 3);
         schedule.start(at(0), Burst::Master);
-        let turn = |s: &mut Schedule| (0..4).map_while(|_| s.next(at(0))).collect::<Vec<_>>();
-        assert_eq!(turn(&mut schedule), [0, 1, 2, 0]);
+        let four = |s: &mut Schedule| (0..4).map_while(|_| s.next(at(0))).collect::<Vec<_>>();
+        assert_eq!(four(&mut schedule), [0, 1, 2, 0]);
         assert_eq!(schedule.next_deadline(), Some(at(0)));
-        assert_eq!(turn(&mut schedule), [1, 2]);
+        assert_eq!(four(&mut schedule), [1, 2]);
         assert_eq!(schedule.next_deadline(), None);
     }
 
     #[test]
-    fn a_weaker_master_is_answered_by_its_own_burst() {
+    fn an_advert_of_lower_priority_has_a_burst_of_its_own() {
         let params = Params {
             repeat: 1,
             delay: Duration::ZERO,
@@ -335,12 +334,12 @@ mod tests {
     }
 
     #[test]
-    fn a_weaker_master_that_keeps_talking_cannot_starve_the_last_address() {
+    fn repeated_adverts_of_lower_priority_do_not_starve_the_last_address() {
         let mut schedule = Schedule::new(DEFAULTS, 8);
         let mut served = [0; 8];
         for second in 0..20 {
             schedule.start(at(second * 1000), Burst::LowerPrio);
-            // The wire has room for four frames before the next burst begins.
+            // Pacing allows four frames before the next burst starts.
             for tick in 0..4 {
                 if let Some(i) = schedule.next(at(second * 1000 + tick * 100)) {
                     served[i] += 1;
@@ -351,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_ends_everything_and_no_address_means_no_deadline() {
+    fn stop_cancels_everything_and_no_address_means_no_deadline() {
         let mut schedule = Schedule::new(DEFAULTS, 2);
         schedule.start(at(0), Burst::Master);
         schedule.stop();

@@ -1,63 +1,62 @@
-//! Synchronization groups: several instances that are master together or not at all
-//! (`semantics.md` §10). A router with one leg in each of two networks must not forward from one
-//! into the other while somebody else owns the way back.
+//! Sync groups (`vrrp_sync_group`): instances that are all master or all not. A router with an interface in each of two
+//! networks must not forward from one into the other while another router owns the way back.
 //!
-//! Nobody holds the state of a group; it follows from its members, and so cannot drift from it.
-//! * A member whose timer has run out takes over only if all members are master or *willing* to be.
-//!   It says so with `Action::RequestGroup`, stays willing until it hears a master it must respect, and asks
-//!   again once an interval. The last obstacle that goes away asks itself, so nobody waits for a
-//!   turn; asking again is for the obstacle that goes without a word.
-//! * A member that yields takes the others with it, and that without resigning: the router that
-//!   was stronger in one network takes over in all of them.
-//! * A member that misses something puts all of them in FAULT. That is not decided here: `engine`
-//!   tells each member `Fault` as long as any of them has reason to.
+//! A group has no state of its own: it is derived from the members and cannot diverge from them.
+//! * A member whose down timer has expired takes over only if all members are master or ready to take over. It emits
+//!   `Action::RequestGroup`, stays ready until it hears a master it must follow, and requests again once per
+//!   interval. The last member to become ready makes such a request itself, so nothing is delayed; repeating is for
+//!   obstacles that disappear without an event.
+//! * A member that yields makes the others BACKUP, without resigning: the router that had the higher priority in one
+//!   network takes over in all of them.
+//! * A member with a fault puts all of them in FAULT. That is not decided here: `engine` delivers `Fault` to every member as
+//!   long as one of them has a reason.
 //!
-//! `engine` asks for the [`decide`] whenever a member asked or changed its state, and obeys before it
-//! looks at anything else, so a group is split for the length of one event at most.
+//! `engine` evaluates [`decide`] whenever a member requested it or changed its state, before it handles any other event,
+//! so the members differ for the length of one event at most.
 //!
-//! Two routers may each be the stronger one in another network: with unlike priorities, or with
-//! equal ones and addresses that are in another order. If both take over in the same instant, both
-//! yield, and with equal timers they would do so for ever. Therefore who had to yield soon
-//! after taking over waits a little longer the next time, by an amount of its own ([`contention_delay`]).
+//! Two routers may each win the election in one network: with different priorities, or with equal ones and addresses in
+//! opposite order. If both take over at the same time, both yield, and with equal timers this would repeat forever.
+//! So a router that had to yield soon after taking over waits a little longer the next time, for a time that
+//! depends on its address ([`contention_delay`]).
 
 use crate::types::VrrpState;
 use core::net::IpAddr;
 use core::time::Duration;
 
-/// What a member is as far as its group is concerned.
+/// State of a member, as far as its group is concerned.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MemberState {
-    /// Not started, or missing something.
+    /// INIT or FAULT.
     Unavailable,
-    /// About to go on as master.
+    /// INIT, waiting to resume as master.
     Resuming,
-    /// Waiting, and knows of no master so far.
+    /// BACKUP; no master was heard so far.
     Waiting,
-    /// Follows a master, or has just given way to one.
+    /// BACKUP; follows a master or has just yielded to one.
     Following,
-    /// Would be master but for the others.
+    /// BACKUP; the down timer has expired.
     ReadyToTakeOver,
-    /// Is master.
+    /// MASTER.
     Master,
 }
 
-/// What the members must be told.
+/// Which event the members must get.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Decision {
-    /// Nothing.
+    /// None.
     Unchanged,
     /// `Event::GroupMaster` to all that are not master.
     AllMaster,
-    /// `Event::GroupBackup` to all that are master or about to go on.
+    /// `Event::GroupBackup` to all that are master or resuming.
     AllBackup,
 }
 
-/// What follows from the members' state. Masters and others together are there for the length of
-/// an event, or when a reload has put them into one group: then those who know of no other master
-/// join, and if one follows a master, all do. Who was master before a restart goes on only if all do.
+/// Decides from the states of the members. A mixture of MASTER and BACKUP exists for the length of one event, or after a
+/// reload has put the members into one group. Then the members that know no other master become master too, but
+/// if one follows a master, all become BACKUP. Members resume after a restart only if all of them do.
 #[must_use]
 pub fn decide(members: impl Iterator<Item = MemberState>) -> Decision {
-    let (mut masters, mut willing, mut waiting, mut following) = (false, false, false, false);
+    let (mut masters, mut ready, mut waiting, mut following) = (false, false, false, false);
     let mut resuming = false;
     for state in members {
         match state {
@@ -65,21 +64,21 @@ pub fn decide(members: impl Iterator<Item = MemberState>) -> Decision {
             MemberState::Resuming => resuming = true,
             MemberState::Waiting => waiting = true,
             MemberState::Following => following = true,
-            MemberState::ReadyToTakeOver => willing = true,
+            MemberState::ReadyToTakeOver => ready = true,
             MemberState::Master => masters = true,
         }
     }
-    if masters && following || resuming && (following || waiting || willing) {
+    if masters && following || resuming && (following || waiting || ready) {
         Decision::AllBackup
-    } else if masters && (waiting || willing) || willing && !waiting && !following {
+    } else if masters && (waiting || ready) || ready && !waiting && !following {
         Decision::AllMaster
     } else {
         Decision::Unchanged
     }
 }
 
-/// The state of a group: MASTER if all are, FAULT if any is, else BACKUP. `None` while some members
-/// have begun or ended and others have not: it is on its way to another state then.
+/// The state of a group: MASTER if all members are, FAULT if any is, else BACKUP. `None` while some members have started
+/// or stopped and others have not yet.
 #[must_use]
 pub fn state(members: impl Iterator<Item = VrrpState>) -> Option<VrrpState> {
     let (mut init, mut fault, mut backup, mut master) = (false, false, false, false);
@@ -100,8 +99,8 @@ pub fn state(members: impl Iterator<Item = VrrpState>) -> Option<VrrpState> {
     }
 }
 
-/// How much longer the router at `source` waits for the `nth` time that it had to yield soon: a part
-/// of `interval` that differs between routers and from time to time, and is the same on every run.
+/// How much longer the router at `source` waits, the `nth` time it had to yield soon after taking over: a pseudorandom
+/// fraction of `interval` that depends on both.
 #[must_use]
 pub(super) fn contention_delay(source: Option<IpAddr>, nth: u64, interval: Duration) -> Duration {
     let mut hash: u32 = 0x811c_9dc5;
@@ -125,12 +124,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_are_told_what_keeps_them_together() {
+    fn decisions_keep_the_members_together() {
         use MemberState::{Following, Master, ReadyToTakeOver, Resuming, Unavailable, Waiting};
         for (name, members, want) in [
             ("all wait", &[Waiting, Following][..], Decision::Unchanged),
             (
-                "one is willing",
+                "one is ready",
                 &[ReadyToTakeOver, Following],
                 Decision::Unchanged,
             ),
@@ -140,12 +139,12 @@ mod tests {
                 Decision::Unchanged,
             ),
             (
-                "all are willing",
+                "all are ready",
                 &[ReadyToTakeOver, ReadyToTakeOver],
                 Decision::AllMaster,
             ),
             (
-                "one misses something",
+                "one is in fault",
                 &[ReadyToTakeOver, Unavailable],
                 Decision::Unchanged,
             ),
@@ -163,7 +162,7 @@ mod tests {
                 Decision::AllBackup,
             ),
             (
-                "one is in fault, its turn comes",
+                "one is in fault",
                 &[Master, Unavailable],
                 Decision::Unchanged,
             ),
@@ -179,11 +178,11 @@ mod tests {
                 Decision::AllBackup,
             ),
             (
-                "one is not told yet",
+                "the event is still to be delivered",
                 &[Resuming, Unavailable],
                 Decision::Unchanged,
             ),
-            ("nobody", &[], Decision::Unchanged),
+            ("no member", &[], Decision::Unchanged),
         ] {
             assert_eq!(decide(members.iter().copied()), want, "{name}");
         }
@@ -206,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn patience_differs_between_neighbors_and_from_time_to_time() {
+    fn contention_delay_differs_between_routers_and_attempts() {
         let interval = Duration::from_secs(1);
         let of =
             |last: u8, nth| contention_delay(Some(IpAddr::from([10, 0, 0, last])), nth, interval);

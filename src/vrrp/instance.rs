@@ -1,26 +1,12 @@
-//! The state machine of one virtual router (RFC 3768 §6.4, RFC 9568 §6.4, `semantics.md` §4).
+//! One virtual router: its state, the events from inside the router (start, stop, ready, fault, priority), and the
+//! transitions into and out of MASTER (RFC 9568 §6.4; the diagram is in `mod.rs`).
 //!
-//! ```text
-//!            Start, ready                 timer
-//!   INIT ───────────────────► BACKUP ───────────────► MASTER
-//!    │  owner: to MASTER       │  ▲ ▲ stronger advert   │ │
-//!    │ Start, not ready  Fault │  │ └───────────────────┘ │
-//!    └──────────────► FAULT ◄──┘  │ Ready                 │ Fault: resign
-//!                       ▲ └───────┘                       │
-//!                       └─────────────────────────────────┘      Stop: from anywhere to INIT
-//! ```
-//!
-//! This file: what comes from inside the router (start, stop, ready, fault, priority) and the two
-//! ways in and out of MASTER. `backup.rs` and `master.rs`: adverts and timers of these states.
-//! `reception.rs`: what an advert must satisfy before any state sees it. `resume.rs`: the way from INIT back into
-//! MASTER after the process has died.
-//!
-//! Invariants, held by `tests/sim/`:
-//! * a state owns exactly the timers that mean something in it; `next_deadline` changes only
-//!   through `handle`; after `Event::Timer` at `now` it lies after `now`;
+//! Invariants, held by `tests/sim.rs`:
+//! * a state has exactly the timers it needs; `next_deadline` changes through `handle` only; after `Event::Timer` at
+//!   `now` it is later than `now`;
 //! * `Install` and `Withdraw` alternate, and between them the state is MASTER;
-//! * an event causes at most eight actions, and allocates nothing;
-//! * an advert that fails a check touches counters only (one with AH and an old number may be answered).
+//! * an event causes at most eight actions and allocates nothing;
+//! * an advert that fails a check changes counters only (one with AH and an old sequence number may be answered).
 
 use core::net::IpAddr;
 use core::time::Duration;
@@ -43,15 +29,15 @@ pub type Actions = heapless::Vec<Action, 16>;
 pub struct Instance {
     pub(super) params: Params,
     pub(super) state: State,
-    /// Where adverts are sent from.
+    /// Source address of our adverts.
     pub(super) source: Option<IpAddr>,
-    /// What is missing; `None`: ready.
+    /// Why the instance cannot run; `None`: ready.
     fault: Option<Reason>,
-    /// Priority after tracking; the owner's stays 255.
+    /// Priority with tracking applied; an owner's stays 255.
     pub(super) tracked: Priority,
-    /// An owner that gives way to another one (`semantics.md` §4.3).
+    /// An address owner that yields to another owner and advertises 254.
     pub(super) demoted: bool,
-    /// `vrrp_startup_delay`: no timer runs before.
+    /// End of `vrrp_startup_delay`: timers start then.
     pub(super) hold_until: Instant,
     pub(super) sequences: SequenceState,
     pub(super) addresses: AddressSet,
@@ -59,6 +45,15 @@ pub struct Instance {
     /// Sender of the last accepted advert, for `skip_check_adv_addr`.
     last_sender: Option<IpAddr>,
     pub(super) counters: VrrpCounters,
+}
+
+/// How MASTER is left.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Release {
+    /// With an advert of priority 0.
+    Resign,
+    /// Without: the backups would start an election against the router we yield to, or no advert can be sent.
+    Yield,
 }
 
 #[derive(Debug)]
@@ -71,7 +66,7 @@ pub(super) enum State {
 }
 
 impl Instance {
-    /// A router that waits for `Event::Start`.
+    /// An instance in INIT, before `Event::Start`.
     #[must_use]
     pub fn new(params: Params) -> Self {
         Instance {
@@ -90,7 +85,7 @@ impl Instance {
         }
     }
 
-    /// Takes one event; what must be done is appended to `out`, in order.
+    /// Handles one event and appends the resulting actions to `out`, in order.
     pub fn handle(&mut self, now: Instant, event: Event<'_>, out: &mut Actions) {
         match event {
             Event::Start { startup_delay } => self.on_start(now, startup_delay, out),
@@ -120,7 +115,7 @@ impl Instance {
         }
     }
 
-    /// When `Event::Timer` is due; changes only through `handle`.
+    /// When `Event::Timer` is due; changes through `handle` only.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
         match &self.state {
@@ -142,7 +137,7 @@ impl Instance {
         }
     }
 
-    /// What it is as a member of a group.
+    /// State as a member of a sync group.
     #[must_use]
     pub fn member_state(&self) -> MemberState {
         match &self.state {
@@ -153,25 +148,25 @@ impl Instance {
         }
     }
 
-    /// The configuration it runs with.
+    /// The current configuration.
     #[must_use]
     pub fn params(&self) -> &Params {
         &self.params
     }
 
-    /// The address its adverts are sent from, once known.
+    /// Source address of its adverts, once known.
     #[must_use]
     pub fn source(&self) -> Option<IpAddr> {
         self.source
     }
 
-    /// What is missing, in FAULT or before the start.
+    /// Why it cannot run, in FAULT or before the start.
     #[must_use]
     pub fn fault(&self) -> Option<Reason> {
         self.fault
     }
 
-    /// The priority its adverts carry.
+    /// The priority in its adverts.
     #[must_use]
     pub fn effective_priority(&self) -> Priority {
         if self.demoted {
@@ -181,7 +176,7 @@ impl Instance {
         }
     }
 
-    /// The other router that is master, as last heard; `None` as master or when none was heard.
+    /// The other router that is master; `None` while we are master or none was heard.
     #[must_use]
     pub fn master(&self) -> Option<MasterInfo> {
         match &self.state {
@@ -190,25 +185,25 @@ impl Instance {
         }
     }
 
-    /// The number of the next advert with AH; `None` when there is none left, and nothing may be sent.
+    /// Sequence number of the next advert with AH; `None` when they are exhausted and nothing may be sent.
     /// `wall`: time since 1970.
     pub fn next_ah_sequence(&mut self, wall: Duration) -> Option<u32> {
         self.sequences.next_ah(wall)
     }
 
-    /// The number of the next signed advert. `wall`: time since 1970.
+    /// Sequence number of the next signed advert. `wall`: time since 1970.
     pub fn next_hmac_sequence(&mut self, wall: Duration) -> u64 {
         let window = self.params.hmac.and_then(|hmac| hmac.window);
         self.sequences.next_hmac(wall, window)
     }
 
-    /// The number of the last advert; 0: it had none.
+    /// Sequence number of the last advert sent; 0: none.
     #[must_use]
     pub fn last_sequence(&self) -> u64 {
         self.sequences.last()
     }
 
-    /// The next advert is to have a number beyond this.
+    /// Makes the next sequence number sent exceed `last`, that of the previous process.
     pub fn continue_sequence_after(&mut self, last: u64) {
         self.sequences.continue_after(last);
     }
@@ -219,7 +214,7 @@ impl Instance {
         &self.counters
     }
 
-    /// Counters, for what `engine` finds out before an advert gets here, and to clear them.
+    /// Counters, for errors that `engine` finds before an advert gets here, and to clear them.
     pub fn counters_mut(&mut self) -> &mut VrrpCounters {
         &mut self.counters
     }
@@ -228,7 +223,7 @@ impl Instance {
 // ---- from inside the router ----
 
 impl Instance {
-    /// `semantics.md` §4.1.
+    /// RFC 9568 §6.4.1.
     pub(super) fn on_start(&mut self, now: Instant, hold: Duration, out: &mut Actions) {
         if !matches!(self.state, State::Init) {
             return;
@@ -257,20 +252,19 @@ impl Instance {
         match self.state {
             State::Init => return,
             State::Resuming(_) => {
-                // Nobody has been told of a beginning.
+                // No transition has been reported yet.
                 self.state = State::Init;
                 return;
             }
             State::Fault | State::Backup(_) => {}
-            State::Master(_) => self.release(true, out),
+            State::Master(_) => self.release(Release::Resign, out),
         }
         self.demoted = false;
         self.state = State::Init;
         self.transition(from, Reason::Shutdown, out);
     }
 
-    /// A new source needs no more than being known: the next advert carries it, and the next
-    /// comparison of addresses uses it.
+    /// A new source address is used from the next advert and the next comparison of addresses on.
     fn on_ready(&mut self, now: Instant, source: IpAddr, out: &mut Actions) {
         self.source = Some(source);
         self.fault = None;
@@ -293,15 +287,16 @@ impl Instance {
         match self.state {
             State::Init | State::Fault => return,
             State::Resuming(_) | State::Backup(_) => {}
-            State::Master(_) => self.release(self.source.is_some(), out),
+            State::Master(_) if self.source.is_some() => self.release(Release::Resign, out),
+            State::Master(_) => self.release(Release::Yield, out),
         }
         self.demoted = false;
         self.state = State::Fault;
         self.transition(from, why, out);
     }
 
-    /// In MASTER the next advert carries it; in BACKUP the running timer is measured anew from
-    /// where it began, so the time already waited counts and repeated changes cannot postpone it.
+    /// In MASTER the next advert carries the new priority. In BACKUP the running timer is recomputed from its start, so
+    /// the time already waited counts and repeated changes cannot postpone it.
     pub(super) fn on_priority(&mut self, now: Instant, priority: Priority) {
         if self.params.priority.is_owner() {
             return;
@@ -338,7 +333,7 @@ impl Instance {
         }
     }
 
-    /// Whether the advert may reach the machine; says so to the operator when that changed.
+    /// Whether the advert is processed further; emits a notice when that changes for its sender.
     fn acceptable(&mut self, now: Instant, received: &Received<'_>, out: &mut Actions) -> bool {
         let from = received.from;
         let error = match reception::check(&self.params, received, &mut self.sequences) {
@@ -360,11 +355,11 @@ impl Instance {
                 self.push(Action::Notice(Notice::Tolerated { from, error }), out);
             }
         }
-        // Configured silence needs no notice.
+        // Configured to ignore adverts: no notice.
         if self.params.owner_ignore_adverts && self.params.priority.is_owner() {
             return false;
         }
-        // Our own advert, looped back, or a second router with our address: believed in no state.
+        // Our own advert looped back, or another router with our address: ignored in every state.
         if self.source == Some(from) {
             bump(&mut self.counters.other_rejected);
             if self.senders.notice(now, from, Condition::OwnAddress) {
@@ -378,8 +373,8 @@ impl Instance {
         true
     }
 
-    /// A difference is told and counted, but the advert counts (keepalived since 2.3.3): discarding
-    /// it made two masters of every rolling change of addresses.
+    /// A difference is reported and counted, but the advert is accepted (as in keepalived since 2.3.3): discarding it
+    /// would cause two masters while the addresses are changed on one router after the other.
     fn compare_addresses(&mut self, now: Instant, received: &Received<'_>, out: &mut Actions) {
         let from = received.from;
         let known = self.params.skip_check_adv_addr && self.last_sender == Some(from);
@@ -396,8 +391,7 @@ impl Instance {
 // ---- in and out of MASTER ----
 
 impl Instance {
-    /// `semantics.md` §4.4: the advert first, so that the others fall silent before the addresses
-    /// appear here.
+    /// Sends the advert first, so that the other routers stop before the addresses appear here.
     pub(super) fn become_master(&mut self, now: Instant, why: Reason, out: &mut Actions) {
         let from = self.state();
         self.demoted = false;
@@ -415,24 +409,23 @@ impl Instance {
         self.transition(from, why, out);
     }
 
-    /// `semantics.md` §4.5. Resigning is for leaving of our own accord; who yields to a stronger
-    /// router stays quiet, or the others would start an election against it.
-    pub(super) fn release(&mut self, resign: bool, out: &mut Actions) {
+    /// Leaves MASTER: withdraws the addresses.
+    pub(super) fn release(&mut self, how: Release, out: &mut Actions) {
         bump(&mut self.counters.release_master);
-        if resign {
+        if how == Release::Resign {
             self.push(Action::SendAdvert(Priority::RESIGN), out);
         }
         self.push(Action::StopAnnouncing, out);
         self.push(Action::Withdraw, out);
     }
 
-    /// Another member has yielded. Without resigning: the router it yielded to takes over here as well.
+    /// Another member has yielded. Not resigning: the router it yielded to takes over here as well.
     fn on_group_backup(&mut self, now: Instant, out: &mut Actions) {
         match self.state {
             State::Init | State::Fault | State::Backup(_) => {}
             State::Resuming(resume) => self.abandon_resume(now, resume, out),
             State::Master(_) => {
-                self.release(false, out);
+                self.release(Release::Yield, out);
                 self.become_backup(now, TimerKind::Down, None, Reason::GroupBackup, out);
             }
         }
@@ -453,13 +446,13 @@ impl Instance {
         self.transition(from, why, out);
     }
 
-    /// Tells the change from `from` to what is the state now.
+    /// Emits the transition from `from` to the current state.
     fn transition(&mut self, from: VrrpState, why: Reason, out: &mut Actions) {
         let to = self.state();
         self.push(Action::Transition { from, to, why }, out);
     }
 
-    /// Appends an action. The queue holds twice what the worst event can cause.
+    /// Appends an action. `out` has twice the capacity that any event needs.
     pub(super) fn push(&mut self, action: Action, out: &mut Actions) {
         if let Action::SendAdvert(priority) = action {
             bump(&mut self.counters.advert_sent);

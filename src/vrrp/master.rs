@@ -1,22 +1,20 @@
-//! MASTER: advertising, and deciding who wins against another master (RFC 9568 §6.4.3,
-//! `semantics.md` §4.3).
+//! MASTER: sending adverts, and the contest with another master (RFC 9568 §6.4.3).
 //!
-//! The advert timer is a grid: the next deadline comes from the last one, so the mean interval is
-//! the configured one, and a stall is not made up for. Adverts sent in answer to somebody leave the
-//! grid alone, and are limited in number: whoever sends us thousands of weak adverts gets four
-//! answers per interval.
+//! The next advert is due one interval after the last deadline, so the mean interval is the configured one, and adverts
+//! missed in a stall are not made up for. Replies to other routers leave that timer alone and are rate limited: a
+//! flood of adverts of lower priority gets four replies per interval.
 //!
-//! **After a stall** longer than our peers' down interval one of them may have been master, and the
-//! neighbors' tables point there. The sockets are read before the timer, and until that is done we
-//! answer nobody: a stronger one in the queue makes us yield without having said a word. If none was,
-//! the timer's advert answers the weaker ones; and as we may not even have heard of them (a suspended
-//! machine has no queue) the neighbors are told anew.
+//! **After a stall** longer than our peers' down interval, a peer may have been master and the neighbors' ARP tables may
+//! point to it. The sockets are read before the timer is served, and no reply is sent until then: an advert of higher
+//! priority in the queue makes us yield without having sent anything. If there is none, the timer's advert replies
+//! to all of lower priority. A suspended machine may not have queued their adverts at all, so gratuitous ARP is
+//! sent again.
 
 use core::time::Duration;
 
 use super::backup::TimerKind;
-use super::election::{self, Contest};
-use super::instance::{Actions, Instance, State};
+use super::election::{self, Claim, Contest};
+use super::instance::{Actions, Instance, Release, State};
 use super::reception::Condition;
 use super::{Action, Burst, Notice, Params, Reason, Received, group, timers};
 use crate::types::{Centis, Instant, MasterInfo, Priority};
@@ -25,23 +23,23 @@ use crate::wire::vrrp::Auth;
 #[derive(Debug)]
 pub(super) struct Master {
     since: Instant,
-    /// Next periodic advert.
+    /// When the next periodic advert is due.
     advert_at: Instant,
-    /// No answer before this.
-    quiet_until: Instant,
-    /// Another router claims to own the addresses, as we do, and has the lower address.
+    /// No reply before this time.
+    no_reply_until: Instant,
+    /// Another address owner (priority 255) with a lower address than ours.
     rival: Option<Rival>,
 }
 
-/// Another owner to whom we shall give way (`semantics.md` §4.3).
+/// Another address owner, to which we yield if it stays.
 #[derive(Clone, Copy, Debug)]
 struct Rival {
-    /// When to look again.
-    step_at: Instant,
-    /// How long to timer each time: a down interval in its adverts.
-    patience: Duration,
-    /// Heard more than once: not a stray packet.
-    again: bool,
+    /// When to check whether it is still there.
+    check_at: Instant,
+    /// Time between checks: the down interval computed from its adverts.
+    down_interval: Duration,
+    /// An advert was received since the last check, so the first one was no stray packet.
+    heard_again: bool,
 }
 
 impl Master {
@@ -50,14 +48,14 @@ impl Master {
         Master {
             since: now,
             advert_at: now.after(interval.saturating_sub(params.stagger)),
-            quiet_until: now,
+            no_reply_until: now,
             rival: None,
         }
     }
 
     pub(super) fn deadline(&self) -> Instant {
         self.rival
-            .map_or(self.advert_at, |rival| rival.step_at.min(self.advert_at))
+            .map_or(self.advert_at, |rival| rival.check_at.min(self.advert_at))
     }
 }
 
@@ -79,13 +77,12 @@ impl Instance {
         let interval = self.params.advert_int.duration();
         let late = now.since(due);
         if self.must_stay_backup(late, interval) {
-            self.release(false, out);
+            self.release(Release::Yield, out);
             self.become_backup(now, TimerKind::Down, None, Reason::TimerExpired, out);
             return;
         }
         if self.params.auth == Auth::Ah && self.sequences.is_exhausted() {
-            // 80 years from now.
-            self.release(false, out);
+            self.release(Release::Yield, out);
             self.become_backup(now, TimerKind::Down, None, Reason::SequenceExhausted, out);
             return;
         }
@@ -98,10 +95,10 @@ impl Instance {
         }
     }
 
-    /// Whether an advert this late came after our peers' patience had ended.
+    /// Whether an advert this late was sent after the end of our peers' down interval.
     fn exceeded_peer_down_interval(&self, late: Duration) -> bool {
-        let silence = late.saturating_add(self.params.advert_int.duration());
-        silence > self.peer_down_interval()
+        let gap = late.saturating_add(self.params.advert_int.duration());
+        gap > self.peer_down_interval()
     }
 
     /// The shortest down interval a peer configured like us can have.
@@ -114,7 +111,7 @@ impl Instance {
 // ---- reload ----
 
 impl Instance {
-    /// The next advert is never later than the new interval wants it.
+    /// The next advert is sent one new interval from now at the latest.
     pub(super) fn master_params_changed(&mut self, now: Instant) {
         let latest = now.after(self.params.advert_int.duration());
         let owner = self.params.priority.is_owner();
@@ -137,13 +134,22 @@ impl Instance {
         let (from, theirs) = (received.from, received.advert.priority);
         let ours = self.effective_priority();
         if theirs == Priority::RESIGN {
-            // Whoever resigned was master too; those it leaves behind must hear of us.
+            // The router that resigned was master too; the backups that followed it must hear us.
             if self.may_reply(now) {
                 self.push(Action::SendAdvert(ours), out);
             }
             return;
         }
-        let contest = election::compare((ours, self.source), (theirs, from));
+        let contest = election::compare(
+            Claim {
+                priority: ours,
+                addr: self.source,
+            },
+            Claim {
+                priority: theirs,
+                addr: Some(from),
+            },
+        );
         if ours.is_owner() && theirs.is_owner() {
             self.two_owners(now, received, contest, out);
             return;
@@ -163,12 +169,13 @@ impl Instance {
             Contest::LostByAddress => {
                 self.yield_to(now, received, Reason::HigherAddress, out);
             }
-            // Discarded before it got here.
+            // Discarded in Instance::acceptable.
             Contest::Tie => {}
         }
     }
 
-    /// RFC 9568 §6.4.3: at once, so that the weaker one yields before neighbors learn from it.
+    /// Replies at once (RFC 9568 §6.4.3), so that the master of lower priority yields before the neighbors learn its
+    /// address.
     fn assert_mastership(&mut self, now: Instant, out: &mut Actions) {
         if !self.may_reply(now) {
             return;
@@ -179,58 +186,58 @@ impl Instance {
         self.push(Action::Announce(Burst::LowerPrio), out);
     }
 
-    /// AH: a router that counts from 1 after a restart (keepalived does) learns from our advert what number it must
-    /// exceed. Until then we cannot yield to it, so it should not have to wait for the next one.
+    /// AH: a router that counts from 1 after a restart, as keepalived does, learns from our advert which sequence number
+    /// it must exceed. We cannot yield to it before, so the advert is sent at once.
     pub(super) fn advertise_sequence(&mut self, now: Instant, out: &mut Actions) {
         if self.may_reply(now) {
             self.push(Action::SendAdvert(self.effective_priority()), out);
         }
     }
 
-    /// Whether an answer is allowed now; if so, none is for a quarter of an interval. After a stall
-    /// none is before the sockets are empty: the next packet may be of a stronger router. The timer
-    /// that follows then answers them all.
+    /// Whether a reply may be sent now; if so, no other for a quarter of an interval. After a stall there is no reply
+    /// before the sockets have been read: the next packet may come from a router of higher priority. The advert of
+    /// the timer that follows serves as the reply.
     fn may_reply(&mut self, now: Instant) -> bool {
         let interval = self.params.advert_int.duration();
         let quarter = interval.checked_div(4).unwrap_or_default();
         let State::Master(master) = &self.state else {
             return false;
         };
-        if now < master.quiet_until || self.exceeded_peer_down_interval(now.since(master.advert_at))
+        if now < master.no_reply_until
+            || self.exceeded_peer_down_interval(now.since(master.advert_at))
         {
             return false;
         }
         let State::Master(master) = &mut self.state else {
             return false;
         };
-        master.quiet_until = now.after(quarter);
+        master.no_reply_until = now.after(quarter);
         true
     }
 
-    /// `higher_prio_send_advert`. Not after a stall, and not where the stronger router has another
-    /// interval (v3): the others would hear ours last, adopt it, and soon think the master dead.
-    fn may_send_final_advert(&self, now: Instant, stronger: MasterInfo) -> bool {
+    /// Whether `higher_prio_send_advert` may send its advert: not after a stall, and not when the new master has another
+    /// interval (v3). The backups would adopt our interval and could consider the new master dead.
+    fn may_send_final_advert(&self, now: Instant, winner: MasterInfo) -> bool {
         let State::Master(master) = &self.state else {
             return false;
         };
         let exceeded_peer_down_interval =
             self.exceeded_peer_down_interval(now.since(master.advert_at));
-        stronger.interval == self.params.advert_int && !exceeded_peer_down_interval
+        winner.interval == self.params.advert_int && !exceeded_peer_down_interval
     }
 
     fn yield_to(&mut self, now: Instant, received: &Received<'_>, why: Reason, out: &mut Actions) {
-        let seen = self.master_info(received);
-        self.notice_interval(now, seen, out);
-        if self.params.higher_prio_send_advert && self.may_send_final_advert(now, seen) {
+        let master = self.master_info(received);
+        self.notice_interval(now, master, out);
+        if self.params.higher_prio_send_advert && self.may_send_final_advert(now, master) {
             self.push(Action::SendAdvert(self.effective_priority()), out);
         }
-        let patience = self.contention_delay(now);
-        self.release(false, out);
-        self.become_backup(now.after(patience), TimerKind::Down, Some(seen), why, out);
+        let delay = self.contention_delay(now);
+        self.release(Release::Yield, out);
+        self.become_backup(now.after(delay), TimerKind::Down, Some(master), why, out);
     }
 
-    /// In a group: how much later the timer begins because mastership was contested at once; see
-    /// [`group`].
+    /// Sync group: by how much the down timer starts later, if we had to yield soon after taking over; see [`group`].
     fn contention_delay(&self, now: Instant) -> Duration {
         let State::Master(master) = &self.state else {
             return Duration::ZERO;
@@ -246,8 +253,8 @@ impl Instance {
 // ---- two owners ----
 
 impl Instance {
-    /// Both priorities are 255: a mistake in one configuration, and nothing tells in whose. The
-    /// lower address keeps the addresses; the higher one waits whether the other goes away.
+    /// Both priorities are 255: one of the configurations is wrong, and the adverts do not show which. The router with
+    /// the lower address stays master; the other one waits whether it goes away.
     fn two_owners(
         &mut self,
         now: Instant,
@@ -268,35 +275,35 @@ impl Instance {
 
     fn wait_for_rival(&mut self, now: Instant, theirs: Centis) {
         let (version, adverts) = (self.params.version, self.params.down_timer_adverts);
-        let patience = timers::down(version, adverts, theirs, Priority::OWNER);
+        let down_interval = timers::down(version, adverts, theirs, Priority::OWNER);
         let State::Master(master) = &mut self.state else {
             return;
         };
         match &mut master.rival {
-            Some(rival) => rival.again = true,
+            Some(rival) => rival.heard_again = true,
             None => {
                 master.rival = Some(Rival {
-                    step_at: now.after(patience),
-                    patience,
-                    again: false,
+                    check_at: now.after(down_interval),
+                    down_interval,
+                    heard_again: false,
                 });
             }
         }
     }
 
-    /// Still there after a down interval: become 254, so that its next advert makes us yield like
-    /// any other. If that advert never comes, the rival is gone and we are the owner again.
+    /// If the rival is still there after its down interval, our priority becomes 254, so that its next advert makes us
+    /// yield. If no advert follows, the rival is gone and our priority becomes 255 again.
     fn rival_due(&mut self, now: Instant) {
         let State::Master(master) = &mut self.state else {
             return;
         };
-        let Some(rival) = master.rival.filter(|rival| now >= rival.step_at) else {
+        let Some(rival) = master.rival.filter(|rival| now >= rival.check_at) else {
             return;
         };
-        self.demoted = rival.again;
-        master.rival = rival.again.then(|| Rival {
-            step_at: now.after(rival.patience),
-            again: false,
+        self.demoted = rival.heard_again;
+        master.rival = rival.heard_again.then(|| Rival {
+            check_at: now.after(rival.down_interval),
+            heard_again: false,
             ..rival
         });
     }

@@ -1,13 +1,12 @@
-//! Effective priority: the base plus what tracking contributes (`semantics.md` §5).
+//! Effective priority: the configured one plus the weights of tracked objects (keepalived.conf(5), "weight").
 //!
-//! `engine` gathers the verdicts, calls [`effective`] and tells the instance with
-//! `Event::Priority`. Always computed from the base, never by adding to the former result:
-//! a sum that is carried along drifts when a tracked object changes its weight on reload.
+//! `engine` collects the states of tracked objects, calls [`effective`] and delivers the result as `Event::Priority`.
+//! It is always computed from the configured priority: a running sum would drift when a reload changes a weight.
 
 use crate::types::Priority;
 
-/// What one tracked object adds: a positive weight counts while it is up, a negative one while it
-/// is down. Weight 0 adds nothing (it decides between FAULT and ready instead).
+/// What one tracked object adds: a positive weight while it is up, a negative one while it is down. Weight 0 adds
+/// nothing; such an object decides between FAULT and ready instead.
 #[must_use]
 pub fn contribution(weight: i16, up: bool) -> i32 {
     match (weight > 0, up) {
@@ -16,7 +15,7 @@ pub fn contribution(weight: i16, up: bool) -> i32 {
     }
 }
 
-/// Base plus contributions, kept within 1…254. The owner's 255 is not for tracking to change.
+/// The sum of `base` and the contributions, limited to 1–254. Tracking does not change an owner's 255.
 #[must_use]
 pub fn effective(base: Priority, contributions: impl IntoIterator<Item = i32>) -> Priority {
     if base.is_owner() {
@@ -28,7 +27,7 @@ pub fn effective(base: Priority, contributions: impl IntoIterator<Item = i32>) -
     clamp(sum)
 }
 
-/// The nearest priority a router that does not own the addresses may have.
+/// Limits the sum to the priorities of a router that does not own the addresses.
 fn clamp(sum: i32) -> Priority {
     Priority(u8::try_from(sum.clamp(1, 254)).unwrap_or(1))
 }
@@ -53,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sum_stays_between_1_and_254_and_spares_the_owner() {
+    fn the_sum_stays_between_1_and_254_and_the_owner_keeps_255() {
         for (name, base, parts, want) in [
             ("nothing tracked", 100, &[][..], 100),
             ("sum", 100, &[20, -5][..], 115),

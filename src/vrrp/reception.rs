@@ -1,11 +1,10 @@
-//! What an advert must satisfy before it may touch the machine, and what about it is worth a line
-//! in the log (`semantics.md` §3, from 5 on; the codec has made the checks before that).
+//! Checks of received adverts (RFC 9568 §7.1) that need the configuration, and which of their results are logged. The
+//! codec has made the checks before these.
 //!
-//! An advert that fails [`check`] changes a counter and nothing else: no timer, no schedule. What
-//! is wrong with a sender is noticed once, not per packet: [`Senders`] remembers a handful of
-//! senders and what was noticed about each. The table is small on purpose. A flood from made-up
-//! addresses fills it and from then on is only counted; an entry gives way to a new sender when
-//! nothing was wrong with it for a while.
+//! An advert that fails [`check`] changes a counter and nothing else. Conditions are reported once per sender, not per
+//! packet: [`Senders`] remembers eight senders and what was reported about each. The table is small on purpose. A
+//! flood from forged addresses fills it and is only counted from then on; an entry is reused when its sender has
+//! not shown any condition for a while.
 
 use core::net::IpAddr;
 use core::time::Duration;
@@ -14,14 +13,14 @@ use super::auth::SequenceState;
 use super::{Params, Received, Reject, SignatureError};
 use crate::types::{self, Centis, Instant, Version};
 
-/// TTL of an advert nobody has forwarded (RFC 9568 §5.1.1.3).
+/// TTL of an advert that was not forwarded (RFC 9568 §5.1.1.3).
 const UNFORWARDED: u8 = 255;
 
-/// The checks in keepalived's order; the first that fails counts. A error that is tolerated is returned.
+/// Makes the checks in keepalived's order; the first failure counts. A error that is tolerated is returned.
 pub(super) fn check(
     params: &Params,
     received: &Received<'_>,
-    numbers: &mut SequenceState,
+    sequences: &mut SequenceState,
 ) -> Result<Option<SignatureError>, Reject> {
     let advert = &received.advert;
     if params.multicast && received.ttl != UNFORWARDED {
@@ -30,7 +29,7 @@ pub(super) fn check(
     if advert.version != params.version {
         return Err(Reject::Version(advert.version));
     }
-    let error = numbers.check(params, received)?;
+    let error = sequences.check(params, received)?;
     let interval_fits = match params.version {
         Version::V2 => advert.interval == params.advert_int,
         Version::V3 => advert.interval > Centis(0),
@@ -58,7 +57,7 @@ fn check_peer(params: &Params, received: &Received<'_>) -> Result<(), Reject> {
     Ok(())
 }
 
-/// Our advertised addresses in an order that makes comparing cheap.
+/// Our advertised addresses, sorted for comparison.
 #[derive(Debug)]
 pub(super) struct AddressSet(Box<[IpAddr]>);
 
@@ -69,27 +68,27 @@ impl AddressSet {
         AddressSet(sorted.into())
     }
 
-    /// Whether `theirs` are the same addresses, in whatever order. At most 255 on the wire, each
-    /// looked up by bisection: a flood of long lists must not cost us an advert.
+    /// Whether `theirs` are the same addresses in any order. Each of up to 255 is looked up by bisection: a flood of
+    /// long lists must not delay our adverts.
     pub(super) fn same(&self, theirs: impl Iterator<Item = IpAddr>) -> bool {
-        let mut met = [0u64; 4];
+        let mut found = [0u64; 4];
         for address in theirs {
             let Ok(at) = self.0.binary_search(&address) else {
                 return false;
             };
-            let Some(word) = met.get_mut(at / 64) else {
+            let Some(word) = found.get_mut(at / 64) else {
                 return false;
             };
             *word |= 1u64.rotate_left(u32::try_from(at % 64).unwrap_or(0));
         }
-        let distinct: u32 = met.iter().map(|word| word.count_ones()).sum();
+        let distinct: u32 = found.iter().map(|word| word.count_ones()).sum();
         usize::try_from(distinct).is_ok_and(|distinct| distinct == self.0.len())
     }
 }
 
-// ---- what was noticed about whom ----
+// ---- conditions reported per sender ----
 
-/// A condition of a sender; each is noticed once.
+/// A condition of a sender; each is reported once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Condition {
     Rejected(Reject),
@@ -102,9 +101,9 @@ pub(super) enum Condition {
 }
 
 impl Condition {
-    /// One bit for each kind; what a packet can vary at will (a TTL) makes no new condition.
+    /// The condition's bit. Values that a packet can vary at will (a TTL) do not make another condition.
     fn bit(self) -> u32 {
-        let place = match self {
+        let shift = match self {
             Condition::Rejected(why) => match why {
                 Reject::Ttl(_) => 0,
                 Reject::Version(_) => 1,
@@ -123,33 +122,34 @@ impl Condition {
             Condition::TwoOwners => 27,
             Condition::OtherInterval => 28,
         };
-        1_u32.rotate_left(place)
+        1_u32.rotate_left(shift)
     }
 }
 
-/// The bits of all rejections.
+/// Bits of all rejections.
 const REJECTED: u32 = 0xffff;
 
-/// This many good adverts in a row, and a sender counts as accepted again. One would do if nobody
-/// mixed bad packets under a good sender's name: two lines per pair of packets.
-const GOOD_AGAIN: u8 = 3;
+/// Number of consecutive valid adverts after which a rejected sender counts as accepted again. With 1, a forger that mixes
+/// invalid packets into a valid sender's adverts could cause two log lines per packet.
+const ACCEPT_AFTER: u8 = 3;
 
-/// Conditions not met for this long (or three intervals, if longer) are forgotten.
-const FORGET: Duration = Duration::from_secs(60);
+/// A sender without any condition for this long (or three intervals, if longer) is forgotten.
+const FORGET_AFTER: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     from: IpAddr,
-    /// When a condition was last met.
+    /// When a condition was last seen.
     last: Instant,
-    noticed: u32,
-    /// Good adverts since the last rejected one.
-    good: u8,
-    /// The interval that was noticed.
+    /// Bits of the conditions that were reported.
+    reported: u32,
+    /// Valid adverts since the last rejected one.
+    valid: u8,
+    /// The interval that was reported.
     interval: Centis,
 }
 
-/// Senders about whom something was noticed.
+/// Senders for which a condition was reported.
 #[derive(Debug)]
 pub(super) struct Senders {
     entries: heapless::Vec<Entry, 8>,
@@ -160,58 +160,58 @@ impl Senders {
     pub(super) fn new(advert_int: Centis) -> Self {
         Senders {
             entries: heapless::Vec::new(),
-            forget: FORGET.max(advert_int.duration().saturating_mul(3)),
+            forget: FORGET_AFTER.max(advert_int.duration().saturating_mul(3)),
         }
     }
 
-    /// Records that `condition` was met; true when that is news.
+    /// Records `condition`; true if it must be reported.
     pub(super) fn notice(&mut self, now: Instant, from: IpAddr, condition: Condition) -> bool {
         let Some(entry) = self.entry(now, from) else {
             return false;
         };
         entry.last = now;
         if matches!(condition, Condition::Rejected(_)) {
-            entry.good = 0;
+            entry.valid = 0;
         }
-        let news = entry.noticed & condition.bit() == 0;
-        entry.noticed |= condition.bit();
-        news
+        let first = entry.reported & condition.bit() == 0;
+        entry.reported |= condition.bit();
+        first
     }
 
-    /// The same for the interval a master uses; another value is news again.
+    /// Records another interval than ours; true if this value must be reported.
     pub(super) fn notice_interval(&mut self, now: Instant, from: IpAddr, theirs: Centis) -> bool {
-        let news = self.notice(now, from, Condition::OtherInterval);
+        let first = self.notice(now, from, Condition::OtherInterval);
         let Some(entry) = self.entries.iter_mut().find(|entry| entry.from == from) else {
             return false;
         };
         let changed = entry.interval != theirs;
         entry.interval = theirs;
-        news || changed
+        first || changed
     }
 
-    /// Records a good advert; true when its sender had been rejected and now counts as accepted.
+    /// Records a valid advert; true when its sender was rejected before and counts as accepted from now on.
     pub(super) fn accept(&mut self, from: IpAddr) -> bool {
-        let rejected = |entry: &&mut Entry| entry.from == from && entry.noticed & REJECTED != 0;
+        let rejected = |entry: &&mut Entry| entry.from == from && entry.reported & REJECTED != 0;
         let Some(entry) = self.entries.iter_mut().find(rejected) else {
             return false;
         };
-        entry.good = entry.good.saturating_add(1);
-        if entry.good < GOOD_AGAIN {
+        entry.valid = entry.valid.saturating_add(1);
+        if entry.valid < ACCEPT_AFTER {
             return false;
         }
-        entry.noticed &= !REJECTED;
+        entry.reported &= !REJECTED;
         true
     }
 
-    /// The sender's entry, a new one, or that of somebody forgotten; `None` when all are in use.
+    /// The sender's entry, a new one, or that of a forgotten sender; `None` if all are in use.
     fn entry(&mut self, now: Instant, from: IpAddr) -> Option<&mut Entry> {
         let forget = self.forget;
         let stale = |entry: &Entry| now.since(entry.last) > forget;
         let fresh = Entry {
             from,
             last: now,
-            noticed: 0,
-            good: 0,
+            reported: 0,
+            valid: 0,
             interval: Centis(0),
         };
         let found = self.entries.iter().position(|entry| entry.from == from);
@@ -392,8 +392,8 @@ mod tests {
         let (mut params, mut received) = (params(Version::V3), advert(Version::V3));
         unicast(&mut params, &mut received);
         received.ttl = 255;
-        let mut numbers = SequenceState::new(&params);
-        let mut check = |received: &Received<'_>| check(&params, received, &mut numbers);
+        let mut sequences = SequenceState::new(&params);
+        let mut check = |received: &Received<'_>| check(&params, received, &mut sequences);
         assert_eq!(check(&received), Err(Reject::Ttl(255)));
         received.from = addr("10.0.0.3");
         assert_eq!(check(&received), Err(Reject::Source));
@@ -436,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn a_condition_is_news_once_and_again_after_it_was_forgotten() {
+    fn a_condition_is_reported_once_and_again_after_it_was_forgotten() {
         let mut senders = Senders::new(Centis::SECOND);
         let (peer, at) = (addr("10.0.0.2"), |s: u64| Instant::from_millis(s * 1000));
         let ttl = |n| Condition::Rejected(Reject::Ttl(n));
@@ -449,7 +449,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rejected_sender_is_accepted_again_after_three_good_adverts_in_a_row() {
+    fn a_rejected_sender_is_accepted_again_after_three_consecutive_valid_adverts() {
         let mut senders = Senders::new(Centis::SECOND);
         let (peer, now) = (addr("10.0.0.2"), Instant::ZERO);
         let bad = Condition::Rejected(Reject::AuthFailed);
@@ -457,31 +457,32 @@ mod tests {
         assert!(senders.notice(now, peer, bad));
         assert!(!senders.accept(peer));
         assert!(!senders.accept(peer));
-        assert!(!senders.notice(now, peer, bad), "mixed in: no news");
+        assert!(!senders.notice(now, peer, bad), "mixed in: not reported");
         assert_eq!(
             [(); 4].map(|()| senders.accept(peer)),
             [false, false, true, false]
         );
-        assert!(senders.notice(now, peer, bad), "rejected anew");
+        assert!(senders.notice(now, peer, bad), "rejected again");
     }
 
     #[test]
-    fn a_flood_from_invented_senders_is_noticed_eight_times_a_minute_at_most() {
+    fn a_flood_from_forged_senders_is_reported_eight_times_a_minute_at_most() {
         let mut senders = Senders::new(Centis::SECOND);
-        let mut news = 0;
+        let mut reported = 0;
         for n in 0..1_200_000u32 {
             let from = IpAddr::from(n.to_be_bytes());
             let now = Instant::from_nanos(u64::from(n) * 100_000);
-            news += u32::from(senders.notice(now, from, Condition::Rejected(Reject::AuthType)));
+            reported += u32::from(senders.notice(now, from, Condition::Rejected(Reject::AuthType)));
         }
-        assert_eq!(news, 16, "two minutes at 10,000 per second");
+        assert_eq!(reported, 16, "two minutes at 10,000 per second");
     }
 
     #[test]
-    fn an_adopted_interval_is_news_when_it_changes() {
+    fn an_adopted_interval_is_reported_when_it_changes() {
         let mut senders = Senders::new(Centis::SECOND);
         let (peer, now) = (addr("fe80::2"), Instant::ZERO);
-        let told = [200, 200, 300, 300, 200].map(|c| senders.notice_interval(now, peer, Centis(c)));
-        assert_eq!(told, [true, false, true, false, true]);
+        let reported =
+            [200, 200, 300, 300, 200].map(|c| senders.notice_interval(now, peer, Centis(c)));
+        assert_eq!(reported, [true, false, true, false, true]);
     }
 }

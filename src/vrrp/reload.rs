@@ -1,7 +1,7 @@
-//! A reload: new settings for a router that goes on running.
+//! A reload: new settings for a running instance.
 //!
-//! What it knows (state, master heard, counters) stays. Timers are measured anew from where they began, so a
-//! reload neither brings a takeover nearer than the new settings mean, nor puts it off.
+//! State, known master and counters stay. Timers are recomputed from their start, so a reload neither brings a takeover
+//! closer than the new settings say nor postpones it.
 
 use super::Params;
 use super::backup::TimerKind;
@@ -24,7 +24,7 @@ impl Instance {
             self.tracked = effective;
             match self.state {
                 State::Init | State::Resuming(_) | State::Fault => {}
-                // An owner waits for nobody.
+                // An owner takes over at once.
                 State::Backup(_) if params.priority.is_owner() && !was_owner => {
                     self.arm(now, TimerKind::StartupDelay);
                 }

@@ -1,13 +1,13 @@
-//! Going on as master where a process that died has left off (hot restart).
+//! Resuming as MASTER after the previous process died (hot restart).
 //!
-//! A peer takes over when it has heard nothing for three intervals and its skew. Until three intervals after our last
-//! advert none has, as long as no advert was lost and none pre-empts; so whoever is back by then need not be BACKUP
-//! first, which would mean to take the addresses away and to wait for the end of a silence that is our own.
+//! A peer takes over when it has heard no advert for three intervals plus its skew. Until three intervals after our last
+//! advert none has, unless an advert was lost or a peer preempts. Within that time a restarted router need not become
+//! BACKUP first, which would mean removing the addresses and waiting for the end of our own silence.
 //!
-//! But what is in doubt is not claimed. The instance is not MASTER at once: it waits in INIT and listens, for an
-//! interval if there is time for that ([`resume_listen_time`]), while the kernel goes on serving the addresses. A master in
-//! our place would be heard then. Whatever speaks against going on leads to an ordinary start; what the kernel still
-//! has of the former process is `engine`'s to remove.
+//! Mastership is not assumed blindly: the instance waits in INIT for one interval, if there is time for that
+//! ([`resume_listen_time`]), while the kernel keeps serving the addresses. Another master would be heard then. If one
+//! is, or anything is missing, the instance starts as usual; `engine` removes what the kernel still has of the
+//! previous process.
 
 use core::time::Duration;
 
@@ -15,20 +15,20 @@ use super::Reason;
 use super::instance::{Actions, Instance, State};
 use crate::types::Instant;
 
-/// Adverts a peer must miss to take over, unless it has another `vrrp_down_timer_adverts` than the usual.
+/// Adverts a peer must miss to take over by default (`vrrp_down_timer_adverts`).
 const MISSED: u8 = 3;
 
-/// About to go on.
+/// Waiting to resume as MASTER.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Resume {
     pub(super) at: Instant,
     pub(super) until: Instant,
-    /// End of the startup delay, should it begin anew.
+    /// End of the startup delay, if resuming is abandoned.
     pub(super) hold_until: Instant,
 }
 
-/// How long to listen before going on, when a peer may take over after the time that is `left`: a whole interval, so
-/// that every master is heard, but our advert should be out a quarter of an interval before.
+/// How long to listen before resuming, when a peer may take over in `left`: one interval, so that any master is heard,
+/// but no longer than a quarter of an interval before the peer.
 #[must_use]
 pub fn resume_listen_time(interval: Duration, left: Duration) -> Duration {
     let quarter = interval.checked_div(4).unwrap_or_default();
@@ -36,7 +36,8 @@ pub fn resume_listen_time(interval: Duration, left: Duration) -> Duration {
 }
 
 impl Instance {
-    /// How long after one of our adverts no peer has taken over: none has less patience than this.
+    /// The shortest down interval of any peer with our settings, without skew: no peer takes over within this time
+    /// after an advert of ours.
     #[must_use]
     pub fn peer_down_interval_min(&self) -> Duration {
         let adverts = self.params.down_timer_adverts.min(MISSED);
@@ -44,7 +45,7 @@ impl Instance {
         interval.saturating_mul(adverts.into())
     }
 
-    /// Whether it is about to go on as master.
+    /// Whether it is waiting to resume as master.
     #[must_use]
     pub fn is_resuming(&self) -> bool {
         matches!(self.state, State::Resuming(_))
@@ -56,20 +57,20 @@ impl Instance {
         }
     }
 
-    /// Nothing was heard for so long: as much longer it listens, as far as there is time.
-    pub fn extend_listening(&mut self, deaf: Duration) {
+    /// Listens longer by `unheard`, the time in which adverts could not be received, as far as the deadline allows.
+    pub fn extend_listening(&mut self, unheard: Duration) {
         let interval = self.params.advert_int.duration();
         let quarter = interval.checked_div(4).unwrap_or_default();
         if let State::Resuming(Resume { at, until, .. }) = &mut self.state {
             let spare = until.since(*at).saturating_sub(quarter);
-            *at = at.after(deaf.min(spare));
+            *at = at.after(unheard.min(spare));
         }
     }
 
-    /// All adverts that have arrived have been heard, and none was of a master.
+    /// The listening time is over: all queued adverts have been handled, and none was from a master.
     pub(super) fn resume_timer(&mut self, now: Instant, resume: Resume, out: &mut Actions) {
         if now < resume.at {
-            return; // a spurious call
+            return; // called early
         }
         if now < resume.until && self.source.is_some() {
             self.become_master(now, Reason::Resumed, out);
@@ -78,7 +79,7 @@ impl Instance {
         }
     }
 
-    /// Begins as if there had been no former process.
+    /// Starts as if there had been no previous process.
     pub(super) fn abandon_resume(&mut self, now: Instant, resume: Resume, out: &mut Actions) {
         self.state = State::Init;
         self.on_start(now, resume.hold_until.since(now), out);

@@ -1,18 +1,17 @@
-//! How long to wait (RFC 3768 §6.1, RFC 9568 §6.1, `semantics.md` §4).
+//! Timer values (RFC 3768 §6.1, RFC 9568 §6.1).
 //!
-//! Everything is integer nanoseconds. Skew orders the takeovers: the higher the priority, the
-//! shorter the wait. It must order *every* pair of priorities, so it is computed in one expression
-//! that multiplies before it divides; rounding to a coarser unit on the way has made routers of
-//! different priority fire together in other implementations.
+//! All values are integer nanoseconds. Skew_Time orders takeovers: the higher the priority, the shorter the wait. It must
+//! distinguish every pair of priorities, so it is computed in one expression that multiplies before it divides.
+//! Rounding to a coarser unit makes routers of different priority take over at the same time.
 
 use core::time::Duration;
 
 use crate::types::{Centis, Instant, Priority, Version};
 
-/// 256 steps of priority share one unit of time.
+/// Skew_Time is (256 - priority) / 256 of a unit.
 const STEPS: u64 = 256;
 
-/// What one skew of 256 steps is: a second in v2, the master's interval in v3.
+/// The unit of Skew_Time: one second in v2, the master's interval in v3.
 fn unit(version: Version, master: Centis) -> u64 {
     match version {
         Version::V2 => nanos(Centis::SECOND),
@@ -24,7 +23,7 @@ fn nanos(interval: Centis) -> u64 {
     u64::from(interval.0).saturating_mul(10_000_000)
 }
 
-/// `adverts` intervals of the master plus the skew of `priority`.
+/// `adverts` intervals of the master plus Skew_Time.
 fn wait(version: Version, adverts: u8, master: Centis, priority: Priority) -> Duration {
     let steps = STEPS.saturating_sub(u64::from(priority.0));
     Duration::from_nanos(
@@ -34,28 +33,27 @@ fn wait(version: Version, adverts: u8, master: Centis, priority: Priority) -> Du
     )
 }
 
-/// `Skew_Time`: after the master resigned.
+/// Skew_Time: the wait after the master resigned.
 #[must_use]
 pub(crate) fn skew(version: Version, master: Centis, priority: Priority) -> Duration {
     wait(version, 0, master, priority)
 }
 
-/// `Active_Down_Interval`: after the master was last heard.
+/// Active_Down_Interval (v2: Master_Down_Interval): the wait after the master's last advert.
 #[must_use]
 pub(crate) fn down(version: Version, adverts: u8, master: Centis, priority: Priority) -> Duration {
     wait(version, adverts, master, priority)
 }
 
-/// One interval plus skew: long enough to hear any master that lives. Also, with the owner's
-/// priority, the short wait of `state MASTER` and of an owner that recovers.
+/// One interval plus Skew_Time: long enough to hear any live master. With the owner's priority, also the wait of
+/// `state MASTER` and of an owner that recovers.
 #[must_use]
 pub(crate) fn listen(version: Version, master: Centis, priority: Priority) -> Duration {
     wait(version, 1, master, priority)
 }
 
-/// The first moment after `now` of the grid `last + n · period`, n ≥ 1: a periodic timer goes on
-/// from its last deadline, so lateness does not add up, and skips what it has missed altogether,
-/// so it never fires twice to catch up.
+/// The first `last + n · period` after `now`, n ≥ 1. A periodic timer continues from its last deadline, so delays do
+/// not accumulate, and skips missed periods, so it never fires twice to catch up.
 #[must_use]
 pub(crate) fn next_period(last: Instant, period: Duration, now: Instant) -> Instant {
     let next = last.after(period);
@@ -154,6 +152,6 @@ mod tests {
             assert_eq!(next_period(ms(last), period, ms(now)), ms(want), "{name}");
         }
         let stuck = next_period(ms(1), Duration::ZERO, ms(9));
-        assert!(stuck > ms(9), "a zero period cannot stand still: {stuck:?}");
+        assert!(stuck > ms(9), "a zero period still advances: {stuck:?}");
     }
 }

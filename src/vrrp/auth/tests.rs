@@ -45,7 +45,7 @@ fn ah(sequence: u32) -> Received<'static> {
 // ---- AH ----
 
 #[test]
-fn ah_is_checked_for_its_value_then_its_sender_then_its_number() {
+fn ah_checks_icv_then_spi_then_sequence_number() {
     let params = params(Auth::Ah, None);
     let mut sequences = SequenceState::new(&params);
     let mut check = |icv_valid, spi, sequence| {
@@ -63,7 +63,7 @@ fn ah_is_checked_for_its_value_then_its_sender_then_its_number() {
 }
 
 #[test]
-fn ah_is_there_if_and_only_if_it_is_configured() {
+fn ah_must_be_present_if_and_only_if_it_is_configured() {
     let header = Header {
         spi: 0x0a00_0002,
         sequence: 5,
@@ -97,14 +97,14 @@ fn ah_is_there_if_and_only_if_it_is_configured() {
             Err(Reject::AuthType),
         ),
         (
-            "uncalled",
+            "unexpected",
             Auth::None,
             Auth::Ah,
             auth_result,
             Err(Reject::AuthType),
         ),
         (
-            "uncalled header",
+            "unexpected header",
             Auth::None,
             Auth::None,
             auth_result,
@@ -133,7 +133,7 @@ fn ah_is_there_if_and_only_if_it_is_configured() {
 }
 
 #[test]
-fn a_fresh_start_takes_any_number_and_sends_the_clock() {
+fn after_a_start_any_number_is_accepted_and_the_clock_is_sent() {
     let params = params(Auth::Ah, None);
     let mut sequences = SequenceState::new(&params);
     assert_eq!(
@@ -144,7 +144,7 @@ fn a_fresh_start_takes_any_number_and_sends_the_clock() {
     assert_eq!(sequences.next_ah(WALL), Some(1_800_000_000));
     assert_eq!(sequences.next_ah(WALL), Some(1_800_000_001), "same second");
     assert_eq!(sequences.check(&params, &ah(2)), Err(Reject::Replay));
-    // What keepalived does as master when it hears a weaker one.
+    // keepalived as master answers an advert of lower priority with this.
     assert_eq!(sequences.check(&params, &ah(1_800_000_003)), Ok(None));
     assert_eq!(sequences.next_ah(WALL), Some(1_800_000_004));
     let later = WALL + Duration::from_secs(60);
@@ -153,7 +153,7 @@ fn a_fresh_start_takes_any_number_and_sends_the_clock() {
 }
 
 #[test]
-fn a_former_process_is_counted_on_from_but_others_are_not_compared_with_it() {
+fn numbers_continue_after_the_previous_process_but_received_ones_are_not_compared() {
     let params = params(Auth::Ah, None);
     let ahead = WALL.as_secs() + 500;
     let mut sequences = SequenceState::new(&params);
@@ -174,7 +174,7 @@ fn a_former_process_is_counted_on_from_but_others_are_not_compared_with_it() {
 }
 
 #[test]
-fn numbers_end_and_begin_anew() {
+fn sequence_numbers_end_and_restart() {
     let params = params(Auth::Ah, None);
     let mut sequences = SequenceState::new(&params);
     assert_eq!(sequences.check(&params, &ah(LAST - 2)), Ok(None));
@@ -187,7 +187,7 @@ fn numbers_end_and_begin_anew() {
     assert_eq!(sequences.next_ah(WALL), None);
     sequences.restart_if_exhausted();
     assert_eq!(sequences.next_ah(Duration::ZERO), Some(1));
-    // A clock far in the future would bring the end near.
+    // A clock far in the future is ignored.
     let future = Duration::from_secs(u64::from(u32::MAX) * 2);
     assert_eq!(sequences.next_ah(future), Some(2));
 }
@@ -222,7 +222,7 @@ fn at(seconds: u64) -> u64 {
 }
 
 #[test]
-fn the_window_is_as_wide_on_both_sides() {
+fn the_window_is_symmetric() {
     for (name, seconds, want) in [
         ("now", 1_800_000_000, true),
         ("as late as may be", 1_799_999_995, true),
@@ -232,14 +232,14 @@ fn the_window_is_as_wide_on_both_sides() {
     ] {
         assert_eq!(within_window(at(seconds), WALL, 5), want, "{name}");
     }
-    // 2106, where 32 bits begin anew.
-    let turn = Duration::from_secs(1 << 32);
-    assert!(within_window(at(u64::from(u32::MAX)), turn, 5));
-    assert!(!within_window(at(u64::from(u32::MAX) - 9), turn, 5));
+    // 2106, where 32 bits wrap.
+    let wrap = Duration::from_secs(1 << 32);
+    assert!(within_window(at(u64::from(u32::MAX)), wrap, 5));
+    assert!(!within_window(at(u64::from(u32::MAX) - 9), wrap, 5));
 }
 
 #[test]
-fn signatures_are_demanded_only_where_they_are_configured() {
+fn signatures_are_required_only_where_configured() {
     let good = signed("10.0.0.2", at(1), None, WALL);
     let bad = signed("10.0.0.2", at(1), Some(SignatureError::Wrong), WALL);
     let none = received("10.0.0.2", Auth::None, AuthResult::None);
@@ -276,7 +276,7 @@ fn signatures_are_demanded_only_where_they_are_configured() {
             good,
             rejected(SignatureError::Unexpected),
         ),
-        ("nobody asks", None, none, Ok(None)),
+        ("not configured", None, none, Ok(None)),
     ] {
         let params = params(Auth::None, hmac);
         let got = SequenceState::new(&params).check(&params, &advert);
@@ -285,7 +285,7 @@ fn signatures_are_demanded_only_where_they_are_configured() {
 }
 
 #[test]
-fn each_sender_counts_for_itself_and_never_backwards() {
+fn numbers_increase_per_sender() {
     let params = params(Auth::None, Some(MONOTONIC));
     let mut sequences = SequenceState::new(&params);
     let mut check = |from, sequence| {
@@ -306,7 +306,7 @@ fn each_sender_counts_for_itself_and_never_backwards() {
 }
 
 #[test]
-fn more_senders_than_there_is_room_for_displace_the_least_recent_one() {
+fn too_many_senders_replace_the_least_recent_one() {
     let params = params(Auth::None, Some(MONOTONIC));
     let mut sequences = SequenceState::new(&params);
     let mut check = |nth: usize, sequence| {
@@ -318,7 +318,7 @@ fn more_senders_than_there_is_room_for_displace_the_least_recent_one() {
         assert!(check(nth, 10));
     }
     assert!(check(0, 11), "used again");
-    assert!(check(MIN_SENDERS, 10), "takes the place of the second");
+    assert!(check(MIN_SENDERS, 10), "replaces the second");
     assert!(!check(0, 11), "still known");
     assert!(check(1, 10), "forgotten");
     assert!(
@@ -328,7 +328,7 @@ fn more_senders_than_there_is_room_for_displace_the_least_recent_one() {
 }
 
 #[test]
-fn a_sender_whose_clock_was_set_right_is_heard_again() {
+fn a_sender_whose_clock_was_set_back_is_accepted_again() {
     let params = params(Auth::None, Some(TIME));
     let mut sequences = SequenceState::new(&params);
     let mut check = |sequence, wall| {
@@ -339,12 +339,12 @@ fn a_sender_whose_clock_was_set_right_is_heard_again() {
     assert_eq!(check(at(1_800_000_004), WALL), Ok(None));
     let replayed = Err(Reject::Signature(SignatureError::Replayed));
     assert_eq!(check(at(1_800_000_003), WALL), replayed);
-    // The mark has left the window: whatever the window lets through is new.
+    // The known number has left the window, so the window alone decides.
     assert_eq!(check(at(1_800_000_003), later), Ok(None));
 }
 
 #[test]
-fn signed_numbers_follow_the_clock_and_never_stand_still() {
+fn signed_numbers_follow_the_clock_and_always_increase() {
     let params = params(Auth::None, Some(TIME));
     let mut sequences = SequenceState::new(&params);
     let half = WALL + Duration::from_millis(500);
@@ -365,7 +365,7 @@ fn signed_numbers_follow_the_clock_and_never_stand_still() {
     assert_eq!(
         sequences.next_hmac(far, Some(5)),
         at(1_799_996_400),
-        "stranded"
+        "outside the window"
     );
     assert_eq!(
         sequences.next_hmac(half, None),

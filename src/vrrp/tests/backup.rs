@@ -1,4 +1,4 @@
-//! BACKUP: following, pre-empting, stalling.
+//! BACKUP: following a master, preemption, stalls.
 
 use super::*;
 use crate::types::{MasterInfo, VrrpState};
@@ -23,7 +23,7 @@ fn adverts_of_equal_or_higher_priority_restart_the_timer() {
 }
 
 #[test]
-fn a_weaker_advert_is_discarded_when_preempting() {
+fn an_advert_of_lower_priority_does_not_restart_the_timer() {
     let mut bench = Bench::started(v2());
     assert_eq!(bench.pass(1_000_000).hear(from(HIGHER, 99)), []);
     assert_eq!(bench.due(), DOWN_100 - 1_000_000);
@@ -34,7 +34,7 @@ fn a_weaker_advert_is_discarded_when_preempting() {
 }
 
 #[test]
-fn nopreempt_follows_a_weaker_master_while_it_lives() {
+fn nopreempt_follows_a_live_master_of_lower_priority() {
     let mut bench = Bench::started(Params {
         nopreempt: true,
         ..v2()
@@ -70,7 +70,7 @@ fn priority_zero_shortens_the_timer_to_one_skew_and_never_postpones_it() {
 }
 
 #[test]
-fn v3_waits_in_the_masters_interval() {
+fn v3_adopts_the_masters_interval() {
     let mut bench = Bench::started(v3());
     let theirs = From {
         interval: 200,
@@ -117,7 +117,7 @@ fn v2_discards_another_interval() {
 }
 
 #[test]
-fn raised_priority_shortens_the_wait_and_keeps_the_time_already_waited() {
+fn a_raised_priority_shortens_the_timer_and_keeps_the_time_already_waited() {
     let mut bench = Bench::started(v2());
     bench.pass(2_000_000).on(Event::Priority(Priority(200)));
     assert_eq!(bench.due(), 3_218_750 - 2_000_000);
@@ -158,7 +158,7 @@ fn delayed() -> Params {
 }
 
 #[test]
-fn the_preempt_delay_counts_from_the_first_weaker_advert() {
+fn preempt_delay_counts_from_the_first_advert_of_lower_priority() {
     let mut bench = Bench::started(delayed());
     for _ in 0..10 {
         bench.pass(1_000_000).hear(from(LOWER, 50));
@@ -172,7 +172,7 @@ fn the_preempt_delay_counts_from_the_first_weaker_advert() {
 }
 
 #[test]
-fn an_advert_of_our_priority_cancels_the_preempt_delay() {
+fn an_advert_of_equal_priority_cancels_preempt_delay() {
     let mut bench = Bench::started(delayed());
     bench.pass(1_000_000).hear(from(LOWER, 50));
     bench.pass(1_000_000).hear(from(HIGHER, 100));
@@ -184,7 +184,7 @@ fn an_advert_of_our_priority_cancels_the_preempt_delay() {
 }
 
 #[test]
-fn the_weaker_master_dying_ends_the_preempt_delay_by_the_down_timer() {
+fn the_down_timer_ends_preempt_delay_when_the_master_dies() {
     let mut bench = Bench::started(delayed());
     bench.pass(1_000_000).hear(from(LOWER, 50));
     bench.pass(1_000_000).hear(from(LOWER, 50));
@@ -196,7 +196,7 @@ fn the_weaker_master_dying_ends_the_preempt_delay_by_the_down_timer() {
 }
 
 #[test]
-fn losing_priority_cancels_the_preempt_delay_at_once() {
+fn a_lowered_priority_cancels_preempt_delay_at_once() {
     let mut bench = Bench::started(delayed());
     for _ in 0..10 {
         bench.pass(1_000_000).hear(from(LOWER, 50));
@@ -223,14 +223,14 @@ fn a_timer_served_late_listens_once_before_taking_over() {
 }
 
 #[test]
-fn an_interval_of_lateness_is_ordinary() {
+fn a_timer_one_interval_late_still_takes_over() {
     let mut bench = Bench::started(v2());
     bench.pass(4_609_375);
     assert_eq!(bench.timer().len(), 4);
 }
 
 #[test]
-fn a_stall_with_adverts_queued_is_no_takeover() {
+fn queued_adverts_prevent_a_takeover_after_a_stall() {
     let mut bench = Bench::started(v2());
     bench.pass(9_000_000).hear(from(HIGHER, 200));
     assert_eq!(bench.timer(), [], "the queue was read before the timer");
@@ -238,7 +238,7 @@ fn a_stall_with_adverts_queued_is_no_takeover() {
 }
 
 #[test]
-fn a_preempt_delay_that_ended_in_a_stall_listens_first() {
+fn a_preempt_delay_that_ended_during_a_stall_listens_first() {
     let mut bench = Bench::started(delayed());
     bench.hear(from(LOWER, 50));
     bench.pass(12_000_000).hear(from(LOWER, 50));
@@ -259,7 +259,7 @@ fn a_changed_priority_does_not_hide_a_stall() {
 }
 
 #[test]
-fn timer_expired_backup_gives_up_what_a_stall_has_lost() {
+fn timer_expired_backup_stays_backup_after_a_stall() {
     let params = Params {
         nopreempt: true,
         timer_expired_backup: Some(2),
@@ -286,7 +286,7 @@ fn timer_expired_backup_gives_up_what_a_stall_has_lost() {
 }
 
 #[test]
-fn a_master_that_was_away_for_its_peers_down_interval_tells_the_neighbors_anew() {
+fn a_master_stalled_beyond_its_peers_down_interval_sends_garp_again() {
     let mut bench = Bench::master(v2());
     bench.pass(3_003_000);
     assert_eq!(bench.timer(), [Action::SendAdvert(Priority(100))]);
@@ -302,7 +302,7 @@ fn a_master_that_was_away_for_its_peers_down_interval_tells_the_neighbors_anew()
 }
 
 #[test]
-fn a_master_that_overslept_says_nothing_before_its_sockets_are_empty() {
+fn a_stalled_master_sends_nothing_before_its_sockets_are_read() {
     let mut bench = Bench::master(v2());
     bench.pass(9_000_000);
     let notice = Notice::LowerPriorityMaster {

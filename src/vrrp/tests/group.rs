@@ -1,4 +1,4 @@
-//! A member of a synchronization group.
+//! A member of a sync group.
 
 use super::*;
 use crate::types::VrrpState;
@@ -11,23 +11,23 @@ fn member() -> Params {
     }
 }
 
-/// One whose down interval has run out.
-fn willing(params: Params) -> Bench {
+/// A member whose down timer has expired.
+fn ready(params: Params) -> Bench {
     let mut bench = Bench::started(params);
     assert_eq!(bench.expire(), [Action::RequestGroup]);
     assert_eq!(bench.machine.member_state(), MemberState::ReadyToTakeOver);
     bench
 }
 
-fn grouped_master() -> Bench {
-    let mut bench = willing(member());
+fn master_in_group() -> Bench {
+    let mut bench = ready(member());
     bench.on(Event::GroupMaster);
     bench
 }
 
 #[test]
-fn the_end_of_the_timer_is_a_question() {
-    let mut bench = willing(member());
+fn the_down_timer_requests_the_group() {
+    let mut bench = ready(member());
     assert_eq!(bench.machine.state(), VrrpState::Backup);
     assert_eq!(
         bench.on(Event::GroupMaster),
@@ -38,8 +38,8 @@ fn the_end_of_the_timer_is_a_question() {
 }
 
 #[test]
-fn it_asks_again_each_interval_and_says_once_that_it_is_held() {
-    let mut bench = willing(member());
+fn it_requests_again_each_interval_and_notifies_once() {
+    let mut bench = ready(member());
     let held = Action::Notice(Notice::HeldByGroup);
     for nth in 2..100 {
         assert_eq!(bench.due(), 1_000_000);
@@ -50,7 +50,7 @@ fn it_asks_again_each_interval_and_says_once_that_it_is_held() {
 }
 
 #[test]
-fn a_master_it_must_respect_ends_its_willingness() {
+fn a_master_to_follow_cancels_the_pending_takeover() {
     let nopreempt = Params {
         nopreempt: true,
         ..member()
@@ -62,7 +62,7 @@ fn a_master_it_must_respect_ends_its_willingness() {
         ("weaker, nopreempt", nopreempt, from(LOWER, 50), true),
         ("resigning", member(), from(HIGHER, 0), false),
     ] {
-        let mut bench = willing(params);
+        let mut bench = ready(params);
         assert_eq!(bench.pass(300_000).hear(advert), [], "{name}");
         let state = bench.machine.member_state();
         let (want, due) = match respected {
@@ -74,7 +74,7 @@ fn a_master_it_must_respect_ends_its_willingness() {
 }
 
 #[test]
-fn preempt_delay_is_waited_for_once() {
+fn preempt_delay_applies_once() {
     let mut bench = Bench::started(Params {
         preempt_delay: Duration::from_secs(5),
         ..member()
@@ -93,7 +93,7 @@ fn preempt_delay_is_waited_for_once() {
         bench.on(Event::GroupMaster),
         taking_over(100, VrrpState::Backup, Reason::Preempt)
     );
-    let mut bench = willing(Params {
+    let mut bench = ready(Params {
         preempt_delay: Duration::from_secs(5),
         ..member()
     });
@@ -106,14 +106,14 @@ fn preempt_delay_is_waited_for_once() {
 }
 
 #[test]
-fn a_priority_that_fell_below_the_masters_ends_preemption() {
+fn a_priority_below_the_masters_cancels_preemption() {
     let mut bench = Bench::started(member());
     bench.pass(3_000_000).hear(from(LOWER, 99));
     bench.expire();
     assert_eq!(bench.machine.member_state(), MemberState::ReadyToTakeOver);
     bench.on(Event::Priority(Priority(99)));
     assert_eq!(bench.machine.member_state(), MemberState::Following);
-    let mut bench = willing(member());
+    let mut bench = ready(member());
     bench.on(Event::Priority(Priority(1)));
     assert_eq!(
         bench.machine.member_state(),
@@ -123,8 +123,8 @@ fn a_priority_that_fell_below_the_masters_ends_preemption() {
 }
 
 #[test]
-fn it_yields_with_the_others_and_does_not_resign() {
-    let mut bench = grouped_master();
+fn it_yields_with_the_group_and_does_not_resign() {
+    let mut bench = master_in_group();
     assert_eq!(bench.on(Event::GroupBackup), yielding(Reason::GroupBackup));
     assert_eq!(bench.due(), DOWN_100);
     assert_eq!(bench.machine.member_state(), MemberState::Following);
@@ -133,7 +133,7 @@ fn it_yields_with_the_others_and_does_not_resign() {
 }
 
 #[test]
-fn a_waiting_one_joins_the_others() {
+fn a_member_without_master_joins_the_group() {
     let mut bench = Bench::started(member());
     assert_eq!(bench.machine.member_state(), MemberState::Waiting);
     assert_eq!(
@@ -143,7 +143,7 @@ fn a_waiting_one_joins_the_others() {
 }
 
 #[test]
-fn the_group_s_events_mean_nothing_to_an_absent_one() {
+fn group_events_are_ignored_in_init_and_fault() {
     let mut bench = Bench::new(member());
     assert_eq!(bench.on(Event::GroupMaster), []);
     bench.start();
@@ -155,7 +155,7 @@ fn the_group_s_events_mean_nothing_to_an_absent_one() {
 
 #[test]
 fn the_fault_of_another_member_makes_it_resign() {
-    let mut bench = grouped_master();
+    let mut bench = master_in_group();
     let fault = Reason::GroupFault;
     assert_eq!(
         bench.on(Event::Fault(fault)),
@@ -172,7 +172,7 @@ fn the_fault_of_another_member_makes_it_resign() {
 }
 
 #[test]
-fn an_owner_asks_as_well() {
+fn an_owner_requests_the_group_as_well() {
     let owner = Params {
         in_sync_group: true,
         ..params(Version::V2, 255)
@@ -188,7 +188,7 @@ fn an_owner_asks_as_well() {
 }
 
 #[test]
-fn state_master_asks_early() {
+fn state_master_requests_the_group_early() {
     let mut bench = Bench::started(Params {
         initial_master: true,
         ..member()
@@ -198,8 +198,8 @@ fn state_master_asks_early() {
 }
 
 #[test]
-fn a_stalled_member_listens_before_it_asks_again_but_only_once() {
-    let mut bench = willing(member());
+fn a_stalled_member_listens_once_before_it_requests_again() {
+    let mut bench = ready(member());
     bench.pass(2_500_000);
     assert_eq!(
         bench.timer(),
@@ -216,12 +216,12 @@ fn a_stalled_member_listens_before_it_asks_again_but_only_once() {
 }
 
 #[test]
-fn a_contested_takeover_is_repeated_with_patience_an_uncontested_one_is_not() {
-    let mut bench = grouped_master();
+fn a_contested_takeover_delays_the_next_one() {
+    let mut bench = master_in_group();
     bench.pass(100).hear(from(HIGHER, 100));
     let longer = bench.due() - DOWN_100;
     assert!((1..1_000_000).contains(&longer), "{longer}");
-    let mut bench = grouped_master();
+    let mut bench = master_in_group();
     bench.pass(5_000_000).hear(from(HIGHER, 100));
     assert_eq!(bench.due(), DOWN_100);
     let mut alone = Bench::master(v2());
@@ -230,7 +230,7 @@ fn a_contested_takeover_is_repeated_with_patience_an_uncontested_one_is_not() {
 }
 
 #[test]
-fn out_of_the_group_it_takes_over_by_itself() {
+fn after_leaving_the_group_it_takes_over_alone() {
     let mut bench = Bench::started(v2());
     assert_eq!(
         bench.expire(),

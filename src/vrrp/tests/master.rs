@@ -1,4 +1,4 @@
-//! MASTER: advertising, winning, yielding, leaving.
+//! MASTER: adverts, elections, leaving.
 
 use super::*;
 use crate::types::VrrpState;
@@ -6,7 +6,7 @@ use crate::types::VrrpState;
 // ---- master ----
 
 #[test]
-fn adverts_keep_their_grid_however_late_the_timer_is_served() {
+fn a_late_timer_does_not_shift_later_adverts() {
     let mut bench = Bench::master(v2());
     let begin = bench.now;
     for n in 1..=1000u64 {
@@ -38,7 +38,7 @@ fn a_master_yields_to_higher_priority_and_to_a_higher_address_at_equal_priority(
 }
 
 #[test]
-fn a_master_that_yields_sends_a_last_advert_if_asked_but_not_in_another_interval() {
+fn higher_prio_send_advert_sends_one_more_unless_the_intervals_differ() {
     let params = Params {
         higher_prio_send_advert: true,
         ..v3()
@@ -63,7 +63,7 @@ fn a_master_that_yields_sends_a_last_advert_if_asked_but_not_in_another_interval
 }
 
 #[test]
-fn a_master_asserts_itself_against_a_weaker_one() {
+fn a_master_answers_an_advert_of_lower_priority() {
     for (name, advert) in [
         ("priority", from(HIGHER, 99)),
         ("address", from(LOWER, 100)),
@@ -92,7 +92,7 @@ fn a_master_asserts_itself_against_a_weaker_one() {
 }
 
 #[test]
-fn a_flood_of_weak_adverts_is_answered_four_times_per_interval() {
+fn a_flood_of_lower_priority_adverts_is_answered_four_times_per_interval() {
     let mut bench = Bench::master(v2());
     let mut sent = 0;
     for n in 0..10_000u16 {
@@ -118,7 +118,7 @@ fn a_master_answers_a_resignation_at_once() {
 }
 
 #[test]
-fn a_changed_priority_travels_with_the_next_advert() {
+fn a_changed_priority_is_sent_with_the_next_advert() {
     let mut bench = Bench::master(v2());
     assert_eq!(bench.on(Event::Priority(Priority(60))), []);
     assert_eq!(bench.expire(), [Action::SendAdvert(Priority(60))]);
@@ -143,7 +143,7 @@ fn our_own_advert_looped_back_changes_nothing() {
 }
 
 #[test]
-fn the_primary_address_changing_while_master_changes_the_tie_break() {
+fn a_changed_primary_address_changes_the_tie_break() {
     let mut bench = Bench::master(v2());
     let source = "10.0.0.9".parse().unwrap();
     assert_eq!(bench.on(Event::Ready { source }), []);
@@ -153,7 +153,7 @@ fn the_primary_address_changing_while_master_changes_the_tie_break() {
 }
 
 #[test]
-fn the_primary_address_vanishing_while_master_is_a_fault_without_a_resignation() {
+fn losing_the_primary_address_is_a_fault_without_resignation() {
     let mut bench = Bench::master(v2());
     assert_eq!(
         bench.on(Event::Fault(Reason::NoSource)),
@@ -212,7 +212,7 @@ fn stop_resigns_exactly_once_and_only_as_master() {
 // ---- owners ----
 
 #[test]
-fn of_two_owners_the_lower_address_keeps_and_asserts() {
+fn of_two_owners_the_lower_address_stays_master() {
     let mut bench = Bench::master(params(Version::V2, 255));
     let notice = Notice::TwoOwners {
         from: HIGHER.parse().unwrap(),
@@ -228,7 +228,7 @@ fn of_two_owners_the_lower_address_keeps_and_asserts() {
 }
 
 #[test]
-fn of_two_owners_the_higher_address_waits_then_lowers_itself_and_is_restored() {
+fn of_two_owners_the_higher_address_waits_yields_and_is_restored() {
     let mut bench = Bench::master(params(Version::V2, 255));
     assert_eq!(bench.hear(from(LOWER, 255)).len(), 1);
     for _ in 0..3 {
@@ -250,7 +250,7 @@ fn of_two_owners_the_higher_address_waits_then_lowers_itself_and_is_restored() {
 }
 
 #[test]
-fn an_owner_waits_in_the_intervals_of_the_other_owner() {
+fn an_owner_waits_for_the_other_owners_down_interval() {
     let mut bench = Bench::master(Params {
         advert_int: Centis(30),
         ..params(Version::V3, 255)
@@ -269,7 +269,7 @@ fn an_owner_waits_in_the_intervals_of_the_other_owner() {
 }
 
 #[test]
-fn one_stray_packet_of_another_owner_is_forgotten() {
+fn a_single_stray_advert_of_another_owner_has_no_effect() {
     let mut bench = Bench::master(params(Version::V2, 255));
     bench.hear(from(LOWER, 255));
     for _ in 0..10 {
@@ -279,7 +279,7 @@ fn one_stray_packet_of_another_owner_is_forgotten() {
 }
 
 #[test]
-fn a_demoted_owner_is_restored_when_the_other_falls_silent_before_it_yields() {
+fn a_demoted_owner_is_restored_when_the_other_owner_falls_silent() {
     let mut bench = Bench::master(params(Version::V2, 255));
     bench.hear(from(LOWER, 255));
     bench.hear(from(LOWER, 255));
@@ -294,7 +294,7 @@ fn a_demoted_owner_is_restored_when_the_other_falls_silent_before_it_yields() {
 }
 
 #[test]
-fn owner_ignore_adverts_hears_nobody() {
+fn owner_ignore_adverts_ignores_all_adverts() {
     let mut bench = Bench::master(Params {
         owner_ignore_adverts: true,
         ..params(Version::V2, 255)

@@ -1,10 +1,10 @@
-//! The machine, one behavior per test. Whole networks of routers: `tests/sim/`.
+//! The state machine, one behavior per test. Whole networks of routers: `tests/sim/`.
 
 mod backup;
 mod group;
 mod master;
-mod params;
 mod reception;
+mod reload;
 mod resume;
 mod start;
 
@@ -26,13 +26,13 @@ pub(super) fn params(version: Version, priority: u8) -> Params {
     }
 }
 
-// ---- a bench for one machine ----
+// ---- a test bench for one instance ----
 
 const OURS: &str = "10.0.0.5";
 const LOWER: &str = "10.0.0.4";
 const HIGHER: &str = "10.0.0.6";
 
-/// One instance with a clock; every event is checked against what always holds.
+/// One instance with a clock; every event is checked against the invariants.
 struct Bench {
     machine: Instance,
     now: Instant,
@@ -40,7 +40,7 @@ struct Bench {
     installed: bool,
 }
 
-/// An advert as a test writes it.
+/// A received advert.
 #[derive(Clone, Copy)]
 struct From<'a> {
     addr: &'a str,
@@ -65,7 +65,7 @@ fn from(addr: &str, priority: u8) -> From<'_> {
 }
 
 impl Bench {
-    /// Ready, not yet started, at a moment with nothing round about it.
+    /// Ready, not yet started, at an arbitrary time.
     fn new(params: Params) -> Self {
         let origin = Instant::from_nanos(7_654_321_987);
         let mut bench = Bench {
@@ -85,7 +85,7 @@ impl Bench {
         bench
     }
 
-    /// A master of that configuration.
+    /// In MASTER.
     fn master(params: Params) -> Self {
         let mut bench = Bench::started(params);
         if bench.machine.state() != VrrpState::Master {
@@ -143,7 +143,7 @@ impl Bench {
         self.on(Event::Advert(&received))
     }
 
-    /// Time passes; no timer is served.
+    /// Advances the clock; no timer is served.
     fn pass(&mut self, micros: u64) -> &mut Self {
         self.now = self.now.after(Duration::from_micros(micros));
         self
@@ -155,7 +155,7 @@ impl Bench {
         out
     }
 
-    /// To the next deadline, exactly, and its timer.
+    /// Advances the clock to the next deadline and serves its timer.
     fn expire(&mut self) -> Vec<Action> {
         self.now = self.machine.next_deadline().expect("a timer runs");
         self.timer()

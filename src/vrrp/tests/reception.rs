@@ -1,4 +1,4 @@
-//! What an advert must satisfy before it touches anything; and any sequence of events.
+//! Checks of received adverts, and random sequences of events.
 
 use super::*;
 use crate::types::VrrpState;
@@ -6,7 +6,7 @@ use crate::types::VrrpState;
 // ---- reception ----
 
 #[test]
-fn what_fails_a_check_touches_no_timer_in_any_state() {
+fn an_advert_that_fails_a_check_changes_no_timer() {
     let ours = || Params {
         auth: Auth::Pass(*b"secret\0\0"),
         ..v2()
@@ -64,7 +64,7 @@ fn what_fails_a_check_touches_no_timer_in_any_state() {
 }
 
 #[test]
-fn another_address_list_is_told_once_and_the_advert_counts() {
+fn a_differing_address_list_is_reported_once_and_the_advert_accepted() {
     let mut bench = Bench::started(v2());
     let theirs = From {
         vip: [10, 0, 0, 101],
@@ -109,7 +109,7 @@ fn skip_check_adv_addr_compares_again_only_when_the_sender_changes() {
     assert_eq!(bench.machine.counters().addr_list_err, 1);
 }
 
-// ---- any sequence of events ----
+// ---- random sequences of events ----
 
 /// Seeded pseudo-random numbers (xorshift); enough to shuffle events.
 struct Dice(u64);
@@ -128,7 +128,7 @@ impl Dice {
 }
 
 #[test]
-fn no_sequence_of_events_breaks_what_always_holds() {
+fn random_sequences_of_events_keep_the_invariants() {
     let mut most = 0;
     for seed in 1..=2000 {
         let mut dice = Dice(u64::wrapping_mul(seed, 0x9e37_79b9_7f4a_7c15));

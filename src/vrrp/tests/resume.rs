@@ -1,21 +1,21 @@
-//! Going on as master after a restart.
+//! Resuming as master after a restart.
 
 use super::*;
 use crate::types::VrrpState;
 
 const HOLD: Duration = Duration::from_secs(7);
 
-/// About to go on, with this much time left.
+/// Resuming, with this much time left, in µs.
 fn resuming(params: Params, left: u64) -> Bench {
     let mut bench = Bench::new(params);
     let at = bench.now;
     let until = at.after(Duration::from_micros(left));
-    let hold = HOLD;
+    let startup_delay = HOLD;
     assert_eq!(
         bench.on(Event::Resume {
             at,
             until,
-            startup_delay: hold
+            startup_delay
         }),
         []
     );
@@ -24,12 +24,12 @@ fn resuming(params: Params, left: u64) -> Bench {
     bench
 }
 
-fn begun() -> Action {
+fn started() -> Action {
     transition(VrrpState::Init, VrrpState::Backup, Reason::Startup)
 }
 
 #[test]
-fn who_is_back_in_time_goes_on_with_one_round_of_announcements() {
+fn a_timely_restart_resumes_with_one_garp_round() {
     for params in [v2(), v3()] {
         let mut bench = resuming(params, 1);
         assert_eq!(
@@ -46,14 +46,14 @@ fn who_is_back_in_time_goes_on_with_one_round_of_announcements() {
 }
 
 #[test]
-fn who_is_late_begins_like_anybody() {
+fn a_late_restart_starts_normally() {
     let mut bench = resuming(v2(), 500);
-    assert_eq!(bench.pass(500).timer(), [begun()]);
+    assert_eq!(bench.pass(500).timer(), [started()]);
     assert_eq!(bench.due(), HOLD.as_micros() - 500 + DOWN_100);
 }
 
 #[test]
-fn whoever_is_master_in_its_place_is_followed() {
+fn another_master_is_followed() {
     for (name, addr, priority, nopreempt) in [
         ("stronger", LOWER, 101, false),
         ("higher address", HIGHER, 100, false),
@@ -61,7 +61,7 @@ fn whoever_is_master_in_its_place_is_followed() {
         ("weaker, without pre-emption", LOWER, 50, true),
     ] {
         let mut bench = resuming(Params { nopreempt, ..v2() }, 1_000_000);
-        assert_eq!(bench.hear(from(addr, priority)), [begun()], "{name}");
+        assert_eq!(bench.hear(from(addr, priority)), [started()], "{name}");
         assert_eq!(bench.due(), HOLD.as_micros() + DOWN_100, "{name}");
         let master = bench.machine.master().map(|seen| seen.addr);
         assert_eq!(master, addr.parse().ok(), "{name}");
@@ -69,9 +69,9 @@ fn whoever_is_master_in_its_place_is_followed() {
 }
 
 #[test]
-fn a_weaker_master_is_pre_empted_after_the_down_interval_and_not_at_once() {
+fn a_master_of_lower_priority_is_preempted_after_the_down_interval() {
     let mut bench = resuming(v2(), 1_000_000);
-    assert_eq!(bench.hear(from(LOWER, 50)), [begun()]);
+    assert_eq!(bench.hear(from(LOWER, 50)), [started()]);
     assert_eq!(bench.due(), HOLD.as_micros() + DOWN_100);
     assert_eq!(
         bench.expire(),
@@ -80,14 +80,14 @@ fn a_weaker_master_is_pre_empted_after_the_down_interval_and_not_at_once() {
 }
 
 #[test]
-fn one_who_had_taken_over_and_resigned_is_succeeded_after_the_skew() {
+fn a_resignation_leads_to_a_takeover_after_the_skew() {
     let mut bench = resuming(v2(), 1_000_000);
-    assert_eq!(bench.hear(from(LOWER, 0)), [begun()]);
+    assert_eq!(bench.hear(from(LOWER, 0)), [started()]);
     assert_eq!(bench.due(), HOLD.as_micros() + SKEW_100);
 }
 
 #[test]
-fn what_is_no_advert_of_a_peer_changes_nothing() {
+fn rejected_adverts_do_not_prevent_resuming() {
     let mut bench = resuming(v2(), 1_000_000);
     bench.hear(From {
         ttl: 254,
@@ -102,13 +102,13 @@ fn what_is_no_advert_of_a_peer_changes_nothing() {
 }
 
 #[test]
-fn what_is_missing_prevents_it() {
+fn a_fault_prevents_resuming() {
     let mut bench = resuming(v2(), 1_000_000);
     let fault = bench.on(Event::Fault(Reason::ScriptFailing));
     let want = transition(VrrpState::Init, VrrpState::Fault, Reason::ScriptFailing);
     assert_eq!(fault, [want]);
     assert_eq!(bench.machine.next_deadline(), None);
-    // Nobody has said whether anything is.
+    // Neither Ready nor Fault was delivered.
     let mut machine = Instance::new(v2());
     let mut out = Actions::new();
     let (at, hold) = (bench.now, HOLD);
@@ -118,7 +118,7 @@ fn what_is_missing_prevents_it() {
         Event::Resume {
             at,
             until,
-            startup_delay: hold,
+            startup_delay,
         },
         &mut out,
     );
@@ -127,7 +127,7 @@ fn what_is_missing_prevents_it() {
 }
 
 #[test]
-fn told_to_stop_it_stops_without_a_word() {
+fn stop_while_resuming_emits_nothing() {
     let mut bench = resuming(v2(), 1_000_000);
     assert_eq!(bench.on(Event::Stop), []);
     assert_eq!(bench.machine.state(), VrrpState::Init);
@@ -136,16 +136,16 @@ fn told_to_stop_it_stops_without_a_word() {
 }
 
 #[test]
-fn it_begins_once() {
+fn a_second_start_or_resume_is_ignored() {
     let mut bench = resuming(v2(), 1_000_000);
-    assert_eq!(bench.start(), [], "it has begun");
+    assert_eq!(bench.start(), [], "already resuming");
     bench.timer();
-    let (at, until, hold) = (bench.now, Instant::NEVER, HOLD);
+    let (at, until, startup_delay) = (bench.now, Instant::NEVER, HOLD);
     assert_eq!(
         bench.on(Event::Resume {
             at,
             until,
-            startup_delay: hold
+            startup_delay
         }),
         []
     );
@@ -153,20 +153,20 @@ fn it_begins_once() {
 }
 
 #[test]
-fn a_member_of_a_group_goes_on_with_the_others_only() {
+fn a_group_member_resumes_only_with_the_others() {
     let in_sync_group = Params {
         in_sync_group: true,
         ..v2()
     };
     let mut bench = resuming(in_sync_group.clone(), 1_000_000);
-    assert_eq!(bench.on(Event::GroupBackup), [begun()]);
+    assert_eq!(bench.on(Event::GroupBackup), [started()]);
     let mut bench = resuming(in_sync_group, 1_000_000);
     assert_eq!(bench.timer().len(), 4, "without asking");
     assert_eq!(bench.machine.state(), VrrpState::Master);
 }
 
 #[test]
-fn it_listens_for_an_interval_if_there_is_time() {
+fn it_listens_for_one_interval_if_there_is_time() {
     let ms = Duration::from_millis;
     for (left, want) in [
         (3_000, 1_000),
@@ -184,7 +184,7 @@ fn it_listens_for_an_interval_if_there_is_time() {
     bench.on(Event::Resume {
         at,
         until,
-        startup_delay: hold,
+        startup_delay,
     });
     assert_eq!(bench.due(), 400_000);
     bench.pass(399_999);
@@ -194,7 +194,7 @@ fn it_listens_for_an_interval_if_there_is_time() {
 }
 
 #[test]
-fn peers_have_patience_for_three_adverts_or_fewer() {
+fn peers_take_over_after_three_missed_adverts_or_fewer() {
     for (adverts, interval, want) in [
         (3, 100, 3_000),
         (5, 100, 3_000),

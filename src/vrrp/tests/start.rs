@@ -1,4 +1,4 @@
-//! Start, stop, readiness.
+//! Start and stop.
 
 use super::*;
 use crate::types::{VrrpCounters, VrrpState};
@@ -25,7 +25,7 @@ fn a_backup_waits_one_down_interval_before_it_takes_over() {
 }
 
 #[test]
-fn state_master_is_a_short_timer_not_a_state() {
+fn state_master_only_shortens_the_first_timer() {
     let mut bench = Bench::started(Params {
         initial_master: true,
         ..v2()
@@ -46,7 +46,7 @@ fn an_owner_is_master_at_once() {
 }
 
 #[test]
-fn the_startup_hold_delays_timers_but_adverts_count() {
+fn startup_delay_postpones_timers_but_adverts_count() {
     let hold = Duration::from_secs(10);
     for (name, params, due) in [
         ("backup", v2(), 10_000_000 + DOWN_100),
@@ -70,7 +70,7 @@ fn the_startup_hold_delays_timers_but_adverts_count() {
 }
 
 #[test]
-fn held_back_at_start_it_waits_the_full_interval_whatever_state_says() {
+fn a_fault_at_start_means_the_full_down_interval_even_with_state_master() {
     for (name, params, due) in [
         (
             "state MASTER",
@@ -108,7 +108,7 @@ fn held_back_at_start_it_waits_the_full_interval_whatever_state_says() {
 }
 
 #[test]
-fn without_a_source_there_is_no_start() {
+fn start_without_a_source_address_is_a_fault() {
     let mut machine = Instance::new(v2());
     let mut out = Actions::new();
     let hold = Duration::ZERO;

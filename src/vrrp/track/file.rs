@@ -1,8 +1,8 @@
-//! A file that holds a number.
+//! Tracked files: a file that contains a number.
 
 use super::Effect;
 
-/// The number in a file; nothing at all is 0. `None`: there is something else in it.
+/// The number in a file; an empty file counts as 0. `None`: anything else.
 #[must_use]
 pub fn parse(contents: &[u8]) -> Option<i32> {
     let text = contents.trim_ascii();
@@ -14,8 +14,8 @@ pub fn parse(contents: &[u8]) -> Option<i32> {
     Some(i32::try_from(number).unwrap_or(if number < 0 { i32::MIN } else { i32::MAX }))
 }
 
-/// The effect of a number. Weight 0: anything but 0 is a fault (`reverse`: 0 is). Otherwise number × weight is
-/// added, 253 at most; below -253 is a fault.
+/// The effect of a number. Weight 0: any number but 0 means FAULT (`reverse`: 0 does). Otherwise number × weight is added,
+/// at most 253; below -253 means FAULT.
 #[must_use]
 pub fn effect(number: i32, weight: i16, reverse: bool) -> Effect {
     if weight == 0 {
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_holds_one_decimal_number_or_nothing() {
+    fn a_file_contains_one_decimal_number_or_nothing() {
         for (contents, want) in [
             (&b""[..], Some(0)),
             (b"\n", Some(0)),

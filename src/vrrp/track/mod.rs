@@ -1,8 +1,9 @@
-//! What instances track besides interfaces (`semantics.md` §5): verdicts, and what they mean for a priority.
+//! Tracked scripts, processes and files: whether each is up, and its effect on an instance (keepalived.conf(5),
+//! `track_script`, `track_process`, `track_file`).
 //!
 //! ```text
 //! exit status ─ script.rs ─┐
-//! processes ── process.rs ─┼→ good or bad ─ weight ─→ Effect
+//! processes ── process.rs ─┼→ up or down ─ weight ─→ Effect
 //! contents ─── file.rs ────┘ (a file: number × weight)
 //! ```
 
@@ -12,31 +13,31 @@ pub mod script;
 
 use super::priority::contribution;
 
-/// What a tracked object means for an instance.
+/// Effect of a tracked object on an instance.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Effect {
-    /// So much is added to its priority.
+    /// Adds to its priority.
     Add(i32),
-    /// It must not run.
+    /// Puts it in FAULT.
     Fault,
-    /// It must not begin yet: nothing is known so far.
+    /// Delays its start: the object's state is not known yet.
     Pending,
 }
 
-/// The effect of a verdict; `None`: there is none yet. `reverse` turns round what weight 0 forbids, and the sign
-/// of what another weight adds.
+/// The effect of an object that is up, down or (`None`) not known yet. `reverse` exchanges up and down with weight 0, and
+/// changes the sign of what any other weight adds.
 #[must_use]
-pub fn effect(verdict: Option<bool>, weight: i16, reverse: bool) -> Effect {
-    match verdict {
-        Some(good) if weight != 0 => {
-            let summand = contribution(weight, good);
+pub fn effect(up: Option<bool>, weight: i16, reverse: bool) -> Effect {
+    match up {
+        Some(up) if weight != 0 => {
+            let summand = contribution(weight, up);
             Effect::Add(if reverse {
                 summand.saturating_neg()
             } else {
                 summand
             })
         }
-        Some(good) if good == reverse => Effect::Fault,
+        Some(up) if up == reverse => Effect::Fault,
         Some(_) => Effect::Add(0),
         None if weight == 0 => Effect::Pending,
         None => Effect::Add(0),
@@ -48,8 +49,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn weight_0_decides_between_running_and_not_others_change_the_priority() {
-        for (verdict, weight, reverse, want) in [
+    fn weight_0_decides_about_fault_and_other_weights_change_the_priority() {
+        for (up, weight, reverse, want) in [
             (None, 0, false, Effect::Pending),
             (Some(true), 0, false, Effect::Add(0)),
             (Some(false), 0, false, Effect::Fault),
@@ -61,14 +62,14 @@ mod tests {
             (Some(false), 20, false, Effect::Add(0)),
             (Some(true), -20, false, Effect::Add(0)),
             (Some(false), -20, false, Effect::Add(-20)),
-            // As keepalived 2.2.7 does it.
+            // As in keepalived 2.2.7.
             (Some(true), 20, true, Effect::Add(-20)),
             (Some(false), 20, true, Effect::Add(0)),
             (Some(true), -20, true, Effect::Add(0)),
             (Some(false), -20, true, Effect::Add(20)),
         ] {
-            let got = effect(verdict, weight, reverse);
-            assert_eq!(got, want, "{verdict:?} weight {weight} reverse {reverse}");
+            let got = effect(up, weight, reverse);
+            assert_eq!(got, want, "{up:?} weight {weight} reverse {reverse}");
         }
     }
 }

@@ -1,78 +1,78 @@
-//! Processes that must run: whether there are enough of them, and not too many.
+//! Tracked processes: whether the number of running processes is within the quorum.
 
 use core::time::Duration;
 
 use crate::types::Instant;
 
-/// What is asked of the number of processes.
+/// `vrrp_track_process` settings.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Params {
-    /// At least so many.
+    /// Smallest number that counts as up.
     pub quorum: u32,
-    /// At most so many.
+    /// Largest number that counts as up.
     pub quorum_max: Option<u32>,
-    /// A change because there are more now must last so long to be believed.
+    /// How long a change caused by more processes must last before it takes effect.
     pub fork_delay: Duration,
-    /// A change because there are fewer must last so long.
+    /// The same for a change caused by fewer processes.
     pub terminate_delay: Duration,
 }
 
-/// The verdict on a number of processes that comes and goes.
+/// Up or down, from a number of processes that changes.
 #[derive(Clone, Debug)]
 pub struct Quorum {
     params: Params,
     verdict: Option<bool>,
-    /// The number that led to the verdict, or the last one that agreed with it.
+    /// The last number that agreed with `verdict`.
     settled: u32,
-    /// When a contradicting number is believed.
-    believed: Option<Instant>,
+    /// When a change takes effect.
+    effective_at: Option<Instant>,
 }
 
 impl Quorum {
-    /// Nothing has been counted yet.
+    /// Before the first count.
     #[must_use]
     pub fn new(params: Params) -> Self {
         Quorum {
             params,
             verdict: None,
             settled: 0,
-            believed: None,
+            effective_at: None,
         }
     }
 
-    /// Changes rules; the next count decides at once.
+    /// Changes the settings; the next count takes effect at once.
     pub fn reconfigure(&mut self, params: Params) {
         if self.params != params {
             self.params = params;
-            self.believed = Some(Instant::ZERO);
+            self.effective_at = Some(Instant::ZERO);
         }
     }
 
-    /// Whether the number is right; `None` before the first count.
+    /// Whether the number is within the quorum; `None` before the first count.
     #[must_use]
     pub fn verdict(&self) -> Option<bool> {
         self.verdict
     }
 
-    /// How many there were when the verdict was last right.
+    /// The last number that agreed with the verdict.
     #[must_use]
     pub fn counted(&self) -> u32 {
         self.settled
     }
 
-    /// When to count again besides the usual times.
+    /// When an additional count is needed.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.believed
+        self.effective_at
     }
 
-    /// A count; true when the verdict changes.
+    /// Records a count; true if the verdict changes.
     pub fn record_count(&mut self, now: Instant, number: u32) -> bool {
         let most = self.params.quorum_max.unwrap_or(u32::MAX);
         let good = (self.params.quorum..=most).contains(&number);
         if self.verdict == Some(good) {
             self.settled = number;
-            self.believed = None;
+            self.effective_at = None;
             return false;
         }
         let delay = match number > self.settled {
@@ -80,16 +80,16 @@ impl Quorum {
             false => self.params.terminate_delay,
         };
         let at = match self.verdict {
-            Some(_) => self.believed.unwrap_or_else(|| now.after(delay)),
+            Some(_) => self.effective_at.unwrap_or_else(|| now.after(delay)),
             None => now,
         };
         if now < at {
-            self.believed = Some(at);
+            self.effective_at = Some(at);
             return false;
         }
         self.verdict = Some(good);
         self.settled = number;
-        self.believed = None;
+        self.effective_at = None;
         true
     }
 }
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn changes_must_last_before_they_are_believed() {
+    fn changes_must_last_before_they_take_effect() {
         let mut counted = Quorum::new(Params {
             fork_delay: Duration::from_millis(300),
             terminate_delay: Duration::from_millis(2000),
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn other_rules_hold_from_the_next_count_on() {
+    fn new_settings_take_effect_with_the_next_count() {
         let slow = Params {
             fork_delay: Duration::from_secs(60),
             terminate_delay: Duration::from_secs(60),

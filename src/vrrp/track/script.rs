@@ -1,61 +1,61 @@
-//! A script that is run again and again: when it is its turn, and what its results come to.
+//! Tracked scripts: when a script is run, and what its results mean.
 //!
-//! The first result decides alone. After that it takes `rise` successes in a row to count as good again, and
-//! `fall` failures in a row to count as bad. Turns come from the configured interval, not from when the last run
-//! ended; a turn that comes while the script still runs is left out.
+//! The first result alone decides. After that it takes `rise` consecutive successes to change to up, and `fall` consecutive
+//! failures to change to down. Runs are scheduled from the configured interval, not from the end of the last run;
+//! a run that is due while the script is still running is skipped.
 
 use core::time::Duration;
 
 use crate::types::Instant;
 
-/// What a script must know of its configuration.
+/// `vrrp_script` settings.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Params {
-    /// From turn to turn; not zero.
+    /// Time between the starts of two runs; not zero.
     pub interval: Duration,
-    /// Successes in a row that count as good.
+    /// Consecutive successes needed to count as up.
     pub rise: u32,
-    /// Failures in a row that count as bad.
+    /// Consecutive failures needed to count as down.
     pub fall: u32,
-    /// Bad until its first success.
+    /// Down until `rise` successes.
     pub init_fail: bool,
 }
 
-/// See the top of the file.
+/// Schedule and state of one script.
 #[derive(Clone, Debug)]
 pub struct Script {
     params: Params,
     verdict: Option<bool>,
-    /// The next result decides alone.
+    /// The next result alone decides.
     first: bool,
-    /// Results in a row that contradict the verdict.
-    against: u32,
+    /// Consecutive results that contradict the verdict.
+    contradicting: u32,
     next: Instant,
     running: bool,
 }
 
 impl Script {
-    /// A script whose first turn is now.
+    /// A script whose first run is due now.
     #[must_use]
     pub fn new(params: Params, now: Instant) -> Self {
         Script {
             params,
             verdict: params.init_fail.then_some(false),
             first: !params.init_fail,
-            against: 0,
+            contradicting: 0,
             next: now,
             running: false,
         }
     }
 
-    /// The first turn is now, unless it was before.
+    /// Schedules the first run for `now`, unless it has been scheduled before.
     pub fn schedule_first_run(&mut self, now: Instant) {
         if self.next == Instant::ZERO {
             self.next = now;
         }
     }
 
-    /// Takes the place of another script, whose verdict holds until there is a result.
+    /// Takes over the verdict of the script it replaces, until its own first result.
     pub fn inherit(&mut self, other: &Script) {
         if other.verdict.is_some() {
             self.verdict = other.verdict;
@@ -63,7 +63,7 @@ impl Script {
         }
     }
 
-    /// Changes rules; the verdict stays.
+    /// Changes the settings; the verdict stays.
     pub fn reconfigure(&mut self, params: Params, now: Instant) {
         if self.params.interval != params.interval {
             self.next = now;
@@ -71,14 +71,13 @@ impl Script {
         self.params = params;
     }
 
-    /// Whether it is good; `None` before the first result.
+    /// Whether it is up; `None` before the first result.
     #[must_use]
     pub fn verdict(&self) -> Option<bool> {
         self.verdict
     }
 
-    /// How far it is from the other verdict, as keepalived counts: 0 is certainly bad, rise + fall - 1
-    /// certainly good.
+    /// keepalived's counter for the distance to the other verdict: from 0, down, to rise + fall - 1, up.
     #[must_use]
     pub fn score(&self) -> u32 {
         let Params { rise, fall, .. } = self.params;
@@ -86,30 +85,30 @@ impl Script {
             Some(true) => rise
                 .saturating_add(fall)
                 .saturating_sub(1)
-                .saturating_sub(self.against),
-            Some(false) => self.against,
+                .saturating_sub(self.contradicting),
+            Some(false) => self.contradicting,
             None => 0,
         }
     }
 
-    /// Whether a run has been started that has not ended.
+    /// Whether it is running.
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.running
     }
 
-    /// When its next turn comes. Changes with [`Script::start_if_due`] only.
+    /// When the next run is due. Changes with [`Script::start_if_due`] only.
     #[must_use]
     pub fn next_deadline(&self) -> Instant {
         self.next
     }
 
-    /// Takes the turn if it has come; true when the script is to be started.
+    /// If a run is due, schedules the next one; true if the script must be started now.
     pub fn start_if_due(&mut self, now: Instant) -> bool {
         if now < self.next {
             return false;
         }
-        // From deadline to deadline, so that the interval holds; turns that were slept through are left out.
+        // From deadline to deadline, so that the interval does not drift; missed runs are skipped.
         let nanos = |span: Duration| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
         let late = nanos(now.since(self.next));
         let late = late.checked_rem(nanos(self.params.interval)).unwrap_or(0);
@@ -118,28 +117,28 @@ impl Script {
         !core::mem::replace(&mut self.running, true)
     }
 
-    /// The run is over, whatever came of it.
+    /// The run has ended, with or without a result.
     pub fn run_ended(&mut self) {
         self.running = false;
     }
 
-    /// A result; true when the verdict changes.
+    /// Records a result; true if the verdict changes.
     pub fn result(&mut self, good: bool) -> bool {
         let first = core::mem::replace(&mut self.first, false);
         if self.verdict == Some(good) {
-            self.against = 0;
+            self.contradicting = 0;
             return false;
         }
-        self.against = self.against.saturating_add(1);
+        self.contradicting = self.contradicting.saturating_add(1);
         let enough = match good {
             _ if first => 1,
             true => self.params.rise,
             false => self.params.fall,
         };
-        let changes = self.against >= enough;
+        let changes = self.contradicting >= enough;
         if changes {
             self.verdict = Some(good);
-            self.against = 0;
+            self.contradicting = 0;
         }
         changes
     }
@@ -194,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_successor_goes_on_with_the_verdict_until_its_first_result() {
+    fn a_replacement_keeps_the_verdict_until_its_first_result() {
         let mut old = Script::new(params(1, 1, false), Instant::ZERO);
         let new = || Script::new(params(3, 3, false), Instant::ZERO);
         let mut unknown = new();
@@ -212,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn turns_come_from_the_interval_and_are_left_out_while_it_runs() {
+    fn runs_follow_the_interval_and_are_skipped_while_it_runs() {
         let at = Instant::from_millis;
         let mut script = Script::new(params(1, 1, false), at(1000));
         for (name, now, ends, starts, next) in [
@@ -221,7 +220,7 @@ mod tests {
             ("it still runs", 3001, false, false, 5000),
             ("on time again", 5004, true, true, 7000),
             ("late, but no drift", 8500, true, true, 9000),
-            ("slept through three", 15_100, true, true, 17_000),
+            ("three missed", 15_100, true, true, 17_000),
             ("exactly on time", 17_000, true, true, 19_000),
         ] {
             if ends {
@@ -233,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn other_rules_leave_the_verdict() {
+    fn new_settings_keep_the_verdict() {
         let mut script = Script::new(params(1, 1, false), Instant::ZERO);
         script.result(false);
         script.start_if_due(Instant::ZERO);

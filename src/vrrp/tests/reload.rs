@@ -1,4 +1,4 @@
-//! Reload: what a running router makes of new settings.
+//! Reload: new settings for a running instance.
 
 use super::*;
 use crate::types::VrrpState;
@@ -24,12 +24,12 @@ fn the_same_settings_change_nothing() {
 }
 
 #[test]
-fn a_backup_counts_the_time_already_waited() {
+fn a_backup_keeps_the_time_already_waited() {
     let mut bench = Bench::started(v2());
     bench.hear(from(LOWER, 200));
     bench.pass(1_000_000);
     bench.reload(&params(Version::V2, 200));
-    // 3 s and (256 - 200) / 256 s, one second of it over.
+    // 3 s and (256 - 200) / 256 s, one second of it passed.
     assert_eq!(bench.due(), 3_218_750 - 1_000_000);
     let slower = Params {
         advert_int: Centis(200),
@@ -49,7 +49,7 @@ fn a_master_keeps_its_state_and_advertises_the_new_priority() {
 }
 
 #[test]
-fn a_shorter_interval_counts_at_once_and_a_longer_one_from_the_next_advert() {
+fn a_shorter_interval_applies_at_once_and_a_longer_one_from_the_next_advert() {
     let interval = |centis| Params {
         advert_int: Centis(centis),
         ..v3()
@@ -65,7 +65,7 @@ fn a_shorter_interval_counts_at_once_and_a_longer_one_from_the_next_advert() {
 }
 
 #[test]
-fn a_new_owner_waits_for_nobody() {
+fn a_new_owner_takes_over_at_once() {
     let mut bench = Bench::started(v2());
     bench.hear(from(LOWER, 200));
     bench.reload(&params(Version::V2, 255));
