@@ -56,10 +56,15 @@ fn a_master_to_follow_cancels_the_pending_takeover() {
         ..member()
     };
     for (name, params, advert, respected) in [
-        ("stronger", member(), from(LOWER, 150), true),
+        ("higher priority", member(), from(LOWER, 150), true),
         ("equal", member(), from(LOWER, 100), true),
-        ("weaker", member(), from(HIGHER, 50), false),
-        ("weaker, nopreempt", nopreempt, from(LOWER, 50), true),
+        ("lower priority", member(), from(HIGHER, 50), false),
+        (
+            "lower priority, nopreempt",
+            nopreempt,
+            from(LOWER, 50),
+            true,
+        ),
         ("resigning", member(), from(HIGHER, 0), false),
     ] {
         let mut bench = ready(params);
@@ -101,7 +106,7 @@ fn preempt_delay_applies_once() {
     assert_eq!(
         bench.machine.member_state(),
         MemberState::Following,
-        "a new master: the delay begins"
+        "a new master: the delay starts"
     );
 }
 

@@ -41,7 +41,7 @@ fn a_timely_restart_resumes_with_one_garp_round() {
                 transition(VrrpState::Init, VrrpState::Master, Reason::Resumed),
             ]
         );
-        assert_eq!(bench.due(), 1_000_000, "the startup delay is not for it");
+        assert_eq!(bench.due(), 1_000_000, "the startup delay does not apply");
     }
 }
 
@@ -55,10 +55,10 @@ fn a_late_restart_starts_normally() {
 #[test]
 fn another_master_is_followed() {
     for (name, addr, priority, nopreempt) in [
-        ("stronger", LOWER, 101, false),
+        ("higher priority", LOWER, 101, false),
         ("higher address", HIGHER, 100, false),
         ("lower address", LOWER, 100, false),
-        ("weaker, without pre-emption", LOWER, 50, true),
+        ("lower priority, without preemption", LOWER, 50, true),
     ] {
         let mut bench = resuming(Params { nopreempt, ..v2() }, 1_000_000);
         assert_eq!(bench.hear(from(addr, priority)), [started()], "{name}");
@@ -118,7 +118,7 @@ fn a_fault_prevents_resuming() {
         Event::Resume {
             at,
             until,
-            startup_delay,
+            startup_delay: hold,
         },
         &mut out,
     );
@@ -161,7 +161,7 @@ fn a_group_member_resumes_only_with_the_others() {
     let mut bench = resuming(in_sync_group.clone(), 1_000_000);
     assert_eq!(bench.on(Event::GroupBackup), [started()]);
     let mut bench = resuming(in_sync_group, 1_000_000);
-    assert_eq!(bench.timer().len(), 4, "without asking");
+    assert_eq!(bench.timer().len(), 4, "without requesting the group");
     assert_eq!(bench.machine.state(), VrrpState::Master);
 }
 
@@ -184,7 +184,7 @@ fn it_listens_for_one_interval_if_there_is_time() {
     bench.on(Event::Resume {
         at,
         until,
-        startup_delay,
+        startup_delay: hold,
     });
     assert_eq!(bench.due(), 400_000);
     bench.pass(399_999);
