@@ -1,33 +1,32 @@
-//! Files that are there as a whole or not at all.
+//! Writes files atomically: a reader sees the old content or the new one.
 //!
-//! The directory may be `/tmp`, where everybody may put a link in our way: the temporary file is one that we
-//! have made just now (`O_EXCL` follows no link), and renaming it puts it in the place of a link instead of
-//! writing through that.
+//! The directory may be `/tmp`, where other users can place symbolic links: the temporary file is created with `O_EXCL`,
+//! which follows none, and rename(2) replaces a link at the path instead of following it.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
-/// Turns against somebody who puts another file in the place of ours again and again.
+/// How often to remove a file at the temporary path, which another user may keep creating.
 const ATTEMPTS: u32 = 4;
 
-/// Writes a file, replacing what is there. Who may read it is the umask's business.
+/// Writes a file, replacing what is at the path. Its mode is that of the umask.
 ///
 /// # Errors
-/// The kernel's; what was there is still there then.
+/// A system call failed; the old content is kept.
 pub(super) fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().ok_or(io::ErrorKind::InvalidInput)?);
-    // Ours alone, should another copy write the same file.
+    // The pid, because another vrrpd may write the same file.
     name.push(format!(".{}", std::process::id()));
     let temporary = path.with_file_name(name);
     let mut attempts = ATTEMPTS;
     let mut file = loop {
-        let made = OpenOptions::new()
+        let created = OpenOptions::new()
             .write(true)
             .create_new(true)
             .open(&temporary);
-        match made {
+        match created {
             Ok(file) => break file,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempts > 0 => {
                 attempts -= 1;
@@ -56,12 +55,12 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_replaced_and_not_followed() {
+    fn a_symbolic_link_is_replaced_and_not_followed() {
         let scratch = Scratch::new("atomic-link");
         let (target, link) = (scratch.path("target"), scratch.path("dump"));
         fs::write(&target, "precious").expect("write");
         symlink(&target, &link).expect("symlink");
-        // At the temporary name too.
+        // At the temporary path too.
         let temporary = format!(".dump.{}", std::process::id());
         let temporary = scratch.path(&temporary);
         symlink(&target, &temporary).expect("symlink");
@@ -69,11 +68,11 @@ mod tests {
         assert_eq!(fs::read_to_string(&target).expect("read"), "precious");
         assert!(!link.symlink_metadata().expect("metadata").is_symlink());
         assert_eq!(fs::read_to_string(&link).expect("read"), "new");
-        assert_eq!(entries(&scratch), 2, "nothing is left behind");
+        assert_eq!(entries(&scratch), 2, "no temporary file is left");
     }
 
     #[test]
-    fn a_failure_leaves_nothing_behind() {
+    fn a_failure_leaves_no_temporary_file() {
         let scratch = Scratch::new("atomic-fail");
         let occupied = scratch.path("dump");
         fs::create_dir(&occupied).expect("mkdir");

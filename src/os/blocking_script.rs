@@ -1,9 +1,8 @@
-//! Scripts that are waited for: the first thing the daemon does and the last one.
+//! Runs `startup_script` and `shutdown_script`: the daemon waits for them, and does nothing else meanwhile.
 //!
-//! Nothing else runs meanwhile, so that it may wait; but not for ever: when its time is up, or the daemon is told to
-//! stop, the script's process group gets SIGTERM, and two seconds later SIGKILL.
+//! When the script exceeds its time limit, or the daemon receives SIGTERM, the script's process group gets SIGTERM, and
+//! two seconds later SIGKILL.
 
-use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
@@ -11,14 +10,14 @@ use super::child::{self, Children};
 use super::clock;
 use super::signals::{Signal, Signals};
 use crate::config::model::BlockingScript;
-use crate::engine::system::{Exit, Kill, Pid, error_text};
+use crate::engine::system::{Exit, Kill, Pid, errno_text, error_text};
 use crate::sys;
 use crate::types::Instant;
 
-/// From SIGTERM to SIGKILL.
+/// Time from SIGTERM to SIGKILL.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// What the daemon was told while it waited.
+/// What the daemon was asked for by signals while the script ran.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct ReceivedRequests {
     /// To stop.
@@ -27,60 +26,61 @@ pub struct ReceivedRequests {
     pub reload: bool,
 }
 
-/// A run on its way.
+/// A running script.
 struct Run<'a> {
-    what: &'a str,
+    keyword: &'a str,
     child: Pid,
-    /// When it is signaled next.
+    /// When the next signal is sent to it.
     due: Instant,
-    /// How often it has been.
+    /// Number of signals sent.
     signaled: u8,
     received: ReceivedRequests,
 }
 
-/// Runs a script, called `what` in the log, to its end. Whatever that is, the daemon goes on.
-pub fn run(what: &str, script: &BlockingScript, signals: &Signals) -> ReceivedRequests {
-    log::info!("Running {what}");
-    let begun = Children::new().and_then(|children| {
+/// Runs a script, called `keyword` in the log, to its end. A failure is logged; the daemon continues.
+pub fn run(keyword: &str, script: &BlockingScript, signals: &Signals) -> ReceivedRequests {
+    log::info!("Running {keyword}");
+    let started = Children::new().and_then(|children| {
         let child = children.spawn(&script.command, &[])?;
         Ok((children, child))
     });
-    let (mut children, child) = match begun {
-        Ok(begun) => begun,
+    let (mut children, child) = match started {
+        Ok(started) => started,
         Err(error) => {
-            log::warn!("{what} cannot be started: {}", error_text(&error));
+            log::warn!("{keyword} cannot be started: {}", error_text(&error));
             return ReceivedRequests::default();
         }
     };
     let mut run = Run {
-        what,
+        keyword,
         child,
         due: clock::now().after(script.timeout),
         signaled: 0,
         received: ReceivedRequests::default(),
     };
-    loop {
-        if let Some(how) = run.turn(signals, &mut children) {
-            if run.signaled > 0 {
-                // Those it has started need not have listened.
-                child::kill(child, Kill::Kill);
-            }
-            if how.is_success() {
-                log::info!("{what} is done");
-            } else {
-                log::warn!("{what} {how}");
-            }
-            return run.received;
+    let how = loop {
+        if let Some(how) = run.wait(signals, &mut children) {
+            break how;
         }
+    };
+    if run.signaled > 0 {
+        // Processes that the script has started may have ignored SIGTERM.
+        child::kill(child, Kill::Kill);
     }
+    if how.is_success() {
+        log::info!("{keyword} is done");
+    } else {
+        log::warn!("{keyword} {how}");
+    }
+    run.received
 }
 
 impl Run<'_> {
-    /// Waits for something to happen; the answer is how the script ended.
-    fn turn(&mut self, signals: &Signals, children: &mut Children) -> Option<Exit> {
+    /// Waits for a signal or until `due`. Returns how the script ended, if it has.
+    fn wait(&mut self, signals: &Signals, children: &mut Children) -> Option<Exit> {
         let left = self.due.since(clock::now());
         if left.is_zero() {
-            self.hurry("takes too long");
+            self.terminate("takes too long");
             return None;
         }
         let mut poll = [libc::pollfd {
@@ -89,7 +89,8 @@ impl Run<'_> {
             revents: 0,
         }];
         if let Err(errno) = sys::ppoll(&mut poll, Some(left)) {
-            log::error!("cannot wait for {}: {}", self.what, io::Error::from(errno));
+            let why = errno_text(errno as i32);
+            log::error!("cannot wait for {}: {why}", self.keyword);
             return Some(Exit::Code(0));
         }
         let mut end = None;
@@ -105,7 +106,7 @@ impl Run<'_> {
                 Signal::Stop => {
                     self.received.stop = true;
                     if self.signaled == 0 {
-                        self.hurry("is interrupted");
+                        self.terminate("is interrupted");
                     }
                 }
                 Signal::Reload => self.received.reload = true,
@@ -121,10 +122,10 @@ impl Run<'_> {
         end
     }
 
-    /// First politely, then for good.
-    fn hurry(&mut self, why: &str) {
+    /// Sends SIGTERM the first time, SIGKILL after that.
+    fn terminate(&mut self, why: &str) {
         let how = if self.signaled == 0 {
-            log::warn!("{} {why}: ending it", self.what);
+            log::warn!("{} {why}: terminating it", self.keyword);
             Kill::Term
         } else {
             Kill::Kill

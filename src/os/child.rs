@@ -1,13 +1,13 @@
-//! Children: programs started without ever waiting for them.
+//! Starts programs in child processes, and reaps them.
 //!
 //! ```text
-//! fork ── daemon: goes on at once ─────────────── SIGCHLD ── waitpid until nobody is left
+//! fork ── daemon: continues at once ───────────── SIGCHLD ── waitpid until no child is left
 //!    └─── child: own process group, default signals, none blocked, /dev/null, user ── execve
 //! ```
-//! `std::process::Command` waits until the program is executed, on a slow flash for long; here the child makes
-//! system calls only, from words that were made before the fork. What it could not do it says in a pipe that all
-//! children share, so that "cannot be executed" is not taken for a program's own exit code 126 or 127. The
-//! pipe is read when a child ends that way; it needs no place in the poll loop.
+//! `std::process::Command` would wait until the program is executed, which takes long on slow flash. Here the child
+//! makes system calls only, with arguments that were allocated before the fork. If it cannot execute the program, it
+//! writes why to a pipe that all children share, so that this is not mistaken for the program's own exit code 126 or
+//! 127. The pipe is read when a child exits with one of these codes.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -20,7 +20,6 @@ use std::process::ExitStatus;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::prctl::set_pdeathsig;
-#[cfg(feature = "lvs")]
 use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::sys::stat::{Mode, umask};
@@ -34,31 +33,30 @@ use crate::config::model::{Command, User};
 use crate::engine::system::{Exit, Kill, Pid};
 use crate::sys::{self, Words};
 
-/// Exit codes of a child that could not become the program, as in a shell.
+/// Exit codes of a child that could not execute the program, as in a shell.
 const NOT_EXECUTABLE: u8 = 126;
 const NOT_FOUND: u8 = 127;
-/// Size of a report: pid, step, error number.
-const REPORT: usize = 12;
+/// Size of a report in bytes: pid, step, error number.
+const REPORT_LEN: usize = 12;
 
-/// What a child does before it is the program.
+/// What can fail in a child before the program runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Step {
     User = 1,
     Execute = 2,
 }
 
-/// Starts children and takes note of their ends.
+/// Starts children and reaps them.
 #[derive(Debug)]
 pub(super) struct Children {
     environment: Words,
-    /// Open files programs may have: as many as we were given; health checks may have asked for more.
-    #[cfg(feature = "lvs")]
+    /// RLIMIT_NOFILE at the start, for children; the daemon raises its own for health checks.
     files: Option<(rlim_t, rlim_t)>,
-    /// Where children say what they could not do.
+    /// Reading end of the pipe that children report failures to.
     reports: File,
-    to_reports: File,
-    /// Reports read so far whose child has not been reaped.
-    failed: Vec<Report>,
+    report_pipe: File,
+    /// Reports that have been read, and whose child has not been reaped yet.
+    unclaimed: Vec<Report>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -69,8 +67,7 @@ struct Report {
 }
 
 impl Children {
-    /// To be made when the environment is final. What descriptors there are already, from whoever started us, are
-    /// kept from programs from now on.
+    /// To be called when the environment is final. Descriptors that the daemon inherited are made close-on-exec.
     pub(super) fn new() -> io::Result<Self> {
         let open = std::fs::read_dir("/proc/self/fd").into_iter().flatten();
         for entry in open.flatten() {
@@ -80,14 +77,13 @@ impl Children {
                 let _ = sys::close_on_exec(fd);
             }
         }
-        let (reports, to_reports) = unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
+        let (reports, report_pipe) = unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
         Ok(Children {
             environment: environment(),
-            #[cfg(feature = "lvs")]
             files: getrlimit(Resource::RLIMIT_NOFILE).ok(),
             reports: File::from(reports),
-            to_reports: File::from(to_reports),
-            failed: Vec::new(),
+            report_pipe: File::from(report_pipe),
+            unclaimed: Vec::new(),
         })
     }
 
@@ -105,46 +101,45 @@ impl Children {
         })
     }
 
-    /// Starts a child as `user` that does `last` when all else is prepared.
-    pub(super) fn start(&self, user: User, last: &dyn Fn() -> u8) -> io::Result<Pid> {
+    /// Starts a child as `user`, which runs `body` and exits with the code that it returns.
+    pub(super) fn start(&self, user: User, body: &dyn Fn() -> u8) -> io::Result<Pid> {
         let daemon = unistd::getpid();
-        let own = user.uid == geteuid().as_raw() && user.gid == getegid().as_raw();
+        let same_user = user.uid == geteuid().as_raw() && user.gid == getegid().as_raw();
         let child = sys::fork_child(&|| {
             let me = unistd::Pid::from_raw(0);
             let _ = setpgid(me, me);
             sys::default_signals();
             let _ = SigSet::empty().thread_set_mask();
             let _ = umask(Mode::from_bits_truncate(0o022));
-            silence();
-            #[cfg(feature = "lvs")]
+            redirect_to_null();
             if let Some((soft, hard)) = self.files {
                 let _ = setrlimit(Resource::RLIMIT_NOFILE, soft, hard);
             }
-            if !own && let Err(errno) = become_user(user) {
+            if !same_user && let Err(errno) = become_user(user) {
                 return self.report(Step::User, errno);
             }
-            // After the change of user, which would undo it.
+            // After the change of user, which resets it.
             let _ = set_pdeathsig(Signal::SIGTERM);
             if getppid() != daemon {
-                // The daemon died in between.
+                // The daemon died before the signal was set.
                 return NOT_EXECUTABLE;
             }
-            last()
+            body()
         })?;
-        // Both do it: whoever comes first, the group is there when it is needed.
+        // Parent and child both do it, so that the group exists as soon as either needs it.
         let _ = setpgid(child, child);
         Ok(Pid(child.as_raw()))
     }
 
-    /// In the child: tells the daemon what went wrong.
+    /// In the child: reports a failure to the daemon and returns the exit code.
     fn report(&self, step: Step, errno: Errno) -> u8 {
-        let mut bytes = [0; REPORT];
+        let mut bytes = [0; REPORT_LEN];
         let fields = [unistd::getpid().as_raw(), step as i32, errno as i32];
         for (to, from) in bytes.chunks_exact_mut(4).zip(fields) {
             to.copy_from_slice(&from.to_ne_bytes());
         }
-        // So few bytes are written in one piece or not at all.
-        let _ = unistd::write(&self.to_reports, &bytes);
+        // A pipe takes up to PIPE_BUF bytes in one piece or not at all.
+        let _ = unistd::write(&self.report_pipe, &bytes);
         if errno == Errno::ENOENT {
             NOT_FOUND
         } else {
@@ -152,7 +147,7 @@ impl Children {
         }
     }
 
-    /// The next child that has ended; `None` when there is none now.
+    /// Reaps the next child that has ended, if there is one.
     pub(super) fn reap(&mut self) -> Option<(Pid, Exit)> {
         let (pid, status) = sys::reap()?;
         Some((Pid(pid), self.exit(pid, status)))
@@ -166,10 +161,10 @@ impl Children {
             return Exit::Code(code);
         }
         self.read_reports();
-        let Some(place) = self.failed.iter().position(|report| report.pid == pid) else {
+        let Some(index) = self.unclaimed.iter().position(|report| report.pid == pid) else {
             return Exit::Code(code);
         };
-        let Report { step, errno, .. } = self.failed.swap_remove(place);
+        let Report { step, errno, .. } = self.unclaimed.swap_remove(index);
         if step == Step::User as i32 {
             Exit::NotUser(errno)
         } else {
@@ -178,13 +173,13 @@ impl Children {
     }
 
     fn read_reports(&mut self) {
-        let mut bytes = [0; REPORT];
-        while let Ok(REPORT) = self.reports.read(&mut bytes) {
+        let mut bytes = [0; REPORT_LEN];
+        while let Ok(REPORT_LEN) = self.reports.read(&mut bytes) {
             let mut fields = bytes
                 .chunks_exact(4)
                 .map(|field| field.try_into().map_or(0, i32::from_ne_bytes));
             let mut next = || fields.next().unwrap_or(0);
-            self.failed.push(Report {
+            self.unclaimed.push(Report {
                 pid: next(),
                 step: next(),
                 errno: next(),
@@ -199,15 +194,15 @@ pub(super) fn kill(child: Pid, how: Kill) {
         Kill::Term => Signal::SIGTERM,
         Kill::Kill => Signal::SIGKILL,
     };
-    // 0 and 1 would mean ourselves and everybody.
+    // killpg(2) would signal our own group for 0, and every process for 1 (as kill(2) does for -1).
     if child.0 > 1 {
-        // ESRCH: all of it is gone already.
+        // ESRCH: all of the group has ended already.
         let _ = killpg(unistd::Pid::from_raw(child.0), signal);
     }
 }
 
-/// What children get of our environment: nothing that changes how programs are loaded or shells take words
-/// apart, and no way to speak for the daemon.
+/// The environment of children: ours without the variables that change how programs are loaded or how shells split
+/// words, and without those that only the daemon may use.
 fn environment() -> Words {
     let kept = std::env::vars_os().filter(|(name, _)| {
         let name = name.as_encoded_bytes();
@@ -224,20 +219,20 @@ fn environment() -> Words {
     Words::new(texts.collect())
 }
 
-/// In the child: nothing to read, and nobody reads what it prints.
-fn silence() {
+/// In the child: standard input, output and error become /dev/null.
+fn redirect_to_null() {
     if let Ok(null) = open(c"/dev/null", OFlag::O_RDWR, Mode::empty()) {
         let _ = dup2_stdin(&null);
         let _ = dup2_stdout(&null);
         let _ = dup2_stderr(&null);
-        // Should it have got one of these numbers itself, it must stay open.
+        // If it got one of these numbers itself, it must stay open.
         if null.as_raw_fd() <= 2 {
             std::mem::forget(null);
         }
     }
 }
 
-/// In the child: gives up our identity for good, supplementary groups first.
+/// In the child: changes to another user for good, supplementary groups first.
 fn become_user(user: User) -> nix::Result<()> {
     let group = Gid::from_raw(user.gid);
     setgroups(&[group])?;
@@ -254,7 +249,7 @@ mod tests {
     use std::sync::{Mutex, MutexGuard};
     use std::time::{Duration, Instant};
 
-    /// Whoever reaps, reaps the children of all tests.
+    /// Tests run in one process, so each reaps the children of all of them.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
     fn alone() -> MutexGuard<'static, ()> {
@@ -277,10 +272,10 @@ mod tests {
         }
     }
 
-    /// How the child ends, within half a minute.
-    fn end(children: &mut Children, child: Pid) -> Exit {
-        let begin = Instant::now();
-        while begin.elapsed() < Duration::from_secs(30) {
+    /// Waits for the child to end, for 30 s at most.
+    fn wait_for(children: &mut Children, child: Pid) -> Exit {
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(30) {
             match children.reap() {
                 Some((pid, how)) if pid == child => return how,
                 Some(_) => {}
@@ -293,7 +288,7 @@ mod tests {
     fn run(argv: &[&str], more: &[&str]) -> Exit {
         let mut children = Children::new().expect("children");
         let child = children.spawn(&command(argv), more).expect("fork");
-        end(&mut children, child)
+        wait_for(&mut children, child)
     }
 
     fn field(status: &str, name: &str) -> String {
@@ -302,16 +297,16 @@ mod tests {
     }
 
     #[test]
-    fn a_script_starts_with_a_clean_slate() {
+    fn a_script_inherits_no_signals_descriptors_or_process_group() {
         let _alone = alone();
         let scratch = Scratch::new("child-slate");
         let (status, fds) = (scratch.path("status"), scratch.path("fds"));
-        // Without close-on-exec, as whoever starts us may leave it.
+        // Without close-on-exec, as the program that starts vrrpd may leave it.
         let inherited = unistd::pipe().expect("pipe");
         let mut mask = SigSet::empty();
         mask.add(Signal::SIGUSR1);
         mask.thread_block().expect("mask");
-        // The shell blocks signals while it starts a program; what that one inherits was the shell's own.
+        // The shell blocks signals while it starts a program, and gives it the mask that it had itself.
         let script = "cat /proc/self/status > $1.inner; cat /proc/$$/status > $1; ls -l /proc/$$/fd > $2; cut -d' ' -f5 /proc/$$/stat > $1.group; umask >> $1.group";
         let paths = [&status, &fds].map(|path| path.to_str().expect("UTF-8"));
         let how = run(&["/bin/sh", "-c", script, "sh"], &paths);
@@ -325,14 +320,14 @@ mod tests {
         let inner = read(&scratch.path("status.inner"));
         assert_eq!(field(&inner, "SigBlk:"), "0000000000000000");
         let ignored = u64::from_str_radix(&field(&inner, "SigIgn:"), 16).expect("hexadecimal");
-        // 32 to 34 are the C library's own and cannot be changed.
+        // 32 to 34 are used by the C library and cannot be changed.
         assert_eq!(ignored & !(7 << 31), 0, "{ignored:x}");
         assert_eq!(
             read(&scratch.path("status.group")),
             format!("{}\n0022\n", field(&text, "Pid:")),
             "leader of its own group, usual umask"
         );
-        // The shell itself opens the file and keeps a copy of what it puts in its place.
+        // The shell has the file itself open, and a copy of the standard output that it replaced.
         let listing = read(&fds);
         let targets = listing.lines().filter_map(|line| line.split(" -> ").nth(1));
         let mut others = targets.filter(|target| !["/dev/null", paths[1]].contains(target));
@@ -340,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn how_a_child_ended_is_told_apart() {
+    fn exit_code_signal_and_failed_exec_are_told_apart() {
         let _alone = alone();
         let scratch = Scratch::new("child-ends");
         let plain = scratch.path("plain");
@@ -377,7 +372,7 @@ mod tests {
                 "was killed by signal 40",
             ),
             (
-                "not there",
+                "missing",
                 &["/no/such/program"],
                 "cannot be executed: it, or the interpreter in its first line, does not exist",
             ),
@@ -402,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_is_killed_to_the_last_process() {
+    fn kill_ends_the_whole_process_group() {
         let _alone = alone();
         let scratch = Scratch::new("child-group");
         let file = scratch.path("pid");
@@ -410,9 +405,9 @@ mod tests {
         let argv = ["/bin/sh", "-c", script, "sh", file.to_str().expect("UTF-8")];
         let mut children = Children::new().expect("children");
         let child = children.spawn(&command(&argv), &[]).expect("fork");
-        let begin = Instant::now();
+        let start = Instant::now();
         let grandchild: i32 = loop {
-            assert!(begin.elapsed() < Duration::from_secs(30), "no pid written");
+            assert!(start.elapsed() < Duration::from_secs(30), "no pid written");
             let text = fs::read_to_string(&file).unwrap_or_default();
             match text.trim().parse() {
                 Ok(pid) => break pid,
@@ -421,20 +416,20 @@ mod tests {
         };
         kill(child, Kill::Term);
         kill(child, Kill::Kill);
-        assert_eq!(end(&mut children, child), Exit::Signal(9));
-        // Its new parent reaps it in its own time.
+        assert_eq!(wait_for(&mut children, child), Exit::Signal(9));
+        // Its new parent reaps it later.
         let gone = |pid: i32| {
             let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
             stat.is_empty() || stat.contains(") Z ")
         };
         while !gone(grandchild) {
-            assert!(begin.elapsed() < Duration::from_secs(30), "still runs");
+            assert!(start.elapsed() < Duration::from_secs(30), "still runs");
             std::thread::sleep(Duration::from_millis(1));
         }
     }
 
     #[test]
-    fn dangerous_pids_are_not_signaled() {
+    fn pids_that_mean_more_than_one_child_are_not_signaled() {
         for pid in [1, 0, -1] {
             kill(Pid(pid), Kill::Kill);
         }

@@ -1,12 +1,12 @@
-//! Going into the background, in such a way that the exit code still arrives.
+//! Goes into the background; the process that was started exits with the outcome of the start.
 //!
 //! ```text
 //! shell ── vrrpd ──fork── session leader ──fork── the daemon
 //!            │                  └ exits            │ reads, opens, locks, binds …
-//!            └─────────── waits on a pipe ◄────────┘ "ready" or an exit code
+//!            └─────────── waits on a pipe ◄────────┘ exit code
 //! ```
-//! Until it is ready the daemon keeps standard error, so that what keeps it from starting is read by whoever
-//! started it. A daemon that dies before it says anything is noticed by the end of the pipe.
+//! The daemon keeps standard error until it is ready, so that error messages reach the user. If it dies before that,
+//! the waiting process reads the end of the pipe.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -18,59 +18,59 @@ use nix::unistd::{ForkResult, chdir, dup2_stderr, dup2_stdin, dup2_stdout, pipe2
 use super::sd_notify;
 use crate::{exit, sys};
 
-/// Which of the processes we are after [`detach`].
+/// The process that [`detach`] returns in.
 #[derive(Debug)]
 pub enum Role {
-    /// The one the user started: exits with this code.
+    /// The process that was started, or the session leader: exits with this code.
     Parent(u8),
-    /// The one that goes on.
+    /// The daemon.
     Daemon(Ready),
 }
 
-/// Owed to whoever started us: that we are up.
+/// Reports the outcome of the start to the service manager and to the process that was started.
 #[derive(Debug)]
 #[must_use]
 pub struct Ready(Option<File>);
 
 impl Ready {
-    /// In the foreground nobody waits.
+    /// In the foreground no process waits.
     pub fn foreground() -> Self {
         Self(None)
     }
 
-    /// The daemon is up: lets go of the terminal, lets the starter exit with success.
+    /// The daemon is up: it closes the terminal, and the process that was started exits with success.
     pub fn up(self) {
         sd_notify::send(sd_notify::READY);
         if let Some(pipe) = self.0 {
             let null = OpenOptions::new().read(true).write(true).open("/dev/null");
             if let Ok(null) = null {
-                // Closed they must not stay: the next socket would become standard error.
+                // Not just closed: the next socket would become standard error.
                 let _ = dup2_stdin(&null);
                 let _ = dup2_stdout(&null);
                 let _ = dup2_stderr(&null);
             }
-            tell(pipe, exit::OK);
+            send(pipe, exit::OK);
         }
     }
 
-    /// It cannot run: the starter exits with this code.
+    /// The daemon cannot run: the process that was started exits with this code.
     pub fn failed(self, code: u8) {
         if let Some(pipe) = self.0 {
-            tell(pipe, code);
+            send(pipe, code);
         }
     }
 }
 
-fn tell(mut pipe: File, code: u8) {
-    // The starter may have been killed; that changes nothing for us.
+fn send(mut pipe: File, code: u8) {
+    // The waiting process may have been killed; the daemon runs without it.
     let _ = pipe.write_all(&[code]);
 }
 
-/// Splits into the process that waits for the daemon and the daemon itself: in a session of its own
-/// without a terminal, in `/`. Relative paths must have been resolved before.
+/// Forks the daemon: in a session of its own without a terminal, in `/`. Relative paths must have been made
+/// absolute before.
 ///
 /// # Errors
-/// The kernel's. Should the second half of the work fail, the starter notices by the end of the pipe.
+/// A system call failed. If that is in a child, the process that was started reads the end of the pipe.
 pub fn detach() -> io::Result<Role> {
     let (answer, status) = pipe2(OFlag::O_CLOEXEC)?;
     match sys::fork()? {
@@ -83,7 +83,7 @@ pub fn detach() -> io::Result<Role> {
         ForkResult::Child => {
             drop(answer);
             setsid()?;
-            // Not a session leader, the grandchild can never again get a terminal by opening one.
+            // The daemon is not a session leader, so opening a terminal cannot give it a controlling one.
             if let ForkResult::Parent { .. } = sys::fork()? {
                 return Ok(Role::Parent(exit::OK));
             }
@@ -93,7 +93,7 @@ pub fn detach() -> io::Result<Role> {
     }
 }
 
-/// The exit code to use: the daemon's word, or what its silence means.
+/// Waits for the daemon's exit code.
 fn wait(mut answer: File) -> u8 {
     let mut code = [0];
     match answer.read_exact(&mut code) {

@@ -1,4 +1,4 @@
-//! Finding programs, and telling whether others than root may change what root is going to run.
+//! Finds programs, and checks whether users other than root can change a program that root will run.
 
 use std::ffi::OsString;
 use std::fs::{self, Metadata};
@@ -9,24 +9,24 @@ use crate::config::Program;
 use crate::config::model::User;
 use crate::engine::system::error_text;
 
-/// Where programs are looked for when the environment does not say.
-const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// Search path if the environment has no PATH.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// See [`crate::config::Host::program`].
 pub(super) fn find(name: &str, user: User) -> Result<Program, String> {
     if name.contains('/') {
         let path = std::path::absolute(name).map_err(|error| error_text(&error))?;
-        return look(&path, user);
+        return check(&path, user);
     }
-    let dirs = std::env::var_os("PATH").unwrap_or_else(|| OsString::from(USUAL_PATH));
+    let dirs = std::env::var_os("PATH").unwrap_or_else(|| OsString::from(DEFAULT_PATH));
     let mut why = "no such program in the PATH".to_owned();
     for dir in std::env::split_paths(&dirs) {
         let path = dir.join(name);
-        // A relative PATH would find another program wherever the daemon happens to be.
+        // What a relative directory in PATH refers to depends on where the daemon was started.
         if !dir.is_absolute() || !path.exists() {
             continue;
         }
-        match look(&path, user) {
+        match check(&path, user) {
             Ok(program) => return Ok(program),
             Err(reason) => why = reason,
         }
@@ -34,7 +34,7 @@ pub(super) fn find(name: &str, user: User) -> Result<Program, String> {
     Err(why)
 }
 
-fn look(path: &Path, user: User) -> Result<Program, String> {
+fn check(path: &Path, user: User) -> Result<Program, String> {
     let data = fs::metadata(path).map_err(|error| error_text(&error))?;
     if data.is_dir() {
         return Err("it is a directory".to_owned());
@@ -62,7 +62,7 @@ fn may_execute(data: &Metadata, user: User) -> bool {
     data.mode() & bits != 0
 }
 
-/// The first part of the path, as written and with links followed, that others than root may change.
+/// The first component of the path, as written and with links resolved, that users other than root can change.
 fn writable_by_others(path: &Path) -> Option<String> {
     let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let parts = |path: &Path| {
@@ -74,12 +74,12 @@ fn writable_by_others(path: &Path) -> Option<String> {
         .into_iter()
         .rev()
         .chain(parts(&real).into_iter().rev());
-    all.find(|part| fs::metadata(part).is_ok_and(|data| changeable(&data)))
+    all.find(|part| fs::metadata(part).is_ok_and(|data| is_writable_by_others(&data)))
         .map(|part| part.display().to_string())
 }
 
-fn changeable(data: &Metadata) -> bool {
-    // In a directory with the sticky bit others can add, but not replace.
+fn is_writable_by_others(data: &Metadata) -> bool {
+    // In a directory with the sticky bit others can create files, but not replace them.
     let sticky = data.is_dir() && data.mode() & 0o1000 != 0;
     let by_group = data.mode() & 0o020 != 0 && data.gid() != 0;
     let by_others = data.mode() & 0o002 != 0;
@@ -133,12 +133,12 @@ mod tests {
     }
 
     #[test]
-    fn what_others_may_change_is_named() {
+    fn the_component_that_others_can_change_is_found() {
         let scratch = Scratch::new("program-exposed");
         let data = |name: &str, mode| fs::metadata(file(&scratch, name, mode)).expect("metadata");
         let root = nix::unistd::geteuid().is_root();
         for (mode, want) in [(0o755, !root), (0o757, true), (0o700, !root)] {
-            assert_eq!(changeable(&data("x", mode)), want, "{mode:o}");
+            assert_eq!(is_writable_by_others(&data("x", mode)), want, "{mode:o}");
         }
         if root {
             let link = scratch.path("link");

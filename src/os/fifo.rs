@@ -1,8 +1,8 @@
-//! FIFOs that others read our news from.
+//! FIFOs that scripts read state changes from (`notify_fifo`).
 //!
-//! Opened for reading and writing at once and never waited for: so no reader is needed, none can end us with SIGPIPE,
-//! and one that has fallen asleep costs a line when its pipe is full, nothing else. Made where there is
-//! none and then removed at the end; anything else in that place stays untouched.
+//! They are opened for reading and writing and never block: no reader is needed, none can cause SIGPIPE, and one that
+//! does not read costs a line each time its pipe is full. A FIFO that does not exist is created, and removed at
+//! the end; anything else at its path is left alone.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
@@ -15,10 +15,10 @@ use nix::unistd::mkfifo;
 
 use crate::config::model::Fifo;
 
-/// For its owner alone, as keepalived makes them.
+/// File mode, as keepalived's.
 const MODE: u32 = 0o600;
 
-/// All that are open.
+/// The open FIFOs.
 #[derive(Debug, Default)]
 pub(super) struct Fifos(Vec<Open>);
 
@@ -26,8 +26,8 @@ pub(super) struct Fifos(Vec<Open>);
 struct Open {
     path: String,
     file: File,
-    /// Device and inode, if it was made here.
-    made: Option<(u64, u64)>,
+    /// Device and inode, if the daemon created it.
+    created: Option<(u64, u64)>,
 }
 
 impl Fifos {
@@ -36,13 +36,13 @@ impl Fifos {
         if self.0.iter().any(|open| open.path == fifo.path) {
             return Ok(());
         }
-        let made = match mkfifo(fifo.path.as_str(), Mode::from_bits_truncate(MODE)) {
+        let created = match mkfifo(fifo.path.as_str(), Mode::from_bits_truncate(MODE)) {
             Ok(()) => true,
             Err(Errno::EEXIST) => false,
             Err(errno) => return Err(errno.into()),
         };
-        let opened = open(fifo, made);
-        if made && opened.is_err() {
+        let opened = open(fifo, created);
+        if created && opened.is_err() {
             let _ = fs::remove_file(&fifo.path);
         }
         self.0.push(opened?);
@@ -53,27 +53,27 @@ impl Fifos {
     pub(super) fn write(&mut self, path: &str, line: &str) -> io::Result<()> {
         let found = self.0.iter_mut().find(|open| open.path == path);
         let open = found.ok_or(io::ErrorKind::NotFound)?;
-        // A pipe takes up to 4096 bytes all or nothing, so no reader ever sees half a line.
+        // A pipe takes up to 4096 bytes (PIPE_BUF) in one piece or not at all: no reader sees half a line.
         open.file.write(line.as_bytes()).map(drop)
     }
 
     /// See [`crate::engine::system::System::fifo_close`].
     pub(super) fn close(&mut self, path: &str) {
-        let Some(place) = self.0.iter().position(|open| open.path == path) else {
+        let Some(index) = self.0.iter().position(|open| open.path == path) else {
             return;
         };
-        let open = self.0.swap_remove(place);
-        let there = fs::symlink_metadata(path).map(|data| (data.dev(), data.ino()));
-        if open.made.is_some() && there.ok() == open.made {
+        let open = self.0.swap_remove(index);
+        let now = fs::symlink_metadata(path).map(|data| (data.dev(), data.ino()));
+        if open.created.is_some() && now.ok() == open.created {
             let _ = fs::remove_file(path);
         }
     }
 }
 
-fn open(fifo: &Fifo, made: bool) -> io::Result<Open> {
-    // Looked at before it is opened: opening a device may already do something.
+fn open(fifo: &Fifo, created: bool) -> io::Result<Open> {
+    // Checked before it is opened: opening a device can have side effects.
     if !fs::metadata(&fifo.path)?.file_type().is_fifo() {
-        return Err(io::Error::other("it is there already, and is no FIFO"));
+        return Err(io::Error::other("it exists and is not a FIFO"));
     }
     let flags = OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
     let file = OpenOptions::new()
@@ -83,17 +83,17 @@ fn open(fifo: &Fifo, made: bool) -> io::Result<Open> {
         .open(&fifo.path)?;
     let data = file.metadata()?;
     if !data.file_type().is_fifo() {
-        return Err(io::Error::other("it has been replaced by something else"));
+        return Err(io::Error::other("it was replaced while it was opened"));
     }
-    if made {
-        // Whatever the umask has made of it.
+    if created {
+        // mkfifo(3) applied the umask.
         file.set_permissions(Permissions::from_mode(MODE))?;
         fchown(&file, Some(fifo.user.uid), Some(fifo.user.gid))?;
     }
     Ok(Open {
         path: fifo.path.clone(),
         file,
-        made: made.then(|| (data.dev(), data.ino())),
+        created: created.then(|| (data.dev(), data.ino())),
     })
 }
 
@@ -117,12 +117,12 @@ mod tests {
     }
 
     #[test]
-    fn a_fifo_is_made_for_its_owner_and_removed_at_the_end() {
+    fn a_fifo_is_created_for_its_owner_and_removed_at_the_end() {
         let scratch = Scratch::new("fifo-made");
         let path = scratch.path("fifo");
         let fifo = fifo(&path);
         let mut fifos = Fifos::default();
-        fifos.open(&fifo).expect("made");
+        fifos.open(&fifo).expect("created");
         fifos.open(&fifo).expect("open already");
         let data = fs::metadata(&path).expect("there");
         assert!(data.file_type().is_fifo());
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fifo_of_somebody_else_stays_and_so_does_what_took_its_place() {
+    fn a_fifo_that_existed_and_a_file_that_replaced_ours_are_kept() {
         let scratch = Scratch::new("fifo-kept");
         let path = scratch.path("fifo");
         let fifo = fifo(&path);
@@ -146,7 +146,7 @@ mod tests {
         fifos.close(&fifo.path);
         assert_eq!(fs::metadata(&path).expect("there").mode() & 0o777, 0o620);
         fs::remove_file(&path).expect("remove");
-        fifos.open(&fifo).expect("made");
+        fifos.open(&fifo).expect("created");
         fs::remove_file(&path).expect("remove");
         fs::write(&path, "mine").expect("write");
         fifos.close(&fifo.path);
@@ -154,13 +154,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_fifo_is_refused_and_not_touched() {
+    fn a_file_that_is_not_a_fifo_is_refused_and_not_touched() {
         let scratch = Scratch::new("fifo-refused");
         let file = scratch.path("file");
         fs::write(&file, "precious").expect("write");
         let mut fifos = Fifos::default();
         let why = fifos.open(&fifo(&file)).expect_err("refused").to_string();
-        assert_eq!(why, "it is there already, and is no FIFO");
+        assert_eq!(why, "it exists and is not a FIFO");
         assert_eq!(fs::read(&file).expect("read"), b"precious");
         let nowhere = fifos
             .open(&fifo(&scratch.path("no/where")))
@@ -169,12 +169,12 @@ mod tests {
     }
 
     #[test]
-    fn nobody_needs_to_read_and_a_full_pipe_drops_whole_lines() {
+    fn no_reader_is_needed_and_a_full_pipe_drops_whole_lines() {
         let scratch = Scratch::new("fifo-full");
         let path = scratch.path("fifo");
         let fifo = fifo(&path);
         let mut fifos = Fifos::default();
-        fifos.open(&fifo).expect("made");
+        fifos.open(&fifo).expect("created");
         let line = format!("{}\n", "x".repeat(100));
         let mut written = 0;
         let why = loop {

@@ -1,4 +1,5 @@
-//! Watching files: the directory of each, so that a file may be replaced, removed and made again.
+//! Watches files with inotify. The watch is on the directory of each, so that it outlives a file that is replaced or
+//! removed.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, OpenOptions};
@@ -10,12 +11,12 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::OFlag;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
 
-/// A tracked file is not read any further.
+/// Number of bytes read from a tracked file.
 const MAX_FILE: u64 = 4096;
-/// Bunches of events read per turn.
-const READS: u32 = 16;
+/// read(2) calls per iteration of the loop.
+const MAX_READS: u32 = 16;
 
-/// The files that are watched.
+/// The set of watched files.
 #[derive(Debug, Default)]
 pub(super) struct FileWatch {
     inotify: Option<Inotify>,
@@ -24,12 +25,12 @@ pub(super) struct FileWatch {
 }
 
 impl FileWatch {
-    /// Descriptor to wait on.
+    /// The descriptor that becomes readable when a file changes; `None` if none are watched.
     pub(super) fn fd(&self) -> Option<RawFd> {
         self.inotify.as_ref().map(|one| one.as_fd().as_raw_fd())
     }
 
-    /// Watches these files and no others. What can be watched is watched even if another cannot.
+    /// Replaces the set of watched files. If some cannot be watched, the others are.
     pub(super) fn set(&mut self, paths: &[&str]) -> io::Result<()> {
         self.names.clear();
         if paths.is_empty() {
@@ -48,16 +49,16 @@ impl FileWatch {
             if let Err(error) = self.add(path) {
                 outcome = Err(error);
             }
-            // The file may be a link; what it leads to changes elsewhere.
+            // A symbolic link's target changes in another directory.
             let real = fs::canonicalize(path).unwrap_or_else(|_| PathBuf::new());
             if real.as_path() != path {
                 let _ = self.add(&real);
             }
         }
-        for gone in old.iter().filter(|old| !self.dirs.contains(old)) {
+        for unused in old.iter().filter(|old| !self.dirs.contains(old)) {
             if let Some(inotify) = &self.inotify {
-                // Refused when the directory itself is gone.
-                let _ = inotify.rm_watch(*gone);
+                // Fails if the directory itself was removed.
+                let _ = inotify.rm_watch(*unused);
             }
         }
         outcome
@@ -71,7 +72,7 @@ impl FileWatch {
             Some(dir) if dir != Path::new("") => dir,
             Some(_) | None => Path::new("."),
         };
-        // Not every write: `echo 1 > file` empties it first, and an empty file counts as 0.
+        // IN_CLOSE_WRITE, not IN_MODIFY: `echo 1 > file` truncates the file first, and an empty one counts as 0.
         let changes = AddWatchFlags::IN_CLOSE_WRITE
             | AddWatchFlags::IN_CREATE
             | AddWatchFlags::IN_DELETE
@@ -87,18 +88,18 @@ impl FileWatch {
         Ok(())
     }
 
-    /// Whether something has changed since it was last asked.
+    /// Whether a watched file has changed since the last call.
     pub(super) fn changed(&mut self) -> bool {
         let Some(inotify) = &self.inotify else {
             return false;
         };
         let ours = |name: &Option<OsString>| match name {
             Some(name) => self.names.iter().any(|known| OsStr::eq(known, name)),
-            // The directory itself, or too much to tell.
+            // The directory itself changed, or events were lost.
             None => true,
         };
         let mut changed = false;
-        for _ in 0..READS {
+        for _ in 0..MAX_READS {
             let Ok(events) = inotify.read_events() else {
                 break;
             };
@@ -112,7 +113,7 @@ impl FileWatch {
 pub(super) fn read(path: &str) -> io::Result<Vec<u8>> {
     let file = OpenOptions::new()
         .read(true)
-        // A FIFO or a terminal must not keep us waiting.
+        // Opening a FIFO or a terminal must not block.
         .custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits())
         .open(path)?;
     if !file.metadata()?.is_file() {
@@ -129,7 +130,7 @@ mod tests {
     use crate::os::testing::Scratch;
 
     #[test]
-    fn changes_of_watched_files_are_noticed_and_no_others() {
+    fn only_changes_of_watched_files_are_reported() {
         let scratch = Scratch::new("watch");
         let text = |name: &str| scratch.path(name).to_str().expect("UTF-8").to_owned();
         let (file, other) = (text("file"), text("other"));
@@ -149,11 +150,11 @@ mod tests {
         };
         step("nothing", &|| {}, false);
         step(
-            "another file",
+            "other file",
             &|| fs::write(&other, "1").expect("write"),
             false,
         );
-        step("made", &|| fs::write(&file, "1").expect("write"), true);
+        step("created", &|| fs::write(&file, "1").expect("write"), true);
         step("written", &|| fs::write(&file, "2").expect("write"), true);
         step("read", &|| drop(fs::read(&file).expect("read")), false);
         step(
@@ -163,7 +164,7 @@ mod tests {
         );
         step("removed", &|| fs::remove_file(&file).expect("remove"), true);
         step(
-            "behind a link",
+            "target of a link",
             &|| fs::write(text("far/real"), "1").expect("write"),
             true,
         );
@@ -172,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_goes_away_is_noticed() {
+    fn a_removed_directory_is_reported() {
         let scratch = Scratch::new("watch-dir");
         let dir = scratch.path("dir");
         fs::create_dir(&dir).expect("mkdir");
@@ -190,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_beginning_of_regular_files_is_read() {
+    fn only_regular_files_are_read_up_to_4096_bytes() {
         let scratch = Scratch::new("watch-read");
         let large = scratch.path("large");
         fs::write(&large, vec![b'1'; 10_000]).expect("write");

@@ -1,4 +1,4 @@
-//! What the configuration reader and the start-up ask of the machine.
+//! The machine as the configuration reader sees it (files, users, programs), and the capabilities of the process.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Read;
@@ -8,18 +8,19 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use nix::fcntl::OFlag;
 use nix::unistd::{self, Uid};
 
+use super::executable;
 use crate::config::model::{Global, User};
 use crate::config::{self, Program};
 use crate::engine::system::error_text;
 use crate::sys;
 use crate::types::sorted;
 
-/// No configuration is larger than this; what is would only use up a router's memory.
+/// Size limit of a configuration file, to protect the memory of a router.
 const MAX_FILE: u64 = 16 << 20;
-/// More files than this one `include` does not bring in.
+/// Maximum number of files that one `include` reads.
 const MAX_MATCHES: usize = 1024;
 
-/// The machine we run on.
+/// The machine that the daemon runs on.
 #[derive(Clone, Debug, Default)]
 pub struct Host {
     /// Option `-i`.
@@ -30,7 +31,7 @@ impl config::Host for Host {
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
         let file = open(path)?;
         let mut bytes = Vec::new();
-        // One byte more than allowed tells "too large" from "just fits", whatever its size claims to be.
+        // One byte more than the limit, because the size in the inode may not be true (files in /proc).
         file.take(MAX_FILE + 1)
             .read_to_end(&mut bytes)
             .map_err(|error| error_text(&error))?;
@@ -71,13 +72,13 @@ impl config::Host for Host {
         if let Some(id) = &self.config_id {
             return id.clone();
         }
-        let name = name();
+        let name = host_name();
         name.split('.').next().unwrap_or_default().to_owned()
     }
 
     fn random(&self) -> u32 {
         sys::random().unwrap_or_else(|| {
-            // Only in the first moments after boot: good enough to spread delays.
+            // In the first moments after boot. Good enough to spread delays.
             let since = SystemTime::now().duration_since(UNIX_EPOCH);
             since.map_or(0, |since| since.subsec_nanos()) ^ std::process::id()
         })
@@ -109,19 +110,19 @@ impl config::Host for Host {
     }
 
     fn program(&self, name: &str, user: User) -> Result<Program, String> {
-        super::executable::find(name, user)
+        executable::find(name, user)
     }
 }
 
-/// The machine's name.
-fn name() -> String {
+fn host_name() -> String {
     let name = unistd::gethostname().unwrap_or_default();
     name.to_string_lossy().into_owned()
 }
 
-/// Puts the machine's name where the configuration says nothing.
-pub fn fill_in(global: &mut Global) {
-    let name = name();
+/// Sets `router_id`, `smtp_helo_name` and `notification_email_from` from the host name, where the configuration does
+/// not set them.
+pub fn set_name_defaults(global: &mut Global) {
+    let name = host_name();
     if global.router_id.is_empty() {
         global.router_id.clone_from(&name);
     }
@@ -138,7 +139,7 @@ pub fn fill_in(global: &mut Global) {
     }
 }
 
-/// A regular file only: a FIFO or a device would keep us waiting, at start or, worse, at a reload.
+/// Opens a regular file. A FIFO or a device could block, and during a reload adverts would stop.
 fn open(path: &str) -> Result<File, String> {
     let file = OpenOptions::new()
         .read(true)
@@ -155,27 +156,27 @@ fn open(path: &str) -> Result<File, String> {
     }
 }
 
-/// Says whether the configuration file can be read, before anything else is done.
+/// Checks whether the configuration file can be read.
 ///
 /// # Errors
-/// The reason.
-pub fn readable(path: &str) -> Result<(), String> {
+/// The reason for a message.
+pub fn check_readable(path: &str) -> Result<(), String> {
     open(path).map(|_| ())
 }
 
 // ---- permissions ----
 
-/// The capabilities without which nothing works, by their bit.
+/// Bit and name of the capabilities that the daemon cannot run without (`linux/capability.h`).
 const NEEDED: [(u32, &str); 2] = [(12, "CAP_NET_ADMIN"), (13, "CAP_NET_RAW")];
 
-/// Those of them that this process does not have. Empty as well where the kernel does not tell.
+/// Names of the required capabilities that this process does not have. Empty if /proc cannot be read.
 #[must_use]
 pub fn missing_capabilities() -> Vec<&'static str> {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     missing_in(&status)
 }
 
-/// Whether this process has a capability, by its bit. Yes where the kernel does not tell.
+/// Whether this process has the capability with this bit. True if /proc cannot be read.
 pub(super) fn has_capability(bit: u32) -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     effective_in(&status).is_none_or(|effective| effective & (1 << bit) != 0)
@@ -240,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn include_patterns_match_plain_files_sorted() {
+    fn include_patterns_match_files_that_are_not_executable_in_sorted_order() {
         let scratch = Scratch::new("host-glob");
         for (name, mode) in [
             ("b.conf", 0o644),
@@ -269,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn the_configuration_id_is_given_or_the_short_host_name() {
+    fn the_configuration_id_is_the_option_or_the_short_host_name() {
         let given = Host {
             config_id: Some("left.example".to_owned()),
         };
@@ -298,7 +299,7 @@ mod tests {
                 "CapPrm:\t3000\nCapEff:\t0000000000000000\n",
                 &["CAP_NET_ADMIN", "CAP_NET_RAW"],
             ),
-            ("kernel does not tell", "", &[]),
+            ("no CapEff line", "", &[]),
         ] {
             assert_eq!(missing_in(status), want, "{name}");
         }

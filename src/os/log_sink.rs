@@ -1,7 +1,7 @@
-//! Where finished log lines go when it is not a terminal or syslog: a pipe, a socket, a file.
+//! Log destinations other than a terminal and syslog: a pipe, a socket, a file.
 //!
-//! A dead or sleeping reader must cost us nothing but its own lines: no write here blocks, none panics, and
-//! what could not be written is counted and reported as soon as the reader is back.
+//! A reader that is gone or does not read must cost nothing but its own lines: no write blocks or panics, and lines that
+//! could not be written are counted and reported as soon as the reader is back.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -13,16 +13,16 @@ use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, send};
 
-/// Lines waiting to be announced as lost.
+/// Number of lines that were lost and not reported yet.
 #[derive(Debug, Default)]
-pub(super) struct Lost(u32);
+pub(super) struct LostLines(u32);
 
-impl Lost {
-    pub(super) fn one(&mut self) {
+impl LostLines {
+    pub(super) fn count_one(&mut self) {
         self.0 = self.0.saturating_add(1);
     }
 
-    /// The line to write before the next one.
+    /// The line that reports them, to be written before the next one.
     pub(super) fn notice(&self) -> Option<String> {
         match self.0 {
             0 => None,
@@ -31,54 +31,55 @@ impl Lost {
         }
     }
 
-    pub(super) fn told(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.0 = 0;
     }
 }
 
-/// How to write without waiting depends on what the descriptor is.
+/// How to write without blocking, which depends on the type of file.
 #[derive(Debug)]
-enum Way {
-    /// A regular file, or a pipe that we could open anew for ourselves as non-blocking. (Setting the flag
-    /// on the descriptor we inherited would set it for everybody who shares it.)
+enum Method {
+    /// A regular file, or a pipe that could be opened again as non-blocking. (The flag on the inherited
+    /// descriptor would also apply to every other process that shares it.)
     Write(File),
-    /// A socket: non-blocking call by call.
+    /// A socket: each send(2) is non-blocking.
     Send(OwnedFd),
-    /// Anything else: asked first; a pipe that is ready takes a line of less than PIPE_BUF whole.
-    Ask(File),
+    /// Anything else: poll(2) comes first; a pipe that is writable takes a line of less than PIPE_BUF whole.
+    PollAndWrite(File),
 }
 
-/// A destination for lines.
+/// A destination of log lines.
 #[derive(Debug)]
 pub(super) struct Sink {
-    way: Way,
-    lost: Lost,
-    /// A line was cut in the middle; its newline is still missing.
-    torn: bool,
+    method: Method,
+    lost: LostLines,
+    /// Only a part of the last line was written: its newline is missing.
+    partial: bool,
 }
 
 impl Sink {
-    /// For a descriptor that belongs to others too, such as standard error.
+    /// For a descriptor that other processes share, such as standard error.
     pub(super) fn shared(fd: BorrowedFd<'_>) -> io::Result<Self> {
         let file = File::from(fd.try_clone_to_owned()?);
         let kind = file.metadata()?.file_type();
-        let way = if kind.is_socket() {
-            Way::Send(file.into())
+        let method = if kind.is_socket() {
+            Method::Send(file.into())
         } else if kind.is_fifo() {
             let own = OpenOptions::new()
                 .write(true)
                 .custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits())
                 .open(format!("/proc/self/fd/{}", fd.as_raw_fd()));
-            own.map_or(Way::Ask(file), Way::Write)
+            own.map_or(Method::PollAndWrite(file), Method::Write)
         } else if kind.is_file() {
-            Way::Write(file)
+            Method::Write(file)
         } else {
-            Way::Ask(file)
+            Method::PollAndWrite(file)
         };
-        Ok(Self::new(way))
+        Ok(Self::new(method))
     }
 
-    /// A log file, made if need be. No symbolic link at the end: its directory may be open to all.
+    /// A log file, created if it does not exist. It must not be a symbolic link: other users may be able to write to
+    /// its directory.
     pub(super) fn file(path: &Path) -> io::Result<Self> {
         let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
         let file = OpenOptions::new()
@@ -87,14 +88,14 @@ impl Sink {
             .mode(0o640)
             .custom_flags(flags.bits())
             .open(path)?;
-        Ok(Self::new(Way::Write(file)))
+        Ok(Self::new(Method::Write(file)))
     }
 
-    fn new(way: Way) -> Self {
+    fn new(method: Method) -> Self {
         Self {
-            way,
-            lost: Lost::default(),
-            torn: false,
+            method,
+            lost: LostLines::default(),
+            partial: false,
         }
     }
 
@@ -102,22 +103,22 @@ impl Sink {
     pub(super) fn line(&mut self, text: &str) {
         if let Some(notice) = self.lost.notice() {
             if !self.put(&notice) {
-                self.lost.one();
+                self.lost.count_one();
                 return;
             }
-            self.lost.told();
+            self.lost.clear();
         }
         if !self.put(text) {
-            self.lost.one();
+            self.lost.count_one();
         }
     }
 
     fn put(&mut self, text: &str) -> bool {
-        if self.torn {
+        if self.partial {
             if !matches!(self.write(b"\n"), Ok(1)) {
                 return false;
             }
-            self.torn = false;
+            self.partial = false;
         }
         let mut line = String::with_capacity(text.len() + 1);
         line.push_str(text);
@@ -125,20 +126,20 @@ impl Sink {
         match self.write(line.as_bytes()) {
             Ok(0) | Err(_) => false,
             Ok(written) => {
-                self.torn = written < line.len();
+                self.partial = written < line.len();
                 true
             }
         }
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.way {
-            Way::Write(file) => file.write(bytes),
-            Way::Send(socket) => {
+        match &mut self.method {
+            Method::Write(file) => file.write(bytes),
+            Method::Send(socket) => {
                 let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
                 Ok(send(socket.as_raw_fd(), bytes, flags)?)
             }
-            Way::Ask(file) => {
+            Method::PollAndWrite(file) => {
                 if !writable(file.as_fd()) {
                     return Err(io::ErrorKind::WouldBlock.into());
                 }
@@ -148,12 +149,12 @@ impl Sink {
     }
 }
 
-/// Takes it a line now, without waiting? Not when it is full, stopped, hung up.
+/// Whether a line can be written now: not if the reader is gone, or the buffer full, or the terminal stopped.
 pub(super) fn writable(fd: BorrowedFd<'_>) -> bool {
-    let mut asked = [PollFd::new(fd, PollFlags::POLLOUT)];
-    let ready = poll(&mut asked, PollTimeout::ZERO);
-    let [answer] = asked;
-    ready == Ok(1) && answer.revents() == Some(PollFlags::POLLOUT)
+    let mut entries = [PollFd::new(fd, PollFlags::POLLOUT)];
+    let ready = poll(&mut entries, PollTimeout::ZERO);
+    let [entry] = entries;
+    ready == Ok(1) && entry.revents() == Some(PollFlags::POLLOUT)
 }
 
 #[cfg(test)]
@@ -168,32 +169,32 @@ mod tests {
         (File::from(reader), writer)
     }
 
-    /// Everything that is in the pipe once our ends of it are closed.
+    /// Everything in the pipe, once all writing ends are closed.
     fn drain(mut reader: impl Read) -> String {
         let mut text = String::new();
         reader.read_to_string(&mut text).expect("UTF-8");
         text
     }
 
-    /// The two ways a pipe is written to: opened anew, and asked first.
-    fn both_ways(writer: &OwnedFd) -> [Sink; 2] {
-        let asked = File::from(writer.try_clone().expect("dup"));
+    /// The two methods for a pipe: opened again, and polled first.
+    fn both_methods(writer: &OwnedFd) -> [Sink; 2] {
+        let polled = File::from(writer.try_clone().expect("dup"));
         [
             Sink::shared(writer.as_fd()).expect("fstat"),
-            Sink::new(Way::Ask(asked)),
+            Sink::new(Method::PollAndWrite(polled)),
         ]
     }
 
     #[test]
-    fn a_pipe_without_a_reader_costs_its_lines_only() {
+    fn a_pipe_without_a_reader_loses_its_lines_only() {
         let (reader, writer) = pipe();
-        let mut sinks = both_ways(&writer);
+        let mut sinks = both_methods(&writer);
         drop(reader);
         for sink in &mut sinks {
             for _ in 0..1000 {
                 sink.line("nobody reads this");
             }
-            assert_eq!(sink.lost.0, 1000, "{:?}", sink.way);
+            assert_eq!(sink.lost.0, 1000, "{:?}", sink.method);
         }
     }
 
@@ -201,15 +202,15 @@ mod tests {
     fn a_full_pipe_does_not_block_and_the_loss_is_reported_when_there_is_room() {
         for which in 0..2 {
             let (mut reader, writer) = pipe();
-            let [first, second] = both_ways(&writer);
+            let [first, second] = both_methods(&writer);
             let (mut sink, other) = if which == 0 {
                 (first, second)
             } else {
                 (second, first)
             };
-            // Or the pipe would never end.
+            // Else the reader would not see the end of the pipe.
             drop((writer, other));
-            // A pipe holds 64 KiB; this is several times that. Would it block, the test would hang.
+            // Several times the 64 KiB that a pipe holds. If a write blocked, the test would hang.
             let line = "x".repeat(500);
             for _ in 0..1000 {
                 sink.line(&line);
@@ -229,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_that_takes_half_a_line_gets_the_next_one_on_a_line_of_its_own() {
+    fn after_a_partial_write_to_a_socket_the_next_line_starts_on_a_new_line() {
         let (ours, mut theirs) = UnixStream::pair().expect("socketpair");
         let mut sink = Sink::shared(ours.as_fd()).expect("fstat");
         drop(ours);
@@ -251,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn our_descriptor_alone_is_made_non_blocking() {
+    fn the_shared_descriptor_stays_blocking() {
         let (_reader, writer) = pipe();
         let _sink = Sink::shared(writer.as_fd()).expect("fstat");
         let flags = nix::fcntl::fcntl(&writer, nix::fcntl::FcntlArg::F_GETFL).expect("fcntl");
@@ -259,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_file_is_appended_to_and_never_a_link() {
+    fn a_log_file_is_appended_to_and_a_symbolic_link_refused() {
         let scratch = Scratch::new("sink-file");
         let path = scratch.path("log");
         for text in ["one", "two"] {

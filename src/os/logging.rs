@@ -1,16 +1,15 @@
-//! The log: facade `log`, and behind it up to three destinations.
+//! The implementation of the `log` facade. It writes to up to three destinations:
 //!
-//! * standard error, in the foreground with `-l` (or when there is no other place): on a terminal through
-//!   simple_logger, into a pipe or file through our own [`Sink`];
+//! * standard error, in the foreground with `-l` (or if no other destination exists): a terminal through
+//!   simple_logger, a pipe or file through our own [`Sink`];
 //! * syslog, unless `-G`;
 //! * a file, with `-g`.
 //!
-//! Invariants: a log line never blocks and never panics, whatever its reader does; it is one line of
-//! printable text, whatever a peer or a script put into it; it has a bounded length.
+//! Invariants: logging never blocks and never panics, whatever the reader does; a log line is one line of
+//! printable text, whatever a peer or a script put into it; its length is limited.
 //!
-//! simple_logger prints with `eprintln!`, which panics when the other side is gone, and a panic here means
-//! a master that keeps its addresses while dead. So a terminal is asked before each line whether it takes
-//! one, and anything else does not go that way at all.
+//! simple_logger prints with `eprintln!`, which panics when the terminal is gone, and after a panic the addresses of a
+//! dead master would stay. So the terminal is polled before each line.
 
 use std::fmt::{self, Write as _};
 use std::io::IsTerminal;
@@ -22,17 +21,17 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 use nix::time::{ClockId, clock_gettime};
 use simple_logger::SimpleLogger;
 
-use super::log_sink::{Lost, Sink, writable};
+use super::log_sink::{LostLines, Sink, writable};
 use super::syslog::{DEV_LOG, Syslog};
 use crate::engine::system::error_text;
 use crate::sys;
 
-/// What to log, and where to.
+/// Level and destinations of the log.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Settings {
-    /// Info as a rule, Debug with `-D`, Trace with `--debug`.
+    /// Info by default, Debug with `-D`, Trace with `--debug`.
     pub level: LevelFilter,
-    /// Standard error stays open (`-n`).
+    /// `-n`: standard error stays open.
     pub foreground: bool,
     /// `-l`.
     pub console: bool,
@@ -44,26 +43,26 @@ pub struct Settings {
     pub file: Option<PathBuf>,
 }
 
-/// Starts logging. The answer is a remark for the user when the lines will not go where they would expect.
+/// Starts logging. Returns a notice for the user if syslog is missing and the log goes elsewhere.
 ///
 /// # Errors
-/// The log file cannot be written.
+/// A message: the log file cannot be written.
 pub fn init(settings: &Settings) -> Result<Option<String>, String> {
-    let (sinks, remark) = Sinks::open(settings, Path::new(DEV_LOG))?;
+    let (sinks, notice) = Sinks::open(settings, Path::new(DEV_LOG))?;
     let logger = Logger {
         level: settings.level,
         sinks: Mutex::new(sinks),
     };
-    // Lives as long as the process. A second call changes nothing.
+    // Leaked because it lives as long as the process. A second call changes nothing.
     if log::set_logger(Box::leak(Box::new(logger))).is_ok() {
         log::set_max_level(settings.level);
         std::panic::set_hook(Box::new(|info| log::error!("bug: {info}")));
     }
-    Ok(remark)
+    Ok(notice)
 }
 
-/// Target of lines that were written to standard error already, as plain sentences.
-pub const SAID: &str = "said";
+/// Log target of messages that have been written to standard error already.
+pub const ON_STDERR: &str = "stderr";
 
 struct Logger {
     level: LevelFilter,
@@ -79,10 +78,17 @@ impl Log for Logger {
         if !self.enabled(record.metadata()) {
             return;
         }
-        // Only a panic while logging could hold the lock: its own message must not wait for itself.
+        // The lock is held only if this line reports a panic while another line is written.
         if let Ok(mut sinks) = self.sinks.try_lock() {
-            let said = record.target() == SAID;
-            sinks.line(record.level(), &LocalTime::now(), *record.args(), said);
+            let line = Line {
+                level: record.level(),
+                time: LocalTime::now(),
+                text: printable(*record.args()),
+            };
+            if record.target() != ON_STDERR {
+                sinks.write_to_stderr(&line);
+            }
+            sinks.write_to_others(&line);
         }
     }
 
@@ -100,7 +106,7 @@ struct Sinks {
 impl Sinks {
     fn open(settings: &Settings, dev_log: &Path) -> Result<(Self, Option<String>), String> {
         let mut sinks = Self::default();
-        let mut remark = None;
+        let mut notice = None;
         if let Some(path) = &settings.file {
             let file = Sink::file(path).map_err(|error| {
                 let why = error_text(&error);
@@ -108,31 +114,31 @@ impl Sinks {
             })?;
             sinks.file = Some(file);
         }
-        let mut silent = sinks.file.is_none();
+        let mut no_destination = sinks.file.is_none();
         if settings.syslog {
             let (syslog, outcome) = Syslog::new(dev_log, settings.facility);
             sinks.syslog = Some(syslog);
             match outcome {
-                Ok(()) => silent = false,
-                Err(error) if silent && !settings.console => {
+                Ok(()) => no_destination = false,
+                Err(error) if no_destination && !settings.console => {
                     let why = error_text(&error);
-                    remark = Some(format!(
+                    notice = Some(format!(
                         "no syslog here ({}: {why}), {}",
                         dev_log.display(),
                         if settings.foreground {
                             "logging to standard error"
                         } else {
-                            "log lines are lost until there is; -g logs to a file"
+                            "log lines are lost until it starts; -g logs to a file"
                         }
                     ));
                 }
                 Err(_) => {}
             }
         }
-        if settings.foreground && (settings.console || silent) {
+        if settings.foreground && (settings.console || no_destination) {
             sinks.open_console();
         }
-        Ok((sinks, remark))
+        Ok((sinks, notice))
     }
 
     fn open_console(&mut self) {
@@ -140,85 +146,98 @@ impl Sinks {
         if stderr.is_terminal() {
             self.terminal = Some(Terminal::default());
         } else {
-            // No standard error at all: then there is nobody to tell.
+            // Fails if standard error is closed; then there is no console.
             self.console = Sink::shared(stderr.as_fd()).ok();
         }
     }
 
-    fn line(&mut self, level: Level, stamp: &LocalTime, message: fmt::Arguments<'_>, said: bool) {
-        let text = Line::from(message);
-        if let Some(terminal) = self.terminal.as_mut().filter(|_| !said) {
-            terminal.line(level, stamp, &text.0);
+    fn write_to_stderr(&mut self, line: &Line) {
+        if let Some(terminal) = &mut self.terminal {
+            terminal.write(line);
         }
-        if self.console.is_some() || self.file.is_some() {
-            let line = format!("{level:<5} [{stamp}] {}", text.0);
-            if let Some(console) = self.console.as_mut().filter(|_| !said) {
-                console.line(&line);
-            }
-            if let Some(file) = &mut self.file {
-                file.line(&line);
-            }
+        if let Some(console) = &mut self.console {
+            console.line(&line.to_string());
+        }
+    }
+
+    fn write_to_others(&mut self, line: &Line) {
+        if let Some(file) = &mut self.file {
+            file.line(&line.to_string());
         }
         if let Some(syslog) = &mut self.syslog {
-            syslog.line(level, stamp, &text.0);
+            syslog.line(line.level, &line.time, &line.text);
         }
     }
 }
 
-/// Standard error when it is a terminal.
+/// Standard error if it is a terminal.
 #[derive(Default)]
 struct Terminal {
     printer: SimpleLogger,
-    lost: Lost,
+    lost: LostLines,
 }
 
 impl Terminal {
-    fn line(&mut self, level: Level, stamp: &LocalTime, text: &str) {
-        // A terminal that was closed, or stopped with ^S.
+    fn write(&mut self, line: &Line) {
+        // Not if the terminal was closed, or stopped with ^S.
         if !writable(std::io::stderr().as_fd()) {
-            self.lost.one();
+            self.lost.count_one();
             return;
         }
-        let stamp = stamp.to_string();
+        let time = line.time.to_string();
         let print = |level, text: &str| {
             let mut record = Record::builder();
-            // simple_logger has a place for the target where we want the time.
-            let record = record.level(level).target(&stamp);
+            // simple_logger prints the target where we want the time.
+            let record = record.level(level).target(&time);
             self.printer
                 .log(&record.args(format_args!("{text}")).build());
         };
         if let Some(notice) = self.lost.notice() {
             print(Level::Warn, &notice);
-            self.lost.told();
+            self.lost.clear();
         }
-        print(level, text);
+        print(line.level, &line.text);
     }
 }
 
 // ---- one line ----
 
-/// Longest text of a line in bytes: with everything around it, it fits the 1,024 of a syslog message.
-const TEXT_MAX: usize = 900;
+/// A log line.
+struct Line {
+    level: Level,
+    time: LocalTime,
+    /// As of [`printable`].
+    text: String,
+}
 
-/// Text made fit to print: control characters as `\xNN`, cut at [`TEXT_MAX`].
-struct Line(String);
-
-impl From<fmt::Arguments<'_>> for Line {
-    fn from(message: fmt::Arguments<'_>) -> Self {
-        let mut line = Self(String::with_capacity(128));
-        if line.write_fmt(message).is_err() {
-            line.0.push_str("...");
-        }
-        line
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Line { level, time, text } = self;
+        write!(f, "{level:<5} [{time}] {text}")
     }
 }
 
-impl fmt::Write for Line {
+/// Maximum length of the text in bytes: with priority, time and name it fits the 1,024 of a syslog message.
+const TEXT_MAX: usize = 900;
+
+/// The text of a message with control characters as `\xNN`, cut at [`TEXT_MAX`].
+fn printable(message: fmt::Arguments<'_>) -> String {
+    let mut text = Printable(String::with_capacity(128));
+    if text.write_fmt(message).is_err() {
+        text.0.push_str("...");
+    }
+    text.0
+}
+
+/// Collects printable text; the error means that there is no room.
+struct Printable(String);
+
+impl fmt::Write for Printable {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for character in text.chars() {
             let room = TEXT_MAX.saturating_sub(self.0.len());
             if character.is_control() {
-                // Two bytes for those between U+0080 and U+009F, the terminal's other control set.
+                // Two bytes from U+0080 to U+009F, the C1 control characters.
                 let mut utf8 = [0; 4];
                 let bytes = character.encode_utf8(&mut utf8).as_bytes();
                 if bytes.len() * 4 > room {
@@ -237,7 +256,7 @@ impl fmt::Write for Line {
     }
 }
 
-/// The local time of a line.
+/// Local time.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct LocalTime {
     pub(super) year: i32,
@@ -296,12 +315,8 @@ mod tests {
     use super::*;
     use crate::os::testing::Scratch;
 
-    fn text(message: fmt::Arguments<'_>) -> String {
-        Line::from(message).0
-    }
-
     #[test]
-    fn what_a_peer_wrote_cannot_leave_its_line() {
+    fn control_characters_cannot_forge_lines_or_reach_a_terminal() {
         for (name, input, want) in [
             (
                 "plain",
@@ -310,32 +325,32 @@ mod tests {
             ),
             ("forged line", "a\nOct 1 vrrpd: b", "a\\x0aOct 1 vrrpd: b"),
             ("terminal", "\x1b[2J\x07\x7f", "\\x1b[2J\\x07\\x7f"),
-            ("second control set", "\u{9b}2J", "\\xc2\\x9b2J"),
+            ("C1 control characters", "\u{9b}2J", "\\xc2\\x9b2J"),
             ("nul and return", "\0\r", "\\x00\\x0d"),
-            ("other scripts", "Zürich 東京", "Zürich 東京"),
+            ("other alphabets", "Zürich 東京", "Zürich 東京"),
         ] {
-            assert_eq!(text(format_args!("{input}")), want, "{name}");
+            assert_eq!(printable(format_args!("{input}")), want, "{name}");
         }
     }
 
     #[test]
-    fn a_line_has_a_bounded_length_and_shows_that_it_was_cut() {
+    fn long_lines_are_cut_and_end_in_dots() {
         for (name, long) in [
             ("letters", "x".repeat(5000)),
             ("controls", "\n".repeat(5000)),
             ("wide", "東".repeat(5000)),
         ] {
-            let got = text(format_args!("{long} tail"));
+            let got = printable(format_args!("{long} tail"));
             assert!(got.len() <= TEXT_MAX + 3, "{name}: {}", got.len());
             assert!(got.ends_with("..."), "{name}");
         }
         let fits = "x".repeat(TEXT_MAX);
-        assert_eq!(text(format_args!("{fits}")), fits);
+        assert_eq!(printable(format_args!("{fits}")), fits);
     }
 
     #[test]
-    fn stamps_are_readable_and_sortable() {
-        let stamp = LocalTime {
+    fn times_are_formatted_for_files_and_for_syslog() {
+        let time = LocalTime {
             year: 2026,
             month: 11,
             day: 2,
@@ -344,8 +359,8 @@ mod tests {
             second: 5,
             milli: 6,
         };
-        assert_eq!(stamp.to_string(), "2026-11-02 03:04:05.006");
-        assert_eq!(stamp.rfc3164(), "Nov  2 03:04:05");
+        assert_eq!(time.to_string(), "2026-11-02 03:04:05.006");
+        assert_eq!(time.rfc3164(), "Nov  2 03:04:05");
         assert!(LocalTime::now().year >= 2024);
     }
 
@@ -365,27 +380,27 @@ mod tests {
         let console = |sinks: &Sinks| sinks.console.is_some() || sinks.terminal.is_some();
         let open = |settings: &Settings| Sinks::open(settings, &dev_log).expect("sinks");
 
-        let (sinks, remark) = open(&settings);
-        assert!(console(&sinks), "nobody listens: standard error");
+        let (sinks, notice) = open(&settings);
+        assert!(console(&sinks), "no syslog: standard error");
         let want = format!(
             "no syslog here ({}: no such file or directory), logging to standard error",
             dev_log.display()
         );
-        assert_eq!(remark, Some(want));
+        assert_eq!(notice, Some(want));
 
         let daemon = Settings {
             foreground: false,
             ..settings.clone()
         };
-        let (sinks, remark) = open(&daemon);
+        let (sinks, notice) = open(&daemon);
         assert!(!console(&sinks));
-        assert!(remark.is_some_and(|remark| remark.contains("log lines are lost")));
+        assert!(notice.is_some_and(|notice| notice.contains("log lines are lost")));
 
-        let (sinks, remark) = open(&Settings {
+        let (sinks, notice) = open(&Settings {
             file,
             ..settings.clone()
         });
-        assert!(!console(&sinks) && remark.is_none(), "the file is enough");
+        assert!(!console(&sinks) && notice.is_none(), "the file is enough");
 
         let _syslogd = std::os::unix::net::UnixDatagram::bind(&dev_log).expect("bind");
         for (name, console_option, syslog, want) in [
@@ -394,13 +409,13 @@ mod tests {
             ("-n -l -G", true, false, (true, false)),
             ("-n -G", false, false, (true, false)),
         ] {
-            let (sinks, remark) = open(&Settings {
+            let (sinks, notice) = open(&Settings {
                 console: console_option,
                 syslog,
                 ..settings.clone()
             });
             assert_eq!((console(&sinks), sinks.syslog.is_some()), want, "{name}");
-            assert_eq!(remark, None, "{name}");
+            assert_eq!(notice, None, "{name}");
         }
     }
 
@@ -427,12 +442,11 @@ mod tests {
             file: Some(Sink::file(&path).expect("open")),
             ..Sinks::default()
         };
-        sinks.line(
-            Level::Warn,
-            &LocalTime::default(),
-            format_args!("a\tb"),
-            false,
-        );
+        sinks.write_to_others(&Line {
+            level: Level::Warn,
+            time: LocalTime::default(),
+            text: printable(format_args!("a\tb")),
+        });
         let got = std::fs::read_to_string(&path).expect("read");
         assert_eq!(got, "WARN  [0000-00-00 00:00:00.000] a\\x09b\n");
     }

@@ -1,5 +1,5 @@
-//! The pid file is a lock first and a number second: a copy that runs holds the lock, so what a killed one
-//! left behind means nothing, and a recycled pid cannot lie.
+//! The pid file. A running copy holds a lock on it, so the file of a killed copy does not keep another one from
+//! starting, and neither does a pid that has been reused.
 
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -13,27 +13,27 @@ use nix::fcntl::{Flock, FlockArg, OFlag};
 
 use crate::engine::system::error_text;
 
-/// How often, and how long each time, to wait for a child that holds the lock in its parent's place.
-const MOST_WAITS: u32 = 50;
+/// How often and how long to wait for a child that has inherited the lock of a process that is gone.
+const MAX_WAITS: u32 = 50;
 const WAIT: Duration = Duration::from_millis(10);
 
-/// Held as long as this copy runs; the file disappears with it.
+/// The locked pid file; it is removed when this is dropped.
 #[derive(Debug)]
 pub struct PidFile {
     file: Flock<File>,
     path: PathBuf,
 }
 
-/// Why the file is not ours.
+/// Why the pid file could not be taken.
 #[derive(Debug)]
-pub enum Refusal {
-    /// Another copy holds the lock. Its pid, unless it is just starting and has not written it yet.
+pub enum PidFileError {
+    /// Another copy holds the lock. Its pid is unknown if it is starting and has not written it yet.
     Running { path: PathBuf, pid: Option<u32> },
-    /// The system said no.
+    /// A system call failed.
     System { path: PathBuf, error: io::Error },
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for PidFileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Running { path, pid } => {
@@ -52,7 +52,7 @@ impl fmt::Display for Refusal {
 }
 
 impl PidFile {
-    /// Where it is unless `-p` says otherwise.
+    /// The path without option `-p`.
     #[must_use]
     pub fn default_path() -> &'static Path {
         // Old systems have no /run.
@@ -64,39 +64,39 @@ impl PidFile {
         Path::new(run)
     }
 
-    /// Locks the file, then writes our pid into it.
+    /// Locks the file, then writes the pid of this process to it.
     ///
     /// # Errors
-    /// Another copy runs, or the file cannot be made.
-    pub fn take(path: &Path) -> Result<Self, Refusal> {
-        let system = |error: io::Error| Refusal::System {
+    /// Another copy runs, or the file cannot be created.
+    pub fn take(path: &Path) -> Result<Self, PidFileError> {
+        let system = |error: io::Error| PidFileError::System {
             path: path.to_owned(),
             error,
         };
         if let Some(directory) = path.parent().filter(|parent| !parent.exists()) {
-            // When this fails, opening the file tells why.
+            // If this fails, opening the file reports why.
             let _ = DirBuilder::new()
                 .recursive(true)
                 .mode(0o755)
                 .create(directory);
         }
         let mut inherited = 0;
-        // A copy that stops removes its file: the lock we got may be one on a file without a name. Each
-        // turn needs another copy stopping at that very moment, hence the small bound.
-        for _ in 0..10 + MOST_WAITS {
+        // A copy that stops removes its file, so the locked file may be one that has no name any longer. Each
+        // repetition takes another copy that stops at that moment, hence the small limit.
+        for _ in 0..10 + MAX_WAITS {
             let file = open(path).map_err(system)?;
             let file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
                 Ok(locked) => locked,
                 Err((file, Errno::EWOULDBLOCK)) => {
                     let pid = read_pid(&file);
-                    if pid.is_some_and(is_own_or_gone) && inherited < MOST_WAITS {
-                        // By a child of the program we have replaced, or of a killed copy, which is writing a dump.
+                    if pid.is_some_and(is_own_or_gone) && inherited < MAX_WAITS {
+                        // A child that writes a dump holds it: of the program that this one replaced, or of a killed copy.
                         inherited += 1;
                         std::thread::sleep(WAIT);
                         continue;
                     }
                     let path = path.to_owned();
-                    return Err(Refusal::Running { path, pid });
+                    return Err(PidFileError::Running { path, pid });
                 }
                 Err((_, errno)) => return Err(system(errno.into())),
             };
@@ -108,12 +108,10 @@ impl PidFile {
                 });
             }
         }
-        Err(system(io::Error::other("it keeps being replaced")))
+        Err(system(io::Error::other("it is replaced again and again")))
     }
-}
 
-impl PidFile {
-    /// Where it is.
+    /// The path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -122,14 +120,14 @@ impl PidFile {
 
 impl Drop for PidFile {
     fn drop(&mut self) {
-        // Removed while still locked, and only if nobody put another file in its place.
+        // While still locked, and only if it was not replaced by another file.
         if is_at(&self.file, &self.path) {
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-/// Not truncated: until we hold the lock the content belongs to another copy.
+/// Opens the file without truncating it: until it is locked the content is another copy's.
 fn open(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new()
         .read(true)
@@ -137,7 +135,7 @@ fn open(path: &Path) -> io::Result<File> {
         .create(true)
         .truncate(false)
         .mode(0o644)
-        // No symbolic link (the directory may be shared), no waiting on a FIFO.
+        // Other users may be able to write to the directory: no symbolic link, no blocking on a FIFO.
         .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
         .open(path)?;
     if !file.metadata()?.is_file() {
@@ -161,11 +159,12 @@ fn is_own_or_gone(pid: u32) -> bool {
     pid == std::process::id() || !Path::new(&format!("/proc/{pid}")).exists()
 }
 
+/// Whether the file at the path is this one.
 pub(super) fn is_at(file: &File, path: &Path) -> bool {
-    let (Ok(ours), Ok(there)) = (file.metadata(), fs::symlink_metadata(path)) else {
+    let (Ok(open), Ok(named)) = (file.metadata(), fs::symlink_metadata(path)) else {
         return false;
     };
-    (ours.dev(), ours.ino()) == (there.dev(), there.ino())
+    (open.dev(), open.ino()) == (named.dev(), named.ino())
 }
 
 #[cfg(test)]
@@ -174,10 +173,10 @@ mod tests {
     use crate::os::testing::Scratch;
 
     #[test]
-    fn the_file_holds_our_pid_and_disappears_with_us() {
+    fn the_file_has_our_pid_and_is_removed_at_the_end() {
         let scratch = Scratch::new("pid-life");
         let path = scratch.path("a/b/vrrpd.pid");
-        let held = PidFile::take(&path).expect("directories are made on the way");
+        let held = PidFile::take(&path).expect("directories are created");
         let text = fs::read_to_string(&path).expect("written");
         assert_eq!(text, format!("{}\n", std::process::id()));
         drop(held);
@@ -185,21 +184,21 @@ mod tests {
     }
 
     #[test]
-    fn a_second_copy_is_told_the_pid_of_the_first() {
+    fn a_second_copy_reports_the_pid_of_the_first() {
         let scratch = Scratch::new("pid-second");
         let path = scratch.path("vrrpd.pid");
         let _held = PidFile::take(&path).expect("first");
-        let refusal = PidFile::take(&path).expect_err("second");
+        let error = PidFile::take(&path).expect_err("second");
         let want = format!(
             "vrrpd is already running as process {} (it holds the lock on {})",
             std::process::id(),
             path.display()
         );
-        assert_eq!(refusal.to_string(), want);
+        assert_eq!(error.to_string(), want);
     }
 
     #[test]
-    fn a_child_that_outlives_a_killed_copy_is_waited_for() {
+    fn a_child_of_a_killed_copy_that_holds_the_lock_is_waited_for() {
         let scratch = Scratch::new("pid-child");
         let path = scratch.path("vrrpd.pid");
         let held = PidFile::take(&path).expect("the former copy");
@@ -215,18 +214,18 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_copy_left_behind_means_nothing() {
+    fn the_file_of_a_killed_copy_does_not_prevent_a_start() {
         let scratch = Scratch::new("pid-stale");
         let path = scratch.path("vrrpd.pid");
-        // Process 1 runs for certain; a check by number would refuse to start.
-        fs::write(&path, "1\nand much more text than we write").expect("write");
+        // Process 1 always runs: a check by pid would refuse to start.
+        fs::write(&path, "1\nand more text than a pid").expect("write");
         let _held = PidFile::take(&path).expect("stale content");
         let text = fs::read_to_string(&path).expect("read");
         assert_eq!(text, format!("{}\n", std::process::id()));
     }
 
     #[test]
-    fn a_file_put_in_place_of_ours_is_left_alone() {
+    fn a_file_that_replaced_ours_is_left_alone() {
         let scratch = Scratch::new("pid-replaced");
         let path = scratch.path("vrrpd.pid");
         let held = PidFile::take(&path).expect("take");
@@ -237,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn links_fifos_and_unreachable_places_are_refused_in_one_sentence() {
+    fn links_fifos_and_unreachable_paths_are_refused_with_one_message() {
         let scratch = Scratch::new("pid-odd");
         let target = scratch.path("target");
         fs::write(&target, "precious").expect("write");

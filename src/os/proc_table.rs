@@ -1,28 +1,27 @@
-//! The process table, as /proc shows it.
+//! The process table, from /proc.
 
 use std::fmt::Write;
 use std::fs::{self, File};
 use std::io::{self, Read};
 
-/// A command line is not read any further.
+/// Number of bytes read from a command line.
 const MAX_LINE: usize = 4096;
 
-/// See [`crate::engine::system::System::processes`]. Processes that have ended and are only waiting for their
-/// parent do not count.
-pub(super) fn each(full: bool, each: &mut dyn FnMut(&[u8], &[u8])) -> io::Result<()> {
+/// See [`crate::engine::system::System::list_processes`]. Zombies are left out.
+pub(super) fn each(command_lines: bool, each: &mut dyn FnMut(&[u8], &[u8])) -> io::Result<()> {
     let mut path = String::new();
-    let (mut stat, mut line) = ([0; 512], vec![0; if full { MAX_LINE } else { 0 }]);
+    let (mut stat, mut line) = ([0; 512], vec![0; if command_lines { MAX_LINE } else { 0 }]);
     for entry in fs::read_dir("/proc")? {
         let name = entry?.file_name();
         let pid = name
             .to_str()
             .filter(|name| name.starts_with(|c: char| c.is_ascii_digit()));
         let Some(pid) = pid else { continue };
-        // It may end at any moment: what cannot be read is not there.
+        // A process that cannot be read has ended meanwhile.
         let Some(comm) = read(&mut path, pid, "stat", &mut stat).and_then(alive) else {
             continue;
         };
-        let line = match full {
+        let line = match command_lines {
             true => read(&mut path, pid, "cmdline", &mut line),
             false => Some(&[][..]),
         };
@@ -38,12 +37,12 @@ fn read<'a>(path: &mut String, pid: &str, what: &str, into: &'a mut [u8]) -> Opt
     into.get(..len)
 }
 
-/// The name in `PID (NAME) STATE …`, unless the process has ended. The name may hold anything.
+/// The name in `PID (NAME) STATE …` (proc_pid_stat(5)); `None` for a zombie. The name may contain any byte.
 fn alive(stat: &[u8]) -> Option<&[u8]> {
-    let begin = stat.iter().position(|byte| *byte == b'(')?.checked_add(1)?;
+    let start = stat.iter().position(|byte| *byte == b'(')?.checked_add(1)?;
     let end = stat.iter().rposition(|byte| *byte == b')')?;
     let state = stat.get(end.checked_add(2)?)?;
-    let comm = stat.get(begin..end)?;
+    let comm = stat.get(start..end)?;
     (!b"ZXx".contains(state)).then_some(comm)
 }
 
@@ -52,11 +51,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_name_stands_between_the_outer_parentheses() {
+    fn the_name_is_what_the_outer_parentheses_enclose() {
         for (stat, want) in [
             (&b"1 (init) S 0 1"[..], Some(&b"init"[..])),
             (b"7 (a) b (c)) R 1", Some(b"a) b (c)")),
-            (b"9 (gone) Z 1", None),
+            (b"9 (zombie) Z 1", None),
             (b"9 (gone", None),
             (b"9 (gone)", None),
             (b"9 )gone( S", None),
@@ -68,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn this_process_is_in_the_table() {
+    fn this_process_is_listed() {
         let own = fs::read("/proc/self/cmdline").expect("proc");
         let mut found = 0;
         each(true, &mut |_, line| found += u32::from(line == own)).expect("proc");

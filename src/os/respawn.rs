@@ -1,12 +1,12 @@
-//! A start that fails under an init that starts again whatever ends: the end is put off.
+//! Delays the exit of a failed start under an init that would start the daemon again at once.
 //!
-//! What is wrong stays wrong until somebody mends it. BusyBox and SysV init know no patience: with `respawn` in
-//! inittab they would start us every second until then, and fill the log. So a process that init has started itself (its
-//! parent is process 1, and it leads a session of its own, as nobody's shell does) ends half a minute
-//! later, or as soon as the configuration file is another one. The exit code stays the same.
+//! The cause of a failed start stays until someone fixes it. BusyBox and SysV init start a `respawn` entry of inittab
+//! every second until then, and fill the log. So a process that init has started itself (its parent is process 1,
+//! and it leads a session of its own, as no child of a shell does) exits 30 s later, or as soon as the
+//! configuration file changes. The exit code stays the same.
 //!
-//! Everybody else learns at once: who types the command, scripts, and systemd, which has a patience of its own.
-//! Nothing is kept between starts, so that it works where nothing can be written.
+//! A shell, a script and systemd, which limits restarts itself, learn of the failure at once. Nothing is stored
+//! between starts, so this works on a read-only root too.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -17,35 +17,35 @@ use nix::unistd::{getpid, getppid, getsid};
 
 use crate::sys;
 
-const LOOK: Duration = Duration::from_secs(1);
-const LOOKS: u32 = 30;
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+const CHECKS: u32 = 30;
 
-/// To be called when a start has failed, before the process ends. `path`: the configuration.
-pub fn delay_exit_under_init(path: &str) {
-    if !init_started_us() {
+/// To be called when a start has failed, before the process exits. `config` is the path of the configuration.
+pub fn delay_exit_under_init(config: &str) {
+    if !started_by_init() {
         return;
     }
-    log::warn!("init would start it again at once: ending in 30 s, or when the file changes");
-    // TERM and all others end it, as before anything was set up.
+    log::warn!("delaying exit 30 s (or until the configuration changes) to avoid a respawn loop");
+    // SIGTERM and the others end the process at once again.
     let _ = SigSet::empty().thread_set_mask();
-    let before = stamp(path);
-    for _ in 0..LOOKS {
-        let _ = sys::ppoll(&mut [], Some(LOOK));
-        if stamp(path) != before {
+    let before = version(config);
+    for _ in 0..CHECKS {
+        let _ = sys::ppoll(&mut [], Some(CHECK_INTERVAL));
+        if version(config) != before {
             return;
         }
     }
 }
 
-fn init_started_us() -> bool {
+fn started_by_init() -> bool {
     getppid().as_raw() == 1
         && getsid(None) == Ok(getpid())
-        // systemd sets it.
+        // Set by systemd.
         && std::env::var_os("INVOCATION_ID").is_none()
 }
 
-/// What differs when a file has been written or replaced, or is there at last.
-fn stamp(path: &str) -> [u64; 2] {
+/// Inode and modification time of a file: a value that changes when the file is created, written or replaced.
+fn version(path: &str) -> [u64; 2] {
     fs::metadata(path).map_or([0; 2], |data| {
         [
             data.ino(),

@@ -1,28 +1,30 @@
-//! What a service manager is told, if it asks: the messages of sd_notify(3), datagrams to the socket whose path
-//! `$NOTIFY_SOCKET` is. systemd asks (`Type=notify`), and so do others who took the idea over.
+//! Reports readiness to a service manager: the messages of sd_notify(3), datagrams to the socket named by
+//! `$NOTIFY_SOCKET`. systemd sets it for `Type=notify`, and some other service managers do too.
 //!
-//! They are few in a lifetime, so no socket is kept. None is waited for, and one that cannot be sent changes nothing.
+//! There are few in the life of a process, so no socket is kept. Sending never blocks, and a failure is ignored.
 
 use std::path::Path;
 
 use super::{clock, syslog};
 
-/// Names the socket. Not for children: what they say would be taken for ours.
+/// Environment variable with the path of the socket. Children do not inherit it: the service manager would take
+/// their messages for the daemon's.
 pub(super) const SOCKET: &str = "NOTIFY_SOCKET";
 
-/// It runs, or runs again after having reloaded.
+/// The daemon has started, or has finished a reload.
 pub const READY: &str = "READY=1";
-/// It clears up and ends.
+/// The daemon is stopping.
 pub const STOPPING: &str = "STOPPING=1";
 
-/// It reads its configuration. The time tells an answer to a request from one that was on its way before.
+/// The daemon starts to reload. The time lets the service manager tell which request this answers.
 pub fn reloading() {
     let micros = clock::now().as_nanos() / 1000;
     send(&format!("RELOADING=1\nMONOTONIC_USEC={micros}"));
 }
 
-pub fn send(news: &str) {
+pub fn send(message: &str) {
     if let Some(path) = std::env::var_os(SOCKET) {
-        let _ = syslog::connect(Path::new(&path)).and_then(|socket| socket.send(news.as_bytes()));
+        let _ =
+            syslog::connect(Path::new(&path)).and_then(|socket| socket.send(message.as_bytes()));
     }
 }

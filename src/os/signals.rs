@@ -1,51 +1,50 @@
-//! Signals as events: all of them blocked, read from one descriptor by the poll loop.
+//! Signals as events: all are blocked, and the poll loop reads them from one descriptor (signalfd(2)).
 //!
-//! Not blocked are those that report a fault in the program and those a terminal user means
-//! literally (quit with a core, suspend). SIGPIPE is ignored by Rust's runtime before `main`.
-//! Beware: a child inherits the mask (`std::process::Command` does not reset it), so whoever starts a
-//! script has to empty it between fork and exec.
-//! A stray signal that means nothing to us (SIGALRM, SIGIO) is read and dropped, not deadly.
+//! Not blocked are those that report a fault in the program, and those with which a user at a terminal quits or suspends
+//! it. Rust's runtime ignores SIGPIPE before `main`. A child inherits the mask (`std::process::Command` does not reset
+//! it), so `child` empties it between fork and exec. A signal without a meaning here (SIGALRM, SIGIO) is read and
+//! dropped.
 
 use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::sys::signal::{SigSet, Signal as Number};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
-/// What a signal asks for.
+/// The request that a signal stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Signal {
     /// TERM, INT.
     Stop,
     /// HUP.
     Reload,
-    /// CHLD: a script ended.
+    /// CHLD: a child has ended.
     Child,
-    /// USR1: write the state.
+    /// USR1: dump the state.
     Dump,
-    /// USR2: write the statistics.
+    /// USR2: dump the statistics.
     Stats,
-    /// RTMAX-1: write the statistics, then clear them.
+    /// RTMAX-1: dump the statistics, then clear them.
     ClearStats,
-    /// RTMIN+2: write the state as JSON.
+    /// RTMIN+2: dump the state as JSON.
     Json,
-    /// RTMAX: write what the scheduler is up to.
+    /// RTMAX: log the state of the loop.
     Trace,
-    /// RTMAX-2: give way to the program that is in our place now.
+    /// RTMAX-2: execute the new version of the program.
     Restart,
-    /// Anything else; means nothing.
+    /// Any other signal; ignored.
     Other(u32),
 }
 
-/// A signal and who sent it.
+/// A signal and its sender.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Received {
-    /// What it asks for.
+    /// The request.
     pub signal: Signal,
-    /// The sender; 0 is the kernel.
+    /// Pid of the sender; 0 for the kernel.
     pub sender: u32,
 }
 
-/// The numbers of signals as this C library has them.
+/// The signals, their `--signum` names (keepalived's) and their numbers.
 fn table() -> [(Signal, &'static str, i32); 9] {
     // RTMIN depends on the C library (34 or 35), RTMAX on the machine (MIPS has 127).
     let (rtmin, rtmax) = (libc::SIGRTMIN(), libc::SIGRTMAX());
@@ -58,12 +57,12 @@ fn table() -> [(Signal, &'static str, i32); 9] {
         (Signal::ClearStats, "STATS_CLEAR", rtmax - 1),
         (Signal::Json, "JSON", rtmin + 2),
         (Signal::Trace, "TDUMP", rtmax),
-        // Ours alone. Not counted from RTMIN: the new program may have been built with the other C library.
+        // vrrpd only. Not counted from RTMIN, because the new version may be built with the other C library.
         (Signal::Restart, "RESTART", rtmax - 2),
     ]
 }
 
-/// The number behind a `--signum` name.
+/// The number of the signal with this `--signum` name.
 #[must_use]
 pub fn number(name: &str) -> Option<i32> {
     let found = table()
@@ -72,16 +71,16 @@ pub fn number(name: &str) -> Option<i32> {
     found.map(|(_, _, number)| number)
 }
 
-/// Blocks the signals of the calling thread and hands them out one by one.
+/// The descriptor that the signals of this thread are read from.
 #[derive(Debug)]
 pub struct Signals(SignalFd);
 
 impl Signals {
-    /// Call it early: a signal that comes later waits here instead of ending the process.
+    /// Blocks the signals. To be called early: until then a signal ends the process.
     ///
     /// # Errors
-    /// The kernel's.
-    pub fn take() -> nix::Result<Self> {
+    /// The kernel has no signalfd (CONFIG_SIGNALFD).
+    pub fn block() -> nix::Result<Self> {
         let mut mask = SigSet::all();
         for fault in [
             Number::SIGSEGV,
@@ -102,7 +101,7 @@ impl Signals {
         SignalFd::with_flags(&mask, flags).map(Self)
     }
 
-    /// The next signal; `None` when there is none now.
+    /// The next signal; `None` if none is pending.
     #[must_use]
     pub fn next(&self) -> Option<Received> {
         let info = self.0.read_signal().ok().flatten()?;
@@ -120,13 +119,13 @@ impl AsFd for Signals {
 }
 
 fn decode(number: u32) -> Signal {
-    let Ok(wanted) = i32::try_from(number) else {
+    let Ok(signed) = i32::try_from(number) else {
         return Signal::Other(number);
     };
-    if wanted == libc::SIGCHLD {
+    if signed == libc::SIGCHLD {
         return Signal::Child;
     }
-    let found = table().into_iter().find(|(_, _, known)| *known == wanted);
+    let found = table().into_iter().find(|(_, _, known)| *known == signed);
     found.map_or(Signal::Other(number), |(signal, _, _)| signal)
 }
 
@@ -134,13 +133,13 @@ fn decode(number: u32) -> Signal {
 mod tests {
     use super::*;
 
-    /// raise(3) reaches the calling thread only, so tests may run side by side.
+    /// raise(3) signals the calling thread only, so tests can run in parallel.
     fn send(number: Number) {
         nix::sys::signal::raise(number).expect("own thread");
     }
 
     #[test]
-    fn every_signal_means_what_it_means_to_keepalived() {
+    fn signals_mean_the_same_as_for_keepalived() {
         for (number, want) in [
             (libc::SIGTERM, Signal::Stop),
             (libc::SIGINT, Signal::Stop),
@@ -160,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn signum_knows_keepalived_names_only() {
+    fn signum_accepts_keepalived_names() {
         assert_eq!(number("STOP"), Some(libc::SIGTERM));
         assert_eq!(number("JSON"), Some(libc::SIGRTMIN() + 2));
         assert_eq!(number(""), None);
@@ -168,8 +167,8 @@ mod tests {
     }
 
     #[test]
-    fn blocked_signals_are_read_in_turn_with_their_sender() {
-        let signals = Signals::take().expect("signalfd");
+    fn blocked_signals_are_read_in_order_with_their_sender() {
+        let signals = Signals::block().expect("signalfd");
         assert_eq!(signals.next(), None);
         send(Number::SIGHUP);
         send(Number::SIGTERM);
@@ -184,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_stray_signal_does_not_end_the_process() {
-        let signals = Signals::take().expect("signalfd");
+        let signals = Signals::block().expect("signalfd");
         send(Number::SIGALRM);
         let received = signals.next().map(|received| received.signal);
         assert_eq!(received, Some(Signal::Other(14)));

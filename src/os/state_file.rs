@@ -1,10 +1,10 @@
-//! Where a process leaves word for its successor (`engine::resume` says what): a small file beside the pid file.
+//! The state file beside the pid file: what a restarted daemon needs to resume as master (`engine::instance::resume`).
 //!
-//! It is written in place, some hundred times a second at the worst, and read once, by a copy that holds the lock on the
-//! pid file. Its header names the boot and the network namespace: times and interface numbers mean nothing elsewhere.
-//! No mapping, although that would spare the system calls: whoever truncated the file would end the daemon.
+//! It is written in place, at most some hundred times per second, and read once, by a copy that holds the lock on the pid
+//! file. Its header identifies the boot and the network namespace: times and interface indexes are valid only there. It is
+//! not mapped into memory, although that would save the system calls: truncating the file would kill the daemon (SIGBUS).
 //!
-//! Nothing depends on the file: what is wrong with it is said once, and the daemon runs without.
+//! If the file cannot be used, that is logged once, and the daemon runs without it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
@@ -17,12 +17,12 @@ use nix::unistd::geteuid;
 use super::pid_file::is_at;
 use crate::engine::system::error_text;
 
-/// What stands before the records; zeros at the end.
+/// Length of the header in bytes, padded with zeros.
 const HEADER: usize = 128;
-/// More is not read: a thousand instances take 64 KB.
-const MOST: u64 = 1 << 20;
+/// Maximum length in bytes; a thousand instances take 64 KB.
+const MAX_LEN: u64 = 1 << 20;
 
-/// See the top of the file. The default is none at all.
+/// The open state file, if it can be used. The default is none.
 #[derive(Debug, Default)]
 pub struct StateFile(Option<Open>);
 
@@ -33,7 +33,7 @@ struct Open {
 }
 
 impl StateFile {
-    /// The one that belongs to a pid file: `/run/vrrpd.state` to `/run/vrrpd.pid`.
+    /// Opens the state file of a pid file: `/run/vrrpd.state` for `/run/vrrpd.pid`.
     #[must_use]
     pub fn beside(pid_file: &Path) -> Self {
         let mut path = pid_file.as_os_str().to_owned();
@@ -48,19 +48,20 @@ impl StateFile {
         match open(&path) {
             Ok(file) => StateFile(Some(Open { file, path })),
             Err(error) => {
-                complain(&path, &error);
+                warn_unusable(&path, &error);
                 StateFile(None)
             }
         }
     }
 
-    /// What a predecessor left, if it speaks of this machine as it is. From now on the file is ours.
+    /// The records of the previous process, if its header is that of this boot and namespace. If not, the file is
+    /// cleared.
     pub(super) fn read(&mut self) -> Vec<u8> {
         let Some(Open { file, .. }) = &mut self.0 else {
             return Vec::new();
         };
         let mut bytes = Vec::new();
-        let read = file.take(MOST).read_to_end(&mut bytes);
+        let read = file.take(MAX_LEN).read_to_end(&mut bytes);
         let header = read.and_then(|_| header());
         let outcome = header.and_then(|header| {
             if bytes.starts_with(&header) {
@@ -79,7 +80,7 @@ impl StateFile {
         bytes
     }
 
-    /// Writes behind the header.
+    /// Writes at an offset behind the header.
     pub(super) fn write(&mut self, at: usize, bytes: &[u8]) {
         let at = u64::try_from(at.saturating_add(HEADER)).unwrap_or(u64::MAX);
         let written = match &self.0 {
@@ -91,9 +92,8 @@ impl StateFile {
         }
     }
 
-    /// The daemon ends in good order: nothing remains.
+    /// Removes the file at an orderly stop, unless it was replaced by another one.
     pub(super) fn remove(&mut self) {
-        // Unless somebody has put another file in its place.
         if let Some(Open { file, path }) = self.0.take()
             && is_at(&file, &path)
         {
@@ -101,20 +101,20 @@ impl StateFile {
         }
     }
 
-    /// What is half written must not be believed.
+    /// Clears and removes the file after an error: a record may be half written.
     fn fail(&mut self, error: &io::Error) {
         if let Some(Open { file, path }) = &self.0 {
             let _ = file.set_len(0);
-            complain(path, error);
+            warn_unusable(path, error);
         }
         self.remove();
     }
 }
 
-fn complain(path: &Path, error: &io::Error) {
+fn warn_unusable(path: &Path, error: &io::Error) {
     let why = error_text(error);
     log::warn!(
-        "no hot restart, the state file {} cannot be used: {why}",
+        "no hot restart: cannot use the state file {}: {why}",
         path.display()
     );
 }
@@ -126,7 +126,7 @@ fn open(path: &Path) -> io::Result<File> {
         .create(true)
         .truncate(false)
         .mode(0o600)
-        // The directory may be shared.
+        // Other users may be able to write to the directory.
         .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
         .open(path)?;
     let data = file.metadata()?;
@@ -142,11 +142,11 @@ fn open(path: &Path) -> io::Result<File> {
     Err(io::Error::other(why))
 }
 
-/// Names the format, this boot and our place in it.
+/// The header: version of the format, boot id, network and time namespace.
 fn header() -> io::Result<[u8; HEADER]> {
     let mut text = fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
     text.insert_str(0, "vrrpd state 1\n");
-    // Kernels before 5.6 have no namespaces of time.
+    // Kernels before 5.6 have no time namespaces.
     for space in ["net", "time"] {
         if let Ok(link) = fs::read_link(format!("/proc/self/ns/{space}")) {
             text.push_str(&link.to_string_lossy());
@@ -167,7 +167,7 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     #[test]
-    fn what_one_writes_the_next_reads_until_it_ends_in_good_order() {
+    fn records_are_kept_until_an_orderly_stop() {
         let scratch = Scratch::new("state-life");
         let (pid_file, path) = (scratch.path("vrrpd.pid"), scratch.path("vrrpd.state"));
         let mut first = StateFile::beside(&pid_file);
@@ -177,7 +177,7 @@ mod tests {
         drop(first);
         let mut second = StateFile::beside(&pid_file);
         assert_eq!(second.read(), [1, 2, 7, 4]);
-        let mode = fs::metadata(&path).expect("there").permissions().mode();
+        let mode = fs::metadata(&path).expect("metadata").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         second.remove();
         assert!(!path.exists());
@@ -186,25 +186,25 @@ mod tests {
     }
 
     #[test]
-    fn another_boot_or_format_is_not_believed() {
+    fn a_header_of_another_boot_or_format_clears_the_file() {
         let scratch = Scratch::new("state-boot");
         let pid_file = scratch.path("named");
         let path = scratch.path("named.state");
-        for place in [0, 12, 20, 60] {
+        for offset in [0, 12, 20, 60] {
             let mut file = StateFile::beside(&pid_file);
             file.read();
             file.write(0, &[1, 2, 3, 4]);
             let mut bytes = fs::read(&path).expect("read");
-            bytes[place] ^= 1;
+            bytes[offset] ^= 1;
             fs::write(&path, &bytes).expect("write");
-            assert_eq!(StateFile::beside(&pid_file).read(), [0; 0], "{place}");
-            let len = fs::metadata(&path).expect("there").len();
-            assert_eq!(len, HEADER as u64, "and is gone");
+            assert_eq!(StateFile::beside(&pid_file).read(), [0; 0], "{offset}");
+            let len = fs::metadata(&path).expect("metadata").len();
+            assert_eq!(len, HEADER as u64, "cleared");
         }
     }
 
     #[test]
-    fn what_is_not_ours_alone_is_left_alone() {
+    fn links_fifos_and_files_that_others_can_access_are_refused() {
         let scratch = Scratch::new("state-odd");
         let (pid_file, path) = (scratch.path("vrrpd.pid"), scratch.path("vrrpd.state"));
         let target = scratch.path("target");
@@ -218,7 +218,7 @@ mod tests {
             &|| Ok(nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU)?),
         ];
         for make in odd {
-            make().expect("made");
+            make().expect("created");
             let mut file = StateFile::beside(&pid_file);
             assert!(file.0.is_none());
             file.write(0, &[1]);

@@ -1,7 +1,7 @@
-//! Syslog as every router has it: datagrams to `/dev/log`, in the form of RFC 3164 without the host name.
+//! Logs to syslog: datagrams to `/dev/log` in the format of RFC 3164, without the host name.
 //!
-//! Never waits. A syslog daemon that is restarted is found again at the next line; one that is missing
-//! costs one attempt a second at most.
+//! Sending never blocks. After a restart of the syslog daemon the next line reconnects; while it is missing, there is
+//! at most one attempt per second.
 
 use std::io;
 use std::os::unix::net::UnixDatagram;
@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use log::Level;
 
-use super::log_sink::Lost;
+use super::log_sink::LostLines;
 use super::logging::LocalTime;
 
-/// Where the daemon listens.
+/// The socket of the syslog daemon.
 pub(super) const DEV_LOG: &str = "/dev/log";
 /// LOG_DAEMON.
 const DEFAULT_FACILITY: u8 = 3;
@@ -25,11 +25,11 @@ pub(super) struct Syslog {
     facility: u8,
     socket: Option<UnixDatagram>,
     retry_at: Option<Instant>,
-    lost: Lost,
+    lost: LostLines,
 }
 
 impl Syslog {
-    /// Connects if it can; if not, later lines try again.
+    /// Connects. If that fails, later lines try again.
     pub(super) fn new(path: &Path, facility: Option<u8>) -> (Self, io::Result<()>) {
         let (socket, outcome) = match connect(path) {
             Ok(socket) => (Some(socket), Ok(())),
@@ -40,30 +40,30 @@ impl Syslog {
             facility: facility.unwrap_or(DEFAULT_FACILITY),
             socket,
             retry_at: None,
-            lost: Lost::default(),
+            lost: LostLines::default(),
         };
         (syslog, outcome)
     }
 
     /// Sends a line, or counts it as lost.
-    pub(super) fn line(&mut self, level: Level, stamp: &LocalTime, text: &str) {
+    pub(super) fn line(&mut self, level: Level, time: &LocalTime, text: &str) {
         if let Some(notice) = self.lost.notice() {
-            if !self.put(Level::Warn, stamp, &notice) {
-                self.lost.one();
+            if !self.put(Level::Warn, time, &notice) {
+                self.lost.count_one();
                 return;
             }
-            self.lost.told();
+            self.lost.clear();
         }
-        if !self.put(level, stamp, text) {
-            self.lost.one();
+        if !self.put(level, time, text) {
+            self.lost.count_one();
         }
     }
 
-    fn put(&mut self, level: Level, stamp: &LocalTime, text: &str) -> bool {
+    fn put(&mut self, level: Level, time: &LocalTime, text: &str) -> bool {
         let priority = self.facility * 8 + severity(level);
         let pid = std::process::id();
-        let message = format!("<{priority}>{} vrrpd[{pid}]: {text}", stamp.rfc3164());
-        // Twice, because the first attempt may find out that the daemon was restarted.
+        let message = format!("<{priority}>{} vrrpd[{pid}]: {text}", time.rfc3164());
+        // The second attempt is for a daemon that was restarted, which the first one detects.
         for _ in 0..2 {
             if self.socket.is_none() && !self.reconnect() {
                 return false;
@@ -95,7 +95,7 @@ impl Syslog {
     }
 }
 
-/// A socket that datagrams to this path can be sent with, never waiting.
+/// A non-blocking datagram socket connected to this path.
 pub(super) fn connect(path: &Path) -> io::Result<UnixDatagram> {
     let socket = UnixDatagram::unbound()?;
     socket.set_nonblocking(true)?;
@@ -131,7 +131,7 @@ mod tests {
         daemon
     }
 
-    const STAMP: LocalTime = LocalTime {
+    const TIME: LocalTime = LocalTime {
         year: 2026,
         month: 2,
         day: 3,
@@ -155,7 +155,7 @@ mod tests {
         ] {
             let (mut syslog, outcome) = Syslog::new(&path, facility);
             outcome.expect("connected");
-            syslog.line(level, &STAMP, "(VI_1) Entering MASTER STATE");
+            syslog.line(level, &TIME, "(VI_1) Entering MASTER STATE");
             let want =
                 format!("<{priority}>Feb  3 04:05:06 vrrpd[{pid}]: (VI_1) Entering MASTER STATE");
             assert_eq!(receive(&daemon), Some(want));
@@ -170,23 +170,23 @@ mod tests {
         let (mut syslog, _) = Syslog::new(&path, None);
         drop(first);
         let second = listen(&path);
-        syslog.line(Level::Info, &STAMP, "after the restart");
+        syslog.line(Level::Info, &TIME, "after the restart");
         let got = receive(&second).expect("a datagram");
         assert!(got.ends_with(": after the restart"), "{got}");
     }
 
     #[test]
-    fn a_missing_daemon_is_asked_for_once_a_second_and_told_what_it_missed() {
+    fn a_missing_daemon_is_tried_once_a_second_and_lost_lines_are_reported() {
         let scratch = Scratch::new("syslog-missing");
         let path = scratch.path("log");
         let (mut syslog, outcome) = Syslog::new(&path, None);
         assert!(outcome.is_err());
-        syslog.line(Level::Info, &STAMP, "one");
+        syslog.line(Level::Info, &TIME, "one");
         let daemon = listen(&path);
-        syslog.line(Level::Info, &STAMP, "two");
-        assert_eq!(receive(&daemon), None, "too early to ask again");
+        syslog.line(Level::Info, &TIME, "two");
+        assert_eq!(receive(&daemon), None, "too early to connect again");
         syslog.retry_at = None;
-        syslog.line(Level::Info, &STAMP, "three");
+        syslog.line(Level::Info, &TIME, "three");
         let notice = receive(&daemon).expect("notice");
         assert!(notice.starts_with("<28>"), "{notice}");
         assert!(notice.ends_with(": 2 log lines lost"), "{notice}");
@@ -195,18 +195,18 @@ mod tests {
     }
 
     #[test]
-    fn a_daemon_that_sleeps_does_not_block_us() {
-        let scratch = Scratch::new("syslog-sleeps");
+    fn a_daemon_that_does_not_read_does_not_block() {
+        let scratch = Scratch::new("syslog-full");
         let path = scratch.path("log");
         let daemon = listen(&path);
         let (mut syslog, _) = Syslog::new(&path, None);
-        // More than its queue holds; would it block, the test would hang.
+        // More than its queue holds. If sending blocked, the test would hang.
         for _ in 0..2000 {
-            syslog.line(Level::Info, &STAMP, "flood");
+            syslog.line(Level::Info, &TIME, "flood");
         }
         assert!(syslog.lost.notice().is_some());
         while receive(&daemon).is_some() {}
-        syslog.line(Level::Info, &STAMP, "awake again");
+        syslog.line(Level::Info, &TIME, "awake again");
         let notice = receive(&daemon).expect("notice");
         assert!(notice.ends_with("log lines lost"), "{notice}");
     }

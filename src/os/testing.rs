@@ -1,8 +1,8 @@
-//! What the tests of this room share.
+//! Helpers for the tests of this module.
 
 use std::path::{Path, PathBuf};
 
-/// A directory of its own for one test, removed at the end.
+/// A temporary directory for one test, removed when dropped.
 pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {

@@ -1,4 +1,4 @@
-//! `vrrpd uci2conf`: makes a keepalived.conf of OpenWrt's UCI configuration. Messages go to standard error.
+//! `vrrpd uci2conf`: converts OpenWrt's UCI configuration into a keepalived.conf. Diagnostics go to standard error.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -15,13 +15,13 @@ use crate::engine::system::error_text;
 use crate::uci;
 
 const DEFAULT: &str = "/etc/config/keepalived";
-/// More than a configuration may be; what is longer is refused when it is read.
+/// Number of bytes read from standard input: more than `uci::convert` accepts.
 const MAX_INPUT: u64 = 5 << 20;
 
-/// Does what the arguments ask for; the answer is what to print.
+/// Runs the command; returns what to print.
 ///
 /// # Errors
-/// What is wrong with the arguments or the files.
+/// A message: wrong arguments, or a file that cannot be read or written.
 pub fn run(args: Vec<OsString>) -> Result<String, String> {
     let mut input = None;
     let mut output = None;
@@ -39,13 +39,13 @@ pub fn run(args: Vec<OsString>) -> Result<String, String> {
     let bytes = read(name).map_err(|why| format!("cannot read {name}: {why}"))?;
     let done = uci::convert(name, bytes);
     let report = render_text(&done.diags, &done.sources);
-    // Nobody may be reading.
+    // Standard error may be closed.
     let _ = io::stderr().write_all(report.as_bytes());
-    let text = done.text.ok_or("nothing is written")?;
+    let text = done.text.ok_or("nothing was written")?;
     let Some(output) = output else {
         return Ok(text);
     };
-    // There are passwords in it.
+    // The file may contain passwords.
     stat::umask(Mode::from_bits_truncate(0o077));
     let write = atomic_file::replace(Path::new(&output), text.as_bytes());
     write.map_err(|error| format!("cannot write {}: {}", output.display(), error_text(&error)))?;

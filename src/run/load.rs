@@ -52,7 +52,7 @@ impl<'a> Loader<'a> {
     /// running configuration has too were there when it was started, and change nothing.
     pub(super) fn again(&mut self) -> Result<Config, String> {
         let path = self.path;
-        host::readable(path).map_err(|why| cannot_read(path, &why))?;
+        host::check_readable(path).map_err(|why| cannot_read(path, &why))?;
         let loaded = self.load();
         let found = errors(&loaded);
         let new = found.iter().filter(|error| !self.errors.contains(error));
@@ -71,7 +71,7 @@ impl<'a> Loader<'a> {
 
     fn load(&self) -> Loaded {
         let mut loaded = config::load(self.path, &machine(self.options));
-        host::fill_in(&mut loaded.config.global);
+        host::set_name_defaults(&mut loaded.config.global);
         log_diags(&loaded, self.path);
         #[cfg(feature = "lvs")]
         keep(self.options.subsystems, &mut loaded.config);

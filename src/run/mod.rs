@@ -81,7 +81,7 @@ fn features() -> String {
 /// `-t`: reports on the configuration.
 pub fn config_test(options: &Options, host: &dyn config::Host) -> u8 {
     let path = config_path(options);
-    if let Err(why) = host::readable(&path) {
+    if let Err(why) = host::check_readable(&path) {
         let sentence = format!("vrrpd: {}\n", cannot_read(&path, &why));
         return deliver(options, &sentence, exit::TEST_CANNOT_RUN);
     }
@@ -160,11 +160,11 @@ fn print(text: &str) -> u8 {
 /// One sentence for whoever started us, on standard error and in the log.
 fn say(sentence: &str) {
     let _ = writeln!(io::stderr(), "vrrpd: {sentence}");
-    log::warn!(target: logging::SAID, "{sentence}");
+    log::warn!(target: logging::ON_STDERR, "{sentence}");
 }
 
 fn fail(sentence: &str, code: u8) -> u8 {
     let _ = writeln!(io::stderr(), "vrrpd: {sentence}");
-    log::error!(target: logging::SAID, "{sentence}");
+    log::error!(target: logging::ON_STDERR, "{sentence}");
     code
 }

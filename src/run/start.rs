@@ -22,7 +22,7 @@ use crate::exit;
 use crate::os::daemon::{self, Ready, Role};
 use crate::os::host;
 use crate::os::logging;
-use crate::os::pid_file::{PidFile, Refusal};
+use crate::os::pid_file::{PidFile, PidFileError};
 use crate::os::respawn;
 use crate::os::restart::{self, Successor};
 use crate::os::sched;
@@ -56,7 +56,7 @@ fn begin(options: &Options, up: &mut bool) -> u8 {
     // Resolved here, because the daemon lives in `/`.
     let path = absolute(&config_path(options));
     let pid_file = options.pid_file.as_deref().map(absolute);
-    if let Err(why) = host::readable(&path) {
+    if let Err(why) = host::check_readable(&path) {
         return fail(&cannot_read(&path, &why), exit::NO_CONFIG);
     }
     let missing = host::missing_capabilities();
@@ -138,7 +138,7 @@ fn open_log(options: &Options) -> Result<Option<String>, String> {
 /// The last steps that can fail in the background.
 fn prepare(pid_file: Option<String>) -> Result<(Option<PidFile>, Signals), (String, u8)> {
     // Before anything is in place that a signal would leave behind.
-    let signals = Signals::take().map_err(|errno| {
+    let signals = Signals::block().map_err(|errno| {
         (
             format!("cannot receive signals: {errno} (CONFIG_SIGNALFD)"),
             exit::FATAL,
@@ -174,9 +174,13 @@ fn take_pid_file(wanted: Option<String>) -> Result<Option<PidFile>, (String, u8)
     let path = wanted.map_or_else(|| PidFile::default_path().to_owned(), PathBuf::from);
     match PidFile::take(&path) {
         Ok(held) => Ok(Some(held)),
-        Err(refusal @ Refusal::Running { .. }) => Err((refusal.to_string(), exit::ALREADY_RUNNING)),
-        Err(refusal @ Refusal::System { .. }) if given => Err((refusal.to_string(), exit::FATAL)),
-        Err(refusal @ Refusal::System { .. }) => {
+        Err(refusal @ PidFileError::Running { .. }) => {
+            Err((refusal.to_string(), exit::ALREADY_RUNNING))
+        }
+        Err(refusal @ PidFileError::System { .. }) if given => {
+            Err((refusal.to_string(), exit::FATAL))
+        }
+        Err(refusal @ PidFileError::System { .. }) => {
             say(&format!("{refusal}; running without one"));
             Ok(None)
         }

@@ -1,5 +1,5 @@
-//! `vrrpd genhash`: asks for one page and prints its MD5, the number that `digest` wants. It is a command and no
-//! daemon: it waits for the server. The page is read by the same machine that checks it later.
+//! `vrrpd genhash`: fetches a page and prints its MD5, for `digest` of HTTP_GET and SSL_GET. The page is read by the same
+//! code that the daemon checks it with; unlike the daemon, the command blocks.
 
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
@@ -20,15 +20,15 @@ vrrpd genhash: print the MD5 of a page, for `digest` of HTTP_GET and SSL_GET
 
 usage: vrrpd genhash [-S] -s SERVER -p PORT -u PATH [options]
 
-  -s, --server=ADDRESS         whom to ask
-  -p, --port=PORT              at which port (default 80, with -S 443)
-  -u, --url=PATH               for which page, /index.html
-  -S, --use-ssl                by TLS
-  -I, --use-sni                with the virtual host in the TLS handshake
-  -V, --use-virtualhost=NAME   of which virtual host
-  -P, --protocol=1.0|1.0C|1.1  in which way, as http_protocol says
-  -m, --fwmark=MARK            with packets that have this mark
-  -t, --timeout=SECONDS        how long each step may take (default 5)
+  -s, --server=ADDRESS         address of the server
+  -p, --port=PORT              its port (default 80, with -S 443)
+  -u, --url=PATH               path of the page, such as /index.html
+  -S, --use-ssl                connect by TLS
+  -I, --use-sni                send the virtual host in the TLS handshake
+  -V, --use-virtualhost=NAME   virtual host to request
+  -P, --protocol=1.0|1.0C|1.1  HTTP version, as of http_protocol
+  -m, --fwmark=MARK            firewall mark of the packets
+  -t, --timeout=SECONDS        time limit of each step (default 5)
   -v, --verbose                print status and length too
   -h, --help                   print this help
 ";
@@ -46,10 +46,10 @@ struct Options {
     verbose: bool,
 }
 
-/// Does what the arguments ask for; the answer is what to print.
+/// Runs the command; returns what to print.
 ///
 /// # Errors
-/// What is wrong with the arguments or the server.
+/// A message: wrong arguments, or what failed with the server.
 pub fn run(args: Vec<OsString>) -> Result<String, String> {
     let Some(options) = parse(args).map_err(|error| error.to_string())? else {
         return Ok(HELP.to_owned());
@@ -57,17 +57,17 @@ pub fn run(args: Vec<OsString>) -> Result<String, String> {
     if options.server.is_empty() || options.path.is_empty() {
         return Err("-s and -u are needed, -h lists the options".to_owned());
     }
-    let seen = fetch(&options)?;
+    let page = fetch(&options)?;
     let mut text = String::new();
     if options.verbose {
-        text = format!("status {}, {} bytes\n", seen.status, seen.length);
+        text = format!("status {}, {} bytes\n", page.status, page.length);
     }
-    text.push_str(&hex(&seen.digest));
+    text.push_str(&hex(&page.digest));
     text.push('\n');
     Ok(text)
 }
 
-/// `None`: help is wanted.
+/// Reads the arguments; `None` if they ask for help.
 fn parse(args: Vec<OsString>) -> Result<Option<Options>, lexopt::Error> {
     let mut options = Options {
         server: String::new(),
@@ -115,20 +115,20 @@ fn protocol(word: &str) -> Result<HttpProtocol, &'static str> {
         "1.0" => Ok(HttpProtocol::V1_0),
         "1.0C" | "1.0c" => Ok(HttpProtocol::V1_0Close),
         "1.1" => Ok(HttpProtocol::V1_1),
-        _ => Err("it is neither 1.0 nor 1.0C nor 1.1"),
+        _ => Err("not 1.0, 1.0C or 1.1"),
     }
 }
 
-// ---- the dialogue ----
+// ---- fetching ----
 
 fn fetch(options: &Options) -> Result<ResponseSummary, String> {
     let port = options.port.unwrap_or(if options.tls { 443 } else { 80 });
     let server = options.server.trim_matches(['[', ']']);
-    let found = (server, port).to_socket_addrs();
-    let mut found = found.map_err(|error| format!("{server}: {}", error_text(&error)))?;
-    let remote = found
+    let addresses = (server, port).to_socket_addrs();
+    let mut addresses = addresses.map_err(|error| format!("{server}: {}", error_text(&error)))?;
+    let remote = addresses
         .next()
-        .ok_or_else(|| format!("{server}: has no address"))?;
+        .ok_or_else(|| format!("{server} has no address"))?;
     let target = Target {
         remote,
         bind_addr: None,
@@ -157,7 +157,7 @@ fn fetch(options: &Options) -> Result<ResponseSummary, String> {
         return Err(format!("TLS: {}", Feature::Tls.not_built_in()));
     };
     check.start();
-    talk(stream, |event, out| check.handle(event, out))?;
+    exchange(stream, |event, out| check.handle(event, out))?;
     check
         .take_summary()
         .ok_or_else(|| "no page received".to_owned())
@@ -175,27 +175,29 @@ fn connect(target: &Target) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Between a connection and a machine, until it is done.
-fn talk(
+/// Runs a check on a connection until it is done.
+fn exchange(
     mut stream: TcpStream,
-    mut turn: impl FnMut(SocketEvent<'_>, &mut Vec<u8>) -> Step,
+    mut handle: impl FnMut(SocketEvent<'_>, &mut Vec<u8>) -> Step,
 ) -> Result<(), String> {
     let mut out = Vec::new();
-    let mut room = [0; 4096];
-    let mut step = turn(SocketEvent::Connected, &mut out);
+    let mut buffer = [0; 4096];
+    let mut step = handle(SocketEvent::Connected, &mut out);
     loop {
         match step {
             Step::Done(end) => return end,
-            Step::Reconnect => return Err("there is one page".to_owned()),
+            Step::Reconnect => return Err("the check has a second page".to_owned()),
             Step::Wait(_) => {}
         }
-        let said = stream.write_all(&out).and_then(|()| stream.read(&mut room));
+        let received = stream
+            .write_all(&out)
+            .and_then(|()| stream.read(&mut buffer));
         out.clear();
-        step = match said {
-            Ok(0) => turn(SocketEvent::Closed, &mut out),
-            Ok(count) => turn(SocketEvent::Received(&room[..count]), &mut out),
+        step = match received {
+            Ok(0) => handle(SocketEvent::Closed, &mut out),
+            Ok(count) => handle(SocketEvent::Received(&buffer[..count]), &mut out),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                turn(SocketEvent::TimedOut, &mut out)
+                handle(SocketEvent::TimedOut, &mut out)
             }
             Err(error) => return Err(format!("the connection failed: {}", error_text(&error))),
         };

@@ -15,8 +15,8 @@ fn target(remote: SocketAddr) -> Target {
     }
 }
 
-/// A turn of the loop: everything that is heard.
-fn turn(checks: &mut CheckSockets, buffer: &mut [u8], budget: usize) -> Vec<(usize, Polled)> {
+/// All events of one iteration of the loop.
+fn poll(checks: &mut CheckSockets, buffer: &mut [u8], budget: usize) -> Vec<(usize, Polled)> {
     let mut polled = checks.entries().to_vec();
     sys::ppoll(&mut polled, Some(Duration::from_secs(2))).expect("polled");
     checks.polled(&polled);
@@ -25,19 +25,21 @@ fn turn(checks: &mut CheckSockets, buffer: &mut [u8], budget: usize) -> Vec<(usi
 }
 
 fn one(checks: &mut CheckSockets, buffer: &mut [u8]) -> Polled {
-    let heard = turn(checks, buffer, 1 << 20);
-    assert_eq!(heard.len(), 1, "{heard:?}");
-    heard[0].1
+    let events = poll(checks, buffer, 1 << 20);
+    assert_eq!(events.len(), 1, "{events:?}");
+    events[0].1
 }
 
 #[test]
-fn a_connection_is_made_used_and_ended() {
+fn a_connection_is_opened_used_and_closed() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
     let to = target(listener.local_addr().expect("bound"));
     let (mut checks, mut buffer) = (CheckSockets::default(), vec![0; 65_536]);
-    checks.open(7, ProbeTransport::Tcp, &to).expect("begun");
+    checks
+        .open(7, ProbeTransport::Tcp, &to)
+        .expect("connecting");
     assert_eq!(
-        turn(&mut checks, &mut buffer, 1 << 20),
+        poll(&mut checks, &mut buffer, 1 << 20),
         [(7, Polled::Connected)]
     );
     checks.send(7, b"hello").expect("sent");
@@ -50,22 +52,21 @@ fn a_connection_is_made_used_and_ended() {
     assert_eq!(&buffer[..6], b"world!");
     drop(server);
     assert_eq!(one(&mut checks, &mut buffer), Polled::Closed);
-    assert_eq!(checks.entries()[0].fd, -1, "no need to wait any more");
+    assert_eq!(checks.entries()[0].fd, -1, "not polled any longer");
     checks.close(7);
     checks.close(7);
     assert!(checks.sockets.is_empty() && checks.entries().is_empty());
 }
 
 #[test]
-fn who_does_not_listen_is_noticed() {
-    let free = |socket: SocketAddr| target(socket);
+fn a_port_without_a_listener_is_reported() {
     let tcp = {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
-        free(listener.local_addr().expect("bound"))
+        target(listener.local_addr().expect("bound"))
     };
     let udp = {
         let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback");
-        free(socket.local_addr().expect("bound"))
+        target(socket.local_addr().expect("bound"))
     };
     let (mut checks, mut buffer) = (CheckSockets::default(), vec![0; 65_536]);
     match checks.open(1, ProbeTransport::Tcp, &tcp) {
@@ -76,7 +77,9 @@ fn who_does_not_listen_is_noticed() {
         Err(error) => assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused),
     }
     checks.close(1);
-    checks.open(2, ProbeTransport::Udp, &udp).expect("begun");
+    checks
+        .open(2, ProbeTransport::Udp, &udp)
+        .expect("connecting");
     assert_eq!(one(&mut checks, &mut buffer), Polled::Connected);
     checks.send(2, b"?").expect("sent");
     assert_eq!(
@@ -86,11 +89,13 @@ fn who_does_not_listen_is_noticed() {
 }
 
 #[test]
-fn datagrams_come_one_by_one_and_whole() {
+fn datagrams_are_received_one_by_one_and_whole() {
     let server = UdpSocket::bind("127.0.0.1:0").expect("loopback");
     let to = target(server.local_addr().expect("bound"));
     let (mut checks, mut buffer) = (CheckSockets::default(), vec![0; 65_536]);
-    checks.open(3, ProbeTransport::Udp, &to).expect("begun");
+    checks
+        .open(3, ProbeTransport::Udp, &to)
+        .expect("connecting");
     assert_eq!(one(&mut checks, &mut buffer), Polled::Connected);
     checks.send(3, b"?").expect("sent");
     let (_, client) = server.recv_from(&mut [0; 9]).expect("a datagram");
@@ -103,11 +108,13 @@ fn datagrams_come_one_by_one_and_whole() {
 }
 
 #[test]
-fn what_the_kernel_does_not_take_is_kept_up_to_a_limit() {
+fn bytes_the_kernel_has_no_room_for_are_kept_up_to_a_limit() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
     let to = target(listener.local_addr().expect("bound"));
     let (mut checks, mut buffer) = (CheckSockets::default(), vec![0; 65_536]);
-    checks.open(4, ProbeTransport::Tcp, &to).expect("begun");
+    checks
+        .open(4, ProbeTransport::Tcp, &to)
+        .expect("connecting");
     assert_eq!(one(&mut checks, &mut buffer), Polled::Connected);
     let socket = &checks.sockets[0].socket;
     socket.set_send_buffer_size(4096).expect("small");
@@ -126,7 +133,7 @@ fn what_the_kernel_does_not_take_is_kept_up_to_a_limit() {
     while got < sent {
         got += server.read(&mut room).expect("bytes");
         if checks.entries()[0].events & libc::POLLOUT != 0 {
-            assert!(turn(&mut checks, &mut buffer, 1 << 20).is_empty());
+            assert!(poll(&mut checks, &mut buffer, 1 << 20).is_empty());
         }
     }
     assert_eq!(got, sent);
@@ -134,7 +141,7 @@ fn what_the_kernel_does_not_take_is_kept_up_to_a_limit() {
 }
 
 #[test]
-fn a_flood_on_one_takes_its_turn_with_the_others() {
+fn a_flood_on_one_socket_does_not_starve_the_others() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
     let to = target(listener.local_addr().expect("bound"));
     let (mut checks, mut buffer) = (CheckSockets::default(), vec![0; 65_536]);
@@ -142,36 +149,36 @@ fn a_flood_on_one_takes_its_turn_with_the_others() {
     for number in 0..3 {
         checks
             .open(number, ProbeTransport::Tcp, &to)
-            .expect("begun");
+            .expect("connecting");
         assert_eq!(one(&mut checks, &mut buffer), Polled::Connected);
         servers.push(listener.accept().expect("a client").0);
     }
     for server in &mut servers {
         server.write_all(&[1; 40_000]).expect("written");
     }
-    let heard = |checks: &mut CheckSockets, buffer: &mut [u8]| -> Vec<usize> {
-        let heard = turn(checks, buffer, 20_000);
-        let total = |(_, heard): &(usize, Polled)| match heard {
+    let served = |checks: &mut CheckSockets, buffer: &mut [u8]| -> Vec<usize> {
+        let events = poll(checks, buffer, 20_000);
+        let bytes = |(_, event): &(usize, Polled)| match event {
             Polled::Received(count) => *count,
             Polled::Connected | Polled::Closed | Polled::Failed(_) => 0,
         };
-        assert!(heard.iter().map(total).sum::<usize>() <= 20_000);
-        heard.into_iter().map(|(number, _)| number).collect()
+        assert!(events.iter().map(bytes).sum::<usize>() <= 20_000);
+        events.into_iter().map(|(number, _)| number).collect()
     };
-    let mut all = heard(&mut checks, &mut buffer);
-    all.extend(heard(&mut checks, &mut buffer));
+    let mut all = served(&mut checks, &mut buffer);
+    all.extend(served(&mut checks, &mut buffer));
     for number in 0..3 {
         assert!(all.contains(&number), "{all:?}");
     }
 }
 
 #[test]
-fn an_echo_comes_back_whoever_looks_after_it() {
+fn echo_replies_arrive_on_datagram_and_raw_sockets() {
     for remote in ["127.0.0.1:0", "[::1]:0"] {
         let to = target(remote.parse().expect("an address"));
         let (mut checks, mut buffer) = (CheckSockets::default(), vec![0; 65_536]);
         if checks.open(5, ProbeTransport::Icmp, &to).is_err() {
-            println!("SKIP {remote}: neither raw sockets nor a group for echo requests");
+            println!("SKIP {remote}: no raw sockets, and ping_group_range has none of our groups");
             continue;
         }
         assert_eq!(one(&mut checks, &mut buffer), Polled::Connected);
@@ -182,7 +189,7 @@ fn an_echo_comes_back_whoever_looks_after_it() {
         };
         let echo = [request, 0, 0, 0, 0, 0, 0, 9, b'x', b'y'];
         checks.send(5, &echo).expect("sent");
-        // A raw socket hears its own request on the loopback, with its own identifier.
+        // On the loopback a raw socket receives its own request too.
         let bytes = loop {
             match one(&mut checks, &mut buffer) {
                 Polled::Received(count) if buffer[0] == reply => break &buffer[..count],
@@ -198,7 +205,7 @@ fn an_echo_comes_back_whoever_looks_after_it() {
 }
 
 #[test]
-fn raw_echoes_are_completed_and_sorted_by_us() {
+fn raw_echo_requests_are_completed_and_foreign_replies_dropped() {
     let (packet, len) = complete_echo(Family::V4, 0x1234, &[8, 0, 0, 0, 0, 0, 0, 9, 1, 2]);
     let packet = &packet[..len];
     assert!(Sum::new().bytes(packet).is_valid());
@@ -207,11 +214,11 @@ fn raw_echoes_are_completed_and_sorted_by_us() {
     assert_eq!(packet[..len], [128, 0, 0, 0, 0x12, 0x34, 0, 9]);
     let answer = [&[0x46; 24][..], &[0, 0, 9, 9, 0x12, 0x34, 0, 9]].concat();
     for (name, len, echo, want) in [
-        ("ours", 32, 0x1234, Some(8)),
-        ("another's", 32, 0x1235, None),
-        ("cut off", 29, 0x1234, None),
+        ("our identifier", 32, 0x1234, Some(8)),
+        ("another identifier", 32, 0x1235, None),
+        ("truncated", 29, 0x1234, None),
         ("half a header", 23, 0x1234, None),
-        ("nothing", 0, 0x1234, None),
+        ("empty", 0, 0x1234, None),
     ] {
         let mut answer = answer.clone();
         let left = strip_echo(Family::V4, echo, &mut answer, len);
@@ -223,21 +230,25 @@ fn raw_echoes_are_completed_and_sorted_by_us() {
 }
 
 #[test]
-fn sockets_are_limited_and_come_from_where_they_should() {
+fn sockets_are_limited_and_bound_to_the_source_address() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
     let mut to = target(listener.local_addr().expect("bound"));
     to.bind_addr = Some(IpAddr::from([127, 0, 0, 9]));
     let mut checks = CheckSockets::default();
     checks.limit = 2;
-    checks.open(1, ProbeTransport::Tcp, &to).expect("begun");
-    checks.open(2, ProbeTransport::Tcp, &to).expect("begun");
+    checks
+        .open(1, ProbeTransport::Tcp, &to)
+        .expect("connecting");
+    checks
+        .open(2, ProbeTransport::Tcp, &to)
+        .expect("connecting");
     let (_, client) = listener.accept().expect("a client");
     assert_eq!(client.ip(), IpAddr::from([127, 0, 0, 9]));
     let full = checks.open(3, ProbeTransport::Tcp, &to).expect_err("full");
     assert_eq!(full.raw_os_error(), Some(libc::EMFILE));
     checks
         .open(2, ProbeTransport::Tcp, &to)
-        .expect("its own place");
+        .expect("replaces its own socket");
     checks.close(1);
     to.bind_addr = Some(IpAddr::from([192, 0, 2, 1]));
     let wrong = checks

@@ -404,7 +404,7 @@ fn no_fifo(ctx: &Ctx) -> Outcome {
         .daemon
         .start(&a, &conf.global(&format!("notify_fifo {path}")));
     wait_until(SOON, "it is master all the same", || a.has(VIP));
-    wait_until(SOON, "it says why", || run.log().contains("is no FIFO"));
+    wait_until(SOON, "it says why", || run.log().contains("is not a FIFO"));
     run.term();
     assert!(run.wait_exit(SOON).is_some(), "it ends");
     assert_eq!(fs::read_to_string(&path).expect("still there"), "precious");
