@@ -136,8 +136,8 @@ fn proofs() {
     let links = [(2, "eth0", true), (3, "eth1", true)];
     let addrs = [(2, "192.0.2.1/24"), (3, "192.0.2.2/24")];
     let mut kernel = Kernel::with(&links, &addrs);
-    kernel.wall = std::time::Duration::from_secs(1_800_000_000);
-    kernel.last.reserve(256);
+    kernel.wall_clock = std::time::Duration::from_secs(1_800_000_000);
+    kernel.last_advert.reserve(256);
     let mut engine = engine(vec![with_ah, master(signed), backup]);
     start(&mut engine, &mut kernel, at(0));
     let mut before = 0;
@@ -150,9 +150,9 @@ fn proofs() {
         run(&mut engine, &mut kernel, at(nth * 100 + 99));
         // What one sends the other hears; the AH advert comes once a second and is not the last then.
         packet.clear();
-        packet.extend_from_slice(&kernel.last);
+        packet.extend_from_slice(&kernel.last_advert);
         receive(&mut engine, &mut kernel, at(nth * 100 + 99), 3, &packet);
-        kernel.wall += std::time::Duration::from_millis(100);
+        kernel.wall_clock += std::time::Duration::from_millis(100);
     }
     let allocated = allocations() - before;
     let states: Vec<VrrpState> = engine.instances().map(|(_, state, _)| state).collect();
@@ -205,7 +205,7 @@ fn passing_checks_allocate_nothing() {
         let now = at(second * 1000);
         run(&mut engine, &mut kernel, now);
         while let Some((probe, _, remote)) = kernel.probes.open.first().copied() {
-            kernel.hear(&mut engine, now, probe, SocketEvent::Connected);
+            kernel.socket_event(&mut engine, now, probe, SocketEvent::Connected);
             // Whoever is still there has sent something and waits for an answer.
             if kernel.probes.open.iter().any(|(known, ..)| *known == probe) {
                 let mut answer = [0; 16];
@@ -214,7 +214,7 @@ fn passing_checks_allocate_nothing() {
                     answer.copy_from_slice(sent);
                     answer[0] = 0;
                 }
-                kernel.hear(&mut engine, now, probe, SocketEvent::Received(&answer));
+                kernel.socket_event(&mut engine, now, probe, SocketEvent::Received(&answer));
             }
         }
         if allocations() != before {

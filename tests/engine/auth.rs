@@ -27,7 +27,7 @@ fn eth0() -> Kernel {
         &[(1, "lo", true), (2, "eth0", true)],
         &[(1, "127.0.0.1/8"), (2, "192.0.2.1/24")],
     );
-    kernel.wall = WALL;
+    kernel.wall_clock = WALL;
     kernel
 }
 
@@ -74,8 +74,8 @@ fn ah_advert(priority: u8, from: &str, sequence: u32, key: &[u8; 8]) -> Vec<u8> 
 
 /// Number of the last advert, which must be intact.
 fn last_number(kernel: &Kernel) -> u32 {
-    let packet = ipv4::parse(&kernel.last).unwrap();
-    assert!(ah::verify(&packet, &kernel.last, &KEY));
+    let packet = ipv4::parse(&kernel.last_advert).unwrap();
+    assert!(ah::verify(&packet, &kernel.last_advert, &KEY));
     let (header, _) = ah::parse(packet.payload).unwrap();
     assert_eq!(header.spi, 0xc000_0201);
     header.sequence
@@ -97,7 +97,7 @@ fn an_instance_with_ah_listens_on_both_protocols_and_sends_numbered_adverts() {
     assert_eq!(last_number(&kernel), 1_800_000_000);
     run(&mut engine, &mut kernel, at(4_700));
     assert_eq!(last_number(&kernel), 1_800_000_001, "same second");
-    kernel.wall += Duration::from_secs(10);
+    kernel.wall_clock += Duration::from_secs(10);
     run(&mut engine, &mut kernel, at(5_700));
     assert_eq!(last_number(&kernel), 1_800_000_010);
 }
@@ -171,7 +171,7 @@ fn replayed_forged_and_plain_adverts_leave_the_timer_alone() {
 #[test]
 fn a_master_takes_up_the_counting_of_a_weaker_one() {
     let mut kernel = eth0();
-    kernel.wall = Duration::from_secs(100);
+    kernel.wall_clock = Duration::from_secs(100);
     let mut engine = engine(vec![with_ah(255)]);
     start(&mut engine, &mut kernel, at(0));
     assert_eq!(last_number(&kernel), 100);
@@ -184,7 +184,7 @@ fn a_master_takes_up_the_counting_of_a_weaker_one() {
 #[test]
 fn who_goes_on_as_master_goes_on_counting() {
     let mut kernel = eth0();
-    kernel.wall = Duration::from_secs(100);
+    kernel.wall_clock = Duration::from_secs(100);
     let mut first = engine(vec![with_ah(200)]);
     start(&mut first, &mut kernel, at(0));
     run(&mut first, &mut kernel, at(3_300));
@@ -390,10 +390,10 @@ fn our_adverts_are_signed_with_the_active_key_unless_we_only_receive() {
         let mut engine = engine(vec![with_hmac(mode, Some(5))]);
         start(&mut engine, &mut kernel, at(0));
         run(&mut engine, &mut kernel, at(500));
-        assert_eq!(kernel.last.len(), length, "{mode:?}");
+        assert_eq!(kernel.last_advert.len(), length, "{mode:?}");
         if length == 60 {
             let from = "192.0.2.1".parse().unwrap();
-            let signed = &kernel.last[20..];
+            let signed = &kernel.last_advert[20..];
             assert!(hmac::verify(signed, from, &secret(0xbb).0));
             let trailer = hmac::parse(&signed[12..]).unwrap();
             assert_eq!((trailer.key, trailer.sequence >> 16), (2, now() >> 16));

@@ -73,7 +73,7 @@ fn a_server_goes_down_after_its_retries_and_comes_back_with_the_first_success() 
     let mut kernel = eth0();
     let mut engine = begin(config(vec![vec![tcp(80)]]), &mut kernel);
     run(&mut engine, &mut kernel, at(1));
-    kernel.hear(&mut engine, at(1), 0, SocketEvent::Connected);
+    kernel.socket_event(&mut engine, at(1), 0, SocketEvent::Connected);
     assert_eq!(kernel.probes.open, []);
     kernel.take_log();
     let refused = SocketEvent::Failed(ECONNREFUSED);
@@ -96,7 +96,7 @@ fn a_server_goes_down_after_its_retries_and_comes_back_with_the_first_success() 
         } else {
             run(&mut engine, &mut kernel, at(due));
             assert_eq!(kernel.probes.open.len(), 1, "{due}");
-            kernel.hear(&mut engine, at(due + 5), 0, news);
+            kernel.socket_event(&mut engine, at(due + 5), 0, news);
         }
         assert_eq!(told(&mut kernel), want, "{due}");
         assert_eq!(kernel.probes.open, [], "{due}");
@@ -113,9 +113,9 @@ fn the_first_failure_of_all_counts_at_once_and_alpha_waits_for_a_success() {
     let mut engine = begin(config(vec![vec![tcp(80)], vec![alpha]]), &mut kernel);
     run(&mut engine, &mut kernel, at(1));
     kernel.take_log();
-    kernel.hear(&mut engine, at(1), 0, SocketEvent::Failed(ECONNREFUSED));
+    kernel.socket_event(&mut engine, at(1), 0, SocketEvent::Failed(ECONNREFUSED));
     assert_eq!(told(&mut kernel), ["1 DOWN"]);
-    kernel.hear(&mut engine, at(2), 1, SocketEvent::Connected);
+    kernel.socket_event(&mut engine, at(2), 1, SocketEvent::Connected);
     assert_eq!(told(&mut kernel), ["2 UP"]);
 }
 
@@ -125,11 +125,11 @@ fn all_checks_of_a_server_must_be_content() {
     let mut engine = begin(config(vec![vec![tcp(80), tcp(81)]]), &mut kernel);
     run(&mut engine, &mut kernel, at(1));
     kernel.take_log();
-    kernel.hear(&mut engine, at(1), 1, SocketEvent::Failed(ECONNREFUSED));
-    kernel.hear(&mut engine, at(1), 0, SocketEvent::Connected);
+    kernel.socket_event(&mut engine, at(1), 1, SocketEvent::Failed(ECONNREFUSED));
+    kernel.socket_event(&mut engine, at(1), 0, SocketEvent::Connected);
     assert_eq!(told(&mut kernel), ["1 DOWN"]);
     run(&mut engine, &mut kernel, at(10_000));
-    kernel.hear(&mut engine, at(10_001), 1, SocketEvent::Connected);
+    kernel.socket_event(&mut engine, at(10_001), 1, SocketEvent::Connected);
     assert_eq!(told(&mut kernel), ["1 UP"]);
 }
 
@@ -176,7 +176,7 @@ fn only_so_many_sockets_are_open_and_the_others_wait_their_turn() {
     let failed = told(&mut kernel);
     assert_eq!(failed.len(), 128, "the first failure counts");
     for probe in second {
-        kernel.hear(&mut engine, at(5_010), probe, SocketEvent::Connected);
+        kernel.socket_event(&mut engine, at(5_010), probe, SocketEvent::Connected);
     }
     run(&mut engine, &mut kernel, at(5_011));
     assert_eq!(kernel.probes.open.len(), 300 - 256);
@@ -208,7 +208,7 @@ fn a_lack_of_descriptors_is_waited_out_and_says_nothing_about_servers() {
         run(&mut engine, &mut kernel, at(ms));
         turns = turns.max(kernel.probes.open.len());
         if let Some((probe, ..)) = kernel.probes.open.first().copied() {
-            kernel.hear(&mut engine, at(ms), probe, SocketEvent::Connected);
+            kernel.socket_event(&mut engine, at(ms), probe, SocketEvent::Connected);
         }
     }
     assert_eq!((turns, kernel.probes.opened), (3, 20));
@@ -227,11 +227,11 @@ fn what_is_wrong_with_us_is_not_laid_to_the_server_but_no_way_to_it_is() {
     // EADDRNOTAVAIL of `bindto`, EPERM of a mark, ENETUNREACH.
     for (errno, want) in [(99, &[][..]), (1, &[]), (101, &["1 DOWN"])] {
         let mut kernel = eth0();
-        kernel.probes.refuse = Some(errno);
+        kernel.probes.open_errno = Some(errno);
         let mut engine = begin(config(vec![vec![tcp(80)]]), &mut kernel);
         run(&mut engine, &mut kernel, at(5_000));
         assert_eq!(told(&mut kernel), want, "{errno}");
-        kernel.probes.refuse = None;
+        kernel.probes.open_errno = None;
         run(&mut engine, &mut kernel, at(10_000));
         assert_eq!(kernel.probes.opened, 1, "{errno}: the next turn");
     }
@@ -244,11 +244,11 @@ fn a_trickle_of_bytes_does_not_keep_a_check_up() {
     let mut engine = begin(config(vec![vec![ping]]), &mut kernel);
     run(&mut engine, &mut kernel, at(1));
     assert_eq!(kernel.probes.open[0].1, ProbeTransport::Icmp);
-    kernel.hear(&mut engine, at(1), 0, SocketEvent::Connected);
+    kernel.socket_event(&mut engine, at(1), 0, SocketEvent::Connected);
     assert_eq!(kernel.probes.sent.first(), Some(&8));
     for second in 1..20 {
         run(&mut engine, &mut kernel, at(second * 1000));
-        kernel.hear(
+        kernel.socket_event(
             &mut engine,
             at(second * 1000),
             0,
@@ -270,13 +270,13 @@ fn silence_is_good_enough_for_udp() {
     let mut kernel = eth0();
     let mut engine = begin(config(vec![vec![udp]]), &mut kernel);
     run(&mut engine, &mut kernel, at(1));
-    kernel.hear(&mut engine, at(1), 0, SocketEvent::Connected);
+    kernel.socket_event(&mut engine, at(1), 0, SocketEvent::Connected);
     assert_eq!(kernel.probes.sent, b"hi");
     run(&mut engine, &mut kernel, at(9_999));
     assert_eq!(kernel.probes.open, []);
     run(&mut engine, &mut kernel, at(10_000));
-    kernel.hear(&mut engine, at(10_000), 0, SocketEvent::Connected);
-    kernel.hear(
+    kernel.socket_event(&mut engine, at(10_000), 0, SocketEvent::Connected);
+    kernel.socket_event(
         &mut engine,
         at(10_001),
         0,
@@ -284,7 +284,7 @@ fn silence_is_good_enough_for_udp() {
     );
     for ms in [11_001, 12_001] {
         run(&mut engine, &mut kernel, at(ms));
-        kernel.hear(&mut engine, at(ms), 0, SocketEvent::Failed(ECONNREFUSED));
+        kernel.socket_event(&mut engine, at(ms), 0, SocketEvent::Failed(ECONNREFUSED));
     }
     assert_eq!(told(&mut kernel), ["1 DOWN"]);
 }
@@ -376,19 +376,19 @@ fn one_program_is_started_in_a_turn_of_the_loop() {
     let mut kernel = eth0();
     let mut engine = begin(config(servers), &mut kernel);
     engine.expire(at(1), &mut kernel);
-    assert_eq!(kernel.born, 1);
+    assert_eq!(kernel.spawned, 1);
     run(&mut engine, &mut kernel, at(2));
-    assert_eq!(kernel.born, 10);
+    assert_eq!(kernel.spawned, 10);
 }
 
 #[test]
 fn programs_that_cannot_be_started_say_nothing_about_servers() {
     let mut kernel = eth0();
-    kernel.childless = Some(11);
+    kernel.spawn_errno = Some(11);
     let mut engine = begin(config(vec![vec![misc(false)]]), &mut kernel);
     run(&mut engine, &mut kernel, at(5_000));
     assert_eq!(told(&mut kernel), [""; 0]);
-    kernel.childless = None;
+    kernel.spawn_errno = None;
     run(&mut engine, &mut kernel, at(10_001));
     assert_eq!(asked(&mut kernel, "run"), ["run 1 /check -x"]);
 }
@@ -430,7 +430,7 @@ fn checks_that_stay_keep_what_they_know_across_a_reload() {
     let mut kernel = eth0();
     let mut engine = begin(two(), &mut kernel);
     run(&mut engine, &mut kernel, at(1));
-    kernel.hear(&mut engine, at(2), 1, SocketEvent::Failed(ECONNREFUSED));
+    kernel.socket_event(&mut engine, at(2), 1, SocketEvent::Failed(ECONNREFUSED));
     assert_eq!(told(&mut kernel), ["2 DOWN"]);
     // Another server takes the first place; a check is in the middle of its work.
     let mut other = two();
@@ -445,7 +445,7 @@ fn checks_that_stay_keep_what_they_know_across_a_reload() {
     engine.child_ended(at(5), Pid(1), Exit::Code(0), &mut kernel);
     assert_eq!(told(&mut kernel), [""; 0], "the other check still fails");
     run(&mut engine, &mut kernel, at(10_000));
-    kernel.hear(&mut engine, at(10_001), 0, SocketEvent::Connected);
+    kernel.socket_event(&mut engine, at(10_001), 0, SocketEvent::Connected);
     assert_eq!(told(&mut kernel), ["2 UP"]);
 }
 
@@ -454,7 +454,7 @@ fn what_a_reload_removes_is_ended() {
     let mut kernel = eth0();
     let mut engine = begin(config(vec![vec![tcp(80), misc(false)]]), &mut kernel);
     run(&mut engine, &mut kernel, at(1));
-    assert_eq!((kernel.probes.open.len(), kernel.born), (1, 1));
+    assert_eq!((kernel.probes.open.len(), kernel.spawned), (1, 1));
     kernel.take_log();
     engine.reload(at(2), config(vec![vec![tcp(81)]]), &mut kernel);
     assert_eq!(kernel.probes.open, []);
@@ -470,11 +470,11 @@ fn checks_pause_while_the_address_is_elsewhere() {
     let mut kernel = eth0();
     let mut engine = begin(conf, &mut kernel);
     run(&mut engine, &mut kernel, at(60_000));
-    assert_eq!((kernel.probes.opened, kernel.born), (0, 0));
+    assert_eq!((kernel.probes.opened, kernel.spawned), (0, 0));
     kernel.add(2, "198.51.100.1/32");
     kernel.deliver(&mut engine, at(60_000));
     run(&mut engine, &mut kernel, at(61_000));
-    assert_eq!((kernel.probes.opened, kernel.born), (1, 1));
+    assert_eq!((kernel.probes.opened, kernel.spawned), (1, 1));
     kernel.take_log();
     let gone = crate::support::kernel::cidr("198.51.100.1/32");
     kernel.remove(2, gone);
@@ -483,7 +483,7 @@ fn checks_pause_while_the_address_is_elsewhere() {
     assert_eq!(asked(&mut kernel, "kill"), ["kill 1 Term"]);
     engine.child_ended(at(61_002), Pid(1), Exit::Signal(15), &mut kernel);
     run(&mut engine, &mut kernel, at(200_000));
-    assert_eq!((kernel.probes.opened, kernel.born), (1, 1));
+    assert_eq!((kernel.probes.opened, kernel.spawned), (1, 1));
     assert_eq!(told(&mut kernel), [""; 0]);
 }
 
@@ -501,5 +501,5 @@ fn nothing_is_checked_after_the_end() {
         engine.expire(at(1000 * ms), &mut kernel);
     }
     assert_eq!(kernel.probes.opened, opened);
-    assert_eq!(kernel.born, 1);
+    assert_eq!(kernel.spawned, 1);
 }

@@ -137,13 +137,13 @@ fn an_address_whose_news_is_on_the_way_is_not_taken_for_removed() {
 #[test]
 fn a_refused_address_is_tried_again_while_the_others_are_set() {
     let mut kernel = eth0();
-    kernel.refuse = Some((cidr(VIP).addr, 22, "no such luck"));
+    kernel.reject_addr = Some((cidr(VIP).addr, 22, "no such luck"));
     let mut engine = engine(vec![instance(7, 100, &[VIP, "192.0.2.101/32"])]);
     start(&mut engine, &mut kernel, at(0));
     run(&mut engine, &mut kernel, at(400));
     assert_eq!(state(&engine, "VI_7"), VrrpState::Master, "state stands");
     assert!(!kernel.has(VIP) && kernel.has("192.0.2.101/32"));
-    kernel.refuse = None;
+    kernel.reject_addr = None;
     run(&mut engine, &mut kernel, at(1_800));
     assert!(kernel.has(VIP), "tried again after a second");
 }
@@ -359,12 +359,12 @@ fn a_unicast_instance_hears_what_was_sent_to_another_address_of_its_router() {
 #[test]
 fn an_instance_that_cannot_hear_does_not_take_over_blindly() {
     let mut kernel = eth0();
-    kernel.deaf = Some(1);
+    kernel.listen_errno = Some(1);
     let mut engine = engine(vec![instance(7, 100, &[VIP])]);
     start(&mut engine, &mut kernel, at(0));
     run(&mut engine, &mut kernel, at(3_000));
     assert_eq!(state(&engine, "VI_7"), VrrpState::Fault);
-    kernel.deaf = None;
+    kernel.listen_errno = None;
     run(&mut engine, &mut kernel, at(5_000));
     assert_eq!(
         state(&engine, "VI_7"),

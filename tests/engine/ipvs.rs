@@ -135,12 +135,12 @@ fn services_are_there_from_the_start_and_gone_at_the_end() {
 #[test]
 fn nobody_asks_for_ipvs_that_is_not_needed() {
     let mut kernel = eth0();
-    kernel.ipvs.mute = Some(1);
+    kernel.ipvs.dump_errno = Some(1);
     let mut engine = begin(&mut kernel, Lvs::default());
     run(&mut engine, &mut kernel, at(60_000));
     engine.stop(at(60_000), &mut kernel);
     assert_eq!(
-        (kernel.ipvs.listed, kernel.ipvs.asked, kernel.born),
+        (kernel.ipvs.dumps, kernel.ipvs.requests, kernel.spawned),
         (0, 0, 0)
     );
 }
@@ -310,7 +310,7 @@ fn a_missing_scheduler_is_asked_for_once_and_costs_only_its_services() {
 #[test]
 fn a_refused_server_is_tried_again_and_the_others_work() {
     let mut kernel = eth0();
-    kernel.ipvs.refuse.push([10, 0, 0, 2].into());
+    kernel.ipvs.reject_servers.push([10, 0, 0, 2].into());
     let three = vec![real(1, 1), real(2, 1), real(3, 1)];
     let mut engine = begin(&mut kernel, lvs(vec![web(80, three)]));
     assert_eq!(
@@ -323,7 +323,7 @@ fn a_refused_server_is_tried_again_and_the_others_work() {
         (5..12).contains(&tries.iter().filter(|line| line.ends_with(": 22")).count()),
         "{tries:?}"
     );
-    kernel.ipvs.refuse.clear();
+    kernel.ipvs.reject_servers.clear();
     run(&mut engine, &mut kernel, at(151_000));
     assert_eq!(kernel.ipvs.servers(WEB).unwrap().len(), 3);
 }
@@ -331,7 +331,7 @@ fn a_refused_server_is_tried_again_and_the_others_work() {
 #[test]
 fn without_ipvs_modprobe_is_started_once_and_the_instance_runs() {
     let mut kernel = eth0();
-    kernel.ipvs.present = false;
+    kernel.ipvs.available = false;
     let conf = config(
         lvs(vec![web(80, vec![real(1, 1)])]),
         vec![instance(7, 100, &["192.0.2.1/32"])],
@@ -347,15 +347,15 @@ fn without_ipvs_modprobe_is_started_once_and_the_instance_runs() {
     run(&mut engine, &mut kernel, at(60_000));
     assert_eq!(spawned(&mut kernel), 1);
     assert!(kernel.has("192.0.2.1/32"));
-    kernel.ipvs.present = true;
+    kernel.ipvs.available = true;
     run(&mut engine, &mut kernel, at(91_000));
     assert_eq!(kernel.ipvs.servers(WEB).unwrap(), ["10.0.0.1:80 1"]);
     // Somebody takes the module out, and the services with it.
-    kernel.ipvs.present = false;
+    kernel.ipvs.available = false;
     kernel.ipvs.services.clear();
     run(&mut engine, &mut kernel, at(111_000));
     assert_eq!(spawned(&mut kernel), 1);
-    kernel.ipvs.present = true;
+    kernel.ipvs.available = true;
     run(&mut engine, &mut kernel, at(120_000));
     assert_eq!(kernel.ipvs.servers(WEB).unwrap(), ["10.0.0.1:80 1"]);
 }
@@ -368,19 +368,19 @@ fn a_large_table_is_set_up_in_turns() {
         ..real(0, 1)
     });
     let mut engine = begin(&mut kernel, lvs(vec![web(80, many.collect())]));
-    let first = kernel.ipvs.asked;
+    let first = kernel.ipvs.requests;
     assert!((1..=320).contains(&first), "{first} in the first turn");
     run(&mut engine, &mut kernel, at(1_000));
     assert_eq!(kernel.ipvs.servers(WEB).unwrap().len(), 3_000);
-    assert_eq!(kernel.ipvs.asked, 3_001, "nothing twice");
-    assert_eq!(kernel.ipvs.burst, 64);
-    let listed = kernel.ipvs.listed;
+    assert_eq!(kernel.ipvs.requests, 3_001, "nothing twice");
+    assert_eq!(kernel.ipvs.longest_batch, 64);
+    let listed = kernel.ipvs.dumps;
     run(&mut engine, &mut kernel, at(300_000));
     assert!(
-        kernel.ipvs.listed - listed <= 16,
+        kernel.ipvs.dumps - listed <= 16,
         "large tables are looked at less often"
     );
-    assert_eq!(kernel.ipvs.asked, 3_001);
+    assert_eq!(kernel.ipvs.requests, 3_001);
 }
 
 fn sync(id: u8) -> SyncDaemon {

@@ -111,7 +111,8 @@ impl Stage {
                     true => SocketEvent::Failed(ECONNREFUSED),
                     false => SocketEvent::Connected,
                 };
-                self.kernel.hear(&mut self.engine, at(ms), probe, news);
+                self.kernel
+                    .socket_event(&mut self.engine, at(ms), probe, news);
             }
             run(&mut self.engine, &mut self.kernel, at(ms));
         }

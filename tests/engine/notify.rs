@@ -127,10 +127,10 @@ fn a_script_that_cannot_be_started_does_not_stop_the_next() {
         instances: vec![talkative(7)],
         ..Config::default()
     });
-    kernel.childless = Some(11);
+    kernel.spawn_errno = Some(11);
     run(&mut engine, &mut kernel, at(200));
     assert_eq!(told(&mut kernel), [""; 0]);
-    kernel.childless = None;
+    kernel.spawn_errno = None;
     run(&mut engine, &mut kernel, at(550));
     assert_eq!(told(&mut kernel), ["run 1 /master x"]);
 }
@@ -151,8 +151,9 @@ fn hundreds_of_instances_are_told_of_a_few_at_a_time() {
             "{} processes within a millisecond",
             started.len()
         );
-        running
-            .extend((0..started.len()).map(|nth| kernel.born - i32::try_from(nth).expect("few")));
+        running.extend(
+            (0..started.len()).map(|nth| kernel.spawned - i32::try_from(nth).expect("few")),
+        );
         most = most.max(running.len());
         if ms > 50 && !running.is_empty() {
             let pid = running.remove(0);

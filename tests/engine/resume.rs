@@ -98,7 +98,7 @@ fn it_listens_for_an_interval_from_when_it_can_hear() {
         let mut kernel = killed(vec![conf()]);
         let now = after(last(&kernel), 100);
         let mut next = engine(vec![conf()]);
-        kernel.slow = Duration::from_millis(slow);
+        kernel.listen_delay = Duration::from_millis(slow);
         start(&mut next, &mut kernel, now);
         run(&mut next, &mut kernel, after(now, want - 1));
         assert_ne!(states(&next), [VrrpState::Master], "{slow}");
@@ -162,7 +162,7 @@ fn mastership_ends_in_the_file_before_it_ends_on_the_wire() {
         start(&mut first, &mut kernel, at(0));
         run(&mut first, &mut kernel, at(500));
         assert_eq!(state_record::records(&kernel.state).count(), 1);
-        kernel.watch_state = true;
+        kernel.log_state_writes = true;
         kernel.take_log();
         if stop {
             first.stop(at(500), &mut kernel);
@@ -493,7 +493,7 @@ fn until_scripts_have_been_heard_of_the_priority_is_what_it_was() {
     let mut first = Engine::new(tracked(20, false), Options::default());
     start(&mut first, &mut kernel, at(0));
     run(&mut first, &mut kernel, at(5));
-    first.child_ended(at(6), Pid(kernel.born), Exit::Code(0), &mut kernel);
+    first.child_ended(at(6), Pid(kernel.spawned), Exit::Code(0), &mut kernel);
     run(&mut first, &mut kernel, at(700));
     let now = after(last(&kernel), 200);
     kernel.take_log();
@@ -508,7 +508,7 @@ fn until_scripts_have_been_heard_of_the_priority_is_what_it_was() {
     assert_eq!(said, ["advert 7 prio 120 to 224.0.0.18"; 2]);
     // The verdict is another one now.
     let now = after(now, 190);
-    next.child_ended(now, Pid(kernel.born), Exit::Code(1), &mut kernel);
+    next.child_ended(now, Pid(kernel.spawned), Exit::Code(1), &mut kernel);
     run(&mut next, &mut kernel, after(now, 100));
     let log = without_sockets(&mut kernel);
     assert!(
@@ -527,7 +527,7 @@ fn a_script_that_has_yet_to_answer_does_not_keep_it_and_one_that_fails_does() {
         let mut first = Engine::new(tracked(0, false), Options::default());
         start(&mut first, &mut kernel, at(0));
         run(&mut first, &mut kernel, at(5));
-        first.child_ended(at(6), Pid(kernel.born), Exit::Code(0), &mut kernel);
+        first.child_ended(at(6), Pid(kernel.spawned), Exit::Code(0), &mut kernel);
         run(&mut first, &mut kernel, at(900));
         let now = after(last(&kernel), 200);
         let mut next = Engine::new(tracked(0, init_fail), Options::default());

@@ -49,14 +49,14 @@ fn master(kernel: &mut Kernel, instance: VrrpInstance) -> Engine {
 #[test]
 fn a_kernel_without_rules_is_no_reason_not_to_run() {
     let mut kernel = eth0();
-    kernel.ruleless = true;
+    kernel.no_policy_rules = true;
     let mut engine = master(&mut kernel, usual());
     run(&mut engine, &mut kernel, at(60_000));
     let states: Vec<VrrpState> = engine.instances().map(|(_, state, _)| state).collect();
     assert_eq!(states, [VrrpState::Master]);
     assert!(kernel.has(VIP));
     assert_eq!(kernel.routes.len(), 2, "routes stay");
-    kernel.ruleless = false;
+    kernel.no_policy_rules = false;
     run(&mut engine, &mut kernel, at(100_000));
     assert_eq!(kernel.rules.len(), 1, "tried again");
 }
@@ -220,7 +220,7 @@ fn routes_are_asked_for_again_after_the_loss_of_an_interface_or_address() {
 #[test]
 fn a_refused_route_is_tried_again_later_and_later_and_when_an_address_comes() {
     let mut kernel = eth0();
-    kernel.refuse_route = Some((cidr(A), 101, "Nexthop has invalid gateway"));
+    kernel.reject_route = Some((cidr(A), 101, "Nexthop has invalid gateway"));
     let mut engine = master(&mut kernel, usual());
     assert_eq!(there(&kernel), (1, 1));
     asked(&mut kernel);
@@ -228,7 +228,7 @@ fn a_refused_route_is_tried_again_later_and_later_and_when_an_address_comes() {
     let tries = asked(&mut kernel);
     assert_eq!(tries, ["add route 10.1.0.0/16"; 3], "after 1, 3 and 7 s");
     assert_eq!(state(&engine), VrrpState::Master);
-    kernel.refuse_route = None;
+    kernel.reject_route = None;
     kernel.add(2, "203.0.113.1/24");
     kernel.deliver(&mut engine, at(8_010));
     assert_eq!(asked(&mut kernel), ["add route 10.1.0.0/16"]);
@@ -307,12 +307,12 @@ fn thousands_of_routes_go_in_bursts_and_none_is_forgotten() {
     let many = (0..1000).map(|n| route(&format!("10.{}.{}.0/24", n / 250, n % 250), GATEWAY));
     let mut engine = master(&mut kernel, with(many.collect(), Vec::new()));
     assert_eq!(kernel.routes.len(), 1000);
-    kernel.refuse_route = Some((cidr("10.3.77.0/24"), 101, "no"));
+    kernel.reject_route = Some((cidr("10.3.77.0/24"), 101, "no"));
     kernel.routes.clear();
     kernel.set_link(3, "eth1", false);
     kernel.deliver(&mut engine, at(450));
     assert_eq!(kernel.routes.len(), 999);
-    kernel.refuse_route = None;
+    kernel.reject_route = None;
     asked(&mut kernel);
     run(&mut engine, &mut kernel, at(2_000));
     assert_eq!(asked(&mut kernel), ["add route 10.3.77.0/24"]);
@@ -388,7 +388,7 @@ fn a_reload_touches_only_what_differs() {
 #[test]
 fn instances_of_a_track_group_are_in_fault_without_its_static_items() {
     let mut kernel = eth0();
-    kernel.refuse_route = Some((cidr(A), 101, "Nexthop has invalid gateway"));
+    kernel.reject_route = Some((cidr(A), 101, "Nexthop has invalid gateway"));
     let tagged = |route: Route| Route {
         track_group: Some(0),
         ..route
@@ -420,7 +420,7 @@ fn instances_of_a_track_group_are_in_fault_without_its_static_items() {
         [Fault, Master],
         "the kernel refuses one of its routes"
     );
-    kernel.refuse_route = None;
+    kernel.reject_route = None;
     run(&mut engine, &mut kernel, at(2_000));
     assert_eq!(
         states(&engine),

@@ -183,10 +183,10 @@ fn whoever_is_left_of_a_script_that_was_told_to_end_is_killed_with_it() {
 #[test]
 fn a_script_that_cannot_be_started_fails() {
     let mut kernel = eth0();
-    kernel.childless = Some(11);
+    kernel.spawn_errno = Some(11);
     let mut engine = begin(with_script(0), &mut kernel);
     assert_eq!(state(&engine), VrrpState::Fault);
-    kernel.childless = None;
+    kernel.spawn_errno = None;
     run(&mut engine, &mut kernel, at(500));
     end(&mut engine, &mut kernel, 510, 1, 0);
     assert_eq!(state(&engine), VrrpState::Backup);
@@ -204,13 +204,13 @@ fn many_scripts_are_started_one_at_a_time() {
     let mut engine = Engine::new(config, Options::default());
     start(&mut engine, &mut kernel, at(0));
     for nth in 1..=50 {
-        assert_eq!(kernel.born, nth - 1);
+        assert_eq!(kernel.spawned, nth - 1);
         // Each turn of the loop is a little later than the one before.
         let now = u64::try_from(nth).expect("positive");
         engine.expire(Instant::from_nanos(at(0).as_nanos() + now), &mut kernel);
     }
     run(&mut engine, &mut kernel, at(499));
-    assert_eq!(kernel.born, 50);
+    assert_eq!(kernel.spawned, 50);
 }
 
 #[test]
@@ -404,14 +404,14 @@ fn init_file_makes_the_file_or_overwrites_it() {
 #[test]
 fn files_that_cannot_be_watched_are_read_every_second() {
     let mut kernel = eth0();
-    kernel.blind = true;
+    kernel.no_inotify = true;
     let mut engine = begin(with_file(0, None), &mut kernel);
     kernel.files.insert("/run/load".into(), b"1".to_vec());
     run(&mut engine, &mut kernel, at(999));
     assert_eq!(state(&engine), VrrpState::Master);
     run(&mut engine, &mut kernel, at(1000));
     assert_eq!(state(&engine), VrrpState::Fault);
-    kernel.blind = false;
+    kernel.no_inotify = false;
     kernel.files.insert("/run/load".into(), b"0".to_vec());
     run(&mut engine, &mut kernel, at(2000));
     assert_eq!(state(&engine), VrrpState::Backup);

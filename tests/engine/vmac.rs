@@ -45,7 +45,7 @@ fn the_interface_is_made_at_the_start_and_up_while_master() {
     start(&mut engine, &mut kernel, at(0));
     assert_eq!(macvlan(&kernel), Some((10, false)));
     let log = kernel.take_log();
-    assert_eq!(log[0], "macvlan vrrp.7 00:00:5e:00:01:07 upon 2");
+    assert_eq!(log[0], "macvlan vrrp.7 00:00:5e:00:01:07 on 2");
     for setting in [
         "sysctl net/ipv4/conf/vrrp.7/arp_ignore=1",
         "sysctl net/ipv4/conf/eth0/arp_ignore=1",
@@ -117,7 +117,7 @@ fn many_that_yield_together_are_switched_off_one_by_one() {
     start(&mut engine, &mut kernel, at(0));
     run(&mut engine, &mut kernel, at(500));
     let up = |kernel: &Kernel| {
-        let macvlans = kernel.links.iter().filter(|link| link.upon.is_some());
+        let macvlans = kernel.links.iter().filter(|link| link.parent.is_some());
         macvlans.filter(|link| link.up).count()
     };
     assert_eq!(up(&kernel), 5);
@@ -175,7 +175,7 @@ fn a_master_whose_interface_others_remove_or_switch_off_mends_it() {
     assert_eq!(states(&engine), [VrrpState::Master]);
     let (index, up) = macvlan(&kernel).expect("it is made again");
     assert!(up && kernel.has(VIP));
-    kernel.switch(index, false);
+    kernel.set_link_up(index, false);
     kernel.deliver(&mut engine, at(1050));
     assert_eq!(macvlan(&kernel), Some((index, true)));
 }
@@ -186,7 +186,7 @@ fn what_a_killed_daemon_left_is_used_or_replaced() {
         let mut kernel = eth0();
         kernel.set_link(3, "eth1", true);
         kernel.set_link(20, "vrrp.7", true);
-        kernel.links[2].upon = Some((upon, mac));
+        kernel.links[2].parent = Some((upon, mac));
         kernel.add(20, VIP);
         // Keeps the numbers of interfaces apart.
         kernel.set_link(29, "eth2", true);
@@ -240,7 +240,7 @@ fn a_kernel_without_macvlans_means_the_real_address() {
 #[test]
 fn settings_that_cannot_be_written_do_not_keep_the_interface_from_working() {
     let mut kernel = eth0();
-    kernel.read_only = true;
+    kernel.read_only_sysctl = true;
     let mut engine = engine(vec![own(100)]);
     start(&mut engine, &mut kernel, at(0));
     run(&mut engine, &mut kernel, at(400));

@@ -1,19 +1,15 @@
-//! IPVS made of a table: understands the requests of generic netlink, refuses what the kernel refuses, and lists what there
-//! is as the kernel lists it.
+//! A fake IPVS table: parses generic netlink requests, rejects what the kernel rejects, and answers
+//! dumps as the kernel does.
 
 use std::net::IpAddr;
 
 use vrrpd::netlink::ipvs::{self, Command, Daemon, Message, Role};
 use vrrpd::netlink::{Ack, Attrs, Batch};
 use vrrpd::types::Family;
+use vrrpd::types::errno::{EEXIST, EINVAL, ENOENT, ESRCH};
 use vrrpd::types::ipvs::{Destination, Service, ServiceKey};
 
-const ENOENT: i32 = 2;
-const ESRCH: i32 = 3;
-const EEXIST: i32 = 17;
-const EINVAL: i32 = 22;
-
-/// The number the family happens to have.
+/// Generic netlink family id.
 pub const FAMILY: u16 = 0x1c;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,44 +22,46 @@ pub struct FakeDaemon {
 
 #[derive(Debug)]
 pub struct Ipvs {
-    /// False: the kernel has none, or its module is not loaded.
-    pub present: bool,
+    /// False: IPVS is missing in the kernel, or its module is not loaded.
+    pub available: bool,
     pub services: Vec<(Service, Vec<Destination>)>,
     pub daemons: Vec<FakeDaemon>,
     pub timeouts: [u32; 3],
-    /// Schedulers whose module is not there.
+    /// Schedulers without a module.
     pub no_scheduler: Vec<String>,
-    /// Servers that are refused as invalid.
-    pub refuse: Vec<IpAddr>,
-    /// Nothing can be listed, for this reason.
-    pub mute: Option<i32>,
-    /// Changes as they were carried out or refused, in order.
+    /// Servers rejected with EINVAL.
+    pub reject_servers: Vec<IpAddr>,
+    /// Dumps fail with this errno.
+    pub dump_errno: Option<i32>,
+    /// Changes, applied or rejected, in order.
     pub log: Vec<String>,
-    /// How many requests came at most in one go, how many in all, and how often something was listed.
-    pub burst: usize,
-    pub asked: usize,
-    pub listed: usize,
+    /// Most requests in one batch.
+    pub longest_batch: usize,
+    /// Number of requests.
+    pub requests: usize,
+    /// Number of dumps.
+    pub dumps: usize,
 }
 
 impl Default for Ipvs {
     fn default() -> Self {
         Ipvs {
-            present: true,
+            available: true,
             services: Vec::new(),
             daemons: Vec::new(),
             timeouts: [900, 120, 300],
             no_scheduler: Vec::new(),
-            refuse: Vec::new(),
-            mute: None,
+            reject_servers: Vec::new(),
+            dump_errno: None,
             log: Vec::new(),
-            burst: 0,
-            asked: 0,
-            listed: 0,
+            longest_batch: 0,
+            requests: 0,
+            dumps: 0,
         }
     }
 }
 
-/// Command and attributes of each request, with its number.
+/// Sequence number and payload (command and attributes) of each request.
 fn requests(batch: &Batch) -> Vec<(u32, Vec<u8>)> {
     let mut rest = batch.bytes();
     let mut list = Vec::new();
@@ -82,7 +80,7 @@ impl Ipvs {
         std::mem::take(&mut self.log)
     }
 
-    /// The servers of the service with this name, in the order they were added: `10.0.0.1:80 1`.
+    /// Address and weight of the servers of a service, in the order they were added: `10.0.0.1:80 1`.
     pub fn servers(&self, key: &str) -> Option<Vec<String>> {
         let (_, servers) = self
             .services
@@ -92,14 +90,14 @@ impl Ipvs {
         Some(servers.iter().map(words).collect())
     }
 
-    pub fn request(&mut self, batch: &Batch, refused: &mut dyn FnMut(&Ack<'_>)) {
+    pub fn request(&mut self, batch: &Batch, rejected: &mut dyn FnMut(&Ack<'_>)) {
         let requests = requests(batch);
-        self.burst = self.burst.max(requests.len());
+        self.longest_batch = self.longest_batch.max(requests.len());
         for (seq, payload) in requests {
-            self.asked += 1;
-            let errno = self.carry_out(&payload);
+            self.requests += 1;
+            let errno = self.apply(&payload);
             if errno != 0 {
-                refused(&Ack {
+                rejected(&Ack {
                     seq,
                     errno,
                     text: None,
@@ -109,7 +107,7 @@ impl Ipvs {
         }
     }
 
-    fn carry_out(&mut self, payload: &[u8]) -> i32 {
+    fn apply(&mut self, payload: &[u8]) -> i32 {
         let command = payload[0];
         let (verb, errno) = match command {
             1..=3 => self.service(command, payload),
@@ -153,9 +151,9 @@ impl Ipvs {
         match (command, known) {
             (1, None) => self.services.push((service, Vec::new())),
             (1, Some(_)) => return (verb, EEXIST),
-            (2, Some(place)) => self.services[place].0 = service,
-            (3, Some(place)) => {
-                self.services.remove(place);
+            (2, Some(index)) => self.services[index].0 = service,
+            (3, Some(index)) => {
+                self.services.remove(index);
             }
             _ => return (verb, ESRCH),
         }
@@ -172,21 +170,21 @@ impl Ipvs {
         let server = listed.server;
         let verb = ["add", "set", "del"][usize::from(command - 5)];
         let verb = format!("{verb} {server} of {key}");
-        let Some(place) = self.find(key) else {
+        let Some(index) = self.find(key) else {
             return (verb, ESRCH);
         };
-        if self.refuse.contains(&server.addr) {
+        if self.reject_servers.contains(&server.addr) {
             return (verb, EINVAL);
         }
-        let servers = &mut self.services[place].1;
+        let servers = &mut self.services[index].1;
         let name = |one: &Destination| (one.addr, one.port);
         let known = servers.iter().position(|one| name(one) == name(&server));
         match (command, known) {
             (5, None) => servers.push(server),
             (5, Some(_)) => return (verb, EEXIST),
-            (6, Some(place)) => servers[place] = server,
-            (7, Some(place)) => {
-                servers.remove(place);
+            (6, Some(index)) => servers[index] = server,
+            (7, Some(index)) => {
+                servers.remove(index);
             }
             _ => return (verb, ENOENT),
         }
@@ -213,20 +211,20 @@ impl Ipvs {
                 (verb, 0)
             }
             (9, Some(_)) => (format!("start {role}"), EEXIST),
-            (_, Some(place)) => {
-                self.daemons.remove(place);
+            (_, Some(index)) => {
+                self.daemons.remove(index);
                 (format!("stop {role}"), 0)
             }
             (_, None) => (format!("stop {role}"), ESRCH),
         }
     }
 
-    /// Lists, or gives the reason why not.
+    /// Answers a dump request, or fails with an errno.
     pub fn dump(&mut self, batch: &Batch, each: &mut dyn FnMut(&[u8])) -> Result<(), i32> {
-        if let Some(errno) = self.mute {
+        if let Some(errno) = self.dump_errno {
             return Err(errno);
         }
-        self.listed += 1;
+        self.dumps += 1;
         let asked = requests(batch);
         let [(_, payload)] = &asked[..] else {
             panic!("one request at a time")
@@ -240,9 +238,9 @@ impl Ipvs {
             }
             8 => {
                 let key = service_of(payload).key;
-                if let Some(place) = self.find(key) {
-                    // The kernel lists the newest first.
-                    for server in self.services[place].1.iter().rev() {
+                if let Some(index) = self.find(key) {
+                    // The kernel lists the newest server first.
+                    for server in self.services[index].1.iter().rev() {
                         ipvs::write_server(&mut answer, FAMILY, Command::New, &key, server);
                     }
                 }
@@ -276,7 +274,7 @@ impl Ipvs {
     }
 }
 
-/// The service a request is about; of some, only its key.
+/// The service of a request; some requests contain only its key.
 fn service_of(payload: &[u8]) -> Service {
     let mut as_listed = payload.to_vec();
     as_listed[0] = 1;

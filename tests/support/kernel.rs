@@ -1,40 +1,37 @@
-//! A kernel made of tables: the engine's `System` without Linux. It understands the netlink requests
-//! it is sent, keeps links and addresses, and writes down what happens, in order.
+//! A fake kernel: implements the engine's `System` in memory. It parses netlink requests, keeps links,
+//! addresses, routes and rules, and logs what happens, in order.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
 
-use vrrpd::config::model::{
-    self, Address, Auth, Command, Config, Fifo, Garp, Notify, Transport, VrrpInstance,
-};
+use vrrpd::config::model::{Command, Fifo};
+use vrrpd::engine::Engine;
 use vrrpd::engine::instance::rx::Datagram;
 use vrrpd::engine::system::{AdvertRoute, Kill, Listener, Pid, Protocol, System};
-use vrrpd::engine::{Engine, Options};
 use vrrpd::netlink::NLM_F_REPLACE;
 use vrrpd::netlink::addr::{AddrFlags, FOREVER};
 use vrrpd::netlink::link::LinkFlags;
 use vrrpd::netlink::{self, Ack, Addr, Batch, Link, Message, Messages, rule};
-use vrrpd::types::{Centis, Cidr, Family, IfIndex, IfName, Instant, Mac, Priority, Version, Vrid};
-use vrrpd::wire::vrrp::{AdvertRepr, Auth as WireAuth, ChecksumForm};
+use vrrpd::types::errno::{EEXIST, ENOENT, ESRCH};
+use vrrpd::types::{Cidr, Family, IfIndex, IfName, Instant, Mac};
 use vrrpd::wire::{PseudoHeader, ah, arp, ether, ipv4, vrrp};
 
 const RTM_GETLINK: u16 = 18;
 const RTM_GETADDR: u16 = 22;
-const EEXIST: i32 = 17;
-const ESRCH: i32 = 3;
 const EADDRNOTAVAIL: i32 = 99;
 const EOPNOTSUPP: i32 = 95;
-const ENOENT: i32 = 2;
+
+pub use super::builders::*;
 
 #[derive(Clone, Debug)]
 pub struct FakeLink {
     pub index: u32,
     pub name: String,
     pub up: bool,
-    /// A macvlan: the interface below, and the address.
-    pub upon: Option<(u32, Mac)>,
+    /// Of a macvlan: index of the parent interface, and the MAC address.
+    pub parent: Option<(u32, Mac)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,58 +47,58 @@ pub struct FakeAddr {
 pub struct Kernel {
     pub links: Vec<FakeLink>,
     pub addrs: Vec<FakeAddr>,
-    /// What was asked of us, in order, one line each.
+    /// Requests in order, one line each.
     pub log: Vec<String>,
-    /// News not yet read by the engine.
-    news: VecDeque<News>,
-    /// Addresses that are refused, with errno and words.
-    pub refuse: Option<(IpAddr, i32, &'static str)>,
+    /// Netlink events not yet delivered to the engine.
+    events: VecDeque<KernelEvent>,
+    /// Address to reject, with errno and extended-ack text.
+    pub reject_addr: Option<(IpAddr, i32, &'static str)>,
     pub routes: Vec<netlink::Route>,
-    /// Rules as they were asked for, by priority.
+    /// Priority and netlink message of each rule.
     pub rules: Vec<(u32, Vec<u8>)>,
-    /// A route that is refused, with errno and words.
-    pub refuse_route: Option<(Cidr, i32, &'static str)>,
-    /// Listening is refused with this errno.
-    pub deaf: Option<i32>,
-    /// How long it takes until a socket is open.
-    pub slow: std::time::Duration,
-    /// The packet filter's table, if there is one: how often addresses were added to it.
+    /// Route to reject, with errno and extended-ack text.
+    pub reject_route: Option<(Cidr, i32, &'static str)>,
+    /// Opening a VRRP socket fails with this errno.
+    pub listen_errno: Option<i32>,
+    /// Time that opening a VRRP socket takes.
+    pub listen_delay: std::time::Duration,
+    /// The nftables table, if it exists: how often addresses were added to it.
     pub ruleset: Option<u32>,
-    /// There is no nftables in this kernel.
+    /// A kernel without nftables.
     pub no_netfilter: bool,
-    /// There are no macvlans in this kernel.
+    /// A kernel without macvlan.
     pub no_macvlan: bool,
-    /// There are no policy rules in this kernel.
-    pub ruleless: bool,
-    /// Settings cannot be written.
-    pub read_only: bool,
-    /// False: adverts and frames are counted, not written down.
+    /// A kernel without policy rules.
+    pub no_policy_rules: bool,
+    /// Sysctls cannot be written.
+    pub read_only_sysctl: bool,
+    /// Adverts and frames are counted but not logged.
     pub quiet: bool,
     pub adverts: usize,
     pub frames: usize,
-    /// Children started so far; the pids are 1, 2, 3 and so on. Their end is for the test to tell.
-    pub born: i32,
-    /// Children are refused with this errno.
-    pub childless: Option<i32>,
+    /// Number of children started; their pids are 1, 2, 3 … The test reports their exit.
+    pub spawned: i32,
+    /// Starting a child fails with this errno.
+    pub spawn_errno: Option<i32>,
     pub files: BTreeMap<String, Vec<u8>>,
-    /// Files cannot be watched.
-    pub blind: bool,
-    /// Names and command lines.
+    /// A kernel without inotify.
+    pub no_inotify: bool,
+    /// Name and command line of each process.
     pub processes: Vec<(String, String)>,
-    /// Nobody reads the FIFOs.
-    pub full: bool,
-    /// The latest moment the engine was told.
+    /// Writing to a FIFO would block.
+    pub fifo_full: bool,
+    /// The latest time passed to the engine.
     clock: Instant,
-    /// Lifetimes set.
+    /// Number of address renewals.
     pub renewals: usize,
     /// Time since 1970.
-    pub wall: std::time::Duration,
-    /// What a successor finds.
+    pub wall_clock: std::time::Duration,
+    /// Contents of the state file.
     pub state: Vec<u8>,
-    /// True: that it is written to is written down.
-    pub watch_state: bool,
+    /// Writes to the state file are logged.
+    pub log_state_writes: bool,
     /// The last advert sent, with its IP header.
-    pub last: Vec<u8>,
+    pub last_advert: Vec<u8>,
     #[cfg(feature = "lvs")]
     pub ipvs: super::ipvs::Ipvs,
     #[cfg(feature = "lvs")]
@@ -109,7 +106,7 @@ pub struct Kernel {
 }
 
 #[derive(Clone, Debug)]
-enum News {
+enum KernelEvent {
     RouteGone(netlink::Route),
     RuleGone(Vec<u8>),
     Link(FakeLink, bool),
@@ -135,15 +132,15 @@ impl Kernel {
             index,
             name: name.into(),
             up,
-            upon: None,
+            parent: None,
         };
         self.links.push(link.clone());
-        self.news.push_back(News::Link(link, true));
+        self.events.push_back(KernelEvent::Link(link, true));
     }
 
     pub fn drop_link(&mut self, index: u32) {
-        let upon = |link: &&FakeLink| link.upon.is_some_and(|(base, _)| base == index);
-        while let Some(above) = self.links.iter().find(upon).map(|link| link.index) {
+        let parent = |link: &&FakeLink| link.parent.is_some_and(|(base, _)| base == index);
+        while let Some(above) = self.links.iter().find(parent).map(|link| link.index) {
             self.drop_link(above);
         }
         let gone: Vec<FakeAddr> = self
@@ -155,14 +152,14 @@ impl Kernel {
         for addr in gone {
             self.remove(addr.index, addr.cidr);
         }
-        let Some(place) = self.links.iter().position(|link| link.index == index) else {
+        let Some(index) = self.links.iter().position(|link| link.index == index) else {
             return;
         };
-        let link = self.links.remove(place);
-        self.news.push_back(News::Link(link, false));
+        let link = self.links.remove(index);
+        self.events.push_back(KernelEvent::Link(link, false));
     }
 
-    /// Somebody else adds an address.
+    /// Another program adds an address.
     pub fn add(&mut self, index: u32, text: &str) {
         let addr = FakeAddr {
             index,
@@ -171,14 +168,14 @@ impl Kernel {
             nodad: false,
         };
         self.addrs.push(addr);
-        self.news.push_back(News::Addr(addr, true));
+        self.events.push_back(KernelEvent::Addr(addr, true));
     }
 
-    /// Somebody else removes an address.
+    /// Another program removes an address.
     pub fn remove(&mut self, index: u32, cidr: Cidr) {
         self.addrs
             .retain(|addr| (addr.index, addr.cidr) != (index, cidr));
-        self.news.push_back(News::Addr(
+        self.events.push_back(KernelEvent::Addr(
             FakeAddr {
                 index,
                 cidr,
@@ -197,29 +194,31 @@ impl Kernel {
         std::mem::take(&mut self.log)
     }
 
-    /// Lets the engine read all news and draw its consequences, until there are no more.
+    /// Delivers all pending netlink events, including those caused by the reaction of the engine.
     pub fn deliver(&mut self, engine: &mut Engine, now: Instant) {
         self.clock = self.clock.max(now);
-        while !self.news.is_empty() {
-            while let Some(news) = self.news.pop_front() {
-                match &news {
-                    News::RouteGone(route) => engine.netlink_event(now, &Message::DelRoute(*route)),
-                    News::RuleGone(bytes) => {
+        while !self.events.is_empty() {
+            while let Some(event) = self.events.pop_front() {
+                match &event {
+                    KernelEvent::RouteGone(route) => {
+                        engine.netlink_event(now, &Message::DelRoute(*route))
+                    }
+                    KernelEvent::RuleGone(bytes) => {
                         let envelope = Messages::new(bytes).next().expect("a rule");
                         engine.netlink_event(now, &envelope.expect("well formed").message);
                     }
-                    News::Link(link, there) => {
+                    KernelEvent::Link(link, present) => {
                         let link = as_link(link);
-                        let message = if *there {
+                        let message = if *present {
                             Message::NewLink(link)
                         } else {
                             Message::DelLink(link)
                         };
                         engine.netlink_event(now, &message);
                     }
-                    News::Addr(addr, there) => {
+                    KernelEvent::Addr(addr, present) => {
                         let addr = as_addr(addr);
-                        let message = if *there {
+                        let message = if *present {
                             Message::NewAddr(addr)
                         } else {
                             Message::DelAddr(addr)
@@ -232,37 +231,37 @@ impl Kernel {
         }
     }
 
-    /// An interface has changed.
-    pub(super) fn tell_link(&mut self, link: FakeLink, there: bool) {
-        self.news.push_back(News::Link(link, there));
+    /// Queues a netlink event for an interface.
+    pub(super) fn push_link_event(&mut self, link: FakeLink, present: bool) {
+        self.events.push_back(KernelEvent::Link(link, present));
     }
 
-    /// Somebody else deletes a route.
+    /// Another program deletes a route.
     pub fn remove_route(&mut self, dst: &str) {
         let dst = cidr(dst);
-        let place = self.routes.iter().position(|route| route.dst == dst);
-        let route = self.routes.remove(place.expect("it is there"));
-        self.news.push_back(News::RouteGone(route));
+        let index = self.routes.iter().position(|route| route.dst == dst);
+        let route = self.routes.remove(index.expect("it is there"));
+        self.events.push_back(KernelEvent::RouteGone(route));
     }
 
-    /// Somebody else deletes a rule.
+    /// Another program deletes a rule.
     pub fn remove_rule(&mut self, priority: u32) {
-        let place = self.rules.iter().position(|(known, _)| *known == priority);
-        let (_, mut bytes) = self.rules.remove(place.expect("it is there"));
+        let index = self.rules.iter().position(|(known, _)| *known == priority);
+        let (_, mut bytes) = self.rules.remove(index.expect("it is there"));
         bytes[4..6].copy_from_slice(&rule::RTM_DELRULE.to_ne_bytes());
-        self.news.push_back(News::RuleGone(bytes));
+        self.events.push_back(KernelEvent::RuleGone(bytes));
     }
 
     fn route(&mut self, route: &netlink::Route, add: bool) -> (i32, Option<&'static str>) {
         let verb = if add { "add" } else { "del" };
         self.log.push(format!("{verb} route {}", route.dst));
-        if let Some((dst, errno, text)) = self.refuse_route
+        if let Some((dst, errno, text)) = self.reject_route
             && dst == route.dst
             && add
         {
             return (errno, Some(text));
         }
-        // A deletion may leave the type open.
+        // A deletion may leave out the type.
         let same = |known: &netlink::Route| {
             let kind = if route.kind == 0 {
                 known.kind
@@ -274,10 +273,10 @@ impl Kernel {
         match (self.routes.iter().position(same), add) {
             (Some(_), true) => return (EEXIST, None),
             (None, true) => self.routes.push(*route),
-            (Some(place), false) => {
-                let route = self.routes.remove(place);
+            (Some(index), false) => {
+                let route = self.routes.remove(index);
                 if route.protocol == 18 {
-                    self.news.push_back(News::RouteGone(route));
+                    self.events.push_back(KernelEvent::RouteGone(route));
                 }
             }
             (None, false) => return (ESRCH, None),
@@ -286,20 +285,20 @@ impl Kernel {
     }
 
     fn rule(&mut self, rule: &netlink::Rule<'_>, bytes: &[u8], add: bool) -> i32 {
-        if self.ruleless {
+        if self.no_policy_rules {
             return EOPNOTSUPP;
         }
         let verb = if add { "add" } else { "del" };
         self.log.push(format!("{verb} rule {}", rule.priority));
-        // Behind header, sequence number and port.
+        // Without header, sequence number and port id.
         let same = |known: &(u32, Vec<u8>)| known.1[16..] == bytes[16..];
         match (self.rules.iter().position(same), add) {
             (Some(_), true) => return EEXIST,
             (None, true) => self.rules.push((rule.priority, bytes.to_vec())),
-            (Some(place), false) => {
-                let (_, mut bytes) = self.rules.remove(place);
+            (Some(index), false) => {
+                let (_, mut bytes) = self.rules.remove(index);
                 bytes[4..6].copy_from_slice(&rule::RTM_DELRULE.to_ne_bytes());
-                self.news.push_back(News::RuleGone(bytes));
+                self.events.push_back(KernelEvent::RuleGone(bytes));
             }
             (None, false) => return ENOENT,
         }
@@ -307,37 +306,37 @@ impl Kernel {
     }
 
     fn address(&mut self, addr: &Addr<'_>, add: bool) -> (i32, Option<&'static str>) {
-        match self.refuse {
+        match self.reject_addr {
             Some((which, errno, text)) if add && which == addr.cidr.addr => (errno, Some(text)),
-            _ => (self.carry_out(addr, add), None),
+            _ => (self.apply_address(addr, add), None),
         }
     }
 
-    /// Sets the lifetime of an address, or adds one that is not there.
+    /// Sets the lifetime of an address, or adds it if missing.
     fn renew(&mut self, addr: &Addr<'_>) -> i32 {
         self.renewals += 1;
         let same = |a: &&FakeAddr| a.index == addr.index.0 && a.cidr == addr.cidr;
         let Some(known) = self.addrs.iter().find(same).copied() else {
-            return self.carry_out(addr, true);
+            return self.apply_address(addr, true);
         };
         if !self.quiet {
-            let life = life(addr);
+            let lifetime = lifetime(addr);
             self.log
-                .push(format!("renew {} {}{life}", addr.index.0, addr.cidr));
+                .push(format!("renew {} {}{lifetime}", addr.index.0, addr.cidr));
         }
-        self.news.push_back(News::Addr(known, true));
+        self.events.push_back(KernelEvent::Addr(known, true));
         0
     }
 
-    fn carry_out(&mut self, addr: &Addr<'_>, add: bool) -> i32 {
+    fn apply_address(&mut self, addr: &Addr<'_>, add: bool) -> i32 {
         let known = self
             .addrs
             .iter()
             .position(|a| a.index == addr.index.0 && a.cidr == addr.cidr);
         let verb = if add { "add" } else { "del" };
-        let life = life(addr);
+        let lifetime = lifetime(addr);
         self.log
-            .push(format!("{verb} {} {}{life}", addr.index.0, addr.cidr));
+            .push(format!("{verb} {} {}{lifetime}", addr.index.0, addr.cidr));
         let entry = FakeAddr {
             index: addr.index.0,
             cidr: addr.cidr,
@@ -348,12 +347,12 @@ impl Kernel {
             (Some(_), true) => EEXIST,
             (None, true) => {
                 self.addrs.push(entry);
-                self.news.push_back(News::Addr(entry, true));
+                self.events.push_back(KernelEvent::Addr(entry, true));
                 0
             }
-            (Some(place), false) => {
-                self.addrs.remove(place);
-                self.news.push_back(News::Addr(entry, false));
+            (Some(index), false) => {
+                self.addrs.remove(index);
+                self.events.push_back(KernelEvent::Addr(entry, false));
                 0
             }
             (None, false) => EADDRNOTAVAIL,
@@ -362,10 +361,10 @@ impl Kernel {
 }
 
 impl System for Kernel {
-    fn request(&mut self, batch: &Batch, refused: &mut dyn FnMut(&Ack<'_>)) -> io::Result<()> {
+    fn request(&mut self, batch: &Batch, rejected: &mut dyn FnMut(&Ack<'_>)) -> io::Result<()> {
         if let Some(errno) = self.link_request(batch.bytes()) {
             if errno != 0 {
-                refused(&Ack {
+                rejected(&Ack {
                     seq: 1,
                     errno,
                     text: None,
@@ -400,7 +399,7 @@ impl System for Kernel {
                 | Message::Other(_)) => panic!("not a request: {other:?}"),
             };
             if errno != 0 {
-                refused(&Ack {
+                rejected(&Ack {
                     seq: envelope.header.seq,
                     errno,
                     text,
@@ -433,11 +432,11 @@ impl System for Kernel {
         name: Option<&IfName>,
         groups: &[IpAddr],
     ) -> io::Result<()> {
-        if let Some(errno) = self.deaf {
+        if let Some(errno) = self.listen_errno {
             return Err(io::Error::from_raw_os_error(errno));
         }
-        self.clock = self.clock.after(self.slow);
-        let place = on
+        self.clock = self.clock.after(self.listen_delay);
+        let index = on
             .interface
             .map_or("any".into(), |index| index.0.to_string());
         let ah = if on.protocol == Protocol::Ah {
@@ -446,21 +445,21 @@ impl System for Kernel {
             ""
         };
         self.log
-            .push(format!("listen {ah}{place} {name:?} {groups:?}"));
+            .push(format!("listen {ah}{index} {name:?} {groups:?}"));
         Ok(())
     }
 
     fn close_listener(&mut self, on: Listener) {
-        let place = on
+        let index = on
             .interface
             .map_or("any".into(), |index| index.0.to_string());
-        self.log.push(format!("unlisten {place}"));
+        self.log.push(format!("unlisten {index}"));
     }
 
     fn send_advert(&mut self, route: &AdvertRoute, packet: &[u8]) -> io::Result<()> {
         self.adverts += 1;
-        self.last.clear();
-        self.last.extend_from_slice(packet);
+        self.last_advert.clear();
+        self.last_advert.extend_from_slice(packet);
         if self.quiet {
             return Ok(());
         }
@@ -510,7 +509,7 @@ impl System for Kernel {
     }
 
     fn wall_clock(&mut self) -> std::time::Duration {
-        self.wall
+        self.wall_clock
     }
 
     fn uptime(&mut self) -> std::time::Duration {
@@ -522,7 +521,7 @@ impl System for Kernel {
     }
 
     fn write_state(&mut self, at: usize, bytes: &[u8]) {
-        if self.watch_state {
+        if self.log_state_writes {
             self.log.push(format!("state {at}"));
         }
         let end = at + bytes.len();
@@ -533,7 +532,7 @@ impl System for Kernel {
     }
 
     fn set_sysctl(&mut self, name: fmt::Arguments<'_>, value: &str) -> io::Result<()> {
-        if self.read_only {
+        if self.read_only_sysctl {
             return Err(io::ErrorKind::ReadOnlyFilesystem.into());
         }
         self.log.push(format!("sysctl {name}={value}"));
@@ -543,23 +542,23 @@ impl System for Kernel {
     fn request_netfilter(
         &mut self,
         batch: &Batch,
-        refused: &mut dyn FnMut(&Ack<'_>),
+        rejected: &mut dyn FnMut(&Ack<'_>),
     ) -> io::Result<()> {
         if self.no_netfilter {
             return Err(io::ErrorKind::Unsupported.into());
         }
         let mut ruleset = self.ruleset;
         for envelope in Messages::new(batch.bytes()) {
-            // Begin and end look like broken messages of links.
+            // NFNL_MSG_BATCH_BEGIN and _END have the types of link messages, and fail to parse as those.
             let Ok(header) = envelope.map(|envelope| envelope.header) else {
                 continue;
             };
-            // The order of tables and elements is all that matters here; the rest is told by the golden files.
+            // Only the order of tables and elements is checked here; golden files cover the rest.
             match header.kind {
                 0xa00 => ruleset = ruleset.or(Some(0)),
                 0xa02 => ruleset = None,
                 0xa0c if ruleset.is_none() => {
-                    refused(&Ack {
+                    rejected(&Ack {
                         seq: header.seq,
                         errno: ENOENT,
                         text: None,
@@ -583,11 +582,11 @@ impl System for Kernel {
     // ---- children ----
 
     fn spawn(&mut self, command: &Command, more: &[&str]) -> io::Result<Pid> {
-        if let Some(errno) = self.childless {
+        if let Some(errno) = self.spawn_errno {
             return Err(io::Error::from_raw_os_error(errno));
         }
-        self.born += 1;
-        let pid = Pid(self.born);
+        self.spawned += 1;
+        let pid = Pid(self.spawned);
         let words = command.argv.iter().map(String::as_str);
         let words: Vec<&str> = words.chain(more.iter().copied()).collect();
         self.log.push(format!("run {} {}", pid.0, words.join(" ")));
@@ -611,7 +610,7 @@ impl System for Kernel {
     }
 
     fn watch_files(&mut self, paths: &[&str]) -> io::Result<()> {
-        if self.blind {
+        if self.no_inotify {
             return Err(io::ErrorKind::Unsupported.into());
         }
         if !paths.is_empty() {
@@ -635,7 +634,7 @@ impl System for Kernel {
     }
 
     fn fifo_write(&mut self, path: &str, line: &str) -> io::Result<()> {
-        if self.full {
+        if self.fifo_full {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         self.log.push(format!("fifo {path} {}", line.trim_end()));
@@ -659,8 +658,8 @@ impl System for Kernel {
     }
 }
 
-/// How long an address stays, and is preferred if that is less.
-fn life(addr: &Addr<'_>) -> String {
+/// The valid lifetime of an address, and the preferred lifetime if it is shorter.
+fn lifetime(addr: &Addr<'_>) -> String {
     match (addr.valid, addr.preferred) {
         (FOREVER, FOREVER) => String::new(),
         (FOREVER, preferred) => format!(" preferred {preferred}"),
@@ -677,10 +676,10 @@ fn as_link(link: &FakeLink) -> Link<'_> {
         name: &link.name,
         flags: if link.up { up } else { LinkFlags(0) },
         mtu: Some(1500),
-        mac: Some(link.upon.map_or(Mac([2, 0, a, b, c, d]), |(_, mac)| mac)),
-        kind: link.upon.map(|_| "macvlan"),
+        mac: Some(link.parent.map_or(Mac([2, 0, a, b, c, d]), |(_, mac)| mac)),
+        kind: link.parent.map(|_| "macvlan"),
         master: None,
-        parent: link.upon.map(|(base, _)| IfIndex(base)),
+        parent: link.parent.map(|(base, _)| IfIndex(base)),
     }
 }
 
@@ -699,174 +698,19 @@ fn as_addr(addr: &FakeAddr) -> Addr<'_> {
     }
 }
 
-// ---- values for tests ----
+// ---- driving the engine ----
 
-pub fn cidr(text: &str) -> Cidr {
-    let (addr, prefix) = text.split_once('/').unwrap_or((text, "32"));
-    Cidr {
-        addr: addr.parse().expect("an address"),
-        prefix: prefix.parse().expect("a prefix"),
-    }
-}
-
-pub fn ifname(name: &str) -> IfName {
-    IfName::new(name).expect("an interface name")
-}
-
-pub fn address(text: &str, dev: &str) -> Address {
-    Address {
-        cidr: cidr(text),
-        dev: ifname(dev),
-        broadcast: None,
-        scope: 0,
-        label: None,
-        peer: None,
-        preferred_lft: None,
-        nodad: false,
-        home: false,
-        mngtmpaddr: false,
-        noprefixroute: false,
-        autojoin: false,
-        no_track: false,
-        track_group: None,
-    }
-}
-
-/// A route as the line `TO via GATEWAY` makes it; without a gateway through eth0.
-pub fn route(to: &str, via: Option<&str>) -> model::Route {
-    let hop = model::NextHop {
-        via: via.map(|via| via.parse().expect("an address")),
-        dev: via.is_none().then(|| ifname("eth0")),
-        ..model::NextHop::default()
-    };
-    model::Route {
-        kind: 1,
-        dst: cidr(to),
-        from: None,
-        src: None,
-        hops: vec![hop],
-        table: 254,
-        metric: 0,
-        scope: 0,
-        protocol: 18,
-        tos: 0,
-        realms: 0,
-        metrics: Vec::new(),
-        congestion: None,
-        preference: 0,
-        expires: None,
-        insert: model::RouteInsert::Prepend,
-        no_track: false,
-        track_group: None,
-    }
-}
-
-/// The rule `from NET table 100 priority N`.
-pub fn policy(from: &str, priority: u32) -> model::Rule {
-    model::Rule {
-        family: cidr(from).family(),
-        not: false,
-        from: Some(cidr(from)),
-        to: None,
-        iif: None,
-        oif: None,
-        fwmark: None,
-        tos: 0,
-        priority,
-        action: 1,
-        table: 100,
-        target: 0,
-        realms: 0,
-        suppress_prefix: None,
-        suppress_group: None,
-        uids: None,
-        ip_proto: 0,
-        sport: None,
-        dport: None,
-        l3mdev: false,
-        tunnel: 0,
-        protocol: 18,
-        no_track: false,
-        track_group: None,
-    }
-}
-
-/// A version 3 instance on eth0 with a tenth of a second between adverts.
-pub fn instance(vrid: u8, priority: u8, vips: &[&str]) -> VrrpInstance {
-    let seconds = std::time::Duration::from_secs;
-    VrrpInstance {
-        name: format!("VI_{vrid}"),
-        interface: ifname("eth0"),
-        vrid: Vrid::new(vrid).expect("not 0"),
-        priority: Priority(priority),
-        version: Version::V3,
-        family: Family::V4,
-        initial_master: false,
-        advert_int: Centis(10),
-        nopreempt: false,
-        preempt_delay: seconds(0),
-        auth: Auth::None,
-        src_ip: None,
-        track_src_ip: false,
-        transport: Transport::Multicast {
-            group: "224.0.0.18".parse().expect("an address"),
-        },
-        skip_check_adv_addr: false,
-        v3_checksum_as_v2: false,
-        old_unicast_checksum: false,
-        strict: false,
-        lower_prio_no_advert: false,
-        higher_prio_send_advert: false,
-        owner_ignore_adverts: false,
-        down_timer_adverts: 3,
-        timer_expired_backup: None,
-        garp: Garp {
-            repeat: 1,
-            delay: seconds(0),
-            refresh: seconds(0),
-            refresh_repeat: 1,
-            lower_prio_repeat: 1,
-            lower_prio_delay: seconds(0),
-            interval: seconds(0),
-            gna_interval: seconds(0),
-        },
-        vips: vips.iter().map(|vip| address(vip, "eth0")).collect(),
-        excluded_vips: Vec::new(),
-        routes: Vec::new(),
-        rules: Vec::new(),
-        accept: true,
-        vmac: None,
-        vip_lease: None,
-        sync_group: None,
-        tracks: Vec::new(),
-        notify: Notify::default(),
-        track_primary: true,
-        promote_secondaries: false,
-        unicast_fault_no_peer: false,
-    }
-}
-
-pub fn engine(instances: Vec<VrrpInstance>) -> Engine {
-    Engine::new(
-        Config {
-            instances,
-            ..Config::default()
-        },
-        Options::default(),
-    )
-}
-
-/// Starts the engine at `now` and lets it read what the kernel has to tell.
+/// Starts the engine at `now` and delivers pending netlink events.
 pub fn start(engine: &mut Engine, kernel: &mut Kernel, now: Instant) {
     kernel.clock = kernel.clock.max(now);
     engine.start(now, kernel).expect("the fake kernel answers");
     kernel.deliver(engine, now);
 }
 
-/// Moves time from deadline to deadline up to `until`.
+/// Runs the timers of the engine up to `until`.
 pub fn run(engine: &mut Engine, kernel: &mut Kernel, until: Instant) {
     while let Some(at) = engine.next_deadline().filter(|at| *at <= until) {
-        // What is due at once may have a deadline long ago.
+        // A deadline may be in the past.
         let now = at.max(kernel.clock);
         kernel.clock = now;
         engine.expire(now, kernel);
@@ -877,41 +721,7 @@ pub fn run(engine: &mut Engine, kernel: &mut Kernel, until: Instant) {
     }
 }
 
-/// An IPv4 packet with a version 3 advert.
-pub fn advert(vrid: u8, priority: u8, from: &str, to: &str, vips: &[&str]) -> Vec<u8> {
-    let addresses: Vec<IpAddr> = vips.iter().map(|vip| cidr(vip).addr).collect();
-    let advert = AdvertRepr {
-        version: Version::V3,
-        vrid: Vrid::new(vrid).expect("not 0"),
-        priority: Priority(priority),
-        interval: Centis(10),
-        auth: WireAuth::None,
-        addresses: &addresses,
-    };
-    let (src, dst): (std::net::Ipv4Addr, std::net::Ipv4Addr) = (
-        from.parse().expect("an address"),
-        to.parse().expect("an address"),
-    );
-    let net = PseudoHeader {
-        src: src.into(),
-        dst: dst.into(),
-    };
-    let header = ipv4::Header {
-        tos: 0xc0,
-        id: 1,
-        ttl: 255,
-        protocol: 112,
-        src,
-        dst,
-    };
-    let mut packet = vec![0; 2048];
-    let body = |room: &mut [u8]| vrrp::emit(&advert, Some(&net), ChecksumForm::PseudoHeader, room);
-    let len = ipv4::emit(&header, &mut packet, body).expect("it fits");
-    packet.truncate(len);
-    packet
-}
-
-/// Hands the engine a packet as if it had arrived on the interface (0: the unicast socket).
+/// Passes a packet to the engine as received on an interface (0: the unicast socket).
 pub fn receive(
     engine: &mut Engine,
     kernel: &mut Kernel,
@@ -922,7 +732,7 @@ pub fn receive(
     receive_by(Protocol::Vrrp, engine, kernel, now, interface, bytes);
 }
 
-/// The same by a protocol.
+/// The same for a given IP protocol.
 pub fn receive_by(
     protocol: Protocol,
     engine: &mut Engine,

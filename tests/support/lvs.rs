@@ -1,4 +1,4 @@
-//! Virtual servers for tests, with every default.
+//! Builders of virtual servers with default settings.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use vrrpd::config::model::{Command, User};
 use vrrpd::types::Family;
 use vrrpd::types::ipvs::{Forward, IpProtocol, ServiceKey};
 
-/// Whom a check asks.
+/// The target of a check.
 pub fn target(remote: &str) -> Target {
     Target {
         remote: remote.parse().expect("an address"),
@@ -20,7 +20,7 @@ pub fn target(remote: &str) -> Target {
     }
 }
 
-/// Every ten seconds, beginning at once; two retries, a second apart.
+/// A check every ten seconds, starting immediately, with two retries a second apart.
 pub fn check(kind: CheckKind) -> Check {
     Check {
         kind,
@@ -33,7 +33,7 @@ pub fn check(kind: CheckKind) -> Check {
     }
 }
 
-/// A program that may take three seconds; no retries.
+/// A MISC_CHECK with a timeout of three seconds and no retries.
 pub fn misc(dynamic: bool) -> Check {
     let command = Command {
         argv: vec!["/check".into(), "-x".into()],

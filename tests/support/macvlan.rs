@@ -1,19 +1,18 @@
-//! Macvlans of the fake kernel: requests for links, read by hand.
+//! Macvlans of the fake kernel: parses link requests.
 
 use vrrpd::netlink::Attrs;
 use vrrpd::types::Mac;
+use vrrpd::types::errno::{EEXIST, ENODEV};
 
 use super::kernel::{FakeLink, Kernel};
 
 const RTM_NEWLINK: u16 = 16;
 const RTM_DELLINK: u16 = 17;
-const EEXIST: i32 = 17;
-const ENODEV: i32 = 19;
 const EOPNOTSUPP: i32 = 95;
 const ENETDOWN: i32 = 100;
 
 impl Kernel {
-    /// Carries out the only request if it is one for a link.
+    /// Applies a link request; `None` if the batch is something else.
     pub(super) fn link_request(&mut self, bytes: &[u8]) -> Option<i32> {
         let kind = u16::from_ne_bytes([*bytes.get(4)?, *bytes.get(5)?]);
         let number = |at: usize| {
@@ -22,7 +21,7 @@ impl Kernel {
         };
         Some(match (kind, bytes.get(20..24)?) {
             (RTM_NEWLINK, [0, 0, 0, 0]) => self.create(&bytes[32..]),
-            (RTM_NEWLINK, _) => self.switch(number(20), number(24) & 1 != 0),
+            (RTM_NEWLINK, _) => self.set_link_up(number(20), number(24) & 1 != 0),
             (RTM_DELLINK, _) => {
                 self.log.push(format!("del link {}", number(20)));
                 self.drop_link(number(20));
@@ -51,34 +50,34 @@ impl Kernel {
         if !self.links.iter().any(|link| link.index == base) {
             return ENODEV;
         }
-        self.log.push(format!("macvlan {name} {mac} upon {base}"));
+        self.log.push(format!("macvlan {name} {mac} on {base}"));
         let highest = self.links.iter().map(|link| link.index).max();
         let link = FakeLink {
             index: highest.unwrap_or(0).max(9) + 1,
             name,
             up: false,
-            upon: Some((base, mac)),
+            parent: Some((base, mac)),
         };
         self.links.push(link.clone());
-        self.tell_link(link, true);
+        self.push_link_event(link, true);
         0
     }
 
-    /// Switches a link on or off.
-    pub fn switch(&mut self, index: u32, on: bool) -> i32 {
+    /// Sets a link up or down.
+    pub fn set_link_up(&mut self, index: u32, on: bool) -> i32 {
         let up = |base| self.links.iter().any(|link| link.index == base && link.up);
-        let Some(place) = self.links.iter().position(|link| link.index == index) else {
+        let Some(index_in_list) = self.links.iter().position(|link| link.index == index) else {
             return ENODEV;
         };
-        let base = self.links[place].upon.map_or(0, |(base, _)| base);
+        let base = self.links[index_in_list].parent.map_or(0, |(base, _)| base);
         if on && !up(base) {
             return ENETDOWN;
         }
-        self.links[place].up = on;
+        self.links[index_in_list].up = on;
         let word = if on { "up" } else { "down" };
         self.log.push(format!("{index} {word}"));
-        let link = self.links[place].clone();
-        self.tell_link(link, true);
+        let link = self.links[index_in_list].clone();
+        self.push_link_event(link, true);
         0
     }
 }

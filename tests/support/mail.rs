@@ -1,4 +1,4 @@
-//! Mail in the fake kernel: a child is written down, and nothing is delivered.
+//! Mail in the fake kernel: the child is logged, nothing is delivered.
 
 use std::io;
 
@@ -10,13 +10,13 @@ use super::kernel::Kernel;
 
 impl MailSystem for Kernel {
     fn send_mail(&mut self, _: &SmtpSettings, email: &Email) -> io::Result<Pid> {
-        if let Some(errno) = self.childless {
+        if let Some(errno) = self.spawn_errno {
             return Err(io::Error::from_raw_os_error(errno));
         }
-        self.born += 1;
+        self.spawned += 1;
         self.log
-            .push(format!("post {} {}", self.born, email.subject));
-        Ok(Pid(self.born))
+            .push(format!("post {} {}", self.spawned, email.subject));
+        Ok(Pid(self.spawned))
     }
 
     fn delivery_result(&mut self, _: Pid) -> Option<String> {

@@ -1,10 +1,11 @@
-//! What several tests share.
+//! Fakes and builders shared by several test programs.
 #![allow(
     dead_code,
     unreachable_pub,
     reason = "tests/alloc.rs is a crate of its own and uses a part"
 )]
 
+pub mod builders;
 #[cfg(feature = "lvs")]
 pub mod ipvs;
 pub mod kernel;

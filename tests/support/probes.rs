@@ -1,4 +1,4 @@
-//! Sockets of health checks in the fake kernel: what is open, and to whom. What they hear is for the test to tell.
+//! Health check sockets of the fake kernel. The test supplies their events.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,32 +12,37 @@ use vrrpd::types::Instant;
 
 use super::kernel::Kernel;
 
-/// All of them.
+/// All health check sockets.
 #[derive(Debug, Default)]
 pub struct Probes {
-    /// Number, transport, peer.
+    /// Index, transport and peer of each open socket.
     pub open: Vec<(usize, ProbeTransport, SocketAddr)>,
-    /// Opened so far, and the most at one time.
+    /// Number of sockets opened.
     pub opened: usize,
+    /// Most sockets open at one time.
     pub peak: usize,
-    /// Opening is refused with this errno.
-    pub refuse: Option<i32>,
-    /// More than this are refused with EMFILE.
+    /// Opening a socket fails with this errno.
+    pub open_errno: Option<i32>,
+    /// Most open sockets; beyond that opening fails with EMFILE.
     pub limit: Option<usize>,
-    /// What the last one sent.
+    /// The last bytes sent.
     pub sent: Vec<u8>,
 }
 
 impl LvsSystem for Kernel {
     fn ipvs_family(&mut self) -> io::Result<u16> {
-        if !self.ipvs.present {
+        if !self.ipvs.available {
             return Err(io::ErrorKind::NotFound.into());
         }
         Ok(super::ipvs::FAMILY)
     }
 
-    fn request_ipvs(&mut self, batch: &Batch, refused: &mut dyn FnMut(&Ack<'_>)) -> io::Result<()> {
-        self.ipvs.request(batch, refused);
+    fn request_ipvs(
+        &mut self,
+        batch: &Batch,
+        rejected: &mut dyn FnMut(&Ack<'_>),
+    ) -> io::Result<()> {
+        self.ipvs.request(batch, rejected);
         Ok(())
     }
 
@@ -55,7 +60,7 @@ impl LvsSystem for Kernel {
         let probes = &mut self.probes;
         assert!(!probes.open.iter().any(|(known, ..)| *known == probe));
         let full = probes.limit.is_some_and(|most| probes.open.len() >= most);
-        if let Some(errno) = probes.refuse.or(full.then_some(24)) {
+        if let Some(errno) = probes.open_errno.or(full.then_some(24)) {
             return Err(io::Error::from_raw_os_error(errno));
         }
         probes.open.push((probe, transport, target.remote));
@@ -81,14 +86,20 @@ impl LvsSystem for Kernel {
 }
 
 impl Kernel {
-    /// A socket hears something, and the engine draws its consequences.
-    pub fn hear(&mut self, engine: &mut Engine, now: Instant, probe: usize, news: SocketEvent<'_>) {
+    /// Passes a socket event to the engine and delivers the netlink events it causes.
+    pub fn socket_event(
+        &mut self,
+        engine: &mut Engine,
+        now: Instant,
+        probe: usize,
+        event: SocketEvent<'_>,
+    ) {
         assert!(
             self.probes.open.iter().any(|(known, ..)| *known == probe),
             "{probe} is not open: {:?}",
             self.probes.open
         );
-        engine.probe(now, probe, news, self);
+        engine.probe(now, probe, event, self);
         self.deliver(engine, now);
     }
 }

@@ -1,4 +1,4 @@
-//! The LVS half of a model in few words: what is off or absent is left out.
+//! Prints the LVS part of a model, without settings that are off or absent.
 
 use vrrpd::config::model::Command;
 use vrrpd::config::model::lvs::{

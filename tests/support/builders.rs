@@ -1,0 +1,198 @@
+//! Builders of addresses, routes, rules, instances and packets with default settings.
+
+use std::net::IpAddr;
+
+use vrrpd::config::model::{self, Address, Auth, Config, Garp, Notify, Transport, VrrpInstance};
+use vrrpd::engine::{Engine, Options};
+use vrrpd::types::{Centis, Cidr, Family, IfName, Priority, Version, Vrid};
+use vrrpd::wire::vrrp::{self, AdvertRepr, Auth as WireAuth, ChecksumForm};
+use vrrpd::wire::{PseudoHeader, ipv4};
+
+pub fn cidr(text: &str) -> Cidr {
+    let (addr, prefix) = text.split_once('/').unwrap_or((text, "32"));
+    Cidr {
+        addr: addr.parse().expect("an address"),
+        prefix: prefix.parse().expect("a prefix"),
+    }
+}
+
+pub fn ifname(name: &str) -> IfName {
+    IfName::new(name).expect("an interface name")
+}
+
+pub fn address(text: &str, dev: &str) -> Address {
+    Address {
+        cidr: cidr(text),
+        dev: ifname(dev),
+        broadcast: None,
+        scope: 0,
+        label: None,
+        peer: None,
+        preferred_lft: None,
+        nodad: false,
+        home: false,
+        mngtmpaddr: false,
+        noprefixroute: false,
+        autojoin: false,
+        no_track: false,
+        track_group: None,
+    }
+}
+
+/// The route `TO via GATEWAY`, or `TO dev eth0`.
+pub fn route(to: &str, via: Option<&str>) -> model::Route {
+    let hop = model::NextHop {
+        via: via.map(|via| via.parse().expect("an address")),
+        dev: via.is_none().then(|| ifname("eth0")),
+        ..model::NextHop::default()
+    };
+    model::Route {
+        kind: 1,
+        dst: cidr(to),
+        from: None,
+        src: None,
+        hops: vec![hop],
+        table: 254,
+        metric: 0,
+        scope: 0,
+        protocol: 18,
+        tos: 0,
+        realms: 0,
+        metrics: Vec::new(),
+        congestion: None,
+        preference: 0,
+        expires: None,
+        insert: model::RouteInsert::Prepend,
+        no_track: false,
+        track_group: None,
+    }
+}
+
+/// The rule `from NET table 100 priority N`.
+pub fn policy(from: &str, priority: u32) -> model::Rule {
+    model::Rule {
+        family: cidr(from).family(),
+        not: false,
+        from: Some(cidr(from)),
+        to: None,
+        iif: None,
+        oif: None,
+        fwmark: None,
+        tos: 0,
+        priority,
+        action: 1,
+        table: 100,
+        target: 0,
+        realms: 0,
+        suppress_prefix: None,
+        suppress_group: None,
+        uids: None,
+        ip_proto: 0,
+        sport: None,
+        dport: None,
+        l3mdev: false,
+        tunnel: 0,
+        protocol: 18,
+        no_track: false,
+        track_group: None,
+    }
+}
+
+/// A VRRPv3 instance on eth0 with an advert interval of 0.1 s.
+pub fn instance(vrid: u8, priority: u8, vips: &[&str]) -> VrrpInstance {
+    let seconds = std::time::Duration::from_secs;
+    VrrpInstance {
+        name: format!("VI_{vrid}"),
+        interface: ifname("eth0"),
+        vrid: Vrid::new(vrid).expect("not 0"),
+        priority: Priority(priority),
+        version: Version::V3,
+        family: Family::V4,
+        initial_master: false,
+        advert_int: Centis(10),
+        nopreempt: false,
+        preempt_delay: seconds(0),
+        auth: Auth::None,
+        src_ip: None,
+        track_src_ip: false,
+        transport: Transport::Multicast {
+            group: "224.0.0.18".parse().expect("an address"),
+        },
+        skip_check_adv_addr: false,
+        v3_checksum_as_v2: false,
+        old_unicast_checksum: false,
+        strict: false,
+        lower_prio_no_advert: false,
+        higher_prio_send_advert: false,
+        owner_ignore_adverts: false,
+        down_timer_adverts: 3,
+        timer_expired_backup: None,
+        garp: Garp {
+            repeat: 1,
+            delay: seconds(0),
+            refresh: seconds(0),
+            refresh_repeat: 1,
+            lower_prio_repeat: 1,
+            lower_prio_delay: seconds(0),
+            interval: seconds(0),
+            gna_interval: seconds(0),
+        },
+        vips: vips.iter().map(|vip| address(vip, "eth0")).collect(),
+        excluded_vips: Vec::new(),
+        routes: Vec::new(),
+        rules: Vec::new(),
+        accept: true,
+        vmac: None,
+        vip_lease: None,
+        sync_group: None,
+        tracks: Vec::new(),
+        notify: Notify::default(),
+        track_primary: true,
+        promote_secondaries: false,
+        unicast_fault_no_peer: false,
+    }
+}
+
+pub fn engine(instances: Vec<VrrpInstance>) -> Engine {
+    Engine::new(
+        Config {
+            instances,
+            ..Config::default()
+        },
+        Options::default(),
+    )
+}
+
+/// An IPv4 packet with a VRRPv3 advert.
+pub fn advert(vrid: u8, priority: u8, from: &str, to: &str, vips: &[&str]) -> Vec<u8> {
+    let addresses: Vec<IpAddr> = vips.iter().map(|vip| cidr(vip).addr).collect();
+    let advert = AdvertRepr {
+        version: Version::V3,
+        vrid: Vrid::new(vrid).expect("not 0"),
+        priority: Priority(priority),
+        interval: Centis(10),
+        auth: WireAuth::None,
+        addresses: &addresses,
+    };
+    let (src, dst): (std::net::Ipv4Addr, std::net::Ipv4Addr) = (
+        from.parse().expect("an address"),
+        to.parse().expect("an address"),
+    );
+    let net = PseudoHeader {
+        src: src.into(),
+        dst: dst.into(),
+    };
+    let header = ipv4::Header {
+        tos: 0xc0,
+        id: 1,
+        ttl: 255,
+        protocol: 112,
+        src,
+        dst,
+    };
+    let mut packet = vec![0; 2048];
+    let body = |room: &mut [u8]| vrrp::emit(&advert, Some(&net), ChecksumForm::PseudoHeader, room);
+    let len = ipv4::emit(&header, &mut packet, body).expect("it fits");
+    packet.truncate(len);
+    packet
+}
