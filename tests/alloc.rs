@@ -8,7 +8,7 @@ use std::cell::Cell;
 
 use support::kernel::{Kernel, advert, engine, ifname, instance, receive, run, start};
 use vrrpd::config::model::{
-    Auth, Config, Hmac, HmacKey, HmacMode, Notify, Password, Secret, SyncGroup, VrrpInstance,
+    Auth, Config, Hmac, HmacKey, HmacMode, Password, Secret, SyncGroup, VrrpInstance,
 };
 use vrrpd::engine::{Engine, Options};
 use vrrpd::types::{Centis, Instant, Priority, Version, Vrid, VrrpState};
@@ -60,8 +60,7 @@ fn ten_thousand_adverts_in_and_out_allocate_nothing() {
     let group = SyncGroup {
         name: "VG".into(),
         members: vec![0, 2],
-        notify: Notify::default(),
-        tracking_weight: false,
+        ..SyncGroup::default()
     };
     let config = Config {
         instances,

@@ -25,11 +25,8 @@ const HELLO: &str = "5d41402abc4b2a76b9719d911017c592";
 fn target(remote: SocketAddr) -> Target {
     Target {
         remote,
-        bind_addr: None,
-        bind_port: 0,
-        bind_interface: None,
-        fwmark: 0,
         connect_timeout: Duration::from_millis(1500),
+        ..Target::default()
     }
 }
 
@@ -38,15 +35,13 @@ fn http(tls: bool, path: &str, digest: Option<&str>) -> Http {
     Http {
         tls,
         urls: vec![Url {
-            pattern: None,
             path: path.into(),
             digest,
-            statuses: vec![(200, 299)],
             host: "www.example.org".into(),
+            ..Url::default()
         }],
         protocol: HttpProtocol::V1_1,
-        sni: None,
-        fast_recovery: false,
+        ..Http::default()
     }
 }
 

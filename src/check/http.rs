@@ -242,11 +242,9 @@ mod tests {
 
     fn pages(urls: Vec<Url>, protocol: HttpProtocol) -> HttpCheck {
         let http = Http {
-            tls: false,
             urls,
             protocol,
-            sni: None,
-            fast_recovery: false,
+            ..Http::default()
         };
         HttpCheck::new(&target("192.0.2.1:80"), &http)
     }

@@ -106,18 +106,13 @@ fn no_answer(within: Duration) -> String {
 
 #[cfg(test)]
 mod testing {
-    use super::Duration;
     use crate::config::model::lvs::Target;
 
     /// A target with every default.
     pub(super) fn target(remote: &str) -> Target {
         Target {
             remote: remote.parse().expect("an address"),
-            bind_addr: None,
-            bind_port: 0,
-            bind_interface: None,
-            fwmark: 0,
-            connect_timeout: Duration::from_secs(5),
+            ..Target::default()
         }
     }
 }

@@ -126,13 +126,11 @@ mod tests {
 
     fn conf(retry: u32, alpha: bool) -> Check {
         Check {
-            kind: CheckKind::Tcp(target("192.0.2.1:80")),
             retry,
-            delay_before_retry: Duration::from_secs(1),
             interval: Duration::from_secs(10),
             warmup: Duration::from_secs(10),
             alpha,
-            log_all_failures: false,
+            ..Check::new(CheckKind::Tcp(target("192.0.2.1:80")))
         }
     }
 

@@ -40,7 +40,7 @@ use instance::actions;
 use instance::garp_pacing::GarpPacing;
 use instance::router::{Readiness, Router};
 use kernel::addresses::{AddressSet, Kind};
-use kernel::interfaces::{Change, Delays};
+use kernel::interfaces::Change;
 use kernel::routes::RouteSet;
 use kernel::sockets::Socket;
 use lvs::Lvs;
@@ -119,13 +119,8 @@ impl Engine {
 
     /// Makes what is derived from the configuration of all instances together.
     fn rebuild_tables(&mut self) {
-        let delays = self.shared.global.up_down_delays.iter();
-        let delays = delays.map(|(name, down, up)| Delays {
-            name: name.clone(),
-            down: *down,
-            up: *up,
-        });
-        self.shared.interfaces.delay(delays.collect());
+        let delays = self.shared.global.up_down_delays.clone();
+        self.shared.interfaces.delay(delays);
         self.virtuals.clear();
         for (id, router) in self.routers.iter().enumerate() {
             self.virtuals

@@ -30,11 +30,7 @@ fn check(port: u16, alpha: bool) -> Check {
     Check {
         kind: CheckKind::Tcp(Target {
             remote: (addr(1), port).into(),
-            bind_addr: None,
-            bind_port: 0,
-            bind_interface: None,
-            fwmark: 0,
-            connect_timeout: Duration::from_secs(5),
+            ..Target::default()
         }),
         retry: 1,
         delay_before_retry: Duration::from_secs(1),
@@ -50,14 +46,9 @@ fn server(last: u8, weight: u32, checks: &[Check]) -> RealServer {
         addr: addr(last),
         port: 80,
         weight,
-        forward: Forward::Masquerade,
-        uthreshold: 0,
-        lthreshold: 0,
-        inhibit_on_failure: false,
-        notify_up: None,
-        notify_down: None,
         smtp_alert: false,
         checks: checks.to_vec(),
+        ..RealServer::default()
     }
 }
 
@@ -65,23 +56,10 @@ fn service(servers: Vec<RealServer>) -> VirtualServer {
     VirtualServer {
         name: "[192.0.2.1]:tcp:80".into(),
         services: vec![key(1, 80)],
-        group: None,
         protocol: Some(IpProtocol::Tcp),
-        family: Family::V4,
         scheduler: "rr",
-        scheduler_flags: 0,
-        persistence_timeout: 0,
-        persistence_granularity: u32::MAX,
-        one_packet: false,
-        sorry_server: None,
-        quorum: 1,
-        hysteresis: 0,
-        quorum_up: None,
-        quorum_down: None,
-        omega: false,
-        ha_suspend: false,
-        smtp_alert: false,
         real_servers: servers,
+        ..VirtualServer::default()
     }
 }
 

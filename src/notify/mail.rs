@@ -124,17 +124,14 @@ pub fn date(epoch: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use core::time::Duration;
 
     fn mail(to: &[&str]) -> SmtpSettings {
         SmtpSettings {
             to: to.iter().map(|to| (*to).to_owned()).collect(),
             from: "me@z.org".into(),
             server: "127.0.0.1".into(),
-            port: 25,
             helo_name: "r1".into(),
-            timeout: Duration::from_secs(30),
-            no_email_faults: false,
+            ..SmtpSettings::default()
         }
     }
 

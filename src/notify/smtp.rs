@@ -205,7 +205,6 @@ fn dot_stuffed(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use core::time::Duration;
 
     use crate::wire::smtp::ReplyReader;
 
@@ -214,10 +213,8 @@ mod tests {
             to: to.iter().map(|to| (*to).to_owned()).collect(),
             from: "Router <me@z.org>".into(),
             server: "127.0.0.1".into(),
-            port: 25,
             helo_name: "r1".into(),
-            timeout: Duration::from_secs(30),
-            no_email_faults: false,
+            ..SmtpSettings::default()
         }
     }
 

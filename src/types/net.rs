@@ -103,7 +103,8 @@ impl fmt::Display for Cidr {
 }
 
 /// Interface name, 1–15 bytes, none of them blank, `/` or a control character.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// [`Default`] is the empty name, which no interface has.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct IfName(heapless::String<15>);
 
 impl IfName {

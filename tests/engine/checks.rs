@@ -406,7 +406,7 @@ fn a_file_takes_a_server_down_and_up_again() {
     conf.track_files = vec![TrackFile {
         name: "f".into(),
         path: "/f".into(),
-        init: None,
+        init_file: None,
     }];
     let mut kernel = eth0();
     kernel.files.insert("/f".into(), b"1\n".to_vec());

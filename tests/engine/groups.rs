@@ -43,8 +43,7 @@ fn config(instances: Vec<VrrpInstance>) -> Config {
     let group = SyncGroup {
         name: "VG".into(),
         members,
-        notify: Default::default(),
-        tracking_weight: false,
+        ..SyncGroup::default()
     };
     let mut config = Config {
         sync_groups: vec![group],

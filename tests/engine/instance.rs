@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::support::kernel::{
     Kernel, address, advert, cidr, engine, ifname, instance, receive, run, start,
 };
-use vrrpd::config::model::{Config, Peer, Track, Tracked, Transport};
+use vrrpd::config::model::{Config, Peer, Track, Tracked, Transport, UpDownDelay};
 use vrrpd::engine::{Engine, Options};
 use vrrpd::netlink::link::LinkFlags;
 use vrrpd::netlink::{Link, Message};
@@ -408,7 +408,11 @@ fn an_interface_must_stay_down_for_its_configured_delay_to_count() {
         ..Config::default()
     };
     let delay = Duration::from_secs(1);
-    config.global.up_down_delays = vec![(ifname("eth0"), delay, Duration::ZERO)];
+    config.global.up_down_delays = vec![UpDownDelay {
+        interface: ifname("eth0"),
+        down: delay,
+        up: Duration::ZERO,
+    }];
     let mut engine = Engine::new(config, Options::default());
     start(&mut engine, &mut kernel, at(0));
     run(&mut engine, &mut kernel, at(400));

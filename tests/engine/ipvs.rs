@@ -9,7 +9,7 @@ use vrrpd::config::model::{Config, VrrpInstance};
 use vrrpd::engine::{Engine, Options};
 use vrrpd::netlink::ipvs::Role;
 use vrrpd::types::ipvs::{Destination, Forward, IpProtocol, Service, ServiceKey};
-use vrrpd::types::{Family, IfName, Instant, VrrpState};
+use vrrpd::types::{IfName, Instant, VrrpState};
 
 const WEB: &str = "[192.0.2.1]:tcp:80";
 
@@ -35,13 +35,8 @@ fn real(last: u8, weight: u32) -> RealServer {
         port: 80,
         weight,
         forward: Forward::Direct,
-        uthreshold: 0,
-        lthreshold: 0,
-        inhibit_on_failure: false,
-        notify_up: None,
-        notify_down: None,
         smtp_alert: false,
-        checks: Vec::new(),
+        ..RealServer::default()
     }
 }
 
@@ -49,23 +44,9 @@ fn web(port: u16, servers: Vec<RealServer>) -> VirtualServer {
     VirtualServer {
         name: key(port).to_string(),
         services: vec![key(port)],
-        group: None,
         protocol: Some(IpProtocol::Tcp),
-        family: Family::V4,
-        scheduler: "wlc",
-        scheduler_flags: 0,
-        persistence_timeout: 0,
-        persistence_granularity: u32::MAX,
-        one_packet: false,
-        sorry_server: None,
-        quorum: 1,
-        hysteresis: 0,
-        quorum_up: None,
-        quorum_down: None,
-        omega: false,
-        ha_suspend: false,
-        smtp_alert: false,
         real_servers: servers,
+        ..VirtualServer::default()
     }
 }
 

@@ -46,10 +46,8 @@ fn mail() -> Option<SmtpSettings> {
         to: vec!["a@x".into()],
         from: "me@z".into(),
         server: "127.0.0.1".into(),
-        port: 25,
         helo_name: "r1".into(),
-        timeout: Duration::from_secs(30),
-        no_email_faults: false,
+        ..SmtpSettings::default()
     })
 }
 

@@ -6,7 +6,7 @@ use crate::support::kernel::{
     Kernel, address, advert, engine, ifname, instance, policy, receive, route, run, start,
 };
 use vrrpd::config::model::{
-    Command, Config, Global, Notify, Script, SyncGroup, Track, Tracked, User, VrrpInstance,
+    Command, Config, Global, Script, SyncGroup, Track, Tracked, User, VrrpInstance,
 };
 use vrrpd::engine::instance::state_record::{self, Record};
 use vrrpd::engine::system::{Exit, Pid};
@@ -313,8 +313,7 @@ fn group(members: usize) -> Config {
         sync_groups: vec![SyncGroup {
             name: "VG".into(),
             members: (0..members).collect(),
-            notify: Notify::default(),
-            tracking_weight: false,
+            ..SyncGroup::default()
         }],
         ..Config::default()
     }
@@ -469,9 +468,8 @@ fn tracked(weight: i16, init_fail: bool) -> Config {
         command,
         interval: Duration::from_secs(1),
         timeout: Duration::from_secs(1),
-        rise: 1,
-        fall: 1,
         init_fail,
+        ..Script::default()
     };
     Config {
         instances: vec![VrrpInstance {

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use crate::support::kernel::{Kernel, instance, run, start};
 use vrrpd::config::model::{
-    Command, Config, ParamMatch, Script, Track, TrackFile, TrackProcess, Tracked, User,
-    VrrpInstance,
+    Command, Config, InitFile, Script, Track, TrackFile, TrackProcess, Tracked, User, VrrpInstance,
 };
 use vrrpd::engine::system::{Exit, Pid};
 use vrrpd::engine::{Engine, Options};
@@ -46,9 +45,7 @@ fn script(name: &str) -> Script {
         },
         interval: Duration::from_millis(500),
         timeout: Duration::from_millis(500),
-        rise: 1,
-        fall: 1,
-        init_fail: false,
+        ..Script::default()
     }
 }
 
@@ -331,13 +328,13 @@ fn a_reload_that_changes_the_command_of_a_failing_script_is_no_recovery() {
 
 // ---- files ----
 
-fn with_file(weight: i16, init: Option<(i32, bool)>) -> Config {
+fn with_file(weight: i16, init_file: Option<InitFile>) -> Config {
     Config {
         instances: vec![tracking(&[(Tracked::File(0), weight)])],
         track_files: vec![TrackFile {
             name: "load".into(),
             path: "/run/load".into(),
-            init,
+            init_file,
         }],
         ..Config::default()
     }
@@ -391,7 +388,13 @@ fn init_file_makes_the_file_or_overwrites_it() {
         if let Some(there) = there {
             kernel.files.insert("/run/load".into(), there.into());
         }
-        let config = with_file(1, Some((7, overwrite)));
+        let config = with_file(
+            1,
+            Some(InitFile {
+                value: 7,
+                overwrite,
+            }),
+        );
         let mut engine = begin(config.clone(), &mut kernel);
         assert_eq!(kernel.files["/run/load"], want.as_bytes());
         // At the start, not at every reload.
@@ -432,13 +435,9 @@ fn processes_are_counted_every_second() {
         track_processes: vec![TrackProcess {
             name: "proxy".into(),
             process: "haproxy".into(),
-            params: None,
-            param_match: ParamMatch::Exact,
-            full_command: false,
-            quorum: 1,
             quorum_max: Some(2),
-            fork_delay: Duration::ZERO,
             terminate_delay: Duration::from_millis(1500),
+            ..TrackProcess::default()
         }],
         ..Config::default()
     };

@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use vrrpd::config::model::{self, Address, Auth, Config, Garp, Notify, Transport, VrrpInstance};
+use vrrpd::config::model::{self, Address, Config, Garp, Transport, VrrpInstance};
 use vrrpd::engine::{Engine, Options};
-use vrrpd::types::{Centis, Cidr, Family, IfName, Priority, Version, Vrid};
+use vrrpd::types::{Centis, Cidr, IfName, Priority, Version, Vrid};
 use vrrpd::wire::vrrp::{self, AdvertRepr, Auth as WireAuth, ChecksumForm};
 use vrrpd::wire::{PseudoHeader, ipv4};
 
@@ -24,18 +24,7 @@ pub fn address(text: &str, dev: &str) -> Address {
     Address {
         cidr: cidr(text),
         dev: ifname(dev),
-        broadcast: None,
-        scope: 0,
-        label: None,
-        peer: None,
-        preferred_lft: None,
-        nodad: false,
-        home: false,
-        mngtmpaddr: false,
-        noprefixroute: false,
-        autojoin: false,
-        no_track: false,
-        track_group: None,
+        ..Address::default()
     }
 }
 
@@ -47,24 +36,9 @@ pub fn route(to: &str, via: Option<&str>) -> model::Route {
         ..model::NextHop::default()
     };
     model::Route {
-        kind: 1,
         dst: cidr(to),
-        from: None,
-        src: None,
         hops: vec![hop],
-        table: 254,
-        metric: 0,
-        scope: 0,
-        protocol: 18,
-        tos: 0,
-        realms: 0,
-        metrics: Vec::new(),
-        congestion: None,
-        preference: 0,
-        expires: None,
-        insert: model::RouteInsert::Prepend,
-        no_track: false,
-        track_group: None,
+        ..model::Route::default()
     }
 }
 
@@ -72,29 +46,11 @@ pub fn route(to: &str, via: Option<&str>) -> model::Route {
 pub fn policy(from: &str, priority: u32) -> model::Rule {
     model::Rule {
         family: cidr(from).family(),
-        not: false,
         from: Some(cidr(from)),
-        to: None,
-        iif: None,
-        oif: None,
-        fwmark: None,
-        tos: 0,
         priority,
         action: 1,
         table: 100,
-        target: 0,
-        realms: 0,
-        suppress_prefix: None,
-        suppress_group: None,
-        uids: None,
-        ip_proto: 0,
-        sport: None,
-        dport: None,
-        l3mdev: false,
-        tunnel: 0,
-        protocol: 18,
-        no_track: false,
-        track_group: None,
+        ..model::Rule::default()
     }
 }
 
@@ -107,49 +63,19 @@ pub fn instance(vrid: u8, priority: u8, vips: &[&str]) -> VrrpInstance {
         vrid: Vrid::new(vrid).expect("not 0"),
         priority: Priority(priority),
         version: Version::V3,
-        family: Family::V4,
-        initial_master: false,
         advert_int: Centis(10),
-        nopreempt: false,
-        preempt_delay: seconds(0),
-        auth: Auth::None,
-        src_ip: None,
-        track_src_ip: false,
         transport: Transport::Multicast {
             group: "224.0.0.18".parse().expect("an address"),
         },
-        skip_check_adv_addr: false,
-        v3_checksum_as_v2: false,
-        old_unicast_checksum: false,
-        strict: false,
-        lower_prio_no_advert: false,
-        higher_prio_send_advert: false,
-        owner_ignore_adverts: false,
-        down_timer_adverts: 3,
-        timer_expired_backup: None,
         garp: Garp {
             repeat: 1,
             delay: seconds(0),
-            refresh: seconds(0),
-            refresh_repeat: 1,
             lower_prio_repeat: 1,
             lower_prio_delay: seconds(0),
-            interval: seconds(0),
-            gna_interval: seconds(0),
+            ..Garp::default()
         },
         vips: vips.iter().map(|vip| address(vip, "eth0")).collect(),
-        excluded_vips: Vec::new(),
-        routes: Vec::new(),
-        rules: Vec::new(),
-        accept: true,
-        vmac: None,
-        vip_lease: None,
-        sync_group: None,
-        tracks: Vec::new(),
-        notify: Notify::default(),
-        track_primary: true,
-        promote_secondaries: false,
-        unicast_fault_no_peer: false,
+        ..VrrpInstance::default()
     }
 }
 

@@ -5,31 +5,24 @@ use std::time::Duration;
 
 use vrrpd::config::model::lvs::{Check, CheckKind, RealServer, Target, VirtualServer};
 use vrrpd::config::model::{Command, User};
-use vrrpd::types::Family;
-use vrrpd::types::ipvs::{Forward, IpProtocol, ServiceKey};
+use vrrpd::types::ipvs::{IpProtocol, ServiceKey};
 
 /// The target of a check.
 pub fn target(remote: &str) -> Target {
     Target {
         remote: remote.parse().expect("an address"),
-        bind_addr: None,
-        bind_port: 0,
-        bind_interface: None,
-        fwmark: 0,
-        connect_timeout: Duration::from_secs(5),
+        ..Target::default()
     }
 }
 
 /// A check every ten seconds, starting immediately, with two retries a second apart.
 pub fn check(kind: CheckKind) -> Check {
     Check {
-        kind,
         retry: 2,
         delay_before_retry: Duration::from_secs(1),
         interval: Duration::from_secs(10),
         warmup: Duration::ZERO,
-        alpha: false,
-        log_all_failures: false,
+        ..Check::new(kind)
     }
 }
 
@@ -56,15 +49,9 @@ pub fn server(addr: &str, checks: Vec<Check>) -> RealServer {
     RealServer {
         addr: at.ip(),
         port: at.port(),
-        weight: 1,
-        forward: Forward::Masquerade,
-        uthreshold: 0,
-        lthreshold: 0,
-        inhibit_on_failure: false,
-        notify_up: None,
-        notify_down: None,
         smtp_alert: false,
         checks,
+        ..RealServer::default()
     }
 }
 
@@ -83,22 +70,9 @@ pub fn service(at: &str, servers: Vec<Vec<Check>>) -> VirtualServer {
             port: addr.port(),
             protocol: IpProtocol::Tcp,
         }],
-        group: None,
         protocol: Some(IpProtocol::Tcp),
-        family: Family::V4,
         scheduler: "rr",
-        scheduler_flags: 0,
-        persistence_timeout: 0,
-        persistence_granularity: u32::MAX,
-        one_packet: false,
-        sorry_server: None,
-        quorum: 1,
-        hysteresis: 0,
-        quorum_up: None,
-        quorum_down: None,
-        omega: false,
-        ha_suspend: false,
-        smtp_alert: false,
         real_servers: servers.collect(),
+        ..VirtualServer::default()
     }
 }

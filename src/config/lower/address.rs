@@ -17,19 +17,9 @@ impl Lowering<'_> {
         let mut address = Address {
             cidr,
             dev: dev.cloned().or_else(|| IfName::new("eth0"))?,
-            broadcast: None,
-            scope: 0,
-            label: None,
-            peer: None,
             // A /128 of ours is nobody's source address unless asked for: replies must not come from it.
             preferred_lft: (cidr.family() == Family::V6 && cidr.prefix == 128).then_some(0),
-            nodad: false,
-            home: false,
-            mngtmpaddr: false,
-            noprefixroute: false,
-            autojoin: false,
-            no_track: false,
-            track_group: None,
+            ..Address::default()
         };
         let mut words = item.args.iter();
         while let Some(word) = words.next() {

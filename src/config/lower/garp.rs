@@ -21,17 +21,25 @@ pub(super) struct GarpDefaults {
 impl GarpDefaults {
     /// `vrrp_min_garp` moves the built-in values only: what is written counts.
     pub(super) fn from(fields: &Fields<'_>) -> Self {
-        let few = fields.boolean("vrrp_min_garp").unwrap_or(false);
-        let (delay, repeat) = if few { (0, 1) } else { (5, 5) };
+        let minimal = Garp {
+            delay: Duration::ZERO,
+            repeat: 1,
+            ..Garp::default()
+        };
+        let default = match fields.boolean("vrrp_min_garp") {
+            Some(true) => minimal,
+            Some(false) | None => Garp::default(),
+        };
         GarpDefaults {
             delay: fields
                 .seconds("vrrp_garp_master_delay")
-                .unwrap_or(Duration::from_secs(delay)),
-            repeat: count(fields, "vrrp_garp_master_repeat").unwrap_or(repeat),
+                .unwrap_or(default.delay),
+            repeat: count(fields, "vrrp_garp_master_repeat").unwrap_or(default.repeat),
             refresh: fields
                 .seconds("vrrp_garp_master_refresh")
                 .unwrap_or_default(),
-            refresh_repeat: count(fields, "vrrp_garp_master_refresh_repeat").unwrap_or(1),
+            refresh_repeat: count(fields, "vrrp_garp_master_refresh_repeat")
+                .unwrap_or(default.refresh_repeat),
             lower_prio_delay: fields.seconds("vrrp_garp_lower_prio_delay"),
             lower_prio_repeat: count(fields, "vrrp_garp_lower_prio_repeat"),
             interval: fields.seconds("vrrp_garp_interval").unwrap_or_default(),

@@ -1,14 +1,13 @@
 //! `global_defs`: settings of the process, and defaults of instances.
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use core::time::Duration;
+use core::net::IpAddr;
 
 use super::fields::Fields;
 use super::garp::GarpDefaults;
 use super::lease::Lease;
 use super::{interface, strict};
 use crate::config::diag::{Diags, Severity};
-use crate::config::model::{GarpGroup, Global, Nft};
+use crate::config::model::{GarpGroup, Global, Nft, Transport, UpDownDelay, VrrpInstance};
 use crate::config::schema::value;
 use crate::config::span_map::SpanMap;
 use crate::types::{IfName, Version};
@@ -40,28 +39,30 @@ pub(super) struct Defaults {
     pub(super) vmac_prefix: String,
 }
 
-/// 224.0.0.18, assigned to VRRP (RFC 9568 §9).
-const GROUP4: IpAddr = IpAddr::V4(Ipv4Addr::new(224, 0, 0, 18));
-/// ff02::12, assigned to VRRP (RFC 9568 §9).
-const GROUP6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12));
-
 impl Defaults {
     /// Reads the defaults out of `global_defs`.
     pub(super) fn from(fields: &Fields<'_>, diags: &mut Diags) -> Self {
+        let default = VrrpInstance::default();
         let on = |name: &str| fields.boolean(name).unwrap_or(false);
         let in_force = on("vrrp_strict");
         if let Some(node) = fields.last("vrrp_strict").filter(|_| in_force) {
             strict::explain(node.keyword.span, diags);
         }
         Defaults {
-            group4: fields.ip("vrrp_mcast_group4").unwrap_or(GROUP4),
-            group6: fields.ip("vrrp_mcast_group6").unwrap_or(GROUP6),
+            group4: fields
+                .ip("vrrp_mcast_group4")
+                .unwrap_or(Transport::GROUP_V4),
+            group6: fields
+                .ip("vrrp_mcast_group6")
+                .unwrap_or(Transport::GROUP_V6),
             version: match fields.int::<u8>("vrrp_version") {
                 Some(3) => Version::V3,
-                _ => Version::V2,
+                _ => default.version,
             },
             garp: GarpDefaults::from(fields),
-            down_timer_adverts: fields.int("vrrp_down_timer_adverts").unwrap_or(3),
+            down_timer_adverts: fields
+                .int("vrrp_down_timer_adverts")
+                .unwrap_or(default.down_timer_adverts),
             lower_prio_no_advert: on("vrrp_lower_prio_no_advert"),
             send_advert: on("vrrp_higher_prio_send_advert"),
             strict: in_force,
@@ -162,7 +163,7 @@ fn garp_groups(top: &Fields<'_>, diags: &mut Diags) -> Vec<GarpGroup> {
 
 /// Lines of `interface_up_down_delays`. With one value keepalived delays only the way down, whatever
 /// its manual says.
-fn up_down_delays(top: &Fields<'_>, diags: &mut Diags) -> Vec<(IfName, Duration, Duration)> {
+fn up_down_delays(top: &Fields<'_>, diags: &mut Diags) -> Vec<UpDownDelay> {
     let mut delays = Vec::new();
     for item in top.items("interface_up_down_delays") {
         let Some(name) = IfName::new(&item.keyword.text) else {
@@ -179,7 +180,11 @@ fn up_down_delays(top: &Fields<'_>, diags: &mut Diags) -> Vec<(IfName, Duration,
             let help = "write a second value to delay that too";
             diags.report_with_help(Severity::Note, item.keyword.span, message, help);
         }
-        delays.push((name, down, up.unwrap_or_default()));
+        delays.push(UpDownDelay {
+            interface: name,
+            down,
+            up: up.unwrap_or_default(),
+        });
     }
     delays
 }

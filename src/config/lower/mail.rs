@@ -8,11 +8,6 @@ use crate::config::diag::Severity;
 use crate::config::model::SmtpSettings;
 use crate::config::schema::value;
 
-/// SMTP's port.
-const PORT: u16 = 25;
-/// `smtp_connect_timeout`, when it is not said.
-const TIMEOUT: Duration = Duration::from_secs(30);
-
 impl Lowering<'_> {
     /// How mails are sent; `None` when they cannot be, which is said if somebody wants them.
     pub(super) fn mail(
@@ -38,10 +33,11 @@ impl Lowering<'_> {
             self.no_mail(global_defs, top, missing);
             return None;
         };
+        let default = SmtpSettings::default();
         let mut words = server.args.iter().map(|word| &*word.text);
         let timeout = global_defs
             .seconds("smtp_connect_timeout")
-            .unwrap_or(TIMEOUT);
+            .unwrap_or(default.timeout);
         let word = |name: &str| global_defs.word(name).unwrap_or_default().to_owned();
         Some(SmtpSettings {
             to,
@@ -51,7 +47,7 @@ impl Lowering<'_> {
                 .next()
                 .and_then(value::int)
                 .and_then(|port| u16::try_from(port).ok())
-                .unwrap_or(PORT),
+                .unwrap_or(default.port),
             helo_name: word("smtp_helo_name"),
             timeout: timeout.max(Duration::from_secs(1)),
             no_email_faults: global_defs.has("no_email_faults"),

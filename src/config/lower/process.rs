@@ -54,7 +54,7 @@ impl Lowering<'_> {
         let timeout = global_defs.int(&format!("{name}_timeout"));
         Some(BlockingScript {
             command,
-            timeout: Duration::from_secs(timeout.unwrap_or(10)),
+            timeout: timeout.map_or(BlockingScript::default().timeout, Duration::from_secs),
         })
     }
 

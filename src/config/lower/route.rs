@@ -20,7 +20,7 @@ pub(super) const MAX_ROUTES: u32 = 32_768;
 
 /// Types by name, `RTN_*`, and the scope they must have: 254 host, 253 link.
 const KINDS: &[(&str, u8, u8)] = &[
-    ("unicast", 1, 0),
+    ("unicast", Route::UNICAST, 0),
     ("local", 2, 254),
     ("broadcast", 3, 253),
     ("anycast", 4, 253),
@@ -30,14 +30,12 @@ const KINDS: &[(&str, u8, u8)] = &[
     ("prohibit", 8, 0),
     ("throw", 9, 0),
 ];
-const UNICAST: u8 = 1;
 const LOCAL: u8 = 2;
 const ANYCAST: u8 = 4;
 /// Types above this lead nowhere.
 const MULTICAST: u8 = 5;
 
 const LOCAL_TABLE: u32 = 255;
-const MAIN_TABLE: u32 = 254;
 
 /// A route half read.
 struct Draft {
@@ -57,28 +55,8 @@ struct Draft {
 
 impl Draft {
     fn new() -> Self {
-        let route = Route {
-            kind: UNICAST,
-            dst: all(Family::V4),
-            from: None,
-            src: None,
-            hops: Vec::new(),
-            table: MAIN_TABLE,
-            metric: 0,
-            scope: 0,
-            protocol: Route::PROTOCOL,
-            tos: 0,
-            realms: 0,
-            metrics: Vec::new(),
-            congestion: None,
-            preference: 0,
-            expires: None,
-            insert: RouteInsert::Prepend,
-            no_track: false,
-            track_group: None,
-        };
         Draft {
-            route,
+            route: Route::default(),
             dst: None,
             from: None,
             family: None,
@@ -381,7 +359,11 @@ impl Lowering<'_> {
             route.scope = scope.unwrap_or(*narrow);
         }
         let local = (LOCAL..=ANYCAST).contains(&route.kind);
-        route.table = table.unwrap_or(if local { LOCAL_TABLE } else { MAIN_TABLE });
+        route.table = table.unwrap_or(if local {
+            LOCAL_TABLE
+        } else {
+            Route::MAIN_TABLE
+        });
         if locks != 0 {
             route.metrics.push((metric::LOCK, locks));
         }
@@ -396,7 +378,7 @@ impl Lowering<'_> {
             self.warn(span, message);
             route.hops.clear();
         }
-        if route.kind == UNICAST && route.hops.is_empty() {
+        if route.kind == Route::UNICAST && route.hops.is_empty() {
             let help = "write `via ADDRESS`, `dev INTERFACE`, or both";
             self.error(
                 span,

@@ -6,7 +6,7 @@ use super::Lowering;
 use super::names::Kind;
 use super::route::{Words, count};
 use crate::config::diag::Severity;
-use crate::config::model::{Route, Rule};
+use crate::config::model::Rule;
 use crate::config::schema::value::{self, Selector};
 use crate::config::tree::{Node, Word};
 use crate::types::{Cidr, Family, IfName};
@@ -56,34 +56,8 @@ struct Draft {
 
 impl Draft {
     fn new() -> Self {
-        let rule = Rule {
-            family: Family::V4,
-            not: false,
-            from: None,
-            to: None,
-            iif: None,
-            oif: None,
-            fwmark: None,
-            tos: 0,
-            priority: 0,
-            action: 0,
-            table: 0,
-            target: 0,
-            realms: 0,
-            suppress_prefix: None,
-            suppress_group: None,
-            uids: None,
-            ip_proto: 0,
-            sport: None,
-            dport: None,
-            l3mdev: false,
-            tunnel: 0,
-            protocol: Route::PROTOCOL,
-            no_track: false,
-            track_group: None,
-        };
         Draft {
-            rule,
+            rule: Rule::default(),
             from: None,
             to: None,
             family: None,

@@ -3,13 +3,11 @@
 //! An object is read when the first instance tracks it. What nobody tracks has no effect, which is worth a
 //! warning: more often than not a `track_script` was forgotten.
 
-use core::time::Duration;
-
 use super::fields::Fields;
 use super::instance::Draft;
 use super::{Lowering, first};
 use crate::config::diag::{Severity, Span};
-use crate::config::model::{ParamMatch, Script, Track, TrackFile, TrackProcess, Tracked};
+use crate::config::model::{InitFile, ParamMatch, Script, Track, TrackFile, TrackProcess, Tracked};
 use crate::config::schema::value;
 use crate::config::span_map::SpanMap;
 use crate::config::tree::{Node, Word};
@@ -269,31 +267,35 @@ impl<'a> Lowering<'a> {
         };
         let command = self.command_as(command, user)?;
         let time = |name: &str| fields.seconds(name).filter(|span| !span.is_zero());
-        let interval = time("interval").unwrap_or(Duration::from_secs(1));
+        let default = Script::default();
+        let interval = time("interval").unwrap_or(default.interval);
         Some(Script {
             name: name.to_owned(),
             command,
             interval,
             timeout: time("timeout").unwrap_or(interval),
-            rise: fields.int("rise").unwrap_or(1),
-            fall: fields.int("fall").unwrap_or(1),
+            rise: fields.int("rise").unwrap_or(default.rise),
+            fall: fields.int("fall").unwrap_or(default.fall),
             init_fail: fields.has("init_fail"),
         })
     }
 }
 
 fn file(name: &str, fields: &Fields<'_>) -> Option<TrackFile> {
-    let init = fields.last("init_file").map(|node| {
+    let init_file = fields.last("init_file").map(|node| {
         let mut words = node.args.iter().map(|word| &*word.text);
         let overwrite = words.clone().any(|word| word == "overwrite");
         let value = words.next().and_then(value::int);
         let value = value.and_then(|value| i32::try_from(value).ok());
-        (value.unwrap_or(0), overwrite)
+        InitFile {
+            value: value.unwrap_or(0),
+            overwrite,
+        }
     });
     Some(TrackFile {
         name: name.to_owned(),
         path: fields.word("file")?.to_owned(),
-        init,
+        init_file,
     })
 }
 
@@ -305,7 +307,9 @@ fn process(name: &str, fields: &Fields<'_>) -> Option<TrackProcess> {
     // `param_match` without parameters wants processes without any.
     let params = (!params.is_empty() || matching.is_some()).then_some(params);
     let delay = fields.seconds("delay").unwrap_or_default();
-    let quorum: u32 = fields.int("quorum").unwrap_or(1);
+    let quorum = fields
+        .int("quorum")
+        .unwrap_or(TrackProcess::default().quorum);
     let quorum_max: Option<u32> = fields.int("quorum_max");
     Some(TrackProcess {
         name: name.to_owned(),

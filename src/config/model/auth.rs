@@ -1,19 +1,19 @@
-//! How adverts prove where they are from.
+//! Authentication of adverts: `authentication` and `auth_hmac`.
 
-/// `authentication` or `auth_hmac`.
+/// How adverts are authenticated.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Auth {
-    /// None.
+    /// Not at all.
     None,
-    /// `auth_type PASS`: compared byte for byte.
+    /// `auth_type PASS`: a plain-text password in every advert (RFC 2338).
     Pass(Password),
-    /// `auth_type AH`: key of the authentication header.
+    /// `auth_type AH`: HMAC-MD5-96 in an IPsec authentication header (RFC 2403), with this key.
     Ah(Password),
-    /// `auth_hmac`.
+    /// `auth_hmac`: HMAC-SHA-256 in a trailer.
     Hmac(Box<Hmac>),
 }
 
-/// Eight zero-padded bytes that never show in `Debug`.
+/// `auth_pass`: eight bytes, padded with zeros. `Debug` does not show them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Password(pub [u8; 8]);
 
@@ -26,7 +26,7 @@ impl core::fmt::Debug for Password {
 /// `auth_hmac { … }`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Hmac {
-    /// `key`: at least one, with numbers of their own. The first is `active_key`, with which we sign.
+    /// `key`: at least one, with unique ids. The first is `active_key`, which signs our adverts.
     pub keys: Vec<HmacKey>,
     /// `mode`.
     pub mode: HmacMode,
@@ -35,7 +35,7 @@ pub struct Hmac {
 }
 
 impl Hmac {
-    /// The key we sign with; `None`: we do not sign.
+    /// The key that signs our adverts; `None` in mode `receive-only`.
     #[must_use]
     pub fn active(&self) -> Option<&HmacKey> {
         self.keys
@@ -47,13 +47,13 @@ impl Hmac {
 /// A key of `auth_hmac`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct HmacKey {
-    /// Its number, 1–255.
+    /// Number, 1–255.
     pub id: u8,
-    /// Its bytes.
+    /// Secret bytes.
     pub secret: Secret,
 }
 
-/// 32 to 64 bytes that never show in `Debug`.
+/// 32 to 64 bytes. `Debug` does not show them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(pub Vec<u8>);
 
@@ -63,13 +63,13 @@ impl core::fmt::Debug for Secret {
     }
 }
 
-/// What happens to adverts without a good signature.
+/// `mode` of `auth_hmac`: what happens to adverts without a valid signature.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum HmacMode {
     /// They are discarded.
     Enforce,
-    /// They are accepted, and noted.
+    /// They are accepted and logged.
     Permissive,
-    /// The same, and we do not sign.
+    /// They are accepted and logged, and our own adverts are not signed.
     ReceiveOnly,
 }

@@ -1,19 +1,19 @@
-//! Programs to run, found and checked when the configuration was read.
+//! Programs to run, resolved and checked when the configuration was read.
 
 /// A program with its arguments.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Command {
-    /// The words; the first is the absolute path of the program.
+    /// The absolute path of the program, then its arguments.
     pub argv: Vec<String>,
-    /// Who runs it.
+    /// User and group it runs as.
     pub user: User,
 }
 
-/// An identity, by number.
+/// A user and a group, by number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct User {
-    /// User.
+    /// User id.
     pub uid: u32,
-    /// Group.
+    /// Group id.
     pub gid: u32,
 }

@@ -2,15 +2,15 @@
 
 use super::Notify;
 
-/// `vrrp_sync_group NAME { … }`; what it tracks stands in its members.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// `vrrp_sync_group NAME { … }`. Objects tracked by the group are in [`super::VrrpInstance::tracks`] of its members.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct SyncGroup {
-    /// Its name.
+    /// Name, as in logs and notifications.
     pub name: String,
-    /// Places of its instances in [`super::Config::instances`].
+    /// Indexes of its instances in [`super::Config::instances`].
     pub members: Vec<usize>,
-    /// Who is told of the group's changes.
+    /// The `notify*` and `smtp_alert` keywords.
     pub notify: Notify,
-    /// `sync_group_tracking_weight`: weights of members count.
+    /// `sync_group_tracking_weight`: weights of tracked objects change the members' priorities.
     pub tracking_weight: bool,
 }

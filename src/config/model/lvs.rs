@@ -1,4 +1,4 @@
-//! Virtual servers: what is balanced, to whom, and how the health of those is known.
+//! Virtual servers, their real servers and health checks, and the settings of IPVS.
 
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
@@ -9,18 +9,18 @@ use super::{Command, Fifo};
 use crate::types::ipvs::{Forward, IpProtocol, ServiceKey};
 use crate::types::{Family, IfName};
 
-/// Everything of IPVS.
+/// All virtual servers and the settings of IPVS.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Lvs {
     /// `virtual_server` blocks, in file order. No [`ServiceKey`] occurs twice.
     pub virtual_servers: Vec<VirtualServer>,
-    /// `lvs_timeouts` in seconds: TCP, TCP after FIN, UDP; 0: as it is.
+    /// `lvs_timeouts` in seconds: TCP, TCP after FIN, UDP; 0: unchanged.
     pub timeouts: [u32; 3],
-    /// `lvs_flush`: the kernel's whole table is cleared at the start.
+    /// `lvs_flush`: the whole IPVS table is cleared at startup.
     pub flush: bool,
-    /// `lvs_flush_on_stop`: the kernel's whole table is cleared at the end, not only what is ours.
+    /// `lvs_flush_on_stop`: the whole IPVS table is cleared at shutdown, not only our services.
     pub flush_on_stop: bool,
-    /// `rs_init_notifies`: `notify_up` and `notify_down` are run for the first state too.
+    /// `rs_init_notifies`: `notify_up` and `notify_down` also run for the initial state.
     pub rs_init_notifies: bool,
     /// `lvs_sync_daemon`.
     pub sync_daemon: Option<SyncDaemon>,
@@ -30,17 +30,17 @@ pub struct Lvs {
     pub ssl: Ssl,
 }
 
-/// `lvs_sync_daemon`: connections are shared with the other router.
+/// `lvs_sync_daemon`: connections are synchronized with the other router.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SyncDaemon {
-    /// The interface it speaks on.
+    /// The interface of its multicast packets.
     pub interface: IfName,
-    /// The instance whose state it follows, by its place in [`super::Config::instances`]; `None`: it sends and
-    /// receives all the time.
+    /// Index in [`super::Config::instances`] of the instance whose state it follows: it sends as master and receives as
+    /// backup. `None`: it always does both.
     pub instance: Option<usize>,
-    /// `id`; that of the instance without it, or 0.
+    /// `id`; unless configured the instance's VRID, or 0.
     pub id: u8,
-    /// `maxlen`; `None`: the kernel's choice.
+    /// `maxlen`; `None`: the kernel's default, as with the options below.
     pub max_len: Option<u16>,
     /// `port`.
     pub port: Option<u16>,
@@ -50,61 +50,61 @@ pub struct SyncDaemon {
     pub group: Option<IpAddr>,
 }
 
-/// `SSL { … }`: for `SSL_GET`.
+/// `SSL { … }`: certificates for `SSL_GET`.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Ssl {
-    /// `ca`: certificates of authorities; `None`: servers are not asked to prove anything.
+    /// `ca`: trusted authorities; `None`: certificates of servers are not verified.
     pub ca: Option<Pem>,
-    /// `certificate`: ours, where servers want one.
+    /// `certificate`: client certificate.
     pub certificate: Option<Pem>,
-    /// `key`: that of our certificate.
+    /// `key`: private key of the client certificate.
     pub key: Option<Pem>,
 }
 
-/// A file with certificates or a key, as it was when the configuration was read.
+/// A PEM file, read with the configuration.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Pem {
     /// Its path.
     pub path: String,
-    /// What is in it.
+    /// Its bytes; empty if it could not be read.
     pub contents: Vec<u8>,
 }
 
 impl core::fmt::Debug for Pem {
-    /// Without the contents: it may be a key.
+    /// Only the path: the contents may be a private key.
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         self.path.fmt(f)
     }
 }
 
-/// `virtual_server … { … }` with every default in place.
+/// `virtual_server … { … }`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct VirtualServer {
-    /// As it is called in FIFO lines, mails and logs: `[192.0.2.1]:tcp:80`, `FWM 5`; `[NAME]:N` for the virtual server
-    /// of group NAME before which there were N of that group.
+    /// Name in FIFO lines, mails and logs: `[192.0.2.1]:tcp:80`, `FWM 5`; `[NAME]:N` for the Nth virtual server of group
+    /// NAME, counted from 0.
     pub name: String,
-    /// What is balanced: one, or all entries of a group.
+    /// Its IPVS services: one, or one for each entry of a group.
     pub services: Vec<ServiceKey>,
-    /// `group NAME`: its name.
+    /// `group NAME`.
     pub group: Option<String>,
-    /// `protocol`; `None` for marks.
+    /// `protocol`; `None` if all services are firewall marks.
     pub protocol: Option<IpProtocol>,
-    /// Family of the services. Those of a group may have both where all servers are reached by tunnels: then that of the
+    /// Address family of the services. If all servers are reached by tunnels, a group may have both: then that of its
     /// first address.
     pub family: Family,
     /// `lb_algo`.
     pub scheduler: &'static str,
-    /// `flag-1` to `flag-3`, lowest bit first.
+    /// `flag-1` to `flag-3`: bits 0 to 2.
     pub scheduler_flags: u8,
     /// `persistence_timeout` in seconds; 0: off.
     pub persistence_timeout: u32,
-    /// `persistence_granularity`, for services of its family: see [`VirtualServer::netmask_for`].
+    /// `persistence_granularity` of services of its family; see [`VirtualServer::netmask_for`].
     pub persistence_granularity: u32,
     /// `ops`.
     pub one_packet: bool,
     /// `sorry_server`.
     pub sorry_server: Option<SorryServer>,
-    /// `quorum`, 1 to the total weight.
+    /// `quorum`: from 1 to the total weight.
     pub quorum: u32,
     /// `hysteresis`, less than the quorum.
     pub hysteresis: u32,
@@ -112,27 +112,36 @@ pub struct VirtualServer {
     pub quorum_up: Option<Command>,
     /// `quorum_down`.
     pub quorum_down: Option<Command>,
-    /// `omega`: the down notifications run at the end.
+    /// `omega`: `notify_down` and `quorum_down` run at shutdown.
     pub omega: bool,
-    /// `ha_suspend`: checks pause while the addresses are not on this host.
+    /// `ha_suspend`: checks pause while this host does not have the addresses.
     pub ha_suspend: bool,
-    /// `smtp_alert`: a mail when the quorum changes.
+    /// `smtp_alert`: mail when the quorum is gained or lost.
     pub smtp_alert: bool,
     /// `real_server` blocks. No (address, port) occurs twice.
     pub real_servers: Vec<RealServer>,
 }
 
 impl VirtualServer {
-    /// What counts as one client of one of its services: netmask in host order, or prefix length; all ones, or 128,
-    /// unless configured.
+    /// `IPVS_SVC_ATTR_NETMASK` of one of its services, which decides what counts as one client: an IPv4 netmask in host
+    /// byte order, or an IPv6 prefix length. A single host unless configured.
     #[must_use]
     pub fn netmask_for(&self, key: &ServiceKey) -> u32 {
         let family = match key {
             ServiceKey::Address { addr, .. } => Family::of(*addr),
             ServiceKey::Mark { family, .. } => *family,
         };
+        if family == self.family {
+            self.persistence_granularity
+        } else {
+            Self::host_granularity(family)
+        }
+    }
+
+    /// The granularity at which each client address is a client: netmask 255.255.255.255 or prefix length 128.
+    #[must_use]
+    pub const fn host_granularity(family: Family) -> u32 {
         match family {
-            _ if family == self.family => self.persistence_granularity,
             Family::V4 => u32::MAX,
             Family::V6 => 128,
         }
@@ -144,20 +153,20 @@ impl VirtualServer {
 pub struct SorryServer {
     /// Its address.
     pub addr: IpAddr,
-    /// Its port, as of a real server.
+    /// Its port, as in [`RealServer::port`].
     pub port: u16,
     /// `sorry_server_lvs_method`.
     pub forward: Forward,
-    /// `sorry_server_inhibit`: it stays in the table with weight 0 while it is not needed.
+    /// `sorry_server_inhibit`: while it is not used it stays in the IPVS table with weight 0.
     pub inhibit: bool,
 }
 
-/// `real_server IP [PORT] { … }` with every default in place.
+/// `real_server IP [PORT] { … }`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RealServer {
     /// Its address.
     pub addr: IpAddr,
-    /// Its port; the service's where none is given. 0: each service's own, or that of the marked packet.
+    /// Its port, by default that of the service. 0: the port of each service, or of the marked packet.
     pub port: u16,
     /// `weight`.
     pub weight: u32,
@@ -167,32 +176,32 @@ pub struct RealServer {
     pub uthreshold: u32,
     /// `lthreshold`.
     pub lthreshold: u32,
-    /// `inhibit_on_failure`: while down it stays in the table with weight 0.
+    /// `inhibit_on_failure`: while down it stays in the IPVS table with weight 0.
     pub inhibit_on_failure: bool,
     /// `notify_up`.
     pub notify_up: Option<Command>,
     /// `notify_down`.
     pub notify_down: Option<Command>,
-    /// `smtp_alert`.
+    /// `smtp_alert`: mail when it goes up or down.
     pub smtp_alert: bool,
-    /// Its checks; none: it is always up.
+    /// Its checks; without any it is always up.
     pub checks: Vec<Check>,
 }
 
-/// A checker block with every default in place.
+/// A checker block. [`Check::new`] gives keepalived's defaults.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Check {
-    /// Which kind, and what it needs.
+    /// The kind of check, with its own settings.
     pub kind: CheckKind,
-    /// `retry`: further tries before a server that was up is down.
+    /// `retry`: failures tolerated before a server that is up goes down.
     pub retry: u32,
     /// `delay_before_retry`.
     pub delay_before_retry: Duration,
-    /// `delay_loop`: from check to check.
+    /// `delay_loop`: time between checks.
     pub interval: Duration,
-    /// `warmup`: the first check comes within this.
+    /// `warmup`: the first check runs at a random time within this.
     pub warmup: Duration,
-    /// `alpha`: the server is down until the first success.
+    /// `alpha`: the server is down until its first successful check.
     pub alpha: bool,
     /// `log_all_failures`.
     pub log_all_failures: bool,
@@ -207,62 +216,62 @@ pub enum CheckKind {
     Http(Target, Box<Http>),
     /// `SMTP_CHECK`, one for each `host`.
     Smtp {
-        /// Whom to ask.
+        /// The server to connect to.
         target: Target,
-        /// `helo_name`, with its defaults.
+        /// `helo_name`, else `smtp_helo_name`, else keepalived's name.
         helo: String,
     },
     /// `DNS_CHECK`.
     Dns {
-        /// Whom to ask.
+        /// The server to connect to.
         target: Target,
-        /// The question's type, as its number.
+        /// `type` of the query, as a number (RFC 1035 §3.2.2).
         qtype: u16,
-        /// The question's name, without the final dot; empty: the root.
+        /// `name` of the query, without the final dot; empty: the root.
         name: String,
     },
     /// `UDP_CHECK`.
     Udp(Target, Box<Udp>),
-    /// `PING_CHECK`; the target's port has no meaning.
+    /// `PING_CHECK`; the port of the target is not used.
     Ping(Target),
     /// `MISC_CHECK`.
     Misc {
-        /// `misc_path`, as `user` or `script_user`.
+        /// `misc_path`, run as `user` or `script_user`.
         command: Command,
-        /// `misc_timeout`; the interval without it.
+        /// `misc_timeout`; the interval unless configured.
         timeout: Duration,
         /// `misc_dynamic`.
         dynamic: bool,
     },
     /// `FILE_CHECK`.
     File {
-        /// The `track_file`, by its place in [`super::Config::files`].
+        /// `track_file`: index in [`super::Config::track_files`].
         file: usize,
-        /// `weight`; 0: down unless the number is 0.
+        /// `weight`; 0: the server is down unless the number in the file is 0.
         weight: i32,
         /// `reverse`.
         reverse: bool,
     },
 }
 
-/// Whom a check asks, and from where.
+/// Remote and local address of a network check.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Target {
-    /// `connect_ip` and `connect_port`; the real server's without them.
+    /// `connect_ip` and `connect_port`; by default those of the real server.
     pub remote: SocketAddr,
     /// `bindto`.
     pub bind_addr: Option<IpAddr>,
-    /// `bind_port`; 0: any.
+    /// `bind_port`; 0: chosen by the kernel.
     pub bind_port: u16,
     /// `bind_if`.
     pub bind_interface: Option<IfName>,
-    /// `fwmark` of the packets; 0: none.
+    /// `fwmark` of the packets (`SO_MARK`); 0: none.
     pub fwmark: u32,
-    /// `connect_timeout`: for the connection, and for each step after it.
+    /// `connect_timeout`: limit of the connection, and of each step after it.
     pub connect_timeout: Duration,
 }
 
-/// What `HTTP_GET` and `SSL_GET` ask for.
+/// Settings of `HTTP_GET` and `SSL_GET`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Http {
     /// `SSL_GET`.
@@ -271,9 +280,9 @@ pub struct Http {
     pub urls: Vec<Url>,
     /// `http_protocol`.
     pub protocol: HttpProtocol,
-    /// The name in the TLS handshake; `None` unless `enable_sni`.
+    /// Server name in the TLS handshake (RFC 6066 §3); `None` unless `enable_sni`.
     pub sni: Option<String>,
-    /// `fast_recovery`: no pause between the pages. There is none anyway.
+    /// `fast_recovery`. Without effect: pages are always fetched without a pause.
     pub fast_recovery: bool,
 }
 
@@ -294,32 +303,32 @@ pub enum HttpProtocol {
 pub struct Url {
     /// `path`.
     pub path: String,
-    /// `digest`: MD5 of the page.
+    /// `digest`: MD5 of the body.
     pub digest: Option<[u8; 16]>,
-    /// `status_code`: ranges, both ends included.
+    /// `status_code`: first and last of each range.
     pub statuses: Vec<(u16, u16)>,
     /// `regex`.
     pub pattern: Option<Pattern>,
-    /// `Host` of the request, with all its defaults.
+    /// `Host` header: `virtualhost` of the url, checker, real or virtual server, else the address.
     pub host: String,
 }
 
-/// So much of a page is searched for a pattern, in bytes.
+/// How much of a page is searched for a pattern, in bytes.
 pub const SEARCH_LIMIT: usize = 64 << 10;
 
-/// In a build without patterns there are none.
+/// `regex` is not supported without the feature `regex`.
 #[cfg(not(feature = "regex"))]
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Pattern {}
 
-/// What `UDP_CHECK` sends and wants.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+/// Settings of `UDP_CHECK`.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Udp {
     /// `payload`.
     pub payload: Vec<u8>,
-    /// `require_reply`: silence is a failure.
+    /// `require_reply`: no reply is a failure.
     pub require_reply: bool,
-    /// What the reply must be: value and mask of each byte; empty: anything.
+    /// Value and mask of each byte of the expected reply; empty: any reply.
     pub reply: Vec<(u8, u8)>,
     /// `min_reply_length`.
     pub min_length: u16,

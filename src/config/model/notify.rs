@@ -1,10 +1,10 @@
-//! Who is told of changes.
+//! Notification scripts, FIFOs and mail.
 
 use core::time::Duration;
 
 use super::{Command, User};
 
-/// The `notify*` and `smtp_alert` keywords of an instance or group.
+/// The `notify*` and `smtp_alert` keywords of an instance or sync group.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Notify {
     /// `notify_master`.
@@ -17,9 +17,9 @@ pub struct Notify {
     pub stop: Option<Command>,
     /// `notify_deleted` with a command.
     pub deleted: Option<Command>,
-    /// `notify_deleted`, with or without one: `notify` and the FIFOs are told DELETED instead of FAULT.
+    /// `notify_deleted`, with or without a command: `notify` and the FIFOs get DELETED instead of FAULT.
     pub report_deleted: bool,
-    /// `notify`.
+    /// `notify`: run on every transition.
     pub any: Option<Command>,
     /// `notify_master_rx_lower_pri`.
     pub master_rx_lower_pri: Option<Command>,
@@ -29,31 +29,31 @@ pub struct Notify {
     pub smtp_alert: bool,
 }
 
-/// `notify_fifo` or `vrrp_notify_fifo`, with its script.
+/// `notify_fifo`, `vrrp_notify_fifo` or `lvs_notify_fifo`, with its script.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Fifo {
-    /// Where.
+    /// Absolute path of the FIFO.
     pub path: String,
-    /// Whose it is.
+    /// Owner of the FIFO.
     pub user: User,
-    /// What reads it; the path is appended to its arguments.
+    /// The program that reads the FIFO; the path is appended to its arguments.
     pub script: Option<Command>,
 }
 
-/// How mails are sent.
+/// The mail server, sender and recipients of `smtp_alert`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SmtpSettings {
     /// `notification_email`; not empty.
     pub to: Vec<String>,
-    /// `notification_email_from`; empty: user and host name of the daemon.
+    /// `notification_email_from`; empty: `USER@HOST` of the daemon.
     pub from: String,
     /// `smtp_server`: name or address.
     pub server: String,
-    /// Its port.
+    /// Port of `smtp_server`.
     pub port: u16,
     /// `smtp_helo_name`; empty: the host name.
     pub helo_name: String,
-    /// `smtp_connect_timeout`, also for each step of the dialogue.
+    /// `smtp_connect_timeout`: limit of the connection, and of each reply after it.
     pub timeout: Duration,
     /// `no_email_faults`.
     pub no_email_faults: bool,

@@ -1,26 +1,26 @@
-//! `regex` and the keywords beside it, ready to search with.
+//! `regex` of a `url`, compiled.
 
 use core::fmt;
 
 use regex_lite::Regex;
 
-/// What a page must match, or must not.
+/// The pattern a page must match, or must not.
 #[derive(Clone)]
 pub struct Pattern {
-    /// As it was written.
+    /// As written.
     pub text: String,
-    /// The same, and how it is read, in the engine's own words.
+    /// The pattern with its options, in the syntax of the regex engine.
     pub regex: Regex,
     /// `regex_no_match`: the page must not match.
     pub no_match: bool,
-    /// `regex_min_offset`: a match begins there or behind.
+    /// `regex_min_offset`: first byte at which a match may start.
     pub min_offset: usize,
-    /// `regex_max_offset`: a match begins there or before; `None`: anywhere.
+    /// `regex_max_offset`: last byte at which a match may start; `None`: no limit.
     pub max_offset: Option<usize>,
 }
 
 impl Pattern {
-    /// All that tells two of them apart.
+    /// Everything in which two patterns can differ; [`Regex`] has no `==`.
     fn key(&self) -> (&str, bool, usize, Option<usize>) {
         (
             self.regex.as_str(),

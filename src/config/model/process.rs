@@ -1,19 +1,19 @@
-//! How the process itself runs, and what it writes.
+//! Settings of the process and its dumps.
 
 use core::time::Duration;
 
 use super::Command;
 
-/// A script that is waited for.
+/// `startup_script` or `shutdown_script`: the daemon waits until it ends.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct BlockingScript {
-    /// What to run.
+    /// The command.
     pub command: Command,
-    /// How long it may take.
+    /// `startup_script_timeout` or `shutdown_script_timeout`: run time after which it is killed.
     pub timeout: Duration,
 }
 
-/// Where dumps go; `None`: keepalived's usual place.
+/// Paths and format of the dumps; a path that is `None` is keepalived's default.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct DumpSettings {
     /// `state_dump_file`.
@@ -33,15 +33,15 @@ pub struct DumpSettings {
 pub struct ProcessSettings {
     /// `process_name`.
     pub name: Option<String>,
-    /// `vrrp_priority`: niceness.
+    /// `vrrp_priority`: nice value.
     pub nice: Option<i8>,
     /// `vrrp_no_swap`.
     pub no_swap: bool,
-    /// `vrrp_rt_priority`.
+    /// `vrrp_rt_priority`: priority with `SCHED_RR`.
     pub rt_priority: Option<u8>,
     /// `max_auto_priority`; 0: off.
     pub max_auto_priority: i8,
-    /// `min_auto_priority_delay`: a timer this late raises the priority.
+    /// `min_auto_priority_delay`: a timer that is late by this raises the priority.
     pub min_auto_priority_delay: Duration,
     /// `umask`.
     pub umask: Option<u16>,
@@ -49,38 +49,13 @@ pub struct ProcessSettings {
     pub net_namespace: Option<String>,
 }
 
-impl Default for ProcessSettings {
-    fn default() -> Self {
-        ProcessSettings {
-            name: None,
-            nice: None,
-            no_swap: false,
-            rt_priority: None,
-            max_auto_priority: 0,
-            min_auto_priority_delay: Duration::from_secs(1),
-            umask: None,
-            net_namespace: None,
-        }
-    }
-}
-
 /// The nftables table that enforces `no_accept`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Nft {
-    /// `nftables`: its name.
+    /// `nftables`: name of the table.
     pub table: String,
-    /// `nftables_priority`.
+    /// `nftables_priority` of its base chains.
     pub priority: i32,
     /// `nftables_counters`.
     pub counters: bool,
-}
-
-impl Default for Nft {
-    fn default() -> Self {
-        Nft {
-            table: "keepalived".into(),
-            priority: -1,
-            counters: false,
-        }
-    }
 }

@@ -1,4 +1,4 @@
-//! Routes and policy rules. Numbers are the kernel's, from linux/rtnetlink.h and linux/fib_rules.h.
+//! Routes and policy rules. Numbers are those of linux/rtnetlink.h and linux/fib_rules.h.
 
 use core::fmt;
 use core::net::IpAddr;
@@ -8,7 +8,7 @@ use crate::types::{Cidr, Family, IfName};
 /// A line of `virtual_routes` or `static_routes`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Route {
-    /// `RTN_*`: 1 for an ordinary route.
+    /// Type, `RTN_*`.
     pub kind: u8,
     /// Destination, without host bits.
     pub dst: Cidr,
@@ -16,7 +16,7 @@ pub struct Route {
     pub from: Option<Cidr>,
     /// `src`.
     pub src: Option<IpAddr>,
-    /// `via` and `dev`, or every `nexthop`; none for `blackhole` and the like. At most [`Route::MAX_HOPS`].
+    /// `via` and `dev`, or each `nexthop`; empty for `blackhole` and the like. At most [`Route::MAX_HOPS`].
     pub hops: Vec<NextHop>,
     /// `table`.
     pub table: u32,
@@ -28,32 +28,36 @@ pub struct Route {
     pub protocol: u8,
     /// `tos`.
     pub tos: u8,
-    /// `realms`: from in the upper half, to in the lower.
+    /// `realms`: source realm in the upper 16 bits, destination realm in the lower.
     pub realms: u32,
-    /// `mtu` and so on: `RTAX_*` and value.
+    /// `mtu`, `window` and so on: `RTAX_*` and value.
     pub metrics: Vec<(u16, u32)>,
     /// `congctl`.
     pub congestion: Option<String>,
-    /// `pref`: 0 medium, 1 high, 3 low.
+    /// `pref`, `ICMPV6_ROUTER_PREF_*`: 0 medium, 1 high, 3 low.
     pub preference: u8,
     /// `expires`, in seconds.
     pub expires: Option<u32>,
     /// `prepend`, `append` or `add`.
     pub insert: RouteInsert,
-    /// `no_track`: its deletion is not our business, nor the state of its interface.
+    /// `no_track`: neither its removal nor the state of its interface affects the instance.
     pub no_track: bool,
-    /// `track_group`, of static ones: place in [`super::Config::track_groups`].
+    /// `track_group` of a static route: index in [`super::Config::track_groups`].
     pub track_group: Option<usize>,
 }
 
 impl Route {
-    /// More ways than these one route does not have.
+    /// Most next hops of one route.
     pub const MAX_HOPS: usize = 16;
-    /// `RTPROT_KEEPALIVED`: how a route or rule is known to be ours.
+    /// `RTN_UNICAST`: an ordinary route.
+    pub const UNICAST: u8 = 1;
+    /// `RT_TABLE_MAIN`.
+    pub const MAIN_TABLE: u32 = 254;
+    /// `RTPROT_KEEPALIVED`: identifies the routes and rules the daemon installed.
     pub const PROTOCOL: u8 = 18;
 }
 
-/// A way of a route.
+/// A next hop of a route.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NextHop {
     /// `via`.
@@ -66,25 +70,14 @@ pub struct NextHop {
     pub onlink: bool,
 }
 
-impl Default for NextHop {
-    fn default() -> Self {
-        NextHop {
-            via: None,
-            dev: None,
-            weight: 1,
-            onlink: false,
-        }
-    }
-}
-
-/// Where a route stands among those with the same destination and metric.
+/// Position of a new route among those with the same destination and metric.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RouteInsert {
-    /// `prepend`, and without any word.
+    /// `prepend`, the default.
     Prepend,
     /// `append`.
     Append,
-    /// `add`: refused if there are others.
+    /// `add`: the kernel refuses it if there are others.
     Add,
 }
 
@@ -109,11 +102,11 @@ pub struct Rule {
     pub tos: u8,
     /// `priority`.
     pub priority: u32,
-    /// `FR_ACT_*`.
+    /// Action, `FR_ACT_*`.
     pub action: u8,
-    /// `table`, if that is the action.
+    /// `table`, with `FR_ACT_TO_TBL`.
     pub table: u32,
-    /// `goto`, if that is the action.
+    /// `goto`: priority of the rule to continue with, with `FR_ACT_GOTO`.
     pub target: u32,
     /// `realms`, as in [`Route`].
     pub realms: u32,
@@ -121,13 +114,13 @@ pub struct Rule {
     pub suppress_prefix: Option<u32>,
     /// `suppress_ifgroup`.
     pub suppress_group: Option<u32>,
-    /// `uidrange`.
+    /// `uidrange`: first and last.
     pub uids: Option<(u32, u32)>,
     /// `ipproto`; 0: any.
     pub ip_proto: u8,
-    /// `sport`.
+    /// `sport`: first and last.
     pub sport: Option<(u16, u16)>,
-    /// `dport`.
+    /// `dport`: first and last.
     pub dport: Option<(u16, u16)>,
     /// `l3mdev`.
     pub l3mdev: bool,
@@ -141,9 +134,9 @@ pub struct Rule {
     pub track_group: Option<usize>,
 }
 
-// ---- for the log ----
+// ---- as logged ----
 
-/// As in the configuration, without what nobody needs to find the line.
+/// As in the configuration, with the options that identify the line.
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("route ")?;
@@ -160,7 +153,7 @@ impl fmt::Display for Route {
                 write!(f, " dev {dev}")?;
             }
         }
-        if self.table != 254 {
+        if self.table != Route::MAIN_TABLE {
             write!(f, " table {}", self.table)?;
         }
         Ok(())

@@ -6,6 +6,7 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
+use crate::config::model::UpDownDelay;
 use crate::engine::kernel::addresses::PROTO_KEEPALIVED;
 use crate::netlink::addr::AddrFlags;
 use crate::netlink::link::LinkFlags;
@@ -96,24 +97,16 @@ pub(crate) enum Change {
     Lost(IfIndex),
 }
 
-/// How long a change of an interface must last before it is believed.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Delays {
-    pub(crate) name: IfName,
-    pub(crate) down: Duration,
-    pub(crate) up: Duration,
-}
-
 /// All interfaces, ordered by index.
 #[derive(Debug, Default)]
 pub(crate) struct Interfaces {
     list: Vec<Interface>,
-    delays: Vec<Delays>,
+    delays: Vec<UpDownDelay>,
 }
 
 impl Interfaces {
     /// How long changes must last from now on.
-    pub(crate) fn delay(&mut self, delays: Vec<Delays>) {
+    pub(crate) fn delay(&mut self, delays: Vec<UpDownDelay>) {
         self.delays = delays;
     }
 
@@ -304,7 +297,7 @@ impl Interfaces {
     // ---- delays ----
 
     fn delay_of(&self, name: &IfName, up: bool) -> Duration {
-        let configured = self.delays.iter().find(|delays| delays.name == *name);
+        let configured = self.delays.iter().find(|delays| delays.interface == *name);
         configured.map_or(
             Duration::ZERO,
             |delays| if up { delays.up } else { delays.down },

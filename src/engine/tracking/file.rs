@@ -4,7 +4,7 @@ use crate::engine::cx::Cx;
 use core::time::Duration;
 use std::io;
 
-use crate::config::model::TrackFile;
+use crate::config::model::{InitFile, TrackFile};
 use crate::engine::Engine;
 use crate::engine::log_limit::LogLimit;
 use crate::engine::timers::TimerKey;
@@ -90,7 +90,7 @@ impl Files {
     /// `init_file`, for files that are new here.
     pub(crate) fn init(&self, cx: &mut Cx<'_>) {
         for file in self.list.iter().filter(|file| !file.read) {
-            let Some((number, overwrite)) = file.conf.init else {
+            let Some(InitFile { value, overwrite }) = file.conf.init_file else {
                 continue;
             };
             let path = &file.conf.path;
@@ -101,7 +101,7 @@ impl Files {
             if !overwrite && !missing() {
                 continue;
             }
-            if let Err(error) = cx.system.write_file(path, format!("{number}\n").as_bytes()) {
+            if let Err(error) = cx.system.write_file(path, format!("{value}\n").as_bytes()) {
                 let name = &file.conf.name;
                 log::warn!(target: "vrrp", "track_file {name}: cannot write {path}: {error}");
             }

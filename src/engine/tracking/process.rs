@@ -219,10 +219,7 @@ mod tests {
                 params: params.map(|params| params.iter().map(|&one| one.into()).collect()),
                 param_match,
                 full_command,
-                quorum: 1,
-                quorum_max: None,
-                fork_delay: Duration::ZERO,
-                terminate_delay: Duration::ZERO,
+                ..TrackProcess::default()
             };
         use ParamMatch::{Exact, Initial, Partial};
         for (name, conf, comm, cmdline, want) in [

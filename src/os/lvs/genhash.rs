@@ -131,20 +131,17 @@ fn fetch(options: &Options) -> Result<ResponseSummary, String> {
         .ok_or_else(|| format!("{server} has no address"))?;
     let target = Target {
         remote,
-        bind_addr: None,
-        bind_port: 0,
-        bind_interface: None,
         fwmark: options.mark,
         connect_timeout: options.timeout,
+        ..Target::default()
     };
     let http = Http {
         tls: options.tls,
         urls: vec![Url {
-            pattern: None,
             path: options.path.clone(),
-            digest: None,
             statuses: vec![(0, u16::MAX)],
             host: options.host.clone().unwrap_or_else(|| remote.to_string()),
+            ..Url::default()
         }],
         protocol: options.protocol,
         sni: options.host.clone().filter(|_| options.sni),

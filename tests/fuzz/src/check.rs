@@ -9,11 +9,8 @@ use vrrpd::config::model::lvs::{Http, HttpProtocol, Target, Url};
 fn target() -> Target {
     Target {
         remote: ([192, 0, 2, 1], 80).into(),
-        bind_addr: None,
-        bind_port: 0,
-        bind_interface: None,
-        fwmark: 0,
         connect_timeout: core::time::Duration::from_secs(1),
+        ..Target::default()
     }
 }
 
@@ -60,11 +57,9 @@ pub fn http_reply(data: &[u8]) {
         host: "z.org".into(),
     };
     let http = Http {
-        tls: false,
         urls: vec![url; usize::from(choice >> 1 & 1) + 1],
         protocol: HttpProtocol::V1_1,
-        sni: None,
-        fast_recovery: false,
+        ..Http::default()
     };
     let last = if choice & 4 != 0 {
         SocketEvent::Closed

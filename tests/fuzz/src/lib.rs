@@ -454,10 +454,9 @@ pub fn smtp_reply(data: &[u8]) {
         to: vec!["a@example.org".into(), "b@example.org".into()],
         from: "r1@example.org".into(),
         server: "mail.example.org".into(),
-        port: 25,
         helo_name: "r1".into(),
         timeout: core::time::Duration::from_secs(1),
-        no_email_faults: false,
+        ..SmtpSettings::default()
     };
     let mut session = SmtpSession::new(&mail, "Subject: x\r\n\r\n.\r\n");
     let mut replies = ReplyReader::default();

@@ -12,11 +12,6 @@ use crate::config::model::lvs::{Check, CheckKind, Target};
 use crate::config::tree::Node;
 use crate::types::Family;
 
-/// `delay_loop`, when it is not said.
-const INTERVAL: Duration = Duration::from_secs(60);
-/// `connect_timeout`, when it is not said.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
 /// Whose checks are read.
 pub(super) struct Owner<'a> {
     /// Settings of the server.
@@ -39,38 +34,6 @@ pub(super) struct Checker<'a> {
     pub(super) interval: Duration,
 }
 
-/// What a kind of check does when nothing is said.
-#[derive(Clone, Copy)]
-struct Usual {
-    retry: u32,
-    /// `None`: as long as from check to check.
-    retry_delay: Option<Duration>,
-}
-
-impl Usual {
-    fn of(kind: &CheckKind) -> Self {
-        let (retry, seconds) = match kind {
-            CheckKind::Misc { .. } => (0, 1),
-            CheckKind::Dns { .. } => {
-                return Usual {
-                    retry: 3,
-                    retry_delay: None,
-                };
-            }
-            CheckKind::Http(..) => (1, 3),
-            CheckKind::Tcp(_)
-            | CheckKind::Smtp { .. }
-            | CheckKind::Udp(..)
-            | CheckKind::Ping(_)
-            | CheckKind::File { .. } => (1, 1),
-        };
-        Usual {
-            retry,
-            retry_delay: Some(Duration::from_secs(seconds)),
-        }
-    }
-}
-
 impl Lowering<'_> {
     /// The checks of a real server, in the order of the file.
     pub(super) fn checks<'a>(
@@ -88,7 +51,9 @@ impl Lowering<'_> {
                 fields: &fields,
                 scopes,
                 owner,
-                interval: scopes.seconds("delay_loop").unwrap_or(INTERVAL),
+                interval: scopes
+                    .seconds("delay_loop")
+                    .unwrap_or(Check::DEFAULT_INTERVAL),
             };
             for kind in self.kinds(&checker) {
                 checks.push(common(&checker, kind));
@@ -158,7 +123,7 @@ impl Lowering<'_> {
             bind_port: fields.int("bind_port").unwrap_or(0),
             bind_interface: interface,
             fwmark: fields.int("fwmark").unwrap_or(0),
-            connect_timeout: timeout.unwrap_or(CONNECT_TIMEOUT),
+            connect_timeout: timeout.unwrap_or(Target::default().connect_timeout),
         })
     }
 }
@@ -176,16 +141,20 @@ fn common(checker: &Checker<'_>, kind: CheckKind) -> Check {
     let Checker {
         scopes, interval, ..
     } = *checker;
-    let usual = Usual::of(&kind);
-    let delay = usual.retry_delay.unwrap_or(interval);
+    let default = Check::new(kind);
+    // DNS_CHECK retries after its interval, the others after a fixed delay.
+    let retry_delay = match default.kind {
+        CheckKind::Dns { .. } => interval,
+        _ => default.delay_before_retry,
+    };
     let log_all = checker.fields.boolean("log_all_failures");
     Check {
-        kind,
-        retry: scopes.int("retry").unwrap_or(usual.retry),
-        delay_before_retry: scopes.seconds("delay_before_retry").unwrap_or(delay),
+        retry: scopes.int("retry").unwrap_or(default.retry),
+        delay_before_retry: scopes.seconds("delay_before_retry").unwrap_or(retry_delay),
         interval,
         warmup: scopes.seconds("warmup").unwrap_or(interval),
-        alpha: scopes.boolean("alpha").unwrap_or(false),
+        alpha: scopes.boolean("alpha").unwrap_or(default.alpha),
         log_all_failures: log_all.unwrap_or(checker.owner.shared.log_all),
+        kind: default.kind,
     }
 }

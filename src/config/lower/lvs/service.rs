@@ -12,8 +12,6 @@ use crate::types::ipvs::{Checksum, Forward, IpProtocol, ServiceKey, Tunnel, Tunn
 
 /// `persistence_timeout` without a number, and where persistence comes with something else.
 const PERSISTENCE: u32 = 360;
-/// The scheduler when none is named.
-const SCHEDULER: &str = "wlc";
 /// The port of generic UDP encapsulation (IANA).
 const GUE_PORT: u16 = 6080;
 
@@ -220,12 +218,13 @@ impl Lowering<'_> {
     }
 
     fn scheduler(&mut self, draft: &Draft<'_>) -> &'static str {
+        let default = VirtualServer::default().scheduler;
         let Some(name) = draft.fields.word("lb_algo") else {
-            self.assumed("lb_algo", SCHEDULER, draft.span);
-            return SCHEDULER;
+            self.assumed("lb_algo", default, draft.span);
+            return default;
         };
         let known = SCHEDULERS.iter().find(|known| **known == name);
-        known.copied().unwrap_or(SCHEDULER)
+        known.copied().unwrap_or(default)
     }
 
     /// What `lb_kind` is for a server that does not say it.
@@ -272,10 +271,6 @@ impl Lowering<'_> {
     /// Seconds, and what counts as one client.
     fn persistence(&mut self, draft: &Draft<'_>) -> (u32, u32) {
         let fields = draft.fields;
-        let all = match draft.family {
-            Family::V4 => u32::MAX,
-            Family::V6 => 128,
-        };
         let mask = fields.last("persistence_granularity");
         let granularity = mask.and_then(|node| {
             let found = first(node).and_then(|text| granularity(text, draft.family));
@@ -319,7 +314,10 @@ impl Lowering<'_> {
             self.diags
                 .report_with_help(Severity::Warning, draft.span, message, help);
         }
-        (seconds, granularity.unwrap_or(all))
+        (
+            seconds,
+            granularity.unwrap_or(VirtualServer::host_granularity(draft.family)),
+        )
     }
 
     fn one_packet(&mut self, draft: &Draft<'_>, protocol: Option<IpProtocol>) -> bool {

@@ -1,0 +1,188 @@
+//! `vrrp_instance`.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::time::Duration;
+
+use super::{Auth, Notify, Route, Rule, Track};
+use crate::types::{Centis, Cidr, Family, IfName, Mac, Priority, Version, Vrid};
+
+/// `vrrp_instance NAME { … }`. [`Default`] gives keepalived's values.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VrrpInstance {
+    /// Name, as in logs and notifications.
+    pub name: String,
+    /// `interface`.
+    pub interface: IfName,
+    /// `virtual_router_id`.
+    pub vrid: Vrid,
+    /// `priority` before tracking.
+    pub priority: Priority,
+    /// `version`; always 3 with IPv6.
+    pub version: Version,
+    /// Address family of the adverts: that of the VIPs, or `native_ipv6`.
+    pub family: Family,
+    /// Initial state: `state MASTER` (true) or `state BACKUP`.
+    pub initial_master: bool,
+    /// `advert_int`.
+    pub advert_int: Centis,
+    /// `nopreempt`.
+    pub nopreempt: bool,
+    /// `preempt_delay`.
+    pub preempt_delay: Duration,
+    /// `authentication` or `auth_hmac`.
+    pub auth: Auth,
+    /// `mcast_src_ip` or `unicast_src_ip`; `None`: the interface's primary address.
+    pub src_ip: Option<IpAddr>,
+    /// `track_src_ip`.
+    pub track_src_ip: bool,
+    /// Multicast or unicast.
+    pub transport: Transport,
+    /// `skip_check_adv_addr`.
+    pub skip_check_adv_addr: bool,
+    /// `v3_checksum_as_v2`.
+    pub v3_checksum_as_v2: bool,
+    /// `old_unicast_checksum`.
+    pub old_unicast_checksum: bool,
+    /// `vrrp_strict` or `strict_mode`.
+    pub strict: bool,
+    /// `lower_prio_no_advert`.
+    pub lower_prio_no_advert: bool,
+    /// `higher_prio_send_advert`.
+    pub higher_prio_send_advert: bool,
+    /// `owner_ignore_adverts`.
+    pub owner_ignore_adverts: bool,
+    /// `down_timer_adverts`, 1–100.
+    pub down_timer_adverts: u8,
+    /// `timer_expired_backup`: late by more adverts than this → BACKUP instead of MASTER (with `nopreempt` only).
+    pub timer_expired_backup: Option<u8>,
+    /// The `garp_*` keywords.
+    pub garp: Garp,
+    /// `virtual_ipaddress`: advertised.
+    pub vips: Vec<Address>,
+    /// `virtual_ipaddress_excluded`: installed but not advertised.
+    pub excluded_vips: Vec<Address>,
+    /// `virtual_routes`.
+    pub routes: Vec<Route>,
+    /// `virtual_rules`.
+    pub rules: Vec<Rule>,
+    /// Whether packets to the addresses are accepted: false with `no_accept`, and in strict mode unless the router owns them.
+    pub accept: bool,
+    /// `use_vmac`.
+    pub vmac: Option<Vmac>,
+    /// `vip_lease`: lifetime of the addresses, which are renewed while the daemon runs; `None`: forever.
+    pub vip_lease: Option<Duration>,
+    /// Index of its sync group in [`super::Config::sync_groups`].
+    pub sync_group: Option<usize>,
+    /// Tracked objects, those of its sync group included, its own interface excluded.
+    pub tracks: Vec<Track>,
+    /// The `notify*` and `smtp_alert` keywords.
+    pub notify: Notify,
+    /// Whether the instance's own interface is tracked: false with `dont_track_primary`.
+    pub track_primary: bool,
+    /// `promote_secondaries`.
+    pub promote_secondaries: bool,
+    /// `unicast_fault_no_peer`.
+    pub unicast_fault_no_peer: bool,
+}
+
+/// How adverts are sent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Transport {
+    /// To a multicast group.
+    Multicast {
+        /// `mcast_dst_ip`, else `vrrp_mcast_group4` or `vrrp_mcast_group6`.
+        group: IpAddr,
+    },
+    /// To each peer.
+    Unicast {
+        /// `unicast_peer`; may be empty.
+        peers: Vec<Peer>,
+        /// `unicast_ttl`.
+        ttl: u8,
+        /// `check_unicast_src`, or a peer with TTL limits: adverts from other addresses are discarded.
+        check_source: bool,
+    },
+}
+
+impl Transport {
+    /// 224.0.0.18, assigned to VRRP (RFC 9568 §5.1.1.2).
+    pub const GROUP_V4: IpAddr = IpAddr::V4(Ipv4Addr::new(224, 0, 0, 18));
+    /// ff02::12, assigned to VRRP (RFC 9568 §5.1.2.2).
+    pub const GROUP_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12));
+}
+
+/// A line of `unicast_peer`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Peer {
+    /// Its address.
+    pub addr: IpAddr,
+    /// Smallest TTL accepted from it.
+    pub min_ttl: u8,
+    /// Largest TTL accepted from it.
+    pub max_ttl: u8,
+}
+
+/// Settings of gratuitous ARP and unsolicited neighbor advertisements.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Garp {
+    /// `garp_master_repeat`: rounds per burst, at least 1.
+    pub repeat: u16,
+    /// `garp_master_delay`: time from becoming master to the second burst; zero: no second burst.
+    pub delay: Duration,
+    /// `garp_master_refresh`: zero: off.
+    pub refresh: Duration,
+    /// `garp_master_refresh_repeat`, at least 1.
+    pub refresh_repeat: u16,
+    /// `garp_lower_prio_repeat`; 0: none.
+    pub lower_prio_repeat: u16,
+    /// `garp_lower_prio_delay`; zero: no second burst.
+    pub lower_prio_delay: Duration,
+    /// `vrrp_garp_interval`: gap between two ARPs on an interface; zero: none.
+    pub interval: Duration,
+    /// `vrrp_gna_interval`: gap between two neighbor advertisements on an interface; zero: none.
+    pub gna_interval: Duration,
+}
+
+/// A line of `virtual_ipaddress`, `virtual_ipaddress_excluded` or `static_ipaddress`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Address {
+    /// Address and prefix length; 32 or 128 where none is written.
+    pub cidr: Cidr,
+    /// `dev`, else the instance's interface or `default_interface`.
+    pub dev: IfName,
+    /// `brd`; `+` and `-` are replaced by the address they stand for.
+    pub broadcast: Option<Ipv4Addr>,
+    /// `scope`, `RT_SCOPE_*`: 0 global, 200 site, 253 link, 254 host, 255 nowhere.
+    pub scope: u8,
+    /// `label`, at most 15 bytes.
+    pub label: Option<IfName>,
+    /// `peer`.
+    pub peer: Option<Cidr>,
+    /// `preferred_lft` in seconds; `None`: forever. 0 for an IPv6 /128 unless configured.
+    pub preferred_lft: Option<u32>,
+    /// `-nodad`.
+    pub nodad: bool,
+    /// `home`.
+    pub home: bool,
+    /// `mngtmpaddr`.
+    pub mngtmpaddr: bool,
+    /// `noprefixroute`.
+    pub noprefixroute: bool,
+    /// `autojoin`.
+    pub autojoin: bool,
+    /// `no_track`: neither its removal nor the state of its interface affects the instance.
+    pub no_track: bool,
+    /// `track_group` of a static address: index in [`super::Config::track_groups`].
+    pub track_group: Option<usize>,
+}
+
+/// `use_vmac`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Vmac {
+    /// Name of the macvlan interface.
+    pub name: IfName,
+    /// Its MAC address; the virtual router MAC address (RFC 9568 §7.3) unless configured.
+    pub mac: Mac,
+    /// `vmac_xmit_base`: adverts are sent from the base interface.
+    pub xmit_base: bool,
+}
