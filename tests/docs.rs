@@ -24,7 +24,8 @@ fn read(name: &str) -> String {
     fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// The targets of links and the paths in backticks, relative to the top of the project.
+/// The targets of links and the paths in backticks, relative to the top of the project. A path may
+/// end in `::name`, an item that the file defines.
 fn paths(document: &str, text: &str) -> BTreeSet<String> {
     let directory = Path::new(document).parent().unwrap_or(Path::new(""));
     let mut found = BTreeSet::new();
@@ -35,7 +36,6 @@ fn paths(document: &str, text: &str) -> BTreeSet<String> {
         }
     }
     for word in text.split('`').skip(1).step_by(2) {
-        let word = word.split("::").next().unwrap_or(word);
         let first = word.split('/').next().unwrap_or_default();
         // Not commands, patterns and placeholders.
         if word.contains('/') && TOP.contains(&first) && !word.contains([' ', '*', '{', '<']) {
@@ -45,12 +45,35 @@ fn paths(document: &str, text: &str) -> BTreeSet<String> {
     found
 }
 
+/// Whether a source file defines a function, type or constant of this name.
+fn defines(file: &str, item: &str) -> bool {
+    let text = read(file);
+    [
+        "fn",
+        "struct",
+        "enum",
+        "trait",
+        "type",
+        "const",
+        "static",
+        "macro_rules!",
+    ]
+    .iter()
+    .any(|kind| {
+        let wanted = format!("{kind} {item}");
+        let found = text.match_indices(&wanted);
+        let mut ends = found.filter_map(|(at, _)| text[at + wanted.len()..].chars().next());
+        ends.any(|next| !next.is_alphanumeric() && next != '_')
+    })
+}
+
 #[test]
-fn files_that_documents_name_exist() {
+fn files_and_items_that_documents_name_exist() {
     let mut missing = Vec::new();
     for document in DOCUMENTS {
         for path in paths(document, &read(document)) {
-            if !root().join(&path).exists() {
+            let (file, item) = path.split_once("::").unwrap_or((&path, ""));
+            if !root().join(file).exists() || !(item.is_empty() || defines(file, item)) {
                 missing.push(format!("{document}: {path}"));
             }
         }
@@ -62,7 +85,7 @@ fn files_that_documents_name_exist() {
 fn paths_are_found_in_links_and_in_backticks() {
     let text =
         "a [b](c.md#d) `src/e.rs` `src/f/` `make test` `src/*.rs` `tests/g.rs::h` [i](https://j)";
-    let want = ["dir/c.md", "src/e.rs", "src/f/", "tests/g.rs"];
+    let want = ["dir/c.md", "src/e.rs", "src/f/", "tests/g.rs::h"];
     assert_eq!(
         paths("dir/x.md", text),
         BTreeSet::from(want.map(str::to_owned))

@@ -124,11 +124,8 @@ fn entry(keyword: &Keyword) -> String {
         Body::Block(_) | Body::Items(_) => " { ... }",
     };
     let name = escape(keyword.name());
-    let mut text = format!(
-        ".TP\n.B {name} {}{open}\n{}",
-        words.join(" "),
-        escape(keyword.doc())
-    );
+    let head = format!("{name} {}{open}", words.join(" "));
+    let mut text = format!(".TP\n.B {}\n{}", head.trim_end(), escape(keyword.doc()));
     if !keyword.default().is_empty() {
         text.push_str(&format!("; default {}", escape(keyword.default())));
     }
