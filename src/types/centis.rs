@@ -1,31 +1,31 @@
-//! Advertisement intervals in hundredths of a second: the unit of VRRPv3 on the wire.
+//! Advertisement intervals in centiseconds, the unit of VRRPv3.
 
 use core::fmt;
 use core::time::Duration;
 
-/// Hundredths of a second. VRRPv3 carries 12 bits of it (RFC 9568 §5.2.7); VRRPv2 whole seconds.
+/// Hundredths of a second. VRRPv3 has 12 bits for it (RFC 9568 §5.2.7); VRRPv2 has whole seconds.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub struct Centis(pub u16);
 
 impl Centis {
     /// One second, the default interval of both versions.
     pub const SECOND: Centis = Centis(100);
-    /// Largest interval VRRPv3 can carry: 40.95 s.
+    /// Largest interval of VRRPv3: 40.95 s.
     pub const MAX_V3: Centis = Centis(4095);
 
-    /// From whole seconds (VRRPv2's unit).
+    /// From whole seconds, the unit of VRRPv2.
     #[must_use]
     pub fn from_secs(secs: u8) -> Self {
         Centis(u16::from(secs).saturating_mul(100))
     }
 
-    /// Whole seconds, rounded down: what VRRPv2 puts on the wire.
+    /// Whole seconds, rounded down, as in a VRRPv2 advert.
     #[must_use]
     pub fn as_secs(self) -> u8 {
         u8::try_from(self.0 / 100).unwrap_or(u8::MAX)
     }
 
-    /// As a span of time.
+    /// As a duration.
     #[must_use]
     pub fn duration(self) -> Duration {
         Duration::from_millis(u64::from(self.0).saturating_mul(10))
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prints_seconds_with_needed_decimals() {
+    fn displays_seconds_with_as_many_decimals_as_needed() {
         for (value, text) in [
             (100, "1 s"),
             (25, "0.25 s"),

@@ -1,4 +1,4 @@
-//! Identifiers of the protocol.
+//! Identifiers of VRRP.
 
 use core::fmt;
 use core::num::NonZeroU8;
@@ -11,7 +11,7 @@ impl Vrid {
     /// The lowest identifier, 1.
     pub const MIN: Vrid = Vrid(NonZeroU8::MIN);
 
-    /// `None` for 0, which the protocol does not allow.
+    /// `None` for 0, which VRRP does not allow.
     #[must_use]
     pub fn new(id: u8) -> Option<Self> {
         NonZeroU8::new(id).map(Vrid)
@@ -30,16 +30,16 @@ impl fmt::Display for Vrid {
     }
 }
 
-/// Priority as on the wire, 0–255 (RFC 9568 §5.2.4).
+/// Priority, 0–255 (RFC 9568 §5.2.4).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub struct Priority(pub u8);
 
 impl Priority {
-    /// "I am leaving": sent by a master that resigns.
+    /// Sent by a master that stops being master.
     pub const RESIGN: Priority = Priority(0);
-    /// Default of a router that does not own the address.
+    /// Default of a router that does not own the addresses.
     pub const DEFAULT: Priority = Priority(100);
-    /// The owner of the addresses.
+    /// Priority of the address owner.
     pub const OWNER: Priority = Priority(255);
 
     /// Whether this is the address owner's priority.

@@ -1,11 +1,11 @@
-//! IPVS in the kernel's terms: what is balanced, how, and to whom (`ip_vs.h`).
+//! IPVS services and destinations, as in the kernel's `ip_vs.h`.
 
 use core::fmt;
 use core::net::IpAddr;
 
 use super::Family;
 
-/// Protocol of a service.
+/// Transport protocol of a service.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 #[repr(u8)]
 pub enum IpProtocol {
@@ -18,7 +18,7 @@ pub enum IpProtocol {
 }
 
 impl IpProtocol {
-    /// As names of servers have it.
+    /// keepalived's spelling in names of servers.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -47,19 +47,19 @@ impl fmt::Display for ServerName {
     }
 }
 
-/// What makes a service this one and no other.
+/// Identity of a service.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub enum ServiceKey {
-    /// Packets to an address.
+    /// Packets to an address and port.
     Address {
         /// The address.
         addr: IpAddr,
-        /// The port; 0: all of them (persistent services only).
+        /// The port; 0: all ports (persistent services only).
         port: u16,
         /// The protocol.
         protocol: IpProtocol,
     },
-    /// Packets the firewall has marked.
+    /// Packets with a firewall mark.
     Mark {
         /// The mark, not 0.
         mark: u32,
@@ -80,7 +80,7 @@ impl ServiceKey {
 }
 
 impl fmt::Display for ServiceKey {
-    /// As keepalived calls it: `[192.0.2.1]:tcp:80`, `FWM 5`.
+    /// keepalived's format: `[192.0.2.1]:tcp:80`, `FWM 5`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ServiceKey::Address {
@@ -96,46 +96,46 @@ impl fmt::Display for ServiceKey {
 /// A virtual service, without its destinations.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Service {
-    /// Which.
+    /// Its identity.
     pub key: ServiceKey,
     /// Name of the scheduler, at most 15 bytes.
     pub scheduler: String,
-    /// How long a client stays with its server, in seconds; 0: not at all.
+    /// Persistence timeout in seconds; 0: not persistent.
     pub persistence: u32,
-    /// What counts as one client. IPv4: a netmask in host order; IPv6: a prefix length. All ones, or 128, without
+    /// Granularity of persistence. IPv4: a netmask in host order; IPv6: a prefix length. All ones or 128 without
     /// persistence.
     pub granularity: u32,
-    /// Every datagram is scheduled by itself.
+    /// One-packet scheduling of UDP.
     pub one_packet: bool,
-    /// The scheduler's three flags, lowest bit first.
+    /// Scheduler flags 1 to 3, flag 1 in the lowest bit.
     pub flags: u8,
 }
 
-/// How packets reach a destination.
+/// Forwarding method.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Forward {
-    /// Its address is written into them (`NAT`).
+    /// Masquerading (`NAT`).
     Masquerade,
-    /// To the machine itself; the kernel chooses it when a destination is local.
+    /// Local delivery; chosen by the kernel if the destination is local.
     Local,
-    /// In a tunnel (`TUN`).
+    /// Tunneling (`TUN`).
     Tunnel(Tunnel),
-    /// To its hardware address (`DR`).
+    /// Direct routing (`DR`).
     Direct,
-    /// Past IPVS; never configured, but seen.
+    /// Bypass; set by the kernel only.
     Bypass,
 }
 
-/// How packets are wrapped.
+/// Tunnel encapsulation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Tunnel {
-    /// In what.
+    /// Type.
     pub kind: TunnelKind,
-    /// With which checksum.
+    /// Checksum.
     pub checksum: Checksum,
 }
 
-/// In what packets are wrapped.
+/// Tunnel type.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TunnelKind {
     /// IP in IP.
@@ -157,49 +157,49 @@ pub enum Checksum {
     Remote,
 }
 
-/// A server of a service.
+/// A destination (real server) of a service.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Destination {
     /// Its address.
     pub addr: IpAddr,
     /// Its port.
     pub port: u16,
-    /// How packets get there.
+    /// Forwarding method.
     pub forward: Forward,
-    /// Its share; 0: no new connections.
+    /// Weight; 0: no new connections.
     pub weight: u32,
-    /// Connections at which it gets no more; 0: no limit.
+    /// Upper connection threshold: no new connections from there on; 0: none.
     pub upper: u32,
-    /// Connections at which it gets more again.
+    /// Lower connection threshold: new connections again below it.
     pub lower: u32,
 }
 
 impl fmt::Display for Destination {
-    /// As keepalived calls it in lists: `[192.0.2.11]:80`.
+    /// keepalived's format in lists: `[192.0.2.11]:80`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "[{}]:{}", self.addr, self.port)
     }
 }
 
-/// Connections of a server now.
+/// Current connections of a destination.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Connections {
     /// Established.
     pub active: u32,
     /// In any other state.
     pub inactive: u32,
-    /// Persistence templates: clients that stay with it.
+    /// Persistence templates.
     pub persistent: u32,
 }
 
-/// What a service or server has done since it is there.
+/// Traffic counters of a service or destination since it was added.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Counters {
     /// Connections scheduled.
     pub connections: u64,
     /// Packets from clients.
     pub packets_in: u64,
-    /// Packets to clients, where they come this way (`NAT`).
+    /// Packets to clients, as far as they pass through here (`NAT`).
     pub packets_out: u64,
     /// Bytes from clients.
     pub bytes_in: u64,

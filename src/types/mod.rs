@@ -1,6 +1,6 @@
-//! The vocabulary everybody speaks: identifiers, addresses, intervals, moments.
+//! Types shared by all rooms: identifiers, addresses, intervals, times, and the state and counters of virtual routers.
 //!
-//! Nothing here behaves; values that cannot exist cannot be built. Depends on no other room.
+//! Values without behavior; invalid ones cannot be constructed. Depends on no other room.
 
 mod centis;
 mod date;

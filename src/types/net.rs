@@ -19,7 +19,7 @@ impl fmt::Display for Mac {
     }
 }
 
-/// The kernel's number of an interface; 0 never names one.
+/// The kernel's interface index; 0 is never used.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub struct IfIndex(pub u32);
 
@@ -33,7 +33,7 @@ pub enum Family {
 }
 
 impl Family {
-    /// The family an address belongs to.
+    /// The family of an address.
     #[must_use]
     pub fn of(addr: IpAddr) -> Self {
         match addr {
@@ -51,7 +51,7 @@ impl Family {
         }
     }
 
-    /// Bytes of one address: 4 or 16.
+    /// Length of an address in bytes: 4 or 16.
     #[must_use]
     pub const fn addr_len(self) -> usize {
         match self {
@@ -70,10 +70,10 @@ impl fmt::Display for Family {
     }
 }
 
-/// An address with the length of its prefix.
+/// An address with its prefix length.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub struct Cidr {
-    /// The address itself, host bits included.
+    /// The address, including host bits.
     pub addr: IpAddr,
     /// Prefix length in bits.
     pub prefix: u8,
@@ -102,13 +102,13 @@ impl fmt::Display for Cidr {
     }
 }
 
-/// Interface name, 1–15 bytes, none of them blank, `/` or a control character.
-/// [`Default`] is the empty name, which no interface has.
+/// Interface name: 1–15 bytes, without whitespace, `/` and control characters. [`Default`] is the empty name, which no
+/// interface has.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct IfName(heapless::String<15>);
 
 impl IfName {
-    /// `None` when the kernel would not accept `name` for an interface.
+    /// `None` if the kernel does not accept this name for an interface.
     #[must_use]
     pub fn new(name: &str) -> Option<Self> {
         let bad = |c: char| c == '/' || c.is_whitespace() || c.is_control();

@@ -1,15 +1,15 @@
-//! Moments on the monotonic clock. Pure code is given them; only `os` asks the kernel for one.
+//! Times of the monotonic clock. Only `os` reads the clock; the other rooms get the time as a parameter.
 
 use core::time::Duration;
 
-/// A moment: nanoseconds of `CLOCK_MONOTONIC`. Arithmetic saturates, so no input can make it panic.
+/// A time of `CLOCK_MONOTONIC` in nanoseconds. Arithmetic saturates, so no input can make it panic.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Hash)]
 pub struct Instant(u64);
 
 impl Instant {
-    /// The earliest moment (the clock's origin).
+    /// The clock's origin.
     pub const ZERO: Instant = Instant(0);
-    /// A moment that never comes.
+    /// Later than any time that is reached.
     pub const NEVER: Instant = Instant(u64::MAX);
 
     /// From nanoseconds since the clock's origin.
@@ -30,7 +30,7 @@ impl Instant {
         self.0
     }
 
-    /// This moment plus `span`; `NEVER` when that is out of range.
+    /// This time plus `span`; `NEVER` if that is out of range.
     #[must_use]
     pub fn after(self, span: Duration) -> Self {
         Instant(
@@ -39,7 +39,7 @@ impl Instant {
         )
     }
 
-    /// How long `earlier` lies back; zero when it does not.
+    /// Time since `earlier`; zero if that is not earlier.
     #[must_use]
     pub const fn since(self, earlier: Instant) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))

@@ -1,5 +1,5 @@
-//! The IP authentication header as VRRPv2 uses it (RFC 2402 §2, RFC 2403): between the IPv4 header and the
-//! advert, with HMAC-MD5-96 over all that does not change on the way.
+//! The IP authentication header (AH) of VRRPv2 (RFC 2402 §2, RFC 2403): between the IPv4 header and the advert, with
+//! HMAC-MD5-96 over all immutable fields.
 //!
 //! ```text
 //!  0                   1                   2                   3
@@ -14,10 +14,9 @@
 //! |              integrity check value, 12 bytes                  |
 //! ```
 //!
-//! The check value covers the first 20 bytes of the IPv4 header with type of service, fragment field and
-//! checksum taken as zero, this header with the value itself taken as zero, and the whole message. The TTL
-//! counts in adverts to a group, where it is 255 or the advert is not accepted; routers lower it in those to
-//! a peer, so there it is taken as zero too.
+//! The integrity check value (ICV) covers the first 20 bytes of the IPv4 header with TOS, fragment field and checksum set to
+//! zero, this header with the ICV set to zero, and the whole message. The TTL is covered in multicast adverts, which
+//! must have 255; it is set to zero in unicast adverts, where routers decrement it.
 
 use core::net::Ipv4Addr;
 
@@ -29,13 +28,13 @@ pub const PROTOCOL: u8 = 51;
 /// Bytes of the header.
 pub const LEN: usize = 24;
 
-/// Length of the header in words, less two.
+/// Payload length field: 32-bit words minus 2.
 const WORDS: u8 = 4;
 const ICV_LEN: usize = 12;
-/// The header up to the check value.
-const PLAIN: usize = LEN - ICV_LEN;
+/// Offset of the ICV.
+const ICV_AT: usize = LEN - ICV_LEN;
 
-/// What a header says.
+/// Fields of the header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Header {
     /// Security parameters index: the sender's address.
@@ -44,7 +43,7 @@ pub struct Header {
     pub sequence: u32,
 }
 
-/// Takes the header off an IPv4 payload; what is left is the VRRP message.
+/// Splits an IPv4 payload into the header and the VRRP message.
 pub fn parse(payload: &[u8]) -> Result<(Header, &[u8]), ParseError> {
     let mut r = Reader::new(payload);
     let [next, words, _, _] = r.array()?;
@@ -62,15 +61,15 @@ pub fn parse(payload: &[u8]) -> Result<(Header, &[u8]), ParseError> {
     Ok((Header { spi, sequence }, r.rest()))
 }
 
-/// Whether the check value of a whole packet is right. Nothing is learned from one that does not parse.
+/// Whether the ICV of a packet is valid. `packet` is `bytes`, parsed.
 #[must_use]
 pub fn verify(packet: &ipv4::Packet<'_>, bytes: &[u8], key: &[u8]) -> bool {
     let payload = packet.payload;
-    let theirs = payload.get(PLAIN..LEN).unwrap_or_default();
+    let theirs = payload.get(ICV_AT..LEN).unwrap_or_default();
     icv(bytes, payload, packet.header.dst, key).is_some_and(|ours| mac::ct_eq(&ours, theirs))
 }
 
-/// Writes a packet with this header; otherwise as [`ipv4::emit`]. `header.protocol` must be [`PROTOCOL`].
+/// Like [`ipv4::emit`], with an AH header before the payload. `header.protocol` must be [`PROTOCOL`].
 pub fn emit(
     header: &ipv4::Header,
     sequence: u32,
@@ -78,9 +77,9 @@ pub fn emit(
     buf: &mut [u8],
     payload: impl FnOnce(&mut [u8]) -> Result<usize, EmitError>,
 ) -> Result<usize, EmitError> {
-    let len = ipv4::emit(header, buf, |room| {
-        let found = room.len();
-        let Some((head, rest)) = room.split_at_mut_checked(LEN) else {
+    let len = ipv4::emit(header, buf, |buf| {
+        let found = buf.len();
+        let Some((head, rest)) = buf.split_at_mut_checked(LEN) else {
             return Err(EmitError::Buffer { found, needed: LEN });
         };
         let mut w = Writer::new(head);
@@ -93,23 +92,23 @@ pub fn emit(
     let packet = buf.get(..len).unwrap_or_default();
     let payload = packet.get(ipv4::HEADER_LEN..).unwrap_or_default();
     let value = icv(packet, payload, header.dst, key);
-    let place = buf.get_mut(ipv4::HEADER_LEN.saturating_add(PLAIN)..);
-    if let (Some(value), Some(place)) = (value, place) {
-        Writer::new(place).bytes(&value)?;
+    let field = buf.get_mut(ipv4::HEADER_LEN.saturating_add(ICV_AT)..);
+    if let (Some(value), Some(field)) = (value, field) {
+        Writer::new(field).bytes(&value)?;
     }
     Ok(len)
 }
 
-/// The check value of a packet that begins with `bytes` and carries `payload`.
-fn icv(bytes: &[u8], payload: &[u8], to: Ipv4Addr, key: &[u8]) -> Option<[u8; ICV_LEN]> {
+/// The ICV of a packet that starts with `bytes` and has `payload`.
+fn icv(bytes: &[u8], payload: &[u8], dst: Ipv4Addr, key: &[u8]) -> Option<[u8; ICV_LEN]> {
     let mut ip: [u8; ipv4::HEADER_LEN] = *bytes.first_chunk()?;
     let [_, tos, _, _, _, _, flags, fragment, ttl, _, sum, more, ..] = &mut ip;
     for field in [tos, flags, fragment, sum, more] {
         *field = 0;
     }
-    if !to.is_multicast() {
+    if !dst.is_multicast() {
         *ttl = 0;
     }
-    let (plain, message) = (payload.get(..PLAIN)?, payload.get(LEN..)?);
-    Some(mac::md5_96(key, &[&ip, plain, &[0; ICV_LEN], message]))
+    let (fields, message) = (payload.get(..ICV_AT)?, payload.get(LEN..)?);
+    Some(mac::md5_96(key, &[&ip, fields, &[0; ICV_LEN], message]))
 }

@@ -1,4 +1,4 @@
-//! ARP for IPv4 over Ethernet (RFC 826), as far as announcing an address needs it (RFC 5227 §3).
+//! ARP for IPv4 over Ethernet (RFC 826): gratuitous ARP (RFC 5227 §3).
 //!
 //! ```text
 //! 0      2       4  5  6     8        14     18       24     28
@@ -12,45 +12,45 @@ use super::cursor::{Reader, Writer};
 use super::{EmitError, ParseError, ether};
 use crate::types::Mac;
 
-/// Bytes of an announcement with its Ethernet header. The driver pads it.
+/// Length of an ARP frame with its Ethernet header. The driver pads it.
 pub const FRAME_LEN: usize = ether::HEADER_LEN + 28;
 
 const ETHERNET: u16 = 1;
 const IPV4: u16 = 0x0800;
 
-/// Question or answer.
+/// ARP operation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Operation {
-    /// "Who has?"
+    /// Request.
     Request,
-    /// "I have."
+    /// Reply.
     Reply,
 }
 
 /// One ARP packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Arp {
-    /// Question or answer.
+    /// Operation.
     pub operation: Operation,
     /// Sender's Ethernet address.
     pub sender_mac: Mac,
     /// Sender's IPv4 address.
     pub sender: Ipv4Addr,
-    /// Target's Ethernet address, of no meaning in a request.
+    /// Target's Ethernet address; meaningless in a request.
     pub target_mac: Mac,
     /// Target's IPv4 address.
     pub target: Ipv4Addr,
 }
 
 impl Arp {
-    /// Whether it tells about its sender instead of asking or answering somebody.
+    /// Whether it is gratuitous: sender and target address are the same.
     #[must_use]
     pub fn is_gratuitous(&self) -> bool {
         self.sender == self.target
     }
 }
 
-/// Reads ARP out of an Ethernet frame; padding behind it is ignored.
+/// Parses an Ethernet frame with an ARP packet; padding is ignored.
 pub fn parse(frame: &[u8]) -> Result<Arp, ParseError> {
     let mut r = Reader::new(ether::payload(frame, ether::ARP)?);
     let hardware = r.u16_be()?;
@@ -78,8 +78,8 @@ pub fn parse(frame: &[u8]) -> Result<Arp, ParseError> {
     })
 }
 
-/// Writes the frame that tells everybody on the link that `ip` is at `mac`: a broadcast request whose
-/// sender and target are `ip`. The target's Ethernet address is broadcast, as keepalived sends it.
+/// Writes a gratuitous ARP frame and returns its length: a broadcast request with sender and target `ip`. The target's
+/// Ethernet address is the broadcast address, as in keepalived.
 pub fn emit_gratuitous(mac: Mac, ip: Ipv4Addr, buf: &mut [u8]) -> Result<usize, EmitError> {
     let mut w = Writer::new(buf);
     ether::emit(&mut w, Mac::BROADCAST, mac, ether::ARP)?;

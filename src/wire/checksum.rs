@@ -1,17 +1,17 @@
-//! The Internet checksum (RFC 1071) and the pseudo headers it may cover (RFC 793 §3.1, RFC 8200 §8.1).
+//! The Internet checksum (RFC 1071) and pseudo headers (RFC 793 §3.1, RFC 8200 §8.1).
 
 use core::net::IpAddr;
 
-/// The addresses a pseudo header is made of.
+/// The addresses in a pseudo header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PseudoHeader {
     /// Source of the IP packet.
     pub src: IpAddr,
-    /// Its destination.
+    /// Destination of the IP packet.
     pub dst: IpAddr,
 }
 
-/// A one's complement sum in the making. Each [`Sum::bytes`] starts on a word boundary of its own.
+/// A one's complement sum. Each [`Sum::bytes`] starts at a word boundary.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Sum(u16);
 
@@ -22,11 +22,11 @@ impl Sum {
         Sum(0)
     }
 
-    /// Adds one word; the carry comes back in at the low end.
+    /// Adds one word with end-around carry.
     #[must_use]
     pub fn word(self, word: u16) -> Self {
         let (sum, carry) = self.0.overflowing_add(word);
-        // After a carry the sum is at most 0xfffe, so this cannot carry again.
+        // After a carry the sum is at most 0xfffe, so this does not carry again.
         Sum(sum.wrapping_add(u16::from(carry)))
     }
 
@@ -52,8 +52,8 @@ impl Sum {
         }
     }
 
-    /// Adds a pseudo header. The two families differ only in the width of length and protocol, which
-    /// the sum does not see while the length fits 16 bits.
+    /// Adds a pseudo header. The families differ only in the width of length and protocol, which does not change the sum
+    /// of a length below 2^16.
     #[must_use]
     pub fn pseudo(self, net: &PseudoHeader, protocol: u8, len: u16) -> Self {
         self.addr(net.src)
@@ -62,22 +62,22 @@ impl Sum {
             .word(len)
     }
 
-    /// The checksum of all that was added, with the checksum field itself taken as zero.
+    /// The checksum of the bytes added, among them a checksum field of zero.
     #[must_use]
     pub fn checksum(self) -> u16 {
         !self.0
     }
 
-    /// Whether all that was added, checksum field included, is intact.
+    /// Whether the bytes added, checksum field included, are intact.
     #[must_use]
     pub fn is_valid(self) -> bool {
         self.0 == u16::MAX
     }
 
-    /// What the checksum field should hold, given that `found` is in it and was added.
+    /// The correct value of the checksum field, if `found` is in it and was added.
     #[must_use]
     pub(crate) fn expected(self, found: u16) -> u16 {
-        // Adding the complement takes a word out again.
+        // Adding the complement removes a word.
         self.word(!found).checksum()
     }
 }
@@ -87,13 +87,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sums_as_the_example_of_rfc_1071() {
+    fn the_example_of_rfc_1071() {
         let sum = Sum::new().bytes(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]);
         assert_eq!(sum.checksum(), !0xddf2);
     }
 
     #[test]
-    fn nothing_but_zeros_is_not_intact() {
+    fn zeros_are_not_intact() {
         assert!(!Sum::new().is_valid());
         assert!(!Sum::new().bytes(&[0; 20]).is_valid());
     }
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn carries_wrap_around_however_many() {
+    fn carries_wrap_around() {
         let ones = [0xff; 4096];
         assert!(Sum::new().bytes(&ones).is_valid());
         assert_eq!(Sum::new().bytes(&ones).word(1).checksum(), !1);

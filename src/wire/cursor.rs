@@ -1,13 +1,13 @@
-//! Cutting and filling bytes in network order. No other file of this room touches an index.
+//! Reading and writing fields in network byte order. No other file of this room uses byte offsets.
 //!
-//! Every method either does the whole thing or, on too few bytes, nothing and says so.
+//! A method that finds too few bytes returns an error and changes nothing.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{EmitError, ParseError};
 use crate::types::Mac;
 
-/// Takes fields off the front of received bytes.
+/// Reads fields from the front of received bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Reader<'a> {
     rest: &'a [u8],
@@ -77,13 +77,13 @@ impl<'a> Reader<'a> {
         self.rest
     }
 
-    /// Whether all has been read.
+    /// Whether all bytes have been read.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
-    /// Insists that all has been read.
+    /// Fails unless all bytes have been read.
     pub fn finish(self) -> Result<(), ParseError> {
         match self.rest.len() {
             0 => Ok(()),
@@ -92,7 +92,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Fills a buffer from the front.
+/// Writes fields to the front of a buffer.
 #[derive(Debug)]
 pub struct Writer<'a> {
     rest: &'a mut [u8],
@@ -109,7 +109,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// These bytes.
+    /// Writes these bytes.
     pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), EmitError> {
         let found = self.rest.len();
         let rest = core::mem::take(&mut self.rest);
@@ -140,7 +140,7 @@ impl<'a> Writer<'a> {
         self.bytes(&value.to_be_bytes())
     }
 
-    /// The 4 or 16 bytes of an address.
+    /// Writes the 4 or 16 bytes of an address.
     pub fn addr(&mut self, addr: IpAddr) -> Result<(), EmitError> {
         match addr {
             IpAddr::V4(addr) => self.bytes(&addr.octets()),
@@ -148,14 +148,14 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// How much has been filled.
+    /// Number of bytes written.
     #[must_use]
     pub fn written(&self) -> usize {
         self.written
     }
 }
 
-/// Overwrites two bytes at `offset`: a checksum goes in when the rest is there.
+/// Overwrites two bytes at `offset`, for a checksum that is computed last.
 pub(crate) fn patch_u16_be(buf: &mut [u8], offset: usize, value: u16) -> Result<(), EmitError> {
     let found = buf.len();
     let field = buf
@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reader_takes_fields_in_network_order_and_stops_at_the_end() {
+    fn reader_reads_network_order_and_stops_at_the_end() {
         let mut r = Reader::new(&[1, 2, 3, 4, 5, 6, 7, 8, 9]);
         assert_eq!(r.u8(), Ok(1));
         assert_eq!(r.u16_be(), Ok(0x0203));
@@ -186,14 +186,14 @@ mod tests {
                 needed: 4
             })
         );
-        assert_eq!(r.rest(), [8, 9], "a failed read takes nothing");
+        assert_eq!(r.rest(), [8, 9], "a failed read consumes nothing");
         assert_eq!(r.finish(), Err(ParseError::Trailing(2)));
         assert_eq!(r.bytes(2), Ok(&[8, 9][..]));
         assert_eq!(r.finish(), Ok(()));
     }
 
     #[test]
-    fn writer_fills_what_reader_takes() {
+    fn writer_writes_what_reader_reads() {
         let mut buf = [0; 7];
         let mut w = Writer::new(&mut buf);
         assert_eq!(w.u8(1), Ok(()));
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn patch_refuses_a_field_beyond_the_end() {
+    fn patch_rejects_a_field_beyond_the_end() {
         let mut buf = [0; 4];
         assert_eq!(patch_u16_be(&mut buf, 2, 0xaabb), Ok(()));
         assert_eq!(buf, [0, 0, 0xaa, 0xbb]);

@@ -24,13 +24,13 @@ pub const IPV6: u16 = 0x86dd;
 /// One frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Frame<'a> {
-    /// Receiver.
+    /// Destination.
     pub dst: Mac,
-    /// Sender.
+    /// Source.
     pub src: Mac,
     /// EtherType.
     pub ether_type: u16,
-    /// What it carries, with the padding of short frames.
+    /// Payload, including the padding of short frames.
     pub payload: &'a [u8],
 }
 
@@ -45,7 +45,7 @@ pub fn parse(bytes: &[u8]) -> Result<Frame<'_>, ParseError> {
     })
 }
 
-/// Splits a frame that must carry `ether_type`.
+/// The payload of a frame that must be of this type.
 pub(super) fn payload(bytes: &[u8], ether_type: u16) -> Result<&[u8], ParseError> {
     let frame = parse(bytes)?;
     if frame.ether_type != ether_type {
@@ -69,7 +69,7 @@ pub(super) fn emit(
     w.u16_be(ether_type)
 }
 
-/// Writes the header of a frame with an IP packet to a group (RFC 1112 §6.4, RFC 2464 §7).
+/// Writes the header of a frame for an IP packet to a multicast group (RFC 1112 §6.4, RFC 2464 §7).
 pub fn emit_multicast(group: IpAddr, src: Mac, frame: &mut [u8]) -> Result<(), EmitError> {
     let (dst, ether_type) = match group {
         IpAddr::V4(group) => {
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn groups_have_addresses_of_their_own() {
+    fn multicast_groups_map_to_ethernet_addresses() {
         for (group, dst, ether_type) in [
             ("224.0.0.18", [1, 0, 0x5e, 0, 0, 18], IPV4),
             ("239.255.1.2", [1, 0, 0x5e, 0x7f, 1, 2], IPV4),
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn header_splits_and_a_short_one_is_refused() {
+    fn parse_splits_the_header_and_rejects_short_frames() {
         let bytes = [1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 0x08, 0x06, 9];
         let frame = parse(&bytes).unwrap();
         assert_eq!(

@@ -14,35 +14,34 @@
 //! |              HMAC-SHA-256 cut to 16 bytes                     |
 //! ```
 //!
-//! Seconds, fraction and counter together are one 64-bit sequence number. The code covers a pseudo header
-//! of 20 bytes (family 4 or 6, version, VRID, 0, source address filled up with zeros), the message with its
-//! checksum taken as zero, and the trailer with the code taken as zero. Destination and IP header are not
-//! covered: one signature does for all peers.
+//! Seconds, fraction and counter form one 64-bit sequence number. The HMAC covers a pseudo header of 20 bytes (family 4 or 6,
+//! version, VRID, 0, source address padded with zeros), the message with a checksum of zero, and the trailer with an
+//! HMAC of zero. Destination and IP header are not covered, so one signature serves all peers.
 //!
-//! The checksum of an IPv4 message does not know of the trailer; over IPv6 kernels compute it, and they sum
-//! all there is. [`super::vrrp`] takes care of that.
+//! The VRRP checksum covers the trailer over IPv6, where kernels compute it over the whole payload, but not over IPv4; see
+//! [`super::vrrp`].
 
 use core::net::IpAddr;
 
 use super::cursor::{Reader, Writer};
 use super::{EmitError, ParseError, mac, vrrp};
 
-/// Bytes of the trailer.
+/// Length of the trailer.
 pub const LEN: usize = 28;
 
 const KIND: u8 = 1;
 const CODE_LEN: usize = 16;
 
-/// What a trailer says.
+/// Fields of the trailer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Trailer {
-    /// Number of the key it was made with.
+    /// Number of the key.
     pub key: u8,
-    /// Grows from one advert of a sender to the next.
+    /// Sequence number; increases with every advert of a sender.
     pub sequence: u64,
 }
 
-/// Reads a trailer.
+/// Parses a trailer.
 pub fn parse(trailer: &[u8]) -> Result<Trailer, ParseError> {
     let mut r = Reader::new(trailer);
     let [kind, key, zero, zeros] = r.array()?;
@@ -55,16 +54,16 @@ pub fn parse(trailer: &[u8]) -> Result<Trailer, ParseError> {
     Ok(Trailer { key, sequence })
 }
 
-/// Whether the code is right. `signed` is the message with its trailer.
+/// Whether the HMAC is valid. `signed` is the message with its trailer.
 #[must_use]
 pub fn verify(signed: &[u8], from: IpAddr, key: &[u8]) -> bool {
     let split = signed.split_last_chunk::<CODE_LEN>();
-    split.is_some_and(|(plain, theirs)| {
-        code(plain, from, key).is_some_and(|ours| mac::ct_eq(&ours, theirs))
+    split.is_some_and(|(covered, theirs)| {
+        code(covered, from, key).is_some_and(|ours| mac::ct_eq(&ours, theirs))
     })
 }
 
-/// Signs the message that the first `len` bytes are; returns the length with the trailer.
+/// Appends a trailer to the message in the first `len` bytes of `buf`; returns the length of both.
 pub fn sign(
     buf: &mut [u8],
     len: usize,
@@ -78,20 +77,20 @@ pub fn sign(
     let mut w = Writer::new(signed.get_mut(len..).ok_or(short)?);
     w.bytes(&[KIND, trailer.key, 0, 0])?;
     w.bytes(&trailer.sequence.to_be_bytes())?;
-    let (plain, place) = signed.split_last_chunk_mut::<CODE_LEN>().ok_or(short)?;
-    *place = code(plain, from, key).ok_or(short)?;
+    let (covered, field) = signed.split_last_chunk_mut::<CODE_LEN>().ok_or(short)?;
+    *field = code(covered, from, key).ok_or(short)?;
     Ok(needed)
 }
 
-/// The code of message and trailer up to the code.
-fn code(plain: &[u8], from: IpAddr, key: &[u8]) -> Option<[u8; CODE_LEN]> {
-    let (&first, &vrid) = (plain.first()?, plain.get(1)?);
+/// The HMAC of a message and its trailer, which ends before the HMAC.
+fn code(covered: &[u8], from: IpAddr, key: &[u8]) -> Option<[u8; CODE_LEN]> {
+    let (&first, &vrid) = (covered.first()?, covered.get(1)?);
     let mut pseudo = [0; 20];
     let mut w = Writer::new(&mut pseudo);
     let family = if from.is_ipv4() { 4 } else { 6 };
     w.bytes(&[family, first >> 4, vrid, 0]).ok()?;
     w.addr(from).ok()?;
-    let (head, rest) = plain.split_at_checked(vrrp::CHECKSUM_AT)?;
+    let (head, rest) = covered.split_at_checked(vrrp::CHECKSUM_AT)?;
     let rest = rest.get(2..)?;
     let parts: [&[u8]; 5] = [&pseudo, head, &[0; 2], rest, &[0; CODE_LEN]];
     Some(mac::sha256_128(key, &parts))

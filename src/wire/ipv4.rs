@@ -1,4 +1,4 @@
-//! The IPv4 header (RFC 791 §3.1), as raw sockets deliver it and, with `IP_HDRINCL`, take it.
+//! The IPv4 header (RFC 791 §3.1), as raw sockets deliver it and accept it with `IP_HDRINCL`.
 //!
 //! ```text
 //!  0                   1                   2                   3
@@ -15,7 +15,7 @@
 //! |                     options, IHL - 5 words                    |
 //! ```
 //!
-//! The total length is believed, not the buffer: what lies behind it is padding of the link.
+//! The packet ends at the total length; bytes after it are padding of the link.
 
 use core::net::Ipv4Addr;
 
@@ -23,19 +23,19 @@ use super::checksum::Sum;
 use super::cursor::{Reader, Writer, patch_u16_be};
 use super::{EmitError, ParseError};
 
-/// Header without options: all we emit.
+/// Length of a header without options, the only kind written.
 pub const HEADER_LEN: usize = 20;
 
 const CHECKSUM_AT: usize = 10;
-/// "More fragments" and the fragment offset.
+/// The "more fragments" flag and the fragment offset.
 const FRAGMENTED: u16 = 0x3fff;
 
-/// What a header says.
+/// Fields of the header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Header {
     /// Type of service; VRRP uses 0xC0, internetwork control.
     pub tos: u8,
-    /// Identification. The kernel replaces 0 by a number of its own.
+    /// Identification. The kernel replaces 0.
     pub id: u16,
     /// Time to live.
     pub ttl: u8,
@@ -47,18 +47,18 @@ pub struct Header {
     pub dst: Ipv4Addr,
 }
 
-/// A whole packet.
+/// A packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Packet<'a> {
     /// Its header.
     pub header: Header,
-    /// Options, uninterpreted; empty in ordinary packets.
+    /// Options, not interpreted.
     pub options: &'a [u8],
-    /// What the total length leaves after the header.
+    /// Bytes from the end of the header to the total length.
     pub payload: &'a [u8],
 }
 
-/// Takes a packet apart.
+/// Parses a packet.
 pub fn parse(bytes: &[u8]) -> Result<Packet<'_>, ParseError> {
     let mut r = Reader::new(bytes);
     let [first, tos] = r.array()?;
@@ -106,21 +106,21 @@ pub fn parse(bytes: &[u8]) -> Result<Packet<'_>, ParseError> {
     })
 }
 
-/// Writes a packet: 20 bytes of header, then what `payload` writes into the room behind it and says the
-/// length of. Returns the length of all.
+/// Writes a packet and returns its length: a header of 20 bytes, then the payload. `payload` writes into the buffer it is
+/// given and returns its own length.
 pub fn emit(
     header: &Header,
     buf: &mut [u8],
     payload: impl FnOnce(&mut [u8]) -> Result<usize, EmitError>,
 ) -> Result<usize, EmitError> {
     let found = buf.len();
-    let Some((head, room)) = buf.split_at_mut_checked(HEADER_LEN) else {
+    let Some((head, rest)) = buf.split_at_mut_checked(HEADER_LEN) else {
         return Err(EmitError::Buffer {
             found,
             needed: HEADER_LEN,
         });
     };
-    let total = payload(room)?.saturating_add(HEADER_LEN);
+    let total = payload(rest)?.saturating_add(HEADER_LEN);
     let mut w = Writer::new(head);
     w.bytes(&[0x45, header.tos])?;
     w.u16_be(u16::try_from(total).map_err(|_| EmitError::Length(total))?)?;

@@ -1,4 +1,4 @@
-//! IPv6 header (RFC 8200 §3), as far as it is ours to write: received IPv6 adverts come without it.
+//! The IPv6 header (RFC 8200 §3). Written only: raw IPv6 sockets deliver packets without it.
 
 use core::net::Ipv6Addr;
 
@@ -8,7 +8,7 @@ use super::cursor::Writer;
 /// Length of the header in bytes.
 pub const HEADER_LEN: usize = 40;
 
-/// What varies in our headers.
+/// Fields of the header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Header {
     /// Traffic class; VRRP uses 0xC0, internetwork control.
@@ -23,11 +23,11 @@ pub struct Header {
     pub dst: Ipv6Addr,
 }
 
-/// Writes header and payload, returns the length of both. `payload` fills the room after the header and
-/// returns how much of it.
+/// Writes header and payload and returns their length. `payload` writes into the buffer it is given and returns its
+/// own length.
 ///
 /// # Errors
-/// What `payload` says, or that the packet does not fit.
+/// The error of `payload`, or the packet does not fit.
 pub fn emit(
     header: &Header,
     buf: &mut [u8],
@@ -35,10 +35,10 @@ pub fn emit(
 ) -> Result<usize, EmitError> {
     let found = buf.len();
     let needed = HEADER_LEN;
-    let (head, room) = buf
+    let (head, rest) = buf
         .split_at_mut_checked(HEADER_LEN)
         .ok_or(EmitError::Buffer { found, needed })?;
-    let len = payload(room)?;
+    let len = payload(rest)?;
     let mut w = Writer::new(head);
     w.u32_be(6 << 28 | u32::from(header.traffic_class) << 20)?;
     w.u16_be(u16::try_from(len).map_err(|_| EmitError::Length(len))?)?;
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_header_is_the_forty_bytes_of_rfc_8200() {
+    fn the_header_has_the_forty_bytes_of_rfc_8200() {
         let header = Header {
             traffic_class: 0xc0,
             hop_limit: 255,

@@ -1,23 +1,22 @@
-//! Message authentication codes: HMAC-MD5 cut to 96 bits (RFC 2403) for AH, HMAC-SHA-256 cut to 128 bits
-//! (RFC 4868) for the trailer of `auth_hmac`. The arithmetic is the crates'; here it is only put to use.
+//! Message authentication codes: HMAC-MD5-96 (RFC 2403) for AH and HMAC-SHA-256-128 (RFC 4868) for `auth_hmac`.
 
 use hmac::{Hmac, KeyInit, Mac};
 use md5::Md5;
 use sha2::Sha256;
 
-/// HMAC-MD5-96 of `parts`, one after the other.
+/// HMAC-MD5-96 of the concatenated `parts`.
 #[must_use]
 pub fn md5_96(key: &[u8], parts: &[&[u8]]) -> [u8; 12] {
-    cut(&md5(key, parts))
+    truncate(&md5(key, parts))
 }
 
-/// HMAC-SHA-256-128 of `parts`, one after the other.
+/// HMAC-SHA-256-128 of the concatenated `parts`.
 #[must_use]
 pub fn sha256_128(key: &[u8], parts: &[&[u8]]) -> [u8; 16] {
-    cut(&sha256(key, parts))
+    truncate(&sha256(key, parts))
 }
 
-/// Whether two codes are equal, in a time that does not tell where they differ.
+/// Compares two codes in constant time.
 #[must_use]
 pub fn ct_eq(ours: &[u8], theirs: &[u8]) -> bool {
     let pairs = ours.iter().zip(theirs);
@@ -26,7 +25,7 @@ pub fn ct_eq(ours: &[u8], theirs: &[u8]) -> bool {
 }
 
 fn md5(key: &[u8], parts: &[&[u8]]) -> [u8; 16] {
-    // HMAC takes keys of any length.
+    // Never fails: HMAC accepts keys of any length.
     let Ok(mut mac) = Hmac::<Md5>::new_from_slice(key) else {
         return [0; 16];
     };
@@ -42,7 +41,7 @@ fn sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
-fn cut<const N: usize>(code: &[u8]) -> [u8; N] {
+fn truncate<const N: usize>(code: &[u8]) -> [u8; N] {
     code.first_chunk().copied().unwrap_or([0; N])
 }
 

@@ -1,19 +1,47 @@
 //! Packet formats: network byte order ⇄ structs, one format per file.
 //!
-//! Contract: `parse` takes any bytes, never panics, never allocates, and says in one [`ParseError`]
-//! what is wrong; `emit` fills a caller's buffer in one pass and returns how much of it, or says in one
-//! [`EmitError`] why that value has no packet. No state, no I/O, no logging: who drops a packet counts it.
+//! `parse` accepts any bytes, never panics, never allocates, and returns one [`ParseError`] that says what is wrong.
+//! `emit` writes into the caller's buffer in one pass and returns the length, or one [`EmitError`] if the value has no
+//! encoding. No state, no I/O, no logging: the caller counts what it drops.
 //!
 //! ```text
-//! raw IPv4 socket  ── ipv4::parse ── vrrp::parse ─→ Advert      Advert ── vrrp::emit ── ipv4::emit ─→ raw socket
-//! raw IPv6 socket  ───────────────── vrrp::parse ─→ Advert      Advert ── vrrp::emit ───────────────→ raw socket
+//! raw IPv4 socket  ── ipv4::parse ── vrrp::parse ─→ Advert      AdvertRepr ── vrrp::emit ── ipv4::emit ─→ raw socket
+//! raw IPv6 socket  ───────────────── vrrp::parse ─→ Advert      AdvertRepr ── vrrp::emit ───────────────→ raw socket
 //!         with AH: ── ipv4::parse ── ah::parse ── vrrp::parse       signed: … vrrp::parse ── hmac::parse
 //! packet socket    ── ether::parse ── arp::parse │ ndisc::parse      arp::emit_gratuitous │ ndisc::emit_unsolicited
 //! ```
 //!
-//! [`cursor`] is the only place that cuts bytes, [`checksum`] the only one that adds them up. The order
-//! of the checks in each `parse` is the order in which a reader of the format meets the fields: length,
-//! version, type, checksum, meaning. A packet that fails two of them is reported for the first.
+//! [`cursor`] is the only module that splits bytes, [`checksum`] the only one that sums them. Every `parse` checks in the
+//! order length, version, type, checksum, meaning; a packet that fails two checks is reported for the first.
+//!
+//! # Example
+//! A VRRPv3 advert of VRID 51 with priority 200 for 192.0.2.1 is parsed and written again:
+//! ```
+//! use vrrpd::types::{Centis, Priority, Version};
+//! use vrrpd::wire::vrrp::{self, AdvertRepr};
+//! use vrrpd::wire::{EmitError, PseudoHeader};
+//!
+//! let bytes = [0x31, 51, 200, 1, 0, 100, 0xa1, 0xcc, 192, 0, 2, 1];
+//! let addresses = PseudoHeader { src: [192, 0, 2, 9].into(), dst: vrrp::GROUP_V4.into() };
+//! let parsed = vrrp::parse(&bytes, &addresses).expect("a valid advert");
+//! let advert = parsed.advert;
+//! assert_eq!((advert.version, advert.vrid.get(), advert.priority), (Version::V3, 51, Priority(200)));
+//! assert_eq!(advert.interval, Centis::SECOND);
+//!
+//! let vips: Vec<_> = advert.addresses.iter().collect();
+//! let reply = AdvertRepr {
+//!     version: advert.version,
+//!     vrid: advert.vrid,
+//!     priority: advert.priority,
+//!     interval: advert.interval,
+//!     auth: advert.auth,
+//!     addresses: &vips,
+//! };
+//! let mut buf = [0; vrrp::MAX_LEN];
+//! let len = vrrp::emit(&reply, Some(&addresses), parsed.checksum, &mut buf)?;
+//! assert_eq!(buf[..len], bytes);
+//! # Ok::<(), EmitError>(())
+//! ```
 
 #![cfg_attr(
     not(test),
@@ -46,37 +74,37 @@ pub mod vrrp;
 
 pub use checksum::PseudoHeader;
 
-/// What is wrong with received bytes. One variant per check, each with what was found.
+/// Why received bytes are rejected: one variant per check, with the value found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ParseError {
     /// The bytes end before the field.
     Short {
-        /// Bytes there are.
+        /// Bytes available.
         found: usize,
-        /// Bytes the field or header takes.
+        /// Bytes needed by the field or header.
         needed: usize,
     },
-    /// Bytes are left over.
+    /// Bytes follow the last field.
     Trailing(usize),
-    /// The Ethernet frame carries something else.
+    /// The Ethernet frame has another payload type.
     EtherType {
         /// In the frame.
         found: u16,
-        /// Wanted.
+        /// Required.
         expected: u16,
     },
-    /// The IP header's version is not the one of the frame or socket it came by.
+    /// The IP header's version does not match the frame or socket.
     IpVersion {
         /// In the packet.
         found: u8,
-        /// Wanted.
+        /// Required.
         expected: u8,
     },
     /// IPv4 header length below 20 or beyond the total length, in bytes.
     IpHeaderLength(usize),
     /// IPv4 total length or IPv6 payload length reaches beyond the bytes received.
     IpLength {
-        /// What the header promises.
+        /// Length in the header.
         found: usize,
         /// Bytes received.
         received: usize,
@@ -85,32 +113,32 @@ pub enum ParseError {
     IpChecksum {
         /// In the packet.
         found: u16,
-        /// By our sum.
+        /// Computed.
         expected: u16,
     },
     /// A fragment of an IPv4 packet.
     Fragment,
-    /// The IP packet carries another protocol.
+    /// The IP packet has another payload protocol.
     Protocol {
         /// In the packet.
         found: u8,
-        /// Wanted.
+        /// Required.
         expected: u8,
     },
-    /// Length field of an authentication header, in words: other than HMAC-MD5-96 makes it.
+    /// AH payload length, in words, differs from that of HMAC-MD5-96.
     AhLength(u8),
-    /// Trailer of a signed advert of another type, or with reserved bits set.
+    /// `auth_hmac` trailer of another type, or with reserved bits set.
     Trailer(u8),
-    /// VRRP message shorter than its address count says, or longer than padding explains.
+    /// VRRP message shorter than its address count requires, or longer than padding allows.
     VrrpLength {
         /// Bytes received.
         found: usize,
-        /// By version and address count.
+        /// Length from version and address count.
         expected: usize,
     },
     /// VRRP version that is neither 2 nor 3.
     VrrpVersion(u8),
-    /// VRRPv2 over IPv6: no such protocol.
+    /// VRRPv2 over IPv6, which is not defined.
     VrrpV2OverIpv6,
     /// VRRP packet type other than 1, advertisement.
     VrrpType(u8),
@@ -118,16 +146,16 @@ pub enum ParseError {
     VrrpChecksum {
         /// In the packet.
         found: u16,
-        /// By our sum, in the form the standard names.
+        /// Computed, in the form of the standard.
         expected: u16,
     },
     /// Virtual router identifier 0.
     VrrpVrid,
     /// Advertisement interval 0.
     VrrpInterval,
-    /// ARP for other than Ethernet.
+    /// ARP hardware type is not Ethernet.
     ArpHardware(u16),
-    /// ARP for other than IPv4.
+    /// ARP protocol type is not IPv4.
     ArpProtocol(u16),
     /// ARP address lengths other than 6 and 4.
     ArpLengths {
@@ -138,13 +166,13 @@ pub enum ParseError {
     },
     /// ARP operation that is neither request nor reply.
     ArpOperation(u16),
-    /// Neighbor discovery that may have crossed a router: hop limit below 255.
+    /// Neighbor discovery with a hop limit below 255: it may have been forwarded.
     HopLimit(u8),
     /// ICMPv6 message of another type.
     IcmpType {
         /// In the packet.
         found: u8,
-        /// Wanted.
+        /// Required.
         expected: u8,
     },
     /// ICMPv6 code other than 0.
@@ -153,16 +181,16 @@ pub enum ParseError {
     IcmpChecksum {
         /// In the packet.
         found: u16,
-        /// By our sum.
+        /// Computed.
         expected: u16,
     },
-    /// Neighbor advertisement for a group.
+    /// Neighbor advertisement with a multicast target.
     NdiscTarget(Ipv6Addr),
-    /// Neighbor advertisement to a group that claims to have been asked for.
+    /// Multicast neighbor advertisement with the solicited flag.
     NdiscSolicited,
-    /// Neighbor discovery option of length 0, or one that reaches beyond the message.
+    /// Neighbor discovery option of length 0, or beyond the end of the message.
     NdiscOption {
-        /// Bytes it claims.
+        /// Length of the option.
         found: usize,
         /// Bytes left.
         left: usize,
@@ -240,12 +268,12 @@ impl fmt::Display for ParseError {
 
 impl core::error::Error for ParseError {}
 
-/// Why a value has no packet. All of these are ours to prevent: a configuration check or a buffer size.
+/// Why a value cannot be encoded. Configuration checks and buffer sizes prevent all of these.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum EmitError {
     /// The caller's buffer is too small.
     Buffer {
-        /// Bytes there are.
+        /// Bytes available.
         found: usize,
         /// Bytes needed.
         needed: usize,
@@ -258,9 +286,9 @@ pub enum EmitError {
     Interval(Centis),
     /// VRRPv3 carries no authentication.
     Authentication,
-    /// The checksum form does not exist for this version and family, or lacks the addresses it covers.
+    /// The checksum form is not defined for this version and family, or needs addresses that were not given.
     ChecksumForm,
-    /// Longer than the length field of the header can say.
+    /// Exceeds the length field of the header.
     Length(usize),
 }
 

@@ -1,4 +1,4 @@
-//! Neighbor advertisements (RFC 4861 §4.4), as far as announcing an address needs them (§7.2.6).
+//! Neighbor advertisements (RFC 4861 §4.4), sent unsolicited (§7.2.6).
 //!
 //! ```text
 //! Ethernet 14 │ IPv6 40: 6, 0, 0 │ payload length │ 58 │ 255 │ src │ dst
@@ -15,7 +15,7 @@ use super::cursor::{Reader, Writer, patch_u16_be};
 use super::{EmitError, ParseError, ether};
 use crate::types::Mac;
 
-/// Bytes of an announcement with its Ethernet header.
+/// Length of an unsolicited neighbor advertisement with its Ethernet header.
 pub const FRAME_LEN: usize = ether::HEADER_LEN + IPV6_LEN + ADVERT_LEN;
 
 const IPV6_LEN: usize = 40;
@@ -39,19 +39,19 @@ pub struct NeighborAdvert {
     pub src: Ipv6Addr,
     /// Destination of the packet.
     pub dst: Ipv6Addr,
-    /// Whose neighbor entry it is about.
+    /// The address it describes.
     pub target: Ipv6Addr,
-    /// The target's Ethernet address, if told.
+    /// The target's Ethernet address, if included.
     pub mac: Option<Mac>,
-    /// The sender routes.
+    /// Router flag: the sender forwards packets.
     pub router: bool,
-    /// It answers a solicitation.
+    /// Solicited flag.
     pub solicited: bool,
-    /// It shall replace what is cached.
+    /// Override flag: replaces an existing neighbor cache entry.
     pub overrides: bool,
 }
 
-/// Reads a neighbor advertisement out of an Ethernet frame, with the checks of RFC 4861 §7.1.2.
+/// Parses an Ethernet frame with a neighbor advertisement, with the checks of RFC 4861 §7.1.2.
 pub fn parse(frame: &[u8]) -> Result<NeighborAdvert, ParseError> {
     let (net, src, dst, message) = ipv6(ether::payload(frame, ether::IPV6)?)?;
     let mut r = Reader::new(message);
@@ -93,7 +93,7 @@ pub fn parse(frame: &[u8]) -> Result<NeighborAdvert, ParseError> {
     })
 }
 
-/// Takes the IPv6 header off. Extension headers do not occur in neighbor discovery.
+/// Splits off the IPv6 header. Extension headers do not occur in neighbor discovery.
 fn ipv6(bytes: &[u8]) -> Result<(PseudoHeader, Ipv6Addr, Ipv6Addr, &[u8]), ParseError> {
     let mut r = Reader::new(bytes);
     let [first, _, _, _] = r.array()?;
@@ -127,7 +127,7 @@ fn ipv6(bytes: &[u8]) -> Result<(PseudoHeader, Ipv6Addr, Ipv6Addr, &[u8]), Parse
     Ok((net, src, dst, message))
 }
 
-/// Walks the options; the last target link-layer address of Ethernet's length counts.
+/// The target link-layer address option: the last one of Ethernet's length.
 fn target_mac(mut r: Reader<'_>) -> Result<Option<Mac>, ParseError> {
     let mut mac = None;
     while !r.is_empty() {

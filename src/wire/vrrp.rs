@@ -14,15 +14,15 @@
 //! |             8 bytes of authentication data, v2 only           |
 //! ```
 //!
-//! The checksum covers the message; in v3 over IPv6 also a pseudo header. Over IPv4 the v3 standards
-//! were read both ways, and keepalived up to 1.3.6 put the multicast group into the pseudo header of
-//! unicast adverts too: we accept all three forms ([`ChecksumForm`]) and say which one it was.
+//! The checksum covers the message and, in v3 over IPv6, a pseudo header. For v3 over IPv4 implementations differ about the
+//! pseudo header, and keepalived up to 1.3.6 used the multicast group in that of unicast adverts too. All three forms
+//! are accepted ([`ChecksumForm`]).
 //!
-//! A signed advert (`auth_hmac`) has a trailer behind it; see [`super::hmac`]. Over IPv6 its bytes are part of
-//! what is summed, because there the kernel may do the summing.
+//! A signed advert (`auth_hmac`) is followed by a trailer; see [`super::hmac`]. Over IPv6 the checksum covers it as well,
+//! because the kernel may compute that checksum.
 //!
-//! A count of 0 is accepted although RFC 9568 §5.2.5 forbids it: keepalived sends it when all addresses
-//! are excluded ones, and to drop it would make two masters.
+//! A count of 0 is accepted although RFC 9568 §5.2.5 forbids it: keepalived sends it when all addresses are in
+//! `virtual_ipaddress_excluded`, and dropping such adverts would cause two masters.
 
 use core::net::{IpAddr, Ipv4Addr};
 
@@ -33,7 +33,7 @@ use crate::types::{Centis, Family, Priority, Version, Vrid};
 
 /// IP protocol number.
 pub const PROTOCOL: u8 = 112;
-/// Bytes before the addresses.
+/// Length of the fields before the addresses.
 pub const HEADER_LEN: usize = 8;
 /// Longest message: v3, 255 IPv6 addresses.
 pub const MAX_LEN: usize = HEADER_LEN + 255 * 16;
@@ -43,17 +43,17 @@ pub const GROUP_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
 const AUTH_LEN: usize = 8;
 pub(super) const CHECKSUM_AT: usize = 6;
 const ADVERTISEMENT: u8 = 1;
-/// Shortest Ethernet payload, and the bytes a removed VLAN tag leaves: what padding fills up to.
+/// Largest padded length: the shortest Ethernet payload plus the 4 bytes of a removed VLAN tag.
 const PADDED_TO: usize = 46 + 4;
 
-/// Authentication as VRRPv2 carries it.
+/// Authentication of VRRPv2.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Auth {
     /// Type 0 (and every VRRPv3 packet).
     None,
     /// Type 1: eight bytes of text.
     Pass([u8; 8]),
-    /// Type 2: the proof is in an AH header before this packet.
+    /// Type 2: an AH header precedes the message.
     Ah,
     /// Any other type.
     Other(u8),
@@ -71,17 +71,17 @@ impl core::fmt::Debug for Auth {
     }
 }
 
-/// The address list, as bytes of the packet.
+/// The address list, as bytes of the message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Addresses<'a> {
-    /// Family of each.
+    /// Address family.
     pub family: Family,
     /// `count × addr_len` bytes.
     pub bytes: &'a [u8],
 }
 
 impl Addresses<'_> {
-    /// The addresses in packet order.
+    /// The addresses in the order of the message.
     pub fn iter(&self) -> impl Iterator<Item = IpAddr> + '_ {
         self.bytes
             .chunks_exact(self.family.addr_len())
@@ -117,27 +117,27 @@ pub struct Advert<'a> {
     pub addresses: Addresses<'a>,
 }
 
-/// What a checksum covers besides the message.
+/// What the checksum covers besides the message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ChecksumForm {
     /// Nothing: v2, and v3 over IPv4 with `v3_checksum_as_v2`.
     Plain,
     /// The pseudo header: v3 over IPv6, and v3 over IPv4 by default.
     PseudoHeader,
-    /// A pseudo header with 224.0.0.18 for whatever destination: `old_unicast_checksum`.
+    /// A pseudo header with destination 224.0.0.18 in unicast adverts: `old_unicast_checksum`.
     OldUnicast,
-    /// Left zero for the kernel (`IPV6_CHECKSUM` at offset 6); never the form of a received packet.
+    /// Left zero for the kernel to compute (`IPV6_CHECKSUM` at offset 6); not returned by `parse`.
     Kernel,
 }
 
 /// A received advertisement.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Parsed<'a> {
-    /// What it says.
+    /// The advert.
     pub advert: Advert<'a>,
-    /// How it was summed.
+    /// Form of its checksum.
     pub checksum: ChecksumForm,
-    /// The trailer of a signed advert; empty in others.
+    /// The trailer of a signed advert, else empty.
     pub trailer: &'a [u8],
     /// The message with its trailer, without padding.
     pub bytes: &'a [u8],
@@ -160,7 +160,7 @@ pub struct AdvertRepr<'a> {
     pub addresses: &'a [IpAddr],
 }
 
-/// Length of a message with `count` addresses.
+/// Length of a message with `count` addresses, in bytes.
 #[must_use]
 pub const fn len(version: Version, family: Family, count: usize) -> usize {
     let auth = match version {
@@ -175,7 +175,7 @@ pub const fn len(version: Version, family: Family, count: usize) -> usize {
 
 // ---- reception ----
 
-/// Takes a message apart. `net` says by which addresses it came; its family is the addresses' family.
+/// Parses a message. `net` has the addresses of its IP packet, whose family is that of the address list.
 pub fn parse<'a>(payload: &'a [u8], net: &PseudoHeader) -> Result<Parsed<'a>, ParseError> {
     let family = Family::of(net.dst);
     if payload.len() < HEADER_LEN {
@@ -236,8 +236,7 @@ pub fn parse<'a>(payload: &'a [u8], net: &PseudoHeader) -> Result<Parsed<'a>, Pa
     })
 }
 
-/// The `needed` bytes of the message, with its trailer if it has one. Behind them only the padding of a short
-/// frame is tolerated.
+/// The `needed` bytes of the message, with its trailer if there is one. Only the padding of a short frame may follow.
 fn trim(payload: &[u8], family: Family, needed: usize) -> Result<&[u8], ParseError> {
     let padded = PADDED_TO.saturating_sub(match family {
         Family::V4 => 20,
@@ -256,7 +255,7 @@ fn trim(payload: &[u8], family: Family, needed: usize) -> Result<&[u8], ParseErr
     }
 }
 
-/// Which form of checksum makes `message` intact.
+/// The form of checksum for which `message` is intact.
 fn verify(
     message: &[u8],
     version: Version,
@@ -293,7 +292,7 @@ fn auth(kind: u8, data: [u8; AUTH_LEN]) -> Auth {
 
 // ---- emission ----
 
-/// Writes a message and returns its length. `net` is needed by the forms that cover it.
+/// Writes a message and returns its length. `net` is needed by checksum forms with a pseudo header.
 pub fn emit(
     advert: &AdvertRepr<'_>,
     net: Option<&PseudoHeader>,
@@ -355,7 +354,7 @@ fn emit_timing(advert: &AdvertRepr<'_>, w: &mut Writer<'_>) -> Result<[u8; AUTH_
     Ok(data)
 }
 
-/// Sums a signed IPv6 advert anew, the trailer included.
+/// Recomputes the checksum of a signed IPv6 advert, including its trailer.
 pub fn update_signed_checksum(signed: &mut [u8], net: &PseudoHeader) -> Result<(), EmitError> {
     patch_u16_be(signed, CHECKSUM_AT, 0)?;
     let sum = Sum::new().bytes(signed);
@@ -363,7 +362,7 @@ pub fn update_signed_checksum(signed: &mut [u8], net: &PseudoHeader) -> Result<(
     patch_u16_be(signed, CHECKSUM_AT, sum.checksum())
 }
 
-/// The sum that `form` names; `None` where the kernel does it.
+/// The sum of this form; `None` if the kernel computes it.
 fn sum(
     message: &[u8],
     version: Version,
@@ -390,7 +389,7 @@ fn old_unicast(net: &PseudoHeader) -> PseudoHeader {
     }
 }
 
-/// A message's length as a pseudo header has it; none exceeds [`MAX_LEN`].
+/// A message's length for the pseudo header; at most [`MAX_LEN`].
 fn wire_len(message: &[u8]) -> u16 {
     u16::try_from(message.len()).unwrap_or(u16::MAX)
 }
