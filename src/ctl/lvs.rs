@@ -98,7 +98,11 @@ fn settings(page: &mut Page, conf: &VirtualServer) {
 }
 
 fn show_sorry(page: &mut Page, sorry: &SorryServer, protocol: Option<IpProtocol>) {
-    let name = ServerName(sorry.addr, protocol, sorry.port);
+    let name = ServerName {
+        addr: sorry.addr,
+        protocol,
+        port: sorry.port,
+    };
     page.line(&format_args!("sorry server = {name}"));
     page.line(&format_args!(
         "  forwarding method = {}",
@@ -266,7 +270,11 @@ pub(super) fn json(out: &mut Json, service: &Service<'_>) {
         out.list(&service.servers, |out, server| {
             out.object(|out| {
                 let conf_of = server.conf;
-                let name = ServerName(conf_of.addr, conf.protocol, conf_of.port);
+                let name = ServerName {
+                    addr: conf_of.addr,
+                    protocol: conf.protocol,
+                    port: conf_of.port,
+                };
                 out.string("name", &name);
                 out.string("forwarding_method", &Method(conf_of.forward));
                 out.number("alive", &server.up);

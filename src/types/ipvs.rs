@@ -35,15 +35,21 @@ impl fmt::Display for IpProtocol {
     }
 }
 
-/// A server as logs, mails and FIFOs call it: `[192.0.2.1]:tcp:80`. One of a mark has no protocol.
+/// A server's name in logs, mails and FIFO lines: `[192.0.2.1]:tcp:80`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct ServerName(pub IpAddr, pub Option<IpProtocol>, pub u16);
+pub struct ServerName {
+    /// Its address.
+    pub addr: IpAddr,
+    /// Protocol of its service; `None`: the service is a firewall mark.
+    pub protocol: Option<IpProtocol>,
+    /// Its port.
+    pub port: u16,
+}
 
 impl fmt::Display for ServerName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ServerName(addr, protocol, port) = self;
-        let protocol = protocol.map_or("none", IpProtocol::as_str);
-        write!(f, "[{addr}]:{protocol}:{port}")
+        let protocol = self.protocol.map_or("none", IpProtocol::as_str);
+        write!(f, "[{}]:{protocol}:{}", self.addr, self.port)
     }
 }
 

@@ -37,7 +37,11 @@ impl Why {
 }
 
 fn name_of(service: &VirtualServer, server: &RealServer) -> ServerName {
-    ServerName(server.addr, service.protocol, server.port)
+    ServerName {
+        addr: server.addr,
+        protocol: service.protocol,
+        port: server.port,
+    }
 }
 
 impl Engine {
@@ -241,7 +245,11 @@ fn report_sorry(conf: &VirtualServer, on: bool) {
             (true, true) => ("Enabling", "to"),
             (false, true) => ("Disabling", "from"),
         };
-        let sorry = ServerName(sorry.addr, conf.protocol, sorry.port);
+        let sorry = ServerName {
+            addr: sorry.addr,
+            protocol: conf.protocol,
+            port: sorry.port,
+        };
         log::info!(target: "check", "{verb} sorry server {sorry} {preposition} VS {name}");
     }
     log::info!(target: "check", "{pool} the pool for VS {name}");

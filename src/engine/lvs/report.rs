@@ -19,7 +19,11 @@ pub(crate) struct Named<'a> {
 
 impl Named<'_> {
     fn server(&self) -> ServerName {
-        ServerName(self.server.addr, self.service.protocol, self.server.port)
+        ServerName {
+            addr: self.server.addr,
+            protocol: self.service.protocol,
+            port: self.server.port,
+        }
     }
 
     /// How keepalived begins the lines of this kind: when it is well, and when it is not.
@@ -57,7 +61,11 @@ impl fmt::Display for Named<'_> {
             CheckKind::File { .. } => return write!(f, "service {} of VS {vs}", self.server()),
         };
         let (addr, port) = (target.remote.ip(), target.remote.port());
-        let asked = ServerName(addr, Some(protocol), port);
+        let asked = ServerName {
+            addr,
+            protocol: Some(protocol),
+            port,
+        };
         write!(f, "service {asked} of VS {vs}")
     }
 }
