@@ -172,12 +172,12 @@ fn version_tells_what_is_built_in() {
         (
             cfg!(feature = "lvs"),
             "genhash",
-            "genhash: this vrrpd was built without it; install the full flavor, or build with `--features lvs`",
+            "genhash: not part of this build; install the full flavor, or build with `--features lvs`",
         ),
         (
             cfg!(feature = "uci"),
             "uci2conf",
-            "uci2conf: this vrrpd was built without it; install the openwrt flavor, or build with \
+            "uci2conf: not part of this build; install the openwrt flavor, or build with \
              `--features uci`",
         ),
     ] {

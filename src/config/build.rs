@@ -1,23 +1,23 @@
-//! Words and braces become nested statements. Nothing recurses; open blocks are on a stack.
+//! Builds nested statements from words and braces. No recursion; open blocks are on a stack.
 //!
-//! Braces are where files break most often, and where a message at the end of the file helps least. So the
-//! builder keeps two suspicions while it goes: the first block closed by a `}` that stands further left than
-//! its opener (a `}` is missing before), and the first closed by one further right (it is one too many).
-//! And a keyword that belongs at top level ends whatever is open: it is certain that something lacks its `}`.
+//! A missing or extra brace is the most frequent error, and a message at the end of the file does not help to find it.
+//! So the builder remembers the first block whose `}` is indented less than its opener (a `}` is missing before it) and
+//! the first one whose `}` is indented more (it may be one too many). A keyword that is only valid at the top level
+//! closes all open blocks: one of them must lack its `}`.
 
-use super::Stop;
+use super::Aborted;
 use super::diag::{Diags, Severity, Span};
 use super::lexer::Token;
 use super::line::Line;
 use super::source::Sources;
 use super::tree::{Block, Node, Word};
 
-/// Whether a keyword opens a block in a parent (`""`: at top level).
+/// Whether a keyword opens a block in the block of `parent`; `""`: at the top level.
 pub type OpensBlock = fn(parent: &str, keyword: &str) -> bool;
 
-/// Deepest nesting of blocks.
+/// Maximum nesting of blocks.
 const MAX_NESTING: usize = 32;
-/// Most words and statements of a configuration, after expansion.
+/// Maximum number of words and statements of a configuration, after expansion.
 const MAX_WORDS: usize = 500_000;
 const MAX_STATEMENTS: usize = 150_000;
 
@@ -25,40 +25,51 @@ const MAX_STATEMENTS: usize = 150_000;
 pub(crate) struct Builder {
     opens_block: OpensBlock,
     root: Vec<Node>,
-    stack: Vec<Frame>,
-    /// A complete statement that may still get its block, by a `{` on a later line.
+    stack: Vec<OpenBlock>,
+    /// A complete statement that may still get a block, by a `{` on a later line.
     pending: Option<Pending>,
     words: usize,
     statements: usize,
-    /// The last token was a `{` reported as having no place: its neighbors are not reported again.
-    stray: bool,
-    /// A `}` was one too many: until another block is opened, more of them say nothing new.
+    /// The last token was a `{` without a keyword, which was reported; another one after it is not.
+    after_stray_brace: bool,
+    /// An extra `}` was reported; further ones are not, until a block is opened.
     unbalanced: bool,
-    missing: Option<Suspect>,
-    extra: Option<Suspect>,
-    /// The last block that belongs at top level: keyword, opener, closer.
-    last: Option<(Box<str>, Span, Span)>,
+    /// The first block whose `}` is indented less than its opener.
+    outdented: Option<Misindented>,
+    /// The first block whose `}` is indented more than its opener.
+    indented: Option<Misindented>,
+    /// The last block that was closed at the top level.
+    last: Option<ClosedBlock>,
 }
 
+/// A statement, and the indentation of its line.
 struct Pending {
     node: Node,
     indent: Option<u32>,
 }
 
 /// An open block.
-struct Frame {
+struct OpenBlock {
     node: Node,
     open: Span,
     nodes: Vec<Node>,
     indent: Option<u32>,
-    swallowed: Option<Span>,
+    /// A `}` in a comment of the block.
+    commented_brace: Option<Span>,
 }
 
-/// A block whose `}` does not stand below its opener.
-struct Suspect {
+/// A block whose `}` is not indented as its opener.
+struct Misindented {
     keyword: Word,
     close: Span,
-    swallowed: Option<Span>,
+    commented_brace: Option<Span>,
+}
+
+/// A block that was closed at the top level.
+struct ClosedBlock {
+    keyword: Box<str>,
+    opener: Span,
+    close: Span,
 }
 
 impl Builder {
@@ -70,27 +81,27 @@ impl Builder {
             pending: None,
             words: 0,
             statements: 0,
-            stray: false,
+            after_stray_brace: false,
             unbalanced: false,
-            missing: None,
-            extra: None,
+            outdented: None,
+            indented: None,
             last: None,
         }
     }
 
-    /// Takes a line. The tokens are used up.
+    /// Adds the tokens of a line.
     pub(crate) fn line(
         &mut self,
         line: &Line,
         tokens: &mut Vec<Token>,
         sources: &Sources,
         diags: &mut Diags,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Aborted> {
         let mut indent = line.indent;
         let mut args: Vec<Word> = Vec::new();
         // Bytes after the keyword of the statement being read on this line.
         let mut range = None;
-        // Stray `{` on this line whose `}` is as meaningless.
+        // Number of open stray `{` on this line, whose `}` are ignored too.
         let mut strays = 0_usize;
         for token in tokens.drain(..) {
             if !matches!(token, Token::Word(..)) {
@@ -117,7 +128,7 @@ impl Builder {
                             self.pending = Some(Pending { node, indent });
                         }
                     }
-                    self.stray = false;
+                    self.after_stray_brace = false;
                 }
                 Token::Open(at) => {
                     if !self.open(at, sources, diags)? {
@@ -127,19 +138,19 @@ impl Builder {
                 Token::Close(_) if strays > 0 => strays = strays.saturating_sub(1),
                 Token::Close(at) => self.close(at, indent, sources, diags)?,
             }
-            // Only the first token of a line tells about its indentation.
+            // The indentation is that of the first token.
             indent = None;
         }
         self.end_statement(line, &mut args, range);
-        if let (Some(at), Some(frame)) = (line.swallowed, self.stack.last_mut()) {
-            frame.swallowed = Some(at);
+        if let (Some(at), Some(block)) = (line.commented_brace, self.stack.last_mut()) {
+            block.commented_brace = Some(at);
         }
         Ok(())
     }
 
-    /// The end of the file: everything still open is closed, with a message.
+    /// Ends the file: closes open blocks, with a message.
     pub(crate) fn finish(mut self, sources: &Sources, diags: &mut Diags) -> Block {
-        // Nothing is entered any more, so nothing can stop this.
+        // Without a statement that follows, no block is opened, so this does not fail.
         let _ = self.flush(None, sources, diags);
         if !self.stack.is_empty() {
             self.close_all(None, sources, diags);
@@ -147,7 +158,7 @@ impl Builder {
         self.into_root()
     }
 
-    /// What there is, without a word about what is open.
+    /// The statements so far, without a message about open blocks.
     pub(crate) fn into_root(mut self) -> Block {
         while let Some(frame) = self.stack.pop() {
             self.leave(frame, None);
@@ -163,7 +174,6 @@ impl Builder {
 
     fn end_statement(&mut self, line: &Line, args: &mut Vec<Word>, range: Option<(usize, usize)>) {
         if let (Some((start, end)), Some(pending)) = (range, &mut self.pending) {
-            // Collected so that the list is no larger than its words.
             pending.node.args = std::mem::take(args);
             pending.node.args.shrink_to_fit();
             let raw = line.text.get(start..end).unwrap_or("").trim();
@@ -173,14 +183,14 @@ impl Builder {
         }
     }
 
-    /// The pending statement got no `{`. `next`: the keyword that follows and its indentation, unless a
-    /// `}` or the end follows.
+    /// Ends the pending statement, which got no `{`. `next`: the keyword that follows and its indentation; `None` before
+    /// a `}` or the end of the file.
     fn flush(
         &mut self,
         next: Option<(&str, Option<u32>)>,
         sources: &Sources,
         diags: &mut Diags,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Aborted> {
         let Some(Pending { mut node, indent }) = self.pending.take() else {
             return Ok(());
         };
@@ -192,12 +202,11 @@ impl Builder {
         diags.report_with_help(
             Severity::Error,
             keyword.span,
-            format!("`{{` is missing after {}", keyword.text),
-            "write it behind, on the same line or the next",
+            format!("missing `{{` after {}", keyword.text),
+            "add `{` on the same line or the next",
         );
         let at = keyword.span;
-        // With statements behind it the block is entered all the same. Otherwise an empty block is the
-        // reading that upsets less.
+        // If the next statement belongs to the block, the block is opened. Otherwise it is taken for empty.
         if next
             .is_some_and(|(next, next_indent)| self.is_inside(keyword, indent, next, next_indent))
         {
@@ -212,7 +221,7 @@ impl Builder {
         Ok(())
     }
 
-    /// Whether a statement belongs to the block of the keyword before it, which has no `{` to tell.
+    /// Whether a statement belongs to the block of the keyword before it, whose `{` is missing.
     fn is_inside(
         &self,
         keyword: &Word,
@@ -223,7 +232,7 @@ impl Builder {
         if (self.opens_block)("", next) && !(self.opens_block)(&keyword.text, next) {
             return false;
         }
-        // Indentation counts where the keyword itself is indented against its parent.
+        // Indentation is evidence only if the keyword is indented more than its parent.
         let parent = self.stack.last().and_then(|frame| frame.indent);
         parent >= indent || parent.is_none() || next_indent > indent
     }
@@ -241,7 +250,7 @@ impl Builder {
             .map_or("", |frame| &frame.node.keyword.text)
     }
 
-    fn count_word(&mut self, word: &Word, diags: &mut Diags) -> Result<(), Stop> {
+    fn count_word(&mut self, word: &Word, diags: &mut Diags) -> Result<(), Aborted> {
         self.words = self.words.saturating_add(1);
         if self.words > MAX_WORDS {
             return too_many("words", MAX_WORDS, word.span, diags);
@@ -249,7 +258,7 @@ impl Builder {
         Ok(())
     }
 
-    fn count_statement(&mut self, word: &Word, diags: &mut Diags) -> Result<(), Stop> {
+    fn count_statement(&mut self, word: &Word, diags: &mut Diags) -> Result<(), Aborted> {
         self.statements = self.statements.saturating_add(1);
         if self.statements > MAX_STATEMENTS {
             return too_many("statements", MAX_STATEMENTS, word.span, diags);
@@ -260,16 +269,16 @@ impl Builder {
     // ---- blocks ----
 
     /// OpensBlock the block of the pending statement; false if there is none.
-    fn open(&mut self, at: Span, sources: &Sources, diags: &mut Diags) -> Result<bool, Stop> {
+    fn open(&mut self, at: Span, sources: &Sources, diags: &mut Diags) -> Result<bool, Aborted> {
         let Some(Pending { node, indent }) = self.pending.take() else {
-            if !self.stray {
-                let text = "unexpected `{`: no keyword stands before it; ignored";
+            if !self.after_stray_brace {
+                let text = "unexpected `{` without a keyword before it; ignored";
                 diags.report(Severity::Error, at, text);
             }
-            self.stray = true;
+            self.after_stray_brace = true;
             return Ok(false);
         };
-        self.stray = false;
+        self.after_stray_brace = false;
         self.enter(node, indent, at, sources, diags)?;
         Ok(true)
     }
@@ -281,7 +290,7 @@ impl Builder {
         open: Span,
         sources: &Sources,
         diags: &mut Diags,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Aborted> {
         let keyword = &node.keyword.text;
         let top = (self.opens_block)("", keyword);
         if top && !self.stack.is_empty() && !(self.opens_block)(self.parent(), keyword) {
@@ -290,20 +299,20 @@ impl Builder {
         if self.stack.len() >= MAX_NESTING {
             let text = format!("blocks are nested deeper than {MAX_NESTING}; reading stops here");
             diags.report(Severity::Fatal, open, text);
-            return Err(Stop);
+            return Err(Aborted);
         }
         if top && self.stack.is_empty() {
-            self.missing = None;
-            self.extra = None;
+            self.outdented = None;
+            self.indented = None;
         }
         self.unbalanced = false;
         let nodes = Vec::new();
-        self.stack.push(Frame {
+        self.stack.push(OpenBlock {
             node,
             open,
             nodes,
             indent,
-            swallowed: None,
+            commented_brace: None,
         });
         Ok(())
     }
@@ -314,74 +323,82 @@ impl Builder {
         indent: Option<u32>,
         sources: &Sources,
         diags: &mut Diags,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Aborted> {
         self.flush(None, sources, diags)?;
-        let Some(frame) = self.stack.pop() else {
+        let Some(block) = self.stack.pop() else {
             if !self.unbalanced {
                 self.report_extra(at, sources, diags);
             }
             self.unbalanced = true;
             return Ok(());
         };
-        self.stray = false;
-        if let (Some(indent), Some(opener)) = (indent, frame.indent) {
-            let suspect = || Suspect {
-                keyword: frame.node.keyword.clone(),
+        self.after_stray_brace = false;
+        if let (Some(indent), Some(opener)) = (indent, block.indent) {
+            let misindented = || Misindented {
+                keyword: block.node.keyword.clone(),
                 close: at,
-                swallowed: frame.swallowed,
+                commented_brace: block.commented_brace,
             };
-            if indent < opener && self.missing.is_none() {
-                self.missing = Some(suspect());
+            if indent < opener && self.outdented.is_none() {
+                self.outdented = Some(misindented());
             }
-            if indent > opener && self.extra.is_none() {
-                self.extra = Some(suspect());
+            if indent > opener && self.indented.is_none() {
+                self.indented = Some(misindented());
             }
         }
-        let keyword = &frame.node.keyword;
+        let keyword = &block.node.keyword;
         if self.stack.is_empty() && (self.opens_block)("", &keyword.text) {
-            self.last = Some((keyword.text.clone(), keyword.span, at));
+            self.last = Some(ClosedBlock {
+                keyword: keyword.text.clone(),
+                opener: keyword.span,
+                close: at,
+            });
         }
-        self.leave(frame, Some(at));
+        self.leave(block, Some(at));
         Ok(())
     }
 
-    fn leave(&mut self, frame: Frame, close: Option<Span>) {
-        let Frame {
+    fn leave(&mut self, block: OpenBlock, close: Option<Span>) {
+        let OpenBlock {
             mut node,
             open,
             mut nodes,
             ..
-        } = frame;
+        } = block;
         nodes.shrink_to_fit();
         node.block = Some(Block { open, close, nodes });
         self.attach(node);
     }
 
-    /// Closes every block, with one message. `next`: the keyword that cannot be inside.
+    /// Closes every block, with one message. `next`: the keyword that is not valid in them.
     fn close_all(&mut self, next: Option<&Word>, sources: &Sources, diags: &mut Diags) {
-        let suspect = self.missing.take();
-        let swallowed = self
+        let outdented = self.outdented.take();
+        let with_comment = self
             .stack
             .iter()
             .rev()
-            .find_map(|frame| Some((frame, frame.swallowed?)));
-        let (keyword, comment) = match (swallowed, &suspect, self.stack.last()) {
-            (Some((frame, brace)), ..) => (&frame.node.keyword, Some(brace)),
-            (None, Some(suspect), _) => (&suspect.keyword, suspect.swallowed),
-            (None, None, Some(frame)) => (&frame.node.keyword, None),
+            .find_map(|block| Some((block, block.commented_brace?)));
+        let (keyword, comment) = match (with_comment, &outdented, self.stack.last()) {
+            (Some((block, brace)), ..) => (&block.node.keyword, Some(brace)),
+            (None, Some(block), _) => (&block.keyword, block.commented_brace),
+            (None, None, Some(block)) => (&block.node.keyword, None),
             (None, None, None) => return,
         };
         let here = keyword.span;
-        let others = self.stack.len().saturating_sub(1);
-        let mut message = format!("{} is not closed: `}}` is missing", keyword.text);
+        let enclosing = self.stack.len().saturating_sub(1);
+        let mut message = format!("{} is not closed: missing `}}`", keyword.text);
         if let Some(next) = next {
-            let place = sources.locate(next.span, here);
-            message = format!("{message} before {} on {place}", next.text);
+            let at = sources.locate(next.span, here);
+            message = format!("{message} before {} on {at}", next.text);
         }
-        if others > 0 && suspect.is_none() {
-            message = format!("{message}, also for {others} more around it");
+        if enclosing > 0 && outdented.is_none() {
+            let others = match enclosing {
+                1 => "the enclosing block is".to_owned(),
+                count => format!("{count} enclosing blocks are"),
+            };
+            message = format!("{message}; {others} not closed either");
         }
-        let help = match (comment, suspect.as_ref().map(|suspect| suspect.close)) {
+        let help = match (comment, outdented.as_ref().map(|block| block.close)) {
             (Some(brace), _) => {
                 format!(
                     "the `}}` on {} is part of a comment",
@@ -389,30 +406,40 @@ impl Builder {
                 )
             }
             (None, Some(close)) => {
-                let place = sources.locate(close, here);
-                format!("the `}}` on {place} stands further left: add one before it")
+                let at = sources.locate(close, here);
+                format!(
+                    "the `}}` on {at} is indented less than {}: add a `}}` before it",
+                    keyword.text
+                )
             }
-            (None, None) => "add it where the block should end".into(),
+            (None, None) => "add `}` where the block should end".into(),
         };
         diags.report_with_help(Severity::Error, here, message, help);
-        while let Some(frame) = self.stack.pop() {
-            self.leave(frame, None);
+        while let Some(block) = self.stack.pop() {
+            self.leave(block, None);
         }
     }
 
     fn report_extra(&self, at: Span, sources: &Sources, diags: &mut Diags) {
-        let message = "`}` without a block to close; ignored";
-        let help = match (&self.extra, &self.last) {
-            (Some(Suspect { keyword, close, .. }), _) => format!(
-                "the `}}` on {} stands further right than {} on {}, which it closed: is it one too many?",
+        let message = "`}` without an open block; ignored";
+        let help = match (&self.indented, &self.last) {
+            (Some(Misindented { keyword, close, .. }), _) => format!(
+                "the `}}` on {} is indented more than {} on {}, which it closes: is it one too many?",
                 sources.locate(*close, at),
                 keyword.text,
                 sources.locate(keyword.span, at),
             ),
-            (None, Some((keyword, opener, closer))) => format!(
-                "{keyword} on {} was closed on {}: was that one too early?",
+            (
+                None,
+                Some(ClosedBlock {
+                    keyword,
+                    opener,
+                    close,
+                }),
+            ) => format!(
+                "{keyword} on {} was closed on {}: was that too early?",
                 sources.locate(*opener, at),
-                sources.locate(*closer, at),
+                sources.locate(*close, at),
             ),
             (None, None) => "remove it".into(),
         };
@@ -420,8 +447,8 @@ impl Builder {
     }
 }
 
-fn too_many(what: &str, most: usize, at: Span, diags: &mut Diags) -> Result<(), Stop> {
+fn too_many(what: &str, most: usize, at: Span, diags: &mut Diags) -> Result<(), Aborted> {
     let text = format!("more than {most} {what}; reading stops here");
     diags.report(Severity::Fatal, at, text);
-    Err(Stop)
+    Err(Aborted)
 }

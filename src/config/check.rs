@@ -1,9 +1,9 @@
-//! The tree against the schema: every statement is looked up, counted and typed; what is wrong is said
-//! and taken out. What is left may be lowered without looking twice: known keywords in their
-//! blocks, under their canonical names, with words that are values of their type.
+//! Checks the tree against the schema: looks up, counts and type-checks every statement, reports what is wrong and
+//! removes it. What remains needs no second check when it is lowered: known keywords in their blocks, under their
+//! canonical names, with arguments that are valid values of their type.
 //!
-//! A wrong statement with a default is replaced by the default, so that "100 is used" is what happens.
-//! Nothing here knows what a keyword means; that is [`super::lower`]'s business.
+//! An invalid statement whose keyword has a default is replaced by the default, so that "100 is used" is true.
+//! The meaning of keywords is not known here; see [`super::lower`].
 
 mod args;
 mod unknown;
@@ -11,22 +11,22 @@ mod unknown;
 use super::diag::{Diags, Severity, Span};
 use super::schema::{Alias, Body, Feature, Items, Keyword, ROOT, Schema, Support, value};
 use super::tree::{Block, Node, Word};
-use args::Subject;
-use unknown::Strays;
+use args::{ArgOwner, Role};
+use unknown::StrayLines;
 
-/// Names a place for a message that is about another one: "line 12".
+/// Describes the position of the first span in a message about the second: "line 12", or "other.conf line 12".
 pub(crate) type Locate<'a> = &'a dyn Fn(Span, Span) -> String;
 
-/// Unknown keywords that are looked into; beyond, they are only counted. Messages end there too.
-const LOOKED_INTO: u16 = 500;
+/// Maximum number of unknown keywords that are examined for a suggestion. [`Diags::CAPACITY`] is the same.
+const MAX_EXAMINED: u16 = 500;
 
-/// Checks `root` against the schema of a whole file and takes out what is wrong.
+/// Checks `root` against the schema of a whole file and removes what is wrong.
 pub(crate) fn check(root: &mut Block, locate: Locate<'_>, diags: &mut Diags) {
     let mut checker = Checker {
         diags,
         locate,
-        told: Vec::new(),
-        looked_into: 0,
+        reported: Vec::new(),
+        examined: 0,
     };
     let top = Scope {
         schema: &ROOT,
@@ -36,7 +36,7 @@ pub(crate) fn check(root: &mut Block, locate: Locate<'_>, diags: &mut Diags) {
     checker.block(&top, root, false);
 }
 
-/// A block being checked and those around it.
+/// The block that is being checked, and the enclosing ones.
 #[derive(Clone, Copy)]
 struct Scope<'a> {
     schema: &'static Schema,
@@ -44,21 +44,23 @@ struct Scope<'a> {
     outer: Option<&'a Scope<'a>>,
 }
 
-/// The last block closed on this level: the suspect when a keyword of it turns up outside.
+/// The last block that was closed in the current block. When one of its keywords follows outside, its `}` came too
+/// early.
 #[derive(Clone, Copy)]
 struct Closed {
     schema: &'static Schema,
     opener: Span,
     close: Option<Span>,
-    told: bool,
+    reported: bool,
 }
 
 struct Checker<'a> {
     diags: &'a mut Diags,
     locate: Locate<'a>,
-    /// Keywords without support that have been named: each is named once.
-    told: Vec<&'static str>,
-    looked_into: u16,
+    /// Keywords without support that were reported; each is reported once.
+    reported: Vec<&'static str>,
+    /// Number of unknown keywords that were examined.
+    examined: u16,
 }
 
 impl Checker<'_> {
@@ -75,11 +77,11 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks the statements of one block. `quiet`: it belongs to something without support, of which
-    /// enough has been said.
+    /// Checks the statements of one block. `quiet`: the block belongs to a keyword without support, which was
+    /// reported, so unsupported keywords in it are not.
     fn block(&mut self, scope: &Scope<'_>, block: &mut Block, quiet: bool) {
         let mut seen: Vec<(&'static str, Span)> = Vec::new();
-        let mut strays = Strays::default();
+        let mut strays = StrayLines::default();
         let mut closed: Option<Closed> = None;
         for mut node in core::mem::take(&mut block.nodes) {
             let Some(keyword) = scope.schema.find(&node.keyword.text) else {
@@ -92,7 +94,7 @@ impl Checker<'_> {
                     schema,
                     opener: node.keyword.span,
                     close: node.block.as_ref().and_then(|block| block.close),
-                    told: false,
+                    reported: false,
                 });
             }
             if self.known(keyword, scope, &mut node, quiet) {
@@ -104,7 +106,7 @@ impl Checker<'_> {
         self.flush(&mut strays);
     }
 
-    /// Checks a statement whose keyword is known here; false when it must be left out.
+    /// Checks a statement whose keyword is valid here. False: remove the statement.
     fn known(
         &mut self,
         keyword: &'static Keyword,
@@ -113,18 +115,18 @@ impl Checker<'_> {
         quiet: bool,
     ) -> bool {
         if let Support::NotBuilt(part) = keyword.support {
-            self.absent(keyword, part, node);
+            self.not_built(keyword, part, node);
             return false;
         }
         if keyword.alias == Alias::Old {
             let right = keyword.canonical_name();
-            let message = format!("`{}` is taken for `{right}`", keyword.name());
+            let message = format!("`{}` is an obsolete spelling of `{right}`", keyword.name());
             let help = format!("write `{right}`");
             self.diags
                 .report_with_help(Severity::Note, node.keyword.span, message, help);
         }
-        let mut fine = self.arguments(keyword, node);
-        if !quiet && (fine || keyword.body.expects_brace()) {
+        let mut valid = self.arguments(keyword, node);
+        if !quiet && (valid || keyword.body.expects_brace()) {
             self.support(keyword, node);
         }
         let quiet = quiet || !matches!(keyword.support, Support::Supported);
@@ -132,7 +134,7 @@ impl Checker<'_> {
             (Body::None, None) => {}
             (Body::None, Some(block)) => {
                 let message = format!(
-                    "`{}` opens no block; the braces are ignored",
+                    "`{}` does not take a block; the block is ignored",
                     keyword.name()
                 );
                 self.error(block.open, message, None);
@@ -141,7 +143,7 @@ impl Checker<'_> {
             (Body::Block(_) | Body::Items(_), None) => {
                 let message = format!("`{}` needs a block `{{ … }}`; ignored", keyword.name());
                 self.error(node.keyword.span, message, None);
-                fine = false;
+                valid = false;
             }
             (Body::Block(schema), Some(block)) => {
                 let inner = Scope {
@@ -155,23 +157,23 @@ impl Checker<'_> {
                 self.items(keyword, items, scope, node.keyword.span, block);
             }
         }
-        fine
+        valid
     }
 
-    /// The words of a statement. A wrong one with a default becomes the default.
+    /// Checks the arguments of a statement. An invalid statement gets the default of its keyword, if it has one.
     fn arguments(&mut self, keyword: &'static Keyword, node: &mut Node) -> bool {
         if keyword.is_flag() {
             self.flag(keyword, &node.args);
             return true;
         }
-        let subject = Subject {
+        let owner = ArgOwner {
             name: keyword.name(),
             span: node.keyword.span,
-            default: keyword.default(),
-            item: false,
-            head: false,
+            role: Role::Statement {
+                default: keyword.default(),
+            },
         };
-        if self.words(&subject, keyword.args(), &mut node.args) {
+        if self.words(&owner, keyword.args(), &mut node.args) {
             return true;
         }
         node.args = keyword
@@ -185,12 +187,12 @@ impl Checker<'_> {
         !node.args.is_empty() && !keyword.body.expects_brace()
     }
 
-    /// A flag takes no word; one that looks like "off" is a trap.
+    /// Reports arguments of a flag, above all one such as `off` that does not switch it off.
     fn flag(&mut self, keyword: &Keyword, args: &[Word]) {
         let Some(first) = args.first() else { return };
         if value::boolean(&first.text) == Some(false) {
             let message = format!(
-                "`{}` is a flag: it is on, and `{}` is ignored",
+                "`{}` is a flag without a value: it is switched on, and `{}` is ignored",
                 keyword.name(),
                 first.text
             );
@@ -198,39 +200,39 @@ impl Checker<'_> {
             self.diags
                 .report_with_help(Severity::Warning, first.span, message, help);
         } else if value::boolean(&first.text).is_none() {
-            self.extra(keyword.name(), args);
+            self.unexpected_words(keyword.name(), args);
         }
     }
 
-    /// Says once what a keyword without support means for this configuration.
+    /// Reports, once for each keyword, that a keyword is not supported or has no effect.
     fn support(&mut self, keyword: &'static Keyword, node: &Node) {
         let message = match keyword.support {
             Support::Supported | Support::NotBuilt(_) => return,
             Support::Unimplemented(instead) => {
                 format!(
-                    "`{}` is recognized, not supported yet: {}",
+                    "`{}` is not supported yet: {}",
                     keyword.name(),
                     instead.text()
                 )
             }
             Support::NoEffect(why) => format!("`{}` has no effect: {}", keyword.name(), why.text()),
         };
-        if !switched_off(keyword, node) && !self.told.contains(&keyword.name()) {
-            self.told.push(keyword.name());
+        if !switched_off(keyword, node) && !self.reported.contains(&keyword.name()) {
+            self.reported.push(keyword.name());
             self.report(Severity::Unsupported, node.keyword.span, message);
         }
     }
 
-    /// Names what belongs to a part that this build lacks: every block, a setting once.
-    fn absent(&mut self, keyword: &'static Keyword, part: Feature, node: &Node) {
-        let again = self.told.contains(&keyword.name());
+    /// Reports a keyword of a feature that this build lacks: every block, a setting only once.
+    fn not_built(&mut self, keyword: &'static Keyword, part: Feature, node: &Node) {
+        let again = self.reported.contains(&keyword.name());
         if switched_off(keyword, node) || (again && !keyword.body.expects_brace()) {
             return;
         }
         if !again {
-            self.told.push(keyword.name());
+            self.reported.push(keyword.name());
         }
-        let message = format!("`{}` is not in this build; ignored", keyword.name());
+        let message = format!("`{}` is not part of this build; ignored", keyword.name());
         self.diags.report_with_help(
             Severity::Unsupported,
             node.span(),
@@ -239,20 +241,20 @@ impl Checker<'_> {
         );
     }
 
-    /// The same keyword again where one is meant: the last one counts.
+    /// Reports the second occurrence of a keyword that is valid once; the last one is used.
     fn duplicate(
         &mut self,
         keyword: &'static Keyword,
         span: Span,
         seen: &mut Vec<(&'static str, Span)>,
     ) {
-        if keyword.multi {
+        if keyword.repeatable {
             return;
         }
         let name = keyword.canonical_name();
         if let Some((_, first)) = seen.iter().find(|(other, _)| *other == name) {
             let message = format!(
-                "`{}` was given on {} already; this one counts",
+                "`{}` was already given on {}; this one is used",
                 keyword.name(),
                 (self.locate)(*first, span)
             );
@@ -264,7 +266,7 @@ impl Checker<'_> {
 
     // ---- value blocks ----
 
-    /// Checks the items of a value block and leaves the good ones.
+    /// Checks the items of a value block and removes the invalid ones.
     fn items(
         &mut self,
         keyword: &'static Keyword,
@@ -273,16 +275,16 @@ impl Checker<'_> {
         opener: Span,
         block: &mut Block,
     ) {
-        let mut told = false;
+        let mut unclosed = false;
         for mut node in core::mem::take(&mut block.nodes) {
             if scope.schema.find(&node.keyword.text).is_some() || node.block.is_some() {
-                if !told {
+                if !unclosed {
                     self.unclosed(keyword.name(), opener, &node);
-                    told = true;
+                    unclosed = true;
                 }
                 continue;
             }
-            if told {
+            if unclosed {
                 continue;
             }
             let mut words = vec![node.keyword];
@@ -297,36 +299,34 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks one line of a value block; the words left are good, none when the line is not.
+    /// Checks one line of a value block and removes invalid words; all of them if the line is invalid.
     fn item(&mut self, items: &'static Items, words: &mut Vec<Word>) {
         let span = words.first().map_or(Span::default(), |word| word.span);
-        let subject = Subject {
-            name: items.what,
+        let owner = ArgOwner {
+            name: items.noun,
             span,
-            default: "",
-            item: true,
-            head: true,
+            role: Role::Item,
         };
-        if !items.several {
-            if !self.words(&subject, items.args, words) {
+        if !items.many_per_line {
+            if !self.words(&owner, items.args, words) {
                 words.clear();
             }
             return;
         }
-        let mut good = Vec::new();
+        let mut valid = Vec::new();
         for word in words.drain(..) {
             let mut one = vec![word];
-            if self.words(&subject, items.args, &mut one) {
-                good.append(&mut one);
+            if self.words(&owner, items.args, &mut one) {
+                valid.append(&mut one);
             }
         }
-        *words = good;
+        *words = valid;
     }
 
-    /// A statement of the block around stands in a value block: its `}` is missing.
+    /// Reports a statement of the enclosing block inside a value block, whose `}` is missing.
     fn unclosed(&mut self, name: &str, opener: Span, node: &Node) {
         let message = format!(
-            "`{}` stands inside `{name}` of {}; ignored from here to its end",
+            "`{}` in the block `{name}` of {}; ignored from here to the end of the block",
             node.keyword.text,
             (self.locate)(opener, node.keyword.span)
         );
@@ -335,7 +335,7 @@ impl Checker<'_> {
     }
 }
 
-/// `keyword off`: what is not there is not wanted either.
+/// True for `keyword off`: a keyword that is switched off needs no report about missing support.
 fn switched_off(keyword: &Keyword, node: &Node) -> bool {
     let first = node.args.first();
     matches!(keyword.args(), [super::schema::Arg::Bool])

@@ -1,27 +1,27 @@
-//! Script commands as words, ready to be executed; they have rules of quoting of their own.
+//! Splits script commands into words. They have quoting rules of their own.
 //!
-//! `"…"` and `'…'` group, anywhere in a word, and backslash escapes as in C hold everywhere. The first word –
-//! usually all there is: `"/path/x.sh a b"` – is split again by the same rules: that is the command. Words behind
-//! it may be a user and a group, or, without quotes around the command, its arguments.
+//! `"…"` and `'…'` group, also within a word, and backslash escapes are those of C. The first word, usually the only
+//! one (`"/path/x.sh a b"`), is split again by the same rules: that is the command. Words after it are a user and a
+//! group or, if the command is not quoted, its arguments.
 
 use core::fmt;
 
 /// Why a command cannot be split.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CommandError {
-    /// This quote is opened and not closed.
+    /// A quote that is not closed.
     Unclosed(char),
-    /// Escapes make bytes that are no UTF-8, or a NUL.
-    NotText,
-    /// There is no word at all.
+    /// The escapes produce invalid UTF-8 or a NUL byte.
+    InvalidText,
+    /// The command has no words.
     Empty,
 }
 
 impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unclosed(quote) => write!(f, "the quote {quote} is never closed"),
-            Self::NotText => f.write_str("the escapes do not make valid text"),
+            Self::Unclosed(quote) => write!(f, "the quote {quote} is not closed"),
+            Self::InvalidText => f.write_str("the escapes do not produce valid text"),
             Self::Empty => f.write_str("the command is empty"),
         }
     }
@@ -29,7 +29,7 @@ impl fmt::Display for CommandError {
 
 impl core::error::Error for CommandError {}
 
-/// The words of a command, and the words behind it.
+/// The words of a command, and the words after it.
 ///
 /// # Errors
 /// See [`CommandError`].
@@ -48,7 +48,7 @@ pub fn split(raw: &str) -> Result<(Vec<String>, Vec<String>), CommandError> {
 /// See [`CommandError`].
 pub fn words(text: &str) -> Result<Vec<String>, CommandError> {
     let mut words = Vec::new();
-    // The word so far; `None` between words (a word may be empty: `""`).
+    // The current word; `None` between words (`""` is an empty word).
     let mut word: Option<Vec<u8>> = None;
     let mut quote = None;
     let mut bytes = text.bytes().peekable();
@@ -73,14 +73,14 @@ pub fn words(text: &str) -> Result<Vec<String>, CommandError> {
 
 fn text_of(word: Vec<u8>) -> Result<String, CommandError> {
     if word.contains(&0) {
-        return Err(CommandError::NotText);
+        return Err(CommandError::InvalidText);
     }
-    String::from_utf8(word).map_err(|_| CommandError::NotText)
+    String::from_utf8(word).map_err(|_| CommandError::InvalidText)
 }
 
 type Bytes<'a> = std::iter::Peekable<std::str::Bytes<'a>>;
 
-/// The byte an escape stands for; the backslash is already taken.
+/// The byte that an escape stands for; its backslash was read.
 fn escape(bytes: &mut Bytes<'_>) -> u8 {
     let Some(byte) = bytes.next() else {
         return b'\\';
@@ -101,7 +101,7 @@ fn escape(bytes: &mut Bytes<'_>) -> u8 {
     }
 }
 
-/// Up to `most` more digits; stops before the value would not fit a byte. `None` without any in base 16.
+/// Reads at most `most` further digits as long as the value fits a byte. `None`: base 16 without digits.
 fn digits(bytes: &mut Bytes<'_>, first: u8, most: u8, base: u8) -> Option<u8> {
     let mut value = first;
     let mut any = base == 8;
@@ -129,7 +129,7 @@ mod tests {
         for (raw, want) in [
             ("/x.sh", &["/x.sh"][..]),
             ("/x.sh a  b\tc", &["/x.sh", "a", "b", "c"]),
-            // all of it in quotes
+            // quoted command
             (r#""/x.sh a b""#, &["/x.sh", "a", "b"]),
             ("'/x.sh a b'", &["/x.sh", "a", "b"]),
             (
@@ -139,7 +139,7 @@ mod tests {
             (r#""\"/q r\" x""#, &["/q r", "x"]),
             (r#""'/q r' x""#, &["/q r", "x"]),
             (r#""/a\\ b c""#, &["/a b", "c"]),
-            // quotes in part
+            // quoted words
             (r#"/x.sh "a b" 'c d'"#, &["/x.sh", "a b", "c d"]),
             (r#"/x.sh --k="a b"c """#, &["/x.sh", "--k=a bc", ""]),
             (r#"/x.sh "it's""#, &["/x.sh", "it's"]),
@@ -160,19 +160,19 @@ mod tests {
             (r"/x \xc3\xa9", &["/x", "é"]),
             ("/x é\\", &["/x", "é\\"]),
         ] {
-            let (command, behind) = split(raw).expect(raw);
-            assert_eq!([command, behind].concat(), want, "{raw}");
+            let (command, after) = split(raw).expect(raw);
+            assert_eq!([command, after].concat(), want, "{raw}");
         }
     }
 
     #[test]
-    fn commands_that_cannot_be_split_say_why() {
+    fn errors_in_commands_are_reported() {
         for (raw, want) in [
             ("/x \"a", CommandError::Unclosed('"')),
             ("/x 'a", CommandError::Unclosed('\'')),
             ("\"/x it's\"", CommandError::Unclosed('\'')),
-            ("/x \\xff", CommandError::NotText),
-            ("/x \\0", CommandError::NotText),
+            ("/x \\xff", CommandError::InvalidText),
+            ("/x \\0", CommandError::InvalidText),
             ("", CommandError::Empty),
             ("\"\" a", CommandError::Empty),
             ("\" \"", CommandError::Empty),

@@ -1,39 +1,39 @@
-//! Diagnostics: what is wrong where, what is used instead, what to write.
+//! Diagnostics: what is wrong and where, what is used instead, what to write.
 
 use crate::types::sorted;
 
-/// How bad it is. Ordered; the exit code of a configuration test follows from the worst one.
+/// Severity of a diagnostic, in ascending order. The exit code of a configuration test depends on the worst one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[cfg_attr(feature = "json", derive(serde::Serialize))]
 #[cfg_attr(feature = "json", serde(rename_all = "lowercase"))]
 pub enum Severity {
-    /// Worth knowing; the file means what its author thinks.
+    /// Information; the configuration is used as written.
     Note,
-    /// Recognised, not supported yet: printed as a warning, but the file itself is right (exit 0).
+    /// A correct statement without support; printed as a warning (exit 0).
     Unsupported,
-    /// A script is not run because it is not safe (exit 6).
+    /// A script is not run because it is insecure (exit 6).
     Insecure,
-    /// Something is ignored or changed; the rest works (exit 5).
+    /// Part of a statement is ignored or changed (exit 5).
     Warning,
-    /// A statement is wrong and left out (exit 5).
+    /// A statement is invalid and ignored (exit 5).
     Error,
-    /// Nothing can run from this file (exit 4 when testing, 2 when starting).
+    /// The configuration cannot be used (exit 4 of `-t`, exit 2 at start).
     Fatal,
 }
 
-/// A place in a source text: file number and byte range in it.
+/// A byte range in a source file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
 pub struct Span {
-    /// Index into the list of files read.
+    /// Number of the file or view, see [`super::Sources`].
     pub file: u16,
-    /// First byte.
+    /// Offset of the first byte.
     pub start: u32,
-    /// Length in bytes, capped.
+    /// Length in bytes, at most `u16::MAX`.
     pub len: u16,
 }
 
 impl Span {
-    /// From the start of this to the end of `end`; just this if `end` is elsewhere.
+    /// The span from the start of this one to the end of `end`; this one if `end` is before it or in another file.
     #[must_use]
     pub fn to(self, end: Self) -> Self {
         let last = end.start.saturating_add(u32::from(end.len));
@@ -47,20 +47,20 @@ impl Span {
     }
 }
 
-/// One message.
+/// A diagnostic.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Diag {
-    /// How bad.
+    /// Its severity.
     pub severity: Severity,
-    /// Where; `None` only where no text is to blame (a missing file).
+    /// Its position; `None` if it concerns no text, as for a missing file.
     pub span: Option<Span>,
-    /// Lower-case sentence without final period: what was found and what happens instead.
+    /// What is wrong and what happens instead: lower case, no final period.
     pub message: String,
     /// What to write.
     pub help: Option<String>,
 }
 
-/// Messages of one run, bounded: beyond the capacity they are only counted.
+/// The diagnostics of one configuration, of which a limited number is kept.
 #[derive(Clone, Debug, Default)]
 pub struct Diags {
     list: Vec<Diag>,
@@ -69,13 +69,13 @@ pub struct Diags {
 }
 
 impl Diags {
-    /// More messages than this are counted, not kept.
+    /// Maximum number of diagnostics that are kept; further ones are only counted.
     pub const CAPACITY: usize = 500;
-    /// So many of the latest messages are looked through for one that says the same.
+    /// Number of the latest diagnostics that a new one is compared with.
     const RECENT: usize = 8;
 
-    /// Adds a message. The worst severity counts even beyond the capacity. What was just said of the same
-    /// place is not said again: a line repeated by `~SEQ` is wrong once.
+    /// Adds a diagnostic. Its severity counts even beyond the capacity. The same diagnostic at the same position is not
+    /// repeated: an error in a line that `~SEQ` repeats is one error.
     pub fn push(&mut self, diag: Diag) {
         self.worst = self.worst.max(Some(diag.severity));
         if self
@@ -83,7 +83,7 @@ impl Diags {
             .iter()
             .rev()
             .take(Self::RECENT)
-            .any(|said| *said == diag)
+            .any(|earlier| *earlier == diag)
         {
             return;
         }
@@ -94,7 +94,7 @@ impl Diags {
         }
     }
 
-    /// Adds a message without help.
+    /// Adds a diagnostic without help.
     pub fn report(&mut self, severity: Severity, span: Span, message: impl Into<String>) {
         self.push(Diag {
             severity,
@@ -104,7 +104,7 @@ impl Diags {
         });
     }
 
-    /// Adds a message with help.
+    /// Adds a diagnostic with help.
     pub fn report_with_help(
         &mut self,
         severity: Severity,
@@ -121,8 +121,7 @@ impl Diags {
         });
     }
 
-    /// Puts the messages in order of a key of their places; those without a place come first, those
-    /// with the same key stay in the order they were found.
+    /// Sorts the diagnostics by a key of their positions; those without a position come first. Stable.
     pub(crate) fn sort_by_key<K: Ord>(&mut self, key: impl Fn(Span) -> K) {
         let keys = self.list.iter().enumerate();
         let keys = keys.map(|(nth, diag)| (diag.span.map(&key), nth)).collect();
@@ -132,19 +131,19 @@ impl Diags {
         self.list = next.collect();
     }
 
-    /// The messages kept, in the order they were found or sorted.
+    /// The diagnostics that were kept, in the order in which they were found or sorted.
     #[must_use]
     pub fn list(&self) -> &[Diag] {
         &self.list
     }
 
-    /// How many were only counted.
+    /// Number of diagnostics that were not kept.
     #[must_use]
     pub fn suppressed(&self) -> usize {
         self.suppressed
     }
 
-    /// The worst severity seen.
+    /// The worst severity of all diagnostics.
     #[must_use]
     pub fn worst(&self) -> Option<Severity> {
         self.worst
@@ -156,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_message_at_the_same_place_is_kept_once() {
+    fn the_same_diagnostic_at_the_same_position_is_kept_once() {
         let mut diags = Diags::default();
         for start in [1, 1, 2, 1] {
             let span = Span {
@@ -175,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn beyond_the_capacity_messages_are_counted_and_the_worst_still_counts() {
+    fn beyond_the_capacity_diagnostics_are_counted_and_the_worst_severity_is_kept() {
         let mut diags = Diags::default();
         for n in 0..Diags::CAPACITY {
             diags.report(Severity::Note, Span::default(), format!("m{n}"));

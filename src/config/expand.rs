@@ -1,53 +1,62 @@
-//! Definitions (`$NAME=value`) and their use (`$NAME`, `${NAME}`), and what is defined from the start.
+//! Definitions (`$NAME=VALUE`), references to them (`$NAME`, `${NAME}`) and predefined names.
 //!
-//! Values are expanded where they are used, so a definition may name others that come later: a line is gone
-//! through again until nothing is left to replace. Rounds, length of the line and the work of the whole
-//! configuration are bounded, so definitions that contain themselves end in a message.
+//! A value is expanded where it is used, so it may refer to definitions that come later: references in a line are replaced
+//! until none is left. The number of rounds, the length of the line and the work for the whole configuration are
+//! bounded, so a definition that contains itself ends in a message.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::diag::{Diags, Severity, Span};
-use super::line::{Line, MAX_LINE, blank, name};
-use super::{Host, Stop};
+use super::line::{Line, MAX_LINE, identifier, is_blank};
+use super::{Aborted, Host};
 
-/// Most definitions at a time.
+/// Maximum number of definitions.
 const MAX_DEFINITIONS: usize = 10_000;
-/// Most text made by definitions and sequences, with [`STEP`] bytes counted for every single step, so
-/// that steps that make nothing are bounded too.
+/// Maximum number of bytes that definitions and sequences expand to. Every expansion counts at least [`STEP`] bytes, so
+/// that empty ones are bounded too.
 const MAX_WORK: usize = 12 * 1024 * 1024;
 const STEP: usize = 32;
-/// Longest arguments of `${_ENV NAME}` and its like.
+/// Maximum length of the arguments in `${_ENV NAME}`.
 const MAX_ARGUMENTS: usize = 64;
-/// Deepest nesting of definitions within one line.
+/// Maximum nesting of definitions within one line.
 const MAX_ROUNDS: u32 = 32;
 
-/// What a name stands for.
+/// The value of a definition.
 #[derive(Clone, Debug)]
 pub(crate) enum Value {
-    /// Text within a line.
+    /// Part of a line.
     Text(Rc<str>),
-    /// Lines.
+    /// Several lines.
     Lines(Rc<[Line]>),
 }
 
-/// A multi-line definition whose lines follow the expanded one.
+/// A reference to a multi-line definition at the end of a line.
 #[derive(Debug)]
-pub(crate) struct Body {
+pub(crate) struct MultiLine {
     pub(crate) name: Rc<str>,
     pub(crate) lines: Rc<[Line]>,
     /// The reference.
     pub(crate) via: Span,
 }
 
-/// The names defined, and how much has been made of them.
+/// Result of the expansion of a line.
+#[derive(Debug)]
+pub(crate) struct Expanded {
+    /// A reference was replaced.
+    pub(crate) changed: bool,
+    /// The multi-line definition whose lines come next.
+    pub(crate) multi_line: Option<MultiLine>,
+}
+
+/// The definitions, and the work done to expand them.
 #[derive(Debug, Default)]
 pub(crate) struct Definitions {
     map: BTreeMap<Rc<str>, Value>,
     work: usize,
 }
 
-/// What predefined names tell about.
+/// What predefined names refer to.
 #[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
     pub(crate) host: &'a dyn Host,
@@ -58,24 +67,24 @@ pub(crate) struct Context<'a> {
 
 /// `$NAME`, `${NAME}` or `${NAME arguments}`.
 struct Reference<'a> {
-    /// The bytes of the line it takes.
+    /// Its bytes in the line.
     start: usize,
     end: usize,
     name: &'a str,
     arguments: &'a str,
-    /// False for a `$NAME` with something behind it that keeps it from being replaced.
-    ends_well: bool,
+    /// False for a `$NAME` that is not replaced because of the character after it.
+    replaceable: bool,
 }
 
 impl Definitions {
-    /// Sets a name; the latest value counts.
+    /// Stores a definition; a later one replaces an earlier one.
     pub(crate) fn define(
         &mut self,
         name: &str,
         value: Value,
         at: Span,
         diags: &mut Diags,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Aborted> {
         if let Some(old) = self.map.get_mut(name) {
             *old = value;
             return Ok(());
@@ -83,7 +92,7 @@ impl Definitions {
         if self.map.len() >= MAX_DEFINITIONS {
             let text = format!("more than {MAX_DEFINITIONS} definitions; reading stops here");
             diags.report(Severity::Fatal, at, text);
-            return Err(Stop);
+            return Err(Aborted);
         }
         self.map.insert(name.into(), value);
         Ok(())
@@ -94,8 +103,13 @@ impl Definitions {
         self.map.contains_key(name)
     }
 
-    /// Counts text made; this bound makes every configuration end.
-    pub(crate) fn spend(&mut self, bytes: usize, at: Span, diags: &mut Diags) -> Result<(), Stop> {
+    /// Counts bytes of expanded text. This limit guarantees that reading ends.
+    pub(crate) fn spend(
+        &mut self,
+        bytes: usize,
+        at: Span,
+        diags: &mut Diags,
+    ) -> Result<(), Aborted> {
         self.work = self.work.saturating_add(bytes).saturating_add(STEP);
         if self.work <= MAX_WORK {
             return Ok(());
@@ -103,39 +117,41 @@ impl Definitions {
         diags.report_with_help(
             Severity::Fatal,
             at,
-            "definitions and sequences make too much text; reading stops here",
+            "definitions and sequences expand to too much text; reading stops here",
             "shorten the ~SEQ ranges, or look for definitions that multiply each other",
         );
-        Err(Stop)
+        Err(Aborted)
     }
 
-    /// Replaces the references in a line. `None`: reported, to be left out. The flag tells whether
-    /// anything was replaced, the body which lines come next.
+    /// Replaces the references in a line. `None`: an error was reported, and the line is to be ignored.
     pub(crate) fn expand(
         &mut self,
         line: &mut Line,
         context: Context<'_>,
         diags: &mut Diags,
-    ) -> Result<Option<(bool, Option<Body>)>, Stop> {
-        let mut body = None;
+    ) -> Result<Option<Expanded>, Aborted> {
+        let mut multi_line = None;
         for round in 0..=MAX_ROUNDS {
             let mut out = Line::default();
             let (found, again) = self.round(line, context, &mut out, diags)?;
-            body = body.or(found);
+            multi_line = multi_line.or(found);
             if !again {
-                self.leftovers(line, diags);
-                return Ok(Some((round > 0, body)));
+                self.report_unreplaced(line, diags);
+                return Ok(Some(Expanded {
+                    changed: round > 0,
+                    multi_line,
+                }));
             }
             out.indent = line.indent;
-            out.swallowed = line.swallowed;
+            out.commented_brace = line.commented_brace;
             let first = references(&line.text).next();
             let (start, end) = first.map_or((0, 0), |first| (first.start, first.end));
             if out.text.len() > MAX_LINE || round == MAX_ROUNDS {
                 let what = line.text.get(start..end).unwrap_or("");
                 let message = if out.text.len() > MAX_LINE {
-                    format!("{what} makes the line longer than {MAX_LINE} bytes; line left out")
+                    format!("{what} makes the line longer than {MAX_LINE} bytes; line ignored")
                 } else {
-                    format!("the definition of {what} leads back to itself; line left out")
+                    format!("the definition of {what} refers to itself; line ignored")
                 };
                 diags.report(Severity::Error, line.span(start, end), message);
                 return Ok(None);
@@ -145,14 +161,14 @@ impl Definitions {
         Ok(None)
     }
 
-    /// Replaces every reference once; true if there was any.
+    /// Replaces every reference once; true if there was one.
     fn round(
         &mut self,
         line: &Line,
         context: Context<'_>,
         out: &mut Line,
         diags: &mut Diags,
-    ) -> Result<(Option<Body>, bool), Stop> {
+    ) -> Result<(Option<MultiLine>, bool), Aborted> {
         let mut done = 0;
         let mut again = false;
         for reference in references(&line.text) {
@@ -161,7 +177,7 @@ impl Definitions {
             let value = match predefined(&reference, context, via, diags) {
                 Some(text) => Value::Text(text.into()),
                 None => match self.map.get(reference.name) {
-                    Some(value) if reference.ends_well => value.clone(),
+                    Some(value) if reference.replaceable => value.clone(),
                     Some(_) | None => continue,
                 },
             };
@@ -169,12 +185,12 @@ impl Definitions {
                 Value::Text(text) => {
                     self.spend(text.len(), via, diags)?;
                     out.push_part(line, done, start);
-                    out.push_made(&text, via);
+                    out.push_expanded(&text, via);
                 }
-                Value::Lines(lines) if ends(line, end) => {
+                Value::Lines(lines) if is_at_end(line, end) => {
                     out.push_part(line, done, start);
                     let name = reference.name.into();
-                    return Ok((Some(Body { name, lines, via }), true));
+                    return Ok((Some(MultiLine { name, lines, via }), true));
                 }
                 Value::Lines(_) => continue,
             }
@@ -188,19 +204,21 @@ impl Definitions {
         Ok((None, again))
     }
 
-    /// Reports references to known names that could not be replaced.
-    fn leftovers(&self, line: &Line, diags: &mut Diags) {
+    /// Reports references to definitions that could not be replaced.
+    fn report_unreplaced(&self, line: &Line, diags: &mut Diags) {
         for reference in references(&line.text) {
             let Reference {
                 start, end, name, ..
             } = reference;
             let (message, help) = match self.map.get(name) {
-                Some(Value::Text(_)) if !reference.ends_well => (
+                Some(Value::Text(_)) if !reference.replaceable => (
                     format!("${name} is not replaced here: only a blank, `,` or `)` may follow it"),
                     format!("write ${{{name}}}"),
                 ),
                 Some(Value::Lines(_)) => (
-                    format!("${name} has several lines and is not replaced within a line"),
+                    format!(
+                        "${name} is a multi-line definition, which is not replaced within a line"
+                    ),
                     format!("put ${name} on a line of its own"),
                 ),
                 Some(Value::Text(_)) | None => continue,
@@ -210,8 +228,9 @@ impl Definitions {
     }
 }
 
-fn ends(line: &Line, at: usize) -> bool {
-    line.text.get(at..).unwrap_or("").chars().all(blank)
+/// Whether only blanks follow byte `at`.
+fn is_at_end(line: &Line, at: usize) -> bool {
+    line.text.get(at..).unwrap_or("").chars().all(is_blank)
 }
 
 /// The references in a text, from left to right.
@@ -223,25 +242,25 @@ fn references(text: &str) -> impl Iterator<Item = Reference<'_>> {
 fn reference(text: &str, start: usize) -> Option<Reference<'_>> {
     let rest = text.get(start.checked_add(1)?..)?;
     let Some(inner) = rest.strip_prefix('{') else {
-        let name = name(rest)?;
-        let behind = rest.get(name.len()..)?.chars().next();
+        let name = identifier(rest)?;
+        let after = rest.get(name.len()..)?.chars().next();
         return Some(Reference {
             start,
             end: start.saturating_add(1).saturating_add(name.len()),
             name,
             arguments: "",
-            ends_well: behind.is_none_or(|c| blank(c) || c == ',' || c == ')'),
+            replaceable: after.is_none_or(|c| is_blank(c) || c == ',' || c == ')'),
         });
     };
-    let name = name(inner)?;
-    let behind = inner.get(name.len()..)?;
-    // Arguments are short; looking further would make a line full of `${a ` expensive.
-    let len = behind
+    let name = identifier(inner)?;
+    let after = inner.get(name.len()..)?;
+    // The limit keeps the cost of a line full of `${a ` linear.
+    let len = after
         .bytes()
         .take(MAX_ARGUMENTS)
         .position(|byte| byte == b'}')?;
-    let arguments = behind.get(..len)?;
-    if !arguments.is_empty() && !arguments.starts_with(blank) {
+    let arguments = after.get(..len)?;
+    if !arguments.is_empty() && !arguments.starts_with(is_blank) {
         return None;
     }
     Some(Reference {
@@ -252,18 +271,18 @@ fn reference(text: &str, start: usize) -> Option<Reference<'_>> {
             .saturating_add(len),
         name,
         arguments,
-        ends_well: true,
+        replaceable: true,
     })
 }
 
-/// Names that are defined from the start.
+/// The value of a predefined name.
 fn predefined(
     reference: &Reference<'_>,
     context: Context<'_>,
     via: Span,
     diags: &mut Diags,
 ) -> Option<String> {
-    if !reference.ends_well {
+    if !reference.replaceable {
         return None;
     }
     Some(match reference.name {
@@ -275,7 +294,7 @@ fn predefined(
         "_ENV" => {
             let name = reference.arguments.trim();
             context.host.env(name).unwrap_or_else(|| {
-                let text = format!("environment variable `{name}` is not set; nothing is put here");
+                let text = format!("environment variable `{name}` is not set; replaced by nothing");
                 diags.report(Severity::Warning, via, text);
                 String::new()
             })
@@ -284,7 +303,7 @@ fn predefined(
     })
 }
 
-/// `[min [max]]`, both inclusive; else 0 to 32767.
+/// Value of `${_RANDOM [MIN [MAX]]}`, both inclusive; default: 0 to 32767.
 fn random(arguments: &str, random: u32, via: Span, diags: &mut Diags) -> String {
     let mut numbers = arguments.split_ascii_whitespace().map(str::parse::<u32>);
     let bounds = match (numbers.next(), numbers.next(), numbers.next()) {
@@ -294,7 +313,7 @@ fn random(arguments: &str, random: u32, via: Span, diags: &mut Diags) -> String 
         _ => None,
     };
     let (min, max) = bounds.unwrap_or_else(|| {
-        let text = "_RANDOM takes a smallest and a largest number; 0 to 32767 is used";
+        let text = "_RANDOM takes a minimum and a maximum; 0 and 32767 are used";
         diags.report(Severity::Error, via, text);
         (0, 32767)
     });
@@ -323,14 +342,14 @@ mod tests {
             ("$É", ""),
         ] {
             let found: Vec<String> = references(text)
-                .map(|r| format!("{}{}:{}", r.name, r.arguments, r.ends_well))
+                .map(|r| format!("{}{}:{}", r.name, r.arguments, r.replaceable))
                 .collect();
             assert_eq!(found.join(" "), want, "{text}");
         }
     }
 
     #[test]
-    fn a_reference_takes_exactly_its_bytes() {
+    fn a_reference_covers_exactly_its_bytes() {
         for (text, want) in [
             ("a $B c", "$B"),
             ("a${B}c", "${B}"),

@@ -1,20 +1,20 @@
-//! `include` and its strict relatives: which files a pattern names, and what must not be missing.
+//! `include` and its strict variants: the files that a pattern names, and which missing files are errors.
 //!
-//! A file that is named and not there, or cannot be read, is an error in any case: a reload must not take down what
-//! is in it.
+//! A file that is named without a wildcard and is missing, or cannot be read, is always an error: a reload must not
+//! remove what it configures.
 
-/// What an include must live up to, else it is an error instead of a remark.
+/// What an include must find; otherwise it is an error instead of a note.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Policy {
-    /// At least one file is found.
+    /// At least one file.
     pub(crate) matches: bool,
-    /// Every pattern with a wildcard finds a file.
+    /// A file for every pattern with a wildcard.
     pub(crate) wildcards: bool,
-    /// Every alternative of `{a,b}` finds a file.
+    /// A file for every alternative of `{a,b}`.
     pub(crate) braces: bool,
 }
 
-/// Most patterns `{a,b}` may multiply to.
+/// Maximum number of patterns that `{a,b}` expand to.
 pub(crate) const MAX_ALTERNATIVES: usize = 256;
 
 impl Policy {
@@ -24,7 +24,7 @@ impl Policy {
         braces: true,
     };
 
-    /// The strictness an `include…` keyword adds; `None` for other keywords.
+    /// The policy that an `include…` keyword adds; `None` for other keywords.
     pub(crate) fn of_keyword(keyword: &str) -> Option<Self> {
         let none = Self::default();
         Some(match keyword {
@@ -46,8 +46,8 @@ impl Policy {
         })
     }
 
-    /// Both.
-    pub(crate) fn and(self, other: Self) -> Self {
+    /// What either of two policies asks for.
+    pub(crate) fn union(self, other: Self) -> Self {
         Self {
             matches: self.matches || other.matches,
             wildcards: self.wildcards || other.wildcards,
@@ -55,10 +55,13 @@ impl Policy {
         }
     }
 
-    /// Takes the words of `include_check`: plain words replace the policy, `+x` and `-x` change it, none
-    /// at all asks for everything. Returns the first word not understood.
-    pub(crate) fn check<'a>(&mut self, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-        let mut fresh = false;
+    /// Applies the arguments of `include_check`: plain words replace the policy, `+WORD` and `-WORD` change it, no words
+    /// ask for everything. Returns the first unknown word.
+    pub(crate) fn apply_include_check<'a>(
+        &mut self,
+        words: impl Iterator<Item = &'a str>,
+    ) -> Option<&'a str> {
+        let mut replaced = false;
         let mut any = false;
         let mut bad = None;
         for word in words {
@@ -67,9 +70,9 @@ impl Policy {
                 (Some(option), _) => (true, option),
                 (None, Some(option)) => (false, option),
                 (None, None) => {
-                    if !fresh {
+                    if !replaced {
                         *self = Self::default();
-                        fresh = true;
+                        replaced = true;
                     }
                     (true, word)
                 }
@@ -89,12 +92,12 @@ impl Policy {
     }
 }
 
-/// Has a `*`, `?` or `[`.
+/// Whether a pattern has a `*`, `?` or `[`.
 pub(crate) fn has_wildcard(pattern: &str) -> bool {
     pattern.contains(['*', '?', '['])
 }
 
-/// The directory of a file, as it is put before relative patterns.
+/// The directory of a file.
 pub(crate) fn directory(path: &str) -> &str {
     match path.rfind('/') {
         Some(0) => "/",
@@ -103,7 +106,7 @@ pub(crate) fn directory(path: &str) -> &str {
     }
 }
 
-/// A pattern as seen from the file that includes it.
+/// A pattern relative to the directory of the including file.
 pub(crate) fn relative_to(including: &str, pattern: &str) -> String {
     if pattern.starts_with('/') || !including.contains('/') {
         return pattern.into();
@@ -112,7 +115,8 @@ pub(crate) fn relative_to(including: &str, pattern: &str) -> String {
     format!("{directory}/{}", pattern.trim_start_matches("./"))
 }
 
-/// `a{b,c}d` → `abd`, `acd`, also nested. Braces without partner or comma are ordinary. `None`: too many.
+/// Expands `a{b,c}d` to `abd` and `acd`, also nested. Unmatched braces and braces without a comma are literal. `None`: more
+/// than [`MAX_ALTERNATIVES`].
 pub(crate) fn alternatives(pattern: &str) -> Option<Vec<String>> {
     let mut done = Vec::new();
     let mut todo = vec![pattern.to_owned()];
@@ -123,11 +127,11 @@ pub(crate) fn alternatives(pattern: &str) -> Option<Vec<String>> {
         match group(&pattern) {
             None => done.push(pattern),
             Some((before, choices, after)) => {
-                let made = choices
+                let expanded = choices
                     .iter()
                     .rev()
                     .map(|choice| format!("{before}{choice}{after}"));
-                todo.extend(made);
+                todo.extend(expanded);
             }
         }
     }
@@ -234,11 +238,11 @@ mod tests {
             (none, "read match", both),
         ] {
             let mut policy = start;
-            assert_eq!(policy.check(words.split_whitespace()), None);
+            assert_eq!(policy.apply_include_check(words.split_whitespace()), None);
             assert_eq!(policy, want, "{words}");
         }
         assert_eq!(
-            Policy::default().check("read fast".split(' ')),
+            Policy::default().apply_include_check("read fast".split(' ')),
             Some("fast")
         );
     }

@@ -1,4 +1,4 @@
-//! Diagnostics for programs: an array of objects.
+//! Diagnostics as JSON: an array of objects.
 
 use serde::Serialize;
 
@@ -15,7 +15,7 @@ struct Json<'a> {
     severity: Severity,
     message: &'a str,
     help: Option<&'a str>,
-    /// Uses of definitions that brought the line in.
+    /// References to the multi-line definition that the line is part of.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     from: Vec<From<'a>>,
 }
@@ -27,7 +27,7 @@ struct From<'a> {
     column: u32,
 }
 
-/// All messages as a JSON array of objects.
+/// All diagnostics as a JSON array of objects.
 #[must_use]
 pub fn render_json(diags: &Diags, sources: &Sources) -> String {
     let more = format!("{} more messages are not shown", diags.suppressed());
@@ -48,7 +48,7 @@ pub fn render_json(diags: &Diags, sources: &Sources) -> String {
             from: Vec::new(),
         });
     }
-    // Strings and numbers always serialize.
+    // Serializing strings and numbers cannot fail.
     serde_json::to_string(&list).unwrap_or_else(|_| "[]".into())
 }
 
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_an_array_of_objects_with_places() {
+    fn json_is_an_array_of_objects_with_positions() {
         let mut diags = Diags::default();
         diags.report_with_help(Severity::Error, span(0, 2, 2), "a \"b\"\n", "h");
         diags.push(Diag {
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_from_a_definition_names_its_uses() {
+    fn the_references_to_a_definition_are_listed() {
         let mut sources = sources("$A= \\\n x y\n$A\n");
         let view = sources.view(0, span(0, 11, 2)).expect("room");
         let mut diags = Diags::default();
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_beyond_the_capacity_is_counted() {
+    fn diagnostics_beyond_the_capacity_are_counted() {
         let mut diags = Diags::default();
         for n in 0..Diags::CAPACITY + 3 {
             diags.report(Severity::Note, span(0, 0, 1), format!("m{n}"));

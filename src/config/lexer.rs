@@ -1,20 +1,20 @@
-//! A logical line as words and braces.
+//! Splits a logical line into words and braces.
 //!
-//! `"…"` groups words and hides braces; a quote starts a new word wherever it stands. `{` and `}` outside
-//! quotes are tokens of their own, whatever touches them – except in `${NAME}` that was not replaced and in
-//! `{{ … }}`, `{% … %}` of templates nobody filled in: taken for braces, those would upset every block around.
+//! `"…"` groups words and hides braces; a quote starts a new word, even within a word. `{` and `}` outside quotes are
+//! tokens of their own, even without blanks around them. Exceptions are `${NAME}` that was not replaced, and `{{ … }}`
+//! and `{% … %}` of a template that was not filled in: as braces, they would unbalance the blocks around them.
 
 use std::ops::Range;
 
 use super::diag::{Diags, Severity, Span};
 use super::expand::Definitions;
-use super::line::{Line, blank, name, odd_blank};
+use super::line::{Line, identifier, is_blank, is_unicode_blank};
 use super::tree::Word;
 
-/// A piece of a line that has a meaning.
+/// A token of a line.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Token {
-    /// A word, and the bytes of the line it takes.
+    /// A word, and its byte range in the line.
     Word(Word, Range<usize>),
     /// `{`
     Open(Span),
@@ -22,15 +22,15 @@ pub(crate) enum Token {
     Close(Span),
 }
 
-/// Splits lines; remembers what it already complained about.
+/// Splits lines. Remembers what was reported already.
 #[derive(Debug, Default)]
 pub(crate) struct Lexer {
-    /// Last file whose strange blanks were reported.
+    /// The last file whose Unicode blanks were reported.
     blanks: Option<u16>,
-    /// Last file whose broken encoding was reported.
+    /// The last file whose invalid UTF-8 was reported.
     encoding: Option<u16>,
-    /// A curly quote on this line was reported; its partner need not be.
-    curly: bool,
+    /// A typographic quote on this line was reported; further ones are not.
+    typographic_quote: bool,
     templates: Templates,
 }
 
@@ -44,14 +44,14 @@ impl Lexer {
         diags: &mut Diags,
     ) {
         let text = line.text.as_str();
-        self.curly = false;
+        self.typographic_quote = false;
         self.templates = Templates::find(text);
         let mut at = 0;
         while let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) {
             let next = at.saturating_add(c.len_utf8());
-            if blank(c) {
-                if odd_blank(c) {
-                    self.odd_blank(c, line.span(at, next), diags);
+            if is_blank(c) {
+                if is_unicode_blank(c) {
+                    self.report_blank(c, line.span(at, next), diags);
                 }
                 at = next;
                 continue;
@@ -72,7 +72,7 @@ impl Lexer {
         }
     }
 
-    /// A word without quotes from `start`; returns where it ends.
+    /// Reads an unquoted word that starts at `start`. Returns the offset of its end.
     fn word(
         &mut self,
         line: &Line,
@@ -91,13 +91,13 @@ impl Lexer {
                 end = after;
                 continue;
             }
-            if let Some(len) = unreplaced(rest) {
+            if let Some(len) = reference_len(rest) {
                 end = end.saturating_add(len);
                 continue;
             }
             match c {
                 '"' | '{' | '}' => break,
-                c if blank(c) => break,
+                c if is_blank(c) => break,
                 '\\' => {
                     let escaped = rest.chars().nth(1).filter(|c| matches!(c, '#' | '!' | '"'));
                     end = end
@@ -109,7 +109,7 @@ impl Lexer {
         }
         let raw = text.get(start..end).unwrap_or("");
         if !raw.is_ascii() {
-            self.odd_characters(line, start, raw, diags);
+            self.report_characters(line, start, raw, diags);
         }
         if raw.contains('$') {
             report_undefined(line, start, raw, definitions, diags);
@@ -124,14 +124,14 @@ impl Lexer {
         end
     }
 
-    fn odd_blank(&mut self, c: char, at: Span, diags: &mut Diags) {
+    fn report_blank(&mut self, c: char, at: Span, diags: &mut Diags) {
         if self.blanks != Some(at.file) {
             self.blanks = Some(at.file);
             diags.report_with_help(
                 Severity::Warning,
                 at,
                 format!(
-                    "U+{:04X} is no ordinary blank; taken for one, as are others here",
+                    "U+{:04X} is not an ASCII blank; it separates words in this file",
                     u32::from(c)
                 ),
                 "write a space",
@@ -139,52 +139,52 @@ impl Lexer {
         }
     }
 
-    /// Curly quotes, and bytes that were no UTF-8.
-    fn odd_characters(&mut self, line: &Line, start: usize, raw: &str, diags: &mut Diags) {
-        let place = |at: usize, c: char| {
+    /// Reports typographic quotes and invalid UTF-8.
+    fn report_characters(&mut self, line: &Line, start: usize, raw: &str, diags: &mut Diags) {
+        let span_of = |at: usize, c: char| {
             let at = start.saturating_add(at);
             line.span(at, at.saturating_add(c.len_utf8()))
         };
-        let mut curly = raw.char_indices().filter(|(_, c)| is_curly(*c));
-        if let (Some((at, c)), false) = (curly.next(), self.curly) {
-            self.curly = true;
+        let mut quotes = raw.char_indices().filter(|(_, c)| is_typographic_quote(*c));
+        if let (Some((at, c)), false) = (quotes.next(), self.typographic_quote) {
+            self.typographic_quote = true;
             diags.report_with_help(
                 Severity::Error,
-                place(at, c),
-                format!("{c} is a curly quote and does not quote anything"),
+                span_of(at, c),
+                format!("{c} is a typographic quote, which does not quote"),
                 format!(
-                    "replace by straight quotes: {}",
-                    if is_single(c) { '\'' } else { '"' }
+                    "write a straight quote: {}",
+                    if is_single_quote(c) { '\'' } else { '"' }
                 ),
             );
         }
-        let broken = raw
+        let invalid = raw
             .char_indices()
             .find(|(_, c)| *c == char::REPLACEMENT_CHARACTER);
-        if let Some((at, c)) = broken {
-            let at = place(at, c);
+        if let Some((at, c)) = invalid {
+            let at = span_of(at, c);
             if self.encoding != Some(at.file) {
                 self.encoding = Some(at.file);
-                let text = "bytes that are not UTF-8; U+FFFD is used for each";
+                let text = "invalid UTF-8; U+FFFD is used for each invalid byte";
                 diags.report_with_help(Severity::Warning, at, text, "save the file as UTF-8");
             }
         }
     }
 }
 
-/// A word from the `"` at `start`; returns where it ends.
+/// Reads the word that starts with the `"` at `start`. Returns the offset of its end.
 fn quoted(line: &Line, start: usize, tokens: &mut Vec<Token>, diags: &mut Diags) -> usize {
     let text = line.text.as_str();
     let from = start.saturating_add(1);
     let inner = text.get(from..).unwrap_or("");
-    // A backslash hides a quote (script commands need that), unless no other quote is left.
-    let (len, close) = match closing(inner).or_else(|| inner.rfind('"')) {
+    // A quote after a backslash does not close the word (script commands need that), unless it is the last one.
+    let (len, close) = match unescaped_quote(inner).or_else(|| inner.rfind('"')) {
         Some(len) => (len, 1),
         None => {
             diags.report_with_help(
                 Severity::Error,
                 line.span(start, from),
-                "this quote is never closed; the rest of the line is taken as one word",
+                "unclosed quote; the rest of the line is one word",
                 "add a `\"` where the word ends",
             );
             (inner.len(), 0)
@@ -199,8 +199,8 @@ fn quoted(line: &Line, start: usize, tokens: &mut Vec<Token>, diags: &mut Diags)
     end
 }
 
-/// The first `"` without backslash.
-fn closing(text: &str) -> Option<usize> {
+/// Offset of the first `"` without a backslash.
+fn unescaped_quote(text: &str) -> Option<usize> {
     let mut escaped = false;
     text.bytes().position(|byte| {
         let found = byte == b'"' && !escaped;
@@ -210,15 +210,15 @@ fn closing(text: &str) -> Option<usize> {
 }
 
 /// Length of `${NAME}` at the start of a text.
-fn unreplaced(text: &str) -> Option<usize> {
+fn reference_len(text: &str) -> Option<usize> {
     let inner = text.strip_prefix("${")?;
     let (len, end) = inner
         .char_indices()
-        .find(|(_, c)| blank(*c) || matches!(c, '{' | '}' | '"'))?;
+        .find(|(_, c)| is_blank(*c) || matches!(c, '{' | '}' | '"'))?;
     (end == '}').then(|| len.saturating_add(3))
 }
 
-/// Where the placeholders of templates in a line may end: behind its last `}}` and its last `%}`.
+/// Where template placeholders in a line can end at most: after its last `}}` and after its last `%}`.
 #[derive(Clone, Copy, Debug, Default)]
 struct Templates {
     value: usize,
@@ -227,10 +227,10 @@ struct Templates {
 
 impl Templates {
     fn find(text: &str) -> Self {
-        let behind = |close: &str| text.rfind(close).map_or(0, |at| at.saturating_add(2));
+        let after_last = |close: &str| text.rfind(close).map_or(0, |at| at.saturating_add(2));
         Self {
-            value: behind("}}"),
-            tag: behind("%}"),
+            value: after_last("}}"),
+            tag: after_last("%}"),
         }
     }
 
@@ -242,7 +242,7 @@ impl Templates {
             "{%" => ("%}", self.tag),
             _ => return None,
         };
-        // Without this a line of nothing but `{` would be searched once for each.
+        // Keeps the cost of a line full of `{` linear.
         if last <= start.saturating_add(2) {
             return None;
         }
@@ -255,12 +255,12 @@ fn report_template(line: &Line, start: usize, end: usize, diags: &mut Diags) {
     diags.report_with_help(
         Severity::Error,
         line.span(start, end),
-        format!("{what} is a placeholder that was not filled in"),
+        format!("{what} is a template placeholder that was not filled in"),
         "run the file through its template engine first",
     );
 }
 
-/// Reports `${NAME}`, and `$NAME` where it looks like one: a password may well contain a `$`.
+/// Reports undefined `${NAME}`, and `$NAME` if it looks like a reference: a password may contain a `$`.
 fn report_undefined(
     line: &Line,
     start: usize,
@@ -272,7 +272,7 @@ fn report_undefined(
         let (before, rest) = raw.split_at_checked(at).unwrap_or((raw, ""));
         let rest = rest.get(1..).unwrap_or("");
         let inner = rest.strip_prefix('{');
-        let Some(name) = name(inner.unwrap_or(rest)) else {
+        let Some(name) = identifier(inner.unwrap_or(rest)) else {
             continue;
         };
         let behind = inner.unwrap_or(rest).get(name.len()..).unwrap_or("");
@@ -285,24 +285,24 @@ fn report_undefined(
                 format!("${name}"),
             ),
         };
-        // What is defined and could not be replaced was reported by the expansion.
+        // A defined name that could not be replaced was reported by the expansion.
         if whole && !definitions.has(name) {
             let from = start.saturating_add(at);
             diags.report_with_help(
                 Severity::Error,
                 line.span(from, from.saturating_add(text.len())),
-                format!("undefined definition {text}"),
-                format!("define it before its use: ${name}=value"),
+                format!("{text} is not defined"),
+                format!("define it before this line: ${name}=VALUE"),
             );
         }
     }
 }
 
-fn is_curly(c: char) -> bool {
-    is_single(c) || matches!(c, '\u{201c}'..='\u{201f}' | '\u{ff02}')
+fn is_typographic_quote(c: char) -> bool {
+    is_single_quote(c) || matches!(c, '\u{201c}'..='\u{201f}' | '\u{ff02}')
 }
 
-fn is_single(c: char) -> bool {
+fn is_single_quote(c: char) -> bool {
     matches!(c, '\u{2018}'..='\u{201b}' | '\u{ff07}')
 }
 
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn words_and_braces_keep_their_places() {
+    fn words_and_braces_have_their_spans() {
         for (text, want) in [
             ("a  bc", "a@0+1 bc@3+2"),
             ("a{b}c", "a@0+1 <1 b@2+1 >3 c@4+1"),

@@ -1,11 +1,52 @@
-//! keepalived.conf: text in, typed model and diagnostics out. No I/O: files come through [`Host`].
+//! Reads keepalived.conf: text in, typed model and diagnostics out. No I/O: files are read through [`Host`].
 //!
 //! ```text
-//! bytes → source, file (texts, physical lines) → reader (include, @cond, $def, ~SEQ, ~LST: logical lines)
+//! bytes → source, physical_lines → reader (include, @ID, $NAME, ~SEQ, ~LST: logical lines)
 //!       → lexer (words and braces with spans) → build (nested statements: tree)
-//!       → check against schema → lower (tree → model) → validate        diag → render (text), json
+//!       → check (against schema) → validate (names) → lower (tree → model)        diag → render (text), json
 //! ```
-//! Parsing never stops at the first problem and never panics; every problem is a [`Diag`] with a place.
+//! Reading does not stop at the first error and never panics; every error is a [`Diag`] with a position.
+//!
+//! ```
+//! use vrrpd::config::{Host, Program, Severity, load, model::User, render::render_text};
+//!
+//! /// A host with one file. The daemon uses `os::host::Host`.
+//! struct OneFile(&'static str);
+//!
+//! impl Host for OneFile {
+//!     fn read(&self, _: &str) -> Result<Vec<u8>, String> { Ok(self.0.into()) }
+//!     fn glob(&self, _: &str) -> Vec<String> { Vec::new() }
+//!     fn env(&self, _: &str) -> Option<String> { None }
+//!     fn config_id(&self) -> String { "router1".into() }
+//!     fn random(&self) -> u32 { 4 }
+//!     fn user(&self, _: &str) -> Option<User> { None }
+//!     fn group(&self, _: &str) -> Option<u32> { None }
+//!     fn own_user(&self) -> User { User::default() }
+//!     fn program(&self, _: &str, _: User) -> Result<Program, String> { Err("not found".into()) }
+//! }
+//!
+//! let text = "\
+//! vrrp_instance lan {
+//!     interface eth0
+//!     virtual_router_id 51
+//!     prority 200
+//!     virtual_ipaddress { 192.0.2.1/24 }
+//! }
+//! ";
+//! let loaded = load("vrrpd.conf", &OneFile(text));
+//!
+//! let lan = &loaded.config.instances[0];
+//! assert_eq!((lan.name.as_str(), lan.vrid.get()), ("lan", 51));
+//! assert_eq!(loaded.diags.worst(), Some(Severity::Error));
+//! assert_eq!(
+//!     render_text(&loaded.diags, &loaded.sources),
+//!     "vrrpd.conf:4:5: error: unknown keyword `prority`; ignored
+//!         prority 200
+//!         ^^^^^^^
+//!   help: did you mean `priority`?
+//! ",
+//! );
+//! ```
 
 #![cfg_attr(
     not(test),
@@ -23,7 +64,6 @@ mod check;
 pub mod command;
 pub mod diag;
 mod expand;
-mod file;
 mod include;
 #[cfg(feature = "json")]
 pub mod json;
@@ -33,6 +73,7 @@ mod lower;
 pub mod model;
 #[cfg(feature = "regex")]
 mod pcre;
+mod physical_lines;
 mod reader;
 pub mod render;
 pub mod schema;
@@ -51,12 +92,12 @@ use model::User;
 pub use source::Sources;
 use tree::Block;
 
-/// What the configuration reader may ask of the machine; `os` answers in earnest, tests from memory.
+/// What reading a configuration needs from the host. `os` implements it; tests use a fake.
 pub trait Host {
-    /// The bytes of a file. The error is the sentence to show ("no such file or directory").
+    /// The bytes of a file.
     ///
     /// # Errors
-    /// The system's own words when the file cannot be read.
+    /// The text for the message, such as "no such file or directory".
     fn read(&self, path: &str) -> Result<Vec<u8>, String>;
 
     /// Regular, non-executable files that match a pattern with `*`, `?` and `[…]`, sorted.
@@ -65,56 +106,56 @@ pub trait Host {
     /// An environment variable, for `${_ENV NAME}`.
     fn env(&self, name: &str) -> Option<String>;
 
-    /// What `@ID` lines are compared with: option `-i`, else the host name up to its first dot.
+    /// The ID that `@ID` lines are compared with: that of option `-i`, else the host name up to its first dot.
     fn config_id(&self) -> String;
 
-    /// A random number for `${_RANDOM}`; each call gives a new one.
+    /// A random number for `${_RANDOM}`, a new one with each call.
     fn random(&self) -> u32;
 
-    /// The user of this name or number, with its group.
+    /// The user with this name or number, and its group.
     fn user(&self, name: &str) -> Option<User>;
 
-    /// Number of the group of this name or number.
+    /// The ID of the group with this name or number.
     fn group(&self, name: &str) -> Option<u32>;
 
-    /// Who the daemon is.
+    /// The user that the daemon runs as.
     fn own_user(&self) -> User;
 
-    /// Finds a program that this user may run; a name without a slash is looked for in the PATH.
+    /// Finds a program that the user may execute; a name without a slash is searched in PATH.
     ///
     /// # Errors
-    /// Why there is none: "no such file or directory", "not executable for its user".
+    /// The text for the message, such as "no such file or directory" or "not executable for its user".
     fn program(&self, name: &str, user: User) -> Result<Program, String>;
 }
 
-/// A program that can be run.
+/// A program that can be executed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Program {
     /// Its absolute path.
     pub path: String,
-    /// The first part of the path that others than root may change.
+    /// The first part of the path that users other than root can write to.
     pub writable_by_others: Option<String>,
 }
 
-/// A configuration, ready to run, and all there is to say about its text.
+/// A configuration and the diagnostics of its text.
 #[derive(Debug)]
 pub struct Loaded {
-    /// What can run; empty when a message is fatal.
+    /// The model; the default if a diagnostic is fatal.
     pub config: Config,
-    /// The messages, in the order of the text.
+    /// The diagnostics, in the order of the text.
     pub diags: Diags,
-    /// The files, for showing places.
+    /// The source files, to render the diagnostics.
     pub sources: Sources,
 }
 
-/// Reads a configuration, checks it and makes the model. Never fails: what is wrong is in the messages.
+/// Reads a configuration, checks it and lowers it to the model. Errors are reported as diagnostics.
 #[must_use]
 pub fn load(path: &str, host: &dyn Host) -> Loaded {
     let mut diags = Diags::default();
     let Parsed { sources, mut root } = parse(path, host, schema::opens_block, &mut diags);
     let locate = |span, here| sources.locate(span, here);
     let config = if diags.worst() == Some(Severity::Fatal) {
-        // The tree ends somewhere in the middle: whatever was said about it would mislead.
+        // The tree is incomplete; diagnostics about it would be misleading.
         Config::default()
     } else {
         check::check(&mut root, &locate, &mut diags);
@@ -122,9 +163,9 @@ pub fn load(path: &str, host: &dyn Host) -> Loaded {
         lower::lower(&root, host, &locate, &mut diags)
     };
     diags.sort_by_key(|span| {
-        // What a multi-line definition brought in comes where it was used.
-        let used = core::iter::successors(Some(span), |span| sources.via(*span)).last();
-        used.map(|span| (span.file, span.start))
+        // Lines of a multi-line definition are sorted at its reference.
+        let reference = core::iter::successors(Some(span), |span| sources.via(*span)).last();
+        reference.map(|span| (span.file, span.start))
     });
     Loaded {
         config,
@@ -133,27 +174,27 @@ pub fn load(path: &str, host: &dyn Host) -> Loaded {
     }
 }
 
-/// A configuration as text: what was read and the statements found in it.
+/// The source files of a configuration, and its statements.
 #[derive(Debug)]
 pub struct Parsed {
-    /// The files, for showing places.
+    /// The source files, to render the diagnostics.
     pub sources: Sources,
-    /// The statements at top level. After a fatal message: those found before it.
+    /// The statements at the top level; after a fatal diagnostic those before it.
     pub root: Block,
 }
 
-/// A fatal message was written; nothing more is read.
+/// A fatal diagnostic was reported; reading ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Stop;
+struct Aborted;
 
-/// Reads a configuration and everything it includes. `opens_block` tells which keywords open blocks, for the
-/// case that a brace is missing.
+/// Reads a configuration and the files it includes. `opens_block` says which keywords open blocks, for the case that a
+/// brace is missing.
 pub fn parse(path: &str, host: &dyn Host, opens_block: OpensBlock, diags: &mut Diags) -> Parsed {
     let mut reader = reader::Reader::new(host);
     let mut builder = build::Builder::new(opens_block);
     let root = match read(path, &mut reader, &mut builder, diags) {
         Ok(()) => builder.finish(&reader.sources, diags),
-        Err(Stop) => builder.into_root(),
+        Err(Aborted) => builder.into_root(),
     };
     Parsed {
         sources: reader.sources,
@@ -166,7 +207,7 @@ fn read(
     reader: &mut reader::Reader<'_>,
     builder: &mut build::Builder,
     diags: &mut Diags,
-) -> Result<(), Stop> {
+) -> Result<(), Aborted> {
     let mut lexer = lexer::Lexer::default();
     let mut line = line::Line::default();
     let mut tokens = Vec::new();

@@ -1,47 +1,47 @@
-//! Patterns as PCRE2 reads them, put into the words of the engine we have.
+//! Translates regular expressions from PCRE2 syntax to that of regex-lite.
 //!
-//! keepalived searches with PCRE2, vrrpd with regex-lite, whose language is for the most part the same. What both
-//! read alike is passed on, what is written differently is rewritten, and all else is refused by name: a pattern
-//! that silently means something else would take down servers, or keep dead ones.
+//! keepalived uses PCRE2, vrrpd uses regex-lite, whose syntax is mostly the same. What has the same meaning in both is kept,
+//! what is written differently is rewritten, and everything else is rejected by name: a pattern that silently means
+//! something else would remove good servers or keep failed ones.
 //!
-//! Rewritten: `{` that begins no count and stands for itself, as in JSON; `$`, which holds before a final line
-//! break too; `\<`, a plain `<`. Groups capture nothing, since nobody asks what they caught.
+//! Rewritten are: `{` that starts no quantifier and is a literal, as in JSON; `$`, which also matches before a final line
+//! break; `\<`, a literal `<`. Groups do not capture, because captures are not used.
 
 use core::fmt::Write as _;
 
-/// What the options of a pattern change in its meaning here.
+/// The options of a pattern that change how it is translated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct PatternFlags {
-    /// `multiline`: `$` holds at every line break.
+    /// `multiline`: `$` matches at every line break.
     pub(super) multi_line: bool,
-    /// `dollar_endonly`: `$` holds at the very end only.
+    /// `dollar_endonly`: `$` matches only at the end.
     pub(super) dollar_end_only: bool,
 }
 
-/// The pattern for regex-lite.
+/// Translates a pattern.
 ///
 /// # Errors
-/// What it holds that is not supported.
-pub(super) fn translate(pattern: &str, reading: PatternFlags) -> Result<String, String> {
+/// A message that names what is not supported.
+pub(super) fn translate(pattern: &str, flags: PatternFlags) -> Result<String, String> {
     let mut translator = Translator {
         rest: pattern,
         out: String::with_capacity(pattern.len()),
         depth: 0,
-        reading,
+        flags,
     };
     while let Some(c) = translator.next() {
-        translator.one(c)?;
+        translator.translate_char(c)?;
     }
     Ok(translator.out)
 }
 
 struct Translator<'a> {
-    /// What is still to be read.
+    /// The part of the pattern that was not read yet.
     rest: &'a str,
     out: String,
-    /// Open groups.
+    /// Number of open groups.
     depth: u32,
-    reading: PatternFlags,
+    flags: PatternFlags,
 }
 
 impl Translator<'_> {
@@ -52,14 +52,14 @@ impl Translator<'_> {
         c
     }
 
-    /// Takes `text`, if it comes next.
+    /// Skips `text` if it comes next.
     fn take(&mut self, text: &str) -> bool {
         let rest = self.rest.strip_prefix(text);
         self.rest = rest.unwrap_or(self.rest);
         rest.is_some()
     }
 
-    fn one(&mut self, c: char) -> Result<(), String> {
+    fn translate_char(&mut self, c: char) -> Result<(), String> {
         match c {
             '\\' => self.escape(false)?,
             '[' => self.class()?,
@@ -71,19 +71,19 @@ impl Translator<'_> {
             '$' => self.dollar()?,
             '*' | '+' | '?' => {
                 self.out.push(c);
-                self.after_count()?;
+                self.after_quantifier()?;
             }
-            '{' => match count(self.rest) {
+            '{' => match quantifier_len(self.rest) {
                 Some(length) => {
-                    let (count, rest) = self.rest.split_at_checked(length).unwrap_or_default();
+                    let (quantifier, rest) = self.rest.split_at_checked(length).unwrap_or_default();
                     self.rest = rest;
                     self.out.push('{');
-                    self.out.push_str(count);
-                    self.after_count()?;
+                    self.out.push_str(quantifier);
+                    self.after_quantifier()?;
                 }
-                // Older and newer PCRE2 do not agree about it.
+                // Its meaning depends on the version of PCRE2.
                 None if self.rest.starts_with(',') => {
-                    return unsupported("a count without minimum", "{,");
+                    return unsupported("a quantifier without a minimum", "{,");
                 }
                 None => self.out.push_str("\\{"),
             },
@@ -93,7 +93,7 @@ impl Translator<'_> {
         Ok(())
     }
 
-    /// Appends a character that stands for itself.
+    /// Appends a literal character.
     fn literal(&mut self, c: char) {
         if c.is_ascii_punctuation() && !matches!(c, '<' | '>') {
             self.out.push('\\');
@@ -101,10 +101,10 @@ impl Translator<'_> {
         self.out.push(c);
     }
 
-    /// What follows a count.
-    fn after_count(&mut self) -> Result<(), String> {
+    /// Translates what follows a quantifier.
+    fn after_quantifier(&mut self) -> Result<(), String> {
         if self.rest.starts_with('+') {
-            return unsupported("a possessive count", "+");
+            return unsupported("a possessive quantifier", "+");
         }
         if self.take("?") {
             self.out.push('?');
@@ -112,13 +112,13 @@ impl Translator<'_> {
         Ok(())
     }
 
-    /// `$`: what may follow it must not be able to take the line break that it lets pass.
+    /// Translates `$`. A pattern after it could match the final line break, which `$` allows; that is rejected.
     fn dollar(&mut self) -> Result<(), String> {
-        if self.reading.multi_line {
+        if self.flags.multi_line {
             self.out.push('$');
             return Ok(());
         }
-        if self.reading.dollar_end_only {
+        if self.flags.dollar_end_only {
             self.out.push_str("\\z");
             return Ok(());
         }
@@ -127,10 +127,10 @@ impl Translator<'_> {
             self.out.push_str("(?:\\n?\\z)");
             return Ok(());
         }
-        unsupported("what follows a", "$")
+        unsupported("a pattern after", "$")
     }
 
-    /// What follows `(`.
+    /// Translates what follows `(`.
     fn group(&mut self) -> Result<(), String> {
         self.depth = self.depth.saturating_add(1);
         if self.rest.starts_with('*') {
@@ -143,14 +143,14 @@ impl Translator<'_> {
         if named {
             self.rest = self.rest.split_once('>').map_or("", |(_, rest)| rest);
         } else if self.rest.starts_with('?') && !self.take("?:") {
-            return self.flags();
+            return self.inline_options();
         }
         self.out.push_str("(?:");
         Ok(())
     }
 
-    /// `(?i)`, `(?s-i:`; all else behind `(?` is none of ours.
-    fn flags(&mut self) -> Result<(), String> {
+    /// Translates `(?i)` and `(?s-i:`; rejects everything else after `(?`.
+    fn inline_options(&mut self) -> Result<(), String> {
         let inside = self.rest.strip_prefix('?').unwrap_or_default();
         let length = inside.find(|c| !matches!(c, 'i' | 's' | '-'));
         let (flags, rest) = inside.split_at(length.unwrap_or(inside.len()));
@@ -167,14 +167,14 @@ impl Translator<'_> {
             [b'=' | b'!', ..] | [b'<', b'=' | b'!', ..] => "look-around",
             [b'>', ..] => "an atomic group",
             [b'#', ..] => "a comment",
-            [b'a'..=b'z' | b'J' | b'U' | b'^', ..] => "this option inside a pattern",
-            _ => "this kind of group",
+            [b'a'..=b'z' | b'J' | b'U' | b'^', ..] => "the inline option",
+            _ => "the group",
         };
         let opening: String = self.rest.chars().take(2).collect();
         unsupported(what, &format!("({opening}"))
     }
 
-    /// What follows `[`.
+    /// Translates what follows `[`.
     fn class(&mut self) -> Result<(), String> {
         self.out.push('[');
         if self.take("^") {
@@ -189,7 +189,7 @@ impl Translator<'_> {
                 }
                 '[' if self.rest.starts_with(':') => {
                     let Some((name, rest)) = self.rest.split_once(":]") else {
-                        return unsupported("this class", "[:");
+                        return unsupported("the class", "[:");
                     };
                     self.rest = rest;
                     self.out.push('[');
@@ -200,21 +200,21 @@ impl Translator<'_> {
                     return unsupported("a collating element", "[.");
                 }
                 '\\' => self.escape(true)?,
-                // One engine sees a range in it, the other does not.
-                '-' if self.rest.starts_with('-') => return unsupported("in a class,", "--"),
+                // A range in one of the syntaxes, but not in the other.
+                '-' if self.rest.starts_with('-') => return unsupported("in a class", "--"),
                 '-' => self.out.push('-'),
                 _ => self.literal(c),
             }
             first = false;
         }
-        // Not closed, as the engine will say.
+        // The class is not closed; the compiler of the pattern reports it.
         Ok(())
     }
 
-    /// What follows a backslash.
+    /// Translates what follows a backslash.
     fn escape(&mut self, in_class: bool) -> Result<(), String> {
         let Some(c) = self.next() else {
-            // The engine will say that it makes no sense.
+            // The compiler of the pattern reports it.
             self.out.push('\\');
             return Ok(());
         };
@@ -232,7 +232,7 @@ impl Translator<'_> {
             'x' => self.hexadecimal()?,
             _ if c.is_ascii_alphanumeric() => {
                 let what = match c {
-                    '1'..='9' | 'g' | 'k' => "a reference back",
+                    '1'..='9' | 'g' | 'k' => "the back-reference",
                     _ => "the escape",
                 };
                 return unsupported(what, &format!("\\{c}"));
@@ -242,7 +242,7 @@ impl Translator<'_> {
         Ok(())
     }
 
-    /// `\xHH` or `\x{HH}`: a byte of PCRE2, a character here, which is the same up to 7f.
+    /// Translates `\xHH` and `\x{HH}`: a byte in PCRE2, a character in regex-lite, which are the same up to 7f.
     fn hexadecimal(&mut self) -> Result<(), String> {
         let (digits, rest) = match self.rest.strip_prefix('{') {
             Some(inside) => inside.split_once('}').unwrap_or_default(),
@@ -251,22 +251,22 @@ impl Translator<'_> {
         match u8::from_str_radix(digits, 16) {
             Ok(value @ 0..0x80) => {
                 self.rest = rest;
-                // Writing to memory cannot fail.
+                // Writing to a String cannot fail.
                 let _ = write!(self.out, "\\x{value:02X}");
                 Ok(())
             }
-            Ok(_) | Err(_) => unsupported("a character by its number beyond 7f", "\\x"),
+            Ok(_) | Err(_) => unsupported("a character code above 7f", "\\x"),
         }
     }
 }
 
-/// The length of what follows `{` if it is a count: `3}`, `3,}`, `3,5}`.
-fn count(text: &str) -> Option<usize> {
+/// The length of the text after `{` if it is a quantifier: `3}`, `3,}`, `3,5}`.
+fn quantifier_len(text: &str) -> Option<usize> {
     let (inside, _) = text.split_once('}')?;
     let (least, most) = inside.split_once(',').unwrap_or((inside, inside));
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    let fine = !least.is_empty() && digits(least) && digits(most);
-    fine.then(|| inside.len().saturating_add(1))
+    let valid = !least.is_empty() && digits(least) && digits(most);
+    valid.then(|| inside.len().saturating_add(1))
 }
 
 fn unsupported<T>(what: &str, shown: &str) -> Result<T, String> {
@@ -278,7 +278,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_both_read_alike_is_passed_on_and_the_rest_rewritten() {
+    fn common_syntax_is_kept_and_different_syntax_is_rewritten() {
         for (pattern, want) in [
             ("OK", "OK"),
             ("a.c|^x*?y+z{2,3}?", "a.c|^x*?y+z{2,3}?"),
@@ -313,33 +313,33 @@ mod tests {
     }
 
     #[test]
-    fn what_would_mean_something_else_is_refused_by_name() {
+    fn syntax_with_another_meaning_is_rejected_by_name() {
         for (pattern, want) in [
             ("a(?=b)", "look-around `(?=`"),
             ("(?<!a)b", "look-around `(?<`"),
             ("(?>a)", "an atomic group `(?>`"),
             ("(?#x)", "a comment `(?#`"),
-            ("(?x) a", "this option inside a pattern `(?x`"),
-            ("(?m)a$", "this option inside a pattern `(?m`"),
-            ("(?R)", "this kind of group `(?R`"),
-            ("(?1)", "this kind of group `(?1`"),
-            ("(?|a|b)", "this kind of group `(?|`"),
-            ("(?P=n)", "this kind of group `(?P`"),
+            ("(?x) a", "the inline option `(?x`"),
+            ("(?m)a$", "the inline option `(?m`"),
+            ("(?R)", "the group `(?R`"),
+            ("(?1)", "the group `(?1`"),
+            ("(?|a|b)", "the group `(?|`"),
+            ("(?P=n)", "the group `(?P`"),
             ("(*UTF)a", "a verb `(*`"),
-            ("a++", "a possessive count `+`"),
-            ("a{2}+", "a possessive count `+`"),
-            ("a{,2}", "a count without minimum `{,`"),
-            (r"(a)\1", r"a reference back `\1`"),
-            (r"\k<n>", r"a reference back `\k`"),
+            ("a++", "a possessive quantifier `+`"),
+            ("a{2}+", "a possessive quantifier `+`"),
+            ("a{,2}", "a quantifier without a minimum `{,`"),
+            (r"(a)\1", r"the back-reference `\1`"),
+            (r"\k<n>", r"the back-reference `\k`"),
             (r"\R", r"the escape `\R`"),
             (r"\Qa.b\E", r"the escape `\Q`"),
             (r"\p{L}", r"the escape `\p`"),
             (r"\v", r"the escape `\v`"),
             (r"[\B]", r"the escape `\B`"),
-            (r"\xe9", r"a character by its number beyond 7f `\x`"),
-            ("a$b", "what follows a `$`"),
-            ("(a$|b)c", "what follows a `$`"),
-            ("[--/]", "in a class, `--`"),
+            (r"\xe9", r"a character code above 7f `\x`"),
+            ("a$b", "a pattern after `$`"),
+            ("(a$|b)c", "a pattern after `$`"),
+            ("[--/]", "in a class `--`"),
             ("[[.a.]]", "a collating element `[.`"),
         ] {
             let got = translate(pattern, PatternFlags::default());

@@ -1,58 +1,63 @@
-//! From files to logical lines: comments, conditions (`@id`), definitions, sequences and includes are gone
-//! when a line leaves here, and every part of it knows where it stands.
+//! Turns files into logical lines: resolves comments, conditions (`@ID`), definitions, sequences and includes. Every part
+//! of a line keeps its span.
 //!
-//! Whatever still has lines to give is on one stack: files being read, bodies of multi-line definitions,
-//! sequences. Nothing recurses; depth, files, text and work are bounded, and the bound that is hit says so
-//! and ends the reading ([`Stop`]).
+//! All sources of further lines are on one stack: files, bodies of multi-line definitions, sequences, pending includes.
+//! No recursion. Depth, number of files, text and work are bounded; a bound that is exceeded is reported and ends the
+//! reading ([`Aborted`]).
 
 use super::diag::{Diags, Severity, Span};
-use super::expand::{Body, Context, Definitions, Value};
-use super::file::File;
+use super::expand::{Context, Definitions, Expanded, MultiLine, Value};
 use super::include::{self, MAX_ALTERNATIVES, Policy};
-use super::line::{Line, blank, name};
+use super::line::{Line, identifier, is_blank};
+use super::physical_lines::PhysicalLines;
 use super::sequence::{self, Sequence};
 use super::source::{MAX_FILES, MAX_TEXT, SourceError, Sources, span};
-use super::{Host, Stop};
+use super::{Aborted, Host};
 
-/// Deepest nesting of includes.
+/// Maximum nesting of includes.
 const MAX_INCLUDES: usize = 16;
-/// Deepest nesting of files, bodies and sequences together.
+/// Maximum nesting of files, multi-line definitions, sequences and includes together.
 const MAX_DEPTH: usize = 64;
 
-/// Gives the lines of a configuration, one after the other.
+/// Reads the logical lines of a configuration.
 pub(crate) struct Reader<'h> {
     host: &'h dyn Host,
     config_id: String,
     pub(crate) sources: Sources,
     pub(crate) definitions: Definitions,
     policy: Policy,
-    stack: Vec<Origin>,
+    stack: Vec<LineSource>,
 }
 
-/// Something that has lines to give.
-enum Origin {
-    File(File),
-    Body {
-        body: Body,
+/// A source of lines.
+enum LineSource {
+    File(PhysicalLines),
+    /// The lines of a multi-line definition.
+    Definition {
+        definition: MultiLine,
+        /// Index of the next line.
         next: usize,
-        from: u16,
-        to: Option<u16>,
+        /// File of the lines.
+        file: u16,
+        /// View of the file that the lines get; `None` when there are no more views.
+        view: Option<u16>,
     },
-    Each(Box<Sequence>),
+    Sequence(Box<Sequence>),
+    /// Files that are still to be included.
     Includes {
         paths: std::vec::IntoIter<String>,
         at: Span,
     },
 }
 
-/// What to do with a line.
-enum Digested {
+/// What became of a line when it was processed.
+enum Processed {
     /// It is a statement.
-    Keep,
-    /// It is used up.
-    Gone,
-    /// It changed such that it must be looked at again.
-    Again,
+    Statement,
+    /// It was a definition, directive or condition; nothing is left of it.
+    Consumed,
+    /// It was replaced and must be processed again.
+    Changed,
 }
 
 impl<'h> Reader<'h> {
@@ -68,7 +73,7 @@ impl<'h> Reader<'h> {
     }
 
     /// Opens the main file.
-    pub(crate) fn open_main(&mut self, path: &str, diags: &mut Diags) -> Result<(), Stop> {
+    pub(crate) fn open_main(&mut self, path: &str, diags: &mut Diags) -> Result<(), Aborted> {
         match self.host.read(path) {
             Ok(bytes) => self.open(path, bytes, None, diags),
             Err(reason) => {
@@ -78,20 +83,20 @@ impl<'h> Reader<'h> {
                     message: format!("cannot read {path}: {reason}"),
                     help: None,
                 });
-                Err(Stop)
+                Err(Aborted)
             }
         }
     }
 
     /// The next logical line that is not empty; false at the end.
-    pub(crate) fn next(&mut self, line: &mut Line, diags: &mut Diags) -> Result<bool, Stop> {
-        while self.fetch(line, diags)? {
-            // A line may turn into a condition or a sequence when expanded, but not over and over.
+    pub(crate) fn next(&mut self, line: &mut Line, diags: &mut Diags) -> Result<bool, Aborted> {
+        while self.next_line(line, diags)? {
+            // Expansion may turn a line into a condition or a sequence; the number of times is bounded.
             for _ in 0..8 {
-                match self.digest(line, diags)? {
-                    Digested::Keep => return Ok(true),
-                    Digested::Gone => break,
-                    Digested::Again => {}
+                match self.process(line, diags)? {
+                    Processed::Statement => return Ok(true),
+                    Processed::Consumed => break,
+                    Processed::Changed => {}
                 }
             }
         }
@@ -100,40 +105,41 @@ impl<'h> Reader<'h> {
 
     // ---- lines from the top of the stack ----
 
-    /// Puts the next line into `line`, comment and outer blanks gone; false at the end of everything.
-    fn fetch(&mut self, line: &mut Line, diags: &mut Diags) -> Result<bool, Stop> {
+    /// Reads the next line, without comment and outer blanks; false at the end of all sources.
+    fn next_line(&mut self, line: &mut Line, diags: &mut Diags) -> Result<bool, Aborted> {
         loop {
             line.clear();
             let Some(top) = self.stack.last_mut() else {
                 return Ok(false);
             };
             match top {
-                Origin::File(file) => {
-                    if file.line(&self.sources, line, diags) {
+                LineSource::File(file) => {
+                    if file.read(&self.sources, line, diags) {
                         return Ok(true);
                     }
                 }
-                Origin::Body {
-                    body,
+                LineSource::Definition {
+                    definition,
                     next,
-                    from,
-                    to,
+                    file,
+                    view,
                 } => {
-                    if let Some(text) = body.lines.get(*next) {
+                    if let Some(text) = definition.lines.get(*next) {
                         *next = next.saturating_add(1);
-                        self.definitions.spend(text.text.len(), body.via, diags)?;
+                        self.definitions
+                            .spend(text.text.len(), definition.via, diags)?;
                         line.clone_from(text);
-                        match to {
-                            Some(to) => line.refile(*from, *to),
-                            None => line.blame(body.via),
+                        match view {
+                            Some(view) => line.replace_file(*file, *view),
+                            None => line.set_span(definition.via),
                         }
                         return Ok(true);
                     }
                 }
-                Origin::Each(sequence) => {
-                    if let Some(values) = sequence.step() {
-                        let at = sequence.rest.span(0, sequence.rest.text.len());
-                        line.clone_from(&sequence.rest);
+                LineSource::Sequence(sequence) => {
+                    if let Some(values) = sequence.next_values() {
+                        let at = sequence.template.span(0, sequence.template.text.len());
+                        line.clone_from(&sequence.template);
                         self.definitions.spend(line.text.len(), at, diags)?;
                         for (name, value) in values {
                             let value = Value::Text((*value).into());
@@ -142,7 +148,7 @@ impl<'h> Reader<'h> {
                         return Ok(true);
                     }
                 }
-                Origin::Includes { paths, at } => {
+                LineSource::Includes { paths, at } => {
                     let at = *at;
                     if let Some(path) = paths.next() {
                         self.include_file(&path, at, diags)?;
@@ -154,73 +160,72 @@ impl<'h> Reader<'h> {
         }
     }
 
-    fn push(&mut self, origin: Origin, at: Span, diags: &mut Diags) -> Result<(), Stop> {
+    fn push(&mut self, source: LineSource, at: Span, diags: &mut Diags) -> Result<(), Aborted> {
         if self.stack.len() >= MAX_DEPTH {
             let text =
-                "definitions, sequences and includes are nested too deep; reading stops here";
+                "definitions, sequences and includes are nested too deeply; reading stops here";
             diags.report(Severity::Fatal, at, text);
-            return Err(Stop);
+            return Err(Aborted);
         }
-        self.stack.push(origin);
+        self.stack.push(source);
         Ok(())
     }
 
-    // ---- what a line is ----
+    // ---- processing a line ----
 
-    fn digest(&mut self, line: &mut Line, diags: &mut Diags) -> Result<Digested, Stop> {
+    fn process(&mut self, line: &mut Line, diags: &mut Diags) -> Result<Processed, Aborted> {
         if let Some(rest) = line.text.strip_prefix('@') {
             match self.condition(rest) {
-                Some(used) => line.drop_front(used.saturating_add(1)),
-                None => return Ok(Digested::Gone),
+                Some(len) => line.drop_front(len.saturating_add(1)),
+                None => return Ok(Processed::Consumed),
             }
         }
         if line.text.is_empty() {
-            return Ok(Digested::Gone);
+            return Ok(Processed::Consumed);
         }
         if let Some((name, value)) = definition(&line.text) {
             let name = name.to_owned();
             self.define(&name, value, line, diags)?;
-            return Ok(Digested::Gone);
+            return Ok(Processed::Consumed);
         }
-        if let Some((len, right)) = spaced_definition(&line.text) {
+        if let Some((len, correct)) = spaced_definition(&line.text) {
             diags.report_with_help(
                 Severity::Error,
                 line.span(0, len),
-                "a blank in front of `=` keeps this from being a definition; line left out",
-                format!("write {right}"),
+                "not a definition because of the blank before `=`; line ignored",
+                format!("write {correct}"),
             );
-            return Ok(Digested::Gone);
+            return Ok(Processed::Consumed);
         }
         if let Some(head) = sequence::head(&line.text) {
             self.sequence(head, line, diags)?;
-            return Ok(Digested::Gone);
+            return Ok(Processed::Consumed);
         }
         if line.text.contains('$') {
-            let Some((changed, body)) = self.expand(line, diags)? else {
-                return Ok(Digested::Gone);
+            let Some(expanded) = self.expand(line, diags)? else {
+                return Ok(Processed::Consumed);
             };
-            if let Some(body) = body {
-                self.enter(body, line, diags)?;
-                return Ok(Digested::Again);
+            if let Some(definition) = expanded.multi_line {
+                self.enter_definition(definition, line, diags)?;
+                return Ok(Processed::Changed);
             }
-            if changed {
-                // `${_HASH}` makes a comment.
-                line.tidy();
+            if expanded.changed {
+                // `${_HASH}` may start a comment.
+                line.trim();
                 if line.text.is_empty() {
-                    return Ok(Digested::Gone);
+                    return Ok(Processed::Consumed);
                 }
                 if line.text.starts_with(['@', '~']) {
-                    return Ok(Digested::Again);
+                    return Ok(Processed::Changed);
                 }
             }
         }
-        let gone = self.directive(line, diags)?;
-        Ok(if gone { Digested::Gone } else { Digested::Keep })
+        self.directive(line, diags)
     }
 
-    /// Text behind the `@` of a condition: the bytes the condition takes if it holds.
+    /// Length of a condition, given the text after its `@`; `None` if it does not hold.
     fn condition(&self, rest: &str) -> Option<usize> {
-        let end = rest.find(blank).unwrap_or(rest.len());
+        let end = rest.find(is_blank).unwrap_or(rest.len());
         let id = rest.get(..end)?;
         let holds = match id.strip_prefix('^') {
             Some(id) => id != self.config_id,
@@ -229,15 +234,11 @@ impl<'h> Reader<'h> {
         let behind = rest.get(end..)?;
         let blanks = behind
             .len()
-            .saturating_sub(behind.trim_start_matches(blank).len());
+            .saturating_sub(behind.trim_start_matches(is_blank).len());
         holds.then_some(end.saturating_add(blanks))
     }
 
-    fn expand(
-        &mut self,
-        line: &mut Line,
-        diags: &mut Diags,
-    ) -> Result<Option<(bool, Option<Body>)>, Stop> {
+    fn expand(&mut self, line: &mut Line, diags: &mut Diags) -> Result<Option<Expanded>, Aborted> {
         let context = Context {
             host: self.host,
             config_id: &self.config_id,
@@ -248,17 +249,18 @@ impl<'h> Reader<'h> {
 
     // ---- definitions and sequences ----
 
-    /// `$NAME=value` at `value` of `line`, with the lines that follow a trailing backslash.
+    /// Stores the definition `$NAME=VALUE`, whose value starts at byte `value` of `line`, with the lines that follow a
+    /// trailing backslash.
     fn define(
         &mut self,
         name: &str,
         value: usize,
         line: &mut Line,
         diags: &mut Diags,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Aborted> {
         let at = line.span(0, value);
         line.drop_front(value);
-        line.tidy();
+        line.trim();
         if !continues(line) {
             let value = Value::Text(line.text.as_str().into());
             return self.definitions.define(name, value, at, diags);
@@ -272,12 +274,12 @@ impl<'h> Reader<'h> {
             if !more {
                 break;
             }
-            // Only a file can have more: the lines of a body have lost their backslashes.
-            let Some(Origin::File(file)) = self.stack.last_mut() else {
+            // Only lines of a file continue: those of a definition have lost their backslashes.
+            let Some(LineSource::File(file)) = self.stack.last_mut() else {
                 break;
             };
             line.clear();
-            if !file.line(&self.sources, line, diags) {
+            if !file.read(&self.sources, line, diags) {
                 break;
             }
             more = continues(line);
@@ -290,36 +292,41 @@ impl<'h> Reader<'h> {
         self.definitions.define(name, value, at, diags)
     }
 
-    /// Has the lines of a definition read next; the first joins what stands before the reference.
-    fn enter(&mut self, body: Body, line: &mut Line, diags: &mut Diags) -> Result<(), Stop> {
-        let via = body.via;
-        let same = |origin: &Origin| matches!(origin, Origin::Body { body: open, .. } if open.name == body.name);
+    /// Makes the lines of a definition the next ones; the first is appended to the text before the reference.
+    fn enter_definition(
+        &mut self,
+        definition: MultiLine,
+        line: &mut Line,
+        diags: &mut Diags,
+    ) -> Result<(), Aborted> {
+        let via = definition.via;
+        let same = |source: &LineSource| matches!(source, LineSource::Definition { definition: open, .. } if open.name == definition.name);
         if self.stack.iter().any(same) {
             let text = format!(
-                "the definition ${} contains itself; line left out",
-                body.name
+                "the definition ${} contains itself; line ignored",
+                definition.name
             );
             diags.report(Severity::Error, via, text);
             line.clear();
             return Ok(());
         }
-        let from = body.lines.first().map_or(0, Line::file);
-        let to = self.sources.view(from, via);
+        let file = definition.lines.first().map_or(0, Line::file);
+        let view = self.sources.view(file, via);
         self.push(
-            Origin::Body {
-                body,
+            LineSource::Definition {
+                definition,
                 next: 0,
-                from,
-                to,
+                file,
+                view,
             },
             via,
             diags,
         )?;
-        line.tidy();
+        line.trim();
         if !line.text.is_empty() {
             let mut first = Line::default();
-            if self.fetch(&mut first, diags)? {
-                line.push_made(" ", via);
+            if self.next_line(&mut first, diags)? {
+                line.push_expanded(" ", via);
                 line.push_part(&first, 0, first.text.len());
             }
         }
@@ -331,9 +338,9 @@ impl<'h> Reader<'h> {
         head: Result<sequence::Head, &'static str>,
         line: &mut Line,
         diags: &mut Diags,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Aborted> {
         let whole = line.span(0, line.text.len());
-        let made = match head {
+        let sequence = match head {
             Err(why) => Err(why.to_owned()),
             Ok(head) => {
                 let mut arguments = Line::default();
@@ -342,19 +349,19 @@ impl<'h> Reader<'h> {
                     return Ok(());
                 }
                 line.drop_front(head.end.saturating_add(1));
-                line.tidy();
+                line.trim();
                 Sequence::new(head.form, &arguments.text, std::mem::take(line))
             }
         };
-        match made {
-            Ok(sequence) => self.push(Origin::Each(Box::new(sequence)), whole, diags),
+        match sequence {
+            Ok(sequence) => self.push(LineSource::Sequence(Box::new(sequence)), whole, diags),
             Err(why) => {
                 diags.report_with_help(
                     Severity::Error,
                     whole,
-                    format!("{why}; line left out"),
-                    "the forms are ~SEQ(var, [start, [step,]] end), ~LST(var, a, b) and \
-                     ~LST({v,w}, {a,1}, {b,2}), each before the line to repeat",
+                    format!("{why}; line ignored"),
+                    "write ~SEQ(var, [start, [step,]] end), ~LST(var, a, b) or \
+                     ~LST({v,w}, {a,1}, {b,2}), followed by the line to repeat",
                 );
                 Ok(())
             }
@@ -363,33 +370,40 @@ impl<'h> Reader<'h> {
 
     // ---- includes ----
 
-    /// Carries out `include…` and takes note of `include_check`; true if nothing is left to do.
-    fn directive(&mut self, line: &Line, diags: &mut Diags) -> Result<bool, Stop> {
+    /// Executes `include…`, and applies `include_check`, which remains a statement.
+    fn directive(&mut self, line: &Line, diags: &mut Diags) -> Result<Processed, Aborted> {
         let text = line.text.as_str();
         if !text.starts_with("include") {
-            return Ok(false);
+            return Ok(Processed::Statement);
         }
-        let end = text.find(blank).unwrap_or(text.len());
+        let end = text.find(is_blank).unwrap_or(text.len());
         let (keyword, rest) = text.split_at_checked(end).unwrap_or((text, ""));
         let at = line.span(0, text.len());
         if keyword == "include_check" {
-            if let Some(bad) = self.policy.check(rest.split_ascii_whitespace()) {
-                let text = format!("include_check knows no `{bad}`; ignored");
+            if let Some(bad) = self
+                .policy
+                .apply_include_check(rest.split_ascii_whitespace())
+            {
+                let text = format!("unknown include_check option `{bad}`; ignored");
                 let help = "write readable, match, wildcard_match or brace_match";
                 diags.report_with_help(Severity::Error, at, text, help);
             }
-            return Ok(false);
+            return Ok(Processed::Statement);
         }
         let Some(strict) = Policy::of_keyword(keyword) else {
-            return Ok(false);
+            return Ok(Processed::Statement);
         };
-        let pattern = rest.trim_matches(blank).trim_matches('"');
+        let pattern = rest.trim_matches(is_blank).trim_matches('"');
         if pattern.is_empty() {
-            diags.report(Severity::Error, at, format!("{keyword} needs a file name"));
+            diags.report(
+                Severity::Error,
+                at,
+                format!("{keyword} needs a file name; ignored"),
+            );
         } else {
-            self.include(pattern, self.policy.and(strict), at, diags)?;
+            self.include(pattern, self.policy.union(strict), at, diags)?;
         }
-        Ok(true)
+        Ok(Processed::Consumed)
     }
 
     fn include(
@@ -398,7 +412,7 @@ impl<'h> Reader<'h> {
         policy: Policy,
         at: Span,
         diags: &mut Diags,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Aborted> {
         let Some(patterns) = include::alternatives(pattern) else {
             let text = format!("more than {MAX_ALTERNATIVES} alternatives; nothing is included");
             diags.report(Severity::Error, at, text);
@@ -416,10 +430,10 @@ impl<'h> Reader<'h> {
         }
         report_missing(pattern, &missing, found.is_empty(), policy, at, diags);
         let paths = found.into_iter();
-        self.push(Origin::Includes { paths, at }, at, diags)
+        self.push(LineSource::Includes { paths, at }, at, diags)
     }
 
-    fn include_file(&mut self, path: &str, at: Span, diags: &mut Diags) -> Result<(), Stop> {
+    fn include_file(&mut self, path: &str, at: Span, diags: &mut Diags) -> Result<(), Aborted> {
         if files(&self.stack).any(|file| &*file.path == path) {
             let text = format!("{path} includes itself; not included again");
             diags.report(Severity::Error, at, text);
@@ -429,7 +443,7 @@ impl<'h> Reader<'h> {
             let text =
                 format!("includes are nested deeper than {MAX_INCLUDES}; reading stops here");
             diags.report(Severity::Fatal, at, text);
-            return Err(Stop);
+            return Err(Aborted);
         }
         match self.host.read(path) {
             Ok(bytes) => self.open(path, bytes, Some(at), diags),
@@ -444,24 +458,19 @@ impl<'h> Reader<'h> {
         }
     }
 
-    /// Puts a file on the stack. `at`: the include.
+    /// Puts a file on the stack. `at`: the `include` statement.
     fn open(
         &mut self,
         path: &str,
         bytes: Vec<u8>,
         at: Option<Span>,
         diags: &mut Diags,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Aborted> {
         let (at, message) = match self.sources.add(path, bytes) {
             Ok(number) => {
                 let at = at.unwrap_or_else(|| span(number, 0, 0));
-                let file = File {
-                    number,
-                    path: path.into(),
-                    next: 0,
-                    markdown: false,
-                };
-                return self.push(Origin::File(file), at, diags);
+                let file = PhysicalLines::new(number, path);
+                return self.push(LineSource::File(file), at, diags);
             }
             Err(SourceError::TooManyFiles) => {
                 (at, format!("more than {MAX_FILES} files are included"))
@@ -470,65 +479,65 @@ impl<'h> Reader<'h> {
                 at,
                 format!("{path} makes the configuration larger than {MAX_TEXT} bytes"),
             ),
-            Err(SourceError::Binary(at)) => {
-                (Some(at), "a NUL byte: this is not a text file".into())
-            }
+            Err(SourceError::Binary(at)) => (Some(at), "NUL byte: not a text file".into()),
         };
         diags.push(super::Diag {
             severity: Severity::Fatal,
             span: at,
-            message: format!("{message}; nothing of it is used"),
+            message: format!("{message}; the configuration is not used"),
             help: None,
         });
-        Err(Stop)
+        Err(Aborted)
     }
 }
 
-/// The files being read, innermost first.
-fn files(stack: &[Origin]) -> impl Iterator<Item = &File> {
-    stack.iter().rev().filter_map(|origin| match origin {
-        Origin::File(file) => Some(file),
-        Origin::Body { .. } | Origin::Each(_) | Origin::Includes { .. } => None,
+/// The files that are being read, innermost first.
+fn files(stack: &[LineSource]) -> impl Iterator<Item = &PhysicalLines> {
+    stack.iter().rev().filter_map(|source| match source {
+        LineSource::File(file) => Some(file),
+        LineSource::Definition { .. } | LineSource::Sequence(_) | LineSource::Includes { .. } => {
+            None
+        }
     })
 }
 
-/// The file the current line comes from.
-fn current(stack: &[Origin]) -> Option<&File> {
+/// The file that the current line comes from.
+fn current(stack: &[LineSource]) -> Option<&PhysicalLines> {
     files(stack).next()
 }
 
-/// Name of a definition, and where its value starts.
+/// Name of a definition, and the offset of its value.
 fn definition(text: &str) -> Option<(&str, usize)> {
-    let name = name(text.strip_prefix('$')?)?;
+    let name = identifier(text.strip_prefix('$')?)?;
     let equals = name.len().checked_add(1)?;
     text.get(equals..)?.strip_prefix('=')?;
     Some((name, equals.saturating_add(1)))
 }
 
-/// Takes the backslash off a line that continues.
+/// Removes the backslash at the end of a line; true if there was one.
 fn continues(line: &mut Line) -> bool {
     let continues = line.text.ends_with('\\');
     if continues {
         line.text.pop();
-        let end = line.text.trim_end_matches(blank).len();
+        let end = line.text.trim_end_matches(is_blank).len();
         line.text.truncate(end);
     }
     continues
 }
 
-/// `$NAME =value`: the length up to the `=`, and how to write it.
+/// For `$NAME =VALUE`: the length up to the value, and the correct form.
 fn spaced_definition(text: &str) -> Option<(usize, String)> {
-    let name = name(text.strip_prefix('$')?)?;
-    let behind = text.get(name.len().checked_add(1)?..)?;
-    let value = behind.trim_start_matches(blank).strip_prefix('=')?;
-    let value = value.trim_matches(blank);
+    let name = identifier(text.strip_prefix('$')?)?;
+    let after = text.get(name.len().checked_add(1)?..)?;
+    let value = after.trim_start_matches(is_blank).strip_prefix('=')?;
+    let value = value.trim_matches(is_blank);
     Some((
         text.len().saturating_sub(value.len()),
         format!("${name}={value}"),
     ))
 }
 
-/// Says which patterns found nothing, as severely as the policy wants.
+/// Reports patterns without a file, with the severity that the policy asks for.
 fn report_missing(
     pattern: &str,
     missing: &[&str],
@@ -545,7 +554,7 @@ fn report_missing(
     let (severity, what) = match (strict, whole) {
         (Some(alternative), None) => (Severity::Error, alternative),
         (Some(_), Some(pattern)) => (Severity::Error, pattern),
-        // An empty `conf.d` is nothing to worry about.
+        // An empty `conf.d` is usual.
         (None, Some(pattern)) if include::has_wildcard(pattern) && !policy.matches => {
             (Severity::Note, pattern)
         }
@@ -555,6 +564,6 @@ fn report_missing(
     diags.report(
         severity,
         at,
-        format!("no file matches {what}; nothing is included for it"),
+        format!("no file matches {what}; nothing is included"),
     );
 }

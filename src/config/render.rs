@@ -1,19 +1,19 @@
-//! Diagnostics for people: `file:line:column: severity: text`, the line, a caret.
+//! Diagnostics as text: `file:line:column: severity: message`, the source line, carets.
 
 use super::diag::{Diag, Diags, Severity, Span};
 use super::source::{Position, Sources};
 
-/// Widest part of a source line shown, in columns.
+/// Maximum width of a source line that is shown, in columns.
 const WINDOW: usize = 100;
-/// Columns shown before the place in a line that is too wide.
+/// Columns shown before the span in a line that is too wide.
 const LEAD: usize = 30;
-/// Bytes of a line looked at before and behind the place: enough for a window.
+/// Bytes of a line that are considered before and after the span: sufficient for a window.
 const REACH: usize = 1024;
-/// Uses of definitions shown for one message.
+/// Maximum number of references shown for one diagnostic.
 const MAX_VIA: usize = 4;
 
 impl Severity {
-    /// The word in front of a message.
+    /// The word before a message.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -25,7 +25,8 @@ impl Severity {
     }
 }
 
-/// The exit code of a configuration test (`-t`), as keepalived's: 0 good, 4 nothing to run, 5 faults.
+/// The exit code of a configuration test (`-t`), as that of keepalived: 0 valid, 4 unusable, 5 with errors, 6 with an
+/// insecure script.
 #[must_use]
 pub fn exit_code_for_test(worst: Option<Severity>) -> u8 {
     match worst {
@@ -38,7 +39,7 @@ pub fn exit_code_for_test(worst: Option<Severity>) -> u8 {
 
 // ---- text ----
 
-/// All messages as text, a final line break included; empty if there are none.
+/// All diagnostics as text with a final line break; empty if there are none.
 #[must_use]
 pub fn render_text(diags: &Diags, sources: &Sources) -> String {
     let mut out = String::new();
@@ -81,7 +82,7 @@ fn render_one(diag: &Diag, sources: &Sources, out: &mut String) {
     }
 }
 
-/// The references through which a place was reached, innermost first.
+/// The references that included the position of a diagnostic, innermost first.
 pub(super) fn vias<'a>(diag: &Diag, sources: &'a Sources) -> Vec<(Span, Position<'a>)> {
     let first = diag.span.and_then(|span| sources.via(span));
     std::iter::successors(first, |via| sources.via(*via))
@@ -90,13 +91,13 @@ pub(super) fn vias<'a>(diag: &Diag, sources: &'a Sources) -> Vec<(Span, Position
         .collect()
 }
 
-/// The source line and a line of carets below the place.
+/// Appends the source line and a line with carets below the span.
 fn excerpt(span: Span, sources: &Sources, out: &mut String) {
     let Some((line, at)) = sources.line(span) else {
         return;
     };
     let end = at.saturating_add(usize::from(span.len).max(1));
-    let mut shown = Shown::default();
+    let mut shown = Excerpt::default();
     let from = floor(line, at.saturating_sub(REACH));
     let to = floor(line, at.saturating_add(REACH));
     shown.cut_front = from > 0;
@@ -113,7 +114,7 @@ fn excerpt(span: Span, sources: &Sources, out: &mut String) {
     out.push('\n');
 }
 
-/// The last character boundary at or before a byte.
+/// The last character boundary at or before byte `at`.
 fn floor(text: &str, at: usize) -> usize {
     let mut at = at.min(text.len());
     while !text.is_char_boundary(at) {
@@ -122,16 +123,26 @@ fn floor(text: &str, at: usize) -> usize {
     at
 }
 
-/// A line as cells: what is printed for a character, its width, whether it is marked.
+/// A character of a source line as it is printed.
+struct Cell {
+    text: String,
+    /// Width in columns.
+    width: usize,
+    /// Part of the span.
+    marked: bool,
+}
+
+/// A source line as it is printed.
 #[derive(Default)]
-struct Shown {
-    cells: Vec<(String, usize, bool)>,
+struct Excerpt {
+    cells: Vec<Cell>,
+    /// Width of the cells.
     column: usize,
     cut_front: bool,
     cut_back: bool,
 }
 
-impl Shown {
+impl Excerpt {
     fn push(&mut self, c: char, marked: bool) {
         let (text, width) = if c == '\t' {
             let width = 4_usize.saturating_sub(self.column % 4);
@@ -147,15 +158,19 @@ impl Shown {
             (text, width)
         };
         self.column = self.column.saturating_add(width);
-        self.cells.push((text, width, marked));
+        self.cells.push(Cell {
+            text,
+            width,
+            marked,
+        });
     }
 
-    /// Cuts to the window around the mark.
+    /// Cuts the line to a window around the span.
     fn fit(&mut self) {
         let marked = self
             .cells
             .iter()
-            .position(|cell| cell.2)
+            .position(|cell| cell.marked)
             .unwrap_or(self.cells.len());
         if self.column > WINDOW {
             let mut lead = 0_usize;
@@ -166,7 +181,7 @@ impl Shown {
                 .iter()
                 .rev()
                 .take_while(|cell| {
-                    lead = lead.saturating_add(cell.1);
+                    lead = lead.saturating_add(cell.width);
                     lead <= LEAD
                 });
             let front = marked.saturating_sub(keep.count());
@@ -175,7 +190,7 @@ impl Shown {
         }
         let mut used = 0_usize;
         let fits = self.cells.iter().take_while(|cell| {
-            used = used.saturating_add(cell.1);
+            used = used.saturating_add(cell.width);
             used <= WINDOW
         });
         let fits = fits.count();
@@ -185,8 +200,8 @@ impl Shown {
 
     fn text(&self) -> String {
         let mut text = String::from(if self.cut_front { "…" } else { "" });
-        for (cell, ..) in &self.cells {
-            text.push_str(cell);
+        for cell in &self.cells {
+            text.push_str(&cell.text);
         }
         if self.cut_back {
             text.push('…');
@@ -197,11 +212,11 @@ impl Shown {
     fn carets(&self) -> String {
         let mut text = String::from(if self.cut_front { " " } else { "" });
         let mut any = false;
-        for (_, width, marked) in &self.cells {
-            text.push_str(&if *marked { "^" } else { " " }.repeat(*width));
-            any |= *marked;
+        for cell in &self.cells {
+            text.push_str(&if cell.marked { "^" } else { " " }.repeat(cell.width));
+            any |= cell.marked;
         }
-        // A place at the end of the line.
+        // The span is at the end of the line.
         if any {
             text.trim_end().into()
         } else {
@@ -210,7 +225,7 @@ impl Shown {
     }
 }
 
-/// Columns a character takes on a terminal, near enough: two for East Asian scripts and emoji.
+/// Approximate width of a character on a terminal, in columns: two for East Asian scripts and emoji.
 fn width(c: char) -> usize {
     match u32::from(c) {
         0x300..=0x36f | 0x200b..=0x200d | 0xfe00..=0xfe0f | 0xfeff => 0,
@@ -228,8 +243,8 @@ fn width(c: char) -> usize {
     }
 }
 
-/// Appends text such that a terminal does nothing but print it: control characters, and those that turn
-/// the direction of writing, become escapes.
+/// Appends text with control characters and those that change the writing direction escaped, so that a file cannot
+/// control the terminal.
 fn escape(text: &str, out: &mut String) {
     for c in text.chars() {
         match c {
@@ -263,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn carets_stand_below_the_place() {
+    fn carets_are_below_the_span() {
         for (name, text, start, len, want) in [
             (
                 "plain",
@@ -334,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn a_very_long_line_is_shown_around_the_place_only() {
+    fn a_very_long_line_is_cut_around_the_span() {
         let line = format!("{}HERE{}", "a".repeat(3_000_000), "b".repeat(5000));
         let shown = show(&line, 3_000_000, 4);
         let lines: Vec<&str> = shown.lines().collect();
@@ -347,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_cannot_steer_the_terminal() {
+    fn messages_cannot_control_the_terminal() {
         let mut diags = Diags::default();
         diags.report_with_help(
             Severity::Warning,
@@ -361,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_from_a_definition_names_its_uses() {
+    fn the_references_to_a_definition_are_shown() {
         let mut sources = sources("$A= \\\n x y\n$A\n");
         let view = sources.view(0, span(0, 11, 2)).expect("room");
         let mut diags = Diags::default();
@@ -371,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_beyond_the_capacity_is_counted() {
+    fn diagnostics_beyond_the_capacity_are_counted() {
         let mut diags = Diags::default();
         for n in 0..Diags::CAPACITY + 3 {
             diags.report(Severity::Note, span(0, 0, 1), format!("m{n}"));

@@ -1,16 +1,17 @@
-//! `~SEQ(var, [start, [step,]] end) rest`, `~SEQx(…)` and `~LST(…) rest`: the rest of the line, once for
-//! every value. The variables are ordinary definitions and keep their last value afterwards.
+//! `~SEQ(var, [start, [step,]] end) LINE`, `~SEQx(…) LINE` and `~LST(…) LINE`: repeats a line for every value. The variables
+//! are ordinary definitions and keep their last value.
 
-use super::line::{Line, name};
+use super::line::{Line, identifier};
 
-/// A line being repeated.
+/// A line that is being repeated.
 #[derive(Debug)]
 pub(crate) struct Sequence {
     values: Values,
-    /// What is repeated.
-    pub(crate) rest: Line,
+    /// The line to repeat.
+    pub(crate) template: Line,
 }
 
+/// The values that remain.
 #[derive(Debug)]
 enum Values {
     Range {
@@ -26,7 +27,7 @@ enum Values {
     },
 }
 
-/// The three forms.
+/// `~SEQ`, `~SEQx` or `~LST`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Form {
     Decimal,
@@ -34,27 +35,28 @@ pub(crate) enum Form {
     List,
 }
 
-/// Where the parts of a sequence line are.
+/// The form of a sequence, and the position of its arguments.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Head {
     pub(crate) form: Form,
-    /// The bytes between the parentheses.
+    /// The byte range between the parentheses.
     pub(crate) start: usize,
     pub(crate) end: usize,
 }
 
-/// The head of a line that starts with `~SEQ`, `~SEQx` or `~LST`; `None` for another line, an error without parentheses.
+/// The head of a line that starts with `~SEQ`, `~SEQx` or `~LST`; `None` for another line, an error if parentheses are
+/// missing.
 pub(crate) fn head(text: &str) -> Option<Result<Head, &'static str>> {
     let rest = text.strip_prefix('~')?;
-    let word = name(rest)?;
+    let word = identifier(rest)?;
     let form = match word {
         "SEQ" => Form::Decimal,
         "SEQx" => Form::Hex,
         "LST" => Form::List,
         _ => return None,
     };
-    let behind = rest.get(word.len()..)?;
-    let inner = behind.trim_start().strip_prefix('(');
+    let after = rest.get(word.len()..)?;
+    let inner = after.trim_start().strip_prefix('(');
     let range = inner.and_then(|inner| {
         let start = text.len().checked_sub(inner.len())?;
         let end = start.checked_add(inner.find(')')?)?;
@@ -64,18 +66,18 @@ pub(crate) fn head(text: &str) -> Option<Result<Head, &'static str>> {
 }
 
 impl Sequence {
-    /// Reads what stands between the parentheses.
-    pub(crate) fn new(form: Form, arguments: &str, rest: Line) -> Result<Self, String> {
+    /// Parses the arguments of a sequence that repeats `template`.
+    pub(crate) fn new(form: Form, arguments: &str, template: Line) -> Result<Self, String> {
         let values = match form {
             Form::Decimal => range(arguments, false)?,
             Form::Hex => range(arguments, true)?,
             Form::List => list(arguments)?,
         };
-        Ok(Self { values, rest })
+        Ok(Self { values, template })
     }
 
-    /// The variables for the next repetition; `None` after the last.
-    pub(crate) fn step(&mut self) -> Option<Vec<(Box<str>, Box<str>)>> {
+    /// Names and values of the variables for the next repetition; `None` after the last one.
+    pub(crate) fn next_values(&mut self) -> Option<Vec<(Box<str>, Box<str>)>> {
         match &mut self.values {
             Values::Range {
                 name,
@@ -112,13 +114,15 @@ fn range(arguments: &str, hex: bool) -> Result<Values, String> {
         _ => return Err("a sequence takes a name, then [start, [step,]] end".into()),
     };
     let step = step.unwrap_or(if start <= end { 1 } else { -1 });
-    let way = i64::from(end).saturating_sub(i64::from(start));
+    let distance = i64::from(end).saturating_sub(i64::from(start));
     let step = i64::from(step);
-    let Some(steps) = way
+    let Some(steps) = distance
         .checked_div(step)
-        .filter(|steps| *steps >= 0 && (way == 0 || way.signum() == step.signum()))
+        .filter(|steps| *steps >= 0 && (distance == 0 || distance.signum() == step.signum()))
     else {
-        return Err(format!("steps of {step} never lead from {start} to {end}"));
+        return Err(format!(
+            "a step of {step} does not lead from {start} to {end}"
+        ));
     };
     Ok(Values::Range {
         name: variable,
@@ -130,9 +134,9 @@ fn range(arguments: &str, hex: bool) -> Result<Values, String> {
 }
 
 fn variable(text: &str) -> Result<Box<str>, String> {
-    match name(text) {
+    match identifier(text) {
         Some(name) if name.len() == text.len() => Ok(name.into()),
-        _ => Err(format!("`{text}` is no name for a variable")),
+        _ => Err(format!("`{text}` is not a valid variable name")),
     }
 }
 
@@ -189,7 +193,7 @@ fn braced(text: &str) -> Option<&str> {
     text.strip_prefix('{')?.strip_suffix('}')
 }
 
-/// Parts between the commas that are not within braces.
+/// Splits at commas that are not within braces.
 fn split(text: &str) -> Vec<&str> {
     let mut inside = false;
     text.split(|c| {
@@ -214,7 +218,7 @@ mod tests {
         let arguments = text.get(head.start..head.end).expect("inside");
         let mut sequence = Sequence::new(head.form, arguments, Line::default())?;
         let mut rows = Vec::new();
-        while let Some(row) = sequence.step() {
+        while let Some(row) = sequence.next_values() {
             let row: Vec<_> = row
                 .iter()
                 .map(|(name, value)| format!("{name}={value}"))
@@ -252,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_sequences_say_what_is_wrong() {
+    fn errors_in_sequences_are_described() {
         for (text, want) in [
             ("~SEQ X", "the sequence has no `(…)`"),
             ("~SEQ(X, 1, 2", "the sequence has no `(…)`"),
@@ -266,9 +270,12 @@ mod tests {
             ),
             ("~SEQ(X, $N)", "`$N` is not a number"),
             ("~SEQ(X, 99999999999)", "`99999999999` is not a number"),
-            ("~SEQ(X 1, 2)", "`X 1` is no name for a variable"),
-            ("~SEQ(X, 1, 0, 5)", "steps of 0 never lead from 1 to 5"),
-            ("~SEQ(X, 1, -1, 5)", "steps of -1 never lead from 1 to 5"),
+            ("~SEQ(X 1, 2)", "`X 1` is not a valid variable name"),
+            ("~SEQ(X, 1, 0, 5)", "a step of 0 does not lead from 1 to 5"),
+            (
+                "~SEQ(X, 1, -1, 5)",
+                "a step of -1 does not lead from 1 to 5",
+            ),
             ("~LST(X)", "the list has no values"),
             (
                 "~LST({X,Y},{1,2,3})",

@@ -1,22 +1,21 @@
-//! The texts read, and how a [`Span`] becomes `file:line:column`.
+//! The source files, and the conversion of a [`Span`] to `file:line:column`.
 //!
-//! All positions are bytes of the *decoded* text: a byte order mark is dropped and bytes that are not UTF-8
-//! become U+FFFD before anything is counted.
+//! All offsets are those of the *decoded* text: first a byte order mark is removed and invalid UTF-8 is replaced by U+FFFD.
 //!
-//! A span's file number below [`MAX_FILES`] is a file. Above, it is a *view*: the same bytes, reached
-//! through a use of a multi-line definition. So a mistake in the body of `$VI` is shown where it stands,
-//! together with the `$VI` that brought it in.
+//! A file number of a span below [`MAX_FILES`] is that of a file. From there on it is that of a *view*: the same bytes,
+//! included by a reference to a multi-line definition. So an error in the lines of `$VI` is shown at its position,
+//! together with the position of the reference `$VI`.
 
 use super::diag::Span;
 
-/// Most files one configuration may consist of; also the first number of a view.
+/// Maximum number of files of a configuration; also the number of the first view.
 pub(crate) const MAX_FILES: u16 = 256;
-/// Most bytes of text over all files.
+/// Maximum size of all files together, in bytes.
 pub(crate) const MAX_TEXT: usize = 4 * 1024 * 1024;
-/// Distance of the marks that make counting lines cheap without an index of every line.
+/// Distance in bytes of the positions whose line number is stored, which make counting lines cheap.
 const MARK: usize = 4096;
 
-/// Everything read for one configuration.
+/// The source files of one configuration.
 #[derive(Debug, Default)]
 pub struct Sources {
     files: Vec<File>,
@@ -28,42 +27,44 @@ pub struct Sources {
 struct File {
     name: Box<str>,
     text: Box<str>,
-    /// Line breaks before byte `i * MARK`.
+    /// Number of line breaks before byte `i * MARK`.
     marks: Vec<u32>,
 }
 
+/// The bytes of a file or view, included by a reference.
 #[derive(Clone, Copy, Debug)]
 struct View {
     of: u16,
+    /// The reference.
     via: Span,
 }
 
-/// A span, resolved for people.
+/// A position for messages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Position<'a> {
-    /// Name of the file as it was given or included.
+    /// Name of the file as given or included.
     pub file: &'a str,
     /// Line, from 1.
     pub line: u32,
     /// Column in characters, from 1.
     pub column: u32,
-    /// Column after the last character of the span; the span is cut at the end of its line.
+    /// Column after the last character of the span; a span ends at the end of its line.
     pub end_column: u32,
 }
 
-/// Why a text was not taken.
+/// Why a file was not added.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum SourceError {
     /// More than [`MAX_FILES`].
     TooManyFiles,
-    /// More than [`MAX_TEXT`] bytes over all.
+    /// More than [`MAX_TEXT`] bytes together.
     TooLarge,
-    /// A NUL byte at this offset of the file numbered so: not a text.
+    /// The file is not text: a NUL byte at this position.
     Binary(Span),
 }
 
 impl Sources {
-    /// Takes a file. A binary file is taken too, so that the message can show where.
+    /// Adds a file and returns its number. A binary file is added too, so that the message can show the position.
     pub(crate) fn add(&mut self, name: &str, bytes: Vec<u8>) -> Result<u16, SourceError> {
         let number = u16::try_from(self.files.len()).map_err(|_| SourceError::TooManyFiles)?;
         if number >= MAX_FILES {
@@ -75,7 +76,7 @@ impl Sources {
         let nul = bytes.iter().position(|byte| *byte == 0);
         let text = decode(match nul {
             None => bytes,
-            // Enough to show the line.
+            // Sufficient to show the line.
             Some(at) => bytes.get(..=at).unwrap_or_default().to_vec(),
         });
         if text.len() > MAX_TEXT.saturating_sub(self.bytes) {
@@ -92,27 +93,27 @@ impl Sources {
         }
     }
 
-    /// The whole text of a file; empty for a number never given out.
+    /// The text of a file or view; empty for an unknown number.
     #[must_use]
     pub fn text(&self, file: u16) -> &str {
         self.files
-            .get(usize::from(self.real(file)))
+            .get(usize::from(self.file_of(file)))
             .map_or("", |file| &file.text)
     }
 
-    /// How many files were read.
+    /// Number of files.
     #[must_use]
     pub fn len(&self) -> usize {
         self.files.len()
     }
 
-    /// True if not even the first file could be read.
+    /// True if no file could be read.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.files.is_empty()
     }
 
-    /// A number for the bytes of `of` as reached through the reference at `via`; `None` when all are used up.
+    /// Number of a new view of `of`, included by the reference at `via`; `None` if all numbers are used.
     pub(crate) fn view(&mut self, of: u16, via: Span) -> Option<u16> {
         let number = u16::try_from(self.views.len())
             .ok()?
@@ -121,7 +122,7 @@ impl Sources {
         Some(number)
     }
 
-    /// The reference through which these bytes were reached, if they come out of a multi-line definition.
+    /// The reference that included the span, if it is in a multi-line definition.
     #[must_use]
     pub fn via(&self, span: Span) -> Option<Span> {
         Some(self.get_view(span.file)?.via)
@@ -131,8 +132,8 @@ impl Sources {
         self.views.get(usize::from(file.checked_sub(MAX_FILES)?))
     }
 
-    /// The file behind a view. A view is always of an older number, so this ends.
-    fn real(&self, mut file: u16) -> u16 {
+    /// The file of a view. A view has a higher number than what it shows, so this ends.
+    fn file_of(&self, mut file: u16) -> u16 {
         while let Some(view) = self.get_view(file) {
             if view.of >= file {
                 break;
@@ -145,7 +146,7 @@ impl Sources {
     /// File, line and columns of a span.
     #[must_use]
     pub fn position(&self, span: Span) -> Option<Position<'_>> {
-        let file = self.files.get(usize::from(self.real(span.file)))?;
+        let file = self.files.get(usize::from(self.file_of(span.file)))?;
         let (start, end) = self.line_range(span)?;
         let at = usize::try_from(span.start).ok()?;
         let before = file.text.get(start..at)?;
@@ -160,7 +161,7 @@ impl Sources {
         })
     }
 
-    /// First byte of the line a span starts in, and the byte after its last (line break excluded).
+    /// Start and end of the line in which a span starts, without the line break.
     fn line_range(&self, span: Span) -> Option<(usize, usize)> {
         let text = self.text(span.file);
         let at = usize::try_from(span.start).ok()?;
@@ -175,7 +176,7 @@ impl Sources {
         Some((start, end))
     }
 
-    /// The line a span starts in, without its end, and where in the line the span starts (bytes).
+    /// The line in which a span starts, and the offset of the span in the line.
     #[must_use]
     pub fn line(&self, span: Span) -> Option<(&str, usize)> {
         let (start, end) = self.line_range(span)?;
@@ -184,13 +185,13 @@ impl Sources {
         Some((line.strip_suffix('\r').unwrap_or(line), at))
     }
 
-    /// `line 12`, or `other.conf line 12` when `here` is in another file: for use inside messages.
+    /// Position for the text of a message about `here`: `line 12`, or `other.conf line 12` if it is another file.
     #[must_use]
     pub fn locate(&self, span: Span, here: Span) -> String {
         let Some(position) = self.position(span) else {
-            return "an unknown place".into();
+            return "an unknown position".into();
         };
-        if self.real(span.file) == self.real(here.file) {
+        if self.file_of(span.file) == self.file_of(here.file) {
             format!("line {}", position.line)
         } else {
             format!("{} line {}", position.file, position.line)
@@ -213,7 +214,7 @@ impl File {
     }
 }
 
-/// A span of bytes; what does not fit the type is capped.
+/// A span; numbers that do not fit their type are capped.
 pub(crate) fn span(file: u16, start: usize, len: usize) -> Span {
     Span {
         file,
@@ -234,7 +235,7 @@ fn marks(text: &str) -> Vec<u32> {
         let breaks = chunk.iter().filter(|byte| **byte == b'\n').count();
         seen = seen.saturating_add(u32::try_from(breaks).unwrap_or(u32::MAX));
     }
-    // For a place at the very end of a text that fills its last chunk.
+    // For a position at the end of a text that fills its last chunk.
     marks.push(seen);
     marks
 }
@@ -278,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_counted_right_across_marks() {
+    fn line_numbers_are_correct_across_marks() {
         let text = "x\n".repeat(3 * MARK);
         let sources = sources(&text);
         for at in [0, MARK - 2, MARK, MARK + 2, 5 * MARK, text.len()] {
@@ -301,11 +302,11 @@ mod tests {
     }
 
     #[test]
-    fn a_nul_byte_is_refused_with_its_place() {
+    fn a_nul_byte_is_rejected_with_its_position() {
         let mut sources = Sources::default();
-        let refused = sources.add("a.conf", b"ok\nx\0y".to_vec());
-        let Err(SourceError::Binary(at)) = refused else {
-            panic!("{refused:?}");
+        let result = sources.add("a.conf", b"ok\nx\0y".to_vec());
+        let Err(SourceError::Binary(at)) = result else {
+            panic!("{result:?}");
         };
         assert_eq!(
             sources.position(at).map(|p| (p.line, p.column)),
@@ -314,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn text_beyond_the_bound_is_refused_over_all_files_together() {
+    fn text_beyond_the_limit_for_all_files_is_rejected() {
         let mut sources = Sources::default();
         assert_eq!(sources.add("a", vec![b'#'; MAX_TEXT - 10]), Ok(0));
         assert_eq!(sources.add("b", vec![b'#'; 11]), Err(SourceError::TooLarge));
@@ -322,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn a_view_shows_the_place_of_the_body_and_knows_the_reference() {
+    fn a_view_has_the_position_of_the_definition_and_the_reference() {
         let mut sources = sources("$A= \\\n x y\n$A\n");
         let via = span(0, 12, 2);
         let view = sources.view(0, via).expect("room");

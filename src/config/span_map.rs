@@ -1,17 +1,17 @@
-//! What has been seen where: finds the second of two alike in a list of any length.
+//! Keys with the position of their first occurrence, to find duplicates in a list of any length.
 //!
-//! One map for all kinds of keys, written as text: a map for each kind costs kilobytes of code.
+//! The keys are text for all kinds of keys: a map type for each kind costs kilobytes of code.
 
 use std::collections::BTreeMap;
 
 use super::diag::Span;
 
-/// Keys and where each was first.
+/// Keys with the span of their first occurrence.
 #[derive(Debug, Default)]
 pub(crate) struct SpanMap(BTreeMap<Box<str>, Span>);
 
 impl SpanMap {
-    /// Where `key` was before; the first time it is remembered instead.
+    /// The span of the first occurrence of `key`; `None` if this is the first one, which is recorded.
     pub(crate) fn earlier_or_insert(&mut self, key: &str, span: Span) -> Option<Span> {
         let first = self.get(key);
         if first.is_none() {
@@ -20,7 +20,7 @@ impl SpanMap {
         first
     }
 
-    /// How many.
+    /// Number of keys.
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
@@ -30,7 +30,7 @@ impl SpanMap {
         self.0.keys().map(|key| &**key)
     }
 
-    /// Where `key` was first.
+    /// The span of the first occurrence of `key`.
     pub(crate) fn get(&self, key: &str) -> Option<Span> {
         self.0.get(key).copied()
     }

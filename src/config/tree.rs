@@ -1,48 +1,46 @@
-//! The file as nested statements, before any keyword is looked up.
+//! A configuration as nested statements, before keywords are looked up.
 
 use std::borrow::Cow;
 
 use super::diag::Span;
 
-/// A word of the file, after expansion, with the place to blame.
+/// A word of a configuration, after expansion, with its span.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Word {
-    /// Its text, quotes removed.
+    /// Its text without quotes.
     pub text: Box<str>,
-    /// Where it stands; for a word made by `$X` or `~SEQ`, where the reference stands.
+    /// Its position; for a word that `$X` or `~SEQ` expanded to, that of the reference.
     pub span: Span,
 }
 
-/// A statement: a keyword, its words, and maybe a block. Items of value blocks
-/// (`virtual_ipaddress { … }`) are statements too; their first word is the `keyword`.
+/// A statement: a keyword, its arguments, and possibly a block. Items of value blocks (`virtual_ipaddress { … }`) are
+/// statements too; their first word is the `keyword`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Node {
-    /// First word of the line.
+    /// The first word of the line.
     pub keyword: Word,
     /// The other words of the line.
     pub args: Vec<Word>,
-    /// The line after the keyword as it stands (quotes and escapes kept), for the keywords whose
-    /// value is a script command and that need rules of quoting of their own. `None` when the line has no
-    /// quote and no backslash: then the words say it all.
+    /// The text after the keyword with its quotes and escapes, for keywords with a script command, which has quoting rules
+    /// of its own. `None` if the line has neither quotes nor backslashes: the words are the same then.
     pub raw: Option<Box<str>>,
     /// The statements between `{` and `}`, if there is a block.
     pub block: Option<Block>,
 }
 
-/// What stands between `{` and `}`.
+/// The statements between `{` and `}`.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Block {
-    /// Place of the opening brace (of the keyword when the brace is missing).
+    /// Position of the opening brace; that of the keyword if the brace is missing.
     pub open: Span,
-    /// Place of the closing brace; `None` when the file ended first.
+    /// Position of the closing brace; `None` if it is missing.
     pub close: Option<Span>,
     /// The statements.
     pub nodes: Vec<Node>,
 }
 
 impl Node {
-    /// Everything behind the keyword as one text: with quotes and escapes if the line has any, for keywords
-    /// with rules of quoting of their own.
+    /// The text after the keyword, with its quotes and escapes.
     #[must_use]
     pub fn text(&self) -> Cow<'_, str> {
         if let Some(raw) = &self.raw {
@@ -58,7 +56,7 @@ impl Node {
         }
     }
 
-    /// The place from the keyword to the last word.
+    /// The span from the keyword to the last word.
     #[must_use]
     pub fn span(&self) -> Span {
         let Some(last) = self.args.last() else {

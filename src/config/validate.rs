@@ -1,6 +1,5 @@
-//! What only the whole file shows: names that are used must exist, names that are given must be the
-//! only ones, blocks must hold what they are for. Also for blocks whose effect is not supported yet:
-//! a slip in them is a slip all the same.
+//! Checks that need the whole configuration: references to names exist, names are unique, and blocks have the keywords
+//! they need. Blocks that are not supported yet are checked too.
 
 use super::check::Locate;
 use super::diag::{Diags, Severity};
@@ -8,7 +7,7 @@ use super::schema::nearest_word;
 use super::span_map::SpanMap;
 use super::tree::{Block, Node};
 
-/// Blocks with a name, and what they are called.
+/// Blocks with a name, and how a message calls them.
 const NAMED: &[(&str, &str)] = &[
     ("vrrp_instance", "an instance"),
     ("vrrp_sync_group", "a sync group"),
@@ -20,7 +19,7 @@ const NAMED: &[(&str, &str)] = &[
     ("track_group", "a track group"),
 ];
 
-/// Keywords whose items are names, and the blocks that define them.
+/// Keywords whose items are names, and the blocks that define these names.
 const REFERENCES: &[(&str, &str)] = &[
     ("group", "vrrp_instance"),
     ("track_script", "vrrp_script"),
@@ -29,7 +28,7 @@ const REFERENCES: &[(&str, &str)] = &[
     ("track_bfd", "bfd_instance"),
 ];
 
-/// Keywords a block is nothing without.
+/// Blocks, and the keyword that each of them needs.
 const REQUIRED: &[(&str, &str)] = &[
     ("vrrp_script", "script"),
     ("vrrp_track_process", "process"),
@@ -45,10 +44,10 @@ const REQUIRED: &[(&str, &str)] = &[
     ("BFD_CHECK", "name"),
 ];
 
-/// Checks names and completeness; takes out second definitions and references to nothing.
+/// Checks names and completeness; removes duplicate definitions and references to undefined names.
 pub(crate) fn validate(root: &mut Block, locate: Locate<'_>, diags: &mut Diags) {
     for (keyword, what) in NAMED {
-        unique(root, keyword, what, locate, diags);
+        remove_duplicates(root, keyword, what, locate, diags);
     }
     let defined: Vec<(&'static str, SpanMap)> = REFERENCES
         .iter()
@@ -59,21 +58,21 @@ pub(crate) fn validate(root: &mut Block, locate: Locate<'_>, diags: &mut Diags) 
             &*node.keyword.text,
             "vrrp_instance" | "vrrp_sync_group" | "track_group"
         ) {
-            references(node, &defined, diags);
+            remove_undefined(node, &defined, diags);
         }
     }
-    groups(root, locate, diags);
+    check_membership(root, locate, diags);
     for node in &root.nodes {
-        complete(node, diags);
+        check_complete(node, diags);
     }
 }
 
-/// First word after the keyword.
+/// The name of a block: the first argument of its keyword.
 fn name(node: &Node) -> &str {
     node.args.first().map_or("", |word| &word.text)
 }
 
-/// The names given to blocks of this kind.
+/// The names of all blocks of a keyword.
 fn names(root: &Block, keyword: &str) -> SpanMap {
     let mut names = SpanMap::default();
     for node in &root.nodes {
@@ -84,27 +83,33 @@ fn names(root: &Block, keyword: &str) -> SpanMap {
     names
 }
 
-/// The second block of a name is left out.
-fn unique(root: &mut Block, keyword: &str, what: &str, locate: Locate<'_>, diags: &mut Diags) {
-    let mut seen = SpanMap::default();
+/// Removes further blocks with the same name.
+fn remove_duplicates(
+    root: &mut Block,
+    keyword: &str,
+    what: &str,
+    locate: Locate<'_>,
+    diags: &mut Diags,
+) {
+    let mut known = SpanMap::default();
     root.nodes.retain(|node| {
         if &*node.keyword.text != keyword {
             return true;
         }
         let name = name(node);
         let span = node.keyword.span;
-        if let Some(first) = seen.earlier_or_insert(name, span) {
+        if let Some(first) = known.earlier_or_insert(name, span) {
             let at = locate(first, span);
-            let message = format!("`{name}` is the name of {what} on {at} already; left out");
-            diags.report_with_help(Severity::Error, span, message, "give it a name of its own");
+            let message = format!("`{name}` is already the name of {what} on {at}; ignored");
+            diags.report_with_help(Severity::Error, span, message, "choose another name");
             return false;
         }
         true
     });
 }
 
-/// Every name used in `node`'s value blocks must have been given to a block of its kind.
-fn references(node: &mut Node, defined: &[(&'static str, SpanMap)], diags: &mut Diags) {
+/// Removes names in the value blocks of `node` that no block defines.
+fn remove_undefined(node: &mut Node, defined: &[(&'static str, SpanMap)], diags: &mut Diags) {
     let owner = format!("{} `{}`", node.keyword.text, name(node));
     let Some(block) = &mut node.block else { return };
     for list in &mut block.nodes {
@@ -117,7 +122,7 @@ fn references(node: &mut Node, defined: &[(&'static str, SpanMap)], diags: &mut 
         let Some((_, known)) = defined.iter().find(|(keyword, _)| keyword == kind) else {
             continue;
         };
-        let several = &*list.keyword.text == "group";
+        let many_per_line = &*list.keyword.text == "group";
         let Some(items) = &mut list.block else {
             continue;
         };
@@ -125,7 +130,8 @@ fn references(node: &mut Node, defined: &[(&'static str, SpanMap)], diags: &mut 
             let mut missing = |word: &super::tree::Word| {
                 let missing = known.get(&word.text).is_none();
                 if missing {
-                    let message = format!("{owner}: there is no {kind} `{}`; ignored", word.text);
+                    let message =
+                        format!("{owner}: {kind} `{}` is not defined; ignored", word.text);
                     let help = match nearest_word(known.keys(), &word.text) {
                         Some(near) => format!("did you mean `{near}`?"),
                         None => format!("define `{kind} {} {{ … }}`", word.text),
@@ -135,7 +141,7 @@ fn references(node: &mut Node, defined: &[(&'static str, SpanMap)], diags: &mut 
                 missing
             };
             let first = missing(&item.keyword);
-            if several {
+            if many_per_line {
                 item.args.retain(|word| !missing(word));
                 if first && !item.args.is_empty() {
                     item.keyword = item.args.remove(0);
@@ -147,29 +153,32 @@ fn references(node: &mut Node, defined: &[(&'static str, SpanMap)], diags: &mut 
     }
 }
 
-/// An instance can follow one group only, and a group of one has nobody to follow.
-fn groups(root: &Block, locate: Locate<'_>, diags: &mut Diags) {
-    let mut seen = SpanMap::default();
+/// Reports instances that are members of several groups, and groups with a single member.
+fn check_membership(root: &Block, locate: Locate<'_>, diags: &mut Diags) {
+    let mut known = SpanMap::default();
     for group in root
         .nodes
         .iter()
         .filter(|node| &*node.keyword.text == "vrrp_sync_group")
     {
         if items(group, "group").count() == 1 {
-            let message = format!("`{}` has one member only", name(group));
+            let message = format!("`{}` has only one member", name(group));
             diags.report(Severity::Note, group.keyword.span, message);
         }
         for word in items(group, "group") {
-            if let Some(first) = seen.earlier_or_insert(&word.text, word.span) {
+            if let Some(first) = known.earlier_or_insert(&word.text, word.span) {
                 let at = locate(first, word.span);
-                let message = format!("`{}` is in a group on {at} already; ignored", word.text);
+                let message = format!(
+                    "`{}` is already a member of a group on {at}; ignored",
+                    word.text
+                );
                 diags.report(Severity::Warning, word.span, message);
             }
         }
     }
 }
 
-/// The words of a value block inside `node`.
+/// The words of the value blocks of this keyword in `node`.
 fn items<'a>(node: &'a Node, keyword: &str) -> impl Iterator<Item = &'a super::tree::Word> {
     let lists = node.block.iter().flat_map(|block| &block.nodes);
     let lists = lists.filter(move |list| &*list.keyword.text == keyword);
@@ -179,14 +188,14 @@ fn items<'a>(node: &'a Node, keyword: &str) -> impl Iterator<Item = &'a super::t
     lines.flat_map(|item| core::iter::once(&item.keyword).chain(&item.args))
 }
 
-/// Says which required keyword a block lacks.
-fn complete(node: &Node, diags: &mut Diags) {
+/// Reports required keywords that a block lacks.
+fn check_complete(node: &Node, diags: &mut Diags) {
     let Some(block) = &node.block else { return };
     let has = |name: &str| block.nodes.iter().any(|inner| &*inner.keyword.text == name);
     let kind = &*node.keyword.text;
     for (_, required) in REQUIRED.iter().filter(|(owner, _)| *owner == kind) {
         if !has(required) {
-            let message = format!("this {kind} has no valid `{required}`; ignored");
+            let message = format!("{kind} without a valid `{required}`; ignored");
             diags.report(Severity::Error, node.keyword.span, message);
         }
     }
@@ -195,7 +204,7 @@ fn complete(node: &Node, diags: &mut Diags) {
         "virtual_server" | "real_server" | "HTTP_GET" | "SSL_GET"
     ) {
         for inner in &block.nodes {
-            complete(inner, diags);
+            check_complete(inner, diags);
         }
     }
 }

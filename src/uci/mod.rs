@@ -1,19 +1,19 @@
-//! OpenWrt's `/etc/config/keepalived` as a keepalived.conf, for those who configure their router by UCI or LuCI.
+//! Converts OpenWrt's `/etc/config/keepalived` to keepalived.conf, for routers that are configured by UCI or LuCI.
 //!
 //! ```text
 //! text → parse (UCI: sections with options and lists) → check against table → write (keepalived.conf)
 //! ```
-//! What OpenWrt's keepalived package does with a shell script of several hundred lines at every start: same names of
-//! sections and options, same meaning, same notifications by `/sbin/hotplug-call`. What it passes over in silence –
-//! unknown names, references to nothing, sections that lack something – is named here with file and line; none of
-//! it stops the conversion. The differences, all of them for more than the package does:
+//! OpenWrt's keepalived package does this with a shell script at every start. Names of sections and options, their meaning and
+//! the notifications by `/sbin/hotplug-call` are the same. What the script ignores silently (unknown names, references to
+//! missing sections, incomplete sections) is reported with file and line; it does not stop the conversion. vrrpd accepts
+//! more than the package:
 //!
-//! * a section without `option name` goes by its own name (`config peer 'r2'`);
-//! * `list virtual_ipaddress` and `list unicast_peer` take an address where they could name a section;
-//! * `list track_script` may name a `vrrp_script` directly, and groups track interfaces too;
-//! * a switch set to `0` is off.
+//! * the name of a section without `option name` is that of its `config` line (`config peer 'r2'`);
+//! * `list virtual_ipaddress` and `list unicast_peer` accept addresses as well as names of sections;
+//! * `list track_script` may name a `vrrp_script` directly, and groups may track interfaces too;
+//! * a switch with the value `0` is off.
 //!
-//! No I/O: [`convert`] gets the bytes and gives back text and messages.
+//! No I/O: [`convert`] gets the bytes and returns text and diagnostics.
 
 #![cfg_attr(
     not(test),
@@ -33,23 +33,23 @@ mod write;
 use crate::config::source::SourceError;
 use crate::config::{Diag, Diags, Severity, Sources};
 
-/// What came out.
+/// Result of a conversion.
 #[derive(Debug)]
 pub struct Converted {
-    /// The keepalived.conf; `None` when a message is fatal.
+    /// The keepalived.conf; `None` if a diagnostic is fatal.
     pub text: Option<String>,
-    /// What there is to say about the UCI file, in its order.
+    /// The diagnostics, in the order of the UCI file.
     pub diags: Diags,
-    /// The UCI file, for showing places.
+    /// The UCI file, to render the diagnostics.
     pub sources: Sources,
 }
 
-/// Every option that is known, with the type of its section.
+/// All known options, each with the type of its section.
 pub fn options() -> impl Iterator<Item = (&'static str, &'static str)> {
     table::options()
 }
 
-/// Converts a UCI file; `name` is for the messages.
+/// Converts a UCI file; `name` is its name in the diagnostics.
 #[must_use]
 pub fn convert(name: &str, bytes: Vec<u8>) -> Converted {
     let mut diags = Diags::default();
@@ -68,7 +68,7 @@ pub fn convert(name: &str, bytes: Vec<u8>) -> Converted {
             diags.push(Diag {
                 severity: Severity::Fatal,
                 span,
-                message: "this is no UCI file: it is not text, or too large".into(),
+                message: "not a UCI file: not text, or too large".into(),
                 help: None,
             });
             None

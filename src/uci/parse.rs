@@ -1,39 +1,39 @@
-//! UCI's syntax: `config TYPE [NAME]`, `option NAME VALUE`, `list NAME VALUE`, one statement a line or divided by `;`.
+//! The syntax of UCI: `config TYPE [NAME]`, `option NAME VALUE`, `list NAME VALUE`, one statement per line or separated by `;`.
 //!
-//! `'…'` takes everything as it stands, `"…"` and bare words know a backslash; quotes may go on over lines and may
-//! be glued together. `#` outside quotes starts a comment, even inside a word. Statements may be cut down to their
-//! first letter. As in libuci, a second `config` with the same name continues the first, an option given again
-//! replaces what was there, and `list` adds to it.
+//! `'…'` is literal; `"…"` and unquoted words know backslash escapes. A quoted text may span lines, and quoted and unquoted
+//! parts may form one word. `#` outside quotes starts a comment, even within a word. A statement may be abbreviated to
+//! its first letter. As in libuci, a second `config` with the same name continues the first section, a repeated option
+//! replaces the earlier one, and `list` appends.
 
-use super::table::{Kind, find, switch};
+use super::table::{SectionType, find, switch};
 use crate::config::diag::{Diags, Severity, Span};
 use crate::config::source::span;
 
-/// More sections, and more lines in one, than any router has: looking names up stays cheap.
+/// Limits far beyond any router, which keep the cost of looking up names low.
 const MAX_SECTIONS: usize = 2000;
 const MAX_ENTRIES: usize = 1000;
 
-/// Part of the text after quotes are taken away.
+/// A word without its quotes.
 #[derive(Clone, Debug)]
 pub(super) struct Word {
     pub(super) text: String,
     pub(super) span: Span,
 }
 
-/// `config`, and what follows up to the next.
+/// A section: a `config` line and its options.
 #[derive(Debug)]
 pub(super) struct Section {
     pub(super) typed: Word,
-    /// What that is; `None` for a type nobody knows.
-    pub(super) known: Option<&'static Kind>,
+    /// Its type in the table; `None` for an unknown type.
+    pub(super) known: Option<&'static SectionType>,
     /// The name in the `config` line.
     pub(super) own_name: Option<Word>,
-    /// Options and elements of lists: name and value.
+    /// Options and list elements: name and value.
     pub(super) entries: Vec<(Word, Word)>,
 }
 
 impl Section {
-    /// The elements given under a name; an option is one element.
+    /// The elements of a list; an option has one element.
     pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Word> {
         let found = self
             .entries
@@ -44,24 +44,24 @@ impl Section {
             .filter(|word| !word.text.is_empty())
     }
 
-    /// The value of an option; of a list the last element.
+    /// The value of an option; the last element of a list.
     pub(super) fn get<'a>(&'a self, name: &'a str) -> Option<&'a Word> {
         self.all(name).last()
     }
 
-    /// Its type, under today's name.
+    /// The current name of its type; empty if unknown.
     pub(super) fn kind(&self) -> &'static str {
         self.known.map_or("", |kind| kind.name)
     }
 
-    /// Switched off, as servers can be.
+    /// True for a server with `enabled` off.
     pub(super) fn off(&self) -> bool {
         let enabled = self.get("enabled");
         self.kind().ends_with("_server")
             && enabled.is_some_and(|value| switch(&value.text) == Some(false))
     }
 
-    /// What others call it.
+    /// The name by which other sections refer to it.
     pub(super) fn title(&self) -> Option<&Word> {
         self.get("name").or(self.own_name.as_ref())
     }
@@ -76,7 +76,9 @@ pub(super) fn parse(text: &str, diags: &mut Diags) -> Vec<Section> {
         let Some(first) = words.first() else {
             continue;
         };
-        let verb = STATEMENTS.iter().find(|verb| short(&first.text, verb));
+        let verb = STATEMENTS
+            .iter()
+            .find(|verb| is_statement(&first.text, verb));
         match (verb.copied().unwrap_or(""), words.len()) {
             ("package", _) => {}
             ("config", 2 | 3) => current = open(&mut sections, words, diags),
@@ -85,12 +87,12 @@ pub(super) fn parse(text: &str, diags: &mut Diags) -> Vec<Section> {
                 add(section, verb, words, diags);
             }
             (verb, _) => {
-                // What there is too much of, or the statement.
+                // Position of the surplus word, or of the statement.
                 let extra = words.get(3).filter(|_| !verb.is_empty());
                 let at = extra.unwrap_or(first).span;
                 let (message, help) = match verb {
                     "" => (
-                        "this is no UCI statement; line ignored",
+                        "not a UCI statement; line ignored",
                         "write config, option or list",
                     ),
                     "config" => (WORDS, "write config TYPE or config TYPE 'NAME'"),
@@ -112,8 +114,13 @@ fn add(section: Option<&mut Section>, verb: &str, mut words: Vec<Word>, diags: &
         return;
     };
     let Some(section) = section else {
-        let message = "outside any section; line ignored";
-        diags.report_with_help(Severity::Error, name.span, message, "write config first");
+        let message = "outside of a section; line ignored";
+        diags.report_with_help(
+            Severity::Error,
+            name.span,
+            message,
+            "add a config line before it",
+        );
         return;
     };
     if verb == "option" {
@@ -122,17 +129,17 @@ fn add(section: Option<&mut Section>, verb: &str, mut words: Vec<Word>, diags: &
     if section.entries.len() < MAX_ENTRIES {
         section.entries.push((name, value));
     } else {
-        let message = "too many lines in one section; ignored";
+        let message = "too many options in one section; ignored";
         diags.report(Severity::Error, name.span, message);
     }
 }
 
-/// Is it the statement, or its first letter?
-fn short(typed: &str, known: &str) -> bool {
+/// Whether a word is this statement or its first letter.
+fn is_statement(typed: &str, known: &str) -> bool {
     typed == known || (typed.len() == 1 && known.starts_with(typed))
 }
 
-/// `config TYPE [NAME]`: the section that the following options belong to.
+/// Handles `config TYPE [NAME]`. Returns the index of the section that the following options belong to.
 fn open(sections: &mut Vec<Section>, words: Vec<Word>, diags: &mut Diags) -> Option<usize> {
     let mut words = words.into_iter().skip(1);
     let kind = words.next()?;
@@ -159,7 +166,7 @@ fn open(sections: &mut Vec<Section>, words: Vec<Word>, diags: &mut Diags) -> Opt
     sections.len().checked_sub(1)
 }
 
-/// The text, and how far it is read.
+/// The text and the current offset.
 struct Reader<'a> {
     text: &'a str,
     at: usize,
@@ -176,7 +183,8 @@ impl Reader<'_> {
         Some(next)
     }
 
-    /// The words up to the end of a line or a `;`; at most four, more is wrong anyway. `None` at the end.
+    /// Reads the words up to the end of a line or a `;`. Returns at most four, one more than a valid statement has. `None` at
+    /// the end of the text.
     fn statement(&mut self, diags: &mut Diags) -> Option<Vec<Word>> {
         let mut words = Vec::new();
         self.peek()?;
@@ -228,7 +236,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The character behind a backslash, or the character itself.
+    /// The character after a backslash, or the character itself.
     fn escaped(&mut self, character: char) -> char {
         match character {
             '\\' => self.next().unwrap_or(character),
@@ -236,7 +244,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Does a statement start here? Then a quote was forgotten, although the next one would close it.
+    /// Whether a statement starts here: the quote of the line before is missing.
     fn at_statement(&self) -> bool {
         let line = self.text.get(self.at..).unwrap_or("");
         let first = line.split_whitespace().next();
@@ -244,7 +252,7 @@ impl Reader<'_> {
         !same_line.starts_with('\n') && matches!(first, Some("config" | "option" | "list"))
     }
 
-    /// What stands between quotes. One that is never closed ends with its line: the rest of the file still counts.
+    /// Reads the text between quotes. An unclosed quote ends with its line, so that the rest of the file is read.
     fn quoted(&mut self, quote: char, text: &mut String, diags: &mut Diags) {
         let (start, before) = (self.at, text.len());
         self.next();
@@ -256,8 +264,8 @@ impl Reader<'_> {
                 _ => text.push(next),
             }
         }
-        let message = "this quote is never closed; it ends with the line";
-        let help = "add another one where the value ends";
+        let message = "unclosed quote; it ends with the line";
+        let help = "add a quote where the value ends";
         diags.report_with_help(Severity::Error, span(0, start, 1), message, help);
         text.truncate(before);
         self.at = start;

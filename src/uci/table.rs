@@ -1,20 +1,20 @@
-//! What a section may hold and what becomes of it.
+//! The options of each type of section, and what they are converted to.
 //!
-//! The table is text, for it is the smallest form: 150 options in 3 KB. A mark in front says that the section is left
-//! out without this option; the one behind says what is written for it:
+//! The table is text, which is its smallest form: 150 options in 3 KB. A mark before the name says that the section is ignored
+//! without this option; a mark after it says what is written:
 //!
 //! | mark | written | |
 //! |---|---|---|
-//! | `*x` | | needed |
-//! | `x` | nothing | read together with another one, or by other programs |
+//! | `*x` | | required |
+//! | `x` | nothing | used with another option, or by other programs |
 //! | `x=` | `x VALUE` | one word |
 //! | `x+` | `x WORD WORD` | |
 //! | `x$` | `x "VALUE"` | a command |
 //! | `x!` | `x` | if it is switched on |
 //! | `x{` | `x { WORD … }` | |
-//! | `x@` | `x { … }` | a line for each section it names, see [`named_by`] |
+//! | `x@` | `x { … }` | a line for each section that it names, see [`named_by`] |
 //! | `x&` | `authentication { … }` | with `auth_pass` |
-//! | `x-` | nothing | see [`why_not`] |
+//! | `x-` | nothing | no effect, see [`reason_without_effect`] |
 
 use super::parse::{Section, Word};
 use crate::config::diag::{Diags, Severity};
@@ -22,58 +22,73 @@ use crate::config::schema::nearest_word;
 
 /// A type of section.
 #[derive(Debug)]
-pub(super) struct Kind {
+pub(super) struct SectionType {
     pub(super) name: &'static str,
     options: &'static str,
-    /// `TYPE` in notifications, and what is notified.
-    pub(super) notify: (&'static str, &'static str),
+    /// Notifications of this type of section.
+    pub(super) notify: Notifications,
 }
 
-const fn kind(name: &'static str, options: &'static str) -> Kind {
-    Kind {
+/// The notifications of a type of section.
+#[derive(Debug)]
+pub(super) struct Notifications {
+    /// `TYPE` in the environment of the script.
+    pub(super) object: &'static str,
+    /// The `notify…` keywords, separated by blanks.
+    pub(super) events: &'static str,
+}
+
+const fn section(name: &'static str, options: &'static str) -> SectionType {
+    SectionType {
         name,
         options,
-        notify: ("", ""),
+        notify: Notifications {
+            object: "",
+            events: "",
+        },
     }
 }
 
-static KINDS: &[Kind] = &[
-    kind(
+static SECTION_TYPES: &[SectionType] = &[
+    section(
         "globals",
         "enabled alt_config_file linkbeat_use_polling- notification_email{ notification_email_from= \
          smtp_server+ smtp_connect_timeout= router_id= vrrp_mcast_group4= vrrp_mcast_group6= \
          vrrp_startup_delay=",
     ),
-    kind("ipaddress", "*name *address device label_suffix scope"),
-    kind("static_ipaddress", "address"),
-    kind(
+    section("ipaddress", "*name *address device label_suffix scope"),
+    section("static_ipaddress", "address"),
+    section(
         "route",
         "*name *address blackhole src_addr gateway device scope table",
     ),
-    kind("static_routes", "route"),
-    kind("interface_up_down_delays", "*device *down_delay up_delay"),
-    kind(
+    section("static_routes", "route"),
+    section("interface_up_down_delays", "*device *down_delay up_delay"),
+    section(
         "vrrp_script",
         "*name script$ interval= timeout= weight= direction fail fall= rise=",
     ),
-    kind("track_script", "*name *value weight direction"),
-    kind("track_interface", "*name *value weight"),
-    kind(
+    section("track_script", "*name *value weight direction"),
+    section("track_interface", "*name *value weight"),
+    section(
         "bfd_instance",
         "*name weight neighbor_ip= source_ip= min_rx= min_tx= idle_tx= hoplimit= max_hops=",
     ),
-    kind(
+    section(
         "peer",
         "*name *address min_ttl max_ttl sync sync_mode sync_dir sync_list ssh_port ssh_key ssh_pubkey \
          last_sync_time last_sync_status",
     ),
-    Kind {
+    SectionType {
         name: "vrrp_sync_group",
         options: "*name *group smtp_alert! global_tracking- track_script@ track_interface@ \
                   notify_backup- notify_master- notify_fault- notify-",
-        notify: ("GROUP", "notify_backup notify_master notify_fault notify"),
+        notify: Notifications {
+            object: "GROUP",
+            events: "notify_backup notify_master notify_fault notify",
+        },
     },
-    Kind {
+    SectionType {
         name: "vrrp_instance",
         options: "*name auth_type& auth_pass state= interface= mcast_src_ip= unicast_src_ip= \
                   virtual_router_id= version= priority= advert_int= preempt_delay= debug- \
@@ -82,19 +97,22 @@ static KINDS: &[Kind] = &[
                   no_accept! dont_track_primary! smtp_alert! nopreempt! use_vmac! virtual_ipaddress@ \
                   virtual_ipaddress_excluded@ virtual_routes@ track_script@ track_interface@ track_bfd@ \
                   unicast_peer@ notify_backup- notify_master- notify_fault- notify_stop- notify-",
-        notify: (
-            "INSTANCE",
-            "notify_backup notify_master notify_fault notify_stop",
-        ),
+        notify: Notifications {
+            object: "INSTANCE",
+            events: "notify_backup notify_master notify_fault notify_stop",
+        },
     },
-    kind("url", "*name *path= *digest="),
-    Kind {
+    section("url", "*name *path= *digest="),
+    SectionType {
         name: "real_server",
         options: "enabled *name *ipaddr *port *weight= check connect_timeout connect_port nb_get_retry \
                   retry delay_before_retry misc_path url",
-        notify: ("REAL_SERVER", "notify_up notify_down"),
+        notify: Notifications {
+            object: "REAL_SERVER",
+            events: "notify_up notify_down",
+        },
     },
-    kind(
+    section(
         "virtual_server",
         "enabled *ipaddr *port fwmark- delay_loop= lb_algo= lb_kind= persistence_timeout= \
          persistence_granularity= virtualhost= protocol= sorry_server_ip sorry_server_port real_server \
@@ -102,22 +120,25 @@ static KINDS: &[Kind] = &[
     ),
 ];
 
-/// Why an option has no effect, and what to write instead.
-fn why_not(option: &str) -> (&'static str, &'static str) {
+/// Why an option has no effect, and what to write instead; one of them may be empty.
+fn reason_without_effect(option: &str) -> (&'static str, &'static str) {
     match option {
         "linkbeat_use_polling" => ("the kernel reports link changes by itself", ""),
-        "global_tracking" => ("", "write the tracking into the group"),
-        "debug" => ("what is logged is chosen by the options of vrrpd", ""),
-        "fwmark" => ("the service is the one of ipaddr and port", ""),
-        "rise" | "fall" => ("", "write `retry` into the sections of the servers"),
+        "global_tracking" => ("", "add the tracking to the group"),
+        "debug" => (
+            "the command line options of vrrpd select what is logged",
+            "",
+        ),
+        "fwmark" => ("the service is that of ipaddr and port", ""),
+        "rise" | "fall" => ("", "set `retry` in the sections of the real servers"),
         _ => (
             "",
-            "put the script into /etc/hotplug.d/keepalived: it gets ACTION, TYPE and NAME",
+            "put the script into /etc/hotplug.d/keepalived; it gets ACTION, TYPE and NAME",
         ),
     }
 }
 
-/// The types of the sections that an option names.
+/// The types of the sections that an option refers to.
 pub(super) fn named_by(option: &str) -> &'static [&'static str] {
     match option {
         "track_script" => &["track_script", "vrrp_script"],
@@ -129,8 +150,8 @@ pub(super) fn named_by(option: &str) -> &'static [&'static str] {
     }
 }
 
-impl Kind {
-    /// Name and mark of every option; a blank for a mark where there is none.
+impl SectionType {
+    /// Name and mark of every option; a blank if it has no mark.
     pub(super) fn rows(&self) -> impl Iterator<Item = (&'static str, char)> + use<> {
         self.options.split_whitespace().map(|word| {
             let name = word.trim_start_matches('*');
@@ -141,38 +162,38 @@ impl Kind {
     }
 }
 
-/// Every row.
+/// All options, each with its type of section.
 pub(super) fn options() -> impl Iterator<Item = (&'static str, &'static str)> {
-    KINDS
+    SECTION_TYPES
         .iter()
         .flat_map(|kind| kind.rows().map(|(name, _)| (kind.name, name)))
 }
 
-/// What a section is; `global_defs` is what old versions of the package called `globals`.
-pub(super) fn find(name: &str) -> Option<&'static Kind> {
+/// The type of this name. Old versions of the package called `globals` `global_defs`.
+pub(super) fn find(name: &str) -> Option<&'static SectionType> {
     let name = match name {
         "global_defs" => "globals",
         name => name,
     };
-    KINDS.iter().find(|kind| kind.name == name)
+    SECTION_TYPES.iter().find(|kind| kind.name == name)
 }
 
-/// Names what is unknown, lacking or without effect. False: the section is left out.
+/// Reports options that are unknown, missing or without effect. False: the section is ignored.
 pub(super) fn check(section: &Section, diags: &mut Diags) -> bool {
     let Some(kind) = section.known else {
-        let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
-        unknown(&section.typed, "type of section", &names, diags);
+        let names: Vec<&str> = SECTION_TYPES.iter().map(|kind| kind.name).collect();
+        unknown(&section.typed, "section type", &names, diags);
         return false;
     };
     for (name, _) in &section.entries {
         match kind.rows().find(|row| row.0 == name.text) {
             None => {
                 let names: Vec<&str> = kind.rows().map(|row| row.0).collect();
-                unknown(name, "option of this section", &names, diags);
+                unknown(name, "option", &names, diags);
             }
             Some((option, '-')) => {
-                let (why, instead) = why_not(option);
-                let message = "this has no effect";
+                let (why, instead) = reason_without_effect(option);
+                let message = "this option has no effect";
                 if instead.is_empty() {
                     diags.report(Severity::Note, name.span, [message, why].join(": "));
                 } else {
@@ -189,29 +210,29 @@ pub(super) fn check(section: &Section, diags: &mut Diags) -> bool {
         "name" => section.title().is_some(),
         name => section.get(name).is_some(),
     };
-    let mut needed = kind.options.split_whitespace();
-    let lacking = needed.find_map(|word| {
+    let mut required = kind.options.split_whitespace();
+    let missing = required.find_map(|word| {
         let name = word.strip_prefix('*')?.trim_end_matches('=');
         (!given(name)).then_some(name)
     });
-    if let Some(name) = lacking {
-        let message = ["this section has no `", name, "`; it is left out"].concat();
+    if let Some(name) = missing {
+        let message = ["section without `", name, "`; ignored"].concat();
         let help = ["add option ", name].concat();
         diags.report_with_help(Severity::Warning, section.typed.span, message, help);
     }
-    lacking.is_none()
+    missing.is_none()
 }
 
 fn unknown(word: &Word, what: &str, known: &[&str], diags: &mut Diags) {
     let help = match nearest_word(known.iter().copied(), &word.text) {
         Some(near) => ["did you mean `", near, "`?"].concat(),
-        None => ["known are ", &known.join(", ")].concat(),
+        None => ["write one of ", &known.join(", ")].concat(),
     };
-    let message = ["`", &word.text, "` is no ", what, "; ignored"].concat();
+    let message = ["unknown ", what, " `", &word.text, "`; ignored"].concat();
     diags.report_with_help(Severity::Warning, word.span, message, help);
 }
 
-/// UCI's switches.
+/// The value of a UCI switch.
 pub(super) fn switch(value: &str) -> Option<bool> {
     match value {
         "1" | "on" | "true" | "yes" | "enabled" => Some(true),

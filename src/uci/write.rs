@@ -1,4 +1,4 @@
-//! Sections in, keepalived.conf out, in the order in which OpenWrt's package writes it.
+//! Writes keepalived.conf, in the order in which OpenWrt's package writes it.
 
 use core::net::IpAddr;
 
@@ -7,8 +7,9 @@ use super::table::{named_by, switch};
 use crate::config::diag::{Diags, Severity, Span};
 use crate::config::schema::nearest_word;
 
-/// What every file starts with. Scripts are OpenWrt's: they run as root, and only if nobody else may change them.
-const HEAD: &str = "! written by vrrpd uci2conf: changes belong into the UCI file
+/// The head of every file. The scripts are those of OpenWrt: they run as root, and only if no other user can write to
+/// them.
+const HEAD: &str = "! written by vrrpd uci2conf; make changes in the UCI file
 global_defs {
 \tscript_user root
 \tenable_script_security
@@ -18,14 +19,15 @@ global_defs {
 \tshutdown_script_timeout 10
 ";
 
-/// No value is longer.
+/// Maximum length of a value, in bytes.
 const MAX_VALUE: usize = 1000;
-/// A server named again and again stands there again and again; more than this is not read anyway.
+/// Maximum size of the result in bytes, as a section can be referred to any number of times. It is the maximum that a
+/// configuration may have.
 const MAX_RESULT: usize = 4 * 1024 * 1024;
-/// Linux has room for so many bytes in the label of an address.
+/// Maximum length of the label of an address, in bytes (`IFNAMSIZ` - 1).
 const MAX_LABEL: usize = 15;
 
-/// Which options of a `real_server` its check reads.
+/// The checks, and the options of a `real_server` that they use.
 #[rustfmt::skip]
 static CHECKS: &[(&str, &[&str])] = &[
     ("PING_CHECK", &[]),
@@ -35,7 +37,7 @@ static CHECKS: &[(&str, &[&str])] = &[
     ("SSL_GET", &["connect_timeout", "connect_port", "nb_get_retry", "retry", "delay_before_retry", "url"]),
 ];
 
-/// Writes what can be written of checked sections.
+/// Writes checked sections.
 pub(super) fn write(sections: &[Section], diags: &mut Diags) -> String {
     let mut writer = Writer {
         sections,
@@ -84,7 +86,7 @@ struct Writer<'a, 'd> {
 }
 
 impl<'a> Writer<'a, '_> {
-    /// The sections of a type that are not switched off.
+    /// The enabled sections of a type.
     fn of(&self, kind: &'static str) -> impl Iterator<Item = &'a Section> + use<'a> {
         let wanted = move |section: &&Section| section.kind() == kind && !section.off();
         self.sections.iter().filter(wanted)
@@ -115,7 +117,7 @@ impl<'a> Writer<'a, '_> {
         self.close();
     }
 
-    /// Those of the instances named in a group that there are.
+    /// The members of a group that exist.
     fn members(&mut self, section: &'a Section) -> Vec<&'a str> {
         let named = elements(section, "group").into_iter();
         let found = named.filter_map(|(name, at)| self.find(name, at, &["vrrp_instance"]));
@@ -171,8 +173,8 @@ impl<'a> Writer<'a, '_> {
     fn check(&mut self, section: &'a Section, check: &Word) {
         let Some((name, options)) = CHECKS.iter().find(|row| row.0 == check.text) else {
             let known: Vec<&str> = CHECKS.iter().map(|row| row.0).collect();
-            let message = "this is no check; the server is not checked";
-            let help = ["known are ", &known.join(", ")].concat();
+            let message = "unknown check; the server is not checked";
+            let help = ["write one of ", &known.join(", ")].concat();
             self.diags
                 .report_with_help(Severity::Warning, check.span, message, help);
             return;
@@ -190,7 +192,7 @@ impl<'a> Writer<'a, '_> {
                         }
                     }
                 }
-                // What keepalived has called `retry` since version 2, and LuCI.
+                // The name before version 2 of keepalived.
                 "nb_get_retry" => self.value(section, "retry", option),
                 "retry" if section.get("nb_get_retry").is_some() => {}
                 _ => self.value(section, option, option),
@@ -204,7 +206,7 @@ impl<'a> Writer<'a, '_> {
             return;
         };
         for (name, mark) in kind.rows() {
-            // LuCI has another name for it than the package that it is for.
+            // LuCI uses another name than the package.
             let alias = if name == "fall" { "fail" } else { name };
             let Some((name_in, value)) = [name, alias]
                 .into_iter()
@@ -234,7 +236,7 @@ impl<'a> Writer<'a, '_> {
 
     fn authentication(&mut self, section: &'a Section, kind: &Word) {
         if section.get("auth_pass").is_none() {
-            let message = "`auth_type` without `auth_pass`; there is no authentication";
+            let message = "`auth_type` without `auth_pass`; authentication is off";
             self.diags.report_with_help(
                 Severity::Warning,
                 kind.span,
@@ -250,13 +252,13 @@ impl<'a> Writer<'a, '_> {
     }
 
     fn flag(&mut self, name: &str, value: &Word) {
-        let remark = match switch(&value.text) {
+        let what = match switch(&value.text) {
             Some(true) => "",
-            Some(false) => "it is off; OpenWrt's keepalived package takes any value for on",
+            Some(false) => "it is off; OpenWrt's keepalived package takes any value as on",
             None => "it is on; the value is not used",
         };
-        if !remark.is_empty() {
-            let message = ["this is a switch: ", remark].concat();
+        if !what.is_empty() {
+            let message = ["this is a switch: ", what].concat();
             self.diags.report_with_help(
                 Severity::Note,
                 value.span,
@@ -270,15 +272,17 @@ impl<'a> Writer<'a, '_> {
     }
 
     fn notify(&mut self, section: &Section, name: &Word) {
-        let (kind, events) = section.known.map_or(("", ""), |kind| kind.notify);
-        for event in events.split_whitespace() {
+        let Some(kind) = section.known else {
+            return;
+        };
+        for event in kind.notify.events.split_whitespace() {
             self.indent();
             for part in [
                 event,
                 " \"/bin/busybox env -i ACTION=",
                 &event.to_ascii_uppercase(),
                 " TYPE=",
-                kind,
+                kind.notify.object,
                 " NAME=",
                 &name.text,
                 " /sbin/hotplug-call keepalived\"\n",
@@ -290,7 +294,7 @@ impl<'a> Writer<'a, '_> {
 
     // ---- references ----
 
-    /// A line for each section that a list names, or for each word.
+    /// Writes a line for each section that a list names, or for each of its words.
     fn refs(&mut self, section: &'a Section, option: &'a str, words: bool) {
         let kinds = named_by(option);
         let addresses = matches!(kinds, ["ipaddress" | "peer"]);
@@ -315,10 +319,10 @@ impl<'a> Writer<'a, '_> {
         of.find_map(|found| found)
     }
 
-    /// The section of this name; says so if there is none.
+    /// The section of this name; reports if there is none.
     fn find(&mut self, name: &str, at: Span, kinds: &[&str]) -> Option<&'a Section> {
         if self.out.len() > MAX_RESULT {
-            let message = "the result is too large already; left out";
+            let message = "the result is too large; ignored";
             self.diags.report(Severity::Error, at, message);
             return None;
         }
@@ -333,14 +337,14 @@ impl<'a> Writer<'a, '_> {
                 Some(near) => ["did you mean `", near, "`?"].concat(),
                 None => ["add config ", &kinds, " '", name, "'"].concat(),
             };
-            let message = ["no ", &kinds, " is called `", name, "`; ignored"].concat();
+            let message = [&kinds, " `", name, "` is not defined; ignored"].concat();
             self.diags
                 .report_with_help(Severity::Warning, at, message, help);
         }
         found
     }
 
-    /// The line that stands for a section where others name it.
+    /// Writes the line for a section that another one refers to.
     fn item(&mut self, section: &'a Section) {
         let direction = section.get("direction").map_or("", |word| &word.text);
         let direction = match direction {
@@ -365,7 +369,7 @@ impl<'a> Writer<'a, '_> {
                     _ => section.get("value"),
                 };
                 line.extend(value.map(|word| word.text.as_str()));
-                // That of a script stands there already, unless its direction is to be changed.
+                // The weight of a script is in its own block, unless the direction is changed.
                 if let Some(weight) = section.get("weight")
                     && (kind != "vrrp_script" || !direction.is_empty())
                 {
@@ -381,7 +385,7 @@ impl<'a> Writer<'a, '_> {
         let (address, device) = (section.get("address"), section.get("device"));
         let suffix = section.get("label_suffix").map_or("vip", |word| &word.text);
         let mut label = String::new();
-        // IPv6 addresses have none.
+        // IPv6 addresses have no label.
         if let (Some(device), Some(address)) = (device, address)
             && !address.text.contains(':')
         {
@@ -411,13 +415,13 @@ impl<'a> Writer<'a, '_> {
             return;
         }
         if section.get("device").or(section.get("gateway")).is_none() {
-            let message = "a route needs a device or a gateway; it is left out";
+            let message = "a route needs a device or a gateway; ignored";
             let help = "add option device '…'";
             self.diags
                 .report_with_help(Severity::Warning, section.typed.span, message, help);
             return;
         }
-        // LuCI offers the main table under this name.
+        // LuCI's name of the main table.
         let main = section.get("table").is_some_and(|word| word.text == "Main");
         let parts = [
             ("src", "src_addr"),
@@ -433,12 +437,12 @@ impl<'a> Writer<'a, '_> {
 
     // ---- lines ----
 
-    /// `keyword value`, where there is a value.
+    /// Writes `KEYWORD VALUE` if the option has a value.
     fn value(&mut self, section: &'a Section, keyword: &str, option: &'static str) {
         self.gathered(section, &[], &[(keyword, option)]);
     }
 
-    /// A line of fixed words, and of those options that are given, each behind its keyword. True if there is one.
+    /// Writes a line of fixed words and of those options that are set, each after its keyword. False: no option is set.
     fn gathered(&mut self, section: &'a Section, first: &[&str], parts: &[(&str, &str)]) -> bool {
         let mut line = first.to_vec();
         let mut at = None;
@@ -452,7 +456,7 @@ impl<'a> Writer<'a, '_> {
         at.is_some_and(|at| self.line(&line, at))
     }
 
-    /// A line; false if a word of it cannot be written.
+    /// Writes a line; false if a word of it cannot be represented.
     fn line(&mut self, words: &[&str], at: Span) -> bool {
         match words
             .iter()
@@ -479,19 +483,20 @@ impl<'a> Writer<'a, '_> {
     }
 
     fn refuse(&mut self, at: Span) -> bool {
-        let message = "a value like this cannot stand in keepalived.conf; left out";
-        let help = "avoid quotes, backslashes, line breaks and more than 1000 characters";
+        let message = "this value cannot be written to keepalived.conf; ignored";
+        let help = "remove quotes, backslashes and line breaks, and use at most 1000 characters";
         self.diags
             .report_with_help(Severity::Error, at, message, help);
         false
     }
 
-    /// Names go into commands too.
+    /// Whether a name is valid. Names are part of commands too.
     fn is_name(&mut self, name: &Word) -> bool {
         let fits = |c: char| c.is_alphanumeric() || "_-.:+@/".contains(c);
         let good = name.text.len() <= MAX_VALUE && name.text.chars().all(fits);
         if !good {
-            let message = "a name has letters, digits and _-.:+@/ only; the section is left out";
+            let message =
+                "only letters, digits and _-.:+@/ are valid in a name; the section is ignored";
             self.diags.report(Severity::Error, name.span, message);
         }
         good
@@ -513,7 +518,7 @@ impl<'a> Writer<'a, '_> {
         self.out.extend(core::iter::repeat_n('\t', self.depth));
     }
 
-    /// Starts a block; answers where.
+    /// Starts a block; returns its offset in the result.
     fn open(&mut self, words: &[&str]) -> usize {
         let start = self.out.len();
         self.put(words);
@@ -521,7 +526,7 @@ impl<'a> Writer<'a, '_> {
         start
     }
 
-    /// Makes the head of a block of the line just written.
+    /// Turns the line that was just written into the start of a block.
     fn brace(&mut self) {
         self.out.truncate(self.out.trim_end().len());
         self.out.push_str(" {\n");
@@ -543,7 +548,7 @@ impl<'a> Writer<'a, '_> {
     }
 }
 
-/// The words of a list or option with their place.
+/// The words of a list or option, each with its span.
 fn elements<'a>(section: &'a Section, option: &'a str) -> Vec<(&'a str, Span)> {
     let values = section.all(option);
     let words =
@@ -556,7 +561,7 @@ fn is_address(word: &str) -> bool {
     address.parse::<IpAddr>().is_ok()
 }
 
-/// Can it stand in keepalived.conf?
+/// Whether a text can be represented in keepalived.conf.
 fn writable(text: &str) -> bool {
     text.len() <= MAX_VALUE && !text.chars().any(|c| c.is_control() || c == '\\')
 }

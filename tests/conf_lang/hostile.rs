@@ -50,7 +50,7 @@ fn random_bytes(len: usize) -> Vec<u8> {
     (0..len).map(|_| random.byte()).collect()
 }
 
-const TOO_MUCH: &str = "definitions and sequences make too much text; reading stops here";
+const TOO_MUCH: &str = "definitions and sequences expand to too much text; reading stops here";
 
 #[test]
 fn hostile_texts_are_rejected_with_one_diagnostic() {
@@ -70,25 +70,25 @@ fn hostile_texts_are_rejected_with_one_diagnostic() {
             "ten megabytes",
             vec![b'#'; 10 << 20],
             Severity::Fatal,
-            "k.conf makes the configuration larger than 4194304 bytes; nothing of it is used",
+            "k.conf makes the configuration larger than 4194304 bytes; the configuration is not used",
         ),
         (
             "random bytes",
             random_bytes(2 << 20),
             Severity::Fatal,
-            "a NUL byte: this is not a text file; nothing of it is used",
+            "NUL byte: not a text file; the configuration is not used",
         ),
         (
             "100,000 open braces",
             vec![b'{'; 100_000],
             Severity::Error,
-            "line of 100000 bytes, longest is 4096; ignored",
+            "line of 100000 bytes exceeds the maximum of 4096; ignored",
         ),
         (
             "100,000 open braces in lines",
             b"{\n".repeat(100_000),
             Severity::Error,
-            "unexpected `{`: no keyword stands before it; ignored",
+            "unexpected `{` without a keyword before it; ignored",
         ),
         (
             "100,000 nested blocks",
@@ -100,37 +100,37 @@ fn hostile_texts_are_rejected_with_one_diagnostic() {
             "100,000 closing braces",
             b"}\n".repeat(100_000),
             Severity::Error,
-            "`}` without a block to close; ignored",
+            "`}` without an open block; ignored",
         ),
         (
             "one line of five megabytes",
             vec![b'x'; 5 << 20],
             Severity::Fatal,
-            "k.conf makes the configuration larger than 4194304 bytes; nothing of it is used",
+            "k.conf makes the configuration larger than 4194304 bytes; the configuration is not used",
         ),
         (
             "a definition of itself",
             b"$IF=$IF\ninterface $IF".to_vec(),
             Severity::Error,
-            "the definition of $IF leads back to itself; line left out",
+            "the definition of $IF refers to itself; line ignored",
         ),
         (
             "mutual definitions",
             b"$A=${B}\n$B=${A}\nx $A y".to_vec(),
             Severity::Error,
-            "the definition of ${A} leads back to itself; line left out",
+            "the definition of ${A} refers to itself; line ignored",
         ),
         (
             "growing definition",
             b"$A=${A}${A}\nx $A".to_vec(),
             Severity::Error,
-            "${A} makes the line longer than 4096 bytes; line left out",
+            "${A} makes the line longer than 4096 bytes; line ignored",
         ),
         (
             "multiplying definitions",
             multiply(20, "y", 1).into(),
             Severity::Error,
-            "${A9} makes the line longer than 4096 bytes; line left out",
+            "${A9} makes the line longer than 4096 bytes; line ignored",
         ),
         (
             "definitions multiplying nothing",
@@ -142,7 +142,7 @@ fn hostile_texts_are_rejected_with_one_diagnostic() {
             "lines that contain themselves",
             b"$A=\\\nx \\\n$A\n$A".to_vec(),
             Severity::Error,
-            "the definition $A contains itself; line left out",
+            "the definition $A contains itself; line ignored",
         ),
         (
             "lines that multiply",
@@ -184,7 +184,7 @@ fn hostile_texts_are_rejected_with_one_diagnostic() {
             "sequences in sequences",
             ("~SEQ(A,1,2) ".repeat(100) + "x").into(),
             Severity::Fatal,
-            "definitions, sequences and includes are nested too deep; reading stops here",
+            "definitions, sequences and includes are nested too deeply; reading stops here",
         ),
         (
             "too many alternatives",
@@ -265,7 +265,7 @@ fn include_loops_and_deep_includes_terminate() {
             "too many",
             "include 0.conf",
             12,
-            "more than 256 files are included; nothing of it is used",
+            "more than 256 files are included; the configuration is not used",
         ),
     ] {
         let mut host = FakeHost::new(&[("k.conf", main.as_bytes())]);

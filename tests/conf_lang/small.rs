@@ -45,7 +45,7 @@ fn valid_texts_give_statements_and_no_diagnostics() {
         ("escaped quote in a word", b"a \\\"b\\\"", "a \\\"b\\\";"),
         ("last quote behind a backslash", b"a \"b\\\" c", "a b\\ c;"),
         (
-            "curly quotes in comments and quotes",
+            "typographic quotes in comments and quotes",
             "# “a”\nb \"“c”\"".as_bytes(),
             "b “c”;",
         ),
@@ -79,37 +79,37 @@ fn texts_with_one_error_give_one_diagnostic() {
             "bytes that are not UTF-8",
             &b"a \xe9\nb \xe9"[..],
             "a \u{fffd}; b \u{fffd};",
-            "k.conf:1:3: warning: bytes that are not UTF-8; U+FFFD is used for each",
+            "k.conf:1:3: warning: invalid UTF-8; U+FFFD is used for each invalid byte",
         ),
         (
             "blanks of web pages",
             "\u{a0}a\u{3000}b\nc\u{a0}d".as_bytes(),
             "a b; c d;",
-            "k.conf:1:3: warning: U+3000 is no ordinary blank; taken for one, as are others here",
+            "k.conf:1:3: warning: U+3000 is not an ASCII blank; it separates words in this file",
         ),
         (
             "NUL",
             b"a {\nb\0",
             "",
-            "k.conf:2:2: fatal: a NUL byte: this is not a text file; nothing of it is used",
+            "k.conf:2:2: fatal: NUL byte: not a text file; the configuration is not used",
         ),
         (
             "unclosed quote",
             b"a \"b # c",
             "a b # c;",
-            "k.conf:1:3: error: this quote is never closed; the rest of the line is taken as one word",
+            "k.conf:1:3: error: unclosed quote; the rest of the line is one word",
         ),
         (
             "undefined definition",
             b"a 10.0.${X}",
             "a 10.0.${X};",
-            "k.conf:1:8: error: undefined definition ${X}",
+            "k.conf:1:8: error: ${X} is not defined",
         ),
         (
             "undefined part of an address",
             b"a 10.0.$X/24",
             "a 10.0.$X/24;",
-            "k.conf:1:8: error: undefined definition $X",
+            "k.conf:1:8: error: $X is not defined",
         ),
         (
             "definition with something behind it",
@@ -121,55 +121,55 @@ fn texts_with_one_error_give_one_diagnostic() {
             "unset environment variable",
             b"a x${_ENV NONE}y",
             "a xy;",
-            "k.conf:1:4: warning: environment variable `NONE` is not set; nothing is put here",
+            "k.conf:1:4: warning: environment variable `NONE` is not set; replaced by nothing",
         ),
         (
             "placeholder in braces",
             b"vrrp_instance a {\nb {\n{IP VIP}\n}\n}",
             "vrrp_instance a { b { IP VIP; } }",
-            "k.conf:3:1: error: unexpected `{`: no keyword stands before it; ignored",
+            "k.conf:3:1: error: unexpected `{` without a keyword before it; ignored",
         ),
         (
             "many braces that open nothing",
             b"{{{\n{\n{",
             "",
-            "k.conf:1:1: error: unexpected `{`: no keyword stands before it; ignored",
+            "k.conf:1:1: error: unexpected `{` without a keyword before it; ignored",
         ),
         (
             "many braces that close nothing",
             b"a\n}}\n}\nb\n}",
             "a; b;",
-            "k.conf:2:1: error: `}` without a block to close; ignored",
+            "k.conf:2:1: error: `}` without an open block; ignored",
         ),
         (
             "missing brace at the end",
             b"vrrp_instance a",
             "vrrp_instance a { }",
-            "k.conf:1:1: error: `{` is missing after vrrp_instance",
+            "k.conf:1:1: error: missing `{` after vrrp_instance",
         ),
         (
             "missing include",
             b"include nothing.conf",
             "",
-            "k.conf:1:1: error: no file matches nothing.conf; nothing is included for it",
+            "k.conf:1:1: error: no file matches nothing.conf; nothing is included",
         ),
         (
             "include without a name",
             b"includea",
             "",
-            "k.conf:1:1: error: includea needs a file name",
+            "k.conf:1:1: error: includea needs a file name; ignored",
         ),
         (
             "unknown include_check",
             b"include_check read everything",
             "include_check read everything;",
-            "k.conf:1:1: error: include_check knows no `everything`; ignored",
+            "k.conf:1:1: error: unknown include_check option `everything`; ignored",
         ),
         (
             "many lines in the middle of one",
             b"$A=\\\na \\\nb\nc $A d",
             "c $A d;",
-            "k.conf:4:3: warning: $A has several lines and is not replaced within a line",
+            "k.conf:4:3: warning: $A is a multi-line definition, which is not replaced within a line",
         ),
     ] {
         let (tree, messages) = read(text);
@@ -184,7 +184,7 @@ fn lines_up_to_4096_bytes_are_accepted_and_longer_ones_reported() {
         (4096, None),
         (
             4097,
-            Some("k.conf:2:2: error: line of 4097 bytes, longest is 4096; ignored"),
+            Some("k.conf:2:2: error: line of 4097 bytes exceeds the maximum of 4096; ignored"),
         ),
     ] {
         let text = format!("a\n {} # {}\nb", "x".repeat(len), "y".repeat(9000));
@@ -234,7 +234,7 @@ fn a_missing_include_has_the_severity_of_include_check() {
             .first()
             .and_then(|m| m.split_once(": "))
             .map(|(_, m)| m);
-        let want = want.map(|want| format!("{want}; nothing is included for it"));
+        let want = want.map(|want| format!("{want}; nothing is included"));
         assert_eq!(got, want.as_deref(), "{text}");
         assert_eq!(
             flat(&parsed.root).contains("one"),

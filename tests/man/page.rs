@@ -127,7 +127,7 @@ fn entry(keyword: &Keyword) -> String {
     let head = format!("{name} {}{open}", words.join(" "));
     let mut text = format!(".TP\n.B {}\n{}", head.trim_end(), escape(keyword.doc()));
     if !keyword.default().is_empty() {
-        text.push_str(&format!("; default {}", escape(keyword.default())));
+        text.push_str(&format!(". Default: {}", escape(keyword.default())));
     }
     text.push_str(".\n");
     match keyword.support {
@@ -137,11 +137,11 @@ fn entry(keyword: &Keyword) -> String {
         }
         Support::NoEffect(why) => text.push_str(&format!("No effect: {}.\n", escape(why.text()))),
     }
-    if !matches!(keyword.alias, Alias::No) {
-        text.push_str(&format!(
-            "Another spelling of {}.\n",
-            escape(keyword.canonical_name())
-        ));
+    if matches!(keyword.alias, Alias::Old) {
+        text.push_str(
+            "Obsolete spelling.
+",
+        );
     }
     text
 }
@@ -158,7 +158,7 @@ fn word(arg: &Arg) -> String {
         Arg::Opt(inner) => format!("[{}]", word(inner)),
         Arg::Many(inner) => format!("{} ...", word(inner)),
         Arg::Seq(list) => list.iter().map(word).collect::<Vec<_>>().join(" "),
-        Arg::Options(options) => format!("{} options", options.what),
+        Arg::Options(options) => format!("{} options", options.noun),
         other => format!("{other:?}")
             .split('(')
             .next()

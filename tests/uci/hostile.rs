@@ -71,11 +71,14 @@ fn mutated_uci_never_panics_or_gives_unreadable_output() {
         // Values may be invalid, but the block structure must be intact.
         let (report, worst) = check(&conf);
         let broken = [
-            "this quote is never closed",
-            "unexpected",
-            "brace",
+            "unclosed quote",
+            "unexpected `",
+            "without an open block",
+            "missing `",
+            "does not take a block",
             "unknown keyword",
-            "does not belong",
+            "is not valid in",
+            "is not valid at",
         ];
         let broken = broken.iter().find(|words| report.contains(**words));
         assert!(

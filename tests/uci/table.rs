@@ -172,7 +172,7 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     ("vrrp_sync_group", "name", "H", "vrrp_sync_group H {"),
     ("vrrp_sync_group", "group", "w", "w"),
     ("vrrp_sync_group", "smtp_alert", "1", "smtp_alert"),
-    ("vrrp_sync_group", "global_tracking", "1", "!write the tracking into the group"),
+    ("vrrp_sync_group", "global_tracking", "1", "!add the tracking to the group"),
     ("vrrp_sync_group", "track_script", "s", "s"),
     ("vrrp_sync_group", "track_interface", "t", "eth1 weight 3"),
     ("vrrp_sync_group", "notify_backup", "/x", "!put the script into /etc/hotplug.d/keepalived"),
@@ -191,7 +191,7 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     ("vrrp_instance", "priority", "150", "priority 150"),
     ("vrrp_instance", "advert_int", "1", "advert_int 1"),
     ("vrrp_instance", "preempt_delay", "300", "preempt_delay 300"),
-    ("vrrp_instance", "debug", "2", "!no effect: what is logged"),
+    ("vrrp_instance", "debug", "2", "!no effect: the command line options"),
     ("vrrp_instance", "lvs_sync_daemon_interface", "eth0", "lvs_sync_daemon_interface eth0"),
     ("vrrp_instance", "garp_master_delay", "5", "garp_master_delay 5"),
     ("vrrp_instance", "garp_master_refresh", "60", "garp_master_refresh 60"),
@@ -228,7 +228,7 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     ("real_server", "check", "SSL_GET", "SSL_GET {"),
     ("real_server", "check", "PING_CHECK", "PING_CHECK {"),
     ("real_server", "check", "TCP_CHECK", "TCP_CHECK {"),
-    ("real_server", "check", "FTP_CHECK", "!no check; the server is not checked"),
+    ("real_server", "check", "FTP_CHECK", "!unknown check; the server is not checked"),
     ("real_server", "connect_timeout", "3", "connect_timeout 3"),
     ("real_server", "connect_port", "8081", "connect_port 8081"),
     ("real_server", "nb_get_retry", "3", "retry 3"),
@@ -239,7 +239,7 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     ("virtual_server", "enabled", "no", "-virtual_server 192.0.2.1 80 {"),
     ("virtual_server", "ipaddr", "192.0.2.9", "virtual_server 192.0.2.9 80 {"),
     ("virtual_server", "port", "443", "virtual_server 192.0.2.1 443 {"),
-    ("virtual_server", "fwmark", "0x42", "!no effect: the service is the one of ipaddr and port"),
+    ("virtual_server", "fwmark", "0x42", "!no effect: the service is that of ipaddr and port"),
     ("virtual_server", "delay_loop", "30", "delay_loop 30"),
     ("virtual_server", "lb_algo", "wlc", "lb_algo wlc"),
     ("virtual_server", "lb_kind", "NAT", "lb_kind NAT"),
@@ -250,8 +250,8 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     ("virtual_server", "sorry_server_ip", "192.0.2.6", "sorry_server 192.0.2.6 80"),
     ("virtual_server", "sorry_server_port", "81", "sorry_server 192.0.2.5 81"),
     ("virtual_server", "real_server", "R", "real_server 192.0.2.2 80 {"),
-    ("virtual_server", "rise", "2", "!write `retry` into"),
-    ("virtual_server", "fall", "2", "!write `retry` into"),
+    ("virtual_server", "rise", "2", "!set `retry` in"),
+    ("virtual_server", "fall", "2", "!set `retry` in"),
 ];
 
 /// The result, and the diagnostics of the UCI file.
@@ -306,7 +306,7 @@ fn every_uci_option_has_its_effect() {
         let (report, worst) = check(&conf);
         let can_stay = *kind == "bfd_instance" || *option == "native_ipv6";
         let wrong = worst >= Some(Severity::Error) && !can_stay;
-        let empty = report.contains("has no valid `");
+        let empty = report.contains("without a valid `");
         assert!(!wrong || empty, "{report}{context}");
     }
 }
@@ -378,7 +378,7 @@ fn option_enabled_works_for_globals_and_servers_only() {
         let (with, diagnostics) = converted(&format!("{}\toption enabled '0'\n", base(kind)));
         assert_eq!(with, converted(base(kind)).0);
         assert!(
-            diagnostics.contains("`enabled` is no option of this section; ignored"),
+            diagnostics.contains("unknown option `enabled`; ignored"),
             "{diagnostics}"
         );
     }
@@ -390,7 +390,7 @@ fn uci_errors_ignored_by_the_keepalived_package_are_reported_with_line() {
         (
             "config vrrp_instanc 'x'",
             "1:8",
-            "`vrrp_instanc` is no type of section",
+            "unknown section type `vrrp_instanc`",
         ),
         (
             "config globals\n\toption ruter_id 'x'",
@@ -400,36 +400,36 @@ fn uci_errors_ignored_by_the_keepalived_package_are_reported_with_line() {
         (
             "config vrrp_instance 'v'\n\tlist virtual_ipaddress 'lan'",
             "2:25",
-            "no ipaddress is called `lan`",
+            "ipaddress `lan` is not defined",
         ),
         (
             "config vrrp_sync_group 'g'\n\tlist group 'v'",
             "2:13",
-            "no vrrp_instance is called `v`",
+            "vrrp_instance `v` is not defined",
         ),
         (
             "config vrrp_sync_group 'g'",
             "1:8",
-            "has no `group`; it is left out",
+            "section without `group`; ignored",
         ),
         (
             "config virtual_server\n\toption ipaddr '192.0.2.1'",
             "1:8",
-            "has no `port`; it is left out",
+            "section without `port`; ignored",
         ),
         (
             "config vrrp_script 's'\n\toption script 'a\\b'",
             "2:16",
-            "cannot stand in keepalived.conf",
+            "cannot be written to keepalived.conf",
         ),
-        ("config vrrp_script 'a b'", "1:20", "a name has letters"),
-        ("option a b", "1:8", "outside any section"),
+        ("config vrrp_script 'a b'", "1:20", "only letters, digits"),
+        ("option a b", "1:8", "outside of a section"),
         (
             "config globals\n\toption router_id 'x\n\toption enabled '1'\n",
             "2:19",
-            "never closed",
+            "unclosed quote",
         ),
-        ("frobnicate", "1:1", "this is no UCI statement"),
+        ("frobnicate", "1:1", "not a UCI statement"),
     ] {
         let (_, diagnostics) = converted(text);
         assert!(

@@ -1,67 +1,76 @@
-//! The words of a statement against the arguments its keyword wants.
+//! Checks the words of a statement against the arguments of its keyword.
 
 use super::Checker;
 use crate::config::diag::{Severity, Span};
 use crate::config::schema::{Arg, Keyword, Options, nearest_word, value};
 use crate::config::tree::Word;
 
-/// Whose words are checked.
-pub(super) struct Subject<'a> {
-    /// Keyword, or what an item is ("address").
+/// The keyword, option or item whose arguments are checked.
+pub(super) struct ArgOwner<'a> {
+    /// Name of the keyword or option, or what an item is ("address").
     pub(super) name: &'a str,
-    /// Where it stands.
+    /// Position of the keyword, option or item.
     pub(super) span: Span,
-    /// Used instead of a wrong value; empty: the statement is ignored.
-    pub(super) default: &'static str,
-    /// A line of a value block, or an option in one.
-    pub(super) item: bool,
-    /// The line itself, not an option: it has no keyword to name.
-    pub(super) head: bool,
+    pub(super) role: Role,
 }
 
-impl Subject<'_> {
-    /// What happens to a wrong statement.
+/// What arguments belong to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// A statement or an option of it. The default replaces an invalid value; without one the statement is ignored.
+    Statement {
+        /// Value as it would be written; empty: none.
+        default: &'static str,
+    },
+    /// An item of a value block, which has no keyword that a message could name.
+    Item,
+    /// An option of an item.
+    ItemOption,
+}
+
+impl ArgOwner<'_> {
+    /// What happens to an invalid statement, to be appended to a message.
     fn consequence(&self) -> String {
-        match (self.item, self.default) {
-            (true, _) => "; line ignored".to_owned(),
-            (false, "") => "; ignored".to_owned(),
-            (false, default) => format!("; {default} is used"),
+        match self.role {
+            Role::Item | Role::ItemOption => "; line ignored".to_owned(),
+            Role::Statement { default: "" } => "; ignored".to_owned(),
+            Role::Statement { default } => format!("; {default} is used"),
         }
     }
 }
 
 impl Checker<'_> {
-    /// Checks `words` against `args`; false when the statement is no good.
+    /// Checks `words` against `args`. False: the statement is invalid.
     pub(super) fn words(
         &mut self,
-        subject: &Subject<'_>,
+        owner: &ArgOwner<'_>,
         args: &'static [Arg],
         words: &mut Vec<Word>,
     ) -> bool {
         let mut at = 0;
         let mut rest = args.iter();
         while let Some(arg) = rest.next() {
-            match self.argument(subject, arg, rest.as_slice().is_empty(), words, at) {
+            match self.argument(owner, arg, rest.as_slice().is_empty(), words, at) {
                 Some(next) => at = next,
                 None => return false,
             }
         }
         if let Some(extra) = words.get(at..) {
             let extra = extra.to_vec();
-            self.extra(subject.name, &extra);
+            self.unexpected_words(owner.name, &extra);
         }
         words.truncate(at);
         true
     }
 
-    /// Checks one argument from word `at` on; the position after it, or `None` when it is wrong.
+    /// Checks one argument that starts at word `at`. Returns the index after it; `None`: invalid.
     #[expect(
         clippy::wildcard_enum_match_arm,
-        reason = "all simple types are checked alike"
+        reason = "all single-word types are checked alike"
     )]
     fn argument(
         &mut self,
-        subject: &Subject<'_>,
+        owner: &ArgOwner<'_>,
         arg: &'static Arg,
         last: bool,
         words: &mut Vec<Word>,
@@ -71,34 +80,34 @@ impl Checker<'_> {
             Arg::Opt(inner) => match words.get(at) {
                 None => Some(at),
                 Some(word) if !last && !value::is_valid(inner, &word.text) => Some(at),
-                Some(_) => self.argument(subject, inner, last, words, at),
+                Some(_) => self.argument(owner, inner, last, words, at),
             },
             Arg::Bool if words.get(at).is_none() => Some(at),
             Arg::Many(inner) => {
-                let mut at = self.simple(subject, inner, words, at)?;
+                let mut at = self.simple(owner, inner, words, at)?;
                 while at < words.len() {
-                    at = self.simple(subject, inner, words, at)?;
+                    at = self.simple(owner, inner, words, at)?;
                 }
                 Some(at)
             }
             Arg::Cmd => {
-                self.simple(subject, arg, words, at)?;
+                self.simple(owner, arg, words, at)?;
                 Some(words.len())
             }
             Arg::User => {
-                let next = self.simple(subject, arg, words, at)?;
+                let next = self.simple(owner, arg, words, at)?;
                 Some(next.saturating_add(1).min(words.len()))
             }
-            Arg::Options(options) => self.options(subject, options, words, at),
-            Arg::Service | Arg::GroupEntry => self.service(subject, arg, words, at),
-            _ => self.simple(subject, arg, words, at),
+            Arg::Options(options) => self.options(owner, options, words, at),
+            Arg::Service | Arg::GroupEntry => self.service(owner, arg, words, at),
+            _ => self.simple(owner, arg, words, at),
         }
     }
 
-    /// Checks one word of a simple type.
+    /// Checks an argument that is a single word.
     fn simple(
         &mut self,
-        subject: &Subject<'_>,
+        owner: &ArgOwner<'_>,
         arg: &Arg,
         words: &mut [Word],
         at: usize,
@@ -107,20 +116,20 @@ impl Checker<'_> {
         let Some(word) = words.get_mut(at) else {
             let message = format!(
                 "`{}` needs {}{}",
-                subject.name,
+                owner.name,
                 value::expected(arg),
-                subject.consequence()
+                owner.consequence()
             );
-            self.error(subject.span, message, None);
+            self.error(owner.span, message, None);
             return None;
         };
         if is_placeholder(&word.text) {
             let message = format!(
-                "`{}` is a placeholder of the documentation{}",
+                "`{}` is a placeholder from the documentation{}",
                 word.text,
-                subject.consequence()
+                owner.consequence()
             );
-            let help = format!("write {} in its place", value::expected(arg));
+            let help = format!("replace it with {}", value::expected(arg));
             self.error(word.span, message, Some(help));
             return None;
         }
@@ -130,55 +139,58 @@ impl Checker<'_> {
         if value::is_valid(arg, &word.text) {
             return Some(next);
         }
-        if let Some((severity, right, message)) = meant(subject, arg, &word.text) {
+        if let Some((severity, right, message)) = correction(owner, arg, &word.text) {
             let span = word.span;
             word.text = right;
             self.report(severity, span, message);
             return Some(next);
         }
-        self.wrong(subject, arg, word);
+        self.invalid(owner, arg, word);
         None
     }
 
-    /// Says that a word is not what its argument wants.
+    /// Reports a word that is not a valid value of its argument.
     #[expect(
         clippy::wildcard_enum_match_arm,
-        reason = "two types have words of their own"
+        reason = "two types have messages of their own"
     )]
-    fn wrong(&mut self, subject: &Subject<'_>, arg: &Arg, word: &Word) {
+    fn invalid(&mut self, owner: &ArgOwner<'_>, arg: &Arg, word: &Word) {
         let text = word.text.as_ref();
-        let consequence = subject.consequence();
+        let consequence = owner.consequence();
         if let (Arg::Choice(_) | Arg::AnyCase(_), true) = (arg, text.contains('|')) {
-            let message = format!("`{text}` is a list of alternatives: choose one{consequence}");
+            let message = format!("`{text}` lists several values, one is needed{consequence}");
             return self.error(
                 word.span,
                 message,
                 Some(format!("write {}", value::expected(arg))),
             );
         }
-        let wanted = value::expected(arg);
+        let expected = value::expected(arg);
         let definition = text.contains('$').then(|| {
-            "definitions are replaced before a blank, `,` or `)`; elsewhere write `${NAME}`"
+            "`$NAME` is replaced only before a blank, `,` or `)`; elsewhere write `${NAME}`"
                 .to_owned()
         });
         let (message, help) = match arg {
             Arg::Mail => (
-                format!("`{text}` holds a backslash{consequence}"),
+                format!("`{text}` contains a backslash{consequence}"),
                 Some(format!("did you mean `{}`?", text.replace('\\', ""))),
             ),
             Arg::Choice(choices) | Arg::AnyCase(choices) => (
                 format!(
-                    "`{}` must be {wanted}, not `{text}`{consequence}",
-                    subject.name
+                    "`{}` must be {expected}, not `{text}`{consequence}",
+                    owner.name
                 ),
                 nearest_word(choices.split(' '), text)
                     .map(|near| format!("did you mean `{near}`?")),
             ),
-            _ if subject.head => (format!("`{text}` is not {wanted}{consequence}"), definition),
+            _ if owner.role == Role::Item => (
+                format!("`{text}` is not {expected}{consequence}"),
+                definition,
+            ),
             _ => (
                 format!(
-                    "`{}` needs {wanted}, not `{text}`{consequence}",
-                    subject.name
+                    "`{}` needs {expected}, not `{text}`{consequence}",
+                    owner.name
                 ),
                 definition,
             ),
@@ -186,57 +198,58 @@ impl Checker<'_> {
         self.error(word.span, message, help);
     }
 
-    /// Words that nobody asked for: mostly a comment without its `#`.
-    pub(super) fn extra(&mut self, name: &str, words: &[Word]) {
+    /// Reports words after the last argument, often a comment without its `#`.
+    pub(super) fn unexpected_words(&mut self, name: &str, words: &[Word]) {
         let Some(first) = words.first() else { return };
         let message = match words.len() {
-            1 => format!("extra word after `{name}` ignored"),
-            _ => format!("extra words after `{name}` ignored"),
+            1 => format!("unexpected word after `{name}`; ignored"),
+            _ => format!("unexpected words after `{name}`; ignored"),
         };
         self.report(Severity::Note, first.span, message);
     }
 
-    // ---- named values ----
+    // ---- options ----
 
-    /// Checks `name value …` up to the end of the line.
+    /// Checks `NAME VALUE …` up to the end of the line.
     fn options(
         &mut self,
-        subject: &Subject<'_>,
+        owner: &ArgOwner<'_>,
         options: &'static Options,
         words: &mut Vec<Word>,
         mut at: usize,
     ) -> Option<usize> {
-        let mut bare = options.bare.as_ref();
+        let mut positional = options.positional.as_ref();
         while let Some(word) = words.get(at) {
             let row = options.rows.iter().find(|row| row.is(&word.text));
             if let Some(row) = row {
                 let canonical = row.canonical_name();
-                if !options.repeats && words.iter().take(at).any(|past| &*past.text == canonical) {
-                    let message = format!("`{}` is given twice; the last one counts", row.name());
+                if !options.repeatable && words.iter().take(at).any(|past| &*past.text == canonical)
+                {
+                    let message = format!("`{}` is given twice; the last one is used", row.name());
                     self.report(Severity::Warning, word.span, message);
                 }
-                at = self.option(subject, row, words, at)?;
+                at = self.option(owner, row, words, at)?;
                 continue;
             }
-            if let Some(arg) = bare
+            if let Some(arg) = positional
                 && value::is_valid(arg, &word.text)
             {
-                bare = bare.filter(|_| options.repeats);
+                positional = positional.filter(|_| options.repeatable);
                 at = at.saturating_add(1);
                 continue;
             }
-            if !subject.item {
+            if matches!(owner.role, Role::Statement { .. }) {
                 break;
             }
-            at = self.unknown_option(subject, options, words, at)?;
+            at = self.unknown_option(owner, options, words, at)?;
         }
         Some(at)
     }
 
-    /// Checks one named value whose name is word `at`.
+    /// Checks the option whose name is word `at`.
     fn option(
         &mut self,
-        subject: &Subject<'_>,
+        owner: &ArgOwner<'_>,
         row: &'static Keyword,
         words: &mut Vec<Word>,
         at: usize,
@@ -244,25 +257,26 @@ impl Checker<'_> {
         if let Some(word) = words.get_mut(at) {
             word.text = row.canonical_name().into();
         }
-        let inner = Subject {
+        let option = ArgOwner {
             name: row.name(),
-            span: words.get(at).map_or(subject.span, |word| word.span),
-            default: if subject.item { "" } else { subject.default },
-            item: subject.item,
-            head: false,
+            span: words.get(at).map_or(owner.span, |word| word.span),
+            role: match owner.role {
+                Role::Item | Role::ItemOption => Role::ItemOption,
+                Role::Statement { .. } => owner.role,
+            },
         };
         let mut at = at.saturating_add(1);
         let mut rest = row.args().iter();
         while let Some(arg) = rest.next() {
-            at = self.argument(&inner, arg, rest.as_slice().is_empty(), words, at)?;
+            at = self.argument(&option, arg, rest.as_slice().is_empty(), words, at)?;
         }
         Some(at)
     }
 
-    /// A word in an item that is no option: placeholders spoil the line, others are left out.
+    /// Reports a word that is not an option. A placeholder makes the line invalid; other words are removed.
     fn unknown_option(
         &mut self,
-        subject: &Subject<'_>,
+        owner: &ArgOwner<'_>,
         options: &Options,
         words: &mut Vec<Word>,
         at: usize,
@@ -270,20 +284,20 @@ impl Checker<'_> {
         let word = words.get(at)?.clone();
         let text = word.text.as_ref();
         if is_placeholder(text) || is_undefined(text) {
-            let arg = options.bare.unwrap_or(Arg::Ip);
-            return self.simple(subject, &arg, words, at).or_else(|| {
+            let arg = options.positional.unwrap_or(Arg::Ip);
+            return self.simple(owner, &arg, words, at).or_else(|| {
                 words.clear();
                 None
             });
         }
-        if let Some(arg) = options.bare.filter(|_| at == 0) {
-            self.wrong(subject, &arg, &word);
+        if let Some(arg) = options.positional.filter(|_| at == 0) {
+            self.invalid(owner, &arg, &word);
             return None;
         }
         let names = options.rows.iter().map(Keyword::name);
         let help = nearest_word(names, text).map(|near| format!("did you mean `{near}`?"));
-        // What follows the first unknown word is as unknown; one message is enough.
-        let message = format!("`{text}` is no option of {}; ignored", options.what);
+        // Words that follow it are unknown too; one message is enough.
+        let message = format!("unknown {} option `{text}`; ignored", options.noun);
         match help {
             Some(help) => self
                 .diags
@@ -303,7 +317,7 @@ impl Checker<'_> {
     /// `IP [PORT]`, `fwmark N [inet|inet6]` or `group NAME`.
     fn service(
         &mut self,
-        subject: &Subject<'_>,
+        owner: &ArgOwner<'_>,
         arg: &'static Arg,
         words: &mut Vec<Word>,
         at: usize,
@@ -313,35 +327,38 @@ impl Checker<'_> {
         static NAME: Arg = Arg::Name(255);
         static PORT: Arg = Arg::Opt(&Arg::Int(0, 65_535));
         let first = words.get(at).map(|word| word.text.clone());
-        let next = self.simple(subject, arg, words, at)?;
+        let next = self.simple(owner, arg, words, at)?;
         match (first.as_deref(), arg) {
             (Some("fwmark"), _) => {
-                let next = self.simple(subject, &MARK, words, next)?;
-                self.argument(subject, &FAMILY, false, words, next)
+                let next = self.simple(owner, &MARK, words, next)?;
+                self.argument(owner, &FAMILY, false, words, next)
             }
-            (Some("group"), Arg::Service) => self.simple(subject, &NAME, words, next),
-            _ => self.argument(subject, &PORT, true, words, next),
+            (Some("group"), Arg::Service) => self.simple(owner, &NAME, words, next),
+            _ => self.argument(owner, &PORT, true, words, next),
         }
     }
 }
 
-/// What was plainly meant by a word that does not fit: without the `;` of other languages, or without a
-/// prefix where an address is wanted.
-fn meant(subject: &Subject<'_>, arg: &Arg, text: &str) -> Option<(Severity, Box<str>, String)> {
+/// The valid value that an invalid word stands for beyond doubt: without a final `;` as in other languages, or without
+/// the prefix length where an address is needed. With severity and message.
+fn correction(owner: &ArgOwner<'_>, arg: &Arg, text: &str) -> Option<(Severity, Box<str>, String)> {
     let trimmed = text.trim_end_matches([';', ',', '.']);
     if trimmed.len() < text.len() && value::is_valid(arg, trimmed) {
-        let message = format!("`{text}` is taken for `{trimmed}`");
+        let message = format!("`{text}` is read as `{trimmed}`");
         return Some((Severity::Warning, trimmed.into(), message));
     }
     let (addr, _) = text.split_once('/')?;
     let prefixed = matches!(arg, Arg::Ip | Arg::Ip4) && value::cidr(text).is_some();
     (prefixed && value::is_valid(arg, addr)).then(|| {
-        let message = format!("`{}` has no use for a prefix; {addr} is used", subject.name);
+        let message = format!(
+            "`{}` does not take a prefix length; {addr} is used",
+            owner.name
+        );
         (Severity::Note, addr.into(), message)
     })
 }
 
-/// Text that stands in documentation for something to fill in: `<IPADDR>`, `...`.
+/// True for text copied from documentation that is meant to be replaced: `<IPADDR>`, `...`.
 pub(super) fn is_placeholder(text: &str) -> bool {
     if text.len() >= 3 && text.bytes().all(|byte| byte == b'.') {
         return true;
@@ -352,7 +369,7 @@ pub(super) fn is_placeholder(text: &str) -> bool {
     rest.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '-')
 }
 
-/// A definition that does not exist, `$NAME` or `${NAME}`: the lexer has said so.
+/// True for a reference to an undefined name, `$NAME` or `${NAME}`, which the lexer has reported.
 fn is_undefined(text: &str) -> bool {
     text.match_indices('$').any(|(at, _)| {
         let rest = text.get(at.saturating_add(1)..).unwrap_or("");

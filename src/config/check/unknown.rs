@@ -1,28 +1,30 @@
-//! Statements whose keyword the block does not know: misspelt, misplaced, left over after a block
-//! that closed too early, or no configuration at all.
+//! Statements whose keyword is not valid in the block: misspelled, misplaced, left outside a block that was closed too
+//! early, or text that is not configuration at all.
 
 use super::args::is_placeholder;
 use super::{Checker, Closed, Scope};
 use crate::config::diag::Span;
-use crate::config::schema::{Body, Place, ROOT, Schema, find_elsewhere, find_in, nearest};
+use crate::config::schema::{Body, Entry, ROOT, Schema, find_elsewhere, find_in, nearest};
 use crate::config::tree::Node;
 
-/// A run of lines that are no configuration: one message for all of them.
+/// Consecutive lines that are not configuration. They are reported by one message.
 #[derive(Default)]
-pub(super) struct Strays {
+pub(super) struct StrayLines {
+    /// Position and first word of the first line.
     first: Option<(Span, String)>,
+    /// Number of lines after the first.
     more: usize,
 }
 
-impl Strays {
-    /// Whether a line looks like prose: it cannot be a keyword, or it is words upon words.
-    fn takes(&self, name: &str, node: &Node) -> bool {
+impl StrayLines {
+    /// Whether a line looks like prose: its first word cannot be a keyword, or it has many words.
+    fn is_prose(&self, name: &str, node: &Node) -> bool {
         let keywordlike = name.contains('_') || (node.args.len() < 2 && self.first.is_none());
-        !is_word(name) || !keywordlike
+        !is_keyword_like(name) || !keywordlike
     }
 
-    /// Whether the run so far calls for another remedy than a line that begins with `name`.
-    fn of_another_kind(&self, name: &str) -> bool {
+    /// Whether the lines so far need other advice than a line that starts with `name`.
+    fn has_other_remedy(&self, name: &str) -> bool {
         let first = self.first.as_ref();
         first.is_some_and(|(_, first)| remedy(first) != remedy(name))
     }
@@ -37,44 +39,44 @@ impl Strays {
 }
 
 impl Checker<'_> {
-    /// Says what is wrong with `node`, whose keyword `scope` does not know; it is left out.
+    /// Reports `node`, whose keyword is not valid in `scope`. The caller removes it.
     pub(super) fn unknown(
         &mut self,
         scope: &Scope<'_>,
         node: &mut Node,
-        strays: &mut Strays,
+        strays: &mut StrayLines,
         closed: &mut Option<Closed>,
     ) {
         let name = node.keyword.text.to_string();
-        if self.looked_into >= super::LOOKED_INTO {
+        if self.examined >= super::MAX_EXAMINED {
             return self.error(node.keyword.span, "unknown keyword; ignored", None);
         }
-        self.looked_into = self.looked_into.saturating_add(1);
-        if let Some(suspect) = closed.as_mut()
-            && let Some(place) = find_in(suspect.schema, &name)
+        self.examined = self.examined.saturating_add(1);
+        if let Some(closed) = closed.as_mut()
+            && let Some(entry) = find_in(closed.schema, &name)
         {
             self.flush(strays);
-            self.closed_early(scope, node, suspect);
-            return self.contents(place, scope, node);
+            self.closed_early(scope, node, closed);
+            return self.contents(entry, scope, node);
         }
         if let Some(outer) = enclosing(scope, &name) {
             self.flush(strays);
             return self.not_closed(scope, outer, node);
         }
-        if let Some(place) = find_elsewhere(&name) {
+        if let Some(entry) = find_elsewhere(&name) {
             self.flush(strays);
-            let message = format!("`{name}` does not belong {}; ignored", within(scope.schema));
-            let help = format!("write it {}", within(place.schema));
+            let message = format!("`{name}` is not valid {}; ignored", within(scope.schema));
+            let help = format!("it belongs {}", within(entry.schema));
             self.error(node.keyword.span, message, Some(help));
-            return self.contents(place, scope, node);
+            return self.contents(entry, scope, node);
         }
-        let near = nearest(scope.schema, &name).filter(|_| is_word(&name));
-        let help = near.map(|place| advice(scope.schema, place, &name));
-        let help = help.or_else(|| glued(scope.schema, &name));
-        if help.is_none() && node.block.is_none() && strays.takes(&name, node) {
-            // Prose between a block and a keyword: the block was not cut short, it is another one.
+        let near = nearest(scope.schema, &name).filter(|_| is_keyword_like(&name));
+        let help = near.map(|entry| did_you_mean(scope.schema, entry, &name));
+        let help = help.or_else(|| missing_blank(scope.schema, &name));
+        if help.is_none() && node.block.is_none() && strays.is_prose(&name, node) {
+            // With prose in between, a keyword of the block above was not left outside by an early `}`.
             *closed = None;
-            if strays.of_another_kind(&name) {
+            if strays.has_other_remedy(&name) {
                 self.flush(strays);
             }
             return strays.add(node);
@@ -88,10 +90,10 @@ impl Checker<'_> {
         self.error(node.keyword.span, message, help);
     }
 
-    /// A keyword of the block before: its `}` came too early.
+    /// Reports a keyword of the block before, whose `}` came too early.
     fn closed_early(&mut self, scope: &Scope<'_>, node: &Node, closed: &mut Closed) {
-        // The first statement left outside tells it; the others follow from the same brace.
-        if core::mem::replace(&mut closed.told, true) {
+        // The statements that follow the first one are outside for the same reason.
+        if core::mem::replace(&mut closed.reported, true) {
             return;
         }
         let name = &node.keyword.text;
@@ -104,24 +106,24 @@ impl Checker<'_> {
                 let at = (self.locate)(close, here_span);
                 (
                     format!(
-                        "`{name}` {here}: the `}}` on {at} closed `{inside}` of {opener}; ignored"
+                        "`{name}` is not valid {here}: `{inside}` of {opener} was closed by the `}}` on {at}; ignored"
                     ),
-                    format!("remove the `}}` on {at} if `{name}` is part of `{inside}`"),
+                    format!("remove the `}}` on {at} if `{name}` belongs to `{inside}`"),
                 )
             }
             None => (
-                format!("`{name}` {here} is a keyword of `{inside}`; ignored"),
-                format!("write it between the braces of `{inside}` of {opener}"),
+                format!("`{name}` is not valid {here}: it is a keyword of `{inside}`; ignored"),
+                format!("move it into the block of `{inside}` of {opener}"),
             ),
         };
         self.error(node.keyword.span, message, Some(help));
     }
 
-    /// A keyword of a block further out: the `}` of this one is missing.
+    /// Reports a keyword of an enclosing block: the `}` of this block is missing.
     fn not_closed(&mut self, scope: &Scope<'_>, outer: &Scope<'_>, node: &Node) {
         let inside = scope.schema.name;
         let message = format!(
-            "`{}` stands in `{inside}` of {} but belongs {}; ignored",
+            "`{}` is not valid in `{inside}` of {}: it belongs {}; ignored",
             node.keyword.text,
             (self.locate)(scope.open, node.keyword.span),
             within(outer.schema)
@@ -130,20 +132,20 @@ impl Checker<'_> {
         self.error(node.keyword.span, message, Some(help));
     }
 
-    /// What stands inside a misplaced block is checked all the same.
-    fn contents(&mut self, place: Place, scope: &Scope<'_>, node: &mut Node) {
+    /// Checks the content of a misplaced block.
+    fn contents(&mut self, entry: Entry, scope: &Scope<'_>, node: &mut Node) {
         let there = Scope {
-            schema: place.schema,
+            schema: entry.schema,
             open: node.keyword.span,
             outer: Some(scope),
         };
-        if place.keyword.body.expects_brace() && node.block.is_some() {
-            self.known(place.keyword, &there, node, true);
+        if entry.keyword.body.expects_brace() && node.block.is_some() {
+            self.known(entry.keyword, &there, node, true);
         }
     }
 
-    /// Tells of the run of strays that ends here.
-    pub(super) fn flush(&mut self, strays: &mut Strays) {
+    /// Reports the stray lines collected so far.
+    pub(super) fn flush(&mut self, strays: &mut StrayLines) {
         let Some((span, text)) = strays.first.take() else {
             return;
         };
@@ -153,36 +155,36 @@ impl Checker<'_> {
     }
 }
 
-/// The message for a run of lines of which the first begins with `text`.
+/// Message and help for stray lines of which the first starts with `text`.
 fn describe(text: &str, more: usize) -> (String, Option<&'static str>) {
     let tail = match more {
         0 => "ignored".to_owned(),
         1 => "this line and the next are ignored".to_owned(),
-        more => format!("this line and {more} more after it are ignored"),
+        more => format!("this line and the next {more} are ignored"),
     };
     let remedy = remedy(text);
     let what = match remedy {
-        Some(Remedy::Fill) => "a placeholder of the documentation",
-        Some(Remedy::Syslog) => "a rule of the syslog daemon",
-        None if more == 0 && is_word(text) => {
+        Some(Remedy::Fill) => "a placeholder from the documentation",
+        Some(Remedy::Syslog) => "a rule of syslog.conf",
+        None if more == 0 && is_keyword_like(text) => {
             return (format!("unknown keyword `{text}`; {tail}"), None);
         }
-        Some(Remedy::Comment) | None => "no keyword",
+        Some(Remedy::Comment) | None => "not a keyword",
     };
     let help = match remedy {
-        Some(Remedy::Syslog) => Some("write it into the configuration of the syslog daemon"),
-        Some(Remedy::Comment) => Some("comments begin with `#` or `!`"),
+        Some(Remedy::Syslog) => Some("move it to the configuration of the syslog daemon"),
+        Some(Remedy::Comment) => Some("comments start with `#` or `!`"),
         Some(Remedy::Fill) | None => None,
     };
     (format!("`{text}` is {what}; {tail}"), help)
 }
 
-/// What can be done about a line that is no configuration.
+/// What to do about a line that is not configuration.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Remedy {
-    /// Write the real thing.
+    /// Replace the placeholder.
     Fill,
-    /// Write it elsewhere.
+    /// Move it to another file.
     Syslog,
     /// Mark it as a comment.
     Comment,
@@ -200,8 +202,8 @@ fn remedy(text: &str) -> Option<Remedy> {
     }
 }
 
-/// Letters, digits, `_` and `-`: might be meant as a keyword.
-fn is_word(text: &str) -> bool {
+/// Letters, digits, `_` and `-`: could be meant as a keyword.
+fn is_keyword_like(text: &str) -> bool {
     let inner = text.trim_end_matches([':', '=', ';', ',']);
     let plain =
         |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'=' | b':');
@@ -228,7 +230,7 @@ fn is_syslog_rule(text: &str) -> bool {
             .all(|byte| byte.is_ascii_lowercase() || byte == b'*')
 }
 
-/// The nearest block around `scope` that knows `name`.
+/// The innermost block around `scope` in which `name` is valid.
 fn enclosing<'a>(scope: &Scope<'a>, name: &str) -> Option<&'a Scope<'a>> {
     let mut outer = scope.outer;
     while let Some(around) = outer {
@@ -240,14 +242,14 @@ fn enclosing<'a>(scope: &Scope<'a>, name: &str) -> Option<&'a Scope<'a>> {
     None
 }
 
-/// What to write for a misspelt keyword.
-fn advice(schema: &'static Schema, place: Place, name: &str) -> String {
-    let right = place.keyword.name();
-    let braces = match place.keyword.body {
+/// Help for a misspelled keyword.
+fn did_you_mean(schema: &'static Schema, entry: Entry, name: &str) -> String {
+    let right = entry.keyword.name();
+    let braces = match entry.keyword.body {
         Body::None => "",
         Body::Block(_) | Body::Items(_) => " { … }",
     };
-    let here = core::ptr::eq(place.schema, schema);
+    let here = core::ptr::eq(entry.schema, schema);
     if here && right.eq_ignore_ascii_case(name) {
         return format!("keywords are case sensitive: write `{right}{braces}`");
     }
@@ -256,18 +258,20 @@ fn advice(schema: &'static Schema, place: Place, name: &str) -> String {
     }
     format!(
         "did you mean `{right}`, which belongs {}?",
-        within(place.schema)
+        within(entry.schema)
     )
 }
 
-/// `priority=100`, `state:`: a keyword with something glued to it.
-fn glued(schema: &'static Schema, name: &str) -> Option<String> {
+/// Help for a keyword without a blank after it: `priority=100`, `state:`.
+fn missing_blank(schema: &'static Schema, name: &str) -> Option<String> {
     let (keyword, _) = name.split_once(['=', ':'])?;
     schema.find(keyword)?;
-    Some(format!("write `{keyword}`, a blank, and its value"))
+    Some(format!(
+        "separate keyword and value by a blank: `{keyword} VALUE`"
+    ))
 }
 
-/// Where something stands or belongs.
+/// "at the top level" or "in `vrrp_instance`".
 fn within(schema: &Schema) -> String {
     if core::ptr::eq(schema, &ROOT) {
         "at the top level".to_owned()

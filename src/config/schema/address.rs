@@ -4,44 +4,44 @@ use super::row::{Arg, Items, Keyword, Options, row};
 
 /// Lines of `virtual_ipaddress`, `virtual_ipaddress_excluded`, `static_ipaddress`.
 pub(super) static ADDRESSES: Items = Items {
-    what: "address",
+    noun: "address",
     args: &[Arg::Cidr, Arg::Options(&ADDRESS)],
-    several: false,
+    many_per_line: false,
 };
 
 /// Lines of `virtual_routes` and `static_routes`.
 pub(super) static ROUTES: Items = Items {
-    what: "route",
+    noun: "route",
     args: &[Arg::Options(&ROUTE)],
-    several: false,
+    many_per_line: false,
 };
 
 /// Lines of `virtual_rules` and `static_rules`.
 pub(super) static RULES: Items = Items {
-    what: "rule",
+    noun: "rule",
     args: &[Arg::Options(&RULE)],
-    several: false,
+    many_per_line: false,
 };
 
 static ADDRESS: Options = Options {
-    what: "addresses",
+    noun: "address",
     rows: ADDRESS_OPTIONS,
-    bare: None,
-    repeats: false,
+    positional: None,
+    repeatable: false,
 };
 
 static ROUTE: Options = Options {
-    what: "routes",
+    noun: "route",
     rows: ROUTE_OPTIONS,
-    bare: Some(Arg::Prefix),
-    repeats: true,
+    positional: Some(Arg::Prefix),
+    repeatable: true,
 };
 
 static RULE: Options = Options {
-    what: "rules",
+    noun: "rule",
     rows: RULE_OPTIONS,
-    bare: None,
-    repeats: true,
+    positional: None,
+    repeatable: true,
 };
 
 const COUNT: Arg = Arg::Count;

@@ -141,10 +141,10 @@ static UDP_ROWS: &[Keyword] = &[
 ];
 
 static FILE_WEIGHT: Options = Options {
-    what: "weight",
+    noun: "weight",
     rows: FILE_WEIGHT_OPTIONS,
-    bare: None,
-    repeats: false,
+    positional: None,
+    repeatable: false,
 };
 
 #[rustfmt::skip]

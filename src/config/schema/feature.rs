@@ -1,19 +1,19 @@
-//! Parts of the program that a build may lack, as Cargo's features.
+//! The Cargo features that a build may lack.
 
-/// A part.
+/// A feature.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Feature {
-    /// Virtual servers: IPVS and health checks.
+    /// Virtual servers (IPVS) and health checks.
     Lvs,
     /// `SSL_GET`.
     Tls,
-    /// Patterns that pages must match.
+    /// `regex` in HTTP checks.
     Regex,
-    /// Mails about changes.
+    /// Emails about changes.
     Mail,
     /// The state as JSON.
     Json,
-    /// OpenWrt's configuration.
+    /// `uci2conf`: conversion of OpenWrt's UCI configuration.
     Uci,
 }
 
@@ -28,7 +28,7 @@ impl Feature {
         Feature::Uci,
     ];
 
-    /// As `cargo build --features` wants it.
+    /// The name as in `cargo build --features`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -54,7 +54,7 @@ impl Feature {
         }
     }
 
-    /// What to do about its absence.
+    /// How to get a build with the feature.
     #[must_use]
     pub fn how_to_get(self) -> String {
         let flavor = match self {
@@ -65,9 +65,9 @@ impl Feature {
         format!("install the {flavor} flavor, or build with `--features {name}`")
     }
 
-    /// To whoever asks for it by command or signal.
+    /// Message for a command or signal that needs the feature.
     #[must_use]
     pub fn not_built_in(self) -> String {
-        format!("this vrrpd was built without it; {}", self.how_to_get())
+        format!("not part of this build; {}", self.how_to_get())
     }
 }

@@ -17,32 +17,32 @@ pub(super) static GARP_GROUP: Schema = Schema {
 
 /// Lines of `interface_up_down_delays`.
 pub(super) static UP_DOWN_DELAYS: Items = Items {
-    what: "interface delay",
+    noun: "interface delay",
     args: &[
         Arg::If,
         Arg::Secs(0, 255_000),
         Arg::Opt(&Arg::Secs(0, 255_000)),
     ],
-    several: false,
+    many_per_line: false,
 };
 
 /// Lines of `linkbeat_interfaces`.
 pub(super) static LINKBEAT_INTERFACES: Items = Items {
-    what: "interface",
+    noun: "interface",
     args: &[Arg::If, Arg::Opt(&Arg::Choice(&"MII ETHTOOL IOCTL"))],
-    several: false,
+    many_per_line: false,
 };
 
 static MAIL_ADDRESSES: Items = Items {
-    what: "mail address",
+    noun: "mail address",
     args: &[Arg::Mail],
-    several: true,
+    many_per_line: true,
 };
 
 static INTERFACES: Items = Items {
-    what: "interface",
+    noun: "interface",
     args: &[Arg::If],
-    several: true,
+    many_per_line: true,
 };
 
 /// A whole number without an upper bound worth naming.
@@ -146,11 +146,11 @@ static VRRP: &[Keyword] = &[
 ];
 
 static SYNC_DAEMON: Options = Options {
-    what: "lvs_sync_daemon",
+    noun: "lvs_sync_daemon",
     rows: SYNC_DAEMON_OPTIONS,
     // The instance, and in the old form the id.
-    bare: Some(Arg::Name(255)),
-    repeats: true,
+    positional: Some(Arg::Name(255)),
+    repeatable: true,
 };
 
 #[rustfmt::skip]
@@ -164,10 +164,10 @@ static SYNC_DAEMON_OPTIONS: &[Keyword] = &[
 ];
 
 static TIMEOUTS: Options = Options {
-    what: "lvs_timeouts",
+    noun: "lvs_timeouts",
     rows: TIMEOUT_OPTIONS,
-    bare: None,
-    repeats: false,
+    positional: None,
+    repeatable: false,
 };
 
 #[rustfmt::skip]

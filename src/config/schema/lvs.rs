@@ -38,9 +38,9 @@ pub(super) static BLOCKS: &[&Schema] = &[
 
 /// Lines of `virtual_server_group`.
 pub(super) static GROUP_ENTRIES: Items = Items {
-    what: "group entry",
+    noun: "group entry",
     args: &[Arg::GroupEntry],
-    several: false,
+    many_per_line: false,
 };
 
 /// IPVS schedulers.
@@ -52,10 +52,10 @@ const SECONDS: Arg = Arg::Secs(0, u32::MAX);
 const SPAN: Arg = Arg::Secs(1, u32::MAX);
 
 static TUNNEL: Options = Options {
-    what: "tunnels",
+    noun: "tunnel",
     rows: TUNNEL_OPTIONS,
-    bare: None,
-    repeats: false,
+    positional: None,
+    repeatable: false,
 };
 
 #[rustfmt::skip]

@@ -1,11 +1,10 @@
-//! The language as data: every keyword keepalived knows, once.
+//! The keyword table: every keyword of keepalived.conf(5), once.
 //!
-//! From these tables come the checks of [`super::check`] (unknown, misplaced, misspelt, wrong type, out of
-//! range), the warnings about what this release cannot do, and the reference documentation. A keyword
-//! without a row does not exist. One file per group of blocks; a row reads: name, arguments, tier,
-//! default, one line of documentation.
+//! The tables drive the checks of [`super::check`] (unknown, misplaced, misspelled, wrong type, out of range), the
+//! warnings about what is not supported, and the keyword reference of vrrpd.conf(5). A keyword without a row is unknown.
+//! One file per group of blocks. A row has name, arguments, tier, default and description.
 //!
-//! Tables are `static`, so they cost read-only bytes and no start-up time.
+//! The tables are `static`: read-only data without cost at start.
 
 mod address;
 #[cfg(feature = "lvs")]
@@ -24,7 +23,7 @@ mod vrrp;
 pub use feature::Feature;
 use row::row;
 pub use row::{Alias, Arg, Body, Items, Keyword, Options, Schema, Support, Tier};
-pub use suggest::{Place, find_elsewhere, find_in, nearest, nearest_word};
+pub use suggest::{Entry, find_elsewhere, find_in, nearest, nearest_word};
 pub use unsupported::Reason;
 
 /// The top level of a file.
@@ -62,7 +61,7 @@ static ROOT_ROWS: &[Keyword] = &[
     row!("child_wait_time", [Arg::Int(0, i32::MAX)], C, "5", "Time in seconds to wait for child processes when stopping").no_effect(Reason::NoChildren),
 ];
 
-/// Every block but those of virtual servers, for finding one by the keyword that opens it.
+/// Every block except those of virtual servers, to find a block by the keyword that opens it.
 static BLOCKS: &[&Schema] = &[
     &global::GLOBAL,
     &global::GARP_GROUP,
@@ -77,8 +76,7 @@ static BLOCKS: &[&Schema] = &[
     &track::BFD,
 ];
 
-/// Whether `keyword` opens a block inside the block that `parent` opens; at the top level when `parent`
-/// is empty.
+/// Whether `keyword` opens a block in the block that `parent` opens; at the top level if `parent` is empty.
 #[must_use]
 pub fn opens_block(parent: &str, keyword: &str) -> bool {
     let around = match parent {
@@ -93,7 +91,7 @@ pub fn opens_block(parent: &str, keyword: &str) -> bool {
     row.is_some_and(|row| row.body.expects_brace())
 }
 
-/// Calls `f` with every keyword of `schema` and of the blocks in it, and the block it stands in.
+/// Calls `f` with every keyword of `schema` and of the blocks in it, and with the block that the keyword is in.
 pub fn visit(
     schema: &'static Schema,
     depth: u8,

@@ -15,7 +15,7 @@ pub(super) static SSL: Schema = Schema {
 };
 
 pub(super) static GROUP_ENTRIES: Items = Items {
-    what: "group entry",
+    noun: "group entry",
     args: &[],
-    several: false,
+    many_per_line: false,
 };

@@ -1,53 +1,52 @@
-//! What a row of the schema is made of.
+//! The types of a row of the keyword table.
 //!
-//! Six hundred rows are the largest constant of the program, and every pointer in them costs as much
-//! again in relocations. So a row holds its texts in one piece, its argument by value, and reasons as
-//! numbers.
+//! The table has six hundred rows and is the largest constant of the program; each pointer in it also needs a
+//! relocation. So a row holds its texts in one string, its argument by value and reasons as one byte.
 
 use super::{Feature, Reason};
 
-/// How likely a user needs it.
+/// How important a keyword is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Tier {
-    /// Must work.
+    /// Essential.
     S,
     /// Common.
     A,
     /// Advanced.
     B,
-    /// Obsolete, or not for a small router: recognized and skipped.
+    /// Obsolete, or not useful on a small router.
     C,
 }
 
-/// What this release does with a keyword.
+/// Whether this build supports a keyword.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Support {
-    /// It works.
+    /// Supported.
     Supported,
-    /// Not yet. What happens instead.
+    /// Not supported yet, with what happens instead.
     Unimplemented(Reason),
-    /// Never will be. Why it has no effect.
+    /// Accepted without effect, with the reason.
     NoEffect(Reason),
-    /// This build lacks the part it belongs to.
+    /// This build lacks the feature it belongs to.
     NotBuilt(Feature),
 }
 
-/// One argument, or a rule for the rest of the line.
+/// Type of one argument, or of the rest of the line.
 #[derive(Clone, Copy, Debug)]
 pub enum Arg {
-    /// Nothing.
+    /// No argument.
     None,
-    /// One after the other.
+    /// Several arguments in this order.
     Seq(&'static [Arg]),
-    /// Decimal integer, from–to; `i32::MAX`: no upper bound worth naming.
+    /// Decimal integer, minimum and maximum; `i32::MAX`: unlimited.
     Int(i32, i32),
     /// Decimal integer, 0–4294967295.
     Count,
-    /// Decimal seconds with fraction, from–to in milliseconds; `u32::MAX`: no upper bound worth naming.
+    /// Decimal seconds with fraction, minimum and maximum in milliseconds; `u32::MAX`: unlimited.
     Secs(u32, u32),
     /// One of these words, separated by blanks.
     Choice(&'static &'static str),
-    /// One of these words, upper or lower case.
+    /// One of these words, in upper or lower case.
     AnyCase(&'static &'static str),
     /// `true on yes` / `false off no`; may be left out.
     Bool,
@@ -69,7 +68,7 @@ pub enum Arg {
     Broadcast,
     /// Interface name.
     If,
-    /// Name of at most so many bytes.
+    /// Name with this maximum length in bytes.
     Name(u8),
     /// Any word.
     Str,
@@ -79,7 +78,7 @@ pub enum Arg {
     User,
     /// Port, 1–65535.
     Port,
-    /// Mail address.
+    /// Email address.
     Mail,
     /// Octal mask, or `S_I…` names joined by `|`.
     Umask,
@@ -93,7 +92,7 @@ pub enum Arg {
     Digest,
     /// HTTP status or range `200-299`, 100–599.
     Status,
-    /// Hexadecimal bytes; `x` stands for any digit.
+    /// Hexadecimal bytes; `x` matches any digit.
     Hex,
     /// Ethernet address.
     Mac,
@@ -101,46 +100,46 @@ pub enum Arg {
     Scope,
     /// Seconds, or `forever`.
     Lifetime,
-    /// What follows `virtual_server`.
+    /// Argument of `virtual_server`.
     Service,
     /// A line of `virtual_server_group`.
     GroupEntry,
-    /// May be left out.
+    /// Optional argument.
     Opt(&'static Arg),
-    /// Any number of them, at least one.
+    /// One or more of these.
     Many(&'static Arg),
-    /// Named values in any order up to the end of the line.
+    /// Options in any order up to the end of the line.
     Options(&'static Options),
 }
 
-/// Named values of one line: `dev IF scope S …`.
+/// Options of one line, each with a name: `dev IF scope S …`.
 #[derive(Debug)]
 pub struct Options {
-    /// What they belong to, for messages: "address".
-    pub what: &'static str,
-    /// Their names and arguments.
+    /// What they belong to, for messages: "unknown address option".
+    pub noun: &'static str,
+    /// Names and arguments.
     pub rows: &'static [Keyword],
-    /// A word without a name is taken as this: once, or as often as it comes when names may repeat.
-    pub bare: Option<Arg>,
-    /// The same name may come again (`nexthop … nexthop …`).
-    pub repeats: bool,
+    /// Type of an argument without a name; valid once, or any number of times with `repeatable`.
+    pub positional: Option<Arg>,
+    /// A name may occur several times (`nexthop … nexthop …`).
+    pub repeatable: bool,
 }
 
 /// The lines of a value block.
 #[derive(Debug)]
 pub struct Items {
     /// What a line is, for messages: "address".
-    pub what: &'static str,
-    /// The words of a line.
+    pub noun: &'static str,
+    /// The arguments of a line.
     pub args: &'static [Arg],
-    /// A line may hold several items, each of `args`' only element.
-    pub several: bool,
+    /// A line may hold several items, each a single word; `args` has one element.
+    pub many_per_line: bool,
 }
 
-/// What stands between `{` and `}` after a keyword.
+/// The block after a keyword.
 #[derive(Clone, Copy, Debug)]
 pub enum Body {
-    /// Nothing: no braces.
+    /// No block.
     None,
     /// Statements.
     Block(&'static Schema),
@@ -156,38 +155,38 @@ impl Body {
     }
 }
 
-/// Other spellings of a keyword.
+/// Whether a row is another spelling of a keyword.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Alias {
-    /// It is the name.
+    /// The name itself.
     No,
-    /// As good as the name.
+    /// An equivalent spelling.
     Same,
-    /// Out of use: accepted with a note.
+    /// An obsolete spelling: accepted with a note.
     Old,
 }
 
 /// A keyword.
 #[derive(Clone, Copy, Debug)]
 pub struct Keyword {
-    /// Name, default, name it is another spelling of, and documentation, separated by NUL.
+    /// Name, default, canonical name of another spelling, and description, separated by NUL.
     text: &'static str,
-    /// Words after it.
+    /// Its arguments.
     arg: Arg,
-    /// Braces after it.
+    /// Its block.
     pub body: Body,
-    /// How likely a user needs it.
+    /// How important it is.
     pub tier: Tier,
-    /// What this release does with it.
+    /// Whether this build supports it.
     pub support: Support,
-    /// May stand several times in its block.
-    pub multi: bool,
+    /// May occur several times in its block.
+    pub repeatable: bool,
     /// Whether it is another spelling.
     pub alias: Alias,
 }
 
-/// The texts of a row in one piece. Documentation is not in the daemon's binary, where 600 lines of it
-/// would be dead weight; the feature `reference` has it for whoever prints the reference.
+/// The texts of a row as one string. The descriptions are part of builds with the feature `reference` only, which print
+/// the manual page; the daemon does not need them.
 #[cfg(any(test, feature = "reference"))]
 macro_rules! text {
     ($name:literal, $default:literal, $canonical:literal, $doc:expr) => {
@@ -208,9 +207,9 @@ macro_rules! args {
     ($($arg:expr),+) => { $crate::config::schema::Arg::Seq(&[$($arg),+]) };
 }
 
-/// A row: name, arguments, tier, default as it would be written (empty: none), one line of documentation
-/// with unit and range; or `name = other name`, arguments, tier for another spelling. Without
-/// braces, supported, once per block; the methods change that.
+/// A row: name, arguments, tier, default as it would be written (empty: none) and a description with unit and range; or
+/// `name = canonical name`, arguments and tier for another spelling. A keyword has no block, is supported and valid once
+/// per block unless a method says otherwise.
 macro_rules! row {
     ($name:literal, [$($arg:expr),*], $tier:ident, $default:literal, $doc:literal) => {
         $crate::config::schema::Keyword::new(
@@ -222,7 +221,7 @@ macro_rules! row {
     };
     ($name:literal = $canonical:literal, [$($arg:expr),*], $tier:ident) => {
         $crate::config::schema::Keyword::new(
-            $crate::config::schema::row::text!($name, "", $canonical, concat!("same as ", $canonical)),
+            $crate::config::schema::row::text!($name, "", $canonical, concat!("Same as ", $canonical)),
             $crate::config::schema::row::args!($($arg),*),
             $crate::config::schema::Tier::$tier,
             $crate::config::schema::Alias::Same,
@@ -239,7 +238,7 @@ impl Keyword {
             body: Body::None,
             tier,
             support: Support::Supported,
-            multi: false,
+            repeatable: false,
             alias,
         }
     }
@@ -255,7 +254,7 @@ impl Keyword {
     }
 
     pub(super) const fn repeat(mut self) -> Self {
-        self.multi = true;
+        self.repeatable = true;
         self
     }
 
@@ -269,15 +268,15 @@ impl Keyword {
         self
     }
 
-    /// It belongs to a part that a build may lack.
-    pub(super) const fn requires(mut self, part: Feature) -> Self {
-        if !part.is_built_in() {
-            self.support = Support::NotBuilt(part);
+    /// The keyword belongs to a feature that a build may lack.
+    pub(super) const fn requires(mut self, feature: Feature) -> Self {
+        if !feature.is_built_in() {
+            self.support = Support::NotBuilt(feature);
         }
         self
     }
 
-    /// The other spelling is out of use.
+    /// The other spelling is obsolete.
     pub(super) const fn old(mut self) -> Self {
         self.alias = Alias::Old;
         self
@@ -287,33 +286,33 @@ impl Keyword {
         self.text.split('\0').nth(number).unwrap_or("")
     }
 
-    /// As written in the file.
+    /// The name as written in a file.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.part(0)
     }
 
-    /// Whether this is its name: what [`Keyword::name`] would tell, without cutting it out.
+    /// Whether [`Keyword::name`] is `name`, without searching for its end.
     #[must_use]
     pub fn is(&self, name: &str) -> bool {
         let text = self.text.as_bytes();
         text.get(name.len()) == Some(&0) && text.starts_with(name.as_bytes())
     }
 
-    /// Value used without it, as it would be written; empty: none.
+    /// The value that is used if the keyword is absent, as it would be written; empty: none.
     #[must_use]
     pub fn default(&self) -> &'static str {
         self.part(1)
     }
 
-    /// One line of documentation, with unit and range.
+    /// The description, with unit and range: sentences without the final period.
     #[cfg(any(test, feature = "reference"))]
     #[must_use]
     pub fn doc(&self) -> &'static str {
         self.part(3)
     }
 
-    /// Words after it.
+    /// The arguments.
     #[must_use]
     pub fn args(&self) -> &[Arg] {
         if let Arg::Seq(list) = &self.arg {
@@ -325,7 +324,7 @@ impl Keyword {
         }
     }
 
-    /// The name lowering looks for.
+    /// The name under which it is lowered.
     #[must_use]
     pub fn canonical_name(&self) -> &'static str {
         match self.alias {
@@ -334,17 +333,17 @@ impl Keyword {
         }
     }
 
-    /// A flag: neither arguments nor braces.
+    /// True for a flag, which has neither arguments nor a block.
     #[must_use]
     pub fn is_flag(&self) -> bool {
         matches!(self.arg, Arg::None) && !self.body.expects_brace()
     }
 }
 
-/// A block: its name and the keywords it knows, in one or more tables.
+/// A block: its name and its keywords, in one or more tables.
 #[derive(Debug)]
 pub struct Schema {
-    /// For messages: "vrrp_instance".
+    /// The keyword that opens it.
     pub name: &'static str,
     /// Rows, shared ones first.
     pub tables: &'static [&'static [Keyword]],

@@ -1,50 +1,49 @@
-//! "Did you mean …": the nearest keyword, and where a known one belongs.
+//! "Did you mean …": the nearest keyword, and the block a keyword belongs to.
 
 use super::{Alias, Body, Keyword, ROOT, Schema, visit};
 
-/// A keyword and the block it belongs in.
+/// A keyword and the block it belongs to.
 #[derive(Clone, Copy, Debug)]
-pub struct Place {
-    /// The row.
+pub struct Entry {
+    /// Its row in the table.
     pub keyword: &'static Keyword,
-    /// Its block.
+    /// The block.
     pub schema: &'static Schema,
 }
 
-/// The keyword most like `name`: in `schema` if it has one, else anywhere.
+/// The keyword most similar to `name`, in `schema` if there is one, else in any block.
 #[must_use]
-pub fn nearest(schema: &'static Schema, name: &str) -> Option<Place> {
+pub fn nearest(schema: &'static Schema, name: &str) -> Option<Entry> {
     let own = closest(
-        schema.keywords().map(|keyword| Place { keyword, schema }),
+        schema.keywords().map(|keyword| Entry { keyword, schema }),
         name,
     );
-    if let Some((slips, place)) = own
-        && slips <= limit(name)
+    if let Some((edits, entry)) = own
+        && edits <= max_edits(name)
     {
-        return Some(place);
+        return Some(entry);
     }
     let mut all = Vec::new();
     visit(&ROOT, 0, &mut |keyword, schema| {
-        all.push(Place { keyword, schema })
+        all.push(Entry { keyword, schema })
     });
-    let (slips, place) = closest(all.into_iter(), name)?;
-    // Further away a word must be longer to be meant.
-    (name.len() >= 6 && slips <= limit(name).min(name.len() / 6)).then_some(place)
+    let (edits, entry) = closest(all.into_iter(), name)?;
+    // For another block the similarity must be higher.
+    (name.len() >= 6 && edits <= max_edits(name).min(name.len() / 6)).then_some(entry)
 }
 
-/// The place whose keyword differs least from `name`, and by how much. A spelling that is itself
-/// out of use is no advice.
-fn closest(places: impl Iterator<Item = Place>, name: &str) -> Option<(usize, Place)> {
-    let current = places.filter(|place| place.keyword.alias != Alias::Old);
-    let scored = current.map(|place| match place.keyword.name() {
-        same if same.eq_ignore_ascii_case(name) => (0, place),
-        other => (distance(name, other), place),
+/// The entry whose keyword differs least from `name`, and the number of edits. Obsolete spellings are not suggested.
+fn closest(entries: impl Iterator<Item = Entry>, name: &str) -> Option<(usize, Entry)> {
+    let current = entries.filter(|entry| entry.keyword.alias != Alias::Old);
+    let scored = current.map(|entry| match entry.keyword.name() {
+        same if same.eq_ignore_ascii_case(name) => (0, entry),
+        other => (distance(name, other), entry),
     });
-    scored.min_by_key(|(slips, _)| *slips)
+    scored.min_by_key(|(edits, _)| *edits)
 }
 
-/// How many slips of the pen are still the same word.
-fn limit(name: &str) -> usize {
+/// Maximum number of edits of a word that is taken for a misspelling.
+fn max_edits(name: &str) -> usize {
     match name.chars().count() {
         0..=2 => 0,
         3..=4 => 1,
@@ -52,17 +51,17 @@ fn limit(name: &str) -> usize {
     }
 }
 
-/// Where `name` belongs when it is known in some block: the outermost one.
+/// The outermost block in which `name` is valid.
 #[must_use]
-pub fn find_elsewhere(name: &str) -> Option<Place> {
+pub fn find_elsewhere(name: &str) -> Option<Entry> {
     find_in(&ROOT, name)
 }
 
-/// The block at or below `schema` that knows `name`; an outer one before those in it.
+/// The block at or below `schema` in which `name` is valid; an outer one before the blocks in it.
 #[must_use]
-pub fn find_in(schema: &'static Schema, name: &str) -> Option<Place> {
+pub fn find_in(schema: &'static Schema, name: &str) -> Option<Entry> {
     if let Some(keyword) = schema.find(name) {
-        return Some(Place { keyword, schema });
+        return Some(Entry { keyword, schema });
     }
     schema.keywords().find_map(|keyword| match keyword.body {
         Body::Block(inner) => find_in(inner, name),
@@ -70,7 +69,7 @@ pub fn find_in(schema: &'static Schema, name: &str) -> Option<Place> {
     })
 }
 
-/// The word of a list most like `text`: same letters in another case, or one or two slips.
+/// The word of a list that is most similar to `text`: the same letters in another case, or at most two edits.
 #[must_use]
 pub fn nearest_word<'a>(
     words: impl Iterator<Item = &'a str> + Clone,
@@ -80,11 +79,11 @@ pub fn nearest_word<'a>(
         return Some(same);
     }
     let near = words.map(|word| (distance(text, word), word));
-    let (slips, word) = near.min_by_key(|(slips, _)| *slips)?;
-    (slips <= limit(text)).then_some(word)
+    let (edits, word) = near.min_by_key(|(edits, _)| *edits)?;
+    (edits <= max_edits(text)).then_some(word)
 }
 
-/// Optimal string alignment: insertions, deletions, replacements and swaps of neighbors count 1.
+/// Optimal string alignment distance: an insertion, deletion, replacement or transposition counts 1.
 pub(super) fn distance(left: &str, right: &str) -> usize {
     const FAR: usize = 99;
     if left.len().abs_diff(right.len()) > 2 || left.len() > 64 {
@@ -126,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_swap_of_neighbors_is_one_slip() {
+    fn a_transposition_is_one_edit() {
         for (left, right, want) in [
             ("preemtp_delay", "preempt_delay", 1),
             ("stmp_server", "smtp_server", 1),
@@ -147,11 +146,11 @@ mod tests {
 
     #[test]
     fn a_keyword_of_the_same_block_is_preferred() {
-        let place = nearest(&super::super::vrrp::INSTANCE, "stat").expect("near");
-        assert_eq!(place.keyword.name(), "state");
-        let place = nearest(&super::super::track::SCRIPT, "wieght").expect("near");
+        let entry = nearest(&super::super::vrrp::INSTANCE, "stat").expect("near");
+        assert_eq!(entry.keyword.name(), "state");
+        let entry = nearest(&super::super::track::SCRIPT, "wieght").expect("near");
         assert_eq!(
-            (place.keyword.name(), place.schema.name),
+            (entry.keyword.name(), entry.schema.name),
             ("weight", "vrrp_script")
         );
     }

@@ -35,35 +35,35 @@ pub(super) static BFD: Schema = Schema {
 };
 
 static TRACKED_INTERFACES: Items = Items {
-    what: "interface",
+    noun: "interface",
     args: &[Arg::If, Arg::Options(&WEIGHT_253)],
-    several: false,
+    many_per_line: false,
 };
 
 static TRACKED_253: Items = Items {
-    what: "name",
+    noun: "name",
     args: &[Arg::Name(255), Arg::Options(&WEIGHT_253)],
-    several: false,
+    many_per_line: false,
 };
 
 static TRACKED_254: Items = Items {
-    what: "name",
+    noun: "name",
     args: &[Arg::Name(255), Arg::Options(&WEIGHT_254)],
-    several: false,
+    many_per_line: false,
 };
 
 static WEIGHT_253: Options = Options {
-    what: "tracked objects",
+    noun: "tracking",
     rows: WEIGHT_253_OPTIONS,
-    bare: None,
-    repeats: false,
+    positional: None,
+    repeatable: false,
 };
 
 static WEIGHT_254: Options = Options {
-    what: "tracked objects",
+    noun: "tracking",
     rows: WEIGHT_254_OPTIONS,
-    bare: None,
-    repeats: false,
+    positional: None,
+    repeatable: false,
 };
 
 #[rustfmt::skip]

@@ -1,5 +1,5 @@
-//! Words to values. The checker asks whether a word fits; lowering takes the value. One place for both,
-//! so that what was accepted is what is used.
+//! Conversion of words to values. The check of the arguments and the lowering share these functions, so a word that was
+//! accepted has a value.
 
 use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
@@ -15,7 +15,7 @@ pub fn int(text: &str) -> Option<i64> {
     plain.then(|| text.parse().ok()).flatten()
 }
 
-/// Decimal seconds with fraction, in microseconds; further digits are cut off.
+/// Decimal seconds with fraction, in microseconds, rounded down.
 #[must_use]
 pub fn micros(text: &str) -> Option<u64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
@@ -29,17 +29,17 @@ pub fn micros(text: &str) -> Option<u64> {
         whole.parse().ok()?
     };
     let mut micros: u64 = 0;
-    for place in 0..6 {
+    for index in 0..6 {
         let digit = fraction
             .as_bytes()
-            .get(place)
+            .get(index)
             .map_or(0, |byte| byte.saturating_sub(b'0'));
         micros = micros.checked_mul(10)?.checked_add(u64::from(digit))?;
     }
     whole.checked_mul(1_000_000)?.checked_add(micros)
 }
 
-/// Decimal seconds as a span of time.
+/// Decimal seconds as a duration.
 #[must_use]
 pub fn duration(text: &str) -> Option<Duration> {
     micros(text).map(Duration::from_micros)
@@ -72,7 +72,7 @@ pub fn cidr(text: &str) -> Option<Cidr> {
     (prefix <= Family::of(addr).host_prefix()).then_some(Cidr { addr, prefix })
 }
 
-/// What routes and rules select by.
+/// The destination of a route, or a selector of a rule.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Selector {
     /// Every address of the family.
@@ -81,7 +81,7 @@ pub enum Selector {
     Net(Cidr),
 }
 
-/// A selector of routes or rules: a network, also abbreviated (`10.1/16`), or a word for all.
+/// A selector of a route or rule: a network, also abbreviated (`10.1/16`), or `default`, `any`, `all`.
 #[must_use]
 pub fn selector(text: &str) -> Option<Selector> {
     match text {
@@ -92,13 +92,13 @@ pub fn selector(text: &str) -> Option<Selector> {
     cidr(text).or_else(|| abbreviated(text)).map(Selector::Net)
 }
 
-/// An IPv4 network whose last numbers, being 0, are left out.
+/// An IPv4 network without its final zero octets.
 fn abbreviated(text: &str) -> Option<Cidr> {
     let (addr, prefix) = text.split_once('/').unwrap_or((text, "32"));
     let mut octets = [0; 4];
-    let mut room = octets.iter_mut();
+    let mut next = octets.iter_mut();
     for part in addr.split('.') {
-        *room.next()? = part.parse().ok()?;
+        *next.next()? = part.parse().ok()?;
     }
     let prefix = u8::try_from(int(prefix)?).ok()?;
     (prefix <= 32).then_some(Cidr {
@@ -107,7 +107,7 @@ fn abbreviated(text: &str) -> Option<Cidr> {
     })
 }
 
-/// The kernel's number of a scope.
+/// A scope by its iproute2 name or number (`RT_SCOPE_*`).
 #[must_use]
 pub fn scope(text: &str) -> Option<u8> {
     match text {
@@ -129,7 +129,7 @@ pub fn number(text: &str) -> Option<u32> {
     }
 }
 
-/// `N[/MASK]`; without a mask all bits count.
+/// `N[/MASK]`; without a mask, all bits are compared.
 #[must_use]
 pub fn mark(text: &str) -> Option<(u32, u32)> {
     match text.split_once('/') {
@@ -164,7 +164,7 @@ fn is_mac(text: &str) -> bool {
     text.split(':').count() == 6 && text.split(':').all(hex)
 }
 
-/// A mode mask: octal, or the C names of its bits joined by `|`.
+/// A file mode creation mask: octal, or `S_I…` names joined by `|`.
 #[must_use]
 pub fn umask(text: &str) -> Option<u16> {
     if let Ok(mask) = u16::from_str_radix(text, 8) {
@@ -191,7 +191,7 @@ pub fn umask(text: &str) -> Option<u16> {
     })
 }
 
-/// An entry of `virtual_server_group`: address, range of addresses or network.
+/// Whether a word is an address entry of `virtual_server_group`: an address, a range of addresses or a network.
 #[must_use]
 pub fn is_address_range(text: &str) -> bool {
     if let Some((first, last)) = text.split_once('-') {
@@ -208,7 +208,7 @@ pub fn is_address_range(text: &str) -> bool {
     cidr(text).is_some()
 }
 
-/// Whether one word is a good value of a simple argument; compound ones are the checker's business.
+/// Whether a word is a valid value of a single-word argument.
 #[must_use]
 pub fn is_valid(arg: &Arg, text: &str) -> bool {
     match arg {
@@ -260,7 +260,7 @@ pub fn is_valid(arg: &Arg, text: &str) -> bool {
     }
 }
 
-/// Milliseconds as seconds, as people write them: `0.01`, `255`.
+/// Milliseconds as decimal seconds: `0.01`, `255`.
 fn seconds(millis: u32) -> String {
     let (whole, rest) = (millis / 1000, millis % 1000);
     if rest == 0 {
@@ -270,21 +270,21 @@ fn seconds(millis: u32) -> String {
     format!("{whole}.{}", digits.trim_end_matches('0'))
 }
 
-/// What an argument wants, as the object of "needs".
+/// What an argument must be, as the object of "needs".
 #[must_use]
 pub fn expected(arg: &Arg) -> String {
     let fixed = match arg {
         Arg::None => "nothing",
         Arg::Seq(list) => return list.first().map_or(String::new(), expected),
-        Arg::Count => "a number from 0 up",
-        Arg::Int(from, to) if *to == i32::MAX => return format!("a number from {from} up"),
+        Arg::Count => "a number of at least 0",
+        Arg::Int(from, to) if *to == i32::MAX => return format!("a number of at least {from}"),
         Arg::Int(from, to) if from.checked_add(1) == Some(*to) => return format!("{from} or {to}"),
         Arg::Int(from, to) => return format!("a number from {from} to {to}"),
-        Arg::Secs(0, u32::MAX) => "a number of seconds",
-        Arg::Secs(_, u32::MAX) => "a number of seconds above 0",
+        Arg::Secs(0, u32::MAX) => "a time in seconds",
+        Arg::Secs(_, u32::MAX) => "a time in seconds greater than 0",
         Arg::Secs(from, to) => {
             return format!(
-                "a number of seconds from {} to {}",
+                "a time in seconds from {} to {}",
                 seconds(*from),
                 seconds(*to)
             );
@@ -305,9 +305,9 @@ pub fn expected(arg: &Arg) -> String {
         Arg::Name(most) => return format!("a name of at most {most} bytes"),
         Arg::Str => "a value",
         Arg::Cmd => "a command",
-        Arg::User => "a user",
+        Arg::User => "a user name",
         Arg::Port => "a port from 1 to 65535",
-        Arg::Mail => "a mail address",
+        Arg::Mail => "an email address",
         Arg::Umask => "an octal mask",
         Arg::Mark => "a mark N[/MASK]",
         Arg::Range => "a number or range N-M",
@@ -317,11 +317,11 @@ pub fn expected(arg: &Arg) -> String {
         Arg::Hex => "hexadecimal digits",
         Arg::Mac => "an Ethernet address",
         Arg::Scope => "global, link, host, site, nowhere or 0-255",
-        Arg::Lifetime => "a number of seconds or `forever`",
+        Arg::Lifetime => "a time in seconds or `forever`",
         Arg::Service => "`IP [PORT]`, `fwmark N` or `group NAME`",
         Arg::GroupEntry => "`IP[-LAST][/PREFIX] [PORT]` or `fwmark N`",
         Arg::Opt(inner) | Arg::Many(inner) => return expected(inner),
-        Arg::Options(options) => return format!("an option of {}", options.what),
+        Arg::Options(options) => return format!("a valid {} option", options.noun),
     };
     fixed.to_owned()
 }

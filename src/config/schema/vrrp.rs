@@ -31,22 +31,22 @@ pub(super) static HMAC: Schema = Schema {
 
 /// Instance names of a group.
 pub(super) static MEMBERS: Items = Items {
-    what: "instance name",
+    noun: "instance name",
     args: &[Arg::Name(255)],
-    several: true,
+    many_per_line: true,
 };
 
 static PEERS: Items = Items {
-    what: "peer",
+    noun: "peer",
     args: &[Arg::Ip, Arg::Options(&PEER)],
-    several: false,
+    many_per_line: false,
 };
 
 static PEER: Options = Options {
-    what: "peers",
+    noun: "peer",
     rows: PEER_OPTIONS,
-    bare: None,
-    repeats: false,
+    positional: None,
+    repeatable: false,
 };
 
 #[rustfmt::skip]
@@ -107,10 +107,10 @@ static ADDRESSES: &[Keyword] = &[
 ];
 
 static VMAC: Options = Options {
-    what: "use_vmac",
+    noun: "use_vmac",
     rows: VMAC_OPTIONS,
-    bare: Some(Arg::Str),
-    repeats: true,
+    positional: Some(Arg::Str),
+    repeatable: true,
 };
 
 #[rustfmt::skip]

@@ -22,11 +22,14 @@ pub fn uci(data: &[u8]) {
     let loaded = config::load("made.conf", &host);
     let report = render_text(&loaded.diags, &loaded.sources);
     let broken = [
-        "never closed",
-        "unexpected",
-        "brace",
+        "unclosed quote",
+        "unexpected `",
+        "without an open block",
+        "missing `",
+        "does not take a block",
         "unknown keyword",
-        "does not belong",
+        "is not valid in",
+        "is not valid at",
     ];
     assert!(
         loaded.diags.worst() < Some(Severity::Fatal)

@@ -1,22 +1,33 @@
-//! The lines of one file as they stand in it, less comments and outer blanks.
+//! The physical lines of one file, without comments and outer blanks.
 
 use super::diag::{Diags, Severity, Span};
-use super::line::{Line, MAX_LINE, blank, comment};
+use super::line::{Line, MAX_LINE, comment_start, is_blank};
 use super::source::{Sources, span};
 
-/// A file being read.
-pub(crate) struct File {
+/// A file that is being read.
+pub(crate) struct PhysicalLines {
+    /// Its number in [`Sources`].
     pub(crate) number: u16,
     pub(crate) path: Box<str>,
-    pub(crate) next: usize,
-    /// A line starting with `\#` was seen: the file went through a markdown editor.
-    pub(crate) markdown: bool,
+    /// Offset of the next line.
+    next: usize,
+    /// A line that starts with `\#` was found: the file was escaped as Markdown.
+    markdown: bool,
 }
 
-impl File {
-    /// Puts the next line into `line`, comment and outer blanks gone; false at the end. Lines that are
-    /// nothing but a comment are passed over (they do not end a multi-line definition, an empty line does).
-    pub(crate) fn line(&mut self, sources: &Sources, line: &mut Line, diags: &mut Diags) -> bool {
+impl PhysicalLines {
+    pub(crate) fn new(number: u16, path: &str) -> Self {
+        Self {
+            number,
+            path: path.into(),
+            next: 0,
+            markdown: false,
+        }
+    }
+
+    /// Reads the next line without its comment and outer blanks; false at the end. Lines with only a comment are
+    /// skipped: unlike an empty line, they do not end a multi-line definition.
+    pub(crate) fn read(&mut self, sources: &Sources, line: &mut Line, diags: &mut Diags) -> bool {
         let text = sources.text(self.number);
         loop {
             let start = self.next;
@@ -28,26 +39,26 @@ impl File {
                 .unwrap_or("");
             self.next = start.saturating_add(raw.len()).saturating_add(1);
             let (data, note) = raw
-                .split_at_checked(comment(raw).unwrap_or(raw.len()))
+                .split_at_checked(comment_start(raw).unwrap_or(raw.len()))
                 .unwrap_or((raw, ""));
             let front = raw
                 .len()
-                .saturating_sub(raw.trim_start_matches(blank).len());
-            let data = data.get(front..).unwrap_or("").trim_end_matches(blank);
+                .saturating_sub(raw.trim_start_matches(is_blank).len());
+            let data = data.get(front..).unwrap_or("").trim_end_matches(is_blank);
             let at = start.saturating_add(front);
             if data.is_empty() && !note.is_empty() {
                 continue;
             }
             if data.len() > MAX_LINE {
                 let text = format!(
-                    "line of {} bytes, longest is {MAX_LINE}; ignored",
+                    "line of {} bytes exceeds the maximum of {MAX_LINE}; ignored",
                     data.len()
                 );
                 diags.report(Severity::Error, span(self.number, at, 1), text);
                 continue;
             }
             if data.starts_with("\\#") || data.starts_with("\\!") {
-                self.found_markdown(span(self.number, at, 2), diags);
+                self.report_markdown(span(self.number, at, 2), diags);
                 continue;
             }
             let data = if self.markdown {
@@ -57,7 +68,7 @@ impl File {
             };
             line.push_verbatim(data, span(self.number, at, data.len()));
             line.indent = Some(columns(raw.get(..front).unwrap_or("")));
-            line.swallowed = swallowed(note).map(|brace| {
+            line.commented_brace = unmatched_brace(note).map(|brace| {
                 let note_start = raw.len().saturating_sub(note.len());
                 span(
                     self.number,
@@ -69,20 +80,20 @@ impl File {
         }
     }
 
-    fn found_markdown(&mut self, at: Span, diags: &mut Diags) {
+    fn report_markdown(&mut self, at: Span, diags: &mut Diags) {
         if !self.markdown {
             self.markdown = true;
             diags.report_with_help(
                 Severity::Error,
                 at,
-                "line begins with `\\#`: looks like markdown escaping; taken as a comment, as are others like it",
+                "`\\#` at the start of a line looks like Markdown escaping; such lines are treated as comments",
                 "remove the backslashes",
             );
         }
     }
 }
 
-/// Width of white space, tabs at every eighth column.
+/// Width of white space, with a tab stop at every eighth column.
 fn columns(blanks: &str) -> u32 {
     blanks.chars().fold(0, |column: u32, c| match c {
         '\t' => (column | 7).saturating_add(1),
@@ -90,19 +101,19 @@ fn columns(blanks: &str) -> u32 {
     })
 }
 
-/// In a file known to be escaped, `\#` as a word of its own starts a comment.
+/// The text before `\#` as a word of its own, which starts a comment in a file escaped as Markdown.
 fn before_escaped_comment(data: &str) -> &str {
     let found = data.match_indices("\\#").find(|(at, mark)| {
         let (before, behind) = data.split_at_checked(*at).unwrap_or((data, ""));
         let behind = behind.get(mark.len()..).unwrap_or("");
-        before.ends_with(blank) && (behind.is_empty() || behind.starts_with(blank))
+        before.ends_with(is_blank) && (behind.is_empty() || behind.starts_with(is_blank))
     });
     let end = found.map_or(data.len(), |(at, _)| at);
-    data.get(..end).unwrap_or(data).trim_end_matches(blank)
+    data.get(..end).unwrap_or(data).trim_end_matches(is_blank)
 }
 
-/// A `}` in a comment that no `{` in the comment explains.
-fn swallowed(note: &str) -> Option<usize> {
+/// Offset of a `}` in a comment without a `{` before it in the comment.
+fn unmatched_brace(note: &str) -> Option<usize> {
     let mut depth = 0_usize;
     note.char_indices().find_map(|(at, c)| {
         match c {
@@ -123,14 +134,9 @@ mod tests {
     fn lines(text: &str) -> (Vec<String>, Diags) {
         let mut sources = Sources::default();
         let number = sources.add("a.conf", text.into()).expect("taken");
-        let mut file = File {
-            number,
-            path: "a.conf".into(),
-            next: 0,
-            markdown: false,
-        };
+        let mut file = PhysicalLines::new(number, "a.conf");
         let (mut line, mut diags, mut all) = (Line::default(), Diags::default(), Vec::new());
-        while file.line(&sources, &mut line, &mut diags) {
+        while file.read(&sources, &mut line, &mut diags) {
             all.push(format!("{}:{}", line.indent.unwrap_or(99), line.text));
             line.clear();
         }
@@ -138,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn empty_lines_are_given_and_comment_lines_are_not() {
+    fn empty_lines_are_read_and_comment_lines_are_skipped() {
         for (name, text, want) in [
             ("comments", "a\n# b\n ! c\nd # e", "0:a 0:d"),
             ("empty", "a\n\n  \nb\n", "0:a 0: 2: 0:b"),
@@ -152,14 +158,14 @@ mod tests {
     }
 
     #[test]
-    fn escaped_comments_are_comments_once_a_line_began_with_one() {
+    fn escaped_comments_are_comments_after_a_line_that_starts_with_one() {
         let (all, diags) = lines("a \\# x\n\\# y\n\\! z\nb \\# x\nc\\#d \\#e \\#");
         assert_eq!(all, ["0:a \\# x", "0:b", "0:c\\#d \\#e"]);
         assert_eq!(diags.list().len(), 1);
     }
 
     #[test]
-    fn a_brace_in_a_comment_counts_if_nothing_there_opens_it() {
+    fn a_closing_brace_in_a_comment_counts_if_it_is_unmatched() {
         for (note, want) in [
             ("# a }", Some(4)),
             ("# { a }", None),
@@ -167,7 +173,7 @@ mod tests {
             ("# {", None),
             ("", None),
         ] {
-            assert_eq!(swallowed(note), want, "{note}");
+            assert_eq!(unmatched_brace(note), want, "{note}");
         }
     }
 }
