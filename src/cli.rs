@@ -1,10 +1,9 @@
-//! The command line, spelled as keepalived's, so that unit files and habits go on working.
+//! The command line. Its options are keepalived's, so that unit files and scripts continue to work.
 //!
-//! One table says everything about an option: its names, its value, its effect, its help. What
-//! makes no sense in one small process is still accepted, collected in [`Options::ignored`], and
-//! named once under `-D`. The few whose silent loss would change what runs (another program) are
-//! refused instead. Values follow getopt: an optional one must be attached (`-tFILE`,
-//! `--config-test=FILE`); short options bundle (`-nlD`).
+//! One table has everything about an option: names, value, effect, help. Options that have no meaning in
+//! a single process are accepted, collected in [`Options::ignored`], and logged with `-D`. An option
+//! that would run another program is refused. Values are written as for getopt: an optional one must be attached
+//! (`-tFILE`, `--config-test=FILE`); short options can be combined (`-nlD`).
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -13,71 +12,71 @@ use lexopt::{Arg, Parser};
 
 use crate::types::Subsystems;
 
-/// Where the configuration is, unless `-f` says otherwise.
+/// The configuration without `-f`.
 pub const DEFAULT_CONFIG: &str = "/etc/vrrpd.conf";
-/// Where it is on a machine that ran keepalived until now.
+/// The configuration without `-f`, if [`DEFAULT_CONFIG`] does not exist: keepalived's.
 pub const FALLBACK_CONFIG: &str = "/etc/keepalived/keepalived.conf";
-/// `-g` without a value.
+/// The log file of `-g` without a value.
 pub const DEFAULT_LOG_FILE: &str = "/var/log/vrrpd.log";
 
-/// What the user wants done.
+/// The command to run.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Request {
-    /// Be the daemon.
+    /// Run the daemon.
     Run(Options),
-    /// `-t`: read the configuration, say what is wrong with it.
+    /// `-t`: check the configuration.
     ConfigTest(Options),
-    /// `--signum`: the number of the signal with this name.
+    /// `--signum`: print the number of the signal with this name.
     Signum(String),
     /// `-h`.
     Help,
     /// `-v`.
     Version,
-    /// `uci2conf`: with these arguments.
+    /// `uci2conf`, with its arguments.
     Uci(Vec<OsString>),
-    /// `genhash`, or `-T` as the first option: with these arguments.
+    /// `genhash`, or `-T` as the first option, with its arguments.
     Genhash(Vec<OsString>),
 }
 
-/// How `-t` reports.
+/// Output format of `-t`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Format {
     /// `file:line:col: severity: message`, source line, caret.
     #[default]
     Text,
-    /// The same as JSON, for editors and CI.
+    /// JSON, for editors and CI.
     #[cfg(feature = "json")]
     Json,
 }
 
-/// Everything that was asked for on the command line.
+/// The options of a command line.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Options {
     /// `-f`; `None`: [`DEFAULT_CONFIG`], else [`FALLBACK_CONFIG`].
     pub config: Option<String>,
-    /// `-n`: do not fork.
+    /// `-n`: stay in the foreground.
     pub foreground: bool,
-    /// `-l`: log to standard error too (in the foreground only).
+    /// `-l`: log to standard error too (with `-n` only).
     pub log_console: bool,
     /// `-D`: log details.
     pub log_detail: bool,
     /// `--debug`: log every packet.
     pub log_packets: bool,
-    /// `-S`: syslog facility, as its number.
+    /// `-S`: number of the syslog facility.
     pub log_facility: Option<u8>,
-    /// `-G`: nothing to syslog.
+    /// `-G`: do not log to syslog.
     pub no_syslog: bool,
     /// `-g`: log to this file too.
     pub log_file: Option<String>,
-    /// `-t=FILE`: the report goes there instead of standard error.
+    /// `-t=FILE`: write the diagnostics to this file instead of standard error.
     pub test_report: Option<String>,
     /// `--config-test-format`.
     pub test_format: Format,
-    /// `-d`: write the configuration to the log at start.
+    /// `-d`: log the instances at the start.
     pub dump_conf: bool,
     /// `-p`.
     pub pid_file: Option<String>,
-    /// `-i`: what `@ID` lines are compared with.
+    /// `-i`: the id that selects `@ID` lines.
     pub config_id: Option<String>,
     /// `-V`: leave addresses in place when stopping.
     pub dont_release_vrrp: bool,
@@ -89,7 +88,7 @@ pub struct Options {
     pub umask: Option<u16>,
     /// `-s`: the network namespace to run in.
     pub namespace: Option<String>,
-    /// One sentence for each option that was accepted without effect.
+    /// A message for each option that was accepted without effect.
     pub ignored: Vec<String>,
 
     vrrp: bool,
@@ -100,21 +99,21 @@ pub struct Options {
     version: bool,
 }
 
-/// Does the option take a value, and what does the help call it?
+/// Whether an option takes a value, and its name in the help text.
 #[derive(Clone, Copy)]
 enum Value {
     None,
-    Needed(&'static str),
+    Required(&'static str),
     Optional(&'static str),
 }
 
 /// What an option does.
 enum Effect {
-    /// Sets something; gets the value, or an empty string. Answers with what is wrong with the value.
+    /// Sets an option to the value, which is empty if none is given. The error is what is wrong with the value.
     Set(fn(&mut Options, &str) -> Result<(), String>),
-    /// Accepted, named under `-D`.
+    /// Accepted without effect, for this reason.
     Ignored(&'static str),
-    /// The daemon does not start.
+    /// Refused, for this reason.
     Refused(&'static str),
 }
 
@@ -168,18 +167,18 @@ const fn unused(short: Option<char>, long: &'static str, value: Value, effect: E
 }
 
 use Effect::{Ignored, Refused};
-use Value::{Needed, Optional};
+use Value::{Optional, Required};
 
 #[rustfmt::skip] // a table: one option, one line
 static TABLE: &[Row] = &[
-    row('f', "use-file", Needed("FILE"), |o, v| { o.config = Some(v.to_owned()); Ok(()) },
-        "read this configuration; the default is\n/etc/vrrpd.conf, and where there is none\n/etc/keepalived/keepalived.conf"),
-    row('i', "config-id", Needed("ID"), |o, v| { o.config_id = Some(v.to_owned()); Ok(()) },
-        "use the lines marked @ID (default: the\nhost name)"),
+    row('f', "use-file", Required("FILE"), |o, v| { o.config = Some(v.to_owned()); Ok(()) },
+        "configuration file (default\n/etc/vrrpd.conf; if it does not exist,\n/etc/keepalived/keepalived.conf)"),
+    row('i', "config-id", Required("ID"), |o, v| { o.config_id = Some(v.to_owned()); Ok(()) },
+        "use the lines marked @ID (default: the\nshort host name)"),
     row('t', "config-test", Optional("FILE"), |o, v| { o.test = true; o.test_report = given(v); Ok(()) },
-        "check the configuration, report to FILE or\nstandard error, exit with 0 (good), 4\n(cannot run) or 5 (errors)"),
-    long_only("config-test-format", Needed("text|json"), set_format,
-        "how -t reports"),
+        "check the configuration, report to FILE or\nstandard error; exit code 0: no errors,\n4: cannot run, 5: errors"),
+    long_only("config-test-format", Required("text|json"), set_format,
+        "output format of -t"),
     row('n', "dont-fork", Value::None, |o, _| { o.foreground = true; Ok(()) },
         "stay in the foreground"),
     row('l', "log-console", Value::None, |o, _| { o.log_console = true; Ok(()) },
@@ -192,25 +191,25 @@ static TABLE: &[Row] = &[
         "log to a file too (default\n/var/log/vrrpd.log)"),
     row('G', "no-syslog", Value::None, |o, _| { o.no_syslog = true; Ok(()) },
         "do not log to syslog"),
-    row('S', "log-facility", Needed("0-7|NAME"), set_facility,
+    row('S', "log-facility", Required("0-7|NAME"), set_facility,
         "syslog facility: local0 to local7, daemon,\nuser, ..."),
     row('d', "dump-conf", Value::None, |o, _| { o.dump_conf = true; Ok(()) },
-        "write the configuration to the log"),
-    row('p', "pid", Needed("FILE"), |o, v| { o.pid_file = Some(v.to_owned()); Ok(()) },
+        "log the instances at the start"),
+    row('p', "pid", Required("FILE"), |o, v| { o.pid_file = Some(v.to_owned()); Ok(()) },
         "pid file (default /run/vrrpd.pid)"),
-    row('u', "umask", Needed("MASK"), set_umask,
-        "mask for the files written, in octal"),
-    row('s', "namespace", Needed("NAME"), |o, v| { o.namespace = Some(v.to_owned()); Ok(()) },
-        "network namespace to run in, as `ip netns`\nnames it"),
+    row('u', "umask", Required("MASK"), set_umask,
+        "file mode creation mask, in octal"),
+    row('s', "namespace", Required("NAME"), |o, v| { o.namespace = Some(v.to_owned()); Ok(()) },
+        "network namespace to run in (ip-netns(8))"),
     row('V', "dont-release-vrrp", Value::None, |o, _| { o.dont_release_vrrp = true; Ok(()) },
-        "leave the virtual addresses in place when\nstopping"),
+        "leave virtual addresses in the kernel when\nstopping"),
     row('I', "dont-release-ipvs", Value::None, |o, _| { o.dont_release_ipvs = true; Ok(()) },
         "leave virtual services in the kernel when\nstopping"),
     row('P', "vrrp", Value::None, |o, _| { o.vrrp = true; Ok(()) },
-        "only VRRP: virtual servers are left out"),
+        "run VRRP only, no virtual servers"),
     row('C', "check", Value::None, |o, _| { o.check = true; Ok(()) },
-        "only virtual servers: VRRP is left out"),
-    long_only("signum", Needed("NAME"), |o, v| { o.signum = Some(v.to_owned()); Ok(()) },
+        "run virtual servers only, no VRRP"),
+    long_only("signum", Required("NAME"), |o, v| { o.signum = Some(v.to_owned()); Ok(()) },
         "print the number of a signal: STOP,\nRELOAD, DATA, STATS, STATS_CLEAR, JSON,\nTDUMP, RESTART"),
     row('v', "version", Value::None, |o, _| { o.version = true; Ok(()) },
         "print the version"),
@@ -219,29 +218,29 @@ static TABLE: &[Row] = &[
 
     long_only("all", Value::None, |o, _| { (o.vrrp, o.check) = (true, true); Ok(()) }, ""),
     unused(Some('B'), "no_bfd", Value::None, Ignored("BFD is not part of this release")),
-    unused(Some('R'), "dont-respawn", Value::None, Ignored("there are no child daemons to start again")),
-    unused(Some('X'), "release-vips", Value::None, Ignored("addresses are always removed at the end")),
-    unused(Some('r'), "vrrp_pid", Needed("FILE"), Ignored("one process has one pid file, see -p")),
-    unused(Some('c'), "checkers_pid", Needed("FILE"), Ignored("one process has one pid file, see -p")),
-    unused(Some('b'), "bfd_pid", Needed("FILE"), Ignored("one process has one pid file, see -p")),
-    unused(Some('a'), "address-monitoring", Value::None, Ignored("foreign addresses are not reported")),
+    unused(Some('R'), "dont-respawn", Value::None, Ignored("vrrpd has no child daemons to restart")),
+    unused(Some('X'), "release-vips", Value::None, Ignored("addresses are always removed when stopping")),
+    unused(Some('r'), "vrrp_pid", Required("FILE"), Ignored("vrrpd is one process with one pid file, see -p")),
+    unused(Some('c'), "checkers_pid", Required("FILE"), Ignored("vrrpd is one process with one pid file, see -p")),
+    unused(Some('b'), "bfd_pid", Required("FILE"), Ignored("vrrpd is one process with one pid file, see -p")),
+    unused(Some('a'), "address-monitoring", Value::None, Ignored("changes of other addresses are not logged")),
     unused(Some('x'), "snmp", Value::None, Ignored("SNMP is not part of vrrpd")),
-    unused(Some('A'), "snmp-agent-socket", Needed("FILE"), Ignored("SNMP is not part of vrrpd")),
-    unused(Some('m'), "core-dump", Value::None, Ignored("core dumps are set up by whoever starts vrrpd")),
-    unused(Some('M'), "core-dump-pattern", Optional("PATTERN"), Ignored("core dumps are set up by whoever starts vrrpd")),
+    unused(Some('A'), "snmp-agent-socket", Required("FILE"), Ignored("SNMP is not part of vrrpd")),
+    unused(Some('m'), "core-dump", Value::None, Ignored("set up core dumps with ulimit and core(5)")),
+    unused(Some('M'), "core-dump-pattern", Optional("PATTERN"), Ignored("set up core dumps with ulimit and core(5)")),
     unused(Some('e'), "all-config", Value::None, Ignored("use include_check in global_defs")),
-    unused(Some('L'), "mem-check-log", Value::None, Ignored("there is no memory checker")),
-    unused(None, "no-mem-check", Value::None, Ignored("there is no memory checker")),
+    unused(Some('L'), "mem-check-log", Value::None, Ignored("vrrpd has no memory checker")),
+    unused(None, "no-mem-check", Value::None, Ignored("vrrpd has no memory checker")),
     unused(None, "flush-log-file", Value::None, Ignored("every line is written at once")),
     unused(None, "ignore-sigint", Value::None, Ignored("SIGINT stops the daemon")),
-    unused(None, "perf", Optional("WHAT"), Ignored("start it under perf instead")),
+    unused(None, "perf", Optional("WHAT"), Ignored("run vrrpd under perf instead")),
     unused(Some('T'), "genhash", Value::None, Refused("must be the first option, followed by those of genhash")),
 ];
 
-/// Reads the arguments, program name excluded.
+/// Reads the arguments (without the program name).
 ///
 /// # Errors
-/// The sentence to print.
+/// The message to print.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String> {
     let mut args = args.into_iter().peekable();
     let genhash = ["genhash", "-T", "--genhash"];
@@ -263,7 +262,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
                 TABLE.iter().find(|row| row.short == Some(letter)),
             ),
             Arg::Long(name) => {
-                // keepalived mixes both spellings (--no_bfd, --no-syslog); people do too.
+                // keepalived uses both spellings (--no_bfd, --no-syslog); both are accepted for all.
                 let same = |row: &&Row| row.long.replace('_', "-") == name.replace('_', "-");
                 (format!("--{name}"), TABLE.iter().find(same))
             }
@@ -272,7 +271,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
             }
         };
         let Some(row) = found else {
-            return Err(format!("unknown option {typed}, -h lists them"));
+            return Err(format!("unknown option {typed}; -h lists the options"));
         };
         apply(&mut options, row, &typed, &mut parser)?;
     }
@@ -281,9 +280,9 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
 
 fn apply(options: &mut Options, row: &Row, typed: &str, parser: &mut Parser) -> Result<(), String> {
     let value = match row.value {
-        // Left in the parser, an attached value (`--version=1`) makes its next step fail.
+        // An attached value (`--version=1`) makes the parser's next step fail.
         Value::None => String::new(),
-        Needed(_) => text(parser.value().map_err(|error| explain(&error))?, typed)?,
+        Required(_) => text(parser.value().map_err(|error| explain(&error))?, typed)?,
         Optional(_) => text(parser.optional_value().unwrap_or_default(), typed)?,
     };
     match row.effect {
@@ -296,7 +295,7 @@ fn apply(options: &mut Options, row: &Row, typed: &str, parser: &mut Parser) -> 
     }
 }
 
-/// Help and version win over everything, as users expect who add `-h` to a long line.
+/// Decides which command the options ask for. Help and version come first, for users who add `-h` to a long line.
 fn decide(mut options: Options) -> Result<Request, String> {
     if options.help {
         return Ok(Request::Help);
@@ -316,7 +315,7 @@ fn decide(mut options: Options) -> Result<Request, String> {
         (true, true) | (false, false) => Subsystems::All,
     };
     if options.subsystems == Subsystems::VirtualServers && cfg!(not(feature = "lvs")) {
-        // Starting VRRP where it was explicitly not asked for could steal addresses.
+        // Running VRRP instead could take over addresses from another daemon.
         return Err("-C: this build has no virtual servers (feature lvs)".to_owned());
     }
     Ok(Request::Run(options))
@@ -328,7 +327,7 @@ fn text(value: OsString, typed: &str) -> Result<String, String> {
         .map_err(|_| format!("{typed}: the value is not valid UTF-8"))
 }
 
-/// lexopt's errors in our words where they need it.
+/// The message of a lexopt error.
 fn explain(error: &lexopt::Error) -> String {
     if let lexopt::Error::MissingValue { option: Some(name) } = error {
         format!("{name} needs a value")
@@ -343,7 +342,7 @@ fn given(value: &str) -> Option<String> {
     (!value.is_empty()).then(|| value.to_owned())
 }
 
-// The signature is the table's.
+// The table needs this signature.
 #[allow(clippy::unnecessary_wraps)]
 fn set_log_file(options: &mut Options, value: &str) -> Result<(), String> {
     options.log_file = Some(given(value).unwrap_or_else(|| DEFAULT_LOG_FILE.to_owned()));
@@ -353,16 +352,15 @@ fn set_log_file(options: &mut Options, value: &str) -> Result<(), String> {
 fn set_format(options: &mut Options, value: &str) -> Result<(), String> {
     options.test_format = match value {
         "text" => Format::Text,
-        #[cfg(feature = "json")]
-        "json" => Format::Json,
-        #[cfg(not(feature = "json"))]
-        "json" => {
+        "json" if cfg!(not(feature = "json")) => {
             return Err(
                 "this vrrpd was built without JSON; install the full flavor, or build with \
                 `--features json`"
                     .to_owned(),
             );
         }
+        #[cfg(feature = "json")]
+        "json" => Format::Json,
         _ => return Err(format!("'{value}' is neither text nor json")),
     };
     Ok(())
@@ -376,7 +374,7 @@ fn set_umask(options: &mut Options, value: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Syslog facilities by number, RFC 3164 section 4.1.1; `local0` is 16.
+/// Syslog facilities from number 0 on (RFC 3164 section 4.1.1). `local0` is 16.
 const FACILITIES: [&str; 12] = [
     "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv",
     "ftp",
@@ -397,37 +395,37 @@ fn set_facility(options: &mut Options, value: &str) -> Result<(), String> {
     Ok(())
 }
 
-// ---- what is printed ----
+// ---- output ----
 
 /// The text for `-h`.
 #[must_use]
 pub fn help() -> String {
     let mut out = String::from(
-        "vrrpd: VRRP for routers, configured as keepalived is\n\
+        "vrrpd: VRRP daemon for routers, configured with keepalived.conf\n\
          \n\
          usage: vrrpd [-f FILE] [-n] [options]\n\
          \x20      vrrpd -t [-f FILE]\n\
-         \x20      vrrpd genhash [options]    print the MD5 of a page, -h lists the options\n",
+         \x20      vrrpd genhash [options]    print the MD5 of a page (genhash -h: options)\n",
     );
     if cfg!(feature = "uci") {
         out.push_str(
-            "       vrrpd uci2conf [FILE|-]    print the keepalived.conf of OpenWrt's\n\
-             \x20                                 /etc/config/keepalived, with -o FILE write it\n",
+            "       vrrpd uci2conf [FILE|-]    convert OpenWrt's /etc/config/keepalived into\n\
+             \x20                                 a keepalived.conf; -o FILE writes it\n",
         );
     }
     out.push('\n');
-    let mut silent = Vec::new();
+    let mut without_effect = Vec::new();
     for row in TABLE {
         let short = row.short.map(|letter| format!("-{letter}"));
         if row.help.is_empty() {
             if !matches!(row.effect, Refused(_)) {
-                silent.push(short.unwrap_or_else(|| format!("--{}", row.long)));
+                without_effect.push(short.unwrap_or_else(|| format!("--{}", row.long)));
             }
             continue;
         }
         let value = match row.value {
             Value::None => String::new(),
-            Needed(name) => format!("={name}"),
+            Required(name) => format!("={name}"),
             Optional(name) => format!("[={name}]"),
         };
         let comma = if short.is_some() { ", " } else { "  " };
@@ -442,15 +440,15 @@ pub fn help() -> String {
             let _ = writeln!(out, "  {left:<35} {line}");
         }
     }
-    out.push_str("\nkeepalived's options without effect here are accepted:\n");
-    for names in silent.chunks(12) {
+    out.push_str("\nAccepted without effect (options of keepalived):\n");
+    for names in without_effect.chunks(12) {
         let _ = writeln!(out, "  {}", names.join(" "));
     }
-    out.push_str("\nHUP reloads the configuration, TERM stops.\n");
+    out.push_str("\nSIGHUP reloads the configuration, SIGTERM stops the daemon.\n");
     out
 }
 
-/// The text for `-v`, with the names of the parts that are built in.
+/// The text for `-v`, with the names of the features that are built in.
 #[must_use]
 pub fn version(features: &str) -> String {
     let features = if features.is_empty() {

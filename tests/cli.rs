@@ -205,7 +205,7 @@ fn help_into_a_closed_pipe_is_not_a_crash() {
 #[test]
 fn a_wrong_line_gives_one_sentence_and_exit_code_1() {
     for (line, want) in [
-        ("-q", "vrrpd: unknown option -q, -h lists them\n"),
+        ("-q", "vrrpd: unknown option -q; -h lists the options\n"),
         ("-f", "vrrpd: -f needs a value\n"),
         ("-n extra", "vrrpd: unexpected argument 'extra'\n"),
         ("--signum=NONE", "vrrpd: --signum: no signal NONE\n"),

@@ -1,21 +1,21 @@
-//! What each option does, which are refused, and what the help says.
+//! Tests of the options, their errors, and the help text.
 
 use super::*;
 
-fn ask(line: &str) -> Result<Request, String> {
+fn parse_line(line: &str) -> Result<Request, String> {
     parse(line.split_whitespace().map(OsString::from))
 }
 
 /// The options of a line that starts the daemon.
 fn run(line: &str) -> Options {
-    match ask(line) {
+    match parse_line(line) {
         Ok(Request::Run(options)) => options,
         other => panic!("{line}: {other:?}"),
     }
 }
 
 #[test]
-fn the_usual_line_of_an_openwrt_init_script_is_understood() {
+fn the_command_line_of_an_openwrt_init_script_is_accepted() {
     let options = run("-f /etc/vrrpd.conf -n");
     assert_eq!(options.config.as_deref(), Some("/etc/vrrpd.conf"));
     assert!(options.foreground);
@@ -41,15 +41,15 @@ fn every_option_of_the_table_is_accepted_by_both_names() {
     for row in TABLE {
         let value = match row.value {
             Value::None => "",
-            Needed("0-7|NAME" | "MASK") => "7",
-            Needed("text|json") => "text", // not every build knows the other
-            Needed(_) => "/x",
+            Required("0-7|NAME" | "MASK") => "7",
+            Required("text|json") => "text", // a build without JSON refuses it
+            Required(_) => "/x",
             Optional(_) => "",
         };
         let mut forms = vec![format!("--{} {value}", row.long)];
         forms.extend(row.short.map(|short| format!("-{short} {value}")));
         for form in forms {
-            let got = ask(&format!("-P {form}"));
+            let got = parse_line(&format!("-P {form}"));
             let refused = matches!(row.effect, Refused(_));
             assert_eq!(got.is_err(), refused, "{form}: {got:?}");
         }
@@ -75,7 +75,7 @@ fn an_optional_value_must_be_attached() {
         ("--config-test=/tmp/report", Some("/tmp/report")),
         ("-t -f x", None),
     ] {
-        match ask(line) {
+        match parse_line(line) {
             Ok(Request::ConfigTest(options)) => {
                 assert_eq!(options.test_report.as_deref(), want, "{line}");
             }
@@ -104,10 +104,10 @@ fn facilities_have_syslog_numbers() {
 }
 
 #[test]
-fn genhash_gets_everything_behind_it() {
+fn genhash_gets_all_arguments_after_it() {
     for line in ["genhash -s x", "-T -s x", "--genhash -s x"] {
         let want = ["-s", "x"].map(OsString::from).to_vec();
-        assert_eq!(ask(line), Ok(Request::Genhash(want)), "{line}");
+        assert_eq!(parse_line(line), Ok(Request::Genhash(want)), "{line}");
     }
 }
 
@@ -118,24 +118,27 @@ fn umask_is_octal() {
 }
 
 #[test]
-fn what_makes_no_sense_here_is_collected_and_named() {
+fn options_without_effect_are_collected_with_the_reason() {
     let options = run("-n -x --checkers-pid=/run/c.pid -R --no-bfd");
     assert_eq!(
         options.ignored,
         [
             "-x: SNMP is not part of vrrpd; ignored",
-            "--checkers-pid: one process has one pid file, see -p; ignored",
-            "-R: there are no child daemons to start again; ignored",
+            "--checkers-pid: vrrpd is one process with one pid file, see -p; ignored",
+            "-R: vrrpd has no child daemons to restart; ignored",
             "--no-bfd: BFD is not part of this release; ignored",
         ]
     );
 }
 
 #[test]
-fn every_wrong_line_gives_one_sentence() {
+fn every_error_gives_one_message() {
     for (line, want) in [
-        ("-q", "unknown option -q, -h lists them"),
-        ("--use-fille=x", "unknown option --use-fille, -h lists them"),
+        ("-q", "unknown option -q; -h lists the options"),
+        (
+            "--use-fille=x",
+            "unknown option --use-fille; -h lists the options",
+        ),
         ("-f", "-f needs a value"),
         ("--use-file", "--use-file needs a value"),
         ("--dont-fork=yes", "--dont-fork takes no value"),
@@ -152,7 +155,7 @@ fn every_wrong_line_gives_one_sentence() {
             "-T: must be the first option, followed by those of genhash",
         ),
     ] {
-        assert_eq!(ask(line), Err(want.to_owned()), "{line}");
+        assert_eq!(parse_line(line), Err(want.to_owned()), "{line}");
     }
 }
 
@@ -170,16 +173,16 @@ fn a_subsystem_runs_alone_if_it_is_the_only_one_requested() {
     }
     match cfg!(feature = "lvs") {
         true => assert_eq!(run("-C").subsystems, Subsystems::VirtualServers),
-        false => assert!(ask("-C").is_err(), "VRRP was not asked for"),
+        false => assert!(parse_line("-C").is_err(), "VRRP was not asked for"),
     }
 }
 
 #[test]
-fn help_wins_over_version_and_both_over_everything_else() {
-    assert_eq!(ask("-n -t -v -h"), Ok(Request::Help));
-    assert_eq!(ask("-t -f x -v"), Ok(Request::Version));
+fn help_comes_before_version_and_both_before_all_other_options() {
+    assert_eq!(parse_line("-n -t -v -h"), Ok(Request::Help));
+    assert_eq!(parse_line("-t -f x -v"), Ok(Request::Version));
     assert_eq!(
-        ask("-n --signum=STOP"),
+        parse_line("-n --signum=STOP"),
         Ok(Request::Signum("STOP".to_owned()))
     );
 }

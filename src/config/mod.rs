@@ -80,7 +80,6 @@ pub mod schema;
 mod sequence;
 pub mod source;
 mod span_map;
-#[cfg(feature = "lvs")]
 pub mod subset;
 pub mod tree;
 mod validate;

@@ -1,29 +1,26 @@
-//! Reading the configuration, at the start and at every reload: what is wrong with it goes to the log, and how much of it
-//! may be wrong is decided here.
+//! Reads the configuration at the start and at each reload, logs its diagnostics, and decides whether it can be used.
 
 use log::Level;
 
-use super::{cannot_read, machine};
+use super::{cannot_read, config_host};
 use crate::cli::Options;
 use crate::config::model::Config;
 use crate::config::render::exit_code_for_test;
 use crate::config::source::Position;
-#[cfg(feature = "lvs")]
 use crate::config::subset;
 use crate::config::{self, Loaded, Severity};
 use crate::exit;
 use crate::os::host;
-#[cfg(feature = "lvs")]
 use crate::types::Subsystems;
 
-/// Reads the configuration, as often as it is asked to.
+/// Reads the configuration.
 pub(super) struct Loader<'a> {
     options: &'a Options,
     pub(super) path: &'a str,
-    /// The errors of the running configuration, without their places.
+    /// Messages of the errors in the running configuration, without positions.
     errors: Vec<String>,
-    /// What `-t` makes of it.
-    pub(super) tested: u8,
+    /// Exit code of `-t` for the running configuration.
+    pub(super) test_code: u8,
 }
 
 impl<'a> Loader<'a> {
@@ -32,11 +29,11 @@ impl<'a> Loader<'a> {
             options,
             path,
             errors: Vec::new(),
-            tested: exit::OK,
+            test_code: exit::OK,
         }
     }
 
-    /// At the start, what can run does.
+    /// At the start, everything that has no error runs.
     pub(super) fn first(&mut self) -> Result<Config, String> {
         let loaded = self.load();
         if loaded.diags.worst() == Some(Severity::Fatal) {
@@ -48,9 +45,9 @@ impl<'a> Loader<'a> {
         Ok(self.adopt(loaded))
     }
 
-    /// At a reload, a new error refuses all of it: a slip of the pen must not take down what runs. Those that the
-    /// running configuration has too were there when it was started, and change nothing.
-    pub(super) fn again(&mut self) -> Result<Config, String> {
+    /// At a reload, a new error refuses the whole configuration: a typing error must not stop what runs. Errors that
+    /// the running configuration has too do not count.
+    pub(super) fn reload(&mut self) -> Result<Config, String> {
         let path = self.path;
         host::check_readable(path).map_err(|why| cannot_read(path, &why))?;
         let loaded = self.load();
@@ -65,15 +62,14 @@ impl<'a> Loader<'a> {
 
     fn adopt(&mut self, loaded: Loaded) -> Config {
         self.errors = errors(&loaded);
-        self.tested = exit_code_for_test(loaded.diags.worst());
+        self.test_code = exit_code_for_test(loaded.diags.worst());
         loaded.config
     }
 
     fn load(&self) -> Loaded {
-        let mut loaded = config::load(self.path, &machine(self.options));
+        let mut loaded = config::load(self.path, &config_host(self.options));
         host::set_name_defaults(&mut loaded.config.global);
         log_diags(&loaded, self.path);
-        #[cfg(feature = "lvs")]
         keep(self.options.subsystems, &mut loaded.config);
         if let Some(namespace) = &self.options.namespace {
             loaded.config.global.process.net_namespace = Some(namespace.clone());
@@ -82,8 +78,7 @@ impl<'a> Loader<'a> {
     }
 }
 
-/// Leaves out what was not asked for on the command line.
-#[cfg(feature = "lvs")]
+/// Leaves out what `-P` or `-C` excludes.
 fn keep(subsystems: Subsystems, config: &mut Config) {
     let (option, what) = match subsystems {
         Subsystems::All => return,
@@ -102,12 +97,12 @@ fn errors(loaded: &Loaded) -> Vec<String> {
     list.map(|diag| diag.message.to_string()).collect()
 }
 
-/// What there is to say about a configuration goes to the log, a line each.
+/// Logs the diagnostics, one line each.
 fn log_diags(loaded: &Loaded, path: &str) {
     let Loaded { diags, sources, .. } = loaded;
     for diag in diags.list() {
-        let place = diag.span.and_then(|span| sources.position(span));
-        let place = match place {
+        let position = diag.span.and_then(|span| sources.position(span));
+        let position = match position {
             Some(Position {
                 file, line, column, ..
             }) => format!("{file}:{line}:{column}: "),
@@ -122,7 +117,7 @@ fn log_diags(loaded: &Loaded, path: &str) {
             Severity::Unsupported | Severity::Insecure | Severity::Warning => Level::Warn,
             Severity::Error | Severity::Fatal => Level::Error,
         };
-        log::log!(target: "config", level, "{place}{}{help}", diag.message);
+        log::log!(target: "config", level, "{position}{}{help}", diag.message);
     }
     if diags.suppressed() > 0 {
         log::warn!(target: "config", "{} more messages about {path}", diags.suppressed());

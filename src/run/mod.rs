@@ -1,4 +1,4 @@
-//! What the command line asks for: a word to print, a test of the configuration, or the daemon.
+//! Runs what the command line asks for: a text to print, a test of the configuration, or the daemon.
 
 mod load;
 mod serve;
@@ -9,8 +9,6 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use crate::cli::{self, Format, Options, Request};
-#[cfg(feature = "json")]
-use crate::config::json::render_json;
 use crate::config::render::{exit_code_for_test, render_text};
 use crate::config::schema::Feature;
 use crate::config::{self, Loaded};
@@ -18,58 +16,40 @@ use crate::engine::system::error_text;
 use crate::exit;
 use crate::os::host::{self, Host};
 use crate::os::logging;
-#[cfg(feature = "lvs")]
-use crate::os::lvs::genhash;
 use crate::os::signals;
-#[cfg(feature = "uci")]
-use crate::os::uci2conf;
 
-/// Does what the arguments (program name excluded) ask for; the answer is the exit code.
+/// Runs the command with these arguments (without the program name); returns the exit code.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     match cli::parse(args) {
-        Err(sentence) => fail(&sentence, exit::FATAL),
+        Err(message) => fail(&message, exit::FATAL),
         Ok(Request::Help) => print(&cli::help()),
         Ok(Request::Version) => print(&cli::version(&features())),
         Ok(Request::Signum(name)) => match signals::number(&name) {
             Some(number) => print(&format!("{number}\n")),
             None => fail(&format!("--signum: no signal {name}"), exit::FATAL),
         },
-        Ok(Request::Genhash(args)) => hash_page(args),
-        Ok(Request::Uci(args)) => uci_to_conf(args),
-        Ok(Request::ConfigTest(options)) => config_test(&options, &machine(&options)),
+        #[cfg(feature = "lvs")]
+        Ok(Request::Genhash(args)) => print_outcome("genhash", crate::os::lvs::genhash::run(args)),
+        #[cfg(not(feature = "lvs"))]
+        Ok(Request::Genhash(_)) => print_outcome("genhash", Err(Feature::Lvs.not_built_in())),
+        #[cfg(feature = "uci")]
+        Ok(Request::Uci(args)) => print_outcome("uci2conf", crate::os::uci2conf::run(args)),
+        #[cfg(not(feature = "uci"))]
+        Ok(Request::Uci(_)) => print_outcome("uci2conf", Err(Feature::Uci.not_built_in())),
+        Ok(Request::ConfigTest(options)) => config_test(&options, &config_host(&options)),
         Ok(Request::Run(options)) => start::start(&options),
     }
 }
 
-#[cfg(feature = "lvs")]
-fn hash_page(args: Vec<OsString>) -> u8 {
-    match genhash::run(args) {
+/// Prints what a command returns, or its error.
+fn print_outcome(command: &str, outcome: Result<String, String>) -> u8 {
+    match outcome {
         Ok(text) => print(&text),
-        Err(sentence) => fail(&format!("genhash: {sentence}"), exit::FATAL),
+        Err(message) => fail(&format!("{command}: {message}"), exit::FATAL),
     }
 }
 
-#[cfg(not(feature = "lvs"))]
-fn hash_page(_: Vec<OsString>) -> u8 {
-    let absence = Feature::Lvs.not_built_in();
-    fail(&format!("genhash: {absence}"), exit::FATAL)
-}
-
-#[cfg(feature = "uci")]
-fn uci_to_conf(args: Vec<OsString>) -> u8 {
-    match uci2conf::run(args) {
-        Ok(text) => print(&text),
-        Err(sentence) => fail(&format!("uci2conf: {sentence}"), exit::FATAL),
-    }
-}
-
-#[cfg(not(feature = "uci"))]
-fn uci_to_conf(_: Vec<OsString>) -> u8 {
-    let absence = Feature::Uci.not_built_in();
-    fail(&format!("uci2conf: {absence}"), exit::FATAL)
-}
-
-/// The parts of this build, for `-v`.
+/// The features of this build, for `-v`.
 fn features() -> String {
     let here = Feature::ALL.into_iter().filter(|part| part.is_built_in());
     let names: Vec<&str> = here.map(Feature::name).collect();
@@ -78,32 +58,30 @@ fn features() -> String {
 
 // ---- testing the configuration ----
 
-/// `-t`: reports on the configuration.
+/// `-t`: checks the configuration and prints its diagnostics.
 pub fn config_test(options: &Options, host: &dyn config::Host) -> u8 {
     let path = config_path(options);
     if let Err(why) = host::check_readable(&path) {
-        let sentence = format!("vrrpd: {}\n", cannot_read(&path, &why));
-        return deliver(options, &sentence, exit::TEST_CANNOT_RUN);
+        let message = format!("vrrpd: {}\n", cannot_read(&path, &why));
+        return write_report(options, &message, exit::TEST_CANNOT_RUN);
     }
     let Loaded { diags, sources, .. } = config::load(&path, host);
     let report = match options.test_format {
         Format::Text => render_text(&diags, &sources),
         #[cfg(feature = "json")]
-        Format::Json => render_json(&diags, &sources),
+        Format::Json => config::json::render_json(&diags, &sources),
     };
-    deliver(options, &report, exit_code_for_test(diags.worst()))
+    write_report(options, &report, exit_code_for_test(diags.worst()))
 }
 
-/// Brings a report where `-t` wants it: a file, else standard error for people and standard output for
-/// programs.
-fn deliver(options: &Options, report: &str, code: u8) -> u8 {
+/// Writes a report to the file given with `-t`, else text to standard error and JSON to standard output.
+fn write_report(options: &Options, report: &str, code: u8) -> u8 {
     let bytes = report.as_bytes();
     let Some(path) = &options.test_report else {
-        // Nobody may be reading.
-        let _ = match options.test_format {
-            Format::Text => io::stderr().write_all(bytes),
-            #[cfg(feature = "json")]
-            Format::Json => io::stdout().write_all(bytes),
+        // The other end may be closed.
+        let _ = match options.test_format == Format::Text {
+            true => io::stderr().write_all(bytes),
+            false => io::stdout().write_all(bytes),
         };
         return code;
     };
@@ -119,26 +97,27 @@ fn deliver(options: &Options, report: &str, code: u8) -> u8 {
     }
 }
 
-fn machine(options: &Options) -> Host {
+fn config_host(options: &Options) -> Host {
     Host {
         config_id: options.config_id.clone(),
     }
 }
 
-/// The file to use. Without `-f`, keepalived's counts when ours does not exist.
+/// The path of the configuration. Without `-f`, keepalived's is used if vrrpd's does not exist.
 fn config_path(options: &Options) -> String {
     if let Some(path) = &options.config {
         return path.clone();
     }
-    let ours = !Path::new(cli::FALLBACK_CONFIG).exists() || Path::new(cli::DEFAULT_CONFIG).exists();
-    let path = if ours {
-        cli::DEFAULT_CONFIG
-    } else {
+    let exists = |path: &str| Path::new(path).exists();
+    let fallback = exists(cli::FALLBACK_CONFIG) && !exists(cli::DEFAULT_CONFIG);
+    let path = if fallback {
         cli::FALLBACK_CONFIG
+    } else {
+        cli::DEFAULT_CONFIG
     };
-    if !ours {
-        say(&format!(
-            "there is no {}, using {path}",
+    if fallback {
+        notify_user(&format!(
+            "{} does not exist, using {path}",
             cli::DEFAULT_CONFIG
         ));
     }
@@ -149,22 +128,23 @@ fn cannot_read(path: &str, why: &str) -> String {
     format!("cannot read the configuration {path}: {why}")
 }
 
-// ---- talking to whoever started us ----
+// ---- output ----
 
-/// Prints without minding whether anybody reads it: `println!` panics in `vrrpd -h | head -1`.
+/// Prints to standard output, which may be closed: `println!` panics in `vrrpd -h | head -1`.
 fn print(text: &str) -> u8 {
     let _ = io::stdout().write_all(text.as_bytes());
     exit::OK
 }
 
-/// One sentence for whoever started us, on standard error and in the log.
-fn say(sentence: &str) {
-    let _ = writeln!(io::stderr(), "vrrpd: {sentence}");
-    log::warn!(target: logging::ON_STDERR, "{sentence}");
+/// Prints a message for the user on standard error, and logs it.
+fn notify_user(message: &str) {
+    let _ = writeln!(io::stderr(), "vrrpd: {message}");
+    log::warn!(target: logging::ON_STDERR, "{message}");
 }
 
-fn fail(sentence: &str, code: u8) -> u8 {
-    let _ = writeln!(io::stderr(), "vrrpd: {sentence}");
-    log::error!(target: logging::ON_STDERR, "{sentence}");
+/// Prints and logs why the command fails; returns the exit code.
+fn fail(message: &str, code: u8) -> u8 {
+    let _ = writeln!(io::stderr(), "vrrpd: {message}");
+    log::error!(target: logging::ON_STDERR, "{message}");
     code
 }

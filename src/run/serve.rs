@@ -1,4 +1,4 @@
-//! The whole life of the daemon once nothing can go wrong for a human any more: first script, loop, reloads, last script.
+//! Runs the daemon once it has started: `startup_script`, the loop with its reloads, `shutdown_script`.
 
 use std::io;
 
@@ -18,8 +18,216 @@ use crate::os::sd_notify;
 use crate::os::signals::Signals;
 use crate::os::state_file::StateFile;
 
-/// What is about to run, an instance a line.
-fn show(config: &Config) {
+/// How a run of the daemon ended.
+pub(super) struct Outcome {
+    /// Exit code.
+    pub(super) code: u8,
+    /// Whether it has reported that it is up.
+    pub(super) came_up: bool,
+}
+
+impl Outcome {
+    pub(super) fn not_up(code: u8) -> Self {
+        let came_up = false;
+        Outcome { code, came_up }
+    }
+
+    fn was_up(code: u8) -> Self {
+        let came_up = true;
+        Outcome { code, came_up }
+    }
+}
+
+/// What the daemon runs with.
+pub(super) struct Serve<'a> {
+    pub(super) options: &'a Options,
+    pub(super) loader: Loader<'a>,
+    pub(super) signals: &'a Signals,
+    pub(super) successor: &'a Successor,
+}
+
+impl<'a> Serve<'a> {
+    /// Runs the daemon until it stops.
+    pub(super) fn run(mut self, config: Config, state: StateFile, ready: Ready) -> Outcome {
+        log::info!("Starting vrrpd {}", env!("CARGO_PKG_VERSION"));
+        if self.options.dump_conf {
+            log_instances(&config);
+        }
+        let mut running = Running {
+            umask: self.options.umask,
+            shutdown: config.global.shutdown_script.clone(),
+            identity: Identity::of(&config.global),
+        };
+        let process = &config.global.process;
+        sched::change(&ProcessSettings::default(), process, running.umask);
+        let received = match &config.global.startup_script {
+            // It has run before the predecessor started.
+            Some(script) if !restart::is_successor() => {
+                blocking_script::run("startup_script", script, self.signals)
+            }
+            _ => ReceivedRequests::default(),
+        };
+        let outcome = if received.stop {
+            ready.failed(exit::OK);
+            Outcome::was_up(exit::OK)
+        } else {
+            match self.start_loop(config, state) {
+                Ok(reactor) => self.run_loop(reactor, &mut running, received, ready),
+                Err(error) => {
+                    let code = match error.kind() {
+                        io::ErrorKind::PermissionDenied => exit::NO_PERMISSION,
+                        _ => exit::FATAL,
+                    };
+                    fail(&format!("cannot start: {}", error_text(&error)), code);
+                    ready.failed(code);
+                    Outcome::not_up(code)
+                }
+            }
+        };
+        if let Some(script) = &running.shutdown {
+            blocking_script::run("shutdown_script", script, self.signals);
+        }
+        if outcome.code == exit::OK {
+            log::info!("Stopped vrrpd");
+        }
+        outcome
+    }
+
+    fn start_loop(&self, config: Config, state: StateFile) -> io::Result<Reactor<'a>> {
+        let options = engine::Options {
+            dont_release: self.options.dont_release_vrrp,
+            dont_release_ipvs: self.options.dont_release_ipvs,
+        };
+        let engine = Engine::new(config, options);
+        if engine.is_idle() {
+            log::warn!("the configuration has nothing to run; waiting for a signal");
+        }
+        let mut reactor = Reactor::new(engine, self.signals, self.successor, state)?;
+        reactor.start()?;
+        Ok(reactor)
+    }
+
+    /// Runs the loop until it stops, or until the new version of the program cannot be executed.
+    fn run_loop(
+        &mut self,
+        mut reactor: Reactor<'_>,
+        running: &mut Running,
+        received: ReceivedRequests,
+        ready: Ready,
+    ) -> Outcome {
+        reactor.test_code = self.loader.test_code;
+        ready.up();
+        if received.reload {
+            self.reload(&mut reactor, running);
+        }
+        let end = loop {
+            match reactor.run() {
+                Ok(ProcessRequest::Reload) => {
+                    self.reload(&mut reactor, running);
+                }
+                Ok(ProcessRequest::Restart) => {
+                    // Only this process can remove what the new configuration no longer has.
+                    let reloaded = self.reload(&mut reactor, running);
+                    if reloaded == Reload::Refused || running.would_move(reactor.global()) {
+                        log::error!("restart refused, this version continues");
+                        continue;
+                    }
+                    reactor.prepare_restart();
+                    break Err(self.successor.exec());
+                }
+                Ok(ProcessRequest::Stop) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        sd_notify::send(sd_notify::STOPPING);
+        reactor.stop();
+        Outcome::was_up(match end {
+            Ok(()) => exit::OK,
+            Err(error) => fail(
+                &format!("cannot continue: {}", error_text(&error)),
+                exit::FATAL,
+            ),
+        })
+    }
+
+    /// Reads the configuration again and applies all of it, or nothing if it has a new error.
+    fn reload(&mut self, reactor: &mut Reactor<'_>, running: &mut Running) -> Reload {
+        log::info!("Reloading {}", self.loader.path);
+        sd_notify::reloading();
+        reactor.before_reload();
+        let outcome = match self.loader.reload() {
+            Ok(config) => {
+                running.change(reactor.global(), &config.global);
+                reactor.reload(config);
+                reactor.test_code = self.loader.test_code;
+                log::info!("Reload finished");
+                Reload::Applied
+            }
+            Err(why) => {
+                log::error!("reload refused, the running configuration stays: {why}");
+                Reload::Refused
+            }
+        };
+        sd_notify::send(sd_notify::READY);
+        outcome
+    }
+}
+
+/// Outcome of a reload.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Reload {
+    Applied,
+    Refused,
+}
+
+/// Settings of the process while it runs.
+struct Running {
+    /// `-u`.
+    umask: Option<u16>,
+    /// `shutdown_script` of the running configuration.
+    shutdown: Option<BlockingScript>,
+    identity: Identity,
+}
+
+/// Which of several copies this process is: what decides on its namespace and its files, and cannot change while
+/// it runs.
+#[derive(PartialEq, Eq)]
+struct Identity {
+    namespace: Option<String>,
+    instance: Option<String>,
+    use_pid_dir: bool,
+}
+
+impl Identity {
+    fn of(global: &Global) -> Self {
+        Identity {
+            namespace: global.process.net_namespace.clone(),
+            instance: global.instance.clone(),
+            use_pid_dir: global.use_pid_dir,
+        }
+    }
+}
+
+impl Running {
+    /// Applies other settings, as far as that is possible while the process runs.
+    fn change(&mut self, old: &Global, new: &Global) {
+        sched::change(&old.process, &new.process, self.umask);
+        if self.would_move(new) {
+            log::warn!(
+                "net_namespace, instance or use_pid_dir has changed; stop and start vrrpd to apply it"
+            );
+        }
+        self.shutdown.clone_from(&new.shutdown_script);
+    }
+
+    /// Whether a process started with these settings would be another copy.
+    fn would_move(&self, global: &Global) -> bool {
+        Identity::of(global) != self.identity
+    }
+}
+
+/// Logs the instances that are about to run (`-d`).
+fn log_instances(config: &Config) {
     for instance in &config.instances {
         let to = match &instance.transport {
             Transport::Multicast { group } => group.to_string(),
@@ -41,179 +249,4 @@ fn show(config: &Config) {
             instance.vips.len() + instance.excluded_vips.len(),
         );
     }
-}
-
-/// The whole life of the daemon: the first script, everything, the last script.
-pub(super) fn serve(
-    options: &Options,
-    loader: &mut Loader<'_>,
-    config: Config,
-    (signals, successor, state): (&Signals, &Successor, StateFile),
-    (ready, up): (Ready, &mut bool),
-) -> u8 {
-    log::info!("Starting vrrpd {}", env!("CARGO_PKG_VERSION"));
-    if options.dump_conf {
-        show(&config);
-    }
-    let mut running = Running {
-        mask: options.umask,
-        shutdown: config.global.shutdown_script.clone(),
-        place: place(&config.global),
-    };
-    sched::change(
-        &ProcessSettings::default(),
-        &config.global.process,
-        running.mask,
-    );
-    let told = match &config.global.startup_script {
-        // A successor goes on with what has been started.
-        Some(script) if !restart::is_successor() => {
-            blocking_script::run("startup_script", script, signals)
-        }
-        _ => ReceivedRequests::default(),
-    };
-    let code = if told.stop {
-        ready.failed(exit::OK);
-        *up = true;
-        exit::OK
-    } else {
-        let engine_options = engine::Options {
-            dont_release: options.dont_release_vrrp,
-            dont_release_ipvs: options.dont_release_ipvs,
-        };
-        let engine = Engine::new(config, engine_options);
-        if engine.is_idle() {
-            log::warn!("the configuration has nothing to run; waiting for a signal");
-        }
-        let reactor = Reactor::new(engine, signals, successor, state);
-        run_loop(
-            reactor,
-            loader,
-            &mut running,
-            (successor, told),
-            (ready, up),
-        )
-    };
-    if let Some(script) = &running.shutdown {
-        blocking_script::run("shutdown_script", script, signals);
-    }
-    if code == exit::OK {
-        log::info!("Stopped vrrpd");
-    }
-    code
-}
-
-/// Runs until it is told to stop.
-fn run_loop(
-    reactor: io::Result<Reactor<'_>>,
-    loader: &mut Loader<'_>,
-    running: &mut Running,
-    (successor, told): (&Successor, ReceivedRequests),
-    (ready, up): (Ready, &mut bool),
-) -> u8 {
-    let mut reactor = match reactor.and_then(|mut reactor| {
-        reactor.start()?;
-        Ok(reactor)
-    }) {
-        Ok(reactor) => reactor,
-        Err(error) => {
-            let denied = error.kind() == io::ErrorKind::PermissionDenied;
-            let code = if denied {
-                exit::NO_PERMISSION
-            } else {
-                exit::FATAL
-            };
-            fail(&format!("cannot start: {}", error_text(&error)), code);
-            ready.failed(code);
-            return code;
-        }
-    };
-    reactor.test_code = loader.tested;
-    ready.up();
-    *up = true;
-    if told.reload {
-        reload(&mut reactor, loader, running);
-    }
-    let end = loop {
-        match reactor.run() {
-            Ok(ProcessRequest::Reload) => {
-                reload(&mut reactor, loader, running);
-            }
-            Ok(ProcessRequest::Restart) => {
-                // What the new configuration has no more only we know of.
-                let reloaded = reload(&mut reactor, loader, running);
-                if !reloaded || running.is_elsewhere(reactor.global()) {
-                    // Elsewhere it would know nothing of what we have here.
-                    log::error!("restart refused, this version goes on");
-                    continue;
-                }
-                reactor.prepare_restart();
-                break Err(successor.exec());
-            }
-            Ok(ProcessRequest::Stop) => break Ok(()),
-            Err(error) => break Err(error),
-        }
-    };
-    sd_notify::send(sd_notify::STOPPING);
-    reactor.stop();
-    match end {
-        Ok(()) => exit::OK,
-        Err(error) => fail(&format!("giving up: {}", error_text(&error)), exit::FATAL),
-    }
-}
-
-/// What concerns the process as it runs now.
-struct Running {
-    /// `-u`.
-    mask: Option<u16>,
-    /// The last thing to do.
-    shutdown: Option<BlockingScript>,
-    /// Where it is.
-    place: Place,
-}
-
-/// `net_namespace`, `instance`, `use_pid_dir`: where the process is and keeps its files.
-type Place = (Option<String>, Option<String>, bool);
-
-fn place(global: &Global) -> Place {
-    let namespace = global.process.net_namespace.clone();
-    (namespace, global.instance.clone(), global.use_pid_dir)
-}
-
-impl Running {
-    /// Changes over to other settings, as far as a running process can.
-    fn change(&mut self, old: &Global, new: &Global) {
-        sched::change(&old.process, &new.process, self.mask);
-        if self.is_elsewhere(new) {
-            log::warn!(
-                "net_namespace, instance or use_pid_dir has changed; that takes a stop and a start"
-            );
-        }
-        self.shutdown.clone_from(&new.shutdown_script);
-    }
-
-    /// Whether a start with these settings would be one in another place.
-    fn is_elsewhere(&self, global: &Global) -> bool {
-        place(global) != self.place
-    }
-}
-
-/// Changes over to the configuration as it is now, all of it or nothing; tells which.
-fn reload(reactor: &mut Reactor<'_>, loader: &mut Loader<'_>, running: &mut Running) -> bool {
-    log::info!("Reloading {}", loader.path);
-    sd_notify::reloading();
-    reactor.before_reload();
-    let config = loader.again();
-    let good = config.is_ok();
-    match config {
-        Ok(config) => {
-            running.change(reactor.global(), &config.global);
-            reactor.reload(config);
-            reactor.test_code = loader.tested;
-            log::info!("Reload finished");
-        }
-        Err(why) => log::error!("reload refused, the running configuration stays: {why}"),
-    }
-    sd_notify::send(sd_notify::READY);
-    good
 }

@@ -1,10 +1,10 @@
-//! Starting the daemon, step by step; every step that fails says one sentence and gives keepalived's exit code.
+//! Starts the daemon step by step. A step that fails prints one message and exits with keepalived's exit code.
 //!
 //! ```text
 //! log → configuration → permissions → background → signals → pid file → serve
 //! ```
-//! What can be wrong for a human is checked before the process detaches, the rest before it reports
-//! that it is up: whoever starts us learns the outcome from the exit code.
+//! What a user can get wrong is checked before the process detaches, the rest before it reports that it is up: the
+//! exit code of the command tells the outcome.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -13,11 +13,11 @@ use log::LevelFilter;
 use nix::sys::stat::Mode;
 
 use super::load::Loader;
-use super::serve::serve;
-use super::{cannot_read, config_path, fail, say};
+use super::serve::{Outcome, Serve};
+use super::{cannot_read, config_path, fail, notify_user};
 use crate::cli::{self, Options};
 use crate::config::model::Global;
-use crate::engine::system::error_text;
+use crate::engine::system::{errno_text, error_text};
 use crate::exit;
 use crate::os::daemon::{self, Ready, Role};
 use crate::os::host;
@@ -29,95 +29,92 @@ use crate::os::sched;
 use crate::os::signals::Signals;
 use crate::os::state_file::StateFile;
 
-/// Who gives up within this time would do so again.
+/// A daemon that fails within this time is assumed to fail the next time too.
 const BRIEF: Duration = Duration::from_secs(10);
 
+/// Why a start failed.
+struct Failure {
+    message: String,
+    code: u8,
+}
+
+impl Failure {
+    fn fatal(message: String) -> Self {
+        Failure {
+            message,
+            code: exit::FATAL,
+        }
+    }
+
+    fn report(&self) -> u8 {
+        fail(&self.message, self.code)
+    }
+}
+
+/// Runs the daemon; returns the exit code.
 pub(super) fn start(options: &Options) -> u8 {
-    let begun = Instant::now();
-    let mut up = false;
-    let code = begin(options, &mut up);
-    let gave_up = code == exit::FATAL && begun.elapsed() < BRIEF;
-    if (!up || gave_up) && options.foreground {
+    let start = Instant::now();
+    let outcome = launch(options);
+    let Outcome { code, came_up } =
+        outcome.unwrap_or_else(|failure| Outcome::not_up(failure.report()));
+    let gave_up = code == exit::FATAL && start.elapsed() < BRIEF;
+    if (!came_up || gave_up) && options.foreground {
         let path = options.config.as_deref();
         respawn::delay_exit_under_init(path.unwrap_or(cli::DEFAULT_CONFIG));
     }
     code
 }
 
-/// From here to the end; `up`: it came as far as being up.
-fn begin(options: &Options, up: &mut bool) -> u8 {
-    // Until the configuration says which, for the log file.
+fn launch(options: &Options) -> Result<Outcome, Failure> {
+    // For the log file; the configuration may set another umask.
     let mask = options.umask.unwrap_or(0o022).into();
     nix::sys::stat::umask(Mode::from_bits_truncate(mask));
-    let remark = match open_log(options) {
-        Ok(remark) => remark,
-        Err(sentence) => return fail(&sentence, exit::FATAL),
-    };
-    // Resolved here, because the daemon lives in `/`.
+    let notice = open_log(options).map_err(Failure::fatal)?;
+    // Made absolute here, because the daemon runs in `/`.
     let path = absolute(&config_path(options));
     let pid_file = options.pid_file.as_deref().map(absolute);
-    if let Err(why) = host::check_readable(&path) {
-        return fail(&cannot_read(&path, &why), exit::NO_CONFIG);
-    }
-    let missing = host::missing_capabilities();
-    if !missing.is_empty() {
-        let names = missing.join(" and ");
-        let sentence = format!("permission missing: run vrrpd as root or give it {names}");
-        return fail(&sentence, exit::NO_PERMISSION);
-    }
+    check_access(&path)?;
     let mut loader = Loader::new(options, &path);
-    let config = match loader.first() {
-        Ok(config) => config,
-        Err(sentence) => return fail(&sentence, exit::CONFIG),
-    };
-    if let Some(namespace) = &config.global.process.net_namespace
-        && let Err(sentence) = sched::enter_namespace(namespace)
-    {
-        return fail(&sentence, exit::FATAL);
+    let config = loader.first().map_err(|message| Failure {
+        message,
+        code: exit::CONFIG,
+    })?;
+    if let Some(namespace) = &config.global.process.net_namespace {
+        sched::enter_namespace(namespace).map_err(Failure::fatal)?;
     }
     let pid_file = pid_file.or_else(|| named_pid_file(&config.global));
     let successor = Successor::new(relative_paths(options));
-    let ready = if options.foreground || restart::is_successor() {
-        Ready::foreground()
-    } else {
-        match daemon::detach() {
-            Err(error) => {
-                let why = error_text(&error);
-                return fail(&format!("cannot fork: {why}"), exit::FATAL);
-            }
-            Ok(Role::Parent(code)) => return code,
-            Ok(Role::Daemon(ready)) => ready,
+    let ready = match detach(options)? {
+        Role::Parent(code) => return Ok(Outcome::not_up(code)),
+        Role::Daemon(ready) => ready,
+    };
+    // Signals are blocked before there is a file that a signal would leave behind.
+    let prepared = block_signals().and_then(|signals| Ok((signals, take_pid_file(pid_file)?)));
+    let (signals, pid_file) = match prepared {
+        Ok(prepared) => prepared,
+        Err(failure) => {
+            let code = failure.report();
+            ready.failed(code);
+            return Ok(Outcome::not_up(code));
         }
     };
-    match prepare(pid_file) {
-        Ok((pid_file, signals)) => {
-            if let Some(remark) = remark {
-                say(&remark);
-            }
-            let state = pid_file.as_ref().map(|held| StateFile::beside(held.path()));
-            let state = state.unwrap_or_default();
-            let code = serve(
-                options,
-                &mut loader,
-                config,
-                (&signals, &successor, state),
-                (ready, up),
-            );
-            drop(pid_file);
-            code
-        }
-        Err((sentence, code)) => {
-            fail(&sentence, code);
-            ready.failed(code);
-            code
-        }
+    if let Some(notice) = notice {
+        notify_user(&notice);
     }
+    let state = pid_file.as_ref().map(|held| StateFile::beside(held.path()));
+    let serve = Serve {
+        options,
+        loader,
+        signals: &signals,
+        successor: &successor,
+    };
+    Ok(serve.run(config, state.unwrap_or_default(), ready))
 }
 
-/// First of all, so that syslog learns too why a daemon started by init does not come up. The answer is a
-/// remark for the user, once the daemon is up.
+/// Opens the log first of all, so that syslog too has the reason why a daemon started by init does not come up.
+/// Returns a notice for the user, to be printed when the daemon is about to run.
 fn open_log(options: &Options) -> Result<Option<String>, String> {
-    let remark = logging::init(&logging::Settings {
+    let notice = logging::init(&logging::Settings {
         level: match (options.log_packets, options.log_detail) {
             (true, _) => LevelFilter::Trace,
             (false, true) => LevelFilter::Debug,
@@ -129,32 +126,57 @@ fn open_log(options: &Options) -> Result<Option<String>, String> {
         facility: options.log_facility,
         file: options.log_file.clone().map(PathBuf::from),
     })?;
-    for sentence in &options.ignored {
-        log::debug!("{sentence}");
+    for message in &options.ignored {
+        log::debug!("{message}");
     }
-    Ok(remark)
+    Ok(notice)
 }
 
-/// The last steps that can fail in the background.
-fn prepare(pid_file: Option<String>) -> Result<(Option<PidFile>, Signals), (String, u8)> {
-    // Before anything is in place that a signal would leave behind.
-    let signals = Signals::block().map_err(|errno| {
-        (
-            format!("cannot receive signals: {errno} (CONFIG_SIGNALFD)"),
-            exit::FATAL,
-        )
+/// Checks that the configuration can be read, and that the process has the capabilities it needs.
+fn check_access(path: &str) -> Result<(), Failure> {
+    host::check_readable(path).map_err(|why| Failure {
+        message: cannot_read(path, &why),
+        code: exit::NO_CONFIG,
     })?;
-    Ok((take_pid_file(pid_file)?, signals))
+    let missing = host::missing_capabilities();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names = missing.join(" and ");
+    Err(Failure {
+        message: format!("permission missing: run vrrpd as root or give it {names}"),
+        code: exit::NO_PERMISSION,
+    })
 }
 
-/// `instance`, `use_pid_dir` and `net_namespace`: several copies side by side each have a pid file of their own.
+/// Goes into the background, unless `-n` is given. A successor is in the background already.
+fn detach(options: &Options) -> Result<Role, Failure> {
+    if options.foreground || restart::is_successor() {
+        return Ok(Role::Daemon(Ready::foreground()));
+    }
+    daemon::detach().map_err(|error| {
+        let why = error_text(&error);
+        Failure::fatal(format!("cannot fork: {why}"))
+    })
+}
+
+fn block_signals() -> Result<Signals, Failure> {
+    Signals::block().map_err(|errno| {
+        let why = errno_text(errno as i32);
+        Failure::fatal(format!("cannot receive signals: {why} (CONFIG_SIGNALFD)"))
+    })
+}
+
+// ---- pid file ----
+
+/// The pid file with `instance`, `use_pid_dir` or `net_namespace`: each of several copies has its own.
 fn named_pid_file(global: &Global) -> Option<String> {
     let namespace = &global.process.net_namespace;
     let in_directory = global.use_pid_dir || namespace.is_some();
     let name = match &global.instance {
         None if !in_directory => return None,
         None => "vrrpd.pid".to_owned(),
-        // A file, not a way into another directory.
+        // A file name, not a path into another directory.
         Some(instance) => format!("vrrpd_{}.pid", instance.replace('/', "_")),
     };
     let path = PidFile::default_path();
@@ -168,26 +190,30 @@ fn named_pid_file(global: &Global) -> Option<String> {
     path.into_os_string().into_string().ok()
 }
 
-/// Without `-p`, a place that an unprivileged user cannot write to is no reason not to run.
-fn take_pid_file(wanted: Option<String>) -> Result<Option<PidFile>, (String, u8)> {
-    let given = wanted.is_some();
-    let path = wanted.map_or_else(|| PidFile::default_path().to_owned(), PathBuf::from);
-    match PidFile::take(&path) {
-        Ok(held) => Ok(Some(held)),
-        Err(refusal @ PidFileError::Running { .. }) => {
-            Err((refusal.to_string(), exit::ALREADY_RUNNING))
+/// Takes the pid file, at the default path if none is given. If a file at the default path cannot be written, the
+/// daemon runs without one.
+fn take_pid_file(path: Option<String>) -> Result<Option<PidFile>, Failure> {
+    let is_default = path.is_none();
+    let path = path.map_or_else(|| PidFile::default_path().to_owned(), PathBuf::from);
+    PidFile::take(&path).map(Some).or_else(|error| {
+        let message = error.to_string();
+        match error {
+            PidFileError::Running { .. } => Err(Failure {
+                message,
+                code: exit::ALREADY_RUNNING,
+            }),
+            PidFileError::System { .. } if is_default => {
+                notify_user(&format!("{message}; running without one"));
+                Ok(None)
+            }
+            PidFileError::System { .. } => Err(Failure::fatal(message)),
         }
-        Err(refusal @ PidFileError::System { .. }) if given => {
-            Err((refusal.to_string(), exit::FATAL))
-        }
-        Err(refusal @ PidFileError::System { .. }) => {
-            say(&format!("{refusal}; running without one"));
-            Ok(None)
-        }
-    }
+    })
 }
 
-/// Options with paths that mean another place in the daemon's directory, as they are meant.
+// ---- paths ----
+
+/// The options with relative paths, made absolute.
 fn relative_paths(options: &Options) -> Vec<String> {
     let given = [
         ("-f", &options.config),
@@ -204,7 +230,7 @@ fn relative_paths(options: &Options) -> Vec<String> {
 }
 
 fn absolute(path: &str) -> String {
-    let made = std::path::absolute(path).ok();
-    let text = made.and_then(|path| path.into_os_string().into_string().ok());
+    let absolute = std::path::absolute(path).ok();
+    let text = absolute.and_then(|path| path.into_os_string().into_string().ok());
     text.unwrap_or_else(|| path.to_owned())
 }
