@@ -1,21 +1,21 @@
-//! Exit codes. The numbers are keepalived's, because service managers and scripts already know them.
+//! Exit codes. They are keepalived's, which service managers and scripts know.
 
-/// All went well, including an orderly stop.
+/// Success, including an orderly stop.
 pub const OK: u8 = 0;
-/// A second copy was started: nothing to do. keepalived calls that a success, so do we.
+/// Another copy is running. A success, as for keepalived.
 pub const ALREADY_RUNNING: u8 = 0;
-/// Wrong option, or something the daemon cannot run without was refused at run time.
+/// Wrong option, or the kernel refused something that the daemon cannot run without.
 pub const FATAL: u8 = 1;
-/// The configuration was read, but nothing can run from it.
+/// The configuration was read, but has an error that prevents the start.
 pub const CONFIG: u8 = 2;
-/// A capability is missing.
+/// CAP_NET_ADMIN or CAP_NET_RAW is missing.
 pub const NO_PERMISSION: u8 = 4;
 /// The configuration file is missing or cannot be read.
 pub const NO_CONFIG: u8 = 6;
-/// A bug of ours.
+/// A bug in vrrpd.
 pub const INTERNAL: u8 = 70;
 
-/// `-t`: nothing can run from this file.
+/// `-t`: the daemon would not start with this configuration.
 pub const TEST_CANNOT_RUN: u8 = 4;
-/// `-t`: something in the file is wrong and is left out; the rest runs.
+/// `-t`: the configuration has errors; what they concern is left out, the rest would run.
 pub const TEST_ERRORS: u8 = 5;

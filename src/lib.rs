@@ -1,9 +1,7 @@
-//! vrrpd: keepalived's job in one small static binary. `main.rs` is a thin shell around this library
-//! so that tests and fuzz targets can link it.
+//! vrrpd: VRRP, virtual addresses, IPVS and health checks in one static binary, configured with keepalived.conf.
 //!
-//! Rooms and who may use whom: `run → cli, os`; `os → engine, notify, netlink, wire, types, sys`;
-//! `engine → ctl, notify, lvs, check, vrrp, config, netlink, wire, types`; `ctl, notify, lvs, check → config::model, types`;
-//! `vrrp → wire, types`; `config → types`; `uci → config, types`; `netlink, wire → types`. `tests/layers.rs` holds these arrows.
+//! `main.rs` only calls [`run::run`], so that tests and fuzz targets can link everything else. `tests/layers.rs`
+//! enforces which module may use which.
 
 #[cfg(feature = "lvs")]
 pub mod check;

@@ -1,4 +1,4 @@
-//! The only `unsafe`: what nix and socket2 do not offer in a safe form. One call per function, nothing clever.
+//! All `unsafe` code: system calls that nix and socket2 do not offer in a safe form, one per function.
 
 use std::ffi::CString;
 use std::mem::MaybeUninit;
@@ -13,30 +13,30 @@ use nix::sys::time::TimeSpec;
 use nix::unistd::ForkResult;
 use socket2::{SockAddr, SockAddrStorage};
 
-/// Whether no other thread runs, whose locks a child could inherit.
-pub(crate) fn is_alone() -> bool {
+/// Whether the process has no other thread, whose locks a child would inherit.
+pub(crate) fn is_single_threaded() -> bool {
     let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
     threads <= 1
 }
 
 /// fork(2), refused when more than one thread runs.
 pub(crate) fn fork() -> nix::Result<ForkResult> {
-    if !is_alone() {
+    if !is_single_threaded() {
         return Err(Errno::EBUSY);
     }
-    // SAFETY: the child of a single-threaded process is a full copy, no lock is held by a thread that does
-    // not exist there. Checked above; where /proc is missing it holds because vrrpd starts no threads.
+    // SAFETY: the child of a single-threaded process is a full copy; no lock is held by a thread that does
+    // not exist there. Checked above; without /proc it holds because vrrpd starts no threads.
     unsafe { nix::unistd::fork() }
 }
 
 // ---- children ----
 
-/// Words in the form that execve(2) wants: made before a fork, so that the child need not allocate.
+/// Arguments or environment for execve(2), allocated before a fork so that the child need not allocate.
 #[derive(Debug)]
 pub(crate) struct Words {
-    /// Owns what the pointers point to; never touched again.
+    /// What the pointers refer to; never changed.
     _text: Vec<CString>,
-    /// One for each word, then null.
+    /// A pointer to each word, then null.
     pointers: Vec<*const libc::c_char>,
 }
 
@@ -49,15 +49,15 @@ impl Words {
     }
 }
 
-/// fork(2) for a child that does nothing but `body`; its answer is the exit code. Unless the process
-/// [`is_alone`], `body` makes system calls, neither allocates nor locks, and ends with [`execve`].
+/// fork(2) for a child that runs `body` and exits with the code that it returns. Unless the process
+/// [`is_single_threaded`], `body` must only make system calls: no allocation, no lock.
 pub(crate) fn fork_child(body: &dyn Fn() -> u8) -> nix::Result<nix::unistd::Pid> {
-    // SAFETY: whatever other threads hold at this moment stays locked for ever in the child, which is why `body`
-    // must not lock. It takes a reference and cannot free.
+    // SAFETY: locks that other threads hold at this moment stay locked in the child, which is why `body` must
+    // not lock. It is borrowed, so the child does not free it.
     match unsafe { nix::unistd::fork() }? {
         ForkResult::Parent { child } => Ok(child),
         ForkResult::Child => {
-            // Whatever happens, the child never goes on as a second daemon.
+            // Even after a panic the child must not continue as a second daemon.
             let _end = EndOnPanic;
             exit_now(body())
         }
@@ -74,16 +74,16 @@ impl Drop for EndOnPanic {
 
 /// Ends the process at once: no destructors, no flushing of buffers that belong to the parent.
 pub(crate) fn exit_now(code: u8) -> ! {
-    // SAFETY: touches no memory of ours.
+    // SAFETY: accesses no memory.
     unsafe { libc::_exit(code.into()) }
 }
 
-/// Executes the program that `argv` begins with. Comes back only when that fails.
+/// execve(2) of the program in `argv[0]`. Returns only when that fails.
 pub(crate) fn execve(argv: &Words, environment: &Words) -> Errno {
     let Some(&program) = argv.pointers.first().filter(|first| !first.is_null()) else {
         return Errno::ENOENT;
     };
-    // SAFETY: all pointers lead to NUL-terminated text that `argv` and `environment` own; both lists end with null.
+    // SAFETY: all pointers refer to NUL-terminated text that `argv` and `environment` own; both lists end with null.
     unsafe {
         libc::execve(
             program,
@@ -94,16 +94,16 @@ pub(crate) fn execve(argv: &Words, environment: &Words) -> Errno {
     Errno::last()
 }
 
-/// Every signal to its default: what is ignored here would stay ignored in a program that is executed.
+/// Sets every signal to its default: an ignored signal would stay ignored in a program that is executed.
 pub(crate) fn default_signals() {
     for number in 1..=libc::SIGRTMAX() {
-        // SAFETY: no handler is set. Numbers that cannot be changed are refused,
-        // among them those that the C library keeps for itself.
+        // SAFETY: sets no handler. Signals that cannot be changed are refused, among them those that the C
+        // library uses.
         unsafe { libc::signal(number, libc::SIG_DFL) };
     }
 }
 
-/// A child that has ended, if there is one, and how. (nix refuses ends by a real-time signal.)
+/// Reaps a child that has ended, if there is one. (nix does not accept an end by a real-time signal.)
 pub(crate) fn reap() -> Option<(i32, ExitStatus)> {
     let mut status = 0;
     // SAFETY: the pointer is valid for the call.
@@ -111,7 +111,7 @@ pub(crate) fn reap() -> Option<(i32, ExitStatus)> {
     (pid > 0).then(|| (pid, ExitStatus::from_raw(status)))
 }
 
-/// In a child that executes nothing: closes every descriptor but the three standard ones and `kept`.
+/// In a child that does not execute a program: closes all descriptors but the three standard ones and `kept`.
 #[cfg(feature = "mail")]
 pub(crate) fn close_all_but(kept: RawFd) {
     let kept = libc::c_uint::try_from(kept).unwrap_or(libc::c_uint::MAX);
@@ -122,12 +122,12 @@ pub(crate) fn close_all_but(kept: RawFd) {
         if first > last {
             continue;
         }
-        // SAFETY: the child never uses or drops what owned them in the daemon.
+        // SAFETY: the child neither uses nor drops their owners, which are the daemon's.
         let done = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
         if done == 0 {
             continue;
         }
-        // A kernel before 5.9. The daemon has far fewer than that.
+        // Kernels before 5.9 do not have close_range(2). The daemon has far fewer descriptors than this.
         for fd in first..=last.min(4096) {
             // SAFETY: as above.
             let _ = unsafe { libc::close(fd.cast_signed()) };
@@ -135,27 +135,27 @@ pub(crate) fn close_all_but(kept: RawFd) {
     }
 }
 
-/// Keeps a descriptor, by its number, from programs that are executed.
+/// Sets the close-on-exec flag of a descriptor.
 pub(crate) fn close_on_exec(fd: RawFd) -> nix::Result<()> {
-    // SAFETY: changes a flag of a descriptor, whoever owns it; unknown ones are refused.
+    // SAFETY: sets a flag of the descriptor; a number that is not open is refused.
     Errno::result(unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) }).map(drop)
 }
 
-/// The local time of day, by the rules of the machine's time zone.
+/// Local time in the machine's time zone.
 pub(crate) fn local_time(now: TimeSpec) -> Option<libc::tm> {
     let seconds = now.tv_sec();
     let mut parts = MaybeUninit::<libc::tm>::uninit();
-    // SAFETY: both pointers are valid for the call. The function reads the environment, which nobody
-    // changes: there is one thread and no set_env.
+    // SAFETY: both pointers are valid for the call. The function reads the environment, which never changes:
+    // there is one thread and no call of set_var.
     let filled = unsafe { libc::localtime_r(&raw const seconds, parts.as_mut_ptr()) };
     if filled.is_null() {
         return None;
     }
-    // SAFETY: a non-null answer means that all of it was filled in.
+    // SAFETY: a non-null result means that all fields have been set.
     Some(unsafe { parts.assume_init() })
 }
 
-/// Random bytes from the kernel, without waiting for its pool: not for secrets.
+/// A random number from the kernel; `None` if its pool is not initialized yet. Not for secrets.
 pub(crate) fn random() -> Option<u32> {
     let mut bytes = [0u8; 4];
     // SAFETY: the pointer is valid for the length given.
@@ -168,28 +168,29 @@ pub(crate) fn random() -> Option<u32> {
 
 /// setpriority(2) for this process.
 pub(crate) fn set_nice(nice: i8) -> nix::Result<()> {
-    // SAFETY: takes numbers only.
+    // SAFETY: takes no pointers.
     let result = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice.into()) };
     Errno::result(result).map(drop)
 }
 
-/// sched_setscheduler(2) for this process: `priority` 1 to 99 is real time (round robin), 0 is not. Children start
-/// without it, nor with less than usual niceness. Called by number, because musl's function of that name always fails.
+/// sched_setscheduler(2) for this process: SCHED_RR with `priority` 1 to 99, SCHED_OTHER with 0. Children start with
+/// SCHED_OTHER and do not inherit a negative niceness (SCHED_RESET_ON_FORK). Called by number, because musl's function
+/// always fails.
 pub(crate) fn set_scheduler(priority: u8) -> nix::Result<()> {
     let policy = match priority {
         0 => libc::SCHED_OTHER,
         _ => libc::SCHED_RR,
     };
     let parameters = libc::c_int::from(priority);
-    // The policy has 32 bits, whatever the width of a register.
+    // The policy is an int; the system call takes a register.
     let policy = libc::c_long::from(policy | libc::SCHED_RESET_ON_FORK);
     let at = ptr::from_ref(&parameters);
-    // SAFETY: the kernel reads one integer, its struct sched_param, which lives through the call.
+    // SAFETY: the kernel reads one int (struct sched_param), which is valid for the call.
     let result = unsafe { libc::syscall(libc::SYS_sched_setscheduler, 0, policy, at) };
     Errno::result(result).map(drop)
 }
 
-/// ppoll(2) without a signal mask. `None` waits for ever. Interrupted or not, the answer is in `fds`.
+/// ppoll(2) without a signal mask; no timeout means for ever. The result is in `fds`; EINTR counts as nothing ready.
 pub(crate) fn ppoll(fds: &mut [libc::pollfd], timeout: Option<Duration>) -> nix::Result<()> {
     let timeout = timeout.map(nix::sys::time::TimeSpec::from_duration);
     let timeout = timeout
@@ -217,7 +218,7 @@ pub(crate) fn set_int_option(
 ) -> nix::Result<()> {
     let len = libc::socklen_t::try_from(size_of::<libc::c_int>()).map_err(|_| Errno::EINVAL)?;
     let at = ptr::from_ref(&value).cast();
-    // SAFETY: `at` points to an integer that lives through the call, `len` is its size.
+    // SAFETY: `at` points to an int that is valid for the call, `len` is its size.
     let result = unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, at, len) };
     Errno::result(result).map(drop)
 }
@@ -226,11 +227,11 @@ const AF_PACKET: libc::sa_family_t = 17;
 const SOCKADDR_LL_LEN: libc::socklen_t = 20;
 const _: () = assert!(size_of::<libc::sockaddr_ll>() == 20 && libc::AF_PACKET == 17);
 
-/// The address of an interface for packet sockets: frames sent there leave as they are.
+/// The address of an interface for a packet socket, to send complete frames.
 pub(crate) fn packet_address(interface: u32) -> SockAddr {
     let mut storage = SockAddrStorage::zeroed();
-    // SAFETY: sockaddr_ll is one of the address types the storage is made for; all its bytes are zero, which
-    // is a valid value.
+    // SAFETY: sockaddr_ll is one of the address types that the storage is for; all bytes are zero, which is a
+    // valid value.
     let link = unsafe { storage.view_as::<libc::sockaddr_ll>() };
     link.sll_family = AF_PACKET;
     link.sll_ifindex = interface.cast_signed();
@@ -239,27 +240,27 @@ pub(crate) fn packet_address(interface: u32) -> SockAddr {
     unsafe { SockAddr::new(storage, len) }
 }
 
-/// The unwinder, left out. A stripped static program that aborts on panic has no use for backtraces, yet
-/// the standard library would bring 280 KB to print them: unwinder, DWARF reader, demangler. Panic messages
-/// with file and line are not affected.
+/// Replaces the unwinder by stubs. A stripped static program that aborts on panic cannot print useful backtraces, but
+/// the standard library would link 280 KB for them: unwinder, DWARF reader, demangler. Panic messages with
+/// file and line are not affected.
 #[cfg(all(target_env = "musl", target_feature = "crt-static", panic = "abort"))]
 mod no_unwinder {
     /// `_URC_END_OF_STACK`.
     const END_OF_STACK: usize = 5;
 
-    /// Defines functions of the unwinder (Itanium C++ ABI, Level I) that do nothing. All their arguments and
-    /// results are words, and a caller's arguments that the callee does not take are harmless in C.
-    macro_rules! nothing {
-        ($($name:ident -> $answer:expr;)*) => { $(
-            // SAFETY: the name is the unwinder's, whose place this takes: nothing else defines it.
+    /// Defines functions of the unwinder (Itanium C++ ABI, Level I) that return a constant. All arguments and
+    /// results are words, and in C a callee may ignore arguments.
+    macro_rules! stubs {
+        ($($name:ident -> $result:expr;)*) => { $(
+            // SAFETY: no other object defines this name, because this module replaces the unwinder.
             #[unsafe(no_mangle)]
             extern "C" fn $name() -> usize {
-                $answer
+                $result
             }
         )* };
     }
 
-    nothing! {
+    stubs! {
         _Unwind_Backtrace -> END_OF_STACK;
         _Unwind_RaiseException -> END_OF_STACK;
         _Unwind_Resume -> std::process::abort();
@@ -274,7 +275,7 @@ mod no_unwinder {
         _Unwind_GetTextRelBase -> 0;
         _Unwind_SetGR -> 0;
         _Unwind_SetIP -> 0;
-        // ARM's own.
+        // ARM only.
         _Unwind_VRS_Get -> 1;
         _Unwind_VRS_Set -> 1;
         __gnu_unwind_frame -> END_OF_STACK;

@@ -1,6 +1,6 @@
-//! The process as a user or a service manager meets it: options, sentences, exit codes, pid file, signals.
+//! The command as a user or a service manager sees it: options, messages, exit codes, pid file, signals.
 //!
-//! Daemons run in a fresh network namespace, without root in a fresh user namespace too.
+//! Daemons run in a network namespace of their own, and without root in a user namespace too.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -12,9 +12,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, Uid};
 
 const VRRPD: &str = env!("CARGO_BIN_EXE_vrrpd");
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIME_LIMIT: Duration = Duration::from_secs(10);
 
-/// Runs to its end, without input.
+/// Runs vrrpd without input and waits for its end.
 fn vrrpd(line: &str) -> Output {
     let mut command = Command::new(VRRPD);
     let command = command.args(line.split_whitespace()).stdin(Stdio::null());
@@ -40,7 +40,7 @@ impl Scratch {
     fn new(test: &str) -> Self {
         let directory = std::env::temp_dir().join(format!("vrrpd-{test}-{}", std::process::id()));
         fs::create_dir_all(&directory).expect("temporary directory");
-        // There is no such interface: the instance waits, nothing is sent.
+        // The interface does not exist, so the instance sends nothing.
         let text = "vrrp_instance VI_1 {\n interface none0\n virtual_router_id 51\n \
                     virtual_ipaddress {\n  192.0.2.1/32\n }\n}\n";
         fs::write(directory.join("conf"), text).expect("write");
@@ -51,7 +51,7 @@ impl Scratch {
         self.0.join(name).display().to_string()
     }
 
-    /// The options every daemon here is started with.
+    /// The options that every daemon is started with.
     fn options(&self) -> String {
         format!("-f {} -p {} -G", self.path("conf"), self.path("pid"))
     }
@@ -68,12 +68,12 @@ impl Drop for Scratch {
     }
 }
 
-/// Past the test runner, which shows the output of failed tests only.
+/// Reports a skipped test on the real standard error: the test runner shows the output of failed tests only.
 fn skip(test: &str, why: &str) {
     let _ = writeln!(std::io::stderr(), "SKIP {test}: {why}");
 }
 
-/// A command that starts vrrpd in namespaces of its own; `None` where that is not allowed.
+/// A command that starts vrrpd in namespaces of its own; `None` if that is not allowed.
 fn isolated(test: &str, line: &str) -> Option<Command> {
     let flags = if Uid::effective().is_root() {
         "-n"
@@ -95,14 +95,14 @@ fn isolated(test: &str, line: &str) -> Option<Command> {
 }
 
 fn wait_until(what: &str, condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIME_LIMIT;
     while !condition() {
-        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        assert!(Instant::now() < deadline, "timed out: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
 
-/// A daemon in the foreground, killed if the test forgets it.
+/// A daemon in the foreground, killed at the end of the test.
 struct Running(Child);
 
 impl Running {
@@ -112,7 +112,7 @@ impl Running {
         running
     }
 
-    /// Sends TERM; the exit code, 128 and more for a signal.
+    /// Sends SIGTERM and returns the exit code; 128 if a signal ended it.
     fn stop(&mut self) -> i32 {
         let pid = Pid::from_raw(i32::try_from(self.0.id()).expect("a pid"));
         kill(pid, Signal::SIGTERM).expect("it runs");
@@ -133,8 +133,8 @@ impl Drop for Running {
 #[test]
 fn help_and_version_go_to_standard_output_and_succeed() {
     for (line, first) in [
-        ("-h", "vrrpd: VRRP for routers"),
-        ("--help", "vrrpd: VRRP for routers"),
+        ("-h", "vrrpd: VRRP daemon for routers"),
+        ("--help", "vrrpd: VRRP daemon for routers"),
         ("-v", "vrrpd 0."),
         ("--version -n", "vrrpd 0."),
     ] {
@@ -146,7 +146,7 @@ fn help_and_version_go_to_standard_output_and_succeed() {
 }
 
 #[test]
-fn version_tells_what_is_built_in() {
+fn version_lists_the_features_that_are_built_in() {
     let output = stdout(&vrrpd("-v"));
     let line = output
         .lines()
@@ -203,7 +203,7 @@ fn help_into_a_closed_pipe_is_not_a_crash() {
 }
 
 #[test]
-fn a_wrong_line_gives_one_sentence_and_exit_code_1() {
+fn a_wrong_command_line_gives_one_message_and_exit_code_1() {
     for (line, want) in [
         ("-q", "vrrpd: unknown option -q; -h lists the options\n"),
         ("-f", "vrrpd: -f needs a value\n"),
@@ -220,7 +220,7 @@ fn a_wrong_line_gives_one_sentence_and_exit_code_1() {
 }
 
 #[test]
-fn signum_prints_numbers_that_kill_understands() {
+fn signum_prints_the_numbers_of_signals() {
     for (name, want) in [
         ("STOP", libc::SIGTERM),
         ("RELOAD", libc::SIGHUP),
@@ -235,10 +235,10 @@ fn signum_prints_numbers_that_kill_understands() {
     }
 }
 
-// ---- what keeps it from starting ----
+// ---- failed starts ----
 
 #[test]
-fn a_configuration_that_cannot_be_read_is_named_with_exit_code_6() {
+fn an_unreadable_configuration_gives_exit_code_6() {
     let scratch = Scratch::new("cli-conf");
     for (path, why) in [
         (scratch.path("none"), "no such file or directory"),
@@ -253,14 +253,14 @@ fn a_configuration_that_cannot_be_read_is_named_with_exit_code_6() {
 }
 
 #[test]
-fn testing_a_configuration_that_is_not_there_gives_exit_code_4() {
+fn testing_a_missing_configuration_gives_exit_code_4() {
     let output = vrrpd("-t -f /nowhere/vrrpd.conf");
     assert_eq!(code(&output), 4);
     assert!(stderr(&output).contains("/nowhere/vrrpd.conf"));
 }
 
 #[test]
-fn a_script_that_others_may_change_gives_exit_code_6_when_that_matters() {
+fn with_script_security_a_script_that_others_can_change_gives_exit_code_6() {
     use std::os::unix::fs::PermissionsExt;
     let scratch = Scratch::new("cli-secure");
     let script = scratch.path("check.sh");
@@ -269,10 +269,15 @@ fn a_script_that_others_may_change_gives_exit_code_6_when_that_matters() {
     let instance = fs::read_to_string(scratch.path("conf")).expect("read");
     let instance = instance.replace("VI_1 {", "VI_1 {\n track_script {\n  chk\n }");
     for (name, global, program, want) in [
-        ("security not asked for", "", &*script, 0),
-        ("others may change it", "enable_script_security", &script, 6),
-        ("only root may", "enable_script_security", "/bin/sh", 0),
-        ("it is not there", "enable_script_security", "/none.sh", 5),
+        ("no script security", "", &*script, 0),
+        ("others can change it", "enable_script_security", &script, 6),
+        (
+            "only root can change it",
+            "enable_script_security",
+            "/bin/sh",
+            0,
+        ),
+        ("it does not exist", "enable_script_security", "/none.sh", 5),
     ] {
         let text = format!(
             "global_defs {{\n {global}\n script_user root\n}}\n\
@@ -285,7 +290,7 @@ fn a_script_that_others_may_change_gives_exit_code_6_when_that_matters() {
 }
 
 #[test]
-fn the_report_of_a_configuration_test_goes_where_it_is_wanted() {
+fn the_report_of_a_configuration_test_goes_to_stderr_or_a_file() {
     let scratch = Scratch::new("cli-report");
     let report = scratch.path("report");
     for (name, line, want) in [
@@ -313,7 +318,7 @@ fn the_report_of_a_configuration_test_goes_where_it_is_wanted() {
 }
 
 #[test]
-fn a_missing_capability_is_named_with_exit_code_4() {
+fn a_missing_capability_gives_exit_code_4() {
     let scratch = Scratch::new("cli-caps");
     for (bounds, want) in [
         ("-net_raw", "CAP_NET_RAW"),
@@ -338,7 +343,7 @@ fn a_missing_capability_is_named_with_exit_code_4() {
 // ---- running ----
 
 #[test]
-fn in_the_foreground_it_runs_until_term_and_leaves_no_pid_file() {
+fn in_the_foreground_it_runs_until_sigterm_and_removes_the_pid_file() {
     let scratch = Scratch::new("cli-foreground");
     let line = format!("-n {}", scratch.options());
     let Some(command) = isolated("cli-foreground", &line) else {
@@ -358,7 +363,7 @@ fn in_the_foreground_it_runs_until_term_and_leaves_no_pid_file() {
 }
 
 #[test]
-fn a_second_copy_says_which_process_runs_and_succeeds() {
+fn a_second_copy_prints_the_pid_of_the_first_and_exits_with_0() {
     let scratch = Scratch::new("cli-second");
     let line = format!("-n {}", scratch.options());
     let (Some(first), Some(mut second)) =
@@ -374,11 +379,11 @@ fn a_second_copy_says_which_process_runs_and_succeeds() {
         scratch.path("pid")
     );
     assert_eq!((stderr(&output), code(&output)), (want, 0));
-    assert_eq!(running.stop(), 0, "the first copy was not disturbed");
+    assert_eq!(running.stop(), 0, "the first copy still runs");
 }
 
 #[test]
-fn a_log_reader_that_went_away_does_not_end_the_daemon() {
+fn a_closed_log_pipe_does_not_end_the_daemon() {
     let scratch = Scratch::new("cli-reader");
     let line = format!("-n -l -D --debug {}", scratch.options());
     let Some(command) = isolated("cli-reader", &line) else {
@@ -386,19 +391,19 @@ fn a_log_reader_that_went_away_does_not_end_the_daemon() {
     };
     let mut running = Running::start(command, &scratch);
     drop(running.0.stderr.take());
-    // Stopping logs, into a pipe that nobody reads.
+    // Stopping writes log lines to the closed pipe.
     assert_eq!(running.stop(), 0);
 }
 
 #[test]
-fn in_the_background_the_starter_returns_when_the_daemon_is_up() {
+fn in_the_background_the_command_returns_when_the_daemon_is_up() {
     let scratch = Scratch::new("cli-background");
     let Some(mut command) = isolated("cli-background", &scratch.options()) else {
         return;
     };
     let output = command.output().expect("unshare runs");
     assert_eq!((code(&output), stderr(&output)), (0, String::new()));
-    let pid = scratch.pid().expect("up means that the pid file is there");
+    let pid = scratch.pid().expect("the pid file exists when it is up");
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
     let fields: Vec<&str> = stat
         .rsplit(')')
@@ -423,17 +428,17 @@ fn in_the_background_the_starter_returns_when_the_daemon_is_up() {
 }
 
 #[test]
-fn a_daemon_that_cannot_start_tells_its_starter_why() {
+fn a_daemon_that_cannot_start_prints_why_and_exits_with_1() {
     let scratch = Scratch::new("cli-fails");
     let conf = scratch.path("conf");
     for (name, line, want) in [
         (
-            "before the split",
+            "before the fork",
             format!("-f {conf} -G -g/proc/none/log"),
             "vrrpd: cannot write the log file /proc/none/log: no such file or directory\n",
         ),
         (
-            "after the split",
+            "after the fork",
             format!("-f {conf} -G -p /proc/none/pid"),
             "vrrpd: cannot use the pid file /proc/none/pid: no such file or directory\n",
         ),
@@ -451,13 +456,13 @@ fn a_daemon_that_cannot_start_tells_its_starter_why() {
 }
 
 #[test]
-fn the_log_learns_why_a_daemon_does_not_come_up() {
+fn a_failed_start_is_logged_too() {
     let scratch = Scratch::new("cli-log");
     let log = scratch.path("log");
     let output = vrrpd(&format!("-n -l -G -f /nowhere/conf -g{log}"));
     let want = "cannot read the configuration /nowhere/conf: no such file or directory\n";
     assert_eq!(code(&output), 6);
-    assert_eq!(stderr(&output), format!("vrrpd: {want}"), "said once only");
+    assert_eq!(stderr(&output), format!("vrrpd: {want}"), "printed once");
     let text = fs::read_to_string(&log).expect("written");
     assert!(
         text.starts_with("ERROR [") && text.ends_with(want),
@@ -466,7 +471,7 @@ fn the_log_learns_why_a_daemon_does_not_come_up() {
 }
 
 #[test]
-fn relative_paths_mean_the_directory_of_the_user() {
+fn relative_paths_refer_to_the_directory_of_the_caller() {
     let scratch = Scratch::new("cli-relative");
     let Some(mut command) = isolated("cli-relative", "-f conf -p pid -G -glog") else {
         return;
@@ -479,6 +484,6 @@ fn relative_paths_mean_the_directory_of_the_user() {
     let pid = scratch.pid().expect("in the scratch directory");
     kill(Pid::from_raw(pid), Signal::SIGTERM).expect("it runs");
     wait_until("the end of the daemon", || scratch.pid().is_none());
-    let log = fs::read_to_string(scratch.path("log")).expect("there too");
+    let log = fs::read_to_string(scratch.path("log")).expect("in the scratch directory");
     assert!(log.contains("Stopped vrrpd"), "{log}");
 }

@@ -50,7 +50,7 @@ impl SmtpSender {
             return Err(io::ErrorKind::ResourceBusy.into());
         }
         // The child allocates and locks: see `sys::fork_child`.
-        if !sys::is_alone() {
+        if !sys::is_single_threaded() {
             return Err(io::ErrorKind::Unsupported.into());
         }
         let message = mail::message(mail, email, epoch(email));

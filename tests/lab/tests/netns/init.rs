@@ -295,7 +295,7 @@ fn respawn(ctx: &Ctx) -> Outcome {
     let attempts = || log().matches("cannot read the configuration ").count();
     wait_until(SOON, "it says what is wrong and waits", || {
         assert!(matches!(init.0.try_wait(), Ok(None)), "init ended");
-        log().contains("ending in 30 s, or when ")
+        log().contains("delaying exit 30 s")
     });
     // BusyBox would have started it again after a second.
     sleep_ms(3500);
