@@ -2,7 +2,7 @@
 //!
 //! `tests/golden/conf/*.conf` were written for these tests, `tests/golden/seeds/*.conf` are the configurations
 //! of the notes this project began with, as they were found and repaired. `x.diag` holds the messages of
-//! `x.conf`, `x.model` the model; `x.small.diag` and `x.small.model` are those of the small flavor where it has
+//! `x.conf`, `x.model` what differs from the defaults in `golden/defaults.model`; `x.small.diag` and `x.small.model` are those of the small flavor where it has
 //! others. `UPDATE_GOLDEN=1 cargo test` writes them anew.
 
 #[path = "support/cpu.rs"]
@@ -11,8 +11,8 @@ mod cpu;
 mod golden;
 #[path = "support/host.rs"]
 mod host;
-#[path = "support/services.rs"]
-mod services;
+#[path = "support/model_text.rs"]
+mod model_text;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,9 +20,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use host::FakeHost;
-use vrrpd::config::model::{Address, Auth, Command, Global, Notify, SyncGroup, User, VrrpInstance};
+use vrrpd::config::model::{Auth, User};
 use vrrpd::config::schema::{Arg, Body, Feature, ROOT, visit};
-use vrrpd::config::{Config, Host, Loaded, Program, Severity, load};
+use vrrpd::config::{Host, Loaded, Program, Severity, load};
 
 /// Files from the disk, everything else fixed.
 struct Disk;
@@ -143,241 +143,6 @@ fn messages(loaded: &Loaded) -> String {
     text
 }
 
-/// The model in few words: what is off or absent is left out.
-fn model(config: &Config) -> String {
-    let mut text = global(&config.global);
-    for address in &config.static_addresses {
-        text += &format!("static {}\n", self::address(address));
-    }
-    for route in &config.static_routes {
-        text += &format!("static {}\n", less(&format!("{route:?}")));
-    }
-    for rule in &config.static_rules {
-        text += &format!("static {}\n", less(&format!("{rule:?}")));
-    }
-    for one in &config.scripts {
-        text += &format!("{one:?}\n");
-    }
-    for one in &config.track_files {
-        text += &format!("{one:?}\n");
-    }
-    for one in &config.track_processes {
-        text += &format!("{one:?}\n");
-    }
-    for one in &config.instances {
-        text += &instance(one);
-    }
-    for one in &config.sync_groups {
-        text += &group(one, config);
-    }
-    text + &services::lvs(&config.lvs)
-}
-
-fn group(group: &SyncGroup, config: &Config) -> String {
-    let mut text = format!("group {}:", group.name);
-    for place in &group.members {
-        text += &format!(" {}", config.instances[*place].name);
-    }
-    if group.tracking_weight {
-        text += " tracking_weight";
-    }
-    if group.notify != Notify::default() {
-        text += &format!("\n  {}", less(&format!("{:?}", group.notify)));
-    }
-    text + "\n"
-}
-
-fn address(address: &Address) -> String {
-    let mut text = format!(
-        "{} dev {} scope {}",
-        address.cidr, address.dev, address.scope
-    );
-    let values = [
-        ("brd", address.broadcast.map(|value| value.to_string())),
-        (
-            "label",
-            address.label.as_ref().map(|value| value.to_string()),
-        ),
-        ("peer", address.peer.map(|value| value.to_string())),
-        (
-            "preferred_lft",
-            address.preferred_lft.map(|value| value.to_string()),
-        ),
-    ];
-    for (name, value) in values {
-        if let Some(value) = value {
-            text += &format!(" {name} {value}");
-        }
-    }
-    let flags = [
-        ("nodad", address.nodad),
-        ("home", address.home),
-        ("mngtmpaddr", address.mngtmpaddr),
-        ("noprefixroute", address.noprefixroute),
-        ("autojoin", address.autojoin),
-        ("no_track", address.no_track),
-    ];
-    text + &set(&flags)
-}
-
-/// The global settings that are not as they are without any configuration, one a line.
-fn global(global: &Global) -> String {
-    let fields = |global: &Global| -> Vec<String> {
-        let text = format!("{global:#?}");
-        let mut fields: Vec<String> = Vec::new();
-        for line in text.lines().filter(|line| line.starts_with("    ")) {
-            let begins =
-                !line.starts_with("     ") && !line.trim_start().starts_with(['}', ')', ']']);
-            match fields.last_mut() {
-                Some(field) if !begins => *field += &format!(" {}", line.trim()),
-                Some(_) | None => fields.push(line.trim().to_owned()),
-            }
-        }
-        fields
-    };
-    let usual = fields(&Global::default());
-    let own = fields(global).into_iter();
-    let own = own.filter(|field| !usual.contains(field));
-    own.map(|field| format!("global {field}\n")).collect()
-}
-
-/// A route or rule without what was not said.
-fn less(text: &str) -> String {
-    const USUAL: &[&str] = &[
-        "hops: []",
-        "metric: 0",
-        "metrics: []",
-        "scope: 0",
-        "tos: 0",
-        "realms: 0",
-        "preference: 0",
-        "insert: Prepend",
-        "protocol: 18",
-        "table: 0",
-        "target: 0",
-        "ip_proto: 0",
-        "tunnel: 0",
-    ];
-    let text = text.replace(", weight: 1, onlink: false", "");
-    let (kind, fields) = text.split_once(" { ").expect("a struct");
-    let mut depth = 0_usize;
-    let at_top = |c: char| {
-        match c {
-            '{' | '[' | '(' => depth += 1,
-            '}' | ']' | ')' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        c == ',' && depth == 0
-    };
-    let fields = fields.trim_end_matches(" }").split(at_top).map(str::trim);
-    let said = |field: &&str| {
-        let usual = field.ends_with(": None") || field.ends_with(": false");
-        !usual && !USUAL.contains(field)
-    };
-    let said: Vec<&str> = fields.filter(said).collect();
-    format!("{kind} {}", said.join(", "))
-}
-
-/// The names of the flags that are set.
-fn set(flags: &[(&str, bool)]) -> String {
-    let names = flags
-        .iter()
-        .filter(|(_, on)| *on)
-        .map(|(name, _)| format!(" {name}"));
-    names.collect()
-}
-
-fn instance(one: &VrrpInstance) -> String {
-    let mut text = format!(
-        "instance {} {} vrid {} priority {} {:?} {} interval {} down after {}",
-        one.name,
-        one.interface,
-        one.vrid,
-        one.priority,
-        one.version,
-        one.family,
-        one.advert_int,
-        one.down_timer_adverts
-    );
-    text += &set(&[
-        ("master", one.initial_master),
-        ("nopreempt", one.nopreempt),
-        ("track_src_ip", one.track_src_ip),
-        ("skip_check_adv_addr", one.skip_check_adv_addr),
-        ("v3_checksum_as_v2", one.v3_checksum_as_v2),
-        ("old_unicast_checksum", one.old_unicast_checksum),
-        ("strict", one.strict),
-        ("lower_prio_no_advert", one.lower_prio_no_advert),
-        ("higher_prio_send_advert", one.higher_prio_send_advert),
-        ("owner_ignore_adverts", one.owner_ignore_adverts),
-        ("dont_track_primary", !one.track_primary),
-        ("promote_secondaries", one.promote_secondaries),
-        ("unicast_fault_no_peer", one.unicast_fault_no_peer),
-        ("no_accept", !one.accept),
-    ]);
-    if let Some(lease) = one.vip_lease {
-        text += &format!(" lease {lease:?}");
-    }
-    let rest = [
-        format!("preempt_delay {:?}", one.preempt_delay),
-        format!("timer_expired_backup {:?}", one.timer_expired_backup),
-        format!("auth {:?}", one.auth),
-        format!("source {:?}", one.src_ip),
-        format!("{:?}", one.transport),
-        format!("{:?}", one.garp),
-    ];
-    for line in rest {
-        text += &format!("\n  {line}");
-    }
-    if let Some(vmac) = &one.vmac {
-        let base = if vmac.xmit_base { " xmit_base" } else { "" };
-        text += &format!("\n  vmac {} {}{base}", vmac.name, vmac.mac);
-    }
-    for vip in &one.vips {
-        text += &format!("\n  vip {}", address(vip));
-    }
-    for vip in &one.excluded_vips {
-        text += &format!("\n  excluded {}", address(vip));
-    }
-    for route in &one.routes {
-        text += &format!("\n  {}", less(&format!("{route:?}")));
-    }
-    for rule in &one.rules {
-        text += &format!("\n  {}", less(&format!("{rule:?}")));
-    }
-    for track in &one.tracks {
-        text += &format!("\n  {track:?}");
-    }
-    text + &notify(&one.notify) + "\n"
-}
-
-fn notify(one: &Notify) -> String {
-    let mut text = String::new();
-    for (name, command) in [
-        ("notify_master", &one.master),
-        ("notify_backup", &one.backup),
-        ("notify_fault", &one.fault),
-        ("notify_stop", &one.stop),
-        ("notify_deleted", &one.deleted),
-        ("notify", &one.any),
-        ("notify_master_rx_lower_pri", &one.master_rx_lower_pri),
-    ] {
-        if let Some(Command { argv, user }) = command {
-            text += &format!("\n  {name} {argv:?} as {}:{}", user.uid, user.gid);
-        }
-    }
-    for (name, set) in [
-        ("notify_deleted", one.report_deleted),
-        ("notify_priority_changes", one.priority_changes),
-        ("smtp_alert", one.smtp_alert),
-    ] {
-        if set {
-            text += &format!("\n  {name}");
-        }
-    }
-    text
-}
-
 /// Whether this build has all that a build may lack, or nothing of it. Others are not compared.
 fn flavor() -> Option<&'static str> {
     let here = Feature::ALL.into_iter().filter(|part| part.is_built_in());
@@ -412,8 +177,21 @@ fn check_golden(dir: &str) {
     for path in confs(&golden(dir)) {
         let loaded = load_file(&path);
         compare(&path, "diag", &messages(&loaded), &mut failures);
-        compare(&path, "model", &model(&loaded.config), &mut failures);
+        compare(
+            &path,
+            "model",
+            &model_text::differences(&loaded.config),
+            &mut failures,
+        );
     }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn defaults_are_those_of_keepalived() {
+    let mut failures = Vec::new();
+    let path = golden("defaults.model");
+    golden::compare(&path, &model_text::defaults(), &mut failures);
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
@@ -559,7 +337,7 @@ fn a_key_of_auth_hmac_is_the_same_however_it_is_written() {
 #[test]
 fn passwords_do_not_show_in_the_model() {
     let loaded = load_file(&golden("conf").join("defect_18_passwords.conf"));
-    let text = model(&loaded.config);
+    let text = model_text::differences(&loaded.config);
     assert!(
         text.contains("********") && !text.contains("longer"),
         "{text}"
