@@ -1,4 +1,4 @@
-//! Steady state allocates nothing: 10,000 adverts out and in, counted by the allocator.
+//! The steady state does not allocate: a counting allocator checks 10,000 adverts and checks.
 #![allow(unsafe_code, reason = "an allocator can be watched in no other way")]
 
 mod support;
@@ -6,17 +6,17 @@ mod support;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use support::kernel::{Kernel, advert, engine, ifname, instance, receive, run, start};
+use support::kernel::{Kernel, advert, at, engine, ifname, instance, receive, run, start};
 use vrrpd::config::model::{
     Auth, Config, Hmac, HmacKey, HmacMode, Password, Secret, SyncGroup, VrrpInstance,
 };
 use vrrpd::engine::{Engine, Options};
-use vrrpd::types::{Centis, Instant, Priority, Version, Vrid, VrrpState};
+use vrrpd::types::{Centis, Priority, Version, Vrid, VrrpState};
 
 struct Counting;
 
 thread_local! {
-    // Of this thread: the test harness has threads of its own, which allocate when they please.
+    // Per thread: the test harness has threads that allocate at any time.
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
 }
 
@@ -24,11 +24,11 @@ fn allocations() -> usize {
     ALLOCATIONS.get()
 }
 
-// SAFETY: passes everything on to the system's allocator.
+// SAFETY: forwards every call to the system allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller's promises are the system allocator's demands.
+        // SAFETY: the caller upholds the contract of the system allocator.
         unsafe { System.alloc(layout) }
     }
 
@@ -41,12 +41,8 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-fn at(ms: u64) -> Instant {
-    Instant::from_millis(1_000 + ms)
-}
-
 #[test]
-fn ten_thousand_adverts_in_and_out_allocate_nothing() {
+fn ten_thousand_adverts_sent_and_received_do_not_allocate() {
     let addrs = [(2, "192.0.2.1/24")];
     let mut kernel = Kernel::with(&[(2, "eth0", true)], &addrs);
     let mut instances = vec![
@@ -69,15 +65,15 @@ fn ten_thousand_adverts_in_and_out_allocate_nothing() {
     };
     let mut engine = Engine::new(config, Options::default());
     start(&mut engine, &mut kernel, at(0));
-    // Instance 7 is kept backup by a stronger master, instance 8 becomes one. Instance 9 would, but is in a
-    // group with 7, and asks in vain ten times a second.
+    // A higher-priority master keeps instance 7 backup, instance 8 becomes master. Instance 9 is in a
+    // sync group with 7 and requests mastership in vain ten times a second.
     let packet = advert(7, 200, "192.0.2.2", "224.0.0.18", &["192.0.2.100"]);
     run(&mut engine, &mut kernel, at(0));
     for ms in (0..1_000).step_by(100) {
         receive(&mut engine, &mut kernel, at(ms), 2, &packet);
         run(&mut engine, &mut kernel, at(ms + 99));
     }
-    // From here on the fake kernel writes nothing down: those would be its own allocations.
+    // From here on the fake kernel does not log: logging allocates.
     kernel.quiet = true;
     let before = allocations();
     assert!(before > 0, "the counter counts");
@@ -101,11 +97,11 @@ fn ten_thousand_adverts_in_and_out_allocate_nothing() {
     let backup = VrrpState::Backup;
     assert_eq!(states, [backup, VrrpState::Master, backup]);
     assert_eq!(allocated, 0);
-    proofs();
+    authenticated_instances();
 }
 
-/// The same with an authentication header, with signatures, and with addresses that are renewed.
-fn proofs() {
+/// Instances with AH, with auth_hmac, and with vip_lease.
+fn authenticated_instances() {
     let key = |id| HmacKey {
         id,
         secret: Secret(vec![id; 32]),
@@ -147,7 +143,7 @@ fn proofs() {
             before = allocations();
         }
         run(&mut engine, &mut kernel, at(nth * 100 + 99));
-        // What one sends the other hears; the AH advert comes once a second and is not the last then.
+        // Each receives the adverts of the other; the AH advert is sent once a second.
         packet.clear();
         packet.extend_from_slice(&kernel.last_advert);
         receive(&mut engine, &mut kernel, at(nth * 100 + 99), 3, &packet);
@@ -161,10 +157,10 @@ fn proofs() {
     assert_eq!(allocated, 0, "with proofs");
 }
 
-/// Ten thousand checks that pass: over TCP, UDP and ICMP.
+/// Ten thousand successful checks over TCP, UDP and ICMP.
 #[cfg(feature = "lvs")]
 #[test]
-fn passing_checks_allocate_nothing() {
+fn ten_thousand_successful_checks_do_not_allocate() {
     use support::lvs::{check, service, target};
     use vrrpd::check::SocketEvent;
     use vrrpd::config::model::lvs::{Check, CheckKind, Lvs};
@@ -205,7 +201,7 @@ fn passing_checks_allocate_nothing() {
         run(&mut engine, &mut kernel, now);
         while let Some((probe, _, remote)) = kernel.probes.open.first().copied() {
             kernel.socket_event(&mut engine, now, probe, SocketEvent::Connected);
-            // Whoever is still there has sent something and waits for an answer.
+            // The remaining sockets have sent a request and wait for a reply.
             if kernel.probes.open.iter().any(|(known, ..)| *known == probe) {
                 let mut answer = [0; 16];
                 let sent = &kernel.probes.sent;
@@ -222,6 +218,6 @@ fn passing_checks_allocate_nothing() {
     }
     let opened = kernel.probes.opened;
     assert!(opened >= 10_000, "{opened} checks");
-    // The look at the kernel's table, every ten seconds, is none of a check's doing.
+    // The resync with the IPVS table every ten seconds may allocate.
     assert!(busy <= 110, "{busy} of 1000 seconds");
 }

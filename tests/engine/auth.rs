@@ -1,15 +1,17 @@
-//! Authenticated adverts through the engine: what is sent, what is believed, what is said by counters.
+//! Authenticated adverts: what is sent and accepted, and the counters.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::support::kernel::{Kernel, advert, engine, instance, receive, receive_by, run, start};
+use crate::support::kernel::{
+    Kernel, advert, at, engine, instance, receive, receive_by, run, start,
+};
 use vrrpd::config::model::{
     Auth, Hmac, HmacKey, HmacMode, Password, Peer, Secret, Transport, VrrpInstance,
 };
 use vrrpd::engine::Engine;
 use vrrpd::engine::system::Protocol;
-use vrrpd::types::{Centis, Instant, Priority, Version, Vrid, VrrpCounters, VrrpState};
+use vrrpd::types::{Centis, Priority, Version, Vrid, VrrpCounters, VrrpState};
 
 use vrrpd::wire::vrrp::{AdvertRepr, Auth as WireAuth, ChecksumForm};
 use vrrpd::wire::{PseudoHeader, ah, hmac, ipv4, vrrp};
@@ -17,10 +19,6 @@ use vrrpd::wire::{PseudoHeader, ah, hmac, ipv4, vrrp};
 const VIP: &str = "192.0.2.100/32";
 const KEY: [u8; 8] = *b"k3y\0\0\0\0\0";
 const WALL: Duration = Duration::from_secs(1_800_000_000);
-
-fn at(ms: u64) -> Instant {
-    Instant::from_millis(1_000 + ms)
-}
 
 fn eth0() -> Kernel {
     let mut kernel = Kernel::with(
@@ -31,7 +29,7 @@ fn eth0() -> Kernel {
     kernel
 }
 
-fn only(engine: &Engine) -> (VrrpState, VrrpCounters) {
+fn single_instance(engine: &Engine) -> (VrrpState, VrrpCounters) {
     let (_, state, stats) = engine.instances().next().expect("one");
     (state, *stats)
 }
@@ -72,7 +70,7 @@ fn ah_advert(priority: u8, from: &str, sequence: u32, key: &[u8; 8]) -> Vec<u8> 
     packet
 }
 
-/// Number of the last advert, which must be intact.
+/// AH sequence number of the last advert, which must be valid.
 fn last_number(kernel: &Kernel) -> u32 {
     let packet = ipv4::parse(&kernel.last_advert).unwrap();
     assert!(ah::verify(&packet, &kernel.last_advert, &KEY));
@@ -82,7 +80,7 @@ fn last_number(kernel: &Kernel) -> u32 {
 }
 
 #[test]
-fn an_instance_with_ah_listens_on_both_protocols_and_sends_numbered_adverts() {
+fn ah_instance_opens_both_sockets_and_sends_sequence_numbers() {
     let mut kernel = eth0();
     let mut engine = engine(vec![with_ah(100)]);
     start(&mut engine, &mut kernel, at(0));
@@ -91,7 +89,7 @@ fn an_instance_with_ah_listens_on_both_protocols_and_sends_numbered_adverts() {
     assert!(log.contains(&format!("listen AH {group}")), "{log:?}");
     assert!(log.contains(&format!("listen {group}")), "{log:?}");
     run(&mut engine, &mut kernel, at(3_700));
-    assert_eq!(only(&engine).0, VrrpState::Master);
+    assert_eq!(single_instance(&engine).0, VrrpState::Master);
     let log = kernel.take_log();
     assert_eq!(log[0], "advert AH 7 prio 100 to 224.0.0.18");
     assert_eq!(last_number(&kernel), 1_800_000_000);
@@ -103,7 +101,7 @@ fn an_instance_with_ah_listens_on_both_protocols_and_sends_numbered_adverts() {
 }
 
 #[test]
-fn one_number_serves_all_unicast_peers() {
+fn ah_sequence_number_is_shared_by_all_unicast_peers() {
     let peer = |addr: &str| Peer {
         addr: addr.parse().unwrap(),
         min_ttl: 0,
@@ -125,7 +123,7 @@ fn one_number_serves_all_unicast_peers() {
 }
 
 #[test]
-fn replayed_forged_and_plain_adverts_leave_the_timer_alone() {
+fn replayed_forged_and_unauthenticated_adverts_do_not_reset_the_down_timer() {
     let mut kernel = eth0();
     let mut engine = engine(vec![with_ah(100)]);
     start(&mut engine, &mut kernel, at(0));
@@ -133,7 +131,7 @@ fn replayed_forged_and_plain_adverts_leave_the_timer_alone() {
     let good = ah_advert(200, from, 5, &KEY);
     let mut hear = |ms, protocol, packet: &[u8]| {
         receive_by(protocol, &mut engine, &mut kernel, at(ms), 2, packet);
-        (engine.next_deadline(), only(&engine).1)
+        (engine.next_deadline(), single_instance(&engine).1)
     };
     let (due, _) = hear(1_000, Protocol::Ah, &good);
     let stranger = ah_advert(200, from, 6, b"other\0\0\0");
@@ -145,9 +143,9 @@ fn replayed_forged_and_plain_adverts_leave_the_timer_alone() {
     let sum = vrrpd::wire::checksum::Sum::new().bytes(&unsigned[..20]);
     unsigned[10..12].copy_from_slice(&sum.checksum().to_be_bytes());
     let plain = advert(7, 200, from, "224.0.0.18", &[VIP]);
-    type Pick = fn(&VrrpCounters) -> u64;
-    let failures: Pick = |stats| stats.auth_failure;
-    let mismatches: Pick = |stats| stats.authtype_mismatch;
+    type Counter = fn(&VrrpCounters) -> u64;
+    let failures: Counter = |stats| stats.auth_failure;
+    let mismatches: Counter = |stats| stats.authtype_mismatch;
     for (name, protocol, packet, count) in [
         ("played back", Protocol::Ah, &good, failures),
         ("another key", Protocol::Ah, &stranger, failures),
@@ -169,7 +167,7 @@ fn replayed_forged_and_plain_adverts_leave_the_timer_alone() {
 }
 
 #[test]
-fn a_master_takes_up_the_counting_of_a_weaker_one() {
+fn ah_master_continues_the_sequence_of_a_lower_priority_master() {
     let mut kernel = eth0();
     kernel.wall_clock = Duration::from_secs(100);
     let mut engine = engine(vec![with_ah(255)]);
@@ -180,9 +178,10 @@ fn a_master_takes_up_the_counting_of_a_weaker_one() {
     assert_eq!(last_number(&kernel), 5_001);
 }
 
-/// The clock is behind what others know, after several adverts in a second or those of a peer whose clock is ahead.
+/// The clock may be behind the sequence numbers in use, after several adverts in a second or those of
+/// a peer whose clock is ahead.
 #[test]
-fn who_goes_on_as_master_goes_on_counting() {
+fn resumed_ah_master_continues_its_sequence() {
     let mut kernel = eth0();
     kernel.wall_clock = Duration::from_secs(100);
     let mut first = engine(vec![with_ah(200)]);
@@ -198,22 +197,22 @@ fn who_goes_on_as_master_goes_on_counting() {
     start(&mut next, &mut kernel, at(3_520));
     let before = kernel.adverts;
     run(&mut next, &mut kernel, at(4_520));
-    assert_eq!(only(&next).0, VrrpState::Master);
+    assert_eq!(single_instance(&next).0, VrrpState::Master);
     assert_eq!(
         (kernel.adverts, last_number(&kernel)),
         (before + 1, last + 1)
     );
-    // But a master in its place is heard, wherever that one counts.
+    // An advert of a new master is accepted whatever its sequence number.
     let mut late = engine(vec![with_ah(200)]);
     start(&mut late, &mut kernel, at(4_600));
     let theirs = ah_advert(250, "192.0.2.2", 9, &KEY);
     receive_by(Protocol::Ah, &mut late, &mut kernel, at(4_700), 2, &theirs);
     run(&mut late, &mut kernel, at(6_000));
-    assert_eq!(only(&late).0, VrrpState::Backup);
+    assert_eq!(single_instance(&late).0, VrrpState::Backup);
 }
 
 #[test]
-fn a_stronger_router_that_counts_from_one_is_told_the_number_at_once() {
+fn ah_master_answers_a_higher_priority_advert_with_an_old_sequence_at_once() {
     let mut kernel = eth0();
     let mut engine = engine(vec![with_ah(100)]);
     start(&mut engine, &mut kernel, at(0));
@@ -222,7 +221,7 @@ fn a_stronger_router_that_counts_from_one_is_told_the_number_at_once() {
     let mut hear = |ms, sequence, kernel: &mut Kernel| {
         let packet = ah_advert(200, "192.0.2.2", sequence, &KEY);
         receive_by(Protocol::Ah, &mut engine, kernel, at(ms), 2, &packet);
-        (kernel.adverts - sent, only(&engine).0)
+        (kernel.adverts - sent, single_instance(&engine).0)
     };
     assert_eq!(hear(3_900, 1, &mut kernel), (1, VrrpState::Master));
     assert_eq!(
@@ -235,15 +234,15 @@ fn a_stronger_router_that_counts_from_one_is_told_the_number_at_once() {
 }
 
 #[test]
-fn other_traffic_with_an_authentication_header_is_nobody_s_business() {
+fn ah_packets_with_other_payload_are_ignored() {
     let mut kernel = eth0();
     let mut engine = engine(vec![with_ah(100)]);
     start(&mut engine, &mut kernel, at(0));
     let mut packet = ah_advert(200, "192.0.2.2", 5, &KEY);
     packet[20] = 50;
-    let before = only(&engine);
+    let before = single_instance(&engine);
     receive_by(Protocol::Ah, &mut engine, &mut kernel, at(500), 2, &packet);
-    assert_eq!(only(&engine), before);
+    assert_eq!(single_instance(&engine), before);
 }
 
 // ---- auth_hmac ----
@@ -267,7 +266,7 @@ fn with_hmac(mode: HmacMode, window: Option<u32>) -> VrrpInstance {
     }
 }
 
-/// An advert of 192.0.2.2 with priority 200, signed.
+/// A signed advert of 192.0.2.2 with priority 200.
 fn signed(id: u8, byte: u8, sequence: u64) -> Vec<u8> {
     let plain = advert(7, 200, "192.0.2.2", "224.0.0.18", &[VIP]);
     let header = ipv4::parse(&plain).unwrap().header;
@@ -292,8 +291,9 @@ fn now() -> u64 {
     WALL.as_secs() << 32
 }
 
-/// State and counters after 300 ms of an instance that is told `packets`, and whether it followed the last one.
-fn told(conf: VrrpInstance, packets: &[Vec<u8>]) -> (VrrpCounters, bool) {
+/// Passes `packets` to an instance; returns its counters after 300 ms, and whether the last packet
+/// reset the down timer.
+fn feed(conf: VrrpInstance, packets: &[Vec<u8>]) -> (VrrpCounters, bool) {
     let mut kernel = eth0();
     let mut engine = engine(vec![conf]);
     start(&mut engine, &mut kernel, at(0));
@@ -305,19 +305,19 @@ fn told(conf: VrrpInstance, packets: &[Vec<u8>]) -> (VrrpCounters, bool) {
         followed = engine.next_deadline() != before;
         before = engine.next_deadline();
     }
-    (only(&engine).1, followed)
+    (single_instance(&engine).1, followed)
 }
 
 #[test]
-fn signatures_are_believed_for_every_key_and_counted_for_every_flaw() {
+fn auth_hmac_accepts_every_key_and_counts_every_signature_error() {
     let flipped = |mut packet: Vec<u8>, at: usize| {
         packet[at] ^= 1;
         packet
     };
     let plain = advert(7, 200, "192.0.2.2", "224.0.0.18", &[VIP]);
-    type Pick = fn(&VrrpCounters) -> u64;
-    let nothing: Pick = |_| 1;
-    let cases: [(&str, Vec<Vec<u8>>, Pick, bool); 9] = [
+    type Counter = fn(&VrrpCounters) -> u64;
+    let nothing: Counter = |_| 1;
+    let cases: [(&str, Vec<Vec<u8>>, Counter, bool); 9] = [
         ("active key", vec![signed(2, 0xbb, now())], nothing, true),
         ("other key", vec![signed(1, 0xaa, now())], nothing, true),
         ("unsigned", vec![plain], |s| s.auth_ext_missing, false),
@@ -359,28 +359,28 @@ fn signatures_are_believed_for_every_key_and_counted_for_every_flaw() {
         ),
     ];
     for (name, packets, count, follows) in cases {
-        let (stats, followed) = told(with_hmac(HmacMode::Enforce, Some(5)), &packets);
+        let (stats, followed) = feed(with_hmac(HmacMode::Enforce, Some(5)), &packets);
         assert_eq!((count(&stats), followed), (1, follows), "{name}");
-        // Permissive: the same counters, and nothing is ignored.
+        // Permissive mode: the same counters, but no advert is ignored.
         for mode in [HmacMode::Permissive, HmacMode::ReceiveOnly] {
-            let (stats, followed) = told(with_hmac(mode, Some(5)), &packets);
+            let (stats, followed) = feed(with_hmac(mode, Some(5)), &packets);
             assert_eq!((count(&stats), followed), (1, true), "{name}, {mode:?}");
         }
     }
     let late = [signed(1, 0xaa, 5), signed(1, 0xaa, 6)];
-    let (stats, followed) = told(with_hmac(HmacMode::Enforce, None), &late);
+    let (stats, followed) = feed(with_hmac(HmacMode::Enforce, None), &late);
     assert_eq!((stats.auth_ext_stale, followed), (0, true), "monotonic");
 }
 
 #[test]
-fn a_signed_advert_is_a_length_error_to_whom_it_is_not_configured_for() {
+fn signed_advert_is_a_length_error_without_auth_hmac() {
     let packets = [signed(1, 0xaa, now())];
-    let (stats, followed) = told(instance(7, 100, &[VIP]), &packets);
+    let (stats, followed) = feed(instance(7, 100, &[VIP]), &packets);
     assert_eq!((stats.packet_len_err, followed), (1, false));
 }
 
 #[test]
-fn our_adverts_are_signed_with_the_active_key_unless_we_only_receive() {
+fn auth_hmac_signs_with_the_active_key_unless_receive_only() {
     for (mode, length) in [
         (HmacMode::Enforce, 60),
         (HmacMode::Permissive, 60),

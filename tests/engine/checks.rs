@@ -1,25 +1,16 @@
-//! Health checks against a kernel made of tables: when they run, and what their results come to.
+//! Health checks: when they run, and the effect of their results.
 
 use std::time::Duration;
 
-use crate::support::kernel::{Kernel, run, start};
+use crate::support::kernel::{Kernel, at, eth0, run, start};
 use crate::support::lvs::{check, misc, service, target};
 use vrrpd::check::{ProbeTransport, SocketEvent};
 use vrrpd::config::model::lvs::{Check, CheckKind, Lvs, Udp};
 use vrrpd::config::model::{Config, Fifo, TrackFile, User};
 use vrrpd::engine::system::{Exit, Pid};
 use vrrpd::engine::{Engine, Options};
-use vrrpd::types::Instant;
 
 const ECONNREFUSED: i32 = 111;
-
-fn at(ms: u64) -> Instant {
-    Instant::from_millis(1_000 + ms)
-}
-
-fn eth0() -> Kernel {
-    Kernel::with(&[(2, "eth0", true)], &[(2, "192.0.2.1/24")])
-}
 
 /// One virtual server with these real servers.
 fn config(servers: Vec<Vec<Check>>) -> Config {
@@ -41,16 +32,16 @@ fn tcp(port: u16) -> Check {
     check(CheckKind::Tcp(target(&format!("10.0.0.1:{port}"))))
 }
 
-fn begin(config: Config, kernel: &mut Kernel) -> Engine {
+fn started(config: Config, kernel: &mut Kernel) -> Engine {
     let mut engine = Engine::new(config, Options::default());
     start(&mut engine, kernel, at(0));
     engine
 }
 
-/// What was told of real servers: `1 DOWN`, by the last part of their address.
-fn told(kernel: &mut Kernel) -> Vec<String> {
+/// Notified state changes of real servers, with the last byte of the address: `1 DOWN`.
+fn state_changes(kernel: &mut Kernel) -> Vec<String> {
     let lines = kernel.take_log();
-    let told = lines.iter().filter_map(|line| {
+    let state_changes = lines.iter().filter_map(|line| {
         let words: Vec<&str> = line.split_whitespace().collect();
         let [_, "/lvs", "RS", name, _, state] = words[..] else {
             return None;
@@ -58,26 +49,26 @@ fn told(kernel: &mut Kernel) -> Vec<String> {
         let addr = name.split(']').next()?;
         Some(format!("{} {state}", addr.rsplit('.').next()?))
     });
-    told.collect()
+    state_changes.collect()
 }
 
-/// What was asked of the kernel that begins with this.
-fn asked(kernel: &mut Kernel, what: &str) -> Vec<String> {
+/// New log lines with this prefix.
+fn log_starting_with(kernel: &mut Kernel, what: &str) -> Vec<String> {
     let mut log = kernel.take_log();
     log.retain(|line| line.starts_with(what));
     log
 }
 
 #[test]
-fn a_server_goes_down_after_its_retries_and_comes_back_with_the_first_success() {
+fn real_server_goes_down_after_retries_and_up_on_first_success() {
     let mut kernel = eth0();
-    let mut engine = begin(config(vec![vec![tcp(80)]]), &mut kernel);
+    let mut engine = started(config(vec![vec![tcp(80)]]), &mut kernel);
     run(&mut engine, &mut kernel, at(1));
     kernel.socket_event(&mut engine, at(1), 0, SocketEvent::Connected);
     assert_eq!(kernel.probes.open, []);
     kernel.take_log();
     let refused = SocketEvent::Failed(ECONNREFUSED);
-    // Every 10 s; then 2 retries, a second after each failure.
+    // Every 10 s; 2 retries, one second after each failure.
     for (due, news, want) in [
         (10_000, refused, &[][..]),
         (11_005, refused, &[]),
@@ -90,7 +81,7 @@ fn a_server_goes_down_after_its_retries_and_comes_back_with_the_first_success() 
         (59_015, SocketEvent::Connected, &[]),
     ] {
         run(&mut engine, &mut kernel, at(due - 1));
-        // What is silent is told so by the deadline.
+        // A server that does not answer fails by timeout.
         if news == SocketEvent::TimedOut {
             run(&mut engine, &mut kernel, at(due + 5_000));
         } else {
@@ -98,43 +89,43 @@ fn a_server_goes_down_after_its_retries_and_comes_back_with_the_first_success() 
             assert_eq!(kernel.probes.open.len(), 1, "{due}");
             kernel.socket_event(&mut engine, at(due + 5), 0, news);
         }
-        assert_eq!(told(&mut kernel), want, "{due}");
+        assert_eq!(state_changes(&mut kernel), want, "{due}");
         assert_eq!(kernel.probes.open, [], "{due}");
     }
 }
 
 #[test]
-fn the_first_failure_of_all_counts_at_once_and_alpha_waits_for_a_success() {
+fn first_failure_skips_retries_and_alpha_waits_for_a_success() {
     let alpha = Check {
         alpha: true,
         ..tcp(81)
     };
     let mut kernel = eth0();
-    let mut engine = begin(config(vec![vec![tcp(80)], vec![alpha]]), &mut kernel);
+    let mut engine = started(config(vec![vec![tcp(80)], vec![alpha]]), &mut kernel);
     run(&mut engine, &mut kernel, at(1));
     kernel.take_log();
     kernel.socket_event(&mut engine, at(1), 0, SocketEvent::Failed(ECONNREFUSED));
-    assert_eq!(told(&mut kernel), ["1 DOWN"]);
+    assert_eq!(state_changes(&mut kernel), ["1 DOWN"]);
     kernel.socket_event(&mut engine, at(2), 1, SocketEvent::Connected);
-    assert_eq!(told(&mut kernel), ["2 UP"]);
+    assert_eq!(state_changes(&mut kernel), ["2 UP"]);
 }
 
 #[test]
-fn all_checks_of_a_server_must_be_content() {
+fn real_server_needs_all_checks_to_succeed() {
     let mut kernel = eth0();
-    let mut engine = begin(config(vec![vec![tcp(80), tcp(81)]]), &mut kernel);
+    let mut engine = started(config(vec![vec![tcp(80), tcp(81)]]), &mut kernel);
     run(&mut engine, &mut kernel, at(1));
     kernel.take_log();
     kernel.socket_event(&mut engine, at(1), 1, SocketEvent::Failed(ECONNREFUSED));
     kernel.socket_event(&mut engine, at(1), 0, SocketEvent::Connected);
-    assert_eq!(told(&mut kernel), ["1 DOWN"]);
+    assert_eq!(state_changes(&mut kernel), ["1 DOWN"]);
     run(&mut engine, &mut kernel, at(10_000));
     kernel.socket_event(&mut engine, at(10_001), 1, SocketEvent::Connected);
-    assert_eq!(told(&mut kernel), ["1 UP"]);
+    assert_eq!(state_changes(&mut kernel), ["1 UP"]);
 }
 
 #[test]
-fn first_runs_are_spread_over_the_warmup() {
+fn first_checks_are_spread_over_warmup() {
     let servers = (0..100)
         .map(|port| {
             vec![Check {
@@ -144,23 +135,23 @@ fn first_runs_are_spread_over_the_warmup() {
         })
         .collect();
     let mut kernel = eth0();
-    let mut engine = begin(config(servers), &mut kernel);
+    let mut engine = started(config(servers), &mut kernel);
     let mut before = 0;
     for second in 1..=10 {
         run(&mut engine, &mut kernel, at(second * 1000));
         let count = kernel.probes.opened - before;
-        // Those that are silent for 5 s are tried again meanwhile.
+        // Those that do not answer for 5 s are retried meanwhile.
         assert!((8..=32).contains(&count), "second {second}: {count}");
         before = kernel.probes.opened;
     }
 }
 
 #[test]
-fn only_so_many_sockets_are_open_and_the_others_wait_their_turn() {
+fn open_check_sockets_are_limited_and_others_wait() {
     let servers = (0..300).map(|port| vec![tcp(port)]).collect();
     let mut kernel = eth0();
     kernel.probes.limit = Some(128);
-    let mut engine = begin(config(servers), &mut kernel);
+    let mut engine = started(config(servers), &mut kernel);
     run(&mut engine, &mut kernel, at(1));
     let numbers = |kernel: &Kernel| -> Vec<usize> {
         let open = kernel.probes.open.iter();
@@ -168,12 +159,12 @@ fn only_so_many_sockets_are_open_and_the_others_wait_their_turn() {
     };
     let first = numbers(&kernel);
     assert_eq!(first.len(), 128);
-    // Nobody answers: when their time is over others have theirs.
+    // No server answers: after the timeout the waiting checks run.
     run(&mut engine, &mut kernel, at(5_002));
     let second = numbers(&kernel);
     assert_eq!(second.len(), 128);
     assert!(second.iter().all(|probe| !first.contains(probe)));
-    let failed = told(&mut kernel);
+    let failed = state_changes(&mut kernel);
     assert_eq!(failed.len(), 128, "the first failure counts");
     for probe in second {
         kernel.socket_event(&mut engine, at(5_010), probe, SocketEvent::Connected);
@@ -181,14 +172,14 @@ fn only_so_many_sockets_are_open_and_the_others_wait_their_turn() {
     run(&mut engine, &mut kernel, at(5_011));
     assert_eq!(kernel.probes.open.len(), 300 - 256);
     assert_eq!(kernel.probes.peak, 128);
-    assert_eq!(told(&mut kernel), [""; 0]);
+    assert_eq!(state_changes(&mut kernel), [""; 0]);
 }
 
 #[test]
-fn no_turn_of_the_loop_opens_many_sockets() {
+fn loop_iteration_opens_few_check_sockets() {
     let servers = (0..100).map(|port| vec![tcp(port)]).collect();
     let mut kernel = eth0();
-    let mut engine = begin(config(servers), &mut kernel);
+    let mut engine = started(config(servers), &mut kernel);
     engine.expire(at(1), &mut kernel);
     assert!(
         (1..=16).contains(&kernel.probes.opened),
@@ -198,11 +189,11 @@ fn no_turn_of_the_loop_opens_many_sockets() {
 }
 
 #[test]
-fn a_lack_of_descriptors_is_waited_out_and_says_nothing_about_servers() {
+fn emfile_delays_checks_without_failing_servers() {
     let servers = (0..20).map(|port| vec![tcp(port)]).collect();
     let mut kernel = eth0();
     kernel.probes.limit = Some(3);
-    let mut engine = begin(config(servers), &mut kernel);
+    let mut engine = started(config(servers), &mut kernel);
     let mut turns = 0;
     for ms in 1..200 {
         run(&mut engine, &mut kernel, at(ms));
@@ -212,25 +203,29 @@ fn a_lack_of_descriptors_is_waited_out_and_says_nothing_about_servers() {
         }
     }
     assert_eq!((turns, kernel.probes.opened), (3, 20));
-    assert_eq!(told(&mut kernel), [""; 0]);
-    // Even if there is none at all.
+    assert_eq!(state_changes(&mut kernel), [""; 0]);
+    // Even if no descriptor is available at all.
     kernel.probes.limit = Some(0);
     run(&mut engine, &mut kernel, at(60_000));
     kernel.probes.limit = None;
     run(&mut engine, &mut kernel, at(71_000));
     assert!(kernel.probes.opened > 22, "{}", kernel.probes.opened);
-    assert!(!told(&mut kernel).iter().any(|line| line.is_empty()));
+    assert!(
+        !state_changes(&mut kernel)
+            .iter()
+            .any(|line| line.is_empty())
+    );
 }
 
 #[test]
-fn what_is_wrong_with_us_is_not_laid_to_the_server_but_no_way_to_it_is() {
-    // EADDRNOTAVAIL of `bindto`, EPERM of a mark, ENETUNREACH.
+fn local_errors_do_not_fail_servers_but_unreachable_does() {
+    // EADDRNOTAVAIL from `bindto`, EPERM from `fwmark`, ENETUNREACH.
     for (errno, want) in [(99, &[][..]), (1, &[]), (101, &["1 DOWN"])] {
         let mut kernel = eth0();
         kernel.probes.open_errno = Some(errno);
-        let mut engine = begin(config(vec![vec![tcp(80)]]), &mut kernel);
+        let mut engine = started(config(vec![vec![tcp(80)]]), &mut kernel);
         run(&mut engine, &mut kernel, at(5_000));
-        assert_eq!(told(&mut kernel), want, "{errno}");
+        assert_eq!(state_changes(&mut kernel), want, "{errno}");
         kernel.probes.open_errno = None;
         run(&mut engine, &mut kernel, at(10_000));
         assert_eq!(kernel.probes.opened, 1, "{errno}: the next turn");
@@ -238,10 +233,10 @@ fn what_is_wrong_with_us_is_not_laid_to_the_server_but_no_way_to_it_is() {
 }
 
 #[test]
-fn a_trickle_of_bytes_does_not_keep_a_check_up() {
+fn slow_reply_does_not_extend_the_check_timeout() {
     let ping = check(CheckKind::Ping(target("10.0.0.1:0")));
     let mut kernel = eth0();
-    let mut engine = begin(config(vec![vec![ping]]), &mut kernel);
+    let mut engine = started(config(vec![vec![ping]]), &mut kernel);
     run(&mut engine, &mut kernel, at(1));
     assert_eq!(kernel.probes.open[0].1, ProbeTransport::Icmp);
     kernel.socket_event(&mut engine, at(1), 0, SocketEvent::Connected);
@@ -255,20 +250,20 @@ fn a_trickle_of_bytes_does_not_keep_a_check_up() {
             SocketEvent::Received(b"rubbish!"),
         );
     }
-    assert_eq!(told(&mut kernel), [""; 0]);
+    assert_eq!(state_changes(&mut kernel), [""; 0]);
     run(&mut engine, &mut kernel, at(20_001));
-    assert_eq!(told(&mut kernel), ["1 DOWN"]);
+    assert_eq!(state_changes(&mut kernel), ["1 DOWN"]);
 }
 
 #[test]
-fn silence_is_good_enough_for_udp() {
+fn udp_check_accepts_no_reply() {
     let conf = Udp {
         payload: b"hi".to_vec(),
         ..Udp::default()
     };
     let udp = check(CheckKind::Udp(target("10.0.0.1:53"), Box::new(conf)));
     let mut kernel = eth0();
-    let mut engine = begin(config(vec![vec![udp]]), &mut kernel);
+    let mut engine = started(config(vec![vec![udp]]), &mut kernel);
     run(&mut engine, &mut kernel, at(1));
     kernel.socket_event(&mut engine, at(1), 0, SocketEvent::Connected);
     assert_eq!(kernel.probes.sent, b"hi");
@@ -286,22 +281,22 @@ fn silence_is_good_enough_for_udp() {
         run(&mut engine, &mut kernel, at(ms));
         kernel.socket_event(&mut engine, at(ms), 0, SocketEvent::Failed(ECONNREFUSED));
     }
-    assert_eq!(told(&mut kernel), ["1 DOWN"]);
+    assert_eq!(state_changes(&mut kernel), ["1 DOWN"]);
 }
 
-// ---- programs ----
+// ---- MISC_CHECK ----
 
 #[test]
-fn a_program_decides_by_its_exit_code() {
+fn misc_check_uses_the_exit_code() {
     let mut kernel = eth0();
-    let mut engine = begin(config(vec![vec![misc(false)]]), &mut kernel);
+    let mut engine = started(config(vec![vec![misc(false)]]), &mut kernel);
     run(&mut engine, &mut kernel, at(1));
-    assert_eq!(asked(&mut kernel, "run"), ["run 1 /check -x"]);
+    assert_eq!(log_starting_with(&mut kernel, "run"), ["run 1 /check -x"]);
     let end = |engine: &mut Engine, kernel: &mut Kernel, nth: i32, how| {
         let now = at(u64::try_from(nth - 1).expect("from 1") * 10_000);
         run(engine, kernel, now.after(Duration::from_millis(1)));
         engine.child_ended(now.after(Duration::from_millis(2)), Pid(nth), how, kernel);
-        told(kernel)
+        state_changes(kernel)
     };
     let none = [""; 0];
     assert_eq!(end(&mut engine, &mut kernel, 1, Exit::Code(0)), none);
@@ -313,12 +308,12 @@ fn a_program_decides_by_its_exit_code() {
 }
 
 #[test]
-fn a_dynamic_program_changes_the_weight_and_no_more() {
+fn misc_dynamic_changes_only_the_weight() {
     let mut conf = config(vec![vec![misc(true)], vec![]]);
-    // Enough only with both, or with one that is strong.
+    // The quorum needs both servers, or one with a higher weight.
     conf.lvs.virtual_servers[0].quorum = 2;
     let mut kernel = eth0();
-    let mut engine = begin(conf, &mut kernel);
+    let mut engine = started(conf, &mut kernel);
     let quorum = |kernel: &mut Kernel| {
         let mut log = kernel.take_log();
         log.retain(|line| line.starts_with("fifo"));
@@ -328,7 +323,7 @@ fn a_dynamic_program_changes_the_weight_and_no_more() {
     quorum(&mut kernel);
     let vs = "fifo /lvs VS [198.51.100.1]:tcp:80";
     let rs = "fifo /lvs RS [10.0.0.1]:tcp:80 [198.51.100.1]:tcp:80";
-    // 0: as configured, 1; 2: weight 0; 1 down.
+    // Exit code 0: the configured weight 1; 2: weight 0; 1: down.
     for (nth, code, want) in [
         (1, 0, vec![]),
         (2, 2, vec![format!("{vs} DOWN")]),
@@ -351,11 +346,11 @@ fn a_dynamic_program_changes_the_weight_and_no_more() {
 }
 
 #[test]
-fn a_program_that_takes_too_long_fails_and_is_ended_and_not_started_again_meanwhile() {
+fn misc_check_timeout_fails_and_terminates_the_run() {
     let mut kernel = eth0();
-    let mut engine = begin(config(vec![vec![misc(false)]]), &mut kernel);
+    let mut engine = started(config(vec![vec![misc(false)]]), &mut kernel);
     run(&mut engine, &mut kernel, at(3_000));
-    assert_eq!(asked(&mut kernel, "kill"), [""; 0]);
+    assert_eq!(log_starting_with(&mut kernel, "kill"), [""; 0]);
     run(&mut engine, &mut kernel, at(3_001));
     let log = kernel.take_log();
     assert!(log.contains(&"kill 1 Term".to_owned()), "{log:?}");
@@ -364,17 +359,17 @@ fn a_program_that_takes_too_long_fails_and_is_ended_and_not_started_again_meanwh
     assert_eq!(kernel.take_log(), ["kill 1 Kill"]);
     engine.child_ended(at(25_001), Pid(1), Exit::Signal(9), &mut kernel);
     run(&mut engine, &mut kernel, at(25_010));
-    // Its group first: those it has started need not have listened.
+    // The whole process group is terminated.
     assert_eq!(kernel.take_log(), ["kill 1 Kill", "run 2 /check -x"]);
     engine.child_ended(at(25_020), Pid(2), Exit::Code(0), &mut kernel);
-    assert_eq!(told(&mut kernel), ["1 UP"]);
+    assert_eq!(state_changes(&mut kernel), ["1 UP"]);
 }
 
 #[test]
-fn one_program_is_started_in_a_turn_of_the_loop() {
+fn misc_checks_are_started_one_per_loop_iteration() {
     let servers = (0..10).map(|_| vec![misc(false)]).collect();
     let mut kernel = eth0();
-    let mut engine = begin(config(servers), &mut kernel);
+    let mut engine = started(config(servers), &mut kernel);
     engine.expire(at(1), &mut kernel);
     assert_eq!(kernel.spawned, 1);
     run(&mut engine, &mut kernel, at(2));
@@ -382,21 +377,21 @@ fn one_program_is_started_in_a_turn_of_the_loop() {
 }
 
 #[test]
-fn programs_that_cannot_be_started_say_nothing_about_servers() {
+fn misc_check_that_cannot_be_started_does_not_fail_servers() {
     let mut kernel = eth0();
     kernel.spawn_errno = Some(11);
-    let mut engine = begin(config(vec![vec![misc(false)]]), &mut kernel);
+    let mut engine = started(config(vec![vec![misc(false)]]), &mut kernel);
     run(&mut engine, &mut kernel, at(5_000));
-    assert_eq!(told(&mut kernel), [""; 0]);
+    assert_eq!(state_changes(&mut kernel), [""; 0]);
     kernel.spawn_errno = None;
     run(&mut engine, &mut kernel, at(10_001));
-    assert_eq!(asked(&mut kernel, "run"), ["run 1 /check -x"]);
+    assert_eq!(log_starting_with(&mut kernel, "run"), ["run 1 /check -x"]);
 }
 
-// ---- files ----
+// ---- FILE_CHECK ----
 
 #[test]
-fn a_file_takes_a_server_down_and_up_again() {
+fn file_check_takes_a_server_down_and_up() {
     let kind = CheckKind::File {
         file: 0,
         weight: 0,
@@ -410,29 +405,29 @@ fn a_file_takes_a_server_down_and_up_again() {
     }];
     let mut kernel = eth0();
     kernel.files.insert("/f".into(), b"1\n".to_vec());
-    let mut engine = begin(conf, &mut kernel);
-    assert_eq!(told(&mut kernel), ["1 DOWN"], "from the beginning");
+    let mut engine = started(conf, &mut kernel);
+    assert_eq!(state_changes(&mut kernel), ["1 DOWN"], "from the beginning");
     let mut write = |text: &[u8]| {
         kernel.files.insert("/f".into(), text.to_vec());
         engine.files_changed(at(1), &mut kernel);
-        told(&mut kernel)
+        state_changes(&mut kernel)
     };
     assert_eq!(write(b"0"), ["1 UP"]);
     assert_eq!(write(b""), [""; 0]);
     assert_eq!(write(b"-3"), ["1 DOWN"]);
 }
 
-// ---- reload, pause, end ----
+// ---- reload, ha_suspend, stop ----
 
 #[test]
-fn checks_that_stay_keep_what_they_know_across_a_reload() {
+fn reload_keeps_the_state_of_unchanged_checks() {
     let two = || config(vec![vec![tcp(80)], vec![tcp(81), misc(false)]]);
     let mut kernel = eth0();
-    let mut engine = begin(two(), &mut kernel);
+    let mut engine = started(two(), &mut kernel);
     run(&mut engine, &mut kernel, at(1));
     kernel.socket_event(&mut engine, at(2), 1, SocketEvent::Failed(ECONNREFUSED));
-    assert_eq!(told(&mut kernel), ["2 DOWN"]);
-    // Another server takes the first place; a check is in the middle of its work.
+    assert_eq!(state_changes(&mut kernel), ["2 DOWN"]);
+    // Another server is inserted first while a check is running.
     let mut other = two();
     other.lvs.virtual_servers[0].real_servers.remove(0);
     assert_eq!(kernel.probes.open.len(), 1);
@@ -443,32 +438,36 @@ fn checks_that_stay_keep_what_they_know_across_a_reload() {
     let kill = |line: &&String| line.starts_with("kill") || line.starts_with("run");
     assert_eq!(log.iter().find(kill), None, "its program goes on");
     engine.child_ended(at(5), Pid(1), Exit::Code(0), &mut kernel);
-    assert_eq!(told(&mut kernel), [""; 0], "the other check still fails");
+    assert_eq!(
+        state_changes(&mut kernel),
+        [""; 0],
+        "the other check still fails"
+    );
     run(&mut engine, &mut kernel, at(10_000));
     kernel.socket_event(&mut engine, at(10_001), 0, SocketEvent::Connected);
-    assert_eq!(told(&mut kernel), ["2 UP"]);
+    assert_eq!(state_changes(&mut kernel), ["2 UP"]);
 }
 
 #[test]
-fn what_a_reload_removes_is_ended() {
+fn reload_ends_removed_checks() {
     let mut kernel = eth0();
-    let mut engine = begin(config(vec![vec![tcp(80), misc(false)]]), &mut kernel);
+    let mut engine = started(config(vec![vec![tcp(80), misc(false)]]), &mut kernel);
     run(&mut engine, &mut kernel, at(1));
     assert_eq!((kernel.probes.open.len(), kernel.spawned), (1, 1));
     kernel.take_log();
     engine.reload(at(2), config(vec![vec![tcp(81)]]), &mut kernel);
     assert_eq!(kernel.probes.open, []);
-    assert_eq!(asked(&mut kernel, "kill"), ["kill 1 Term"]);
+    assert_eq!(log_starting_with(&mut kernel, "kill"), ["kill 1 Term"]);
     engine.child_ended(at(3), Pid(1), Exit::Code(1), &mut kernel);
-    assert_eq!(told(&mut kernel), [""; 0]);
+    assert_eq!(state_changes(&mut kernel), [""; 0]);
 }
 
 #[test]
-fn checks_pause_while_the_address_is_elsewhere() {
+fn ha_suspend_pauses_checks_while_not_master() {
     let mut conf = config(vec![vec![tcp(80), misc(false)]]);
     conf.lvs.virtual_servers[0].ha_suspend = true;
     let mut kernel = eth0();
-    let mut engine = begin(conf, &mut kernel);
+    let mut engine = started(conf, &mut kernel);
     run(&mut engine, &mut kernel, at(60_000));
     assert_eq!((kernel.probes.opened, kernel.spawned), (0, 0));
     kernel.add(2, "198.51.100.1/32");
@@ -480,21 +479,21 @@ fn checks_pause_while_the_address_is_elsewhere() {
     kernel.remove(2, gone);
     kernel.deliver(&mut engine, at(61_001));
     assert_eq!(kernel.probes.open, []);
-    assert_eq!(asked(&mut kernel, "kill"), ["kill 1 Term"]);
+    assert_eq!(log_starting_with(&mut kernel, "kill"), ["kill 1 Term"]);
     engine.child_ended(at(61_002), Pid(1), Exit::Signal(15), &mut kernel);
     run(&mut engine, &mut kernel, at(200_000));
     assert_eq!((kernel.probes.opened, kernel.spawned), (1, 1));
-    assert_eq!(told(&mut kernel), [""; 0]);
+    assert_eq!(state_changes(&mut kernel), [""; 0]);
 }
 
 #[test]
-fn nothing_is_checked_after_the_end() {
+fn stop_ends_all_checks() {
     let mut kernel = eth0();
-    let mut engine = begin(config(vec![vec![tcp(80), misc(false)]]), &mut kernel);
+    let mut engine = started(config(vec![vec![tcp(80), misc(false)]]), &mut kernel);
     run(&mut engine, &mut kernel, at(1));
     engine.stop(at(2), &mut kernel);
     assert_eq!(kernel.probes.open, []);
-    assert_eq!(asked(&mut kernel, "kill"), ["kill 1 Term"]);
+    assert_eq!(log_starting_with(&mut kernel, "kill"), ["kill 1 Term"]);
     engine.child_ended(at(3), Pid(1), Exit::Signal(15), &mut kernel);
     let opened = kernel.probes.opened;
     for ms in 0..100 {

@@ -1,19 +1,14 @@
-//! Synchronization groups in the engine, against a kernel made of tables: in which order members act, and
-//! what is told of the group.
+//! Sync groups: the order in which members act, and notifications of the group.
 
-use crate::support::kernel::{Kernel, advert, ifname, instance, receive, run, start};
+use crate::support::kernel::{Kernel, advert, at, ifname, instance, receive, run, start};
 use vrrpd::config::model::{Config, Fifo, SyncGroup, User, VrrpInstance};
 use vrrpd::engine::{Engine, Options};
-use vrrpd::types::{Instant, VrrpState};
+use vrrpd::types::VrrpState;
 
 const IN: &str = "192.0.2.100/32";
 const OUT: &str = "198.51.100.100/32";
 
-fn at(ms: u64) -> Instant {
-    Instant::from_millis(1_000 + ms)
-}
-
-fn two_sides() -> Kernel {
+fn two_networks() -> Kernel {
     Kernel::with(
         &[(1, "lo", true), (2, "eth0", true), (3, "eth1", true)],
         &[
@@ -24,7 +19,7 @@ fn two_sides() -> Kernel {
     )
 }
 
-/// VI_7 on eth0 and VI_8 on eth1, intervals of 100 ms.
+/// VI_7 on eth0 and VI_8 on eth1, with an advert interval of 100 ms.
 fn members() -> Vec<VrrpInstance> {
     let mut inside = instance(7, 100, &[IN]);
     let mut outside = instance(8, 100, &[OUT]);
@@ -70,9 +65,9 @@ const MASTERS: [VrrpState; 2] = [VrrpState::Master; 2];
 const BACKUPS: [VrrpState; 2] = [VrrpState::Backup; 2];
 const FAULTS: [VrrpState; 2] = [VrrpState::Fault; 2];
 
-/// Two masters at 500 ms.
+/// A group that is master at 500 ms.
 fn masters() -> (Engine, Kernel) {
-    let mut kernel = two_sides();
+    let mut kernel = two_networks();
     let mut engine = engine(config(members()));
     start(&mut engine, &mut kernel, at(0));
     run(&mut engine, &mut kernel, at(500));
@@ -82,10 +77,10 @@ fn masters() -> (Engine, Kernel) {
 }
 
 #[test]
-fn members_take_over_together_adverts_first_words_last() {
-    let mut kernel = two_sides();
+fn sync_group_takes_over_together_adverts_first_notifications_last() {
+    let mut kernel = two_networks();
     let mut instances = members();
-    // One is willing a little before the other.
+    // One down timer expires a little before the other.
     instances[1].priority = vrrpd::types::Priority(90);
     let mut engine = engine(config(instances));
     start(&mut engine, &mut kernel, at(0));
@@ -112,7 +107,7 @@ fn members_take_over_together_adverts_first_words_last() {
 }
 
 #[test]
-fn a_link_that_goes_down_takes_both_out_and_back() {
+fn sync_group_follows_link_down_and_up() {
     let (mut engine, mut kernel) = masters();
     kernel.set_link(3, "eth1", false);
     kernel.deliver(&mut engine, at(510));
@@ -136,10 +131,10 @@ fn a_link_that_goes_down_takes_both_out_and_back() {
 }
 
 #[test]
-fn a_stronger_master_on_one_side_is_given_both_without_a_resignation() {
+fn sync_group_yields_to_a_higher_priority_master_without_priority_0() {
     let (mut engine, mut kernel) = masters();
-    let stronger = advert(8, 150, "198.51.100.2", "224.0.0.18", &[OUT]);
-    receive(&mut engine, &mut kernel, at(510), 3, &stronger);
+    let higher_priority = advert(8, 150, "198.51.100.2", "224.0.0.18", &[OUT]);
+    receive(&mut engine, &mut kernel, at(510), 3, &higher_priority);
     assert_eq!(states(&engine), BACKUPS);
     assert_eq!(
         kernel.take_log(),
@@ -151,10 +146,11 @@ fn a_stronger_master_on_one_side_is_given_both_without_a_resignation() {
             "fifo /run/fifo GROUP \"VG\" BACKUP 0",
         ]
     );
-    // While the stronger one is heard on one side, the silence on the other means nothing.
+    // Adverts of the higher-priority master on one network keep the group backup, even without adverts on
+    // the other.
     for n in 1..40 {
         let now = at(510 + n * 50);
-        receive(&mut engine, &mut kernel, now, 3, &stronger);
+        receive(&mut engine, &mut kernel, now, 3, &higher_priority);
         run(&mut engine, &mut kernel, now);
         assert_eq!(states(&engine), BACKUPS);
     }
@@ -162,7 +158,7 @@ fn a_stronger_master_on_one_side_is_given_both_without_a_resignation() {
 }
 
 #[test]
-fn a_weaker_master_on_one_side_is_met_by_announcements_on_both() {
+fn sync_group_answers_a_lower_priority_master_with_garp_on_all_members() {
     let (mut engine, mut kernel) = masters();
     let weaker = advert(8, 50, "198.51.100.2", "224.0.0.18", &[OUT]);
     receive(&mut engine, &mut kernel, at(510), 3, &weaker);
@@ -173,7 +169,7 @@ fn a_weaker_master_on_one_side_is_met_by_announcements_on_both() {
 }
 
 #[test]
-fn the_end_is_told_of_instances_then_of_the_group() {
+fn stop_notifies_members_then_the_sync_group() {
     let (mut engine, mut kernel) = masters();
     engine.stop(at(510), &mut kernel);
     let log = kernel.take_log();
@@ -190,7 +186,7 @@ fn the_end_is_told_of_instances_then_of_the_group() {
 }
 
 #[test]
-fn a_new_member_joins_masters_at_once() {
+fn reload_new_member_of_a_master_sync_group_becomes_master_at_once() {
     let (mut engine, mut kernel) = masters();
     let mut instances = members();
     let mut third = instance(9, 100, &["192.0.2.109/32"]);
@@ -203,19 +199,19 @@ fn a_new_member_joins_masters_at_once() {
 }
 
 #[test]
-fn a_group_of_a_master_and_a_follower_follows() {
-    let mut kernel = two_sides();
-    let mut alone = members();
-    for instance in &mut alone {
+fn reload_sync_group_of_a_master_and_a_backup_becomes_backup() {
+    let mut kernel = two_networks();
+    let mut ungrouped = members();
+    for instance in &mut ungrouped {
         instance.sync_group = None;
     }
-    let mut plain = config(alone);
+    let mut plain = config(ungrouped);
     plain.sync_groups.clear();
     let mut engine = engine(plain);
     start(&mut engine, &mut kernel, at(0));
-    let stronger = advert(8, 150, "198.51.100.2", "224.0.0.18", &[OUT]);
+    let higher_priority = advert(8, 150, "198.51.100.2", "224.0.0.18", &[OUT]);
     for n in 0..10 {
-        receive(&mut engine, &mut kernel, at(n * 50), 3, &stronger);
+        receive(&mut engine, &mut kernel, at(n * 50), 3, &higher_priority);
         run(&mut engine, &mut kernel, at(n * 50));
     }
     assert_eq!(states(&engine), [VrrpState::Master, VrrpState::Backup]);
@@ -224,11 +220,11 @@ fn a_group_of_a_master_and_a_follower_follows() {
     engine.reload(at(520), config(members()), &mut kernel);
     assert_eq!(states(&engine), BACKUPS);
     run(&mut engine, &mut kernel, at(1_500));
-    assert_eq!(states(&engine), MASTERS, "it has fallen silent");
+    assert_eq!(states(&engine), MASTERS, "the other master is gone");
 }
 
 #[test]
-fn a_member_that_is_removed_leaves_the_others_in_peace() {
+fn reload_removing_a_member_does_not_disturb_the_sync_group() {
     let (mut engine, mut kernel) = masters();
     let only = members().into_iter().take(1).collect();
     engine.reload(at(510), config(only), &mut kernel);

@@ -1,29 +1,18 @@
-//! The engine against a kernel made of tables: what it asks for, in which order, and what it makes of
-//! refusals, removals and vanishing interfaces.
+//! Instances: the order of requests at state changes, and reactions to rejected requests, removed
+//! addresses and missing interfaces.
 
 use std::time::Duration;
 
 use crate::support::kernel::{
-    Kernel, address, advert, cidr, engine, ifname, instance, receive, run, start,
+    Kernel, address, advert, at, cidr, engine, eth0, ifname, instance, receive, run, start,
 };
 use vrrpd::config::model::{Config, Peer, Track, Tracked, Transport, UpDownDelay};
 use vrrpd::engine::{Engine, Options};
 use vrrpd::netlink::link::LinkFlags;
 use vrrpd::netlink::{Link, Message};
-use vrrpd::types::{IfIndex, Instant, Mac, VrrpState};
+use vrrpd::types::{IfIndex, Mac, VrrpState};
 
 const VIP: &str = "192.0.2.100/32";
-
-fn at(ms: u64) -> Instant {
-    Instant::from_millis(1_000 + ms)
-}
-
-fn eth0() -> Kernel {
-    Kernel::with(
-        &[(1, "lo", true), (2, "eth0", true)],
-        &[(1, "127.0.0.1/8"), (2, "192.0.2.1/24")],
-    )
-}
 
 fn state(engine: &Engine, name: &str) -> VrrpState {
     let mut all = engine.instances();
@@ -33,7 +22,7 @@ fn state(engine: &Engine, name: &str) -> VrrpState {
 }
 
 #[test]
-fn a_takeover_advertises_installs_and_announces_in_this_order() {
+fn takeover_sends_advert_then_installs_vips_then_sends_garp() {
     let mut kernel = eth0();
     let mut engine = engine(vec![instance(7, 100, &[VIP, "192.0.2.101/32"])]);
     start(&mut engine, &mut kernel, at(0));
@@ -54,7 +43,7 @@ fn a_takeover_advertises_installs_and_announces_in_this_order() {
 }
 
 #[test]
-fn the_end_resigns_and_removes_only_what_was_added() {
+fn stop_sends_priority_0_and_removes_only_added_vips() {
     let mut kernel = eth0();
     let mut engine = engine(vec![instance(7, 100, &[VIP])]);
     start(&mut engine, &mut kernel, at(0));
@@ -69,7 +58,7 @@ fn the_end_resigns_and_removes_only_what_was_added() {
 }
 
 #[test]
-fn dont_release_vrrp_leaves_the_addresses_at_the_end() {
+fn dont_release_vrrp_keeps_vips_on_stop() {
     let mut kernel = eth0();
     let config = Config {
         instances: vec![instance(7, 100, &[VIP])],
@@ -89,7 +78,7 @@ fn dont_release_vrrp_leaves_the_addresses_at_the_end() {
 }
 
 #[test]
-fn an_address_removed_by_someone_else_is_put_back_and_announced_at_once() {
+fn removed_vip_is_reinstalled_and_announced_at_once() {
     let mut kernel = eth0();
     let mut engine = engine(vec![instance(7, 100, &[VIP])]);
     start(&mut engine, &mut kernel, at(0));
@@ -105,7 +94,7 @@ fn an_address_removed_by_someone_else_is_put_back_and_announced_at_once() {
 }
 
 #[test]
-fn an_address_whose_news_is_on_the_way_is_not_taken_for_removed() {
+fn vip_with_a_pending_netlink_event_is_not_taken_for_removed() {
     let mut kernel = eth0();
     let mut engine = engine(vec![instance(7, 100, &[VIP])]);
     start(&mut engine, &mut kernel, at(0));
@@ -113,7 +102,7 @@ fn an_address_whose_news_is_on_the_way_is_not_taken_for_removed() {
     let due = engine.next_deadline().expect("the takeover");
     engine.expire(due, &mut kernel);
     assert!(kernel.has(VIP));
-    // The interface has another Ethernet address: everything is looked at again.
+    // A changed MAC address of the interface triggers a full comparison.
     engine.netlink_event(
         due,
         &Message::NewLink(Link {
@@ -135,7 +124,7 @@ fn an_address_whose_news_is_on_the_way_is_not_taken_for_removed() {
 }
 
 #[test]
-fn a_refused_address_is_tried_again_while_the_others_are_set() {
+fn rejected_vip_is_retried_while_others_are_installed() {
     let mut kernel = eth0();
     kernel.reject_addr = Some((cidr(VIP).addr, 22, "no such luck"));
     let mut engine = engine(vec![instance(7, 100, &[VIP, "192.0.2.101/32"])]);
@@ -149,7 +138,7 @@ fn a_refused_address_is_tried_again_while_the_others_are_set() {
 }
 
 #[test]
-fn addresses_left_over_by_a_killed_daemon_are_cleaned_and_never_a_source() {
+fn leftover_vips_are_removed_and_never_used_as_source() {
     let mut kernel = Kernel::with(&[(2, "eth0", true)], &[(2, VIP), (2, "192.0.2.1/24")]);
     let mut engine = engine(vec![instance(7, 100, &[VIP])]);
     start(&mut engine, &mut kernel, at(0));
@@ -158,7 +147,7 @@ fn addresses_left_over_by_a_killed_daemon_are_cleaned_and_never_a_source() {
 }
 
 #[test]
-fn an_owners_own_address_is_neither_cleaned_nor_removed() {
+fn address_of_an_owner_is_never_removed() {
     let mut kernel = eth0();
     let mut engine = engine(vec![instance(7, 255, &["192.0.2.1/24"])]);
     start(&mut engine, &mut kernel, at(0));
@@ -169,7 +158,7 @@ fn an_owners_own_address_is_neither_cleaned_nor_removed() {
 }
 
 #[test]
-fn an_interface_that_appears_late_disappears_and_comes_back_needs_no_restart() {
+fn interface_may_appear_late_disappear_and_return() {
     let mut kernel = Kernel::with(&[(1, "lo", true)], &[]);
     let mut engine = engine(vec![instance(7, 100, &[VIP])]);
     start(&mut engine, &mut kernel, at(0));
@@ -211,7 +200,7 @@ fn an_interface_that_appears_late_disappears_and_comes_back_needs_no_restart() {
 }
 
 #[test]
-fn link_down_and_lost_address_are_faults_that_pass() {
+fn link_down_and_lost_source_address_cause_a_temporary_fault() {
     let mut kernel = eth0();
     let mut engine = engine(vec![instance(7, 100, &[VIP])]);
     start(&mut engine, &mut kernel, at(0));
@@ -229,7 +218,7 @@ fn link_down_and_lost_address_are_faults_that_pass() {
 }
 
 #[test]
-fn tracked_interfaces_decide_state_or_priority() {
+fn track_interface_causes_fault_or_changes_priority() {
     for (name, weight, want_state, want_priority) in [
         ("weight 0", 0, VrrpState::Fault, None),
         (
@@ -272,7 +261,7 @@ fn tracked_interfaces_decide_state_or_priority() {
 }
 
 #[test]
-fn adverts_reach_the_instance_of_their_vrid_and_interface_only() {
+fn adverts_are_dispatched_by_vrid_and_interface() {
     let mut kernel = eth0();
     kernel.set_link(3, "eth1", true);
     kernel.add(3, "198.51.100.1/24");
@@ -293,7 +282,7 @@ fn adverts_reach_the_instance_of_their_vrid_and_interface_only() {
 }
 
 #[test]
-fn unicast_instances_with_one_vrid_are_told_apart_by_their_address() {
+fn unicast_instances_with_equal_vrid_are_distinguished_by_address() {
     let mut kernel = eth0();
     kernel.set_link(3, "eth1", true);
     kernel.add(3, "198.51.100.1/24");
@@ -337,7 +326,7 @@ fn unicast_instances_with_one_vrid_are_told_apart_by_their_address() {
 }
 
 #[test]
-fn a_unicast_instance_hears_what_was_sent_to_another_address_of_its_router() {
+fn unicast_advert_to_another_local_address_is_accepted() {
     let mut kernel = eth0();
     kernel.add(2, "198.51.100.1/24");
     let mut conf = instance(7, 100, &[VIP]);
@@ -357,7 +346,7 @@ fn a_unicast_instance_hears_what_was_sent_to_another_address_of_its_router() {
 }
 
 #[test]
-fn an_instance_that_cannot_hear_does_not_take_over_blindly() {
+fn instance_without_a_receive_socket_does_not_take_over() {
     let mut kernel = eth0();
     kernel.listen_errno = Some(1);
     let mut engine = engine(vec![instance(7, 100, &[VIP])]);
@@ -374,7 +363,7 @@ fn an_instance_that_cannot_hear_does_not_take_over_blindly() {
 }
 
 #[test]
-fn static_addresses_stay_while_the_daemon_runs() {
+fn static_ipaddress_is_kept_while_the_daemon_runs() {
     let mut kernel = eth0();
     let static_addresses = vec![
         address("10.9.9.9/24", "eth0"),
@@ -401,7 +390,7 @@ fn static_addresses_stay_while_the_daemon_runs() {
 }
 
 #[test]
-fn an_interface_must_stay_down_for_its_configured_delay_to_count() {
+fn link_down_counts_after_its_configured_delay() {
     let mut kernel = eth0();
     let mut config = Config {
         instances: vec![instance(7, 100, &[VIP])],
@@ -435,7 +424,7 @@ fn an_interface_must_stay_down_for_its_configured_delay_to_count() {
 }
 
 #[test]
-fn announcements_of_all_instances_on_an_interface_keep_the_configured_gap() {
+fn garp_interval_applies_across_instances_of_an_interface() {
     let mut kernel = eth0();
     let mut confs = vec![
         instance(7, 100, &[VIP, "192.0.2.101/32"]),
@@ -459,7 +448,7 @@ fn announcements_of_all_instances_on_an_interface_keep_the_configured_gap() {
 }
 
 #[test]
-fn instances_that_take_over_together_all_advertise_before_any_address_is_set() {
+fn simultaneous_takeovers_send_all_adverts_before_installing_vips() {
     let mut kernel = eth0();
     let confs = (1..=20).map(|vrid| instance(vrid, 100, &[&format!("192.0.2.{}/32", 100 + vrid)]));
     let mut engine = engine(confs.collect());
@@ -479,7 +468,7 @@ fn instances_that_take_over_together_all_advertise_before_any_address_is_set() {
 }
 
 #[test]
-fn virtual_ipv6_addresses_skip_duplicate_address_detection_and_static_ones_do_not() {
+fn ipv6_vips_skip_dad_and_static_addresses_do_not() {
     let mut kernel = eth0();
     let mut conf = instance(7, 100, &[VIP]);
     conf.excluded_vips = vec![address("2001:db8::1/64", "eth0")];

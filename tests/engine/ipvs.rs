@@ -1,21 +1,17 @@
-//! Virtual services, against an IPVS made of tables: what there is in it after each event.
+//! Virtual servers: the contents of the IPVS table after each event.
 
 use std::time::Duration;
 
 use crate::support::ipvs::FakeDaemon;
-use crate::support::kernel::{Kernel, instance, run, start};
+use crate::support::kernel::{Kernel, at, instance, run, start};
 use vrrpd::config::model::lvs::{Lvs, RealServer, SyncDaemon, VirtualServer};
 use vrrpd::config::model::{Config, VrrpInstance};
 use vrrpd::engine::{Engine, Options};
 use vrrpd::netlink::ipvs::Role;
 use vrrpd::types::ipvs::{Destination, Forward, IpProtocol, Service, ServiceKey};
-use vrrpd::types::{IfName, Instant, VrrpState};
+use vrrpd::types::{IfName, VrrpState};
 
 const WEB: &str = "[192.0.2.1]:tcp:80";
-
-fn at(ms: u64) -> Instant {
-    Instant::from_millis(1_000 + ms)
-}
 
 fn eth0() -> Kernel {
     Kernel::with(&[(2, "eth0", true)], &[(2, "192.0.2.9/24")])
@@ -65,7 +61,7 @@ fn config(lvs: Lvs, instances: Vec<VrrpInstance>) -> Config {
     }
 }
 
-fn begin(kernel: &mut Kernel, lvs: Lvs) -> Engine {
+fn started(kernel: &mut Kernel, lvs: Lvs) -> Engine {
     let mut engine = Engine::new(config(lvs, Vec::new()), Options::default());
     start(&mut engine, kernel, at(0));
     engine
@@ -94,11 +90,11 @@ fn server(last: u8, weight: u32) -> Destination {
 }
 
 #[test]
-fn services_are_there_from_the_start_and_gone_at_the_end() {
+fn ipvs_services_are_added_at_start_and_removed_on_stop() {
     let mut kernel = eth0();
     let foreign = (service(25), vec![server(9, 1)]);
     kernel.ipvs.services.push(foreign.clone());
-    let mut engine = begin(
+    let mut engine = started(
         &mut kernel,
         lvs(vec![web(80, vec![real(1, 1), real(2, 3)])]),
     );
@@ -114,10 +110,10 @@ fn services_are_there_from_the_start_and_gone_at_the_end() {
 }
 
 #[test]
-fn nobody_asks_for_ipvs_that_is_not_needed() {
+fn without_virtual_servers_ipvs_is_not_used() {
     let mut kernel = eth0();
     kernel.ipvs.dump_errno = Some(1);
-    let mut engine = begin(&mut kernel, Lvs::default());
+    let mut engine = started(&mut kernel, Lvs::default());
     run(&mut engine, &mut kernel, at(60_000));
     engine.stop(at(60_000), &mut kernel);
     assert_eq!(
@@ -127,7 +123,7 @@ fn nobody_asks_for_ipvs_that_is_not_needed() {
 }
 
 #[test]
-fn what_a_predecessor_left_is_taken_over_in_place() {
+fn leftover_ipvs_services_are_adopted_in_place() {
     let mut kernel = eth0();
     let old = Service {
         scheduler: "rr".into(),
@@ -145,7 +141,7 @@ fn what_a_predecessor_left_is_taken_over_in_place() {
     ];
     let same = web(443, vec![real(1, 1)]);
     let web = web(80, vec![real(4, 1), real(1, 1), real(2, 1)]);
-    begin(&mut kernel, lvs(vec![same, web]));
+    started(&mut kernel, lvs(vec![same, web]));
     assert_eq!(
         kernel.ipvs.take_log(),
         [
@@ -158,7 +154,7 @@ fn what_a_predecessor_left_is_taken_over_in_place() {
 }
 
 #[test]
-fn the_table_is_cleared_first_if_so_configured() {
+fn lvs_flush_clears_the_ipvs_table_at_start() {
     let mut kernel = eth0();
     kernel.ipvs.services.push((service(25), vec![server(9, 1)]));
     let conf = Lvs {
@@ -166,9 +162,9 @@ fn the_table_is_cleared_first_if_so_configured() {
         flush_on_stop: true,
         ..lvs(vec![web(80, vec![real(1, 1)])])
     };
-    let mut engine = begin(&mut kernel, conf.clone());
+    let mut engine = started(&mut kernel, conf.clone());
     assert_eq!(kernel.ipvs.services.len(), 1);
-    // Only once.
+    // Only at start.
     kernel.ipvs.services.push((service(25), vec![server(9, 1)]));
     engine.reload(at(10), config(conf, Vec::new()), &mut kernel);
     assert_eq!(kernel.ipvs.services.len(), 2);
@@ -181,23 +177,23 @@ fn the_table_is_cleared_first_if_so_configured() {
 }
 
 #[test]
-fn services_go_with_all_their_servers_at_once() {
+fn ipvs_services_are_removed_with_their_servers() {
     let mut kernel = eth0();
     let conf = lvs(vec![web(80, vec![real(1, 1), real(2, 1)])]);
-    let mut engine = begin(&mut kernel, conf);
+    let mut engine = started(&mut kernel, conf);
     kernel.ipvs.take_log();
     engine.stop(at(20), &mut kernel);
     assert_eq!(kernel.ipvs.take_log(), ["del [192.0.2.1]:tcp:80"]);
 }
 
 #[test]
-fn a_reload_touches_only_what_differs() {
+fn reload_changes_only_what_differs() {
     let mut kernel = eth0();
     let two = vec![
         web(80, vec![real(1, 1), real(2, 1)]),
         web(443, vec![real(1, 1)]),
     ];
-    let mut engine = begin(&mut kernel, lvs(two));
+    let mut engine = started(&mut kernel, lvs(two));
     kernel.ipvs.take_log();
     let mut changed = web(80, vec![real(1, 5), real(3, 1)]);
     changed.scheduler = "wrr";
@@ -229,9 +225,9 @@ fn a_reload_touches_only_what_differs() {
 }
 
 #[test]
-fn what_others_change_is_put_right_at_the_next_look() {
+fn external_ipvs_changes_are_repaired_at_the_next_resync() {
     let mut kernel = eth0();
-    let mut engine = begin(
+    let mut engine = started(
         &mut kernel,
         lvs(vec![web(80, vec![real(1, 1), real(2, 1)])]),
     );
@@ -260,7 +256,7 @@ fn what_others_change_is_put_right_at_the_next_look() {
 }
 
 #[test]
-fn a_missing_scheduler_is_asked_for_once_and_costs_only_its_services() {
+fn missing_ipvs_scheduler_affects_only_its_services() {
     let mut kernel = eth0();
     kernel.ipvs.no_scheduler.push("mh".into());
     let hashed = |port| VirtualServer {
@@ -269,13 +265,13 @@ fn a_missing_scheduler_is_asked_for_once_and_costs_only_its_services() {
     };
     let mut servers: Vec<_> = (1000..1100).map(hashed).collect();
     servers.push(web(80, vec![real(1, 1)]));
-    let mut engine = begin(&mut kernel, lvs(servers));
+    let mut engine = started(&mut kernel, lvs(servers));
     run(&mut engine, &mut kernel, at(100));
     assert_eq!(kernel.ipvs.services.len(), 1);
     let refused = |line: &&String| line.ends_with(": 2");
     let log = kernel.ipvs.take_log();
     assert_eq!(log.iter().filter(refused).count(), 1, "{log:?}");
-    // Somebody installs the module.
+    // The module is installed.
     kernel.ipvs.no_scheduler.clear();
     run(&mut engine, &mut kernel, at(35_000));
     assert_eq!(kernel.ipvs.services.len(), 101);
@@ -289,11 +285,11 @@ fn a_missing_scheduler_is_asked_for_once_and_costs_only_its_services() {
 }
 
 #[test]
-fn a_refused_server_is_tried_again_and_the_others_work() {
+fn rejected_ipvs_server_is_retried_and_others_work() {
     let mut kernel = eth0();
     kernel.ipvs.reject_servers.push([10, 0, 0, 2].into());
     let three = vec![real(1, 1), real(2, 1), real(3, 1)];
-    let mut engine = begin(&mut kernel, lvs(vec![web(80, three)]));
+    let mut engine = started(&mut kernel, lvs(vec![web(80, three)]));
     assert_eq!(
         kernel.ipvs.servers(WEB).unwrap(),
         ["10.0.0.1:80 1", "10.0.0.3:80 1"]
@@ -310,7 +306,7 @@ fn a_refused_server_is_tried_again_and_the_others_work() {
 }
 
 #[test]
-fn without_ipvs_modprobe_is_started_once_and_the_instance_runs() {
+fn missing_ipvs_starts_modprobe_once_and_instances_run() {
     let mut kernel = eth0();
     kernel.ipvs.available = false;
     let conf = config(
@@ -331,7 +327,7 @@ fn without_ipvs_modprobe_is_started_once_and_the_instance_runs() {
     kernel.ipvs.available = true;
     run(&mut engine, &mut kernel, at(91_000));
     assert_eq!(kernel.ipvs.servers(WEB).unwrap(), ["10.0.0.1:80 1"]);
-    // Somebody takes the module out, and the services with it.
+    // The module is removed, and its services with it.
     kernel.ipvs.available = false;
     kernel.ipvs.services.clear();
     run(&mut engine, &mut kernel, at(111_000));
@@ -342,13 +338,13 @@ fn without_ipvs_modprobe_is_started_once_and_the_instance_runs() {
 }
 
 #[test]
-fn a_large_table_is_set_up_in_turns() {
+fn large_ipvs_table_is_installed_in_slices() {
     let mut kernel = eth0();
     let many = (0..3_000_u32).map(|n| RealServer {
         addr: std::net::Ipv4Addr::from(0x0a00_0000 + n).into(),
         ..real(0, 1)
     });
-    let mut engine = begin(&mut kernel, lvs(vec![web(80, many.collect())]));
+    let mut engine = started(&mut kernel, lvs(vec![web(80, many.collect())]));
     let first = kernel.ipvs.requests;
     assert!((1..=320).contains(&first), "{first} in the first turn");
     run(&mut engine, &mut kernel, at(1_000));
@@ -386,7 +382,7 @@ fn daemon(role: Role, id: u8) -> FakeDaemon {
 }
 
 #[test]
-fn connection_synchronization_follows_its_instance() {
+fn lvs_sync_daemon_follows_its_instance() {
     let mut kernel = eth0();
     let with = |id| {
         let lvs = Lvs {
@@ -395,7 +391,7 @@ fn connection_synchronization_follows_its_instance() {
         };
         config(lvs, vec![instance(7, 100, &["192.0.2.1/32"])])
     };
-    // A predecessor was master.
+    // The previous process was master.
     kernel.ipvs.daemons.push(daemon(Role::Master, 5));
     let mut engine = Engine::new(with(5), Options::default());
     start(&mut engine, &mut kernel, at(0));
@@ -419,7 +415,7 @@ fn connection_synchronization_follows_its_instance() {
 }
 
 #[test]
-fn what_a_killed_master_had_is_left_as_it_is_when_it_goes_on() {
+fn resumed_master_keeps_its_lvs_sync_daemon_and_connections() {
     let conf = || {
         let lvs = Lvs {
             sync_daemon: Some(sync(5)),
@@ -440,7 +436,7 @@ fn what_a_killed_master_had_is_left_as_it_is_when_it_goes_on() {
     let states: Vec<VrrpState> = next.instances().map(|(_, state, _)| state).collect();
     assert_eq!(states, [VrrpState::Master]);
     assert_eq!(kernel.ipvs.take_log(), [""; 0]);
-    // And if it does not, connections are learned again, and the table is cleared.
+    // Without a resume the backup daemon starts and the table is cleared.
     let mut late = Engine::new(conf(), Options::default());
     start(&mut late, &mut kernel, at(2_000));
     assert_eq!(kernel.ipvs.daemons, [daemon(Role::Backup, 5)]);
@@ -448,7 +444,7 @@ fn what_a_killed_master_had_is_left_as_it_is_when_it_goes_on() {
 }
 
 #[test]
-fn connection_synchronization_goes_both_ways_where_there_is_no_instance() {
+fn lvs_sync_daemon_without_instance_runs_master_and_backup() {
     let mut kernel = eth0();
     let both = SyncDaemon {
         instance: None,
@@ -459,20 +455,20 @@ fn connection_synchronization_goes_both_ways_where_there_is_no_instance() {
         ..Lvs::default()
     };
     kernel.ipvs.daemons.push(daemon(Role::Backup, 5));
-    let mut engine = begin(&mut kernel, conf);
+    let mut engine = started(&mut kernel, conf);
     assert_eq!(kernel.ipvs.take_log(), ["start master eth0 5"]);
     engine.stop(at(10), &mut kernel);
     assert!(kernel.ipvs.daemons.is_empty());
 }
 
 #[test]
-fn timeouts_are_put_back_at_the_end() {
+fn lvs_timeouts_are_restored_on_stop() {
     let mut kernel = eth0();
     let with = |timeouts| Lvs {
         timeouts,
         ..lvs(vec![web(80, vec![real(1, 1)])])
     };
-    let mut engine = begin(&mut kernel, with([3600, 0, 30]));
+    let mut engine = started(&mut kernel, with([3600, 0, 30]));
     assert_eq!(kernel.ipvs.timeouts, [3600, 120, 30]);
     engine.reload(at(10), config(with([0, 60, 40]), Vec::new()), &mut kernel);
     assert_eq!(kernel.ipvs.timeouts, [900, 60, 40]);

@@ -1,9 +1,8 @@
-//! Virtual servers against a kernel made of tables: what becomes of them in IPVS when servers fail and recover, and
-//! who is told.
+//! Virtual servers: changes in IPVS and notifications when real servers fail and recover.
 
 use std::time::Duration;
 
-use crate::support::kernel::{Kernel, instance, run, start};
+use crate::support::kernel::{Kernel, at, instance, run, start};
 use crate::support::lvs::{check, misc, server, service, target};
 use vrrpd::check::SocketEvent;
 #[cfg(feature = "mail")]
@@ -14,16 +13,12 @@ use vrrpd::config::subset::keep;
 use vrrpd::ctl::{self, Clock};
 use vrrpd::engine::system::{Exit, Pid};
 use vrrpd::engine::{Engine, Options};
+use vrrpd::types::Subsystems;
 use vrrpd::types::ipvs::{Forward, IpProtocol, ServiceKey};
-use vrrpd::types::{Instant, Subsystems};
 
 const ECONNREFUSED: i32 = 111;
-/// As the fake kernel names it.
+/// Name of the virtual server in the log of the fake kernel.
 const VS: &str = "198.51.100.1:80";
-
-fn at(ms: u64) -> Instant {
-    Instant::from_millis(1_000 + ms)
-}
 
 fn fifo(path: &str) -> Option<Fifo> {
     Some(Fifo {
@@ -64,7 +59,7 @@ fn tcp(server: u8) -> Check {
     check(CheckKind::Tcp(target(&format!("10.0.0.{server}:80"))))
 }
 
-/// So many real servers with a TCP check each.
+/// `count` real servers with a TCP check each.
 fn servers(count: u8) -> VirtualServer {
     service(VS, (1..=count).map(|nth| vec![tcp(nth)]).collect())
 }
@@ -80,45 +75,45 @@ fn config(servers: Vec<VirtualServer>) -> Config {
     }
 }
 
-/// The engine, the kernel, and which servers are dead.
-struct Stage {
+/// An engine, a kernel, and the real servers that do not answer.
+struct Setup {
     engine: Engine,
     kernel: Kernel,
     dead: Vec<u8>,
 }
 
-impl Stage {
-    fn begin(config: &Config) -> Self {
-        let mut stage = Stage {
+impl Setup {
+    fn started(config: &Config) -> Self {
+        let mut setup = Setup {
             engine: Engine::new(config.clone(), Options::default()),
             kernel: Kernel::with(&[(2, "eth0", true)], &[(2, "192.0.2.1/24")]),
             dead: Vec::new(),
         };
-        start(&mut stage.engine, &mut stage.kernel, at(0));
-        stage
+        start(&mut setup.engine, &mut setup.kernel, at(0));
+        setup
     }
 
-    /// Lets time pass; servers take connections, or refuse them.
-    fn live(&mut self, until: u64) {
+    /// Runs until `until`; real servers accept or refuse connections.
+    fn run_until(&mut self, until: u64) {
         for ms in (0..=until).step_by(50) {
             run(&mut self.engine, &mut self.kernel, at(ms));
             for (probe, _, remote) in self.kernel.probes.open.clone() {
                 let dead = self.dead.iter();
                 let dead = dead.map(|nth| format!("10.0.0.{nth}:80"));
-                let news = match dead.into_iter().any(|one| one == remote.to_string()) {
+                let event = match dead.into_iter().any(|one| one == remote.to_string()) {
                     true => SocketEvent::Failed(ECONNREFUSED),
                     false => SocketEvent::Connected,
                 };
                 self.kernel
-                    .socket_event(&mut self.engine, at(ms), probe, news);
+                    .socket_event(&mut self.engine, at(ms), probe, event);
             }
             run(&mut self.engine, &mut self.kernel, at(ms));
         }
     }
 
-    fn kill(&mut self, dead: &[u8], until: u64) {
+    fn fail_servers(&mut self, dead: &[u8], until: u64) {
         self.dead = dead.to_vec();
-        self.live(until);
+        self.run_until(until);
     }
 
     fn reload(&mut self, ms: u64, config: &Config) {
@@ -133,7 +128,7 @@ impl Stage {
         let _ = self.engine.drain_notifications(at(ms), &mut self.kernel);
     }
 
-    /// Servers of the service and their weights: `1:1 99:0`, by the last part of their address.
+    /// Real servers in IPVS and their weights, with the last byte of the address: `1:1 99:0`.
     fn table(&self) -> String {
         self.table_of(&servers(1))
     }
@@ -154,8 +149,8 @@ impl Stage {
         words.join(" ")
     }
 
-    /// What the log says about processes, FIFOs and mails.
-    fn told(&mut self) -> Vec<String> {
+    /// New log lines about child processes, FIFOs and mails.
+    fn notifications(&mut self) -> Vec<String> {
         let mut log = self.kernel.take_log();
         let words = ["run ", "fifo ", "post "];
         log.retain(|line| words.iter().any(|word| line.starts_with(word)));
@@ -163,7 +158,7 @@ impl Stage {
         log
     }
 
-    fn ended(&mut self, ms: u64, pid: i32) {
+    fn child_exited(&mut self, ms: u64, pid: i32) {
         let (engine, kernel) = (&mut self.engine, &mut self.kernel);
         engine.child_ended(at(ms), Pid(pid), Exit::Code(0), kernel);
         run(engine, kernel, at(ms + 5));
@@ -179,88 +174,95 @@ fn vs(word: &str) -> String {
 }
 
 #[test]
-fn servers_leave_the_kernels_table_when_they_fail_and_come_back() {
-    let mut stage = Stage::begin(&config(vec![servers(3)]));
-    assert_eq!(stage.told(), [vs("UP")], "before the first check");
-    assert_eq!(stage.table(), "1:1 2:1 3:1");
-    stage.live(1_000);
-    assert_eq!(stage.told(), [] as [String; 0], "all as was believed");
-    stage.kill(&[1, 3], 25_000);
-    let told = stage.told();
-    assert!(told.contains(&rs(1, "DOWN")) && told.contains(&rs(3, "DOWN")));
-    assert_eq!((told.len(), &*stage.table()), (2, "2:1"));
-    stage.kill(&[3], 40_000);
-    assert_eq!(stage.told(), [rs(1, "UP")]);
-    assert_eq!(stage.table(), "1:1 2:1");
-    assert_eq!(stage.kernel.ipvs.services.len(), 1);
-    stage.stop(41_000);
-    assert_eq!(stage.kernel.ipvs.services, []);
+fn failed_servers_are_removed_from_ipvs_and_added_again() {
+    let mut setup = Setup::started(&config(vec![servers(3)]));
+    assert_eq!(setup.notifications(), [vs("UP")], "before the first check");
+    assert_eq!(setup.table(), "1:1 2:1 3:1");
+    setup.run_until(1_000);
     assert_eq!(
-        stage.told(),
+        setup.notifications(),
+        [] as [String; 0],
+        "all as was believed"
+    );
+    setup.fail_servers(&[1, 3], 25_000);
+    let notifications = setup.notifications();
+    assert!(notifications.contains(&rs(1, "DOWN")) && notifications.contains(&rs(3, "DOWN")));
+    assert_eq!((notifications.len(), &*setup.table()), (2, "2:1"));
+    setup.fail_servers(&[3], 40_000);
+    assert_eq!(setup.notifications(), [rs(1, "UP")]);
+    assert_eq!(setup.table(), "1:1 2:1");
+    assert_eq!(setup.kernel.ipvs.services.len(), 1);
+    setup.stop(41_000);
+    assert_eq!(setup.kernel.ipvs.services, []);
+    assert_eq!(
+        setup.notifications(),
         [] as [String; 0],
         "without omega nobody is told"
     );
 }
 
 #[test]
-fn with_the_quorum_the_sorry_server_comes_and_goes() {
+fn sorry_server_replaces_servers_below_quorum() {
     for (inhibit, before, after) in [(false, "1:1 2:1", "99:1"), (true, "1:1 2:1 99:0", "99:1")] {
-        let mut stage = Stage::begin(&config(vec![VirtualServer {
+        let mut setup = Setup::started(&config(vec![VirtualServer {
             quorum: 2,
             sorry_server: sorry(inhibit),
             ..servers(2)
         }]));
-        assert_eq!(stage.told(), [vs("UP")]);
-        stage.live(1_000);
-        assert_eq!(stage.table(), before);
-        stage.kill(&[2], 20_000);
-        assert_eq!(stage.table(), after);
-        assert_eq!(stage.told(), [rs(2, "DOWN"), vs("DOWN")]);
-        stage.kill(&[], 35_000);
-        assert_eq!(stage.told(), [rs(2, "UP"), vs("UP")]);
-        assert_eq!(stage.table(), before);
+        assert_eq!(setup.notifications(), [vs("UP")]);
+        setup.run_until(1_000);
+        assert_eq!(setup.table(), before);
+        setup.fail_servers(&[2], 20_000);
+        assert_eq!(setup.table(), after);
+        assert_eq!(setup.notifications(), [rs(2, "DOWN"), vs("DOWN")]);
+        setup.fail_servers(&[], 35_000);
+        assert_eq!(setup.notifications(), [rs(2, "UP"), vs("UP")]);
+        assert_eq!(setup.table(), before);
     }
 }
 
 #[test]
-fn inhibited_servers_get_weight_0_and_stay() {
+fn inhibit_on_failure_sets_weight_0() {
     let mut conf = servers(2);
     conf.real_servers[0].inhibit_on_failure = true;
     conf.real_servers[0].weight = 7;
-    let mut stage = Stage::begin(&config(vec![conf]));
-    stage.kill(&[1], 20_000);
-    assert_eq!(stage.table(), "1:0 2:1");
-    stage.kernel.ipvs.take_log();
-    stage.kill(&[], 35_000);
-    assert_eq!(stage.table(), "1:7 2:1");
-    let log = stage.kernel.ipvs.take_log();
+    let mut setup = Setup::started(&config(vec![conf]));
+    setup.fail_servers(&[1], 20_000);
+    assert_eq!(setup.table(), "1:0 2:1");
+    setup.kernel.ipvs.take_log();
+    setup.fail_servers(&[], 35_000);
+    assert_eq!(setup.table(), "1:7 2:1");
+    let log = setup.kernel.ipvs.take_log();
     assert!(log.iter().all(|line| line.starts_with("set ")), "{log:?}");
 }
 
 #[test]
-fn with_alpha_nobody_serves_before_it_has_proved_itself() {
+fn alpha_servers_are_added_after_their_first_success() {
     let mut conf = servers(2);
     for server in &mut conf.real_servers {
         server.checks[0].alpha = true;
         server.checks[0].warmup = Duration::from_secs(1);
     }
     conf.sorry_server = sorry(false);
-    let mut stage = Stage::begin(&config(vec![conf]));
-    assert_eq!((stage.told(), &*stage.table()), (vec![vs("DOWN")], "99:1"));
-    stage.kill(&[2], 5_000);
-    let mut told = stage.told();
-    told.sort();
-    assert_eq!(told, [rs(1, "UP"), rs(2, "DOWN"), vs("UP")]);
-    assert_eq!(stage.table(), "1:1");
+    let mut setup = Setup::started(&config(vec![conf]));
+    assert_eq!(
+        (setup.notifications(), &*setup.table()),
+        (vec![vs("DOWN")], "99:1")
+    );
+    setup.fail_servers(&[2], 5_000);
+    let mut notifications = setup.notifications();
+    notifications.sort();
+    assert_eq!(notifications, [rs(1, "UP"), rs(2, "DOWN"), vs("UP")]);
+    assert_eq!(setup.table(), "1:1");
 }
 
 #[test]
-fn a_program_sets_the_weight() {
-    let mut stage = Stage::begin(&config(vec![service(VS, vec![vec![misc(true)], vec![]])]));
-    run(&mut stage.engine, &mut stage.kernel, at(10));
-    stage.kernel.take_log();
-    let exit = |stage: &mut Stage, ms, pid, code| {
-        let (engine, kernel) = (&mut stage.engine, &mut stage.kernel);
+fn misc_dynamic_sets_the_ipvs_weight() {
+    let mut setup = Setup::started(&config(vec![service(VS, vec![vec![misc(true)], vec![]])]));
+    run(&mut setup.engine, &mut setup.kernel, at(10));
+    setup.kernel.take_log();
+    let exit = |setup: &mut Setup, ms, pid, code| {
+        let (engine, kernel) = (&mut setup.engine, &mut setup.kernel);
         engine.child_ended(at(ms), Pid(pid), Exit::Code(code), kernel);
         run(engine, kernel, at(ms + 10_000));
     };
@@ -270,49 +272,49 @@ fn a_program_sets_the_weight() {
     {
         let nth = u32::try_from(nth).expect("small");
         let pid = i32::try_from(nth + 1).expect("small");
-        exit(&mut stage, 100 + 10_000 * u64::from(nth), pid, code);
-        assert_eq!(stage.table(), want, "exit {code}");
+        exit(&mut setup, 100 + 10_000 * u64::from(nth), pid, code);
+        assert_eq!(setup.table(), want, "exit {code}");
     }
 }
 
 #[test]
-fn scripts_of_a_server_run_in_order_and_those_of_others_beside_them() {
+fn server_notify_scripts_run_in_order_per_server_and_in_parallel() {
     let mut conf = servers(2);
     conf.real_servers[0].notify_up = command("/up");
     conf.real_servers[0].notify_down = command("/down");
     conf.quorum = 2;
     conf.quorum_up = command("/quorum_up");
     conf.quorum_down = command("/quorum_down");
-    let mut whole = config(vec![conf]);
-    whole.lvs.notify_fifo = None;
-    let mut stage = Stage::begin(&whole);
-    stage.live(1_000);
-    assert_eq!(stage.told(), ["run 1 /quorum_up"]);
-    stage.ended(1_000, 1);
-    stage.kill(&[1], 20_000);
-    assert_eq!(stage.told(), ["run 2 /down", "run 3 /quorum_down"]);
-    stage.kill(&[], 35_000);
+    let mut config_with_flush = config(vec![conf]);
+    config_with_flush.lvs.notify_fifo = None;
+    let mut setup = Setup::started(&config_with_flush);
+    setup.run_until(1_000);
+    assert_eq!(setup.notifications(), ["run 1 /quorum_up"]);
+    setup.child_exited(1_000, 1);
+    setup.fail_servers(&[1], 20_000);
+    assert_eq!(setup.notifications(), ["run 2 /down", "run 3 /quorum_down"]);
+    setup.fail_servers(&[], 35_000);
     assert_eq!(
-        stage.told(),
+        setup.notifications(),
         [] as [&str; 0],
         "the ones before are still running"
     );
-    stage.ended(35_000, 2);
-    assert_eq!(stage.told(), ["run 4 /up"]);
-    stage.ended(35_010, 3);
-    assert_eq!(stage.told(), ["run 5 /quorum_up"]);
+    setup.child_exited(35_000, 2);
+    assert_eq!(setup.notifications(), ["run 4 /up"]);
+    setup.child_exited(35_010, 3);
+    assert_eq!(setup.notifications(), ["run 5 /quorum_up"]);
 }
 
 #[test]
-fn every_fifo_gets_the_lines_that_concern_it() {
-    let mut whole = config(vec![servers(1)]);
-    whole.global.notify_fifo = fifo("/all");
-    whole.global.vrrp_notify_fifo = fifo("/vrrp");
-    whole.instances = vec![instance(7, 100, &["192.0.2.100/32"])];
-    let mut stage = Stage::begin(&whole);
-    run(&mut stage.engine, &mut stage.kernel, at(100));
+fn lvs_notify_fifo_and_notify_fifo_get_their_lines() {
+    let mut config_with_flush = config(vec![servers(1)]);
+    config_with_flush.global.notify_fifo = fifo("/all");
+    config_with_flush.global.vrrp_notify_fifo = fifo("/vrrp");
+    config_with_flush.instances = vec![instance(7, 100, &["192.0.2.100/32"])];
+    let mut setup = Setup::started(&config_with_flush);
+    run(&mut setup.engine, &mut setup.kernel, at(100));
     assert_eq!(
-        stage.told(),
+        setup.notifications(),
         [
             "fifo /all VS [198.51.100.1]:tcp:80 UP",
             "fifo /lvs VS [198.51.100.1]:tcp:80 UP",
@@ -323,7 +325,7 @@ fn every_fifo_gets_the_lines_that_concern_it() {
 }
 
 #[test]
-fn names_of_groups_and_marks_are_keepaliveds() {
+fn virtual_server_names_equal_those_of_keepalived() {
     let named = |name: &str, key, protocol| VirtualServer {
         name: name.into(),
         services: vec![key],
@@ -335,19 +337,19 @@ fn names_of_groups_and_marks_are_keepaliveds() {
         mark: 5,
         family: vrrpd::types::Family::V4,
     };
-    let mut stage = Stage::begin(&config(vec![
+    let mut setup = Setup::started(&config(vec![
         named("FWM 5", mark, None),
         named("[web]:0", key, Some(IpProtocol::Tcp)),
     ]));
     assert_eq!(
-        stage.told(),
+        setup.notifications(),
         ["fifo /lvs VS FWM 5 UP", "fifo /lvs VS [web]:0 UP"]
     );
-    stage.kill(&[1], 20_000);
-    let mut told = stage.told();
-    told.sort();
+    setup.fail_servers(&[1], 20_000);
+    let mut notifications = setup.notifications();
+    notifications.sort();
     assert_eq!(
-        told,
+        notifications,
         [
             "fifo /lvs RS [10.0.0.1]:none:80 FWM 5 DOWN",
             "fifo /lvs RS [10.0.0.1]:tcp:80 [web]:0 DOWN",
@@ -359,25 +361,25 @@ fn names_of_groups_and_marks_are_keepaliveds() {
 
 #[cfg(feature = "mail")]
 #[test]
-fn mails_go_to_those_who_want_them() {
+fn smtp_alert_decides_which_servers_send_mail() {
     let mut conf = servers(2);
     conf.real_servers[0].smtp_alert = true;
     conf.smtp_alert = true;
     conf.quorum = 2;
-    let mut whole = config(vec![conf]);
-    whole.lvs.notify_fifo = None;
-    whole.global.smtp = mail();
-    whole.global.router_id = "r1".into();
-    let mut stage = Stage::begin(&whole);
-    stage.live(1_000);
-    let mut posted = stage.told();
-    stage.dead = vec![1];
+    let mut config_with_flush = config(vec![conf]);
+    config_with_flush.lvs.notify_fifo = None;
+    config_with_flush.global.smtp = mail();
+    config_with_flush.global.router_id = "r1".into();
+    let mut setup = Setup::started(&config_with_flush);
+    setup.run_until(1_000);
+    let mut posted = setup.notifications();
+    setup.dead = vec![1];
     for (pid, ms) in (1..).zip([20_000, 21_000, 22_000, 23_000]) {
-        stage.live(ms);
-        posted.extend(stage.told());
-        stage.ended(ms, pid);
+        setup.run_until(ms);
+        posted.extend(setup.notifications());
+        setup.child_exited(ms, pid);
     }
-    posted.extend(stage.told());
+    posted.extend(setup.notifications());
     assert_eq!(
         posted,
         [
@@ -389,7 +391,7 @@ fn mails_go_to_those_who_want_them() {
 }
 
 #[test]
-fn the_end_is_told_with_omega() {
+fn omega_runs_quorum_down_and_notify_down_on_stop() {
     for (omega, want) in [(false, vec![]), (true, vec![rs(2, "DOWN"), vs("DOWN")])] {
         let mut conf = servers(2);
         conf.omega = omega;
@@ -397,39 +399,40 @@ fn the_end_is_told_with_omega() {
             server.notify_down = command("/down");
         }
         conf.quorum_down = command("/quorum_down");
-        let mut stage = Stage::begin(&config(vec![conf]));
-        stage.kill(&[1], 20_000);
-        stage.told();
-        stage.ended(20_000, 1);
-        stage.stop(21_000);
-        let told = stage.told();
-        let (scripts, lines): (Vec<_>, Vec<_>) =
-            told.into_iter().partition(|line| line.starts_with("run "));
+        let mut setup = Setup::started(&config(vec![conf]));
+        setup.fail_servers(&[1], 20_000);
+        setup.notifications();
+        setup.child_exited(20_000, 1);
+        setup.stop(21_000);
+        let notifications = setup.notifications();
+        let (scripts, lines): (Vec<_>, Vec<_>) = notifications
+            .into_iter()
+            .partition(|line| line.starts_with("run "));
         assert_eq!(lines, want);
         let scripts_wanted: &[&str] = match omega {
             true => &["run 2 /down", "run 3 /quorum_down"],
             false => &[],
         };
         assert_eq!(scripts, scripts_wanted);
-        assert_eq!(stage.kernel.ipvs.services, []);
+        assert_eq!(setup.kernel.ipvs.services, []);
     }
 }
 
 #[test]
-fn services_stay_at_the_end_if_the_operator_says_so() {
-    let mut stage = Stage::begin(&config(vec![servers(1)]));
+fn dont_release_ipvs_keeps_services_on_stop() {
+    let mut setup = Setup::started(&config(vec![servers(1)]));
     let options = Options {
         dont_release_ipvs: true,
         ..Options::default()
     };
-    stage.engine = Engine::new(config(vec![servers(1)]), options);
-    start(&mut stage.engine, &mut stage.kernel, at(0));
-    stage.stop(1_000);
-    assert_eq!(stage.table(), "1:1");
+    setup.engine = Engine::new(config(vec![servers(1)]), options);
+    start(&mut setup.engine, &mut setup.kernel, at(0));
+    setup.stop(1_000);
+    assert_eq!(setup.table(), "1:1");
 }
 
 #[test]
-fn flushing_at_the_end_spares_what_is_not_ours_unless_all_is_meant() {
+fn lvs_flush_onstop_spares_foreign_services_unless_all() {
     for (all, left) in [(false, 1), (true, 0)] {
         let foreign = VirtualServer {
             services: vec![ServiceKey::Address {
@@ -439,34 +442,34 @@ fn flushing_at_the_end_spares_what_is_not_ours_unless_all_is_meant() {
             }],
             ..servers(1)
         };
-        let stranger = Stage::begin(&config(vec![foreign]));
-        let mut whole = config(vec![servers(2)]);
-        whole.lvs.flush_on_stop = all;
-        let mut stage = Stage {
-            engine: Engine::new(whole, Options::default()),
-            kernel: stranger.kernel,
+        let foreign_setup = Setup::started(&config(vec![foreign]));
+        let mut config_with_flush = config(vec![servers(2)]);
+        config_with_flush.lvs.flush_on_stop = all;
+        let mut setup = Setup {
+            engine: Engine::new(config_with_flush, Options::default()),
+            kernel: foreign_setup.kernel,
             dead: vec![],
         };
-        start(&mut stage.engine, &mut stage.kernel, at(0));
-        assert_eq!(stage.kernel.ipvs.services.len(), 2);
-        stage.stop(1_000);
-        assert_eq!(stage.kernel.ipvs.services.len(), left);
+        start(&mut setup.engine, &mut setup.kernel, at(0));
+        assert_eq!(setup.kernel.ipvs.services.len(), 2);
+        setup.stop(1_000);
+        assert_eq!(setup.kernel.ipvs.services.len(), left);
     }
 }
 
 // ---- reload ----
 
 #[test]
-fn a_reload_edits_in_place_and_keeps_what_is_known() {
-    let mut stage = Stage::begin(&config(vec![servers(3)]));
-    stage.kill(&[2], 20_000);
-    assert_eq!(stage.table(), "1:1 3:1");
-    stage.told();
-    stage.kernel.ipvs.take_log();
-    stage.reload(21_000, &config(vec![servers(3)]));
-    assert_eq!(stage.told(), [] as [String; 0]);
+fn reload_edits_virtual_servers_in_place_and_keeps_state() {
+    let mut setup = Setup::started(&config(vec![servers(3)]));
+    setup.fail_servers(&[2], 20_000);
+    assert_eq!(setup.table(), "1:1 3:1");
+    setup.notifications();
+    setup.kernel.ipvs.take_log();
+    setup.reload(21_000, &config(vec![servers(3)]));
+    assert_eq!(setup.notifications(), [] as [String; 0]);
     assert_eq!(
-        stage.kernel.ipvs.take_log(),
+        setup.kernel.ipvs.take_log(),
         [] as [String; 0],
         "nothing has changed"
     );
@@ -475,82 +478,85 @@ fn a_reload_edits_in_place_and_keeps_what_is_known() {
     conf.scheduler = "wlc";
     conf.persistence_timeout = 60;
     conf.real_servers.swap(0, 2);
-    stage.reload(22_000, &config(vec![conf.clone()]));
-    let log = stage.kernel.ipvs.take_log();
+    setup.reload(22_000, &config(vec![conf.clone()]));
+    let log = setup.kernel.ipvs.take_log();
     assert!(log.iter().all(|line| line.starts_with("set ")), "{log:?}");
-    assert_eq!(stage.table(), "1:5 3:1");
-    // A server leaves, one comes, and the dead one recovers.
+    assert_eq!(setup.table(), "1:5 3:1");
+    // A server is removed, another added, and the failed one recovers.
     conf.real_servers
         .retain(|one| one.addr.to_string() != "10.0.0.3");
     conf.real_servers.push(server("10.0.0.9:80", vec![]));
-    stage.reload(23_000, &config(vec![conf]));
-    assert_eq!(stage.told(), [rs(3, "DOWN")]);
-    assert_eq!(stage.table(), "1:5 9:1");
-    stage.kill(&[], 45_000);
-    assert_eq!(stage.told(), [rs(2, "UP")]);
-    assert_eq!(stage.table(), "1:5 2:1 9:1");
+    setup.reload(23_000, &config(vec![conf]));
+    assert_eq!(setup.notifications(), [rs(3, "DOWN")]);
+    assert_eq!(setup.table(), "1:5 9:1");
+    setup.fail_servers(&[], 45_000);
+    assert_eq!(setup.notifications(), [rs(2, "UP")]);
+    assert_eq!(setup.table(), "1:5 2:1 9:1");
 }
 
 #[test]
-fn services_come_and_go_with_a_reload() {
+fn reload_adds_and_removes_virtual_servers() {
     let other = service("198.51.100.2:80", vec![vec![tcp(7)]]);
-    let mut stage = Stage::begin(&config(vec![servers(1)]));
-    stage.told();
-    stage.reload(1_000, &config(vec![other.clone(), servers(1)]));
-    assert_eq!(stage.told(), ["fifo /lvs VS [198.51.100.2]:tcp:80 UP"]);
-    assert_eq!(stage.table(), "1:1");
-    stage.kill(&[7], 20_000);
-    assert_eq!(stage.table_of(&other), "");
-    stage.told();
-    stage.reload(21_000, &config(vec![other.clone()]));
-    assert_eq!(stage.told(), [rs(1, "DOWN"), vs("DOWN")]);
+    let mut setup = Setup::started(&config(vec![servers(1)]));
+    setup.notifications();
+    setup.reload(1_000, &config(vec![other.clone(), servers(1)]));
     assert_eq!(
-        (&*stage.table(), &*stage.table_of(&other)),
+        setup.notifications(),
+        ["fifo /lvs VS [198.51.100.2]:tcp:80 UP"]
+    );
+    assert_eq!(setup.table(), "1:1");
+    setup.fail_servers(&[7], 20_000);
+    assert_eq!(setup.table_of(&other), "");
+    setup.notifications();
+    setup.reload(21_000, &config(vec![other.clone()]));
+    assert_eq!(setup.notifications(), [rs(1, "DOWN"), vs("DOWN")]);
+    assert_eq!(
+        (&*setup.table(), &*setup.table_of(&other)),
         ("no service", "")
     );
-    stage.reload(22_000, &config(vec![]));
-    assert_eq!(stage.kernel.ipvs.services, []);
-    stage.reload(23_000, &config(vec![servers(1)]));
-    assert_eq!(stage.table(), "1:1");
-    stage.kill(&[1], 45_000);
-    assert_eq!(stage.table(), "", "what a reload brings is checked too");
+    setup.reload(22_000, &config(vec![]));
+    assert_eq!(setup.kernel.ipvs.services, []);
+    setup.reload(23_000, &config(vec![servers(1)]));
+    assert_eq!(setup.table(), "1:1");
+    setup.fail_servers(&[1], 45_000);
+    assert_eq!(setup.table(), "", "what a reload brings is checked too");
 }
 
-// ---- addresses ----
+// ---- ha_suspend ----
 
 #[test]
-fn checks_pause_while_the_address_is_on_another_router() {
+fn ha_suspend_pauses_checks_while_the_vip_is_elsewhere() {
     let vip = "198.51.100.1/32";
-    let mut whole = config(vec![VirtualServer {
+    let mut config_with_flush = config(vec![VirtualServer {
         ha_suspend: true,
         ..servers(2)
     }]);
-    whole.instances = vec![instance(7, 100, &[vip])];
-    let mut stage = Stage::begin(&whole);
-    stage.kill(&[1], 200);
-    assert_eq!(stage.kernel.probes.opened, 0, "nobody is asked by a backup");
-    assert_eq!(stage.table(), "1:1 2:1");
-    stage.live(20_000);
-    assert!(stage.kernel.has(vip), "nobody else is master");
-    assert_eq!(stage.table(), "2:1");
+    config_with_flush.instances = vec![instance(7, 100, &[vip])];
+    let mut setup = Setup::started(&config_with_flush);
+    setup.fail_servers(&[1], 200);
+    assert_eq!(setup.kernel.probes.opened, 0, "nobody is asked by a backup");
+    assert_eq!(setup.table(), "1:1 2:1");
+    setup.run_until(20_000);
+    assert!(setup.kernel.has(vip), "nobody else is master");
+    assert_eq!(setup.table(), "2:1");
     let cidr = crate::support::kernel::cidr(vip);
-    whole.instances.clear();
-    stage.reload(21_000, &whole);
-    assert!(!stage.kernel.has(vip), "{cidr:?}");
-    let asked = stage.kernel.probes.opened;
-    stage.kill(&[], 60_000);
-    assert_eq!(stage.kernel.probes.opened, asked);
-    assert_eq!(stage.table(), "2:1", "what was known last stays");
-    stage.kernel.add(2, vip);
-    stage.kernel.deliver(&mut stage.engine, at(60_000));
-    stage.live(63_000);
-    assert_eq!(stage.table(), "1:1 2:1");
+    config_with_flush.instances.clear();
+    setup.reload(21_000, &config_with_flush);
+    assert!(!setup.kernel.has(vip), "{cidr:?}");
+    let asked = setup.kernel.probes.opened;
+    setup.fail_servers(&[], 60_000);
+    assert_eq!(setup.kernel.probes.opened, asked);
+    assert_eq!(setup.table(), "2:1", "what was known last stays");
+    setup.kernel.add(2, vip);
+    setup.kernel.deliver(&mut setup.engine, at(60_000));
+    setup.run_until(63_000);
+    assert_eq!(setup.table(), "1:1 2:1");
 }
 
 // ---- dumps ----
 
 #[test]
-fn dumps_tell_what_is_known_and_what_the_kernel_counts() {
+fn dumps_contain_server_states_and_ipvs_counters() {
     let mut group = VirtualServer {
         quorum: 2,
         sorry_server: sorry(false),
@@ -565,13 +571,13 @@ fn dumps_tell_what_is_known_and_what_the_kernel_counts() {
     };
     group.services.push(second);
     group.group = Some("web".into());
-    let mut stage = Stage::begin(&config(vec![group]));
+    let mut setup = Setup::started(&config(vec![group]));
     let clock = Clock {
         now: at(0),
         wall: Duration::ZERO,
         utc_offset: 0,
     };
-    let Stage { engine, kernel, .. } = &mut stage;
+    let Setup { engine, kernel, .. } = &mut setup;
     let shown = engine.snapshot(clock, Some(kernel));
     let service = &shown.services[0];
     assert!(service.quorum && !service.sorry && service.traffic.is_some());
@@ -581,8 +587,8 @@ fn dumps_tell_what_is_known_and_what_the_kernel_counts() {
         service.servers.iter().all(known),
         "also where the port is the service's"
     );
-    stage.kill(&[1], 20_000);
-    let shown = stage.engine.snapshot(clock, None);
+    setup.fail_servers(&[1], 20_000);
+    let shown = setup.engine.snapshot(clock, None);
     let service = &shown.services[0];
     let state: Vec<_> = service
         .servers
@@ -594,14 +600,14 @@ fn dumps_tell_what_is_known_and_what_the_kernel_counts() {
     assert_eq!((service.quorum, service.weight), (false, 1));
 }
 
-// ---- halves ----
+// ---- subsystems ----
 
 #[test]
-fn each_subsystem_of_a_configuration_runs_alone() {
-    let mut whole = config(vec![servers(1)]);
-    whole.instances = vec![instance(7, 100, &["192.0.2.100/32"])];
-    whole.global.vrrp_notify_fifo = fifo("/vrrp");
-    whole.lvs.sync_daemon = Some(SyncDaemon {
+fn vrrp_and_checkers_can_run_alone() {
+    let mut config_with_flush = config(vec![servers(1)]);
+    config_with_flush.instances = vec![instance(7, 100, &["192.0.2.100/32"])];
+    config_with_flush.global.vrrp_notify_fifo = fifo("/vrrp");
+    config_with_flush.lvs.sync_daemon = Some(SyncDaemon {
         interface: crate::support::kernel::ifname("eth0"),
         instance: Some(0),
         id: 7,
@@ -610,22 +616,22 @@ fn each_subsystem_of_a_configuration_runs_alone() {
         ttl: None,
         group: None,
     });
-    let mut vrrp = whole.clone();
+    let mut vrrp = config_with_flush.clone();
     assert_eq!(keep(Subsystems::Vrrp, &mut vrrp), 1);
-    let mut stage = Stage::begin(&vrrp);
-    stage.live(5_000);
-    assert!(stage.kernel.has("192.0.2.100/32"));
-    assert_eq!(stage.kernel.ipvs.services, []);
+    let mut setup = Setup::started(&vrrp);
+    setup.run_until(5_000);
+    assert!(setup.kernel.has("192.0.2.100/32"));
+    assert_eq!(setup.kernel.ipvs.services, []);
     assert_eq!(
-        stage.kernel.ipvs.daemons.len(),
+        setup.kernel.ipvs.daemons.len(),
         1,
         "it follows the instance"
     );
-    let mut lvs = whole.clone();
+    let mut lvs = config_with_flush.clone();
     assert_eq!(keep(Subsystems::VirtualServers, &mut lvs), 1);
-    let mut stage = Stage::begin(&lvs);
-    stage.live(5_000);
-    assert!(!stage.kernel.has("192.0.2.100/32"));
-    assert_eq!((stage.kernel.adverts, &*stage.table()), (0, "1:1"));
-    assert_eq!(stage.kernel.ipvs.daemons, []);
+    let mut setup = Setup::started(&lvs);
+    setup.run_until(5_000);
+    assert!(!setup.kernel.has("192.0.2.100/32"));
+    assert_eq!((setup.kernel.adverts, &*setup.table()), (0, "1:1"));
+    assert_eq!(setup.kernel.ipvs.daemons, []);
 }

@@ -1,5 +1,5 @@
 //! The engine against a fake kernel: adverts, netlink events and exit statuses in; packets, netlink
-//! requests, notifications and log lines out. One binary, because linking one per file would take
+//! requests, notifications and log lines out. One program, because linking one per file would take
 //! longer than running the tests.
 
 #[path = "../support/mod.rs"]

@@ -1,22 +1,12 @@
-//! The engine and the packet filter, against a kernel made of tables: when it is there, and what becomes of
-//! it when others meddle.
+//! `no_accept`: when the nftables table exists, and reactions to external changes.
 
-use crate::support::kernel::{Kernel, engine, instance, run, start};
+use crate::support::kernel::{at, engine, eth0, instance, run, start};
 use vrrpd::config::model::{Config, VrrpInstance};
 use vrrpd::engine::{Engine, Options};
-use vrrpd::types::Instant;
 
 const VIP: &str = "192.0.2.100/32";
 
-fn at(ms: u64) -> Instant {
-    Instant::from_millis(1_000 + ms)
-}
-
-fn eth0() -> Kernel {
-    Kernel::with(&[(2, "eth0", true)], &[(2, "192.0.2.1/24")])
-}
-
-fn silent(vips: &[&str]) -> VrrpInstance {
+fn no_accept_instance(vips: &[&str]) -> VrrpInstance {
     VrrpInstance {
         accept: false,
         ..instance(7, 100, vips)
@@ -24,9 +14,9 @@ fn silent(vips: &[&str]) -> VrrpInstance {
 }
 
 #[test]
-fn the_filter_stands_before_the_addresses_and_goes_after_them() {
+fn no_accept_table_exists_before_and_after_the_vips() {
     let mut kernel = eth0();
-    let mut engine = engine(vec![silent(&[VIP])]);
+    let mut engine = engine(vec![no_accept_instance(&[VIP])]);
     start(&mut engine, &mut kernel, at(0));
     assert_eq!(kernel.ruleset, Some(1), "before anybody is master");
     kernel.take_log();
@@ -45,7 +35,7 @@ fn the_filter_stands_before_the_addresses_and_goes_after_them() {
 }
 
 #[test]
-fn nobody_asks_for_a_filter_that_is_not_needed() {
+fn without_no_accept_nftables_is_not_used() {
     let mut kernel = eth0();
     let mut engine = engine(vec![instance(7, 100, &[VIP])]);
     start(&mut engine, &mut kernel, at(0));
@@ -56,9 +46,9 @@ fn nobody_asks_for_a_filter_that_is_not_needed() {
 }
 
 #[test]
-fn a_filter_that_others_removed_is_made_again_before_the_addresses_are_set() {
+fn removed_no_accept_table_is_recreated_before_vips_are_installed() {
     let mut kernel = eth0();
-    let mut engine = engine(vec![silent(&[VIP])]);
+    let mut engine = engine(vec![no_accept_instance(&[VIP])]);
     start(&mut engine, &mut kernel, at(0));
     kernel.ruleset = None;
     run(&mut engine, &mut kernel, at(400));
@@ -67,7 +57,7 @@ fn a_filter_that_others_removed_is_made_again_before_the_addresses_are_set() {
 }
 
 #[test]
-fn what_a_killed_daemon_left_behind_is_removed_even_if_no_filter_is_wanted_now() {
+fn leftover_no_accept_table_is_removed_even_if_not_configured() {
     let mut kernel = eth0();
     kernel.add(2, VIP);
     kernel.ruleset = Some(1);
@@ -77,7 +67,7 @@ fn what_a_killed_daemon_left_behind_is_removed_even_if_no_filter_is_wanted_now()
 }
 
 #[test]
-fn a_filter_left_behind_without_addresses_is_removed_too() {
+fn leftover_no_accept_table_without_addresses_is_removed() {
     for (loaded, copies, left) in [
         (true, false, false),
         (false, false, true),
@@ -93,7 +83,7 @@ fn a_filter_left_behind_without_addresses_is_removed_too() {
             instances: vec![instance(7, 100, &[VIP])],
             ..Config::default()
         };
-        // One of several may be somebody else's.
+        // With several VIPs, one of them may belong to another program.
         config.global.instance = copies.then(|| "two".to_owned());
         let mut engine = Engine::new(config, Options::default());
         start(&mut engine, &mut kernel, at(0));
@@ -102,10 +92,10 @@ fn a_filter_left_behind_without_addresses_is_removed_too() {
 }
 
 #[test]
-fn without_nftables_the_instance_runs_all_the_same() {
+fn no_accept_instance_runs_without_nftables() {
     let mut kernel = eth0();
     kernel.no_netfilter = true;
-    let mut engine = engine(vec![silent(&[VIP])]);
+    let mut engine = engine(vec![no_accept_instance(&[VIP])]);
     start(&mut engine, &mut kernel, at(0));
     run(&mut engine, &mut kernel, at(400));
     assert!(kernel.has(VIP));
@@ -114,7 +104,7 @@ fn without_nftables_the_instance_runs_all_the_same() {
 }
 
 #[test]
-fn a_reload_makes_and_removes_the_filter() {
+fn reload_creates_and_removes_the_no_accept_table() {
     let mut kernel = eth0();
     let mut engine = engine(vec![instance(7, 100, &[VIP])]);
     start(&mut engine, &mut kernel, at(0));
@@ -123,7 +113,7 @@ fn a_reload_makes_and_removes_the_filter() {
         instances: vec![instance],
         ..Config::default()
     };
-    let two = silent(&[VIP, "192.0.2.101/32"]);
+    let two = no_accept_instance(&[VIP, "192.0.2.101/32"]);
     kernel.take_log();
     engine.reload(at(450), config(two), &mut kernel);
     let log = kernel.take_log();

@@ -1,23 +1,13 @@
-//! Notifications against a kernel made of tables: who is told what, in which order, and what of slow or absent
-//! listeners.
+//! Notifications: scripts, FIFOs and mails, their order, and slow or absent receivers.
 
-use crate::support::kernel::{Kernel, advert, instance, receive, run, start};
+use crate::support::kernel::{Kernel, advert, at, eth0, instance, receive, run, start};
 #[cfg(feature = "mail")]
 use vrrpd::config::model::SmtpSettings;
 use vrrpd::config::model::{Command, Config, Fifo, Notify, User, VrrpInstance};
 use vrrpd::engine::system::{Exit, Pid};
 use vrrpd::engine::{Engine, Options};
-use vrrpd::types::Instant;
 
 const VIP: &str = "192.0.2.100/32";
-
-fn at(ms: u64) -> Instant {
-    Instant::from_millis(1_000 + ms)
-}
-
-fn eth0() -> Kernel {
-    Kernel::with(&[(2, "eth0", true)], &[(2, "192.0.2.1/24")])
-}
 
 fn command(words: &[&str]) -> Command {
     Command {
@@ -26,8 +16,8 @@ fn command(words: &[&str]) -> Command {
     }
 }
 
-/// An instance all of whose changes are told to scripts named like their keywords.
-fn talkative(vrid: u8) -> VrrpInstance {
+/// An instance with every notify script, each named like its keyword.
+fn notifying_instance(vrid: u8) -> VrrpInstance {
     let mut conf = instance(vrid, 100, &[VIP]);
     let script = |word: &str| Some(command(&[&format!("/{word}"), "x"]));
     conf.notify = Notify {
@@ -63,87 +53,91 @@ fn mail() -> SmtpSettings {
     }
 }
 
-fn begin(config: &Config) -> (Engine, Kernel) {
+fn started(config: &Config) -> (Engine, Kernel) {
     let mut kernel = eth0();
     let mut engine = Engine::new(config.clone(), Options::default());
     start(&mut engine, &mut kernel, at(0));
     (engine, kernel)
 }
 
-/// What the log says about processes, FIFOs and mails.
-fn told(kernel: &mut Kernel) -> Vec<String> {
+/// New log lines about child processes, FIFOs and mails.
+fn notifications(kernel: &mut Kernel) -> Vec<String> {
     let mut log = kernel.take_log();
     let words = ["run ", "kill ", "fifo ", "post "];
     log.retain(|line| words.iter().any(|word| line.starts_with(word)));
     log
 }
 
-fn ended(engine: &mut Engine, kernel: &mut Kernel, ms: u64, pid: i32) {
+fn child_exited(engine: &mut Engine, kernel: &mut Kernel, ms: u64, pid: i32) {
     engine.child_ended(at(ms), Pid(pid), Exit::Code(0), kernel);
     run(engine, kernel, at(ms + 5));
 }
 
 #[test]
-fn scripts_of_an_instance_run_in_order_one_after_another() {
-    let (mut engine, mut kernel) = begin(&Config {
-        instances: vec![talkative(7)],
+fn notify_scripts_of_an_instance_run_in_order() {
+    let (mut engine, mut kernel) = started(&Config {
+        instances: vec![notifying_instance(7)],
         ..Config::default()
     });
     run(&mut engine, &mut kernel, at(550));
-    assert_eq!(told(&mut kernel), ["run 1 /backup x"], "the next ones wait");
+    assert_eq!(
+        notifications(&mut kernel),
+        ["run 1 /backup x"],
+        "the next ones wait"
+    );
     for (ms, pid, want) in [
         (600, 1, &["run 2 /any x INSTANCE VI_7 BACKUP 100"][..]),
         (700, 2, &["run 3 /master x"]),
         (800, 3, &["run 4 /any x INSTANCE VI_7 MASTER 100"]),
         (900, 4, &[]),
     ] {
-        ended(&mut engine, &mut kernel, ms, pid);
-        assert_eq!(told(&mut kernel), want);
+        child_exited(&mut engine, &mut kernel, ms, pid);
+        assert_eq!(notifications(&mut kernel), want);
     }
 }
 
 #[test]
-fn a_script_in_the_way_is_ended_after_a_minute() {
-    let (mut engine, mut kernel) = begin(&Config {
-        instances: vec![talkative(7)],
+fn blocking_notify_script_is_terminated_after_a_minute() {
+    let (mut engine, mut kernel) = started(&Config {
+        instances: vec![notifying_instance(7)],
         ..Config::default()
     });
     run(&mut engine, &mut kernel, at(59_900));
-    assert_eq!(told(&mut kernel), ["run 1 /backup x"]);
+    assert_eq!(notifications(&mut kernel), ["run 1 /backup x"]);
     run(&mut engine, &mut kernel, at(61_000));
-    assert_eq!(told(&mut kernel), ["kill 1 Term"]);
+    assert_eq!(notifications(&mut kernel), ["kill 1 Term"]);
     run(&mut engine, &mut kernel, at(63_000));
-    assert_eq!(told(&mut kernel), ["kill 1 Kill"]);
-    ended(&mut engine, &mut kernel, 63_100, 1);
+    assert_eq!(notifications(&mut kernel), ["kill 1 Kill"]);
+    child_exited(&mut engine, &mut kernel, 63_100, 1);
     let want = ["kill 1 Kill", "run 2 /any x INSTANCE VI_7 BACKUP 100"];
-    assert_eq!(told(&mut kernel), want);
+    assert_eq!(notifications(&mut kernel), want);
 }
 
 #[test]
-fn a_script_that_cannot_be_started_does_not_stop_the_next() {
-    let (mut engine, mut kernel) = begin(&Config {
-        instances: vec![talkative(7)],
+fn notify_script_that_cannot_be_started_does_not_block_the_next() {
+    let (mut engine, mut kernel) = started(&Config {
+        instances: vec![notifying_instance(7)],
         ..Config::default()
     });
     kernel.spawn_errno = Some(11);
     run(&mut engine, &mut kernel, at(200));
-    assert_eq!(told(&mut kernel), [""; 0]);
+    assert_eq!(notifications(&mut kernel), [""; 0]);
     kernel.spawn_errno = None;
     run(&mut engine, &mut kernel, at(550));
-    assert_eq!(told(&mut kernel), ["run 1 /master x"]);
+    assert_eq!(notifications(&mut kernel), ["run 1 /master x"]);
 }
 
 #[test]
-fn hundreds_of_instances_are_told_of_a_few_at_a_time() {
-    let (mut engine, mut kernel) = begin(&Config {
-        instances: (1..=200).map(talkative).collect(),
+fn notify_scripts_of_hundreds_of_instances_run_a_few_at_a_time() {
+    let (mut engine, mut kernel) = started(&Config {
+        instances: (1..=200).map(notifying_instance).collect(),
         ..Config::default()
     });
     let mut most = 0;
     let mut running = Vec::new();
     for ms in 0..600 {
         run(&mut engine, &mut kernel, at(ms));
-        let started = told(&mut kernel);
+        let started = notifications(&mut kernel);
         assert!(
             started.len() <= 8,
             "{} processes within a millisecond",
@@ -162,8 +156,8 @@ fn hundreds_of_instances_are_told_of_a_few_at_a_time() {
 }
 
 #[test]
-fn fifos_get_a_line_for_every_change_and_their_scripts_the_path() {
-    let mut conf = talkative(7);
+fn notify_fifo_gets_every_change_and_its_script_the_path() {
+    let mut conf = notifying_instance(7);
     conf.notify = Notify::default();
     let mut config = Config {
         instances: vec![conf],
@@ -171,10 +165,10 @@ fn fifos_get_a_line_for_every_change_and_their_scripts_the_path() {
     };
     config.global.notify_fifo = Some(fifo("/run/all", None));
     config.global.vrrp_notify_fifo = Some(fifo("/run/vrrp", Some("/reader")));
-    let (mut engine, mut kernel) = begin(&config);
+    let (mut engine, mut kernel) = started(&config);
     run(&mut engine, &mut kernel, at(550));
     assert_eq!(
-        told(&mut kernel),
+        notifications(&mut kernel),
         [
             "fifo open /run/all",
             "fifo open /run/vrrp",
@@ -191,7 +185,7 @@ fn fifos_get_a_line_for_every_change_and_their_scripts_the_path() {
         Some(at(700))
     );
     assert_eq!(
-        told(&mut kernel),
+        notifications(&mut kernel),
         [
             "fifo /run/all INSTANCE \"VI_7\" STOP 100",
             "fifo /run/vrrp INSTANCE \"VI_7\" STOP 100",
@@ -200,29 +194,29 @@ fn fifos_get_a_line_for_every_change_and_their_scripts_the_path() {
         ]
     );
     assert_eq!(engine.drain_notifications(at(700), &mut kernel), None);
-    assert_eq!(told(&mut kernel), ["kill 1 Term"]);
+    assert_eq!(notifications(&mut kernel), ["kill 1 Term"]);
 }
 
 #[test]
-fn a_reload_leaves_equal_fifos_alone() {
+fn reload_leaves_equal_notify_fifos_alone() {
     let mut config = Config {
         instances: vec![instance(7, 100, &[VIP])],
         ..Config::default()
     };
     config.global.notify_fifo = Some(fifo("/run/all", Some("/reader")));
     config.global.vrrp_notify_fifo = Some(fifo("/run/vrrp", Some("/reader")));
-    let (mut engine, mut kernel) = begin(&config);
+    let (mut engine, mut kernel) = started(&config);
     run(&mut engine, &mut kernel, at(550));
-    told(&mut kernel);
+    notifications(&mut kernel);
     engine.reload(at(560), config.clone(), &mut kernel);
-    assert_eq!(told(&mut kernel), [""; 0]);
+    assert_eq!(notifications(&mut kernel), [""; 0]);
 
     config.global.notify_fifo = Some(fifo("/run/all", Some("/other")));
     config.global.vrrp_notify_fifo = Some(fifo("/run/moved", Some("/reader")));
     config.global.fifo_states_on_reload = true;
     engine.reload(at(570), config.clone(), &mut kernel);
     assert_eq!(
-        told(&mut kernel),
+        notifications(&mut kernel),
         [
             "kill 1 Term",
             "run 3 /other arg /run/all",
@@ -237,7 +231,7 @@ fn a_reload_leaves_equal_fifos_alone() {
     config.global = vrrpd::config::model::Global::default();
     engine.reload(at(580), config, &mut kernel);
     assert_eq!(
-        told(&mut kernel),
+        notifications(&mut kernel),
         [
             "kill 3 Term",
             "fifo close /run/all",
@@ -248,7 +242,7 @@ fn a_reload_leaves_equal_fifos_alone() {
 }
 
 #[test]
-fn a_fifo_that_moves_to_the_other_keyword_stays_open() {
+fn reload_keeps_a_fifo_open_that_moves_to_another_keyword() {
     let mut config = Config {
         instances: vec![instance(7, 100, &[VIP])],
         ..Config::default()
@@ -256,58 +250,61 @@ fn a_fifo_that_moves_to_the_other_keyword_stays_open() {
     config.global.notify_fifo = Some(fifo("/run/a", Some("/reader")));
     config.global.vrrp_notify_fifo = Some(fifo("/run/b", None));
     config.global.fifo_states_on_reload = true;
-    let (mut engine, mut kernel) = begin(&config);
+    let (mut engine, mut kernel) = started(&config);
     run(&mut engine, &mut kernel, at(550));
-    told(&mut kernel);
-    // Each becomes the other.
+    notifications(&mut kernel);
+    // They are exchanged.
     let global = &mut config.global;
     core::mem::swap(&mut global.notify_fifo, &mut global.vrrp_notify_fifo);
     engine.reload(at(560), config.clone(), &mut kernel);
     assert_eq!(
-        told(&mut kernel),
+        notifications(&mut kernel),
         [
             "fifo /run/b INSTANCE \"VI_7\" MASTER 100",
             "fifo /run/a INSTANCE \"VI_7\" MASTER 100",
         ]
     );
-    // One goes, the other takes its place.
+    // One is removed, the other moves to its keyword.
     config.global.notify_fifo = config.global.vrrp_notify_fifo.take();
     engine.reload(at(570), config.clone(), &mut kernel);
     assert_eq!(
-        told(&mut kernel),
+        notifications(&mut kernel),
         [
             "fifo close /run/b",
             "fifo /run/a INSTANCE \"VI_7\" MASTER 100",
         ]
     );
-    // Its script is still its own.
+    // It still has its own script.
     config.global.notify_fifo = None;
     engine.reload(at(580), config, &mut kernel);
-    assert_eq!(told(&mut kernel), ["kill 1 Term", "fifo close /run/a"]);
+    assert_eq!(
+        notifications(&mut kernel),
+        ["kill 1 Term", "fifo close /run/a"]
+    );
 }
 
 #[test]
-fn a_new_priority_is_told_of_at_a_reload() {
+fn reload_notifies_a_new_priority() {
     let mut config = Config {
         instances: vec![instance(7, 100, &[VIP])],
         ..Config::default()
     };
     config.instances[0].notify.priority_changes = true;
     config.global.notify_fifo = Some(fifo("/f", None));
-    let (mut engine, mut kernel) = begin(&config);
+    let (mut engine, mut kernel) = started(&config);
     run(&mut engine, &mut kernel, at(550));
-    told(&mut kernel);
+    notifications(&mut kernel);
     config.instances[0].priority = vrrpd::types::Priority(150);
     engine.reload(at(560), config.clone(), &mut kernel);
     let line = "fifo /f INSTANCE \"VI_7\" MASTER_PRIORITY 150";
-    assert_eq!(told(&mut kernel), [line]);
+    assert_eq!(notifications(&mut kernel), [line]);
     engine.reload(at(570), config, &mut kernel);
-    assert_eq!(told(&mut kernel), [""; 0]);
+    assert_eq!(notifications(&mut kernel), [""; 0]);
 }
 
 #[cfg(feature = "mail")]
 #[test]
-fn groups_are_told_of_after_their_members() {
+fn sync_group_is_notified_after_its_members() {
     let group = vrrpd::config::model::SyncGroup {
         name: "G1".into(),
         members: vec![0, 1],
@@ -330,11 +327,11 @@ fn groups_are_told_of_after_their_members() {
     config.global.notify_fifo = Some(fifo("/f", None));
     config.global.smtp = Some(mail());
     config.global.fifo_states_on_reload = true;
-    let (mut engine, mut kernel) = begin(&config);
+    let (mut engine, mut kernel) = started(&config);
     run(&mut engine, &mut kernel, at(550));
-    ended(&mut engine, &mut kernel, 560, 1);
+    child_exited(&mut engine, &mut kernel, 560, 1);
     assert_eq!(
-        told(&mut kernel),
+        notifications(&mut kernel),
         [
             "fifo open /f",
             "fifo /f INSTANCE \"VI_7\" BACKUP 100",
@@ -350,7 +347,7 @@ fn groups_are_told_of_after_their_members() {
     );
     engine.reload(at(600), config, &mut kernel);
     assert_eq!(
-        told(&mut kernel),
+        notifications(&mut kernel),
         [
             "fifo /f INSTANCE \"VI_7\" MASTER 100",
             "fifo /f INSTANCE \"VI_8\" MASTER 100",
@@ -360,7 +357,7 @@ fn groups_are_told_of_after_their_members() {
     );
     engine.stop(at(650), &mut kernel);
     assert_eq!(
-        told(&mut kernel),
+        notifications(&mut kernel),
         [
             "fifo /f INSTANCE \"VI_7\" STOP 100",
             "fifo /f INSTANCE \"VI_8\" STOP 100",
@@ -370,33 +367,33 @@ fn groups_are_told_of_after_their_members() {
 }
 
 #[test]
-fn a_weaker_master_is_told_of_each_time_it_is_answered() {
-    let mut conf = talkative(7);
+fn notify_master_rx_lower_pri_runs_for_each_answer() {
+    let mut conf = notifying_instance(7);
     (conf.notify.master, conf.notify.backup, conf.notify.any) = (None, None, None);
     let mut config = Config {
         instances: vec![conf],
         ..Config::default()
     };
     config.global.notify_fifo = Some(fifo("/f", None));
-    let (mut engine, mut kernel) = begin(&config);
+    let (mut engine, mut kernel) = started(&config);
     run(&mut engine, &mut kernel, at(550));
-    told(&mut kernel);
+    notifications(&mut kernel);
     let weaker = advert(7, 50, "192.0.2.9", "224.0.0.18", &[VIP]);
     for ms in [560, 561, 700] {
         run(&mut engine, &mut kernel, at(ms));
         receive(&mut engine, &mut kernel, at(ms), 2, &weaker);
     }
     run(&mut engine, &mut kernel, at(710));
-    ended(&mut engine, &mut kernel, 720, 1);
+    child_exited(&mut engine, &mut kernel, 720, 1);
     let line = "fifo /f INSTANCE \"VI_7\" MASTER_RX_LOWER_PRI 100";
     assert_eq!(
-        told(&mut kernel),
+        notifications(&mut kernel),
         [line, "run 1 /lower x", line, "run 2 /lower x"]
     );
 }
 
 #[test]
-fn a_removed_instance_is_deleted_or_a_fault_as_it_was_asked() {
+fn notify_deleted_decides_between_deleted_and_fault() {
     for (name, change, want) in [
         (
             "asked",
@@ -414,7 +411,7 @@ fn a_removed_instance_is_deleted_or_a_fault_as_it_was_asked() {
             &["run 1 /fault x", "run 2 /any x INSTANCE VI_7 FAULT 100"],
         ),
     ] {
-        let mut conf = talkative(7);
+        let mut conf = notifying_instance(7);
         (conf.notify.master, conf.notify.backup) = (None, None);
         if let Some((by_any, keep_fault)) = change {
             conf.notify.deleted = None;
@@ -426,53 +423,60 @@ fn a_removed_instance_is_deleted_or_a_fault_as_it_was_asked() {
             instances: vec![conf],
             ..Config::default()
         };
-        let (mut engine, mut kernel) = begin(&config);
+        let (mut engine, mut kernel) = started(&config);
         run(&mut engine, &mut kernel, at(550));
         config.instances[0].notify.any = any;
         engine.reload(at(560), config, &mut kernel);
-        assert_eq!(told(&mut kernel), [""; 0], "{name}");
+        assert_eq!(notifications(&mut kernel), [""; 0], "{name}");
         engine.reload(at(570), Config::default(), &mut kernel);
         run(&mut engine, &mut kernel, at(580));
-        ended(&mut engine, &mut kernel, 600, 1);
-        assert_eq!(told(&mut kernel), want, "{name}");
+        child_exited(&mut engine, &mut kernel, 600, 1);
+        assert_eq!(notifications(&mut kernel), want, "{name}");
     }
 }
 
 #[test]
-fn the_end_waits_a_second_for_scripts_and_not_for_slow_ones() {
-    let (mut engine, mut kernel) = begin(&Config {
-        instances: vec![talkative(7)],
+fn stop_waits_a_second_for_notify_scripts() {
+    let (mut engine, mut kernel) = started(&Config {
+        instances: vec![notifying_instance(7)],
         ..Config::default()
     });
     run(&mut engine, &mut kernel, at(550));
-    told(&mut kernel);
+    notifications(&mut kernel);
     engine.stop(at(1_000), &mut kernel);
-    // notify_backup still runs, and what happened since is history.
+    // notify_backup still runs; later changes are outdated.
     assert_eq!(
         engine.drain_notifications(at(1_000), &mut kernel),
         Some(at(1_400))
     );
-    assert_eq!(told(&mut kernel), [""; 0]);
+    assert_eq!(notifications(&mut kernel), [""; 0]);
     assert!(engine.drain_notifications(at(1_400), &mut kernel).is_some());
-    assert_eq!(told(&mut kernel), ["kill 1 Term"]);
+    assert_eq!(notifications(&mut kernel), ["kill 1 Term"]);
     assert!(engine.drain_notifications(at(1_650), &mut kernel).is_some());
-    assert_eq!(told(&mut kernel), ["kill 1 Kill"], "it did not listen");
+    assert_eq!(
+        notifications(&mut kernel),
+        ["kill 1 Kill"],
+        "it did not listen"
+    );
     engine.child_ended(at(1_660), Pid(1), Exit::Signal(9), &mut kernel);
     assert!(engine.drain_notifications(at(1_660), &mut kernel).is_some());
-    assert_eq!(told(&mut kernel), ["kill 1 Kill", "run 2 /stop x"]);
+    assert_eq!(notifications(&mut kernel), ["kill 1 Kill", "run 2 /stop x"]);
     engine.child_ended(at(1_670), Pid(2), Exit::Code(0), &mut kernel);
     assert_eq!(
         engine.drain_notifications(at(1_670), &mut kernel),
         Some(at(2_000))
     );
-    assert_eq!(told(&mut kernel), ["run 3 /any x INSTANCE VI_7 STOP 100"]);
+    assert_eq!(
+        notifications(&mut kernel),
+        ["run 3 /any x INSTANCE VI_7 STOP 100"]
+    );
     assert_eq!(engine.drain_notifications(at(2_000), &mut kernel), None);
-    assert_eq!(told(&mut kernel), ["kill 3 Term"]);
+    assert_eq!(notifications(&mut kernel), ["kill 3 Term"]);
 }
 
 #[test]
-fn nothing_to_say_ends_at_once() {
-    let (mut engine, mut kernel) = begin(&Config {
+fn stop_without_notifications_exits_at_once() {
+    let (mut engine, mut kernel) = started(&Config {
         instances: vec![instance(7, 100, &[VIP])],
         ..Config::default()
     });
@@ -482,7 +486,7 @@ fn nothing_to_say_ends_at_once() {
 
 #[cfg(feature = "mail")]
 #[test]
-fn letters_go_out_one_at_a_time() {
+fn mails_are_sent_one_at_a_time() {
     let mut conf = instance(7, 100, &[VIP]);
     conf.notify.smtp_alert = true;
     let mut config = Config {
@@ -491,30 +495,30 @@ fn letters_go_out_one_at_a_time() {
     };
     config.global.smtp = Some(mail());
     config.global.router_id = "r1".into();
-    let (mut engine, mut kernel) = begin(&config);
+    let (mut engine, mut kernel) = started(&config);
     run(&mut engine, &mut kernel, at(550));
     assert_eq!(
-        told(&mut kernel),
+        notifications(&mut kernel),
         ["post 1 [r1] VRRP Instance VI_7 - Entering BACKUP state"]
     );
-    ended(&mut engine, &mut kernel, 600, 1);
+    child_exited(&mut engine, &mut kernel, 600, 1);
     assert_eq!(
-        told(&mut kernel),
+        notifications(&mut kernel),
         ["post 2 [r1] VRRP Instance VI_7 - Entering MASTER state"]
     );
-    ended(&mut engine, &mut kernel, 700, 2);
+    child_exited(&mut engine, &mut kernel, 700, 2);
     kernel.set_link(2, "eth0", false);
     kernel.deliver(&mut engine, at(800));
     run(&mut engine, &mut kernel, at(810));
     assert_eq!(
-        told(&mut kernel),
+        notifications(&mut kernel),
         ["post 3 [r1] VRRP Instance VI_7 - Entering FAULT state"]
     );
 }
 
 #[cfg(feature = "mail")]
 #[test]
-fn no_email_faults_keeps_quiet_about_faults_only() {
+fn no_email_faults_suppresses_fault_mails_only() {
     let mut conf = instance(7, 100, &[VIP]);
     conf.notify.smtp_alert = true;
     let mut config = Config {
@@ -525,14 +529,14 @@ fn no_email_faults_keeps_quiet_about_faults_only() {
         no_email_faults: true,
         ..mail()
     });
-    let (mut engine, mut kernel) = begin(&config);
+    let (mut engine, mut kernel) = started(&config);
     kernel.set_link(2, "eth0", false);
     kernel.deliver(&mut engine, at(10));
     run(&mut engine, &mut kernel, at(20));
-    ended(&mut engine, &mut kernel, 30, 1);
-    let told = told(&mut kernel);
+    child_exited(&mut engine, &mut kernel, 30, 1);
+    let notifications = notifications(&mut kernel);
     assert_eq!(
-        told,
+        notifications,
         ["post 1 [] VRRP Instance VI_7 - Entering BACKUP state"]
     );
 }

@@ -1,9 +1,9 @@
-//! Hot restart through the engine: what a killed daemon leaves, and what the next one makes of it.
+//! Hot restart: what a killed daemon leaves behind, and how the next one resumes.
 
 use std::time::Duration;
 
 use crate::support::kernel::{
-    Kernel, address, advert, engine, ifname, instance, policy, receive, route, run, start,
+    Kernel, address, advert, at, engine, ifname, instance, policy, receive, route, run, start,
 };
 use vrrpd::config::model::{
     Command, Config, Global, Script, SyncGroup, Track, Tracked, User, VrrpInstance,
@@ -14,10 +14,6 @@ use vrrpd::engine::{Engine, Options};
 use vrrpd::types::{Family, IfIndex, Instant, Priority, VrrpState};
 
 const VIP: &str = "192.0.2.100/32";
-
-fn at(ms: u64) -> Instant {
-    Instant::from_millis(1_000 + ms)
-}
 
 fn eth0() -> Kernel {
     Kernel::with(
@@ -38,7 +34,8 @@ fn states(engine: &Engine) -> Vec<VrrpState> {
     engine.instances().map(|(_, state, _)| state).collect()
 }
 
-/// A daemon with these instances, killed at 500 ms. Each became master at 321 ms, and has sent a second advert.
+/// The kernel after a daemon with these instances was killed at 500 ms. Each became master at 321 ms
+/// and has sent a second advert.
 fn killed(instances: Vec<VrrpInstance>) -> Kernel {
     let mut kernel = eth0();
     let mut engine = engine(instances);
@@ -50,7 +47,7 @@ fn killed(instances: Vec<VrrpInstance>) -> Kernel {
     kernel
 }
 
-/// When that one sent its last advert, by the file.
+/// The time of its last advert, from the state file.
 fn last(kernel: &Kernel) -> Instant {
     let sent = state_record::records(&kernel.state).map(|record| record.sent);
     let nanos = sent.max().expect("a master").as_nanos();
@@ -61,9 +58,9 @@ fn after(from: Instant, ms: u64) -> Instant {
     from.after(Duration::from_millis(ms))
 }
 
-const GONE_ON: [&str; 2] = ["advert 7 prio 200 to 224.0.0.18", "garp 2 192.0.2.100"];
+const RESUMED: [&str; 2] = ["advert 7 prio 200 to 224.0.0.18", "garp 2 192.0.2.100"];
 
-fn without_sockets(kernel: &mut Kernel) -> Vec<String> {
+fn log_without_sockets(kernel: &mut Kernel) -> Vec<String> {
     let mut log = kernel.take_log();
     let noise = ["listen", "no filter", "filter"];
     log.retain(|line| !noise.iter().any(|word| line.starts_with(word)));
@@ -71,29 +68,33 @@ fn without_sockets(kernel: &mut Kernel) -> Vec<String> {
 }
 
 #[test]
-fn a_master_that_is_back_in_time_goes_on_and_the_address_was_never_away() {
+fn restarted_master_resumes_and_keeps_its_vip() {
     let mut kernel = killed(vec![conf()]);
     let (sent, now) = (last(&kernel), after(last(&kernel), 160));
     let mut next = engine(vec![conf()]);
     start(&mut next, &mut kernel, now);
     assert_eq!(last(&kernel), sent, "should it die again");
     run(&mut next, &mut kernel, after(now, 99));
-    assert_eq!(without_sockets(&mut kernel), [""; 0], "it listens first");
+    assert_eq!(
+        log_without_sockets(&mut kernel),
+        [""; 0],
+        "it listens first"
+    );
     assert_eq!(states(&next), [VrrpState::Init]);
     let now = after(now, 100);
     run(&mut next, &mut kernel, now);
     assert_eq!(states(&next), [VrrpState::Master]);
-    assert_eq!(without_sockets(&mut kernel), GONE_ON);
+    assert_eq!(log_without_sockets(&mut kernel), RESUMED);
     assert_eq!(last(&kernel), now, "and leaves word again");
     run(&mut next, &mut kernel, after(now, 1_000));
-    let log = without_sockets(&mut kernel);
+    let log = log_without_sockets(&mut kernel);
     let adverts = log.iter().filter(|line| line.starts_with("advert"));
     assert_eq!((adverts.count(), log.len()), (10, 10), "{log:?}");
 }
 
-/// A start takes its time on a small machine with many interfaces to make.
+/// Starting takes time on a small machine with many interfaces to create.
 #[test]
-fn it_listens_for_an_interval_from_when_it_can_hear() {
+fn resuming_master_listens_for_an_interval_after_its_sockets_are_open() {
     for (slow, want) in [(0, 100), (40, 140), (90, 175), (250, 250)] {
         let mut kernel = killed(vec![conf()]);
         let now = after(last(&kernel), 100);
@@ -110,18 +111,18 @@ fn it_listens_for_an_interval_from_when_it_can_hear() {
 }
 
 #[test]
-fn one_that_is_late_clears_up_and_listens() {
+fn late_restart_removes_vips_and_starts_as_backup() {
     let mut kernel = killed(vec![conf()]);
     let now = after(last(&kernel), 300);
     let mut next = engine(vec![conf()]);
     start(&mut next, &mut kernel, now);
     assert_eq!(states(&next), [VrrpState::Backup]);
-    assert_eq!(without_sockets(&mut kernel), ["del 2 192.0.2.100/32"]);
+    assert_eq!(log_without_sockets(&mut kernel), ["del 2 192.0.2.100/32"]);
     assert_eq!(state_record::records(&kernel.state).count(), 0);
 }
 
 #[test]
-fn a_peer_that_advertised_since_the_sockets_are_open_keeps_what_it_has() {
+fn resume_is_abandoned_if_a_peer_advertises() {
     for (name, priority, nopreempt) in [("stronger", 250, false), ("weaker", 50, true)] {
         let one = || VrrpInstance {
             nopreempt,
@@ -135,14 +136,14 @@ fn a_peer_that_advertised_since_the_sockets_are_open_keeps_what_it_has() {
         receive(&mut next, &mut kernel, after(now, 70), 2, &packet);
         run(&mut next, &mut kernel, after(now, 120));
         assert_eq!(states(&next), [VrrpState::Backup], "{name}");
-        let log = without_sockets(&mut kernel);
+        let log = log_without_sockets(&mut kernel);
         assert_eq!(log, ["del 2 192.0.2.100/32"], "{name}: not a word");
         assert_eq!(state_record::records(&kernel.state).count(), 0, "{name}");
     }
 }
 
 #[test]
-fn what_is_not_an_advert_of_a_peer_does_not_keep_it_from_going_on() {
+fn resume_ignores_invalid_adverts() {
     let mut kernel = killed(vec![conf()]);
     let now = after(last(&kernel), 200);
     let mut next = engine(vec![conf()]);
@@ -155,7 +156,7 @@ fn what_is_not_an_advert_of_a_peer_does_not_keep_it_from_going_on() {
 }
 
 #[test]
-fn mastership_ends_in_the_file_before_it_ends_on_the_wire() {
+fn state_file_records_the_end_of_mastership_before_priority_0_is_sent() {
     for stop in [true, false] {
         let mut kernel = eth0();
         let mut first = engine(vec![conf()]);
@@ -177,7 +178,7 @@ fn mastership_ends_in_the_file_before_it_ends_on_the_wire() {
 }
 
 #[test]
-fn a_daemon_that_dies_in_the_middle_of_the_start_leaves_the_word_of_the_last_one() {
+fn crash_during_start_keeps_the_record_of_the_previous_process() {
     let mut kernel = killed(vec![conf()]);
     let sent = last(&kernel);
     for ms in [100, 200, 250] {
@@ -192,7 +193,7 @@ fn a_daemon_that_dies_in_the_middle_of_the_start_leaves_the_word_of_the_last_one
 }
 
 #[test]
-fn a_daemon_that_dies_again_and_again_does_not_stay_master() {
+fn repeatedly_crashing_master_stops_resuming() {
     let mut kernel = killed(vec![conf()]);
     let mut nth = 0;
     loop {
@@ -205,7 +206,7 @@ fn a_daemon_that_dies_again_and_again_does_not_stay_master() {
         }
         nth += 1;
     }
-    // The fourth one has begun anew, and is master after its down interval as well.
+    // The fourth one has started as backup, and is master after its down interval.
     let mut next = engine(vec![conf()]);
     let now = after(last(&kernel), 150);
     start(&mut next, &mut kernel, now);
@@ -213,10 +214,10 @@ fn a_daemon_that_dies_again_and_again_does_not_stay_master() {
 }
 
 #[test]
-fn other_interfaces_other_times_and_other_routers_are_not_ours() {
+fn records_of_other_interfaces_times_and_routers_do_not_resume() {
     let good = |kernel: &Kernel| state_record::records(&kernel.state).next().expect("one");
-    type Change = fn(&mut Record);
-    let changes: [(&str, Change); 6] = [
+    type RecordChange = fn(&mut Record);
+    let changes: [(&str, RecordChange); 6] = [
         ("another interface of that name", |r| r.index = IfIndex(9)),
         ("of the future", |r| r.sent += Duration::from_secs(9)),
         ("another VRID", |r| r.vrid = 8),
@@ -239,14 +240,14 @@ fn other_interfaces_other_times_and_other_routers_are_not_ours() {
 }
 
 #[test]
-fn an_owner_begins_as_always_and_leaves_no_word() {
+fn address_owner_neither_writes_records_nor_resumes() {
     let one = || instance(7, 255, &[VIP]);
     let kernel = killed(vec![one()]);
     assert_eq!(state_record::records(&kernel.state).count(), 0);
 }
 
 #[test]
-fn the_order_of_the_file_is_that_of_the_configuration_also_after_a_reload() {
+fn state_file_has_the_order_of_the_configuration_after_reload() {
     let confs = || vec![instance(7, 200, &[VIP]), instance(8, 150, &[])];
     let mut kernel = eth0();
     let mut first = engine(confs());
@@ -276,7 +277,7 @@ fn the_order_of_the_file_is_that_of_the_configuration_also_after_a_reload() {
 }
 
 #[test]
-fn another_interval_does_not_lengthen_what_was_promised_with_the_old_one() {
+fn changed_advert_int_does_not_extend_the_resume_window() {
     let slow = || VrrpInstance {
         advert_int: vrrpd::types::Centis(100),
         ..conf()
@@ -319,7 +320,7 @@ fn group(members: usize) -> Config {
     }
 }
 
-/// A killed group and when its members sent their last adverts, the earlier first.
+/// The kernel after a daemon with a sync group was killed, and the earlier of its last adverts.
 fn killed_group() -> (Kernel, Instant) {
     let mut kernel = eth0();
     let mut first = Engine::new(group(2), Options::default());
@@ -334,7 +335,7 @@ fn killed_group() -> (Kernel, Instant) {
 }
 
 #[test]
-fn a_group_goes_on_as_a_whole() {
+fn sync_group_resumes_as_a_whole() {
     let (mut kernel, earlier) = killed_group();
     let now = after(earlier, 200);
     let mut next = Engine::new(group(2), Options::default());
@@ -343,7 +344,7 @@ fn a_group_goes_on_as_a_whole() {
     assert_eq!(states(&next), [VrrpState::Init; 2]);
     run(&mut next, &mut kernel, after(now, 75));
     assert_eq!(states(&next), [VrrpState::Master; 2]);
-    let log = without_sockets(&mut kernel);
+    let log = log_without_sockets(&mut kernel);
     assert!(
         log[0].starts_with("advert") && log[1].starts_with("advert"),
         "{log:?}"
@@ -352,10 +353,10 @@ fn a_group_goes_on_as_a_whole() {
 }
 
 #[test]
-fn a_group_does_not_go_on_when_one_member_cannot() {
+fn sync_group_does_not_resume_if_one_member_cannot() {
     let none: fn(&mut Engine, &mut Kernel, Instant) = |_, _, _| {};
-    type Trouble = fn(&mut Engine, &mut Kernel, Instant);
-    let cases: [(&str, u64, bool, Trouble); 4] = [
+    type Obstacle = fn(&mut Engine, &mut Kernel, Instant);
+    let cases: [(&str, u64, bool, Obstacle); 4] = [
         ("late for one", 300, false, none),
         ("one had been backup", 100, true, none),
         (
@@ -392,10 +393,10 @@ fn a_group_does_not_go_on_when_one_member_cannot() {
     }
 }
 
-// ---- what else is there ----
+// ---- routes, rules, nftables ----
 
 #[test]
-fn routes_rules_and_the_filter_stay_where_they_are() {
+fn resume_keeps_routes_rules_and_nftables() {
     let full = || VrrpInstance {
         routes: vec![route("10.1.0.0/16", Some("192.0.2.254"))],
         rules: vec![policy("192.0.2.100", 100)],
@@ -406,7 +407,7 @@ fn routes_rules_and_the_filter_stay_where_they_are() {
     let now = after(last(&kernel), 100);
     let mut next = engine(vec![full()]);
     start(&mut next, &mut kernel, now);
-    // (The table of the other family goes.)
+    // (The table of the other family is removed.)
     assert_eq!(kernel.log[0], "filter of 1 additions", "in its place");
     run(&mut next, &mut kernel, after(now, 100));
     assert_eq!(states(&next), [VrrpState::Master]);
@@ -416,7 +417,7 @@ fn routes_rules_and_the_filter_stay_where_they_are() {
     next.stop(after(now, 110), &mut kernel);
     assert_eq!((kernel.routes.len(), kernel.rules.len()), (0, 0));
     assert!(!kernel.has(VIP));
-    // And if it does not go on, they go with the address.
+    // Without a resume they are removed with the address.
     let mut kernel = killed(vec![full()]);
     let now = after(last(&kernel), 100);
     let mut next = engine(vec![full()]);
@@ -427,7 +428,7 @@ fn routes_rules_and_the_filter_stay_where_they_are() {
 }
 
 #[test]
-fn told_to_stop_before_it_goes_on_it_leaves_nothing() {
+fn stop_before_resume_removes_everything() {
     let mut kernel = killed(vec![conf()]);
     let now = after(last(&kernel), 100);
     let mut next = engine(vec![conf()]);
@@ -435,11 +436,11 @@ fn told_to_stop_before_it_goes_on_it_leaves_nothing() {
     next.stop(now, &mut kernel);
     assert!(!kernel.has(VIP));
     assert_eq!(state_record::records(&kernel.state).count(), 0);
-    assert_eq!(without_sockets(&mut kernel), ["del 2 192.0.2.100/32"]);
+    assert_eq!(log_without_sockets(&mut kernel), ["del 2 192.0.2.100/32"]);
 }
 
 #[test]
-fn the_startup_delay_is_for_those_that_do_not_go_on() {
+fn vrrp_startup_delay_applies_only_without_resume() {
     let config = |instances| Config {
         instances,
         global: Global {
@@ -457,7 +458,7 @@ fn the_startup_delay_is_for_those_that_do_not_go_on() {
     assert_eq!(states(&next), [VrrpState::Master, VrrpState::Backup]);
 }
 
-/// An instance that tracks a script, and how often it fails at first.
+/// An instance that tracks a script of this weight, with or without `init_fail`.
 fn tracked(weight: i16, init_fail: bool) -> Config {
     let command = Command {
         argv: vec!["/bin/check".into()],
@@ -486,7 +487,7 @@ fn tracked(weight: i16, init_fail: bool) -> Config {
 }
 
 #[test]
-fn until_scripts_have_been_heard_of_the_priority_is_what_it_was() {
+fn resumed_master_keeps_its_priority_until_scripts_report() {
     let mut kernel = eth0();
     let mut first = Engine::new(tracked(20, false), Options::default());
     start(&mut first, &mut kernel, at(0));
@@ -498,17 +499,17 @@ fn until_scripts_have_been_heard_of_the_priority_is_what_it_was() {
     let mut next = Engine::new(tracked(20, false), Options::default());
     start(&mut next, &mut kernel, now);
     run(&mut next, &mut kernel, after(now, 180));
-    let log = without_sockets(&mut kernel);
-    let said: Vec<&String> = log
+    let log = log_without_sockets(&mut kernel);
+    let adverts: Vec<&String> = log
         .iter()
         .filter(|line| line.starts_with("advert"))
         .collect();
-    assert_eq!(said, ["advert 7 prio 120 to 224.0.0.18"; 2]);
-    // The verdict is another one now.
+    assert_eq!(adverts, ["advert 7 prio 120 to 224.0.0.18"; 2]);
+    // The script now fails.
     let now = after(now, 190);
     next.child_ended(now, Pid(kernel.spawned), Exit::Code(1), &mut kernel);
     run(&mut next, &mut kernel, after(now, 100));
-    let log = without_sockets(&mut kernel);
+    let log = log_without_sockets(&mut kernel);
     assert!(
         log.contains(&"advert 7 prio 100 to 224.0.0.18".into()),
         "{log:?}"
@@ -516,7 +517,7 @@ fn until_scripts_have_been_heard_of_the_priority_is_what_it_was() {
 }
 
 #[test]
-fn a_script_that_has_yet_to_answer_does_not_keep_it_and_one_that_fails_does() {
+fn resume_does_not_wait_for_scripts_unless_init_fail() {
     for (name, init_fail, want) in [
         ("no answer yet", false, VrrpState::Master),
         ("init_fail", true, VrrpState::Fault),
@@ -538,7 +539,7 @@ fn a_script_that_has_yet_to_answer_does_not_keep_it_and_one_that_fails_does() {
 }
 
 #[test]
-fn who_takes_over_the_program_finds_fresh_adverts_and_no_record_of_deaths() {
+fn program_upgrade_finds_fresh_adverts_and_no_crash_count() {
     let mut kernel = killed(vec![conf()]);
     let now = after(last(&kernel), 100);
     let mut next = engine(vec![conf()]);
@@ -557,7 +558,7 @@ fn who_takes_over_the_program_finds_fresh_adverts_and_no_record_of_deaths() {
 }
 
 #[test]
-fn what_a_reload_takes_out_before_it_goes_on_does_not_stay_behind() {
+fn reload_before_resume_removes_unconfigured_vips() {
     let full = || VrrpInstance {
         vips: vec![address(VIP, "eth0"), address("192.0.2.101/32", "eth0")],
         routes: vec![
@@ -596,7 +597,7 @@ fn what_a_reload_takes_out_before_it_goes_on_does_not_stay_behind() {
 }
 
 #[test]
-fn addresses_that_are_not_configured_any_more_do_not_stay_behind() {
+fn restart_removes_vips_that_are_no_longer_configured() {
     let both = || instance(7, 200, &[VIP, "192.0.2.101/32"]);
     let without = [
         vec![instance(7, 200, &["192.0.2.101/32"])],
@@ -613,7 +614,7 @@ fn addresses_that_are_not_configured_any_more_do_not_stay_behind() {
         let mut next = engine(new);
         let now = after(last(&kernel), 100);
         start(&mut next, &mut kernel, now);
-        // Without the mark it may be anybody's.
+        // Without IFA_PROTO it may belong to another program.
         assert_eq!(kernel.has(VIP), !marks);
         assert!(kernel.has("192.0.2.1/24"));
         next.stop(after(now, 10), &mut kernel);
@@ -621,7 +622,7 @@ fn addresses_that_are_not_configured_any_more_do_not_stay_behind() {
 }
 
 #[test]
-fn any_number_of_programs_may_take_over_before_one_goes_on() {
+fn several_program_upgrades_before_resume_are_possible() {
     let mut kernel = killed(vec![conf()]);
     let sent = last(&kernel);
     for ms in [20, 40, 60, 80, 100, 120] {
@@ -644,14 +645,14 @@ fn any_number_of_programs_may_take_over_before_one_goes_on() {
     assert!(kernel.has(VIP));
 }
 
-// ---- garbage ----
+// ---- invalid state files ----
 
 fn below(number: u64, end: usize) -> usize {
     usize::try_from(number >> 33).expect("31 bits") % end
 }
 
 #[test]
-fn whatever_stands_in_the_file_the_daemon_runs() {
+fn any_state_file_contents_are_survived() {
     let mut seed: u64 = 0x9e37_79b9_7f4a_7c15;
     let mut next = || {
         seed ^= seed << 13;

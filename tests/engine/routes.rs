@@ -1,19 +1,15 @@
-//! Routes and rules through the engine, against a kernel made of tables.
+//! Routes and rules: installed, reinstalled, retried and removed.
 
-use crate::support::kernel::{Kernel, cidr, engine, instance, policy, route, run, start};
+use crate::support::kernel::{Kernel, at, cidr, engine, instance, policy, route, run, start};
 use vrrpd::config::model::{Config, Route, Rule, VrrpInstance};
 use vrrpd::engine::{Engine, Options};
-use vrrpd::types::{Instant, VrrpState};
+use vrrpd::types::VrrpState;
 
 const VIP: &str = "192.0.2.100/32";
 const A: &str = "10.1.0.0/16";
 const B: &str = "10.2.0.0/16";
 const GATEWAY: Option<&str> = Some("192.0.2.254");
 const FROM: &str = "192.0.2.100/32";
-
-fn at(ms: u64) -> Instant {
-    Instant::from_millis(1_000 + ms)
-}
 
 fn eth0() -> Kernel {
     Kernel::with(
@@ -30,15 +26,15 @@ fn with(routes: Vec<Route>, rules: Vec<Rule>) -> VrrpInstance {
     }
 }
 
-/// The usual instance: two routes and a rule.
-fn usual() -> VrrpInstance {
+/// An instance with two routes and a rule.
+fn default_instance() -> VrrpInstance {
     with(
         vec![route(A, GATEWAY), route(B, None)],
         vec![policy(FROM, 100)],
     )
 }
 
-/// An engine with this instance, master, its log read.
+/// An engine with this instance as master; the log is empty.
 fn master(kernel: &mut Kernel, instance: VrrpInstance) -> Engine {
     let mut engine = engine(vec![instance]);
     start(&mut engine, kernel, at(0));
@@ -47,10 +43,10 @@ fn master(kernel: &mut Kernel, instance: VrrpInstance) -> Engine {
 }
 
 #[test]
-fn a_kernel_without_rules_is_no_reason_not_to_run() {
+fn kernel_without_policy_rules_still_runs_instances() {
     let mut kernel = eth0();
     kernel.no_policy_rules = true;
-    let mut engine = master(&mut kernel, usual());
+    let mut engine = master(&mut kernel, default_instance());
     run(&mut engine, &mut kernel, at(60_000));
     let states: Vec<VrrpState> = engine.instances().map(|(_, state, _)| state).collect();
     assert_eq!(states, [VrrpState::Master]);
@@ -61,9 +57,9 @@ fn a_kernel_without_rules_is_no_reason_not_to_run() {
     assert_eq!(kernel.rules.len(), 1, "tried again");
 }
 
-/// Before 4.17 such a rule would have been one for all packets, and to delete it would delete another one.
+/// Before Linux 4.17 such a rule would match all packets, and deleting it would delete another one.
 #[test]
-fn what_an_old_kernel_would_not_read_is_not_asked_for() {
+fn routes_and_rules_an_old_kernel_misreads_are_not_installed() {
     type Change = fn(&mut VrrpInstance);
     let changes: [(&str, &str, Change); 5] = [
         ("4.16.18", "4.17.0", |one| one.rules[0].ip_proto = 6),
@@ -78,7 +74,7 @@ fn what_an_old_kernel_would_not_read_is_not_asked_for() {
         }),
     ];
     for (old, young, change) in changes {
-        let mut conf = usual();
+        let mut conf = default_instance();
         change(&mut conf);
         let both = conf.routes.len() + conf.rules.len();
         let mut kernel = eth0();
@@ -87,12 +83,12 @@ fn what_an_old_kernel_would_not_read_is_not_asked_for() {
         let mut engine = master(&mut kernel, conf.clone());
         run(&mut engine, &mut kernel, at(60_000));
         assert_eq!(state(&engine), VrrpState::Master, "{old}");
-        let asked_for = asked(&mut kernel);
+        let asked_for = route_log(&mut kernel);
         assert_eq!(kernel.routes.len() + kernel.rules.len(), both - 1, "{old}");
         let rules = asked_for.iter().filter(|line| line.contains("rule"));
         assert_eq!(rules.count(), 0, "{old}: {asked_for:?}");
         engine.stop(at(60_001), &mut kernel);
-        let asked_for = asked(&mut kernel);
+        let asked_for = route_log(&mut kernel);
         assert!(asked_for.iter().all(|line| !line.contains("rule")));
         let mut kernel = eth0();
         kernel.files.insert(release.into(), young.into());
@@ -101,8 +97,8 @@ fn what_an_old_kernel_would_not_read_is_not_asked_for() {
     }
 }
 
-/// What was asked about routes and rules since the last time.
-fn asked(kernel: &mut Kernel) -> Vec<String> {
+/// New log lines about routes and rules.
+fn route_log(kernel: &mut Kernel) -> Vec<String> {
     let log = kernel.take_log();
     let ours = log
         .into_iter()
@@ -114,14 +110,14 @@ fn state(engine: &Engine) -> VrrpState {
     engine.instances().next().expect("one").1
 }
 
-fn there(kernel: &Kernel) -> (usize, usize) {
+fn installed(kernel: &Kernel) -> (usize, usize) {
     (kernel.routes.len(), kernel.rules.len())
 }
 
 #[test]
-fn a_takeover_sets_routes_and_rules_between_addresses_and_announcements() {
+fn takeover_installs_vips_then_routes_and_rules_then_sends_garp() {
     let mut kernel = eth0();
-    let mut engine = engine(vec![usual()]);
+    let mut engine = engine(vec![default_instance()]);
     start(&mut engine, &mut kernel, at(0));
     kernel.take_log();
     run(&mut engine, &mut kernel, at(400));
@@ -146,14 +142,14 @@ fn a_takeover_sets_routes_and_rules_between_addresses_and_announcements() {
 }
 
 #[test]
-fn leftovers_go_at_start_and_what_others_have_stays() {
+fn leftover_routes_and_rules_are_removed_at_start_and_foreign_ones_kept() {
     let mut kernel = eth0();
-    let mut killed = master(&mut kernel, usual());
+    let mut killed = master(&mut kernel, default_instance());
     let _ = &mut killed;
     let mut others = kernel.routes[0];
     others.protocol = 4;
     kernel.routes.push(others);
-    let mut engine = engine(vec![usual()]);
+    let mut engine = engine(vec![default_instance()]);
     start(&mut engine, &mut kernel, at(1000));
     assert_eq!(state(&engine), VrrpState::Backup);
     assert_eq!(kernel.routes, [others]);
@@ -161,40 +157,40 @@ fn leftovers_go_at_start_and_what_others_have_stays() {
 }
 
 #[test]
-fn what_somebody_deletes_is_put_back_and_nothing_else_is_asked_for() {
+fn deleted_routes_and_rules_are_reinstalled_and_nothing_else() {
     let mut kernel = eth0();
-    let mut engine = master(&mut kernel, usual());
-    asked(&mut kernel);
+    let mut engine = master(&mut kernel, default_instance());
+    route_log(&mut kernel);
     kernel.remove_route(B);
     kernel.deliver(&mut engine, at(450));
-    assert_eq!(asked(&mut kernel), ["add route 10.2.0.0/16"]);
+    assert_eq!(route_log(&mut kernel), ["add route 10.2.0.0/16"]);
     kernel.remove_rule(100);
     kernel.deliver(&mut engine, at(460));
-    assert_eq!(asked(&mut kernel), ["add rule 100"]);
+    assert_eq!(route_log(&mut kernel), ["add rule 100"]);
     assert_eq!(state(&engine), VrrpState::Master);
 }
 
 #[test]
-fn what_is_not_tracked_may_be_deleted() {
+fn no_track_routes_and_rules_may_be_deleted() {
     let mut kernel = eth0();
     let untracked = Route {
         no_track: true,
         ..route(A, GATEWAY)
     };
     let mut engine = master(&mut kernel, with(vec![untracked], Vec::new()));
-    asked(&mut kernel);
+    route_log(&mut kernel);
     kernel.remove_route(A);
     kernel.deliver(&mut engine, at(450));
-    assert!(asked(&mut kernel).is_empty());
+    assert!(route_log(&mut kernel).is_empty());
 }
 
 #[test]
-fn routes_are_asked_for_again_after_the_loss_of_an_interface_or_address() {
+fn routes_are_reinstalled_after_loss_of_an_interface_or_address() {
     let mut kernel = eth0();
-    let mut engine = master(&mut kernel, usual());
+    let mut engine = master(&mut kernel, default_instance());
     kernel.add(3, "198.51.100.1/24");
     kernel.deliver(&mut engine, at(410));
-    asked(&mut kernel);
+    route_log(&mut kernel);
     for (name, event) in [
         (
             "address",
@@ -202,54 +198,54 @@ fn routes_are_asked_for_again_after_the_loss_of_an_interface_or_address() {
         ),
         ("interface", |kernel| kernel.set_link(3, "eth1", false)),
     ] {
-        // The kernel says nothing about these.
+        // The kernel sends no events for these.
         kernel.routes.clear();
         event(&mut kernel);
         kernel.deliver(&mut engine, at(450));
-        assert_eq!(there(&kernel), (2, 1), "{name}");
-        asked(&mut kernel);
+        assert_eq!(installed(&kernel), (2, 1), "{name}");
+        route_log(&mut kernel);
     }
     kernel.add(3, "198.51.100.1/24");
     kernel.deliver(&mut engine, at(460));
     assert!(
-        asked(&mut kernel).is_empty(),
+        route_log(&mut kernel).is_empty(),
         "a new address takes nothing away"
     );
 }
 
 #[test]
-fn a_refused_route_is_tried_again_later_and_later_and_when_an_address_comes() {
+fn rejected_route_is_retried_with_backoff_and_when_an_address_appears() {
     let mut kernel = eth0();
     kernel.reject_route = Some((cidr(A), 101, "Nexthop has invalid gateway"));
-    let mut engine = master(&mut kernel, usual());
-    assert_eq!(there(&kernel), (1, 1));
-    asked(&mut kernel);
+    let mut engine = master(&mut kernel, default_instance());
+    assert_eq!(installed(&kernel), (1, 1));
+    route_log(&mut kernel);
     run(&mut engine, &mut kernel, at(8_000));
-    let tries = asked(&mut kernel);
+    let tries = route_log(&mut kernel);
     assert_eq!(tries, ["add route 10.1.0.0/16"; 3], "after 1, 3 and 7 s");
     assert_eq!(state(&engine), VrrpState::Master);
     kernel.reject_route = None;
     kernel.add(2, "203.0.113.1/24");
     kernel.deliver(&mut engine, at(8_010));
-    assert_eq!(asked(&mut kernel), ["add route 10.1.0.0/16"]);
-    assert_eq!(there(&kernel), (2, 1));
+    assert_eq!(route_log(&mut kernel), ["add route 10.1.0.0/16"]);
+    assert_eq!(installed(&kernel), (2, 1));
 }
 
 #[test]
-fn a_route_waits_for_its_interface() {
+fn route_waits_for_its_interface() {
     let mut kernel = eth0();
     let mut late = route(A, None);
     late.hops[0].dev = Some(crate::support::kernel::ifname("eth7"));
     late.no_track = true;
     let mut engine = master(&mut kernel, with(vec![late], Vec::new()));
-    assert!(asked(&mut kernel).is_empty());
+    assert!(route_log(&mut kernel).is_empty());
     kernel.set_link(7, "eth7", true);
     kernel.deliver(&mut engine, at(450));
-    assert_eq!(asked(&mut kernel), ["add route 10.1.0.0/16"]);
+    assert_eq!(route_log(&mut kernel), ["add route 10.1.0.0/16"]);
 }
 
 #[test]
-fn the_interface_of_a_tracked_route_is_needed() {
+fn missing_interface_of_a_tracked_route_is_a_fault() {
     for (name, instance) in [
         ("route", with(vec![through("eth1")], Vec::new())),
         ("rule", {
@@ -266,7 +262,7 @@ fn the_interface_of_a_tracked_route_is_needed() {
         kernel.set_link(3, "eth1", false);
         kernel.deliver(&mut engine, at(450));
         assert_eq!(state(&engine), VrrpState::Fault, "{name}");
-        assert_eq!(there(&kernel), (0, 0), "{name}");
+        assert_eq!(installed(&kernel), (0, 0), "{name}");
     }
 }
 
@@ -281,7 +277,7 @@ fn through_to(to: &str, dev: &str) -> Route {
 }
 
 #[test]
-fn ways_of_an_ipv6_route_are_asked_for_one_by_one() {
+fn ipv6_multipath_nexthops_are_installed_one_by_one() {
     let mut kernel = eth0();
     let mut ways = route("2001:db8::/32", Some("fe80::1"));
     ways.hops[0].dev = Some(crate::support::kernel::ifname("eth0"));
@@ -290,11 +286,11 @@ fn ways_of_an_ipv6_route_are_asked_for_one_by_one() {
     ways.hops.push(second);
     let mut engine = master(&mut kernel, with(vec![ways], Vec::new()));
     assert_eq!(kernel.routes.len(), 2);
-    asked(&mut kernel);
+    route_log(&mut kernel);
     kernel.remove_route("2001:db8::/32");
     kernel.deliver(&mut engine, at(450));
     assert_eq!(
-        asked(&mut kernel).len(),
+        route_log(&mut kernel).len(),
         2,
         "the one that is there is refused"
     );
@@ -302,7 +298,7 @@ fn ways_of_an_ipv6_route_are_asked_for_one_by_one() {
 }
 
 #[test]
-fn thousands_of_routes_go_in_bursts_and_none_is_forgotten() {
+fn thousands_of_routes_are_installed_in_batches() {
     let mut kernel = eth0();
     let many = (0..1000).map(|n| route(&format!("10.{}.{}.0/24", n / 250, n % 250), GATEWAY));
     let mut engine = master(&mut kernel, with(many.collect(), Vec::new()));
@@ -313,9 +309,9 @@ fn thousands_of_routes_go_in_bursts_and_none_is_forgotten() {
     kernel.deliver(&mut engine, at(450));
     assert_eq!(kernel.routes.len(), 999);
     kernel.reject_route = None;
-    asked(&mut kernel);
+    route_log(&mut kernel);
     run(&mut engine, &mut kernel, at(2_000));
-    assert_eq!(asked(&mut kernel), ["add route 10.3.77.0/24"]);
+    assert_eq!(route_log(&mut kernel), ["add route 10.3.77.0/24"]);
     engine.stop(at(2_100), &mut kernel);
     assert!(kernel.routes.is_empty());
 }
@@ -330,31 +326,35 @@ fn config(instances: Vec<VrrpInstance>, statics: Vec<Route>, rules: Vec<Rule>) -
 }
 
 #[test]
-fn static_ones_are_there_whatever_the_state_and_go_at_the_end() {
+fn static_routes_and_rules_are_installed_in_every_state_until_stop() {
     let mut kernel = eth0();
     let config = config(Vec::new(), vec![route(A, GATEWAY)], vec![policy(FROM, 100)]);
     let mut engine = Engine::new(config, Options::default());
     assert!(!engine.is_idle());
     assert!(engine.wants_route_events());
     start(&mut engine, &mut kernel, at(0));
-    assert_eq!(there(&kernel), (1, 1));
+    assert_eq!(installed(&kernel), (1, 1));
     kernel.remove_rule(100);
     kernel.remove_route(A);
     kernel.deliver(&mut engine, at(100));
-    assert_eq!(there(&kernel), (1, 1));
+    assert_eq!(installed(&kernel), (1, 1));
     engine.stop(at(200), &mut kernel);
-    assert_eq!(there(&kernel), (0, 0));
+    assert_eq!(installed(&kernel), (0, 0));
 }
 
 #[test]
-fn a_reload_touches_only_what_differs() {
+fn reload_changes_only_what_differs() {
     let mut kernel = eth0();
     let statics = || vec![route("10.9.0.0/16", GATEWAY)];
-    let old = config(vec![usual()], statics(), vec![policy("10.9.0.0/16", 9)]);
+    let old = config(
+        vec![default_instance()],
+        statics(),
+        vec![policy("10.9.0.0/16", 9)],
+    );
     let mut engine = Engine::new(old, Options::default());
     start(&mut engine, &mut kernel, at(0));
     run(&mut engine, &mut kernel, at(400));
-    assert_eq!(there(&kernel), (3, 2));
+    assert_eq!(installed(&kernel), (3, 2));
     kernel.take_log();
     let routes = vec![route("10.3.0.0/16", GATEWAY), route(A, GATEWAY)];
     let next = with(routes, vec![policy(FROM, 101), policy(FROM, 100)]);
@@ -364,7 +364,7 @@ fn a_reload_touches_only_what_differs() {
         &mut kernel,
     );
     kernel.deliver(&mut engine, at(500));
-    let log = asked(&mut kernel);
+    let log = route_log(&mut kernel);
     let (gone, added): (Vec<String>, Vec<String>) =
         log.into_iter().partition(|line| line.starts_with("del"));
     assert_eq!(gone, ["del route 10.2.0.0/16", "del rule 9"]);
@@ -373,20 +373,20 @@ fn a_reload_touches_only_what_differs() {
         "{added:?}"
     );
     assert!(added.contains(&"add rule 101".to_owned()), "{added:?}");
-    assert_eq!(there(&kernel), (3, 2));
-    // A reload to nothing removes all, without waiting for the end.
+    assert_eq!(installed(&kernel), (3, 2));
+    // A reload to an empty configuration removes all.
     engine.reload(
         at(600),
         config(vec![with(Vec::new(), Vec::new())], Vec::new(), Vec::new()),
         &mut kernel,
     );
     kernel.deliver(&mut engine, at(600));
-    assert_eq!(there(&kernel), (0, 0));
+    assert_eq!(installed(&kernel), (0, 0));
     assert!(!engine.wants_route_events());
 }
 
 #[test]
-fn instances_of_a_track_group_are_in_fault_without_its_static_items() {
+fn static_track_group_causes_fault_without_its_static_items() {
     let mut kernel = eth0();
     kernel.reject_route = Some((cidr(A), 101, "Nexthop has invalid gateway"));
     let tagged = |route: Route| Route {

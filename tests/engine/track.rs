@@ -1,23 +1,14 @@
-//! Scripts, files and processes that instances track, against a kernel made of tables: what is started when,
-//! and what results come to.
+//! Tracked scripts, files and processes: when they run, and the effect of their results.
 
 use std::time::Duration;
 
-use crate::support::kernel::{Kernel, instance, run, start};
+use crate::support::kernel::{Kernel, at, eth0, instance, run, start};
 use vrrpd::config::model::{
     Command, Config, InitFile, Script, Track, TrackFile, TrackProcess, Tracked, User, VrrpInstance,
 };
 use vrrpd::engine::system::{Exit, Pid};
 use vrrpd::engine::{Engine, Options};
 use vrrpd::types::{Instant, VrrpState};
-
-fn at(ms: u64) -> Instant {
-    Instant::from_millis(1_000 + ms)
-}
-
-fn eth0() -> Kernel {
-    Kernel::with(&[(2, "eth0", true)], &[(2, "192.0.2.1/24")])
-}
 
 fn state(engine: &Engine) -> VrrpState {
     let (_, state, _) = engine.instances().next().expect("one instance");
@@ -57,58 +48,58 @@ fn with_script(weight: i16) -> Config {
     }
 }
 
-fn begin(config: Config, kernel: &mut Kernel) -> Engine {
+fn started(config: Config, kernel: &mut Kernel) -> Engine {
     let mut engine = Engine::new(config, Options::default());
     start(&mut engine, kernel, at(0));
     run(&mut engine, kernel, at(1));
     engine
 }
 
-/// What concerns children among what the kernel was asked.
-fn children(kernel: &mut Kernel) -> Vec<String> {
+/// New log lines about child processes.
+fn child_log(kernel: &mut Kernel) -> Vec<String> {
     let mut log = kernel.take_log();
     log.retain(|line| line.starts_with("run") || line.starts_with("kill"));
     log
 }
 
-fn adverts(kernel: &mut Kernel) -> Vec<String> {
+fn advert_log(kernel: &mut Kernel) -> Vec<String> {
     let mut log = kernel.take_log();
     log.retain(|line| line.starts_with("advert"));
     log.dedup();
     log
 }
 
-fn end(engine: &mut Engine, kernel: &mut Kernel, ms: u64, pid: i32, code: i32) {
+fn child_exits(engine: &mut Engine, kernel: &mut Kernel, ms: u64, pid: i32, code: i32) {
     engine.child_ended(at(ms), Pid(pid), Exit::Code(code), kernel);
 }
 
 #[test]
-fn a_weighted_script_counts_from_its_first_result_on() {
+fn track_script_weight_counts_from_the_first_result() {
     let mut kernel = eth0();
-    let mut engine = begin(with_script(-20), &mut kernel);
-    assert_eq!(children(&mut kernel), ["run 1 /chk"]);
+    let mut engine = started(with_script(-20), &mut kernel);
+    assert_eq!(child_log(&mut kernel), ["run 1 /chk"]);
     run(&mut engine, &mut kernel, at(400));
-    assert_eq!(adverts(&mut kernel), ["advert 7 prio 100 to 224.0.0.18"]);
-    end(&mut engine, &mut kernel, 410, 1, 1);
+    assert_eq!(advert_log(&mut kernel), ["advert 7 prio 100 to 224.0.0.18"]);
+    child_exits(&mut engine, &mut kernel, 410, 1, 1);
     run(&mut engine, &mut kernel, at(499));
-    assert_eq!(adverts(&mut kernel), ["advert 7 prio 80 to 224.0.0.18"]);
+    assert_eq!(advert_log(&mut kernel), ["advert 7 prio 80 to 224.0.0.18"]);
     run(&mut engine, &mut kernel, at(500));
-    end(&mut engine, &mut kernel, 510, 2, 0);
+    child_exits(&mut engine, &mut kernel, 510, 2, 0);
     run(&mut engine, &mut kernel, at(600));
-    assert_eq!(adverts(&mut kernel), ["advert 7 prio 100 to 224.0.0.18"]);
+    assert_eq!(advert_log(&mut kernel), ["advert 7 prio 100 to 224.0.0.18"]);
 }
 
 #[test]
-fn an_instance_begins_when_its_scripts_of_weight_0_have_spoken() {
+fn instance_starts_after_the_first_result_of_scripts_of_weight_0() {
     for (code, want) in [(0, VrrpState::Backup), (1, VrrpState::Fault)] {
         let mut kernel = eth0();
-        let mut engine = begin(with_script(0), &mut kernel);
+        let mut engine = started(with_script(0), &mut kernel);
         run(&mut engine, &mut kernel, at(450));
         assert_eq!(state(&engine), VrrpState::Init);
-        assert_eq!(adverts(&mut kernel), [""; 0]);
-        end(&mut engine, &mut kernel, 450, 1, code);
+        assert_eq!(advert_log(&mut kernel), [""; 0]);
+        child_exits(&mut engine, &mut kernel, 450, 1, code);
         assert_eq!(state(&engine), want);
-        // The whole down timer from here on: three intervals of 100 ms and the skew.
+        // The whole down interval from here on: three intervals of 100 ms plus skew.
         run(&mut engine, &mut kernel, at(450 + 359));
         assert_eq!(state(&engine), want);
         run(&mut engine, &mut kernel, at(450 + 365));
@@ -117,28 +108,28 @@ fn an_instance_begins_when_its_scripts_of_weight_0_have_spoken() {
 }
 
 #[test]
-fn a_script_of_weight_0_forbids_to_run_while_it_fails() {
+fn track_script_of_weight_0_causes_fault_while_it_fails() {
     let mut kernel = eth0();
-    let mut engine = begin(with_script(0), &mut kernel);
-    end(&mut engine, &mut kernel, 1, 1, 0);
+    let mut engine = started(with_script(0), &mut kernel);
+    child_exits(&mut engine, &mut kernel, 1, 1, 0);
     run(&mut engine, &mut kernel, at(500));
     assert_eq!(state(&engine), VrrpState::Master);
     engine.child_ended(at(510), Pid(2), Exit::Signal(11), &mut kernel);
     assert_eq!(state(&engine), VrrpState::Fault);
     assert!(!kernel.has("192.0.2.100/32"));
     run(&mut engine, &mut kernel, at(1000));
-    end(&mut engine, &mut kernel, 1010, 3, 0);
+    child_exits(&mut engine, &mut kernel, 1010, 3, 0);
     assert_eq!(state(&engine), VrrpState::Backup);
 }
 
 #[test]
-fn a_script_that_takes_too_long_fails_and_is_ended_and_not_started_again_meanwhile() {
+fn track_script_timeout_fails_and_terminates_the_run() {
     let mut kernel = eth0();
     let mut config = with_script(-20);
     config.scripts[0].timeout = Duration::from_millis(700);
-    let mut engine = begin(config, &mut kernel);
+    let mut engine = started(config, &mut kernel);
     run(&mut engine, &mut kernel, at(699));
-    assert_eq!(children(&mut kernel), ["run 1 /chk"]);
+    assert_eq!(child_log(&mut kernel), ["run 1 /chk"]);
     run(&mut engine, &mut kernel, at(850));
     let log = kernel.take_log();
     assert!(log.contains(&"kill 1 Term".to_owned()), "{log:?}");
@@ -147,10 +138,10 @@ fn a_script_that_takes_too_long_fails_and_is_ended_and_not_started_again_meanwhi
         "it counts at once: {log:?}"
     );
     run(&mut engine, &mut kernel, at(2699));
-    assert_eq!(children(&mut kernel), [""; 0]);
+    assert_eq!(child_log(&mut kernel), [""; 0]);
     run(&mut engine, &mut kernel, at(2750));
-    assert_eq!(children(&mut kernel), ["kill 1 Kill"]);
-    end(&mut engine, &mut kernel, 2760, 1, 0);
+    assert_eq!(child_log(&mut kernel), ["kill 1 Kill"]);
+    child_exits(&mut engine, &mut kernel, 2760, 1, 0);
     run(&mut engine, &mut kernel, at(2999));
     let log = kernel.take_log();
     assert!(
@@ -158,39 +149,39 @@ fn a_script_that_takes_too_long_fails_and_is_ended_and_not_started_again_meanwhi
         "its own result comes too late: {log:?}"
     );
     run(&mut engine, &mut kernel, at(3000));
-    assert_eq!(children(&mut kernel), ["run 2 /chk"]);
+    assert_eq!(child_log(&mut kernel), ["run 2 /chk"]);
 }
 
 #[test]
-fn whoever_is_left_of_a_script_that_was_told_to_end_is_killed_with_it() {
+fn process_group_of_a_terminated_script_is_killed() {
     let mut kernel = eth0();
-    let mut engine = begin(with_script(0), &mut kernel);
+    let mut engine = started(with_script(0), &mut kernel);
     run(&mut engine, &mut kernel, at(501));
     engine.child_ended(at(510), Pid(1), Exit::Signal(15), &mut kernel);
     assert_eq!(
-        children(&mut kernel),
+        child_log(&mut kernel),
         ["run 1 /chk", "kill 1 Term", "kill 1 Kill"]
     );
-    // One that ends by itself may leave others running.
+    // A script that exits by itself may leave other processes running.
     run(&mut engine, &mut kernel, at(1000));
-    end(&mut engine, &mut kernel, 1010, 2, 0);
-    assert_eq!(children(&mut kernel), ["run 2 /chk"]);
+    child_exits(&mut engine, &mut kernel, 1010, 2, 0);
+    assert_eq!(child_log(&mut kernel), ["run 2 /chk"]);
 }
 
 #[test]
-fn a_script_that_cannot_be_started_fails() {
+fn track_script_that_cannot_be_started_fails() {
     let mut kernel = eth0();
     kernel.spawn_errno = Some(11);
-    let mut engine = begin(with_script(0), &mut kernel);
+    let mut engine = started(with_script(0), &mut kernel);
     assert_eq!(state(&engine), VrrpState::Fault);
     kernel.spawn_errno = None;
     run(&mut engine, &mut kernel, at(500));
-    end(&mut engine, &mut kernel, 510, 1, 0);
+    child_exits(&mut engine, &mut kernel, 510, 1, 0);
     assert_eq!(state(&engine), VrrpState::Backup);
 }
 
 #[test]
-fn many_scripts_are_started_one_at_a_time() {
+fn track_scripts_are_started_one_per_loop_iteration() {
     let mut kernel = eth0();
     let tracks: Vec<_> = (0..50).map(|place| (Tracked::Script(place), -1)).collect();
     let config = Config {
@@ -202,7 +193,7 @@ fn many_scripts_are_started_one_at_a_time() {
     start(&mut engine, &mut kernel, at(0));
     for nth in 1..=50 {
         assert_eq!(kernel.spawned, nth - 1);
-        // Each turn of the loop is a little later than the one before.
+        // Each loop iteration is a little later than the previous one.
         let now = u64::try_from(nth).expect("positive");
         engine.expire(Instant::from_nanos(at(0).as_nanos() + now), &mut kernel);
     }
@@ -211,21 +202,21 @@ fn many_scripts_are_started_one_at_a_time() {
 }
 
 #[test]
-fn the_end_ends_scripts() {
+fn stop_terminates_track_scripts() {
     let mut kernel = eth0();
-    let mut engine = begin(with_script(-20), &mut kernel);
+    let mut engine = started(with_script(-20), &mut kernel);
     kernel.take_log();
     engine.stop(at(100), &mut kernel);
-    assert_eq!(children(&mut kernel), ["kill 1 Kill"]);
+    assert_eq!(child_log(&mut kernel), ["kill 1 Kill"]);
     run(&mut engine, &mut kernel, at(5000));
-    assert_eq!(children(&mut kernel), [""; 0]);
+    assert_eq!(child_log(&mut kernel), [""; 0]);
 }
 
 #[test]
-fn a_reload_keeps_what_is_known_of_an_unchanged_script() {
+fn reload_keeps_the_state_of_an_unchanged_script() {
     let mut kernel = eth0();
-    let mut engine = begin(with_script(-20), &mut kernel);
-    end(&mut engine, &mut kernel, 10, 1, 1);
+    let mut engine = started(with_script(-20), &mut kernel);
+    child_exits(&mut engine, &mut kernel, 10, 1, 1);
     run(&mut engine, &mut kernel, at(500));
     kernel.take_log();
     let mut config = with_script(-30);
@@ -242,26 +233,26 @@ fn a_reload_keeps_what_is_known_of_an_unchanged_script() {
         has("run 3 /other") && !has("kill") && has("prio 70"),
         "{log:?}"
     );
-    // The run that was on its way at the reload counts.
-    end(&mut engine, &mut kernel, 910, 2, 0);
+    // The run in progress at the reload counts.
+    child_exits(&mut engine, &mut kernel, 910, 2, 0);
     run(&mut engine, &mut kernel, at(999));
-    assert_eq!(adverts(&mut kernel), ["advert 7 prio 100 to 224.0.0.18"]);
+    assert_eq!(advert_log(&mut kernel), ["advert 7 prio 100 to 224.0.0.18"]);
 }
 
 #[test]
-fn a_reload_ends_the_run_of_a_script_that_changed_or_went() {
+fn reload_terminates_a_changed_or_removed_script() {
     let mut kernel = eth0();
-    let mut engine = begin(with_script(-20), &mut kernel);
+    let mut engine = started(with_script(-20), &mut kernel);
     kernel.take_log();
     let mut config = with_script(-20);
     config.scripts[0].command.argv.push("now".into());
     engine.reload(at(100), config, &mut kernel);
     run(&mut engine, &mut kernel, at(101));
-    assert_eq!(children(&mut kernel), ["kill 1 Term", "run 2 /chk now"]);
-    end(&mut engine, &mut kernel, 110, 1, 1);
+    assert_eq!(child_log(&mut kernel), ["kill 1 Term", "run 2 /chk now"]);
+    child_exits(&mut engine, &mut kernel, 110, 1, 1);
     run(&mut engine, &mut kernel, at(450));
     assert_eq!(
-        adverts(&mut kernel),
+        advert_log(&mut kernel),
         ["advert 7 prio 100 to 224.0.0.18"],
         "the old one's result means nothing"
     );
@@ -270,41 +261,41 @@ fn a_reload_ends_the_run_of_a_script_that_changed_or_went() {
         ..Config::default()
     };
     engine.reload(at(460), config, &mut kernel);
-    assert_eq!(children(&mut kernel), ["kill 2 Term"]);
+    assert_eq!(child_log(&mut kernel), ["kill 2 Term"]);
 }
 
 #[test]
-fn a_reload_that_changes_a_command_or_a_name_does_not_change_the_priority() {
+fn reload_changing_the_command_or_name_of_a_script_keeps_the_priority() {
     for (weight, code, prio) in [(20, 0, 120), (-20, 1, 80)] {
         let mut kernel = eth0();
-        let mut engine = begin(with_script(weight), &mut kernel);
-        end(&mut engine, &mut kernel, 10, 1, code);
+        let mut engine = started(with_script(weight), &mut kernel);
+        child_exits(&mut engine, &mut kernel, 10, 1, code);
         run(&mut engine, &mut kernel, at(499));
         let same = format!("advert 7 prio {prio} to 224.0.0.18");
         kernel.take_log();
-        // Another name: the same script.
+        // A new name: the same script.
         let mut config = with_script(weight);
         config.scripts[0].name = "renamed".into();
         engine.reload(at(499), config.clone(), &mut kernel);
         run(&mut engine, &mut kernel, at(700));
         let log = kernel.take_log();
-        let (sent, children): (Vec<_>, Vec<_>) = log
+        let (sent, child_log): (Vec<_>, Vec<_>) = log
             .iter()
             .filter(|line| !line.starts_with("listen"))
             .partition(|line| line.starts_with("advert"));
         assert!(sent.iter().all(|line| **line == same), "{sent:?}");
-        assert_eq!(children, ["run 2 /chk"]);
-        end(&mut engine, &mut kernel, 710, 2, code);
-        // Another command: as before, until it has run.
+        assert_eq!(child_log, ["run 2 /chk"]);
+        child_exits(&mut engine, &mut kernel, 710, 2, code);
+        // A new command: the old result counts until it has run.
         config.scripts[0].command.argv.push("now".into());
         (config.scripts[0].rise, config.scripts[0].fall) = (3, 3);
         engine.reload(at(720), config, &mut kernel);
         run(&mut engine, &mut kernel, at(900));
-        assert_eq!(adverts(&mut kernel), [same]);
-        end(&mut engine, &mut kernel, 910, 3, 1 - code);
+        assert_eq!(advert_log(&mut kernel), [same]);
+        child_exits(&mut engine, &mut kernel, 910, 3, 1 - code);
         run(&mut engine, &mut kernel, at(1100));
         assert_eq!(
-            adverts(&mut kernel),
+            advert_log(&mut kernel),
             ["advert 7 prio 100 to 224.0.0.18"],
             "its first result decides alone"
         );
@@ -312,17 +303,17 @@ fn a_reload_that_changes_a_command_or_a_name_does_not_change_the_priority() {
 }
 
 #[test]
-fn a_reload_that_changes_the_command_of_a_failing_script_is_no_recovery() {
+fn reload_changing_the_command_of_a_failing_script_keeps_the_fault() {
     let mut kernel = eth0();
-    let mut engine = begin(with_script(0), &mut kernel);
-    end(&mut engine, &mut kernel, 10, 1, 1);
+    let mut engine = started(with_script(0), &mut kernel);
+    child_exits(&mut engine, &mut kernel, 10, 1, 1);
     assert_eq!(state(&engine), VrrpState::Fault);
     let mut config = with_script(0);
     config.scripts[0].command.argv.push("now".into());
     engine.reload(at(100), config, &mut kernel);
     run(&mut engine, &mut kernel, at(110));
     assert_eq!(state(&engine), VrrpState::Fault);
-    end(&mut engine, &mut kernel, 120, 2, 0);
+    child_exits(&mut engine, &mut kernel, 120, 2, 0);
     assert_eq!(state(&engine), VrrpState::Backup);
 }
 
@@ -346,11 +337,11 @@ fn write(engine: &mut Engine, kernel: &mut Kernel, ms: u64, contents: &str) {
 }
 
 #[test]
-fn the_number_in_a_file_times_the_weight_is_added() {
+fn track_file_adds_its_value_times_weight() {
     let mut kernel = eth0();
-    let mut engine = begin(with_file(-2, None), &mut kernel);
+    let mut engine = started(with_file(-2, None), &mut kernel);
     run(&mut engine, &mut kernel, at(400));
-    assert_eq!(adverts(&mut kernel), ["advert 7 prio 100 to 224.0.0.18"]);
+    assert_eq!(advert_log(&mut kernel), ["advert 7 prio 100 to 224.0.0.18"]);
     for (ms, contents, want) in [
         (500, "5\n", "advert 7 prio 90 to 224.0.0.18"),
         (700, "-30", "advert 7 prio 160 to 224.0.0.18"),
@@ -361,24 +352,24 @@ fn the_number_in_a_file_times_the_weight_is_added() {
         write(&mut engine, &mut kernel, ms, contents);
         kernel.take_log();
         run(&mut engine, &mut kernel, at(ms + 150));
-        assert_eq!(adverts(&mut kernel), [want], "{contents}");
+        assert_eq!(advert_log(&mut kernel), [want], "{contents}");
     }
     write(&mut engine, &mut kernel, 1500, "127");
     assert_eq!(state(&engine), VrrpState::Fault, "below -253");
 }
 
 #[test]
-fn a_file_of_weight_0_forbids_to_run_unless_it_is_0() {
+fn track_file_of_weight_0_causes_fault_unless_its_value_is_0() {
     let mut kernel = eth0();
     kernel.files.insert("/run/load".into(), b"1".to_vec());
-    let mut engine = begin(with_file(0, None), &mut kernel);
+    let mut engine = started(with_file(0, None), &mut kernel);
     assert_eq!(state(&engine), VrrpState::Fault);
     write(&mut engine, &mut kernel, 10, "0\n");
     assert_eq!(state(&engine), VrrpState::Backup);
 }
 
 #[test]
-fn init_file_makes_the_file_or_overwrites_it() {
+fn init_file_creates_or_overwrites_the_file() {
     for (there, overwrite, want) in [
         (None, false, "7\n"),
         (Some("1\n"), false, "1\n"),
@@ -395,9 +386,9 @@ fn init_file_makes_the_file_or_overwrites_it() {
                 overwrite,
             }),
         );
-        let mut engine = begin(config.clone(), &mut kernel);
+        let mut engine = started(config.clone(), &mut kernel);
         assert_eq!(kernel.files["/run/load"], want.as_bytes());
-        // At the start, not at every reload.
+        // At start only, not on reload.
         write(&mut engine, &mut kernel, 10, "3\n");
         engine.reload(at(20), config, &mut kernel);
         assert_eq!(kernel.files["/run/load"], b"3\n");
@@ -405,10 +396,10 @@ fn init_file_makes_the_file_or_overwrites_it() {
 }
 
 #[test]
-fn files_that_cannot_be_watched_are_read_every_second() {
+fn track_files_are_polled_every_second_without_inotify() {
     let mut kernel = eth0();
     kernel.no_inotify = true;
-    let mut engine = begin(with_file(0, None), &mut kernel);
+    let mut engine = started(with_file(0, None), &mut kernel);
     kernel.files.insert("/run/load".into(), b"1".to_vec());
     run(&mut engine, &mut kernel, at(999));
     assert_eq!(state(&engine), VrrpState::Master);
@@ -426,7 +417,7 @@ fn files_that_cannot_be_watched_are_read_every_second() {
 // ---- processes ----
 
 #[test]
-fn processes_are_counted_every_second() {
+fn track_process_counts_processes_every_second() {
     let mut kernel = eth0();
     let process = |name: &str| (name.to_owned(), format!("/usr/sbin/{name}\0"));
     kernel.processes = vec![process("init")];
@@ -441,7 +432,7 @@ fn processes_are_counted_every_second() {
         }],
         ..Config::default()
     };
-    let mut engine = begin(config, &mut kernel);
+    let mut engine = started(config, &mut kernel);
     assert_eq!(state(&engine), VrrpState::Fault, "known from the start");
     kernel.processes.push(process("haproxy"));
     run(&mut engine, &mut kernel, at(999));

@@ -1,22 +1,16 @@
-//! The engine and the interfaces of virtual routers, against a kernel made of tables.
+//! `use_vmac`: the macvlan interfaces of virtual routers.
 
-use crate::support::kernel::{Kernel, address, cidr, engine, ifname, instance, run, start};
+use crate::support::kernel::{
+    Kernel, address, at, cidr, engine, eth0, ifname, instance, run, start,
+};
 use vrrpd::config::model::{Config, Vmac, VrrpInstance};
 use vrrpd::engine::{Engine, Options};
-use vrrpd::types::{Instant, Mac, VrrpState};
+use vrrpd::types::{Mac, VrrpState};
 
 const VIP: &str = "192.0.2.100/32";
 const VMAC: Mac = Mac([0, 0, 0x5e, 0, 1, 7]);
 
-fn at(ms: u64) -> Instant {
-    Instant::from_millis(1_000 + ms)
-}
-
-fn eth0() -> Kernel {
-    Kernel::with(&[(2, "eth0", true)], &[(2, "192.0.2.1/24")])
-}
-
-fn own(priority: u8) -> VrrpInstance {
+fn vmac_instance(priority: u8) -> VrrpInstance {
     VrrpInstance {
         vmac: Some(Vmac {
             name: ifname("vrrp.7"),
@@ -32,16 +26,16 @@ fn states(engine: &Engine) -> Vec<VrrpState> {
     engine.instances().map(|(_, state, _)| state).collect()
 }
 
-/// The macvlan: number and whether it is up.
+/// Index of the macvlan, and whether it is up.
 fn macvlan(kernel: &Kernel) -> Option<(u32, bool)> {
     let link = kernel.links.iter().find(|link| link.name == "vrrp.7");
     link.map(|link| (link.index, link.up))
 }
 
 #[test]
-fn the_interface_is_made_at_the_start_and_up_while_master() {
+fn vmac_is_created_at_start_and_up_while_master() {
     let mut kernel = eth0();
-    let mut engine = engine(vec![own(100)]);
+    let mut engine = engine(vec![vmac_instance(100)]);
     start(&mut engine, &mut kernel, at(0));
     assert_eq!(macvlan(&kernel), Some((10, false)));
     let log = kernel.take_log();
@@ -77,11 +71,11 @@ fn the_interface_is_made_at_the_start_and_up_while_master() {
     assert_eq!(log, wanted);
 }
 
-/// Else the next program would take its predecessor's settings for the machine's, and leave them behind.
+/// Otherwise the next process would take vrrpd's sysctl values for the original ones.
 #[test]
-fn who_hands_over_puts_back_the_settings_and_leaves_the_interface() {
+fn program_upgrade_restores_sysctls_and_keeps_the_vmac() {
     let mut kernel = eth0();
-    let mut engine = engine(vec![own(100)]);
+    let mut engine = engine(vec![vmac_instance(100)]);
     start(&mut engine, &mut kernel, at(0));
     run(&mut engine, &mut kernel, at(400));
     kernel.take_log();
@@ -98,7 +92,7 @@ fn who_hands_over_puts_back_the_settings_and_leaves_the_interface() {
 }
 
 #[test]
-fn many_that_yield_together_are_switched_off_one_by_one() {
+fn vmacs_yielding_together_are_set_down_one_by_one() {
     let mut kernel = eth0();
     let numbered = |nth: u8| {
         let name = format!("vrrp.{nth}");
@@ -135,9 +129,9 @@ fn many_that_yield_together_are_switched_off_one_by_one() {
 }
 
 #[test]
-fn an_owner_is_master_at_once_all_the_same() {
+fn address_owner_with_vmac_is_master_immediately() {
     let mut kernel = eth0();
-    let mut engine = engine(vec![own(255)]);
+    let mut engine = engine(vec![vmac_instance(255)]);
     start(&mut engine, &mut kernel, at(0));
     assert_eq!(states(&engine), [VrrpState::Master]);
     assert_eq!(macvlan(&kernel), Some((10, true)));
@@ -145,9 +139,9 @@ fn an_owner_is_master_at_once_all_the_same() {
 }
 
 #[test]
-fn the_interface_comes_back_with_the_one_below() {
+fn vmac_is_recreated_with_its_parent_interface() {
     let mut kernel = eth0();
-    let mut engine = engine(vec![own(100)]);
+    let mut engine = engine(vec![vmac_instance(100)]);
     start(&mut engine, &mut kernel, at(0));
     run(&mut engine, &mut kernel, at(400));
     kernel.drop_link(2);
@@ -164,9 +158,9 @@ fn the_interface_comes_back_with_the_one_below() {
 }
 
 #[test]
-fn a_master_whose_interface_others_remove_or_switch_off_mends_it() {
+fn vmac_removed_or_set_down_externally_is_repaired() {
     let mut kernel = eth0();
-    let mut engine = engine(vec![own(100)]);
+    let mut engine = engine(vec![vmac_instance(100)]);
     start(&mut engine, &mut kernel, at(0));
     run(&mut engine, &mut kernel, at(400));
     kernel.drop_link(10);
@@ -181,20 +175,20 @@ fn a_master_whose_interface_others_remove_or_switch_off_mends_it() {
 }
 
 #[test]
-fn what_a_killed_daemon_left_is_used_or_replaced() {
-    for (mac, upon, wanted) in [(VMAC, 2, 20), (Mac([2; 6]), 2, 30), (VMAC, 3, 30)] {
+fn leftover_vmac_is_reused_or_replaced() {
+    for (mac, parent, wanted) in [(VMAC, 2, 20), (Mac([2; 6]), 2, 30), (VMAC, 3, 30)] {
         let mut kernel = eth0();
         kernel.set_link(3, "eth1", true);
         kernel.set_link(20, "vrrp.7", true);
-        kernel.links[2].parent = Some((upon, mac));
+        kernel.links[3].parent = Some((parent, mac));
         kernel.add(20, VIP);
-        // Keeps the numbers of interfaces apart.
+        // So that new interfaces have distinct indexes.
         kernel.set_link(29, "eth2", true);
-        let mut engine = engine(vec![own(100)]);
+        let mut engine = engine(vec![vmac_instance(100)]);
         start(&mut engine, &mut kernel, at(0));
-        assert!(!kernel.has(VIP), "{mac} {upon}");
+        assert!(!kernel.has(VIP), "{mac} {parent}");
         run(&mut engine, &mut kernel, at(500));
-        assert_eq!(macvlan(&kernel), Some((wanted, true)), "{mac} {upon}");
+        assert_eq!(macvlan(&kernel), Some((wanted, true)), "{mac} {parent}");
         assert_eq!(
             kernel.links.iter().filter(|l| l.name == "vrrp.7").count(),
             1
@@ -203,10 +197,10 @@ fn what_a_killed_daemon_left_is_used_or_replaced() {
 }
 
 #[test]
-fn an_interface_of_that_name_that_is_no_macvlan_is_left_alone() {
+fn interface_with_the_vmac_name_that_is_no_macvlan_is_left_alone() {
     let mut kernel = eth0();
     kernel.set_link(20, "vrrp.7", true);
-    let mut engine = engine(vec![own(100)]);
+    let mut engine = engine(vec![vmac_instance(100)]);
     start(&mut engine, &mut kernel, at(0));
     run(&mut engine, &mut kernel, at(1000));
     assert_eq!(states(&engine), [VrrpState::Fault]);
@@ -215,18 +209,18 @@ fn an_interface_of_that_name_that_is_no_macvlan_is_left_alone() {
 }
 
 #[test]
-fn a_kernel_without_macvlans_means_the_real_address() {
+fn vmac_without_macvlan_in_the_kernel_uses_the_interface_mac() {
     let mut kernel = eth0();
     kernel.no_macvlan = true;
-    let mut engine = engine(vec![own(100)]);
+    let mut engine = engine(vec![vmac_instance(100)]);
     start(&mut engine, &mut kernel, at(0));
     run(&mut engine, &mut kernel, at(400));
     assert_eq!(states(&engine), [VrrpState::Master]);
     let on = |addr: &str| kernel.addrs.iter().find(|one| one.cidr == cidr(addr));
     assert_eq!(on(VIP).map(|one| one.index), Some(2));
-    // A reload does not try again.
+    // A reload does not retry.
     let config = Config {
-        instances: vec![own(110)],
+        instances: vec![vmac_instance(110)],
         ..Config::default()
     };
     kernel.take_log();
@@ -238,10 +232,10 @@ fn a_kernel_without_macvlans_means_the_real_address() {
 }
 
 #[test]
-fn settings_that_cannot_be_written_do_not_keep_the_interface_from_working() {
+fn vmac_works_if_sysctls_cannot_be_written() {
     let mut kernel = eth0();
     kernel.read_only_sysctl = true;
-    let mut engine = engine(vec![own(100)]);
+    let mut engine = engine(vec![vmac_instance(100)]);
     start(&mut engine, &mut kernel, at(0));
     run(&mut engine, &mut kernel, at(400));
     assert_eq!(states(&engine), [VrrpState::Master]);
@@ -252,10 +246,10 @@ fn settings_that_cannot_be_written_do_not_keep_the_interface_from_working() {
 }
 
 #[test]
-fn dont_release_vrrp_leaves_the_interface_too() {
+fn dont_release_vrrp_keeps_the_vmac() {
     let mut kernel = eth0();
     let config = Config {
-        instances: vec![own(100)],
+        instances: vec![vmac_instance(100)],
         ..Config::default()
     };
     let mut engine = Engine::new(

@@ -4,9 +4,24 @@ use std::net::IpAddr;
 
 use vrrpd::config::model::{self, Address, Config, Garp, Transport, VrrpInstance};
 use vrrpd::engine::{Engine, Options};
-use vrrpd::types::{Centis, Cidr, IfName, Priority, Version, Vrid};
+use vrrpd::types::{Centis, Cidr, IfName, Instant, Priority, Version, Vrid};
 use vrrpd::wire::vrrp::{self, AdvertRepr, Auth as WireAuth, ChecksumForm};
 use vrrpd::wire::{PseudoHeader, ipv4};
+
+use super::kernel::Kernel;
+
+/// `ms` milliseconds after the start of a test.
+pub fn at(ms: u64) -> Instant {
+    Instant::from_millis(1_000 + ms)
+}
+
+/// A kernel with lo and eth0, which has 192.0.2.1/24.
+pub fn eth0() -> Kernel {
+    Kernel::with(
+        &[(1, "lo", true), (2, "eth0", true)],
+        &[(1, "127.0.0.1/8"), (2, "192.0.2.1/24")],
+    )
+}
 
 pub fn cidr(text: &str) -> Cidr {
     let (addr, prefix) = text.split_once('/').unwrap_or((text, "32"));
