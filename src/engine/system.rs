@@ -2,20 +2,16 @@
 
 mod child;
 #[cfg(feature = "lvs")]
-mod lvs;
+pub mod lvs;
 #[cfg(feature = "mail")]
-mod mail;
+pub mod mail;
 
 use core::fmt;
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv6Addr};
 use core::time::Duration;
 use std::io;
 
 pub use child::{Exit, Kill, Pid};
-#[cfg(feature = "lvs")]
-pub use lvs::LvsSystem;
-#[cfg(feature = "mail")]
-pub use mail::MailSystem;
 
 use crate::config::model::{Command, Fifo};
 use crate::netlink::{Ack, Batch, Message};
@@ -55,6 +51,17 @@ impl Listener {
     }
 }
 
+/// Fields of the IPv6 header of a received packet. (A raw IPv6 socket delivers the payload only.)
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ipv6Fields {
+    /// Source address.
+    pub src: Ipv6Addr,
+    /// Destination address.
+    pub dst: Ipv6Addr,
+    /// Hop limit.
+    pub hop_limit: u8,
+}
+
 /// Where an advert is sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct AdvertRoute {
@@ -66,6 +73,15 @@ pub struct AdvertRoute {
     pub dst: IpAddr,
     /// TTL or hop limit.
     pub ttl: u8,
+}
+
+/// What to read of each process.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ProcessFields {
+    /// The name.
+    Name,
+    /// The name and the command line.
+    NameAndCommandLine,
 }
 
 /// The operating system as the engine sees it. No method blocks.
@@ -173,14 +189,14 @@ pub trait System {
     /// Some of them cannot be watched.
     fn watch_files(&mut self, paths: &[&str]) -> io::Result<()>;
 
-    /// Calls `each` for every process with its name (at most 15 bytes) and, if `command_lines`, its
-    /// command line with words separated by NUL.
+    /// Calls `each` for every process with its name (at most 15 bytes) and its command line, with words
+    /// separated by NUL. The command line is empty unless `fields` asks for it.
     ///
     /// # Errors
     /// The process table cannot be read.
     fn list_processes(
         &mut self,
-        command_lines: bool,
+        fields: ProcessFields,
         each: &mut dyn FnMut(&[u8], &[u8]),
     ) -> io::Result<()>;
 
@@ -205,11 +221,11 @@ pub trait System {
 
     /// Delivery of mail.
     #[cfg(feature = "mail")]
-    fn mail(&mut self) -> &mut dyn MailSystem;
+    fn mail(&mut self) -> &mut dyn mail::MailSystem;
 
     /// IPVS and health checks.
     #[cfg(feature = "lvs")]
-    fn lvs(&mut self) -> &mut dyn LvsSystem;
+    fn lvs(&mut self) -> &mut dyn lvs::LvsSystem;
 }
 
 // ---- errors in words ----

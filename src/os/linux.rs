@@ -18,7 +18,7 @@ use super::raw_socket::{Buffer, PacketInfo, Receiver, Sender};
 use super::state_file::StateFile;
 use super::{atomic_file, clock, proc_table};
 use crate::config::model::{Command, Fifo};
-use crate::engine::system::{AdvertRoute, Exit, Kill, Listener, Pid, System};
+use crate::engine::system::{AdvertRoute, Exit, Kill, Listener, Pid, ProcessFields, System};
 use crate::netlink::{Ack, Batch, Done, Message, Messages};
 use crate::types::{IfIndex, IfName};
 
@@ -235,10 +235,10 @@ impl System for Linux {
 
     fn list_processes(
         &mut self,
-        command_lines: bool,
+        fields: ProcessFields,
         each: &mut dyn FnMut(&[u8], &[u8]),
     ) -> io::Result<()> {
-        proc_table::each(command_lines, each)
+        proc_table::each(fields, each)
     }
 
     // ---- FIFOs ----
@@ -258,12 +258,12 @@ impl System for Linux {
     // ---- optional parts ----
 
     #[cfg(feature = "mail")]
-    fn mail(&mut self) -> &mut dyn crate::engine::system::MailSystem {
+    fn mail(&mut self) -> &mut dyn crate::engine::system::mail::MailSystem {
         self
     }
 
     #[cfg(feature = "lvs")]
-    fn lvs(&mut self) -> &mut dyn crate::engine::system::LvsSystem {
+    fn lvs(&mut self) -> &mut dyn crate::engine::system::lvs::LvsSystem {
         &mut self.lvs
     }
 }

@@ -4,11 +4,14 @@ use std::fmt::Write;
 use std::fs::{self, File};
 use std::io::{self, Read};
 
+use crate::engine::system::ProcessFields;
+
 /// Number of bytes read from a command line.
 const MAX_LINE: usize = 4096;
 
 /// See [`crate::engine::system::System::list_processes`]. Zombies are left out.
-pub(super) fn each(command_lines: bool, each: &mut dyn FnMut(&[u8], &[u8])) -> io::Result<()> {
+pub(super) fn each(fields: ProcessFields, each: &mut dyn FnMut(&[u8], &[u8])) -> io::Result<()> {
+    let command_lines = fields == ProcessFields::NameAndCommandLine;
     let mut path = String::new();
     let (mut stat, mut line) = ([0; 512], vec![0; if command_lines { MAX_LINE } else { 0 }]);
     for entry in fs::read_dir("/proc")? {
@@ -70,10 +73,13 @@ mod tests {
     fn this_process_is_listed() {
         let own = fs::read("/proc/self/cmdline").expect("proc");
         let mut found = 0;
-        each(true, &mut |_, line| found += u32::from(line == own)).expect("proc");
+        each(ProcessFields::NameAndCommandLine, &mut |_, line| {
+            found += u32::from(line == own)
+        })
+        .expect("proc");
         assert_eq!(found, 1);
         let mut lines = 0;
-        each(false, &mut |comm, line| {
+        each(ProcessFields::Name, &mut |comm, line| {
             lines += comm.len().min(1) * line.len()
         })
         .expect("proc");

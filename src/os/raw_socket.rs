@@ -16,7 +16,7 @@ use socket2::{Domain, InterfaceIndexOrAddress, MsgHdr, Protocol, SockAddr, Socke
 
 use super::clock;
 use crate::engine;
-use crate::engine::system::{AdvertRoute, Listener, errno_text};
+use crate::engine::system::{AdvertRoute, Ipv6Fields, Listener, errno_text};
 use crate::sys;
 use crate::types::{Family, IfIndex, IfName};
 
@@ -146,8 +146,8 @@ pub(super) struct PacketInfo {
     pub(super) len: usize,
     /// The kernel's receive time stamp (SO_TIMESTAMPNS): nanoseconds since 1970.
     pub(super) stamp: Option<u64>,
-    /// IPv6 only (IPv4 packets include their header): source, destination, hop limit.
-    pub(super) v6: Option<(Ipv6Addr, Ipv6Addr, u8)>,
+    /// IPv6 only; IPv4 packets include their header.
+    pub(super) v6: Option<Ipv6Fields>,
 }
 
 /// A receive socket.
@@ -218,7 +218,11 @@ impl Receiver {
         }
         let from = message.address.map(|address| address.ip());
         let v6 = match (from, to, hops) {
-            (Some(from), Some(to), Some(hops)) => Some((from, to, hops)),
+            (Some(src), Some(dst), Some(hop_limit)) => Some(Ipv6Fields {
+                src,
+                dst,
+                hop_limit,
+            }),
             _ => None,
         };
         Ok(Some(PacketInfo {

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use vrrpd::config::model::{Command, Fifo};
 use vrrpd::engine::Engine;
 use vrrpd::engine::instance::rx::Datagram;
-use vrrpd::engine::system::{AdvertRoute, Kill, Listener, Pid, Protocol, System};
+use vrrpd::engine::system::{AdvertRoute, Kill, Listener, Pid, ProcessFields, Protocol, System};
 use vrrpd::netlink::NLM_F_REPLACE;
 use vrrpd::netlink::addr::{AddrFlags, FOREVER};
 use vrrpd::netlink::link::LinkFlags;
@@ -619,7 +619,12 @@ impl System for Kernel {
         Ok(())
     }
 
-    fn list_processes(&mut self, full: bool, each: &mut dyn FnMut(&[u8], &[u8])) -> io::Result<()> {
+    fn list_processes(
+        &mut self,
+        fields: ProcessFields,
+        each: &mut dyn FnMut(&[u8], &[u8]),
+    ) -> io::Result<()> {
+        let full = fields == ProcessFields::NameAndCommandLine;
         for (comm, line) in &self.processes {
             each(comm.as_bytes(), if full { line.as_bytes() } else { b"" });
         }
@@ -648,12 +653,12 @@ impl System for Kernel {
     // ---- optional parts ----
 
     #[cfg(feature = "mail")]
-    fn mail(&mut self) -> &mut dyn vrrpd::engine::system::MailSystem {
+    fn mail(&mut self) -> &mut dyn vrrpd::engine::system::mail::MailSystem {
         self
     }
 
     #[cfg(feature = "lvs")]
-    fn lvs(&mut self) -> &mut dyn vrrpd::engine::system::LvsSystem {
+    fn lvs(&mut self) -> &mut dyn vrrpd::engine::system::lvs::LvsSystem {
         self
     }
 }

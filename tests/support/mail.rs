@@ -3,7 +3,8 @@
 use std::io;
 
 use vrrpd::config::model::SmtpSettings;
-use vrrpd::engine::system::{MailSystem, Pid};
+use vrrpd::engine::system::Pid;
+use vrrpd::engine::system::mail::MailSystem;
 use vrrpd::notify::mail::Email;
 
 use super::kernel::Kernel;

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use vrrpd::check::{ProbeTransport, SocketEvent};
 use vrrpd::config::model::lvs::Target;
 use vrrpd::engine::Engine;
-use vrrpd::engine::system::LvsSystem;
+use vrrpd::engine::system::lvs::LvsSystem;
 use vrrpd::netlink::{Ack, Batch};
 use vrrpd::types::Instant;
 

@@ -1,12 +1,12 @@
 //! Packets on their way in: codec, then the instance they are for.
 
 use crate::engine::cx::Cx;
-use core::net::{IpAddr, Ipv6Addr};
+use core::net::IpAddr;
 use core::time::Duration;
 
 use crate::engine::Engine;
 use crate::engine::instance::auth;
-use crate::engine::system::{Listener, Protocol, System};
+use crate::engine::system::{Ipv6Fields, Listener, Protocol, System};
 use crate::types::{Family, Instant, Version};
 use crate::vrrp::{Event, Received};
 use crate::wire::vrrp::ChecksumForm;
@@ -19,8 +19,8 @@ pub struct Datagram<'a> {
     pub on: Listener,
     /// IPv4: the packet with its header. IPv6: the payload.
     pub bytes: &'a [u8],
-    /// IPv6: source, destination, hop limit.
-    pub v6: Option<(Ipv6Addr, Ipv6Addr, u8)>,
+    /// IPv6 only.
+    pub v6: Option<Ipv6Fields>,
     /// When it arrived, by the wall clock since 1970; `None`: now.
     pub wall: Option<Duration>,
 }
@@ -86,7 +86,14 @@ impl Engine {
                     None
                 }
             },
-            (Family::V6, Some((src, dst, ttl))) => {
+            (
+                Family::V6,
+                Some(Ipv6Fields {
+                    src,
+                    dst,
+                    hop_limit: ttl,
+                }),
+            ) => {
                 let net = PseudoHeader {
                     src: src.into(),
                     dst: dst.into(),

@@ -1,6 +1,7 @@
 //! Tracked processes at run time: the process table is read every second, if any are configured.
 
 use crate::engine::cx::Cx;
+use crate::engine::system::ProcessFields;
 use core::time::Duration;
 
 use crate::config::model::{ParamMatch, TrackProcess};
@@ -164,10 +165,13 @@ impl Engine {
 impl Processes {
     /// True when a verdict changes.
     fn count(&mut self, cx: &mut Cx<'_>) -> bool {
-        let full = self.list.iter().any(|one| one.conf.full_command);
+        let fields = match self.list.iter().any(|one| one.conf.full_command) {
+            true => ProcessFields::NameAndCommandLine,
+            false => ProcessFields::Name,
+        };
         let list = &mut self.list;
         list.iter_mut().for_each(|one| one.found = 0);
-        let table = cx.system.list_processes(full, &mut |comm, cmdline| {
+        let table = cx.system.list_processes(fields, &mut |comm, cmdline| {
             for one in list.iter_mut() {
                 one.found = one
                     .found

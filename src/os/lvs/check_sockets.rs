@@ -102,7 +102,7 @@ impl CheckSockets {
         index.filter(|index| *index != NO_SOCKET)
     }
 
-    /// See [`crate::engine::system::LvsSystem::open_check`].
+    /// See [`crate::engine::system::lvs::LvsSystem::open_check`].
     pub(super) fn open(
         &mut self,
         check: usize,
@@ -152,7 +152,7 @@ impl CheckSockets {
         true
     }
 
-    /// See [`crate::engine::system::LvsSystem::close_check`].
+    /// See [`crate::engine::system::lvs::LvsSystem::close_check`].
     pub(super) fn close(&mut self, check: usize) {
         let Some(index) = self.find(check) else {
             return;
@@ -168,7 +168,7 @@ impl CheckSockets {
         }
     }
 
-    /// See [`crate::engine::system::LvsSystem::send_check`].
+    /// See [`crate::engine::system::lvs::LvsSystem::send_check`].
     pub(super) fn send(&mut self, check: usize, bytes: &[u8]) -> io::Result<()> {
         let index = self.find(check);
         let found = index.and_then(|at| self.sockets.get_mut(at).zip(self.entries.get_mut(at)));

@@ -22,7 +22,7 @@ pub(super) struct IpvsSocket {
 }
 
 impl IpvsSocket {
-    /// See [`crate::engine::system::LvsSystem::ipvs_family`].
+    /// See [`crate::engine::system::lvs::LvsSystem::ipvs_family`].
     pub(super) fn family(&mut self) -> io::Result<u16> {
         if let Some(family) = self.family {
             return Ok(family);
@@ -37,7 +37,7 @@ impl IpvsSocket {
         family.ok_or(io::ErrorKind::NotFound.into())
     }
 
-    /// See [`crate::engine::system::LvsSystem::request_ipvs`].
+    /// See [`crate::engine::system::lvs::LvsSystem::request_ipvs`].
     pub(super) fn request(
         &mut self,
         batch: &Batch,
@@ -46,7 +46,7 @@ impl IpvsSocket {
         self.with_socket(|socket, buffer| socket.request(buffer, batch, refused))
     }
 
-    /// See [`crate::engine::system::LvsSystem::dump_ipvs`].
+    /// See [`crate::engine::system::lvs::LvsSystem::dump_ipvs`].
     pub(super) fn dump(&mut self, batch: &Batch, each: &mut dyn FnMut(&[u8])) -> io::Result<()> {
         self.with_socket(|socket, buffer| dump(socket, buffer, batch, each))
     }

@@ -13,7 +13,7 @@ use super::clock;
 use super::reactor::{Backlog, Reactor};
 use crate::check::{ProbeTransport, SocketEvent};
 use crate::config::model::lvs::Target;
-use crate::engine::system::LvsSystem;
+use crate::engine::system::lvs::LvsSystem;
 use crate::netlink::{Ack, Batch};
 
 /// IPVS and the sockets of health checks.
