@@ -246,7 +246,7 @@ fn snapshot(config: &Config) -> Snapshot<'_> {
 /// Virtual servers; of the first a server has failed, and with it the quorum is lost.
 #[cfg(feature = "lvs")]
 fn services(config: &Config) -> Vec<ctl::Service<'_>> {
-    use vrrpd::ctl::{Server, Service, Traffic};
+    use vrrpd::ctl::{Check, Server, Service, Traffic};
     use vrrpd::types::ipvs;
     let traffic = |base: u64, server: bool| {
         let connections = server.then_some(ipvs::Connections {
@@ -276,7 +276,11 @@ fn services(config: &Config) -> Vec<ctl::Service<'_>> {
                 up,
                 weight: conf.weight + u32::from(!up) * 3,
                 checks: checks
-                    .map(|(check, conf)| (conf, up || check != 1, i64::from(!up && check == 2) * 3))
+                    .map(|(check, conf)| Check {
+                        conf,
+                        up: up || check != 1,
+                        weight: i64::from(!up && check == 2) * 3,
+                    })
                     .collect(),
                 traffic: traffic(7, true).filter(|_| up && nth == 1),
             }

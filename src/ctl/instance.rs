@@ -6,10 +6,11 @@
 use core::fmt;
 
 use super::clock::Short;
-use super::lines::{Escaped, Quoted};
+use super::lines::Escaped;
+use super::notify::notify;
 use super::page::{Page, enabled, yes};
 use super::{Instance, SECRET, Snapshot, tracked};
-use crate::config::model::{Auth, Notify, Transport};
+use crate::config::model::{Auth, Transport};
 use crate::types::{Centis, Family, Version, VrrpState};
 
 pub(super) fn show(page: &mut Page, instance: &Instance<'_>, snapshot: &Snapshot<'_>) {
@@ -199,31 +200,6 @@ fn ours(page: &mut Page, instance: &Instance<'_>) {
     }
     let others = instance.counters.other_rejected;
     page.pair("Adverts discarded for other reasons", &others);
-}
-
-pub(super) fn notify(page: &mut Page, notify: &Notify) {
-    page.pair("Using smtp notification", &yes(notify.smtp_alert));
-    let deleted = notify.report_deleted || notify.deleted.is_some();
-    page.pair("Notify deleted", &if deleted { "Deleted" } else { "Fault" });
-    for (label, command) in [
-        ("Backup state transition script", &notify.backup),
-        ("Master state transition script", &notify.master),
-        ("Fault state transition script", &notify.fault),
-        ("Stop state transition script", &notify.stop),
-        ("Deleted state transition script", &notify.deleted),
-        (
-            "Master rx lower pri state transition script",
-            &notify.master_rx_lower_pri,
-        ),
-        ("Generic state transition script", &notify.any),
-    ] {
-        if let Some(command) = command {
-            let (quoted, user) = (Quoted(command), command.user);
-            let text = format_args!("{quoted}, uid:gid {}:{}", user.uid, user.gid);
-            page.pair(label, &text);
-        }
-    }
-    page.pair("Notify priority changes", &notify.priority_changes);
 }
 
 /// The version's bare number.

@@ -4,10 +4,9 @@
 //! and fields that are absent when there is nothing to tell make up half of it.
 //! Field names, their order and which of them are numbers and which are booleans is keepalived's doing.
 
-use core::fmt::{self, Display, Write};
-
 use super::clock::Short;
 use super::instance::number;
+use super::json_writer::Json;
 use super::lines::Quoted;
 use super::tracked::Kind;
 use super::{InstallStatus, Instance, ManagedItem, Process, SECRET, Snapshot};
@@ -275,103 +274,4 @@ fn processes(out: &mut Json, process: &Process<'_>, snapshot: &Snapshot<'_>) {
         let names: Vec<&String> = trackers.map(|instance| &instance.conf.name).collect();
         out.strings("tracking_instances", &names);
     });
-}
-
-// ---- the language ----
-
-/// A JSON text in the making. Writing to memory cannot fail.
-#[derive(Debug, Default)]
-pub(super) struct Json {
-    text: String,
-    /// Something stands before, on the same level.
-    comma: bool,
-}
-
-impl Json {
-    fn separate(&mut self) {
-        if core::mem::replace(&mut self.comma, true) {
-            self.text.push(',');
-        }
-    }
-
-    #[inline(never)]
-    pub(super) fn key(&mut self, name: &str) {
-        self.separate();
-        let _ = write!(self.text, "\"{name}\":");
-        self.comma = false;
-    }
-
-    /// Anything that is no string: a number, `true`, `null`.
-    #[inline(never)]
-    pub(super) fn number(&mut self, name: &str, value: &dyn Display) {
-        self.key(name);
-        let _ = write!(self.text, "{value}");
-        self.comma = true;
-    }
-
-    #[inline(never)]
-    pub(super) fn string(&mut self, name: &str, value: &dyn Display) {
-        self.key(name);
-        self.quote(value);
-        self.comma = true;
-    }
-
-    #[inline(never)]
-    fn quote(&mut self, value: &dyn Display) {
-        self.text.push('"');
-        let _ = write!(JsonEscaper(&mut self.text), "{value}");
-        self.text.push('"');
-    }
-
-    /// Nothing when there are none, as keepalived has it.
-    pub(super) fn strings<T: Display>(&mut self, name: &str, values: &[T]) {
-        if values.is_empty() {
-            return;
-        }
-        self.key(name);
-        self.list(values, |out, value| {
-            out.separate();
-            out.quote(value);
-        });
-    }
-
-    pub(super) fn object(&mut self, inside: impl FnOnce(&mut Self)) {
-        self.separate();
-        self.text.push('{');
-        self.comma = false;
-        inside(self);
-        self.text.push('}');
-        self.comma = true;
-    }
-
-    pub(super) fn list<T>(&mut self, values: &[T], each: impl Fn(&mut Self, &T)) {
-        self.separate();
-        self.text.push('[');
-        self.comma = false;
-        for value in values {
-            each(self, value);
-        }
-        self.text.push(']');
-        self.comma = true;
-    }
-}
-
-/// Escapes what is written through it.
-struct JsonEscaper<'a>(&'a mut String);
-
-impl fmt::Write for JsonEscaper<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        for character in text.chars() {
-            match character {
-                '"' | '\\' => {
-                    self.0.push('\\');
-                    self.0.push(character);
-                }
-                // JSON forbids the first 32; the rest of the control characters is for a terminal's sake.
-                control if control.is_control() => write!(self.0, "\\u{:04x}", u32::from(control))?,
-                other => self.0.push(other),
-            }
-        }
-        Ok(())
-    }
 }

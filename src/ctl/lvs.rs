@@ -4,12 +4,12 @@
 use core::fmt;
 
 #[cfg(feature = "json")]
-use super::json::Json;
+use super::json_writer::Json;
 use super::lines::{Escaped, Quoted};
 use super::page::{Page, enabled, yes};
-use super::{Server, Service, Traffic};
+use super::{Check, Server, Service, Traffic};
 use crate::config::model::Command;
-use crate::config::model::lvs::{Check, CheckKind, SorryServer, Target, VirtualServer};
+use crate::config::model::lvs::{CheckKind, SorryServer, Target, VirtualServer};
 use crate::types::Family;
 use crate::types::ipvs::{
     Checksum, Forward, IpProtocol, ServerName, ServiceKey, Tunnel, TunnelKind,
@@ -139,18 +139,12 @@ fn show_server(page: &mut Page, server: &Server<'_>) {
     page.pair("initial weight", &conf.weight);
     page.pair("effective weight", &weight);
     page.pair("alive", &u8::from(up));
-    let failed = server.checks.iter().filter(|(_, up, _)| !up).count();
+    let failed = server.checks.iter().filter(|check| !check.up).count();
     page.pair("num failed checkers", &failed);
     if let Some(traffic) = &server.traffic {
         show_traffic(page, traffic);
     }
-    let checks = server.checks.iter().map(|(check, up, adds)| Line {
-        check,
-        up: *up,
-        adds: *adds,
-    });
-    let checks: Vec<Line<'_>> = checks.collect();
-    page.list(&"Checks :", &checks);
+    page.list(&"Checks :", &server.checks);
 }
 
 fn show_traffic(page: &mut Page, traffic: &Traffic) {
@@ -209,27 +203,21 @@ impl fmt::Display for Method {
     }
 }
 
-/// `TCP_CHECK 10.0.0.1:80, up`.
-struct Line<'a> {
-    check: &'a Check,
-    up: bool,
-    adds: i64,
-}
-
-impl fmt::Display for Line<'_> {
+/// `TCP_CHECK 10.0.0.1:80, up`
+impl fmt::Display for Check<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, target) = subject(&self.check.kind);
+        let (name, target) = subject(&self.conf.kind);
         f.write_str(name)?;
-        match (&self.check.kind, target) {
-            // It has no port.
+        match (&self.conf.kind, target) {
+            // ICMP has no port.
             (CheckKind::Ping(target), _) => write!(f, " {}", target.remote.ip())?,
             (CheckKind::Misc { command, .. }, _) => write!(f, " {}", Quoted(command))?,
             (_, Some(target)) => write!(f, " {}", target.remote)?,
             (_, None) => {}
         }
         f.write_str(if self.up { ", up" } else { ", down" })?;
-        if self.adds != 0 {
-            write!(f, ", weight {:+}", self.adds)?;
+        if self.weight != 0 {
+            write!(f, ", weight {:+}", self.weight)?;
         }
         Ok(())
     }
@@ -282,15 +270,15 @@ pub(super) fn json(out: &mut Json, service: &Service<'_>) {
                 out.number("initial_weight", &conf_of.weight);
                 traffic(out, server.traffic.as_ref());
                 out.key("checks");
-                out.list(&server.checks, |out, (check, up, adds)| {
+                out.list(&server.checks, |out, check| {
                     out.object(|out| {
-                        let (name, target) = subject(&check.kind);
+                        let (name, target) = subject(&check.conf.kind);
                         out.string("type", &name);
                         if let Some(target) = target {
                             out.string("target", &target.remote);
                         }
-                        out.number("up", up);
-                        out.number("adds", adds);
+                        out.number("up", &check.up);
+                        out.number("adds", &check.weight);
                     });
                 });
             });

@@ -23,9 +23,12 @@ mod data;
 mod instance;
 #[cfg(feature = "json")]
 mod json;
+#[cfg(feature = "json")]
+mod json_writer;
 mod lines;
 #[cfg(feature = "lvs")]
 mod lvs;
+mod notify;
 mod page;
 mod routes;
 mod snapshot;
@@ -38,11 +41,9 @@ pub use data::data;
 pub use json::{JsonVersion, json};
 pub use lines::Escaped;
 pub use snapshot::{
-    Group, InstallStatus, Instance, Interface, ManagedItem, PriorityPart, Process, Script,
-    ScriptState, Snapshot,
+    Check, Group, InstallStatus, Instance, Interface, ManagedItem, PriorityPart, Process, Script,
+    ScriptState, Server, Service, Snapshot, Traffic,
 };
-#[cfg(feature = "lvs")]
-pub use snapshot::{Server, Service, Traffic};
 pub use stats::stats;
 
 /// In place of every password.

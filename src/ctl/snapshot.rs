@@ -4,10 +4,8 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use super::Clock;
-#[cfg(feature = "lvs")]
-use crate::config::model::lvs::{Check, RealServer, VirtualServer};
+use crate::config::model::lvs::{self, RealServer, VirtualServer};
 use crate::config::model::{self, Global, SyncGroup, Track, TrackFile, TrackProcess, VrrpInstance};
-#[cfg(feature = "lvs")]
 use crate::types::ipvs::{self, Connections};
 use crate::types::{Cidr, IfName, Instant, Mac, MasterInfo, Priority, VrrpCounters, VrrpState};
 
@@ -38,7 +36,6 @@ pub struct Snapshot<'a> {
     /// The interfaces there are.
     pub interfaces: Vec<Interface<'a>>,
     /// `virtual_server` blocks.
-    #[cfg(feature = "lvs")]
     pub services: Vec<Service<'a>>,
 }
 
@@ -178,7 +175,6 @@ pub struct Interface<'a> {
 }
 
 /// `virtual_server`.
-#[cfg(feature = "lvs")]
 #[derive(Debug)]
 pub struct Service<'a> {
     /// Its configuration.
@@ -198,7 +194,6 @@ pub struct Service<'a> {
 }
 
 /// `real_server`.
-#[cfg(feature = "lvs")]
 #[derive(Debug)]
 pub struct Server<'a> {
     /// Its configuration.
@@ -207,14 +202,24 @@ pub struct Server<'a> {
     pub up: bool,
     /// Its share, while it is up.
     pub weight: u32,
-    /// Its checks: whether it is up as far as they go, and what they add to its weight.
-    pub checks: Vec<(&'a Check, bool, i64)>,
+    /// Its checks.
+    pub checks: Vec<Check<'a>>,
     /// What it did; `None`: it is not in the kernel's table, or the kernel does not tell.
     pub traffic: Option<Traffic>,
 }
 
+/// A health check.
+#[derive(Debug)]
+pub struct Check<'a> {
+    /// Its configuration.
+    pub conf: &'a lvs::Check,
+    /// It succeeds.
+    pub up: bool,
+    /// Added to the server's weight.
+    pub weight: i64,
+}
+
 /// What the kernel counts.
-#[cfg(feature = "lvs")]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Traffic {
     /// Connections now, of a real server.
@@ -223,7 +228,6 @@ pub struct Traffic {
     pub counters: ipvs::Counters,
 }
 
-#[cfg(feature = "lvs")]
 impl Traffic {
     /// Adds what another one did.
     pub fn add(&mut self, other: &Traffic) {

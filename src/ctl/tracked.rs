@@ -4,8 +4,8 @@
 use core::fmt;
 
 use super::clock::{Seconds, Short};
-use super::instance::notify;
 use super::lines::{Escaped, Quoted};
+use super::notify::notify;
 use super::page::Page;
 use super::{Instance, Interface, PriorityPart, ScriptState, Snapshot};
 use crate::config::model::{self, Track, Tracked};

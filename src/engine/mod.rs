@@ -17,9 +17,6 @@ mod kernel;
 mod log_limit;
 #[cfg(feature = "lvs")]
 mod lvs;
-#[cfg(not(feature = "lvs"))]
-#[path = "no_lvs.rs"]
-mod lvs;
 mod notify;
 mod reload;
 mod shared;
@@ -29,6 +26,7 @@ mod sync_group;
 pub mod system;
 mod timers;
 mod tracking;
+mod virtual_services;
 
 use crate::config::model::Config;
 use crate::engine::cx::Cx;
@@ -43,12 +41,12 @@ use kernel::addresses::{AddressSet, Kind};
 use kernel::interfaces::Change;
 use kernel::routes::RouteSet;
 use kernel::sockets::Socket;
-use lvs::Lvs;
 use shared::Shared;
 use sync_group::Group;
 use system::{Listener, System};
 use timers::{TimerKey, Timers};
 use tracking::Tracking;
+use virtual_services::VirtualServices;
 
 /// Which instance an advert is for.
 type Address = (Listener, u8);
@@ -76,7 +74,8 @@ pub struct Engine {
     sockets: Vec<Socket>,
     /// Receive socket and VRID → instance, sorted.
     dispatch: Vec<(Address, usize)>,
-    lvs: Lvs,
+    /// `None`: this build has no virtual servers.
+    lvs: Option<Box<dyn VirtualServices>>,
     shared: Shared,
 }
 
@@ -109,7 +108,7 @@ impl Engine {
             virtuals: Vec::new(),
             sockets: Vec::new(),
             dispatch: Vec::new(),
-            lvs: Lvs::new(lvs),
+            lvs: virtual_services::new(lvs),
             shared: Shared::new(options, global, tracking, routers.len()),
             routers,
         };
@@ -149,13 +148,13 @@ impl Engine {
         self.routers.is_empty()
             && self.statics.len() == 0
             && self.static_routes.is_empty()
-            && self.lvs.is_empty()
+            && self.lvs.as_ref().is_none_or(|lvs| lvs.is_idle())
     }
 
     /// Whether there are virtual servers.
     #[must_use]
     pub fn has_services(&self) -> bool {
-        self.lvs.has_services()
+        self.lvs.as_ref().is_some_and(|lvs| lvs.has_services())
     }
 
     /// Name, state and counters of every instance.
@@ -262,7 +261,7 @@ impl Engine {
         self.run_tracking(cx);
         self.run_notifications(cx);
         self.process_one_vmac_down(cx);
-        self.run_lvs(cx);
+        self.with_lvs(|lvs, shared, _| lvs.expire(cx, shared));
         self.refresh_if_dirty(cx);
     }
 
@@ -308,7 +307,8 @@ impl Engine {
             }
         }
         // Of those that come and go with mastership too.
-        self.shared.dirty |= self.lvs.concerns(cidr.addr);
+        let lvs = self.lvs.as_ref();
+        self.shared.dirty |= lvs.is_some_and(|lvs| lvs.depends_on_address(cidr.addr));
         if !virtual_ {
             self.shared.recheck_static_addresses |= lost;
             self.shared.dirty = true;
@@ -373,7 +373,7 @@ impl Engine {
                 self.rearm(id);
             }
             self.flush(cx);
-            self.refresh_lvs_addresses(cx);
+            self.with_lvs(|lvs, shared, _| lvs.addresses_changed(cx, shared));
             if core::mem::take(&mut self.shared.recheck_static_addresses) {
                 let outcome = self.statics.reconcile(cx, &self.shared.interfaces);
                 actions::report("static_ipaddress", &outcome);

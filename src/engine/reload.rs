@@ -84,7 +84,7 @@ impl Engine {
             self.start_instance(cx, id, Duration::ZERO);
         }
         self.sync_all_groups(cx);
-        self.replace_lvs(cx, lvs);
+        self.with_lvs(|services, shared, routers| services.replace(cx, shared, routers, lvs));
         self.restore_base_settings(cx, false);
         self.promote_secondaries(cx);
         self.warn_if_ipv6_disabled(cx);

@@ -84,6 +84,17 @@ impl Shared {
         }
     }
 
+    /// Sets the timer of child processes.
+    pub(crate) fn set_children_timer(&mut self) {
+        self.set_timer(TimerKey::Children, self.children.next_deadline());
+    }
+
+    /// Sets the timer of notify scripts and mails.
+    pub(crate) fn set_notify_timer(&mut self, now: Instant) {
+        let at = self.notifier.next_deadline().map(|at| at.max(now));
+        self.set_timer(TimerKey::Notify, at);
+    }
+
     /// Sets or clears the deadline of a timer that belongs to no instance.
     pub(crate) fn set_timer(&mut self, key: TimerKey, at: Option<Instant>) {
         self.timers.set(key.index(), at);

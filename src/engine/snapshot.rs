@@ -18,11 +18,9 @@ impl Engine {
     /// own, if this is a child.
     #[must_use]
     pub fn snapshot(&self, clock: Clock, kernel: Option<&mut dyn System>) -> Snapshot<'_> {
-        #[cfg(not(feature = "lvs"))]
-        let _unused = kernel;
+        let lvs = self.lvs.as_ref();
         Snapshot {
-            #[cfg(feature = "lvs")]
-            services: self.services(kernel),
+            services: lvs.map_or(Vec::new(), |lvs| lvs.snapshot(kernel)),
             clock,
             global: &self.shared.global,
             instances: self.routers.iter().map(|one| self.instance(one)).collect(),

@@ -36,7 +36,7 @@ impl Engine {
             .replace(cx, &self.shared.global.nft, &self.routers);
         self.promote_secondaries(cx);
         self.warn_if_ipv6_disabled(cx);
-        let fifo = self.lvs.fifo();
+        let fifo = self.lvs.as_ref().and_then(|lvs| lvs.fifo().cloned());
         self.open_fifos(cx, fifo.as_ref());
         let outcome = self.statics.install(cx, &self.shared.interfaces);
         actions::report("static_ipaddress", &outcome);
@@ -51,7 +51,7 @@ impl Engine {
                 self.rearm(id);
             }
         }
-        self.start_lvs(cx);
+        self.with_lvs(|lvs, shared, routers| lvs.start(cx, shared, routers));
         if !hold.is_zero() {
             log::info!(target: "vrrp", "instances start in {} ms", hold.as_millis());
         }
@@ -232,7 +232,7 @@ impl Engine {
         for id in 0..self.routers.len() {
             self.handle_event(cx, id, Event::Stop);
         }
-        self.stop_lvs(cx);
+        self.with_lvs(|lvs, shared, _| lvs.stop(cx, shared));
         self.static_routes.withdraw(cx, &self.shared.interfaces);
         self.statics.withdraw(cx, &self.shared.interfaces);
         if !self.shared.options.dont_release {

@@ -1,21 +1,27 @@
-//! What the kernel is to have, as follows from the state of the servers.
+//! The IPVS services and destinations that follow from the state of the servers.
 
 use super::state::{VirtualServerState, VirtualServers};
 use crate::config::model::lvs::{Lvs, RealServer, SorryServer, VirtualServer};
 use crate::types::ipvs::{Destination, Forward, Service, ServiceKey};
 use crate::types::sorted;
 
-/// A service and whom it leads to.
-pub type Wanted = (Service, Vec<Destination>);
+/// A service and its destinations.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DesiredService {
+    /// The service.
+    pub service: Service,
+    /// Its destinations, those of weight 0 included.
+    pub destinations: Vec<Destination>,
+}
 
 impl VirtualServers {
     /// All services.
     #[must_use]
-    pub fn desired(&self, conf: &Lvs) -> Vec<Wanted> {
+    pub fn desired(&self, conf: &Lvs) -> Vec<DesiredService> {
         let mut all = Vec::new();
-        for (place, conf) in conf.virtual_servers.iter().enumerate() {
-            if let Some(farm) = self.get(place) {
-                farm.desired(conf, &mut all);
+        for (index, conf) in conf.virtual_servers.iter().enumerate() {
+            if let Some(state) = self.get(index) {
+                state.desired(conf, &mut all);
             }
         }
         all
@@ -23,8 +29,8 @@ impl VirtualServers {
 }
 
 impl VirtualServerState {
-    /// The services of one virtual server: a group has many, with the same servers.
-    pub fn desired(&self, conf: &VirtualServer, all: &mut Vec<Wanted>) {
+    /// Appends the services of one virtual server: one, or those of its group, with the same real servers.
+    pub fn desired(&self, conf: &VirtualServer, all: &mut Vec<DesiredService>) {
         for key in &conf.services {
             let service = Service {
                 key: *key,
@@ -34,35 +40,38 @@ impl VirtualServerState {
                 one_packet: conf.one_packet,
                 flags: conf.scheduler_flags,
             };
-            all.push((service, self.destinations(conf, key)));
+            all.push(DesiredService {
+                service,
+                destinations: self.destinations(conf, key),
+            });
         }
     }
 
-    /// Whom a service leads to: those that serve, and with weight 0 those that are only kept in the table.
+    /// The destinations of a service: servers in rotation, and with weight 0 those kept by `inhibit_on_failure`.
     #[must_use]
     pub fn destinations(&self, conf: &VirtualServer, key: &ServiceKey) -> Vec<Destination> {
         let mut all = Vec::with_capacity(conf.real_servers.len().saturating_add(1));
         if let Some(sorry) = conf
             .sorry_server
-            .filter(|sorry| self.sorry || sorry.inhibit)
+            .filter(|sorry| self.sorry_active || sorry.inhibit)
         {
-            all.push(stand_in(&sorry, key, self.sorry));
+            all.push(sorry_destination(&sorry, key, self.sorry_active));
         }
         for (conf, server) in conf.real_servers.iter().zip(&self.servers) {
-            let serves = server.up && !self.sorry;
-            if serves || conf.inhibit_on_failure {
-                let weight = if serves { server.weight } else { 0 };
+            let in_rotation = server.up && !self.sorry_active;
+            if in_rotation || conf.inhibit_on_failure {
+                let weight = if in_rotation { server.weight } else { 0 };
                 all.push(destination(conf, key, weight));
             }
         }
-        once(all)
+        without_duplicates(all)
     }
 }
 
 fn destination(conf: &RealServer, key: &ServiceKey, weight: u32) -> Destination {
     Destination {
         addr: conf.addr,
-        port: port(key, conf.forward, conf.port),
+        port: kernel_port(key, conf.forward, conf.port),
         forward: conf.forward,
         weight,
         upper: conf.uthreshold,
@@ -70,20 +79,21 @@ fn destination(conf: &RealServer, key: &ServiceKey, weight: u32) -> Destination 
     }
 }
 
-fn stand_in(sorry: &SorryServer, key: &ServiceKey, serves: bool) -> Destination {
+fn sorry_destination(sorry: &SorryServer, key: &ServiceKey, active: bool) -> Destination {
     Destination {
         addr: sorry.addr,
-        port: port(key, sorry.forward, sorry.port),
+        port: kernel_port(key, sorry.forward, sorry.port),
         forward: sorry.forward,
-        weight: u32::from(serves),
+        weight: u32::from(active),
         upper: 0,
         lower: 0,
     }
 }
 
-/// Only what is translated can change its port: a server that gets packets as they are gets them at the service's.
+/// The port of a destination in the kernel. Only masquerading translates ports; other methods deliver to the service's
+/// port, which is 0 for a firewall mark.
 #[must_use]
-pub fn port(key: &ServiceKey, forward: Forward, own: u16) -> u16 {
+pub fn kernel_port(key: &ServiceKey, forward: Forward, own: u16) -> u16 {
     match (key, forward) {
         (ServiceKey::Address { port, .. }, Forward::Masquerade) if own == 0 => *port,
         (_, Forward::Masquerade) => own,
@@ -92,18 +102,18 @@ pub fn port(key: &ServiceKey, forward: Forward, own: u16) -> u16 {
     }
 }
 
-/// The kernel knows a destination by address and port. A server that is its own sorry server, or is configured with
-/// two ports where only the service's counts, is there once: as the one that serves.
-fn once(all: Vec<Destination>) -> Vec<Destination> {
-    let places = all.iter().enumerate();
-    let places = places.map(|(nth, one)| (one.addr, one.port, one.weight == 0, nth));
-    let mut places = sorted(places.collect::<Vec<_>>());
-    places.dedup_by_key(|(addr, port, ..)| (*addr, *port));
-    if places.len() == all.len() {
+/// The kernel identifies a destination by address and port. Of duplicates (a real server that is also the sorry server, or
+/// is configured with two ports where only the service's counts) the one with a weight is kept.
+fn without_duplicates(all: Vec<Destination>) -> Vec<Destination> {
+    let keys = all.iter().enumerate();
+    let keys = keys.map(|(index, one)| (one.addr, one.port, one.weight == 0, index));
+    let mut keys = sorted(keys.collect::<Vec<_>>());
+    keys.dedup_by_key(|(addr, port, ..)| (*addr, *port));
+    if keys.len() == all.len() {
         return all;
     }
-    let kept: Vec<usize> = sorted(places.into_iter().map(|(.., nth)| nth).collect());
+    let kept: Vec<usize> = sorted(keys.into_iter().map(|(.., index)| index).collect());
     kept.iter()
-        .filter_map(|nth| all.get(*nth).copied())
+        .filter_map(|index| all.get(*index).copied())
         .collect()
 }

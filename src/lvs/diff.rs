@@ -1,8 +1,8 @@
-//! What there should be against what there is: the edits that lead from one to the other.
+//! The requests that turn the kernel's destinations into the desired ones.
 //!
-//! EditOp differs is changed in place, whatever it is (weight, method, thresholds, scheduler): connections are lost only
-//! where a server goes. What is new comes in the order in which it is desired and before what is too much goes, so that a
-//! service that has servers is never without. Sorting and searching, O(n log n): a service may have ten thousand servers.
+//! Every difference (weight, method, thresholds, scheduler) is changed in place: connections are lost only where a server
+//! is removed. New servers are added in the desired order, and before others are removed, so that a service is not
+//! without servers in between. O(n log n): a service may have ten thousand servers.
 
 use core::net::IpAddr;
 use std::collections::VecDeque;
@@ -13,59 +13,59 @@ use crate::types::sorted;
 /// One request to the kernel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Edit {
-    /// The service it is about.
+    /// The service.
     pub key: ServiceKey,
-    /// What to do.
+    /// The change.
     pub op: EditOp,
-    /// It is the answer to a refusal: another one is final.
-    pub second: bool,
+    /// It replaces a refused request; another refusal is final.
+    pub retried: bool,
 }
 
 impl Edit {
     /// The first attempt.
     #[must_use]
     pub fn new(key: ServiceKey, op: EditOp) -> Self {
-        let second = false;
-        Edit { key, op, second }
+        let retried = false;
+        Edit { key, op, retried }
     }
 }
 
-/// What to do with a service or one of its servers.
+/// A change of a service or of one of its destinations.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum EditOp {
-    /// The service is new.
+    /// Add the service.
     AddService,
-    /// The service is there, with other properties.
+    /// Change the properties of the service.
     SetService,
-    /// The service goes, with all its servers.
+    /// Delete the service and its destinations.
     DeleteService,
-    /// The server is new.
+    /// Add a destination.
     Add(Destination),
-    /// The server is there, with other properties.
+    /// Change the properties of a destination.
     Set(Destination),
-    /// The server goes.
+    /// Delete a destination.
     Delete(Destination),
 }
 
-/// A server's name in its service.
+/// Identifies a destination in its service.
 type Name = (IpAddr, u16);
 
 fn name(server: &Destination) -> Name {
     (server.addr, server.port)
 }
 
-/// Finds what differs. Kept, so that looking again and again allocates nothing.
+/// Compares destinations. Reused, so that repeated comparisons allocate nothing.
 #[derive(Debug, Default)]
 pub struct Diff {
-    /// Names of what there is, ordered, with their places.
+    /// Names of the kernel's destinations, sorted, with their index.
     order: Vec<(Name, usize)>,
-    /// Which of those are desired.
+    /// Which of them are desired.
     wanted: Vec<bool>,
 }
 
 impl Diff {
-    /// Appends the edits that lead from `actual` to `desired`. Of equal names in `actual` the first counts; in
-    /// `desired` there are none.
+    /// Appends the edits that turn `actual` into `desired`. Of equal names in `actual` the first counts; in `desired`
+    /// names are unique.
     pub fn servers(
         &mut self,
         key: ServiceKey,
@@ -76,7 +76,7 @@ impl Diff {
         let mut push = |op| edits.push_back(Edit::new(key, op));
         self.order.clear();
         let names = actual.iter().map(name).enumerate();
-        self.order.extend(names.map(|(place, name)| (name, place)));
+        self.order.extend(names.map(|(index, name)| (name, index)));
         self.order = sorted(core::mem::take(&mut self.order));
         self.order.dedup_by_key(|(name, _)| *name);
         self.wanted.clear();
@@ -85,29 +85,29 @@ impl Diff {
             let found = self
                 .order
                 .binary_search_by(|(known, _)| known.cmp(&name(server)));
-            let Ok(place) = found else {
+            let Ok(position) = found else {
                 push(EditOp::Add(*server));
                 continue;
             };
-            if let Some(wanted) = self.wanted.get_mut(place) {
+            if let Some(wanted) = self.wanted.get_mut(position) {
                 *wanted = true;
             }
-            let known = self.order.get(place);
-            let known = known.and_then(|(_, place)| actual.get(*place));
+            let known = self.order.get(position);
+            let known = known.and_then(|(_, index)| actual.get(*index));
             if known.is_none_or(|known| !is_same(known, server)) {
                 push(EditOp::Set(*server));
             }
         }
         let excess = self.order.iter().zip(&self.wanted);
-        for ((_, place), _) in excess.filter(|(_, wanted)| !**wanted) {
-            if let Some(server) = actual.get(*place) {
+        for ((_, index), _) in excess.filter(|(_, wanted)| !**wanted) {
+            if let Some(server) = actual.get(*index) {
                 push(EditOp::Delete(*server));
             }
         }
     }
 }
 
-/// Whether the kernel would list one as it lists the other: plain IPIP has no checksum.
+/// Whether the kernel lists both alike: for plain IPIP it lists no checksum.
 fn is_same(one: &Destination, other: &Destination) -> bool {
     let plain = |server: &Destination| {
         let kind = TunnelKind::Ipip;
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_differs_is_touched_and_in_place() {
+    fn only_differences_are_changed_in_place() {
         let moved = Destination {
             forward: Forward::Masquerade,
             ..server(1, 1)
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_checksum_means_nothing_to_plain_tunnels() {
+    fn the_checksum_of_plain_ipip_tunnels_is_ignored() {
         let tunnel = |kind, checksum| Destination {
             forward: Forward::Tunnel(Tunnel { kind, checksum }),
             ..server(1, 1)

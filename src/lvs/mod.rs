@@ -1,9 +1,9 @@
-//! The desired state of IPVS: which servers are in rotation, with which weight, and what changes that.
+//! The desired state of IPVS: which servers are in rotation, and with which weight.
 //!
-//! * [`pool`] – from verdicts of checks to servers that are up, weights, quorum and sorry server;
-//! * [`desired`] – what the kernel is to have then;
-//! * [`diff`] – what must change in the kernel for that;
-//! * [`matches`] – what of another configuration has been there before.
+//! * [`state`] – from results of checks to servers that are up, weights, quorum and sorry server;
+//! * [`desired`] – the services and destinations that follow from it;
+//! * [`diff`] – the requests that bring the kernel's table there;
+//! * [`reload_match`] – which parts of a configuration were there before a reload.
 
 #![cfg_attr(
     not(test),

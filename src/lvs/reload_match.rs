@@ -1,43 +1,42 @@
-//! What of another configuration has been there before (`semantics.md` §11).
+//! Which parts of a configuration were there before a reload.
 //!
-//! A virtual server is the same if its group, or else its service, is; a real server if address and port are; a
-//! check if it asks the same question, however often. Whoever keeps something for a check across a reload asks here,
-//! so that all keep the same.
+//! Virtual servers match by their group or service; real servers by address and port; checks by what they check, whatever
+//! their intervals. State that is kept across a reload is looked up here, so that all of it is kept alike.
 
 use crate::config::model::lvs::{Check, Lvs, RealServer, VirtualServer};
 
-/// What a new virtual server was.
+/// What a new virtual server was before.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ServiceMatch {
-    /// Place of the old virtual server; `None`: there was none.
+    /// Index of the old virtual server; `None`: it is new.
     pub service: Option<usize>,
     /// Its real servers, in their new order.
     pub servers: Vec<ServerMatch>,
 }
 
-/// What a new real server was.
+/// What a new real server was before.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ServerMatch {
-    /// Place in the old virtual server; `None`: there was none.
+    /// Index in the old virtual server; `None`: it is new.
     pub server: Option<usize>,
-    /// Its checks, in their new order, with their places in the old real server.
+    /// Its checks, in their new order: index in the old real server; `None`: it is new.
     pub checks: Vec<Option<usize>>,
 }
 
-/// For every new virtual server what it was. Nothing old has two matches.
+/// For every new virtual server the old one that it matches. Nothing old is matched twice.
 #[must_use]
 pub fn match_previous(old: &Lvs, new: &Lvs) -> Vec<ServiceMatch> {
     let mut free = vec![true; old.virtual_servers.len()];
     let mut all = Vec::with_capacity(new.virtual_servers.len());
-    for (nth, server) in new.virtual_servers.iter().enumerate() {
-        let service = find(&old.virtual_servers, &mut free, nth, |old| {
+    for (index, server) in new.virtual_servers.iter().enumerate() {
+        let service = find(&old.virtual_servers, &mut free, index, |old| {
             is_service(old, server)
         });
-        let was = service.and_then(|place| old.virtual_servers.get(place));
-        let was = was.map_or(&[][..], |was| &was.real_servers);
+        let previous = service.and_then(|index| old.virtual_servers.get(index));
+        let previous = previous.map_or(&[][..], |previous| &previous.real_servers);
         all.push(ServiceMatch {
             service,
-            servers: match_servers(was, &server.real_servers),
+            servers: match_servers(previous, &server.real_servers),
         });
     }
     all
@@ -46,15 +45,15 @@ pub fn match_previous(old: &Lvs, new: &Lvs) -> Vec<ServiceMatch> {
 fn match_servers(old: &[RealServer], new: &[RealServer]) -> Vec<ServerMatch> {
     let mut free = vec![true; old.len()];
     let mut all = Vec::with_capacity(new.len());
-    for (nth, server) in new.iter().enumerate() {
-        let place = find(old, &mut free, nth, |old| {
-            (old.addr, old.port) == (server.addr, server.port)
+    for (index, new) in new.iter().enumerate() {
+        let server = find(old, &mut free, index, |old| {
+            (old.addr, old.port) == (new.addr, new.port)
         });
-        let was = place.and_then(|place| old.get(place));
-        let was = was.map_or(&[][..], |was| &was.checks);
+        let previous = server.and_then(|index| old.get(index));
+        let previous = previous.map_or(&[][..], |previous| &previous.checks);
         all.push(ServerMatch {
-            server: place,
-            checks: match_checks(was, &server.checks),
+            server,
+            checks: match_checks(previous, &new.checks),
         });
     }
     all
@@ -63,8 +62,8 @@ fn match_servers(old: &[RealServer], new: &[RealServer]) -> Vec<ServerMatch> {
 fn match_checks(old: &[Check], new: &[Check]) -> Vec<Option<usize>> {
     let mut free = vec![true; old.len()];
     let mut all = Vec::with_capacity(new.len());
-    for (nth, check) in new.iter().enumerate() {
-        all.push(find(old, &mut free, nth, |old| old.kind == check.kind));
+    for (index, new) in new.iter().enumerate() {
+        all.push(find(old, &mut free, index, |old| old.kind == new.kind));
     }
     all
 }
@@ -76,17 +75,25 @@ fn is_service(old: &VirtualServer, new: &VirtualServer) -> bool {
     old.services == new.services
 }
 
-/// The first that has no matched yet and is the same, the one in the same place before all others: in a file that has
-/// changed little nothing is searched.
-fn find<T>(old: &[T], free: &mut [bool], nth: usize, same: impl Fn(&T) -> bool) -> Option<usize> {
-    let is = |place: usize, one: &T| free.get(place) == Some(&true) && same(one);
-    let here = old.get(nth).is_some_and(|one| is(nth, one)).then_some(nth);
-    let place = here.or_else(|| {
-        let mut all = old.iter().enumerate();
-        all.find_map(|(place, one)| is(place, one).then_some(place))
-    })?;
-    if let Some(slot) = free.get_mut(place) {
+/// The first match that is still free. The one at the same index is preferred: if the file has changed little, nothing is
+/// searched.
+fn find<T>(
+    old: &[T],
+    free: &mut [bool],
+    preferred: usize,
+    matches: impl Fn(&T) -> bool,
+) -> Option<usize> {
+    let fits = |index: usize, one: &T| free.get(index) == Some(&true) && matches(one);
+    let same_index = old.get(preferred).filter(|one| fits(preferred, one));
+    let index = match same_index {
+        Some(_) => preferred,
+        None => {
+            let mut all = old.iter().enumerate();
+            all.find_map(|(index, one)| fits(index, one).then_some(index))?
+        }
+    };
+    if let Some(slot) = free.get_mut(index) {
         *slot = false;
     }
-    Some(place)
+    Some(index)
 }

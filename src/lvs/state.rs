@@ -1,18 +1,18 @@
-//! From verdicts of checks to servers in rotation (`semantics.md` §14).
+//! From results of checks to servers in rotation.
 //!
 //! ```text
-//! check ── all up? ──→ server ── Σ weights of those up ──→ quorum ── lost, and there is one ──→ sorry server
+//! checks ── all up? ──→ real server ── sum of weights of those up ──→ quorum ── lost? ──→ sorry server
 //! ```
-//! A server is up if all of its checks are; its weight is the configured one and what its checks add. The quorum is lost
-//! below `quorum - hysteresis` and gained at `quorum + hysteresis`. While it is lost, a sorry server stands in for all
-//! others; without one those that are left go on. Nothing but these states is kept: what the kernel is to have follows
-//! from them at any time (`desired.rs`).
+//! A real server is up if all of its checks are; its weight is the configured one plus what its checks add. The quorum is
+//! lost below `quorum - hysteresis` and gained at `quorum + hysteresis`. While it is lost, the sorry server replaces all
+//! others; without a sorry server those that are up stay in rotation. The desired IPVS table follows from these states at
+//! any time (`desired.rs`).
 
 use super::reload_match::{ServerMatch, ServiceMatch};
 use crate::config::model::lvs::{Lvs, RealServer, VirtualServer};
 
-/// The kernel keeps weights as a signed number.
-const MOST_WEIGHT: i64 = i32::MAX as i64;
+/// The kernel keeps weights in a signed integer.
+const MAX_WEIGHT: i64 = i32::MAX as i64;
 
 /// The state of all virtual servers, in the configuration's order.
 #[derive(Debug, Default)]
@@ -21,85 +21,103 @@ pub struct VirtualServers(Vec<VirtualServerState>);
 /// The state of a virtual server.
 #[derive(Debug, Default)]
 pub struct VirtualServerState {
-    /// Enough of its servers are up.
+    /// It has its quorum.
     pub quorum: bool,
-    /// The sorry server stands in for all others.
-    pub sorry: bool,
+    /// The sorry server replaces all others.
+    pub sorry_active: bool,
     /// Its real servers.
     pub servers: Vec<RealServerState>,
-    /// It has not begun yet.
-    fresh: bool,
+    /// [`VirtualServerState::settle`] has not been called yet.
+    is_new: bool,
 }
 
 /// The state of a real server.
 #[derive(Debug, Default)]
 pub struct RealServerState {
-    /// It can be used.
+    /// All of its checks succeed.
     pub up: bool,
-    /// Its share, while it is up.
+    /// Its weight while it is up.
     pub weight: u32,
     /// Its checks.
     pub checks: Vec<CheckState>,
-    /// It has not begun yet.
-    fresh: bool,
-    /// It has begun as down, of which nobody was told: its first failure is news.
-    untold: bool,
+    /// [`VirtualServerState::settle`] has not been called yet.
+    is_new: bool,
+    /// It started as down without a notification: its first failure is notified.
+    down_unreported: bool,
 }
 
-/// What a check has found out last.
+/// The state of a check.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct CheckState {
-    /// The server can be used.
+    /// It succeeds.
     pub up: bool,
-    /// What is added to its weight.
+    /// Added to the server's weight (`misc_dynamic`, `FILE_CHECK`).
     pub weight: i64,
 }
 
-/// What has happened, in this order.
+/// A change, in the order in which changes are reported.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Change {
-    /// A server has another weight.
+    /// A real server has another weight.
     Weight {
-        /// Which.
+        /// Its index.
         server: usize,
         /// The old one.
         from: u32,
         /// The new one.
         to: u32,
     },
-    /// A server is up or down.
+    /// A real server went up or down.
     Server {
-        /// Which.
+        /// Its index.
         server: usize,
-        /// What it is now.
+        /// Its new state.
         up: bool,
-        /// The check that has found out; `None`: the configuration has it so.
+        /// Index of the check that caused it; `None`: the configuration did.
         check: Option<usize>,
     },
-    /// The quorum is gained or lost.
+    /// The quorum was gained or lost.
     Quorum {
-        /// What it is now.
+        /// Whether there is a quorum.
         up: bool,
-        /// The virtual server begins.
+        /// The virtual server has just started.
         first: bool,
         /// The sum of the weights.
         weight: u64,
     },
-    /// The sorry server stands in, or does so no more.
-    Sorry(bool),
+    /// The sorry server replaces all others, or no longer does.
+    SorryServer(bool),
 }
 
-/// Something that was up and is no longer wanted.
+/// Something that was up and is removed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Removal {
-    /// The virtual server.
-    pub service: usize,
-    /// One of its real servers; `None`: it is all of it that leaves, after its servers.
-    pub server: Option<usize>,
+pub enum Removal {
+    /// A real server.
+    RealServer {
+        /// Index of its virtual server.
+        service: usize,
+        /// Index of the real server.
+        server: usize,
+    },
+    /// A virtual server, after its real servers.
+    VirtualServer {
+        /// Its index.
+        service: usize,
+    },
+}
+
+impl Removal {
+    /// Index of the virtual server.
+    #[must_use]
+    pub fn service(self) -> usize {
+        match self {
+            Removal::RealServer { service, .. } | Removal::VirtualServer { service } => service,
+        }
+    }
 }
 
 impl VirtualServers {
-    /// All as before the first check. Nobody serves yet: [`VirtualServerState::settle`] is next.
+    /// States before the first check. Nothing is in rotation until [`VirtualServerState::settle`] has been called for each.
     #[must_use]
     pub fn new(conf: &Lvs) -> Self {
         VirtualServers(
@@ -110,49 +128,46 @@ impl VirtualServers {
         )
     }
 
-    /// A virtual server, by its place.
+    /// A virtual server by its index.
     #[must_use]
-    pub fn get(&self, place: usize) -> Option<&VirtualServerState> {
-        self.0.get(place)
+    pub fn get(&self, index: usize) -> Option<&VirtualServerState> {
+        self.0.get(index)
     }
 
-    /// The same, to judge it.
-    pub fn get_mut(&mut self, place: usize) -> Option<&mut VirtualServerState> {
-        self.0.get_mut(place)
+    /// A virtual server by its index, to change it.
+    pub fn get_mut(&mut self, index: usize) -> Option<&mut VirtualServerState> {
+        self.0.get_mut(index)
     }
 
-    /// What is up and has no matched, in the configuration's order.
+    /// What is up and is not matched, in the configuration's order.
     #[must_use]
-    pub fn leaving(&self, matches: &[ServiceMatch]) -> Vec<Removal> {
+    pub fn removed(&self, matches: &[ServiceMatch]) -> Vec<Removal> {
         let mut all = Vec::new();
-        for (service, farm) in self.0.iter().enumerate() {
-            let matched = matches
-                .iter()
-                .find(|matched| matched.service == Some(service));
-            let servers = matched.map_or(&[][..], |matched| &matched.servers);
-            for (place, server) in farm.servers.iter().enumerate() {
-                let stays = servers.iter().any(|matched| matched.server == Some(place));
+        for (service, state) in self.0.iter().enumerate() {
+            let matched = matches.iter().find(|one| one.service == Some(service));
+            let servers = matched.map_or(&[][..], |one| &one.servers);
+            for (index, server) in state.servers.iter().enumerate() {
+                let stays = servers.iter().any(|one| one.server == Some(index));
                 if server.up && !stays {
-                    let server = Some(place);
-                    all.push(Removal { service, server });
+                    let server = index;
+                    all.push(Removal::RealServer { service, server });
                 }
             }
-            if farm.quorum && matched.is_none() {
-                let server = None;
-                all.push(Removal { service, server });
+            if state.quorum && matched.is_none() {
+                all.push(Removal::VirtualServer { service });
             }
         }
         all
     }
 
-    /// Another configuration: what has been there before keeps its state. [`VirtualServerState::settle`] is next, for all.
+    /// Another configuration: what was there before keeps its state. [`VirtualServerState::settle`] must be called for each.
     pub fn replace(&mut self, matches: &[ServiceMatch], new: &Lvs) {
         let old = core::mem::take(&mut self.0);
         let mut old: Vec<Option<VirtualServerState>> = old.into_iter().map(Some).collect();
         for (conf, matched) in new.virtual_servers.iter().zip(matches) {
             let was = matched.service.and_then(|place| old.get_mut(place)?.take());
             self.0.push(match was {
-                Some(was) => was.inherited(matched, conf),
+                Some(was) => was.with_new_config(matched, conf),
                 None => VirtualServerState::new(conf),
             });
         }
@@ -163,18 +178,18 @@ impl VirtualServerState {
     fn new(conf: &VirtualServer) -> Self {
         VirtualServerState {
             quorum: false,
-            sorry: false,
+            sorry_active: false,
             servers: conf.real_servers.iter().map(RealServerState::new).collect(),
-            fresh: true,
+            is_new: true,
         }
     }
 
-    fn inherited(mut self, matched: &ServiceMatch, conf: &VirtualServer) -> Self {
+    fn with_new_config(mut self, matched: &ServiceMatch, conf: &VirtualServer) -> Self {
         let mut servers = Vec::with_capacity(conf.real_servers.len());
         for (conf, matched) in conf.real_servers.iter().zip(&matched.servers) {
             let was = matched.server.and_then(|place| self.servers.get_mut(place));
             servers.push(match was {
-                Some(was) => core::mem::take(was).inherited(matched, conf),
+                Some(was) => core::mem::take(was).with_new_config(matched, conf),
                 None => RealServerState::new(conf),
             });
         }
@@ -182,61 +197,61 @@ impl VirtualServerState {
         self
     }
 
-    /// The beginning, or another configuration: draws the consequences. `tell`: that new servers are up is told
+    /// After the start or a reload: updates servers and quorum. `notify_up`: new servers that are up are reported
     /// (`rs_init_notifies`).
-    pub fn settle(&mut self, conf: &VirtualServer, tell: bool, changes: &mut Vec<Change>) {
-        for (place, (server, conf)) in self.servers.iter_mut().zip(&conf.real_servers).enumerate() {
-            let up = server.is_well();
-            let news = if core::mem::take(&mut server.fresh) {
-                server.untold = !up;
-                up && tell
+    pub fn settle(&mut self, conf: &VirtualServer, notify_up: bool, changes: &mut Vec<Change>) {
+        for (index, (server, conf)) in self.servers.iter_mut().zip(&conf.real_servers).enumerate() {
+            let up = server.checks_succeed();
+            let report = if core::mem::take(&mut server.is_new) {
+                server.down_unreported = !up;
+                up && notify_up
             } else {
-                server.weigh(conf, place, changes);
+                server.update_weight(conf, index, changes);
                 up != server.up
             };
             server.up = up;
-            if news {
+            if report {
                 let check = None;
                 changes.push(Change::Server {
-                    server: place,
+                    server: index,
                     up,
                     check,
                 });
             }
         }
-        let first = core::mem::take(&mut self.fresh);
-        self.count(conf, first, changes);
+        let first = core::mem::take(&mut self.is_new);
+        self.update_quorum(conf, first, changes);
     }
 
-    /// A check has found out something; not of necessity something new.
-    pub fn judge(
+    /// Records the state of a check, by the indexes of the real server and of the check, and appends the changes.
+    pub fn apply(
         &mut self,
         conf: &VirtualServer,
-        (place, check): (usize, usize),
-        verdict: CheckState,
+        index: usize,
+        check: usize,
+        state: CheckState,
         changes: &mut Vec<Change>,
     ) {
-        let (conf_of, server) = (conf.real_servers.get(place), self.servers.get_mut(place));
+        let (conf_of, server) = (conf.real_servers.get(index), self.servers.get_mut(index));
         let (Some(conf_of), Some(server)) = (conf_of, server) else {
             return;
         };
-        let Some(standing) = server.checks.get_mut(check) else {
+        let Some(known) = server.checks.get_mut(check) else {
             return;
         };
-        *standing = verdict;
-        server.weigh(conf_of, place, changes);
-        let up = server.is_well();
-        let news = up != server.up || (server.untold && !verdict.up);
-        if news {
+        *known = state;
+        server.update_weight(conf_of, index, changes);
+        let up = server.checks_succeed();
+        if up != server.up || (server.down_unreported && !state.up) {
             server.up = up;
-            server.untold = false;
+            server.down_unreported = false;
             changes.push(Change::Server {
-                server: place,
+                server: index,
                 up,
                 check: Some(check),
             });
         }
-        self.count(conf, false, changes);
+        self.update_quorum(conf, false, changes);
     }
 
     /// The sum of the weights of all servers that are up.
@@ -248,23 +263,23 @@ impl VirtualServerState {
         })
     }
 
-    /// Gains or loses the quorum. At the beginning there is none, which is worth a word only if that has consequences.
-    fn count(&mut self, conf: &VirtualServer, first: bool, changes: &mut Vec<Change>) {
+    /// Updates quorum and sorry server. Without a quorum at the start, that is reported only if there is a sorry server.
+    fn update_quorum(&mut self, conf: &VirtualServer, first: bool, changes: &mut Vec<Change>) {
         let weight = self.live_weight();
         let up = weight > 0 && weight >= threshold(conf, !self.quorum);
         if up != self.quorum || (first && !up && conf.sorry_server.is_some()) {
             self.quorum = up;
             changes.push(Change::Quorum { up, first, weight });
         }
-        let sorry = !up && conf.sorry_server.is_some();
-        if sorry != self.sorry {
-            self.sorry = sorry;
-            changes.push(Change::Sorry(sorry));
+        let sorry_active = !up && conf.sorry_server.is_some();
+        if sorry_active != self.sorry_active {
+            self.sorry_active = sorry_active;
+            changes.push(Change::SorryServer(sorry_active));
         }
     }
 }
 
-/// What the live weight must reach to gain the quorum, or must not fall below to keep it.
+/// The weight at which the quorum is gained, or the least weight that keeps it.
 #[must_use]
 pub fn threshold(conf: &VirtualServer, gain: bool) -> u64 {
     let (quorum, hysteresis) = (u64::from(conf.quorum), u64::from(conf.hysteresis));
@@ -281,15 +296,15 @@ impl RealServerState {
         let checks = conf.checks.iter().map(|check| before(!check.alpha));
         let mut server = RealServerState {
             checks: checks.collect(),
-            fresh: true,
+            is_new: true,
             ..RealServerState::default()
         };
         server.weight = server.sum(conf);
         server
     }
 
-    /// Checks that are new are believed to agree with the others, until they say something.
-    fn inherited(mut self, matched: &ServerMatch, conf: &RealServer) -> Self {
+    /// New checks are assumed to agree with the others until their first result.
+    fn with_new_config(mut self, matched: &ServerMatch, conf: &RealServer) -> Self {
         let mut checks = Vec::with_capacity(conf.checks.len());
         for (conf, matched) in conf.checks.iter().zip(&matched.checks) {
             let was = matched.and_then(|place| self.checks.get(place)).copied();
@@ -302,11 +317,11 @@ impl RealServerState {
         self
     }
 
-    fn is_well(&self) -> bool {
+    fn checks_succeed(&self) -> bool {
         self.checks.iter().all(|check| check.up)
     }
 
-    /// How many of its checks fail.
+    /// Number of failing checks.
     #[must_use]
     pub fn failing(&self) -> usize {
         self.checks.iter().filter(|check| !check.up).count()
@@ -315,15 +330,15 @@ impl RealServerState {
     fn sum(&self, conf: &RealServer) -> u32 {
         let added = self.checks.iter().map(|check| check.weight);
         let sum = added.fold(i64::from(conf.weight), i64::saturating_add);
-        u32::try_from(sum.clamp(0, MOST_WEIGHT)).unwrap_or(0)
+        u32::try_from(sum.clamp(0, MAX_WEIGHT)).unwrap_or(0)
     }
 
-    fn weigh(&mut self, conf: &RealServer, place: usize, changes: &mut Vec<Change>) {
+    fn update_weight(&mut self, conf: &RealServer, index: usize, changes: &mut Vec<Change>) {
         let to = self.sum(conf);
         let from = core::mem::replace(&mut self.weight, to);
         if from != to {
             changes.push(Change::Weight {
-                server: place,
+                server: index,
                 from,
                 to,
             });

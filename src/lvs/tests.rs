@@ -3,7 +3,7 @@
 use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 
-use super::desired::Wanted;
+use super::desired::DesiredService;
 use super::reload_match::{ServiceMatch, match_previous};
 use super::state::{Change, CheckState, Removal, VirtualServerState, VirtualServers};
 use crate::config::model::lvs::{
@@ -75,7 +75,7 @@ fn sorry(inhibit: bool) -> Option<SorryServer> {
 /// Virtual servers, and what became of them.
 struct Stage {
     conf: Lvs,
-    pool: VirtualServers,
+    servers: VirtualServers,
 }
 
 impl Stage {
@@ -85,7 +85,7 @@ impl Stage {
             ..Lvs::default()
         };
         let mut stage = Stage {
-            pool: VirtualServers::new(&conf),
+            servers: VirtualServers::new(&conf),
             conf,
         };
         let changes = stage.settle(false);
@@ -94,20 +94,21 @@ impl Stage {
 
     fn settle(&mut self, tell: bool) -> Vec<Change> {
         let mut changes = Vec::new();
-        for (place, conf) in self.conf.virtual_servers.iter().enumerate() {
-            let farm = self.pool.get_mut(place).expect("one for each");
-            farm.settle(conf, tell, &mut changes);
+        for (index, conf) in self.conf.virtual_servers.iter().enumerate() {
+            let state = self.servers.get_mut(index).expect("one for each");
+            state.settle(conf, tell, &mut changes);
         }
         changes
     }
 
-    fn judge(&mut self, server: usize, check: usize, up: bool, weight: i64) -> Vec<Change> {
+    fn apply(&mut self, server: usize, check: usize, up: bool, weight: i64) -> Vec<Change> {
         let mut changes = Vec::new();
-        let farm = self.pool.get_mut(0).expect("there");
+        let state = self.servers.get_mut(0).expect("there");
         let verdict = CheckState { up, weight };
-        farm.judge(
+        state.apply(
             &self.conf.virtual_servers[0],
-            (server, check),
+            server,
+            check,
             verdict,
             &mut changes,
         );
@@ -120,16 +121,16 @@ impl Stage {
             ..Lvs::default()
         };
         let matches = match_previous(&self.conf, &new);
-        let left = self.pool.leaving(&matches);
-        self.pool.replace(&matches, &new);
+        let left = self.servers.removed(&matches);
+        self.servers.replace(&matches, &new);
         self.conf = new;
         (left, self.settle(false))
     }
 
     /// Last byte of the address and weight of all destinations of the first service.
     fn table(&self) -> Vec<(u8, u32)> {
-        let desired = self.pool.desired(&self.conf);
-        short(&desired[0].1)
+        let desired = self.servers.desired(&self.conf);
+        short(&desired[0].destinations)
     }
 }
 
@@ -164,12 +165,12 @@ fn a_server_is_up_when_all_of_its_checks_are() {
     };
     assert_eq!(changes, [begin], "all are believed to be up");
     assert_eq!(stage.table(), [(1, 3), (2, 1)]);
-    assert_eq!(stage.judge(0, 0, true, 0), [], "as was known");
-    assert_eq!(stage.judge(0, 0, false, 0), [up_down(0, 0, false)]);
+    assert_eq!(stage.apply(0, 0, true, 0), [], "as was known");
+    assert_eq!(stage.apply(0, 0, false, 0), [up_down(0, 0, false)]);
     assert_eq!(stage.table(), [(2, 1)]);
-    assert_eq!(stage.judge(0, 1, false, 0), [], "down it is already");
-    assert_eq!(stage.judge(0, 0, true, 0), [], "the other one still fails");
-    assert_eq!(stage.judge(0, 1, true, 0), [up_down(0, 1, true)]);
+    assert_eq!(stage.apply(0, 1, false, 0), [], "down it is already");
+    assert_eq!(stage.apply(0, 0, true, 0), [], "the other one still fails");
+    assert_eq!(stage.apply(0, 1, true, 0), [up_down(0, 1, true)]);
     assert_eq!(stage.table(), [(1, 3), (2, 1)]);
 }
 
@@ -178,11 +179,11 @@ fn with_alpha_servers_begin_as_down_and_the_first_failure_is_told_once() {
     let two = [check(1, true), check(2, true)];
     let (mut stage, changes) = Stage::begin(vec![service(vec![server(1, 1, &two)])]);
     assert_eq!((changes, stage.table()), (vec![], vec![]));
-    assert_eq!(stage.judge(0, 0, true, 0), [], "one of two");
-    assert_eq!(stage.judge(0, 1, false, 0), [up_down(0, 1, false)]);
-    assert_eq!(stage.judge(0, 0, false, 0), []);
-    assert_eq!(stage.judge(0, 0, true, 0), []);
-    let changes = stage.judge(0, 1, true, 0);
+    assert_eq!(stage.apply(0, 0, true, 0), [], "one of two");
+    assert_eq!(stage.apply(0, 1, false, 0), [up_down(0, 1, false)]);
+    assert_eq!(stage.apply(0, 0, false, 0), []);
+    assert_eq!(stage.apply(0, 0, true, 0), []);
+    let changes = stage.apply(0, 1, true, 0);
     assert_eq!(changes, [up_down(0, 1, true), quorum(true, 1)]);
     assert_eq!(stage.table(), [(1, 1)]);
 }
@@ -200,7 +201,7 @@ fn what_checks_add_to_the_weight_is_summed_up_and_stops_at_nothing() {
         (0, i64::MAX, 5, i32::MAX as u32),
         (0, i64::MIN, i32::MAX as u32, 0),
     ] {
-        let changes = stage.judge(0, check, true, adds);
+        let changes = stage.apply(0, check, true, adds);
         assert_eq!(changes, [Change::Weight { server, from, to }]);
         assert_eq!(
             stage.table(),
@@ -210,7 +211,7 @@ fn what_checks_add_to_the_weight_is_summed_up_and_stops_at_nothing() {
     }
     // The weight counts for the quorum, and changes while the server is down too.
     assert_eq!(
-        stage.judge(0, 0, false, 80),
+        stage.apply(0, 0, false, 80),
         [
             Change::Weight {
                 server,
@@ -220,9 +221,9 @@ fn what_checks_add_to_the_weight_is_summed_up_and_stops_at_nothing() {
             up_down(0, 0, false),
         ]
     );
-    assert_eq!(stage.judge(0, 1, true, 0).len(), 1);
+    assert_eq!(stage.apply(0, 1, true, 0).len(), 1);
     assert_eq!(stage.table(), [(2, 1)]);
-    assert_eq!(stage.judge(0, 0, true, 80), [up_down(0, 0, true)]);
+    assert_eq!(stage.apply(0, 0, true, 80), [up_down(0, 0, true)]);
     assert_eq!(stage.table(), [(1, 90), (2, 1)]);
 }
 
@@ -247,7 +248,7 @@ fn the_quorum_has_hysteresis() {
     ] {
         let mut want = vec![up_down(nth, 0, up)];
         want.extend(gained);
-        assert_eq!(stage.judge(nth, 0, up, 0), want, "server {nth}");
+        assert_eq!(stage.apply(nth, 0, up, 0), want, "server {nth}");
     }
 }
 
@@ -266,8 +267,8 @@ fn a_weight_can_cost_the_quorum() {
         to: 2,
     };
     assert_eq!(
-        stage.judge(0, 0, true, -3),
-        [lost, quorum(false, 2), Change::Sorry(true)]
+        stage.apply(0, 0, true, -3),
+        [lost, quorum(false, 2), Change::SorryServer(true)]
     );
     assert_eq!(
         stage.table(),
@@ -291,12 +292,12 @@ fn the_sorry_server_stands_in_for_all_and_without_one_survivors_go_on() {
         }]);
         assert_eq!(stage.table(), gained);
         let mut want = vec![up_down(1, 0, false), quorum(false, 1)];
-        want.extend(with.map(|_| Change::Sorry(true)));
-        assert_eq!(stage.judge(1, 0, false, 0), want);
+        want.extend(with.map(|_| Change::SorryServer(true)));
+        assert_eq!(stage.apply(1, 0, false, 0), want);
         assert_eq!(stage.table(), lost);
         let mut want = vec![up_down(1, 0, true), quorum(true, 2)];
-        want.extend(with.map(|_| Change::Sorry(false)));
-        assert_eq!(stage.judge(1, 0, true, 0), want);
+        want.extend(with.map(|_| Change::SorryServer(false)));
+        assert_eq!(stage.apply(1, 0, true, 0), want);
         assert_eq!(stage.table(), gained);
     }
 }
@@ -322,9 +323,9 @@ fn inhibited_servers_stay_in_the_table_with_weight_0() {
         [(1, 0), (2, 7), (3, 1)],
         "also before the first success"
     );
-    let _ = stage.judge(1, 0, false, 0);
+    let _ = stage.apply(1, 0, false, 0);
     assert_eq!(stage.table(), [(99, 1), (1, 0), (2, 0)]);
-    let _ = stage.judge(0, 0, true, 0);
+    let _ = stage.apply(0, 0, true, 0);
     assert_eq!(stage.table(), [(1, 7), (2, 0), (3, 1)]);
 }
 
@@ -340,12 +341,16 @@ fn without_servers_the_beginning_is_the_sorry_servers() {
         first: true,
         weight: 0,
     };
-    assert_eq!(changes, [begin, Change::Sorry(true)]);
+    assert_eq!(changes, [begin, Change::SorryServer(true)]);
     assert_eq!(stage.table(), [(99, 1)]);
-    let changes = stage.judge(0, 0, true, 0);
+    let changes = stage.apply(0, 0, true, 0);
     assert_eq!(
         changes,
-        [up_down(0, 0, true), quorum(true, 1), Change::Sorry(false)]
+        [
+            up_down(0, 0, true),
+            quorum(true, 1),
+            Change::SorryServer(false)
+        ]
     );
 }
 
@@ -364,7 +369,7 @@ fn a_server_that_is_its_own_sorry_server_is_there_once() {
             ..service(vec![server(1, 5, &[]), server(2, 2, &[check(1, false)])])
         }]);
         assert_eq!(stage.table(), [(1, 5), (2, 2)]);
-        let _ = stage.judge(1, 0, false, 0);
+        let _ = stage.apply(1, 0, false, 0);
         assert_eq!(stage.table(), [(1, 1)]);
     }
 }
@@ -389,11 +394,16 @@ fn every_entry_of_a_group_is_a_service_with_the_same_servers_at_its_port() {
     group.services = vec![key(1, 80), key(2, 443), mark];
     group.group = Some("web".into());
     let (stage, _) = Stage::begin(vec![group]);
-    let ports = |(service, servers): &Wanted| {
-        let ports: Vec<u16> = servers.iter().map(|one| one.port).collect();
-        (service.key, ports)
+    let ports = |one: &DesiredService| {
+        let ports: Vec<u16> = one.destinations.iter().map(|one| one.port).collect();
+        (one.service.key, ports)
     };
-    let desired: Vec<_> = stage.pool.desired(&stage.conf).iter().map(ports).collect();
+    let desired: Vec<_> = stage
+        .servers
+        .desired(&stage.conf)
+        .iter()
+        .map(ports)
+        .collect();
     assert_eq!(
         desired,
         [
@@ -415,8 +425,8 @@ fn a_reload_keeps_verdicts_and_weights_of_what_stays() {
         server(3, 1, &[]),
     ]);
     let (mut stage, _) = Stage::begin(vec![old.clone()]);
-    let _ = stage.judge(0, 0, false, 0);
-    let _ = stage.judge(1, 1, true, 4);
+    let _ = stage.apply(0, 0, false, 0);
+    let _ = stage.apply(1, 1, true, 4);
     assert_eq!(stage.table(), [(2, 5), (3, 1)]);
     assert_eq!(
         stage.reload(vec![old.clone()]),
@@ -467,7 +477,7 @@ fn new_checks_agree_with_the_others_until_they_have_run() {
             service(vec![server(1, 1, &checks)])
         };
         let (mut stage, _) = Stage::begin(vec![old(&[])]);
-        let _ = stage.judge(0, 0, up, 0);
+        let _ = stage.apply(0, 0, up, 0);
         let (_, changes) = stage.reload(vec![old(&[check(2, alpha)])]);
         assert_eq!(changes, []);
         assert_eq!(!stage.table().is_empty(), want);
@@ -492,8 +502,11 @@ fn what_leaves_while_it_is_up_is_named() {
         ),
         other(2, vec![server(1, 1, &checks)]),
     ]);
-    let _ = stage.judge(0, 0, false, 0);
-    let left = |service, server| Removal { service, server };
+    let _ = stage.apply(0, 0, false, 0);
+    let left = |service, server| match server {
+        Some(server) => Removal::RealServer { service, server },
+        None => Removal::VirtualServer { service },
+    };
     let whole = [
         left(0, Some(1)),
         left(0, Some(2)),
@@ -501,7 +514,7 @@ fn what_leaves_while_it_is_up_is_named() {
         left(1, Some(0)),
         left(1, None),
     ];
-    assert_eq!(stage.pool.leaving(&[]), whole, "at the end everything");
+    assert_eq!(stage.servers.removed(&[]), whole, "at the end everything");
     let (gone, changes) = stage.reload(vec![other(1, vec![server(3, 1, &[])])]);
     assert_eq!(gone, [left(0, Some(1)), left(1, Some(0)), left(1, None)]);
     assert_eq!(changes, [], "the quorum is still there");
@@ -515,15 +528,15 @@ fn a_reload_can_cost_the_quorum_and_bring_a_sorry_server() {
         ..service(vec![server(1, 1, &[]), server(2, 1, &[check(1, false)])])
     };
     let (mut stage, _) = Stage::begin(vec![both(1, None)]);
-    let _ = stage.judge(1, 0, false, 0);
+    let _ = stage.apply(1, 0, false, 0);
     let (_, changes) = stage.reload(vec![both(2, None)]);
     assert_eq!(changes, [quorum(false, 1)]);
     assert_eq!(stage.table(), [(1, 1)]);
     let (_, changes) = stage.reload(vec![both(2, sorry(false))]);
-    assert_eq!(changes, [Change::Sorry(true)]);
+    assert_eq!(changes, [Change::SorryServer(true)]);
     assert_eq!(stage.table(), [(99, 1)]);
     let (_, changes) = stage.reload(vec![both(2, None)]);
-    assert_eq!(changes, [Change::Sorry(false)]);
+    assert_eq!(changes, [Change::SorryServer(false)]);
     assert_eq!(stage.table(), [(1, 1)]);
 }
 
@@ -562,14 +575,14 @@ fn groups_stay_the_same_by_name_and_others_by_service() {
 }
 
 #[test]
-fn of_two_checks_that_ask_the_same_each_has_its_own_heir() {
+fn two_equal_checks_each_match_their_own() {
     let twice = || service(vec![server(1, 1, &[check(1, false), check(1, false)])]);
     let (mut stage, _) = Stage::begin(vec![twice()]);
-    let _ = stage.judge(0, 1, false, 0);
+    let _ = stage.apply(0, 1, false, 0);
     let (_, changes) = stage.reload(vec![twice()]);
     assert_eq!((changes, stage.table()), (vec![], vec![]));
     let up = [up_down(0, 1, true), quorum(true, 1)];
-    assert_eq!(stage.judge(0, 1, true, 0), up);
+    assert_eq!(stage.apply(0, 1, true, 0), up);
 }
 
 // ---- against a model ----
@@ -678,7 +691,7 @@ fn follow(told: &mut (Vec<bool>, bool, bool), changes: &[Change]) {
                 assert!(up != told.1 || first);
                 told.1 = up;
             }
-            Change::Sorry(on) => {
+            Change::SorryServer(on) => {
                 assert_ne!(on, told.2);
                 told.2 = on;
             }
@@ -687,9 +700,9 @@ fn follow(told: &mut (Vec<bool>, bool, bool), changes: &[Change]) {
     }
 }
 
-fn state(farm: &VirtualServerState) -> (Vec<bool>, bool, bool) {
-    let up = farm.servers.iter().map(|server| server.up);
-    (up.collect(), farm.quorum, farm.sorry)
+fn state(state: &VirtualServerState) -> (Vec<bool>, bool, bool) {
+    let up = state.servers.iter().map(|server| server.up);
+    (up.collect(), state.quorum, state.sorry_active)
 }
 
 #[test]
@@ -709,7 +722,7 @@ fn random_histories_lead_where_the_obvious_model_does() {
         };
         let (mut stage, changes) = Stage::begin(vec![conf.clone()]);
         let mut told: (Vec<bool>, bool, bool) = Default::default();
-        told.0 = state(stage.pool.get(0).expect("there")).0;
+        told.0 = state(stage.servers.get(0).expect("there")).0;
         follow(&mut told, &changes);
         assert_eq!(stage.table(), model.table(&conf));
         for _ in 0..60 {
@@ -724,10 +737,10 @@ fn random_histories_lead_where_the_obvious_model_does() {
                 weight: i64::try_from(random.below(7)).expect("small") - 3,
             };
             model.verdicts[at][nth] = verdict;
-            let changes = stage.judge(at, nth, verdict.up, verdict.weight);
+            let changes = stage.apply(at, nth, verdict.up, verdict.weight);
             follow(&mut told, &changes);
             assert_eq!(stage.table(), model.table(&conf), "{conf:#?}");
-            assert_eq!(told, state(stage.pool.get(0).expect("there")));
+            assert_eq!(told, state(stage.servers.get(0).expect("there")));
             if random.below(20) == 0 {
                 assert_eq!(stage.reload(vec![conf.clone()]), (vec![], vec![]));
             }

@@ -593,7 +593,7 @@ fn dumps_contain_server_states_and_ipvs_counters() {
     let state: Vec<_> = service
         .servers
         .iter()
-        .map(|one| (one.up, one.checks[0].1))
+        .map(|one| (one.up, one.checks[0].up))
         .collect();
     assert_eq!(state, [(false, false), (true, true)]);
     assert!(service.sorry && service.traffic.is_none());

@@ -167,7 +167,7 @@ impl Engine {
             Action::Transition { from, to, why } => {
                 self.log_transition(id, from, to, why, seen);
                 self.notify_transition(cx, id, from, to);
-                self.sync_lvs_with_instance(cx, id);
+                self.with_lvs(|lvs, shared, routers| lvs.instance_changed(cx, shared, routers, id));
             }
             Action::Notice(notice) => self.log_notice(id, cx.now, notice),
             Action::RequestGroup => {}

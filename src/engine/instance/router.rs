@@ -14,7 +14,7 @@ use crate::engine::kernel::vmac;
 use crate::engine::log_limit::LogLimit;
 use crate::engine::system::Listener;
 use crate::engine::tracking::Tracking;
-use crate::types::{Family, IfIndex, IfName, Instant, Mac, Priority};
+use crate::types::{Family, IfIndex, IfName, Instant, Mac, Priority, VrrpState};
 use crate::vrrp::{self, Action, Instance, Reason, garp, priority};
 use crate::wire::vrrp::ChecksumForm;
 
@@ -65,6 +65,11 @@ pub(crate) struct Router {
 }
 
 impl Router {
+    /// Whether its addresses belong into the kernel: it is master, or resumes as master.
+    pub(crate) fn is_master(&self) -> bool {
+        self.resume.resuming || self.machine.state() == VrrpState::Master
+    }
+
     /// The `nth` of `count`.
     pub(crate) fn new(mut conf: VrrpInstance, nth: usize, count: usize) -> Self {
         let vips = advertised(&conf);

@@ -164,10 +164,8 @@ impl Engine {
         }
     }
 
-    /// Whether the kernel is to have what belongs to a master.
-    pub(crate) fn is_master(&self, id: usize) -> bool {
-        let router = self.routers.get(id);
-        router.is_some_and(|one| one.resume.resuming || one.machine.state() == VrrpState::Master)
+    fn is_master(&self, id: usize) -> bool {
+        self.routers.get(id).is_some_and(Router::is_master)
     }
 
     fn create_vmac(&mut self, cx: &mut Cx<'_>, id: usize, vmac: &Vmac, base: IfIndex) {

@@ -1,174 +1,169 @@
-//! When checks run, and what becomes of their results.
+//! Runs health checks and turns their results into the state of servers.
 //!
 //! ```text
-//! due ─→ a place? ─┬─ yes ─→ Probing: socket, machine ─┬─→ result ─→ schedule ─→ (changed?) judged
-//!                  │         Running: a program ───────┘                └─→ due
-//!                  └─ no: Waiting in line
+//! due ─→ below the limit? ─┬─ yes ─→ Connected: socket, machine ─┬─→ result ─→ schedule ─→ (changed?) CheckChange
+//!                          │         Running: a program ─────────┘                └─→ due
+//!                          └─ no: Queued
 //! ```
-//! All checks of all servers stand in one list; a check's place there is its number everywhere: of its deadline, its
-//! socket, its child. So many run at a time and no more, a few begin in a turn of the loop, and none takes longer than
-//! it may, whatever its peer does. Passing checks allocate nothing.
+//! The checks of all servers are in one list; the index there identifies a check everywhere: its deadline, its socket,
+//! its child process. The number of concurrent runs is limited, few start per iteration of the event loop, and none
+//! exceeds its time limit, whatever the peer does. Passing checks allocate nothing.
 //!
-//! What says nothing about the server (no descriptor, `bindto` an address that is not here) is no result: the check
-//! has its next turn and the verdict stays.
+//! An error that says nothing about the server (no file descriptor, `bindto` an address that is not local) is not a
+//! result: the check runs again at the next interval and its state is kept.
 
-use crate::engine::cx::Cx;
 use core::time::Duration;
 use std::io;
 
 use crate::check::schedule::Schedule;
 use crate::check::{NetworkCheck, NetworkCheckBuilder, SocketEvent, Step};
 use crate::config::model::lvs::{self, Check, CheckKind};
+use crate::engine::cx::Cx;
 use crate::engine::log_limit::LogLimit;
-use crate::engine::lvs::CheckId;
-use crate::engine::lvs::report::{self, Named};
-use crate::engine::lvs::slots::Slots;
+use crate::engine::lvs::concurrency::ConcurrencyLimit;
+use crate::engine::lvs::messages::{self, CheckConf};
+use crate::engine::lvs::{CheckChange, CheckPath};
 use crate::engine::notify::children::Children;
+use crate::engine::system::errno_text;
 use crate::engine::timers::Timers;
 use crate::lvs::state::CheckState;
 use crate::types::Instant;
 use crate::types::errno::TOO_MANY_FILES;
 
-/// Sockets at a time, if the kernel grants so many. A server that does not answer keeps one for `connect_timeout`, so with
-/// fewer it would take several times as long to notice that thousands do not.
-const PROBES: usize = 4096;
-/// Programs at a time. One that hangs keeps its place for `misc_timeout`.
-const PROGRAMS: usize = 128;
-/// A connection takes this many times `connect_timeout` at the most, though every step of it be in time: who sends a
-/// byte now and then does not keep a check for ever.
-const STEPS: u32 = 4;
-/// How a check's result is come by.
+/// Concurrent sockets, if the process may have so many descriptors. A server that does not answer occupies one for
+/// `connect_timeout`, so a lower limit would multiply the time to notice that thousands of servers are down.
+const MAX_SOCKETS: usize = 4096;
+/// Concurrent programs. One that hangs occupies its place for `misc_timeout`.
+const MAX_PROGRAMS: usize = 128;
+/// Limit of a whole connection, in multiples of `connect_timeout`: a peer that sends a byte now and then cannot keep a
+/// check running, although every step is in time.
+const MAX_STEPS: u32 = 4;
+
+/// How a check gets its result.
 #[derive(Debug)]
-pub(crate) enum Work {
+pub(crate) enum Method {
     /// Over the network.
-    NetworkCheck(NetworkCheck),
+    Network(NetworkCheck),
     /// `MISC_CHECK`.
     Program,
-    /// `FILE_CHECK`: told when the file has another number.
+    /// `FILE_CHECK`: evaluated when the number in the file changes.
     File,
 }
 
-/// What a check is at.
+/// State of a run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Phase {
-    /// Its deadline is that of its schedule, if it has begun.
+    /// Not running. The deadline is that of the schedule, if the check has started.
     Idle,
-    /// It is due, and waits for a place.
-    Waiting,
-    /// It has a socket. Its deadline is that of the step.
-    Probing {
-        /// The connection's end, whatever happens.
+    /// Due, but the concurrency limit is reached.
+    Queued,
+    /// Has a socket. The deadline is that of the step.
+    Connected {
+        /// Deadline of the whole connection.
         until: Instant,
     },
-    /// It has a child.
+    /// Has a child process.
     Running {
-        /// The child was told to end, and has no result to give any more.
+        /// The child exceeded its time limit; its result is ignored.
         overdue: bool,
     },
 }
 
+/// One check at run time.
 #[derive(Debug)]
-pub(crate) struct Run {
-    pub(crate) id: CheckId,
-    pub(crate) work: Work,
+pub(crate) struct CheckRun {
+    pub(crate) path: CheckPath,
+    pub(crate) method: Method,
     pub(crate) schedule: Schedule,
     pub(crate) phase: Phase,
     /// `ha_suspend`.
     pub(crate) suspended: bool,
     /// Added to the server's weight.
     pub(crate) weight: i64,
-    pub(crate) lines: LogLimit,
+    pub(crate) log_limit: LogLimit,
 }
 
 /// All checks of all real servers.
 #[derive(Debug)]
 pub(crate) struct Checks {
-    pub(crate) runs: Vec<Run>,
-    pub(crate) due: Timers,
-    pub(crate) probes: Slots,
-    pub(crate) programs: Slots,
-    /// What a machine wants sent.
+    pub(crate) runs: Vec<CheckRun>,
+    pub(crate) timers: Timers,
+    pub(crate) sockets: ConcurrencyLimit,
+    pub(crate) programs: ConcurrencyLimit,
+    /// Bytes a machine wants to send.
     out: Vec<u8>,
-    /// They have begun.
-    pub(crate) begun: bool,
+    pub(crate) started: bool,
 }
 
 /// What [`Checks::expire`] has done.
 #[derive(Debug)]
-pub(crate) enum Did {
+pub(crate) enum Progress {
+    /// Nothing is due.
     Nothing,
-    Something,
-    /// No more in this turn.
+    /// Something; more may be due.
+    Some,
+    /// Something expensive: no more in this iteration.
     Enough,
-    Judged(CheckId, CheckState),
+    /// A check has changed.
+    Changed(CheckChange),
 }
 
-impl From<Option<(CheckId, CheckState)>> for Did {
-    fn from(judged: Option<(CheckId, CheckState)>) -> Self {
-        judged.map_or(Did::Something, |(id, verdict)| Did::Judged(id, verdict))
+impl From<Option<CheckChange>> for Progress {
+    fn from(change: Option<CheckChange>) -> Self {
+        change.map_or(Progress::Some, Progress::Changed)
     }
 }
 
-/// The check with its servers.
-pub(crate) fn named(conf: &lvs::Lvs, id: CheckId) -> Option<Named<'_>> {
-    let service = conf.virtual_servers.get(id.service)?;
-    let server = service.real_servers.get(id.server)?;
-    let check = server.checks.get(id.check)?;
-    Some(Named {
-        service,
-        server,
+/// The configuration of a check and its servers.
+pub(crate) fn lookup(conf: &lvs::Lvs, path: CheckPath) -> Option<CheckConf<'_>> {
+    let virtual_server = conf.virtual_servers.get(path.virtual_server)?;
+    let real_server = virtual_server.real_servers.get(path.real_server)?;
+    let check = real_server.checks.get(path.check)?;
+    Some(CheckConf {
+        virtual_server,
+        real_server,
         check,
     })
 }
 
-pub(crate) fn ids(conf: &lvs::Lvs) -> impl Iterator<Item = (CheckId, &Check)> {
+fn paths(conf: &lvs::Lvs) -> impl Iterator<Item = (CheckPath, &Check)> {
     let services = conf.virtual_servers.iter().enumerate();
-    let servers = services.flat_map(|(service, one)| {
+    let servers = services.flat_map(|(virtual_server, one)| {
         let servers = one.real_servers.iter().enumerate();
-        servers.map(move |(server, one)| (service, server, one))
+        servers.map(move |(real_server, one)| (virtual_server, real_server, one))
     });
-    servers.flat_map(|(service, server, one)| {
+    servers.flat_map(|(virtual_server, real_server, one)| {
         let checks = one.checks.iter().enumerate();
         checks.map(move |(check, one)| {
-            let id = CheckId {
-                service,
-                server,
+            let path = CheckPath {
+                virtual_server,
+                real_server,
                 check,
             };
-            (id, one)
+            (path, one)
         })
     })
 }
 
-pub(crate) fn runs(conf: &lvs::Lvs) -> Vec<Run> {
-    let mut builder = NetworkCheckBuilder::new(&conf.ssl);
-    let all = ids(conf);
-    all.map(|(id, check)| {
-        let exchange = builder.build(&check.kind);
-        run(id, check, exchange)
-    })
-    .collect()
-}
-
-fn run(id: CheckId, check: &Check, exchange: Option<NetworkCheck>) -> Run {
-    let work = match (&check.kind, exchange) {
-        (_, Some(exchange)) => Work::NetworkCheck(exchange),
-        (CheckKind::Misc { .. }, None) => Work::Program,
-        (_, None) => Work::File,
-    };
-    Run {
-        id,
-        work,
-        schedule: Schedule::new(check.alpha),
-        phase: Phase::Idle,
-        suspended: false,
-        weight: 0,
-        lines: LogLimit::default(),
+impl CheckRun {
+    fn new(path: CheckPath, check: &Check, network: Option<NetworkCheck>) -> Self {
+        let method = match (&check.kind, network) {
+            (_, Some(network)) => Method::Network(network),
+            (CheckKind::Misc { .. }, None) => Method::Program,
+            (_, None) => Method::File,
+        };
+        CheckRun {
+            path,
+            method,
+            schedule: Schedule::new(check.alpha),
+            phase: Phase::Idle,
+            suspended: false,
+            weight: 0,
+            log_limit: LogLimit::default(),
+        }
     }
-}
 
-impl Run {
-    pub(crate) fn verdict(&self) -> CheckState {
+    fn state(&self) -> CheckState {
         CheckState {
             up: self.schedule.is_up(),
             weight: self.weight,
@@ -177,30 +172,33 @@ impl Run {
 }
 
 impl Checks {
+    /// The checks of a configuration, not started.
     pub(crate) fn new(conf: &lvs::Lvs) -> Self {
-        Checks::of(runs(conf))
-    }
-
-    pub(crate) fn of(runs: Vec<Run>) -> Self {
-        let all = runs.len();
+        let mut builder = NetworkCheckBuilder::new(&conf.ssl);
+        let mut runs = Vec::new();
+        for (path, check) in paths(conf) {
+            let network = builder.build(&check.kind);
+            runs.push(CheckRun::new(path, check, network));
+        }
+        let count = runs.len();
         Checks {
             runs,
-            due: Timers::new(all),
-            probes: Slots::new(PROBES, all),
-            programs: Slots::new(PROGRAMS, all),
+            timers: Timers::new(count),
+            sockets: ConcurrencyLimit::new(MAX_SOCKETS, count),
+            programs: ConcurrencyLimit::new(MAX_PROGRAMS, count),
             out: Vec::new(),
-            begun: false,
+            started: false,
         }
     }
 
     /// When [`Checks::expire`] has something to do.
     pub(crate) fn next_deadline(&self, now: Instant) -> Option<Instant> {
-        // What is due already is for the next turn of the loop.
+        // What is due already is left to the next iteration of the event loop.
         let soon = now.after(Duration::from_nanos(1));
-        if self.probes.has_next() || self.programs.has_next() {
+        if self.sockets.has_next() || self.programs.has_next() {
             return Some(soon);
         }
-        self.due.first().map(|(at, _)| at.max(soon))
+        self.timers.first().map(|(at, _)| at.max(soon))
     }
 
     // ---- running ----
@@ -211,114 +209,118 @@ impl Checks {
         cx: &mut Cx<'_>,
         conf: &lvs::Lvs,
         children: &mut Children,
-    ) -> Did {
-        if let Some(place) = self.probes.next() {
-            return self.open(cx, place, conf);
+    ) -> Progress {
+        if let Some(index) = self.sockets.next() {
+            return self.open(cx, index, conf);
         }
-        if let Some(place) = self.programs.next() {
-            self.spawn(cx, place, conf, children);
-            return Did::Enough;
+        if let Some(index) = self.programs.next() {
+            self.spawn(cx, index, conf, children);
+            return Progress::Enough;
         }
-        let Some((_, place)) = self.due.first().filter(|(at, _)| *at <= cx.now) else {
-            return Did::Nothing;
+        let Some((_, index)) = self.timers.first().filter(|(at, _)| *at <= cx.now) else {
+            return Progress::Nothing;
         };
-        let Some(run) = self.runs.get_mut(place) else {
-            return Did::Nothing;
+        let Some(run) = self.runs.get_mut(index) else {
+            return Progress::Nothing;
         };
-        match (run.phase, &mut run.work) {
-            (Phase::Idle, Work::NetworkCheck(exchange)) => {
-                exchange.start();
-                run.phase = Phase::Waiting;
-                self.due.set(place, None);
-                if self.probes.take(place) {
-                    return self.open(cx, place, conf);
+        match (run.phase, &mut run.method) {
+            (Phase::Idle, Method::Network(network)) => {
+                network.start();
+                run.phase = Phase::Queued;
+                self.timers.set(index, None);
+                if self.sockets.acquire(index) {
+                    return self.open(cx, index, conf);
                 }
             }
-            (Phase::Idle, Work::Program) => {
-                run.phase = Phase::Waiting;
-                self.due.set(place, None);
-                if self.programs.take(place) {
-                    self.spawn(cx, place, conf, children);
-                    return Did::Enough;
+            (Phase::Idle, Method::Program) => {
+                run.phase = Phase::Queued;
+                self.timers.set(index, None);
+                if self.programs.acquire(index) {
+                    self.spawn(cx, index, conf, children);
+                    return Progress::Enough;
                 }
             }
-            (Phase::Probing { until }, _) if until <= cx.now => {
-                let result = Err("the exchange takes too long as a whole".into());
-                return self.finish(cx, place, conf, (result, None)).into();
+            (Phase::Connected { until }, _) if until <= cx.now => {
+                let result = Err("connection exceeded its time limit".into());
+                return self.finish(cx, index, conf, result).into();
             }
-            (Phase::Probing { .. }, _) => {
-                return self.news(cx, place, conf, SocketEvent::TimedOut).into();
+            (Phase::Connected { .. }, _) => {
+                return self
+                    .socket_event(cx, index, conf, SocketEvent::TimedOut)
+                    .into();
             }
-            (Phase::Idle | Phase::Waiting | Phase::Running { .. }, _) => self.due.set(place, None),
+            (Phase::Idle | Phase::Queued | Phase::Running { .. }, _) => {
+                self.timers.set(index, None);
+            }
         }
-        Did::Something
+        Progress::Some
     }
 
-    /// Opens a socket for a check that has a place.
-    fn open(&mut self, cx: &mut Cx<'_>, place: usize, conf: &lvs::Lvs) -> Did {
-        let Some(run) = self.runs.get_mut(place) else {
-            return Did::Something;
+    /// Opens a socket for a check within the limit.
+    fn open(&mut self, cx: &mut Cx<'_>, index: usize, conf: &lvs::Lvs) -> Progress {
+        let Some(run) = self.runs.get_mut(index) else {
+            return Progress::Some;
         };
-        let Work::NetworkCheck(exchange) = &run.work else {
-            return Did::Something;
+        let Method::Network(network) = &run.method else {
+            return Progress::Some;
         };
-        let (transport, target) = (exchange.transport(), exchange.target());
+        let (transport, target) = (network.transport(), network.target());
         let timeout = target.connect_timeout;
-        let Err(error) = cx.system.lvs().open_check(place, transport, target) else {
-            let until = cx.now.after(timeout.saturating_mul(STEPS));
-            run.phase = Phase::Probing { until };
-            self.due.set(place, Some(cx.now.after(timeout)));
-            return Did::Something;
+        let Err(error) = cx.system.lvs().open_check(index, transport, target) else {
+            let until = cx.now.after(timeout.saturating_mul(MAX_STEPS));
+            run.phase = Phase::Connected { until };
+            self.timers.set(index, Some(cx.now.after(timeout)));
+            return Progress::Some;
         };
-        if is_about_the_way(&error) {
-            let errno = error.raw_os_error();
-            let result = (Err(String::new()), errno);
-            return self.finish(cx, place, conf, result).into();
+        if is_unreachable(&error) {
+            let result = Err(with_errno(String::new(), error.raw_os_error()));
+            return self.finish(cx, index, conf, result).into();
         }
-        if is_lack_of_descriptors(&error) && self.probes.shrink(place) {
-            run.phase = Phase::Waiting;
-            return Did::Enough;
+        let too_many_files = is_too_many_files(&error);
+        if too_many_files && self.sockets.shrink(index) {
+            run.phase = Phase::Queued;
+            return Progress::Enough;
         }
-        if !is_lack_of_descriptors(&error) {
-            self.probes.free();
+        if !too_many_files {
+            self.sockets.release();
         }
-        self.put_off(place, cx.now, conf, &error);
-        Did::Something
+        self.postpone(index, cx.now, conf, &error);
+        Progress::Some
     }
 
-    /// A check cannot be made now, for reasons that have nothing to do with the server.
-    pub(crate) fn put_off(
+    /// A check cannot run now, for a reason that has nothing to do with the server.
+    pub(crate) fn postpone(
         &mut self,
-        place: usize,
+        index: usize,
         now: Instant,
         conf: &lvs::Lvs,
         error: &io::Error,
     ) {
-        let Some(run) = self.runs.get_mut(place) else {
+        let Some(run) = self.runs.get_mut(index) else {
             return;
         };
         run.phase = Phase::Idle;
-        if let Some(named) = named(conf, run.id) {
-            report::put_off(&mut run.lines, now, &named, error);
-            run.schedule.skip(named.check, now);
+        if let Some(check) = lookup(conf, run.path) {
+            messages::log_postponed(&mut run.log_limit, now, &check, error);
+            run.schedule.skip(check.check, now);
         }
-        self.rearm(place);
+        self.rearm(index);
     }
 
     /// Something happened to a check's socket.
-    pub(crate) fn news(
+    pub(crate) fn socket_event(
         &mut self,
         cx: &mut Cx<'_>,
-        place: usize,
+        index: usize,
         conf: &lvs::Lvs,
-        news: SocketEvent<'_>,
-    ) -> Option<(CheckId, CheckState)> {
-        let run = self.runs.get_mut(place)?;
-        let (Phase::Probing { until }, Work::NetworkCheck(exchange)) = (run.phase, &mut run.work)
+        event: SocketEvent<'_>,
+    ) -> Option<CheckChange> {
+        let run = self.runs.get_mut(index)?;
+        let (Phase::Connected { until }, Method::Network(network)) = (run.phase, &mut run.method)
         else {
             return None;
         };
-        let errno = match news {
+        let errno = match event {
             SocketEvent::Failed(errno) => Some(errno),
             SocketEvent::Connected
             | SocketEvent::Received(_)
@@ -326,73 +328,97 @@ impl Checks {
             | SocketEvent::TimedOut => None,
         };
         self.out.clear();
-        match exchange.handle(news, &mut self.out) {
+        match network.handle(event, &mut self.out) {
             Step::Wait(time) => {
-                self.due.set(place, Some(cx.now.after(time).min(until)));
+                self.timers.set(index, Some(cx.now.after(time).min(until)));
                 if !self.out.is_empty()
-                    && let Err(error) = cx.system.lvs().send_check(place, &self.out)
+                    && let Err(error) = cx.system.lvs().send_check(index, &self.out)
                 {
-                    let result = (Err(String::new()), error.raw_os_error());
-                    return self.finish(cx, place, conf, result);
+                    let result = Err(with_errno(String::new(), error.raw_os_error()));
+                    return self.finish(cx, index, conf, result);
                 }
                 None
             }
             Step::Reconnect => {
-                cx.system.lvs().close_check(place);
-                match self.open(cx, place, conf) {
-                    Did::Judged(id, verdict) => Some((id, verdict)),
-                    Did::Nothing | Did::Something | Did::Enough => None,
+                cx.system.lvs().close_check(index);
+                match self.open(cx, index, conf) {
+                    Progress::Changed(change) => Some(change),
+                    Progress::Nothing | Progress::Some | Progress::Enough => None,
                 }
             }
-            Step::Done(result) => self.finish(cx, place, conf, (result, errno)),
+            Step::Done(result) => {
+                let result = result.map_err(|why| with_errno(why, errno));
+                self.finish(cx, index, conf, result)
+            }
         }
     }
 
-    /// The exchange is over.
+    /// A connection is over.
     fn finish(
         &mut self,
         cx: &mut Cx<'_>,
-        place: usize,
+        index: usize,
         conf: &lvs::Lvs,
-        (result, errno): (Result<(), String>, Option<i32>),
-    ) -> Option<(CheckId, CheckState)> {
-        cx.system.lvs().close_check(place);
-        self.probes.free();
-        let run = self.runs.get_mut(place)?;
+        result: Result<(), String>,
+    ) -> Option<CheckChange> {
+        cx.system.lvs().close_check(index);
+        self.sockets.release();
+        let run = self.runs.get_mut(index)?;
         run.phase = Phase::Idle;
-        let result = result.map_err(|why| report::with_error(why, errno));
         let weight = run.weight;
-        self.conclude(place, cx.now, conf, result.map(|()| weight))
+        self.record(index, cx.now, conf, result.map(|()| weight))
     }
 
-    /// A check has a result: what is added to the weight, or what is wrong. The answer is what is to be told: what
-    /// changes, and whatever is known first.
-    pub(crate) fn conclude(
+    /// Records a result: what it adds to the weight, or why the check failed. Returns the state if it has changed, and
+    /// after the first result.
+    pub(crate) fn record(
         &mut self,
-        place: usize,
+        index: usize,
         now: Instant,
         conf: &lvs::Lvs,
         result: Result<i64, String>,
-    ) -> Option<(CheckId, CheckState)> {
-        let run = self.runs.get_mut(place)?;
-        let named = named(conf, run.id)?;
-        let (first, before) = (!run.schedule.has_result(), run.verdict());
-        let outcome = match run.work {
-            Work::NetworkCheck(_) | Work::Program => {
-                run.schedule.result(named.check, now, result.is_ok())
+    ) -> Option<CheckChange> {
+        let run = self.runs.get_mut(index)?;
+        let check = lookup(conf, run.path)?;
+        let (first, before) = (!run.schedule.has_result(), run.state());
+        let effect = match run.method {
+            Method::Network(_) | Method::Program => {
+                run.schedule.result(check.check, now, result.is_ok())
             }
-            Work::File => run.schedule.set(result.is_ok()),
+            Method::File => run.schedule.set(result.is_ok()),
         };
-        report::result(&mut run.lines, now, &named, outcome, &result);
+        messages::log_result(&mut run.log_limit, now, &check, effect, &result);
         run.weight = result.unwrap_or(run.weight);
-        let (id, verdict) = (run.id, run.verdict());
-        self.rearm(place);
-        (first || verdict != before).then_some((id, verdict))
+        let (path, state) = (run.path, run.state());
+        self.rearm(index);
+        (first || state != before).then_some(CheckChange { path, state })
+    }
+
+    /// Sets the deadline of a check that is not running.
+    pub(crate) fn rearm(&mut self, index: usize) {
+        let Some(run) = self.runs.get(index) else {
+            return;
+        };
+        if run.phase == Phase::Idle {
+            let due = Some(run.schedule.due());
+            let active = self.started && !run.suspended;
+            self.timers.set(index, due.filter(|_| active));
+        }
     }
 }
 
-/// Whether a refusal tells that there is no way to the server, rather than that we cannot ask.
-fn is_about_the_way(error: &io::Error) -> bool {
+/// A reason and the kernel's error text, either of which may be missing.
+fn with_errno(why: String, errno: Option<i32>) -> String {
+    let Some(errno) = errno else { return why };
+    let error = errno_text(errno);
+    match why.is_empty() {
+        true => error,
+        false => format!("{why}: {error}"),
+    }
+}
+
+/// Whether an error means that the server cannot be reached, rather than that the check cannot run.
+fn is_unreachable(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::NetworkUnreachable
@@ -404,7 +430,7 @@ fn is_about_the_way(error: &io::Error) -> bool {
     )
 }
 
-fn is_lack_of_descriptors(error: &io::Error) -> bool {
+fn is_too_many_files(error: &io::Error) -> bool {
     let errno = error.raw_os_error();
     errno.is_some_and(|errno| TOO_MANY_FILES.contains(&errno))
 }

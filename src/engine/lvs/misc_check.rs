@@ -1,16 +1,15 @@
-//! Checks that ask nobody over the network: programs (`MISC_CHECK`) and files (`FILE_CHECK`).
+//! Checks without a network connection: programs (`MISC_CHECK`) and files (`FILE_CHECK`).
 
 use crate::config::model::lvs::{CheckKind, Lvs};
 use crate::engine::cx::Cx;
-use crate::engine::lvs::CheckId;
-use crate::engine::lvs::checks::{Checks, Phase, Work, named};
+use crate::engine::lvs::CheckChange;
+use crate::engine::lvs::checks::{Checks, Method, Phase, lookup};
 use crate::engine::notify::children::{Children, Owner};
 use crate::engine::system::Exit;
-use crate::lvs::state::CheckState;
 use crate::types::Instant;
 
-/// A product of number and weight below this is more than a weight can be: the server is down.
-const LOWEST: i64 = -(i32::MAX as i64);
+/// A product of number and weight at or below this exceeds every weight: the server is down.
+const MIN_PRODUCT: i64 = -(i32::MAX as i64);
 
 impl Checks {
     /// Number of all checks.
@@ -18,130 +17,130 @@ impl Checks {
         self.runs.len()
     }
 
-    /// Checks whose program runs.
+    /// Indexes of the checks whose program runs.
     pub(crate) fn running(&self) -> impl Iterator<Item = usize> {
         let runs = self.runs.iter().enumerate();
-        runs.filter_map(|(place, run)| matches!(run.phase, Phase::Running { .. }).then_some(place))
+        runs.filter_map(|(index, run)| matches!(run.phase, Phase::Running { .. }).then_some(index))
     }
 
-    /// Starts the program of a check that has a place.
+    /// Starts the program of a check within the limit.
     pub(crate) fn spawn(
         &mut self,
         cx: &mut Cx<'_>,
-        place: usize,
+        index: usize,
         conf: &Lvs,
         children: &mut Children,
     ) {
-        let Some(run) = self.runs.get_mut(place) else {
+        let Some(run) = self.runs.get_mut(index) else {
             return;
         };
-        let check = named(conf, run.id).map(|named| &named.check.kind);
+        let check = lookup(conf, run.path).map(|one| &one.check.kind);
         let Some(CheckKind::Misc {
             command, timeout, ..
         }) = check
         else {
             return;
         };
-        let (owner, limit) = (Owner::Check(place), Some(*timeout));
+        let (owner, limit) = (Owner::Check(index), Some(*timeout));
         match children.run(cx, owner, (command, &[]), limit) {
             Ok(()) => run.phase = Phase::Running { overdue: false },
             Err(error) => {
-                self.programs.free();
-                self.put_off(place, cx.now, conf, &error);
+                self.programs.release();
+                self.postpone(index, cx.now, conf, &error);
             }
         }
     }
 
     /// A program has ended.
-    pub(crate) fn ended(
+    pub(crate) fn program_ended(
         &mut self,
-        place: usize,
+        index: usize,
         now: Instant,
         conf: &Lvs,
         how: Exit,
-    ) -> Option<(CheckId, CheckState)> {
-        let run = self.runs.get_mut(place)?;
+    ) -> Option<CheckChange> {
+        let run = self.runs.get_mut(index)?;
         let Phase::Running { overdue } = run.phase else {
             return None;
         };
         run.phase = Phase::Idle;
-        self.programs.free();
+        self.programs.release();
         if overdue {
-            // It has had its result.
-            self.rearm(place);
+            // Its result was recorded when it exceeded the limit.
+            self.rearm(index);
             return None;
         }
-        let named = named(conf, run.id)?;
-        let CheckKind::Misc { dynamic, .. } = named.check.kind else {
+        let check = lookup(conf, run.path)?;
+        let CheckKind::Misc { dynamic, .. } = check.check.kind else {
             return None;
         };
         let result = match how {
             Exit::Code(0) => Ok(0),
-            // From 0 to 253, instead of the configured weight.
+            // misc_dynamic: 2 to 255 set the weight to 0 to 253.
             Exit::Code(code @ 2..) if dynamic => {
-                Ok(i64::from(code) - 2 - i64::from(named.server.weight))
+                Ok(i64::from(code) - 2 - i64::from(check.real_server.weight))
             }
             Exit::Code(_) | Exit::Signal(_) | Exit::NotExecuted(_) | Exit::NotUser(_) => {
                 Err(how.to_string())
             }
         };
-        self.conclude(place, now, conf, result)
+        self.record(index, now, conf, result)
     }
 
-    /// A program takes too long, and has been told to end.
-    pub(crate) fn overdue(
+    /// A program has exceeded its time limit and was sent SIGTERM.
+    pub(crate) fn program_overdue(
         &mut self,
-        place: usize,
+        index: usize,
         now: Instant,
         conf: &Lvs,
-    ) -> Option<(CheckId, CheckState)> {
-        let run = self.runs.get_mut(place)?;
+    ) -> Option<CheckChange> {
+        let run = self.runs.get_mut(index)?;
         if run.phase != (Phase::Running { overdue: false }) {
             return None;
         }
         run.phase = Phase::Running { overdue: true };
-        let kind = named(conf, run.id).map(|named| &named.check.kind);
+        let kind = lookup(conf, run.path).map(|one| &one.check.kind);
         let limit = match kind {
             Some(CheckKind::Misc { timeout, .. }) => timeout.as_millis(),
             Some(_) | None => 0,
         };
         let why = format!("timed out after {limit} ms");
-        self.conclude(place, now, conf, Err(why))
+        self.record(index, now, conf, Err(why))
     }
 
-    /// What a file's number means for the check at `place`, if that is one of files.
-    pub(crate) fn look_at_file(
+    /// Evaluates the number in the file, if the check is a `FILE_CHECK`.
+    pub(crate) fn evaluate_file(
         &mut self,
-        place: usize,
+        index: usize,
         now: Instant,
         conf: &Lvs,
         number: &dyn Fn(usize) -> i32,
-    ) -> Option<(CheckId, CheckState)> {
-        let run = self.runs.get(place)?;
-        if !matches!(run.work, Work::File) || !self.begun {
+    ) -> Option<CheckChange> {
+        let run = self.runs.get(index)?;
+        if !matches!(run.method, Method::File) || !self.started {
             return None;
         }
-        let named = named(conf, run.id)?;
+        let check = lookup(conf, run.path)?;
         let CheckKind::File {
             file,
             weight,
             reverse,
-        } = named.check.kind
+        } = check.check.kind
         else {
             return None;
         };
         let number = number(file);
         let result = effect(number, weight, reverse);
-        self.conclude(
-            place,
+        self.record(
+            index,
             now,
             conf,
-            result.ok_or_else(|| format!("the file says {number}")),
+            result.ok_or_else(|| format!("the file contains {number}")),
         )
     }
 }
 
-/// What is added to a server's weight; `None`: it is down.
+/// Added to the server's weight; `None`: the server is down.
 fn effect(number: i32, weight: i32, reverse: bool) -> Option<i64> {
     if weight == 0 {
         return ((number == 0) != reverse).then_some(0);
@@ -151,7 +150,7 @@ fn effect(number: i32, weight: i32, reverse: bool) -> Option<i64> {
         true => product.saturating_neg(),
         false => product,
     };
-    (product > LOWEST).then_some(product)
+    (product > MIN_PRODUCT).then_some(product)
 }
 
 #[cfg(test)]

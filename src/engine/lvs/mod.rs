@@ -1,173 +1,223 @@
-//! Virtual servers: what their checks find out, what becomes of it in the kernel, and who is told.
+//! Virtual servers: health checks, the IPVS table that follows from them, and notifications.
 //!
 //! ```text
-//! checks.rs ── verdict ─→ lvs::VirtualServers ─┬─ desired services ─→ kernel.rs ─→ IPVS
-//! reload ────────────────────┘       └─ what happened ────→ tell.rs ───→ log, scripts, FIFO, mail
+//! checks.rs ── CheckChange ─→ lvs::VirtualServers ─┬─ desired services ─→ ipvs ──────→ kernel
+//! reload ────────────────────────┘                 └─ changes ──────────→ notify.rs ─→ log, scripts, FIFO, mail
 //! ```
-//! The kernel comes first: whoever is told that a server is up can use it.
+//! The kernel is changed first: when a server is reported up, it can be used.
 
 mod checks;
+mod concurrency;
+mod health;
 mod ipvs;
-mod life;
+mod messages;
 mod misc_check;
 mod notify;
-mod report;
-mod slots;
 mod snapshot;
-mod suspend;
-mod turns;
 
+use core::net::IpAddr;
+
+use crate::check::SocketEvent;
 use crate::config::model::{self, Fifo};
-use crate::engine::Engine;
+use crate::ctl;
 use crate::engine::cx::Cx;
+use crate::engine::instance::router::Router;
+use crate::engine::shared::Shared;
+use crate::engine::system::{Exit, System};
+use crate::engine::virtual_services::VirtualServices;
 use crate::lvs::reload_match::{ServiceMatch, match_previous};
 use crate::lvs::state::{Change, CheckState, VirtualServers};
 
-pub(crate) use checks::Checks;
-pub(crate) use ipvs::Kernel;
+use checks::Checks;
+use ipvs::Reconciler;
+use notify::RemovalReason;
 
-/// A check: places of its virtual server, real server and itself.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct CheckId {
-    pub(crate) service: usize,
-    pub(crate) server: usize,
+/// Position of a check in the configuration.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct CheckPath {
+    pub(crate) virtual_server: usize,
+    pub(crate) real_server: usize,
     pub(crate) check: usize,
 }
 
-/// All of it.
+/// A check's new state.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct CheckChange {
+    pub(crate) path: CheckPath,
+    pub(crate) state: CheckState,
+}
+
+/// All virtual servers at run time.
 #[derive(Debug)]
 pub(crate) struct Lvs {
-    pub(crate) conf: model::Lvs,
-    pub(crate) pool: VirtualServers,
-    pub(crate) checks: Checks,
-    pub(crate) kernel: Kernel,
-    /// Virtual servers whose checks pause (`ha_suspend`), in the configuration's order.
-    pub(crate) suspended: Vec<bool>,
+    conf: model::Lvs,
+    servers: VirtualServers,
+    checks: Checks,
+    ipvs: Reconciler,
+    /// Whether the checks of each virtual server are suspended (`ha_suspend`).
+    suspended: Vec<bool>,
 }
 
 impl Lvs {
     pub(crate) fn new(conf: model::Lvs) -> Self {
         Lvs {
-            pool: VirtualServers::new(&conf),
+            servers: VirtualServers::new(&conf),
             checks: Checks::new(&conf),
-            kernel: Kernel::default(),
+            ipvs: Reconciler::default(),
             suspended: vec![false; conf.virtual_servers.len()],
             conf,
         }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.conf.virtual_servers.is_empty() && self.conf.sync_daemon.is_none()
-    }
-
-    pub(crate) fn has_services(&self) -> bool {
-        !self.conf.virtual_servers.is_empty()
-    }
-
-    pub(crate) fn fifo(&self) -> Option<Fifo> {
-        self.conf.notify_fifo.clone()
-    }
-
-    /// Draws the consequences of the beginning, or of another configuration, for every virtual server.
+    /// After the start or a reload: applies states and quorums of all virtual servers. One list of changes for each.
     fn settle(&mut self) -> Vec<Vec<Change>> {
-        let tell = self.conf.rs_init_notifies;
+        let notify_up = self.conf.rs_init_notifies;
         let mut all = Vec::with_capacity(self.conf.virtual_servers.len());
-        for (place, conf) in self.conf.virtual_servers.iter().enumerate() {
+        for (index, conf) in self.conf.virtual_servers.iter().enumerate() {
             let mut changes = Vec::new();
-            if let Some(farm) = self.pool.get_mut(place) {
-                farm.settle(conf, tell, &mut changes);
+            if let Some(state) = self.servers.get_mut(index) {
+                state.settle(conf, notify_up, &mut changes);
             }
             all.push(changes);
         }
         all
     }
-}
 
-impl Engine {
-    /// The daemon begins; addresses are known, instances are about to start.
-    pub(crate) fn start_lvs(&mut self, cx: &mut Cx<'_>) {
-        let changes = self.lvs.settle();
-        let desired = self.lvs.pool.desired(&self.lvs.conf);
-        self.start_ipvs(cx, &desired);
-        self.notify_all_changes(cx, &changes);
-        self.refresh_lvs_addresses(cx);
-        self.start_checks(cx);
-    }
-
-    /// The daemon ends.
-    pub(crate) fn stop_lvs(&mut self, cx: &mut Cx<'_>) {
-        self.stop_checks(cx);
-        if self.shared.options.dont_release_ipvs {
-            return;
-        }
-        self.stop_ipvs(cx);
-        for left in self.lvs.pool.leaving(&[]) {
-            self.notify_removal(cx, left, true);
-        }
-    }
-
-    /// Another configuration: verdicts and connections stay.
-    pub(crate) fn replace_lvs(&mut self, cx: &mut Cx<'_>, new: model::Lvs) {
-        let matches = match_previous(&self.lvs.conf, &new);
-        for left in self.lvs.pool.leaving(&matches) {
-            self.notify_removal(cx, left, false);
-        }
-        let Lvs {
-            conf,
-            pool,
-            suspended,
-            ..
-        } = &mut self.lvs;
-        pool.replace(&matches, &new);
-        let was = |matched: &ServiceMatch| {
-            matched
-                .service
-                .and_then(|place| suspended.get(place))
-                .copied()
-        };
-        *suspended = matches
-            .iter()
-            .map(|matched| was(matched).unwrap_or(false))
-            .collect();
-        *conf = new;
-        let changes = self.lvs.settle();
-        let desired = self.lvs.pool.desired(&self.lvs.conf);
-        self.renew_ipvs(cx, &desired);
-        self.notify_all_changes(cx, &changes);
-        self.replace_checks(cx, &matches);
-        self.refresh_lvs_addresses(cx);
-    }
-
-    fn notify_all_changes(&mut self, cx: &mut Cx<'_>, changes: &[Vec<Change>]) {
+    fn notify_all(&self, cx: &mut Cx<'_>, shared: &mut Shared, changes: &[Vec<Change>]) {
         for (service, changes) in changes.iter().enumerate() {
-            self.notify_changes(cx, service, changes);
+            self.notify_changes(cx, shared, service, changes);
         }
     }
 
-    /// Does what is due.
-    pub(crate) fn run_lvs(&mut self, cx: &mut Cx<'_>) {
-        self.run_checks(cx);
-        self.run_ipvs(cx);
-    }
-
-    /// A check has found out something.
-    pub(crate) fn apply_check_state(&mut self, cx: &mut Cx<'_>, id: CheckId, verdict: CheckState) {
-        let Lvs { conf, pool, .. } = &mut self.lvs;
-        let farm = pool.get_mut(id.service);
-        let (Some(conf), Some(farm)) = (conf.virtual_servers.get(id.service), farm) else {
+    /// A check has changed: updates the server, the quorum and the IPVS table, and notifies.
+    fn apply_check(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, change: CheckChange) {
+        let CheckPath {
+            virtual_server,
+            real_server,
+            check,
+        } = change.path;
+        let conf = self.conf.virtual_servers.get(virtual_server);
+        let state = self.servers.get_mut(virtual_server);
+        let (Some(conf), Some(state)) = (conf, state) else {
             return;
         };
         let mut changes = Vec::new();
-        let check = (id.server, id.check);
-        farm.judge(conf, check, verdict, &mut changes);
+        state.apply(conf, real_server, check, change.state, &mut changes);
         if changes.is_empty() {
             return;
         }
         let mut desired = Vec::new();
-        farm.desired(conf, &mut desired);
-        for (service, servers) in &desired {
-            self.change_ipvs(cx, (service, servers));
+        state.desired(conf, &mut desired);
+        for service in &desired {
+            self.change_service(cx, shared, service);
         }
-        self.notify_changes(cx, id.service, &changes);
+        self.notify_changes(cx, shared, virtual_server, &changes);
+    }
+}
+
+impl VirtualServices for Lvs {
+    fn is_idle(&self) -> bool {
+        self.conf.virtual_servers.is_empty() && self.conf.sync_daemon.is_none()
+    }
+
+    fn has_services(&self) -> bool {
+        !self.conf.virtual_servers.is_empty()
+    }
+
+    fn fifo(&self) -> Option<&Fifo> {
+        self.conf.notify_fifo.as_ref()
+    }
+
+    fn depends_on_address(&self, addr: IpAddr) -> bool {
+        self.suspends_with(addr)
+    }
+
+    fn start(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, routers: &[Router]) {
+        let changes = self.settle();
+        self.start_ipvs(cx, shared, routers);
+        self.notify_all(cx, shared, &changes);
+        self.update_suspension(cx, shared);
+        self.start_checks(cx, shared);
+    }
+
+    fn stop(&mut self, cx: &mut Cx<'_>, shared: &mut Shared) {
+        self.stop_checks(cx, shared);
+        if shared.options.dont_release_ipvs {
+            return;
+        }
+        self.stop_ipvs(cx);
+        for removed in self.servers.removed(&[]) {
+            self.notify_removal(cx, shared, removed, RemovalReason::Shutdown);
+        }
+    }
+
+    fn replace(
+        &mut self,
+        cx: &mut Cx<'_>,
+        shared: &mut Shared,
+        routers: &[Router],
+        new: model::Lvs,
+    ) {
+        let matches = match_previous(&self.conf, &new);
+        for removed in self.servers.removed(&matches) {
+            self.notify_removal(cx, shared, removed, RemovalReason::Reload);
+        }
+        self.servers.replace(&matches, &new);
+        let was_suspended = |matched: &ServiceMatch| {
+            let old = matched.service.and_then(|old| self.suspended.get(old));
+            old.copied().unwrap_or(false)
+        };
+        self.suspended = matches.iter().map(was_suspended).collect();
+        self.conf = new;
+        let changes = self.settle();
+        self.replace_ipvs(cx, shared, routers);
+        self.notify_all(cx, shared, &changes);
+        self.replace_checks(cx, shared, &matches);
+        self.update_suspension(cx, shared);
+    }
+
+    fn expire(&mut self, cx: &mut Cx<'_>, shared: &mut Shared) {
+        self.run_checks(cx, shared);
+        self.run_ipvs(cx, shared);
+    }
+
+    fn addresses_changed(&mut self, cx: &mut Cx<'_>, shared: &mut Shared) {
+        self.update_suspension(cx, shared);
+    }
+
+    fn files_changed(&mut self, cx: &mut Cx<'_>, shared: &mut Shared) {
+        self.evaluate_files(cx, shared);
+    }
+
+    fn instance_changed(
+        &mut self,
+        cx: &mut Cx<'_>,
+        shared: &mut Shared,
+        routers: &[Router],
+        instance: usize,
+    ) {
+        self.follow_instance(cx, shared, routers, instance);
+    }
+
+    fn socket_event(
+        &mut self,
+        cx: &mut Cx<'_>,
+        shared: &mut Shared,
+        check: usize,
+        event: SocketEvent<'_>,
+    ) {
+        self.handle_socket_event(cx, shared, check, event);
+    }
+
+    fn program_ended(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, check: usize, how: Exit) {
+        self.handle_program_end(cx, shared, check, how);
+    }
+
+    fn program_overdue(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, check: usize) {
+        self.handle_program_overdue(cx, shared, check);
+    }
+
+    fn snapshot(&self, system: Option<&mut dyn System>) -> Vec<ctl::Service<'_>> {
+        self.service_snapshots(system)
     }
 }

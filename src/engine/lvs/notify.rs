@@ -1,42 +1,54 @@
-//! Who is told of servers and quorums: the log, scripts, FIFO, mail, in this order (`semantics.md` §6, §14).
+//! Notifications about servers and quorums: log, scripts, FIFO and e-mail, in this order.
 
-use crate::engine::cx::Cx;
 use std::borrow::Cow;
 
 use crate::config::model::Command;
-use crate::config::model::lvs::{CheckKind, RealServer, VirtualServer};
-use crate::engine::Engine;
-use crate::lvs::state::{Change, Removal, VirtualServerState, threshold};
+use crate::config::model::lvs::{RealServer, VirtualServer};
+use crate::engine::cx::Cx;
+use crate::engine::lvs::{Lvs, messages};
+use crate::engine::notify::notifier::ServerNotification;
+use crate::engine::shared::Shared;
+use crate::lvs::state::{Change, Removal};
 use crate::notify::mail::Email;
 use crate::notify::queue::ScriptRun;
 use crate::notify::{NotifyEvent, ObjectKind, lines};
 use crate::types::Instant;
 use crate::types::ipvs::ServerName;
 
-/// Why somebody is told.
+/// Why a server is removed although its checks do not fail.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Why {
-    /// This check has found out.
-    Check(usize),
-    /// The configuration has it so.
-    Config,
-    /// A reload has removed it.
-    Removed,
-    /// The daemon ends.
-    End,
+pub(super) enum RemovalReason {
+    /// The configuration has changed.
+    Reload,
+    /// The daemon stops.
+    Shutdown,
 }
 
-impl Why {
-    fn word(self, up: bool) -> NotifyEvent {
+/// Why a server or quorum has changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Cause {
+    /// The result of the real server's check with this index.
+    Check(usize),
+    /// The configuration.
+    Config,
+    /// It is removed.
+    Removed(RemovalReason),
+}
+
+impl Cause {
+    fn event(self, up: bool) -> NotifyEvent {
         match (self, up) {
             (_, true) => NotifyEvent::Up,
-            (Why::End, false) => NotifyEvent::DownAtEnd,
-            (Why::Check(_) | Why::Config | Why::Removed, false) => NotifyEvent::Down,
+            (Cause::Removed(RemovalReason::Shutdown), false) => NotifyEvent::DownAtEnd,
+            (Cause::Check(_) | Cause::Config | Cause::Removed(RemovalReason::Reload), false) => {
+                NotifyEvent::Down
+            }
         }
     }
 }
 
-fn name_of(service: &VirtualServer, server: &RealServer) -> ServerName {
+/// `[192.0.2.1]:tcp:80`
+pub(super) fn server_name(service: &VirtualServer, server: &RealServer) -> ServerName {
     ServerName {
         addr: server.addr,
         protocol: service.protocol,
@@ -44,258 +56,165 @@ fn name_of(service: &VirtualServer, server: &RealServer) -> ServerName {
     }
 }
 
-impl Engine {
-    /// Writes to the log what happens to a virtual server and its servers, and tells all who want to know.
-    pub(crate) fn notify_changes(&mut self, cx: &mut Cx<'_>, service: usize, changes: &[Change]) {
+impl Lvs {
+    /// Logs the changes of a virtual server and notifies of them.
+    pub(super) fn notify_changes(
+        &self,
+        cx: &mut Cx<'_>,
+        shared: &mut Shared,
+        service: usize,
+        changes: &[Change],
+    ) {
+        let conf = self.conf.virtual_servers.get(service);
+        let (Some(conf), Some(state)) = (conf, self.servers.get(service)) else {
+            return;
+        };
         for change in changes {
-            let lvs = &self.lvs;
-            if let (Some(conf), Some(farm)) =
-                (lvs.conf.virtual_servers.get(service), lvs.pool.get(service))
-            {
-                report(conf, farm, *change);
-            }
+            messages::log_change(conf, state, *change);
             match *change {
-                Change::Weight { .. } | Change::Sorry(_) => {}
+                Change::Weight { .. } | Change::SorryServer(_) => {}
                 Change::Server { server, up, check } => {
-                    let why = check.map_or(Why::Config, Why::Check);
-                    self.tell_of_server(cx, (service, server), up, why);
+                    let cause = check.map_or(Cause::Config, Cause::Check);
+                    if let Some(server) = conf.real_servers.get(server) {
+                        notify_server(cx, shared, conf, server, up, cause);
+                    }
                 }
                 Change::Quorum { up, first, weight } => {
-                    let conf = lvs.conf.virtual_servers.get(service);
-                    let sum = conf.map_or(String::new(), |conf| quorum(conf, up, first, weight));
-                    let body = Cow::Owned(format!("=> {sum} <="));
-                    self.tell_of_service(cx, (service, up), Why::Config.word(up), (cx.now, body));
+                    let text = messages::quorum_text(conf, up, first, weight);
+                    let body = format!("=> {text} <=").into();
+                    notify_quorum(cx, shared, conf, up, Cause::Config, body);
                 }
             }
         }
     }
 
-    /// A server or all of a service is taken out, for another reason than its checks.
-    pub(crate) fn notify_removal(&mut self, cx: &mut Cx<'_>, left: Removal, end: bool) {
-        let Some(conf) = self.lvs.conf.virtual_servers.get(left.service) else {
+    /// A server, or all of a virtual server, is removed for another reason than its checks.
+    pub(super) fn notify_removal(
+        &self,
+        cx: &mut Cx<'_>,
+        shared: &mut Shared,
+        removed: Removal,
+        reason: RemovalReason,
+    ) {
+        let Some(conf) = self.conf.virtual_servers.get(removed.service()) else {
             return;
-        };
-        let (why, omega) = match end {
-            true => (Why::End, conf.omega),
-            // The other servers of its service, or other services, go on: that is news.
-            false => (Why::Removed, true),
         };
         let name = &conf.name;
-        let verb = match end {
-            true => "Shutting down",
-            false => "Removing",
+        let (verb, virtual_server) = match reason {
+            RemovalReason::Shutdown => ("Shutting down", "VS"),
+            RemovalReason::Reload => ("Removing", "Virtual Server"),
         };
-        let server = left.server.and_then(|place| conf.real_servers.get(place));
-        match (server, end) {
-            (Some(server), _) => {
-                let server = name_of(conf, server);
-                log::info!(target: "check", "{verb} service {server} from VS {name}");
-            }
-            (None, true) => log::info!(target: "check", "{verb} VS {name}"),
-            (None, false) => log::info!(target: "check", "{verb} Virtual Server {name}"),
-        }
-        if !omega {
-            return;
-        }
-        match left.server {
-            Some(server) => self.tell_of_server(cx, (left.service, server), false, why),
-            None => {
-                let body = last_words(why).into();
-                self.tell_of_service(cx, (left.service, false), why.word(false), (cx.now, body));
-            }
-        }
-    }
-
-    fn tell_of_server(
-        &mut self,
-        cx: &mut Cx<'_>,
-        (service, server): (usize, usize),
-        up: bool,
-        why: Why,
-    ) {
-        let Some(of) = self.lvs.conf.virtual_servers.get(service) else {
-            return;
-        };
-        let Some(conf) = of.real_servers.get(server) else {
-            return;
-        };
-        let word = why.word(up);
-        let (name, of_name) = (name_of(of, conf).to_string(), &of.name);
-        let line = lines::lvs_line(ObjectKind::RealServer, &[&name, of_name], word);
-        let subject = format!("Realserver {name} of virtual server {of_name}");
-        let letter = conf.smtp_alert.then(|| {
-            let body = match why {
-                Why::Check(check) => {
-                    let kind = conf.checks.get(check).map(|check| &check.kind);
-                    found(kind, up)
+        // At shutdown only `omega` asks for notifications; a reload is always notified, because other servers stay.
+        let notify = reason == RemovalReason::Reload || conf.omega;
+        let cause = Cause::Removed(reason);
+        match removed {
+            Removal::RealServer { server, .. } => {
+                let Some(server) = conf.real_servers.get(server) else {
+                    return;
+                };
+                let server_name = server_name(conf, server);
+                log::info!(target: "check", "{verb} service {server_name} from VS {name}");
+                if notify {
+                    notify_server(cx, shared, conf, server, false, cause);
                 }
-                Why::Config | Why::Removed | Why::End => last_words(why),
-            };
-            self.letter(cx.now, &subject, word, body.into())
-        });
-        let run = match up {
-            true => run("notify_up", conf.notify_up.as_ref()),
-            false => run("notify_down", conf.notify_down.as_ref()),
-        };
-        let lane = format!("{name} of {of_name}");
-        let whose = (ObjectKind::RealServer, lane.as_str(), word);
-        let letter = letter.flatten();
-        self.shared
-            .notifier
-            .tell_of_server(cx, whose, run, &line, letter);
-        self.set_notify_timer(cx.now);
-    }
-
-    fn tell_of_service(
-        &mut self,
-        cx: &mut Cx<'_>,
-        (service, up): (usize, bool),
-        word: NotifyEvent,
-        (now, body): (Instant, Cow<'static, str>),
-    ) {
-        let Some(conf) = self.lvs.conf.virtual_servers.get(service) else {
-            return;
-        };
-        let line = lines::lvs_line(ObjectKind::VirtualServer, &[&conf.name], word);
-        let subject = format!("Virtualserver {}", conf.name);
-        let letter = conf
-            .smtp_alert
-            .then(|| self.letter(now, &subject, word, body));
-        let run = match up {
-            true => run("quorum_up", conf.quorum_up.as_ref()),
-            false => run("quorum_down", conf.quorum_down.as_ref()),
-        };
-        let whose = (ObjectKind::VirtualServer, conf.name.as_str(), word);
-        let letter = letter.flatten();
-        self.shared
-            .notifier
-            .tell_of_server(cx, whose, run, &line, letter);
-        self.set_notify_timer(now);
-    }
-
-    /// `None`: nobody gets mails.
-    fn letter(
-        &self,
-        at: Instant,
-        whose: &str,
-        word: NotifyEvent,
-        body: Cow<'static, str>,
-    ) -> Option<Email> {
-        self.shared.global.smtp.as_ref()?;
-        let (router, word) = (&self.shared.global.router_id, word.as_str());
-        let subject = format!("[{router}] {whose} - {word}");
-        Some(Email { at, subject, body })
+            }
+            Removal::VirtualServer { .. } => {
+                log::info!(target: "check", "{verb} {virtual_server} {name}");
+                if notify {
+                    let body = messages::cause_email_body(cause).into();
+                    notify_quorum(cx, shared, conf, false, cause, body);
+                }
+            }
+        }
     }
 }
 
-fn run(keyword: &'static str, command: Option<&Command>) -> Option<ScriptRun> {
+fn notify_server(
+    cx: &mut Cx<'_>,
+    shared: &mut Shared,
+    conf: &VirtualServer,
+    server: &RealServer,
+    up: bool,
+    cause: Cause,
+) {
+    let event = cause.event(up);
+    let (name, service) = (server_name(conf, server).to_string(), &conf.name);
+    let body = match cause {
+        Cause::Check(check) => {
+            let kind = server.checks.get(check).map(|check| &check.kind);
+            messages::check_email_body(kind, up)
+        }
+        Cause::Config | Cause::Removed(_) => messages::cause_email_body(cause),
+    };
+    let subject = format!("Realserver {name} of virtual server {service}");
+    let email = match server.smtp_alert {
+        true => email(cx.now, shared, &subject, event, body.into()),
+        false => None,
+    };
+    let script = match up {
+        true => script_run("notify_up", server.notify_up.as_ref()),
+        false => script_run("notify_down", server.notify_down.as_ref()),
+    };
+    let notification = ServerNotification {
+        kind: ObjectKind::RealServer,
+        name: &format!("{name} of {service}"),
+        event,
+        script,
+        fifo_line: &lines::lvs_line(ObjectKind::RealServer, &[&name, service], event),
+        email,
+    };
+    shared.notifier.notify_server(cx, notification);
+    shared.set_notify_timer(cx.now);
+}
+
+fn notify_quorum(
+    cx: &mut Cx<'_>,
+    shared: &mut Shared,
+    conf: &VirtualServer,
+    up: bool,
+    cause: Cause,
+    body: Cow<'static, str>,
+) {
+    let event = cause.event(up);
+    let subject = format!("Virtualserver {}", conf.name);
+    let email = match conf.smtp_alert {
+        true => email(cx.now, shared, &subject, event, body),
+        false => None,
+    };
+    let script = match up {
+        true => script_run("quorum_up", conf.quorum_up.as_ref()),
+        false => script_run("quorum_down", conf.quorum_down.as_ref()),
+    };
+    let notification = ServerNotification {
+        kind: ObjectKind::VirtualServer,
+        name: &conf.name,
+        event,
+        script,
+        fifo_line: &lines::lvs_line(ObjectKind::VirtualServer, &[&conf.name], event),
+        email,
+    };
+    shared.notifier.notify_server(cx, notification);
+    shared.set_notify_timer(cx.now);
+}
+
+/// `None`: no mail server is configured.
+fn email(
+    at: Instant,
+    shared: &Shared,
+    object: &str,
+    event: NotifyEvent,
+    body: Cow<'static, str>,
+) -> Option<Email> {
+    shared.global.smtp.as_ref()?;
+    let (router, event) = (&shared.global.router_id, event.as_str());
+    let subject = format!("[{router}] {object} - {event}");
+    Some(Email { at, subject, body })
+}
+
+fn script_run(keyword: &'static str, command: Option<&Command>) -> Option<ScriptRun> {
     command.map(|command| ScriptRun {
         keyword,
         command: command.clone(),
         extra_args: Vec::new(),
     })
-}
-
-/// A line in the log.
-fn report(conf: &VirtualServer, farm: &VirtualServerState, change: Change) {
-    let name = &conf.name;
-    match change {
-        Change::Weight { server, from, to } => {
-            let up = farm.servers.get(server).is_some_and(|server| server.up);
-            let state = if up { "active" } else { "inactive" };
-            if let Some(server) = conf.real_servers.get(server) {
-                let server = name_of(conf, server);
-                log::info!(
-                    target: "check",
-                    "Changing weight from {from} to {to} for {state} service {server} of VS {name}"
-                );
-            }
-        }
-        Change::Server { server, up, .. } => {
-            let Some(conf_of) = conf.real_servers.get(server) else {
-                return;
-            };
-            let server = name_of(conf, conf_of);
-            let (verb, preposition) = match (up, conf_of.inhibit_on_failure) {
-                (true, false) => ("Adding", "to"),
-                (false, false) => ("Removing", "from"),
-                (true, true) => ("Enabling", "of"),
-                (false, true) => ("Disabling", "of"),
-            };
-            log::info!(target: "check", "{verb} service {server} {preposition} VS {name}");
-        }
-        Change::Quorum { up, first, weight } => {
-            let words = quorum(conf, up, first && !up, weight);
-            log::info!(target: "check", "{words} for VS {name}");
-        }
-        Change::Sorry(on) => report_sorry(conf, on),
-    }
-}
-
-fn report_sorry(conf: &VirtualServer, on: bool) {
-    let name = &conf.name;
-    let pool = match on {
-        true => "Removing alive servers from",
-        false => "Adding alive servers to",
-    };
-    if let Some(sorry) = &conf.sorry_server {
-        let (verb, preposition) = match (on, sorry.inhibit) {
-            (true, false) => ("Adding", "to"),
-            (false, false) => ("Removing", "from"),
-            (true, true) => ("Enabling", "to"),
-            (false, true) => ("Disabling", "from"),
-        };
-        let sorry = ServerName {
-            addr: sorry.addr,
-            protocol: conf.protocol,
-            port: sorry.port,
-        };
-        log::info!(target: "check", "{verb} sorry server {sorry} {preposition} VS {name}");
-    }
-    log::info!(target: "check", "{pool} the pool for VS {name}");
-}
-
-/// The quorum's sum: `Gained quorum 2+1=3 <= 4`, `Lost quorum 2-1=1 > 0`.
-fn quorum(conf: &VirtualServer, up: bool, first: bool, weight: u64) -> String {
-    let VirtualServer {
-        quorum, hysteresis, ..
-    } = conf;
-    let gain = up || first;
-    let threshold = threshold(conf, gain);
-    let what = match (up, first) {
-        (true, false) => "Gained quorum",
-        (false, false) => "Lost quorum",
-        (true, true) => "Starting with quorum up",
-        (false, true) => "Starting with quorum down",
-    };
-    let sign = if gain { '+' } else { '-' };
-    let compare = if up { "<=" } else { ">" };
-    format!("{what} {quorum}{sign}{hysteresis}={threshold} {compare} {weight}")
-}
-
-/// What a mail says about a server's check.
-fn found(kind: Option<&CheckKind>, up: bool) -> &'static str {
-    match (kind, up) {
-        (Some(CheckKind::Tcp(_)), true) => "=> TCP CHECK succeed on service <=",
-        (Some(CheckKind::Tcp(_)), false) => "=> TCP CHECK failed on service <=",
-        (Some(CheckKind::Udp(..)), true) => "=> UDP CHECK succeed on service <=",
-        (Some(CheckKind::Udp(..)), false) => "=> UDP CHECK failed on service <=",
-        (Some(CheckKind::Ping(_)), true) => "=> ICMP CHECK succeed on service <=",
-        (Some(CheckKind::Ping(_)), false) => "=> ICMP CHECK failed on service <=",
-        (Some(CheckKind::Dns { .. }), true) => "=> DNS_CHECK: succeed on service <=",
-        (Some(CheckKind::Dns { .. }), false) => "=> DNS_CHECK: failed on service <=",
-        (Some(CheckKind::Misc { .. }), true) => "=> MISC CHECK succeeded on service <=",
-        (Some(CheckKind::Misc { .. }), false) => "=> MISC CHECK failed on service <=",
-        (Some(CheckKind::Http(..)), false) => "=> CHECK failed on service : HTTP request failed <=",
-        (_, true) => "=> CHECK succeed on service <=",
-        (_, false) => "=> CHECK failed on service <=",
-    }
-}
-
-fn last_words(why: Why) -> &'static str {
-    match why {
-        Why::End => "=> Shutting down <=",
-        Why::Removed => "=> Removing <=",
-        Why::Config | Why::Check(_) => "=> Configuration changed <=",
-    }
 }

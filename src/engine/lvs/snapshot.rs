@@ -1,22 +1,25 @@
-//! Fills in what dumps tell of virtual servers.
+//! State of virtual servers for dumps.
 
 use crate::config::model::lvs::{RealServer, VirtualServer};
 use crate::ctl::{self, Traffic};
-use crate::engine::Engine;
-use crate::engine::lvs::ipvs::Reading;
+use crate::engine::lvs::Lvs;
+use crate::engine::lvs::ipvs::ServiceStats;
 use crate::engine::system::System;
-use crate::lvs::desired::port;
+use crate::lvs::desired::kernel_port;
 use crate::lvs::state::{RealServerState, VirtualServerState};
 
-impl Engine {
-    pub(crate) fn services(&self, kernel: Option<&mut dyn System>) -> Vec<ctl::Service<'_>> {
-        let lvs = &self.lvs;
-        let readings = kernel.map_or(Vec::new(), |kernel| lvs.kernel.read(kernel));
-        let mut all = Vec::with_capacity(lvs.conf.virtual_servers.len());
-        for (place, conf) in lvs.conf.virtual_servers.iter().enumerate() {
-            if let Some(farm) = lvs.pool.get(place) {
-                let suspended = lvs.suspended.get(place) == Some(&true);
-                all.push(service(conf, farm, suspended, &readings));
+impl Lvs {
+    /// `system`: to read the kernel's counters.
+    pub(super) fn service_snapshots(
+        &self,
+        system: Option<&mut dyn System>,
+    ) -> Vec<ctl::Service<'_>> {
+        let stats = system.map_or(Vec::new(), |system| self.ipvs.read_stats(system));
+        let mut all = Vec::with_capacity(self.conf.virtual_servers.len());
+        for (index, conf) in self.conf.virtual_servers.iter().enumerate() {
+            if let Some(state) = self.servers.get(index) {
+                let suspended = self.suspended.get(index) == Some(&true);
+                all.push(service(conf, state, suspended, &stats));
             }
         }
         all
@@ -25,24 +28,22 @@ impl Engine {
 
 fn service<'a>(
     conf: &'a VirtualServer,
-    farm: &VirtualServerState,
+    state: &VirtualServerState,
     suspended: bool,
-    readings: &[Reading],
+    stats: &[ServiceStats],
 ) -> ctl::Service<'a> {
-    let own = readings
-        .iter()
-        .filter(|one| conf.services.contains(&one.key));
-    let own: Vec<&Reading> = own.collect();
+    let own = stats.iter().filter(|one| conf.services.contains(&one.key));
+    let own: Vec<&ServiceStats> = own.collect();
     let counters = own.iter().map(|one| Traffic {
         connections: None,
         counters: one.counters,
     });
-    let servers = conf.real_servers.iter().zip(&farm.servers);
+    let servers = conf.real_servers.iter().zip(&state.servers);
     ctl::Service {
         conf,
-        quorum: farm.quorum,
-        weight: farm.live_weight(),
-        sorry: farm.sorry,
+        quorum: state.quorum,
+        weight: state.live_weight(),
+        sorry: state.sorry_active,
         suspended,
         traffic: sum(counters),
         servers: servers
@@ -54,12 +55,12 @@ fn service<'a>(
 fn server<'a>(
     conf: &'a RealServer,
     state: &RealServerState,
-    readings: &[&Reading],
+    stats: &[&ServiceStats],
 ) -> ctl::Server<'a> {
-    let traffic = readings.iter().filter_map(|one| {
-        let place = (conf.addr, port(&one.key, conf.forward, conf.port));
+    let traffic = stats.iter().filter_map(|one| {
+        let address = (conf.addr, kernel_port(&one.key, conf.forward, conf.port));
         let mut servers = one.servers.iter();
-        let found = servers.find(|(server, ..)| (server.addr, server.port) == place);
+        let found = servers.find(|(server, ..)| (server.addr, server.port) == address);
         found.map(|(_, connections, counters)| Traffic {
             connections: Some(*connections),
             counters: *counters,
@@ -71,13 +72,17 @@ fn server<'a>(
         up: state.up,
         weight: state.weight,
         checks: checks
-            .map(|(check, standing)| (check, standing.up, standing.weight))
+            .map(|(conf, state)| ctl::Check {
+                conf,
+                up: state.up,
+                weight: state.weight,
+            })
             .collect(),
         traffic: sum(traffic),
     }
 }
 
-/// Of several entries of a group; `None` if there are none.
+/// Sum over the entries of a group; `None` if there are none.
 fn sum(mut all: impl Iterator<Item = Traffic>) -> Option<Traffic> {
     let mut sum = all.next()?;
     for one in all {

@@ -12,7 +12,6 @@ use std::io;
 use crate::config::model::Command;
 use crate::engine::Engine;
 use crate::engine::system::{Exit, Kill, Pid, System};
-use crate::engine::timers::TimerKey;
 use crate::notify::queue::QueueId;
 use crate::types::Instant;
 
@@ -202,7 +201,9 @@ impl Engine {
             Some(owner @ (Owner::Notify(_) | Owner::Fifo(_) | Owner::Mail)) => {
                 self.notify_ended(cx, owner, (pid, how));
             }
-            Some(Owner::Check(place)) => self.check_ended(cx, place, how),
+            Some(Owner::Check(place)) => {
+                self.with_lvs(|lvs, shared, _| lvs.program_ended(cx, shared, place, how))
+            }
             Some(Owner::Nobody) | None => {}
         }
         self.set_children_timer();
@@ -220,7 +221,9 @@ impl Engine {
     pub(crate) fn expire_children(&mut self, cx: &mut Cx<'_>) {
         match self.shared.children.expire(cx) {
             Some(Owner::Script(place)) => self.script_overdue(cx, place),
-            Some(Owner::Check(place)) => self.check_overdue(cx, place),
+            Some(Owner::Check(place)) => {
+                self.with_lvs(|lvs, shared, _| lvs.program_overdue(cx, shared, place))
+            }
             // Those have no limit of their own.
             Some(Owner::Notify(_) | Owner::Fifo(_) | Owner::Mail | Owner::Nobody) | None => {}
         }
@@ -229,7 +232,6 @@ impl Engine {
 
     /// To be called when children have been started.
     pub(crate) fn set_children_timer(&mut self) {
-        self.shared
-            .set_timer(TimerKey::Children, self.shared.children.next_deadline());
+        self.shared.set_children_timer();
     }
 }

@@ -19,7 +19,6 @@ use crate::engine::notify::fifo::{About, Fifos};
 use crate::engine::notify::mail_queue::MailQueue;
 use crate::engine::shared::Shared;
 use crate::engine::system::{Exit, System};
-use crate::engine::timers::TimerKey;
 #[cfg(feature = "lvs")]
 use crate::notify::mail::Email;
 use crate::notify::queue::{Queue, QueueId, RunningScript, ScriptRun};
@@ -45,6 +44,19 @@ pub(crate) struct Notification<'a> {
     /// Effective priority; 0 for groups.
     pub(crate) priority: u8,
     pub(crate) notify: &'a Notify,
+}
+
+/// A change of a virtual or real server.
+#[cfg(feature = "lvs")]
+#[derive(Debug)]
+pub(crate) struct ServerNotification<'a> {
+    pub(crate) kind: ObjectKind,
+    /// Scripts of one name run one after another.
+    pub(crate) name: &'a str,
+    pub(crate) event: NotifyEvent,
+    pub(crate) script: Option<ScriptRun>,
+    pub(crate) fifo_line: &'a str,
+    pub(crate) email: Option<Email>,
 }
 
 /// All that tells others.
@@ -94,20 +106,14 @@ impl Notifier {
         }
     }
 
-    /// Something has happened to a server. `name`: in whose turn the script runs.
+    /// Notifies of a change of a virtual or real server.
     #[cfg(feature = "lvs")]
-    pub(crate) fn tell_of_server(
-        &mut self,
-        cx: &mut Cx<'_>,
-        (kind, name, word): (ObjectKind, &str, NotifyEvent),
-        run: Option<ScriptRun>,
-        line: &str,
-        letter: Option<Email>,
-    ) {
-        self.enqueue(kind, name, word, run.into_iter().collect());
-        self.fifos.write(cx, About::Lvs, line);
-        if let Some(letter) = letter {
-            self.letters.add(letter);
+    pub(crate) fn notify_server(&mut self, cx: &mut Cx<'_>, server: ServerNotification<'_>) {
+        let runs = server.script.into_iter().collect();
+        self.enqueue(server.kind, server.name, server.event, runs);
+        self.fifos.write(cx, About::Lvs, server.fifo_line);
+        if let Some(email) = server.email {
+            self.letters.add(email);
         }
     }
 
@@ -160,7 +166,7 @@ impl Notifier {
     }
 
     /// When [`Notifier::work`] has something to do.
-    fn next_deadline(&self) -> Option<Instant> {
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
         if self.queue.can_start() || self.letters.can_post() {
             return Some(self.rest);
         }
@@ -370,8 +376,7 @@ impl Engine {
     }
 
     pub(crate) fn set_notify_timer(&mut self, now: Instant) {
-        let at = self.shared.notifier.next_deadline().map(|at| at.max(now));
-        self.shared.set_timer(TimerKey::Notify, at);
+        self.shared.set_notify_timer(now);
     }
 
     /// A child of ours has ended.

@@ -173,7 +173,7 @@ impl Engine {
         }
         self.shared.dirty |= changed;
         if changed {
-            self.refresh_lvs_files(cx);
+            self.with_lvs(|lvs, shared, _| lvs.files_changed(cx, shared));
         }
         self.shared
             .set_timer(TimerKey::Files, self.shared.tracking.files.poll);

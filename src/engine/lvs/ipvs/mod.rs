@@ -1,103 +1,92 @@
-//! The kernel's table of services, brought and kept in step with what is desired.
+//! Brings the kernel's IPVS table to the desired services and keeps it there.
 //!
 //! ```text
-//! reconcile, change ─→ what there should be ─┐
-//!         every 10 s, retries (TimerKey::Ipvs) ──┴→ look ─→ diff ─→ edits, 64 in one sendmsg ─→ refusals
+//! replace, change ─→ desired services ─────┐
+//!    every 10 s, retries (TimerKey::Ipvs) ─┴→ list ─→ diff ─→ edits, 64 in one sendmsg ─→ refusals
 //! ```
-//! `calls.rs` is what others see of it, `table.rs` has the services, `sync.rs` connection synchronization, `timeouts.rs`
-//! the timeouts. Work is done in turns: a table of ten thousand servers takes many, and between them adverts are sent.
-//! Whatever goes wrong ends in another look, later: the kernel is the truth.
+//! `table.rs` has the services, `sync_daemon.rs` connection synchronization, `timeouts.rs` the timeouts, `modprobe.rs` the
+//! kernel module. Work is done in slices: a table of ten thousand servers takes many, and adverts are sent in between.
+//! Every failure is followed by another comparison with the kernel's table, which is the truth.
 //!
-//! Ours are the services that were desired once since we began; those of others are never touched. What a predecessor
-//! has left and is desired is taken over as it is, with its connections.
+//! Services that have been desired since the daemon started are ours; others are never changed. Desired services that a
+//! predecessor left are adopted with their connections.
 //!
-//! Without IPVS in the kernel the rest of the daemon runs as ever. Its module is loaded by the kernel itself when
-//! somebody asks for the family, or (before Linux 5.16) by modprobe, which we start and do not wait for.
+//! Without IPVS in the kernel the rest of the daemon runs as usual.
 
-mod calls;
-mod sync;
+mod modprobe;
+mod sync_daemon;
 mod table;
 mod timeouts;
 
-use crate::engine::cx::Cx;
 use core::time::Duration;
 use std::io;
 
+use crate::engine::cx::Cx;
+use crate::engine::instance::router::Router;
 use crate::engine::kernel::addresses::reason;
-use crate::engine::system::System;
+use crate::engine::lvs::Lvs;
+use crate::engine::shared::Shared;
+use crate::engine::system::{System, error_text};
+use crate::engine::timers::TimerKey;
+use crate::lvs::desired::DesiredService;
 use crate::netlink::ipvs::{self, Message};
 use crate::netlink::{Ack, Batch};
-use crate::types::ipvs::{Connections, Counters, Destination, Service, ServiceKey};
+use crate::types::ipvs::{Connections, Counters, Destination, ServiceKey};
 use crate::types::{Family, Instant};
 
-use sync::Sync;
+use modprobe::Module;
+use sync_daemon::SyncDaemons;
 use table::Table;
-use timeouts::Limits;
+use timeouts::TimeoutSettings;
 
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_LAST: Duration = Duration::from_secs(30);
-/// From look to look, for each thousand servers.
-const LOOK: Duration = Duration::from_secs(10);
-/// Between turns of one round of work.
-const BREATH: Duration = Duration::from_millis(1);
-/// From the start of modprobe to the first look whether it helped, doubled until it is given up.
-const LOADING: Duration = Duration::from_millis(100);
-const LOADING_LOOKS: u32 = 4;
+/// Interval of comparisons with the kernel's table, for each thousand servers.
+const RESYNC_INTERVAL: Duration = Duration::from_secs(10);
+/// Pause between slices of work.
+const WORK_PAUSE: Duration = Duration::from_millis(1);
 
-/// What has been done for the module's sake.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-enum Module {
-    #[default]
-    Unasked,
-    /// Somebody has to start modprobe.
-    Wanted,
-    /// It was started, and we have looked that often.
-    Loading(u32),
-    /// It did not help.
-    Missing,
-}
-
-/// See the top of the file.
+/// Reconciles the kernel's IPVS table with the desired services.
 #[derive(Debug)]
-pub(crate) struct Kernel {
+pub(crate) struct Reconciler {
     table: Table,
-    sync: Sync,
-    limits: Limits,
-    /// The whole table is to be cleared.
+    sync: SyncDaemons,
+    timeouts: TimeoutSettings,
+    /// The whole table is to be cleared first (`lvs_flush`).
     flush: bool,
     module: Module,
-    /// What is wrong, as last said.
-    said: Option<String>,
+    /// The error that was logged last, until it is over.
+    last_error: Option<String>,
     /// The last attempt reached IPVS.
-    up: bool,
-    /// What the round under way finds to do is known to us: it is not a look to see what others have done.
-    asked: bool,
-    /// How it ends is to be said.
+    reachable: bool,
+    /// The differences of the current round come from our own changes, not from somebody else's.
+    own_change: bool,
+    /// Success of the current round is logged.
     report: bool,
-    /// Looks in a row that found something to put right.
+    /// Successive comparisons that found differences.
     repairs: u32,
-    more_at: Option<Instant>,
-    look_at: Option<Instant>,
+    continue_at: Option<Instant>,
+    resync_at: Option<Instant>,
     retry_at: Option<Instant>,
     retry_after: Duration,
     batch: Batch,
 }
 
-impl Default for Kernel {
+impl Default for Reconciler {
     fn default() -> Self {
-        Kernel {
+        Reconciler {
             table: Table::default(),
-            sync: Sync::default(),
-            limits: Limits::default(),
+            sync: SyncDaemons::default(),
+            timeouts: TimeoutSettings::default(),
             flush: false,
-            module: Module::Unasked,
-            said: None,
-            up: false,
-            asked: false,
+            module: Module::default(),
+            last_error: None,
+            reachable: false,
+            own_change: false,
             report: false,
             repairs: 0,
-            more_at: None,
-            look_at: None,
+            continue_at: None,
+            resync_at: None,
             retry_at: None,
             retry_after: RETRY_FIRST,
             batch: Batch::new(1),
@@ -105,35 +94,35 @@ impl Default for Kernel {
     }
 }
 
-/// What a service has done so far.
+/// The kernel's counters of a service.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Reading {
+pub(crate) struct ServiceStats {
     pub(crate) key: ServiceKey,
     pub(crate) counters: Counters,
     pub(crate) servers: Vec<(Destination, Connections, Counters)>,
 }
 
-/// The way to IPVS.
-struct Line<'a> {
+/// IPVS requests over generic netlink.
+struct IpvsConn<'a> {
     family: u16,
     batch: &'a mut Batch,
     system: &'a mut dyn System,
 }
 
-impl Line<'_> {
-    /// An empty batch, for what is to be sent next.
+impl IpvsConn<'_> {
+    /// An empty batch for the next requests.
     fn batch(&mut self) -> &mut Batch {
         self.batch.clear();
         self.batch
     }
 
-    /// Sends the batch, one request, and calls `each` for all that is listed. `family`: that of the service.
+    /// Sends the batch, one dump request, and calls `each` for every entry. `family`: the address family of the service.
     fn list(&mut self, family: Family, each: &mut dyn FnMut(&Message<'_>)) -> io::Result<()> {
         self.system.lvs().dump_ipvs(
             self.batch,
             &mut |payload| match ipvs::parse(payload, family) {
                 Ok(message) => each(&message),
-                Err(bad) => log::debug!(target: "lvs", "IPVS lists something odd: {bad}"),
+                Err(error) => log::debug!(target: "lvs", "unreadable IPVS message: {error}"),
             },
         )
     }
@@ -144,26 +133,94 @@ impl Line<'_> {
     }
 }
 
-// ---- what there should be ----
+// ---- calls of the rest of engine/lvs ----
 
-impl Kernel {
-    /// From now on there should be these services with these servers and none else of ours. Looks at the kernel's
-    /// table and puts right what differs, in this turn and in those that follow.
-    fn reconcile(&mut self, cx: &mut Cx<'_>, desired: &[(Service, Vec<Destination>)]) {
-        self.table.replace(desired);
-        self.sync.suspect();
-        (self.asked, self.report) = (true, true);
-        (self.retry_at, self.retry_after) = (None, RETRY_FIRST);
-        self.look_at = None;
-        self.turn(cx);
+impl Lvs {
+    /// The daemon starts.
+    pub(super) fn start_ipvs(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, routers: &[Router]) {
+        // A router that resumes as master has connections to keep.
+        let resuming = routers.iter().any(|router| router.resume.resuming);
+        self.ipvs.flush = self.conf.flush && !resuming;
+        self.replace_ipvs(cx, shared, routers);
     }
 
-    /// From now on one service should be like this. Asks for what is different from before, without a look.
-    fn change(&mut self, cx: &mut Cx<'_>, service: &Service, servers: &[Destination]) {
-        self.table.change(service, servers);
-        self.asked = true;
+    /// Reconciles everything with the current configuration and states.
+    pub(super) fn replace_ipvs(
+        &mut self,
+        cx: &mut Cx<'_>,
+        shared: &mut Shared,
+        routers: &[Router],
+    ) {
+        self.ipvs.timeouts.set(self.conf.timeouts);
+        self.set_sync_roles(routers);
+        let desired = self.servers.desired(&self.conf);
+        self.ipvs.replace(cx, &desired);
+        self.set_ipvs_timer(cx, shared);
+    }
+
+    /// One service has changed.
+    pub(super) fn change_service(
+        &mut self,
+        cx: &mut Cx<'_>,
+        shared: &mut Shared,
+        service: &DesiredService,
+    ) {
+        self.ipvs.change(cx, service);
+        self.set_ipvs_timer(cx, shared);
+    }
+
+    /// Does what is due.
+    pub(super) fn run_ipvs(&mut self, cx: &mut Cx<'_>, shared: &mut Shared) {
+        self.ipvs.expire(cx);
+        self.set_ipvs_timer(cx, shared);
+    }
+
+    /// The daemon stops.
+    pub(super) fn stop_ipvs(&mut self, cx: &mut Cx<'_>) {
+        let scope = match self.conf.flush_on_stop {
+            true => Scope::Everything,
+            false => Scope::Ours,
+        };
+        self.ipvs.withdraw(cx, scope);
+    }
+
+    pub(super) fn set_ipvs_timer(&mut self, cx: &mut Cx<'_>, shared: &mut Shared) {
+        if self.ipvs.module.start_loading() {
+            modprobe::run(cx, shared);
+        }
+        shared.set_timer(TimerKey::Ipvs, self.ipvs.next_deadline());
+    }
+}
+
+/// What is removed from the kernel's table at the end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Scope {
+    /// Our services.
+    Ours,
+    /// The whole table (`lvs_flush_on_stop`).
+    Everything,
+}
+
+// ---- desired state ----
+
+impl Reconciler {
+    /// Replaces the desired services. Compares them with the kernel's table and repairs differences, in this slice and
+    /// in those that follow.
+    fn replace(&mut self, cx: &mut Cx<'_>, desired: &[DesiredService]) {
+        self.table.replace(desired);
+        self.sync.recheck();
+        (self.own_change, self.report) = (true, true);
+        (self.retry_at, self.retry_after) = (None, RETRY_FIRST);
+        self.resync_at = None;
+        self.work(cx);
+    }
+
+    /// Replaces one desired service. Requests the difference to its previous state, without listing the table.
+    fn change(&mut self, cx: &mut Cx<'_>, service: &DesiredService) {
+        self.table.change(service);
+        self.own_change = true;
         if self.is_reachable() {
-            self.turn(cx);
+            self.work(cx);
         }
     }
 
@@ -171,31 +228,31 @@ impl Kernel {
 
     /// Does what is due.
     fn expire(&mut self, cx: &mut Cx<'_>) {
-        if self.more_at.is_some() {
-            // What is under way is brought to its end first.
-            if !cx.is_due(self.more_at) {
+        if self.continue_at.is_some() {
+            // The current round is completed first.
+            if !cx.is_due(self.continue_at) {
                 return;
             }
         } else if cx.is_due(self.retry_at) {
             self.retry_at = None;
-            self.asked = true;
-            self.table.suspect();
-            self.sync.suspect();
-            self.limits.retry();
-        } else if cx.is_due(self.look_at) {
-            self.look_at = None;
-            self.asked = false;
-            self.table.suspect();
-            self.sync.suspect();
+            self.own_change = true;
+            self.table.recheck();
+            self.sync.recheck();
+            self.timeouts.retry();
+        } else if cx.is_due(self.resync_at) {
+            self.resync_at = None;
+            self.own_change = false;
+            self.table.recheck();
+            self.sync.recheck();
         } else {
             return;
         }
-        self.turn(cx);
+        self.work(cx);
     }
 
-    /// When [`Kernel::expire`] has something to do.
+    /// When [`Reconciler::expire`] has something to do.
     fn next_deadline(&self) -> Option<Instant> {
-        [self.more_at, self.retry_at, self.look_at]
+        [self.continue_at, self.retry_at, self.resync_at]
             .into_iter()
             .flatten()
             .min()
@@ -203,133 +260,133 @@ impl Kernel {
 
     // ---- work ----
 
-    /// Works for a while on all that is to be done.
-    fn turn(&mut self, cx: &mut Cx<'_>) {
-        self.more_at = None;
+    /// Works for one slice of time.
+    fn work(&mut self, cx: &mut Cx<'_>) {
+        self.continue_at = None;
         if !self.is_busy() {
-            return self.plan(cx.now);
+            return self.schedule_resync(cx.now);
         }
-        let was_up = self.up;
+        let was_reachable = self.reachable;
         let mut outcome = self.attempt(cx);
         let not_found = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
-        if was_up && outcome.as_ref().is_err_and(not_found) {
-            // The module may have been taken out and loaded again, with another number.
-            self.table.give_up();
+        if was_reachable && outcome.as_ref().is_err_and(not_found) {
+            // The module may have been reloaded, which changes the number of its netlink family.
+            self.table.abort();
             outcome = self.attempt(cx);
         }
         match outcome {
             Err(error) => self.fail(cx.now, &error),
-            Ok(()) if self.table.is_busy() => self.more_at = Some(cx.now.after(BREATH)),
-            Ok(()) => self.conclude(cx.now),
+            Ok(()) if self.table.is_busy() => self.continue_at = Some(cx.now.after(WORK_PAUSE)),
+            Ok(()) => self.finish_round(cx.now),
         }
     }
 
     fn is_busy(&self) -> bool {
         let table = self.table.is_busy() && !self.table.is_empty();
-        self.flush || table || self.sync.is_busy() || self.limits.is_busy()
+        self.flush || table || self.sync.is_busy() || self.timeouts.is_busy()
     }
 
-    /// Whether there is no reason to wait for the next attempt.
+    /// Whether a change may be sent at once instead of with the next retry.
     fn is_reachable(&self) -> bool {
-        self.up || self.retry_at.is_none()
+        self.reachable || self.retry_at.is_none()
     }
 
     fn attempt(&mut self, cx: &mut Cx<'_>) -> io::Result<()> {
-        self.up = false;
+        self.reachable = false;
         let family = cx.system.lvs().ipvs_family()?;
-        self.module = Module::Unasked;
+        self.module = Module::default();
         let batch = &mut self.batch;
-        let mut line = Line {
+        let mut conn = IpvsConn {
             family,
             batch,
             system: cx.system,
         };
         if self.flush {
-            ipvs::flush(line.batch(), family);
-            line.request(&mut |ack| {
-                log::error!(target: "lvs", "IPVS: not cleared: {}", reason(ack));
+            ipvs::flush(conn.batch(), family);
+            conn.request(&mut |ack| {
+                log::error!(target: "lvs", "IPVS table not flushed: {}", reason(ack));
             })?;
             self.flush = false;
         }
-        self.limits.work(&mut line)?;
-        self.sync.work(&self.table, &mut line)?;
-        self.table.work(&mut line)?;
-        self.up = true;
+        self.timeouts.work(&mut conn)?;
+        self.sync.work(&self.table, &mut conn)?;
+        self.table.work(&mut conn)?;
+        self.reachable = true;
         Ok(())
     }
 
-    /// Sets the time of the next look.
-    fn plan(&mut self, now: Instant) {
+    /// Sets the time of the next comparison.
+    fn schedule_resync(&mut self, now: Instant) {
         let (services, servers) = self.table.count();
         let thousands = u32::try_from(servers / 1000).unwrap_or(u32::MAX);
-        let interval = LOOK.saturating_mul(thousands.saturating_add(1));
+        let interval = RESYNC_INTERVAL.saturating_mul(thousands.saturating_add(1));
         let kept = services > 0 || self.sync.is_wanted();
-        let next = self.look_at.unwrap_or(now.after(interval));
-        self.look_at = kept.then_some(next);
+        let next = self.resync_at.unwrap_or(now.after(interval));
+        self.resync_at = kept.then_some(next);
     }
 
-    /// All that was to be done has been tried.
-    fn conclude(&mut self, now: Instant) {
-        let (edits, first) = self.table.conclude();
-        let asked = core::mem::take(&mut self.asked);
-        self.plan(now);
-        if !asked {
-            self.repairs = first.map_or(0, |first| self.found(edits, &first));
+    /// A round is complete: logs what it found, and sets the time of the next.
+    fn finish_round(&mut self, now: Instant) {
+        let (edits, first) = self.table.finish_round();
+        let own_change = core::mem::take(&mut self.own_change);
+        self.schedule_resync(now);
+        if !own_change {
+            self.repairs = first.map_or(0, |first| self.log_repair(edits, &first));
         }
         let (mut refused, mut first) = (self.table.refused, self.table.first_refused.as_ref());
-        for other in [&self.limits.refused, &self.sync.refused] {
+        for other in [&self.timeouts.refused, &self.sync.refused] {
             refused = refused.saturating_add(usize::from(other.is_some()));
             first = first.or(other.as_ref());
         }
         match first {
             Some(first) if refused > 1 => {
                 let more = refused.saturating_sub(1);
-                self.trouble(now, format!("IPVS: {first}; and {more} more refused"));
+                self.fail_round(now, format!("IPVS: {first}; and {more} more refused"));
             }
-            Some(first) => self.trouble(now, format!("IPVS: {first}")),
-            None => self.success(),
+            Some(first) => self.fail_round(now, format!("IPVS: {first}")),
+            None => self.succeed(),
         }
     }
 
-    // ---- what is said ----
+    // ---- results ----
 
-    fn success(&mut self) {
+    fn succeed(&mut self) {
         (self.retry_at, self.retry_after) = (None, RETRY_FIRST);
         let report = core::mem::take(&mut self.report);
         let (services, servers) = self.table.count();
-        if (self.said.take().is_some() || report) && services > 0 {
+        if (self.last_error.take().is_some() || report) && services > 0 {
             log::info!(
                 target: "lvs",
-                "IPVS has all virtual services ({services}) with their real servers ({servers})"
+                "IPVS table complete: {services} virtual services, {servers} real servers"
             );
         }
     }
 
-    /// Something is not as it should be. Said when it is news, and tried again more and more rarely.
-    fn trouble(&mut self, now: Instant, words: String) {
+    /// A round failed. Logs a new error, and retries with increasing delay.
+    fn fail_round(&mut self, now: Instant, error: String) {
         self.report = false;
-        // The next attempt is a look too. In between none is made: the kernel may wait for modprobe each time it is asked for
-        // a scheduler it has not got.
-        self.look_at = None;
-        if self.said.as_ref() != Some(&words) {
-            log::error!(target: "lvs", "{words}");
-            self.said = Some(words);
+        // The retry compares the tables too. There is no comparison before it, because each request for a scheduler that
+        // is missing may make the kernel wait for modprobe.
+        self.resync_at = None;
+        if self.last_error.as_ref() != Some(&error) {
+            log::error!(target: "lvs", "{error}");
+            self.last_error = Some(error);
         }
-        // An attempt in between, for another reason, is not one of those that become rarer.
+        // An attempt before the retry, for another reason, does not increase the delay.
         if self.retry_at.is_none() {
             self.retry_at = Some(now.after(self.retry_after));
             self.retry_after = self.retry_after.saturating_mul(2).min(RETRY_LAST);
         }
     }
 
-    /// A look has put right what others have done; said the first time, the second, the fourth and so on.
-    fn found(&self, edits: usize, first: &str) -> u32 {
+    /// A comparison repaired changes by others. Logged for the first, second, fourth … time in a row.
+    fn log_repair(&self, edits: usize, first: &str) -> u32 {
         let times = self.repairs.saturating_add(1);
         if times.is_power_of_two() {
             log::warn!(
                 target: "lvs",
-                "IPVS was changed by somebody else, put right: {first}, {edits} in all{}",
-                if times > 1 { "; it happens again and again" } else { "" }
+                "IPVS table changed externally; repaired{}: {first}, {edits} changes in all",
+                if times > 1 { " (recurring)" } else { "" }
             );
         }
         times
@@ -337,112 +394,107 @@ impl Kernel {
 
     /// IPVS cannot be reached.
     fn fail(&mut self, now: Instant, error: &io::Error) {
-        self.table.give_up();
+        self.table.abort();
         if error.kind() == io::ErrorKind::NotFound {
-            let (module, wait) = match self.module {
-                Module::Unasked | Module::Wanted => (Module::Wanted, Some(LOADING)),
-                Module::Loading(looks) if looks < LOADING_LOOKS => {
-                    let looks = looks.saturating_add(1);
-                    let wait = LOADING.saturating_mul(1_u32.wrapping_shl(looks));
-                    (Module::Loading(looks), Some(wait))
-                }
-                Module::Loading(_) | Module::Missing => (Module::Missing, None),
-            };
-            self.module = module;
-            if let Some(wait) = wait {
+            if let Some(wait) = self.module.wait_for_loading() {
                 self.retry_at = Some(now.after(wait));
                 return;
             }
         }
         let kind = error.kind();
         let words = if kind == io::ErrorKind::NotFound {
-            "IPVS: this kernel has none: virtual servers are not set up, VRRP goes on \
-             (it needs the module ip_vs; OpenWrt: kmod-nf-ipvs)"
+            "IPVS: not available in this kernel; virtual servers are not set up, VRRP continues \
+             (install the module ip_vs; OpenWrt: kmod-nf-ipvs)"
                 .into()
         } else if kind == io::ErrorKind::PermissionDenied {
             format!(
-                "IPVS: {error}: virtual servers are not set up, VRRP goes on \
-                 (it wants CAP_NET_ADMIN on the machine itself; that of a container is not enough)"
+                "IPVS: {}: virtual servers are not set up, VRRP continues \
+                 (IPVS requires CAP_NET_ADMIN in the initial user namespace)",
+                error_text(error)
             )
         } else {
-            format!("IPVS: the kernel does not answer: {error}")
+            format!("IPVS request failed: {}", error_text(error))
         };
-        self.trouble(now, words);
+        self.fail_round(now, words);
     }
 
-    // ---- the end, and what there is ----
+    // ---- end and statistics ----
 
-    /// The daemon ends: removes what is ours, and puts back what was before.
-    fn withdraw(&mut self, cx: &mut Cx<'_>, all: bool) {
-        (self.more_at, self.look_at, self.retry_at) = (None, None, None);
-        let nothing = self.table.is_empty() && !self.sync.is_wanted() && !self.limits.is_wanted();
-        if nothing && !all {
+    /// The daemon stops: removes services, and restores the timeouts.
+    fn withdraw(&mut self, cx: &mut Cx<'_>, scope: Scope) {
+        (self.continue_at, self.resync_at, self.retry_at) = (None, None, None);
+        let nothing = self.table.is_empty() && !self.sync.is_wanted() && !self.timeouts.is_wanted();
+        if nothing && scope == Scope::Ours {
             return;
         }
-        if let Err(error) = self.clear(cx, all) {
-            log::warn!(target: "lvs", "IPVS: not cleared: {error}");
+        if let Err(error) = self.clear(cx, scope) {
+            log::warn!(target: "lvs", "IPVS table not cleaned up: {}", error_text(&error));
         }
     }
 
-    fn clear(&mut self, cx: &mut Cx<'_>, all: bool) -> io::Result<()> {
+    fn clear(&mut self, cx: &mut Cx<'_>, scope: Scope) -> io::Result<()> {
         let Ok(family) = cx.system.lvs().ipvs_family() else {
-            // Nothing of ours is there, and that has been said.
+            // Without IPVS there is nothing to remove; that was logged.
             return Ok(());
         };
         let batch = &mut self.batch;
-        let mut line = Line {
+        let mut conn = IpvsConn {
             family,
             batch,
             system: cx.system,
         };
-        self.sync.withdraw(&mut line)?;
-        if all {
-            ipvs::flush(line.batch(), family);
-            line.request(&mut |ack| {
-                log::warn!(target: "lvs", "IPVS: not cleared: {}", reason(ack));
+        self.sync.withdraw(&mut conn)?;
+        if scope == Scope::Everything {
+            ipvs::flush(conn.batch(), family);
+            conn.request(&mut |ack| {
+                log::warn!(target: "lvs", "IPVS table not flushed: {}", reason(ack));
             })?;
         } else {
-            self.table.withdraw(&mut line)?;
+            self.table.withdraw(&mut conn)?;
         }
-        self.limits.withdraw(&mut line)
+        self.timeouts.withdraw(&mut conn)
     }
 
-    /// What our services and their servers have done so far, for dumps.
-    pub(crate) fn read(&self, system: &mut dyn System) -> Vec<Reading> {
-        let mut readings = Vec::new();
-        let Some(family) = self.up.then(|| system.lvs().ipvs_family().ok()).flatten() else {
-            return readings;
+    /// The counters of our services and their servers, for dumps.
+    pub(super) fn read_stats(&self, system: &mut dyn System) -> Vec<ServiceStats> {
+        let mut stats = Vec::new();
+        let Some(family) = self
+            .reachable
+            .then(|| system.lvs().ipvs_family().ok())
+            .flatten()
+        else {
+            return stats;
         };
         let batch = &mut Batch::new(1);
-        let mut line = Line {
+        let mut conn = IpvsConn {
             family,
             batch,
             system,
         };
         let table = &self.table;
-        ipvs::list_services(line.batch(), family);
-        let _ = line.list(Family::V4, &mut |message| {
+        ipvs::list_services(conn.batch(), family);
+        let _ = conn.list(Family::V4, &mut |message| {
             if let Message::Service(service) = message
                 && table.has(&service.key)
             {
-                readings.push(Reading {
+                stats.push(ServiceStats {
                     key: service.key,
                     counters: service.counters(),
                     servers: Vec::new(),
                 });
             }
         });
-        for reading in &mut readings {
-            ipvs::list_servers(line.batch(), family, &reading.key);
-            let _ = line.list(reading.key.family(), &mut |message| {
+        for service in &mut stats {
+            ipvs::list_servers(conn.batch(), family, &service.key);
+            let _ = conn.list(service.key.family(), &mut |message| {
                 if let Message::Server(one) = message {
                     let counters = one.counters();
-                    reading
+                    service
                         .servers
                         .push((one.server, one.connections, counters));
                 }
             });
         }
-        readings
+        stats
     }
 }

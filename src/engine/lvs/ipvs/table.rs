@@ -1,18 +1,19 @@
-//! Services and their servers, one turn of work at a time.
+//! IPVS services and destinations, one slice of work at a time.
 //!
 //! ```text
-//! doubt ─ list services ─→ new: added with all servers ─────────────┐
-//!            │ └─ other properties: changed; once ours: deleted ────┼→ queue ─ 64 in one sendmsg ─→ refusals
-//!            └─→ walk: each that is there, list its servers, diff ──┘
+//! recheck ─ list services ─→ missing: add with all servers ──────────────┐
+//!              │ └─ differing: change; formerly desired: delete ─────────┼→ queue ─ 64 in one sendmsg ─→ refusals
+//!              └─→ walk: for each present service, list servers, diff ───┘
 //! ```
-//! The queue is emptied before the walk goes on: what is listed is what all edits so far have led to. A change from
-//! outside is appended to the queue, whatever is under way.
+//! The queue is emptied before the walk continues, so that lists include the effect of all previous edits. A change of
+//! the desired state is appended to the queue at any time.
 
 use std::collections::VecDeque;
 use std::io;
 
 use crate::engine::kernel::addresses::reason;
-use crate::engine::lvs::ipvs::Line;
+use crate::engine::lvs::ipvs::IpvsConn;
+use crate::lvs::desired::DesiredService;
 use crate::lvs::diff::{Diff, Edit, EditOp};
 use crate::netlink::ipvs::{self, Command, Message, ServiceEntry};
 use crate::netlink::{Ack, Batch};
@@ -20,25 +21,26 @@ use crate::types::errno::{EEXIST, EINVAL, ENOENT, ESRCH};
 use crate::types::ipvs::{Destination, Service, ServiceKey};
 use crate::types::{Family, sorted};
 
-/// Requests per `sendmsg`: as many refusals fit the socket's buffer with ease.
+/// Requests per `sendmsg`; as many refusals fit into the socket's receive buffer.
 const CHUNK: usize = 64;
-/// Requests per turn: about two milliseconds. Of a large service they cost more, because the kernel looks a server up by
-/// going through all of them.
+/// Cost of a slice in requests: about two milliseconds. Requests for a service with more than [`LARGE`] servers cost more,
+/// because the kernel searches its servers linearly.
 const BUDGET: usize = 256;
 const LARGE: usize = 1000;
-/// What it costs to list the servers of a service, in requests; more with many servers.
-const LIST: usize = 4;
-const LISTED: usize = 16;
+/// Cost of listing the servers of a service, in requests.
+const LIST_COST: usize = 4;
+/// Listed servers that cost as much as one request.
+const LISTED_PER_REQUEST: usize = 16;
 
-/// Either is refused while there is the other.
+/// The kernel refuses the one while it has the other.
 pub(crate) const MIXED: &str = "the kernel synchronizes no connections (lvs_sync_daemon) as long as a service has \
                                 servers of the other address family";
 
-/// EditOp is known of a service.
+/// State of a service in the kernel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum State {
     Missing,
-    There,
+    Present,
     Refused,
 }
 
@@ -59,42 +61,42 @@ impl Entry {
     }
 }
 
-/// See the top of the file.
+/// The desired services, and the progress of bringing them into the kernel.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
-    /// EditOp there should be, ordered by key.
+    /// The desired services, sorted by key.
     entries: Vec<Entry>,
-    /// EditOp should not be any more, and was ours.
-    gone: Vec<ServiceKey>,
-    /// What may differ from what there is.
-    doubt: bool,
-    /// The next entry whose servers are looked at.
+    /// Services of ours that are to be deleted.
+    removed: Vec<ServiceKey>,
+    /// The kernel's services must be listed.
+    recheck: bool,
+    /// The next entry whose servers are compared.
     walk: Option<usize>,
     queue: VecDeque<Edit>,
-    /// The kernel's table is another than it was when we looked: look again, once.
+    /// The kernel's table has changed since it was listed: list it again, once.
     stale: bool,
-    second: bool,
-    /// Schedulers that work, and that the kernel has not got, found out in this round. Each attempt may make the
-    /// kernel run modprobe, and wait for it.
-    known: Vec<String>,
-    unknown: Vec<String>,
-    /// Edits carried out in this round, and the first of them in words.
+    listed_again: bool,
+    /// Schedulers that the kernel has, and that it lacks, as found in this round. Each request for a missing one may make
+    /// the kernel run modprobe and wait for it.
+    known_schedulers: Vec<String>,
+    unknown_schedulers: Vec<String>,
+    /// Edits done in this round, and a description of the first.
     edits: usize,
-    first: Option<String>,
-    /// EditOp the kernel has refused since it was last looked at, and the first refusal in words.
+    first_edit: Option<String>,
+    /// Requests refused in this round, and a description of the first.
     pub(crate) refused: usize,
     pub(crate) first_refused: Option<String>,
-    // Room for lists.
+    /// Buffer for listed servers.
     actual: Vec<Destination>,
     diff: Diff,
 }
 
 impl Table {
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty() && self.gone.is_empty()
+        self.entries.is_empty() && self.removed.is_empty()
     }
 
-    /// Services and servers there should be.
+    /// Numbers of desired services and servers.
     pub(crate) fn count(&self) -> (usize, usize) {
         let servers = self.entries.iter().map(|entry| entry.servers.len());
         (self.entries.len(), servers.sum())
@@ -125,36 +127,37 @@ impl Table {
         self.entries.get_mut(place)
     }
 
-    // ---- what there should be ----
+    // ---- desired state ----
 
-    /// Other services from now on.
-    pub(crate) fn replace(&mut self, desired: &[(Service, Vec<Destination>)]) {
-        let keys = desired.iter().map(|(service, _)| service.key);
+    /// Replaces all desired services.
+    pub(crate) fn replace(&mut self, desired: &[DesiredService]) {
+        let keys = desired.iter().map(|one| one.service.key);
         let order = sorted(keys.zip(0_usize..).collect());
         let mut entries: Vec<Entry> = order
             .into_iter()
-            .filter_map(|(_, nth)| desired.get(nth))
-            .map(|(service, servers)| Entry::new(service, servers))
+            .filter_map(|(_, index)| desired.get(index))
+            .map(|one| Entry::new(&one.service, &one.destinations))
             .collect();
         entries.dedup_by_key(|entry| entry.service.key);
         for old in core::mem::replace(&mut self.entries, entries) {
-            self.gone.push(old.service.key);
+            self.removed.push(old.service.key);
         }
-        let mut gone = core::mem::take(&mut self.gone);
-        gone.retain(|key| self.find(key).is_err());
-        self.gone = gone;
-        self.suspect();
+        let mut removed = core::mem::take(&mut self.removed);
+        removed.retain(|key| self.find(key).is_err());
+        self.removed = removed;
+        self.recheck();
     }
 
-    /// Another state of one service from now on.
-    pub(crate) fn change(&mut self, service: &Service, servers: &[Destination]) {
+    /// Replaces one desired service.
+    pub(crate) fn change(&mut self, desired: &DesiredService) {
+        let (service, servers) = (&desired.service, desired.destinations.as_slice());
         let key = service.key;
         let place = match self.find(&key) {
             Ok(place) => place,
             Err(place) => {
-                self.gone.retain(|gone| *gone != key);
+                self.removed.retain(|removed| *removed != key);
                 self.entries.insert(place, Entry::new(service, servers));
-                self.suspect();
+                self.recheck();
                 return;
             }
         };
@@ -163,50 +166,50 @@ impl Table {
         };
         if entry.service != *service {
             entry.service.clone_from(service);
-            if entry.state == State::There {
+            if entry.state == State::Present {
                 self.queue.push_back(Edit::new(key, EditOp::SetService));
             }
         }
         let old = core::mem::replace(&mut entry.servers, servers.to_vec());
         match entry.state {
-            State::There => {}
-            // It may be about to be added, with what it had.
-            State::Missing => return self.suspect(),
-            // The next attempt is another one.
+            State::Present => {}
+            // It may be queued to be added with its old servers.
+            State::Missing => return self.recheck(),
+            // The next round uses the new state.
             State::Refused => return,
         }
         let (desired, queue) = (&entry.servers, &mut self.queue);
         self.diff.servers(key, desired, &old, queue);
     }
 
-    /// EditOp there is may be another than it should be.
-    pub(crate) fn suspect(&mut self) {
-        self.doubt = true;
+    /// The kernel's table may have changed.
+    pub(crate) fn recheck(&mut self) {
+        self.recheck = true;
     }
 
     // ---- work ----
 
     /// Whether there is something to do.
     pub(crate) fn is_busy(&self) -> bool {
-        self.doubt || self.walk.is_some() || !self.queue.is_empty()
+        self.recheck || self.walk.is_some() || !self.queue.is_empty()
     }
 
-    /// Works for a turn.
+    /// Works for one slice.
     ///
     /// # Errors
-    /// When the kernel does not answer; then another look is needed.
-    pub(crate) fn work(&mut self, line: &mut Line<'_>) -> io::Result<()> {
+    /// IPVS cannot be reached; [`Table::abort`] must be called.
+    pub(crate) fn work(&mut self, conn: &mut IpvsConn<'_>) -> io::Result<()> {
         let mut left = BUDGET;
         while left > 0 {
-            let cost = if self.doubt {
-                self.survey(line)?
+            let cost = if self.recheck {
+                self.survey(conn)?
             } else if !self.queue.is_empty() {
-                self.send(line)?
-            } else if let Some(place) = self.walk {
-                self.compare(place, line)?
-            } else if self.stale && !self.second {
-                self.second = true;
-                self.survey(line)?
+                self.send(conn)?
+            } else if let Some(index) = self.walk {
+                self.compare(index, conn)?
+            } else if self.stale && !self.listed_again {
+                self.listed_again = true;
+                self.survey(conn)?
             } else {
                 break;
             };
@@ -215,46 +218,46 @@ impl Table {
         Ok(())
     }
 
-    /// All is done: how many edits there were, and the first.
-    pub(crate) fn conclude(&mut self) -> (usize, Option<String>) {
+    /// Ends a round: the number of edits, and a description of the first.
+    pub(crate) fn finish_round(&mut self) -> (usize, Option<String>) {
         if core::mem::take(&mut self.stale) {
-            self.refuse(|| "somebody else changes the services at the same time".into());
+            self.refuse(|| "another program changes the services at the same time".into());
         }
-        self.second = false;
-        (core::mem::take(&mut self.edits), self.first.take())
+        self.listed_again = false;
+        (core::mem::take(&mut self.edits), self.first_edit.take())
     }
 
-    /// The kernel did not answer.
-    pub(crate) fn give_up(&mut self) {
+    /// IPVS could not be reached: the next round starts from the beginning.
+    pub(crate) fn abort(&mut self) {
         self.queue.clear();
         self.walk = None;
-        self.doubt = true;
+        self.recheck = true;
         self.stale = false;
-        self.second = false;
+        self.listed_again = false;
     }
 
     /// Lists the services.
-    fn survey(&mut self, line: &mut Line<'_>) -> io::Result<usize> {
+    fn survey(&mut self, conn: &mut IpvsConn<'_>) -> io::Result<usize> {
         self.queue.clear();
         self.stale = false;
-        self.known.clear();
-        self.unknown.clear();
+        self.known_schedulers.clear();
+        self.unknown_schedulers.clear();
         (self.refused, self.first_refused) = (0, None);
         for entry in &mut self.entries {
             entry.state = State::Missing;
         }
         let mut listed = 0_usize;
-        let family = line.family;
-        ipvs::list_services(line.batch(), family);
-        line.list(Family::V4, &mut |message| {
+        let family = conn.family;
+        ipvs::list_services(conn.batch(), family);
+        conn.list(Family::V4, &mut |message| {
             if let Message::Service(service) = message {
                 listed = listed.saturating_add(1);
-                self.seen(service);
+                self.compare_service(service);
             }
         })?;
-        self.doubt = false;
+        self.recheck = false;
         self.walk = Some(0);
-        // Services first: whatever is refused is known before its servers are asked for.
+        // Services first: a refused one is known before its servers are requested.
         let missing = self
             .entries
             .iter()
@@ -268,71 +271,71 @@ impl Table {
             self.queue
                 .extend(servers.map(|server| Edit::new(key, EditOp::Add(*server))));
         }
-        Ok(listed / LISTED + LIST)
+        Ok(listed / LISTED_PER_REQUEST + LIST_COST)
     }
 
-    /// A service is there.
-    fn seen(&mut self, listed: &ServiceEntry<'_>) {
+    /// A service is in the kernel's table.
+    fn compare_service(&mut self, listed: &ServiceEntry<'_>) {
         let key = listed.key;
         let Some(entry) = self.entry(&key) else {
-            if self.gone.contains(&key) {
+            if self.removed.contains(&key) {
                 self.queue.push_back(Edit::new(key, EditOp::DeleteService));
             }
             return;
         };
-        let known = core::mem::replace(&mut entry.state, State::There) == State::There;
+        let known = core::mem::replace(&mut entry.state, State::Present) == State::Present;
         if !known && !listed.matches(&entry.service) {
             self.queue.push_back(Edit::new(key, EditOp::SetService));
         }
     }
 
-    /// Lists the servers of a service that was there.
-    fn compare(&mut self, place: usize, line: &mut Line<'_>) -> io::Result<usize> {
-        let Some(entry) = self.entries.get(place) else {
+    /// Lists and compares the servers of a service in the kernel's table.
+    fn compare(&mut self, index: usize, conn: &mut IpvsConn<'_>) -> io::Result<usize> {
+        let Some(entry) = self.entries.get(index) else {
             self.walk = None;
             return Ok(0);
         };
-        self.walk = Some(place.saturating_add(1));
-        if entry.state != State::There {
+        self.walk = Some(index.saturating_add(1));
+        if entry.state != State::Present {
             return Ok(0);
         }
         let key = entry.service.key;
         let actual = &mut self.actual;
         actual.clear();
-        let family = line.family;
-        ipvs::list_servers(line.batch(), family, &key);
-        line.list(key.family(), &mut |message| {
+        let family = conn.family;
+        ipvs::list_servers(conn.batch(), family, &key);
+        conn.list(key.family(), &mut |message| {
             if let Message::Server(server) = message {
                 actual.push(server.server);
             }
         })?;
         let (desired, queue) = (&entry.servers, &mut self.queue);
         self.diff.servers(key, desired, actual, queue);
-        Ok(actual.len() / LISTED + LIST)
+        Ok(actual.len() / LISTED_PER_REQUEST + LIST_COST)
     }
 
     // ---- edits ----
 
     /// Sends the next edits.
-    fn send(&mut self, line: &mut Line<'_>) -> io::Result<usize> {
+    fn send(&mut self, conn: &mut IpvsConn<'_>) -> io::Result<usize> {
         let mut chunk: heapless::Vec<Edit, CHUNK> = heapless::Vec::new();
-        let family = line.family;
-        let batch = line.batch();
+        let family = conn.family;
+        let batch = conn.batch();
         let first_seq = batch.next_seq();
         while let Some(&edit) = self.queue.front() {
-            let risk = self.risk(&edit);
-            let waits = matches!(risk, Risk::Unknown | Risk::Early) && !chunk.is_empty();
+            let batching = self.batching(&edit);
+            let waits = matches!(batching, Batching::Alone | Batching::After) && !chunk.is_empty();
             if waits || chunk.is_full() {
                 break;
             }
             self.queue.pop_front();
-            if matches!(risk, Risk::Futile | Risk::Early) {
+            if matches!(batching, Batching::Skip | Batching::After) {
                 continue;
             }
             self.encode(&edit, batch, family);
-            // There is room.
+            // The chunk is not full.
             let _ = chunk.push(edit);
-            if risk == Risk::Unknown {
+            if batching == Batching::Alone {
                 break;
             }
         }
@@ -340,11 +343,11 @@ impl Table {
             return Ok(1);
         }
         let mut refused = [false; CHUNK];
-        line.request(&mut |ack| {
+        conn.request(&mut |ack| {
             let nth = usize::try_from(ack.seq.wrapping_sub(first_seq)).unwrap_or(usize::MAX);
             if let (Some(edit), Some(refused)) = (chunk.get(nth), refused.get_mut(nth)) {
                 *refused = true;
-                self.judge(edit, ack);
+                self.handle_refusal(edit, ack);
             }
         })?;
         for (edit, _) in chunk.iter().zip(refused).filter(|(_, refused)| !refused) {
@@ -357,36 +360,36 @@ impl Table {
             .saturating_mul((servers / LARGE).saturating_add(1)))
     }
 
-    /// EditOp is to be expected of an edit.
-    fn risk(&mut self, edit: &Edit) -> Risk {
+    /// How an edit may be sent.
+    fn batching(&mut self, edit: &Edit) -> Batching {
         if edit.op == EditOp::DeleteService {
-            return Risk::Small;
+            return Batching::Together;
         }
         let Ok(place) = self.find(&edit.key) else {
-            return Risk::Futile;
+            return Batching::Skip;
         };
         let Some(entry) = self.entries.get_mut(place) else {
-            return Risk::Futile;
+            return Batching::Skip;
         };
         if !matches!(edit.op, EditOp::AddService | EditOp::SetService) {
             return match entry.state {
-                State::There => Risk::Small,
-                State::Missing => Risk::Early,
-                State::Refused => Risk::Futile,
+                State::Present => Batching::Together,
+                State::Missing => Batching::After,
+                State::Refused => Batching::Skip,
             };
         }
         let scheduler = &entry.service.scheduler;
-        if self.unknown.contains(scheduler) {
+        if self.unknown_schedulers.contains(scheduler) {
             if edit.op == EditOp::AddService {
                 entry.state = State::Refused;
             }
             self.refused = self.refused.saturating_add(1);
-            return Risk::Futile;
+            return Batching::Skip;
         }
-        if self.known.contains(scheduler) {
-            return Risk::Small;
+        if self.known_schedulers.contains(scheduler) {
+            return Batching::Together;
         }
-        Risk::Unknown
+        Batching::Alone
     }
 
     fn encode(&self, edit: &Edit, batch: &mut Batch, family: u16) {
@@ -416,37 +419,37 @@ impl Table {
         }
     }
 
-    /// The kernel has done it.
+    /// The kernel accepted an edit.
     fn done(&mut self, edit: &Edit) {
         match edit.op {
             EditOp::AddService | EditOp::SetService => {
                 if let Some(entry) = self.entry(&edit.key) {
-                    entry.state = State::There;
+                    entry.state = State::Present;
                     let scheduler = entry.service.scheduler.clone();
-                    if !self.known.contains(&scheduler) {
-                        self.known.push(scheduler);
+                    if !self.known_schedulers.contains(&scheduler) {
+                        self.known_schedulers.push(scheduler);
                     }
                 }
             }
-            EditOp::DeleteService => self.gone.retain(|key| *key != edit.key),
+            EditOp::DeleteService => self.removed.retain(|key| *key != edit.key),
             EditOp::Add(_) | EditOp::Set(_) | EditOp::Delete(_) => {}
         }
         self.edits = self.edits.saturating_add(1);
-        self.first.get_or_insert_with(|| words(edit));
+        self.first_edit.get_or_insert_with(|| describe(edit));
     }
 
-    /// The kernel has not done it.
-    fn judge(&mut self, edit: &Edit, ack: &Ack<'_>) {
+    /// The kernel refused an edit.
+    fn handle_refusal(&mut self, edit: &Edit, ack: &Ack<'_>) {
         let key = edit.key;
-        let mut instead = |op| {
-            let second = true;
-            self.queue.push_front(Edit { key, op, second });
+        let mut replace_with = |op| {
+            let retried = true;
+            self.queue.push_front(Edit { key, op, retried });
         };
         match (edit.op, ack.errno) {
-            (EditOp::DeleteService, ESRCH) => self.gone.retain(|gone| *gone != key),
+            (EditOp::DeleteService, ESRCH) => self.removed.retain(|removed| *removed != key),
             (EditOp::Delete(_), ENOENT | ESRCH) => {}
-            (EditOp::Add(server), EEXIST) if !edit.second => instead(EditOp::Set(server)),
-            (EditOp::Set(server), ENOENT) if !edit.second => instead(EditOp::Add(server)),
+            (EditOp::Add(server), EEXIST) if !edit.retried => replace_with(EditOp::Set(server)),
+            (EditOp::Set(server), ENOENT) if !edit.retried => replace_with(EditOp::Add(server)),
             (EditOp::AddService, EEXIST)
             | (EditOp::SetService | EditOp::Add(_) | EditOp::Set(_), ESRCH) => self.stale = true,
             (EditOp::AddService | EditOp::SetService, errno) => {
@@ -458,15 +461,14 @@ impl Table {
                     format!("{subject}: {why}: {MIXED}")
                 }),
             (_, _) => {
-                let words = || format!("{}: {}", subject(edit), reason(ack));
-                self.refuse(words);
+                self.refuse(|| format!("{}: {}", subject(edit), reason(ack)));
             }
         }
     }
 
-    fn refuse(&mut self, words: impl FnOnce() -> String) {
+    fn refuse(&mut self, describe: impl FnOnce() -> String) {
         self.refused = self.refused.saturating_add(1);
-        self.first_refused.get_or_insert_with(words);
+        self.first_refused.get_or_insert_with(describe);
     }
 
     fn refused_service(&mut self, edit: &Edit, errno: i32, ack: &Ack<'_>) {
@@ -478,51 +480,50 @@ impl Table {
         }
         let name = entry.service.scheduler.clone();
         if errno != ENOENT {
-            let words = || format!("{}: {}", subject(edit), reason(ack));
-            return self.refuse(words);
+            return self.refuse(|| format!("{}: {}", subject(edit), reason(ack)));
         }
         self.refuse(|| {
             format!(
                 "{}: the kernel has no scheduler {name} \
-                 (it needs the module ip_vs_{name}; OpenWrt: kmod-nf-ipvs)",
+                 (install the module ip_vs_{name}; OpenWrt: kmod-nf-ipvs)",
                 edit.key
             )
         });
-        self.unknown.push(name);
+        self.unknown_schedulers.push(name);
     }
 
-    // ---- the end ----
+    // ---- end ----
 
-    /// Removes all that is ours. The servers of a service go with it.
-    pub(crate) fn withdraw(&mut self, line: &mut Line<'_>) -> io::Result<()> {
+    /// Deletes our services, with their servers.
+    pub(crate) fn withdraw(&mut self, conn: &mut IpvsConn<'_>) -> io::Result<()> {
         self.queue.clear();
-        let gone = self.gone.iter();
+        let removed = self.removed.iter();
         self.queue
-            .extend(gone.map(|key| Edit::new(*key, EditOp::DeleteService)));
+            .extend(removed.map(|key| Edit::new(*key, EditOp::DeleteService)));
         for entry in &self.entries {
             let edit = Edit::new(entry.service.key, EditOp::DeleteService);
             self.queue.push_back(edit);
         }
         while !self.queue.is_empty() {
-            self.send(line)?;
+            self.send(conn)?;
         }
         self.entries.clear();
-        self.gone.clear();
+        self.removed.clear();
         Ok(())
     }
 }
 
-/// Whether an edit may be sent together with others.
+/// How an edit may be sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Risk {
-    /// Yes.
-    Small,
-    /// By itself: others depend on whether its scheduler is there.
-    Unknown,
-    /// After what is about to be sent, or not at all: its service is being added.
-    Early,
-    /// It is not worth sending.
-    Futile,
+enum Batching {
+    /// Together with others.
+    Together,
+    /// Alone: others depend on whether the kernel has the scheduler.
+    Alone,
+    /// After the current chunk, if its service has been added by then.
+    After,
+    /// Not at all: it would be refused.
+    Skip,
 }
 
 fn subject(edit: &Edit) -> String {
@@ -535,7 +536,7 @@ fn subject(edit: &Edit) -> String {
     }
 }
 
-fn words(edit: &Edit) -> String {
+fn describe(edit: &Edit) -> String {
     let verb = match edit.op {
         EditOp::AddService | EditOp::Add(_) => "added",
         EditOp::SetService | EditOp::Set(_) => "changed",

@@ -1,55 +1,55 @@
-//! `lvs_timeouts`: set at the start, put back at the end.
+//! `lvs_timeouts`: set at the start, restored at the end.
 
 use std::io;
 
 use crate::engine::kernel::addresses::reason;
-use crate::engine::lvs::ipvs::Line;
+use crate::engine::lvs::ipvs::IpvsConn;
 use crate::netlink::ipvs::{self, Message, Timeouts};
 use crate::types::Family;
 
-/// See the top of the file. A timeout of 0 is left as it is.
+/// Timeouts of IPVS connections. A configured timeout of 0 leaves the kernel's.
 #[derive(Debug, Default)]
-pub(crate) struct Limits {
+pub(crate) struct TimeoutSettings {
     wanted: Timeouts,
-    /// Those that are others than they were, because of us.
+    /// Those that we have changed.
     changed: [bool; 3],
-    /// As they were.
+    /// The values before.
     before: Option<Timeouts>,
-    doubt: bool,
-    /// Why they are not as they should be.
+    pending: bool,
+    /// Why the kernel refused them.
     pub(crate) refused: Option<String>,
 }
 
-impl Limits {
+impl TimeoutSettings {
     pub(crate) fn is_wanted(&self) -> bool {
         self.wanted != Timeouts::default()
     }
 
     pub(crate) fn is_busy(&self) -> bool {
-        self.doubt
+        self.pending
     }
 
     pub(crate) fn set(&mut self, wanted: Timeouts) {
-        self.doubt |= self.wanted != wanted;
+        self.pending |= self.wanted != wanted;
         self.wanted = wanted;
     }
 
-    /// Refused ones are to be tried again.
+    /// Retries refused ones.
     pub(crate) fn retry(&mut self) {
-        self.doubt |= self.refused.is_some();
+        self.pending |= self.refused.is_some();
     }
 
-    /// Sets those that are wanted, and puts back those that are no longer.
+    /// Sets configured timeouts, and restores those that are no longer configured.
     ///
     /// # Errors
-    /// When the kernel does not answer.
-    pub(crate) fn work(&mut self, line: &mut Line<'_>) -> io::Result<()> {
-        if !self.doubt {
+    /// IPVS cannot be reached.
+    pub(crate) fn work(&mut self, conn: &mut IpvsConn<'_>) -> io::Result<()> {
+        if !self.pending {
             return Ok(());
         }
         let before = match self.before {
             Some(before) => before,
-            None => *self.before.insert(read(line)?),
+            None => *self.before.insert(read(conn)?),
         };
         self.refused = None;
         let mut target = self.wanted;
@@ -60,26 +60,26 @@ impl Limits {
             }
             *changed = wanted;
         }
-        self.refused = write(target, line)?;
-        self.doubt = false;
+        self.refused = write(target, conn)?;
+        self.pending = false;
         Ok(())
     }
 
-    /// Puts back what was before.
-    pub(crate) fn withdraw(&mut self, line: &mut Line<'_>) -> io::Result<()> {
+    /// Restores the values before.
+    pub(crate) fn withdraw(&mut self, conn: &mut IpvsConn<'_>) -> io::Result<()> {
         self.set(Timeouts::default());
         if self.before.is_some() {
-            self.work(line)?;
+            self.work(conn)?;
         }
         Ok(())
     }
 }
 
-fn read(line: &mut Line<'_>) -> io::Result<Timeouts> {
+fn read(conn: &mut IpvsConn<'_>) -> io::Result<Timeouts> {
     let mut found = Timeouts::default();
-    let family = line.family;
-    ipvs::get_timeouts(line.batch(), family);
-    line.list(Family::V4, &mut |message| {
+    let family = conn.family;
+    ipvs::get_timeouts(conn.batch(), family);
+    conn.list(Family::V4, &mut |message| {
         if let Message::Timeouts(timeouts) = message {
             found = *timeouts;
         }
@@ -87,11 +87,11 @@ fn read(line: &mut Line<'_>) -> io::Result<Timeouts> {
     Ok(found)
 }
 
-fn write(target: Timeouts, line: &mut Line<'_>) -> io::Result<Option<String>> {
+fn write(target: Timeouts, conn: &mut IpvsConn<'_>) -> io::Result<Option<String>> {
     let mut refused = None;
-    let family = line.family;
-    ipvs::set_timeouts(line.batch(), family, target);
-    line.request(&mut |ack| {
+    let family = conn.family;
+    ipvs::set_timeouts(conn.batch(), family, target);
+    conn.request(&mut |ack| {
         refused.get_or_insert_with(|| format!("timeouts: {}", reason(ack)));
     })?;
     Ok(refused)

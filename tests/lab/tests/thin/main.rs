@@ -66,7 +66,7 @@ fn lacking(ctx: &Ctx) -> Outcome {
         "no_accept is not enforced, the addresses of VI_51, VI_52 answer: nftables: ",
         "cannot receive IPv6 adverts on eth0: ",
         "(no IPv6: CONFIG_IPV6, ipv6.disable=1)",
-        "IPVS: this kernel has none: virtual servers are not set up, VRRP goes on (it needs the module ip_vs",
+        "IPVS: not available in this kernel; virtual servers are not set up, VRRP continues (install the module ip_vs",
     ] {
         assert_eq!(log.matches(words).count(), 1, "{words}: {log}");
     }

@@ -1,0 +1,238 @@
+//! Log lines and e-mail texts about checks, servers and quorums: keepalived's, where it has them.
+
+use core::fmt;
+use std::io;
+
+use crate::check::schedule::ResultEffect;
+use crate::config::model::lvs::{Check, CheckKind, RealServer, VirtualServer};
+use crate::engine::log_limit::LogLimit;
+use crate::engine::lvs::notify::{Cause, RemovalReason, server_name};
+use crate::engine::system::error_text;
+use crate::lvs::state::{Change, VirtualServerState, threshold};
+use crate::types::Instant;
+use crate::types::ipvs::{IpProtocol, ServerName};
+
+/// A check with its servers; displayed as in keepalived's log.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CheckConf<'a> {
+    pub(crate) virtual_server: &'a VirtualServer,
+    pub(crate) real_server: &'a RealServer,
+    pub(crate) check: &'a Check,
+}
+
+impl CheckConf<'_> {
+    fn server_name(&self) -> ServerName {
+        server_name(self.virtual_server, self.real_server)
+    }
+
+    /// How keepalived's lines start for this kind of check: on success, and on failure.
+    fn prefixes(&self) -> (&'static str, &'static str) {
+        match &self.check.kind {
+            CheckKind::Tcp(_) => ("TCP connection to", "TCP_CHECK on"),
+            CheckKind::Http(_, http) if http.tls => ("SSL connection to", "SSL_GET on"),
+            CheckKind::Http(..) => ("HTTP connection to", "HTTP_CHECK on"),
+            CheckKind::Smtp { .. } => ("SMTP connection to", "SMTP_CHECK on"),
+            CheckKind::Dns { .. } => ("DNS connection to", "DNS_CHECK on"),
+            CheckKind::Udp(..) => ("UDP connection to", "UDP_CHECK on"),
+            CheckKind::Ping(_) => ("ICMP connection to", "ICMP CHECK on"),
+            CheckKind::Misc { .. } => ("Misc check for", "Misc check for"),
+            CheckKind::File { .. } => ("FILE_CHECK for", "FILE_CHECK for"),
+        }
+    }
+}
+
+impl fmt::Display for CheckConf<'_> {
+    /// `service [192.0.2.1]:tcp:80 of VS [198.51.100.1]:tcp:80`: the server it checks, and the virtual server.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let vs = &self.virtual_server.name;
+        let (target, protocol) = match &self.check.kind {
+            CheckKind::Tcp(target)
+            | CheckKind::Http(target, _)
+            | CheckKind::Smtp { target, .. } => (target, IpProtocol::Tcp),
+            CheckKind::Udp(target, _) | CheckKind::Dns { target, .. } => (target, IpProtocol::Udp),
+            CheckKind::Ping(target) => {
+                return write!(f, "service [{}] of VS {vs}", target.remote.ip());
+            }
+            CheckKind::Misc { command, .. } => {
+                let program = command.argv.first().map_or("", String::as_str);
+                return write!(f, "[{} VS {vs}] by [{program}]", self.server_name());
+            }
+            CheckKind::File { .. } => {
+                return write!(f, "service {} of VS {vs}", self.server_name());
+            }
+        };
+        let (addr, port) = (target.remote.ip(), target.remote.port());
+        let target = ServerName {
+            addr,
+            protocol: Some(protocol),
+            port,
+        };
+        write!(f, "service {target} of VS {vs}")
+    }
+}
+
+/// Logs the result of a check.
+pub(super) fn log_result(
+    log_limit: &mut LogLimit,
+    now: Instant,
+    check: &CheckConf<'_>,
+    effect: ResultEffect,
+    result: &Result<i64, String>,
+) {
+    let (success, failure) = check.prefixes();
+    let log_all = check.check.log_all_failures;
+    let why = match (effect, result) {
+        (ResultEffect::Retry(_), _) if !log_all => return,
+        (ResultEffect::Unchanged, Err(_)) if !log_all => return,
+        (ResultEffect::Unchanged, Ok(_)) => return,
+        (_, Ok(_)) => "",
+        (_, Err(why)) => why.as_str(),
+    };
+    // A flapping server must not fill the disk.
+    let Some(suppressed) = log_limit.allow(now) else {
+        return;
+    };
+    if suppressed > 0 {
+        log::info!(target: "check", "{failure} {check}: {suppressed} more lines suppressed");
+    }
+    match (effect, result) {
+        (ResultEffect::Changed(_) | ResultEffect::Unchanged, Ok(_)) => {
+            log::info!(target: "check", "{success} {check} success.");
+        }
+        (ResultEffect::Changed(0), Err(_)) => {
+            log::warn!(target: "check", "{failure} {check} failed: {why}.");
+        }
+        (ResultEffect::Changed(retries), Err(_)) => {
+            log::warn!(target: "check", "{failure} {check} failed after {retries} retries: {why}.");
+        }
+        (ResultEffect::Retry(retries), _) => {
+            let (next, max) = (retries.saturating_add(1), check.check.retry);
+            log::info!(target: "check", "{failure} {check} failed: {why}; retry {next} of {max}.");
+        }
+        (ResultEffect::Unchanged, Err(_)) => {
+            log::info!(target: "check", "{failure} {check} still fails: {why}.");
+        }
+    }
+}
+
+/// Logs why a check could not run.
+pub(super) fn log_postponed(
+    log_limit: &mut LogLimit,
+    now: Instant,
+    check: &CheckConf<'_>,
+    error: &io::Error,
+) {
+    let (_, failure) = check.prefixes();
+    let error = error_text(error);
+    if log_limit.allow(now).is_some() {
+        log::warn!(
+            target: "check",
+            "{failure} {check} cannot run: {error}; retrying at the next interval, the server keeps its state"
+        );
+    }
+}
+
+/// Logs a change in keepalived's words.
+pub(super) fn log_change(conf: &VirtualServer, state: &VirtualServerState, change: Change) {
+    let name = &conf.name;
+    match change {
+        Change::Weight { server, from, to } => {
+            let up = state.servers.get(server).is_some_and(|server| server.up);
+            let activity = if up { "active" } else { "inactive" };
+            if let Some(server) = conf.real_servers.get(server) {
+                let server = server_name(conf, server);
+                log::info!(
+                    target: "check",
+                    "Changing weight from {from} to {to} for {activity} service {server} of VS {name}"
+                );
+            }
+        }
+        Change::Server { server, up, .. } => {
+            let Some(conf_of) = conf.real_servers.get(server) else {
+                return;
+            };
+            let server = server_name(conf, conf_of);
+            let (verb, preposition) = match (up, conf_of.inhibit_on_failure) {
+                (true, false) => ("Adding", "to"),
+                (false, false) => ("Removing", "from"),
+                (true, true) => ("Enabling", "of"),
+                (false, true) => ("Disabling", "of"),
+            };
+            log::info!(target: "check", "{verb} service {server} {preposition} VS {name}");
+        }
+        Change::Quorum { up, first, weight } => {
+            let text = quorum_text(conf, up, first && !up, weight);
+            log::info!(target: "check", "{text} for VS {name}");
+        }
+        Change::SorryServer(active) => log_sorry_server(conf, active),
+    }
+}
+
+fn log_sorry_server(conf: &VirtualServer, active: bool) {
+    let name = &conf.name;
+    let servers = match active {
+        true => "Removing alive servers from",
+        false => "Adding alive servers to",
+    };
+    if let Some(sorry) = &conf.sorry_server {
+        let (verb, preposition) = match (active, sorry.inhibit) {
+            (true, false) => ("Adding", "to"),
+            (false, false) => ("Removing", "from"),
+            (true, true) => ("Enabling", "to"),
+            (false, true) => ("Disabling", "from"),
+        };
+        let sorry = ServerName {
+            addr: sorry.addr,
+            protocol: conf.protocol,
+            port: sorry.port,
+        };
+        log::info!(target: "check", "{verb} sorry server {sorry} {preposition} VS {name}");
+    }
+    log::info!(target: "check", "{servers} the pool for VS {name}");
+}
+
+/// How the quorum is calculated: `Gained quorum 2+1=3 <= 4`, `Lost quorum 2-1=1 > 0`.
+pub(super) fn quorum_text(conf: &VirtualServer, up: bool, first: bool, weight: u64) -> String {
+    let VirtualServer {
+        quorum, hysteresis, ..
+    } = conf;
+    let gain = up || first;
+    let threshold = threshold(conf, gain);
+    let event = match (up, first) {
+        (true, false) => "Gained quorum",
+        (false, false) => "Lost quorum",
+        (true, true) => "Starting with quorum up",
+        (false, true) => "Starting with quorum down",
+    };
+    let sign = if gain { '+' } else { '-' };
+    let compare = if up { "<=" } else { ">" };
+    format!("{event} {quorum}{sign}{hysteresis}={threshold} {compare} {weight}")
+}
+
+/// keepalived's text of an e-mail about the result of a check.
+pub(super) fn check_email_body(kind: Option<&CheckKind>, up: bool) -> &'static str {
+    match (kind, up) {
+        (Some(CheckKind::Tcp(_)), true) => "=> TCP CHECK succeed on service <=",
+        (Some(CheckKind::Tcp(_)), false) => "=> TCP CHECK failed on service <=",
+        (Some(CheckKind::Udp(..)), true) => "=> UDP CHECK succeed on service <=",
+        (Some(CheckKind::Udp(..)), false) => "=> UDP CHECK failed on service <=",
+        (Some(CheckKind::Ping(_)), true) => "=> ICMP CHECK succeed on service <=",
+        (Some(CheckKind::Ping(_)), false) => "=> ICMP CHECK failed on service <=",
+        (Some(CheckKind::Dns { .. }), true) => "=> DNS_CHECK: succeed on service <=",
+        (Some(CheckKind::Dns { .. }), false) => "=> DNS_CHECK: failed on service <=",
+        (Some(CheckKind::Misc { .. }), true) => "=> MISC CHECK succeeded on service <=",
+        (Some(CheckKind::Misc { .. }), false) => "=> MISC CHECK failed on service <=",
+        (Some(CheckKind::Http(..)), false) => "=> CHECK failed on service : HTTP request failed <=",
+        (_, true) => "=> CHECK succeed on service <=",
+        (_, false) => "=> CHECK failed on service <=",
+    }
+}
+
+/// keepalived's text of an e-mail about a change that has another cause than a check.
+pub(super) fn cause_email_body(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Removed(RemovalReason::Shutdown) => "=> Shutting down <=",
+        Cause::Removed(RemovalReason::Reload) => "=> Removing <=",
+        Cause::Config | Cause::Check(_) => "=> Configuration changed <=",
+    }
+}

@@ -1,0 +1,115 @@
+//! Virtual servers as the rest of the engine sees them. A build without the feature `lvs` has none.
+
+use core::fmt::Debug;
+use core::net::IpAddr;
+
+use crate::config::model::{self, Fifo};
+use crate::ctl;
+use crate::engine::Engine;
+use crate::engine::cx::Cx;
+use crate::engine::instance::router::Router;
+use crate::engine::shared::Shared;
+use crate::engine::system::{Exit, System};
+
+/// `virtual_server` blocks at run time. `Lvs` implements it.
+pub(crate) trait VirtualServices: Debug {
+    /// Whether there is nothing to do: no virtual server and no sync daemon.
+    fn is_idle(&self) -> bool;
+
+    /// Whether there are virtual servers.
+    fn has_services(&self) -> bool;
+
+    /// `lvs_notify_fifo`.
+    fn fifo(&self) -> Option<&Fifo>;
+
+    /// Whether checks are suspended or resumed when this address is added or removed.
+    fn depends_on_address(&self, addr: IpAddr) -> bool;
+
+    /// The daemon starts. Addresses are known; no instance has started.
+    fn start(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, routers: &[Router]);
+
+    /// The daemon stops.
+    fn stop(&mut self, cx: &mut Cx<'_>, shared: &mut Shared);
+
+    /// Another configuration. States of checks and connections are kept.
+    fn replace(
+        &mut self,
+        cx: &mut Cx<'_>,
+        shared: &mut Shared,
+        routers: &[Router],
+        new: model::Lvs,
+    );
+
+    /// Does what is due.
+    fn expire(&mut self, cx: &mut Cx<'_>, shared: &mut Shared);
+
+    /// Addresses of this host may have changed.
+    fn addresses_changed(&mut self, cx: &mut Cx<'_>, shared: &mut Shared);
+
+    /// Tracked files have changed (`FILE_CHECK`).
+    fn files_changed(&mut self, cx: &mut Cx<'_>, shared: &mut Shared);
+
+    /// An instance has changed its state (`lvs_sync_daemon`).
+    fn instance_changed(
+        &mut self,
+        cx: &mut Cx<'_>,
+        shared: &mut Shared,
+        routers: &[Router],
+        instance: usize,
+    );
+
+    /// Something happened to the socket of a check.
+    #[cfg(feature = "lvs")]
+    fn socket_event(
+        &mut self,
+        cx: &mut Cx<'_>,
+        shared: &mut Shared,
+        check: usize,
+        event: crate::check::SocketEvent<'_>,
+    );
+
+    /// The program of a `MISC_CHECK` has ended.
+    fn program_ended(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, check: usize, how: Exit);
+
+    /// The program of a `MISC_CHECK` has exceeded its time limit and was sent SIGTERM.
+    fn program_overdue(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, check: usize);
+
+    /// State for dumps. `system`: to read the kernel's counters.
+    fn snapshot(&self, system: Option<&mut dyn System>) -> Vec<ctl::Service<'_>>;
+}
+
+/// `None`: this build has no virtual servers.
+pub(crate) fn new(conf: model::Lvs) -> Option<Box<dyn VirtualServices>> {
+    #[cfg(feature = "lvs")]
+    return Some(Box::new(crate::engine::lvs::Lvs::new(conf)));
+    #[cfg(not(feature = "lvs"))]
+    {
+        drop(conf);
+        None
+    }
+}
+
+impl Engine {
+    /// Calls a method of the virtual servers, if this build has them.
+    pub(crate) fn with_lvs(
+        &mut self,
+        call: impl FnOnce(&mut dyn VirtualServices, &mut Shared, &[Router]),
+    ) {
+        if let Some(lvs) = &mut self.lvs {
+            call(lvs.as_mut(), &mut self.shared, &self.routers);
+        }
+    }
+
+    /// Something happened to the socket of a check.
+    #[cfg(feature = "lvs")]
+    pub fn probe(
+        &mut self,
+        now: crate::types::Instant,
+        check: usize,
+        event: crate::check::SocketEvent<'_>,
+        system: &mut dyn System,
+    ) {
+        let cx = &mut Cx::new(now, system);
+        self.with_lvs(|lvs, shared, _| lvs.socket_event(cx, shared, check, event));
+    }
+}
