@@ -1,9 +1,10 @@
 //! The command line. Its options are keepalived's, so that unit files and scripts continue to work.
 //!
-//! One table has everything about an option: names, value, effect, help. Options that have no meaning in
-//! a single process are accepted, collected in [`Options::ignored`], and logged with `-D`. An option
-//! that would run another program is refused. Values are written as for getopt: an optional one must be attached
-//! (`-tFILE`, `--config-test=FILE`); short options can be combined (`-nlD`).
+//! One table has everything about an option: names, value, effect, help. Options that have no
+//! meaning in a single process are accepted, collected in [`Options::ignored`], and logged with
+//! `-D`. An option that would run another program is refused. Values are written as for getopt: an
+//! optional one must be attached (`-tFILE`, `--config-test=FILE`); short options can be combined
+//! (`-nlD`).
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -109,7 +110,8 @@ enum Value {
 
 /// What an option does.
 enum Effect {
-    /// Sets an option to the value, which is empty if none is given. The error is what is wrong with the value.
+    /// Sets an option to the value, which is empty if none is given. The error is what is wrong
+    /// with the value.
     Set(fn(&mut Options, &str) -> Result<(), String>),
     /// Accepted without effect, for this reason.
     Ignored(&'static str),
@@ -262,7 +264,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request, String
                 TABLE.iter().find(|row| row.short == Some(letter)),
             ),
             Arg::Long(name) => {
-                // keepalived uses both spellings (--no_bfd, --no-syslog); both are accepted for all.
+                // keepalived uses both spellings (--no_bfd, --no-syslog); both are accepted for
+                // all.
                 let same = |row: &&Row| row.long.replace('_', "-") == name.replace('_', "-");
                 (format!("--{name}"), TABLE.iter().find(same))
             }
@@ -295,7 +298,8 @@ fn apply(options: &mut Options, row: &Row, typed: &str, parser: &mut Parser) -> 
     }
 }
 
-/// Decides which command the options ask for. Help and version come first, for users who add `-h` to a long line.
+/// Decides which command the options ask for. Help and version come first, for users who add `-h`
+/// to a long line.
 fn decide(mut options: Options) -> Result<Request, String> {
     if options.help {
         return Ok(Request::Help);

@@ -1,7 +1,8 @@
-//! vrrpd: VRRP, virtual addresses, IPVS and health checks in one static binary, configured with keepalived.conf.
+//! vrrpd: VRRP, virtual addresses, IPVS and health checks in one static binary, configured with
+//! keepalived.conf.
 //!
-//! `main.rs` only calls [`run::run`], so that tests and fuzz targets can link everything else. `tests/layers.rs`
-//! enforces which module may use which.
+//! `main.rs` only calls [`run::run`], so that tests and fuzz targets can link everything else.
+//! `tests/layers.rs` enforces which module may use which.
 
 #[cfg(feature = "lvs")]
 pub mod check;

@@ -1,4 +1,5 @@
-//! All `unsafe` code: system calls that nix and socket2 do not offer in a safe form, one per function.
+//! All `unsafe` code: system calls that nix and socket2 do not offer in a safe form, one per
+//! function.
 
 use std::ffi::CString;
 use std::mem::MaybeUninit;
@@ -24,14 +25,16 @@ pub(crate) fn fork() -> nix::Result<ForkResult> {
     if !is_single_threaded() {
         return Err(Errno::EBUSY);
     }
-    // SAFETY: the child of a single-threaded process is a full copy; no lock is held by a thread that does
-    // not exist there. Checked above; without /proc it holds because vrrpd starts no threads.
+    // SAFETY: the child of a single-threaded process is a full copy; no lock is held by a thread
+    // that does not exist there. Checked above; without /proc it holds because vrrpd starts no
+    // threads.
     unsafe { nix::unistd::fork() }
 }
 
 // ---- children ----
 
-/// Arguments or environment for execve(2), allocated before a fork so that the child need not allocate.
+/// Arguments or environment for execve(2), allocated before a fork so that the child need not
+/// allocate.
 #[derive(Debug)]
 pub(crate) struct Words {
     /// What the pointers refer to; never changed.
@@ -52,8 +55,8 @@ impl Words {
 /// fork(2) for a child that runs `body` and exits with the code that it returns. Unless the process
 /// [`is_single_threaded`], `body` must only make system calls: no allocation, no lock.
 pub(crate) fn fork_child(body: &dyn Fn() -> u8) -> nix::Result<nix::unistd::Pid> {
-    // SAFETY: locks that other threads hold at this moment stay locked in the child, which is why `body` must
-    // not lock. It is borrowed, so the child does not free it.
+    // SAFETY: locks that other threads hold at this moment stay locked in the child, which is why
+    // `body` must not lock. It is borrowed, so the child does not free it.
     match unsafe { nix::unistd::fork() }? {
         ForkResult::Parent { child } => Ok(child),
         ForkResult::Child => {
@@ -83,7 +86,8 @@ pub(crate) fn execve(argv: &Words, environment: &Words) -> Errno {
     let Some(&program) = argv.pointers.first().filter(|first| !first.is_null()) else {
         return Errno::ENOENT;
     };
-    // SAFETY: all pointers refer to NUL-terminated text that `argv` and `environment` own; both lists end with null.
+    // SAFETY: all pointers refer to NUL-terminated text that `argv` and `environment` own; both
+    // lists end with null.
     unsafe {
         libc::execve(
             program,
@@ -94,16 +98,18 @@ pub(crate) fn execve(argv: &Words, environment: &Words) -> Errno {
     Errno::last()
 }
 
-/// Sets every signal to its default: an ignored signal would stay ignored in a program that is executed.
+/// Sets every signal to its default: an ignored signal would stay ignored in a program that is
+/// executed.
 pub(crate) fn default_signals() {
     for number in 1..=libc::SIGRTMAX() {
-        // SAFETY: sets no handler. Signals that cannot be changed are refused, among them those that the C
-        // library uses.
+        // SAFETY: sets no handler. Signals that cannot be changed are refused, among them those
+        // that the C library uses.
         unsafe { libc::signal(number, libc::SIG_DFL) };
     }
 }
 
-/// Reaps a child that has ended, if there is one. (nix does not accept an end by a real-time signal.)
+/// Reaps a child that has ended, if there is one. (nix does not accept an end by a real-time
+/// signal.)
 pub(crate) fn reap() -> Option<(i32, ExitStatus)> {
     let mut status = 0;
     // SAFETY: the pointer is valid for the call.
@@ -111,7 +117,8 @@ pub(crate) fn reap() -> Option<(i32, ExitStatus)> {
     (pid > 0).then(|| (pid, ExitStatus::from_raw(status)))
 }
 
-/// In a child that does not execute a program: closes all descriptors but the three standard ones and `kept`.
+/// In a child that does not execute a program: closes all descriptors but the three standard ones
+/// and `kept`.
 #[cfg(feature = "mail")]
 pub(crate) fn close_all_but(kept: RawFd) {
     let kept = libc::c_uint::try_from(kept).unwrap_or(libc::c_uint::MAX);
@@ -127,7 +134,8 @@ pub(crate) fn close_all_but(kept: RawFd) {
         if done == 0 {
             continue;
         }
-        // Kernels before 5.9 do not have close_range(2). The daemon has far fewer descriptors than this.
+        // Kernels before 5.9 do not have close_range(2). The daemon has far fewer descriptors than
+        // this.
         for fd in first..=last.min(4096) {
             // SAFETY: as above.
             let _ = unsafe { libc::close(fd.cast_signed()) };
@@ -145,8 +153,8 @@ pub(crate) fn close_on_exec(fd: RawFd) -> nix::Result<()> {
 pub(crate) fn local_time(now: TimeSpec) -> Option<libc::tm> {
     let seconds = now.tv_sec();
     let mut parts = MaybeUninit::<libc::tm>::uninit();
-    // SAFETY: both pointers are valid for the call. The function reads the environment, which never changes:
-    // there is one thread and no call of set_var.
+    // SAFETY: both pointers are valid for the call. The function reads the environment, which never
+    // changes: there is one thread and no call of set_var.
     let filled = unsafe { libc::localtime_r(&raw const seconds, parts.as_mut_ptr()) };
     if filled.is_null() {
         return None;
@@ -173,9 +181,9 @@ pub(crate) fn set_nice(nice: i8) -> nix::Result<()> {
     Errno::result(result).map(drop)
 }
 
-/// sched_setscheduler(2) for this process: SCHED_RR with `priority` 1 to 99, SCHED_OTHER with 0. Children start with
-/// SCHED_OTHER and do not inherit a negative niceness (SCHED_RESET_ON_FORK). Called by number, because musl's function
-/// always fails.
+/// sched_setscheduler(2) for this process: SCHED_RR with `priority` 1 to 99, SCHED_OTHER with 0.
+/// Children start with SCHED_OTHER and do not inherit a negative niceness (SCHED_RESET_ON_FORK).
+/// Called by number, because musl's function always fails.
 pub(crate) fn set_scheduler(priority: u8) -> nix::Result<()> {
     let policy = match priority {
         0 => libc::SCHED_OTHER,
@@ -190,7 +198,8 @@ pub(crate) fn set_scheduler(priority: u8) -> nix::Result<()> {
     Errno::result(result).map(drop)
 }
 
-/// ppoll(2) without a signal mask; no timeout means for ever. The result is in `fds`; EINTR counts as nothing ready.
+/// ppoll(2) without a signal mask; no timeout means for ever. The result is in `fds`; EINTR counts
+/// as nothing ready.
 pub(crate) fn ppoll(fds: &mut [libc::pollfd], timeout: Option<Duration>) -> nix::Result<()> {
     let timeout = timeout.map(nix::sys::time::TimeSpec::from_duration);
     let timeout = timeout
@@ -230,8 +239,8 @@ const _: () = assert!(size_of::<libc::sockaddr_ll>() == 20 && libc::AF_PACKET ==
 /// The address of an interface for a packet socket, to send complete frames.
 pub(crate) fn packet_address(interface: u32) -> SockAddr {
     let mut storage = SockAddrStorage::zeroed();
-    // SAFETY: sockaddr_ll is one of the address types that the storage is for; all bytes are zero, which is a
-    // valid value.
+    // SAFETY: sockaddr_ll is one of the address types that the storage is for; all bytes are zero,
+    // which is a valid value.
     let link = unsafe { storage.view_as::<libc::sockaddr_ll>() };
     link.sll_family = AF_PACKET;
     link.sll_ifindex = interface.cast_signed();
@@ -240,16 +249,16 @@ pub(crate) fn packet_address(interface: u32) -> SockAddr {
     unsafe { SockAddr::new(storage, len) }
 }
 
-/// Replaces the unwinder by stubs. A stripped static program that aborts on panic cannot print useful backtraces, but
-/// the standard library would link 280 KB for them: unwinder, DWARF reader, demangler. Panic messages with
-/// file and line are not affected.
+/// Replaces the unwinder by stubs. A stripped static program that aborts on panic cannot print
+/// useful backtraces, but the standard library would link 280 KB for them: unwinder, DWARF reader,
+/// demangler. Panic messages with file and line are not affected.
 #[cfg(all(target_env = "musl", target_feature = "crt-static", panic = "abort"))]
 mod no_unwinder {
     /// `_URC_END_OF_STACK`.
     const END_OF_STACK: usize = 5;
 
-    /// Defines functions of the unwinder (Itanium C++ ABI, Level I) that return a constant. All arguments and
-    /// results are words, and in C a callee may ignore arguments.
+    /// Defines functions of the unwinder (Itanium C++ ABI, Level I) that return a constant. All
+    /// arguments and results are words, and in C a callee may ignore arguments.
     macro_rules! stubs {
         ($($name:ident -> $result:expr;)*) => { $(
             // SAFETY: no other object defines this name, because this module replaces the unwinder.

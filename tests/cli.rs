@@ -1,4 +1,5 @@
-//! The command as a user or a service manager sees it: options, messages, exit codes, pid file, signals.
+//! The command as a user or a service manager sees it: options, messages, exit codes, pid file,
+//! signals.
 //!
 //! Daemons run in a network namespace of their own, and without root in a user namespace too.
 
@@ -68,7 +69,8 @@ impl Drop for Scratch {
     }
 }
 
-/// Reports a skipped test on the real standard error: the test runner shows the output of failed tests only.
+/// Reports a skipped test on the real standard error: the test runner shows the output of failed
+/// tests only.
 fn skip(test: &str, why: &str) {
     let _ = writeln!(std::io::stderr(), "SKIP {test}: {why}");
 }

@@ -26,22 +26,22 @@ pub enum Protocol {
     Ah,
 }
 
-/// A receive socket, shared by all instances there: it receives all adverts of a family and protocol
-/// that arrive on an interface or, for unicast, on any interface.
+/// A receive socket, shared by all instances there: it receives all adverts of a family and
+/// protocol that arrive on an interface or, for unicast, on any interface.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub struct Listener {
     /// Address family of the adverts.
     pub family: Family,
-    /// The interface of multicast adverts; `None` for unicast: a peer's adverts may arrive on another
-    /// interface than ours leave by.
+    /// The interface of multicast adverts; `None` for unicast: a peer's adverts may arrive on
+    /// another interface than ours leave by.
     pub interface: Option<IfIndex>,
     /// IP protocol of the adverts.
     pub protocol: Protocol,
 }
 
 impl Listener {
-    /// The same with protocol VRRP. An instance is found by this: it is the same one whichever protocol
-    /// carries its adverts.
+    /// The same with protocol VRRP. An instance is found by this: it is the same one whichever
+    /// protocol carries its adverts.
     #[must_use]
     pub fn without_protocol(self) -> Self {
         Listener {
@@ -86,7 +86,8 @@ pub enum ProcessFields {
 
 /// The operating system as the engine sees it. No method blocks.
 pub trait System {
-    /// Sends a batch of rtnetlink requests. `refused` is called for each one that the kernel refused.
+    /// Sends a batch of rtnetlink requests. `refused` is called for each one that the kernel
+    /// refused.
     ///
     /// # Errors
     /// The batch could not be sent.
@@ -98,7 +99,8 @@ pub trait System {
     /// The kernel's refusal.
     fn dump(&mut self, batch: &Batch, each: &mut dyn FnMut(&Message<'_>)) -> io::Result<()>;
 
-    /// Sends a batch of nftables requests. `refused` is called for each one that the kernel refused.
+    /// Sends a batch of nftables requests. `refused` is called for each one that the kernel
+    /// refused.
     ///
     /// # Errors
     /// The kernel has no nftables, or the batch could not be sent.
@@ -134,7 +136,8 @@ pub trait System {
     /// The kernel's refusal.
     fn send_frame(&mut self, interface: IfIndex, frame: &[u8]) -> io::Result<()>;
 
-    /// Wall-clock time since 1970. It can jump: for sequence numbers that peers compare, not for timers.
+    /// Wall-clock time since 1970. It can jump: for sequence numbers that peers compare, not for
+    /// timers.
     fn wall_clock(&mut self) -> Duration;
 
     /// Time since boot, suspension included.
@@ -149,8 +152,8 @@ pub trait System {
 
     // ---- state file ----
 
-    /// The records that the previous process left in the state file, if it ran since boot and in the
-    /// same network namespace; empty otherwise.
+    /// The records that the previous process left in the state file, if it ran since boot and in
+    /// the same network namespace; empty otherwise.
     fn read_state(&mut self) -> Vec<u8>;
 
     /// Overwrites part of the records in the state file. After a failure there is no state file.
@@ -158,11 +161,12 @@ pub trait System {
 
     // ---- children ----
 
-    /// Starts a program in a process group of its own, with `more` appended to its arguments. Its end is
-    /// reported to [`crate::engine::Engine::child_ended`].
+    /// Starts a program in a process group of its own, with `more` appended to its arguments. Its
+    /// end is reported to [`crate::engine::Engine::child_ended`].
     ///
     /// # Errors
-    /// The kernel's refusal of a process. A program that cannot be executed is reported by its [`Exit`].
+    /// The kernel's refusal of a process. A program that cannot be executed is reported by its
+    /// [`Exit`].
     fn spawn(&mut self, command: &Command, more: &[&str]) -> io::Result<Pid>;
 
     /// Signals a child and all of its process group.
@@ -189,8 +193,8 @@ pub trait System {
     /// Some of them cannot be watched.
     fn watch_files(&mut self, paths: &[&str]) -> io::Result<()>;
 
-    /// Calls `each` for every process with its name (at most 15 bytes) and its command line, with words
-    /// separated by NUL. The command line is empty unless `fields` asks for it.
+    /// Calls `each` for every process with its name (at most 15 bytes) and its command line, with
+    /// words separated by NUL. The command line is empty unless `fields` asks for it.
     ///
     /// # Errors
     /// The process table cannot be read.

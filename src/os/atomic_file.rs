@@ -1,7 +1,8 @@
 //! Writes files atomically: a reader sees the old content or the new one.
 //!
-//! The directory may be `/tmp`, where other users can place symbolic links: the temporary file is created with `O_EXCL`,
-//! which follows none, and rename(2) replaces a link at the path instead of following it.
+//! The directory may be `/tmp`, where other users can place symbolic links: the temporary file is
+//! created with `O_EXCL`, which follows none, and rename(2) replaces a link at the path instead of
+//! following it.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};

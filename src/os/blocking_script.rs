@@ -1,7 +1,8 @@
-//! Runs `startup_script` and `shutdown_script`: the daemon waits for them, and does nothing else meanwhile.
+//! Runs `startup_script` and `shutdown_script`: the daemon waits for them, and does nothing else
+//! meanwhile.
 //!
-//! When the script exceeds its time limit, or the daemon receives SIGTERM, the script's process group gets SIGTERM, and
-//! two seconds later SIGKILL.
+//! When the script exceeds its time limit, or the daemon receives SIGTERM, the script's process
+//! group gets SIGTERM, and two seconds later SIGKILL.
 
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
@@ -37,7 +38,8 @@ struct Run<'a> {
     received: ReceivedRequests,
 }
 
-/// Runs a script, called `keyword` in the log, to its end. A failure is logged; the daemon continues.
+/// Runs a script, called `keyword` in the log, to its end. A failure is logged; the daemon
+/// continues.
 pub fn run(keyword: &str, script: &BlockingScript, signals: &Signals) -> ReceivedRequests {
     log::info!("Running {keyword}");
     let started = Children::new().and_then(|children| {

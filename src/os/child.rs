@@ -4,10 +4,11 @@
 //! fork ── daemon: continues at once ───────────── SIGCHLD ── waitpid until no child is left
 //!    └─── child: own process group, default signals, none blocked, /dev/null, user ── execve
 //! ```
-//! `std::process::Command` would wait until the program is executed, which takes long on slow flash. Here the child
-//! makes system calls only, with arguments that were allocated before the fork. If it cannot execute the program, it
-//! writes why to a pipe that all children share, so that this is not mistaken for the program's own exit code 126 or
-//! 127. The pipe is read when a child exits with one of these codes.
+//! `std::process::Command` would wait until the program is executed, which takes long on slow
+//! flash. Here the child makes system calls only, with arguments that were allocated before the
+//! fork. If it cannot execute the program, it writes why to a pipe that all children share, so that
+//! this is not mistaken for the program's own exit code 126 or 127. The pipe is read when a child
+//! exits with one of these codes.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -67,7 +68,8 @@ struct Report {
 }
 
 impl Children {
-    /// To be called when the environment is final. Descriptors that the daemon inherited are made close-on-exec.
+    /// To be called when the environment is final. Descriptors that the daemon inherited are made
+    /// close-on-exec.
     pub(super) fn new() -> io::Result<Self> {
         let open = std::fs::read_dir("/proc/self/fd").into_iter().flatten();
         for entry in open.flatten() {
@@ -201,8 +203,8 @@ pub(super) fn kill(child: Pid, how: Kill) {
     }
 }
 
-/// The environment of children: ours without the variables that change how programs are loaded or how shells split
-/// words, and without those that only the daemon may use.
+/// The environment of children: ours without the variables that change how programs are loaded or
+/// how shells split words, and without those that only the daemon may use.
 fn environment() -> Words {
     let kept = std::env::vars_os().filter(|(name, _)| {
         let name = name.as_encoded_bytes();
@@ -306,7 +308,8 @@ mod tests {
         let mut mask = SigSet::empty();
         mask.add(Signal::SIGUSR1);
         mask.thread_block().expect("mask");
-        // The shell blocks signals while it starts a program, and gives it the mask that it had itself.
+        // The shell blocks signals while it starts a program, and gives it the mask that it had
+        // itself.
         let script = "cat /proc/self/status > $1.inner; cat /proc/$$/status > $1; ls -l /proc/$$/fd > $2; cut -d' ' -f5 /proc/$$/stat > $1.group; umask >> $1.group";
         let paths = [&status, &fds].map(|path| path.to_str().expect("UTF-8"));
         let how = run(&["/bin/sh", "-c", script, "sh"], &paths);

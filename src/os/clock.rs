@@ -41,9 +41,10 @@ pub(super) fn since_1970() -> Duration {
 
 /// When a packet was received, from its time stamp: wall-clock time in nanoseconds since 1970.
 ///
-/// The down timer counts from when the kernel received the advert, not from when the process woke up to read
-/// it, so a takeover is as punctual as the clock. A time stamp older than [`RECENT`] is not used: after a
-/// stall the advert counts from when it is read, and the wall clock may have been set meanwhile.
+/// The down timer counts from when the kernel received the advert, not from when the process woke
+/// up to read it, so a takeover is as punctual as the clock. A time stamp older than [`RECENT`] is
+/// not used: after a stall the advert counts from when it is read, and the wall clock may have been
+/// set meanwhile.
 pub(super) fn receive_time(stamp: Option<u64>) -> Instant {
     let now = read(ClockId::CLOCK_MONOTONIC);
     let Some(stamp) = stamp else {

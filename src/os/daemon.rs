@@ -5,8 +5,8 @@
 //!            │                  └ exits            │ reads, opens, locks, binds …
 //!            └─────────── waits on a pipe ◄────────┘ exit code
 //! ```
-//! The daemon keeps standard error until it is ready, so that error messages reach the user. If it dies before that,
-//! the waiting process reads the end of the pipe.
+//! The daemon keeps standard error until it is ready, so that error messages reach the user. If it
+//! dies before that, the waiting process reads the end of the pipe.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -38,7 +38,8 @@ impl Ready {
         Self(None)
     }
 
-    /// The daemon is up: it closes the terminal, and the process that was started exits with success.
+    /// The daemon is up: it closes the terminal, and the process that was started exits with
+    /// success.
     pub fn up(self) {
         sd_notify::send(sd_notify::READY);
         if let Some(pipe) = self.0 {
@@ -66,11 +67,12 @@ fn send(mut pipe: File, code: u8) {
     let _ = pipe.write_all(&[code]);
 }
 
-/// Forks the daemon: in a session of its own without a terminal, in `/`. Relative paths must have been made
-/// absolute before.
+/// Forks the daemon: in a session of its own without a terminal, in `/`. Relative paths must have
+/// been made absolute before.
 ///
 /// # Errors
-/// A system call failed. If that is in a child, the process that was started reads the end of the pipe.
+/// A system call failed. If that is in a child, the process that was started reads the end of the
+/// pipe.
 pub fn detach() -> io::Result<Role> {
     let (answer, status) = pipe2(OFlag::O_CLOEXEC)?;
     match sys::fork()? {
@@ -83,7 +85,8 @@ pub fn detach() -> io::Result<Role> {
         ForkResult::Child => {
             drop(answer);
             setsid()?;
-            // The daemon is not a session leader, so opening a terminal cannot give it a controlling one.
+            // The daemon is not a session leader, so opening a terminal cannot give it a
+            // controlling one.
             if let ForkResult::Parent { .. } = sys::fork()? {
                 return Ok(Role::Parent(exit::OK));
             }

@@ -1,9 +1,9 @@
 //! Writes dumps of state and statistics on request (SIGUSR1, SIGUSR2, `--signum=JSON`).
 //!
-//! A forked child writes each dump: it has the state of the moment, and can take its time to format hundreds of
-//! instances while the daemon continues to send adverts. With 255 instances the child needs 2.5 ms, and starting
-//! it costs the daemon 0.4 ms. There is at most one child per kind of dump; requests during that time are answered by one
-//! more dump after it.
+//! A forked child writes each dump: it has the state of the moment, and can take its time to format
+//! hundreds of instances while the daemon continues to send adverts. With 255 instances the child
+//! needs 2.5 ms, and starting it costs the daemon 0.4 ms. There is at most one child per kind of
+//! dump; requests during that time are answered by one more dump after it.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -127,7 +127,8 @@ impl Dumps {
         match sys::fork() {
             Ok(ForkResult::Parent { child }) => writer.child = Some(Pid(child.as_raw())),
             Ok(ForkResult::Child) => {
-                // The daemon's netlink socket is not for a child: it would read the daemon's answers.
+                // The daemon's netlink socket is not for a child: it would read the daemon's
+                // answers.
                 let mut kernel = engine.has_services().then(|| Linux::open().ok()).flatten();
                 let kernel = kernel.as_mut().map(|kernel| kernel as &mut dyn System);
                 let error = kind.write(engine, clock, kernel, &path).err();
@@ -143,8 +144,9 @@ impl Dumps {
         }
     }
 
-    /// Both clocks. The difference between them stays the same until the wall clock is set: two readings
-    /// never agree to the microsecond, and one moment must have the same time in all dumps.
+    /// Both clocks. The difference between them stays the same until the wall clock is set: two
+    /// readings never agree to the microsecond, and one moment must have the same time in all
+    /// dumps.
     fn clock(&mut self) -> Clock {
         let now = clock::wall();
         let expected = self.anchor.map(|anchor| Clock {
@@ -191,7 +193,8 @@ impl Dumps {
 }
 
 impl Writer {
-    /// Logs the outcome when it differs from that of the last dump: exporters ask every few seconds.
+    /// Logs the outcome when it differs from that of the last dump: exporters ask every few
+    /// seconds.
     fn report(&mut self, errno: Option<i32>, path: &Path) {
         let path = path.display();
         match errno {

@@ -1,4 +1,5 @@
-//! Finds programs, and checks whether users other than root can change a program that root will run.
+//! Finds programs, and checks whether users other than root can change a program that root will
+//! run.
 
 use std::ffi::OsString;
 use std::fs::{self, Metadata};
@@ -62,7 +63,8 @@ fn may_execute(data: &Metadata, user: User) -> bool {
     data.mode() & bits != 0
 }
 
-/// The first component of the path, as written and with links resolved, that users other than root can change.
+/// The first component of the path, as written and with links resolved, that users other than root
+/// can change.
 fn writable_by_others(path: &Path) -> Option<String> {
     let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let parts = |path: &Path| {

@@ -1,8 +1,8 @@
 //! FIFOs that scripts read state changes from (`notify_fifo`).
 //!
-//! They are opened for reading and writing and never block: no reader is needed, none can cause SIGPIPE, and one that
-//! does not read costs a line each time its pipe is full. A FIFO that does not exist is created, and removed at
-//! the end; anything else at its path is left alone.
+//! They are opened for reading and writing and never block: no reader is needed, none can cause
+//! SIGPIPE, and one that does not read costs a line each time its pipe is full. A FIFO that does
+//! not exist is created, and removed at the end; anything else at its path is left alone.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
@@ -53,7 +53,8 @@ impl Fifos {
     pub(super) fn write(&mut self, path: &str, line: &str) -> io::Result<()> {
         let found = self.0.iter_mut().find(|open| open.path == path);
         let open = found.ok_or(io::ErrorKind::NotFound)?;
-        // A pipe takes up to 4096 bytes (PIPE_BUF) in one piece or not at all: no reader sees half a line.
+        // A pipe takes up to 4096 bytes (PIPE_BUF) in one piece or not at all: no reader sees half
+        // a line.
         open.file.write(line.as_bytes()).map(drop)
     }
 

@@ -1,5 +1,5 @@
-//! Watches files with inotify. The watch is on the directory of each, so that it outlives a file that is replaced or
-//! removed.
+//! Watches files with inotify. The watch is on the directory of each, so that it outlives a file
+//! that is replaced or removed.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, OpenOptions};
@@ -72,7 +72,8 @@ impl FileWatch {
             Some(dir) if dir != Path::new("") => dir,
             Some(_) | None => Path::new("."),
         };
-        // IN_CLOSE_WRITE, not IN_MODIFY: `echo 1 > file` truncates the file first, and an empty one counts as 0.
+        // IN_CLOSE_WRITE, not IN_MODIFY: `echo 1 > file` truncates the file first, and an empty one
+        // counts as 0.
         let changes = AddWatchFlags::IN_CLOSE_WRITE
             | AddWatchFlags::IN_CREATE
             | AddWatchFlags::IN_DELETE

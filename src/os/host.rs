@@ -1,4 +1,5 @@
-//! The machine as the configuration reader sees it (files, users, programs), and the capabilities of the process.
+//! The machine as the configuration reader sees it (files, users, programs), and the capabilities
+//! of the process.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Read;
@@ -31,7 +32,8 @@ impl config::Host for Host {
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
         let file = open(path)?;
         let mut bytes = Vec::new();
-        // One byte more than the limit, because the size in the inode may not be true (files in /proc).
+        // One byte more than the limit, because the size in the inode may not be true (files in
+        // /proc).
         file.take(MAX_FILE + 1)
             .read_to_end(&mut bytes)
             .map_err(|error| error_text(&error))?;
@@ -119,8 +121,8 @@ fn host_name() -> String {
     name.to_string_lossy().into_owned()
 }
 
-/// Sets `router_id`, `smtp_helo_name` and `notification_email_from` from the host name, where the configuration does
-/// not set them.
+/// Sets `router_id`, `smtp_helo_name` and `notification_email_from` from the host name, where the
+/// configuration does not set them.
 pub fn set_name_defaults(global: &mut Global) {
     let name = host_name();
     if global.router_id.is_empty() {
@@ -169,7 +171,8 @@ pub fn check_readable(path: &str) -> Result<(), String> {
 /// Bit and name of the capabilities that the daemon cannot run without (`linux/capability.h`).
 const NEEDED: [(u32, &str); 2] = [(12, "CAP_NET_ADMIN"), (13, "CAP_NET_RAW")];
 
-/// Names of the required capabilities that this process does not have. Empty if /proc cannot be read.
+/// Names of the required capabilities that this process does not have. Empty if /proc cannot be
+/// read.
 #[must_use]
 pub fn missing_capabilities() -> Vec<&'static str> {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();

@@ -24,7 +24,8 @@ use crate::types::{IfIndex, IfName};
 
 /// Size of a netlink receive buffer: the kernel sends at most 32 KiB of a dump in one datagram.
 pub(super) const NETLINK_BUFFER: usize = 64 << 10;
-/// How often a dump is repeated because the table changed meanwhile, before the last answer is used as it is.
+/// How often a dump is repeated because the table changed meanwhile, before the last answer is used
+/// as it is.
 pub(super) const DUMP_ATTEMPTS: u32 = 5;
 
 /// Every socket, child and file of the daemon, apart from those that the loop alone uses.

@@ -1,7 +1,8 @@
 //! Log destinations other than a terminal and syslog: a pipe, a socket, a file.
 //!
-//! A reader that is gone or does not read must cost nothing but its own lines: no write blocks or panics, and lines that
-//! could not be written are counted and reported as soon as the reader is back.
+//! A reader that is gone or does not read must cost nothing but its own lines: no write blocks or
+//! panics, and lines that could not be written are counted and reported as soon as the reader is
+//! back.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -39,12 +40,13 @@ impl LostLines {
 /// How to write without blocking, which depends on the type of file.
 #[derive(Debug)]
 enum Method {
-    /// A regular file, or a pipe that could be opened again as non-blocking. (The flag on the inherited
-    /// descriptor would also apply to every other process that shares it.)
+    /// A regular file, or a pipe that could be opened again as non-blocking. (The flag on the
+    /// inherited descriptor would also apply to every other process that shares it.)
     Write(File),
     /// A socket: each send(2) is non-blocking.
     Send(OwnedFd),
-    /// Anything else: poll(2) comes first; a pipe that is writable takes a line of less than PIPE_BUF whole.
+    /// Anything else: poll(2) comes first; a pipe that is writable takes a line of less than
+    /// PIPE_BUF whole.
     PollAndWrite(File),
 }
 
@@ -78,8 +80,8 @@ impl Sink {
         Ok(Self::new(method))
     }
 
-    /// A log file, created if it does not exist. It must not be a symbolic link: other users may be able to write to
-    /// its directory.
+    /// A log file, created if it does not exist. It must not be a symbolic link: other users may be
+    /// able to write to its directory.
     pub(super) fn file(path: &Path) -> io::Result<Self> {
         let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
         let file = OpenOptions::new()
@@ -149,7 +151,8 @@ impl Sink {
     }
 }
 
-/// Whether a line can be written now: not if the reader is gone, or the buffer full, or the terminal stopped.
+/// Whether a line can be written now: not if the reader is gone, or the buffer full, or the
+/// terminal stopped.
 pub(super) fn writable(fd: BorrowedFd<'_>) -> bool {
     let mut entries = [PollFd::new(fd, PollFlags::POLLOUT)];
     let ready = poll(&mut entries, PollTimeout::ZERO);

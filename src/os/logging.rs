@@ -1,15 +1,15 @@
 //! The implementation of the `log` facade. It writes to up to three destinations:
 //!
-//! * standard error, in the foreground with `-l` (or if no other destination exists): a terminal through
-//!   simple_logger, a pipe or file through our own [`Sink`];
+//! * standard error, in the foreground with `-l` (or if no other destination exists): a terminal
+//!   through simple_logger, a pipe or file through our own [`Sink`];
 //! * syslog, unless `-G`;
 //! * a file, with `-g`.
 //!
-//! Invariants: logging never blocks and never panics, whatever the reader does; a log line is one line of
-//! printable text, whatever a peer or a script put into it; its length is limited.
+//! Invariants: logging never blocks and never panics, whatever the reader does; a log line is one
+//! line of printable text, whatever a peer or a script put into it; its length is limited.
 //!
-//! simple_logger prints with `eprintln!`, which panics when the terminal is gone, and after a panic the addresses of a
-//! dead master would stay. So the terminal is polled before each line.
+//! simple_logger prints with `eprintln!`, which panics when the terminal is gone, and after a panic
+//! the addresses of a dead master would stay. So the terminal is polled before each line.
 
 use std::fmt::{self, Write as _};
 use std::io::IsTerminal;
@@ -217,7 +217,8 @@ impl fmt::Display for Line {
     }
 }
 
-/// Maximum length of the text in bytes: with priority, time and name it fits the 1,024 of a syslog message.
+/// Maximum length of the text in bytes: with priority, time and name it fits the 1,024 of a syslog
+/// message.
 const TEXT_MAX: usize = 900;
 
 /// The text of a message with control characters as `\xNN`, cut at [`TEXT_MAX`].

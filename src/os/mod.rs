@@ -1,6 +1,8 @@
-//! Everything that touches the kernel: the poll loop, all file descriptors, signals, processes and files.
+//! Everything that touches the kernel: the poll loop, all file descriptors, signals, processes and
+//! files.
 //!
-//! [`reactor`] is the loop; `linux` implements the engine's `System`; the rest is one file per kernel facility.
+//! [`reactor`] is the loop; `linux` implements the engine's `System`; the rest is one file per
+//! kernel facility.
 
 mod atomic_file;
 pub mod blocking_script;

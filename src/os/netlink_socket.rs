@@ -1,4 +1,5 @@
-//! Netlink sockets: for requests and dumps (rtnetlink, nftables, generic netlink), and for events of rtnetlink.
+//! Netlink sockets: for requests and dumps (rtnetlink, nftables, generic netlink), and for events
+//! of rtnetlink.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
@@ -13,10 +14,11 @@ use crate::config::model::Route;
 use crate::netlink::{Ack, Batch, Message, Messages, route, rule};
 use crate::sys;
 
-/// Multicast groups of links and addresses (`linux/rtnetlink.h`: RTMGRP_LINK, _IPV4_IFADDR, _IPV6_IFADDR).
+/// Multicast groups of links and addresses (`linux/rtnetlink.h`: RTMGRP_LINK, _IPV4_IFADDR,
+/// _IPV6_IFADDR).
 const LINK_GROUPS: u32 = 0x1 | 0x10 | 0x100;
-/// Multicast groups of routes and rules (RTMGRP_IPV4_ROUTE, _IPV6_ROUTE, _IPV4_RULE; RTNLGRP_IPV6_RULE is
-/// group 19).
+/// Multicast groups of routes and rules (RTMGRP_IPV4_ROUTE, _IPV6_ROUTE, _IPV4_RULE;
+/// RTNLGRP_IPV6_RULE is group 19).
 const ROUTE_GROUPS: u32 = 0x40 | 0x400 | 0x80 | 1 << 18;
 /// Size of the receive buffer, in bytes: for thousands of address changes, or as many refusals.
 const RECEIVE_BUFFER: usize = 4 << 20;
@@ -38,8 +40,8 @@ impl NetlinkSocket {
         Self::open(SockProtocol::NetlinkRoute, LINK_GROUPS)
     }
 
-    /// A socket that receives deletions of our routes, and of rules. On a router with a full BGP table a
-    /// million other routes come and go: a filter in the kernel drops those.
+    /// A socket that receives deletions of our routes, and of rules. On a router with a full BGP
+    /// table a million other routes come and go: a filter in the kernel drops those.
     pub(super) fn route_events() -> io::Result<Self> {
         let this = Self::open(SockProtocol::NetlinkRoute, ROUTE_GROUPS)?;
         SockRef::from(&this.fd).attach_filter(&deleted_routes())?;
@@ -112,8 +114,8 @@ const TYPE_OFFSET: u32 = 4;
 /// Offset of `rtm_protocol` in a route message.
 const PROTOCOL_OFFSET: u32 = 16 + 5;
 
-/// A classic BPF program that accepts deletions of routes with our protocol number, and of all rules: their
-/// protocol is an attribute without a fixed offset, and they are few.
+/// A classic BPF program that accepts deletions of routes with our protocol number, and of all
+/// rules: their protocol is an attribute without a fixed offset, and they are few.
 fn deleted_routes() -> [SockFilter; 7] {
     // Classic BPF loads big-endian values; netlink messages are in host byte order.
     let kind = |number: u16| u32::from(u16::from_be_bytes(number.to_ne_bytes()));

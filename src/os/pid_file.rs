@@ -1,5 +1,5 @@
-//! The pid file. A running copy holds a lock on it, so the file of a killed copy does not keep another one from
-//! starting, and neither does a pid that has been reused.
+//! The pid file. A running copy holds a lock on it, so the file of a killed copy does not keep
+//! another one from starting, and neither does a pid that has been reused.
 
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -13,7 +13,8 @@ use nix::fcntl::{Flock, FlockArg, OFlag};
 
 use crate::engine::system::error_text;
 
-/// How often and how long to wait for a child that has inherited the lock of a process that is gone.
+/// How often and how long to wait for a child that has inherited the lock of a process that is
+/// gone.
 const MAX_WAITS: u32 = 50;
 const WAIT: Duration = Duration::from_millis(10);
 
@@ -27,7 +28,8 @@ pub struct PidFile {
 /// Why the pid file could not be taken.
 #[derive(Debug)]
 pub enum PidFileError {
-    /// Another copy holds the lock. Its pid is unknown if it is starting and has not written it yet.
+    /// Another copy holds the lock. Its pid is unknown if it is starting and has not written it
+    /// yet.
     Running { path: PathBuf, pid: Option<u32> },
     /// A system call failed.
     System { path: PathBuf, error: io::Error },
@@ -81,8 +83,9 @@ impl PidFile {
                 .create(directory);
         }
         let mut inherited = 0;
-        // A copy that stops removes its file, so the locked file may be one that has no name any longer. Each
-        // repetition takes another copy that stops at that moment, hence the small limit.
+        // A copy that stops removes its file, so the locked file may be one that has no name any
+        // longer. Each repetition takes another copy that stops at that moment, hence the small
+        // limit.
         for _ in 0..10 + MAX_WAITS {
             let file = open(path).map_err(system)?;
             let file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
@@ -90,7 +93,8 @@ impl PidFile {
                 Err((file, Errno::EWOULDBLOCK)) => {
                     let pid = read_pid(&file);
                     if pid.is_some_and(is_own_or_gone) && inherited < MAX_WAITS {
-                        // A child that writes a dump holds it: of the program that this one replaced, or of a killed copy.
+                        // A child that writes a dump holds it: of the program that this one
+                        // replaced, or of a killed copy.
                         inherited += 1;
                         std::thread::sleep(WAIT);
                         continue;
@@ -135,7 +139,8 @@ fn open(path: &Path) -> io::Result<File> {
         .create(true)
         .truncate(false)
         .mode(0o644)
-        // Other users may be able to write to the directory: no symbolic link, no blocking on a FIFO.
+        // Other users may be able to write to the directory: no symbolic link, no blocking on a
+        // FIFO.
         .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
         .open(path)?;
     if !file.metadata()?.is_file() {

@@ -40,7 +40,8 @@ fn read<'a>(path: &mut String, pid: &str, what: &str, into: &'a mut [u8]) -> Opt
     into.get(..len)
 }
 
-/// The name in `PID (NAME) STATE …` (proc_pid_stat(5)); `None` for a zombie. The name may contain any byte.
+/// The name in `PID (NAME) STATE …` (proc_pid_stat(5)); `None` for a zombie. The name may contain
+/// any byte.
 fn alive(stat: &[u8]) -> Option<&[u8]> {
     let start = stat.iter().position(|byte| *byte == b'(')?.checked_add(1)?;
     let end = stat.iter().rposition(|byte| *byte == b')')?;

@@ -24,7 +24,8 @@ use crate::types::{Family, IfIndex, IfName};
 const PROTO_VRRP: i32 = 112;
 /// IP protocol number of the authentication header (RFC 2402 §2).
 const PROTO_AH: i32 = 51;
-/// Size of the receive buffer, in bytes: for the adverts of 255 instances at 10 ms during a stall of 250 ms.
+/// Size of the receive buffer, in bytes: for the adverts of 255 instances at 10 ms during a stall
+/// of 250 ms.
 const RECEIVE_BUFFER: usize = 4 << 20;
 /// `TC_PRIO_CONTROL` (`linux/pkt_sched.h`): adverts are sent before bulk traffic.
 const PRIORITY_CONTROL: u32 = 7;
@@ -112,7 +113,8 @@ fn unavailable() -> io::Error {
     io::Error::from_raw_os_error(libc::EAFNOSUPPORT)
 }
 
-/// An `IP_PKTINFO` control message that names the outgoing interface (0: the routing table decides).
+/// An `IP_PKTINFO` control message that names the outgoing interface (0: the routing table
+/// decides).
 struct PktInfo([u8; PktInfo::LEN]);
 
 impl PktInfo {

@@ -1,8 +1,9 @@
-//! The poll loop. Each iteration waits in one `ppoll`, then handles packets, netlink events, signals and file
-//! changes, and timers last.
+//! The poll loop. Each iteration waits in one `ppoll`, then handles packets, netlink events,
+//! signals and file changes, and timers last.
 //!
-//! Sockets come before timers: after a stall (a stopped process, a suspended machine) adverts that prove the
-//! master alive may be waiting already. A down timer that fired before they are read would make two masters.
+//! Sockets come before timers: after a stall (a stopped process, a suspended machine) adverts that
+//! prove the master alive may be waiting already. A down timer that fired before they are read
+//! would make two masters.
 
 use core::time::Duration;
 use std::io;
@@ -31,12 +32,12 @@ use crate::types::Instant;
 
 /// An iteration that starts this much later than its timer counts as a stall.
 const STALL: Duration = Duration::from_millis(20);
-/// How long before a takeover to stop sleeping. Only a backup whose master has stopped sending gets this
-/// close to its down timer.
+/// How long before a takeover to stop sleeping. Only a backup whose master has stopped sending gets
+/// this close to its down timer.
 const EARLY: Duration = Duration::from_micros(250);
-/// The kernel may end a poll late by a thousandth of its timeout, whatever the timer slack (`fs/select.c`):
-/// almost a millisecond before a takeover at the default interval. Waking early by this part of the timeout
-/// makes up for it.
+/// The kernel may end a poll late by a thousandth of its timeout, whatever the timer slack
+/// (`fs/select.c`): almost a millisecond before a takeover at the default interval. Waking early by
+/// this part of the timeout makes up for it.
 const POLL_SLACK: u32 = 500;
 /// Netlink datagrams read per iteration.
 const EVENTS_PER_ITERATION: u32 = 256;
@@ -53,9 +54,9 @@ pub(super) enum Backlog {
 }
 
 impl Backlog {
-    /// Datagrams read from one socket per iteration, so that a flood on one cannot starve the others. Usually
-    /// more than 255 instances at 10 ms send during [`STALL`]; after a stall more than the socket buffer
-    /// holds.
+    /// Datagrams read from one socket per iteration, so that a flood on one cannot starve the
+    /// others. Usually more than 255 instances at 10 ms send during [`STALL`]; after a stall more
+    /// than the socket buffer holds.
     fn datagrams(self) -> u32 {
         match self {
             Backlog::Usual => 1024,
@@ -148,7 +149,8 @@ impl<'a> Reactor<'a> {
         self.engine.start(clock::now(), &mut self.linux)
     }
 
-    /// Sends the last adverts, removes addresses and services, and waits a moment for notify scripts and mail.
+    /// Sends the last adverts, removes addresses and services, and waits a moment for notify
+    /// scripts and mail.
     pub fn stop(&mut self) {
         self.engine.stop(clock::now(), &mut self.linux);
         while let Some(until) = self
@@ -177,7 +179,8 @@ impl<'a> Reactor<'a> {
         self.engine.global()
     }
 
-    /// To be called before a configuration is read: that can take long enough for peers to miss an advert.
+    /// To be called before a configuration is read: that can take long enough for peers to miss an
+    /// advert.
     pub fn before_reload(&mut self) {
         self.engine.before_reload(clock::now(), &mut self.linux);
     }
@@ -245,8 +248,9 @@ impl<'a> Reactor<'a> {
         })
     }
 
-    /// How long to wait; `None` is for ever. Before a takeover the loop wakes early and then polls without
-    /// waiting: the time that a sleeping processor takes to wake up would be time without a master.
+    /// How long to wait; `None` is for ever. Before a takeover the loop wakes early and then polls
+    /// without waiting: the time that a sleeping processor takes to wake up would be time without a
+    /// master.
     fn timeout(&self, deadline: Option<Instant>) -> Option<Duration> {
         if self.engine.has_more() {
             return Some(Duration::ZERO);
@@ -352,7 +356,8 @@ impl<'a> Reactor<'a> {
         }
     }
 
-    /// Opens the socket for route events if the configuration has routes or rules, and closes it if not.
+    /// Opens the socket for route events if the configuration has routes or rules, and closes it if
+    /// not.
     fn follow_routes(&mut self) {
         if self.engine.wants_route_events() == self.route_events.is_some() {
             return;
@@ -384,8 +389,8 @@ impl<'a> Reactor<'a> {
 
     // ---- signals ----
 
-    /// Handles the signals that concern the loop, and returns what the others ask for. Several requests to
-    /// reload become one.
+    /// Handles the signals that concern the loop, and returns what the others ask for. Several
+    /// requests to reload become one.
     fn handle_signals(&mut self) -> Option<ProcessRequest> {
         let mut request = None;
         while let Some(received) = self.signals.next() {

@@ -1,12 +1,13 @@
 //! Delays the exit of a failed start under an init that would start the daemon again at once.
 //!
-//! The cause of a failed start stays until someone fixes it. BusyBox and SysV init start a `respawn` entry of inittab
-//! every second until then, and fill the log. So a process that init has started itself (its parent is process 1,
-//! and it leads a session of its own, as no child of a shell does) exits 30 s later, or as soon as the
-//! configuration file changes. The exit code stays the same.
+//! The cause of a failed start stays until someone fixes it. BusyBox and SysV init start a
+//! `respawn` entry of inittab every second until then, and fill the log. So a process that init has
+//! started itself (its parent is process 1, and it leads a session of its own, as no child of a
+//! shell does) exits 30 s later, or as soon as the configuration file changes. The exit code stays
+//! the same.
 //!
-//! A shell, a script and systemd, which limits restarts itself, learn of the failure at once. Nothing is stored
-//! between starts, so this works on a read-only root too.
+//! A shell, a script and systemd, which limits restarts itself, learn of the failure at once.
+//! Nothing is stored between starts, so this works on a read-only root too.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -20,7 +21,8 @@ use crate::sys;
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 const CHECKS: u32 = 30;
 
-/// To be called when a start has failed, before the process exits. `config` is the path of the configuration.
+/// To be called when a start has failed, before the process exits. `config` is the path of the
+/// configuration.
 pub fn delay_exit_under_init(config: &str) {
     if !started_by_init() {
         return;
@@ -44,7 +46,8 @@ fn started_by_init() -> bool {
         && std::env::var_os("INVOCATION_ID").is_none()
 }
 
-/// Inode and modification time of a file: a value that changes when the file is created, written or replaced.
+/// Inode and modification time of a file: a value that changes when the file is created, written or
+/// replaced.
 fn version(path: &str) -> [u64; 2] {
     fs::metadata(path).map_or([0; 2], |data| {
         [

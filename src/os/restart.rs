@@ -1,13 +1,14 @@
-//! Hot restart: `kill -$(vrrpd --signum=RESTART)` replaces the running program by a new version of itself.
+//! Hot restart: `kill -$(vrrpd --signum=RESTART)` replaces the running program by a new version of
+//! itself.
 //!
 //! ```text
 //! signal ─ child: the new program with -t ─ exit code 0 ─ reload ─ last adverts ─ execve
 //!                                         └ else: one line in the log, nothing changes
 //! ```
-//! The process and its pid stay the same, so a service manager does not notice. All descriptors but the standard ones
-//! are close-on-exec; signals stay blocked and pending; the new program reads what it must know from the state file.
-//! An environment variable with the pid tells it that it is a successor, which neither goes into the background nor
-//! runs `startup_script`.
+//! The process and its pid stay the same, so a service manager does not notice. All descriptors but
+//! the standard ones are close-on-exec; signals stay blocked and pending; the new program reads
+//! what it must know from the state file. An environment variable with the pid tells it that it is
+//! a successor, which neither goes into the background nor runs `startup_script`.
 
 use std::ffi::{CString, OsString};
 use std::io;
@@ -23,7 +24,8 @@ use crate::config::model::{Command, User};
 use crate::engine::system::{Exit, System, error_text};
 use crate::sys::{self, Words};
 
-/// Environment variable that holds the pid of the successor. Children inherit it, but have another pid.
+/// Environment variable that holds the pid of the successor. Children inherit it, but have another
+/// pid.
 pub(super) const VARIABLE: &str = "VRRPD_SUCCEEDS";
 
 /// Time limit for the new program's test of the configuration.
@@ -44,8 +46,8 @@ pub struct Successor {
 }
 
 impl Successor {
-    /// To be called before the process changes its directory. `paths` are the options with relative paths,
-    /// made absolute; they are appended and so override the ones on the command line.
+    /// To be called before the process changes its directory. `paths` are the options with relative
+    /// paths, made absolute; they are appended and so override the ones on the command line.
     #[must_use]
     pub fn new(paths: Vec<String>) -> Self {
         let mut args = std::env::args_os();
@@ -128,7 +130,8 @@ impl Reactor<'_> {
         }
     }
 
-    /// A restart, if the test succeeded or found no more than this program finds in its configuration.
+    /// A restart, if the test succeeded or found no more than this program finds in its
+    /// configuration.
     pub(super) fn judge_successor(&self, how: Exit) -> Option<ProcessRequest> {
         if how.is_success() || how == Exit::Code(self.test_code.into()) {
             return Some(ProcessRequest::Restart);

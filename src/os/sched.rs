@@ -1,7 +1,8 @@
-//! How the process runs: name, niceness, real-time priority, locked memory, network namespace, umask.
+//! How the process runs: name, niceness, real-time priority, locked memory, network namespace,
+//! umask.
 //!
-//! Whatever the kernel refuses is one warning, and the daemon runs without it. Only the network namespace must
-//! be entered: the daemon would act on the wrong interfaces.
+//! Whatever the kernel refuses is one warning, and the daemon runs without it. Only the network
+//! namespace must be entered: the daemon would act on the wrong interfaces.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -24,7 +25,8 @@ use crate::sys;
 const DEFAULT_UMASK: u16 = 0o177;
 const CAP_IPC_LOCK: u32 = 14;
 
-/// Moves the process into a network namespace of `ip netns`. To be called before a socket is opened.
+/// Moves the process into a network namespace of `ip netns`. To be called before a socket is
+/// opened.
 ///
 /// # Errors
 /// A message for the user.
@@ -47,8 +49,8 @@ pub fn enter_namespace(namespace: &str) -> Result<(), String> {
         })
 }
 
-/// Applies the settings of `new` that differ from those of `old`. `umask` is that of the command line, which overrides
-/// the configuration's.
+/// Applies the settings of `new` that differ from those of `old`. `umask` is that of the command
+/// line, which overrides the configuration's.
 pub fn change(old: &ProcessSettings, new: &ProcessSettings, umask: Option<u16>) {
     let bits = umask.or(new.umask).unwrap_or(DEFAULT_UMASK);
     nix::sys::stat::umask(Mode::from_bits_truncate(bits.into()));
@@ -81,8 +83,8 @@ pub fn change(old: &ProcessSettings, new: &ProcessSettings, umask: Option<u16>) 
 
 const NO_REAL_TIME: &str = "the process runs without real-time priority";
 
-/// The real-time priority to set, 0 for none; `None`: the scheduler stays as it is. A negative niceness needs a call
-/// with 0, so that children do not inherit it (see [`sys::set_scheduler`]).
+/// The real-time priority to set, 0 for none; `None`: the scheduler stays as it is. A negative
+/// niceness needs a call with 0, so that children do not inherit it (see [`sys::set_scheduler`]).
 fn scheduler(process: &ProcessSettings) -> Option<u8> {
     match (process.rt_priority, process.nice) {
         (Some(priority), _) => Some(priority),
@@ -100,8 +102,8 @@ fn rename(name: &str) {
     }
 }
 
-/// Locks all pages, present and future, in memory. Without CAP_IPC_LOCK only those present: an allocation beyond
-/// the limit would fail, and end the daemon.
+/// Locks all pages, present and future, in memory. Without CAP_IPC_LOCK only those present: an
+/// allocation beyond the limit would fail, and end the daemon.
 fn lock_memory() {
     let _ = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY);
     let limit = getrlimit(Resource::RLIMIT_MEMLOCK).map_or(0, |(soft, _)| soft);

@@ -1,14 +1,16 @@
-//! Reports readiness to a service manager: the messages of sd_notify(3), datagrams to the socket named by
-//! `$NOTIFY_SOCKET`. systemd sets it for `Type=notify`, and some other service managers do too.
+//! Reports readiness to a service manager: the messages of sd_notify(3), datagrams to the socket
+//! named by `$NOTIFY_SOCKET`. systemd sets it for `Type=notify`, and some other service managers do
+//! too.
 //!
-//! There are few in the life of a process, so no socket is kept. Sending never blocks, and a failure is ignored.
+//! There are few in the life of a process, so no socket is kept. Sending never blocks, and a
+//! failure is ignored.
 
 use std::path::Path;
 
 use super::{clock, syslog};
 
-/// Environment variable with the path of the socket. Children do not inherit it: the service manager would take
-/// their messages for the daemon's.
+/// Environment variable with the path of the socket. Children do not inherit it: the service
+/// manager would take their messages for the daemon's.
 pub(super) const SOCKET: &str = "NOTIFY_SOCKET";
 
 /// The daemon has started, or has finished a reload.

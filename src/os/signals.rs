@@ -1,9 +1,10 @@
-//! Signals as events: all are blocked, and the poll loop reads them from one descriptor (signalfd(2)).
+//! Signals as events: all are blocked, and the poll loop reads them from one descriptor
+//! (signalfd(2)).
 //!
-//! Not blocked are those that report a fault in the program, and those with which a user at a terminal quits or suspends
-//! it. Rust's runtime ignores SIGPIPE before `main`. A child inherits the mask (`std::process::Command` does not reset
-//! it), so `child` empties it between fork and exec. A signal without a meaning here (SIGALRM, SIGIO) is read and
-//! dropped.
+//! Not blocked are those that report a fault in the program, and those with which a user at a
+//! terminal quits or suspends it. Rust's runtime ignores SIGPIPE before `main`. A child inherits
+//! the mask (`std::process::Command` does not reset it), so `child` empties it between fork and
+//! exec. A signal without a meaning here (SIGALRM, SIGIO) is read and dropped.
 
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -57,7 +58,8 @@ fn table() -> [(Signal, &'static str, i32); 9] {
         (Signal::ClearStats, "STATS_CLEAR", rtmax - 1),
         (Signal::Json, "JSON", rtmin + 2),
         (Signal::Trace, "TDUMP", rtmax),
-        // vrrpd only. Not counted from RTMIN, because the new version may be built with the other C library.
+        // vrrpd only. Not counted from RTMIN, because the new version may be built with the other C
+        // library.
         (Signal::Restart, "RESTART", rtmax - 2),
     ]
 }

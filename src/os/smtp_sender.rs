@@ -4,9 +4,10 @@
 //! daemon   fork ── continues ──────────────────────── SIGCHLD ── reads the result from a pipe
 //!            └── child: closes all but the pipe, resolves, connects, speaks SMTP, writes the result, exits
 //! ```
-//! The daemon never waits for a name server or a mail server, so neither can delay an advert. The child may
-//! block, within limits: each step takes at most `smtp_connect_timeout`, an alarm limits the whole, and the
-//! child gets SIGTERM when the daemon dies. It runs in this binary; nothing is executed.
+//! The daemon never waits for a name server or a mail server, so neither can delay an advert. The
+//! child may block, within limits: each step takes at most `smtp_connect_timeout`, an alarm limits
+//! the whole, and the child gets SIGTERM when the daemon dies. It runs in this binary; nothing is
+//! executed.
 
 use std::io::{self, BufRead, BufReader, PipeReader, PipeWriter, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
@@ -28,7 +29,8 @@ use crate::wire::smtp::{Reply, ReplyReader};
 
 /// Maximum length of a result, in bytes.
 const RESULT: u64 = 1024;
-/// A delivery may take this many times `smtp_connect_timeout`: for the name, the connection, and a slow dialogue.
+/// A delivery may take this many times `smtp_connect_timeout`: for the name, the connection, and a
+/// slow dialogue.
 const STEPS: u32 = 4;
 
 /// The child that delivers a mail, and the pipe for its result. There is at most one.
@@ -202,7 +204,8 @@ mod tests {
     use std::net::TcpListener;
     use std::thread;
 
-    /// A server that sends these lines, each after one line of the client, and then nothing for `hold`.
+    /// A server that sends these lines, each after one line of the client, and then nothing for
+    /// `hold`.
     fn serve(
         lines: &'static [&'static str],
         hold: Duration,

@@ -1,8 +1,10 @@
-//! The state file beside the pid file: what a restarted daemon needs to resume as master (`engine::instance::resume`).
+//! The state file beside the pid file: what a restarted daemon needs to resume as master
+//! (`engine::instance::resume`).
 //!
-//! It is written in place, at most some hundred times per second, and read once, by a copy that holds the lock on the pid
-//! file. Its header identifies the boot and the network namespace: times and interface indexes are valid only there. It is
-//! not mapped into memory, although that would save the system calls: truncating the file would kill the daemon (SIGBUS).
+//! It is written in place, at most some hundred times per second, and read once, by a copy that
+//! holds the lock on the pid file. Its header identifies the boot and the network namespace: times
+//! and interface indexes are valid only there. It is not mapped into memory, although that would
+//! save the system calls: truncating the file would kill the daemon (SIGBUS).
 //!
 //! If the file cannot be used, that is logged once, and the daemon runs without it.
 
@@ -54,8 +56,8 @@ impl StateFile {
         }
     }
 
-    /// The records of the previous process, if its header is that of this boot and namespace. If not, the file is
-    /// cleared.
+    /// The records of the previous process, if its header is that of this boot and namespace. If
+    /// not, the file is cleared.
     pub(super) fn read(&mut self) -> Vec<u8> {
         let Some(Open { file, .. }) = &mut self.0 else {
             return Vec::new();

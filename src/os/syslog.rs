@@ -1,7 +1,7 @@
 //! Logs to syslog: datagrams to `/dev/log` in the format of RFC 3164, without the host name.
 //!
-//! Sending never blocks. After a restart of the syslog daemon the next line reconnects; while it is missing, there is
-//! at most one attempt per second.
+//! Sending never blocks. After a restart of the syslog daemon the next line reconnects; while it is
+//! missing, there is at most one attempt per second.
 
 use std::io;
 use std::os::unix::net::UnixDatagram;

@@ -1,4 +1,5 @@
-//! `vrrpd uci2conf`: converts OpenWrt's UCI configuration into a keepalived.conf. Diagnostics go to standard error.
+//! `vrrpd uci2conf`: converts OpenWrt's UCI configuration into a keepalived.conf. Diagnostics go to
+//! standard error.
 
 use std::ffi::OsString;
 use std::fs::File;

@@ -1,4 +1,5 @@
-//! Reads the configuration at the start and at each reload, logs its diagnostics, and decides whether it can be used.
+//! Reads the configuration at the start and at each reload, logs its diagnostics, and decides
+//! whether it can be used.
 
 use log::Level;
 
@@ -45,8 +46,8 @@ impl<'a> Loader<'a> {
         Ok(self.adopt(loaded))
     }
 
-    /// At a reload, a new error refuses the whole configuration: a typing error must not stop what runs. Errors that
-    /// the running configuration has too do not count.
+    /// At a reload, a new error refuses the whole configuration: a typing error must not stop what
+    /// runs. Errors that the running configuration has too do not count.
     pub(super) fn reload(&mut self) -> Result<Config, String> {
         let path = self.path;
         host::check_readable(path).map_err(|why| cannot_read(path, &why))?;

@@ -1,4 +1,5 @@
-//! Runs what the command line asks for: a text to print, a test of the configuration, or the daemon.
+//! Runs what the command line asks for: a text to print, a test of the configuration, or the
+//! daemon.
 
 mod load;
 mod serve;
@@ -74,7 +75,8 @@ pub fn config_test(options: &Options, host: &dyn config::Host) -> u8 {
     write_report(options, &report, exit_code_for_test(diags.worst()))
 }
 
-/// Writes a report to the file given with `-t`, else text to standard error and JSON to standard output.
+/// Writes a report to the file given with `-t`, else text to standard error and JSON to standard
+/// output.
 fn write_report(options: &Options, report: &str, code: u8) -> u8 {
     let bytes = report.as_bytes();
     let Some(path) = &options.test_report else {

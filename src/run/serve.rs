@@ -1,4 +1,5 @@
-//! Runs the daemon once it has started: `startup_script`, the loop with its reloads, `shutdown_script`.
+//! Runs the daemon once it has started: `startup_script`, the loop with its reloads,
+//! `shutdown_script`.
 
 use std::io;
 
@@ -189,8 +190,8 @@ struct Running {
     identity: Identity,
 }
 
-/// Which of several copies this process is: what decides on its namespace and its files, and cannot change while
-/// it runs.
+/// Which of several copies this process is: what decides on its namespace and its files, and cannot
+/// change while it runs.
 #[derive(PartialEq, Eq)]
 struct Identity {
     namespace: Option<String>,

@@ -1,10 +1,11 @@
-//! Starts the daemon step by step. A step that fails prints one message and exits with keepalived's exit code.
+//! Starts the daemon step by step. A step that fails prints one message and exits with keepalived's
+//! exit code.
 //!
 //! ```text
 //! log → configuration → permissions → background → signals → pid file → serve
 //! ```
-//! What a user can get wrong is checked before the process detaches, the rest before it reports that it is up: the
-//! exit code of the command tells the outcome.
+//! What a user can get wrong is checked before the process detaches, the rest before it reports
+//! that it is up: the exit code of the command tells the outcome.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -111,8 +112,8 @@ fn launch(options: &Options) -> Result<Outcome, Failure> {
     Ok(serve.run(config, state.unwrap_or_default(), ready))
 }
 
-/// Opens the log first of all, so that syslog too has the reason why a daemon started by init does not come up.
-/// Returns a notice for the user, to be printed when the daemon is about to run.
+/// Opens the log first of all, so that syslog too has the reason why a daemon started by init does
+/// not come up. Returns a notice for the user, to be printed when the daemon is about to run.
 fn open_log(options: &Options) -> Result<Option<String>, String> {
     let notice = logging::init(&logging::Settings {
         level: match (options.log_packets, options.log_detail) {
@@ -169,7 +170,8 @@ fn block_signals() -> Result<Signals, Failure> {
 
 // ---- pid file ----
 
-/// The pid file with `instance`, `use_pid_dir` or `net_namespace`: each of several copies has its own.
+/// The pid file with `instance`, `use_pid_dir` or `net_namespace`: each of several copies has its
+/// own.
 fn named_pid_file(global: &Global) -> Option<String> {
     let namespace = &global.process.net_namespace;
     let in_directory = global.use_pid_dir || namespace.is_some();
@@ -190,8 +192,8 @@ fn named_pid_file(global: &Global) -> Option<String> {
     path.into_os_string().into_string().ok()
 }
 
-/// Takes the pid file, at the default path if none is given. If a file at the default path cannot be written, the
-/// daemon runs without one.
+/// Takes the pid file, at the default path if none is given. If a file at the default path cannot
+/// be written, the daemon runs without one.
 fn take_pid_file(path: Option<String>) -> Result<Option<PidFile>, Failure> {
     let is_default = path.is_none();
     let path = path.map_or_else(|| PidFile::default_path().to_owned(), PathBuf::from);

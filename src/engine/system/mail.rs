@@ -15,6 +15,7 @@ pub trait MailSystem {
     /// The kernel's refusal of a process.
     fn send_mail(&mut self, mail: &SmtpSettings, email: &Email) -> io::Result<Pid>;
 
-    /// What a delivering child that has ended reported: the recipients, or why it failed. Can be read once.
+    /// What a delivering child that has ended reported: the recipients, or why it failed. Can be
+    /// read once.
     fn delivery_result(&mut self, child: Pid) -> Option<String>;
 }

@@ -1,10 +1,11 @@
 //! Sockets of health checks.
 //!
-//! They are kept in a vector, each with its entry for the loop's poll list; the last one moves to the index of one that
-//! is closed. A socket is polled for POLLOUT until it is connected and while bytes wait to be sent, and for POLLIN
-//! otherwise. An iteration of the loop takes one event from each socket, and a limited number of bytes from all of them
-//! (`budget`); the rest stays in the kernel until the next iteration, which continues behind the last socket served. So does
-//! an event of a socket whose index has changed.
+//! They are kept in a vector, each with its entry for the loop's poll list; the last one moves to
+//! the index of one that is closed. A socket is polled for POLLOUT until it is connected and while
+//! bytes wait to be sent, and for POLLIN otherwise. An iteration of the loop takes one event from
+//! each socket, and a limited number of bytes from all of them (`budget`); the rest stays in the
+//! kernel until the next iteration, which continues behind the last socket served. So does an event
+//! of a socket whose index has changed.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -24,14 +25,15 @@ use crate::wire::checksum::Sum;
 const MAX_PENDING: usize = 64 << 10;
 /// Maximum number of bytes received from one connection per iteration.
 const MAX_RECEIVED: usize = 16 << 10;
-/// RLIMIT_NOFILE to raise the limit to when it is reached: thousands of servers may be down at once.
+/// RLIMIT_NOFILE to raise the limit to when it is reached: thousands of servers may be down at
+/// once.
 const FILES: rlim_t = 8192;
 /// Index of a check without a socket.
 const NO_SOCKET: usize = usize::MAX;
 /// Socket option of `linux/icmp.h`: drops the ICMP types whose bits are set.
 const ICMP_FILTER: libc::c_int = 1;
 
-/// What has happened to a socket.
+/// An event of a socket, as [`crate::check::SocketEvent`]; the bytes are in the buffer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Polled {
     /// It is connected.
@@ -57,7 +59,7 @@ struct CheckSocket {
     echo_id: Option<u16>,
 }
 
-/// All of them.
+/// The sockets of all checks.
 #[derive(Debug)]
 pub(crate) struct CheckSockets {
     sockets: Vec<CheckSocket>,
@@ -182,8 +184,8 @@ impl CheckSockets {
         Ok(())
     }
 
-    /// Takes over what poll reported for [`CheckSockets::entries`]. To be called before a socket is opened or
-    /// closed.
+    /// Takes over what poll reported for [`CheckSockets::entries`]. To be called before a socket is
+    /// opened or closed.
     pub(crate) fn polled(&mut self, entries: &[libc::pollfd]) {
         for (entry, polled) in self.entries.iter_mut().zip(entries) {
             entry.revents = polled.revents;
@@ -191,7 +193,8 @@ impl CheckSockets {
         self.left = entries.len();
     }
 
-    /// The next event of this iteration, and the check it is for. `budget` decreases by the bytes received.
+    /// The next event of this iteration, and the check it is for. `budget` decreases by the bytes
+    /// received.
     pub(crate) fn next(
         &mut self,
         buffer: &mut [u8],
@@ -217,7 +220,8 @@ impl CheckSockets {
     }
 }
 
-/// The share of `files` open files for health checks; the rest is for receive sockets, children and files.
+/// The share of `files` open files for health checks; the rest is for receive sockets, children and
+/// files.
 fn share(files: rlim_t) -> usize {
     let files = usize::try_from(files).unwrap_or(usize::MAX);
     files.saturating_sub((files / 4).max(64)).max(8)
@@ -366,8 +370,8 @@ fn create(domain: Domain, kind: Type, protocol: Protocol) -> io::Result<Opened> 
     Ok(Opened { socket, raw })
 }
 
-/// Opens a socket for echo requests: a datagram socket if the sysctl `ping_group_range` includes one of our
-/// groups, else a raw one.
+/// Opens a socket for echo requests: a datagram socket if the sysctl `ping_group_range` includes
+/// one of our groups, else a raw one.
 fn open_icmp(domain: Domain) -> io::Result<Opened> {
     let v4 = domain == Domain::IPV4;
     let protocol = if v4 {
@@ -388,8 +392,8 @@ fn open_icmp(domain: Domain) -> io::Result<Opened> {
 
 // ---- raw echo ----
 
-/// Fills in an echo request as the kernel does on a datagram socket: the identifier and, for IPv4, the
-/// checksum.
+/// Fills in an echo request as the kernel does on a datagram socket: the identifier and, for IPv4,
+/// the checksum.
 fn complete_echo(family: Family, id: u16, request: &[u8]) -> ([u8; 64], usize) {
     let mut packet = [0; 64];
     let len = request.len().min(packet.len());
@@ -408,8 +412,8 @@ fn complete_echo(family: Family, id: u16, request: &[u8]) -> ([u8; 64], usize) {
     (packet, len)
 }
 
-/// Removes the IPv4 header of a received echo reply and returns its length; `None` if the reply has another
-/// identifier.
+/// Removes the IPv4 header of a received echo reply and returns its length; `None` if the reply has
+/// another identifier.
 fn strip_echo(family: Family, id: u16, packet: &mut [u8], len: usize) -> Option<usize> {
     let header = match packet.first() {
         Some(first) if family == Family::V4 => usize::from(first & 0xf) * 4,

@@ -1,5 +1,6 @@
-//! `vrrpd genhash`: fetches a page and prints its MD5, for `digest` of HTTP_GET and SSL_GET. The page is read by the same
-//! code that the daemon checks it with; unlike the daemon, the command blocks.
+//! `vrrpd genhash`: fetches a page and prints its MD5, for `digest` of HTTP_GET and SSL_GET. The
+//! page is read by the same code that the daemon checks it with; unlike the daemon, the command
+//! blocks.
 
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
@@ -55,7 +56,7 @@ pub fn run(args: Vec<OsString>) -> Result<String, String> {
         return Ok(HELP.to_owned());
     };
     if options.server.is_empty() || options.path.is_empty() {
-        return Err("-s and -u are needed, -h lists the options".to_owned());
+        return Err("-s and -u are required; -h lists the options".to_owned());
     }
     let page = fetch(&options)?;
     let mut text = String::new();

@@ -1,8 +1,8 @@
 //! The netlink socket for IPVS, opened on first use.
 //!
-//! Looking up the family makes kernels since 5.16 load the module `ip_vs`; on older ones it has to be loaded
-//! beforehand. The family may get another number when the module is unloaded and loaded again; then
-//! every dump is refused, and the number is looked up again.
+//! Looking up the family makes kernels since 5.16 load the module `ip_vs`; on older ones it has to
+//! be loaded beforehand. The family may get another number when the module is unloaded and loaded
+//! again; then every dump is refused, and the number is looked up again.
 
 use std::io;
 
@@ -82,7 +82,8 @@ fn dump(
         socket.send(batch.bytes())?;
         let mut changed = false;
         let mut refusal = None;
-        // The whole answer is read in any case: the rest would be taken for the answer to the next request.
+        // The whole answer is read in any case: the rest would be taken for the answer to the next
+        // request.
         while let Some(len) = socket.receive(buffer)? {
             let bytes = buffer.get(..len).unwrap_or_default();
             for (reply, interrupted) in Replies::new(bytes).flatten() {

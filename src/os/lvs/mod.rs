@@ -1,4 +1,5 @@
-//! The part of the system that virtual servers use: IPVS, sockets of health checks, `vrrpd genhash`.
+//! The part of the system that virtual servers use: IPVS, sockets of health checks, `vrrpd
+//! genhash`.
 
 mod check_sockets;
 pub mod genhash;
@@ -57,8 +58,8 @@ impl LvsSystem for Lvs {
 impl Reactor<'_> {
     /// Passes the events of health check sockets to the engine.
     pub(super) fn read_checks(&mut self, backlog: Backlog) {
-        // In bytes. A flood of answers must not delay the adverts; after a stall no check may time out whose
-        // answer has arrived.
+        // In bytes. A flood of answers must not delay the adverts; after a stall no check may time
+        // out whose answer has arrived.
         let mut budget = match backlog {
             Backlog::Usual => 64 << 10,
             Backlog::AfterStall => 4 << 20,
