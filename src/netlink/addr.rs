@@ -3,8 +3,8 @@
 //! ```text
 //! ifaddrmsg: family u8 │ prefix length u8 │ flags u8 │ scope u8 │ index u32
 //! ```
-//! `IFA_LOCAL` is the interface's own address and `IFA_ADDRESS` the peer's, or the own one again where
-//! there is no peer; IPv6 without a peer tells only `IFA_ADDRESS`. The prefix belongs to the peer.
+//! `IFA_LOCAL` is the interface's own address, `IFA_ADDRESS` the peer's or, without a peer, the own address again. IPv6 without
+//! a peer has `IFA_ADDRESS` only. The prefix length is that of the peer.
 
 use core::net::{IpAddr, Ipv4Addr};
 
@@ -26,7 +26,7 @@ const IFA_CACHEINFO: u16 = 6;
 const IFA_FLAGS: u16 = 8;
 const IFA_PROTO: u16 = 11;
 
-/// A lifetime that does not end.
+/// An infinite lifetime.
 pub const FOREVER: u32 = u32::MAX;
 
 /// `IFA_F_*` of an address.
@@ -36,25 +36,25 @@ pub struct AddrFlags(pub u32);
 impl AddrFlags {
     /// No flag.
     pub const NONE: AddrFlags = AddrFlags(0);
-    /// Another address of the same prefix came first; goes when that one goes.
+    /// Another address of the same prefix is the primary one; deleted with it.
     pub const SECONDARY: AddrFlags = AddrFlags(0x1);
-    /// `nodad`: do not look for duplicates.
+    /// `nodad`: no duplicate address detection.
     pub const NODAD: AddrFlags = AddrFlags(0x2);
-    /// Somebody else has it.
+    /// Duplicate address detection found another node with this address.
     pub const DADFAILED: AddrFlags = AddrFlags(0x8);
     /// `home`: home address of mobile IPv6.
     pub const HOME: AddrFlags = AddrFlags(0x10);
-    /// Preferred lifetime is over: not chosen as a source.
+    /// The preferred lifetime is over: not chosen as a source address.
     pub const DEPRECATED: AddrFlags = AddrFlags(0x20);
-    /// Being looked for by others; cannot be used yet.
+    /// Duplicate address detection is in progress; not usable yet.
     pub const TENTATIVE: AddrFlags = AddrFlags(0x40);
-    /// Without a lifetime.
+    /// Infinite lifetime.
     pub const PERMANENT: AddrFlags = AddrFlags(0x80);
-    /// `mngtmpaddr`: make temporary addresses of it.
+    /// `mngtmpaddr`: template for temporary addresses.
     pub const MNGTMPADDR: AddrFlags = AddrFlags(0x100);
     /// `noprefixroute`: no route to its prefix.
     pub const NOPREFIXROUTE: AddrFlags = AddrFlags(0x200);
-    /// `autojoin`: join the group it names.
+    /// `autojoin`: join this multicast group.
     pub const AUTOJOIN: AddrFlags = AddrFlags(0x400);
 
     /// Whether all of `flags` are set.
@@ -63,65 +63,65 @@ impl AddrFlags {
         self.0 & flags.0 == flags.0
     }
 
-    /// These and `flags`.
+    /// The union with `flags`.
     #[must_use]
     pub const fn with(self, flags: AddrFlags) -> AddrFlags {
         AddrFlags(self.0 | flags.0)
     }
 }
 
-/// An address as the kernel tells it.
+/// An address reported by the kernel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Addr<'a> {
     /// The interface it is on.
     pub index: IfIndex,
-    /// The interface's own address, with the prefix length (which is the peer's, if there is one).
+    /// The interface's own address, with the prefix length (of the peer, if there is one).
     pub cidr: Cidr,
-    /// The other end, where it differs from the own address.
+    /// The peer's address, if it differs from the own address.
     pub peer: Option<IpAddr>,
     /// Broadcast address.
     pub broadcast: Option<Ipv4Addr>,
-    /// IPv4 label: the interface's name unless another was given.
+    /// IPv4 label; the interface's name by default.
     pub label: Option<&'a str>,
     /// `RT_SCOPE_*`: 0 global, 200 site, 253 link, 254 host.
     pub scope: u8,
-    /// Its state.
+    /// Its flags.
     pub flags: AddrFlags,
-    /// Who made it (`IFA_PROTO`, Linux 5.18).
+    /// Origin (`IFA_PROTO`, Linux 5.18).
     pub proto: Option<u8>,
-    /// Seconds it stays; [`FOREVER`].
+    /// Valid lifetime in seconds, or [`FOREVER`].
     pub valid: u32,
-    /// Seconds it is preferred; [`FOREVER`].
+    /// Preferred lifetime in seconds, or [`FOREVER`].
     pub preferred: u32,
 }
 
-/// An address as we want it.
+/// An address to add or delete.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DesiredAddr<'a> {
     /// The interface.
     pub index: IfIndex,
     /// The interface's own address.
     pub cidr: Cidr,
-    /// The other end; its prefix length is then the one that counts.
+    /// The peer; its prefix length then replaces that of `cidr`.
     pub peer: Option<Cidr>,
     /// Broadcast address.
     pub broadcast: Option<Ipv4Addr>,
     /// `RT_SCOPE_*`.
     pub scope: u8,
-    /// IPv4 label, at most 15 bytes, beginning with the interface's name.
+    /// IPv4 label, at most 15 bytes, starting with the interface's name.
     pub label: Option<&'a str>,
-    /// Seconds it is preferred; none: as long as it stays.
+    /// Preferred lifetime in seconds; `None`: the valid lifetime.
     pub preferred_lft: Option<u32>,
-    /// Seconds it stays; none: forever.
+    /// Valid lifetime in seconds; `None`: forever.
     pub valid_lft: Option<u32>,
     /// `NODAD`, `HOME`, `MNGTMPADDR`, `NOPREFIXROUTE`, `AUTOJOIN`.
     pub flags: AddrFlags,
-    /// Who made it; 18 is keepalived's and ours, 0 says nothing.
+    /// Origin (`IFA_PROTO`): 18 for keepalived and vrrpd, 0 for none.
     pub proto: u8,
 }
 
 impl DesiredAddr<'_> {
-    /// Nothing but the address.
+    /// The address without any property.
     #[must_use]
     pub fn new(index: IfIndex, cidr: Cidr) -> Self {
         DesiredAddr {
@@ -138,15 +138,14 @@ impl DesiredAddr<'_> {
         }
     }
 
-    /// The prefix length the kernel is told.
+    /// The prefix length in the request.
     #[must_use]
     pub fn prefix(&self) -> u8 {
         self.peer.map_or(self.cidr.prefix, |peer| peer.prefix)
     }
 
-    /// Whether `addr` is this address in the kernel's terms: it would refuse this one with `EEXIST`
-    /// while that one is there, and a request to delete this one deletes that one. Label, scope, flags
-    /// and lifetimes are properties and may differ.
+    /// Whether the kernel considers `addr` the same address: adding this one fails with `EEXIST`, and deleting this one deletes
+    /// `addr`. Label, scope, flags and lifetimes may differ.
     #[must_use]
     pub fn matches(&self, addr: &Addr<'_>) -> bool {
         let peer = self.peer.map(|peer| peer.addr);
@@ -159,20 +158,19 @@ impl DesiredAddr<'_> {
 
 // ---- requests ----
 
-/// Asks for all addresses of both families.
+/// Appends a request for all addresses of both families.
 pub fn dump(batch: &mut Batch) -> u32 {
-    let seq = batch.begin(RTM_GETADDR, NLM_F_REQUEST | NLM_F_DUMP);
+    let seq = batch.start(RTM_GETADDR, NLM_F_REQUEST | NLM_F_DUMP);
     batch.fixed(&[AF_UNSPEC, 0, 0, 0, 0, 0, 0, 0]);
     seq
 }
 
-/// Asks to add an address; `EEXIST` where it already is.
+/// Appends a request that adds an address; fails with `EEXIST` if it exists.
 pub fn add(batch: &mut Batch, spec: &DesiredAddr<'_>) -> u32 {
     set(batch, spec, NLM_F_CREATE | NLM_F_EXCL)
 }
 
-/// Asks to set the lifetimes of an address that is there, and adds it where it is not: the kernel cannot be
-/// asked for the one without the other.
+/// Appends a request that sets the lifetimes of an address, or adds it if it does not exist (`NLM_F_REPLACE`).
 pub fn replace(batch: &mut Batch, spec: &DesiredAddr<'_>) -> u32 {
     let spec = DesiredAddr {
         valid_lft: spec.valid_lft.or(Some(FOREVER)),
@@ -183,10 +181,13 @@ pub fn replace(batch: &mut Batch, spec: &DesiredAddr<'_>) -> u32 {
 
 fn set(batch: &mut Batch, spec: &DesiredAddr<'_>, flags: u16) -> u32 {
     let flags = NLM_F_REQUEST | NLM_F_ACK | flags;
-    // The header has room for eight flags; as soon as there are more, all are in the attribute.
+    // The header has 8 bits for flags; if that is not enough, all of them are in the attribute.
     let in_header = u8::try_from(spec.flags.0);
-    let fixed = [in_header.unwrap_or(0), spec.scope];
-    let seq = request(batch, RTM_NEWADDR, flags, spec, fixed);
+    let header = HeaderFields {
+        flags: in_header.unwrap_or(0),
+        scope: spec.scope,
+    };
+    let seq = request(batch, RTM_NEWADDR, flags, spec, header);
     if let Some(broadcast) = spec.broadcast {
         batch.attr(IFA_BROADCAST, &broadcast.octets());
     }
@@ -205,24 +206,31 @@ fn set(batch: &mut Batch, spec: &DesiredAddr<'_>, flags: u16) -> u32 {
     seq
 }
 
-/// Asks to delete an address; `EADDRNOTAVAIL` where it is not. Names it by what [`DesiredAddr::matches`] compares
-/// and nothing else, so that one whose label somebody changed is deleted too.
+/// Appends a request that deletes an address; fails with `EADDRNOTAVAIL` if it does not exist. The request contains only what
+/// [`DesiredAddr::matches`] compares, so that an address whose label was changed is deleted too.
 pub fn delete(batch: &mut Batch, spec: &DesiredAddr<'_>) -> u32 {
-    request(batch, RTM_DELADDR, NLM_F_REQUEST | NLM_F_ACK, spec, [0, 0])
+    let header = HeaderFields::default();
+    request(batch, RTM_DELADDR, NLM_F_REQUEST | NLM_F_ACK, spec, header)
 }
 
-/// What both requests consist of; `fixed` is flags and scope.
+/// Fields of `ifaddrmsg` that are not part of the address's identity.
+#[derive(Default)]
+struct HeaderFields {
+    flags: u8,
+    scope: u8,
+}
+
+/// The common part of the requests.
 fn request(
     batch: &mut Batch,
     kind: u16,
     flags: u16,
     spec: &DesiredAddr<'_>,
-    fixed: [u8; 2],
+    header: HeaderFields,
 ) -> u32 {
-    let seq = batch.begin(kind, flags);
+    let seq = batch.start(kind, flags);
     let family = family_number(spec.cidr.family());
-    let [flags, scope] = fixed;
-    batch.fixed(&[family, spec.prefix(), flags, scope]);
+    batch.fixed(&[family, spec.prefix(), header.flags, header.scope]);
     batch.fixed(&spec.index.0.to_ne_bytes());
     let peer = spec.peer.map_or(spec.cidr.addr, |peer| peer.addr);
     address(batch, IFA_LOCAL, spec.cidr.addr);
@@ -230,19 +238,19 @@ fn request(
     seq
 }
 
-/// `ifa_cacheinfo`: preferred, valid, and two time stamps the kernel fills in.
+/// `ifa_cacheinfo`: preferred and valid lifetime, and two timestamps that the kernel sets.
 fn cacheinfo(spec: &DesiredAddr<'_>) -> [u8; 16] {
     let valid = spec.valid_lft.unwrap_or(FOREVER);
-    // The kernel refuses an address that is preferred for longer than it stays.
+    // The kernel rejects a preferred lifetime that exceeds the valid lifetime.
     let preferred = spec.preferred_lft.unwrap_or(valid);
     let [a, b, c, d] = preferred.to_ne_bytes();
     let [e, f, g, h] = valid.to_ne_bytes();
     [a, b, c, d, e, f, g, h, 0, 0, 0, 0, 0, 0, 0, 0]
 }
 
-// ---- answers and notifications ----
+// ---- replies and notifications ----
 
-/// Reads an address. `None` for families other than IPv4 and IPv6.
+/// Parses an address. `None` for families other than IPv4 and IPv6.
 pub(super) fn parse(payload: &[u8]) -> Result<Option<Addr<'_>>, ParseError> {
     let mut r = Reader::new(payload);
     let [family, prefix, flags, scope] = r.array()?;
@@ -256,7 +264,7 @@ pub(super) fn parse(payload: &[u8]) -> Result<Option<Addr<'_>>, ParseError> {
     let mut local = None;
     let mut address = None;
     let mut addr = Addr {
-        index: link::number(index).ok_or(ParseError::Index(0))?,
+        index: link::ifindex(index).ok_or(ParseError::Index(0))?,
         cidr: Cidr::host(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
         peer: None,
         broadcast: None,
@@ -281,7 +289,7 @@ pub(super) fn parse(payload: &[u8]) -> Result<Option<Addr<'_>>, ParseError> {
     Ok(Some(addr))
 }
 
-/// Takes in an attribute that says nothing about which address it is.
+/// Stores an attribute that is not part of the address's identity.
 fn property<'a>(addr: &mut Addr<'a>, attr: &Attr<'a>) -> Result<(), ParseError> {
     match attr.kind {
         IFA_BROADCAST => {
@@ -326,8 +334,8 @@ mod tests {
         first.map(|envelope| envelope.message)
     }
 
-    /// `spec` as the kernel would tell it.
-    fn told(spec: &DesiredAddr<'_>, check: impl FnOnce(&Addr<'_>)) {
+    /// Passes `spec` to `check` as the kernel would report it.
+    fn reported(spec: &DesiredAddr<'_>, check: impl FnOnce(&Addr<'_>)) {
         let mut batch = Batch::new(1);
         add(&mut batch, spec);
         match only(&batch) {
@@ -337,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_reads_back_in_any_byte_order() {
+    fn an_address_parses_back_in_any_byte_order() {
         let wanted = DesiredAddr {
             peer: Some(cidr("192.0.2.6", 30)),
             broadcast: Some(Ipv4Addr::new(192, 0, 2, 7)),
@@ -348,7 +356,7 @@ mod tests {
             flags: AddrFlags::NOPREFIXROUTE.with(AddrFlags::NODAD),
             ..spec("192.0.2.5", 32)
         };
-        told(&wanted, |addr| {
+        reported(&wanted, |addr| {
             let read = Addr {
                 index: IfIndex(0x0102_0304),
                 cidr: cidr("192.0.2.5", 30),
@@ -366,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn a_spec_recognizes_its_address_whatever_became_of_its_properties() {
+    fn a_desired_address_matches_whatever_its_properties() {
         let plain = spec("192.0.2.5", 24);
         let peer = |addr, prefix| Some(cidr(addr, prefix));
         let relabeled = DesiredAddr {
@@ -408,17 +416,17 @@ mod tests {
             ),
             ("other family", spec("2001:db8::5", 24), false),
         ] {
-            told(&other, |addr| {
+            reported(&other, |addr| {
                 assert_eq!(plain.matches(addr), same, "{name}")
             });
         }
     }
 
     #[test]
-    fn every_check_of_an_address_has_its_name() {
+    fn every_check_of_an_address_has_an_error() {
         let message = |fixed: [u8; 8], fill: fn(&mut Batch)| {
             let mut batch = Batch::new(1);
-            batch.begin(RTM_NEWADDR, 0);
+            batch.start(RTM_NEWADDR, 0);
             batch.fixed(&fixed);
             fill(&mut batch);
             batch

@@ -1,5 +1,4 @@
-//! Cutting bytes in host order, and attributes out of them. No other file of this room, [`Batch`] apart,
-//! touches an index.
+//! Reading fields in host byte order, and attributes. No other file of this room uses byte offsets, except [`Batch`].
 //!
 //! [`Batch`]: super::Batch
 
@@ -8,12 +7,12 @@ use core::net::IpAddr;
 use super::ParseError;
 use crate::types::{Family, Mac};
 
-/// How deep attributes may nest.
+/// Nesting depth of attributes that is followed.
 const MAX_DEPTH: u8 = 4;
-/// `NLA_F_NESTED` and `NLA_F_NET_BYTEORDER` say how to read the value; what is left is the type.
+/// `NLA_TYPE_MASK`: the type without `NLA_F_NESTED` and `NLA_F_NET_BYTEORDER`.
 const TYPE_MASK: u16 = 0x3fff;
 
-/// Takes fields off the front of received bytes.
+/// Reads fields from the front of received bytes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reader<'a> {
     rest: &'a [u8],
@@ -123,7 +122,7 @@ impl<'a> Attr<'a> {
         }
     }
 
-    /// The value as an address of `family` in a field that has room for both families.
+    /// The value as an address of `family` in a field that is large enough for both families.
     pub fn padded_ip(&self, family: Family) -> Result<IpAddr, ParseError> {
         let (v4, v6) = (
             self.value.first_chunk::<4>(),
@@ -140,13 +139,13 @@ impl<'a> Attr<'a> {
         })
     }
 
-    /// The value as an Ethernet address; `None` for links whose addresses have another length.
+    /// The value as an Ethernet address; `None` if it has another length.
     #[must_use]
     pub fn mac(&self) -> Option<Mac> {
         self.value.try_into().ok().map(Mac)
     }
 
-    /// The attributes inside.
+    /// The nested attributes.
     pub fn nested(&self) -> Result<Attrs<'a>, ParseError> {
         if self.depth >= MAX_DEPTH {
             return Err(ParseError::Depth);
@@ -166,7 +165,7 @@ pub struct Attrs<'a> {
 }
 
 impl<'a> Attrs<'a> {
-    /// Those of a message: what follows its fixed part.
+    /// The attributes of a message, from the bytes after its fixed part.
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Self {
         Attrs {
@@ -175,7 +174,7 @@ impl<'a> Attrs<'a> {
         }
     }
 
-    fn cut(&mut self) -> Result<Attr<'a>, ParseError> {
+    fn split_next(&mut self) -> Result<Attr<'a>, ParseError> {
         let mut r = Reader::new(self.rest);
         let left = self.rest.len();
         let (found, kind) = (r.u16_ne()?, r.u16_ne()?);
@@ -183,7 +182,7 @@ impl<'a> Attrs<'a> {
         let len = usize::from(found);
         let value = self.rest.get(4..len).ok_or(bad)?;
         let aligned = len.checked_next_multiple_of(4).ok_or(bad)?;
-        // The last one may go without its padding.
+        // The last attribute may lack its padding.
         self.rest = self.rest.get(aligned..).unwrap_or_default();
         Ok(Attr {
             kind: kind & TYPE_MASK,
@@ -196,12 +195,12 @@ impl<'a> Attrs<'a> {
 impl<'a> Iterator for Attrs<'a> {
     type Item = Result<Attr<'a>, ParseError>;
 
-    /// A bad length is the last thing yielded.
+    /// An invalid length ends the iteration.
     fn next(&mut self) -> Option<Self::Item> {
         if self.rest.is_empty() {
             return None;
         }
-        let attr = self.cut();
+        let attr = self.split_next();
         if attr.is_err() {
             self.rest = &[];
         }
@@ -237,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_length_ends_the_walk_with_an_error() {
+    fn an_invalid_length_ends_the_iteration_with_an_error() {
         for (name, bytes, bad) in [
             (
                 "below the header",
@@ -273,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn values_of_another_size_are_refused() {
+    fn values_of_another_size_are_rejected() {
         let bytes = attr(7, 9, b"abc");
         let attr = Attrs::new(&bytes).next().unwrap().unwrap();
         let size = |expected| ParseError::AttrSize {
@@ -291,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn nesting_is_followed_four_deep() {
+    fn nesting_is_followed_four_levels_deep() {
         let mut bytes = attr(4, 5, &[]);
         for _ in 0..4 {
             let len = u16::try_from(bytes.len() + 4).unwrap();

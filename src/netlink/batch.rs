@@ -1,27 +1,27 @@
-//! Building requests. One buffer, used again and again: it grows to the largest burst and stays there.
+//! Building requests in one buffer, which grows to the largest batch and is reused.
 
 use super::HEADER_LEN;
 
 /// `NLA_F_NESTED`.
 const NESTED: u16 = 0x8000;
-/// Longest attribute value: the length field counts its own four bytes.
+/// Longest attribute value: the length field includes the header of four bytes.
 const MAX_VALUE: usize = 0xffff - 4;
 
-/// Requests that go to the kernel in one `sendmsg`, numbered consecutively.
+/// Requests for one `sendmsg`, with consecutive sequence numbers.
 ///
-/// [`begin`](Batch::begin) starts a message; all that is pushed up to the next `begin` belongs to it, and
-/// its length is right after every push.
+/// [`start`](Batch::start) starts a message; everything appended until the next `start` belongs to it. Its length field is
+/// updated with every append.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Batch {
     bytes: Vec<u8>,
-    /// Where the current message starts.
+    /// Offset of the current message.
     message: usize,
     count: usize,
     next_seq: u32,
 }
 
 impl Batch {
-    /// An empty batch whose first message will be numbered `first_seq`.
+    /// An empty batch; the first message gets the sequence number `first_seq`.
     #[must_use]
     pub fn new(first_seq: u32) -> Self {
         Batch {
@@ -32,45 +32,45 @@ impl Batch {
         }
     }
 
-    /// Empties it. The buffer stays, and the numbers go on.
+    /// Removes all messages. The buffer stays allocated, and sequence numbers continue.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.message = 0;
         self.count = 0;
     }
 
-    /// What to send.
+    /// The bytes to send.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// How many messages there are.
+    /// Number of messages.
     #[must_use]
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// Whether there is nothing to send.
+    /// Whether it has no message.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// Bytes that fit without another allocation.
+    /// Capacity in bytes.
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.bytes.capacity()
     }
 
-    /// The number the next message will have.
+    /// Sequence number of the next message.
     #[must_use]
     pub fn next_seq(&self) -> u32 {
         self.next_seq
     }
 
-    /// Starts a message and returns its number.
-    pub fn begin(&mut self, kind: u16, flags: u16) -> u32 {
+    /// Starts a message and returns its sequence number.
+    pub fn start(&mut self, kind: u16, flags: u16) -> u32 {
         let seq = self.next_seq;
         self.next_seq = seq.wrapping_add(1);
         self.count = self.count.saturating_add(1);
@@ -81,14 +81,14 @@ impl Batch {
         self.bytes.extend_from_slice(&flags.to_ne_bytes());
         self.bytes.extend_from_slice(&seq.to_ne_bytes());
         self.bytes.extend_from_slice(&[0; 4]);
-        self.seal();
+        self.update_length();
         seq
     }
 
     /// Appends the fixed part of a message.
     pub fn fixed(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
-        self.seal();
+        self.update_length();
     }
 
     /// Appends an attribute.
@@ -100,17 +100,17 @@ impl Batch {
         self.close(start);
     }
 
-    /// Appends an attribute of one byte.
+    /// Appends an attribute with one byte.
     pub fn attr_u8(&mut self, kind: u16, value: u8) {
         self.attr(kind, &[value]);
     }
 
-    /// Appends an attribute of four bytes.
+    /// Appends an attribute with four bytes in host order.
     pub fn attr_u32_ne(&mut self, kind: u16, value: u32) {
         self.attr(kind, &value.to_ne_bytes());
     }
 
-    /// Appends an attribute of text, with the NUL the kernel expects.
+    /// Appends an attribute with NUL-terminated text.
     pub fn attr_text(&mut self, kind: u16, value: &str) {
         debug_assert!(value.len() < MAX_VALUE, "attribute {kind} is too long");
         let start = self.open(kind);
@@ -121,14 +121,14 @@ impl Batch {
         self.close(start);
     }
 
-    /// Appends an attribute that consists of those `fill` appends.
+    /// Appends an attribute that contains those appended by `fill`.
     pub fn nested(&mut self, kind: u16, fill: impl FnOnce(&mut Self)) {
         let start = self.open(kind | NESTED);
         fill(self);
         self.close(start);
     }
 
-    /// Appends a record that is laid out like an attribute, but has two bytes `head` in place of a type.
+    /// Appends a record laid out like an attribute, with the two bytes `head` in place of the type (`rtnexthop`).
     pub(super) fn record(&mut self, head: [u8; 2], fill: impl FnOnce(&mut Self)) {
         let start = self.open(u16::from_ne_bytes(head));
         fill(self);
@@ -142,14 +142,14 @@ impl Batch {
         start
     }
 
-    /// Enters the length of the attribute at `start`, which ends here, and pads it.
+    /// Sets the length of the attribute at `start`, which ends here, and pads it.
     fn close(&mut self, start: usize) {
         let len = self.bytes.len().saturating_sub(start);
-        // Nested attributes beyond 64 KiB cannot be expressed: the kernel will refuse this length.
+        // A nested attribute beyond 64 KiB cannot be encoded: the kernel rejects this length.
         let len = u16::try_from(len).unwrap_or(u16::MAX);
         self.patch(start, &len.to_ne_bytes());
         self.pad();
-        self.seal();
+        self.update_length();
     }
 
     fn pad(&mut self) {
@@ -157,10 +157,10 @@ impl Batch {
         self.bytes.resize(aligned, 0);
     }
 
-    /// Enters the length of the current message, which ends here.
-    fn seal(&mut self) {
+    /// Sets the length of the current message, which ends here.
+    fn update_length(&mut self) {
         let len = self.bytes.len().saturating_sub(self.message);
-        debug_assert!(len >= HEADER_LEN, "pushed before begin");
+        debug_assert!(len >= HEADER_LEN, "append before start");
         let len = u32::try_from(len).unwrap_or(u32::MAX);
         self.patch(self.message, &len.to_ne_bytes());
     }
@@ -179,10 +179,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn messages_are_numbered_consecutively_and_the_numbers_wrap() {
+    fn sequence_numbers_are_consecutive_and_wrap() {
         let mut batch = Batch::new(u32::MAX);
-        assert_eq!(batch.begin(99, NLM_F_REQUEST | NLM_F_ACK), u32::MAX);
-        assert_eq!(batch.begin(98, NLM_F_REQUEST), 0);
+        assert_eq!(batch.start(99, NLM_F_REQUEST | NLM_F_ACK), u32::MAX);
+        assert_eq!(batch.start(98, NLM_F_REQUEST), 0);
         assert_eq!((batch.count(), batch.next_seq()), (2, 1));
         let seen: Vec<(u16, u16, u32, u32)> = Messages::new(batch.bytes())
             .map(|m| m.unwrap().header)
@@ -192,20 +192,20 @@ mod tests {
     }
 
     #[test]
-    fn attributes_read_back_with_lengths_and_padding_right() {
+    fn attributes_parse_back_with_their_lengths_and_padding() {
         let mut batch = Batch::new(7);
-        batch.begin(99, NLM_F_REQUEST);
+        batch.start(99, NLM_F_REQUEST);
         batch.fixed(&[1, 2, 3, 4]);
         batch.attr_u8(1, 9);
         batch.nested(2, |batch| {
             batch.attr_text(3, "v0:1");
             batch.attr_u32_ne(4, 0xdead_beef);
         });
-        batch.begin(100, 0);
+        batch.start(100, 0);
         let bytes = batch.bytes();
         let second = bytes.len() - HEADER_LEN;
         assert_eq!(bytes[..4], u32::try_from(second).unwrap().to_ne_bytes());
-        // Newer kernels insist on the flag.
+        // Newer kernels require the flag.
         let nested = HEADER_LEN + 4 + 8 + 2;
         assert_eq!(bytes[nested..nested + 2], 0x8002_u16.to_ne_bytes());
         let attrs: Vec<_> = Attrs::new(&bytes[HEADER_LEN + 4..second])
@@ -219,14 +219,14 @@ mod tests {
     }
 
     #[test]
-    fn clearing_keeps_the_buffer_and_the_numbers() {
+    fn clear_keeps_the_buffer_and_the_sequence() {
         let mut batch = Batch::new(1);
-        batch.begin(99, 0);
+        batch.start(99, 0);
         batch.attr(1, &[0; 1000]);
         let capacity = batch.capacity();
         batch.clear();
         assert!(batch.is_empty() && batch.bytes().is_empty());
-        assert_eq!(batch.begin(99, 0), 2);
+        assert_eq!(batch.start(99, 0), 2);
         batch.attr(1, &[0; 1000]);
         assert_eq!(batch.capacity(), capacity);
         let only: Vec<_> = Messages::new(batch.bytes()).collect();

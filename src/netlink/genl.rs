@@ -1,15 +1,15 @@
-//! Generic netlink: families of messages that have a name, and a number only while the kernel runs.
+//! Generic netlink: message families with a name and an id that the kernel assigns at run time.
 //!
 //! ```text
-//! nlmsghdr: type = the family's number │ genlmsghdr: command u8 │ version u8 │ reserved u16, 0 │ attributes …
+//! nlmsghdr: type = family id │ genlmsghdr: command u8 │ version u8 │ reserved u16, 0 │ attributes …
 //! ```
-//! The controller, whose number is fixed, tells the number of a name. Numbers of families overlap with types of
-//! rtnetlink: what comes from such a socket is read by [`Replies`], never by [`Messages`] alone.
+//! The controller, whose id is fixed, returns the id of a name. Family ids overlap with message types of rtnetlink, so datagrams
+//! of a generic netlink socket are parsed by [`Replies`], not by [`Messages`].
 
 use super::attr::Reader;
 use super::{Ack, Attrs, Batch, Done, Message, Messages, NLM_F_REQUEST, ParseError};
 
-/// The first number a family can have; below it are netlink's own messages.
+/// Lowest family id (`NLMSG_MIN_TYPE`); lower types are netlink's control messages.
 const MIN_TYPE: u16 = 0x10;
 const GENL_ID_CTRL: u16 = 0x10;
 const CTRL_CMD_GETFAMILY: u8 = 3;
@@ -20,34 +20,34 @@ const CTRL_ATTR_FAMILY_NAME: u16 = 2;
 const LEN: usize = 4;
 
 /// Starts a request to a family.
-pub(super) fn begin(
+pub(super) fn start(
     batch: &mut Batch,
     (family, version): (u16, u8),
     command: u8,
     flags: u16,
 ) -> u32 {
-    let seq = batch.begin(family, NLM_F_REQUEST | flags);
+    let seq = batch.start(family, NLM_F_REQUEST | flags);
     batch.fixed(&[command, version, 0, 0]);
     seq
 }
 
-/// Splits what follows the netlink header into command and attributes.
-pub(super) fn open(payload: &[u8]) -> Result<(u8, Attrs<'_>), ParseError> {
+/// Splits the payload of a message into command and attributes.
+pub(super) fn split(payload: &[u8]) -> Result<(u8, Attrs<'_>), ParseError> {
     let mut r = Reader::new(payload);
     let [command, _, _, _] = r.array::<LEN>()?;
     Ok((command, Attrs::new(r.rest())))
 }
 
-/// Asks for the number of the family of that name. [`family_id`] reads the answer.
+/// Appends a request for the id of the family `name`; [`family_id`] parses the reply.
 pub fn get_family(batch: &mut Batch, name: &str) -> u32 {
-    let seq = begin(batch, (GENL_ID_CTRL, CTRL_VERSION), CTRL_CMD_GETFAMILY, 0);
+    let seq = start(batch, (GENL_ID_CTRL, CTRL_VERSION), CTRL_CMD_GETFAMILY, 0);
     batch.attr_text(CTRL_ATTR_FAMILY_NAME, name);
     seq
 }
 
-/// The controller's answer.
+/// Parses the controller's reply.
 pub fn family_id(payload: &[u8]) -> Result<u16, ParseError> {
-    let (_, attrs) = open(payload)?;
+    let (_, attrs) = split(payload)?;
     let mut number = None;
     for attr in attrs {
         let attr = attr?;
@@ -58,25 +58,27 @@ pub fn family_id(payload: &[u8]) -> Result<u16, ParseError> {
     number.ok_or(ParseError::Missing(CTRL_ATTR_FAMILY_ID))
 }
 
-/// What stands in a datagram of a generic netlink socket.
+/// A message from a generic netlink socket.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Reply<'a> {
-    /// A request was carried out or refused.
+    /// Result of a request.
     Ack(Ack<'a>),
-    /// A dump has ended.
+    /// End of a dump.
     Done(Done),
-    /// A family's message: what follows the netlink header.
+    /// The payload of a family's message.
     Payload(&'a [u8]),
-    /// Nothing to act upon.
+    /// A message without effect.
     Ignored,
 }
 
-/// The messages of one datagram, with whether the dump they belong to was interrupted.
+/// The messages of one datagram, each with the flag that its dump was interrupted ([`Header::dump_interrupted`]).
+///
+/// [`Header::dump_interrupted`]: super::Header::dump_interrupted
 #[derive(Clone, Debug)]
 pub struct Replies<'a>(Messages<'a>);
 
 impl<'a> Replies<'a> {
-    /// Starts at the first.
+    /// Starts at the first message.
     #[must_use]
     pub fn new(datagram: &'a [u8]) -> Self {
         Replies(Messages::new(datagram))
@@ -90,8 +92,8 @@ impl<'a> Iterator for Replies<'a> {
         if self.0.rest.is_empty() {
             return None;
         }
-        let (header, payload) = match self.0.cut() {
-            Ok(cut) => cut,
+        let (header, payload) = match self.0.split_next() {
+            Ok(message) => message,
             Err(bad) => {
                 self.0.rest = &[];
                 return Some(Err(bad));
@@ -128,11 +130,11 @@ mod tests {
 
     #[test]
     #[cfg(target_endian = "little")]
-    fn the_controller_is_asked_for_a_number() {
+    fn get_family_requests_a_family_id() {
         let mut batch = Batch::new(7);
         assert_eq!(get_family(&mut batch, "IPVS"), 7);
         let want = [
-            // nlmsghdr: 32 bytes, the controller, a request, number 7
+            // nlmsghdr: 32 bytes, the controller, a request, sequence 7
             32, 0, 0, 0, 0x10, 0, 1, 0, 7, 0, 0, 0, 0, 0, 0, 0, //
             3, 1, 0, 0, // GETFAMILY, version 1
             9, 0, 2, 0, b'I', b'P', b'V', b'S', 0, 0, 0, 0,
@@ -141,9 +143,9 @@ mod tests {
     }
 
     #[test]
-    fn the_number_is_found_among_other_attributes() {
+    fn the_family_id_is_found_among_other_attributes() {
         let mut batch = Batch::new(7);
-        begin(&mut batch, (GENL_ID_CTRL, 2), 1, 0);
+        start(&mut batch, (GENL_ID_CTRL, 2), 1, 0);
         batch.attr_text(CTRL_ATTR_FAMILY_NAME, "IPVS");
         batch.attr(CTRL_ATTR_FAMILY_ID, &0x1c_u16.to_ne_bytes());
         batch.attr_u32_ne(3, 1);
@@ -158,13 +160,13 @@ mod tests {
     }
 
     #[test]
-    fn a_family_with_the_number_of_a_link_message_is_not_taken_for_one() {
+    fn a_family_id_equal_to_a_link_message_type_is_not_confused() {
         let mut batch = Batch::new(1);
-        batch.begin(super::super::link::RTM_NEWLINK, 0x10);
+        batch.start(super::super::link::RTM_NEWLINK, 0x10);
         batch.fixed(&[1, 1, 0, 0]);
-        batch.begin(3, 2);
+        batch.start(3, 2);
         batch.fixed(&[0; 4]);
-        batch.begin(2, 0);
+        batch.start(2, 0);
         batch.fixed(&(-2_i32).to_ne_bytes());
         batch.fixed(&[0; 16]);
         let all: Vec<_> = Replies::new(batch.bytes()).map(Result::unwrap).collect();

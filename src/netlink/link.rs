@@ -1,4 +1,4 @@
-//! Links: interfaces, in the kernel's word.
+//! Links (interfaces).
 //!
 //! ```text
 //! ifinfomsg: family u8 │ 0 u8 │ hardware type u16 │ index i32 │ flags u32 │ change mask u32
@@ -21,27 +21,27 @@ const IFLA_EXT_MASK: u16 = 29;
 const IFLA_LINK_NETNSID: u16 = 37;
 pub(super) const IFLA_INFO_KIND: u16 = 1;
 
-/// Counters are a quarter of an answer and of no use to us.
+/// Omits counters, which are a quarter of a reply.
 const RTEXT_FILTER_SKIP_STATS: u32 = 8;
 
-/// `IFF_*` of a link.
+/// `IFF_*` flags of a link.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct LinkFlags(pub u32);
 
 impl LinkFlags {
-    /// Switched on by its administrator.
+    /// Administratively up.
     pub const UP: LinkFlags = LinkFlags(0x1);
     /// Loopback.
     pub const LOOPBACK: LinkFlags = LinkFlags(0x8);
-    /// One peer, no neighbors.
+    /// Point-to-point: no neighbor discovery.
     pub const POINT_TO_POINT: LinkFlags = LinkFlags(0x10);
-    /// Able to carry traffic, in the kernel's opinion (RFC 2863 `up`).
+    /// Operationally up (RFC 2863).
     pub const RUNNING: LinkFlags = LinkFlags(0x40);
-    /// No address resolution.
+    /// No ARP.
     pub const NO_ARP: LinkFlags = LinkFlags(0x80);
-    /// Carries multicast.
+    /// Supports multicast.
     pub const MULTICAST: LinkFlags = LinkFlags(0x1000);
-    /// The driver sees a carrier.
+    /// Carrier detected.
     pub const LOWER_UP: LinkFlags = LinkFlags(0x1_0000);
 
     /// Whether all of `flags` are set.
@@ -54,34 +54,34 @@ impl LinkFlags {
 /// One link.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Link<'a> {
-    /// The kernel's number for it.
+    /// Interface index.
     pub index: IfIndex,
     /// Its name.
     pub name: &'a str,
-    /// What state it is in.
+    /// Flags.
     pub flags: LinkFlags,
-    /// Its MTU. Wireless events do not tell.
+    /// MTU; missing in wireless events.
     pub mtu: Option<u32>,
-    /// Its Ethernet address, if it has one.
+    /// Ethernet address, if it has one.
     pub mac: Option<Mac>,
-    /// What made it: `vlan`, `bridge`, `macvlan` … Physical ones have none.
+    /// Type of a virtual link (`IFLA_INFO_KIND`): `vlan`, `bridge`, `macvlan` …
     pub kind: Option<&'a str>,
-    /// The bridge, bond or VRF it belongs to.
+    /// Index of its bridge, bond or VRF.
     pub master: Option<IfIndex>,
-    /// The link it sits upon (or, `veth`, is tied to), if in this network namespace.
+    /// Index of the lower link, or of a veth's peer, if in this network namespace.
     pub parent: Option<IfIndex>,
 }
 
-/// Asks for all links.
+/// Appends a request for all links.
 pub fn dump(batch: &mut Batch) -> u32 {
-    let seq = batch.begin(RTM_GETLINK, NLM_F_REQUEST | NLM_F_DUMP);
+    let seq = batch.start(RTM_GETLINK, NLM_F_REQUEST | NLM_F_DUMP);
     batch.fixed(&[0; 16]);
     batch.attr_u32_ne(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
     seq
 }
 
-/// Reads a link. `None` for messages of other families: the bridge and IPv6 tell of their part of a link
-/// with the same types, and a bridge port that leaves would look like a link that is deleted.
+/// Parses a link. `None` for other families: the bridge and IPv6 use the same message types for their part of a link, and a
+/// port removed from a bridge would look like a deleted link.
 pub(super) fn parse(payload: &[u8]) -> Result<Option<Link<'_>>, ParseError> {
     let mut r = Reader::new(payload);
     let [family, _, _, _] = r.array()?;
@@ -109,8 +109,8 @@ pub(super) fn parse(payload: &[u8]) -> Result<Option<Link<'_>>, ParseError> {
             IFLA_ADDRESS => link.mac = attr.mac(),
             IFLA_IFNAME => name = Some(attr.text()?),
             IFLA_MTU => link.mtu = Some(attr.u32_ne()?),
-            IFLA_LINK => link.parent = number(attr.u32_ne()?),
-            IFLA_MASTER => link.master = number(attr.u32_ne()?),
+            IFLA_LINK => link.parent = ifindex(attr.u32_ne()?),
+            IFLA_MASTER => link.master = ifindex(attr.u32_ne()?),
             IFLA_LINK_NETNSID => foreign = true,
             IFLA_LINKINFO => {
                 for inner in attr.nested()? {
@@ -131,11 +131,11 @@ pub(super) fn parse(payload: &[u8]) -> Result<Option<Link<'_>>, ParseError> {
 }
 
 fn positive(index: i32) -> Option<IfIndex> {
-    u32::try_from(index).ok().and_then(number)
+    u32::try_from(index).ok().and_then(ifindex)
 }
 
-/// An interface number, of which 0 is none.
-pub(super) fn number(index: u32) -> Option<IfIndex> {
+/// An interface index; `None` for 0.
+pub(super) fn ifindex(index: u32) -> Option<IfIndex> {
     (index != 0).then_some(IfIndex(index))
 }
 
@@ -155,7 +155,7 @@ mod tests {
 
     fn message(family: u8, index: i32, fill: impl FnOnce(&mut Batch)) -> Batch {
         let mut batch = Batch::new(1);
-        batch.begin(RTM_NEWLINK, 0);
+        batch.start(RTM_NEWLINK, 0);
         batch.fixed(&fixed(family, index, 0x1_1043));
         fill(&mut batch);
         batch
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_reads_back_in_any_byte_order() {
+    fn a_link_parses_back_in_any_byte_order() {
         let batch = message(AF_UNSPEC, 0x0102_0304, |batch| {
             batch.attr_text(IFLA_IFNAME, "old");
             batch.attr_text(IFLA_IFNAME, "eth0.10");
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_link_does_not_have_is_none() {
+    fn missing_attributes_of_a_link_are_none() {
         let batch = message(AF_UNSPEC, 5, |batch| {
             batch.attr_text(IFLA_IFNAME, "gre1");
             batch.attr(IFLA_ADDRESS, &[192, 0, 2, 1]);
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn every_check_of_a_link_has_its_name() {
+    fn every_check_of_a_link_has_an_error() {
         let named = |batch: &mut Batch| batch.attr_text(IFLA_IFNAME, "eth0");
         let size = ParseError::AttrSize {
             kind: IFLA_MTU,

@@ -1,9 +1,8 @@
-//! macvlans: further interfaces with Ethernet addresses of their own upon another one.
+//! macvlans: virtual interfaces with their own Ethernet address on top of another interface.
 //!
-//! The mode is VEPA. Private, the obvious one, hands every frame that carries the macvlan's own address
-//! as its source to the macvlan alone; the virtual router's address is also that of the other routers, and
-//! adverts of a second master would never be seen on the interface below. Bridge would pass what one
-//! virtual router sends to the next one upon the same interface.
+//! The mode is VEPA. Private mode would deliver every frame with the macvlan's own source address to the macvlan alone; but
+//! other routers use the virtual router's address as well, so adverts of a second master would never arrive on the
+//! base interface. Bridge mode would pass frames of one virtual router to the others on the same interface.
 
 use super::link::{
     IFLA_ADDRESS, IFLA_IFNAME, IFLA_INFO_KIND, IFLA_LINK, IFLA_LINKINFO, LinkFlags, RTM_DELLINK,
@@ -16,7 +15,7 @@ const IFLA_INFO_DATA: u16 = 2;
 const IFLA_MACVLAN_MODE: u16 = 1;
 const MACVLAN_MODE_VEPA: u32 = 2;
 
-/// Asks for a macvlan upon `base`; it is down.
+/// Appends a request that creates a macvlan on `base`; it is down.
 pub fn create(batch: &mut Batch, name: &str, base: IfIndex, mac: Mac) -> u32 {
     let flags = NLM_F_CREATE | NLM_F_EXCL;
     let seq = request(batch, RTM_NEWLINK, flags, IfIndex(0), LinkFlags(0), 0);
@@ -42,7 +41,7 @@ pub fn set_down(batch: &mut Batch, index: IfIndex) -> u32 {
     request(batch, RTM_NEWLINK, 0, index, LinkFlags(0), LinkFlags::UP.0)
 }
 
-/// Asks to delete an interface.
+/// Appends a request that deletes an interface.
 pub fn delete(batch: &mut Batch, index: IfIndex) -> u32 {
     request(batch, RTM_DELLINK, 0, index, LinkFlags(0), 0)
 }
@@ -50,12 +49,12 @@ pub fn delete(batch: &mut Batch, index: IfIndex) -> u32 {
 fn request(
     batch: &mut Batch,
     kind: u16,
-    more: u16,
+    extra_flags: u16,
     index: IfIndex,
     flags: LinkFlags,
     mask: u32,
 ) -> u32 {
-    let seq = batch.begin(kind, NLM_F_REQUEST | NLM_F_ACK | more);
+    let seq = batch.start(kind, NLM_F_REQUEST | NLM_F_ACK | extra_flags);
     batch.fixed(&[AF_UNSPEC, 0, 0, 0]);
     batch.fixed(&index.0.to_ne_bytes());
     batch.fixed(&flags.0.to_ne_bytes());

@@ -1,24 +1,43 @@
-//! rtnetlink: host byte order ⇄ structs. Still pure: `os` owns the socket.
+//! Netlink messages: host byte order ⇄ structs. No I/O: `os` owns the sockets.
 //!
-//! A datagram is a row of messages, a message is a header, a fixed part by type, and attributes:
+//! A datagram is a sequence of messages. A message is a header, a fixed part that depends on its type, and attributes:
 //! ```text
 //! ┌ nlmsghdr, 16 ───────────────────────────┐┌ ifaddrmsg, 8 ┐┌ nlattr ─────────────┐
 //! │ length u32 │ type u16 │ flags u16 │ seq  ││ …            ││ length u16 │ type   │ value, padding to 4 …
 //! │            │          │           │ port ││              ││            │ u16    │
 //! ```
-//! Received: [`Messages`] walks a datagram and yields [`Envelope`]s whose body a receive loop matches on.
-//! What is not ours to know is [`Message::Other`]; unknown attributes are skipped, of a duplicate the last
-//! one counts, nesting is followed 4 deep. A bad length ends the datagram, a bad attribute costs only its
-//! message.
+//! Receiving: [`Messages`] iterates over a datagram and yields [`Envelope`]s. Messages of other types are
+//! [`Message::Other`]; unknown attributes are skipped, of duplicates the last one counts, and nesting is followed 4
+//! levels deep. A wrong message length ends the datagram; an invalid attribute invalidates its message only.
 //!
-//! Sent: [`Batch`] collects requests in one reusable buffer with consecutive sequence numbers, so that
-//! one `sendmsg` carries a burst and [`Ack::seq`] finds its request.
+//! Sending: [`Batch`] collects requests with consecutive sequence numbers in one reusable buffer. One `sendmsg` sends all of
+//! them, and [`Ack::seq`] identifies the request.
 //!
-//! Everything is read and written at offsets in the byte order of the host (`_ne` in every name): no
-//! struct is cast, so alignment and padding cannot go wrong. The numbers are the kernel's UAPI.
+//! Everything is read and written at offsets in host byte order (`_ne` in the names). No struct is cast, so alignment and
+//! padding do not matter. The constants are the kernel's UAPI.
 //!
-//! `attr.rs` the cursor · `batch.rs` the builder · `link.rs` · `addr.rs` · `route.rs` · `rule.rs` · `macvlan.rs` ·
-//! `nft.rs` (netfilter, not rtnetlink) · `genl.rs` and `ipvs/` (generic netlink).
+//! `attr.rs` reading · `batch.rs` writing · `link.rs` · `addr.rs` · `route.rs` · `rule.rs` · `macvlan.rs` · `nft.rs` (netfilter,
+//! not rtnetlink) · `genl.rs` and `ipvs/` (generic netlink).
+//!
+//! # Example
+//! A request to add 192.0.2.1/24 to interface 2; the kernel announces a new address in the same format:
+//! ```
+//! use vrrpd::netlink::addr::{self, DesiredAddr};
+//! use vrrpd::netlink::{Batch, Message, Messages};
+//! use vrrpd::types::{Cidr, IfIndex};
+//!
+//! let cidr = Cidr { addr: [192, 0, 2, 1].into(), prefix: 24 };
+//! let mut batch = Batch::new(1);
+//! let seq = addr::add(&mut batch, &DesiredAddr::new(IfIndex(2), cidr));
+//! assert_eq!((seq, batch.count(), batch.bytes().len()), (1, 1, 40));
+//!
+//! let envelope = Messages::new(batch.bytes()).next().expect("one message")?;
+//! let Message::NewAddr(address) = envelope.message else {
+//!     panic!("{envelope:?}");
+//! };
+//! assert_eq!((address.index, address.cidr, address.peer), (IfIndex(2), cidr, None));
+//! # Ok::<(), vrrpd::netlink::ParseError>(())
+//! ```
 
 #![cfg_attr(
     not(test),
@@ -58,17 +77,17 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::types::Family;
 
-/// Every netlink request carries it.
+/// Set in every request.
 pub const NLM_F_REQUEST: u16 = 0x1;
-/// Asks for an [`Ack`] also on success.
+/// Requests an [`Ack`] on success too.
 pub const NLM_F_ACK: u16 = 0x4;
-/// Asks for all objects.
+/// Requests all objects.
 pub const NLM_F_DUMP: u16 = 0x300;
-/// Change the object if it is there.
+/// Changes the object if it exists.
 pub const NLM_F_REPLACE: u16 = 0x100;
-/// Refuse if it is there.
+/// Fails if it exists.
 pub const NLM_F_EXCL: u16 = 0x200;
-/// Make it if it is not there.
+/// Creates it if it does not exist.
 pub const NLM_F_CREATE: u16 = 0x400;
 
 const NLM_F_DUMP_INTR: u16 = 0x10;
@@ -89,7 +108,7 @@ const AF_UNSPEC: u8 = 0;
 const AF_INET: u8 = 2;
 const AF_INET6: u8 = 10;
 
-/// The kernel's number of a family.
+/// `AF_INET` or `AF_INET6`.
 fn family_number(family: Family) -> u8 {
     match family {
         Family::V4 => AF_INET,
@@ -97,7 +116,7 @@ fn family_number(family: Family) -> u8 {
     }
 }
 
-/// The family of a number, and its address of zeros.
+/// The family of an `AF_*` number, and its unspecified address.
 fn family(number: u8) -> Option<(Family, IpAddr)> {
     match number {
         AF_INET => Some((Family::V4, IpAddr::V4(Ipv4Addr::UNSPECIFIED))),
@@ -106,7 +125,7 @@ fn family(number: u8) -> Option<(Family, IpAddr)> {
     }
 }
 
-/// Appends an address as an attribute.
+/// Appends an attribute with an address.
 fn address(batch: &mut Batch, kind: u16, addr: IpAddr) {
     match addr {
         IpAddr::V4(addr) => batch.attr(kind, &addr.octets()),
@@ -114,48 +133,48 @@ fn address(batch: &mut Batch, kind: u16, addr: IpAddr) {
     }
 }
 
-/// What is wrong with received bytes. The kernel does not send such; this is for what we misunderstand.
+/// Why received bytes are rejected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ParseError {
     /// The bytes end before the field.
     Short {
-        /// Bytes there are.
+        /// Bytes available.
         found: usize,
-        /// Bytes the field takes.
+        /// Bytes needed by the field.
         needed: usize,
     },
-    /// A message's length below its header's or beyond the datagram.
+    /// A message length below that of the header or beyond the datagram.
     MessageLength {
-        /// What the header says.
+        /// Length in the header.
         found: u32,
         /// Bytes left.
         left: usize,
     },
-    /// An attribute's length below its header's or beyond the message.
+    /// An attribute length below that of its header or beyond the message.
     AttrLength {
-        /// What the attribute says.
+        /// Length in the attribute.
         found: u16,
         /// Bytes left.
         left: usize,
     },
-    /// An attribute's value does not have its type's size.
+    /// An attribute value of a size that does not fit its type.
     AttrSize {
-        /// Which attribute.
+        /// Attribute type.
         kind: u16,
         /// Bytes it has.
         found: usize,
         /// Bytes it should have.
         expected: usize,
     },
-    /// An attribute's text is not UTF-8.
+    /// An attribute with text that is not UTF-8.
     Text(u16),
     /// Attributes nested deeper than 4.
     Depth,
-    /// A message lacks this attribute.
+    /// An attribute of this type is missing.
     Missing(u16),
-    /// Interface number 0 or negative.
+    /// Interface index 0 or negative.
     Index(i32),
-    /// Prefix length beyond the family's.
+    /// Prefix length beyond that of the family.
     Prefix(u8),
 }
 
@@ -187,22 +206,22 @@ impl core::error::Error for ParseError {}
 
 // ---- messages ----
 
-/// The header every message starts with, its length taken off.
+/// The message header without its length.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Header {
     /// Message type.
     pub kind: u16,
     /// `NLM_F_*`; their meaning depends on the type.
     pub flags: u16,
-    /// The request's number; in notifications that of whoever caused them.
+    /// Sequence number of the request; in notifications, of the request that caused them.
     pub seq: u32,
-    /// The socket it belongs to; 0 is the kernel's own doing.
+    /// Port of the requesting socket; 0: the kernel.
     pub port: u32,
 }
 
 impl Header {
-    /// The dump this message belongs to is inconsistent and must be repeated. The kernel says so on
-    /// whichever message it noticed at, not only on the last.
+    /// Whether the dump is inconsistent and must be repeated (`NLM_F_DUMP_INTR`). Any message of the dump may have the
+    /// flag, not just the last.
     #[must_use]
     pub fn dump_interrupted(&self) -> bool {
         self.flags & NLM_F_DUMP_INTR != 0
@@ -214,60 +233,60 @@ impl Header {
 pub struct Envelope<'a> {
     /// The header.
     pub header: Header,
-    /// The rest, understood.
+    /// The parsed rest.
     pub message: Message<'a>,
 }
 
-/// What the kernel tells us.
+/// A message from the kernel.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Message<'a> {
-    /// A link is there, new or changed.
+    /// A link exists: new, changed or listed.
     NewLink(Link<'a>),
-    /// A link is gone.
+    /// A link was deleted.
     DelLink(Link<'a>),
-    /// An address is there, new or changed.
+    /// An address exists: new, changed or listed.
     NewAddr(Addr<'a>),
-    /// An address is gone.
+    /// An address was deleted.
     DelAddr(Addr<'a>),
-    /// A route is there, new or changed.
+    /// A route exists: new, changed or listed.
     NewRoute(Route),
-    /// A route is gone.
+    /// A route was deleted.
     DelRoute(Route),
-    /// A rule is there.
+    /// A rule exists.
     NewRule(Rule<'a>),
-    /// A rule is gone.
+    /// A rule was deleted.
     DelRule(Rule<'a>),
-    /// A dump has ended.
+    /// End of a dump.
     Done(Done),
-    /// A request was carried out or refused.
+    /// Result of a request.
     Ack(Ack<'a>),
-    /// Nothing.
+    /// No operation.
     Noop,
     /// Messages were lost.
     Overrun,
-    /// Another type, or a known one for another address family.
+    /// A message of another type, or for another address family.
     Other(u16),
 }
 
-/// How a dump ended.
+/// End of a dump.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Done {
-    /// 0, or why it broke off, as a positive number.
+    /// 0, or the error number (positive) that ended the dump early.
     pub errno: i32,
     /// See [`Header::dump_interrupted`].
     pub interrupted: bool,
 }
 
-/// The answer to one request.
+/// Result of one request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Ack<'a> {
-    /// The request's number.
+    /// Sequence number of the request.
     pub seq: u32,
-    /// 0 for success, else why not, as a positive number.
+    /// 0, or the error number (positive).
     pub errno: i32,
-    /// The kernel's own words (`NETLINK_EXT_ACK`).
+    /// Text of the extended acknowledgement (`NETLINK_EXT_ACK`).
     pub text: Option<&'a str>,
-    /// Where in the request the offending attribute starts.
+    /// Offset of the offending attribute in the request.
     pub offset: Option<u32>,
 }
 
@@ -278,14 +297,14 @@ pub struct Messages<'a> {
 }
 
 impl<'a> Messages<'a> {
-    /// Starts at the first.
+    /// Starts at the first message.
     #[must_use]
     pub fn new(datagram: &'a [u8]) -> Self {
         Messages { rest: datagram }
     }
 
-    /// Cuts the next message off: header and payload.
-    fn cut(&mut self) -> Result<(Header, &'a [u8]), ParseError> {
+    /// Splits off the next message: header and payload.
+    fn split_next(&mut self) -> Result<(Header, &'a [u8]), ParseError> {
         let mut r = Reader::new(self.rest);
         let left = self.rest.len();
         let found = r.u32_ne()?;
@@ -299,7 +318,7 @@ impl<'a> Messages<'a> {
         let len = usize::try_from(found).map_err(|_| bad)?;
         let payload = self.rest.get(HEADER_LEN..len).ok_or(bad)?;
         let aligned = len.checked_next_multiple_of(4).ok_or(bad)?;
-        // The last message of a datagram may go without its padding.
+        // The last message of a datagram may lack its padding.
         self.rest = self.rest.get(aligned..).unwrap_or_default();
         Ok((header, payload))
     }
@@ -312,7 +331,7 @@ impl<'a> Iterator for Messages<'a> {
         if self.rest.is_empty() {
             return None;
         }
-        match self.cut() {
+        match self.split_next() {
             Ok((header, payload)) => {
                 let message = Message::parse(&header, payload);
                 Some(message.map(|message| Envelope { header, message }))
@@ -327,7 +346,7 @@ impl<'a> Iterator for Messages<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Reads the payload of a message of `header.kind`.
+    /// Parses the payload of a message of type `header.kind`.
     pub fn parse(header: &Header, payload: &'a [u8]) -> Result<Self, ParseError> {
         let other = Message::Other(header.kind);
         Ok(match header.kind {
@@ -351,14 +370,13 @@ impl<'a> Message<'a> {
     }
 }
 
-/// The result a dump ends with; kernels before 4.17 do not always send one.
+/// The result of a dump; kernels before 4.17 do not always send one.
 fn done_errno(payload: &[u8]) -> i32 {
     Reader::new(payload).i32_ne().map_or(0, i32::saturating_neg)
 }
 
 impl<'a> Ack<'a> {
-    /// `nlmsgerr`: the error, the header of the request, its payload unless capped, then what the
-    /// kernel has to say.
+    /// Parses `nlmsgerr`: the error, the request's header, its payload unless capped, then the extended acknowledgement.
     fn parse(header: &Header, payload: &'a [u8]) -> Result<Self, ParseError> {
         let mut r = Reader::new(payload);
         let mut ack = Ack {
@@ -368,13 +386,13 @@ impl<'a> Ack<'a> {
             offset: None,
         };
         if header.flags & NLM_F_ACK_TLVS != 0 {
-            // A text we cannot read is no reason to lose the answer.
-            let _ = ack.explain(header, r);
+            // The result counts even if the extended acknowledgement is invalid.
+            let _ = ack.parse_extended(header, r);
         }
         Ok(ack)
     }
 
-    fn explain(&mut self, header: &Header, mut r: Reader<'a>) -> Result<(), ParseError> {
+    fn parse_extended(&mut self, header: &Header, mut r: Reader<'a>) -> Result<(), ParseError> {
         let found = r.u32_ne()?;
         r.bytes(HEADER_LEN.saturating_sub(4))?;
         if header.flags & NLM_F_CAPPED == 0 {
@@ -410,13 +428,13 @@ mod tests {
 
     fn batch(kind: u16, flags: u16, fixed: &[u8]) -> Batch {
         let mut batch = Batch::new(3);
-        batch.begin(kind, flags);
+        batch.start(kind, flags);
         batch.fixed(fixed);
         batch
     }
 
     #[test]
-    fn control_messages_are_values() {
+    fn control_messages_are_parsed() {
         let interrupted = |errno, interrupted| Message::Done(Done { errno, interrupted });
         for (name, kind, flags, payload, wanted) in [
             ("noop", 1, 0, &[][..], Message::Noop),
@@ -440,7 +458,7 @@ mod tests {
         assert!(only(&message).unwrap().header.dump_interrupted());
     }
 
-    /// A refusal with the request's `body` bytes and the kernel's remarks.
+    /// An error with the request's `body` and an extended acknowledgement.
     fn refusal(flags: u16, body: &[u8]) -> Batch {
         let request_len = u32::try_from(HEADER_LEN + body.len()).unwrap();
         let mut batch = batch(NLMSG_ERROR, flags, &(-22_i32).to_ne_bytes());
@@ -456,33 +474,33 @@ mod tests {
     }
 
     #[test]
-    fn the_kernels_remarks_are_found_behind_the_request() {
-        let silent = Ack {
+    fn the_extended_acknowledgement_follows_the_request() {
+        let plain = Ack {
             seq: 3,
             errno: 22,
             text: None,
             offset: None,
         };
-        let wordy = Ack {
+        let extended = Ack {
             text: Some("no"),
             offset: Some(24),
-            ..silent
+            ..plain
         };
         let body = &[0xff; 20];
         for (name, batch, wanted) in [
-            ("whole request", refusal(NLM_F_ACK_TLVS, body), wordy),
+            ("whole request", refusal(NLM_F_ACK_TLVS, body), extended),
             (
                 "capped",
                 refusal(NLM_F_ACK_TLVS | NLM_F_CAPPED, body),
-                wordy,
+                extended,
             ),
-            ("no remarks", refusal(0, body), silent),
-            // The answer counts even where the rest makes no sense.
-            ("broken", refusal(NLM_F_ACK_TLVS, &[0xff; 3]), silent),
+            ("no extended acknowledgement", refusal(0, body), plain),
+            // The result counts even if the rest is invalid.
+            ("broken", refusal(NLM_F_ACK_TLVS, &[0xff; 3]), plain),
             (
                 "nothing else",
                 batch(NLMSG_ERROR, NLM_F_ACK_TLVS, &(-22_i32).to_ne_bytes()),
-                silent,
+                plain,
             ),
         ] {
             let ack = only(&batch).map(|envelope| envelope.message);
@@ -497,9 +515,9 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_message_costs_only_itself() {
+    fn an_invalid_message_does_not_affect_the_next() {
         let mut batch = batch(link::RTM_NEWLINK, 0, &[0; 3]);
-        batch.begin(99, 0);
+        batch.start(99, 0);
         let seen: Vec<_> = Messages::new(batch.bytes()).collect();
         assert!(matches!(
             seen[..],

@@ -1,21 +1,20 @@
-//! nftables, as much of it as `no_accept` needs: a table of two chains that drop what goes to or comes
-//! from a set of addresses.
+//! nftables for `no_accept`: a table with two chains that drop packets to and from a set of addresses.
 //!
 //! ```text
 //! nfgenmsg: family u8 │ version u8, 0 │ resource id u16, big-endian (0; the subsystem in begin and end)
 //! ```
-//! All numbers in attributes are big-endian, registers hold what packets hold. Requests stand between
-//! [`begin_batch`] and [`end_batch`]: the kernel carries out all of them at once or none.
+//! All numbers in attributes are big-endian. Requests are enclosed in [`begin_batch`] and [`end_batch`]: the kernel applies
+//! all of them or none.
 //!
-//! In nft's words, for IPv6 (IPv4 has neither link-local addresses nor neighbor discovery here):
+//! In nft(8) syntax, for IPv6 (the IPv4 table has no rules for link-local addresses and neighbor discovery):
 //! ```text
 //! set vips { type ipv6_addr; }    set vips_link_local { type ipv6_addr . ifname; }
 //! chain in { type filter hook input priority -1; policy accept;
-//!     icmpv6 type 133-136 accept                       # the neighbors must find the addresses
+//!     icmpv6 type 133-136 accept                       # neighbor discovery must keep working
 //!     ip6 daddr . iifname @vips_link_local drop
 //!     ip6 daddr @vips drop }
 //! ```
-//! and the same with `saddr` and `oifname` in chain `out`. Names are those keepalived uses.
+//! and the same with `saddr` and `oifname` in chain `out`. The names are those of keepalived.
 
 use core::net::IpAddr;
 
@@ -34,32 +33,32 @@ const NEWRULE: u16 = message(6);
 const NEWSET: u16 = message(9);
 const NEWSETELEM: u16 = message(12);
 
-/// A type of message: the subsystem and what it does there.
+/// A message type: subsystem and command.
 const fn message(what: u8) -> u16 {
     u16::from_be_bytes([NFNL_SUBSYS_NFTABLES, what])
 }
 
-/// `NFTA_*_TABLE`: the first attribute of everything.
+/// `NFTA_*_TABLE`: the first attribute of every object.
 const TABLE: u16 = 1;
 const LIST_ELEM: u16 = 1;
 const NF_DROP: u32 = 0;
 const NF_ACCEPT: u32 = 1;
 
-/// Elements that fit in one message with ease: an element takes 48 bytes, a message must stay below 64 KiB.
+/// Largest number of elements per message: an element takes 48 bytes, and a message must stay below 64 KiB.
 pub const MAX_ELEMENTS: usize = 512;
 
-/// Starts what is to happen at once.
+/// Starts a transaction.
 pub fn begin_batch(batch: &mut Batch) {
     frame(batch, NFNL_MSG_BATCH_BEGIN);
 }
 
-/// Ends it.
+/// Ends a transaction.
 pub fn end_batch(batch: &mut Batch) {
     frame(batch, NFNL_MSG_BATCH_END);
 }
 
 fn frame(batch: &mut Batch, kind: u16) {
-    batch.begin(kind, NLM_F_REQUEST);
+    batch.start(kind, NLM_F_REQUEST);
     batch.fixed(&[0, 0, 0, NFNL_SUBSYS_NFTABLES]);
 }
 
@@ -68,24 +67,24 @@ fn frame(batch: &mut Batch, kind: u16) {
 pub struct Element<'a> {
     /// The address.
     pub addr: IpAddr,
-    /// Its interface, which matters where the address is link-local.
+    /// Its interface; used for link-local addresses only.
     pub dev: &'a IfName,
 }
 
 /// One table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Table<'a> {
-    /// Whose packets.
+    /// Address family.
     pub family: Family,
     /// Its name.
     pub name: &'a str,
-    /// Priority of the hooks; packet filters usually have 0.
+    /// Hook priority; the usual packet filter has 0.
     pub priority: i32,
-    /// Whether the rules count what they drop.
+    /// The rules count dropped packets.
     pub counters: bool,
 }
 
-/// One of its sets.
+/// A set of the table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Set {
     name: &'static str,
@@ -104,14 +103,14 @@ const VIPS_LINK_LOCAL: Set = Set {
     link_local: true,
 };
 
-/// One of its chains.
+/// A chain of the table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Chain {
     name: &'static str,
     hook: u32,
-    /// Where the address stands in the header: IPv4, IPv6.
+    /// Offset of the address in the IPv4 and in the IPv6 header.
     offsets: (u32, u32),
-    /// Key of `meta` for the interface's name.
+    /// `NFT_META_*` key of the interface name.
     meta_name: u32,
 }
 
@@ -131,7 +130,7 @@ const CHAINS: [Chain; 2] = [
 ];
 
 impl Table<'_> {
-    /// Makes the table with empty sets, in the place of one that may be there.
+    /// Creates the table with empty sets, replacing an existing one.
     pub fn create(&self, batch: &mut Batch) {
         self.delete(batch);
         self.table(batch, NEWTABLE);
@@ -151,13 +150,13 @@ impl Table<'_> {
         }
     }
 
-    /// Removes the table; no error where there is none.
+    /// Deletes the table; no error if it does not exist.
     pub fn delete(&self, batch: &mut Batch) {
         self.table(batch, NEWTABLE);
         self.table(batch, DELTABLE);
     }
 
-    /// Adds addresses, [`MAX_ELEMENTS`] at most; those of the other family are skipped, those that are there stay.
+    /// Adds at most [`MAX_ELEMENTS`] addresses. Those of the other family are skipped, existing ones stay.
     pub fn add(&self, batch: &mut Batch, elements: &[Element<'_>]) {
         for set in self.sets() {
             let mut fitting = elements
@@ -167,7 +166,7 @@ impl Table<'_> {
             if fitting.peek().is_none() {
                 continue;
             }
-            self.begin(batch, NEWSETELEM, NLM_F_CREATE);
+            self.start(batch, NEWSETELEM, NLM_F_CREATE);
             batch.attr_text(2, set.name);
             number(batch, 4, set.id);
             batch.nested(3, |batch| {
@@ -187,7 +186,7 @@ impl Table<'_> {
         }
     }
 
-    /// Whether the element belongs in that set.
+    /// Whether the element belongs to this set.
     fn holds(&self, set: Set, element: &Element<'_>) -> bool {
         let link_local = match element.addr {
             IpAddr::V4(_) => false,
@@ -196,8 +195,8 @@ impl Table<'_> {
         Family::of(element.addr) == self.family && set.link_local == link_local
     }
 
-    fn begin(&self, batch: &mut Batch, kind: u16, flags: u16) {
-        batch.begin(kind, NLM_F_REQUEST | flags);
+    fn start(&self, batch: &mut Batch, kind: u16, flags: u16) {
+        batch.start(kind, NLM_F_REQUEST | flags);
         let family = match self.family {
             Family::V4 => AF_INET,
             Family::V6 => AF_INET6,
@@ -207,14 +206,14 @@ impl Table<'_> {
     }
 
     fn table(&self, batch: &mut Batch, kind: u16) {
-        self.begin(batch, kind, 0);
+        self.start(batch, kind, 0);
         if kind == NEWTABLE {
             number(batch, 2, 0);
         }
     }
 
     fn chain(&self, batch: &mut Batch, chain: Chain) {
-        self.begin(batch, NEWCHAIN, NLM_F_CREATE);
+        self.start(batch, NEWCHAIN, NLM_F_CREATE);
         batch.attr_text(3, chain.name);
         batch.attr_text(7, "filter");
         number(batch, 5, NF_ACCEPT);
@@ -225,13 +224,13 @@ impl Table<'_> {
     }
 
     fn set(&self, batch: &mut Batch, set: Set) {
-        // nft's own numbers of types, for whoever lists the table; the kernel looks at the length only.
+        // nft(8)'s type numbers, for listing the table; the kernel uses the length only.
         let (kind, len) = match (self.family, set.link_local) {
             (Family::V4, _) => (7, 4),
             (Family::V6, false) => (8, 16),
             (Family::V6, true) => (8 << 6 | 41, 32),
         };
-        self.begin(batch, NEWSET, NLM_F_CREATE);
+        self.start(batch, NEWSET, NLM_F_CREATE);
         batch.attr_text(2, set.name);
         number(batch, 3, 0);
         number(batch, 4, kind);
@@ -240,12 +239,12 @@ impl Table<'_> {
     }
 
     fn rule(&self, batch: &mut Batch, chain: Chain, expressions: impl FnOnce(&mut Batch)) {
-        self.begin(batch, NEWRULE, NLM_F_CREATE | NLM_F_APPEND);
+        self.start(batch, NEWRULE, NLM_F_CREATE | NLM_F_APPEND);
         batch.attr_text(2, chain.name);
         batch.nested(4, expressions);
     }
 
-    /// Drops packets of the addresses in the set.
+    /// Drops packets to or from the addresses in the set.
     fn drop(&self, batch: &mut Batch, chain: Chain, set: Set) {
         let (offset, len) = match self.family {
             Family::V4 => (chain.offsets.0, 4),
@@ -267,7 +266,7 @@ impl Table<'_> {
     }
 }
 
-/// The element's value: the address, and for link-local ones the interface's name in 16 bytes.
+/// The element's key: the address, followed by the interface name in 16 bytes if it is link-local.
 fn key(batch: &mut Batch, element: &Element<'_>, set: Set) {
     match element.addr {
         IpAddr::V4(addr) => batch.attr(1, &addr.octets()),
@@ -287,7 +286,7 @@ fn key(batch: &mut Batch, element: &Element<'_>, set: Set) {
 
 // ---- expressions ----
 
-/// Registers of 16 bytes; a key that takes both lies in one piece.
+/// Registers of 16 bytes; a 32-byte key occupies both.
 const FIRST: u32 = 1;
 const SECOND: u32 = 2;
 const VERDICT: u32 = 0;
@@ -299,10 +298,10 @@ const CMP_EQ: u32 = 0;
 const CMP_LTE: u32 = 3;
 const CMP_GTE: u32 = 5;
 const ICMPV6: u8 = 58;
-/// Router solicitation to neighbor advertisement.
+/// ICMPv6 types from router solicitation to neighbor advertisement.
 const NEIGHBOR_DISCOVERY: (u8, u8) = (133, 136);
 
-/// Accepts what neighbors need to find each other.
+/// Accepts neighbor discovery.
 fn neighbor_discovery(batch: &mut Batch) {
     meta(batch, META_L4PROTO, FIRST);
     compare(batch, CMP_EQ, ICMPV6);
@@ -319,7 +318,7 @@ fn expression(batch: &mut Batch, name: &str, fill: impl FnOnce(&mut Batch)) {
     });
 }
 
-/// Bytes of the packet into the first register.
+/// Loads bytes of the packet into the first register.
 fn payload(batch: &mut Batch, base: u32, offset: u32, len: u32) {
     expression(batch, "payload", |batch| {
         number(batch, 1, FIRST);
@@ -329,7 +328,7 @@ fn payload(batch: &mut Batch, base: u32, offset: u32, len: u32) {
     });
 }
 
-/// Something about the packet into a register.
+/// Loads packet metadata into a register.
 fn meta(batch: &mut Batch, key: u32, register: u32) {
     expression(batch, "meta", |batch| {
         number(batch, 2, key);

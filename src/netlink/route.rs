@@ -4,12 +4,11 @@
 //! rtmsg: family u8 │ dst length u8 │ src length u8 │ TOS u8 │ table u8 │ protocol u8 │ scope u8 │ type u8 │ flags u32
 //! rtnexthop: length u16 │ flags u8 │ weight - 1 u8 │ index i32 │ attributes: gateway, realm
 //! ```
-//! One hop is told by attributes of the route itself, several by a row of `rtnexthop` in `RTA_MULTIPATH`.
-//! A table above 255 is in an attribute.
+//! A single nexthop is described by attributes of the route, several by `rtnexthop` structs in `RTA_MULTIPATH`. A table above
+//! 255 is in an attribute.
 //!
-//! What makes a route *that* route is the kernel's business and differs between the families, so a route is
-//! deleted by the same words it was added with, its metrics apart. Naming the protocol in them keeps routes of
-//! others out of it.
+//! Which attributes identify a route depends on the kernel and on the family, so a route is deleted with the same attributes it
+//! was added with, except its metrics. They include the protocol, so routes of other origin are not deleted.
 
 use core::net::IpAddr;
 
@@ -20,7 +19,7 @@ use super::{
 use crate::types::{Cidr, Family, IfIndex};
 
 pub(super) const RTM_NEWROUTE: u16 = 24;
-/// A route is gone; for whoever filters events before they are read.
+/// A route was deleted; public for filters that look at the type before parsing.
 pub const RTM_DELROUTE: u16 = 25;
 
 const RTA_DST: u16 = 1;
@@ -37,53 +36,53 @@ const RTA_VIA: u16 = 18;
 const RTA_PREF: u16 = 20;
 const RTA_EXPIRES: u16 = 23;
 
-/// `RTAX_CC_ALGO`, the metric whose value is text.
+/// The metric whose value is text.
 const RTAX_CC_ALGO: u16 = 16;
 
-/// `RTN_UNICAST`: an ordinary route.
+/// Type of a gateway or direct route.
 pub const RTN_UNICAST: u8 = 1;
-/// `RT_TABLE_MAIN`.
+/// The main routing table.
 pub const RT_TABLE_MAIN: u32 = 254;
-/// `RTNH_F_ONLINK`.
+/// Nexthop flag `onlink`.
 const RTNH_F_ONLINK: u8 = 4;
 const NLM_F_APPEND: u16 = 0x800;
 
-/// Where a new route stands among those with the same destination and metric.
+/// Position of a new route among those with the same destination and metric.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum InsertMode {
-    /// Before them; IPv6: one more way beside them.
+    /// `ip route prepend`: before them; IPv6: as another nexthop.
     Prepend,
-    /// After them.
+    /// `ip route append`: after them.
     Append,
-    /// Refused if there are any.
+    /// `ip route add`: fails if there are any.
     Exclusive,
 }
 
-/// A way to go.
+/// A nexthop.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Nexthop {
-    /// The gateway; may be of the other family.
+    /// Gateway; may be of the other family.
     pub via: Option<IpAddr>,
-    /// The interface; without it the kernel looks which one leads to the gateway.
+    /// Interface; `None`: the kernel derives it from the gateway.
     pub index: Option<IfIndex>,
-    /// Share of this way, 1-256.
+    /// Weight, 1–256.
     pub weight: u16,
-    /// The gateway is on the link whatever the addresses say.
+    /// `onlink`: the gateway is directly reachable although no address matches.
     pub onlink: bool,
 }
 
-/// A route as we want it.
+/// A route to add or delete.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DesiredRoute<'a> {
     /// `RTN_*`.
     pub kind: u8,
     /// Destination, without host bits.
     pub dst: Cidr,
-    /// Only for packets from there (IPv6).
+    /// Source prefix (IPv6).
     pub from: Option<Cidr>,
-    /// Source address of packets of our own.
+    /// Preferred source address (`src`).
     pub src: Option<IpAddr>,
-    /// Ways; none for `blackhole` and the like.
+    /// Nexthops; none for `blackhole` and similar types.
     pub nexthops: &'a [Nexthop],
     /// Routing table.
     pub table: u32,
@@ -91,23 +90,23 @@ pub struct DesiredRoute<'a> {
     pub metric: u32,
     /// `RT_SCOPE_*` (IPv4).
     pub scope: u8,
-    /// `RTPROT_*`: who made it.
+    /// `RTPROT_*`: origin.
     pub protocol: u8,
-    /// Type of service it is for (IPv4).
+    /// Type of service (IPv4).
     pub tos: u8,
-    /// Realms (IPv4): from in the upper half, to in the lower; 0: none.
+    /// Realms (IPv4): source in the upper, destination in the lower 16 bits; 0: none.
     pub realms: u32,
     /// `RTAX_*` and their values.
     pub metrics: &'a [(u16, u32)],
-    /// Congestion control.
+    /// Congestion control algorithm.
     pub congestion: Option<&'a str>,
     /// `RTA_PREF` (IPv6): 0 medium, 1 high, 3 low.
     pub preference: u8,
-    /// Seconds it stays (IPv6).
+    /// Lifetime in seconds (IPv6).
     pub expires: Option<u32>,
 }
 
-/// A route as the kernel tells it: as much as it takes to know it again.
+/// A route reported by the kernel: the attributes that identify it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Route {
     /// Destination.
@@ -116,17 +115,17 @@ pub struct Route {
     pub table: u32,
     /// Metric.
     pub metric: u32,
-    /// Who made it.
+    /// Origin.
     pub protocol: u8,
     /// `RTN_*`.
     pub kind: u8,
     /// Type of service.
     pub tos: u8,
-    /// Source address of packets of our own.
+    /// Preferred source address (`src`).
     pub src: Option<IpAddr>,
-    /// Gateway, if there is one way.
+    /// Gateway of a single nexthop.
     pub via: Option<IpAddr>,
-    /// Interface, if there is one way.
+    /// Interface of a single nexthop.
     pub index: Option<IfIndex>,
 }
 
@@ -163,16 +162,16 @@ pub fn add(batch: &mut Batch, spec: &DesiredRoute<'_>, mode: InsertMode) -> u32 
 /// Asks to delete a route; `ESRCH` where it is not.
 pub fn delete(batch: &mut Batch, spec: &DesiredRoute<'_>) -> u32 {
     let kind = match spec.kind {
-        // Any, as ip(8) says it.
+        // Any type, as ip-route(8) sends it.
         RTN_UNICAST => 0,
         other => other,
     };
     request(batch, RTM_DELROUTE, NLM_F_REQUEST | NLM_F_ACK, spec, kind)
 }
 
-/// What both requests consist of.
+/// The common part of the requests.
 fn request(batch: &mut Batch, message: u16, flags: u16, spec: &DesiredRoute<'_>, kind: u8) -> u32 {
-    let seq = batch.begin(message, flags);
+    let seq = batch.start(message, flags);
     let table = u8::try_from(spec.table).unwrap_or(0);
     let from = spec.from.map_or(0, |from| from.prefix);
     batch.fixed(&[family_number(spec.dst.family()), spec.dst.prefix, from]);
@@ -200,12 +199,14 @@ fn request(batch: &mut Batch, message: u16, flags: u16, spec: &DesiredRoute<'_>,
     }
     match single {
         Some(hop) => {
-            way(batch, hop, spec);
+            nexthop(batch, hop, spec);
             if let Some(index) = hop.index {
                 batch.attr_u32_ne(RTA_OIF, index.0);
             }
         }
-        None if !spec.nexthops.is_empty() => batch.nested(RTA_MULTIPATH, |batch| ways(batch, spec)),
+        None if !spec.nexthops.is_empty() => {
+            batch.nested(RTA_MULTIPATH, |batch| nexthops(batch, spec))
+        }
         None => {}
     }
     seq
@@ -215,20 +216,20 @@ fn flags_of(onlink: bool) -> u8 {
     if onlink { RTNH_F_ONLINK } else { 0 }
 }
 
-/// The row of `rtnexthop`.
-fn ways(batch: &mut Batch, spec: &DesiredRoute<'_>) {
+/// Appends the `rtnexthop` structs.
+fn nexthops(batch: &mut Batch, spec: &DesiredRoute<'_>) {
     for hop in spec.nexthops {
-        let share = u8::try_from(hop.weight.saturating_sub(1)).unwrap_or(u8::MAX);
-        batch.record([flags_of(hop.onlink), share], |batch| {
+        let weight = u8::try_from(hop.weight.saturating_sub(1)).unwrap_or(u8::MAX);
+        batch.record([flags_of(hop.onlink), weight], |batch| {
             let index = hop.index.map_or(0, |index| index.0);
             batch.fixed(&index.to_ne_bytes());
-            way(batch, hop, spec);
+            nexthop(batch, hop, spec);
         });
     }
 }
 
-/// Gateway and realm of a way.
-fn way(batch: &mut Batch, hop: &Nexthop, spec: &DesiredRoute<'_>) {
+/// Appends gateway and realm of a nexthop.
+fn nexthop(batch: &mut Batch, hop: &Nexthop, spec: &DesiredRoute<'_>) {
     match hop.via {
         Some(via) if Family::of(via) == spec.dst.family() => address(batch, RTA_GATEWAY, via),
         Some(via) => {
@@ -249,9 +250,9 @@ fn way(batch: &mut Batch, hop: &Nexthop, spec: &DesiredRoute<'_>) {
     }
 }
 
-// ---- answers and notifications ----
+// ---- replies and notifications ----
 
-/// Reads a route. `None` for families other than IPv4 and IPv6.
+/// Parses a route. `None` for families other than IPv4 and IPv6.
 pub(super) fn parse(payload: &[u8]) -> Result<Option<Route>, ParseError> {
     let mut r = Reader::new(payload);
     let [number, prefix, _, tos] = r.array()?;
@@ -281,7 +282,7 @@ pub(super) fn parse(payload: &[u8]) -> Result<Option<Route>, ParseError> {
             RTA_DST => dst = Some(attr.ip(family)?),
             RTA_PREFSRC => route.src = Some(attr.ip(family)?),
             RTA_GATEWAY => route.via = Some(attr.ip(family)?),
-            RTA_OIF => route.index = link::number(attr.u32_ne()?),
+            RTA_OIF => route.index = link::ifindex(attr.u32_ne()?),
             RTA_PRIORITY => route.metric = attr.u32_ne()?,
             RTA_TABLE => route.table = attr.u32_ne()?,
             _ => {}

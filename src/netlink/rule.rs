@@ -1,11 +1,11 @@
-//! Policy rules.
+//! Policy routing rules.
 //!
 //! ```text
 //! fib_rule_hdr: family u8 │ dst length u8 │ src length u8 │ TOS u8 │ table u8 │ 0 u8 │ 0 u8 │ action u8 │ flags u32
 //! ```
-//! One type for both directions: a rule has no interface number in it and is told as it was asked for. It always
-//! has a priority here; where there is none the kernel chooses one, and two rules that say the same are two.
-//! Deleting takes the first rule that has all that is named.
+//! One type serves both directions: a rule contains no interface index and is reported as it was added. It always has a
+//! priority here; without one the kernel chooses it, and adding the same rule twice makes two. Deleting removes the
+//! first rule that matches all attributes of the request.
 
 use core::net::IpAddr;
 
@@ -16,7 +16,7 @@ use super::{
 use crate::types::{Cidr, Family};
 
 pub(super) const RTM_NEWRULE: u16 = 32;
-/// A rule is gone; see [`super::route::RTM_DELROUTE`].
+/// A rule was deleted; see [`super::route::RTM_DELROUTE`].
 pub const RTM_DELRULE: u16 = 33;
 
 const FRA_DST: u16 = 1;
@@ -41,73 +41,73 @@ const FRA_DPORT_RANGE: u16 = 24;
 
 const FIB_RULE_INVERT: u32 = 2;
 
-/// `FR_ACT_TO_TBL`: look in the table.
+/// Look up in the table.
 pub const FR_ACT_TO_TBL: u8 = 1;
-/// `FR_ACT_GOTO`.
+/// Continue with another rule.
 pub const FR_ACT_GOTO: u8 = 2;
-/// `FR_ACT_NOP`.
+/// No effect.
 pub const FR_ACT_NOP: u8 = 3;
-/// `FR_ACT_BLACKHOLE`.
+/// Drop silently.
 pub const FR_ACT_BLACKHOLE: u8 = 6;
-/// `FR_ACT_UNREACHABLE`.
+/// Reject as unreachable.
 pub const FR_ACT_UNREACHABLE: u8 = 7;
-/// `FR_ACT_PROHIBIT`.
+/// Reject as prohibited.
 pub const FR_ACT_PROHIBIT: u8 = 8;
 
-/// `suppress_prefixlength` of a rule that suppresses nothing.
+/// `FRA_SUPPRESS_PREFIXLEN` of a rule without `suppress_prefixlength`.
 const NO_SUPPRESSION: u32 = u32::MAX;
 
 /// A rule.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Rule<'a> {
-    /// Its family.
+    /// Address family.
     pub family: Family,
-    /// Packets that do not match.
+    /// `not`: applies to packets that do not match.
     pub not: bool,
-    /// Their source.
+    /// Source prefix.
     pub from: Option<Cidr>,
-    /// Their destination.
+    /// Destination prefix.
     pub to: Option<Cidr>,
-    /// The interface they came in by.
+    /// Incoming interface.
     pub iif: Option<&'a str>,
-    /// The interface their socket is bound to.
+    /// Outgoing interface: the one the socket is bound to.
     pub oif: Option<&'a str>,
-    /// Mark and mask.
+    /// Firewall mark and mask.
     pub fwmark: Option<(u32, u32)>,
     /// Type of service.
     pub tos: u8,
-    /// Place among the rules.
+    /// Priority (`pref`).
     pub priority: u32,
     /// `FR_ACT_*`.
     pub action: u8,
-    /// Table to look in; 0 unless that is the action.
+    /// Table to look up; 0 with other actions.
     pub table: u32,
-    /// Rule to go to; 0 unless that is the action.
+    /// Priority of the rule to continue with; 0 with other actions.
     pub target: u32,
     /// Realms, as in a route; 0: none.
     pub realms: u32,
-    /// Routes with prefixes up to this are ignored.
+    /// `suppress_prefixlength`: ignore routes with a prefix up to this length.
     pub suppress_prefix: Option<u32>,
-    /// Routes by interfaces of this group are ignored.
+    /// `suppress_ifgroup`: ignore routes through interfaces of this group.
     pub suppress_group: Option<u32>,
-    /// Users whose sockets it is for.
+    /// `uidrange`: first and last user id.
     pub uids: Option<(u32, u32)>,
-    /// Protocol of the packet; 0: any.
+    /// `ipproto`; 0: any.
     pub ip_proto: u8,
-    /// Source ports.
+    /// First and last source port.
     pub sport: Option<(u16, u16)>,
-    /// Destination ports.
+    /// First and last destination port.
     pub dport: Option<(u16, u16)>,
-    /// The table is that of the interface's routing domain.
+    /// `l3mdev`: look up in the table of the interface's VRF.
     pub l3mdev: bool,
-    /// Tunnel; 0: any.
+    /// `tun_id`; 0: any.
     pub tunnel: u64,
-    /// `RTPROT_*`: who made it.
+    /// `RTPROT_*`: origin.
     pub protocol: u8,
 }
 
 impl Rule<'_> {
-    /// A rule of `family` for all packets that does nothing.
+    /// A rule that matches all packets of `family` and has no effect.
     #[must_use]
     pub const fn new(family: Family) -> Self {
         Rule {
@@ -139,19 +139,19 @@ impl Rule<'_> {
 
 // ---- requests ----
 
-/// Asks to add a rule; `EEXIST` where it already is.
+/// Appends a request that adds a rule; fails with `EEXIST` if it exists.
 pub fn add(batch: &mut Batch, rule: &Rule<'_>) -> u32 {
     let flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
     request(batch, RTM_NEWRULE, flags, rule)
 }
 
-/// Asks to delete a rule; `ENOENT` where there is none.
+/// Appends a request that deletes a rule; fails with `ENOENT` if it does not exist.
 pub fn delete(batch: &mut Batch, rule: &Rule<'_>) -> u32 {
     request(batch, RTM_DELRULE, NLM_F_REQUEST | NLM_F_ACK, rule)
 }
 
 fn request(batch: &mut Batch, kind: u16, flags: u16, rule: &Rule<'_>) -> u32 {
-    let seq = batch.begin(kind, flags);
+    let seq = batch.start(kind, flags);
     let prefix = |cidr: Option<Cidr>| cidr.map_or(0, |cidr| cidr.prefix);
     let table = u8::try_from(rule.table).unwrap_or(0);
     let family = family_number(rule.family);
@@ -176,24 +176,24 @@ fn request(batch: &mut Batch, kind: u16, flags: u16, rule: &Rule<'_>) -> u32 {
         }
     }
     let words = [
-        (FRA_GOTO, some(rule.target)),
+        (FRA_GOTO, nonzero(rule.target)),
         (FRA_PRIORITY, Some(rule.priority)),
-        (FRA_FLOW, some(rule.realms)),
+        (FRA_FLOW, nonzero(rule.realms)),
         (FRA_SUPPRESS_PREFIXLEN, rule.suppress_prefix),
         (FRA_SUPPRESS_IFGROUP, rule.suppress_group),
-        (FRA_TABLE, some(rule.table).filter(|_| table == 0)),
+        (FRA_TABLE, nonzero(rule.table).filter(|_| table == 0)),
     ];
     for (kind, word) in words {
         if let Some(word) = word {
             batch.attr_u32_ne(kind, word);
         }
     }
-    packets(batch, rule);
+    newer_attributes(batch, rule);
     seq
 }
 
-/// What newer kernels know of: each of these is sent only where it is used.
-fn packets(batch: &mut Batch, rule: &Rule<'_>) {
+/// Attributes that only newer kernels support; each is sent only if it is used.
+fn newer_attributes(batch: &mut Batch, rule: &Rule<'_>) {
     if let Some((from, to)) = rule.uids {
         let ([a, b, c, d], [e, f, g, h]) = (from.to_ne_bytes(), to.to_ne_bytes());
         batch.attr(FRA_UID_RANGE, &[a, b, c, d, e, f, g, h]);
@@ -215,18 +215,18 @@ fn packets(batch: &mut Batch, rule: &Rule<'_>) {
         }
     }
     if rule.tunnel != 0 {
-        // The one number here that is in network order.
+        // In network byte order, unlike all others.
         batch.attr(FRA_TUN_ID, &rule.tunnel.to_be_bytes());
     }
 }
 
-fn some(word: u32) -> Option<u32> {
+fn nonzero(word: u32) -> Option<u32> {
     (word != 0).then_some(word)
 }
 
-// ---- answers and notifications ----
+// ---- replies and notifications ----
 
-/// Reads a rule. `None` for families other than IPv4 and IPv6.
+/// Parses a rule. `None` for families other than IPv4 and IPv6.
 pub(super) fn parse(payload: &[u8]) -> Result<Option<Rule<'_>>, ParseError> {
     let mut r = Reader::new(payload);
     let [number, to, from, tos] = r.array()?;
@@ -258,8 +258,8 @@ pub(super) fn parse(payload: &[u8]) -> Result<Option<Rule<'_>>, ParseError> {
 fn property<'a>(rule: &mut Rule<'a>, attr: &Attr<'a>) -> Result<(), ParseError> {
     let family = rule.family;
     match attr.kind {
-        FRA_DST => place(&mut rule.to, attr.ip(family)?),
-        FRA_SRC => place(&mut rule.from, attr.ip(family)?),
+        FRA_DST => set_addr(&mut rule.to, attr.ip(family)?),
+        FRA_SRC => set_addr(&mut rule.from, attr.ip(family)?),
         FRA_IIFNAME => rule.iif = Some(attr.text()?),
         FRA_OIFNAME => rule.oif = Some(attr.text()?),
         FRA_GOTO => rule.target = attr.u32_ne()?,
@@ -268,7 +268,7 @@ fn property<'a>(rule: &mut Rule<'a>, attr: &Attr<'a>) -> Result<(), ParseError> 
             let mask = rule.fwmark.map_or(u32::MAX, |(_, mask)| mask);
             rule.fwmark = Some((attr.u32_ne()?, mask));
         }
-        // Told also of rules that look at no mark.
+        // Also reported for rules without a mark.
         FRA_FWMASK => {
             let mark = rule.fwmark.map_or(0, |(mark, _)| mark);
             let mask = attr.u32_ne()?;
@@ -296,7 +296,7 @@ fn property<'a>(rule: &mut Rule<'a>, attr: &Attr<'a>) -> Result<(), ParseError> 
     Ok(())
 }
 
-fn place(selector: &mut Option<Cidr>, addr: IpAddr) {
+fn set_addr(selector: &mut Option<Cidr>, addr: IpAddr) {
     if let Some(selector) = selector {
         selector.addr = addr;
     }

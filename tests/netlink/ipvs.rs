@@ -350,7 +350,7 @@ fn ipvs_daemons_timeouts_and_info_are_parsed() {
 fn ipvs_counters_are_parsed_in_32_and_64_bits() {
     // As the kernel reports a busy server: 32-bit counters first, then 64-bit ones.
     let mut batch = Batch::new(1);
-    batch.begin(FAMILY, 0);
+    batch.start(FAMILY, 0);
     batch.fixed(&[5, 1, 0, 0]);
     batch.nested(2, |batch| {
         batch.attr(1, &[10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
@@ -384,7 +384,7 @@ fn ipvs_counters_are_parsed_in_32_and_64_bits() {
     };
     assert_eq!(read(&batch), (small, connections));
     let mut batch = Batch::new(1);
-    batch.begin(FAMILY, 0);
+    batch.start(FAMILY, 0);
     batch.fixed(&[5, 1, 0, 0]);
     batch.nested(2, |batch| {
         batch.attr(1, &[10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);

@@ -1,12 +1,12 @@
-//! IPVS by generic netlink: family `IPVS`, version 1. The numbers are those of the kernel's `ip_vs.h`.
+//! IPVS over generic netlink: family `IPVS`, version 1. The constants are those of the kernel's `ip_vs.h`.
 //!
 //! ```text
-//! request ── SERVICE { which } ─────────────────────── look, delete
-//!         ── SERVICE { which, scheduler, flags … } ─── add, change
-//!         ── SERVICE { which } DEST { … } ──────────── a service's servers
+//! request ── SERVICE { key } ─────────────────────── get, delete
+//!         ── SERVICE { key, scheduler, flags … } ─── new, set
+//!         ── SERVICE { key } DEST { … } ──────────── a service's destinations
 //! ```
-//! `request.rs` builds what we ask, `reply.rs` reads what the kernel lists. Addresses stand in 16 bytes whatever their
-//! family, ports and the IPv4 netmask in network order, all else in the order of the machine.
+//! `request.rs` builds requests, `reply.rs` parses replies. Addresses of both families take 16 bytes; ports and the IPv4 netmask
+//! are in network byte order, everything else in host order.
 
 mod reply;
 mod request;
@@ -104,31 +104,31 @@ mod daemon {
 mod flag {
     pub(super) const PERSISTENT: u32 = 1;
     pub(super) const ONE_PACKET: u32 = 4;
-    /// The lowest of the scheduler's three.
+    /// Position of the scheduler's three flags.
     pub(super) const SCHEDULER_SHIFT: u32 = 3;
     pub(super) const SCHEDULER_MASK: u32 = 7;
 }
 
-/// Which half of connection synchronization (`IP_VS_STATE_*`).
+/// Role of a connection synchronization daemon (`IP_VS_STATE_*`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
 pub enum Role {
-    /// Tells of its connections.
+    /// Sends its connections.
     Master = 1,
-    /// Listens.
+    /// Receives connections.
     Backup = 2,
 }
 
-/// Connection synchronization.
+/// A connection synchronization daemon.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Daemon<'a> {
-    /// Which half.
+    /// Its role.
     pub role: Role,
-    /// The interface it speaks on.
+    /// Its interface.
     pub interface: &'a str,
-    /// Only those with the same number hear each other.
+    /// `syncid`: daemons with the same id synchronize.
     pub id: u8,
-    /// Longest message; `None`: the kernel's choice, as with all that follows.
+    /// Largest message; `None` here and below: the kernel's default.
     pub max_len: Option<u16>,
     /// Multicast group.
     pub group: Option<IpAddr>,

@@ -1,4 +1,4 @@
-//! What IPVS lists. Nothing is copied: a look at ten thousand servers allocates nothing.
+//! Replies of IPVS. Nothing is copied: parsing ten thousand servers allocates nothing.
 
 use super::super::{Attr, Attrs, ParseError, family, genl};
 use super::{Daemon, Role, Timeouts, command, daemon, dest, flag, svc, top};
@@ -13,27 +13,27 @@ use crate::types::ipvs::{
 pub enum Message<'a> {
     /// A service.
     Service(ServiceEntry<'a>),
-    /// A server of the service that was asked for.
+    /// A server of the requested service.
     Server(DestEntry<'a>),
-    /// A running half of connection synchronization.
+    /// A running synchronization daemon.
     Daemon(Daemon<'a>),
     /// The timeouts.
     Timeouts(Timeouts),
     /// Version and size of the connection table.
     Info {
-        /// As in 1.2.1: `[1, 2, 1]`.
+        /// 1.2.1 is `[1, 2, 1]`.
         version: [u8; 3],
         /// Hash buckets.
         table: u32,
     },
-    /// Another command, or of a family or protocol that is none of ours.
+    /// Another command, or an unknown family or protocol.
     Other(u8),
 }
 
-/// A service as the kernel lists it.
+/// A service reported by the kernel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ServiceEntry<'a> {
-    /// Which.
+    /// Its identity.
     pub key: ServiceKey,
     /// Name of the scheduler.
     pub scheduler: &'a str,
@@ -49,7 +49,7 @@ pub struct ServiceEntry<'a> {
 }
 
 impl ServiceEntry<'_> {
-    /// Whether it is as it should be.
+    /// Whether it equals `service`.
     #[must_use]
     pub fn matches(&self, service: &Service) -> bool {
         self.key == service.key
@@ -60,48 +60,48 @@ impl ServiceEntry<'_> {
             && self.flags == service.flags
     }
 
-    /// What it has done so far.
+    /// Its traffic counters.
     #[must_use]
     pub fn counters(&self) -> Counters {
         counters(self.stats)
     }
 }
 
-/// A server as the kernel lists it.
+/// A server reported by the kernel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DestEntry<'a> {
     /// The server.
     pub server: Destination,
-    /// Its connections now.
+    /// Its current connections.
     pub connections: Connections,
     stats: Option<Attr<'a>>,
 }
 
 impl DestEntry<'_> {
-    /// What it has done so far.
+    /// Its traffic counters.
     #[must_use]
     pub fn counters(&self) -> Counters {
         counters(self.stats)
     }
 }
 
-/// Reads what follows the netlink header. `family` is that of the service whose servers are listed: old kernels do not
-/// tell it with each of them.
+/// Parses the payload of a message. `family` is that of the service whose servers were requested: old kernels do not include it
+/// in each server.
 pub fn parse(payload: &[u8], family: Family) -> Result<Message<'_>, ParseError> {
-    let (command, attrs) = genl::open(payload)?;
+    let (command, attrs) = genl::split(payload)?;
     let other = Message::Other(command);
     Ok(match command {
         command::NEW_SERVICE => service(attrs)?.map_or(other, Message::Service),
         command::NEW_DEST => server(attrs, family)?.map_or(other, Message::Server),
-        command::NEW_DAEMON => running(attrs)?.map_or(other, Message::Daemon),
+        command::NEW_DAEMON => sync_daemon(attrs)?.map_or(other, Message::Daemon),
         command::SET_CONFIG => Message::Timeouts(timeouts(attrs)?),
         command::SET_INFO => info(attrs)?,
         _ => other,
     })
 }
 
-/// The attributes inside the one of that kind.
-fn inside(attrs: Attrs<'_>, kind: u16) -> Result<Attrs<'_>, ParseError> {
+/// The attributes nested in the one of type `kind`.
+fn nested(attrs: Attrs<'_>, kind: u16) -> Result<Attrs<'_>, ParseError> {
     let mut found = None;
     for attr in attrs {
         let attr = attr?;
@@ -130,7 +130,7 @@ struct RawService<'a> {
 
 fn service(attrs: Attrs<'_>) -> Result<Option<ServiceEntry<'_>>, ParseError> {
     let mut raw = RawService::default();
-    for attr in inside(attrs, top::SERVICE)? {
+    for attr in nested(attrs, top::SERVICE)? {
         let attr = attr?;
         match attr.kind {
             svc::AF => raw.family = attr.u16_ne()?,
@@ -142,7 +142,7 @@ fn service(attrs: Attrs<'_>) -> Result<Option<ServiceEntry<'_>>, ParseError> {
             svc::FLAGS => raw.flags = first_u32_ne(&attr)?,
             svc::TIMEOUT => raw.timeout = attr.u32_ne()?,
             svc::NETMASK => raw.netmask = attr.u32_ne()?.to_ne_bytes(),
-            // Where there are both, the second has room for larger numbers.
+            // If both are present, the second one has wider counters.
             svc::STATS | svc::STATS64 => raw.stats = Some(attr),
             _ => {}
         }
@@ -222,7 +222,7 @@ struct RawServer<'a> {
 
 fn server(attrs: Attrs<'_>, family: Family) -> Result<Option<DestEntry<'_>>, ParseError> {
     let mut raw = RawServer::default();
-    for attr in inside(attrs, top::DEST)? {
+    for attr in nested(attrs, top::DEST)? {
         let attr = attr?;
         match attr.kind {
             dest::ADDR_FAMILY => raw.family = Some(attr.u16_ne()?),
@@ -243,7 +243,7 @@ fn server(attrs: Attrs<'_>, family: Family) -> Result<Option<DestEntry<'_>>, Par
         }
     }
     let family = match raw.family {
-        // 0: not told.
+        // 0: not included.
         None | Some(0) => Some(family),
         Some(number) => family_of(number),
     };
@@ -292,7 +292,7 @@ impl RawServer<'_> {
     }
 }
 
-/// Numbers of 4 or 8 bytes, as the kernel has it. What cannot be read counts as 0.
+/// Counters of 4 or 8 bytes, depending on the kernel. Invalid ones count as 0.
 fn counters(stats: Option<Attr<'_>>) -> Counters {
     let mut counters = Counters::default();
     let attrs = stats.and_then(|attr| attr.nested().ok());
@@ -313,7 +313,7 @@ fn counters(stats: Option<Attr<'_>>) -> Counters {
 
 // ---- the rest ----
 
-fn running(attrs: Attrs<'_>) -> Result<Option<Daemon<'_>>, ParseError> {
+fn sync_daemon(attrs: Attrs<'_>) -> Result<Option<Daemon<'_>>, ParseError> {
     let mut role = None;
     let mut this = Daemon {
         role: Role::Backup,
@@ -324,7 +324,7 @@ fn running(attrs: Attrs<'_>) -> Result<Option<Daemon<'_>>, ParseError> {
         port: None,
         ttl: None,
     };
-    for attr in inside(attrs, top::DAEMON)? {
+    for attr in nested(attrs, top::DAEMON)? {
         let attr = attr?;
         match attr.kind {
             daemon::STATE => role = Some(attr.u32_ne()?),

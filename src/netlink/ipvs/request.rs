@@ -1,4 +1,4 @@
-//! What we ask of IPVS. None of the requests wants an acknowledgment: the kernel answers refusals all the same.
+//! Requests to IPVS. None has `NLM_F_ACK`: the kernel sends errors nevertheless.
 
 use core::net::IpAddr;
 
@@ -7,37 +7,37 @@ use super::{Daemon, Role, Timeouts, VERSION, command, daemon, dest, flag, svc, t
 use crate::types::Family;
 use crate::types::ipvs::{Checksum, Destination, Forward, Service, ServiceKey, Tunnel, TunnelKind};
 
-/// Whether something is new or is there already.
+/// Command for an object that is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Command {
-    /// `EEXIST` where it is there.
+    /// Add; fails with `EEXIST` if it exists.
     New,
-    /// `ESRCH` or `ENOENT` where it is not.
+    /// Change; fails with `ESRCH` or `ENOENT` if it does not exist.
     Set,
 }
 
-fn begin(batch: &mut Batch, family: u16, command: u8, flags: u16) -> u32 {
-    genl::begin(batch, (family, VERSION), command, flags)
+fn start(batch: &mut Batch, family: u16, command: u8, flags: u16) -> u32 {
+    genl::start(batch, (family, VERSION), command, flags)
 }
 
 // ---- services ----
 
-/// Asks for all services.
+/// Appends a request for all services.
 pub fn list_services(batch: &mut Batch, family: u16) -> u32 {
-    begin(batch, family, command::GET_SERVICE, NLM_F_DUMP)
+    start(batch, family, command::GET_SERVICE, NLM_F_DUMP)
 }
 
-/// Adds a service, or changes all of it but its key.
+/// Appends a request that adds a service, or changes everything except its key.
 pub fn write_service(batch: &mut Batch, family: u16, how: Command, service: &Service) -> u32 {
     let command = match how {
         Command::New => command::NEW_SERVICE,
         Command::Set => command::SET_SERVICE,
     };
-    let seq = begin(batch, family, command, 0);
+    let seq = start(batch, family, command, 0);
     batch.nested(top::SERVICE, |batch| {
         key(batch, &service.key);
         batch.attr_text(svc::SCHED_NAME, &service.scheduler);
-        // Which flags, and which of them are meant: all.
+        // The flags, then a mask of those that apply: all.
         let mut flags = [0xff; 8];
         if let Some(first) = flags.first_chunk_mut::<4>() {
             *first = self::flags(service).to_ne_bytes();
@@ -65,16 +65,16 @@ fn flags(service: &Service) -> u32 {
     flags
 }
 
-/// Deletes a service with all its servers.
+/// Appends a request that deletes a service with its servers.
 pub fn delete_service(batch: &mut Batch, family: u16, which: &ServiceKey) -> u32 {
-    let seq = begin(batch, family, command::DEL_SERVICE, 0);
+    let seq = start(batch, family, command::DEL_SERVICE, 0);
     batch.nested(top::SERVICE, |batch| key(batch, which));
     seq
 }
 
-/// Deletes all services, whoever made them.
+/// Appends a request that deletes all services, whatever their origin.
 pub fn flush(batch: &mut Batch, family: u16) -> u32 {
-    begin(batch, family, command::FLUSH, 0)
+    start(batch, family, command::FLUSH, 0)
 }
 
 fn key(batch: &mut Batch, key: &ServiceKey) {
@@ -94,30 +94,30 @@ fn key(batch: &mut Batch, key: &ServiceKey) {
     }
 }
 
-/// An address in a field that has room for both families.
+/// Appends an address in a field of 16 bytes, the size for both families.
 fn padded_address(batch: &mut Batch, kind: u16, addr: IpAddr) {
-    let mut room = [0; 16];
+    let mut bytes = [0; 16];
     match addr {
         IpAddr::V4(addr) => {
-            if let Some(first) = room.first_chunk_mut::<4>() {
+            if let Some(first) = bytes.first_chunk_mut::<4>() {
                 *first = addr.octets();
             }
         }
-        IpAddr::V6(addr) => room = addr.octets(),
+        IpAddr::V6(addr) => bytes = addr.octets(),
     }
-    batch.attr(kind, &room);
+    batch.attr(kind, &bytes);
 }
 
 // ---- servers ----
 
-/// Asks for all servers of a service; where there is no such service, none are listed.
+/// Appends a request for all servers of a service; the reply is empty if the service does not exist.
 pub fn list_servers(batch: &mut Batch, family: u16, of: &ServiceKey) -> u32 {
-    let seq = begin(batch, family, command::GET_DEST, NLM_F_DUMP);
+    let seq = start(batch, family, command::GET_DEST, NLM_F_DUMP);
     batch.nested(top::SERVICE, |batch| key(batch, of));
     seq
 }
 
-/// Adds a server, or changes all of it but address and port.
+/// Appends a request that adds a server, or changes everything except its address and port.
 pub fn write_server(
     batch: &mut Batch,
     family: u16,
@@ -129,7 +129,7 @@ pub fn write_server(
         Command::New => command::NEW_DEST,
         Command::Set => command::SET_DEST,
     };
-    let seq = begin(batch, family, command, 0);
+    let seq = start(batch, family, command, 0);
     batch.nested(top::SERVICE, |batch| key(batch, of));
     batch.nested(top::DEST, |batch| {
         server_key(batch, server);
@@ -144,9 +144,9 @@ pub fn write_server(
     seq
 }
 
-/// Deletes a server; its connections end or are given to others.
+/// Appends a request that deletes a server; its connections end or move to others.
 pub fn delete_server(batch: &mut Batch, family: u16, of: &ServiceKey, server: &Destination) -> u32 {
-    let seq = begin(batch, family, command::DEL_DEST, 0);
+    let seq = start(batch, family, command::DEL_DEST, 0);
     batch.nested(top::SERVICE, |batch| key(batch, of));
     batch.nested(top::DEST, |batch| server_key(batch, server));
     seq
@@ -169,7 +169,7 @@ fn method(forward: Forward) -> u32 {
     }
 }
 
-/// How packets are wrapped. Kernels before 5.2 know plain IPIP only, which is what it is without these.
+/// Appends the encapsulation, except for IPIP: that is the default, and the only one before Linux 5.2.
 fn tunnel(batch: &mut Batch, tunnel: Tunnel) {
     let (kind, port) = match tunnel.kind {
         TunnelKind::Ipip => return,
@@ -188,14 +188,14 @@ fn tunnel(batch: &mut Batch, tunnel: Tunnel) {
 
 // ---- the rest ----
 
-/// Asks which halves of connection synchronization run.
+/// Appends a request for the running synchronization daemons.
 pub fn list_daemons(batch: &mut Batch, family: u16) -> u32 {
-    begin(batch, family, command::GET_DAEMON, NLM_F_DUMP)
+    start(batch, family, command::GET_DAEMON, NLM_F_DUMP)
 }
 
-/// Starts one half of connection synchronization.
+/// Appends a request that starts a synchronization daemon.
 pub fn add_daemon(batch: &mut Batch, family: u16, what: &Daemon<'_>) -> u32 {
-    let seq = begin(batch, family, command::NEW_DAEMON, 0);
+    let seq = start(batch, family, command::NEW_DAEMON, 0);
     batch.nested(top::DAEMON, |batch| {
         batch.attr_u32_ne(daemon::STATE, what.role as u32);
         batch.attr_text(daemon::MCAST_IFN, what.interface);
@@ -218,23 +218,23 @@ pub fn add_daemon(batch: &mut Batch, family: u16, what: &Daemon<'_>) -> u32 {
     seq
 }
 
-/// Ends one half; `ESRCH` where it does not run.
+/// Appends a request that stops a synchronization daemon; fails with `ESRCH` if it is not running.
 pub fn delete_daemon(batch: &mut Batch, family: u16, role: Role) -> u32 {
-    let seq = begin(batch, family, command::DEL_DAEMON, 0);
+    let seq = start(batch, family, command::DEL_DAEMON, 0);
     batch.nested(top::DAEMON, |batch| {
         batch.attr_u32_ne(daemon::STATE, role as u32)
     });
     seq
 }
 
-/// Asks for the timeouts.
+/// Appends a request for the timeouts.
 pub fn get_timeouts(batch: &mut Batch, family: u16) -> u32 {
-    begin(batch, family, command::GET_CONFIG, 0)
+    start(batch, family, command::GET_CONFIG, 0)
 }
 
-/// Sets those timeouts that are not 0.
+/// Appends a request that sets the timeouts that are not 0.
 pub fn set_timeouts(batch: &mut Batch, family: u16, timeouts: Timeouts) -> u32 {
-    let seq = begin(batch, family, command::SET_CONFIG, 0);
+    let seq = start(batch, family, command::SET_CONFIG, 0);
     let kinds = [top::TIMEOUT_TCP, top::TIMEOUT_TCP_FIN, top::TIMEOUT_UDP];
     for (kind, seconds) in kinds.into_iter().zip(timeouts) {
         if seconds > 0 {
@@ -244,7 +244,7 @@ pub fn set_timeouts(batch: &mut Batch, family: u16, timeouts: Timeouts) -> u32 {
     seq
 }
 
-/// Asks for version and size of the connection table.
+/// Appends a request for the version and the size of the connection table.
 pub fn get_info(batch: &mut Batch, family: u16) -> u32 {
-    begin(batch, family, command::GET_INFO, 0)
+    start(batch, family, command::GET_INFO, 0)
 }
