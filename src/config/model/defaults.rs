@@ -75,14 +75,17 @@ impl Default for Transport {
 }
 
 impl Default for Garp {
+    /// Unless configured, `garp_lower_prio_*` follow `garp_master_*`.
     fn default() -> Self {
+        let repeat = 5;
+        let delay = Duration::from_secs(5);
         Garp {
-            repeat: 5,
-            delay: Duration::from_secs(5),
+            repeat,
+            delay,
             refresh: NONE,
             refresh_repeat: 1,
-            lower_prio_repeat: 5,
-            lower_prio_delay: Duration::from_secs(5),
+            lower_prio_repeat: repeat,
+            lower_prio_delay: delay,
             interval: NONE,
             gna_interval: NONE,
         }
