@@ -274,7 +274,7 @@ fn genhash_says_what_went_wrong() {
         ),
         (
             "-u /x".to_owned(),
-            "vrrpd: genhash: -s and -u are needed, -h lists the options\n".to_owned(),
+            "vrrpd: genhash: -s and -u are required; -h lists the options\n".to_owned(),
         ),
     ] {
         let output = genhash(&line);

@@ -112,7 +112,7 @@ mod tests {
         let scratch = Scratch::new("program");
         let everyone = file(&scratch, "everyone", 0o755);
         let owner = file(&scratch, "owner", 0o700);
-        let nobody = file(&scratch, "nobody", 0o644);
+        let not_executable = file(&scratch, "not-executable", 0o644);
         let dir = scratch.path("").to_str().expect("UTF-8").to_owned();
         let not = "it is not executable for its user";
         for (name, user, want) in [
@@ -120,7 +120,7 @@ mod tests {
             (&everyone, OTHER, Ok(&everyone)),
             (&owner, ROOT, Ok(&owner)),
             (&owner, OTHER, Err(not)),
-            (&nobody, ROOT, Err(not)),
+            (&not_executable, ROOT, Err(not)),
             ("/no/such", ROOT, Err("no such file or directory")),
             (&dir, ROOT, Err("it is a directory")),
             ("/dev/null", ROOT, Err("it is not a regular file")),

@@ -30,19 +30,28 @@ struct Open {
     created: Option<(u64, u64)>,
 }
 
+/// Where a FIFO at the path comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Origin {
+    /// The daemon has just created it.
+    Created,
+    /// It existed.
+    Existing,
+}
+
 impl Fifos {
     /// See [`crate::engine::system::System::fifo_open`].
     pub(super) fn open(&mut self, fifo: &Fifo) -> io::Result<()> {
         if self.0.iter().any(|open| open.path == fifo.path) {
             return Ok(());
         }
-        let created = match mkfifo(fifo.path.as_str(), Mode::from_bits_truncate(MODE)) {
-            Ok(()) => true,
-            Err(Errno::EEXIST) => false,
+        let origin = match mkfifo(fifo.path.as_str(), Mode::from_bits_truncate(MODE)) {
+            Ok(()) => Origin::Created,
+            Err(Errno::EEXIST) => Origin::Existing,
             Err(errno) => return Err(errno.into()),
         };
-        let opened = open(fifo, created);
-        if created && opened.is_err() {
+        let opened = open(fifo, origin);
+        if origin == Origin::Created && opened.is_err() {
             let _ = fs::remove_file(&fifo.path);
         }
         self.0.push(opened?);
@@ -71,7 +80,7 @@ impl Fifos {
     }
 }
 
-fn open(fifo: &Fifo, created: bool) -> io::Result<Open> {
+fn open(fifo: &Fifo, origin: Origin) -> io::Result<Open> {
     // Checked before it is opened: opening a device can have side effects.
     if !fs::metadata(&fifo.path)?.file_type().is_fifo() {
         return Err(io::Error::other("it exists and is not a FIFO"));
@@ -86,7 +95,7 @@ fn open(fifo: &Fifo, created: bool) -> io::Result<Open> {
     if !data.file_type().is_fifo() {
         return Err(io::Error::other("it was replaced while it was opened"));
     }
-    if created {
+    if origin == Origin::Created {
         // mkfifo(3) applied the umask.
         file.set_permissions(Permissions::from_mode(MODE))?;
         fchown(&file, Some(fifo.user.uid), Some(fifo.user.gid))?;
@@ -94,7 +103,7 @@ fn open(fifo: &Fifo, created: bool) -> io::Result<Open> {
     Ok(Open {
         path: fifo.path.clone(),
         file,
-        created: created.then(|| (data.dev(), data.ino())),
+        created: (origin == Origin::Created).then(|| (data.dev(), data.ino())),
     })
 }
 
@@ -119,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_fifo_is_created_for_its_owner_and_removed_at_the_end() {
-        let scratch = Scratch::new("fifo-made");
+        let scratch = Scratch::new("fifo-created");
         let path = scratch.path("fifo");
         let fifo = fifo(&path);
         let mut fifos = Fifos::default();
@@ -193,6 +202,6 @@ mod tests {
         let mut bytes = vec![0; 1 << 20];
         let read = reader.read(&mut bytes).expect("read");
         assert_eq!(read, written * line.len(), "no half line");
-        fifos.write(&fifo.path, &line).expect("there is room again");
+        fifos.write(&fifo.path, &line).expect("writable again");
     }
 }

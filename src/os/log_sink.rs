@@ -195,7 +195,7 @@ mod tests {
         drop(reader);
         for sink in &mut sinks {
             for _ in 0..1000 {
-                sink.line("nobody reads this");
+                sink.line("no reader");
             }
             assert_eq!(sink.lost.0, 1000, "{:?}", sink.method);
         }
@@ -221,8 +221,8 @@ mod tests {
             let lost = sink.lost.0;
             assert!(lost > 500, "{lost} lost");
 
-            let mut room = vec![0; 32 << 10];
-            reader.read_exact(&mut room).expect("half of it");
+            let mut buffer = vec![0; 32 << 10];
+            reader.read_exact(&mut buffer).expect("half of it");
             sink.line("the reader is back");
             assert_eq!(sink.lost.0, 0);
             drop(sink);
@@ -241,11 +241,11 @@ mod tests {
         while sink.lost.0 < 10 {
             sink.line(&line);
         }
-        let mut room = vec![0; 64 << 10];
-        theirs.read_exact(&mut room).expect("some of it");
+        let mut buffer = vec![0; 64 << 10];
+        theirs.read_exact(&mut buffer).expect("some of it");
         sink.line("after the jam");
         drop(sink);
-        let mut text = String::from_utf8(room).expect("UTF-8");
+        let mut text = String::from_utf8(buffer).expect("UTF-8");
         text.push_str(&drain(theirs));
         assert!(
             text.ends_with("\n10 log lines lost\nafter the jam\n"),

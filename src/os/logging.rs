@@ -230,24 +230,24 @@ fn printable(message: fmt::Arguments<'_>) -> String {
     text.0
 }
 
-/// Collects printable text; the error means that there is no room.
+/// Collects printable text; an error means that the limit is reached.
 struct Printable(String);
 
 impl fmt::Write for Printable {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for character in text.chars() {
-            let room = TEXT_MAX.saturating_sub(self.0.len());
+            let left = TEXT_MAX.saturating_sub(self.0.len());
             if character.is_control() {
                 // Two bytes from U+0080 to U+009F, the C1 control characters.
                 let mut utf8 = [0; 4];
                 let bytes = character.encode_utf8(&mut utf8).as_bytes();
-                if bytes.len() * 4 > room {
+                if bytes.len() * 4 > left {
                     return Err(fmt::Error);
                 }
                 for byte in bytes {
                     write!(self.0, "\\x{byte:02x}")?;
                 }
-            } else if character.len_utf8() > room {
+            } else if character.len_utf8() > left {
                 return Err(fmt::Error);
             } else {
                 self.0.push(character);
@@ -337,7 +337,7 @@ mod tests {
     #[test]
     fn long_lines_are_cut_and_end_in_dots() {
         for (name, long) in [
-            ("letters", "x".repeat(5000)),
+            ("ASCII", "x".repeat(5000)),
             ("controls", "\n".repeat(5000)),
             ("wide", "東".repeat(5000)),
         ] {

@@ -126,8 +126,8 @@ impl PktInfo {
         let mut bytes = [0; Self::LEN];
         let mut at = 0_usize;
         let mut put = |field: &[u8]| {
-            if let Some(place) = bytes.get_mut(at..at.saturating_add(field.len())) {
-                place.copy_from_slice(field);
+            if let Some(target) = bytes.get_mut(at..at.saturating_add(field.len())) {
+                target.copy_from_slice(field);
             }
             at = at.saturating_add(field.len());
         };

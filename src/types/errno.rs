@@ -5,6 +5,10 @@
 pub const ENOENT: i32 = 2;
 /// No such process; of routes and IPVS services: no such object.
 pub const ESRCH: i32 = 3;
+/// Exec format error.
+pub const ENOEXEC: i32 = 8;
+/// Permission denied.
+pub const EACCES: i32 = 13;
 /// File exists; of addresses, routes, rules, links and IPVS objects: the object is already there.
 pub const EEXIST: i32 = 17;
 /// No such device.

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::errno_text;
+use crate::types::errno;
 
 /// A child process.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
@@ -37,13 +38,19 @@ impl fmt::Display for Exit {
             Exit::Signal(number) => {
                 write!(f, "was killed by signal {number}{}", signal_name(number))
             }
-            Exit::NotExecuted(errno) => {
+            Exit::NotExecuted(number) => {
                 f.write_str("cannot be executed: ")?;
-                match errno {
-                    2 => f.write_str("it, or the interpreter in its first line, does not exist"),
-                    8 => f.write_str("it is neither a program nor a script with a #! line"),
-                    13 => f.write_str("permission denied; is it executable for its user?"),
-                    _ => f.write_str(&errno_text(errno)),
+                match number {
+                    errno::ENOENT => {
+                        f.write_str("it, or the interpreter in its first line, does not exist")
+                    }
+                    errno::ENOEXEC => {
+                        f.write_str("it is neither a program nor a script with a #! line")
+                    }
+                    errno::EACCES => {
+                        f.write_str("permission denied; is it executable for its user?")
+                    }
+                    _ => f.write_str(&errno_text(number)),
                 }
             }
             Exit::NotUser(errno) => {

@@ -269,16 +269,16 @@ impl CheckSocket {
     }
 
     fn receive(&self, buffer: &mut [u8], budget: usize) -> Option<Polled> {
-        let room = match self.transport {
+        let limit = match self.transport {
             ProbeTransport::Tcp => budget.min(MAX_RECEIVED).min(buffer.len()),
             // Whatever does not fit of a datagram is lost.
             ProbeTransport::Udp | ProbeTransport::Icmp => buffer.len(),
         };
-        let room = buffer.get_mut(..room)?;
-        match recv(self.socket.as_raw_fd(), room, MsgFlags::MSG_DONTWAIT) {
+        let buffer = buffer.get_mut(..limit)?;
+        match recv(self.socket.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT) {
             Ok(0) if self.transport == ProbeTransport::Tcp => Some(Polled::Closed),
             Ok(count) => match self.echo_id {
-                Some(id) => strip_echo(self.family, id, room, count).map(Polled::Received),
+                Some(id) => strip_echo(self.family, id, buffer, count).map(Polled::Received),
                 None => Some(Polled::Received(count)),
             },
             Err(nix::Error::EAGAIN | nix::Error::EINTR) => None,

@@ -129,9 +129,9 @@ fn bytes_the_kernel_has_no_room_for_are_kept_up_to_a_limit() {
     assert_eq!(error.raw_os_error(), Some(libc::ENOBUFS));
     assert_ne!(checks.entries()[0].events & libc::POLLOUT, 0);
     let mut got = 0;
-    let mut room = vec![0; 65_536];
+    let mut bytes = vec![0; 65_536];
     while got < sent {
-        got += server.read(&mut room).expect("bytes");
+        got += server.read(&mut bytes).expect("bytes");
         if checks.entries()[0].events & libc::POLLOUT != 0 {
             assert!(poll(&mut checks, &mut buffer, 1 << 20).is_empty());
         }
