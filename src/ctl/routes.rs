@@ -4,8 +4,8 @@
 use core::fmt::{self, Display, Formatter};
 
 use super::ManagedItem;
-use crate::config::model::{NextHop, Route, RouteInsert, Rule};
-use crate::types::{Cidr, Family};
+use crate::config::model::{NextHop, Route, Rule};
+use crate::types::{Cidr, Family, RouteInsert};
 
 /// Names of `RTAX_*`, by number.
 const METRICS: [&str; 18] = [

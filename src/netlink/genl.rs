@@ -12,22 +12,28 @@ use super::{Ack, Attrs, Batch, Done, Message, Messages, NLM_F_REQUEST, ParseErro
 /// Lowest family id (`NLMSG_MIN_TYPE`); lower types are netlink's control messages.
 const MIN_TYPE: u16 = 0x10;
 const GENL_ID_CTRL: u16 = 0x10;
+/// The controller.
+const CONTROLLER: Family = Family {
+    id: GENL_ID_CTRL,
+    version: 1,
+};
 const CTRL_CMD_GETFAMILY: u8 = 3;
-const CTRL_VERSION: u8 = 1;
 const CTRL_ATTR_FAMILY_ID: u16 = 1;
 const CTRL_ATTR_FAMILY_NAME: u16 = 2;
 /// Length of `genlmsghdr`.
 const LEN: usize = 4;
 
+/// A family and the version of its interface.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Family {
+    pub(super) id: u16,
+    pub(super) version: u8,
+}
+
 /// Starts a request to a family.
-pub(super) fn start(
-    batch: &mut Batch,
-    (family, version): (u16, u8),
-    command: u8,
-    flags: u16,
-) -> u32 {
-    let seq = batch.start(family, NLM_F_REQUEST | flags);
-    batch.fixed(&[command, version, 0, 0]);
+pub(super) fn start(batch: &mut Batch, family: Family, command: u8, flags: u16) -> u32 {
+    let seq = batch.start(family.id, NLM_F_REQUEST | flags);
+    batch.fixed(&[command, family.version, 0, 0]);
     seq
 }
 
@@ -40,7 +46,7 @@ pub(super) fn split(payload: &[u8]) -> Result<(u8, Attrs<'_>), ParseError> {
 
 /// Appends a request for the id of the family `name`; [`family_id`] parses the reply.
 pub fn get_family(batch: &mut Batch, name: &str) -> u32 {
-    let seq = start(batch, (GENL_ID_CTRL, CTRL_VERSION), CTRL_CMD_GETFAMILY, 0);
+    let seq = start(batch, CONTROLLER, CTRL_CMD_GETFAMILY, 0);
     batch.attr_text(CTRL_ATTR_FAMILY_NAME, name);
     seq
 }
@@ -71,9 +77,16 @@ pub enum Reply<'a> {
     Ignored,
 }
 
-/// The messages of one datagram, each with the flag that its dump was interrupted ([`Header::dump_interrupted`]).
-///
-/// [`Header::dump_interrupted`]: super::Header::dump_interrupted
+/// A message and whether the dump it belongs to was interrupted ([`super::Header::dump_interrupted`]).
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct ReplyMessage<'a> {
+    /// The message.
+    pub reply: Reply<'a>,
+    /// The dump must be repeated.
+    pub interrupted: bool,
+}
+
+/// The messages of one datagram.
 #[derive(Clone, Debug)]
 pub struct Replies<'a>(Messages<'a>);
 
@@ -86,7 +99,7 @@ impl<'a> Replies<'a> {
 }
 
 impl<'a> Iterator for Replies<'a> {
-    type Item = Result<(Reply<'a>, bool), ParseError>;
+    type Item = Result<ReplyMessage<'a>, ParseError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.0.rest.is_empty() {
@@ -101,7 +114,8 @@ impl<'a> Iterator for Replies<'a> {
         };
         let interrupted = header.dump_interrupted();
         if header.kind >= MIN_TYPE {
-            return Some(Ok((Reply::Payload(payload), interrupted)));
+            let reply = Reply::Payload(payload);
+            return Some(Ok(ReplyMessage { reply, interrupted }));
         }
         Some(Message::parse(&header, payload).map(|message| {
             let reply = match message {
@@ -119,7 +133,7 @@ impl<'a> Iterator for Replies<'a> {
                 | Message::Overrun
                 | Message::Other(_) => Reply::Ignored,
             };
-            (reply, interrupted)
+            ReplyMessage { reply, interrupted }
         }))
     }
 }
@@ -145,12 +159,16 @@ mod tests {
     #[test]
     fn the_family_id_is_found_among_other_attributes() {
         let mut batch = Batch::new(7);
-        start(&mut batch, (GENL_ID_CTRL, 2), 1, 0);
+        start(&mut batch, CONTROLLER, 1, 0);
         batch.attr_text(CTRL_ATTR_FAMILY_NAME, "IPVS");
         batch.attr(CTRL_ATTR_FAMILY_ID, &0x1c_u16.to_ne_bytes());
         batch.attr_u32_ne(3, 1);
         let mut replies = Replies::new(batch.bytes());
-        let Some(Ok((Reply::Payload(payload), false))) = replies.next() else {
+        let Some(Ok(ReplyMessage {
+            reply: Reply::Payload(payload),
+            interrupted: false,
+        })) = replies.next()
+        else {
             panic!("{replies:?}")
         };
         assert_eq!(family_id(payload), Ok(0x1c));
@@ -169,7 +187,10 @@ mod tests {
         batch.start(2, 0);
         batch.fixed(&(-2_i32).to_ne_bytes());
         batch.fixed(&[0; 16]);
-        let all: Vec<_> = Replies::new(batch.bytes()).map(Result::unwrap).collect();
+        let all: Vec<_> = Replies::new(batch.bytes())
+            .map(Result::unwrap)
+            .map(|message| (message.reply, message.interrupted))
+            .collect();
         assert!(
             matches!(
                 all[..],

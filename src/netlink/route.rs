@@ -16,7 +16,7 @@ use super::{
     Attrs, Batch, NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, ParseError, Reader, address,
     family, family_number, link,
 };
-use crate::types::{Cidr, Family, IfIndex};
+use crate::types::{Cidr, Family, IfIndex, RouteInsert};
 
 pub(super) const RTM_NEWROUTE: u16 = 24;
 /// A route was deleted; public for filters that look at the type before parsing.
@@ -46,17 +46,6 @@ pub const RT_TABLE_MAIN: u32 = 254;
 /// Nexthop flag `onlink`.
 const RTNH_F_ONLINK: u8 = 4;
 const NLM_F_APPEND: u16 = 0x800;
-
-/// Position of a new route among those with the same destination and metric.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum InsertMode {
-    /// `ip route prepend`: before them; IPv6: as another nexthop.
-    Prepend,
-    /// `ip route append`: after them.
-    Append,
-    /// `ip route add`: fails if there are any.
-    Exclusive,
-}
 
 /// A nexthop.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -131,14 +120,14 @@ pub struct Route {
 
 // ---- requests ----
 
-/// Asks to add a route; `EEXIST` where the very same already is.
-pub fn add(batch: &mut Batch, spec: &DesiredRoute<'_>, mode: InsertMode) -> u32 {
-    let place = match mode {
-        InsertMode::Prepend => 0,
-        InsertMode::Append => NLM_F_APPEND,
-        InsertMode::Exclusive => NLM_F_EXCL,
+/// Appends a request that adds a route; fails with `EEXIST` if the same route exists.
+pub fn add(batch: &mut Batch, spec: &DesiredRoute<'_>, insert: RouteInsert) -> u32 {
+    let position = match insert {
+        RouteInsert::Prepend => 0,
+        RouteInsert::Append => NLM_F_APPEND,
+        RouteInsert::Add => NLM_F_EXCL,
     };
-    let flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | place;
+    let flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | position;
     let seq = request(batch, RTM_NEWROUTE, flags, spec, spec.kind);
     if spec.preference != 0 {
         batch.attr_u8(RTA_PREF, spec.preference);
@@ -159,7 +148,7 @@ pub fn add(batch: &mut Batch, spec: &DesiredRoute<'_>, mode: InsertMode) -> u32 
     seq
 }
 
-/// Asks to delete a route; `ESRCH` where it is not.
+/// Appends a request that deletes a route; fails with `ESRCH` if it does not exist.
 pub fn delete(batch: &mut Batch, spec: &DesiredRoute<'_>) -> u32 {
     let kind = match spec.kind {
         // Any type, as ip-route(8) sends it.

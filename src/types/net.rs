@@ -102,6 +102,17 @@ impl fmt::Display for Cidr {
     }
 }
 
+/// Position of a new route among those with the same destination and metric.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RouteInsert {
+    /// `prepend`, the default: before them; IPv6: as another nexthop.
+    Prepend,
+    /// `append`: after them.
+    Append,
+    /// `add`: the kernel refuses it if there are others.
+    Add,
+}
+
 /// Interface name: 1–15 bytes, without whitespace, `/` and control characters. [`Default`] is the empty name, which no
 /// interface has.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

@@ -1,7 +1,7 @@
 //! IPVS requests equal those of ipvsadm(8), apart from attributes the kernel ignores; replies are
 //! parsed.
 
-use vrrpd::netlink::genl::{self, Replies, Reply};
+use vrrpd::netlink::genl::{self, Replies, Reply, ReplyMessage};
 use vrrpd::netlink::ipvs::{self, Command, Daemon, Message, Role};
 use vrrpd::netlink::{Attrs, Batch};
 use vrrpd::types::Family;
@@ -263,7 +263,7 @@ fn ipvs_daemon_and_timeout_requests_equal_those_of_ipvsadm_8() {
 /// Payloads of the netlink messages in a capture.
 fn payloads(bytes: &[u8]) -> Vec<&[u8]> {
     let replies = Replies::new(bytes).map(Result::unwrap);
-    let payloads = replies.map(|(reply, _)| {
+    let payloads = replies.map(|ReplyMessage { reply, .. }| {
         let Reply::Payload(payload) = reply else {
             panic!("{reply:?}")
         };

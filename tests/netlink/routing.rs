@@ -3,14 +3,12 @@
 
 use core::net::IpAddr;
 
-use vrrpd::netlink::route::{
-    self, DesiredRoute, InsertMode, Nexthop, RT_TABLE_MAIN, RTN_UNICAST, Route,
-};
+use vrrpd::netlink::route::{self, DesiredRoute, Nexthop, RT_TABLE_MAIN, RTN_UNICAST, Route};
 use vrrpd::netlink::rule::{
     self, FR_ACT_BLACKHOLE, FR_ACT_GOTO, FR_ACT_NOP, FR_ACT_PROHIBIT, FR_ACT_TO_TBL, Rule,
 };
 use vrrpd::netlink::{Attrs, Batch, Message, Messages};
-use vrrpd::types::{Cidr, Family, IfIndex};
+use vrrpd::types::{Cidr, Family, IfIndex, RouteInsert};
 
 use crate::hex::golden;
 
@@ -81,7 +79,7 @@ fn spec<'a>(dst: &str, nexthops: &'a [Nexthop]) -> DesiredRoute<'a> {
 }
 
 #[track_caller]
-fn assert_added(name: &str, spec: &DesiredRoute<'_>, mode: InsertMode) {
+fn assert_added(name: &str, spec: &DesiredRoute<'_>, mode: RouteInsert) {
     let mut batch = Batch::new(1);
     assert_eq!(route::add(&mut batch, spec, mode), 1);
     let wanted = golden(&format!("netlink/{name}"));
@@ -117,7 +115,7 @@ fn ipv4_route_requests_equal_those_of_ip_8() {
         protocol: 3,
         ..spec("10.1.0.0/16", hops)
     };
-    assert_added("route-ipv4", &boot, InsertMode::Exclusive);
+    assert_added("route-ipv4", &boot, RouteInsert::Add);
     let onlink = [Nexthop {
         onlink: true,
         ..gateway
@@ -133,7 +131,7 @@ fn ipv4_route_requests_equal_those_of_ip_8() {
         congestion: Some("reno"),
         ..spec("10.2.0.0/16", &onlink)
     };
-    assert_added("route-ipv4-all", &all, InsertMode::Prepend);
+    assert_added("route-ipv4-all", &all, RouteInsert::Prepend);
     let link = [Nexthop {
         via: None,
         ..gateway
@@ -142,7 +140,7 @@ fn ipv4_route_requests_equal_those_of_ip_8() {
         scope: 253,
         ..spec("10.3.0.0/16", &link)
     };
-    assert_added("route-ipv4-dev", &device, InsertMode::Prepend);
+    assert_added("route-ipv4-dev", &device, RouteInsert::Prepend);
     let second = Nexthop {
         weight: 3,
         onlink: true,
@@ -152,32 +150,32 @@ fn ipv4_route_requests_equal_those_of_ip_8() {
     assert_added(
         "route-ipv4-hops",
         &spec("10.4.0.0/16", hops),
-        InsertMode::Prepend,
+        RouteInsert::Prepend,
     );
     let hops = &[hop("2001:db8::fe", 8)];
     assert_added(
         "route-ipv4-via6",
         &spec("10.5.0.0/16", hops),
-        InsertMode::Prepend,
+        RouteInsert::Prepend,
     );
     let blackhole = DesiredRoute {
         kind: 6,
         ..spec("10.6.0.0/16", &[])
     };
-    assert_added("route-ipv4-blackhole", &blackhole, InsertMode::Prepend);
+    assert_added("route-ipv4-blackhole", &blackhole, RouteInsert::Prepend);
     let anywhere = Nexthop {
         index: None,
         ..gateway
     };
     let default = spec("0.0.0.0/0", core::slice::from_ref(&anywhere));
-    assert_added("route-ipv4-default", &default, InsertMode::Prepend);
+    assert_added("route-ipv4-default", &default, RouteInsert::Prepend);
 }
 
 #[test]
 fn ipv6_route_requests_equal_those_of_ip_8() {
     let gateway = hop("2001:db8::fe", 8);
     let plain = spec("2001:db8:1::/48", core::slice::from_ref(&gateway));
-    assert_added("route-ipv6", &plain, InsertMode::Prepend);
+    assert_added("route-ipv6", &plain, RouteInsert::Prepend);
     let onlink = [Nexthop {
         onlink: true,
         ..gateway
@@ -192,12 +190,12 @@ fn ipv6_route_requests_equal_those_of_ip_8() {
         expires: Some(600),
         ..spec("2001:db8:2::/48", &onlink)
     };
-    assert_added("route-ipv6-all", &all, InsertMode::Append);
+    assert_added("route-ipv6-all", &all, RouteInsert::Append);
     let unreachable = DesiredRoute {
         kind: 7,
         ..spec("2001:db8:3::/48", &[])
     };
-    assert_added("route-ipv6-unreachable", &unreachable, InsertMode::Prepend);
+    assert_added("route-ipv6-unreachable", &unreachable, RouteInsert::Prepend);
 }
 
 #[test]

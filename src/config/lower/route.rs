@@ -10,10 +10,10 @@ use super::Lowering;
 use super::metric;
 use super::names::Kind;
 use crate::config::diag::{Severity, Span};
-use crate::config::model::{NextHop, Route, RouteInsert};
+use crate::config::model::{NextHop, Route};
 use crate::config::schema::value::{self, Selector};
 use crate::config::tree::{Node, Word};
-use crate::types::{Cidr, Family, IfName};
+use crate::types::{Cidr, Family, IfName, RouteInsert};
 
 /// More routes, and more rules, than this are not made, for the same reason as with addresses.
 pub(super) const MAX_ROUTES: u32 = 32_768;

@@ -11,11 +11,10 @@ use super::lvs::{
 };
 use super::{
     Address, Auth, BlockingScript, Command, Garp, NextHop, Nft, Notify, ParamMatch,
-    ProcessSettings, Route, RouteInsert, Rule, Script, SmtpSettings, TrackProcess, Transport,
-    VrrpInstance,
+    ProcessSettings, Route, Rule, Script, SmtpSettings, TrackProcess, Transport, VrrpInstance,
 };
 use crate::types::ipvs::Forward;
-use crate::types::{Centis, Cidr, Family, IfName, Priority, Version, Vrid};
+use crate::types::{Centis, Cidr, Family, IfName, Priority, RouteInsert, Version, Vrid};
 
 /// 0.0.0.0, where a configuration must name an address.
 const ANY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);

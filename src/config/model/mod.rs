@@ -28,7 +28,7 @@ pub use instance::{Address, Garp, Peer, Transport, Vmac, VrrpInstance};
 pub use lvs::Lvs;
 pub use notify::{Fifo, Notify, SmtpSettings};
 pub use process::{BlockingScript, DumpSettings, Nft, ProcessSettings};
-pub use route::{NextHop, Route, RouteInsert, Rule};
+pub use route::{NextHop, Route, Rule};
 pub use track::{InitFile, ParamMatch, Script, Track, TrackFile, TrackProcess, Tracked};
 
 /// A whole configuration.

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::net::IpAddr;
 
-use crate::types::{Cidr, Family, IfName};
+use crate::types::{Cidr, Family, IfName, RouteInsert};
 
 /// A line of `virtual_routes` or `static_routes`.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -68,17 +68,6 @@ pub struct NextHop {
     pub weight: u16,
     /// `onlink`.
     pub onlink: bool,
-}
-
-/// Position of a new route among those with the same destination and metric.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum RouteInsert {
-    /// `prepend`, the default.
-    Prepend,
-    /// `append`.
-    Append,
-    /// `add`: the kernel refuses it if there are others.
-    Add,
 }
 
 /// A line of `virtual_rules` or `static_rules`.

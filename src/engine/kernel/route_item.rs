@@ -4,11 +4,11 @@ use crate::engine::cx::Cx;
 use core::fmt;
 use core::net::IpAddr;
 
-use crate::config::model::{Route, RouteInsert, Rule};
+use crate::config::model::{Route, Rule};
 use crate::engine::kernel::interfaces::Interfaces;
-use crate::netlink::route::{self, DesiredRoute, InsertMode, Nexthop};
+use crate::netlink::route::{self, DesiredRoute, Nexthop};
 use crate::netlink::{self, Batch, Message, rule};
-use crate::types::{Family, IfName};
+use crate::types::{Family, IfName, RouteInsert};
 
 type Hops = heapless::Vec<Nexthop, { Route::MAX_HOPS }>;
 
@@ -89,20 +89,19 @@ impl Item {
         let Some(hops) = hops(route, links) else {
             return;
         };
-        let mode = match route.insert {
-            RouteInsert::Prepend => InsertMode::Prepend,
-            RouteInsert::Append => InsertMode::Append,
-            RouteInsert::Add => InsertMode::Exclusive,
-        };
         if route.dst.family() == Family::V4 || hops.len() < 2 {
-            route::add(batch, &spec(route, &hops), mode);
+            route::add(batch, &spec(route, &hops), route.insert);
             return;
         }
         // Ways of an IPv6 route are routes of their own, of which some may be there and some not. Asked for
         // together they are refused together.
         for (nth, hop) in hops.iter().enumerate() {
-            let mode = if nth == 0 { mode } else { InsertMode::Append };
-            route::add(batch, &spec(route, core::slice::from_ref(hop)), mode);
+            let insert = if nth == 0 {
+                route.insert
+            } else {
+                RouteInsert::Append
+            };
+            route::add(batch, &spec(route, core::slice::from_ref(hop)), insert);
         }
     }
 

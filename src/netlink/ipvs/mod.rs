@@ -138,5 +138,5 @@ pub struct Daemon<'a> {
     pub ttl: Option<u8>,
 }
 
-/// How long idle connections are remembered, in seconds: TCP, TCP after FIN, UDP. 0: not told, or to be left as it is.
+/// Timeouts of idle connections in seconds: TCP, TCP after FIN, UDP. 0: not reported, or not to be changed.
 pub type Timeouts = [u32; 3];

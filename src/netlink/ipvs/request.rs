@@ -17,7 +17,11 @@ pub enum Command {
 }
 
 fn start(batch: &mut Batch, family: u16, command: u8, flags: u16) -> u32 {
-    genl::start(batch, (family, VERSION), command, flags)
+    let family = genl::Family {
+        id: family,
+        version: VERSION,
+    };
+    genl::start(batch, family, command, flags)
 }
 
 // ---- services ----

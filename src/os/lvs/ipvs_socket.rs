@@ -8,7 +8,7 @@ use std::io;
 
 use nix::sys::socket::SockProtocol;
 
-use crate::netlink::genl::{self, Replies, Reply};
+use crate::netlink::genl::{self, Replies, Reply, ReplyMessage};
 use crate::netlink::{Ack, Batch, Done, ipvs};
 use crate::os::linux::{DUMP_ATTEMPTS, NETLINK_BUFFER};
 use crate::os::netlink_socket::NetlinkSocket;
@@ -86,7 +86,7 @@ fn dump(
         // request.
         while let Some(len) = socket.receive(buffer)? {
             let bytes = buffer.get(..len).unwrap_or_default();
-            for (reply, interrupted) in Replies::new(bytes).flatten() {
+            for ReplyMessage { reply, interrupted } in Replies::new(bytes).flatten() {
                 changed |= interrupted;
                 match reply {
                     Reply::Ack(Ack { errno, .. }) | Reply::Done(Done { errno, .. })

@@ -1,7 +1,7 @@
 //! IPVS by generic netlink.
 
 use vrrpd::netlink::Batch;
-use vrrpd::netlink::genl::{self, Replies, Reply};
+use vrrpd::netlink::genl::{self, Replies, Reply, ReplyMessage};
 use vrrpd::netlink::ipvs;
 use vrrpd::types::Family;
 use vrrpd::types::ipvs::{
@@ -13,7 +13,7 @@ use super::Source;
 /// What a generic netlink socket delivers: all of it is read, and a service and a server made of the bytes are asked for
 /// and read back as they were.
 pub fn ipvs_reply(data: &[u8]) {
-    for (reply, _) in Replies::new(data).flatten() {
+    for ReplyMessage { reply, .. } in Replies::new(data).flatten() {
         let Reply::Payload(payload) = reply else {
             continue;
         };
@@ -33,7 +33,10 @@ pub fn ipvs_reply(data: &[u8]) {
     ipvs::write_server(&mut batch, 0x21, ipvs::Command::New, &service.key, &server);
     let mut replies = Replies::new(batch.bytes());
     let mut next = || match replies.next() {
-        Some(Ok((Reply::Payload(payload), _))) => ipvs::parse(payload, Family::V4),
+        Some(Ok(ReplyMessage {
+            reply: Reply::Payload(payload),
+            ..
+        })) => ipvs::parse(payload, Family::V4),
         other => panic!("{other:?}"),
     };
     match next() {
