@@ -1,4 +1,4 @@
-//! The words of keepalived, byte for byte: people's scripts compare them.
+//! Arguments of notify scripts and lines of FIFOs, byte for byte keepalived's: scripts compare them.
 //!
 //! ```text
 //! argv   notify.sh … INSTANCE VI_1 MASTER 100        GROUP G1 MASTER 0
@@ -8,7 +8,7 @@
 
 use super::{NotifyEvent, ObjectKind};
 
-/// A line of a FIFO longer than this would not be written in one piece (`PIPE_BUF`).
+/// Limit of a name in a FIFO line, which must not exceed `PIPE_BUF` to be written atomically.
 const MAX_NAME: usize = 1024;
 
 impl ObjectKind {
@@ -25,7 +25,7 @@ impl ObjectKind {
 }
 
 impl NotifyEvent {
-    /// As scripts and FIFOs have it.
+    /// The word in arguments and FIFO lines.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -43,35 +43,35 @@ impl NotifyEvent {
     }
 }
 
-/// What `notify` gets after its own arguments. The name as it is: no shell comes between.
+/// Arguments that `notify` gets after its configured ones. The name is not escaped: no shell is involved.
 #[must_use]
-pub fn arguments(kind: ObjectKind, name: &str, word: NotifyEvent, priority: u8) -> Vec<String> {
+pub fn arguments(kind: ObjectKind, name: &str, event: NotifyEvent, priority: u8) -> Vec<String> {
     vec![
         kind.as_str().to_owned(),
         name.to_owned(),
-        word.as_str().to_owned(),
+        event.as_str().to_owned(),
         priority.to_string(),
     ]
 }
 
-/// A line of a FIFO, with its end. What would break the line up is written as `\xNN`.
+/// A FIFO line with its newline. Characters that would break the line are written as `\xNN`.
 #[must_use]
-pub fn fifo_line(kind: ObjectKind, name: &str, word: NotifyEvent, priority: u8) -> String {
+pub fn fifo_line(kind: ObjectKind, name: &str, event: NotifyEvent, priority: u8) -> String {
     let mut line = String::with_capacity(name.len().saturating_add(48));
     line.push_str(kind.as_str());
     line.push_str(" \"");
     push_escaped(&mut line, name, MAX_NAME);
     line.push_str("\" ");
-    line.push_str(word.as_str());
+    line.push_str(event.as_str());
     line.push(' ');
     line.push_str(&priority.to_string());
     line.push('\n');
     line
 }
 
-/// A line about a virtual server, or about a real one, whose name then comes before that of its virtual server.
+/// A FIFO line about a virtual server, or about a real server, whose name precedes that of its virtual server.
 #[must_use]
-pub fn lvs_line(kind: ObjectKind, names: &[&str], word: NotifyEvent) -> String {
+pub fn lvs_line(kind: ObjectKind, names: &[&str], event: NotifyEvent) -> String {
     let mut line = String::with_capacity(96);
     line.push_str(kind.as_str());
     for name in names {
@@ -79,19 +79,19 @@ pub fn lvs_line(kind: ObjectKind, names: &[&str], word: NotifyEvent) -> String {
         push_escaped(&mut line, name, MAX_NAME);
     }
     line.push(' ');
-    line.push_str(word.as_str());
+    line.push_str(event.as_str());
     line.push('\n');
     line
 }
 
-/// Appends at most `most` bytes of text, with control characters, quotes and backslashes as `\xNN`.
-fn push_escaped(line: &mut String, text: &str, most: usize) {
+/// Appends text until the line has `max` bytes, with control characters, quotes and backslashes as `\xNN`.
+fn push_escaped(line: &mut String, text: &str, max: usize) {
     for character in text.chars() {
-        let odd = character.is_control() || matches!(character, '"' | '\\');
-        if line.len() > most {
+        let escape = character.is_control() || matches!(character, '"' | '\\');
+        if line.len() > max {
             break;
         }
-        if odd {
+        if escape {
             line.push_str(&format!("\\x{:02x}", u32::from(character)));
         } else {
             line.push(character);
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn fifo_lines_are_those_of_keepalived() {
         use ObjectKind::{Group, Instance};
-        for (kind, name, word, priority, want) in [
+        for (kind, name, event, priority, want) in [
             (
                 Instance,
                 "VI_1",
@@ -190,14 +190,14 @@ mod tests {
                 "GROUP \"größe\" MASTER 0\n",
             ),
         ] {
-            assert_eq!(fifo_line(kind, name, word, priority), want);
+            assert_eq!(fifo_line(kind, name, event, priority), want);
         }
     }
 
     #[test]
     fn lines_about_servers_are_those_of_keepalived() {
         let (service, server) = ("[192.0.2.1]:tcp:80", "[2001:db8::7]:tcp:8080");
-        for (kind, names, word, want) in [
+        for (kind, names, event, want) in [
             (
                 ObjectKind::VirtualServer,
                 &[service][..],
@@ -229,12 +229,12 @@ mod tests {
                 "VS [a\\x0ab]:0 UP\n",
             ),
         ] {
-            assert_eq!(lvs_line(kind, names, word), want);
+            assert_eq!(lvs_line(kind, names, event), want);
         }
     }
 
     #[test]
-    fn no_name_breaks_a_line_up() {
+    fn no_name_breaks_a_line() {
         let line = fifo_line(
             ObjectKind::Instance,
             "a\"b\\c\nd\u{7f}",

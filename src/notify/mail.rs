@@ -35,9 +35,9 @@ pub fn transition_email(
     router: &str,
     kind: ObjectKind,
     name: &str,
-    word: NotifyEvent,
+    event: NotifyEvent,
 ) -> Option<Email> {
-    let (change, instance, group) = match word {
+    let (change, instance, group) = match event {
         NotifyEvent::Master => (
             "Entering MASTER state",
             "=> VRRP Instance is now owning VRRP VIPs <=",
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn every_change_of_state_has_its_subject() {
-        for (kind, word, want) in [
+        for (kind, event, want) in [
             (
                 ObjectKind::Instance,
                 NotifyEvent::Backup,
@@ -184,7 +184,7 @@ mod tests {
             (ObjectKind::Instance, NotifyEvent::Stop, None),
             (ObjectKind::Instance, NotifyEvent::LowerPriority, None),
         ] {
-            let email = transition_email(Instant::ZERO, "R", kind, "x", word);
+            let email = transition_email(Instant::ZERO, "R", kind, "x", event);
             assert_eq!(email.as_ref().map(|email| &*email.subject), want);
         }
     }

@@ -1,10 +1,10 @@
-//! Whom to tell of a change, in which words and in which order: scripts, FIFOs, mails.
+//! Notifications of changes: what scripts, FIFOs and e-mails say, and in which order scripts run.
 //!
-//! * [`lines`] – the words: arguments of `notify`, lines of a FIFO;
-//! * [`queue`] – the order of scripts: those of an instance or group one after another, others beside them;
-//! * [`mail`] – a letter; [`smtp`] – the dialogue that delivers it.
+//! * [`lines`] – arguments of `notify` scripts, lines of a FIFO;
+//! * [`queue`] – the order of scripts: those of one object one after another, others side by side;
+//! * [`mail`] – the text of an e-mail; [`smtp`] – its delivery.
 //!
-//! Nothing here starts a process or opens a descriptor; `engine/notify/notifier.rs` connects it to what does.
+//! Nothing here starts a process or opens a descriptor; `engine/notify/notifier.rs` does.
 
 #![cfg_attr(
     not(test),
@@ -22,42 +22,42 @@ pub mod mail;
 pub mod queue;
 pub mod smtp;
 
-/// Who has changed.
+/// Kind of the object that has changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ObjectKind {
-    /// A `vrrp_instance`.
+    /// `vrrp_instance`.
     Instance,
-    /// A `vrrp_sync_group`.
+    /// `vrrp_sync_group`.
     Group,
-    /// A `virtual_server`.
+    /// `virtual_server`.
     VirtualServer,
-    /// A `real_server`.
+    /// `real_server`.
     RealServer,
 }
 
-/// What is told.
+/// What has happened to it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NotifyEvent {
-    /// It is master now.
+    /// It became MASTER.
     Master,
-    /// It is backup now.
+    /// It became BACKUP.
     Backup,
-    /// Something it needs is missing.
+    /// It is in FAULT: something it needs is missing.
     Fault,
-    /// The daemon ends.
+    /// The daemon stops.
     Stop,
     /// A reload has removed it.
     Deleted,
-    /// As master it has heard a weaker one.
+    /// As MASTER it received an advert with a lower priority.
     LowerPriority,
-    /// Its priority has changed while it is master.
+    /// Its priority changed while it is MASTER.
     MasterPriority,
-    /// The same while it is backup, or in fault.
+    /// Its priority changed while it is BACKUP or in FAULT.
     BackupPriority,
-    /// A real server can be used, a virtual server has its quorum.
+    /// The real server is up, or the virtual server has its quorum.
     Up,
-    /// It can not, or has not.
+    /// The real server is down, or the virtual server has lost its quorum.
     Down,
-    /// The same because the daemon ends.
+    /// The same because the daemon stops.
     DownAtEnd,
 }

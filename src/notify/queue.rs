@@ -1,12 +1,11 @@
-//! In which order notify scripts run: those of one instance, group or server strictly one after another, as things
-//! happened; different ones side by side, so that a slow script holds up only its own.
+//! The order of notify scripts: those of one object (instance, group, server) run one after another in the order of
+//! events; those of different objects run side by side, so that a slow script delays only its own object.
 //!
-//! Bounded in every direction: so many processes at once, so many waiting runs per instance. When more
-//! happens than scripts can be told, states that are history already are skipped, oldest first. The order
-//! stays, the latest state is always told, and so is the end (STOP, DELETED).
+//! The number of processes and of waiting runs per object is bounded. If scripts cannot keep up, outdated runs are
+//! skipped, oldest first. The order is kept; the latest state and the end (STOP, DELETED) are never skipped.
 //!
-//! A script may take as long as it likes while nothing waits for it. If something does, it has
-//! [`PATIENCE`] from its start; then whoever owns the queue must end it ([`Queue::overdue`]).
+//! A script may run without limit while nothing waits for it. Otherwise it has [`TIME_LIMIT`] from its start; then the
+//! owner of the queue must terminate it ([`Queue::overdue`]).
 
 use std::collections::VecDeque;
 
@@ -17,40 +16,40 @@ use crate::config::model::Command;
 use crate::types::Instant;
 
 /// Scripts that run at once.
-pub const MOST_RUNNING: usize = 64;
-/// Runs that wait for one instance or group.
-const MOST_WAITING: usize = 16;
-/// What a script gets when others wait for its end.
-pub const PATIENCE: Duration = Duration::from_secs(60);
-/// What it gets at the daemon's end, which gives all of them a second.
-const HURRY: Duration = Duration::from_millis(400);
+pub const MAX_RUNNING: usize = 64;
+/// Waiting runs of one object.
+const MAX_WAITING: usize = 16;
+/// Time limit of a script that others wait for.
+pub const TIME_LIMIT: Duration = Duration::from_secs(60);
+/// The same while the daemon stops, which takes at most a second.
+const SHUTDOWN_TIME_LIMIT: Duration = Duration::from_millis(400);
 
 /// One script to run.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ScriptRun {
-    /// The keyword it comes from, for the log.
+    /// The keyword that configures it, for the log.
     pub keyword: &'static str,
     /// The script.
     pub command: Command,
-    /// Arguments after its own.
+    /// Arguments after the configured ones.
     pub extra_args: Vec<String>,
 }
 
-/// Names a running script's instance or group. Never used twice.
+/// Identifies an object with scripts. Never reused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct QueueId(u32);
 
-/// What later news make superfluous.
+/// Classes of events. A later event makes an earlier one of its class outdated, except `End`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Class {
     State,
-    Remark,
+    Notice,
     End,
 }
 
 impl Class {
-    fn of(word: NotifyEvent) -> Self {
-        match word {
+    fn of(event: NotifyEvent) -> Self {
+        match event {
             NotifyEvent::Master
             | NotifyEvent::Backup
             | NotifyEvent::Fault
@@ -59,219 +58,226 @@ impl Class {
             NotifyEvent::Stop | NotifyEvent::Deleted | NotifyEvent::DownAtEnd => Class::End,
             NotifyEvent::LowerPriority
             | NotifyEvent::MasterPriority
-            | NotifyEvent::BackupPriority => Class::Remark,
+            | NotifyEvent::BackupPriority => Class::Notice,
         }
     }
 }
 
 #[derive(Debug)]
 struct Waiting {
-    /// What happened together is skipped together.
-    turn: u32,
+    /// Runs of one event are skipped together.
+    event: u32,
     class: Class,
     run: ScriptRun,
 }
 
-/// What is known of a script that runs.
+/// A script that runs.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RunningScript {
-    /// Since when.
+    /// When it was started.
     since: Instant,
-    /// It was told to end.
-    told: bool,
-    /// Whose it is: `VI_1`.
+    /// It was sent SIGTERM.
+    terminated: bool,
+    /// Name of its object: `VI_1`.
     pub name: String,
-    /// The keyword it comes from.
+    /// The keyword that configures it.
     pub keyword: &'static str,
-    /// Its program.
+    /// Path of the program.
     pub program: String,
 }
 
-/// One instance or group that has something to tell. Forgotten when all is told.
+/// An object with waiting or running scripts. Dropped after the last one.
 #[derive(Debug)]
-struct Lane {
-    ticket: QueueId,
+struct ObjectQueue {
+    id: QueueId,
     kind: ObjectKind,
     name: String,
     running: Option<RunningScript>,
     waiting: VecDeque<Waiting>,
 }
 
-/// See the top of the file.
+/// Waiting and running scripts of all objects.
 #[derive(Debug, Default)]
 pub struct Queue {
-    lanes: Vec<Lane>,
-    /// Those that may start their next script, in turn.
+    objects: Vec<ObjectQueue>,
+    /// Objects that may start their next script, in order.
     ready: VecDeque<QueueId>,
     running: usize,
-    next: u32,
-    turn: u32,
-    /// The end has begun.
-    hurried: Option<Instant>,
+    next_id: u32,
+    /// Number of the last event.
+    event: u32,
+    /// When the daemon started to stop.
+    shutdown: Option<Instant>,
 }
 
 impl Queue {
-    /// Something happened, of which these scripts must be told in this order. Gives the number of older runs
-    /// that are skipped for it.
+    /// Queues the scripts of an event, which run in this order. Returns the number of outdated runs that are skipped.
     pub fn add(
         &mut self,
         kind: ObjectKind,
         name: &str,
-        word: NotifyEvent,
+        event: NotifyEvent,
         runs: Vec<ScriptRun>,
     ) -> usize {
         if runs.is_empty() {
             return 0;
         }
         let known = self
-            .lanes
+            .objects
             .iter()
-            .position(|lane| lane.kind == kind && lane.name == name);
-        let place = known.unwrap_or_else(|| self.open(kind, name));
-        self.turn = self.turn.wrapping_add(1);
-        let (turn, class) = (self.turn, Class::of(word));
-        let Some(lane) = self.lanes.get_mut(place) else {
+            .position(|object| object.kind == kind && object.name == name);
+        let index = known.unwrap_or_else(|| self.open(kind, name));
+        self.event = self.event.wrapping_add(1);
+        let (number, class) = (self.event, Class::of(event));
+        let Some(object) = self.objects.get_mut(index) else {
             return 0;
         };
-        if matches!(word, NotifyEvent::Stop | NotifyEvent::DownAtEnd) {
-            // There is no time left for history.
-            lane.waiting.retain(|waiting| waiting.class == Class::End);
+        if matches!(event, NotifyEvent::Stop | NotifyEvent::DownAtEnd) {
+            // Outdated runs would delay the last one.
+            object.waiting.retain(|waiting| waiting.class == Class::End);
         }
-        lane.waiting
-            .extend(runs.into_iter().map(|run| Waiting { turn, class, run }));
-        lane.shorten()
+        object.waiting.extend(runs.into_iter().map(|run| Waiting {
+            event: number,
+            class,
+            run,
+        }));
+        object.skip_outdated()
     }
 
     fn open(&mut self, kind: ObjectKind, name: &str) -> usize {
-        let ticket = QueueId(self.next);
-        self.next = self.next.wrapping_add(1);
-        self.lanes.push(Lane {
-            ticket,
+        let id = QueueId(self.next_id);
+        self.next_id = self.next_id.wrapping_add(1);
+        self.objects.push(ObjectQueue {
+            id,
             kind,
             name: name.to_owned(),
             running: None,
             waiting: VecDeque::new(),
         });
-        self.ready.push_back(ticket);
-        self.lanes.len().saturating_sub(1)
+        self.ready.push_back(id);
+        self.objects.len().saturating_sub(1)
     }
 
-    /// The next script to start; it counts as running from now on, until [`Queue::ended`].
+    /// The next script to start. It counts as running until [`Queue::ended`].
     pub fn next(&mut self, now: Instant) -> Option<(QueueId, ScriptRun)> {
-        if self.running >= MOST_RUNNING {
+        if self.running >= MAX_RUNNING {
             return None;
         }
-        let ticket = self.ready.pop_front()?;
-        let lane = self.lanes.iter_mut().find(|lane| lane.ticket == ticket)?;
-        let run = lane.waiting.pop_front()?.run;
-        lane.running = Some(RunningScript {
+        let id = self.ready.pop_front()?;
+        let object = self.objects.iter_mut().find(|object| object.id == id)?;
+        let run = object.waiting.pop_front()?.run;
+        object.running = Some(RunningScript {
             since: now,
-            told: false,
-            name: lane.name.clone(),
+            terminated: false,
+            name: object.name.clone(),
             keyword: run.keyword,
             program: run.command.argv.first().cloned().unwrap_or_default(),
         });
         self.running = self.running.saturating_add(1);
-        Some((ticket, run))
+        Some((id, run))
     }
 
     /// A script has ended, or could not be started.
-    pub fn ended(&mut self, ticket: QueueId) -> Option<RunningScript> {
-        let place = self.lanes.iter().position(|lane| lane.ticket == ticket)?;
-        let lane = self.lanes.get_mut(place)?;
-        let ended = lane.running.take()?;
+    pub fn ended(&mut self, id: QueueId) -> Option<RunningScript> {
+        let index = self.objects.iter().position(|object| object.id == id)?;
+        let object = self.objects.get_mut(index)?;
+        let ended = object.running.take()?;
         self.running = self.running.saturating_sub(1);
-        if lane.waiting.is_empty() {
-            self.lanes.swap_remove(place);
+        if object.waiting.is_empty() {
+            self.objects.swap_remove(index);
         } else {
-            self.ready.push_back(ticket);
+            self.ready.push_back(id);
         }
         Some(ended)
     }
 
-    /// The daemon ends: whoever is in the way has little time left.
-    pub fn hurry(&mut self, now: Instant) {
-        self.hurried = Some(now);
+    /// The daemon stops: scripts that others wait for have [`SHUTDOWN_TIME_LIMIT`] left.
+    pub fn start_shutdown(&mut self, now: Instant) {
+        self.shutdown = Some(now);
     }
 
-    fn patience(&self, running: &RunningScript) -> Instant {
-        match self.hurried {
-            Some(since) => since.after(HURRY),
-            None => running.since.after(PATIENCE),
+    fn time_limit(&self, running: &RunningScript) -> Instant {
+        match self.shutdown {
+            Some(since) => since.after(SHUTDOWN_TIME_LIMIT),
+            None => running.since.after(TIME_LIMIT),
         }
     }
 
-    /// Whether [`Queue::next`] has something.
+    /// Whether [`Queue::next`] returns a script.
     #[must_use]
     pub fn can_start(&self) -> bool {
-        self.running < MOST_RUNNING && !self.ready.is_empty()
+        self.running < MAX_RUNNING && !self.ready.is_empty()
     }
 
     /// Whether nothing waits and nothing runs.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.lanes.is_empty()
+        self.objects.is_empty()
     }
 
-    /// When [`Queue::overdue`] has something to say.
+    /// When [`Queue::overdue`] returns a script.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        let (running, _) = self.first_in_the_way()?;
-        Some(self.patience(running))
+        let (running, _) = self.oldest_blocking()?;
+        Some(self.time_limit(running))
     }
 
-    /// A script that others have waited for long enough. Each is named once.
+    /// A script that exceeded its time limit while others wait for it. Each is returned once.
     pub fn overdue(&mut self, now: Instant) -> Option<(QueueId, RunningScript)> {
-        let (running, ticket) = self.first_in_the_way()?;
-        if now < self.patience(running) {
+        let (running, id) = self.oldest_blocking()?;
+        if now < self.time_limit(running) {
             return None;
         }
         let running = running.clone();
-        let lane = self.lanes.iter_mut().find(|lane| lane.ticket == ticket)?;
-        lane.running.as_mut()?.told = true;
-        Some((ticket, running))
+        let object = self.objects.iter_mut().find(|object| object.id == id)?;
+        object.running.as_mut()?.terminated = true;
+        Some((id, running))
     }
 
-    /// The oldest script that something waits for: more of its own instance, or, when no more may run at once,
-    /// anything at all.
-    fn first_in_the_way(&self) -> Option<(&RunningScript, QueueId)> {
-        let full = self.running >= MOST_RUNNING && !self.ready.is_empty();
+    /// The oldest script that something waits for: more scripts of its object or, if no more may run at once, any script.
+    fn oldest_blocking(&self) -> Option<(&RunningScript, QueueId)> {
+        let full = self.running >= MAX_RUNNING && !self.ready.is_empty();
         let ending = self
-            .lanes
+            .objects
             .iter()
-            .any(|lane| lane.running.as_ref().is_some_and(|r| r.told));
-        let in_the_way = self.lanes.iter().filter_map(|lane| {
-            let running = lane.running.as_ref().filter(|running| !running.told)?;
-            let wanted = !lane.waiting.is_empty() || (full && !ending);
-            wanted.then_some((running, lane.ticket))
+            .any(|object| object.running.as_ref().is_some_and(|r| r.terminated));
+        let blocking = self.objects.iter().filter_map(|object| {
+            let running = object
+                .running
+                .as_ref()
+                .filter(|running| !running.terminated)?;
+            let wanted = !object.waiting.is_empty() || (full && !ending);
+            wanted.then_some((running, object.id))
         });
-        in_the_way.min_by_key(|(running, _)| running.since)
+        blocking.min_by_key(|(running, _)| running.since)
     }
 }
 
-impl Lane {
-    /// Skips what is history, as long as too much waits.
-    fn shorten(&mut self) -> usize {
+impl ObjectQueue {
+    /// Skips outdated runs while too many wait.
+    fn skip_outdated(&mut self) -> usize {
         let mut skipped: usize = 0;
-        while self.waiting.len() > MOST_WAITING {
-            let history = self.waiting.iter().find(|old| {
+        while self.waiting.len() > MAX_WAITING {
+            let outdated = self.waiting.iter().find(|old| {
                 let mut all = self.waiting.iter();
-                all.any(|new| new.class == old.class && new.turn != old.turn && later(new, old))
+                all.any(|new| {
+                    new.class == old.class && new.event != old.event && is_later(new, old)
+                })
             });
-            let Some(turn) = history.map(|old| old.turn) else {
+            let Some(event) = outdated.map(|old| old.event) else {
                 break;
             };
             let before = self.waiting.len();
-            self.waiting.retain(|waiting| waiting.turn != turn);
+            self.waiting.retain(|waiting| waiting.event != event);
             skipped = skipped.saturating_add(before.saturating_sub(self.waiting.len()));
         }
         skipped
     }
 }
 
-/// Whether `new` was added after `old`, also when the count has begun anew.
-fn later(new: &Waiting, old: &Waiting) -> bool {
-    new.turn.wrapping_sub(old.turn) < u32::MAX / 2
+/// Whether `new` was added after `old`, also after the counter has wrapped.
+fn is_later(new: &Waiting, old: &Waiting) -> bool {
+    new.event.wrapping_sub(old.event) < u32::MAX / 2
 }
 
 #[cfg(test)]
@@ -303,7 +309,7 @@ mod tests {
     fn start(queue: &mut Queue, now: Instant) -> Vec<(QueueId, String)> {
         let started = core::iter::from_fn(|| queue.next(now));
         started
-            .map(|(ticket, run)| (ticket, run.command.argv[0].clone()))
+            .map(|(id, run)| (id, run.command.argv[0].clone()))
             .collect()
     }
 
@@ -312,9 +318,9 @@ mod tests {
         let mut order = Vec::new();
         let mut running = start(queue, at(0));
         while !running.is_empty() {
-            let (ticket, program) = running.remove(0);
+            let (id, program) = running.remove(0);
             order.push(program);
-            queue.ended(ticket);
+            queue.ended(id);
             running.extend(start(queue, at(0)));
         }
         order
@@ -346,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_than_so_many_run_at_once_and_all_get_their_turn() {
+    fn the_number_of_running_scripts_is_limited_and_all_run_in_the_end() {
         let mut queue = Queue::default();
         for nth in 0..100 {
             add(
@@ -357,21 +363,21 @@ mod tests {
             );
         }
         let mut running = start(&mut queue, at(0));
-        assert_eq!(running.len(), MOST_RUNNING);
+        assert_eq!(running.len(), MAX_RUNNING);
         let mut told = running.len();
-        while let Some((ticket, _)) = running.pop() {
-            queue.ended(ticket);
+        while let Some((id, _)) = running.pop() {
+            queue.ended(id);
             let next = start(&mut queue, at(0));
             told += next.len();
             running.extend(next);
-            assert!(running.len() <= MOST_RUNNING);
+            assert!(running.len() <= MAX_RUNNING);
         }
         assert_eq!(told, 200);
         assert!(queue.is_empty());
     }
 
     #[test]
-    fn too_many_states_are_skipped_from_the_oldest_and_the_last_is_told() {
+    fn outdated_states_are_skipped_from_the_oldest_and_the_last_is_kept() {
         let mut queue = Queue::default();
         add(&mut queue, "a", NotifyEvent::Master, &["running"]);
         let _ = start(&mut queue, at(0));
@@ -380,9 +386,9 @@ mod tests {
             let (m, n) = (format!("m{nth}"), format!("n{nth}"));
             skipped += add(&mut queue, "a", NotifyEvent::Master, &[&m, &n]);
         }
-        let lane = &queue.lanes[0];
-        assert!(lane.waiting.len() <= MOST_WAITING);
-        let left: Vec<&str> = lane
+        let object = &queue.objects[0];
+        assert!(object.waiting.len() <= MAX_WAITING);
+        let left: Vec<&str> = object
             .waiting
             .iter()
             .map(|w| &*w.run.command.argv[0])
@@ -397,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_is_never_skipped_and_neither_is_the_last_state_before_remarks() {
+    fn neither_the_end_nor_the_last_state_is_ever_skipped() {
         let mut queue = Queue::default();
         add(&mut queue, "a", NotifyEvent::Deleted, &["deleted"]);
         add(&mut queue, "a", NotifyEvent::Backup, &["old"]);
@@ -406,44 +412,44 @@ mod tests {
             add(&mut queue, "a", NotifyEvent::LowerPriority, &["lower"]);
         }
         let order = drain(&mut queue);
-        assert_eq!(order.len(), MOST_WAITING);
+        assert_eq!(order.len(), MAX_WAITING);
         assert_eq!(order[..2], ["deleted", "master"]);
         assert_eq!(order.last().map(String::as_str), Some("lower"));
     }
 
     #[test]
-    fn even_ends_are_bounded() {
+    fn ends_are_bounded_too() {
         let mut queue = Queue::default();
         for nth in 0..100 {
             add(&mut queue, "a", NotifyEvent::Deleted, &[&format!("d{nth}")]);
         }
         let order = drain(&mut queue);
-        assert_eq!(order.len(), MOST_WAITING);
+        assert_eq!(order.len(), MAX_WAITING);
         assert_eq!(order.last().map(String::as_str), Some("d99"));
     }
 
     #[test]
-    fn a_script_may_take_its_time_until_something_waits_for_it() {
+    fn a_script_has_no_time_limit_until_something_waits_for_it() {
         let mut queue = Queue::default();
         add(&mut queue, "a", NotifyEvent::Master, &["slow"]);
-        let (ticket, _) = queue.next(at(0)).expect("ready");
+        let (id, _) = queue.next(at(0)).expect("ready");
         assert_eq!(queue.next_deadline(), None);
         assert_eq!(queue.overdue(at(10_000)), None);
         add(&mut queue, "a", NotifyEvent::Backup, &["next"]);
         assert_eq!(queue.next_deadline(), Some(at(60)));
         assert_eq!(queue.overdue(at(59)), None);
         let (late, running) = queue.overdue(at(60)).expect("overdue");
-        assert_eq!((late, &*running.program), (ticket, "slow"));
+        assert_eq!((late, &*running.program), (id, "slow"));
         assert_eq!(queue.overdue(at(61)), None, "told once");
         assert_eq!(queue.next_deadline(), None);
-        queue.ended(ticket);
+        queue.ended(id);
         assert_eq!(start(&mut queue, at(61))[0].1, "next");
     }
 
     #[test]
-    fn when_all_places_are_taken_the_oldest_script_makes_room() {
+    fn at_the_process_limit_the_oldest_script_is_terminated() {
         let mut queue = Queue::default();
-        for nth in 0..MOST_RUNNING {
+        for nth in 0..MAX_RUNNING {
             add(
                 &mut queue,
                 &format!("i{nth}"),
@@ -455,32 +461,32 @@ mod tests {
         assert_eq!(queue.next_deadline(), None, "nobody waits");
         add(&mut queue, "late", NotifyEvent::Master, &["late"]);
         assert_eq!(queue.next_deadline(), Some(at(60)));
-        let (ticket, running) = queue.overdue(at(200)).expect("overdue");
+        let (id, running) = queue.overdue(at(200)).expect("overdue");
         assert_eq!(running.name, "i0");
         assert_eq!(queue.overdue(at(200)), None, "one place is enough for now");
-        queue.ended(ticket);
+        queue.ended(id);
         assert_eq!(start(&mut queue, at(200))[0].1, "late");
     }
 
     #[test]
-    fn at_the_end_history_is_skipped_and_nobody_holds_it_up() {
+    fn at_shutdown_outdated_runs_are_skipped_and_slow_scripts_terminated() {
         let mut queue = Queue::default();
         add(&mut queue, "a", NotifyEvent::Master, &["slow"]);
-        let (ticket, _) = queue.next(at(0)).expect("ready");
+        let (id, _) = queue.next(at(0)).expect("ready");
         add(&mut queue, "a", NotifyEvent::Backup, &["history"]);
         assert_eq!(add(&mut queue, "a", NotifyEvent::Stop, &["stop"]), 0);
-        queue.hurry(at(10));
-        let soon = at(10).after(HURRY);
+        queue.start_shutdown(at(10));
+        let soon = at(10).after(SHUTDOWN_TIME_LIMIT);
         assert_eq!(queue.next_deadline(), Some(soon));
         assert_eq!(queue.overdue(at(10)), None);
-        assert_eq!(queue.overdue(soon).map(|(late, _)| late), Some(ticket));
-        queue.ended(ticket);
+        assert_eq!(queue.overdue(soon).map(|(late, _)| late), Some(id));
+        queue.ended(id);
         assert_eq!(start(&mut queue, soon)[0].1, "stop");
         assert_eq!(queue.next_deadline(), None);
     }
 
     #[test]
-    fn unknown_tickets_and_empty_tellings_change_nothing() {
+    fn unknown_ids_and_empty_events_change_nothing() {
         let mut queue = Queue::default();
         assert_eq!(
             queue.add(ObjectKind::Group, "g", NotifyEvent::Master, Vec::new()),
@@ -489,8 +495,8 @@ mod tests {
         assert!(queue.is_empty());
         assert_eq!(queue.ended(QueueId(7)), None);
         add(&mut queue, "a", NotifyEvent::Master, &["x"]);
-        let (ticket, _) = queue.next(at(0)).expect("ready");
-        assert!(queue.ended(ticket).is_some());
-        assert_eq!(queue.ended(ticket), None, "only once");
+        let (id, _) = queue.next(at(0)).expect("ready");
+        assert!(queue.ended(id).is_some());
+        assert_eq!(queue.ended(id), None, "only once");
     }
 }

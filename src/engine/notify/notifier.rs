@@ -413,7 +413,7 @@ impl Engine {
         let begun = self.shared.notifier.ending.is_some();
         let since = *self.shared.notifier.ending.get_or_insert(cx.now);
         if !begun {
-            self.shared.notifier.queue.hurry(cx.now);
+            self.shared.notifier.queue.start_shutdown(cx.now);
             // Whoever reads to the end sees the end.
             self.shared.notifier.fifos.close(cx);
         }
