@@ -3,8 +3,9 @@
 //! ```text
 //! ifaddrmsg: family u8 │ prefix length u8 │ flags u8 │ scope u8 │ index u32
 //! ```
-//! `IFA_LOCAL` is the interface's own address, `IFA_ADDRESS` the peer's or, without a peer, the own address again. IPv6 without
-//! a peer has `IFA_ADDRESS` only. The prefix length is that of the peer.
+//! `IFA_LOCAL` is the interface's own address, `IFA_ADDRESS` the peer's or, without a peer, the own
+//! address again. IPv6 without a peer has `IFA_ADDRESS` only. The prefix length is that of the
+//! peer.
 
 use core::net::{IpAddr, Ipv4Addr};
 
@@ -144,8 +145,8 @@ impl DesiredAddr<'_> {
         self.peer.map_or(self.cidr.prefix, |peer| peer.prefix)
     }
 
-    /// Whether the kernel considers `addr` the same address: adding this one fails with `EEXIST`, and deleting this one deletes
-    /// `addr`. Label, scope, flags and lifetimes may differ.
+    /// Whether the kernel considers `addr` the same address: adding this one fails with `EEXIST`,
+    /// and deleting this one deletes `addr`. Label, scope, flags and lifetimes may differ.
     #[must_use]
     pub fn matches(&self, addr: &Addr<'_>) -> bool {
         let peer = self.peer.map(|peer| peer.addr);
@@ -170,7 +171,8 @@ pub fn add(batch: &mut Batch, spec: &DesiredAddr<'_>) -> u32 {
     set(batch, spec, NLM_F_CREATE | NLM_F_EXCL)
 }
 
-/// Appends a request that sets the lifetimes of an address, or adds it if it does not exist (`NLM_F_REPLACE`).
+/// Appends a request that sets the lifetimes of an address, or adds it if it does not exist
+/// (`NLM_F_REPLACE`).
 pub fn replace(batch: &mut Batch, spec: &DesiredAddr<'_>) -> u32 {
     let spec = DesiredAddr {
         valid_lft: spec.valid_lft.or(Some(FOREVER)),
@@ -206,8 +208,9 @@ fn set(batch: &mut Batch, spec: &DesiredAddr<'_>, flags: u16) -> u32 {
     seq
 }
 
-/// Appends a request that deletes an address; fails with `EADDRNOTAVAIL` if it does not exist. The request contains only what
-/// [`DesiredAddr::matches`] compares, so that an address whose label was changed is deleted too.
+/// Appends a request that deletes an address; fails with `EADDRNOTAVAIL` if it does not exist. The
+/// request contains only what [`DesiredAddr::matches`] compares, so that an address whose label was
+/// changed is deleted too.
 pub fn delete(batch: &mut Batch, spec: &DesiredAddr<'_>) -> u32 {
     let header = HeaderFields::default();
     request(batch, RTM_DELADDR, NLM_F_REQUEST | NLM_F_ACK, spec, header)

@@ -1,4 +1,5 @@
-//! Reading fields in host byte order, and attributes. No other file of this room uses byte offsets, except [`Batch`].
+//! Reading fields in host byte order, and attributes. No other file of this room uses byte offsets,
+//! except [`Batch`].
 //!
 //! [`Batch`]: super::Batch
 

@@ -9,8 +9,8 @@ const MAX_VALUE: usize = 0xffff - 4;
 
 /// Requests for one `sendmsg`, with consecutive sequence numbers.
 ///
-/// [`start`](Batch::start) starts a message; everything appended until the next `start` belongs to it. Its length field is
-/// updated with every append.
+/// [`start`](Batch::start) starts a message; everything appended until the next `start` belongs to
+/// it. Its length field is updated with every append.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Batch {
     bytes: Vec<u8>,
@@ -128,7 +128,8 @@ impl Batch {
         self.close(start);
     }
 
-    /// Appends a record laid out like an attribute, with the two bytes `head` in place of the type (`rtnexthop`).
+    /// Appends a record laid out like an attribute, with the two bytes `head` in place of the type
+    /// (`rtnexthop`).
     pub(super) fn record(&mut self, head: [u8; 2], fill: impl FnOnce(&mut Self)) {
         let start = self.open(u16::from_ne_bytes(head));
         fill(self);

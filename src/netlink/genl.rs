@@ -3,8 +3,9 @@
 //! ```text
 //! nlmsghdr: type = family id │ genlmsghdr: command u8 │ version u8 │ reserved u16, 0 │ attributes …
 //! ```
-//! The controller, whose id is fixed, returns the id of a name. Family ids overlap with message types of rtnetlink, so datagrams
-//! of a generic netlink socket are parsed by [`Replies`], not by [`Messages`].
+//! The controller, whose id is fixed, returns the id of a name. Family ids overlap with message
+//! types of rtnetlink, so datagrams of a generic netlink socket are parsed by [`Replies`], not by
+//! [`Messages`].
 
 use super::attr::Reader;
 use super::{Ack, Attrs, Batch, Done, Message, Messages, NLM_F_REQUEST, ParseError};
@@ -77,7 +78,8 @@ pub enum Reply<'a> {
     Ignored,
 }
 
-/// A message and whether the dump it belongs to was interrupted ([`super::Header::dump_interrupted`]).
+/// A message and whether the dump it belongs to was interrupted
+/// ([`super::Header::dump_interrupted`]).
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct ReplyMessage<'a> {
     /// The message.

@@ -80,8 +80,8 @@ pub fn dump(batch: &mut Batch) -> u32 {
     seq
 }
 
-/// Parses a link. `None` for other families: the bridge and IPv6 use the same message types for their part of a link, and a
-/// port removed from a bridge would look like a deleted link.
+/// Parses a link. `None` for other families: the bridge and IPv6 use the same message types for
+/// their part of a link, and a port removed from a bridge would look like a deleted link.
 pub(super) fn parse(payload: &[u8]) -> Result<Option<Link<'_>>, ParseError> {
     let mut r = Reader::new(payload);
     let [family, _, _, _] = r.array()?;

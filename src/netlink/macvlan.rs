@@ -1,8 +1,9 @@
 //! macvlans: virtual interfaces with their own Ethernet address on top of another interface.
 //!
-//! The mode is VEPA. Private mode would deliver every frame with the macvlan's own source address to the macvlan alone; but
-//! other routers use the virtual router's address as well, so adverts of a second master would never arrive on the
-//! base interface. Bridge mode would pass frames of one virtual router to the others on the same interface.
+//! The mode is VEPA. Private mode would deliver every frame with the macvlan's own source address
+//! to the macvlan alone; but other routers use the virtual router's address as well, so adverts of
+//! a second master would never arrive on the base interface. Bridge mode would pass frames of one
+//! virtual router to the others on the same interface.
 
 use super::link::{
     IFLA_ADDRESS, IFLA_IFNAME, IFLA_INFO_KIND, IFLA_LINK, IFLA_LINKINFO, LinkFlags, RTM_DELLINK,

@@ -1,26 +1,29 @@
 //! Netlink messages: host byte order ⇄ structs. No I/O: `os` owns the sockets.
 //!
-//! A datagram is a sequence of messages. A message is a header, a fixed part that depends on its type, and attributes:
+//! A datagram is a sequence of messages. A message is a header, a fixed part that depends on its
+//! type, and attributes:
 //! ```text
 //! ┌ nlmsghdr, 16 ───────────────────────────┐┌ ifaddrmsg, 8 ┐┌ nlattr ─────────────┐
 //! │ length u32 │ type u16 │ flags u16 │ seq  ││ …            ││ length u16 │ type   │ value, padding to 4 …
 //! │            │          │           │ port ││              ││            │ u16    │
 //! ```
-//! Receiving: [`Messages`] iterates over a datagram and yields [`Envelope`]s. Messages of other types are
-//! [`Message::Other`]; unknown attributes are skipped, of duplicates the last one counts, and nesting is followed 4
-//! levels deep. A wrong message length ends the datagram; an invalid attribute invalidates its message only.
+//! Receiving: [`Messages`] iterates over a datagram and yields [`Envelope`]s. Messages of other
+//! types are [`Message::Other`]; unknown attributes are skipped, of duplicates the last one counts,
+//! and nesting is followed 4 levels deep. A wrong message length ends the datagram; an invalid
+//! attribute invalidates its message only.
 //!
-//! Sending: [`Batch`] collects requests with consecutive sequence numbers in one reusable buffer. One `sendmsg` sends all of
-//! them, and [`Ack::seq`] identifies the request.
+//! Sending: [`Batch`] collects requests with consecutive sequence numbers in one reusable buffer.
+//! One `sendmsg` sends all of them, and [`Ack::seq`] identifies the request.
 //!
-//! Everything is read and written at offsets in host byte order (`_ne` in the names). No struct is cast, so alignment and
-//! padding do not matter. The constants are the kernel's UAPI.
+//! Everything is read and written at offsets in host byte order (`_ne` in the names). No struct is
+//! cast, so alignment and padding do not matter. The constants are the kernel's UAPI.
 //!
-//! `attr.rs` reading · `batch.rs` writing · `link.rs` · `addr.rs` · `route.rs` · `rule.rs` · `macvlan.rs` · `nft.rs` (netfilter,
-//! not rtnetlink) · `genl.rs` and `ipvs/` (generic netlink).
+//! `attr.rs` reading · `batch.rs` writing · `link.rs` · `addr.rs` · `route.rs` · `rule.rs` ·
+//! `macvlan.rs` · `nft.rs` (netfilter, not rtnetlink) · `genl.rs` and `ipvs/` (generic netlink).
 //!
 //! # Example
-//! A request to add 192.0.2.1/24 to interface 2; the kernel announces a new address in the same format:
+//! A request to add 192.0.2.1/24 to interface 2; the kernel announces a new address in the same
+//! format:
 //! ```
 //! use vrrpd::netlink::addr::{self, DesiredAddr};
 //! use vrrpd::netlink::{Batch, Message, Messages};
@@ -220,8 +223,8 @@ pub struct Header {
 }
 
 impl Header {
-    /// Whether the dump is inconsistent and must be repeated (`NLM_F_DUMP_INTR`). Any message of the dump may have the
-    /// flag, not just the last.
+    /// Whether the dump is inconsistent and must be repeated (`NLM_F_DUMP_INTR`). Any message of
+    /// the dump may have the flag, not just the last.
     #[must_use]
     pub fn dump_interrupted(&self) -> bool {
         self.flags & NLM_F_DUMP_INTR != 0
@@ -376,7 +379,8 @@ fn done_errno(payload: &[u8]) -> i32 {
 }
 
 impl<'a> Ack<'a> {
-    /// Parses `nlmsgerr`: the error, the request's header, its payload unless capped, then the extended acknowledgement.
+    /// Parses `nlmsgerr`: the error, the request's header, its payload unless capped, then the
+    /// extended acknowledgement.
     fn parse(header: &Header, payload: &'a [u8]) -> Result<Self, ParseError> {
         let mut r = Reader::new(payload);
         let mut ack = Ack {

@@ -1,12 +1,14 @@
-//! nftables for `no_accept`: a table with two chains that drop packets to and from a set of addresses.
+//! nftables for `no_accept`: a table with two chains that drop packets to and from a set of
+//! addresses.
 //!
 //! ```text
 //! nfgenmsg: family u8 │ version u8, 0 │ resource id u16, big-endian (0; the subsystem in begin and end)
 //! ```
-//! All numbers in attributes are big-endian. Requests are enclosed in [`begin_batch`] and [`end_batch`]: the kernel applies
-//! all of them or none.
+//! All numbers in attributes are big-endian. Requests are enclosed in [`begin_batch`] and
+//! [`end_batch`]: the kernel applies all of them or none.
 //!
-//! In nft(8) syntax, for IPv6 (the IPv4 table has no rules for link-local addresses and neighbor discovery):
+//! In nft(8) syntax, for IPv6 (the IPv4 table has no rules for link-local addresses and neighbor
+//! discovery):
 //! ```text
 //! set vips { type ipv6_addr; }    set vips_link_local { type ipv6_addr . ifname; }
 //! chain in { type filter hook input priority -1; policy accept;
@@ -44,7 +46,8 @@ const LIST_ELEM: u16 = 1;
 const NF_DROP: u32 = 0;
 const NF_ACCEPT: u32 = 1;
 
-/// Largest number of elements per message: an element takes 48 bytes, and a message must stay below 64 KiB.
+/// Largest number of elements per message: an element takes 48 bytes, and a message must stay below
+/// 64 KiB.
 pub const MAX_ELEMENTS: usize = 512;
 
 /// Starts a transaction.
@@ -156,7 +159,8 @@ impl Table<'_> {
         self.table(batch, DELTABLE);
     }
 
-    /// Adds at most [`MAX_ELEMENTS`] addresses. Those of the other family are skipped, existing ones stay.
+    /// Adds at most [`MAX_ELEMENTS`] addresses. Those of the other family are skipped, existing
+    /// ones stay.
     pub fn add(&self, batch: &mut Batch, elements: &[Element<'_>]) {
         for set in self.sets() {
             let mut fitting = elements

@@ -4,11 +4,12 @@
 //! rtmsg: family u8 │ dst length u8 │ src length u8 │ TOS u8 │ table u8 │ protocol u8 │ scope u8 │ type u8 │ flags u32
 //! rtnexthop: length u16 │ flags u8 │ weight - 1 u8 │ index i32 │ attributes: gateway, realm
 //! ```
-//! A single nexthop is described by attributes of the route, several by `rtnexthop` structs in `RTA_MULTIPATH`. A table above
-//! 255 is in an attribute.
+//! A single nexthop is described by attributes of the route, several by `rtnexthop` structs in
+//! `RTA_MULTIPATH`. A table above 255 is in an attribute.
 //!
-//! Which attributes identify a route depends on the kernel and on the family, so a route is deleted with the same attributes it
-//! was added with, except its metrics. They include the protocol, so routes of other origin are not deleted.
+//! Which attributes identify a route depends on the kernel and on the family, so a route is deleted
+//! with the same attributes it was added with, except its metrics. They include the protocol, so
+//! routes of other origin are not deleted.
 
 use core::net::IpAddr;
 

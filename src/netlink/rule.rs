@@ -3,9 +3,10 @@
 //! ```text
 //! fib_rule_hdr: family u8 │ dst length u8 │ src length u8 │ TOS u8 │ table u8 │ 0 u8 │ 0 u8 │ action u8 │ flags u32
 //! ```
-//! One type serves both directions: a rule contains no interface index and is reported as it was added. It always has a
-//! priority here; without one the kernel chooses it, and adding the same rule twice makes two. Deleting removes the
-//! first rule that matches all attributes of the request.
+//! One type serves both directions: a rule contains no interface index and is reported as it was
+//! added. It always has a priority here; without one the kernel chooses it, and adding the same
+//! rule twice makes two. Deleting removes the first rule that matches all attributes of the
+//! request.
 
 use core::net::IpAddr;
 

@@ -55,8 +55,9 @@ fn name(names: &'static [&'static str], index: i64) -> &'static str {
     names.get(index).copied().unwrap_or_default()
 }
 
-/// Year, month (from 0) and day (from 1) of a day counted from 1970-01-01. Years are taken to start in March, so that
-/// the leap day is the last of its year; five months from March on then have 153 days.
+/// Year, month (from 0) and day (from 1) of a day counted from 1970-01-01. Years are taken to start
+/// in March, so that the leap day is the last of its year; five months from March on then have 153
+/// days.
 fn civil(days: i64) -> (i64, i64, i64) {
     let days = days.saturating_add(EPOCH);
     let (cycle, day_of_cycle) = (days.div_euclid(CYCLE), days.rem_euclid(CYCLE));

@@ -1,5 +1,5 @@
-//! Error numbers of the kernel that decide what happens next (`errno.h`). The low ones are the same on every architecture;
-//! where MIPS has a number of its own, both are listed.
+//! Error numbers of the kernel that decide what happens next (`errno.h`). The low ones are the same
+//! on every architecture; where MIPS has a number of its own, both are listed.
 
 /// No such file or directory; of rules and IPVS destinations: no such object.
 pub const ENOENT: i32 = 2;

@@ -108,8 +108,8 @@ pub struct Service {
     pub scheduler: String,
     /// Persistence timeout in seconds; 0: not persistent.
     pub persistence: u32,
-    /// Granularity of persistence. IPv4: a netmask in host order; IPv6: a prefix length. All ones or 128 without
-    /// persistence.
+    /// Granularity of persistence. IPv4: a netmask in host order; IPv6: a prefix length. All ones
+    /// or 128 without persistence.
     pub granularity: u32,
     /// One-packet scheduling of UDP.
     pub one_packet: bool,

@@ -1,4 +1,5 @@
-//! Types shared by all rooms: identifiers, addresses, intervals, times, and the state and counters of virtual routers.
+//! Types shared by all rooms: identifiers, addresses, intervals, times, and the state and counters
+//! of virtual routers.
 //!
 //! Values without behavior; invalid ones cannot be constructed. Depends on no other room.
 

@@ -113,8 +113,8 @@ pub enum RouteInsert {
     Add,
 }
 
-/// Interface name: 1–15 bytes, without whitespace, `/` and control characters. [`Default`] is the empty name, which no
-/// interface has.
+/// Interface name: 1–15 bytes, without whitespace, `/` and control characters. [`Default`] is the
+/// empty name, which no interface has.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct IfName(heapless::String<15>);
 

@@ -1,7 +1,7 @@
 //! Sorting with little code.
 //!
-//! The sorts of the standard library take about 4 KB of code per element type. vrrpd sorts short lists when a configuration
-//! is read; a heap does that with a tenth of the code.
+//! The sorts of the standard library take about 4 KB of code per element type. vrrpd sorts short
+//! lists when a configuration is read; a heap does that with a tenth of the code.
 
 extern crate alloc;
 

@@ -1,6 +1,7 @@
 //! The parts of the daemon that one process runs.
 
-/// What `-P` and `-C` select: two daemons may share one configuration file, each running its part of it.
+/// What `-P` and `-C` select: two daemons may share one configuration file, each running its part
+/// of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Subsystems {
     /// VRRP and virtual servers.

@@ -1,4 +1,5 @@
-//! Times of the monotonic clock. Only `os` reads the clock; the other rooms get the time as a parameter.
+//! Times of the monotonic clock. Only `os` reads the clock; the other rooms get the time as a
+//! parameter.
 
 use core::time::Duration;
 

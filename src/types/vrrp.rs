@@ -5,8 +5,8 @@ use core::net::IpAddr;
 
 use super::{Centis, Priority};
 
-/// State of a virtual router (RFC 9568 §6.4), plus keepalived's FAULT. The numbers are keepalived's,
-/// as in its JSON.
+/// State of a virtual router (RFC 9568 §6.4), plus keepalived's FAULT. The numbers are
+/// keepalived's, as in its JSON.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum VrrpState {
     /// Not started.
@@ -50,7 +50,8 @@ pub struct MasterInfo {
     pub interval: Centis,
 }
 
-/// Counters of one instance, under the names of keepalived's statistics (`keepalived.stats`, JSON `stats`).
+/// Counters of one instance, under the names of keepalived's statistics (`keepalived.stats`, JSON
+/// `stats`).
 ///
 /// Plain `u64`: there is one thread, and 32-bit MIPS has no 64-bit atomics.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -95,7 +96,7 @@ pub struct VrrpCounters {
     pub pri_zero_rcvd: u64,
     /// Adverts with priority 0 sent.
     pub pri_zero_sent: u64,
-    /// Discarded for a reason that keepalived does not count: version, transport, unknown peer, our own
-    /// address.
+    /// Discarded for a reason that keepalived does not count: version, transport, unknown peer, our
+    /// own address.
     pub other_rejected: u64,
 }

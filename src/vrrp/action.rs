@@ -5,8 +5,9 @@ use core::net::IpAddr;
 use super::{Reason, SignatureError};
 use crate::types::{Centis, Priority, Version, VrrpState};
 
-/// What `engine` must do, in the order given: the advert goes out before the addresses appear (RFC 9568 §6.4.1), and a
-/// resigning master withdraws them last. `engine` knows which addresses these are.
+/// What `engine` must do, in the order given: the advert goes out before the addresses appear (RFC
+/// 9568 §6.4.1), and a resigning master withdraws them last. `engine` knows which addresses these
+/// are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Action {
     /// Send an advert with this priority; 0 resigns.
@@ -37,11 +38,13 @@ pub enum Action {
 /// Cause of a burst of gratuitous ARP and unsolicited neighbor advertisements.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Burst {
-    /// Became master: `garp_master_repeat` rounds, again after `garp_master_delay`; starts the refresh.
+    /// Became master: `garp_master_repeat` rounds, again after `garp_master_delay`; starts the
+    /// refresh.
     Master,
     /// Resumed as master: one round, since nothing changed for the neighbors; starts the refresh.
     Resumed,
-    /// Advert from a master of lower priority: `garp_lower_prio_repeat` rounds, again after its delay.
+    /// Advert from a master of lower priority: `garp_lower_prio_repeat` rounds, again after its
+    /// delay.
     LowerPrio,
 }
 
@@ -60,7 +63,8 @@ pub enum Notice {
         /// Sender.
         from: IpAddr,
     },
-    /// `auth_hmac` in permissive mode: adverts of this sender are accepted in spite of their signature.
+    /// `auth_hmac` in permissive mode: adverts of this sender are accepted in spite of their
+    /// signature.
     Tolerated {
         /// Sender.
         from: IpAddr,

@@ -1,18 +1,21 @@
 //! BACKUP: waiting until the master is silent (RFC 9568 §6.4.2).
 //!
-//! One timer runs. Its start (`armed_at`) and its purpose ([`TimerKind`]) are stored, so that a change of priority can
-//! recompute it. An advert of a master with lower priority does not restart it: this is how preemption works. With
-//! `preempt_delay` such adverts restart it until the delay is over.
+//! One timer runs. Its start (`armed_at`) and its purpose ([`TimerKind`]) are stored, so that a
+//! change of priority can recompute it. An advert of a master with lower priority does not restart
+//! it: this is how preemption works. With `preempt_delay` such adverts restart it until the delay
+//! is over.
 //!
-//! **A late timer does not prove a silent master.** A timer served more than one interval after its deadline means that we
-//! stalled (a stopped process, a suspended machine), and adverts may have been missed. The sockets are read before
-//! timers are served, so a master whose adverts were queued has already restarted the timer. In case nothing could be
-//! queued, the instance listens for one more interval plus skew before it takes over; once only, because on a
-//! machine that is always late the takeover must still happen.
+//! **A late timer does not prove a silent master.** A timer served more than one interval after its
+//! deadline means that we stalled (a stopped process, a suspended machine), and adverts may have
+//! been missed. The sockets are read before timers are served, so a master whose adverts were
+//! queued has already restarted the timer. In case nothing could be queued, the instance listens
+//! for one more interval plus skew before it takes over; once only, because on a machine that is
+//! always late the takeover must still happen.
 //!
-//! **In a sync group** ([`super::group`]) the end of the timer makes a [`PendingTakeover`]: the instance requests the group's
-//! decision, and again every interval, until it becomes master with the other members or hears a master it must
-//! follow. Arming the timer for any other purpose cancels it.
+//! **In a sync group** ([`super::group`]) the end of the timer makes a [`PendingTakeover`]: the
+//! instance requests the group's decision, and again every interval, until it becomes master with
+//! the other members or hears a master it must follow. Arming the timer for any other purpose
+//! cancels it.
 
 use core::time::Duration;
 
@@ -173,7 +176,8 @@ impl Instance {
         };
         let span = self.span(backup.timer, backup.interval);
         if let State::Backup(backup) = &mut self.state {
-            // Not before now; but a deadline that has passed stays in the past, since its lateness matters.
+            // Not before now; but a deadline that has passed stays in the past, since its lateness
+            // matters.
             let earliest = now.min(backup.down_at);
             backup.down_at = backup.armed_at.after(span).max(earliest);
             if backup.master.is_some_and(|master| master.priority >= ours) {
@@ -242,7 +246,8 @@ impl Instance {
         }
     }
 
-    /// Shortens the timer to Skew_Time unless it ends sooner anyway: repeated resignations never postpone the takeover.
+    /// Shortens the timer to Skew_Time unless it ends sooner anyway: repeated resignations never
+    /// postpone the takeover.
     fn master_resigned(&mut self, now: Instant) {
         let State::Backup(backup) = &mut self.state else {
             return;
@@ -272,7 +277,8 @@ impl Instance {
         self.arm(now, TimerKind::Down);
     }
 
-    /// The sender as a master to follow. In v2 its interval equals ours, or the advert was discarded.
+    /// The sender as a master to follow. In v2 its interval equals ours, or the advert was
+    /// discarded.
     pub(super) fn master_info(&self, received: &Received<'_>) -> MasterInfo {
         MasterInfo {
             addr: received.from,
@@ -352,8 +358,8 @@ impl Instance {
         }
     }
 
-    /// `timer_expired_backup`: the timer is so late that another router must have taken over, and with `nopreempt` that
-    /// router keeps mastership.
+    /// `timer_expired_backup`: the timer is so late that another router must have taken over, and
+    /// with `nopreempt` that router keeps mastership.
     pub(super) fn must_stay_backup(&self, late: Duration, interval: Duration) -> bool {
         self.params.nopreempt
             && self

@@ -1,7 +1,7 @@
 //! Counting of discarded adverts under keepalived's names.
 //!
-//! The state machine counts what it decides; `engine` counts through `Instance::counters_mut` what it finds
-//! before an advert gets here (length, type).
+//! The state machine counts what it decides; `engine` counts through `Instance::counters_mut` what
+//! it finds before an advert gets here (length, type).
 
 use super::{Reject, SignatureError};
 use crate::types::VrrpCounters;

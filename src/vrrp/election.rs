@@ -26,8 +26,8 @@ pub(super) struct Claim {
     pub(super) addr: Option<IpAddr>,
 }
 
-/// Compares priorities, then primary addresses. Addresses compare as unsigned numbers in network byte order,
-/// which is how `IpAddr` is ordered within a family.
+/// Compares priorities, then primary addresses. Addresses compare as unsigned numbers in network
+/// byte order, which is how `IpAddr` is ordered within a family.
 pub(super) fn compare(ours: Claim, theirs: Claim) -> Contest {
     match theirs.priority.cmp(&ours.priority) {
         Ordering::Less => Contest::Won,

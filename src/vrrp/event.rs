@@ -31,9 +31,9 @@ pub enum Event<'a> {
         /// `vrrp_startup_delay`: timers start that much later; adverts count from now on.
         startup_delay: Duration,
     },
-    /// Continues as MASTER in place of a process that died (hot restart): waits in INIT until `at` and becomes MASTER
-    /// with the timer. An advert of a master, a fault or a timer served after `until` turns this into an ordinary
-    /// `Start`. `Ready` or `Fault` may follow later.
+    /// Continues as MASTER in place of a process that died (hot restart): waits in INIT until `at`
+    /// and becomes MASTER with the timer. An advert of a master, a fault or a timer served after
+    /// `until` turns this into an ordinary `Start`. `Ready` or `Fault` may follow later.
     Resume {
         /// When to become MASTER ([`super::resume_listen_time`]).
         at: Instant,
@@ -42,9 +42,11 @@ pub enum Event<'a> {
         /// As in `Start`, for the case that resuming is abandoned.
         startup_delay: Duration,
     },
-    /// The daemon stops or the instance is removed: resigns (priority 0) and withdraws the addresses.
+    /// The daemon stops or the instance is removed: resigns (priority 0) and withdraws the
+    /// addresses.
     Stop,
-    /// An advert for this VRID arrived. The checks of RFC 9568 §7.1 that need the configuration are made here.
+    /// An advert for this VRID arrived. The checks of RFC 9568 §7.1 that need the configuration are
+    /// made here.
     Advert(&'a Received<'a>),
     /// [`super::Instance::next_deadline`] has passed.
     Timer,
@@ -61,7 +63,8 @@ pub enum Event<'a> {
     GroupMaster,
     /// Another member of the sync group is no longer master: become BACKUP.
     GroupBackup,
-    /// The configuration was reloaded. State, counters and the known master stay; VRID and family are the same.
+    /// The configuration was reloaded. State, counters and the known master stay; VRID and family
+    /// are the same.
     Params {
         /// The new configuration.
         params: &'a Params,

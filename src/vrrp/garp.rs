@@ -1,12 +1,14 @@
-//! When to send gratuitous ARP and unsolicited neighbor advertisements (keepalived.conf(5), `garp_*`).
+//! When to send gratuitous ARP and unsolicited neighbor advertisements (keepalived.conf(5),
+//! `garp_*`).
 //!
-//! A *burst* is a number of *rounds*; a round is one frame per address. [`Schedule`] only decides which address is next
-//! and when; it knows neither the addresses nor the frames. The caller starts a burst on `Action::Announce`, stops on
-//! `Action::StopAnnouncing`, and calls [`Schedule::next`] as often as its budget allows: `Some(i)` means "send the frame
-//! of address `i` now", `None` means "nothing until [`Schedule::next_deadline`]".
+//! A *burst* is a number of *rounds*; a round is one frame per address. [`Schedule`] only decides
+//! which address is next and when; it knows neither the addresses nor the frames. The caller starts
+//! a burst on `Action::Announce`, stops on `Action::StopAnnouncing`, and calls [`Schedule::next`]
+//! as often as its budget allows: `Some(i)` means "send the frame of address `i` now", `None` means
+//! "nothing until [`Schedule::next_deadline`]".
 //!
-//! A burst that becomes due while another is being sent is merged with it: neighbors learn the same from either, so
-//! the larger number of rounds remains to be sent.
+//! A burst that becomes due while another is being sent is merged with it: neighbors learn the same
+//! from either, so the larger number of rounds remains to be sent.
 
 use core::time::Duration;
 
@@ -28,9 +30,9 @@ pub struct Params {
     pub lower_prio_repeat: u16,
     /// `garp_lower_prio_delay`: repeats that burst; zero: no repetition.
     pub lower_prio_delay: Duration,
-    /// Time between two rounds of a burst. A full queue or a learning switch that drops one frame would drop five sent
-    /// back to back. And when many instances take over together, each gets its first round before any gets its
-    /// second.
+    /// Time between two rounds of a burst. A full queue or a learning switch that drops one frame
+    /// would drop five sent back to back. And when many instances take over together, each gets its
+    /// first round before any gets its second.
     pub round_gap: Duration,
 }
 
@@ -70,7 +72,8 @@ impl Schedule {
         }
     }
 
-    /// Starts a burst and schedules its repetition; `Burst::Master` and `Burst::Resumed` also start the refresh.
+    /// Starts a burst and schedules its repetition; `Burst::Master` and `Burst::Resumed` also start
+    /// the refresh.
     pub fn start(&mut self, now: Instant, burst: Burst) {
         self.not_before = now;
         match burst {
@@ -160,8 +163,8 @@ impl Schedule {
         }
     }
 
-    /// Sends at least `rounds` full rounds from here on. The current round is completed first: restarting it would starve
-    /// the last addresses when many are paced.
+    /// Sends at least `rounds` full rounds from here on. The current round is completed first:
+    /// restarting it would starve the last addresses when many are paced.
     fn at_least(&mut self, rounds: u16) {
         let in_progress = u16::from(self.cursor > 0);
         self.rounds = self.rounds.max(rounds.saturating_add(in_progress));

@@ -1,27 +1,31 @@
-//! Sync groups (`vrrp_sync_group`): instances that are all master or all not. A router with an interface in each of two
-//! networks must not forward from one into the other while another router owns the way back.
+//! Sync groups (`vrrp_sync_group`): instances that are all master or all not. A router with an
+//! interface in each of two networks must not forward from one into the other while another router
+//! owns the way back.
 //!
 //! A group has no state of its own: it is derived from the members and cannot diverge from them.
-//! * A member whose down timer has expired takes over only if all members are master or ready to take over. It emits
-//!   `Action::RequestGroup`, stays ready until it hears a master it must follow, and requests again once per
-//!   interval. The last member to become ready makes such a request itself, so nothing is delayed; repeating is for
-//!   obstacles that disappear without an event.
-//! * A member that yields makes the others BACKUP, without resigning: the router that had the higher priority in one
-//!   network takes over in all of them.
-//! * A member with a fault puts all of them in FAULT. That is not decided here: `engine` delivers `Fault` to every member as
-//!   long as one of them has a reason.
+//! * A member whose down timer has expired takes over only if all members are master or ready to
+//!   take over. It emits `Action::RequestGroup`, stays ready until it hears a master it must
+//!   follow, and requests again once per interval. The last member to become ready makes such a
+//!   request itself, so nothing is delayed; repeating is for obstacles that disappear without an
+//!   event.
+//! * A member that yields makes the others BACKUP, without resigning: the router that had the
+//!   higher priority in one network takes over in all of them.
+//! * A member with a fault puts all of them in FAULT. That is not decided here: `engine` delivers
+//!   `Fault` to every member as long as one of them has a reason.
 //!
-//! `engine` evaluates [`decide`] whenever a member requested it or changed its state, before it handles any other event,
-//! so the members differ for the length of one event at most.
+//! `engine` evaluates [`decide`] whenever a member requested it or changed its state, before it
+//! handles any other event, so the members differ for the length of one event at most.
 //!
-//! Two routers may each win the election in one network: with different priorities, or with equal ones and addresses in
-//! opposite order. If both take over at the same time, both yield, and with equal timers this would repeat forever.
-//! So a router that had to yield soon after taking over waits a little longer the next time, for a time that
-//! depends on its address ([`contention_delay`]).
+//! Two routers may each win the election in one network: with different priorities, or with equal
+//! ones and addresses in opposite order. If both take over at the same time, both yield, and with
+//! equal timers this would repeat forever. So a router that had to yield soon after taking over
+//! waits a little longer the next time, for a time that depends on its address
+//! ([`contention_delay`]).
 
-use crate::types::VrrpState;
 use core::net::IpAddr;
 use core::time::Duration;
+
+use crate::types::VrrpState;
 
 /// State of a member, as far as its group is concerned.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,9 +55,10 @@ pub enum Decision {
     AllBackup,
 }
 
-/// Decides from the states of the members. A mixture of MASTER and BACKUP exists for the length of one event, or after a
-/// reload has put the members into one group. Then the members that know no other master become master too, but
-/// if one follows a master, all become BACKUP. Members resume after a restart only if all of them do.
+/// Decides from the states of the members. A mixture of MASTER and BACKUP exists for the length of
+/// one event, or after a reload has put the members into one group. Then the members that know no
+/// other master become master too, but if one follows a master, all become BACKUP. Members resume
+/// after a restart only if all of them do.
 #[must_use]
 pub fn decide(members: impl Iterator<Item = MemberState>) -> Decision {
     let (mut masters, mut ready, mut waiting, mut following) = (false, false, false, false);
@@ -77,8 +82,8 @@ pub fn decide(members: impl Iterator<Item = MemberState>) -> Decision {
     }
 }
 
-/// The state of a group: MASTER if all members are, FAULT if any is, else BACKUP. `None` while some members have started
-/// or stopped and others have not yet.
+/// The state of a group: MASTER if all members are, FAULT if any is, else BACKUP. `None` while some
+/// members have started or stopped and others have not yet.
 #[must_use]
 pub fn state(members: impl Iterator<Item = VrrpState>) -> Option<VrrpState> {
     let (mut init, mut fault, mut backup, mut master) = (false, false, false, false);
@@ -99,8 +104,8 @@ pub fn state(members: impl Iterator<Item = VrrpState>) -> Option<VrrpState> {
     }
 }
 
-/// How much longer the router at `source` waits, the `nth` time it had to yield soon after taking over: a pseudorandom
-/// fraction of `interval` that depends on both.
+/// How much longer the router at `source` waits, the `nth` time it had to yield soon after taking
+/// over: a pseudorandom fraction of `interval` that depends on both.
 #[must_use]
 pub(super) fn contention_delay(source: Option<IpAddr>, nth: u64, interval: Duration) -> Duration {
     let mut hash: u32 = 0x811c_9dc5;

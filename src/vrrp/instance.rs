@@ -1,12 +1,14 @@
-//! One virtual router: its state, the events from inside the router (start, stop, ready, fault, priority), and the
-//! transitions into and out of MASTER (RFC 9568 §6.4; the diagram is in `mod.rs`).
+//! One virtual router: its state, the events from inside the router (start, stop, ready, fault,
+//! priority), and the transitions into and out of MASTER (RFC 9568 §6.4; the diagram is in
+//! `mod.rs`).
 //!
 //! Invariants, held by `tests/sim.rs`:
-//! * a state has exactly the timers it needs; `next_deadline` changes through `handle` only; after `Event::Timer` at
-//!   `now` it is later than `now`;
+//! * a state has exactly the timers it needs; `next_deadline` changes through `handle` only; after
+//!   `Event::Timer` at `now` it is later than `now`;
 //! * `Install` and `Withdraw` alternate, and between them the state is MASTER;
 //! * an event causes at most eight actions and allocates nothing;
-//! * an advert that fails a check changes counters only (one with AH and an old sequence number may be answered).
+//! * an advert that fails a check changes counters only (one with AH and an old sequence number may
+//!   be answered).
 
 use core::net::IpAddr;
 use core::time::Duration;
@@ -52,7 +54,8 @@ pub struct Instance {
 pub(super) enum Release {
     /// With an advert of priority 0.
     Resign,
-    /// Without: the backups would start an election against the router we yield to, or no advert can be sent.
+    /// Without: the backups would start an election against the router we yield to, or no advert
+    /// can be sent.
     Yield,
 }
 
@@ -185,8 +188,8 @@ impl Instance {
         }
     }
 
-    /// Sequence number of the next advert with AH; `None` when they are exhausted and nothing may be sent.
-    /// `wall`: time since 1970.
+    /// Sequence number of the next advert with AH; `None` when they are exhausted and nothing may
+    /// be sent. `wall`: time since 1970.
     pub fn next_ah_sequence(&mut self, wall: Duration) -> Option<u32> {
         self.sequences.next_ah(wall)
     }
@@ -295,8 +298,9 @@ impl Instance {
         self.transition(from, why, out);
     }
 
-    /// In MASTER the next advert carries the new priority. In BACKUP the running timer is recomputed from its start, so
-    /// the time already waited counts and repeated changes cannot postpone it.
+    /// In MASTER the next advert carries the new priority. In BACKUP the running timer is
+    /// recomputed from its start, so the time already waited counts and repeated changes cannot
+    /// postpone it.
     pub(super) fn on_priority(&mut self, now: Instant, priority: Priority) {
         if self.params.priority.is_owner() {
             return;
@@ -373,8 +377,9 @@ impl Instance {
         true
     }
 
-    /// A difference is reported and counted, but the advert is accepted (as in keepalived since 2.3.3): discarding it
-    /// would cause two masters while the addresses are changed on one router after the other.
+    /// A difference is reported and counted, but the advert is accepted (as in keepalived since
+    /// 2.3.3): discarding it would cause two masters while the addresses are changed on one router
+    /// after the other.
     fn compare_addresses(&mut self, now: Instant, received: &Received<'_>, out: &mut Actions) {
         let from = received.from;
         let known = self.params.skip_check_adv_addr && self.last_sender == Some(from);

@@ -1,14 +1,15 @@
 //! MASTER: sending adverts, and the contest with another master (RFC 9568 §6.4.3).
 //!
-//! The next advert is due one interval after the last deadline, so the mean interval is the configured one, and adverts
-//! missed in a stall are not made up for. Replies to other routers leave that timer alone and are rate limited: a
-//! flood of adverts of lower priority gets four replies per interval.
+//! The next advert is due one interval after the last deadline, so the mean interval is the
+//! configured one, and adverts missed in a stall are not made up for. Replies to other routers
+//! leave that timer alone and are rate limited: a flood of adverts of lower priority gets four
+//! replies per interval.
 //!
-//! **After a stall** longer than our peers' down interval, a peer may have been master and the neighbors' ARP tables may
-//! point to it. The sockets are read before the timer is served, and no reply is sent until then: an advert of higher
-//! priority in the queue makes us yield without having sent anything. If there is none, the timer's advert replies
-//! to all of lower priority. A suspended machine may not have queued their adverts at all, so gratuitous ARP is
-//! sent again.
+//! **After a stall** longer than our peers' down interval, a peer may have been master and the
+//! neighbors' ARP tables may point to it. The sockets are read before the timer is served, and no
+//! reply is sent until then: an advert of higher priority in the queue makes us yield without
+//! having sent anything. If there is none, the timer's advert replies to all of lower priority. A
+//! suspended machine may not have queued their adverts at all, so gratuitous ARP is sent again.
 
 use core::time::Duration;
 
@@ -174,8 +175,8 @@ impl Instance {
         }
     }
 
-    /// Replies at once (RFC 9568 §6.4.3), so that the master of lower priority yields before the neighbors learn its
-    /// address.
+    /// Replies at once (RFC 9568 §6.4.3), so that the master of lower priority yields before the
+    /// neighbors learn its address.
     fn assert_mastership(&mut self, now: Instant, out: &mut Actions) {
         if !self.may_reply(now) {
             return;
@@ -186,17 +187,18 @@ impl Instance {
         self.push(Action::Announce(Burst::LowerPrio), out);
     }
 
-    /// AH: a router that counts from 1 after a restart, as keepalived does, learns from our advert which sequence number
-    /// it must exceed. We cannot yield to it before, so the advert is sent at once.
+    /// AH: a router that counts from 1 after a restart, as keepalived does, learns from our advert
+    /// which sequence number it must exceed. We cannot yield to it before, so the advert is sent at
+    /// once.
     pub(super) fn advertise_sequence(&mut self, now: Instant, out: &mut Actions) {
         if self.may_reply(now) {
             self.push(Action::SendAdvert(self.effective_priority()), out);
         }
     }
 
-    /// Whether a reply may be sent now; if so, no other for a quarter of an interval. After a stall there is no reply
-    /// before the sockets have been read: the next packet may come from a router of higher priority. The advert of
-    /// the timer that follows serves as the reply.
+    /// Whether a reply may be sent now; if so, no other for a quarter of an interval. After a stall
+    /// there is no reply before the sockets have been read: the next packet may come from a router
+    /// of higher priority. The advert of the timer that follows serves as the reply.
     fn may_reply(&mut self, now: Instant) -> bool {
         let interval = self.params.advert_int.duration();
         let quarter = interval.checked_div(4).unwrap_or_default();
@@ -215,8 +217,9 @@ impl Instance {
         true
     }
 
-    /// Whether `higher_prio_send_advert` may send its advert: not after a stall, and not when the new master has another
-    /// interval (v3). The backups would adopt our interval and could consider the new master dead.
+    /// Whether `higher_prio_send_advert` may send its advert: not after a stall, and not when the
+    /// new master has another interval (v3). The backups would adopt our interval and could
+    /// consider the new master dead.
     fn may_send_final_advert(&self, now: Instant, winner: MasterInfo) -> bool {
         let State::Master(master) = &self.state else {
             return false;
@@ -237,7 +240,8 @@ impl Instance {
         self.become_backup(now.after(delay), TimerKind::Down, Some(master), why, out);
     }
 
-    /// Sync group: by how much the down timer starts later, if we had to yield soon after taking over; see [`group`].
+    /// Sync group: by how much the down timer starts later, if we had to yield soon after taking
+    /// over; see [`group`].
     fn contention_delay(&self, now: Instant) -> Duration {
         let State::Master(master) = &self.state else {
             return Duration::ZERO;
@@ -253,8 +257,9 @@ impl Instance {
 // ---- two owners ----
 
 impl Instance {
-    /// Both priorities are 255: one of the configurations is wrong, and the adverts do not show which. The router with
-    /// the lower address stays master; the other one waits whether it goes away.
+    /// Both priorities are 255: one of the configurations is wrong, and the adverts do not show
+    /// which. The router with the lower address stays master; the other one waits whether it goes
+    /// away.
     fn two_owners(
         &mut self,
         now: Instant,
@@ -291,8 +296,9 @@ impl Instance {
         }
     }
 
-    /// If the rival is still there after its down interval, our priority becomes 254, so that its next advert makes us
-    /// yield. If no advert follows, the rival is gone and our priority becomes 255 again.
+    /// If the rival is still there after its down interval, our priority becomes 254, so that its
+    /// next advert makes us yield. If no advert follows, the rival is gone and our priority becomes
+    /// 255 again.
     fn rival_due(&mut self, now: Instant) {
         let State::Master(master) = &mut self.state else {
             return;

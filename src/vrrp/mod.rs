@@ -1,7 +1,9 @@
-//! The VRRP state machine: one [`Instance`] per virtual router. [`Event`]s in, [`Action`]s out, time passed in.
+//! The VRRP state machine: one [`Instance`] per virtual router. [`Event`]s in, [`Action`]s out,
+//! time passed in.
 //!
-//! This room knows neither sockets nor the kernel nor the configuration file. `engine` translates the
-//! configuration into [`Params`], packets and link changes into events, and performs the actions in order.
+//! This room knows neither sockets nor the kernel nor the configuration file. `engine` translates
+//! the configuration into [`Params`], packets and link changes into events, and performs the
+//! actions in order.
 //!
 //! RFC 9568 §6.4, with keepalived's FAULT state:
 //! ```text
@@ -30,7 +32,8 @@
 //! FAULT answers to `Ready`, `Stop`, `Priority` and `Params` only.
 //!
 //! # Example
-//! A router with priority 150 starts, hears no master for three intervals plus its skew, and takes over:
+//! A router with priority 150 starts, hears no master for three intervals plus its skew, and takes
+//! over:
 //! ```
 //! use std::time::Duration;
 //! use vrrpd::types::{Instant, Priority, VrrpState};

@@ -22,12 +22,14 @@ pub struct Params {
     pub initial_master: bool,
     /// `advert_int`: interval of our adverts as master.
     pub advert_int: Centis,
-    /// How much earlier than one interval the first periodic advert as master is sent. It spreads the adverts of
-    /// many instances over the interval, and with them the takeovers when the router dies. Less than `advert_int`.
+    /// How much earlier than one interval the first periodic advert as master is sent. It spreads
+    /// the adverts of many instances over the interval, and with them the takeovers when the router
+    /// dies. Less than `advert_int`.
     pub stagger: Duration,
     /// `nopreempt`: never take over from a live master of lower priority.
     pub nopreempt: bool,
-    /// `preempt_delay`: time between the first advert of a master of lower priority and preempting it.
+    /// `preempt_delay`: time between the first advert of a master of lower priority and preempting
+    /// it.
     pub preempt_delay: Duration,
     /// `vrrp_down_timer_adverts`: adverts missed before takeover.
     pub down_timer_adverts: u8,
@@ -37,30 +39,34 @@ pub struct Params {
     pub hmac: Option<HmacPolicy>,
     /// Adverts are multicast; false: unicast.
     pub multicast: bool,
-    /// `lower_prio_no_advert`: as master, do not answer an advert of lower priority with one of our own.
+    /// `lower_prio_no_advert`: as master, do not answer an advert of lower priority with one of our
+    /// own.
     pub lower_prio_no_advert: bool,
-    /// `higher_prio_send_advert`: send one more advert when yielding to a master of higher priority.
+    /// `higher_prio_send_advert`: send one more advert when yielding to a master of higher
+    /// priority.
     pub higher_prio_send_advert: bool,
     /// `owner_ignore_adverts`: as address owner, ignore all adverts.
     pub owner_ignore_adverts: bool,
     /// `skip_check_adv_addr`: compare the address list only when the sender changes.
     pub skip_check_adv_addr: bool,
-    /// `timer_expired_backup`: with `nopreempt`, stay BACKUP when our own timer fired later than this many intervals.
+    /// `timer_expired_backup`: with `nopreempt`, stay BACKUP when our own timer fired later than
+    /// this many intervals.
     pub timer_expired_backup: Option<u8>,
-    /// Member of a `vrrp_sync_group`: takes over together with the other members only ([`super::group`]).
+    /// Member of a `vrrp_sync_group`: takes over together with the other members only
+    /// ([`super::group`]).
     pub in_sync_group: bool,
     /// Advertised addresses, for comparison with those in received adverts.
     pub addresses: Vec<IpAddr>,
-    /// `check_unicast_src`: discard unicast adverts from routers that are not in `peers`, or outside a peer's
-    /// TTL bounds.
+    /// `check_unicast_src`: discard unicast adverts from routers that are not in `peers`, or
+    /// outside a peer's TTL bounds.
     pub check_source: bool,
     /// `unicast_peer`; used with `check_source` only.
     pub peers: Vec<Peer>,
 }
 
 impl Default for Params {
-    /// keepalived's defaults: VRRPv2, IPv4 multicast, priority 100, one advert per second, no authentication. The
-    /// VRID, which has no default there, is 1.
+    /// keepalived's defaults: VRRPv2, IPv4 multicast, priority 100, one advert per second, no
+    /// authentication. The VRID, which has no default there, is 1.
     fn default() -> Self {
         Params {
             vrid: Vrid::MIN,

@@ -1,12 +1,14 @@
-//! Effective priority: the configured one plus the weights of tracked objects (keepalived.conf(5), "weight").
+//! Effective priority: the configured one plus the weights of tracked objects (keepalived.conf(5),
+//! "weight").
 //!
-//! `engine` collects the states of tracked objects, calls [`effective`] and delivers the result as `Event::Priority`.
-//! It is always computed from the configured priority: a running sum would drift when a reload changes a weight.
+//! `engine` collects the states of tracked objects, calls [`effective`] and delivers the result as
+//! `Event::Priority`. It is always computed from the configured priority: a running sum would drift
+//! when a reload changes a weight.
 
 use crate::types::Priority;
 
-/// What one tracked object adds: a positive weight while it is up, a negative one while it is down. Weight 0 adds
-/// nothing; such an object decides between FAULT and ready instead.
+/// What one tracked object adds: a positive weight while it is up, a negative one while it is down.
+/// Weight 0 adds nothing; such an object decides between FAULT and ready instead.
 #[must_use]
 pub fn contribution(weight: i16, up: bool) -> i32 {
     match (weight > 0, up) {
@@ -15,7 +17,8 @@ pub fn contribution(weight: i16, up: bool) -> i32 {
     }
 }
 
-/// The sum of `base` and the contributions, limited to 1–254. Tracking does not change an owner's 255.
+/// The sum of `base` and the contributions, limited to 1–254. Tracking does not change an owner's
+/// 255.
 #[must_use]
 pub fn effective(base: Priority, contributions: impl IntoIterator<Item = i32>) -> Priority {
     if base.is_owner() {

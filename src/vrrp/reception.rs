@@ -1,10 +1,10 @@
-//! Checks of received adverts (RFC 9568 §7.1) that need the configuration, and which of their results are logged. The
-//! codec has made the checks before these.
+//! Checks of received adverts (RFC 9568 §7.1) that need the configuration, and which of their
+//! results are logged. The codec has made the checks before these.
 //!
-//! An advert that fails [`check`] changes a counter and nothing else. Conditions are reported once per sender, not per
-//! packet: [`Senders`] remembers eight senders and what was reported about each. The table is small on purpose. A
-//! flood from forged addresses fills it and is only counted from then on; an entry is reused when its sender has
-//! not shown any condition for a while.
+//! An advert that fails [`check`] changes a counter and nothing else. Conditions are reported once
+//! per sender, not per packet: [`Senders`] remembers eight senders and what was reported about
+//! each. The table is small on purpose. A flood from forged addresses fills it and is only counted
+//! from then on; an entry is reused when its sender has not shown any condition for a while.
 
 use core::net::IpAddr;
 use core::time::Duration;
@@ -16,7 +16,8 @@ use crate::types::{self, Centis, Instant, Version};
 /// TTL of an advert that was not forwarded (RFC 9568 §5.1.1.3).
 const UNFORWARDED: u8 = 255;
 
-/// Makes the checks in keepalived's order; the first failure counts. A error that is tolerated is returned.
+/// Makes the checks in keepalived's order; the first failure counts. A error that is tolerated is
+/// returned.
 pub(super) fn check(
     params: &Params,
     received: &Received<'_>,
@@ -68,8 +69,8 @@ impl AddressSet {
         AddressSet(sorted.into())
     }
 
-    /// Whether `theirs` are the same addresses in any order. Each of up to 255 is looked up by bisection: a flood of
-    /// long lists must not delay our adverts.
+    /// Whether `theirs` are the same addresses in any order. Each of up to 255 is looked up by
+    /// bisection: a flood of long lists must not delay our adverts.
     pub(super) fn same(&self, theirs: impl Iterator<Item = IpAddr>) -> bool {
         let mut found = [0u64; 4];
         for address in theirs {
@@ -101,7 +102,8 @@ pub(super) enum Condition {
 }
 
 impl Condition {
-    /// The condition's bit. Values that a packet can vary at will (a TTL) do not make another condition.
+    /// The condition's bit. Values that a packet can vary at will (a TTL) do not make another
+    /// condition.
     fn bit(self) -> u32 {
         let shift = match self {
             Condition::Rejected(why) => match why {
@@ -129,8 +131,9 @@ impl Condition {
 /// Bits of all rejections.
 const REJECTED: u32 = 0xffff;
 
-/// Number of consecutive valid adverts after which a rejected sender counts as accepted again. With 1, a forger that mixes
-/// invalid packets into a valid sender's adverts could cause two log lines per packet.
+/// Number of consecutive valid adverts after which a rejected sender counts as accepted again. With
+/// 1, a forger that mixes invalid packets into a valid sender's adverts could cause two log lines
+/// per packet.
 const ACCEPT_AFTER: u8 = 3;
 
 /// A sender without any condition for this long (or three intervals, if longer) is forgotten.
@@ -189,7 +192,8 @@ impl Senders {
         first || changed
     }
 
-    /// Records a valid advert; true when its sender was rejected before and counts as accepted from now on.
+    /// Records a valid advert; true when its sender was rejected before and counts as accepted from
+    /// now on.
     pub(super) fn accept(&mut self, from: IpAddr) -> bool {
         let rejected = |entry: &&mut Entry| entry.from == from && entry.reported & REJECTED != 0;
         let Some(entry) = self.entries.iter_mut().find(rejected) else {

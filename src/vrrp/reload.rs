@@ -1,7 +1,7 @@
 //! A reload: new settings for a running instance.
 //!
-//! State, known master and counters stay. Timers are recomputed from their start, so a reload neither brings a takeover
-//! closer than the new settings say nor postpones it.
+//! State, known master and counters stay. Timers are recomputed from their start, so a reload
+//! neither brings a takeover closer than the new settings say nor postpones it.
 
 use super::Params;
 use super::backup::TimerKind;

@@ -1,13 +1,14 @@
 //! Resuming as MASTER after the previous process died (hot restart).
 //!
-//! A peer takes over when it has heard no advert for three intervals plus its skew. Until three intervals after our last
-//! advert none has, unless an advert was lost or a peer preempts. Within that time a restarted router need not become
-//! BACKUP first, which would mean removing the addresses and waiting for the end of our own silence.
+//! A peer takes over when it has heard no advert for three intervals plus its skew. Until three
+//! intervals after our last advert none has, unless an advert was lost or a peer preempts. Within
+//! that time a restarted router need not become BACKUP first, which would mean removing the
+//! addresses and waiting for the end of our own silence.
 //!
-//! Mastership is not assumed blindly: the instance waits in INIT for one interval, if there is time for that
-//! ([`resume_listen_time`]), while the kernel keeps serving the addresses. Another master would be heard then. If one
-//! is, or anything is missing, the instance starts as usual; `engine` removes what the kernel still has of the
-//! previous process.
+//! Mastership is not assumed blindly: the instance waits in INIT for one interval, if there is time
+//! for that ([`resume_listen_time`]), while the kernel keeps serving the addresses. Another master
+//! would be heard then. If one is, or anything is missing, the instance starts as usual; `engine`
+//! removes what the kernel still has of the previous process.
 
 use core::time::Duration;
 
@@ -27,8 +28,8 @@ pub(super) struct Resume {
     pub(super) hold_until: Instant,
 }
 
-/// How long to listen before resuming, when a peer may take over in `left`: one interval, so that any master is heard,
-/// but no longer than a quarter of an interval before the peer.
+/// How long to listen before resuming, when a peer may take over in `left`: one interval, so that
+/// any master is heard, but no longer than a quarter of an interval before the peer.
 #[must_use]
 pub fn resume_listen_time(interval: Duration, left: Duration) -> Duration {
     let quarter = interval.checked_div(4).unwrap_or_default();
@@ -36,8 +37,8 @@ pub fn resume_listen_time(interval: Duration, left: Duration) -> Duration {
 }
 
 impl Instance {
-    /// The shortest down interval of any peer with our settings, without skew: no peer takes over within this time
-    /// after an advert of ours.
+    /// The shortest down interval of any peer with our settings, without skew: no peer takes over
+    /// within this time after an advert of ours.
     #[must_use]
     pub fn peer_down_interval_min(&self) -> Duration {
         let adverts = self.params.down_timer_adverts.min(MISSED);
@@ -57,7 +58,8 @@ impl Instance {
         }
     }
 
-    /// Listens longer by `unheard`, the time in which adverts could not be received, as far as the deadline allows.
+    /// Listens longer by `unheard`, the time in which adverts could not be received, as far as the
+    /// deadline allows.
     pub fn extend_listening(&mut self, unheard: Duration) {
         let interval = self.params.advert_int.duration();
         let quarter = interval.checked_div(4).unwrap_or_default();
@@ -67,7 +69,8 @@ impl Instance {
         }
     }
 
-    /// The listening time is over: all queued adverts have been handled, and none was from a master.
+    /// The listening time is over: all queued adverts have been handled, and none was from a
+    /// master.
     pub(super) fn resume_timer(&mut self, now: Instant, resume: Resume, out: &mut Actions) {
         if now < resume.at {
             return; // called early

@@ -1,8 +1,9 @@
 //! Timer values (RFC 3768 §6.1, RFC 9568 §6.1).
 //!
-//! All values are integer nanoseconds. Skew_Time orders takeovers: the higher the priority, the shorter the wait. It must
-//! distinguish every pair of priorities, so it is computed in one expression that multiplies before it divides.
-//! Rounding to a coarser unit makes routers of different priority take over at the same time.
+//! All values are integer nanoseconds. Skew_Time orders takeovers: the higher the priority, the
+//! shorter the wait. It must distinguish every pair of priorities, so it is computed in one
+//! expression that multiplies before it divides. Rounding to a coarser unit makes routers of
+//! different priority take over at the same time.
 
 use core::time::Duration;
 
@@ -45,15 +46,16 @@ pub(crate) fn down(version: Version, adverts: u8, master: Centis, priority: Prio
     wait(version, adverts, master, priority)
 }
 
-/// One interval plus Skew_Time: long enough to hear any live master. With the owner's priority, also the wait of
-/// `state MASTER` and of an owner that recovers.
+/// One interval plus Skew_Time: long enough to hear any live master. With the owner's priority,
+/// also the wait of `state MASTER` and of an owner that recovers.
 #[must_use]
 pub(crate) fn listen(version: Version, master: Centis, priority: Priority) -> Duration {
     wait(version, 1, master, priority)
 }
 
-/// The first `last + n · period` after `now`, n ≥ 1. A periodic timer continues from its last deadline, so delays do
-/// not accumulate, and skips missed periods, so it never fires twice to catch up.
+/// The first `last + n · period` after `now`, n ≥ 1. A periodic timer continues from its last
+/// deadline, so delays do not accumulate, and skips missed periods, so it never fires twice to
+/// catch up.
 #[must_use]
 pub(crate) fn next_period(last: Instant, period: Duration, now: Instant) -> Instant {
     let next = last.after(period);

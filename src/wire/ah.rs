@@ -1,5 +1,5 @@
-//! The IP authentication header (AH) of VRRPv2 (RFC 2402 §2, RFC 2403): between the IPv4 header and the advert, with
-//! HMAC-MD5-96 over all immutable fields.
+//! The IP authentication header (AH) of VRRPv2 (RFC 2402 §2, RFC 2403): between the IPv4 header and
+//! the advert, with HMAC-MD5-96 over all immutable fields.
 //!
 //! ```text
 //!  0                   1                   2                   3
@@ -14,9 +14,10 @@
 //! |              integrity check value, 12 bytes                  |
 //! ```
 //!
-//! The integrity check value (ICV) covers the first 20 bytes of the IPv4 header with TOS, fragment field and checksum set to
-//! zero, this header with the ICV set to zero, and the whole message. The TTL is covered in multicast adverts, which
-//! must have 255; it is set to zero in unicast adverts, where routers decrement it.
+//! The integrity check value (ICV) covers the first 20 bytes of the IPv4 header with TOS, fragment
+//! field and checksum set to zero, this header with the ICV set to zero, and the whole message. The
+//! TTL is covered in multicast adverts, which must have 255; it is set to zero in unicast adverts,
+//! where routers decrement it.
 
 use core::net::Ipv4Addr;
 
@@ -69,7 +70,8 @@ pub fn verify(packet: &ipv4::Packet<'_>, bytes: &[u8], key: &[u8]) -> bool {
     icv(bytes, payload, packet.header.dst, key).is_some_and(|ours| mac::ct_eq(&ours, theirs))
 }
 
-/// Like [`ipv4::emit`], with an AH header before the payload. `header.protocol` must be [`PROTOCOL`].
+/// Like [`ipv4::emit`], with an AH header before the payload. `header.protocol` must be
+/// [`PROTOCOL`].
 pub fn emit(
     header: &ipv4::Header,
     sequence: u32,

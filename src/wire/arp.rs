@@ -78,8 +78,8 @@ pub fn parse(frame: &[u8]) -> Result<Arp, ParseError> {
     })
 }
 
-/// Writes a gratuitous ARP frame and returns its length: a broadcast request with sender and target `ip`. The target's
-/// Ethernet address is the broadcast address, as in keepalived.
+/// Writes a gratuitous ARP frame and returns its length: a broadcast request with sender and target
+/// `ip`. The target's Ethernet address is the broadcast address, as in keepalived.
 pub fn emit_gratuitous(mac: Mac, ip: Ipv4Addr, buf: &mut [u8]) -> Result<usize, EmitError> {
     let mut w = Writer::new(buf);
     ether::emit(&mut w, Mac::BROADCAST, mac, ether::ARP)?;

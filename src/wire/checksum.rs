@@ -52,8 +52,8 @@ impl Sum {
         }
     }
 
-    /// Adds a pseudo header. The families differ only in the width of length and protocol, which does not change the sum
-    /// of a length below 2^16.
+    /// Adds a pseudo header. The families differ only in the width of length and protocol, which
+    /// does not change the sum of a length below 2^16.
     #[must_use]
     pub fn pseudo(self, net: &PseudoHeader, protocol: u8, len: u16) -> Self {
         self.addr(net.src)

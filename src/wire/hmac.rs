@@ -1,5 +1,5 @@
-//! The trailer of a signed advert (`auth_hmac`: draft-cassen-vrrp-auth-hmac, keepalived from 2.4 on), for both
-//! versions and families.
+//! The trailer of a signed advert (`auth_hmac`: draft-cassen-vrrp-auth-hmac, keepalived from 2.4
+//! on), for both versions and families.
 //!
 //! ```text
 //!  0                   1                   2                   3
@@ -14,12 +14,13 @@
 //! |              HMAC-SHA-256 cut to 16 bytes                     |
 //! ```
 //!
-//! Seconds, fraction and counter form one 64-bit sequence number. The HMAC covers a pseudo header of 20 bytes (family 4 or 6,
-//! version, VRID, 0, source address padded with zeros), the message with a checksum of zero, and the trailer with an
-//! HMAC of zero. Destination and IP header are not covered, so one signature serves all peers.
+//! Seconds, fraction and counter form one 64-bit sequence number. The HMAC covers a pseudo header
+//! of 20 bytes (family 4 or 6, version, VRID, 0, source address padded with zeros), the message
+//! with a checksum of zero, and the trailer with an HMAC of zero. Destination and IP header are not
+//! covered, so one signature serves all peers.
 //!
-//! The VRRP checksum covers the trailer over IPv6, where kernels compute it over the whole payload, but not over IPv4; see
-//! [`super::vrrp`].
+//! The VRRP checksum covers the trailer over IPv6, where kernels compute it over the whole payload,
+//! but not over IPv4; see [`super::vrrp`].
 
 use core::net::IpAddr;
 

@@ -106,8 +106,8 @@ pub fn parse(bytes: &[u8]) -> Result<Packet<'_>, ParseError> {
     })
 }
 
-/// Writes a packet and returns its length: a header of 20 bytes, then the payload. `payload` writes into the buffer it is
-/// given and returns its own length.
+/// Writes a packet and returns its length: a header of 20 bytes, then the payload. `payload` writes
+/// into the buffer it is given and returns its own length.
 pub fn emit(
     header: &Header,
     buf: &mut [u8],

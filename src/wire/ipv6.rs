@@ -23,8 +23,8 @@ pub struct Header {
     pub dst: Ipv6Addr,
 }
 
-/// Writes header and payload and returns their length. `payload` writes into the buffer it is given and returns its
-/// own length.
+/// Writes header and payload and returns their length. `payload` writes into the buffer it is given
+/// and returns its own length.
 ///
 /// # Errors
 /// The error of `payload`, or the packet does not fit.

@@ -1,4 +1,5 @@
-//! Message authentication codes: HMAC-MD5-96 (RFC 2403) for AH and HMAC-SHA-256-128 (RFC 4868) for `auth_hmac`.
+//! Message authentication codes: HMAC-MD5-96 (RFC 2403) for AH and HMAC-SHA-256-128 (RFC 4868) for
+//! `auth_hmac`.
 
 use hmac::{Hmac, KeyInit, Mac};
 use md5::Md5;

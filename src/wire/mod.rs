@@ -1,18 +1,21 @@
 //! Packet formats: network byte order ⇄ structs, one format per file.
 //!
-//! `parse` accepts any bytes, never panics, never allocates, and returns one [`ParseError`] that says what is wrong.
-//! `emit` writes into the caller's buffer in one pass and returns the length, or one [`EmitError`] if the value has no
-//! encoding. No state, no I/O, no logging: the caller counts what it drops.
+//! `parse` accepts any bytes, never panics, never allocates, and returns one [`ParseError`] that
+//! says what is wrong. `emit` writes into the caller's buffer in one pass and returns the length,
+//! or one [`EmitError`] if the value has no encoding. No state, no I/O, no logging: the caller
+//! counts what it drops.
 //!
 //! ```text
-//! raw IPv4 socket  ── ipv4::parse ── vrrp::parse ─→ Advert      AdvertRepr ── vrrp::emit ── ipv4::emit ─→ raw socket
-//! raw IPv6 socket  ───────────────── vrrp::parse ─→ Advert      AdvertRepr ── vrrp::emit ───────────────→ raw socket
-//!         with AH: ── ipv4::parse ── ah::parse ── vrrp::parse       signed: … vrrp::parse ── hmac::parse
-//! packet socket    ── ether::parse ── arp::parse │ ndisc::parse      arp::emit_gratuitous │ ndisc::emit_unsolicited
+//! raw IPv4 socket ── ipv4::parse ─────────── vrrp::parse ── hmac::parse if signed ─→ Advert
+//!         with AH ── ipv4::parse ─ ah::parse ─ vrrp::parse ───────────────────────→ Advert
+//! raw IPv6 socket ────────────────────────── vrrp::parse ── hmac::parse if signed ─→ Advert
+//! AdvertRepr ── vrrp::emit within ipv4::emit or ah::emit; vrrp::emit alone for IPv6 ─→ raw socket
+//! packet socket   ── arp::emit_gratuitous, ndisc::emit_unsolicited
 //! ```
 //!
-//! [`cursor`] is the only module that splits bytes, [`checksum`] the only one that sums them. Every `parse` checks in the
-//! order length, version, type, checksum, meaning; a packet that fails two checks is reported for the first.
+//! [`cursor`] is the only module that splits bytes, [`checksum`] the only one that sums them. Every
+//! `parse` checks in the order length, version, type, checksum, meaning; a packet that fails two
+//! checks is reported for the first.
 //!
 //! # Example
 //! A VRRPv3 advert of VRID 51 with priority 200 for 192.0.2.1 is parsed and written again:
@@ -25,7 +28,8 @@
 //! let addresses = PseudoHeader { src: [192, 0, 2, 9].into(), dst: vrrp::GROUP_V4.into() };
 //! let parsed = vrrp::parse(&bytes, &addresses).expect("a valid advert");
 //! let advert = parsed.advert;
-//! assert_eq!((advert.version, advert.vrid.get(), advert.priority), (Version::V3, 51, Priority(200)));
+//! assert_eq!((advert.version, advert.vrid.get()), (Version::V3, 51));
+//! assert_eq!(advert.priority, Priority(200));
 //! assert_eq!(advert.interval, Centis::SECOND);
 //!
 //! let vips: Vec<_> = advert.addresses.iter().collect();
@@ -286,7 +290,8 @@ pub enum EmitError {
     Interval(Centis),
     /// VRRPv3 carries no authentication.
     Authentication,
-    /// The checksum form is not defined for this version and family, or needs addresses that were not given.
+    /// The checksum form is not defined for this version and family, or needs addresses that were
+    /// not given.
     ChecksumForm,
     /// Exceeds the length field of the header.
     Length(usize),

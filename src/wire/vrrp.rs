@@ -14,15 +14,16 @@
 //! |             8 bytes of authentication data, v2 only           |
 //! ```
 //!
-//! The checksum covers the message and, in v3 over IPv6, a pseudo header. For v3 over IPv4 implementations differ about the
-//! pseudo header, and keepalived up to 1.3.6 used the multicast group in that of unicast adverts too. All three forms
-//! are accepted ([`ChecksumForm`]).
+//! The checksum covers the message and, in v3 over IPv6, a pseudo header. For v3 over IPv4
+//! implementations differ about the pseudo header, and keepalived up to 1.3.6 used the multicast
+//! group in that of unicast adverts too. All three forms are accepted ([`ChecksumForm`]).
 //!
-//! A signed advert (`auth_hmac`) is followed by a trailer; see [`super::hmac`]. Over IPv6 the checksum covers it as well,
-//! because the kernel may compute that checksum.
+//! A signed advert (`auth_hmac`) is followed by a trailer; see [`super::hmac`]. Over IPv6 the
+//! checksum covers it as well, because the kernel may compute that checksum.
 //!
-//! A count of 0 is accepted although RFC 9568 §5.2.5 forbids it: keepalived sends it when all addresses are in
-//! `virtual_ipaddress_excluded`, and dropping such adverts would cause two masters.
+//! A count of 0 is accepted although RFC 9568 §5.2.5 forbids it: keepalived sends it when all
+//! addresses are in `virtual_ipaddress_excluded`, and dropping such adverts would cause two
+//! masters.
 
 use core::net::{IpAddr, Ipv4Addr};
 
@@ -175,7 +176,8 @@ pub const fn len(version: Version, family: Family, count: usize) -> usize {
 
 // ---- reception ----
 
-/// Parses a message. `net` has the addresses of its IP packet, whose family is that of the address list.
+/// Parses a message. `net` has the addresses of its IP packet, whose family is that of the address
+/// list.
 pub fn parse<'a>(payload: &'a [u8], net: &PseudoHeader) -> Result<Parsed<'a>, ParseError> {
     let family = Family::of(net.dst);
     if payload.len() < HEADER_LEN {
@@ -236,7 +238,8 @@ pub fn parse<'a>(payload: &'a [u8], net: &PseudoHeader) -> Result<Parsed<'a>, Pa
     })
 }
 
-/// The `needed` bytes of the message, with its trailer if there is one. Only the padding of a short frame may follow.
+/// The `needed` bytes of the message, with its trailer if there is one. Only the padding of a short
+/// frame may follow.
 fn trim(payload: &[u8], family: Family, needed: usize) -> Result<&[u8], ParseError> {
     let padded = PADDED_TO.saturating_sub(match family {
         Family::V4 => 20,

@@ -1,12 +1,13 @@
-//! IPVS over generic netlink: family `IPVS`, version 1. The constants are those of the kernel's `ip_vs.h`.
+//! IPVS over generic netlink: family `IPVS`, version 1. The constants are those of the kernel's
+//! `ip_vs.h`.
 //!
 //! ```text
 //! request ── SERVICE { key } ─────────────────────── get, delete
 //!         ── SERVICE { key, scheduler, flags … } ─── new, set
 //!         ── SERVICE { key } DEST { … } ──────────── a service's destinations
 //! ```
-//! `request.rs` builds requests, `reply.rs` parses replies. Addresses of both families take 16 bytes; ports and the IPv4 netmask
-//! are in network byte order, everything else in host order.
+//! `request.rs` builds requests, `reply.rs` parses replies. Addresses of both families take 16
+//! bytes; ports and the IPv4 netmask are in network byte order, everything else in host order.
 
 mod reply;
 mod request;
@@ -138,5 +139,6 @@ pub struct Daemon<'a> {
     pub ttl: Option<u8>,
 }
 
-/// Timeouts of idle connections in seconds: TCP, TCP after FIN, UDP. 0: not reported, or not to be changed.
+/// Timeouts of idle connections in seconds: TCP, TCP after FIN, UDP. 0: not reported, or not to be
+/// changed.
 pub type Timeouts = [u32; 3];

@@ -85,8 +85,8 @@ impl DestEntry<'_> {
     }
 }
 
-/// Parses the payload of a message. `family` is that of the service whose servers were requested: old kernels do not include it
-/// in each server.
+/// Parses the payload of a message. `family` is that of the service whose servers were requested:
+/// old kernels do not include it in each server.
 pub fn parse(payload: &[u8], family: Family) -> Result<Message<'_>, ParseError> {
     let (command, attrs) = genl::split(payload)?;
     let other = Message::Other(command);

@@ -114,7 +114,8 @@ fn padded_address(batch: &mut Batch, kind: u16, addr: IpAddr) {
 
 // ---- servers ----
 
-/// Appends a request for all servers of a service; the reply is empty if the service does not exist.
+/// Appends a request for all servers of a service; the reply is empty if the service does not
+/// exist.
 pub fn list_servers(batch: &mut Batch, family: u16, of: &ServiceKey) -> u32 {
     let seq = start(batch, family, command::GET_DEST, NLM_F_DUMP);
     batch.nested(top::SERVICE, |batch| key(batch, of));
@@ -173,7 +174,8 @@ fn method(forward: Forward) -> u32 {
     }
 }
 
-/// Appends the encapsulation, except for IPIP: that is the default, and the only one before Linux 5.2.
+/// Appends the encapsulation, except for IPIP: that is the default, and the only one before Linux
+/// 5.2.
 fn tunnel(batch: &mut Batch, tunnel: Tunnel) {
     let (kind, port) = match tunnel.kind {
         TunnelKind::Ipip => return,

@@ -1,16 +1,20 @@
 //! Sequence numbers of AH (RFC 2402 §2.5): one 32-bit counter per instance for both directions.
 //!
-//! A number is accepted when it exceeds the highest one accepted or sent so far; the next one sent exceeds that.
-//! keepalived counts from 1, so a keepalived that restarts looks like a replay to its peers until it hears them. We
-//! send the wall-clock seconds instead, or the highest known number plus one if that is more:
-//! * Numbers sent before a restart, at most one per second, were lower: our first advert is accepted.
-//! * keepalived only requires that numbers increase, so it accepts the jump and continues from there.
-//! * After a start nothing is known, so the first number received is accepted whatever it is; the clock does not count
-//!   as known. Otherwise a master that counts from 1 would look like a replay, and there would be two masters. As
-//!   with keepalived, a router that has just started can be shown an old advert.
+//! A number is accepted when it exceeds the highest one accepted or sent so far; the next one sent
+//! exceeds that. keepalived counts from 1, so a keepalived that restarts looks like a replay to its
+//! peers until it hears them. We send the wall-clock seconds instead, or the highest known number
+//! plus one if that is more:
+//! * Numbers sent before a restart, at most one per second, were lower: our first advert is
+//!   accepted.
+//! * keepalived only requires that numbers increase, so it accepts the jump and continues from
+//!   there.
+//! * After a start nothing is known, so the first number received is accepted whatever it is; the
+//!   clock does not count as known. Otherwise a master that counts from 1 would look like a replay,
+//!   and there would be two masters. As with keepalived, a router that has just started can be
+//!   shown an old advert.
 //! * Without a working clock (a router that boots in 1970) this is what keepalived does.
-//! * A router that resumes as master (`resume.rs`) continues after the previous process, which may have been ahead of
-//!   the clock. Received numbers are not compared with that.
+//! * A router that resumes as master (`resume.rs`) continues after the previous process, which may
+//!   have been ahead of the clock. Received numbers are not compared with that.
 //!
 //! Beyond [`LAST`] a master becomes BACKUP; the counter restarts when it becomes MASTER again.
 

@@ -1,5 +1,6 @@
-//! Sequence numbers of `auth_hmac`: 64 bits, seconds and fraction of the sender's wall clock and a counter, compared
-//! as serial numbers (RFC 1982) per sender. With a time window the number must also be close to our own clock.
+//! Sequence numbers of `auth_hmac`: 64 bits, seconds and fraction of the sender's wall clock and a
+//! counter, compared as serial numbers (RFC 1982) per sender. With a time window the number must
+//! also be close to our own clock.
 
 use core::net::IpAddr;
 use core::time::Duration;
@@ -7,7 +8,8 @@ use core::time::Duration;
 /// Senders that are remembered at least.
 pub(super) const MIN_SENDERS: usize = 16;
 
-/// Whether the time in a sequence number is within `window` seconds of ours. `wall`: our clock, since 1970.
+/// Whether the time in a sequence number is within `window` seconds of ours. `wall`: our clock,
+/// since 1970.
 #[must_use]
 pub fn within_window(sequence: u64, wall: Duration, window: u32) -> bool {
     let late = seconds(from_clock(wall)).wrapping_sub(seconds(sequence));
@@ -63,8 +65,8 @@ impl HmacSequence {
             self.remember(sender);
             return true;
         };
-        // Once the known number is outside the window, the window alone decides, so that a sender whose clock was
-        // set back is accepted again.
+        // Once the known number is outside the window, the window alone decides, so that a sender
+        // whose clock was set back is accepted again.
         let comparable = window.is_none_or(|window| within_window(known.sequence, wall, window));
         let new = !comparable || is_after(sequence, known.sequence);
         if new {
@@ -97,8 +99,9 @@ impl HmacSequence {
         self.sent = last;
     }
 
-    /// The next number to send: the clock while it advances, else the last number plus one. A clock that was set back
-    /// by more than the window is followed, because the receivers' window would exclude us otherwise.
+    /// The next number to send: the clock while it advances, else the last number plus one. A clock
+    /// that was set back by more than the window is followed, because the receivers' window would
+    /// exclude us otherwise.
     pub(super) fn next(&mut self, wall: Duration, window: Option<u32>) -> u64 {
         let clock = from_clock(wall);
         let ahead = seconds(self.sent).wrapping_sub(seconds(clock));

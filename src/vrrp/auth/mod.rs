@@ -1,7 +1,8 @@
 //! Authentication of adverts: who sent it, and is it a replay?
 //!
-//! ICVs and signatures are computed by `engine`, which has the keys; the rules are here. VRRPv2's own authentication
-//! (RFC 2338 §5.3.6: password, AH) and `auth_hmac` have independent sequence numbers: [`ah`] and [`hmac`].
+//! ICVs and signatures are computed by `engine`, which has the keys; the rules are here. VRRPv2's
+//! own authentication (RFC 2338 §5.3.6: password, AH) and `auth_hmac` have independent sequence
+//! numbers: [`ah`] and [`hmac`].
 
 mod ah;
 mod hmac;
@@ -23,7 +24,8 @@ pub use hmac::within_window;
 /// The `auth_hmac` settings that reception needs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct HmacPolicy {
-    /// Adverts without a valid signature are discarded; false (permissive): only logged and counted.
+    /// Adverts without a valid signature are discarded; false (permissive): only logged and
+    /// counted.
     pub enforce: bool,
     /// How many seconds the sender's clock may differ from ours; `None`: `anti_replay monotonic`.
     pub window: Option<u32>,
@@ -97,7 +99,8 @@ impl SequenceState {
         }
     }
 
-    /// Checks signature and authentication type. A signature error that permissive mode tolerates is returned.
+    /// Checks signature and authentication type. A signature error that permissive mode tolerates
+    /// is returned.
     pub(super) fn check(
         &mut self,
         params: &Params,

@@ -14,8 +14,8 @@ pub fn parse(contents: &[u8]) -> Option<i32> {
     Some(i32::try_from(number).unwrap_or(if number < 0 { i32::MIN } else { i32::MAX }))
 }
 
-/// The effect of a number. Weight 0: any number but 0 means FAULT (`reverse`: 0 does). Otherwise number × weight is added,
-/// at most 253; below -253 means FAULT.
+/// The effect of a number. Weight 0: any number but 0 means FAULT (`reverse`: 0 does). Otherwise
+/// number × weight is added, at most 253; below -253 means FAULT.
 #[must_use]
 pub fn effect(number: i32, weight: i16, reverse: bool) -> Effect {
     if weight == 0 {

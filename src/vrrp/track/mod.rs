@@ -1,5 +1,5 @@
-//! Tracked scripts, processes and files: whether each is up, and its effect on an instance (keepalived.conf(5),
-//! `track_script`, `track_process`, `track_file`).
+//! Tracked scripts, processes and files: whether each is up, and its effect on an instance
+//! (keepalived.conf(5), `track_script`, `track_process`, `track_file`).
 //!
 //! ```text
 //! exit status ─ script.rs ─┐
@@ -24,8 +24,8 @@ pub enum Effect {
     Pending,
 }
 
-/// The effect of an object that is up, down or (`None`) not known yet. `reverse` exchanges up and down with weight 0, and
-/// changes the sign of what any other weight adds.
+/// The effect of an object that is up, down or (`None`) not known yet. `reverse` exchanges up and
+/// down with weight 0, and changes the sign of what any other weight adds.
 #[must_use]
 pub fn effect(up: Option<bool>, weight: i16, reverse: bool) -> Effect {
     match up {

@@ -1,8 +1,9 @@
 //! Tracked scripts: when a script is run, and what its results mean.
 //!
-//! The first result alone decides. After that it takes `rise` consecutive successes to change to up, and `fall` consecutive
-//! failures to change to down. Runs are scheduled from the configured interval, not from the end of the last run;
-//! a run that is due while the script is still running is skipped.
+//! The first result alone decides. After that it takes `rise` consecutive successes to change to
+//! up, and `fall` consecutive failures to change to down. Runs are scheduled from the configured
+//! interval, not from the end of the last run; a run that is due while the script is still running
+//! is skipped.
 
 use core::time::Duration;
 
@@ -77,7 +78,8 @@ impl Script {
         self.verdict
     }
 
-    /// keepalived's counter for the distance to the other verdict: from 0, down, to rise + fall - 1, up.
+    /// keepalived's counter for the distance to the other verdict: from 0, down, to rise + fall -
+    /// 1, up.
     #[must_use]
     pub fn score(&self) -> u32 {
         let Params { rise, fall, .. } = self.params;
