@@ -1,5 +1,5 @@
-//! The fuzz targets without a fuzzer: the same seeded mutations of the golden bytes in every run, on a
-//! stable toolchain. `tests/fuzz` has the real thing, which starts from the same bytes:
+//! The fuzz targets without a fuzzer: seeded mutations of the golden files, the same in every run, on
+//! a stable toolchain. The fuzzer in `tests/fuzz` starts from the same inputs:
 //! ```text
 //! FUZZ_CORPUS=tests/fuzz/corpus cargo test --test fuzz_smoke
 //! cargo +nightly fuzz run --fuzz-dir tests/fuzz vrrp
@@ -22,7 +22,7 @@ mod targets;
 
 use rng::Rng;
 
-/// Mutations per target. Enough to meet every check many times, few enough for every `cargo test`.
+/// Mutations per target: enough to reach every check many times, few enough for every `cargo test`.
 const RUNS: usize = if cfg!(miri) { 200 } else { 200_000 };
 
 /// Any byte, half of the time one that often is a boundary.
@@ -80,7 +80,7 @@ fn run_some(runs: usize, name: &str, seed: u64, seeds: &[Vec<u8>], target: fn(&[
     }
 }
 
-/// Golden packets whose first bytes are cut off by `strip`.
+/// Golden packets without their first `strip(packet)` bytes.
 fn packets(strip: fn(&[u8]) -> usize) -> Vec<Vec<u8>> {
     hex::goldens("packets")
         .into_iter()
@@ -144,7 +144,8 @@ fn ndisc_survives_mutations_and_round_trips() {
     );
 }
 
-/// The messages of golden datagrams, one by one: a whole dump would hide most mutations in attributes nobody reads.
+/// The messages of golden datagrams, one by one: in a whole dump most mutations would hit ignored
+/// attributes.
 fn messages(folder: &str) -> Vec<Vec<u8>> {
     let mut seeds = Vec::new();
     for (_, mut bytes) in hex::goldens(folder) {
@@ -246,7 +247,7 @@ fn dns_survives_mutations() {
     );
 }
 
-/// `tests/uci` has more of this, with mutations that know the language.
+/// `tests/uci` also mutates tokens of the language.
 #[test]
 #[cfg(all(feature = "lvs", feature = "uci"))]
 fn uci_survives_mutations() {
@@ -259,7 +260,7 @@ fn uci_survives_mutations() {
     let read = |path| std::fs::read(path).expect("a golden file");
     let seeds: Vec<Vec<u8>> = paths.iter().map(read).collect();
     assert!(!seeds.is_empty());
-    // Each run reads a whole configuration.
+    // Each run loads a whole configuration.
     run_some(
         RUNS / 100,
         "uci",

@@ -1,4 +1,4 @@
-//! Answers to health checks.
+//! Replies to health checks.
 
 use vrrpd::check::dns::DnsCheck;
 use vrrpd::check::http::HttpCheck;
@@ -14,17 +14,17 @@ fn target() -> Target {
     }
 }
 
-/// What was said, and how the run ended: with a verdict, or with this.
-type Ending = (Vec<u8>, Option<Result<(), String>>);
+/// The bytes sent, and the result of the check if it has finished.
+type RunResult = (Vec<u8>, Option<Result<(), String>>);
 
-/// A run in which the peer sends this in pieces and then no more.
-fn play<'a>(
-    mut turn: impl FnMut(SocketEvent<'_>, &mut Vec<u8>) -> Step,
+/// Runs a check whose peer sends `data` in pieces and then closes the connection.
+fn run_check<'a>(
+    mut handle: impl FnMut(SocketEvent<'_>, &mut Vec<u8>) -> Step,
     pieces: impl Iterator<Item = &'a [u8]>,
     last: SocketEvent<'_>,
-) -> Ending {
+) -> RunResult {
     let mut out = Vec::new();
-    let mut step = turn(SocketEvent::Connected, &mut out);
+    let mut step = handle(SocketEvent::Connected, &mut out);
     let mut pieces = pieces.fuse();
     loop {
         match step {
@@ -38,15 +38,15 @@ fn play<'a>(
                 return (out, Some(end));
             }
         }
-        assert!(out.len() < 1000, "it says more and more");
+        assert!(out.len() < 1000, "the request does not end");
         step = match pieces.next() {
-            Some(piece) => turn(SocketEvent::Received(piece), &mut out),
-            None => turn(last, &mut out),
+            Some(piece) => handle(SocketEvent::Received(piece), &mut out),
+            None => handle(last, &mut out),
         };
     }
 }
 
-/// A web server's answer: every run ends, its sentences are printable, and the pieces do not matter.
+/// HTTP replies: every run ends, error texts are printable, and segmentation does not matter.
 pub fn http_reply(data: &[u8]) {
     let (choice, answer) = data.split_first().unwrap_or((&0, &[]));
     let url = Url {
@@ -69,7 +69,7 @@ pub fn http_reply(data: &[u8]) {
     let run = |size: usize| {
         let mut pages = HttpCheck::new(&target(), &http).hashing();
         pages.start();
-        let ending = play(
+        let ending = run_check(
             |news, out| pages.handle(news, out),
             answer.chunks(size),
             last,
@@ -85,12 +85,12 @@ pub fn http_reply(data: &[u8]) {
     assert_eq!(run(1), whole);
 }
 
-/// A mail server's replies to `SMTP_CHECK`.
+/// SMTP replies to `SMTP_CHECK`.
 pub fn smtp_check(data: &[u8]) {
     let run = |size: usize| {
         let mut mailer = SmtpCheck::new(target().connect_timeout, "r1");
         mailer.start();
-        play(
+        run_check(
             |news, out| mailer.handle(news, out),
             data.chunks(size),
             SocketEvent::Closed,
@@ -102,7 +102,7 @@ pub fn smtp_check(data: &[u8]) {
     assert_eq!(run(5), whole);
 }
 
-/// A name server's datagrams: those that follow the first byte, which says whether they have our number.
+/// DNS replies. The first byte decides whether they have the id of the query.
 pub fn dns_reply(data: &[u8]) {
     let (choice, answer) = data.split_first().unwrap_or((&0, &[]));
     let mut question = DnsCheck::new(target().connect_timeout, 6, "example.org");

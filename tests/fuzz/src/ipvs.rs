@@ -1,4 +1,4 @@
-//! IPVS by generic netlink.
+//! IPVS messages (generic netlink).
 
 use vrrpd::netlink::Batch;
 use vrrpd::netlink::genl::{self, Replies, Reply, ReplyMessage};
@@ -10,8 +10,8 @@ use vrrpd::types::ipvs::{
 
 use super::Source;
 
-/// What a generic netlink socket delivers: all of it is read, and a service and a server made of the bytes are asked for
-/// and read back as they were.
+/// Any bytes of a generic netlink socket are parsed; a service and a server generated from the bytes
+/// round trip.
 pub fn ipvs_reply(data: &[u8]) {
     for ReplyMessage { reply, .. } in Replies::new(data).flatten() {
         let Reply::Payload(payload) = reply else {

@@ -1,10 +1,9 @@
-//! What each fuzz target does, as plain functions: the fuzzer calls them, and so does the deterministic
-//! run of `tests/fuzz_smoke.rs`.
+//! The fuzz targets as plain functions, called by the fuzzer and by the deterministic run in
+//! `tests/fuzz_smoke.rs`.
 //!
-//! Two kinds of claims. Any bytes may be parsed: no panic, no endless loop. What parses is emitted and
-//! parsed *again*, and what is made up from the bytes is emitted and parsed: both must come back equal.
-//! Bytes with a checksum are tried as they are and once more with the checksum put right, else hardly
-//! any would get past it.
+//! They check two properties. Any bytes may be parsed: no panic, no endless loop. Parsed values, and
+//! values generated from the bytes, are emitted and parsed again with an equal result. Bytes with a
+//! checksum are tried as they are and with a valid checksum; otherwise few would pass.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -33,7 +32,7 @@ pub use ipvs::ipvs_reply;
 #[cfg(all(feature = "lvs", feature = "uci"))]
 pub use uci::uci;
 
-/// A state file: any bytes may be read, and what is read is what was written.
+/// State files: any bytes may be parsed; parsed records round trip.
 pub fn state(data: &[u8]) {
     for record in state_record::records(data) {
         assert_eq!(Record::decode(&record.encode()), Some(record));
@@ -47,10 +46,10 @@ const FORMS: [ChecksumForm; 3] = [
     ChecksumForm::OldUnicast,
 ];
 
-/// Room for the longest message with a signature.
-const ROOM: usize = wire::vrrp::MAX_LEN + wire::hmac::LEN;
+/// Length of the longest signed message.
+const MAX_SIGNED_LEN: usize = wire::vrrp::MAX_LEN + wire::hmac::LEN;
 
-/// Takes values off the fuzzer's bytes; zeros when they are used up.
+/// Takes values from the fuzzer's bytes; zeros after their end.
 struct Source<'a>(&'a [u8]);
 
 impl Source<'_> {
@@ -90,7 +89,7 @@ impl Source<'_> {
 
 // ---- vrrp ----
 
-/// VRRP messages over both families.
+/// VRRP messages over IPv4 and IPv6.
 pub fn vrrp(data: &[u8]) {
     let v4 = PseudoHeader {
         src: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
@@ -101,19 +100,19 @@ pub fn vrrp(data: &[u8]) {
         dst: IpAddr::V6(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12)),
     };
     for net in [v4, v6] {
-        vrrp_again(data, &net);
+        vrrp_round_trip(data, &net);
         let len = u16::try_from(data.len()).unwrap_or(u16::MAX);
-        let plain = patched(data, 6, Sum::new());
-        let pseudo = patched(data, 6, Sum::new().pseudo(&net, 112, len));
+        let plain = with_checksum(data, 6, Sum::new());
+        let pseudo = with_checksum(data, 6, Sum::new().pseudo(&net, 112, len));
         for message in [plain, pseudo].into_iter().flatten() {
-            vrrp_again(&message, &net);
+            vrrp_round_trip(&message, &net);
         }
     }
-    vrrp_made_up(data);
+    vrrp_generated(data);
 }
 
-/// What parses comes back from what is emitted of it.
-fn vrrp_again(message: &[u8], net: &PseudoHeader) {
+/// Parsed adverts round trip.
+fn vrrp_round_trip(message: &[u8], net: &PseudoHeader) {
     let Ok(first) = wire::vrrp::parse(message, net) else {
         return;
     };
@@ -134,7 +133,7 @@ fn vrrp_again(message: &[u8], net: &PseudoHeader) {
         auth,
         addresses: &addresses,
     };
-    let mut buf = [0; ROOM];
+    let mut buf = [0; MAX_SIGNED_LEN];
     let len = wire::vrrp::emit(&out, Some(net), first.checksum, &mut buf).expect("it was parsed");
     assert!(len <= message.len());
     let again = wire::vrrp::parse(&buf[..len], net).expect("we emitted it");
@@ -149,11 +148,16 @@ fn vrrp_again(message: &[u8], net: &PseudoHeader) {
         net.src,
         b"a key nobody signs with"
     ));
-    signed_again(buf, len, net, first.trailer);
+    signed_round_trip(buf, len, net, first.trailer);
 }
 
-/// What is signed is believed, with its number.
-fn signed_again(mut buf: [u8; ROOM], len: usize, net: &PseudoHeader, trailer: &[u8]) {
+/// A signed advert verifies and keeps its sequence number.
+fn signed_round_trip(
+    mut buf: [u8; MAX_SIGNED_LEN],
+    len: usize,
+    net: &PseudoHeader,
+    trailer: &[u8],
+) {
     let trailer = wire::hmac::parse(trailer).unwrap_or(wire::hmac::Trailer {
         key: 1,
         sequence: u64::MAX,
@@ -168,8 +172,8 @@ fn signed_again(mut buf: [u8; ROOM], len: usize, net: &PseudoHeader, trailer: &[
     assert!(wire::hmac::verify(back.bytes, net.src, &key));
 }
 
-/// What is made of the bytes comes back, or is refused.
-fn vrrp_made_up(data: &[u8]) {
+/// Adverts generated from the bytes round trip or are rejected by emit.
+fn vrrp_generated(data: &[u8]) {
     let mut source = Source(data);
     let choice = source.u8();
     let (v3, v6) = (choice & 1 != 0, choice & 2 != 0);
@@ -205,7 +209,7 @@ fn vrrp_made_up(data: &[u8]) {
         let family = vrrpd::types::Family::of(net.dst);
         assert_eq!(len, wire::vrrp::len(version, family, count));
         let back = match wire::vrrp::parse(&buf[..len], &net) {
-            // Without an address nothing tells emit that v2 was meant for IPv6.
+            // Without an address emit cannot know that v2 was meant for IPv6.
             Err(wire::ParseError::VrrpV2OverIpv6) if v6 && count == 0 => continue,
             back => back.expect("we emitted it"),
         };
@@ -217,14 +221,14 @@ fn vrrp_made_up(data: &[u8]) {
         let same_sum = |a: ChecksumForm| {
             let mut other = [0; wire::vrrp::MAX_LEN];
             wire::vrrp::emit(&out, Some(&net), a, &mut other) == Ok(len)
-                && equal_but_zero(&buf, &other)
+                && equal_except_zero_checksum(&buf, &other)
         };
         assert!(back.checksum == form || same_sum(back.checksum));
     }
 }
 
-/// Equal, where a checksum of 0 and one of 0xffff are the same.
-fn equal_but_zero(a: &[u8], b: &[u8]) -> bool {
+/// Whether two messages are equal, treating checksums 0 and 0xffff as the same.
+fn equal_except_zero_checksum(a: &[u8], b: &[u8]) -> bool {
     let normal = |bytes: &[u8]| {
         let mut bytes = bytes.to_vec();
         if bytes[6..8] == [0xff, 0xff] {
@@ -235,8 +239,8 @@ fn equal_but_zero(a: &[u8], b: &[u8]) -> bool {
     normal(a) == normal(b)
 }
 
-/// A copy whose two bytes at `at` are the checksum of it and of what is in `sum`.
-fn patched(bytes: &[u8], at: usize, sum: Sum) -> Option<Vec<u8>> {
+/// A copy with a valid checksum at `at`; `sum` contains the pseudo header.
+fn with_checksum(bytes: &[u8], at: usize, sum: Sum) -> Option<Vec<u8>> {
     let mut bytes = bytes.to_vec();
     bytes.get_mut(at..at + 2)?.fill(0);
     let sum = sum.bytes(&bytes).checksum();
@@ -246,19 +250,19 @@ fn patched(bytes: &[u8], at: usize, sum: Sum) -> Option<Vec<u8>> {
 
 // ---- ipv4 ----
 
-/// IPv4 packets, and VRRP in them.
+/// IPv4 packets that carry VRRP.
 pub fn ipv4_vrrp(data: &[u8]) {
-    ipv4_again(data);
+    ipv4_round_trip(data);
     let header_len = usize::from(data.first().unwrap_or(&0) & 0x0f) * 4;
     if let Some((header, payload)) = data.split_at_checked(header_len)
-        && let Some(mut packet) = patched(header, 10, Sum::new())
+        && let Some(mut packet) = with_checksum(header, 10, Sum::new())
     {
         packet.extend(payload);
-        ipv4_again(&packet);
+        ipv4_round_trip(&packet);
     }
 }
 
-fn ipv4_again(bytes: &[u8]) {
+fn ipv4_round_trip(bytes: &[u8]) {
     let Ok(first) = wire::ipv4::parse(bytes) else {
         return;
     };
@@ -278,16 +282,16 @@ fn ipv4_again(bytes: &[u8]) {
         src: IpAddr::V4(first.header.src),
         dst: IpAddr::V4(first.header.dst),
     };
-    vrrp_again(first.payload, &net);
+    vrrp_round_trip(first.payload, &net);
     if let Ok((header, message)) = wire::ah::parse(first.payload) {
         assert!(!wire::ah::verify(&first, bytes, b"a key nobody has"));
-        vrrp_again(message, &net);
-        ah_again(&first.header, header.sequence, message);
+        vrrp_round_trip(message, &net);
+        ah_round_trip(&first.header, header.sequence, message);
     }
 }
 
-/// A message with a header of ours is believed, with its number.
-fn ah_again(header: &wire::ipv4::Header, sequence: u32, message: &[u8]) {
+/// A message with an emitted AH verifies and keeps its sequence number.
+fn ah_round_trip(header: &wire::ipv4::Header, sequence: u32, message: &[u8]) {
     let header = wire::ipv4::Header {
         protocol: wire::ah::PROTOCOL,
         ..*header
@@ -335,7 +339,7 @@ pub fn ndisc(data: &[u8]) {
         let mut frame = head.to_vec();
         let len = u16::try_from(message.len()).unwrap_or(u16::MAX);
         frame[18..20].copy_from_slice(&len.to_be_bytes());
-        if let Some(message) = patched(message, 2, Sum::new().pseudo(&net, 58, len)) {
+        if let Some(message) = with_checksum(message, 2, Sum::new().pseudo(&net, 58, len)) {
             frame.extend(message);
             let _ = wire::ndisc::parse(&frame);
         }
@@ -383,10 +387,10 @@ pub fn netlink_msg(data: &[u8]) {
     }
     assert!(count <= data.len() / 16 + 1);
     walk(Attrs::new(data));
-    netlink_made_up(data);
+    netlink_generated(data);
 }
 
-/// Follows all attributes as deep as it is allowed.
+/// Parses all attributes down to the allowed depth.
 fn walk(attrs: Attrs<'_>) {
     for attr in attrs.flatten() {
         let _ = (
@@ -402,8 +406,8 @@ fn walk(attrs: Attrs<'_>) {
     }
 }
 
-/// An address made of the bytes is asked for, and reads back as the kernel would tell it.
-fn netlink_made_up(data: &[u8]) {
+/// An address request generated from the bytes parses as the corresponding notification.
+fn netlink_generated(data: &[u8]) {
     let mut source = Source(data);
     let choice = source.u8();
     let v6 = choice & 1 != 0;
@@ -447,8 +451,8 @@ fn netlink_made_up(data: &[u8]) {
     assert_eq!(new.preferred, spec.preferred_lft.unwrap_or(new.valid));
 }
 
-/// What a mail server says: every dialogue ends, its lines are lines, and what is kept of the server's words is
-/// short and printable.
+/// SMTP replies while a mail is sent: every session ends, sent lines are well formed, and kept reply
+/// text is short and printable.
 pub fn smtp_reply(data: &[u8]) {
     let mail = SmtpSettings {
         to: vec!["a@example.org".into(), "b@example.org".into()],
