@@ -25,10 +25,11 @@ use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{
-    self, Gid, Uid, dup2_stderr, dup2_stdin, dup2_stdout, getegid, geteuid, getppid, setgid,
-    setgroups, setpgid, setuid,
+    self, Gid, Uid, dup2_stderr, dup2_stdin, dup2_stdout, getppid, setgid, setgroups, setpgid,
+    setuid,
 };
 
+use super::host::own_user;
 use super::sd_notify;
 use crate::config::model::{Command, User};
 use crate::engine::system::{Exit, Kill, Pid};
@@ -106,7 +107,7 @@ impl Children {
     /// Starts a child as `user`, which runs `body` and exits with the code that it returns.
     pub(super) fn start(&self, user: User, body: &dyn Fn() -> u8) -> io::Result<Pid> {
         let daemon = unistd::getpid();
-        let same_user = user.uid == geteuid().as_raw() && user.gid == getegid().as_raw();
+        let same_user = user == own_user();
         let child = sys::fork_child(&|| {
             let me = unistd::Pid::from_raw(0);
             let _ = setpgid(me, me);
@@ -260,17 +261,10 @@ mod tests {
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    fn own() -> User {
-        User {
-            uid: geteuid().as_raw(),
-            gid: getegid().as_raw(),
-        }
-    }
-
     fn command(argv: &[&str]) -> Command {
         Command {
             argv: argv.iter().map(|&word| word.to_owned()).collect(),
-            user: own(),
+            user: own_user(),
         }
     }
 

@@ -6,6 +6,7 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::open_file::require_regular;
 use crate::config::Program;
 use crate::config::model::User;
 use crate::engine::system::error_text;
@@ -37,12 +38,7 @@ pub(super) fn find(name: &str, user: User) -> Result<Program, String> {
 
 fn check(path: &Path, user: User) -> Result<Program, String> {
     let data = fs::metadata(path).map_err(|error| error_text(&error))?;
-    if data.is_dir() {
-        return Err("it is a directory".to_owned());
-    }
-    if !data.is_file() {
-        return Err("it is not a regular file".to_owned());
-    }
+    require_regular(&data).map_err(|error| error_text(&error))?;
     if !may_execute(&data, user) {
         return Err("it is not executable for its user".to_owned());
     }

@@ -110,7 +110,6 @@ fn open(fifo: &Fifo, origin: Origin) -> io::Result<Open> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::model::User;
     use crate::os::testing::Scratch;
     use std::io::Read;
     use std::path::Path;
@@ -118,10 +117,7 @@ mod tests {
     fn fifo(path: &Path) -> Fifo {
         Fifo {
             path: path.to_str().expect("UTF-8").to_owned(),
-            user: User {
-                uid: nix::unistd::geteuid().as_raw(),
-                gid: nix::unistd::getegid().as_raw(),
-            },
+            user: crate::os::host::own_user(),
             script: None,
         }
     }

@@ -2,14 +2,14 @@
 //! that is replaced or removed.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::OFlag;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
+
+use super::open_file;
 
 /// Number of bytes read from a tracked file.
 const MAX_FILE: u64 = 4096;
@@ -112,14 +112,7 @@ impl FileWatch {
 
 /// See [`crate::engine::system::System::read_file`].
 pub(super) fn read(path: &str) -> io::Result<Vec<u8>> {
-    let file = OpenOptions::new()
-        .read(true)
-        // Opening a FIFO or a terminal must not block.
-        .custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits())
-        .open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::ErrorKind::InvalidInput.into());
-    }
+    let file = open_file::for_reading(path.as_ref())?;
     let mut contents = Vec::new();
     file.take(MAX_FILE).read_to_end(&mut contents)?;
     Ok(contents)

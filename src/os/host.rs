@@ -1,15 +1,14 @@
 //! The machine as the configuration reader sees it (files, users, programs), and the capabilities
 //! of the process.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::Read;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use nix::fcntl::OFlag;
 use nix::unistd::{self, Uid};
 
-use super::executable;
+use super::{executable, open_file};
 use crate::config::model::{Global, User};
 use crate::config::{self, Program};
 use crate::engine::system::error_text;
@@ -30,7 +29,7 @@ pub struct Host {
 
 impl config::Host for Host {
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-        let file = open(path)?;
+        let file = open_file::for_reading(path.as_ref()).map_err(|error| error_text(&error))?;
         let mut bytes = Vec::new();
         // One byte more than the limit, because the size in the inode may not be true (files in
         // /proc).
@@ -105,14 +104,19 @@ impl config::Host for Host {
     }
 
     fn own_user(&self) -> User {
-        User {
-            uid: unistd::geteuid().as_raw(),
-            gid: unistd::getegid().as_raw(),
-        }
+        own_user()
     }
 
     fn program(&self, name: &str, user: User) -> Result<Program, String> {
         executable::find(name, user)
+    }
+}
+
+/// The user that the daemon runs as.
+pub(super) fn own_user() -> User {
+    User {
+        uid: unistd::geteuid().as_raw(),
+        gid: unistd::getegid().as_raw(),
     }
 }
 
@@ -141,29 +145,14 @@ pub fn set_name_defaults(global: &mut Global) {
     }
 }
 
-/// Opens a regular file. A FIFO or a device could block, and during a reload adverts would stop.
-fn open(path: &str) -> Result<File, String> {
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits())
-        .open(path)
-        .map_err(|error| error_text(&error))?;
-    let data = file.metadata().map_err(|error| error_text(&error))?;
-    if data.is_dir() {
-        Err("it is a directory".to_owned())
-    } else if data.is_file() {
-        Ok(file)
-    } else {
-        Err("it is not a regular file".to_owned())
-    }
-}
-
 /// Checks whether the configuration file can be read.
 ///
 /// # Errors
 /// The reason for a message.
 pub fn check_readable(path: &str) -> Result<(), String> {
-    open(path).map(|_| ())
+    open_file::for_reading(path.as_ref())
+        .map(drop)
+        .map_err(|error| error_text(&error))
 }
 
 // ---- permissions ----
@@ -206,6 +195,7 @@ mod tests {
     use super::*;
     use crate::config::Host as _;
     use crate::os::testing::Scratch;
+    use std::fs::File;
     use std::os::unix::fs::PermissionsExt;
 
     fn text(path: &std::path::Path) -> &str {

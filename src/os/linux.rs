@@ -13,7 +13,7 @@ use nix::sys::socket::SockProtocol;
 use super::child::{self, Children};
 use super::fifo::Fifos;
 use super::file_watch::{self, FileWatch};
-use super::netlink_socket::NetlinkSocket;
+use super::netlink_socket::{BUFFER_LEN, NetlinkSocket};
 use super::raw_socket::{Buffer, PacketInfo, Receiver, Sender};
 use super::state_file::StateFile;
 use super::{atomic_file, clock, proc_table};
@@ -21,12 +21,6 @@ use crate::config::model::{Command, Fifo};
 use crate::engine::system::{AdvertRoute, Exit, Kill, Listener, Pid, ProcessFields, System};
 use crate::netlink::{Ack, Batch, Done, Message, Messages};
 use crate::types::{IfIndex, IfName};
-
-/// Size of a netlink receive buffer: the kernel sends at most 32 KiB of a dump in one datagram.
-pub(super) const NETLINK_BUFFER: usize = 64 << 10;
-/// How often a dump is repeated because the table changed meanwhile, before the last answer is used
-/// as it is.
-pub(super) const DUMP_ATTEMPTS: u32 = 5;
 
 /// Every socket, child and file of the daemon, apart from those that the loop alone uses.
 #[derive(Debug)]
@@ -60,7 +54,7 @@ impl Linux {
             watch: FileWatch::default(),
             fifos: Fifos::default(),
             state: StateFile::default(),
-            buffer: vec![0; NETLINK_BUFFER],
+            buffer: vec![0; BUFFER_LEN],
             generation: 0,
             #[cfg(feature = "mail")]
             smtp: Default::default(),
@@ -115,27 +109,20 @@ impl System for Linux {
     }
 
     fn dump(&mut self, batch: &Batch, each: &mut dyn FnMut(&Message<'_>)) -> io::Result<()> {
-        for _ in 0..DUMP_ATTEMPTS {
-            self.rtnetlink.send(batch.bytes())?;
-            let mut interrupted = false;
-            while let Some(len) = self.rtnetlink.receive(&mut self.buffer)? {
-                let bytes = self.buffer.get(..len).unwrap_or_default();
+        self.rtnetlink
+            .dump(&mut self.buffer, batch, &mut |bytes, progress| {
                 for message in Messages::new(bytes).flatten() {
-                    interrupted |= message.header.dump_interrupted();
-                    if let Message::Ack(Ack { errno, .. }) | Message::Done(Done { errno, .. }) =
-                        message.message
-                        && errno != 0
-                    {
-                        return Err(io::Error::from_raw_os_error(errno));
+                    progress.interrupted |= message.header.dump_interrupted();
+                    match message.message {
+                        Message::Ack(Ack { errno, .. }) | Message::Done(Done { errno, .. })
+                            if errno != 0 =>
+                        {
+                            progress.refusal = Some(errno);
+                        }
+                        ref message => each(message),
                     }
-                    each(&message.message);
                 }
-            }
-            if !interrupted {
-                break;
-            }
-        }
-        Ok(())
+            })
     }
 
     fn request_netfilter(

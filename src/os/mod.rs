@@ -20,6 +20,7 @@ pub mod logging;
 #[cfg(feature = "lvs")]
 pub mod lvs;
 mod netlink_socket;
+mod open_file;
 pub mod pid_file;
 mod proc_table;
 mod raw_socket;

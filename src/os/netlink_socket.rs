@@ -23,6 +23,21 @@ const ROUTE_GROUPS: u32 = 0x40 | 0x400 | 0x80 | 1 << 18;
 /// Size of the receive buffer, in bytes: for thousands of address changes, or as many refusals.
 const RECEIVE_BUFFER: usize = 4 << 20;
 
+/// Length of a receive buffer, in bytes. The kernel sends at most 32 KiB of a dump in one datagram.
+pub(super) const BUFFER_LEN: usize = 64 << 10;
+/// How often a dump is repeated because the table changed meanwhile, before the last answer is used
+/// as it is.
+const DUMP_ATTEMPTS: u32 = 5;
+
+/// What the messages of a dump say about the dump itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct DumpProgress {
+    /// The table changed while it was dumped (NLM_F_DUMP_INTR).
+    pub(super) interrupted: bool,
+    /// The error number, if the kernel refused the request.
+    pub(super) refusal: Option<i32>,
+}
+
 /// A netlink socket.
 #[derive(Debug)]
 pub(super) struct NetlinkSocket {
@@ -88,8 +103,34 @@ impl NetlinkSocket {
         Ok(())
     }
 
+    /// Sends a dump request and calls `each` for every datagram of the answer. The request is
+    /// repeated if the table changed meanwhile.
+    pub(super) fn dump(
+        &self,
+        buffer: &mut [u8],
+        batch: &Batch,
+        each: &mut dyn FnMut(&[u8], &mut DumpProgress),
+    ) -> io::Result<()> {
+        for _ in 0..DUMP_ATTEMPTS {
+            self.send(batch.bytes())?;
+            let mut progress = DumpProgress::default();
+            // The whole answer is read in any case: the rest would be taken for the answer to the
+            // next request.
+            while let Some(len) = self.receive(buffer)? {
+                each(buffer.get(..len).unwrap_or_default(), &mut progress);
+            }
+            if let Some(errno) = progress.refusal {
+                return Err(io::Error::from_raw_os_error(errno));
+            }
+            if !progress.interrupted {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Sends requests to the kernel, which processes them before this returns.
-    pub(super) fn send(&self, bytes: &[u8]) -> io::Result<()> {
+    fn send(&self, bytes: &[u8]) -> io::Result<()> {
         send(self.fd(), bytes, MsgFlags::empty())?;
         Ok(())
     }

@@ -2,15 +2,16 @@
 //! another one from starting, and neither does a pid that has been reused.
 
 use std::fmt;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg, OFlag};
+use nix::fcntl::{Flock, FlockArg};
 
+use super::open_file;
 use crate::engine::system::error_text;
 
 /// How often and how long to wait for a child that has inherited the lock of a process that is
@@ -87,7 +88,8 @@ impl PidFile {
         // longer. Each repetition takes another copy that stops at that moment, hence the small
         // limit.
         for _ in 0..10 + MAX_WAITS {
-            let file = open(path).map_err(system)?;
+            // Not truncated: until it is locked the content is another copy's.
+            let file = open_file::for_writing(path, 0o644).map_err(system)?;
             let file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
                 Ok(locked) => locked,
                 Err((file, Errno::EWOULDBLOCK)) => {
@@ -104,7 +106,7 @@ impl PidFile {
                 }
                 Err((_, errno)) => return Err(system(errno.into())),
             };
-            if is_at(&file, path) {
+            if open_file::is_at(&file, path) {
                 write_pid(&file).map_err(system)?;
                 return Ok(Self {
                     file,
@@ -125,28 +127,10 @@ impl PidFile {
 impl Drop for PidFile {
     fn drop(&mut self) {
         // While still locked, and only if it was not replaced by another file.
-        if is_at(&self.file, &self.path) {
+        if open_file::is_at(&self.file, &self.path) {
             let _ = fs::remove_file(&self.path);
         }
     }
-}
-
-/// Opens the file without truncating it: until it is locked the content is another copy's.
-fn open(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o644)
-        // Other users may be able to write to the directory: no symbolic link, no blocking on a
-        // FIFO.
-        .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
-        .open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
-    Ok(file)
 }
 
 fn write_pid(mut file: &File) -> io::Result<()> {
@@ -162,14 +146,6 @@ fn read_pid(file: &File) -> Option<u32> {
 
 fn is_own_or_gone(pid: u32) -> bool {
     pid == std::process::id() || !Path::new(&format!("/proc/{pid}")).exists()
-}
-
-/// Whether the file at the path is this one.
-pub(super) fn is_at(file: &File, path: &Path) -> bool {
-    let (Ok(open), Ok(named)) = (file.metadata(), fs::symlink_metadata(path)) else {
-        return false;
-    };
-    (open.dev(), open.ino()) == (named.dev(), named.ino())
 }
 
 #[cfg(test)]

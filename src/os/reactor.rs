@@ -14,7 +14,7 @@ use nix::sys::prctl;
 use super::clock;
 use super::dumps::{DumpKind, Dumps};
 use super::linux::Linux;
-use super::netlink_socket::NetlinkSocket;
+use super::netlink_socket::{BUFFER_LEN, NetlinkSocket};
 use super::raw_socket::Buffer;
 use super::restart::Successor;
 use super::sched::AutoPriority;
@@ -41,8 +41,6 @@ const EARLY: Duration = Duration::from_micros(250);
 const POLL_SLACK: u32 = 500;
 /// Netlink datagrams read per iteration.
 const EVENTS_PER_ITERATION: u32 = 256;
-/// Size of the buffer for netlink events and answers to health checks, in bytes.
-const EVENT_BUFFER: usize = 64 << 10;
 
 /// How much may be waiting in the receive buffers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -106,6 +104,7 @@ pub struct Reactor<'a> {
     /// [`Linux::generation`] of the poll list.
     generation: Option<u32>,
     buffer: Buffer,
+    /// For netlink events and answers to health checks.
     pub(super) event_buffer: Vec<u8>,
 }
 
@@ -136,7 +135,7 @@ impl<'a> Reactor<'a> {
             auto_priority: AutoPriority::default(),
             generation: None,
             buffer: Buffer::new(),
-            event_buffer: vec![0; EVENT_BUFFER],
+            event_buffer: vec![0; BUFFER_LEN],
         })
     }
 

@@ -16,11 +16,12 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nix::unistd::{getegid, geteuid, getpid};
+use nix::unistd::getpid;
 
 use super::clock;
+use super::host::own_user;
 use super::reactor::{ProcessRequest, Reactor};
-use crate::config::model::{Command, User};
+use crate::config::model::Command;
 use crate::engine::system::{Exit, System, error_text};
 use crate::sys::{self, Words};
 
@@ -77,10 +78,7 @@ impl Successor {
         let argv: Result<Vec<String>, _> = words.collect();
         Ok(Command {
             argv: argv.map_err(|_| io::ErrorKind::InvalidInput)?,
-            user: User {
-                uid: geteuid().as_raw(),
-                gid: getegid().as_raw(),
-            },
+            user: own_user(),
         })
     }
 

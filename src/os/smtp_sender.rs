@@ -14,12 +14,13 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use nix::unistd::{alarm, getegid, geteuid};
+use nix::unistd::alarm;
 
 use super::child::Children;
 use super::clock;
+use super::host::own_user;
 use super::linux::Linux;
-use crate::config::model::{SmtpSettings, User};
+use crate::config::model::SmtpSettings;
 use crate::engine::system::mail::MailSystem;
 use crate::engine::system::{Pid, error_text};
 use crate::notify::mail::{self, Email};
@@ -58,11 +59,7 @@ impl SmtpSender {
         }
         let message = mail::message(mail, email, epoch(email));
         let (reader, writer) = io::pipe()?;
-        let user = User {
-            uid: geteuid().as_raw(),
-            gid: getegid().as_raw(),
-        };
-        let pid = children.start(user, &|| {
+        let pid = children.start(own_user(), &|| {
             sys::close_all_but(writer.as_raw_fd());
             let most = mail.timeout.saturating_mul(STEPS).as_secs().max(10);
             alarm::set(u32::try_from(most).unwrap_or(u32::MAX));

@@ -8,15 +8,14 @@
 //!
 //! If the file cannot be used, that is logged once, and the daemon runs without it.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::OFlag;
 use nix::unistd::geteuid;
 
-use super::pid_file::is_at;
+use super::open_file;
 use crate::engine::system::error_text;
 
 /// Length of the header in bytes, padded with zeros.
@@ -97,7 +96,7 @@ impl StateFile {
     /// Removes the file at an orderly stop, unless it was replaced by another one.
     pub(super) fn remove(&mut self) {
         if let Some(Open { file, path }) = self.0.take()
-            && is_at(&file, &path)
+            && open_file::is_at(&file, &path)
         {
             let _ = fs::remove_file(path);
         }
@@ -122,22 +121,12 @@ fn warn_unusable(path: &Path, error: &io::Error) {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        // Other users may be able to write to the directory.
-        .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
-        .open(path)?;
+    let file = open_file::for_writing(path, 0o600)?;
     let data = file.metadata()?;
-    let why = if !data.is_file() {
-        "it is not a regular file"
-    } else if data.uid() != geteuid().as_raw() {
+    let why = if data.uid() != geteuid().as_raw() {
         "it belongs to another user"
     } else if data.mode() & 0o077 != 0 || data.nlink() != 1 {
-        "others have access to it"
+        "other users have access to it"
     } else {
         return Ok(file);
     };

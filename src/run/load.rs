@@ -35,7 +35,7 @@ impl<'a> Loader<'a> {
     }
 
     /// At the start, everything that has no error runs.
-    pub(super) fn first(&mut self) -> Result<Config, String> {
+    pub(super) fn load_at_start(&mut self) -> Result<Config, String> {
         let loaded = self.load();
         if loaded.diags.worst() == Some(Severity::Fatal) {
             let path = self.path;

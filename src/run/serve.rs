@@ -40,14 +40,14 @@ impl Outcome {
 }
 
 /// What the daemon runs with.
-pub(super) struct Serve<'a> {
+pub(super) struct Daemon<'a> {
     pub(super) options: &'a Options,
     pub(super) loader: Loader<'a>,
     pub(super) signals: &'a Signals,
     pub(super) successor: &'a Successor,
 }
 
-impl<'a> Serve<'a> {
+impl<'a> Daemon<'a> {
     /// Runs the daemon until it stops.
     pub(super) fn run(mut self, config: Config, state: StateFile, ready: Ready) -> Outcome {
         log::info!("Starting vrrpd {}", env!("CARGO_PKG_VERSION"));

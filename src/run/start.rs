@@ -14,7 +14,7 @@ use log::LevelFilter;
 use nix::sys::stat::Mode;
 
 use super::load::Loader;
-use super::serve::{Outcome, Serve};
+use super::serve::{Daemon, Outcome};
 use super::{cannot_read, config_path, fail, notify_user};
 use crate::cli::{self, Options};
 use crate::config::model::Global;
@@ -76,7 +76,7 @@ fn launch(options: &Options) -> Result<Outcome, Failure> {
     let pid_file = options.pid_file.as_deref().map(absolute);
     check_access(&path)?;
     let mut loader = Loader::new(options, &path);
-    let config = loader.first().map_err(|message| Failure {
+    let config = loader.load_at_start().map_err(|message| Failure {
         message,
         code: exit::CONFIG,
     })?;
@@ -103,13 +103,13 @@ fn launch(options: &Options) -> Result<Outcome, Failure> {
         notify_user(&notice);
     }
     let state = pid_file.as_ref().map(|held| StateFile::beside(held.path()));
-    let serve = Serve {
+    let daemon = Daemon {
         options,
         loader,
         signals: &signals,
         successor: &successor,
     };
-    Ok(serve.run(config, state.unwrap_or_default(), ready))
+    Ok(daemon.run(config, state.unwrap_or_default(), ready))
 }
 
 /// Opens the log first of all, so that syslog too has the reason why a daemon started by init does

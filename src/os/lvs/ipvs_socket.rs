@@ -10,8 +10,7 @@ use nix::sys::socket::SockProtocol;
 
 use crate::netlink::genl::{self, Replies, Reply, ReplyMessage};
 use crate::netlink::{Ack, Batch, Done, ipvs};
-use crate::os::linux::{DUMP_ATTEMPTS, NETLINK_BUFFER};
-use crate::os::netlink_socket::NetlinkSocket;
+use crate::os::netlink_socket::{BUFFER_LEN, NetlinkSocket};
 
 /// A generic netlink socket and the number of the family IPVS.
 #[derive(Debug, Default)]
@@ -48,7 +47,22 @@ impl IpvsSocket {
 
     /// See [`crate::engine::system::lvs::LvsSystem::dump_ipvs`].
     pub(super) fn dump(&mut self, batch: &Batch, each: &mut dyn FnMut(&[u8])) -> io::Result<()> {
-        self.with_socket(|socket, buffer| dump(socket, buffer, batch, each))
+        self.with_socket(|socket, buffer| {
+            socket.dump(buffer, batch, &mut |bytes, progress| {
+                for ReplyMessage { reply, interrupted } in Replies::new(bytes).flatten() {
+                    progress.interrupted |= interrupted;
+                    match reply {
+                        Reply::Ack(Ack { errno, .. }) | Reply::Done(Done { errno, .. })
+                            if errno != 0 =>
+                        {
+                            progress.refusal = Some(errno);
+                        }
+                        Reply::Payload(payload) => each(payload),
+                        Reply::Ack(_) | Reply::Done(_) | Reply::Ignored => {}
+                    }
+                }
+            })
+        })
     }
 
     /// After a failure the socket is closed: answers that are no longer expected may wait in it.
@@ -59,7 +73,7 @@ impl IpvsSocket {
         let socket = match &mut self.socket {
             Some(socket) => socket,
             none => {
-                self.buffer.resize(NETLINK_BUFFER, 0);
+                self.buffer.resize(BUFFER_LEN, 0);
                 none.insert(NetlinkSocket::requests(SockProtocol::NetlinkGeneric)?)
             }
         };
@@ -70,41 +84,4 @@ impl IpvsSocket {
         }
         outcome
     }
-}
-
-fn dump(
-    socket: &NetlinkSocket,
-    buffer: &mut [u8],
-    batch: &Batch,
-    each: &mut dyn FnMut(&[u8]),
-) -> io::Result<()> {
-    for _ in 0..DUMP_ATTEMPTS {
-        socket.send(batch.bytes())?;
-        let mut changed = false;
-        let mut refusal = None;
-        // The whole answer is read in any case: the rest would be taken for the answer to the next
-        // request.
-        while let Some(len) = socket.receive(buffer)? {
-            let bytes = buffer.get(..len).unwrap_or_default();
-            for ReplyMessage { reply, interrupted } in Replies::new(bytes).flatten() {
-                changed |= interrupted;
-                match reply {
-                    Reply::Ack(Ack { errno, .. }) | Reply::Done(Done { errno, .. })
-                        if errno != 0 =>
-                    {
-                        refusal = Some(errno);
-                    }
-                    Reply::Payload(payload) => each(payload),
-                    Reply::Ack(_) | Reply::Done(_) | Reply::Ignored => {}
-                }
-            }
-        }
-        if let Some(errno) = refusal {
-            return Err(io::Error::from_raw_os_error(errno));
-        }
-        if !changed {
-            break;
-        }
-    }
-    Ok(())
 }
