@@ -18,8 +18,8 @@ use serde_json::Value;
 use vrrpd::config;
 use vrrpd::config::model::{Config, Tracked};
 use vrrpd::ctl::{
-    self, Clock, Group, InstallStatus, Instance, Interface, JsonVersion, ManagedItem, PriorityPart,
-    Process, Script, ScriptState, Snapshot,
+    self, Clock, File, Group, InstallStatus, Instance, Interface, JsonVersion, ManagedItem,
+    Missing, PriorityPart, Process, Script, ScriptState, Snapshot, Transition,
 };
 use vrrpd::types::{
     Centis, Cidr, IfName, Instant, Mac, MasterInfo, Priority, VrrpCounters, VrrpState,
@@ -118,7 +118,10 @@ fn instance(config: &Config, nth: usize) -> Instance<'_> {
         (
             VrrpState::Fault,
             "interface_down",
-            Some(("interface_down", "eth2 is down".to_owned())),
+            Some(Missing {
+                kind: "interface_down",
+                detail: "eth2 is down".to_owned(),
+            }),
         ),
     ][nth]
         .clone();
@@ -141,7 +144,10 @@ fn instance(config: &Config, nth: usize) -> Instance<'_> {
     Instance {
         conf,
         state,
-        since: Some((Instant::from_millis(990_000 + ms), why)),
+        last_transition: Some(Transition {
+            at: Instant::from_millis(990_000 + ms),
+            reason: why,
+        }),
         missing,
         source: (nth < 3).then(|| ip(["192.0.2.1", "192.0.2.1", "fe80::1"][nth])),
         master: (state == VrrpState::Backup).then(|| MasterInfo {
@@ -157,8 +163,8 @@ fn instance(config: &Config, nth: usize) -> Instance<'_> {
         priority_parts: priority_parts.collect(),
         deadline: (state != VrrpState::Fault).then(|| at(250)),
         down_interval: Duration::from_micros(3_609_375),
-        unfiltered: false,
-        mute: (nth == 2).then(|| "Network is unreachable".to_owned()),
+        no_accept_missing: false,
+        send_error: (nth == 2).then(|| "Network is unreachable".to_owned()),
         vips: items(&conf.vips, master, nth == 0),
         excluded: items(&conf.excluded_vips, master, false),
         routes: items(&conf.routes, master, false),
@@ -200,13 +206,16 @@ fn snapshot(config: &Config) -> Snapshot<'_> {
                 conf,
                 up: [Some(true), None][nth],
                 result: [1, 0][nth],
-                run: [ScriptState::Idle, ScriptState::Terminating][nth],
+                state: [ScriptState::Idle, ScriptState::Terminating][nth],
             })
             .collect(),
         files: config
             .track_files
             .iter()
-            .map(|conf| (conf, Some(-3)))
+            .map(|conf| File {
+                conf,
+                value: Some(-3),
+            })
             .collect(),
         processes: config
             .track_processes
@@ -227,7 +236,8 @@ fn snapshot(config: &Config) -> Snapshot<'_> {
                 mac: Some(Mac([0x52, 0x54, 0, 0x12, 0x34, 0x56])),
                 up: true,
                 addresses: vec![cidr("192.0.2.1/24"), cidr("fe80::1/64")],
-                delays: (Duration::from_millis(1500), Duration::ZERO),
+                down_delay: Duration::from_millis(1500),
+                up_delay: Duration::ZERO,
             },
             Interface {
                 name: &names[1],
@@ -235,10 +245,10 @@ fn snapshot(config: &Config) -> Snapshot<'_> {
                 mac: None,
                 up: false,
                 addresses: Vec::new(),
-                delays: (Duration::ZERO, Duration::ZERO),
+                down_delay: Duration::ZERO,
+                up_delay: Duration::ZERO,
             },
         ],
-        #[cfg(feature = "lvs")]
         services: Vec::new(),
     }
 }
@@ -421,7 +431,6 @@ fn an_empty_daemon_has_empty_dumps() {
         routes: Vec::new(),
         rules: Vec::new(),
         interfaces: Vec::new(),
-        #[cfg(feature = "lvs")]
         services: Vec::new(),
     };
     assert_eq!(ctl::json(&nothing, JsonVersion::List), "[]\n");

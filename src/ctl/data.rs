@@ -1,4 +1,4 @@
-//! `keepalived.data`: everything, as text.
+//! `keepalived.data`: the state dump as text.
 
 use core::fmt::Display;
 
@@ -8,19 +8,19 @@ use super::{Interface, Snapshot, clock, instance, tracked};
 use crate::config::model::Global;
 use crate::types::Family;
 
-/// The state of all there is.
+/// The state dump.
 #[must_use]
 pub fn data(snapshot: &Snapshot<'_>) -> String {
     let mut page = Page::default();
     global(&mut page, snapshot.global);
-    statics(&mut page, "Static Addresses", &snapshot.addresses);
-    statics(&mut page, "Static Routes", &snapshot.routes);
-    statics(&mut page, "Static Rules", &snapshot.rules);
+    static_items(&mut page, "Static Addresses", &snapshot.addresses);
+    static_items(&mut page, "Static Routes", &snapshot.routes);
+    static_items(&mut page, "Static Rules", &snapshot.rules);
     page.heading("VRRP Topology");
     for instance in &snapshot.instances {
         instance::show(&mut page, instance, snapshot);
     }
-    // Always there: what comes after the instances must not be taken for a part of the last one.
+    // The heading is written even without groups: exporters must not take what follows for a part of the last instance.
     tracked::groups(&mut page, snapshot);
     tracked::scripts(&mut page, snapshot);
     tracked::files(&mut page, snapshot);
@@ -72,7 +72,7 @@ fn global(page: &mut Page, global: &Global) {
     page.title("VRRP realtime priority", &process.rt_priority.unwrap_or(0));
 }
 
-fn statics<T: Display>(page: &mut Page, heading: &str, items: &[T]) {
+fn static_items<T: Display>(page: &mut Page, heading: &str, items: &[T]) {
     if items.is_empty() {
         return;
     }
@@ -106,15 +106,14 @@ fn interfaces(page: &mut Page, snapshot: &Snapshot<'_>) {
             "not UP or not RUNNING"
         };
         page.pair("State", &state);
-        let (down, up) = interface.delays;
-        page.pair("Up debounce timer", &clock::Micros(up));
-        page.pair("Down debounce timer", &clock::Micros(down));
+        page.pair("Up debounce timer", &clock::Micros(interface.up_delay));
+        page.pair("Down debounce timer", &clock::Micros(interface.down_delay));
         tracked::by_interface(page, interface, snapshot);
     }
 }
 
 impl Interface<'_> {
-    /// Whether this is the interface of that name.
+    /// Whether it has this name.
     pub(super) fn is(&self, name: &crate::types::IfName) -> bool {
         self.name == name
     }

@@ -1,7 +1,7 @@
-//! One instance of the state dump. The labels are keepalived's, except those marked as ours.
+//! One instance in the state dump. Labels and order are keepalived's, except those of `ours`.
 //!
-//! The order too, with one exception: a widely used exporter takes the first line without `=` for the end
-//! of the instance, so what it looks for comes before all of those.
+//! One deviation in order: a common exporter takes the first line without `=` for the end of the instance, so everything
+//! it reads precedes such lines.
 
 use core::fmt;
 
@@ -9,7 +9,7 @@ use super::clock::Short;
 use super::lines::Escaped;
 use super::notify::notify;
 use super::page::{Page, enabled, yes};
-use super::{Instance, SECRET, Snapshot, tracked};
+use super::{Instance, Missing, SECRET, Snapshot, tracked};
 use crate::config::model::{Auth, Transport};
 use crate::types::{Centis, Family, Version, VrrpState};
 
@@ -47,18 +47,18 @@ fn state(page: &mut Page, instance: &Instance<'_>, snapshot: &Snapshot<'_>) {
     let missing = u8::from(instance.missing.is_some());
     page.pair("Number of interface and track script faults", &missing);
     let scripts = instance.priority_parts.iter();
-    let scripts = scripts.filter(|part| part.kind() == tracked::Kind::Script);
+    let scripts = scripts.filter(|part| part.kind() == tracked::TrackerKind::Script);
     let unknown = scripts.filter(|part| part.up.is_none());
     page.pair("Number of track scripts init", &unknown.count());
-    match instance.since {
-        Some((moment, why)) => {
-            page.pair("Last transition", &clock.at(moment));
-            page.pair("Transition reason", &why);
+    match instance.last_transition {
+        Some(transition) => {
+            page.pair("Last transition", &clock.at(transition.at));
+            page.pair("Transition reason", &transition.reason);
         }
         None => page.pair("Last transition", &"0.000000 (never)"),
     }
-    if let Some((word, phrase)) = &instance.missing {
-        page.pair("Missing", &format_args!("{word} ({})", Escaped(phrase)));
+    if let Some(Missing { kind, detail }) = &instance.missing {
+        page.pair("Missing", &format_args!("{kind} ({})", Escaped(detail)));
     }
     match instance.deadline {
         Some(at) => page.pair("Read timeout", &clock.at(at)),
@@ -111,8 +111,10 @@ fn announcements(page: &mut Page, instance: &Instance<'_>) {
     page.pair("Down timer adverts", &conf.down_timer_adverts);
     let answers = !conf.lower_prio_no_advert;
     page.pair("Send advert after receive lower priority advert", &answers);
-    let parting = conf.higher_prio_send_advert;
-    page.pair("Send advert after receive higher priority advert", &parting);
+    page.pair(
+        "Send advert after receive higher priority advert",
+        &conf.higher_prio_send_advert,
+    );
 }
 
 fn election(page: &mut Page, instance: &Instance<'_>) {
@@ -128,7 +130,7 @@ fn election(page: &mut Page, instance: &Instance<'_>) {
             &Interval(master.interval, conf.version),
         );
     }
-    if instance.unfiltered {
+    if instance.no_accept_missing {
         page.pair("Accept", &"disabled, but not enforced: no nftables");
     } else {
         page.pair("Accept", &enabled(conf.accept));
@@ -153,7 +155,7 @@ fn election(page: &mut Page, instance: &Instance<'_>) {
     }
 }
 
-/// From here on there are lines without `=`.
+/// The first lines without `=`.
 fn transport(page: &mut Page, instance: &Instance<'_>) {
     let conf = instance.conf;
     for (text, holds) in [
@@ -193,16 +195,16 @@ fn addresses(page: &mut Page, instance: &Instance<'_>) {
     page.list(&"Virtual Rules :", &instance.rules);
 }
 
-/// What keepalived does not tell.
+/// What keepalived does not show.
 fn ours(page: &mut Page, instance: &Instance<'_>) {
-    if let Some(why) = &instance.mute {
+    if let Some(why) = &instance.send_error {
         page.pair("Adverts cannot be sent", &Escaped(why));
     }
     let others = instance.counters.other_rejected;
     page.pair("Adverts discarded for other reasons", &others);
 }
 
-/// The version's bare number.
+/// The version number.
 pub(super) fn number(version: Version) -> u8 {
     match version {
         Version::V2 => 2,
@@ -210,7 +212,7 @@ pub(super) fn number(version: Version) -> u8 {
     }
 }
 
-/// An interval in the unit of its version.
+/// An advertisement interval in the unit of the VRRP version.
 struct Interval(Centis, Version);
 
 impl fmt::Display for Interval {
@@ -223,7 +225,7 @@ impl fmt::Display for Interval {
 }
 
 impl Instance<'_> {
-    /// The state it strives for: before the start that is what `state` asks for.
+    /// The wanted state: the current one, and before the start the configured `state`.
     pub(super) fn wanted(&self) -> VrrpState {
         match self.state {
             VrrpState::Init if self.conf.initial_master => VrrpState::Master,
@@ -232,7 +234,7 @@ impl Instance<'_> {
         }
     }
 
-    /// The configured priority and all that tracking adds, beyond what a priority can be.
+    /// The configured priority and everything that tracking adds, not limited to 1–254.
     pub(super) fn total(&self) -> i32 {
         let parts = self.priority_parts.iter().map(|part| part.adds);
         parts.fold(i32::from(self.conf.priority.0), i32::saturating_add)

@@ -1,14 +1,13 @@
-//! `keepalived.json`: version 1 a list of instances, version 2 an object.
+//! `keepalived.json`: version 1 is a list of instances, version 2 an object.
 //!
-//! Written by hand rather than with serde: some numbers are seconds with decimals, which serde has as floats only,
-//! and fields that are absent when there is nothing to tell make up half of it.
-//! Field names, their order and which of them are numbers and which are booleans is keepalived's doing.
+//! Not written with serde: some numbers are seconds with decimals, which serde supports as floats only, and half of the
+//! fields are omitted when they are empty. Names, order and types of the fields are keepalived's.
 
 use super::clock::Short;
 use super::instance::number;
 use super::json_writer::Json;
 use super::lines::Quoted;
-use super::tracked::Kind;
+use super::tracked::TrackerKind;
 use super::{InstallStatus, Instance, ManagedItem, Process, SECRET, Snapshot};
 use crate::config::model::{Auth, Command, Tracked};
 use crate::types::VrrpCounters;
@@ -22,7 +21,7 @@ pub enum JsonVersion {
     Object,
 }
 
-/// Instances, and in version 2 tracked processes, with a newline behind.
+/// Instances; in version 2 also tracked processes and virtual servers. Ends with a newline.
 #[must_use]
 pub fn json(snapshot: &Snapshot<'_>, version: JsonVersion) -> String {
     let mut out = Json::default();
@@ -69,8 +68,11 @@ fn data(out: &mut Json, instance: &Instance<'_>, snapshot: &Snapshot<'_>) {
     out.string("ifp_ifname", &vmac.unwrap_or(conf.interface.as_str()));
     let master = instance.master.map_or(0, |master| master.priority.0);
     out.number("master_priority", &master);
-    match instance.since {
-        Some((moment, _)) => out.number("last_transition", &snapshot.clock.at(moment).epoch()),
+    match instance.last_transition {
+        Some(transition) => {
+            let at = snapshot.clock.at(transition.at);
+            out.number("last_transition", &at.epoch());
+        }
         None => out.number("last_transition", &0),
     }
     out.number("garp_delay", &garp.delay.as_secs());
@@ -80,8 +82,8 @@ fn data(out: &mut Json, instance: &Instance<'_>, snapshot: &Snapshot<'_>) {
     out.number("garp_lower_prio_delay", &garp.lower_prio_delay.as_secs());
     out.number("garp_lower_prio_rep", &garp.lower_prio_repeat);
     out.number("lower_prio_no_advert", &u8::from(conf.lower_prio_no_advert));
-    let parting = u8::from(conf.higher_prio_send_advert);
-    out.number("higher_prio_send_advert", &parting);
+    let higher_prio = u8::from(conf.higher_prio_send_advert);
+    out.number("higher_prio_send_advert", &higher_prio);
     out.number("vrid", &conf.vrid);
     out.number("base_priority", &conf.priority);
     out.number("effective_priority", &instance.priority);
@@ -92,11 +94,11 @@ fn data(out: &mut Json, instance: &Instance<'_>, snapshot: &Snapshot<'_>) {
             .any(|item| item.status == InstallStatus::Installed),
     );
     out.number("promote_secondaries", &conf.promote_secondaries);
-    let theirs = instance
+    let master_interval = instance
         .master
         .map_or(conf.advert_int, |master| master.interval);
     out.number("adver_int", &Short(conf.advert_int.duration()));
-    out.number("master_adver_int", &Short(theirs.duration()));
+    out.number("master_adver_int", &Short(master_interval.duration()));
     out.number("accept", &u8::from(conf.accept));
     out.number("nopreempt", &conf.nopreempt);
     out.number("preempt_delay", &Short(conf.preempt_delay));
@@ -109,7 +111,7 @@ fn data(out: &mut Json, instance: &Instance<'_>, snapshot: &Snapshot<'_>) {
         Auth::None => (0, false),
         Auth::Pass(_) => (1, true),
         Auth::Ah(_) => (2, true),
-        // Its own sign in the packet is not VRRP's number; keepalived has none here either.
+        // keepalived's number for no authentication: HMAC is not an authentication type of VRRP.
         Auth::Hmac(_) => (0, true),
     };
     out.number("auth_type", &auth);
@@ -145,9 +147,9 @@ fn lists(out: &mut Json, instance: &Instance<'_>, snapshot: &Snapshot<'_>) {
     out.strings("vroutes", &instance.routes);
     out.strings("vrules", &instance.rules);
     for (name, kind) in [
-        ("track_ifp", Kind::Interface),
-        ("track_script", Kind::Script),
-        ("track_process", Kind::Process),
+        ("track_ifp", TrackerKind::Interface),
+        ("track_script", TrackerKind::Script),
+        ("track_process", TrackerKind::Process),
     ] {
         let parts = instance
             .priority_parts
@@ -176,14 +178,14 @@ fn quoted(command: &Command) -> String {
     Quoted(command).to_string()
 }
 
-/// What keepalived does not tell.
+/// What keepalived does not show.
 fn ours(out: &mut Json, instance: &Instance<'_>) {
-    if let Some((_, why)) = instance.since {
-        out.string("transition_reason", &why);
+    if let Some(transition) = instance.last_transition {
+        out.string("transition_reason", &transition.reason);
     }
-    if let Some((word, phrase)) = &instance.missing {
-        out.string("missing", &word);
-        out.string("missing_detail", &phrase);
+    if let Some(missing) = &instance.missing {
+        out.string("missing", &missing.kind);
+        out.string("missing_detail", &missing.detail);
     }
     if let Some(master) = instance.master {
         out.string("master_router", &master.addr);

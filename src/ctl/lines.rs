@@ -1,4 +1,4 @@
-//! Addresses, commands and names as they stand in a dump.
+//! Addresses, commands and names in dumps.
 
 use core::fmt::{self, Write};
 
@@ -6,7 +6,7 @@ use super::{InstallStatus, ManagedItem};
 use crate::config::model::{Address, Command};
 use crate::types::Family;
 
-/// Text on one line: control characters as `\xNN`.
+/// Text with control characters as `\xNN`.
 #[derive(Clone, Copy, Debug)]
 pub struct Escaped<'a>(pub &'a str);
 
@@ -25,7 +25,7 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// A command as keepalived shows it: every word in quotes.
+/// A command as keepalived shows it: every argument in quotes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Quoted<'a>(pub(super) &'a Command);
 
@@ -39,7 +39,7 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
-/// What follows an address, route or rule: whether it is there.
+/// Appended to an address, route or rule.
 impl fmt::Display for InstallStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -52,7 +52,7 @@ impl fmt::Display for InstallStatus {
 }
 
 /// `192.0.2.10/24 brd 192.0.2.255 dev eth0 scope global label eth0:1 set`. Exporters take the first word for the
-/// address and, if it is `dev` that follows, the third for the interface.
+/// address and, after `dev`, the third for the interface.
 impl fmt::Display for ManagedItem<'_, Address> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Address { cidr, dev, .. } = self.item;

@@ -1,5 +1,5 @@
-//! Virtual servers: in the state dump with keepalived's labels, and in version 2 of the JSON, where keepalived has
-//! nothing. Checks and traffic are ours.
+//! Virtual servers in the state dump, with keepalived's labels, and in version 2 of the JSON, where keepalived has none.
+//! keepalived does not show checks and traffic.
 
 use core::fmt;
 
@@ -15,7 +15,7 @@ use crate::types::ipvs::{
     Checksum, Forward, IpProtocol, ServerName, ServiceKey, Tunnel, TunnelKind,
 };
 
-/// `LVS Topology`, unless there is none.
+/// `LVS Topology`, if there are virtual servers.
 pub(super) fn show(page: &mut Page, services: &[Service<'_>]) {
     if services.is_empty() {
         return;
@@ -239,7 +239,7 @@ fn subject(kind: &CheckKind) -> (&'static str, Option<&Target>) {
 
 // ---- JSON ----
 
-/// One object.
+/// One virtual server.
 #[cfg(feature = "json")]
 pub(super) fn json(out: &mut Json, service: &Service<'_>) {
     let conf = service.conf;

@@ -1,12 +1,12 @@
-//! What there is to know about the running daemon, and how it is told.
+//! The state of the running daemon, and its representation in dumps.
 //!
-//! [`Snapshot`] holds plain values and borrows the rest from the configuration; `engine` fills it. Every form is a view
-//! of it: `data.rs` and `stats.rs` imitate keepalived's text dumps label for label, `json.rs` its JSON, because
-//! people's exporters parse exactly these. What is ours alone (why a state changed, what is missing, what tracking
-//! adds, what the kernel refused) stands under labels that keepalived does not have.
+//! [`Snapshot`] holds plain values and borrows the rest from the configuration; `engine` fills it. Every format is a view
+//! of it: `data.rs` and `stats.rs` have the labels of keepalived's text dumps, `json.rs` the fields of its JSON, because
+//! exporters parse exactly these. What keepalived does not show (the reason of a transition, what is missing, what
+//! tracking adds, what the kernel refused) has labels of its own.
 //!
-//! Names come from a file and addresses from the network: what could end a line or the terminal's good mood is
-//! escaped ([`Escaped`], `json.rs`). Passwords show as asterisks everywhere.
+//! Names come from a file and addresses from the network: control characters are escaped ([`Escaped`],
+//! `json_writer.rs`). Passwords are shown as asterisks.
 
 #![cfg_attr(
     not(test),
@@ -41,10 +41,10 @@ pub use data::data;
 pub use json::{JsonVersion, json};
 pub use lines::Escaped;
 pub use snapshot::{
-    Check, Group, InstallStatus, Instance, Interface, ManagedItem, PriorityPart, Process, Script,
-    ScriptState, Server, Service, Snapshot, Traffic,
+    Check, File, Group, InstallStatus, Instance, Interface, ManagedItem, Missing, PriorityPart,
+    Process, Script, ScriptState, Server, Service, Snapshot, Traffic, Transition,
 };
 pub use stats::stats;
 
-/// In place of every password.
+/// Shown instead of a password.
 const SECRET: &str = "********";

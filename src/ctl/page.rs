@@ -7,13 +7,12 @@
 //!    Virtual IP (1):                 line
 //!      192.0.2.10 dev eth0 …         item
 //! ```
-//! An exporter takes every item for a value of the pair or line before it, and there are pairs of which it
-//! expects a number or a state: an item may follow a line only.
+//! Exporters take an item for a value of the pair or line before it, and expect a number or a state in some pairs: an item
+//! may follow only a line or another item.
 
 use core::fmt::{Display, Write};
 
-/// A text in the making. Writing to memory cannot fail. Its parts are written in a hundred places, none of which
-/// is in a hurry: hence no inlining, which would double the size of this room.
+/// A text under construction. Writing to memory cannot fail. Not inlined, because that would double the size of `ctl`.
 #[derive(Debug, Default)]
 pub(super) struct Page(pub(super) String);
 
@@ -49,7 +48,7 @@ impl Page {
         let _ = writeln!(self.0, "     {text}");
     }
 
-    /// A line with items, unless there are none.
+    /// A line and its items, if there are any.
     pub(super) fn list<T: Display>(&mut self, text: &dyn Display, items: &[T]) {
         if items.is_empty() {
             return;
@@ -61,7 +60,7 @@ impl Page {
     }
 }
 
-/// keepalived's words for a setting that is on or off.
+/// keepalived's words for a boolean setting.
 pub(super) fn enabled(on: bool) -> &'static str {
     if on { "enabled" } else { "disabled" }
 }

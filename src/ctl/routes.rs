@@ -1,5 +1,5 @@
-//! Routes and policy rules as keepalived shows them: nearly as in the configuration, with what was left out there
-//! filled in, tables and protocols by number.
+//! Routes and policy rules as keepalived shows them: nearly as in the configuration, with defaults filled in, tables and
+//! protocols by number.
 
 use core::fmt::{self, Display, Formatter};
 
@@ -178,7 +178,7 @@ fn realms(f: &mut Formatter<'_>, realms: u32) -> fmt::Result {
     }
 }
 
-/// A destination: `default`, a host without its prefix, or a network.
+/// A destination: `default`, a host without prefix length, or a network.
 struct Prefix(Cidr);
 
 impl Display for Prefix {

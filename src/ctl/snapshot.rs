@@ -1,4 +1,4 @@
-//! The state of everything at one moment.
+//! The state of the daemon at one moment.
 
 use core::net::IpAddr;
 use core::time::Duration;
@@ -9,11 +9,11 @@ use crate::config::model::{self, Global, SyncGroup, Track, TrackFile, TrackProce
 use crate::types::ipvs::{self, Connections};
 use crate::types::{Cidr, IfName, Instant, Mac, MasterInfo, Priority, VrrpCounters, VrrpState};
 
-/// See the top of the room. Instances, groups, scripts, files and processes stand in the configuration's order, so
-/// that its indices hold.
+/// The state of the daemon. Instances, groups, scripts, files and processes are in the configuration's order, so that
+/// its indexes apply.
 #[derive(Debug)]
 pub struct Snapshot<'a> {
-    /// Tells moments as the time of day.
+    /// The current time, to convert moments to the time of day.
     pub clock: Clock,
     /// Settings of the process.
     pub global: &'a Global,
@@ -23,8 +23,8 @@ pub struct Snapshot<'a> {
     pub groups: Vec<Group<'a>>,
     /// `vrrp_script` blocks.
     pub scripts: Vec<Script<'a>>,
-    /// `track_file` blocks with their values; `None`: not read yet.
-    pub files: Vec<(&'a TrackFile, Option<i64>)>,
+    /// `track_file` blocks.
+    pub files: Vec<File<'a>>,
     /// `vrrp_track_process` blocks.
     pub processes: Vec<Process<'a>>,
     /// `static_ipaddress`.
@@ -33,7 +33,7 @@ pub struct Snapshot<'a> {
     pub routes: Vec<ManagedItem<'a, model::Route>>,
     /// `static_rules`.
     pub rules: Vec<ManagedItem<'a, model::Rule>>,
-    /// The interfaces there are.
+    /// Interfaces of the host.
     pub interfaces: Vec<Interface<'a>>,
     /// `virtual_server` blocks.
     pub services: Vec<Service<'a>>,
@@ -46,26 +46,26 @@ pub struct Instance<'a> {
     pub conf: &'a VrrpInstance,
     /// Its state.
     pub state: VrrpState,
-    /// When and why it came into that state; `None`: it has not begun.
-    pub since: Option<(Instant, &'static str)>,
-    /// What is missing, in FAULT and before the start: a word and a phrase.
-    pub missing: Option<(&'static str, String)>,
-    /// Where its adverts are sent from.
+    /// The last transition; `None`: it has not started.
+    pub last_transition: Option<Transition>,
+    /// What is missing, in FAULT and before the start.
+    pub missing: Option<Missing>,
+    /// Source address of its adverts.
     pub source: Option<IpAddr>,
-    /// The other router that is master.
+    /// The master, if it is another router.
     pub master: Option<MasterInfo>,
     /// The priority its adverts carry.
     pub priority: Priority,
-    /// What tracking adds to the configured priority.
+    /// Tracked objects that change the configured priority.
     pub priority_parts: Vec<PriorityPart<'a>>,
-    /// When its timer fires.
+    /// When its timer expires.
     pub deadline: Option<Instant>,
-    /// How long a master must be silent.
+    /// Master down interval.
     pub down_interval: Duration,
-    /// Why its adverts cannot be sent, when they cannot.
-    pub mute: Option<String>,
-    /// The addresses answer although they should not: there is no packet filter.
-    pub unfiltered: bool,
+    /// Why its adverts cannot be sent.
+    pub send_error: Option<String>,
+    /// `no_accept` is not enforced: the kernel has no nftables.
+    pub no_accept_missing: bool,
     /// `virtual_ipaddress`.
     pub vips: Vec<ManagedItem<'a, model::Address>>,
     /// `virtual_ipaddress_excluded`.
@@ -74,40 +74,58 @@ pub struct Instance<'a> {
     pub routes: Vec<ManagedItem<'a, model::Route>>,
     /// `virtual_rules`.
     pub rules: Vec<ManagedItem<'a, model::Rule>>,
-    /// What it counted.
+    /// Statistics.
     pub counters: VrrpCounters,
 }
 
-/// A tracked object and what it does to the priority.
+/// A change of state.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Transition {
+    /// When it happened.
+    pub at: Instant,
+    /// Why.
+    pub reason: &'static str,
+}
+
+/// Why an instance cannot run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Missing {
+    /// A keyword: `link`, `address`.
+    pub kind: &'static str,
+    /// The same as a phrase, with names.
+    pub detail: String,
+}
+
+/// A tracked object and its effect on the priority.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PriorityPart<'a> {
     /// The line of the configuration.
     pub track: &'a Track,
     /// Name of what is tracked.
     pub name: &'a str,
-    /// Whether it is well, `reverse` not considered; `None`: not known yet.
+    /// Whether it is up, regardless of `reverse`; `None`: not known yet.
     pub up: Option<bool>,
-    /// What it adds now.
+    /// Added to the priority.
     pub adds: i32,
 }
 
-/// Something that is installed in the kernel while it is wanted.
+/// A configured address, route or rule and its state in the kernel.
 #[derive(Debug)]
 pub struct ManagedItem<'a, T> {
     /// As configured.
     pub item: &'a T,
-    /// What has become of it.
+    /// Its state in the kernel.
     pub status: InstallStatus,
 }
 
-/// What has become of an address, route or rule.
+/// State of an address, route or rule in the kernel.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum InstallStatus {
-    /// Not there.
+    /// Not installed.
     Absent,
-    /// There.
+    /// Installed.
     Installed,
-    /// The kernel refused it, with these words if they are still known.
+    /// Refused by the kernel, with its error text if that is known.
     Refused(String),
 }
 
@@ -125,25 +143,32 @@ pub struct Group<'a> {
 pub struct Script<'a> {
     /// Its configuration.
     pub conf: &'a model::Script,
-    /// The verdict; `None`: it has not ended for the first time yet.
+    /// Whether it succeeds; `None`: it has not ended yet.
     pub up: Option<bool>,
-    /// Successes and failures so far, between 0 (certainly down) and rise + fall - 1 (certainly up).
+    /// Counter of successes and failures, between 0 (down) and rise + fall - 1 (up).
     pub result: u32,
-    /// Whether it runs at the moment.
-    pub run: ScriptState,
+    /// Whether it is running.
+    pub state: ScriptState,
 }
 
-/// What a script is doing.
+/// State of a script's process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ScriptState {
-    /// Waiting for its turn.
+    /// Not running.
     Idle,
     /// Running.
     Running,
-    /// Took too long: was asked to end.
+    /// Exceeded its time limit and was sent SIGTERM.
     Terminating,
-    /// Took too long and did not end: was killed.
-    Killing,
+}
+
+/// `track_file`.
+#[derive(Debug)]
+pub struct File<'a> {
+    /// Its configuration.
+    pub conf: &'a TrackFile,
+    /// The number in it; `None`: not read yet.
+    pub value: Option<i64>,
 }
 
 /// `vrrp_track_process`.
@@ -151,9 +176,9 @@ pub enum ScriptState {
 pub struct Process<'a> {
     /// Its configuration.
     pub conf: &'a TrackProcess,
-    /// How many there are.
+    /// Number of running processes.
     pub count: u32,
-    /// Whether that is as many as there should be; `None`: not counted yet.
+    /// Whether that is within the quorum; `None`: not counted yet.
     pub up: Option<bool>,
 }
 
@@ -162,16 +187,18 @@ pub struct Process<'a> {
 pub struct Interface<'a> {
     /// Its name.
     pub name: &'a IfName,
-    /// The kernel's number.
+    /// Interface index.
     pub index: u32,
-    /// Its address, when it has one.
+    /// Ethernet address.
     pub mac: Option<Mac>,
-    /// Whether it counts as up.
+    /// Whether it is up, debounced.
     pub up: bool,
-    /// Its addresses, the virtual ones included.
+    /// Its addresses, including virtual ones.
     pub addresses: Vec<Cidr>,
-    /// How long it must be down, and up, to be believed.
-    pub delays: (Duration, Duration),
+    /// Time after which a loss of link counts.
+    pub down_delay: Duration,
+    /// Time after which a new link counts.
+    pub up_delay: Duration,
 }
 
 /// `virtual_server`.
@@ -183,11 +210,11 @@ pub struct Service<'a> {
     pub quorum: bool,
     /// The sum of the weights of all servers that are up.
     pub weight: u64,
-    /// The sorry server stands in.
+    /// The sorry server replaces all others.
     pub sorry: bool,
-    /// Its checks pause.
+    /// Its checks are suspended (`ha_suspend`).
     pub suspended: bool,
-    /// What it did; of a group all entries together. `None`: the kernel does not tell.
+    /// Traffic, the sum of all entries for a group. `None`: not known.
     pub traffic: Option<Traffic>,
     /// Its real servers.
     pub servers: Vec<Server<'a>>,
@@ -198,13 +225,13 @@ pub struct Service<'a> {
 pub struct Server<'a> {
     /// Its configuration.
     pub conf: &'a RealServer,
-    /// It can be used.
+    /// All of its checks succeed.
     pub up: bool,
-    /// Its share, while it is up.
+    /// Its weight while it is up.
     pub weight: u32,
     /// Its checks.
     pub checks: Vec<Check<'a>>,
-    /// What it did; `None`: it is not in the kernel's table, or the kernel does not tell.
+    /// Traffic; `None`: it is not in the kernel's table, or not known.
     pub traffic: Option<Traffic>,
 }
 
@@ -219,17 +246,17 @@ pub struct Check<'a> {
     pub weight: i64,
 }
 
-/// What the kernel counts.
+/// The kernel's counters.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Traffic {
-    /// Connections now, of a real server.
+    /// Current connections of a real server.
     pub connections: Option<Connections>,
-    /// Since it is there.
+    /// Totals since it was added.
     pub counters: ipvs::Counters,
 }
 
 impl Traffic {
-    /// Adds what another one did.
+    /// Adds another entry's counters.
     pub fn add(&mut self, other: &Traffic) {
         if let Some(theirs) = &other.connections {
             let own = self.connections.get_or_insert_default();

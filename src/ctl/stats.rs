@@ -1,5 +1,5 @@
-//! `keepalived.stats`, to the letter: exporters stop at a label or a value they do not expect. What keepalived does not
-//! count is told in the state dump.
+//! `keepalived.stats`, byte for byte: exporters stop at an unexpected label or value. Counters that keepalived does not have
+//! are in the state dump.
 
 use core::fmt::{Display, Write};
 
@@ -18,7 +18,7 @@ pub fn stats(snapshot: &Snapshot<'_>) -> String {
 }
 
 fn one(out: &mut String, name: &dyn Display, counters: &VrrpCounters) {
-    // A label without a number begins a section.
+    // A label without a number starts a section.
     let lines: [(&str, Option<u64>); 18] = [
         ("  Advertisements", None),
         ("    Received", Some(counters.advert_rcvd)),

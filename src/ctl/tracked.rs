@@ -1,5 +1,4 @@
-//! Sync groups and tracked objects in the state dump, and both ends of every tracking: what an instance tracks, and who
-//! tracks an object.
+//! Sync groups and tracked objects in the state dump; what an instance tracks, and which instances track an object.
 
 use core::fmt;
 
@@ -20,9 +19,9 @@ impl fmt::Display for Weight<'_> {
     }
 }
 
-/// Which list of an instance a tracked object stands in.
+/// Kinds of tracked objects.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum TrackerKind {
     Interface,
     Script,
     File,
@@ -30,12 +29,12 @@ pub(super) enum Kind {
 }
 
 impl PriorityPart<'_> {
-    pub(super) fn kind(&self) -> Kind {
+    pub(super) fn kind(&self) -> TrackerKind {
         match self.track.object {
-            Tracked::Interface(_) => Kind::Interface,
-            Tracked::Script(_) => Kind::Script,
-            Tracked::File(_) => Kind::File,
-            Tracked::Process(_) => Kind::Process,
+            Tracked::Interface(_) => TrackerKind::Interface,
+            Tracked::Script(_) => TrackerKind::Script,
+            Tracked::File(_) => TrackerKind::File,
+            Tracked::Process(_) => TrackerKind::Process,
         }
     }
 }
@@ -44,10 +43,10 @@ impl PriorityPart<'_> {
 
 pub(super) fn of_instance(page: &mut Page, instance: &Instance<'_>) {
     for (label, kind, comma) in [
-        ("Tracked interfaces :", Kind::Interface, ""),
-        ("Tracked scripts :", Kind::Script, ""),
-        ("Tracked files :", Kind::File, ","),
-        ("Tracked processes :", Kind::Process, ","),
+        ("Tracked interfaces :", TrackerKind::Interface, ""),
+        ("Tracked scripts :", TrackerKind::Script, ""),
+        ("Tracked files :", TrackerKind::File, ","),
+        ("Tracked processes :", TrackerKind::Process, ","),
     ] {
         let mut first = true;
         for part in instance
@@ -69,7 +68,7 @@ pub(super) fn of_instance(page: &mut Page, instance: &Instance<'_>) {
     for part in &instance.priority_parts {
         let state = match (part.kind(), part.up) {
             (_, None) => "not known yet",
-            (Kind::File, Some(_)) => "as read",
+            (TrackerKind::File, Some(_)) => "as read",
             (_, Some(true)) => "up",
             (_, Some(false)) => "down",
         };
@@ -78,7 +77,7 @@ pub(super) fn of_instance(page: &mut Page, instance: &Instance<'_>) {
     }
 }
 
-// ---- who tracks an object ----
+// ---- which instances track an object ----
 
 fn trackers(page: &mut Page, snapshot: &Snapshot<'_>, what: &Tracked) {
     page.line(&"Tracking instances :");
@@ -95,7 +94,7 @@ fn trackers(page: &mut Page, snapshot: &Snapshot<'_>, what: &Tracked) {
     }
 }
 
-/// The instances that an interface matters to.
+/// The instances that depend on an interface.
 pub(super) fn by_interface(page: &mut Page, interface: &Interface<'_>, snapshot: &Snapshot<'_>) {
     let mut first = true;
     let mut show = |name: &str, weight: &dyn fmt::Display| {
@@ -156,23 +155,23 @@ pub(super) fn scripts(page: &mut Page, snapshot: &Snapshot<'_>) {
         let user = conf.command.user;
         page.pair("Script uid:gid", &format_args!("{}:{}", user.uid, user.gid));
         trackers(page, snapshot, &Tracked::Script(at));
-        let run = match script.run {
+        let state = match script.state {
             ScriptState::Idle => "idle",
             ScriptState::Running => "running",
             ScriptState::Terminating => "requested termination",
-            ScriptState::Killing => "forcing termination",
         };
-        page.pair("State", &run);
+        page.pair("State", &state);
     }
 }
 
 pub(super) fn files(page: &mut Page, snapshot: &Snapshot<'_>) {
     page.heading("VRRP Track files");
-    for (at, (conf, value)) in snapshot.files.iter().enumerate() {
+    for (index, file) in snapshot.files.iter().enumerate() {
+        let conf = file.conf;
         page.title("Track file", &Escaped(&conf.name));
         page.pair("File", &Escaped(&conf.path));
-        page.pair("Status", &value.unwrap_or(0));
-        trackers(page, snapshot, &Tracked::File(at));
+        page.pair("Status", &file.value.unwrap_or(0));
+        trackers(page, snapshot, &Tracked::File(index));
     }
 }
 

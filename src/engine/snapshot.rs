@@ -19,6 +19,7 @@ impl Engine {
     #[must_use]
     pub fn snapshot(&self, clock: Clock, kernel: Option<&mut dyn System>) -> Snapshot<'_> {
         let lvs = self.lvs.as_ref();
+        let files = self.shared.tracking.show_files();
         Snapshot {
             services: lvs.map_or(Vec::new(), |lvs| lvs.snapshot(kernel)),
             clock,
@@ -26,7 +27,9 @@ impl Engine {
             instances: self.routers.iter().map(|one| self.instance(one)).collect(),
             groups: self.groups.iter().map(group).collect(),
             scripts: self.shared.tracking.show_scripts().collect(),
-            files: self.shared.tracking.show_files().collect(),
+            files: files
+                .map(|(conf, value)| ctl::File { conf, value })
+                .collect(),
             processes: self.shared.tracking.show_processes().collect(),
             addresses: items(&self.statics).collect(),
             routes: self.static_routes.routes().map(item).collect(),
@@ -53,14 +56,20 @@ impl Engine {
         let mut vips: Vec<ManagedItem<'a, Address>> = items(&router.addresses).collect();
         let excluded = vips.split_off(conf.vips.len().min(vips.len()));
         let missing = match router.reported {
-            Some(Readiness::Missing(why)) => Some((why.as_str(), self.explain(router, why, None))),
+            Some(Readiness::Missing(why)) => Some(ctl::Missing {
+                kind: why.as_str(),
+                detail: self.explain(router, why, None),
+            }),
             Some(Readiness::Ready(_)) | None => None,
         };
         let errno = router.send_errno;
         ctl::Instance {
             conf,
             state: machine.state(),
-            since: router.since.map(|(moment, why)| (moment, why.as_str())),
+            last_transition: router.since.map(|(at, why)| ctl::Transition {
+                at,
+                reason: why.as_str(),
+            }),
             missing,
             source: router.source(),
             master: machine.master(),
@@ -72,8 +81,8 @@ impl Engine {
                 .collect(),
             deadline: machine.next_deadline(),
             down_interval: machine.down_interval(),
-            unfiltered: !conf.accept && self.shared.no_accept.is_missing(),
-            mute: errno.map(words),
+            no_accept_missing: !conf.accept && self.shared.no_accept.is_missing(),
+            send_error: errno.map(words),
             vips,
             excluded,
             routes: router.routes.routes().map(item).collect(),
@@ -84,13 +93,17 @@ impl Engine {
 
     fn interfaces(&self) -> Vec<ctl::Interface<'_>> {
         let links = self.shared.interfaces.all();
-        let interfaces = links.map(|link| ctl::Interface {
-            name: &link.name,
-            index: link.index.0,
-            mac: link.mac,
-            up: link.is_up(),
-            addresses: link.addrs.iter().map(|present| present.cidr).collect(),
-            delays: self.shared.interfaces.delays(&link.name),
+        let interfaces = links.map(|link| {
+            let (down_delay, up_delay) = self.shared.interfaces.delays(&link.name);
+            ctl::Interface {
+                name: &link.name,
+                index: link.index.0,
+                mac: link.mac,
+                up: link.is_up(),
+                addresses: link.addrs.iter().map(|present| present.cidr).collect(),
+                down_delay,
+                up_delay,
+            }
         });
         interfaces.collect()
     }

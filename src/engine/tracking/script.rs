@@ -115,7 +115,7 @@ impl Scripts {
             conf: &run.conf,
             up: run.machine.verdict(),
             result: run.machine.score(),
-            run: match (run.machine.is_running(), run.overdue) {
+            state: match (run.machine.is_running(), run.overdue) {
                 (false, _) => ctl::ScriptState::Idle,
                 (true, false) => ctl::ScriptState::Running,
                 (true, true) => ctl::ScriptState::Terminating,
