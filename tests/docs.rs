@@ -107,6 +107,12 @@ fn the_changelog_has_an_entry_for_this_version() {
     assert!(read("CHANGELOG.md").contains(&heading), "{heading}");
 }
 
+#[test]
+fn the_openwrt_package_has_this_version() {
+    let line = format!("PKG_VERSION:={}\n", env!("CARGO_PKG_VERSION"));
+    assert!(read("configs/openwrt/Makefile").contains(&line));
+}
+
 /// Names of the files below, relative to `directory`.
 fn files(directory: &Path, prefix: &str, found: &mut BTreeSet<String>) {
     for entry in fs::read_dir(directory).expect("a directory").flatten() {

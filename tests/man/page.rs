@@ -94,7 +94,13 @@ fn keywords(out: &mut String) {
     });
     out.push_str(".SH KEYWORDS\n");
     for (name, entries) in blocks {
-        let _ = write!(out, ".SS In {}\n{}", escape(name), entries.concat());
+        let preposition = if name.starts_with("the ") { "At" } else { "In" };
+        let _ = write!(
+            out,
+            ".SS {preposition} {}\n{}",
+            escape(name),
+            entries.concat()
+        );
     }
 }
 
