@@ -4,6 +4,11 @@
 //! `main.rs` only calls [`run::run`], so that tests and fuzz targets can link everything else.
 //! `tests/layers.rs` enforces which module may use which.
 
+#![cfg_attr(
+    not(test),
+    warn(clippy::too_many_lines, clippy::fn_params_excessive_bools)
+)]
+
 #[cfg(feature = "lvs")]
 pub mod check;
 pub mod cli;
