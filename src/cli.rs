@@ -110,9 +110,12 @@ enum Value {
 
 /// What an option does.
 enum Effect {
-    /// Sets an option to the value, which is empty if none is given. The error is what is wrong
-    /// with the value.
-    Set(fn(&mut Options, &str) -> Result<(), String>),
+    /// Sets an option.
+    Flag(fn(&mut Options)),
+    /// Sets an option to the value, which is empty if none is given.
+    Text(fn(&mut Options, &str)),
+    /// The same for a value that may be wrong. The error is what is wrong with it.
+    Parsed(fn(&mut Options, &str) -> Result<(), String>),
     /// Accepted without effect, for this reason.
     Ignored(&'static str),
     /// Refused, for this reason.
@@ -131,94 +134,93 @@ const fn row(
     short: char,
     long: &'static str,
     value: Value,
-    set: fn(&mut Options, &str) -> Result<(), String>,
+    effect: Effect,
     help: &'static str,
 ) -> Row {
-    Row {
-        short: Some(short),
-        long,
-        value,
-        effect: Effect::Set(set),
-        help,
-    }
-}
-
-const fn long_only(
-    long: &'static str,
-    value: Value,
-    set: fn(&mut Options, &str) -> Result<(), String>,
-    help: &'static str,
-) -> Row {
-    Row {
-        short: None,
-        long,
-        value,
-        effect: Effect::Set(set),
-        help,
-    }
-}
-
-const fn unused(short: Option<char>, long: &'static str, value: Value, effect: Effect) -> Row {
+    let short = Some(short);
     Row {
         short,
         long,
         value,
         effect,
-        help: "",
+        help,
     }
 }
 
-use Effect::{Ignored, Refused};
+const fn long_only(long: &'static str, value: Value, effect: Effect, help: &'static str) -> Row {
+    let short = None;
+    Row {
+        short,
+        long,
+        value,
+        effect,
+        help,
+    }
+}
+
+/// An option without help text.
+const fn unused(short: Option<char>, long: &'static str, value: Value, effect: Effect) -> Row {
+    let help = "";
+    Row {
+        short,
+        long,
+        value,
+        effect,
+        help,
+    }
+}
+
+use Effect::{Flag, Ignored, Parsed, Refused, Text};
 use Value::{Optional, Required};
 
 #[rustfmt::skip] // a table: one option, one line
 static TABLE: &[Row] = &[
-    row('f', "use-file", Required("FILE"), |o, v| { o.config = Some(v.to_owned()); Ok(()) },
+    row('f', "use-file", Required("FILE"), Text(|o, v| o.config = Some(v.to_owned())),
         "configuration file (default\n/etc/vrrpd.conf; if it does not exist,\n/etc/keepalived/keepalived.conf)"),
-    row('i', "config-id", Required("ID"), |o, v| { o.config_id = Some(v.to_owned()); Ok(()) },
+    row('i', "config-id", Required("ID"), Text(|o, v| o.config_id = Some(v.to_owned())),
         "use the lines marked @ID (default: the\nshort host name)"),
-    row('t', "config-test", Optional("FILE"), |o, v| { o.test = true; o.test_report = given(v); Ok(()) },
+    row('t', "config-test", Optional("FILE"), Text(|o, v| { o.test = true; o.test_report = given(v); }),
         "check the configuration, report to FILE or\nstandard error; exit code 0: no errors,\n4: cannot run, 5: errors"),
-    long_only("config-test-format", Required("text|json"), set_format,
+    long_only("config-test-format", Required("text|json"), Parsed(set_format),
         "output format of -t"),
-    row('n', "dont-fork", Value::None, |o, _| { o.foreground = true; Ok(()) },
+    row('n', "dont-fork", Value::None, Flag(|o| o.foreground = true),
         "stay in the foreground"),
-    row('l', "log-console", Value::None, |o, _| { o.log_console = true; Ok(()) },
+    row('l', "log-console", Value::None, Flag(|o| o.log_console = true),
         "with -n: log to standard error too"),
-    row('D', "log-detail", Value::None, |o, _| { o.log_detail = true; Ok(()) },
+    row('D', "log-detail", Value::None, Flag(|o| o.log_detail = true),
         "log details"),
-    long_only("debug", Optional("WHAT"), |o, _| { o.log_packets = true; Ok(()) },
+    long_only("debug", Optional("WHAT"), Flag(|o| o.log_packets = true),
         "log every packet"),
-    row('g', "log-file", Optional("FILE"), set_log_file,
+    row('g', "log-file", Optional("FILE"), Text(set_log_file),
         "log to a file too (default\n/var/log/vrrpd.log)"),
-    row('G', "no-syslog", Value::None, |o, _| { o.no_syslog = true; Ok(()) },
+    row('G', "no-syslog", Value::None, Flag(|o| o.no_syslog = true),
         "do not log to syslog"),
-    row('S', "log-facility", Required("0-7|NAME"), set_facility,
+    row('S', "log-facility", Required("0-7|NAME"), Parsed(set_facility),
         "syslog facility: local0 to local7, daemon,\nuser, ..."),
-    row('d', "dump-conf", Value::None, |o, _| { o.dump_conf = true; Ok(()) },
+    row('d', "dump-conf", Value::None, Flag(|o| o.dump_conf = true),
         "log the instances at the start"),
-    row('p', "pid", Required("FILE"), |o, v| { o.pid_file = Some(v.to_owned()); Ok(()) },
+    row('p', "pid", Required("FILE"), Text(|o, v| o.pid_file = Some(v.to_owned())),
         "pid file (default /run/vrrpd.pid)"),
-    row('u', "umask", Required("MASK"), set_umask,
+    row('u', "umask", Required("MASK"), Parsed(set_umask),
         "file mode creation mask, in octal"),
-    row('s', "namespace", Required("NAME"), |o, v| { o.namespace = Some(v.to_owned()); Ok(()) },
+    row('s', "namespace", Required("NAME"), Text(|o, v| o.namespace = Some(v.to_owned())),
         "network namespace to run in (ip-netns(8))"),
-    row('V', "dont-release-vrrp", Value::None, |o, _| { o.dont_release_vrrp = true; Ok(()) },
+    row('V', "dont-release-vrrp", Value::None, Flag(|o| o.dont_release_vrrp = true),
         "leave virtual addresses in the kernel when\nstopping"),
-    row('I', "dont-release-ipvs", Value::None, |o, _| { o.dont_release_ipvs = true; Ok(()) },
+    row('I', "dont-release-ipvs", Value::None, Flag(|o| o.dont_release_ipvs = true),
         "leave virtual services in the kernel when\nstopping"),
-    row('P', "vrrp", Value::None, |o, _| { o.vrrp = true; Ok(()) },
+    row('P', "vrrp", Value::None, Flag(|o| o.vrrp = true),
         "run VRRP only, no virtual servers"),
-    row('C', "check", Value::None, |o, _| { o.check = true; Ok(()) },
+    row('C', "check", Value::None, Flag(|o| o.check = true),
         "run virtual servers only, no VRRP"),
-    long_only("signum", Required("NAME"), |o, v| { o.signum = Some(v.to_owned()); Ok(()) },
+    long_only("signum", Required("NAME"), Text(|o, v| o.signum = Some(v.to_owned())),
         "print the number of a signal: STOP,\nRELOAD, DATA, STATS, STATS_CLEAR, JSON,\nTDUMP, RESTART"),
-    row('v', "version", Value::None, |o, _| { o.version = true; Ok(()) },
+    row('v', "version", Value::None, Flag(|o| o.version = true),
         "print the version"),
-    row('h', "help", Value::None, |o, _| { o.help = true; Ok(()) },
+    row('h', "help", Value::None, Flag(|o| o.help = true),
         "print this help"),
 
-    long_only("all", Value::None, |o, _| { (o.vrrp, o.check) = (true, true); Ok(()) }, ""),
+    long_only("all", Value::None, Flag(|o| (o.vrrp, o.check) = (true, true)), ""),
     unused(Some('B'), "no_bfd", Value::None, Ignored("BFD is not part of this release")),
     unused(Some('R'), "dont-respawn", Value::None, Ignored("vrrpd has no child daemons to restart")),
     unused(Some('X'), "release-vips", Value::None, Ignored("addresses are always removed when stopping")),
@@ -289,13 +291,13 @@ fn apply(options: &mut Options, row: &Row, typed: &str, parser: &mut Parser) -> 
         Optional(_) => text(parser.optional_value().unwrap_or_default(), typed)?,
     };
     match row.effect {
-        Effect::Set(set) => set(options, &value).map_err(|wrong| format!("{typed}: {wrong}")),
-        Ignored(why) => {
-            options.ignored.push(format!("{typed}: {why}; ignored"));
-            Ok(())
-        }
-        Refused(why) => Err(format!("{typed}: {why}")),
+        Flag(set) => set(options),
+        Text(set) => set(options, &value),
+        Parsed(set) => set(options, &value).map_err(|wrong| format!("{typed}: {wrong}"))?,
+        Ignored(why) => options.ignored.push(format!("{typed}: {why}; ignored")),
+        Refused(why) => return Err(format!("{typed}: {why}")),
     }
+    Ok(())
 }
 
 /// Decides which command the options ask for. Help and version come first, for users who add `-h`
@@ -346,11 +348,8 @@ fn given(value: &str) -> Option<String> {
     (!value.is_empty()).then(|| value.to_owned())
 }
 
-// The table needs this signature.
-#[allow(clippy::unnecessary_wraps)]
-fn set_log_file(options: &mut Options, value: &str) -> Result<(), String> {
+fn set_log_file(options: &mut Options, value: &str) {
     options.log_file = Some(given(value).unwrap_or_else(|| DEFAULT_LOG_FILE.to_owned()));
-    Ok(())
 }
 
 fn set_format(options: &mut Options, value: &str) -> Result<(), String> {
