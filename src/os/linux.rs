@@ -113,13 +113,13 @@ impl System for Linux {
             .dump(&mut self.buffer, batch, &mut |bytes, progress| {
                 for message in Messages::new(bytes).flatten() {
                     progress.interrupted |= message.header.dump_interrupted();
-                    match message.message {
-                        Message::Ack(Ack { errno, .. }) | Message::Done(Done { errno, .. })
-                            if errno != 0 =>
-                        {
-                            progress.refusal = Some(errno);
-                        }
-                        ref message => each(message),
+                    if let Message::Ack(Ack { errno, .. }) | Message::Done(Done { errno, .. }) =
+                        message.message
+                        && errno != 0
+                    {
+                        progress.refusal = Some(errno);
+                    } else {
+                        each(&message.message);
                     }
                 }
             })

@@ -75,9 +75,11 @@ impl<'a> Daemon<'a> {
             match self.start_loop(config, state) {
                 Ok(reactor) => self.run_loop(reactor, &mut running, received, ready),
                 Err(error) => {
-                    let code = match error.kind() {
-                        io::ErrorKind::PermissionDenied => exit::NO_PERMISSION,
-                        _ => exit::FATAL,
+                    let denied = error.kind() == io::ErrorKind::PermissionDenied;
+                    let code = if denied {
+                        exit::NO_PERMISSION
+                    } else {
+                        exit::FATAL
                     };
                     fail(&format!("cannot start: {}", error_text(&error)), code);
                     ready.failed(code);

@@ -234,8 +234,10 @@ fn sockets_are_limited_and_bound_to_the_source_address() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
     let mut to = target(listener.local_addr().expect("bound"));
     to.bind_addr = Some(IpAddr::from([127, 0, 0, 9]));
-    let mut checks = CheckSockets::default();
-    checks.limit = 2;
+    let mut checks = CheckSockets {
+        limit: 2,
+        ..CheckSockets::default()
+    };
     checks
         .open(1, ProbeTransport::Tcp, &to)
         .expect("connecting");
