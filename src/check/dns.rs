@@ -90,7 +90,7 @@ impl CheckMachine for DnsCheck {
         self.foreign = 0;
     }
 
-    fn handle(&mut self, event: SocketEvent<'_>, out: &mut Vec<u8>) -> Step {
+    fn handle(&mut self, event: SocketEvent<&[u8]>, out: &mut Vec<u8>) -> Step {
         match event {
             SocketEvent::Connected => {
                 out.extend_from_slice(&self.id.to_be_bytes());

@@ -124,7 +124,7 @@ impl CheckMachine for HttpCheck {
         self.connected = false;
     }
 
-    fn handle(&mut self, event: SocketEvent<'_>, out: &mut Vec<u8>) -> Step {
+    fn handle(&mut self, event: SocketEvent<&[u8]>, out: &mut Vec<u8>) -> Step {
         let Some(url) = self.http.urls.get(self.page) else {
             return Step::Done(Ok(()));
         };
@@ -478,7 +478,7 @@ mod tests {
     fn every_page_has_its_own_connection_and_the_first_wrong_one_ends_the_run() {
         let urls = ["/a", "/b", "/c"].map(|path| url(path, false));
         let mut pages = pages(urls.to_vec(), HttpProtocol::V1_0);
-        let good = SocketEvent::Received(b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n");
+        let good = SocketEvent::Received(&b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n"[..]);
         let wait = Step::Wait(target("192.0.2.1:80").connect_timeout);
         let mut out = Vec::new();
         for _ in 0..3 {

@@ -57,19 +57,32 @@ pub enum ProbeTransport {
     Icmp,
 }
 
-/// What happened to a check's socket.
+/// What happened to a check's socket. `B`: the received bytes, or where they are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum SocketEvent<'a> {
+pub enum SocketEvent<B> {
     /// It is connected, or ready to send.
     Connected,
     /// These bytes were received; of UDP and ICMP, one datagram.
-    Received(&'a [u8]),
+    Received(B),
     /// The peer closed the connection.
     Closed,
     /// The kernel's error number: refused, unreachable, reset.
     Failed(i32),
     /// The time limit of the last [`Step::Wait`] has passed.
     TimedOut,
+}
+
+impl<B> SocketEvent<B> {
+    /// The same event with the bytes in another form.
+    pub fn map<T>(self, bytes: impl FnOnce(B) -> T) -> SocketEvent<T> {
+        match self {
+            SocketEvent::Connected => SocketEvent::Connected,
+            SocketEvent::Received(received) => SocketEvent::Received(bytes(received)),
+            SocketEvent::Closed => SocketEvent::Closed,
+            SocketEvent::Failed(errno) => SocketEvent::Failed(errno),
+            SocketEvent::TimedOut => SocketEvent::TimedOut,
+        }
+    }
 }
 
 /// What a machine wants next.
@@ -91,7 +104,7 @@ pub trait CheckMachine: Debug {
 
     /// Reacts to an event. Bytes to send are appended to `out`. The first event of a run is `Connected`, or one that
     /// says why there is no connection (`Failed`, `TimedOut`).
-    fn handle(&mut self, event: SocketEvent<'_>, out: &mut Vec<u8>) -> Step;
+    fn handle(&mut self, event: SocketEvent<&[u8]>, out: &mut Vec<u8>) -> Step;
 
     /// The last response, where the machine retrieves pages. It can be taken once.
     fn take_summary(&mut self) -> Option<http::ResponseSummary> {

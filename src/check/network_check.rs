@@ -150,7 +150,7 @@ impl NetworkCheck {
     }
 
     /// See [`CheckMachine::handle`].
-    pub fn handle(&mut self, event: SocketEvent<'_>, out: &mut Vec<u8>) -> Step {
+    pub fn handle(&mut self, event: SocketEvent<&[u8]>, out: &mut Vec<u8>) -> Step {
         self.machine.handle(event, out)
     }
 

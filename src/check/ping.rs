@@ -37,7 +37,7 @@ impl CheckMachine for PingCheck {
         self.sequence = self.sequence.wrapping_add(1);
     }
 
-    fn handle(&mut self, event: SocketEvent<'_>, out: &mut Vec<u8>) -> Step {
+    fn handle(&mut self, event: SocketEvent<&[u8]>, out: &mut Vec<u8>) -> Step {
         let (request_type, reply_type) = match self.family {
             Family::V4 => (8, 0),
             Family::V6 => (128, 129),

@@ -94,7 +94,7 @@ impl CheckMachine for SmtpCheck {
         self.reader.clear();
     }
 
-    fn handle(&mut self, event: SocketEvent<'_>, out: &mut Vec<u8>) -> Step {
+    fn handle(&mut self, event: SocketEvent<&[u8]>, out: &mut Vec<u8>) -> Step {
         let reply = self.stage.name();
         match event {
             SocketEvent::Connected => {
@@ -131,7 +131,7 @@ mod tests {
 
     /// What the check sends and how it ends, when the server sends `replies` in pieces of `size` bytes and `last`
     /// happens then.
-    fn play(replies: &[u8], size: usize, last: SocketEvent<'_>) -> (String, Result<(), String>) {
+    fn play(replies: &[u8], size: usize, last: SocketEvent<&[u8]>) -> (String, Result<(), String>) {
         let mut smtp = smtp();
         let mut out = Vec::new();
         smtp.start();
@@ -147,7 +147,7 @@ mod tests {
         (String::from_utf8(out).unwrap(), end)
     }
 
-    fn always(replies: &str, last: SocketEvent<'_>) -> (String, Result<(), String>) {
+    fn always(replies: &str, last: SocketEvent<&[u8]>) -> (String, Result<(), String>) {
         let whole = play(replies.as_bytes(), usize::MAX, last);
         for size in [1, 2, 3, 10] {
             assert_eq!(

@@ -17,7 +17,7 @@ impl TcpCheck {
 }
 
 impl CheckMachine for TcpCheck {
-    fn handle(&mut self, event: SocketEvent<'_>, _: &mut Vec<u8>) -> Step {
+    fn handle(&mut self, event: SocketEvent<&[u8]>, _: &mut Vec<u8>) -> Step {
         Step::Done(match event {
             SocketEvent::Connected | SocketEvent::Received(_) | SocketEvent::Closed => Ok(()),
             SocketEvent::Failed(_) => Err(String::new()),

@@ -201,7 +201,7 @@ impl TlsHttpCheck {
         }
     }
 
-    fn dispatch(&mut self, event: SocketEvent<'_>, out: &mut Vec<u8>) -> Step {
+    fn dispatch(&mut self, event: SocketEvent<&[u8]>, out: &mut Vec<u8>) -> Step {
         match event {
             SocketEvent::Connected => self.connected(out),
             SocketEvent::Received(bytes) => self.received(bytes, out),
@@ -302,7 +302,7 @@ impl CheckMachine for TlsHttpCheck {
         self.http.start();
     }
 
-    fn handle(&mut self, event: SocketEvent<'_>, out: &mut Vec<u8>) -> Step {
+    fn handle(&mut self, event: SocketEvent<&[u8]>, out: &mut Vec<u8>) -> Step {
         let step = self.dispatch(event, out);
         if !matches!(step, Step::Wait(_)) {
             self.session = None;

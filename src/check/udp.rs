@@ -43,7 +43,7 @@ impl UdpCheck {
 }
 
 impl CheckMachine for UdpCheck {
-    fn handle(&mut self, event: SocketEvent<'_>, out: &mut Vec<u8>) -> Step {
+    fn handle(&mut self, event: SocketEvent<&[u8]>, out: &mut Vec<u8>) -> Step {
         Step::Done(match event {
             SocketEvent::Connected => {
                 let payload = &self.conf.payload;
@@ -82,7 +82,12 @@ mod tests {
         let failed = Err(String::new());
         for (name, require_reply, event, want) in [
             ("silence", false, SocketEvent::TimedOut, Ok(())),
-            ("any reply", false, SocketEvent::Received(b"12345"), Ok(())),
+            (
+                "any reply",
+                false,
+                SocketEvent::Received(&b"12345"[..]),
+                Ok(()),
+            ),
             ("refused", false, SocketEvent::Failed(111), failed.clone()),
             ("refused", true, SocketEvent::Failed(111), failed),
             ("a reply", true, SocketEvent::Received(b"1"), Ok(())),

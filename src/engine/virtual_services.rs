@@ -65,7 +65,7 @@ pub(crate) trait VirtualServices: Debug {
         cx: &mut Cx<'_>,
         shared: &mut Shared,
         check: usize,
-        event: crate::check::SocketEvent<'_>,
+        event: crate::check::SocketEvent<&[u8]>,
     );
 
     /// The program of a `MISC_CHECK` has ended.
@@ -106,7 +106,7 @@ impl Engine {
         &mut self,
         now: crate::types::Instant,
         check: usize,
-        event: crate::check::SocketEvent<'_>,
+        event: crate::check::SocketEvent<&[u8]>,
         system: &mut dyn System,
     ) {
         let cx = &mut Cx::new(now, system);

@@ -92,7 +92,7 @@ impl Kernel {
         engine: &mut Engine,
         now: Instant,
         probe: usize,
-        event: SocketEvent<'_>,
+        event: SocketEvent<&[u8]>,
     ) {
         assert!(
             self.probes.open.iter().any(|(known, ..)| *known == probe),

@@ -313,7 +313,7 @@ impl Checks {
         cx: &mut Cx<'_>,
         index: usize,
         conf: &lvs::Lvs,
-        event: SocketEvent<'_>,
+        event: SocketEvent<&[u8]>,
     ) -> Option<CheckChange> {
         let run = self.runs.get_mut(index)?;
         let (Phase::Connected { until }, Method::Network(network)) = (run.phase, &mut run.method)

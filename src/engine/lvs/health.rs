@@ -78,7 +78,7 @@ impl Lvs {
         cx: &mut Cx<'_>,
         shared: &mut Shared,
         check: usize,
-        event: SocketEvent<'_>,
+        event: SocketEvent<&[u8]>,
     ) {
         if let Some(change) = self.checks.socket_event(cx, check, &self.conf, event) {
             self.apply_check(cx, shared, change);

@@ -204,7 +204,7 @@ impl VirtualServices for Lvs {
         cx: &mut Cx<'_>,
         shared: &mut Shared,
         check: usize,
-        event: SocketEvent<'_>,
+        event: SocketEvent<&[u8]>,
     ) {
         self.handle_socket_event(cx, shared, check, event);
     }

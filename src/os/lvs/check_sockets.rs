@@ -15,7 +15,7 @@ use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 use nix::sys::socket::{MsgFlags, recv};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-use crate::check::ProbeTransport;
+use crate::check::{ProbeTransport, SocketEvent};
 use crate::config::model::lvs::Target;
 use crate::sys;
 use crate::types::Family;
@@ -33,18 +33,8 @@ const NO_SOCKET: usize = usize::MAX;
 /// Socket option of `linux/icmp.h`: drops the ICMP types whose bits are set.
 const ICMP_FILTER: libc::c_int = 1;
 
-/// An event of a socket, as [`crate::check::SocketEvent`]; the bytes are in the buffer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Polled {
-    /// It is connected.
-    Connected,
-    /// This many bytes have been received into the buffer.
-    Received(usize),
-    /// The peer has closed its side.
-    Closed,
-    /// It failed with this error number.
-    Failed(i32),
-}
+/// An event of a socket; the bytes are at the start of the caller's buffer.
+type Event = SocketEvent<usize>;
 
 #[derive(Debug)]
 struct CheckSocket {
@@ -195,11 +185,7 @@ impl CheckSockets {
 
     /// The next event of this iteration, and the check it is for. `budget` decreases by the bytes
     /// received.
-    pub(crate) fn next(
-        &mut self,
-        buffer: &mut [u8],
-        budget: &mut usize,
-    ) -> Option<(usize, Polled)> {
+    pub(crate) fn next(&mut self, buffer: &mut [u8], budget: &mut usize) -> Option<(usize, Event)> {
         while self.left > 0 && *budget > 0 {
             self.left -= 1;
             let at = self.next.checked_rem(self.entries.len()).unwrap_or(0);
@@ -209,10 +195,10 @@ impl CheckSockets {
                 continue;
             };
             match event {
-                Polled::Received(count) => *budget = budget.saturating_sub(count),
-                Polled::Connected => {}
+                Event::Received(count) => *budget = budget.saturating_sub(count),
+                Event::Connected | Event::TimedOut => {}
                 // The last event of this socket; poll would report it again and again.
-                Polled::Closed | Polled::Failed(_) => (entry.fd, entry.revents) = (-1, 0),
+                Event::Closed | Event::Failed(_) => (entry.fd, entry.revents) = (-1, 0),
             }
             return Some((socket.check, event));
         }
@@ -234,7 +220,7 @@ impl CheckSocket {
         entry: &mut libc::pollfd,
         buffer: &mut [u8],
         budget: usize,
-    ) -> Option<Polled> {
+    ) -> Option<Event> {
         let ready = core::mem::take(&mut entry.revents);
         if ready == 0 {
             return None;
@@ -251,7 +237,7 @@ impl CheckSocket {
             }
             self.connected = true;
             entry.events = libc::POLLIN;
-            return Some(Polled::Connected);
+            return Some(Event::Connected);
         }
         if ready & libc::POLLOUT != 0 {
             let bytes = core::mem::take(&mut self.pending);
@@ -268,7 +254,7 @@ impl CheckSocket {
         self.receive(buffer, budget)
     }
 
-    fn receive(&self, buffer: &mut [u8], budget: usize) -> Option<Polled> {
+    fn receive(&self, buffer: &mut [u8], budget: usize) -> Option<Event> {
         let limit = match self.transport {
             ProbeTransport::Tcp => budget.min(MAX_RECEIVED).min(buffer.len()),
             // Whatever does not fit of a datagram is lost.
@@ -276,13 +262,13 @@ impl CheckSocket {
         };
         let buffer = buffer.get_mut(..limit)?;
         match recv(self.socket.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT) {
-            Ok(0) if self.transport == ProbeTransport::Tcp => Some(Polled::Closed),
+            Ok(0) if self.transport == ProbeTransport::Tcp => Some(Event::Closed),
             Ok(count) => match self.echo_id {
-                Some(id) => strip_echo(self.family, id, buffer, count).map(Polled::Received),
-                None => Some(Polled::Received(count)),
+                Some(id) => strip_echo(self.family, id, buffer, count).map(Event::Received),
+                None => Some(Event::Received(count)),
             },
             Err(nix::Error::EAGAIN | nix::Error::EINTR) => None,
-            Err(errno) => Some(Polled::Failed(errno as i32)),
+            Err(errno) => Some(Event::Failed(errno as i32)),
         }
     }
 
@@ -313,8 +299,8 @@ impl CheckSocket {
     }
 }
 
-fn failed(error: &io::Error) -> Polled {
-    Polled::Failed(error.raw_os_error().unwrap_or(libc::EIO))
+fn failed(error: &io::Error) -> Event {
+    Event::Failed(error.raw_os_error().unwrap_or(libc::EIO))
 }
 
 // ---- opening ----

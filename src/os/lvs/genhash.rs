@@ -176,7 +176,7 @@ fn connect(target: &Target) -> io::Result<TcpStream> {
 /// Runs a check on a connection until it is done.
 fn exchange(
     mut stream: TcpStream,
-    mut handle: impl FnMut(SocketEvent<'_>, &mut Vec<u8>) -> Step,
+    mut handle: impl FnMut(SocketEvent<&[u8]>, &mut Vec<u8>) -> Step,
 ) -> Result<(), String> {
     let mut out = Vec::new();
     let mut buffer = [0; 4096];

@@ -7,12 +7,12 @@ mod ipvs_socket;
 
 use std::io;
 
-use check_sockets::{CheckSockets, Polled};
+use check_sockets::CheckSockets;
 use ipvs_socket::IpvsSocket;
 
 use super::clock;
 use super::reactor::{Backlog, Reactor};
-use crate::check::{ProbeTransport, SocketEvent};
+use crate::check::ProbeTransport;
 use crate::config::model::lvs::Target;
 use crate::engine::system::lvs::LvsSystem;
 use crate::netlink::{Ack, Batch};
@@ -65,15 +65,8 @@ impl Reactor<'_> {
             Backlog::AfterStall => 4 << 20,
         };
         let buffer = &mut self.event_buffer;
-        while let Some((check, polled)) = self.linux.lvs.checks.next(buffer, &mut budget) {
-            let event = match polled {
-                Polled::Connected => SocketEvent::Connected,
-                Polled::Received(len) => {
-                    SocketEvent::Received(buffer.get(..len).unwrap_or_default())
-                }
-                Polled::Closed => SocketEvent::Closed,
-                Polled::Failed(errno) => SocketEvent::Failed(errno),
-            };
+        while let Some((check, event)) = self.linux.lvs.checks.next(buffer, &mut budget) {
+            let event = event.map(|len| buffer.get(..len).unwrap_or_default());
             self.engine
                 .probe(clock::now(), check, event, &mut self.linux);
         }

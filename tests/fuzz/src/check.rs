@@ -19,9 +19,9 @@ type RunResult = (Vec<u8>, Option<Result<(), String>>);
 
 /// Runs a check whose peer sends `data` in pieces and then closes the connection.
 fn run_check<'a>(
-    mut handle: impl FnMut(SocketEvent<'_>, &mut Vec<u8>) -> Step,
+    mut handle: impl FnMut(SocketEvent<&[u8]>, &mut Vec<u8>) -> Step,
     pieces: impl Iterator<Item = &'a [u8]>,
-    last: SocketEvent<'_>,
+    last: SocketEvent<&[u8]>,
 ) -> RunResult {
     let mut out = Vec::new();
     let mut step = handle(SocketEvent::Connected, &mut out);

@@ -16,7 +16,7 @@ fn target(remote: SocketAddr) -> Target {
 }
 
 /// All events of one iteration of the loop.
-fn poll(checks: &mut CheckSockets, buffer: &mut [u8], budget: usize) -> Vec<(usize, Polled)> {
+fn poll(checks: &mut CheckSockets, buffer: &mut [u8], budget: usize) -> Vec<(usize, Event)> {
     let mut polled = checks.entries().to_vec();
     sys::ppoll(&mut polled, Some(Duration::from_secs(2))).expect("polled");
     checks.polled(&polled);
@@ -24,7 +24,7 @@ fn poll(checks: &mut CheckSockets, buffer: &mut [u8], budget: usize) -> Vec<(usi
     std::iter::from_fn(|| checks.next(buffer, &mut budget)).collect()
 }
 
-fn one(checks: &mut CheckSockets, buffer: &mut [u8]) -> Polled {
+fn one(checks: &mut CheckSockets, buffer: &mut [u8]) -> Event {
     let events = poll(checks, buffer, 1 << 20);
     assert_eq!(events.len(), 1, "{events:?}");
     events[0].1
@@ -40,7 +40,7 @@ fn a_connection_is_opened_used_and_closed() {
         .expect("connecting");
     assert_eq!(
         poll(&mut checks, &mut buffer, 1 << 20),
-        [(7, Polled::Connected)]
+        [(7, Event::Connected)]
     );
     checks.send(7, b"hello").expect("sent");
     let (mut server, _) = listener.accept().expect("a client");
@@ -48,10 +48,10 @@ fn a_connection_is_opened_used_and_closed() {
     server.read_exact(&mut five).expect("five bytes");
     assert_eq!(&five, b"hello");
     server.write_all(b"world!").expect("written");
-    assert_eq!(one(&mut checks, &mut buffer), Polled::Received(6));
+    assert_eq!(one(&mut checks, &mut buffer), Event::Received(6));
     assert_eq!(&buffer[..6], b"world!");
     drop(server);
-    assert_eq!(one(&mut checks, &mut buffer), Polled::Closed);
+    assert_eq!(one(&mut checks, &mut buffer), Event::Closed);
     assert_eq!(checks.entries()[0].fd, -1, "not polled any longer");
     checks.close(7);
     checks.close(7);
@@ -72,7 +72,7 @@ fn a_port_without_a_listener_is_reported() {
     match checks.open(1, ProbeTransport::Tcp, &tcp) {
         Ok(()) => assert_eq!(
             one(&mut checks, &mut buffer),
-            Polled::Failed(libc::ECONNREFUSED)
+            Event::Failed(libc::ECONNREFUSED)
         ),
         Err(error) => assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused),
     }
@@ -80,11 +80,11 @@ fn a_port_without_a_listener_is_reported() {
     checks
         .open(2, ProbeTransport::Udp, &udp)
         .expect("connecting");
-    assert_eq!(one(&mut checks, &mut buffer), Polled::Connected);
+    assert_eq!(one(&mut checks, &mut buffer), Event::Connected);
     checks.send(2, b"?").expect("sent");
     assert_eq!(
         one(&mut checks, &mut buffer),
-        Polled::Failed(libc::ECONNREFUSED)
+        Event::Failed(libc::ECONNREFUSED)
     );
 }
 
@@ -96,14 +96,14 @@ fn datagrams_are_received_one_by_one_and_whole() {
     checks
         .open(3, ProbeTransport::Udp, &to)
         .expect("connecting");
-    assert_eq!(one(&mut checks, &mut buffer), Polled::Connected);
+    assert_eq!(one(&mut checks, &mut buffer), Event::Connected);
     checks.send(3, b"?").expect("sent");
     let (_, client) = server.recv_from(&mut [0; 9]).expect("a datagram");
     for len in [0, 30_000, 2] {
         server.send_to(&vec![1; len], client).expect("sent");
     }
     for len in [0, 30_000, 2] {
-        assert_eq!(one(&mut checks, &mut buffer), Polled::Received(len));
+        assert_eq!(one(&mut checks, &mut buffer), Event::Received(len));
     }
 }
 
@@ -115,7 +115,7 @@ fn bytes_the_kernel_has_no_room_for_are_kept_up_to_a_limit() {
     checks
         .open(4, ProbeTransport::Tcp, &to)
         .expect("connecting");
-    assert_eq!(one(&mut checks, &mut buffer), Polled::Connected);
+    assert_eq!(one(&mut checks, &mut buffer), Event::Connected);
     let socket = &checks.sockets[0].socket;
     socket.set_send_buffer_size(4096).expect("small");
     let (mut server, _) = listener.accept().expect("a client");
@@ -150,7 +150,7 @@ fn a_flood_on_one_socket_does_not_starve_the_others() {
         checks
             .open(number, ProbeTransport::Tcp, &to)
             .expect("connecting");
-        assert_eq!(one(&mut checks, &mut buffer), Polled::Connected);
+        assert_eq!(one(&mut checks, &mut buffer), Event::Connected);
         servers.push(listener.accept().expect("a client").0);
     }
     for server in &mut servers {
@@ -158,9 +158,9 @@ fn a_flood_on_one_socket_does_not_starve_the_others() {
     }
     let served = |checks: &mut CheckSockets, buffer: &mut [u8]| -> Vec<usize> {
         let events = poll(checks, buffer, 20_000);
-        let bytes = |(_, event): &(usize, Polled)| match event {
-            Polled::Received(count) => *count,
-            Polled::Connected | Polled::Closed | Polled::Failed(_) => 0,
+        let bytes = |(_, event): &(usize, Event)| match event {
+            Event::Received(count) => *count,
+            Event::Connected | Event::Closed | Event::Failed(_) | Event::TimedOut => 0,
         };
         assert!(events.iter().map(bytes).sum::<usize>() <= 20_000);
         events.into_iter().map(|(number, _)| number).collect()
@@ -181,7 +181,7 @@ fn echo_replies_arrive_on_datagram_and_raw_sockets() {
             println!("SKIP {remote}: no raw sockets, and ping_group_range has none of our groups");
             continue;
         }
-        assert_eq!(one(&mut checks, &mut buffer), Polled::Connected);
+        assert_eq!(one(&mut checks, &mut buffer), Event::Connected);
         let (request, reply) = if to.remote.is_ipv4() {
             (8, 0)
         } else {
@@ -192,9 +192,9 @@ fn echo_replies_arrive_on_datagram_and_raw_sockets() {
         // On the loopback a raw socket receives its own request too.
         let bytes = loop {
             match one(&mut checks, &mut buffer) {
-                Polled::Received(count) if buffer[0] == reply => break &buffer[..count],
-                Polled::Received(_) => {}
-                other @ (Polled::Connected | Polled::Closed | Polled::Failed(_)) => {
+                Event::Received(count) if buffer[0] == reply => break &buffer[..count],
+                Event::Received(_) => {}
+                other @ (Event::Connected | Event::Closed | Event::Failed(_) | Event::TimedOut) => {
                     panic!("{remote}: {other:?}")
                 }
             }
