@@ -5,8 +5,7 @@
 //! the first one whose `}` is indented more (it may be one too many). A keyword that is only valid at the top level
 //! closes all open blocks: one of them must lack its `}`.
 
-use super::Aborted;
-use super::diag::{Diags, Severity, Span};
+use super::diag::{Aborted, Diags, Severity, Span};
 use super::lexer::Token;
 use super::line::Line;
 use super::source::Sources;

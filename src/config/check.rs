@@ -10,21 +10,19 @@ mod unknown;
 
 use super::diag::{Diags, Severity, Span};
 use super::schema::{Alias, Body, Feature, Items, Keyword, ROOT, Schema, Support, value};
+use super::source::Sources;
 use super::tree::{Block, Node, Word};
 use args::{ArgOwner, Role};
 use unknown::StrayLines;
-
-/// Describes the position of the first span in a message about the second: "line 12", or "other.conf line 12".
-pub(crate) type Locate<'a> = &'a dyn Fn(Span, Span) -> String;
 
 /// Maximum number of unknown keywords that are examined for a suggestion. [`Diags::CAPACITY`] is the same.
 const MAX_EXAMINED: u16 = 500;
 
 /// Checks `root` against the schema of a whole file and removes what is wrong.
-pub(crate) fn check(root: &mut Block, locate: Locate<'_>, diags: &mut Diags) {
+pub(crate) fn check(root: &mut Block, sources: &Sources, diags: &mut Diags) {
     let mut checker = Checker {
         diags,
-        locate,
+        sources,
         reported: Vec::new(),
         examined: 0,
     };
@@ -32,8 +30,9 @@ pub(crate) fn check(root: &mut Block, locate: Locate<'_>, diags: &mut Diags) {
         schema: &ROOT,
         open: root.open,
         outer: None,
+        quiet: false,
     };
-    checker.block(&top, root, false);
+    checker.block(&top, root);
 }
 
 /// The block that is being checked, and the enclosing ones.
@@ -42,6 +41,9 @@ struct Scope<'a> {
     schema: &'static Schema,
     open: Span,
     outer: Option<&'a Scope<'a>>,
+    /// The block belongs to a keyword without support or a misplaced one, which was reported; unsupported keywords in
+    /// it are not.
+    quiet: bool,
 }
 
 /// The last block that was closed in the current block. When one of its keywords follows outside, its `}` came too
@@ -56,7 +58,7 @@ struct Closed {
 
 struct Checker<'a> {
     diags: &'a mut Diags,
-    locate: Locate<'a>,
+    sources: &'a Sources,
     /// Keywords without support that were reported; each is reported once.
     reported: Vec<&'static str>,
     /// Number of unknown keywords that were examined.
@@ -77,9 +79,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks the statements of one block. `quiet`: the block belongs to a keyword without support, which was
-    /// reported, so unsupported keywords in it are not.
-    fn block(&mut self, scope: &Scope<'_>, block: &mut Block, quiet: bool) {
+    /// Checks the statements of one block.
+    fn block(&mut self, scope: &Scope<'_>, block: &mut Block) {
         let mut seen: Vec<(&'static str, Span)> = Vec::new();
         let mut strays = StrayLines::default();
         let mut closed: Option<Closed> = None;
@@ -97,7 +98,7 @@ impl Checker<'_> {
                     reported: false,
                 });
             }
-            if self.known(keyword, scope, &mut node, quiet) {
+            if self.known(keyword, scope, &mut node) {
                 self.duplicate(keyword, node.keyword.span, &mut seen);
                 node.keyword.text = keyword.canonical_name().into();
                 block.nodes.push(node);
@@ -107,13 +108,7 @@ impl Checker<'_> {
     }
 
     /// Checks a statement whose keyword is valid here. False: remove the statement.
-    fn known(
-        &mut self,
-        keyword: &'static Keyword,
-        scope: &Scope<'_>,
-        node: &mut Node,
-        quiet: bool,
-    ) -> bool {
+    fn known(&mut self, keyword: &'static Keyword, scope: &Scope<'_>, node: &mut Node) -> bool {
         if let Support::NotBuilt(part) = keyword.support {
             self.not_built(keyword, part, node);
             return false;
@@ -126,10 +121,9 @@ impl Checker<'_> {
                 .report_with_help(Severity::Note, node.keyword.span, message, help);
         }
         let mut valid = self.arguments(keyword, node);
-        if !quiet && (valid || keyword.body.expects_brace()) {
+        if !scope.quiet && (valid || keyword.body.expects_brace()) {
             self.support(keyword, node);
         }
-        let quiet = quiet || !matches!(keyword.support, Support::Supported);
         match (keyword.body, &mut node.block) {
             (Body::None, None) => {}
             (Body::None, Some(block)) => {
@@ -150,8 +144,9 @@ impl Checker<'_> {
                     schema,
                     open: node.keyword.span,
                     outer: Some(scope),
+                    quiet: scope.quiet || !matches!(keyword.support, Support::Supported),
                 };
-                self.block(&inner, block, quiet);
+                self.block(&inner, block);
             }
             (Body::Items(items), Some(block)) => {
                 self.items(keyword, items, scope, node.keyword.span, block);
@@ -256,7 +251,7 @@ impl Checker<'_> {
             let message = format!(
                 "`{}` was already given on {}; this one is used",
                 keyword.name(),
-                (self.locate)(*first, span)
+                self.sources.locate(*first, span)
             );
             self.report(Severity::Note, span, message);
         } else {
@@ -328,7 +323,7 @@ impl Checker<'_> {
         let message = format!(
             "`{}` in the block `{name}` of {}; ignored from here to the end of the block",
             node.keyword.text,
-            (self.locate)(opener, node.keyword.span)
+            self.sources.locate(opener, node.keyword.span)
         );
         let help = format!("close `{name}` with `}}` before this line");
         self.error(node.keyword.span, message, Some(help));

@@ -4,8 +4,6 @@ use crate::types::sorted;
 
 /// Severity of a diagnostic, in ascending order. The exit code of a configuration test depends on the worst one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-#[cfg_attr(feature = "json", derive(serde::Serialize))]
-#[cfg_attr(feature = "json", serde(rename_all = "lowercase"))]
 pub enum Severity {
     /// Information; the configuration is used as written.
     Note,
@@ -149,6 +147,10 @@ impl Diags {
         self.worst
     }
 }
+
+/// A fatal diagnostic was reported; reading ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Aborted;
 
 #[cfg(test)]
 mod tests {

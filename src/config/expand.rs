@@ -7,9 +7,9 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::diag::{Diags, Severity, Span};
+use super::diag::{Aborted, Diags, Severity, Span};
+use super::host::Host;
 use super::line::{Line, MAX_LINE, identifier, is_blank};
-use super::{Aborted, Host};
 
 /// Maximum number of definitions.
 const MAX_DEFINITIONS: usize = 10_000;

@@ -12,7 +12,7 @@ struct Json<'a> {
     line: Option<u32>,
     column: Option<u32>,
     end_column: Option<u32>,
-    severity: Severity,
+    severity: &'static str,
     message: &'a str,
     help: Option<&'a str>,
     /// References to the multi-line definition that the line is part of.
@@ -42,7 +42,7 @@ pub fn render_json(diags: &Diags, sources: &Sources) -> String {
             line: None,
             column: None,
             end_column: None,
-            severity: Severity::Note,
+            severity: name(Severity::Note),
             message: &more,
             help: None,
             from: Vec::new(),
@@ -50,6 +50,17 @@ pub fn render_json(diags: &Diags, sources: &Sources) -> String {
     }
     // Serializing strings and numbers cannot fail.
     serde_json::to_string(&list).unwrap_or_else(|_| "[]".into())
+}
+
+fn name(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Note => "note",
+        Severity::Unsupported => "unsupported",
+        Severity::Insecure => "insecure",
+        Severity::Warning => "warning",
+        Severity::Error => "error",
+        Severity::Fatal => "fatal",
+    }
 }
 
 fn json<'a>(diag: &'a Diag, sources: &'a Sources) -> Json<'a> {
@@ -64,7 +75,7 @@ fn json<'a>(diag: &'a Diag, sources: &'a Sources) -> Json<'a> {
         line: position.map(|p| p.line),
         column: position.map(|p| p.column),
         end_column: position.map(|p| p.end_column),
-        severity: diag.severity,
+        severity: name(diag.severity),
         message: &diag.message,
         help: diag.help.as_deref(),
         from: from.collect(),

@@ -64,6 +64,7 @@ mod check;
 pub mod command;
 pub mod diag;
 mod expand;
+pub mod host;
 mod include;
 #[cfg(feature = "json")]
 pub mod json;
@@ -85,56 +86,12 @@ pub mod tree;
 mod validate;
 
 pub use build::OpensBlock;
+use diag::Aborted;
 pub use diag::{Diag, Diags, Severity};
+pub use host::{Host, Program};
 pub use model::Config;
-use model::User;
 pub use source::Sources;
 use tree::Block;
-
-/// What reading a configuration needs from the host. `os` implements it; tests use a fake.
-pub trait Host {
-    /// The bytes of a file.
-    ///
-    /// # Errors
-    /// The text for the message, such as "no such file or directory".
-    fn read(&self, path: &str) -> Result<Vec<u8>, String>;
-
-    /// Regular, non-executable files that match a pattern with `*`, `?` and `[…]`, sorted.
-    fn glob(&self, pattern: &str) -> Vec<String>;
-
-    /// An environment variable, for `${_ENV NAME}`.
-    fn env(&self, name: &str) -> Option<String>;
-
-    /// The ID that `@ID` lines are compared with: that of option `-i`, else the host name up to its first dot.
-    fn config_id(&self) -> String;
-
-    /// A random number for `${_RANDOM}`, a new one with each call.
-    fn random(&self) -> u32;
-
-    /// The user with this name or number, and its group.
-    fn user(&self, name: &str) -> Option<User>;
-
-    /// The ID of the group with this name or number.
-    fn group(&self, name: &str) -> Option<u32>;
-
-    /// The user that the daemon runs as.
-    fn own_user(&self) -> User;
-
-    /// Finds a program that the user may execute; a name without a slash is searched in PATH.
-    ///
-    /// # Errors
-    /// The text for the message, such as "no such file or directory" or "not executable for its user".
-    fn program(&self, name: &str, user: User) -> Result<Program, String>;
-}
-
-/// A program that can be executed.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Program {
-    /// Its absolute path.
-    pub path: String,
-    /// The first part of the path that users other than root can write to.
-    pub writable_by_others: Option<String>,
-}
 
 /// A configuration and the diagnostics of its text.
 #[derive(Debug)]
@@ -152,14 +109,13 @@ pub struct Loaded {
 pub fn load(path: &str, host: &dyn Host) -> Loaded {
     let mut diags = Diags::default();
     let Parsed { sources, mut root } = parse(path, host, schema::opens_block, &mut diags);
-    let locate = |span, here| sources.locate(span, here);
     let config = if diags.worst() == Some(Severity::Fatal) {
         // The tree is incomplete; diagnostics about it would be misleading.
         Config::default()
     } else {
-        check::check(&mut root, &locate, &mut diags);
-        validate::validate(&mut root, &locate, &mut diags);
-        lower::lower(&root, host, &locate, &mut diags)
+        check::check(&mut root, &sources, &mut diags);
+        validate::validate(&mut root, &sources, &mut diags);
+        lower::lower(&root, host, &sources, &mut diags)
     };
     diags.sort_by_key(|span| {
         // Lines of a multi-line definition are sorted at its reference.
@@ -181,10 +137,6 @@ pub struct Parsed {
     /// The statements at the top level; after a fatal diagnostic those before it.
     pub root: Block,
 }
-
-/// A fatal diagnostic was reported; reading ends.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Aborted;
 
 /// Reads a configuration and the files it includes. `opens_block` says which keywords open blocks, for the case that a
 /// brace is missing.

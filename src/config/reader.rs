@@ -5,14 +5,14 @@
 //! No recursion. Depth, number of files, text and work are bounded; a bound that is exceeded is reported and ends the
 //! reading ([`Aborted`]).
 
-use super::diag::{Diags, Severity, Span};
+use super::diag::{Aborted, Diag, Diags, Severity, Span};
 use super::expand::{Context, Definitions, Expanded, MultiLine, Value};
+use super::host::Host;
 use super::include::{self, MAX_ALTERNATIVES, Policy};
 use super::line::{Line, identifier, is_blank};
 use super::physical_lines::PhysicalLines;
 use super::sequence::{self, Sequence};
 use super::source::{MAX_FILES, MAX_TEXT, SourceError, Sources, span};
-use super::{Aborted, Host};
 
 /// Maximum nesting of includes.
 const MAX_INCLUDES: usize = 16;
@@ -77,7 +77,7 @@ impl<'h> Reader<'h> {
         match self.host.read(path) {
             Ok(bytes) => self.open(path, bytes, None, diags),
             Err(reason) => {
-                diags.push(super::Diag {
+                diags.push(Diag {
                     severity: Severity::Fatal,
                     span: None,
                     message: format!("cannot read {path}: {reason}"),
@@ -481,7 +481,7 @@ impl<'h> Reader<'h> {
             ),
             Err(SourceError::Binary(at)) => (Some(at), "NUL byte: not a text file".into()),
         };
-        diags.push(super::Diag {
+        diags.push(Diag {
             severity: Severity::Fatal,
             span: at,
             message: format!("{message}; the configuration is not used"),

@@ -1,9 +1,9 @@
 //! Checks that need the whole configuration: references to names exist, names are unique, and blocks have the keywords
 //! they need. Blocks that are not supported yet are checked too.
 
-use super::check::Locate;
 use super::diag::{Diags, Severity};
 use super::schema::nearest_word;
+use super::source::Sources;
 use super::span_map::SpanMap;
 use super::tree::{Block, Node};
 
@@ -45,9 +45,9 @@ const REQUIRED: &[(&str, &str)] = &[
 ];
 
 /// Checks names and completeness; removes duplicate definitions and references to undefined names.
-pub(crate) fn validate(root: &mut Block, locate: Locate<'_>, diags: &mut Diags) {
+pub(crate) fn validate(root: &mut Block, sources: &Sources, diags: &mut Diags) {
     for (keyword, what) in NAMED {
-        remove_duplicates(root, keyword, what, locate, diags);
+        remove_duplicates(root, keyword, what, sources, diags);
     }
     let defined: Vec<(&'static str, SpanMap)> = REFERENCES
         .iter()
@@ -61,7 +61,7 @@ pub(crate) fn validate(root: &mut Block, locate: Locate<'_>, diags: &mut Diags) 
             remove_undefined(node, &defined, diags);
         }
     }
-    check_membership(root, locate, diags);
+    check_membership(root, sources, diags);
     for node in &root.nodes {
         check_complete(node, diags);
     }
@@ -88,7 +88,7 @@ fn remove_duplicates(
     root: &mut Block,
     keyword: &str,
     what: &str,
-    locate: Locate<'_>,
+    sources: &Sources,
     diags: &mut Diags,
 ) {
     let mut known = SpanMap::default();
@@ -99,7 +99,7 @@ fn remove_duplicates(
         let name = name(node);
         let span = node.keyword.span;
         if let Some(first) = known.earlier_or_insert(name, span) {
-            let at = locate(first, span);
+            let at = sources.locate(first, span);
             let message = format!("`{name}` is already the name of {what} on {at}; ignored");
             diags.report_with_help(Severity::Error, span, message, "choose another name");
             return false;
@@ -154,7 +154,7 @@ fn remove_undefined(node: &mut Node, defined: &[(&'static str, SpanMap)], diags:
 }
 
 /// Reports instances that are members of several groups, and groups with a single member.
-fn check_membership(root: &Block, locate: Locate<'_>, diags: &mut Diags) {
+fn check_membership(root: &Block, sources: &Sources, diags: &mut Diags) {
     let mut known = SpanMap::default();
     for group in root
         .nodes
@@ -167,7 +167,7 @@ fn check_membership(root: &Block, locate: Locate<'_>, diags: &mut Diags) {
         }
         for word in items(group, "group") {
             if let Some(first) = known.earlier_or_insert(&word.text, word.span) {
-                let at = locate(first, word.span);
+                let at = sources.locate(first, word.span);
                 let message = format!(
                     "`{}` is already a member of a group on {at}; ignored",
                     word.text

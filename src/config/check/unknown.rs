@@ -98,12 +98,12 @@ impl Checker<'_> {
         }
         let name = &node.keyword.text;
         let here_span = node.keyword.span;
-        let opener = (self.locate)(closed.opener, here_span);
+        let opener = self.sources.locate(closed.opener, here_span);
         let inside = closed.schema.name;
         let here = within(scope.schema);
         let (message, help) = match closed.close {
             Some(close) => {
-                let at = (self.locate)(close, here_span);
+                let at = self.sources.locate(close, here_span);
                 (
                     format!(
                         "`{name}` is not valid {here}: `{inside}` of {opener} was closed by the `}}` on {at}; ignored"
@@ -125,7 +125,7 @@ impl Checker<'_> {
         let message = format!(
             "`{}` is not valid in `{inside}` of {}: it belongs {}; ignored",
             node.keyword.text,
-            (self.locate)(scope.open, node.keyword.span),
+            self.sources.locate(scope.open, node.keyword.span),
             within(outer.schema)
         );
         let help = format!("close `{inside}` with `}}` before this line");
@@ -138,9 +138,10 @@ impl Checker<'_> {
             schema: entry.schema,
             open: node.keyword.span,
             outer: Some(scope),
+            quiet: true,
         };
         if entry.keyword.body.expects_brace() && node.block.is_some() {
-            self.known(entry.keyword, &there, node, true);
+            self.known(entry.keyword, &there, node);
         }
     }
 

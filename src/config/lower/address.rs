@@ -132,7 +132,7 @@ impl Lowering<'_> {
     ) {
         let span = item.keyword.span;
         if let Some(first) = list.known.earlier_or_insert(&identity(&address), span) {
-            let at = (self.locate)(first, span);
+            let at = self.sources.locate(first, span);
             let message = format!("{} is there on {at} already; ignored", address.cidr.addr);
             self.note(span, message);
             return;

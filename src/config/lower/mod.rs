@@ -29,10 +29,10 @@ mod transport;
 mod vmac;
 
 use super::Host;
-use super::check::Locate;
 use super::diag::{Diags, Severity, Span};
 use super::model::{Address, Auth, Config, Global, VrrpInstance};
 use super::schema::value;
+use super::source::Sources;
 use super::span_map::SpanMap;
 use super::tree::{Block, Node, Word};
 use crate::types::IfName;
@@ -45,19 +45,14 @@ use track::Objects;
 
 /// Turns a checked tree into the model.
 #[must_use]
-pub(crate) fn lower(
-    root: &Block,
-    host: &dyn Host,
-    locate: Locate<'_>,
-    diags: &mut Diags,
-) -> Config {
+pub(crate) fn lower(root: &Block, host: &dyn Host, sources: &Sources, diags: &mut Diags) -> Config {
     let top = Fields::of(root);
     let global_defs = Fields::merged(top.all("global_defs"));
     let defaults = Defaults::from(&global_defs, diags);
     let mut lowering = Lowering {
         diags,
         host,
-        locate,
+        sources,
         defaults,
         addresses: 0,
         routes: 0,
@@ -128,7 +123,7 @@ const MAX_ADDRESSES: u32 = 32_768;
 struct Lowering<'a> {
     diags: &'a mut Diags,
     host: &'a dyn Host,
-    locate: Locate<'a>,
+    sources: &'a Sources,
     defaults: Defaults,
     /// Addresses made so far.
     addresses: u32,
@@ -188,7 +183,7 @@ impl Lowering<'_> {
             if let Some(first) =
                 taken.earlier_or_insert(&format!("{interface} {family} {vrid}"), span)
             {
-                let at = (self.locate)(first, span);
+                let at = self.sources.locate(first, span);
                 let message = format!(
                     "`{name}` has virtual_router_id {vrid} on {interface} like the instance on {at}; left out"
                 );
@@ -217,7 +212,7 @@ impl Lowering<'_> {
                 let first = passwords.earlier_or_insert(&key, *span).filter(|_| !told);
                 if let Some(first) = first {
                     told = true;
-                    let at = (self.locate)(first, *span);
+                    let at = self.sources.locate(first, *span);
                     let message = format!(
                         "`{name}` has the password of the instance on {at}, which cannot tell them apart then"
                     );
@@ -232,7 +227,7 @@ impl Lowering<'_> {
                     continue;
                 };
                 said = true;
-                let at = (self.locate)(first, *span);
+                let at = self.sources.locate(first, *span);
                 let message = format!(
                     "`{name}` and the instance on {at} both have {addr}: when one gives it up the other loses it"
                 );

@@ -4,10 +4,7 @@ use super::row::{Arg, Keyword, Options, Schema, row};
 use super::{Feature, Reason};
 
 /// `SSL { … }`.
-pub(super) static SSL: Schema = Schema {
-    name: "SSL",
-    tables: &[SSL_ROWS],
-};
+pub(super) static SSL: Schema = Schema::of_feature(Feature::Lvs, "SSL", &[SSL_ROWS]);
 
 macro_rules! schemas {
     ($($ident:ident $name:literal [$($table:ident),*];)*) => {

@@ -1,15 +1,17 @@
-//! `virtual_server`, `real_server`, `virtual_server_group`.
+//! `virtual_server`, `real_server` and `virtual_server_group`.
+//!
+//! A build without virtual servers keeps the names of these blocks, to report them; their keywords are not linked.
 
 use super::checker;
-pub(super) use super::checker::SSL;
 use super::row::{Arg, Items, Keyword, Options, Schema, row};
 use super::{Feature, Reason};
 
 /// `virtual_server … { … }`.
-pub(super) static VIRTUAL_SERVER: Schema = Schema {
-    name: "virtual_server",
-    tables: &[VIRTUAL_SERVER_ROWS, SHARED],
-};
+pub(super) static VIRTUAL_SERVER: Schema = Schema::of_feature(
+    Feature::Lvs,
+    "virtual_server",
+    &[VIRTUAL_SERVER_ROWS, SHARED],
+);
 
 /// `real_server IP [PORT] { … }`.
 pub(super) static REAL_SERVER: Schema = Schema {
@@ -18,7 +20,13 @@ pub(super) static REAL_SERVER: Schema = Schema {
 };
 
 /// Every block of virtual servers.
-pub(super) static BLOCKS: &[&Schema] = &[
+pub(super) static BLOCKS: &[&Schema] = if Feature::Lvs.is_built_in() {
+    ALL_BLOCKS
+} else {
+    &[&VIRTUAL_SERVER, &checker::SSL]
+};
+
+static ALL_BLOCKS: &[&Schema] = &[
     &VIRTUAL_SERVER,
     &REAL_SERVER,
     &checker::TCP_CHECK,
@@ -33,7 +41,7 @@ pub(super) static BLOCKS: &[&Schema] = &[
     &checker::UDP_CHECK,
     &checker::FILE_CHECK,
     &checker::BFD_CHECK,
-    &SSL,
+    &checker::SSL,
 ];
 
 /// Lines of `virtual_server_group`.

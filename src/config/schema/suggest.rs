@@ -1,6 +1,7 @@
 //! "Did you mean …": the nearest keyword, and the block a keyword belongs to.
 
-use super::{Alias, Body, Keyword, ROOT, Schema, visit};
+use super::root::{ROOT, visit};
+use super::row::{Alias, Body, Keyword, Schema};
 
 /// A keyword and the block it belongs to.
 #[derive(Clone, Copy, Debug)]

@@ -1,3 +1,4 @@
+use super::root::BLOCKS;
 use super::*;
 
 /// Every keyword of the language with the block it stands in, each block once.

@@ -2,13 +2,6 @@
 
 use super::Reason;
 use super::row::{Arg, Items, Keyword, Options, Schema, row};
-use super::vrrp::MEMBERS;
-
-/// `track_group NAME { … }`.
-pub(super) static TRACK_GROUP: Schema = Schema {
-    name: "track_group",
-    tables: &[TRACK_GROUP_ROWS],
-};
 
 /// `vrrp_script NAME { … }`.
 pub(super) static SCRIPT: Schema = Schema {
@@ -102,11 +95,6 @@ pub(super) static TRACKING_COMMON: &[Keyword] = &[
     row!("track_file", [], A, "", "Files that every member tracks").items(&TRACKED_254).repeat(),
     row!("track_process", [], A, "", "Processes that every member tracks").items(&TRACKED_254).repeat(),
     row!("track_bfd", [], B, "", "BFD sessions that every member tracks").items(&TRACKED_253).repeat().unimplemented(Reason::TrackedAssumedUp),
-];
-
-#[rustfmt::skip]
-static TRACK_GROUP_ROWS: &[Keyword] = &[
-    row!("group", [], B, "", "Instances of the group").items(&MEMBERS).repeat(),
 ];
 
 const SECONDS: Arg = Arg::Secs(0, u32::MAX);

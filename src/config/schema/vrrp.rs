@@ -1,4 +1,4 @@
-//! `vrrp_instance`, its inner blocks, and `vrrp_sync_group`.
+//! `vrrp_instance` and the blocks in it.
 
 use super::address;
 use super::row::{Arg, Items, Keyword, Options, Schema, row};
@@ -11,12 +11,6 @@ pub(super) static INSTANCE: Schema = Schema {
     tables: &[CORE, ADDRESSES, TRANSPORT, track::TRACKING, TIMING, NOTIFY],
 };
 
-/// `vrrp_sync_group NAME { … }`.
-pub(super) static SYNC_GROUP: Schema = Schema {
-    name: "vrrp_sync_group",
-    tables: &[GROUP_ROWS, track::TRACKING_COMMON],
-};
-
 /// `authentication { … }`.
 pub(super) static AUTHENTICATION: Schema = Schema {
     name: "authentication",
@@ -27,13 +21,6 @@ pub(super) static AUTHENTICATION: Schema = Schema {
 pub(super) static HMAC: Schema = Schema {
     name: "auth_hmac",
     tables: &[HMAC_ROWS],
-};
-
-/// Instance names of a group.
-pub(super) static MEMBERS: Items = Items {
-    noun: "instance name",
-    args: &[Arg::Name(255)],
-    many_per_line: true,
 };
 
 static PEERS: Items = Items {
@@ -168,18 +155,4 @@ static NOTIFY: &[Keyword] = &[
     row!("notify_priority_changes", [Arg::Bool], B, "", "Write changes of the effective priority to the FIFOs; default: vrrp_notify_priority_changes"),
     row!("smtp_alert", [Arg::Bool], S, "", "Send an email on every transition; default: smtp_alert of global_defs").requires(Feature::Mail),
     row!("lvs_sync_daemon_interface", [Arg::If], S, "", "Synchronize IPVS connections over this interface; `lvs_sync_daemon` in global_defs is the current spelling"),
-];
-
-#[rustfmt::skip]
-static GROUP_ROWS: &[Keyword] = &[
-    row!("group", [], S, "", "Instances of the group").items(&MEMBERS).repeat(),
-    row!("notify_master", [Arg::Cmd], S, "", "Command that is run on transition of the group to MASTER state"),
-    row!("notify_backup", [Arg::Cmd], S, "", "Command that is run on transition of the group to BACKUP state"),
-    row!("notify_fault", [Arg::Cmd], S, "", "Command that is run on transition of the group to FAULT state"),
-    row!("notify_stop", [Arg::Cmd], A, "", "Command that is run when the daemon stops"),
-    row!("notify", [Arg::Cmd], S, "", "Command that is run on every transition of the group, with the arguments GROUP NAME STATE 0"),
-    row!("smtp_alert", [Arg::Bool], S, "", "Send an email on every transition of the group; default: smtp_alert of global_defs").requires(Feature::Mail),
-    row!("sync_group_tracking_weight", [], B, "", "Allow members to track with a weight of their own"),
-    row!("global_tracking", [], C, "", "Every member tracks what any member tracks").no_effect(Reason::GlobalTracking),
-    row!("notify_priority_changes", [Arg::Bool], B, "", "Write changes of the effective priority of the members to the FIFOs; default: vrrp_notify_priority_changes"),
 ];

@@ -228,7 +228,7 @@ impl Lowering<'_> {
             name.push('6');
         }
         if let Some(before) = shared.services.earlier_or_insert(&name, span) {
-            let at = (self.locate)(before, span);
+            let at = self.sources.locate(before, span);
             let name = super::service_name(&key);
             let message =
                 format!("{name} is balanced by the virtual server of {at} already; left out");

@@ -40,7 +40,7 @@ impl Lowering<'_> {
             };
             let span = node.span();
             if let Some(before) = known.earlier_or_insert(&endpoint(addr, port), span) {
-                let at = (self.locate)(before, span);
+                let at = self.sources.locate(before, span);
                 let name = endpoint(addr, port);
                 let message = format!(
                     "{name} is a real server of {} on {at} already; left out",

@@ -1,0 +1,48 @@
+//! What the configuration reader needs from the host.
+
+use super::model::User;
+
+/// What reading a configuration needs from the host. `os` implements it; tests use a fake.
+pub trait Host {
+    /// The bytes of a file.
+    ///
+    /// # Errors
+    /// The text for the message, such as "no such file or directory".
+    fn read(&self, path: &str) -> Result<Vec<u8>, String>;
+
+    /// Regular, non-executable files that match a pattern with `*`, `?` and `[…]`, sorted.
+    fn glob(&self, pattern: &str) -> Vec<String>;
+
+    /// An environment variable, for `${_ENV NAME}`.
+    fn env(&self, name: &str) -> Option<String>;
+
+    /// The ID that `@ID` lines are compared with: that of option `-i`, else the host name up to its first dot.
+    fn config_id(&self) -> String;
+
+    /// A random number for `${_RANDOM}`, a new one with each call.
+    fn random(&self) -> u32;
+
+    /// The user with this name or number, and its group.
+    fn user(&self, name: &str) -> Option<User>;
+
+    /// The ID of the group with this name or number.
+    fn group(&self, name: &str) -> Option<u32>;
+
+    /// The user that the daemon runs as.
+    fn own_user(&self) -> User;
+
+    /// Finds a program that the user may execute; a name without a slash is searched in PATH.
+    ///
+    /// # Errors
+    /// The text for the message, such as "no such file or directory" or "not executable for its user".
+    fn program(&self, name: &str, user: User) -> Result<Program, String>;
+}
+
+/// A program that can be executed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Program {
+    /// Its absolute path.
+    pub path: String,
+    /// The first part of the path that users other than root can write to.
+    pub writable_by_others: Option<String>,
+}
