@@ -35,7 +35,7 @@ pub fn main_thin(tests: &[Test]) {
 
 fn run(tests: &[Test], files: &[String], append: &str) {
     if inside() {
-        return suite::main(tests);
+        return suite::main_sequential(tests);
     }
     let chosen = suite::selected(tests);
     if chosen.is_empty() {

@@ -97,6 +97,8 @@ const FAILED: i32 = 1;
 const SKIPPED: i32 = 78;
 /// It failed, and meanwhile the machine was late by more than [`STALL`].
 const FAILED_LATE: i32 = 79;
+/// The reason is in the output of the test.
+const SEE_ABOVE: &str = "see above";
 /// One advertisement interval of most tests: a router that stalls for longer does not keep to the
 /// protocol, whatever its program does.
 const STALL: Ns = 100 * MS;
@@ -149,13 +151,41 @@ pub type Precondition = fn(&Daemon) -> Result<Outcome, String>;
 
 /// Runs the selected tests and ends the program with an error if one fails.
 pub fn main(tests: &[Test]) {
-    main_if(tests, |daemon| {
-        if daemon.available() {
-            Ok(Outcome::Passed)
-        } else {
-            Err(format!("{daemon:?} cannot be run"))
-        }
-    });
+    main_if(tests, can_run);
+}
+
+fn can_run(daemon: &Daemon) -> Result<Outcome, String> {
+    if daemon.available() {
+        Ok(Outcome::Passed)
+    } else {
+        Err(format!("{daemon:?} cannot be run"))
+    }
+}
+
+/// Like [`main`], but one test after another in one process: on an emulated processor starting a process
+/// takes longer than most tests.
+pub fn main_sequential(tests: &[Test]) {
+    let selected = selected(tests);
+    if selected.is_empty() {
+        return;
+    }
+    if private::enter().is_err() {
+        exit(private::SKIP);
+    }
+    crate::plain_panics();
+    noise::watch();
+    let mut counts = Counts::default();
+    for test in &selected {
+        let start = Instant::now();
+        let (line, count) = match outcome(test, can_run) {
+            Ok(Outcome::Passed) => (passed(test.name, start), &mut counts.passed),
+            Ok(Outcome::Skipped(why)) => (skipped(test.name, &why), &mut counts.skipped),
+            Err(why) => (failed(test.name, &why), &mut counts.failed),
+        };
+        *count += 1;
+        println!("{line}");
+    }
+    counts.close();
 }
 
 /// Like [`main`], with a precondition of the caller's.
@@ -176,7 +206,7 @@ fn run_all(tests: &[Test]) -> Counts {
     if namespaces_refused() {
         for test in tests {
             let why = "no private network namespaces here (reason above)";
-            println!("SKIP {}: {why}", test.name);
+            println!("{}", skipped(test.name, why));
         }
         return Counts {
             skipped: tests.len(),
@@ -244,16 +274,11 @@ fn run(test: &Test, attempt: Attempt, results: &Mutex<Results>) {
         Ok((child, output)) => (wait(child, start + LIMIT), read(&output)),
         Err(why) => (Err(why.to_string()), String::new()),
     };
-    let took = start.elapsed().as_millis();
     let mut results = lock(results);
     let result = match code {
         Ok(0) => {
             results.counts.passed += 1;
-            format!(
-                "test {name} ... ok ({}.{:03} s)\n",
-                took / 1000,
-                took % 1000
-            )
+            passed(name, start) + "\n"
         }
         Ok(SKIPPED) => {
             results.counts.skipped += 1;
@@ -267,17 +292,30 @@ fn run(test: &Test, attempt: Attempt, results: &Mutex<Results>) {
         code => {
             results.counts.failed += 1;
             let why = match code {
-                Ok(FAILED | FAILED_LATE) => "see above".into(),
+                Ok(FAILED | FAILED_LATE) => SEE_ABOVE.into(),
                 Ok(code) => format!("exit code {code}"),
                 Err(why) => why,
             };
-            format!("test {name} ... FAILED: {why}\n")
+            failed(name, &why) + "\n"
         }
     };
     let mut out = stdout().lock();
     let _ = out.write_all(output.as_bytes());
     let _ = out.write_all(result.as_bytes());
     let _ = out.flush();
+}
+
+fn passed(name: &str, start: Instant) -> String {
+    let took = start.elapsed().as_millis();
+    format!("test {name} ... ok ({}.{:03} s)", took / 1000, took % 1000)
+}
+
+fn failed(name: &str, why: &str) -> String {
+    format!("test {name} ... FAILED: {why}")
+}
+
+fn skipped(name: &str, why: &str) -> String {
+    format!("SKIP {name}: {why}")
 }
 
 /// Starts the process of a test; its output goes to the file. A file and not a pipe: nothing waits for
@@ -340,11 +378,11 @@ fn test_process(tests: &[Test], name: &str, precondition: Precondition) -> i32 {
     match outcome(test, precondition) {
         Ok(Outcome::Passed) => 0,
         Ok(Outcome::Skipped(why)) => {
-            println!("SKIP {name}: {why}");
+            println!("{}", skipped(name, &why));
             SKIPPED
         }
         Err(why) => {
-            if !why.is_empty() {
+            if why != SEE_ABOVE {
                 println!("    {why}");
             }
             let late = noise::since(0);
@@ -377,5 +415,5 @@ fn outcome(test: &Test, precondition: Precondition) -> Result<Outcome, String> {
         keepalived: Daemon::Keepalived,
     };
     // The message of a panic has been printed.
-    catch_unwind(AssertUnwindSafe(|| (test.run)(&ctx))).map_err(|_| String::new())
+    catch_unwind(AssertUnwindSafe(|| (test.run)(&ctx))).map_err(|_| SEE_ABOVE.into())
 }
