@@ -1,6 +1,6 @@
-# vrrpd. `make help` lists the targets; GNU make and a POSIX shell are assumed.
-# `make demo`, `make test` and `make bench` do their own set-up (as root on Debian they install what is
-# missing; otherwise they say what to install) and need no root to run.
+# vrrpd. `make help` lists the targets. Needs GNU make and a POSIX shell.
+# `make demo`, `make test` and `make bench` check for the packages they need: as root on Debian they install
+# what is missing, otherwise they print what to install. Running them needs no root.
 
 CARGO   ?= cargo
 PREFIX  ?= /usr/local
@@ -14,111 +14,143 @@ ARMV7   := armv7-unknown-linux-musleabihf
 MIPS    := mips-unknown-linux-musl
 
 .DEFAULT_GOAL := help
-.PHONY: help build static small dist cross cross-all sizes size reproducible test test-arm test-emulated test-bigendian \
-        bench soak demo deps man install clean fmt lint flavors test-flavors
+.PHONY: help build static small dist cross cross-all ci-lane-a ci-lane-b sizes size reproducible check test \
+        test-features test-guest test-arm test-emulated test-bigendian bench soak demo deps man install clean fmt lint \
+        flavors flavors-1 flavors-2 test-flavors
 
-help: ## this list
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
-build: ## release build for this machine: target/release/vrrpd
+build: ## build for this machine: target/release/vrrpd
 	@tests/deps/ensure build
 	$(CARGO) build --release --locked
 
-static: ## static binary, full flavor, in target/dist (TARGET=... for another machine, cross/targets has all)
+static: ## build the full flavor, static, in target/dist (TARGET=... of cross/targets for another machine)
 	@tests/deps/ensure build cross
 	cross/build.sh $(TARGET) full $(DIST)
 
-# Binaries of other machines that lie there are packed too.
-dist: man static ## tarballs and a Debian package of every binary in target/dist, in target/dist/packages
+# Packs the binaries for other machines that are in target/dist as well.
+dist: man static ## pack each binary in target/dist as tarball and Debian package: target/dist/packages
 	configs/dist $(DIST) target/man $(DIST)/packages
 
-small: ## static binary, small flavor, in target/dist
+small: ## build the small flavor, static, in target/dist
 	@tests/deps/ensure build cross
 	cross/build.sh $(TARGET) small $(DIST)
 
-cross: static small ## static binaries of both flavors for TARGET=...
+cross: static small ## build both flavors for TARGET=...
 
-cross-all: ## static binaries of both flavors for all targets, and the table of their sizes (half an hour)
+cross-all: ## build both flavors for all targets and list their sizes (half an hour)
 	@for target in $$(sed 's/#.*//; s/ .*//' cross/targets); do \
 	    $(MAKE) --no-print-directory cross TARGET=$$target || exit; \
 	done
 	@$(MAKE) --no-print-directory sizes
 
-sizes: ## the table of the binaries in target/dist
+sizes: ## list the sizes of the binaries in target/dist
 	@cross/sizes.sh $(DIST)
 
-size: ## those static sizes that have a budget, against it
+# Binaries that CI tests, by lane (cross/lanes.sh). Each lane has a target directory of its own, and link-time
+# optimization keeps one processor busy: with -j2 both lanes build at the same time.
+ci-lane-a:
+	@tests/deps/ensure build cross
+	@cross/build.sh x86_64-unknown-linux-musl full $(DIST)
+	@cross/build.sh x86_64-unknown-linux-musl small $(DIST)
+	@cross/build.sh $(ARMV7) full $(DIST)
+
+ci-lane-b:
+	@tests/deps/ensure build cross
+	@LANE=B cross/build.sh $(ARMV7) small $(DIST)
+	@cross/build.sh $(MIPS) small $(DIST)
+	@tests/emulated/units $(MIPS) --no-run
+
+size: ## compare binary sizes with their budgets
 	@$(MAKE) --no-print-directory cross
 	@LANE=B $(MAKE) --no-print-directory small TARGET=$(ARMV7)
 	@cross/sizes.sh $(DIST) x86_64-unknown-linux-musl-small x86_64-unknown-linux-musl-full $(ARMV7)-small
 
-reproducible: ## TARGET in FLAVOR (small) built twice in different places: the same bytes?
+reproducible: ## build TARGET in FLAVOR (small) twice in different directories and compare the bytes
 	@tests/deps/ensure build cross
 	@cross/reproduce.sh $(TARGET) $(FLAVOR)
 
-test: deps ## all tests, those on a live kernel in private namespaces included
+# Lints and tests of the default features only, without the lab: the cycle while editing.
+check: ## format, clippy, library and engine tests (under a minute)
+	$(CARGO) fmt --check
+	$(CARGO) fmt --manifest-path tests/lab/Cargo.toml --check
+	$(CARGO) clippy -q --locked --all-targets -- -D warnings
+	$(CARGO) test -q --locked --lib --test engine
+
+test: deps ## library tests in three feature sets; lab tests in namespaces and emulated machines (8 minutes)
 	$(CARGO) test --locked
+	$(CARGO) build --locked
+	@mkdir -p target/lab && cp target/debug/vrrpd target/lab/vrrpd
+	$(CARGO) test $(LAB) --no-run
+	@echo "feature sets and emulated machines, side by side; the output of each follows when it ends"
+	@$(MAKE) --no-print-directory --output-sync=target -j2 test-guest test-features
+	VRRPD_BIN=$(CURDIR)/target/lab/vrrpd $(CARGO) test $(LAB) --lib --bins --test netns
+
+test-features:
 	$(CARGO) test --locked --no-default-features --lib --test cli --test conf --test conf_lang --test conf_small
 	$(CARGO) test --locked --no-default-features --features json,uci --lib --test cli --test conf --test uci
-	$(CARGO) build --locked
-	VRRPD_BIN=$(CURDIR)/target/debug/vrrpd $(CARGO) test $(LAB)
 
-test-arm: ## two emulated ARM routers with BusyBox: election, kill and respawn, power failure, virtual servers
+# A copy of the binary: test-features builds others at the same path.
+test-guest:
+	VRRPD_BIN=$(CURDIR)/target/lab/vrrpd $(CARGO) test $(LAB) --test guest --test thin
+
+test-arm: ## test on two emulated ARM routers: election, kill and respawn, power failure, virtual servers
 	@tests/deps/ensure build cross lab arm
 	@tests/lab/guest/arm/prepare
 	cross/build.sh $(ARMV7) full $(DIST)
-	cross/build.sh $(ARMV7) small $(DIST)
+	LANE=B cross/build.sh $(ARMV7) small $(DIST)
 	VRRPD_BIN=$(DIST)/vrrpd-$(ARMV7)-full VRRPD_SMALL=$(DIST)/vrrpd-$(ARMV7)-small $(CARGO) test $(LAB) --test arm
 
-test-emulated: ## every binary in target/dist under the user-mode emulator: words, exit codes, failover
+test-emulated: ## test each binary in target/dist under the user-mode emulator: output, exit codes, failover
 	@tests/deps/ensure build lab emulators
 	@tests/emulated/run $(DIST)
 	VRRPD_BIN=$(DIST)/vrrpd-x86_64-unknown-linux-musl-full VRRPD_DIST=$(DIST) $(CARGO) test $(LAB) --test emulated
 
-test-bigendian: ## codecs, checksums, configuration: the tests of the library on an emulated big-endian MIPS
+test-bigendian: ## library tests on big-endian MIPS under the user-mode emulator
 	@tests/deps/ensure build cross emulators
 	tests/emulated/units $(MIPS)
 
-demo: ## see a router die and the other take over (8 seconds)
+demo: ## show a master being killed and the backup taking over (8 seconds)
 	@tests/deps/ensure build lab
 	@$(CARGO) build --release --locked
 	@$(CARGO) build $(LAB) --bin demo
 	@echo
 	@VRRPD_BIN=$(CURDIR)/target/release/vrrpd $(CARGO) run -q $(LAB) --bin demo </dev/null
 
-bench: deps ## measure against Debian's keepalived; QUICK=1 for 3 minutes instead of 12
+bench: deps ## measure vrrpd and Debian's keepalived (12 minutes; QUICK=1: 3 minutes)
 	@$(MAKE) --no-print-directory static
 	@$(CARGO) build --release $(LAB) --bin bench --bin bench-lvs
 	@VRRPD_BIN=$(DIST)/vrrpd-$(TARGET)-full QUICK=$(QUICK) $(CARGO) run -q --release $(LAB) --bin bench </dev/null
 	@VRRPD_BIN=$(DIST)/vrrpd-$(TARGET)-full $(CARGO) run -q --release $(LAB) --bin bench-lvs </dev/null
 
-soak: ## ten minutes of flapping links, failing scripts, reloads and forgeries (SOAK_SECONDS=... for less)
+soak: ## flapping links, failing scripts, reloads and forged packets for ten minutes (or SOAK_SECONDS=...)
 	@tests/deps/ensure build lab peers
 	@$(CARGO) build --locked
 	@$(CARGO) build $(LAB) --bin soak
 	@VRRPD_BIN=$(CURDIR)/target/debug/vrrpd $(CARGO) run -q $(LAB) --bin soak </dev/null
 
-deps: ## what building, testing and measuring needs
+deps: ## install what building, testing and measuring need
 	@tests/deps/ensure build lab peers kernel
 	@tests/lab/guest/prepare
 
-man: ## the manual pages, from the tables of options and keywords: target/man
+man: ## generate the manual pages from the option and keyword tables: target/man
 	@mkdir -p target/man
 	$(CARGO) run -q --locked --features reference --example man 8 >target/man/vrrpd.8
 	$(CARGO) run -q --locked --features reference --example man >target/man/vrrpd.conf.5
 
-install: build man ## into $(DESTDIR)$(PREFIX)/sbin
+install: build man ## install below $(DESTDIR)$(PREFIX)
 	install -D -m 755 target/release/vrrpd $(DESTDIR)$(PREFIX)/sbin/vrrpd
 	install -D -m 644 target/man/vrrpd.8 $(DESTDIR)$(PREFIX)/share/man/man8/vrrpd.8
 	install -D -m 644 target/man/vrrpd.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/vrrpd.conf.5
 	install -d $(DESTDIR)$(PREFIX)/share/doc/vrrpd
 	install -m 644 configs/*.conf $(DESTDIR)$(PREFIX)/share/doc/vrrpd/
 
-fmt: ## format the sources
+fmt: ## format the source code
 	$(CARGO) fmt
 	$(CARGO) fmt --manifest-path tests/lab/Cargo.toml
 
-lint: ## format check and lints, warnings are errors
+lint: ## format check and clippy in all feature sets; warnings are errors
 	$(CARGO) fmt --check
 	$(CARGO) fmt --manifest-path tests/lab/Cargo.toml --check
 	$(CARGO) clippy --locked --all-targets --features reference -- -D warnings
@@ -126,23 +158,27 @@ lint: ## format check and lints, warnings are errors
 	@$(MAKE) --no-print-directory flavors
 	$(CARGO) clippy $(LAB) --all-targets -- -D warnings
 
-# Each part alone, and everything but one (without `lvs` there is neither `regex` nor `tls`). All and nothing are
-# looked at by `lint`, with their tests.
-FLAVORS := json lvs mail regex tls uci json,mail,uci \
-    lvs,mail,regex,tls,uci json,lvs,regex,tls,uci json,lvs,mail,tls,uci json,lvs,mail,regex,uci json,lvs,mail,regex,tls
+# Each feature alone, and all but one (`regex` and `tls` need `lvs`). `lint` checks all and none, with their
+# tests. Two lists with a target directory each: cargo builds one thing at a time in a directory.
+FLAVORS_1 := json lvs mail lvs,mail,regex,tls,uci json,lvs,mail,tls,uci json,lvs,mail,regex,uci
+FLAVORS_2 := uci json,mail,uci regex tls json,lvs,regex,tls,uci json,lvs,mail,regex,tls
 
-flavors: ## lints of the combinations of features
-	@for parts in $(FLAVORS); do \
-	    echo "features: $$parts"; \
-	    $(CARGO) clippy -q --locked --no-default-features --features "$$parts" -- -D warnings || exit; \
+flavors: ## clippy in the other feature sets
+	@$(MAKE) --no-print-directory --output-sync=target -j2 flavors-1 flavors-2
+
+flavors-1 flavors-2: flavors-%:
+	@for features in $(FLAVORS_$*); do \
+	    echo "features: $$features"; \
+	    CARGO_TARGET_DIR=target/lint-$* $(CARGO) clippy -q --locked --no-default-features --features "$$features" \
+	        -- -D warnings || exit; \
 	done
 
-test-flavors: ## all tests of the library with each combination of features (an hour)
-	@for parts in "" $(FLAVORS); do \
-	    echo "features: $$parts"; \
-	    $(CARGO) test -q --locked --no-default-features --features "$$parts" || exit; \
+test-flavors: ## library tests in all feature sets (an hour)
+	@for features in "" $(FLAVORS_1) $(FLAVORS_2); do \
+	    echo "features: $$features"; \
+	    $(CARGO) test -q --locked --no-default-features --features "$$features" || exit; \
 	done
 
-clean: ## remove everything built
+clean: ## remove everything that was built
 	$(CARGO) clean
 	$(CARGO) clean --manifest-path tests/lab/Cargo.toml
