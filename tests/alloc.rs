@@ -11,7 +11,7 @@ use vrrpd::config::model::{
     Auth, Config, Hmac, HmacKey, HmacMode, Password, Secret, SyncGroup, VrrpInstance,
 };
 use vrrpd::engine::{Engine, Options};
-use vrrpd::types::{Centis, Priority, Version, Vrid, VrrpState};
+use vrrpd::types::{Centis, GroupId, InstanceId, Priority, Version, Vrid, VrrpState};
 
 struct Counting;
 
@@ -51,11 +51,11 @@ fn ten_thousand_adverts_sent_and_received_do_not_allocate() {
         instance(9, 100, &[]),
     ];
     for member in [0, 2] {
-        instances[member].sync_group = Some(0);
+        instances[member].sync_group = Some(GroupId(0));
     }
     let group = SyncGroup {
         name: "VG".into(),
-        members: vec![0, 2],
+        members: vec![InstanceId(0), InstanceId(2)],
         ..SyncGroup::default()
     };
     let config = Config {

@@ -30,7 +30,7 @@ fn state(page: &mut Page, instance: &Instance<'_>, snapshot: &Snapshot<'_>) {
     let conf = instance.conf;
     let clock = &snapshot.clock;
     page.pair("VRRP Version", &number(conf.version));
-    if let Some(group) = conf.sync_group.and_then(|at| snapshot.groups.get(at)) {
+    if let Some(group) = conf.sync_group.and_then(|at| snapshot.groups.get(at.0)) {
         page.pair("Sync group", &Escaped(&group.conf.name));
     }
     page.pair("State", &instance.state);

@@ -125,7 +125,7 @@ pub(super) fn groups(page: &mut Page, snapshot: &Snapshot<'_>) {
         page.title("VRRP Sync Group", &format_args!("{name}, {}", group.state));
         page.line(&"VRRP member instances :");
         for member in &group.conf.members {
-            if let Some(instance) = snapshot.instances.get(*member) {
+            if let Some(instance) = snapshot.instances.get(member.0) {
                 page.item(&Escaped(&instance.conf.name));
             }
         }

@@ -46,7 +46,7 @@ impl Engine {
 
     /// Counting begins anew.
     pub fn clear_stats(&mut self) {
-        for router in &mut self.routers {
+        for router in self.routers.iter_mut() {
             *router.machine.counters_mut() = VrrpCounters::default();
         }
     }

@@ -1,116 +1,122 @@
-//! The beginning and the end.
+//! Startup and shutdown.
 
-use crate::engine::cx::Cx;
 use core::time::Duration;
 use std::io;
 
 use crate::engine::Engine;
-use crate::engine::instance::actions;
+use crate::engine::cx::Cx;
+use crate::engine::instance::messages;
 use crate::engine::instance::router::Router;
-use crate::engine::system::System;
+use crate::engine::shared::Shared;
+use crate::engine::system::{System, error_text};
 use crate::netlink::{Batch, addr, link};
-use crate::types::{Family, Instant};
+use crate::types::{Family, InstanceId, Instant};
 use crate::vrrp::Event;
 
-/// There where the kernel has modules, and while this one is loaded.
+/// Exists if the kernel supports modules.
 const MODULES: &str = "/proc/modules";
+/// Exists while the module is loaded.
 const NF_TABLES: &str = "/sys/module/nf_tables/initstate";
 
+/// Whether instances were master a moment ago and continue.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Masters {
+    Resume,
+    Elected,
+}
+
 impl Engine {
-    /// Looks at the machine, goes on as master where a killed predecessor was until a moment ago, clears up
-    /// after it elsewhere, and begins.
+    /// Reads interfaces and addresses, lets instances continue that were master a moment ago, removes what
+    /// a killed process has left otherwise, and starts.
     ///
     /// # Errors
-    /// When the kernel does not tell its links and addresses.
+    /// The kernel does not list its interfaces and addresses.
     pub fn start(&mut self, now: Instant, system: &mut dyn System) -> io::Result<()> {
         let cx = &mut Cx::new(now, system);
         let uptime = cx.system.uptime();
-        let after_boot = self.shared.global.delay_after_boot.saturating_sub(uptime);
-        let hold = self.shared.global.startup_delay.max(after_boot);
+        let global = &self.shared.global;
+        let after_boot = global.delay_after_boot.saturating_sub(uptime);
+        let startup_delay = global.startup_delay.max(after_boot);
         self.dump_interfaces(cx)?;
-        self.restore(cx, hold);
+        self.restore(cx, startup_delay);
         self.create_vmacs(cx)?;
         self.remove_leftovers(cx)?;
-        self.shared
-            .no_accept
-            .replace(cx, &self.shared.global.nft, &self.routers);
+        self.replace_no_accept(cx);
         self.promote_secondaries(cx);
         self.warn_if_ipv6_disabled(cx);
         let fifo = self.lvs.as_ref().and_then(|lvs| lvs.fifo().cloned());
-        self.open_fifos(cx, fifo.as_ref());
+        self.shared.open_fifos(cx, fifo.as_ref());
         let outcome = self.statics.install(cx, &self.shared.interfaces);
-        actions::report("static_ipaddress", &outcome);
+        messages::report_addresses(format_args!("static_ipaddress:"), &outcome);
         self.start_tracking(cx);
         self.install_static_routes(cx);
         self.shared.dirty = true;
         self.refresh_if_dirty(cx);
-        let deaf = cx.system.uptime().saturating_sub(uptime);
-        for id in 0..self.routers.len() {
-            if let Some(router) = self.routers.get_mut(id) {
-                router.machine.extend_listening(deaf);
-                self.rearm(id);
-            }
+        // Resuming instances did not hear anything while this took place.
+        let elapsed = cx.system.uptime().saturating_sub(uptime);
+        for router in self.routers.iter_mut() {
+            router.machine.extend_listening(elapsed);
+            router.rearm(&mut self.shared);
         }
         self.with_lvs(|lvs, shared, routers| lvs.start(cx, shared, routers));
-        if !hold.is_zero() {
-            log::info!(target: "vrrp", "instances start in {} ms", hold.as_millis());
+        if !startup_delay.is_zero() {
+            log::info!(target: "vrrp", "instances start in {} ms", startup_delay.as_millis());
         }
-        for id in 0..self.routers.len() {
-            self.start_instance(cx, id, hold);
+        for id in self.routers.ids() {
+            self.start_instance(cx, id, startup_delay);
         }
         Ok(())
     }
 
-    /// Starts an instance, as soon as all that it must not run without has been heard of.
-    pub(crate) fn start_instance(&mut self, cx: &mut Cx<'_>, id: usize, hold: Duration) {
+    /// Starts an instance as soon as all objects it must not run without have a first result.
+    pub(crate) fn start_instance(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: InstanceId,
+        startup_delay: Duration,
+    ) {
         let fresh = |router: &&mut Router| !router.machine.is_resuming();
         let Some(router) = self.routers.get_mut(id).filter(fresh) else {
             return;
         };
-        router.start_at = Some(cx.now.after(hold));
+        router.start_at = Some(cx.now.after(startup_delay));
         self.start_if_ready(cx, id);
         self.flush(cx);
-        let Some(router) = self.routers.get(id).filter(|one| one.start_at.is_some()) else {
+        let waits = |router: &&Router| router.start_at.is_some();
+        let Some(router) = self.routers.get(id).filter(waits) else {
             return;
         };
-        if let Some(awaited) = self
-            .shared
-            .tracking
-            .awaited(&router.conf.tracks, &self.shared.interfaces)
-        {
+        let Shared {
+            tracking,
+            interfaces,
+            ..
+        } = &self.shared;
+        if let Some(awaited) = tracking.awaited(&router.conf.tracks, interfaces) {
             let name = &router.conf.name;
-            log::info!(target: "vrrp", "({name}) begins when the first result of {awaited} is there");
+            log::info!(target: "vrrp", "({name}) starts after the first result of {awaited}");
         }
     }
 
-    /// Starts an instance that is to begin, unless a tracked object has yet to give its first result.
-    pub(crate) fn start_if_ready(&mut self, cx: &mut Cx<'_>, id: usize) {
-        let Some(router) = self.routers.get(id) else {
+    /// Starts an instance that is to start, unless a tracked object has no result yet.
+    pub(crate) fn start_if_ready(&mut self, cx: &mut Cx<'_>, id: InstanceId) {
+        let Some(router) = self.routers.get_mut(id) else {
             return;
         };
         let Some(at) = router.start_at else { return };
-        let tracks = &router.conf.tracks;
-        if self
-            .shared
-            .tracking
-            .is_pending(tracks, &self.shared.interfaces)
-        {
+        let Shared {
+            tracking,
+            interfaces,
+            ..
+        } = &self.shared;
+        if tracking.is_pending(&router.conf.tracks, interfaces) {
             return;
         }
-        if let Some(router) = self.routers.get_mut(id) {
-            router.start_at = None;
-        }
-        let hold = at.since(cx.now);
-        self.deliver(
-            cx,
-            id,
-            Event::Start {
-                startup_delay: hold,
-            },
-        );
+        router.start_at = None;
+        let startup_delay = at.since(cx.now);
+        self.deliver(cx, id, Event::Start { startup_delay });
     }
 
-    /// Reads links and addresses from the kernel.
+    /// Reads interfaces and addresses from the kernel.
     pub(crate) fn dump_interfaces(&mut self, cx: &mut Cx<'_>) -> io::Result<()> {
         let mut links = self.shared.interfaces.fresh();
         let mut batch = Batch::new(1);
@@ -126,100 +132,82 @@ impl Engine {
         Ok(())
     }
 
-    /// Removes addresses that a killed daemon has left behind: nobody may use them before an election,
-    /// and none may serve as source.
+    /// Removes what a killed process has left: nobody may use its addresses before an election, nor may
+    /// they serve as source addresses.
     fn remove_leftovers(&mut self, cx: &mut Cx<'_>) -> io::Result<()> {
-        let (mut left, mut spared) = (0, false);
-        for id in 0..self.routers.len() {
-            if self.routers.get(id).is_some_and(|one| one.resume.resuming) {
-                spared = true;
+        let (mut removed, mut resuming) = (0, false);
+        for router in self.routers.iter_mut() {
+            if router.resume.resuming {
+                resuming = true;
                 continue;
             }
-            self.remove_leftover_routes(cx, id);
-            left += self.remove_leftover_addresses(cx, id);
+            router.remove_leftover_routes(cx, &self.shared);
+            removed += router.remove_leftover_addresses(cx, &self.shared);
         }
-        // Where addresses were left behind, the packet filter may have been too. Left behind by a router that was
-        // not master, or whose addresses have expired, it is alone; but the kernel is not asked where that would
-        // load a module, and it may belong to another copy.
-        let mut there = |path| cx.system.read_file(path).is_ok();
-        let asked = self.shared.global.instance.is_none() && (there(NF_TABLES) || !there(MODULES));
-        if spared && self.routers.iter().any(|router| !router.conf.accept) {
-            // There must be no moment in which their addresses accept.
-            self.shared.no_accept.adopt(&self.shared.global.nft);
-        } else if left > 0 || spared || asked {
-            self.shared.no_accept.clean(cx, &self.shared.global.nft);
-        }
-        if left > 0 {
+        let masters = if resuming {
+            Masters::Resume
+        } else {
+            Masters::Elected
+        };
+        self.remove_leftover_no_accept(cx, removed, masters);
+        if removed > 0 {
             self.dump_interfaces(cx)
         } else {
             Ok(())
         }
     }
 
-    /// The routes and rules of one instance.
-    pub(crate) fn remove_leftover_routes(&mut self, cx: &mut Cx<'_>, id: usize) {
-        let Some(router) = self.routers.get_mut(id) else {
-            return;
-        };
-        let count = router.routes.clean(cx, &self.shared.interfaces);
-        if count > 0 {
-            let name = &router.conf.name;
-            log::info!(
-                target: "vrrp",
-                "({name}) removed {count} routes and rules left over from an earlier run"
-            );
+    /// Removes the packet filter rules that a killed process has left. If it left no addresses, only where
+    /// asking the kernel loads no module, and not if the rules may belong to another running instance.
+    fn remove_leftover_no_accept(&mut self, cx: &mut Cx<'_>, removed: usize, masters: Masters) {
+        let Shared {
+            no_accept, global, ..
+        } = &mut self.shared;
+        let mut exists = |path| cx.system.read_file(path).is_ok();
+        let harmless = global.instance.is_none() && (exists(NF_TABLES) || !exists(MODULES));
+        let resuming = masters == Masters::Resume;
+        if resuming && self.routers.iter().any(|router| !router.conf.accept) {
+            // There must be no moment at which their addresses accept packets.
+            no_accept.adopt(&global.nft);
+        } else if removed > 0 || resuming || harmless {
+            no_accept.remove_leftovers(cx, &global.nft);
         }
-    }
-
-    /// The addresses of one instance; tells how many there were.
-    pub(crate) fn remove_leftover_addresses(&mut self, cx: &mut Cx<'_>, id: usize) -> usize {
-        let Some(router) = self.routers.get_mut(id) else {
-            return 0;
-        };
-        let count = router.addresses.clean(cx, &self.shared.interfaces);
-        if count > 0 {
-            let name = &router.conf.name;
-            log::info!(
-                target: "vrrp",
-                "({name}) removed {count} addresses left over from an earlier run"
-            );
-        }
-        count
     }
 
     pub(crate) fn promote_secondaries(&mut self, cx: &mut Cx<'_>) {
-        for router in self
-            .routers
-            .iter()
-            .filter(|router| router.conf.promote_secondaries)
-        {
+        let wanted = |router: &&Router| router.conf.promote_secondaries;
+        for router in self.routers.iter().filter(wanted) {
             let interface = &router.conf.interface;
             let name = format_args!("net/ipv4/conf/{interface}/promote_secondaries");
             if let Err(error) = cx.system.set_sysctl(name, "1")
-                && self.shared.sysctl_errors.is_news(&error)
+                && self.shared.sysctl_errors.is_new(&error)
             {
-                let instance = &router.conf.name;
+                let (instance, error) = (&router.conf.name, error_text(&error));
                 log::warn!(
                     target: "vrrp",
-                    "({instance}) promote_secondaries not set on {interface}: {error}"
+                    "({instance}) cannot set promote_secondaries on {interface}: {error}"
                 );
             }
         }
     }
 
-    /// An instance of IPv6 where that is switched off waits for an address that never comes: says so, once for
-    /// neighboring instances of an interface.
+    /// Warns about IPv6 instances on an interface where IPv6 is disabled: they would wait for an address
+    /// that never appears. One message for neighboring instances of an interface.
     pub(crate) fn warn_if_ipv6_disabled(&self, cx: &mut Cx<'_>) {
-        let mut before = None;
-        for router in &self.routers {
+        let mut previous = None;
+        for router in self.routers.iter() {
             let interface = router.conf.interface.as_str();
-            if router.conf.family == Family::V4 || before == Some(interface) {
+            if router.conf.family == Family::V4 || previous == Some(interface) {
                 continue;
             }
-            before = Some(interface);
+            previous = Some(interface);
             let path = format!("/proc/sys/net/ipv6/conf/{interface}/disable_ipv6");
-            if cx.system.read_file(&path).is_ok_and(|is| is == b"1\n") {
-                log::warn!(target: "vrrp", "IPv6 is switched off on {interface} ({path})");
+            if cx
+                .system
+                .read_file(&path)
+                .is_ok_and(|value| value == b"1\n")
+            {
+                log::warn!(target: "vrrp", "IPv6 is disabled on {interface} ({path})");
             }
         }
     }
@@ -229,7 +217,7 @@ impl Engine {
         let cx = &mut Cx::new(now, system);
         self.shared.stopping = true;
         self.stop_scripts(cx);
-        for id in 0..self.routers.len() {
+        for id in self.routers.ids() {
             self.handle_event(cx, id, Event::Stop);
         }
         self.with_lvs(|lvs, shared, _| lvs.stop(cx, shared));
@@ -239,5 +227,32 @@ impl Engine {
             self.remove_vmacs(cx);
             self.shared.no_accept.remove(cx);
         }
+    }
+}
+
+impl Router {
+    /// Removes routes and rules that an earlier run has left.
+    pub(crate) fn remove_leftover_routes(&mut self, cx: &mut Cx<'_>, shared: &Shared) {
+        let count = self.routes.remove_leftovers(cx, &shared.interfaces);
+        if count > 0 {
+            let name = &self.conf.name;
+            log::info!(
+                target: "vrrp",
+                "({name}) removed {count} routes and rules left over from an earlier run"
+            );
+        }
+    }
+
+    /// Removes addresses that an earlier run has left, and returns their number.
+    pub(crate) fn remove_leftover_addresses(&mut self, cx: &mut Cx<'_>, shared: &Shared) -> usize {
+        let count = self.addresses.remove_leftovers(cx, &shared.interfaces);
+        if count > 0 {
+            let name = &self.conf.name;
+            log::info!(
+                target: "vrrp",
+                "({name}) removed {count} addresses left over from an earlier run"
+            );
+        }
+        count
     }
 }

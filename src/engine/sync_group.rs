@@ -1,28 +1,29 @@
-//! Synchronization groups at run time: `vrrp::group` decides, this carries it to the members.
+//! Synchronization groups at run time: `vrrp::group` decides, this delivers the decision to the members.
 //!
-//! Two things tie members together. What a member *misses*, all miss: [`Engine::refresh_groups`] notes it
-//! before anybody is told of changed surroundings. What a member *becomes*, all become:
-//! [`Engine::sync_group`] follows every request and every transition, and all members' adverts leave
-//! before the first address is touched. The group's own state is derived, and spoken of after its members'.
+//! Two rules tie members together. If a member lacks something, all lack it: [`Engine::refresh_groups`]
+//! finds this out before any member is told of its readiness. What a member becomes, all become:
+//! [`Engine::sync_group`] follows every request and every transition, and the adverts of all members
+//! leave before the first address changes. The state of the group itself is derived from its members
+//! and reported after theirs.
 
 use crate::config::model::SyncGroup;
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
 use crate::engine::instance::router::{Readiness, Router};
-use crate::types::VrrpState;
+use crate::types::{GroupId, InstanceId, VrrpState};
 use crate::vrrp::group::{self, Decision, MemberState};
 use crate::vrrp::{Burst, Event, Reason};
 
-/// A group.
+/// A `vrrp_sync_group`.
 #[derive(Debug)]
 pub(crate) struct Group {
     pub(crate) conf: SyncGroup,
-    /// Its state as last told.
+    /// Its state as last logged and notified.
     pub(crate) reported: VrrpState,
     /// A member has changed since.
     recheck: bool,
-    /// The member that misses something, if one does.
-    missing: Option<usize>,
+    /// The first member that is not ready.
+    not_ready: Option<InstanceId>,
 }
 
 impl Group {
@@ -31,13 +32,13 @@ impl Group {
             conf,
             reported: VrrpState::Init,
             recheck: false,
-            missing: None,
+            not_ready: None,
         }
     }
 }
 
 impl Engine {
-    /// A reload: these groups from now on. Those that were there before are in the state they were in.
+    /// Takes the groups of a new configuration. Those that existed before keep their reported state.
     pub(crate) fn replace_groups(&mut self, groups: Vec<SyncGroup>) {
         let old = core::mem::take(&mut self.groups);
         for conf in groups {
@@ -50,204 +51,188 @@ impl Engine {
         }
     }
 
-    /// Notes for each group which member misses something.
+    /// Finds the member of each group that is not ready.
     pub(crate) fn refresh_groups(&mut self) {
-        for nth in 0..self.groups.len() {
-            let missing = self
-                .members(nth)
-                .find(|(_, router)| matches!(self.readiness(router), Readiness::Missing(_)));
-            let missing = missing.map(|(id, _)| id);
-            if let Some(group) = self.groups.get_mut(nth) {
-                group.missing = missing;
+        for id in (0..self.groups.len()).map(GroupId) {
+            let not_ready = self
+                .members(id)
+                .find(|router| matches!(self.readiness(router), Readiness::Missing(_)));
+            let not_ready = not_ready.map(|router| router.id);
+            if let Some(group) = self.groups.get_mut(id.0) {
+                group.not_ready = not_ready;
             }
         }
     }
 
-    /// What a member is told of its surroundings, when by itself it has `own`.
+    /// The readiness of a member within its group, given its `own`.
     pub(crate) fn group_readiness(&self, router: &Router, own: Readiness) -> Readiness {
-        let group = router.conf.sync_group.and_then(|nth| self.groups.get(nth));
+        let group = self.group_of(router);
         match own {
-            Readiness::Ready(_) if group.is_some_and(|group| group.missing.is_some()) => {
+            Readiness::Ready(_) if group.is_some_and(|group| group.not_ready.is_some()) => {
                 Readiness::Missing(Reason::GroupFault)
             }
             Readiness::Ready(_) | Readiness::Missing(_) => own,
         }
     }
 
-    /// Lets the group follow what a member has asked for or become.
-    pub(crate) fn sync_group(&mut self, cx: &mut Cx<'_>, id: usize) {
-        let Some(nth) = self
-            .routers
-            .get(id)
-            .and_then(|router| router.conf.sync_group)
-        else {
-            return;
-        };
-        if let Some(group) = self.groups.get_mut(nth) {
+    /// Lets the group of an instance follow what this member has requested or become.
+    pub(crate) fn sync_group(&mut self, cx: &mut Cx<'_>, id: InstanceId) {
+        let router = self.routers.get(id);
+        if let Some(group) = router.and_then(|router| router.conf.sync_group) {
+            self.decide_group(cx, group);
+        }
+    }
+
+    fn decide_group(&mut self, cx: &mut Cx<'_>, id: GroupId) {
+        if let Some(group) = self.groups.get_mut(id.0) {
             group.recheck = true;
         }
-        let states = self
-            .members(nth)
-            .map(|(_, router)| router.machine.member_state());
+        let states = self.members(id).map(|router| router.machine.member_state());
         match group::decide(states) {
             Decision::Unchanged => {}
-            Decision::AllMaster => self.deliver_to_members(cx, nth, Event::GroupMaster),
-            Decision::AllBackup => self.deliver_to_members(cx, nth, Event::GroupBackup),
+            Decision::AllMaster => self.deliver_to_members(cx, id, Event::GroupMaster),
+            Decision::AllBackup => self.deliver_to_members(cx, id, Event::GroupBackup),
         }
     }
 
-    fn deliver_to_members(&mut self, cx: &mut Cx<'_>, nth: usize, event: Event<'_>) {
-        let member = |engine: &Engine, place: usize| {
-            let members = engine.groups.get(nth).map(|group| &group.conf.members);
-            members.and_then(|members| members.get(place)).copied()
-        };
-        let mut place = 0;
-        while let Some(id) = member(self, place) {
-            self.handle(cx, id, event);
-            self.rearm(id);
-            place += 1;
-        }
-    }
-
-    /// A weaker master in one network is met by announcements in all: neighbors may have learned
-    /// wrong things there as well.
-    pub(crate) fn announce_group(&mut self, cx: &mut Cx<'_>, id: usize) {
-        let Some(nth) = self
-            .routers
-            .get(id)
-            .and_then(|router| router.conf.sync_group)
-        else {
+    fn deliver_to_members(&mut self, cx: &mut Cx<'_>, id: GroupId, event: Event<'_>) {
+        let Some(group) = self.groups.get(id.0) else {
             return;
         };
-        for other in 0..self.routers.len() {
-            let Some(router) = self.routers.get_mut(other) else {
-                return;
-            };
-            let master = router.machine.state() == VrrpState::Master;
-            if other != id && router.conf.sync_group == Some(nth) && master {
-                router.garp.start(cx.now, Burst::LowerPrio);
-                self.announce(cx, other);
-                self.rearm(other);
+        for member in &group.conf.members {
+            if let Some(router) = self.routers.get_mut(*member) {
+                router.deliver(cx, &mut self.shared, event);
+                router.rearm(&mut self.shared);
             }
         }
     }
 
-    /// Says which groups have changed, after their members have been spoken of.
+    /// An advert of lower priority in one network is answered with announcements in the networks of all
+    /// masters of the group: neighbors may have learned wrong addresses there as well.
+    pub(crate) fn announce_group(&mut self, cx: &mut Cx<'_>, id: InstanceId) {
+        let router = self.routers.get(id);
+        let Some(group) = router.and_then(|router| router.conf.sync_group) else {
+            return;
+        };
+        for router in self.routers.iter_mut() {
+            let master = router.machine.state() == VrrpState::Master;
+            if router.id != id && router.conf.sync_group == Some(group) && master {
+                router.start_announcing(cx, &mut self.shared, Burst::LowerPrio);
+                router.rearm(&mut self.shared);
+            }
+        }
+    }
+
+    /// Logs and notifies the groups whose state has changed, after their members.
     pub(crate) fn report_groups(&mut self, cx: &mut Cx<'_>) {
-        for nth in 0..self.groups.len() {
-            let suspect = |group: &mut Group| core::mem::take(&mut group.recheck);
-            if !self.groups.get_mut(nth).is_some_and(suspect) {
+        for id in (0..self.groups.len()).map(GroupId) {
+            let recheck = |group: &mut Group| core::mem::take(&mut group.recheck);
+            if !self.groups.get_mut(id.0).is_some_and(recheck) {
                 continue;
             }
-            let states = self.members(nth).map(|(_, router)| router.machine.state());
+            let states = self.members(id).map(|router| router.machine.state());
             let Some(state) = group::state(states) else {
                 continue;
             };
-            if let Some(group) = self.groups.get_mut(nth)
+            if let Some(group) = self.groups.get_mut(id.0)
                 && group.reported != state
             {
                 group.reported = state;
-                self.group_changed(cx, nth, state);
+                log_group_transition(group, state);
+                group.notify_state(cx, &mut self.shared);
             }
         }
     }
 
-    /// A group is in another state than before.
-    fn group_changed(&mut self, cx: &mut Cx<'_>, nth: usize, state: VrrpState) {
-        let Some(group) = self.groups.get(nth) else {
-            return;
-        };
-        let name = &group.conf.name;
-        match state {
-            VrrpState::Init => log::info!(target: "vrrp", "VRRP_Group({name}) Stopped"),
-            VrrpState::Fault => {
-                log::warn!(target: "vrrp", "VRRP_Group({name}) Syncing instances to FAULT state");
-            }
-            VrrpState::Backup | VrrpState::Master => {
-                log::info!(target: "vrrp", "VRRP_Group({name}) Syncing instances to {state} state");
-            }
-        }
-        self.notify_group(cx, nth, state);
-    }
-
-    /// A reload is over: brings together who is in one group now, and has not been before.
+    /// After a reload: brings together members that were not in one group before.
     pub(crate) fn sync_all_groups(&mut self, cx: &mut Cx<'_>) {
-        for nth in 0..self.groups.len() {
-            let first = self.members(nth).next().map(|(id, _)| id);
-            if let Some(id) = first {
-                self.sync_group(cx, id);
-            }
+        for id in (0..self.groups.len()).map(GroupId) {
+            self.decide_group(cx, id);
         }
         self.flush(cx);
         self.report_groups(cx);
     }
 
-    /// Members of a group with their places.
-    fn members(&self, nth: usize) -> impl Iterator<Item = (usize, &Router)> {
-        let members = self.groups.get(nth).map(|group| &group.conf.members);
-        let ids = members.into_iter().flatten();
-        ids.filter_map(|&id| Some((id, self.routers.get(id)?)))
+    fn group_of(&self, router: &Router) -> Option<&Group> {
+        router.conf.sync_group.and_then(|id| self.groups.get(id.0))
     }
 
-    // ---- words ----
+    fn members(&self, id: GroupId) -> impl Iterator<Item = &Router> {
+        let members = self.groups.get(id.0).map(|group| &group.conf.members);
+        let ids = members.into_iter().flatten();
+        ids.filter_map(|id| self.routers.get(*id))
+    }
+
+    // ---- texts ----
 
     /// Why a member follows its group.
     pub(crate) fn explain_group(&self, router: &Router, why: Reason) -> String {
-        let group = router.conf.sync_group.and_then(|nth| self.groups.get(nth));
-        let Some(group) = group else {
+        let Some(group) = self.group_of(router) else {
             return String::from("with its sync group");
         };
         let name = &group.conf.name;
-        let others = group.conf.members.iter();
-        let mut others = others.filter_map(|&id| self.routers.get(id));
         if why == Reason::GroupFault
-            && let Some(culprit) = group.missing.and_then(|id| self.routers.get(id))
-            && let Some(cause) = culprit.machine.fault()
+            && let Some(member) = group.not_ready.and_then(|id| self.routers.get(id))
+            && let Some(cause) = member.machine.fault()
             && cause != Reason::GroupFault
         {
-            let cause = self.explain(culprit, cause, None);
-            return format!("in sync group {name}, {}: {cause}", culprit.conf.name);
+            let cause = self.explain(member, cause, None);
+            return format!("in sync group {name}, {}: {cause}", member.conf.name);
         }
-        let yielded = |other: &&Router| other.machine.master().is_some();
+        let others = group.conf.members.iter();
+        let mut others = others.filter_map(|id| self.routers.get(*id));
         if why == Reason::GroupBackup
-            && let Some(culprit) = others.find(yielded)
+            && let Some(other) = others.find(|other| other.machine.master().is_some())
         {
-            let member = &culprit.conf.name;
-            return format!("in sync group {name}, {member} is not master any more");
+            let member = &other.conf.name;
+            return format!("in sync group {name}, {member} is no longer master");
         }
         format!("with the other instances of sync group {name}")
     }
 
-    /// Who keeps a member from being master.
-    pub(crate) fn log_held(&self, id: usize) {
+    /// Logs which member keeps an instance from becoming master.
+    pub(crate) fn log_held_by_group(&self, id: InstanceId) {
         let Some(router) = self.routers.get(id) else {
             return;
         };
-        let Some(nth) = router.conf.sync_group else {
+        let Some(group_id) = router.conf.sync_group else {
             return;
         };
-        let (name, group) = (&router.conf.name, self.groups.get(nth));
-        let group = group.map_or("", |group| &group.conf.name);
-        let holds = |state| !matches!(state, MemberState::ReadyToTakeOver | MemberState::Master);
-        let Some((_, other)) = self
-            .members(nth)
-            .find(|(_, other)| holds(other.machine.member_state()))
-        else {
+        let group = self.group_of(router);
+        let (name, group) = (&router.conf.name, group.map_or("", |one| &one.conf.name));
+        let holds = |other: &&Router| {
+            let state = other.machine.member_state();
+            !matches!(state, MemberState::ReadyToTakeOver | MemberState::Master)
+        };
+        let Some(other) = self.members(group_id).find(holds) else {
             return;
         };
         let other_name = &other.conf.name;
         match other.machine.master() {
-            Some(seen) => log::info!(
+            Some(master) => log::info!(
                 target: "vrrp",
                 "({name}) would be master, but {other_name} of sync group {group} follows master {} \
                  (priority {})",
-                seen.addr,
-                seen.priority
+                master.addr,
+                master.priority
             ),
             None => log::info!(
                 target: "vrrp",
-                "({name}) would be master, but {other_name} of sync group {group} is not ready for it"
+                "({name}) would be master, but {other_name} of sync group {group} is not ready"
             ),
+        }
+    }
+}
+
+fn log_group_transition(group: &Group, state: VrrpState) {
+    let name = &group.conf.name;
+    match state {
+        VrrpState::Init => log::info!(target: "vrrp", "VRRP_Group({name}) Stopped"),
+        VrrpState::Fault => {
+            log::warn!(target: "vrrp", "VRRP_Group({name}) Syncing instances to FAULT state");
+        }
+        VrrpState::Backup | VrrpState::Master => {
+            log::info!(target: "vrrp", "VRRP_Group({name}) Syncing instances to {state} state");
         }
     }
 }

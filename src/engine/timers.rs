@@ -3,7 +3,7 @@
 //! Every advert of a peer moves one deadline, 25,000 times a second at the worst; that is O(log n)
 //! here, and nothing is allocated after [`Timers::new`].
 
-use crate::types::Instant;
+use crate::types::{InstanceId, Instant};
 
 /// One deadline for each of the keys `0..n`.
 #[derive(Debug)]
@@ -130,8 +130,8 @@ pub(crate) enum TimerKey {
     /// Repair of the IPVS table.
     #[cfg(feature = "lvs")]
     Ipvs,
-    /// The instance at this position.
-    Instance(usize),
+    /// The next deadline of an instance.
+    Instance(InstanceId),
 }
 
 impl TimerKey {
@@ -160,13 +160,13 @@ impl TimerKey {
             TimerKey::Checks => 10,
             #[cfg(feature = "lvs")]
             TimerKey::Ipvs => 11,
-            TimerKey::Instance(id) => id.saturating_add(Self::SHARED),
+            TimerKey::Instance(id) => id.0.saturating_add(Self::SHARED),
         }
     }
 
     /// The instance whose deadline has this position; `None` for one that belongs to no instance.
-    pub(crate) const fn instance(index: usize) -> Option<usize> {
-        index.checked_sub(Self::SHARED)
+    pub(crate) fn instance(index: usize) -> Option<InstanceId> {
+        index.checked_sub(Self::SHARED).map(InstanceId)
     }
 }
 

@@ -7,9 +7,10 @@ use crate::config::model::{self, Fifo};
 use crate::ctl;
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
-use crate::engine::instance::router::Router;
+use crate::engine::instance::router::Routers;
 use crate::engine::shared::Shared;
 use crate::engine::system::{Exit, System};
+use crate::types::InstanceId;
 
 /// `virtual_server` blocks at run time. `Lvs` implements it.
 pub(crate) trait VirtualServices: Debug {
@@ -26,19 +27,13 @@ pub(crate) trait VirtualServices: Debug {
     fn depends_on_address(&self, addr: IpAddr) -> bool;
 
     /// The daemon starts. Addresses are known; no instance has started.
-    fn start(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, routers: &[Router]);
+    fn start(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, routers: &Routers);
 
     /// The daemon stops.
     fn stop(&mut self, cx: &mut Cx<'_>, shared: &mut Shared);
 
     /// Another configuration. States of checks and connections are kept.
-    fn replace(
-        &mut self,
-        cx: &mut Cx<'_>,
-        shared: &mut Shared,
-        routers: &[Router],
-        new: model::Lvs,
-    );
+    fn replace(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, routers: &Routers, new: model::Lvs);
 
     /// Does what is due.
     fn expire(&mut self, cx: &mut Cx<'_>, shared: &mut Shared);
@@ -54,8 +49,8 @@ pub(crate) trait VirtualServices: Debug {
         &mut self,
         cx: &mut Cx<'_>,
         shared: &mut Shared,
-        routers: &[Router],
-        instance: usize,
+        routers: &Routers,
+        instance: InstanceId,
     );
 
     /// Something happened to the socket of a check.
@@ -93,7 +88,7 @@ impl Engine {
     /// Calls a method of the virtual servers, if this build has them.
     pub(crate) fn with_lvs(
         &mut self,
-        call: impl FnOnce(&mut dyn VirtualServices, &mut Shared, &[Router]),
+        call: impl FnOnce(&mut dyn VirtualServices, &mut Shared, &Routers),
     ) {
         if let Some(lvs) = &mut self.lvs {
             call(lvs.as_mut(), &mut self.shared, &self.routers);

@@ -72,3 +72,11 @@ impl fmt::Display for Version {
         })
     }
 }
+
+/// Position of a `vrrp_instance` among the configured ones.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub struct InstanceId(pub usize);
+
+/// Position of a `vrrp_sync_group` among the configured ones.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub struct GroupId(pub usize);

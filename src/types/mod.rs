@@ -16,7 +16,7 @@ mod vrrp;
 
 pub use centis::Centis;
 pub use date::Date;
-pub use ids::{Priority, Version, Vrid};
+pub use ids::{GroupId, InstanceId, Priority, Version, Vrid};
 pub use net::{Cidr, Family, IfIndex, IfName, Mac, RouteInsert};
 pub use sort::sorted;
 pub use subsystems::Subsystems;

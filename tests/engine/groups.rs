@@ -3,7 +3,7 @@
 use crate::support::kernel::{Kernel, advert, at, ifname, instance, receive, run, start};
 use vrrpd::config::model::{Config, Fifo, SyncGroup, User, VrrpInstance};
 use vrrpd::engine::{Engine, Options};
-use vrrpd::types::VrrpState;
+use vrrpd::types::{GroupId, InstanceId, VrrpState};
 
 const IN: &str = "192.0.2.100/32";
 const OUT: &str = "198.51.100.100/32";
@@ -27,14 +27,17 @@ fn members() -> Vec<VrrpInstance> {
     for address in &mut outside.vips {
         address.dev = ifname("eth1");
     }
-    inside.sync_group = Some(0);
-    outside.sync_group = Some(0);
+    inside.sync_group = Some(GroupId(0));
+    outside.sync_group = Some(GroupId(0));
     vec![inside, outside]
 }
 
 fn config(instances: Vec<VrrpInstance>) -> Config {
-    let grouped = |place: &usize| instances[*place].sync_group == Some(0);
-    let members: Vec<usize> = (0..instances.len()).filter(grouped).collect();
+    let grouped = |place: &usize| instances[*place].sync_group == Some(GroupId(0));
+    let members = (0..instances.len())
+        .filter(grouped)
+        .map(InstanceId)
+        .collect();
     let group = SyncGroup {
         name: "VG".into(),
         members,
@@ -190,7 +193,7 @@ fn reload_new_member_of_a_master_sync_group_becomes_master_at_once() {
     let (mut engine, mut kernel) = masters();
     let mut instances = members();
     let mut third = instance(9, 100, &["192.0.2.109/32"]);
-    third.sync_group = Some(0);
+    third.sync_group = Some(GroupId(0));
     instances.push(third);
     engine.reload(at(510), config(instances), &mut kernel);
     kernel.deliver(&mut engine, at(510));

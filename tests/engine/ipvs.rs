@@ -9,7 +9,7 @@ use vrrpd::config::model::{Config, VrrpInstance};
 use vrrpd::engine::{Engine, Options};
 use vrrpd::netlink::ipvs::Role;
 use vrrpd::types::ipvs::{Destination, Forward, IpProtocol, Service, ServiceKey};
-use vrrpd::types::{IfName, VrrpState};
+use vrrpd::types::{IfName, InstanceId, VrrpState};
 
 const WEB: &str = "[192.0.2.1]:tcp:80";
 
@@ -363,7 +363,7 @@ fn large_ipvs_table_is_installed_in_slices() {
 fn sync(id: u8) -> SyncDaemon {
     SyncDaemon {
         interface: IfName::new("eth0").unwrap(),
-        instance: Some(0),
+        instance: Some(InstanceId(0)),
         id,
         max_len: None,
         port: None,

@@ -13,8 +13,8 @@ use vrrpd::config::subset::keep;
 use vrrpd::ctl::{self, Clock};
 use vrrpd::engine::system::{Exit, Pid};
 use vrrpd::engine::{Engine, Options};
-use vrrpd::types::Subsystems;
 use vrrpd::types::ipvs::{Forward, IpProtocol, ServiceKey};
+use vrrpd::types::{InstanceId, Subsystems};
 
 const ECONNREFUSED: i32 = 111;
 /// Name of the virtual server in the log of the fake kernel.
@@ -609,7 +609,7 @@ fn vrrp_and_checkers_can_run_alone() {
     config_with_flush.global.vrrp_notify_fifo = fifo("/vrrp");
     config_with_flush.lvs.sync_daemon = Some(SyncDaemon {
         interface: crate::support::kernel::ifname("eth0"),
-        instance: Some(0),
+        instance: Some(InstanceId(0)),
         id: 7,
         max_len: None,
         port: None,

@@ -1,11 +1,12 @@
 //! Notifications: scripts, FIFOs and mails, their order, and slow or absent receivers.
 
 use crate::support::kernel::{Kernel, advert, at, eth0, instance, receive, run, start};
-#[cfg(feature = "mail")]
 use vrrpd::config::model::SmtpSettings;
 use vrrpd::config::model::{Command, Config, Fifo, Notify, User, VrrpInstance};
 use vrrpd::engine::system::{Exit, Pid};
 use vrrpd::engine::{Engine, Options};
+#[cfg(feature = "mail")]
+use vrrpd::types::{GroupId, InstanceId};
 
 const VIP: &str = "192.0.2.100/32";
 
@@ -307,7 +308,7 @@ fn reload_notifies_a_new_priority() {
 fn sync_group_is_notified_after_its_members() {
     let group = vrrpd::config::model::SyncGroup {
         name: "G1".into(),
-        members: vec![0, 1],
+        members: vec![InstanceId(0), InstanceId(1)],
         notify: Notify {
             any: Some(command(&["/group"])),
             smtp_alert: true,
@@ -316,7 +317,7 @@ fn sync_group_is_notified_after_its_members() {
         tracking_weight: false,
     };
     let member = |vrid, vip: &str| VrrpInstance {
-        sync_group: Some(0),
+        sync_group: Some(GroupId(0)),
         ..instance(vrid, 100, &[vip])
     };
     let mut config = Config {

@@ -11,7 +11,7 @@ use vrrpd::config::model::{
 use vrrpd::engine::instance::state_record::{self, Record};
 use vrrpd::engine::system::{Exit, Pid};
 use vrrpd::engine::{Engine, Options};
-use vrrpd::types::{Family, IfIndex, Instant, Priority, VrrpState};
+use vrrpd::types::{Family, GroupId, IfIndex, InstanceId, Instant, Priority, VrrpState};
 
 const VIP: &str = "192.0.2.100/32";
 
@@ -304,7 +304,7 @@ fn group(members: usize) -> Config {
         let vip = format!("192.0.2.10{nth}/32");
         let dev = ifname(["eth0", "eth1"][nth]);
         VrrpInstance {
-            sync_group: Some(0),
+            sync_group: Some(GroupId(0)),
             interface: dev,
             ..instance(7 + u8::try_from(nth).expect("few"), 200, &[&vip])
         }
@@ -313,7 +313,7 @@ fn group(members: usize) -> Config {
         instances: (0..members).map(member).collect(),
         sync_groups: vec![SyncGroup {
             name: "VG".into(),
-            members: (0..members).collect(),
+            members: (0..members).map(InstanceId).collect(),
             ..SyncGroup::default()
         }],
         ..Config::default()

@@ -3,7 +3,7 @@
 use crate::support::kernel::{Kernel, at, cidr, engine, instance, policy, route, run, start};
 use vrrpd::config::model::{Config, Route, Rule, VrrpInstance};
 use vrrpd::engine::{Engine, Options};
-use vrrpd::types::VrrpState;
+use vrrpd::types::{InstanceId, VrrpState};
 
 const VIP: &str = "192.0.2.100/32";
 const A: &str = "10.1.0.0/16";
@@ -398,7 +398,7 @@ fn static_track_group_causes_fault_without_its_static_items() {
         tagged(through_to("10.5.0.0/16", "eth1")),
     ];
     let config = Config {
-        track_groups: vec![vec![0]],
+        track_groups: vec![vec![InstanceId(0)]],
         ..config(
             vec![
                 instance(7, 100, &[VIP]),

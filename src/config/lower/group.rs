@@ -11,6 +11,7 @@ use super::{Lowering, first};
 use crate::config::diag::{Severity, Span};
 use crate::config::model::{SyncGroup, Tracked, VrrpInstance};
 use crate::config::tree::{Node, Word};
+use crate::types::{GroupId, InstanceId};
 
 impl Lowering<'_> {
     /// The groups; their members are told, and get what the group tracks.
@@ -44,7 +45,7 @@ impl Lowering<'_> {
         }
         let tracking_weight = fields.has("sync_group_tracking_weight");
         let lines = self.track_lines(&fields);
-        for &place in &members {
+        for InstanceId(place) in members.iter().copied() {
             let Some(instance) = instances.get_mut(place) else {
                 continue;
             };
@@ -71,7 +72,7 @@ impl Lowering<'_> {
         name: &str,
         nth: usize,
         instances: &mut [VrrpInstance],
-    ) -> Vec<usize> {
+    ) -> Vec<InstanceId> {
         let mut members = Vec::new();
         for item in fields.items("group") {
             for Word { text, span, .. } in core::iter::once(&item.keyword).chain(&item.args) {
@@ -79,9 +80,9 @@ impl Lowering<'_> {
                 match named.find(|(_, instance)| *instance.name == **text) {
                     // In a group already, which has been said.
                     Some((_, instance)) if instance.sync_group.is_some() => {}
-                    Some((place, instance)) => {
-                        instance.sync_group = Some(nth);
-                        members.push(place);
+                    Some((position, instance)) => {
+                        instance.sync_group = Some(GroupId(nth));
+                        members.push(InstanceId(position));
                     }
                     None => {
                         let message =
@@ -162,10 +163,10 @@ impl Lowering<'_> {
         &mut self,
         name: &str,
         span: Span,
-        members: &[usize],
+        members: &[InstanceId],
         instances: &[VrrpInstance],
     ) {
-        let mut all = members.iter().filter_map(|place| instances.get(*place));
+        let mut all = members.iter().filter_map(|place| instances.get(place.0));
         let Some(one) = all.next() else { return };
         let Some(other) = all.find(|other| other.priority != one.priority) else {
             return;

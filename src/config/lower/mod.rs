@@ -35,7 +35,7 @@ use super::schema::value;
 use super::source::Sources;
 use super::span_map::SpanMap;
 use super::tree::{Block, Node, Word};
-use crate::types::IfName;
+use crate::types::{IfName, InstanceId};
 use address::AddressList;
 use command::ScriptDefaults;
 use fields::Fields;
@@ -248,13 +248,13 @@ impl Lowering<'_> {
     }
 
     /// The instances in each `track_group`; that they are defined has been checked.
-    fn track_groups(&self, top: &Fields<'_>, instances: &[VrrpInstance]) -> Vec<Vec<usize>> {
+    fn track_groups(&self, top: &Fields<'_>, instances: &[VrrpInstance]) -> Vec<Vec<InstanceId>> {
         let members = |node| {
             let fields = Fields::inside(node);
             let items = fields.items("group");
             let words = items.flat_map(|item| core::iter::once(&item.keyword).chain(&item.args));
-            let place = |word: &Word| instances.iter().position(|one| *one.name == *word.text);
-            words.filter_map(place).collect()
+            let position = |word: &Word| instances.iter().position(|one| *one.name == *word.text);
+            words.filter_map(position).map(InstanceId).collect()
         };
         top.all("track_group").map(members).collect()
     }

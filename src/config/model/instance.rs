@@ -4,6 +4,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 
 use super::{Auth, Notify, Route, Rule, Track};
+use crate::types::GroupId;
 use crate::types::{Centis, Cidr, Family, IfName, Mac, Priority, Version, Vrid};
 
 /// `vrrp_instance NAME { … }`. [`Default`] gives keepalived's values.
@@ -72,7 +73,7 @@ pub struct VrrpInstance {
     /// `vip_lease`: lifetime of the addresses, which are renewed while the daemon runs; `None`: forever.
     pub vip_lease: Option<Duration>,
     /// Index of its sync group in [`super::Config::sync_groups`].
-    pub sync_group: Option<usize>,
+    pub sync_group: Option<GroupId>,
     /// Tracked objects, those of its sync group included, its own interface excluded.
     pub tracks: Vec<Track>,
     /// The `notify*` and `smtp_alert` keywords.

@@ -6,6 +6,7 @@ use core::time::Duration;
 #[cfg(feature = "regex")]
 pub use super::pattern::Pattern;
 use super::{Command, Fifo};
+use crate::types::InstanceId;
 use crate::types::ipvs::{Forward, IpProtocol, ServiceKey};
 use crate::types::{Family, IfName};
 
@@ -37,7 +38,7 @@ pub struct SyncDaemon {
     pub interface: IfName,
     /// Index in [`super::Config::instances`] of the instance whose state it follows: it sends as master and receives as
     /// backup. `None`: it always does both.
-    pub instance: Option<usize>,
+    pub instance: Option<InstanceId>,
     /// `id`; unless configured the instance's VRID, or 0.
     pub id: u8,
     /// `maxlen`; `None`: the kernel's default, as with the options below.

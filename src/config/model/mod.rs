@@ -20,6 +20,7 @@ mod track;
 use core::time::Duration;
 
 use crate::types::IfName;
+use crate::types::InstanceId;
 
 pub use auth::{Auth, Hmac, HmacKey, HmacMode, Password, Secret};
 pub use command::{Command, User};
@@ -47,7 +48,7 @@ pub struct Config {
     /// `vrrp_track_process` blocks that are tracked.
     pub track_processes: Vec<TrackProcess>,
     /// `track_group` blocks: for each, indexes of the instances that need the static items tagged with it.
-    pub track_groups: Vec<Vec<usize>>,
+    pub track_groups: Vec<Vec<InstanceId>>,
     /// `virtual_server` blocks and the settings of IPVS.
     pub lvs: Lvs,
     /// `static_ipaddress`.

@@ -1,12 +1,12 @@
-//! Proofs of where an advert is from: made for ours, looked into in others'.
+//! Authentication of adverts: signs ours and verifies those of peers.
 //!
-//! The keys are here, in the configuration; what is done with the outcome is decided by the machine
-//! (`vrrp::auth`), which also keeps the sequence numbers.
+//! The keys are in the configuration, which only the engine has. What follows from the result is
+//! decided by `vrrp::auth`, which also keeps the sequence numbers.
 
-use crate::engine::cx::Cx;
 use core::time::Duration;
 
 use crate::config::model::{self, HmacMode, VrrpInstance};
+use crate::engine::cx::Cx;
 use crate::engine::instance::router::Router;
 use crate::engine::instance::rx::Envelope;
 use crate::engine::system::Protocol;
@@ -15,8 +15,8 @@ use crate::vrrp::{AuthResult, HmacPolicy, Reject, SignatureError, within_window}
 use crate::wire::vrrp::{Auth, Parsed};
 use crate::wire::{EmitError, PseudoHeader, ah, hmac, ipv4, vrrp};
 
-/// Authentication as it stands in a packet.
-pub(crate) fn auth(auth: &model::Auth) -> Auth {
+/// The authentication field of an advert (RFC 3768 §5.3.6).
+pub(crate) fn wire_auth(auth: &model::Auth) -> Auth {
     match auth {
         model::Auth::None | model::Auth::Hmac(_) => Auth::None,
         model::Auth::Pass(password) => Auth::Pass(password.0),
@@ -24,7 +24,7 @@ pub(crate) fn auth(auth: &model::Auth) -> Auth {
     }
 }
 
-/// What `auth_hmac` demands, as far as the machine is concerned.
+/// What the protocol machine must know of `auth_hmac`.
 pub(crate) fn hmac_policy(auth: &model::Auth) -> Option<HmacPolicy> {
     match auth {
         model::Auth::Hmac(hmac) => Some(HmacPolicy {
@@ -35,7 +35,7 @@ pub(crate) fn hmac_policy(auth: &model::Auth) -> Option<HmacPolicy> {
     }
 }
 
-/// The IP protocol its adverts travel by.
+/// The IP protocol that carries the adverts.
 pub(crate) fn protocol(conf: &VrrpInstance) -> Protocol {
     match conf.auth {
         model::Auth::Ah(_) => Protocol::Ah,
@@ -43,41 +43,42 @@ pub(crate) fn protocol(conf: &VrrpInstance) -> Protocol {
     }
 }
 
-// ---- ours ----
+// ---- sending ----
 
-/// The number of an advert; copies for several peers share it.
+/// Sequence number of an advert; copies to several peers share it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Stamp {
+pub(crate) enum Sequence {
     None,
     Ah(u32),
-    Signed(u64),
+    Hmac(u64),
 }
 
-/// Draws the number of the next advert; `None` when AH has none left.
-pub(crate) fn stamp(cx: &mut Cx<'_>, router: &mut Router) -> Option<Stamp> {
+/// The number of the next advert; `None` when those of AH are exhausted.
+pub(crate) fn next_sequence(cx: &mut Cx<'_>, router: &mut Router) -> Option<Sequence> {
     match &router.conf.auth {
-        model::Auth::None | model::Auth::Pass(_) => Some(Stamp::None),
+        model::Auth::None | model::Auth::Pass(_) => Some(Sequence::None),
         model::Auth::Ah(_) => {
             let wall = cx.system.wall_clock();
-            router.machine.next_ah_sequence(wall).map(Stamp::Ah)
+            router.machine.next_ah_sequence(wall).map(Sequence::Ah)
         }
-        model::Auth::Hmac(hmac) if hmac.active().is_none() => Some(Stamp::None),
+        model::Auth::Hmac(hmac) if hmac.active().is_none() => Some(Sequence::None),
         model::Auth::Hmac(_) => {
             let wall = cx.system.wall_clock();
-            Some(Stamp::Signed(router.machine.next_hmac_sequence(wall)))
+            Some(Sequence::Hmac(router.machine.next_hmac_sequence(wall)))
         }
     }
 }
 
-/// Signs the message that the first `len` bytes of `room` are, where that is wanted.
+/// Signs the message in the first `len` bytes of `buf` if `auth_hmac` is configured. Returns its length
+/// with the signature.
 pub(crate) fn sign(
     conf: &VrrpInstance,
-    stamp: Stamp,
+    sequence: Sequence,
     net: &PseudoHeader,
-    room: &mut [u8],
+    buf: &mut [u8],
     len: usize,
 ) -> Result<usize, EmitError> {
-    let (model::Auth::Hmac(hmac), Stamp::Signed(sequence)) = (&conf.auth, stamp) else {
+    let (model::Auth::Hmac(hmac), Sequence::Hmac(sequence)) = (&conf.auth, sequence) else {
         return Ok(len);
     };
     let Some(key) = hmac.active() else {
@@ -87,37 +88,37 @@ pub(crate) fn sign(
         key: key.id,
         sequence,
     };
-    let len = hmac::sign(room, len, net.src, trailer, &key.secret.0)?;
+    let len = hmac::sign(buf, len, net.src, trailer, &key.secret.0)?;
     if conf.family == Family::V6 {
-        vrrp::update_signed_checksum(room.get_mut(..len).unwrap_or_default(), net)?;
+        vrrp::update_signed_checksum(buf.get_mut(..len).unwrap_or_default(), net)?;
     }
     Ok(len)
 }
 
-/// Writes an IPv4 packet, with an authentication header where that is wanted.
-pub(crate) fn packet_v4(
+/// Writes an IPv4 packet, with an authentication header for `auth_type AH`.
+pub(crate) fn emit_ipv4(
     conf: &VrrpInstance,
-    stamp: Stamp,
+    sequence: Sequence,
     header: &ipv4::Header,
-    scratch: &mut [u8],
+    buf: &mut [u8],
     body: impl FnOnce(&mut [u8]) -> Result<usize, EmitError>,
 ) -> Result<usize, EmitError> {
-    match (&conf.auth, stamp) {
-        (model::Auth::Ah(key), Stamp::Ah(sequence)) => {
+    match (&conf.auth, sequence) {
+        (model::Auth::Ah(key), Sequence::Ah(sequence)) => {
             let header = ipv4::Header {
                 protocol: ah::PROTOCOL,
                 ..*header
             };
-            ah::emit(&header, sequence, &key.0, scratch, body)
+            ah::emit(&header, sequence, &key.0, buf, body)
         }
-        (..) => ipv4::emit(header, scratch, body),
+        (..) => ipv4::emit(header, buf, body),
     }
 }
 
-// ---- others' ----
+// ---- receiving ----
 
-/// What an advert has brought along. `wall`: when it arrived.
-pub(crate) fn examine(
+/// Verifies the authentication of an advert. `wall`: wall clock time of its arrival.
+pub(crate) fn verify(
     conf: &VrrpInstance,
     envelope: &Envelope<'_>,
     parsed: &Parsed<'_>,
@@ -151,7 +152,7 @@ pub(crate) fn examine(
         };
     };
     let wall = wall();
-    // What is too old is not worth the arithmetic.
+    // A cheap check first: a replayed advert must not cost an HMAC.
     let stale = |window| !within_window(trailer.sequence, wall, window);
     let key = hmac.keys.iter().find(|key| key.id == trailer.key);
     let from = envelope.net.src;
@@ -173,26 +174,26 @@ pub(crate) fn examine(
     }
 }
 
-// ---- in words ----
+// ---- texts ----
 
-/// Why an advert was not believed.
-pub(crate) fn disbelief(conf: &VrrpInstance, why: Reject) -> &'static str {
+/// Why an advert was rejected, for the log.
+pub(crate) fn reject_text(conf: &VrrpInstance, why: Reject) -> &'static str {
     let with_ah = matches!(conf.auth, model::Auth::Ah(_));
     match why {
         Reject::AuthType if with_ah => {
-            "without the authentication header that auth_type AH demands; both ends stay master"
+            "no authentication header, which auth_type AH requires; both routers stay master"
         }
-        Reject::AuthType => "other authentication type than ours; both ends stay master",
+        Reject::AuthType => "authentication type differs from ours; both routers stay master",
         Reject::AuthFailed if with_ah => {
-            "wrong authentication header: another auth_pass, or changed on the way; if it is a \
-             master, there are two now"
+            "wrong authentication header: another auth_pass, or the packet was modified; if the sender \
+             is master, there are two masters"
         }
-        Reject::AuthFailed => "wrong password; if it is a master, there are two now",
+        Reject::AuthFailed => "wrong password; if the sender is master, there are two masters",
         Reject::Replay => {
-            "number of the authentication header not above those known: an old advert played back, \
-             or a router that has restarted and not heard us yet"
+            "AH sequence number not above the last one: a replayed advert, or a router that has \
+             restarted and has not received our adverts yet"
         }
-        Reject::Signature(error) => defect(error),
+        Reject::Signature(error) => signature_error_text(error),
         Reject::Ttl(_)
         | Reject::Version(_)
         | Reject::Interval(_)
@@ -201,21 +202,23 @@ pub(crate) fn disbelief(conf: &VrrpInstance, why: Reject) -> &'static str {
     }
 }
 
-/// What is wrong with a signature.
-pub(crate) fn defect(error: SignatureError) -> &'static str {
+/// What is wrong with a signature, for the log.
+pub(crate) fn signature_error_text(error: SignatureError) -> &'static str {
     match error {
         SignatureError::Unexpected => {
-            "signed, but auth_hmac is not configured here; both ends stay master"
+            "signed, but auth_hmac is not configured here; both routers stay master"
         }
-        SignatureError::Missing => "not signed, as auth_hmac demands",
+        SignatureError::Missing => "not signed, but auth_hmac is configured here",
         SignatureError::Malformed => "signature of an unknown type",
         SignatureError::Stale => {
-            "signed at a time that is more than time_window from ours: check both clocks"
+            "signed at a time that differs from ours by more than time_window: check both clocks"
         }
         SignatureError::UnknownKey => "signed with a key that is not configured here",
-        SignatureError::Wrong => "wrong signature: another key under the same number, or a forgery",
+        SignatureError::Wrong => {
+            "wrong signature: another key with the same id, or a forged advert"
+        }
         SignatureError::Replayed => {
-            "number of the signature not above its last one: an old advert played back"
+            "signature sequence number not above the last one: a replayed advert"
         }
     }
 }

@@ -1,32 +1,31 @@
-//! The gap between two announcements on an interface, whichever instance they are for
+//! Minimum interval between two announcements on an interface, of whichever instance
 //! (`vrrp_garp_interval`, `vrrp_gna_interval`), or on several interfaces together (`garp_group`).
 //!
-//! Switches and hosts with slow tables lose gratuitous ARPs that come too fast; what counts for them
-//! is the wire, not our instances.
+//! Switches and hosts with slow tables lose gratuitous ARP packets that follow each other too fast.
 
 use core::time::Duration;
 
 use crate::config::model::GarpGroup;
 use crate::types::{Family, IfName, Instant};
 
-/// Interfaces that share their gaps.
+/// Interfaces that share their intervals.
 #[derive(Debug)]
 struct Gate {
     interfaces: Vec<IfName>,
-    /// Gaps of a group, by family; an instance's own count where there is none.
+    /// Intervals of a `garp_group` for IPv4 and IPv6; without a group those of the instance apply.
     gaps: Option<[Duration; 2]>,
-    /// No announcement before this, by family.
+    /// Earliest time of the next announcement for IPv4 and IPv6.
     next: [Instant; 2],
 }
 
-/// See the top of the file.
+/// The intervals of all interfaces.
 #[derive(Debug, Default)]
 pub(crate) struct GarpPacing {
     gates: Vec<Gate>,
 }
 
 impl GarpPacing {
-    /// Gates of the groups, and one for each of `interfaces` that is in none.
+    /// `interfaces`: all that announcements are sent on.
     pub(crate) fn new<'a>(
         groups: &[GarpGroup],
         interfaces: impl Iterator<Item = &'a IfName>,
@@ -50,7 +49,8 @@ impl GarpPacing {
         GarpPacing { gates }
     }
 
-    /// Takes the right to send one announcement on the interface now; otherwise says when to ask again.
+    /// Allows one announcement on the interface now, or returns when to ask again. `own`: the interval of
+    /// the instance.
     pub(crate) fn take(
         &mut self,
         now: Instant,
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn instances_share_the_gap_of_their_interface_and_interfaces_that_of_their_group() {
+    fn instances_share_the_interval_of_their_interface_and_interfaces_that_of_their_garp_group() {
         let name = |text| IfName::new(text).expect("a name");
         let ms = Duration::from_millis;
         let group = GarpGroup {
@@ -97,13 +97,21 @@ mod tests {
         assert_eq!(
             ask(5, "eth0", Family::V4),
             Err(at(10)),
-            "another instance, same wire"
+            "another instance on the same interface"
         );
-        assert_eq!(ask(5, "eth0", Family::V6), Ok(()), "its own gap");
+        assert_eq!(
+            ask(5, "eth0", Family::V6),
+            Ok(()),
+            "IPv6 has its own interval"
+        );
         assert_eq!(ask(10, "eth0", Family::V4), Ok(()));
         assert_eq!(ask(0, "eth1", Family::V4), Ok(()));
-        assert_eq!(ask(20, "eth2", Family::V4), Err(at(50)), "the group's gap");
+        assert_eq!(
+            ask(20, "eth2", Family::V4),
+            Err(at(50)),
+            "the interval of the group"
+        );
         assert_eq!(ask(20, "eth2", Family::V6), Ok(()));
-        assert_eq!(ask(20, "eth2", Family::V6), Ok(()), "no gap");
+        assert_eq!(ask(20, "eth2", Family::V6), Ok(()), "no interval");
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod actions;
 pub(crate) mod auth;
 pub(crate) mod garp_pacing;
+pub(crate) mod messages;
 pub(crate) mod resume;
 pub(crate) mod router;
 pub mod rx;

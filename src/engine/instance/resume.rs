@@ -1,345 +1,337 @@
-//! Hot restart: instances that go on as master after their process has died or has been replaced.
+//! Hot restart: instances that continue as master after their process died or was replaced.
 //!
 //! ```text
-//! advert ─ sent ──→ ledger ─ end of the turn ─→ state file ─→ recall ─→ Event::Resume
-//! no longer master ─→ ledger ─ at once, before anything is said ─→ state file
+//! advert ─ record_advert ─→ StateRecords ─ end of the event ─→ state file ─→ restore ─→ Event::Resume
+//! no longer master ─→ StateRecords ─ at once, before anything is sent or logged ─→ state file
 //! ```
-//! What is written is never more than is true: an advert counts from before it was sent, and mastership ends in
-//! the file before it ends on the wire. So if the process dies between any two steps, its successor goes on for too
-//! short a time at the worst.
+//! The file never claims more than is true: the age of an advert counts from before it was sent, and
+//! mastership ends in the file before it ends on the wire. If the process dies between two steps, its
+//! successor may stay master for too short a time, never for too long.
 //!
-//! The kernel's part (addresses, routes, interfaces) of an instance that may go on is left alone at the start, and
-//! removed as leftovers if it does not. A group goes on as a whole or not at all. Addresses that the former process had
-//! and this one does not know, for the configuration has changed meanwhile, are removed where the kernel can tell that
-//! they were ours.
+//! Addresses, routes and interfaces of an instance that may continue are left in the kernel at startup,
+//! and removed as leftovers if it does not. A sync group continues as a whole or not at all. Addresses
+//! of the previous process that are no longer configured are removed if the kernel marks them as ours.
 
-use crate::engine::cx::Cx;
 use core::time::Duration;
 
 use crate::engine::Engine;
+use crate::engine::cx::Cx;
 use crate::engine::instance::router::Router;
 use crate::engine::instance::state_record::{self, Record, StateRecords};
 use crate::engine::kernel::addresses;
+use crate::engine::shared::Shared;
 use crate::engine::system::System;
 use crate::types::{Cidr, IfName, Instant, Priority, VrrpState};
 use crate::vrrp::{self, Actions, Event};
 
-/// Going on more often than this in short order is refused: a router on which the daemon dies again and again should
-/// not stay master for ever.
-const RETURNS: u8 = 3;
-/// Having lived for so long, it has not died in short order.
-const LIVED: Duration = Duration::from_secs(60);
+/// Restarts in quick succession after which an instance does not continue as master: a router whose
+/// daemon keeps dying should not stay master.
+const MAX_QUICK_RESUMES: u8 = 3;
+/// A process that lived for this long did not die in quick succession.
+const QUICK: Duration = Duration::from_secs(60);
 
-/// The last advert as master: when, since boot, and for how long it keeps others from taking over.
+/// The last advert as master.
 #[derive(Clone, Copy, Debug)]
-struct Sent {
+struct LastAdvert {
+    /// Since boot.
     at: Duration,
+    /// How long after it no peer takes over.
     grace: Duration,
 }
 
-/// How much time there is to go on as master, and the interval to listen for.
+/// How much time is left to continue as master.
 #[derive(Clone, Copy, Debug)]
-struct Span {
+struct ResumeWindow {
     left: Duration,
+    /// The advert interval: how long to listen for another master.
     interval: Duration,
 }
 
-impl Span {
-    /// For both together.
-    fn least(self, other: Span) -> Span {
-        Span {
+impl ResumeWindow {
+    /// The window for two members of a sync group.
+    fn intersect(self, other: ResumeWindow) -> ResumeWindow {
+        ResumeWindow {
             left: self.left.min(other.left),
             interval: self.interval.max(other.interval),
         }
     }
 }
 
-/// What a router has from its former process, and leaves to the next.
+/// What an instance has from the previous process, and leaves to the next.
 #[derive(Debug, Default)]
 pub(crate) struct ResumeState {
-    /// Its machine is about to go on as master; the kernel still has what belongs to it.
+    /// It may continue as master; the kernel still has its addresses.
     pub(crate) resuming: bool,
-    /// When it began to listen, and how long the last advert was ago then; later, when it went on.
+    /// When it started to listen.
     since: Instant,
+    /// Age of the last advert at `since`; once it has resumed, at that time.
     pub(crate) silence: Duration,
-    /// Its priority counts as it was until all it tracks has been heard of.
-    pub(crate) trusting: bool,
-    returns: u8,
-    /// When it went on, since boot.
-    returned: Duration,
-    /// What the file says.
-    sent: Option<Sent>,
+    /// Its priority stays as it was until all tracked objects have a first result.
+    pub(crate) keep_priority: bool,
+    /// Restarts in quick succession.
+    quick_resumes: u8,
+    /// When it resumed, since boot.
+    resumed_at: Duration,
+    /// As in the file.
+    last_advert: Option<LastAdvert>,
 }
 
-impl Engine {
-    // ---- the beginning ----
+/// Why a recorded master may not continue; `None`: it was no master.
+type Refusal = Option<&'static str>;
 
-    /// Finds the instances that were master until a moment ago, and lets them go on. Before anything is touched that
-    /// they still have in the kernel.
-    pub(crate) fn restore(&mut self, cx: &mut Cx<'_>, hold: Duration) {
+impl Engine {
+    /// Finds the instances that were master a moment ago and lets them continue. Called before anything
+    /// that they still have in the kernel is touched.
+    pub(crate) fn restore(&mut self, cx: &mut Cx<'_>, startup_delay: Duration) {
         let old = cx.system.read_state();
         let uptime = cx.system.uptime();
         self.remove_stale(cx, &old);
-        self.shared.state_records = self.blank(old.len());
-        let records = self.routers.iter().map(|router| {
-            let same = |record: &Record| is_of(record, router);
-            state_record::records(&old).find(same)
-        });
-        let records: Vec<Option<Record>> = records.collect();
-        let verdicts = self.routers.iter().zip(&records);
-        let verdicts =
-            verdicts.map(|(router, record)| self.time_left(router, record.as_ref(), uptime));
-        let mut verdicts: Vec<Result<Span, &str>> = verdicts.collect();
-        for group in &self.groups {
-            let members = || group.conf.members.iter();
-            let all = members().map(|&id| verdicts.get(id).copied().and_then(Result::ok));
-            let least = all.reduce(|one, other| Some(Span::least(one?, other?)));
-            let verdict = least.flatten().ok_or("not all of its group do");
-            for &id in members() {
-                if let Some(known) = verdicts.get_mut(id).filter(|known| known.is_ok()) {
-                    *known = verdict;
-                }
-            }
-        }
-        for (id, (record, verdict)) in records.into_iter().zip(verdicts).enumerate() {
-            match (record, verdict) {
-                (None, _) => {}
-                (Some(record), Ok(Span { left, interval })) => {
+        self.shared.state_records = self.records_without_masters(old.len());
+        let record_of =
+            |router: &Router| state_record::records(&old).find(|one| is_of(one, router));
+        let records: Vec<Option<Record>> = self.routers.iter().map(record_of).collect();
+        let windows = self.resume_windows(&records, uptime);
+        for ((id, record), window) in self.routers.ids().zip(records).zip(windows) {
+            let (Some(record), Some(router)) = (record, self.routers.get_mut(id)) else {
+                continue;
+            };
+            match window {
+                Ok(ResumeWindow { left, interval }) => {
                     let listening = vrrp::resume_listen_time(interval, left);
-                    let resume = Event::Resume {
+                    let event = Event::Resume {
                         at: cx.now.after(listening),
                         until: cx.now.after(left),
-                        startup_delay: hold,
+                        startup_delay,
                     };
-                    self.resume(id, cx.now, &record, (resume, uptime));
-                    self.log_resuming(id, listening);
+                    router.resume(cx.now, &mut self.shared, &record, uptime);
+                    router.machine.handle(cx.now, event, &mut Actions::new());
+                    router.log_resuming(listening);
+                    self.rearm(id);
                 }
-                (Some(_), Err(why)) => self.log_not_resumed(id, why),
+                Err(why) => router.log_not_resumed(why.unwrap_or_default()),
             }
         }
         self.shared.state_records.write(cx);
     }
 
-    /// The ledger without a master.
-    fn blank(&self, old: usize) -> StateRecords {
-        let mut ledger = StateRecords::new(self.routers.len());
-        for router in &self.routers {
-            // The addresses of an owner may be the machine's.
-            if !router.conf.priority.is_owner() {
-                for (dev, cidr) in router.addresses.places() {
-                    ledger.list(dev, cidr);
+    /// For each instance how long it may continue as master, or why it may not.
+    fn resume_windows(
+        &self,
+        records: &[Option<Record>],
+        uptime: Duration,
+    ) -> Vec<Result<ResumeWindow, Refusal>> {
+        let routers = self.routers.iter().zip(records);
+        let mut windows: Vec<_> = routers
+            .map(|(router, record)| router.resume_window(&self.shared, record.as_ref(), uptime))
+            .collect();
+        for group in &self.groups {
+            let members = || group.conf.members.iter();
+            let all = members().map(|id| windows.get(id.0).copied().and_then(Result::ok));
+            let window = all.reduce(|one, other| Some(one?.intersect(other?)));
+            let window = window
+                .flatten()
+                .ok_or(Some("another member of its sync group cannot"));
+            for id in members() {
+                if let Some(known) = windows.get_mut(id.0).filter(|known| known.is_ok()) {
+                    *known = window;
                 }
             }
         }
-        ledger.begin(old);
-        ledger
+        windows
     }
 
-    /// Removes addresses of the former process that are configured no more.
-    fn remove_stale(&mut self, cx: &mut Cx<'_>, old: &[u8]) {
-        let mut strays: Vec<(IfName, Cidr)> = state_record::addresses(old).collect();
-        for set in self.routers.iter().map(|router| &router.addresses) {
-            set.spare(&mut strays);
+    /// The contents of a state file in which no instance is master. `old_len`: length of the present file.
+    fn records_without_masters(&self, old_len: usize) -> StateRecords {
+        let mut records = StateRecords::new(self.routers.len());
+        for router in self.routers.iter() {
+            // The addresses of an owner may be the machine's.
+            if !router.conf.priority.is_owner() {
+                for (dev, cidr) in router.addresses.installed_as() {
+                    records.push_address(dev, cidr);
+                }
+            }
         }
-        self.statics.spare(&mut strays);
-        let count = addresses::remove_strays(cx, &strays, &self.shared.interfaces);
+        records.rewrite_over(old_len);
+        records
+    }
+
+    /// Removes addresses of the previous process that are no longer configured.
+    fn remove_stale(&mut self, cx: &mut Cx<'_>, old: &[u8]) {
+        let mut stale: Vec<(IfName, Cidr)> = state_record::addresses(old).collect();
+        for router in self.routers.iter() {
+            router.addresses.remove_own_from(&mut stale);
+        }
+        self.statics.remove_own_from(&mut stale);
+        let count = addresses::remove_marked(cx, &stale, &self.shared.interfaces);
         if count > 0 {
             log::info!(
                 target: "vrrp",
-                "removed {count} addresses of an earlier run that are not configured any more"
+                "removed {count} addresses of an earlier run that are no longer configured"
             );
         }
     }
 
-    /// How much time there is to go on, or why it may not.
-    fn time_left(
-        &self,
-        router: &Router,
-        record: Option<&Record>,
-        uptime: Duration,
-    ) -> Result<Span, &'static str> {
-        let record = record.ok_or("")?;
-        if router.conf.priority.is_owner() {
-            return Err("an owner needs no election");
+    /// Writes the whole state file again: a reload may have changed the order of instances.
+    pub(crate) fn rewrite_state_file(&mut self, cx: &mut Cx<'_>) {
+        let mut records = self.records_without_masters(self.shared.state_records.len());
+        for router in self.routers.iter() {
+            let record = router.record(router.machine.effective_priority());
+            records.set(router.id, record.as_ref());
         }
-        let vmac = router.conf.vmac.as_ref();
-        let dev = vmac.map_or(&router.conf.interface, |vmac| &vmac.name);
-        let link = self.shared.interfaces.by_name(dev);
-        let link = link.filter(|link| vmac.is_none_or(|vmac| link.mac == Some(vmac.mac)));
-        if link.is_none_or(|link| link.index != record.index) {
-            return Err("its interface is another one");
-        }
-        if record.returns >= RETURNS {
-            return Err("the daemon dies again and again");
-        }
-        let left = record.sent.saturating_add(record.grace).checked_sub(uptime);
-        // One from the future is none of ours.
-        let left = left.filter(|left| !left.is_zero() && record.sent <= uptime);
-        let interval = router.conf.advert_int.duration();
-        let span = left.map(|left| Span { left, interval });
-        span.ok_or("a peer may have taken over meanwhile")
+        self.shared.state_records = records;
+        self.shared.state_records.write(cx);
     }
 
-    fn resume(
-        &mut self,
-        id: usize,
-        now: Instant,
-        record: &Record,
-        (resume, uptime): (Event<'_>, Duration),
-    ) {
-        // Until it has sent an advert of its own.
-        self.shared.state_records.set(id, Some(record));
-        let Some(router) = self.routers.get_mut(id) else {
-            return;
-        };
-        router.resume = ResumeState {
+    /// The program is about to be replaced by another version of itself: every master sends an advert,
+    /// and children that would not end by themselves are terminated.
+    pub fn hand_over(&mut self, now: Instant, system: &mut dyn System) {
+        let cx = &mut Cx::new(now, system);
+        self.shared.close_fifos(cx);
+        self.shared.children.hand_over(cx);
+        for router in self.routers.iter_mut() {
+            router.resume.quick_resumes = 0;
+        }
+        self.before_reload(cx.now, cx.system);
+        // Includes instances that are still listening and sent no advert.
+        self.rewrite_state_file(cx);
+        // Only this process knows the previous settings. A host that learns the wrong Ethernet address
+        // from the base interface is corrected when the new program announces its addresses.
+        self.restore_all_base_settings(cx);
+    }
+}
+
+impl Router {
+    /// How long it may continue as master, or why it may not.
+    fn resume_window(
+        &self,
+        shared: &Shared,
+        record: Option<&Record>,
+        uptime: Duration,
+    ) -> Result<ResumeWindow, Refusal> {
+        let record = record.ok_or(None)?;
+        if self.conf.priority.is_owner() {
+            return Err(Some("an address owner becomes master at once"));
+        }
+        let vmac = self.conf.vmac.as_ref();
+        let dev = vmac.map_or(&self.conf.interface, |vmac| &vmac.name);
+        let link = shared.interfaces.by_name(dev);
+        let link = link.filter(|link| vmac.is_none_or(|vmac| link.mac == Some(vmac.mac)));
+        if link.is_none_or(|link| link.index != record.index) {
+            return Err(Some("its interface was replaced"));
+        }
+        if record.returns >= MAX_QUICK_RESUMES {
+            return Err(Some("the daemon keeps dying"));
+        }
+        let left = record.sent.saturating_add(record.grace).checked_sub(uptime);
+        // A record from the future is not ours.
+        let left = left.filter(|left| !left.is_zero() && record.sent <= uptime);
+        let interval = self.conf.advert_int.duration();
+        let window = left.map(|left| ResumeWindow { left, interval });
+        window.ok_or(Some("a peer may have taken over in the meantime"))
+    }
+
+    /// Takes over from its record what the previous process knew.
+    fn resume(&mut self, now: Instant, shared: &mut Shared, record: &Record, uptime: Duration) {
+        // Stays in the file until an advert of this process is sent.
+        shared.state_records.set(self.id, Some(record));
+        self.resume = ResumeState {
             resuming: true,
             since: now,
             silence: uptime.saturating_sub(record.sent),
-            trusting: true,
-            returns: record.returns.saturating_add(1),
-            returned: uptime,
-            sent: Some(Sent {
+            keep_priority: true,
+            quick_resumes: record.returns.saturating_add(1),
+            resumed_at: uptime,
+            last_advert: Some(LastAdvert {
                 at: record.sent,
                 grace: record.grace,
             }),
         };
-        // Should a reload come before it goes on, what is configured no more must go.
-        router.addresses.adopt(&self.shared.interfaces);
-        router.routes.adopt();
-        router.reported_priority = record.priority;
-        let mut none = Actions::new();
-        let machine = &mut router.machine;
-        machine.continue_sequence_after(record.number);
-        machine.handle(now, Event::Priority(record.priority), &mut none);
-        machine.handle(now, resume, &mut none);
-        self.rearm(id);
+        // A reload before it resumes must be able to remove what is no longer configured.
+        self.addresses.adopt(&shared.interfaces);
+        self.routes.adopt();
+        self.reported_priority = record.priority;
+        self.machine.continue_sequence_after(record.number);
+        let priority = Event::Priority(record.priority);
+        self.machine.handle(now, priority, &mut Actions::new());
     }
 
-    fn log_resuming(&self, id: usize, listening: Duration) {
-        if let Some(router) = self.routers.get(id) {
-            let (name, listening) = (&router.conf.name, listening.as_millis());
-            let ago = router.resume.silence.as_millis();
-            log::info!(
-                target: "vrrp",
-                "({name}) was master before the restart, last advert {ago} ms ago; goes on if no other master is \
-                 heard for {listening} ms"
-            );
-        }
+    fn log_resuming(&self, listening: Duration) {
+        let (name, listening) = (&self.conf.name, listening.as_millis());
+        let ago = self.resume.silence.as_millis();
+        log::info!(
+            target: "vrrp",
+            "({name}) was master before the restart, last advert {ago} ms ago; will resume as MASTER \
+             unless another master is heard within {listening} ms"
+        );
     }
 
-    fn log_not_resumed(&self, id: usize, why: &str) {
-        if let Some(router) = self.routers.get(id) {
-            let name = &router.conf.name;
-            log::info!(target: "vrrp", "({name}) was master before the restart, but does not go on: {why}");
-        }
+    fn log_not_resumed(&self, why: &str) {
+        let name = &self.conf.name;
+        log::info!(target: "vrrp", "({name}) was master before the restart, but does not resume: {why}");
     }
 
-    // ---- after an event, before what it causes is carried out ----
-
-    /// Sees to it that the file does not say more than is true, and the kernel has no more than it should.
-    pub(crate) fn sync_state_file(&mut self, cx: &mut Cx<'_>, id: usize) {
-        let Some(router) = self.routers.get_mut(id) else {
-            return;
-        };
-        if router.machine.is_resuming() {
+    /// After an event, before its actions are carried out: ends mastership in the state file if it has
+    /// ended, and removes from the kernel what an instance has left that does not resume.
+    pub(crate) fn sync_state_file(&mut self, cx: &mut Cx<'_>, shared: &mut Shared) {
+        if self.machine.is_resuming() {
             return;
         }
-        let resumed = core::mem::take(&mut router.resume.resuming);
-        if router.machine.state() == VrrpState::Master {
-            if resumed {
-                let more = cx.now.since(router.resume.since);
-                router.resume.silence = router.resume.silence.saturating_add(more);
+        let was_resuming = core::mem::take(&mut self.resume.resuming);
+        if self.machine.state() == VrrpState::Master {
+            if was_resuming {
+                let more = cx.now.since(self.resume.since);
+                self.resume.silence = self.resume.silence.saturating_add(more);
             }
             return;
         }
-        if router.resume.sent.take().is_some() {
-            router.resume.trusting = false;
-            self.shared.state_records.set(id, None);
-            self.shared.state_records.write(cx);
+        if self.resume.last_advert.take().is_some() {
+            self.resume.keep_priority = false;
+            shared.state_records.set(self.id, None);
+            shared.state_records.write(cx);
         }
-        if resumed {
-            self.give_up(cx, id);
+        if was_resuming {
+            self.log_not_resumed("another router is master, or a requirement is not met");
+            self.remove_leftover_routes(cx, shared);
+            self.remove_leftover_addresses(cx, shared);
+            self.schedule_vmac_down(cx, shared);
         }
     }
 
-    /// It does not go on after all.
-    fn give_up(&mut self, cx: &mut Cx<'_>, id: usize) {
-        self.log_not_resumed(id, "another router is master, or something is missing");
-        self.remove_leftover_routes(cx, id);
-        self.remove_leftover_addresses(cx, id);
-        self.schedule_vmac_down(id, cx.now);
-    }
-
-    // ---- adverts ----
-
-    /// An advert was sent, not before `at`.
-    pub(crate) fn record_advert(&mut self, id: usize, at: Duration, priority: Priority) {
-        let Some(router) = self.routers.get_mut(id) else {
-            return;
-        };
-        if router.machine.state() != VrrpState::Master || router.conf.priority.is_owner() {
+    /// Records that an advert was sent, not before `at` (since boot).
+    pub(crate) fn record_advert(&mut self, shared: &mut Shared, at: Duration, priority: Priority) {
+        if self.machine.state() != VrrpState::Master || self.conf.priority.is_owner() {
             return;
         }
-        let grace = router.machine.peer_down_interval_min();
-        if at.saturating_sub(router.resume.returned) > LIVED {
-            router.resume.returns = 0;
+        let grace = self.machine.peer_down_interval_min();
+        if at.saturating_sub(self.resume.resumed_at) > QUICK {
+            self.resume.quick_resumes = 0;
         }
-        router.resume.sent = Some(Sent { at, grace });
-        let record = record(router, priority);
-        self.shared.state_records.set(id, record.as_ref());
+        self.resume.last_advert = Some(LastAdvert { at, grace });
+        let record = self.record(priority);
+        shared.state_records.set(self.id, record.as_ref());
     }
 
-    /// Another configuration, and with it perhaps another order.
-    pub(crate) fn rewrite_state_file(&mut self, cx: &mut Cx<'_>) {
-        self.shared.state_records = self.blank(self.shared.state_records.len());
-        for (id, router) in self.routers.iter().enumerate() {
-            let record = record(router, router.machine.effective_priority());
-            self.shared.state_records.set(id, record.as_ref());
-        }
-        self.shared.state_records.write(cx);
-    }
-
-    // ---- the end ----
-
-    /// The program is about to be replaced by another version of itself: every master says that it lives, and
-    /// what runs for us and would not end by itself is told to.
-    pub fn hand_over(&mut self, now: Instant, system: &mut dyn System) {
-        let cx = &mut Cx::new(now, system);
-        self.close_fifos(cx);
-        self.shared.children.hand_over(cx);
-        for router in &mut self.routers {
-            // This is no death.
-            router.resume.returns = 0;
-        }
-        self.before_reload(cx.now, cx.system);
-        // Also of those that have yet to go on, and send nothing.
-        self.rewrite_state_file(cx);
-        // What they were before only we know. Whoever is told the wrong Ethernet address by the interface below is
-        // told the right one when the new program announces itself.
-        self.restore_base_settings(cx, true);
+    /// The record of a master; `None` for an instance that has sent no advert as master.
+    fn record(&self, priority: Priority) -> Option<Record> {
+        let LastAdvert { at, grace } = self.resume.last_advert?;
+        Some(Record {
+            interface: self.conf.interface.clone(),
+            family: self.conf.family,
+            vrid: self.conf.vrid.get(),
+            priority,
+            returns: self.resume.quick_resumes,
+            index: self.vmac.index.or(self.ifindex)?,
+            sent: at,
+            grace,
+            number: self.machine.last_sequence(),
+        })
     }
 }
 
-/// Whose record it is; as [`Router::is`], as far as a record tells.
+/// Whether a record is of this instance, as far as the record tells; see [`Router::matches`].
 fn is_of(record: &Record, router: &Router) -> bool {
     let conf = &router.conf;
     record.interface == conf.interface
         && record.family == conf.family
         && record.vrid == conf.vrid.get()
-}
-
-fn record(router: &Router, priority: Priority) -> Option<Record> {
-    let Sent { at, grace } = router.resume.sent?;
-    Some(Record {
-        interface: router.conf.interface.clone(),
-        family: router.conf.family,
-        vrid: router.conf.vrid.get(),
-        priority,
-        returns: router.resume.returns,
-        index: router.vmac.index.or(router.ifindex)?,
-        sent: at,
-        grace,
-        number: router.machine.last_sequence(),
-    })
 }

@@ -1,84 +1,148 @@
-//! One `vrrp_instance` at run time: the protocol machine together with what it acts on.
+//! One `vrrp_instance` at run time: the protocol machine and what it acts on.
 
-use crate::engine::cx::Cx;
 use core::net::IpAddr;
+use core::ops::{Deref, DerefMut};
 use core::time::Duration;
 
 use crate::config::model::{self, Address, Tracked, Transport, VrrpInstance};
+use crate::engine::cx::Cx;
 use crate::engine::instance::auth;
 use crate::engine::instance::resume::ResumeState;
 use crate::engine::kernel::addresses::{AddressSet, Kind};
-use crate::engine::kernel::interfaces::Interfaces;
+use crate::engine::kernel::interfaces::{Interface, Interfaces};
 use crate::engine::kernel::routes::RouteSet;
 use crate::engine::kernel::vmac;
 use crate::engine::log_limit::LogLimit;
+use crate::engine::shared::Shared;
 use crate::engine::system::Listener;
-use crate::engine::tracking::Tracking;
-use crate::types::{Family, IfIndex, IfName, Instant, Mac, Priority, VrrpState};
+use crate::types::{Cidr, Family, IfIndex, IfName, InstanceId, Instant, Mac, Priority, VrrpState};
 use crate::vrrp::{self, Action, Instance, Reason, garp, priority};
 use crate::wire::vrrp::ChecksumForm;
 
-/// What the machine was last told about its surroundings.
+/// Whether an instance has everything it needs to run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Readiness {
+    /// It sends adverts from this address.
     Ready(IpAddr),
+    /// It is in FAULT.
     Missing(Reason),
+}
+
+/// Position of an instance among all, which decides how adverts are spread over the interval.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Position {
+    pub(crate) id: InstanceId,
+    /// Number of instances.
+    pub(crate) count: usize,
+}
+
+/// All instances in the order of the configuration.
+#[derive(Debug, Default)]
+pub(crate) struct Routers(Vec<Router>);
+
+impl Routers {
+    pub(crate) fn new(instances: Vec<VrrpInstance>) -> Self {
+        let count = instances.len();
+        let routers = instances.into_iter().enumerate();
+        let router = |(nth, conf)| {
+            let id = InstanceId(nth);
+            Router::new(conf, Position { id, count })
+        };
+        Routers(routers.map(router).collect())
+    }
+
+    pub(crate) fn ids(&self) -> impl Iterator<Item = InstanceId> + use<> {
+        (0..self.0.len()).map(InstanceId)
+    }
+
+    pub(crate) fn get(&self, id: InstanceId) -> Option<&Router> {
+        self.0.get(id.0)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: InstanceId) -> Option<&mut Router> {
+        self.0.get_mut(id.0)
+    }
+
+    /// Appends an instance; its id must be the next one.
+    pub(crate) fn push(&mut self, router: Router) {
+        self.0.push(router);
+    }
+
+    pub(crate) fn retain(&mut self, keep: impl FnMut(&Router) -> bool) {
+        self.0.retain(keep);
+    }
+
+    /// Removes and returns all.
+    pub(crate) fn take(&mut self) -> Vec<Router> {
+        core::mem::take(&mut self.0)
+    }
+}
+
+impl Deref for Routers {
+    type Target = [Router];
+
+    fn deref(&self) -> &[Router] {
+        &self.0
+    }
+}
+
+impl DerefMut for Routers {
+    fn deref_mut(&mut self) -> &mut [Router] {
+        &mut self.0
+    }
 }
 
 /// A virtual router.
 #[derive(Debug)]
 pub(crate) struct Router {
+    pub(crate) id: InstanceId,
     pub(crate) conf: VrrpInstance,
     pub(crate) machine: Instance,
     pub(crate) garp: garp::Schedule,
-    /// Place of an announcement that must wait for its interface's gap until `garp_after`.
+    /// Position in `addresses` of an announcement that waits for its interface until `garp_after`.
     pub(crate) garp_held: Option<usize>,
     pub(crate) garp_after: Instant,
     /// VIPs first, then excluded VIPs.
     pub(crate) addresses: AddressSet,
-    /// Something static that it needs is missing (`track_group`).
+    /// A static address, route or rule it depends on is missing (`track_group`).
     pub(crate) static_missing: bool,
     /// `virtual_routes` and `virtual_rules`.
     pub(crate) routes: RouteSet,
     /// The advertised addresses.
     pub(crate) vips: Vec<IpAddr>,
     pub(crate) ifindex: Option<IfIndex>,
-    /// When it may begin; `None` once it has.
+    /// When it may start; `None` once it has.
     pub(crate) start_at: Option<Instant>,
-    /// From the former process, for the next.
+    /// From the previous process, for the next one.
     pub(crate) resume: ResumeState,
-    /// The interface of its own (`use_vmac`).
+    /// The macvlan of `use_vmac`.
     pub(crate) vmac: vmac::Own,
+    /// What the protocol machine was last told of its readiness and priority.
     pub(crate) reported: Option<Readiness>,
+    pub(crate) reported_priority: Priority,
     /// When and why its state last changed.
     pub(crate) since: Option<(Instant, Reason)>,
-    pub(crate) reported_priority: Priority,
-    /// One of its addresses may have been removed by somebody else.
+    /// One of its addresses may have been removed externally.
     pub(crate) recheck: bool,
     /// IPv4 identification of the next advert, never 0.
     pub(crate) ip_id: u16,
-    /// Why adverts cannot be sent, when they cannot.
+    /// Error number of the last advert, if it could not be sent.
     pub(crate) send_errno: Option<i32>,
-    /// How the others compute their checksum, once seen.
+    /// How peers compute their checksum, once known.
     pub(crate) checksum: Option<ChecksumForm>,
     pub(crate) notices: LogLimit,
 }
 
 impl Router {
-    /// Whether its addresses belong into the kernel: it is master, or resumes as master.
-    pub(crate) fn is_master(&self) -> bool {
-        self.resume.resuming || self.machine.state() == VrrpState::Master
-    }
-
-    /// The `nth` of `count`.
-    pub(crate) fn new(mut conf: VrrpInstance, nth: usize, count: usize) -> Self {
+    pub(crate) fn new(mut conf: VrrpInstance, position: Position) -> Self {
         let vips = advertised(&conf);
         let routes = core::mem::take(&mut conf.routes);
         let rules = core::mem::take(&mut conf.rules);
         let mut set = AddressSet::new(addresses(&conf), kind(&conf));
         set.set_lease(conf.vip_lease);
         Router {
-            machine: Instance::new(params(&conf, &vips, stagger(&conf, nth, count))),
+            id: position.id,
+            machine: Instance::new(params(&conf, &vips, stagger(&conf, position))),
             garp: garp::Schedule::new(garp_params(&conf), set.len()),
             garp_held: None,
             garp_after: Instant::ZERO,
@@ -91,8 +155,8 @@ impl Router {
             resume: ResumeState::default(),
             vmac: vmac::Own::default(),
             reported: None,
-            since: None,
             reported_priority: conf.priority,
+            since: None,
             recheck: false,
             ip_id: 0,
             send_errno: None,
@@ -102,8 +166,8 @@ impl Router {
         }
     }
 
-    /// Whether this is the router that `conf` describes.
-    pub(crate) fn is(&self, conf: &VrrpInstance) -> bool {
+    /// Whether `conf` describes this virtual router: a reload then keeps its state.
+    pub(crate) fn matches(&self, conf: &VrrpInstance) -> bool {
         let own = &self.conf;
         own.vrid == conf.vrid
             && own.family == conf.family
@@ -111,34 +175,41 @@ impl Router {
             && own.vmac == conf.vmac
     }
 
-    /// A reload: takes the new configuration of the same virtual router and lets go of what is in it no more.
-    /// Tells what the machine must be told.
+    /// Takes the configuration of the same virtual router after a reload, and removes from the kernel
+    /// what is no longer in it. Returns the new parameters of the protocol machine.
     pub(crate) fn reconfigure(
         &mut self,
         cx: &mut Cx<'_>,
+        interfaces: &Interfaces,
         mut conf: VrrpInstance,
-        (nth, count): (usize, usize),
-        links: &Interfaces,
+        position: Position,
     ) -> vrrp::Params {
         if conf.name != self.conf.name {
-            log::info!(target: "vrrp", "({}) was called {}", conf.name, self.conf.name);
+            log::info!(target: "vrrp", "({}) renamed, was {}", conf.name, self.conf.name);
         }
+        self.id = position.id;
         let routes = core::mem::take(&mut conf.routes);
         let rules = core::mem::take(&mut conf.rules);
-        self.routes.replace(cx, routes, rules, links);
+        self.routes.replace(cx, routes, rules, interfaces);
         self.addresses
-            .replace(cx, addresses(&conf), kind(&conf), links);
+            .replace(cx, addresses(&conf), kind(&conf), interfaces);
         self.addresses.set_lease(conf.vip_lease);
         self.vips = advertised(&conf);
         self.garp
             .reconfigure(garp_params(&conf), self.addresses.len());
         self.garp_held = None;
         self.conf = conf;
-        params(&self.conf, &self.vips, stagger(&self.conf, nth, count))
+        params(&self.conf, &self.vips, stagger(&self.conf, position))
     }
 
-    /// Remembers when and why its state has changed, if it has.
-    pub(crate) fn note(&mut self, now: Instant, actions: &[Action]) {
+    /// Whether the kernel should have its addresses: it is master, or was until a moment ago and may
+    /// continue.
+    pub(crate) fn is_master(&self) -> bool {
+        self.resume.resuming || self.machine.state() == VrrpState::Master
+    }
+
+    /// Remembers when and why the state changed, if it did.
+    pub(crate) fn record_transition(&mut self, now: Instant, actions: &[Action]) {
         for action in actions {
             if let Action::Transition { why, .. } = action {
                 self.since = Some((now, *why));
@@ -177,8 +248,9 @@ impl Router {
         }
     }
 
-    /// The receive sockets it needs: its own, and with AH also the plain one, so as to say why adverts
-    /// without AH are not heard. The other way round would bring us a copy of all IPsec traffic.
+    /// The receive sockets it needs: its own, and with AH also that of plain VRRP, to log why adverts
+    /// without AH are ignored. (An instance without AH does not open an AH socket: it would receive a
+    /// copy of all IPsec traffic.)
     pub(crate) fn listeners(&self) -> impl Iterator<Item = Listener> {
         let own = self.listener();
         let plain = own
@@ -187,7 +259,7 @@ impl Router {
         own.into_iter().chain(plain)
     }
 
-    /// The receive socket its adverts come by.
+    /// The receive socket of its adverts; `None` while its interface does not exist.
     pub(crate) fn listener(&self) -> Option<Listener> {
         let interface = match self.conf.transport {
             Transport::Multicast { .. } => Some(self.ifindex?),
@@ -200,39 +272,46 @@ impl Router {
         })
     }
 
-    /// Interface and address of its own that multicast adverts are sent with, if it has them.
-    pub(crate) fn own(&self) -> Option<(IfIndex, Mac)> {
+    /// The macvlan that multicast adverts are sent from, and its Ethernet address.
+    pub(crate) fn advert_vmac(&self) -> Option<(IfIndex, Mac)> {
         let vmac = self.conf.vmac.as_ref().filter(|vmac| !vmac.xmit_base)?;
         Some((self.vmac.index?, vmac.mac))
     }
 
-    /// Whether this is the interface of its own, and there: it is up when the router is master.
-    pub(crate) fn has_own(&self, dev: &IfName) -> bool {
+    /// Whether `dev` is its macvlan, and exists. It is up only while the instance is master.
+    pub(crate) fn has_vmac(&self, dev: &IfName) -> bool {
         let vmac = self.conf.vmac.as_ref();
         self.vmac.index.is_some() && vmac.is_some_and(|vmac| vmac.name == *dev)
     }
 
-    /// Takes the addresses of the configuration anew; none may be set.
-    pub(crate) fn renew_set(&mut self) {
+    /// Takes the addresses of the configuration again; none may be installed.
+    pub(crate) fn reset_addresses(&mut self) {
         self.addresses = AddressSet::new(addresses(&self.conf), kind(&self.conf));
     }
 
-    pub(crate) fn group(&self) -> Option<IpAddr> {
+    /// The multicast group of its adverts.
+    pub(crate) fn multicast_group(&self) -> Option<IpAddr> {
         match self.conf.transport {
             Transport::Multicast { group } => Some(group),
             Transport::Unicast { .. } => None,
         }
     }
 
-    /// Whether all it needs is there; `virtual_` as in [`crate::engine::kernel::interfaces::Interface::source`].
-    pub(crate) fn surroundings(
+    /// Looks up the instance's interface.
+    pub(crate) fn find_interface(&mut self, interfaces: &Interfaces) {
+        let link = interfaces.by_name(&self.conf.interface);
+        self.ifindex = link.map(|link| link.index);
+    }
+
+    /// Whether interfaces, tracked objects, peers and the source address are as they must be.
+    /// `is_virtual`: whether an address is a VIP, which is no source address.
+    pub(crate) fn readiness(
         &self,
-        links: &Interfaces,
-        tracking: &Tracking,
-        virtual_: impl Fn(&crate::types::Cidr) -> bool,
+        shared: &Shared,
+        is_virtual: impl Fn(&Cidr) -> bool,
     ) -> Readiness {
-        let conf = &self.conf;
-        let Some(link) = links.by_name(&conf.interface) else {
+        let (conf, interfaces) = (&self.conf, &shared.interfaces);
+        let Some(link) = interfaces.by_name(&conf.interface) else {
             return Readiness::Missing(Reason::InterfaceMissing);
         };
         if conf.track_primary && !link.is_up() {
@@ -241,8 +320,8 @@ impl Router {
         if conf.vmac.is_some() && self.vmac.index.is_none() {
             return Readiness::Missing(Reason::InterfaceMissing);
         }
-        let tracked = || tracking.fault(&conf.tracks, links);
-        if let Some(reason) = self.missing_link(links).or_else(tracked) {
+        let tracked = || shared.tracking.fault(&conf.tracks, interfaces);
+        if let Some(reason) = self.missing_interface(interfaces).or_else(tracked) {
             return Readiness::Missing(reason);
         }
         if let Transport::Unicast { peers, .. } = &conf.transport
@@ -252,22 +331,29 @@ impl Router {
             return Readiness::Missing(Reason::NoPeer);
         }
         let source = match conf.src_ip {
-            Some(source) if conf.track_src_ip && links.owner_of(source).is_none() => None,
+            Some(source) if conf.track_src_ip && interfaces.owner_of(source).is_none() => None,
             Some(source) => Some(source),
-            // An owner's virtual address may be the only one the interface has.
-            None => link.source(conf.family, virtual_).or_else(|| {
-                let own = |_: &crate::types::Cidr| false;
-                conf.priority
-                    .is_owner()
-                    .then(|| link.source(conf.family, own))
-                    .flatten()
-            }),
+            None => self.default_source(link, is_virtual),
         };
         source.map_or(Readiness::Missing(Reason::NoSource), Readiness::Ready)
     }
 
+    /// The first address of the interface that is not virtual. An owner may have no other than its
+    /// virtual ones.
+    fn default_source(
+        &self,
+        link: &Interface,
+        is_virtual: impl Fn(&Cidr) -> bool,
+    ) -> Option<IpAddr> {
+        let conf = &self.conf;
+        let any = |_: &Cidr| false;
+        let of_owner = || link.source(conf.family, any);
+        link.source(conf.family, is_virtual)
+            .or_else(|| conf.priority.is_owner().then(of_owner).flatten())
+    }
+
     /// An interface tracked with weight 0, or one that carries an address, that is not up.
-    fn missing_link(&self, links: &Interfaces) -> Option<Reason> {
+    fn missing_interface(&self, interfaces: &Interfaces) -> Option<Reason> {
         let conf = &self.conf;
         let own = &conf.interface;
         let tracked = conf.tracks.iter().filter(|track| track.weight == 0);
@@ -275,16 +361,13 @@ impl Router {
             Tracked::Interface(name) => Some((name, track.reverse)),
             Tracked::Script(_) | Tracked::File(_) | Tracked::Process(_) => None,
         });
-        let carriers = self
-            .addresses
-            .addresses()
-            .filter(|address| !address.no_track);
-        let carriers = carriers
+        let of_addresses = self.addresses.iter().filter(|one| !one.no_track);
+        let of_objects = of_addresses
             .map(|address| &address.dev)
             .chain(self.routes.tracked())
-            .filter(|dev| *dev != own && !self.has_own(dev));
-        for (name, reverse) in tracked.chain(carriers.map(|name| (name, false))) {
-            match links.by_name(name) {
+            .filter(|dev| *dev != own && !self.has_vmac(dev));
+        for (name, reverse) in tracked.chain(of_objects.map(|name| (name, false))) {
+            match interfaces.by_name(name) {
                 None if !reverse => return Some(Reason::InterfaceMissing),
                 Some(link) if link.is_up() == reverse => return Some(Reason::InterfaceDown),
                 None | Some(_) => {}
@@ -294,9 +377,9 @@ impl Router {
     }
 
     /// Base priority plus what tracked objects contribute.
-    pub(crate) fn effective_priority(&self, links: &Interfaces, tracking: &Tracking) -> Priority {
+    pub(crate) fn effective_priority(&self, shared: &Shared) -> Priority {
         let parts = self.conf.tracks.iter();
-        let parts = parts.map(|track| tracking.summand(track, links));
+        let parts = parts.map(|track| shared.tracking.summand(track, &shared.interfaces));
         priority::effective(self.conf.priority, parts)
     }
 }
@@ -317,14 +400,14 @@ fn kind(conf: &VrrpInstance) -> Kind {
     }
 }
 
-/// Instances are spread over the interval in this many steps. More would spread a takeover of hundreds still
-/// finer, at the price of a wake-up for every advert.
+/// Number of steps over which instances are spread within the advert interval. More steps would spread
+/// the takeover of hundreds of instances finer, at the price of a wake-up for every advert.
 const STEPS: usize = 8;
 
-/// How much sooner than the interval the first periodic advert comes.
-fn stagger(conf: &VrrpInstance, nth: usize, count: usize) -> Duration {
-    let steps = u32::try_from(count.clamp(1, STEPS)).unwrap_or(1);
-    let step = u32::try_from(nth).unwrap_or(0) % steps;
+/// How much earlier than after an interval the first periodic advert is sent.
+fn stagger(conf: &VrrpInstance, position: Position) -> Duration {
+    let steps = u32::try_from(position.count.clamp(1, STEPS)).unwrap_or(1);
+    let step = u32::try_from(position.id.0).unwrap_or(0) % steps;
     conf.advert_int.duration().saturating_mul(step) / steps
 }
 
@@ -348,7 +431,7 @@ fn params(conf: &VrrpInstance, vips: &[IpAddr], stagger: Duration) -> vrrp::Para
         nopreempt: conf.nopreempt,
         preempt_delay: conf.preempt_delay,
         down_timer_adverts: conf.down_timer_adverts,
-        auth: auth::auth(&conf.auth),
+        auth: auth::wire_auth(&conf.auth),
         hmac: auth::hmac_policy(&conf.auth),
         multicast: matches!(conf.transport, Transport::Multicast { .. }),
         check_source,
@@ -371,7 +454,7 @@ fn peer(peer: &model::Peer) -> vrrp::Peer {
     }
 }
 
-/// Between two rounds of announcements.
+/// Time between two rounds of announcements.
 const ROUND_GAP: Duration = Duration::from_millis(20);
 
 fn garp_params(conf: &VrrpInstance) -> garp::Params {

@@ -1,48 +1,49 @@
-//! What is written down for a successor, should this process die: which instances are master, and when each sent its
-//! last advert. One record of fixed size for each instance, in the order of the configuration, and after them one for
-//! each virtual address, whoever has it.
+//! Contents of the state file, from which a successor of a killed process resumes: which instances are
+//! master, and when each sent its last advert. One record of fixed size per instance, in the order of the
+//! configuration, then one per virtual address.
 //!
 //! ```text
 //! interface 16, NUL │ 4 or 6 │ VRID │ priority │ returns │ ifindex u32 │ sent u64 │ grace u64 │ number u64 │ 0 … │ sum u32
 //! interface 16, NUL │ 104 or 106 │ prefix │ address 4 or 16 │ 0 … │ sum u32
 //! ```
-//! Big-endian; times are nanoseconds since boot. A record without mastership is all zeros. A process may be killed
-//! while it writes: a record counts only if its sum is right. The header of the file is `os`'s business.
+//! Big-endian; times are nanoseconds since boot. The record of an instance that is not master is all
+//! zeros. A process may be killed while it writes: a record with a wrong checksum is ignored. `os` adds
+//! the header of the file.
 
-use crate::engine::cx::Cx;
 use core::net::IpAddr;
 use core::ops::Range;
 use core::time::Duration;
 
-use crate::types::{Cidr, Family, IfIndex, IfName, Priority};
+use crate::engine::cx::Cx;
+use crate::types::{Cidr, Family, IfIndex, IfName, InstanceId, Priority};
 
-/// Bytes of a record; a page holds a whole number of them.
+/// Length of a record in bytes; divides the page size.
 const LEN: usize = 64;
 const SUM: Range<usize> = 60..64;
-/// What stands in place of the family in an address's record.
+/// Family field of an address record.
 const ADDRESS_V4: u8 = 104;
 const ADDRESS_V6: u8 = 106;
 
-/// A master.
+/// Record of an instance that is master.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Record {
-    /// With `family` and `vrid`: which.
+    /// With `family` and `vrid`: the instance.
     pub interface: IfName,
-    /// Of its adverts.
+    /// Address family of its adverts.
     pub family: Family,
     /// Virtual router identifier.
     pub vrid: u8,
-    /// Effective.
+    /// Effective priority.
     pub priority: Priority,
-    /// How often it has gone on as master in short order, because its process has died.
+    /// How often it has resumed in quick succession because its process died.
     pub returns: u8,
-    /// The interface adverts left by.
+    /// The interface adverts are sent from.
     pub index: IfIndex,
     /// When the last advert was sent, since boot.
     pub sent: Duration,
-    /// How long after that no peer has taken over.
+    /// How long after that no peer takes over.
     pub grace: Duration,
-    /// Its sequence number, if it had one.
+    /// Its last sequence number (AH, `auth_hmac`), or 0.
     pub number: u64,
 }
 
@@ -68,7 +69,7 @@ impl Record {
         sealed(bytes)
     }
 
-    /// `None`: no master, or not written to its end.
+    /// `None` if the instance is not master or the record is incomplete.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Record> {
         let [family, vrid, priority, returns] = take(bytes, 16)?;
@@ -92,12 +93,12 @@ impl Record {
     }
 }
 
-/// All records of masters that are good.
+/// All valid records of masters.
 pub fn records(bytes: &[u8]) -> impl Iterator<Item = Record> + '_ {
     bytes.chunks_exact(LEN).filter_map(Record::decode)
 }
 
-/// All records of addresses that are good.
+/// All valid records of addresses.
 pub fn addresses(bytes: &[u8]) -> impl Iterator<Item = (IfName, Cidr)> + '_ {
     bytes.chunks_exact(LEN).filter_map(|bytes| {
         let [family, prefix] = take(bytes, 16)?;
@@ -127,7 +128,7 @@ fn address(interface: &IfName, cidr: Cidr) -> [u8; LEN] {
     sealed(bytes)
 }
 
-/// The name at the beginning of a record that is good.
+/// The interface name of a record; `None` if the checksum is wrong.
 fn interface(bytes: &[u8]) -> Option<IfName> {
     let stored = u32::from_be_bytes(take(bytes, SUM.start)?);
     let name: [u8; 16] = take(bytes, 0)?;
@@ -157,7 +158,7 @@ fn nanos(span: Duration) -> [u8; 8] {
         .to_be_bytes()
 }
 
-/// Of everything but itself; not zero for zeros.
+/// Checksum of a record without its checksum field; not zero for a record of zeros.
 fn sum(bytes: &[u8]) -> u32 {
     let before = bytes.get(..SUM.start).unwrap_or_default();
     before.chunks_exact(4).fold(1, |sum: u32, word| {
@@ -168,12 +169,12 @@ fn sum(bytes: &[u8]) -> u32 {
     })
 }
 
-/// The records as they should stand in the file, and what of that is not written yet.
+/// The records as they should be in the file, and which part is not written yet.
 #[derive(Debug, Default)]
 pub(crate) struct StateRecords {
     image: Vec<u8>,
-    /// Not written yet; empty: all is.
-    news: Range<usize>,
+    /// The part that is not written yet.
+    dirty: Range<usize>,
 }
 
 impl StateRecords {
@@ -181,45 +182,44 @@ impl StateRecords {
     pub(crate) fn new(instances: usize) -> Self {
         StateRecords {
             image: vec![0; instances.saturating_mul(LEN)],
-            news: 0..0,
+            dirty: 0..0,
         }
     }
 
-    /// Appends an address.
-    pub(crate) fn list(&mut self, interface: &IfName, cidr: Cidr) {
+    pub(crate) fn push_address(&mut self, interface: &IfName, cidr: Cidr) {
         self.image.extend_from_slice(&address(interface, cidr));
     }
 
-    /// All of it is to be written. `old`: what the file holds, which must not reach beyond.
-    pub(crate) fn begin(&mut self, old: usize) {
-        self.image.resize(self.image.len().max(old), 0);
-        self.news = 0..self.image.len();
+    /// Marks all as not written. A present file of `old_len` bytes is overwritten to its end.
+    pub(crate) fn rewrite_over(&mut self, old_len: usize) {
+        self.image.resize(self.image.len().max(old_len), 0);
+        self.dirty = 0..self.image.len();
     }
 
     pub(crate) fn len(&self) -> usize {
         self.image.len()
     }
 
-    /// Notes that an instance is master, or is not.
-    pub(crate) fn set(&mut self, nth: usize, record: Option<&Record>) {
-        let begin = nth.saturating_mul(LEN);
+    /// Sets the record of an instance; `None`: it is not master.
+    pub(crate) fn set(&mut self, id: InstanceId, record: Option<&Record>) {
+        let begin = id.0.saturating_mul(LEN);
         let end = begin.saturating_add(LEN);
         let Some(slot) = self.image.get_mut(begin..end) else {
             return;
         };
         slot.copy_from_slice(&record.map_or([0; LEN], Record::encode));
-        self.news = if self.news.is_empty() {
+        self.dirty = if self.dirty.is_empty() {
             begin..end
         } else {
-            self.news.start.min(begin)..self.news.end.max(end)
+            self.dirty.start.min(begin)..self.dirty.end.max(end)
         };
     }
 
-    /// Writes what is new.
+    /// Writes the part of the file that has changed.
     pub(crate) fn write(&mut self, cx: &mut Cx<'_>) {
-        let news = core::mem::take(&mut self.news);
-        let at = news.start;
-        if let Some(bytes) = self.image.get(news).filter(|bytes| !bytes.is_empty()) {
+        let dirty = core::mem::take(&mut self.dirty);
+        let at = dirty.start;
+        if let Some(bytes) = self.image.get(dirty).filter(|bytes| !bytes.is_empty()) {
             cx.system.write_state(at, bytes);
         }
     }
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_read_as_it_was_written() {
+    fn a_record_survives_encoding() {
         let short = Record {
             interface: IfName::new("a").expect("a name"),
             family: Family::V4,
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_read_as_they_were_written_and_are_no_masters() {
+    fn address_records_survive_encoding_and_are_not_masters() {
         let eth0 = IfName::new("eth0").expect("a name");
         let cidr = |addr: &str, prefix| Cidr {
             addr: addr.parse().expect("an address"),
@@ -266,11 +266,11 @@ mod tests {
             (&eth0, cidr("192.0.2.100", 24)),
             (&record().interface, cidr("2001:db8::ffff:100", 64)),
         ];
-        let mut ledger = StateRecords::new(2);
+        let mut state = StateRecords::new(2);
         for (name, cidr) in all {
-            ledger.list(name, cidr);
+            state.push_address(name, cidr);
         }
-        let mut file = ledger.image;
+        let mut file = state.image;
         assert_eq!(file.len(), 4 * LEN);
         assert_eq!(file[2 * LEN + 16..][..6], [104, 24, 192, 0, 2, 100]);
         assert_eq!(records(&file).count(), 0);
@@ -278,7 +278,7 @@ mod tests {
         let read: Vec<_> = read.iter().map(|(name, cidr)| (name, *cidr)).collect();
         assert_eq!(read, all);
         file[2 * LEN + 20] ^= 1;
-        assert_eq!(addresses(&file).count(), 1, "a torn one does not count");
+        assert_eq!(addresses(&file).count(), 1, "a torn record is ignored");
     }
 
     #[test]
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_torn_or_was_never_written_is_no_master() {
+    fn a_torn_or_empty_record_is_not_a_master() {
         let good = record().encode();
         assert_eq!(Record::decode(&[0; LEN]), None, "zeros");
         assert_eq!(Record::decode(&[0xff; LEN]), None, "ones");
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn good_records_are_found_among_others() {
+    fn valid_records_are_found_among_invalid_ones() {
         let mut file = vec![0; LEN];
         file.extend(record().encode());
         file.extend([7; LEN]);

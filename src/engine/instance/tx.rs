@@ -1,118 +1,179 @@
-//! Adverts, gratuitous ARP and unsolicited neighbour advertisements on their way out.
+//! Outgoing adverts, gratuitous ARP and unsolicited neighbor advertisements.
 
-use crate::engine::cx::Cx;
 use core::net::IpAddr;
 use std::io;
 
 use crate::config::model::{Address, Transport, VrrpInstance};
-use crate::engine::Engine;
-use crate::engine::instance::auth;
-use crate::engine::instance::auth::Stamp;
+use crate::engine::cx::Cx;
+use crate::engine::instance::auth::{self, Sequence};
 use crate::engine::instance::router::{Readiness, Router};
-use crate::engine::system::AdvertRoute;
+use crate::engine::shared::Shared;
+use crate::engine::system::{AdvertRoute, error_text};
 use crate::types::{Family, IfIndex, Mac, Priority, Version};
-use crate::vrrp::Reason;
+use crate::vrrp::{Burst, Reason};
 use crate::wire::ndisc::Unsolicited;
 use crate::wire::vrrp::{AdvertRepr, ChecksumForm};
 use crate::wire::{EmitError, PseudoHeader, arp, ether, ipv4, ipv6, ndisc, vrrp};
 
-/// Type of service of adverts: internetwork control.
+/// Type of service of adverts: internetwork control (RFC 791).
 const TOS: u8 = 0xc0;
-/// Frames of one instance per turn at most; the rest follows after the sockets have been looked at.
-const FRAMES_PER_TURN: usize = 128;
+/// Announcements of one instance per call; the rest follows after the sockets have been read.
+const FRAMES_PER_CALL: usize = 128;
 
-impl Engine {
-    /// Sends an advert to the group or to each peer.
-    pub(crate) fn send_advert(&mut self, cx: &mut Cx<'_>, id: usize, priority: Priority) {
+/// What varies from advert to advert of an instance.
+#[derive(Clone, Copy, Debug)]
+struct Advert {
+    priority: Priority,
+    sequence: Sequence,
+}
+
+impl Router {
+    /// Sends an advert to the multicast group or to each peer.
+    pub(crate) fn send_advert(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, priority: Priority) {
         if priority != Priority::RESIGN {
-            self.set_vmac_up(cx, id, false);
+            self.ensure_vmac_up(cx);
         }
-        let Some(router) = self.routers.get_mut(id) else {
-            return;
-        };
         let gone = [Reason::InterfaceDown, Reason::InterfaceMissing].map(Readiness::Missing);
-        if router.reported.is_some_and(|told| gone.contains(&told)) {
-            // A last advert would reach nobody.
+        if self
+            .reported
+            .is_some_and(|readiness| gone.contains(&readiness))
+        {
             return;
         }
-        // Without a source there is nothing to send from; the machine is told so and is in FAULT.
-        let Some(source) = router.source().or(router.machine.source()) else {
+        // Without a source address the machine is in FAULT and sends nothing.
+        let Some(source) = self.source().or(self.machine.source()) else {
             return;
         };
-        let Some(stamp) = auth::stamp(cx, router) else {
+        let Some(sequence) = auth::next_sequence(cx, self) else {
             return;
         };
         let at = cx.system.uptime();
+        let advert = Advert { priority, sequence };
+        let result = self.send_to_all(cx, source, advert, &mut shared.packet_buf);
+        self.note_send_result(&result);
+        if result.is_ok() && priority != Priority::RESIGN {
+            self.record_advert(shared, at, priority);
+        }
+    }
+
+    /// Sends copies to all destinations; returns the first error.
+    fn send_to_all(
+        &mut self,
+        cx: &mut Cx<'_>,
+        src: IpAddr,
+        advert: Advert,
+        buf: &mut [u8],
+    ) -> io::Result<()> {
+        self.ip_id = self.ip_id.checked_add(1).unwrap_or(1);
         let mut result = Ok(());
-        let scratch = self.shared.packet_buf.as_mut_slice();
-        match &router.conf.transport {
+        match &self.conf.transport {
             Transport::Multicast { group } => {
                 let route = AdvertRoute {
-                    interface: router.ifindex,
-                    src: source,
+                    interface: self.ifindex,
+                    src,
                     dst: *group,
                     ttl: u8::MAX,
                 };
-                router.ip_id = next_id(router.ip_id);
-                result = send(cx, router, &route, (priority, stamp), scratch);
+                result = self.send(cx, &route, advert, buf);
             }
             Transport::Unicast { peers, ttl, .. } => {
-                router.ip_id = next_id(router.ip_id);
                 for peer in peers {
                     let link_local =
                         matches!(peer.addr, IpAddr::V6(addr) if addr.is_unicast_link_local());
-                    let interface = router.ifindex.filter(|_| link_local);
                     let route = AdvertRoute {
-                        interface,
-                        src: source,
+                        interface: self.ifindex.filter(|_| link_local),
+                        src,
                         dst: peer.addr,
                         ttl: *ttl,
                     };
-                    let sent = send(cx, router, &route, (priority, stamp), scratch);
+                    let sent = self.send(cx, &route, advert, buf);
                     result = result.and(sent);
                 }
             }
         }
-        note_sending(router, &result);
-        if result.is_ok() && priority != Priority::RESIGN {
-            self.record_advert(id, at, priority);
+        result
+    }
+
+    /// Builds the packet and hands it to the kernel.
+    fn send(
+        &self,
+        cx: &mut Cx<'_>,
+        route: &AdvertRoute,
+        advert: Advert,
+        buf: &mut [u8],
+    ) -> io::Result<()> {
+        let invalid =
+            |error: EmitError| io::Error::new(io::ErrorKind::InvalidInput, error.to_string());
+        if let Some((index, mac)) = self.advert_vmac().filter(|_| route.dst.is_multicast()) {
+            // As a frame: the macvlan does not have the source address.
+            let len = framed(self, route, advert, mac, buf).map_err(invalid)?;
+            return match buf.get(..len) {
+                Some(frame) => cx.system.send_frame(index, frame),
+                None => Ok(()),
+            };
+        }
+        let len = build(self, route, advert, buf).map_err(invalid)?;
+        match buf.get(..len) {
+            Some(packet) => cx.system.send_advert(route, packet),
+            None => Ok(()),
         }
     }
 
-    /// Sends what the schedule says is due: one round at most, so that a burst of one instance does not
-    /// hold up the first round of the next.
-    pub(crate) fn announce(&mut self, cx: &mut Cx<'_>, id: usize) {
-        let Some(router) = self.routers.get_mut(id) else {
-            return;
-        };
-        for _ in 0..FRAMES_PER_TURN {
-            let Some(place) = router.garp_held.take().or_else(|| router.garp.next(cx.now)) else {
+    /// Logs when sending starts to fail, fails for another reason, or works again.
+    fn note_send_result(&mut self, result: &io::Result<()>) {
+        let name = &self.conf.name;
+        match result {
+            Ok(()) => {
+                if self.send_errno.take().is_some() {
+                    log::info!(target: "vrrp", "({name}) adverts are sent again");
+                }
+            }
+            Err(error) => {
+                let errno = error.raw_os_error().unwrap_or(0);
+                if self.send_errno.replace(errno) != Some(errno) {
+                    let error = error_text(error);
+                    log::warn!(target: "vrrp", "({name}) cannot send adverts: {error}");
+                }
+            }
+        }
+    }
+
+    /// Starts a burst of announcements and sends those that are due.
+    pub(crate) fn start_announcing(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, burst: Burst) {
+        self.garp.start(cx.now, burst);
+        self.announce(cx, shared);
+    }
+
+    pub(crate) fn stop_announcing(&mut self) {
+        self.garp.stop();
+        self.garp_held = None;
+    }
+
+    /// Sends the announcements that are due, one round at most, so that a burst of one instance does not
+    /// delay the first round of the next.
+    pub(crate) fn announce(&mut self, cx: &mut Cx<'_>, shared: &mut Shared) {
+        for _ in 0..FRAMES_PER_CALL {
+            let Some(nth) = self.garp_held.take().or_else(|| self.garp.next(cx.now)) else {
                 return;
             };
-            let end_of_round = place.saturating_add(1) == router.addresses.len();
-            let Some(address) = router.addresses.get(place) else {
+            let end_of_round = nth.saturating_add(1) == self.addresses.len();
+            let Some(address) = self.addresses.get(nth) else {
                 continue;
             };
             let (dev, family) = (&address.dev, address.cidr.family());
-            let link = self
-                .shared
-                .interfaces
-                .by_name(dev)
-                .filter(|link| !link.silent);
+            let link = shared.interfaces.by_name(dev).filter(|link| !link.noarp);
             if let Some((index, mac)) = link.and_then(|link| Some((link.index, link.mac?))) {
-                if let Err(later) =
-                    self.shared
-                        .garp_pacing
-                        .take(cx.now, dev, family, router.gap(family))
-                {
-                    router.garp_held = Some(place);
-                    router.garp_after = later;
+                let own_gap = self.gap(family);
+                if let Err(later) = shared.garp_pacing.take(cx.now, dev, family, own_gap) {
+                    self.garp_held = Some(nth);
+                    self.garp_after = later;
                     return;
                 }
-                let scratch = self.shared.packet_buf.as_mut_slice();
-                if let Err(error) = announce_one(cx, address, index, mac, scratch) {
-                    let name = &router.conf.name;
-                    log::debug!(target: "vrrp", "({name}) announcement: {error}");
+                let buf = shared.packet_buf.as_mut_slice();
+                if let Err(error) = send_announcement(cx, address, index, mac, buf) {
+                    let (name, addr) = (&self.conf.name, address.cidr.addr);
+                    let error = error_text(&error);
+                    log::debug!(target: "vrrp", "({name}) cannot announce {addr}: {error}");
                 }
             }
             if end_of_round {
@@ -122,17 +183,17 @@ impl Engine {
     }
 }
 
-/// Tells the neighbours where an address is.
-fn announce_one(
+/// Sends a gratuitous ARP, or an unsolicited neighbor advertisement with the Router flag
+/// (RFC 9568 §6.4.2).
+fn send_announcement(
     cx: &mut Cx<'_>,
     address: &Address,
     index: IfIndex,
     mac: Mac,
-    scratch: &mut [u8],
+    buf: &mut [u8],
 ) -> io::Result<()> {
     let built = match address.cidr.addr {
-        IpAddr::V4(addr) => arp::emit_gratuitous(mac, addr, scratch),
-        // RFC 9568 §6.4.2: with the Router flag, for that is what it is.
+        IpAddr::V4(addr) => arp::emit_gratuitous(mac, addr, buf),
         IpAddr::V6(addr) => {
             let advert = Unsolicited {
                 mac,
@@ -140,66 +201,39 @@ fn announce_one(
                 target: addr,
                 router: true,
             };
-            ndisc::emit_unsolicited(&advert, scratch)
+            ndisc::emit_unsolicited(&advert, buf)
         }
     };
-    match built.ok().and_then(|len| scratch.get(..len)) {
+    match built.ok().and_then(|len| buf.get(..len)) {
         Some(frame) => cx.system.send_frame(index, frame),
         None => Ok(()),
     }
 }
 
-fn next_id(id: u16) -> u16 {
-    id.checked_add(1).unwrap_or(1)
-}
-
-/// Builds the packet and hands it to the kernel.
-fn send(
-    cx: &mut Cx<'_>,
-    router: &Router,
-    route: &AdvertRoute,
-    advert: (Priority, Stamp),
-    scratch: &mut [u8],
-) -> io::Result<()> {
-    let unfit = |unfit: EmitError| io::Error::new(io::ErrorKind::InvalidInput, unfit.to_string());
-    if let Some((index, mac)) = router.own().filter(|_| route.dst.is_multicast()) {
-        // As a frame: the interface has no address, least of all the source's.
-        let len = framed(router, route, advert, mac, scratch).map_err(unfit)?;
-        return match scratch.get(..len) {
-            Some(frame) => cx.system.send_frame(index, frame),
-            None => Ok(()),
-        };
-    }
-    let len = build(router, route, advert, scratch).map_err(unfit)?;
-    match scratch.get(..len) {
-        Some(packet) => cx.system.send_advert(route, packet),
-        None => Ok(()),
-    }
-}
-
-/// An advert from the virtual router's own Ethernet address.
+/// Builds an advert as an Ethernet frame from the virtual router's own address.
 fn framed(
     router: &Router,
     route: &AdvertRoute,
-    advert: (Priority, Stamp),
+    advert: Advert,
     mac: Mac,
-    scratch: &mut [u8],
+    buf: &mut [u8],
 ) -> Result<usize, EmitError> {
-    let found = scratch.len();
-    let Some((head, room)) = scratch.split_at_mut_checked(ether::HEADER_LEN) else {
+    let found = buf.len();
+    let Some((head, rest)) = buf.split_at_mut_checked(ether::HEADER_LEN) else {
         let needed = ether::HEADER_LEN;
         return Err(EmitError::Buffer { found, needed });
     };
     ether::emit_multicast(route.dst, mac, head)?;
-    let len = build(router, route, advert, room)?;
+    let len = build(router, route, advert, rest)?;
     Ok(len.saturating_add(ether::HEADER_LEN))
 }
 
+/// Builds an advert as an IPv4 packet, or as the payload of an IPv6 packet.
 fn build(
     router: &Router,
     route: &AdvertRoute,
-    (priority, stamp): (Priority, Stamp),
-    scratch: &mut [u8],
+    Advert { priority, sequence }: Advert,
+    buf: &mut [u8],
 ) -> Result<usize, EmitError> {
     let conf = &router.conf;
     let advert = AdvertRepr {
@@ -207,7 +241,7 @@ fn build(
         vrid: conf.vrid,
         priority,
         interval: conf.advert_int,
-        auth: auth::auth(&conf.auth),
+        auth: auth::wire_auth(&conf.auth),
         addresses: &router.vips,
     };
     let net = PseudoHeader {
@@ -215,9 +249,9 @@ fn build(
         dst: route.dst,
     };
     let form = checksum_form(conf);
-    let body = |room: &mut [u8]| {
-        let len = vrrp::emit(&advert, Some(&net), form, room)?;
-        auth::sign(conf, stamp, &net, room, len)
+    let body = |rest: &mut [u8]| {
+        let len = vrrp::emit(&advert, Some(&net), form, rest)?;
+        auth::sign(conf, sequence, &net, rest, len)
     };
     match (route.src, route.dst) {
         (IpAddr::V4(src), IpAddr::V4(dst)) => {
@@ -230,7 +264,7 @@ fn build(
                 src,
                 dst,
             };
-            auth::packet_v4(conf, stamp, &header, scratch, body)
+            auth::emit_ipv4(conf, sequence, &header, buf, body)
         }
         (IpAddr::V6(src), IpAddr::V6(dst)) => {
             let (traffic_class, hop_limit, next_header) = (TOS, route.ttl, vrrp::PROTOCOL);
@@ -242,7 +276,7 @@ fn build(
                     src,
                     dst,
                 },
-                scratch,
+                buf,
                 body,
             )
         }
@@ -250,7 +284,7 @@ fn build(
     }
 }
 
-/// How our adverts are summed.
+/// How we compute the checksum of our adverts.
 pub(crate) fn checksum_form(conf: &VrrpInstance) -> ChecksumForm {
     match (conf.version, conf.family, &conf.transport) {
         (Version::V2, ..) => ChecksumForm::Plain,
@@ -260,23 +294,5 @@ pub(crate) fn checksum_form(conf: &VrrpInstance) -> ChecksumForm {
             ChecksumForm::OldUnicast
         }
         (Version::V3, Family::V4, _) => ChecksumForm::PseudoHeader,
-    }
-}
-
-/// Logs when sending begins to fail, fails differently, or works again.
-fn note_sending(router: &mut Router, result: &io::Result<()>) {
-    let name = &router.conf.name;
-    match result {
-        Ok(()) => {
-            if router.send_errno.take().is_some() {
-                log::info!(target: "vrrp", "({name}) adverts can be sent again");
-            }
-        }
-        Err(error) => {
-            let errno = error.raw_os_error().unwrap_or(0);
-            if router.send_errno.replace(errno) != Some(errno) {
-                log::warn!(target: "vrrp", "({name}) advert not sent: {error}");
-            }
-        }
     }
 }

@@ -10,7 +10,7 @@ use core::time::Duration;
 use std::io;
 
 use crate::config::model::Address;
-use crate::engine::kernel::interfaces::{Interface, Interfaces};
+use crate::engine::kernel::interfaces::{Interface, Interfaces, PROTO_KEEPALIVED};
 use crate::engine::kernel::lease::Lease;
 use crate::netlink::addr::{self, AddrFlags, DesiredAddr};
 use crate::netlink::{Ack, Batch};
@@ -21,8 +21,6 @@ use crate::types::{Cidr, Family, IfIndex, IfName, Instant, sorted};
 const CHUNK: usize = 64;
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_LAST: Duration = Duration::from_secs(30);
-/// The mark our addresses carry (`IFA_PROTO`, since Linux 5.18): keepalived's number in rtnetlink.h.
-pub(crate) const PROTO_KEEPALIVED: u8 = 18;
 
 /// What we know of one address.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -159,7 +157,7 @@ pub(crate) struct Outcome {
     /// The first refusal, in words.
     pub(crate) first_refused: Option<String>,
     /// Whether refusals are a change to what was reported last.
-    pub(crate) news: bool,
+    pub(crate) report: bool,
 }
 
 /// See the top of the file.
@@ -187,7 +185,7 @@ impl AddressSet {
         }
     }
 
-    pub(crate) fn addresses(&self) -> impl Iterator<Item = &Address> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Address> {
         self.slots.iter().map(|slot| &slot.address)
     }
 
@@ -212,15 +210,15 @@ impl AddressSet {
     }
 
     /// The addresses as the kernel lists them, and their interfaces.
-    pub(crate) fn places(&self) -> impl Iterator<Item = (&IfName, Cidr)> {
+    pub(crate) fn installed_as(&self) -> impl Iterator<Item = (&IfName, Cidr)> {
         let slots = self.slots.iter();
         slots.map(|slot| (&slot.address.dev, slot.listed()))
     }
 
-    /// Takes its own addresses out of `strays`.
-    pub(crate) fn spare(&self, strays: &mut Vec<(IfName, Cidr)>) {
-        for (dev, cidr) in self.places() {
-            strays.retain(|stray| (&stray.0, stray.1) != (dev, cidr));
+    /// Takes its own addresses out of `stale`.
+    pub(crate) fn remove_own_from(&self, stale: &mut Vec<(IfName, Cidr)>) {
+        for (dev, cidr) in self.installed_as() {
+            stale.retain(|stray| (&stray.0, stray.1) != (dev, cidr));
         }
     }
 
@@ -247,7 +245,7 @@ impl AddressSet {
     }
 
     /// Removes what a daemon that was killed has left behind.
-    pub(crate) fn clean(&mut self, cx: &mut Cx<'_>, links: &Interfaces) -> usize {
+    pub(crate) fn remove_leftovers(&mut self, cx: &mut Cx<'_>, links: &Interfaces) -> usize {
         let left = self.adopt(links);
         if left > 0 {
             self.withdraw(cx, links);
@@ -400,7 +398,7 @@ impl AddressSet {
 
     fn after(&mut self, now: Instant, outcome: &mut Outcome) {
         self.plan();
-        outcome.news = outcome.refused != self.refused;
+        outcome.report = outcome.refused != self.refused;
         self.refused = outcome.refused;
         if outcome.refused > 0 {
             self.retry_at = Some(now.after(self.retry_after));
@@ -497,14 +495,14 @@ fn remove(cx: &mut Cx<'_>, slots: &mut [Slot], kind: Kind, links: &Interfaces) {
 
 /// Removes those of these addresses that bear our mark, and tells how many there are. Without a mark, before Linux
 /// 5.18, they may be anybody's.
-pub(crate) fn remove_strays(
+pub(crate) fn remove_marked(
     cx: &mut Cx<'_>,
-    strays: &[(IfName, Cidr)],
+    stale: &[(IfName, Cidr)],
     links: &Interfaces,
 ) -> usize {
     let mut batch = Batch::new(1);
     let mut count = 0_usize;
-    for (dev, cidr) in strays {
+    for (dev, cidr) in stale {
         let Some(link) = links.by_name(dev) else {
             continue;
         };

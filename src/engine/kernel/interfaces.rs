@@ -1,27 +1,29 @@
-//! The interfaces and their addresses, as the kernel last told.
+//! The interfaces and their addresses, as last reported by the kernel.
 //!
-//! Filled by a dump at start and after lost news, kept up to date by events; the same messages, the
-//! same code. Also decides when an interface counts as up (`interface_up_down_delays`).
+//! Filled by a dump at startup and after lost events, and kept up to date by events; both consist of the
+//! same messages. Also decides when an interface counts as up (`interface_up_down_delays`).
 
 use core::net::IpAddr;
 use core::time::Duration;
 
 use crate::config::model::UpDownDelay;
-use crate::engine::kernel::addresses::PROTO_KEEPALIVED;
 use crate::netlink::addr::AddrFlags;
 use crate::netlink::link::LinkFlags;
-use crate::netlink::{Addr, Link as LinkNews, Message};
+use crate::netlink::{Addr, Link, Message};
 use crate::types::{Cidr, Family, IfIndex, IfName, Instant, Mac};
+
+/// `IFA_PROTO` of our addresses (Linux 5.18): keepalived's number in rtnetlink.h.
+pub(crate) const PROTO_KEEPALIVED: u8 = 18;
 
 /// An address on an interface.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Present {
     pub(crate) cidr: Cidr,
-    /// Usable as a source: neither tentative nor refused by duplicate address detection.
+    /// Can be a source address: not tentative, and duplicate address detection has not failed.
     pub(crate) usable: bool,
     /// A secondary IPv4 address.
     pub(crate) secondary: bool,
-    /// Marked with keepalived's protocol number: ours, or left by one of us.
+    /// Has [`PROTO_KEEPALIVED`]: set by us or by an earlier process.
     pub(crate) marked: bool,
 }
 
@@ -30,32 +32,32 @@ pub(crate) struct Present {
 pub(crate) struct Interface {
     pub(crate) index: IfIndex,
     pub(crate) name: IfName,
-    /// Administratively up: takes addresses and routes.
-    on: bool,
-    /// Administratively up and with carrier.
-    up: bool,
-    /// `up`, with the configured delays applied.
-    believed: bool,
-    /// When `believed` becomes `up`.
-    settles: Option<Instant>,
+    /// `IFF_UP`: addresses and routes can be set.
+    admin_up: bool,
+    /// `IFF_UP` and `IFF_RUNNING`: has carrier.
+    oper_up: bool,
+    /// `oper_up` after the configured delays.
+    debounced_up: bool,
+    /// When `debounced_up` becomes `oper_up`.
+    debounce_until: Option<Instant>,
     pub(crate) mac: Option<Mac>,
-    /// The interface it sits upon.
+    /// The interface below a macvlan or VLAN.
     pub(crate) parent: Option<IfIndex>,
     pub(crate) macvlan: bool,
-    /// Neighbours are not asked for with ARP or neighbour discovery here.
-    pub(crate) silent: bool,
+    /// Uses neither ARP nor neighbor discovery.
+    pub(crate) noarp: bool,
     pub(crate) addrs: Vec<Present>,
 }
 
 impl Interface {
-    /// Whether the interface counts as up.
+    /// Whether the interface counts as up, the configured delays considered.
     pub(crate) fn is_up(&self) -> bool {
-        self.believed
+        self.debounced_up
     }
 
-    /// Whether it is switched on and has carrier, whatever we are to believe.
-    pub(crate) fn is_on(&self) -> bool {
-        self.up
+    /// Whether the interface is up now, without delays.
+    pub(crate) fn is_oper_up(&self) -> bool {
+        self.oper_up
     }
 
     pub(crate) fn has(&self, cidr: &Cidr) -> bool {
@@ -63,11 +65,11 @@ impl Interface {
     }
 
     /// The address adverts are sent from: IPv4, the first primary one; IPv6, the first link-local one.
-    /// `virtual_` tells which addresses are a router's virtual ones and therefore never a source.
+    /// `is_virtual`: whether an address is a VIP, which is no source address.
     pub(crate) fn source(
         &self,
         family: Family,
-        virtual_: impl Fn(&Cidr) -> bool,
+        is_virtual: impl Fn(&Cidr) -> bool,
     ) -> Option<IpAddr> {
         let fits = |present: &&Present| {
             present.usable
@@ -75,7 +77,7 @@ impl Interface {
                     IpAddr::V4(_) => family == Family::V4,
                     IpAddr::V6(addr) => family == Family::V6 && addr.is_unicast_link_local(),
                 }
-                && !virtual_(&present.cidr)
+                && !is_virtual(&present.cidr)
         };
         let candidates = || self.addrs.iter().filter(fits);
         let primary = candidates().find(|present| !present.secondary);
@@ -83,21 +85,33 @@ impl Interface {
             .or_else(|| candidates().next())
             .map(|present| present.cidr.addr)
     }
+
+    /// Starts, ends or continues the delay of a change.
+    fn debounce(&mut self, now: Instant, delay: Duration) {
+        if self.oper_up == self.debounced_up {
+            self.debounce_until = None;
+        } else if delay.is_zero() {
+            self.debounced_up = self.oper_up;
+            self.debounce_until = None;
+        } else if self.debounce_until.is_none() {
+            self.debounce_until = Some(now.after(delay));
+        }
+    }
 }
 
-/// What a message changed.
+/// What a message has changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Change {
     Nothing,
-    /// An interface came, went, or changed in a way that matters.
+    /// An interface was added or removed, or a property that matters has changed.
     Link(IfIndex),
-    /// An address came.
+    /// An address was added.
     Added(IfIndex),
-    /// An address went.
+    /// An address was removed.
     Lost(IfIndex),
 }
 
-/// All interfaces, ordered by index.
+/// All interfaces, sorted by index.
 #[derive(Debug, Default)]
 pub(crate) struct Interfaces {
     list: Vec<Interface>,
@@ -105,12 +119,11 @@ pub(crate) struct Interfaces {
 }
 
 impl Interfaces {
-    /// How long changes must last from now on.
-    pub(crate) fn delay(&mut self, delays: Vec<UpDownDelay>) {
+    pub(crate) fn set_delays(&mut self, delays: Vec<UpDownDelay>) {
         self.delays = delays;
     }
 
-    /// An empty table to be filled by a dump; `adopt` then carries over what a dump cannot tell.
+    /// An empty table for a dump, to be passed to [`Interfaces::adopt`].
     pub(crate) fn fresh(&self) -> Self {
         Interfaces {
             list: Vec::new(),
@@ -118,28 +131,33 @@ impl Interfaces {
         }
     }
 
-    /// Takes over the table of a dump, keeping beliefs about interfaces that are still there.
+    /// Takes over a dumped table, with the delays that run for interfaces that still exist.
     pub(crate) fn adopt(&mut self, now: Instant, mut dumped: Interfaces) {
         for link in &mut dumped.list {
             if let Some(old) = self.get(link.index) {
-                let delay = self.delay_of(&link.name, link.up);
-                link.believed = old.believed;
-                link.settles = old.settles;
-                settle(link, now, delay);
+                let delay = self.delay_of(&link.name, link.oper_up);
+                link.debounced_up = old.debounced_up;
+                link.debounce_until = old.debounce_until;
+                link.debounce(now, delay);
             }
         }
         self.list = dumped.list;
     }
 
-    pub(crate) fn get(&self, index: IfIndex) -> Option<&Interface> {
-        let place = self
-            .list
-            .binary_search_by_key(&index, |link| link.index)
-            .ok()?;
-        self.list.get(place)
+    fn position(&self, index: IfIndex) -> Result<usize, usize> {
+        self.list.binary_search_by_key(&index, |link| link.index)
     }
 
-    /// An interface we have deleted; the kernel will say so too.
+    pub(crate) fn get(&self, index: IfIndex) -> Option<&Interface> {
+        self.list.get(self.position(index).ok()?)
+    }
+
+    fn get_mut(&mut self, index: IfIndex) -> Option<&mut Interface> {
+        let at = self.position(index).ok()?;
+        self.list.get_mut(at)
+    }
+
+    /// Removes an interface that we have deleted, before the kernel's event arrives.
     pub(crate) fn forget(&mut self, index: IfIndex) {
         self.list.retain(|link| link.index != index);
     }
@@ -152,36 +170,30 @@ impl Interfaces {
         self.list.iter()
     }
 
-    /// How long an interface must be down, and up, to be believed.
+    /// The delays before an interface counts as down, and as up.
     pub(crate) fn delays(&self, name: &IfName) -> (Duration, Duration) {
         (self.delay_of(name, false), self.delay_of(name, true))
     }
 
     /// The interface that has this address.
     pub(crate) fn owner_of(&self, addr: IpAddr) -> Option<&Interface> {
-        self.list
-            .iter()
-            .find(|link| link.addrs.iter().any(|present| present.cidr.addr == addr))
+        let has = |link: &&Interface| link.addrs.iter().any(|one| one.cidr.addr == addr);
+        self.list.iter().find(has)
     }
 
-    /// Notes what a message of the kernel says.
+    /// Applies a netlink message.
     pub(crate) fn apply(&mut self, now: Instant, message: &Message<'_>) -> Change {
         match message {
-            Message::NewLink(news) => self.link(now, news),
-            Message::DelLink(news) => {
-                match self
-                    .list
-                    .binary_search_by_key(&news.index, |link| link.index)
-                {
-                    Ok(place) => {
-                        self.list.remove(place);
-                        Change::Link(news.index)
-                    }
-                    Err(_) => Change::Nothing,
+            Message::NewLink(link) => self.link_changed(now, link),
+            Message::DelLink(link) => match self.position(link.index) {
+                Ok(at) => {
+                    self.list.remove(at);
+                    Change::Link(link.index)
                 }
-            }
-            Message::NewAddr(news) => self.addr(news),
-            Message::DelAddr(news) => self.addr_gone(news),
+                Err(_) => Change::Nothing,
+            },
+            Message::NewAddr(addr) => self.addr_changed(addr),
+            Message::DelAddr(addr) => self.addr_removed(addr),
             Message::NewRoute(_)
             | Message::DelRoute(_)
             | Message::NewRule(_)
@@ -194,104 +206,88 @@ impl Interfaces {
         }
     }
 
-    fn link(&mut self, now: Instant, news: &LinkNews<'_>) -> Change {
-        let Some(name) = IfName::new(news.name) else {
+    fn link_changed(&mut self, now: Instant, event: &Link<'_>) -> Change {
+        let Some(name) = IfName::new(event.name) else {
             return Change::Nothing;
         };
-        let on = news.flags.has(LinkFlags::UP);
-        let up = on && news.flags.has(LinkFlags::RUNNING);
-        let delay = self.delay_of(&name, up);
-        let place = self
-            .list
-            .binary_search_by_key(&news.index, |link| link.index);
-        let mute = [
+        let admin_up = event.flags.has(LinkFlags::UP);
+        let oper_up = admin_up && event.flags.has(LinkFlags::RUNNING);
+        let delay = self.delay_of(&name, oper_up);
+        let without_arp = [
             LinkFlags::NO_ARP,
             LinkFlags::POINT_TO_POINT,
             LinkFlags::LOOPBACK,
         ];
-        let silent = mute.into_iter().any(|flag| news.flags.has(flag));
-        match place {
-            Ok(place) => {
-                let Some(link) = self.list.get_mut(place) else {
-                    return Change::Nothing;
-                };
-                let same =
-                    (link.up, link.on) == (up, on) && link.name == name && link.mac == news.mac;
-                link.on = on;
-                link.up = up;
-                link.name = name;
-                link.mac = news.mac;
-                link.parent = news.parent;
-                link.silent = silent;
-                settle(link, now, delay);
-                if same {
-                    Change::Nothing
-                } else {
-                    Change::Link(news.index)
-                }
-            }
-            Err(place) => {
-                // A new interface is believed at once: there is no former state to protect.
+        let noarp = without_arp.into_iter().any(|flag| event.flags.has(flag));
+        let at = match self.position(event.index) {
+            Ok(at) => at,
+            Err(at) => {
+                // There is no previous state, so no delay.
                 let link = Interface {
-                    index: news.index,
+                    index: event.index,
                     name,
-                    on,
-                    up,
-                    believed: up,
-                    settles: None,
-                    mac: news.mac,
-                    parent: news.parent,
-                    macvlan: news.kind == Some("macvlan"),
-                    silent,
+                    admin_up,
+                    oper_up,
+                    debounced_up: oper_up,
+                    debounce_until: None,
+                    mac: event.mac,
+                    parent: event.parent,
+                    macvlan: event.kind == Some("macvlan"),
+                    noarp,
                     addrs: Vec::new(),
                 };
-                self.list.insert(place, link);
-                Change::Link(news.index)
+                self.list.insert(at, link);
+                return Change::Link(event.index);
             }
+        };
+        let Some(link) = self.list.get_mut(at) else {
+            return Change::Nothing;
+        };
+        let same = (link.oper_up, link.admin_up) == (oper_up, admin_up)
+            && link.name == name
+            && link.mac == event.mac;
+        link.admin_up = admin_up;
+        link.oper_up = oper_up;
+        link.name = name;
+        link.mac = event.mac;
+        link.parent = event.parent;
+        link.noarp = noarp;
+        link.debounce(now, delay);
+        if same {
+            Change::Nothing
+        } else {
+            Change::Link(event.index)
         }
     }
 
-    fn addr(&mut self, news: &Addr<'_>) -> Change {
-        let Some(link) = self.get_mut(news.index) else {
+    fn addr_changed(&mut self, event: &Addr<'_>) -> Change {
+        let Some(link) = self.get_mut(event.index) else {
             return Change::Nothing;
         };
-        let has = |flag| news.flags.has(flag);
+        let has = |flag| event.flags.has(flag);
         let present = Present {
-            cidr: news.cidr,
+            cidr: event.cidr,
             usable: !(has(AddrFlags::TENTATIVE) || has(AddrFlags::DADFAILED)),
             secondary: has(AddrFlags::SECONDARY),
-            marked: news.proto == Some(PROTO_KEEPALIVED),
+            marked: event.proto == Some(PROTO_KEEPALIVED),
         };
-        match link.addrs.iter_mut().find(|known| known.cidr == news.cidr) {
-            Some(known) if *known == present => Change::Nothing,
-            Some(known) => {
-                *known = present;
-                Change::Added(news.index)
-            }
-            None => {
-                link.addrs.push(present);
-                Change::Added(news.index)
-            }
+        match link.addrs.iter_mut().find(|known| known.cidr == event.cidr) {
+            Some(known) if *known == present => return Change::Nothing,
+            Some(known) => *known = present,
+            None => link.addrs.push(present),
         }
+        Change::Added(event.index)
     }
 
-    fn addr_gone(&mut self, news: &Addr<'_>) -> Change {
-        let Some(link) = self.get_mut(news.index) else {
+    fn addr_removed(&mut self, event: &Addr<'_>) -> Change {
+        let Some(link) = self.get_mut(event.index) else {
             return Change::Nothing;
         };
-        let Some(place) = link.addrs.iter().position(|known| known.cidr == news.cidr) else {
+        let Some(at) = link.addrs.iter().position(|known| known.cidr == event.cidr) else {
             return Change::Nothing;
         };
-        link.addrs.remove(place);
-        Change::Lost(news.index)
-    }
-
-    fn get_mut(&mut self, index: IfIndex) -> Option<&mut Interface> {
-        let place = self
-            .list
-            .binary_search_by_key(&index, |link| link.index)
-            .ok()?;
-        self.list.get_mut(place)
+        link.addrs.remove(at);
+        Change::Lost(event.index)
     }
 
     // ---- delays ----
@@ -304,33 +300,22 @@ impl Interfaces {
         )
     }
 
-    /// When the next delayed change is to be believed.
+    /// When the next delay ends.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.list.iter().filter_map(|link| link.settles).min()
+        let links = self.list.iter();
+        links.filter_map(|link| link.debounce_until).min()
     }
 
-    /// Believes what has lasted long enough; tells whether anything changed.
+    /// Ends the delays that are over. Returns whether there were any.
     pub(crate) fn expire(&mut self, now: Instant) -> bool {
         let mut changed = false;
         for link in &mut self.list {
-            if link.settles.is_some_and(|at| at <= now) {
-                link.settles = None;
-                link.believed = link.up;
+            if link.debounce_until.is_some_and(|at| at <= now) {
+                link.debounce_until = None;
+                link.debounced_up = link.oper_up;
                 changed = true;
             }
         }
         changed
-    }
-}
-
-/// Begins, ends or leaves alone the waiting time of a change.
-fn settle(link: &mut Interface, now: Instant, delay: Duration) {
-    if link.up == link.believed {
-        link.settles = None;
-    } else if delay.is_zero() {
-        link.believed = link.up;
-        link.settles = None;
-    } else if link.settles.is_none() {
-        link.settles = Some(now.after(delay));
     }
 }

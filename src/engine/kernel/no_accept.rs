@@ -1,78 +1,79 @@
-//! `no_accept`: what is sent to the addresses, and what would be sent from them, is dropped by nftables.
+//! `no_accept`: nftables drops packets to the virtual addresses and from them.
 //!
-//! The table stands from the beginning to the end and holds the addresses of all instances that do not
-//! accept, whoever is master: the rules sit where packets are for this machine or come from it, and there
-//! an address that this machine does not have never occurs. So nothing is left to do in a takeover but to see that the
-//! addresses are still in the table, before they are set; somebody may have flushed the whole ruleset.
-//!
-//! Packets that only pass through are no business of these hooks.
+//! The table exists from startup to exit and contains the addresses of all instances with `no_accept`,
+//! whichever router is master: in the input and output hooks an address that this machine does not have
+//! never occurs. A takeover only has to ensure, before the addresses are set, that they are still in the
+//! table, because the whole ruleset may have been flushed. Forwarded packets do not pass these hooks.
 
 use crate::config::model::Nft;
+use crate::engine::Engine;
 use crate::engine::cx::Cx;
-use crate::engine::instance::router::Router;
+use crate::engine::instance::router::{Router, Routers};
 use crate::engine::kernel::addresses::reason;
+use crate::engine::system::error_text;
 use crate::netlink::Batch;
 use crate::netlink::nft::{self, Element, Table};
-use crate::types::Family;
+use crate::types::{Family, InstanceId};
 
 const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 
-/// See the top of the file.
+/// The nftables tables and their state.
 #[derive(Debug, Default)]
 pub(crate) struct NoAccept {
     nft: Nft,
     /// Which of [`FAMILIES`] have a table.
-    made: [bool; 2],
-    /// Why the kernel does not do it, as last said.
+    created: [bool; 2],
+    /// Why the kernel refused them, as last logged.
     refused: Option<String>,
 }
 
 impl NoAccept {
-    /// Whether addresses answer that should not.
+    /// Whether addresses accept packets that should not.
     pub(crate) fn is_missing(&self) -> bool {
         self.refused.is_some()
     }
 
-    /// A new configuration: makes the tables it needs, in one go with what is in them, and removes the others.
+    /// Creates the tables that a configuration needs, each with its contents in one transaction, and
+    /// removes the others.
     pub(crate) fn replace(&mut self, cx: &mut Cx<'_>, nft: &Nft, routers: &[Router]) {
         if self.nft != *nft {
             self.remove(cx);
             self.nft = nft.clone();
         }
-        self.make(cx, routers);
+        self.create(cx, routers);
     }
 
-    /// Sees to it that the instance's addresses are in the tables. To be called before they are set.
-    pub(crate) fn ensure(&mut self, cx: &mut Cx<'_>, id: usize, routers: &[Router]) {
+    /// Ensures that the instance's addresses are in the tables. To be called before they are set.
+    pub(crate) fn ensure(&mut self, cx: &mut Cx<'_>, id: InstanceId, routers: &Routers) {
         let Some(router) = routers.get(id).filter(|router| !router.conf.accept) else {
             return;
         };
         let elements: Vec<Element<'_>> = elements(router).collect();
-        for (made, family) in self.made.into_iter().zip(FAMILIES) {
+        for (created, family) in self.created.into_iter().zip(FAMILIES) {
             if elements.iter().any(|one| Family::of(one.addr) == family)
-                && (!made || self.add(cx, family, &elements).is_err())
+                && (!created || self.add(cx, family, &elements).is_err())
             {
-                return self.make(cx, routers);
+                return self.create(cx, routers);
             }
         }
     }
 
-    /// Takes over the tables of a predecessor that was killed: [`NoAccept::replace`] puts ours in their place.
+    /// Takes over the tables of a killed process; [`NoAccept::replace`] replaces them.
     pub(crate) fn adopt(&mut self, nft: &Nft) {
         self.nft = nft.clone();
-        self.made = [true; 2];
+        self.created = [true; 2];
     }
 
-    /// Removes the tables; also those of a predecessor that was killed.
-    pub(crate) fn clean(&mut self, cx: &mut Cx<'_>, nft: &Nft) {
+    /// Removes the tables that a killed process may have left.
+    pub(crate) fn remove_leftovers(&mut self, cx: &mut Cx<'_>, nft: &Nft) {
         self.adopt(nft);
         self.remove(cx);
     }
 
-    /// Removes the tables we made.
+    /// Removes the tables that exist.
     pub(crate) fn remove(&mut self, cx: &mut Cx<'_>) {
-        for (made, family) in self.made.iter_mut().zip(FAMILIES) {
-            if core::mem::take(made) {
+        for (created, family) in self.created.iter_mut().zip(FAMILIES) {
+            if core::mem::take(created) {
                 let table = table(&self.nft, family);
                 if let Err(why) = request(cx, |batch| table.delete(batch)) {
                     log::debug!(target: "netlink", "table {} not removed: {why}", table.name);
@@ -81,32 +82,34 @@ impl NoAccept {
         }
     }
 
-    fn make(&mut self, cx: &mut Cx<'_>, routers: &[Router]) {
+    fn create(&mut self, cx: &mut Cx<'_>, routers: &[Router]) {
         let before = self.refused.take();
         let elements: Vec<Element<'_>> = routers
             .iter()
             .filter(|router| !router.conf.accept)
             .flat_map(elements)
             .collect();
-        for (place, family) in FAMILIES.into_iter().enumerate() {
-            let mine = elements.iter().copied();
-            let mine: Vec<Element<'_>> =
-                mine.filter(|one| Family::of(one.addr) == family).collect();
-            let result = self.make_one(cx, place, family, &mine);
+        for (nth, family) in FAMILIES.into_iter().enumerate() {
+            let own = elements.iter().copied();
+            let own: Vec<Element<'_>> = own.filter(|one| Family::of(one.addr) == family).collect();
+            let result = self.create_one(cx, nth, &own);
             self.refused = core::mem::take(&mut self.refused).or(result.err());
         }
-        self.say(before.as_deref(), routers);
+        self.log_change(before.as_deref(), routers);
     }
 
-    fn make_one(
+    /// Creates the table of the `nth` family.
+    fn create_one(
         &mut self,
         cx: &mut Cx<'_>,
-        place: usize,
-        family: Family,
+        nth: usize,
         elements: &[Element<'_>],
     ) -> Result<(), String> {
-        let made = self.made.get(place).is_some_and(|made| *made);
-        if elements.is_empty() && !made {
+        let Some(&family) = FAMILIES.get(nth) else {
+            return Ok(());
+        };
+        let created = self.created.get(nth).is_some_and(|created| *created);
+        if elements.is_empty() && !created {
             return Ok(());
         }
         let table = table(&self.nft, family);
@@ -119,8 +122,8 @@ impl NoAccept {
                 table.delete(batch);
             }
         });
-        if let Some(made) = self.made.get_mut(place) {
-            *made = result.is_ok() && !elements.is_empty();
+        if let Some(created) = self.created.get_mut(nth) {
+            *created = result.is_ok() && !elements.is_empty();
         }
         result?;
         chunks.try_for_each(|chunk| self.add(cx, family, chunk))
@@ -133,8 +136,8 @@ impl NoAccept {
             .try_for_each(|chunk| request(cx, |batch| table.add(batch, chunk)))
     }
 
-    /// Says that it does not work, or that it works again, when that is news.
-    fn say(&self, before: Option<&str>, routers: &[Router]) {
+    /// Logs when the tables stop or start working.
+    fn log_change(&self, before: Option<&str>, routers: &[Router]) {
         let Some(why) = &self.refused else {
             if before.is_some() {
                 log::info!(target: "vrrp", "no_accept is enforced now");
@@ -153,9 +156,17 @@ impl NoAccept {
         }
         log::error!(
             target: "vrrp",
-            "no_accept is not enforced, the addresses of {names} answer: nftables: {why} \
-             (it needs the kernel's nf_tables; OpenWrt: kmod-nft-core)"
+            "no_accept is not enforced, the addresses of {names} accept packets: nftables: {why} \
+             (requires nf_tables in the kernel; OpenWrt: kmod-nft-core)"
         );
+    }
+}
+
+impl Engine {
+    /// Creates the tables for the configured instances.
+    pub(crate) fn replace_no_accept(&mut self, cx: &mut Cx<'_>) {
+        let nft = &self.shared.global.nft;
+        self.shared.no_accept.replace(cx, nft, &self.routers);
     }
 }
 
@@ -169,13 +180,13 @@ fn table(nft: &Nft, family: Family) -> Table<'_> {
 }
 
 fn elements(router: &Router) -> impl Iterator<Item = Element<'_>> {
-    router.addresses.addresses().map(|address| Element {
+    router.addresses.iter().map(|address| Element {
         addr: address.cidr.addr,
         dev: &address.dev,
     })
 }
 
-/// All that `fill` appends happens, or nothing and the kernel's first reason.
+/// Sends what `fill` appends as one transaction. The error is the kernel's first refusal.
 fn request(cx: &mut Cx<'_>, fill: impl FnOnce(&mut Batch)) -> Result<(), String> {
     let mut batch = Batch::new(1);
     nft::begin_batch(&mut batch);
@@ -185,6 +196,6 @@ fn request(cx: &mut Cx<'_>, fill: impl FnOnce(&mut Batch)) -> Result<(), String>
     let sent = cx.system.request_netfilter(&batch, &mut |ack| {
         refusal.get_or_insert_with(|| reason(ack));
     });
-    sent.map_err(|error| error.to_string())?;
+    sent.map_err(|error| error_text(&error))?;
     refusal.map_or(Ok(()), Err)
 }

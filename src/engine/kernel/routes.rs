@@ -62,7 +62,7 @@ pub(crate) struct Outcome {
     pub(crate) refused: usize,
     pub(crate) first_refused: Option<String>,
     /// Whether refusals are a change to what was reported last.
-    pub(crate) news: bool,
+    pub(crate) report: bool,
 }
 
 /// See the top of the file.
@@ -188,7 +188,7 @@ impl RouteSet {
 
     /// Removes what a daemon that was killed has left behind: what has our protocol number and is otherwise
     /// as configured. Tells how many there were.
-    pub(crate) fn clean(&mut self, cx: &mut Cx<'_>, links: &Interfaces) -> usize {
+    pub(crate) fn remove_leftovers(&mut self, cx: &mut Cx<'_>, links: &Interfaces) -> usize {
         let count = delete(cx, &self.slots, links, |_| true);
         self.all_are(Held::No);
         count
@@ -247,7 +247,7 @@ impl RouteSet {
         }
         let refused = self.slots.iter().filter(|slot| slot.held == Held::Refused);
         outcome.refused = refused.count();
-        outcome.news = outcome.refused != self.refused;
+        outcome.report = outcome.refused != self.refused;
         self.refused = outcome.refused;
         if outcome.refused > 0 {
             // An attempt in between, made in hope, is not one of those that become rarer.

@@ -1,24 +1,23 @@
-//! Kernel settings that are refused. Each costs its own warning, except where all of them are refused, as in a container
-//! whose /proc/sys is read-only: that is one.
+//! Refused kernel settings. Each causes a warning, but a read-only /proc/sys, as in containers, only one.
 
 use std::io;
 
-/// What has been said.
+/// Which refusals were logged.
 #[derive(Debug, Default)]
 pub(crate) struct SysctlErrors {
     read_only: bool,
 }
 
 impl SysctlErrors {
-    /// A setting was refused. Whether that one is still to be said.
-    pub(crate) fn is_news(&mut self, error: &io::Error) -> bool {
+    /// Whether a refusal has to be logged by the caller. That /proc/sys is read-only is logged here.
+    pub(crate) fn is_new(&mut self, error: &io::Error) -> bool {
         if error.kind() != io::ErrorKind::ReadOnlyFilesystem {
             return true;
         }
         if !core::mem::replace(&mut self.read_only, true) {
             log::warn!(
                 target: "vrrp",
-                "/proc/sys is read-only: what use_vmac and promote_secondaries set there stays as it is"
+                "/proc/sys is read-only: the settings of use_vmac and promote_secondaries are not applied"
             );
         }
         false

@@ -4,7 +4,7 @@ use crate::config::model::lvs::{CheckKind, Lvs};
 use crate::engine::cx::Cx;
 use crate::engine::lvs::CheckChange;
 use crate::engine::lvs::checks::{Checks, Method, Phase, lookup};
-use crate::engine::notify::children::{Children, Owner};
+use crate::engine::notify::children::{ChildCommand, Children, Owner};
 use crate::engine::system::Exit;
 use crate::types::Instant;
 
@@ -42,7 +42,7 @@ impl Checks {
             return;
         };
         let (owner, limit) = (Owner::Check(index), Some(*timeout));
-        match children.run(cx, owner, (command, &[]), limit) {
+        match children.run(cx, owner, ChildCommand::plain(command), limit) {
             Ok(()) => run.phase = Phase::Running { overdue: false },
             Err(error) => {
                 self.programs.release();

@@ -21,13 +21,14 @@ use crate::check::SocketEvent;
 use crate::config::model::{self, Fifo};
 use crate::ctl;
 use crate::engine::cx::Cx;
-use crate::engine::instance::router::Router;
+use crate::engine::instance::router::Routers;
 use crate::engine::shared::Shared;
 use crate::engine::system::{Exit, System};
 use crate::engine::virtual_services::VirtualServices;
 use crate::lvs::reload_match::{ServiceMatch, match_previous};
 use crate::lvs::state::{Change, CheckState, VirtualServers};
 
+use crate::types::InstanceId;
 use checks::Checks;
 use ipvs::Reconciler;
 use notify::RemovalReason;
@@ -132,7 +133,7 @@ impl VirtualServices for Lvs {
         self.suspends_with(addr)
     }
 
-    fn start(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, routers: &[Router]) {
+    fn start(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, routers: &Routers) {
         let changes = self.settle();
         self.start_ipvs(cx, shared, routers);
         self.notify_all(cx, shared, &changes);
@@ -155,7 +156,7 @@ impl VirtualServices for Lvs {
         &mut self,
         cx: &mut Cx<'_>,
         shared: &mut Shared,
-        routers: &[Router],
+        routers: &Routers,
         new: model::Lvs,
     ) {
         let matches = match_previous(&self.conf, &new);
@@ -193,8 +194,8 @@ impl VirtualServices for Lvs {
         &mut self,
         cx: &mut Cx<'_>,
         shared: &mut Shared,
-        routers: &[Router],
-        instance: usize,
+        routers: &Routers,
+        instance: InstanceId,
     ) {
         self.follow_instance(cx, shared, routers, instance);
     }

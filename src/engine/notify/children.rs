@@ -1,45 +1,64 @@
-//! Which child is whose, and the end of those that take too long.
+//! Child processes, their owners, and the termination of those that exceed their time limit.
 //!
 //! ```text
-//! run ── its time is up ── SIGTERM ── two seconds ── SIGKILL       always to the whole process group
-//!  └──────── ended ──────────┴──────────────┴── its owner is told; once told to end, its group is killed
+//! run ── time limit ── SIGTERM ── two seconds ── SIGKILL       always to the whole process group
+//!  └──── ended ───────────┴──────────────┴── the owner handles the exit status; the group of a
+//!                                            terminated child is killed
 //! ```
 
-use crate::engine::cx::Cx;
 use core::time::Duration;
 use std::io;
 
 use crate::config::model::Command;
 use crate::engine::Engine;
+use crate::engine::cx::Cx;
 use crate::engine::system::{Exit, Kill, Pid, System};
 use crate::notify::queue::QueueId;
 use crate::types::Instant;
 
-/// From SIGTERM to SIGKILL.
+/// Time from SIGTERM to SIGKILL.
 pub(crate) const GRACE: Duration = Duration::from_secs(2);
-/// Children at one time. Every owner has few; this keeps a mistake from filling the process table.
-const MOST: usize = 1024;
+/// Children at one time. Every owner has few; the limit protects the process table from a mistake.
+const MAX_CHILDREN: usize = 1024;
 
-/// Who is told of a child's end.
+/// What a child process is for; decides who handles its exit status.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Owner {
-    /// The run of a `vrrp_script`, by its place.
+    /// A `vrrp_script`, by its position.
     Script(usize),
     /// A notify script.
     Notify(QueueId),
-    /// What reads a FIFO, by the FIFO's place.
+    /// The reader of a FIFO, by the FIFO's position.
     Fifo(usize),
-    /// Whoever delivers a mail.
-    #[cfg_attr(
-        not(feature = "mail"),
-        expect(dead_code, reason = "nobody is written to")
-    )]
+    /// The sender of a mail.
+    #[cfg_attr(not(feature = "mail"), expect(dead_code, reason = "no mail is sent"))]
     Mail,
-    /// The run of a `MISC_CHECK`, by the check's place.
-    #[cfg_attr(not(feature = "lvs"), expect(dead_code, reason = "nothing is checked"))]
+    /// A `MISC_CHECK`, by its position.
+    #[cfg_attr(
+        not(feature = "lvs"),
+        expect(dead_code, reason = "there are no checks")
+    )]
     Check(usize),
-    /// Nobody any more: it is only waited for.
+    /// None any longer: its exit status is ignored.
     Nobody,
+}
+
+/// A program to run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ChildCommand<'a> {
+    pub(crate) command: &'a Command,
+    /// Appended to its arguments.
+    pub(crate) extra_args: &'a [&'a str],
+}
+
+impl<'a> ChildCommand<'a> {
+    /// A program with its configured arguments alone.
+    pub(crate) fn plain(command: &'a Command) -> Self {
+        ChildCommand {
+            command,
+            extra_args: &[],
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -48,16 +67,16 @@ struct Child {
     owner: Owner,
     /// When it is signaled next.
     due: Option<Instant>,
-    /// It has been told to end.
-    told: bool,
+    /// SIGTERM has been sent.
+    terminated: bool,
 }
 
-/// All children there are.
+/// All child processes.
 #[derive(Debug, Default)]
 pub(crate) struct Children(Vec<Child>);
 
 impl Children {
-    /// Starts a program. With a `limit`, it is ended when it takes longer.
+    /// Starts a program; it is terminated after `limit`.
     ///
     /// # Errors
     /// The kernel's refusal, or there are too many children.
@@ -65,33 +84,33 @@ impl Children {
         &mut self,
         cx: &mut Cx<'_>,
         owner: Owner,
-        (command, more): (&Command, &[&str]),
+        command: ChildCommand<'_>,
         limit: Option<Duration>,
     ) -> io::Result<()> {
-        if self.0.len() >= MOST {
+        if self.0.len() >= MAX_CHILDREN {
             return Err(io::ErrorKind::ResourceBusy.into());
         }
-        let pid = cx.system.spawn(command, more)?;
+        let pid = cx.system.spawn(command.command, command.extra_args)?;
         self.adopt(cx.now, owner, pid, limit);
         Ok(())
     }
 
-    /// Takes care of a child that has been started already.
+    /// Adds a child that was started elsewhere.
     pub(crate) fn adopt(&mut self, now: Instant, owner: Owner, pid: Pid, limit: Option<Duration>) {
         self.0.push(Child {
             pid,
             owner,
             due: limit.map(|limit| now.after(limit)),
-            told: false,
+            terminated: false,
         });
     }
 
-    /// A child has ended: whose it was.
+    /// Removes a child that has ended, and returns its owner.
     pub(crate) fn ended(&mut self, cx: &mut Cx<'_>, pid: Pid) -> Option<Owner> {
         let place = self.0.iter().position(|child| child.pid == pid)?;
         let child = self.0.swap_remove(place);
-        if child.told {
-            // Those it has started need not have listened.
+        if child.terminated {
+            // Its own children may have ignored SIGTERM.
             cx.system.kill(pid, Kill::Kill);
         }
         Some(child.owner)
@@ -102,41 +121,41 @@ impl Children {
         self.0.iter().filter_map(|child| child.due).min()
     }
 
-    /// Signals one child whose time is up. The answer is its owner if this was its first signal.
+    /// Signals one child that has exceeded its time limit. Returns its owner if this was SIGTERM.
     pub(crate) fn expire(&mut self, cx: &mut Cx<'_>) -> Option<Owner> {
         let is_due = |child: &&mut Child| child.due.is_some_and(|due| due <= cx.now);
         let child = self.0.iter_mut().find(is_due)?;
-        if child.told {
+        if child.terminated {
             child.due = None;
             cx.system.kill(child.pid, Kill::Kill);
             return None;
         }
-        child.tell(cx);
+        child.terminate(cx);
         Some(child.owner)
     }
 
-    /// Tells a child to end; its owner is told of the end as usual.
+    /// Terminates a child; its owner handles the exit status as usual.
     pub(crate) fn end(&mut self, cx: &mut Cx<'_>, owner: Owner, grace: Duration) {
         let mut wanted = self.0.iter_mut().filter(|child| child.owner == owner);
-        if let Some(child) = wanted.find(|child| !child.told) {
-            child.tell(cx);
+        if let Some(child) = wanted.find(|child| !child.terminated) {
+            child.terminate(cx);
             child.due = Some(cx.now.after(grace));
         }
     }
 
-    /// The daemon ends: tells all children to end, and kills those that did not listen.
+    /// At exit: terminates all children, and kills those that were terminated before.
     pub(crate) fn end_all(&mut self, cx: &mut Cx<'_>) {
         for child in &mut self.0 {
-            if child.told {
+            if child.terminated {
                 cx.system.kill(child.pid, Kill::Kill);
             } else {
-                child.tell(cx);
+                child.terminate(cx);
             }
         }
     }
 
-    /// The program is replaced: ends what would run on and on, or answer somebody who is no more. Scripts that are
-    /// told of something are left to end.
+    /// The program is about to be replaced: terminates children that would not end by themselves, or
+    /// whose result has no receiver any longer. Notify scripts are left to finish.
     pub(crate) fn hand_over(&mut self, cx: &mut Cx<'_>) {
         for child in &self.0 {
             if let Owner::Script(_) | Owner::Fifo(_) | Owner::Check(_) = child.owner {
@@ -145,12 +164,12 @@ impl Children {
         }
     }
 
-    /// Whether a child of this owner is there.
+    /// Whether this owner has a child.
     pub(crate) fn has(&self, owner: Owner) -> bool {
         self.0.iter().any(|child| child.owner == owner)
     }
 
-    /// Ends the runs of all scripts that are tracked: nobody asks for their results any more.
+    /// Kills all tracked scripts.
     pub(crate) fn kill_scripts(&mut self, cx: &mut Cx<'_>) {
         for child in &mut self.0 {
             if let Owner::Script(_) = child.owner {
@@ -161,7 +180,7 @@ impl Children {
         }
     }
 
-    /// Gives every child its new owner; those that get none are told to end.
+    /// Gives every child a new owner; terminates those that get none.
     pub(crate) fn reassign(
         &mut self,
         cx: &mut Cx<'_>,
@@ -175,8 +194,8 @@ impl Children {
                 Some(owner) => child.owner = owner,
                 None => {
                     child.owner = Owner::Nobody;
-                    if !child.told {
-                        child.tell(cx);
+                    if !child.terminated {
+                        child.terminate(cx);
                     }
                 }
             }
@@ -185,8 +204,8 @@ impl Children {
 }
 
 impl Child {
-    fn tell(&mut self, cx: &mut Cx<'_>) {
-        self.told = true;
+    fn terminate(&mut self, cx: &mut Cx<'_>) {
+        self.terminated = true;
         self.due = Some(cx.now.after(GRACE));
         cx.system.kill(self.pid, Kill::Term);
     }
@@ -199,39 +218,34 @@ impl Engine {
         match self.shared.children.ended(cx, pid) {
             Some(Owner::Script(place)) => self.script_ended(cx, place, how),
             Some(owner @ (Owner::Notify(_) | Owner::Fifo(_) | Owner::Mail)) => {
-                self.notify_ended(cx, owner, (pid, how));
+                self.shared.notify_ended(cx, owner, pid, how);
             }
-            Some(Owner::Check(place)) => {
-                self.with_lvs(|lvs, shared, _| lvs.program_ended(cx, shared, place, how))
+            Some(Owner::Check(nth)) => {
+                self.with_lvs(|lvs, shared, _| lvs.program_ended(cx, shared, nth, how));
             }
             Some(Owner::Nobody) | None => {}
         }
-        self.set_children_timer();
+        self.shared.set_children_timer();
     }
 
-    /// A child that is not ours to know about is ended when it takes longer than `limit`.
+    /// Terminates a child of `os` after `limit`.
     pub fn watch_child(&mut self, now: Instant, pid: Pid, limit: Duration) {
         self.shared
             .children
             .adopt(now, Owner::Nobody, pid, Some(limit));
-        self.set_children_timer();
+        self.shared.set_children_timer();
     }
 
-    /// Ends what takes too long.
+    /// Terminates children that exceed their time limit.
     pub(crate) fn expire_children(&mut self, cx: &mut Cx<'_>) {
         match self.shared.children.expire(cx) {
             Some(Owner::Script(place)) => self.script_overdue(cx, place),
-            Some(Owner::Check(place)) => {
-                self.with_lvs(|lvs, shared, _| lvs.program_overdue(cx, shared, place))
+            Some(Owner::Check(nth)) => {
+                self.with_lvs(|lvs, shared, _| lvs.program_overdue(cx, shared, nth));
             }
-            // Those have no limit of their own.
+            // These have no time limit.
             Some(Owner::Notify(_) | Owner::Fifo(_) | Owner::Mail | Owner::Nobody) | None => {}
         }
-        self.set_children_timer();
-    }
-
-    /// To be called when children have been started.
-    pub(crate) fn set_children_timer(&mut self) {
         self.shared.set_children_timer();
     }
 }

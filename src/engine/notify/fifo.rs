@@ -4,8 +4,8 @@ use crate::engine::cx::Cx;
 use std::io;
 
 use crate::config::model::Fifo;
-use crate::engine::notify::children::{Children, Owner};
-use crate::engine::system::Exit;
+use crate::engine::notify::children::{ChildCommand, Children, Owner};
+use crate::engine::system::{Exit, error_text};
 
 /// Their keywords; a FIFO's place is that in this list.
 const NAMES: [&str; 3] = ["notify_fifo", "vrrp_notify_fifo", "lvs_notify_fifo"];
@@ -168,10 +168,14 @@ impl Pipe {
         let Some(script) = &self.conf.script else {
             return;
         };
-        let command = (script, &[self.conf.path.as_str()][..]);
+        let command = ChildCommand {
+            command: script,
+            extra_args: &[&self.conf.path],
+        };
         if let Err(error) = children.run(cx, Owner::Fifo(nth), command, None) {
             let program = script.argv.first().map_or("", String::as_str);
-            log::error!(target: "script", "{name}_script {program} cannot be started: {error}");
+            let error = error_text(&error);
+            log::error!(target: "script", "cannot start {name}_script {program}: {error}");
         }
     }
 

@@ -1,108 +1,113 @@
-//! Mails on their way: one at a time, in the order they were written, so many at most.
+//! Mail to be sent: a queue of limited length; one child process sends one mail at a time, in order.
 
-use crate::engine::cx::Cx;
 use std::collections::VecDeque;
 
 use crate::config::model::{Global, SmtpSettings};
+use crate::engine::cx::Cx;
 use crate::engine::notify::children::{Children, Owner};
 use crate::engine::notify::notifier::Notification;
-use crate::engine::system::{Exit, Pid};
+use crate::engine::system::{Exit, Pid, error_text};
 use crate::notify::NotifyEvent;
 use crate::notify::mail::{self, Email};
 use crate::types::Instant;
 
-/// E-mails that may wait: two for every instance of a large router that fails over as a whole.
-const MOST: usize = 512;
-/// SIGALRM.
+/// Length of the queue: two mails for every instance of a large router that fails over as a whole.
+const MAX_WAITING: usize = 512;
+/// SIGALRM, which ends a sender that takes too long.
 const ALARM: i32 = 14;
 
-/// See the top of the file.
+/// The waiting mails, and the one that is being sent.
 #[derive(Debug, Default)]
 pub(crate) struct MailQueue {
     waiting: VecDeque<Email>,
-    /// Subject of the one that is being delivered.
-    out: Option<String>,
-    /// Thrown away since that was last said.
-    lost: u32,
-    /// What is wrong with the mail server, as last said.
+    /// Subject of the mail that is being sent.
+    sending: Option<String>,
+    /// Mails dropped since the last message about it.
+    dropped: u32,
+    /// Why mail cannot be sent, as last logged.
     trouble: Option<String>,
 }
 
 impl MailQueue {
-    /// Writes about a change to those who want to know.
-    pub(crate) fn tell(&mut self, now: Instant, news: &Notification<'_>, global: &Global) {
+    /// Queues the mail about an event, if one is configured.
+    pub(crate) fn notify(
+        &mut self,
+        now: Instant,
+        notification: &Notification<'_>,
+        global: &Global,
+    ) {
         let Notification {
             kind,
             name,
-            word,
+            event,
             notify,
             ..
-        } = *news;
+        } = *notification;
         let silent = |mail: &SmtpSettings| {
-            !notify.smtp_alert || (word == NotifyEvent::Fault && mail.no_email_faults)
+            !notify.smtp_alert || (event == NotifyEvent::Fault && mail.no_email_faults)
         };
         if global.smtp.as_ref().is_some_and(|mail| !silent(mail))
-            && let Some(letter) = mail::transition_email(now, &global.router_id, kind, name, word)
+            && let Some(email) = mail::transition_email(now, &global.router_id, kind, name, event)
         {
-            self.add(letter);
+            self.add(email);
         }
     }
 
-    pub(crate) fn add(&mut self, letter: Email) {
-        if self.waiting.len() >= MOST {
+    pub(crate) fn add(&mut self, email: Email) {
+        if self.waiting.len() >= MAX_WAITING {
             self.waiting.pop_front();
-            self.lost = self.lost.saturating_add(1);
+            self.dropped = self.dropped.saturating_add(1);
         }
-        self.waiting.push_back(letter);
+        self.waiting.push_back(email);
     }
 
-    /// Whether [`MailQueue::post`] has something to do.
-    pub(crate) fn can_post(&self) -> bool {
-        self.out.is_none() && !self.waiting.is_empty()
+    /// Whether [`MailQueue::send`] has something to do.
+    pub(crate) fn can_send(&self) -> bool {
+        self.sending.is_none() && !self.waiting.is_empty()
     }
 
-    /// Sends the next letter on its way, if none is.
-    pub(crate) fn post(
+    /// Starts to send the next mail, unless one is being sent.
+    pub(crate) fn send(
         &mut self,
         cx: &mut Cx<'_>,
         mail: Option<&SmtpSettings>,
         children: &mut Children,
     ) {
-        if self.out.is_some() {
+        if self.sending.is_some() {
             return;
         }
         let Some(mail) = mail else {
-            // Since a reload nobody wants them.
+            // A reload has removed the mail server.
             self.waiting.clear();
             return;
         };
-        let Some(letter) = self.waiting.pop_front() else {
+        let Some(email) = self.waiting.pop_front() else {
             return;
         };
-        match cx.system.mail().send_mail(mail, &letter) {
+        match cx.system.mail().send_mail(mail, &email) {
             Ok(pid) => {
                 children.adopt(cx.now, Owner::Mail, pid, None);
-                self.out = Some(letter.subject);
+                self.sending = Some(email.subject);
             }
             Err(error) => self.failed(
-                format!("no process to deliver it: {error}"),
-                &letter.subject,
+                format!("cannot start the sender: {}", error_text(&error)),
+                &email.subject,
             ),
         }
     }
 
-    /// A delivery has ended, with these words.
-    pub(crate) fn ended(&mut self, cx: &mut Cx<'_>, how: Exit, child: Pid) {
+    /// The sender has ended.
+    pub(crate) fn ended(&mut self, cx: &mut Cx<'_>, child: Pid, how: Exit) {
         self.delivered(how, cx.system.mail().delivery_result(child));
     }
 
-    fn delivered(&mut self, how: Exit, receipt: Option<String>) {
-        let Some(subject) = self.out.take() else {
+    fn delivered(&mut self, how: Exit, result: Option<String>) {
+        let Some(subject) = self.sending.take() else {
             return;
         };
-        match (how.is_success(), receipt) {
-            (true, receipt) => {
-                let to = receipt.unwrap_or_default();
+        match (how.is_success(), result) {
+            (true, result) => {
+                let to = result.unwrap_or_default();
                 log::debug!(target: "mail", "mail `{subject}` delivered to {to}");
                 if self.trouble.take().is_some() {
                     log::info!(target: "mail", "mails are delivered again");
@@ -111,13 +116,13 @@ impl MailQueue {
             (false, Some(why)) => self.failed(why, &subject),
             (false, None) => self.failed(unfinished(how), &subject),
         }
-        if self.lost > 0 && self.waiting.is_empty() {
-            let lost = core::mem::take(&mut self.lost);
-            log::warn!(target: "mail", "{lost} mails were thrown away: more happened than could be delivered");
+        if self.dropped > 0 && self.waiting.is_empty() {
+            let dropped = core::mem::take(&mut self.dropped);
+            log::warn!(target: "mail", "mail queue full; dropped {dropped}");
         }
     }
 
-    /// Said again only when something else is wrong.
+    /// Logs a failure as a warning if its reason is new.
     fn failed(&mut self, why: String, subject: &str) {
         if self.trouble.as_ref() == Some(&why) {
             log::debug!(target: "mail", "mail `{subject}` not delivered either: {why}");
@@ -128,12 +133,12 @@ impl MailQueue {
     }
 }
 
-/// A delivery that ended without a word.
+/// Why a sender failed that reported nothing.
 fn unfinished(how: Exit) -> String {
     if how == Exit::Signal(ALARM) {
-        "the mail server, or the name server, takes too long".to_owned()
+        "the mail server or the name server takes too long".to_owned()
     } else {
-        format!("whoever delivered it {how}")
+        format!("the sender {how}")
     }
 }
 
@@ -141,7 +146,7 @@ fn unfinished(how: Exit) -> String {
 mod tests {
     use super::*;
 
-    fn letter(nth: usize) -> Email {
+    fn email(nth: usize) -> Email {
         Email {
             at: Instant::ZERO,
             subject: nth.to_string(),
@@ -150,36 +155,36 @@ mod tests {
     }
 
     #[test]
-    fn when_too_many_wait_the_oldest_is_lost() {
-        let mut letters = MailQueue::default();
-        for nth in 0..MOST + 7 {
-            letters.add(letter(nth));
+    fn a_full_queue_drops_the_oldest_mail() {
+        let mut queue = MailQueue::default();
+        for nth in 0..MAX_WAITING + 7 {
+            queue.add(email(nth));
         }
-        assert_eq!(letters.waiting.len(), MOST);
-        assert_eq!(letters.lost, 7);
-        assert_eq!(letters.waiting.front().map(|l| &*l.subject), Some("7"));
+        assert_eq!(queue.waiting.len(), MAX_WAITING);
+        assert_eq!(queue.dropped, 7);
+        assert_eq!(queue.waiting.front().map(|l| &*l.subject), Some("7"));
     }
 
     #[test]
-    fn trouble_is_remembered_until_a_mail_gets_through() {
-        let mut letters = MailQueue::default();
+    fn a_failure_is_remembered_until_a_mail_is_sent() {
+        let mut queue = MailQueue::default();
         for (how, receipt, trouble) in [
             (Exit::Code(1), Some("refused"), Some("refused")),
             (
                 Exit::Signal(14),
                 None,
-                Some("the mail server, or the name server, takes too long"),
+                Some("the mail server or the name server takes too long"),
             ),
             (
                 Exit::Signal(9),
                 None,
-                Some("whoever delivered it was killed by signal 9 (KILL)"),
+                Some("the sender was killed by signal 9 (KILL)"),
             ),
             (Exit::Code(0), Some("2 recipients"), None),
         ] {
-            letters.out = Some("x".into());
-            letters.delivered(how, receipt.map(str::to_owned));
-            assert_eq!(letters.trouble.as_deref(), trouble);
+            queue.sending = Some("x".into());
+            queue.delivered(how, receipt.map(str::to_owned));
+            assert_eq!(queue.trouble.as_deref(), trouble);
         }
     }
 }

@@ -14,16 +14,16 @@ pub(crate) struct MailQueue;
 
 #[expect(clippy::unused_self, reason = "as in a build with mails")]
 impl MailQueue {
-    pub(crate) fn tell(&mut self, _: Instant, _: &Notification<'_>, _: &Global) {}
+    pub(crate) fn notify(&mut self, _: Instant, _: &Notification<'_>, _: &Global) {}
 
     #[cfg(feature = "lvs")]
     pub(crate) fn add(&mut self, _: Email) {}
 
-    pub(crate) fn can_post(&self) -> bool {
+    pub(crate) fn can_send(&self) -> bool {
         false
     }
 
-    pub(crate) fn post(&mut self, _: &mut Cx<'_>, _: Option<&SmtpSettings>, _: &mut Children) {}
+    pub(crate) fn send(&mut self, _: &mut Cx<'_>, _: Option<&SmtpSettings>, _: &mut Children) {}
 
-    pub(crate) fn ended(&mut self, _: &mut Cx<'_>, _: Exit, _: Pid) {}
+    pub(crate) fn ended(&mut self, _: &mut Cx<'_>, _: Pid, _: Exit) {}
 }

@@ -1,52 +1,54 @@
-//! Telling others of a change: scripts, FIFOs, mails, in this order (`semantics.md` §6).
+//! Notifies others of a transition: scripts, FIFOs and mail, in this order.
 //!
 //! ```text
-//! Transition ─ told ─┬─ notify_<state>, notify → notify::Queue ─┐
-//!                    ├─ FIFO line, at once (fifos.rs)           ├─ TimerKey::Notify: a few at a time → children
-//!                    └─ letter (letters.rs) ────────────────────┘
+//! Transition ─ notify ─┬─ notify_<state>, notify → notify::Queue ─┐
+//!                      ├─ FIFO line, at once (fifo.rs)            ├─ TimerKey::Notify: a few at a time → children
+//!                      └─ mail (mail_queue.rs) ───────────────────┘
 //! ```
-//! Nothing here takes time in the turn of the change itself but the line of the FIFO: processes are started in
-//! turns of their own, a few in each, so that hundreds of instances that change together stay punctual.
+//! Only the FIFO line is written while the transition is handled. Processes are started later, a few at a
+//! time, so that adverts stay punctual when hundreds of instances change together.
 
-use crate::engine::cx::Cx;
 use core::time::Duration;
-use std::io;
 
 use crate::config::model::{Command, Fifo, Global, Notify};
 use crate::engine::Engine;
-use crate::engine::notify::children::{Children, GRACE, Owner};
+use crate::engine::cx::Cx;
+use crate::engine::instance::router::Router;
+use crate::engine::notify::children::{ChildCommand, Children, GRACE, Owner};
 use crate::engine::notify::fifo::{About, Fifos};
 use crate::engine::notify::mail_queue::MailQueue;
 use crate::engine::shared::Shared;
-use crate::engine::system::{Exit, System};
+use crate::engine::sync_group::Group;
+use crate::engine::system::{Exit, Pid, System, error_text};
 #[cfg(feature = "lvs")]
 use crate::notify::mail::Email;
 use crate::notify::queue::{Queue, QueueId, RunningScript, ScriptRun};
 use crate::notify::{NotifyEvent, ObjectKind, lines};
 use crate::types::{Instant, VrrpState};
 
-/// Scripts started in one turn, and how long adverts have the stage before the next ones.
+/// Scripts started at once.
 const STARTS: usize = 4;
-const PAUSE: Duration = Duration::from_millis(1);
-/// What scripts get when the daemon ends.
-const LAST_WORDS: Duration = Duration::from_secs(1);
-/// Of that, from SIGTERM to SIGKILL for one that the next waits for.
-const LAST_GRACE: Duration = Duration::from_millis(250);
-/// What readers of a FIFO get then, to take in its last line.
-const LAST_LINES: Duration = Duration::from_millis(100);
+/// Time for adverts before the next scripts are started.
+const START_INTERVAL: Duration = Duration::from_millis(1);
+/// How long scripts may run at exit.
+const EXIT_LIMIT: Duration = Duration::from_secs(1);
+/// At exit: time from SIGTERM to SIGKILL for a script that another one waits for.
+const EXIT_GRACE: Duration = Duration::from_millis(250);
+/// How long FIFO readers may run at exit, to read the last line.
+const EXIT_READER_LIMIT: Duration = Duration::from_millis(100);
 
-/// What has happened to whom.
+/// An event of an instance or group.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Notification<'a> {
     pub(crate) kind: ObjectKind,
     pub(crate) name: &'a str,
-    pub(crate) word: NotifyEvent,
+    pub(crate) event: NotifyEvent,
     /// Effective priority; 0 for groups.
     pub(crate) priority: u8,
     pub(crate) notify: &'a Notify,
 }
 
-/// A change of a virtual or real server.
+/// An event of a virtual or real server.
 #[cfg(feature = "lvs")]
 #[derive(Debug)]
 pub(crate) struct ServerNotification<'a> {
@@ -59,149 +61,155 @@ pub(crate) struct ServerNotification<'a> {
     pub(crate) email: Option<Email>,
 }
 
-/// All that tells others.
+/// The queues of scripts and mails, and the FIFOs.
 #[derive(Debug, Default)]
 pub(crate) struct Notifier {
     queue: Queue,
     fifos: Fifos,
-    letters: MailQueue,
-    /// Processes have been started; adverts have the stage until then.
-    rest: Instant,
-    /// The end has begun.
-    ending: Option<Instant>,
+    mail_queue: MailQueue,
+    /// No process is started before this.
+    next_start: Instant,
+    /// When the daemon began to shut down.
+    exit_since: Option<Instant>,
 }
 
 impl Notifier {
-    /// Something has happened. Scripts and mails follow in turns of their own.
-    pub(crate) fn tell(&mut self, cx: &mut Cx<'_>, news: &Notification<'_>, global: &Global) {
+    /// Writes the FIFO line of an event and queues its scripts and mail.
+    fn notify(&mut self, cx: &mut Cx<'_>, notification: &Notification<'_>, global: &Global) {
+        let mut notification = *notification;
         let Notification {
             kind,
             name,
-            notify,
             priority,
             ..
-        } = *news;
-        let mut word = news.word;
-        if word == NotifyEvent::Deleted && !notify.report_deleted {
-            // Whoever has not asked for the difference is told of a fault, as by keepalived.
-            word = NotifyEvent::Fault;
+        } = notification;
+        if notification.event == NotifyEvent::Deleted && !notification.notify.report_deleted {
+            // As keepalived without notify_deleted.
+            notification.event = NotifyEvent::Fault;
         }
-        self.enqueue(kind, name, word, runs(&Notification { word, ..*news }));
+        let event = notification.event;
+        self.enqueue(kind, name, event, runs(&notification));
         if !self.fifos.is_empty() {
-            let line = lines::fifo_line(kind, name, word, priority);
+            let line = lines::fifo_line(kind, name, event, priority);
             self.fifos.write(cx, About::Vrrp, &line);
         }
-        self.letters
-            .tell(cx.now, &Notification { word, ..*news }, global);
+        self.mail_queue.notify(cx.now, &notification, global);
     }
 
-    fn enqueue(&mut self, kind: ObjectKind, name: &str, word: NotifyEvent, runs: Vec<ScriptRun>) {
-        let skipped = self.queue.add(kind, name, word, runs);
+    fn enqueue(&mut self, kind: ObjectKind, name: &str, event: NotifyEvent, runs: Vec<ScriptRun>) {
+        let skipped = self.queue.add(kind, name, event, runs);
         if skipped > 0 {
             log::warn!(
                 target: "script",
-                "({name}) notify scripts are slower than the changes they are told of; {skipped} runs \
-                 for states that are history skipped"
+                "({name}) notify scripts cannot keep up; skipped {skipped} outdated runs"
             );
         }
     }
 
-    /// Notifies of a change of a virtual or real server.
+    /// The same for an event of a server.
     #[cfg(feature = "lvs")]
-    pub(crate) fn notify_server(&mut self, cx: &mut Cx<'_>, server: ServerNotification<'_>) {
-        let runs = server.script.into_iter().collect();
-        self.enqueue(server.kind, server.name, server.event, runs);
-        self.fifos.write(cx, About::Lvs, server.fifo_line);
-        if let Some(email) = server.email {
-            self.letters.add(email);
+    pub(crate) fn notify_server(&mut self, cx: &mut Cx<'_>, one: ServerNotification<'_>) {
+        self.enqueue(
+            one.kind,
+            one.name,
+            one.event,
+            one.script.into_iter().collect(),
+        );
+        self.fifos.write(cx, About::Lvs, one.fifo_line);
+        if let Some(email) = one.email {
+            self.mail_queue.add(email);
         }
     }
 
-    /// Starts what may start; ends what is in the way.
-    fn work(&mut self, cx: &mut Cx<'_>, global: &Global, children: &mut Children) {
+    /// Starts waiting scripts and mails, and terminates scripts that keep others waiting for too long.
+    fn run(&mut self, cx: &mut Cx<'_>, global: &Global, children: &mut Children) {
         if self.next_deadline().is_none_or(|at| at > cx.now) {
             return;
         }
-        while let Some((ticket, running)) = self.queue.overdue(cx.now) {
+        while let Some((id, script)) = self.queue.overdue(cx.now) {
             let RunningScript {
                 name,
                 keyword,
                 program,
                 ..
-            } = running;
+            } = script;
             log::warn!(
                 target: "script",
-                "({name}) {keyword} {program} is still not done and the next one waits; ended"
+                "({name}) {keyword} {program} exceeded its time limit; terminated"
             );
-            let grace = match self.ending {
-                Some(_) => LAST_GRACE,
+            let grace = match self.exit_since {
+                Some(_) => EXIT_GRACE,
                 None => GRACE,
             };
-            children.end(cx, Owner::Notify(ticket), grace);
+            children.end(cx, Owner::Notify(id), grace);
         }
         for _ in 0..STARTS {
-            let Some((ticket, run)) = self.queue.next(cx.now) else {
+            let Some((id, run)) = self.queue.next(cx.now) else {
                 break;
             };
             let extra_args: Vec<&str> = run.extra_args.iter().map(String::as_str).collect();
-            let owner = Owner::Notify(ticket);
-            if let Err(error) = children.run(cx, owner, (&run.command, &extra_args), None) {
-                self.not_started(ticket, &error);
+            let command = ChildCommand {
+                command: &run.command,
+                extra_args: &extra_args,
+            };
+            if let Err(error) = children.run(cx, Owner::Notify(id), command, None)
+                && let Some(script) = self.queue.ended(id)
+            {
+                let RunningScript {
+                    name,
+                    keyword,
+                    program,
+                    ..
+                } = script;
+                let error = error_text(&error);
+                log::error!(target: "script", "({name}) cannot start {keyword} {program}: {error}");
             }
         }
-        self.letters.post(cx, global.smtp.as_ref(), children);
-        self.rest = cx.now.after(PAUSE);
+        self.mail_queue.send(cx, global.smtp.as_ref(), children);
+        self.next_start = cx.now.after(START_INTERVAL);
     }
 
-    fn not_started(&mut self, ticket: QueueId, error: &io::Error) {
-        if let Some(RunningScript {
-            name,
-            keyword,
-            program,
-            ..
-        }) = self.queue.ended(ticket)
-        {
-            log::error!(target: "script", "({name}) {keyword} {program} cannot be started: {error}");
-        }
-    }
-
-    /// When [`Notifier::work`] has something to do.
+    /// When [`Notifier::run`] has something to do.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        if self.queue.can_start() || self.letters.can_post() {
-            return Some(self.rest);
+        if self.queue.can_start() || self.mail_queue.can_send() {
+            return Some(self.next_start);
         }
         self.queue.next_deadline()
     }
 
     /// A notify script has ended.
-    fn script_ended(&mut self, ticket: QueueId, how: Exit) {
+    fn script_ended(&mut self, id: QueueId, how: Exit) {
         let Some(RunningScript {
             name,
             keyword,
             program,
             ..
-        }) = self.queue.ended(ticket)
+        }) = self.queue.ended(id)
         else {
             return;
         };
         if how.is_success() {
-            log::debug!(target: "script", "({name}) {keyword} {program} done");
+            log::debug!(target: "script", "({name}) {keyword} {program} succeeded");
         } else {
             log::warn!(target: "script", "({name}) {keyword} {program} {how}");
         }
     }
+
+    fn has_readers(&self, children: &Children) -> bool {
+        (0..self.fifos.len()).any(|nth| children.has(Owner::Fifo(nth)))
+    }
 }
 
-/// The scripts that are told, in order.
-fn runs(news: &Notification<'_>) -> Vec<ScriptRun> {
+/// The scripts to run for an event, in order.
+fn runs(notification: &Notification<'_>) -> Vec<ScriptRun> {
     let Notification {
         kind,
         name,
-        word,
+        event,
         priority,
         notify,
-    } = *news;
-    let (keyword, own): (_, &Option<Command>) = match word {
+    } = *notification;
+    let (keyword, own): (_, &Option<Command>) = match event {
         NotifyEvent::Master => ("notify_master", &notify.master),
         NotifyEvent::Backup => ("notify_backup", &notify.backup),
         NotifyEvent::Fault => ("notify_fault", &notify.fault),
@@ -214,24 +222,24 @@ fn runs(news: &Notification<'_>) -> Vec<ScriptRun> {
         | NotifyEvent::Down
         | NotifyEvent::DownAtEnd => ("", &None),
     };
-    let state = !matches!(
-        word,
+    let is_transition = !matches!(
+        event,
         NotifyEvent::LowerPriority | NotifyEvent::MasterPriority | NotifyEvent::BackupPriority
     );
-    let run = |keyword, command: &Command, more| ScriptRun {
+    let run = |keyword, command: &Command, extra_args| ScriptRun {
         keyword,
         command: command.clone(),
-        extra_args: more,
+        extra_args,
     };
     let own = own.iter().map(|command| run(keyword, command, Vec::new()));
-    let any = notify.any.iter().filter(|_| state);
-    let arguments = || lines::arguments(kind, name, word, priority);
+    let any = notify.any.iter().filter(|_| is_transition);
+    let arguments = || lines::arguments(kind, name, event, priority);
     own.chain(any.map(|command| run("notify", command, arguments())))
         .collect()
 }
 
-/// The word for a state; `Init` is where both ends lead to.
-pub(crate) fn word(state: VrrpState, stopping: bool) -> NotifyEvent {
+/// The event for a state. `Init` is reached at exit and when an instance is removed.
+fn event_of(state: VrrpState, stopping: bool) -> NotifyEvent {
     match state {
         VrrpState::Master => NotifyEvent::Master,
         VrrpState::Backup => NotifyEvent::Backup,
@@ -241,201 +249,178 @@ pub(crate) fn word(state: VrrpState, stopping: bool) -> NotifyEvent {
     }
 }
 
-impl Engine {
-    /// An instance has changed its state.
+impl Router {
+    /// Notifies a transition.
     pub(crate) fn notify_transition(
-        &mut self,
+        &self,
         cx: &mut Cx<'_>,
-        id: usize,
+        shared: &mut Shared,
         from: VrrpState,
         to: VrrpState,
     ) {
         if from != to {
-            self.notify_instance(cx, id, word(to, self.shared.stopping));
+            self.notify(cx, shared, event_of(to, shared.stopping));
         }
     }
 
-    /// A group has changed its state, after all its members have. That a reload has removed it is not told.
-    pub(crate) fn notify_group(&mut self, cx: &mut Cx<'_>, nth: usize, state: VrrpState) {
-        let word = word(state, self.shared.stopping);
-        let Some(group) = self
-            .groups
-            .get(nth)
-            .filter(|_| word != NotifyEvent::Deleted)
-        else {
-            return;
-        };
-        let news = Notification {
-            kind: ObjectKind::Group,
-            name: &group.conf.name,
-            word,
-            priority: 0,
-            notify: &group.conf.notify,
-        };
-        self.shared.notifier.tell(cx, &news, &self.shared.global);
-        self.set_notify_timer(cx.now);
+    /// Notifies an advert of lower priority that was answered. The protocol machine limits how often.
+    pub(crate) fn notify_lower_prio_rx(&self, cx: &mut Cx<'_>, shared: &mut Shared) {
+        self.notify(cx, shared, NotifyEvent::LowerPriority);
     }
 
-    /// An instance has heard a weaker master, and answered: so at most a few times per interval, whoever sends.
-    pub(crate) fn notify_lower_prio_rx(&mut self, cx: &mut Cx<'_>, id: usize) {
-        self.notify_instance(cx, id, NotifyEvent::LowerPriority);
-    }
-
-    /// An instance has another priority.
-    pub(crate) fn notify_priority(&mut self, cx: &mut Cx<'_>, id: usize) {
-        let Some(router) = self.routers.get(id) else {
-            return;
-        };
-        let word = match router.machine.state() {
-            _ if !router.conf.notify.priority_changes => return,
-            // Not begun yet.
+    /// Notifies a changed priority, if that is configured and the instance has started.
+    pub(crate) fn notify_priority(&self, cx: &mut Cx<'_>, shared: &mut Shared) {
+        let event = match self.machine.state() {
+            _ if !self.conf.notify.priority_changes => return,
             VrrpState::Init => return,
             VrrpState::Master => NotifyEvent::MasterPriority,
             VrrpState::Backup | VrrpState::Fault => NotifyEvent::BackupPriority,
         };
-        self.notify_instance(cx, id, word);
+        self.notify(cx, shared, event);
     }
 
-    fn notify_instance(&mut self, cx: &mut Cx<'_>, id: usize, word: NotifyEvent) {
-        let Some(router) = self.routers.get(id) else {
-            return;
-        };
-        let news = Notification {
+    fn notify(&self, cx: &mut Cx<'_>, shared: &mut Shared, event: NotifyEvent) {
+        let notification = Notification {
             kind: ObjectKind::Instance,
-            name: &router.conf.name,
-            word,
-            priority: router.reported_priority.0,
-            notify: &router.conf.notify,
+            name: &self.conf.name,
+            event,
+            priority: self.reported_priority.0,
+            notify: &self.conf.notify,
         };
-        self.shared.notifier.tell(cx, &news, &self.shared.global);
+        shared.notify(cx, &notification);
+    }
+
+    /// Writes the present state to the FIFOs.
+    fn repeat_state(&self, cx: &mut Cx<'_>, fifos: &mut Fifos) {
+        let state = self.machine.state();
+        if state != VrrpState::Init {
+            let (name, priority) = (&self.conf.name, self.reported_priority.0);
+            let event = event_of(state, false);
+            let line = lines::fifo_line(ObjectKind::Instance, name, event, priority);
+            fifos.write(cx, About::Vrrp, &line);
+        }
+    }
+}
+
+impl Group {
+    /// Notifies the state of a group, after those of its members. That a reload has removed it is not
+    /// notified.
+    pub(crate) fn notify_state(&self, cx: &mut Cx<'_>, shared: &mut Shared) {
+        let event = event_of(self.reported, shared.stopping);
+        if event == NotifyEvent::Deleted {
+            return;
+        }
+        let notification = Notification {
+            kind: ObjectKind::Group,
+            name: &self.conf.name,
+            event,
+            priority: 0,
+            notify: &self.conf.notify,
+        };
+        shared.notify(cx, &notification);
+    }
+
+    /// Writes the present state to the FIFOs.
+    fn repeat_state(&self, cx: &mut Cx<'_>, fifos: &mut Fifos) {
+        if self.reported != VrrpState::Init {
+            let event = event_of(self.reported, false);
+            let line = lines::fifo_line(ObjectKind::Group, &self.conf.name, event, 0);
+            fifos.write(cx, About::Vrrp, &line);
+        }
+    }
+}
+
+impl Shared {
+    fn notify(&mut self, cx: &mut Cx<'_>, notification: &Notification<'_>) {
+        self.notifier.notify(cx, notification, &self.global);
         self.set_notify_timer(cx.now);
     }
 
-    // ---- turns ----
-
-    /// Opens the FIFOs; before anything is told.
-    pub(crate) fn open_fifos(&mut self, cx: &mut Cx<'_>, lvs: Option<&Fifo>) {
-        let Shared {
-            notifier,
-            children,
-            global,
-            ..
-        } = &mut self.shared;
-        let wanted = [
-            global.notify_fifo.as_ref(),
-            global.vrrp_notify_fifo.as_ref(),
-            lvs,
-        ];
-        notifier.fifos.replace(cx, wanted, children);
-        self.set_children_timer();
-    }
-
-    /// A reload is over: goes on where it has been interrupted.
-    pub(crate) fn finish_reload(&mut self, cx: &mut Cx<'_>) {
-        if self.shared.global.fifo_states_on_reload {
-            self.repeat_states(cx);
-        }
-        self.set_children_timer();
-        self.set_notify_timer(cx.now);
-    }
-
-    /// All states again, to the FIFOs alone.
-    fn repeat_states(&mut self, cx: &mut Cx<'_>) {
-        for router in &self.routers {
-            let state = router.machine.state();
-            if state == VrrpState::Init {
-                continue;
-            }
-            let (name, word) = (&router.conf.name, word(state, false));
-            let line =
-                lines::fifo_line(ObjectKind::Instance, name, word, router.reported_priority.0);
-            self.shared.notifier.fifos.write(cx, About::Vrrp, &line);
-        }
-        for group in self
-            .groups
-            .iter()
-            .filter(|one| one.reported != VrrpState::Init)
-        {
-            let word = word(group.reported, false);
-            let line = lines::fifo_line(ObjectKind::Group, &group.conf.name, word, 0);
-            self.shared.notifier.fifos.write(cx, About::Vrrp, &line);
-        }
-    }
-
-    /// Starts scripts and mails that wait.
+    /// Starts waiting scripts and mails.
     pub(crate) fn run_notifications(&mut self, cx: &mut Cx<'_>) {
-        let Shared {
-            notifier,
-            children,
-            global,
-            ..
-        } = &mut self.shared;
-        notifier.work(cx, global, children);
+        self.notifier.run(cx, &self.global, &mut self.children);
         self.set_children_timer();
         self.set_notify_timer(cx.now);
     }
 
-    pub(crate) fn set_notify_timer(&mut self, now: Instant) {
-        self.shared.set_notify_timer(now);
-    }
-
-    /// A child of ours has ended.
-    pub(crate) fn notify_ended(
-        &mut self,
-        cx: &mut Cx<'_>,
-        owner: Owner,
-        (pid, how): (crate::engine::system::Pid, Exit),
-    ) {
+    /// A notify script, FIFO reader or mail sender has ended.
+    pub(crate) fn notify_ended(&mut self, cx: &mut Cx<'_>, owner: Owner, pid: Pid, how: Exit) {
         match owner {
-            Owner::Notify(ticket) => self.shared.notifier.script_ended(ticket, how),
-            Owner::Fifo(nth) => self.shared.notifier.fifos.script_ended(nth, how),
-            Owner::Mail => self.shared.notifier.letters.ended(cx, how, pid),
+            Owner::Notify(id) => self.notifier.script_ended(id, how),
+            Owner::Fifo(nth) => self.notifier.fifos.script_ended(nth, how),
+            Owner::Mail => self.notifier.mail_queue.ended(cx, pid, how),
             Owner::Script(_) | Owner::Check(_) | Owner::Nobody => {}
         }
         self.set_notify_timer(cx.now);
     }
 
-    // ---- the end ----
-
-    /// Whoever reads FIFOs to the end sees the end.
-    pub(crate) fn close_fifos(&mut self, cx: &mut Cx<'_>) {
-        self.shared.notifier.fifos.close(cx);
+    /// Opens the configured FIFOs and starts their readers; before the first notification.
+    pub(crate) fn open_fifos(&mut self, cx: &mut Cx<'_>, lvs: Option<&Fifo>) {
+        let global = &self.global;
+        let wanted = [
+            global.notify_fifo.as_ref(),
+            global.vrrp_notify_fifo.as_ref(),
+            lvs,
+        ];
+        self.notifier.fifos.replace(cx, wanted, &mut self.children);
+        self.set_children_timer();
     }
 
-    /// What remains when everything has been withdrawn: scripts that are told of it, and readers of FIFOs. To be
-    /// called until there is no answer; the answer is when to call again if no child ends before.
+    /// Closes the FIFOs, so that their readers see the end.
+    pub(crate) fn close_fifos(&mut self, cx: &mut Cx<'_>) {
+        self.notifier.fifos.close(cx);
+    }
+}
+
+impl Engine {
+    /// After a reload: repeats all states in the FIFOs if that is configured.
+    pub(crate) fn finish_reload(&mut self, cx: &mut Cx<'_>) {
+        if self.shared.global.fifo_states_on_reload {
+            let fifos = &mut self.shared.notifier.fifos;
+            for router in self.routers.iter() {
+                router.repeat_state(cx, fifos);
+            }
+            for group in &self.groups {
+                group.repeat_state(cx, fifos);
+            }
+        }
+        self.shared.set_children_timer();
+        self.shared.set_notify_timer(cx.now);
+    }
+
+    /// After [`Engine::stop`]: lets notify scripts and FIFO readers finish. To be called until it returns
+    /// `None`; otherwise it returns when to call it again if no child ends before.
     pub fn drain_notifications(
         &mut self,
         now: Instant,
         system: &mut dyn System,
     ) -> Option<Instant> {
         let cx = &mut Cx::new(now, system);
-        let begun = self.shared.notifier.ending.is_some();
-        let since = *self.shared.notifier.ending.get_or_insert(cx.now);
-        if !begun {
-            self.shared.notifier.queue.start_shutdown(cx.now);
-            // Whoever reads to the end sees the end.
-            self.shared.notifier.fifos.close(cx);
+        let notifier = &mut self.shared.notifier;
+        let first = notifier.exit_since.is_none();
+        let since = *notifier.exit_since.get_or_insert(now);
+        if first {
+            notifier.queue.start_shutdown(now);
+            notifier.fifos.close(cx);
         }
         self.expire_children(cx);
-        self.run_notifications(cx);
-        let scripts = !self.shared.notifier.queue.is_empty();
-        let readers = (0..self.shared.notifier.fifos.len())
-            .any(|nth| self.shared.children.has(Owner::Fifo(nth)));
-        let limit = match (scripts, readers) {
-            (true, _) => LAST_WORDS,
-            (false, true) => LAST_LINES,
-            (false, false) => Duration::ZERO,
+        self.shared.run_notifications(cx);
+        let Shared {
+            notifier, children, ..
+        } = &mut self.shared;
+        let limit = if !notifier.queue.is_empty() {
+            EXIT_LIMIT
+        } else if notifier.has_readers(children) {
+            EXIT_READER_LIMIT
+        } else {
+            Duration::ZERO
         };
         let until = since.after(limit);
-        if cx.now >= until {
-            self.shared.children.end_all(cx);
+        if now >= until {
+            children.end_all(cx);
             return None;
         }
-        let next = [
-            self.shared.notifier.next_deadline(),
-            self.shared.children.next_deadline(),
-        ];
+        let next = [notifier.next_deadline(), children.next_deadline()];
         next.into_iter().flatten().chain([until]).min()
     }
 }

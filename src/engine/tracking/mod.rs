@@ -23,6 +23,14 @@ use file::Files;
 use process::Processes;
 use script::Scripts;
 
+/// The tracked objects of a configuration.
+#[derive(Debug)]
+pub(crate) struct TrackedObjects {
+    pub(crate) scripts: Vec<Script>,
+    pub(crate) files: Vec<TrackFile>,
+    pub(crate) processes: Vec<TrackProcess>,
+}
+
 /// All tracked objects.
 #[derive(Debug)]
 pub(crate) struct Tracking {
@@ -225,14 +233,10 @@ impl Engine {
     }
 
     /// Another configuration: objects that stay as they are keep verdict and running child.
-    pub(crate) fn replace_tracking(
-        &mut self,
-        cx: &mut Cx<'_>,
-        (scripts, files, processes): (Vec<Script>, Vec<TrackFile>, Vec<TrackProcess>),
-    ) {
-        self.replace_scripts(cx, scripts);
-        self.shared.tracking.files.replace(files);
-        self.shared.tracking.processes.replace(processes);
+    pub(crate) fn replace_tracking(&mut self, cx: &mut Cx<'_>, new: TrackedObjects) {
+        self.replace_scripts(cx, new.scripts);
+        self.shared.tracking.files.replace(new.files);
+        self.shared.tracking.processes.replace(new.processes);
         self.start_tracking(cx);
     }
 }

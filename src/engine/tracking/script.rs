@@ -12,7 +12,7 @@ use crate::config::model;
 use crate::ctl;
 use crate::engine::Engine;
 use crate::engine::log_limit::LogLimit;
-use crate::engine::notify::children::Owner;
+use crate::engine::notify::children::{ChildCommand, Owner};
 use crate::engine::shared::Shared;
 use crate::engine::system::Exit;
 use crate::engine::timers::TimerKey;
@@ -190,13 +190,13 @@ impl Engine {
             && run.machine.start_if_due(cx.now)
         {
             let (owner, limit) = (Owner::Script(place), Some(run.conf.timeout));
-            let started = children.run(cx, owner, (&run.conf.command, &[]), limit);
+            let started = children.run(cx, owner, ChildCommand::plain(&run.conf.command), limit);
             if let Err(error) = started {
                 run.machine.run_ended();
                 let outcome = Outcome::NotStarted(error.raw_os_error());
                 self.shared.dirty |= run.take(cx.now, outcome);
             }
-            self.set_children_timer();
+            self.shared.set_children_timer();
         }
         self.set_script_timer(cx.now);
     }
@@ -292,6 +292,6 @@ impl Engine {
             }
         };
         self.shared.children.reassign(cx, &mut place);
-        self.set_children_timer();
+        self.shared.set_children_timer();
     }
 }

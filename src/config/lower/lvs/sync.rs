@@ -8,6 +8,7 @@ use crate::config::model::VrrpInstance;
 use crate::config::model::lvs::SyncDaemon;
 use crate::config::schema::value;
 use crate::config::tree::{Node, Word};
+use crate::types::InstanceId;
 
 impl Lowering<'_> {
     /// The sync daemon; the kernel has one. The first line counts.
@@ -100,7 +101,7 @@ impl Lowering<'_> {
 /// Lets a daemon follow the instance of this name, and take its number; `None` when there is no such instance.
 fn follow(daemon: &mut SyncDaemon, name: &str, instances: &[VrrpInstance]) -> Option<()> {
     let place = instances.iter().position(|one| one.name == name)?;
-    daemon.instance = Some(place);
+    daemon.instance = Some(InstanceId(place));
     daemon.id = instances.get(place)?.vrid.get();
     Some(())
 }

@@ -22,7 +22,7 @@ use core::time::Duration;
 use std::io;
 
 use crate::engine::cx::Cx;
-use crate::engine::instance::router::Router;
+use crate::engine::instance::router::Routers;
 use crate::engine::kernel::addresses::reason;
 use crate::engine::lvs::Lvs;
 use crate::engine::shared::Shared;
@@ -137,7 +137,7 @@ impl IpvsConn<'_> {
 
 impl Lvs {
     /// The daemon starts.
-    pub(super) fn start_ipvs(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, routers: &[Router]) {
+    pub(super) fn start_ipvs(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, routers: &Routers) {
         // A router that resumes as master has connections to keep.
         let resuming = routers.iter().any(|router| router.resume.resuming);
         self.ipvs.flush = self.conf.flush && !resuming;
@@ -145,12 +145,7 @@ impl Lvs {
     }
 
     /// Reconciles everything with the current configuration and states.
-    pub(super) fn replace_ipvs(
-        &mut self,
-        cx: &mut Cx<'_>,
-        shared: &mut Shared,
-        routers: &[Router],
-    ) {
+    pub(super) fn replace_ipvs(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, routers: &Routers) {
         self.ipvs.timeouts.set(self.conf.timeouts);
         self.set_sync_roles(routers);
         let desired = self.servers.desired(&self.conf);

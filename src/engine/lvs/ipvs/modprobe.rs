@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use crate::config::model::{Command, User};
 use crate::engine::cx::Cx;
-use crate::engine::notify::children::Owner;
+use crate::engine::notify::children::{ChildCommand, Owner};
 use crate::engine::shared::Shared;
 
 /// Time limit of modprobe.
@@ -69,7 +69,7 @@ pub(super) fn run(cx: &mut Cx<'_>, shared: &mut Shared) {
     let limit = Some(TIME_LIMIT);
     let started = shared
         .children
-        .run(cx, Owner::Nobody, (&command, &[]), limit);
+        .run(cx, Owner::Nobody, ChildCommand::plain(&command), limit);
     if let Err(error) = started {
         log::debug!(target: "lvs", "modprobe ip_vs: {error}");
     }

@@ -8,7 +8,7 @@ use std::io;
 
 use crate::config::model::lvs::SyncDaemon;
 use crate::engine::cx::Cx;
-use crate::engine::instance::router::Router;
+use crate::engine::instance::router::{Router, Routers};
 use crate::engine::kernel::addresses::reason;
 use crate::engine::lvs::Lvs;
 use crate::engine::lvs::ipvs::IpvsConn;
@@ -16,6 +16,7 @@ use crate::engine::lvs::ipvs::table::{MIXED, Table};
 use crate::engine::shared::Shared;
 use crate::netlink::ipvs::{self, Daemon, Message, Role};
 use crate::types::Family;
+use crate::types::InstanceId;
 use crate::types::errno::{EINVAL, ESRCH};
 
 /// The roles that should run.
@@ -142,8 +143,8 @@ impl Lvs {
         &mut self,
         cx: &mut Cx<'_>,
         shared: &mut Shared,
-        routers: &[Router],
-        instance: usize,
+        routers: &Routers,
+        instance: InstanceId,
     ) {
         let sync = self.conf.sync_daemon.as_ref();
         if shared.stopping || sync.is_none_or(|sync| sync.instance != Some(instance)) {
@@ -157,8 +158,8 @@ impl Lvs {
     }
 
     /// Sets the roles that should run.
-    pub(in crate::engine::lvs) fn set_sync_roles(&mut self, routers: &[Router]) {
-        let is_master = |id: usize| routers.get(id).is_some_and(Router::is_master);
+    pub(in crate::engine::lvs) fn set_sync_roles(&mut self, routers: &Routers) {
+        let is_master = |id: InstanceId| routers.get(id).is_some_and(Router::is_master);
         let sync = self.conf.sync_daemon.as_ref();
         let wanted = sync.map(|sync| {
             let roles: Roles = match sync.instance.map(is_master) {

@@ -1,0 +1,300 @@
+//! What the log says about an instance.
+
+use core::fmt;
+use core::net::IpAddr;
+
+use crate::config::model::{Auth, HmacMode, Tracked};
+use crate::engine::Engine;
+use crate::engine::instance::auth;
+use crate::engine::instance::router::Router;
+use crate::engine::kernel::interfaces::{Interface, Interfaces};
+use crate::engine::kernel::{addresses, routes};
+use crate::engine::shared::Shared;
+use crate::types::{Instant, MasterInfo, Priority, VrrpState};
+use crate::vrrp::{Notice, Reason, Reject};
+
+/// Addresses listed in one message at most.
+const LISTED_ADDRESSES: usize = 4;
+
+pub(crate) fn log_priority(router: &Router, shared: &Shared, from: Priority, to: Priority) {
+    let conf = &router.conf;
+    let sum = shared
+        .tracking
+        .explain_sum(conf.priority, &conf.tracks, &shared.interfaces);
+    log::info!(
+        target: "vrrp",
+        "({}) Changing effective priority from {from} to {to}: {sum}",
+        conf.name
+    );
+}
+
+pub(crate) fn log_transition(router: &Router, from: VrrpState, to: VrrpState, why: &str) {
+    let name = &router.conf.name;
+    match to {
+        VrrpState::Init => log::info!(target: "vrrp", "({name}) Stopped: {why}"),
+        VrrpState::Fault => log::warn!(target: "vrrp", "({name}) Entering FAULT STATE: {why}"),
+        VrrpState::Backup if from == VrrpState::Init => {
+            log::info!(target: "vrrp", "({name}) Entering BACKUP STATE (init): {why}");
+        }
+        VrrpState::Backup | VrrpState::Master => {
+            log::info!(target: "vrrp", "({name}) Entering {to} STATE: {why}");
+        }
+    }
+}
+
+impl Engine {
+    /// The reason for a state as a clause with names and numbers. `master`: the master it is about.
+    pub(crate) fn explain(
+        &self,
+        router: &Router,
+        why: Reason,
+        master: Option<MasterInfo>,
+    ) -> String {
+        let conf = &router.conf;
+        let Shared {
+            tracking,
+            interfaces,
+            ..
+        } = &self.shared;
+        match why {
+            Reason::MasterDown
+            | Reason::Preempt
+            | Reason::HigherPriority
+            | Reason::HigherAddress => explain_election(router, why, master),
+            Reason::Startup => format!(
+                "start with priority {}",
+                router.machine.effective_priority()
+            ),
+            Reason::MasterResigned => "the master resigned".into(),
+            Reason::Resumed => {
+                let ago = router.resume.silence.as_millis();
+                format!("resumed after a restart, last advert {ago} ms ago")
+            }
+            Reason::Owner => "owner of the addresses (priority 255)".into(),
+            Reason::TimerExpired => {
+                "own advert timer ran later than the peers' down interval; listening first".into()
+            }
+            Reason::InterfaceDown => {
+                format!("interface {} is down", failed_interface(router, interfaces))
+            }
+            Reason::InterfaceMissing => {
+                let name = failed_interface(router, interfaces);
+                format!("interface {name} does not exist")
+            }
+            Reason::NoSource => match conf.src_ip {
+                Some(source) => format!("source address {source} is on no interface"),
+                None => format!(
+                    "{} has no {} address to send from",
+                    conf.interface, conf.family
+                ),
+            },
+            Reason::NoPeer => "unicast_peer is empty and unicast_fault_no_peer is set".into(),
+            Reason::ScriptFailing | Reason::FileBad | Reason::ProcessBad => {
+                tracking.explain_fault(&conf.tracks, interfaces)
+            }
+            Reason::CannotListen => "adverts cannot be received".into(),
+            Reason::GroupMaster | Reason::GroupBackup | Reason::GroupFault => {
+                self.explain_group(router, why)
+            }
+            Reason::StaticMissing => {
+                "a static address, route or rule of its track_group is missing".into()
+            }
+            Reason::SequenceExhausted => "AH sequence numbers are exhausted".into(),
+            Reason::Recovered => "the cause of the fault is gone".into(),
+            Reason::Shutdown if self.shared.stopping => "shutdown".into(),
+            Reason::Shutdown => "no longer configured".into(),
+        }
+    }
+}
+
+fn explain_election(router: &Router, why: Reason, master: Option<MasterInfo>) -> String {
+    let own = router.machine.effective_priority();
+    match (why, master) {
+        (Reason::MasterDown, Some(master)) => format!("no advert from master {}", master.addr),
+        (Reason::MasterDown, None) => "no advert from any master".into(),
+        (Reason::Preempt, Some(master)) => {
+            format!("master {} has lower priority than {own}", master.addr)
+        }
+        (Reason::Preempt, None) => format!("the master has lower priority than {own}"),
+        (Reason::HigherPriority, Some(master)) => format!(
+            "master {} has priority {}, ours is {own}",
+            master.addr, master.priority
+        ),
+        (Reason::HigherPriority, None) => "a router with higher priority is master".into(),
+        (_, Some(master)) => format!(
+            "master {} has our priority {own} and a higher address",
+            master.addr
+        ),
+        (_, None) => "a router with our priority and a higher address is master".into(),
+    }
+}
+
+/// The first interface the instance depends on that is missing or down.
+fn failed_interface<'a>(router: &'a Router, interfaces: &Interfaces) -> &'a str {
+    let conf = &router.conf;
+    let tracked = conf.tracks.iter().filter_map(|track| match &track.object {
+        Tracked::Interface(name) => Some(name),
+        Tracked::Script(_) | Tracked::File(_) | Tracked::Process(_) => None,
+    });
+    let of_addresses = router.addresses.iter().map(|address| &address.dev);
+    let of_objects = of_addresses
+        .chain(router.routes.tracked())
+        .filter(|dev| !router.has_vmac(dev));
+    let mut all = core::iter::once(&conf.interface)
+        .chain(tracked)
+        .chain(of_objects);
+    let up = |name| interfaces.by_name(name).is_some_and(Interface::is_up);
+    all.find(|name| !up(name))
+        .unwrap_or(&conf.interface)
+        .as_str()
+}
+
+/// Logs a notice of the protocol machine, unless too many were logged just now. Returns whether the
+/// caller is to log it instead: what holds an instance back is known to its sync group.
+pub(crate) fn log_notice(router: &mut Router, now: Instant, notice: Notice) -> bool {
+    let Some(suppressed) = router.notices.allow(now) else {
+        return false;
+    };
+    let name = &router.conf.name;
+    if suppressed > 0 {
+        log::warn!(target: "vrrp", "({name}) {suppressed} similar messages suppressed");
+    }
+    match notice {
+        Notice::Rejected { .. }
+        | Notice::Accepted { .. }
+        | Notice::Tolerated { .. }
+        | Notice::AddressesDiffer { .. } => log_peer(router, notice),
+        Notice::IntervalAdopted { from, theirs } => log::info!(
+            target: "vrrp",
+            "({name}) master {from} advertises every {theirs}, ours is {}: using the master's",
+            router.conf.advert_int
+        ),
+        Notice::LowerPriorityMaster { from, priority } => log::info!(
+            target: "vrrp",
+            "({name}) Received advert from {from} with lower priority {priority}, ours {}, \
+             forcing new election",
+            router.machine.effective_priority()
+        ),
+        Notice::SameAddress { from } => log::warn!(
+            target: "vrrp",
+            "({name}) {from} sends adverts with our own priority and address: is the same \
+             address configured on two routers?"
+        ),
+        Notice::HeldByGroup => return true,
+        Notice::TwoOwners { from } => log::warn!(
+            target: "vrrp",
+            "({name}) {from} also claims to own the addresses (priority 255): only one router \
+             may have priority 255"
+        ),
+    }
+    false
+}
+
+/// Logs whether and why the adverts of a peer are accepted.
+fn log_peer(router: &Router, notice: Notice) {
+    let conf = &router.conf;
+    let name = &conf.name;
+    match notice {
+        Notice::Rejected { from, why } => log::warn!(
+            target: "vrrp",
+            "({name}) ignoring adverts from {from}: {}",
+            reject_text(router, why)
+        ),
+        Notice::Accepted { from } => {
+            log::info!(target: "vrrp", "({name}) accepting adverts from {from} again");
+        }
+        Notice::Tolerated { from, error } => log::warn!(
+            target: "vrrp",
+            "({name}) adverts from {from} would be ignored without mode {}: {}",
+            match &conf.auth {
+                Auth::Hmac(hmac) if hmac.mode == HmacMode::ReceiveOnly => "receive-only",
+                Auth::None | Auth::Pass(_) | Auth::Ah(_) | Auth::Hmac(_) => "permissive",
+            },
+            auth::signature_error_text(error)
+        ),
+        Notice::AddressesDiffer { from } => log::warn!(
+            target: "vrrp",
+            "({name}) {from} advertises other addresses than ours ({}); accepted, but check \
+             virtual_ipaddress on both routers",
+            list(&router.vips)
+        ),
+        Notice::IntervalAdopted { .. }
+        | Notice::LowerPriorityMaster { .. }
+        | Notice::SameAddress { .. }
+        | Notice::HeldByGroup
+        | Notice::TwoOwners { .. } => {}
+    }
+}
+
+fn reject_text(router: &Router, why: Reject) -> String {
+    let conf = &router.conf;
+    match why {
+        Reject::Ttl(ttl) => format!("TTL {ttl} instead of 255, so a router forwarded them"),
+        Reject::Version(theirs) => format!("VRRP {theirs}, ours {}", conf.version),
+        Reject::AuthType | Reject::AuthFailed | Reject::Replay | Reject::Signature(_) => {
+            auth::reject_text(conf, why).into()
+        }
+        Reject::Interval(theirs) => format!(
+            "advert_int {theirs} instead of {}; version 2 requires equal values",
+            conf.advert_int
+        ),
+        Reject::Transport => "multicast where unicast is configured, or the reverse".into(),
+        Reject::Source => "not listed in unicast_peer, or outside its TTL bounds".into(),
+    }
+}
+
+fn list(addresses: &[IpAddr]) -> String {
+    let mut text = String::new();
+    for (nth, address) in addresses.iter().take(LISTED_ADDRESSES).enumerate() {
+        let comma = if nth == 0 { "" } else { ", " };
+        text.push_str(&format!("{comma}{address}"));
+    }
+    if addresses.len() > LISTED_ADDRESSES {
+        text.push_str(&format!(", … {} in total", addresses.len()));
+    }
+    text
+}
+
+/// Logs what an attempt to set addresses has changed, in one line at most. `name`: `(VI_1)`.
+pub(crate) fn report_addresses(name: fmt::Arguments<'_>, outcome: &addresses::Outcome) {
+    if let Some(first) = outcome.first_restored {
+        log_restored(name, &first, outcome.restored);
+    }
+    if outcome.report && outcome.refused > 0 {
+        let first = outcome.first_refused.as_deref().unwrap_or("unknown reason");
+        log::error!(target: "netlink", "{name} {first}{}; retrying", and_more(outcome.refused));
+    } else if outcome.report {
+        log::info!(target: "netlink", "{name} all addresses are installed now");
+    } else if outcome.added > outcome.restored {
+        log::debug!(target: "netlink", "{name} {} addresses installed", outcome.added);
+    }
+}
+
+/// Logs what an attempt to set routes and rules has changed, in one line at most.
+pub(crate) fn report_routes(name: fmt::Arguments<'_>, outcome: &routes::Outcome) {
+    if let Some(first) = &outcome.first_restored {
+        log_restored(name, first, outcome.restored);
+    }
+    if outcome.report && outcome.refused > 0 {
+        let first = outcome.first_refused.as_deref().unwrap_or("unknown reason");
+        log::error!(target: "netlink", "{name} {first}{}; retrying", and_more(outcome.refused));
+    } else if outcome.report {
+        log::info!(target: "netlink", "{name} all routes and rules are installed now");
+    }
+}
+
+fn log_restored(name: fmt::Arguments<'_>, first: &dyn fmt::Display, count: usize) {
+    log::warn!(
+        target: "vrrp",
+        "{name} {first}{} was removed externally; reinstalled",
+        and_more(count)
+    );
+}
+
+/// What follows the first of `count` objects in a message.
+fn and_more(count: usize) -> String {
+    match count.saturating_sub(1) {
+        0 => String::new(),
+        more => format!(" (and {more} more)"),
+    }
+}

@@ -1,0 +1,200 @@
+//! Changes in the kernel: netlink events, and the look at everything that follows them.
+
+use core::time::Duration;
+use std::io;
+
+use crate::engine::Engine;
+use crate::engine::cx::Cx;
+use crate::engine::instance::messages;
+use crate::engine::instance::router::{Readiness, Router};
+use crate::engine::kernel::interfaces::Change;
+use crate::engine::system::System;
+use crate::engine::timers::TimerKey;
+use crate::netlink::Message;
+use crate::types::{Cidr, InstanceId, Instant, sorted};
+use crate::vrrp::{Event, Reason};
+
+/// Interval at which receive sockets that could not be opened are tried again.
+const SOCKET_RETRY: Duration = Duration::from_secs(1);
+
+impl Engine {
+    /// Notes a netlink event; [`Engine::refresh`] acts on it.
+    pub fn netlink_event(&mut self, now: Instant, message: &Message<'_>) {
+        let change = self.shared.interfaces.apply(now, message);
+        self.route_event(message, change);
+        match change {
+            Change::Nothing => {}
+            Change::Link(_) => self.recheck_everything(),
+            Change::Added(_) | Change::Lost(_) => self.address_event(message),
+        }
+    }
+
+    fn address_event(&mut self, message: &Message<'_>) {
+        let (Message::NewAddr(addr) | Message::DelAddr(addr)) = message else {
+            return;
+        };
+        let (cidr, lost) = (addr.cidr, matches!(message, Message::DelAddr(_)));
+        let first = self.virtuals.partition_point(|(known, _)| *known < cidr);
+        let same = self.virtuals.iter().skip(first);
+        let mut is_virtual = false;
+        for (_, id) in same.take_while(|(known, _)| *known == cidr) {
+            is_virtual = true;
+            if let Some(router) = self.routers.get_mut(*id) {
+                // That an address of ours was set changes nothing, except for an owner, whose address is
+                // also its source address.
+                router.recheck |= lost;
+                self.shared.dirty |= lost || router.conf.priority.is_owner();
+            }
+        }
+        // Virtual servers with `ha_suspend` also depend on virtual addresses.
+        let lvs = self.lvs.as_ref();
+        self.shared.dirty |= lvs.is_some_and(|lvs| lvs.depends_on_address(cidr.addr));
+        if !is_virtual {
+            self.shared.recheck_static_addresses |= lost;
+            self.shared.dirty = true;
+        }
+    }
+
+    /// Has everything in the kernel compared with what it should be by the next refresh.
+    pub(crate) fn recheck_everything(&mut self) {
+        self.shared.dirty = true;
+        self.shared.recheck_static_addresses = true;
+        self.static_routes.suspect();
+        for router in self.routers.iter_mut() {
+            router.recheck = true;
+            router.routes.suspect();
+        }
+    }
+
+    /// Netlink events were lost: reads everything from the kernel again.
+    ///
+    /// # Errors
+    /// The kernel refused the dump.
+    pub fn resync(&mut self, now: Instant, system: &mut dyn System) -> io::Result<()> {
+        let cx = &mut Cx::new(now, system);
+        self.dump_interfaces(cx)?;
+        self.recheck_everything();
+        self.refresh_if_dirty(cx);
+        Ok(())
+    }
+
+    /// Acts on the netlink events since the last call. To be called when all waiting events have been
+    /// read: an address that is missing halfway may be restored by the next event.
+    pub fn refresh(&mut self, now: Instant, system: &mut dyn System) {
+        self.refresh_if_dirty(&mut Cx::new(now, system));
+    }
+
+    /// Looks at everything again if something has changed since the last time.
+    pub(crate) fn refresh_if_dirty(&mut self, cx: &mut Cx<'_>) {
+        while core::mem::take(&mut self.shared.dirty) {
+            self.refresh_instances(cx);
+            self.with_lvs(|lvs, shared, _| lvs.addresses_changed(cx, shared));
+            if core::mem::take(&mut self.shared.recheck_static_addresses) {
+                let outcome = self.statics.reconcile(cx, &self.shared.interfaces);
+                messages::report_addresses(format_args!("static_ipaddress:"), &outcome);
+            }
+            self.repair_static_routes(cx);
+            // If a static object that instances depend on was refused or is back, they are told in a second
+            // round, which is the last.
+            if !self.refresh_static_dependencies() {
+                break;
+            }
+            self.shared.dirty = true;
+        }
+        let shared = &mut self.shared;
+        shared.set_timer(TimerKey::StaticAddresses, self.statics.next_deadline());
+        shared.set_timer(TimerKey::StaticRoutes, self.static_routes.next_deadline());
+        shared.set_timer(TimerKey::Interfaces, shared.interfaces.next_deadline());
+        let failed = self.sockets.iter().any(|socket| !socket.works);
+        let retry = failed.then(|| cx.now.after(SOCKET_RETRY));
+        shared.set_timer(TimerKey::Sockets, retry);
+    }
+
+    fn refresh_instances(&mut self, cx: &mut Cx<'_>) {
+        // What happened before is logged before.
+        self.flush(cx);
+        for router in self.routers.iter_mut() {
+            router.find_interface(&self.shared.interfaces);
+        }
+        self.refresh_vmacs(cx);
+        self.open_sockets(cx);
+        self.rebuild_dispatch();
+        self.refresh_static_dependencies();
+        self.refresh_groups();
+        for id in self.routers.ids() {
+            self.reevaluate(cx, id);
+        }
+        // First all resignations, then addresses, then whatever else may be missing.
+        self.apply_kernel_actions(cx);
+        for router in self.routers.iter_mut() {
+            if core::mem::take(&mut router.recheck) {
+                router.repair_addresses(cx, &mut self.shared);
+            }
+            router.repair_routes(cx, &self.shared);
+            router.rearm(&mut self.shared);
+        }
+        self.flush(cx);
+    }
+
+    /// Whether the instance has everything it needs, its sync group aside.
+    pub(crate) fn readiness(&self, router: &Router) -> Readiness {
+        let virtuals = &self.virtuals;
+        let is_virtual = |cidr: &Cidr| virtuals.binary_search_by(|(vip, _)| vip.cmp(cidr)).is_ok();
+        let readiness = router.readiness(&self.shared, is_virtual);
+        let listener = router.listener();
+        let cannot_listen = listener.is_some_and(|on| !self.is_listening(on));
+        match readiness {
+            Readiness::Ready(_) if router.static_missing => {
+                Readiness::Missing(Reason::StaticMissing)
+            }
+            Readiness::Ready(_) if cannot_listen => Readiness::Missing(Reason::CannotListen),
+            Readiness::Ready(_) | Readiness::Missing(_) => readiness,
+        }
+    }
+
+    /// Tells the protocol machine if its readiness or its priority has changed.
+    fn reevaluate(&mut self, cx: &mut Cx<'_>, id: InstanceId) {
+        let Some(router) = self.routers.get(id) else {
+            return;
+        };
+        let readiness = self.group_readiness(router, self.readiness(router));
+        let tracks = &router.conf.tracks;
+        let keep_priority = router.resume.keep_priority && self.shared.tracking.is_unsure(tracks);
+        let priority = if keep_priority {
+            router.reported_priority
+        } else {
+            router.effective_priority(&self.shared)
+        };
+        let Some(router) = self.routers.get_mut(id) else {
+            return;
+        };
+        router.resume.keep_priority = keep_priority;
+        let old_readiness = router.reported.replace(readiness);
+        let old_priority = core::mem::replace(&mut router.reported_priority, priority);
+        if old_priority != priority {
+            messages::log_priority(router, &self.shared, old_priority, priority);
+            router.notify_priority(cx, &mut self.shared);
+            self.deliver(cx, id, Event::Priority(priority));
+        }
+        if old_readiness != Some(readiness) {
+            let event = match readiness {
+                Readiness::Ready(source) => Event::Ready { source },
+                Readiness::Missing(reason) => Event::Fault(reason),
+            };
+            self.deliver(cx, id, event);
+        }
+        self.start_if_ready(cx, id);
+    }
+
+    /// Rebuilds the table that maps adverts to instances.
+    fn rebuild_dispatch(&mut self) {
+        self.dispatch.clear();
+        for router in self.routers.iter() {
+            if let Some(on) = router.listener() {
+                let key = (on.without_protocol(), router.conf.vrid.get());
+                self.dispatch.push((key, router.id));
+            }
+        }
+        self.dispatch = sorted(core::mem::take(&mut self.dispatch));
+    }
+}
