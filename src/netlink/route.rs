@@ -61,6 +61,13 @@ pub struct Nexthop {
     pub onlink: bool,
 }
 
+impl Nexthop {
+    /// `RTNH_F_*`.
+    fn flags(&self) -> u8 {
+        if self.onlink { RTNH_F_ONLINK } else { 0 }
+    }
+}
+
 /// A route to add or delete.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DesiredRoute<'a> {
@@ -170,8 +177,8 @@ fn request(batch: &mut Batch, message: u16, flags: u16, spec: &DesiredRoute<'_>,
         [hop] if hop.weight <= 1 => Some(hop),
         _ => None,
     };
-    let onlink = single.is_some_and(|hop| hop.onlink);
-    batch.fixed(&u32::from(flags_of(onlink)).to_ne_bytes());
+    let flags = single.map_or(0, Nexthop::flags);
+    batch.fixed(&u32::from(flags).to_ne_bytes());
     if spec.dst.prefix > 0 {
         address(batch, RTA_DST, spec.dst.addr);
     }
@@ -202,15 +209,11 @@ fn request(batch: &mut Batch, message: u16, flags: u16, spec: &DesiredRoute<'_>,
     seq
 }
 
-fn flags_of(onlink: bool) -> u8 {
-    if onlink { RTNH_F_ONLINK } else { 0 }
-}
-
 /// Appends the `rtnexthop` structs.
 fn nexthops(batch: &mut Batch, spec: &DesiredRoute<'_>) {
     for hop in spec.nexthops {
         let weight = u8::try_from(hop.weight.saturating_sub(1)).unwrap_or(u8::MAX);
-        batch.record([flags_of(hop.onlink), weight], |batch| {
+        batch.record([hop.flags(), weight], |batch| {
             let index = hop.index.map_or(0, |index| index.0);
             batch.fixed(&index.to_ne_bytes());
             nexthop(batch, hop, spec);

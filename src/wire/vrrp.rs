@@ -188,12 +188,7 @@ pub fn parse<'a>(payload: &'a [u8], net: &PseudoHeader) -> Result<Parsed<'a>, Pa
     }
     let mut r = Reader::new(payload);
     let [first, vrid, priority, count] = r.array()?;
-    let version = match (first >> 4, family) {
-        (2, Family::V4) => Version::V2,
-        (2, Family::V6) => return Err(ParseError::VrrpV2OverIpv6),
-        (3, _) => Version::V3,
-        (other, _) => return Err(ParseError::VrrpVersion(other)),
-    };
+    let version = parse_version(first >> 4, family)?;
     let needed = len(version, family, usize::from(count));
     let bytes = trim(payload, family, needed)?;
     let (message, trailer) = bytes.split_at_checked(needed).unwrap_or((bytes, &[]));
@@ -205,16 +200,10 @@ pub fn parse<'a>(payload: &'a [u8], net: &PseudoHeader) -> Result<Parsed<'a>, Pa
         return Err(ParseError::VrrpType(first & 0x0f));
     }
     let timing: [u8; 2] = r.array()?;
-    let [kind, secs] = timing;
+    let [kind, _] = timing;
     let checksum = verify(summed, version, net, r.u16_be()?)?;
     let vrid = Vrid::new(vrid).ok_or(ParseError::VrrpVrid)?;
-    let interval = match version {
-        Version::V2 => Centis::from_secs(secs),
-        Version::V3 => Centis(u16::from_be_bytes(timing) & Centis::MAX_V3.0),
-    };
-    if interval.0 == 0 {
-        return Err(ParseError::VrrpInterval);
-    }
+    let interval = parse_interval(version, timing)?;
     let list = r.bytes(usize::from(count).saturating_mul(family.addr_len()))?;
     let auth = match version {
         Version::V2 => auth(kind, r.array()?),
@@ -236,6 +225,26 @@ pub fn parse<'a>(payload: &'a [u8], net: &PseudoHeader) -> Result<Parsed<'a>, Pa
         trailer,
         bytes,
     })
+}
+
+fn parse_version(number: u8, family: Family) -> Result<Version, ParseError> {
+    match (number, family) {
+        (2, Family::V4) => Ok(Version::V2),
+        (2, Family::V6) => Err(ParseError::VrrpV2OverIpv6),
+        (3, _) => Ok(Version::V3),
+        (other, _) => Err(ParseError::VrrpVersion(other)),
+    }
+}
+
+fn parse_interval(version: Version, timing: [u8; 2]) -> Result<Centis, ParseError> {
+    let interval = match (version, timing) {
+        (Version::V2, [_, secs]) => Centis::from_secs(secs),
+        (Version::V3, _) => Centis(u16::from_be_bytes(timing) & Centis::MAX_V3.0),
+    };
+    if interval.0 == 0 {
+        return Err(ParseError::VrrpInterval);
+    }
+    Ok(interval)
 }
 
 /// The `needed` bytes of the message, with its trailer if there is one. Only the padding of a short

@@ -17,7 +17,7 @@ use crate::engine::kernel::interfaces::{Interface, Interfaces};
 use crate::engine::system::System;
 use crate::types::{Instant, Priority};
 use crate::vrrp::Reason;
-use crate::vrrp::track::{self, Effect};
+use crate::vrrp::track::{self, Effect, Weight};
 
 use file::Files;
 use process::Processes;
@@ -56,15 +56,19 @@ impl Tracking {
             weight,
             reverse,
         } = track;
+        let weight = Weight {
+            value: *weight,
+            reverse: *reverse,
+        };
         let verdict = match what {
             Tracked::Interface(name) => Some(links.by_name(name).is_some_and(Interface::is_up)),
             Tracked::Script(place) => self.scripts.verdict(*place),
             Tracked::Process(place) => self.processes.verdict(*place),
             Tracked::File(place) => {
-                return track::file::effect(self.files.number(*place), *weight, *reverse);
+                return track::file::effect(self.files.number(*place), weight);
             }
         };
-        track::effect(verdict, *weight, *reverse)
+        track::effect(verdict, weight)
     }
 
     /// The number in a tracked file (`FILE_CHECK`).

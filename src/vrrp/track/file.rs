@@ -1,6 +1,6 @@
 //! Tracked files: a file that contains a number.
 
-use super::Effect;
+use super::{Effect, Weight};
 
 /// The number in a file; an empty file counts as 0. `None`: anything else.
 #[must_use]
@@ -17,7 +17,11 @@ pub fn parse(contents: &[u8]) -> Option<i32> {
 /// The effect of a number. Weight 0: any number but 0 means FAULT (`reverse`: 0 does). Otherwise
 /// number × weight is added, at most 253; below -253 means FAULT.
 #[must_use]
-pub fn effect(number: i32, weight: i16, reverse: bool) -> Effect {
+pub fn effect(number: i32, weight: Weight) -> Effect {
+    let Weight {
+        value: weight,
+        reverse,
+    } = weight;
     if weight == 0 {
         return if (number == 0) == reverse {
             Effect::Fault
@@ -83,7 +87,8 @@ mod tests {
             (i32::MIN, -254, false, Effect::Add(253)),
             (i32::MIN, 1, true, Effect::Add(253)),
         ] {
-            let got = effect(number, weight, reverse);
+            let value = weight;
+            let got = effect(number, Weight { value, reverse });
             assert_eq!(got, want, "{number} weight {weight} reverse {reverse}");
         }
     }

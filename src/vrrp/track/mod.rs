@@ -13,6 +13,15 @@ pub mod script;
 
 use super::priority::contribution;
 
+/// `weight` of a tracked object.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Weight {
+    /// 0: the object decides about FAULT instead of changing the priority.
+    pub value: i16,
+    /// `reverse`.
+    pub reverse: bool,
+}
+
 /// Effect of a tracked object on an instance.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Effect {
@@ -27,7 +36,11 @@ pub enum Effect {
 /// The effect of an object that is up, down or (`None`) not known yet. `reverse` exchanges up and
 /// down with weight 0, and changes the sign of what any other weight adds.
 #[must_use]
-pub fn effect(up: Option<bool>, weight: i16, reverse: bool) -> Effect {
+pub fn effect(up: Option<bool>, weight: Weight) -> Effect {
+    let Weight {
+        value: weight,
+        reverse,
+    } = weight;
     match up {
         Some(up) if weight != 0 => {
             let summand = contribution(weight, up);
@@ -68,7 +81,8 @@ mod tests {
             (Some(true), -20, true, Effect::Add(0)),
             (Some(false), -20, true, Effect::Add(20)),
         ] {
-            let got = effect(up, weight, reverse);
+            let value = weight;
+            let got = effect(up, Weight { value, reverse });
             assert_eq!(got, want, "{up:?} weight {weight} reverse {reverse}");
         }
     }
