@@ -3,14 +3,18 @@
 //!
 //! Daemons run in a network namespace of their own, and without root in a user namespace too.
 
+#[path = "support/process.rs"]
+mod process;
+
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, Uid};
+use process::{KillOnDrop, Scratch, skip};
 
 const VRRPD: &str = env!("CARGO_BIN_EXE_vrrpd");
 const TIME_LIMIT: Duration = Duration::from_secs(10);
@@ -34,22 +38,21 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// A directory with a configuration in it, removed at the end.
-struct Scratch(PathBuf);
+/// A directory with a configuration, for the files of one daemon.
+struct Files(Scratch);
 
-impl Scratch {
+impl Files {
     fn new(test: &str) -> Self {
-        let directory = std::env::temp_dir().join(format!("vrrpd-{test}-{}", std::process::id()));
-        fs::create_dir_all(&directory).expect("temporary directory");
+        let files = Files(Scratch::new(test));
         // The interface does not exist, so the instance sends nothing.
         let text = "vrrp_instance VI_1 {\n interface none0\n virtual_router_id 51\n \
                     virtual_ipaddress {\n  192.0.2.1/32\n }\n}\n";
-        fs::write(directory.join("conf"), text).expect("write");
-        Self(directory)
+        fs::write(files.path("conf"), text).expect("write");
+        files
     }
 
     fn path(&self, name: &str) -> String {
-        self.0.join(name).display().to_string()
+        self.0.path(name)
     }
 
     /// The options that every daemon is started with.
@@ -61,18 +64,6 @@ impl Scratch {
         let text = fs::read_to_string(self.path("pid")).ok()?;
         text.strip_suffix('\n')?.parse().ok()
     }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// Reports a skipped test on the real standard error: the test runner shows the output of failed
-/// tests only.
-fn skip(test: &str, why: &str) {
-    let _ = writeln!(std::io::stderr(), "SKIP {test}: {why}");
 }
 
 /// A command that starts vrrpd in namespaces of its own; `None` if that is not allowed.
@@ -105,28 +96,21 @@ fn wait_until(what: &str, condition: impl Fn() -> bool) {
 }
 
 /// A daemon in the foreground, killed at the end of the test.
-struct Running(Child);
+struct Running(KillOnDrop);
 
 impl Running {
-    fn start(mut command: Command, scratch: &Scratch) -> Self {
-        let running = Self(command.spawn().expect("unshare runs"));
-        wait_until("pid file", || scratch.pid().is_some());
+    fn start(mut command: Command, files: &Files) -> Self {
+        let running = Self(KillOnDrop(command.spawn().expect("unshare runs")));
+        wait_until("pid file", || files.pid().is_some());
         running
     }
 
     /// Sends SIGTERM and returns the exit code; 128 if a signal ended it.
     fn stop(&mut self) -> i32 {
-        let pid = Pid::from_raw(i32::try_from(self.0.id()).expect("a pid"));
+        let pid = Pid::from_raw(i32::try_from(self.0.0.id()).expect("a pid"));
         kill(pid, Signal::SIGTERM).expect("it runs");
-        let status = self.0.wait().expect("our child");
+        let status = self.0.0.wait().expect("our child");
         status.code().unwrap_or(128)
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
 
@@ -241,10 +225,10 @@ fn signum_prints_the_numbers_of_signals() {
 
 #[test]
 fn an_unreadable_configuration_gives_exit_code_6() {
-    let scratch = Scratch::new("cli-conf");
+    let files = Files::new("cli-conf");
     for (path, why) in [
-        (scratch.path("none"), "no such file or directory"),
-        (scratch.path(""), "it is a directory"),
+        (files.path("none"), "no such file or directory"),
+        (files.path(""), "it is a directory"),
         ("/dev/null".to_owned(), "it is not a regular file"),
     ] {
         let output = vrrpd(&format!("-n -f {path}"));
@@ -264,11 +248,11 @@ fn testing_a_missing_configuration_gives_exit_code_4() {
 #[test]
 fn with_script_security_a_script_that_others_can_change_gives_exit_code_6() {
     use std::os::unix::fs::PermissionsExt;
-    let scratch = Scratch::new("cli-secure");
-    let script = scratch.path("check.sh");
+    let files = Files::new("cli-secure");
+    let script = files.path("check.sh");
     fs::write(&script, "#!/bin/sh\n").expect("write");
     fs::set_permissions(&script, fs::Permissions::from_mode(0o777)).expect("chmod");
-    let instance = fs::read_to_string(scratch.path("conf")).expect("read");
+    let instance = fs::read_to_string(files.path("conf")).expect("read");
     let instance = instance.replace("VI_1 {", "VI_1 {\n track_script {\n  chk\n }");
     for (name, global, program, want) in [
         ("no script security", "", &*script, 0),
@@ -285,16 +269,16 @@ fn with_script_security_a_script_that_others_can_change_gives_exit_code_6() {
             "global_defs {{\n {global}\n script_user root\n}}\n\
              vrrp_script chk {{\n script \"{program}\"\n}}\n{instance}"
         );
-        fs::write(scratch.path("conf"), text).expect("write");
-        let output = vrrpd(&format!("-t -f {}", scratch.path("conf")));
+        fs::write(files.path("conf"), text).expect("write");
+        let output = vrrpd(&format!("-t -f {}", files.path("conf")));
         assert_eq!(code(&output), want, "{name}: {}", stderr(&output));
     }
 }
 
 #[test]
 fn the_report_of_a_configuration_test_goes_to_stderr_or_a_file() {
-    let scratch = Scratch::new("cli-report");
-    let report = scratch.path("report");
+    let files = Files::new("cli-report");
+    let report = files.path("report");
     for (name, line, want) in [
         ("standard error", String::new(), (4, true, false)),
         (
@@ -321,7 +305,7 @@ fn the_report_of_a_configuration_test_goes_to_stderr_or_a_file() {
 
 #[test]
 fn a_missing_capability_gives_exit_code_4() {
-    let scratch = Scratch::new("cli-caps");
+    let files = Files::new("cli-caps");
     for (bounds, want) in [
         ("-net_raw", "CAP_NET_RAW"),
         ("-net_admin", "CAP_NET_ADMIN"),
@@ -333,7 +317,7 @@ fn a_missing_capability_gives_exit_code_4() {
         }
         let output = Command::new("setpriv")
             .args(["--bounding-set", bounds, VRRPD, "-n"])
-            .args(scratch.options().split_whitespace())
+            .args(files.options().split_whitespace())
             .output()
             .expect("setpriv of util-linux");
         assert_eq!(code(&output), 4, "{bounds}");
@@ -346,17 +330,17 @@ fn a_missing_capability_gives_exit_code_4() {
 
 #[test]
 fn in_the_foreground_it_runs_until_sigterm_and_removes_the_pid_file() {
-    let scratch = Scratch::new("cli-foreground");
-    let line = format!("-n {}", scratch.options());
+    let files = Files::new("cli-foreground");
+    let line = format!("-n {}", files.options());
     let Some(command) = isolated("cli-foreground", &line) else {
         return;
     };
-    let mut running = Running::start(command, &scratch);
-    assert_eq!(scratch.pid(), i32::try_from(running.0.id()).ok());
+    let mut running = Running::start(command, &files);
+    assert_eq!(files.pid(), i32::try_from(running.0.0.id()).ok());
     assert_eq!(running.stop(), 0);
-    assert_eq!(scratch.pid(), None);
+    assert_eq!(files.pid(), None);
     let mut log = String::new();
-    let mut pipe = running.0.stderr.take().expect("piped");
+    let mut pipe = running.0.0.stderr.take().expect("piped");
     pipe.read_to_string(&mut log).expect("UTF-8");
     assert!(
         log.contains("Starting vrrpd"),
@@ -366,19 +350,19 @@ fn in_the_foreground_it_runs_until_sigterm_and_removes_the_pid_file() {
 
 #[test]
 fn a_second_copy_prints_the_pid_of_the_first_and_exits_with_0() {
-    let scratch = Scratch::new("cli-second");
-    let line = format!("-n {}", scratch.options());
+    let files = Files::new("cli-second");
+    let line = format!("-n {}", files.options());
     let (Some(first), Some(mut second)) =
         (isolated("cli-second", &line), isolated("cli-second", &line))
     else {
         return;
     };
-    let mut running = Running::start(first, &scratch);
+    let mut running = Running::start(first, &files);
     let output = second.output().expect("unshare runs");
     let want = format!(
         "vrrpd: vrrpd is already running as process {} (it holds the lock on {})\n",
-        running.0.id(),
-        scratch.path("pid")
+        running.0.0.id(),
+        files.path("pid")
     );
     assert_eq!((stderr(&output), code(&output)), (want, 0));
     assert_eq!(running.stop(), 0, "the first copy still runs");
@@ -386,26 +370,26 @@ fn a_second_copy_prints_the_pid_of_the_first_and_exits_with_0() {
 
 #[test]
 fn a_closed_log_pipe_does_not_end_the_daemon() {
-    let scratch = Scratch::new("cli-reader");
-    let line = format!("-n -l -D --debug {}", scratch.options());
+    let files = Files::new("cli-reader");
+    let line = format!("-n -l -D --debug {}", files.options());
     let Some(command) = isolated("cli-reader", &line) else {
         return;
     };
-    let mut running = Running::start(command, &scratch);
-    drop(running.0.stderr.take());
+    let mut running = Running::start(command, &files);
+    drop(running.0.0.stderr.take());
     // Stopping writes log lines to the closed pipe.
     assert_eq!(running.stop(), 0);
 }
 
 #[test]
 fn in_the_background_the_command_returns_when_the_daemon_is_up() {
-    let scratch = Scratch::new("cli-background");
-    let Some(mut command) = isolated("cli-background", &scratch.options()) else {
+    let files = Files::new("cli-background");
+    let Some(mut command) = isolated("cli-background", &files.options()) else {
         return;
     };
     let output = command.output().expect("unshare runs");
     assert_eq!((code(&output), stderr(&output)), (0, String::new()));
-    let pid = scratch.pid().expect("the pid file exists when it is up");
+    let pid = files.pid().expect("the pid file exists when it is up");
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
     let fields: Vec<&str> = stat
         .rsplit(')')
@@ -426,13 +410,13 @@ fn in_the_background_the_command_returns_when_the_daemon_is_up() {
         );
     }
     kill(Pid::from_raw(pid), Signal::SIGTERM).expect("it runs");
-    wait_until("the end of the daemon", || scratch.pid().is_none());
+    wait_until("the end of the daemon", || files.pid().is_none());
 }
 
 #[test]
 fn a_daemon_that_cannot_start_prints_why_and_exits_with_1() {
-    let scratch = Scratch::new("cli-fails");
-    let conf = scratch.path("conf");
+    let files = Files::new("cli-fails");
+    let conf = files.path("conf");
     for (name, line, want) in [
         (
             "before the fork",
@@ -459,8 +443,8 @@ fn a_daemon_that_cannot_start_prints_why_and_exits_with_1() {
 
 #[test]
 fn a_failed_start_is_logged_too() {
-    let scratch = Scratch::new("cli-log");
-    let log = scratch.path("log");
+    let files = Files::new("cli-log");
+    let log = files.path("log");
     let output = vrrpd(&format!("-n -l -G -f /nowhere/conf -g{log}"));
     let want = "cannot read the configuration /nowhere/conf: no such file or directory\n";
     assert_eq!(code(&output), 6);
@@ -474,18 +458,18 @@ fn a_failed_start_is_logged_too() {
 
 #[test]
 fn relative_paths_refer_to_the_directory_of_the_caller() {
-    let scratch = Scratch::new("cli-relative");
+    let files = Files::new("cli-relative");
     let Some(mut command) = isolated("cli-relative", "-f conf -p pid -G -glog") else {
         return;
     };
     let output = command
-        .current_dir(&scratch.0)
+        .current_dir(&files.0.0)
         .output()
         .expect("unshare runs");
     assert_eq!((code(&output), stderr(&output)), (0, String::new()));
-    let pid = scratch.pid().expect("in the scratch directory");
+    let pid = files.pid().expect("in the scratch directory");
     kill(Pid::from_raw(pid), Signal::SIGTERM).expect("it runs");
-    wait_until("the end of the daemon", || scratch.pid().is_none());
-    let log = fs::read_to_string(scratch.path("log")).expect("in the scratch directory");
+    wait_until("the end of the daemon", || files.pid().is_none());
+    let log = fs::read_to_string(files.path("log")).expect("in the scratch directory");
     assert!(log.contains("Stopped vrrpd"), "{log}");
 }

@@ -1,4 +1,4 @@
-//! What the small flavor says to configurations that need more.
+//! Diagnostics of the small flavor for keywords of missing features.
 #![cfg(not(any(feature = "json", feature = "lvs", feature = "mail")))]
 
 #[path = "support/host.rs"]
@@ -8,7 +8,7 @@ use host::FakeHost;
 use vrrpd::config::{Severity, load};
 
 #[test]
-fn all_that_is_not_there_is_named_with_its_line() {
+fn keywords_of_missing_features_are_reported_with_line_and_feature() {
     let text = "global_defs {
     router_id a
     notification_email {
@@ -58,7 +58,7 @@ SSL {
             complete: false,
         },
     );
-    let said: Vec<(u32, &str, &str)> = loaded
+    let diagnostics: Vec<(u32, &str, &str)> = loaded
         .diags
         .list()
         .iter()
@@ -66,7 +66,7 @@ SSL {
             assert_eq!(diag.severity, Severity::Unsupported, "{}", diag.message);
             let at = diag.span.and_then(|span| loaded.sources.position(span));
             let help = diag.help.as_deref().unwrap_or_default();
-            let part = help.rsplit_once("--features ").expect("says what to build");
+            let part = help.rsplit_once("--features ").expect("names the feature");
             (
                 at.map_or(0, |at| at.line),
                 diag.message.split('`').nth(1).expect("a keyword"),
@@ -75,13 +75,13 @@ SSL {
         })
         .collect();
     assert_eq!(
-        said,
+        diagnostics,
         [
             (3, "notification_email", "mail"),
             (6, "smtp_server", "mail"),
             (8, "lvs_flush", "lvs"),
             (9, "json_version", "json"),
-            // A setting once, a service every time: one that is not balanced is an outage.
+            // A setting is reported once, a virtual server every time: without it there is an outage.
             (14, "smtp_alert", "mail"),
             (27, "virtual_server_group", "lvs"),
             (30, "virtual_server", "lvs"),

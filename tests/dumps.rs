@@ -1,7 +1,8 @@
-//! What dumps look like: `tests/golden/dumps`. `UPDATE_GOLDEN=1` rewrites them; review the diff.
+//! The dumps (keepalived.data, keepalived.stats, JSON) against `tests/golden/dumps`. `UPDATE_GOLDEN=1`
+//! rewrites them; review the diff.
 //!
-//! The configuration is read as the daemon reads it, the state is made up here, so that everything that can be
-//! shown is shown once. That the engine tells its own state is for the tests on a live kernel.
+//! The configuration is loaded as by the daemon; the state is made up, so that every field occurs. That
+//! the engine reports its real state is tested on a live kernel.
 #![cfg(all(feature = "json", feature = "mail"))]
 
 #[path = "support/golden.rs"]
@@ -60,7 +61,7 @@ fn at(ms: u64) -> Instant {
     Instant::from_millis(1_000_000 + ms)
 }
 
-/// 2026-11-21 11:11:22 UTC, one hour ahead of it.
+/// 2026-11-21 11:11:22 UTC in a time zone one hour ahead.
 fn clock() -> Clock {
     Clock {
         now: at(0),
@@ -69,7 +70,7 @@ fn clock() -> Clock {
     }
 }
 
-/// Items that are there, except the first, which was refused if `refused`.
+/// Items that are installed if `set`, except the first if `refused`.
 fn items<'a, T>(all: &'a [T], set: bool, refused: bool) -> Vec<ManagedItem<'a, T>> {
     let item = |(nth, item): (usize, &'a T)| ManagedItem {
         item,
@@ -82,7 +83,7 @@ fn items<'a, T>(all: &'a [T], set: bool, refused: bool) -> Vec<ManagedItem<'a, T
     all.iter().enumerate().map(item).collect()
 }
 
-/// Counters that are all different.
+/// Counters with distinct values.
 fn counters(base: u64) -> VrrpCounters {
     VrrpCounters {
         advert_rcvd: base,
@@ -175,7 +176,7 @@ fn instance(config: &Config, nth: usize) -> Instance<'_> {
 
 fn snapshot(config: &Config) -> Snapshot<'_> {
     let (eth0, eth1) = (config.instances[0].interface.clone(), ifname("eth1"));
-    // They live as long as the test.
+    // Leaked: they live as long as the test.
     let names: &[IfName] = Box::leak(Box::new([eth0, eth1]));
     let cidr = |text: &str| {
         let (addr, prefix) = text.split_once('/').expect("a prefix");
@@ -253,7 +254,7 @@ fn snapshot(config: &Config) -> Snapshot<'_> {
     }
 }
 
-/// Virtual servers; of the first a server has failed, and with it the quorum is lost.
+/// Virtual servers. A real server of the first has failed, and the quorum is lost.
 #[cfg(feature = "lvs")]
 fn services(config: &Config) -> Vec<ctl::Service<'_>> {
     use vrrpd::ctl::{Check, Server, Service, Traffic};
@@ -312,13 +313,13 @@ fn compare(name: &str, got: &str, mismatches: &mut Vec<String>) {
     golden::compare(&directory().join(name), got, mismatches);
 }
 
-/// A JSON text on several lines, for people.
+/// JSON on several lines.
 fn pretty(value: &Value) -> String {
     serde_json::to_string_pretty(value).expect("JSON") + "\n"
 }
 
 #[test]
-fn dumps_are_as_recorded() {
+fn dumps_match_the_golden_files() {
     let config = load();
     let snapshot = snapshot(&config);
     let (data, stats) = (ctl::data(&snapshot), ctl::stats(&snapshot));
@@ -328,7 +329,10 @@ fn dumps_are_as_recorded() {
         assert!(text.ends_with("}\n") || text.ends_with("]\n"));
         serde_json::from_str::<Value>(text).expect("JSON")
     });
-    assert_eq!(list, object["vrrp"], "both versions tell the same");
+    assert_eq!(
+        list, object["vrrp"],
+        "both JSON versions have the same contents"
+    );
 
     let mut mismatches = Vec::new();
     compare("all.data", &data, &mut mismatches);
@@ -346,7 +350,7 @@ fn dumps_are_as_recorded() {
 
 #[cfg(feature = "lvs")]
 #[test]
-fn virtual_servers_are_as_recorded() {
+fn virtual_server_dumps_match_the_golden_files() {
     let (config, empty) = (load_from("lvs.conf"), Config::default());
     let shown = Snapshot {
         clock: clock(),
@@ -381,9 +385,9 @@ fn virtual_servers_are_as_recorded() {
     );
 }
 
-/// Fields come in keepalived's order, ours after them: some read JSON with grep.
+/// Fields have keepalived's order, vrrpd's own come after them: some scripts parse JSON with grep.
 #[test]
-fn the_order_of_fields_is_keepalived_s() {
+fn json_fields_have_the_order_of_keepalived() {
     let config = load();
     let text = ctl::json(&snapshot(&config), JsonVersion::List);
     let fields = [
@@ -417,7 +421,7 @@ fn the_order_of_fields_is_keepalived_s() {
 }
 
 #[test]
-fn an_empty_daemon_has_empty_dumps() {
+fn dumps_of_an_empty_configuration_are_empty() {
     let config = Config::default();
     let nothing = Snapshot {
         clock: clock(),

@@ -1,26 +1,29 @@
-//! Health checks and `genhash` against real servers: those of Debian, and one that does everything wrong.
+//! HTTP_GET, SSL_GET and `genhash` against real servers of Debian and against a hostile server.
 //!
-//! All of it on the loopback, on ports the kernel gives. The machines are driven by a small loop of our own here;
-//! how the daemon drives them is shown in `tests/engine/checks.rs` and in the lab.
+//! On the loopback interface, on ports chosen by the kernel. A small loop drives the checks here; how
+//! the daemon drives them is tested in `tests/engine/checks.rs` and in `tests/lab`.
 #![cfg(feature = "lvs")]
+
+#[path = "support/process.rs"]
+mod process;
 
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use process::{KillOnDrop, Scratch, has_program};
 use vrrpd::check::{NetworkCheckBuilder, SocketEvent, Step};
 use vrrpd::config::model::lvs::{CheckKind, Http, HttpProtocol, Ssl, Target, Url};
 
 const VRRPD: &str = env!("CARGO_BIN_EXE_vrrpd");
-const PATIENCE: Duration = Duration::from_secs(10);
+const START_TIMEOUT: Duration = Duration::from_secs(10);
 /// MD5 of "hello".
 const HELLO: &str = "5d41402abc4b2a76b9719d911017c592";
 
-// ---- what the tests have in common ----
+// ---- helpers ----
 
 fn target(remote: SocketAddr) -> Target {
     Target {
@@ -45,24 +48,24 @@ fn http(tls: bool, path: &str, digest: Option<&str>) -> Http {
     }
 }
 
-/// One run of a check, as the daemon would do it; a run takes four steps' time at the most.
+/// Runs a check once, as the daemon does; a run takes at most four timeouts.
 fn check(kind: &CheckKind, ssl: &Ssl) -> Result<(), String> {
-    let mut exchange = NetworkCheckBuilder::new(ssl)
+    let mut machine = NetworkCheckBuilder::new(ssl)
         .build(kind)
         .expect("a check over the network");
-    exchange.start();
-    let (remote, timeout) = (exchange.target().remote, exchange.target().connect_timeout);
+    machine.start();
+    let (remote, timeout) = (machine.target().remote, machine.target().connect_timeout);
     let until = Instant::now() + timeout * 4;
     let mut out = Vec::new();
-    let mut room = [0; 700];
+    let mut buffer = [0; 700];
     'connection: loop {
         let Ok(mut stream) = TcpStream::connect_timeout(&remote, timeout) else {
-            let Step::Done(end) = exchange.handle(SocketEvent::Failed(111), &mut out) else {
-                panic!("it is over");
+            let Step::Done(end) = machine.handle(SocketEvent::Failed(111), &mut out) else {
+                panic!("a failed connection ends the run");
             };
             return end;
         };
-        let mut step = exchange.handle(SocketEvent::Connected, &mut out);
+        let mut step = machine.handle(SocketEvent::Connected, &mut out);
         loop {
             match step {
                 Step::Done(end) => return end,
@@ -73,18 +76,18 @@ fn check(kind: &CheckKind, ssl: &Ssl) -> Result<(), String> {
             out.clear();
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                step = exchange.handle(SocketEvent::TimedOut, &mut out);
+                step = machine.handle(SocketEvent::TimedOut, &mut out);
                 continue;
             }
             stream.set_read_timeout(Some(left.min(timeout))).unwrap();
-            step = match stream.read(&mut room) {
-                Ok(0) => exchange.handle(SocketEvent::Closed, &mut out),
-                Ok(count) => exchange.handle(SocketEvent::Received(&room[..count]), &mut out),
+            step = match stream.read(&mut buffer) {
+                Ok(0) => machine.handle(SocketEvent::Closed, &mut out),
+                Ok(count) => machine.handle(SocketEvent::Received(&buffer[..count]), &mut out),
                 Err(error) => match error.raw_os_error() {
                     Some(number) if number == nix::libc::ECONNRESET => {
-                        exchange.handle(SocketEvent::Failed(number), &mut out)
+                        machine.handle(SocketEvent::Failed(number), &mut out)
                     }
-                    _ => exchange.handle(SocketEvent::TimedOut, &mut out),
+                    _ => machine.handle(SocketEvent::TimedOut, &mut out),
                 },
             };
         }
@@ -107,14 +110,14 @@ fn genhash(line: &str) -> Output {
         .expect("the binary runs")
 }
 
-fn printed(output: &Output) -> String {
+fn output_text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
-// ---- a server that does everything wrong ----
+// ---- a hostile server ----
 
 /// Serves each connection with `serve`, for as long as the test runs.
-fn hostile(serve: fn(TcpStream)) -> SocketAddr {
+fn serve_with(serve: fn(TcpStream)) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let at = listener.local_addr().unwrap();
     thread::spawn(move || {
@@ -125,14 +128,14 @@ fn hostile(serve: fn(TcpStream)) -> SocketAddr {
     at
 }
 
-/// Reads the request, says this, and closes.
-fn say(mut stream: TcpStream, words: &[u8]) {
+/// Reads the request, sends `reply` and closes.
+fn reply(mut stream: TcpStream, words: &[u8]) {
     let _ = stream.read(&mut [0; 1000]);
     let _ = stream.write_all(words);
 }
 
 #[test]
-fn a_hostile_server_costs_a_check_its_time_and_no_more() {
+fn hostile_server_cannot_prolong_a_check() {
     type Case = (&'static str, fn(TcpStream), &'static str);
     let cases: &[Case] = &[
         (
@@ -142,13 +145,13 @@ fn a_hostile_server_costs_a_check_its_time_and_no_more() {
         ),
         (
             "closes",
-            |stream| say(stream, b""),
+            |stream| reply(stream, b""),
             "/: connection closed without a response",
         ),
         (
             "resets",
             |mut stream| {
-                // Before it has been asked, the sending may fail or the reading.
+                // If the server closes before the request, either the write or the read may fail.
                 let _ = stream.read(&mut [0; 999]);
                 let socket = socket2::Socket::from(stream);
                 socket.set_linger(Some(Duration::ZERO)).unwrap();
@@ -190,25 +193,25 @@ fn a_hostile_server_costs_a_check_its_time_and_no_more() {
         (
             "does not close",
             |mut stream| {
-                say(stream.try_clone().unwrap(), b"HTTP/1.1 200 OK\r\n\r\nhello");
+                reply(stream.try_clone().unwrap(), b"HTTP/1.1 200 OK\r\n\r\nhello");
                 while stream.read(&mut [0; 99]).is_ok_and(|n| n > 0) {}
             },
             "/: timed out waiting for the end of the body",
         ),
         (
             "too short",
-            |stream| say(stream, b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello"),
+            |stream| reply(stream, b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello"),
             "/: body ended after 5 of 9 bytes",
         ),
         (
             "no HTTP",
-            |stream| say(stream, b"SSH-2.0-x\r\n"),
+            |stream| reply(stream, b"SSH-2.0-x\r\n"),
             "/: not an HTTP response: `SSH-2.0-x`",
         ),
         (
             "redirect",
             |stream| {
-                say(
+                reply(
                     stream,
                     b"HTTP/1.1 301 Moved\r\nLocation: https://x.org/\r\n\r\n",
                 )
@@ -220,7 +223,7 @@ fn a_hostile_server_costs_a_check_its_time_and_no_more() {
     thread::scope(|scope| {
         for (name, serve, want) in cases {
             scope.spawn(move || {
-                let got = get(hostile(*serve), http(false, "/", None));
+                let got = get(serve_with(*serve), http(false, "/", None));
                 assert_eq!(got, Err((*want).to_owned()), "{name}");
             });
         }
@@ -229,8 +232,8 @@ fn a_hostile_server_costs_a_check_its_time_and_no_more() {
 }
 
 #[test]
-fn an_endless_page_is_enough_unless_its_digest_is_wanted() {
-    let at = hostile(|mut stream| {
+fn endless_page_passes_without_digest_and_fails_with_it() {
+    let at = serve_with(|mut stream| {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
         while stream.write_all(&[b'x'; 9999]).is_ok() {}
     });
@@ -242,23 +245,24 @@ fn an_endless_page_is_enough_unless_its_digest_is_wanted() {
 // ---- genhash ----
 
 #[test]
-fn genhash_prints_what_digest_wants() {
-    let at = hostile(|stream| say(stream, b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"));
+fn genhash_prints_the_digest() {
+    let at =
+        serve_with(|stream| reply(stream, b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"));
     let line = format!("-s 127.0.0.1 -p {} -u /", at.port());
     let plain = genhash(&line);
-    assert_eq!(printed(&plain), format!("{HELLO}\n"));
+    assert_eq!(output_text(&plain), format!("{HELLO}\n"));
     assert!(plain.status.success());
     let talkative = genhash(&format!("-v -t 3 -P 1.1 -V z.org {line}"));
     assert_eq!(
-        printed(&talkative),
+        output_text(&talkative),
         format!("status 200, 5 bytes\n{HELLO}\n")
     );
     assert_eq!(get(at, http(false, "/", Some(HELLO))), Ok(()));
 }
 
 #[test]
-fn genhash_says_what_went_wrong() {
-    let silent = hostile(|stream| say(stream, b""));
+fn genhash_reports_errors() {
+    let silent = serve_with(|stream| reply(stream, b""));
     let closed = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -278,62 +282,21 @@ fn genhash_says_what_went_wrong() {
         ),
     ] {
         let output = genhash(&line);
-        assert_eq!(printed(&output), want);
+        assert_eq!(output_text(&output), want);
         assert!(!output.status.success());
     }
-    assert!(printed(&genhash("-h")).contains("--use-virtualhost"));
+    assert!(output_text(&genhash("-h")).contains("--use-virtualhost"));
 }
 
-// ---- servers of Debian ----
+// ---- real servers ----
 
-/// A server in the background, stopped at the end.
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn has(program: &str) -> bool {
-    let found = Command::new("sh")
-        .args(["-c", &format!("command -v {program}")])
-        .stdout(Stdio::null())
-        .status();
-    let has = found.is_ok_and(|status| status.success());
-    if !has {
-        println!("SKIP pages: no {program} here");
-    }
-    has
-}
-
-/// A directory of its own, removed at the end.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Self {
-        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
-            .join(format!("pages-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).unwrap();
-        Scratch(path)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// A port that is free now. Somebody else may take it; who gets it says so.
+/// A free port. If another process takes it, the server fails to start.
 fn free_port() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap()
 }
 
-fn start(program: &str, args: &[&str], at: SocketAddr, scratch: &Scratch) -> Server {
+fn start(program: &str, args: &[&str], at: SocketAddr, scratch: &Scratch) -> KillOnDrop {
     let child = Command::new(program)
         .args(args)
         .current_dir(&scratch.0)
@@ -342,8 +305,8 @@ fn start(program: &str, args: &[&str], at: SocketAddr, scratch: &Scratch) -> Ser
         .stderr(Stdio::null())
         .spawn()
         .expect("it starts");
-    let server = Server(child);
-    let until = Instant::now() + PATIENCE;
+    let server = KillOnDrop(child);
+    let until = Instant::now() + START_TIMEOUT;
     while TcpStream::connect(at).is_err() {
         assert!(Instant::now() < until, "{program} does not listen");
         thread::sleep(Duration::from_millis(10));
@@ -352,8 +315,8 @@ fn start(program: &str, args: &[&str], at: SocketAddr, scratch: &Scratch) -> Ser
 }
 
 #[test]
-fn busybox_serves_a_page() {
-    if !has("busybox") {
+fn http_get_of_a_busybox_server() {
+    if !has_program("http_get_of_a_busybox_server", "busybox") {
         return;
     }
     let scratch = Scratch::new("busybox");
@@ -372,14 +335,14 @@ fn busybox_serves_a_page() {
         Err("/missing: status 404, expected 200-299".into())
     );
     let line = format!("-s 127.0.0.1 -p {} -u /hello", at.port());
-    assert_eq!(printed(&genhash(&line)), format!("{HELLO}\n"));
+    assert_eq!(output_text(&genhash(&line)), format!("{HELLO}\n"));
 }
 
 #[cfg(feature = "regex")]
 #[test]
-fn pages_are_searched_whatever_their_pieces() {
+fn http_get_regex_matches_across_segments() {
     use vrrpd::config::model::lvs::Pattern;
-    let at = hostile(|mut stream| {
+    let at = serve_with(|mut stream| {
         let mut request = [0; 500];
         let _ = stream.read(&mut request);
         let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -423,11 +386,11 @@ mod tls {
         assert!(
             output.status.success(),
             "openssl {line}: {}",
-            printed(&output)
+            output_text(&output)
         );
     }
 
-    /// A certificate that signs itself, for this name.
+    /// Creates a self-signed certificate for this name.
     fn certificate(scratch: &Scratch, name: &str, key: &str) {
         openssl(
             scratch,
@@ -438,7 +401,7 @@ mod tls {
         );
     }
 
-    /// A certificate signed by that of `ca`.
+    /// Creates a certificate signed by `ca`.
     fn signed(scratch: &Scratch, name: &str, ca: &str, key: &str) {
         fs::write(scratch.0.join("ext"), format!("subjectAltName=DNS:{name}")).unwrap();
         let request =
@@ -459,7 +422,7 @@ mod tls {
         })
     }
 
-    fn serve(scratch: &Scratch, more: &str) -> (Server, SocketAddr) {
+    fn serve(scratch: &Scratch, more: &str) -> (KillOnDrop, SocketAddr) {
         let at = free_port();
         let line = format!("s_server -quiet -WWW -accept {at} {more}");
         let args: Vec<&str> = line.split_whitespace().collect();
@@ -470,7 +433,7 @@ mod tls {
         check(&CheckKind::Http(target(at), Box::new(conf)), ssl)
     }
 
-    /// A page of several records.
+    /// Creates a page that needs several TLS records; returns it with its MD5 digest.
     fn page(scratch: &Scratch) -> (Vec<u8>, String) {
         let page: Vec<u8> = (0..100_000_u32).map(|i| (i % 251) as u8).collect();
         fs::write(scratch.0.join("page"), &page).unwrap();
@@ -483,8 +446,11 @@ mod tls {
     }
 
     #[test]
-    fn pages_come_through_tls_1_2_and_1_3_whatever_the_certificate() {
-        if !has("openssl") {
+    fn ssl_get_supports_tls_1_2_and_1_3_and_common_key_types() {
+        if !has_program(
+            "ssl_get_supports_tls_1_2_and_1_3_and_common_key_types",
+            "openssl",
+        ) {
             return;
         }
         let scratch = Scratch::new("tls");
@@ -512,13 +478,17 @@ mod tls {
             let end = ask(at, &Ssl::default(), http(true, "/page", Some(&digest)));
             assert_eq!(end, Ok(()), "{name}");
             let line = format!("-S -s 127.0.0.1 -p {} -u /page", at.port());
-            assert_eq!(printed(&genhash(&line)), format!("{digest}\n"), "{name}");
+            assert_eq!(
+                output_text(&genhash(&line)),
+                format!("{digest}\n"),
+                "{name}"
+            );
         }
     }
 
     #[test]
-    fn with_ca_a_server_has_to_prove_who_it_is() {
-        if !has("openssl") {
+    fn ssl_ca_verifies_the_server_certificate() {
+        if !has_program("ssl_ca_verifies_the_server_certificate", "openssl") {
             return;
         }
         let scratch = Scratch::new("ca");
@@ -562,8 +532,8 @@ mod tls {
     }
 
     #[test]
-    fn our_own_certificate_is_shown_to_who_asks() {
-        if !has("openssl") {
+    fn ssl_client_certificate_is_presented() {
+        if !has_program("ssl_client_certificate_is_presented", "openssl") {
             return;
         }
         let scratch = Scratch::new("own");
@@ -580,21 +550,21 @@ mod tls {
                 ..Ssl::default()
             };
             assert_eq!(ask(at, &own, http(true, "/page", None)), Ok(()), "{key}");
-            let nobody = ask(at, &Ssl::default(), http(true, "/page", None));
-            assert!(nobody.is_err(), "{key}");
-            println!("{nobody:?}");
+            let without = ask(at, &Ssl::default(), http(true, "/page", None));
+            assert!(without.is_err(), "{key}");
+            println!("{without:?}");
         }
     }
 
     #[test]
-    fn who_does_not_speak_tls_is_told_apart() {
+    fn ssl_get_distinguishes_servers_without_tls() {
         for (serve, want) in [
             (
-                (|stream| say(stream, b"HTTP/1.1 400 Bad Request\r\n\r\n")) as fn(TcpStream),
+                (|stream| reply(stream, b"HTTP/1.1 400 Bad Request\r\n\r\n")) as fn(TcpStream),
                 "/: not a TLS server",
             ),
             (
-                |stream| say(stream, b""),
+                |stream| reply(stream, b""),
                 "/: connection closed during the TLS handshake",
             ),
             (
@@ -602,7 +572,7 @@ mod tls {
                 "/: timed out during the TLS handshake",
             ),
         ] {
-            let end = ask(hostile(serve), &Ssl::default(), http(true, "/", None));
+            let end = ask(serve_with(serve), &Ssl::default(), http(true, "/", None));
             assert_eq!(end, Err(want.to_owned()));
         }
     }

@@ -1,56 +1,29 @@
-//! What is packed, and the files of services: `configs/dist`, the Debian package, scripts that shellcheck likes.
+//! Packages and service files: `configs/dist`, the Debian package, init scripts and systemd units.
+
+#[path = "support/process.rs"]
+mod process;
 
 use std::fs;
-use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use process::{Scratch, has_program};
+
 const CONFIGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/configs");
 const VERSION: &str = env!("CARGO_PKG_VERSION");
-
-/// A directory of its own, removed at the end.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("vrrpd-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).expect("a directory");
-        Scratch(path)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// Whether a program is there; says so if not.
-fn has(test: &str, program: &str) -> bool {
-    let found = Command::new("sh")
-        .args(["-c", "command -v \"$0\"", program])
-        .output();
-    let found = found.is_ok_and(|output| output.status.success());
-    if !found {
-        // Past the test runner, which shows the output of failed tests only.
-        let _ = writeln!(std::io::stderr(), "SKIP {test}: there is no {program}");
-    }
-    found
-}
 
 /// Standard output of a command that succeeds.
 #[track_caller]
 fn run(command: &mut Command) -> String {
     let output = command.output().expect("it can be run");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {stderr}");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// Packs two binaries, under this umask and at this place.
-fn pack(scratch: &Scratch, out: &str, mask: &str) -> PathBuf {
+/// Packages two fake binaries into `out` with this umask.
+fn pack(scratch: &Scratch, out: &str, umask: &str) -> PathBuf {
     let (binaries, out) = (scratch.0.join("binaries"), scratch.0.join(out));
     fs::create_dir_all(&binaries).expect("a directory");
     for name in [
@@ -66,7 +39,7 @@ fn pack(scratch: &Scratch, out: &str, mask: &str) -> PathBuf {
     for page in ["vrrpd.8", "vrrpd.conf.5"] {
         fs::write(man.join(page), ".TH VRRPD\n").expect("write");
     }
-    let script = format!("umask {mask} && exec {CONFIGS}/dist \"$@\"");
+    let script = format!("umask {umask} && exec {CONFIGS}/dist \"$@\"");
     run(Command::new("sh")
         .args(["-c", &script, "sh"])
         .args([&binaries, &man, &out])
@@ -83,9 +56,8 @@ fn names(directory: &Path) -> Vec<String> {
 }
 
 #[test]
-fn what_is_packed_twice_has_the_same_bytes() {
-    let test = "what_is_packed_twice_has_the_same_bytes";
-    if !has(test, "dpkg-deb") {
+fn packages_are_reproducible() {
+    if !has_program("packages_are_reproducible", "dpkg-deb") {
         return;
     }
     let scratch = Scratch::new("pack");
@@ -96,7 +68,7 @@ fn what_is_packed_twice_has_the_same_bytes() {
     let want = ["SHA256SUMS", &small, &full, &package];
     assert_eq!(names(&first), want);
     for name in want {
-        let read = |place: &Path| fs::read(place.join(name)).expect("read");
+        let read = |directory: &Path| fs::read(directory.join(name)).expect("read");
         assert!(read(&first) == read(&second), "{name} differs");
     }
     run(Command::new("sha256sum")
@@ -122,9 +94,8 @@ fn what_is_packed_twice_has_the_same_bytes() {
 }
 
 #[test]
-fn the_debian_package_has_what_debian_wants() {
-    let test = "the_debian_package_has_what_debian_wants";
-    if !has(test, "dpkg-deb") {
+fn debian_package_follows_debian_policy() {
+    if !has_program("debian_package_follows_debian_policy", "dpkg-deb") {
         return;
     }
     let scratch = Scratch::new("deb");
@@ -156,7 +127,7 @@ fn the_debian_package_has_what_debian_wants() {
         };
         assert!(list.lines().any(|one| line(&one)), "{name}: {list}");
     }
-    // A machine that runs keepalived must not get a second master by installing a package.
+    // Installing the package must not start a second VRRP router on a machine with keepalived.
     assert!(!list.contains(" ./etc/vrrpd.conf"), "{list}");
     let tree = scratch.0.join("tree");
     run(Command::new("dpkg-deb").arg("-R").arg(&package).arg(&tree));
@@ -170,21 +141,21 @@ fn the_debian_package_has_what_debian_wants() {
 }
 
 #[test]
-fn nothing_to_pack_is_said() {
+fn dist_without_binaries_fails() {
     let scratch = Scratch::new("pack-none");
     let mut command = Command::new(format!("{CONFIGS}/dist"));
     let command = command
         .args([&scratch.0, Path::new("/dev/null"), &scratch.0.join("out")])
         .env("SOURCE_DATE_EPOCH", "0");
     let output = command.output().expect("it can be run");
-    let said = String::from_utf8_lossy(&output.stderr);
+    let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(
-        !output.status.success() && said.contains("no binaries in "),
-        "{said}"
+        !output.status.success() && stderr.contains("no binaries in "),
+        "{stderr}"
     );
 }
 
-/// Files below that begin with `#!` and a shell.
+/// Adds the shell scripts below a directory.
 fn scripts(directory: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(directory).expect("a directory").flatten() {
         let path = entry.path();
@@ -202,8 +173,8 @@ fn scripts(directory: &Path, found: &mut Vec<PathBuf>) {
 }
 
 #[test]
-fn scripts_are_plain_shell() {
-    if !has("scripts_are_plain_shell", "shellcheck") {
+fn shellcheck_finds_nothing_in_the_scripts() {
+    if !has_program("shellcheck_finds_nothing_in_the_scripts", "shellcheck") {
         return;
     }
     let mut found = Vec::new();
@@ -213,13 +184,13 @@ fn scripts_are_plain_shell() {
     found.push(Path::new(CONFIGS).join("dist"));
     assert!(found.len() > 4, "{found:?}");
     run(Command::new("shellcheck").args(&found));
-    // OpenRC reads the variables and calls the functions.
+    // OpenRC uses the variables.
     run(Command::new("shellcheck")
         .args(["-s", "sh", "-e", "SC2034"])
         .arg(format!("{CONFIGS}/openrc/vrrpd")));
 }
 
-/// OpenRC's words, printed; then one of the script's verbs.
+/// Defines OpenRC's functions, sources the script, and calls one of its functions.
 const OPENRC: &str = "
     ebegin() { echo \"$*...\"; }
     eend() { return \"$1\"; }
@@ -232,38 +203,38 @@ const OPENRC: &str = "
     \"$@\"";
 
 #[test]
-fn openrc_neither_starts_what_cannot_run_nor_stops_what_runs_for_it() {
+fn openrc_checks_the_configuration_before_start_and_restart() {
     let scratch = Scratch::new("openrc");
     let (good, bad) = (scratch.0.join("good"), scratch.0.join("bad"));
     let instance = "vrrp_instance A {\n interface eth0\n virtual_router_id 1\n virtual_ipaddress {\n  192.0.2.1\n }\n}\n";
     fs::write(&good, instance).expect("write");
     fs::write(&bad, "vrrp_instance A {\n}\n").expect("write");
-    let (hopeless, none) = (scratch.0.join("hopeless"), scratch.0.join("none"));
-    fs::write(&hopeless, "block {\n".repeat(40)).expect("write");
+    let (unusable, missing) = (scratch.0.join("hopeless"), scratch.0.join("none"));
+    fs::write(&unusable, "block {\n".repeat(40)).expect("write");
     let supervisor = scratch.0.join("supervise-daemon");
     fs::write(&supervisor, "#!/bin/sh\necho \"$*\"\n").expect("write");
     fs::set_permissions(&supervisor, fs::Permissions::from_mode(0o755)).expect("chmod");
     for (name, verb, command, conf, want) in [
         ("start", "start_pre", "start", &good, (true, "")),
         (
-            "start of what can run in part",
+            "start with an error in one instance",
             "start_pre",
             "start",
             &bad,
             (true, "error: "),
         ),
         (
-            "start of what cannot run",
+            "start with an unusable file",
             "start_pre",
             "start",
-            &hopeless,
+            &unusable,
             (false, "error: "),
         ),
         (
             "start without a file",
             "start_pre",
             "start",
-            &none,
+            &missing,
             (false, "no such file"),
         ),
         (
@@ -312,21 +283,21 @@ fn openrc_neither_starts_what_cannot_run_nor_stops_what_runs_for_it() {
             .env("RC_CMD", command)
             .output()
             .expect("a shell");
-        let said = String::from_utf8_lossy(&output.stdout);
-        assert_eq!(output.status.success(), want.0, "{name}: {said}");
-        assert!(said.contains(want.1), "{name}: {said}");
+        let stderr = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.success(), want.0, "{name}: {stderr}");
+        assert!(stderr.contains(want.1), "{name}: {stderr}");
     }
 }
 
 #[test]
-fn systemd_understands_its_unit() {
-    if !has("systemd_understands_its_unit", "systemd-analyze") {
+fn systemd_analyze_accepts_the_units() {
+    if !has_program("systemd_analyze_accepts_the_units", "systemd-analyze") {
         return;
     }
     let scratch = Scratch::new("unit");
     let unit = fs::read_to_string(format!("{CONFIGS}/systemd/vrrpd.service")).expect("read");
     let strict = fs::read_to_string(format!("{CONFIGS}/systemd/strict.conf")).expect("read");
-    // It wants to see what is to be run; pages of the manual are not installed here.
+    // It checks that the program exists, and the manual pages, which are not installed here.
     let here = |text: &str| text.replace("/usr/sbin/vrrpd", env!("CARGO_BIN_EXE_vrrpd"));
     let unit = here(&unit).replace("Documentation=man:vrrpd(8) man:vrrpd.conf(5)\n", "");
     fs::create_dir(scratch.0.join("vrrpd.service.d")).expect("a directory");
@@ -340,9 +311,9 @@ fn systemd_understands_its_unit() {
             .arg(&path)
             .output()
             .expect("it can be run");
-        let said = String::from_utf8_lossy(&output.stderr);
-        let about_us = said.lines().filter(|line| line.contains("vrrpd"));
-        assert_eq!(about_us.collect::<Vec<_>>(), [""; 0], "{said}");
-        assert!(output.status.success(), "{said}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let about_us = stderr.lines().filter(|line| line.contains("vrrpd"));
+        assert_eq!(about_us.collect::<Vec<_>>(), [""; 0], "{stderr}");
+        assert!(output.status.success(), "{stderr}");
     }
 }
