@@ -21,8 +21,8 @@ use vrrpd_lab::{MS, down_interval, now, wait_until};
 
 const TESTS: &[Test] = &[
     Test::new("small_flavor_elects_a_master", election),
-    Test::new("killed_daemon_is_started_again_by_init", respawn),
-    Test::new("power_failure_hands_over_addresses_and_servers", power),
+    Test::new("init_respawns_a_killed_daemon", respawn),
+    Test::new("power_failure_moves_vips_and_virtual_servers", power),
 ];
 /// Anything on an emulated machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);

@@ -23,10 +23,16 @@ fn main() {
         return;
     }
     let tests: &[Test] = &[
-        Test::new("emulated_routers_and_ours_take_over_from_each_other", plain),
-        Test::new("emulated_routers_and_ours_agree_on_ipv6", ipv6),
-        Test::new("emulated_routers_and_ours_agree_on_signatures", signed),
-        Test::new("a_32_bit_router_lives_after_2038", late),
+        Test::new("emulated_routers_fail_over_with_native_ones", plain),
+        Test::new(
+            "emulated_routers_fail_over_with_native_ones_over_ipv6",
+            ipv6,
+        ),
+        Test::new(
+            "emulated_routers_fail_over_with_native_ones_with_ah",
+            signed,
+        ),
+        Test::new("a_32_bit_router_works_after_2038", late),
     ];
     suite::main(tests);
 }

@@ -12,21 +12,21 @@ use crate::traffic::{BOTH, WEB, pair, service};
 use crate::{Ctx, Outcome, Test};
 
 pub(crate) const TESTS: &[Test] = &[
-    Test::new("tcp_check_takes_a_stopped_server_out_and_back", stopped),
-    Test::new("tcp_check_takes_a_dead_machine_out_and_back", dead),
-    Test::new("http_get_judges_the_status", status),
-    Test::new("http_get_judges_the_page", digest),
-    Test::new("http_get_gives_up_on_a_silent_server", silent),
-    Test::new("http_get_gives_up_on_a_trickling_server", trickling)
+    Test::new("tcp_check_removes_and_restores_a_stopped_server", stopped),
+    Test::new("tcp_check_removes_and_restores_a_dead_host", dead),
+    Test::new("http_get_checks_the_status_code", status),
+    Test::new("http_get_checks_the_digest_of_the_page", digest),
+    Test::new("http_get_times_out_on_a_silent_server", silent),
+    Test::new("http_get_times_out_on_a_trickling_server", trickling)
         .keepalived_fails("waits as long as bytes come"),
-    Test::new("misc_check_judges_by_exit_code", misc),
+    Test::new("misc_check_uses_the_exit_code", misc),
     Test::new("misc_check_sets_the_weight", dynamic),
-    Test::new("sorry_server_stands_in_for_all", sorry),
-    Test::new("sorry_server_stands_in_below_the_quorum", quorum),
-    Test::new("hysteresis_keeps_a_quorum_as_it_is", hysteresis),
-    Test::new("inhibited_server_keeps_its_place", inhibit),
-    Test::new("alpha_server_waits_for_its_first_success", alpha),
-    Test::new("scripts_are_told_of_servers_and_quorum", scripts),
+    Test::new("sorry_server_serves_without_real_servers", sorry),
+    Test::new("sorry_server_serves_below_the_quorum", quorum),
+    Test::new("hysteresis_delays_quorum_changes", hysteresis),
+    Test::new("inhibited_server_stays_with_weight_0", inhibit),
+    Test::new("alpha_server_is_down_until_its_first_success", alpha),
+    Test::new("notify_scripts_of_servers_and_quorum_run", scripts),
 ];
 
 pub(crate) const TCP: &str = "TCP_CHECK {\n connect_timeout 1\n retry 0\n }";

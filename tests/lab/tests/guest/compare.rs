@@ -11,10 +11,7 @@ use vrrpd_lab::{Daemon, Lab, Node, sleep_ms, wait_for};
 use crate::farm::{SOON, ipvsadm, table};
 use crate::{Ctx, Outcome, Test};
 
-pub(crate) const TESTS: &[Test] = &[Test::new(
-    "same_files_lead_to_the_same_table_as_with_keepalived",
-    same,
-)];
+pub(crate) const TESTS: &[Test] = &[Test::new("ipvs_table_matches_keepalived", same)];
 
 fn same(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();

@@ -9,7 +9,7 @@ use crate::farm::{FAR, Farm, SOON, director, ping};
 use crate::traffic::{WEB, pair};
 use crate::{Ctx, Outcome, Test};
 
-pub(crate) const TESTS: &[Test] = &[Test::new("director_dies_and_connections_go_on", dies)];
+pub(crate) const TESTS: &[Test] = &[Test::new("connections_survive_a_director_failover", dies)];
 
 fn conf(priority: u8) -> String {
     let instance = Inst::new(51, priority, "10.0.0.100/32")

@@ -27,7 +27,7 @@ use crate::farm::{FAR, Farm, SOON, VIP, table};
 use crate::{Ctx, Outcome, Test};
 
 pub(crate) const TESTS: &[Test] = &[Test::new(
-    "every_kind_of_check_takes_a_server_out_and_back",
+    "every_checker_removes_and_restores_a_server",
     every_kind,
 )];
 

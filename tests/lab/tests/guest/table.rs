@@ -12,25 +12,22 @@ use crate::traffic::{BOTH, WEB, pair, service};
 use crate::{Ctx, Outcome, Test};
 
 /// Has to run before anything loads IPVS into the kernel.
-pub(crate) const FIRST: Test = Test::new("without_ipvs_vrrp_goes_on", without_ipvs)
+pub(crate) const FIRST: Test = Test::new("without_ipvs_vrrp_continues", without_ipvs)
     .keepalived_fails("ends its health checks and starts them again and again");
 
 pub(crate) const TESTS: &[Test] = &[
     Test::new("foreign_services_are_left_alone", foreign),
-    Test::new("what_others_change_is_repaired", repaired)
+    Test::new("external_ipvs_changes_are_repaired", repaired)
         .keepalived_fails("looks at the table only when it starts"),
     Test::new("restart_drops_no_connection", restart)
         .keepalived_fails("ends in good order and removes its services"),
-    Test::new("killed_daemons_services_are_taken_over", killed)
+    Test::new("services_of_a_killed_daemon_are_adopted", killed)
         .keepalived_fails("adds to what it finds, and leaves the rest"),
-    Test::new("everything_is_removed_at_the_end", end),
+    Test::new("services_are_removed_on_shutdown", end),
     Test::new("reload_changes_servers_in_place", reload),
-    Test::new("timeouts_are_set_and_put_back", timeouts),
-    Test::new(
-        "synchronization_and_servers_of_the_other_family_are_explained",
-        mixed,
-    )
-    .keepalived_fails("says that an argument is invalid"),
+    Test::new("ipvs_timeouts_are_set_and_restored", timeouts),
+    Test::new("sync_daemon_and_mixed_families_are_reported", mixed)
+        .keepalived_fails("says that an argument is invalid"),
 ];
 
 const KNOB: &str = "/proc/sys/kernel/modprobe";

@@ -21,10 +21,7 @@ use crate::farm::{Farm, SOON, table};
 use crate::kinds::{self, Clinic};
 use crate::{Ctx, Outcome, Test};
 
-pub(crate) const TESTS: &[Test] = &[Test::new(
-    "everybody_is_told_the_same_as_by_keepalived",
-    same,
-)];
+pub(crate) const TESTS: &[Test] = &[Test::new("notifications_match_keepalived", same)];
 
 /// Silence of this length is the end of what an event has led to.
 const SILENCE: Duration = Duration::from_millis(800);

@@ -11,10 +11,10 @@ pub(crate) const TESTS: &[Test] = &[
     Test::new("direct_routing_balances_connections", direct),
     Test::new("tunnels_balance_connections", tunnel),
     Test::new("ipv6_balances_connections", ipv6),
-    Test::new("weights_are_shares", weights),
+    Test::new("weights_are_proportional", weights),
     Test::new("persistence_keeps_a_client_with_its_server", persistence),
     Test::new("marked_packets_are_balanced", mark),
-    Test::new("group_of_addresses_shares_its_servers", group),
+    Test::new("virtual_server_group_shares_its_real_servers", group),
     Test::new("one_packet_scheduling_balances_datagrams", one_packet),
 ];
 

@@ -14,28 +14,27 @@ const UNSIGNED: &str = "has no auth_hmac before 2.4";
 
 pub(crate) const TESTS: &[Test] = &[
     Test::new(
-        "adverts_played_back_with_ah_do_not_keep_a_backup_down",
+        "replayed_adverts_with_ah_do_not_prevent_a_takeover",
         playback_ah,
     ),
     Test::new(
-        "signed_adverts_played_back_do_not_keep_a_backup_down",
+        "replayed_signed_adverts_do_not_prevent_a_takeover",
         playback_signed,
     )
     .keepalived_fails(UNSIGNED),
-    Test::new("tshark_reads_our_authentication_header", tshark_ah),
-    Test::new("a_weak_router_with_ah_may_restart_at_any_time", restart),
-    Test::new("the_same_with_keepalived_as_the_weak_router", restart_other),
+    Test::new("tshark_accepts_the_authentication_header", tshark_ah),
+    Test::new("backup_with_ah_takes_over_after_its_own_restart", restart),
     Test::new(
-        "keepalived_and_we_cut_passwords_at_the_same_place",
+        "keepalived_with_ah_takes_over_after_its_own_restart",
+        restart_other,
+    ),
+    Test::new(
+        "long_passwords_are_truncated_as_by_keepalived",
         long_password,
     ),
-    Test::new("what_does_not_fit_is_explained_once", mismatch)
+    Test::new("authentication_mismatch_is_logged_once", mismatch)
         .keepalived_fails("keepalived's words are others"),
-    Test::new(
-        "a_cluster_gets_signatures_without_losing_its_master",
-        rollout,
-    )
-    .keepalived_fails(UNSIGNED),
+    Test::new("auth_hmac_rollout_keeps_the_master", rollout).keepalived_fails(UNSIGNED),
 ];
 
 /// What the master has sent is sent again when it is dead: the backup takes over as if nothing were said.

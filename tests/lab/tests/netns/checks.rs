@@ -21,24 +21,27 @@ use crate::{Ctx, Outcome, Test};
 const WORDS: &str = "does not check without IPVS";
 
 pub(crate) const TESTS: &[Test] = &[
-    Test::new("check_tcp_notices_that_a_server_dies_and_returns", dies).keepalived_fails(WORDS),
-    Test::new("check_tcp_notices_a_host_that_is_not_there", nobody).keepalived_fails(WORDS),
-    Test::new("check_http_gives_up_on_the_silent_and_the_slow", silent).keepalived_fails(WORDS),
-    Test::new("check_http_searches_the_page", searches).keepalived_fails(WORDS),
-    Test::new("check_udp_notices_a_closed_port", udp).keepalived_fails(WORDS),
-    Test::new("check_ping_notices_a_lost_address", ping).keepalived_fails(WORDS),
+    Test::new("check_tcp_detects_that_a_server_dies_and_returns", dies).keepalived_fails(WORDS),
+    Test::new("check_tcp_detects_a_missing_host", nobody).keepalived_fails(WORDS),
+    Test::new("check_http_times_out_on_silent_and_slow_servers", silent).keepalived_fails(WORDS),
+    Test::new("check_http_matches_the_page", searches).keepalived_fails(WORDS),
+    Test::new("check_udp_detects_a_closed_port", udp).keepalived_fails(WORDS),
+    Test::new("check_ping_detects_a_removed_address", ping).keepalived_fails(WORDS),
     Test::new("check_misc_follows_its_script", misc).keepalived_fails(WORDS),
-    Test::new("check_comes_from_where_it_is_told", from).keepalived_fails(WORDS),
+    Test::new("check_uses_bind_address_and_fwmark", from).keepalived_fails(WORDS),
     Test::new("check_reaches_a_link_local_address", link_local).keepalived_fails(WORDS),
     Test::new("check_file_follows_its_file", file).keepalived_fails(WORDS),
-    Test::new("check_answers_without_end_delay_no_advert", flood).keepalived_fails(WORDS),
+    Test::new("check_of_an_endless_answer_delays_no_advert", flood).keepalived_fails(WORDS),
     Test::new("check_of_a_thousand_servers_delays_no_advert", thousand)
         .keepalived_fails(WORDS)
         .exclusive("a thousand checks load both processors"),
-    Test::new("check_notices_at_once_that_thousands_are_silent", silence)
-        .keepalived_fails(WORDS)
-        .exclusive("thousands of checks load both processors"),
-    Test::new("check_goes_on_across_a_reload", reload).keepalived_fails(WORDS),
+    Test::new(
+        "check_of_thousands_of_silent_servers_times_out_together",
+        silence,
+    )
+    .keepalived_fails(WORDS)
+    .exclusive("thousands of checks load both processors"),
+    Test::new("check_state_survives_a_reload", reload).keepalived_fails(WORDS),
 ];
 
 const SERVER: &str = "10.0.0.2";

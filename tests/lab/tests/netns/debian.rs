@@ -12,7 +12,7 @@ use crate::{Ctx, Outcome, Test};
 
 pub(crate) const TESTS: &[Test] =
     &[
-        Test::new("debian_package_comes_and_goes_as_it_should", package)
+        Test::new("debian_package_installs_upgrades_and_purges", package)
             .keepalived_fails("the package is ours"),
     ];
 

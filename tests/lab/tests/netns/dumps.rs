@@ -13,23 +13,20 @@ use crate::support::{SOON, VIP};
 use crate::{Ctx, Outcome, Test};
 
 pub(crate) const TESTS: &[Test] = &[
-    Test::new("dumps_tell_what_runs", content).keepalived_fails("shows the password"),
+    Test::new("dumps_show_the_running_state", content).keepalived_fails("shows the password"),
     Test::new("dumps_have_the_labels_of_keepalived", labels),
     Test::new(
-        "dumps_tell_the_master_and_what_is_missing",
+        "dumps_show_the_master_and_the_cause_of_a_fault",
         master_and_missing,
     )
     .keepalived_fails("tells neither in JSON"),
     Test::new("statistics_are_cleared_on_request", clear),
-    Test::new(
-        "dumps_go_where_they_are_told_to_with_the_mask_given",
-        places,
-    )
-    .keepalived_fails("no such options yet"),
-    Test::new("a_link_in_the_way_of_a_dump_is_replaced", planted_link),
+    Test::new("dumps_respect_dump_directory_and_umask", places)
+        .keepalived_fails("no such options yet"),
+    Test::new("symlink_at_the_path_of_a_dump_is_replaced", planted_link),
     Test::new("readers_never_see_half_a_dump", concurrent_readers)
         .keepalived_fails("writes in place"),
-    Test::new("a_dump_that_cannot_be_written_is_said_once", unwritable)
+    Test::new("unwritable_dump_is_logged_once", unwritable)
         .keepalived_fails("says it in other words"),
 ];
 

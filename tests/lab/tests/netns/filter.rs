@@ -14,16 +14,16 @@ use crate::support::{SOON, VIP, conf, ip};
 use crate::{Ctx, Outcome, Test};
 
 pub(crate) const TESTS: &[Test] = &[
-    Test::new("no_accept_drops_what_is_for_the_address", dropped),
+    Test::new("no_accept_drops_packets_to_the_vip", dropped),
     Test::new("no_accept_lets_routed_packets_pass", routed),
-    Test::new("no_accept_lets_ipv6_neighbors_find_the_address", neighbors),
-    Test::new("accept_and_owners_answer", answers),
-    Test::new("strict_mode_answers_only_with_accept", strict),
-    Test::new("packet_filter_is_gone_at_the_end", gone),
-    Test::new("packet_filter_of_a_killed_daemon_is_cleared_up", killed)
+    Test::new("no_accept_lets_ipv6_neighbor_discovery_pass", neighbors),
+    Test::new("accept_and_address_owners_answer", answers),
+    Test::new("vrrp_strict_answers_only_with_accept", strict),
+    Test::new("no_accept_rules_are_removed_on_shutdown", gone),
+    Test::new("no_accept_rules_of_a_killed_daemon_are_removed", killed)
         .keepalived_fails("leaves the table when none is needed any more"),
     Test::new(
-        "packet_filter_flushed_by_others_is_back_at_the_next_takeover",
+        "no_accept_rules_flushed_externally_return_at_the_next_takeover",
         flushed,
     )
     .keepalived_fails("adds to a table that is gone"),

@@ -15,18 +15,12 @@ use crate::{Ctx, Outcome, Test};
 const KNOWN: &str = "each bad packet postpones its next advert";
 
 pub(crate) const TESTS: &[Test] = &[
-    Test::new(
-        "packets_the_forgeries_are_made_from_depose_the_master",
-        premise,
-    ),
+    Test::new("unforged_packets_preempt_the_master", premise),
     Test::new("forged_v3_packets_have_no_effect", v3).keepalived_fails(KNOWN),
     Test::new("forged_v2_packets_have_no_effect", v2).keepalived_fails(KNOWN),
     Test::new("forged_v2_packets_with_password_have_no_effect", v2_pass).keepalived_fails(KNOWN),
     Test::new("forged_v3_packets_over_ipv6_have_no_effect", v6).keepalived_fails(KNOWN),
-    Test::new(
-        "forged_packets_do_not_keep_a_backup_from_taking_over",
-        backup,
-    ),
+    Test::new("forged_packets_do_not_prevent_a_takeover", backup),
 ];
 
 /// Everything at once: every kind, every single-bit flip, random bytes.

@@ -10,12 +10,12 @@ use crate::support::SOON;
 use crate::{Ctx, Outcome, Test};
 
 pub(crate) const TESTS: &[Test] = &[
-    Test::new("group_moves_with_a_link_of_either_side", link),
-    Test::new("group_stays_together_when_one_network_is_cut", cut),
-    Test::new("group_ends_with_one_resignation_each", end),
-    Test::new("group_of_keepalived_backs_ours_up", strong),
-    Test::new("group_of_ours_backs_keepalived_up", weak),
-    Test::new("group_of_the_seeds_runs_end_to_end", seed),
+    Test::new("sync_group_fails_over_with_either_link", link),
+    Test::new("sync_group_stays_together_in_a_partition", cut),
+    Test::new("sync_group_resigns_once_per_member", end),
+    Test::new("sync_group_of_keepalived_backs_up_vrrpd", strong),
+    Test::new("sync_group_of_vrrpd_backs_up_keepalived", weak),
+    Test::new("sync_group_of_the_sample_configuration_fails_over", seed),
 ];
 
 const INSIDE: &str = "10.0.0.100";

@@ -19,32 +19,27 @@ use crate::{Ctx, Outcome, Test};
 const NOT_COMPARED: &str = "has no memory of its former process";
 
 pub(crate) const TESTS: &[Test] = &[
-    Test::new("killed_master_that_is_back_in_time_goes_on", killed).keepalived_fails(NOT_COMPARED),
-    Test::new("killed_with_twenty_instances_it_goes_on_with_all", twenty)
+    Test::new("killed_master_resumes_if_restarted_in_time", killed).keepalived_fails(NOT_COMPARED),
+    Test::new("killed_master_of_twenty_instances_resumes_all", twenty)
         .keepalived_fails(NOT_COMPARED),
-    Test::new("killed_with_an_interface_of_its_own_it_goes_on", vmac)
-        .keepalived_fails(NOT_COMPARED),
-    Test::new("killed_master_that_is_back_late_begins_anew", late).keepalived_fails(NOT_COMPARED),
+    Test::new("killed_master_with_a_vmac_resumes", vmac).keepalived_fails(NOT_COMPARED),
+    Test::new("killed_master_restarted_late_starts_as_backup", late).keepalived_fails(NOT_COMPARED),
     Test::new(
-        "address_that_left_the_configuration_meanwhile_goes",
+        "vip_removed_from_the_configuration_during_a_restart_is_removed",
         shortened,
     )
     .keepalived_fails(NOT_COMPARED),
-    Test::new("whoever_took_over_meanwhile_keeps_the_address", replaced)
+    Test::new("killed_master_does_not_resume_after_a_takeover", replaced)
         .keepalived_fails(NOT_COMPARED),
-    Test::new("nothing_is_left_of_the_state_file_at_the_end", orderly)
+    Test::new("state_file_is_removed_on_shutdown", orderly).keepalived_fails(NOT_COMPARED),
+    Test::new("corrupt_state_file_is_ignored", garbage).keepalived_fails(NOT_COMPARED),
+    Test::new("unwritable_state_file_is_logged_once", unusable).keepalived_fails(NOT_COMPARED),
+    Test::new("restart_into_another_binary_keeps_the_vip", restart).keepalived_fails(NOT_COMPARED),
+    Test::new("restart_in_the_background_keeps_the_process", background)
         .keepalived_fails(NOT_COMPARED),
-    Test::new("state_file_with_anything_in_it_does_no_harm", garbage)
-        .keepalived_fails(NOT_COMPARED),
-    Test::new("without_a_state_file_it_runs_and_says_so_once", unusable)
-        .keepalived_fails(NOT_COMPARED),
-    Test::new("another_program_takes_over_without_a_break", restart).keepalived_fails(NOT_COMPARED),
-    Test::new("daemon_in_the_background_is_replaced_in_place", background)
-        .keepalived_fails(NOT_COMPARED),
-    Test::new("program_that_would_not_run_does_not_take_over", refused)
-        .keepalived_fails(NOT_COMPARED),
+    Test::new("restart_into_a_broken_binary_is_refused", refused).keepalived_fails(NOT_COMPARED),
     Test::new(
-        "program_that_would_run_elsewhere_does_not_take_over",
+        "restart_with_another_namespace_or_rights_is_refused",
         elsewhere,
     )
     .keepalived_fails(NOT_COMPARED),

@@ -16,16 +16,12 @@ use crate::{Ctx, Outcome, Test};
 const OURS: &str = "the scripts are ours";
 
 pub(crate) const TESTS: &[Test] = &[
-    Test::new("init_script_does_what_init_scripts_do", script).keepalived_fails(OURS),
-    Test::new("init_script_knows_what_is_not_its_own", foreign).keepalived_fails(OURS),
-    Test::new("respawn_by_init_is_no_storm", respawn).keepalived_fails(OURS),
-    Test::new("service_manager_is_told", told).keepalived_fails(OURS),
-    Test::new(
-        "service_manager_that_does_not_listen_is_no_matter",
-        not_heard,
-    )
-    .keepalived_fails(OURS),
-    Test::new("read_only_root_is_enough", read_only).keepalived_fails(OURS),
+    Test::new("init_script_starts_stops_and_reloads", script).keepalived_fails(OURS),
+    Test::new("init_script_ignores_foreign_processes", foreign).keepalived_fails(OURS),
+    Test::new("init_respawn_is_delayed", respawn).keepalived_fails(OURS),
+    Test::new("service_manager_is_notified", told).keepalived_fails(OURS),
+    Test::new("unreachable_service_manager_is_ignored", not_heard).keepalived_fails(OURS),
+    Test::new("read_only_root_suffices", read_only).keepalived_fails(OURS),
 ];
 
 const CONFIGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs");

@@ -11,26 +11,20 @@ use crate::support::{FORGOTTEN, INTERVAL, SOON, VIP, conf, ip, pair, pair_of};
 use crate::{Ctx, Outcome, Test};
 
 pub(crate) const TESTS: &[Test] = &[
-    Test::new(
-        "interface_deleted_and_made_again_needs_no_restart",
-        recreated,
-    ),
+    Test::new("recreated_interface_needs_no_restart", recreated),
     Test::new("interface_that_appears_late_is_used", late)
         .keepalived_fails("refuses to start without dynamic_interfaces"),
     Test::new(
         "losing_the_last_address_is_a_fault_until_it_returns",
         address_lost,
     ),
-    Test::new(
-        "address_left_by_a_killed_daemon_is_removed_at_start",
-        leftover,
-    ),
-    Test::new("address_removed_by_someone_else_is_put_back", put_back)
+    Test::new("vip_left_by_a_killed_daemon_is_removed_at_start", leftover),
+    Test::new("vip_removed_externally_is_reinstalled", put_back)
         .keepalived_fails("resigns and is away for 420 ms"),
-    Test::new("thousand_addresses_come_and_go", thousand)
+    Test::new("thousand_vips_are_added_and_removed", thousand)
         .exclusive("a thousand addresses keep the kernel's lock busy"),
-    Test::new("addresses_of_others_are_never_touched", foreign),
-    Test::new("tracked_interface_decides_who_is_master", tracked),
+    Test::new("foreign_addresses_are_never_touched", foreign),
+    Test::new("track_interface_decides_the_election", tracked),
 ];
 
 fn recreated(ctx: &Ctx) -> Outcome {

@@ -10,15 +10,10 @@ use crate::{Ctx, Outcome, Test};
 const OTHER_WORDS: &str = "has other words, or none";
 
 pub(crate) const TESTS: &[Test] = &[
-    Test::new(
-        "settings_that_cannot_be_written_are_one_warning",
-        read_only_settings,
-    )
-    .keepalived_fails(OTHER_WORDS),
-    Test::new("files_are_read_where_they_cannot_be_watched", no_watches)
+    Test::new("unwritable_sysctls_are_one_warning", read_only_settings)
         .keepalived_fails(OTHER_WORDS),
-    Test::new("ipv6_that_is_switched_off_is_named", ipv6_switched_off)
-        .keepalived_fails(OTHER_WORDS),
+    Test::new("track_file_is_polled_without_inotify", no_watches).keepalived_fails(OTHER_WORDS),
+    Test::new("disabled_ipv6_is_reported", ipv6_switched_off).keepalived_fails(OTHER_WORDS),
 ];
 
 fn count(log: &str, words: &str) -> usize {

@@ -13,14 +13,10 @@ use crate::{Ctx, Outcome, Test};
 const KNOWN: &str = "has no vip_lease";
 
 pub(crate) const TESTS: &[Test] = &[
-    Test::new("leased_addresses_of_a_killed_daemon_disappear", killed).keepalived_fails(KNOWN),
-    Test::new(
-        "leased_addresses_of_a_frozen_daemon_disappear_and_one_router_has_them_after",
-        frozen,
-    )
-    .keepalived_fails(KNOWN),
-    Test::new("leased_addresses_never_go_while_all_is_well", steady).keepalived_fails(KNOWN),
-    Test::new("a_reload_turns_leases_on_and_off", reload).keepalived_fails(KNOWN),
+    Test::new("vip_leases_of_a_killed_daemon_expire", killed).keepalived_fails(KNOWN),
+    Test::new("vip_leases_of_a_frozen_daemon_expire", frozen).keepalived_fails(KNOWN),
+    Test::new("vip_leases_are_renewed", steady).keepalived_fails(KNOWN),
+    Test::new("reload_turns_vip_leases_on_and_off", reload).keepalived_fails(KNOWN),
 ];
 
 const VIP6: &str = "fd00::100";

@@ -14,9 +14,9 @@ use crate::support::{INTERVAL, SOON, VIP};
 use crate::{Ctx, Outcome, Test};
 
 pub(crate) const TESTS: &[Test] = &[
-    Test::new("mail_arrives_with_keepaliveds_words", arrives)
+    Test::new("mail_text_matches_keepalived", arrives)
         .keepalived_fails("a refused recipient loses the mail of all"),
-    Test::new("mail_servers_that_are_dead_or_odd_delay_nothing", odd)
+    Test::new("mail_server_failures_delay_nothing", odd)
         .keepalived_fails("takes a second to end, whatever there is to wait for"),
     Test::new("mail_of_many_changes_arrives_in_order", many),
 ];

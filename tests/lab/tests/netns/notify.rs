@@ -18,27 +18,27 @@ use crate::{Ctx, Outcome, Test};
 const NO_ORDER: &str = "starts all scripts at once";
 
 pub(crate) const TESTS: &[Test] = &[
-    Test::new("notify_tells_what_keepalived_tells", words),
-    Test::new("notify_tells_of_groups_what_keepalived_tells", groups),
+    Test::new("notify_matches_keepalived", words),
+    Test::new("notify_of_sync_groups_matches_keepalived", groups),
     Test::new(
         "notify_scripts_of_an_instance_run_in_order_under_flapping",
         order,
     )
     .keepalived_fails(NO_ORDER),
-    Test::new("notify_fifo_without_reader_delays_nothing", full_fifo),
+    Test::new("notify_fifo_without_a_reader_delays_nothing", full_fifo),
     Test::new("notify_fifo_that_is_a_file_is_left_alone", no_fifo)
         .keepalived_fails("says nothing about it"),
     Test::new(
-        "notify_fifo_script_reads_on_through_a_reload_and_to_the_end",
+        "notify_fifo_script_survives_a_reload_and_gets_stop",
         reader_script,
     )
     .keepalived_fails("starts it anew at a reload"),
     Test::new(
-        "notify_script_that_hangs_delays_neither_advert_nor_end",
+        "hanging_notify_script_delays_neither_adverts_nor_shutdown",
         hangs,
     ),
     Test::new(
-        "notify_sends_mail_by_the_script_everybody_copies",
+        "notify_script_of_the_tutorials_sends_mail",
         everybodys_script,
     ),
 ];

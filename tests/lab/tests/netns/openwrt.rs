@@ -17,11 +17,11 @@ use crate::support::SOON;
 use crate::{Ctx, Outcome, Test};
 
 pub(crate) const TESTS: &[Test] = &[
-    Test::new("openwrt_package_installs_what_it_should", package).keepalived_fails(OURS),
-    Test::new("openwrt_scripts_are_clean", clean).keepalived_fails(OURS),
-    Test::new("openwrt_init_script_tells_procd", init_script).keepalived_fails(OURS),
+    Test::new("openwrt_package_installs_its_files", package).keepalived_fails(OURS),
+    Test::new("openwrt_scripts_pass_shellcheck", clean).keepalived_fails(OURS),
+    Test::new("openwrt_init_script_registers_with_procd", init_script).keepalived_fails(OURS),
     Test::new(
-        "openwrt_init_script_keeps_to_the_switch_and_the_file_of_the_user",
+        "openwrt_init_script_respects_enabled_and_config_file",
         choices,
     )
     .keepalived_fails(OURS),

@@ -13,17 +13,17 @@ use crate::{Ctx, Outcome, Test};
 const NOT_COMPARED: &str = "runs as several processes";
 
 pub(crate) const TESTS: &[Test] = &[
-    Test::new("process_runs_as_configured", as_configured).keepalived_fails(NOT_COMPARED),
-    Test::new("what_is_not_permitted_is_one_warning", not_permitted).keepalived_fails(NOT_COMPARED),
+    Test::new("process_settings_are_applied", as_configured).keepalived_fails(NOT_COMPARED),
+    Test::new("missing_permissions_are_one_warning", not_permitted).keepalived_fails(NOT_COMPARED),
     Test::new("namespace_is_entered_before_anything_else", namespace),
-    Test::new("namespace_that_is_not_there_is_said", no_namespace).keepalived_fails(NOT_COMPARED),
+    Test::new("missing_namespace_is_reported", no_namespace).keepalived_fails(NOT_COMPARED),
     Test::new(
-        "first_script_runs_before_and_last_one_after_everything",
+        "startup_script_runs_first_and_shutdown_script_last",
         scripts,
     ),
-    Test::new("scripts_that_take_too_long_are_ended", too_long).keepalived_fails(NOT_COMPARED),
+    Test::new("startup_and_shutdown_scripts_time_out", too_long).keepalived_fails(NOT_COMPARED),
     Test::new(
-        "told_to_stop_during_the_first_script_it_stops",
+        "sigterm_during_the_startup_script_stops_the_daemon",
         stopped_early,
     )
     .keepalived_fails(NOT_COMPARED),

@@ -7,13 +7,13 @@ use crate::{Ctx, Outcome, Test};
 
 pub(crate) const TESTS: &[Test] = &[
     Test::new(
-        "second_copy_is_refused_and_the_first_undisturbed",
+        "second_daemon_is_refused_and_the_first_undisturbed",
         second_copy,
     ),
-    Test::new("two_capabilities_are_enough", capabilities),
-    Test::new("without_capabilities_it_says_so", no_capabilities),
-    Test::new("missing_configuration_is_one_sentence", no_configuration),
-    Test::new("killed_copy_leaves_no_lock_behind", stale_pid_file),
+    Test::new("two_capabilities_suffice", capabilities),
+    Test::new("missing_capabilities_are_reported", no_capabilities),
+    Test::new("missing_configuration_is_one_message", no_configuration),
+    Test::new("killed_daemon_leaves_no_lock", stale_pid_file),
 ];
 
 /// Exit code and what was said.

@@ -10,12 +10,12 @@ use crate::{Ctx, Outcome, Test};
 const NOT_COMPARED: &str = "tells not when a reload is done";
 
 pub(crate) const TESTS: &[Test] = &[
-    Test::new("reload_of_the_same_file_disturbs_nothing", same_file).keepalived_fails(NOT_COMPARED),
+    Test::new("reload_of_the_same_file_changes_nothing", same_file).keepalived_fails(NOT_COMPARED),
     Test::new("reload_changes_what_has_changed_and_nothing_else", changes)
         .keepalived_fails(NOT_COMPARED),
     Test::new("reload_with_a_bad_file_changes_nothing", bad_file).keepalived_fails(NOT_COMPARED),
     Test::new(
-        "reload_resigns_what_was_removed_and_starts_what_is_new",
+        "reload_resigns_removed_instances_and_starts_new_ones",
         removed_and_new,
     )
     .keepalived_fails(NOT_COMPARED),

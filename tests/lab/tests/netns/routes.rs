@@ -11,17 +11,17 @@ pub(crate) const TESTS: &[Test] = &[
         follow,
     ),
     Test::new(
-        "routes_and_rules_removed_by_someone_else_are_put_back",
+        "routes_and_rules_removed_externally_are_reinstalled",
         put_back,
     )
     .keepalived_fails("leaves routes without an interface away"),
     Test::new(
-        "routes_the_kernel_drops_with_an_interface_or_address_are_put_back",
+        "routes_removed_with_an_interface_or_address_are_reinstalled",
         dropped,
     )
     .keepalived_fails("leaves untracked ones away"),
     Test::new(
-        "route_through_an_unreachable_gateway_is_told_once_and_tried_again",
+        "route_with_an_unreachable_gateway_is_logged_once_and_retried",
         unreachable,
     )
     .keepalived_fails("refuses an interface that does not exist"),
@@ -36,7 +36,7 @@ pub(crate) const TESTS: &[Test] = &[
         statics,
     )
     .keepalived_fails("leaves them away once they are deleted"),
-    Test::new("reload_leaves_routes_alone_that_stay", reload)
+    Test::new("reload_leaves_unchanged_routes_alone", reload)
         .keepalived_fails("ends no reload the test could wait for"),
 ];
 

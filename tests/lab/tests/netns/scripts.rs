@@ -21,28 +21,28 @@ use crate::{Ctx, Outcome, Test};
 const WORDS: &str = "says it in other words";
 
 pub(crate) const TESTS: &[Test] = &[
-    Test::new("script_weight_hands_mastership_over_and_back", weighted),
+    Test::new("script_weight_moves_mastership_and_back", weighted),
     Test::new("script_of_weight_0_is_a_fault_while_it_fails", fault).keepalived_fails(WORDS),
     Test::new("script_rise_and_fall_are_counted", rise_and_fall).keepalived_fails(WORDS),
     Test::new("script_that_hangs_is_killed_with_all_it_started", hangs).keepalived_fails(WORDS),
     Test::new("scripts_that_flood_and_fork_disturb_nothing", floods),
-    Test::new("script_deleted_at_run_time_is_named", deleted).keepalived_fails(WORDS),
-    Test::new("script_runs_as_its_user_with_a_clean_slate", slate)
-        .keepalived_fails("leaves a pipe of its own open"),
+    Test::new("deleted_track_script_is_reported", deleted).keepalived_fails(WORDS),
     Test::new(
-        "scripts_die_with_a_killed_daemon_and_end_with_a_stopped_one",
-        die_together,
-    ),
+        "script_runs_as_its_user_with_clean_descriptors_and_signals",
+        slate,
+    )
+    .keepalived_fails("leaves a pipe of its own open"),
+    Test::new("scripts_end_with_the_daemon", die_together),
     Test::new("reload_leaves_an_unchanged_script_running", reload)
         .keepalived_fails("tells not when a reload is done"),
     Test::new("track_file_counts_within_100_ms", track_file),
     Test::new("track_process_follows_a_process", track_process)
         .keepalived_fails("hears of processes in the first namespace only"),
-    Test::new("seed_script_decides_between_two_routers", seed),
     Test::new(
-        "script_gives_the_priorities_that_keepalived_gives",
-        same_as_keepalived,
+        "track_script_of_the_sample_configuration_decides_the_election",
+        seed,
     ),
+    Test::new("script_priorities_match_keepalived", same_as_keepalived),
 ];
 
 /// A path of this test's own.

@@ -14,8 +14,8 @@ use crate::{Ctx, Outcome, Test};
 const WITHOUT_IPVS: &str = "has no checker without IPVS";
 
 pub(crate) const TESTS: &[Test] = &[
-    Test::new("servers_tell_scripts_and_fifo", tell).keepalived_fails(WITHOUT_IPVS),
-    Test::new("servers_and_instances_run_apart", halves).keepalived_fails(WITHOUT_IPVS),
+    Test::new("servers_notify_scripts_and_fifo", tell).keepalived_fails(WITHOUT_IPVS),
+    Test::new("vrrp_and_checker_run_separately", halves).keepalived_fails(WITHOUT_IPVS),
 ];
 
 /// A virtual server whose first real server lives as long as a file does.

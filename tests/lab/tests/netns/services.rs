@@ -15,10 +15,10 @@ use crate::{Ctx, Outcome, Test};
 const WORDS: &str = "does not check without IPVS";
 
 pub(crate) const TESTS: &[Test] = &[
-    Test::new("mail_reaches_a_server_of_debian", mail),
-    Test::new("check_smtp_of_a_real_server", smtp).keepalived_fails(WORDS),
-    Test::new("check_dns_of_a_real_server", dns).keepalived_fails(WORDS),
-    Test::new("check_ssl_of_a_real_server", ssl).keepalived_fails(WORDS),
+    Test::new("mail_is_delivered_to_msmtpd", mail),
+    Test::new("check_smtp_against_msmtpd", smtp).keepalived_fails(WORDS),
+    Test::new("check_dns_against_dnsmasq", dns).keepalived_fails(WORDS),
+    Test::new("check_ssl_against_openssl", ssl).keepalived_fails(WORDS),
 ];
 
 fn is_there(program: &str) -> bool {

@@ -21,16 +21,16 @@ pub(crate) const TESTS: &[Test] = &[
         term,
     ),
     Test::new("stronger_router_preempts_when_it_returns", preempts),
-    Test::new("nopreempt_leaves_the_address_where_it_is", nopreempt),
+    Test::new("nopreempt_leaves_the_vip_with_the_weaker_master", nopreempt),
     Test::new("preempt_delay_postpones_preemption", preempt_delay),
     Test::new("ring_of_three_nodes_holds_exactly_its_own_addresses", ring),
+    Test::new("frozen_backup_does_not_take_over_on_sigcont", frozen_backup),
     Test::new(
-        "frozen_backup_does_not_take_over_when_thawed",
-        frozen_backup,
+        "frozen_weaker_master_sends_no_advert_on_sigcont",
+        frozen_weak,
     ),
-    Test::new("frozen_weak_master_says_nothing_when_thawed", frozen_weak),
     Test::new(
-        "frozen_strong_master_overlaps_for_milliseconds",
+        "frozen_stronger_master_overlaps_for_milliseconds",
         frozen_strong,
     )
     .exclusive("measures an overlap of milliseconds"),

@@ -15,33 +15,36 @@ use crate::{Ctx, Outcome, Test};
 const ASKS: &str = "tells neighbors the real address when it asks them for theirs";
 
 pub(crate) const TESTS: &[Test] = &[
-    Test::new("vmac_carries_adverts_announcements_and_answers", carries).keepalived_fails(ASKS),
+    Test::new("vmac_sends_adverts_garp_and_arp_replies", carries).keepalived_fails(ASKS),
     Test::new("vmac_carries_ipv6", carries6),
     Test::new(
         "vmac_stays_the_same_when_another_router_takes_over",
         failover,
     )
     .keepalived_fails(ASKS),
-    Test::new(
-        "vmac_is_never_sent_by_a_router_that_is_not_master",
-        backup_is_silent,
-    ),
+    Test::new("vmac_is_never_a_source_on_a_backup", backup_is_silent),
     Test::new("vmac_of_two_instances_on_one_interface", two).keepalived_fails(ASKS),
     Test::new("vmac_xmit_base_sends_adverts_with_the_real_address", base).keepalived_fails(ASKS),
     Test::new("vmac_survives_a_lost_carrier", carrier).keepalived_fails(ASKS),
-    Test::new("vmac_comes_back_with_its_interface", recreated).keepalived_fails(ASKS),
-    Test::new("vmac_left_by_a_killed_daemon_is_used_again", leftover).keepalived_fails(ASKS),
-    Test::new("vmac_of_a_second_master_is_heard", second_master),
-    Test::new("vmac_comes_and_goes_with_a_reload", reloaded)
+    Test::new("vmac_is_recreated_with_its_interface", recreated).keepalived_fails(ASKS),
+    Test::new("vmac_left_by_a_killed_daemon_is_reused", leftover).keepalived_fails(ASKS),
+    Test::new(
+        "vmac_master_receives_adverts_from_a_second_master",
+        second_master,
+    ),
+    Test::new("reload_creates_and_deletes_a_vmac", reloaded)
         .keepalived_fails("tells not when a reload is done"),
     Test::new("vmac_with_no_accept_does_not_answer", no_accept),
-    Test::new("vmac_routes_whatever_the_path_back", routes)
+    Test::new("vmac_forwards_with_strict_rp_filter", routes)
         .keepalived_fails("forwards as new interfaces do"),
-    Test::new("keepalived_backs_us_up_with_a_vmac", keepalived_weak),
-    Test::new("we_back_up_keepalived_with_a_vmac", keepalived_strong),
-    Test::new("keepalived_backs_us_up_with_an_ipv6_vmac", keepalived_weak6),
+    Test::new("keepalived_backs_up_vrrpd_with_a_vmac", keepalived_weak),
+    Test::new("vrrpd_backs_up_keepalived_with_a_vmac", keepalived_strong),
     Test::new(
-        "we_back_up_keepalived_with_an_ipv6_vmac",
+        "keepalived_backs_up_vrrpd_with_an_ipv6_vmac",
+        keepalived_weak6,
+    ),
+    Test::new(
+        "vrrpd_backs_up_keepalived_with_an_ipv6_vmac",
         keepalived_strong6,
     ),
 ];

@@ -9,7 +9,7 @@ use vrrpd_lab::suite::{Ctx, Outcome, Test};
 use vrrpd_lab::{Capture, Conf, Inst, Lab, guest, sleep_ms, wait_until};
 
 const TESTS: &[Test] = &[Test::new(
-    "what_a_thin_kernel_lacks_is_named_once_and_the_rest_runs",
+    "missing_kernel_features_are_reported_once_and_the_rest_runs",
     lacking,
 )
 .keepalived_fails("needs the modules it was built with")];
