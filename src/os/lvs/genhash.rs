@@ -11,7 +11,7 @@ use lexopt::{Arg, Parser, ValueExt};
 use socket2::{Domain, Socket, Type};
 
 use crate::check::http::{ResponseSummary, hex};
-use crate::check::{NetworkCheckBuilder, SocketEvent, Step};
+use crate::check::{NetworkCheck, NetworkCheckBuilder, SocketEvent, Step};
 use crate::config::model::lvs::{Http, HttpProtocol, Ssl, Target, Url};
 use crate::config::schema::Feature;
 use crate::engine::system::error_text;
@@ -155,7 +155,7 @@ fn fetch(options: &Options) -> Result<ResponseSummary, String> {
         return Err(format!("TLS: {}", Feature::Tls.not_built_in()));
     };
     check.start();
-    exchange(stream, |event, out| check.handle(event, out))?;
+    exchange(stream, &mut check)?;
     check
         .take_summary()
         .ok_or_else(|| "no page received".to_owned())
@@ -174,13 +174,10 @@ fn connect(target: &Target) -> io::Result<TcpStream> {
 }
 
 /// Runs a check on a connection until it is done.
-fn exchange(
-    mut stream: TcpStream,
-    mut handle: impl FnMut(SocketEvent<&[u8]>, &mut Vec<u8>) -> Step,
-) -> Result<(), String> {
+fn exchange(mut stream: TcpStream, check: &mut NetworkCheck) -> Result<(), String> {
     let mut out = Vec::new();
     let mut buffer = [0; 4096];
-    let mut step = handle(SocketEvent::Connected, &mut out);
+    let mut step = check.handle(SocketEvent::Connected, &mut out);
     loop {
         match step {
             Step::Done(end) => return end,
@@ -192,10 +189,10 @@ fn exchange(
             .and_then(|()| stream.read(&mut buffer));
         out.clear();
         step = match received {
-            Ok(0) => handle(SocketEvent::Closed, &mut out),
-            Ok(count) => handle(SocketEvent::Received(&buffer[..count]), &mut out),
+            Ok(0) => check.handle(SocketEvent::Closed, &mut out),
+            Ok(count) => check.handle(SocketEvent::Received(&buffer[..count]), &mut out),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                handle(SocketEvent::TimedOut, &mut out)
+                check.handle(SocketEvent::TimedOut, &mut out)
             }
             Err(error) => return Err(format!("the connection failed: {}", error_text(&error))),
         };
