@@ -64,7 +64,7 @@ impl Sender {
             Err(error) if error.raw_os_error() == Some(libc::EAFNOSUPPORT) => {
                 log::warn!(
                     target: "vrrp",
-                    "no packet sockets (CONFIG_PACKET): gratuitous ARP is not sent"
+                    "no packet sockets (CONFIG_PACKET): no gratuitous ARP or neighbor advertisement is sent"
                 );
                 None
             }
@@ -175,7 +175,8 @@ impl Receiver {
             socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
         }
         if let Err(errno) = setsockopt(&socket, ReceiveTimestampns, &true) {
-            log::debug!(target: "vrrp", "adverts have no receive time stamps: {}", errno_text(errno as i32));
+            let why = errno_text(errno as i32);
+            log::debug!(target: "vrrp", "adverts have no receive time stamps: {why}");
         }
         match on.family {
             // Missing in old kernels. The engine drops adverts that no instance is configured for.

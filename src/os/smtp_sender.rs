@@ -39,8 +39,8 @@ const STEPS: u32 = 4;
 pub(super) struct SmtpSender(Option<(Pid, PipeReader)>);
 
 impl MailSystem for Linux {
-    fn send_mail(&mut self, mail: &SmtpSettings, email: &Email) -> io::Result<Pid> {
-        self.smtp.send(mail, email, &self.children)
+    fn send_mail(&mut self, settings: &SmtpSettings, email: &Email) -> io::Result<Pid> {
+        self.smtp.send(settings, email, &self.children)
     }
 
     fn delivery_result(&mut self, child: Pid) -> Option<String> {
@@ -49,7 +49,12 @@ impl MailSystem for Linux {
 }
 
 impl SmtpSender {
-    fn send(&mut self, mail: &SmtpSettings, email: &Email, children: &Children) -> io::Result<Pid> {
+    fn send(
+        &mut self,
+        settings: &SmtpSettings,
+        email: &Email,
+        children: &Children,
+    ) -> io::Result<Pid> {
         if self.0.is_some() {
             return Err(io::ErrorKind::ResourceBusy.into());
         }
@@ -57,13 +62,13 @@ impl SmtpSender {
         if !sys::is_single_threaded() {
             return Err(io::ErrorKind::Unsupported.into());
         }
-        let message = mail::message(mail, email, epoch(email));
+        let message = mail::message(settings, email, epoch(email));
         let (reader, writer) = io::pipe()?;
         let pid = children.start(own_user(), &|| {
             sys::close_all_but(writer.as_raw_fd());
-            let most = mail.timeout.saturating_mul(STEPS).as_secs().max(10);
+            let most = settings.timeout.saturating_mul(STEPS).as_secs().max(10);
             alarm::set(u32::try_from(most).unwrap_or(u32::MAX));
-            run(mail, &message, &writer)
+            run(settings, &message, &writer)
         })?;
         self.0 = Some((pid, reader));
         Ok(pid)
@@ -90,8 +95,8 @@ fn epoch(email: &Email) -> i64 {
 // ---- in the child ----
 
 /// Delivers a mail, writes the result to the pipe and returns the exit code.
-fn run(mail: &SmtpSettings, message: &str, mut result: &PipeWriter) -> u8 {
-    let (text, code) = match deliver(mail, message) {
+fn run(settings: &SmtpSettings, message: &str, mut result: &PipeWriter) -> u8 {
+    let (text, code) = match deliver(settings, message) {
         Ok(DeliveryReport {
             accepted,
             refused: 0,
@@ -102,7 +107,7 @@ fn run(mail: &SmtpSettings, message: &str, mut result: &PipeWriter) -> u8 {
         }) => (
             format!(
                 "{} refuses {refused} of the recipients: {reason}",
-                mail.server
+                settings.server
             ),
             1,
         ),
@@ -112,10 +117,10 @@ fn run(mail: &SmtpSettings, message: &str, mut result: &PipeWriter) -> u8 {
     code
 }
 
-fn deliver(mail: &SmtpSettings, message: &str) -> Result<DeliveryReport, String> {
-    let limit = mail.timeout.max(Duration::from_secs(1));
-    let mut stream = BufReader::with_capacity(512, connect(mail, limit)?);
-    let mut session = SmtpSession::new(mail, message);
+fn deliver(settings: &SmtpSettings, message: &str) -> Result<DeliveryReport, String> {
+    let limit = settings.timeout.max(Duration::from_secs(1));
+    let mut stream = BufReader::with_capacity(512, connect(settings, limit)?);
+    let mut session = SmtpSession::new(settings, message);
     let mut replies = ReplyReader::default();
     loop {
         let outcome = reply(&mut stream, &mut replies, limit);
@@ -125,7 +130,7 @@ fn deliver(mail: &SmtpSettings, message: &str) -> Result<DeliveryReport, String>
                 if let Some(delivery) = session.delivered() {
                     return Ok(delivery.clone());
                 }
-                let SmtpSettings { server, port, .. } = mail;
+                let SmtpSettings { server, port, .. } = settings;
                 return Err(format!(
                     "{server} port {port}, at {}: {why}",
                     session.stage()
@@ -134,7 +139,8 @@ fn deliver(mail: &SmtpSettings, message: &str) -> Result<DeliveryReport, String>
         };
         match next {
             NextStep::Done(result) => {
-                return result.map_err(|why| format!("{} port {}: {why}", mail.server, mail.port));
+                return result
+                    .map_err(|why| format!("{} port {}: {why}", settings.server, settings.port));
             }
             NextStep::Send(text) => {
                 // After a failed write there is no reply either, which is reported.
@@ -147,8 +153,8 @@ fn deliver(mail: &SmtpSettings, message: &str) -> Result<DeliveryReport, String>
 }
 
 /// Connects to the first address of the server that accepts.
-fn connect(mail: &SmtpSettings, limit: Duration) -> Result<TcpStream, String> {
-    let SmtpSettings { server, port, .. } = mail;
+fn connect(settings: &SmtpSettings, limit: Duration) -> Result<TcpStream, String> {
+    let SmtpSettings { server, port, .. } = settings;
     let addresses = (server.as_str(), *port).to_socket_addrs();
     let addresses: Vec<SocketAddr> = addresses
         .map_err(|error| {

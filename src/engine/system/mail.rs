@@ -13,7 +13,7 @@ pub trait MailSystem {
     ///
     /// # Errors
     /// The kernel's refusal of a process.
-    fn send_mail(&mut self, mail: &SmtpSettings, email: &Email) -> io::Result<Pid>;
+    fn send_mail(&mut self, settings: &SmtpSettings, email: &Email) -> io::Result<Pid>;
 
     /// What a delivering child that has ended reported: the recipients, or why it failed. Can be
     /// read once.
