@@ -6,17 +6,16 @@
 //! The meaning of keywords is not known here; see [`super::lower`].
 
 mod args;
+mod checker;
 mod unknown;
 
 use super::diag::{Diags, Severity, Span};
-use super::schema::{Alias, Body, Feature, Items, Keyword, ROOT, Schema, Support, value};
+use super::schema::{Alias, Body, Feature, Items, Keyword, ROOT, Support, value};
 use super::source::Sources;
 use super::tree::{Block, Node, Word};
 use args::{ArgOwner, Role};
+use checker::{Checker, Closed, Scope};
 use unknown::StrayLines;
-
-/// Maximum number of unknown keywords that are examined for a suggestion. [`Diags::CAPACITY`] is the same.
-const MAX_EXAMINED: u16 = 500;
 
 /// Checks `root` against the schema of a whole file and removes what is wrong.
 pub(crate) fn check(root: &mut Block, sources: &Sources, diags: &mut Diags) {
@@ -35,50 +34,7 @@ pub(crate) fn check(root: &mut Block, sources: &Sources, diags: &mut Diags) {
     checker.block(&top, root);
 }
 
-/// The block that is being checked, and the enclosing ones.
-#[derive(Clone, Copy)]
-struct Scope<'a> {
-    schema: &'static Schema,
-    open: Span,
-    outer: Option<&'a Scope<'a>>,
-    /// The block belongs to a keyword without support or a misplaced one, which was reported; unsupported keywords in
-    /// it are not.
-    quiet: bool,
-}
-
-/// The last block that was closed in the current block. When one of its keywords follows outside, its `}` came too
-/// early.
-#[derive(Clone, Copy)]
-struct Closed {
-    schema: &'static Schema,
-    opener: Span,
-    close: Option<Span>,
-    reported: bool,
-}
-
-struct Checker<'a> {
-    diags: &'a mut Diags,
-    sources: &'a Sources,
-    /// Keywords without support that were reported; each is reported once.
-    reported: Vec<&'static str>,
-    /// Number of unknown keywords that were examined.
-    examined: u16,
-}
-
 impl Checker<'_> {
-    fn report(&mut self, severity: Severity, span: Span, message: impl Into<String>) {
-        self.diags.report(severity, span, message);
-    }
-
-    fn error(&mut self, span: Span, message: impl Into<String>, help: Option<String>) {
-        match help {
-            Some(help) => self
-                .diags
-                .report_with_help(Severity::Error, span, message, help),
-            None => self.diags.report(Severity::Error, span, message),
-        }
-    }
-
     /// Checks the statements of one block.
     fn block(&mut self, scope: &Scope<'_>, block: &mut Block) {
         let mut seen: Vec<(&'static str, Span)> = Vec::new();

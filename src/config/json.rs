@@ -87,14 +87,6 @@ mod tests {
     use super::*;
     use crate::config::source::span;
 
-    fn sources(text: &str) -> Sources {
-        let mut sources = Sources::default();
-        sources
-            .add("a.conf", text.as_bytes().to_vec())
-            .expect("taken");
-        sources
-    }
-
     #[test]
     fn json_is_an_array_of_objects_with_positions() {
         let mut diags = Diags::default();
@@ -105,7 +97,7 @@ mod tests {
             message: "no".into(),
             help: None,
         });
-        let json = render_json(&diags, &sources("x yz"));
+        let json = render_json(&diags, &Sources::of("x yz"));
         let want = concat!(
             r#"[{"file":"a.conf","line":1,"column":3,"end_column":5,"severity":"error","#,
             r#""message":"a \"b\"\n","help":"h"},"#,
@@ -117,7 +109,7 @@ mod tests {
 
     #[test]
     fn the_references_to_a_definition_are_listed() {
-        let mut sources = sources("$A= \\\n x y\n$A\n");
+        let mut sources = Sources::of("$A= \\\n x y\n$A\n");
         let view = sources.view(0, span(0, 11, 2)).expect("room");
         let mut diags = Diags::default();
         diags.report(Severity::Unsupported, span(view, 7, 1), "m");
@@ -132,6 +124,6 @@ mod tests {
         for n in 0..Diags::CAPACITY + 3 {
             diags.report(Severity::Note, span(0, 0, 1), format!("m{n}"));
         }
-        assert!(render_json(&diags, &sources("ok")).contains("3 more messages are not shown"));
+        assert!(render_json(&diags, &Sources::of("ok")).contains("3 more messages are not shown"));
     }
 }

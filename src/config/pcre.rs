@@ -7,6 +7,7 @@
 //! Rewritten are: `{` that starts no quantifier and is a literal, as in JSON; `$`, which also matches before a final line
 //! break; `\<`, a literal `<`. Groups do not capture, because captures are not used.
 
+use core::fmt;
 use core::fmt::Write as _;
 
 /// The options of a pattern that change how it is translated.
@@ -18,11 +19,26 @@ pub(super) struct PatternFlags {
     pub(super) dollar_end_only: bool,
 }
 
+/// Syntax of a pattern that is not supported.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Unsupported {
+    /// What it is: "look-around".
+    what: &'static str,
+    /// How it is written: `(?=`.
+    syntax: String,
+}
+
+impl fmt::Display for Unsupported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} `{}` is not supported", self.what, self.syntax)
+    }
+}
+
 /// Translates a pattern.
 ///
 /// # Errors
-/// A message that names what is not supported.
-pub(super) fn translate(pattern: &str, flags: PatternFlags) -> Result<String, String> {
+/// What is not supported.
+pub(super) fn translate(pattern: &str, flags: PatternFlags) -> Result<String, Unsupported> {
     let mut translator = Translator {
         rest: pattern,
         out: String::with_capacity(pattern.len()),
@@ -59,7 +75,7 @@ impl Translator<'_> {
         rest.is_some()
     }
 
-    fn translate_char(&mut self, c: char) -> Result<(), String> {
+    fn translate_char(&mut self, c: char) -> Result<(), Unsupported> {
         match c {
             '\\' => self.escape(false)?,
             '[' => self.class()?,
@@ -102,7 +118,7 @@ impl Translator<'_> {
     }
 
     /// Translates what follows a quantifier.
-    fn after_quantifier(&mut self) -> Result<(), String> {
+    fn after_quantifier(&mut self) -> Result<(), Unsupported> {
         if self.rest.starts_with('+') {
             return unsupported("a possessive quantifier", "+");
         }
@@ -113,7 +129,7 @@ impl Translator<'_> {
     }
 
     /// Translates `$`. A pattern after it could match the final line break, which `$` allows; that is rejected.
-    fn dollar(&mut self) -> Result<(), String> {
+    fn dollar(&mut self) -> Result<(), Unsupported> {
         if self.flags.multi_line {
             self.out.push('$');
             return Ok(());
@@ -131,7 +147,7 @@ impl Translator<'_> {
     }
 
     /// Translates what follows `(`.
-    fn group(&mut self) -> Result<(), String> {
+    fn group(&mut self) -> Result<(), Unsupported> {
         self.depth = self.depth.saturating_add(1);
         if self.rest.starts_with('*') {
             return unsupported("a verb", "(*");
@@ -150,7 +166,7 @@ impl Translator<'_> {
     }
 
     /// Translates `(?i)` and `(?s-i:`; rejects everything else after `(?`.
-    fn inline_options(&mut self) -> Result<(), String> {
+    fn inline_options(&mut self) -> Result<(), Unsupported> {
         let inside = self.rest.strip_prefix('?').unwrap_or_default();
         let length = inside.find(|c| !matches!(c, 'i' | 's' | '-'));
         let (flags, rest) = inside.split_at(length.unwrap_or(inside.len()));
@@ -175,7 +191,7 @@ impl Translator<'_> {
     }
 
     /// Translates what follows `[`.
-    fn class(&mut self) -> Result<(), String> {
+    fn class(&mut self) -> Result<(), Unsupported> {
         self.out.push('[');
         if self.take("^") {
             self.out.push('^');
@@ -212,7 +228,7 @@ impl Translator<'_> {
     }
 
     /// Translates what follows a backslash.
-    fn escape(&mut self, in_class: bool) -> Result<(), String> {
+    fn escape(&mut self, in_class: bool) -> Result<(), Unsupported> {
         let Some(c) = self.next() else {
             // The compiler of the pattern reports it.
             self.out.push('\\');
@@ -243,7 +259,7 @@ impl Translator<'_> {
     }
 
     /// Translates `\xHH` and `\x{HH}`: a byte in PCRE2, a character in regex-lite, which are the same up to 7f.
-    fn hexadecimal(&mut self) -> Result<(), String> {
+    fn hexadecimal(&mut self) -> Result<(), Unsupported> {
         let (digits, rest) = match self.rest.strip_prefix('{') {
             Some(inside) => inside.split_once('}').unwrap_or_default(),
             None => self.rest.split_at_checked(2).unwrap_or_default(),
@@ -269,8 +285,11 @@ fn quantifier_len(text: &str) -> Option<usize> {
     valid.then(|| inside.len().saturating_add(1))
 }
 
-fn unsupported<T>(what: &str, shown: &str) -> Result<T, String> {
-    Err(format!("{what} `{shown}` is not supported"))
+fn unsupported<T>(what: &'static str, syntax: &str) -> Result<T, Unsupported> {
+    Err(Unsupported {
+        what,
+        syntax: syntax.to_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -343,7 +362,8 @@ mod tests {
             ("[[.a.]]", "a collating element `[.`"),
         ] {
             let got = translate(pattern, PatternFlags::default());
-            assert_eq!(got, Err(format!("{want} is not supported")), "{pattern}");
+            let error = got.map_err(|error| error.to_string());
+            assert_eq!(error, Err(format!("{want} is not supported")), "{pattern}");
         }
         for pattern in ["[a", "[]", "a\\", "(", "a)", "*"] {
             let translated = translate(pattern, PatternFlags::default()).expect("all supported");

@@ -11,7 +11,7 @@ use super::host::Host;
 use super::include::{self, MAX_ALTERNATIVES, Policy};
 use super::line::{Line, identifier, is_blank};
 use super::physical_lines::PhysicalLines;
-use super::sequence::{self, Sequence};
+use super::sequence::{self, Sequence, SequenceError};
 use super::source::{MAX_FILES, MAX_TEXT, SourceError, Sources, span};
 
 /// Maximum nesting of includes.
@@ -335,13 +335,13 @@ impl<'h> Reader<'h> {
 
     fn sequence(
         &mut self,
-        head: Result<sequence::Head, &'static str>,
+        head: Result<sequence::Head, SequenceError>,
         line: &mut Line,
         diags: &mut Diags,
     ) -> Result<(), Aborted> {
         let whole = line.span(0, line.text.len());
         let sequence = match head {
-            Err(why) => Err(why.to_owned()),
+            Err(why) => Err(why),
             Ok(head) => {
                 let mut arguments = Line::default();
                 arguments.push_part(line, head.start, head.end);

@@ -262,19 +262,11 @@ mod tests {
     use super::*;
     use crate::config::source::span;
 
-    fn sources(text: &str) -> Sources {
-        let mut sources = Sources::default();
-        sources
-            .add("a.conf", text.as_bytes().to_vec())
-            .expect("taken");
-        sources
-    }
-
     /// The text for one message at bytes `start..start + len`.
     fn show(text: &str, start: usize, len: usize) -> String {
         let mut diags = Diags::default();
         diags.report(Severity::Error, span(0, start, len), "m");
-        render_text(&diags, &sources(text))
+        render_text(&diags, &Sources::of(text))
     }
 
     #[test]
@@ -370,14 +362,14 @@ mod tests {
             "a\x1b[2J\u{202e}b",
             "x\ny\u{9b}",
         );
-        let text = render_text(&diags, &sources("ok"));
+        let text = render_text(&diags, &Sources::of("ok"));
         assert!(text.contains("a\\x1b[2J\\u{202e}b\n"), "{text}");
         assert!(text.contains("  help: x\\x0ay\\x9b\n"), "{text}");
     }
 
     #[test]
     fn the_references_to_a_definition_are_shown() {
-        let mut sources = sources("$A= \\\n x y\n$A\n");
+        let mut sources = Sources::of("$A= \\\n x y\n$A\n");
         let view = sources.view(0, span(0, 11, 2)).expect("room");
         let mut diags = Diags::default();
         diags.report(Severity::Unsupported, span(view, 7, 1), "m");
@@ -391,7 +383,7 @@ mod tests {
         for n in 0..Diags::CAPACITY + 3 {
             diags.report(Severity::Note, span(0, 0, 1), format!("m{n}"));
         }
-        let sources = sources("ok");
+        let sources = Sources::of("ok");
         assert!(render_text(&diags, &sources).ends_with("\n3 more messages are not shown\n"));
         assert_eq!(render_text(&Diags::default(), &sources), "");
     }

@@ -1,7 +1,46 @@
 //! `~SEQ(var, [start, [step,]] end) LINE`, `~SEQx(…) LINE` and `~LST(…) LINE`: repeats a line for every value. The variables
 //! are ordinary definitions and keep their last value.
 
+use core::fmt;
+
 use super::line::{Line, identifier};
+
+/// Why a sequence cannot be expanded.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum SequenceError {
+    /// The parentheses are missing or not closed.
+    NoArguments,
+    /// `~SEQ` has no or more than three numbers.
+    WrongCount,
+    /// Not an identifier.
+    Variable(String),
+    /// Not a decimal or hexadecimal number that fits 32 bits.
+    Number(String),
+    /// The step has the wrong sign or is 0.
+    Step { start: i32, step: i64, end: i32 },
+    /// `~LST` has no values.
+    NoValues,
+    /// A tuple with more values than variables.
+    TooManyValues(String),
+}
+
+impl fmt::Display for SequenceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoArguments => f.write_str("the sequence has no `(…)`"),
+            Self::WrongCount => f.write_str("a sequence takes a name, then [start, [step,]] end"),
+            Self::Variable(text) => write!(f, "`{text}` is not a valid variable name"),
+            Self::Number(text) => write!(f, "`{text}` is not a number"),
+            Self::Step { start, step, end } => {
+                write!(f, "a step of {step} does not lead from {start} to {end}")
+            }
+            Self::NoValues => f.write_str("the list has no values"),
+            Self::TooManyValues(text) => {
+                write!(f, "`{text}` has more values than there are variables")
+            }
+        }
+    }
+}
 
 /// A line that is being repeated.
 #[derive(Debug)]
@@ -46,7 +85,7 @@ pub(crate) struct Head {
 
 /// The head of a line that starts with `~SEQ`, `~SEQx` or `~LST`; `None` for another line, an error if parentheses are
 /// missing.
-pub(crate) fn head(text: &str) -> Option<Result<Head, &'static str>> {
+pub(crate) fn head(text: &str) -> Option<Result<Head, SequenceError>> {
     let rest = text.strip_prefix('~')?;
     let word = identifier(rest)?;
     let form = match word {
@@ -62,12 +101,12 @@ pub(crate) fn head(text: &str) -> Option<Result<Head, &'static str>> {
         let end = start.checked_add(inner.find(')')?)?;
         Some(Head { form, start, end })
     });
-    Some(range.ok_or("the sequence has no `(…)`"))
+    Some(range.ok_or(SequenceError::NoArguments))
 }
 
 impl Sequence {
     /// Parses the arguments of a sequence that repeats `template`.
-    pub(crate) fn new(form: Form, arguments: &str, template: Line) -> Result<Self, String> {
+    pub(crate) fn new(form: Form, arguments: &str, template: Line) -> Result<Self, SequenceError> {
         let values = match form {
             Form::Decimal => range(arguments, false)?,
             Form::Hex => range(arguments, true)?,
@@ -103,7 +142,7 @@ impl Sequence {
     }
 }
 
-fn range(arguments: &str, hex: bool) -> Result<Values, String> {
+fn range(arguments: &str, hex: bool) -> Result<Values, SequenceError> {
     let mut parts = arguments.split(',').map(str::trim);
     let variable = variable(parts.next().unwrap_or(""))?;
     let numbers = parts.map(number).collect::<Result<Vec<_>, _>>()?;
@@ -111,7 +150,7 @@ fn range(arguments: &str, hex: bool) -> Result<Values, String> {
         [end] => (1, None, end),
         [start, end] => (start, None, end),
         [start, step, end] => (start, Some(step), end),
-        _ => return Err("a sequence takes a name, then [start, [step,]] end".into()),
+        _ => return Err(SequenceError::WrongCount),
     };
     let step = step.unwrap_or(if start <= end { 1 } else { -1 });
     let distance = i64::from(end).saturating_sub(i64::from(start));
@@ -120,9 +159,7 @@ fn range(arguments: &str, hex: bool) -> Result<Values, String> {
         .checked_div(step)
         .filter(|steps| *steps >= 0 && (distance == 0 || distance.signum() == step.signum()))
     else {
-        return Err(format!(
-            "a step of {step} does not lead from {start} to {end}"
-        ));
+        return Err(SequenceError::Step { start, step, end });
     };
     Ok(Values::Range {
         name: variable,
@@ -133,14 +170,14 @@ fn range(arguments: &str, hex: bool) -> Result<Values, String> {
     })
 }
 
-fn variable(text: &str) -> Result<Box<str>, String> {
+fn variable(text: &str) -> Result<Box<str>, SequenceError> {
     match identifier(text) {
         Some(name) if name.len() == text.len() => Ok(name.into()),
-        _ => Err(format!("`{text}` is not a valid variable name")),
+        _ => Err(SequenceError::Variable(text.to_owned())),
     }
 }
 
-fn number(text: &str) -> Result<i32, String> {
+fn number(text: &str) -> Result<i32, SequenceError> {
     let (sign, digits) = match text.strip_prefix('-') {
         Some(digits) => ("-", digits),
         None => ("", text),
@@ -149,10 +186,10 @@ fn number(text: &str) -> Result<i32, String> {
         Some(hex) => i32::from_str_radix(&format!("{sign}{hex}"), 16),
         None => text.parse(),
     };
-    parsed.map_err(|_| format!("`{text}` is not a number"))
+    parsed.map_err(|_| SequenceError::Number(text.to_owned()))
 }
 
-fn list(arguments: &str) -> Result<Values, String> {
+fn list(arguments: &str) -> Result<Values, SequenceError> {
     let mut parts = split(arguments).into_iter();
     let first = parts.next().unwrap_or("");
     let tuple = braced(first);
@@ -170,7 +207,7 @@ fn list(arguments: &str) -> Result<Values, String> {
             _ => vec![part.into()],
         };
         if row.len() > names.len() {
-            return Err(format!("`{part}` has more values than there are variables"));
+            return Err(SequenceError::TooManyValues((*part).to_owned()));
         }
         // Missing values are empty.
         let missing = names.len().saturating_sub(row.len());
@@ -181,7 +218,7 @@ fn list(arguments: &str) -> Result<Values, String> {
         );
     }
     if rows.is_empty() {
-        return Err("the list has no values".into());
+        return Err(SequenceError::NoValues);
     }
     Ok(Values::List {
         names,
@@ -213,8 +250,8 @@ mod tests {
     use super::*;
 
     /// The values of a sequence line, `a=1,b=2` for every repetition.
-    fn run(text: &str) -> Result<Vec<String>, String> {
-        let head = head(text).expect("a sequence").map_err(String::from)?;
+    fn run(text: &str) -> Result<Vec<String>, SequenceError> {
+        let head = head(text).expect("a sequence")?;
         let arguments = text.get(head.start..head.end).expect("inside");
         let mut sequence = Sequence::new(head.form, arguments, Line::default())?;
         let mut rows = Vec::new();
@@ -282,7 +319,8 @@ mod tests {
                 "`{1,2,3}` has more values than there are variables",
             ),
         ] {
-            assert_eq!(run(text), Err(want.into()), "{text}");
+            let error = run(text).map_err(|error| error.to_string());
+            assert_eq!(error, Err(want.into()), "{text}");
         }
         assert_eq!(head("~SEQUENCE(X, 1)"), None);
         assert_eq!(head("x ~SEQ(X, 1)"), None);

@@ -252,20 +252,22 @@ fn decode(bytes: Vec<u8>) -> Box<str> {
 }
 
 #[cfg(test)]
+impl Sources {
+    /// A single file `a.conf`.
+    pub(super) fn of(text: &str) -> Self {
+        let mut sources = Self::default();
+        sources.add("a.conf", text.into()).expect("added");
+        sources
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
-    fn sources(text: &str) -> Sources {
-        let mut sources = Sources::default();
-        sources
-            .add("a.conf", text.as_bytes().to_vec())
-            .expect("taken");
-        sources
-    }
-
     #[test]
     fn positions_count_lines_and_characters_from_one() {
-        let sources = sources("a\n\t日本 x\r\nend");
+        let sources = Sources::of("a\n\t日本 x\r\nend");
         for (name, start, len, want) in [
             ("first byte", 0, 1, (1, 1, 2)),
             ("after a tab", 3, 3, (2, 2, 3)),
@@ -281,7 +283,7 @@ mod tests {
     #[test]
     fn line_numbers_are_correct_across_marks() {
         let text = "x\n".repeat(3 * MARK);
-        let sources = sources(&text);
+        let sources = Sources::of(&text);
         for at in [0, MARK - 2, MARK, MARK + 2, 5 * MARK, text.len()] {
             let p = sources.position(span(0, at, 1)).expect("inside");
             assert_eq!(p.line as usize, at / 2 + 1, "offset {at}");
@@ -324,7 +326,7 @@ mod tests {
 
     #[test]
     fn a_view_has_the_position_of_the_definition_and_the_reference() {
-        let mut sources = sources("$A= \\\n x y\n$A\n");
+        let mut sources = Sources::of("$A= \\\n x y\n$A\n");
         let via = span(0, 12, 2);
         let view = sources.view(0, via).expect("room");
         let at = span(view, 7, 1);

@@ -1,6 +1,6 @@
 //! Checks the words of a statement against the arguments of its keyword.
 
-use super::Checker;
+use super::checker::Checker;
 use crate::config::diag::{Severity, Span};
 use crate::config::schema::{Arg, Keyword, Options, nearest_word, value};
 use crate::config::tree::Word;
@@ -28,6 +28,25 @@ pub(super) enum Role {
     ItemOption,
 }
 
+/// Whether further arguments may follow an argument. A word that is not valid for an optional argument can be that of the
+/// next one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Position {
+    NotLast,
+    Last,
+}
+
+impl Position {
+    /// The position of an argument that is followed by `rest`.
+    fn before(rest: &[Arg]) -> Self {
+        if rest.is_empty() {
+            Self::Last
+        } else {
+            Self::NotLast
+        }
+    }
+}
+
 impl ArgOwner<'_> {
     /// What happens to an invalid statement, to be appended to a message.
     fn consequence(&self) -> String {
@@ -50,7 +69,7 @@ impl Checker<'_> {
         let mut at = 0;
         let mut rest = args.iter();
         while let Some(arg) = rest.next() {
-            match self.argument(owner, arg, rest.as_slice().is_empty(), words, at) {
+            match self.argument(owner, arg, Position::before(rest.as_slice()), words, at) {
                 Some(next) => at = next,
                 None => return false,
             }
@@ -72,15 +91,19 @@ impl Checker<'_> {
         &mut self,
         owner: &ArgOwner<'_>,
         arg: &'static Arg,
-        last: bool,
+        position: Position,
         words: &mut Vec<Word>,
         at: usize,
     ) -> Option<usize> {
         match arg {
             Arg::Opt(inner) => match words.get(at) {
                 None => Some(at),
-                Some(word) if !last && !value::is_valid(inner, &word.text) => Some(at),
-                Some(_) => self.argument(owner, inner, last, words, at),
+                Some(word)
+                    if position == Position::NotLast && !value::is_valid(inner, &word.text) =>
+                {
+                    Some(at)
+                }
+                Some(_) => self.argument(owner, inner, position, words, at),
             },
             Arg::Bool if words.get(at).is_none() => Some(at),
             Arg::Many(inner) => {
@@ -268,7 +291,7 @@ impl Checker<'_> {
         let mut at = at.saturating_add(1);
         let mut rest = row.args().iter();
         while let Some(arg) = rest.next() {
-            at = self.argument(&option, arg, rest.as_slice().is_empty(), words, at)?;
+            at = self.argument(&option, arg, Position::before(rest.as_slice()), words, at)?;
         }
         Some(at)
     }
@@ -331,10 +354,10 @@ impl Checker<'_> {
         match (first.as_deref(), arg) {
             (Some("fwmark"), _) => {
                 let next = self.simple(owner, &MARK, words, next)?;
-                self.argument(owner, &FAMILY, false, words, next)
+                self.argument(owner, &FAMILY, Position::NotLast, words, next)
             }
             (Some("group"), Arg::Service) => self.simple(owner, &NAME, words, next),
-            _ => self.argument(owner, &PORT, true, words, next),
+            _ => self.argument(owner, &PORT, Position::Last, words, next),
         }
     }
 }

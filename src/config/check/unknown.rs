@@ -2,7 +2,7 @@
 //! early, or text that is not configuration at all.
 
 use super::args::is_placeholder;
-use super::{Checker, Closed, Scope};
+use super::checker::{Checker, Closed, MAX_EXAMINED, Scope};
 use crate::config::diag::Span;
 use crate::config::schema::{Body, Entry, ROOT, Schema, find_elsewhere, find_in, nearest};
 use crate::config::tree::Node;
@@ -48,7 +48,7 @@ impl Checker<'_> {
         closed: &mut Option<Closed>,
     ) {
         let name = node.keyword.text.to_string();
-        if self.examined >= super::MAX_EXAMINED {
+        if self.examined >= MAX_EXAMINED {
             return self.error(node.keyword.span, "unknown keyword; ignored", None);
         }
         self.examined = self.examined.saturating_add(1);

@@ -51,7 +51,7 @@ impl Lowering<'_> {
         let translated = match translate(&text, reading) {
             Ok(translated) => flags + &translated,
             Err(why) => {
-                self.no_pattern(node, Severity::Unsupported, &why);
+                self.no_pattern(node, Severity::Unsupported, &why.to_string());
                 return None;
             }
         };
