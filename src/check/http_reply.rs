@@ -124,7 +124,7 @@ impl Reply {
         &mut self.text
     }
 
-    /// What is still missing, for a reason in the log.
+    /// The part of the response that is missing, as a phrase for the log.
     pub(super) fn missing(&self) -> &'static str {
         match self.state {
             State::Status if self.head == 0 => "a response",

@@ -46,7 +46,7 @@ use core::time::Duration;
 
 pub use network_check::{NetworkCheck, NetworkCheckBuilder};
 
-/// How a check's packets travel.
+/// The kind of socket that a check uses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ProbeTransport {
     /// A TCP connection.
@@ -85,7 +85,7 @@ impl<B> SocketEvent<B> {
     }
 }
 
-/// What a machine wants next.
+/// The next action of a machine.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Step {
     /// Send the output, then wait for an event, at most this long.

@@ -132,7 +132,7 @@ impl<'a> NetworkCheckBuilder<'a> {
 }
 
 impl NetworkCheck {
-    /// How its packets travel.
+    /// The kind of socket it uses.
     #[must_use]
     pub fn transport(&self) -> ProbeTransport {
         self.transport

@@ -195,7 +195,7 @@ fn addresses(page: &mut Page, instance: &Instance<'_>) {
     page.list(&"Virtual Rules :", &instance.rules);
 }
 
-/// What keepalived does not show.
+/// Lines that keepalived does not have.
 fn ours(page: &mut Page, instance: &Instance<'_>) {
     if let Some(why) = &instance.send_error {
         page.pair("Adverts cannot be sent", &Escaped(why));

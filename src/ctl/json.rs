@@ -178,7 +178,7 @@ fn quoted(command: &Command) -> String {
     Quoted(command).to_string()
 }
 
-/// What keepalived does not show.
+/// Fields that keepalived does not have.
 fn ours(out: &mut Json, instance: &Instance<'_>) {
     if let Some(transition) = instance.last_transition {
         out.string("transition_reason", &transition.reason);

@@ -48,7 +48,7 @@ pub struct Instance<'a> {
     pub state: VrrpState,
     /// The last transition; `None`: it has not started.
     pub last_transition: Option<Transition>,
-    /// What is missing, in FAULT and before the start.
+    /// Missing prerequisite, in FAULT and before the start.
     pub missing: Option<Missing>,
     /// Source address of its adverts.
     pub source: Option<IpAddr>,
@@ -62,7 +62,7 @@ pub struct Instance<'a> {
     pub deadline: Option<Instant>,
     /// Master down interval.
     pub down_interval: Duration,
-    /// Why its adverts cannot be sent.
+    /// The kernel's error for its adverts.
     pub send_error: Option<String>,
     /// `no_accept` is not enforced: the kernel has no nftables.
     pub no_accept_missing: bool,
@@ -83,11 +83,11 @@ pub struct Instance<'a> {
 pub struct Transition {
     /// When it happened.
     pub at: Instant,
-    /// Why.
+    /// The reason as a keyword.
     pub reason: &'static str,
 }
 
-/// Why an instance cannot run.
+/// A prerequisite that an instance lacks.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Missing {
     /// A keyword: `link`, `address`.

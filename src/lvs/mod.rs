@@ -3,7 +3,7 @@
 //! * [`state`] – from results of checks to servers that are up, weights, quorum and sorry server;
 //! * [`desired`] – the services and destinations that follow from it;
 //! * [`diff`] – the requests that bring the kernel's table there;
-//! * [`reload_match`] – which parts of a configuration were there before a reload.
+//! * [`reload_match`] – the previous counterparts of servers and checks at a reload.
 
 #![cfg_attr(
     not(test),

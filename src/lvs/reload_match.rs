@@ -1,11 +1,11 @@
-//! Which parts of a configuration were there before a reload.
+//! Matches a new configuration with the previous one at a reload.
 //!
 //! Virtual servers match by their group or service; real servers by address and port; checks by what they check, whatever
 //! their intervals. State that is kept across a reload is looked up here, so that all of it is kept alike.
 
 use crate::config::model::lvs::{Check, Lvs, RealServer, VirtualServer};
 
-/// What a new virtual server was before.
+/// The previous counterpart of a new virtual server.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ServiceMatch {
     /// Index of the old virtual server; `None`: it is new.
@@ -14,7 +14,7 @@ pub struct ServiceMatch {
     pub servers: Vec<ServerMatch>,
 }
 
-/// What a new real server was before.
+/// The previous counterpart of a new real server.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ServerMatch {
     /// Index in the old virtual server; `None`: it is new.

@@ -139,7 +139,7 @@ impl VirtualServers {
         self.0.get_mut(index)
     }
 
-    /// What is up and is not matched, in the configuration's order.
+    /// Servers that are up and not matched, in the configuration's order.
     #[must_use]
     pub fn removed(&self, matches: &[ServiceMatch]) -> Vec<Removal> {
         let mut all = Vec::new();

@@ -1,4 +1,4 @@
-//! Servers, quorum and sorry server: tables of what must happen, and a slow but obvious model to compare with.
+//! Servers, quorum and sorry server: expected changes, and comparison with a slow but obvious model.
 
 use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
@@ -72,31 +72,31 @@ fn sorry(inhibit: bool) -> Option<SorryServer> {
     })
 }
 
-/// Virtual servers, and what became of them.
-struct Stage {
+/// Virtual servers under test.
+struct Bench {
     conf: Lvs,
     servers: VirtualServers,
 }
 
-impl Stage {
-    fn begin(servers: Vec<VirtualServer>) -> (Self, Vec<Change>) {
+impl Bench {
+    fn new(servers: Vec<VirtualServer>) -> (Self, Vec<Change>) {
         let conf = Lvs {
             virtual_servers: servers,
             ..Lvs::default()
         };
-        let mut stage = Stage {
+        let mut bench = Bench {
             servers: VirtualServers::new(&conf),
             conf,
         };
-        let changes = stage.settle(false);
-        (stage, changes)
+        let changes = bench.settle(false);
+        (bench, changes)
     }
 
-    fn settle(&mut self, tell: bool) -> Vec<Change> {
+    fn settle(&mut self, notify_up: bool) -> Vec<Change> {
         let mut changes = Vec::new();
         for (index, conf) in self.conf.virtual_servers.iter().enumerate() {
             let state = self.servers.get_mut(index).expect("one for each");
-            state.settle(conf, tell, &mut changes);
+            state.settle(conf, notify_up, &mut changes);
         }
         changes
     }
@@ -104,12 +104,12 @@ impl Stage {
     fn apply(&mut self, server: usize, check: usize, up: bool, weight: i64) -> Vec<Change> {
         let mut changes = Vec::new();
         let state = self.servers.get_mut(0).expect("there");
-        let verdict = CheckState { up, weight };
+        let check_state = CheckState { up, weight };
         state.apply(
             &self.conf.virtual_servers[0],
             server,
             check,
-            verdict,
+            check_state,
             &mut changes,
         );
         changes
@@ -154,44 +154,44 @@ fn quorum(up: bool, weight: u64) -> Change {
 }
 
 #[test]
-fn a_server_is_up_when_all_of_its_checks_are() {
+fn a_server_is_up_when_all_its_checks_succeed() {
     let two = [check(1, false), check(2, false)];
     let servers = vec![server(1, 3, &two), server(2, 1, &[])];
-    let (mut stage, changes) = Stage::begin(vec![service(servers)]);
-    let begin = Change::Quorum {
+    let (mut bench, changes) = Bench::new(vec![service(servers)]);
+    let start = Change::Quorum {
         up: true,
         first: true,
         weight: 4,
     };
-    assert_eq!(changes, [begin], "all are believed to be up");
-    assert_eq!(stage.table(), [(1, 3), (2, 1)]);
-    assert_eq!(stage.apply(0, 0, true, 0), [], "as was known");
-    assert_eq!(stage.apply(0, 0, false, 0), [up_down(0, 0, false)]);
-    assert_eq!(stage.table(), [(2, 1)]);
-    assert_eq!(stage.apply(0, 1, false, 0), [], "down it is already");
-    assert_eq!(stage.apply(0, 0, true, 0), [], "the other one still fails");
-    assert_eq!(stage.apply(0, 1, true, 0), [up_down(0, 1, true)]);
-    assert_eq!(stage.table(), [(1, 3), (2, 1)]);
+    assert_eq!(changes, [start], "all are assumed up");
+    assert_eq!(bench.table(), [(1, 3), (2, 1)]);
+    assert_eq!(bench.apply(0, 0, true, 0), [], "unchanged");
+    assert_eq!(bench.apply(0, 0, false, 0), [up_down(0, 0, false)]);
+    assert_eq!(bench.table(), [(2, 1)]);
+    assert_eq!(bench.apply(0, 1, false, 0), [], "already down");
+    assert_eq!(bench.apply(0, 0, true, 0), [], "the other one still fails");
+    assert_eq!(bench.apply(0, 1, true, 0), [up_down(0, 1, true)]);
+    assert_eq!(bench.table(), [(1, 3), (2, 1)]);
 }
 
 #[test]
-fn with_alpha_servers_begin_as_down_and_the_first_failure_is_told_once() {
+fn with_alpha_servers_start_down_and_the_first_failure_is_reported_once() {
     let two = [check(1, true), check(2, true)];
-    let (mut stage, changes) = Stage::begin(vec![service(vec![server(1, 1, &two)])]);
-    assert_eq!((changes, stage.table()), (vec![], vec![]));
-    assert_eq!(stage.apply(0, 0, true, 0), [], "one of two");
-    assert_eq!(stage.apply(0, 1, false, 0), [up_down(0, 1, false)]);
-    assert_eq!(stage.apply(0, 0, false, 0), []);
-    assert_eq!(stage.apply(0, 0, true, 0), []);
-    let changes = stage.apply(0, 1, true, 0);
+    let (mut bench, changes) = Bench::new(vec![service(vec![server(1, 1, &two)])]);
+    assert_eq!((changes, bench.table()), (vec![], vec![]));
+    assert_eq!(bench.apply(0, 0, true, 0), [], "one of two");
+    assert_eq!(bench.apply(0, 1, false, 0), [up_down(0, 1, false)]);
+    assert_eq!(bench.apply(0, 0, false, 0), []);
+    assert_eq!(bench.apply(0, 0, true, 0), []);
+    let changes = bench.apply(0, 1, true, 0);
     assert_eq!(changes, [up_down(0, 1, true), quorum(true, 1)]);
-    assert_eq!(stage.table(), [(1, 1)]);
+    assert_eq!(bench.table(), [(1, 1)]);
 }
 
 #[test]
-fn what_checks_add_to_the_weight_is_summed_up_and_stops_at_nothing() {
+fn weights_of_checks_are_added_and_clamped_at_zero() {
     let two = [check(1, false), check(2, false)];
-    let (mut stage, _) = Stage::begin(vec![service(vec![server(1, 10, &two), server(2, 1, &[])])]);
+    let (mut bench, _) = Bench::new(vec![service(vec![server(1, 10, &two), server(2, 1, &[])])]);
     let server = 0;
     for (check, adds, from, to) in [
         (0, 5, 10, 15),
@@ -201,17 +201,17 @@ fn what_checks_add_to_the_weight_is_summed_up_and_stops_at_nothing() {
         (0, i64::MAX, 5, i32::MAX as u32),
         (0, i64::MIN, i32::MAX as u32, 0),
     ] {
-        let changes = stage.apply(0, check, true, adds);
+        let changes = bench.apply(0, check, true, adds);
         assert_eq!(changes, [Change::Weight { server, from, to }]);
         assert_eq!(
-            stage.table(),
+            bench.table(),
             [(1, to), (2, 1)],
             "weight 0 stays in the table"
         );
     }
     // The weight counts for the quorum, and changes while the server is down too.
     assert_eq!(
-        stage.apply(0, 0, false, 80),
+        bench.apply(0, 0, false, 80),
         [
             Change::Weight {
                 server,
@@ -221,17 +221,17 @@ fn what_checks_add_to_the_weight_is_summed_up_and_stops_at_nothing() {
             up_down(0, 0, false),
         ]
     );
-    assert_eq!(stage.apply(0, 1, true, 0).len(), 1);
-    assert_eq!(stage.table(), [(2, 1)]);
-    assert_eq!(stage.apply(0, 0, true, 80), [up_down(0, 0, true)]);
-    assert_eq!(stage.table(), [(1, 90), (2, 1)]);
+    assert_eq!(bench.apply(0, 1, true, 0).len(), 1);
+    assert_eq!(bench.table(), [(2, 1)]);
+    assert_eq!(bench.apply(0, 0, true, 80), [up_down(0, 0, true)]);
+    assert_eq!(bench.table(), [(1, 90), (2, 1)]);
 }
 
 /// Four servers of weight 1, quorum 2, hysteresis 1: lost below 1, gained at 3.
 #[test]
 fn the_quorum_has_hysteresis() {
     let servers = |count| (1..=count).map(|nth| server(nth, 1, &[check(1, false)]));
-    let (mut stage, _) = Stage::begin(vec![VirtualServer {
+    let (mut bench, _) = Bench::new(vec![VirtualServer {
         quorum: 2,
         hysteresis: 1,
         ..service(servers(4).collect())
@@ -248,14 +248,14 @@ fn the_quorum_has_hysteresis() {
     ] {
         let mut want = vec![up_down(nth, 0, up)];
         want.extend(gained);
-        assert_eq!(stage.apply(nth, 0, up, 0), want, "server {nth}");
+        assert_eq!(bench.apply(nth, 0, up, 0), want, "server {nth}");
     }
 }
 
 #[test]
 fn a_weight_can_cost_the_quorum() {
     let one = server(1, 5, &[check(1, false)]);
-    let (mut stage, _) = Stage::begin(vec![VirtualServer {
+    let (mut bench, _) = Bench::new(vec![VirtualServer {
         quorum: 3,
         sorry_server: sorry(false),
         ..service(vec![one])
@@ -267,43 +267,43 @@ fn a_weight_can_cost_the_quorum() {
         to: 2,
     };
     assert_eq!(
-        stage.apply(0, 0, true, -3),
+        bench.apply(0, 0, true, -3),
         [lost, quorum(false, 2), Change::SorryServer(true)]
     );
     assert_eq!(
-        stage.table(),
+        bench.table(),
         [(99, 1)],
         "it would go on if there were no sorry server"
     );
 }
 
 #[test]
-fn the_sorry_server_stands_in_for_all_and_without_one_survivors_go_on() {
+fn the_sorry_server_replaces_all_others_and_without_one_the_rest_stays() {
     for (with, lost, gained) in [
         (None, vec![(1, 1)], vec![(1, 1), (2, 1)]),
         (sorry(false), vec![(99, 1)], vec![(1, 1), (2, 1)]),
         (sorry(true), vec![(99, 1)], vec![(99, 0), (1, 1), (2, 1)]),
     ] {
         let checks = [check(1, false)];
-        let (mut stage, _) = Stage::begin(vec![VirtualServer {
+        let (mut bench, _) = Bench::new(vec![VirtualServer {
             quorum: 2,
             sorry_server: with,
             ..service(vec![server(1, 1, &[]), server(2, 1, &checks)])
         }]);
-        assert_eq!(stage.table(), gained);
+        assert_eq!(bench.table(), gained);
         let mut want = vec![up_down(1, 0, false), quorum(false, 1)];
         want.extend(with.map(|_| Change::SorryServer(true)));
-        assert_eq!(stage.apply(1, 0, false, 0), want);
-        assert_eq!(stage.table(), lost);
+        assert_eq!(bench.apply(1, 0, false, 0), want);
+        assert_eq!(bench.table(), lost);
         let mut want = vec![up_down(1, 0, true), quorum(true, 2)];
         want.extend(with.map(|_| Change::SorryServer(false)));
-        assert_eq!(stage.apply(1, 0, true, 0), want);
-        assert_eq!(stage.table(), gained);
+        assert_eq!(bench.apply(1, 0, true, 0), want);
+        assert_eq!(bench.table(), gained);
     }
 }
 
 #[test]
-fn inhibited_servers_stay_in_the_table_with_weight_0() {
+fn inhibit_on_failure_keeps_servers_with_weight_0() {
     let inhibit = |one| RealServer {
         inhibit_on_failure: true,
         ..one
@@ -313,37 +313,37 @@ fn inhibited_servers_stay_in_the_table_with_weight_0() {
         inhibit(server(2, 7, &[check(1, false)])),
         server(3, 1, &[]),
     ];
-    let (mut stage, _) = Stage::begin(vec![VirtualServer {
+    let (mut bench, _) = Bench::new(vec![VirtualServer {
         quorum: 2,
         sorry_server: sorry(false),
         ..service(servers)
     }]);
     assert_eq!(
-        stage.table(),
+        bench.table(),
         [(1, 0), (2, 7), (3, 1)],
         "also before the first success"
     );
-    let _ = stage.apply(1, 0, false, 0);
-    assert_eq!(stage.table(), [(99, 1), (1, 0), (2, 0)]);
-    let _ = stage.apply(0, 0, true, 0);
-    assert_eq!(stage.table(), [(1, 7), (2, 0), (3, 1)]);
+    let _ = bench.apply(1, 0, false, 0);
+    assert_eq!(bench.table(), [(99, 1), (1, 0), (2, 0)]);
+    let _ = bench.apply(0, 0, true, 0);
+    assert_eq!(bench.table(), [(1, 7), (2, 0), (3, 1)]);
 }
 
 #[test]
-fn without_servers_the_beginning_is_the_sorry_servers() {
+fn without_servers_the_sorry_server_is_active_at_start() {
     let alpha = vec![server(1, 1, &[check(1, true)])];
-    let (mut stage, changes) = Stage::begin(vec![VirtualServer {
+    let (mut bench, changes) = Bench::new(vec![VirtualServer {
         sorry_server: sorry(false),
         ..service(alpha)
     }]);
-    let begin = Change::Quorum {
+    let start = Change::Quorum {
         up: false,
         first: true,
         weight: 0,
     };
-    assert_eq!(changes, [begin, Change::SorryServer(true)]);
-    assert_eq!(stage.table(), [(99, 1)]);
-    let changes = stage.apply(0, 0, true, 0);
+    assert_eq!(changes, [start, Change::SorryServer(true)]);
+    assert_eq!(bench.table(), [(99, 1)]);
+    let changes = bench.apply(0, 0, true, 0);
     assert_eq!(
         changes,
         [
@@ -355,7 +355,7 @@ fn without_servers_the_beginning_is_the_sorry_servers() {
 }
 
 #[test]
-fn a_server_that_is_its_own_sorry_server_is_there_once() {
+fn a_server_that_is_also_the_sorry_server_is_listed_once() {
     let own = |inhibit| {
         sorry(inhibit).map(|sorry| SorryServer {
             addr: addr(1),
@@ -363,19 +363,19 @@ fn a_server_that_is_its_own_sorry_server_is_there_once() {
         })
     };
     for inhibit in [false, true] {
-        let (mut stage, _) = Stage::begin(vec![VirtualServer {
+        let (mut bench, _) = Bench::new(vec![VirtualServer {
             sorry_server: own(inhibit),
             quorum: 6,
             ..service(vec![server(1, 5, &[]), server(2, 2, &[check(1, false)])])
         }]);
-        assert_eq!(stage.table(), [(1, 5), (2, 2)]);
-        let _ = stage.apply(1, 0, false, 0);
-        assert_eq!(stage.table(), [(1, 1)]);
+        assert_eq!(bench.table(), [(1, 5), (2, 2)]);
+        let _ = bench.apply(1, 0, false, 0);
+        assert_eq!(bench.table(), [(1, 1)]);
     }
 }
 
 #[test]
-fn every_entry_of_a_group_is_a_service_with_the_same_servers_at_its_port() {
+fn every_entry_of_a_virtual_server_group_is_a_service() {
     let tunnel = Forward::Tunnel(Tunnel {
         kind: TunnelKind::Ipip,
         checksum: Checksum::None,
@@ -393,14 +393,14 @@ fn every_entry_of_a_group_is_a_service_with_the_same_servers_at_its_port() {
     let mut group = service(servers.collect());
     group.services = vec![key(1, 80), key(2, 443), mark];
     group.group = Some("web".into());
-    let (stage, _) = Stage::begin(vec![group]);
+    let (bench, _) = Bench::new(vec![group]);
     let ports = |one: &DesiredService| {
         let ports: Vec<u16> = one.destinations.iter().map(|one| one.port).collect();
         (one.service.key, ports)
     };
-    let desired: Vec<_> = stage
+    let desired: Vec<_> = bench
         .servers
-        .desired(&stage.conf)
+        .desired(&bench.conf)
         .iter()
         .map(ports)
         .collect();
@@ -417,24 +417,24 @@ fn every_entry_of_a_group_is_a_service_with_the_same_servers_at_its_port() {
 // ---- reload ----
 
 #[test]
-fn a_reload_keeps_verdicts_and_weights_of_what_stays() {
+fn reload_keeps_states_and_weights() {
     let checks = [check(1, false), check(2, false)];
     let old = service(vec![
         server(1, 1, &checks),
         server(2, 1, &checks),
         server(3, 1, &[]),
     ]);
-    let (mut stage, _) = Stage::begin(vec![old.clone()]);
-    let _ = stage.apply(0, 0, false, 0);
-    let _ = stage.apply(1, 1, true, 4);
-    assert_eq!(stage.table(), [(2, 5), (3, 1)]);
+    let (mut bench, _) = Bench::new(vec![old.clone()]);
+    let _ = bench.apply(0, 0, false, 0);
+    let _ = bench.apply(1, 1, true, 4);
+    assert_eq!(bench.table(), [(2, 5), (3, 1)]);
     assert_eq!(
-        stage.reload(vec![old.clone()]),
+        bench.reload(vec![old.clone()]),
         (vec![], vec![]),
-        "nothing has changed"
+        "unchanged"
     );
-    assert_eq!(stage.table(), [(2, 5), (3, 1)]);
-    // In another order, with other weights and times.
+    assert_eq!(bench.table(), [(2, 5), (3, 1)]);
+    // Another order, other weights and intervals.
     let slower = Check {
         interval: Duration::from_secs(60),
         ..check(2, false)
@@ -444,13 +444,13 @@ fn a_reload_keeps_verdicts_and_weights_of_what_stays() {
         server(2, 10, &[slower, check(1, false)]),
         server(1, 1, &[check(9, false), check(1, false)]),
     ]);
-    let (left, changes) = stage.reload(vec![new]);
+    let (left, changes) = bench.reload(vec![new]);
     assert_eq!(left, []);
     let weight = |server, from, to| Change::Weight { server, from, to };
     assert_eq!(changes, [weight(0, 1, 2), weight(1, 5, 14)]);
-    assert_eq!(stage.table(), [(3, 2), (2, 14)]);
-    // What it failed for is asked no more.
-    let (_, changes) = stage.reload(vec![service(vec![server(1, 1, &[check(9, false)])])]);
+    assert_eq!(bench.table(), [(3, 2), (2, 14)]);
+    // The failing check was removed.
+    let (_, changes) = bench.reload(vec![service(vec![server(1, 1, &[check(9, false)])])]);
     let check = None;
     let up = true;
     assert_eq!(
@@ -461,11 +461,11 @@ fn a_reload_keeps_verdicts_and_weights_of_what_stays() {
             check
         }]
     );
-    assert_eq!(stage.table(), [(1, 1)]);
+    assert_eq!(bench.table(), [(1, 1)]);
 }
 
 #[test]
-fn new_checks_agree_with_the_others_until_they_have_run() {
+fn after_reload_new_checks_agree_with_the_others_until_they_have_run() {
     for (alpha, up, want) in [
         (false, true, true),
         (true, true, true),
@@ -476,22 +476,22 @@ fn new_checks_agree_with_the_others_until_they_have_run() {
             let checks = [&[check(1, false)], more].concat();
             service(vec![server(1, 1, &checks)])
         };
-        let (mut stage, _) = Stage::begin(vec![old(&[])]);
-        let _ = stage.apply(0, 0, up, 0);
-        let (_, changes) = stage.reload(vec![old(&[check(2, alpha)])]);
+        let (mut bench, _) = Bench::new(vec![old(&[])]);
+        let _ = bench.apply(0, 0, up, 0);
+        let (_, changes) = bench.reload(vec![old(&[check(2, alpha)])]);
         assert_eq!(changes, []);
-        assert_eq!(!stage.table().is_empty(), want);
+        assert_eq!(!bench.table().is_empty(), want);
     }
 }
 
 #[test]
-fn what_leaves_while_it_is_up_is_named() {
+fn reload_reports_removed_servers_that_were_up() {
     let other = |last, servers| VirtualServer {
         services: vec![key(last, 80)],
         ..service(servers)
     };
     let checks = [check(1, false)];
-    let (mut stage, _) = Stage::begin(vec![
+    let (mut bench, _) = Bench::new(vec![
         other(
             1,
             vec![
@@ -502,7 +502,7 @@ fn what_leaves_while_it_is_up_is_named() {
         ),
         other(2, vec![server(1, 1, &checks)]),
     ]);
-    let _ = stage.apply(0, 0, false, 0);
+    let _ = bench.apply(0, 0, false, 0);
     let left = |service, server| match server {
         Some(server) => Removal::RealServer { service, server },
         None => Removal::VirtualServer { service },
@@ -514,34 +514,34 @@ fn what_leaves_while_it_is_up_is_named() {
         left(1, Some(0)),
         left(1, None),
     ];
-    assert_eq!(stage.servers.removed(&[]), whole, "at the end everything");
-    let (gone, changes) = stage.reload(vec![other(1, vec![server(3, 1, &[])])]);
+    assert_eq!(bench.servers.removed(&[]), whole, "everything at shutdown");
+    let (gone, changes) = bench.reload(vec![other(1, vec![server(3, 1, &[])])]);
     assert_eq!(gone, [left(0, Some(1)), left(1, Some(0)), left(1, None)]);
-    assert_eq!(changes, [], "the quorum is still there");
+    assert_eq!(changes, [], "the quorum is kept");
 }
 
 #[test]
-fn a_reload_can_cost_the_quorum_and_bring_a_sorry_server() {
+fn reload_can_lose_the_quorum_and_activate_the_sorry_server() {
     let both = |quorum, sorry| VirtualServer {
         quorum,
         sorry_server: sorry,
         ..service(vec![server(1, 1, &[]), server(2, 1, &[check(1, false)])])
     };
-    let (mut stage, _) = Stage::begin(vec![both(1, None)]);
-    let _ = stage.apply(1, 0, false, 0);
-    let (_, changes) = stage.reload(vec![both(2, None)]);
+    let (mut bench, _) = Bench::new(vec![both(1, None)]);
+    let _ = bench.apply(1, 0, false, 0);
+    let (_, changes) = bench.reload(vec![both(2, None)]);
     assert_eq!(changes, [quorum(false, 1)]);
-    assert_eq!(stage.table(), [(1, 1)]);
-    let (_, changes) = stage.reload(vec![both(2, sorry(false))]);
+    assert_eq!(bench.table(), [(1, 1)]);
+    let (_, changes) = bench.reload(vec![both(2, sorry(false))]);
     assert_eq!(changes, [Change::SorryServer(true)]);
-    assert_eq!(stage.table(), [(99, 1)]);
-    let (_, changes) = stage.reload(vec![both(2, None)]);
+    assert_eq!(bench.table(), [(99, 1)]);
+    let (_, changes) = bench.reload(vec![both(2, None)]);
     assert_eq!(changes, [Change::SorryServer(false)]);
-    assert_eq!(stage.table(), [(1, 1)]);
+    assert_eq!(bench.table(), [(1, 1)]);
 }
 
 #[test]
-fn groups_stay_the_same_by_name_and_others_by_service() {
+fn reload_matches_groups_by_name_and_others_by_service() {
     let group = |name: &str, keys: &[ServiceKey]| VirtualServer {
         group: Some(name.into()),
         services: keys.to_vec(),
@@ -575,14 +575,14 @@ fn groups_stay_the_same_by_name_and_others_by_service() {
 }
 
 #[test]
-fn two_equal_checks_each_match_their_own() {
+fn reload_matches_two_equal_checks_one_to_one() {
     let twice = || service(vec![server(1, 1, &[check(1, false), check(1, false)])]);
-    let (mut stage, _) = Stage::begin(vec![twice()]);
-    let _ = stage.apply(0, 1, false, 0);
-    let (_, changes) = stage.reload(vec![twice()]);
-    assert_eq!((changes, stage.table()), (vec![], vec![]));
+    let (mut bench, _) = Bench::new(vec![twice()]);
+    let _ = bench.apply(0, 1, false, 0);
+    let (_, changes) = bench.reload(vec![twice()]);
+    assert_eq!((changes, bench.table()), (vec![], vec![]));
     let up = [up_down(0, 1, true), quorum(true, 1)];
-    assert_eq!(stage.apply(0, 1, true, 0), up);
+    assert_eq!(bench.apply(0, 1, true, 0), up);
 }
 
 // ---- against a model ----
@@ -598,9 +598,9 @@ impl Random {
     }
 }
 
-/// Everything there is to know, anew from all verdicts each time.
+/// Calculates everything from the states of all checks each time.
 struct Model {
-    verdicts: Vec<Vec<CheckState>>,
+    checks: Vec<Vec<CheckState>>,
     quorum: bool,
 }
 
@@ -618,7 +618,7 @@ impl Model {
         };
         conf.real_servers
             .iter()
-            .zip(&self.verdicts)
+            .zip(&self.checks)
             .map(weight)
             .collect()
     }
@@ -679,21 +679,21 @@ fn random_service(random: &mut Random) -> VirtualServer {
     }
 }
 
-/// What is told must be a history: no one comes up twice, and in the end it leads to the state there is.
-fn follow(told: &mut (Vec<bool>, bool, bool), changes: &[Change]) {
+/// Applies reported changes. Nothing is reported twice.
+fn follow(reported: &mut (Vec<bool>, bool, bool), changes: &[Change]) {
     for change in changes {
         match *change {
             Change::Server { server, up, .. } => {
-                assert!(up != told.0[server] || !up, "up twice");
-                told.0[server] = up;
+                assert!(up != reported.0[server] || !up, "up twice");
+                reported.0[server] = up;
             }
             Change::Quorum { up, first, .. } => {
-                assert!(up != told.1 || first);
-                told.1 = up;
+                assert!(up != reported.1 || first);
+                reported.1 = up;
             }
             Change::SorryServer(on) => {
-                assert_ne!(on, told.2);
-                told.2 = on;
+                assert_ne!(on, reported.2);
+                reported.2 = on;
             }
             Change::Weight { from, to, .. } => assert_ne!(from, to),
         }
@@ -706,7 +706,7 @@ fn state(state: &VirtualServerState) -> (Vec<bool>, bool, bool) {
 }
 
 #[test]
-fn random_histories_lead_where_the_obvious_model_does() {
+fn random_changes_agree_with_the_model() {
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     for _ in 0..500 {
         let conf = random_service(&mut random);
@@ -714,35 +714,35 @@ fn random_histories_lead_where_the_obvious_model_does() {
             up: !check.alpha,
             weight: 0,
         };
-        let verdicts = conf.real_servers.iter();
-        let verdicts = verdicts.map(|server| server.checks.iter().map(alpha).collect());
+        let servers = conf.real_servers.iter();
+        let checks = servers.map(|server| server.checks.iter().map(alpha).collect());
         let mut model = Model {
-            verdicts: verdicts.collect(),
+            checks: checks.collect(),
             quorum: false,
         };
-        let (mut stage, changes) = Stage::begin(vec![conf.clone()]);
-        let mut told: (Vec<bool>, bool, bool) = Default::default();
-        told.0 = state(stage.servers.get(0).expect("there")).0;
-        follow(&mut told, &changes);
-        assert_eq!(stage.table(), model.table(&conf));
+        let (mut bench, changes) = Bench::new(vec![conf.clone()]);
+        let mut reported: (Vec<bool>, bool, bool) = Default::default();
+        reported.0 = state(bench.servers.get(0).expect("there")).0;
+        follow(&mut reported, &changes);
+        assert_eq!(bench.table(), model.table(&conf));
         for _ in 0..60 {
             let at = usize::try_from(random.below(conf.real_servers.len() as u64)).expect("small");
-            let checks = model.verdicts[at].len();
+            let checks = model.checks[at].len();
             if checks == 0 {
                 continue;
             }
             let nth = usize::try_from(random.below(checks as u64)).expect("small");
-            let verdict = CheckState {
+            let check = CheckState {
                 up: random.below(3) > 0,
                 weight: i64::try_from(random.below(7)).expect("small") - 3,
             };
-            model.verdicts[at][nth] = verdict;
-            let changes = stage.apply(at, nth, verdict.up, verdict.weight);
-            follow(&mut told, &changes);
-            assert_eq!(stage.table(), model.table(&conf), "{conf:#?}");
-            assert_eq!(told, state(stage.servers.get(0).expect("there")));
+            model.checks[at][nth] = check;
+            let changes = bench.apply(at, nth, check.up, check.weight);
+            follow(&mut reported, &changes);
+            assert_eq!(bench.table(), model.table(&conf), "{conf:#?}");
+            assert_eq!(reported, state(bench.servers.get(0).expect("there")));
             if random.below(20) == 0 {
-                assert_eq!(stage.reload(vec![conf.clone()]), (vec![], vec![]));
+                assert_eq!(bench.reload(vec![conf.clone()]), (vec![], vec![]));
             }
         }
     }

@@ -35,7 +35,7 @@ pub enum ObjectKind {
     RealServer,
 }
 
-/// What has happened to it.
+/// The event that is notified.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NotifyEvent {
     /// It became MASTER.

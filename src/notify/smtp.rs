@@ -49,7 +49,7 @@ impl fmt::Display for Stage {
     }
 }
 
-/// What to do after a reply.
+/// The client's action after a reply.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum NextStep {
     /// Send this and wait for the reply.

@@ -25,7 +25,7 @@ pub struct Reply {
     pub text: Line,
 }
 
-/// Why bytes are not an SMTP reply.
+/// The defect of bytes that are not an SMTP reply.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ReplyError {
     /// More than [`MAX_REPLY`] bytes.

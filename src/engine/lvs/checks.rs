@@ -95,7 +95,7 @@ pub(crate) struct Checks {
     pub(crate) started: bool,
 }
 
-/// What [`Checks::expire`] has done.
+/// Result of [`Checks::expire`].
 #[derive(Debug)]
 pub(crate) enum Progress {
     /// Nothing is due.
@@ -193,7 +193,7 @@ impl Checks {
 
     /// When [`Checks::expire`] has something to do.
     pub(crate) fn next_deadline(&self, now: Instant) -> Option<Instant> {
-        // What is due already is left to the next iteration of the event loop.
+        // Overdue checks are left to the next iteration of the event loop.
         let soon = now.after(Duration::from_nanos(1));
         if self.sockets.has_next() || self.programs.has_next() {
             return Some(soon);

@@ -15,7 +15,7 @@ use crate::notify::{NotifyEvent, ObjectKind, lines};
 use crate::types::Instant;
 use crate::types::ipvs::ServerName;
 
-/// Why a server is removed although its checks do not fail.
+/// The reason of a removal other than a failed check.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum RemovalReason {
     /// The configuration has changed.
@@ -24,7 +24,7 @@ pub(super) enum RemovalReason {
     Shutdown,
 }
 
-/// Why a server or quorum has changed.
+/// The cause of a change of a server or quorum.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Cause {
     /// The result of the real server's check with this index.

@@ -59,7 +59,7 @@ pub(crate) struct Reconciler {
     last_error: Option<String>,
     /// The last attempt reached IPVS.
     reachable: bool,
-    /// The differences of the current round come from our own changes, not from somebody else's.
+    /// The differences of the current round come from our changes, not from another program's.
     own_change: bool,
     /// Success of the current round is logged.
     report: bool,
@@ -187,7 +187,7 @@ impl Lvs {
     }
 }
 
-/// What is removed from the kernel's table at the end.
+/// The part of the kernel's table that is removed at shutdown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Scope {
     /// Our services.
@@ -390,14 +390,14 @@ impl Reconciler {
     /// IPVS cannot be reached.
     fn fail(&mut self, now: Instant, error: &io::Error) {
         self.table.abort();
-        if error.kind() == io::ErrorKind::NotFound {
-            if let Some(wait) = self.module.wait_for_loading() {
-                self.retry_at = Some(now.after(wait));
-                return;
-            }
-        }
         let kind = error.kind();
-        let words = if kind == io::ErrorKind::NotFound {
+        if kind == io::ErrorKind::NotFound
+            && let Some(wait) = self.module.wait_for_loading()
+        {
+            self.retry_at = Some(now.after(wait));
+            return;
+        }
+        let text = if kind == io::ErrorKind::NotFound {
             "IPVS: not available in this kernel; virtual servers are not set up, VRRP continues \
              (install the module ip_vs; OpenWrt: kmod-nf-ipvs)"
                 .into()
@@ -408,9 +408,9 @@ impl Reconciler {
                 error_text(error)
             )
         } else {
-            format!("IPVS request failed: {}", error_text(error))
+            format!("IPVS: request failed: {}", error_text(error))
         };
-        self.fail_round(now, words);
+        self.fail_round(now, text);
     }
 
     // ---- end and statistics ----

@@ -32,7 +32,7 @@ pub(crate) struct SyncDaemons {
     outdated: bool,
     /// One has been configured since the daemon started.
     ours: bool,
-    /// Why one does not run.
+    /// The kernel's refusal.
     pub(crate) refused: Option<String>,
 }
 

@@ -33,8 +33,8 @@ const LIST_COST: usize = 4;
 const LISTED_PER_REQUEST: usize = 16;
 
 /// The kernel refuses the one while it has the other.
-pub(crate) const MIXED: &str = "the kernel synchronizes no connections (lvs_sync_daemon) as long as a service has \
-                                servers of the other address family";
+pub(crate) const MIXED: &str = "the kernel does not support lvs_sync_daemon together with real \
+                                servers of another address family than their service";
 
 /// State of a service in the kernel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -123,8 +123,8 @@ impl Table {
     }
 
     fn entry(&mut self, key: &ServiceKey) -> Option<&mut Entry> {
-        let place = self.find(key).ok()?;
-        self.entries.get_mut(place)
+        let index = self.find(key).ok()?;
+        self.entries.get_mut(index)
     }
 
     // ---- desired state ----
@@ -152,16 +152,16 @@ impl Table {
     pub(crate) fn change(&mut self, desired: &DesiredService) {
         let (service, servers) = (&desired.service, desired.destinations.as_slice());
         let key = service.key;
-        let place = match self.find(&key) {
-            Ok(place) => place,
-            Err(place) => {
+        let index = match self.find(&key) {
+            Ok(index) => index,
+            Err(index) => {
                 self.removed.retain(|removed| *removed != key);
-                self.entries.insert(place, Entry::new(service, servers));
+                self.entries.insert(index, Entry::new(service, servers));
                 self.recheck();
                 return;
             }
         };
-        let Some(entry) = self.entries.get_mut(place) else {
+        let Some(entry) = self.entries.get_mut(index) else {
             return;
         };
         if entry.service != *service {
@@ -202,14 +202,14 @@ impl Table {
         let mut left = BUDGET;
         while left > 0 {
             let cost = if self.recheck {
-                self.survey(conn)?
+                self.list_services(conn)?
             } else if !self.queue.is_empty() {
                 self.send(conn)?
             } else if let Some(index) = self.walk {
                 self.compare(index, conn)?
             } else if self.stale && !self.listed_again {
                 self.listed_again = true;
-                self.survey(conn)?
+                self.list_services(conn)?
             } else {
                 break;
             };
@@ -237,7 +237,7 @@ impl Table {
     }
 
     /// Lists the services.
-    fn survey(&mut self, conn: &mut IpvsConn<'_>) -> io::Result<usize> {
+    fn list_services(&mut self, conn: &mut IpvsConn<'_>) -> io::Result<usize> {
         self.queue.clear();
         self.stale = false;
         self.known_schedulers.clear();
@@ -365,10 +365,10 @@ impl Table {
         if edit.op == EditOp::DeleteService {
             return Batching::Together;
         }
-        let Ok(place) = self.find(&edit.key) else {
+        let Ok(index) = self.find(&edit.key) else {
             return Batching::Skip;
         };
-        let Some(entry) = self.entries.get_mut(place) else {
+        let Some(entry) = self.entries.get_mut(index) else {
             return Batching::Skip;
         };
         if !matches!(edit.op, EditOp::AddService | EditOp::SetService) {
@@ -402,8 +402,8 @@ impl Table {
         };
         match &edit.op {
             EditOp::AddService | EditOp::SetService => {
-                let place = self.find(key).ok();
-                if let Some(entry) = place.and_then(|place| self.entries.get(place)) {
+                let index = self.find(key).ok();
+                if let Some(entry) = index.and_then(|index| self.entries.get(index)) {
                     ipvs::write_service(batch, family, how, &entry.service);
                 }
             }

@@ -16,7 +16,7 @@ pub(crate) struct TimeoutSettings {
     /// The values before.
     before: Option<Timeouts>,
     pending: bool,
-    /// Why the kernel refused them.
+    /// The kernel's refusal.
     pub(crate) refused: Option<String>,
 }
 

@@ -207,8 +207,8 @@ fn mixed(ctx: &Ctx) -> Outcome {
     let conf = |global: &str, server: &str| {
         format!("global_defs {{\n    {global}\n}}\n{}", tunnel(server))
     };
-    let why = "the kernel synchronizes no connections (lvs_sync_daemon) as long as a service has servers of the \
-               other address family";
+    let why = "the kernel does not support lvs_sync_daemon together with real servers of another address family than \
+               their service";
     // Whichever is there first stands in the way of the other.
     let run = ctx
         .daemon
