@@ -85,7 +85,7 @@ impl Capture {
     #[track_caller]
     pub fn advert_of(&self, node: &Node, since: Ns, limit: Duration) -> (Ns, Advert) {
         self.wait(since, limit, |f| {
-            let a = f.advert().filter(|_| *f.leg == *node.name)?;
+            let a = f.advert().filter(|_| *f.node == *node.name)?;
             Some((f.at, a.clone()))
         })
         .unwrap_or_else(|| {
@@ -102,7 +102,7 @@ impl Capture {
     pub fn adverts(&self, node: &Node, vrid: u8, since: Ns) -> Vec<(Ns, Advert)> {
         self.with(|all| {
             all.iter()
-                .filter(|f| f.at >= since && *f.leg == *node.name)
+                .filter(|f| f.at >= since && *f.node == *node.name)
                 .filter_map(|f| Some((f.at, f.advert()?.clone())))
                 .filter(|(_, a)| vrid == 0 || a.vrid == vrid)
                 .collect()
@@ -114,19 +114,19 @@ impl Capture {
     pub fn announcements(&self, node: &Node, addr: IpAddr, since: Ns) -> Vec<Ns> {
         self.with(|all| {
             all.iter()
-                .filter(|f| f.at >= since && *f.leg == *node.name && f.announces() == Some(addr))
+                .filter(|f| f.at >= since && *f.node == *node.name && f.announces() == Some(addr))
                 .map(|f| f.at)
                 .collect()
         })
     }
 
     /// Writes the frames of `leg` from `since` on as a pcap file.
-    pub fn write_pcap(&self, path: &str, leg: &str, since: Ns) {
+    pub fn write_pcap(&self, path: &str, node: &str, since: Ns) {
         let mut out = Vec::new();
         for word in [0xa1b2_3c4d_u32, 0x0004_0002, 0, 0, 65535, 1] {
             out.extend(word.to_ne_bytes());
         }
-        for f in self.since(since).iter().filter(|f| *f.leg == *leg) {
+        for f in self.since(since).iter().filter(|f| *f.node == *node) {
             let len = u32::try_from(f.raw.len()).expect("a frame");
             let (sec, nsec) = (f.at / 1_000_000_000, f.at % 1_000_000_000);
             for word in [
@@ -205,13 +205,13 @@ fn sniff(sw: &Node, fd: &OwnedFd, frames: &Mutex<Vec<Frame>>, stop: &AtomicBool)
             let Some((at, index, raw)) = receive(fd, &mut buf) else {
                 break;
             };
-            let leg = names.entry(index).or_insert_with(|| {
+            let node = names.entry(index).or_insert_with(|| {
                 let name = sw.inside(|| if_indextoname(u32::try_from(index).unwrap_or(0)));
                 name.map_or_else(|_| "?".into(), |n| n.to_string_lossy().into())
             });
             batch.push(Frame {
                 at,
-                leg: leg.clone(),
+                node: node.clone(),
                 kind: decode(&raw),
                 raw,
             });

@@ -14,7 +14,7 @@ pub struct Frame {
     /// When the kernel saw it.
     pub at: Ns,
     /// The node that sent it (the port it came in by; a source address may be forged).
-    pub leg: Arc<str>,
+    pub node: Arc<str>,
     /// What it is.
     pub kind: Kind,
     /// The frame itself.

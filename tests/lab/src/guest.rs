@@ -109,13 +109,13 @@ fn boot(files: &[String], append: &str) -> Result<Guest, String> {
         .spawn()
         .map_err(|e| format!("guest/boot: {e}"))?;
     let out = child.stdout.take().ok_or("no output")?;
-    let (tell, lines) = mpsc::channel();
+    let (sender, lines) = mpsc::channel();
     std::thread::spawn(move || {
         let mut out = BufReader::new(out);
         let mut line = Vec::new();
         while out.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
             let text = String::from_utf8_lossy(&line).trim_end().to_owned();
-            if tell.send(text).is_err() {
+            if sender.send(text).is_err() {
                 break;
             }
             line.clear();
@@ -139,7 +139,7 @@ impl Drop for Guest {
 
 /// Hands on what the guest says, and counts.
 fn follow(guest: Guest, chosen: &[Test]) -> Counts {
-    let begin = Instant::now();
+    let start = Instant::now();
     let mut missing: Vec<&str> = chosen.iter().map(|t| t.name).collect();
     let mut counts = Counts::default();
     let mut end = "it said nothing any more";
@@ -149,14 +149,14 @@ fn follow(guest: Guest, chosen: &[Test]) -> Counts {
             Some(rest.split_once(end)?.0.to_owned())
         };
         if line.starts_with("GUEST BOOT ") {
-            println!("{line} (after {} s)", begin.elapsed().as_secs());
+            println!("{line} (after {} s)", start.elapsed().as_secs());
             continue;
         }
         if line.starts_with("GUEST EXIT ") {
             end = "the guest has ended without it";
             break;
         }
-        let (told, count) = if let Some(name) = name(&line, "SKIP ", ": ") {
+        let (test_name, count) = if let Some(name) = name(&line, "SKIP ", ": ") {
             (name, &mut counts.skipped)
         } else if let Some(name) = name(&line, "test ", " ... ok") {
             (name, &mut counts.passed)
@@ -171,7 +171,7 @@ fn follow(guest: Guest, chosen: &[Test]) -> Counts {
         };
         println!("{line}");
         *count += 1;
-        missing.retain(|m| *m != told);
+        missing.retain(|m| *m != test_name);
     }
     for name in missing {
         println!("test {name} ... FAILED: {end}");

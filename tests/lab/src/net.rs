@@ -48,7 +48,7 @@ impl Lab {
     #[must_use]
     pub fn node(&self, name: &str, addresses: &[&str]) -> Node {
         let node = Node::namespace(name, &self.sw.ns);
-        node.plug_in();
+        node.add_interface();
         if !addresses.is_empty() {
             let lines: Vec<String> = addresses.iter().map(|a| adding(a)).collect();
             node.ip_batch(&lines.join("\n"));
@@ -170,7 +170,7 @@ impl Node {
     // ---- the leg ----
 
     /// Makes the leg `eth0`, up, on the switch.
-    pub fn plug_in(&self) {
+    pub fn add_interface(&self) {
         self.switch_ip(&format!(
             "link add name {} master br0 up type veth peer name eth0 netns {}",
             self.name, self.ns
@@ -179,17 +179,17 @@ impl Node {
     }
 
     /// Deletes the leg: the interface is gone, as when a USB adapter is pulled.
-    pub fn unplug(&self) {
+    pub fn delete_interface(&self) {
         self.ip("link del eth0");
     }
 
     /// Takes the cable out on the switch's side: the node loses its carrier.
-    pub fn cable_out(&self) {
+    pub fn carrier_down(&self) {
         self.switch_ip(&format!("link set dev {} down", self.name));
     }
 
     /// Puts the cable back.
-    pub fn cable_in(&self) {
+    pub fn carrier_up(&self) {
         self.switch_ip(&format!("link set dev {} up", self.name));
     }
 

@@ -14,15 +14,15 @@ use crate::net::Node;
 pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var("PATH").unwrap_or_default();
     let folders = path.split(':').chain(["/usr/sbin", "/sbin"]);
-    let mut places = folders.map(|folder| PathBuf::from(folder).join(program));
-    places.find(|place| place.exists())
+    let mut paths = folders.map(|folder| PathBuf::from(folder).join(program));
+    paths.find(|path| path.exists())
 }
 
 /// A program of somebody else's, killed at the end.
 #[derive(Debug)]
-pub struct Foreign(Child);
+pub struct Program(Child);
 
-impl Foreign {
+impl Program {
     /// Starts it on a node; words are separated by blanks.
     #[must_use]
     pub fn start(node: &Node, line: &str) -> Self {
@@ -39,11 +39,11 @@ impl Foreign {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        Foreign(node.spawn(command))
+        Program(node.spawn(command))
     }
 }
 
-impl Drop for Foreign {
+impl Drop for Program {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -52,13 +52,13 @@ impl Drop for Foreign {
 
 /// A mail server on a node's loopback that takes everything but mail for `nobody@…`.
 #[derive(Clone, Debug)]
-pub struct Post {
+pub struct MailServer {
     /// Where it listens.
     pub port: u16,
     taken: Arc<Mutex<Vec<String>>>,
 }
 
-impl Post {
+impl MailServer {
     /// Opens it.
     #[must_use]
     pub fn open(node: &Node) -> Self {
@@ -81,7 +81,7 @@ impl Post {
 
     /// Letters so far: the whole dialogue of each, from the client's side.
     #[must_use]
-    pub fn letters(&self) -> Vec<String> {
+    pub fn mails(&self) -> Vec<String> {
         self.taken.lock().expect("no panic").clone()
     }
 

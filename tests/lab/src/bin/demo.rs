@@ -72,13 +72,13 @@ fn demo(daemon: &Daemon, conf_a: &str, conf_b: &str) {
 
     println!("\n2. r1 loses its power: SIGKILL to the daemon, cable out. No farewell of any kind.");
     let killed = run1.kill9();
-    r1.cable_out();
+    r1.carrier_down();
     takeover(&wire, &r1, &r2, killed);
 
     println!("\n3. r1 is switched on again: a fresh interface, a fresh daemon.");
     drop(run1);
-    r1.unplug();
-    r1.plug_in();
+    r1.delete_interface();
+    r1.add_interface();
     r1.addr_add("192.0.2.1/24");
     let run1 = daemon.start_text(&r1, &text_a, &[]);
     preemption(&wire, &r1, &r2, &run1, &run2);
@@ -115,7 +115,7 @@ fn settle(wire: &Capture, r1: &Node, r2: &Node, running: &[&Running], since: Ns)
 
 /// The time of an answer to the client, if this frame is one and `node` gave it.
 fn answer_by(f: &Frame, node: &Node) -> Option<Ns> {
-    let mine = *f.leg == *node.name;
+    let mine = *f.node == *node.name;
     let answer =
         matches!(&f.kind, Kind::Echo { reply: true, from, .. } if *from == IpAddr::V4(VIP));
     (mine && answer).then_some(f.at)
@@ -125,7 +125,7 @@ fn takeover(wire: &Capture, r1: &Node, r2: &Node, killed: Ns) {
     let (first, advert) = wire.advert_of(r2, killed, SOON);
     let garp = wire
         .wait(killed, SOON, |f| {
-            (*f.leg == *r2.name && f.announces() == Some(VIP.into())).then_some(f.at)
+            (*f.node == *r2.name && f.announces() == Some(VIP.into())).then_some(f.at)
         })
         .expect("r2 announces the address with a gratuitous ARP");
     let answer = wire

@@ -46,13 +46,13 @@ fn soak(daemon: &Daemon) {
     println!("soak: {seconds} s, SOAK_SEED={seed}");
     let lab = Lab::new();
     let mut routers = ["r1", "r2"].map(|name| Router::start(&lab, daemon, name));
-    let evil = lab.node("evil", &["10.0.0.66/24"]);
+    let attacker = lab.node("attacker", &["10.0.0.66/24"]);
     calm(&routers, true);
     let mut dice = Dice(seed | 1);
     // The first half warms up: memory fills in the first minutes and then stays as it is.
-    let mut events = war(&mut routers, &evil, &mut dice, seconds / 2);
+    let mut events = war(&mut routers, &attacker, &mut dice, seconds / 2);
     let before = peace(&routers);
-    events += war(&mut routers, &evil, &mut dice, seconds / 2);
+    events += war(&mut routers, &attacker, &mut dice, seconds / 2);
     let after = peace(&routers);
     for ((before, after), router) in before.iter().zip(&after).zip(&routers) {
         let name = &router.node.name;
@@ -165,8 +165,8 @@ fn scripts(name: &str) {
         "#!/bin/sh\nhead -c 100000 /dev/zero | tr '\\0' x\n".into(),
     );
     write(
-        "told.sh",
-        format!("#!/bin/sh\necho \"$@\" > {DIR}/{name}-told\n"),
+        "notified.sh",
+        format!("#!/bin/sh\necho \"$@\" > {DIR}/{name}-notified\n"),
     );
     fs::write(format!("{DIR}/{name}-file"), "0\n").expect("writing the tracked file");
 }
@@ -211,7 +211,7 @@ vrrp_sync_group both {{
         VI_1
         VI_2
     }}
-    notify {DIR}/{name}-told.sh
+    notify {DIR}/{name}-notified.sh
 }}
 "
     );
@@ -241,7 +241,7 @@ vrrp_sync_group both {{
     priority {priority}
     advert_int 0.1
     version 3
-    notify_master \"{DIR}/{name}-told.sh master {n}\"
+    notify_master \"{DIR}/{name}-notified.sh master {n}\"
     virtual_ipaddress {{
         10.1.0.{n}/32
         {moving}
@@ -320,7 +320,7 @@ impl Dice {
 }
 
 /// Chaos for so long; tells how many things happened.
-fn war(routers: &mut [Router; 2], evil: &Node, dice: &mut Dice, seconds: u64) -> u64 {
+fn war(routers: &mut [Router; 2], attacker: &Node, dice: &mut Dice, seconds: u64) -> u64 {
     let target = Target {
         from: "10.0.0.66".parse().expect("an address"),
         master: "10.0.0.1".parse().expect("an address"),
@@ -329,13 +329,13 @@ fn war(routers: &mut [Router; 2], evil: &Node, dice: &mut Dice, seconds: u64) ->
         version: 3,
         password: None,
     };
-    let mac = Injector::on(evil).mac;
+    let mac = Injector::on(attacker).mac;
     let kinds = all_kinds(&target);
     let mut frames: Vec<Vec<u8>> = kinds.iter().map(|(_, packet)| packet.frame(mac)).collect();
     frames.extend(noise(&target, mac, dice.0, 300));
     // Some are right: a stronger router that comes and goes.
     frames.push(target.good().frame(mac));
-    let _stream = Stream::start(evil, frames, 500);
+    let _stream = Stream::start(attacker, frames, 500);
     let end = Instant::now() + Duration::from_secs(seconds);
     let mut events = 0;
     while Instant::now() < end {
@@ -358,8 +358,8 @@ fn disturb(router: &Router, dice: &mut Dice) {
         let _ = node.output(command.args(args.split_whitespace()));
     };
     match dice.below(12) {
-        0 => node.cable_out(),
-        1 | 2 => node.cable_in(),
+        0 => node.carrier_down(),
+        1 | 2 => node.carrier_up(),
         3 => fs::write(&router.names[1], "").expect("making scripts fail"),
         4 | 5 => drop(fs::remove_file(&router.names[1])),
         6 => fs::write(&router.names[0], format!("{}\n", dice.below(150))).expect("a number"),
@@ -387,7 +387,7 @@ fn disturb(router: &Router, dice: &mut Dice) {
 /// Repairs everything and waits until all is as it should be.
 fn peace(routers: &[Router; 2]) -> Vec<State> {
     for router in routers {
-        router.node.cable_in();
+        router.node.carrier_up();
         let _ = fs::remove_file(&router.names[1]);
         fs::write(&router.names[0], "0\n").expect("a number");
         let text = configuration(&router.node.name, router.strong, 0);

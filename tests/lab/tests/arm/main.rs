@@ -25,7 +25,7 @@ const TESTS: &[Test] = &[
     Test::new("power_failure_moves_vips_and_virtual_servers", power),
 ];
 /// Anything on an emulated machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(90);
 /// Kilobytes that one instance may take, of itself and of the file that is loaded.
 const PSS_MAX: u64 = 819;
 
@@ -42,7 +42,7 @@ fn election(_: &Ctx) -> Outcome {
     net.a_is_master_alone(0);
     let _client = Pinger::start(&net.client, VIP, Duration::from_millis(200));
     net.answers_from("a", now());
-    let memory = net.a.tell_memory("small");
+    let memory = net.a.print_memory("small");
     assert!(memory.pss <= PSS_MAX, "over budget");
     Outcome::Passed
 }
@@ -56,7 +56,7 @@ fn respawn(ctx: &Ctx) -> Outcome {
     let at = now();
     net.a.run("kill -9 $(pidof vrrpd)");
     let mut after = None;
-    wait_until(PATIENCE, "init starts the daemon again", || {
+    wait_until(TIMEOUT, "init starts the daemon again", || {
         after = net.a.pid();
         after.is_some_and(|pid| pid != before)
     });
@@ -83,10 +83,10 @@ fn power(ctx: &Ctx) -> Outcome {
     let mut net = Network::start(ctx.daemon.path().as_ref(), &network::web());
     net.a_is_master_alone(0);
     net.both_servers_answer();
-    net.a.tell_memory("full, with virtual servers");
+    net.a.print_memory("full, with virtual servers");
 
     let off = net.a.power_off();
-    let (taken, advert) = net.capture.advert_of(&net.b.node, off, PATIENCE);
+    let (taken, advert) = net.capture.advert_of(&net.b.node, off, TIMEOUT);
     let last = net.capture.adverts(&net.a.node, 0, 0).pop();
     let (last, _) = last.expect("it was master");
     println!(
@@ -96,7 +96,7 @@ fn power(ctx: &Ctx) -> Outcome {
     // Three adverts of a second each, and the skew of priority 100.
     assert!(taken - last > 3500 * MS, "not before its time");
     assert!(last < off && advert.checksum_ok && advert.addresses.contains(&VIP.into()));
-    wait_until(PATIENCE, "b announces the address", || {
+    wait_until(TIMEOUT, "b announces the address", || {
         !net.capture
             .announcements(&net.b.node, VIP.into(), off)
             .is_empty()

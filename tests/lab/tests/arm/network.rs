@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use vrrpd_lab::{Capture, Kind, Lab, Node, Ns, now, wait_until};
 
-use crate::PATIENCE;
+use crate::TIMEOUT;
 use crate::router::Router;
 
 /// The address that clients know.
@@ -96,19 +96,19 @@ impl Network {
 
     /// Waits until the last four adverts, of those after `since`, are all from a, and a alone has the address.
     pub(crate) fn a_is_master_alone(&mut self, since: Ns) {
-        wait_until(PATIENCE, "a alone sends adverts", || {
+        wait_until(TIMEOUT, "a alone sends adverts", || {
             self.capture.with(|frames| {
                 let adverts = frames.iter().filter(|f| f.at >= since).rev();
                 let last: Vec<&str> = adverts
                     .filter(|f| f.advert().is_some_and(|a| a.priority > 0))
-                    .map(|f| &*f.leg)
+                    .map(|f| &*f.node)
                     .take(4)
                     .collect();
                 last == ["a"; 4]
             })
         });
-        wait_until(PATIENCE, "a has the address", || self.a.has(VIP));
-        wait_until(PATIENCE, "b does not have it", || !self.b.has(VIP));
+        wait_until(TIMEOUT, "a has the address", || self.a.has(VIP));
+        wait_until(TIMEOUT, "b does not have it", || !self.b.has(VIP));
     }
 
     /// The longest time between two adverts of a, the last one before `since` included.
@@ -125,17 +125,17 @@ impl Network {
         let answer = |f: &vrrpd_lab::Frame| match f.kind {
             Kind::Echo {
                 reply: true, from, ..
-            } if from == IpAddr::from(VIP) => Some(f.leg.to_string()),
+            } if from == IpAddr::from(VIP) => Some(f.node.to_string()),
             _ => None,
         };
-        let who = self.capture.wait(since, PATIENCE, answer);
+        let who = self.capture.wait(since, TIMEOUT, answer);
         assert_eq!(who.as_deref(), Some(router), "who answers");
     }
 
     /// Waits until requests to the virtual address are answered by one server and the other.
     pub(crate) fn both_servers_answer(&self) {
         let mut who = BTreeSet::new();
-        wait_until(PATIENCE, "both servers answer", || {
+        wait_until(TIMEOUT, "both servers answer", || {
             who.extend(ask(&self.client));
             who.len() == SERVERS.len()
         });

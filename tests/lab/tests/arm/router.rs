@@ -13,7 +13,7 @@ use vrrpd_lab::process::Memory;
 use vrrpd_lab::suite::Outcome;
 use vrrpd_lab::{Daemon, Lab, Node, Ns, now};
 
-use crate::PATIENCE;
+use crate::TIMEOUT;
 use crate::cable::Cable;
 
 const GUEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/guest/arm/boot");
@@ -64,12 +64,12 @@ impl Router {
             .expect("guest/arm/boot");
         let keys = machine.stdin.take().expect("piped");
         let mut lines = BufReader::new(machine.stdout.take().expect("piped"));
-        let (tell, screen) = mpsc::channel();
+        let (sender, screen) = mpsc::channel();
         thread::spawn(move || {
             let mut line = Vec::new();
             while lines.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
                 let text = String::from_utf8_lossy(&line).trim_end().to_owned();
-                if tell.send(text).is_err() {
+                if sender.send(text).is_err() {
                     break;
                 }
                 line.clear();
@@ -105,7 +105,7 @@ impl Router {
     fn until(&mut self, last: &str) -> Vec<String> {
         let begin = self.said.len();
         loop {
-            let Ok(line) = self.screen.recv_timeout(PATIENCE) else {
+            let Ok(line) = self.screen.recv_timeout(TIMEOUT) else {
                 panic!(
                     "{} says nothing any more; `{last}` is missing",
                     self.node.name
@@ -130,7 +130,7 @@ impl Router {
     }
 
     /// Prints and gives what the daemon needs of its memory.
-    pub(crate) fn tell_memory(&mut self, what: &str) -> Memory {
+    pub(crate) fn print_memory(&mut self, what: &str) -> Memory {
         let mut memory = Memory::default();
         memory.add(&self.run("cat /proc/$(pidof vrrpd)/smaps_rollup"));
         let Memory {

@@ -38,7 +38,7 @@ fn main() {
 }
 
 /// A binary for another machine and the program that runs it.
-struct Foreign {
+struct Emulated {
     emulator: &'static str,
     binary: PathBuf,
 }
@@ -51,7 +51,7 @@ const EMULATORS: &[(&str, &str)] = &[
     ("riscv64gc-", "qemu-riscv64-static"),
 ];
 
-impl Foreign {
+impl Emulated {
     /// All of them in `VRRPD_DIST`.
     fn all() -> Vec<Self> {
         let dist = std::env::var_os("VRRPD_DIST").expect("VRRPD_DIST");
@@ -94,7 +94,7 @@ fn plain(ctx: &Ctx) -> Outcome {
 }
 
 fn ipv6(ctx: &Ctx) -> Outcome {
-    with_all(ctx, &Foreign::all(), "fe80::51", |priority| {
+    with_all(ctx, &Emulated::all(), "fe80::51", |priority| {
         Inst::new(51, priority, "fe80::51/64").vip("fd00::51/64")
     })
 }
@@ -106,27 +106,27 @@ fn signed(ctx: &Ctx) -> Outcome {
 }
 
 /// Those that can join a group of IPv4.
-fn all_of_32_bits() -> Vec<Foreign> {
-    let mut all = Foreign::all();
-    all.retain(|foreign| !foreign.emulator.contains("64"));
+fn all_of_32_bits() -> Vec<Emulated> {
+    let mut all = Emulated::all();
+    all.retain(|emulated| !emulated.emulator.contains("64"));
     all
 }
 
 /// For each binary: it takes over from ours when that is killed, gives way when it returns, and ours takes over from it.
-fn with_all(ctx: &Ctx, foreign: &[Foreign], vip: &str, instance: fn(u8) -> Inst) -> Outcome {
-    if foreign.is_empty() {
+fn with_all(ctx: &Ctx, emulated: &[Emulated], vip: &str, instance: fn(u8) -> Inst) -> Outcome {
+    if emulated.is_empty() {
         return Outcome::Skipped("there is no binary for such a machine in VRRPD_DIST".into());
     }
     let conf = |priority| Conf::of(&[instance(priority)]);
-    for foreign in foreign {
-        println!("    {}", foreign.binary.display());
+    for emulated in emulated {
+        println!("    {}", emulated.binary.display());
         let lab = Lab::new();
         let a = lab.node("r1", &["10.0.0.1/24", "fd00::1/64"]);
         let b = lab.node("r2", &["10.0.0.2/24", "fd00::2/64"]);
         let cap = Capture::start(&lab);
         let mut ours = ctx.daemon.start(&a, &conf(200));
         wait_until(SOON, "ours is master", || a.has(vip));
-        let theirs = foreign.start(&b, &conf(100));
+        let theirs = emulated.start(&b, &conf(100));
         wait_until(SOON, "the emulated one is backup", || {
             theirs.log().contains("Entering BACKUP")
         });
@@ -140,7 +140,7 @@ fn with_all(ctx: &Ctx, foreign: &[Foreign], vip: &str, instance: fn(u8) -> Inst)
         });
         drop((ours, theirs));
         // And with the roles changed.
-        let mut theirs = foreign.start(&b, &conf(200));
+        let mut theirs = emulated.start(&b, &conf(200));
         wait_until(SOON, "the emulated one is master", || b.has(vip));
         let ours = ctx.daemon.start(&a, &conf(100));
         wait_until(SOON, "ours is backup", || {
@@ -175,20 +175,20 @@ fn late(ctx: &Ctx) -> Outcome {
         "FAKETIME_DONT_FAKE_MONOTONIC=1",
         "qemu-arm",
     ];
-    let mut all = Foreign::all();
-    all.retain(|foreign| foreign.emulator == "qemu-arm-static");
+    let mut all = Emulated::all();
+    all.retain(|emulated| emulated.emulator == "qemu-arm-static");
     if all.is_empty() {
         return Outcome::Skipped("no 32-bit ARM binary in VRRPD_DIST".into());
     }
     let conf = |priority| Conf::of(&[Inst::new(51, priority, "10.0.0.100/24")]).text();
-    for foreign in all {
+    for emulated in all {
         let lab = Lab::new();
         let a = lab.node("r1", &["10.0.0.1/24"]);
         let b = lab.node("r2", &["10.0.0.2/24"]);
         let cap = Capture::start(&lab);
         let mut ours = ctx.daemon.start_text(&a, &conf(200), &[]);
         wait_until(SOON, "ours is master", || a.has("10.0.0.100"));
-        let theirs = Daemon::Vrrpd(foreign.binary.clone()).start_text(&b, &conf(100), CLOCK);
+        let theirs = Daemon::Vrrpd(emulated.binary.clone()).start_text(&b, &conf(100), CLOCK);
         wait_until(SOON, "the late one is backup", || {
             theirs.log().contains("Entering BACKUP")
         });

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use vrrpd_lab::private::DIR;
 use vrrpd_lab::{sleep_ms, wait_until};
 
-use crate::farm::{FAR, Farm, SOON};
+use crate::network::{FAR, Network, SOON};
 use crate::server::Mode;
 use crate::traffic::{BOTH, WEB, pair, service};
 use crate::{Ctx, Outcome, Test};
@@ -42,15 +42,15 @@ fn http(lines: &str) -> String {
 }
 
 fn stopped(ctx: &Ctx) -> Outcome {
-    let mut farm = Farm::borrow();
-    let run = farm.run(ctx, &pair("", TCP));
-    farm.until("both servers", &BOTH);
-    farm.servers[0].stop();
-    farm.until("the other one only", &BOTH[1..]);
-    let answers = farm.answers(FAR, WEB, 4);
+    let mut network = Network::borrow();
+    let run = network.run(ctx, &pair("", TCP));
+    network.until("both servers", &BOTH);
+    network.servers[0].stop();
+    network.until("the other one only", &BOTH[1..]);
+    let answers = network.answers(FAR, WEB, 4);
     assert_eq!(answers.get("rs2"), Some(&4), "{answers:?}");
-    farm.servers[0].resume();
-    farm.until("both again", &BOTH);
+    network.servers[0].resume();
+    network.until("both again", &BOTH);
     let log = run.log();
     assert!(log.contains("Removing service [10.0.0.11]:tcp:80"), "{log}");
     assert!(log.contains("Adding service [10.0.0.11]:tcp:80"), "{log}");
@@ -58,41 +58,41 @@ fn stopped(ctx: &Ctx) -> Outcome {
 }
 
 fn dead(ctx: &Ctx) -> Outcome {
-    let farm = Farm::borrow();
-    let _run = farm.run(ctx, &pair("", TCP));
-    farm.until("both servers", &BOTH);
-    farm.servers[1].node.cable_out();
-    farm.until("the other one only", &BOTH[..1]);
-    farm.servers[1].node.cable_in();
-    farm.until("both again", &BOTH);
+    let network = Network::borrow();
+    let _run = network.run(ctx, &pair("", TCP));
+    network.until("both servers", &BOTH);
+    network.servers[1].node.carrier_down();
+    network.until("the other one only", &BOTH[..1]);
+    network.servers[1].node.carrier_up();
+    network.until("both again", &BOTH);
     Outcome::Passed
 }
 
 fn status(ctx: &Ctx) -> Outcome {
-    let farm = Farm::borrow();
-    let _run = farm.run(ctx, &http("status_code 200"));
-    farm.until("both servers", &BOTH);
-    farm.servers[0].set(Mode::Status(503));
-    farm.until("the other one only", &BOTH[1..]);
-    farm.servers[0].set(Mode::Good);
-    farm.until("both again", &BOTH);
+    let network = Network::borrow();
+    let _run = network.run(ctx, &http("status_code 200"));
+    network.until("both servers", &BOTH);
+    network.servers[0].set(Mode::Status(503));
+    network.until("the other one only", &BOTH[1..]);
+    network.servers[0].set(Mode::Good);
+    network.until("both again", &BOTH);
     Outcome::Passed
 }
 
 fn digest(ctx: &Ctx) -> Outcome {
-    let farm = Farm::borrow();
-    for server in &farm.servers {
+    let network = Network::borrow();
+    for server in &network.servers {
         server.set(Mode::Page("page\n"));
     }
-    let _run = farm.run(ctx, &http("digest 2adf521149526dde524f030851c7f903"));
+    let _run = network.run(ctx, &http("digest 2adf521149526dde524f030851c7f903"));
     wait_until(SOON, "both have been asked", || {
-        farm.servers[..2].iter().all(|s| s.served() > 0)
+        network.servers[..2].iter().all(|s| s.served() > 0)
     });
-    farm.until("both servers", &BOTH);
-    farm.servers[1].set(Mode::Page("other page\n"));
-    farm.until("the other one only", &BOTH[..1]);
-    farm.servers[1].set(Mode::Page("page\n"));
-    farm.until("both again", &BOTH);
+    network.until("both servers", &BOTH);
+    network.servers[1].set(Mode::Page("other page\n"));
+    network.until("the other one only", &BOTH[..1]);
+    network.servers[1].set(Mode::Page("page\n"));
+    network.until("both again", &BOTH);
     Outcome::Passed
 }
 
@@ -105,13 +105,13 @@ fn trickling(ctx: &Ctx) -> Outcome {
 }
 
 fn hangs(ctx: &Ctx, how: Mode) -> Outcome {
-    let farm = Farm::borrow();
-    let _run = farm.run(ctx, &http("status_code 200"));
-    farm.until("both servers", &BOTH);
-    farm.servers[0].set(how);
-    farm.until("the other one only", &BOTH[1..]);
-    farm.servers[0].set(Mode::Good);
-    farm.until("both again", &BOTH);
+    let network = Network::borrow();
+    let _run = network.run(ctx, &http("status_code 200"));
+    network.until("both servers", &BOTH);
+    network.servers[0].set(how);
+    network.until("the other one only", &BOTH[1..]);
+    network.servers[0].set(Mode::Good);
+    network.until("both again", &BOTH);
     Outcome::Passed
 }
 
@@ -124,14 +124,14 @@ fn script(name: &str) -> String {
 }
 
 /// A script that notes what it is told.
-pub(crate) struct Told {
+pub(crate) struct Notified {
     pub(crate) path: String,
     notes: String,
 }
 
-impl Told {
+impl Notified {
     pub(crate) fn new() -> Self {
-        let (path, notes) = (format!("{DIR}/tell"), format!("{DIR}/told"));
+        let (path, notes) = (format!("{DIR}/notify"), format!("{DIR}/notified"));
         fs::write(&path, format!("#!/bin/sh\necho \"$*\" >>{notes}\n")).expect("a file");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a file");
         let _ = fs::remove_file(&notes);
@@ -158,73 +158,73 @@ fn says(path: &str, code: u8) {
 }
 
 fn misc(ctx: &Ctx) -> Outcome {
-    let farm = Farm::borrow();
+    let network = Network::borrow();
     let path = script("misc");
     says(&path, 0);
     let check = format!("MISC_CHECK {{\n misc_path {path}\n misc_timeout 5\n user root\n }}");
     let conf = pair("", TCP).replacen(TCP, &check, 1);
-    let _run = farm.run(ctx, &conf);
-    farm.until("both servers", &BOTH);
+    let _run = network.run(ctx, &conf);
+    network.until("both servers", &BOTH);
     says(&path, 1);
-    farm.until("the other one only", &BOTH[1..]);
+    network.until("the other one only", &BOTH[1..]);
     says(&path, 0);
-    farm.until("both again", &BOTH);
+    network.until("both again", &BOTH);
     Outcome::Passed
 }
 
 fn dynamic(ctx: &Ctx) -> Outcome {
-    let farm = Farm::borrow();
+    let network = Network::borrow();
     let path = script("dynamic");
     says(&path, 12);
     let check = format!("MISC_CHECK {{\n misc_path {path}\n misc_dynamic\n user root\n }}");
     let conf = pair("", TCP).replacen(TCP, &check, 1);
-    let _run = farm.run(ctx, &conf);
-    farm.until("weight 10", &["10.0.0.11:80=10", BOTH[1]]);
+    let _run = network.run(ctx, &conf);
+    network.until("weight 10", &["10.0.0.11:80=10", BOTH[1]]);
     says(&path, 2);
-    farm.until("weight 0", &["10.0.0.11:80=0", BOTH[1]]);
+    network.until("weight 0", &["10.0.0.11:80=0", BOTH[1]]);
     says(&path, 255);
-    farm.until("weight 253", &["10.0.0.11:80=253", BOTH[1]]);
+    network.until("weight 253", &["10.0.0.11:80=253", BOTH[1]]);
     says(&path, 1);
-    farm.until("the other one only", &BOTH[1..]);
+    network.until("the other one only", &BOTH[1..]);
     says(&path, 0);
-    farm.until("its own weight", &BOTH);
+    network.until("its own weight", &BOTH);
     Outcome::Passed
 }
 
 fn sorry(ctx: &Ctx) -> Outcome {
-    let mut farm = Farm::borrow();
-    let _run = farm.run(ctx, &pair("sorry_server 10.0.0.13 80", TCP));
-    farm.until("both servers", &BOTH);
-    farm.servers[0].stop();
-    farm.until("the other one only", &BOTH[1..]);
-    farm.servers[1].stop();
-    farm.until("the sorry server", &["10.0.0.13:80=1"]);
-    assert_eq!(farm.ask(FAR, WEB).as_deref(), Some("rs3"));
-    farm.servers[1].resume();
-    farm.until(
+    let mut network = Network::borrow();
+    let _run = network.run(ctx, &pair("sorry_server 10.0.0.13 80", TCP));
+    network.until("both servers", &BOTH);
+    network.servers[0].stop();
+    network.until("the other one only", &BOTH[1..]);
+    network.servers[1].stop();
+    network.until("the sorry server", &["10.0.0.13:80=1"]);
+    assert_eq!(network.ask(FAR, WEB).as_deref(), Some("rs3"));
+    network.servers[1].resume();
+    network.until(
         "the first that is back, without the sorry server",
         &BOTH[1..],
     );
-    farm.servers[0].resume();
-    farm.until("both again", &BOTH);
+    network.servers[0].resume();
+    network.until("both again", &BOTH);
     Outcome::Passed
 }
 
 fn quorum(ctx: &Ctx) -> Outcome {
-    let mut farm = Farm::borrow();
+    let mut network = Network::borrow();
     let conf = pair("quorum 2\nsorry_server 10.0.0.13 80", TCP);
-    let _run = farm.run(ctx, &conf);
-    farm.until("both servers", &BOTH);
-    farm.servers[0].stop();
-    farm.until("the sorry server instead of too few", &["10.0.0.13:80=1"]);
-    farm.servers[0].resume();
-    farm.until("both again", &BOTH);
+    let _run = network.run(ctx, &conf);
+    network.until("both servers", &BOTH);
+    network.servers[0].stop();
+    network.until("the sorry server instead of too few", &["10.0.0.13:80=1"]);
+    network.servers[0].resume();
+    network.until("both again", &BOTH);
     Outcome::Passed
 }
 
 fn hysteresis(ctx: &Ctx) -> Outcome {
-    let mut farm = Farm::borrow();
-    let told = Told::new();
+    let mut network = Network::borrow();
+    let notified = Notified::new();
     let server = |n: u8, weight: u8| {
         format!("    real_server 10.0.0.1{n} 80 {{\n weight {weight}\n {TCP}\n }}\n")
     };
@@ -233,73 +233,73 @@ fn hysteresis(ctx: &Ctx) -> Outcome {
     let lines = format!(
         "lb_kind NAT\nquorum 3\nhysteresis 1\nsorry_server 10.0.0.13 81\n\
          quorum_up \"{path} enough\" root\nquorum_down \"{path} few\" root\n{servers}",
-        path = told.path
+        path = notified.path
     );
-    let _run = farm.run(ctx, &service("10.0.0.100 80", &lines, &[], ""));
+    let _run = network.run(ctx, &service("10.0.0.100 80", &lines, &[], ""));
     let (first, second, third) = ("10.0.0.11:80=1", "10.0.0.12:80=2", "10.0.0.13:80=1");
-    farm.until("all three", &[first, second, third]);
-    told.until(&["enough"]);
-    farm.servers[0].stop();
-    farm.until("two are 3", &[second, third]);
-    farm.servers[2].stop();
-    farm.until("one is 2, and still enough", &[second]);
-    assert_eq!(farm.answers(FAR, WEB, 2).get("rs2"), Some(&2));
-    farm.servers[0].resume();
-    farm.until("two are 3", &[first, second]);
-    farm.servers[1].stop();
-    farm.until("one is 1, and too few", &["10.0.0.13:81=1"]);
-    told.until(&["enough", "few"]);
-    farm.servers[1].resume();
+    network.until("all three", &[first, second, third]);
+    notified.until(&["enough"]);
+    network.servers[0].stop();
+    network.until("two are 3", &[second, third]);
+    network.servers[2].stop();
+    network.until("one is 2, and still enough", &[second]);
+    assert_eq!(network.answers(FAR, WEB, 2).get("rs2"), Some(&2));
+    network.servers[0].resume();
+    network.until("two are 3", &[first, second]);
+    network.servers[1].stop();
+    network.until("one is 1, and too few", &["10.0.0.13:81=1"]);
+    notified.until(&["enough", "few"]);
+    network.servers[1].resume();
     sleep_ms(1500);
-    farm.until("two are 3, and not enough yet", &["10.0.0.13:81=1"]);
-    farm.servers[2].resume();
-    farm.until("all three are 4", &[first, second, third]);
-    told.until(&["enough", "few", "enough"]);
-    assert_eq!(farm.answers(FAR, WEB, 6).len(), 3);
+    network.until("two are 3, and not enough yet", &["10.0.0.13:81=1"]);
+    network.servers[2].resume();
+    network.until("all three are 4", &[first, second, third]);
+    notified.until(&["enough", "few", "enough"]);
+    assert_eq!(network.answers(FAR, WEB, 6).len(), 3);
     Outcome::Passed
 }
 
 fn inhibit(ctx: &Ctx) -> Outcome {
-    let mut farm = Farm::borrow();
+    let mut network = Network::borrow();
     let check = format!("inhibit_on_failure\n{TCP}");
-    let _run = farm.run(ctx, &pair("", &check));
-    farm.until("both servers", &BOTH);
-    farm.servers[0].stop();
-    farm.until("one without new connections", &["10.0.0.11:80=0", BOTH[1]]);
-    assert_eq!(farm.answers(FAR, WEB, 4).get("rs2"), Some(&4));
-    farm.servers[0].resume();
-    farm.until("both again", &BOTH);
+    let _run = network.run(ctx, &pair("", &check));
+    network.until("both servers", &BOTH);
+    network.servers[0].stop();
+    network.until("one without new connections", &["10.0.0.11:80=0", BOTH[1]]);
+    assert_eq!(network.answers(FAR, WEB, 4).get("rs2"), Some(&4));
+    network.servers[0].resume();
+    network.until("both again", &BOTH);
     Outcome::Passed
 }
 
 fn alpha(ctx: &Ctx) -> Outcome {
-    let mut farm = Farm::borrow();
-    farm.servers[0].stop();
-    let _run = farm.run(ctx, &pair("alpha", TCP));
-    farm.until("the one that answers", &BOTH[1..]);
+    let mut network = Network::borrow();
+    network.servers[0].stop();
+    let _run = network.run(ctx, &pair("alpha", TCP));
+    network.until("the one that answers", &BOTH[1..]);
     sleep_ms(500);
-    farm.until("and no other", &BOTH[1..]);
-    farm.servers[0].resume();
-    farm.until("both", &BOTH);
+    network.until("and no other", &BOTH[1..]);
+    network.servers[0].resume();
+    network.until("both", &BOTH);
     Outcome::Passed
 }
 
 fn scripts(ctx: &Ctx) -> Outcome {
-    let mut farm = Farm::borrow();
-    let told = Told::new();
-    let path = &told.path;
+    let mut network = Network::borrow();
+    let notified = Notified::new();
+    let path = &notified.path;
     let lines = format!("quorum_up \"{path} enough\" root\nquorum_down \"{path} few\" root");
     let check = format!("notify_up \"{path} up\" root\nnotify_down \"{path} down\" root\n{TCP}");
-    let _run = farm.run(ctx, &pair(&lines, &check));
-    farm.until("both servers", &BOTH);
-    farm.servers[0].stop();
-    farm.until("the other one only", &BOTH[1..]);
-    farm.servers[1].stop();
-    farm.until("none", &[]);
-    farm.servers[0].resume();
-    farm.until("the first again", &BOTH[..1]);
+    let _run = network.run(ctx, &pair(&lines, &check));
+    network.until("both servers", &BOTH);
+    network.servers[0].stop();
+    network.until("the other one only", &BOTH[1..]);
+    network.servers[1].stop();
+    network.until("none", &[]);
+    network.servers[0].resume();
+    network.until("the first again", &BOTH[..1]);
     let counts = || {
-        let lines = told.lines();
+        let lines = notified.lines();
         ["down", "up", "enough", "few"].map(|what| lines.iter().filter(|l| *l == what).count())
     };
     wait_until(

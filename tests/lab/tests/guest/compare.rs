@@ -8,7 +8,7 @@ use std::process::Command;
 
 use vrrpd_lab::{Daemon, Lab, Node, sleep_ms, wait_for};
 
-use crate::farm::{SOON, ipvsadm, table};
+use crate::network::{SOON, ipvsadm, table};
 use crate::{Ctx, Outcome, Test};
 
 pub(crate) const TESTS: &[Test] = &[Test::new("ipvs_table_matches_keepalived", same)];

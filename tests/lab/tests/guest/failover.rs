@@ -5,7 +5,7 @@ use std::process::Command;
 use vrrpd_lab::{Conf, Inst, Node, sleep_ms, wait_until};
 
 use crate::checks::TCP;
-use crate::farm::{FAR, Farm, SOON, director, ping};
+use crate::network::{FAR, Network, SOON, director, ping};
 use crate::traffic::{WEB, pair};
 use crate::{Ctx, Outcome, Test};
 
@@ -25,26 +25,27 @@ fn sync_daemon(node: &Node) -> String {
 }
 
 fn dies(ctx: &Ctx) -> Outcome {
-    // A farm of its own, for the address has to leave the first director.
-    let farm = Farm::new(2);
-    farm.director
+    // A network of its own, for the address has to leave the first director.
+    let network = Network::new(2);
+    network
+        .director
         .ip_batch("addr del 10.0.0.100/32 dev eth0\naddr del fd00::100/128 dev eth0");
-    let second = director(&farm.lab, "second", 2, &[]);
-    for server in &farm.servers {
+    let second = director(&network.lab, "second", 2, &[]);
+    for server in &network.servers {
         server.node.ip("route replace default via 10.0.0.254");
     }
-    let strong = ctx.daemon.start_text(&farm.director, &conf(200), &[]);
+    let strong = ctx.daemon.start_text(&network.director, &conf(200), &[]);
     let weak = ctx.daemon.start_text(&second, &conf(100), &[]);
     wait_until(SOON, "the first director has the address", || {
-        farm.director.has("10.0.0.100")
+        network.director.has("10.0.0.100")
     });
     wait_until(SOON, "it tells its connections, the second listens", || {
-        sync_daemon(&farm.director).contains("master sync daemon")
+        sync_daemon(&network.director).contains("master sync daemon")
             && sync_daemon(&second).contains("backup sync daemon")
     });
     assert!(sync_daemon(&second).contains("syncid=7"));
     assert!(!sync_daemon(&second).contains("master"));
-    let mut stream = farm.connect(FAR, WEB).expect("a connection");
+    let mut stream = network.connect(FAR, WEB).expect("a connection");
     let who = ping(&mut stream);
     assert!(who.is_some(), "an answer");
     for _ in 0..5 {
@@ -55,7 +56,7 @@ fn dies(ctx: &Ctx) -> Outcome {
         let out = second.output(Command::new("ipvsadm").arg("-Lnc"));
         String::from_utf8_lossy(&out.stdout).contains("ESTABLISHED")
     });
-    farm.director.cable_out();
+    network.director.carrier_down();
     wait_until(SOON, "the second director has the address", || {
         second.has("10.0.0.100")
     });
@@ -72,8 +73,8 @@ fn dies(ctx: &Ctx) -> Outcome {
         sleep_ms(200);
     }
     assert_eq!(again, who, "the connection goes on");
-    assert!(farm.ask(FAR, WEB).is_some(), "so do new ones");
-    farm.director.cable_in();
+    assert!(network.ask(FAR, WEB).is_some(), "so do new ones");
+    network.director.carrier_up();
     wait_until(SOON, "the address goes home", || !second.has("10.0.0.100"));
     drop((strong, weak));
     Outcome::Passed

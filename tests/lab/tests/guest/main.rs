@@ -1,13 +1,13 @@
 //! Virtual servers on a kernel that has IPVS: real connections, real health checks, the kernel's own table.
 
+mod checkers;
 mod checks;
 mod compare;
 mod failover;
-mod farm;
-mod kinds;
+mod network;
+mod notifications;
 mod server;
 mod table;
-mod told;
 mod traffic;
 
 use vrrpd_lab::peers::find;
@@ -18,14 +18,14 @@ fn main() {
         &[table::FIRST],
         traffic::TESTS,
         checks::TESTS,
-        kinds::TESTS,
+        checkers::TESTS,
         table::TESTS,
         failover::TESTS,
         compare::TESTS,
-        told::TESTS,
+        notifications::TESTS,
     ]
     .concat();
-    let programs = kinds::PROGRAMS.into_iter().filter_map(find);
+    let programs = checkers::PROGRAMS.into_iter().filter_map(find);
     let programs = programs.map(|path| path.to_string_lossy().into_owned());
     let files: Vec<String> = ["lvs".to_owned()].into_iter().chain(programs).collect();
     vrrpd_lab::guest::main(&tests, &files);

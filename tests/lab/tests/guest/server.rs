@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use vrrpd_lab::{Node, wait_for};
 
-use crate::farm::SOON;
+use crate::network::SOON;
 
 /// How it behaves towards who asks.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -7,7 +7,7 @@ use nix::mount::{MsFlags, mount, umount};
 use vrrpd_lab::{Conf, Inst, Lab, sleep_ms, wait_until};
 
 use crate::checks::TCP;
-use crate::farm::{FAR, Farm, SOON, ipvsadm, ping, table};
+use crate::network::{FAR, Network, SOON, ipvsadm, ping, table};
 use crate::traffic::{BOTH, WEB, pair, service};
 use crate::{Ctx, Outcome, Test};
 
@@ -75,28 +75,28 @@ fn without_ipvs(ctx: &Ctx) -> Outcome {
 }
 
 fn foreign(ctx: &Ctx) -> Outcome {
-    let farm = Farm::borrow();
-    ipvsadm(&farm.director, "-A -t 10.0.0.100:99 -s sh");
+    let network = Network::borrow();
+    ipvsadm(&network.director, "-A -t 10.0.0.100:99 -s sh");
     ipvsadm(
-        &farm.director,
+        &network.director,
         "-a -t 10.0.0.100:99 -r 10.0.0.13:99 -m -w 5",
     );
-    ipvsadm(&farm.director, "-A -f 9 -s rr");
-    let before = table(&farm.director);
-    let mut run = farm.run(ctx, &pair("", TCP));
+    ipvsadm(&network.director, "-A -f 9 -s rr");
+    let before = table(&network.director);
+    let mut run = network.run(ctx, &pair("", TCP));
     let all = [BOTH[0], BOTH[1], "10.0.0.13:99=5"];
-    farm.until("ours beside theirs", &all);
+    network.until("ours beside theirs", &all);
     run.term();
     run.wait_exit(SOON).expect("it ends");
-    assert_eq!(table(&farm.director), before);
+    assert_eq!(table(&network.director), before);
     Outcome::Passed
 }
 
 fn repaired(ctx: &Ctx) -> Outcome {
-    let farm = Farm::borrow();
-    let _run = farm.run(ctx, &pair("", ""));
-    farm.until("both servers", &BOTH);
-    let whole = table(&farm.director);
+    let network = Network::borrow();
+    let _run = network.run(ctx, &pair("", ""));
+    network.until("both servers", &BOTH);
+    let whole = table(&network.director);
     // All but the last at once: a look at the whole table is taken every few seconds only.
     for harm in [
         "-e -t 10.0.0.100:80 -r 10.0.0.12:80 -g -w 7",
@@ -104,43 +104,43 @@ fn repaired(ctx: &Ctx) -> Outcome {
         "-a -t 10.0.0.100:80 -r 10.0.0.13:80 -m -w 1",
         "-E -t 10.0.0.100:80 -s lc",
     ] {
-        ipvsadm(&farm.director, harm);
+        ipvsadm(&network.director, harm);
     }
-    let mended = || table(&farm.director) == whole;
+    let mended = || table(&network.director) == whole;
     wait_until(SOON * 3, "every change is undone", mended);
-    ipvsadm(&farm.director, "-C");
+    ipvsadm(&network.director, "-C");
     wait_until(SOON * 3, "what was deleted is back", mended);
     Outcome::Passed
 }
 
 fn restart(ctx: &Ctx) -> Outcome {
-    let farm = Farm::borrow();
-    let mut run = farm.run(ctx, &pair("", TCP));
-    farm.until("both servers", &BOTH);
-    let mut stream = farm.connect(FAR, WEB).expect("a connection");
+    let network = Network::borrow();
+    let mut run = network.run(ctx, &pair("", TCP));
+    network.until("both servers", &BOTH);
+    let mut stream = network.connect(FAR, WEB).expect("a connection");
     let who = ping(&mut stream).expect("an answer");
     run.term();
     run.wait_exit(SOON).expect("it ends");
-    let _run = farm.run(ctx, &pair("", TCP));
-    farm.until("both servers", &BOTH);
+    let _run = network.run(ctx, &pair("", TCP));
+    network.until("both servers", &BOTH);
     assert_eq!(ping(&mut stream), Some(who), "the connection lives on");
     Outcome::Passed
 }
 
 fn killed(ctx: &Ctx) -> Outcome {
-    let farm = Farm::borrow();
-    let mut run = farm.run(ctx, &pair("", TCP));
-    farm.until("both servers", &BOTH);
-    let mut stream = farm.connect(FAR, WEB).expect("a connection");
+    let network = Network::borrow();
+    let mut run = network.run(ctx, &pair("", TCP));
+    network.until("both servers", &BOTH);
+    let mut stream = network.connect(FAR, WEB).expect("a connection");
     let who = ping(&mut stream);
     assert!(who.is_some(), "an answer");
     run.kill9();
     assert_eq!(ping(&mut stream), who, "the kernel goes on by itself");
     // While it was dead, the configuration has lost one server and gained another.
     let conf = pair("", TCP).replace("10.0.0.12", "10.0.0.13");
-    let mut run = farm.run(ctx, &conf.replace("lb_algo rr", "lb_algo wrr"));
-    farm.until("what is configured now", &[BOTH[0], "10.0.0.13:80=1"]);
-    assert!(table(&farm.director).contains("-s wrr"));
+    let mut run = network.run(ctx, &conf.replace("lb_algo rr", "lb_algo wrr"));
+    network.until("what is configured now", &[BOTH[0], "10.0.0.13:80=1"]);
+    assert!(table(&network.director).contains("-s wrr"));
     if who.as_deref() == Some("rs1") {
         assert_eq!(ping(&mut stream), who, "the connection lives on");
     }
@@ -149,23 +149,23 @@ fn killed(ctx: &Ctx) -> Outcome {
 }
 
 fn end(ctx: &Ctx) -> Outcome {
-    let farm = Farm::borrow();
-    let mut run = farm.run(ctx, &pair("", TCP));
-    farm.until("both servers", &BOTH);
+    let network = Network::borrow();
+    let mut run = network.run(ctx, &pair("", TCP));
+    network.until("both servers", &BOTH);
     run.term();
     let status = run.wait_exit(SOON).expect("it ends");
     assert!(status.success(), "{status}");
-    assert_eq!(table(&farm.director), "");
+    assert_eq!(table(&network.director), "");
     Outcome::Passed
 }
 
 fn reload(ctx: &Ctx) -> Outcome {
-    let farm = Farm::borrow();
+    let network = Network::borrow();
     let first = pair("", TCP);
-    let run = farm.run(ctx, &first);
-    farm.until("both servers", &BOTH);
+    let run = network.run(ctx, &first);
+    network.until("both servers", &BOTH);
     let mut streams: Vec<_> = (0..2)
-        .map(|_| farm.connect(FAR, WEB).expect("a connection"))
+        .map(|_| network.connect(FAR, WEB).expect("a connection"))
         .collect();
     let who: Vec<_> = streams.iter_mut().map(ping).collect();
     let change = |conf: &str| {
@@ -177,28 +177,28 @@ fn reload(ctx: &Ctx) -> Outcome {
     let third = format!("    real_server 10.0.0.13 80 {{\n weight 4\n {TCP}\n }}\n}}");
     let text = first.trim_end().strip_suffix('}').expect("a block");
     change(&format!("{text}{third}"));
-    farm.until("three servers", &[BOTH[0], BOTH[1], "10.0.0.13:80=4"]);
+    network.until("three servers", &[BOTH[0], BOTH[1], "10.0.0.13:80=4"]);
     change(&format!("{text}{third}").replace("weight 4", "weight 2"));
-    farm.until("the weight", &[BOTH[0], BOTH[1], "10.0.0.13:80=2"]);
+    network.until("the weight", &[BOTH[0], BOTH[1], "10.0.0.13:80=2"]);
     // Another scheduler.
     change(&first.replace("lb_algo rr", "lb_algo wlc"));
-    farm.until("two servers", &BOTH);
+    network.until("two servers", &BOTH);
     wait_until(SOON, "the scheduler", || {
-        table(&farm.director).contains("-s wlc")
+        table(&network.director).contains("-s wlc")
     });
     let still: Vec<_> = streams.iter_mut().map(ping).collect();
     assert_eq!(still, who, "connections live on");
     // Another service instead.
     change(&first.replace("10.0.0.100 80", "10.0.0.100 8080"));
     wait_until(SOON, "another service", || {
-        let table = table(&farm.director);
+        let table = table(&network.director);
         table.contains("10.0.0.100:8080") && !table.contains("10.0.0.100:80 ")
     });
     Outcome::Passed
 }
 
 fn mixed(ctx: &Ctx) -> Outcome {
-    let farm = Farm::borrow();
+    let network = Network::borrow();
     let sync = "lvs_sync_daemon eth0";
     let tunnel = |server: &str| {
         let servers = ["10.0.0.11 80", server];
@@ -212,30 +212,30 @@ fn mixed(ctx: &Ctx) -> Outcome {
     // Whichever is there first stands in the way of the other.
     let run = ctx
         .daemon
-        .start_text(&farm.director, &conf(sync, "fd00::12 80"), &[]);
-    farm.until("the server of its own family", &BOTH[..1]);
+        .start_text(&network.director, &conf(sync, "fd00::12 80"), &[]);
+    network.until("the server of its own family", &BOTH[..1]);
     let subject = "[fd00::12]:80 of [10.0.0.100]:tcp:80: Invalid argument (os error 22)";
     wait_until(SOON, "the server is refused", || {
         run.log().contains(&format!("{subject}: {why}"))
     });
     drop(run);
-    ipvsadm(&farm.director, "--stop-daemon master");
-    ipvsadm(&farm.director, "--stop-daemon backup");
-    ipvsadm(&farm.director, "-C");
+    ipvsadm(&network.director, "--stop-daemon master");
+    ipvsadm(&network.director, "--stop-daemon backup");
+    ipvsadm(&network.director, "-C");
     let run = ctx
         .daemon
-        .start_text(&farm.director, &conf("", "fd00::12 80"), &[]);
-    farm.until("both servers", &[BOTH[0], "[fd00::12]:80=1"]);
+        .start_text(&network.director, &conf("", "fd00::12 80"), &[]);
+    network.until("both servers", &[BOTH[0], "[fd00::12]:80=1"]);
     run.reload(&conf(sync, "fd00::12 80"));
     wait_until(SOON, "the sync daemon is refused", || {
         run.log().contains(&format!(
             "sync daemon: Invalid argument (os error 22): {why}"
         ))
     });
-    farm.until("both servers still", &[BOTH[0], "[fd00::12]:80=1"]);
+    network.until("both servers still", &[BOTH[0], "[fd00::12]:80=1"]);
     run.reload(&conf(sync, "10.0.0.12 80"));
     let daemons = || {
-        let out = farm
+        let out = network
             .director
             .output(Command::new("ipvsadm").args(["-l", "--daemon"]));
         String::from_utf8_lossy(&out.stdout).into_owned()
@@ -243,22 +243,22 @@ fn mixed(ctx: &Ctx) -> Outcome {
     wait_until(SOON, "nothing is in its way any more", || {
         daemons().contains("master sync daemon")
     });
-    farm.until("both servers", &BOTH);
+    network.until("both servers", &BOTH);
     Outcome::Passed
 }
 
 fn timeouts(ctx: &Ctx) -> Outcome {
-    let farm = Farm::borrow();
+    let network = Network::borrow();
     let read = || {
         let mut cmd = Command::new("ipvsadm");
-        let out = farm.director.output(cmd.args(["-l", "--timeout"]));
+        let out = network.director.output(cmd.args(["-l", "--timeout"]));
         String::from_utf8_lossy(&out.stdout).trim().to_owned()
     };
     let before = read();
     let lines = "lvs_timeouts tcp 1800 tcpfin 60 udp 200";
     let conf = format!("global_defs {{\n    {lines}\n}}\n{}", pair("", ""));
-    let mut run = ctx.daemon.start_text(&farm.director, &conf, &[]);
-    farm.until("both servers", &BOTH);
+    let mut run = ctx.daemon.start_text(&network.director, &conf, &[]);
+    network.until("both servers", &BOTH);
     wait_until(SOON, "timeouts are set", || read().ends_with("1800 60 200"));
     run.term();
     run.wait_exit(SOON).expect("it ends");

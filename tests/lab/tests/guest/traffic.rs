@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
-use crate::farm::{FAR, FAR6, Farm, NEAR};
+use crate::network::{FAR, FAR6, NEAR, Network};
 use crate::{Ctx, Outcome, Test};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -46,108 +46,108 @@ fn shares(first: usize, second: usize) -> BTreeMap<String, usize> {
 }
 
 fn nat(ctx: &Ctx) -> Outcome {
-    let farm = Farm::borrow();
-    let _run = farm.run(ctx, &pair("", ""));
-    farm.until("both servers", &BOTH);
-    assert_eq!(farm.answers(FAR, WEB, 8), shares(4, 4));
+    let network = Network::borrow();
+    let _run = network.run(ctx, &pair("", ""));
+    network.until("both servers", &BOTH);
+    assert_eq!(network.answers(FAR, WEB, 8), shares(4, 4));
     Outcome::Passed
 }
 
 fn direct(ctx: &Ctx) -> Outcome {
-    let farm = Farm::borrow();
-    farm.servers_own_the_vip();
-    let _run = farm.run(ctx, &service("10.0.0.100 80", "lb_kind DR", &TWO, ""));
-    farm.until("both servers", &BOTH);
-    assert_eq!(farm.answers(NEAR, WEB, 8), shares(4, 4));
+    let network = Network::borrow();
+    network.servers_own_the_vip();
+    let _run = network.run(ctx, &service("10.0.0.100 80", "lb_kind DR", &TWO, ""));
+    network.until("both servers", &BOTH);
+    assert_eq!(network.answers(NEAR, WEB, 8), shares(4, 4));
     Outcome::Passed
 }
 
 fn tunnel(ctx: &Ctx) -> Outcome {
-    let farm = Farm::borrow();
-    farm.servers_own_the_vip();
-    farm.servers_open_tunnels();
-    let _run = farm.run(ctx, &service("10.0.0.100 80", "lb_kind TUN", &TWO, ""));
-    farm.until("both servers", &BOTH);
-    assert_eq!(farm.answers(NEAR, WEB, 8), shares(4, 4));
+    let network = Network::borrow();
+    network.servers_own_the_vip();
+    network.servers_open_tunnels();
+    let _run = network.run(ctx, &service("10.0.0.100 80", "lb_kind TUN", &TWO, ""));
+    network.until("both servers", &BOTH);
+    assert_eq!(network.answers(NEAR, WEB, 8), shares(4, 4));
     Outcome::Passed
 }
 
 fn ipv6(ctx: &Ctx) -> Outcome {
-    let farm = Farm::borrow();
+    let network = Network::borrow();
     let servers = ["fd00::11 80", "fd00::12 80"];
     let conf = service("fd00::100 80", "lb_kind NAT", &servers, "");
-    let _run = farm.run(ctx, &conf);
-    farm.until("both servers", &["[fd00::11]:80=1", "[fd00::12]:80=1"]);
-    assert_eq!(farm.answers(FAR6, "[fd00::100]:80", 8), shares(4, 4));
+    let _run = network.run(ctx, &conf);
+    network.until("both servers", &["[fd00::11]:80=1", "[fd00::12]:80=1"]);
+    assert_eq!(network.answers(FAR6, "[fd00::100]:80", 8), shares(4, 4));
     Outcome::Passed
 }
 
 fn weights(ctx: &Ctx) -> Outcome {
-    let farm = Farm::borrow();
+    let network = Network::borrow();
     let conf = pair("lb_algo wrr", "weight 3").replacen("weight 3", "weight 1", 1);
-    let run = farm.run(ctx, &conf);
-    farm.until("both servers", &["10.0.0.11:80=1", "10.0.0.12:80=3"]);
-    assert_eq!(farm.answers(FAR, WEB, 8), shares(2, 6));
+    let run = network.run(ctx, &conf);
+    network.until("both servers", &["10.0.0.11:80=1", "10.0.0.12:80=3"]);
+    assert_eq!(network.answers(FAR, WEB, 8), shares(2, 6));
     let _ = run;
     Outcome::Passed
 }
 
 fn persistence(ctx: &Ctx) -> Outcome {
-    let farm = Farm::borrow();
-    let _run = farm.run(ctx, &pair("persistence_timeout 60", ""));
-    farm.until("both servers", &BOTH);
-    let first = farm.ask(FAR, WEB).expect("an answer");
-    let all = farm.answers(FAR, WEB, 5);
+    let network = Network::borrow();
+    let _run = network.run(ctx, &pair("persistence_timeout 60", ""));
+    network.until("both servers", &BOTH);
+    let first = network.ask(FAR, WEB).expect("an answer");
+    let all = network.answers(FAR, WEB, 5);
     assert_eq!(all.get(&first), Some(&5), "{all:?}");
     Outcome::Passed
 }
 
 fn mark(ctx: &Ctx) -> Outcome {
-    let farm = Farm::borrow();
+    let network = Network::borrow();
     let rules = "add table ip m\n\
                  add chain ip m c { type filter hook prerouting priority -150; }\n\
                  add rule ip m c ip daddr 10.0.0.100 tcp dport { 80, 8080 } meta mark set 7";
-    let out = farm.director.output(Command::new("nft").arg(rules));
+    let out = network.director.output(Command::new("nft").arg(rules));
     assert!(
         out.status.success(),
         "{}",
         String::from_utf8_lossy(&out.stderr)
     );
-    let _run = farm.run(ctx, &service("fwmark 7", "lb_kind NAT", &TWO, ""));
-    farm.until("both servers", &BOTH);
+    let _run = network.run(ctx, &service("fwmark 7", "lb_kind NAT", &TWO, ""));
+    network.until("both servers", &BOTH);
     for port in ["10.0.0.100:80", "10.0.0.100:8080"] {
-        assert_eq!(farm.answers(FAR, port, 4), shares(2, 2), "{port}");
+        assert_eq!(network.answers(FAR, port, 4), shares(2, 2), "{port}");
     }
-    let _ = farm
+    let _ = network
         .director
         .output(Command::new("nft").args(["flush", "ruleset"]));
     Outcome::Passed
 }
 
 fn group(ctx: &Ctx) -> Outcome {
-    let mut farm = Farm::borrow();
+    let mut network = Network::borrow();
     let check = "TCP_CHECK {\n connect_timeout 1\n retry 0\n }";
     let conf = format!(
         "virtual_server_group G {{\n    10.0.0.100 80\n    10.0.0.100 8080\n}}\n{}",
         service("group G", "lb_kind NAT", &TWO, check)
     );
-    let _run = farm.run(ctx, &conf);
-    farm.until("both servers, twice", &[BOTH[0], BOTH[0], BOTH[1], BOTH[1]]);
+    let _run = network.run(ctx, &conf);
+    network.until("both servers, twice", &[BOTH[0], BOTH[0], BOTH[1], BOTH[1]]);
     for port in ["10.0.0.100:80", "10.0.0.100:8080"] {
-        assert_eq!(farm.answers(FAR, port, 4), shares(2, 2), "{port}");
+        assert_eq!(network.answers(FAR, port, 4), shares(2, 2), "{port}");
     }
-    farm.servers[1].stop();
-    farm.until("one server, twice", &[BOTH[0], BOTH[0]]);
+    network.servers[1].stop();
+    network.until("one server, twice", &[BOTH[0], BOTH[0]]);
     Outcome::Passed
 }
 
 fn one_packet(ctx: &Ctx) -> Outcome {
-    let farm = Farm::borrow();
-    farm.servers_own_the_vip();
+    let network = Network::borrow();
+    network.servers_own_the_vip();
     let conf = service("10.0.0.100 80", "lb_kind DR\nops", &TWO, "");
-    let _run = farm.run(ctx, &conf.replace("protocol TCP", "protocol UDP"));
-    farm.until("both servers", &BOTH);
-    let all = farm.ask_udp(NEAR, WEB, 4);
+    let _run = network.run(ctx, &conf.replace("protocol TCP", "protocol UDP"));
+    network.until("both servers", &BOTH);
+    let all = network.ask_udp(NEAR, WEB, 4);
     let of = |name| all.iter().filter(|a| *a == name).count();
     assert_eq!((of("rs1"), of("rs2")), (2, 2), "{all:?}");
     Outcome::Passed

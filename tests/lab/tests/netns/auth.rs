@@ -1,4 +1,5 @@
-//! Proofs of origin on a live network: what is played back, what does not fit, and how a cluster gets signatures.
+//! Authentication on a live network: replayed adverts, routers with different settings, and the rollout of
+//! `auth_hmac`.
 
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ const UNSIGNED: &str = "has no auth_hmac before 2.4";
 pub(crate) const TESTS: &[Test] = &[
     Test::new(
         "replayed_adverts_with_ah_do_not_prevent_a_takeover",
-        playback_ah,
+        replay_ah,
     ),
     Test::new(
         "replayed_signed_adverts_do_not_prevent_a_takeover",
@@ -37,15 +38,15 @@ pub(crate) const TESTS: &[Test] = &[
     Test::new("auth_hmac_rollout_keeps_the_master", rollout).keepalived_fails(UNSIGNED),
 ];
 
-/// What the master has sent is sent again when it is dead: the backup takes over as if nothing were said.
-fn playback(ctx: &Ctx, inst: impl Fn(u8) -> Inst, ms: u64) -> Outcome {
+/// Replays the adverts of a dead master: the backup takes over in time.
+fn replay(ctx: &Ctx, inst: impl Fn(u8) -> Inst, ms: u64) -> Outcome {
     let confs = [200, 100].map(|p| Conf::of(&[inst(p)]));
     let mut p = pair_of(&ctx.daemon, &confs[0], &ctx.daemon, &confs[1], VIP);
     sleep_ms(ms * 3);
-    let evil = p.lab.node("evil", &["10.0.0.66/24"]);
-    let injector = Injector::on(&evil);
+    let attacker = p.lab.node("attacker", &["10.0.0.66/24"]);
+    let injector = Injector::on(&attacker);
     let frames: Vec<Vec<u8>> = p.cap.with(|all| {
-        let sent = |f: &&vrrpd_lab::Frame| *f.leg == *p.a.name && f.advert().is_some();
+        let sent = |f: &&vrrpd_lab::Frame| *f.node == *p.a.name && f.advert().is_some();
         all.iter().filter(sent).map(|f| f.raw.clone()).collect()
     });
     assert!(frames.len() >= 3);
@@ -69,8 +70,8 @@ fn playback(ctx: &Ctx, inst: impl Fn(u8) -> Inst, ms: u64) -> Outcome {
     Outcome::Passed
 }
 
-fn playback_ah(ctx: &Ctx) -> Outcome {
-    playback(
+fn replay_ah(ctx: &Ctx) -> Outcome {
+    replay(
         ctx,
         |p| Inst::new(7, p, "10.0.0.100/24").v2().ah("s3cr3t"),
         1000,
@@ -78,7 +79,7 @@ fn playback_ah(ctx: &Ctx) -> Outcome {
 }
 
 fn playback_signed(ctx: &Ctx) -> Outcome {
-    playback(ctx, |p| Inst::new(7, p, "10.0.0.100/24").signed(""), 100)
+    replay(ctx, |p| Inst::new(7, p, "10.0.0.100/24").signed(""), 100)
 }
 
 fn tshark_ah(ctx: &Ctx) -> Outcome {
@@ -131,8 +132,8 @@ fn tshark_ah(ctx: &Ctx) -> Outcome {
     Outcome::Passed
 }
 
-/// The backup is killed and starts again, then the master dies. Whatever the new process knows of the numbers, it
-/// stays silent first and takes over then.
+/// The backup is killed and restarted, then the master dies. The new process may not know the sequence
+/// numbers: it sends nothing until the master is dead, then takes over.
 fn restart_of(strong: &Daemon, weak: &Daemon) -> Outcome {
     let confs = [200, 100].map(|p| {
         let inst = Inst::new(7, p, "10.0.0.100/24").v2().ah("s3cr3t");
@@ -145,13 +146,13 @@ fn restart_of(strong: &Daemon, weak: &Daemon) -> Outcome {
     sleep_ms(4500);
     assert!(p.cap.adverts(&p.b, 0, since).is_empty(), "it stays silent");
     let at = p.run_a.kill9();
-    p.a.cable_out();
-    p.taken_over(VIP, vrrpd_lab::down_interval(2, 100, 1000 * MS), at);
-    p.a.unplug();
-    p.a.plug_in();
+    p.a.carrier_down();
+    p.assert_takeover(VIP, vrrpd_lab::down_interval(2, 100, 1000 * MS), at);
+    p.a.delete_interface();
+    p.a.add_interface();
     p.a.addr_add("10.0.0.1/24");
     p.run_a = strong.start(&p.a, &confs[0]);
-    p.given_back(VIP, p.run_a.started);
+    p.assert_preempted(VIP, p.run_a.started);
     Outcome::Passed
 }
 
@@ -166,7 +167,7 @@ fn restart_other(ctx: &Ctx) -> Outcome {
     restart_of(&ctx.daemon, &ctx.keepalived)
 }
 
-/// Both use the first 8 bytes: the weak one, with another ending, stays backup.
+/// Both use the first 8 bytes: the weaker router, whose password ends differently, stays backup.
 fn long_password(ctx: &Ctx) -> Outcome {
     if !ctx.keepalived.available() {
         return Outcome::Skipped("keepalived is not installed".into());
@@ -187,7 +188,7 @@ fn long_password(ctx: &Ctx) -> Outcome {
     Outcome::Passed
 }
 
-/// Two routers that prove themselves differently are both master, and each says once why.
+/// Two routers with different authentication are both master, and each logs the reason once.
 fn mismatch(ctx: &Ctx) -> Outcome {
     let inst = |p| Inst::new(7, p, "10.0.0.100/24").v2();
     let cases = [
@@ -215,7 +216,7 @@ fn mismatch(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let mut runs = Vec::new();
     for (nth, (strong, weak, words)) in (1_u8..).zip(cases) {
-        // Each case on a network of its own, all at once.
+        // All cases at the same time, each on its own network.
         let net = Lab::new();
         let a = net.node(&format!("a{nth}"), &["10.0.0.1/24"]);
         let b = net.node(&format!("b{nth}"), &["10.0.0.2/24"]);
@@ -244,7 +245,7 @@ fn mismatch(ctx: &Ctx) -> Outcome {
     Outcome::Passed
 }
 
-/// Receive-only everywhere, then permissive, then enforce, one router after the other: nobody ever
+/// `receive` on all routers, then `permissive`, then `enforce`, one router after the other: no router
 /// misses an advert.
 fn rollout(ctx: &Ctx) -> Outcome {
     let conf = |p, lines: Option<&str>| {

@@ -1,4 +1,4 @@
-//! Health checks against real servers, as far as that goes without IPVS: what is told of them.
+//! Health checks against real servers, without IPVS: what is reported on the FIFO.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -17,7 +17,7 @@ use vrrpd_lab::{Capture, Conf, Inst, Lab, MS, Node, Running, now, process, sleep
 use crate::support::{INTERVAL, SOON, VIP};
 use crate::{Ctx, Outcome, Test};
 
-/// It says so in other words, and ends without IPVS.
+/// Its log differs, and it exits without IPVS.
 const WORDS: &str = "does not check without IPVS";
 
 pub(crate) const TESTS: &[Test] = &[
@@ -46,14 +46,14 @@ pub(crate) const TESTS: &[Test] = &[
 
 const SERVER: &str = "10.0.0.2";
 
-/// A path of this test's own.
+/// A path that no other test uses.
 fn path(name: &str) -> String {
     static COUNTER: AtomicU32 = AtomicU32::new(1);
     let n = COUNTER.fetch_add(1, Ordering::Relaxed);
     format!("{DIR}/{name}.{n}")
 }
 
-/// A virtual server with one real server and these checks, every fifth of a second.
+/// A virtual server with one real server and these checks every 200 ms.
 fn conf(checks: &str) -> String {
     format!(
         "global_defs {{
@@ -81,7 +81,7 @@ struct Bench {
     director: Node,
     server: Node,
     run: Running,
-    // Last, so that it goes after what lives in it.
+    // Last, so that it is dropped after what runs in it.
     _lab: Lab,
 }
 
@@ -99,7 +99,7 @@ fn bench(ctx: &Ctx, checks: &str) -> Bench {
 }
 
 impl Bench {
-    /// Waits for a line that was not there before `since`; where the next ones begin.
+    /// Waits for a line at or after position `since`; returns the position after it.
     #[track_caller]
     fn says(&self, since: usize, words: &str) -> usize {
         wait_until(SOON, words, || {
@@ -118,7 +118,7 @@ impl Bench {
     }
 }
 
-/// Answers everybody in this way, until it is told to end.
+/// Answers every client in this way until it is stopped.
 struct Server {
     end: Arc<AtomicBool>,
     served: Arc<AtomicUsize>,
@@ -164,7 +164,7 @@ const HEAD: &[u8] = b"HTTP/1.0 200 OK\r\n\r\n";
 
 fn dies(ctx: &Ctx) -> Outcome {
     let bench = bench(ctx, "TCP_CHECK {\n        }");
-    // Nobody has listened so far.
+    // No server has listened so far.
     let at = bench.says(0, "TCP_CHECK on service [10.0.0.2]:tcp:8080 of VS [10.9.9.9]:tcp:80 failed: connection refused");
     bench.says(0, "Removing service [10.0.0.2]:tcp:8080");
     let listener = bench.listen();
@@ -195,7 +195,7 @@ fn silent(ctx: &Ctx) -> Outcome {
     let bench = bench(ctx, page);
     let at = bench.says(0, "HTTP_CHECK on service");
     let listener = bench.listen();
-    // The kernel accepts, nobody answers.
+    // The kernel accepts, no program answers.
     sleep_ms(500);
     assert!(!bench.run.log()[at..].contains("success"));
     let server = Server::start(listener.try_clone().expect("a copy"), |mut client| {
@@ -205,7 +205,7 @@ fn silent(ctx: &Ctx) -> Outcome {
     });
     let at = bench.says(at, "success.");
     drop(server);
-    // A byte now and then: each is in time, all together are not.
+    // One byte at a time: each within the timeout, the whole page beyond it.
     let server = Server::start(listener, |mut client| {
         request(&mut client);
         let _ = client.write_all(HEAD);
@@ -279,7 +279,7 @@ fn udp(ctx: &Ctx) -> Outcome {
             let (_, client) = socket.recv_from(&mut [0; 9]).expect("a question");
             socket.send_to(b"!", client).expect("sent");
         }
-        // And then there is nobody who answers.
+        // And then no answer at all.
         socket
     });
     let at = bench.says(
@@ -297,7 +297,7 @@ fn ping(ctx: &Ctx) -> Outcome {
         let lab = Lab::new();
         let director = lab.node("r1", &["10.0.0.1/24", "fd00::1/64"]);
         let server = lab.node("s1", &["10.0.0.2/24", "fd00::2/64"]);
-        // Without a group of ours: a raw socket.
+        // No ping socket for this group: a raw socket is used.
         director.sysctl("net.ipv4.ping_group_range", group);
         let text = conf(&format!(
             "PING_CHECK {{\n            connect_timeout 0.2\n            {connect}\n        }}"
@@ -365,7 +365,7 @@ fn from(ctx: &Ctx) -> Outcome {
     };
     assert_eq!(*client.ip(), Ipv4Addr::new(10, 0, 0, 11));
     let at = bench.run.log().len();
-    // An address that is not here says nothing about the server.
+    // A source address missing on this host is no failure of the server.
     bench.director.addr_del("10.0.0.11/24");
     let log = "cannot run: cannot assign requested address";
     bench.says(at, log);
@@ -476,7 +476,7 @@ fn flood(ctx: &Ctx) -> Outcome {
     Outcome::Passed
 }
 
-/// Every second, most of them there, some not.
+/// Most servers exist, some do not; each is checked every second.
 fn thousand(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let director = lab.node("r1", &["10.0.0.1/16"]);
@@ -487,7 +487,7 @@ fn thousand(ctx: &Ctx) -> Outcome {
     let mut text = Conf::of(&[Inst::new(51, 255, "10.0.0.100/16")]).text();
     text.push_str("virtual_server 10.9.9.9 80 {\n    delay_loop 1\n    protocol TCP\n    lb_algo rr\n    lb_kind NAT\n");
     for nth in 0..1_000 {
-        // One in fifty does not listen.
+        // One in fifty has no listener.
         let port = if nth % 50 == 0 { 9 } else { 8080 };
         let (high, low) = (nth / 250, nth % 250 + 1);
         text.push_str(&format!(
@@ -544,7 +544,7 @@ fn silence(ctx: &Ctx) -> Outcome {
     }
     text.push_str("}\n");
     let cap = Capture::start(&lab);
-    // As most distributions grant: not enough for all, until asked for.
+    // The soft limit of most distributions is too low for all checks; the daemon raises it.
     let run = ctx.daemon.start_text(
         &director,
         &text,
@@ -570,7 +570,7 @@ fn silence(ctx: &Ctx) -> Outcome {
         down() == COUNT
     });
     let took = (now() - since) / MS;
-    // The interval and the time granted to a connection.
+    // The interval and the connect timeout.
     let limit = 3_000 + 700 + noise::since(since) / MS;
     assert!(took < limit, "{took} ms, with {most} descriptors");
     let adverts = cap.adverts(&director, 0, since);
@@ -591,7 +591,7 @@ fn silence(ctx: &Ctx) -> Outcome {
 fn reload(ctx: &Ctx) -> Outcome {
     let bench = bench(ctx, "TCP_CHECK {\n        }");
     let at = bench.says(0, "TCP_CHECK on service");
-    // The same check, more often: it is still down, and one success brings it up.
+    // The same check with a shorter interval: the server is still down, and one success brings it up.
     let text = conf("TCP_CHECK {\n        }").replace("delay_loop 0.2", "delay_loop 0.1");
     bench.run.reload(&text);
     let at = bench.says(at, "eload");

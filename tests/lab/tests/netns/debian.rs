@@ -1,5 +1,5 @@
-//! The Debian package under the real dpkg, in a root of its own: installed, upgraded, removed, purged. Its scripts run there
-//! in BusyBox's shell, with stand-ins for the programs of services, which write down how they are called.
+//! The Debian package under the real dpkg in a root directory of its own: installed, upgraded, removed, purged. Its
+//! scripts run in BusyBox's shell, with stand-ins for the service tools that record their arguments.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -18,7 +18,7 @@ pub(crate) const TESTS: &[Test] =
 
 const CONFIGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs");
 
-/// It is asked whether the administrator has disabled the service.
+/// The query whether the administrator has disabled the service.
 const STAND_IN: &str = "#!/bin/sh
 echo \"${0##*/} $*\" >>/log
 case $* in *was-enabled*) [ ! -e /disabled ] ;; esac
@@ -60,7 +60,7 @@ impl Machine {
         fs::write(self.at(path), text).expect("write");
     }
 
-    /// What the programs of services were told meanwhile.
+    /// How the service tools were called meanwhile.
     fn dpkg(&self, action: &str, what: &Path) -> Vec<String> {
         self.write("log", "");
         let mut dpkg = Command::new("dpkg");
@@ -80,7 +80,7 @@ impl Drop for Machine {
     }
 }
 
-/// Standard output of a command that succeeds.
+/// Standard output of a command that must succeed.
 #[track_caller]
 fn run(command: &mut Command) -> Vec<u8> {
     let output = command.output().expect("starting it");
@@ -89,7 +89,7 @@ fn run(command: &mut Command) -> Vec<u8> {
     output.stdout
 }
 
-/// The package, of something that is no binary, as of this machine's architecture.
+/// The package with a dummy binary, labeled with this machine's architecture.
 fn build() -> PathBuf {
     let arch = run(Command::new("dpkg").arg("--print-architecture"));
     let arch = String::from_utf8(arch).expect("a name");
@@ -120,17 +120,17 @@ fn package(_: &Ctx) -> Outcome {
         "deb-systemd-helper --quiet was-enabled vrrpd.service",
     ];
 
-    // Nothing is started before there is a configuration.
+    // The service is not started before it has a configuration.
     let enabled = [
         "deb-systemd-helper enable vrrpd.service",
         "update-rc.d vrrpd defaults",
     ];
     assert_eq!(machine.dpkg("-i", &deb), [was_enabled, enabled].concat());
     machine.write("etc/vrrpd.conf", "vrrp_instance A {\n}\n");
-    let told = machine.dpkg("-i", &deb);
-    assert_eq!(told.last().expect("a line"), "invoke-rc.d vrrpd restart");
+    let calls = machine.dpkg("-i", &deb);
+    assert_eq!(calls.last().expect("a line"), "invoke-rc.d vrrpd restart");
 
-    // With systemd, and an administrator who has a mind of his own.
+    // With systemd, and with the service disabled by the administrator.
     machine.write("etc/default/vrrpd", "OPTIONS=-D\n");
     machine.write("disabled", "");
     fs::create_dir_all(machine.at("run/systemd/system")).expect("mkdir");
@@ -145,13 +145,13 @@ fn package(_: &Ctx) -> Outcome {
     let options = fs::read_to_string(machine.at("etc/default/vrrpd")).expect("read");
     assert_eq!(options, "OPTIONS=-D\n");
 
-    // The init script can be done without.
+    // The administrator may remove the init script.
     fs::remove_file(machine.at("etc/init.d/vrrpd")).expect("remove");
-    let told = machine.dpkg("-i", &deb);
-    assert!(!told.contains(&disabled[1].to_owned()), "{told:?}");
+    let calls = machine.dpkg("-i", &deb);
+    assert!(!calls.contains(&disabled[1].to_owned()), "{calls:?}");
     assert!(!machine.at("etc/init.d/vrrpd").exists());
 
-    // Removed, only what is to be configured stays, and does not start.
+    // Removing the package keeps its configuration files, and they start nothing.
     let stopped = [
         "deb-systemd-invoke stop vrrpd.service",
         "systemctl --system daemon-reload",

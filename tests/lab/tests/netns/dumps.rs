@@ -1,4 +1,4 @@
-//! State and statistics on signals, read by what reads keepalived's.
+//! Dumps of state and statistics on signals, read as keepalived's dumps are read.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -30,7 +30,7 @@ pub(crate) const TESTS: &[Test] = &[
         .keepalived_fails("says it in other words"),
 ];
 
-/// A daemon whose dumps go to a directory of their own.
+/// A daemon with a dump directory of its own.
 struct Dumper {
     run: Running,
     dir: PathBuf,
@@ -44,13 +44,13 @@ impl Dumper {
         fs::create_dir(&dir).expect("directory of dumps");
         let tmp = format!("TMPDIR={}", dir.display());
         let run = daemon.start_text(node, conf, &["env", &tmp]);
-        // Before, a signal would be the end of it.
+        // Before it has set its handlers, a signal would kill it.
         wait_until(SOON, "it runs", || run.log().contains("Entering"));
         let daemon = daemon.clone();
         Dumper { run, dir, daemon }
     }
 
-    /// The number behind keepalived's name of a signal.
+    /// The number of a signal that keepalived names, from `--signum`.
     fn number(&self, name: &str) -> i32 {
         let program = match &self.daemon {
             Daemon::Vrrpd(path) => path.clone(),
@@ -76,7 +76,7 @@ impl Dumper {
         self.dir.join(name)
     }
 
-    /// Asks for a dump and waits until there is one.
+    /// Requests a dump and waits for it.
     fn dump(&self, signal: &str, name: &str) -> String {
         let path = self.path(name);
         let _ = fs::remove_file(&path);
@@ -87,7 +87,7 @@ impl Dumper {
             text.ends_with('\n')
         });
         if self.daemon == Daemon::Keepalived {
-            // It writes in place, line by line.
+            // keepalived writes in place, line by line.
             sleep_ms(100);
             text = fs::read_to_string(&path).unwrap_or_default();
         }
@@ -100,7 +100,8 @@ impl Dumper {
     }
 }
 
-/// Of each instance, what a well-known exporter takes from the state dump: by its rules, mistakes included.
+/// The fields of each instance that a widely used exporter reads from the state dump, by its rules and with
+/// its errors.
 fn exported(data: &str) -> BTreeMap<String, BTreeMap<String, String>> {
     let mut all: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
     let (mut instance, mut key) = (String::new(), String::new());
@@ -119,7 +120,7 @@ fn exported(data: &str) -> BTreeMap<String, BTreeMap<String, String>> {
             };
             if let Some((name, value)) = found {
                 key.clone_from(&name);
-                // A later value counts, wherever it came from.
+                // The last value wins, whatever section it is in.
                 all.entry(instance.clone()).or_default().insert(name, value);
             }
         } else if !line.starts_with(" VRRP Script") {
@@ -129,7 +130,7 @@ fn exported(data: &str) -> BTreeMap<String, BTreeMap<String, String>> {
     all
 }
 
-/// The same of the statistics: section, label, number.
+/// The same for the statistics: section, label, number.
 fn statistics(text: &str) -> BTreeMap<(String, String), u64> {
     let mut all = BTreeMap::new();
     let mut section = String::new();
@@ -151,7 +152,7 @@ fn statistics(text: &str) -> BTreeMap<(String, String), u64> {
     all
 }
 
-/// A bit of everything that keepalived 2.2.7 has a label for.
+/// A configuration with one example of each object that keepalived 2.2.7 has a label for.
 fn rich() -> String {
     let first = Inst::new(51, 200, "10.0.0.100/24 brd + label eth0:1")
         .v2()
@@ -193,7 +194,7 @@ fn content(ctx: &Ctx) -> Outcome {
         ("script", Value::from("'/bin/true' 'one'")),
     ] {
         let got = &data[field];
-        // Links in paths of scripts are resolved.
+        // Symbolic links in script paths are resolved.
         let same = got == &want
             || got
                 .as_str()
@@ -244,7 +245,7 @@ fn content(ctx: &Ctx) -> Outcome {
     Outcome::Passed
 }
 
-/// Labels that stand for something of keepalived's inside: its flags, counters and buffers.
+/// Labels of keepalived internals: its flags, counters and buffers.
 const INSIDE: [&str; 3] = ["Flags", "Number of config faults", "fd_in"];
 
 fn labels(ctx: &Ctx) -> Outcome {
@@ -257,8 +258,8 @@ fn labels(ctx: &Ctx) -> Outcome {
         (&ctx.keepalived, lab.node("r2", &["10.0.0.1/24"])),
     ];
     let [ours, theirs] = nodes.each_ref().map(|(daemon, node)| {
-        // Each alone in its world: what they tell must not depend on the other.
-        node.cable_out();
+        // Each in a network of its own: the dump of one must not depend on the other.
+        node.carrier_down();
         node.ip("link add dummy type bridge");
         let conf = rich().replace("interface eth0", "interface dummy");
         let conf = conf
@@ -300,11 +301,7 @@ fn labels(ctx: &Ctx) -> Outcome {
         }
     }
     let keys = |stats: &BTreeMap<(String, String), u64>| stats.keys().cloned().collect::<Vec<_>>();
-    assert_eq!(
-        keys(&ours.1),
-        keys(&theirs.1),
-        "the statistics to the letter"
-    );
+    assert_eq!(keys(&ours.1), keys(&theirs.1), "the statistics to the mail");
 
     let theirs = theirs.2.as_array().expect("a list");
     for (nth, instance) in theirs.iter().enumerate() {
@@ -352,7 +349,7 @@ fn master_and_missing(ctx: &Ctx) -> Outcome {
     assert!(text.contains("\n   Master router = 10.0.0.1\n"), "{text}");
     assert!(text.contains("\n   Status = GOOD\n"), "{text}");
 
-    b.cable_out();
+    b.carrier_down();
     wait_until(SOON, "it is in FAULT and says why", || {
         data = dumper.json()[0]["data"].take();
         data["state"] == 3
@@ -409,7 +406,7 @@ fn places(ctx: &Ctx) -> Outcome {
     assert_eq!(json["vrrp"][0]["data"]["iname"], "VI_51");
     assert!(json["track_process"].is_array());
 
-    // Another place from the next reload on.
+    // Another path from the next reload on.
     let place = dumper.path("elsewhere");
     let line = format!("json_dump_file {}", place.display());
     dumper.run.reload(&conf(&line));
@@ -459,7 +456,7 @@ fn concurrent_readers(ctx: &Ctx) -> Outcome {
         reads += 1;
     }
     assert!(seen.len() > 1, "it was written more than once");
-    // Temporary files and writers are gone when it is over.
+    // No temporary file and no writer remains.
     wait_until(SOON, "nothing is left", || {
         let files = fs::read_dir(&dumper.dir).map_or(0, Iterator::count);
         files == 1 && dumper.run.pids().len() == 1

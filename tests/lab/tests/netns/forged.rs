@@ -1,7 +1,8 @@
-//! Forged and broken packets must cost a counter: no state, no advert, no memory, no flood of logs.
+//! Forged and malformed packets may increase a counter, nothing else: no state change, no advert, no memory, no
+//! flood of log lines.
 //!
-//! A third node sends packets which would depose the master if they were believed, each wrong in one
-//! way; slowly (every kind in turn), then as a flood with random bytes and single-bit flips mixed in.
+//! A third node sends packets which would preempt the master if they were accepted, each wrong in one
+//! way: first one kind after the other, then as a flood mixed with random bytes and single-bit flips.
 
 use std::net::IpAddr;
 
@@ -23,7 +24,7 @@ pub(crate) const TESTS: &[Test] = &[
     Test::new("forged_packets_do_not_prevent_a_takeover", backup),
 ];
 
-/// Everything at once: every kind, every single-bit flip, random bytes.
+/// All kinds, all single-bit flips, and random bytes.
 fn mixture(t: &Target, mac: [u8; 6]) -> Vec<Vec<u8>> {
     let mut all: Vec<Vec<u8>> = all_kinds(t).iter().map(|(_, p)| p.frame(mac)).collect();
     // IPv6 has no header checksum: traffic class and flow label may change in a good packet.
@@ -35,8 +36,8 @@ fn mixture(t: &Target, mac: [u8; 6]) -> Vec<Vec<u8>> {
 
 fn attack(ctx: &Ctx, t: &Target, conf: &dyn Fn(u8) -> Conf, vip: &str, interval: Ns) -> Outcome {
     let p = pair_of(&ctx.daemon, &conf(200), &ctx.daemon, &conf(100), vip);
-    let evil = p.lab.node("evil", &["10.0.0.66/24"]);
-    let injector = Injector::on(&evil);
+    let attacker = p.lab.node("attacker", &["10.0.0.66/24"]);
+    let injector = Injector::on(&attacker);
     let mut t = t.clone();
     if t.from.is_ipv6() {
         t.master = p.cap.adverts(&p.a, 51, 0)[0].1.from;
@@ -55,12 +56,12 @@ fn attack(ctx: &Ctx, t: &Target, conf: &dyn Fn(u8) -> Conf, vip: &str, interval:
             injector.send(&packet.frame(injector.mac));
             sleep_ms(15);
         }
-        let said = p.cap.adverts(&p.b, 51, since).len();
-        assert_eq!(said, 0, "the backup advertises after \"{name}\"");
+        let adverts = p.cap.adverts(&p.b, 51, since).len();
+        assert_eq!(adverts, 0, "the backup advertises after \"{name}\"");
     }
-    p.undisturbed(vip, interval, 40 * MS, since);
+    p.assert_undisturbed(vip, interval, 40 * MS, since);
 
-    let stream = Stream::start(&evil, mixture(&t, injector.mac), 10_000);
+    let stream = Stream::start(&attacker, mixture(&t, injector.mac), 10_000);
     sleep_ms(3000);
     assert!(
         stream.sent() > 15_000,
@@ -69,7 +70,7 @@ fn attack(ctx: &Ctx, t: &Target, conf: &dyn Fn(u8) -> Conf, vip: &str, interval:
     );
     drop(stream);
     sleep_ms(u64::try_from(interval / MS).unwrap_or(0) + 200);
-    p.undisturbed(vip, interval, 40 * MS, since);
+    p.assert_undisturbed(vip, interval, 40 * MS, since);
 
     assert!(!watch.removed(ip(vip), since), "the address was never away");
     let grown = process::memory(&pids).rss.saturating_sub(rss);
@@ -79,7 +80,7 @@ fn attack(ctx: &Ctx, t: &Target, conf: &dyn Fn(u8) -> Conf, vip: &str, interval:
     Outcome::Passed
 }
 
-/// What is wrong with a forgery must be what its name says: unchanged, the packet is believed.
+/// The packet all forgeries are derived from is accepted, so that a forgery is wrong only in what its name says.
 fn premise(ctx: &Ctx) -> Outcome {
     let plain = |i: Inst| i;
     type Change = fn(Inst) -> Inst;
@@ -96,8 +97,8 @@ fn premise(ctx: &Ctx) -> Outcome {
         let inst = change(Inst::new(51, 200, &format!("{vip}/24"))).master();
         let _run = ctx.daemon.start(&a, &Conf::of(&[inst]));
         wait_until(SOON, "it is master", || a.has(vip));
-        let evil = lab.node("evil", &["10.0.0.66/24"]);
-        let injector = Injector::on(&evil);
+        let attacker = lab.node("attacker", &["10.0.0.66/24"]);
+        let injector = Injector::on(&attacker);
         injector.send(&t.good().frame(injector.mac));
         wait_until(
             SOON,
@@ -107,7 +108,7 @@ fn premise(ctx: &Ctx) -> Outcome {
         let sent = cap
             .since(0)
             .into_iter()
-            .rfind(|f| *f.leg == *"evil" && f.advert().is_some());
+            .rfind(|f| *f.node == *"attacker" && f.advert().is_some());
         let sent = sent.expect("our packet");
         assert!(
             sent.advert().is_some_and(|a| a.checksum_ok),
@@ -157,21 +158,21 @@ fn v6(ctx: &Ctx) -> Outcome {
     attack(ctx, &target6(), &conf, "fd00::100", INTERVAL)
 }
 
-/// Bad packets must not count as a sign of life of the master either.
+/// Invalid packets must not restart a backup's Master_Down_Timer.
 fn backup(ctx: &Ctx) -> Outcome {
     let conf = |p| Conf::of(&[Inst::new(51, p, "10.0.0.100/24")]);
     let mut p = pair_of(&ctx.daemon, &conf(200), &ctx.daemon, &conf(100), VIP);
-    let evil = p.lab.node("evil", &["10.0.0.66/24"]);
+    let attacker = p.lab.node("attacker", &["10.0.0.66/24"]);
     let t = target(3, None);
-    // Its own words in the master's mouth would be believed by any router: leave that kind out.
+    // A valid packet with the master's source address would be accepted by any router: not part of this test.
     let frames = all_kinds(&t)
         .iter()
         .filter(|(name, _)| !name.contains("own address"))
-        .map(|(_, p)| p.frame(evil.mac()))
+        .map(|(_, p)| p.frame(attacker.mac()))
         .collect();
-    let _stream = Stream::start(&evil, frames, 500);
+    let _stream = Stream::start(&attacker, frames, 500);
     sleep_ms(300);
     let at = p.run_a.kill9();
-    p.taken_over(VIP, vrrpd_lab::down_interval(3, 100, INTERVAL), at);
+    p.assert_takeover(VIP, vrrpd_lab::down_interval(3, 100, INTERVAL), at);
     Outcome::Passed
 }

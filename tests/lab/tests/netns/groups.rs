@@ -1,4 +1,4 @@
-//! Synchronization groups: two routers, each with a leg inside (eth0) and one outside (eth1).
+//! Sync groups: two routers, each with an interface inside (eth0) and one outside (eth1).
 
 use std::fs;
 
@@ -21,7 +21,7 @@ pub(crate) const TESTS: &[Test] = &[
 const INSIDE: &str = "10.0.0.100";
 const OUTSIDE: &str = "10.1.0.100";
 
-/// The second network: a bridge of its own in the switch.
+/// The second network: another bridge in the switch's namespace.
 fn outside(lab: &Lab, nodes: &[&Node], dev: &str, net: &str) {
     let (sw, bridge) = (lab.switch(), format!("br-{dev}"));
     sw.ip(&format!(
@@ -40,7 +40,7 @@ fn outside(lab: &Lab, nodes: &[&Node], dev: &str, net: &str) {
     }
 }
 
-/// The switch's end of a leg.
+/// The switch's end of a node's interface.
 fn port(node: &Node, dev: &str) -> String {
     format!("{}-{dev}", node.name)
 }
@@ -50,7 +50,7 @@ fn holds(node: &Node, dev: &str, addr: &str) -> bool {
     text.contains(&format!(" {addr}/"))
 }
 
-/// A group of an instance inside and one outside.
+/// A sync group of an instance inside and one outside.
 fn conf(priority: u8) -> Conf {
     let instance = |name: &str, dev: &str, vrid: u8, vip: &str| {
         format!(
@@ -64,13 +64,13 @@ fn conf(priority: u8) -> Conf {
         .top(&instance("OUT", "eth1", 52, OUTSIDE))
 }
 
-/// Two routers, `a` the stronger.
+/// Two routers; `a` has the higher priority.
 struct Two {
     a: Node,
     b: Node,
     run_a: Running,
     run_b: Running,
-    // Last, so that it goes after what lives in it.
+    // Last, so that it is dropped after what runs in it.
     lab: Lab,
 }
 
@@ -136,7 +136,7 @@ impl Two {
         }
     }
 
-    /// Both ways round, on either side.
+    /// In both directions, on either side.
     fn links(&self) {
         for (dev, side) in [("eth1", "outside"), ("eth0", "inside")] {
             let sw = self.lab.switch();
@@ -162,7 +162,7 @@ fn link(ctx: &Ctx) -> Outcome {
     Outcome::Passed
 }
 
-/// The routers cannot hear each other outside; the links are up.
+/// The routers receive no adverts from each other outside; the links are up.
 fn cut(ctx: &Ctx) -> Outcome {
     let two = Two::new(&ctx.daemon, &ctx.daemon);
     let sw = two.lab.switch();
@@ -181,9 +181,9 @@ fn end(ctx: &Ctx) -> Outcome {
     let at = two.run_a.term();
     two.becomes(Holder::B, "the end of one is the beginning of the other");
     two.run_a.wait_exit(SOON).expect("it ends");
-    let said = cap.adverts(&two.a, 51, at);
-    let farewells = said.iter().filter(|(_, advert)| advert.priority == 0);
-    assert_eq!(farewells.count(), 1, "{said:?}");
+    let adverts = cap.adverts(&two.a, 51, at);
+    let resignations = adverts.iter().filter(|(_, advert)| advert.priority == 0);
+    assert_eq!(resignations.count(), 1, "{adverts:?}");
     two.run_a = ctx.daemon.start(&two.a, &conf(200));
     two.becomes(Holder::A, "it comes back on both sides");
     two.run_a.kill9();
@@ -210,7 +210,7 @@ fn with_keepalived(ctx: &Ctx, strong: &Daemon, weak: &Daemon) -> Outcome {
     Outcome::Passed
 }
 
-// ---- the configuration of the notes ----
+// ---- the sample configuration ----
 
 fn seed(ctx: &Ctx) -> Outcome {
     let file = concat!(
@@ -221,14 +221,14 @@ fn seed(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["192.168.200.1/24"]);
     let b = lab.node("r2", &["192.168.200.2/24"]);
-    // Its routes lead through addresses it brings along, and through one it takes for granted.
+    // Its routes use gateways behind its own addresses, and one behind an address that must exist.
     outside(&lab, &[&a, &b], "eth1", "192.168.100");
     outside(&lab, &[&a, &b], "eth2", "192.168.101");
-    let told = |node: &Node| format!("{DIR}/group-{}.told", node.id());
+    let calls = |node: &Node| format!("{DIR}/group-{}.calls", node.id());
     let text_for = |node: &Node, source: &str| {
         let notify = script(
             &format!("group-{}", node.id()),
-            &format!("echo \"$@\" >> {}", told(node)),
+            &format!("echo \"$@\" >> {}", calls(node)),
         );
         text.replace("/path/to/notify.sh", &notify).replace(
             "mcast_src_ip 192.168.200.1",
@@ -250,7 +250,7 @@ fn seed(ctx: &Ctx) -> Outcome {
     let run_b = ctx
         .daemon
         .start_text(&b, &text_for(&b, "192.168.200.2"), &[]);
-    // Tracked by both instances; a group is in FAULT if a member is.
+    // Both instances track it; a sync group is in FAULT if a member is.
     lab.switch()
         .ip(&format!("link set dev {} down", port(&a, "eth1")));
     wait_until(SOON, "the second takes all of them", || all(&b) && none(&a));
@@ -258,7 +258,7 @@ fn seed(ctx: &Ctx) -> Outcome {
         .ip(&format!("link set dev {} up", port(&a, "eth1")));
     sleep_ms(1500);
     assert!(all(&b) && none(&a), "nopreempt");
-    let lines = || fs::read_to_string(told(&b)).unwrap_or_default();
+    let lines = || fs::read_to_string(calls(&b)).unwrap_or_default();
     wait_until(SOON, "the group's script has been told", || {
         lines().contains("GROUP VG_1 MASTER 0")
     });

@@ -1,4 +1,4 @@
-//! Under an init: BusyBox's, its scripts, a service manager that wants to be told, a file system that takes nothing.
+//! The daemon as a service: BusyBox init, the init script, readiness notification, and a read-only file system.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -19,8 +19,8 @@ pub(crate) const TESTS: &[Test] = &[
     Test::new("init_script_starts_stops_and_reloads", script).keepalived_fails(OURS),
     Test::new("init_script_ignores_foreign_processes", foreign).keepalived_fails(OURS),
     Test::new("init_respawn_is_delayed", respawn).keepalived_fails(OURS),
-    Test::new("service_manager_is_notified", told).keepalived_fails(OURS),
-    Test::new("unreachable_service_manager_is_ignored", not_heard).keepalived_fails(OURS),
+    Test::new("service_manager_is_notified", notified).keepalived_fails(OURS),
+    Test::new("unreachable_service_manager_is_ignored", unreachable).keepalived_fails(OURS),
     Test::new("read_only_root_suffices", read_only).keepalived_fails(OURS),
 ];
 
@@ -33,7 +33,7 @@ fn ours(ctx: &Ctx) -> PathBuf {
     }
 }
 
-/// A directory with all of BusyBox's programs, to be the only one in the search path.
+/// A directory with all BusyBox applets, the only one in the search path.
 fn busybox() -> Result<PathBuf, Outcome> {
     let dir = PathBuf::from("/run/lab/busybox");
     if dir.exists() {
@@ -45,7 +45,7 @@ fn busybox() -> Result<PathBuf, Outcome> {
     };
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut places = std::env::split_paths(&path).map(|dir| dir.join("busybox"));
-    let program = places.find(|place| place.exists()).expect("it was run");
+    let program = places.find(|path_of| path_of.exists()).expect("it was run");
     fs::create_dir_all(&dir).expect("a directory");
     for applet in String::from_utf8_lossy(&list.stdout).split_whitespace() {
         std::os::unix::fs::symlink(&program, dir.join(applet)).expect("a link");
@@ -55,7 +55,7 @@ fn busybox() -> Result<PathBuf, Outcome> {
 
 // ---- the init script ----
 
-/// The script on a node, run by BusyBox's shell with nothing but BusyBox around.
+/// The init script on a node, run by BusyBox's shell with BusyBox applets only.
 struct Script<'a> {
     node: &'a Node,
     busybox: PathBuf,
@@ -66,13 +66,13 @@ struct Script<'a> {
 
 impl<'a> Script<'a> {
     fn new(ctx: &Ctx, node: &'a Node) -> Result<Self, Outcome> {
-        let place = |what: &str| PathBuf::from(format!("/run/lab/{}.{what}", node.id()));
+        let path_of = |what: &str| PathBuf::from(format!("/run/lab/{}.{what}", node.id()));
         let script = Script {
             node,
             busybox: busybox()?,
             daemon: ours(ctx),
-            conf: place("conf"),
-            pid_file: place("pid"),
+            conf: path_of("conf"),
+            pid_file: path_of("pid"),
         };
         script.configure(&conf(200, &[]).text());
         Ok(script)
@@ -82,9 +82,9 @@ impl<'a> Script<'a> {
         fs::write(&self.conf, text).expect("write");
     }
 
-    /// Exit code, and what was said.
+    /// Exit code and output.
     fn run(&self, verb: &str) -> (i32, String) {
-        // In a file: the daemon would hold a pipe open.
+        // To a file: the daemon would keep a pipe open.
         let out = format!("/run/lab/{}.said", self.node.id());
         let file = fs::File::create(&out).expect("a file");
         let mut command = Command::new(self.busybox.join("sh"));
@@ -158,7 +158,7 @@ fn script(ctx: &Ctx) -> Outcome {
         a.has("10.0.0.101") && !a.has(VIP)
     });
 
-    // What runs goes on, and why is said where it was asked for.
+    // The running daemon continues, and the caller gets the reason.
     script.configure(BROKEN);
     script.expect("reload", 1, "virtual_router_id");
     script.expect("restart", 6, "virtual_router_id");
@@ -201,7 +201,7 @@ fn foreign(ctx: &Ctx) -> Outcome {
         Ok(script) => script,
         Err(skip) => return skip,
     };
-    // A program of its own, so that it can be replaced.
+    // A copy of the program, so that it can be replaced.
     let copy = PathBuf::from(format!("/run/lab/{}-vrrpd", a.id()));
     fs::copy(&script.daemon, &copy).expect("copy");
     script.daemon.clone_from(&copy);
@@ -209,7 +209,7 @@ fn foreign(ctx: &Ctx) -> Outcome {
     script.expect("start", 0, "started");
     let first = script.pid();
     script.kill9();
-    // As a zombie it holds no lock any more.
+    // A zombie holds no lock.
     wait_until(SOON, "it is dead", || {
         let stat = fs::read_to_string(format!("/proc/{first}/stat"));
         stat.map_or(true, |stat| stat.contains(") Z "))
@@ -220,14 +220,14 @@ fn foreign(ctx: &Ctx) -> Outcome {
     let second = script.pid();
     assert_ne!(first, second);
 
-    // An upgrade puts another file in the place of the one that runs.
+    // An upgrade replaces the file of the running program.
     let new = copy.with_extension("new");
     fs::copy(ours(ctx), &new).expect("copy");
     fs::rename(&new, &copy).expect("rename");
     script.expect("status", 0, &format!("running (pid {second})"));
     script.expect("stop", 0, "stopped");
 
-    // Some other process has the number by now.
+    // Another process has the pid by now.
     let sleep = Command::new("sleep").arg("1000").spawn().expect("sleep");
     let mut sleep = Killed(sleep);
     fs::write(&script.pid_file, format!("{}\n", sleep.0.id())).expect("write");
@@ -247,7 +247,7 @@ fn foreign(ctx: &Ctx) -> Outcome {
 
 // ---- init itself ----
 
-/// A process in the background, killed with all it has started when it is dropped.
+/// A background process; dropping it kills it and all processes it has started.
 struct Killed(Child);
 
 impl Drop for Killed {
@@ -263,11 +263,11 @@ fn respawn(ctx: &Ctx) -> Outcome {
     }
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
-    let place = |what: &str| format!("/run/lab/{}.{what}", a.id());
-    let (conf_file, console, pid_file) = (place("conf"), place("console"), place("pid"));
+    let path_of = |what: &str| format!("/run/lab/{}.{what}", a.id());
+    let (conf_file, console, pid_file) = (path_of("conf"), path_of("console"), path_of("pid"));
     fs::write(&console, "").expect("write");
-    // The line as shipped, with what differs here.
-    let etc = place("etc");
+    // The line of the shipped inittab, with the paths of this test.
+    let etc = path_of("etc");
     fs::create_dir_all(&etc).expect("a directory");
     let inittab = fs::read_to_string(format!("{CONFIGS}/busybox/inittab")).expect("read");
     let here = format!(
@@ -293,16 +293,16 @@ fn respawn(ctx: &Ctx) -> Outcome {
         assert!(matches!(init.0.try_wait(), Ok(None)), "init ended");
         log().contains("delaying exit 30 s")
     });
-    // BusyBox would have started it again after a second.
+    // Without a delay BusyBox would have respawned it after a second.
     sleep_ms(3500);
     assert_eq!(attempts(), 1, "{}", log());
 
-    // Mended, it runs at once.
+    // With a corrected configuration it runs immediately.
     fs::write(&conf_file, conf(200, &[]).text()).expect("write");
     wait_until(SOON, "it is master", || a.has(VIP));
     assert_eq!(attempts(), 1, "{}", log());
 
-    // Killed, it comes back without a pause.
+    // A killed daemon is respawned without delay.
     let started = || log().matches("Starting vrrpd").count();
     assert_eq!(started(), 1);
     let daemon = fs::canonicalize(ours(ctx)).expect("a path");
@@ -323,13 +323,13 @@ fn next(socket: &UnixDatagram) -> String {
     String::from_utf8_lossy(&buffer[..len]).into_owned()
 }
 
-fn told(ctx: &Ctx) -> Outcome {
+fn notified(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let path = format!("/run/lab/{}.notify", a.id());
     let socket = UnixDatagram::bind(&path).expect("bind");
     socket.set_read_timeout(Some(SOON)).expect("a time-out");
-    // Scripts cannot speak for the daemon.
+    // Scripts do not inherit NOTIFY_SOCKET.
     let seen = format!("/run/lab/{}.env", a.id());
     let program = format!("/run/lab/{}.sh", a.id());
     fs::write(
@@ -371,12 +371,12 @@ fn told(ctx: &Ctx) -> Outcome {
     Outcome::Passed
 }
 
-fn not_heard(ctx: &Ctx) -> Outcome {
+fn unreachable(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let path = format!("/run/lab/{}.notify", a.id());
     let socket = UnixDatagram::bind(&path).expect("bind");
-    // As many as it holds: whoever waited for room would wait for ever.
+    // A full socket buffer: a blocking send would never return.
     let sender = UnixDatagram::unbound().expect("a socket");
     sender.set_nonblocking(true).expect("fcntl");
     while sender.send_to(b"x", &path).is_ok() {}
@@ -394,12 +394,12 @@ fn not_heard(ctx: &Ctx) -> Outcome {
     Outcome::Passed
 }
 
-// ---- nowhere to write ----
+// ---- read-only file systems ----
 
 fn read_only(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
-    // Everything that holds files; /run is a tmpfs, as on a router, and all there is.
+    // All file systems but /run, a tmpfs as on a router.
     let world = "for dir in $(sed -n 's/^[^ ]* \\([^ ]*\\) .*/\\1/p' /proc/self/mounts); do
         case $dir in /run | /proc | /proc/* | /sys | /sys/*) continue ;; esac
         mount -o remount,bind,ro \"$dir\" 2>/dev/null
@@ -409,7 +409,7 @@ fn read_only(ctx: &Ctx) -> Outcome {
     exec \"$@\"";
     let prefix = ["unshare", "-m", "sh", "-c", world, "sh"];
     let text = conf(200, &[]).text();
-    // It may lie below /tmp, which is hidden.
+    // The program itself may be below /tmp, which is hidden.
     let program = PathBuf::from(format!("/run/lab/{}-vrrpd", a.id()));
     fs::copy(ctx.daemon.path(), &program).expect("copy");
     let mut run = Daemon::Vrrpd(program).start_text(&a, &text, &prefix);

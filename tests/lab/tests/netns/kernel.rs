@@ -1,4 +1,4 @@
-//! Interfaces that come and go, addresses that others add and remove.
+//! Interfaces that appear and disappear, addresses that other programs add and remove.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use vrrpd_lab::kernel::Watch;
 use vrrpd_lab::noise;
 use vrrpd_lab::{Capture, Conf, Inst, Lab, MS, down_interval, now, sleep_ms, wait_until};
 
-use crate::support::{FORGOTTEN, INTERVAL, SOON, VIP, conf, ip, pair, pair_of};
+use crate::support::{INTERVAL, RESUME_LIMIT_MS, SOON, VIP, conf, ip, pair, pair_of};
 use crate::{Ctx, Outcome, Test};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -31,17 +31,17 @@ fn recreated(ctx: &Ctx) -> Outcome {
     let mut p = pair(ctx, &[]);
     for _ in 0..2 {
         let at = now();
-        p.a.unplug();
-        p.taken_over(VIP, down_interval(3, 100, INTERVAL), at);
+        p.a.delete_interface();
+        p.assert_takeover(VIP, down_interval(3, 100, INTERVAL), at);
         assert!(
             p.run_a.alive(),
             "the daemon survives the loss of its interface"
         );
         sleep_ms(200);
         let back = now();
-        p.a.plug_in();
+        p.a.add_interface();
         p.a.addr_add("10.0.0.1/24");
-        p.given_back(VIP, back);
+        p.assert_preempted(VIP, back);
     }
     let log = p.run_a.log();
     assert!(log.contains("FAULT"), "the log names the state FAULT");
@@ -51,13 +51,13 @@ fn recreated(ctx: &Ctx) -> Outcome {
 fn late(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &[]);
-    a.unplug();
+    a.delete_interface();
     let cap = Capture::start(&lab);
     let mut run = ctx.daemon.start(&a, &conf(200, &[]));
     sleep_ms(500);
     assert!(run.alive(), "the daemon waits for its interface");
     let at = now();
-    a.plug_in();
+    a.add_interface();
     sleep_ms(500);
     assert!(
         !a.has(VIP),
@@ -71,7 +71,7 @@ fn late(ctx: &Ctx) -> Outcome {
 }
 
 fn address_lost(ctx: &Ctx) -> Outcome {
-    // A /32, so that the kernel does not remove it together with the subnet's first address.
+    // A /32, so that the kernel does not remove it together with the first address of the subnet.
     let c = |priority| Conf::of(&[Inst::new(51, priority, "10.0.0.100/32")]);
     let mut p = pair_of(&ctx.daemon, &c(200), &ctx.daemon, &c(100), VIP);
     let at = now();
@@ -84,14 +84,14 @@ fn address_lost(ctx: &Ctx) -> Outcome {
     sleep_ms(300);
     let back = now();
     p.a.addr_add("10.0.0.1/24");
-    p.given_back(VIP, back);
+    p.assert_preempted(VIP, back);
     Outcome::Passed
 }
 
 fn leftover(ctx: &Ctx) -> Outcome {
     let mut p = pair(ctx, &["nopreempt"]);
     let at = p.run_a.kill9();
-    p.taken_over(VIP, down_interval(3, 100, INTERVAL), at);
+    p.assert_takeover(VIP, down_interval(3, 100, INTERVAL), at);
     assert!(
         p.a.has(VIP),
         "the killed daemon's address is still there: the test's premise"
@@ -127,7 +127,7 @@ fn put_back(ctx: &Ctx) -> Outcome {
         });
         sleep_ms(300);
     }
-    p.undisturbed(VIP, INTERVAL, 30 * MS, since);
+    p.assert_undisturbed(VIP, INTERVAL, 30 * MS, since);
     Outcome::Passed
 }
 
@@ -155,7 +155,7 @@ fn thousand(ctx: &Ctx) -> Outcome {
         "setting them took {} ms",
         took / MS
     );
-    // Every one of them is announced, and adverts go on meanwhile.
+    // All of them are announced, and adverts continue meanwhile.
     wait_until(SOON, "the last address is announced", || {
         !cap.announcements(&a, ip("10.77.3.249"), master).is_empty()
     });
@@ -201,7 +201,7 @@ fn foreign(ctx: &Ctx) -> Outcome {
     tardy.iter().for_each(|o| a.addr_add(o));
     sleep_ms(200);
     run.kill9();
-    sleep_ms(FORGOTTEN);
+    sleep_ms(RESUME_LIMIT_MS);
     run = ctx.daemon.start(&a, &c);
     wait_until(SOON, "it is master again", || {
         watch.removed(ip(VIP), since) && a.has(VIP) && a.has("192.168.3.100")

@@ -1,4 +1,4 @@
-//! `vip_lease`: what becomes of addresses whose daemon is dead or stands still.
+//! `vip_lease`: addresses of a killed or frozen daemon expire.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ fn conf(priority: u8, lease: &str) -> Conf {
     Conf::of(&[inst, six])
 }
 
-/// Seconds that are left of `addr`; `None`: it stays.
+/// Remaining valid lifetime of `addr` in seconds; `None`: forever.
 fn left(node: &Node, addr: &str) -> Option<u32> {
     let text = node.ip("-o addr show dev eth0");
     let line = text
@@ -40,7 +40,7 @@ fn left(node: &Node, addr: &str) -> Option<u32> {
         .and_then(|number| number.trim().parse().ok())
 }
 
-/// When both addresses have gone, after `since`.
+/// The time from `since` until both addresses have expired.
 fn gone(node: &Node, since: Ns, limit: Duration) -> Ns {
     wait_for(limit, || {
         (!node.has(VIP) && !node.has(VIP6)).then(|| now() - since)
@@ -68,7 +68,7 @@ fn killed(ctx: &Ctx) -> Outcome {
 fn frozen(ctx: &Ctx) -> Outcome {
     let (ca, cb) = (conf(200, "vip_lease 2"), conf(100, "vip_lease 2"));
     let p = pair_of(&ctx.daemon, &ca, &ctx.daemon, &cb, VIP);
-    // Thawed as the stronger one, which takes them back, then as the weaker one, which must not.
+    // First the frozen router has the higher priority and takes the addresses back, then the lower and must not.
     for weaker in [false, true] {
         if weaker {
             p.run_b.reload(&conf(250, "vip_lease 2").text());
@@ -87,7 +87,7 @@ fn frozen(ctx: &Ctx) -> Outcome {
         });
         gone(node, at, Duration::from_secs(3));
         if weaker {
-            // While it stands still the other becomes the stronger one.
+            // While it is frozen the other gets the higher priority.
             other.reload(&conf(254, "vip_lease 2").text());
             sleep_ms(300);
         }
@@ -121,7 +121,7 @@ fn steady(ctx: &Ctx) -> Outcome {
     wait_until(SOON, "it is master", || a.has(VIP) && a.has(VIP6));
     sleep_ms(700);
     let (since, logged) = (now(), run.log_len());
-    // IPv6 hosts must not choose it as a source, lease or not.
+    // Deprecated, so that the host does not choose it as a source address.
     assert!(a.ip("-o addr show dev eth0").contains("deprecated"));
     sleep_ms(6200);
     for vip in [VIP, VIP6] {

@@ -1,4 +1,4 @@
-//! Mails on changes: what arrives, and that no mail server, however dead or odd, costs an advert.
+//! Mails on state changes: their text and order, and that no failure of a mail server delays an advert.
 
 use std::fs;
 use std::io::Write;
@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use vrrpd_lab::noise;
-use vrrpd_lab::peers::Post;
+use vrrpd_lab::peers::MailServer;
 use vrrpd_lab::{Conf, Inst, Lab, MS, Node, now, process, sleep_ms, wait_for, wait_until};
 
 use crate::support::{INTERVAL, SOON, VIP};
@@ -21,7 +21,7 @@ pub(crate) const TESTS: &[Test] = &[
     Test::new("mail_of_many_changes_arrives_in_order", many),
 ];
 
-/// Whoever waits for a mail server waits for seconds; this much the machine itself may be late when it is busy.
+/// Allowance for a busy machine. A daemon that waited for a mail server would be late by seconds.
 const NOTHING: i64 = 100 * MS;
 
 fn mailing(priority: u8, server: &str) -> Conf {
@@ -37,7 +37,7 @@ fn mailing(priority: u8, server: &str) -> Conf {
 fn arrives(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
-    let post = Post::open(&a);
+    let post = MailServer::open(&a);
     let port = post.port;
     let mut run = ctx
         .daemon
@@ -46,7 +46,7 @@ fn arrives(ctx: &Ctx) -> Outcome {
     let mut next = 0;
     let mut until = |what: &str| {
         wait_until(SOON, what, || post.count() > next);
-        let text = post.letters()[next].clone();
+        let text = post.mails()[next].clone();
         assert!(text.contains(&subject(what)), "{what}: {text}");
         next += 1;
         text
@@ -84,14 +84,14 @@ fn arrives(ctx: &Ctx) -> Outcome {
             .contains("refuses 1 of the recipients: 550 no such user")
     };
     wait_until(SOON, "the log names the refused recipient", warned);
-    a.cable_out();
+    a.carrier_down();
     until("Entering FAULT state");
     run.term();
     assert!(run.wait_exit(SOON).is_some(), "it ends");
     Outcome::Passed
 }
 
-/// Says something odd to every client, for ever.
+/// Sends the same invalid reply to every client.
 fn oddity(node: &Node, what: &'static [u8], every: Duration) -> u16 {
     let listener = node.inside(|| TcpListener::bind("127.0.0.1:0").expect("loopback"));
     let port = listener.local_addr().expect("bound").port();
@@ -132,7 +132,7 @@ fn odd(ctx: &Ctx) -> Outcome {
     Outcome::Passed
 }
 
-/// A pair that mails to such a server changes roles as if there were none.
+/// A pair that sends mail to such a server fails over in time.
 fn undelayed(ctx: &Ctx, name: &str, server: &dyn Fn(&Node) -> String) {
     let conf = |priority| mailing(priority, "SERVER").text();
     let lab = Lab::new();
@@ -191,7 +191,7 @@ fn many(ctx: &Ctx) -> Outcome {
     const COUNT: u8 = 100;
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
-    let post = Post::open(&a);
+    let post = MailServer::open(&a);
     let port = post.port;
     let inst = |vrid: u8| Inst::new(vrid, 100, &format!("10.0.1.{vrid}/32"));
     let insts: Vec<Inst> = (1..=COUNT).map(inst).collect();
@@ -202,7 +202,7 @@ fn many(ctx: &Ctx) -> Outcome {
     let mut run = ctx.daemon.start(&a, &conf);
     let want = usize::from(COUNT) * 2;
     wait_until(SOON, "all mails arrive", || post.count() == want);
-    let all = post.letters();
+    let all = post.mails();
     for vrid in 1..=COUNT {
         let name = format!("VI_{vrid} - ");
         let mine = all.iter().filter(|text| text.contains(&name));

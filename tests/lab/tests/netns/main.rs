@@ -4,20 +4,20 @@ mod auth;
 mod checks;
 mod debian;
 mod dumps;
-mod filter;
 mod forged;
 mod groups;
-mod hotstart;
 mod init;
 mod kernel;
-mod lacking;
 mod lease;
 mod mail;
+mod missing_features;
+mod no_accept;
 mod notify;
 mod openwrt;
-mod own_process;
 mod process;
+mod process_settings;
 mod reload;
+mod restart;
 mod routes;
 mod scripts;
 mod servers;
@@ -36,23 +36,23 @@ fn main() {
         takeover::TESTS,
         transports::TESTS,
         kernel::TESTS,
-        lacking::TESTS,
+        missing_features::TESTS,
         vmac::TESTS,
         wire::TESTS,
         auth::TESTS,
         forged::TESTS,
         lease::TESTS,
         groups::TESTS,
-        hotstart::TESTS,
+        restart::TESTS,
         init::TESTS,
-        filter::TESTS,
+        no_accept::TESTS,
         process::TESTS,
         notify::TESTS,
         debian::TESTS,
         openwrt::TESTS,
         mail::TESTS,
         dumps::TESTS,
-        own_process::TESTS,
+        process_settings::TESTS,
         reload::TESTS,
         scripts::TESTS,
         routes::TESTS,

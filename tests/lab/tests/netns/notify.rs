@@ -1,5 +1,5 @@
-//! Scripts and FIFOs that are told of changes: the right words, in the right order, and nobody slow or absent
-//! costs an advert.
+//! Notify scripts and FIFOs: contents and order of notifications; slow scripts and absent readers delay
+//! no advert.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Read;
@@ -43,7 +43,7 @@ pub(crate) const TESTS: &[Test] = &[
     ),
 ];
 
-/// Writes a shell script and gives its path.
+/// Writes a shell script and returns its path.
 pub(crate) fn script(name: &str, body: &str) -> String {
     let path = format!("{DIR}/{name}.sh");
     fs::write(&path, format!("#!/bin/sh\n{body}\n")).expect("writing a script");
@@ -56,7 +56,7 @@ pub(crate) fn lines(path: &str) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-/// Takes what a FIFO holds without ever waiting.
+/// Reads a FIFO without blocking.
 pub(crate) struct Reader(File);
 
 impl Reader {
@@ -78,28 +78,28 @@ impl Reader {
     }
 }
 
-/// An interface to be tracked; down at first.
+/// Creates an interface to be tracked; it is down.
 fn link(a: &Node) {
     a.ip("link add d0 type veth peer name d1");
     a.ip("link set d1 up");
 }
 
-// ---- words ----
+// ---- contents ----
 
-/// Everything that can happen to an instance, one after another; gives what FIFO and scripts were told.
-fn story(daemon: &Daemon, tag: &str) -> (String, Vec<String>) {
+/// Takes an instance through all its states; returns the FIFO's lines and the calls of the scripts.
+fn record_notifications(daemon: &Daemon, tag: &str) -> (String, Vec<String>) {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
-    let evil = lab.node("evil", &["10.0.0.66/24"]);
+    let attacker = lab.node("attacker", &["10.0.0.66/24"]);
     link(&a);
     let out = format!("{DIR}/words-{tag}");
     let fifo = format!("{out}.fifo");
-    let tell = script(&format!("words-{tag}"), &format!("echo \"$# $*\" >> {out}"));
+    let recorder = script(&format!("words-{tag}"), &format!("echo \"$# $*\" >> {out}"));
     let mut inst = Inst::new(51, 100, "10.0.0.100/24")
         .line("track_interface {\n d0 weight 10\n }")
-        .line(&format!("notify \"{tell} 'a b' c\""));
+        .line(&format!("notify \"{recorder} 'a b' c\""));
     for what in ["master", "backup", "fault", "stop", "master_rx_lower_pri"] {
-        inst = inst.line(&format!("notify_{what} \"{tell} {what}\""));
+        inst = inst.line(&format!("notify_{what} \"{recorder} {what}\""));
     }
     let conf = Conf::of(&[inst])
         .global("script_user root")
@@ -107,11 +107,11 @@ fn story(daemon: &Daemon, tag: &str) -> (String, Vec<String>) {
         .global("vrrp_notify_priority_changes");
     let mut run = daemon.start(&a, &conf);
     let mut reader = Reader::open(&fifo);
-    let mut told = String::new();
+    let mut fifo_lines = String::new();
     let mut until = |what: &str| {
         wait_until(SOON, &format!("{tag} tells {what}"), || {
-            told += &reader.take();
-            told.ends_with(&format!(" {what}\n"))
+            fifo_lines += &reader.take();
+            fifo_lines.ends_with(&format!(" {what}\n"))
         });
     };
     until("MASTER 100");
@@ -120,14 +120,14 @@ fn story(daemon: &Daemon, tag: &str) -> (String, Vec<String>) {
     a.ip("link set d0 down");
     until("MASTER_PRIORITY 100");
     let weaker = Packet::v3(ip("10.0.0.66"), 51, 50, &[ip(VIP)]);
-    let injector = Injector::on(&evil);
+    let injector = Injector::on(&attacker);
     injector.send(&weaker.frame(injector.mac));
     until("MASTER_RX_LOWER_PRI 100");
-    a.cable_out();
+    a.carrier_down();
     until("FAULT 100");
-    a.cable_in();
+    a.carrier_up();
     until("MASTER 100");
-    // Scripts are done in their own time.
+    // Scripts run asynchronously.
     let want = 2 * 5 + 1;
     wait_until(SOON, "all scripts have run", || lines(&out).len() == want);
     run.term();
@@ -140,11 +140,11 @@ fn story(daemon: &Daemon, tag: &str) -> (String, Vec<String>) {
     wait_until(SOON, "the last scripts have run", || {
         lines(&out).len() == want + 2
     });
-    (told, lines(&out))
+    (fifo_lines, lines(&out))
 }
 
 fn words(ctx: &Ctx) -> Outcome {
-    let (told, scripts) = story(&ctx.daemon, ctx.daemon.name());
+    let (fifo_lines, scripts) = record_notifications(&ctx.daemon, ctx.daemon.name());
     let want = "\
         INSTANCE \"VI_51\" BACKUP 100\n\
         INSTANCE \"VI_51\" MASTER 100\n\
@@ -155,7 +155,7 @@ fn words(ctx: &Ctx) -> Outcome {
         INSTANCE \"VI_51\" BACKUP 100\n\
         INSTANCE \"VI_51\" MASTER 100\n\
         INSTANCE \"VI_51\" STOP 100\n";
-    assert_eq!(told, want);
+    assert_eq!(fifo_lines, want);
     let mut calls = Vec::new();
     for state in ["BACKUP", "MASTER", "-", "FAULT", "BACKUP", "MASTER", "STOP"] {
         if state == "-" {
@@ -175,27 +175,27 @@ fn words(ctx: &Ctx) -> Outcome {
     }
     assert_eq!(sorted(&scripts), sorted(&calls));
     if ctx.daemon != ctx.keepalived && ctx.keepalived.available() {
-        let (theirs, their_scripts) = story(&ctx.keepalived, ctx.keepalived.name());
-        assert_eq!(told, theirs, "the FIFO is keepalived's byte for byte");
+        let (theirs, their_scripts) = record_notifications(&ctx.keepalived, ctx.keepalived.name());
+        assert_eq!(fifo_lines, theirs, "the FIFO is keepalived's byte for byte");
         assert_eq!(sorted(&scripts), sorted(&their_scripts));
     }
     Outcome::Passed
 }
 
-/// What a group of two does while its network comes and goes: FIFO lines and calls of its scripts.
-fn group_story(daemon: &Daemon) -> (Vec<String>, Vec<String>) {
+/// Takes a sync group of two through its states; returns the FIFO's lines and the calls of its scripts.
+fn record_group_notifications(daemon: &Daemon) -> (Vec<String>, Vec<String>) {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let out = format!("{DIR}/group-{}", daemon.name());
     let fifo = format!("{out}.fifo");
-    let tell = script(
+    let recorder = script(
         &format!("group-{}", daemon.name()),
         &format!("echo \"$*\" >> {out}"),
     );
     let mut group = "vrrp_sync_group G1 {\n group { VI_51 VI_52 }\n".to_owned();
-    group += &format!(" notify \"{tell} any\"\n");
+    group += &format!(" notify \"{recorder} any\"\n");
     for what in ["master", "backup", "fault", "stop"] {
-        group += &format!(" notify_{what} \"{tell} {what}\"\n");
+        group += &format!(" notify_{what} \"{recorder} {what}\"\n");
     }
     let insts = [51, 52].map(|vrid| Inst::new(vrid, 100, &format!("10.0.0.{}/24", vrid + 49)));
     let conf = Conf::of(&insts)
@@ -204,18 +204,18 @@ fn group_story(daemon: &Daemon) -> (Vec<String>, Vec<String>) {
         .top(&(group + "}"));
     let mut run = daemon.start(&a, &conf);
     let mut reader = Reader::open(&fifo);
-    let mut told = String::new();
+    let mut fifo_lines = String::new();
     let mut until = |state: &str, count: usize| {
         let line = format!("GROUP \"G1\" {state} 0\n");
         wait_until(SOON, &line, || {
-            told += &reader.take();
-            told.matches(&line).count() == count
+            fifo_lines += &reader.take();
+            fifo_lines.matches(&line).count() == count
         });
     };
     until("MASTER", 1);
-    a.cable_out();
+    a.carrier_down();
     until("FAULT", 1);
-    a.cable_in();
+    a.carrier_up();
     until("MASTER", 2);
     wait_until(SOON, "all scripts have run", || lines(&out).len() == 10);
     run.term();
@@ -224,27 +224,27 @@ fn group_story(daemon: &Daemon) -> (Vec<String>, Vec<String>) {
     wait_until(SOON, "the last scripts have run", || {
         lines(&out).len() == 12
     });
-    (told.lines().map(str::to_owned).collect(), lines(&out))
+    (fifo_lines.lines().map(str::to_owned).collect(), lines(&out))
 }
 
 fn groups(ctx: &Ctx) -> Outcome {
-    let (told, scripts) = group_story(&ctx.daemon);
-    let of = |told: &[String], who: &str| -> Vec<String> {
-        let mine = told.iter().filter(|line| line.contains(who));
+    let (fifo_lines, scripts) = record_group_notifications(&ctx.daemon);
+    let of = |fifo_lines: &[String], who: &str| -> Vec<String> {
+        let mine = fifo_lines.iter().filter(|line| line.contains(who));
         mine.cloned().collect()
     };
     let states = ["BACKUP", "MASTER", "FAULT", "BACKUP", "MASTER", "STOP"];
     let want = states.map(|state| format!("GROUP \"G1\" {state} 0"));
-    assert_eq!(of(&told, "G1"), want);
+    assert_eq!(of(&fifo_lines, "G1"), want);
     let calls = states.map(|state| [state.to_lowercase(), format!("any GROUP G1 {state} 0")]);
     let mut calls = calls.concat();
     if ctx.daemon != Daemon::Keepalived {
         assert_eq!(scripts, calls);
     }
     if ctx.keepalived.available() {
-        let (theirs, mut their_scripts) = group_story(&ctx.keepalived);
+        let (theirs, mut their_scripts) = record_group_notifications(&ctx.keepalived);
         for who in ["G1", "VI_51", "VI_52"] {
-            assert_eq!(of(&told, who), of(&theirs, who));
+            assert_eq!(of(&fifo_lines, who), of(&theirs, who));
         }
         calls.sort();
         their_scripts.sort();
@@ -255,7 +255,7 @@ fn groups(ctx: &Ctx) -> Outcome {
 
 // ---- order ----
 
-/// Instances whose state flaps with `d0`, each told to a script that takes a random time.
+/// Instances whose state flaps with `d0`.
 fn flapping(a: &Node, count: u8, extra: impl Fn(Inst) -> Inst) -> Conf {
     link(a);
     a.ip("link set d0 up");
@@ -291,30 +291,30 @@ fn order(ctx: &Ctx) -> Outcome {
         .global(&format!("notify_fifo {fifo}"));
     let mut run = ctx.daemon.start(&a, &conf);
     let mut reader = Reader::open(&fifo);
-    let mut told = String::new();
+    let mut fifo_lines = String::new();
     // Until every instance has changed its state more than a hundred times.
     wait_until(SOON, "the state of every instance flaps", || {
         flap(&a, 5, 2);
-        // Long enough to become master now and then.
+        // Long enough to become master at times.
         sleep_ms(60);
-        told += &reader.take();
-        let changes = |vrid| told.matches(&format!("\"VI_{vrid}\"")).count();
+        fifo_lines += &reader.take();
+        let changes = |vrid| fifo_lines.matches(&format!("\"VI_{vrid}\"")).count();
         (1..=INSTANCES).all(|vrid| changes(vrid) > 100)
     });
     sleep_ms(100);
-    told += &reader.take();
+    fifo_lines += &reader.take();
     for vrid in 1..=INSTANCES {
         let name = format!("\"VI_{vrid}\"");
-        let truth = told.lines().filter(|line| line.contains(&name));
-        let truth: Vec<&str> = truth.filter_map(|line| line.split(' ').nth(2)).collect();
-        let last = format!("end {}", truth.last().expect("not empty"));
+        let states = fifo_lines.lines().filter(|line| line.contains(&name));
+        let states: Vec<&str> = states.filter_map(|line| line.split(' ').nth(2)).collect();
+        let last = format!("end {}", states.last().expect("not empty"));
         let path = format!("{out}.VI_{vrid}");
         wait_until(SOON, "the last state is told last", || {
             let all = lines(&path);
             all.last() == Some(&last) && all.len().is_multiple_of(2)
         });
         let all = lines(&path);
-        let mut rest = truth.iter();
+        let mut rest = states.iter();
         for pair in all.chunks(2) {
             let state = pair[0].strip_prefix("begin ").expect("begins");
             assert_eq!(pair[1], format!("end {state}"), "one at a time");
@@ -323,7 +323,7 @@ fn order(ctx: &Ctx) -> Outcome {
                 "{state} out of turn in VI_{vrid}"
             );
         }
-        let skipped = truth.len() - all.len() / 2;
+        let skipped = states.len() - all.len() / 2;
         let logged = format!("(VI_{vrid}) notify scripts are slower");
         wait_until(SOON, "skipped runs are logged", || {
             skipped == 0 || run.log().contains(&logged)
@@ -334,7 +334,7 @@ fn order(ctx: &Ctx) -> Outcome {
     Outcome::Passed
 }
 
-// ---- FIFOs nobody reads ----
+// ---- FIFOs without a reader ----
 
 fn full_fifo(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
@@ -353,7 +353,7 @@ fn full_fifo(ctx: &Ctx) -> Outcome {
     );
     let mut run = ctx.daemon.start_text(&a, &conf, &[]);
     let mut reader = Reader::open(&fifo);
-    // A page is the least a pipe can hold.
+    // The smallest pipe holds a page.
     nix::fcntl::fcntl(&reader.0, nix::fcntl::FcntlArg::F_SETPIPE_SZ(4096)).expect("a small pipe");
     wait_until(SOON, "it is master", || a.has("10.0.0.100/24"));
     let since = now();
@@ -430,14 +430,14 @@ fn reader_script(ctx: &Ctx) -> Outcome {
             .global(&format!("vrrp_notify_fifo_script \"{reader} 'a b' c\""))
     };
     let mut run = ctx.daemon.start(&a, &conf(2));
-    let told = |line: &str| {
+    let fifo_lines = |line: &str| {
         let line = line.to_owned();
         wait_until(SOON, &line, || lines(&out).contains(&line));
     };
-    told("INSTANCE \"VI_1\" MASTER 100");
-    told("INSTANCE \"VI_2\" MASTER 100");
+    fifo_lines("INSTANCE \"VI_1\" MASTER 100");
+    fifo_lines("INSTANCE \"VI_2\" MASTER 100");
     run.reload(&conf(1).text());
-    told("INSTANCE \"VI_2\" DELETED 100");
+    fifo_lines("INSTANCE \"VI_2\" DELETED 100");
     run.term();
     assert!(run.wait_exit(SOON).is_some(), "it ends");
     let all = lines(&out);
@@ -478,7 +478,7 @@ fn hangs(ctx: &Ctx) -> Outcome {
     );
     let since = now();
     sleep_ms(300);
-    p.undisturbed(VIP, INTERVAL, 30 * MS, since);
+    p.assert_undisturbed(VIP, INTERVAL, 30 * MS, since);
     let pids: Vec<String> = lines(&out);
     assert_eq!(pids.len(), 2, "the test's premise: {pids:?}");
     let at = p.run_a.term();
@@ -495,13 +495,13 @@ fn hangs(ctx: &Ctx) -> Outcome {
         Some("stopped"),
         "notify_stop comes through"
     );
-    p.taken_over(VIP, vrrpd_lab::skew(3, 100, INTERVAL), at);
-    // Deaf to TERM, it would have lived on: its group is killed with it only if it is in the way.
+    p.assert_takeover(VIP, vrrpd_lab::skew(3, 100, INTERVAL), at);
+    // It ignores SIGTERM and would keep running: its process group is killed only if the next run waits for it.
     let _ = Command::new("kill").arg("-9").args(&pids).output();
     Outcome::Passed
 }
 
-// ---- the script in every tutorial ----
+// ---- the script of the tutorials ----
 
 fn everybodys_script(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
@@ -546,7 +546,7 @@ esac"#,
     };
     until("backup");
     until("master");
-    a.cable_out();
+    a.carrier_down();
     until("fault");
     wait_until(SOON, "the last mail is complete", || lines(&out).len() == 6);
     let subjects: Vec<String> = lines(&out).into_iter().step_by(2).collect();

@@ -1,5 +1,5 @@
-//! configs/openwrt as a router has it: installed by its own package definition into a root of its own, run by BusyBox
-//! as the shell, with stand-ins for rc.common and procd (`openwrt/`) that write down what they are asked for.
+//! configs/openwrt as on a router: installed by its package definition into a root directory of its own and run by
+//! BusyBox, with stand-ins for rc.common and procd (`openwrt/`) that record their arguments.
 
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
@@ -30,7 +30,7 @@ pub(crate) const TESTS: &[Test] = &[
 
 const OURS: &str = "the package is ours";
 
-/// The tree this test was built from.
+/// The project's directory.
 fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
@@ -75,7 +75,7 @@ impl Router {
             fs::set_permissions(router.at(to), mode).expect("chmod");
         }
         router.write("/etc/passwd", "root:x:0:0:root:/root:/bin/ash\n");
-        // What the program needs if it is no static one.
+        // The libraries of a dynamically linked program.
         let libraries = Command::new("ldd").arg(binary).output();
         let libraries = libraries.map_or(Vec::new(), |output| output.stdout);
         let libraries = String::from_utf8_lossy(&libraries).into_owned();
@@ -104,7 +104,7 @@ impl Router {
             .arg(source().join("configs/openwrt"));
         make.arg(format!("TOPDIR={}", stand_ins().display()));
         make.arg(format!("DESTDIR={}", self.0.display())).args(args);
-        // `make test` tells its own.
+        // `make test` passes its own.
         make.env_remove("MAKEFLAGS").env_remove("MFLAGS");
         run(&mut make)
     }
@@ -123,7 +123,7 @@ impl Router {
         fs::write(path, text).expect("writing");
     }
 
-    /// A command of the router.
+    /// A command to be run on the router.
     fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new("busybox");
         command.arg("chroot").arg(&self.0).args(words);
@@ -133,13 +133,13 @@ impl Router {
         command
     }
 
-    /// Calls the init script; what procd was told.
+    /// Runs the init script; returns its output and the calls of procd's functions.
     fn init(&self, action: &str) -> (Output, Vec<String>) {
         let _ = fs::remove_file(self.at("/tmp/procd"));
         let output = self.command(&["/etc/init.d/vrrpd", action]).output();
-        let told = self.read("/tmp/procd");
-        let told = told.lines().map(str::to_owned).collect();
-        (output.expect("the init script"), told)
+        let calls = self.read("/tmp/procd");
+        let calls = calls.lines().map(str::to_owned).collect();
+        (output.expect("the init script"), calls)
     }
 
     /// `ubus call keepalived METHOD`.
@@ -204,7 +204,7 @@ fn package(ctx: &Ctx) -> Outcome {
         let found = fs::metadata(router.at(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
         assert_eq!(found.permissions().mode() & 0o777, mode, "{path}");
     }
-    // One version everywhere.
+    // The same version in all files.
     let manifest = fs::read_to_string(source().join("Cargo.toml")).expect("Cargo.toml");
     let version = manifest
         .lines()
@@ -261,12 +261,12 @@ fn init_script(ctx: &Ctx) -> Outcome {
         "close_service",
     ];
     for action in ["start", "reload"] {
-        let (output, told) = router.init(action);
+        let (output, calls) = router.init(action);
         assert!(
             output.status.success() && output.stderr.is_empty() && output.stdout.is_empty(),
             "{output:?}"
         );
-        assert_eq!(told, want, "{action}");
+        assert_eq!(calls, want, "{action}");
     }
     let conf = router.read("/var/etc/vrrpd.conf");
     assert!(
@@ -275,18 +275,18 @@ fn init_script(ctx: &Ctx) -> Outcome {
     );
     let mode = fs::metadata(router.at("/var/etc/vrrpd.conf")).expect("the result");
     assert_eq!(mode.permissions().mode() & 0o777, 0o600, "it has passwords");
-    let (_, told) = router.init("stop");
-    assert_eq!(told, ["kill vrrpd "]);
-    // With procd's jails installed, with fewer capabilities.
+    let (_, calls) = router.init("stop");
+    assert_eq!(calls, ["kill vrrpd "]);
+    // With procd-ujail installed: fewer capabilities.
     router.write("/sbin/ujail", "");
     let mode = fs::Permissions::from_mode(0o755);
     fs::set_permissions(router.at("/sbin/ujail"), mode).expect("chmod");
-    let (_, told) = router.init("start");
+    let (_, calls) = router.init("start");
     let jail = [
         "add_jail vrrpd",
         "set_param capabilities /etc/capabilities/vrrpd.json",
     ];
-    assert_eq!(told[9..11], jail, "{told:?}");
+    assert_eq!(calls[9..11], jail, "{calls:?}");
     Outcome::Passed
 }
 
@@ -294,28 +294,28 @@ fn choices(ctx: &Ctx) -> Outcome {
     let Some(router) = Router::new(ctx, "owrt-choices") else {
         return missing("busybox");
     };
-    let started = |told: &[String]| told.iter().any(|line| line.starts_with("open_instance"));
-    // As installed: off.
-    let (output, told) = router.init("start");
-    assert!(output.status.success() && !started(&told), "{told:?}");
-    // A mistake is named, and does not stop the rest.
+    let started = |calls: &[String]| calls.iter().any(|line| line.starts_with("open_instance"));
+    // As installed, the service is disabled.
+    let (output, calls) = router.init("start");
+    assert!(output.status.success() && !started(&calls), "{calls:?}");
+    // An error is reported, and the rest is applied.
     router.write(
         "/etc/config/keepalived",
         &UCI.replace("router_id", "ruter_id"),
     );
-    let (output, told) = router.init("start");
+    let (output, calls) = router.init("start");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(
-        said.contains("did you mean `router_id`?") && started(&told),
-        "{said}{told:?}"
+        said.contains("did you mean `router_id`?") && started(&calls),
+        "{said}{calls:?}"
     );
-    // A file that cannot be read leaves the configuration as it was.
+    // A file that cannot be parsed leaves the configuration unchanged.
     let before = router.read("/var/etc/vrrpd.conf");
     router.write("/etc/config/keepalived", &format!("{UCI}\0"));
-    let (output, told) = router.init("reload");
-    assert!(!output.stderr.is_empty() && started(&told), "{output:?}");
+    let (output, calls) = router.init("reload");
+    assert!(!output.stderr.is_empty() && started(&calls), "{output:?}");
     assert_eq!(router.read("/var/etc/vrrpd.conf"), before);
-    // The user's own file, if it is there.
+    // The user's own file, if it exists.
     let own = "option alt_config_file '/etc/own.conf'\n\toption enabled";
     router.write(
         "/etc/config/keepalived",
@@ -328,18 +328,18 @@ fn choices(ctx: &Ctx) -> Outcome {
             .starts_with("! written by vrrpd")
     );
     router.write("/etc/own.conf", "vrrp_instance x {\n\tinterface eth0\n}\n");
-    let (_, told) = router.init("reload");
+    let (_, calls) = router.init("reload");
     let link = fs::read_link(router.at("/var/etc/vrrpd.conf")).expect("a link");
     assert!(
-        link == Path::new("/etc/own.conf") && started(&told),
-        "{told:?}"
+        link == Path::new("/etc/own.conf") && started(&calls),
+        "{calls:?}"
     );
     let (output, _) = router.init("check");
     assert!(
         !output.status.success() && !output.stderr.is_empty(),
         "{output:?}"
     );
-    // And back.
+    // Back to UCI.
     router.write("/etc/config/keepalived", UCI);
     router.init("reload");
     assert!(
@@ -353,21 +353,21 @@ fn choices(ctx: &Ctx) -> Outcome {
     );
     let (output, _) = router.init("check");
     assert!(output.status.success(), "{output:?}");
-    // /etc/config/vrrpd comes first.
+    // /etc/config/vrrpd takes precedence.
     router.write("/etc/config/vrrpd", &UCI.replace("'150'", "'99'"));
     router.init("reload");
     assert!(router.read("/var/etc/vrrpd.conf").contains("priority 99"));
     Outcome::Passed
 }
 
-/// What procd would run; killed when it goes.
+/// The process that procd would run; killed when dropped.
 struct Service(Child);
 
 impl Service {
     fn start(router: &Router, node: &Node) -> Self {
-        let (output, told) = router.init("start");
+        let (output, calls) = router.init("start");
         assert!(output.status.success(), "{output:?}");
-        let command = told
+        let command = calls
             .iter()
             .find_map(|line| line.strip_prefix("set_param command "));
         let words: Vec<&str> = command.expect("a command").split(' ').collect();
@@ -436,15 +436,15 @@ fn runs(ctx: &Ctx) -> Outcome {
     assert!(instance["event"].as_u64() > Some(1_000_000), "{status}");
     assert_eq!(status["group"], Value::Array(Vec::new()), "{status}");
 
-    // Another address: procd sees another file, and sends what it was told to.
+    // Another address: procd notices the changed file and sends the reload signal.
     router.write(
         "/etc/config/keepalived",
         &UCI.replace("10.0.0.100", "10.0.0.200"),
     );
-    let (_, told) = router.init("reload");
+    let (_, calls) = router.init("reload");
     assert!(
-        told.contains(&"set_param reload_signal 1".to_owned()),
-        "{told:?}"
+        calls.contains(&"set_param reload_signal 1".to_owned()),
+        "{calls:?}"
     );
     service.signal(Signal::SIGHUP);
     wait_until(SOON, "the new address is there, the old one is not", || {
@@ -453,10 +453,10 @@ fn runs(ctx: &Ctx) -> Outcome {
     service.signal(Signal::SIGTERM);
     service.0.wait().expect("its end");
     assert!(!node.has("10.0.0.200"));
-    let told = router.read("/tmp/user");
+    let calls = router.read("/tmp/user");
     assert!(
-        told.contains("NOTIFY_STOP INSTANCE LAN\n") && told.contains("shutdown"),
-        "{told}"
+        calls.contains("NOTIFY_STOP INSTANCE LAN\n") && calls.contains("shutdown"),
+        "{calls}"
     );
     assert_eq!(router.ubus("dump"), Value::Object(serde_json::Map::new()));
     Outcome::Passed

@@ -1,4 +1,4 @@
-//! The daemon as a process: one copy, few rights, clear words and keepalived's exit codes.
+//! The daemon as a process: single instance, few capabilities, error messages, and keepalived's exit codes.
 
 use vrrpd_lab::{Lab, Running, now, sleep_ms, wait_until};
 
@@ -16,7 +16,7 @@ pub(crate) const TESTS: &[Test] = &[
     Test::new("killed_daemon_leaves_no_lock", stale_pid_file),
 ];
 
-/// Exit code and what was said.
+/// Exit code and output.
 fn end_of(mut run: Running) -> (Option<i32>, String) {
     let status = run.wait_exit(SOON).expect("it ends by itself");
     (status.code(), run.log())
@@ -34,7 +34,7 @@ fn second_copy(ctx: &Ctx) -> Outcome {
     );
     sleep_ms(500);
     assert!(p.run_a.alive());
-    p.undisturbed(VIP, crate::support::INTERVAL, 30 * vrrpd_lab::MS, since);
+    p.assert_undisturbed(VIP, crate::support::INTERVAL, 30 * vrrpd_lab::MS, since);
     let pid: u32 = std::fs::read_to_string(&p.run_a.pid_file)
         .expect("the pid file is still there")
         .trim()

@@ -1,4 +1,4 @@
-//! Another configuration while running: what stays must not notice.
+//! Reload: what has not changed in the configuration continues undisturbed.
 
 use vrrpd_lab::kernel::Watch;
 use vrrpd_lab::{Conf, Inst, MS, now, process, sleep_ms, wait_until};
@@ -6,7 +6,7 @@ use vrrpd_lab::{Conf, Inst, MS, now, process, sleep_ms, wait_until};
 use crate::support::{INTERVAL, SOON, VIP, conf, ip, pair};
 use crate::{Ctx, Outcome, Test};
 
-/// Its processes end and begin anew on the way, and its log does not say when it is done.
+/// A reload restarts its processes, and its log does not say when it has finished.
 const NOT_COMPARED: &str = "tells not when a reload is done";
 
 pub(crate) const TESTS: &[Test] = &[
@@ -37,7 +37,7 @@ fn same_file(ctx: &Ctx) -> Outcome {
         p.run_b.reload(&weak);
         sleep_ms(20);
     }
-    p.undisturbed(VIP, INTERVAL, 30 * MS, since);
+    p.assert_undisturbed(VIP, INTERVAL, 30 * MS, since);
     assert!(watch_a.since(since).is_empty(), "no address was touched");
     assert!(watch_b.since(since).is_empty(), "no address was touched");
     assert_eq!(p.run_a.log().matches("Entering MASTER").count(), 1);
@@ -63,9 +63,9 @@ fn changes(ctx: &Ctx) -> Outcome {
     });
     let (_, advert) = p.cap.advert_of(&p.a, at + 150 * MS, SOON);
     assert_eq!(advert.priority, 180);
-    p.undisturbed(VIP, INTERVAL, 30 * MS, since);
+    p.assert_undisturbed(VIP, INTERVAL, 30 * MS, since);
     assert!(!watch.removed(ip(VIP), since), "the address that stays");
-    // Too weak now: the election decides, with addresses and all.
+    // Its priority is now too low: the other router takes over.
     let at = p.run_a.reload(&two(50, "10.0.0.102/24"));
     wait_until(SOON, "the other router takes over", || p.b.has(VIP));
     wait_until(SOON, "this one lets go", || {
@@ -94,7 +94,7 @@ fn bad_file(ctx: &Ctx) -> Outcome {
         let refused = p.run_a.log().matches("reload refused").count();
         p.run_a.reload(&text);
         if name == "nothing at all" {
-            // An empty file is a valid configuration of nothing; it is put back below.
+            // An empty file is a valid configuration; the loop below restores it.
             wait_until(SOON, "everything is gone", || !p.a.has(VIP));
             p.run_a.reload(&good);
             wait_until(SOON, "and back", || p.a.has(VIP));
@@ -129,7 +129,7 @@ fn removed_and_new(ctx: &Ctx) -> Outcome {
     wait_until(SOON, "the new instance takes its address", || {
         p.a.has("10.0.0.110")
     });
-    p.undisturbed(VIP, INTERVAL, 30 * MS, since);
+    p.assert_undisturbed(VIP, INTERVAL, 30 * MS, since);
     let at = p.run_a.reload(&Conf::of(&[kept]).text());
     wait_until(SOON, "the address of the removed one goes", || {
         !p.a.has("10.0.0.110")
@@ -203,11 +203,11 @@ fn leaks(ctx: &Ctx) -> Outcome {
     }
     let after = state();
     assert_eq!((after.1, after.2), (before.1, before.2));
-    // Now and then an allocator takes some pages more, and keeps them; a leak takes some in every round, and 40 bytes in
-    // each reload are 8 KB.
+    // An allocator may take and keep some more pages at any time; a leak takes some in every round: 40 bytes per
+    // reload are 8 KB.
     let grown = memory.windows(2).map(|two| two[1].saturating_sub(two[0]));
     assert!(grown.min() <= Some(4), "grows all the time: {memory:?} KB");
     assert!(after.0 <= before.0 + 512, "has grown: {memory:?} KB");
-    p.undisturbed(VIP, INTERVAL, 60 * MS, now() - 200 * MS);
+    p.assert_undisturbed(VIP, INTERVAL, 60 * MS, now() - 200 * MS);
     Outcome::Passed
 }

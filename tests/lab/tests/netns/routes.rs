@@ -1,4 +1,4 @@
-//! Routes and rules: with the master, back when they are gone, away at the end.
+//! Virtual and static routes and rules: installed on the master, reinstalled when removed, removed on shutdown.
 
 use vrrpd_lab::{Conf, Inst, Lab, MS, Node, noise, now, sleep_ms, wait_until};
 
@@ -57,7 +57,7 @@ const ROUTES: &str = "virtual_routes {
         to 2001:db8:4::/48 prohibit priority 102
     }";
 
-/// The routes keepalived's protocol number marks, one a line.
+/// The routes with keepalived's protocol number, one per line.
 fn routes(node: &Node) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     for family in ["-4", "-6"] {
@@ -74,7 +74,7 @@ fn routes(node: &Node) -> Vec<String> {
     all
 }
 
-/// The same of rules.
+/// The same for rules.
 fn rules(node: &Node) -> Vec<String> {
     let mut all = Vec::new();
     for family in ["-4", "-6"] {
@@ -132,7 +132,7 @@ fn follow(ctx: &Ctx) -> Outcome {
 fn put_back(ctx: &Ctx) -> Outcome {
     let p = pair(ctx, &[ROUTES]);
     wait_until(SOON, "routes and rules are set", || there(&p.a));
-    // Somebody else's, equal but for the protocol, or of no concern.
+    // Routes of other programs: equal but for the protocol, or unrelated.
     p.a.ip("route add 10.1.0.0/16 via 10.0.0.254 metric 5");
     p.a.ip("rule add from 10.0.0.100 table 300 priority 99");
     let since = now();
@@ -150,7 +150,7 @@ fn put_back(ctx: &Ctx) -> Outcome {
         p.a.ip(gone);
         wait_until(SOON, &format!("it is back after `{gone}`"), || {
             let (mut routes, mut wanted) = (routes(&p.a), before.0.clone());
-            // A way that was put back is the last one.
+            // A reinstalled nexthop is the last one.
             let order = |l: &mut String| {
                 let mut words: Vec<&str> = l.split_whitespace().collect();
                 words.sort_unstable();
@@ -170,13 +170,13 @@ fn put_back(ctx: &Ctx) -> Outcome {
         "no_track means what it says"
     );
     assert!(there(&p.a), "what others have of their own is theirs");
-    p.undisturbed(VIP, INTERVAL, 30 * MS, since);
+    p.assert_undisturbed(VIP, INTERVAL, 30 * MS, since);
     let log = p.run_a.log();
     assert!(log.contains("put back"), "{log}");
     Outcome::Passed
 }
 
-/// IPv4 routes go without a word when their interface goes down or their source address is removed.
+/// The kernel removes IPv4 routes without an event when their interface goes down or their source address is removed.
 fn dropped(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24", "fd00::1/64"]);
@@ -206,7 +206,7 @@ fn dropped(ctx: &Ctx) -> Outcome {
             .filter(|r| !r.contains("10.1.0.0"))
             .all(|r| routes.contains(r))
     });
-    // Bringing an interface down costs it its IPv6 addresses, not the IPv4 ones.
+    // An interface that goes down loses its IPv6 addresses but keeps the IPv4 ones.
     wait_until(SOON, "and the one through its gateway", || {
         routes(&a) == all
     });
@@ -238,13 +238,13 @@ fn unreachable(ctx: &Ctx) -> Outcome {
     // Long enough for a second attempt.
     sleep_ms(1300);
     let log = p.run_a.log();
-    let told = log
+    let logged = log
         .lines()
         .filter(|l| l.contains("10.1.0.0/16 via 10.9.9.254"));
-    let told: Vec<&str> = told.collect();
-    assert_eq!(told.len(), 1, "{log}");
+    let logged: Vec<&str> = logged.collect();
+    assert_eq!(logged.len(), 1, "{log}");
     assert!(
-        told[0].contains("invalid gateway"),
+        logged[0].contains("invalid gateway"),
         "in the kernel's words: {log}"
     );
     p.a.addr_add("10.9.9.1/24");
@@ -261,7 +261,7 @@ fn unreachable(ctx: &Ctx) -> Outcome {
     wait_until(SOON, "an interface that appears late is used", || {
         routes(&p.a).len() == 3
     });
-    p.undisturbed(VIP, INTERVAL, 30 * MS, since);
+    p.assert_undisturbed(VIP, INTERVAL, 30 * MS, since);
     Outcome::Passed
 }
 
@@ -342,7 +342,7 @@ static_rules {
     wait_until(SOON, "what is deleted is put back", || {
         routes(&a).len() == 3 && rules(&a).len() == 1
     });
-    // With the address of the network goes everything that was reached through it.
+    // With the address of the network the kernel removes all routes through it.
     a.addr_del("192.168.1.1/24");
     wait_until(SOON, "with its address, too", || {
         routes(&a).len() == 3 && a.has("192.168.1.1")
@@ -393,16 +393,19 @@ fn reload(ctx: &Ctx) -> Outcome {
         let has = |net: &str| routes.iter().any(|r| r.starts_with(net));
         has("10.8.0.0/16") && !has("10.2.0.0/16") && routes.len() == 4 && rules(&p.a).len() == 2
     });
-    let told = monitor.end();
+    let logged = monitor.end();
     for kept in ["10.1.0.0", "10.3.0.0", "10.9.0.0", "100:"] {
-        assert!(!told.contains(kept), "{kept} was touched: {told}");
+        assert!(!logged.contains(kept), "{kept} was touched: {logged}");
     }
-    assert!(told.contains("10.8.0.0"), "the test sees changes: {told}");
-    p.undisturbed(VIP, INTERVAL, 60 * MS, since);
+    assert!(
+        logged.contains("10.8.0.0"),
+        "the test sees changes: {logged}"
+    );
+    p.assert_undisturbed(VIP, INTERVAL, 60 * MS, since);
     Outcome::Passed
 }
 
-/// A command that runs in a node until it is ended.
+/// A command that runs in a node until it is stopped.
 struct Monitor(std::process::Child);
 
 trait SpawnIn {
@@ -418,7 +421,7 @@ impl SpawnIn for std::process::Command {
 }
 
 impl Monitor {
-    /// Ends it; what it said.
+    /// Stops it and returns its output.
     fn end(mut self) -> String {
         use std::io::Read;
         sleep_ms(50);

@@ -1,4 +1,4 @@
-//! Scripts, files and processes that decide who is master.
+//! track_script, track_file and track_process in the election.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -17,7 +17,7 @@ use vrrpd_lab::{
 use crate::support::{INTERVAL, SOON, VIP, conf, pair_of};
 use crate::{Ctx, Outcome, Test};
 
-/// keepalived words it otherwise.
+/// Its log messages differ.
 const WORDS: &str = "says it in other words";
 
 pub(crate) const TESTS: &[Test] = &[
@@ -45,7 +45,7 @@ pub(crate) const TESTS: &[Test] = &[
     Test::new("script_priorities_match_keepalived", same_as_keepalived),
 ];
 
-/// A path of this test's own.
+/// A path that no other test uses.
 fn path(name: &str) -> String {
     static COUNTER: AtomicU32 = AtomicU32::new(1);
     let n = COUNTER.fetch_add(1, Ordering::Relaxed);
@@ -72,7 +72,7 @@ fn tracked(priority: u8, command: &str, lines: &str) -> Conf {
         .top(&vrrp_script(command, lines))
 }
 
-/// One router that runs this, and what it sends.
+/// A single router with this configuration, and a capture.
 fn single(ctx: &Ctx, conf: &Conf) -> (Lab, vrrpd_lab::Node, Capture, Running) {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
@@ -98,7 +98,7 @@ fn alive(pid: u32) -> bool {
     !stat.is_empty() && !stat.contains(") Z ")
 }
 
-/// The pids written to a file so far.
+/// The pids in a file.
 fn pids(file: &str) -> Vec<u32> {
     let text = fs::read_to_string(file).unwrap_or_default();
     text.split_whitespace()
@@ -106,7 +106,7 @@ fn pids(file: &str) -> Vec<u32> {
         .collect()
 }
 
-/// Children of a process that nobody has waited for.
+/// Zombie children of a process.
 fn zombies(parent: u32) -> usize {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let of = |entry: &fs::DirEntry| {
@@ -146,7 +146,7 @@ fn weighted(ctx: &Ctx) -> Outcome {
         p.b.has(VIP) && !p.a.has(VIP)
     });
     let back = remove(&down);
-    p.given_back(VIP, back);
+    p.assert_preempted(VIP, back);
     if let Daemon::Vrrpd(_) = ctx.daemon {
         let log = p.run_a.log();
         let line = "(VI_51) Changing effective priority from 200 to 50: base 200, script chk -150";
@@ -268,8 +268,8 @@ fn floods(ctx: &Ctx) -> Outcome {
         sleep_ms(100);
         assert!(zombies(p.run_a.pid()) < 5, "zombies are buried");
     }
-    // They keep both processors busy: nothing to measure milliseconds by.
-    p.undisturbed(VIP, INTERVAL, 120 * MS, since);
+    // They load both processors, so the limit is generous.
+    p.assert_undisturbed(VIP, INTERVAL, 120 * MS, since);
     assert_eq!(open(), before, "descriptors");
     assert_eq!(p.run_a.log_len(), said, "nothing to say");
     Outcome::Passed
@@ -291,7 +291,7 @@ fn deleted(ctx: &Ctx) -> Outcome {
     Outcome::Passed
 }
 
-/// Whether more users than one exist here; an unprivileged user namespace has one.
+/// Whether other users exist; an unprivileged user namespace has only one.
 fn has_users() -> bool {
     let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
     let count = map.split_whitespace().nth(2);
@@ -321,7 +321,7 @@ fn slate(ctx: &Ctx) -> Outcome {
     let done = format!("{dir}/done");
     wait_until(SOON, "the script has run", || Path::new(&done).exists());
     let read = |name: &str| fs::read_to_string(format!("{dir}/{name}")).expect("written");
-    // The shell blocks signals while it starts a program; what that one inherits was the shell's own.
+    // The shell blocks signals while it starts a program; so the outer mask is the one inherited by the shell.
     let (status, inner) = (read("status"), read("inner"));
     let field_of = |status: &str, name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name));
@@ -363,7 +363,7 @@ fn die_together(ctx: &Ctx) -> Outcome {
         let script = pids(&list)[0];
         assert!(alive(script));
         match signal {
-            // All of its processes, if it has several, but not what it started.
+            // All of its own processes, but not its scripts.
             Signal::SIGKILL => run
                 .pids()
                 .iter()
@@ -447,7 +447,7 @@ fn track_file(ctx: &Ctx) -> Outcome {
     wait_until(SOON, "below -253 is a fault", || !a.has(VIP));
     remove(&file);
     wait_until(SOON, "a file that is not there counts as 0", || a.has(VIP));
-    // Replaced as a whole, as careful programs do.
+    // Replaced by rename, as careful programs do.
     let new = format!("{file}.new");
     fs::write(&new, "20").expect("write");
     let at = now();
@@ -491,16 +491,16 @@ fn track_process(ctx: &Ctx) -> Outcome {
     Outcome::Passed
 }
 
-// ---- the whole of it ----
+// ---- the sample configuration ----
 
-/// The script of the notes this project began with, on two routers: whose service runs is master.
+/// The track_script of the sample configuration on two routers: the router whose service runs is master.
 fn seed(ctx: &Ctx) -> Outcome {
     let text = include_str!("../../../golden/seeds/s3_script_repaired.conf");
     let (down, check) = (path("down"), path("check_running"));
     let node = |priority: &str, command: &str| {
         text.replace("/usr/local/bin/check_running", command)
             .replace("priority 90", priority)
-            // Quicker than the seed, or the test would take half a minute.
+            // Shorter than in the sample, with which the test would take half a minute.
             .replace("interval 10", "interval 1")
             .replace("advert_int 3", "advert_int 1")
     };
@@ -531,7 +531,7 @@ fn seed(ctx: &Ctx) -> Outcome {
     Outcome::Passed
 }
 
-/// The priorities a lone router advertises while its script fails and succeeds.
+/// The priorities that a single router advertises while its script fails and succeeds.
 fn priorities(daemon: &Daemon) -> Vec<u8> {
     let (down, lab) = (path("down"), Lab::new());
     let a = lab.node("r1", &["10.0.0.1/24"]);
@@ -564,7 +564,7 @@ fn priorities(daemon: &Daemon) -> Vec<u8> {
     settles(79);
     remove(&down);
     settles(113);
-    // In between, what changed first depends on which of the scripts ran first.
+    // The values in between depend on which of the scripts ran first.
     let mut ends = list();
     ends.retain(|one| [113, 79].contains(one));
     ends

@@ -1,4 +1,4 @@
-//! Virtual servers as far as that goes without IPVS: who is told, and that each half of a configuration runs alone.
+//! Virtual servers without IPVS: notifications, and running VRRP or the checker alone.
 
 use std::fs;
 use std::path::Path;
@@ -10,15 +10,15 @@ use crate::notify::{Reader, lines, script};
 use crate::support::{SOON, VIP, conf};
 use crate::{Ctx, Outcome, Test};
 
-/// Its checker ends where there is no IPVS.
+/// Its checker exits without IPVS.
 const WITHOUT_IPVS: &str = "has no checker without IPVS";
 
 pub(crate) const TESTS: &[Test] = &[
-    Test::new("servers_notify_scripts_and_fifo", tell).keepalived_fails(WITHOUT_IPVS),
+    Test::new("servers_notify_scripts_and_fifo", notify).keepalived_fails(WITHOUT_IPVS),
     Test::new("vrrp_and_checker_run_separately", halves).keepalived_fails(WITHOUT_IPVS),
 ];
 
-/// A virtual server whose first real server lives as long as a file does.
+/// A virtual server whose first real server is up while a file exists.
 fn service(alive: &str, more: &str) -> String {
     format!(
         "
@@ -29,8 +29,8 @@ virtual_server 10.9.9.9 80 {{
     quorum 2
     {more}
     real_server 10.0.0.11 80 {{
-        notify_up \"{DIR}/tell-server.sh server up\"
-        notify_down \"{DIR}/tell-server.sh server down\"
+        notify_up \"{DIR}/notify-server.sh server up\"
+        notify_down \"{DIR}/notify-server.sh server down\"
         MISC_CHECK {{
             misc_path \"/usr/bin/test -e {alive}\"
             retry 0
@@ -44,21 +44,21 @@ virtual_server 10.9.9.9 80 {{
     )
 }
 
-fn tell(ctx: &Ctx) -> Outcome {
+fn notify(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let (out, fifo) = (
-        format!("{DIR}/tell-server"),
-        format!("{DIR}/tell-server.fifo"),
+        format!("{DIR}/notify-server"),
+        format!("{DIR}/notify-server.fifo"),
     );
-    let (alive, tell) = (format!("{out}.alive"), format!("{out}.sh"));
+    let (alive, notify) = (format!("{out}.alive"), format!("{out}.sh"));
     assert_eq!(
-        tell,
-        script("tell-server", &format!("echo \"$*\" >> {out}"))
+        notify,
+        script("notify-server", &format!("echo \"$*\" >> {out}"))
     );
     fs::write(&alive, "").expect("a file");
     let more = format!(
-        "omega\n    quorum_up \"{tell} quorum up\"\n    quorum_down \"{tell} quorum down\"\n    \
+        "omega\n    quorum_up \"{notify} quorum up\"\n    quorum_down \"{notify} quorum down\"\n    \
          sorry_server 10.0.0.99 80"
     );
     let text = format!(
@@ -67,11 +67,11 @@ fn tell(ctx: &Ctx) -> Outcome {
     );
     let mut run = ctx.daemon.start_text(&a, &text, &[]);
     let mut reader = Reader::open(&fifo);
-    let mut told = String::new();
+    let mut fifo_lines = String::new();
     let mut until = |what: &str, scripts: usize| {
         wait_until(SOON, what, || {
-            told += &reader.take();
-            told.ends_with(&format!("{what}\n")) && lines(&out).len() == scripts
+            fifo_lines += &reader.take();
+            fifo_lines.ends_with(&format!("{what}\n")) && lines(&out).len() == scripts
         });
     };
     let vs = "VS [10.9.9.9]:tcp:80";
@@ -95,8 +95,8 @@ fn tell(ctx: &Ctx) -> Outcome {
         format!("{other} DOWN"),
         format!("{vs} DOWN"),
     ];
-    assert_eq!(told.lines().collect::<Vec<_>>(), want);
-    // Of each in order; both run side by side.
+    assert_eq!(fifo_lines.lines().collect::<Vec<_>>(), want);
+    // In order for each server; the servers run independently.
     for whose in ["server", "quorum"] {
         let all = lines(&out);
         let own: Vec<&String> = all.iter().filter(|line| line.starts_with(whose)).collect();
@@ -128,7 +128,7 @@ fn halves(ctx: &Ctx) -> Outcome {
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let cap = Capture::start(&lab);
     let (file, fifo) = (format!("{DIR}/halves.conf"), format!("{DIR}/halves.fifo"));
-    script("tell-server", "exit 0");
+    script("notify-server", "exit 0");
     let text = conf(200, &[]);
     let text = text.global(&format!("lvs_notify_fifo {fifo}"));
     let text = text.global("script_user root").text();
@@ -139,12 +139,12 @@ fn halves(ctx: &Ctx) -> Outcome {
     let since = now();
     let mut run = ctx.daemon.start_args(&a, &[&args[..], &["-C"]].concat());
     let mut reader = Reader::open(&fifo);
-    let mut told = String::new();
+    let mut fifo_lines = String::new();
     wait_until(SOON, "the server is down", || {
-        told += &reader.take();
-        told.contains("RS [10.0.0.11]:tcp:80 [10.9.9.9]:tcp:80 DOWN\n")
+        fifo_lines += &reader.take();
+        fifo_lines.contains("RS [10.0.0.11]:tcp:80 [10.9.9.9]:tcp:80 DOWN\n")
     });
-    // Time for a takeover, and more.
+    // Longer than a takeover takes.
     sleep_ms(600);
     assert!(!a.has(VIP), "VRRP was not asked for");
     assert_eq!(cap.adverts(&a, 51, since).len(), 0);

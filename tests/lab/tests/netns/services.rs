@@ -1,17 +1,17 @@
-//! Real servers of others: msmtpd for mails and `SMTP_CHECK`, dnsmasq for `DNS_CHECK`, OpenSSL's for `SSL_GET`.
-//! Each of the checks must notice that its server is there, that it dies, and that it is back.
+//! Widely used servers: msmtpd for mails and `SMTP_CHECK`, dnsmasq for `DNS_CHECK`, OpenSSL for `SSL_GET`.
+//! Each check must detect that its server is up, dies, and returns.
 
 use std::fs;
 use std::process::Command;
 
-use vrrpd_lab::peers::{self, Foreign};
+use vrrpd_lab::peers::{self, Program};
 use vrrpd_lab::private::DIR;
 use vrrpd_lab::{Conf, Inst, Lab, Node, Running, wait_until};
 
 use crate::support::SOON;
 use crate::{Ctx, Outcome, Test};
 
-/// It says so in other words, and ends without IPVS.
+/// Its log differs, and it exits without IPVS.
 const WORDS: &str = "does not check without IPVS";
 
 pub(crate) const TESTS: &[Test] = &[
@@ -35,23 +35,23 @@ fn mail(ctx: &Ctx) -> Outcome {
     }
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
-    let letters = format!("{DIR}/letters-{}", a.id());
+    let mails = format!("{DIR}/mails-{}", a.id());
     let script = format!("{DIR}/take-{}", a.id());
     fs::write(
         &script,
-        format!("#!/bin/sh\nprintf '%s ' \"$@\" >>{letters}\ncat >>{letters}\n"),
+        format!("#!/bin/sh\nprintf '%s ' \"$@\" >>{mails}\ncat >>{mails}\n"),
     )
     .expect("a script");
     let mut server = Command::new("msmtpd");
     server.args(["--port=2525", &format!("--command=sh {script} %F")]);
-    let _server = Foreign::of(&a, &mut server);
+    let _server = Program::of(&a, &mut server);
     let conf = Conf::of(&[Inst::new(51, 100, "10.0.0.100/24").line("smtp_alert")])
         .global("notification_email {\n a@example.org\n b@example.org\n }")
         .global("notification_email_from vrrp@example.org")
         .global("smtp_server 127.0.0.1 2525");
     let run = ctx.daemon.start(&a, &conf);
-    let text = || fs::read_to_string(&letters).unwrap_or_default();
-    wait_until(SOON, "the letter", || {
+    let text = || fs::read_to_string(&mails).unwrap_or_default();
+    wait_until(SOON, "the mail", || {
         text().contains("Entering MASTER state") && text().contains("owning VRRP VIPs")
     });
     let text = text();
@@ -72,7 +72,7 @@ struct Bench {
     _lab: Lab,
 }
 
-/// A director that checks a server in this way.
+/// A director with this check of one server.
 fn bench(ctx: &Ctx, check: &str) -> Bench {
     let lab = Lab::new();
     let director = lab.node("r1", &["10.0.0.1/24"]);
@@ -101,7 +101,7 @@ fn bench(ctx: &Ctx, check: &str) -> Bench {
 }
 
 impl Bench {
-    /// Nobody serves, somebody does, nobody does: each is noticed.
+    /// The server is absent, then present, then absent again: the check detects each change.
     fn comes_and_goes(&self, line: &str) {
         let count = |words: &str| self.run.log().matches(words).count();
         let (up, down) = (
@@ -111,7 +111,7 @@ impl Bench {
         wait_until(SOON, "nobody serves", || count(down) == 1);
         let before = count(up);
         for nth in 1..=2 {
-            let server = Foreign::start(&self.server, line);
+            let server = Program::start(&self.server, line);
             wait_until(SOON, "it serves", || count(up) == before + nth);
             drop(server);
             wait_until(SOON, "it is gone", || count(down) == 1 + nth);

@@ -1,4 +1,4 @@
-//! What several tests share: a pair of routers, and the sentences asserted about it.
+//! A pair of routers and assertions about it.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -8,13 +8,13 @@ use vrrpd_lab::{Capture, Conf, Daemon, Inst, Lab, MS, Node, Ns, Running, sleep_m
 
 use crate::Ctx;
 
-/// One tenth of a second between adverts unless a test says otherwise.
+/// Advertisement interval unless a test sets another.
 pub(crate) const INTERVAL: Ns = 100 * MS;
-/// Milliseconds after which a master that was killed does not go on where it was, at that interval.
-pub(crate) const FORGOTTEN: u64 = 400;
-/// The address two routers share.
+/// Milliseconds after which a killed master does not resume, at that interval.
+pub(crate) const RESUME_LIMIT_MS: u64 = 400;
+/// The virtual address.
 pub(crate) const VIP: &str = "10.0.0.100";
-/// Long enough for anything that should happen at once, on a busy machine.
+/// Limit for anything that should happen immediately, on a busy machine.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 pub(crate) fn ip(text: &str) -> IpAddr {
@@ -37,11 +37,11 @@ pub(crate) struct Pair {
     pub(crate) run_a: Running,
     pub(crate) run_b: Running,
     pub(crate) cap: Capture,
-    // Last, so that it goes after what lives in it.
+    // Last, so that it is dropped after what runs in it.
     pub(crate) lab: Lab,
 }
 
-/// The usual pair: `a` (200) master, `b` (100) backup, both with these further lines, settled.
+/// The usual pair: `a` (200) is master, `b` (100) backup, both with these further lines.
 pub(crate) fn pair(ctx: &Ctx, lines: &[&str]) -> Pair {
     pair_of(
         &ctx.daemon,
@@ -52,7 +52,7 @@ pub(crate) fn pair(ctx: &Ctx, lines: &[&str]) -> Pair {
     )
 }
 
-/// A settled pair: `strong` runs on `a` and is master, `weak` on `b` is backup.
+/// A pair: `strong` runs on `a` and is master, `weak` runs on `b` and is backup.
 pub(crate) fn pair_of(strong: &Daemon, ca: &Conf, weak: &Daemon, cb: &Conf, vip: &str) -> Pair {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24", "fd00::1/64"]);
@@ -81,10 +81,10 @@ pub(crate) fn pair_of(strong: &Daemon, ca: &Conf, weak: &Daemon, cb: &Conf, vip:
 }
 
 impl Pair {
-    /// Asserts that `b` advertises not before, and soon after, `expected` past the last advert of `a`,
-    /// and then has and announces `vip`.
+    /// Asserts that `b` sends its first advert when `expected` has passed after the last advert of `a`,
+    /// and that it then has and announces `vip`.
     #[track_caller]
-    pub(crate) fn taken_over(&self, vip: &str, expected: Ns, event: Ns) {
+    pub(crate) fn assert_takeover(&self, vip: &str, expected: Ns, event: Ns) {
         let (first, _) = self.cap.advert_of(&self.b, event, SOON);
         let last = self
             .cap
@@ -106,9 +106,9 @@ impl Pair {
         });
     }
 
-    /// Asserts that `a` is master again after `event` and `b` has fallen silent.
+    /// Asserts that `a` is master again after `event` and that `b` sends no more adverts.
     #[track_caller]
-    pub(crate) fn given_back(&self, vip: &str, event: Ns) {
+    pub(crate) fn assert_preempted(&self, vip: &str, event: Ns) {
         let (first, _) = self.cap.advert_of(&self.a, event, SOON);
         wait_until(SOON, "the stronger router has the address", || {
             self.a.has(vip)
@@ -125,10 +125,10 @@ impl Pair {
         );
     }
 
-    /// Asserts that `a` has been master without a break since `since`: it has the address, no advert
-    /// was late by more than `slack`, and `b` has said nothing.
+    /// Asserts that `a` has been master without interruption since `since`: it has the address, no advert
+    /// was late by more than `slack`, and `b` has sent none.
     #[track_caller]
-    pub(crate) fn undisturbed(&self, vip: &str, interval: Ns, slack: Ns, since: Ns) {
+    pub(crate) fn assert_undisturbed(&self, vip: &str, interval: Ns, slack: Ns, since: Ns) {
         let times: Vec<Ns> = self
             .cap
             .adverts(&self.a, 0, since)
@@ -154,8 +154,8 @@ impl Pair {
             "{} ms between two adverts",
             worst / MS
         );
-        let said = self.cap.adverts(&self.b, 0, since).len();
-        assert_eq!(said, 0, "the backup sent adverts");
+        let adverts = self.cap.adverts(&self.b, 0, since).len();
+        assert_eq!(adverts, 0, "the backup sent adverts");
         assert!(
             self.a.has(vip) && !self.b.has(vip),
             "the address stays where it is"

@@ -1,4 +1,4 @@
-//! Who is master, and how soon after the last one has gone.
+//! Elections: takeover times, preemption, and frozen routers.
 
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ pub(crate) const TESTS: &[Test] = &[
 fn kill9(ctx: &Ctx) -> Outcome {
     let mut p = pair(ctx, &[]);
     let at = p.run_a.kill9();
-    p.taken_over(VIP, down_interval(3, 100, INTERVAL), at);
+    p.assert_takeover(VIP, down_interval(3, 100, INTERVAL), at);
     assert!(
         p.a.has(VIP),
         "nobody removes the address of a killed daemon: the test's premise"
@@ -50,21 +50,21 @@ fn kill9(ctx: &Ctx) -> Outcome {
 fn link_down(ctx: &Ctx) -> Outcome {
     let p = pair(ctx, &[]);
     let at = now();
-    p.a.cable_out();
-    p.taken_over(VIP, down_interval(3, 100, INTERVAL), at);
+    p.a.carrier_down();
+    p.assert_takeover(VIP, down_interval(3, 100, INTERVAL), at);
     wait_until(SOON, "the old master gives the address up", || {
         !p.a.has(VIP)
     });
     let back = now();
-    p.a.cable_in();
-    p.given_back(VIP, back);
+    p.a.carrier_up();
+    p.assert_preempted(VIP, back);
     Outcome::Passed
 }
 
 fn term(ctx: &Ctx) -> Outcome {
     let mut p = pair(ctx, &[]);
     let at = p.run_a.term();
-    p.taken_over(VIP, skew(3, 100, INTERVAL), at);
+    p.assert_takeover(VIP, skew(3, 100, INTERVAL), at);
     let last = p
         .cap
         .adverts(&p.a, 51, at)
@@ -83,11 +83,11 @@ fn term(ctx: &Ctx) -> Outcome {
 fn preempts(ctx: &Ctx) -> Outcome {
     let mut p = pair(ctx, &[]);
     let at = p.run_a.term();
-    p.taken_over(VIP, skew(3, 100, INTERVAL), at);
+    p.assert_takeover(VIP, skew(3, 100, INTERVAL), at);
     p.run_a.wait_exit(SOON).expect("it ends");
     p.run_a = ctx.daemon.start(&p.a, &conf(200, &[]));
     let start = p.run_a.started;
-    p.given_back(VIP, start);
+    p.assert_preempted(VIP, start);
     let (first, _) = p.cap.advert_of(&p.a, start, SOON);
     let waited = first - start;
     let down = down_interval(3, 200, INTERVAL);
@@ -107,7 +107,7 @@ fn preempts(ctx: &Ctx) -> Outcome {
 fn nopreempt(ctx: &Ctx) -> Outcome {
     let mut p = pair(ctx, &["nopreempt"]);
     let at = p.run_a.term();
-    p.taken_over(VIP, skew(3, 100, INTERVAL), at);
+    p.assert_takeover(VIP, skew(3, 100, INTERVAL), at);
     p.run_a.wait_exit(SOON).expect("it ends");
     p.run_a = ctx.daemon.start(&p.a, &conf(200, &["nopreempt"]));
     let start = p.run_a.started;
@@ -120,7 +120,7 @@ fn nopreempt(ctx: &Ctx) -> Outcome {
         p.cap.adverts(&p.a, 51, start).is_empty(),
         "the stronger router stays silent"
     );
-    // It limits taking the address from a live master, not taking it over from a dead one.
+    // nopreempt prevents preemption of a live master, not a takeover from a dead one.
     p.run_b.kill9();
     wait_until(
         SOON,
@@ -133,11 +133,11 @@ fn nopreempt(ctx: &Ctx) -> Outcome {
 fn preempt_delay(ctx: &Ctx) -> Outcome {
     let mut p = pair(ctx, &["preempt_delay 1"]);
     let at = p.run_a.term();
-    p.taken_over(VIP, skew(3, 100, INTERVAL), at);
+    p.assert_takeover(VIP, skew(3, 100, INTERVAL), at);
     p.run_a.wait_exit(SOON).expect("it ends");
     p.run_a = ctx.daemon.start(&p.a, &conf(200, &["preempt_delay 1"]));
     let start = p.run_a.started;
-    p.given_back(VIP, start);
+    p.assert_preempted(VIP, start);
     let waited = p.cap.advert_of(&p.a, start, SOON).0 - start;
     assert!(
         waited >= 1000 * MS,
@@ -152,8 +152,8 @@ fn preempt_delay(ctx: &Ctx) -> Outcome {
     Outcome::Passed
 }
 
-/// Three nodes, each the master of one address and the backup of its neighbour's; VRRPv2 with
-/// passwords, one advert a second.
+/// Three nodes, each master of one address and backup of its neighbor's; VRRPv2 with
+/// passwords, one advert per second.
 fn ring(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let _cap = Capture::start(&lab);
@@ -182,7 +182,7 @@ fn ring(ctx: &Ctx) -> Outcome {
         .zip(&confs)
         .map(|(n, c)| ctx.daemon.start(n, c))
         .collect();
-    // holders[i]: which node has address i, if exactly one has.
+    // holders[i]: the node that has address i, if exactly one has it.
     let holders = || {
         vips.map(|v| {
             let with: Vec<usize> = (0..3).filter(|i| nodes[*i].has(v)).collect();
@@ -197,12 +197,12 @@ fn ring(ctx: &Ctx) -> Outcome {
     for stopped in 0..3 {
         running[stopped].term();
         running[stopped].wait_exit(SOON).expect("it ends");
-        let heir = (stopped + 1) % 3;
+        let successor = (stopped + 1) % 3;
         let mut want = own;
-        want[stopped] = Some(heir);
+        want[stopped] = Some(successor);
         wait_until(
             limit,
-            &format!("node {} inherits from node {}", heir + 1, stopped + 1),
+            &format!("node {} inherits from node {}", successor + 1, stopped + 1),
             || holders() == want,
         );
         running[stopped] = ctx.daemon.start(&nodes[stopped], &confs[stopped]);
@@ -211,7 +211,7 @@ fn ring(ctx: &Ctx) -> Outcome {
     Outcome::Passed
 }
 
-/// The adverts that prove the master alive wait in the socket; they must be read before the timer.
+/// The master's adverts are queued in the socket; they must be read before the down timer fires.
 fn frozen_backup(ctx: &Ctx) -> Outcome {
     let p = pair(ctx, &[]);
     let since = now();
@@ -221,7 +221,7 @@ fn frozen_backup(ctx: &Ctx) -> Outcome {
         p.run_b.thaw();
         sleep_ms(300);
     }
-    p.undisturbed(VIP, INTERVAL, 30 * MS, since);
+    p.assert_undisturbed(VIP, INTERVAL, 30 * MS, since);
     Outcome::Passed
 }
 
@@ -240,9 +240,9 @@ fn frozen_weak(ctx: &Ctx) -> Outcome {
         !p.b.has(VIP)
     });
     sleep_ms(1000);
-    let said = p.cap.adverts(&p.b, 51, thawed).len();
+    let adverts = p.cap.adverts(&p.b, 51, thawed).len();
     assert_eq!(
-        said, 0,
+        adverts, 0,
         "the thawed router advertised before it had listened"
     );
     Outcome::Passed
@@ -252,7 +252,7 @@ fn frozen_strong(ctx: &Ctx) -> Outcome {
     let p = pair(ctx, &[]);
     for _ in 0..3 {
         let at = p.run_a.freeze();
-        p.taken_over(VIP, down_interval(3, 100, INTERVAL), at);
+        p.assert_takeover(VIP, down_interval(3, 100, INTERVAL), at);
         sleep_ms(1000);
         let thawed = p.run_a.thaw();
         let (first, _) = p.cap.advert_of(&p.a, thawed, SOON);

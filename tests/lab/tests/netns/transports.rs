@@ -1,4 +1,4 @@
-//! The same pair over every transport, and both ways of talking with Debian's keepalived.
+//! Failover over every transport, between vrrpd routers and with Debian's keepalived as either router.
 
 use vrrpd_lab::{Conf, Inst, Kind, MS, Ns, down_interval, skew};
 
@@ -39,7 +39,7 @@ pub(crate) const TESTS: &[Test] = &[
 
 const UNSIGNED: &str = "has no auth_hmac before 2.4";
 
-/// A way to talk: configurations of the strong and the weak router, and what to expect of it.
+/// A transport: configurations of both routers, and the expected timing.
 struct Way {
     strong: Conf,
     weak: Conf,
@@ -150,21 +150,21 @@ fn signed(vip: &str, lines: &str) -> [Conf; 2] {
     [200, 100].map(|p| Conf::of(&[Inst::new(7, p, vip).signed(lines)]))
 }
 
-/// The strong one is killed, the weak one takes over on time; the strong one returns and pre-empts,
-/// then resigns, and the weak one follows within the skew time.
+/// The stronger router is killed and the weaker takes over on time; the stronger returns and preempts,
+/// then resigns, and the weaker takes over within the skew time.
 fn play(w: &Way, strong: &vrrpd_lab::Daemon, weak: &vrrpd_lab::Daemon) -> Outcome {
     let mut p = pair_of(strong, &w.strong, weak, &w.weak, w.vip);
     let at = p.run_a.kill9();
-    p.a.cable_out();
-    p.taken_over(w.vip, down_interval(w.version, 100, w.interval), at);
-    p.a.unplug();
-    p.a.plug_in();
+    p.a.carrier_down();
+    p.assert_takeover(w.vip, down_interval(w.version, 100, w.interval), at);
+    p.a.delete_interface();
+    p.a.add_interface();
     p.a.addr_add("10.0.0.1/24");
     p.a.addr_add("fd00::1/64");
     p.run_a = strong.start(&p.a, &w.strong);
-    p.given_back(w.vip, p.run_a.started);
+    p.assert_preempted(w.vip, p.run_a.started);
     let at = p.run_a.term();
-    p.taken_over(w.vip, skew(w.version, 100, w.interval), at);
+    p.assert_takeover(w.vip, skew(w.version, 100, w.interval), at);
     p.run_a.wait_exit(SOON).expect("it ends");
 
     for (node, to, priority) in [(&p.a, w.to[0], 200), (&p.b, w.to[1], 100)] {
@@ -206,7 +206,7 @@ fn unicast6_alone(c: &Ctx) -> Outcome {
     play(&unicast6(), &c.daemon, &c.daemon)
 }
 
-/// With keepalived on one side; skipped if it is not installed.
+/// With keepalived as one of the routers; skipped if it is not installed.
 fn with_other(c: &Ctx, w: &Way, we_are_strong: bool) -> Outcome {
     if !c.keepalived.available() {
         return Outcome::Skipped("keepalived is not installed".into());

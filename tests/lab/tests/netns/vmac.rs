@@ -1,4 +1,4 @@
-//! `use_vmac`: the virtual router has an Ethernet address of its own, and takes it along.
+//! `use_vmac`: the virtual router MAC address moves with the virtual addresses.
 
 use std::fs;
 use std::time::Duration;
@@ -7,11 +7,11 @@ use vrrpd_lab::{
     Capture, Conf, Daemon, Frame, Inst, Lab, Node, Ns, Running, now, sleep_ms, wait_until,
 };
 
-use crate::filter::answers_at;
-use crate::support::{FORGOTTEN, SOON, VIP};
+use crate::no_accept::answers_at;
+use crate::support::{RESUME_LIMIT_MS, SOON, VIP};
 use crate::{Ctx, Outcome, Test};
 
-/// Its questions for neighbors name the virtual address as the sender's, with the real Ethernet address.
+/// Its ARP requests have the virtual IP address and the real MAC address as sender.
 const ASKS: &str = "tells neighbors the real address when it asks them for theirs";
 
 pub(crate) const TESTS: &[Test] = &[
@@ -49,7 +49,7 @@ pub(crate) const TESTS: &[Test] = &[
     ),
 ];
 
-/// That of virtual router 51.
+/// The virtual router MAC address of VRID 51.
 const VMAC: [u8; 6] = [0, 0, 0x5e, 0, 1, 51];
 const VMAC6: [u8; 6] = [0, 0, 0x5e, 0, 2, 51];
 const VIP6: &str = "fd00::100";
@@ -82,12 +82,12 @@ fn is_there(node: &Node, dev: &str) -> bool {
     node.ip("-o link show").contains(&format!(" {dev}@"))
 }
 
-/// Sender of a frame.
+/// Source MAC address of a frame.
 fn sender(frame: &Frame) -> [u8; 6] {
     frame.raw[6..12].try_into().expect("a frame")
 }
 
-/// The Ethernet address the client knows for `addr`, after it has asked.
+/// The MAC address in the client's neighbor table for `addr`, after resolving it.
 fn known(client: &Node, addr: &str) -> String {
     answers_at(client, addr);
     let line = client.ip(&format!("neigh show {addr} dev eth0"));
@@ -105,7 +105,7 @@ struct Pair {
     lab: Lab,
 }
 
-/// A settled pair, `a` master on its interface `dev`, and a client.
+/// A pair with `a` as master on its interface `dev`, and a client.
 fn pair(strong: &Daemon, ca: &Conf, weak: &Daemon, cb: &Conf, dev: &str, vip: &str) -> Pair {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24", "fd00::1/64"]);
@@ -143,7 +143,7 @@ fn ours(ctx: &Ctx) -> Pair {
 }
 
 impl Pair {
-    /// All frames with these properties came from `mac`, and there are some.
+    /// Asserts that frames with these properties exist and that all came from `mac`.
     #[track_caller]
     fn all_from(&self, what: &str, mac: [u8; 6], since: Ns, pick: impl Fn(&Frame) -> bool) {
         let frames = self.cap.since(since);
@@ -163,14 +163,14 @@ fn carries(ctx: &Ctx) -> Outcome {
         "its real one"
     );
     p.all_from("advert", VMAC, 0, |f| f.advert().is_some());
-    // Not one was lost on an interface that was not ready for it.
+    // None was dropped by an interface that was not ready.
     assert!(!p.run_a.log().contains("not sent"));
     p.all_from("announcement", VMAC, 0, |f| {
         f.announces() == Some(crate::support::ip(VIP))
     });
     let (_, advert) = p.cap.advert_of(&p.a, 0, SOON);
     assert_eq!(advert.from, crate::support::ip("10.0.0.1"));
-    // The router asks for the client on behalf of the virtual address.
+    // The router resolves the client with the virtual address as sender.
     p.a.ip("neigh flush all");
     let send = || {
         let socket = std::net::UdpSocket::bind((VIP, 0))?;
@@ -179,7 +179,7 @@ fn carries(ctx: &Ctx) -> Outcome {
     p.a.inside(send).expect("a packet from the virtual address");
     sleep_ms(50);
     assert_eq!(known(&p.client, VIP), text(VMAC));
-    // Whoever asks the router itself is never told the virtual address, nor the other way round.
+    // ARP replies for the router's own address have the real MAC address, those for the VIP the virtual one.
     for _ in 0..5 {
         p.client.ip("neigh flush dev eth0");
         assert_eq!(known(&p.client, VIP), text(VMAC));
@@ -214,8 +214,8 @@ fn failover(ctx: &Ctx) -> Outcome {
     let mut p = ours(ctx);
     assert_eq!(known(&p.client, VIP), text(VMAC));
     let at = p.run_a.kill9();
-    // What a dead router leaves behind would answer too.
-    p.a.unplug();
+    // The interface that a dead router leaves would answer as well.
+    p.a.delete_interface();
     p.cap.advert_of(&p.b, at, SOON);
     wait_until(SOON, "the other has the address", || {
         has(&p.b, "vrrp.51", VIP)
@@ -223,7 +223,7 @@ fn failover(ctx: &Ctx) -> Outcome {
     assert_eq!(known(&p.client, VIP), text(VMAC), "nothing to learn");
     assert!(answers_at(&p.client, VIP), "and it answers");
     p.all_from("advert of the new master", VMAC, at, |f| {
-        f.advert().is_some() && *f.leg == *p.b.name
+        f.advert().is_some() && *f.node == *p.b.name
     });
     Outcome::Passed
 }
@@ -240,7 +240,7 @@ fn backup_is_silent(ctx: &Ctx) -> Outcome {
     let since = now() + 100_000_000;
     sleep_ms(1500);
     let frames = p.cap.since(since);
-    let wrong = |f: &&Frame| *f.leg == *p.b.name && sender(f) == VMAC;
+    let wrong = |f: &&Frame| *f.node == *p.b.name && sender(f) == VMAC;
     assert_eq!(frames.iter().filter(wrong).count(), 0);
     Outcome::Passed
 }
@@ -251,7 +251,7 @@ fn two(ctx: &Ctx) -> Outcome {
     let conf = Conf::of(&[
         inst(51, "10.0.0.100/24"),
         inst(52, "10.0.0.101/24"),
-        // The configuration names an instance after its VRID, which these two have in common.
+        // `Conf` names an instance after its VRID, which these two share.
         six.line("use_vmac"),
     ]);
     let conf = conf
@@ -310,13 +310,13 @@ fn carrier(ctx: &Ctx) -> Outcome {
     let p = ours(ctx);
     for _ in 0..2 {
         let at = now();
-        p.a.cable_out();
+        p.a.carrier_down();
         p.cap.advert_of(&p.b, at, SOON);
         wait_until(SOON, "the address moves", || {
             has(&p.b, "vrrp.51", VIP) && !has(&p.a, "vrrp.51", VIP)
         });
         let back = now();
-        p.a.cable_in();
+        p.a.carrier_up();
         p.cap.advert_of(&p.a, back, SOON);
         wait_until(SOON, "the address comes back", || {
             has(&p.a, "vrrp.51", VIP) && !has(&p.b, "vrrp.51", VIP)
@@ -330,11 +330,11 @@ fn carrier(ctx: &Ctx) -> Outcome {
 fn recreated(ctx: &Ctx) -> Outcome {
     let p = ours(ctx);
     let at = now();
-    p.a.unplug();
+    p.a.delete_interface();
     assert!(!is_there(&p.a, "vrrp.51"), "gone with what it sat upon");
     p.cap.advert_of(&p.b, at, SOON);
     let back = now();
-    p.a.plug_in();
+    p.a.add_interface();
     p.a.addr_add("10.0.0.1/24");
     p.cap.advert_of(&p.a, back, SOON);
     wait_until(SOON, "the address comes back", || {
@@ -342,7 +342,7 @@ fn recreated(ctx: &Ctx) -> Outcome {
     });
     assert!(answers_at(&p.client, VIP));
     assert_eq!(known(&p.client, VIP), text(VMAC));
-    // Somebody removes the macvlan alone.
+    // Only the macvlan is removed externally.
     let at = now();
     p.a.ip("link del vrrp.51");
     wait_until(SOON, "it is made again", || has(&p.a, "vrrp.51", VIP));
@@ -361,7 +361,7 @@ fn leftover(ctx: &Ctx) -> Outcome {
     let mut run = ctx.daemon.start(&a, &conf(200));
     wait_until(SOON, "master", || has(&a, "vrrp.51", VIP));
     run.kill9();
-    sleep_ms(FORGOTTEN);
+    sleep_ms(RESUME_LIMIT_MS);
     let before = a.ip("-o link show vrrp.51");
     let mut run = ctx.daemon.start(&a, &conf(100));
     sleep_ms(100);
@@ -371,7 +371,7 @@ fn leftover(ctx: &Ctx) -> Outcome {
     assert_eq!(number(&a.ip("-o link show vrrp.51")), number(&before));
     assert_eq!(known(&client, VIP), text(VMAC));
     run.kill9();
-    // The name, but not the address: it is made anew.
+    // Same name, other address: it is recreated.
     let inst = Inst::new(51, 200, "10.0.0.100/24").line("use_vmac vrrp.51 2:0:0:0:7");
     let mut run = ctx.daemon.start(&a, &Conf::of(&[inst]));
     wait_until(SOON, "master with another", || {
@@ -383,21 +383,21 @@ fn leftover(ctx: &Ctx) -> Outcome {
     Outcome::Passed
 }
 
-/// Both are master, then hear each other: the frames of either carry the other's own address.
+/// Both are master, then receive each other's adverts: the source MAC address of a frame is the receiver's own.
 fn second_master(ctx: &Ctx) -> Outcome {
     let p = ours(ctx);
-    p.b.cable_out();
+    p.b.carrier_down();
     sleep_ms(200);
-    p.b.cable_in();
-    p.a.cable_out();
+    p.b.carrier_up();
+    p.a.carrier_down();
     let at = now();
     p.cap.advert_of(&p.b, at, SOON);
-    // b is master. a alone on its own segment would be too; its carrier is back before it notices.
-    p.a.cable_in();
+    // b is master. a, alone on its segment, would become master too, but its carrier returns before.
+    p.a.carrier_up();
     wait_until(SOON, "the stronger has it, alone", || {
         has(&p.a, "vrrp.51", VIP) && !has(&p.b, "vrrp.51", VIP)
     });
-    // A partition in the middle: frames of a are lost for a while.
+    // A partition: frames of a are lost for a while.
     p.lab.switch().ip("link set dev r1 nomaster");
     let at = now();
     p.cap.advert_of(&p.b, at, SOON);
@@ -406,7 +406,7 @@ fn second_master(ctx: &Ctx) -> Outcome {
     wait_until(SOON, "the weaker hears the stronger", || {
         !has(&p.b, "vrrp.51", VIP)
     });
-    // And the other way round: the master hears one that has become stronger.
+    // The other direction: the master receives an advert with higher priority.
     p.lab.switch().ip("link set dev r1 nomaster");
     wait_until(SOON, "two masters again", || has(&p.b, "vrrp.51", VIP));
     if ctx.daemon != Daemon::Keepalived {
@@ -459,12 +459,12 @@ fn no_accept(ctx: &Ctx) -> Outcome {
         assert!(!answers_at(&client, vip), "{vip}");
         assert_eq!(known(&client, vip), text(mac), "{vip}");
         run.kill9();
-        node.unplug();
+        node.delete_interface();
     }
     Outcome::Passed
 }
 
-/// A router that forwards on these two interfaces only, and insists on the same way back.
+/// A router that forwards on these two interfaces only, with strict reverse path filtering.
 fn routes(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
@@ -504,7 +504,7 @@ fn interop(
 ) -> Outcome {
     let mut p = pair(strong, &conf(200), weak, &conf(100), "vrrp.51", vip);
     for node in [&p.a, &p.b] {
-        // Without it keepalived asks for neighbors with the virtual address and the real Ethernet address.
+        // Without it keepalived sends ARP requests with the virtual IP address and the real MAC address.
         node.sysctl("net.ipv4.conf.all.arp_announce", "2");
     }
     wait_until(SOON, "it answers", || answers_at(&p.client, vip));

@@ -1,4 +1,4 @@
-//! What we send, judged by tshark: an encoder that agrees only with its own decoder proves nothing.
+//! Packets that vrrpd sends, decoded by tshark: an encoder tested with its own decoder proves little.
 
 use std::process::Command;
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub(crate) const TESTS: &[Test] = &[
         .keepalived_fails("has no v3_checksum_as_v2"),
 ];
 
-/// Becomes master, resigns; gives the path of what it sent.
+/// Becomes master and resigns; returns the path of the capture.
 fn record(ctx: &Ctx, conf: &Conf, vip: &str, name: &str) -> String {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24", "fd00::1/64"]);
@@ -73,8 +73,8 @@ fn installed() -> bool {
         .is_ok_and(|o| o.status.success())
 }
 
-/// No frame is malformed, has a bad checksum or earns a warning; the fields of all adverts but the
-/// farewell are as `want`, and there are announcements as `announce` says.
+/// Asserts that no frame is malformed, has a bad checksum or a warning, that the fields of all adverts but the
+/// resignation are as in `want`, and that announcements match `announce`.
 fn judge(path: &str, more: &[&str], fields: &[&str], want: &[&str], announce: &str) -> Outcome {
     let bad = "_ws.malformed or _ws.short or (_ws.expert.severity >= 0x600000) \
                or vrrp.checksum.status == 0 or ip.checksum.status == 0";

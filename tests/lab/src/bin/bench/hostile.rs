@@ -211,7 +211,7 @@ pub(crate) fn forged(b: &Bench) -> Vec<Row> {
 
 fn one_attack(daemon: &Daemon, rate: u32, ms: u64) -> [i64; 4] {
     let p = pair(daemon);
-    let evil = p.lab.node("evil", &["10.0.0.66/24"]);
+    let attacker = p.lab.node("attacker", &["10.0.0.66/24"]);
     let ip = |a: &str| a.parse().expect("an address");
     let target = Target {
         from: ip("10.0.0.66"),
@@ -223,13 +223,13 @@ fn one_attack(daemon: &Daemon, rate: u32, ms: u64) -> [i64; 4] {
     };
     let frames = all_kinds(&target)
         .iter()
-        .map(|(_, k)| k.frame(evil.mac()))
+        .map(|(_, k)| k.frame(attacker.mac()))
         .collect();
     let pids = p.run_a.pids();
     sleep_ms(300);
     let (rss, logged) = (process::memory(&pids).rss, p.run_a.log_len());
     let since = now();
-    let stream = Stream::start(&evil, frames, rate);
+    let stream = Stream::start(&attacker, frames, rate);
     sleep_ms(ms);
     let (late, intruded) = p.disturbance(since);
     drop(stream);

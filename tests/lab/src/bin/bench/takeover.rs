@@ -62,7 +62,7 @@ impl Pair {
         let garp = self
             .cap
             .wait(killed, SOON, |f| {
-                (*f.leg == *self.b.name && f.announces().is_some()).then_some(f.at)
+                (*f.node == *self.b.name && f.announces().is_some()).then_some(f.at)
             })
             .expect("a gratuitous ARP");
         let last = self

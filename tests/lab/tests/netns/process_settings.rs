@@ -1,4 +1,4 @@
-//! How the process runs, seen from outside; the first script and the last one.
+//! Scheduling, memory locking and namespace of the process; startup_script and shutdown_script.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -9,7 +9,7 @@ use vrrpd_lab::{Conf, Inst, Lab, MS, Node, Running, noise, now, wait_until};
 use crate::support::{SOON, VIP};
 use crate::{Ctx, Outcome, Test};
 
-/// It runs as several processes, or has other names.
+/// It runs as several processes, or its keywords differ.
 const NOT_COMPARED: &str = "runs as several processes";
 
 pub(crate) const TESTS: &[Test] = &[
@@ -82,7 +82,7 @@ fn as_configured(ctx: &Ctx) -> Outcome {
         "{locked}: {log}"
     );
 
-    // All of it can be taken back.
+    // A reload reverts all of it.
     run.reload(&conf().text());
     assert_eq!(status(&run, "Umask"), "0177");
     assert_eq!(status(&run, "Name"), "vrrpd");
@@ -136,7 +136,7 @@ fn namespace(ctx: &Ctx) -> Outcome {
     assert!(run.wait_exit(SOON).expect("it ends").success());
     assert!(!inside.has(VIP));
 
-    // The command line counts more.
+    // The command line takes precedence.
     let other = ["-n", "-l", "-f", &file, "-s", outside.id()];
     let _run = ctx.daemon.start_args(&inside, &other);
     wait_until(SOON, "it is master out there", || outside.has(VIP));
@@ -149,15 +149,15 @@ fn no_namespace(ctx: &Ctx) -> Outcome {
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let text = conf().top("net_namespace nowhere").text();
     let mut run = ctx.daemon.start_text(&a, &text, &[]);
-    let end = run.wait_exit(SOON).expect("it ends by itself");
-    assert_eq!(end.code(), Some(1));
-    let said = run.log();
-    assert!(said.contains("no network namespace nowhere"), "{said}");
+    let status = run.wait_exit(SOON).expect("it ends by itself");
+    assert_eq!(status.code(), Some(1));
+    let output = run.log();
+    assert!(output.contains("no network namespace nowhere"), "{output}");
     assert!(!a.has(VIP), "it does not run in another one instead");
     Outcome::Passed
 }
 
-/// A script in a directory of its own; what it echoes goes to the file beside it.
+/// A script in a directory of its own; its output goes to a file beside it.
 struct Script {
     path: PathBuf,
     out: PathBuf,
@@ -174,61 +174,61 @@ impl Script {
         Script { path, out }
     }
 
-    fn said(&self) -> String {
+    fn output(&self) -> String {
         fs::read_to_string(&self.out).unwrap_or_default()
     }
 }
 
-fn with(begin: &Path, end: &Path) -> Conf {
+fn with(startup: &Path, shutdown: &Path) -> Conf {
     conf()
         .global("script_user root")
-        .global(&format!("startup_script {}", begin.display()))
-        .global(&format!("shutdown_script {}", end.display()))
+        .global(&format!("startup_script {}", startup.display()))
+        .global(&format!("shutdown_script {}", shutdown.display()))
 }
 
-/// Says who runs it and whether the address is there.
+/// Prints the user and whether the address is installed.
 const LOOK: &str = "echo $0 $(ip addr show | grep -c 10.0.0.100)";
 
 fn scripts(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
-    let begin = Script::new(&a, "begin", &format!("{LOOK}; sleep 0.5; {LOOK}"));
-    let end = Script::new(&a, "end", LOOK);
+    let startup = Script::new(&a, "startup", &format!("{LOOK}; sleep 0.5; {LOOK}"));
+    let shutdown = Script::new(&a, "end", LOOK);
     let mut run = ctx
         .daemon
-        .start_text(&a, &with(&begin.path, &end.path).text(), &[]);
+        .start_text(&a, &with(&startup.path, &shutdown.path).text(), &[]);
     wait_until(SOON, "it is master", || a.has(VIP));
-    let line = format!("{} 0\n", begin.path.display());
+    let line = format!("{} 0\n", startup.path.display());
     assert_eq!(
-        begin.said(),
+        startup.output(),
         line.repeat(2),
         "waited for, and before the address"
     );
-    assert_eq!(end.said(), "");
+    assert_eq!(shutdown.output(), "");
     run.term();
     assert!(run.wait_exit(SOON).expect("it ends").success());
     assert_eq!(
-        end.said(),
-        format!("{} 0\n", end.path.display()),
+        shutdown.output(),
+        format!("{} 0\n", shutdown.path.display()),
         "after the address"
     );
-    assert_eq!(begin.said(), line.repeat(2), "once");
+    assert_eq!(startup.output(), line.repeat(2), "once");
     Outcome::Passed
 }
 
 fn too_long(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
-    let begin = Script::new(&a, "begin", "echo $$; sleep 60");
-    let end = Script::new(&a, "end", "trap '' TERM; echo $$; sleep 60; sleep 60");
-    let text = with(&begin.path, &end.path)
+    let startup = Script::new(&a, "startup", "echo $$; sleep 60");
+    let shutdown = Script::new(&a, "end", "trap '' TERM; echo $$; sleep 60; sleep 60");
+    let text = with(&startup.path, &shutdown.path)
         .global("startup_script_timeout 1")
         .global("shutdown_script_timeout 1")
         .text();
     let mut run = ctx.daemon.start_text(&a, &text, &[]);
     wait_until(SOON, "it goes on without", || a.has(VIP));
     assert!(run.log().contains("startup_script takes too long"));
-    assert!(gone(&begin), "the script was ended");
+    assert!(gone(&startup), "the script was ended");
     let at = run.term();
     assert!(run.wait_exit(SOON).expect("it ends").success());
     let took = (now() - at) / MS;
@@ -237,14 +237,14 @@ fn too_long(ctx: &Ctx) -> Outcome {
         (2900..longest).contains(&took),
         "one second and two of grace: {took} ms"
     );
-    assert!(gone(&end), "killed, for it did not listen");
+    assert!(gone(&shutdown), "killed, for it did not listen");
     Outcome::Passed
 }
 
-/// Whether the process that the script said it is has ended, and its group with it.
+/// Whether the process whose pid the script printed has ended, and its process group with it.
 fn gone(script: &Script) -> bool {
-    let said = script.said();
-    let group = said.trim();
+    let output = script.output();
+    let group = output.trim();
     let runs = |entry: fs::DirEntry| {
         let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
         let words = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
@@ -258,17 +258,17 @@ fn gone(script: &Script) -> bool {
 fn stopped_early(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
-    let begin = Script::new(&a, "begin", "echo $$; sleep 60");
-    let end = Script::new(&a, "end", "echo end");
+    let startup = Script::new(&a, "startup", "echo $$; sleep 60");
+    let shutdown = Script::new(&a, "end", "echo end");
     let mut run = ctx
         .daemon
-        .start_text(&a, &with(&begin.path, &end.path).text(), &[]);
-    wait_until(SOON, "the script runs", || !begin.said().is_empty());
+        .start_text(&a, &with(&startup.path, &shutdown.path).text(), &[]);
+    wait_until(SOON, "the script runs", || !startup.output().is_empty());
     let at = run.term();
     assert!(run.wait_exit(SOON).expect("it ends").success());
     assert!(now() - at < 1500 * MS + noise::since(at), "at once");
-    assert!(gone(&begin));
-    assert_eq!(end.said(), "end\n", "what was begun is undone");
+    assert!(gone(&startup));
+    assert_eq!(shutdown.output(), "end\n", "what was begun is undone");
     assert!(!a.has(VIP));
     Outcome::Passed
 }
@@ -281,7 +281,7 @@ fn startup_delay(ctx: &Ctx) -> Outcome {
     let run = ctx.daemon.start_text(&a, &text, &[]);
     let (first, _) = cap.advert_of(&a, 0, SOON);
     let took = (first - run.started) / MS;
-    // The delay, and then the down interval of 0.3 s and a bit.
+    // The delay and the down interval, which is a little more than 0.3 s.
     assert!((1750..2600).contains(&took), "{took} ms");
     Outcome::Passed
 }

@@ -19,11 +19,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use vrrpd_lab::peers::{Foreign, find};
+use vrrpd_lab::peers::{Program, find};
 use vrrpd_lab::private::DIR;
 use vrrpd_lab::{Node, wait_for};
 
-use crate::farm::{FAR, Farm, SOON, VIP, table};
+use crate::network::{FAR, Network, SOON, VIP, table};
 use crate::{Ctx, Outcome, Test};
 
 pub(crate) const TESTS: &[Test] = &[Test::new(
@@ -106,18 +106,18 @@ pub(crate) fn conf(service: &str, server: &str) -> String {
 /// What `rs1` is asked for.
 pub(crate) struct Clinic {
     node: Node,
-    web: Option<Foreign>,
-    programs: Vec<Foreign>,
+    web: Option<Program>,
+    programs: Vec<Program>,
     echo: Option<Arc<AtomicBool>>,
 }
 
 impl Clinic {
     /// Everything is ill. `Err`: what is missing.
-    pub(crate) fn new(farm: &Farm) -> Result<Self, String> {
+    pub(crate) fn new(network: &Network) -> Result<Self, String> {
         if let Some(missing) = PROGRAMS.iter().find(|name| find(name).is_none()) {
             return Err(format!("there is no {missing}"));
         }
-        let node = farm.servers[0].node.clone();
+        let node = network.servers[0].node.clone();
         let pages = format!("{DIR}/kinds.pages");
         fs::create_dir_all(&pages).expect("a folder");
         let script = format!("{DIR}/kinds.sh");
@@ -128,7 +128,7 @@ impl Clinic {
         .expect("a file");
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("a file");
         certify(&node);
-        let web = Foreign::start(&node, &format!("busybox httpd -f -p 81 -h {pages}"));
+        let web = Program::start(&node, &format!("busybox httpd -f -p 81 -h {pages}"));
         let mut clinic = Self {
             node,
             web: Some(web),
@@ -167,7 +167,7 @@ impl Clinic {
                 .into(),
         ]
         .iter()
-        .map(|line| Foreign::start(&self.node, line))
+        .map(|line| Program::start(&self.node, line))
         .collect();
         self.echo = Some(echo(&self.node));
         // Programs take their time to begin; dnsmasq listens for TCP, too.
@@ -227,9 +227,9 @@ fn echo(node: &Node) -> Arc<AtomicBool> {
 }
 
 /// The destinations of each service, by port.
-pub(crate) fn services(farm: &Farm) -> BTreeMap<u16, Vec<String>> {
+pub(crate) fn services(network: &Network) -> BTreeMap<u16, Vec<String>> {
     let mut all: BTreeMap<u16, Vec<String>> = ports().map(|port| (port, Vec::new())).collect();
-    for line in table(&farm.director).lines() {
+    for line in table(&network.director).lines() {
         // -a -t 10.0.0.100:9001 -r 10.0.0.11:80 -m -w 1
         let words: Vec<&str> = line.split_whitespace().collect();
         if let ["-a", "-t", service, "-r", server, "-m", "-w", weight] = words[..]
@@ -254,12 +254,12 @@ fn expected(well: bool) -> BTreeMap<u16, Vec<String>> {
 
 /// Waits until every service has what it should.
 #[track_caller]
-pub(crate) fn until(farm: &Farm, well: bool) {
+pub(crate) fn until(network: &Network, well: bool) {
     let want = expected(well);
-    if wait_for(SOON, || (services(farm) == want).then_some(())).is_some() {
+    if wait_for(SOON, || (services(network) == want).then_some(())).is_some() {
         return;
     }
-    let got = services(farm);
+    let got = services(network);
     let wrong = KINDS.iter().zip(&got).zip(&want);
     let wrong: Vec<String> = wrong
         .filter(|((_, got), want)| got != want)
@@ -273,10 +273,10 @@ pub(crate) fn until(farm: &Farm, well: bool) {
 }
 
 /// Asks every service once for each share.
-fn ask_all(farm: &Farm, well: bool) {
+fn ask_all(network: &Network, well: bool) {
     for (port, (what, _)) in ports().zip(KINDS) {
         let shares = if port == SCRIPT_PORT { 4 } else { 2 };
-        let answers = farm.answers(FAR, &format!("{VIP}:{port}"), shares);
+        let answers = network.answers(FAR, &format!("{VIP}:{port}"), shares);
         let want: BTreeMap<String, usize> = match well {
             true => [("rs1".into(), shares - 1), ("rs2".into(), 1)].into(),
             false => [("rs2".into(), shares)].into(),
@@ -286,20 +286,20 @@ fn ask_all(farm: &Farm, well: bool) {
 }
 
 fn every_kind(ctx: &Ctx) -> Outcome {
-    let farm = Farm::borrow();
-    let mut clinic = match Clinic::new(&farm) {
+    let network = Network::borrow();
+    let mut clinic = match Clinic::new(&network) {
         Ok(clinic) => clinic,
         Err(why) => return Outcome::Skipped(why),
     };
-    let _run = farm.run(ctx, &conf("", ""));
+    let _run = network.run(ctx, &conf("", ""));
     // The first result counts at once.
-    until(&farm, false);
-    ask_all(&farm, false);
+    until(&network, false);
+    ask_all(&network, false);
     clinic.recover();
-    until(&farm, true);
-    ask_all(&farm, true);
+    until(&network, true);
+    ask_all(&network, true);
     clinic.fall_ill();
-    until(&farm, false);
-    ask_all(&farm, false);
+    until(&network, false);
+    ask_all(&network, false);
     Outcome::Passed
 }

@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
-use vrrpd_lab::peers::Post;
+use vrrpd_lab::peers::MailServer;
 use vrrpd_lab::private::DIR;
 use vrrpd_lab::{Daemon, sleep_ms, wait_for, wait_until};
 
-use crate::checks::Told;
-use crate::farm::{Farm, SOON, table};
-use crate::kinds::{self, Clinic};
+use crate::checkers::{self, Clinic};
+use crate::checks::Notified;
+use crate::network::{Network, SOON, table};
 use crate::{Ctx, Outcome, Test};
 
 pub(crate) const TESTS: &[Test] = &[Test::new("notifications_match_keepalived", same)];
@@ -107,18 +107,18 @@ fn differences(what: &str, a: &[String], b: &[String]) -> String {
 }
 
 /// All that is told.
-struct Ears {
+struct Recorder {
     fifo: File,
     path: String,
     half: String,
-    scripts: Told,
+    scripts: Notified,
     seen: usize,
-    post: Post,
+    mail_server: MailServer,
 }
 
-impl Ears {
-    fn new(farm: &Farm) -> Self {
-        let path = format!("{DIR}/told.fifo");
+impl Recorder {
+    fn new(network: &Network) -> Self {
+        let path = format!("{DIR}/notify.fifo");
         let _ = fs::remove_file(&path);
         mkfifo(path.as_str(), Mode::from_bits_truncate(0o600)).expect("a FIFO");
         let mut options = OpenOptions::new();
@@ -128,9 +128,9 @@ impl Ears {
             fifo: options.open(&path).expect("a FIFO"),
             path,
             half: String::new(),
-            scripts: Told::new(),
+            scripts: Notified::new(),
             seen: 0,
-            post: Post::open(&farm.director),
+            mail_server: MailServer::open(&network.director),
         }
     }
 
@@ -151,15 +151,15 @@ impl Ears {
     }
 
     /// Letters so far, sorted.
-    fn letters(&self) -> Vec<String> {
-        let mut letters: Vec<String> = self
-            .post
-            .letters()
+    fn mails(&self) -> Vec<String> {
+        let mut mails: Vec<String> = self
+            .mail_server
+            .mails()
             .iter()
             .map(|text| essence(text))
             .collect();
-        letters.sort();
-        letters
+        mails.sort();
+        mails
     }
 }
 
@@ -185,30 +185,30 @@ fn essence(text: &str) -> String {
 }
 
 /// Letters that only we write: those of a `FILE_CHECK`, which it forgets, and the last ones, for which it ends too early.
-fn is_ours_alone(letter: &str) -> bool {
-    letter.contains("Realserver [10.0.0.11]:tcp:80 of virtual server [10.0.0.100]:tcp:9008")
-        || letter.contains("=> Shutting down <=")
+fn is_ours_alone(mail: &str) -> bool {
+    mail.contains("Realserver [10.0.0.11]:tcp:80 of virtual server [10.0.0.100]:tcp:9008")
+        || mail.contains("=> Shutting down <=")
 }
 
 /// The letter that only keepalived writes: at the first result of a `misc_dynamic`, though it changes nothing.
-fn is_theirs_alone(letter: &str) -> bool {
-    letter.contains("[10.0.0.100]:tcp:9009 - UP")
-        && letter.contains("=> MISC CHECK succeeded on service <=")
+fn is_theirs_alone(mail: &str) -> bool {
+    mail.contains("[10.0.0.100]:tcp:9009 - UP")
+        && mail.contains("=> MISC CHECK succeeded on service <=")
 }
 
 /// Whoever is too slow on a busy machine is asked again.
 const CHECK: &str = "TCP_CHECK {\n connect_timeout 4\n retry 1\n delay_before_retry 0.3\n }";
 
-fn conf(ears: &Ears) -> String {
-    let tell = &ears.scripts.path;
+fn conf(recorder: &Recorder) -> String {
+    let script = &recorder.scripts.path;
     let quorum =
-        format!("quorum_up \"{tell} PORT enough\" root\n quorum_down \"{tell} PORT few\" root");
+        format!("quorum_up \"{script} PORT enough\" root\n quorum_down \"{script} PORT few\" root");
     let notify =
-        format!("notify_up \"{tell} PORT up\" root\n notify_down \"{tell} PORT down\" root");
+        format!("notify_up \"{script} PORT up\" root\n notify_down \"{script} PORT down\" root");
     let global = format!(
         "global_defs {{\n router_id lab\n lvs_notify_fifo {}\n notification_email {{\n a@example.org\n b@example.org\n }}\n \
          notification_email_from lvs@example.org\n smtp_server 127.0.0.1 {}\n smtp_alert\n}}\n",
-        ears.path, ears.post.port
+        recorder.path, recorder.mail_server.port
     );
     let server = |n: u8, weight: u8, more: &str| {
         format!(
@@ -229,7 +229,7 @@ fn conf(ears: &Ears) -> String {
     let quiet = [server(1, 1, "smtp_alert 0"), server(2, 1, "")];
     [
         global,
-        kinds::conf(&quorum, &notify),
+        checkers::conf(&quorum, &notify),
         service("9101", sorry, &three),
         service(
             "9102",
@@ -244,16 +244,16 @@ fn conf(ears: &Ears) -> String {
 /// All that a daemon tells.
 struct Story {
     records: Vec<Record>,
-    letters: Vec<String>,
+    mails: Vec<String>,
 }
 
 /// What a daemon tells of all events. With `model` each is over when the same was told as there.
 fn story(daemon: &Daemon, model: Option<&Story>) -> Result<Story, String> {
-    let mut farm = Farm::borrow();
-    let mut clinic = Clinic::new(&farm)?;
+    let mut network = Network::borrow();
+    let mut clinic = Clinic::new(&network)?;
     clinic.recover();
-    let mut ears = Ears::new(&farm);
-    let mut run = daemon.start_text(&farm.director, &conf(&ears), &[]);
+    let mut recorder = Recorder::new(&network);
+    let mut run = daemon.start_text(&network.director, &conf(&recorder), &[]);
     let mut records = Vec::new();
     let mut slow_end = false;
     for (nth, (event, sorry, plain)) in EVENTS.into_iter().enumerate() {
@@ -261,16 +261,16 @@ fn story(daemon: &Daemon, model: Option<&Story>) -> Result<Story, String> {
             Event::Start => {}
             Event::OneFallsIll => {
                 clinic.fall_ill();
-                farm.servers[0].stop();
+                network.servers[0].stop();
             }
-            Event::AnotherDies => farm.servers[1].stop(),
-            Event::ItIsBack => farm.servers[1].resume(),
+            Event::AnotherDies => network.servers[1].stop(),
+            Event::ItIsBack => network.servers[1].resume(),
             Event::AllAreWell => {
                 clinic.recover();
-                farm.servers[0].resume();
+                network.servers[0].resume();
             }
             Event::Stop => {
-                settle(SILENCE, || ears.post.count());
+                settle(SILENCE, || recorder.mail_server.count());
                 let begin = Instant::now();
                 run.term();
                 run.wait_exit(SOON).ok_or("it does not end")?;
@@ -278,11 +278,11 @@ fn story(daemon: &Daemon, model: Option<&Story>) -> Result<Story, String> {
             }
         }
         match event {
-            Event::OneFallsIll => kinds::until(&farm, false),
-            Event::AllAreWell => kinds::until(&farm, true),
+            Event::OneFallsIll => checkers::until(&network, false),
+            Event::AllAreWell => checkers::until(&network, true),
             Event::Start | Event::AnotherDies | Event::ItIsBack | Event::Stop => {}
         }
-        let here = || [9101, 9103].map(|port| servers(&farm, port));
+        let here = || [9101, 9103].map(|port| servers(&network, port));
         wait_until(SOON, &format!("{event:?}: the table"), || {
             here() == [sorry, plain]
         });
@@ -293,12 +293,12 @@ fn story(daemon: &Daemon, model: Option<&Story>) -> Result<Story, String> {
         };
         if let Some(want) = model.and_then(|model| model.records.get(nth)) {
             wait_for(SOON / 6, || {
-                ears.listen(&mut record);
+                recorder.listen(&mut record);
                 record.is(want).then_some(())
             });
         } else {
             settle(SILENCE, || {
-                ears.listen(&mut record);
+                recorder.listen(&mut record);
                 record.len()
             });
         }
@@ -307,16 +307,16 @@ fn story(daemon: &Daemon, model: Option<&Story>) -> Result<Story, String> {
     // Mail takes its time, and what is told too much should be heard.
     sleep_ms(500);
     if let Some(last) = records.last_mut() {
-        ears.listen(last);
+        recorder.listen(last);
     }
-    let letters = ears.letters();
-    Ok(Story { records, letters })
+    let mails = recorder.mails();
+    Ok(Story { records, mails })
 }
 
 /// The destinations of a service without what they all begin with.
-fn servers(farm: &Farm, port: u16) -> Vec<String> {
+fn servers(network: &Network, port: u16) -> Vec<String> {
     let service = format!("-a -t 10.0.0.100:{port} -r 10.0.0.");
-    let lines = table(&farm.director);
+    let lines = table(&network.director);
     let lines = lines.lines().filter_map(|line| line.strip_prefix(&service));
     lines.map(|line| line.replace(" -m -w ", "=")).collect()
 }
@@ -359,13 +359,13 @@ fn same(ctx: &Ctx) -> Outcome {
             all += &format!("\n    {event:?}:{fifo}{scripts}");
         }
     }
-    let mut theirs = model.letters;
-    if let Some(first) = theirs.iter().position(|letter| is_theirs_alone(letter)) {
+    let mut theirs = model.mails;
+    if let Some(first) = theirs.iter().position(|mail| is_theirs_alone(mail)) {
         theirs.remove(first);
     }
-    let mut letters = ours.letters;
-    letters.retain(|letter| !is_ours_alone(letter));
-    all += &differences("mail", &theirs, &letters);
+    let mut mails = ours.mails;
+    mails.retain(|mail| !is_ours_alone(mail));
+    all += &differences("mail", &theirs, &mails);
     let name = ctx.daemon.name();
     assert!(all.is_empty(), "keepalived -, {name} +{all}");
     Outcome::Passed

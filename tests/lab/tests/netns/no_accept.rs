@@ -1,6 +1,6 @@
-//! Addresses that do not answer: `no_accept`, and what `vrrp_strict` makes of it.
+//! `no_accept`: addresses that do not answer; alone and with `vrrp_strict`.
 //!
-//! Asked is with a TCP connection to a port nobody listens on: a host that answers refuses it, a packet
+//! The probe is a TCP connection to a port without a listener: a host that answers refuses it, a packet
 //! filter lets it time out.
 
 use std::io::ErrorKind;
@@ -31,7 +31,7 @@ pub(crate) const TESTS: &[Test] = &[
         .keepalived_fails("tells not when a reload is done"),
 ];
 
-/// Whether something at `to` refuses the connection, instead of nothing saying anything.
+/// Whether a host answers at `to` by refusing the connection.
 pub(crate) fn answers_at(client: &Node, to: &str) -> bool {
     let addr = ip(to);
     let scope = match addr {
@@ -57,7 +57,7 @@ fn ruleset(node: &Node) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// A router and a client on a segment; the router is master of what `conf` says.
+/// A router and a client on a segment; the router is master of all instances of `conf`.
 struct Stage {
     run: Running,
     router: Node,
@@ -162,7 +162,7 @@ fn gone(ctx: &Ctx) -> Outcome {
     let inst = inst.line("virtual_ipaddress_excluded { fd00::100/64\n }");
     let conf = Conf::of(&[inst]).global("nftables vrrp_test");
     let mut s = stage(ctx, &conf.global("nftables_counters"), VIP);
-    // A neighbor in the ruleset.
+    // A table of another program in the ruleset.
     let add = s
         .router
         .output(Command::new("nft").args(["add", "table", "ip", "other"]));
@@ -186,7 +186,7 @@ fn killed(ctx: &Ctx) -> Outcome {
     let mut s = stage(ctx, &conf(200, &["no_accept"]), VIP);
     s.run.kill9();
     assert!(ruleset(&s.router).contains(VIP), "what was left behind");
-    // Another address now, and the same again.
+    // Another address, then the first one again.
     let inst = Inst::new(51, 200, "10.0.0.101/24").vip("10.0.0.100/24");
     let run = ctx
         .daemon
@@ -196,7 +196,7 @@ fn killed(ctx: &Ctx) -> Outcome {
     assert_eq!(ruleset(&s.router).matches("table ").count(), 1);
     s.run = run;
     s.run.kill9();
-    // No need for a filter any more.
+    // The rules are no longer needed.
     let _run = ctx.daemon.start(&s.router, &conf(200, &[]));
     wait_until(SOON, "master again", || answers_at(&s.client, VIP));
     assert_eq!(ruleset(&s.router), "");

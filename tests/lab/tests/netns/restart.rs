@@ -1,4 +1,4 @@
-//! A master that is killed and comes back, or is replaced by another version, before anybody takes over.
+//! A master that is killed and restarted, or replaced by another binary, before a backup takes over.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -11,11 +11,11 @@ use vrrpd_lab::{
     wait_until,
 };
 
-use crate::filter::answers_at;
-use crate::support::{FORGOTTEN, SOON, VIP, conf, ip, pair_of};
+use crate::no_accept::answers_at;
+use crate::support::{RESUME_LIMIT_MS, SOON, VIP, conf, ip, pair_of};
 use crate::{Ctx, Outcome, Test};
 
-/// Begins as backup.
+/// It starts as backup.
 const NOT_COMPARED: &str = "has no memory of its former process";
 
 pub(crate) const TESTS: &[Test] = &[
@@ -45,7 +45,7 @@ pub(crate) const TESTS: &[Test] = &[
     .keepalived_fails(NOT_COMPARED),
 ];
 
-/// One advert a second.
+/// One advert per second.
 fn slow(priority: u8, lines: &[&str]) -> Conf {
     let inst = Inst::new(51, priority, "10.0.0.100/24").advert("1");
     Conf::of(&[lines.iter().fold(inst, |inst, line| inst.line(line))])
@@ -59,12 +59,12 @@ fn resumed(run: &Running) -> usize {
     run.log().matches("MASTER STATE: resumed").count()
 }
 
-/// Asserts that neither the address nor mastership has moved since `since`.
+/// Asserts that neither the address nor mastership has moved after `since`.
 #[track_caller]
 fn unnoticed(watch: &Watch, cap: &Capture, b: &Node, since: Ns) {
     assert!(!watch.removed(ip(VIP), since), "the address was never away");
-    let said = cap.adverts(b, 0, since).len();
-    assert_eq!(said, 0, "the backup sent adverts");
+    let adverts = cap.adverts(b, 0, since).len();
+    assert_eq!(adverts, 0, "the backup sent adverts");
 }
 
 fn killed(ctx: &Ctx) -> Outcome {
@@ -80,9 +80,9 @@ fn killed(ctx: &Ctx) -> Outcome {
         wait_until(SOON, "it says so", || resumed(&p.run_a) == 1);
         unnoticed(&watch, &p.cap, &p.b, at);
         sleep_ms(500);
-        let told = p.cap.announcements(&p.a, ip(VIP), at);
-        assert_eq!(told.len(), 1, "one announcement is enough");
-        assert!(told[0] >= first, "after the advert");
+        let announced = p.cap.announcements(&p.a, ip(VIP), at);
+        assert_eq!(announced.len(), 1, "one announcement is enough");
+        assert!(announced[0] >= first, "after the advert");
         let log = p.run_a.log();
         assert!(
             !log.contains("BACKUP STATE") && !log.contains("left over"),
@@ -90,7 +90,7 @@ fn killed(ctx: &Ctx) -> Outcome {
         );
     }
     assert_eq!(p.run_b.log().matches("STATE").count(), 1, "BACKUP, once");
-    // It is a master like any other.
+    // A resumed master behaves as any other.
     let at = p.run_a.term();
     p.run_a.wait_exit(SOON).expect("it ends");
     assert!(!p.a.has(VIP));
@@ -150,7 +150,7 @@ fn vmac(ctx: &Ctx) -> Outcome {
     Outcome::Passed
 }
 
-/// The kernel's mark tells the daemon's address from one that somebody else has added.
+/// The kernel's `IFA_PROTO` distinguishes the daemon's addresses from those of other programs.
 fn shortened(ctx: &Ctx) -> Outcome {
     if !kernel_marks_addresses() {
         return Outcome::Skipped("the kernel is older than 5.18".into());
@@ -186,7 +186,7 @@ fn late(ctx: &Ctx) -> Outcome {
     let mut run = ctx.daemon.start(&a, &conf(200, &[]));
     wait_until(SOON, "it is master", || a.has(VIP));
     run.kill9();
-    sleep_ms(FORGOTTEN);
+    sleep_ms(RESUME_LIMIT_MS);
     run = ctx.daemon.start(&a, &conf(200, &[]));
     wait_until(SOON, "master in the ordinary way", || {
         run.log().contains("Entering MASTER STATE")
@@ -199,15 +199,15 @@ fn late(ctx: &Ctx) -> Outcome {
     Outcome::Passed
 }
 
-/// With a forged word that says that there is time.
+/// With a forged state file whose grace period has not ended.
 fn replaced(ctx: &Ctx) -> Outcome {
     let lines = ["nopreempt"];
     let (strong, weak) = (slow(200, &lines), slow(100, &lines));
     let mut p = pair_of(&ctx.daemon, &strong, &ctx.daemon, &weak, VIP);
-    let word = fs::read(state_file(&p.run_a)).expect("a state file");
+    let state = fs::read(state_file(&p.run_a)).expect("a state file");
     p.run_a.kill9();
     wait_until(SOON, "the other takes over", || p.b.has(VIP));
-    fs::write(state_file(&p.run_a), patient(word)).expect("write");
+    fs::write(state_file(&p.run_a), with_long_grace(state)).expect("write");
     p.run_a = ctx.daemon.start(&p.a, &strong);
     let at = p.run_a.started;
     wait_until(SOON, "it would go on", || {
@@ -215,8 +215,8 @@ fn replaced(ctx: &Ctx) -> Outcome {
     });
     wait_until(SOON, "the leftover is removed", || !p.a.has(VIP));
     sleep_ms(1500);
-    let said = p.cap.adverts(&p.a, 0, at).len();
-    assert_eq!(said, 0, "it said not a word");
+    let adverts = p.cap.adverts(&p.a, 0, at).len();
+    assert_eq!(adverts, 0, "it said not a word");
     assert!(p.b.has(VIP) && !p.a.has(VIP));
     assert_eq!(
         p.run_b.log().matches("STATE").count(),
@@ -226,8 +226,8 @@ fn replaced(ctx: &Ctx) -> Outcome {
     Outcome::Passed
 }
 
-/// The first record with a minute of grace instead of three seconds, and its sum put right.
-fn patient(mut file: Vec<u8>) -> Vec<u8> {
+/// Sets the grace period of the first record to a minute instead of three seconds, and corrects its checksum.
+fn with_long_grace(mut file: Vec<u8>) -> Vec<u8> {
     let record = &mut file[128..192];
     record[32..40].copy_from_slice(&60_000_000_000_u64.to_be_bytes());
     let words = record[..60].chunks_exact(4);
@@ -278,7 +278,7 @@ fn garbage(ctx: &Ctx) -> Outcome {
         });
         assert_eq!(resumed(&run), 0, "{} bytes", bytes.len());
     }
-    // And while it runs.
+    // The same while it runs.
     fs::write(&file, b"").expect("truncate");
     sleep_ms(300);
     assert!(run.alive());
@@ -320,7 +320,7 @@ fn unusable(ctx: &Ctx) -> Outcome {
     Outcome::Passed
 }
 
-/// A run directory with room for one page: the pid file's.
+/// A run directory with one page of space, which the pid file takes.
 fn full(ctx: &Ctx, a: &Node) {
     let dir = format!("/run/lab/{}-full", a.id());
     fs::create_dir(&dir).expect("mkdir");
@@ -341,9 +341,9 @@ fn full(ctx: &Ctx, a: &Node) {
     assert!(!Path::new(&format!("{dir}/vrrpd.state")).exists());
 }
 
-// ---- another program ----
+// ---- another binary ----
 
-/// A copy of the daemon under test in a place of its own.
+/// A copy of the daemon under test.
 fn copy(ctx: &Ctx, node: &Node) -> PathBuf {
     let Daemon::Vrrpd(from) = &ctx.daemon else {
         panic!("ours alone");
@@ -353,7 +353,7 @@ fn copy(ctx: &Ctx, node: &Node) -> PathBuf {
     to
 }
 
-/// Puts another file in its place, as an update does.
+/// Replaces the file, as an update does.
 fn update(program: &Path, contents: &[u8]) {
     let new = program.with_extension("new");
     fs::write(&new, contents).expect("write");
@@ -361,7 +361,7 @@ fn update(program: &Path, contents: &[u8]) {
     fs::rename(&new, program).expect("rename");
 }
 
-/// Sends the signal, by the number the program has for it.
+/// Sends the restart signal, by the number the program prints for it.
 fn ask(program: &Path, pid: u32) {
     let output = Command::new(program).arg("--signum=RESTART").output();
     let number = String::from_utf8(output.expect("a number").stdout).expect("text");
@@ -376,7 +376,7 @@ fn inode(path: impl AsRef<Path>) -> u64 {
     fs::metadata(path).map_or(0, |data| data.ino())
 }
 
-/// Open descriptors of a daemon, once their number stays the same for a while: it reads files at times.
+/// Open descriptors of a daemon, once their number is stable: it opens files for a moment.
 fn settled_descriptors(pid: u32) -> usize {
     let mut last = 0;
     let mut unchanged = 0;
@@ -396,11 +396,11 @@ fn restart(ctx: &Ctx) -> Outcome {
     let cap = Capture::start(&lab);
     let program = copy(ctx, &a);
     let bytes = fs::read(&program).expect("read");
-    let begun = format!("/run/lab/{}-begun", a.id());
-    let script = format!("/run/lab/{}-begin", a.id());
-    fs::write(&script, format!("#!/bin/sh\necho begun >>{begun}\n")).expect("write");
+    let started = format!("/run/lab/{}-started", a.id());
+    let script = format!("/run/lab/{}-startup", a.id());
+    fs::write(&script, format!("#!/bin/sh\necho started >>{started}\n")).expect("write");
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("chmod");
-    // A fault that it runs with does not keep it from being replaced.
+    // An error that the running configuration has as well does not prevent the restart.
     let text = slow(200, &["no_such_thing"])
         .global("script_user root")
         .global(&format!("startup_script {script}"))
@@ -428,15 +428,19 @@ fn restart(ctx: &Ctx) -> Outcome {
     let adverts = cap.adverts(&a, 51, since);
     let worst = adverts.windows(2).map(|two| two[1].0 - two[0].0).max();
     assert!(worst < Some(2_500 * MS + noise::since(since)), "{worst:?}");
-    assert_eq!(fs::read_to_string(&begun).expect("read"), "begun\n", "once");
+    assert_eq!(
+        fs::read_to_string(&started).expect("read"),
+        "begun\n",
+        "once"
+    );
     assert!(run.alive(), "still the same process");
-    // Another fault does.
+    // A new error does.
     fs::write(&run.conf_file, text.replace("no_such", "nor_such_a")).expect("write");
     ask(&program, pid);
     wait_until(SOON, "it is refused", || {
         run.log().contains("restart refused")
     });
-    // What is not configured any more does not stay behind.
+    // What is no longer configured is removed.
     fs::write(
         &run.conf_file,
         text.replace("10.0.0.100/24", "10.0.0.101/24"),
@@ -453,7 +457,7 @@ fn restart(ctx: &Ctx) -> Outcome {
     Outcome::Passed
 }
 
-/// Not in the foreground, with relative paths.
+/// In the background, with relative paths.
 fn background(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
@@ -538,7 +542,7 @@ fn refused(ctx: &Ctx) -> Outcome {
     Outcome::Passed
 }
 
-/// What is in the old network namespace would stay there for ever.
+/// A restart would leave everything in the old network namespace behind.
 fn elsewhere(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let outside = lab.node("outside", &[]);

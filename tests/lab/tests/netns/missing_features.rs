@@ -1,4 +1,4 @@
-//! What this kernel could do and may not: settings, watches, IPv6. Named once, and the rest runs.
+//! Missing permissions and features: read-only sysctls, no inotify, no IPv6. Each is reported once, and the rest runs.
 
 use std::fs;
 
@@ -45,7 +45,7 @@ fn read_only_settings(ctx: &Ctx) -> Outcome {
     run.term();
     assert!(run.wait_exit(SOON).expect("it ends").success());
 
-    // Whoever has set them from outside need not read anything.
+    // No warning if the values are already as needed.
     for (key, value) in [
         ("arp_ignore", "1"),
         ("arp_announce", "2"),
@@ -63,7 +63,7 @@ fn read_only_settings(ctx: &Ctx) -> Outcome {
     Outcome::Passed
 }
 
-/// The limit is one of a user namespace, so it all happens in one: with wires of its own.
+/// The limit belongs to a user namespace, so the daemon runs in a new one with a network of its own.
 const NO_WATCHES: &str = "echo 0 >/proc/sys/user/max_inotify_instances &&
     ip link set lo up && ip link add eth0 type veth peer name eth1 &&
     ip link set eth0 up && ip link set eth1 up && ip addr add 10.0.0.1/24 dev eth0 && exec \"$@\"";

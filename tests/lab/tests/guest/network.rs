@@ -32,46 +32,46 @@ pub(crate) const FAR6: &str = "fd01::50";
 /// Long enough for anything that should happen at once, on an emulated machine.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
 /// An answer that takes longer is none.
-const PATIENCE: Duration = Duration::from_millis(1500);
+const TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// Building one takes seconds on an emulated machine, so tests hand it on.
-static SHARED: Mutex<Option<Farm>> = Mutex::new(None);
+static SHARED: Mutex<Option<Network>> = Mutex::new(None);
 
-/// The farm, lent to a test and tidied up when given back.
-pub(crate) struct Loan(Option<Farm>);
+/// The network, lent to a test and tidied up when given back.
+pub(crate) struct Loan(Option<Network>);
 
 impl Deref for Loan {
-    type Target = Farm;
-    fn deref(&self) -> &Farm {
+    type Target = Network;
+    fn deref(&self) -> &Network {
         self.0.as_ref().expect("there until dropped")
     }
 }
 
 impl DerefMut for Loan {
-    fn deref_mut(&mut self) -> &mut Farm {
+    fn deref_mut(&mut self) -> &mut Network {
         self.0.as_mut().expect("there until dropped")
     }
 }
 
 impl Drop for Loan {
     fn drop(&mut self) {
-        // Whatever a failed test has left behind goes with its farm.
-        if let Some(mut farm) = self.0.take().filter(|_| !std::thread::panicking()) {
-            farm.tidy();
-            *SHARED.lock().expect("no panic") = Some(farm);
+        // Whatever a failed test has left behind goes with its network.
+        if let Some(mut network) = self.0.take().filter(|_| !std::thread::panicking()) {
+            network.tidy();
+            *SHARED.lock().expect("no panic") = Some(network);
         }
     }
 }
 
-pub(crate) struct Farm {
+pub(crate) struct Network {
     pub(crate) client: Node,
     pub(crate) director: Node,
     pub(crate) servers: Vec<Server>,
-    // Last, so that it goes after what lives in it.
+    // Last, so that it is dropped after what runs in it.
     pub(crate) lab: Lab,
 }
 
-impl Farm {
+impl Network {
     /// The one with three servers.
     pub(crate) fn borrow() -> Loan {
         let shared = SHARED.lock().expect("no panic").take();
@@ -85,7 +85,7 @@ impl Farm {
             server.set(Mode::Good);
             server.stop();
             server.resume();
-            server.node.cable_in();
+            server.node.carrier_up();
             if server.node.ip("-o addr show dev lo").contains(VIP) {
                 let lines = [VIP, VIP6].map(|vip| format!("addr del {vip} dev lo"));
                 server.node.ip_batch(&lines.join("\n"));
@@ -161,9 +161,9 @@ impl Farm {
             .inside(|| Socket::new(domain, Type::STREAM, None));
         let socket = socket.expect("a socket");
         socket.bind(&from.into()).expect("an address of the client");
-        socket.connect_timeout(&to.into(), PATIENCE).ok()?;
+        socket.connect_timeout(&to.into(), TIMEOUT).ok()?;
         let stream = TcpStream::from(socket);
-        stream.set_read_timeout(Some(PATIENCE)).ok()?;
+        stream.set_read_timeout(Some(TIMEOUT)).ok()?;
         Some(stream)
     }
 
@@ -172,7 +172,7 @@ impl Farm {
         let (from, to) = ends(from, to);
         let socket = self.client.inside(|| UdpSocket::bind(from));
         let socket = socket.expect("a socket");
-        socket.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        socket.set_read_timeout(Some(TIMEOUT)).expect("a socket");
         let mut buf = [0; 64];
         let ask = |_| {
             socket.send_to(b"?", to).expect("a route");
