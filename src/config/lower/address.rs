@@ -1,4 +1,4 @@
-//! Address lines.
+//! Lines of `virtual_ipaddress`, `virtual_ipaddress_excluded` and `static_ipaddress`.
 
 use core::net::{IpAddr, Ipv4Addr};
 
@@ -11,46 +11,41 @@ use crate::config::tree::{Node, Word};
 use crate::types::{Cidr, Family, IfName};
 
 impl Lowering<'_> {
-    /// An address line; `dev` is used when it names none.
+    /// An address line. `dev` is used if the line names no interface.
     pub(super) fn address(&mut self, item: &Node, dev: Option<&IfName>) -> Option<Address> {
         let cidr = value::cidr(&item.keyword.text)?;
         let mut address = Address {
             cidr,
             dev: dev.cloned().or_else(|| IfName::new("eth0"))?,
-            // A /128 of ours is nobody's source address unless asked for: replies must not come from it.
+            // Deprecated (RFC 4862 §5.5.4): the kernel must not choose a VIP as the source of its own connections.
             preferred_lft: (cidr.family() == Family::V6 && cidr.prefix == 128).then_some(0),
             ..Address::default()
         };
         let mut words = item.args.iter();
         while let Some(word) = words.next() {
-            self.option(&mut address, word, &mut words);
+            self.address_option(&mut address, word, &mut words);
         }
-        let unusable =
-            cidr.addr.is_unspecified() || (cidr.addr.is_multicast() && !address.autojoin);
-        if unusable {
-            let message = format!(
-                "{} cannot be the address of a host; line ignored",
-                cidr.addr
-            );
+        let invalid = cidr.addr.is_unspecified() || (cidr.addr.is_multicast() && !address.autojoin);
+        if invalid {
+            let message = format!("{} is not a unicast address; line ignored", cidr.addr);
             self.diags
                 .report(Severity::Error, item.keyword.span, message);
             return None;
         }
         self.check_label(&mut address, item);
-        let said = |name: &str| item.args.iter().find(|word| &*word.text == name);
-        if let (Some(word), Some(_)) = (said("use_vmac"), said("dev")) {
+        let option = |name: &str| item.args.iter().find(|word| &*word.text == name);
+        if let (Some(word), Some(_)) = (option("use_vmac"), option("dev")) {
             let message = format!(
-                "an interface of its own for one address is not supported: {} goes on `{}`, whose \
-                 Ethernet address it has",
+                "`use_vmac` of one address is not supported; {} is added to `{}` and uses its MAC address",
                 cidr.addr, address.dev
             );
-            self.diags.report(Severity::Unsupported, word.span, message);
+            self.unsupported(word.span, message);
         }
         Some(address)
     }
 
-    /// One option of an address line; its values are taken from `rest`.
-    fn option<'w>(
+    /// One option of an address line; takes its value from `rest`.
+    fn address_option<'w>(
         &mut self,
         address: &mut Address,
         option: &Word,
@@ -66,8 +61,10 @@ impl Lowering<'_> {
                 let Some(word) = rest.next() else { return };
                 address.broadcast = broadcast(address.cidr, &word.text);
                 if address.broadcast.is_none() {
-                    let message =
-                        format!("{} has no broadcast address; `brd` ignored", address.cidr);
+                    let message = format!(
+                        "network {} has no broadcast address; `brd` ignored",
+                        address.cidr
+                    );
                     self.warn(option.span, message);
                 }
             }
@@ -82,8 +79,10 @@ impl Lowering<'_> {
                 let peer = rest.next().and_then(|word| value::cidr(&word.text));
                 address.peer = peer.filter(|peer| peer.family() == address.cidr.family());
                 if address.peer.is_none() {
-                    let message =
-                        format!("`peer` is not an address like {}; ignored", address.cidr);
+                    let message = format!(
+                        "`peer` is not of the address family of {}; ignored",
+                        address.cidr
+                    );
                     self.warn(option.span, message);
                 }
             }
@@ -96,7 +95,6 @@ impl Lowering<'_> {
             "noprefixroute" => address.noprefixroute = true,
             "autojoin" => address.autojoin = true,
             "no_track" => address.no_track = true,
-            // Reported by the checker.
             "track_group" => {
                 address.track_group = rest.next().and_then(|word| self.track_group(word));
             }
@@ -104,36 +102,41 @@ impl Lowering<'_> {
         }
     }
 
-    /// Labels exist for IPv4 only, and tools expect them to begin with the interface's name.
+    /// Only IPv4 addresses have labels, and tools expect the interface name at the start.
     fn check_label(&mut self, address: &mut Address, item: &Node) {
         let Some(label) = &address.label else { return };
         let span = item.args.iter().find(|word| &*word.text == "label");
         let span = span.map_or(item.keyword.span, |word| word.span);
         if address.cidr.family() == Family::V6 {
             address.label = None;
-            self.warn(span, "IPv6 addresses have no labels; `label` ignored");
+            self.warn(span, "IPv6 addresses have no label; `label` ignored");
         } else if !label.as_str().starts_with(address.dev.as_str()) {
-            let message = format!("label `{label}` does not begin with `{}`", address.dev);
-            let help = format!(
-                "write `label {}:1`: ifconfig and others rely on it",
+            let message = format!(
+                "label `{label}` does not start with the interface name `{}`",
                 address.dev
             );
-            self.diags
-                .report_with_help(Severity::Note, span, message, help);
+            let help = format!(
+                "write `label {}:1`: ifconfig and other tools expect that",
+                address.dev
+            );
+            self.note_with_help(span, message, help);
         }
     }
 
-    /// Appends an address unless the list has it: link-local ones may stand on several interfaces.
-    pub(super) fn add_unless_known(
+    /// Appends an address unless the list has it.
+    pub(super) fn add_unless_duplicate(
         &mut self,
         list: &mut AddressList,
         address: Address,
         item: &Node,
     ) {
         let span = item.keyword.span;
-        if let Some(first) = list.known.earlier_or_insert(&identity(&address), span) {
+        if let Some(first) = list.known.earlier_or_insert(&address_key(&address), span) {
             let at = self.sources.locate(first, span);
-            let message = format!("{} is there on {at} already; ignored", address.cidr.addr);
+            let message = format!(
+                "{} is already configured on {at}; ignored",
+                address.cidr.addr
+            );
             self.note(span, message);
             return;
         }
@@ -141,21 +144,21 @@ impl Lowering<'_> {
         if self.addresses <= MAX_ADDRESSES {
             list.addresses.push(address);
         } else if self.addresses == MAX_ADDRESSES.saturating_add(1) {
-            let message = format!("more than {MAX_ADDRESSES} addresses; the rest is left out");
+            let message = format!("more than {MAX_ADDRESSES} addresses; the rest are left out");
             self.diags.report(Severity::Error, span, message);
         }
     }
 }
 
-/// Addresses without repetition.
+/// Addresses without duplicates.
 #[derive(Debug, Default)]
 pub(super) struct AddressList {
     pub(super) addresses: Vec<Address>,
     known: SpanMap,
 }
 
-/// What makes two lines mean the same address.
-fn identity(address: &Address) -> String {
+/// What two lines with the same address have in common: link-local addresses may be on several interfaces.
+fn address_key(address: &Address) -> String {
     let local = match address.cidr.addr {
         IpAddr::V6(addr) => addr.is_unicast_link_local(),
         IpAddr::V4(addr) => addr.is_link_local(),
@@ -166,7 +169,7 @@ fn identity(address: &Address) -> String {
     }
 }
 
-/// `brd`: an address, or all host bits one (`+`) or zero (`-`); networks of one or two hosts have none.
+/// `brd`: an address, or `+` or `-` for the one with all host bits 1 or 0. /31 and /32 have no broadcast address (RFC 3021).
 fn broadcast(cidr: Cidr, text: &str) -> Option<Ipv4Addr> {
     let IpAddr::V4(addr) = cidr.addr else {
         return None;
@@ -188,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plus_and_minus_are_worked_out() {
+    fn brd_plus_and_minus_set_or_clear_the_host_bits() {
         for (addr, prefix, text, want) in [
             ("192.168.1.1", 24, "+", Some("192.168.1.255")),
             ("192.168.1.1", 24, "-", Some("192.168.1.0")),

@@ -1,44 +1,44 @@
 //! `authentication` and `auth_hmac`.
 
 use super::fields::Fields;
-use super::instance::Draft;
-use super::{Lowering, first};
+use super::instance::InstanceBlock;
+use super::{Lowering, first, number};
 use crate::config::diag::Severity;
 use crate::config::model::{Auth, Hmac, HmacKey, HmacMode, Password, Secret};
 use crate::config::tree::{Node, Word};
 use crate::types::{Centis, Version};
 
-/// Bytes of a key.
+/// Length of a key in bytes.
 const KEY_LEN: core::ops::RangeInclusive<usize> = 32..=64;
 
 impl Lowering<'_> {
-    /// How adverts are proven; `None` when the instance must not run for want of a key.
+    /// The authentication of an instance; `None` if it must not run because a key is missing.
     pub(super) fn auth(
         &mut self,
-        draft: &Draft<'_>,
+        block: &InstanceBlock<'_>,
         version: Version,
         interval: Centis,
     ) -> Option<Auth> {
-        let password = draft.fields.last("authentication");
-        let Some(node) = draft.fields.last("auth_hmac") else {
-            return Some(password.map_or(Auth::None, |node| self.password(draft, node, version)));
+        let password = block.fields.last("authentication");
+        let Some(node) = block.fields.last("auth_hmac") else {
+            return Some(password.map_or(Auth::None, |node| self.password(block, node, version)));
         };
         if let Some(password) = password {
-            let message = "`auth_hmac` takes the place of `authentication`, which is ignored";
+            let message = "`auth_hmac` replaces `authentication`, which is ignored";
             self.warn(password.keyword.span, message);
         }
-        self.hmac(draft, node, interval)
+        self.hmac(block, node, interval)
     }
 
-    /// AH does not let an instance begin as master: it must hear the others' numbers first. An owner waits for nobody.
-    pub(super) fn may_begin_as_master(&mut self, draft: &Draft<'_>, auth: &Auth) -> bool {
+    /// Whether `state MASTER` is allowed. With AH, an instance that is not the owner first learns the peers' sequence numbers.
+    pub(super) fn may_start_as_master(&mut self, block: &InstanceBlock<'_>, auth: &Auth) -> bool {
         if !matches!(auth, Auth::Ah(_)) {
             return true;
         }
-        if let Some(node) = draft.fields.last("state") {
+        if let Some(node) = block.fields.last("state") {
             let message = format!(
-                "`{}` begins as BACKUP: with auth_type AH it must hear the numbers of the others' adverts first",
-                draft.name
+                "`{}` starts as BACKUP: with `auth_type AH` it must learn the sequence numbers of its peers first",
+                block.name
             );
             self.warn(node.keyword.span, message);
         }
@@ -47,46 +47,45 @@ impl Lowering<'_> {
 
     // ---- authentication ----
 
-    fn password(&mut self, draft: &Draft<'_>, node: &Node, version: Version) -> Auth {
+    fn password(&mut self, block: &InstanceBlock<'_>, node: &Node, version: Version) -> Auth {
         let inner = Fields::inside(node);
         let span = node.keyword.span;
-        let refused = match (version, draft.strict) {
-            (Version::V3, _) => Some("version 3 has no passwords"),
-            (Version::V2, true) => Some("strict mode has no passwords"),
+        let refused = match (version, block.strict) {
+            (Version::V3, _) => Some("VRRP version 3 has no authentication"),
+            (Version::V2, true) => Some("strict mode has no authentication"),
             (Version::V2, false) => None,
         };
         if let Some(why) = refused {
-            self.warn(span, format!("{why}: `authentication` ignored"));
+            self.warn(span, format!("{why}; `authentication` ignored"));
             return Auth::None;
         }
         let (true, Some(pass)) = (inner.has("auth_type"), inner.last("auth_pass")) else {
-            // Without a type keepalived sends no password and says nothing; it must be said.
+            // keepalived sends no password without `auth_type`, and does not report it.
             let (severity, missing) = match inner.has("auth_type") {
                 true => (Severity::Error, "auth_pass"),
                 false => (Severity::Note, "auth_type"),
             };
             let message = format!(
-                "`authentication` of `{}` has no {missing}: it runs without a password, \
-                 and routers with one discard its adverts",
-                draft.name
+                "`authentication` of `{}` has no `{missing}`; it runs without a password, and routers with \
+                 a password discard its adverts",
+                block.name
             );
-            let help = format!("write `{missing}` in it, or remove it");
+            let help = format!("write `{missing}` in `authentication`, or remove the block");
             self.diags.report_with_help(severity, span, message, help);
             return Auth::None;
         };
-        let password = self.eight_bytes(pass);
+        let password = self.auth_pass(pass);
         if inner.word("auth_type") != Some("AH") {
             return Auth::Pass(password);
         }
-        let message = "`auth_type AH` is MD5 with a key of 8 bytes, and a router that has just started takes old \
-                       adverts for new";
-        let help = "where all routers know `auth_hmac` (keepalived does from 2.4 on), use that";
-        self.diags
-            .report_with_help(Severity::Note, span, message, help);
+        let message = "`auth_type AH` uses MD5 with a key of 8 bytes, and a router that has just started accepts \
+                       replayed adverts";
+        let help = "use `auth_hmac` if all routers support it (keepalived since 2.4)";
+        self.note_with_help(span, message, help);
         Auth::Ah(password)
     }
 
-    fn eight_bytes(&mut self, node: &Node) -> Password {
+    fn auth_pass(&mut self, node: &Node) -> Password {
         let text = first(node).unwrap_or_default().as_bytes();
         let mut bytes = [0; 8];
         for (to, from) in bytes.iter_mut().zip(text) {
@@ -101,65 +100,68 @@ impl Lowering<'_> {
 
     // ---- auth_hmac ----
 
-    fn hmac(&mut self, draft: &Draft<'_>, node: &Node, interval: Centis) -> Option<Auth> {
+    fn hmac(&mut self, block: &InstanceBlock<'_>, node: &Node, interval: Centis) -> Option<Auth> {
         let inner = Fields::inside(node);
         let mut keys = self.keys(&inner);
         let span = node.keyword.span;
         let active: Option<u8> = inner.int("active_key");
-        let place = match active {
+        let position = match active {
             Some(id) => keys.iter().position(|key| key.id == id),
             None => None,
         };
-        // With a single key there is nothing to choose.
-        let Some(place) = place.or((active.is_none() && keys.len() == 1).then_some(0)) else {
-            let what = match active {
-                Some(id) if !keys.is_empty() => format!("no usable key {id}"),
-                Some(_) | None if keys.is_empty() => "no usable key".to_owned(),
-                Some(_) | None => "no active_key".to_owned(),
+        // A single key is active without `active_key`.
+        let Some(position) = position.or((active.is_none() && keys.len() == 1).then_some(0)) else {
+            let missing = match active {
+                Some(id) if !keys.is_empty() => format!("no valid key {id}"),
+                Some(_) | None if keys.is_empty() => "no valid key".to_owned(),
+                Some(_) | None => "no `active_key`".to_owned(),
             };
             let message = format!(
-                "`auth_hmac` of `{}` has {what}; the instance is left out, because its peers \
-                 would discard unsigned adverts and two masters would result",
-                draft.name
+                "`auth_hmac` of `{}` has {missing}; the instance is left out, because its peers would discard \
+                 unsigned adverts and there would be two masters",
+                block.name
             );
             let help = "write `key N hex:…`, `key N file:PATH` or `key N TEXT`, and `active_key N`";
             self.error(span, message, help);
             return None;
         };
-        keys.swap(0, place);
+        keys.swap(0, position);
         let mut mode = match inner.word("mode") {
             Some("permissive") => HmacMode::Permissive,
             Some("receive-only") => HmacMode::ReceiveOnly,
             _ => HmacMode::Enforce,
         };
-        if draft.strict && mode != HmacMode::Enforce {
-            self.warn(span, "strict mode: unsigned adverts are discarded");
+        if block.strict && mode != HmacMode::Enforce {
+            self.warn(
+                span,
+                "strict mode discards unsigned adverts; mode `enforce` is used",
+            );
             mode = HmacMode::Enforce;
         }
-        let window = self.window(&inner, interval);
+        let time_window = self.time_window(&inner, interval);
         Some(Auth::Hmac(Box::new(Hmac {
             keys,
             mode,
-            time_window: window,
+            time_window,
         })))
     }
 
-    fn window(&mut self, inner: &Fields<'_>, interval: Centis) -> Option<u32> {
+    fn time_window(&mut self, inner: &Fields<'_>, interval: Centis) -> Option<u32> {
         let node = inner.last("time_window");
         if inner.word("anti_replay") == Some("monotonic") {
             if let Some(node) = node {
                 let message =
-                    "`anti_replay monotonic` does not look at the time: `time_window` ignored";
+                    "`anti_replay monotonic` does not use the time; `time_window` ignored";
                 self.note(node.keyword.span, message);
             }
             return None;
         }
-        let three = u32::from(interval.0).saturating_mul(3).div_ceil(100);
-        let window = inner.int("time_window").unwrap_or(three.max(5));
-        if let Some(node) = node.filter(|_| window < three) {
+        let three_intervals = u32::from(interval.0).saturating_mul(3).div_ceil(100);
+        let window = inner.int("time_window").unwrap_or(three_intervals.max(5));
+        if let Some(node) = node.filter(|_| window < three_intervals) {
             let message = format!(
-                "`time_window` {window} is less than three intervals; \
-                 clocks of routers must not differ by more than that"
+                "`time_window` {window} is shorter than three advert intervals; adverts of routers whose clocks differ \
+                 by more are discarded"
             );
             self.note(node.keyword.span, message);
         }
@@ -169,21 +171,20 @@ impl Lowering<'_> {
     fn keys(&mut self, inner: &Fields<'_>) -> Vec<HmacKey> {
         let mut keys: Vec<HmacKey> = Vec::new();
         for node in inner.all("key") {
-            let (Some(id), Some(word)) = (inner_int(node), node.args.get(1)) else {
+            let (Some(id), Some(word)) = (first(node).and_then(number), node.args.get(1)) else {
                 continue;
             };
             if keys.iter().any(|key| key.id == id) {
-                let message = format!("there is a key {id} already; line ignored");
+                let message = format!("key {id} is already defined; line ignored");
                 self.warn(node.keyword.span, message);
                 continue;
             }
             match self.secret(word) {
                 Ok(secret) => keys.push(HmacKey { id, secret }),
                 Err(why) => {
-                    let message = format!("key {id} cannot be used: {why}");
-                    let help = "a key is `hex:` and 64 to 128 digits, or text of 32 to 64 bytes, \
-                                or `file:PATH` of a file with one of these; \
-                                `openssl rand -hex 32` makes one";
+                    let message = format!("key {id} is not valid: {why}; it is ignored");
+                    let help = "write `hex:` and 64 to 128 hexadecimal digits, text of 32 to 64 bytes, or `file:PATH` of a \
+                                file with one of these; `openssl rand -hex 32` creates one";
                     self.error(word.span, message, help);
                 }
             }
@@ -191,7 +192,7 @@ impl Lowering<'_> {
         keys
     }
 
-    /// The key a word stands for. What is wrong is told without telling the key.
+    /// The key a word stands for. The error does not show any part of the key.
     fn secret(&self, word: &Word) -> Result<Secret, String> {
         let text: &str = &word.text;
         let bytes = match text.strip_prefix("file:") {
@@ -214,13 +215,9 @@ impl Lowering<'_> {
         if KEY_LEN.contains(&bytes.len()) {
             Ok(Secret(bytes))
         } else {
-            Err(format!("it has {} bytes, 32 to 64 are needed", bytes.len()))
+            Err(format!("it has {} bytes instead of 32 to 64", bytes.len()))
         }
     }
-}
-
-fn inner_int(node: &Node) -> Option<u8> {
-    first(node)?.parse().ok()
 }
 
 fn hex(digits: &[u8]) -> Result<Vec<u8>, String> {
@@ -235,7 +232,7 @@ fn hex(digits: &[u8]) -> Result<Vec<u8>, String> {
     };
     let byte = |[high, low]: &[u8; 2]| Some(digit(*high)? << 4 | digit(*low)?);
     let bytes: Option<Vec<u8>> = pairs.iter().map(byte).collect();
-    bytes.ok_or_else(|| "it has other characters than hexadecimal digits".to_owned())
+    bytes.ok_or_else(|| "it contains characters that are not hexadecimal digits".to_owned())
 }
 
 #[cfg(test)]
@@ -243,11 +240,11 @@ mod tests {
     use super::hex;
 
     #[test]
-    fn hexadecimal_digits_of_both_cases_are_bytes() {
+    fn hexadecimal_digits_are_read_in_both_cases() {
         assert_eq!(hex(b"00ff7A"), Ok(vec![0, 255, 0x7a]));
         assert_eq!(hex(b""), Ok(Vec::new()));
         assert!(hex(b"0").is_err_and(|why| why.contains("odd")));
-        assert!(hex(b"0g").is_err_and(|why| why.contains("other")));
+        assert!(hex(b"0g").is_err_and(|why| why.contains("not hexadecimal")));
         assert!(hex("ä".as_bytes()).is_err());
     }
 }

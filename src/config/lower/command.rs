@@ -1,8 +1,7 @@
-//! Programs to run: their words, who runs them, and whether they can be run at all.
+//! Commands: arguments, user, and whether the program can be executed.
 //!
-//! What cannot be run is left out with a warning, as keepalived does: a router with a broken script is better
-//! than none. A user that does not exist is another matter: running its script as root instead would be worse
-//! than not running it.
+//! As in keepalived, a program that cannot be executed is left out with a warning: a router without the script is better
+//! than no router. A user that does not exist is an error, and its scripts are not run: the alternative would be root.
 
 use super::Lowering;
 use super::fields::Fields;
@@ -12,13 +11,13 @@ use crate::config::diag::{Severity, Span};
 use crate::config::model::{Command, User};
 use crate::config::tree::Node;
 
-/// Who runs scripts when nothing is said about it.
-const USUAL_USER: &str = "keepalived_script";
+/// keepalived's default of `script_user`.
+const DEFAULT_USER: &str = "keepalived_script";
 
-/// `global_defs` as far as scripts are concerned.
+/// `script_user` and `enable_script_security`.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ScriptDefaults {
-    /// `None`: the one that is configured does not exist.
+    /// `script_user`; `None`: the configured user does not exist.
     pub(super) user: Option<User>,
     /// `enable_script_security`.
     secure: bool,
@@ -32,23 +31,23 @@ impl Lowering<'_> {
             Some(node) => self.user(node),
             None => Some(
                 self.host
-                    .user(USUAL_USER)
+                    .user(DEFAULT_USER)
                     .unwrap_or_else(|| self.host.own_user()),
             ),
         };
     }
 
-    /// The command of a statement, run by the usual user or by the one that follows it:
+    /// The command of a statement and the user that follows it, by default `script_user`:
     /// `notify_master "/path/x.sh a b" [USER [GROUP]]`.
     pub(super) fn command(&mut self, node: &Node) -> Option<Command> {
-        let (mut argv, behind) = self.words_of(node)?;
+        let (mut argv, rest) = self.split_command(node)?;
         let quoted = node.text().starts_with(['"', '\'']);
-        // Without quotes they may as well be meant as arguments.
-        let named = |word: &String| self.host.user(word.split(':').next().unwrap_or(word));
-        let is_user = quoted || (behind.len() <= 2 && behind.first().and_then(named).is_some());
-        let user = match behind.as_slice() {
-            [name, rest @ ..] if is_user => {
-                let group = rest.first().map(String::as_str);
+        // Without quotes the words after the program may be its arguments.
+        let user_of = |word: &String| self.host.user(word.split(':').next().unwrap_or(word));
+        let is_user = quoted || (rest.len() <= 2 && rest.first().and_then(user_of).is_some());
+        let user = match rest.as_slice() {
+            [name, group @ ..] if is_user => {
+                let group = group.first().map(String::as_str);
                 self.user_named(name, group, node.keyword.span)?
             }
             arguments => {
@@ -56,14 +55,14 @@ impl Lowering<'_> {
                 self.scripts.user?
             }
         };
-        self.checked(node, argv, user)
+        self.check_program(node, argv, user)
     }
 
-    /// The command of a statement, run by `user`; all words are its own.
+    /// The command of a statement, run as `user`. All words are the program and its arguments.
     pub(super) fn command_as(&mut self, node: &Node, user: User) -> Option<Command> {
-        let (mut argv, behind) = self.words_of(node)?;
-        argv.extend(behind);
-        self.checked(node, argv, user)
+        let (mut argv, rest) = self.split_command(node)?;
+        argv.extend(rest);
+        self.check_program(node, argv, user)
     }
 
     /// `keyword USER [GROUP]` or `keyword USER:GROUP`.
@@ -73,26 +72,26 @@ impl Lowering<'_> {
         self.user_named(name, words.next(), node.keyword.span)
     }
 
+    /// The user and group of these names; the group is by default that of the user.
     pub(super) fn user_named(
         &mut self,
         name: &str,
         group: Option<&str>,
         span: Span,
     ) -> Option<User> {
-        let (name, behind) = match name.split_once(':') {
+        let (name, group) = match name.split_once(':') {
             Some((name, group)) => (name, Some(group)),
             None => (name, group),
         };
         let Some(mut user) = self.host.user(name) else {
-            let message = format!("there is no user `{name}`; scripts it should run are not run");
-            self.error(span, message, "create the user, or name another one");
+            let message = format!("user `{name}` does not exist; its scripts are not run");
+            self.error(span, message, "create the user, or write another one");
             return None;
         };
-        if let Some(group) = behind {
+        if let Some(group) = group {
             let Some(gid) = self.host.group(group) else {
-                let message =
-                    format!("there is no group `{group}`; scripts it should run are not run");
-                self.error(span, message, "create the group, or name another one");
+                let message = format!("group `{group}` does not exist; its scripts are not run");
+                self.error(span, message, "create the group, or write another one");
                 return None;
             };
             user.gid = gid;
@@ -100,19 +99,20 @@ impl Lowering<'_> {
         Some(user)
     }
 
-    fn words_of(&mut self, node: &Node) -> Option<(Vec<String>, Vec<String>)> {
+    /// The words before and after the end of the quoted command, if it is quoted.
+    fn split_command(&mut self, node: &Node) -> Option<(Vec<String>, Vec<String>)> {
         match split(&node.text()) {
             Ok(words) => Some(words),
             Err(error) => {
-                let message = format!("`{}`: {error}; it is not run", node.keyword.text);
+                let message = format!("`{}`: {error}; the command is not run", node.keyword.text);
                 self.diags.report(Severity::Error, node.span(), message);
                 None
             }
         }
     }
 
-    /// The command if it can be run; otherwise it has been said why not.
-    fn checked(&mut self, node: &Node, mut argv: Vec<String>, user: User) -> Option<Command> {
+    /// The command with the path of its program; `None` if it cannot be executed, which has been reported.
+    fn check_program(&mut self, node: &Node, mut argv: Vec<String>, user: User) -> Option<Command> {
         let program = argv.first_mut()?;
         let Program {
             path,
@@ -126,26 +126,27 @@ impl Lowering<'_> {
             }
         };
         if let Some(part) = writable_by_others.filter(|_| user.uid == 0) {
-            let safe = "let root own all of its path and nobody else write to it, or name a `user` to run it";
+            let safe =
+                "make every part of its path writable by root only, or write a `user` that runs it";
             if self.scripts.secure {
                 let message = format!(
-                    "`{program}` is not run: root would run it, and others may change `{part}`"
+                    "`{program}` is not run: it would run as root, but users other than root can write `{part}`"
                 );
                 self.diags
                     .report_with_help(Severity::Insecure, node.span(), message, safe);
                 return None;
             }
-            let message = format!("root runs `{program}`, and others may change `{part}`");
-            self.diags
-                .report_with_help(Severity::Note, node.span(), message, safe);
+            let message =
+                format!("`{program}` runs as root, but users other than root can write `{part}`");
+            self.note_with_help(node.span(), message, safe);
         }
         *program = path;
-        self.no_shell(node, &argv);
+        self.warn_shell_syntax(node, &argv);
         Some(Command { argv, user })
     }
 
-    /// Words that only a shell understands.
-    fn no_shell(&mut self, node: &Node, argv: &[String]) {
+    /// Reports words that only a shell interprets.
+    fn warn_shell_syntax(&mut self, node: &Node, argv: &[String]) {
         const SHELL: [&str; 10] = ["|", "||", "&", "&&", ";", ">", ">>", "<", "2>&1", "2>"];
         let redirects = |word: &str| word.starts_with('>') || word.starts_with("&>");
         let word = argv.iter().skip(1).find(|word| {
@@ -153,10 +154,9 @@ impl Lowering<'_> {
         });
         if let Some(word) = word {
             let message =
-                format!("no shell reads this command: `{word}` is an argument like any other");
-            let help = "write `\"/bin/sh -c '…'\"` around it to have a shell read it";
-            self.diags
-                .report_with_help(Severity::Warning, node.span(), message, help);
+                format!("the command is not run by a shell; `{word}` is passed as an argument");
+            let help = "to run it with a shell, write `\"/bin/sh -c 'COMMAND'\"`";
+            self.warn_with_help(node.span(), message, help);
         }
     }
 }

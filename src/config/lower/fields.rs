@@ -1,12 +1,13 @@
-//! Reading a checked block by keyword.
+//! Access to a checked block by keyword, and to the words of a statement.
 
 use core::net::IpAddr;
 use core::time::Duration;
 
 use crate::config::schema::value;
 use crate::config::tree::{Block, Node};
+use crate::types::IfName;
 
-/// The statements of one block, or of several of the same kind taken together.
+/// The statements of a block, or of several blocks of the same kind together.
 #[derive(Debug)]
 pub(super) struct Fields<'a>(Vec<&'a Node>);
 
@@ -16,12 +17,12 @@ impl<'a> Fields<'a> {
         Fields(block.nodes.iter().collect())
     }
 
-    /// The statements of a statement's block; none when it has none.
+    /// The statements in the block of `node`; empty if it has no block.
     pub(super) fn inside(node: &'a Node) -> Self {
         Fields::merged(core::iter::once(node))
     }
 
-    /// The statements of all these statements' blocks.
+    /// The statements in the blocks of all these statements.
     pub(super) fn merged(nodes: impl Iterator<Item = &'a Node>) -> Self {
         let blocks = nodes.filter_map(|node| node.block.as_ref());
         Fields(blocks.flat_map(|block| &block.nodes).collect())
@@ -35,20 +36,20 @@ impl<'a> Fields<'a> {
             .filter(move |node| &*node.keyword.text == name)
     }
 
-    /// The statements that count and have no block: few, however many there are in the file.
+    /// The last statement of each keyword that takes no block. Their number is limited by the schema, not by the file.
     #[cfg(feature = "lvs")]
     pub(super) fn settings(&self) -> Self {
-        let mut few: Vec<&'a Node> = Vec::new();
+        let mut settings: Vec<&'a Node> = Vec::new();
         for node in self.0.iter().copied().rev() {
             let known = |other: &&Node| other.keyword.text == node.keyword.text;
-            if node.block.is_none() && !few.iter().any(known) {
-                few.push(node);
+            if node.block.is_none() && !settings.iter().any(known) {
+                settings.push(node);
             }
         }
-        Fields(few)
+        Fields(settings)
     }
 
-    /// These statements, which count for more, and those of a block around.
+    /// These statements and those of an enclosing block, over which these take precedence.
     #[cfg(feature = "lvs")]
     pub(super) fn over(self, outer: &Self) -> Self {
         let mut both = outer.0.clone();
@@ -63,13 +64,13 @@ impl<'a> Fields<'a> {
         nodes.filter(|node| node.block.is_some())
     }
 
-    /// The items of all value blocks with this keyword.
+    /// The lines in all list blocks with this keyword, such as `virtual_ipaddress`.
     pub(super) fn items(&self, name: &str) -> impl Iterator<Item = &'a Node> {
         let blocks = self.all(name).filter_map(|node| node.block.as_ref());
         blocks.flat_map(|block| &block.nodes)
     }
 
-    /// The statement that counts: the last one.
+    /// The last statement with this keyword, which overrides earlier ones.
     pub(super) fn last(&self, name: &str) -> Option<&'a Node> {
         self.all(name).last()
     }
@@ -82,36 +83,54 @@ impl<'a> Fields<'a> {
             .rfind(|node| names.contains(&&*node.keyword.text))
     }
 
-    /// Whether the keyword is there.
+    /// Whether the keyword occurs.
     pub(super) fn has(&self, name: &str) -> bool {
         self.last(name).is_some()
     }
 
-    /// First word after the keyword.
+    /// The argument of the keyword.
     pub(super) fn word(&self, name: &str) -> Option<&'a str> {
-        self.last(name).and_then(super::first)
+        self.last(name).and_then(first)
     }
 
-    /// First word as a number.
+    /// The argument as a number; `None` if it does not fit in `T`.
     pub(super) fn int<T: TryFrom<i64>>(&self, name: &str) -> Option<T> {
-        self.word(name)
-            .and_then(value::int)
-            .and_then(|value| T::try_from(value).ok())
+        self.word(name).and_then(number)
     }
 
-    /// First word as seconds.
+    /// The argument as a time in seconds.
     pub(super) fn seconds(&self, name: &str) -> Option<Duration> {
-        self.last(name).and_then(super::seconds)
+        self.last(name).and_then(seconds)
     }
 
-    /// First word as on or off; the bare keyword is on.
+    /// The argument as a boolean; the keyword alone is true.
     pub(super) fn boolean(&self, name: &str) -> Option<bool> {
         let node = self.last(name)?;
-        super::first(node).map_or(Some(true), value::boolean)
+        first(node).map_or(Some(true), value::boolean)
     }
 
-    /// First word as an address.
+    /// The argument as an IP address.
     pub(super) fn ip(&self, name: &str) -> Option<IpAddr> {
         self.word(name).and_then(value::ip)
     }
+}
+
+/// The first argument of a statement.
+pub(super) fn first(node: &Node) -> Option<&str> {
+    node.args.first().map(|word| &*word.text)
+}
+
+/// The first argument as an interface name.
+pub(super) fn interface(node: &Node) -> Option<IfName> {
+    first(node).and_then(IfName::new)
+}
+
+/// The first argument as a time in seconds.
+pub(super) fn seconds(node: &Node) -> Option<Duration> {
+    first(node).and_then(value::duration)
+}
+
+/// A number that fits in `T`.
+pub(super) fn number<T: TryFrom<i64>>(text: &str) -> Option<T> {
+    value::int(text).and_then(|value| T::try_from(value).ok())
 }

@@ -1,11 +1,11 @@
-//! Gratuitous ARP settings: instance before `global_defs` before built-in.
+//! Gratuitous ARP settings: those of the instance, else of `global_defs`, else keepalived's defaults.
 
 use core::time::Duration;
 
 use super::fields::Fields;
 use crate::config::model::Garp;
 
-/// What `global_defs` says; `None` where the value follows another one of the instance.
+/// Defaults from `global_defs`. `None`: the value of `garp_master_*` in the instance is used.
 #[derive(Debug)]
 pub(super) struct GarpDefaults {
     delay: Duration,
@@ -19,7 +19,7 @@ pub(super) struct GarpDefaults {
 }
 
 impl GarpDefaults {
-    /// `vrrp_min_garp` moves the built-in values only: what is written counts.
+    /// `vrrp_min_garp` changes keepalived's defaults only, not configured values.
     pub(super) fn from(fields: &Fields<'_>) -> Self {
         let minimal = Garp {
             delay: Duration::ZERO,
@@ -47,7 +47,7 @@ impl GarpDefaults {
         }
     }
 
-    /// The settings of an instance.
+    /// The settings of an instance with these statements.
     pub(super) fn of(&self, fields: &Fields<'_>) -> Garp {
         let delay = fields.seconds("garp_master_delay").unwrap_or(self.delay);
         let repeat = count(fields, "garp_master_repeat")
@@ -73,7 +73,7 @@ impl GarpDefaults {
     }
 }
 
-/// A number of packets; more than the type holds is as many as it holds.
+/// A number of packets, at most `u16::MAX`.
 fn count(fields: &Fields<'_>, name: &str) -> Option<u16> {
     let value: i64 = fields.int(name)?;
     Some(u16::try_from(value).unwrap_or(u16::MAX))

@@ -1,4 +1,4 @@
-//! `global_defs`: settings of the process, and defaults of instances.
+//! `global_defs`: settings of the process, and the defaults it sets for instances.
 
 use core::net::IpAddr;
 
@@ -12,7 +12,7 @@ use crate::config::schema::value;
 use crate::config::span_map::SpanMap;
 use crate::types::{IfName, Version};
 
-/// What instances inherit.
+/// Defaults of instances, from `global_defs`.
 #[derive(Debug)]
 pub(super) struct Defaults {
     pub(super) group4: IpAddr,
@@ -21,8 +21,7 @@ pub(super) struct Defaults {
     pub(super) garp: GarpDefaults,
     pub(super) down_timer_adverts: u8,
     pub(super) lower_prio_no_advert: bool,
-    /// `vrrp_higher_prio_send_advert`.
-    pub(super) send_advert: bool,
+    pub(super) higher_prio_send_advert: bool,
     pub(super) strict: bool,
     pub(super) skip_check_adv_addr: bool,
     pub(super) check_unicast_src: bool,
@@ -30,23 +29,22 @@ pub(super) struct Defaults {
     pub(super) v3_checksum_as_v2: bool,
     pub(super) lease: Lease,
     /// `smtp_alert_vrrp`, or `smtp_alert`.
-    pub(super) mail: bool,
+    pub(super) smtp_alert: bool,
     /// `vrrp_notify_priority_changes`.
     pub(super) priority_changes: bool,
-    /// `default_interface`; eth0 without it.
+    /// `default_interface`; eth0 unless configured. `None` if it is not a valid name.
     pub(super) interface: Option<IfName>,
     /// `vmac_prefix`.
     pub(super) vmac_prefix: String,
 }
 
 impl Defaults {
-    /// Reads the defaults out of `global_defs`.
     pub(super) fn from(fields: &Fields<'_>, diags: &mut Diags) -> Self {
         let default = VrrpInstance::default();
         let on = |name: &str| fields.boolean(name).unwrap_or(false);
-        let in_force = on("vrrp_strict");
-        if let Some(node) = fields.last("vrrp_strict").filter(|_| in_force) {
-            strict::explain(node.keyword.span, diags);
+        let strict = on("vrrp_strict");
+        if let Some(node) = fields.last("vrrp_strict").filter(|_| strict) {
+            strict::warn_strict_mode(node.keyword.span, diags);
         }
         Defaults {
             group4: fields
@@ -64,14 +62,14 @@ impl Defaults {
                 .int("vrrp_down_timer_adverts")
                 .unwrap_or(default.down_timer_adverts),
             lower_prio_no_advert: on("vrrp_lower_prio_no_advert"),
-            send_advert: on("vrrp_higher_prio_send_advert"),
-            strict: in_force,
+            higher_prio_send_advert: on("vrrp_higher_prio_send_advert"),
+            strict,
             skip_check_adv_addr: on("vrrp_skip_check_adv_addr"),
             check_unicast_src: on("vrrp_check_unicast_src"),
             owner_ignore_adverts: on("vrrp_owner_ignore_adverts"),
             v3_checksum_as_v2: on("v3_checksum_as_v2"),
             lease: Lease::of(fields, diags).unwrap_or(Lease::Off),
-            mail: fields
+            smtp_alert: fields
                 .boolean("smtp_alert_vrrp")
                 .unwrap_or(on("smtp_alert")),
             priority_changes: on("vrrp_notify_priority_changes"),
@@ -84,7 +82,7 @@ impl Defaults {
     }
 }
 
-/// Settings of the process.
+/// The settings of `global_defs` and the top level that need no other part of the model.
 pub(super) fn global(top: &Fields<'_>, global_defs: &Fields<'_>, diags: &mut Diags) -> Global {
     Global {
         router_id: global_defs.word("router_id").unwrap_or_default().to_owned(),
@@ -119,7 +117,7 @@ fn nft(global_defs: &Fields<'_>) -> Nft {
     }
 }
 
-/// `garp_group { … }` blocks; an interface belongs to the first that names it.
+/// `garp_group { … }` blocks. An interface belongs to the first that names it.
 fn garp_groups(top: &Fields<'_>, diags: &mut Diags) -> Vec<GarpGroup> {
     let mut groups: Vec<GarpGroup> = Vec::new();
     let mut known = SpanMap::default();
@@ -136,7 +134,7 @@ fn garp_groups(top: &Fields<'_>, diags: &mut Diags) -> Vec<GarpGroup> {
             if known.earlier_or_insert(&word.text, word.span).is_none() {
                 interfaces.push(name);
             } else {
-                let message = format!("`{name}` is in a garp_group already; ignored");
+                let message = format!("`{name}` is already in another garp_group; ignored");
                 diags.report(Severity::Warning, word.span, message);
             }
         }
@@ -145,14 +143,14 @@ fn garp_groups(top: &Fields<'_>, diags: &mut Diags) -> Vec<GarpGroup> {
             gna_interval: fields.seconds("gna_interval").unwrap_or_default(),
             interfaces,
         };
-        let idle = group.garp_interval.is_zero() && group.gna_interval.is_zero();
-        if idle || group.interfaces.is_empty() {
-            let what = if idle {
-                "garp_interval or gna_interval"
+        let no_gap = group.garp_interval.is_zero() && group.gna_interval.is_zero();
+        if no_gap || group.interfaces.is_empty() {
+            let missing = if no_gap {
+                "`garp_interval` or `gna_interval`"
             } else {
-                "interface"
+                "`interface`"
             };
-            let message = format!("this garp_group has no {what}; ignored");
+            let message = format!("garp_group has no {missing}; ignored");
             diags.report(Severity::Warning, node.keyword.span, message);
         } else {
             groups.push(group);
@@ -161,8 +159,8 @@ fn garp_groups(top: &Fields<'_>, diags: &mut Diags) -> Vec<GarpGroup> {
     groups
 }
 
-/// Lines of `interface_up_down_delays`. With one value keepalived delays only the way down, whatever
-/// its manual says.
+/// Lines of `interface_up_down_delays`. As in keepalived, a single value delays only the transition to down, although
+/// keepalived.conf(5) says that it delays both.
 fn up_down_delays(top: &Fields<'_>, diags: &mut Diags) -> Vec<UpDownDelay> {
     let mut delays = Vec::new();
     for item in top.items("interface_up_down_delays") {
@@ -176,8 +174,10 @@ fn up_down_delays(top: &Fields<'_>, diags: &mut Diags) -> Vec<UpDownDelay> {
         let down = values.next().unwrap_or_default();
         let up = values.next();
         if up.is_none() {
-            let message = format!("one delay only: `{name}` is believed to be up at once");
-            let help = "write a second value to delay that too";
+            let message = format!(
+                "only the transition of `{name}` to down is delayed; it counts as up at once"
+            );
+            let help = "write a second value to delay the transition to up too";
             diags.report_with_help(Severity::Note, item.keyword.span, message, help);
         }
         delays.push(UpDownDelay {

@@ -1,9 +1,7 @@
-//! `vrrp_sync_group`: members by place, what the group tracks added to what they track, and what does not
-//! go together with being a member.
+//! `vrrp_sync_group`: resolves the members, and adds the objects the group tracks to those its members track.
 //!
-//! Members must keep the order of their priorities, or one of them would be master here and another there
-//! if the group did not forbid it. Therefore keepalived lets weights count for all members (in the group) but
-//! not for one: see [`Lowering::member_tracks`] for what it does with those, which is done here as well.
+//! If a tracked object changed the priority of one member only, each of two routers could win the election of another
+//! member. Therefore keepalived applies weights to all members or to none; see [`Lowering::restrict_member_weights`].
 
 use super::fields::Fields;
 use super::track::TrackLine;
@@ -14,7 +12,7 @@ use crate::config::tree::{Node, Word};
 use crate::types::{GroupId, InstanceId};
 
 impl Lowering<'_> {
-    /// The groups; their members are told, and get what the group tracks.
+    /// The sync groups. Sets `sync_group` and adds tracked objects in their members.
     pub(super) fn groups(
         &mut self,
         top: &Fields<'_>,
@@ -27,7 +25,7 @@ impl Lowering<'_> {
         groups
     }
 
-    /// The group that will have the place `nth`; `None` when nobody is in it.
+    /// The group that will have index `nth`; `None` if it has no member.
     fn sync_group(
         &mut self,
         node: &Node,
@@ -38,24 +36,24 @@ impl Lowering<'_> {
         let (name, span) = (first(node)?, node.keyword.span);
         let members = self.members(&fields, name, nth, instances);
         if members.is_empty() {
-            let message = format!("sync group `{name}` has no member that runs; left out");
-            let help = "name instances in it: `group { NAME … }`";
+            let message = format!("sync group `{name}` has no member that can run; left out");
+            let help = "write the names of its instances: `group { NAME … }`";
             self.error(span, message, help);
             return None;
         }
         let tracking_weight = fields.has("sync_group_tracking_weight");
         let lines = self.track_lines(&fields);
-        for InstanceId(place) in members.iter().copied() {
-            let Some(instance) = instances.get_mut(place) else {
+        for InstanceId(index) in members.iter().copied() {
+            let Some(instance) = instances.get_mut(index) else {
                 continue;
             };
             if !tracking_weight {
-                self.member_tracks(instance, name, span);
+                self.restrict_member_weights(instance, name, span);
             }
-            self.group_tracks(instance, &lines);
+            self.add_group_tracks(instance, &lines);
         }
         if !tracking_weight {
-            self.compare_members(name, span, &members, instances);
+            self.compare_priorities(name, span, &members, instances);
         }
         Some(SyncGroup {
             name: name.to_owned(),
@@ -65,7 +63,7 @@ impl Lowering<'_> {
         })
     }
 
-    /// Places of the instances in the group; that all names are defined has been checked.
+    /// Indexes of the instances in the group. The checker has reported unknown names.
     fn members(
         &mut self,
         fields: &Fields<'_>,
@@ -78,15 +76,16 @@ impl Lowering<'_> {
             for Word { text, span, .. } in core::iter::once(&item.keyword).chain(&item.args) {
                 let mut named = instances.iter_mut().enumerate();
                 match named.find(|(_, instance)| *instance.name == **text) {
-                    // In a group already, which has been said.
+                    // Already in another group, which has been reported.
                     Some((_, instance)) if instance.sync_group.is_some() => {}
-                    Some((position, instance)) => {
+                    Some((index, instance)) => {
                         instance.sync_group = Some(GroupId(nth));
-                        members.push(InstanceId(position));
+                        members.push(InstanceId(index));
                     }
                     None => {
-                        let message =
-                            format!("`{text}` is left out, and so it is of sync group `{name}`");
+                        let message = format!(
+                            "instance `{text}` is left out, so sync group `{name}` runs without it"
+                        );
                         self.note(*span, message);
                     }
                 }
@@ -95,21 +94,20 @@ impl Lowering<'_> {
         members
     }
 
-    /// What the group tracks, every member tracks.
-    fn group_tracks(&mut self, instance: &mut VrrpInstance, lines: &[TrackLine]) {
+    /// Adds the objects that the group tracks to those of a member.
+    fn add_group_tracks(&mut self, instance: &mut VrrpInstance, lines: &[TrackLine]) {
         let owner = instance.priority.is_owner();
         let own = instance.interface.clone();
         self.add_tracks(&mut instance.tracks, lines.to_vec(), &own, owner);
     }
 
-    /// Weights of a single member. What becomes of them was observed with keepalived 2.2.7: a script with a
-    /// weight is not tracked, the weight of a file becomes 0, those of an interface and a process count,
-    /// though it says otherwise of interfaces.
-    fn member_tracks(&mut self, instance: &mut VrrpInstance, group: &str, span: Span) {
+    /// Applies keepalived's rules to objects with a weight that a single member tracks, as keepalived 2.2.7 behaves: a
+    /// script is not tracked, the weight of a file becomes 0, an interface or process changes the priority of the member.
+    fn restrict_member_weights(&mut self, instance: &mut VrrpInstance, group: &str, span: Span) {
         let scripts = &self.objects.scripts;
         let files = &self.objects.files;
         let processes = &self.objects.processes;
-        let mut said: Vec<(Severity, String)> = Vec::new();
+        let mut reports: Vec<(Severity, String)> = Vec::new();
         let member = &instance.name;
         instance.tracks.retain_mut(|track| {
             if track.weight == 0 {
@@ -119,72 +117,71 @@ impl Lowering<'_> {
             match &track.object {
                 Tracked::Script(nth) => {
                     let name = scripts.get(*nth).map_or("", |script| &script.name);
-                    said.push((
+                    reports.push((
                         Severity::Warning,
                         format!(
-                            "script `{name}` has weight {weight}, and `{member}` is a member of sync group \
-                             `{group}`: it does not track it"
+                            "script `{name}` with weight {weight} is not tracked: `{member}` is a member of sync \
+                             group `{group}`"
                         ),
                     ));
                     return false;
                 }
                 Tracked::File(nth) => {
                     let name = files.get(*nth).map_or("", |file| &file.name);
-                    said.push((
+                    reports.push((
                         Severity::Warning,
                         format!(
-                            "file `{name}` has weight {weight}, and `{member}` is a member of sync group \
-                             `{group}`: weight 0 is used, so any number but 0 in it means FAULT"
+                            "weight {weight} of file `{name}` is not used: `{member}` is a member of sync group \
+                             `{group}`; with weight 0 any number but 0 in the file means FAULT"
                         ),
                     ));
                     track.weight = 0;
                 }
                 Tracked::Interface(name) => {
-                    said.push((Severity::Note, alone(name.as_str(), weight, member, group)));
+                    reports.push((Severity::Note, member_weight(name.as_str(), weight, member, group)));
                 }
                 Tracked::Process(nth) => {
                     let name = processes.get(*nth).map_or("", |process| &process.name);
-                    said.push((Severity::Note, alone(name, weight, member, group)));
+                    reports.push((Severity::Note, member_weight(name, weight, member, group)));
                 }
             }
             true
         });
-        for (severity, message) in said {
+        for (severity, message) in reports {
             let help = format!(
-                "track it in `{group}`, where its weight counts for all members, or write \
+                "track it in `{group}`, which applies the weight to all members, or write \
                  `sync_group_tracking_weight` there"
             );
             self.diags.report_with_help(severity, span, message, help);
         }
     }
 
-    /// Members of unlike priority let two routers each win in another network.
-    fn compare_members(
+    /// Reports members with different priorities: each of two routers might win the election of another member.
+    fn compare_priorities(
         &mut self,
         name: &str,
         span: Span,
         members: &[InstanceId],
         instances: &[VrrpInstance],
     ) {
-        let mut all = members.iter().filter_map(|place| instances.get(place.0));
+        let mut all = members.iter().filter_map(|index| instances.get(index.0));
         let Some(one) = all.next() else { return };
         let Some(other) = all.find(|other| other.priority != one.priority) else {
             return;
         };
         let message = format!(
-            "members of sync group `{name}` have unlike priorities, `{}` {} and `{}` {}: a router with these \
-             the other way round would neither take over nor give way",
-            one.name, one.priority, other.name, other.priority
+            "members of sync group `{name}` have different priorities, {} of `{}` and {} of `{}`: two routers \
+             may each win one election, and neither becomes master of all",
+            one.priority, one.name, other.priority, other.name
         );
-        self.diags
-            .report_with_help(Severity::Note, span, message, "give them the same priority");
+        self.note_with_help(span, message, "write the same `priority` in all members");
     }
 }
 
-/// The weight of an object that one member tracks.
-fn alone(name: &str, weight: i16, member: &str, group: &str) -> String {
+/// Message about the weight of an object that one member tracks.
+fn member_weight(name: &str, weight: i16, member: &str, group: &str) -> String {
     format!(
-        "weight {weight} of `{name}` changes the priority of `{member}` alone, not of the other members of sync \
-         group `{group}`"
+        "weight {weight} of `{name}` changes only the priority of `{member}`, not of the other members of sync group \
+         `{group}`"
     )
 }

@@ -4,15 +4,16 @@ use core::time::Duration;
 
 use super::address::AddressList;
 use super::fields::Fields;
+use super::vmac::VmacProtocol;
 use super::{Lowering, first, interface};
-use crate::config::diag::{Severity, Span};
+use crate::config::diag::Span;
 use crate::config::model::{Address, Garp, Vmac, VrrpInstance};
 use crate::config::schema::value;
 use crate::config::tree::Node;
 use crate::types::{Centis, Family, IfName, Priority, Version, Vrid};
 
-/// An instance on its way: what later steps need of earlier ones.
-pub(super) struct Draft<'a> {
+/// A `vrrp_instance` block being lowered: what its other keywords depend on.
+pub(super) struct InstanceBlock<'a> {
     pub(super) name: &'a str,
     pub(super) span: Span,
     pub(super) fields: Fields<'a>,
@@ -26,7 +27,7 @@ struct Addresses {
     excluded: Vec<Address>,
 }
 
-/// What `state`, `priority`, `nopreempt` and `preempt_delay` come to together.
+/// Result of `state`, `priority`, `nopreempt` and `preempt_delay`, which depend on each other.
 struct Election {
     priority: Priority,
     initial_master: bool,
@@ -35,7 +36,7 @@ struct Election {
 }
 
 impl Lowering<'_> {
-    /// An instance; `None` when it cannot run, which has been said then.
+    /// An instance; `None` if it cannot run, which has been reported.
     pub(super) fn instance(&mut self, node: &Node) -> Option<VrrpInstance> {
         let fields = Fields::inside(node);
         let name = first(node)?;
@@ -43,7 +44,7 @@ impl Lowering<'_> {
         let interface = self.instance_interface(name, span, &fields);
         let vrid = fields.int("virtual_router_id").and_then(Vrid::new);
         if vrid.is_none() {
-            let message = format!("instance `{name}` has no valid virtual_router_id; left out");
+            let message = format!("instance `{name}` has no valid `virtual_router_id`; left out");
             self.error(
                 span,
                 message,
@@ -53,62 +54,71 @@ impl Lowering<'_> {
         let interface = interface?;
         let family = self.family(&fields);
         let strict = self.is_strict(&fields);
-        let vmac = self.vmac(name, &fields, &interface, (family, vrid), strict);
+        let vmac = self.vmac(
+            name,
+            &fields,
+            &interface,
+            VmacProtocol {
+                family,
+                vrid,
+                strict,
+            },
+        );
         let dev = vmac.as_ref().map_or(&interface, |vmac| &vmac.name);
         let mut addresses = self.addresses(name, &fields, dev, family);
-        // The virtual Ethernet address is that of one family.
+        // The MAC address of a macvlan is for one address family.
         for address in &mut addresses.excluded {
             if address.dev == *dev && address.cidr.family() != family {
                 address.dev.clone_from(&interface);
             }
         }
-        let none_meant = fields.has("no_virtual_ipaddress");
-        if addresses.vips.is_empty() && !none_meant {
+        let none_intended = fields.has("no_virtual_ipaddress");
+        if addresses.vips.is_empty() && !none_intended {
             let message =
-                format!("instance `{name}` has no usable address in virtual_ipaddress; left out");
+                format!("instance `{name}` has no valid address in `virtual_ipaddress`; left out");
             let help =
-                "write `virtual_ipaddress { ADDRESS }`, or `no_virtual_ipaddress` if none is meant";
+                "write `virtual_ipaddress { ADDRESS }`, or `no_virtual_ipaddress` if it needs none";
             self.error(span, message, help);
             return None;
         }
-        let draft = Draft {
+        let block = InstanceBlock {
             name,
             span,
             fields,
             family,
             strict,
         };
-        self.build(&draft, interface, vrid?, (addresses, vmac))
+        self.build_instance(&block, interface, vrid?, addresses, vmac)
     }
 
-    /// Puts the parts together.
-    fn build(
+    fn build_instance(
         &mut self,
-        draft: &Draft<'_>,
+        block: &InstanceBlock<'_>,
         interface: IfName,
         vrid: Vrid,
-        (addresses, vmac): (Addresses, Option<Vmac>),
+        addresses: Addresses,
+        vmac: Option<Vmac>,
     ) -> Option<VrrpInstance> {
-        let (fields, strict) = (&draft.fields, draft.strict);
-        let version = self.version(draft);
-        let advert_int = self.advert_int(draft, version);
-        let auth = self.auth(draft, version, advert_int)?;
-        let mut election = self.election(draft);
+        let (fields, strict) = (&block.fields, block.strict);
+        let version = self.version(block);
+        let advert_int = self.advert_int(block, version);
+        let auth = self.auth(block, version, advert_int)?;
+        let mut election = self.election(block);
         let owner = election.priority.is_owner();
         if election.initial_master && !owner {
-            election.initial_master = self.may_begin_as_master(draft, &auth);
+            election.initial_master = self.may_start_as_master(block, &auth);
         }
-        let source = self.source(draft);
+        let source = self.source(block);
         let on = |name: &str, default: bool| fields.boolean(name).unwrap_or(default);
-        let (garp, down_timer_adverts) = self.timing(draft);
-        self.strict_address(draft, &addresses.vips);
-        self.strict_changes(draft);
+        let (garp, down_timer_adverts) = self.timing(block);
+        self.report_strict_address(block, &addresses.vips);
+        self.report_overruled(block);
         Some(VrrpInstance {
-            name: draft.name.to_owned(),
+            name: block.name.to_owned(),
             vrid,
             priority: election.priority,
             version,
-            family: draft.family,
+            family: block.family,
             initial_master: election.initial_master,
             advert_int,
             nopreempt: election.nopreempt,
@@ -116,7 +126,7 @@ impl Lowering<'_> {
             auth,
             src_ip: source,
             track_src_ip: fields.has("track_src_ip"),
-            transport: self.transport(draft, source),
+            transport: self.transport(block, source),
             skip_check_adv_addr: on("skip_check_adv_addr", self.defaults.skip_check_adv_addr),
             v3_checksum_as_v2: on("v3_checksum_as_v2", self.defaults.v3_checksum_as_v2),
             old_unicast_checksum: fields
@@ -125,22 +135,24 @@ impl Lowering<'_> {
             strict,
             lower_prio_no_advert: strict
                 || on("lower_prio_no_advert", self.defaults.lower_prio_no_advert),
-            higher_prio_send_advert: on("higher_prio_send_advert", self.defaults.send_advert)
-                && !strict,
+            higher_prio_send_advert: on(
+                "higher_prio_send_advert",
+                self.defaults.higher_prio_send_advert,
+            ) && !strict,
             owner_ignore_adverts: (strict && owner)
                 || on("owner_ignore_adverts", self.defaults.owner_ignore_adverts),
             down_timer_adverts,
-            timer_expired_backup: self.timer_expired(draft, election.nopreempt, down_timer_adverts),
+            timer_expired_backup: self.timer_expired(block, election.nopreempt, down_timer_adverts),
             garp,
             vips: addresses.vips,
             excluded_vips: addresses.excluded,
             routes: self.routes(fields.items("virtual_routes")),
             rules: self.rules(fields.items("virtual_rules")),
-            accept: self.accept(draft, version, owner),
+            accept: self.accept(block, version, owner),
             vmac,
-            vip_lease: self.lease(draft, advert_int, down_timer_adverts),
+            vip_lease: self.lease(block, advert_int, down_timer_adverts),
             sync_group: None,
-            tracks: self.tracks(draft, &interface, owner),
+            tracks: self.tracks(block, &interface, owner),
             notify: self.notify(fields),
             track_primary: !fields.has("dont_track_primary"),
             promote_secondaries: fields.has("promote_secondaries"),
@@ -149,14 +161,14 @@ impl Lowering<'_> {
         })
     }
 
-    /// Bursts of gratuitous ARP, and missed adverts before takeover; strict mode has no choice in both.
-    fn timing(&self, draft: &Draft<'_>) -> (Garp, u8) {
-        let mut garp = self.defaults.garp.of(&draft.fields);
-        if draft.strict {
+    /// Settings of gratuitous ARP, and `down_timer_adverts`. Strict mode fixes both.
+    fn timing(&self, block: &InstanceBlock<'_>) -> (Garp, u8) {
+        let mut garp = self.defaults.garp.of(&block.fields);
+        if block.strict {
             garp.lower_prio_repeat = 0;
             return (garp, 3);
         }
-        let adverts = draft.fields.int("down_timer_adverts");
+        let adverts = block.fields.int("down_timer_adverts");
         (garp, adverts.unwrap_or(self.defaults.down_timer_adverts))
     }
 
@@ -170,17 +182,18 @@ impl Lowering<'_> {
         let found = node.and_then(interface);
         match (&found, node) {
             (Some(loopback), Some(node)) if loopback.as_str() == "lo" => {
-                let message =
-                    format!("instance `{name}` cannot run on the loopback interface; left out");
+                let message = format!(
+                    "instance `{name}` cannot run on the loopback interface `lo`; left out"
+                );
                 self.error(
                     node.keyword.span,
                     message,
-                    "name the interface of the network",
+                    "write the `interface` of the network the addresses are in",
                 );
                 None
             }
             (None, _) => {
-                let message = format!("instance `{name}` has no valid interface; left out");
+                let message = format!("instance `{name}` has no valid `interface`; left out");
                 self.error(span, message, "write `interface IF`");
                 None
             }
@@ -190,7 +203,7 @@ impl Lowering<'_> {
 
     // ---- addresses ----
 
-    /// Family of the adverts: what is said, else that of the first address, source or peer.
+    /// Address family of the adverts: `native_ipv6`, else that of the first VIP, source address, peer or group.
     fn family(&self, fields: &Fields<'_>) -> Family {
         if fields.has("native_ipv6") {
             return Family::V6;
@@ -224,31 +237,30 @@ impl Lowering<'_> {
         family: Family,
     ) -> Addresses {
         let mut list = AddressList::default();
-        let mut surplus = None;
-        let most = most(family, fields.has("auth_hmac"));
+        let mut first_surplus = None;
+        let max = max_advertised(family, fields.has("auth_hmac"));
         for item in fields.items("virtual_ipaddress") {
             let Some(address) = self.address(item, Some(dev)) else {
                 continue;
             };
             if address.cidr.family() != family {
                 let message = format!(
-                    "{} does not fit `{name}`, whose adverts are {family}; ignored",
+                    "{} is not an {family} address like the adverts of `{name}`; ignored",
                     address.cidr.addr
                 );
-                let help = "move it to `virtual_ipaddress_excluded`, or to an instance of its own";
+                let help = "move it to `virtual_ipaddress_excluded`, or to another instance";
                 self.error(item.keyword.span, message, help);
                 continue;
             }
-            self.add_unless_known(&mut list, address, item);
-            if list.addresses.len() > most {
-                surplus = surplus.or(Some(item.keyword.span));
+            self.add_unless_duplicate(&mut list, address, item);
+            if list.addresses.len() > max {
+                first_surplus = first_surplus.or(Some(item.keyword.span));
             }
         }
-        if let Some(span) = surplus {
+        if let Some(span) = first_surplus {
             let message = format!(
-                "`{name}` has more than {} addresses, which is all that fits in an advert; \
-                 the rest is installed but not advertised",
-                most
+                "`{name}` has more than {max} addresses, the most that fit in an advert; the rest are \
+                 installed but not advertised",
             );
             self.error(
                 span,
@@ -256,10 +268,10 @@ impl Lowering<'_> {
                 "move the rest to `virtual_ipaddress_excluded`",
             );
         }
-        let advertised = list.addresses.len().min(most);
+        let advertised = list.addresses.len().min(max);
         for item in fields.items("virtual_ipaddress_excluded") {
             if let Some(address) = self.address(item, Some(dev)) {
-                self.add_unless_known(&mut list, address, item);
+                self.add_unless_duplicate(&mut list, address, item);
             }
         }
         let excluded = list.addresses.split_off(advertised);
@@ -271,163 +283,174 @@ impl Lowering<'_> {
 
     // ---- protocol ----
 
-    fn version(&mut self, draft: &Draft<'_>) -> Version {
-        let own: Option<u8> = draft.fields.int("version");
+    fn version(&mut self, block: &InstanceBlock<'_>) -> Version {
+        let own: Option<u8> = block.fields.int("version");
         let asked = match own {
             Some(3) => Version::V3,
             Some(_) => Version::V2,
             None => self.defaults.version,
         };
-        if draft.family == Family::V4 {
+        if block.family == Family::V4 {
             return asked;
         }
-        if let (Some(2), Some(node)) = (own, draft.fields.last("version")) {
-            self.warn(node.keyword.span, "IPv6 needs version 3; version 3 is used");
+        if let (Some(2), Some(node)) = (own, block.fields.last("version")) {
+            self.warn(
+                node.keyword.span,
+                "VRRP version 2 does not support IPv6; version 3 is used",
+            );
         }
         Version::V3
     }
 
-    fn advert_int(&mut self, draft: &Draft<'_>, version: Version) -> Centis {
-        let Some(node) = draft.fields.last("advert_int") else {
+    fn advert_int(&mut self, block: &InstanceBlock<'_>, version: Version) -> Centis {
+        let Some(node) = block.fields.last("advert_int") else {
             return Centis::SECOND;
         };
         let micros = first(node).and_then(value::micros).unwrap_or(1_000_000);
-        let (unit, most, why) = match version {
-            Version::V2 => (1_000_000, 255, "version 2 counts whole seconds"),
+        let (unit, max, why) = match version {
+            Version::V2 => (1_000_000, 255, "version 2 sends intervals in whole seconds"),
             Version::V3 => (
                 10_000,
                 4095,
-                "version 3 counts hundredths of a second up to 40.95",
+                "version 3 sends intervals in hundredths of a second up to 40.95 s",
             ),
         };
         let steps = micros
             .saturating_add(unit / 2)
             .checked_div(unit)
             .unwrap_or(1)
-            .clamp(1, most);
+            .clamp(1, max);
         let steps = u16::try_from(steps).unwrap_or(1);
         let centis = match version {
             Version::V2 => Centis(steps.saturating_mul(100)),
             Version::V3 => Centis(steps),
         };
         if u64::from(steps).checked_mul(unit) != Some(micros) {
-            self.warn(node.keyword.span, format!("{why}: {centis} is used"));
+            self.warn(node.keyword.span, format!("{why}; {centis} is used"));
         }
         centis
     }
 
     // ---- election ----
 
-    fn election(&mut self, draft: &Draft<'_>) -> Election {
-        let fields = &draft.fields;
+    fn election(&mut self, block: &InstanceBlock<'_>) -> Election {
+        let fields = &block.fields;
         let state = fields.last("state");
         let asked_master = state.and_then(first) == Some("MASTER");
         let priority = match fields.int("priority").map(Priority) {
             Some(priority) => priority,
-            None if asked_master => self.implied_owner(draft),
+            None if asked_master => self.implied_owner(block),
             None => Priority::DEFAULT,
         };
         let mut master = asked_master || (state.is_none() && priority.is_owner());
-        if draft.strict && asked_master != priority.is_owner() {
-            let wish = if priority.is_owner() {
+        if block.strict && asked_master != priority.is_owner() {
+            let initial = if priority.is_owner() {
                 "MASTER"
             } else {
                 "BACKUP"
             };
             let message = format!(
-                "strict mode: state MASTER and priority 255 go together; `{}` begins as {wish}",
-                draft.name
+                "strict mode requires `state MASTER` with priority 255 and `state BACKUP` otherwise; `{}` starts as {initial}",
+                block.name
             );
             if let Some(node) = state {
                 self.warn(node.keyword.span, message);
             }
             master = priority.is_owner();
         }
-        let nopreempt = self.nopreempt(draft, master, priority);
+        let nopreempt = self.nopreempt(block, master, priority);
         Election {
             priority,
             initial_master: master,
             nopreempt,
-            preempt_delay: self.preempt_delay(draft, master, nopreempt),
+            preempt_delay: self.preempt_delay(block, master, nopreempt),
         }
     }
 
-    /// keepalived takes a master without a priority for the owner of the addresses.
-    fn implied_owner(&mut self, draft: &Draft<'_>) -> Priority {
+    /// Like keepalived, takes an instance with `state MASTER` and no `priority` for the address owner.
+    fn implied_owner(&mut self, block: &InstanceBlock<'_>) -> Priority {
         let message = format!(
-            "`{}` has state MASTER and no priority: 255, the owner of the addresses, is used",
-            draft.name
+            "`{}` has `state MASTER` and no `priority`; 255, the priority of the address owner, is used",
+            block.name
         );
-        let help = "write `priority N` with N from 1 to 254 unless the addresses are its own";
-        self.diags
-            .report_with_help(Severity::Note, draft.span, message, help);
+        let help = "write `priority N` with N from 1 to 254 unless the router owns the addresses";
+        self.note_with_help(block.span, message, help);
         Priority::OWNER
     }
 
-    fn nopreempt(&mut self, draft: &Draft<'_>, master: bool, priority: Priority) -> bool {
-        let Some(node) = draft.fields.last("nopreempt") else {
+    fn nopreempt(&mut self, block: &InstanceBlock<'_>, master: bool, priority: Priority) -> bool {
+        let Some(node) = block.fields.last("nopreempt") else {
             return false;
         };
-        if let Some(other) = draft.fields.last("preempt") {
-            let later = draft.fields.last_of(&["preempt", "nopreempt"]);
-            let counts = later.map_or("nopreempt", |node| &node.keyword.text);
+        if let Some(other) = block.fields.last("preempt") {
+            let last = block.fields.last_of(&["preempt", "nopreempt"]);
+            let used = last.map_or("nopreempt", |node| &node.keyword.text);
             let message =
-                format!("`preempt` contradicts `nopreempt`; the later one, `{counts}`, counts");
+                format!("`preempt` contradicts `nopreempt`; the later one, `{used}`, is used");
             self.note(other.keyword.span, message);
-            if counts == "preempt" {
+            if used == "preempt" {
                 return false;
             }
         }
         let why = if priority.is_owner() {
-            "the owner of the addresses always preempts"
+            "the address owner always preempts"
         } else if master {
-            "`nopreempt` does not work with state MASTER"
+            "`nopreempt` is incompatible with `state MASTER`"
         } else {
             return true;
         };
-        let message = format!("{why}: `{}` preempts", draft.name);
-        let help = "write `state BACKUP` on all routers to keep mastership where it is";
-        self.diags
-            .report_with_help(Severity::Warning, node.keyword.span, message, help);
+        let message = format!("{why}; `nopreempt` of `{}` ignored", block.name);
+        let help = "write `state BACKUP` on all routers: then the current master stays master";
+        self.warn_with_help(node.keyword.span, message, help);
         false
     }
 
-    fn preempt_delay(&mut self, draft: &Draft<'_>, master: bool, nopreempt: bool) -> Duration {
-        let Some(node) = draft.fields.last("preempt_delay") else {
+    fn preempt_delay(
+        &mut self,
+        block: &InstanceBlock<'_>,
+        master: bool,
+        nopreempt: bool,
+    ) -> Duration {
+        let Some(node) = block.fields.last("preempt_delay") else {
             return Duration::ZERO;
         };
         let delay = super::seconds(node).unwrap_or_default();
-        let why = if draft.strict {
-            "strict mode does not wait"
+        let why = if block.strict {
+            "strict mode has no preempt delay"
         } else if nopreempt {
-            "`nopreempt` leaves nothing to wait for"
+            "`nopreempt` rules out preemption"
         } else if master {
-            "`preempt_delay` does not work with state MASTER"
+            "`preempt_delay` is incompatible with `state MASTER`"
         } else {
             return delay;
         };
         if !delay.is_zero() {
-            self.warn(node.keyword.span, format!("{why}: `preempt_delay` ignored"));
+            self.warn(node.keyword.span, format!("{why}; `preempt_delay` ignored"));
         }
         Duration::ZERO
     }
 
-    fn timer_expired(&mut self, draft: &Draft<'_>, nopreempt: bool, default: u8) -> Option<u8> {
-        let node = draft.fields.last("timer_expired_backup")?;
+    fn timer_expired(
+        &mut self,
+        block: &InstanceBlock<'_>,
+        nopreempt: bool,
+        default: u8,
+    ) -> Option<u8> {
+        let node = block.fields.last("timer_expired_backup")?;
         if !nopreempt {
-            let message = "`timer_expired_backup` works with `nopreempt` only; ignored";
+            let message = "`timer_expired_backup` requires `nopreempt`; ignored";
             self.warn(node.keyword.span, message);
             return None;
         }
-        Some(draft.fields.int("timer_expired_backup").unwrap_or(default))
+        Some(block.fields.int("timer_expired_backup").unwrap_or(default))
     }
 }
 
-/// How many addresses fit in an advert: the count has 8 bits, and IPv6 must fit in 1500 bytes.
-fn most(family: Family, signed: bool) -> usize {
+/// How many addresses fit in an advert: the count has 8 bits, and an IPv6 packet must fit in 1500 bytes.
+fn max_advertised(family: Family, signed: bool) -> usize {
     match family {
         Family::V4 => 255,
-        // (1500 - 40 IPv6 header - 8 VRRP header - 28 signature) / 16
+        // (1500 - 40 IPv6 header - 8 VRRP header - 28 HMAC trailer) / 16
         Family::V6 if signed => 89,
         Family::V6 => 90,
     }

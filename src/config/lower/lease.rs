@@ -1,32 +1,33 @@
-//! `vip_lease`: ours, not keepalived's. How long an address outlives its daemon.
+//! `vip_lease`, which keepalived does not have: how long the addresses stay if the daemon no longer renews them.
 
 use core::time::Duration;
 
 use super::Lowering;
 use super::fields::Fields;
 use super::first;
-use super::instance::Draft;
+use super::instance::InstanceBlock;
 use crate::config::diag::{Diags, Severity};
 use crate::config::schema::value;
 use crate::types::Centis;
 
-/// What `vip_lease` says.
+/// `vip_lease`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Lease {
-    /// Addresses stay.
+    /// Addresses stay forever.
     Off,
-    /// As long as others wait, and a little longer.
+    /// Derived from the instance's master down interval.
     Derived,
-    /// So many seconds.
+    /// This many seconds.
     Seconds(u32),
 }
 
-/// Shorter than this, one late renewal would be the end of it.
-const LEAST: u32 = 2;
-const MOST: u32 = 86_400;
+/// Shortest lease in seconds: it must survive one late renewal.
+const MIN_SECONDS: u32 = 2;
+/// Longest lease in seconds.
+const MAX_SECONDS: u32 = 86_400;
 
 impl Lease {
-    /// `vip_lease` of a block; `None` where it does not occur.
+    /// `vip_lease` of a block; `None` if it does not occur.
     pub(super) fn of(fields: &Fields<'_>, diags: &mut Diags) -> Option<Self> {
         let node = fields.last("vip_lease")?;
         let Some(word) = first(node) else {
@@ -34,12 +35,12 @@ impl Lease {
         };
         match (word.parse(), value::boolean(word)) {
             (Ok(0), _) | (Err(_), Some(false)) => Some(Lease::Off),
-            (Ok(seconds @ LEAST..=MOST), _) => Some(Lease::Seconds(seconds)),
+            (Ok(seconds @ MIN_SECONDS..=MAX_SECONDS), _) => Some(Lease::Seconds(seconds)),
             (Err(_), Some(true)) => Some(Lease::Derived),
             (Ok(_) | Err(_), _) => {
                 let message = format!(
-                    "`vip_lease` wants {LEAST} to {MOST} seconds, 0 or off, or nothing; \
-                     `{word}` is not, and the time is derived from the intervals"
+                    "`vip_lease {word}` is neither {MIN_SECONDS} to {MAX_SECONDS} seconds, nor 0 or off; the time is \
+                     derived from the advert interval"
                 );
                 let help = "write `vip_lease`";
                 let span = node
@@ -56,34 +57,34 @@ impl Lease {
 impl Lowering<'_> {
     /// The lease of an instance.
     ///
-    /// Addresses are renewed whenever a quarter of the lease has passed. A daemon that stands still must not lose
-    /// them before another router may take over, so three quarters must be as long as the most patient
-    /// router waits: its missed adverts and a skew of one interval. The kernel counts whole seconds.
+    /// Addresses are renewed after a quarter of the lease. If the daemon hangs right before a renewal they last for three
+    /// quarters, which must cover the longest master down interval: `adverts` intervals and a skew of one. The kernel counts
+    /// whole seconds.
     pub(super) fn lease(
         &mut self,
-        draft: &Draft<'_>,
+        block: &InstanceBlock<'_>,
         interval: Centis,
         adverts: u8,
     ) -> Option<Duration> {
-        let own = Lease::of(&draft.fields, self.diags);
-        let patience = u32::from(interval.0).saturating_mul(u32::from(adverts).saturating_add(1));
-        let enough = patience.saturating_mul(4).div_ceil(300).max(LEAST);
+        let own = Lease::of(&block.fields, self.diags);
+        let master_down =
+            u32::from(interval.0).saturating_mul(u32::from(adverts).saturating_add(1));
+        let required = master_down.saturating_mul(4).div_ceil(300).max(MIN_SECONDS);
         let seconds = match own.unwrap_or(self.defaults.lease) {
             Lease::Off => return None,
-            Lease::Derived => enough,
+            Lease::Derived => required,
             Lease::Seconds(seconds) => seconds,
         };
-        if seconds < enough {
+        if seconds < required {
             let message = format!(
-                "`{}`: with `vip_lease` {seconds} a daemon that stands still loses its addresses \
-                 before another router takes over",
-                draft.name
+                "`vip_lease` {seconds} of `{}` is shorter than the master down interval: if the daemon hangs, its \
+                 addresses expire before another router takes over",
+                block.name
             );
-            let help = format!("write `vip_lease` without a number ({enough} seconds here)");
-            let node = draft.fields.last("vip_lease");
-            let span = node.map_or(draft.span, |node| node.keyword.span);
-            self.diags
-                .report_with_help(Severity::Note, span, message, help);
+            let help = format!("write `vip_lease` without a number ({required} seconds here)");
+            let node = block.fields.last("vip_lease");
+            let span = node.map_or(block.span, |node| node.keyword.span);
+            self.note_with_help(span, message, help);
         }
         Some(Duration::from_secs(seconds.into()))
     }

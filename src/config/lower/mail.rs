@@ -4,12 +4,11 @@ use core::time::Duration;
 
 use super::Lowering;
 use super::fields::Fields;
-use crate::config::diag::Severity;
 use crate::config::model::SmtpSettings;
 use crate::config::schema::value;
 
 impl Lowering<'_> {
-    /// How mails are sent; `None` when they cannot be, which is said if somebody wants them.
+    /// The mail settings; `None` if they are incomplete, which is reported if an `smtp_alert` needs them.
     pub(super) fn mail(
         &mut self,
         global_defs: &Fields<'_>,
@@ -30,7 +29,7 @@ impl Lowering<'_> {
             } else {
                 "smtp_server"
             };
-            self.no_mail(global_defs, top, missing);
+            self.report_no_mail(global_defs, top, missing);
             return None;
         };
         let default = SmtpSettings::default();
@@ -54,8 +53,8 @@ impl Lowering<'_> {
         })
     }
 
-    /// Says once that mails are wanted and cannot be sent.
-    fn no_mail(&mut self, global_defs: &Fields<'_>, top: &Fields<'_>, missing: &str) {
+    /// Reports, once, an `smtp_alert` that cannot be sent.
+    fn report_no_mail(&mut self, global_defs: &Fields<'_>, top: &Fields<'_>, missing: &str) {
         let blocks = ["vrrp_instance", "vrrp_sync_group", "virtual_server"];
         let blocks = blocks.iter().flat_map(|name| top.all(name));
         let own = blocks.filter_map(|node| Fields::inside(node).last("smtp_alert"));
@@ -63,15 +62,14 @@ impl Lowering<'_> {
         let on = |node: &&crate::config::tree::Node| {
             super::first(node).and_then(value::boolean) != Some(false)
         };
-        let mut wanted = own.chain(default).filter(on);
-        if let Some(node) = wanted.next() {
-            let message = format!("no mail is sent: `{missing}` is missing in global_defs");
+        let mut enabled = own.chain(default).filter(on);
+        if let Some(node) = enabled.next() {
+            let message = format!("no mail is sent: `global_defs` has no `{missing}`");
             let help = match missing {
                 "smtp_server" => "write `smtp_server HOST [PORT]` in `global_defs`",
                 _ => "write `notification_email { ADDRESS … }` in `global_defs`",
             };
-            self.diags
-                .report_with_help(Severity::Note, node.span(), message, help);
+            self.note_with_help(node.span(), message, help);
         }
     }
 }

@@ -1,9 +1,9 @@
-//! Metrics of routes: what `mtu`, `rtt` and so on are to the kernel (`RTAX_*`).
+//! Metrics of routes (`RTAX_*` of linux/rtnetlink.h): `mtu`, `rtt` and so on.
 
-use super::route::count;
+use super::number as int;
 use crate::config::schema::value::{boolean, micros};
 
-/// By name.
+/// Numbers by name.
 const METRICS: &[(&str, u16)] = &[
     ("mtu", 2),
     ("window", 3),
@@ -22,18 +22,18 @@ const METRICS: &[(&str, u16)] = &[
     ("congctl", CONGCTL),
     ("fastopen_no_cookie", FASTOPEN),
 ];
-/// Which of the others are not to be changed by what the path tells: a bit each.
+/// `RTAX_LOCK`: a bit for each metric that the kernel must not change.
 pub(super) const LOCK: u16 = 1;
 const RTT: u16 = 4;
 const RTTVAR: u16 = 5;
 const FEATURES: u16 = 12;
 const RTO_MIN: u16 = 13;
 const QUICKACK: u16 = 15;
-/// Its value is text.
+/// `RTAX_CC_ALGO`: its value is text.
 pub(super) const CONGCTL: u16 = 16;
 const FASTOPEN: u16 = 17;
 
-/// The metric's number.
+/// The number of a metric.
 pub(super) fn number(name: &str) -> Option<u16> {
     let row = METRICS.iter().find(|(known, _)| *known == name);
     row.map(|(_, number)| *number)
@@ -42,23 +42,23 @@ pub(super) fn number(name: &str) -> Option<u16> {
 /// The kernel's number for the value of a metric.
 pub(super) fn value(number: u16, text: &str) -> Option<u32> {
     match number {
-        // Without a unit it is the kernel's number already.
+        // As in iproute2, a number without a unit is in the kernel's unit.
         RTT | RTTVAR | RTO_MIN => match millis(text) {
             Some(millis) if number == RTT => millis.checked_mul(8),
             Some(millis) if number == RTTVAR => millis.checked_mul(4),
             Some(millis) => Some(millis),
-            None => count(text),
+            None => int(text),
         },
         FEATURES => (text == "ecn").then_some(1),
         QUICKACK | FASTOPEN => match boolean(text) {
             Some(on) => Some(u32::from(on)),
-            None => count(text).filter(|number| *number <= 1),
+            None => int(text).filter(|number| *number <= 1),
         },
-        _ => count(text),
+        _ => int(text),
     }
 }
 
-/// `100ms`, `0.1s`: a time with its unit.
+/// A time with a unit in milliseconds, rounded up: `100ms`, `0.1s`.
 fn millis(text: &str) -> Option<u32> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let micros = micros(digits)?;
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_of_metrics_are_in_the_kernels_units() {
+    fn times_are_converted_to_the_units_of_the_kernel() {
         for (number, text, want) in [
             (RTT, "100", Some(100)),
             (RTT, "100ms", Some(800)),

@@ -1,8 +1,8 @@
-//! Tree to model: defaults are filled in, global settings reach the instances, combinations that make
-//! no sense are settled and said. Works on a tree that [`super::check`] has passed: every statement left
-//! in it is known, in its block, and its words are values of their type.
+//! Turns the tree into the model: fills in defaults, hands global settings down to the instances, resolves names, and
+//! reports and repairs contradictions. Expects a tree from [`super::check`]: every statement is known and in its block, and
+//! every argument has its type.
 //!
-//! What cannot run is left out with an error; everything else runs.
+//! An object that cannot run is left out with an error; the rest of the configuration is used.
 
 mod address;
 mod auth;
@@ -31,17 +31,17 @@ mod vmac;
 use super::Host;
 use super::diag::{Diags, Severity, Span};
 use super::model::{Address, Auth, Config, Global, VrrpInstance};
-use super::schema::value;
 use super::source::Sources;
 use super::span_map::SpanMap;
-use super::tree::{Block, Node, Word};
-use crate::types::{IfName, InstanceId};
+use super::tree::{Block, Word};
+use crate::types::InstanceId;
 use address::AddressList;
 use command::ScriptDefaults;
-use fields::Fields;
+use fields::{Fields, first, interface, number, seconds};
 use global::Defaults;
 use names::Names;
-use track::Objects;
+use rule::NextPriority;
+use track::TrackedObjects;
 
 /// Turns a checked tree into the model.
 #[must_use]
@@ -56,23 +56,23 @@ pub(crate) fn lower(root: &Block, host: &dyn Host, sources: &Sources, diags: &mu
         defaults,
         addresses: 0,
         routes: 0,
-        priorities: (rule::FIRST_PRIORITY, rule::FIRST_PRIORITY),
+        next_priority: NextPriority::default(),
         names: Names::new(host, &global_defs),
-        track_group_names: names_of_track_groups(&top),
-        objects: Objects::default(),
+        track_group_names: track_group_names(&top),
+        objects: TrackedObjects::default(),
         vmacs: SpanMap::default(),
         scripts: ScriptDefaults::default(),
     };
     lowering.script_defaults(&global_defs);
-    lowering.read_objects(&top);
+    lowering.collect_objects(&top);
     let (mut instances, spans) = lowering.instances(&top);
-    lowering.compare(&instances, &spans);
+    lowering.compare_instances(&instances, &spans);
     let groups = lowering.groups(&top, &mut instances);
     #[cfg(feature = "lvs")]
     let lvs = lowering.lvs(&top, &global_defs, &instances);
     #[cfg(not(feature = "lvs"))]
     let lvs = super::model::Lvs::default();
-    lowering.unused_objects();
+    lowering.report_untracked_objects();
     #[cfg(feature = "mail")]
     let mail = lowering.mail(&global_defs, &top);
     #[cfg(not(feature = "mail"))]
@@ -82,8 +82,8 @@ pub(crate) fn lower(root: &Block, host: &dyn Host, sources: &Sources, diags: &mu
         smtp: mail,
         notify_fifo: fifo,
         vrrp_notify_fifo: vrrp_fifo,
-        startup_script: lowering.bounded(&global_defs, "startup_script"),
-        shutdown_script: lowering.bounded(&global_defs, "shutdown_script"),
+        startup_script: lowering.blocking_script(&global_defs, "startup_script"),
+        shutdown_script: lowering.blocking_script(&global_defs, "shutdown_script"),
         dumps: lowering.dumps(&global_defs),
         process: lowering.process(&top, &global_defs),
         ..global::global(&top, &global_defs, lowering.diags)
@@ -92,7 +92,7 @@ pub(crate) fn lower(root: &Block, host: &dyn Host, sources: &Sources, diags: &mu
     let static_addresses = lowering.static_addresses(&top);
     let static_routes = lowering.routes(top.items("static_routes"));
     let static_rules = lowering.rules(top.items("static_rules"));
-    let Objects {
+    let TrackedObjects {
         scripts,
         files,
         processes,
@@ -113,33 +113,32 @@ pub(crate) fn lower(root: &Block, host: &dyn Host, sources: &Sources, diags: &mu
     }
 }
 
-/// More instances than this are not made: no router needs them, and a slip in a sequence must not
-/// eat its memory.
+/// Most instances. A mistake in a `~SEQ` must not exhaust the router's memory.
 const MAX_INSTANCES: usize = 8192;
-/// The same for addresses, of all instances together.
+/// Most addresses, of all instances together.
 const MAX_ADDRESSES: u32 = 32_768;
 
-/// What lowering carries along.
+/// The state of lowering: what has been read so far, and where to report.
 struct Lowering<'a> {
     diags: &'a mut Diags,
     host: &'a dyn Host,
     sources: &'a Sources,
     defaults: Defaults,
-    /// Addresses made so far.
+    /// Addresses so far.
     addresses: u32,
-    /// Routes and rules made so far.
+    /// Routes and rules so far.
     routes: u32,
-    /// What the next rule without priority gets, IPv4 and IPv6.
-    priorities: (u32, u32),
-    /// Numbers with names.
+    /// Priorities of rules without `priority`.
+    next_priority: NextPriority,
+    /// Names of routing tables, realms and so on.
     names: Names<'a>,
     /// Names of the `track_group` blocks.
     track_group_names: Vec<Box<str>>,
-    /// Names of macvlans taken so far.
+    /// Names of the macvlan interfaces so far.
     vmacs: SpanMap,
-    /// What can be tracked.
-    objects: Objects<'a>,
-    /// Who runs scripts, and which are refused.
+    /// Objects that can be tracked.
+    objects: TrackedObjects<'a>,
+    /// User of scripts, and whether insecure ones are refused.
     scripts: ScriptDefaults,
 }
 
@@ -152,19 +151,33 @@ impl Lowering<'_> {
         self.diags.report(Severity::Warning, span, message);
     }
 
+    fn note_with_help(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
+        self.diags
+            .report_with_help(Severity::Note, span, message, help);
+    }
+
+    fn warn_with_help(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
+        self.diags
+            .report_with_help(Severity::Warning, span, message, help);
+    }
+
+    fn unsupported(&mut self, span: Span, message: impl Into<String>) {
+        self.diags.report(Severity::Unsupported, span, message);
+    }
+
     fn error(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
         self.diags
             .report_with_help(Severity::Error, span, message, help);
     }
 
-    /// All instances that can run, each with its place.
+    /// All instances that can run, and the position of each.
     fn instances(&mut self, top: &Fields<'_>) -> (Vec<VrrpInstance>, Vec<Span>) {
         let mut taken = SpanMap::default();
         let mut instances: Vec<VrrpInstance> = Vec::new();
         let mut spans: Vec<Span> = Vec::new();
         for node in top.all("vrrp_instance") {
             if instances.len() >= MAX_INSTANCES {
-                let message = format!("more than {MAX_INSTANCES} instances; the rest is left out");
+                let message = format!("more than {MAX_INSTANCES} instances; the rest are left out");
                 self.diags
                     .report(Severity::Error, node.keyword.span, message);
                 break;
@@ -185,10 +198,9 @@ impl Lowering<'_> {
             {
                 let at = self.sources.locate(first, span);
                 let message = format!(
-                    "`{name}` has virtual_router_id {vrid} on {interface} like the instance on {at}; left out"
+                    "instance `{name}` has the same interface {interface} and virtual_router_id {vrid} as the instance on {at}; left out"
                 );
-                let help =
-                    "give every virtual router of an interface a virtual_router_id of its own";
+                let help = "give each instance on an interface its own `virtual_router_id`";
                 self.error(span, message, help);
                 continue;
             }
@@ -198,56 +210,58 @@ impl Lowering<'_> {
         (instances, spans)
     }
 
-    /// Oddities between instances that can run all the same.
-    fn compare(&mut self, instances: &[VrrpInstance], spans: &[Span]) {
+    /// Reports passwords and addresses that two instances share. Both instances run.
+    fn compare_instances(&mut self, instances: &[VrrpInstance], spans: &[Span]) {
         let mut passwords = SpanMap::default();
         let mut addresses = SpanMap::default();
-        let mut told = false;
+        let mut reported = false;
         for (instance, span) in instances.iter().zip(spans) {
             let VrrpInstance {
                 name, interface, ..
             } = instance;
             if let Auth::Pass(password) | Auth::Ah(password) = instance.auth {
                 let key = format!("{interface} {:?}", password.0);
-                let first = passwords.earlier_or_insert(&key, *span).filter(|_| !told);
+                let first = passwords
+                    .earlier_or_insert(&key, *span)
+                    .filter(|_| !reported);
                 if let Some(first) = first {
-                    told = true;
+                    reported = true;
                     let at = self.sources.locate(first, *span);
                     let message = format!(
-                        "`{name}` has the password of the instance on {at}, which cannot tell them apart then"
+                        "`{name}` has the same password as the instance on {at}, so the password does not distinguish them"
                     );
                     self.note(*span, message);
                 }
             }
-            let mut said = false;
+            let mut reported = false;
             for address in instance.vips.iter().chain(&instance.excluded_vips) {
                 let addr = address.cidr.addr;
                 let first = addresses.earlier_or_insert(&format!("{addr} {}", address.dev), *span);
-                let Some(first) = first.filter(|_| !said) else {
+                let Some(first) = first.filter(|_| !reported) else {
                     continue;
                 };
-                said = true;
+                reported = true;
                 let at = self.sources.locate(first, *span);
                 let message = format!(
-                    "`{name}` and the instance on {at} both have {addr}: when one gives it up the other loses it"
+                    "`{name}` and the instance on {at} both have {addr}: it is removed when either stops being master"
                 );
                 self.note(*span, message);
             }
         }
     }
 
-    /// The place of a `track_group` by its name.
+    /// The index of a `track_group` by its name.
     fn track_group(&mut self, word: &Word) -> Option<usize> {
         let mut names = self.track_group_names.iter();
-        let place = names.position(|name| *name == word.text);
-        if place.is_none() {
-            let message = format!("no track_group is called `{}`; ignored", word.text);
+        let index = names.position(|name| *name == word.text);
+        if index.is_none() {
+            let message = format!("unknown track_group `{}`; ignored", word.text);
             self.warn(word.span, message);
         }
-        place
+        index
     }
 
-    /// The instances in each `track_group`; that they are defined has been checked.
+    /// The instances of each `track_group`. The checker has reported unknown names.
     fn track_groups(&self, top: &Fields<'_>, instances: &[VrrpInstance]) -> Vec<Vec<InstanceId>> {
         let members = |node| {
             let fields = Fields::inside(node);
@@ -264,7 +278,7 @@ impl Lowering<'_> {
         let mut list = AddressList::default();
         for item in top.items("static_ipaddress") {
             if let Some(address) = self.address(item, dev.as_ref()) {
-                self.add_unless_known(&mut list, address, item);
+                self.add_unless_duplicate(&mut list, address, item);
             }
         }
         list.addresses
@@ -272,24 +286,9 @@ impl Lowering<'_> {
 }
 
 /// The names of the `track_group` blocks.
-fn names_of_track_groups(top: &Fields<'_>) -> Vec<Box<str>> {
+fn track_group_names(top: &Fields<'_>) -> Vec<Box<str>> {
     top.all("track_group")
         .filter_map(first)
         .map(Box::from)
         .collect()
-}
-
-/// First word after a keyword.
-fn first(node: &Node) -> Option<&str> {
-    node.args.first().map(|word| &*word.text)
-}
-
-/// First word after a keyword as an interface.
-fn interface(node: &Node) -> Option<IfName> {
-    first(node).and_then(IfName::new)
-}
-
-/// First word after a keyword as a span of time.
-fn seconds(node: &Node) -> Option<core::time::Duration> {
-    first(node).and_then(value::duration)
 }

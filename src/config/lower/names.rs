@@ -1,16 +1,15 @@
-//! Numbers that have names: routing tables, protocols, realms, types of service, groups of interfaces.
+//! Names of routing tables, protocols, realms, types of service and interface groups, as iproute2 has them.
 //!
-//! iproute2 keeps the names in files, `NUMBER NAME` on a line: `rt_tables` in one directory for what the
-//! distribution ships and in another for what the administrator adds, and more in `rt_tables.d/*.conf` beside
-//! it. Routers mostly have none of these, so the common names are known without.
+//! iproute2 keeps them in files with a `NUMBER NAME` on each line: `rt_tables` in /etc/iproute2 and in the directory of the
+//! distribution, and `rt_tables.d/*.conf` in both. Most routers have none of these files, so the common names are built in.
 
 use super::fields::Fields;
 use crate::config::Host;
 use crate::config::schema::value;
 
-/// A kind of name; its text is the name of the file.
+/// What a name stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Kind {
+pub(super) enum NameKind {
     Table,
     Protocol,
     Realm,
@@ -18,42 +17,43 @@ pub(super) enum Kind {
     Group,
 }
 
-impl Kind {
+impl NameKind {
+    /// Name of its file.
     fn file(self) -> &'static str {
         match self {
-            Kind::Table => "rt_tables",
-            Kind::Protocol => "rt_protos",
-            Kind::Realm => "rt_realms",
-            Kind::Tos => "rt_dsfield",
-            Kind::Group => "group",
+            NameKind::Table => "rt_tables",
+            NameKind::Protocol => "rt_protos",
+            NameKind::Realm => "rt_realms",
+            NameKind::Tos => "rt_dsfield",
+            NameKind::Group => "group",
         }
     }
 
-    /// The object of "no … is called".
-    pub(super) fn what(self) -> &'static str {
+    /// As in messages.
+    pub(super) fn description(self) -> &'static str {
         match self {
-            Kind::Table => "table",
-            Kind::Protocol => "protocol",
-            Kind::Realm => "realm",
-            Kind::Tos => "type of service",
-            Kind::Group => "group of interfaces",
+            NameKind::Table => "routing table",
+            NameKind::Protocol => "protocol",
+            NameKind::Realm => "realm",
+            NameKind::Tos => "type of service",
+            NameKind::Group => "interface group",
         }
     }
 
-    /// The largest number of the kind.
-    fn most(self) -> u32 {
+    /// The largest number.
+    fn max(self) -> u32 {
         match self {
-            Kind::Table | Kind::Group => u32::MAX,
-            Kind::Realm => 0xffff,
-            Kind::Protocol | Kind::Tos => 0xff,
+            NameKind::Table | NameKind::Group => u32::MAX,
+            NameKind::Realm => 0xffff,
+            NameKind::Protocol | NameKind::Tos => 0xff,
         }
     }
 
-    /// The names everybody uses (linux/rtnetlink.h).
-    fn common(self) -> &'static [(&'static str, u32)] {
+    /// Built-in names (linux/rtnetlink.h).
+    fn built_in(self) -> &'static [(&'static str, u32)] {
         match self {
-            Kind::Table => &[("local", 255), ("main", 254), ("default", 253)],
-            Kind::Protocol => &[
+            NameKind::Table => &[("local", 255), ("main", 254), ("default", 253)],
+            NameKind::Protocol => &[
                 ("redirect", 1),
                 ("kernel", 2),
                 ("boot", 3),
@@ -69,19 +69,19 @@ impl Kind {
                 ("ospf", 188),
                 ("rip", 189),
             ],
-            Kind::Realm | Kind::Tos => &[],
-            Kind::Group => &[("default", 0)],
+            NameKind::Realm | NameKind::Tos => &[],
+            NameKind::Group => &[("default", 0)],
         }
     }
 }
 
-/// Where names are looked up.
+/// The names, read from files when they are first needed.
 pub(super) struct Names<'a> {
     host: &'a dyn Host,
-    /// The administrator's first.
+    /// Directories; /etc/iproute2 first.
     dirs: Vec<String>,
-    /// Kinds whose files have been read, and what is in them.
-    read: Vec<(Kind, Vec<(u32, String)>)>,
+    /// Kinds whose files have been read, with their entries.
+    read: Vec<(NameKind, Vec<(u32, String)>)>,
 }
 
 impl<'a> Names<'a> {
@@ -102,25 +102,25 @@ impl<'a> Names<'a> {
         }
     }
 
-    /// The file in which a name of this kind would be.
-    pub(super) fn file(&self, kind: Kind) -> String {
+    /// The file in which the administrator defines names of this kind.
+    pub(super) fn file(&self, kind: NameKind) -> String {
         let dir = self.dirs.first().map_or("", String::as_str);
         format!("{dir}/{}", kind.file())
     }
 
-    /// The number a word stands for: itself, or what it is called.
-    pub(super) fn number(&mut self, kind: Kind, text: &str) -> Option<u32> {
+    /// The number `text` is, or is the name of.
+    pub(super) fn number(&mut self, kind: NameKind, text: &str) -> Option<u32> {
         let number = value::number(text).or_else(|| {
-            let mut common = kind.common().iter();
-            let common = common.find(|(name, _)| *name == text);
-            common.map(|(_, number)| *number)
+            let mut names = kind.built_in().iter();
+            let entry = names.find(|(name, _)| *name == text);
+            entry.map(|(_, number)| *number)
         });
         number
             .or_else(|| self.look_up(kind, text))
-            .filter(|number| *number <= kind.most())
+            .filter(|number| *number <= kind.max())
     }
 
-    fn look_up(&mut self, kind: Kind, text: &str) -> Option<u32> {
+    fn look_up(&mut self, kind: NameKind, text: &str) -> Option<u32> {
         if !self.read.iter().any(|(read, _)| *read == kind) {
             let names = self.load(kind);
             self.read.push((kind, names));
@@ -130,13 +130,13 @@ impl<'a> Names<'a> {
         Some(*number)
     }
 
-    fn load(&self, kind: Kind) -> Vec<(u32, String)> {
+    fn load(&self, kind: NameKind) -> Vec<(u32, String)> {
         let mut names = Vec::new();
         for dir in &self.dirs {
             let file = format!("{dir}/{}", kind.file());
             let more = self.host.glob(&format!("{file}.d/*.conf"));
             for path in core::iter::once(file).chain(more) {
-                // Which of the files there are is nobody's mistake.
+                // None of the files must exist.
                 let bytes = self.host.read(&path).unwrap_or_default();
                 let text = String::from_utf8_lossy(&bytes);
                 names.extend(text.lines().filter_map(entry));
@@ -146,7 +146,7 @@ impl<'a> Names<'a> {
     }
 }
 
-/// `NUMBER NAME`, and a comment perhaps.
+/// `NUMBER NAME`, and perhaps a comment.
 fn entry(line: &str) -> Option<(u32, String)> {
     let line = line.split('#').next()?;
     let mut words = line.split_whitespace();
@@ -160,7 +160,7 @@ mod tests {
     use crate::config::Program;
     use crate::config::model::User;
 
-    /// Two files, by path.
+    /// A host with these iproute2 files and nothing else.
     struct Files;
 
     impl Host for Files {
@@ -216,24 +216,24 @@ mod tests {
     }
 
     #[test]
-    fn words_are_numbers_common_names_or_names_in_a_file() {
+    fn a_word_is_a_number_a_built_in_name_or_a_name_in_a_file() {
         let nothing = crate::config::tree::Block::default();
         let mut names = Names::new(&Files, &Fields::of(&nothing));
         for (kind, text, want) in [
-            (Kind::Table, "7", Some(7)),
-            (Kind::Table, "0x10", Some(16)),
-            (Kind::Table, "main", Some(254)),
-            (Kind::Table, "wan", Some(100)),
-            (Kind::Table, "lan", Some(200)),
-            (Kind::Table, "hex", Some(301)),
-            (Kind::Table, "y", None),
-            (Kind::Table, "4294967296", None),
-            (Kind::Protocol, "static", Some(4)),
-            (Kind::Protocol, "own", Some(77)),
-            (Kind::Protocol, "toomuch", None),
-            (Kind::Protocol, "256", None),
-            (Kind::Realm, "65536", None),
-            (Kind::Group, "default", Some(0)),
+            (NameKind::Table, "7", Some(7)),
+            (NameKind::Table, "0x10", Some(16)),
+            (NameKind::Table, "main", Some(254)),
+            (NameKind::Table, "wan", Some(100)),
+            (NameKind::Table, "lan", Some(200)),
+            (NameKind::Table, "hex", Some(301)),
+            (NameKind::Table, "y", None),
+            (NameKind::Table, "4294967296", None),
+            (NameKind::Protocol, "static", Some(4)),
+            (NameKind::Protocol, "own", Some(77)),
+            (NameKind::Protocol, "toomuch", None),
+            (NameKind::Protocol, "256", None),
+            (NameKind::Realm, "65536", None),
+            (NameKind::Group, "default", Some(0)),
         ] {
             assert_eq!(names.number(kind, text), want, "{kind:?} {text}");
         }

@@ -5,25 +5,25 @@ use super::fields::Fields;
 use crate::config::model::{Command, Fifo, Notify};
 
 impl Lowering<'_> {
-    /// Who is told of changes of an instance or group.
+    /// The notifications of an instance or sync group.
     pub(super) fn notify(&mut self, fields: &Fields<'_>) -> Notify {
         let on = |name: &str, default: bool| fields.boolean(name).unwrap_or(default);
         Notify {
-            master: self.handler(fields, "notify_master"),
-            backup: self.handler(fields, "notify_backup"),
-            fault: self.handler(fields, "notify_fault"),
-            stop: self.handler(fields, "notify_stop"),
-            deleted: self.handler(fields, "notify_deleted"),
-            // With a command, the others are told DELETED as well.
+            master: self.notify_command(fields, "notify_master"),
+            backup: self.notify_command(fields, "notify_backup"),
+            fault: self.notify_command(fields, "notify_fault"),
+            stop: self.notify_command(fields, "notify_stop"),
+            deleted: self.notify_command(fields, "notify_deleted"),
             report_deleted: fields.has("notify_deleted"),
-            any: self.handler(fields, "notify"),
-            master_rx_lower_pri: self.handler(fields, "notify_master_rx_lower_pri"),
+            any: self.notify_command(fields, "notify"),
+            master_rx_lower_pri: self.notify_command(fields, "notify_master_rx_lower_pri"),
             priority_changes: on("notify_priority_changes", self.defaults.priority_changes),
-            smtp_alert: on("smtp_alert", self.defaults.mail),
+            smtp_alert: on("smtp_alert", self.defaults.smtp_alert),
         }
     }
 
-    pub(super) fn handler(&mut self, fields: &Fields<'_>, name: &str) -> Option<Command> {
+    /// The command of a `notify_*` or `quorum_*` statement.
+    pub(super) fn notify_command(&mut self, fields: &Fields<'_>, name: &str) -> Option<Command> {
         let node = fields.last(name).filter(|node| !node.args.is_empty())?;
         self.command(node)
     }
@@ -37,8 +37,7 @@ impl Lowering<'_> {
             && path(&all) == path(&vrrp)
             && let Some(node) = global_defs.last("vrrp_notify_fifo")
         {
-            let message =
-                "`vrrp_notify_fifo` is `notify_fifo`, which gets all lines anyway; ignored";
+            let message = "`vrrp_notify_fifo` is the same FIFO as `notify_fifo`, which receives all lines; ignored";
             self.warn(node.span(), message);
             return [all, None];
         }
@@ -52,8 +51,7 @@ impl Lowering<'_> {
         if let Some(node) = global_defs.last("lvs_notify_fifo")
             && global_defs.word("notify_fifo") == Some(&*fifo.path)
         {
-            let message =
-                "`lvs_notify_fifo` is `notify_fifo`, which gets all lines anyway; ignored";
+            let message = "`lvs_notify_fifo` is the same FIFO as `notify_fifo`, which receives all lines; ignored";
             self.warn(node.span(), message);
             return None;
         }
@@ -63,7 +61,7 @@ impl Lowering<'_> {
     fn fifo(&mut self, global_defs: &Fields<'_>, name: &str, script: &str) -> Option<Fifo> {
         let Some(node) = global_defs.last(name) else {
             if let Some(node) = global_defs.last(script) {
-                let message = format!("there is no `{name}`, so `{script}` is not run");
+                let message = format!("`{script}` is not run: there is no `{name}`");
                 let help = format!("write `{name} PATH`");
                 self.error(node.span(), message, help);
             }
@@ -72,15 +70,15 @@ impl Lowering<'_> {
         let mut words = node.args.iter().map(|word| &*word.text);
         let path = words.next()?.to_owned();
         if !path.starts_with('/') {
-            let message = format!("`{path}` is relative, and a daemon lives in `/`; ignored");
-            self.error(node.span(), message, "write the whole path");
+            let message = format!("`{path}` is not an absolute path; the FIFO is ignored");
+            self.error(node.span(), message, "write a path that starts with `/`");
             return None;
         }
         let user = match words.next() {
             Some(name) => self.user_named(name, words.next(), node.span())?,
             None => self.scripts.user?,
         };
-        let script = self.handler(global_defs, script);
+        let script = self.notify_command(global_defs, script);
         Some(Fifo { path, user, script })
     }
 }

@@ -1,4 +1,4 @@
-//! How the process runs, what it runs first and last, and where its dumps go.
+//! Settings of the process, startup and shutdown scripts, and dump files.
 
 use core::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::config::model::{BlockingScript, DumpSettings, ProcessSettings};
 use crate::config::schema::value;
 
 impl Lowering<'_> {
-    /// Settings of the process.
+    /// The process settings of `global_defs`.
     pub(super) fn process(
         &mut self,
         top: &Fields<'_>,
@@ -30,21 +30,23 @@ impl Lowering<'_> {
         }
     }
 
-    /// A name as `ip netns` would take it: one that cannot lead out of its directory.
+    /// `net_namespace`: a file name, as for `ip netns`, that cannot lead out of /run/netns.
     fn namespace(&mut self, top: &Fields<'_>) -> Option<String> {
         let node = top.last("net_namespace")?;
         let name = super::first(node)?;
         if name.contains('/') || matches!(name, "." | "..") {
-            let message = format!("`{name}` cannot be the name of a network namespace");
-            let help = "write a name that `ip netns list` shows";
+            let message = format!(
+                "`{name}` is not a valid name of a network namespace; the current namespace is used"
+            );
+            let help = "write a name listed by `ip netns list`";
             self.error(node.span(), message, help);
             return None;
         }
         Some(name.to_owned())
     }
 
-    /// A script that is waited for.
-    pub(super) fn bounded(
+    /// `startup_script` or `shutdown_script`, and its timeout.
+    pub(super) fn blocking_script(
         &mut self,
         global_defs: &Fields<'_>,
         name: &str,
@@ -58,7 +60,7 @@ impl Lowering<'_> {
         })
     }
 
-    /// Where dumps go.
+    /// Paths and format of the dumps.
     pub(super) fn dumps(&mut self, global_defs: &Fields<'_>) -> DumpSettings {
         DumpSettings {
             state: self.dump_file(global_defs, ["state_dump_file", "state_dump_file_location"]),
@@ -69,14 +71,15 @@ impl Lowering<'_> {
         }
     }
 
-    /// The daemon lives in `/`, or wherever it was started: a relative path would be anywhere.
+    /// The last statement with one of these names. A relative path would depend on where the daemon was started.
     fn dump_file(&mut self, global_defs: &Fields<'_>, names: [&str; 2]) -> Option<String> {
         let node = global_defs.last_of(&names)?;
         let path = super::first(node)?;
         if path.starts_with('/') && !path.ends_with('/') {
             return Some(path.to_owned());
         }
-        let message = format!("`{path}` is no absolute path of a file; the usual one is used");
+        let message =
+            format!("`{path}` is not the absolute path of a file; the default path is used");
         self.warn(node.span(), message);
         None
     }

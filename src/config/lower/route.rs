@@ -1,24 +1,24 @@
 //! `virtual_routes` and `static_routes`.
 //!
-//! A line is read word by word into a draft: which family it is of, and so what `default` means, may be known
-//! only at its end. What would send packets elsewhere than the line says leaves the route out; what is no more
-//! than a property is left out by itself.
+//! A line is read word by word into a [`RouteLine`], because its address family, and with it the meaning of `default`, may
+//! be known only at its end. An error that would send packets elsewhere than the line says leaves the route out; an invalid
+//! property is left out alone.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::Lowering;
 use super::metric;
-use super::names::Kind;
+use super::names::NameKind;
+use super::{Lowering, number};
 use crate::config::diag::{Severity, Span};
 use crate::config::model::{NextHop, Route};
 use crate::config::schema::value::{self, Selector};
 use crate::config::tree::{Node, Word};
 use crate::types::{Cidr, Family, IfName, RouteInsert};
 
-/// More routes, and more rules, than this are not made, for the same reason as with addresses.
+/// Most routes and rules together. A mistake in a `~SEQ` must not exhaust the router's memory.
 pub(super) const MAX_ROUTES: u32 = 32_768;
 
-/// Types by name, `RTN_*`, and the scope they must have: 254 host, 253 link.
+/// Route types by name: `RTN_*`, and the scope they require (254 host, 253 link).
 const KINDS: &[(&str, u8, u8)] = &[
     ("unicast", Route::UNICAST, 0),
     ("local", 2, 254),
@@ -32,30 +32,30 @@ const KINDS: &[(&str, u8, u8)] = &[
 ];
 const LOCAL: u8 = 2;
 const ANYCAST: u8 = 4;
-/// Types above this lead nowhere.
+/// Types above this have no next hop.
 const MULTICAST: u8 = 5;
 
 const LOCAL_TABLE: u32 = 255;
 
-/// A route half read.
-struct Draft {
+/// A line that is being read.
+struct RouteLine {
     route: Route,
     dst: Option<Selector>,
     from: Option<Selector>,
     family: Option<Family>,
     table: Option<u32>,
     scope: Option<u8>,
-    /// The way that is being described.
+    /// The current next hop.
     hop: NextHop,
-    /// Which metrics are not to be changed, a bit each.
+    /// Locked metrics, a bit for each.
     locks: u32,
-    /// `or` was used: the `dev` is for all ways.
+    /// `or` was used: `dev` applies to all next hops.
     old_style: bool,
 }
 
-impl Draft {
+impl RouteLine {
     fn new() -> Self {
-        Draft {
+        RouteLine {
             route: Route::default(),
             dst: None,
             from: None,
@@ -68,7 +68,7 @@ impl Draft {
         }
     }
 
-    /// The way is complete, another one begins.
+    /// Ends the current next hop and starts another.
     fn next_hop(&mut self) {
         let hop = core::mem::take(&mut self.hop);
         if hop.via.is_some() || hop.dev.is_some() {
@@ -76,7 +76,7 @@ impl Draft {
         }
     }
 
-    /// The family, once all words are read.
+    /// The address family, when all words have been read.
     fn family(&self) -> Family {
         let of = |addr: Option<IpAddr>| addr.map(Family::of);
         let via = self.route.hops.first().and_then(|hop| hop.via);
@@ -93,7 +93,7 @@ impl Draft {
     }
 }
 
-/// The words of a line, one after the other.
+/// Iterates over the words of a line.
 pub(super) struct Words<'a> {
     first: Option<&'a Word>,
     rest: core::slice::Iter<'a, Word>,
@@ -121,6 +121,7 @@ impl<'a> Words<'a> {
         found
     }
 
+    /// The next word, parsed.
     pub(super) fn value<T>(&mut self, read: impl Fn(&str) -> Option<T>) -> Option<T> {
         self.next().and_then(|word| read(&word.text))
     }
@@ -132,7 +133,7 @@ impl Lowering<'_> {
         let mut list = Vec::new();
         for item in items {
             if let Some(route) = self.route(item)
-                && self.one_more_route(item.keyword.span)
+                && self.count_route(item.keyword.span)
             {
                 list.push(route);
             }
@@ -140,50 +141,56 @@ impl Lowering<'_> {
         list
     }
 
-    /// Whether there is room for another route or rule.
-    pub(super) fn one_more_route(&mut self, span: Span) -> bool {
+    /// Counts a route or rule; false, and reported once, beyond the limit.
+    pub(super) fn count_route(&mut self, span: Span) -> bool {
         self.routes = self.routes.saturating_add(1);
         if self.routes == MAX_ROUTES.saturating_add(1) {
-            let message = format!("more than {MAX_ROUTES} routes and rules; the rest is left out");
+            let message = format!("more than {MAX_ROUTES} routes and rules; the rest are left out");
             self.diags.report(Severity::Error, span, message);
         }
         self.routes <= MAX_ROUTES
     }
 
-    /// A line; nothing when the route is left out, which has been said then.
+    /// A line; `None` if the route is left out, which has been reported.
     fn route(&mut self, item: &Node) -> Option<Route> {
-        let mut draft = Draft::new();
+        let mut line = RouteLine::new();
         let mut words = Words::of(item);
         while let Some(word) = words.next() {
-            let known = self.selection(&mut draft, word, &mut words)?
-                || self.way(&mut draft, word, &mut words)
-                || self.property(&mut draft, word, &mut words)?;
+            let known = self.route_selector(&mut line, word, &mut words)?
+                || self.next_hop_option(&mut line, word, &mut words)
+                || self.route_property(&mut line, word, &mut words)?;
             if !known {
-                draft.dst = value::selector(&word.text).or(draft.dst);
+                line.dst = value::selector(&word.text).or(line.dst);
             }
         }
-        draft.next_hop();
-        self.finish(draft, item)
+        line.next_hop();
+        self.finish_route(line, item)
     }
 
-    /// Options that say which packets the route is for and where it stands.
-    fn selection(&mut self, draft: &mut Draft, word: &Word, words: &mut Words<'_>) -> Option<bool> {
-        let route = &mut draft.route;
+    /// Options that identify the route: destination, table, type and so on. False if it is another option; `None` if the route is
+    /// left out.
+    fn route_selector(
+        &mut self,
+        line: &mut RouteLine,
+        word: &Word,
+        words: &mut Words<'_>,
+    ) -> Option<bool> {
+        let route = &mut line.route;
         match &*word.text {
-            "inet" => draft.family = Some(Family::V4),
-            "inet6" => draft.family = Some(Family::V6),
-            "to" => draft.dst = words.value(value::selector),
-            "from" => draft.from = words.value(value::selector),
+            "inet" => line.family = Some(Family::V4),
+            "inet6" => line.family = Some(Family::V6),
+            "to" => line.dst = words.value(value::selector),
+            "from" => line.from = words.value(value::selector),
             "src" => route.src = words.value(value::ip),
-            "table" => draft.table = Some(self.named(Kind::Table, words.next()?)?),
-            "metric" => route.metric = words.value(count).unwrap_or(0),
-            "scope" => draft.scope = words.value(value::scope),
-            "protocol" => route.protocol = self.named_byte(Kind::Protocol, words.next()?)?,
-            "tos" => route.tos = self.named_byte(Kind::Tos, words.next()?)?,
+            "table" => line.table = Some(self.number_of(NameKind::Table, words.next()?)?),
+            "metric" => route.metric = words.value(number).unwrap_or(0),
+            "scope" => line.scope = words.value(value::scope),
+            "protocol" => route.protocol = self.byte_of(NameKind::Protocol, words.next()?)?,
+            "tos" => route.tos = self.byte_of(NameKind::Tos, words.next()?)?,
             "type" => {
                 let name = words.next()?;
                 let Some(kind) = kind(&name.text) else {
-                    let message = format!("`{}` is no type of route; line ignored", name.text);
+                    let message = format!("unknown route type `{}`; line ignored", name.text);
                     self.diags.report(Severity::Error, name.span, message);
                     return None;
                 };
@@ -197,8 +204,8 @@ impl Lowering<'_> {
                 route.track_group = words.next().and_then(|word| self.track_group(word))
             }
             "encap" | "vrf" => {
-                let message = format!("`{}` is not supported; the route is left out", word.text);
-                self.diags.report(Severity::Unsupported, word.span, message);
+                let message = format!("`{}` is not supported; line ignored", word.text);
+                self.unsupported(word.span, message);
                 return None;
             }
             other => match kind(other) {
@@ -209,39 +216,48 @@ impl Lowering<'_> {
         Some(true)
     }
 
-    /// Options that say where packets go.
-    fn way(&mut self, draft: &mut Draft, word: &Word, words: &mut Words<'_>) -> bool {
+    /// Options of a next hop. False if it is another option.
+    fn next_hop_option(
+        &mut self,
+        line: &mut RouteLine,
+        word: &Word,
+        words: &mut Words<'_>,
+    ) -> bool {
         match &*word.text {
-            "nexthop" => draft.next_hop(),
+            "nexthop" => line.next_hop(),
             "or" => {
-                draft.next_hop();
-                draft.old_style = true;
+                line.next_hop();
+                line.old_style = true;
                 words.skip(&["inet", "inet6"]);
-                draft.hop.via = words.value(value::ip);
-                let help = "write every way as `nexthop via ADDRESS`";
-                let message = "`or` is out of use; taken as a further way";
-                self.diags
-                    .report_with_help(Severity::Note, word.span, message, help);
+                line.hop.via = words.value(value::ip);
+                let help = "write each next hop as `nexthop via ADDRESS`";
+                let message = "`or` is obsolete; taken as another next hop";
+                self.note_with_help(word.span, message, help);
             }
             "via" => {
                 words.skip(&["inet", "inet6"]);
-                draft.hop.via = words.value(value::ip);
+                line.hop.via = words.value(value::ip);
             }
-            "dev" => draft.hop.dev = words.value(IfName::new),
-            "weight" => draft.hop.weight = words.value(count).unwrap_or(1),
-            "onlink" => draft.hop.onlink = true,
+            "dev" => line.hop.dev = words.value(IfName::new),
+            "weight" => line.hop.weight = words.value(number).unwrap_or(1),
+            "onlink" => line.hop.onlink = true,
             _ => return false,
         }
         true
     }
 
-    /// Options that say how packets are sent there.
-    fn property(&mut self, draft: &mut Draft, word: &Word, words: &mut Words<'_>) -> Option<bool> {
-        let route = &mut draft.route;
+    /// Metrics and other properties. False if it is another option; `None` if the route is left out.
+    fn route_property(
+        &mut self,
+        line: &mut RouteLine,
+        word: &Word,
+        words: &mut Words<'_>,
+    ) -> Option<bool> {
+        let route = &mut line.route;
         let name = &*word.text;
         if let Some(number) = metric::number(name) {
             if words.skip(&["lock"]) {
-                draft.locks |= 1_u32.checked_shl(u32::from(number)).unwrap_or(0);
+                line.locks |= 1_u32.checked_shl(u32::from(number)).unwrap_or(0);
             }
             let text = words.next()?;
             match metric::value(number, &text.text) {
@@ -249,7 +265,7 @@ impl Lowering<'_> {
                 Some(value) => route.metrics.push((number, value)),
                 None => self.warn(
                     text.span,
-                    format!("`{name}` cannot be `{}`; ignored", text.text),
+                    format!("`{}` is not a valid value of `{name}`; ignored", text.text),
                 ),
             }
             return Some(true);
@@ -263,55 +279,59 @@ impl Lowering<'_> {
                     _ => 0,
                 }
             }
-            "expires" => route.expires = words.value(count),
+            "expires" => route.expires = words.value(number),
             "ttl-propagate" => {
                 words.next();
                 let message = "`ttl-propagate` is not supported; ignored";
-                self.diags.report(Severity::Unsupported, word.span, message);
+                self.unsupported(word.span, message);
             }
             _ => return Some(false),
         }
         Some(true)
     }
 
-    // ---- names ----
+    // ---- names, also of rules ----
 
-    /// The number a word stands for.
-    pub(super) fn named(&mut self, kind: Kind, word: &Word) -> Option<u32> {
+    /// The number that a word is or names; reported if there is none.
+    pub(super) fn number_of(&mut self, kind: NameKind, word: &Word) -> Option<u32> {
         let number = self.names.number(kind, &word.text);
         if number.is_none() {
-            let message = format!("no {} is called `{}`; line ignored", kind.what(), word.text);
-            let help = format!("write its number, or a name of {}", self.names.file(kind));
+            let message = format!(
+                "unknown {} `{}`; line ignored",
+                kind.description(),
+                word.text
+            );
+            let help = format!("write its number, or a name from {}", self.names.file(kind));
             self.error(word.span, message, help);
         }
         number
     }
 
-    pub(super) fn named_byte(&mut self, kind: Kind, word: &Word) -> Option<u8> {
-        self.named(kind, word)
+    pub(super) fn byte_of(&mut self, kind: NameKind, word: &Word) -> Option<u8> {
+        self.number_of(kind, word)
             .and_then(|number| u8::try_from(number).ok())
     }
 
-    /// `[FROM/]TO`.
+    /// `realms [FROM/]TO`.
     pub(super) fn realms(&mut self, word: &Word) -> Option<u32> {
         let (from, to) = word.text.split_once('/').unwrap_or(("0", &word.text));
         let mut realm = |text: &str| {
-            let part = Word {
+            let word = Word {
                 text: text.into(),
                 span: word.span,
             };
-            self.named(Kind::Realm, &part)
+            self.number_of(NameKind::Realm, &word)
         };
         Some(realm(from)? << 16 | realm(to)?)
     }
 
-    // ---- the whole ----
+    // ---- the whole line ----
 
-    /// Settles what only the whole line tells.
-    fn finish(&mut self, draft: Draft, item: &Node) -> Option<Route> {
+    /// Checks the line as a whole and completes the route.
+    fn finish_route(&mut self, line: RouteLine, item: &Node) -> Option<Route> {
         let span = item.keyword.span;
-        let family = draft.family();
-        let Draft {
+        let family = line.family();
+        let RouteLine {
             mut route,
             dst,
             from,
@@ -320,25 +340,25 @@ impl Lowering<'_> {
             locks,
             old_style,
             ..
-        } = draft;
+        } = line;
         let Some(dst) = dst else {
             let help = "write NETWORK/PREFIX or `default`";
-            self.error(span, "a route needs a destination; line ignored", help);
+            self.error(span, "the route has no destination; line ignored", help);
             return None;
         };
         route.dst = self.network(dst, family, span);
         route.from = from.map(|from| self.network(from, family, span));
         if route.from.is_some() && family == Family::V4 {
-            let help = "write a rule: `virtual_rules { from NETWORK table N }`, and the route into that table";
+            let help = "write a rule `from NETWORK table N` in `virtual_rules`, and `table N` in the route";
             self.error(
                 span,
-                "IPv4 routes do not look at the source (`from`); line ignored",
+                "IPv4 routes do not support a source network (`from`); line ignored",
                 help,
             );
             return None;
         }
         let gateways = route.hops.iter().filter_map(|hop| hop.via);
-        // An IPv4 network may be behind an IPv6 gateway, but not the other way round.
+        // An IPv4 route may have an IPv6 gateway, but not vice versa.
         let gateways = gateways.filter(|_| family == Family::V6);
         let nets = [
             Some(route.dst.addr),
@@ -348,15 +368,15 @@ impl Lowering<'_> {
         let mut all = nets.into_iter().flatten().chain(gateways);
         if let Some(other) = all.find(|addr| Family::of(*addr) != family) {
             let message = format!(
-                "{other} is no {family} address, as the rest of the route is; line ignored"
+                "{other} is not an {family} address like the rest of the route; line ignored"
             );
             self.diags.report(Severity::Error, span, message);
             return None;
         }
-        self.ways(&mut route, old_style, span)?;
-        let (_, _, narrow) = KINDS.iter().find(|(_, kind, _)| *kind == route.kind)?;
+        self.check_next_hops(&mut route, old_style, span)?;
+        let (_, _, default_scope) = KINDS.iter().find(|(_, kind, _)| *kind == route.kind)?;
         if family == Family::V4 {
-            route.scope = scope.unwrap_or(*narrow);
+            route.scope = scope.unwrap_or(*default_scope);
         }
         let local = (LOCAL..=ANYCAST).contains(&route.kind);
         route.table = table.unwrap_or(if local {
@@ -367,14 +387,14 @@ impl Lowering<'_> {
         if locks != 0 {
             route.metrics.push((metric::LOCK, locks));
         }
-        self.ours(&mut route.protocol, route.no_track, span);
+        self.require_own_protocol(&mut route.protocol, route.no_track, span);
         Some(route)
     }
 
-    /// Checks the ways of a route against its type.
-    fn ways(&mut self, route: &mut Route, old_style: bool, span: Span) -> Option<()> {
+    /// Checks the next hops of a route against its type.
+    fn check_next_hops(&mut self, route: &mut Route, old_style: bool, span: Span) -> Option<()> {
         if route.kind > MULTICAST && !route.hops.is_empty() {
-            let message = "a route of this type leads nowhere; `via` and `dev` ignored";
+            let message = "a route of this type has no next hop; `via` and `dev` ignored";
             self.warn(span, message);
             route.hops.clear();
         }
@@ -382,13 +402,16 @@ impl Lowering<'_> {
             let help = "write `via ADDRESS`, `dev INTERFACE`, or both";
             self.error(
                 span,
-                "a route needs a gateway or an interface; line ignored",
+                "the route has neither gateway nor interface; line ignored",
                 help,
             );
             return None;
         }
         if route.hops.len() > Route::MAX_HOPS {
-            let message = format!("more than {} ways; the rest is left out", Route::MAX_HOPS);
+            let message = format!(
+                "more than {} next hops; the rest are left out",
+                Route::MAX_HOPS
+            );
             self.warn(span, message);
             route.hops.truncate(Route::MAX_HOPS);
         }
@@ -401,59 +424,55 @@ impl Lowering<'_> {
         Some(())
     }
 
-    /// A network of the family, without host bits.
+    /// A network without host bits; `default` is that of `family`.
     pub(super) fn network(&mut self, selector: Selector, family: Family, span: Span) -> Cidr {
         let Selector::Net(net) = selector else {
-            return all(family);
+            return default_network(family);
         };
-        let clean = masked(net);
-        if clean != net {
-            self.warn(span, format!("{net} has host bits; {clean} is used"));
+        let network = network_of(net);
+        if network != net {
+            self.warn(span, format!("{net} has host bits set; {network} is used"));
         }
-        clean
+        network
     }
 
-    /// What we watch must be known by our protocol number: what is ours, and nothing else, is looked at.
-    pub(super) fn ours(&mut self, protocol: &mut u8, no_track: bool, span: Span) {
+    /// Resets `protocol` of a tracked route or rule: removed ones are recognized by the daemon's own protocol number.
+    pub(super) fn require_own_protocol(&mut self, protocol: &mut u8, no_track: bool, span: Span) {
         if *protocol != Route::PROTOCOL && !no_track {
             *protocol = Route::PROTOCOL;
-            let help = "write `no_track` too, and it is set but not watched";
-            let message = "what is watched has protocol keepalived (18); `protocol` ignored";
-            self.diags
-                .report_with_help(Severity::Note, span, message, help);
+            let help =
+                "write `no_track` too if the protocol matters: then its removal is not repaired";
+            let message =
+                "tracked routes and rules need protocol keepalived (18); `protocol` ignored";
+            self.note_with_help(span, message, help);
         }
     }
 }
 
-/// The type of a route by name.
+/// The route type of this name.
 fn kind(name: &str) -> Option<u8> {
     let row = KINDS.iter().find(|(known, _, _)| *known == name);
     row.map(|(_, kind, _)| *kind)
 }
 
-/// A number from 0 up.
-pub(super) fn count<T: TryFrom<i64>>(text: &str) -> Option<T> {
-    value::int(text).and_then(|value| T::try_from(value).ok())
-}
-
-/// The network an address with a prefix is in.
-fn masked(net: Cidr) -> Cidr {
-    let hosts = u32::from(net.family().host_prefix().saturating_sub(net.prefix));
+/// The network that contains an address: its host bits are cleared.
+fn network_of(net: Cidr) -> Cidr {
+    let host_bits = u32::from(net.family().host_prefix().saturating_sub(net.prefix));
     let addr = match net.addr {
         IpAddr::V4(addr) => {
-            let mask = u32::MAX.checked_shl(hosts).unwrap_or(0);
+            let mask = u32::MAX.checked_shl(host_bits).unwrap_or(0);
             IpAddr::V4(Ipv4Addr::from(u32::from(addr) & mask))
         }
         IpAddr::V6(addr) => {
-            let mask = u128::MAX.checked_shl(hosts).unwrap_or(0);
+            let mask = u128::MAX.checked_shl(host_bits).unwrap_or(0);
             IpAddr::V6(Ipv6Addr::from(u128::from(addr) & mask))
         }
     };
     Cidr { addr, ..net }
 }
 
-/// Every address of a family.
-fn all(family: Family) -> Cidr {
+/// `default`: 0.0.0.0/0 or ::/0.
+fn default_network(family: Family) -> Cidr {
     let addr = match family {
         Family::V4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         Family::V6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
@@ -466,7 +485,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn host_bits_are_taken_off() {
+    fn host_bits_are_cleared() {
         for (addr, prefix, want) in [
             ("10.1.2.3", 16, "10.1.0.0"),
             ("10.1.2.3", 32, "10.1.2.3"),
@@ -476,7 +495,7 @@ mod tests {
             ("2001:db8::5", 128, "2001:db8::5"),
         ] {
             let addr = addr.parse().expect("address");
-            let net = masked(Cidr { addr, prefix });
+            let net = network_of(Cidr { addr, prefix });
             assert_eq!(net.addr.to_string(), want, "{addr}/{prefix}");
             assert_eq!(net.prefix, prefix);
         }

@@ -1,10 +1,10 @@
 //! `virtual_rules` and `static_rules`.
 //!
-//! A rule that would select other packets than the line says is left out.
+//! A rule that would match other packets than the line says is left out.
 
-use super::Lowering;
-use super::names::Kind;
-use super::route::{Words, count};
+use super::names::NameKind;
+use super::route::Words;
+use super::{Lowering, number};
 use crate::config::diag::Severity;
 use crate::config::model::Rule;
 use crate::config::schema::value::{self, Selector};
@@ -22,7 +22,7 @@ const ACTIONS: &[(&str, u8)] = &[
     ("prohibit", 8),
 ];
 
-/// Protocols that rules are written for, so that no file need be there to look them up in.
+/// Names for `ipproto`, built in because a router may have no /etc/protocols.
 const PROTOCOLS: &[(&str, u8)] = &[
     ("icmp", 1),
     ("igmp", 2),
@@ -40,23 +40,47 @@ const PROTOCOLS: &[(&str, u8)] = &[
     ("udplite", 136),
 ];
 
-/// Rules without a priority get this one, and less from rule to rule: keepalived's choice.
-pub(super) const FIRST_PRIORITY: u32 = 16_384;
+/// The priority of the next rule without `priority`. As in keepalived, it starts at 16384 and decreases from rule to rule.
+pub(super) struct NextPriority {
+    v4: u32,
+    v6: u32,
+}
 
-/// A rule half read.
-struct Draft {
+impl Default for NextPriority {
+    fn default() -> Self {
+        NextPriority {
+            v4: 16_384,
+            v6: 16_384,
+        }
+    }
+}
+
+impl NextPriority {
+    fn take(&mut self, family: Family) -> u32 {
+        let next = match family {
+            Family::V4 => &mut self.v4,
+            Family::V6 => &mut self.v6,
+        };
+        let priority = *next;
+        *next = next.saturating_sub(1);
+        priority
+    }
+}
+
+/// A line that is being read.
+struct RuleLine {
     rule: Rule,
     from: Option<Selector>,
     to: Option<Selector>,
     family: Option<Family>,
     priority: Option<u32>,
-    /// How many words say what to do.
+    /// Number of actions; exactly one is required.
     actions: u32,
 }
 
-impl Draft {
+impl RuleLine {
     fn new() -> Self {
-        Draft {
+        RuleLine {
             rule: Rule::default(),
             from: None,
             to: None,
@@ -66,7 +90,7 @@ impl Draft {
         }
     }
 
-    fn act(&mut self, action: u8) {
+    fn set_action(&mut self, action: u8) {
         self.rule.action = action;
         self.actions = self.actions.saturating_add(1);
     }
@@ -78,7 +102,7 @@ impl Lowering<'_> {
         let mut list = Vec::new();
         for item in items {
             if let Some(rule) = self.rule(item)
-                && self.one_more_route(item.keyword.span)
+                && self.count_route(item.keyword.span)
             {
                 list.push(rule);
             }
@@ -86,76 +110,86 @@ impl Lowering<'_> {
         list
     }
 
-    /// A line; nothing when the rule is left out, which has been said then.
+    /// A line; `None` if the rule is left out, which has been reported.
     fn rule(&mut self, item: &Node) -> Option<Rule> {
-        let mut draft = Draft::new();
+        let mut line = RuleLine::new();
         let mut words = Words::of(item);
         while let Some(word) = words.next() {
-            if !self.action(&mut draft, word, &mut words)? {
-                self.selector(&mut draft, word, &mut words)?;
+            if !self.rule_action(&mut line, word, &mut words)? {
+                self.rule_selector(&mut line, word, &mut words)?;
             }
         }
-        self.finish_rule(draft, item)
+        self.finish_rule(line, item)
     }
 
-    /// Options that say what to do, and the rule's place.
-    fn action(&mut self, draft: &mut Draft, word: &Word, words: &mut Words<'_>) -> Option<bool> {
+    /// Actions, and options that select no packets. False if it is another option; `None` if the rule is left out.
+    fn rule_action(
+        &mut self,
+        line: &mut RuleLine,
+        word: &Word,
+        words: &mut Words<'_>,
+    ) -> Option<bool> {
         match &*word.text {
             "table" => {
-                draft.rule.table = self.named(Kind::Table, words.next()?)?;
-                draft.act(TO_TABLE);
+                line.rule.table = self.number_of(NameKind::Table, words.next()?)?;
+                line.set_action(TO_TABLE);
             }
             "l3mdev" => {
-                draft.rule.l3mdev = true;
-                draft.act(TO_TABLE);
+                line.rule.l3mdev = true;
+                line.set_action(TO_TABLE);
             }
             "goto" => {
-                draft.rule.target = words.value(count)?;
-                draft.act(GOTO);
+                line.rule.target = words.value(number)?;
+                line.set_action(GOTO);
             }
-            "priority" => draft.priority = words.value(count),
-            "suppress_prefixlength" => draft.rule.suppress_prefix = words.value(count),
+            "priority" => line.priority = words.value(number),
+            "suppress_prefixlength" => line.rule.suppress_prefix = words.value(number),
             "suppress_ifgroup" => {
-                draft.rule.suppress_group = Some(self.named(Kind::Group, words.next()?)?);
+                line.rule.suppress_group = Some(self.number_of(NameKind::Group, words.next()?)?);
             }
-            "realms" => draft.rule.realms = self.realms(words.next()?)?,
-            "protocol" => draft.rule.protocol = self.named_byte(Kind::Protocol, words.next()?)?,
-            "no_track" => draft.rule.no_track = true,
+            "realms" => line.rule.realms = self.realms(words.next()?)?,
+            "protocol" => line.rule.protocol = self.byte_of(NameKind::Protocol, words.next()?)?,
+            "no_track" => line.rule.no_track = true,
             "track_group" => {
-                draft.rule.track_group = words.next().and_then(|word| self.track_group(word));
+                line.rule.track_group = words.next().and_then(|word| self.track_group(word));
             }
             other => {
                 let row = ACTIONS.iter().find(|(name, _)| *name == other);
                 let Some((_, action)) = row else {
                     return Some(false);
                 };
-                draft.act(*action);
+                line.set_action(*action);
             }
         }
         Some(true)
     }
 
-    /// Options that say which packets.
-    fn selector(&mut self, draft: &mut Draft, word: &Word, words: &mut Words<'_>) -> Option<()> {
-        let rule = &mut draft.rule;
+    /// Options that select packets. `None` if the rule is left out.
+    fn rule_selector(
+        &mut self,
+        line: &mut RuleLine,
+        word: &Word,
+        words: &mut Words<'_>,
+    ) -> Option<()> {
+        let rule = &mut line.rule;
         match &*word.text {
             "not" => rule.not = true,
-            "inet" => draft.family = Some(Family::V4),
-            "inet6" => draft.family = Some(Family::V6),
-            "from" => draft.from = words.value(value::selector),
-            "to" => draft.to = words.value(value::selector),
+            "inet" => line.family = Some(Family::V4),
+            "inet6" => line.family = Some(Family::V6),
+            "from" => line.from = words.value(value::selector),
+            "to" => line.to = words.value(value::selector),
             "iif" => rule.iif = words.value(IfName::new),
             "oif" => rule.oif = words.value(IfName::new),
             "fwmark" => rule.fwmark = words.value(value::mark),
-            "tos" => rule.tos = self.named_byte(Kind::Tos, words.next()?)?,
+            "tos" => rule.tos = self.byte_of(NameKind::Tos, words.next()?)?,
             "uidrange" => rule.uids = words.value(value::range),
-            "tunnel-id" => rule.tunnel = words.value(count)?,
+            "tunnel-id" => rule.tunnel = words.value(number)?,
             "ipproto" => {
                 let name = words.next()?;
                 let row = PROTOCOLS.iter().find(|(known, _)| *known == &*name.text);
-                let Some(number) = row.map(|(_, number)| *number).or(count(&name.text)) else {
-                    let message = format!("no protocol is called `{}`; line ignored", name.text);
-                    let help = "write its number, as in /etc/protocols";
+                let Some(number) = row.map(|(_, number)| *number).or(number(&name.text)) else {
+                    let message = format!("unknown protocol `{}`; line ignored", name.text);
+                    let help = "write its number";
                     self.error(name.span, message, help);
                     return None;
                 };
@@ -168,81 +202,77 @@ impl Lowering<'_> {
         Some(())
     }
 
+    /// A port or a range of ports, first and last.
     fn ports(&mut self, word: &Word) -> Option<(u16, u16)> {
         let range = value::range(&word.text);
         let ports =
             range.and_then(|(from, to)| Some((u16::try_from(from).ok()?, u16::try_from(to).ok()?)));
         if ports.is_none() {
-            let message = format!("`{}` is beyond port 65535; line ignored", word.text);
+            let message = format!("`{}` exceeds port 65535; line ignored", word.text);
             self.diags.report(Severity::Error, word.span, message);
         }
         ports
     }
 
-    /// Settles what only the whole line tells.
-    fn finish_rule(&mut self, draft: Draft, item: &Node) -> Option<Rule> {
+    /// Checks the line as a whole and completes the rule.
+    fn finish_rule(&mut self, line: RuleLine, item: &Node) -> Option<Rule> {
         let span = item.keyword.span;
-        let Draft {
+        let RuleLine {
             mut rule,
             from,
             to,
             family,
             priority,
             actions,
-        } = draft;
+        } = line;
         let net = [from, to].into_iter().flatten().find_map(|net| match net {
             Selector::Net(net) => Some(net.family()),
             Selector::All => None,
         });
         rule.family = family.or(net).unwrap_or(Family::V4);
-        let mut place = |net: Option<Selector>| {
+        let mut network = |net: Option<Selector>| {
             let net = self.network(net?, rule.family, span);
             Some(net).filter(|net| net.prefix > 0)
         };
-        (rule.from, rule.to) = (place(from), place(to));
+        (rule.from, rule.to) = (network(from), network(to));
         let other = |net: &Cidr| net.family() != rule.family;
         if let Some(net) = [rule.from, rule.to].into_iter().flatten().find(other) {
             let message = format!(
-                "{net} is no {} network, as the rest of the rule is; line ignored",
+                "{net} is not an {} network like the rest of the rule; line ignored",
                 rule.family
             );
             self.diags.report(Severity::Error, span, message);
             return None;
         }
         if actions != 1 {
-            let message = "a rule needs one of `table`, `goto`, `nop`, `blackhole`, `unreachable`, \
-                           `prohibit`, `l3mdev`, and no more; line ignored";
-            let help = "write `table main` to look where packets are looked up anyway";
+            let message = "a rule needs exactly one of `table`, `goto`, `nop`, `blackhole`, `unreachable`, \
+                           `prohibit` and `l3mdev`; line ignored";
+            let help = "write for example `table main`";
             self.error(span, message, help);
             return None;
         }
         rule.priority = match priority {
             Some(priority) => priority,
-            None => self.next_priority(&rule, item),
+            None => self.next_priority(rule.family, item),
         };
         if rule.action == GOTO && rule.target <= rule.priority {
             let message = format!(
-                "`goto {}` does not lead on from priority {}; line ignored",
+                "`goto {}` is not after priority {} of the rule; line ignored",
                 rule.target, rule.priority
             );
             self.diags.report(Severity::Error, span, message);
             return None;
         }
-        self.ours(&mut rule.protocol, rule.no_track, span);
+        self.require_own_protocol(&mut rule.protocol, rule.no_track, span);
         Some(rule)
     }
 
-    fn next_priority(&mut self, rule: &Rule, item: &Node) -> u32 {
-        let next = match rule.family {
-            Family::V4 => &mut self.priorities.0,
-            Family::V6 => &mut self.priorities.1,
-        };
-        let priority = *next;
-        *next = next.saturating_sub(1);
-        let message = format!("a rule without `priority` gets {priority}");
-        let help = "write one: the order of rules decides";
-        self.diags
-            .report_with_help(Severity::Warning, item.keyword.span, message, help);
+    /// A priority for a rule without one, which is reported.
+    fn next_priority(&mut self, family: Family, item: &Node) -> u32 {
+        let priority = self.next_priority.take(family);
+        let message = format!("the rule has no `priority`; {priority} is used");
+        let help = "write `priority N`: rules apply in the order of their priorities";
+        self.warn_with_help(item.keyword.span, message, help);
         priority
     }
 }

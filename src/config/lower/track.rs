@@ -1,21 +1,20 @@
-//! What is tracked, and by whom: `vrrp_script`, `track_file`, `vrrp_track_process`, and the `track_*` blocks.
+//! `vrrp_script`, `track_file` and `vrrp_track_process`, and the `track_*` blocks that refer to them.
 //!
-//! An object is read when the first instance tracks it. What nobody tracks has no effect, which is worth a
-//! warning: more often than not a `track_script` was forgotten.
+//! An object is lowered when the first instance tracks it. An object that is never tracked is reported, because often a
+//! `track_script` was forgotten.
 
 use super::fields::Fields;
-use super::instance::Draft;
-use super::{Lowering, first};
+use super::instance::InstanceBlock;
+use super::{Lowering, first, number};
 use crate::config::diag::{Severity, Span};
 use crate::config::model::{InitFile, ParamMatch, Script, Track, TrackFile, TrackProcess, Tracked};
-use crate::config::schema::value;
 use crate::config::span_map::SpanMap;
-use crate::config::tree::{Node, Word};
+use crate::config::tree::Node;
 use crate::types::IfName;
 
-/// What can be tracked besides interfaces; places in these lists are what [`Tracked`] holds.
+/// The objects that can be tracked besides interfaces. [`Tracked`] has indexes in these lists.
 #[derive(Debug, Default)]
-pub(super) struct Objects<'a> {
+pub(super) struct TrackedObjects<'a> {
     definitions: Vec<Definition<'a>>,
     pub(super) scripts: Vec<Script>,
     pub(super) files: Vec<TrackFile>,
@@ -25,62 +24,62 @@ pub(super) struct Objects<'a> {
 /// A block that defines an object.
 #[derive(Clone, Copy, Debug)]
 struct Definition<'a> {
-    kind: &'static Kind,
+    kind: &'static ObjectKind,
     name: &'a str,
     node: &'a Node,
-    state: State,
+    state: DefinitionState,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum State {
-    /// Nobody tracks it so far.
+enum DefinitionState {
+    /// Not tracked so far.
     Unused,
-    /// It has this place in the list of its kind.
-    At(usize),
-    /// It cannot be used, which has been said.
-    Broken,
+    /// Lowered; the index in the list of its kind.
+    Lowered(usize),
+    /// It cannot be used, which has been reported.
+    Invalid,
 }
 
 /// A kind of object.
 #[derive(Debug)]
-struct Kind {
+struct ObjectKind {
     /// The block that defines it.
     block: &'static str,
     /// The block that tracks it.
     list: &'static str,
-    /// Weight when none is given.
+    /// Default weight.
     weight: i16,
-    /// Its index made a reference.
+    /// The reference to an object of the kind, from its index.
     tracked: fn(usize) -> Tracked,
-    /// What happens when nobody tracks it.
+    /// Consequence of not being tracked, as in the message.
     unused: &'static str,
 }
 
-static KINDS: [Kind; 3] = [
-    Kind {
+static KINDS: [ObjectKind; 3] = [
+    ObjectKind {
         block: "vrrp_script",
         list: "track_script",
         weight: 0,
         tracked: Tracked::Script,
         unused: "it is not run",
     },
-    Kind {
+    ObjectKind {
         block: "track_file",
         list: "track_file",
         weight: 1,
         tracked: Tracked::File,
         unused: "it is not read",
     },
-    Kind {
+    ObjectKind {
         block: "vrrp_track_process",
         list: "track_process",
         weight: 0,
         tracked: Tracked::Process,
-        unused: "it is not looked for",
+        unused: "it is not monitored",
     },
 ];
 
-/// A line of a `track_*` block, with its object's own weight where it has none.
+/// A line of a `track_*` block, with the weight of its object if it has none.
 #[derive(Clone)]
 pub(super) struct TrackLine {
     pub(super) track: Track,
@@ -89,9 +88,16 @@ pub(super) struct TrackLine {
     span: Span,
 }
 
+/// `weight N [reverse]`.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Weight {
+    pub(super) value: i16,
+    pub(super) reverse: bool,
+}
+
 impl<'a> Lowering<'a> {
-    /// Takes note of all objects, before the instances that track them.
-    pub(super) fn read_objects(&mut self, top: &Fields<'a>) {
+    /// Collects the definitions of all objects, before the instances that track them are lowered.
+    pub(super) fn collect_objects(&mut self, top: &Fields<'a>) {
         for kind in &KINDS {
             for node in top.all(kind.block) {
                 let Some(name) = first(node) else { continue };
@@ -99,90 +105,79 @@ impl<'a> Lowering<'a> {
                     kind,
                     name,
                     node,
-                    state: State::Unused,
+                    state: DefinitionState::Unused,
                 });
             }
         }
     }
 
-    /// Says which objects nobody tracks, when all who might have been read.
-    pub(super) fn unused_objects(&mut self) {
+    /// Reports the objects that no instance or group tracks.
+    pub(super) fn report_untracked_objects(&mut self) {
         let definitions = core::mem::take(&mut self.objects.definitions);
         let unused = definitions.iter();
         for Definition {
             kind, name, node, ..
-        } in unused.filter(|definition| definition.state == State::Unused)
+        } in unused.filter(|definition| definition.state == DefinitionState::Unused)
         {
-            let message = format!("nobody tracks {} `{name}`; {}", kind.block, kind.unused);
-            let help = format!("name it in `{}` of an instance, or remove it", kind.list);
-            // As with what is not supported: the file is right, and yet somebody should know.
+            let message = format!("{} `{name}` is not tracked; {}", kind.block, kind.unused);
+            let help = format!(
+                "write its name in `{}` of an instance, or remove it",
+                kind.list
+            );
+            // Like an unsupported keyword: reported, but no reason to fail a configuration test.
             self.diags
                 .report_with_help(Severity::Unsupported, node.keyword.span, message, help);
         }
     }
 
-    // ---- who tracks ----
+    // ---- track_* blocks ----
 
-    /// What an instance tracks.
-    pub(super) fn tracks(&mut self, draft: &Draft<'_>, own: &IfName, owner: bool) -> Vec<Track> {
+    /// The objects an instance tracks.
+    pub(super) fn tracks(
+        &mut self,
+        block: &InstanceBlock<'_>,
+        own: &IfName,
+        owner: bool,
+    ) -> Vec<Track> {
         let mut tracks = Vec::new();
-        let lines = self.track_lines(&draft.fields);
+        let lines = self.track_lines(&block.fields);
         self.add_tracks(&mut tracks, lines, own, owner);
         tracks
     }
 
-    /// The lines of all `track_*` blocks of an instance or a group.
+    /// The lines of all `track_*` blocks of an instance or sync group.
     pub(super) fn track_lines(&mut self, fields: &Fields<'_>) -> Vec<TrackLine> {
         let mut lines = Vec::new();
         let mut known = SpanMap::default();
         for item in fields.items("track_interface") {
             if let Some(name) = IfName::new(&item.keyword.text) {
-                self.track_line(item, Tracked::Interface(name), (0, false), &mut lines);
+                lines.push(track_line(
+                    item,
+                    Tracked::Interface(name),
+                    Weight::default(),
+                ));
             }
         }
         for kind in &KINDS {
             for item in fields.items(kind.list) {
-                if let Some((what, weight)) = self.object(kind, &item.keyword.text) {
-                    self.track_line(item, what, weight, &mut lines);
+                if let Some((object, weight)) = self.object(kind, &item.keyword.text) {
+                    lines.push(track_line(item, object, weight));
                 }
             }
         }
         lines.retain(|line| {
             let key = format!("{:?}", line.track.object);
-            let again = known.earlier_or_insert(&key, line.span).is_some();
-            if again {
-                let message = format!("`{}` is tracked already; line ignored", line.name);
+            let duplicate = known.earlier_or_insert(&key, line.span).is_some();
+            if duplicate {
+                let message = format!("`{}` is already tracked; line ignored", line.name);
                 self.diags.report(Severity::Warning, line.span, message);
             }
-            !again
+            !duplicate
         });
         lines
     }
 
-    /// A line: `NAME [weight N [reverse|noreverse]]`.
-    fn track_line(
-        &self,
-        item: &Node,
-        what: Tracked,
-        (weight, reverse): (i16, bool),
-        lines: &mut Vec<TrackLine>,
-    ) {
-        let has = |wanted: &str| item.args.iter().any(|word| &*word.text == wanted);
-        let mut words = item.args.iter().skip_while(|word| &*word.text != "weight");
-        let own = words.nth(1).and_then(weight_of);
-        lines.push(TrackLine {
-            track: Track {
-                object: what,
-                weight: own.unwrap_or(weight),
-                reverse: (reverse || has("reverse")) && !has("noreverse"),
-            },
-            name: item.keyword.text.clone(),
-            span: item.keyword.span,
-        });
-    }
-
-    /// Adds lines to what an instance tracks, `own` being its interface. What it tracks already is not added
-    /// again, nor is what could have no effect.
+    /// Adds lines to the tracked objects of an instance with interface `own`, except duplicates and lines without effect.
     pub(super) fn add_tracks(
         &mut self,
         tracks: &mut Vec<Track>,
@@ -193,10 +188,12 @@ impl<'a> Lowering<'a> {
         for TrackLine { track, name, span } in lines {
             if owner && track.weight != 0 {
                 let message =
-                    format!("weights do not change priority 255; `{name}` is not tracked");
+                    format!("a weight cannot change priority 255; `{name}` is not tracked");
                 self.warn(span, message);
             } else if matches!(&track.object, Tracked::Interface(name) if name == own) {
-                let message = format!("`{own}` is the instance's own interface; line ignored");
+                let message = format!(
+                    "`{own}` is the interface of the instance, which is always tracked; line ignored"
+                );
                 self.note(span, message);
             } else if !tracks.iter().any(|known| known.object == track.object) {
                 tracks.push(track);
@@ -204,50 +201,52 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    // ---- what is tracked ----
+    // ---- objects ----
 
-    /// The object of this name, its weight, and whether that is reversed.
-    fn object(&mut self, kind: &'static Kind, name: &str) -> Option<(Tracked, (i16, bool))> {
+    /// The object of this name, and its weight.
+    fn object(&mut self, kind: &'static ObjectKind, name: &str) -> Option<(Tracked, Weight)> {
         let mut definitions = self.objects.definitions.iter();
         let nth = definitions.position(|one| one.kind.block == kind.block && one.name == name)?;
         let Definition { node, state, .. } = *self.objects.definitions.get(nth)?;
-        let place = match state {
-            State::At(place) => Some(place),
-            State::Broken => None,
-            State::Unused => {
-                let place = self.lower_object(kind, name, node);
+        let index = match state {
+            DefinitionState::Lowered(index) => Some(index),
+            DefinitionState::Invalid => None,
+            DefinitionState::Unused => {
+                let index = self.lower_object(kind, name, node);
                 if let Some(definition) = self.objects.definitions.get_mut(nth) {
-                    definition.state = place.map_or(State::Broken, State::At);
+                    definition.state =
+                        index.map_or(DefinitionState::Invalid, DefinitionState::Lowered);
                 }
-                place
+                index
             }
         };
         let weight = Fields::inside(node).last("weight");
-        let number = weight.and_then(|node| node.args.first());
-        let number = number.and_then(weight_of).unwrap_or(kind.weight);
-        let reverse = weight.is_some_and(|node| node.args.len() > 1);
-        Some(((kind.tracked)(place?), (number, reverse)))
+        let value = weight.and_then(first).and_then(number);
+        let weight = Weight {
+            value: value.unwrap_or(kind.weight),
+            reverse: weight.is_some_and(|node| node.args.len() > 1),
+        };
+        Some(((kind.tracked)(index?), weight))
     }
 
-    /// The `track_file` of this name, its weight, and whether that is reversed.
+    /// The index and weight of the `track_file` of this name.
     #[cfg(feature = "lvs")]
-    pub(super) fn tracked_file(&mut self, name: &str) -> Option<(usize, (i16, bool))> {
+    pub(super) fn tracked_file(&mut self, name: &str) -> Option<(usize, Weight)> {
         let kind = KINDS.iter().find(|kind| kind.block == "track_file")?;
         match self.object(kind, name)? {
-            (Tracked::File(place), weight) => Some((place, weight)),
+            (Tracked::File(index), weight) => Some((index, weight)),
             _ => None,
         }
     }
 
-    /// Reads an object; its place in the list of its kind.
-    fn lower_object(&mut self, kind: &Kind, name: &str, node: &Node) -> Option<usize> {
+    /// Lowers an object; its index in the list of its kind.
+    fn lower_object(&mut self, kind: &ObjectKind, name: &str, node: &Node) -> Option<usize> {
         let fields = Fields::inside(node);
-        let place = match (kind.tracked)(0) {
+        let index = match (kind.tracked)(0) {
             Tracked::Script(_) => match self.script(name, &fields) {
                 Some(script) => push(&mut self.objects.scripts, script),
                 None => {
-                    let message =
-                        format!("`{name}` cannot run: instances go on as if they did not track it");
+                    let message = format!("script `{name}` cannot run; instances do not track it");
                     self.note(node.keyword.span, message);
                     return None;
                 }
@@ -256,7 +255,7 @@ impl<'a> Lowering<'a> {
             Tracked::Process(_) => push(&mut self.objects.processes, process(name, &fields)?),
             Tracked::Interface(_) => return None,
         };
-        Some(place)
+        Some(index)
     }
 
     fn script(&mut self, name: &str, fields: &Fields<'_>) -> Option<Script> {
@@ -281,14 +280,28 @@ impl<'a> Lowering<'a> {
     }
 }
 
+/// A line `NAME [weight N [reverse|noreverse]]`; `default` is the weight of the object.
+fn track_line(item: &Node, object: Tracked, default: Weight) -> TrackLine {
+    let has = |wanted: &str| item.args.iter().any(|word| &*word.text == wanted);
+    let mut words = item.args.iter().skip_while(|word| &*word.text != "weight");
+    let weight = words.nth(1).and_then(|word| number(&word.text));
+    TrackLine {
+        track: Track {
+            object,
+            weight: weight.unwrap_or(default.value),
+            reverse: (default.reverse || has("reverse")) && !has("noreverse"),
+        },
+        name: item.keyword.text.clone(),
+        span: item.keyword.span,
+    }
+}
+
 fn file(name: &str, fields: &Fields<'_>) -> Option<TrackFile> {
     let init_file = fields.last("init_file").map(|node| {
         let mut words = node.args.iter().map(|word| &*word.text);
         let overwrite = words.clone().any(|word| word == "overwrite");
-        let value = words.next().and_then(value::int);
-        let value = value.and_then(|value| i32::try_from(value).ok());
         InitFile {
-            value: value.unwrap_or(0),
+            value: words.next().and_then(number).unwrap_or(0),
             overwrite,
         }
     });
@@ -304,7 +317,7 @@ fn process(name: &str, fields: &Fields<'_>) -> Option<TrackProcess> {
     let (process, params) = words.split_first()?;
     let params: Vec<String> = params.iter().map(|word| word.text.to_string()).collect();
     let matching = fields.last("param_match");
-    // `param_match` without parameters wants processes without any.
+    // `param_match` without parameters matches processes without parameters.
     let params = (!params.is_empty() || matching.is_some()).then_some(params);
     let delay = fields.seconds("delay").unwrap_or_default();
     let quorum = fields
@@ -321,7 +334,7 @@ fn process(name: &str, fields: &Fields<'_>) -> Option<TrackProcess> {
             Some("initial") => ParamMatch::Initial,
             Some(_) | None => ParamMatch::Exact,
         },
-        // `quorum_max 0` wants none at all.
+        // `quorum_max 0` means that no process may run.
         quorum: quorum.min(quorum_max.unwrap_or(quorum)),
         quorum_max,
         fork_delay: fields.seconds("fork_delay").unwrap_or(delay),
@@ -329,10 +342,7 @@ fn process(name: &str, fields: &Fields<'_>) -> Option<TrackProcess> {
     })
 }
 
-fn weight_of(word: &Word) -> Option<i16> {
-    value::int(&word.text).and_then(|weight| i16::try_from(weight).ok())
-}
-
+/// Appends an object; its index.
 fn push<T>(list: &mut Vec<T>, one: T) -> usize {
     list.push(one);
     list.len().saturating_sub(1)

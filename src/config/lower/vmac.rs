@@ -1,4 +1,4 @@
-//! `use_vmac`: an interface of the virtual router's own, with its Ethernet address.
+//! `use_vmac`: a macvlan interface with the virtual router MAC address (RFC 9568 §7.3).
 
 use super::Lowering;
 use super::fields::Fields;
@@ -7,45 +7,59 @@ use crate::config::model::Vmac;
 use crate::config::tree::Word;
 use crate::types::{Family, IfName, Mac, Vrid};
 
-/// What `use_vmac` says.
+/// The arguments of `use_vmac`.
 #[derive(Default)]
-struct Said<'a> {
+struct VmacArgs<'a> {
     name: Option<&'a Word>,
     base: Option<&'a Word>,
     mac: Option<&'a Word>,
 }
 
+/// Settings of the instance on which its macvlan depends.
+#[derive(Clone, Copy)]
+pub(super) struct VmacProtocol {
+    pub(super) family: Family,
+    /// `None` if it is not valid.
+    pub(super) vrid: Option<Vrid>,
+    pub(super) strict: bool,
+}
+
 impl Lowering<'_> {
-    /// The virtual router's own interface, when it is to have one.
+    /// The macvlan of an instance with `use_vmac`.
     pub(super) fn vmac(
         &mut self,
         instance: &str,
         fields: &Fields<'_>,
         base: &IfName,
-        (family, vrid): (Family, Option<Vrid>),
-        strict: bool,
+        protocol: VmacProtocol,
     ) -> Option<Vmac> {
         let Some(node) = fields.last("use_vmac") else {
             if let Some(node) = fields.last("vmac_xmit_base") {
-                let message = "`vmac_xmit_base` without `use_vmac` changes nothing";
+                let message = "`vmac_xmit_base` has no effect without `use_vmac`";
                 self.note(node.keyword.span, message);
             }
             return None;
         };
+        let VmacProtocol {
+            family,
+            vrid,
+            strict,
+        } = protocol;
         let vrid = vrid?;
-        let said = words(&node.args);
-        if let Some(other) = said.base.filter(|word| &*word.text != base.as_str()) {
-            let message = format!("adverts run on `{base}`, the `interface` of `{instance}`");
+        let args = vmac_args(&node.args);
+        if let Some(other) = args.base.filter(|word| &*word.text != base.as_str()) {
+            let message =
+                format!("the macvlan is created on `{base}`, the `interface` of `{instance}`");
             self.warn(other.span, format!("{message}; `{}` ignored", other.text));
         }
-        let name = self.vmac_name(&said, family, vrid)?;
+        let name = self.vmac_name(&args, family, vrid)?;
         self.vmacs
             .earlier_or_insert(name.as_str(), node.keyword.span);
-        let mac = said.mac.and_then(|word| self.vmac_mac(word, vrid, strict));
+        let mac = args.mac.and_then(|word| self.vmac_mac(word, vrid, strict));
         let mut xmit_base = fields.has("vmac_xmit_base");
         if let Some(node) = fields.last("vmac_xmit_base").filter(|_| strict) {
             let message =
-                "strict mode sends adverts from the virtual address: `vmac_xmit_base` ignored";
+                "strict mode sends adverts from the virtual MAC address; `vmac_xmit_base` ignored";
             self.warn(node.keyword.span, message);
             xmit_base = false;
         }
@@ -54,7 +68,7 @@ impl Lowering<'_> {
             .filter(|_| !xmit_base && !strict)
         {
             let message =
-                "adverts to peers leave as they are routed, with the real Ethernet address";
+                "unicast adverts are routed and sent with the MAC address of the base interface";
             self.note(peers.keyword.span, message);
             xmit_base = true;
         }
@@ -69,14 +83,14 @@ impl Lowering<'_> {
         })
     }
 
-    /// The name that is said, else `vrrp.VRID`, else a similar one that is free.
-    fn vmac_name(&mut self, said: &Said<'_>, family: Family, vrid: Vrid) -> Option<IfName> {
-        if let Some(word) = said.name {
+    /// The configured name, else `vrrp.VRID`, else a similar one that no other instance uses.
+    fn vmac_name(&mut self, args: &VmacArgs<'_>, family: Family, vrid: Vrid) -> Option<IfName> {
+        if let Some(word) = args.name {
             match IfName::new(&word.text).filter(|name| self.vmacs.get(name.as_str()).is_none()) {
                 Some(name) => return Some(name),
                 None => {
                     let message = format!(
-                        "`{}` is the interface of another instance, or no name for one; another is used",
+                        "`{}` is not a valid interface name, or is used by another instance; another name is used",
                         word.text
                     );
                     self.diags.report(Severity::Error, word.span, message);
@@ -86,9 +100,9 @@ impl Lowering<'_> {
         let prefix = self.defaults.vmac_prefix.as_str();
         let six = if family == Family::V6 { "6" } else { "" };
         let plain = ["", six].into_iter().map(str::to_owned);
-        // Small numbers first; with very many instances the number of names so far is free.
-        let many = self.vmacs.len();
-        let numbers = (1..=9).chain(many..many.saturating_add(9));
+        // Small numbers first. With many instances, one of the numbers from the number of names on is free.
+        let count = self.vmacs.len();
+        let numbers = (1..=9).chain(count..count.saturating_add(9));
         let mut middles = plain.chain(numbers.map(|nth: usize| nth.to_string()));
         middles.find_map(|middle| {
             let name = IfName::new(&format!("{prefix}{middle}.{vrid}"))
@@ -97,17 +111,21 @@ impl Lowering<'_> {
         })
     }
 
-    /// An Ethernet address; five bytes are completed by the VRID.
+    /// A configured MAC address; the sixth byte is by default the VRID.
     fn vmac_mac(&mut self, word: &Word, vrid: Vrid, strict: bool) -> Option<Mac> {
         let mac = mac(&word.text, vrid)?;
         if strict {
-            let message = "strict mode has the standard virtual address only; this one is ignored";
+            let message = format!(
+                "strict mode uses the virtual router MAC address of RFC 9568; {mac} ignored"
+            );
             self.warn(word.span, message);
             return None;
         }
         let [first, ..] = mac.0;
         if first & 1 != 0 {
-            let message = format!("{mac} is a group address; the standard one is used");
+            let message = format!(
+                "{mac} is a multicast address; the virtual router MAC address of RFC 9568 is used"
+            );
             self.diags.report(Severity::Error, word.span, message);
             return None;
         }
@@ -115,19 +133,19 @@ impl Lowering<'_> {
     }
 }
 
-fn words(args: &[Word]) -> Said<'_> {
-    let mut said = Said::default();
+fn vmac_args(args: &[Word]) -> VmacArgs<'_> {
+    let mut parsed = VmacArgs::default();
     let mut words = args.iter();
     while let Some(word) = words.next() {
         match &*word.text {
             "netlink_notify_msg" => {}
             "group" => drop(words.next()),
-            text if text.contains(':') => said.mac = Some(word),
-            _ if said.name.is_none() => said.name = Some(word),
-            _ => said.base = Some(word),
+            text if text.contains(':') => parsed.mac = Some(word),
+            _ if parsed.name.is_none() => parsed.name = Some(word),
+            _ => parsed.base = Some(word),
         }
     }
-    said
+    parsed
 }
 
 fn mac(text: &str, vrid: Vrid) -> Option<Mac> {
@@ -149,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_have_five_or_six_bytes() {
+    fn a_mac_address_has_five_or_six_bytes() {
         let vrid = Vrid::new(51).unwrap();
         for (text, wanted) in [
             ("00:11:22:33:44:ff", Some([0, 0x11, 0x22, 0x33, 0x44, 0xff])),

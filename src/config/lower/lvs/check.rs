@@ -1,37 +1,43 @@
-//! Checker blocks: what all kinds have in common, and which kind it is.
+//! Checker blocks: the settings that all kinds of checks have in common.
 
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use super::service::Draft;
 use super::{Scopes, Shared};
-use crate::config::diag::Severity;
 use crate::config::lower::fields::Fields;
 use crate::config::lower::{Lowering, interface};
 use crate::config::model::lvs::{Check, CheckKind, Target};
 use crate::config::tree::Node;
 use crate::types::Family;
 
-/// Whose checks are read.
-pub(super) struct Owner<'a> {
-    /// Settings of the server.
-    pub(super) server: &'a Fields<'a>,
+/// The real server whose checks are being lowered.
+pub(super) struct ServerContext<'a> {
+    /// Settings of the real server.
+    pub(super) settings: &'a Fields<'a>,
     pub(super) draft: &'a Draft<'a>,
     pub(super) shared: &'a Shared<'a>,
     pub(super) addr: IpAddr,
-    /// The port checks ask; 0: there is none.
+    /// Default port of checks; 0: none.
     pub(super) port: u16,
 }
 
-/// A checker block being read.
+/// A checker block that is being lowered.
 pub(super) struct Checker<'a> {
     pub(super) node: &'a Node,
     pub(super) fields: &'a Fields<'a>,
     /// Checker, real server, virtual server.
     pub(super) scopes: Scopes<'a>,
-    pub(super) owner: &'a Owner<'a>,
-    /// From check to check.
+    pub(super) server: &'a ServerContext<'a>,
+    /// `delay_loop`.
     pub(super) interval: Duration,
+}
+
+/// Scheme of the URLs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scheme {
+    Http,
+    Https,
 }
 
 impl Lowering<'_> {
@@ -39,35 +45,35 @@ impl Lowering<'_> {
     pub(super) fn checks<'a>(
         &mut self,
         nodes: impl Iterator<Item = &'a Node>,
-        owner: &Owner<'_>,
+        server: &ServerContext<'_>,
     ) -> Vec<Check> {
         let mut checks = Vec::new();
         for node in nodes {
             let fields = Fields::inside(node);
-            let list = [&fields, owner.server, owner.draft.fields];
+            let list = [&fields, server.settings, server.draft.fields];
             let scopes = Scopes(&list);
             let checker = Checker {
                 node,
                 fields: &fields,
                 scopes,
-                owner,
+                server,
                 interval: scopes
                     .seconds("delay_loop")
                     .unwrap_or(Check::DEFAULT_INTERVAL),
             };
             for kind in self.kinds(&checker) {
-                checks.push(common(&checker, kind));
+                checks.push(with_common_settings(&checker, kind));
             }
         }
         checks
     }
 
-    /// What a checker block asks for: one check, or several (`host` blocks), or none that can be done.
+    /// The checks of a checker block: one, or one for each `host` of SMTP_CHECK; none if it is not valid.
     fn kinds(&mut self, checker: &Checker<'_>) -> Vec<CheckKind> {
         let one = match &*checker.node.keyword.text {
             "TCP_CHECK" => self.tcp(checker),
-            "HTTP_GET" => self.http(checker, false),
-            "SSL_GET" => self.http(checker, true),
+            "HTTP_GET" => self.http(checker, Scheme::Http),
+            "SSL_GET" => self.http(checker, Scheme::Https),
             "SMTP_CHECK" => return self.smtp(checker),
             "MISC_CHECK" => self.misc(checker),
             "DNS_CHECK" => self.dns(checker),
@@ -79,49 +85,44 @@ impl Lowering<'_> {
         one.into_iter().collect()
     }
 
-    // ---- whom to ask ----
+    // ---- target ----
 
-    /// `connect_ip`, `connect_port` and the like, in `fields`. `port`: the usual one of what is asked, for servers
-    /// without a port. A check that has nobody to ask is left out, which has been said then.
+    /// `connect_ip`, `connect_port`, `bindto` and so on in `fields`. `port` is used if the real server has none.
     pub(super) fn target(
         &mut self,
         checker: &Checker<'_>,
         fields: &Fields<'_>,
         port: u16,
     ) -> Option<Target> {
-        let owner = checker.owner;
-        let addr = fields.ip("connect_ip").unwrap_or(owner.addr);
-        let own = Some(owner.port).filter(|port| *port != 0);
+        let server = checker.server;
+        let addr = fields.ip("connect_ip").unwrap_or(server.addr);
+        let own = Some(server.port).filter(|port| *port != 0);
         let remote = SocketAddr::new(addr, fields.int("connect_port").or(own).unwrap_or(port));
         let timeout = fields.seconds("connect_timeout");
         let timeout = timeout.or_else(|| checker.scopes.seconds("connect_timeout"));
-        let from = fields.ip("bindto").filter(|from| {
-            let alike = Family::of(*from) == Family::of(addr);
-            if let Some(node) = fields.last("bindto").filter(|_| !alike) {
-                let message = format!("from {from} there is no way to {addr}; `bindto` ignored");
+        let bind_addr = fields.ip("bindto").filter(|from| {
+            let same_family = Family::of(*from) == Family::of(addr);
+            if let Some(node) = fields.last("bindto").filter(|_| !same_family) {
+                let message =
+                    format!("`bindto` {from} is not of the address family of {addr}; ignored");
                 let help = format!("write an {} address of this host", Family::of(addr));
                 self.error(node.span(), message, help);
             }
-            alike
+            same_family
         });
-        let interface = fields.last("bind_if").and_then(interface);
-        if is_link_local(addr) && interface.is_none() {
+        let bind_interface = fields.last("bind_if").and_then(interface);
+        if is_link_local(addr) && bind_interface.is_none() {
             let message = format!(
-                "{addr} is link-local: without `bind_if` it cannot be reached, and the check fails"
+                "{addr} is link-local and cannot be reached without `bind_if`; the check fails"
             );
             let help = "write `bind_if INTERFACE`";
-            self.diags.report_with_help(
-                Severity::Warning,
-                checker.node.keyword.span,
-                message,
-                help,
-            );
+            self.warn_with_help(checker.node.keyword.span, message, help);
         }
         Some(Target {
             remote,
-            bind_addr: from,
+            bind_addr,
             bind_port: fields.int("bind_port").unwrap_or(0),
-            bind_interface: interface,
+            bind_interface,
             fwmark: fields.int("fwmark").unwrap_or(0),
             connect_timeout: timeout.unwrap_or(Target::default().connect_timeout),
         })
@@ -136,8 +137,8 @@ fn is_link_local(addr: IpAddr) -> bool {
     }
 }
 
-/// A check with all it has in common with the others.
-fn common(checker: &Checker<'_>, kind: CheckKind) -> Check {
+/// Adds the common settings to a kind of check.
+fn with_common_settings(checker: &Checker<'_>, kind: CheckKind) -> Check {
     let Checker {
         scopes, interval, ..
     } = *checker;
@@ -154,7 +155,7 @@ fn common(checker: &Checker<'_>, kind: CheckKind) -> Check {
         interval,
         warmup: scopes.seconds("warmup").unwrap_or(interval),
         alpha: scopes.boolean("alpha").unwrap_or(default.alpha),
-        log_all_failures: log_all.unwrap_or(checker.owner.shared.log_all),
+        log_all_failures: log_all.unwrap_or(checker.server.shared.log_all_failures),
         kind: default.kind,
     }
 }

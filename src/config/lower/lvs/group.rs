@@ -1,4 +1,4 @@
-//! What a virtual server balances: one address, one mark, or the lines of a `virtual_server_group`.
+//! The IPVS services of a virtual server: one address, one mark, or the lines of a `virtual_server_group`.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -11,45 +11,45 @@ use crate::config::tree::Node;
 use crate::types::Family;
 use crate::types::ipvs::{IpProtocol, ServiceKey};
 
-/// What stands behind `virtual_server`, and the family it has.
+/// The arguments of `virtual_server`, with the lines of its group.
 pub(super) struct Subject<'a> {
     /// `group NAME`.
     pub(super) group: Option<&'a str>,
-    /// The lines.
+    /// One, or the lines of the group.
     pub(super) entries: Vec<Entry>,
     pub(super) family: Family,
 }
 
-/// A line of a group, or what stands behind `virtual_server`.
+/// A line of a group, or the arguments of `virtual_server`.
 #[derive(Clone, Copy)]
 pub(super) struct Entry {
-    pub(super) what: What,
+    pub(super) kind: EntryKind,
     pub(super) span: Span,
 }
 
 #[derive(Clone, Copy)]
-pub(super) enum What {
-    /// Addresses from the first to the last, and a port.
+pub(super) enum EntryKind {
+    /// First and last address, and port.
     Addresses(IpAddr, IpAddr, u16),
-    /// A mark, and its family where it is said.
+    /// A firewall mark, and its address family if configured.
     Mark(u32, Option<Family>),
 }
 
 impl Entry {
     pub(super) fn is_mark(&self) -> bool {
-        matches!(self.what, What::Mark(..))
+        matches!(self.kind, EntryKind::Mark(..))
     }
 
     fn family(&self) -> Option<Family> {
-        match self.what {
-            What::Addresses(addr, ..) => Some(Family::of(addr)),
-            What::Mark(_, family) => family,
+        match self.kind {
+            EntryKind::Addresses(addr, ..) => Some(Family::of(addr)),
+            EntryKind::Mark(_, family) => family,
         }
     }
 }
 
 impl Lowering<'_> {
-    /// Reads what stands behind `virtual_server`; `None` when it cannot be balanced, which has been said then.
+    /// The arguments of `virtual_server`; `None` if it has no valid service, which has been reported.
     pub(super) fn subject<'a>(
         &mut self,
         node: &'a Node,
@@ -66,20 +66,20 @@ impl Lowering<'_> {
                 Vec::from([self.entry(&words, node.span())?])
             }
         };
-        let said = match fields.word("ip_family") {
+        let configured = match fields.word("ip_family") {
             Some("inet") => Some(Family::V4),
             Some("inet6") => Some(Family::V6),
             Some(_) | None => None,
         };
-        let own = entries.iter().find_map(|entry| match entry.what {
-            What::Addresses(..) => entry.family(),
-            What::Mark(..) => None,
+        let own = entries.iter().find_map(|entry| match entry.kind {
+            EntryKind::Addresses(..) => entry.family(),
+            EntryKind::Mark(..) => None,
         });
-        if let (Some(own), Some(said)) = (own, said)
-            && own != said
+        if let (Some(own), Some(configured)) = (own, configured)
+            && own != configured
             && let Some(node) = fields.last("ip_family")
         {
-            let message = format!("the addresses are {own}; `ip_family` ignored");
+            let message = format!("`ip_family` contradicts the {own} addresses; ignored");
             self.error(node.span(), message, "remove the line");
         }
         let own = own.or_else(|| entries.iter().find_map(Entry::family));
@@ -89,13 +89,13 @@ impl Lowering<'_> {
                 .find_map(first)
                 .and_then(value::ip)
         };
-        let family = own.or(said).or_else(|| server().map(Family::of));
+        let family = own.or(configured).or_else(|| server().map(Family::of));
         let family = family.unwrap_or(Family::V4);
-        // Tunnels lead from one family to the other, nothing else does.
+        // Only tunnels reach real servers of the other address family.
         let tunnels = fields.word("lb_kind") == Some("TUN");
         let entries = match tunnels {
             true => entries,
-            false => self.of_family(entries, family),
+            false => self.keep_family(entries, family),
         };
         (!entries.is_empty()).then_some(Subject {
             group,
@@ -104,11 +104,12 @@ impl Lowering<'_> {
         })
     }
 
-    /// The lines of a group.
+    /// The lines of a group; `None` if it has none, which has been reported.
     fn group_lines(&mut self, name: &str, node: &Node, shared: &Shared<'_>) -> Option<Vec<Entry>> {
         let mut groups = shared.groups.iter();
         let Some(group) = groups.find(|group| first(group) == Some(name)) else {
-            let message = format!("there is no virtual_server_group `{name}`; left out");
+            let message =
+                format!("unknown virtual_server_group `{name}`; the virtual server is left out");
             let help = format!("define `virtual_server_group {name} {{ … }}`");
             self.error(node.span(), message, help);
             return None;
@@ -120,7 +121,9 @@ impl Lowering<'_> {
             entries.extend(self.entry(&words, item.span()));
         }
         if entries.is_empty() {
-            let message = format!("virtual_server_group `{name}` has no entries; left out");
+            let message = format!(
+                "virtual_server_group `{name}` has no valid entry; the virtual server is left out"
+            );
             self.error(
                 node.span(),
                 message,
@@ -131,14 +134,15 @@ impl Lowering<'_> {
         Some(entries)
     }
 
+    /// `ADDRESSES [PORT]` or `fwmark N [inet|inet6]`.
     fn entry(&mut self, words: &[&str], span: Span) -> Option<Entry> {
         let (first, rest) = words.split_first()?;
         let second = rest.first().copied();
-        let what = if *first == "fwmark" {
+        let kind = if *first == "fwmark" {
             let mark = second.and_then(number).filter(|mark| *mark != 0);
             let Some(mark) = mark else {
-                let message = "mark 0 is that of all packets nobody has marked; left out";
-                self.error(span, message, "write a mark from 1 up");
+                let message = "mark 0 is that of all unmarked packets; line ignored";
+                self.error(span, message, "write a mark above 0");
                 return None;
             };
             let family = match rest.get(1) {
@@ -146,16 +150,16 @@ impl Lowering<'_> {
                 Some(&"inet6") => Some(Family::V6),
                 Some(_) | None => None,
             };
-            What::Mark(mark, family)
+            EntryKind::Mark(mark, family)
         } else {
             let (from, to) = addresses(first)?;
-            What::Addresses(from, to, second.and_then(number).unwrap_or(0))
+            EntryKind::Addresses(from, to, second.and_then(number).unwrap_or(0))
         };
-        Some(Entry { what, span })
+        Some(Entry { kind, span })
     }
 
-    /// One set of servers serves one family only.
-    fn of_family(&mut self, entries: Vec<Entry>, family: Family) -> Vec<Entry> {
+    /// Removes and reports the entries of the other address family.
+    fn keep_family(&mut self, entries: Vec<Entry>, family: Family) -> Vec<Entry> {
         let mut kept = Vec::with_capacity(entries.len());
         for entry in entries {
             if entry.family().is_none_or(|own| own == family) {
@@ -163,14 +167,15 @@ impl Lowering<'_> {
                 continue;
             }
             let message =
-                format!("the virtual server is {family} by its other entries; line ignored");
-            let help = "write a group and a virtual_server for each family, or forward by tunnels: `lb_kind TUN`";
+                format!("the other entries of the virtual server are {family}; line ignored");
+            let help =
+                "write a group and a virtual_server for each address family, or `lb_kind TUN`";
             self.error(entry.span, message, help);
         }
         kept
     }
 
-    /// The services of all entries; those that are there already are left out.
+    /// The services of all entries, without those of earlier virtual servers.
     pub(super) fn services(
         &mut self,
         subject: &Subject<'_>,
@@ -180,23 +185,23 @@ impl Lowering<'_> {
     ) -> Vec<ServiceKey> {
         let mut services = Vec::new();
         for entry in &subject.entries {
-            let mut addr = match entry.what {
-                What::Mark(mark, family) => {
+            let mut addr = match entry.kind {
+                EntryKind::Mark(mark, family) => {
                     let family = family.unwrap_or(subject.family);
                     let key = ServiceKey::Mark { mark, family };
                     self.add_service(key, entry.span, shared, &mut services);
                     continue;
                 }
-                What::Addresses(first, ..) => Some(first),
+                EntryKind::Addresses(first, ..) => Some(first),
             };
-            let What::Addresses(_, last, port) = entry.what else {
+            let EntryKind::Addresses(_, last, port) = entry.kind else {
                 continue;
             };
             while let Some(next) = addr.filter(|addr| *addr <= last) {
                 if shared.service_count >= MAX_SERVICES {
                     let message =
-                        format!("more than {MAX_SERVICES} services; the rest is left out");
-                    self.error(span, message, "use a firewall mark for so many addresses");
+                        format!("more than {MAX_SERVICES} services; the rest are left out");
+                    self.error(span, message, "use a firewall mark for that many addresses");
                     return services;
                 }
                 let key = ServiceKey::Address {
@@ -231,7 +236,7 @@ impl Lowering<'_> {
             let at = self.sources.locate(before, span);
             let name = super::service_name(&key);
             let message =
-                format!("{name} is balanced by the virtual server of {at} already; left out");
+                format!("{name} is already a service of the virtual server on {at}; left out");
             self.warn(span, message);
             return;
         }
@@ -277,6 +282,7 @@ fn addresses(text: &str) -> Option<(IpAddr, IpAddr)> {
     })
 }
 
+/// The next address.
 fn after(addr: IpAddr) -> Option<IpAddr> {
     match addr {
         IpAddr::V4(addr) => {
@@ -295,7 +301,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges_have_a_first_and_a_last_address() {
+    fn a_range_has_a_first_and_a_last_address() {
         for (text, want) in [
             ("192.0.2.9", Some(("192.0.2.9", "192.0.2.9"))),
             ("192.0.2.9-12", Some(("192.0.2.9", "192.0.2.12"))),

@@ -1,24 +1,26 @@
 //! `HTTP_GET` and `SSL_GET`.
 
-use super::check::Checker;
+use super::check::{Checker, Scheme};
 use super::number;
 use crate::config::diag::Severity;
 use crate::config::lower::Lowering;
 use crate::config::lower::fields::Fields;
 use crate::config::model::lvs::{CheckKind, Http, HttpProtocol, Target, Url};
 
-/// Whether `SSL_GET` is in this build.
+/// Whether this build supports TLS.
 const TLS: bool = cfg!(feature = "tls");
 
 impl Lowering<'_> {
-    /// A check of pages.
-    pub(super) fn http(&mut self, checker: &Checker<'_>, tls: bool) -> Option<CheckKind> {
+    /// `HTTP_GET` or `SSL_GET`.
+    pub(super) fn http(&mut self, checker: &Checker<'_>, scheme: Scheme) -> Option<CheckKind> {
         let fields = checker.fields;
+        let tls = scheme == Scheme::Https;
         let port = if tls { 443 } else { 80 };
         let target = self.target(checker, fields, port)?;
         if tls && !TLS {
-            let message = "this build has no TLS: SSL_GET passes when a connection can be made";
-            let help = "install the full flavor, which has TLS";
+            let message =
+                "this build has no TLS; SSL_GET succeeds if a TCP connection can be established";
+            let help = "install the full flavor, which supports TLS";
             let span = checker.node.keyword.span;
             self.diags
                 .report_with_help(Severity::Unsupported, span, message, help);
@@ -34,7 +36,7 @@ impl Lowering<'_> {
             }
         }
         let Some(name) = urls.first().map(|url| url.host.clone()) else {
-            self.no_page(checker);
+            self.report_no_url(checker);
             return None;
         };
         let sni = fields.boolean("enable_sni").unwrap_or(false) && tls;
@@ -49,29 +51,30 @@ impl Lowering<'_> {
                     Some("1.0C" | "1.0c") => HttpProtocol::V1_0Close,
                     Some(_) | None => HttpProtocol::V1_0,
                 },
-                // An address is no name: nothing is said then (RFC 6066 §3).
+                // An address is not allowed as a server name (RFC 6066 §3).
                 sni: sni.filter(|name| !is_address(name)),
                 fast_recovery: fields.boolean("fast_recovery").unwrap_or(false),
             }),
         ))
     }
 
-    /// Pages without a path are none; that there is no page at all has been said.
-    fn no_page(&mut self, checker: &Checker<'_>) {
+    /// Reports that no `url` is valid. The checker has reported a missing `url`.
+    fn report_no_url(&mut self, checker: &Checker<'_>) {
         if checker.fields.has("url") {
             let name = &checker.node.keyword.text;
-            let message = format!("no url of this {name} can be used; it is left out");
+            let message = format!("{name} has no valid `url`; left out");
             let span = checker.node.keyword.span;
             self.diags.report(Severity::Error, span, message);
         }
     }
 }
 
-/// A page; `None` without a path, which has been said.
+/// A `url` without its pattern; `None` without `path`, which the checker has reported.
 fn url(fields: &Fields<'_>, host: Option<&str>, target: &Target) -> Option<Url> {
     let statuses = fields.last("status_code");
     let ranges = statuses.iter().flat_map(|node| &node.args);
-    let mut statuses: Vec<(u16, u16)> = ranges.filter_map(|word| statuses_of(&word.text)).collect();
+    let mut statuses: Vec<(u16, u16)> =
+        ranges.filter_map(|word| status_range(&word.text)).collect();
     if statuses.is_empty() {
         statuses.push((200, 299));
     }
@@ -86,7 +89,7 @@ fn url(fields: &Fields<'_>, host: Option<&str>, target: &Target) -> Option<Url> 
 }
 
 /// `200` or `200-299`.
-fn statuses_of(text: &str) -> Option<(u16, u16)> {
+fn status_range(text: &str) -> Option<(u16, u16)> {
     let (from, to) = text.split_once('-').unwrap_or((text, text));
     Some((number(from)?, number(to)?))
 }
@@ -100,6 +103,7 @@ fn digest(text: &str) -> Option<[u8; 16]> {
     Some(digest)
 }
 
+/// Whether it is an address, with or without a port.
 fn is_address(name: &str) -> bool {
     name.parse::<core::net::SocketAddr>().is_ok() || name.parse::<core::net::IpAddr>().is_ok()
 }

@@ -1,12 +1,12 @@
 //! `virtual_server`, `virtual_server_group`, their servers and checks, and the global settings of IPVS.
 //!
 //! ```text
-//! mod: settings, the list of virtual servers ─ service: one of them ─┬─ group: what is balanced
-//!                                                                    ├─ server: to whom
-//!                                                                    └─ check, http, probe: how health is known
+//! mod: settings of IPVS ─ service: a virtual server ─┬─ group: its IPVS services
+//!                                                    ├─ server: its real servers
+//!                                                    └─ check, http, probe: their health checks
 //! ```
-//! What is said less and less specifically – checker, real server, virtual server – is looked up in [`Scopes`].
-//! Combinations IPVS refuses are settled here, the way keepalived settles them, and said.
+//! A setting of a check may stand in the checker, the real server or the virtual server: see [`Scopes`]. Combinations that
+//! IPVS refuses are reported and changed, in the same way as keepalived changes them.
 
 mod check;
 mod group;
@@ -23,7 +23,7 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use super::fields::Fields;
-use super::{Lowering, first};
+use super::{Lowering, first, number, seconds};
 use crate::config::diag::Severity;
 use crate::config::model::{Lvs, VrrpInstance};
 use crate::config::schema::value;
@@ -31,38 +31,39 @@ use crate::config::span_map::SpanMap;
 use crate::config::tree::Node;
 use crate::types::ipvs::{IpProtocol, ServiceKey};
 
-/// More virtual servers and services than this are not made: a slip in a range must not eat the router's memory.
+/// Most virtual servers, and most services. A mistake in an address range must not exhaust the router's memory.
 const MAX_SERVICES: usize = 8192;
-/// The same for real servers, of all services together.
+/// Most real servers, of all virtual servers together.
 const MAX_SERVERS: usize = 16_384;
 
-/// What all virtual servers share while they are read.
+/// Settings and counters common to all virtual servers.
 struct Shared<'a> {
     /// `virtual_server_group` blocks.
     groups: Vec<&'a Node>,
     /// `global_defs`.
     global: &'a Fields<'a>,
-    /// Services made so far.
+    /// Services so far.
     services: SpanMap,
-    /// How many those are, with those that were left out.
+    /// Number of services so far, duplicates included.
     service_count: usize,
+    /// Number of real servers so far.
     server_count: usize,
-    /// Virtual servers of each group so far, by the group's name.
-    uses: Vec<&'a str>,
+    /// The group name of each virtual server of a group so far.
+    group_uses: Vec<&'a str>,
     /// `checker_log_all_failures`.
-    log_all: bool,
-    /// Mails of real servers, unless they say it themselves.
-    server_mail: bool,
-    /// Mails of virtual servers, unless they say it themselves.
-    service_mail: bool,
+    log_all_failures: bool,
+    /// Default of `smtp_alert` in real servers.
+    server_smtp_alert: bool,
+    /// Default of `smtp_alert` in virtual servers.
+    service_smtp_alert: bool,
 }
 
-/// Blocks in which a setting is looked for, innermost first.
+/// Blocks in which a setting may stand; the first takes precedence.
 #[derive(Clone, Copy)]
 struct Scopes<'a>(&'a [&'a Fields<'a>]);
 
 impl<'a> Scopes<'a> {
-    /// The statement that counts.
+    /// The last statement in the first block that has one.
     fn last(self, name: &str) -> Option<&'a Node> {
         self.0.iter().find_map(|fields| fields.last(name))
     }
@@ -72,8 +73,7 @@ impl<'a> Scopes<'a> {
     }
 
     fn int(self, name: &str) -> Option<u32> {
-        let number = self.word(name).and_then(value::int);
-        number.and_then(|number| u32::try_from(number).ok())
+        self.word(name).and_then(number)
     }
 
     fn boolean(self, name: &str) -> Option<bool> {
@@ -82,49 +82,49 @@ impl<'a> Scopes<'a> {
     }
 
     fn seconds(self, name: &str) -> Option<Duration> {
-        self.last(name).and_then(super::seconds)
+        self.last(name).and_then(seconds)
     }
 }
 
 impl<'l> Lowering<'l> {
-    /// Everything of IPVS.
+    /// All virtual servers and the settings of IPVS.
     pub(super) fn lvs(
         &mut self,
         top: &Fields<'l>,
         global: &Fields<'l>,
         instances: &[VrrpInstance],
     ) -> Lvs {
-        let mail = global.boolean("smtp_alert_checker");
-        let mail = mail.or_else(|| global.boolean("smtp_alert"));
+        let alert = global.boolean("smtp_alert_checker");
+        let alert = alert.or_else(|| global.boolean("smtp_alert"));
         let mut shared = Shared {
             groups: top.all("virtual_server_group").take(MAX_SERVICES).collect(),
             global,
             services: SpanMap::default(),
             service_count: 0,
             server_count: 0,
-            uses: Vec::new(),
-            log_all: global.boolean("checker_log_all_failures").unwrap_or(false),
-            // Real servers were the first to send mails, and still do so unasked.
-            server_mail: mail.unwrap_or(true) && !global.has("no_checker_emails"),
-            service_mail: mail.unwrap_or(false),
+            group_uses: Vec::new(),
+            log_all_failures: global.boolean("checker_log_all_failures").unwrap_or(false),
+            // As in keepalived, real servers send mail by default.
+            server_smtp_alert: alert.unwrap_or(true) && !global.has("no_checker_emails"),
+            service_smtp_alert: alert.unwrap_or(false),
         };
         let mut servers = Vec::new();
         for (nth, node) in top.all("virtual_server").enumerate() {
             if nth >= MAX_SERVICES {
                 let message =
-                    format!("more than {MAX_SERVICES} virtual servers; the rest is left out");
+                    format!("more than {MAX_SERVICES} virtual servers; the rest are left out");
                 self.diags
                     .report(Severity::Error, node.keyword.span, message);
                 break;
             }
             servers.extend(self.virtual_server(node, &mut shared));
         }
-        self.unused_groups(&shared);
+        self.report_unused_groups(&shared);
         Lvs {
             virtual_servers: servers,
             timeouts: self.timeouts(global),
             flush: global.has("lvs_flush"),
-            // `VS` asks for what is done anyway.
+            // `VS` is the default: only our services are removed.
             flush_on_stop: global
                 .last("lvs_flush_on_stop")
                 .is_some_and(|node| first(node).is_none()),
@@ -135,23 +135,25 @@ impl<'l> Lowering<'l> {
         }
     }
 
+    /// `lvs_timeouts`; 0: unchanged.
     fn timeouts(&mut self, global: &Fields<'_>) -> [u32; 3] {
         let Some(node) = global.last("lvs_timeouts") else {
             return [0; 3];
         };
         if node.args.is_empty() {
-            let message = "`lvs_timeouts` without any timeout changes nothing";
+            let message = "`lvs_timeouts` without a timeout has no effect";
             self.warn(node.span(), message);
         }
         ["tcp", "tcpfin", "udp"].map(|name| option(node, name).and_then(number).unwrap_or(0))
     }
 
-    /// Groups without a virtual server: one was forgotten, or has another name.
-    fn unused_groups(&mut self, shared: &Shared<'_>) {
+    /// Reports groups without a virtual server.
+    fn report_unused_groups(&mut self, shared: &Shared<'_>) {
         for node in &shared.groups {
             let name = first(node).unwrap_or_default();
-            if !shared.uses.contains(&name) {
-                let message = format!("no virtual_server is for group `{name}`; it has no effect");
+            if !shared.group_uses.contains(&name) {
+                let message =
+                    format!("virtual_server_group `{name}` has no virtual_server and no effect");
                 let help = format!("write `virtual_server group {name} {{ … }}`, or remove it");
                 self.diags.report_with_help(
                     Severity::Unsupported,
@@ -164,18 +166,14 @@ impl<'l> Lowering<'l> {
     }
 }
 
-/// The word after this one: the value of an option; the last one counts.
+/// The value of an option: the word after its name. The last one is used.
 fn option<'a>(node: &'a Node, name: &str) -> Option<&'a str> {
     let at = node.args.iter().rposition(|word| &*word.text == name)?;
     let value = node.args.get(at.saturating_add(1))?;
     Some(&*value.text)
 }
 
-fn number<T: TryFrom<i64>>(text: &str) -> Option<T> {
-    value::int(text).and_then(|value| T::try_from(value).ok())
-}
-
-/// `tcp`, as names of services have it.
+/// The protocol in names of services.
 fn protocol_name(protocol: IpProtocol) -> &'static str {
     match protocol {
         IpProtocol::Tcp => "tcp",
@@ -184,7 +182,7 @@ fn protocol_name(protocol: IpProtocol) -> &'static str {
     }
 }
 
-/// A service as it is called in logs: `[192.0.2.1]:tcp:80`, `FWM 5`.
+/// The name of a service in logs: `[192.0.2.1]:tcp:80`, `FWM 5`.
 fn service_name(key: &ServiceKey) -> String {
     match key {
         ServiceKey::Address {
@@ -196,7 +194,7 @@ fn service_name(key: &ServiceKey) -> String {
     }
 }
 
-/// An address and port for a message.
+/// An address and port in a message, without port 0.
 fn endpoint(addr: IpAddr, port: u16) -> String {
     match port {
         0 => addr.to_string(),

@@ -1,6 +1,6 @@
-//! `regex` of a `url`: a pattern that the page must match, and how it is read.
+//! `regex` of a `url`, its options and offsets.
 //!
-//! What makes a pattern useless is said, and pages are not searched then: status and digest decide alone.
+//! A pattern that is not valid is reported and left out: then status and digest alone decide.
 
 use regex_lite::RegexBuilder;
 
@@ -13,97 +13,103 @@ use crate::config::pcre::{PatternFlags, translate};
 use crate::config::schema::nearest_word;
 use crate::config::tree::{Node, Word};
 
-/// Bytes of a pattern made ready. The loop waits for a search: 5 ms for a page of 64 KiB and a usual pattern, up to
-/// a quarter of a second for the largest, if the page is made for it.
-const LARGEST: usize = 16 << 10;
+/// Largest compiled pattern in bytes. The event loop waits for a search, which takes 5 ms with a page of 64 KiB and a common
+/// pattern, and at most a quarter of a second with the largest pattern and the worst page.
+const MAX_COMPILED: usize = 16 << 10;
 
-/// Options that change what matches.
+/// Supported options.
 const OPTIONS: &str = "caseless dotall multiline dollar_endonly";
-/// Options that change nothing here: not whether a page matches, or only patterns that are refused anyway.
+/// Options that do not affect whether a page matches, or only in patterns that are refused.
 const WITHOUT_EFFECT: &str = "alt_circumflex alt_verbnames auto_callout dupnames match_unset_backref \
     never_backslash_c never_ucp never_utf no_auto_capture no_auto_possess no_dotstar_anchor no_start_optimize \
     ungreedy use_offset_limit utf";
-/// Options that would change what matches.
+/// Unsupported options that would affect whether a page matches.
 const UNSUPPORTED: &str = "allow_empty_class alt_bsux extended firstline ucp";
 
 impl Lowering<'_> {
-    /// The pattern of a `url`; `None`: its page is not searched.
+    /// The pattern of a `url`; `None`: the page is not searched.
     pub(super) fn pattern(&mut self, url: &Fields<'_>) -> Option<Pattern> {
         let Some(node) = url.last("regex") else {
-            let rest = [
+            let dependent = [
                 "regex_no_match",
                 "regex_options",
                 "regex_min_offset",
                 "regex_max_offset",
             ];
-            if let Some(node) = url.last_of(&rest) {
-                let message = format!("`{}` without `regex`; ignored", node.keyword.text);
+            if let Some(node) = url.last_of(&dependent) {
+                let message = format!(
+                    "`{}` has no effect without `regex`; ignored",
+                    node.keyword.text
+                );
                 self.warn(node.span(), message);
             }
             return None;
         };
-        let text = self.text_of_pattern(node)?;
-        let mut reading = PatternFlags::default();
+        let text = self.pattern_text(node)?;
+        let mut pattern_flags = PatternFlags::default();
         let mut flags = String::new();
         for word in url.last("regex_options").iter().flat_map(|node| &node.args) {
-            self.regex_option(word, &mut reading, &mut flags)?;
+            self.regex_option(word, &mut pattern_flags, &mut flags)?;
         }
-        let translated = match translate(&text, reading) {
+        let translated = match translate(&text, pattern_flags) {
             Ok(translated) => flags + &translated,
             Err(why) => {
-                self.no_pattern(node, Severity::Unsupported, &why.to_string());
+                self.report_pattern(node, Severity::Unsupported, &why.to_string());
                 return None;
             }
         };
-        let regex = match RegexBuilder::new(&translated).size_limit(LARGEST).build() {
+        let regex = match RegexBuilder::new(&translated)
+            .size_limit(MAX_COMPILED)
+            .build()
+        {
             Ok(regex) => regex,
             Err(why) => {
-                self.no_pattern(node, Severity::Error, &why.to_string());
+                self.report_pattern(node, Severity::Error, &why.to_string());
                 return None;
             }
         };
-        let (from, to) = self.offsets(url);
+        let (min_offset, max_offset) = self.offsets(url);
         Some(Pattern {
             text,
             regex,
             no_match: url.has("regex_no_match"),
-            min_offset: from,
-            max_offset: to,
+            min_offset,
+            max_offset,
         })
     }
 
-    fn no_pattern(&mut self, node: &Node, severity: Severity, why: &str) {
+    fn report_pattern(&mut self, node: &Node, severity: Severity, why: &str) {
         let message = format!("`regex`: {why}; the page is not searched");
         self.diags.report(severity, node.span(), message);
     }
 
-    /// The one word behind `regex`, without the quoting of the file.
-    fn text_of_pattern(&mut self, node: &Node) -> Option<String> {
+    /// The argument of `regex`, without quotes and backslashes of the configuration syntax.
+    fn pattern_text(&mut self, node: &Node) -> Option<String> {
         let raw = node.text();
         let words = command::words(&raw);
         let wrong = match words.as_deref() {
             Ok([text]) => {
                 if loses_backslash(&raw) {
-                    let message =
-                        format!("a backslash is the file's own here: the pattern is `{text}`");
-                    let help = "write `\\\\` for one that belongs to the pattern";
-                    self.diags
-                        .report_with_help(Severity::Note, node.span(), message, help);
+                    let message = format!(
+                        "the backslash is part of the configuration syntax; the pattern is `{text}`"
+                    );
+                    let help = "write `\\\\` for a backslash in the pattern";
+                    self.note_with_help(node.span(), message, help);
                 }
                 return Some(text.clone());
             }
-            Ok(_) => "these are several words, put the pattern in quotes".to_owned(),
+            Ok(_) => "it has several arguments; put the pattern in quotes".to_owned(),
             Err(why) => why.to_string(),
         };
-        self.no_pattern(node, Severity::Error, &wrong);
+        self.report_pattern(node, Severity::Error, &wrong);
         None
     }
 
-    /// A word of `regex_options`; `None`: the pattern cannot be used with it.
+    /// An option of `regex_options`; `None` if the pattern is left out because of it.
     fn regex_option(
         &mut self,
         word: &Word,
-        reading: &mut PatternFlags,
+        pattern_flags: &mut PatternFlags,
         flags: &mut String,
     ) -> Option<()> {
         let is_in = |list: &str| list.split_whitespace().any(|known| *known == *word.text);
@@ -112,23 +118,23 @@ impl Lowering<'_> {
             "dotall" => flags.push_str("(?s)"),
             "multiline" => {
                 flags.push_str("(?m)");
-                reading.multi_line = true;
+                pattern_flags.multi_line = true;
             }
-            "dollar_endonly" => reading.dollar_end_only = true,
+            "dollar_endonly" => pattern_flags.dollar_end_only = true,
             _ if is_in(WITHOUT_EFFECT) => {}
             name if is_in(UNSUPPORTED) => {
                 let message =
-                    format!("the option `{name}` is not supported; the page is not searched");
-                self.diags.report(Severity::Unsupported, word.span, message);
+                    format!("regex option `{name}` is not supported; the page is not searched");
+                self.unsupported(word.span, message);
                 return None;
             }
             name => {
                 let all = [OPTIONS, WITHOUT_EFFECT, UNSUPPORTED];
                 let known = all.into_iter().flat_map(str::split_whitespace);
-                let message = format!("unknown option `{name}`; ignored");
+                let message = format!("unknown regex option `{name}`; ignored");
                 let help = match nearest_word(known, name) {
                     Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("options that change what matches: {OPTIONS}"),
+                    None => format!("supported options: {OPTIONS}"),
                 };
                 self.error(word.span, message, help);
             }
@@ -136,7 +142,7 @@ impl Lowering<'_> {
         Some(())
     }
 
-    /// Where a match may begin, first and last place.
+    /// First and last byte at which a match may start.
     fn offsets(&mut self, url: &Fields<'_>) -> (usize, Option<usize>) {
         let from = url.int("regex_min_offset").unwrap_or(0);
         let to: Option<usize> = url.int("regex_max_offset");
@@ -144,9 +150,9 @@ impl Lowering<'_> {
             return (from, to);
         };
         let wrong = if to.is_some_and(|to| from > to) {
-            "it lies behind `regex_max_offset`; both are ignored".to_owned()
+            "it exceeds `regex_max_offset`; both are ignored".to_owned()
         } else if from >= SEARCH_LIMIT {
-            format!("a page is searched up to byte {SEARCH_LIMIT} only; ignored")
+            format!("only the first {SEARCH_LIMIT} bytes of a page are searched; ignored")
         } else {
             return (from, to);
         };
@@ -156,8 +162,7 @@ impl Lowering<'_> {
     }
 }
 
-/// Whether a single backslash stands where both keepalived and vrrpd take it for the file's quoting, and a writer
-/// of patterns might not.
+/// Whether the configuration syntax, in keepalived too, removes a backslash that may be meant for the pattern.
 fn loses_backslash(raw: &str) -> bool {
     let mut bytes = raw.bytes();
     while let Some(byte) = bytes.next() {

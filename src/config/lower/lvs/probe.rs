@@ -2,16 +2,15 @@
 
 use super::check::Checker;
 use super::number;
-use crate::config::diag::Severity;
 use crate::config::lower::fields::Fields;
 use crate::config::lower::{Lowering, first};
 use crate::config::model::lvs::{CheckKind, Target, Udp};
 use crate::config::tree::Node;
 
-/// What `SMTP_CHECK` calls itself when nobody says how: keepalived's name, which mail servers know.
-const HELO: &str = "smtpchecker.keepalived.org";
+/// keepalived's default of `helo_name`.
+const DEFAULT_HELO: &str = "smtpchecker.keepalived.org";
 
-/// Types of DNS questions (RFC 1035 §3.2.2, 3596, 4034).
+/// Types of DNS records (RFC 1035 §3.2.2, RFC 3596, RFC 4034).
 static DNS_TYPES: [(&str, u16); 9] = [
     ("A", 1),
     ("NS", 2),
@@ -23,6 +22,13 @@ static DNS_TYPES: [(&str, u16); 9] = [
     ("RRSIG", 46),
     ("DNSKEY", 48),
 ];
+
+/// Whether characters that are no hexadecimal digits match any digit.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wildcards {
+    Allowed,
+    Refused,
+}
 
 impl Lowering<'_> {
     pub(super) fn tcp(&mut self, checker: &Checker<'_>) -> Option<CheckKind> {
@@ -36,23 +42,23 @@ impl Lowering<'_> {
             return Some(target);
         }
         let message = format!(
-            "there is no port this {} could ask; it is left out",
+            "{} has no port to connect to; left out",
             checker.node.keyword.text
         );
         self.error(
             checker.node.keyword.span,
             message,
-            "write `connect_port PORT` in it",
+            "write `connect_port PORT` in the check",
         );
         None
     }
 
-    /// Each `host` is a check of its own; what it does not say is as in the checker.
+    /// Each `host` is a check; its settings are by default those of the checker.
     pub(super) fn smtp(&mut self, checker: &Checker<'_>) -> Vec<CheckKind> {
         let fields = checker.fields;
-        let global = checker.owner.shared.global;
+        let global = checker.server.shared.global;
         let helo = fields.word("helo_name").or(global.word("smtp_helo_name"));
-        let helo = helo.unwrap_or(HELO);
+        let helo = helo.unwrap_or(DEFAULT_HELO);
         let hosts = fields.all("host").map(Fields::inside);
         let outer = fields.settings();
         let hosts: Vec<Fields<'_>> = hosts.map(|host| host.over(&outer)).collect();
@@ -84,17 +90,17 @@ impl Lowering<'_> {
         })
     }
 
-    /// A name without its final dot; that of the root where no question can hold it.
+    /// A domain name without its final dot; the root if it is not valid.
     fn dns_name(&mut self, node: Option<&Node>, name: &str) -> String {
         let bare = name.strip_suffix('.').unwrap_or(name);
         let label = |label: &str| (1..=63).contains(&label.len());
-        // With a length before each label and a 0 at the end, 255 bytes at the most.
+        // With the lengths of the labels and of the root, at most 255 bytes (RFC 1035 §3.1).
         if bare.is_empty() || (bare.len() <= 253 && bare.split('.').all(label)) {
             return bare.to_owned();
         }
         if let Some(node) = node {
-            let message = format!("`{name}` is no name of the DNS; the root is asked for");
-            let help = "its parts are 1 to 63 bytes long, all of it 253 at the most";
+            let message = format!("`{name}` is not a domain name; the root is queried");
+            let help = "write labels of 1 to 63 bytes and at most 253 bytes in total";
             self.error(node.span(), message, help);
         }
         String::new()
@@ -103,13 +109,13 @@ impl Lowering<'_> {
     pub(super) fn udp(&mut self, checker: &Checker<'_>) -> Option<CheckKind> {
         let fields = checker.fields;
         let target = self.with_port(checker)?;
-        let payload = self.bytes(fields.last("payload"), false);
-        let reply = self.bytes(fields.last("require_reply"), true);
+        let payload = self.bytes(fields.last("payload"), Wildcards::Refused);
+        let reply = self.bytes(fields.last("require_reply"), Wildcards::Allowed);
         let min_length = fields.int("min_reply_length").unwrap_or(0);
         let mut max_length = fields.int("max_reply_length").unwrap_or(255);
         if min_length > max_length {
             let message = format!(
-                "no reply is at least {min_length} and at most {max_length} bytes long; max_reply_length {min_length} is used"
+                "`min_reply_length` {min_length} exceeds `max_reply_length` {max_length}; `max_reply_length` {min_length} is used"
             );
             self.warn(checker.node.keyword.span, message);
             max_length = min_length;
@@ -126,8 +132,8 @@ impl Lowering<'_> {
         ))
     }
 
-    /// Hexadecimal digits as bytes and masks; `x` stands for any digit where that has a meaning.
-    fn bytes(&mut self, node: Option<&Node>, any: bool) -> Vec<(u8, u8)> {
+    /// Hexadecimal digits as bytes and masks. Any other character is a wildcard.
+    fn bytes(&mut self, node: Option<&Node>, wildcards: Wildcards) -> Vec<(u8, u8)> {
         let Some(node) = node else {
             return Vec::new();
         };
@@ -138,8 +144,8 @@ impl Lowering<'_> {
                 .to_digit(16)
                 .and_then(|value| u8::try_from(value).ok());
             let mask = if value.is_some() { 0xf } else { 0 };
-            if mask == 0 && !any {
-                let message = format!("`{digit}` is no byte that could be sent; ignored");
+            if mask == 0 && wildcards == Wildcards::Refused {
+                let message = format!("`{digit}` is not a hexadecimal digit; `payload` ignored");
                 self.error(node.span(), message, "write hexadecimal digits");
                 return Vec::new();
             }
@@ -151,7 +157,7 @@ impl Lowering<'_> {
         }
         if high.is_some() {
             let message = format!(
-                "`{}` has half a byte at its end, which is ignored",
+                "`{}` has an odd number of digits; the last one is ignored",
                 node.keyword.text
             );
             self.warn(node.span(), message);
@@ -168,8 +174,7 @@ impl Lowering<'_> {
         };
         let command = user.and_then(|user| self.command_as(node, user));
         let Some(command) = command else {
-            let message =
-                "this MISC_CHECK cannot run: its server counts as up as far as it is concerned";
+            let message = "MISC_CHECK cannot run and is left out; its server counts as up unless another check fails";
             self.note(checker.node.keyword.span, message);
             return None;
         };
@@ -187,11 +192,10 @@ impl Lowering<'_> {
         let fields = checker.fields;
         let node = fields.last("track_file")?;
         let name = first(node)?;
-        let Some((file, (weight, reverse))) = self.tracked_file(name) else {
-            let message = format!("there is no track_file `{name}`; this FILE_CHECK is left out");
+        let Some((file, default)) = self.tracked_file(name) else {
+            let message = format!("unknown track_file `{name}`; FILE_CHECK is left out");
             let help = format!("define `track_file {name} {{ file PATH }}`");
-            self.diags
-                .report_with_help(Severity::Error, node.span(), message, help);
+            self.error(node.span(), message, help);
             return None;
         };
         let own = fields.last("weight");
@@ -200,11 +204,11 @@ impl Lowering<'_> {
         let weight = own
             .and_then(first)
             .and_then(number)
-            .unwrap_or(i32::from(weight));
+            .unwrap_or(i32::from(default.value));
         Some(CheckKind::File {
             file,
             weight,
-            reverse: (reverse || has("reverse")) && !has("noreverse"),
+            reverse: (default.reverse || has("reverse")) && !has("noreverse"),
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use super::check::Owner;
+use super::check::ServerContext;
 use super::service::Draft;
 use super::{MAX_SERVERS, Scopes, Shared, endpoint, number};
 use crate::config::diag::{Severity, Span};
@@ -15,11 +15,32 @@ use crate::config::tree::Node;
 use crate::types::Family;
 use crate::types::ipvs::Forward;
 
-/// What messages call a real server.
-const REAL: &str = "real server";
+/// A server, as in messages.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    RealServer,
+    SorryServer,
+}
+
+impl Role {
+    fn name(self) -> &'static str {
+        match self {
+            Role::RealServer => "real server",
+            Role::SorryServer => "sorry server",
+        }
+    }
+}
+
+/// Address, port and forwarding method of a server.
+#[derive(Clone, Copy)]
+struct Endpoint {
+    addr: IpAddr,
+    port: u16,
+    forward: Forward,
+}
 
 impl Lowering<'_> {
-    /// The servers of a virtual server that can be used.
+    /// The valid real servers of a virtual server.
     pub(super) fn real_servers<'a>(
         &mut self,
         nodes: impl Iterator<Item = &'a Node>,
@@ -30,27 +51,28 @@ impl Lowering<'_> {
         let mut known = SpanMap::default();
         for node in nodes {
             if shared.server_count >= MAX_SERVERS {
-                let message = format!("more than {MAX_SERVERS} real servers; the rest is left out");
+                let message =
+                    format!("more than {MAX_SERVERS} real servers; the rest are left out");
                 self.diags
                     .report(Severity::Error, node.keyword.span, message);
                 break;
             }
-            let Some((addr, port, forward)) = self.place_of(node, draft) else {
+            let Some(at) = self.endpoint(node, draft, Role::RealServer) else {
                 continue;
             };
             let span = node.span();
-            if let Some(before) = known.earlier_or_insert(&endpoint(addr, port), span) {
-                let at = self.sources.locate(before, span);
-                let name = endpoint(addr, port);
+            if let Some(before) = known.earlier_or_insert(&endpoint(at.addr, at.port), span) {
+                let first = self.sources.locate(before, span);
+                let name = endpoint(at.addr, at.port);
                 let message = format!(
-                    "{name} is a real server of {} on {at} already; left out",
+                    "{name} is already a real server of {} on {first}; left out",
                     draft.name
                 );
                 self.warn(span, message);
                 continue;
             }
             shared.server_count = shared.server_count.saturating_add(1);
-            servers.push(self.real_server(node, draft, shared, (addr, port, forward)));
+            servers.push(self.real_server(node, draft, shared, at));
         }
         servers
     }
@@ -60,126 +82,157 @@ impl Lowering<'_> {
         node: &Node,
         draft: &Draft<'_>,
         shared: &Shared<'_>,
-        (addr, port, forward): (IpAddr, u16, Forward),
+        at: Endpoint,
     ) -> RealServer {
+        let Endpoint {
+            addr,
+            port,
+            forward,
+        } = at;
         let all = Fields::inside(node);
         let fields = all.settings();
         let both = [&fields, draft.fields];
         let scopes = Scopes(&both);
-        let owner = Owner {
-            server: &fields,
+        let context = ServerContext {
+            settings: &fields,
             draft,
             shared,
             addr,
-            // As configured, even where packets get there by another port.
+            // As configured, even if IPVS does not use that port.
             port: match node.args.get(1).and_then(|word| number(&word.text)) {
-                Some(0) | None if port == 0 => draft.ask_port,
+                Some(0) | None if port == 0 => draft.check_port,
                 Some(0) | None => port,
-                Some(said) => said,
+                Some(configured) => configured,
             },
         };
-        let checks = self.checks(all.blocks(), &owner);
-        let (upper, lower) = self.thresholds(&fields);
+        let checks = self.checks(all.blocks(), &context);
+        let uthreshold = fields.int("uthreshold").unwrap_or(0);
         RealServer {
             addr,
             port,
             weight: scopes.int("weight").unwrap_or(1),
             forward,
-            uthreshold: upper,
-            lthreshold: lower,
+            uthreshold,
+            lthreshold: self.lthreshold(&fields, uthreshold),
             inhibit_on_failure: scopes.boolean("inhibit_on_failure").unwrap_or(false),
-            notify_up: self.handler(&fields, "notify_up"),
-            notify_down: self.handler(&fields, "notify_down"),
-            smtp_alert: fields.boolean("smtp_alert").unwrap_or(shared.server_mail),
+            notify_up: self.notify_command(&fields, "notify_up"),
+            notify_down: self.notify_command(&fields, "notify_down"),
+            smtp_alert: fields
+                .boolean("smtp_alert")
+                .unwrap_or(shared.server_smtp_alert),
             checks,
         }
     }
 
-    /// Address, port and forwarding of a real server; `None` when it cannot be one.
-    fn place_of(&mut self, node: &Node, draft: &Draft<'_>) -> Option<(IpAddr, u16, Forward)> {
+    /// Address, port and forwarding method of a server; `None` if it cannot be one, which has been reported.
+    fn endpoint(&mut self, node: &Node, draft: &Draft<'_>, role: Role) -> Option<Endpoint> {
         let addr = first(node).and_then(value::ip)?;
         let port = node.args.get(1).and_then(|word| number(&word.text));
-        let forward = match Fields::inside(node).last("lvs_method") {
-            Some(node) => self.forward(node),
-            None => self.usual_forward(draft),
+        let method = match role {
+            Role::RealServer => Fields::inside(node).last("lvs_method"),
+            Role::SorryServer => draft.fields.last("sorry_server_lvs_method"),
         };
-        let port = self.reachable(draft, (addr, port), forward, REAL, node.span())?;
-        Some((addr, port, forward))
+        let forward = match (method, role) {
+            (Some(node), _) => self.forward(node),
+            (None, Role::RealServer) => self.default_forward(draft),
+            (None, Role::SorryServer) => draft.forward.unwrap_or(Forward::Masquerade),
+        };
+        let span = node.span();
+        self.check_family(draft, addr, forward, role, span)?;
+        let own = if draft.mark { Some(0) } else { draft.port };
+        let port = match own {
+            Some(own) => self.forwarded_port(addr, port.unwrap_or(own), own, forward, role, span),
+            None => port.unwrap_or(0),
+        };
+        Some(Endpoint {
+            addr,
+            port,
+            forward,
+        })
     }
 
-    /// The port a server gets, if it can be one of the virtual server's at all.
-    ///
-    /// Only NAT writes another port into packets. With other methods they keep the service's; what is configured
-    /// instead is a slip that matters, because checks would ask a port that gets no packets. Where the services
-    /// of a group have several ports, ports stay as they are configured.
-    fn reachable(
+    /// Whether the server can be reached from the services: reported unless a tunnel leads to the other address family.
+    fn check_family(
         &mut self,
         draft: &Draft<'_>,
-        (addr, port): (IpAddr, Option<u16>),
+        addr: IpAddr,
         forward: Forward,
-        what: &str,
+        role: Role,
         span: Span,
-    ) -> Option<u16> {
-        let tunnel = matches!(forward, Forward::Tunnel(_));
+    ) -> Option<()> {
         let family = Family::of(addr);
-        let other = draft.other_family(family);
-        if let Some(other) = other.filter(|_| !tunnel) {
-            let message =
-                format!("{what} {addr} is {family}, and the virtual server is {other}; left out");
-            let help = "only tunnels (`lb_kind TUN`) lead from one family to the other";
-            self.error(span, message, help);
-            return None;
-        }
-        let own = if draft.mark { Some(0) } else { draft.port };
-        let Some(own) = own else {
-            return Some(port.unwrap_or(0));
+        let tunnel = matches!(forward, Forward::Tunnel(_));
+        let Some(other) = draft.other_family(family).filter(|_| !tunnel) else {
+            return Some(());
         };
-        let wanted = port.unwrap_or(own);
+        let message = format!(
+            "{} {addr} is {family}, but the virtual server is {other}; left out",
+            role.name()
+        );
+        let help = "only tunnels (`lb_kind TUN`) reach servers of the other address family";
+        self.error(span, message, help);
+        None
+    }
+
+    /// The port a server gets if all services have port `own` (0 for marks).
+    ///
+    /// Only NAT changes the port of packets. With other methods packets keep the port of the service; another configured port is
+    /// reported, because checks connect to it although it gets no packets.
+    fn forwarded_port(
+        &mut self,
+        addr: IpAddr,
+        wanted: u16,
+        own: u16,
+        forward: Forward,
+        role: Role,
+        span: Span,
+    ) -> u16 {
         if wanted == own || forward == Forward::Masquerade {
-            return Some(wanted);
+            return wanted;
         }
         if wanted != 0 {
+            let name = role.name();
             let message = match own {
-                0 => format!(
-                    "without NAT packets keep their port: {wanted} of {what} {addr} ignored"
-                ),
+                0 => format!("only NAT changes the port; port {wanted} of {name} {addr} ignored"),
                 own => format!(
-                    "without NAT packets keep their port: {what} {addr} gets {own}, not {wanted}"
+                    "only NAT changes the port; {name} {addr} gets port {own}, not {wanted}"
                 ),
             };
-            let help = match what {
-                REAL => format!("checks ask port {wanted} all the same; give them `connect_port`"),
-                _ => "leave it out".to_owned(),
+            let help = match role {
+                Role::RealServer => {
+                    format!(
+                        "checks still connect to port {wanted}; write `connect_port PORT` in them"
+                    )
+                }
+                Role::SorryServer => "remove the port".to_owned(),
             };
-            self.diags
-                .report_with_help(Severity::Warning, span, message, help);
+            self.warn_with_help(span, message, help);
         }
-        Some(own)
+        own
     }
 
-    fn thresholds(&mut self, fields: &Fields<'_>) -> (u32, u32) {
-        let upper = fields.int("uthreshold").unwrap_or(0);
-        let lower = fields.int("lthreshold").unwrap_or(0);
-        if lower <= upper {
-            return (upper, lower);
+    /// `lthreshold`, which must not exceed `uthreshold`.
+    fn lthreshold(&mut self, fields: &Fields<'_>, uthreshold: u32) -> u32 {
+        let lthreshold = fields.int("lthreshold").unwrap_or(0);
+        if lthreshold <= uthreshold {
+            return lthreshold;
         }
         if let Some(node) = fields.last("lthreshold") {
-            let message = format!("lthreshold {lower} is higher than uthreshold {upper}; ignored");
+            let message =
+                format!("`lthreshold` {lthreshold} is above `uthreshold` {uthreshold}; ignored");
             self.warn(node.span(), message);
         }
-        (upper, 0)
+        0
     }
 
-    /// The server of last resort.
-    pub(super) fn sorry(&mut self, draft: &Draft<'_>) -> Option<SorryServer> {
+    /// `sorry_server`.
+    pub(super) fn sorry_server(&mut self, draft: &Draft<'_>) -> Option<SorryServer> {
         let node = draft.fields.last("sorry_server")?;
-        let addr = first(node).and_then(value::ip)?;
-        let port = node.args.get(1).and_then(|word| number(&word.text));
-        let forward = match draft.fields.last("sorry_server_lvs_method") {
-            Some(node) => self.forward(node),
-            None => draft.forward.unwrap_or(Forward::Masquerade),
-        };
-        let port = self.reachable(draft, (addr, port), forward, "sorry server", node.span())?;
+        let Endpoint {
+            addr,
+            port,
+            forward,
+        } = self.endpoint(node, draft, Role::SorryServer)?;
         Some(SorryServer {
             addr,
             port,

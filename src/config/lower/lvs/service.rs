@@ -1,8 +1,8 @@
-//! `virtual_server`: one or more services with one set of servers.
+//! `virtual_server`: one or more IPVS services with the same real servers.
 
 use super::group::Subject;
 use super::{Shared, number, option, protocol_name, service_name};
-use crate::config::diag::{Severity, Span};
+use crate::config::diag::Span;
 use crate::config::lower::fields::Fields;
 use crate::config::lower::{Lowering, first};
 use crate::config::model::lvs::{RealServer, VirtualServer};
@@ -10,9 +10,9 @@ use crate::config::tree::Node;
 use crate::types::Family;
 use crate::types::ipvs::{Checksum, Forward, IpProtocol, ServiceKey, Tunnel, TunnelKind};
 
-/// `persistence_timeout` without a number, and where persistence comes with something else.
-const PERSISTENCE: u32 = 360;
-/// The port of generic UDP encapsulation (IANA).
+/// `persistence_timeout` without a number, or if something else requires persistence.
+const DEFAULT_PERSISTENCE: u32 = 360;
+/// UDP port of Generic UDP Encapsulation, assigned by IANA.
 const GUE_PORT: u16 = 6080;
 
 /// The schedulers of IPVS.
@@ -20,32 +20,35 @@ static SCHEDULERS: [&str; 14] = [
     "rr", "wrr", "lc", "wlc", "lblc", "lblcr", "sh", "dh", "mh", "sed", "nq", "fo", "ovf", "twos",
 ];
 
-/// A virtual server on its way: what its servers need to know of it.
+/// A `virtual_server` block that is being lowered: what its real servers and checks depend on.
 pub(super) struct Draft<'a> {
     /// Its settings.
     pub(super) fields: &'a Fields<'a>,
-    /// As it is called in messages and logs.
+    /// Name in messages and logs.
     pub(super) name: String,
     pub(super) span: Span,
     pub(super) family: Family,
-    /// What is balanced.
+    /// Its IPVS services.
     services: Vec<ServiceKey>,
-    /// Of the services: IPv4, IPv6.
-    families: [bool; 2],
-    /// Firewall marks are balanced, and nothing else.
+    /// Whether there are IPv4 services.
+    has_v4: bool,
+    /// Whether there are IPv6 services.
+    has_v6: bool,
+    /// All services are firewall marks.
     pub(super) mark: bool,
-    /// The port of all services; `None`: they have several, or are marks.
+    /// The port of all services; `None` if they have different ones or are marks.
     pub(super) port: Option<u16>,
-    /// The port checks ask where servers have none of their own; 0: there is none.
-    pub(super) ask_port: u16,
-    /// `lb_kind`; `None`: it is not said.
+    /// The port of checks if the real server has none: that of the first service with a port; else 0.
+    pub(super) check_port: u16,
+    /// `lb_kind`; `None` if it is missing.
     pub(super) forward: Option<Forward>,
 }
 
 impl<'a> Draft<'a> {
     fn new(
         fields: &'a Fields<'a>,
-        (name, span): (String, Span),
+        name: String,
+        span: Span,
         family: Family,
         services: Vec<ServiceKey>,
     ) -> Self {
@@ -54,10 +57,11 @@ impl<'a> Draft<'a> {
             name,
             span,
             family,
-            families: [false; 2],
+            has_v4: false,
+            has_v6: false,
             mark: true,
             port: None,
-            ask_port: 0,
+            check_port: 0,
             forward: None,
             services,
         };
@@ -67,14 +71,13 @@ impl<'a> Draft<'a> {
                 ServiceKey::Address { addr, port, .. } => (Family::of(*addr), Some(*port)),
                 ServiceKey::Mark { family, .. } => (*family, None),
             };
-            let [v4, v6] = &mut draft.families;
             match family {
-                Family::V4 => *v4 = true,
-                Family::V6 => *v6 = true,
+                Family::V4 => draft.has_v4 = true,
+                Family::V6 => draft.has_v6 = true,
             }
             draft.mark &= port.is_none();
-            if draft.ask_port == 0 {
-                draft.ask_port = port.unwrap_or(0);
+            if draft.check_port == 0 {
+                draft.check_port = port.unwrap_or(0);
             }
             let (first, same) = ports.unwrap_or((port.unwrap_or(0), true));
             ports = Some((first, same && port == Some(first)));
@@ -83,18 +86,17 @@ impl<'a> Draft<'a> {
         draft
     }
 
-    /// A family of its services other than this one.
+    /// The other address family, if there are services of it.
     pub(super) fn other_family(&self, family: Family) -> Option<Family> {
-        let [v4, v6] = self.families;
         match family {
-            Family::V4 => v6.then_some(Family::V6),
-            Family::V6 => v4.then_some(Family::V4),
+            Family::V4 => self.has_v6.then_some(Family::V6),
+            Family::V6 => self.has_v4.then_some(Family::V4),
         }
     }
 }
 
 impl Lowering<'_> {
-    /// A virtual server; `None` when it cannot run, which has been said then.
+    /// A virtual server; `None` if it cannot run, which has been reported.
     pub(super) fn virtual_server<'a>(
         &mut self,
         node: &'a Node,
@@ -103,14 +105,14 @@ impl Lowering<'_> {
         let fields = Fields::inside(node);
         let span = node.keyword.span;
         if !fields.has("real_server") {
-            // Which has been said.
-            shared.uses.extend(group_name(node));
+            // The checker has reported it.
+            shared.group_uses.extend(group_name(node));
             return None;
         }
         let subject = self.subject(node, &fields, shared);
-        let nth = shared.uses.iter();
+        let nth = shared.group_uses.iter();
         let nth = nth.filter(|name| Some(**name) == group_name(node)).count();
-        shared.uses.extend(group_name(node));
+        shared.group_uses.extend(group_name(node));
         let subject = subject?;
         let protocol = self.protocol(&fields, &subject, span);
         let services = self.services(&subject, protocol.unwrap_or(IpProtocol::Udp), span, shared);
@@ -122,21 +124,25 @@ impl Lowering<'_> {
             return None;
         }
         let settings = fields.settings();
-        let mut draft = Draft::new(&settings, (name, span), subject.family, services);
+        let mut draft = Draft::new(&settings, name, span, subject.family, services);
         draft.forward = settings.last("lb_kind").map(|node| self.forward(node));
         let servers = self.real_servers(fields.all("real_server"), &draft, shared);
         if servers.is_empty() {
             let message = format!(
-                "virtual server {} has no usable real_server; left out",
+                "virtual server {} has no valid `real_server`; left out",
                 draft.name
             );
-            self.error(span, message, "write `real_server IP [PORT] { … }` in it");
+            self.error(
+                span,
+                message,
+                "write `real_server IP [PORT] { … }` in the virtual server",
+            );
             return None;
         }
-        Some(self.put_together(draft, subject.group, protocol, servers, shared))
+        Some(self.build_virtual_server(draft, subject.group, protocol, servers, shared))
     }
 
-    fn put_together(
+    fn build_virtual_server(
         &mut self,
         draft: Draft<'_>,
         group: Option<&str>,
@@ -146,15 +152,17 @@ impl Lowering<'_> {
     ) -> VirtualServer {
         let fields = draft.fields;
         let scheduler = self.scheduler(&draft);
-        let (persistence, granularity) = self.persistence(&draft);
+        let granularity = self.persistence_granularity(&draft);
+        let persistence_timeout = self.persistence_timeout(&draft, granularity.is_some());
+        let host = VirtualServer::host_granularity(draft.family);
         let one_packet = self.one_packet(&draft, protocol);
         let (quorum, hysteresis) = self.quorum(&draft, &servers);
         let ha_suspend = self.ha_suspend(&draft);
-        let sorry = self.sorry(&draft);
-        let mut flags = 0;
+        let sorry_server = self.sorry_server(&draft);
+        let mut scheduler_flags = 0;
         for (name, bit) in [("flag-1", 1), ("flag-2", 2), ("flag-3", 4)] {
             if fields.has(name) {
-                flags |= bit;
+                scheduler_flags |= bit;
             }
         }
         VirtualServer {
@@ -162,25 +170,27 @@ impl Lowering<'_> {
             protocol,
             family: draft.family,
             scheduler,
-            scheduler_flags: flags,
-            persistence_timeout: persistence,
-            persistence_granularity: granularity,
+            scheduler_flags,
+            persistence_timeout,
+            persistence_granularity: granularity.unwrap_or(host),
             one_packet,
-            sorry_server: sorry,
+            sorry_server,
             quorum,
             hysteresis,
-            quorum_up: self.handler(fields, "quorum_up"),
-            quorum_down: self.handler(fields, "quorum_down"),
+            quorum_up: self.notify_command(fields, "quorum_up"),
+            quorum_down: self.notify_command(fields, "quorum_down"),
             omega: fields.has("omega"),
             ha_suspend,
-            smtp_alert: fields.boolean("smtp_alert").unwrap_or(shared.service_mail),
+            smtp_alert: fields
+                .boolean("smtp_alert")
+                .unwrap_or(shared.service_smtp_alert),
             real_servers: servers,
             name: draft.name,
             services: draft.services,
         }
     }
 
-    /// The protocol of the addresses; `None` where there are marks only.
+    /// `protocol`; `None` if all services are firewall marks.
     fn protocol(
         &mut self,
         fields: &Fields<'_>,
@@ -188,7 +198,7 @@ impl Lowering<'_> {
         span: Span,
     ) -> Option<IpProtocol> {
         let node = fields.last("protocol");
-        let said = node
+        let configured = node
             .and_then(first)
             .map(|text| match text.as_bytes().first() {
                 Some(b't' | b'T') => IpProtocol::Tcp,
@@ -198,44 +208,44 @@ impl Lowering<'_> {
         if subject.entries.iter().all(super::group::Entry::is_mark) {
             if let Some(node) = node {
                 let message =
-                    "the protocol of a fwmark service is that of the marked packets; ignored";
+                    "a fwmark service has the protocol of the marked packets; `protocol` ignored";
                 self.note(node.span(), message);
             }
             return None;
         }
-        if said.is_none() {
-            self.assumed("protocol", "UDP", span);
+        if configured.is_none() {
+            self.warn_default("protocol", "UDP", span);
         }
-        Some(said.unwrap_or(IpProtocol::Udp))
+        Some(configured.unwrap_or(IpProtocol::Udp))
     }
 
-    /// Says that a service rests on a default it should not rest on.
-    fn assumed(&mut self, keyword: &str, default: &str, span: Span) {
-        let message = format!("this virtual_server has no `{keyword}`; {default} is used");
+    /// Reports a missing keyword that every virtual server should have.
+    fn warn_default(&mut self, keyword: &str, default: &str, span: Span) {
+        let message = format!("the virtual server has no `{keyword}`; {default} is used");
         let help = format!("write `{keyword} …`");
-        self.diags
-            .report_with_help(Severity::Warning, span, message, help);
+        self.warn_with_help(span, message, help);
     }
 
+    /// `lb_algo`.
     fn scheduler(&mut self, draft: &Draft<'_>) -> &'static str {
         let default = VirtualServer::default().scheduler;
         let Some(name) = draft.fields.word("lb_algo") else {
-            self.assumed("lb_algo", default, draft.span);
+            self.warn_default("lb_algo", default, draft.span);
             return default;
         };
         let known = SCHEDULERS.iter().find(|known| **known == name);
         known.copied().unwrap_or(default)
     }
 
-    /// What `lb_kind` is for a server that does not say it.
-    pub(super) fn usual_forward(&mut self, draft: &Draft<'_>) -> Forward {
+    /// The forwarding method of real servers without `lvs_method`: `lb_kind`, or NAT, which is reported.
+    pub(super) fn default_forward(&mut self, draft: &Draft<'_>) -> Forward {
         draft.forward.unwrap_or_else(|| {
-            self.assumed("lb_kind", "NAT", draft.span);
+            self.warn_default("lb_kind", "NAT", draft.span);
             Forward::Masquerade
         })
     }
 
-    /// `NAT`, `DR` or `TUN [type T [port N]] [CHECKSUM]`.
+    /// The arguments of `lb_kind` or `lvs_method`: `NAT`, `DR` or `TUN [type T [port N]] [CHECKSUM]`.
     pub(super) fn forward(&mut self, node: &Node) -> Forward {
         match first(node) {
             Some("DR") => return Forward::Direct,
@@ -247,10 +257,9 @@ impl Lowering<'_> {
             Some("gre") => TunnelKind::Gre,
             Some("gue") => {
                 if port.is_none() {
-                    let message = format!("a gue tunnel needs a port; {GUE_PORT} is used");
+                    let message = format!("the gue tunnel has no port; {GUE_PORT} is used");
                     let help = format!("write `type gue port {GUE_PORT}`");
-                    self.diags
-                        .report_with_help(Severity::Warning, node.span(), message, help);
+                    self.warn_with_help(node.span(), message, help);
                 }
                 TunnelKind::Gue(port.unwrap_or(GUE_PORT))
             }
@@ -268,58 +277,49 @@ impl Lowering<'_> {
         Forward::Tunnel(Tunnel { kind, checksum })
     }
 
-    /// Seconds, and what counts as one client.
-    fn persistence(&mut self, draft: &Draft<'_>) -> (u32, u32) {
-        let fields = draft.fields;
-        let mask = fields.last("persistence_granularity");
-        let granularity = mask.and_then(|node| {
-            let found = first(node).and_then(|text| granularity(text, draft.family));
-            if found.is_none() {
-                let (wrong, right) = match draft.family {
-                    Family::V4 => (
-                        "no netmask of IPv4",
-                        "write a netmask such as 255.255.255.0",
-                    ),
-                    Family::V6 => ("no prefix length", "write a prefix length from 1 to 128"),
-                };
-                let text = first(node).unwrap_or_default();
-                self.error(node.span(), format!("`{text}` is {wrong}; ignored"), right);
-            }
-            found
-        });
-        let mut seconds = fields.last("persistence_timeout").map_or(0, |node| {
+    /// `persistence_granularity`; `None` if it is missing or not valid.
+    fn persistence_granularity(&mut self, draft: &Draft<'_>) -> Option<u32> {
+        let node = draft.fields.last("persistence_granularity")?;
+        let text = first(node).unwrap_or_default();
+        let found = granularity(text, draft.family);
+        if found.is_none() {
+            let (expected, help) = match draft.family {
+                Family::V4 => ("an IPv4 netmask", "write a netmask such as 255.255.255.0"),
+                Family::V6 => ("a prefix length", "write a prefix length from 1 to 128"),
+            };
+            let message = format!("`{text}` is not {expected}; ignored");
+            self.error(node.span(), message, help);
+        }
+        found
+    }
+
+    /// `persistence_timeout` in seconds; 0: no persistence. A granularity and port 0 require persistence.
+    fn persistence_timeout(&mut self, draft: &Draft<'_>, has_granularity: bool) -> u32 {
+        let mut seconds = draft.fields.last("persistence_timeout").map_or(0, |node| {
             let seconds = first(node).map(|text| number(text).unwrap_or(0));
             if seconds == Some(0) {
-                let message = "`persistence_timeout 0` means off";
-                self.diags.report_with_help(
-                    Severity::Note,
-                    node.keyword.span,
-                    message,
-                    "remove the line",
-                );
+                let message = "`persistence_timeout 0` disables persistence";
+                self.note_with_help(node.keyword.span, message, "remove the line");
             }
-            seconds.unwrap_or(PERSISTENCE)
+            seconds.unwrap_or(DEFAULT_PERSISTENCE)
         });
-        if granularity.is_some() && seconds == 0 {
-            seconds = PERSISTENCE;
+        if has_granularity && seconds == 0 {
+            seconds = DEFAULT_PERSISTENCE;
         }
         let any_port = |key: &ServiceKey| matches!(key, ServiceKey::Address { port: 0, .. });
         if seconds == 0 && draft.services.iter().any(any_port) {
-            seconds = PERSISTENCE;
+            seconds = DEFAULT_PERSISTENCE;
             let message = format!(
-                "{}: port 0 stands for all ports, which needs persistence; `persistence_timeout {PERSISTENCE}` is used",
+                "{}: port 0 means all ports and requires persistence; `persistence_timeout {DEFAULT_PERSISTENCE}` is used",
                 draft.name
             );
             let help = "write `persistence_timeout SECONDS`, or the port";
-            self.diags
-                .report_with_help(Severity::Warning, draft.span, message, help);
+            self.warn_with_help(draft.span, message, help);
         }
-        (
-            seconds,
-            granularity.unwrap_or(VirtualServer::host_granularity(draft.family)),
-        )
+        seconds
     }
 
+    /// `ops`, which is for UDP.
     fn one_packet(&mut self, draft: &Draft<'_>, protocol: Option<IpProtocol>) -> bool {
         let Some(node) = draft.fields.last("ops") else {
             return false;
@@ -328,7 +328,7 @@ impl Lowering<'_> {
             None | Some(IpProtocol::Udp) => true,
             Some(other) => {
                 let message = format!(
-                    "`ops` is for UDP, and this is {}; ignored",
+                    "`ops` requires protocol UDP, not {}; ignored",
                     protocol_name(other).to_ascii_uppercase()
                 );
                 self.warn(node.span(), message);
@@ -337,20 +337,20 @@ impl Lowering<'_> {
         }
     }
 
+    /// `ha_suspend`, which needs an address.
     fn ha_suspend(&mut self, draft: &Draft<'_>) -> bool {
         let Some(node) = draft.fields.last("ha_suspend") else {
             return false;
         };
         if draft.mark {
-            let message =
-                "a mark has no address that could be on this host or not; `ha_suspend` ignored";
+            let message = "a fwmark service has no address; `ha_suspend` ignored";
             self.warn(node.span(), message);
             return false;
         }
         true
     }
 
-    /// Quorum and hysteresis, within what the servers weigh.
+    /// `quorum` and `hysteresis`, limited by the total weight of the real servers.
     fn quorum(&mut self, draft: &Draft<'_>, servers: &[RealServer]) -> (u32, u32) {
         let fields = draft.fields;
         let total = servers
@@ -358,26 +358,26 @@ impl Lowering<'_> {
             .fold(0_u32, |sum, server| sum.saturating_add(server.weight));
         let mut quorum = fields.int("quorum").unwrap_or(1);
         if quorum > total.max(1) {
-            let most = total.max(1);
+            let max = total.max(1);
             let message = format!(
-                "quorum {quorum} exceeds the total weight {total} of the real servers; {most} is used"
+                "quorum {quorum} exceeds the total weight {total} of the real servers; {max} is used"
             );
             self.warn_at(fields.last("quorum"), draft.span, message);
-            quorum = most;
+            quorum = max;
         }
         let mut hysteresis = fields.int("hysteresis").unwrap_or(0);
         if hysteresis >= quorum {
-            let most = quorum.saturating_sub(1);
+            let max = quorum.saturating_sub(1);
             let message =
-                format!("hysteresis {hysteresis} is not less than quorum {quorum}; {most} is used");
+                format!("hysteresis {hysteresis} is not less than quorum {quorum}; {max} is used");
             self.warn_at(fields.last("hysteresis"), draft.span, message);
-            hysteresis = most;
+            hysteresis = max;
         }
-        let gained = quorum.saturating_add(hysteresis);
-        if gained > total && quorum <= total {
+        let required = quorum.saturating_add(hysteresis);
+        if required > total && quorum <= total {
             let message = format!(
-                "the quorum is gained at {quorum} + hysteresis {hysteresis} = {gained}, more than the total weight \
-                 {total} of the real servers: it never is"
+                "quorum {quorum} + hysteresis {hysteresis} = {required} exceeds the total weight {total} of the real servers; \
+                 the quorum is never gained"
             );
             self.warn_at(fields.last("hysteresis"), draft.span, message);
         }
@@ -396,7 +396,7 @@ fn group_name(node: &Node) -> Option<&str> {
     node.args.get(1).map(|name| &*name.text)
 }
 
-/// A netmask in host order, or a prefix length.
+/// `persistence_granularity`: an IPv4 netmask in host byte order, or an IPv6 prefix length.
 fn granularity(text: &str, family: Family) -> Option<u32> {
     match (number::<u32>(text), family) {
         (Some(bits), Family::V6) => Some(bits),
@@ -414,7 +414,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clients_are_told_apart_by_netmask_or_prefix_length() {
+    fn granularity_is_a_netmask_or_prefix_length() {
         for (text, family, want) in [
             ("255.255.255.0", Family::V4, Some(0xffff_ff00)),
             ("24", Family::V4, Some(0xffff_ff00)),
@@ -428,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn every_scheduler_of_the_schema_is_known() {
+    fn scheduler_names_fit_in_the_kernel_s_buffer() {
         for name in SCHEDULERS {
             assert!(name.len() <= 15, "{name}");
         }

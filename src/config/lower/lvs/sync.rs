@@ -1,7 +1,6 @@
-//! `lvs_sync_daemon`, and the old way to write it into an instance.
+//! `lvs_sync_daemon`, and the obsolete `lvs_sync_daemon_interface` of instances.
 
 use super::{number, option};
-use crate::config::diag::Severity;
 use crate::config::lower::fields::Fields;
 use crate::config::lower::{Lowering, first, interface};
 use crate::config::model::VrrpInstance;
@@ -11,7 +10,7 @@ use crate::config::tree::{Node, Word};
 use crate::types::InstanceId;
 
 impl Lowering<'_> {
-    /// The sync daemon; the kernel has one. The first line counts.
+    /// The sync daemon. vrrpd runs one; the first line is used.
     pub(super) fn sync_daemon(
         &mut self,
         top: &Fields<'_>,
@@ -21,7 +20,8 @@ impl Lowering<'_> {
         let mut daemon = None;
         for (nth, node) in global.all("lvs_sync_daemon").enumerate() {
             if nth > 0 {
-                let message = "there is one lvs_sync_daemon only, the first; this one is ignored";
+                let message =
+                    "only one `lvs_sync_daemon` is possible, and the first is used; ignored";
                 self.warn(node.span(), message);
             } else {
                 daemon = self.global_daemon(node, instances);
@@ -34,22 +34,21 @@ impl Lowering<'_> {
             };
             let name = first(block).unwrap_or_default();
             if daemon.is_some() {
-                let message = "there is an lvs_sync_daemon already; this one is ignored";
+                let message = "there already is an `lvs_sync_daemon`; ignored";
                 self.warn(node.span(), message);
                 continue;
             }
             let Some(mut own) = plain(node) else {
                 continue;
             };
-            // An instance that is left out has nothing to share.
+            // The instance may have been left out.
             if follow(&mut own, name, instances).is_some() {
-                let message = "`lvs_sync_daemon_interface` is out of use; taken for `lvs_sync_daemon` in global_defs";
+                let message = "`lvs_sync_daemon_interface` is obsolete; taken as `lvs_sync_daemon` of `global_defs`";
                 let help = format!(
                     "write `lvs_sync_daemon {} {name}` in `global_defs`",
                     own.interface
                 );
-                self.diags
-                    .report_with_help(Severity::Note, node.span(), message, help);
+                self.note_with_help(node.span(), message, help);
                 daemon = Some(own);
             }
         }
@@ -74,7 +73,7 @@ impl Lowering<'_> {
                 name if daemon.instance.is_none() => {
                     follow(&mut daemon, name, instances).or_else(|| self.unknown_instance(word))?
                 }
-                // The old form has the id without its name.
+                // The obsolete form has the id without `id`.
                 text => id = number(text).or(id),
             }
         }
@@ -86,27 +85,27 @@ impl Lowering<'_> {
 
     fn unknown_instance<T>(&mut self, name: &Word) -> Option<T> {
         let message = format!(
-            "there is no vrrp_instance `{}`; lvs_sync_daemon ignored",
+            "unknown vrrp_instance `{}`; `lvs_sync_daemon` ignored",
             name.text
         );
         self.error(
             name.span,
             message,
-            "name the instance whose state it follows",
+            "write the name of the instance whose state it follows",
         );
         None
     }
 }
 
-/// Lets a daemon follow the instance of this name, and take its number; `None` when there is no such instance.
+/// Makes a daemon follow the instance of this name and use its VRID as id; `None` if there is no such instance.
 fn follow(daemon: &mut SyncDaemon, name: &str, instances: &[VrrpInstance]) -> Option<()> {
-    let place = instances.iter().position(|one| one.name == name)?;
-    daemon.instance = Some(InstanceId(place));
-    daemon.id = instances.get(place)?.vrid.get();
+    let index = instances.iter().position(|one| one.name == name)?;
+    daemon.instance = Some(InstanceId(index));
+    daemon.id = instances.get(index)?.vrid.get();
     Some(())
 }
 
-/// A daemon on the interface that is the first word.
+/// A daemon with defaults, on the interface that is the first argument.
 fn plain(node: &Node) -> Option<SyncDaemon> {
     Some(SyncDaemon {
         interface: interface(node)?,
