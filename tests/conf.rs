@@ -1,9 +1,9 @@
-//! Configurations in, diagnostics and model out.
+//! Loads configurations and compares diagnostics and model with golden files.
 //!
-//! `tests/golden/conf/*.conf` were written for these tests, `tests/golden/seeds/*.conf` are the configurations
-//! of the notes this project began with, as they were found and repaired. `x.diag` holds the messages of
-//! `x.conf`, `x.model` what differs from the defaults in `golden/defaults.model`; `x.small.diag` and `x.small.model` are those of the small flavor where it has
-//! others. `UPDATE_GOLDEN=1 cargo test` writes them anew.
+//! `tests/golden/conf/*.conf` were written for these tests; `tests/golden/seeds/*.conf` are real-world
+//! configurations as found, and repaired. `x.diag` contains the diagnostics of `x.conf`, `x.model` what
+//! differs from the defaults in `golden/defaults.model`; `x.small.diag` and `x.small.model` are those of
+//! the small flavor where it differs. `UPDATE_GOLDEN=1 cargo test` rewrites them.
 
 #[path = "support/cpu.rs"]
 mod cpu;
@@ -24,13 +24,13 @@ use vrrpd::config::model::{Auth, User};
 use vrrpd::config::schema::{Arg, Body, Feature, ROOT, visit};
 use vrrpd::config::{Host, Loaded, Program, Severity, load};
 
-/// Files from the disk, everything else fixed.
-struct Disk;
+/// A host with the files of this machine; everything else is fixed.
+struct DiskHost;
 
-impl Host for Disk {
+impl Host for DiskHost {
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
         if path.starts_with("/etc/ssl/") {
-            // Of no interest, and on other machines another.
+            // Irrelevant, and different on other machines.
             return Ok(Vec::new());
         }
         fs::read(path).map_err(|error| error.to_string())
@@ -74,7 +74,7 @@ impl Host for Disk {
         User::default()
     }
 
-    /// Everything is there but what says that it is not.
+    /// Every program exists unless its name contains `missing`.
     fn program(&self, name: &str, _: User) -> Result<Program, String> {
         if name.contains("missing") || !name.is_ascii() {
             return Err("no such file or directory".to_owned());
@@ -110,10 +110,10 @@ fn confs(dir: &Path) -> Vec<PathBuf> {
 }
 
 fn load_file(path: &Path) -> Loaded {
-    load(path.to_str().expect("path"), &Disk)
+    load(path.to_str().expect("path"), &DiskHost)
 }
 
-fn word(severity: Severity) -> &'static str {
+fn severity_name(severity: Severity) -> &'static str {
     match severity {
         Severity::Note => "note",
         Severity::Unsupported => "unsupported",
@@ -132,7 +132,7 @@ fn messages(loaded: &Loaded) -> String {
         if let Some(at) = position {
             text += &format!("{}:{}: ", at.line, at.column);
         }
-        text += &format!("{}: {}\n", word(diag.severity), diag.message);
+        text += &format!("{}: {}\n", severity_name(diag.severity), diag.message);
         if let Some(help) = &diag.help {
             text += &format!("    help: {help}\n");
         }
@@ -143,7 +143,7 @@ fn messages(loaded: &Loaded) -> String {
     text
 }
 
-/// Whether this build has all that a build may lack, or nothing of it. Others are not compared.
+/// `full` with all features, `small` with none; other builds are not compared.
 fn flavor() -> Option<&'static str> {
     let here = Feature::ALL.into_iter().filter(|part| part.is_built_in());
     match here.count() {
@@ -153,7 +153,7 @@ fn flavor() -> Option<&'static str> {
     }
 }
 
-/// Compares with a golden file, or writes it. The small flavor has its own where it differs.
+/// Compares with a golden file, or rewrites it. The small flavor has its own file where it differs.
 fn compare(conf: &Path, kind: &str, text: &str, failures: &mut Vec<String>) {
     let full = conf.with_extension(kind);
     let small = conf.with_extension(format!("small.{kind}"));
@@ -196,20 +196,20 @@ fn defaults_are_those_of_keepalived() {
 }
 
 #[test]
-fn own_configurations_give_their_golden_messages_and_models() {
+fn golden_configurations_match() {
     check_golden("conf");
 }
 
 #[test]
-fn the_seeds_configurations_give_their_golden_messages_and_models() {
+fn real_world_configurations_match() {
     if flavor() == Some("full") {
         check_golden("seeds");
     }
 }
 
 #[test]
-fn repaired_seeds_run_without_warnings_and_the_plain_ones_without_a_word() {
-    // These two sets must not even cause a note.
+fn repaired_real_world_configurations_have_no_warnings() {
+    // These two sets must not cause any diagnostic.
     let silent = [
         "s3_web_master",
         "s3_web_slave",
@@ -241,7 +241,7 @@ fn repaired_seeds_run_without_warnings_and_the_plain_ones_without_a_word() {
 }
 
 #[test]
-fn configurations_of_good_values_cause_nothing_worse_than_unsupported() {
+fn valid_values_cause_no_warnings() {
     for path in confs(&golden("conf")) {
         let name = path
             .file_stem()
@@ -258,7 +258,7 @@ fn configurations_of_good_values_cause_nothing_worse_than_unsupported() {
     }
 }
 
-/// All words of all configurations written for these tests, comments left out.
+/// All words of the configurations written for these tests, except comments.
 fn words_of_goldens() -> std::collections::BTreeSet<String> {
     let mut words = std::collections::BTreeSet::new();
     for path in confs(&golden("conf")) {
@@ -298,7 +298,7 @@ fn every_keyword_and_option_of_the_schema_occurs_in_a_golden_configuration() {
 }
 
 #[test]
-fn every_statement_without_support_is_named_once() {
+fn every_unsupported_statement_is_reported_once() {
     let loaded = load_file(&golden("conf").join("keywords_vrrp.conf"));
     let mut named = BTreeMap::new();
     for diag in loaded
@@ -314,7 +314,7 @@ fn every_statement_without_support_is_named_once() {
 }
 
 #[test]
-fn a_key_of_auth_hmac_is_the_same_however_it_is_written() {
+fn auth_hmac_key_formats_are_equivalent() {
     let loaded = load_file(&golden("conf").join("auth.conf"));
     let signed = loaded
         .config
@@ -335,7 +335,7 @@ fn a_key_of_auth_hmac_is_the_same_however_it_is_written() {
 }
 
 #[test]
-fn passwords_do_not_show_in_the_model() {
+fn passwords_are_hidden_in_the_model() {
     let loaded = load_file(&golden("conf").join("defect_18_passwords.conf"));
     let text = model_text::differences(&loaded.config);
     assert!(
@@ -347,7 +347,7 @@ fn passwords_do_not_show_in_the_model() {
 // ---- hostile input ----
 
 #[test]
-fn mistakes_by_the_ten_thousand_take_no_longer_than_their_text() {
+fn tens_of_thousands_of_errors_take_seconds_at_most() {
     let lines =
         |count: u32, line: &dyn Fn(u32) -> String| -> String { (0..count).map(line).collect() };
     let inside = |open: &str, text: String| {
@@ -425,16 +425,16 @@ fn mistakes_by_the_ten_thousand_take_no_longer_than_their_text() {
                 complete: false,
             },
         );
-        // Without optimization; optimized it is a tenth of a second.
+        // For a debug build; a release build takes a tenth of a second.
         let took = cpu::thread_time() - before;
         assert!(took < Duration::from_secs(5), "{case}: {took:?}");
         assert!(loaded.diags.list().len() <= 500, "{case}");
     }
 }
 
-// ---- the corpus ----
+// ---- corpus of real-world configurations ----
 
-/// What `keepalived -t` said: exit code by number of the file.
+/// Exit codes of `keepalived -t`, by file name.
 fn verdicts(corpus: &Path) -> BTreeMap<String, i32> {
     let table =
         fs::read_to_string(corpus.join("keepalived-verdicts-ifaces.tsv")).unwrap_or_default();
@@ -445,11 +445,11 @@ fn verdicts(corpus: &Path) -> BTreeMap<String, i32> {
     rows.collect()
 }
 
-/// Files keepalived complains about at length, and yet exits with 0: the complaints of one of its
-/// processes are lost.
+/// Files for which keepalived reports errors but exits with 0, because the exit code of one of its
+/// processes is lost.
 const VERDICT_LOST: &[&str] = &["451"];
 
-/// The exit code a configuration test would have.
+/// The exit code of a configuration test.
 fn exit_code(loaded: &Loaded) -> i32 {
     match loaded.diags.worst() {
         None | Some(Severity::Note | Severity::Unsupported) => 0,
@@ -460,7 +460,7 @@ fn exit_code(loaded: &Loaded) -> i32 {
 }
 
 #[test]
-fn configurations_from_the_wild_never_panic_or_hang_and_are_good_where_keepalived_says_so() {
+fn corpus_configurations_are_accepted_where_keepalived_accepts_them() {
     let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
     let corpus = std::env::var_os("VRRPD_CORPUS").map_or(default, PathBuf::from);
     if !corpus.is_dir() {
@@ -496,38 +496,38 @@ fn configurations_from_the_wild_never_panic_or_hang_and_are_good_where_keepalive
         println!("{theirs:10}  {ours:5}  {:5}", names.len());
     }
     assert!(slow.is_empty(), "longer than a second: {slow:?}");
-    let refused: Vec<_> = table
+    let rejected: Vec<_> = table
         .iter()
         .filter(|((theirs, ours), _)| *theirs == 0 && *ours != 0)
         .flat_map(|(_, names)| names)
         .filter(|name| !VERDICT_LOST.contains(&name.as_str()))
         .collect();
     assert!(
-        refused.is_empty(),
-        "keepalived takes these without a word: {refused:?}"
+        rejected.is_empty(),
+        "keepalived accepts these: {rejected:?}"
     );
 }
 
 #[test]
-fn the_examples_load_without_a_message() {
+fn example_configurations_have_no_diagnostics() {
     let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
     let mut all = confs(&configs);
     all.extend(confs(&configs.join("busybox")));
-    // Those of the manual pages.
+    // The examples of the manual pages.
     all.extend(confs(&configs.join("../tests/man/examples")));
     for path in all {
-        let loaded = load(path.to_str().expect("UTF-8"), &Disk);
-        let said: Vec<&str> = loaded
+        let loaded = load(path.to_str().expect("UTF-8"), &DiskHost);
+        let diagnostics: Vec<&str> = loaded
             .diags
             .list()
             .iter()
             .map(|diag| diag.message.as_str())
             .collect();
         match flavor() {
-            Some("full") => assert_eq!(said, [""; 0], "{}", path.display()),
+            Some("full") => assert_eq!(diagnostics, [""; 0], "{}", path.display()),
             _ => assert!(
                 loaded.diags.worst() <= Some(Severity::Unsupported),
-                "{said:?}"
+                "{diagnostics:?}"
             ),
         }
         assert!(!loaded.config.instances.is_empty(), "{}", path.display());
@@ -535,7 +535,7 @@ fn the_examples_load_without_a_message() {
 }
 
 #[test]
-fn the_example_of_the_syntax_makes_what_vrrpd_conf_5_says() {
+fn syntax_example_gives_the_result_described_in_vrrpd_conf_5() {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/man/examples");
     let config = load_file(&examples.join("syntax.conf")).config;
     let names: Vec<&str> = config.instances.iter().map(|one| &*one.name).collect();

@@ -1,12 +1,13 @@
-//! The walls of the house: which room may use which, and what the pure rooms must not touch.
+//! The layering of the sources: which room (top-level module) may use which, and what the pure rooms
+//! must not use.
 //!
-//! Reads the sources as text. Comments and strings are blanked first, `use` trees are expanded, and for
-//! what concerns the product alone, test modules are left out.
+//! Searches the sources as text, with comments and strings blanked and `use` trees expanded. Rules that
+//! concern only the product skip test modules.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A room, and the rooms (or modules of them) its code may name. An arrow that is missing here is a wall.
+/// Each room, and the rooms (or modules in them) that it may use; anything else is forbidden.
 const ARROWS: &[(&str, &[&str])] = &[
     ("types", &[]),
     ("wire", &["types"]),
@@ -23,7 +24,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "ctl", "notify", "lvs", "check", "vrrp", "config", "netlink", "wire", "types",
         ],
     ),
-    // `config` because the machine answers the reader's questions (config::Host).
+    // `os` implements config::Host.
     (
         "os",
         &[
@@ -45,7 +46,7 @@ const PURE: &[&str] = &[
     "types", "wire", "netlink", "config", "vrrp", "check", "lvs", "notify", "ctl", "engine", "uci",
 ];
 
-/// What they must not name, by the beginning of the path.
+/// Path prefixes that pure rooms must not use.
 const IMPURE: &[&str] = &[
     "std::env",
     "std::fs",
@@ -65,13 +66,13 @@ const IMPURE: &[&str] = &[
     "glob",
 ];
 
-/// Rooms that leave it to others to decide what an operator should read.
-const QUIET: &[&str] = &["types", "wire", "netlink", "config", "vrrp", "uci"];
-const LOUD: &[&str] = &["log::error", "log::warn", "log::info"];
+/// Rooms that do not log above debug: the caller decides what an operator should see.
+const DEBUG_ONLY: &[&str] = &["types", "wire", "netlink", "config", "vrrp", "uci"];
+const LOG_ABOVE_DEBUG: &[&str] = &["log::error", "log::warn", "log::info"];
 
 #[test]
-fn the_arrows_point_the_right_way() {
-    let wrong = search(|room, code| {
+fn rooms_use_only_the_rooms_below_them() {
+    let violations = search(|room, code| {
         let Some((_, allowed)) = ARROWS.iter().find(|(name, _)| *name == room) else {
             return vec![format!("room {room} has no row in ARROWS")];
         };
@@ -82,43 +83,43 @@ fn the_arrows_point_the_right_way() {
         });
         forbidden.collect()
     });
-    assert_eq!(wrong, [""; 0]);
+    assert_eq!(violations, [""; 0]);
 }
 
 #[test]
-fn pure_rooms_know_neither_files_nor_sockets_nor_the_clock() {
-    let wrong = search(|room, code| {
+fn pure_rooms_do_no_io_and_have_no_clock() {
+    let violations = search(|room, code| {
         if !PURE.contains(&room) {
             return Vec::new();
         }
         let mut found = forbidden(&code.product, IMPURE);
-        let pardoned: &[&str] = match room {
-            // The kernel's refusals reach the engine as values: io::Error and io::Result, nothing else of it.
+        let exempt: &[&str] = match room {
+            // Kernel errors reach the engine as values: io::Error and io::Result only.
             "engine" => &["std::io", "std::io::Result"],
-            // rustls is spoken to by these, in memory.
+            // The interface of rustls, in memory.
             "check" => &["std::io::Read", "std::io::Write"],
             _ => &[],
         };
-        found.retain(|path| !pardoned.contains(&path.as_str()));
+        found.retain(|path| !exempt.contains(&path.as_str()));
         found
     });
-    assert_eq!(wrong, [""; 0]);
+    assert_eq!(violations, [""; 0]);
 }
 
 #[test]
 fn pure_rooms_log_nothing_above_debug() {
-    let wrong = search(|room, code| {
-        if !QUIET.contains(&room) {
+    let violations = search(|room, code| {
+        if !DEBUG_ONLY.contains(&room) {
             return Vec::new();
         }
-        forbidden(&code.product, LOUD)
+        forbidden(&code.product, LOG_ABOVE_DEBUG)
     });
-    assert_eq!(wrong, [""; 0]);
+    assert_eq!(violations, [""; 0]);
 }
 
 #[test]
-fn unsafe_lives_in_sys_only() {
-    let wrong = search(|room, code| {
+fn unsafe_code_is_in_sys_only() {
+    let violations = search(|room, code| {
         let is_word = |at: usize, word: &str| {
             let before = code.all[..at].chars().next_back();
             let after = code.all[at + word.len()..].chars().next();
@@ -134,26 +135,26 @@ fn unsafe_lives_in_sys_only() {
         }
         found
     });
-    assert_eq!(wrong, [""; 0]);
+    assert_eq!(violations, [""; 0]);
 }
 
-// ---- the search ----
+// ---- searching ----
 
-/// A source file made fit for searching.
+/// A source file prepared for searching.
 struct Code {
-    /// Without comments and the content of strings.
+    /// Without comments and string contents.
     all: String,
-    /// Without test modules as well.
+    /// Also without test modules.
     product: String,
 }
 
-/// Applies a rule to every source file; answers are "file: what".
+/// Applies a rule to every source file; returns `file: violation`.
 fn search(rule: impl Fn(&str, &Code) -> Vec<String>) -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
     collect(&root, &mut files);
     assert!(files.len() > 10, "the sources are not where they should be");
-    let mut wrong = Vec::new();
+    let mut violations = Vec::new();
     for file in files {
         let inside = file.strip_prefix(&root).expect("found below it");
         let first = inside.iter().next().expect("a name");
@@ -163,13 +164,13 @@ fn search(rule: impl Fn(&str, &Code) -> Vec<String>) -> Vec<String> {
             .to_string_lossy();
         let text = fs::read_to_string(&file).expect("readable");
         let found = rule(&room, &read(&text, inside));
-        wrong.extend(
+        violations.extend(
             found
                 .into_iter()
                 .map(|what| format!("{}: {what}", inside.display())),
         );
     }
-    wrong
+    violations
 }
 
 fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
@@ -209,19 +210,19 @@ fn forbidden(code: &str, prefixes: &[&str]) -> Vec<String> {
         .collect()
 }
 
-/// Is `path` the module `module` or something in it?
+/// Whether `path` is the module `module` or something in it.
 fn within(path: &str, module: &str) -> bool {
     path.strip_prefix(module)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
-// ---- a little Rust ----
+// ---- parsing Rust ----
 
 fn is_ident(character: char) -> bool {
     character.is_alphanumeric() || character == '_'
 }
 
-/// Replaces comments and what is between quotes by blanks.
+/// Replaces comments and string contents by blanks.
 fn blank(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -323,12 +324,12 @@ fn balanced(text: &str, open: usize) -> usize {
     text.len()
 }
 
-/// Every path in the code that starts with `root::`, with the trees of `use` expanded.
+/// Every path in the code that starts with `root::`, with `use` trees expanded.
 fn paths(code: &str, root: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (at, _) in code.match_indices(root) {
         let part_of_a_name = code[..at].ends_with(is_ident);
-        // `::std::fs` is the same thing, `x::nix::y` is not.
+        // `::std::fs` is the same path, `x::nix::y` is not.
         let inner = code[..at]
             .trim_end()
             .strip_suffix("::")
@@ -380,7 +381,7 @@ fn ident_length(text: &str) -> usize {
         .unwrap_or(text.len())
 }
 
-// ---- does the search find what it should? ----
+// ---- tests of the search ----
 
 #[test]
 fn paths_are_found_in_every_form() {
