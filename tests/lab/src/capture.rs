@@ -1,7 +1,7 @@
-//! The sniffer: every frame that enters the switch, with the kernel's time stamp and the port's name.
+//! Packet capture: every frame that enters the switch, with the kernel's time stamp and the sender's name.
 //!
 //! One `AF_PACKET` socket in the switch's namespace, read by a thread. A filter drops what the switch
-//! itself hands on, so each frame appears once, under the node that sent it.
+//! itself forwards, so each frame appears once, with the node that sent it.
 
 use std::collections::HashMap;
 use std::io::{IoSliceMut, Write};
@@ -26,7 +26,7 @@ use crate::frame::{Advert, Frame, decode};
 use crate::net::{Lab, Node};
 use crate::{Ns, wait_for};
 
-/// Frames seen since the start, growing.
+/// The frames captured since the start.
 #[derive(Debug)]
 pub struct Capture {
     frames: Arc<Mutex<Vec<Frame>>>,
@@ -35,7 +35,7 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// Starts listening. Frames sent after the return are seen.
+    /// Starts capturing. Frames sent after it returns are captured.
     #[must_use]
     pub fn start(lab: &Lab) -> Self {
         let fd = lab.switch().inside(open);
@@ -50,7 +50,7 @@ impl Capture {
         }
     }
 
-    /// Looks at all frames so far.
+    /// Calls `f` with all frames so far.
     pub fn with<T>(&self, f: impl FnOnce(&[Frame]) -> T) -> T {
         f(&self.frames.lock().expect("no panic while sniffing"))
     }
@@ -61,12 +61,12 @@ impl Capture {
         self.with(|all| all.iter().filter(|f| f.at >= since).cloned().collect())
     }
 
-    /// Forgets everything.
+    /// Drops all frames.
     pub fn clear(&self) {
         self.frames.lock().expect("no panic while sniffing").clear();
     }
 
-    /// The first frame from `since` on for which `pick` gives something.
+    /// Result of `pick` for the first frame from `since` on for which it returns one.
     pub fn find<T>(&self, since: Ns, mut pick: impl FnMut(&Frame) -> Option<T>) -> Option<T> {
         self.with(|all| all.iter().filter(|f| f.at >= since).find_map(&mut pick))
     }
@@ -81,7 +81,7 @@ impl Capture {
         wait_for(limit, || self.find(since, &mut pick))
     }
 
-    /// Waits for an advert sent by `node` and gives its time and content; panics if none comes.
+    /// Waits for an advert sent by `node` and returns its time and fields; panics if none is sent.
     #[track_caller]
     pub fn advert_of(&self, node: &Node, since: Ns, limit: Duration) -> (Ns, Advert) {
         self.wait(since, limit, |f| {
@@ -97,7 +97,7 @@ impl Capture {
         })
     }
 
-    /// Times and contents of all adverts `node` sent from `since` on, of one virtual router or all (0).
+    /// Times and fields of all adverts that `node` sent from `since` on, of one VRID or all (0).
     #[must_use]
     pub fn adverts(&self, node: &Node, vrid: u8, since: Ns) -> Vec<(Ns, Advert)> {
         self.with(|all| {
@@ -109,7 +109,7 @@ impl Capture {
         })
     }
 
-    /// When `node` announced `addr` (gratuitous ARP or unsolicited neighbour advertisement).
+    /// Times at which `node` announced `addr` (gratuitous ARP or unsolicited neighbor advertisement).
     #[must_use]
     pub fn announcements(&self, node: &Node, addr: IpAddr, since: Ns) -> Vec<Ns> {
         self.with(|all| {
@@ -120,7 +120,7 @@ impl Capture {
         })
     }
 
-    /// Writes the frames of `leg` from `since` on as a pcap file.
+    /// Writes the frames that `node` sent from `since` on to a pcap file.
     pub fn write_pcap(&self, path: &str, node: &str, since: Ns) {
         let mut out = Vec::new();
         for word in [0xa1b2_3c4d_u32, 0x0004_0002, 0, 0, 65535, 1] {
@@ -171,7 +171,7 @@ fn open() -> OwnedFd {
     fd
 }
 
-/// Drops what is outgoing on a port (the switch's copies) and what comes up on br0 itself.
+/// Drops outgoing frames of the ports (the switch's copies) and all frames of br0 itself.
 fn filter(fd: &OwnedFd) {
     let br0 = nix::net::if_::if_nametoindex("br0").expect("the switch");
     let op = |code: u32, jt, jf, k| {

@@ -1,6 +1,6 @@
-//! A client that keeps asking: one ICMP echo request per period, until dropped.
+//! A client that sends one ICMP echo request per period, until dropped.
 //!
-//! It only sends. Answers are read off the wire by [`crate::Capture`], which knows who gave them.
+//! It only sends. Replies are read from the [`crate::Capture`], which also tells which router sent them.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub struct Pinger {
 }
 
 impl Pinger {
-    /// Starts asking `to` from `node`.
+    /// Starts pinging `to` from `node`.
     #[must_use]
     pub fn start(node: &Node, to: Ipv4Addr, period: Duration) -> Self {
         let socket = node
@@ -39,7 +39,7 @@ impl Pinger {
                 packet.extend(*b"vrrp");
                 let sum = checksum(&[&packet]);
                 packet[2..4].copy_from_slice(&sum.to_be_bytes());
-                // No route, no neighbour: the answer will be missing, which is what is measured.
+                // Without a route or neighbor the reply is missing, which is what is measured.
                 let _ = socket.send_to(&packet, &SocketAddrV4::new(to, 0).into());
                 next += period;
                 std::thread::sleep(next.saturating_duration_since(Instant::now()));

@@ -1,4 +1,4 @@
-//! Configurations in keepalived syntax, written by the tests.
+//! Configurations in keepalived syntax.
 
 use std::fmt::Write;
 
@@ -11,7 +11,7 @@ pub struct Conf {
 }
 
 impl Conf {
-    /// One with these instances.
+    /// A configuration with these instances.
     #[must_use]
     pub fn of(instances: &[Inst]) -> Self {
         Self {
@@ -34,7 +34,7 @@ impl Conf {
         self
     }
 
-    /// The file.
+    /// The text of the file.
     #[must_use]
     pub fn text(&self) -> String {
         let mut s = String::from("global_defs {\n    router_id lab\n");
@@ -53,7 +53,7 @@ impl Conf {
     }
 }
 
-/// A `vrrp_instance` on eth0; version 3 with an advert every 100 ms unless told otherwise.
+/// A `vrrp_instance` on eth0; by default version 3 with an advert every 100 ms.
 #[derive(Clone, Debug)]
 pub struct Inst {
     vrid: u8,
@@ -80,21 +80,21 @@ impl Inst {
         }
     }
 
-    /// Another priority.
+    /// Sets the priority.
     #[must_use]
     pub fn priority(mut self, priority: u8) -> Self {
         self.priority = priority;
         self
     }
 
-    /// `state MASTER`.
+    /// Sets `state MASTER`.
     #[must_use]
     pub fn master(mut self) -> Self {
         self.state = "MASTER";
         self
     }
 
-    /// VRRP version 2, an advert every second.
+    /// Selects VRRP version 2 with an advert every second.
     #[must_use]
     pub fn v2(mut self) -> Self {
         self.version = 2;
@@ -102,21 +102,21 @@ impl Inst {
         self
     }
 
-    /// `advert_int`, in seconds.
+    /// Sets `advert_int`, in seconds.
     #[must_use]
     pub fn advert(mut self, seconds: &str) -> Self {
         self.advert = seconds.into();
         self
     }
 
-    /// One more address.
+    /// Adds an address.
     #[must_use]
     pub fn vip(mut self, vip: &str) -> Self {
         self.vips.push(vip.into());
         self
     }
 
-    /// Any other line of the instance.
+    /// Adds a line to the instance.
     #[must_use]
     pub fn line(mut self, line: &str) -> Self {
         self.lines.push(line.into());

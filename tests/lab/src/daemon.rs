@@ -1,4 +1,4 @@
-//! The daemons under test: started in the foreground on a node, with a log and a pid file of their own.
+//! The daemons under test, started in the foreground on a node, each with its own log and pid file.
 
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
@@ -16,18 +16,18 @@ use crate::net::Node;
 use crate::private::DIR;
 use crate::{Ns, now, process, wait_for, wait_until};
 
-/// Whose daemon.
+/// A daemon program.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Daemon {
-    /// Ours, at this path.
+    /// vrrpd at this path.
     Vrrpd(PathBuf),
-    /// Debian's.
+    /// Debian's keepalived.
     Keepalived,
 }
 
 impl Daemon {
-    /// The daemon to be tested: `VRRPD_BIN`, or keepalived if `LAB_DAEMON=keepalived` asks for it (to
-    /// prove the tests themselves).
+    /// The daemon to be tested: `VRRPD_BIN`, or keepalived with `LAB_DAEMON=keepalived`, to
+    /// test the tests themselves.
     #[must_use]
     pub fn subject() -> Option<Self> {
         if std::env::var("LAB_DAEMON").is_ok_and(|d| d == "keepalived") {
@@ -60,7 +60,7 @@ impl Daemon {
         self.start_text(node, &conf.text(), &[])
     }
 
-    /// Starts it with a configuration as text, behind a command such as `setpriv …` if given.
+    /// Starts it with a configuration as text, through a command such as `setpriv …` if given.
     #[must_use]
     pub fn start_text(&self, node: &Node, conf: &str, prefix: &[&str]) -> Running {
         static COUNTER: AtomicU32 = AtomicU32::new(1);
@@ -76,7 +76,7 @@ impl Daemon {
         words.extend(["-n", "-l", "-D", "-f", &conf_file, "-p"].map(String::from));
         words.push(format!("{base}.pid"));
         if *self == Self::Keepalived {
-            // Its three processes each want a pid file, and it would also write to syslog.
+            // Each of its three processes has a pid file, and it would also write to syslog.
             for (flag, what) in [("-r", "vrrp"), ("-c", "check"), ("-b", "bfd")] {
                 words.extend([flag.into(), format!("{base}.{what}.pid")]);
             }
@@ -106,7 +106,7 @@ impl Daemon {
         )
     }
 
-    /// What is called to start it.
+    /// Path or name of the program.
     #[must_use]
     pub fn path(&self) -> String {
         match self {
@@ -142,16 +142,16 @@ fn launch(
     }
 }
 
-/// A daemon that was started. Dropping it kills it.
+/// A running daemon, killed when dropped.
 #[derive(Debug)]
 pub struct Running {
     child: Child,
     log: PathBuf,
-    /// Where it was told to write its process id.
+    /// Its pid file.
     pub pid_file: PathBuf,
-    /// The configuration it reads; empty if it was started with arguments of the test's own.
+    /// Its configuration file; empty after [`Daemon::start_args`].
     pub conf_file: PathBuf,
-    /// Just before exec.
+    /// Time just before exec.
     pub started: Ns,
 }
 
@@ -162,7 +162,7 @@ impl Running {
         process::tree(self.child.id())
     }
 
-    /// Process id of the one that was started.
+    /// Pid of the process that was started.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
@@ -173,8 +173,8 @@ impl Running {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Kills all of its processes at once; gives the time just before. Stopped first, so that no
-    /// process notices the death of another and resigns in good order.
+    /// Kills all of its processes and returns the time just before. They are stopped first, so that no
+    /// process notices the death of another and resigns.
     pub fn kill9(&mut self) -> Ns {
         let pids = self.pids();
         let at = now();
@@ -183,14 +183,14 @@ impl Running {
         }
         signal_all(&pids, Signal::SIGKILL);
         let _ = self.child.wait();
-        // Orphans are ours to bury (we are process 1): a zombie would still count as a running copy.
+        // Orphans are children of this process, which is process 1: a zombie would count as a running daemon.
         for pid in pids.iter().filter(|p| **p != self.child.id()) {
             let _ = waitpid(Pid::from_raw(i32::try_from(*pid).unwrap_or(i32::MAX)), None);
         }
         at
     }
 
-    /// Gives it another configuration and waits until it has taken or refused it; gives the time just before.
+    /// Reloads this configuration and waits until it is applied or refused; returns the time just before.
     #[track_caller]
     pub fn reload(&self, conf: &str) -> Ns {
         let done = |log: &str| {
@@ -206,44 +206,44 @@ impl Running {
         at
     }
 
-    /// Sends a signal to the process that was started; gives the time just before.
+    /// Sends a signal to the process that was started; returns the time just before.
     pub fn signal(&self, signal: Signal) -> Ns {
         let at = now();
         signal_all(&[self.child.id()], signal);
         at
     }
 
-    /// Freezes all of its processes.
+    /// Sends SIGSTOP to all of its processes; returns the time just before.
     pub fn freeze(&self) -> Ns {
         let at = now();
         signal_all(&self.pids(), Signal::SIGSTOP);
         at
     }
 
-    /// Lets them go on.
+    /// Sends SIGCONT to all of its processes; returns the time just before.
     pub fn thaw(&self) -> Ns {
         let at = now();
         signal_all(&self.pids(), Signal::SIGCONT);
         at
     }
 
-    /// Asks it to end; gives the time just before.
+    /// Sends SIGTERM; returns the time just before.
     pub fn term(&self) -> Ns {
         self.signal(Signal::SIGTERM)
     }
 
-    /// Waits for its end.
+    /// Waits until it exits.
     pub fn wait_exit(&mut self, limit: Duration) -> Option<ExitStatus> {
         wait_for(limit, || self.child.try_wait().ok().flatten())
     }
 
-    /// What it has logged.
+    /// Its log.
     #[must_use]
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 
-    /// Bytes it has logged.
+    /// Size of its log in bytes.
     #[must_use]
     pub fn log_len(&self) -> u64 {
         fs::metadata(&self.log).map_or(0, |m| m.len())

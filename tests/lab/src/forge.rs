@@ -1,7 +1,7 @@
-//! Packets no well-behaved router sends, and a node that sends them.
+//! Packets that no correct router sends, and their transmission from a node.
 //!
-//! An encoder of its own again: [`Packet`] is an advert with every field open, down to the IP header.
-//! [`all_kinds`] gives one or more of every way to be wrong; none of them may have any effect.
+//! The encoder shares no code with the daemon's: [`Packet`] is an advert whose fields can all be set, including
+//! those of the IP header. [`all_kinds`] returns invalid packets of every kind; none may have any effect.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -16,7 +16,7 @@ use nix::sys::socket::{AddressFamily, LinkAddr, MsgFlags, SockFlag, SockType, se
 use crate::frame::{checksum, pseudo};
 use crate::net::Node;
 
-/// An advert to be, right in everything that is not changed afterwards.
+/// The fields of an advert; valid as constructed.
 #[derive(Clone, Debug)]
 pub struct Packet {
     pub from: IpAddr,
@@ -29,18 +29,18 @@ pub struct Packet {
     pub kind: u8,
     pub vrid: u8,
     pub priority: u8,
-    /// Overrides the true number of addresses.
+    /// Count of addresses, if not the actual one.
     pub count: Option<u8>,
     /// v2: type and seconds; v3: the 16 bits of the interval.
     pub word: u16,
     pub addresses: Vec<IpAddr>,
-    /// v2: authentication data. Anything else: trailing bytes.
+    /// v2: authentication data. v3: trailing bytes.
     pub tail: Vec<u8>,
-    /// Added to the right checksum.
+    /// Added to the correct checksum.
     pub checksum_error: u16,
-    /// Bytes cut off the end of the VRRP part, after the checksum was made.
+    /// Number of bytes removed from the end after the checksum was computed.
     pub cut: usize,
-    /// Length the IP header claims beyond the truth.
+    /// Added to the length in the IP header.
     pub claim: u16,
 }
 
@@ -180,22 +180,22 @@ impl Packet {
     }
 }
 
-/// What is attacked.
+/// The virtual router under attack.
 #[derive(Clone, Debug)]
 pub struct Target {
     /// The attacker's own address.
     pub from: IpAddr,
-    /// The master's address, to be borrowed.
+    /// The master's address, for packets with a forged source.
     pub master: IpAddr,
     pub vrid: u8,
     pub vip: IpAddr,
     pub version: u8,
-    /// v2: the right password, if there is one.
+    /// v2: the password, if there is one.
     pub password: Option<&'static str>,
 }
 
 impl Target {
-    /// What a stronger router would send: right in every way.
+    /// A valid advert of a router with a higher priority.
     #[must_use]
     pub fn good(&self) -> Packet {
         match self.version {
@@ -205,7 +205,7 @@ impl Target {
     }
 }
 
-/// Named packets, each wrong in one way, each of which would depose the master if believed.
+/// Named packets, each wrong in one way, each of which would preempt the master if accepted.
 #[must_use]
 pub fn all_kinds(t: &Target) -> Vec<(String, Packet)> {
     let good = t.good();
@@ -290,7 +290,7 @@ pub fn all_kinds(t: &Target) -> Vec<(String, Packet)> {
     all
 }
 
-/// Every single-bit flip of the good packet behind the Ethernet header.
+/// All single-bit flips of the valid packet after the Ethernet header.
 #[must_use]
 pub fn bit_flips(t: &Target, source_mac: [u8; 6]) -> Vec<Vec<u8>> {
     let good = t.good().frame(source_mac);
@@ -303,7 +303,7 @@ pub fn bit_flips(t: &Target, source_mac: [u8; 6]) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Random bytes behind a correct IP header, from a seed.
+/// Random bytes after a correct IP header, from a seed.
 #[must_use]
 pub fn noise(t: &Target, source_mac: [u8; 6], seed: u64, n: usize) -> Vec<Vec<u8>> {
     let mut state = seed | 1;
@@ -317,7 +317,7 @@ pub fn noise(t: &Target, source_mac: [u8; 6], seed: u64, n: usize) -> Vec<Vec<u8
         .map(|_| {
             let len = usize::try_from(next() % 60).unwrap_or(0);
             let mut p = t.good();
-            // Its own checksum stands at bytes 6 and 7; wrong, so that chance cannot make it right.
+            // A wrong checksum, so that no random packet is valid.
             p.checksum_error = 1;
             p.addresses.clear();
             p.tail = (0..len).map(|_| next().to_le_bytes()[3]).collect();
@@ -328,17 +328,17 @@ pub fn noise(t: &Target, source_mac: [u8; 6], seed: u64, n: usize) -> Vec<Vec<u8
         .collect()
 }
 
-/// Raw access to a node's leg.
+/// A packet socket on a node's `eth0`.
 #[derive(Debug)]
 pub struct Injector {
     fd: OwnedFd,
     to: LinkAddr,
-    /// The leg's own link-layer address.
+    /// The MAC address of `eth0`.
     pub mac: [u8; 6],
 }
 
 impl Injector {
-    /// On `eth0` of `node`.
+    /// Opens the socket on `node`.
     #[must_use]
     pub fn on(node: &Node) -> Self {
         node.inside(|| {
@@ -365,7 +365,7 @@ impl Injector {
     }
 }
 
-/// Sends frames in turn at a steady rate until dropped.
+/// Sends frames round-robin at a constant rate until dropped.
 #[derive(Debug)]
 pub struct Stream {
     sent: Arc<AtomicU64>,
@@ -390,7 +390,7 @@ impl Stream {
                 injector.send(frame);
                 let n = count.fetch_add(1, Ordering::Relaxed) + 1;
                 let due = start + Duration::from_secs(n) / rate.max(1);
-                // Short waits are bunched: the flood comes in clumps of about 1 ms.
+                // Waits below 1 ms are skipped: the flood comes in bursts.
                 let wait = due.saturating_duration_since(Instant::now());
                 if wait > Duration::from_millis(1) {
                     std::thread::sleep(wait);

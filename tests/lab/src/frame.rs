@@ -1,7 +1,7 @@
-//! What a frame on the wire says: a small decoder, independent of the daemon's.
+//! A frame decoder that shares no code with the daemon's.
 //!
-//! Only what the tests ask about: VRRP adverts, ARP, neighbour advertisements, echo. Everything else is
-//! [`Kind::Other`]. Checksums are computed here once more.
+//! It knows what the tests need: VRRP adverts, ARP, neighbor advertisements, echo. Everything else is
+//! [`Kind::Other`].
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -11,17 +11,17 @@ use crate::Ns;
 /// A frame as it entered the switch.
 #[derive(Clone, Debug)]
 pub struct Frame {
-    /// When the kernel saw it.
+    /// The kernel's time stamp.
     pub at: Ns,
-    /// The node that sent it (the port it came in by; a source address may be forged).
+    /// The node that sent it, by the port of the switch: a source address may be forged.
     pub node: Arc<str>,
-    /// What it is.
+    /// The decoded contents.
     pub kind: Kind,
     /// The frame itself.
     pub raw: Vec<u8>,
 }
 
-/// What a frame is.
+/// Contents of a frame.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Kind {
     /// A VRRP advert, well-formed or not.
@@ -33,7 +33,7 @@ pub enum Kind {
         target: Ipv4Addr,
         sender_mac: [u8; 6],
     },
-    /// IPv6 neighbour advertisement.
+    /// IPv6 neighbor advertisement.
     Na {
         from: Ipv6Addr,
         target: Ipv6Addr,
@@ -51,7 +51,7 @@ pub enum Kind {
     Other,
 }
 
-/// The fields of an advert, as far as the length allows.
+/// The fields of an advert; the last ones may be missing in a truncated packet.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Advert {
     pub from: IpAddr,
@@ -68,11 +68,11 @@ pub struct Advert {
     pub auth_type: u8,
     /// Authentication data (v2).
     pub auth: Vec<u8>,
-    /// Sequence number of the authentication header, if there is one.
+    /// Sequence number of the authentication header, if present.
     pub ah: Option<u32>,
-    /// Key number of the signature, if there is one.
+    /// Key number of the signature, if present.
     pub key: Option<u8>,
-    /// Whether the VRRP checksum is right: v3 with pseudo-header.
+    /// Whether the VRRP checksum is correct; with v3 it covers the pseudo-header.
     pub checksum_ok: bool,
 }
 
@@ -86,7 +86,7 @@ impl Frame {
         }
     }
 
-    /// The address a gratuitous ARP or an unsolicited neighbour advertisement announces.
+    /// The address that a gratuitous ARP or an unsolicited neighbor advertisement announces.
     #[must_use]
     pub fn announces(&self) -> Option<IpAddr> {
         match &self.kind {
@@ -101,7 +101,7 @@ impl Frame {
     }
 }
 
-/// The Internet checksum over several pieces, each but the last of even length: 0 if they verify.
+/// The Internet checksum over several pieces, all but the last of even length; 0 if they contain a correct one.
 #[must_use]
 pub fn checksum(pieces: &[&[u8]]) -> u16 {
     let mut sum: u64 = 0;
@@ -246,7 +246,7 @@ fn vrrp(b: &[u8], from: IpAddr, to: IpAddr, ttl: u8) -> Option<Kind> {
         .get(addresses.len() * size..)
         .unwrap_or_default()
         .to_vec();
-    // The 28 bytes of a signature. Over IPv6 they are summed, over IPv4 they are not.
+    // The 28 bytes of a signature. The checksum covers them over IPv6, but not over IPv4.
     let message = 8 + addresses.len() * size + if version == 2 { 8 } else { 0 };
     let key = (b.len() == message + 28).then(|| b[message + 1]);
     let summed = match (key, from) {

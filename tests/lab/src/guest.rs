@@ -1,12 +1,12 @@
-//! Tests in a guest: a machine under emulation whose kernel can what this one's may not (IPVS).
+//! Tests in an emulated machine (the guest), whose kernel has what the host's may lack: IPVS.
 //!
 //! ```text
-//! here    the test program starts tests/lab/guest/boot with itself and the daemon as files
+//! host    the test program starts tests/lab/guest/boot with itself and the daemon as files
 //!   guest   Debian's kernel; its init runs the test program again, which finds GUEST_TESTS set
-//!             the same runner and the same namespaces as everywhere; lines go to the serial console
-//! here    hands the lines on and counts them; a test without its line has failed
+//!             the same runner, in namespaces; its output goes to the serial console
+//! host    prints the lines and counts results; a test without a result has failed
 //! ```
-//! One boot serves all tests. `tests/lab/guest/prepare` fetches what is booted; without it every test is
+//! One boot serves all tests. `tests/lab/guest/prepare` fetches the kernel; without it every test is
 //! skipped by name.
 
 use std::fs;
@@ -20,15 +20,16 @@ use crate::suite::{self, Counts, Test};
 
 /// Set in the guest.
 const INSIDE: &str = "GUEST_TESTS";
-/// Silence of the guest that is longer than this is its end: more than one test may take.
+/// The guest has failed if it prints nothing for so long, which is more than a test may take.
 const SILENCE: Duration = Duration::from_secs(300);
 
-/// Runs the tests in a guest and ends the program if one fails. `files` are found beside the program there.
+/// Runs the tests in a guest and ends the program with an error if one fails. `files` are copied there, beside the
+/// program.
 pub fn main(tests: &[Test], files: &[String]) {
     run(tests, files, "");
 }
 
-/// The same on a kernel with hardly a module.
+/// Runs the tests on a kernel with hardly any modules.
 pub fn main_thin(tests: &[Test]) {
     run(tests, &[], "thin ipv6.disable=1");
 }
@@ -56,16 +57,16 @@ fn run(tests: &[Test], files: &[String], append: &str) {
     counts.close();
 }
 
-/// Whether this is the guest.
+/// Whether this process runs in the guest.
 #[must_use]
 pub fn inside() -> bool {
     std::env::var_os(INSIDE).is_some()
 }
 
-/// Runs this program in a guest and hands on all it prints; whether it came to a good end there.
+/// Runs this program in a guest and prints its output; returns whether it succeeded.
 ///
 /// # Errors
-/// What is missing for a guest.
+/// Names what a guest needs and is missing.
 pub fn again() -> Result<bool, String> {
     let guest = boot(&[], "")?;
     while let Ok(line) = guest.lines.recv_timeout(SILENCE) {
@@ -77,7 +78,7 @@ pub fn again() -> Result<bool, String> {
     Ok(false)
 }
 
-/// Starts the guest, or says what is missing.
+/// Starts the guest, or returns what is missing.
 fn boot(files: &[String], append: &str) -> Result<Guest, String> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let prepared = here.join("../../target/guest/stamp");
@@ -124,7 +125,7 @@ fn boot(files: &[String], append: &str) -> Result<Guest, String> {
     Ok(Guest { child, lines })
 }
 
-/// A running guest. Dropping it kills it.
+/// A running guest, killed when dropped.
 struct Guest {
     child: Child,
     lines: mpsc::Receiver<String>,
@@ -137,7 +138,7 @@ impl Drop for Guest {
     }
 }
 
-/// Hands on what the guest says, and counts.
+/// Prints the output of the guest and counts results.
 fn follow(guest: Guest, chosen: &[Test]) -> Counts {
     let start = Instant::now();
     let mut missing: Vec<&str> = chosen.iter().map(|t| t.name).collect();
@@ -163,7 +164,7 @@ fn follow(guest: Guest, chosen: &[Test]) -> Counts {
         } else if let Some(name) = name(&line, "test ", " ... FAILED") {
             (name, &mut counts.failed)
         } else {
-            // The guest's own last line would be taken for ours.
+            // The guest's closing line would be mistaken for the host's.
             if !(line.contains(" passed, ") && line.ends_with(" skipped")) {
                 println!("{line}");
             }

@@ -1,7 +1,7 @@
-//! Addresses as the kernel announces them: a netlink listener of the lab's own.
+//! The kernel's address events, from a netlink socket.
 //!
-//! It tells when an address came or went, to the microsecond, and it tells what `ip addr` cannot: that
-//! an address was never touched in between.
+//! They show to the microsecond when an address was added or removed, and, unlike `ip addr`, that
+//! it was not removed for a moment in between.
 
 use std::io::IoSliceMut;
 use std::net::IpAddr;
@@ -23,11 +23,11 @@ use crate::{Ns, now, wait_for};
 /// An address was added or removed.
 #[derive(Clone, Debug)]
 pub struct AddrEvent {
-    /// When we read of it.
+    /// When the event was read.
     pub at: Ns,
-    /// Added (or changed) or removed.
+    /// Added or changed; otherwise removed.
     pub added: bool,
-    /// Which.
+    /// The address.
     pub addr: IpAddr,
 }
 
@@ -59,14 +59,14 @@ impl Watch {
         }
     }
 
-    /// What has happened from `since` on.
+    /// Events from `since` on.
     #[must_use]
     pub fn since(&self, since: Ns) -> Vec<AddrEvent> {
         let all = self.events.lock().expect("no panic while listening");
         all.iter().filter(|e| e.at >= since).cloned().collect()
     }
 
-    /// When `addr` was next added from `since` on.
+    /// Waits until `addr` is added after `since` and returns the time.
     #[must_use]
     pub fn added(&self, addr: IpAddr, since: Ns, limit: Duration) -> Option<Ns> {
         wait_for(limit, || {

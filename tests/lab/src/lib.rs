@@ -1,20 +1,20 @@
-//! A laboratory: routers, a switch and clients in private network namespaces, on a live kernel.
+//! Routers, a switch and clients in private network namespaces, on a live kernel.
 //!
 //! Nothing here touches the machine it runs on. [`private::enter`] moves the program into its own
-//! user, network, mount and process namespaces first; whatever is built afterwards vanishes when the
+//! user, network, mount and process namespaces first; the kernel removes everything in them when the
 //! program ends, even if it is killed. No root is needed.
 //!
-//! What a test, the demo or the bench is made of:
-//! * [`Lab`] – one switch; [`Node`]s with a leg (`eth0`) on it;
+//! The parts of a test, the demo or the bench:
+//! * [`Lab`] – one switch; [`Node`]s with an interface (`eth0`) on it;
 //! * [`Daemon`] – vrrpd or Debian's keepalived, started on a node in the foreground;
-//! * [`Capture`] – a sniffer on every leg with kernel time stamps, decoded by code of its own that
-//!   shares nothing with the daemon's;
-//! * [`forge`] – packets that a well-behaved router would never send;
+//! * [`Capture`] – a packet capture on the switch with kernel time stamps; its decoder
+//!   shares no code with the daemon's;
+//! * [`forge`] – packets that no correct router sends;
 //! * [`kernel`] – addresses as the kernel reports them; [`process`] – memory and CPU of a daemon.
 //!
-//! All times are nanoseconds of the wall clock ([`Ns`]), since that is what the kernel stamps packets
-//! with; only differences are used. Helpers panic with a plain sentence when the world does not obey:
-//! the callers are tests.
+//! All times are nanoseconds of the wall clock ([`Ns`]), because the kernel's time stamps of packets are;
+//! only differences are used. Helpers panic with a one-line message, because
+//! their callers are tests.
 
 pub mod capture;
 pub mod client;
@@ -45,7 +45,7 @@ pub type Ns = i64;
 /// One millisecond.
 pub const MS: Ns = 1_000_000;
 
-/// The wall clock, now.
+/// Current time of the wall clock.
 #[must_use]
 pub fn now() -> Ns {
     let d = SystemTime::now()
@@ -54,12 +54,12 @@ pub fn now() -> Ns {
     Ns::try_from(d.as_nanos()).expect("before the year 2262")
 }
 
-/// Sleeps; a name shorter than the path.
+/// Sleeps for so many milliseconds.
 pub fn sleep_ms(ms: u64) {
     std::thread::sleep(Duration::from_millis(ms));
 }
 
-/// Asks until `cond` gives something or `limit` has passed.
+/// Calls `cond` until it returns a value or `limit` has passed.
 pub fn wait_for<T>(limit: Duration, mut cond: impl FnMut() -> Option<T>) -> Option<T> {
     let end = Instant::now() + limit;
     loop {
@@ -73,7 +73,7 @@ pub fn wait_for<T>(limit: Duration, mut cond: impl FnMut() -> Option<T>) -> Opti
     }
 }
 
-/// Like [`wait_for`], for a plain condition; panics with `what` when the time is over.
+/// Waits for a condition; panics with `what` after `limit`.
 #[track_caller]
 pub fn wait_until(limit: Duration, what: &str, mut cond: impl FnMut() -> bool) {
     if wait_for(limit, || cond().then_some(())).is_none() {
@@ -81,20 +81,20 @@ pub fn wait_until(limit: Duration, what: &str, mut cond: impl FnMut() -> bool) {
     }
 }
 
-/// `down_timer_adverts` × interval + skew, the time after which a backup must take over.
+/// Master_Down_Interval (RFC 9568, section 6.1): the time after which a backup takes over.
 #[must_use]
 pub fn down_interval(version: u8, priority: u8, interval: Ns) -> Ns {
     3 * interval + skew(version, priority, interval)
 }
 
-/// The skew time alone: what a backup waits after the master has resigned.
+/// Skew_Time: the delay of a backup after the master has resigned.
 #[must_use]
 pub fn skew(version: u8, priority: u8, interval: Ns) -> Ns {
     let unit = if version == 2 { 1000 * MS } else { interval };
     (256 - Ns::from(priority)) * unit / 256
 }
 
-/// Panics are how a check fails here: the sentence and the place, no stack.
+/// Prints panics, which report failed assertions, as message and location without a backtrace.
 pub fn plain_panics() {
     std::panic::set_hook(Box::new(|info| {
         let payload = info.payload();

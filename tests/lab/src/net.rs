@@ -5,7 +5,7 @@
 //!                           │     │      │
 //!   namespace r1:         eth0  eth0   eth0
 //! ```
-//! The switch forwards everything at once: no learning delay, no snooping. IPv6 addresses are usable at
+//! The switch has no forwarding delay and no multicast snooping. IPv6 addresses are usable at
 //! once: no duplicate address detection.
 
 use std::fs::{self, File};
@@ -15,16 +15,16 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use nix::mount::{MntFlags, umount2};
 use nix::sched::{CloneFlags, setns};
 
-/// One segment with its nodes. Dropping it removes the namespaces.
+/// A switch with its nodes; dropping it removes their namespaces.
 #[derive(Debug)]
 pub struct Lab {
     sw: Node,
 }
 
-/// A namespace; for all but the switch with one leg `eth0`.
+/// A network namespace; each but the switch's has an interface `eth0` on the switch.
 #[derive(Clone, Debug)]
 pub struct Node {
-    /// What the test calls it, and the name of its port on the switch.
+    /// Its name in the test, and the name of its port on the switch.
     pub name: String,
     /// Name of the namespace, unique in this process.
     ns: String,
@@ -44,7 +44,7 @@ impl Lab {
         Self { sw }
     }
 
-    /// Adds a node with its leg up and `addresses` on it (`10.0.0.1/24`, `fd00::1/64`).
+    /// Adds a node whose `eth0` is up and has these addresses (`10.0.0.1/24`, `fd00::1/64`).
     #[must_use]
     pub fn node(&self, name: &str, addresses: &[&str]) -> Node {
         let node = Node::namespace(name, &self.sw.ns);
@@ -76,7 +76,7 @@ impl Drop for Lab {
         for e in all {
             let name = e.file_name().to_string_lossy().into_owned();
             if name == self.sw.ns || name.starts_with(&prefix) {
-                // What `ip netns del` does.
+                // As `ip netns del` does.
                 let _ = umount2(&e.path(), MntFlags::MNT_DETACH);
                 let _ = fs::remove_file(e.path());
             }
@@ -107,7 +107,7 @@ impl Node {
         node
     }
 
-    // ---- running things ----
+    // ---- commands ----
 
     /// Runs `f` with this thread in the node's network namespace. Sockets opened by `f` and processes
     /// started by it stay there.
@@ -120,7 +120,7 @@ impl Node {
         result
     }
 
-    /// Runs `ip ARGS` in the node; words are separated by blanks.
+    /// Runs `ip ARGS` in the node; words are separated by spaces.
     #[track_caller]
     pub fn ip(&self, args: &str) -> String {
         let mut cmd = Command::new("ip");
@@ -139,7 +139,7 @@ impl Node {
         );
     }
 
-    /// Runs a command in the node to its end; it may fail.
+    /// Runs a command in the node and returns its output; it may fail.
     #[must_use]
     pub fn output(&self, cmd: &mut Command) -> Output {
         self.inside(|| cmd.stdin(Stdio::null()).output())
@@ -167,9 +167,9 @@ impl Node {
         });
     }
 
-    // ---- the leg ----
+    // ---- the interface ----
 
-    /// Makes the leg `eth0`, up, on the switch.
+    /// Creates `eth0`, up, on the switch.
     pub fn add_interface(&self) {
         self.switch_ip(&format!(
             "link add name {} master br0 up type veth peer name eth0 netns {}",
@@ -178,17 +178,17 @@ impl Node {
         self.ip("link set eth0 up");
     }
 
-    /// Deletes the leg: the interface is gone, as when a USB adapter is pulled.
+    /// Deletes `eth0`, as when a USB adapter is unplugged.
     pub fn delete_interface(&self) {
         self.ip("link del eth0");
     }
 
-    /// Takes the cable out on the switch's side: the node loses its carrier.
+    /// Sets the switch's port down, so that `eth0` loses its carrier.
     pub fn carrier_down(&self) {
         self.switch_ip(&format!("link set dev {} down", self.name));
     }
 
-    /// Puts the cable back.
+    /// Sets the switch's port up again.
     pub fn carrier_up(&self) {
         self.switch_ip(&format!("link set dev {} up", self.name));
     }

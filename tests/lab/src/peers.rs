@@ -1,4 +1,4 @@
-//! Programs of others that daemons talk to: servers from Debian's packages, and a mail server that keeps what it gets.
+//! Programs that the daemons communicate with: servers from Debian packages, and a mail server that stores its mails.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -9,7 +9,7 @@ use std::thread;
 
 use crate::net::Node;
 
-/// Where a program is, if it is there.
+/// Path of a program, if it is installed.
 #[must_use]
 pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var("PATH").unwrap_or_default();
@@ -18,12 +18,12 @@ pub fn find(program: &str) -> Option<PathBuf> {
     paths.find(|path| path.exists())
 }
 
-/// A program of somebody else's, killed at the end.
+/// A running program, killed when dropped.
 #[derive(Debug)]
 pub struct Program(Child);
 
 impl Program {
-    /// Starts it on a node; words are separated by blanks.
+    /// Starts a program on a node; words are separated by spaces.
     #[must_use]
     pub fn start(node: &Node, line: &str) -> Self {
         let mut words = line.split_whitespace();
@@ -32,7 +32,7 @@ impl Program {
         Self::of(node, &mut command)
     }
 
-    /// Starts this command on a node.
+    /// Starts a command on a node.
     #[must_use]
     pub fn of(node: &Node, command: &mut Command) -> Self {
         command
@@ -50,16 +50,16 @@ impl Drop for Program {
     }
 }
 
-/// A mail server on a node's loopback that takes everything but mail for `nobody@…`.
+/// A mail server on a node's loopback interface that rejects only mail for `nobody@…`.
 #[derive(Clone, Debug)]
 pub struct MailServer {
-    /// Where it listens.
+    /// The port it listens on.
     pub port: u16,
     taken: Arc<Mutex<Vec<String>>>,
 }
 
 impl MailServer {
-    /// Opens it.
+    /// Starts the server.
     #[must_use]
     pub fn open(node: &Node) -> Self {
         let listener = node.inside(|| TcpListener::bind("127.0.0.1:0").expect("loopback"));
@@ -70,7 +70,7 @@ impl MailServer {
         let all = post.taken.clone();
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                // One after another, so that letters are in the order they came in.
+                // One client after another, so that mails are stored in order of arrival.
                 if let Some(text) = converse(stream) {
                     all.lock().expect("no panic").push(text);
                 }
@@ -79,13 +79,13 @@ impl MailServer {
         post
     }
 
-    /// Letters so far: the whole dialogue of each, from the client's side.
+    /// Mails so far: for each all lines that the client sent.
     #[must_use]
     pub fn mails(&self) -> Vec<String> {
         self.taken.lock().expect("no panic").clone()
     }
 
-    /// How many.
+    /// Number of mails.
     #[must_use]
     pub fn count(&self) -> usize {
         self.taken.lock().expect("no panic").len()

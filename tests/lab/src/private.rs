@@ -1,16 +1,16 @@
-//! A world of one's own: the program starts itself again inside fresh namespaces.
+//! Private namespaces: the program executes itself again in new ones.
 //!
 //! ```text
-//! stage 0  as started           waits, hands on the exit code
+//! stage 0  as started           waits, returns the exit code
 //!   stage 1  unshares user (unless root), mount, network, process namespaces; writes the id maps
-//!     stage 2  first process of the new world: own /proc, empty /run, lo up; the program proper
+//!     stage 2  process 1 of the new namespaces: own /proc, empty /run, lo up; runs the program proper
 //! ```
 //! Every stage asks the kernel to be killed when its parent dies, and stage 2 is process 1 of its
-//! process namespace: when it ends, for whatever reason, the kernel ends all that it has started and
-//! the network namespaces with it.
+//! process namespace: when it ends for any reason, the kernel kills all its descendants and removes
+//! the network namespaces.
 //!
-//! Where a fresh /proc may not be mounted (some containers), stage 0 tries once more without a process
-//! namespace; then daemons are only cleaned up when the program ends in an orderly way.
+//! Where mounting /proc is not permitted (some containers), stage 0 tries again without a process
+//! namespace; then daemons are stopped only if the program ends normally.
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
@@ -24,19 +24,19 @@ use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 use nix::unistd::{getgid, getuid};
 
-/// Exit code of a program that could not have its namespaces.
+/// Exit code of a program whose namespaces were refused.
 pub const SKIP: i32 = 77;
-/// Between stages: /proc could not be mounted.
+/// Exit code of stage 2: /proc could not be mounted.
 const NO_PROC: i32 = 76;
 const STAGE: &str = "VRRPD_LAB_STAGE";
-/// Scratch directory of the lab: configurations, logs, captures. In memory, private.
+/// Directory for configurations, logs and captures: private and in memory.
 pub const DIR: &str = "/run/lab";
 
 /// Namespaces were refused; the reason has been printed.
 #[derive(Debug)]
 pub struct Refused;
 
-/// Returns inside the private world. Call it first in `main`, before any thread exists.
+/// Returns in the new namespaces. To be called first in `main`, before any thread is started.
 ///
 /// # Errors
 /// [`Refused`] in stage 0 if the kernel does not allow it; the explanation is on stderr.
@@ -99,7 +99,7 @@ fn isolate(with_pid: bool) {
     if !as_root {
         let all = flags | CloneFlags::CLONE_NEWUSER;
         unshare(all).unwrap_or_else(|e| refuse("unshare(2), creating the namespaces", &e.into()));
-        // The order is the kernel's demand: groups may only be mapped once setgroups is denied.
+        // The kernel requires this order: groups may be mapped only after setgroups is denied.
         for (file, text) in [
             ("setgroups", "deny".to_string()),
             ("gid_map", format!("0 {gid} 1")),
@@ -150,7 +150,7 @@ fn furnish(with_pid: bool) {
     }
 }
 
-/// Says once what was refused and what would allow it.
+/// Prints what was refused and the setting that would allow it, and exits.
 fn refuse(what: &str, why: &std::io::Error) -> ! {
     eprintln!("private network namespaces are not available: {what}: {why}");
     for (knob, want, advice) in [

@@ -1,8 +1,8 @@
-//! What a daemon costs, from /proc: all of its processes together.
+//! Memory, CPU and descriptors of a daemon, the sum of all its processes.
 
 use std::fs;
 
-/// `root` and everything it started that still lives.
+/// `root` and its descendants that are still running.
 #[must_use]
 pub fn tree(root: u32) -> Vec<u32> {
     let mut parents = Vec::new();
@@ -38,8 +38,8 @@ fn stat(pid: u32) -> Option<(u32, char)> {
     Some((words.next()?.parse().ok()?, state))
 }
 
-/// Kilobytes: proportional (PSS), resident (RSS), and of the latter those that belong to no file. Only these can be
-/// leaked: how much of a file counts depends on what others have of it.
+/// Kilobytes: proportional (PSS), resident (RSS), and the anonymous part of the latter. Only that part shows leaks:
+/// the share of a mapped file depends on other processes.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Memory {
     pub pss: u64,
@@ -48,7 +48,7 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Adds what the text of a file `smaps_rollup` says.
+    /// Adds the numbers of a `smaps_rollup` file.
     pub fn add(&mut self, text: &str) {
         for line in text.lines() {
             let mut words = line.split_whitespace();
@@ -76,7 +76,7 @@ pub fn memory(pids: &[u32]) -> Memory {
     sum
 }
 
-/// Nanoseconds of CPU, user and system, these processes have used. From `schedstat`, which counts
+/// Nanoseconds of CPU, user and system, that these processes have used. From `schedstat`, which counts
 /// nanoseconds where `stat` counts ticks of 10 ms.
 #[must_use]
 pub fn cpu(pids: &[u32]) -> u64 {

@@ -1,7 +1,7 @@
-//! The part of `make bench` that needs IPVS: our daemon and keepalived in turn, in one guest.
+//! The part of `make bench` that needs IPVS: vrrpd and keepalived alternately in one guest.
 //!
-//! The guest's processor is emulated, so its times are several times those of a real one, for both alike:
-//! what counts is the ratio. A server with a whole network of addresses plays all real servers.
+//! The guest's processor is emulated and several times slower than a real one, for both alike:
+//! only the ratio is significant. One node has the addresses of all real servers.
 
 use std::fmt::Write;
 use std::fs;
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use vrrpd_lab::{Daemon, Lab, Node, guest, private, process, sleep_ms, wait_for};
 
-/// Nothing here takes longer.
+/// Limit for every wait.
 const LIMIT: Duration = Duration::from_secs(60);
 
 fn main() {
@@ -49,7 +49,7 @@ fn main() {
     }
 }
 
-/// A director and a machine that has all of 10.2.0.0/16.
+/// A director and a node that has all addresses of 10.2.0.0/16.
 fn world() -> (Lab, Node, Node) {
     let lab = Lab::new();
     let director = lab.node("director", &["10.0.0.1/24", "10.0.0.100/32"]);
@@ -97,7 +97,7 @@ fn until(node: &Node, count: usize) -> Option<u128> {
     Some(begin.elapsed().as_millis())
 }
 
-/// How long it takes to begin, and to end.
+/// Times of start and shutdown.
 fn many(daemon: &Daemon) -> (String, String) {
     let (_lab, director, _server) = world();
     let mut run = daemon.start_text(&director, &conf(10_000, ""), &[]);
@@ -109,7 +109,7 @@ fn many(daemon: &Daemon) -> (String, String) {
     (words(begin), words(end))
 }
 
-/// Accepts what comes and closes it, until told to stop.
+/// Accepts and closes connections until stopped.
 fn accept(node: &Node, stop: &Arc<AtomicBool>) -> JoinHandle<()> {
     let listener = node
         .inside(|| TcpListener::bind("0.0.0.0:80"))
@@ -124,14 +124,14 @@ fn accept(node: &Node, stop: &Arc<AtomicBool>) -> JoinHandle<()> {
     })
 }
 
-/// Hundredths of a second that all processors have worked since the machine started. The kernel charges a packet's way
-/// through both machines of the lab to whoever happens to run, so that this says more than the daemon's own share.
+/// Hundredths of a second that all processors have been busy since boot. The kernel accounts the forwarding of a packet
+/// between nodes to any running process, so this is more significant than the daemon's own CPU time.
 fn busy() -> u64 {
     let stat = fs::read_to_string("/proc/stat").expect("a kernel with /proc");
     let line = stat.lines().next().expect("all processors");
     let numbers = line.split_whitespace().skip(1);
     let numbers = numbers.map(|word| word.parse::<u64>().expect("a number"));
-    // The fourth and fifth tell how long they were idle, those after the eighth are told twice.
+    // The fourth and fifth are idle times; those after the eighth are included in others.
     let worked = numbers.take(8).enumerate();
     let worked = worked.filter(|(nth, _)| !matches!(nth, 3 | 4));
     worked.map(|(_, number)| number).sum()

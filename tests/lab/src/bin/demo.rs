@@ -1,7 +1,7 @@
-//! `make demo`: two routers and a client, one dies, the other takes over – on a live kernel.
+//! `make demo`: two routers and a client on a live kernel; the master is killed, the backup takes over.
 //!
-//! Everything printed as a time was read off the wire by the kernel's own time stamps. What is expected
-//! and does not happen ends the demo with a sentence and exit code 1; 77 means that this machine does
+//! All times printed are the kernel's time stamps of captured packets. If something expected
+//! does not happen, the demo ends with a message and exit code 1; 77 means that this machine does
 //! not allow private namespaces.
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -97,7 +97,7 @@ fn demo(daemon: &Daemon, conf_a: &str, conf_b: &str) {
     println!("\nBoth were asked to end and left nothing behind. All as it should be.");
 }
 
-/// Waits until r1 is master in every respect and r2 in none.
+/// Waits until r1 is master, has the addresses and announces them, and r2 does none of that.
 fn settle(wire: &Capture, r1: &Node, r2: &Node, running: &[&Running], since: Ns) {
     let vip = VIP.to_string();
     let what = "r1 is master: address, adverts, answers to the client";
@@ -113,7 +113,7 @@ fn settle(wire: &Capture, r1: &Node, r2: &Node, running: &[&Running], since: Ns)
     );
 }
 
-/// The time of an answer to the client, if this frame is one and `node` gave it.
+/// The time of the frame, if it is a reply of `node` to the client.
 fn answer_by(f: &Frame, node: &Node) -> Option<Ns> {
     let mine = *f.node == *node.name;
     let answer =
@@ -238,7 +238,7 @@ fn preemption(wire: &Capture, r1: &Node, r2: &Node, run1: &Running, run2: &Runni
     println!("\n   r1 is master again, r2 waits.");
 }
 
-/// Milliseconds with one hundredth.
+/// Milliseconds with two decimals.
 fn ms(t: Ns) -> String {
     let sign = if t < 0 { "-" } else { "" };
     let c = (t.abs() + 5_000) / 10_000;

@@ -1,9 +1,9 @@
-//! `make soak`: two busy routers on a bad day, for ten minutes (`SOAK_SECONDS` for another time).
+//! `make soak`: two routers under continuous disturbance for ten minutes (or `SOAK_SECONDS`).
 //!
 //! Links flap, scripts fail and hang, files change, configurations are reloaded, daemons are frozen, addresses and
-//! routes are deleted behind their backs, and forged packets come all the time. When peace returns everything must be
-//! as it was before: memory, descriptors, children, and every object in the kernel; and at the end nothing
-//! may be left. `SOAK_SEED` repeats a run, as far as time allows.
+//! routes are deleted externally, and forged packets arrive all the time. Afterwards everything must be
+//! as before: memory, descriptors, child processes, and every kernel object; and after shutdown nothing
+//! may be left. `SOAK_SEED` repeats a run, as far as timing allows.
 
 use std::fs;
 use std::panic::catch_unwind;
@@ -15,7 +15,7 @@ use vrrpd_lab::forge::{Injector, Stream, Target, all_kinds, noise};
 use vrrpd_lab::private::{self, DIR};
 use vrrpd_lab::{Daemon, Lab, Node, Running, process, sleep_ms, wait_until};
 
-/// Memory may grow by this much in the second half, KB per daemon. A C library's allocator scatters what it keeps by about
+/// Permitted growth of memory in the second half, KB per daemon. The allocator of a C library varies by about
 /// a hundred; a leak of 80 bytes per event is more than this in ten minutes.
 const GROWTH: u64 = 256;
 const PEACE: Duration = Duration::from_secs(30);
@@ -49,7 +49,7 @@ fn soak(daemon: &Daemon) {
     let attacker = lab.node("attacker", &["10.0.0.66/24"]);
     calm(&routers, true);
     let mut dice = Dice(seed | 1);
-    // The first half warms up: memory fills in the first minutes and then stays as it is.
+    // The first half is a warm-up: memory grows in the first minutes and is then constant.
     let mut events = war(&mut routers, &attacker, &mut dice, seconds / 2);
     let before = peace(&routers);
     events += war(&mut routers, &attacker, &mut dice, seconds / 2);
@@ -75,7 +75,7 @@ fn soak(daemon: &Daemon) {
 struct Router {
     node: Node,
     run: Running,
-    /// What the kernel held before the daemon came.
+    /// The kernel's objects before the daemon was started.
     bare: String,
     strong: bool,
     names: Vec<String>,
@@ -99,7 +99,7 @@ impl Router {
         node.ip("link set dum0 up");
         node.ip("link set dum1 up");
         node.ip(&format!("addr add 10.9.0.{host}/24 dev dum0"));
-        // Quiet before anything is looked at: the kernel itself adds and removes in the beginning.
+        // Wait first: the kernel itself adds and removes objects after the setup.
         sleep_ms(300);
         scripts(name);
         let bare = kernel(&node);
@@ -142,7 +142,7 @@ impl Router {
     }
 }
 
-/// Scripts that fail when told to; one hangs now and then, one talks without end.
+/// Scripts that fail on request; one hangs at times, one writes without end.
 fn scripts(name: &str) {
     let write = |file: &str, text: String| {
         let path = format!("{DIR}/{name}-{file}");
@@ -254,7 +254,7 @@ vrrp_sync_group both {{
     text
 }
 
-/// Everything in the kernel that a daemon like this one may touch.
+/// All kernel objects that such a daemon may change.
 fn kernel(node: &Node) -> String {
     let mut text = String::new();
     for what in [
@@ -267,7 +267,7 @@ fn kernel(node: &Node) -> String {
         "-o maddr",
     ] {
         let out = node.ip(what);
-        // Numbers that count up by themselves, and the order of what was set anew.
+        // Without counters, and sorted: reinstalled objects are in a different order.
         let mut lines: Vec<String> = out.lines().map(stable).collect();
         lines.sort();
         text += &format!("== {what}\n{}\n", lines.join("\n"));
@@ -306,7 +306,7 @@ fn zombies(parent: u32) -> usize {
         .count()
 }
 
-// ---- war and peace ----
+// ---- disturbances and recovery ----
 
 struct Dice(u64);
 
@@ -319,7 +319,7 @@ impl Dice {
     }
 }
 
-/// Chaos for so long; tells how many things happened.
+/// Disturbs the routers for so long; returns the number of events.
 fn war(routers: &mut [Router; 2], attacker: &Node, dice: &mut Dice, seconds: u64) -> u64 {
     let target = Target {
         from: "10.0.0.66".parse().expect("an address"),
@@ -333,7 +333,7 @@ fn war(routers: &mut [Router; 2], attacker: &Node, dice: &mut Dice, seconds: u64
     let kinds = all_kinds(&target);
     let mut frames: Vec<Vec<u8>> = kinds.iter().map(|(_, packet)| packet.frame(mac)).collect();
     frames.extend(noise(&target, mac, dice.0, 300));
-    // Some are right: a stronger router that comes and goes.
+    // Some are valid: a router with a higher priority that comes and goes.
     frames.push(target.good().frame(mac));
     let _stream = Stream::start(attacker, frames, 500);
     let end = Instant::now() + Duration::from_secs(seconds);
@@ -353,7 +353,7 @@ fn disturb(router: &Router, dice: &mut Dice) {
     let Router { node, run, .. } = router;
     let name = &node.name;
     let ip = |args: &str| {
-        // What is to be deleted need not be there just now.
+        // The object to be deleted may be missing at the moment.
         let mut command = Command::new("ip");
         let _ = node.output(command.args(args.split_whitespace()));
     };
@@ -384,7 +384,7 @@ fn disturb(router: &Router, dice: &mut Dice) {
     }
 }
 
-/// Repairs everything and waits until all is as it should be.
+/// Restores everything and waits until the routers have converged.
 fn peace(routers: &[Router; 2]) -> Vec<State> {
     for router in routers {
         router.node.carrier_up();
@@ -394,7 +394,7 @@ fn peace(routers: &[Router; 2]) -> Vec<State> {
         router.run.reload(&text);
     }
     calm(routers, false);
-    // Longer than the slowest retry and the second block of gratuitous ARP, and until no script is on its way.
+    // Longer than the slowest retry and the second burst of gratuitous ARP, and until no script runs.
     sleep_ms(6000);
     calm(routers, false);
     let quiet = |router: &Router| {
@@ -414,7 +414,7 @@ fn peace(routers: &[Router; 2]) -> Vec<State> {
     routers.iter().map(quiet).collect()
 }
 
-/// Waits until the stronger router has all and the weaker one nothing.
+/// Waits until the router with the higher priority has everything and the other nothing.
 fn calm(routers: &[Router; 2], first: bool) {
     let when = if first {
         "at the start"

@@ -1,7 +1,7 @@
-//! The cable between an emulated network card and the switch of the lab.
+//! The connection between an emulated network card and the switch of the lab.
 //!
-//! The card speaks by a pair of Unix sockets, one datagram a frame. The other end is a packet socket on the leg of a node
-//! that has no address and no life of its own. No tap device: /dev/net/tun is not for everybody.
+//! The card uses a pair of Unix sockets, one datagram per frame. The other end is a packet socket on `eth0` of a node
+//! without addresses. A tap device would need access to /dev/net/tun.
 
 use std::net::Ipv4Addr;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -20,24 +20,24 @@ use vrrpd_lab::Node;
 use vrrpd_lab::forge::Injector;
 use vrrpd_lab::frame::{checksum, pseudo};
 
-/// How often a thread that has nothing to do looks whether it is over.
+/// Interval at which idle threads check whether to stop.
 const TURN_MS: i64 = 100;
 
-/// A cable that is plugged in. Dropping it pulls it.
+/// A connected cable, disconnected when dropped.
 pub(crate) struct Cable {
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Cable {
-    /// Connects the leg of `node` with the card whose sockets are `PATH.card` and, here, `PATH.wire`.
+    /// Connects `eth0` of `node` with the card; the sockets are `PATH.card` and `PATH.wire`.
     pub(crate) fn plug(node: &Node, path: &str) -> Self {
         node.sysctl("net.ipv6.conf.eth0.disable_ipv6", "1");
         node.ip("link set eth0 promisc on");
         let wire = UnixDatagram::bind(format!("{path}.wire")).expect("a socket");
         let turn = Duration::from_millis(TURN_MS.unsigned_abs());
         wire.set_read_timeout(Some(turn)).expect("a socket");
-        // A card that does not fetch its frames loses some, as a real one would.
+        // A card that does not fetch its frames in time loses some, as a real one does.
         wire.set_write_timeout(Some(turn)).expect("a socket");
         let to_card = wire.try_clone().expect("a descriptor");
         let card = format!("{path}.card");
@@ -78,7 +78,7 @@ impl Drop for Cable {
     }
 }
 
-/// A socket that hears all frames of the namespace.
+/// A socket that receives all frames of the namespace.
 fn listen() -> OwnedFd {
     let (family, all) = (AddressFamily::Packet, SockProtocol::EthAll);
     let fd = socket(family, SockType::Raw, SockFlag::SOCK_CLOEXEC, all).expect("a packet socket");
@@ -87,13 +87,13 @@ fn listen() -> OwnedFd {
     fd
 }
 
-/// The length of the next frame from the switch. What the card has sent is heard too, and is none.
+/// The length of the next frame from the switch; frames sent by the card are skipped.
 fn next(fd: &OwnedFd, frame: &mut [u8]) -> Option<usize> {
     let (n, from) = recvfrom::<LinkAddr>(fd.as_raw_fd(), frame).ok()?;
     (from?.pkttype() != libc::PACKET_OUTGOING).then_some(n)
 }
 
-/// What a network card does for this machine's own nodes: they leave the checksum of TCP half made.
+/// Completes TCP checksums, as the network card would: nodes of this machine leave them to offloading.
 fn complete(frame: &mut [u8]) {
     if frame.get(12..15) != Some(&[8, 0, 0x45]) || frame.get(23) != Some(&6) {
         return;

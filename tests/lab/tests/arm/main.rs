@@ -1,12 +1,12 @@
-//! Two small routers with ARM processors, a BusyBox each and nothing else, emulated; `make test-arm` runs them.
+//! Two emulated ARM routers with nothing but BusyBox and vrrpd (`make test-arm`).
 //!
 //! ```text
 //!   switch of the lab:   a ── b ── client ── rs1 ── rs2
 //!                        │    │
 //!   cable.rs             emulated network cards: Debian's ARM kernel, BusyBox init, vrrpd, /etc/vrrpd.conf
 //! ```
-//! `VRRPD_BIN` and `VRRPD_SMALL` name both flavors, built for ARMv7. Client and servers are nodes of the lab, and the
-//! wire is watched by its sniffer. Who waits here waits long: an emulated machine on a busy one is slow.
+//! `VRRPD_BIN` and `VRRPD_SMALL` name both flavors, built for ARMv7. Client and servers are nodes of the lab; its
+//! capture sees all packets. Limits are long: an emulated machine on a busy host is slow.
 
 mod cable;
 mod network;
@@ -24,16 +24,16 @@ const TESTS: &[Test] = &[
     Test::new("init_respawns_a_killed_daemon", respawn),
     Test::new("power_failure_moves_vips_and_virtual_servers", power),
 ];
-/// Anything on an emulated machine.
+/// Limit for anything on an emulated machine.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(90);
-/// Kilobytes that one instance may take, of itself and of the file that is loaded.
+/// Budget for the PSS of one instance, in kilobytes.
 const PSS_MAX: u64 = 819;
 
 fn main() {
     suite::main_if(TESTS, router::ready);
 }
 
-/// The flavor without virtual servers: one master, who has the address and answers for it.
+/// The small flavor: one master, which has the address and answers for it.
 fn election(_: &Ctx) -> Outcome {
     let Some(small) = std::env::var_os("VRRPD_SMALL") else {
         return Outcome::Skipped("VRRPD_SMALL is not set; `make test-arm` sets it".into());
@@ -47,8 +47,8 @@ fn election(_: &Ctx) -> Outcome {
     Outcome::Passed
 }
 
-/// In the end there is one master, and it is the one it should be. The other one takes over meanwhile if, and only if,
-/// it has heard nothing for its down interval.
+/// Afterwards a is the only master. Meanwhile b takes over if and only if
+/// it has received no advert for its down interval.
 fn respawn(ctx: &Ctx) -> Outcome {
     let mut net = Network::start(ctx.daemon.path().as_ref(), "");
     net.a_is_master_alone(0);
@@ -69,7 +69,7 @@ fn respawn(ctx: &Ctx) -> Outcome {
         "    b sent {meanwhile} adverts meanwhile, a was silent for {} ms",
         silence / MS
     );
-    // With a little time for b to hear it.
+    // With an allowance for the reception by b.
     if silence + 100 * MS < down_interval(2, 100, 1000 * MS) {
         assert_eq!(meanwhile, 0, "a was back in time");
     }
@@ -78,7 +78,7 @@ fn respawn(ctx: &Ctx) -> Outcome {
     Outcome::Passed
 }
 
-/// The machine that is master vanishes.
+/// The master is powered off.
 fn power(ctx: &Ctx) -> Outcome {
     let mut net = Network::start(ctx.daemon.path().as_ref(), &network::web());
     net.a_is_master_alone(0);
@@ -93,7 +93,7 @@ fn power(ctx: &Ctx) -> Outcome {
         "    b is master {} ms after the last word of a",
         (taken - last) / MS
     );
-    // Three adverts of a second each, and the skew of priority 100.
+    // Three intervals of 1 s and the skew time of priority 100.
     assert!(taken - last > 3500 * MS, "not before its time");
     assert!(last < off && advert.checksum_ok && advert.addresses.contains(&VIP.into()));
     wait_until(TIMEOUT, "b announces the address", || {

@@ -1,4 +1,4 @@
-//! Both routers, and who lives around them: a client, and two servers whose gateway is the second virtual address.
+//! Both routers, a client, and two servers whose gateway is the second virtual address.
 //!
 //! ```text
 //!   a, b      10.0.0.1, .2    10.1.0.1, .2     virtual: 10.0.0.100, 10.1.0.100
@@ -18,13 +18,13 @@ use vrrpd_lab::{Capture, Kind, Lab, Node, Ns, now, wait_until};
 use crate::TIMEOUT;
 use crate::router::Router;
 
-/// The address that clients know.
+/// The virtual address.
 pub(crate) const VIP: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 100);
 const SERVERS: [(&str, &str); 2] = [("rs1", "10.1.0.11"), ("rs2", "10.1.0.12")];
 
-// In the order in which they go.
+// Fields are in the order in which they must be dropped.
 pub(crate) struct Network {
-    /// The one that is to be master.
+    /// The router with the higher priority.
     pub(crate) a: Router,
     pub(crate) b: Router,
     pub(crate) client: Node,
@@ -43,7 +43,7 @@ pub(crate) fn web() -> String {
     )
 }
 
-/// The whole file of a router, its own addresses included.
+/// The configuration of a router, its own addresses included.
 fn conf(host: u8, priority: u8, services: &str) -> String {
     format!(
         "static_ipaddress {{
@@ -111,7 +111,7 @@ impl Network {
         wait_until(TIMEOUT, "b does not have it", || !self.b.has(VIP));
     }
 
-    /// The longest time between two adverts of a, the last one before `since` included.
+    /// The longest time between two adverts of a, starting with the last one before `since`.
     pub(crate) fn longest_silence_of_a(&self, since: Ns) -> Ns {
         let adverts = self.capture.adverts(&self.a.node, 0, 0);
         let before = adverts.iter().rposition(|(at, _)| *at < since);
@@ -132,7 +132,7 @@ impl Network {
         assert_eq!(who.as_deref(), Some(router), "who answers");
     }
 
-    /// Waits until requests to the virtual address are answered by one server and the other.
+    /// Waits until both servers have answered requests to the virtual address.
     pub(crate) fn both_servers_answer(&self) {
         let mut who = BTreeSet::new();
         wait_until(TIMEOUT, "both servers answer", || {
@@ -142,7 +142,7 @@ impl Network {
     }
 }
 
-/// A web server that tells its name, until the program ends.
+/// Starts a web server that answers with its name, until the program ends.
 fn serve(node: &Node) {
     let listener = node.inside(|| TcpListener::bind("0.0.0.0:80"));
     let listener = listener.expect("a port");
@@ -151,7 +151,7 @@ fn serve(node: &Node) {
         for mut stream in listener.incoming().flatten() {
             let page = page.clone();
             thread::spawn(move || {
-                // A check connects and says nothing.
+                // A TCP check connects and sends nothing.
                 if stream.read(&mut [0; 512]).is_ok_and(|n| n > 0) {
                     let _ = stream.write_all(page.as_bytes());
                 }

@@ -1,4 +1,4 @@
-//! An emulated router: its power switch, its cable and its serial port.
+//! An emulated router: power switch, network cable and serial console.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -19,19 +19,19 @@ use crate::cable::Cable;
 const GUEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/guest/arm/boot");
 const PREPARED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/arm/stamp");
 
-/// A machine that runs, or has run.
+/// An emulated machine, running or powered off.
 pub(crate) struct Router {
-    /// Its place at the switch.
+    /// Its node on the switch.
     pub(crate) node: Node,
     machine: Child,
     keys: ChildStdin,
     screen: Receiver<String>,
-    /// All that was on the screen.
+    /// Output of the serial console so far.
     said: Vec<String>,
     _cable: Cable,
 }
 
-/// Whether there is all it takes to start one.
+/// Checks whether everything needed to start a router is installed.
 pub(crate) fn ready(daemon: &Daemon) -> Result<Outcome, String> {
     if !Path::new(PREPARED).exists() {
         return Ok(Outcome::Skipped(
@@ -48,7 +48,7 @@ pub(crate) fn ready(daemon: &Daemon) -> Result<Outcome, String> {
 }
 
 impl Router {
-    /// Switches it on.
+    /// Powers it on.
     pub(crate) fn boot(lab: &Lab, name: &str, mac: &str, daemon: &Path, conf: &str) -> Self {
         let node = lab.node(name, &[]);
         let path = format!("{DIR}/{}", node.id());
@@ -85,13 +85,13 @@ impl Router {
         }
     }
 
-    /// Waits until it can be worked with.
+    /// Waits until it has booted.
     #[track_caller]
     pub(crate) fn awake(&mut self) {
         self.until("READY");
     }
 
-    /// Runs a command on it and gives what it prints.
+    /// Runs a command on it and returns its output.
     #[track_caller]
     pub(crate) fn run(&mut self, command: &str) -> String {
         writeln!(self.keys, "{command}").expect("a serial port");
@@ -100,7 +100,7 @@ impl Router {
         lines.map(|l| format!("{l}\n")).collect()
     }
 
-    /// What comes on the screen before this line.
+    /// Waits for this line on the console and returns the lines before it.
     #[track_caller]
     fn until(&mut self, last: &str) -> Vec<String> {
         let begin = self.said.len();
@@ -129,7 +129,7 @@ impl Router {
         addresses.contains(&format!(" {address}/"))
     }
 
-    /// Prints and gives what the daemon needs of its memory.
+    /// Prints and returns the memory that the daemon uses.
     pub(crate) fn print_memory(&mut self, what: &str) -> Memory {
         let mut memory = Memory::default();
         memory.add(&self.run("cat /proc/$(pidof vrrpd)/smaps_rollup"));
@@ -145,7 +145,7 @@ impl Router {
         memory
     }
 
-    /// Pulls the plug; gives the time just before.
+    /// Powers it off; returns the time just before.
     pub(crate) fn power_off(&mut self) -> Ns {
         let at = now();
         let _ = self.machine.kill();

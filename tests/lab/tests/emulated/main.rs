@@ -1,13 +1,13 @@
-//! Routers of other machines, under the user-mode emulator, against one of this machine.
+//! Binaries for other machines under the user-mode emulator, with a native router as peer.
 //!
-//! `VRRPD_DIST` is the directory with the binaries (`make test-emulated`); without it there is nothing to do. What is
-//! seen here beyond the tests of this machine's own binary: adverts, signatures, netlink, packet sockets and clocks of
+//! `VRRPD_DIST` is the directory with the binaries (`make test-emulated`); without it no test runs. They
+//! test adverts, authentication, netlink, packet sockets and clocks of
 //! 32-bit programs.
 //!
-//! Big-endian MIPS is left out: the emulator (QEMU 7.2) turns the numbers of netlink messages round, but not those of an
-//! empty attribute at the end, with which kernels of today describe their links. A link that ends in an attribute of
-//! 1,024 bytes is none for the daemon. Nor does the emulator know netfilter and generic netlink. For 64-bit machines it takes
-//! `ip_mreqn` to be four bytes longer than it is, so that they cannot join the group of IPv4 adverts: they speak IPv6 only.
+//! Big-endian MIPS is left out: the emulator (QEMU 7.2) swaps the bytes of numbers in netlink messages, but not in an
+//! empty attribute at the end, which current kernels send for links. The daemon rejects a link message that ends in an
+//! attribute of 1,024 bytes. Nor does the emulator support netfilter and generic netlink. For 64-bit machines it assumes
+//! a longer `ip_mreqn`, so that they cannot join the multicast group of IPv4 adverts: they are tested with IPv6 only.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -37,13 +37,13 @@ fn main() {
     suite::main(tests);
 }
 
-/// A binary for another machine and the program that runs it.
+/// A binary for another machine, and its emulator.
 struct Emulated {
     emulator: &'static str,
     binary: PathBuf,
 }
 
-/// First parts of the names of targets, and their emulators.
+/// Prefixes of target names, and their emulators.
 const EMULATORS: &[(&str, &str)] = &[
     ("aarch64-", "qemu-aarch64-static"),
     ("arm", "qemu-arm-static"),
@@ -105,14 +105,15 @@ fn signed(ctx: &Ctx) -> Outcome {
     })
 }
 
-/// Those that can join a group of IPv4.
+/// Those that can join an IPv4 multicast group.
 fn all_of_32_bits() -> Vec<Emulated> {
     let mut all = Emulated::all();
     all.retain(|emulated| !emulated.emulator.contains("64"));
     all
 }
 
-/// For each binary: it takes over from ours when that is killed, gives way when it returns, and ours takes over from it.
+/// For each binary: it takes over when the native master is killed, becomes backup when that returns; then the other way
+/// round.
 fn with_all(ctx: &Ctx, emulated: &[Emulated], vip: &str, instance: fn(u8) -> Inst) -> Outcome {
     if emulated.is_empty() {
         return Outcome::Skipped("there is no binary for such a machine in VRRPD_DIST".into());
@@ -139,7 +140,7 @@ fn with_all(ctx: &Ctx, emulated: &[Emulated], vip: &str, instance: fn(u8) -> Ins
             !b.has(vip)
         });
         drop((ours, theirs));
-        // And with the roles changed.
+        // With exchanged priorities.
         let mut theirs = emulated.start(&b, &conf(200));
         wait_until(SOON, "the emulated one is master", || b.has(vip));
         let ours = ctx.daemon.start(&a, &conf(100));
@@ -154,7 +155,7 @@ fn with_all(ctx: &Ctx, emulated: &[Emulated], vip: &str, instance: fn(u8) -> Ins
     Outcome::Passed
 }
 
-/// The node has the address, advertises and announces it, after `since`.
+/// Waits until the node has the address and advertises and announces it, after `since`.
 #[track_caller]
 fn took_over(cap: &Capture, node: &Node, vip: &str, since: i64) {
     cap.advert_of(node, since, SOON);
@@ -165,8 +166,8 @@ fn took_over(cap: &Capture, node: &Node, vip: &str, since: i64) {
     });
 }
 
-/// Twenty years ahead, in seconds that 32 bits cannot count. The clock of the emulator is changed, not that of the
-/// machine; intervals are measured by the other clock, which stays.
+/// Twenty years ahead, beyond 32-bit seconds. Only the emulator's wall clock is changed; intervals are measured
+/// with the monotonic clock.
 fn late(ctx: &Ctx) -> Outcome {
     const CLOCK: &[&str] = &[
         "env",

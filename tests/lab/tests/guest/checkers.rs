@@ -1,12 +1,12 @@
-//! Every kind of check side by side, each of a service of its own that has `rs1` and `rs2`.
+//! All checkers side by side, each with a service of its own that has `rs1` and `rs2`.
 //!
 //! ```text
 //!   10.0.0.100:9001   HTTP_GET, status ─→ rs1: busybox httpd, openssl s_server, msmtpd, dnsmasq,
 //!   10.0.0.100:9002   HTTP_GET, digest         a UDP socket; the director: a file, a script
 //!   …                                  ─→ rs2: is not checked
 //! ```
-//! All that is asked of `rs1` falls ill at the same time, and recovers. What clients get is on port 80 of both all the
-//! time: nobody but the table keeps them from a server that is ill.
+//! All checks of `rs1` fail at the same time, and recover. Clients are served on port 80 of both all the
+//! time: only the IPVS table keeps them from a failed server.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -31,11 +31,11 @@ pub(crate) const TESTS: &[Test] = &[Test::new(
     every_kind,
 )];
 
-/// Programs that are asked.
+/// Programs that are checked.
 pub(crate) const PROGRAMS: [&str; 3] = ["openssl", "msmtpd", "dnsmasq"];
 
-/// What is checked, and the block that does it; of `MISC_CHECK` the last, whose service has shares. `DIR` stands for the
-/// folder of files.
+/// Checkers and their blocks; the last is a `MISC_CHECK` whose service has weights. `DIR` stands for the
+/// directory of files.
 const KINDS: [(&str, &str); 9] = [
     (
         "status",
@@ -70,10 +70,10 @@ const KINDS: [(&str, &str); 9] = [
 ];
 
 const FIRST_PORT: u16 = 9001;
-/// The script's service, whose first server gets three of four connections when it is well.
+/// The script's service, whose first server gets three of four connections while it is up.
 const SCRIPT_PORT: u16 = 9009;
 
-/// Where each service is.
+/// The port of each service.
 fn ports() -> impl Iterator<Item = u16> {
     FIRST_PORT..=SCRIPT_PORT
 }
@@ -87,7 +87,7 @@ pub(crate) fn conf(service: &str, server: &str) -> String {
         let timing = match what {
             "file" => "",
             "script" => "retry 0",
-            // Whatever is too slow on a busy machine is asked again; pings are not answered when ill.
+            // Slow answers on a busy machine are retried; pings are not answered while failed.
             "ping" => "connect_timeout 1\n retry 1\n delay_before_retry 0.3",
             _ => "connect_timeout 4\n retry 1\n delay_before_retry 0.3",
         };
@@ -103,7 +103,7 @@ pub(crate) fn conf(service: &str, server: &str) -> String {
     text
 }
 
-/// What `rs1` is asked for.
+/// The checked programs of `rs1`.
 pub(crate) struct Clinic {
     node: Node,
     web: Option<Program>,
@@ -112,7 +112,7 @@ pub(crate) struct Clinic {
 }
 
 impl Clinic {
-    /// Everything is ill. `Err`: what is missing.
+    /// Sets up all programs in failed state. `Err`: what is missing.
     pub(crate) fn new(network: &Network) -> Result<Self, String> {
         if let Some(missing) = PROGRAMS.iter().find(|name| find(name).is_none()) {
             return Err(format!("there is no {missing}"));
@@ -170,7 +170,7 @@ impl Clinic {
         .map(|line| Program::start(&self.node, line))
         .collect();
         self.echo = Some(echo(&self.node));
-        // Programs take their time to begin; dnsmasq listens for TCP, too.
+        // Wait until the programs have started; dnsmasq listens for TCP, too.
         for port in [443, 2525, 53] {
             let at = SocketAddr::from(([10, 0, 0, 11], port));
             let connect = || self.node.inside(|| TcpStream::connect(at)).ok();
@@ -178,7 +178,7 @@ impl Clinic {
         }
     }
 
-    /// A file's content, at once as a whole.
+    /// Replaces a file atomically.
     fn write(&self, name: &str, text: &str) {
         fs::write(format!("{DIR}/{name}"), text).expect("a file");
     }
@@ -192,7 +192,7 @@ impl Drop for Clinic {
     }
 }
 
-/// A key and a certificate for it.
+/// Creates a key and a certificate for it.
 fn certify(node: &Node) {
     let conf = format!("{DIR}/kinds.cnf");
     fs::write(&conf, "[req]\ndistinguished_name = d\n[d]\n").expect("a file");
@@ -205,7 +205,7 @@ fn certify(node: &Node) {
     assert!(made.status.success(), "openssl: {said}");
 }
 
-/// Answers datagrams to port 83 until told to stop.
+/// Answers datagrams to port 83 until stopped.
 fn echo(node: &Node) -> Arc<AtomicBool> {
     let socket = node.inside(|| wait_for(SOON, || UdpSocket::bind("0.0.0.0:83").ok()));
     let socket = socket.expect("a port");
@@ -242,7 +242,7 @@ pub(crate) fn services(network: &Network) -> BTreeMap<u16, Vec<String>> {
     all
 }
 
-/// What the services have when `rs1` is well, or not.
+/// The destinations of all services while `rs1` is up, or failed.
 fn expected(well: bool) -> BTreeMap<u16, Vec<String>> {
     let of = |port| {
         let weight = if port == SCRIPT_PORT { 3 } else { 1 };
@@ -252,7 +252,7 @@ fn expected(well: bool) -> BTreeMap<u16, Vec<String>> {
     ports().map(|port| (port, of(port))).collect()
 }
 
-/// Waits until every service has what it should.
+/// Waits until every service has these destinations.
 #[track_caller]
 pub(crate) fn until(network: &Network, well: bool) {
     let want = expected(well);
@@ -272,7 +272,7 @@ pub(crate) fn until(network: &Network, well: bool) {
     );
 }
 
-/// Asks every service once for each share.
+/// Sends each service as many requests as its weights add up to.
 fn ask_all(network: &Network, well: bool) {
     for (port, (what, _)) in ports().zip(KINDS) {
         let shares = if port == SCRIPT_PORT { 4 } else { 2 };
@@ -292,7 +292,7 @@ fn every_kind(ctx: &Ctx) -> Outcome {
         Err(why) => return Outcome::Skipped(why),
     };
     let _run = network.run(ctx, &conf("", ""));
-    // The first result counts at once.
+    // The first result takes effect immediately.
     until(&network, false);
     ask_all(&network, false);
     clinic.recover();

@@ -1,4 +1,4 @@
-//! Servers that die, hang, answer nonsense and come back.
+//! Servers that die, hang, answer incorrectly, and return.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -115,7 +115,7 @@ fn hangs(ctx: &Ctx, how: Mode) -> Outcome {
     Outcome::Passed
 }
 
-/// A script that ends with the number in the file `NAME.code`.
+/// A script that exits with the number in the file `NAME.code`.
 fn script(name: &str) -> String {
     let path = format!("{DIR}/{name}");
     fs::write(&path, format!("#!/bin/sh\nexit $(cat {path}.code)\n")).expect("a file");
@@ -123,7 +123,7 @@ fn script(name: &str) -> String {
     path
 }
 
-/// A script that notes what it is told.
+/// A script that records its arguments.
 pub(crate) struct Notified {
     pub(crate) path: String,
     notes: String,
@@ -138,7 +138,7 @@ impl Notified {
         Self { path, notes }
     }
 
-    /// In the order it was told.
+    /// Arguments of its calls, in order.
     pub(crate) fn lines(&self) -> Vec<String> {
         let text = fs::read_to_string(&self.notes).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
@@ -152,7 +152,7 @@ impl Notified {
     }
 }
 
-/// What the script says from now on.
+/// Sets the exit code of the script.
 fn says(path: &str, code: u8) {
     fs::write(format!("{path}.code"), code.to_string()).expect("a file");
 }

@@ -1,6 +1,6 @@
-//! Every file of tests/lab/lvs leads keepalived and us to the same table.
+//! keepalived and vrrpd set up the same table for each file of tests/lab/lvs.
 //!
-//! Compared is what ipvsadm prints: services, destinations, timeouts, synchronization.
+//! The output of ipvsadm is compared: services, destinations, timeouts, sync daemons.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -47,7 +47,7 @@ fn compare(ctx: &Ctx, node: &Node, file: &Path) -> Result<(), String> {
         return Err("keepalived makes no table of it".into());
     }
     let got = run(&ctx.daemon, node, &text, |node| {
-        // The table's part first: it takes one process to ask for.
+        // The table first: reading it takes only one process.
         wait_for(SOON, || want.starts_with(&table(node)).then_some(()));
         wait_for(SOON, || (all(node) == want).then_some(()));
         all(node)
@@ -67,7 +67,7 @@ fn compare(ctx: &Ctx, node: &Node, file: &Path) -> Result<(), String> {
     ))
 }
 
-/// The table a daemon makes of a file, by a way to wait for it; it has to be gone afterwards.
+/// The table that a daemon sets up for a file; it must be empty after shutdown.
 fn run(
     daemon: &Daemon,
     node: &Node,
@@ -89,7 +89,7 @@ fn run(
     Ok(found)
 }
 
-/// What there is once it has not changed for a while.
+/// The table, once it has not changed for a while.
 fn settled(node: &Node) -> String {
     let mut last = String::new();
     for _ in 0..20 {

@@ -1,4 +1,4 @@
-//! Two directors with one virtual address: it moves, and connections move with it.
+//! Two directors with one virtual address: connections survive a failover.
 
 use std::process::Command;
 
@@ -25,7 +25,7 @@ fn sync_daemon(node: &Node) -> String {
 }
 
 fn dies(ctx: &Ctx) -> Outcome {
-    // A network of its own, for the address has to leave the first director.
+    // Not the shared network: the address has to be removed from the first director.
     let network = Network::new(2);
     network
         .director
@@ -51,7 +51,7 @@ fn dies(ctx: &Ctx) -> Outcome {
     for _ in 0..5 {
         ping(&mut stream);
     }
-    // The kernel sends what it has once in a while.
+    // The kernel synchronizes connections periodically.
     wait_until(SOON, "the second director knows the connection", || {
         let out = second.output(Command::new("ipvsadm").arg("-Lnc"));
         String::from_utf8_lossy(&out.stdout).contains("ESTABLISHED")

@@ -1,4 +1,4 @@
-//! Virtual servers on a kernel that has IPVS: real connections, real health checks, the kernel's own table.
+//! Virtual servers on a kernel with IPVS: connections, health checks, and the kernel's table.
 
 mod checkers;
 mod checks;

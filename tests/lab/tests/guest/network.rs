@@ -5,8 +5,8 @@
 //!   director  10.0.0.1   10.1.0.1    fd00::1   fd01::1     and the virtual addresses 10.0.0.100, fd00::100
 //!   rs1 …     10.0.0.11 …            fd00::11 …            default route by the director
 //! ```
-//! From its addresses NEAR the client is answered by servers directly (DR, TUN); from FAR only through the
-//! director, as NAT needs it.
+//! Servers answer the client's addresses NEAR directly (DR, TUN), its addresses FAR only through the
+//! director, as NAT requires.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -22,22 +22,22 @@ use vrrpd_lab::{Lab, Node, Running, wait_until};
 use crate::Ctx;
 use crate::server::{Mode, Server};
 
-/// The virtual addresses, on the director from the beginning.
+/// The virtual addresses, static on the director.
 pub(crate) const VIP: &str = "10.0.0.100";
 pub(crate) const VIP6: &str = "fd00::100";
-/// Where the client asks from.
+/// Source addresses of the client.
 pub(crate) const NEAR: &str = "10.0.0.50";
 pub(crate) const FAR: &str = "10.1.0.50";
 pub(crate) const FAR6: &str = "fd01::50";
-/// Long enough for anything that should happen at once, on an emulated machine.
+/// Limit for anything that should happen immediately, on an emulated machine.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
-/// An answer that takes longer is none.
+/// Timeout of a request.
 const TIMEOUT: Duration = Duration::from_millis(1500);
 
-/// Building one takes seconds on an emulated machine, so tests hand it on.
+/// Tests share it: setting one up takes seconds on an emulated machine.
 static SHARED: Mutex<Option<Network>> = Mutex::new(None);
 
-/// The network, lent to a test and tidied up when given back.
+/// The network, borrowed by a test and cleaned up when dropped.
 pub(crate) struct Loan(Option<Network>);
 
 impl Deref for Loan {
@@ -55,7 +55,7 @@ impl DerefMut for Loan {
 
 impl Drop for Loan {
     fn drop(&mut self) {
-        // Whatever a failed test has left behind goes with its network.
+        // After a failed test the network is dropped, not reused.
         if let Some(mut network) = self.0.take().filter(|_| !std::thread::panicking()) {
             network.tidy();
             *SHARED.lock().expect("no panic") = Some(network);
@@ -72,13 +72,13 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    /// The one with three servers.
+    /// The shared network with three servers.
     pub(crate) fn borrow() -> Loan {
         let shared = SHARED.lock().expect("no panic").take();
         Loan(Some(shared.unwrap_or_else(|| Self::new(3))))
     }
 
-    /// As it was in the beginning.
+    /// Restores the initial state.
     fn tidy(&mut self) {
         ipvsadm(&self.director, "-C");
         for server in &mut self.servers {
@@ -93,7 +93,7 @@ impl Network {
         }
     }
 
-    /// With this many servers, their addresses from 10.0.0.11 and fd00::11 on.
+    /// Sets up a network with this many servers, at 10.0.0.11 and fd00::11 and following.
     pub(crate) fn new(servers: u8) -> Self {
         let lab = Lab::new();
         let legs = ["10.0.0.50/24", "10.1.0.50/24", "fd00::50/64", "fd01::50/64"];
@@ -105,7 +105,7 @@ impl Network {
                 format!("fd00::{}/64", 10 + n),
             ];
             let node = lab.node(&format!("rs{n}"), &[&legs[0], &legs[1]]);
-            // The director would tell it that the client is its neighbor. IPv4 routers can be told not to.
+            // Otherwise the director sends a redirect to the client. With IPv4 a sysctl prevents that.
             node.sysctl("net.ipv6.conf.eth0.accept_redirects", "0");
             node.ip_batch("route add default via 10.0.0.1\nroute add default via fd00::1");
             Server::start(node, 80)
@@ -118,7 +118,7 @@ impl Network {
         }
     }
 
-    /// Has the servers take packets to the virtual addresses, without telling their neighbors.
+    /// Configures the servers to accept packets to the virtual addresses without answering ARP for them.
     pub(crate) fn servers_own_the_vip(&self) {
         for server in &self.servers {
             for scope in ["all", "eth0", "lo"] {
@@ -134,7 +134,7 @@ impl Network {
         }
     }
 
-    /// Has the servers unwrap what comes in tunnels.
+    /// Configures the servers to decapsulate tunneled packets.
     pub(crate) fn servers_open_tunnels(&self) {
         for server in &self.servers {
             server.node.ip("link set tunl0 up");
@@ -143,7 +143,7 @@ impl Network {
         }
     }
 
-    /// The name of the server that answers the client, who asks from this address.
+    /// The name of the server that answers the client's request from this address.
     pub(crate) fn ask(&self, from: &str, to: &str) -> Option<String> {
         let mut stream = self.connect(from, to)?;
         stream.write_all(b"GET / HTTP/1.0\r\n\r\n").ok()?;
@@ -167,7 +167,7 @@ impl Network {
         Some(stream)
     }
 
-    /// Who answers this many datagrams, all from one port.
+    /// The servers that answer this many datagrams from one port.
     pub(crate) fn ask_udp(&self, from: &str, to: &str, count: usize) -> Vec<String> {
         let (from, to) = ends(from, to);
         let socket = self.client.inside(|| UdpSocket::bind(from));
@@ -182,7 +182,7 @@ impl Network {
         (0..count).map(ask).collect()
     }
 
-    /// Who answered how many of `count` requests; a request without an answer counts for "nobody".
+    /// Number of answers by server for `count` requests; those without an answer count as "nobody".
     pub(crate) fn answers(&self, from: &str, to: &str, count: usize) -> BTreeMap<String, usize> {
         let mut all = BTreeMap::new();
         for _ in 0..count {
@@ -215,7 +215,7 @@ impl Network {
     }
 }
 
-/// A router to the two networks with these addresses besides, ready to direct.
+/// A director: a router between the two networks with these further addresses.
 pub(crate) fn director(lab: &Lab, name: &str, host: u8, vips: &[&str]) -> Node {
     let legs = ["10.0.0.H/24", "10.1.0.H/24", "fd00::H/64", "fd01::H/64"];
     let legs = legs.map(|leg| leg.replace('H', &host.to_string()));
@@ -265,7 +265,7 @@ fn ends(from: &str, to: &str) -> (SocketAddr, SocketAddr) {
     (SocketAddr::new(from, 0), to.parse().expect("address:port"))
 }
 
-/// Whether the connection still works, and who is behind it.
+/// The server at the other end of the connection, if it still works.
 pub(crate) fn ping(stream: &mut TcpStream) -> Option<String> {
     stream.write_all(b"PING\n").ok()?;
     let mut buf = [0; 64];

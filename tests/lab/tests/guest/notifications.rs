@@ -1,8 +1,8 @@
-//! Whoever is told of servers hears the same from keepalived and from us: readers of the FIFO, scripts, mail.
+//! Notifications of servers by FIFO, scripts and mail are the same as keepalived's.
 //!
-//! Both go through the same events, one after the other. keepalived has as long as it takes to fall silent; then we
-//! have to say the same. Compared are, event by event: lines of the FIFO, for each service in order; calls of scripts and
-//! letters, in any order, since keepalived runs them side by side.
+//! Both daemons go through the same events. After each, keepalived's notifications are collected until no more arrive;
+//! then vrrpd's must be the same: lines of the FIFO, in order for each service; calls of scripts and
+//! mails, in any order, because keepalived runs them in parallel.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Read;
@@ -23,12 +23,12 @@ use crate::{Ctx, Outcome, Test};
 
 pub(crate) const TESTS: &[Test] = &[Test::new("notifications_match_keepalived", same)];
 
-/// Silence of this length is the end of what an event has led to.
+/// An event is complete if no notification arrives for so long.
 const SILENCE: Duration = Duration::from_millis(800);
-/// What we grant scripts at the end. On an emulated machine that is busy they may not be done.
+/// Time limit for scripts on shutdown, sufficient for an emulated machine.
 const LAST_WORDS: Duration = Duration::from_millis(900);
 
-/// What happens, in this order.
+/// The events, in order.
 #[derive(Clone, Copy, Debug)]
 enum Event {
     Start,
@@ -39,7 +39,7 @@ enum Event {
     Stop,
 }
 
-/// With what it leads to in the table: of the service with a sorry server, and of the one that has none.
+/// The event with the resulting destinations of the service with a sorry server and of the one without.
 const EVENTS: [(Event, &[&str], &[&str]); 6] = [
     (
         Event::Start,
@@ -57,23 +57,23 @@ const EVENTS: [(Event, &[&str], &[&str]); 6] = [
     (Event::Stop, &[], &[]),
 ];
 
-/// What was told after an event.
+/// Notifications of an event.
 #[derive(Default, Debug)]
 struct Record {
     fifo: Vec<String>,
     scripts: Vec<String>,
     at_start: bool,
-    /// The end came before all scripts had said what they had to.
+    /// Shutdown ended before all scripts had run.
     cut_off: bool,
 }
 
 impl Record {
     fn sort(&mut self) {
-        // The service is the last word but one: `RS [10.0.0.11]:tcp:80 [10.0.0.100]:tcp:80 UP`.
+        // The service is the second to last word: `RS [10.0.0.11]:tcp:80 [10.0.0.100]:tcp:80 UP`.
         self.fifo
             .sort_by_key(|line| line.split(' ').rev().nth(1).map(str::to_owned));
         if self.at_start {
-            // Two servers of a service come up at about the same time.
+            // Two servers of a service come up in either order.
             self.fifo.sort();
         }
         self.scripts.sort();
@@ -88,7 +88,7 @@ impl Record {
     }
 }
 
-/// What only one of them was told.
+/// Entries of only one of the lists.
 fn differences(what: &str, a: &[String], b: &[String]) -> String {
     let mut text = String::new();
     for (sign, list, rest) in [('-', a, b), ('+', b, a)] {
@@ -106,7 +106,7 @@ fn differences(what: &str, a: &[String], b: &[String]) -> String {
     text
 }
 
-/// All that is told.
+/// Receivers of all notifications.
 struct Recorder {
     fifo: File,
     path: String,
@@ -134,7 +134,7 @@ impl Recorder {
         }
     }
 
-    /// Adds what is new.
+    /// Adds new notifications.
     fn listen(&mut self, record: &mut Record) {
         let mut buf = [0; 4096];
         while let Ok(len @ 1..) = self.fifo.read(&mut buf) {
@@ -150,7 +150,7 @@ impl Recorder {
         record.sort();
     }
 
-    /// Letters so far, sorted.
+    /// Mails so far, sorted.
     fn mails(&self) -> Vec<String> {
         let mut mails: Vec<String> = self
             .mail_server
@@ -163,10 +163,10 @@ impl Recorder {
     }
 }
 
-/// A letter without what differs from case to case, and without what keepalived words otherwise for no good reason:
+/// A mail without variable parts and without differences in keepalived's wording:
 ///
-/// * of sums it writes `3+1=2 <= 1` in mails where its log has `3-1=2 > 1`, as we have in both;
-/// * why an `SMTP_CHECK` failed stands in its mail, and in the log of both.
+/// * in mails it writes sums as `3+1=2 <= 1`, in its log as `3-1=2 > 1`; vrrpd writes the latter in both;
+/// * its mail contains the reason why an `SMTP_CHECK` failed; both daemons log it.
 fn essence(text: &str) -> String {
     let lines = text.lines().filter(|line| {
         let mut odd = ["Date: ", "X-Mailer: ", "HELO "].iter();
@@ -184,19 +184,19 @@ fn essence(text: &str) -> String {
     lines.collect::<Vec<_>>().join(" | ")
 }
 
-/// Letters that only we write: those of a `FILE_CHECK`, which it forgets, and the last ones, for which it ends too early.
+/// Mails of vrrpd only: those of a `FILE_CHECK`, which keepalived lacks, and the last ones, before which it exits.
 fn is_ours_alone(mail: &str) -> bool {
     mail.contains("Realserver [10.0.0.11]:tcp:80 of virtual server [10.0.0.100]:tcp:9008")
         || mail.contains("=> Shutting down <=")
 }
 
-/// The letter that only keepalived writes: at the first result of a `misc_dynamic`, though it changes nothing.
+/// The mail of keepalived only: at the first result of a `misc_dynamic`, although nothing changes.
 fn is_theirs_alone(mail: &str) -> bool {
     mail.contains("[10.0.0.100]:tcp:9009 - UP")
         && mail.contains("=> MISC CHECK succeeded on service <=")
 }
 
-/// Whoever is too slow on a busy machine is asked again.
+/// Slow answers on a busy machine are retried.
 const CHECK: &str = "TCP_CHECK {\n connect_timeout 4\n retry 1\n delay_before_retry 0.3\n }";
 
 fn conf(recorder: &Recorder) -> String {
@@ -241,13 +241,13 @@ fn conf(recorder: &Recorder) -> String {
     .concat()
 }
 
-/// All that a daemon tells.
+/// Collects the notifications of a daemon for one event after the other.
 struct Story {
     records: Vec<Record>,
     mails: Vec<String>,
 }
 
-/// What a daemon tells of all events. With `model` each is over when the same was told as there.
+/// Notifications of all events. With `model`, an event is complete when they are the same as there.
 fn story(daemon: &Daemon, model: Option<&Story>) -> Result<Story, String> {
     let mut network = Network::borrow();
     let mut clinic = Clinic::new(&network)?;
@@ -304,7 +304,7 @@ fn story(daemon: &Daemon, model: Option<&Story>) -> Result<Story, String> {
         }
         records.push(record);
     }
-    // Mail takes its time, and what is told too much should be heard.
+    // Mail is slow, and superfluous notifications have to be noticed.
     sleep_ms(500);
     if let Some(last) = records.last_mut() {
         recorder.listen(last);
@@ -313,7 +313,7 @@ fn story(daemon: &Daemon, model: Option<&Story>) -> Result<Story, String> {
     Ok(Story { records, mails })
 }
 
-/// The destinations of a service without what they all begin with.
+/// The destinations of a service without their common prefix.
 fn servers(network: &Network, port: u16) -> Vec<String> {
     let service = format!("-a -t 10.0.0.100:{port} -r 10.0.0.");
     let lines = table(&network.director);
@@ -321,7 +321,7 @@ fn servers(network: &Network, port: u16) -> Vec<String> {
     lines.map(|line| line.replace(" -m -w ", "=")).collect()
 }
 
-/// Waits until the number stays the same for this long.
+/// Waits until the number has been constant for so long.
 fn settle(silence: Duration, mut count: impl FnMut() -> usize) {
     let (mut last, mut since) = (count(), Instant::now());
     while since.elapsed() < silence {
@@ -333,8 +333,8 @@ fn settle(silence: Duration, mut count: impl FnMut() -> usize) {
     }
 }
 
-/// Whether the scripts at the end are right. Those of keepalived die with it, now earlier, now later: what it tells has to
-/// be told by us, but we may get further with services that have `omega`.
+/// Whether the scripts on shutdown are correct. keepalived's are killed with it at a random point: vrrpd must send all
+/// of keepalived's notifications and may send more for services with `omega`.
 fn last_words(theirs: &[String], ours: &Record) -> bool {
     let of_omega = |line: &String| line.starts_with("9102 ") || line.starts_with("9103 ");
     let complete = theirs.iter().all(|line| ours.scripts.contains(line));

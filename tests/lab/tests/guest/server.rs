@@ -1,7 +1,7 @@
-//! A real server: TCP and UDP on port 80 of its node, telling its name, and able to fall ill in many ways.
+//! A real server: it answers with its name on TCP and UDP port 80 of its node, and can fail in many ways.
 //!
-//! Over TCP it speaks HTTP, one request a connection. A line `PING` is answered with the name too, and the
-//! connection stays open. Over UDP any datagram is answered with the name.
+//! On TCP it speaks HTTP, one request per connection. It answers a line `PING` with its name too, and the
+//! connection stays open. On UDP it answers any datagram with its name.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
@@ -14,27 +14,27 @@ use vrrpd_lab::{Node, wait_for};
 
 use crate::network::SOON;
 
-/// How it behaves towards who asks.
+/// Behavior towards clients.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Mode {
-    /// Tells its name.
+    /// Answers with its name.
     Good,
-    /// Another status.
+    /// Answers with another status code.
     Status(u16),
-    /// Another page.
+    /// Answers with another page.
     Page(&'static str),
-    /// Takes connections and says nothing.
+    /// Accepts connections and sends nothing.
     Silent,
-    /// Says a byte now and then, for ever.
+    /// Sends single bytes without end.
     Trickle,
 }
 
-/// A server that runs. Dropping it stops it.
+/// A running server, stopped when dropped.
 pub(crate) struct Server {
     pub(crate) node: Node,
     port: u16,
     mode: Arc<Mutex<Mode>>,
-    /// Requests of HTTP that were answered.
+    /// HTTP requests answered so far.
     served: Arc<AtomicUsize>,
     running: Option<Arc<AtomicBool>>,
 }
@@ -60,17 +60,17 @@ impl Server {
         self.served.load(Ordering::Relaxed)
     }
 
-    /// The program ends: the port is closed, connections that exist live on.
+    /// Closes the port; existing connections stay open.
     pub(crate) fn stop(&mut self) {
         if let Some(running) = self.running.take() {
             running.store(false, Ordering::Relaxed);
-            // The two threads hold one reference each, and let go with the sockets closed.
+            // Each of the two threads holds a reference and drops it after closing its socket.
             let ended = || (Arc::strong_count(&running) == 1).then_some(());
             wait_for(SOON, ended).expect("the server ends");
         }
     }
 
-    /// The program is started again.
+    /// Opens the port again.
     pub(crate) fn resume(&mut self) {
         let running = Arc::new(AtomicBool::new(true));
         let any = format!("[::]:{}", self.port);
@@ -119,7 +119,7 @@ impl Drop for Server {
     }
 }
 
-/// Serves one connection to its end.
+/// Serves one connection until it is closed.
 fn converse(mut stream: TcpStream, name: &str, mode: &Mutex<Mode>, served: &AtomicUsize) {
     let _ = stream.set_nonblocking(false);
     let mut request = Vec::new();

@@ -1,4 +1,4 @@
-//! The kernel's table belongs to everybody: what is ours is kept right, the rest is left alone.
+//! The IPVS table is shared: the daemon repairs its own services and leaves others alone.
 
 use std::fs;
 use std::process::Command;
@@ -11,7 +11,7 @@ use crate::network::{FAR, Network, SOON, ipvsadm, ping, table};
 use crate::traffic::{BOTH, WEB, pair, service};
 use crate::{Ctx, Outcome, Test};
 
-/// Has to run before anything loads IPVS into the kernel.
+/// Has to run before anything loads the kernel's IPVS module.
 pub(crate) const FIRST: Test = Test::new("without_ipvs_vrrp_continues", without_ipvs)
     .keepalived_fails("ends its health checks and starts them again and again");
 
@@ -32,7 +32,7 @@ pub(crate) const TESTS: &[Test] = &[
 
 const KNOB: &str = "/proc/sys/kernel/modprobe";
 
-/// No module can be loaded, neither by the kernel nor by anybody else, as long as this lives.
+/// Prevents loading of kernel modules while it exists.
 struct NoModules(String);
 
 impl NoModules {
@@ -97,7 +97,7 @@ fn repaired(ctx: &Ctx) -> Outcome {
     let _run = network.run(ctx, &pair("", ""));
     network.until("both servers", &BOTH);
     let whole = table(&network.director);
-    // All but the last at once: a look at the whole table is taken every few seconds only.
+    // All but the last immediately: the whole table is read every few seconds only.
     for harm in [
         "-e -t 10.0.0.100:80 -r 10.0.0.12:80 -g -w 7",
         "-d -t 10.0.0.100:80 -r 10.0.0.11:80",
@@ -136,7 +136,7 @@ fn killed(ctx: &Ctx) -> Outcome {
     assert!(who.is_some(), "an answer");
     run.kill9();
     assert_eq!(ping(&mut stream), who, "the kernel goes on by itself");
-    // While it was dead, the configuration has lost one server and gained another.
+    // While the daemon was dead, one server was removed from the configuration and another added.
     let conf = pair("", TCP).replace("10.0.0.12", "10.0.0.13");
     let mut run = network.run(ctx, &conf.replace("lb_algo rr", "lb_algo wrr"));
     network.until("what is configured now", &[BOTH[0], "10.0.0.13:80=1"]);
@@ -188,7 +188,7 @@ fn reload(ctx: &Ctx) -> Outcome {
     });
     let still: Vec<_> = streams.iter_mut().map(ping).collect();
     assert_eq!(still, who, "connections live on");
-    // Another service instead.
+    // A different service.
     change(&first.replace("10.0.0.100 80", "10.0.0.100 8080"));
     wait_until(SOON, "another service", || {
         let table = table(&network.director);
@@ -209,7 +209,7 @@ fn mixed(ctx: &Ctx) -> Outcome {
     };
     let why = "the kernel does not support lvs_sync_daemon together with real servers of another address family than \
                their service";
-    // Whichever is there first stands in the way of the other.
+    // Whichever exists first conflicts with the other.
     let run = ctx
         .daemon
         .start_text(&network.director, &conf(sync, "fd00::12 80"), &[]);

@@ -1,4 +1,4 @@
-//! Real connections through the table the daemon has made.
+//! Connections through the table that the daemon has set up.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -18,7 +18,7 @@ pub(crate) const TESTS: &[Test] = &[
     Test::new("one_packet_scheduling_balances_datagrams", one_packet),
 ];
 
-/// A virtual server for these servers, `10.0.0.11 80`, each with this check.
+/// A virtual server with these real servers (`10.0.0.11 80`), each with this check.
 pub(crate) fn service(head: &str, lines: &str, servers: &[&str], check: &str) -> String {
     let server = |s: &&str| format!("    real_server {s} {{\n        {check}\n    }}\n");
     let servers: String = servers.iter().map(server).collect();
@@ -26,7 +26,7 @@ pub(crate) fn service(head: &str, lines: &str, servers: &[&str], check: &str) ->
     format!("virtual_server {head} {{\n    {common}\n    {lines}\n{servers}}}\n")
 }
 
-/// The virtual address by NAT to `rs1` and `rs2` with this check.
+/// A NAT service with `rs1` and `rs2` and this check.
 pub(crate) fn pair(lines: &str, check: &str) -> String {
     service(
         "10.0.0.100 80",
@@ -37,7 +37,7 @@ pub(crate) fn pair(lines: &str, check: &str) -> String {
 }
 
 pub(crate) const TWO: [&str; 2] = ["10.0.0.11 80", "10.0.0.12 80"];
-/// Both in the table.
+/// Both servers in the table.
 pub(crate) const BOTH: [&str; 2] = ["10.0.0.11:80=1", "10.0.0.12:80=1"];
 pub(crate) const WEB: &str = "10.0.0.100:80";
 

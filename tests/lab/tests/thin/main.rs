@@ -1,5 +1,5 @@
-//! A kernel without macvlans, nftables, IPVS and IPv6, as on small routers: what is missing is named once, and the rest
-//! runs. It is a guest's, whose modules are taken away.
+//! A kernel without macvlans, nftables, IPVS and IPv6, as on small routers: missing features are reported once, and the
+//! rest works. It is the guest's kernel without its modules.
 
 use std::fs;
 use std::path::Path;
@@ -14,14 +14,14 @@ const TESTS: &[Test] = &[Test::new(
 )
 .keepalived_fails("needs the modules it was built with")];
 
-/// A boot with emulated instructions is slow.
+/// Booting an emulated machine is slow.
 const SOON: Duration = Duration::from_secs(60);
 
 fn main() {
     guest::main_thin(TESTS);
 }
 
-/// A few real servers, IPv6, and everything else that takes a module.
+/// Everything that needs a module: VMACs, `no_accept`, IPv6 and a virtual server.
 fn conf() -> String {
     let v4 = |vrid, vip| {
         Inst::new(vrid, 200, vip)
@@ -58,7 +58,7 @@ fn lacking(ctx: &Ctx) -> Outcome {
         !cap.announcements(&a, address, 0).is_empty()
     });
     wait_until(SOON, "IPVS is given up", || run.log().contains("IPVS: "));
-    // Time for all that is tried again, and again.
+    // Long enough for several retries.
     sleep_ms(4000);
     let log = run.log();
     for words in [
@@ -74,7 +74,7 @@ fn lacking(ctx: &Ctx) -> Outcome {
         let severe = |line: &&str| line.starts_with("WARN ") || line.starts_with("ERROR");
         log.lines().filter(severe).count()
     };
-    // Those four, and two instances without an IPv6 address.
+    // The messages above, and two instances without an IPv6 address.
     assert_eq!(complaints(&log), 6, "{log}");
     fs::write("/run/lab/flag", "1\n").expect("write");
     wait_until(SOON, "files are tracked", || {

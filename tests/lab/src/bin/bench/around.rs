@@ -1,4 +1,4 @@
-//! What happens around the election: reload, scripts.
+//! Reload and scripts.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -15,13 +15,13 @@ const SOON: Duration = Duration::from_secs(15);
 
 const INTERVAL: Ns = 100 * MS;
 
-/// What one reload does to 255 masters.
+/// Effects of one reload of 255 masters.
 struct Reload {
     /// From the signal to the new address.
     took: Ns,
-    /// The longest silence of an instance beyond its interval.
+    /// The longest gap between adverts of an instance, minus its interval.
     silence: Ns,
-    /// Adverts that did not come.
+    /// Missing adverts.
     missed: i64,
 }
 

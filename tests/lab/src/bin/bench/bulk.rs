@@ -1,4 +1,4 @@
-//! Starting up, and many addresses.
+//! Startup, and many addresses.
 
 use std::fmt::Write;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What it costs to run.
+//! CPU and memory.
 
 use std::time::{Duration, Instant};
 
@@ -116,14 +116,14 @@ fn every_second(daemon: &Daemon, ms: u64) -> [i64; 2] {
         a.addrs().len() > 256
     });
     let run_b = daemon.start(&b, &many(255, |i| calm(i).priority(100)));
-    // Past the second block of gratuitous ARP, 1 s after the first.
+    // After the second burst of gratuitous ARP, 1 s after the first.
     sleep_ms(2500);
     let cpu = cpu_of(&[&run_a, &run_b], ms);
     assert!(b.addrs().len() < 10, "the backup stayed backup");
     [cpu[0], cpu[1]]
 }
 
-/// CPU, and adverts sent in hundredths of a percent of those due. Nobody listens, so that only the
+/// CPU, and adverts sent in hundredths of a percent of those due. Without receivers, so that only the
 /// sender is measured; packets are counted by the kernel.
 fn every_10_ms(daemon: &Daemon, ms: u64) -> [i64; 2] {
     let lab = Lab::new();

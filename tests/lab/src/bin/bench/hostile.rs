@@ -1,4 +1,4 @@
-//! When others interfere: addresses deleted, processes frozen, packets forged.
+//! Interference: deleted addresses, frozen processes, forged packets.
 
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ fn pair_of(daemon: &Daemon, inst: impl Fn(u8) -> Inst) -> Pair {
 }
 
 impl Pair {
-    /// The longest silence of the master beyond the interval, and adverts of the backup, since.
+    /// The longest gap between adverts of the master, minus the interval, and adverts of the backup, since.
     fn disturbance(&self, since: Ns) -> (Ns, i64) {
         let mut times: Vec<Ns> = self
             .cap
@@ -69,7 +69,7 @@ impl Pair {
 }
 
 /// From the removal to the return of the address, and whether mastership was given up. With VRRPv2 and
-/// an advert a second, which is what most people run.
+/// one advert per second, the most common configuration.
 pub(crate) fn deleted(b: &Bench) -> Vec<Row> {
     let n = b.pick(10, 4);
     let mut away = [vec![], vec![]];
@@ -125,8 +125,8 @@ pub(crate) fn deleted(b: &Bench) -> Vec<Row> {
     ]
 }
 
-/// A frozen master is let go while another rules: how long until the weaker one has given way, and how
-/// long adverts of both are on the wire.
+/// A frozen master continues while another router is master: time until the weaker one is backup, and how
+/// long both send adverts.
 pub(crate) fn frozen(b: &Bench) -> Vec<Row> {
     let (n, ms) = b.pick((3, 5000), (2, 2000));
     let (mut wire, mut addr) = ([vec![], vec![]], [vec![], vec![]]);
@@ -175,7 +175,7 @@ pub(crate) fn frozen(b: &Bench) -> Vec<Row> {
     ]
 }
 
-/// Forged packets of every kind: a trickle, then a flood.
+/// Forged packets of every kind: first at a low rate, then as a flood.
 pub(crate) fn forged(b: &Bench) -> Vec<Row> {
     let mut rows = Vec::new();
     for (name, rate, ms) in [

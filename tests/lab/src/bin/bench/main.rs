@@ -1,8 +1,8 @@
-//! `make bench`: our daemon and Debian's keepalived, in the same namespaces, in turn.
+//! `make bench`: vrrpd and Debian's keepalived alternately in the same namespaces.
 //!
-//! Every measurement is made for both, alternating run by run, so that whatever else the machine does
-//! meets both alike. Times are the kernel's, read off the wire; addresses are timed by a netlink
-//! listener of the lab's own. `QUICK=1` makes fewer runs and looks for a shorter time. Arguments select
+//! Every measurement alternates between both, run by run, so that other load on the machine
+//! affects both alike. Times are the kernel's time stamps of packets; address events come from a netlink
+//! socket. `QUICK=1` makes fewer and shorter runs. Arguments select
 //! measurements by part of their name.
 
 mod around;
@@ -20,9 +20,9 @@ use std::time::Instant;
 use report::Row;
 use vrrpd_lab::{Conf, Daemon, Inst, private};
 
-/// What a measurement is given.
+/// Parameters of a measurement.
 pub(crate) struct Bench {
-    /// Ours, theirs.
+    /// vrrpd's, keepalived's.
     pub(crate) daemons: [Daemon; 2],
     pub(crate) quick: bool,
 }

@@ -1,8 +1,8 @@
-//! Numbers into a table.
+//! The table of results.
 
 use std::fmt::Write;
 
-/// What a number counts.
+/// Unit of a number.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Unit {
     /// Nanoseconds, printed as milliseconds.
@@ -17,17 +17,17 @@ pub(crate) enum Unit {
     Ppm,
     /// Hundredths of a percent.
     Percent,
-    /// Things.
+    /// A count.
     Count,
 }
 
-/// What ours must be.
+/// Budget of vrrpd.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Budget {
     None,
     AtMost(i64),
     AtLeast(i64),
-    /// At most this percentage of theirs.
+    /// At most this percentage of keepalived's.
     OfTheirs(i64),
 }
 
@@ -36,7 +36,7 @@ pub(crate) enum Budget {
 pub(crate) struct Row {
     pub(crate) what: String,
     pub(crate) unit: Unit,
-    /// Ours, theirs.
+    /// vrrpd's, keepalived's.
     pub(crate) values: [Option<i64>; 2],
     pub(crate) budget: Budget,
 }
@@ -51,7 +51,7 @@ impl Row {
         }
     }
 
-    /// Whether the budget is kept.
+    /// Whether the budget is met.
     pub(crate) fn ok(&self) -> Option<bool> {
         let [ours, theirs] = self.values;
         match self.budget {
@@ -62,7 +62,7 @@ impl Row {
         }
     }
 
-    /// Theirs divided by ours.
+    /// keepalived's number divided by vrrpd's.
     fn ratio(&self) -> String {
         match self.values {
             [Some(ours), Some(theirs)] if ours > 0 && theirs >= 0 => {

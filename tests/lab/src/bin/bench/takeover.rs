@@ -1,4 +1,4 @@
-//! How long after the protocol's own down interval the new master speaks.
+//! Delay of the new master's first advert after the Master_Down_Interval.
 
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -15,7 +15,7 @@ const VIP: &str = "10.0.0.100";
 /// 50 ms between adverts, so that a hundred runs take less than a minute.
 const INTERVAL: Ns = 50 * MS;
 
-/// Two routers of one daemon, `a` the stronger.
+/// Two routers of one daemon; `a` has the higher priority.
 struct Pair {
     daemon: Daemon,
     a: Node,
@@ -48,7 +48,7 @@ impl Pair {
         }
     }
 
-    /// Brings `a` up as master, kills it; excess of the first advert and the first gratuitous ARP.
+    /// Kills `a` as master; returns the delays of the first advert and the first gratuitous ARP.
     fn run(&mut self, n: u64) -> (Ns, Ns) {
         self.cap.clear();
         self.run_a = Some(self.daemon.start(&self.a, &conf(200)));
@@ -155,7 +155,7 @@ pub(crate) fn loaded(b: &Bench) -> Vec<Row> {
     ]
 }
 
-/// 255 virtual routers whose master dies; excess of each.
+/// 255 virtual routers whose master dies; the delay of each.
 pub(crate) fn together(b: &Bench) -> Vec<Row> {
     let (mut advert, mut garp) = ([vec![], vec![]], [vec![], vec![]]);
     let rounds = b.pick(4, 1);

@@ -1,4 +1,4 @@
-//! How evenly adverts go out.
+//! Regularity of adverts.
 
 use vrrpd_lab::{Capture, Conf, Daemon, Inst, Lab, MS, Ns, now, sleep_ms, wait_until};
 
