@@ -217,7 +217,7 @@ pub fn delete(batch: &mut Batch, spec: &DesiredAddr<'_>) -> u32 {
 }
 
 /// Fields of `ifaddrmsg` that are not part of the address's identity.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct HeaderFields {
     flags: u8,
     scope: u8,

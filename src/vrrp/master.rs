@@ -157,7 +157,10 @@ impl Instance {
         }
         match contest {
             Contest::Won => {
-                if self.senders.notice(now, from, Condition::WeakerMaster) {
+                if self
+                    .senders
+                    .notice(now, from, Condition::LowerPriorityMaster)
+                {
                     let priority = theirs;
                     let notice = Notice::LowerPriorityMaster { from, priority };
                     self.push(Action::Notice(notice), out);
@@ -224,9 +227,8 @@ impl Instance {
         let State::Master(master) = &self.state else {
             return false;
         };
-        let exceeded_peer_down_interval =
-            self.exceeded_peer_down_interval(now.since(master.advert_at));
-        winner.interval == self.params.advert_int && !exceeded_peer_down_interval
+        let stalled = self.exceeded_peer_down_interval(now.since(master.advert_at));
+        winner.interval == self.params.advert_int && !stalled
     }
 
     fn yield_to(&mut self, now: Instant, received: &Received<'_>, why: Reason, out: &mut Actions) {

@@ -96,7 +96,7 @@ pub(super) enum Condition {
     Tolerated(SignatureError),
     AddressesDiffer,
     OwnAddress,
-    WeakerMaster,
+    LowerPriorityMaster,
     TwoOwners,
     OtherInterval,
 }
@@ -120,7 +120,7 @@ impl Condition {
             Condition::Tolerated(error) => 16_u32.saturating_add(error as u32),
             Condition::AddressesDiffer => 24,
             Condition::OwnAddress => 25,
-            Condition::WeakerMaster => 26,
+            Condition::LowerPriorityMaster => 26,
             Condition::TwoOwners => 27,
             Condition::OtherInterval => 28,
         };
