@@ -65,8 +65,8 @@ fn ten_thousand_adverts_sent_and_received_do_not_allocate() {
     };
     let mut engine = Engine::new(config, Options::default());
     start(&mut engine, &mut kernel, at(0));
-    // A higher-priority master keeps instance 7 backup, instance 8 becomes master. Instance 9 is in a
-    // sync group with 7 and requests mastership in vain ten times a second.
+    // A higher-priority master keeps instance 7 backup, instance 8 becomes master. Instance 9 is in
+    // a sync group with 7 and requests mastership in vain ten times a second.
     let packet = advert(7, 200, "192.0.2.2", "224.0.0.18", &["192.0.2.100"]);
     run(&mut engine, &mut kernel, at(0));
     for ms in (0..1_000).step_by(100) {

@@ -1,9 +1,10 @@
 //! Loads configurations and compares diagnostics and model with golden files.
 //!
-//! `tests/golden/conf/*.conf` were written for these tests; `tests/golden/seeds/*.conf` are real-world
-//! configurations as found, and repaired. `x.diag` contains the diagnostics of `x.conf`, `x.model` what
-//! differs from the defaults in `golden/defaults.model`; `x.small.diag` and `x.small.model` are those of
-//! the small flavor where it differs. `UPDATE_GOLDEN=1 cargo test` rewrites them.
+//! `tests/golden/conf/*.conf` were written for these tests; `tests/golden/seeds/*.conf` are
+//! real-world configurations as found, and repaired. `x.diag` contains the diagnostics of `x.conf`,
+//! `x.model` what differs from the defaults in `golden/defaults.model`; `x.small.diag` and
+//! `x.small.model` are those of the small flavor where it differs. `UPDATE_GOLDEN=1 cargo test`
+//! rewrites them.
 
 #[path = "support/cpu.rs"]
 mod cpu;

@@ -81,7 +81,8 @@ SSL {
             (6, "smtp_server", "mail"),
             (8, "lvs_flush", "lvs"),
             (9, "json_version", "json"),
-            // A setting is reported once, a virtual server every time: without it there is an outage.
+            // A setting is reported once, a virtual server every time: without it there is an
+            // outage.
             (14, "smtp_alert", "mail"),
             (27, "virtual_server_group", "lvs"),
             (30, "virtual_server", "lvs"),

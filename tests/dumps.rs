@@ -1,8 +1,8 @@
-//! The dumps (keepalived.data, keepalived.stats, JSON) against `tests/golden/dumps`. `UPDATE_GOLDEN=1`
-//! rewrites them; review the diff.
+//! The dumps (keepalived.data, keepalived.stats, JSON) against `tests/golden/dumps`.
+//! `UPDATE_GOLDEN=1` rewrites them; review the diff.
 //!
-//! The configuration is loaded as by the daemon; the state is made up, so that every field occurs. That
-//! the engine reports its real state is tested on a live kernel.
+//! The configuration is loaded as by the daemon; the state is made up, so that every field occurs.
+//! That the engine reports its real state is tested on a live kernel.
 #![cfg(all(feature = "json", feature = "mail"))]
 
 #[path = "support/golden.rs"]
@@ -279,8 +279,8 @@ fn services(config: &Config) -> Vec<ctl::Service<'_>> {
     };
     let mut services = Vec::new();
     for (nth, conf) in config.lvs.virtual_servers.iter().enumerate() {
-        let servers = conf.real_servers.iter().enumerate().map(|(place, conf)| {
-            let up = nth > 0 || place > 0;
+        let servers = conf.real_servers.iter().enumerate().map(|(index, conf)| {
+            let up = nth > 0 || index > 0;
             let checks = conf.checks.iter().enumerate();
             Server {
                 conf,
@@ -343,7 +343,7 @@ fn dumps_match_the_golden_files() {
     assert!(mismatches.is_empty(), "{}", mismatches.join("\n"));
 
     for text in [&data, &stats, &texts[0], &texts[1]] {
-        assert!(!text.contains("secret"), "no password is told");
+        assert!(!text.contains("secret"), "passwords are hidden");
         assert!(!text.contains('\t'), "no control characters");
     }
 }
@@ -367,11 +367,11 @@ fn virtual_server_dumps_match_the_golden_files() {
         services: services(&config),
     };
     let data = ctl::data(&shown);
-    let begin = data.find("------< LVS Topology").expect("there are some");
+    let start = data.find("------< LVS Topology").expect("there are some");
     let text = ctl::json(&shown, JsonVersion::Object);
     let object: Value = serde_json::from_str(&text).expect("JSON");
     let mut mismatches = Vec::new();
-    compare("lvs.data", &data[begin..], &mut mismatches);
+    compare("lvs.data", &data[start..], &mut mismatches);
     compare(
         "lvs.json",
         &pretty(&object["virtual_servers"]),
@@ -414,9 +414,9 @@ fn json_fields_have_the_order_of_keepalived() {
         "transition_reason",
         "stats",
     ];
-    let places = fields.map(|field| text.find(&format!("\"{field}\":")));
-    assert!(places.iter().all(Option::is_some), "{places:?}");
-    assert!(places.is_sorted(), "{places:?}");
+    let positions = fields.map(|field| text.find(&format!("\"{field}\":")));
+    assert!(positions.iter().all(Option::is_some), "{positions:?}");
+    assert!(positions.is_sorted(), "{positions:?}");
     assert!(text.contains("\"last_transition\":1795259472.000000,"));
 }
 

@@ -1,5 +1,5 @@
-//! The fuzz targets without a fuzzer: seeded mutations of the golden files, the same in every run, on
-//! a stable toolchain. The fuzzer in `tests/fuzz` starts from the same inputs:
+//! The fuzz targets without a fuzzer: seeded mutations of the golden files, the same in every run,
+//! on a stable toolchain. The fuzzer in `tests/fuzz` starts from the same inputs:
 //! ```text
 //! FUZZ_CORPUS=tests/fuzz/corpus cargo test --test fuzz_smoke
 //! cargo +nightly fuzz run --fuzz-dir tests/fuzz vrrp

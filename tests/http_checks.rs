@@ -1,7 +1,7 @@
 //! HTTP_GET, SSL_GET and `genhash` against real servers of Debian and against a hostile server.
 //!
-//! On the loopback interface, on ports chosen by the kernel. A small loop drives the checks here; how
-//! the daemon drives them is tested in `tests/engine/checks.rs` and in `tests/lab`.
+//! On the loopback interface, on ports chosen by the kernel. A small loop drives the checks here;
+//! how the daemon drives them is tested in `tests/engine/checks.rs` and in `tests/lab`.
 #![cfg(feature = "lvs")]
 
 #[path = "support/process.rs"]
@@ -219,7 +219,7 @@ fn hostile_server_cannot_prolong_a_check() {
             "/: status 301 (redirect to https://x.org/), expected 200-299",
         ),
     ];
-    let begun = Instant::now();
+    let start_time = Instant::now();
     thread::scope(|scope| {
         for (name, serve, want) in cases {
             scope.spawn(move || {
@@ -228,7 +228,7 @@ fn hostile_server_cannot_prolong_a_check() {
             });
         }
     });
-    assert!(begun.elapsed() < Duration::from_secs(30));
+    assert!(start_time.elapsed() < Duration::from_secs(30));
 }
 
 #[test]

@@ -1,8 +1,8 @@
-//! The layering of the sources: which room (top-level module) may use which, and what the pure rooms
-//! must not use.
+//! The layering of the sources: which room (top-level module) may use which, and what the pure
+//! rooms must not use.
 //!
-//! Searches the sources as text, with comments and strings blanked and `use` trees expanded. Rules that
-//! concern only the product skip test modules.
+//! Searches the sources as text, with comments and strings blanked and `use` trees expanded. Rules
+//! that concern only the product skip test modules.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -134,7 +134,7 @@ fn replayed_forged_and_unauthenticated_adverts_do_not_reset_the_down_timer() {
         (engine.next_deadline(), single_instance(&engine).1)
     };
     let (due, _) = hear(1_000, Protocol::Ah, &good);
-    let stranger = ah_advert(200, from, 6, b"other\0\0\0");
+    let other_key = ah_advert(200, from, 6, b"other\0\0\0");
     let mut unsigned = good.clone();
     unsigned.splice(20..44, []);
     unsigned[9] = 112;
@@ -148,7 +148,7 @@ fn replayed_forged_and_unauthenticated_adverts_do_not_reset_the_down_timer() {
     let mismatches: Counter = |stats| stats.authtype_mismatch;
     for (name, protocol, packet, count) in [
         ("played back", Protocol::Ah, &good, failures),
-        ("another key", Protocol::Ah, &stranger, failures),
+        ("another key", Protocol::Ah, &other_key, failures),
         (
             "type AH without header",
             Protocol::Vrrp,
@@ -178,8 +178,8 @@ fn ah_master_continues_the_sequence_of_a_lower_priority_master() {
     assert_eq!(last_number(&kernel), 5_001);
 }
 
-/// The clock may be behind the sequence numbers in use, after several adverts in a second or those of
-/// a peer whose clock is ahead.
+/// The clock may be behind the sequence numbers in use, after several adverts in a second or those
+/// of a peer whose clock is ahead.
 #[test]
 fn resumed_ah_master_continues_its_sequence() {
     let mut kernel = eth0();

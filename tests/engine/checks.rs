@@ -436,7 +436,7 @@ fn reload_keeps_the_state_of_unchanged_checks() {
     run(&mut engine, &mut kernel, at(4));
     let log = kernel.take_log();
     let kill = |line: &&String| line.starts_with("kill") || line.starts_with("run");
-    assert_eq!(log.iter().find(kill), None, "its program goes on");
+    assert_eq!(log.iter().find(kill), None, "its program keeps running");
     engine.child_ended(at(5), Pid(1), Exit::Code(0), &mut kernel);
     assert_eq!(
         state_changes(&mut kernel),

@@ -33,7 +33,7 @@ fn members() -> Vec<VrrpInstance> {
 }
 
 fn config(instances: Vec<VrrpInstance>) -> Config {
-    let grouped = |place: &usize| instances[*place].sync_group == Some(GroupId(0));
+    let grouped = |index: &usize| instances[*index].sync_group == Some(GroupId(0));
     let members = (0..instances.len())
         .filter(grouped)
         .map(InstanceId)
@@ -149,8 +149,8 @@ fn sync_group_yields_to_a_higher_priority_master_without_priority_0() {
             "fifo /run/fifo GROUP \"VG\" BACKUP 0",
         ]
     );
-    // Adverts of the higher-priority master on one network keep the group backup, even without adverts on
-    // the other.
+    // Adverts of the higher-priority master on one network keep the group backup, even without
+    // adverts on the other.
     for n in 1..40 {
         let now = at(510 + n * 50);
         receive(&mut engine, &mut kernel, now, 3, &higher_priority);
@@ -163,8 +163,8 @@ fn sync_group_yields_to_a_higher_priority_master_without_priority_0() {
 #[test]
 fn sync_group_answers_a_lower_priority_master_with_garp_on_all_members() {
     let (mut engine, mut kernel) = masters();
-    let weaker = advert(8, 50, "198.51.100.2", "224.0.0.18", &[OUT]);
-    receive(&mut engine, &mut kernel, at(510), 3, &weaker);
+    let lower_priority = advert(8, 50, "198.51.100.2", "224.0.0.18", &[OUT]);
+    receive(&mut engine, &mut kernel, at(510), 3, &lower_priority);
     let log = kernel.take_log();
     for line in ["garp 2 192.0.2.100", "garp 3 198.51.100.100"] {
         assert!(log.iter().any(|one| one == line), "{line} in {log:?}");

@@ -163,18 +163,18 @@ fn interface_may_appear_late_disappear_and_return() {
     let mut engine = engine(vec![instance(7, 100, &[VIP])]);
     start(&mut engine, &mut kernel, at(0));
     assert_eq!(state(&engine, "VI_7"), VrrpState::Fault);
-    for (index, begin) in [(5, 100), (9, 2_000)] {
+    for (index, start_ms) in [(5, 100), (9, 2_000)] {
         kernel.set_link(index, "eth0", true);
-        kernel.deliver(&mut engine, at(begin));
+        kernel.deliver(&mut engine, at(start_ms));
         assert_eq!(
             state(&engine, "VI_7"),
             VrrpState::Fault,
             "no address to send from yet"
         );
         kernel.add(index, "192.0.2.1/24");
-        kernel.deliver(&mut engine, at(begin + 10));
+        kernel.deliver(&mut engine, at(start_ms + 10));
         assert_eq!(state(&engine, "VI_7"), VrrpState::Backup);
-        run(&mut engine, &mut kernel, at(begin + 500));
+        run(&mut engine, &mut kernel, at(start_ms + 500));
         assert_eq!(state(&engine, "VI_7"), VrrpState::Master);
         assert!(
             kernel
@@ -183,7 +183,7 @@ fn interface_may_appear_late_disappear_and_return() {
                 .any(|a| (a.index, a.cidr) == (index, cidr(VIP)))
         );
         kernel.drop_link(index);
-        kernel.deliver(&mut engine, at(begin + 600));
+        kernel.deliver(&mut engine, at(start_ms + 600));
         assert_eq!(state(&engine, "VI_7"), VrrpState::Fault);
     }
     let log = kernel.take_log();
@@ -384,7 +384,7 @@ fn static_ipaddress_is_kept_while_the_daemon_runs() {
     assert!(kernel.has("10.8.8.8/24"), "its interface has appeared");
     kernel.remove(2, cidr("10.9.9.9/24"));
     kernel.deliver(&mut engine, at(20));
-    assert!(kernel.has("10.9.9.9/24"), "put back");
+    assert!(kernel.has("10.9.9.9/24"), "reinstalled");
     engine.stop(at(30), &mut kernel);
     assert!(!kernel.has("10.9.9.9/24") && !kernel.has("10.8.8.8/24") && kernel.has("192.0.2.1/24"));
 }

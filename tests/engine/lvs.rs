@@ -197,7 +197,7 @@ fn failed_servers_are_removed_from_ipvs_and_added_again() {
     assert_eq!(
         setup.notifications(),
         [] as [String; 0],
-        "without omega nobody is told"
+        "no notifications without omega"
     );
 }
 
@@ -534,10 +534,10 @@ fn ha_suspend_pauses_checks_while_the_vip_is_elsewhere() {
     config_with_flush.instances = vec![instance(7, 100, &[vip])];
     let mut setup = Setup::started(&config_with_flush);
     setup.fail_servers(&[1], 200);
-    assert_eq!(setup.kernel.probes.opened, 0, "nobody is asked by a backup");
+    assert_eq!(setup.kernel.probes.opened, 0, "a backup does not check");
     assert_eq!(setup.table(), "1:1 2:1");
     setup.run_until(20_000);
-    assert!(setup.kernel.has(vip), "nobody else is master");
+    assert!(setup.kernel.has(vip), "this router is master");
     assert_eq!(setup.table(), "2:1");
     let cidr = crate::support::kernel::cidr(vip);
     config_with_flush.instances.clear();

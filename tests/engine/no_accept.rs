@@ -18,7 +18,7 @@ fn no_accept_table_exists_before_and_after_the_vips() {
     let mut kernel = eth0();
     let mut engine = engine(vec![no_accept_instance(&[VIP])]);
     start(&mut engine, &mut kernel, at(0));
-    assert_eq!(kernel.ruleset, Some(1), "before anybody is master");
+    assert_eq!(kernel.ruleset, Some(1), "before the instance is master");
     kernel.take_log();
     run(&mut engine, &mut kernel, at(400));
     assert_eq!(
@@ -117,10 +117,10 @@ fn reload_creates_and_removes_the_no_accept_table() {
     kernel.take_log();
     engine.reload(at(450), config(two), &mut kernel);
     let log = kernel.take_log();
-    let place = |what: &str| log.iter().position(|line| line == what);
+    let position = |what: &str| log.iter().position(|line| line == what);
     let (filter, new) = (
-        place("filter of 1 additions"),
-        place("add 2 192.0.2.101/32"),
+        position("filter of 1 additions"),
+        position("add 2 192.0.2.101/32"),
     );
     assert!(filter.is_some() && filter < new, "{log:?}");
     engine.reload(at(460), config(instance(7, 100, &[VIP])), &mut kernel);

@@ -153,7 +153,7 @@ fn notify_scripts_of_hundreds_of_instances_run_a_few_at_a_time() {
             engine.child_ended(at(ms), Pid(pid), Exit::Code(0), &mut kernel);
         }
     }
-    assert_eq!(most, 64, "no more run at once");
+    assert_eq!(most, 64, "most scripts run at once");
 }
 
 #[test]
@@ -379,10 +379,10 @@ fn notify_master_rx_lower_pri_runs_for_each_answer() {
     let (mut engine, mut kernel) = started(&config);
     run(&mut engine, &mut kernel, at(550));
     notifications(&mut kernel);
-    let weaker = advert(7, 50, "192.0.2.9", "224.0.0.18", &[VIP]);
+    let lower_priority = advert(7, 50, "192.0.2.9", "224.0.0.18", &[VIP]);
     for ms in [560, 561, 700] {
         run(&mut engine, &mut kernel, at(ms));
-        receive(&mut engine, &mut kernel, at(ms), 2, &weaker);
+        receive(&mut engine, &mut kernel, at(ms), 2, &lower_priority);
     }
     run(&mut engine, &mut kernel, at(710));
     child_exited(&mut engine, &mut kernel, 720, 1);

@@ -34,8 +34,8 @@ fn states(engine: &Engine) -> Vec<VrrpState> {
     engine.instances().map(|(_, state, _)| state).collect()
 }
 
-/// The kernel after a daemon with these instances was killed at 500 ms. Each became master at 321 ms
-/// and has sent a second advert.
+/// The kernel after a daemon with these instances was killed at 500 ms. Each became master at 321
+/// ms and has sent a second advert.
 fn killed(instances: Vec<VrrpInstance>) -> Kernel {
     let mut kernel = eth0();
     let mut engine = engine(instances);
@@ -123,7 +123,10 @@ fn late_restart_removes_vips_and_starts_as_backup() {
 
 #[test]
 fn resume_is_abandoned_if_a_peer_advertises() {
-    for (name, priority, nopreempt) in [("stronger", 250, false), ("weaker", 50, true)] {
+    for (name, priority, nopreempt) in [
+        ("higher priority", 250, false),
+        ("lower priority", 50, true),
+    ] {
         let one = || VrrpInstance {
             nopreempt,
             ..conf()
@@ -408,7 +411,10 @@ fn resume_keeps_routes_rules_and_nftables() {
     let mut next = engine(vec![full()]);
     start(&mut next, &mut kernel, now);
     // (The table of the other family is removed.)
-    assert_eq!(kernel.log[0], "filter of 1 additions", "in its place");
+    assert_eq!(
+        kernel.log[0], "filter of 1 additions",
+        "the leftover table is replaced"
+    );
     run(&mut next, &mut kernel, after(now, 100));
     assert_eq!(states(&next), [VrrpState::Master]);
     let log = kernel.take_log();

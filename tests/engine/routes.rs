@@ -432,7 +432,7 @@ fn static_track_group_causes_fault_without_its_static_items() {
     assert_eq!(
         states(&engine),
         [Master, Master],
-        "what is put back at once is no loss"
+        "a route reinstalled at once is no fault"
     );
     kernel.set_link(3, "eth1", false);
     kernel.deliver(&mut engine, at(2_020));

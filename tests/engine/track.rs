@@ -183,7 +183,7 @@ fn track_script_that_cannot_be_started_fails() {
 #[test]
 fn track_scripts_are_started_one_per_loop_iteration() {
     let mut kernel = eth0();
-    let tracks: Vec<_> = (0..50).map(|place| (Tracked::Script(place), -1)).collect();
+    let tracks: Vec<_> = (0..50).map(|index| (Tracked::Script(index), -1)).collect();
     let config = Config {
         instances: vec![tracking(&tracks)],
         scripts: (0..50).map(|nth| script(&format!("s{nth}"))).collect(),

@@ -1,4 +1,5 @@
-//! Address and link requests have the same bytes as those of ip(8), apart from the order of attributes.
+//! Address and link requests have the same bytes as those of ip(8), apart from the order of
+//! attributes.
 
 use core::net::Ipv4Addr;
 

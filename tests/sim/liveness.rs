@@ -1,10 +1,10 @@
 //! Invariants of sync groups, besides that none is split (`Segment::check_groups`).
 //!
-//! A group is *free* while its process runs, all its members are ready, and no member has a master in
-//! its partition that it may not pre-empt. Then all members must be master within
-//! hold + preempt_delay + I + down (the longest of any member) + I + stagger (at most I) + 2·D after
-//! the last disturbance or after the group became free: the timer of the slowest member, and one
-//! more request.
+//! A group is *free* while its process runs, all its members are ready, and no member has a master
+//! in its partition that it may not pre-empt. Then all members must be master within hold +
+//! preempt_delay + I + down (the longest of any member) + I + stagger (at most I) + 2·D after the
+//! last disturbance or after the group became free: the timer of the slowest member, and one more
+//! request.
 //!
 //! No instance takes over from a master that it may not pre-empt (`check_takeover`; also without
 //! groups).

@@ -1,5 +1,5 @@
-//! Networks of routers in virtual time: scenarios with golden transcripts, and random networks checked
-//! against the invariants in `oracle.rs` and `liveness.rs`.
+//! Networks of routers in virtual time: scenarios with golden transcripts, and random networks
+//! checked against the invariants in `oracle.rs` and `liveness.rs`.
 //!
 //! `VRRPD_SIM_SEEDS=n` runs n random networks (default 1000, and 240 with sync groups),
 //! `VRRPD_SIM_SEED=s` runs only network s and prints its transcript. A failure prints its seed.

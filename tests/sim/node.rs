@@ -68,7 +68,8 @@ pub struct Node {
     pub sent: u64,
     /// When the process started: start of `hold`.
     pub started_at: Instant,
-    /// Its record in the state file: time of the last advert as master, and how long peers wait after it.
+    /// Its record in the state file: time of the last advert as master, and how long peers wait
+    /// after it.
     pub record: Option<(Instant, Duration)>,
 }
 

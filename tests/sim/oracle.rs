@@ -1,15 +1,16 @@
 //! Invariants of a simulated network, stated without knowledge of the state machine.
 //!
-//! A *disturbance* is a lost packet, a freeze, thaw, crash, start, stop, partition, link, address or
-//! priority change. Forged packets, delays, duplicates and late timers are not: they must not change
-//! anything. `D` is the longest packet delay plus the lateness of timers, `I` the longest advert
-//! interval of any router, `down(i)` = `down_timer_adverts`·I + skew(i) the longest down interval of
-//! router i. All bounds count from the later of the last disturbance and the start of the condition.
+//! A *disturbance* is a lost packet, a freeze, thaw, crash, start, stop, partition, link, address
+//! or priority change. Forged packets, delays, duplicates and late timers are not: they must not
+//! change anything. `D` is the longest packet delay plus the lateness of timers, `I` the longest
+//! advert interval of any router, `down(i)` = `down_timer_adverts`·I + skew(i) the longest down
+//! interval of router i. All bounds count from the later of the last disturbance and the start of
+//! the condition.
 //!
-//! 1. **Two masters** in one partition for at most I + 2·D: the one of higher priority advertises within
-//!    its own interval, and the other yields to the first advert received. Two address owners: the
-//!    one that yields waits a down interval after it first received an advert of the other, which may
-//!    have to be restarted once (after losses), plus an interval before and after.
+//! 1. **Two masters** in one partition for at most I + 2·D: the one of higher priority advertises
+//!    within its own interval, and the other yields to the first advert received. Two address owners:
+//!    the one that yields waits a down interval after it first received an advert of the other, which
+//!    may have to be restarted once (after losses), plus an interval before and after.
 //! 2. **No master** although a router is ready for at most min over i of hold(i) + down(i) + 2·D:
 //!    the down timer of every ready router was last armed before the master was gone, or D after.
 //! 3. **Wrong master**: a ready router i of higher priority that pre-empts takes over within

@@ -72,8 +72,8 @@ pub fn networks(seed: u64) -> (Segment, Duration) {
         let addresses = addresses(&mut rng, common.family, count);
         sides.push((common, addresses));
     }
-    // With different priorities per network, routers can pre-empt each other for ever, each in another
-    // network. That takes three networks, four routers, or a router without a group.
+    // With different priorities per network, routers can pre-empt each other for ever, each in
+    // another network. That takes three networks, four routers, or a router without a group.
     let same_priorities = nets > 2 || count > 3 || !rng.one_in(4);
     let mut owners = 0;
     for i in 0..count {

@@ -1,5 +1,5 @@
-//! A router: the instances of one process, on one network each, that may form a sync group. Does for
-//! the group what `engine` does.
+//! A router: the instances of one process, on one network each, that may form a sync group. Does
+//! for the group what `engine` does.
 
 use vrrpd::vrrp::group::{self, Decision, MemberState};
 use vrrpd::vrrp::{Action, Event, Reason};

@@ -1,5 +1,5 @@
-//! Networks in virtual time: routers, the links between them, and faults. Usually there is one network
-//! with one instance per router; a router may have an instance on each of several networks.
+//! Networks in virtual time: routers, the links between them, and faults. Usually there is one
+//! network with one instance per router; a router may have an instance on each of several networks.
 //!
 //! One queue of packets and operations drives the simulation, together with the deadlines of the
 //! instances; `step` jumps to the earliest. Packets are real bytes, emitted and parsed by

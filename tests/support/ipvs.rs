@@ -80,7 +80,8 @@ impl Ipvs {
         std::mem::take(&mut self.log)
     }
 
-    /// Address and weight of the servers of a service, in the order they were added: `10.0.0.1:80 1`.
+    /// Address and weight of the servers of a service, in the order they were added: `10.0.0.1:80
+    /// 1`.
     pub fn servers(&self, key: &str) -> Option<Vec<String>> {
         let (_, servers) = self
             .services

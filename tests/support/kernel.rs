@@ -1,5 +1,5 @@
-//! A fake kernel: implements the engine's `System` in memory. It parses netlink requests, keeps links,
-//! addresses, routes and rules, and logs what happens, in order.
+//! A fake kernel: implements the engine's `System` in memory. It parses netlink requests, keeps
+//! links, addresses, routes and rules, and logs what happens, in order.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -549,7 +549,8 @@ impl System for Kernel {
         }
         let mut ruleset = self.ruleset;
         for envelope in Messages::new(batch.bytes()) {
-            // NFNL_MSG_BATCH_BEGIN and _END have the types of link messages, and fail to parse as those.
+            // NFNL_MSG_BATCH_BEGIN and _END have the types of link messages, and fail to parse as
+            // those.
             let Ok(header) = envelope.map(|envelope| envelope.header) else {
                 continue;
             };

@@ -1,7 +1,8 @@
 //! A configuration model as text: what differs from the defaults, and nothing else.
 //!
-//! Works on the `{:#?}` output, so that a new field appears here without a change. A struct is compared with the
-//! [`Default`] value of its type; `None`, lists and values of other types are printed unless they equal that default.
+//! Works on the `{:#?}` output, so that a new field appears here without a change. A struct is
+//! compared with the [`Default`] value of its type; `None`, lists and values of other types are
+//! printed unless they equal that default.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -31,7 +32,8 @@ pub(crate) fn differences(config: &Config) -> String {
     root.children.iter().map(|child| child.text(0)).collect()
 }
 
-/// The default of each type. A field whose value is the default of its own type is that type's name.
+/// The default of each type. A field whose value is the default of its own type is that type's
+/// name.
 pub(crate) fn defaults() -> String {
     let defaults = Defaults::new();
     let text = |(name, node): &(String, Node)| {

@@ -386,7 +386,7 @@ fn option_enabled_works_for_globals_and_servers_only() {
 
 #[test]
 fn uci_errors_ignored_by_the_keepalived_package_are_reported_with_line() {
-    for (text, place, message) in [
+    for (text, position, message) in [
         (
             "config vrrp_instanc 'x'",
             "1:8",
@@ -433,7 +433,7 @@ fn uci_errors_ignored_by_the_keepalived_package_are_reported_with_line() {
     ] {
         let (_, diagnostics) = converted(text);
         assert!(
-            diagnostics.starts_with(&format!("table:{place}: ")),
+            diagnostics.starts_with(&format!("table:{position}: ")),
             "{diagnostics}"
         );
         assert!(

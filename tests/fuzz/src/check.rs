@@ -81,8 +81,8 @@ pub fn http_reply(data: &[u8]) {
         }
         ending
     };
-    let whole = run(answer.len().max(1));
-    assert_eq!(run(1), whole);
+    let unsegmented = run(answer.len().max(1));
+    assert_eq!(run(1), unsegmented);
 }
 
 /// SMTP replies to `SMTP_CHECK`.
@@ -96,10 +96,10 @@ pub fn smtp_check(data: &[u8]) {
             SocketEvent::Closed,
         )
     };
-    let whole = run(data.len().max(1));
-    assert!(whole.1.is_some());
-    assert_eq!(run(1), whole);
-    assert_eq!(run(5), whole);
+    let unsegmented = run(data.len().max(1));
+    assert!(unsegmented.1.is_some());
+    assert_eq!(run(1), unsegmented);
+    assert_eq!(run(5), unsegmented);
 }
 
 /// DNS replies. The first byte decides whether they have the id of the query.

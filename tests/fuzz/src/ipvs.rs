@@ -10,8 +10,8 @@ use vrrpd::types::ipvs::{
 
 use super::Source;
 
-/// Any bytes of a generic netlink socket are parsed; a service and a server generated from the bytes
-/// round trip.
+/// Any bytes of a generic netlink socket are parsed; a service and a server generated from the
+/// bytes round trip.
 pub fn ipvs_reply(data: &[u8]) {
     for ReplyMessage { reply, .. } in Replies::new(data).flatten() {
         let Reply::Payload(payload) = reply else {

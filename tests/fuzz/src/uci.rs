@@ -9,8 +9,8 @@ mod host;
 
 use host::FakeHost;
 
-/// Any bytes may be converted. Values may be invalid then, but the block structure must be intact: no
-/// value is parsed as syntax.
+/// Any bytes may be converted. Values may be invalid then, but the block structure must be intact:
+/// no value is parsed as syntax.
 pub fn uci(data: &[u8]) {
     let Some(text) = uci::convert("fuzz", data.to_vec()).text else {
         return;
