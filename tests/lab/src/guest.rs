@@ -143,7 +143,7 @@ fn follow(guest: Guest, chosen: &[Test]) -> Counts {
     let start = Instant::now();
     let mut missing: Vec<&str> = chosen.iter().map(|t| t.name).collect();
     let mut counts = Counts::default();
-    let mut end = "it said nothing any more";
+    let mut end = "the guest printed nothing more";
     while let Ok(line) = guest.lines.recv_timeout(SILENCE) {
         let name = |line: &str, prefix: &str, end: &str| {
             let rest = line.strip_prefix(prefix)?;
@@ -154,7 +154,7 @@ fn follow(guest: Guest, chosen: &[Test]) -> Counts {
             continue;
         }
         if line.starts_with("GUEST EXIT ") {
-            end = "the guest has ended without it";
+            end = "the guest ended before";
             break;
         }
         let (test_name, count) = if let Some(name) = name(&line, "SKIP ", ": ") {

@@ -77,7 +77,7 @@ pub fn wait_for<T>(limit: Duration, mut cond: impl FnMut() -> Option<T>) -> Opti
 #[track_caller]
 pub fn wait_until(limit: Duration, what: &str, mut cond: impl FnMut() -> bool) {
     if wait_for(limit, || cond().then_some(())).is_none() {
-        panic!("waited {} ms in vain: {what}", limit.as_millis());
+        panic!("not within {} ms: {what}", limit.as_millis());
     }
 }
 

@@ -42,7 +42,7 @@ fn main() {
     let daemons = [ours, Daemon::Keepalived];
     let [(a, c), (b, d)] = daemons.each_ref().map(many);
     println!("| 10,000 real servers: start to last one in the table | {a} | {b} |");
-    println!("| 10,000 real servers: told to end, until it has ended | {c} | {d} |");
+    println!("| 10,000 real servers: from SIGTERM to exit | {c} | {d} |");
     let [a, b] = daemons.each_ref().map(checked);
     for (what, a, b) in a.iter().zip(&b).map(|((what, a), (_, b))| (what, a, b)) {
         println!("| 2,000 servers, TCP_CHECK every 6 s: {what} | {a} | {b} |");
@@ -170,7 +170,10 @@ fn checked(daemon: &Daemon) -> Vec<(&'static str, String)> {
             format!("{all} %"),
         ),
         ("memory (PSS)", format!("{memory} KB")),
-        ("most descriptors at once", descriptors.to_string()),
-        ("all die at once: last one out of the table after", empty),
+        ("most open descriptors", descriptors.to_string()),
+        (
+            "all die together: time until the last is removed from the table",
+            empty,
+        ),
     ]
 }

@@ -70,7 +70,7 @@ fn demo(daemon: &Daemon, conf_a: &str, conf_b: &str) {
     sleep_ms(1610);
     println!("   r1 is master: it has {VIP}, it advertises, the client's answers come from it.");
 
-    println!("\n2. r1 loses its power: SIGKILL to the daemon, cable out. No farewell of any kind.");
+    println!("\n2. r1 loses its power: SIGKILL to the daemon, carrier lost. No resignation.");
     let killed = run1.kill9();
     r1.carrier_down();
     takeover(&wire, &r1, &r2, killed);
@@ -225,7 +225,7 @@ fn preemption(wire: &Capture, r1: &Node, r2: &Node, run1: &Running, run2: &Runni
     }
     line(
         first,
-        "r1's first advert: it is stronger and takes the address back",
+        "r1's first advert: it has the higher priority and preempts",
     );
     if let Some(at) = last.filter(|at| *at >= first) {
         line(at, "r2's last advert");
@@ -233,7 +233,7 @@ fn preemption(wire: &Capture, r1: &Node, r2: &Node, run1: &Running, run2: &Runni
     line(answer, "the client's first answer from r1");
     assert!(
         last.is_none_or(|at| at < now() - 500 * MS),
-        "r2 goes on advertising"
+        "r2 keeps advertising"
     );
     println!("\n   r1 is master again, r2 waits.");
 }

@@ -66,7 +66,7 @@ fn respawn(ctx: &Ctx) -> Outcome {
     let meanwhile = net.capture.adverts(&net.b.node, 0, at).len();
     let silence = net.longest_silence_of_a(at);
     println!(
-        "    b sent {meanwhile} adverts meanwhile, a was silent for {} ms",
+        "    b sent {meanwhile} adverts meanwhile, a sent none for {} ms",
         silence / MS
     );
     // With an allowance for the reception by b.
@@ -90,7 +90,7 @@ fn power(ctx: &Ctx) -> Outcome {
     let last = net.capture.adverts(&net.a.node, 0, 0).pop();
     let (last, _) = last.expect("it was master");
     println!(
-        "    b is master {} ms after the last word of a",
+        "    b is master {} ms after the last advert of a",
         (taken - last) / MS
     );
     // Three intervals of 1 s and the skew time of priority 100.

@@ -107,7 +107,7 @@ impl Router {
         loop {
             let Ok(line) = self.screen.recv_timeout(TIMEOUT) else {
                 panic!(
-                    "{} says nothing any more; `{last}` is missing",
+                    "no output from {} within the limit; `{last}` is missing",
                     self.node.name
                 );
             };

@@ -126,7 +126,7 @@ fn with_all(ctx: &Ctx, emulated: &[Emulated], vip: &str, instance: fn(u8) -> Ins
         let b = lab.node("r2", &["10.0.0.2/24", "fd00::2/64"]);
         let cap = Capture::start(&lab);
         let mut ours = ctx.daemon.start(&a, &conf(200));
-        wait_until(SOON, "ours is master", || a.has(vip));
+        wait_until(SOON, "the native router is master", || a.has(vip));
         let theirs = emulated.start(&b, &conf(100));
         wait_until(SOON, "the emulated one is backup", || {
             theirs.log().contains("Entering BACKUP")
@@ -136,21 +136,19 @@ fn with_all(ctx: &Ctx, emulated: &[Emulated], vip: &str, instance: fn(u8) -> Ins
         let back = now();
         ours = ctx.daemon.start(&a, &conf(200));
         took_over(&cap, &a, vip, back);
-        wait_until(SOON, "the emulated one gives the address up", || {
-            !b.has(vip)
-        });
+        wait_until(SOON, "the emulated one removes the address", || !b.has(vip));
         drop((ours, theirs));
         // With exchanged priorities.
         let mut theirs = emulated.start(&b, &conf(200));
         wait_until(SOON, "the emulated one is master", || b.has(vip));
         let ours = ctx.daemon.start(&a, &conf(100));
-        wait_until(SOON, "ours is backup", || {
+        wait_until(SOON, "the native router is backup", || {
             ours.log().contains("Entering BACKUP")
         });
         let asked = theirs.term();
         took_over(&cap, &a, vip, asked);
         theirs.wait_exit(SOON).expect("the emulated one ends");
-        assert!(!b.has(vip), "the emulated one takes its address away");
+        assert!(!b.has(vip), "the emulated one has removed the address");
     }
     Outcome::Passed
 }
@@ -188,7 +186,7 @@ fn late(ctx: &Ctx) -> Outcome {
         let b = lab.node("r2", &["10.0.0.2/24"]);
         let cap = Capture::start(&lab);
         let mut ours = ctx.daemon.start_text(&a, &conf(200), &[]);
-        wait_until(SOON, "ours is master", || a.has("10.0.0.100"));
+        wait_until(SOON, "the native router is master", || a.has("10.0.0.100"));
         let theirs = Daemon::Vrrpd(emulated.binary.clone()).start_text(&b, &conf(100), CLOCK);
         wait_until(SOON, "the late one is backup", || {
             theirs.log().contains("Entering BACKUP")

@@ -265,11 +265,8 @@ pub(crate) fn until(network: &Network, well: bool) {
         .filter(|((_, got), want)| got != want)
         .map(|(((what, _), (_, list)), _)| format!("{what}: {}", list.join(" ")))
         .collect();
-    let state = if well { "well" } else { "ill" };
-    panic!(
-        "rs1 is {state}, and in the table stands: {}",
-        wrong.join("; ")
-    );
+    let state = if well { "up" } else { "down" };
+    panic!("rs1 is {state}, and the table has: {}", wrong.join("; "));
 }
 
 /// Sends each service as many requests as its weights add up to.

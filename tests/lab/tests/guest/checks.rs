@@ -146,7 +146,7 @@ impl Notified {
 
     #[track_caller]
     fn until(&self, want: &[&str]) {
-        wait_until(SOON, &format!("told {}", want.join(", ")), || {
+        wait_until(SOON, &format!("notified of {}", want.join(", ")), || {
             self.lines() == want
         });
     }

@@ -39,7 +39,7 @@ fn dies(ctx: &Ctx) -> Outcome {
     wait_until(SOON, "the first director has the address", || {
         network.director.has("10.0.0.100")
     });
-    wait_until(SOON, "it tells its connections, the second listens", || {
+    wait_until(SOON, "the sync daemons run on both", || {
         sync_daemon(&network.director).contains("master sync daemon")
             && sync_daemon(&second).contains("backup sync daemon")
     });
@@ -60,7 +60,7 @@ fn dies(ctx: &Ctx) -> Outcome {
     wait_until(SOON, "the second director has the address", || {
         second.has("10.0.0.100")
     });
-    wait_until(SOON, "it tells its connections now", || {
+    wait_until(SOON, "it runs the master sync daemon", || {
         sync_daemon(&second).contains("master sync daemon")
     });
     assert!(!sync_daemon(&second).contains("backup"));
@@ -72,7 +72,7 @@ fn dies(ctx: &Ctx) -> Outcome {
         }
         sleep_ms(200);
     }
-    assert_eq!(again, who, "the connection goes on");
+    assert_eq!(again, who, "the connection survives");
     assert!(network.ask(FAR, WEB).is_some(), "so do new ones");
     network.director.carrier_up();
     wait_until(SOON, "the address goes home", || !second.has("10.0.0.100"));

@@ -27,7 +27,7 @@ pub(crate) const TESTS: &[Test] = &[
     Test::new("reload_changes_servers_in_place", reload),
     Test::new("ipvs_timeouts_are_set_and_restored", timeouts),
     Test::new("sync_daemon_and_mixed_families_are_reported", mixed)
-        .keepalived_fails("says that an argument is invalid"),
+        .keepalived_fails("reports an invalid argument"),
 ];
 
 const KNOB: &str = "/proc/sys/kernel/modprobe";
@@ -59,8 +59,8 @@ fn without_ipvs(ctx: &Ctx) -> Outcome {
     let vrrp = Conf::of(&[Inst::new(51, 200, "10.0.0.100/24")]).text();
     let conf = format!("{vrrp}\n{}", pair("", TCP));
     let mut run = ctx.daemon.start_text(&node, &conf, &[]);
-    wait_until(SOON, "VRRP goes on", || node.has("10.0.0.100"));
-    wait_until(SOON, "it says what is missing", || {
+    wait_until(SOON, "VRRP continues", || node.has("10.0.0.100"));
+    wait_until(SOON, "it logs what is missing", || {
         run.log().contains("IPVS")
     });
     sleep_ms(1500);
@@ -68,7 +68,7 @@ fn without_ipvs(ctx: &Ctx) -> Outcome {
     let said = run.log().matches("IPVS").count();
     assert!(
         said <= 2,
-        "it says so once, not {said} times: {}",
+        "logged {said} times instead of once: {}",
         run.log()
     );
     Outcome::Passed
@@ -85,7 +85,7 @@ fn foreign(ctx: &Ctx) -> Outcome {
     let before = table(&network.director);
     let mut run = network.run(ctx, &pair("", TCP));
     let all = [BOTH[0], BOTH[1], "10.0.0.13:99=5"];
-    network.until("ours beside theirs", &all);
+    network.until("own services beside foreign ones", &all);
     run.term();
     run.wait_exit(SOON).expect("it ends");
     assert_eq!(table(&network.director), before);
@@ -135,7 +135,11 @@ fn killed(ctx: &Ctx) -> Outcome {
     let who = ping(&mut stream);
     assert!(who.is_some(), "an answer");
     run.kill9();
-    assert_eq!(ping(&mut stream), who, "the kernel goes on by itself");
+    assert_eq!(
+        ping(&mut stream),
+        who,
+        "the kernel continues without the daemon"
+    );
     // While the daemon was dead, one server was removed from the configuration and another added.
     let conf = pair("", TCP).replace("10.0.0.12", "10.0.0.13");
     let mut run = network.run(ctx, &conf.replace("lb_algo rr", "lb_algo wrr"));
@@ -240,7 +244,7 @@ fn mixed(ctx: &Ctx) -> Outcome {
             .output(Command::new("ipvsadm").args(["-l", "--daemon"]));
         String::from_utf8_lossy(&out.stdout).into_owned()
     };
-    wait_until(SOON, "nothing is in its way any more", || {
+    wait_until(SOON, "the conflict is resolved", || {
         daemons().contains("master sync daemon")
     });
     network.until("both servers", &BOTH);

@@ -65,7 +65,7 @@ fn replay(ctx: &Ctx, inst: impl Fn(u8) -> Inst, ms: u64) -> Outcome {
     if matches!(ctx.daemon, Daemon::Vrrpd(_)) {
         let log = p.run_b.log();
         let said = log.matches("an old advert played back").count();
-        assert_eq!(said, 1, "said once: {log}");
+        assert_eq!(said, 1, "logged once: {log}");
     }
     Outcome::Passed
 }
@@ -144,7 +144,10 @@ fn restart_of(strong: &Daemon, weak: &Daemon) -> Outcome {
     let since = now();
     p.run_b = weak.start(&p.b, &confs[1]);
     sleep_ms(4500);
-    assert!(p.cap.adverts(&p.b, 0, since).is_empty(), "it stays silent");
+    assert!(
+        p.cap.adverts(&p.b, 0, since).is_empty(),
+        "it sends no advert"
+    );
     let at = p.run_a.kill9();
     p.a.carrier_down();
     p.assert_takeover(VIP, vrrpd_lab::down_interval(2, 100, 1000 * MS), at);
@@ -183,7 +186,10 @@ fn long_password(ctx: &Ctx) -> Outcome {
     ] {
         let p = pair_of(strong, &ours, weak, &theirs, VIP);
         sleep_ms(3800);
-        assert!(p.cap.adverts(&p.b, 0, 0).is_empty(), "it accepts ours");
+        assert!(
+            p.cap.adverts(&p.b, 0, 0).is_empty(),
+            "it accepts vrrpd's adverts"
+        );
     }
     Outcome::Passed
 }
@@ -238,7 +244,7 @@ fn mismatch(ctx: &Ctx) -> Outcome {
             let log = run.log();
             let ignored = log.matches("are ignored").count();
             let want = usize::from(!words.is_empty());
-            assert_eq!(ignored, want, "said once: {log}");
+            assert_eq!(ignored, want, "logged once: {log}");
             assert!(log.contains(words), "{words:?}: {log}");
         }
     }

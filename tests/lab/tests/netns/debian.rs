@@ -13,7 +13,7 @@ use crate::{Ctx, Outcome, Test};
 pub(crate) const TESTS: &[Test] =
     &[
         Test::new("debian_package_installs_upgrades_and_purges", package)
-            .keepalived_fails("the package is ours"),
+            .keepalived_fails("the package belongs to vrrpd"),
     ];
 
 const CONFIGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs");

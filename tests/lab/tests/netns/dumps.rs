@@ -19,7 +19,7 @@ pub(crate) const TESTS: &[Test] = &[
         "dumps_show_the_master_and_the_cause_of_a_fault",
         master_and_missing,
     )
-    .keepalived_fails("tells neither in JSON"),
+    .keepalived_fails("has neither in JSON"),
     Test::new("statistics_are_cleared_on_request", clear),
     Test::new("dumps_respect_dump_directory_and_umask", places)
         .keepalived_fails("no such options yet"),
@@ -27,7 +27,7 @@ pub(crate) const TESTS: &[Test] = &[
     Test::new("readers_never_see_half_a_dump", concurrent_readers)
         .keepalived_fails("writes in place"),
     Test::new("unwritable_dump_is_logged_once", unwritable)
-        .keepalived_fails("says it in other words"),
+        .keepalived_fails("its log messages differ"),
 ];
 
 /// A daemon with a dump directory of its own.
@@ -199,7 +199,7 @@ fn content(ctx: &Ctx) -> Outcome {
             || got
                 .as_str()
                 .is_some_and(|text| text.replace("/usr", "") == want);
-        assert!(same, "{field}: {got}, not {want}");
+        assert!(same, "{field}: {got} instead of {want}");
     }
     let vip = data["vips"][0].as_str().expect("text");
     assert_eq!(
@@ -212,7 +212,10 @@ fn content(ctx: &Ctx) -> Outcome {
     assert!((0.0..20.0).contains(&(wall - since)), "{since} at {wall}");
     assert!(json[0]["stats"]["advert_sent"].as_u64() > Some(0));
     let again = &dumper.json()[0]["data"]["last_transition"];
-    assert_eq!(*again, data["last_transition"], "told the same twice");
+    assert_eq!(
+        *again, data["last_transition"],
+        "the same value in both fields"
+    );
 
     let text = dumper.dump("DATA", "keepalived.data");
     assert!(!text.contains("secret"), "no password in any dump");
@@ -337,10 +340,14 @@ fn master_and_missing(ctx: &Ctx) -> Outcome {
     let conf = Conf::of(&[inst]).global("script_user root").top(script);
     let dumper = Dumper::start(&ctx.daemon, &b, &conf.text());
     let mut data = Value::Null;
-    wait_until(SOON, "it has heard the master and its script", || {
-        data = dumper.json()[0]["data"].take();
-        data["master_priority"] == 200 && data["effective_priority"] == 107
-    });
+    wait_until(
+        SOON,
+        "it has received an advert and a script result",
+        || {
+            data = dumper.json()[0]["data"].take();
+            data["master_priority"] == 200 && data["effective_priority"] == 107
+        },
+    );
     assert_eq!(data["state"], 1);
     assert_eq!(data["master_router"], "10.0.0.1");
     assert_eq!(data["priority_parts"][0]["adds"], 7);
@@ -350,7 +357,7 @@ fn master_and_missing(ctx: &Ctx) -> Outcome {
     assert!(text.contains("\n   Status = GOOD\n"), "{text}");
 
     b.carrier_down();
-    wait_until(SOON, "it is in FAULT and says why", || {
+    wait_until(SOON, "it is in FAULT, with the reason", || {
         data = dumper.json()[0]["data"].take();
         data["state"] == 3
     });
@@ -372,7 +379,7 @@ fn clear(ctx: &Ctx) -> Outcome {
     let sent = ("Advertisements".to_owned(), "Sent".to_owned());
     let became = (String::new(), "Became master".to_owned());
     let before = statistics(&dumper.dump("STATS_CLEAR", "keepalived.stats"));
-    assert!(before[&sent] > 0, "what is cleared is told before");
+    assert!(before[&sent] > 0, "the counter is not zero before");
     let after = statistics(&dumper.dump("STATS", "keepalived.stats"));
     assert_eq!(after[&became], 0);
     assert!(after[&sent] < before[&sent].max(3));
@@ -424,7 +431,7 @@ fn planted_link(ctx: &Ctx) -> Outcome {
     let link = dumper.path("keepalived.data");
     symlink(&victim, &link).expect("symlink");
     dumper.signal("DATA");
-    wait_until(SOON, "a file is in the place of the link", || {
+    wait_until(SOON, "a file replaces the link", || {
         fs::symlink_metadata(&link).is_ok_and(|data| data.is_file())
     });
     assert_eq!(fs::read_to_string(&victim).expect("read"), "precious");
@@ -478,14 +485,14 @@ fn unwritable(ctx: &Ctx) -> Outcome {
     fs::create_dir(&path).expect("mkdir");
     let said = || dumper.run.log().matches("cannot write").count();
     dumper.signal("STATS");
-    wait_until(SOON, "it is said", || said() == 1);
+    wait_until(SOON, "it is logged", || said() == 1);
     dumper.signal("STATS");
     sleep_ms(200);
     fs::remove_dir(&path).expect("rmdir");
     dumper.dump("STATS", "keepalived.stats");
-    wait_until(SOON, "it is said that it works again", || {
+    wait_until(SOON, "it is logged that writing works again", || {
         dumper.run.log().contains("can be written again")
     });
-    assert_eq!(said(), 1, "once, however often it fails");
+    assert_eq!(said(), 1, "logged once, however often it fails");
     Outcome::Passed
 }

@@ -147,7 +147,7 @@ impl Two {
             sw.ip(&format!("link set dev {port} down"));
             self.becomes(Holder::B, &format!("both move when the link {side} breaks"));
             sw.ip(&format!("link set dev {port} up"));
-            self.becomes(Holder::A, &format!("and back when {side} is mended"));
+            self.becomes(Holder::A, &format!("and back when {side} is repaired"));
         }
     }
 }
@@ -259,7 +259,7 @@ fn seed(ctx: &Ctx) -> Outcome {
     sleep_ms(1500);
     assert!(all(&b) && none(&a), "nopreempt");
     let lines = || fs::read_to_string(calls(&b)).unwrap_or_default();
-    wait_until(SOON, "the group's script has been told", || {
+    wait_until(SOON, "the script of the sync group has run", || {
         lines().contains("GROUP VG_1 MASTER 0")
     });
     assert!(

@@ -13,7 +13,7 @@ use vrrpd_lab::{Daemon, Lab, Node, process, sleep_ms, wait_for, wait_until};
 use crate::support::{SOON, VIP, conf};
 use crate::{Ctx, Outcome, Test};
 
-const OURS: &str = "the scripts are ours";
+const OURS: &str = "the scripts belong to vrrpd";
 
 pub(crate) const TESTS: &[Test] = &[
     Test::new("init_script_starts_stops_and_reloads", script).keepalived_fails(OURS),
@@ -85,7 +85,7 @@ impl<'a> Script<'a> {
     /// Exit code and output.
     fn run(&self, verb: &str) -> (i32, String) {
         // To a file: the daemon would keep a pipe open.
-        let out = format!("/run/lab/{}.said", self.node.id());
+        let out = format!("/run/lab/{}.output", self.node.id());
         let file = fs::File::create(&out).expect("a file");
         let mut command = Command::new(self.busybox.join("sh"));
         let command = command
@@ -289,7 +289,7 @@ fn respawn(ctx: &Ctx) -> Outcome {
     let mut init = Killed(a.spawn(&mut command));
     let log = || fs::read_to_string(&console).unwrap_or_default();
     let attempts = || log().matches("cannot read the configuration ").count();
-    wait_until(SOON, "it says what is wrong and waits", || {
+    wait_until(SOON, "it logs the error and waits", || {
         assert!(matches!(init.0.try_wait(), Ok(None)), "init ended");
         log().contains("delaying exit 30 s")
     });
@@ -417,7 +417,7 @@ fn read_only(ctx: &Ctx) -> Outcome {
     assert!(run.pid_file.exists());
     let said = || run.log().matches("cannot write /tmp/keepalived.").count();
     run.signal(Signal::SIGUSR1);
-    wait_until(SOON, "it says that it cannot write", || said() > 0);
+    wait_until(SOON, "it logs that it cannot write", || said() > 0);
     for _ in 0..3 {
         run.signal(Signal::SIGUSR1);
         sleep_ms(200);
@@ -426,7 +426,7 @@ fn read_only(ctx: &Ctx) -> Outcome {
     assert_eq!(said(), 1, "once: {log}");
     assert!(log.contains("ead-only file system"), "{log}");
     let warnings = log.lines().filter(|line| line.contains("ead-only"));
-    assert_eq!(warnings.count(), 1, "nothing else wants to write: {log}");
+    assert_eq!(warnings.count(), 1, "nothing else is written: {log}");
     run.reload(&text);
     assert!(a.has(VIP));
     run.term();

@@ -116,13 +116,13 @@ fn put_back(ctx: &Ctx) -> Outcome {
         p.a.addr_del("10.0.0.100/24");
         let back = watch
             .added(ip(VIP), at, SOON)
-            .expect("the address is put back");
+            .expect("the address is reinstalled");
         assert!(
             back - at < 100 * MS + noise::since(at),
             "away for {} ms",
             (back - at) / MS
         );
-        wait_until(SOON, "the neighbours are told again", || {
+        wait_until(SOON, "the address is announced again", || {
             !p.cap.announcements(&p.a, ip(VIP), at).is_empty()
         });
         sleep_ms(300);

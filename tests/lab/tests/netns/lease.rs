@@ -72,7 +72,7 @@ fn frozen(ctx: &Ctx) -> Outcome {
     for weaker in [false, true] {
         if weaker {
             p.run_b.reload(&conf(250, "vip_lease 2").text());
-            wait_until(SOON, "the other one is the stronger now", || {
+            wait_until(SOON, "the other router has the higher priority", || {
                 p.b.has(VIP) && p.b.has(VIP6) && !p.a.has(VIP) && !p.a.has(VIP6)
             });
         }
@@ -102,7 +102,7 @@ fn frozen(ctx: &Ctx) -> Outcome {
         sleep_ms(500);
         assert!(owner.has(VIP) && !loser.has(VIP), "and keeps it");
         let announced = p.cap.announcements(owner, ip(VIP), thawed).len();
-        assert_eq!(announced > 0, !weaker, "what was put back is announced");
+        assert_eq!(announced > 0, !weaker, "a reinstalled address is announced");
     }
     Outcome::Passed
 }
@@ -140,11 +140,11 @@ fn steady(ctx: &Ctx) -> Outcome {
         );
         assert!(
             cap.announcements(&a, ip(vip), since).is_empty(),
-            "{vip} is not news"
+            "{vip} is not announced"
         );
     }
     assert!(a.ip("-o addr show dev eth0").contains("deprecated"));
-    assert_eq!(run.log_len(), logged, "nothing to say: {}", run.log());
+    assert_eq!(run.log_len(), logged, "nothing is logged: {}", run.log());
     Outcome::Passed
 }
 
@@ -172,7 +172,7 @@ fn reload(ctx: &Ctx) -> Outcome {
         assert!(!watch.removed(ip(vip), since), "{vip} was never away");
         assert!(
             cap.announcements(&a, ip(vip), since).is_empty(),
-            "{vip} is not news"
+            "{vip} is not announced"
         );
     }
     run.kill9();

@@ -110,7 +110,7 @@ fn oddity(node: &Node, what: &'static [u8], every: Duration) -> u16 {
 fn odd(ctx: &Ctx) -> Outcome {
     for (name, greeting, every) in [
         ("closed port", None, 0),
-        ("nobody there", None, 0),
+        ("no host", None, 0),
         ("no such name", None, 0),
         ("silent", Some(&b""[..]), 1000),
         ("trickling", Some(b"2"), 200),
@@ -119,7 +119,7 @@ fn odd(ctx: &Ctx) -> Outcome {
         ("garbage", Some(b"\0\xff\r\n"), 10),
     ] {
         let server = |node: &Node| match (name, greeting) {
-            ("nobody there", _) => "10.0.0.77 25".to_owned(),
+            ("no host", _) => "10.0.0.77 25".to_owned(),
             ("no such name", _) => "mail.does-not-exist.invalid".to_owned(),
             (_, None) => "127.0.0.1 9".to_owned(),
             (_, Some(greeting)) => {

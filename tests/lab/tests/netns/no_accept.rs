@@ -21,14 +21,14 @@ pub(crate) const TESTS: &[Test] = &[
     Test::new("vrrp_strict_answers_only_with_accept", strict),
     Test::new("no_accept_rules_are_removed_on_shutdown", gone),
     Test::new("no_accept_rules_of_a_killed_daemon_are_removed", killed)
-        .keepalived_fails("leaves the table when none is needed any more"),
+        .keepalived_fails("keeps the table when it is no longer needed"),
     Test::new(
         "no_accept_rules_flushed_externally_return_at_the_next_takeover",
         flushed,
     )
     .keepalived_fails("adds to a table that is gone"),
     Test::new("reload_switches_no_accept_without_a_gap", reloaded)
-        .keepalived_fails("tells not when a reload is done"),
+        .keepalived_fails("does not log the end of a reload"),
 ];
 
 /// Whether a host answers at `to` by refusing the connection.
@@ -209,7 +209,7 @@ fn flushed(ctx: &Ctx) -> Outcome {
         .router
         .output(Command::new("nft").args(["flush", "ruleset"]));
     assert!(flush.status.success(), "{flush:?}");
-    assert!(answers_at(&s.client, VIP), "somebody removed the rules");
+    assert!(answers_at(&s.client, VIP), "the rules were removed");
     s.router.ip("link set eth0 down");
     wait_until(SOON, "the address goes", || !s.router.has(VIP));
     s.router.ip("link set eth0 up");

@@ -15,7 +15,7 @@ use vrrpd_lab::{Capture, Conf, Daemon, Inst, Lab, MS, Node, now, sleep_ms, wait_
 use crate::support::{INTERVAL, SOON, VIP, ip, pair_of};
 use crate::{Ctx, Outcome, Test};
 
-const NO_ORDER: &str = "starts all scripts at once";
+const NO_ORDER: &str = "runs all scripts in parallel";
 
 pub(crate) const TESTS: &[Test] = &[
     Test::new("notify_matches_keepalived", words),
@@ -27,12 +27,12 @@ pub(crate) const TESTS: &[Test] = &[
     .keepalived_fails(NO_ORDER),
     Test::new("notify_fifo_without_a_reader_delays_nothing", full_fifo),
     Test::new("notify_fifo_that_is_a_file_is_left_alone", no_fifo)
-        .keepalived_fails("says nothing about it"),
+        .keepalived_fails("does not log it"),
     Test::new(
         "notify_fifo_script_survives_a_reload_and_gets_stop",
         reader_script,
     )
-    .keepalived_fails("starts it anew at a reload"),
+    .keepalived_fails("restarts it on reload"),
     Test::new(
         "hanging_notify_script_delays_neither_adverts_nor_shutdown",
         hangs,
@@ -109,7 +109,7 @@ fn record_notifications(daemon: &Daemon, tag: &str) -> (String, Vec<String>) {
     let mut reader = Reader::open(&fifo);
     let mut fifo_lines = String::new();
     let mut until = |what: &str| {
-        wait_until(SOON, &format!("{tag} tells {what}"), || {
+        wait_until(SOON, &format!("{tag} writes {what}"), || {
             fifo_lines += &reader.take();
             fifo_lines.ends_with(&format!(" {what}\n"))
         });
@@ -309,7 +309,7 @@ fn order(ctx: &Ctx) -> Outcome {
         let states: Vec<&str> = states.filter_map(|line| line.split(' ').nth(2)).collect();
         let last = format!("end {}", states.last().expect("not empty"));
         let path = format!("{out}.VI_{vrid}");
-        wait_until(SOON, "the last state is told last", || {
+        wait_until(SOON, "the last state is notified last", || {
             let all = lines(&path);
             all.last() == Some(&last) && all.len().is_multiple_of(2)
         });
@@ -320,7 +320,7 @@ fn order(ctx: &Ctx) -> Outcome {
             assert_eq!(pair[1], format!("end {state}"), "one at a time");
             assert!(
                 rest.any(|one| *one == state),
-                "{state} out of turn in VI_{vrid}"
+                "{state} out of order in VI_{vrid}"
             );
         }
         let skipped = states.len() - all.len() / 2;
@@ -382,7 +382,7 @@ fn full_fifo(ctx: &Ctx) -> Outcome {
     assert!(held.ends_with('\n'), "no half lines");
     if ctx.daemon != Daemon::Keepalived {
         let full = run.log().matches("it is full and nobody reads").count();
-        assert_eq!(full, 1, "said once");
+        assert_eq!(full, 1, "logged once");
         flap(&a, 1, 30);
         let again = reader.take();
         assert!(again.contains(" FAULT 100\n"), "written again: {again}");

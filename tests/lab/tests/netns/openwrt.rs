@@ -28,7 +28,7 @@ pub(crate) const TESTS: &[Test] = &[
     Test::new("openwrt_router_runs_from_uci", runs).keepalived_fails(OURS),
 ];
 
-const OURS: &str = "the package is ours";
+const OURS: &str = "the package belongs to vrrpd";
 
 /// The project's directory.
 fn source() -> PathBuf {
@@ -408,7 +408,7 @@ fn runs(ctx: &Ctx) -> Outcome {
     wait_until(SOON, "the router has the address", || {
         node.has("10.0.0.100")
     });
-    wait_until(SOON, "its user is told", || {
+    wait_until(SOON, "the user's script runs", || {
         router
             .read("/tmp/user")
             .contains("NOTIFY_MASTER INSTANCE LAN\n")

@@ -27,11 +27,7 @@ fn second_copy(ctx: &Ctx) -> Outcome {
     let since = now();
     let (code, said) = end_of(ctx.daemon.start(&p.a, &conf(200, &[])));
     assert!(said.contains("already running"), "it says why: {said}");
-    assert_eq!(
-        code,
-        Some(0),
-        "a second copy is no failure, says keepalived"
-    );
+    assert_eq!(code, Some(0), "the exit code of keepalived");
     sleep_ms(500);
     assert!(p.run_a.alive());
     p.assert_undisturbed(VIP, crate::support::INTERVAL, 30 * vrrpd_lab::MS, since);
@@ -55,7 +51,7 @@ fn capabilities(ctx: &Ctx) -> Outcome {
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let cap = vrrpd_lab::Capture::start(&lab);
     let mut run = ctx.daemon.start_text(&a, &conf(200, &[]).text(), &TWO);
-    wait_until(SOON, "it is master and says so", || {
+    wait_until(SOON, "it is master and advertises", || {
         a.has(VIP)
             && !cap.adverts(&a, 51, 0).is_empty()
             && !cap.announcements(&a, ip(VIP), 0).is_empty()
@@ -85,7 +81,7 @@ fn no_capabilities(ctx: &Ctx) -> Outcome {
     let reason = ["CAP_NET_ADMIN", "ermission", "ermitted"]
         .iter()
         .any(|w| said.contains(w));
-    assert!(reason, "it names the reason: {said}");
+    assert!(reason, "it prints the reason: {said}");
     assert_eq!(code, Some(4));
     Outcome::Passed
 }
@@ -99,7 +95,7 @@ fn no_configuration(ctx: &Ctx) -> Outcome {
     );
     assert!(
         said.contains("/nonexistent.conf"),
-        "it names the file: {said}"
+        "it prints the file: {said}"
     );
     assert_eq!(code, Some(6));
     Outcome::Passed

@@ -226,7 +226,7 @@ fn too_long(ctx: &Ctx) -> Outcome {
         .global("shutdown_script_timeout 1")
         .text();
     let mut run = ctx.daemon.start_text(&a, &text, &[]);
-    wait_until(SOON, "it goes on without", || a.has(VIP));
+    wait_until(SOON, "it continues without the script", || a.has(VIP));
     assert!(run.log().contains("startup_script takes too long"));
     assert!(gone(&startup), "the script was ended");
     let at = run.term();
@@ -268,7 +268,7 @@ fn stopped_early(ctx: &Ctx) -> Outcome {
     assert!(run.wait_exit(SOON).expect("it ends").success());
     assert!(now() - at < 1500 * MS + noise::since(at), "at once");
     assert!(gone(&startup));
-    assert_eq!(shutdown.output(), "end\n", "what was begun is undone");
+    assert_eq!(shutdown.output(), "end\n", "shutdown_script runs as well");
     assert!(!a.has(VIP));
     Outcome::Passed
 }

@@ -7,7 +7,7 @@ use crate::support::{INTERVAL, SOON, VIP, conf, ip, pair};
 use crate::{Ctx, Outcome, Test};
 
 /// A reload restarts its processes, and its log does not say when it has finished.
-const NOT_COMPARED: &str = "tells not when a reload is done";
+const NOT_COMPARED: &str = "does not log the end of a reload";
 
 pub(crate) const TESTS: &[Test] = &[
     Test::new("reload_of_the_same_file_changes_nothing", same_file).keepalived_fails(NOT_COMPARED),
@@ -135,7 +135,7 @@ fn removed_and_new(ctx: &Ctx) -> Outcome {
         !p.a.has("10.0.0.110")
     });
     let last = p.cap.adverts(&p.a, 52, at);
-    let (_, last) = last.last().expect("a farewell");
+    let (_, last) = last.last().expect("a resignation");
     assert_eq!(last.priority, 0, "the removed instance resigns");
     assert!(p.a.has(VIP));
     assert!(p.run_a.log().contains("no longer configured"));

@@ -77,7 +77,7 @@ fn killed(ctx: &Ctx) -> Outcome {
         p.run_a = ctx.daemon.start(&p.a, &strong);
         let (first, advert) = p.cap.advert_of(&p.a, at, SOON);
         assert_eq!(advert.priority, 200);
-        wait_until(SOON, "it says so", || resumed(&p.run_a) == 1);
+        wait_until(SOON, "it logs that it resumed", || resumed(&p.run_a) == 1);
         unnoticed(&watch, &p.cap, &p.b, at);
         sleep_ms(500);
         let announced = p.cap.announcements(&p.a, ip(VIP), at);
@@ -138,13 +138,13 @@ fn vmac(ctx: &Ctx) -> Outcome {
     wait_until(SOON, "it answers", answers);
     let watch = Watch::start(&a);
     let at = run.kill9();
-    assert!(answers(), "the kernel goes on by itself");
+    assert!(answers(), "the kernel continues without the daemon");
     run = ctx.daemon.start(&a, &slow(200, &own));
     wait_until(SOON, "it has looked around", || {
         run.log().contains("goes on if")
     });
     assert!(answers(), "also while it listens");
-    wait_until(SOON, "it goes on", || resumed(&run) == 1);
+    wait_until(SOON, "it resumes", || resumed(&run) == 1);
     assert!(answers());
     unnoticed(&watch, &cap, &b, at);
     Outcome::Passed
@@ -210,13 +210,13 @@ fn replaced(ctx: &Ctx) -> Outcome {
     fs::write(state_file(&p.run_a), with_long_grace(state)).expect("write");
     p.run_a = ctx.daemon.start(&p.a, &strong);
     let at = p.run_a.started;
-    wait_until(SOON, "it would go on", || {
+    wait_until(SOON, "it is about to resume", || {
         p.run_a.log().contains("goes on if")
     });
     wait_until(SOON, "the leftover is removed", || !p.a.has(VIP));
     sleep_ms(1500);
     let adverts = p.cap.adverts(&p.a, 0, at).len();
-    assert_eq!(adverts, 0, "it said not a word");
+    assert_eq!(adverts, 0, "it sent no advert");
     assert!(p.b.has(VIP) && !p.a.has(VIP));
     assert_eq!(
         p.run_b.log().matches("STATE").count(),
@@ -346,7 +346,7 @@ fn full(ctx: &Ctx, a: &Node) {
 /// A copy of the daemon under test.
 fn copy(ctx: &Ctx, node: &Node) -> PathBuf {
     let Daemon::Vrrpd(from) = &ctx.daemon else {
-        panic!("ours alone");
+        panic!("for vrrpd only");
     };
     let to = PathBuf::from(format!("/run/lab/{}-bin", node.id()));
     fs::copy(from, &to).expect("copy");
@@ -419,7 +419,7 @@ fn restart(ctx: &Ctx) -> Outcome {
         wait_until(SOON, "the new program runs", || {
             inode(&exe) == inode(&program)
         });
-        wait_until(SOON, "and goes on", || resumed(&run) == nth);
+        wait_until(SOON, "and resumes", || resumed(&run) == nth);
         let open = settled_descriptors(pid);
         assert!(nth == 1 || open == descriptors, "{open} descriptors");
         descriptors = open;
@@ -450,7 +450,7 @@ fn restart(ctx: &Ctx) -> Outcome {
     wait_until(SOON, "the other address alone", || {
         a.has("10.0.0.101") && !a.has(VIP)
     });
-    wait_until(SOON, "and it goes on", || resumed(&run) == 4);
+    wait_until(SOON, "and it resumes", || resumed(&run) == 4);
     run.term();
     assert!(run.wait_exit(SOON).expect("it ends").success());
     assert!(!a.has("10.0.0.101") && !state_file(&run).exists());
@@ -484,7 +484,7 @@ fn background(ctx: &Ctx) -> Outcome {
     for nth in 1..=2 {
         update(&program, &fs::read(&program).expect("read"));
         ask(&program, first);
-        wait_until(SOON, "it goes on", || {
+        wait_until(SOON, "it resumes", || {
             log().matches("MASTER STATE: resumed").count() == nth
         });
         assert_eq!(inode(format!("/proc/{first}/exe")), inode(&program));

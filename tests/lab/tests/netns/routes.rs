@@ -35,7 +35,7 @@ pub(crate) const TESTS: &[Test] = &[
         "static_routes_and_rules_stay_while_the_daemon_runs",
         statics,
     )
-    .keepalived_fails("leaves them away once they are deleted"),
+    .keepalived_fails("does not reinstall them"),
     Test::new("reload_leaves_unchanged_routes_alone", reload)
         .keepalived_fails("ends no reload the test could wait for"),
 ];
@@ -167,9 +167,9 @@ fn put_back(ctx: &Ctx) -> Outcome {
     sleep_ms(100);
     assert!(
         p.a.ip("route show proto static").is_empty(),
-        "no_track means what it says"
+        "no_track: not in FAULT"
     );
-    assert!(there(&p.a), "what others have of their own is theirs");
+    assert!(there(&p.a), "routes of other programs stay");
     p.assert_undisturbed(VIP, INTERVAL, 30 * MS, since);
     let log = p.run_a.log();
     assert!(log.contains("put back"), "{log}");
@@ -253,7 +253,7 @@ fn unreachable(ctx: &Ctx) -> Outcome {
         "it is set as soon as the gateway can be reached",
         || routes(&p.a).len() == 2,
     );
-    wait_until(SOON, "which is told", || {
+    wait_until(SOON, "which is logged", || {
         p.run_a.log().contains("all routes and rules are set now")
     });
     p.a.ip("link add nowhere0 type veth peer name far0");
@@ -339,7 +339,7 @@ static_rules {
     );
     a.ip("route del 10.0.0.0/8 metric 1");
     a.ip("rule del priority 100");
-    wait_until(SOON, "what is deleted is put back", || {
+    wait_until(SOON, "what is removed is reinstalled", || {
         routes(&a).len() == 3 && rules(&a).len() == 1
     });
     // With the address of the network the kernel removes all routes through it.

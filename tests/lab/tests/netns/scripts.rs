@@ -18,7 +18,7 @@ use crate::support::{INTERVAL, SOON, VIP, conf, pair_of};
 use crate::{Ctx, Outcome, Test};
 
 /// Its log messages differ.
-const WORDS: &str = "says it in other words";
+const WORDS: &str = "its log messages differ";
 
 pub(crate) const TESTS: &[Test] = &[
     Test::new("script_weight_moves_mastership_and_back", weighted),
@@ -34,10 +34,10 @@ pub(crate) const TESTS: &[Test] = &[
     .keepalived_fails("leaves a pipe of its own open"),
     Test::new("scripts_end_with_the_daemon", die_together),
     Test::new("reload_leaves_an_unchanged_script_running", reload)
-        .keepalived_fails("tells not when a reload is done"),
+        .keepalived_fails("does not log the end of a reload"),
     Test::new("track_file_counts_within_100_ms", track_file),
     Test::new("track_process_follows_a_process", track_process)
-        .keepalived_fails("hears of processes in the first namespace only"),
+        .keepalived_fails("gets process events in the initial namespace only"),
     Test::new(
         "track_script_of_the_sample_configuration_decides_the_election",
         seed,
@@ -165,13 +165,13 @@ fn fault(ctx: &Ctx) -> Outcome {
     sleep_ms(500);
     assert!(
         !a.has(VIP) && cap.adverts(&a, 51, 0).is_empty(),
-        "it has never begun"
+        "it has never started"
     );
     remove(&down);
     wait_until(SOON, "it recovers", || a.has(VIP));
     says("VRRP_Script(chk) succeeded");
     let at = touch(&down);
-    wait_until(SOON, "it gives up", || !a.has(VIP));
+    wait_until(SOON, "it removes the address", || !a.has(VIP));
     assert!(
         now() - at < 500 * MS + noise::since(at),
         "{} ms",
@@ -241,7 +241,7 @@ fn hangs(ctx: &Ctx) -> Outcome {
         !first.iter().any(|pid| alive(*pid))
     });
     wait_until(SOON, "the next run", || pids(&list).len() > 2);
-    assert_eq!(run.log().matches(said).count(), 1, "said once");
+    assert_eq!(run.log().matches(said).count(), 1, "logged once");
     Outcome::Passed
 }
 
@@ -266,12 +266,12 @@ fn floods(ctx: &Ctx) -> Outcome {
     let (before, said) = (open(), p.run_a.log_len());
     for _ in 0..20 {
         sleep_ms(100);
-        assert!(zombies(p.run_a.pid()) < 5, "zombies are buried");
+        assert!(zombies(p.run_a.pid()) < 5, "zombies are reaped");
     }
     // They load both processors, so the limit is generous.
     p.assert_undisturbed(VIP, INTERVAL, 120 * MS, since);
     assert_eq!(open(), before, "descriptors");
-    assert_eq!(p.run_a.log_len(), said, "nothing to say");
+    assert_eq!(p.run_a.log_len(), said, "nothing is logged");
     Outcome::Passed
 }
 
@@ -287,7 +287,7 @@ fn deleted(ctx: &Ctx) -> Outcome {
             .contains("Entering FAULT STATE: script chk cannot be executed")
     });
     sleep_ms(600);
-    assert_eq!(run.log().matches(&said).count(), 1, "said once");
+    assert_eq!(run.log().matches(&said).count(), 1, "logged once");
     Outcome::Passed
 }
 

@@ -108,7 +108,7 @@ impl Bench {
             "Adding service [10.0.0.2]:tcp:80",
             "Removing service [10.0.0.2]:tcp:80",
         );
-        wait_until(SOON, "nobody serves", || count(down) == 1);
+        wait_until(SOON, "the server is down", || count(down) == 1);
         let before = count(up);
         for nth in 1..=2 {
             let server = Program::start(&self.server, line);

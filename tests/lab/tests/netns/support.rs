@@ -68,7 +68,7 @@ pub(crate) fn pair_of(strong: &Daemon, ca: &Conf, weak: &Daemon, cb: &Conf, vip:
     );
     assert!(
         cap.adverts(&b, 0, 0).is_empty(),
-        "the weaker router stays silent"
+        "the weaker router sends no advert"
     );
     Pair {
         a,
@@ -113,7 +113,7 @@ impl Pair {
         wait_until(SOON, "the stronger router has the address", || {
             self.a.has(vip)
         });
-        wait_until(SOON, "the weaker router gives it up", || !self.b.has(vip));
+        wait_until(SOON, "the weaker router removes it", || !self.b.has(vip));
         sleep_ms(150);
         let late = self
             .cap
@@ -146,7 +146,7 @@ impl Pair {
         let late = vrrpd_lab::now() - times.last().expect("not empty");
         assert!(
             late < interval + slack + 50 * MS,
-            "silent for {} ms at the end",
+            "no advert for {} ms at the end",
             late / MS
         );
         assert!(

@@ -42,7 +42,7 @@ fn kill9(ctx: &Ctx) -> Outcome {
     p.assert_takeover(VIP, down_interval(3, 100, INTERVAL), at);
     assert!(
         p.a.has(VIP),
-        "nobody removes the address of a killed daemon: the test's premise"
+        "the address of a killed daemon stays: the test's premise"
     );
     Outcome::Passed
 }
@@ -69,10 +69,10 @@ fn term(ctx: &Ctx) -> Outcome {
         .cap
         .adverts(&p.a, 51, at)
         .last()
-        .expect("a farewell")
+        .expect("a resignation")
         .1
         .clone();
-    assert_eq!(last.priority, 0, "the farewell has priority 0");
+    assert_eq!(last.priority, 0, "the resignation has priority 0");
     let status = p.run_a.wait_exit(SOON).expect("it ends");
     assert!(status.success(), "exit status {status}");
     assert!(!p.a.has(VIP), "the address is removed at the end");
@@ -118,7 +118,7 @@ fn nopreempt(ctx: &Ctx) -> Outcome {
     );
     assert!(
         p.cap.adverts(&p.a, 51, start).is_empty(),
-        "the stronger router stays silent"
+        "the stronger router sends no advert"
     );
     // nopreempt prevents preemption of a live master, not a takeover from a dead one.
     p.run_b.kill9();
@@ -236,14 +236,14 @@ fn frozen_weak(ctx: &Ctx) -> Outcome {
     wait_until(SOON, "the stronger router is master", || p.a.has(VIP));
     sleep_ms(1500);
     let thawed = p.run_b.thaw();
-    wait_until(SOON, "the thawed router gives the address up", || {
+    wait_until(SOON, "the resumed router removes the address", || {
         !p.b.has(VIP)
     });
     sleep_ms(1000);
     let adverts = p.cap.adverts(&p.b, 51, thawed).len();
     assert_eq!(
         adverts, 0,
-        "the thawed router advertised before it had listened"
+        "the resumed router sent adverts before it had read those of the master"
     );
     Outcome::Passed
 }
@@ -258,7 +258,7 @@ fn frozen_strong(ctx: &Ctx) -> Outcome {
         let (first, _) = p.cap.advert_of(&p.a, thawed, SOON);
         assert!(
             first - thawed < 150 * MS + noise::since(thawed),
-            "the stronger router hesitates"
+            "the stronger router sends its advert late"
         );
         sleep_ms(400);
         let last = p.cap.adverts(&p.b, 51, first).last().map_or(first, |l| l.0);
@@ -267,7 +267,7 @@ fn frozen_strong(ctx: &Ctx) -> Outcome {
             "two masters for {} ms",
             (last - first) / MS
         );
-        assert!(!p.b.has(VIP), "the weaker router gives the address up");
+        assert!(!p.b.has(VIP), "the weaker router removes the address");
     }
     Outcome::Passed
 }

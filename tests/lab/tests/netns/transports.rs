@@ -188,7 +188,7 @@ fn play(w: &Way, strong: &vrrpd_lab::Daemon, weak: &vrrpd_lab::Daemon) -> Outcom
                 nas += 1;
             }
         }
-        assert!(nas > 0, "neighbour advertisements");
+        assert!(nas > 0, "neighbor advertisements");
     }
     Outcome::Passed
 }

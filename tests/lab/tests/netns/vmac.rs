@@ -12,7 +12,7 @@ use crate::support::{RESUME_LIMIT_MS, SOON, VIP};
 use crate::{Ctx, Outcome, Test};
 
 /// Its ARP requests have the virtual IP address and the real MAC address as sender.
-const ASKS: &str = "tells neighbors the real address when it asks them for theirs";
+const ASKS: &str = "sends ARP requests with the real MAC address";
 
 pub(crate) const TESTS: &[Test] = &[
     Test::new("vmac_sends_adverts_garp_and_arp_replies", carries).keepalived_fails(ASKS),
@@ -33,7 +33,7 @@ pub(crate) const TESTS: &[Test] = &[
         second_master,
     ),
     Test::new("reload_creates_and_deletes_a_vmac", reloaded)
-        .keepalived_fails("tells not when a reload is done"),
+        .keepalived_fails("does not log the end of a reload"),
     Test::new("vmac_with_no_accept_does_not_answer", no_accept),
     Test::new("vmac_forwards_with_strict_rp_filter", routes)
         .keepalived_fails("forwards as new interfaces do"),
@@ -119,7 +119,10 @@ fn pair(strong: &Daemon, ca: &Conf, weak: &Daemon, cb: &Conf, dev: &str, vip: &s
     let run_b = weak.start(&b, cb);
     sleep_ms(600);
     assert!(has(&a, dev, vip) && !has(&b, dev, vip), "one master");
-    assert!(cap.adverts(&b, 0, 0).is_empty(), "the weaker is silent");
+    assert!(
+        cap.adverts(&b, 0, 0).is_empty(),
+        "the weaker router sends no advert"
+    );
     Pair {
         cap,
         client,
@@ -331,7 +334,10 @@ fn recreated(ctx: &Ctx) -> Outcome {
     let p = ours(ctx);
     let at = now();
     p.a.delete_interface();
-    assert!(!is_there(&p.a, "vrrp.51"), "gone with what it sat upon");
+    assert!(
+        !is_there(&p.a, "vrrp.51"),
+        "removed with its base interface"
+    );
     p.cap.advert_of(&p.b, at, SOON);
     let back = now();
     p.a.add_interface();
@@ -394,7 +400,7 @@ fn second_master(ctx: &Ctx) -> Outcome {
     p.cap.advert_of(&p.b, at, SOON);
     // b is master. a, alone on its segment, would become master too, but its carrier returns before.
     p.a.carrier_up();
-    wait_until(SOON, "the stronger has it, alone", || {
+    wait_until(SOON, "only the stronger router has it", || {
         has(&p.a, "vrrp.51", VIP) && !has(&p.b, "vrrp.51", VIP)
     });
     // A partition: frames of a are lost for a while.
@@ -403,18 +409,22 @@ fn second_master(ctx: &Ctx) -> Outcome {
     p.cap.advert_of(&p.b, at, SOON);
     assert!(has(&p.a, "vrrp.51", VIP), "two masters now");
     p.lab.switch().ip("link set dev r1 master br0");
-    wait_until(SOON, "the weaker hears the stronger", || {
-        !has(&p.b, "vrrp.51", VIP)
-    });
+    wait_until(
+        SOON,
+        "the weaker router receives adverts of the stronger",
+        || !has(&p.b, "vrrp.51", VIP),
+    );
     // The other direction: the master receives an advert with higher priority.
     p.lab.switch().ip("link set dev r1 nomaster");
     wait_until(SOON, "two masters again", || has(&p.b, "vrrp.51", VIP));
     if ctx.daemon != Daemon::Keepalived {
         p.run_b.reload(&conf(250).text());
         p.lab.switch().ip("link set dev r1 master br0");
-        wait_until(SOON, "the master hears the stronger", || {
-            !has(&p.a, "vrrp.51", VIP)
-        });
+        wait_until(
+            SOON,
+            "the master receives adverts of the stronger router",
+            || !has(&p.a, "vrrp.51", VIP),
+        );
         assert!(has(&p.b, "vrrp.51", VIP));
     }
     Outcome::Passed

@@ -23,7 +23,7 @@ fn record(ctx: &Ctx, conf: &Conf, vip: &str, name: &str) -> String {
     let a = lab.node("r1", &["10.0.0.1/24", "fd00::1/64"]);
     let cap = Capture::start(&lab);
     let mut run = ctx.daemon.start(&a, conf);
-    wait_until(SOON, "it is master and says so", || {
+    wait_until(SOON, "it is master and advertises", || {
         !cap.announcements(&a, ip(vip), 0).is_empty() && cap.adverts(&a, 0, 0).len() >= 2
     });
     run.term();
@@ -31,7 +31,7 @@ fn record(ctx: &Ctx, conf: &Conf, vip: &str, name: &str) -> String {
     cap.wait(0, Duration::from_secs(1), |f| {
         (f.advert()?.priority == 0).then_some(())
     })
-    .expect("a farewell");
+    .expect("a resignation");
     let path = format!("{DIR}/{name}.pcap");
     cap.write_pcap(&path, "r1", 0);
     path

@@ -54,7 +54,7 @@ fn lacking(ctx: &Ctx) -> Outcome {
         a.has("10.0.0.100") && a.has("10.0.0.101")
     });
     let address = "10.0.0.100".parse().expect("an address");
-    wait_until(SOON, "the neighbors are told", || {
+    wait_until(SOON, "the address is announced", || {
         !cap.announcements(&a, address, 0).is_empty()
     });
     wait_until(SOON, "IPVS is given up", || run.log().contains("IPVS: "));

@@ -102,7 +102,7 @@ pub(crate) fn deleted(b: &Bench) -> Vec<Row> {
             .count();
         resigned[d] = i64::try_from(farewells).ok();
     }
-    let what = |w: &str| format!("address deleted by someone else ({n} times): {w}");
+    let what = |w: &str| format!("address deleted externally ({n} times): {w}");
     vec![
         Row::new(
             &what("away for, median"),
@@ -138,7 +138,7 @@ pub(crate) fn frozen(b: &Bench) -> Vec<Row> {
             sleep_ms(ms);
             let thawed = p.run_a.thaw();
             let (first, _) = p.cap.advert_of(&p.a, thawed, SOON);
-            wait_until(SOON, "the weaker router gives way", || !p.b.has(VIP));
+            wait_until(SOON, "the weaker router becomes backup", || !p.b.has(VIP));
             sleep_ms(2500);
             let last = p.cap.adverts(&p.b, 51, first).last().map_or(first, |x| x.0);
             wire[d].push(last - first);

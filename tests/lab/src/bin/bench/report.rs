@@ -83,7 +83,7 @@ impl Row {
             Budget::None => String::new(),
             Budget::AtMost(max) => format!("≤ {}", self.unit.show(max)),
             Budget::AtLeast(min) => format!("≥ {}", self.unit.show(min)),
-            Budget::OfTheirs(p) => format!("≤ {p} % of theirs"),
+            Budget::OfTheirs(p) => format!("≤ {p} % of keepalived's"),
         };
         let verdict = match self.ok() {
             Some(true) => "ok",
