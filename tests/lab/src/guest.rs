@@ -67,7 +67,7 @@ pub fn inside() -> bool {
 ///
 /// # Errors
 /// Names what a guest needs and is missing.
-pub fn again() -> Result<bool, String> {
+pub fn run_again() -> Result<bool, String> {
     let guest = boot(&[], "")?;
     while let Ok(line) = guest.lines.recv_timeout(SILENCE) {
         if let Some(code) = line.strip_prefix("GUEST EXIT ") {

@@ -44,7 +44,7 @@ pub fn enter() -> Result<(), Refused> {
     match std::env::var(STAGE).as_deref() {
         Err(_) => {
             for mode in ["pid", "nopid"] {
-                match code(again(&format!("1:{mode}"))) {
+                match code(reexec(&format!("1:{mode}"))) {
                     NO_PROC => {}
                     SKIP => return Err(Refused),
                     c => exit(c),
@@ -56,19 +56,19 @@ pub fn enter() -> Result<(), Refused> {
             let with_pid = stage.ends_with(":pid");
             if stage.starts_with('1') {
                 isolate(with_pid);
-                exit(code(again(&format!(
+                exit(code(reexec(&format!(
                     "2:{}",
                     if with_pid { "pid" } else { "nopid" }
                 ))));
             }
-            furnish(with_pid);
+            set_up(with_pid);
             Ok(())
         }
     }
 }
 
 /// Starts this program again with the same arguments and a search path that has `/usr/sbin`.
-fn again(stage: &str) -> ExitStatus {
+fn reexec(stage: &str) -> ExitStatus {
     let exe = std::env::current_exe().unwrap_or_else(|e| refuse("reading /proc/self/exe", &e));
     let path = std::env::var("PATH").unwrap_or_default();
     Command::new(exe)
@@ -114,7 +114,7 @@ fn isolate(with_pid: bool) {
 }
 
 /// Stage 2.
-fn furnish(with_pid: bool) {
+fn set_up(with_pid: bool) {
     let _ = set_pdeathsig(Signal::SIGKILL);
     let none: Option<&str> = None;
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)

@@ -19,7 +19,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 fn main() {
     if !guest::inside() {
-        match guest::again() {
+        match guest::run_again() {
             Ok(true) => return,
             Ok(false) => eprintln!("bench-lvs: the guest failed"),
             Err(why) => eprintln!("bench-lvs: skipped: {why}"),

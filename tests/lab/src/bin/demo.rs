@@ -33,7 +33,7 @@ fn main() {
     };
     vrrpd_lab::plain_panics();
     if catch_unwind(|| demo(&daemon, &conf_a, &conf_b)).is_err() {
-        println!("\nFAILED: something that had to happen did not (see above).");
+        println!("\nFAILED: an expected event did not happen (see above).");
         exit(1);
     }
 }
@@ -68,14 +68,14 @@ fn demo(daemon: &Daemon, conf_a: &str, conf_b: &str) {
     let run2 = daemon.start_text(&r2, &text_b, &[]);
     settle(&wire, &r1, &r2, &[&run1, &run2], run1.started);
     sleep_ms(1610);
-    println!("   r1 is master: it has {VIP}, it advertises, the client's answers come from it.");
+    println!("   r1 is master: it has {VIP}, advertises, and it answers the client.");
 
-    println!("\n2. r1 loses its power: SIGKILL to the daemon, carrier lost. No resignation.");
+    println!("\n2. r1 loses power: SIGKILL to the daemon, carrier down. It sends no resignation.");
     let killed = run1.kill9();
     r1.carrier_down();
     takeover(&wire, &r1, &r2, killed);
 
-    println!("\n3. r1 is switched on again: a fresh interface, a fresh daemon.");
+    println!("\n3. r1 is powered on again: new interface, new daemon.");
     drop(run1);
     r1.delete_interface();
     r1.add_interface();
@@ -87,14 +87,14 @@ fn demo(daemon: &Daemon, conf_a: &str, conf_b: &str) {
         run.term();
         let status = run
             .wait_exit(SOON)
-            .unwrap_or_else(|| panic!("{name} does not end"));
+            .unwrap_or_else(|| panic!("{name} does not exit"));
         assert!(status.success(), "{name} ended with {status}");
     }
     assert!(
         !r1.has("192.0.2.254") && !r2.has("192.0.2.254"),
         "an address was left behind"
     );
-    println!("\nBoth were asked to end and left nothing behind. All as it should be.");
+    println!("\nBoth were stopped with SIGTERM and left nothing behind. Everything as expected.");
 }
 
 /// Waits until r1 is master, has the addresses and announces them, and r2 does none of that.
@@ -153,7 +153,7 @@ fn takeover(wire: &Capture, r1: &Node, r2: &Node, killed: Ns) {
         (last, "r1's last advert".to_string()),
         (
             killed,
-            "r1's daemon is killed, then its cable is pulled".to_string(),
+            "r1's daemon is killed, then its carrier goes down".to_string(),
         ),
         (lost, "r1's last answer to the client".to_string()),
         (
@@ -168,7 +168,7 @@ fn takeover(wire: &Capture, r1: &Node, r2: &Node, killed: Ns) {
         (
             answer,
             format!(
-                "the client's first answer from r2 (it asks every {} ms)",
+                "the client's first answer from r2 (it sends a request every {} ms)",
                 PERIOD.as_millis()
             ),
         ),
@@ -183,7 +183,7 @@ fn takeover(wire: &Capture, r1: &Node, r2: &Node, killed: Ns) {
     }
     println!();
     println!(
-        "   Beyond what the protocol prescribes the takeover took {} ms.",
+        "   The takeover took {} ms longer than the protocol requires.",
         ms(garp - limit)
     );
     assert!(
@@ -235,7 +235,7 @@ fn preemption(wire: &Capture, r1: &Node, r2: &Node, run1: &Running, run2: &Runni
         last.is_none_or(|at| at < now() - 500 * MS),
         "r2 keeps advertising"
     );
-    println!("\n   r1 is master again, r2 waits.");
+    println!("\n   r1 is master again, r2 is backup.");
 }
 
 /// Milliseconds with two decimals.

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Stands in for OpenWrt's functions.sh: config_load and its readers, for files with one quoted value a line.
+# Stand-in for OpenWrt's functions.sh: config_load and config_get, for files with one quoted value per line.
 # shellcheck shell=dash
 
-# What `uci export` prints is run as a script: these names are taken.
+# The output of `uci export` is run as a script, in which `package` is a command.
 package() { return 0; }
 
 config_load() {

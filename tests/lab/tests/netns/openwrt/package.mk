@@ -1,4 +1,4 @@
-# Stands in for OpenWrt's package.mk: enough to install a package into DESTDIR.
+# Stand-in for OpenWrt's package.mk: installs a package into DESTDIR.
 
 define BuildPackage
 install:

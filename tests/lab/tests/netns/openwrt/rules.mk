@@ -1,4 +1,4 @@
-# Stands in for OpenWrt's rules.mk.
+# Stand-in for OpenWrt's rules.mk.
 INCLUDE_DIR:=$(TOPDIR)
 INSTALL_DIR:=install -d -m 755
 INSTALL_BIN:=install -m 755
