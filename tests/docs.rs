@@ -108,6 +108,27 @@ fn the_changelog_has_an_entry_for_this_version() {
 }
 
 #[test]
+fn the_test_map_names_modules_of_the_namespace_tests() {
+    let text = read("CONTRIBUTING.md");
+    let table = text.split("\n| Behavior |").nth(1).expect("the table");
+    let rows = table
+        .lines()
+        .skip(2)
+        .take_while(|line| line.starts_with('|'));
+    let mut modules = 0;
+    for row in rows {
+        let cell = row.split('|').nth(3).expect("three columns");
+        let words = cell.split('`').skip(1).step_by(2);
+        for module in words.filter(|word| !word.contains('/')) {
+            let path = format!("tests/lab/tests/netns/{module}.rs");
+            assert!(root().join(&path).exists(), "{path}");
+            modules += 1;
+        }
+    }
+    assert!(modules > 20);
+}
+
+#[test]
 fn the_openwrt_package_has_this_version() {
     let line = format!("PKG_VERSION:={}\n", env!("CARGO_PKG_VERSION"));
     assert!(read("configs/openwrt/Makefile").contains(&line));
