@@ -1,9 +1,10 @@
 //! Builds nested statements from words and braces. No recursion; open blocks are on a stack.
 //!
-//! A missing or extra brace is the most frequent error, and a message at the end of the file does not help to find it.
-//! So the builder remembers the first block whose `}` is indented less than its opener (a `}` is missing before it) and
-//! the first one whose `}` is indented more (it may be one too many). A keyword that is only valid at the top level
-//! closes all open blocks: one of them must lack its `}`.
+//! A missing or extra brace is the most frequent error, and a message at the end of the file does
+//! not help to find it. So the builder remembers the first block whose `}` is indented less than
+//! its opener (a `}` is missing before it) and the first one whose `}` is indented more (it may be
+//! one too many). A keyword that is only valid at the top level closes all open blocks: one of them
+//! must lack its `}`.
 
 use super::diag::{Aborted, Diags, Severity, Span};
 use super::lexer::Token;
@@ -182,8 +183,8 @@ impl Builder {
         }
     }
 
-    /// Ends the pending statement, which got no `{`. `next`: the keyword that follows and its indentation; `None` before
-    /// a `}` or the end of the file.
+    /// Ends the pending statement, which got no `{`. `next`: the keyword that follows and its
+    /// indentation; `None` before a `}` or the end of the file.
     fn flush(
         &mut self,
         next: Option<(&str, Option<u32>)>,
@@ -205,7 +206,8 @@ impl Builder {
             "add `{` on the same line or the next",
         );
         let at = keyword.span;
-        // If the next statement belongs to the block, the block is opened. Otherwise it is taken for empty.
+        // If the next statement belongs to the block, the block is opened. Otherwise it is taken
+        // for empty.
         if next
             .is_some_and(|(next, next_indent)| self.is_inside(keyword, indent, next, next_indent))
         {
@@ -267,7 +269,7 @@ impl Builder {
 
     // ---- blocks ----
 
-    /// OpensBlock the block of the pending statement; false if there is none.
+    /// Opens the block of the pending statement; false if there is none.
     fn open(&mut self, at: Span, sources: &Sources, diags: &mut Diags) -> Result<bool, Aborted> {
         let Some(Pending { node, indent }) = self.pending.take() else {
             if !self.after_stray_brace {

@@ -1,9 +1,10 @@
-//! Checks the tree against the schema: looks up, counts and type-checks every statement, reports what is wrong and
-//! removes it. What remains needs no second check when it is lowered: known keywords in their blocks, under their
-//! canonical names, with arguments that are valid values of their type.
+//! Checks the tree against the schema: looks up, counts and type-checks every statement, reports
+//! what is wrong and removes it. What remains needs no second check when it is lowered: known
+//! keywords in their blocks, under their canonical names, with arguments that are valid values of
+//! their type.
 //!
-//! An invalid statement whose keyword has a default is replaced by the default, so that "100 is used" is true.
-//! The meaning of keywords is not known here; see [`super::lower`].
+//! An invalid statement whose keyword has a default is replaced by the default, so that "100 is
+//! used" is true. The meaning of keywords is not known here; see [`super::lower`].
 
 mod args;
 mod checker;
@@ -111,7 +112,8 @@ impl Checker<'_> {
         valid
     }
 
-    /// Checks the arguments of a statement. An invalid statement gets the default of its keyword, if it has one.
+    /// Checks the arguments of a statement. An invalid statement gets the default of its keyword,
+    /// if it has one.
     fn arguments(&mut self, keyword: &'static Keyword, node: &mut Node) -> bool {
         if keyword.is_flag() {
             self.flag(keyword, &node.args);
@@ -250,7 +252,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks one line of a value block and removes invalid words; all of them if the line is invalid.
+    /// Checks one line of a value block and removes invalid words; all of them if the line is
+    /// invalid.
     fn item(&mut self, items: &'static Items, words: &mut Vec<Word>) {
         let span = words.first().map_or(Span::default(), |word| word.span);
         let owner = ArgOwner {

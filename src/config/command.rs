@@ -1,8 +1,8 @@
 //! Splits script commands into words. They have quoting rules of their own.
 //!
-//! `"…"` and `'…'` group, also within a word, and backslash escapes are those of C. The first word, usually the only
-//! one (`"/path/x.sh a b"`), is split again by the same rules: that is the command. Words after it are a user and a
-//! group or, if the command is not quoted, its arguments.
+//! `"…"` and `'…'` group, also within a word, and backslash escapes are those of C. The first word,
+//! usually the only one (`"/path/x.sh a b"`), is split again by the same rules: that is the
+//! command. Words after it are a user and a group or, if the command is not quoted, its arguments.
 
 use core::fmt;
 
@@ -101,7 +101,8 @@ fn escape(bytes: &mut Bytes<'_>) -> u8 {
     }
 }
 
-/// Reads at most `most` further digits as long as the value fits a byte. `None`: base 16 without digits.
+/// Reads at most `most` further digits as long as the value fits a byte. `None`: base 16 without
+/// digits.
 fn digits(bytes: &mut Bytes<'_>, first: u8, most: u8, base: u8) -> Option<u8> {
     let mut value = first;
     let mut any = base == 8;

@@ -2,7 +2,8 @@
 
 use crate::types::sorted;
 
-/// Severity of a diagnostic, in ascending order. The exit code of a configuration test depends on the worst one.
+/// Severity of a diagnostic, in ascending order. The exit code of a configuration test depends on
+/// the worst one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Severity {
     /// Information; the configuration is used as written.
@@ -31,7 +32,8 @@ pub struct Span {
 }
 
 impl Span {
-    /// The span from the start of this one to the end of `end`; this one if `end` is before it or in another file.
+    /// The span from the start of this one to the end of `end`; this one if `end` is before it or
+    /// in another file.
     #[must_use]
     pub fn to(self, end: Self) -> Self {
         let last = end.start.saturating_add(u32::from(end.len));
@@ -72,8 +74,8 @@ impl Diags {
     /// Number of the latest diagnostics that a new one is compared with.
     const RECENT: usize = 8;
 
-    /// Adds a diagnostic. Its severity counts even beyond the capacity. The same diagnostic at the same position is not
-    /// repeated: an error in a line that `~SEQ` repeats is one error.
+    /// Adds a diagnostic. Its severity counts even beyond the capacity. The same diagnostic at the
+    /// same position is not repeated: an error in a line that `~SEQ` repeats is one error.
     pub fn push(&mut self, diag: Diag) {
         self.worst = self.worst.max(Some(diag.severity));
         if self
@@ -119,7 +121,8 @@ impl Diags {
         });
     }
 
-    /// Sorts the diagnostics by a key of their positions; those without a position come first. Stable.
+    /// Sorts the diagnostics by a key of their positions; those without a position come first.
+    /// Stable.
     pub(crate) fn sort_by_key<K: Ord>(&mut self, key: impl Fn(Span) -> K) {
         let keys = self.list.iter().enumerate();
         let keys = keys.map(|(nth, diag)| (diag.span.map(&key), nth)).collect();

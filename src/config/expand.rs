@@ -1,8 +1,9 @@
 //! Definitions (`$NAME=VALUE`), references to them (`$NAME`, `${NAME}`) and predefined names.
 //!
-//! A value is expanded where it is used, so it may refer to definitions that come later: references in a line are replaced
-//! until none is left. The number of rounds, the length of the line and the work for the whole configuration are
-//! bounded, so a definition that contains itself ends in a message.
+//! A value is expanded where it is used, so it may refer to definitions that come later: references
+//! in a line are replaced until none is left. The number of rounds, the length of the line and the
+//! work for the whole configuration are bounded, so a definition that contains itself ends in a
+//! message.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -13,8 +14,8 @@ use super::line::{Line, MAX_LINE, identifier, is_blank};
 
 /// Maximum number of definitions.
 const MAX_DEFINITIONS: usize = 10_000;
-/// Maximum number of bytes that definitions and sequences expand to. Every expansion counts at least [`STEP`] bytes, so
-/// that empty ones are bounded too.
+/// Maximum number of bytes that definitions and sequences expand to. Every expansion counts at
+/// least [`STEP`] bytes, so that empty ones are bounded too.
 const MAX_WORK: usize = 12 * 1024 * 1024;
 const STEP: usize = 32;
 /// Maximum length of the arguments in `${_ENV NAME}`.
@@ -123,7 +124,8 @@ impl Definitions {
         Err(Aborted)
     }
 
-    /// Replaces the references in a line. `None`: an error was reported, and the line is to be ignored.
+    /// Replaces the references in a line. `None`: an error was reported, and the line is to be
+    /// ignored.
     pub(crate) fn expand(
         &mut self,
         line: &mut Line,

@@ -16,7 +16,8 @@ pub trait Host {
     /// An environment variable, for `${_ENV NAME}`.
     fn env(&self, name: &str) -> Option<String>;
 
-    /// The ID that `@ID` lines are compared with: that of option `-i`, else the host name up to its first dot.
+    /// The ID that `@ID` lines are compared with: that of option `-i`, else the host name up to its
+    /// first dot.
     fn config_id(&self) -> String;
 
     /// A random number for `${_RANDOM}`, a new one with each call.
@@ -34,7 +35,8 @@ pub trait Host {
     /// Finds a program that the user may execute; a name without a slash is searched in PATH.
     ///
     /// # Errors
-    /// The text for the message, such as "no such file or directory" or "not executable for its user".
+    /// The text for the message, such as "no such file or directory" or "not executable for its
+    /// user".
     fn program(&self, name: &str, user: User) -> Result<Program, String>;
 }
 

@@ -1,7 +1,8 @@
-//! `include` and its strict variants: the files that a pattern names, and which missing files are errors.
+//! `include` and its strict variants: the files that a pattern names, and which missing files are
+//! errors.
 //!
-//! A file that is named without a wildcard and is missing, or cannot be read, is always an error: a reload must not
-//! remove what it configures.
+//! A file that is named without a wildcard and is missing, or cannot be read, is always an error: a
+//! reload must not remove what it configures.
 
 /// What an include must find; otherwise it is an error instead of a note.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -55,8 +56,8 @@ impl Policy {
         }
     }
 
-    /// Applies the arguments of `include_check`: plain words replace the policy, `+WORD` and `-WORD` change it, no words
-    /// ask for everything. Returns the first unknown word.
+    /// Applies the arguments of `include_check`: plain words replace the policy, `+WORD` and
+    /// `-WORD` change it, no words ask for everything. Returns the first unknown word.
     pub(crate) fn apply_include_check<'a>(
         &mut self,
         words: impl Iterator<Item = &'a str>,
@@ -115,8 +116,8 @@ pub(crate) fn relative_to(including: &str, pattern: &str) -> String {
     format!("{directory}/{}", pattern.trim_start_matches("./"))
 }
 
-/// Expands `a{b,c}d` to `abd` and `acd`, also nested. Unmatched braces and braces without a comma are literal. `None`: more
-/// than [`MAX_ALTERNATIVES`].
+/// Expands `a{b,c}d` to `abd` and `acd`, also nested. Unmatched braces and braces without a comma
+/// are literal. `None`: more than [`MAX_ALTERNATIVES`].
 pub(crate) fn alternatives(pattern: &str) -> Option<Vec<String>> {
     let mut done = Vec::new();
     let mut todo = vec![pattern.to_owned()];

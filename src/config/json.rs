@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn the_references_to_a_definition_are_listed() {
         let mut sources = Sources::of("$A= \\\n x y\n$A\n");
-        let view = sources.view(0, span(0, 11, 2)).expect("room");
+        let view = sources.view(0, span(0, 11, 2)).expect("a number");
         let mut diags = Diags::default();
         diags.report(Severity::Unsupported, span(view, 7, 1), "m");
         let json = render_json(&diags, &sources);

@@ -1,8 +1,9 @@
 //! Splits a logical line into words and braces.
 //!
-//! `"…"` groups words and hides braces; a quote starts a new word, even within a word. `{` and `}` outside quotes are
-//! tokens of their own, even without blanks around them. Exceptions are `${NAME}` that was not replaced, and `{{ … }}`
-//! and `{% … %}` of a template that was not filled in: as braces, they would unbalance the blocks around them.
+//! `"…"` groups words and hides braces; a quote starts a new word, even within a word. `{` and `}`
+//! outside quotes are tokens of their own, even without blanks around them. Exceptions are
+//! `${NAME}` that was not replaced, and `{{ … }}` and `{% … %}` of a template that was not filled
+//! in: as braces, they would unbalance the blocks around them.
 
 use std::ops::Range;
 
@@ -177,7 +178,8 @@ fn quoted(line: &Line, start: usize, tokens: &mut Vec<Token>, diags: &mut Diags)
     let text = line.text.as_str();
     let from = start.saturating_add(1);
     let inner = text.get(from..).unwrap_or("");
-    // A quote after a backslash does not close the word (script commands need that), unless it is the last one.
+    // A quote after a backslash does not close the word (script commands need that), unless it is
+    // the last one.
     let (len, close) = match unescaped_quote(inner).or_else(|| inner.rfind('"')) {
         Some(len) => (len, 1),
         None => {
@@ -218,7 +220,8 @@ fn reference_len(text: &str) -> Option<usize> {
     (end == '}').then(|| len.saturating_add(3))
 }
 
-/// Where template placeholders in a line can end at most: after its last `}}` and after its last `%}`.
+/// Where template placeholders in a line can end at most: after its last `}}` and after its last
+/// `%}`.
 #[derive(Clone, Copy, Debug, Default)]
 struct Templates {
     value: usize,
@@ -260,7 +263,8 @@ fn report_template(line: &Line, start: usize, end: usize, diags: &mut Diags) {
     );
 }
 
-/// Reports undefined `${NAME}`, and `$NAME` if it looks like a reference: a password may contain a `$`.
+/// Reports undefined `${NAME}`, and `$NAME` if it looks like a reference: a password may contain a
+/// `$`.
 fn report_undefined(
     line: &Line,
     start: usize,
@@ -275,13 +279,13 @@ fn report_undefined(
         let Some(name) = identifier(inner.unwrap_or(rest)) else {
             continue;
         };
-        let behind = inner.unwrap_or(rest).get(name.len()..).unwrap_or("");
+        let after = inner.unwrap_or(rest).get(name.len()..).unwrap_or("");
         let part = |c| matches!(c, '.' | ':' | '/' | ',' | ')' | '(');
         let (whole, text) = match inner {
-            Some(_) => (behind.starts_with('}'), format!("${{{name}}}")),
+            Some(_) => (after.starts_with('}'), format!("${{{name}}}")),
             None => (
                 (before.is_empty() || before.ends_with(part))
-                    && (behind.is_empty() || behind.starts_with(part)),
+                    && (after.is_empty() || after.starts_with(part)),
                 format!("${name}"),
             ),
         };

@@ -1,7 +1,8 @@
 //! A logical line: text in segments, each with the span it comes from.
 //!
-//! Most lines are one segment, copied from a file. Expansion replaces parts of it; the span of such a part is that of
-//! the reference. Also here: the definitions of a blank, a comment and an identifier.
+//! Most lines are one segment, copied from a file. Expansion replaces parts of it; the span of such
+//! a part is that of the reference. Also here: the definitions of a blank, a comment and an
+//! identifier.
 
 use super::diag::Span;
 use super::source::span;
@@ -169,8 +170,8 @@ impl Segment {
     }
 }
 
-/// Whether a character separates words: ASCII white space, and the Unicode blanks that web pages and input methods
-/// produce (the lexer reports those).
+/// Whether a character separates words: ASCII white space, and the Unicode blanks that web pages
+/// and input methods produce (the lexer reports those).
 pub(crate) fn is_blank(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\r' | '\x0b' | '\x0c') || is_unicode_blank(c)
 }
@@ -183,7 +184,8 @@ pub(crate) fn is_unicode_blank(c: char) -> bool {
     )
 }
 
-/// Offset of the comment of a line: of a `#` or `!` that is neither quoted nor escaped by a backslash.
+/// Offset of the comment of a line: of a `#` or `!` that is neither quoted nor escaped by a
+/// backslash.
 pub(crate) fn comment_start(text: &str) -> Option<usize> {
     let mut quoted = false;
     let mut escaped = false;

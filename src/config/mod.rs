@@ -1,11 +1,14 @@
-//! Reads keepalived.conf: text in, typed model and diagnostics out. No I/O: files are read through [`Host`].
+//! Reads keepalived.conf: text in, typed model and diagnostics out. No I/O: files are read through
+//! [`Host`].
 //!
 //! ```text
 //! bytes → source, physical_lines → reader (include, @ID, $NAME, ~SEQ, ~LST: logical lines)
 //!       → lexer (words and braces with spans) → build (nested statements: tree)
-//!       → check (against schema) → validate (names) → lower (tree → model)        diag → render (text), json
+//!       → check (against schema) → validate (names) → lower (tree → model)
+//! diag → render (text), json
 //! ```
-//! Reading does not stop at the first error and never panics; every error is a [`Diag`] with a position.
+//! Reading does not stop at the first error and never panics; every error is a [`Diag`] with a
+//! position.
 //!
 //! ```
 //! use vrrpd::config::{Host, Program, Severity, load, model::User, render::render_text};
@@ -138,8 +141,8 @@ pub struct Parsed {
     pub root: Block,
 }
 
-/// Reads a configuration and the files it includes. `opens_block` says which keywords open blocks, for the case that a
-/// brace is missing.
+/// Reads a configuration and the files it includes. `opens_block` says which keywords open blocks,
+/// for the case that a brace is missing.
 pub fn parse(path: &str, host: &dyn Host, opens_block: OpensBlock, diags: &mut Diags) -> Parsed {
     let mut reader = reader::Reader::new(host);
     let mut builder = build::Builder::new(opens_block);

@@ -1,11 +1,13 @@
 //! Translates regular expressions from PCRE2 syntax to that of regex-lite.
 //!
-//! keepalived uses PCRE2, vrrpd uses regex-lite, whose syntax is mostly the same. What has the same meaning in both is kept,
-//! what is written differently is rewritten, and everything else is rejected by name: a pattern that silently means
-//! something else would remove good servers or keep failed ones.
+//! keepalived uses PCRE2, vrrpd uses regex-lite, whose syntax is mostly the same. What has the same
+//! meaning in both is kept, what is written differently is rewritten, and everything else is
+//! rejected by name: a pattern that silently means something else would remove good servers or keep
+//! failed ones.
 //!
-//! Rewritten are: `{` that starts no quantifier and is a literal, as in JSON; `$`, which also matches before a final line
-//! break; `\<`, a literal `<`. Groups do not capture, because captures are not used.
+//! Rewritten are: `{` that starts no quantifier and is a literal, as in JSON; `$`, which also
+//! matches before a final line break; `\<`, a literal `<`. Groups do not capture, because captures
+//! are not used.
 
 use core::fmt;
 use core::fmt::Write as _;
@@ -128,7 +130,8 @@ impl Translator<'_> {
         Ok(())
     }
 
-    /// Translates `$`. A pattern after it could match the final line break, which `$` allows; that is rejected.
+    /// Translates `$`. A pattern after it could match the final line break, which `$` allows; that
+    /// is rejected.
     fn dollar(&mut self) -> Result<(), Unsupported> {
         if self.flags.multi_line {
             self.out.push('$');
@@ -258,7 +261,8 @@ impl Translator<'_> {
         Ok(())
     }
 
-    /// Translates `\xHH` and `\x{HH}`: a byte in PCRE2, a character in regex-lite, which are the same up to 7f.
+    /// Translates `\xHH` and `\x{HH}`: a byte in PCRE2, a character in regex-lite, which are the
+    /// same up to 7f.
     fn hexadecimal(&mut self) -> Result<(), Unsupported> {
         let (digits, rest) = match self.rest.strip_prefix('{') {
             Some(inside) => inside.split_once('}').unwrap_or_default(),
@@ -317,7 +321,7 @@ mod tests {
         ] {
             let got = translate(pattern, PatternFlags::default());
             assert_eq!(got.as_deref(), Ok(want), "{pattern}");
-            regex_lite::Regex::new(want).expect("the engine takes it");
+            regex_lite::Regex::new(want).expect("a valid pattern");
         }
         let multi_line = PatternFlags {
             multi_line: true,

@@ -25,8 +25,8 @@ impl PhysicalLines {
         }
     }
 
-    /// Reads the next line without its comment and outer blanks; false at the end. Lines with only a comment are
-    /// skipped: unlike an empty line, they do not end a multi-line definition.
+    /// Reads the next line without its comment and outer blanks; false at the end. Lines with only
+    /// a comment are skipped: unlike an empty line, they do not end a multi-line definition.
     pub(crate) fn read(&mut self, sources: &Sources, line: &mut Line, diags: &mut Diags) -> bool {
         let text = sources.text(self.number);
         loop {
@@ -104,9 +104,9 @@ fn columns(blanks: &str) -> u32 {
 /// The text before `\#` as a word of its own, which starts a comment in a file escaped as Markdown.
 fn before_escaped_comment(data: &str) -> &str {
     let found = data.match_indices("\\#").find(|(at, mark)| {
-        let (before, behind) = data.split_at_checked(*at).unwrap_or((data, ""));
-        let behind = behind.get(mark.len()..).unwrap_or("");
-        before.ends_with(is_blank) && (behind.is_empty() || behind.starts_with(is_blank))
+        let (before, after) = data.split_at_checked(*at).unwrap_or((data, ""));
+        let after = after.get(mark.len()..).unwrap_or("");
+        before.ends_with(is_blank) && (after.is_empty() || after.starts_with(is_blank))
     });
     let end = found.map_or(data.len(), |(at, _)| at);
     data.get(..end).unwrap_or(data).trim_end_matches(is_blank)
@@ -133,7 +133,7 @@ mod tests {
     /// The lines of a file as `indent:text`.
     fn lines(text: &str) -> (Vec<String>, Diags) {
         let mut sources = Sources::default();
-        let number = sources.add("a.conf", text.into()).expect("taken");
+        let number = sources.add("a.conf", text.into()).expect("added");
         let mut file = PhysicalLines::new(number, "a.conf");
         let (mut line, mut diags, mut all) = (Line::default(), Diags::default(), Vec::new());
         while file.read(&sources, &mut line, &mut diags) {

@@ -1,9 +1,9 @@
-//! Turns files into logical lines: resolves comments, conditions (`@ID`), definitions, sequences and includes. Every part
-//! of a line keeps its span.
+//! Turns files into logical lines: resolves comments, conditions (`@ID`), definitions, sequences
+//! and includes. Every part of a line keeps its span.
 //!
-//! All sources of further lines are on one stack: files, bodies of multi-line definitions, sequences, pending includes.
-//! No recursion. Depth, number of files, text and work are bounded; a bound that is exceeded is reported and ends the
-//! reading ([`Aborted`]).
+//! All sources of further lines are on one stack: files, bodies of multi-line definitions,
+//! sequences, pending includes. No recursion. Depth, number of files, text and work are bounded; a
+//! bound that is exceeded is reported and ends the reading ([`Aborted`]).
 
 use super::diag::{Aborted, Diag, Diags, Severity, Span};
 use super::expand::{Context, Definitions, Expanded, MultiLine, Value};
@@ -91,7 +91,8 @@ impl<'h> Reader<'h> {
     /// The next logical line that is not empty; false at the end.
     pub(crate) fn next(&mut self, line: &mut Line, diags: &mut Diags) -> Result<bool, Aborted> {
         while self.next_line(line, diags)? {
-            // Expansion may turn a line into a condition or a sequence; the number of times is bounded.
+            // Expansion may turn a line into a condition or a sequence; the number of times is
+            // bounded.
             for _ in 0..8 {
                 match self.process(line, diags)? {
                     Processed::Statement => return Ok(true),
@@ -231,10 +232,10 @@ impl<'h> Reader<'h> {
             Some(id) => id != self.config_id,
             None => id == self.config_id,
         };
-        let behind = rest.get(end..)?;
-        let blanks = behind
+        let after = rest.get(end..)?;
+        let blanks = after
             .len()
-            .saturating_sub(behind.trim_start_matches(is_blank).len());
+            .saturating_sub(after.trim_start_matches(is_blank).len());
         holds.then_some(end.saturating_add(blanks))
     }
 
@@ -249,8 +250,8 @@ impl<'h> Reader<'h> {
 
     // ---- definitions and sequences ----
 
-    /// Stores the definition `$NAME=VALUE`, whose value starts at byte `value` of `line`, with the lines that follow a
-    /// trailing backslash.
+    /// Stores the definition `$NAME=VALUE`, whose value starts at byte `value` of `line`, with the
+    /// lines that follow a trailing backslash.
     fn define(
         &mut self,
         name: &str,
@@ -292,7 +293,8 @@ impl<'h> Reader<'h> {
         self.definitions.define(name, value, at, diags)
     }
 
-    /// Makes the lines of a definition the next ones; the first is appended to the text before the reference.
+    /// Makes the lines of a definition the next ones; the first is appended to the text before the
+    /// reference.
     fn enter_definition(
         &mut self,
         definition: MultiLine,

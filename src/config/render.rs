@@ -25,8 +25,8 @@ impl Severity {
     }
 }
 
-/// The exit code of a configuration test (`-t`), as that of keepalived: 0 valid, 4 unusable, 5 with errors, 6 with an
-/// insecure script.
+/// The exit code of a configuration test (`-t`), as that of keepalived: 0 valid, 4 unusable, 5 with
+/// errors, 6 with an insecure script.
 #[must_use]
 pub fn exit_code_for_test(worst: Option<Severity>) -> u8 {
     match worst {
@@ -225,7 +225,8 @@ impl Excerpt {
     }
 }
 
-/// Approximate width of a character on a terminal, in columns: two for East Asian scripts and emoji.
+/// Approximate width of a character on a terminal, in columns: two for East Asian scripts and
+/// emoji.
 fn width(c: char) -> usize {
     match u32::from(c) {
         0x300..=0x36f | 0x200b..=0x200d | 0xfe00..=0xfe0f | 0xfeff => 0,
@@ -243,8 +244,8 @@ fn width(c: char) -> usize {
     }
 }
 
-/// Appends text with control characters and those that change the writing direction escaped, so that a file cannot
-/// control the terminal.
+/// Appends text with control characters and those that change the writing direction escaped, so
+/// that a file cannot control the terminal.
 fn escape(text: &str, out: &mut String) {
     for c in text.chars() {
         match c {
@@ -370,7 +371,7 @@ mod tests {
     #[test]
     fn the_references_to_a_definition_are_shown() {
         let mut sources = Sources::of("$A= \\\n x y\n$A\n");
-        let view = sources.view(0, span(0, 11, 2)).expect("room");
+        let view = sources.view(0, span(0, 11, 2)).expect("a number");
         let mut diags = Diags::default();
         diags.report(Severity::Unsupported, span(view, 7, 1), "m");
         let want = "a.conf:2:2: warning: m\n     x y\n     ^\n  from: $A on a.conf:3:1\n";

@@ -1,5 +1,5 @@
-//! `~SEQ(var, [start, [step,]] end) LINE`, `~SEQx(…) LINE` and `~LST(…) LINE`: repeats a line for every value. The variables
-//! are ordinary definitions and keep their last value.
+//! `~SEQ(var, [start, [step,]] end) LINE`, `~SEQx(…) LINE` and `~LST(…) LINE`: repeats a line for
+//! every value. The variables are ordinary definitions and keep their last value.
 
 use core::fmt;
 
@@ -83,8 +83,8 @@ pub(crate) struct Head {
     pub(crate) end: usize,
 }
 
-/// The head of a line that starts with `~SEQ`, `~SEQx` or `~LST`; `None` for another line, an error if parentheses are
-/// missing.
+/// The head of a line that starts with `~SEQ`, `~SEQx` or `~LST`; `None` for another line, an error
+/// if parentheses are missing.
 pub(crate) fn head(text: &str) -> Option<Result<Head, SequenceError>> {
     let rest = text.strip_prefix('~')?;
     let word = identifier(rest)?;

@@ -1,10 +1,11 @@
 //! The source files, and the conversion of a [`Span`] to `file:line:column`.
 //!
-//! All offsets are those of the *decoded* text: first a byte order mark is removed and invalid UTF-8 is replaced by U+FFFD.
+//! All offsets are those of the *decoded* text: first a byte order mark is removed and invalid
+//! UTF-8 is replaced by U+FFFD.
 //!
-//! A file number of a span below [`MAX_FILES`] is that of a file. From there on it is that of a *view*: the same bytes,
-//! included by a reference to a multi-line definition. So an error in the lines of `$VI` is shown at its position,
-//! together with the position of the reference `$VI`.
+//! A file number of a span below [`MAX_FILES`] is that of a file. From there on it is that of a
+//! *view*: the same bytes, included by a reference to a multi-line definition. So an error in the
+//! lines of `$VI` is shown at its position, together with the position of the reference `$VI`.
 
 use super::diag::Span;
 
@@ -64,7 +65,8 @@ pub(crate) enum SourceError {
 }
 
 impl Sources {
-    /// Adds a file and returns its number. A binary file is added too, so that the message can show the position.
+    /// Adds a file and returns its number. A binary file is added too, so that the message can show
+    /// the position.
     pub(crate) fn add(&mut self, name: &str, bytes: Vec<u8>) -> Result<u16, SourceError> {
         let number = u16::try_from(self.files.len()).map_err(|_| SourceError::TooManyFiles)?;
         if number >= MAX_FILES {
@@ -113,7 +115,8 @@ impl Sources {
         self.files.is_empty()
     }
 
-    /// Number of a new view of `of`, included by the reference at `via`; `None` if all numbers are used.
+    /// Number of a new view of `of`, included by the reference at `via`; `None` if all numbers are
+    /// used.
     pub(crate) fn view(&mut self, of: u16, via: Span) -> Option<u16> {
         let number = u16::try_from(self.views.len())
             .ok()?
@@ -185,7 +188,8 @@ impl Sources {
         Some((line.strip_suffix('\r').unwrap_or(line), at))
     }
 
-    /// Position for the text of a message about `here`: `line 12`, or `other.conf line 12` if it is another file.
+    /// Position for the text of a message about `here`: `line 12`, or `other.conf line 12` if it is
+    /// another file.
     #[must_use]
     pub fn locate(&self, span: Span, here: Span) -> String {
         let Some(position) = self.position(span) else {
@@ -295,7 +299,7 @@ mod tests {
         let mut sources = Sources::default();
         sources
             .add("a.conf", b"\xef\xbb\xbfgl\xffobal\n x".to_vec())
-            .expect("taken");
+            .expect("added");
         assert_eq!(sources.text(0), "gl\u{fffd}obal\n x");
         let p = sources
             .position(span(0, sources.text(0).len() - 1, 1))
@@ -328,7 +332,7 @@ mod tests {
     fn a_view_has_the_position_of_the_definition_and_the_reference() {
         let mut sources = Sources::of("$A= \\\n x y\n$A\n");
         let via = span(0, 12, 2);
-        let view = sources.view(0, via).expect("room");
+        let view = sources.view(0, via).expect("a number");
         let at = span(view, 7, 1);
         assert_eq!(
             sources.position(at).map(|p| (p.line, p.column)),

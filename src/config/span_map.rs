@@ -11,7 +11,8 @@ use super::diag::Span;
 pub(crate) struct SpanMap(BTreeMap<Box<str>, Span>);
 
 impl SpanMap {
-    /// The span of the first occurrence of `key`; `None` if this is the first one, which is recorded.
+    /// The span of the first occurrence of `key`; `None` if this is the first one, which is
+    /// recorded.
     pub(crate) fn earlier_or_insert(&mut self, key: &str, span: Span) -> Option<Span> {
         let first = self.get(key);
         if first.is_none() {

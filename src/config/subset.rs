@@ -3,8 +3,8 @@
 use super::model::{Config, Lvs};
 use crate::types::Subsystems;
 
-/// Removes what `subsystems` does not select. Indexes into the lists that stay do not change. Returns how many instances
-/// or virtual servers were removed.
+/// Removes what `subsystems` does not select. Indexes into the lists that stay do not change.
+/// Returns how many instances or virtual servers were removed.
 pub fn keep(subsystems: Subsystems, config: &mut Config) -> usize {
     match subsystems {
         Subsystems::All => 0,

@@ -13,16 +13,17 @@ pub struct Word {
     pub span: Span,
 }
 
-/// A statement: a keyword, its arguments, and possibly a block. Items of value blocks (`virtual_ipaddress { … }`) are
-/// statements too; their first word is the `keyword`.
+/// A statement: a keyword, its arguments, and possibly a block. Items of value blocks
+/// (`virtual_ipaddress { … }`) are statements too; their first word is the `keyword`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Node {
     /// The first word of the line.
     pub keyword: Word,
     /// The other words of the line.
     pub args: Vec<Word>,
-    /// The text after the keyword with its quotes and escapes, for keywords with a script command, which has quoting rules
-    /// of its own. `None` if the line has neither quotes nor backslashes: the words are the same then.
+    /// The text after the keyword with its quotes and escapes, for keywords with a script command,
+    /// which has quoting rules of its own. `None` if the line has neither quotes nor backslashes:
+    /// the words are the same then.
     pub raw: Option<Box<str>>,
     /// The statements between `{` and `}`, if there is a block.
     pub block: Option<Block>,

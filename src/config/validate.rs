@@ -1,5 +1,5 @@
-//! Checks that need the whole configuration: references to names exist, names are unique, and blocks have the keywords
-//! they need. Blocks that are not supported yet are checked too.
+//! Checks that need the whole configuration: references to names exist, names are unique, and
+//! blocks have the keywords they need. Blocks that are not supported yet are checked too.
 
 use super::diag::{Diags, Severity};
 use super::schema::nearest_word;

@@ -1,15 +1,17 @@
-//! Converts OpenWrt's `/etc/config/keepalived` to keepalived.conf, for routers that are configured by UCI or LuCI.
+//! Converts OpenWrt's `/etc/config/keepalived` to keepalived.conf, for routers that are configured
+//! by UCI or LuCI.
 //!
 //! ```text
-//! text → parse (UCI: sections with options and lists) → check against table → write (keepalived.conf)
+//! text → parse (sections with options and lists) → check against table → write (keepalived.conf)
 //! ```
-//! OpenWrt's keepalived package does this with a shell script at every start. Names of sections and options, their meaning and
-//! the notifications by `/sbin/hotplug-call` are the same. What the script ignores silently (unknown names, references to
-//! missing sections, incomplete sections) is reported with file and line; it does not stop the conversion. vrrpd accepts
-//! more than the package:
+//! OpenWrt's keepalived package does this with a shell script at every start. Names of sections and
+//! options, their meaning and the notifications by `/sbin/hotplug-call` are the same. What the
+//! script ignores silently (unknown names, references to missing sections, incomplete sections) is
+//! reported with file and line; it does not stop the conversion. vrrpd accepts more than the
+//! package:
 //!
 //! * the name of a section without `option name` is that of its `config` line (`config peer 'r2'`);
-//! * `list virtual_ipaddress` and `list unicast_peer` accept addresses as well as names of sections;
+//! * `list virtual_ipaddress` and `list unicast_peer` accept addresses and names of sections;
 //! * `list track_script` may name a `vrrp_script` directly, and groups may track interfaces too;
 //! * a switch with the value `0` is off.
 //!

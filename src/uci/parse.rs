@@ -1,9 +1,11 @@
-//! The syntax of UCI: `config TYPE [NAME]`, `option NAME VALUE`, `list NAME VALUE`, one statement per line or separated by `;`.
+//! The syntax of UCI: `config TYPE [NAME]`, `option NAME VALUE`, `list NAME VALUE`, one statement
+//! per line or separated by `;`.
 //!
-//! `'…'` is literal; `"…"` and unquoted words know backslash escapes. A quoted text may span lines, and quoted and unquoted
-//! parts may form one word. `#` outside quotes starts a comment, even within a word. A statement may be abbreviated to
-//! its first letter. As in libuci, a second `config` with the same name continues the first section, a repeated option
-//! replaces the earlier one, and `list` appends.
+//! `'…'` is literal; `"…"` and unquoted words know backslash escapes. A quoted text may span lines,
+//! and quoted and unquoted parts may form one word. `#` outside quotes starts a comment, even
+//! within a word. A statement may be abbreviated to its first letter. As in libuci, a second
+//! `config` with the same name continues the first section, a repeated option replaces the earlier
+//! one, and `list` appends.
 
 use super::table::{SectionType, find, switch};
 use crate::config::diag::{Diags, Severity, Span};
@@ -139,7 +141,8 @@ fn is_statement(typed: &str, known: &str) -> bool {
     typed == known || (typed.len() == 1 && known.starts_with(typed))
 }
 
-/// Handles `config TYPE [NAME]`. Returns the index of the section that the following options belong to.
+/// Handles `config TYPE [NAME]`. Returns the index of the section that the following options belong
+/// to.
 fn open(sections: &mut Vec<Section>, words: Vec<Word>, diags: &mut Diags) -> Option<usize> {
     let mut words = words.into_iter().skip(1);
     let kind = words.next()?;
@@ -183,8 +186,8 @@ impl Reader<'_> {
         Some(next)
     }
 
-    /// Reads the words up to the end of a line or a `;`. Returns at most four, one more than a valid statement has. `None` at
-    /// the end of the text.
+    /// Reads the words up to the end of a line or a `;`. Returns at most four, one more than a
+    /// valid statement has. `None` at the end of the text.
     fn statement(&mut self, diags: &mut Diags) -> Option<Vec<Word>> {
         let mut words = Vec::new();
         self.peek()?;
@@ -252,7 +255,8 @@ impl Reader<'_> {
         !same_line.starts_with('\n') && matches!(first, Some("config" | "option" | "list"))
     }
 
-    /// Reads the text between quotes. An unclosed quote ends with its line, so that the rest of the file is read.
+    /// Reads the text between quotes. An unclosed quote ends with its line, so that the rest of the
+    /// file is read.
     fn quoted(&mut self, quote: char, text: &mut String, diags: &mut Diags) {
         let (start, before) = (self.at, text.len());
         self.next();

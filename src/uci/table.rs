@@ -1,7 +1,7 @@
 //! The options of each type of section, and what they are converted to.
 //!
-//! The table is text, which is its smallest form: 150 options in 3 KB. A mark before the name says that the section is ignored
-//! without this option; a mark after it says what is written:
+//! The table is text, which is its smallest form: 150 options in 3 KB. A mark before the name says
+//! that the section is ignored without this option; a mark after it says what is written:
 //!
 //! | mark | written | |
 //! |---|---|---|

@@ -7,8 +7,8 @@ use super::table::{named_by, switch};
 use crate::config::diag::{Diags, Severity, Span};
 use crate::config::schema::nearest_word;
 
-/// The head of every file. The scripts are those of OpenWrt: they run as root, and only if no other user can write to
-/// them.
+/// The head of every file. The scripts are those of OpenWrt: they run as root, and only if no other
+/// user can write to them.
 const HEAD: &str = "! written by vrrpd uci2conf; make changes in the UCI file
 global_defs {
 \tscript_user root
@@ -21,8 +21,8 @@ global_defs {
 
 /// Maximum length of a value, in bytes.
 const MAX_VALUE: usize = 1000;
-/// Maximum size of the result in bytes, as a section can be referred to any number of times. It is the maximum that a
-/// configuration may have.
+/// Maximum size of the result in bytes, as a section can be referred to any number of times. It is
+/// the maximum that a configuration may have.
 const MAX_RESULT: usize = 4 * 1024 * 1024;
 /// Maximum length of the label of an address, in bytes (`IFNAMSIZ` - 1).
 const MAX_LABEL: usize = 15;
@@ -442,7 +442,8 @@ impl<'a> Writer<'a, '_> {
         self.gathered(section, &[], &[(keyword, option)]);
     }
 
-    /// Writes a line of fixed words and of those options that are set, each after its keyword. False: no option is set.
+    /// Writes a line of fixed words and of those options that are set, each after its keyword.
+    /// False: no option is set.
     fn gathered(&mut self, section: &'a Section, first: &[&str], parts: &[(&str, &str)]) -> bool {
         let mut line = first.to_vec();
         let mut at = None;

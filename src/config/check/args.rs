@@ -17,7 +17,8 @@ pub(super) struct ArgOwner<'a> {
 /// What arguments belong to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
-    /// A statement or an option of it. The default replaces an invalid value; without one the statement is ignored.
+    /// A statement or an option of it. The default replaces an invalid value; without one the
+    /// statement is ignored.
     Statement {
         /// Value as it would be written; empty: none.
         default: &'static str,
@@ -28,8 +29,8 @@ pub(super) enum Role {
     ItemOption,
 }
 
-/// Whether further arguments may follow an argument. A word that is not valid for an optional argument can be that of the
-/// next one.
+/// Whether further arguments may follow an argument. A word that is not valid for an optional
+/// argument can be that of the next one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Position {
     NotLast,
@@ -296,7 +297,8 @@ impl Checker<'_> {
         Some(at)
     }
 
-    /// Reports a word that is not an option. A placeholder makes the line invalid; other words are removed.
+    /// Reports a word that is not an option. A placeholder makes the line invalid; other words are
+    /// removed.
     fn unknown_option(
         &mut self,
         owner: &ArgOwner<'_>,
@@ -362,8 +364,8 @@ impl Checker<'_> {
     }
 }
 
-/// The valid value that an invalid word stands for beyond doubt: without a final `;` as in other languages, or without
-/// the prefix length where an address is needed. With severity and message.
+/// The valid value that an invalid word stands for beyond doubt: without a final `;` as in other
+/// languages, or without the prefix length where an address is needed. With severity and message.
 fn correction(owner: &ArgOwner<'_>, arg: &Arg, text: &str) -> Option<(Severity, Box<str>, String)> {
     let trimmed = text.trim_end_matches([';', ',', '.']);
     if trimmed.len() < text.len() && value::is_valid(arg, trimmed) {
@@ -401,12 +403,12 @@ fn is_undefined(text: &str) -> bool {
             None => (rest, false),
         };
         let part = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        let behind = rest.trim_start_matches(part);
+        let after = rest.trim_start_matches(part);
         let named = rest.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
         let whole = if braces {
-            behind.starts_with('}')
+            after.starts_with('}')
         } else {
-            behind.is_empty() || behind.starts_with([',', ')'])
+            after.is_empty() || after.starts_with([',', ')'])
         };
         named && whole
     })

@@ -4,7 +4,8 @@ use crate::config::diag::{Diags, Severity, Span};
 use crate::config::schema::Schema;
 use crate::config::source::Sources;
 
-/// Maximum number of unknown keywords that are examined for a suggestion. [`Diags::CAPACITY`] is the same.
+/// Maximum number of unknown keywords that are examined for a suggestion. [`Diags::CAPACITY`] is
+/// the same.
 pub(super) const MAX_EXAMINED: u16 = 500;
 
 /// The block that is being checked, and the enclosing ones.
@@ -13,13 +14,13 @@ pub(super) struct Scope<'a> {
     pub(super) schema: &'static Schema,
     pub(super) open: Span,
     pub(super) outer: Option<&'a Scope<'a>>,
-    /// The block belongs to a keyword without support or a misplaced one, which was reported; unsupported keywords in
-    /// it are not.
+    /// The block belongs to a keyword without support or a misplaced one, which was reported;
+    /// unsupported keywords in it are not.
     pub(super) quiet: bool,
 }
 
-/// The last block that was closed in the current block. When one of its keywords follows outside, its `}` came too
-/// early.
+/// The last block that was closed in the current block. When one of its keywords follows outside,
+/// its `}` came too early.
 #[derive(Clone, Copy)]
 pub(super) struct Closed {
     pub(super) schema: &'static Schema,

@@ -1,5 +1,5 @@
-//! Statements whose keyword is not valid in the block: misspelled, misplaced, left outside a block that was closed too
-//! early, or text that is not configuration at all.
+//! Statements whose keyword is not valid in the block: misspelled, misplaced, left outside a block
+//! that was closed too early, or text that is not configuration at all.
 
 use super::args::is_placeholder;
 use super::checker::{Checker, Closed, MAX_EXAMINED, Scope};
@@ -74,7 +74,8 @@ impl Checker<'_> {
         let help = near.map(|entry| did_you_mean(scope.schema, entry, &name));
         let help = help.or_else(|| missing_blank(scope.schema, &name));
         if help.is_none() && node.block.is_none() && strays.is_prose(&name, node) {
-            // With prose in between, a keyword of the block above was not left outside by an early `}`.
+            // With prose in between, a keyword of the block above was not left outside by an early
+            // `}`.
             *closed = None;
             if strays.has_other_remedy(&name) {
                 self.flush(strays);

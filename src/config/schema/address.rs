@@ -1,4 +1,4 @@
-//! Lines of value blocks that speak `ip`'s language: addresses, routes, rules.
+//! Addresses, routes and rules: lines of value blocks in the syntax of ip(8).
 
 use super::row::{Arg, Items, Keyword, Options, row};
 

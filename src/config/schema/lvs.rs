@@ -1,6 +1,7 @@
 //! `virtual_server`, `real_server` and `virtual_server_group`.
 //!
-//! A build without virtual servers keeps the names of these blocks, to report them; their keywords are not linked.
+//! A build without virtual servers keeps the names of these blocks, to report them; their keywords
+//! are not linked.
 
 use super::checker;
 use super::row::{Arg, Items, Keyword, Options, Schema, row};

@@ -1,8 +1,9 @@
 //! The keyword table: every keyword of keepalived.conf(5), once.
 //!
-//! The tables drive the checks of [`super::check`] (unknown, misplaced, misspelled, wrong type, out of range), the
-//! warnings about what is not supported, and the keyword reference of vrrpd.conf(5). A keyword without a row is unknown.
-//! One file per group of blocks. A row has name, arguments, tier, default and description.
+//! The tables drive the checks of [`super::check`] (unknown, misplaced, misspelled, wrong type, out
+//! of range), the warnings about what is not supported, and the keyword reference of vrrpd.conf(5).
+//! A keyword without a row is unknown. One file per group of blocks. A row has name, arguments,
+//! tier, default and description.
 //!
 //! The tables are `static`: read-only data without cost at start.
 

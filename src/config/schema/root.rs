@@ -54,7 +54,8 @@ pub(super) static BLOCKS: &[&Schema] = &[
     &track::BFD,
 ];
 
-/// Whether `keyword` opens a block in the block that `parent` opens; at the top level if `parent` is empty.
+/// Whether `keyword` opens a block in the block that `parent` opens; at the top level if `parent`
+/// is empty.
 #[must_use]
 pub fn opens_block(parent: &str, keyword: &str) -> bool {
     let around = match parent {
@@ -69,7 +70,8 @@ pub fn opens_block(parent: &str, keyword: &str) -> bool {
     row.is_some_and(|row| row.body.expects_brace())
 }
 
-/// Calls `f` with every keyword of `schema` and of the blocks in it, and with the block that the keyword is in.
+/// Calls `f` with every keyword of `schema` and of the blocks in it, and with the block that the
+/// keyword is in.
 pub fn visit(
     schema: &'static Schema,
     depth: u8,

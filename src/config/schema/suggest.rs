@@ -33,7 +33,8 @@ pub fn nearest(schema: &'static Schema, name: &str) -> Option<Entry> {
     (name.len() >= 6 && edits <= max_edits(name).min(name.len() / 6)).then_some(entry)
 }
 
-/// The entry whose keyword differs least from `name`, and the number of edits. Obsolete spellings are not suggested.
+/// The entry whose keyword differs least from `name`, and the number of edits. Obsolete spellings
+/// are not suggested.
 fn closest(entries: impl Iterator<Item = Entry>, name: &str) -> Option<(usize, Entry)> {
     let current = entries.filter(|entry| entry.keyword.alias != Alias::Old);
     let scored = current.map(|entry| match entry.keyword.name() {
@@ -70,7 +71,8 @@ pub fn find_in(schema: &'static Schema, name: &str) -> Option<Entry> {
     })
 }
 
-/// The word of a list that is most similar to `text`: the same letters in another case, or at most two edits.
+/// The word of a list that is most similar to `text`: the same letters in another case, or at most
+/// two edits.
 #[must_use]
 pub fn nearest_word<'a>(
     words: impl Iterator<Item = &'a str> + Clone,
@@ -84,7 +86,8 @@ pub fn nearest_word<'a>(
     (edits <= max_edits(text)).then_some(word)
 }
 
-/// Optimal string alignment distance: an insertion, deletion, replacement or transposition counts 1.
+/// Optimal string alignment distance: an insertion, deletion, replacement or transposition counts
+/// 1.
 pub(super) fn distance(left: &str, right: &str) -> usize {
     const FAR: usize = 99;
     if left.len().abs_diff(right.len()) > 2 || left.len() > 64 {

@@ -1,7 +1,7 @@
 use super::root::BLOCKS;
 use super::*;
 
-/// Every keyword of the language with the block it stands in, each block once.
+/// Every keyword of the language with its block, each block once.
 fn all() -> Vec<(&'static Keyword, &'static Schema)> {
     let mut list = Vec::new();
     visit(&ROOT, 0, &mut |keyword, schema| {
@@ -52,12 +52,12 @@ fn defaults_are_values_the_keyword_accepts() {
         if keyword.default().is_empty() || keyword.body.expects_brace() {
             continue;
         }
-        let fits = keyword
+        let valid = keyword
             .args()
             .iter()
             .any(|arg| value::is_valid(arg, keyword.default()));
         assert!(
-            fits,
+            valid,
             "{} {} in {}",
             keyword.name(),
             keyword.default(),

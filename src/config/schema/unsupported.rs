@@ -1,5 +1,5 @@
-//! Why a keyword of keepalived has no effect, or what happens instead. Many keywords share a reason, and a row of the
-//! table holds one byte for it.
+//! Why a keyword of keepalived has no effect, or what happens instead. Many keywords share a
+//! reason, and a row of the table holds one byte for it.
 
 /// A reason why a keyword has no effect.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,5 +1,5 @@
-//! Conversion of words to values. The check of the arguments and the lowering share these functions, so a word that was
-//! accepted has a value.
+//! Conversion of words to values. The check of the arguments and the lowering share these
+//! functions, so a word that was accepted has a value.
 
 use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
@@ -81,7 +81,8 @@ pub enum Selector {
     Net(Cidr),
 }
 
-/// A selector of a route or rule: a network, also abbreviated (`10.1/16`), or `default`, `any`, `all`.
+/// A selector of a route or rule: a network, also abbreviated (`10.1/16`), or `default`, `any`,
+/// `all`.
 #[must_use]
 pub fn selector(text: &str) -> Option<Selector> {
     match text {
@@ -191,7 +192,8 @@ pub fn umask(text: &str) -> Option<u16> {
     })
 }
 
-/// Whether a word is an address entry of `virtual_server_group`: an address, a range of addresses or a network.
+/// Whether a word is an address entry of `virtual_server_group`: an address, a range of addresses
+/// or a network.
 #[must_use]
 pub fn is_address_range(text: &str) -> bool {
     if let Some((first, last)) = text.split_once('-') {
