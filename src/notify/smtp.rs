@@ -14,7 +14,7 @@
 use core::fmt;
 
 use crate::config::model::SmtpSettings;
-use crate::wire::smtp::{Line, Reply};
+use crate::wire::smtp::Reply;
 
 /// The command whose reply is due.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,9 +62,9 @@ pub enum NextStep {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Refusal {
     /// It refused a command.
-    Command(Stage, Line),
+    Command(Stage, String),
     /// It refused every recipient; the reply to the last one.
-    AllRecipients(Line),
+    AllRecipients(String),
 }
 
 impl fmt::Display for Refusal {
@@ -86,7 +86,7 @@ pub struct DeliveryReport {
     /// Recipients refused.
     pub refused: usize,
     /// The reply to the last refused recipient.
-    pub reason: Line,
+    pub reason: String,
 }
 
 /// The delivery of one e-mail. Starts by waiting for the server's greeting.
@@ -134,7 +134,7 @@ impl<'a> SmtpSession<'a> {
         match self.stage {
             Stage::Quit => NextStep::Done(Ok(core::mem::take(&mut self.report))),
             Stage::RcptTo(index) => self.recipient_answered(index, good, reply),
-            stage if !good => NextStep::Done(Err(Refusal::Command(stage, reply.text.clone()))),
+            stage if !good => NextStep::Done(Err(Refusal::Command(stage, reply.text.to_string()))),
             Stage::Greeting => self.send(Stage::Helo, format!("HELO {}\r\n", self.mail.helo_name)),
             Stage::Helo => self.send(
                 Stage::MailFrom,
@@ -156,11 +156,11 @@ impl<'a> SmtpSession<'a> {
             self.report.accepted = self.report.accepted.saturating_add(1);
         } else {
             self.report.refused = self.report.refused.saturating_add(1);
-            self.report.reason.clone_from(&reply.text);
+            self.report.reason = reply.text.to_string();
         }
         // "Service not available, closing transmission channel".
         if reply.code == 421 {
-            return NextStep::Done(Err(Refusal::Command(self.stage, reply.text.clone())));
+            return NextStep::Done(Err(Refusal::Command(self.stage, reply.text.to_string())));
         }
         self.next_recipient(index.saturating_add(1))
     }
@@ -291,7 +291,7 @@ mod tests {
         let want = DeliveryReport {
             accepted: 1,
             refused: 1,
-            reason: "550 no such user".try_into().expect("short"),
+            reason: "550 no such user".into(),
         };
         assert_eq!(end, Ok(want));
     }

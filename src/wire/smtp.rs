@@ -27,6 +27,10 @@ pub struct Reply {
 
 /// The defect of bytes that are not an SMTP reply.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "short-lived, and `wire` does not allocate"
+)]
 pub enum ReplyError {
     /// More than [`MAX_REPLY`] bytes.
     TooLong,

@@ -1,17 +1,14 @@
-//! Start, suspension, replacement and end of health checks, and what the rest of the engine reports to them.
+//! Start, suspension, replacement and end of health checks.
 
 use core::net::IpAddr;
 use core::time::Duration;
 
-use crate::check::SocketEvent;
 use crate::config::model::lvs::{self, VirtualServer};
 use crate::engine::cx::Cx;
 use crate::engine::lvs::checks::{CheckRun, Checks, Method, Phase, Progress, lookup};
 use crate::engine::lvs::{CheckPath, Lvs};
 use crate::engine::notify::children::{Children, GRACE, Owner};
 use crate::engine::shared::Shared;
-use crate::engine::system::Exit;
-use crate::engine::timers::TimerKey;
 use crate::lvs::reload_match::ServiceMatch;
 use crate::types::ipvs::ServiceKey;
 use crate::types::{Instant, sorted};
@@ -66,48 +63,6 @@ impl Lvs {
             }
         }
         shared.set_children_timer();
-        self.set_check_timer(cx.now, shared);
-    }
-
-    fn set_check_timer(&mut self, now: Instant, shared: &mut Shared) {
-        shared.set_timer(TimerKey::Checks, self.checks.next_deadline(now));
-    }
-
-    pub(super) fn handle_socket_event(
-        &mut self,
-        cx: &mut Cx<'_>,
-        shared: &mut Shared,
-        check: usize,
-        event: SocketEvent<&[u8]>,
-    ) {
-        if let Some(change) = self.checks.socket_event(cx, check, &self.conf, event) {
-            self.apply_check(cx, shared, change);
-        }
-        self.set_check_timer(cx.now, shared);
-    }
-
-    pub(super) fn handle_program_end(
-        &mut self,
-        cx: &mut Cx<'_>,
-        shared: &mut Shared,
-        check: usize,
-        how: Exit,
-    ) {
-        if let Some(change) = self.checks.program_ended(check, cx.now, &self.conf, how) {
-            self.apply_check(cx, shared, change);
-        }
-        self.set_check_timer(cx.now, shared);
-    }
-
-    pub(super) fn handle_program_overdue(
-        &mut self,
-        cx: &mut Cx<'_>,
-        shared: &mut Shared,
-        check: usize,
-    ) {
-        if let Some(change) = self.checks.program_overdue(check, cx.now, &self.conf) {
-            self.apply_check(cx, shared, change);
-        }
         self.set_check_timer(cx.now, shared);
     }
 

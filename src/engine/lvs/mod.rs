@@ -24,9 +24,11 @@ use crate::engine::cx::Cx;
 use crate::engine::instance::router::Routers;
 use crate::engine::shared::Shared;
 use crate::engine::system::{Exit, System};
+use crate::engine::timers::TimerKey;
 use crate::engine::virtual_services::VirtualServices;
 use crate::lvs::reload_match::{ServiceMatch, match_previous};
 use crate::lvs::state::{Change, CheckState, VirtualServers};
+use crate::types::Instant;
 
 use crate::types::InstanceId;
 use checks::Checks;
@@ -88,6 +90,18 @@ impl Lvs {
         for (service, changes) in changes.iter().enumerate() {
             self.notify_changes(cx, shared, service, changes);
         }
+    }
+
+    /// After an event of a check: applies its change and sets the timer.
+    fn finish_check(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, change: Option<CheckChange>) {
+        if let Some(change) = change {
+            self.apply_check(cx, shared, change);
+        }
+        self.set_check_timer(cx.now, shared);
+    }
+
+    fn set_check_timer(&self, now: Instant, shared: &mut Shared) {
+        shared.set_timer(TimerKey::Checks, self.checks.next_deadline(now));
     }
 
     /// A check has changed: updates the server, the quorum and the IPVS table, and notifies.
@@ -207,15 +221,18 @@ impl VirtualServices for Lvs {
         check: usize,
         event: SocketEvent<&[u8]>,
     ) {
-        self.handle_socket_event(cx, shared, check, event);
+        let change = self.checks.socket_event(cx, check, &self.conf, event);
+        self.finish_check(cx, shared, change);
     }
 
     fn program_ended(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, check: usize, how: Exit) {
-        self.handle_program_end(cx, shared, check, how);
+        let change = self.checks.program_ended(check, cx.now, &self.conf, how);
+        self.finish_check(cx, shared, change);
     }
 
     fn program_overdue(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, check: usize) {
-        self.handle_program_overdue(cx, shared, check);
+        let change = self.checks.program_overdue(check, cx.now, &self.conf);
+        self.finish_check(cx, shared, change);
     }
 
     fn snapshot(&self, system: Option<&mut dyn System>) -> Vec<ctl::Service<'_>> {
