@@ -216,7 +216,7 @@ impl Engine {
     pub fn stop(&mut self, now: Instant, system: &mut dyn System) {
         let cx = &mut Cx::new(now, system);
         self.shared.stopping = true;
-        self.stop_scripts(cx);
+        self.shared.stop_scripts(cx);
         for id in self.routers.ids() {
             self.handle_event(cx, id, Event::Stop);
         }

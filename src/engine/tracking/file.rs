@@ -1,38 +1,39 @@
-//! Tracked files at run time: watched where the kernel can, read every second where it cannot.
+//! `track_file`: files are watched with inotify, or read every second where that is not possible.
 
-use crate::engine::cx::Cx;
 use core::time::Duration;
 use std::io;
 
 use crate::config::model::{InitFile, TrackFile};
 use crate::engine::Engine;
+use crate::engine::cx::Cx;
 use crate::engine::log_limit::LogLimit;
+use crate::engine::system::error_text;
 use crate::engine::timers::TimerKey;
 use crate::types::Instant;
 use crate::vrrp::track::file::parse;
 
-/// How often files are read that cannot be watched.
+/// Interval at which files are read that cannot be watched.
 const POLL: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 struct File {
     conf: TrackFile,
     number: i32,
-    /// What is wrong with it has been said.
-    bad: bool,
+    /// It cannot be read or holds no number, and that was logged.
+    invalid: bool,
     /// It has been read.
     read: bool,
-    lines: LogLimit,
+    changes: LogLimit,
 }
 
 /// All tracked files.
 #[derive(Debug)]
 pub(crate) struct Files {
     list: Vec<File>,
-    /// When they are read again; `None` while the kernel watches them.
+    /// When they are read again; `None` while they are watched.
     poll: Option<Instant>,
-    /// That they cannot be watched has been said.
-    said: bool,
+    /// That they cannot be watched was logged.
+    logged: bool,
 }
 
 impl Files {
@@ -40,43 +41,40 @@ impl Files {
         let mut new = Files {
             list: Vec::new(),
             poll: None,
-            said: false,
+            logged: false,
         };
         new.replace(files);
         new
     }
 
-    /// Files of the same name and path keep their number.
+    /// Files with the same name and path keep their number.
     pub(crate) fn replace(&mut self, files: Vec<TrackFile>) {
         let mut old = core::mem::take(&mut self.list);
         for conf in files {
             let same = |file: &File| file.conf.name == conf.name && file.conf.path == conf.path;
-            let kept = old
-                .iter()
-                .position(same)
-                .map(|place| old.swap_remove(place));
+            let kept = old.iter().position(same).map(|at| old.swap_remove(at));
             self.list.push(match kept {
                 Some(kept) => File { conf, ..kept },
                 None => File {
                     conf,
                     number: 0,
-                    bad: false,
+                    invalid: false,
                     read: false,
-                    lines: LogLimit::default(),
+                    changes: LogLimit::default(),
                 },
             });
         }
     }
 
-    pub(crate) fn number(&self, place: usize) -> i32 {
-        self.list.get(place).map_or(0, |file| file.number)
+    pub(crate) fn number(&self, nth: usize) -> i32 {
+        self.list.get(nth).map_or(0, |file| file.number)
     }
 
-    pub(crate) fn name(&self, place: usize) -> &str {
-        self.list.get(place).map_or("?", |file| &file.conf.name)
+    pub(crate) fn name(&self, nth: usize) -> &str {
+        self.list.get(nth).map_or("?", |file| &file.conf.name)
     }
 
-    /// For a dump; a number that has not been read yet is none.
+    /// For dumps; `None`: not read yet.
     pub(crate) fn show(&self) -> impl Iterator<Item = (&TrackFile, Option<i64>)> {
         self.list
             .iter()
@@ -87,7 +85,7 @@ impl Files {
         self.poll
     }
 
-    /// `init_file`, for files that are new here.
+    /// Writes the initial value (`init_file`) of files that are new in the configuration.
     pub(crate) fn init(&self, cx: &mut Cx<'_>) {
         for file in self.list.iter().filter(|file| !file.read) {
             let Some(InitFile { value, overwrite }) = file.conf.init_file else {
@@ -103,42 +101,42 @@ impl Files {
             }
             if let Err(error) = cx.system.write_file(path, format!("{value}\n").as_bytes()) {
                 let name = &file.conf.name;
-                log::warn!(target: "vrrp", "track_file {name}: cannot write {path}: {error}");
+                log::warn!(target: "vrrp", "track_file {name}: cannot write {path}: {}", error_text(&error));
             }
         }
     }
 }
 
 impl File {
-    /// Reads it; true when its number has changed.
-    fn look(&mut self, cx: &mut Cx<'_>) -> bool {
+    /// Reads the file. Returns whether its number has changed.
+    fn refresh(&mut self, cx: &mut Cx<'_>) -> bool {
         let (name, path) = (&self.conf.name, &self.conf.path);
-        let wrong = |why: &str| {
-            log::warn!(target: "vrrp", "track_file {name}: {path} {why}; it counts as 0");
+        let fail = |why: &str| {
+            log::warn!(target: "vrrp", "track_file {name}: {path} {why}; counts as 0");
             (0, true)
         };
-        let (number, bad) = match cx.system.read_file(path) {
+        let (number, invalid) = match cx.system.read_file(path) {
             Ok(contents) => match parse(&contents) {
                 Some(number) => (number, false),
-                None if self.bad => (0, true),
-                None => wrong("holds no decimal number"),
+                None if self.invalid => (0, true),
+                None => fail("holds no decimal number"),
             },
-            // Not there yet, or no more: that is what 0 is for.
+            // A missing file counts as 0.
             Err(error) if error.kind() == io::ErrorKind::NotFound => (0, false),
-            Err(_) if self.bad => (0, true),
-            Err(error) => wrong(&format!("cannot be read: {error}")),
+            Err(_) if self.invalid => (0, true),
+            Err(error) => fail(&format!("cannot be read: {}", error_text(&error))),
         };
-        self.bad = bad;
+        self.invalid = invalid;
         let old = core::mem::replace(&mut self.number, number);
         let first = !core::mem::replace(&mut self.read, true);
         if old == number {
             return false;
         }
-        if let Some(suppressed) = self.lines.allow(cx.now) {
+        if let Some(suppressed) = self.changes.allow(cx.now) {
             let before = match (first, suppressed) {
                 (true, _) => String::new(),
                 (false, 0) => format!(", was {old}"),
-                (false, more) => format!(", was {old}; {more} more changes not shown"),
+                (false, more) => format!(", was {old}; {more} changes suppressed"),
             };
             log::info!(target: "vrrp", "track_file {name} is {number}{before}");
         }
@@ -147,20 +145,22 @@ impl File {
 }
 
 impl Engine {
-    /// Reads all tracked files, and has them watched.
+    /// Watches and reads all tracked files.
     pub(crate) fn refresh_files(&mut self, cx: &mut Cx<'_>) {
         let files = &mut self.shared.tracking.files;
         let paths: Vec<&str> = files.list.iter().map(|file| &*file.conf.path).collect();
-        // Always anew: a directory may have been replaced by another. Before reading, so that no change is missed.
+        // Every time, because a directory may have been replaced; before reading, so that no change is
+        // missed.
         let watched = cx.system.watch_files(&paths);
         files.poll = match watched {
             Ok(()) => None,
             Err(error) if !paths.is_empty() => {
-                if !core::mem::replace(&mut files.said, true) {
+                if !core::mem::replace(&mut files.logged, true) {
                     log::info!(
                         target: "vrrp",
-                        "tracked files cannot be watched ({error}; CONFIG_INOTIFY_USER, \
-                         limits of fs.inotify): reading them every second"
+                        "cannot watch tracked files ({}; CONFIG_INOTIFY_USER, \
+                         limits of fs.inotify): reading them every second",
+                        error_text(&error)
                     );
                 }
                 Some(cx.now.after(POLL))
@@ -169,7 +169,7 @@ impl Engine {
         };
         let mut changed = false;
         for file in &mut files.list {
-            changed |= file.look(cx);
+            changed |= file.refresh(cx);
         }
         self.shared.dirty |= changed;
         if changed {

@@ -1,18 +1,19 @@
-//! What instances track: how it stands, and what that means for each of them.
+//! Tracked objects: their state, and what it means for the instances that track them.
 //!
-//! Scripts, files and processes are shared by all who track them; an instance asks for the effect of each of
-//! its tracks. When a verdict changes all instances are looked at again, as when an interface changes.
+//! Scripts, files and processes are shared by all instances that track them; each track has its own
+//! weight. When the state of an object changes all instances are evaluated again, as when an interface
+//! changes.
 
 mod file;
 mod process;
 mod script;
 
-use crate::engine::cx::Cx;
 use core::fmt::Write;
 
 use crate::config::model::{Config, Script, Track, TrackFile, TrackProcess, Tracked};
 use crate::ctl;
 use crate::engine::Engine;
+use crate::engine::cx::Cx;
 use crate::engine::kernel::interfaces::{Interface, Interfaces};
 use crate::engine::system::System;
 use crate::types::{Instant, Priority};
@@ -40,7 +41,7 @@ pub(crate) struct Tracking {
 }
 
 impl Tracking {
-    /// What a configuration tracks; takes it out of there.
+    /// Takes the tracked objects out of a configuration.
     pub(crate) fn new(config: &mut Config) -> Self {
         Tracking {
             scripts: Scripts::new(core::mem::take(&mut config.scripts)),
@@ -49,7 +50,7 @@ impl Tracking {
         }
     }
 
-    /// What one tracked object means.
+    /// The effect of one track.
     fn effect(&self, track: &Track, links: &Interfaces) -> Effect {
         let Track {
             object: what,
@@ -62,10 +63,10 @@ impl Tracking {
         };
         let verdict = match what {
             Tracked::Interface(name) => Some(links.by_name(name).is_some_and(Interface::is_up)),
-            Tracked::Script(place) => self.scripts.verdict(*place),
-            Tracked::Process(place) => self.processes.verdict(*place),
-            Tracked::File(place) => {
-                return track::file::effect(self.files.number(*place), weight);
+            Tracked::Script(nth) => self.scripts.verdict(*nth),
+            Tracked::Process(nth) => self.processes.verdict(*nth),
+            Tracked::File(nth) => {
+                return track::file::effect(self.files.number(*nth), weight);
             }
         };
         track::effect(verdict, weight)
@@ -77,7 +78,7 @@ impl Tracking {
         self.files.number(place)
     }
 
-    /// What one tracked object adds to the priority.
+    /// What one track adds to the priority.
     pub(crate) fn summand(&self, track: &Track, links: &Interfaces) -> i32 {
         match self.effect(track, links) {
             Effect::Add(summand) => summand,
@@ -85,7 +86,7 @@ impl Tracking {
         }
     }
 
-    // ---- for a dump ----
+    // ---- for dumps ----
 
     pub(crate) fn show_scripts(&self) -> impl Iterator<Item = ctl::Script<'_>> {
         self.scripts.show()
@@ -99,7 +100,7 @@ impl Tracking {
         self.processes.show()
     }
 
-    /// One line of what an instance tracks.
+    /// One track of an instance.
     pub(crate) fn show<'a>(
         &'a self,
         track: &'a Track,
@@ -110,13 +111,11 @@ impl Tracking {
                 let up = links.by_name(name).is_some_and(Interface::is_up);
                 (name.as_str(), Some(up))
             }
-            Tracked::Script(place) => (self.scripts.name(*place), self.scripts.verdict(*place)),
-            Tracked::Process(place) => {
-                (self.processes.name(*place), self.processes.verdict(*place))
-            }
-            Tracked::File(place) => {
+            Tracked::Script(nth) => (self.scripts.name(*nth), self.scripts.verdict(*nth)),
+            Tracked::Process(nth) => (self.processes.name(*nth), self.processes.verdict(*nth)),
+            Tracked::File(nth) => {
                 let fault = self.effect(track, links) == Effect::Fault;
-                (self.files.name(*place), Some(!fault))
+                (self.files.name(*nth), Some(!fault))
             }
         };
         ctl::PriorityPart {
@@ -127,10 +126,10 @@ impl Tracking {
         }
     }
 
-    /// Why an instance with these tracks must not run. (Interfaces are looked at elsewhere.)
+    /// Why an instance with these tracks is in FAULT; interfaces aside.
     pub(crate) fn fault(&self, tracks: &[Track], links: &Interfaces) -> Option<Reason> {
-        let bad = self.bad(tracks, links)?;
-        Some(match bad.object {
+        let failed = self.failed(tracks, links)?;
+        Some(match failed.object {
             Tracked::Interface(_) => Reason::InterfaceDown,
             Tracked::Script(_) => Reason::ScriptFailing,
             Tracked::File(_) => Reason::FileBad,
@@ -138,59 +137,59 @@ impl Tracking {
         })
     }
 
-    fn bad<'a>(&self, tracks: &'a [Track], links: &Interfaces) -> Option<&'a Track> {
+    fn failed<'a>(&self, tracks: &'a [Track], links: &Interfaces) -> Option<&'a Track> {
         let others = |track: &&Track| !matches!(track.object, Tracked::Interface(_));
         let mut others = tracks.iter().filter(others);
         others.find(|track| self.effect(track, links) == Effect::Fault)
     }
 
-    /// Whether a first result is missing that an instance with these tracks must not begin without.
+    /// Whether an object has no result yet that an instance with these tracks must not start without.
     pub(crate) fn is_pending(&self, tracks: &[Track], links: &Interfaces) -> bool {
         let mut effects = tracks.iter().map(|track| self.effect(track, links));
         effects.any(|effect| effect == Effect::Pending)
     }
 
-    /// Whether the first result of anything is missing.
+    /// Whether any object has no result yet.
     pub(crate) fn is_unsure(&self, tracks: &[Track]) -> bool {
         tracks.iter().any(|track| match &track.object {
-            Tracked::Script(place) => self.scripts.verdict(*place).is_none(),
+            Tracked::Script(nth) => self.scripts.verdict(*nth).is_none(),
             Tracked::Interface(_) | Tracked::File(_) | Tracked::Process(_) => false,
         })
     }
 
-    /// The object that must give a first result before an instance with these tracks may begin.
+    /// The object whose first result an instance with these tracks must wait for.
     pub(crate) fn awaited(&self, tracks: &[Track], links: &Interfaces) -> Option<String> {
         let waits = |track: &&Track| self.effect(track, links) == Effect::Pending;
         tracks.iter().find(waits).map(|track| self.name(track))
     }
 
-    // ---- words ----
+    // ---- texts ----
 
     /// `script check`, `interface eth1`.
     fn name(&self, track: &Track) -> String {
         match &track.object {
             Tracked::Interface(name) => format!("interface {name}"),
-            Tracked::Script(place) => format!("script {}", self.scripts.name(*place)),
-            Tracked::File(place) => format!("track_file {}", self.files.name(*place)),
-            Tracked::Process(place) => format!("track_process {}", self.processes.name(*place)),
+            Tracked::Script(nth) => format!("script {}", self.scripts.name(*nth)),
+            Tracked::File(nth) => format!("track_file {}", self.files.name(*nth)),
+            Tracked::Process(nth) => format!("track_process {}", self.processes.name(*nth)),
         }
     }
 
-    /// Why the first object at fault is: `script check exited with status 1`.
+    /// The first failed object and its state: `script check exited with status 1`.
     pub(crate) fn explain_fault(&self, tracks: &[Track], links: &Interfaces) -> String {
-        let Some(track) = self.bad(tracks, links) else {
-            return "a tracked object is bad".into();
+        let Some(track) = self.failed(tracks, links) else {
+            return "a tracked object has failed".into();
         };
         let name = self.name(track);
         match &track.object {
-            Tracked::Script(place) => format!("{name} {}", self.scripts.condition(*place)),
-            Tracked::File(place) => format!("{name} is {}", self.files.number(*place)),
-            Tracked::Process(place) => format!("{name}: {}", self.processes.condition(*place)),
+            Tracked::Script(nth) => format!("{name} {}", self.scripts.condition(*nth)),
+            Tracked::File(nth) => format!("{name} is {}", self.files.number(*nth)),
+            Tracked::Process(nth) => format!("{name}: {}", self.processes.condition(*nth)),
             Tracked::Interface(_) => name,
         }
     }
 
-    /// What a priority is made of: `base 100, script check -20`.
+    /// How a priority is composed: `base 100, script check -20`.
     pub(crate) fn explain_sum(
         &self,
         base: Priority,
@@ -210,35 +209,35 @@ impl Tracking {
 }
 
 impl Engine {
-    /// Reads what can be read at once and lets scripts begin. Before the instances do.
+    /// Reads files and processes, and schedules the scripts. Before the instances start.
     pub(crate) fn start_tracking(&mut self, cx: &mut Cx<'_>) {
         self.shared.tracking.files.init(cx);
         self.refresh_files(cx);
-        self.refresh_processes(cx);
-        self.start_scripts(cx.now);
+        self.shared.refresh_processes(cx);
+        self.shared.start_scripts(cx.now);
     }
 
-    /// The turns that have come. (None when the daemon ends.)
+    /// Runs what is due.
     pub(crate) fn run_tracking(&mut self, cx: &mut Cx<'_>) {
-        self.run_due_scripts(cx);
+        self.shared.run_due_scripts(cx);
         if cx.is_due(self.shared.tracking.files.next_deadline()) {
             self.refresh_files(cx);
         }
         if cx.is_due(self.shared.tracking.processes.next_deadline()) {
-            self.refresh_processes(cx);
+            self.shared.refresh_processes(cx);
         }
     }
 
-    /// Something has changed about the watched files.
+    /// Watched files have changed.
     pub fn files_changed(&mut self, now: Instant, system: &mut dyn System) {
         let cx = &mut Cx::new(now, system);
         self.refresh_files(cx);
         self.refresh_if_dirty(cx);
     }
 
-    /// Another configuration: objects that stay as they are keep verdict and running child.
+    /// After a reload: objects that stay as they are keep their state and running child.
     pub(crate) fn replace_tracking(&mut self, cx: &mut Cx<'_>, new: TrackedObjects) {
-        self.replace_scripts(cx, new.scripts);
+        self.shared.replace_scripts(cx, new.scripts);
         self.shared.tracking.files.replace(new.files);
         self.shared.tracking.processes.replace(new.processes);
         self.start_tracking(cx);

@@ -1,19 +1,19 @@
-//! Tracked processes at run time: the process table is read every second, if any are configured.
+//! `track_process`: the process table is read every second if any processes are tracked.
 
-use crate::engine::cx::Cx;
-use crate::engine::system::ProcessFields;
 use core::time::Duration;
 
 use crate::config::model::{ParamMatch, TrackProcess};
 use crate::ctl;
-use crate::engine::Engine;
+use crate::engine::cx::Cx;
+use crate::engine::shared::Shared;
+use crate::engine::system::{ProcessFields, error_text};
 use crate::engine::timers::TimerKey;
 use crate::types::Instant;
 use crate::vrrp::track::process::{Params, Quorum};
 
-/// From count to count.
+/// Interval at which processes are counted.
 const POLL: Duration = Duration::from_secs(1);
-/// The kernel keeps so many bytes of a process's name.
+/// Length of a process name in the kernel, without NUL (`TASK_COMM_LEN`).
 const COMM: usize = 15;
 
 #[derive(Debug)]
@@ -28,8 +28,8 @@ struct Process {
 pub(crate) struct Processes {
     list: Vec<Process>,
     poll: Option<Instant>,
-    /// That there is no process table has been said.
-    said: bool,
+    /// That the process table cannot be read was logged.
+    logged: bool,
 }
 
 fn params(conf: &TrackProcess) -> Params {
@@ -46,13 +46,13 @@ impl Processes {
         let mut new = Processes {
             list: Vec::new(),
             poll: None,
-            said: false,
+            logged: false,
         };
         new.replace(processes);
         new
     }
 
-    /// Those of the same name keep their verdict.
+    /// Unchanged processes keep their state.
     pub(crate) fn replace(&mut self, processes: Vec<TrackProcess>) {
         let mut old = core::mem::take(&mut self.list);
         for conf in processes {
@@ -61,10 +61,7 @@ impl Processes {
                     && one.conf.process == conf.process
                     && one.conf.params == conf.params
             };
-            let kept = old
-                .iter()
-                .position(same)
-                .map(|place| old.swap_remove(place));
+            let kept = old.iter().position(same).map(|at| old.swap_remove(at));
             self.list.push(match kept {
                 Some(mut kept) => {
                     kept.quorum.reconfigure(params(&conf));
@@ -79,17 +76,17 @@ impl Processes {
         }
     }
 
-    pub(crate) fn verdict(&self, place: usize) -> Option<bool> {
-        self.list.get(place)?.quorum.verdict()
+    pub(crate) fn verdict(&self, nth: usize) -> Option<bool> {
+        self.list.get(nth)?.quorum.verdict()
     }
 
-    pub(crate) fn name(&self, place: usize) -> &str {
-        self.list.get(place).map_or("?", |one| &one.conf.name)
+    pub(crate) fn name(&self, nth: usize) -> &str {
+        self.list.get(nth).map_or("?", |one| &one.conf.name)
     }
 
-    /// How many there are and should be.
-    pub(crate) fn condition(&self, place: usize) -> String {
-        let Some(Process { conf, quorum, .. }) = self.list.get(place) else {
+    /// How many run and how many must, for the log.
+    pub(crate) fn condition(&self, nth: usize) -> String {
+        let Some(Process { conf, quorum, .. }) = self.list.get(nth) else {
             return String::new();
         };
         let (number, process) = (quorum.counted(), &conf.process);
@@ -99,7 +96,7 @@ impl Processes {
         }
     }
 
-    /// For a dump.
+    /// For dumps.
     pub(crate) fn show(&self) -> impl Iterator<Item = ctl::Process<'_>> {
         self.list.iter().map(|one| ctl::Process {
             conf: &one.conf,
@@ -117,7 +114,7 @@ impl Processes {
     }
 }
 
-/// Whether a process is one of those that are tracked.
+/// Whether a process counts for a `track_process`.
 fn matches(conf: &TrackProcess, comm: &[u8], cmdline: &[u8]) -> bool {
     let wanted = conf.process.as_bytes();
     if !conf.full_command {
@@ -133,11 +130,11 @@ fn matches(conf: &TrackProcess, comm: &[u8], cmdline: &[u8]) -> bool {
     };
     let last = params.len().saturating_sub(1);
     for (nth, param) in params.iter().enumerate() {
-        let may_go_on = conf.param_match == ParamMatch::Initial && nth == last;
+        let is_prefix = conf.param_match == ParamMatch::Initial && nth == last;
         let Some(word) = words.next() else {
             return false;
         };
-        if word != param.as_bytes() && !(may_go_on && word.starts_with(param.as_bytes())) {
+        if word != param.as_bytes() && !(is_prefix && word.starts_with(param.as_bytes())) {
             return false;
         }
     }
@@ -147,23 +144,20 @@ fn matches(conf: &TrackProcess, comm: &[u8], cmdline: &[u8]) -> bool {
     }
 }
 
-impl Engine {
+impl Shared {
     /// Counts all tracked processes.
     pub(crate) fn refresh_processes(&mut self, cx: &mut Cx<'_>) {
-        let processes = &mut self.shared.tracking.processes;
+        let processes = &mut self.tracking.processes;
         processes.poll = (!processes.list.is_empty()).then(|| cx.now.after(POLL));
         if processes.poll.is_some() {
-            self.shared.dirty |= processes.count(cx);
+            self.dirty |= processes.count(cx);
         }
-        self.shared.set_timer(
-            TimerKey::Processes,
-            self.shared.tracking.processes.next_deadline(),
-        );
+        self.set_timer(TimerKey::Processes, self.tracking.processes.next_deadline());
     }
 }
 
 impl Processes {
-    /// True when a verdict changes.
+    /// Counts the processes. Returns whether the state of any tracked process has changed.
     fn count(&mut self, cx: &mut Cx<'_>) -> bool {
         let fields = match self.list.iter().any(|one| one.conf.full_command) {
             true => ProcessFields::NameAndCommandLine,
@@ -179,8 +173,8 @@ impl Processes {
             }
         });
         if let Err(error) = table {
-            if !core::mem::replace(&mut self.said, true) {
-                log::warn!(target: "vrrp", "processes cannot be counted: {error}");
+            if !core::mem::replace(&mut self.logged, true) {
+                log::warn!(target: "vrrp", "cannot read the process table: {}", error_text(&error));
             }
             return false;
         }

@@ -1,72 +1,71 @@
-//! Scripts at run time: starting them in turn, taking their results, saying what changed.
+//! `vrrp_script`: starts the scripts at their intervals and evaluates their results.
 //!
-//! One script is started in a turn of the loop at most, so that hundreds that are due together do not hold up a
-//! single advert.
+//! At most one script is started per iteration of the loop, so that hundreds that are due together delay
+//! no advert.
 
-use crate::engine::cx::Cx;
 use core::fmt;
 use core::time::Duration;
-use std::io;
 
 use crate::config::model;
 use crate::ctl;
 use crate::engine::Engine;
+use crate::engine::cx::Cx;
 use crate::engine::log_limit::LogLimit;
 use crate::engine::notify::children::{ChildCommand, Owner};
 use crate::engine::shared::Shared;
-use crate::engine::system::Exit;
+use crate::engine::system::{Exit, errno_text};
 use crate::engine::timers::TimerKey;
 use crate::types::Instant;
 use crate::vrrp::track::script::{Params, Script};
 
-/// What came of a run.
+/// Result of a run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Outcome {
     Ended(Exit),
-    TookTooLong,
-    /// The kernel gave no process, for this reason.
+    TimedOut,
+    /// No process could be created; error number.
     NotStarted(Option<i32>),
 }
 
 impl Outcome {
-    fn is_good(self) -> bool {
+    fn is_success(self) -> bool {
         matches!(self, Outcome::Ended(how) if how.is_success())
     }
 
-    /// Anything but an exit code.
-    fn is_odd(self) -> bool {
+    /// Whether it has no exit code.
+    fn is_abnormal(self) -> bool {
         !matches!(self, Outcome::Ended(Exit::Code(_)))
     }
 }
 
 impl fmt::Display for Outcome {
-    /// To follow the script's name.
+    /// Predicate of a sentence about the script.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Outcome::Ended(how) => how.fmt(f),
-            Outcome::TookTooLong => f.write_str("did not end in time"),
+            Outcome::TimedOut => f.write_str("did not end in time"),
             Outcome::NotStarted(Some(errno)) => {
-                let error = io::Error::from_raw_os_error(*errno);
-                write!(f, "could not be started: {error}")
+                write!(f, "could not be started: {}", errno_text(*errno))
             }
             Outcome::NotStarted(None) => f.write_str("could not be started"),
         }
     }
 }
 
+/// A `vrrp_script`.
 #[derive(Debug)]
-struct Run {
+struct TrackedScript {
     conf: model::Script,
     machine: Script,
     last: Option<Outcome>,
-    /// The run that is not over yet has had its result: it took too long.
+    /// It is still running, and has failed already because its time limit is exceeded.
     overdue: bool,
-    lines: LogLimit,
+    changes: LogLimit,
 }
 
 /// All scripts.
 #[derive(Debug)]
-pub(crate) struct Scripts(Vec<Run>);
+pub(crate) struct Scripts(Vec<TrackedScript>);
 
 fn params(conf: &model::Script) -> Params {
     Params {
@@ -77,39 +76,39 @@ fn params(conf: &model::Script) -> Params {
     }
 }
 
-fn run(conf: model::Script, now: Instant) -> Run {
-    Run {
+fn tracked(conf: model::Script, now: Instant) -> TrackedScript {
+    TrackedScript {
         machine: Script::new(params(&conf), now),
         conf,
         last: None,
         overdue: false,
-        lines: LogLimit::default(),
+        changes: LogLimit::default(),
     }
 }
 
 impl Scripts {
     pub(crate) fn new(scripts: Vec<model::Script>) -> Self {
-        let begin = |conf| run(conf, Instant::ZERO);
-        Scripts(scripts.into_iter().map(begin).collect())
+        let scripts = scripts.into_iter();
+        Scripts(scripts.map(|conf| tracked(conf, Instant::ZERO)).collect())
     }
 
-    pub(crate) fn verdict(&self, place: usize) -> Option<bool> {
-        self.0.get(place)?.machine.verdict()
+    pub(crate) fn verdict(&self, nth: usize) -> Option<bool> {
+        self.0.get(nth)?.machine.verdict()
     }
 
-    pub(crate) fn name(&self, place: usize) -> &str {
-        self.0.get(place).map_or("?", |run| &run.conf.name)
+    pub(crate) fn name(&self, nth: usize) -> &str {
+        self.0.get(nth).map_or("?", |run| &run.conf.name)
     }
 
-    /// What became of the last run.
-    pub(crate) fn condition(&self, place: usize) -> String {
-        match self.0.get(place).and_then(|run| run.last) {
+    /// The result of the last run, for the log.
+    pub(crate) fn condition(&self, nth: usize) -> String {
+        match self.0.get(nth).and_then(|run| run.last) {
             Some(outcome) => outcome.to_string(),
             None => "has not succeeded yet (init_fail)".into(),
         }
     }
 
-    /// For a dump.
+    /// For dumps.
     pub(crate) fn show(&self) -> impl Iterator<Item = ctl::Script<'_>> {
         self.0.iter().map(|run| ctl::Script {
             conf: &run.conf,
@@ -128,14 +127,14 @@ impl Scripts {
     }
 }
 
-impl Run {
-    /// Takes a result and says what it changes; true when the verdict does.
-    fn take(&mut self, now: Instant, outcome: Outcome) -> bool {
+impl TrackedScript {
+    /// Applies a result and logs what has changed. Returns whether the state of the script has.
+    fn apply(&mut self, now: Instant, outcome: Outcome) -> bool {
         let known = self.machine.verdict().is_some();
-        let news = self.last.replace(outcome) != Some(outcome);
-        let changed = self.machine.result(outcome.is_good());
-        if news && (known || outcome.is_odd()) {
-            self.say(now, outcome);
+        let differs = self.last.replace(outcome) != Some(outcome);
+        let changed = self.machine.result(outcome.is_success());
+        if differs && (known || outcome.is_abnormal()) {
+            self.log_result(now, outcome);
         }
         let name = &self.conf.name;
         if changed && self.machine.verdict() == Some(true) {
@@ -146,23 +145,22 @@ impl Run {
         changed
     }
 
-    /// Says that a result is another than the one before.
-    fn say(&mut self, now: Instant, outcome: Outcome) {
-        // A script that changes its mind all the time fills no disk.
-        let Some(suppressed) = self.lines.allow(now) else {
+    /// Logs a result that differs from the one before.
+    fn log_result(&mut self, now: Instant, outcome: Outcome) {
+        let Some(suppressed) = self.changes.allow(now) else {
             return;
         };
         let name = &self.conf.name;
         if suppressed > 0 {
-            log::info!(target: "script", "Script `{name}`: {suppressed} more changes not shown");
+            log::info!(target: "script", "Script `{name}`: {suppressed} changes suppressed");
         }
         match outcome {
             Outcome::Ended(Exit::Code(code)) => {
                 log::info!(target: "script", "Script `{name}` now returning {code}");
             }
-            Outcome::TookTooLong => log::warn!(
+            Outcome::TimedOut => log::warn!(
                 target: "script",
-                "Script `{name}` still runs after {} ms: told to end, counts as failed",
+                "Script `{name}` exceeded its time limit of {} ms; terminated, counts as failed",
                 self.conf.timeout.as_millis()
             ),
             Outcome::Ended(_) | Outcome::NotStarted(_) => {
@@ -175,109 +173,112 @@ impl Run {
 }
 
 impl Engine {
-    /// Starts the next script whose turn has come.
+    /// A run of a script has ended.
+    pub(crate) fn script_ended(&mut self, cx: &mut Cx<'_>, nth: usize, how: Exit) {
+        let Some(run) = self.shared.tracking.scripts.0.get_mut(nth) else {
+            return;
+        };
+        run.machine.run_ended();
+        // A run that exceeded its time limit has failed already.
+        let overdue = core::mem::take(&mut run.overdue);
+        if !overdue && run.apply(cx.now, Outcome::Ended(how)) {
+            self.shared.dirty = true;
+            self.refresh_if_dirty(cx);
+        }
+    }
+
+    /// A run of a script has exceeded its time limit and was sent SIGTERM.
+    pub(crate) fn script_overdue(&mut self, cx: &mut Cx<'_>, nth: usize) {
+        let Some(run) = self.shared.tracking.scripts.0.get_mut(nth) else {
+            return;
+        };
+        run.overdue = true;
+        if run.apply(cx.now, Outcome::TimedOut) {
+            self.shared.dirty = true;
+            self.refresh_if_dirty(cx);
+        }
+    }
+}
+
+impl Shared {
+    /// Starts the next script that is due.
     pub(crate) fn run_due_scripts(&mut self, cx: &mut Cx<'_>) {
-        if self.shared.stopping {
+        if self.stopping {
             return;
         }
         let Shared {
             tracking, children, ..
-        } = &mut self.shared;
+        } = self;
         let runs = tracking.scripts.0.iter_mut().enumerate();
-        // The one that has waited longest.
+        // The one that has been due for longest.
         let due = runs.min_by_key(|(_, run)| run.machine.next_deadline());
-        if let Some((place, run)) = due
+        if let Some((nth, run)) = due
             && run.machine.start_if_due(cx.now)
         {
-            let (owner, limit) = (Owner::Script(place), Some(run.conf.timeout));
+            let (owner, limit) = (Owner::Script(nth), Some(run.conf.timeout));
             let started = children.run(cx, owner, ChildCommand::plain(&run.conf.command), limit);
             if let Err(error) = started {
                 run.machine.run_ended();
                 let outcome = Outcome::NotStarted(error.raw_os_error());
-                self.shared.dirty |= run.take(cx.now, outcome);
+                self.dirty |= run.apply(cx.now, outcome);
             }
-            self.shared.set_children_timer();
+            self.set_children_timer();
         }
         self.set_script_timer(cx.now);
     }
 
     pub(crate) fn start_scripts(&mut self, now: Instant) {
-        for run in &mut self.shared.tracking.scripts.0 {
+        for run in &mut self.tracking.scripts.0 {
             run.machine.schedule_first_run(now);
         }
         self.set_script_timer(now);
     }
 
-    /// One that is due now is for the next turn of the loop.
+    /// A script that is due now is started in the next iteration of the loop.
     fn set_script_timer(&mut self, now: Instant) {
-        let next = self.shared.tracking.scripts.next_deadline();
+        let next = self.tracking.scripts.next_deadline();
         let soon = now.after(Duration::from_nanos(1));
-        self.shared
-            .set_timer(TimerKey::Scripts, next.map(|next| next.max(soon)));
+        self.set_timer(TimerKey::Scripts, next.map(|next| next.max(soon)));
     }
 
-    /// The run of a script has ended.
-    pub(crate) fn script_ended(&mut self, cx: &mut Cx<'_>, place: usize, how: Exit) {
-        let Some(run) = self.shared.tracking.scripts.0.get_mut(place) else {
-            return;
-        };
-        run.machine.run_ended();
-        // One that took too long has had its result.
-        let overdue = core::mem::take(&mut run.overdue);
-        if !overdue && run.take(cx.now, Outcome::Ended(how)) {
-            self.shared.dirty = true;
-            self.refresh_if_dirty(cx);
-        }
-    }
-
-    /// The run of a script takes too long and has been told to end.
-    pub(crate) fn script_overdue(&mut self, cx: &mut Cx<'_>, place: usize) {
-        let Some(run) = self.shared.tracking.scripts.0.get_mut(place) else {
-            return;
-        };
-        run.overdue = true;
-        if run.take(cx.now, Outcome::TookTooLong) {
-            self.shared.dirty = true;
-            self.refresh_if_dirty(cx);
-        }
-    }
-
-    /// The daemon ends: no more turns, no more runs.
+    /// At exit: kills running scripts and starts no more.
     pub(crate) fn stop_scripts(&mut self, cx: &mut Cx<'_>) {
-        self.shared.children.kill_scripts(cx);
-        self.shared.set_timer(TimerKey::Scripts, None);
+        self.children.kill_scripts(cx);
+        self.set_timer(TimerKey::Scripts, None);
     }
 
-    /// Scripts of the same command keep what is known about them, also under another name; the runs of others are
-    /// ended. One that has another command now is believed to be as it was, until it has run: a priority that
-    /// changes for a moment may change the master.
+    /// After a reload. Scripts with the same command keep their state, also under another name; runs of
+    /// others are terminated. A script whose command has changed keeps its state until it has run: a
+    /// priority that changes for a moment may change the master.
     pub(crate) fn replace_scripts(&mut self, cx: &mut Cx<'_>, new: Vec<model::Script>) {
-        let mut old: Vec<Option<Run>> = core::mem::take(&mut self.shared.tracking.scripts.0)
+        let mut old: Vec<Option<TrackedScript>> = core::mem::take(&mut self.tracking.scripts.0)
             .into_iter()
             .map(Some)
             .collect();
         let mut moved: Vec<Option<usize>> = vec![None; old.len()];
         for (to, conf) in new.into_iter().enumerate() {
-            let place_of = |alike: &dyn Fn(&model::Script) -> bool| {
-                let alike = |slot: &Option<Run>| slot.as_ref().is_some_and(|run| alike(&run.conf));
+            let position_of = |alike: &dyn Fn(&model::Script) -> bool| {
+                let alike = |slot: &Option<TrackedScript>| {
+                    slot.as_ref().is_some_and(|run| alike(&run.conf))
+                };
                 old.iter().position(alike)
             };
-            let named = place_of(&|one| one.name == conf.name);
-            let same = place_of(&|one| one.name == conf.name && one.command == conf.command);
-            let from = same.or_else(|| place_of(&|one| one.command == conf.command));
+            let named = position_of(&|one| one.name == conf.name);
+            let same = position_of(&|one| one.name == conf.name && one.command == conf.command);
+            let from = same.or_else(|| position_of(&|one| one.command == conf.command));
             let kept = from.and_then(|from| old.get_mut(from)?.take());
-            if let Some(place) = from.and_then(|from| moved.get_mut(from)) {
-                *place = Some(to);
+            if let Some(moved) = from.and_then(|from| moved.get_mut(from)) {
+                *moved = Some(to);
             }
-            self.shared.tracking.scripts.0.push(match kept {
+            self.tracking.scripts.0.push(match kept {
                 Some(mut kept) => {
                     kept.machine.reconfigure(params(&conf), cx.now);
                     kept.conf = conf;
                     kept
                 }
                 None => {
-                    let mut run = run(conf, cx.now);
-                    if let Some(Some(before)) = named.and_then(|place| old.get(place)) {
+                    let mut run = tracked(conf, cx.now);
+                    if let Some(Some(before)) = named.and_then(|at| old.get(at)) {
                         run.machine.inherit(&before.machine);
                         run.last = before.last;
                     }
@@ -285,13 +286,13 @@ impl Engine {
                 }
             });
         }
-        let mut place = |owner| match owner {
+        let mut new_owner = |owner| match owner {
             Owner::Script(from) => moved.get(from).copied().flatten().map(Owner::Script),
             Owner::Notify(_) | Owner::Fifo(_) | Owner::Mail | Owner::Check(_) | Owner::Nobody => {
                 Some(owner)
             }
         };
-        self.shared.children.reassign(cx, &mut place);
-        self.shared.set_children_timer();
+        self.children.reassign(cx, &mut new_owner);
+        self.set_children_timer();
     }
 }

@@ -89,7 +89,7 @@ fn no_watches(ctx: &Ctx) -> Outcome {
     run.reload(&text);
     sleep_ms(1200);
     let log = run.log();
-    assert_eq!(count(&log, "tracked files cannot be watched"), 1, "{log}");
+    assert_eq!(count(&log, "cannot watch tracked files"), 1, "{log}");
     assert_eq!(count(&log, "limits of fs.inotify"), 1, "{log}");
     run.term();
     assert!(run.wait_exit(SOON).expect("it ends").success());

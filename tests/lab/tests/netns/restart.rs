@@ -192,7 +192,7 @@ fn late(ctx: &Ctx) -> Outcome {
         run.log().contains("Entering MASTER STATE")
     });
     let log = run.log();
-    for words in ["does not go on", "left over", "BACKUP STATE (init)"] {
+    for words in ["does not resume", "left over", "BACKUP STATE (init)"] {
         assert!(log.contains(words), "{words}: {log}");
     }
     assert_eq!(resumed(&run), 0);

@@ -172,7 +172,7 @@ fn put_back(ctx: &Ctx) -> Outcome {
     assert!(there(&p.a), "routes of other programs stay");
     p.assert_undisturbed(VIP, INTERVAL, 30 * MS, since);
     let log = p.run_a.log();
-    assert!(log.contains("put back"), "{log}");
+    assert!(log.contains("reinstalled"), "{log}");
     Outcome::Passed
 }
 

@@ -225,7 +225,7 @@ fn hangs(ctx: &Ctx) -> Outcome {
         ctx,
         &tracked(200, &command, "interval 0.5\n    timeout 0.2"),
     );
-    let said = "Script `chk` still runs after 200 ms";
+    let said = "Script `chk` exceeded its time limit of 200 ms";
     wait_until(SOON, said, || run.log().contains(said));
     wait_until(SOON, "FAULT", || {
         run.log()
