@@ -1,14 +1,14 @@
-//! How many log lines others may cause: a few at once, then a summary now and then.
+//! Limits the log messages that peers or scripts can cause: a few per window, then a count of the rest.
 
 use core::time::Duration;
 
 use crate::types::Instant;
 
-/// Lines in a window before the rest is only counted.
-const LINES: u32 = 4;
+/// Messages per window before the rest is only counted.
+const MESSAGES: u32 = 4;
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// A budget for one kind of remotely caused log line.
+/// The limit of one kind of message.
 #[derive(Debug, Default)]
 pub(crate) struct LogLimit {
     window: Option<Instant>,
@@ -17,13 +17,13 @@ pub(crate) struct LogLimit {
 }
 
 impl LogLimit {
-    /// Whether a line may be logged now. `Some(n)`: yes, and `n` lines before it were only counted.
+    /// Whether a message may be logged now. `Some(n)`: yes, and `n` messages were suppressed before it.
     pub(crate) fn allow(&mut self, now: Instant) -> Option<u32> {
         if self.window.is_none_or(|began| now.since(began) >= WINDOW) {
             self.window = Some(now);
             self.used = 0;
         }
-        if self.used >= LINES {
+        if self.used >= MESSAGES {
             self.suppressed = self.suppressed.saturating_add(1);
             return None;
         }
@@ -37,10 +37,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_flood_costs_a_few_lines_per_window_and_is_summed_up() {
-        let mut budget = LogLimit::default();
+    fn a_flood_is_limited_per_window_and_counted() {
+        let mut limit = LogLimit::default();
         let lines = (0..100_000_u64)
-            .filter_map(|ms| budget.allow(Instant::from_millis(ms)))
+            .filter_map(|ms| limit.allow(Instant::from_millis(ms)))
             .collect::<Vec<_>>();
         assert_eq!(lines.len(), 40, "100 seconds, ten windows");
         assert_eq!(lines[..5], [0, 0, 0, 0, 9_996]);

@@ -59,10 +59,10 @@ impl Engine {
     pub(crate) fn recheck_everything(&mut self) {
         self.shared.dirty = true;
         self.shared.recheck_static_addresses = true;
-        self.static_routes.suspect();
+        self.static_routes.recheck_all();
         for router in self.routers.iter_mut() {
             router.recheck = true;
-            router.routes.suspect();
+            router.routes.recheck_all();
         }
     }
 

@@ -8,7 +8,8 @@ use crate::config::model::{Address, Global};
 use crate::ctl::{self, Clock, InstallStatus, ManagedItem, Snapshot};
 use crate::engine::Engine;
 use crate::engine::instance::router::{Readiness, Router};
-use crate::engine::kernel::addresses::AddressSet;
+use crate::engine::kernel::addresses::{AddressSet, AddressState};
+use crate::engine::kernel::routes::RouteState;
 use crate::engine::sync_group::Group;
 use crate::engine::system::System;
 use crate::types::VrrpCounters;
@@ -82,7 +83,7 @@ impl Engine {
             deadline: machine.next_deadline(),
             down_interval: machine.down_interval(),
             no_accept_missing: !conf.accept && self.shared.no_accept.is_missing(),
-            send_error: errno.map(words),
+            send_error: errno.map(errno_description),
             vips,
             excluded,
             routes: router.routes.routes().map(item).collect(),
@@ -110,30 +111,30 @@ impl Engine {
 }
 
 fn items(set: &AddressSet) -> impl Iterator<Item = ManagedItem<'_, Address>> {
-    set.states().map(|(item, refused)| ManagedItem {
+    set.states().map(|(item, state)| ManagedItem {
         item,
-        status: match refused {
-            Ok(true) => InstallStatus::Installed,
-            Ok(false) => InstallStatus::Absent,
-            Err(errno) => InstallStatus::Refused(words(errno)),
+        status: match state {
+            AddressState::Installed | AddressState::Preexisting => InstallStatus::Installed,
+            AddressState::Absent => InstallStatus::Absent,
+            AddressState::Refused(errno) => InstallStatus::Refused(errno_description(errno)),
         },
     })
 }
 
-/// The system's words, without Rust's "(os error 22)".
-fn words(errno: i32) -> String {
-    let mut words = io::Error::from_raw_os_error(errno).to_string();
-    if let Some(at) = words.find(" (os error") {
-        words.truncate(at);
+/// The C library's text for an error number, as dumps show it: with its capital letter.
+fn errno_description(errno: i32) -> String {
+    let mut text = io::Error::from_raw_os_error(errno).to_string();
+    if let Some(at) = text.find(" (os error") {
+        text.truncate(at);
     }
-    words
+    text
 }
 
-fn item<T>((item, state): (&T, Result<bool, ()>)) -> ManagedItem<'_, T> {
+fn item<T>((item, state): (&T, RouteState)) -> ManagedItem<'_, T> {
     let status = match state {
-        Ok(true) => InstallStatus::Installed,
-        Ok(false) => InstallStatus::Absent,
-        Err(()) => InstallStatus::Refused(String::new()),
+        RouteState::Installed => InstallStatus::Installed,
+        RouteState::Absent | RouteState::Removed => InstallStatus::Absent,
+        RouteState::Refused => InstallStatus::Refused(String::new()),
     };
     ManagedItem { item, status }
 }

@@ -214,7 +214,7 @@ impl Router {
 
     /// Sets the routes and rules of a master again that are missing in the kernel.
     pub(crate) fn repair_routes(&mut self, cx: &mut Cx<'_>, shared: &Shared) {
-        if cx.is_due(self.routes.next_deadline()) || self.routes.is_doubtful() {
+        if cx.is_due(self.routes.next_deadline()) || self.routes.needs_recheck() {
             let outcome = self.routes.reconcile(cx, &shared.interfaces);
             messages::report_routes(format_args!("({})", self.conf.name), &outcome);
         }

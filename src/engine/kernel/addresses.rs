@@ -1,58 +1,60 @@
-//! A set of addresses that are either all wanted or all not, and what the kernel thinks of each.
+//! A set of addresses that are installed or removed together, and their state in the kernel.
 //!
-//! One set per instance (VIPs and excluded VIPs) and one for `static_ipaddress`. The kernel is the
-//! truth: becoming master, a removal by somebody else, an interface that comes back and a retry after a
-//! refusal all end in [`AddressSet::reconcile`], which adds what is wanted and not there.
+//! One set per instance (VIPs and excluded VIPs) and one for `static_ipaddress`. A transition to MASTER,
+//! an external removal, an interface that returns and a retry after a refusal all call
+//! [`AddressSet::reconcile`], which installs the wanted addresses that are missing.
 
-use crate::engine::cx::Cx;
 use core::net::IpAddr;
 use core::time::Duration;
-use std::io;
 
 use crate::config::model::Address;
+use crate::engine::cx::Cx;
+use crate::engine::kernel::backoff::Backoff;
 use crate::engine::kernel::interfaces::{Interface, Interfaces, PROTO_KEEPALIVED};
 use crate::engine::kernel::lease::Lease;
+use crate::engine::system::{errno_text, error_text};
 use crate::netlink::addr::{self, AddrFlags, DesiredAddr};
 use crate::netlink::{Ack, Batch};
 use crate::types::errno::EEXIST;
 use crate::types::{Cidr, Family, IfIndex, IfName, Instant, sorted};
 
-/// Requests per `sendmsg`: as many refusals fit the socket's buffer with ease.
+/// Requests per `sendmsg`: the receive buffer of the socket holds as many refusals.
 const CHUNK: usize = 64;
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_LAST: Duration = Duration::from_secs(30);
 
-/// What we know of one address.
+/// State of an address in the kernel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Held {
-    /// Not there, as far as we know.
-    No,
-    /// Added by us; ours to remove.
-    Ours,
-    /// Was there before us and belongs to the machine (an address owner's own address): left alone.
-    Theirs,
-    /// The kernel said no.
+pub(crate) enum AddressState {
+    /// Not installed, as far as known.
+    Absent,
+    /// Installed by us; to be removed by us.
+    Installed,
+    /// Existed before and belongs to the machine (an address owner's own address): not removed.
+    Preexisting,
+    /// Refused by the kernel with this error number.
     Refused(i32),
 }
 
-/// Whose the addresses of a set are.
+/// Kind of the addresses of a set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
-    /// Virtual: any router of the group may have them.
+    /// Virtual: any router of the VRRP group may have them.
     Virtual,
-    /// Virtual, and this router owns them (priority 255): they may be the machine's own.
+    /// Virtual, and this router is their owner (priority 255): they may be the machine's own.
     Owned,
-    /// `static_ipaddress`: the machine's alone.
+    /// `static_ipaddress`.
     Static,
 }
 
+/// An address of a set.
 #[derive(Debug)]
 pub(crate) struct Slot {
     pub(crate) address: Address,
-    pub(crate) held: Held,
-    /// Where it was set; the interface may have another name by now.
+    pub(crate) state: AddressState,
+    /// Interface it was installed on, which may have been renamed since.
     on: Option<IfIndex>,
-    /// When it was set.
+    /// When it was installed.
     pub(crate) since: Option<Instant>,
     /// When its lifetime was last set, if it has one.
     pub(crate) renewed: Option<Instant>,
@@ -62,22 +64,22 @@ impl Slot {
     fn new(address: Address) -> Self {
         Slot {
             address,
-            held: Held::No,
+            state: AddressState::Absent,
             on: None,
             since: None,
             renewed: None,
         }
     }
 
-    /// The interface it is on, if it is ours.
-    fn place(&self, links: &Interfaces) -> Option<IfIndex> {
+    /// The interface an address of ours is installed on.
+    fn interface(&self, links: &Interfaces) -> Option<IfIndex> {
         let known = self.on.and_then(|index| links.get(index));
         let link = known.or_else(|| links.by_name(&self.address.dev));
-        link.filter(|_| self.held == Held::Ours)
+        link.filter(|_| self.state == AddressState::Installed)
             .map(|link| link.index)
     }
 
-    /// The address as the kernel lists it: with a peer, the prefix is the peer's.
+    /// The address as the kernel lists it: with a peer, the prefix length is the peer's.
     fn listed(&self) -> Cidr {
         let Address { cidr, peer, .. } = &self.address;
         Cidr {
@@ -87,7 +89,7 @@ impl Slot {
     }
 
     /// Whether both are IPv4 addresses of one network on one interface.
-    fn is_beside(&self, other: &Slot) -> bool {
+    fn shares_network(&self, other: &Slot) -> bool {
         let (one, two) = (self.listed(), other.listed());
         let network = |cidr: Cidr| match cidr.addr {
             IpAddr::V4(addr) => {
@@ -102,7 +104,7 @@ impl Slot {
             && network(one) == network(two)
     }
 
-    pub(crate) fn spec(
+    pub(crate) fn desired(
         &self,
         index: IfIndex,
         kind: Kind,
@@ -126,10 +128,10 @@ impl Slot {
 
     fn flags(&self, kind: Kind) -> AddrFlags {
         let address = &self.address;
-        // Who has a virtual address is VRRP's decision, made before this; duplicate address detection would
-        // only make the takeover a second longer.
-        let decided = kind != Kind::Static && address.cidr.family() == Family::V6;
-        let nodad = address.nodad || decided;
+        // VRRP has decided already who has a virtual address; duplicate address detection would only delay
+        // the takeover by a second.
+        let by_vrrp = kind != Kind::Static && address.cidr.family() == Family::V6;
+        let nodad = address.nodad || by_vrrp;
         [
             (nodad, AddrFlags::NODAD),
             (address.home, AddrFlags::HOME),
@@ -143,24 +145,22 @@ impl Slot {
     }
 }
 
-/// What an attempt came to.
+/// Result of an attempt to install.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
-    /// Set now.
+    /// Installed by this attempt.
     pub(crate) added: usize,
-    /// Of those, set again after somebody else had removed them.
+    /// Of those, reinstalled after an external removal.
     pub(crate) restored: usize,
-    /// The first of the restored.
     pub(crate) first_restored: Option<Cidr>,
-    /// Refused by the kernel.
     pub(crate) refused: usize,
-    /// The first refusal, in words.
+    /// The first refusal, for the log.
     pub(crate) first_refused: Option<String>,
-    /// Whether refusals are a change to what was reported last.
+    /// Whether the number of refusals differs from the one reported last.
     pub(crate) report: bool,
 }
 
-/// See the top of the file.
+/// The addresses of an instance, or of `static_ipaddress`.
 #[derive(Debug)]
 pub(crate) struct AddressSet {
     pub(crate) slots: Vec<Slot>,
@@ -168,8 +168,7 @@ pub(crate) struct AddressSet {
     pub(crate) kind: Kind,
     pub(crate) lease: Lease,
     refused: usize,
-    retry_at: Option<Instant>,
-    retry_after: Duration,
+    backoff: Backoff,
 }
 
 impl AddressSet {
@@ -180,8 +179,7 @@ impl AddressSet {
             kind,
             lease: Lease::default(),
             refused: 0,
-            retry_at: None,
-            retry_after: RETRY_FIRST,
+            backoff: Backoff::new(RETRY_FIRST, RETRY_LAST),
         }
     }
 
@@ -189,20 +187,13 @@ impl AddressSet {
         self.slots.iter().map(|slot| &slot.address)
     }
 
-    /// Every address, and whether it is there or why not.
-    pub(crate) fn states(&self) -> impl Iterator<Item = (&Address, Result<bool, i32>)> {
-        self.slots.iter().map(|slot| {
-            let state = match slot.held {
-                Held::No => Ok(false),
-                Held::Ours | Held::Theirs => Ok(true),
-                Held::Refused(errno) => Err(errno),
-            };
-            (&slot.address, state)
-        })
+    /// Every address and its state.
+    pub(crate) fn states(&self) -> impl Iterator<Item = (&Address, AddressState)> {
+        self.slots.iter().map(|slot| (&slot.address, slot.state))
     }
 
-    pub(crate) fn get(&self, place: usize) -> Option<&Address> {
-        self.slots.get(place).map(|slot| &slot.address)
+    pub(crate) fn get(&self, nth: usize) -> Option<&Address> {
+        self.slots.get(nth).map(|slot| &slot.address)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -215,7 +206,7 @@ impl AddressSet {
         slots.map(|slot| (&slot.address.dev, slot.listed()))
     }
 
-    /// Takes its own addresses out of `stale`.
+    /// Removes the addresses of this set from `stale`.
     pub(crate) fn remove_own_from(&self, stale: &mut Vec<(IfName, Cidr)>) {
         for (dev, cidr) in self.installed_as() {
             stale.retain(|stray| (&stray.0, stray.1) != (dev, cidr));
@@ -227,24 +218,28 @@ impl AddressSet {
         self.slots.iter().map(Slot::listed)
     }
 
-    /// Whether an address tagged with this `track_group` is not there, or of no use because its interface is down.
+    /// Whether an address with this `track_group` is missing, or its interface is down.
     pub(crate) fn lacks(&self, group: usize, links: &Interfaces) -> bool {
         let tagged = |slot: &&Slot| slot.address.track_group == Some(group);
-        let good = |slot: &Slot| {
-            let held = matches!(slot.held, Held::Ours | Held::Theirs);
-            held && links
-                .by_name(&slot.address.dev)
-                .is_some_and(Interface::is_up)
+        let works = |slot: &Slot| {
+            let installed = matches!(
+                slot.state,
+                AddressState::Installed | AddressState::Preexisting
+            );
+            installed
+                && links
+                    .by_name(&slot.address.dev)
+                    .is_some_and(Interface::is_up)
         };
-        self.slots.iter().filter(tagged).any(|slot| !good(slot))
+        self.slots.iter().filter(tagged).any(|slot| !works(slot))
     }
 
-    /// When a refused address is tried again.
+    /// When refused addresses are retried.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.retry_at.filter(|_| self.wanted)
+        self.backoff.retry_at().filter(|_| self.wanted)
     }
 
-    /// Removes what a daemon that was killed has left behind.
+    /// Removes addresses that a killed process has left. Returns their number.
     pub(crate) fn remove_leftovers(&mut self, cx: &mut Cx<'_>, links: &Interfaces) -> usize {
         let left = self.adopt(links);
         if left > 0 {
@@ -253,9 +248,9 @@ impl AddressSet {
         left
     }
 
-    /// What is there is ours from now on; tells how many there are.
+    /// Adopts addresses that exist already. Returns their number.
     pub(crate) fn adopt(&mut self, links: &Interfaces) -> usize {
-        let mut left = 0;
+        let mut adopted = 0;
         for slot in &mut self.slots {
             let present = links.by_name(&slot.address.dev).and_then(|link| {
                 link.addrs
@@ -264,150 +259,168 @@ impl AddressSet {
             });
             let Some(present) = present else { continue };
             if self.kind == Kind::Owned && !present.marked {
-                slot.held = Held::Theirs;
+                slot.state = AddressState::Preexisting;
             } else {
-                slot.held = Held::Ours;
-                left += 1;
+                slot.state = AddressState::Installed;
+                adopted += 1;
             }
         }
-        left
+        adopted
     }
 
-    /// From now on these addresses are wanted; adds them.
+    /// Installs the addresses and keeps them installed until [`AddressSet::withdraw`].
     pub(crate) fn install(&mut self, cx: &mut Cx<'_>, links: &Interfaces) -> Outcome {
         self.wanted = true;
         for slot in &mut self.slots {
-            if let Held::Refused(_) = slot.held {
-                slot.held = Held::No;
+            if let AddressState::Refused(_) = slot.state {
+                slot.state = AddressState::Absent;
             }
         }
         self.refused = 0;
-        self.retry_after = RETRY_FIRST;
+        self.backoff.reset();
         self.reconcile(cx, links)
     }
 
-    /// Adds what is wanted and not there. Call it when something may have changed and all news have
-    /// been read; it trusts `links`.
+    /// Installs wanted addresses that are missing according to `links`. To be called when all waiting
+    /// netlink events have been read.
     pub(crate) fn reconcile(&mut self, cx: &mut Cx<'_>, links: &Interfaces) -> Outcome {
         let mut outcome = Outcome::default();
-        self.retry_at = None;
+        self.backoff.cancel();
         if !self.wanted {
             return outcome;
         }
         let mut batch = Batch::new(1);
-        let mut missing = Missing::default();
-        for place in 0..self.slots.len() {
-            let Some(slot) = self.slots.get(place) else {
+        let mut burst = Burst::default();
+        for nth in 0..self.slots.len() {
+            let Some(slot) = self.slots.get(nth) else {
                 break;
             };
             let Some(link) = links.by_name(&slot.address.dev) else {
                 continue;
             };
-            match slot.held {
-                Held::Ours | Held::Theirs if link.has(&slot.listed()) => continue,
-                Held::Ours | Held::Theirs | Held::No | Held::Refused(_) => {}
+            match slot.state {
+                AddressState::Installed | AddressState::Preexisting if link.has(&slot.listed()) => {
+                    continue;
+                }
+                AddressState::Installed
+                | AddressState::Preexisting
+                | AddressState::Absent
+                | AddressState::Refused(_) => {}
             }
             let index = link.index;
             let seq = addr::add(
                 &mut batch,
-                &slot.spec(index, self.kind, cx.now, &self.lease),
+                &slot.desired(index, self.kind, cx.now, &self.lease),
             );
-            if let Some(slot) = self.slots.get_mut(place) {
+            if let Some(slot) = self.slots.get_mut(nth) {
                 slot.on = Some(index);
             }
-            if missing.push(place, seq) == CHUNK {
-                self.add(cx, &mut batch, &mut missing, &mut outcome);
+            if burst.push(nth, seq) == CHUNK {
+                self.send(cx, &mut batch, &mut burst, &mut outcome);
             }
         }
-        self.add(cx, &mut batch, &mut missing, &mut outcome);
-        self.after(cx.now, &mut outcome);
+        self.send(cx, &mut batch, &mut burst, &mut outcome);
+        self.finish(cx.now, &mut outcome);
         outcome
     }
 
-    /// Sends one chunk of additions and notes the answers.
-    fn add(
+    /// Sends one batch of requests and records the answers.
+    fn send(
         &mut self,
         cx: &mut Cx<'_>,
         batch: &mut Batch,
-        missing: &mut Missing,
+        burst: &mut Burst,
         outcome: &mut Outcome,
     ) {
-        if missing.places.is_empty() {
+        if burst.slots.is_empty() {
             return;
         }
+        // Position and error number.
         let mut refused: heapless::Vec<(usize, i32), CHUNK> = heapless::Vec::new();
         let slots = &self.slots;
         let sent = cx.system.request(batch, &mut |ack: &Ack<'_>| {
-            let nth =
-                usize::try_from(ack.seq.wrapping_sub(missing.first_seq)).unwrap_or(usize::MAX);
-            let Some(&place) = missing.places.get(nth) else {
+            let at = usize::try_from(ack.seq.wrapping_sub(burst.first_seq)).unwrap_or(usize::MAX);
+            let Some(&nth) = burst.slots.get(at) else {
                 return;
             };
-            // As many places as there are requests.
-            let _ = refused.push((place, ack.errno));
+            // There are at most as many refusals as requests.
+            let _ = refused.push((nth, ack.errno));
             if ack.errno != EEXIST && outcome.first_refused.is_none() {
-                outcome.first_refused = slots.get(place).map(|slot| words(&slot.address, ack));
+                let slot = slots.get(nth);
+                outcome.first_refused = slot.map(|slot| refusal_text(&slot.address, ack));
             }
         });
         if let Err(error) = sent {
             let errno = error.raw_os_error().unwrap_or(0);
-            outcome
-                .first_refused
-                .get_or_insert_with(|| error.to_string());
+            let text = || error_text(&error);
+            outcome.first_refused.get_or_insert_with(text);
             refused.clear();
-            refused.extend(missing.places.iter().map(|&place| (place, errno)));
+            refused.extend(burst.slots.iter().map(|&nth| (nth, errno)));
         }
-        for &place in &missing.places {
-            let errno = refused
-                .iter()
-                .find(|(which, _)| *which == place)
-                .map(|(_, errno)| *errno);
-            let Some(slot) = self.slots.get_mut(place) else {
-                continue;
-            };
-            let lost = matches!(slot.held, Held::Ours | Held::Theirs);
-            if lost && errno == Some(EEXIST) {
-                // It is there: its news is on the way, which takes an IPv6 address a moment.
-                continue;
-            }
-            if lost && errno.is_none() {
-                outcome.restored += 1;
-                outcome.first_restored.get_or_insert(slot.listed());
-            }
-            slot.held = match (errno, slot.held) {
-                (None, _) => Held::Ours,
-                (Some(EEXIST), Held::No) if self.kind == Kind::Owned => Held::Theirs,
-                (Some(EEXIST), _) => Held::Ours,
-                (Some(errno), _) => Held::Refused(errno),
-            };
-            // What was there before has no lifetime yet.
-            slot.since = Some(cx.now);
-            slot.renewed = self
-                .lease
-                .seconds
-                .filter(|_| errno.is_none())
-                .map(|_| cx.now);
-            match slot.held {
-                Held::Refused(_) => outcome.refused += 1,
-                Held::No | Held::Ours | Held::Theirs => outcome.added += 1,
-            }
+        for &nth in &burst.slots {
+            let refusal = refused.iter().find(|(which, _)| *which == nth);
+            self.record_answer(cx.now, nth, refusal.map(|(_, errno)| *errno), outcome);
         }
         batch.clear();
-        missing.places.clear();
+        burst.slots.clear();
     }
 
-    fn after(&mut self, now: Instant, outcome: &mut Outcome) {
-        self.plan();
+    /// Records the answer to the request for one address; `errno`: refused.
+    fn record_answer(
+        &mut self,
+        now: Instant,
+        nth: usize,
+        errno: Option<i32>,
+        outcome: &mut Outcome,
+    ) {
+        let Some(slot) = self.slots.get_mut(nth) else {
+            return;
+        };
+        let was_installed = matches!(
+            slot.state,
+            AddressState::Installed | AddressState::Preexisting
+        );
+        if was_installed && errno == Some(EEXIST) {
+            // It exists, but its event is not read yet, which takes a moment for an IPv6 address.
+            return;
+        }
+        if was_installed && errno.is_none() {
+            outcome.restored += 1;
+            outcome.first_restored.get_or_insert(slot.listed());
+        }
+        slot.state = match (errno, slot.state) {
+            (None, _) => AddressState::Installed,
+            (Some(EEXIST), AddressState::Absent) if self.kind == Kind::Owned => {
+                AddressState::Preexisting
+            }
+            (Some(EEXIST), _) => AddressState::Installed,
+            (Some(errno), _) => AddressState::Refused(errno),
+        };
+        slot.since = Some(now);
+        // An address that existed before has no lifetime yet.
+        let leased = self.lease.seconds.is_some() && errno.is_none();
+        slot.renewed = leased.then_some(now);
+        match slot.state {
+            AddressState::Refused(_) => outcome.refused += 1,
+            AddressState::Absent | AddressState::Installed | AddressState::Preexisting => {
+                outcome.added += 1;
+            }
+        }
+    }
+
+    /// Compares the refusals with those reported last, and schedules a retry.
+    fn finish(&mut self, now: Instant, outcome: &mut Outcome) {
+        self.plan_renewal();
         outcome.report = outcome.refused != self.refused;
         self.refused = outcome.refused;
         if outcome.refused > 0 {
-            self.retry_at = Some(now.after(self.retry_after));
-            self.retry_after = self.retry_after.saturating_mul(2).min(RETRY_LAST);
+            self.backoff.fail(now);
         }
     }
 
-    /// A reload: these addresses from now on. Those that stay are left alone, those that went are removed;
-    /// what is new is added by the next [`AddressSet::reconcile`], when all sets have let go of theirs.
+    /// Takes the addresses of a new configuration. Those in both stay untouched, those no longer
+    /// configured are removed; new ones are installed by the next [`AddressSet::reconcile`], after all sets
+    /// have removed theirs.
     pub(crate) fn replace(
         &mut self,
         cx: &mut Cx<'_>,
@@ -417,7 +430,7 @@ impl AddressSet {
     ) {
         let mut old = core::mem::take(&mut self.slots);
         let keys = old.iter().enumerate();
-        let keys = keys.map(|(place, slot)| (slot.listed(), place)).collect();
+        let keys = keys.map(|(nth, slot)| (slot.listed(), nth)).collect();
         let order: Vec<(Cidr, usize)> = sorted(keys);
         let mut stays = vec![false; old.len()];
         self.slots = new
@@ -425,14 +438,14 @@ impl AddressSet {
                 let mut slot = Slot::new(address);
                 let listed = slot.listed();
                 let first = order.partition_point(|(known, _)| *known < listed);
-                let alike = order.iter().skip(first);
-                for &(_, place) in alike.take_while(|(known, _)| *known == listed) {
-                    if let (Some(known), Some(stays)) = (old.get(place), stays.get_mut(place))
+                let same = order.iter().skip(first);
+                for &(_, nth) in same.take_while(|(known, _)| *known == listed) {
+                    if let (Some(known), Some(stays)) = (old.get(nth), stays.get_mut(nth))
                         && !*stays
                         && known.address == slot.address
                     {
                         *stays = true;
-                        slot.held = known.held;
+                        slot.state = known.state;
                         slot.on = known.on;
                         slot.since = known.since;
                         slot.renewed = known.renewed;
@@ -444,57 +457,61 @@ impl AddressSet {
             .collect();
         let mut stays = stays.into_iter();
         old.retain(|_| !stays.next().unwrap_or(false));
-        // With the first address of a network the kernel removes all others of that network, unless told to
-        // promote them. Those that stay are set again at once, instead of when the news arrive.
+        // With the first address of a network the kernel removes all others of that network, unless
+        // promote_secondaries is set. Those that stay are reinstalled at once, not when the events arrive.
         let mut networks: Vec<&Slot> = Vec::new();
-        for gone in old.iter().filter(|gone| gone.held == Held::Ours) {
-            if !networks.iter().any(|known| known.is_beside(gone)) {
+        for gone in old
+            .iter()
+            .filter(|gone| gone.state == AddressState::Installed)
+        {
+            if !networks.iter().any(|known| known.shares_network(gone)) {
                 networks.push(gone);
             }
         }
         for slot in &mut self.slots {
-            if slot.held == Held::Ours && networks.iter().any(|gone| gone.is_beside(slot)) {
-                slot.held = Held::No;
+            if slot.state == AddressState::Installed
+                && networks.iter().any(|gone| gone.shares_network(slot))
+            {
+                slot.state = AddressState::Absent;
             }
         }
         remove(cx, &mut old, self.kind, links);
         self.kind = kind;
     }
 
-    /// From now on these addresses are not wanted; removes those that are ours. Refusals are of no
-    /// consequence: what is not there cannot be removed, and an interface that is gone took them along.
+    /// Removes the addresses that were installed by us. Refusals are ignored: the address, or its interface
+    /// with it, is gone already.
     pub(crate) fn withdraw(&mut self, cx: &mut Cx<'_>, links: &Interfaces) {
         self.wanted = false;
-        self.retry_at = None;
+        self.backoff.cancel();
         self.lease.due = None;
         remove(cx, &mut self.slots, self.kind, links);
     }
 }
 
-/// Removes the addresses that are ours.
+/// Removes addresses that were installed by us.
 fn remove(cx: &mut Cx<'_>, slots: &mut [Slot], kind: Kind, links: &Interfaces) {
     let mut batch = Batch::new(1);
     let mut count = 0_usize;
     for slot in slots {
-        if let Some(index) = slot.place(links) {
-            let forever = Lease::default();
-            let spec = slot.spec(index, kind, Instant::ZERO, &forever);
-            addr::delete(&mut batch, &spec);
+        if let Some(index) = slot.interface(links) {
+            let address = slot.desired(index, kind, Instant::ZERO, &Lease::default());
+            addr::delete(&mut batch, &address);
             count += 1;
             if count.is_multiple_of(CHUNK) {
                 flush(cx, &mut batch);
             }
         }
         slot.on = None;
-        if slot.held != Held::Theirs {
-            slot.held = Held::No;
+        if slot.state != AddressState::Preexisting {
+            slot.state = AddressState::Absent;
         }
     }
     flush(cx, &mut batch);
 }
 
-/// Removes those of these addresses that bear our mark, and tells how many there are. Without a mark, before Linux
-/// 5.18, they may be anybody's.
+/// Removes those of the addresses that have [`PROTO_KEEPALIVED`], and returns their number. Without it (before
+/// Linux 5.18) they may belong to somebody else.
 pub(crate) fn remove_marked(
     cx: &mut Cx<'_>,
     stale: &[(IfName, Cidr)],
@@ -506,8 +523,8 @@ pub(crate) fn remove_marked(
         let Some(link) = links.by_name(dev) else {
             continue;
         };
-        let mut there = link.addrs.iter();
-        if there.any(|there| there.marked && there.cidr == *cidr) {
+        let mut present = link.addrs.iter();
+        if present.any(|one| one.marked && one.cidr == *cidr) {
             addr::delete(&mut batch, &DesiredAddr::new(link.index, *cidr));
             count = count.saturating_add(1);
             if count.is_multiple_of(CHUNK) {
@@ -521,43 +538,44 @@ pub(crate) fn remove_marked(
 
 fn flush(cx: &mut Cx<'_>, batch: &mut Batch) {
     if !batch.is_empty() {
-        let unsent: io::Result<()> = cx.system.request(batch, &mut |ack| {
+        let sent = cx.system.request(batch, &mut |ack| {
             log::debug!(target: "netlink", "address not removed: {}", reason(ack));
         });
-        if let Err(error) = unsent {
-            log::error!(target: "netlink", "addresses not removed: {error}");
+        if let Err(error) = sent {
+            log::error!(target: "netlink", "addresses not removed: {}", error_text(&error));
         }
     }
     batch.clear();
 }
 
-/// Slots whose addresses stand in the batch, in its order.
+/// The addresses requested in a batch, by their position in the set.
 #[derive(Default)]
-struct Missing {
-    places: heapless::Vec<usize, CHUNK>,
-    /// Number of the first request.
+struct Burst {
+    slots: heapless::Vec<usize, CHUNK>,
+    /// Sequence number of the first request.
     first_seq: u32,
 }
 
-impl Missing {
-    fn push(&mut self, place: usize, seq: u32) -> usize {
-        if self.places.is_empty() {
+impl Burst {
+    /// Returns the number of requests in the batch.
+    fn push(&mut self, nth: usize, seq: u32) -> usize {
+        if self.slots.is_empty() {
             self.first_seq = seq;
         }
-        let _ = self.places.push(place);
-        self.places.len()
+        let _ = self.slots.push(nth);
+        self.slots.len()
     }
 }
 
-fn words(address: &Address, ack: &Ack<'_>) -> String {
+fn refusal_text(address: &Address, ack: &Ack<'_>) -> String {
     format!("{} on {}: {}", address.cidr, address.dev, reason(ack))
 }
 
-/// The kernel's own words where it has some.
+/// The error, with the kernel's extended acknowledgement if there is one.
 pub(crate) fn reason(ack: &Ack<'_>) -> String {
-    let error = io::Error::from_raw_os_error(ack.errno);
+    let error = errno_text(ack.errno);
     match ack.text {
-        Some(text) => format!("{error}: {text}"),
-        None => error.to_string(),
+        Some(text) => format!("{error} (kernel: {text})"),
+        None => error,
     }
 }

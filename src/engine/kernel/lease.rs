@@ -1,41 +1,42 @@
-//! `vip_lease`: addresses that expire unless they are renewed, so that those of a daemon that was killed or stands
-//! still disappear by themselves.
+//! `vip_lease`: addresses that expire unless they are renewed, so that those of a killed or frozen daemon
+//! disappear by themselves.
 //!
-//! The kernel is told a lifetime with each address. As long as all is well it is renewed whenever a quarter has
-//! passed, with up to 16 addresses in one request; nothing is announced or logged then. A renewal takes the kernel
-//! about 0.03 ms for an IPv4 address and 0.12 ms for an IPv6 address, and adverts go out between two requests.
+//! Each address is installed with a lifetime and renewed after every quarter of it, up to 16 addresses in
+//! one request, without announcement or log message. A renewal takes the kernel about 0.03 ms for an IPv4
+//! address and 0.12 ms for an IPv6 address; adverts are sent between two requests.
 //!
-//! Lifetimes are whole seconds, and the kernel looks for expired addresses at leisure: measured on Linux 6.18,
-//! they are gone 0.04 to 0.5 s after their end, IPv4 and IPv6 alike. So when the daemon stops renewing, an address
-//! stays for three quarters of the lease at least, and for the lease and half a second at most.
+//! Lifetimes are whole seconds, and the kernel removes expired addresses with a delay: measured on Linux
+//! 6.18, 0.04 to 0.5 s, IPv4 and IPv6 alike. When the daemon stops renewing, an address stays for at least
+//! three quarters of the lease, and at most for the lease and half a second.
 //!
-//! After a standstill the loop reads the packets first, then the kernel's news. If we are still master then, what
-//! has expired is put back and announced like any address that somebody has removed. A renewal so late that it may
-//! have made an address again instead (the kernel does not tell) is announced too.
+//! After a freeze the loop reads packets first, then netlink events. If the instance is still master then,
+//! expired addresses are reinstalled and announced like externally removed ones. A renewal that is so late
+//! that it may have reinstalled an expired address (the kernel does not tell) is announced too.
 
-use crate::engine::cx::Cx;
 use core::time::Duration;
 
-use crate::engine::kernel::addresses::{AddressSet, Held, Slot};
+use crate::engine::cx::Cx;
+use crate::engine::kernel::addresses::{AddressSet, AddressState, Slot, reason};
 use crate::engine::kernel::interfaces::Interfaces;
+use crate::engine::system::error_text;
 use crate::netlink::{Batch, addr};
 use crate::types::Instant;
 
-/// How exactly the kernel keeps lifetimes: it may be this much early.
+/// The kernel may remove an address up to this much before its lifetime ends.
 const MARGIN: Duration = Duration::from_secs(1);
 
-/// Addresses in one request: no advert is kept waiting for longer than 2 ms.
+/// Addresses in one request: no advert is delayed by more than 2 ms.
 const CHUNK: usize = 16;
 
-/// From one chunk to the next.
-const PAUSE: Duration = Duration::from_millis(1);
+/// Time between two requests.
+const REQUEST_INTERVAL: Duration = Duration::from_millis(1);
 
-/// What a set knows about lifetimes.
+/// Lifetimes of the addresses of a set.
 #[derive(Debug, Default)]
 pub(crate) struct Lease {
-    /// In seconds; `None`: addresses stay.
+    /// Lifetime in seconds; `None`: no lease.
     pub(crate) seconds: Option<u32>,
-    /// When to renew.
+    /// When the next renewal is due.
     pub(crate) due: Option<Instant>,
 }
 
@@ -44,21 +45,21 @@ impl Lease {
         Duration::from_secs(self.seconds.unwrap_or(0).into())
     }
 
-    /// From one renewal to the next.
+    /// Time between renewals.
     fn period(&self) -> Duration {
         self.span() / 4
     }
 }
 
 impl Slot {
-    /// When its lifetime must be set anew; `None`: never.
+    /// When its lifetime must be set again; `None`: never.
     fn due(&self, lease: &Lease) -> Option<Instant> {
-        if self.held != Held::Ours {
+        if self.state != AddressState::Installed {
             return None;
         }
         match (lease.seconds, self.renewed) {
             (Some(_), Some(at)) => Some(at.after(lease.period())),
-            // Was there before, or the lease has come, changed or gone.
+            // It existed before, or the lease was configured, changed or removed.
             (Some(_), None) => Some(Instant::ZERO),
             (None, Some(_)) => Some(Instant::ZERO),
             (None, None) => None,
@@ -66,13 +67,14 @@ impl Slot {
     }
 
     /// Whether it may have expired.
-    pub(crate) fn may_be_over(&self, now: Instant, lease: &Lease) -> bool {
+    fn may_have_expired(&self, now: Instant, lease: &Lease) -> bool {
         let safe = lease.span().saturating_sub(MARGIN);
         let old = |at: Instant| now.since(at) >= safe;
         lease.seconds.is_some() && self.renewed.is_some_and(old)
     }
 
-    /// Seconds it is still preferred: what is configured counts from when it was set, and cannot exceed the lease.
+    /// Remaining preferred lifetime in seconds: the configured one counts from the installation and cannot
+    /// exceed the lease.
     pub(crate) fn preferred(&self, now: Instant, lease: &Lease) -> Option<u32> {
         let configured = self.address.preferred_lft?;
         let Some(most) = lease.seconds.filter(|_| configured != addr::FOREVER) else {
@@ -85,14 +87,14 @@ impl Slot {
 }
 
 impl AddressSet {
-    /// From now on addresses have this lifetime. Those that are there get it with the next renewal, which is due.
+    /// Sets the lifetime. Installed addresses get it with the next renewal, which is due at once.
     pub(crate) fn set_lease(&mut self, lease: Option<Duration>) {
         let seconds = lease.map(|span| u32::try_from(span.as_secs()).unwrap_or(u32::MAX));
         if seconds != self.lease.seconds && seconds.is_some() {
             self.slots.iter_mut().for_each(|slot| slot.renewed = None);
         }
         self.lease.seconds = seconds;
-        self.plan();
+        self.plan_renewal();
     }
 
     /// When [`AddressSet::renew`] has something to do.
@@ -100,31 +102,31 @@ impl AddressSet {
         self.lease.due
     }
 
-    /// Finds out when the next renewal is due.
-    pub(crate) fn plan(&mut self) {
+    /// Determines when the next renewal is due.
+    pub(crate) fn plan_renewal(&mut self) {
         let due = self.slots.iter().filter_map(|slot| slot.due(&self.lease));
         self.lease.due = due.min().filter(|_| self.wanted);
     }
 
-    /// Renews what is due, one chunk at most. True when an address may have been gone, which
-    /// the neighbors should be told.
+    /// Renews addresses that are due, one request at most. Returns whether an address may have expired, so
+    /// that it must be announced.
     pub(crate) fn renew(&mut self, cx: &mut Cx<'_>, links: &Interfaces, batch: &mut Batch) -> bool {
-        let mut gone = false;
+        let mut expired = false;
         let mut count = 0;
         batch.clear();
-        for place in 0..self.slots.len() {
+        for nth in 0..self.slots.len() {
             let (kind, lease) = (self.kind, &self.lease);
-            let Some(slot) = self.slots.get_mut(place) else {
+            let Some(slot) = self.slots.get_mut(nth) else {
                 break;
             };
             if slot.due(lease).is_none_or(|at| at > cx.now) {
                 continue;
             }
             if let Some(link) = links.by_name(&slot.address.dev) {
-                let spec = slot.spec(link.index, kind, cx.now, lease);
-                addr::replace(batch, &spec);
+                let address = slot.desired(link.index, kind, cx.now, lease);
+                addr::replace(batch, &address);
             }
-            gone |= slot.may_be_over(cx.now, lease);
+            expired |= slot.may_have_expired(cx.now, lease);
             slot.renewed = lease.seconds.map(|_| cx.now);
             count += 1;
             if count == CHUNK {
@@ -133,19 +135,22 @@ impl AddressSet {
         }
         if !batch.is_empty() {
             let sent = cx.system.request(batch, &mut |ack| {
-                log::debug!(target: "netlink", "address not renewed: {}", crate::engine::kernel::addresses::reason(ack));
+                log::debug!(target: "netlink", "address not renewed: {}", reason(ack));
             });
             if let Err(error) = sent {
-                log::debug!(target: "netlink", "addresses not renewed: {error}");
+                log::debug!(target: "netlink", "addresses not renewed: {}", error_text(&error));
             }
         }
-        self.plan();
-        // The rest when packets have been looked at.
-        self.lease.due = self.lease.due.map(|at| at.max(cx.now.after(PAUSE)));
-        gone
+        self.plan_renewal();
+        // The rest after packets have been read.
+        self.lease.due = self
+            .lease
+            .due
+            .map(|at| at.max(cx.now.after(REQUEST_INTERVAL)));
+        expired
     }
 
-    /// `--dont-release-vrrp`: what is there stays for good.
+    /// `--dont-release-vrrp`: removes the lifetimes, so that the addresses stay after exit.
     pub(crate) fn keep(&mut self, cx: &mut Cx<'_>, links: &Interfaces) {
         self.set_lease(None);
         let mut batch = Batch::new(1);

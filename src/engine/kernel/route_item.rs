@@ -1,18 +1,18 @@
-//! A route or a rule: what the configuration says, and how the kernel is asked for it.
+//! A configured route or rule, and its netlink requests.
 
-use crate::engine::cx::Cx;
 use core::fmt;
 use core::net::IpAddr;
 
 use crate::config::model::{Route, Rule};
+use crate::engine::cx::Cx;
 use crate::engine::kernel::interfaces::Interfaces;
 use crate::netlink::route::{self, DesiredRoute, Nexthop};
 use crate::netlink::{self, Batch, Message, rule};
 use crate::types::{Family, IfName, RouteInsert};
 
-type Hops = heapless::Vec<Nexthop, { Route::MAX_HOPS }>;
+type Nexthops = heapless::Vec<Nexthop, { Route::MAX_HOPS }>;
 
-/// See the top of the file.
+/// A route or rule.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Item {
     Route(Route),
@@ -34,7 +34,7 @@ impl Item {
         }
     }
 
-    /// The interfaces it is of no use without. One of several ways may fail.
+    /// The interfaces it depends on. A multipath route depends on none.
     pub(crate) fn devs(&self) -> impl Iterator<Item = &IfName> {
         let names = match self {
             Item::Route(route) => match route.hops.as_slice() {
@@ -46,75 +46,79 @@ impl Item {
         names.into_iter().flatten()
     }
 
-    /// Whether the kernel tells of this one. A route is known by its destination and table: it need not be
-    /// more exact, because asking for what is there changes nothing.
+    /// Whether the event of a deletion may be about this one. For a route, destination, table and TOS are
+    /// compared; an unnecessary request changes nothing.
     pub(crate) fn is(&self, message: &Message<'_>) -> bool {
         match (self, message) {
-            (Item::Route(route), Message::DelRoute(told)) => {
-                (route.dst, route.table, route.tos) == (told.dst, told.table, told.tos)
+            (Item::Route(route), Message::DelRoute(gone)) => {
+                (route.dst, route.table, route.tos) == (gone.dst, gone.table, gone.tos)
             }
-            (Item::Rule(rule), Message::DelRule(told)) => as_rule(rule) == *told,
+            (Item::Rule(rule), Message::DelRule(gone)) => netlink_rule(rule) == *gone,
             _ => false,
         }
     }
 
-    /// What of it this kernel is too old to read, and which one does. An unknown attribute is no error to the kernel:
-    /// without it, the rule would be one for all packets, and the route one without gateway.
-    pub(crate) fn unread(&self, cx: &mut Cx<'_>) -> Option<&'static str> {
-        let (words, since) = match self {
+    /// Why this kernel is too old for it. Kernels ignore attributes that they do not know: the rule would
+    /// match all packets, and the route would have no gateway.
+    pub(crate) fn unsupported(&self, cx: &mut Cx<'_>) -> Option<&'static str> {
+        let (text, since) = match self {
             Item::Rule(rule)
                 if rule.ip_proto != 0 || rule.sport.is_some() || rule.dport.is_some() =>
             {
-                ("ipproto, sport and dport take Linux 4.17", (4, 17))
+                ("ipproto, sport and dport require Linux 4.17", (4, 17))
             }
-            Item::Rule(rule) if rule.uids.is_some() => ("uidrange takes Linux 4.10", (4, 10)),
+            Item::Rule(rule) if rule.uids.is_some() => ("uidrange requires Linux 4.10", (4, 10)),
             Item::Route(route) if route.dst.family() == Family::V4 && via_v6(route) => {
-                ("a gateway of IPv6 takes Linux 5.2", (5, 2))
+                ("an IPv6 gateway requires Linux 5.2", (5, 2))
             }
             Item::Rule(_) | Item::Route(_) => return None,
         };
         let release = cx.system.read_file(RELEASE).ok()?;
-        (version(&release)? < since).then_some(words)
+        (version(&release)? < since).then_some(text)
     }
 
-    /// Asks for it, in as many requests as it takes; none while its interface does not exist.
+    /// Appends the requests that install it; none while its interface does not exist.
     pub(crate) fn add(&self, links: &Interfaces, batch: &mut Batch) {
         let route = match self {
             Item::Route(route) => route,
             Item::Rule(rule) => {
-                rule::add(batch, &as_rule(rule));
+                rule::add(batch, &netlink_rule(rule));
                 return;
             }
         };
-        let Some(hops) = hops(route, links) else {
+        let Some(hops) = nexthops(route, links) else {
             return;
         };
         if route.dst.family() == Family::V4 || hops.len() < 2 {
-            route::add(batch, &spec(route, &hops), route.insert);
+            route::add(batch, &desired_route(route, &hops), route.insert);
             return;
         }
-        // Ways of an IPv6 route are routes of their own, of which some may be there and some not. Asked for
-        // together they are refused together.
+        // Each next hop of an IPv6 route is a route of its own, of which some may exist. In one request they
+        // would be refused together.
         for (nth, hop) in hops.iter().enumerate() {
             let insert = if nth == 0 {
                 route.insert
             } else {
                 RouteInsert::Append
             };
-            route::add(batch, &spec(route, core::slice::from_ref(hop)), insert);
+            route::add(
+                batch,
+                &desired_route(route, core::slice::from_ref(hop)),
+                insert,
+            );
         }
     }
 
-    /// Asks to delete it; not while its interface does not exist, which took it along.
+    /// Appends the request that deletes it; none if its interface, and the route with it, is gone.
     pub(crate) fn delete(&self, links: &Interfaces, batch: &mut Batch) {
         match self {
             Item::Route(route) => {
-                if let Some(hops) = hops(route, links) {
-                    route::delete(batch, &spec(route, &hops));
+                if let Some(hops) = nexthops(route, links) {
+                    route::delete(batch, &desired_route(route, &hops));
                 }
             }
             Item::Rule(rule) => {
-                rule::delete(batch, &as_rule(rule));
+                rule::delete(batch, &netlink_rule(rule));
             }
         }
     }
@@ -129,7 +133,7 @@ impl fmt::Display for Item {
     }
 }
 
-// ---- the kernel's age ----
+// ---- kernel version ----
 
 const RELEASE: &str = "/proc/sys/kernel/osrelease";
 
@@ -145,17 +149,17 @@ fn version(release: &[u8]) -> Option<(u16, u16)> {
     Some((next()?, next()?))
 }
 
-// ---- the model in the kernel's words ----
+// ---- model to netlink ----
 
-/// The ways, with interfaces by number; `None` while one of them does not exist.
-fn hops(route: &Route, links: &Interfaces) -> Option<Hops> {
-    let mut hops = Hops::new();
+/// The next hops with interface indexes; `None` while an interface does not exist.
+fn nexthops(route: &Route, links: &Interfaces) -> Option<Nexthops> {
+    let mut hops = Nexthops::new();
     for hop in &route.hops {
         let index = match &hop.dev {
             Some(dev) => Some(links.by_name(dev)?.index),
             None => None,
         };
-        // The model has no more than fit.
+        // The configuration limits their number to the capacity.
         let _ = hops.push(Nexthop {
             via: hop.via,
             index,
@@ -166,7 +170,7 @@ fn hops(route: &Route, links: &Interfaces) -> Option<Hops> {
     Some(hops)
 }
 
-fn spec<'a>(route: &'a Route, nexthops: &'a [Nexthop]) -> DesiredRoute<'a> {
+fn desired_route<'a>(route: &'a Route, nexthops: &'a [Nexthop]) -> DesiredRoute<'a> {
     DesiredRoute {
         kind: route.kind,
         dst: route.dst,
@@ -186,7 +190,7 @@ fn spec<'a>(route: &'a Route, nexthops: &'a [Nexthop]) -> DesiredRoute<'a> {
     }
 }
 
-fn as_rule(rule: &Rule) -> netlink::Rule<'_> {
+fn netlink_rule(rule: &Rule) -> netlink::Rule<'_> {
     netlink::Rule {
         family: rule.family,
         not: rule.not,
@@ -218,7 +222,7 @@ mod tests {
     use super::version;
 
     #[test]
-    fn a_kernels_version_is_read_from_its_release() {
+    fn kernel_version_is_parsed_from_its_release() {
         for (release, want) in [
             ("4.9.0-13-arm\n", Some((4, 9))),
             ("4.17-rc1", Some((4, 17))),

@@ -1,80 +1,81 @@
-//! A set of routes and policy rules that are either all wanted or all not, and what the kernel thinks of each.
+//! A set of routes and policy rules that are installed or removed together, and their state in the kernel.
 //!
 //! One set per instance and one for `static_routes` and `static_rules`; the counterpart of
-//! [`crate::engine::kernel::addresses`], with two differences. The tables of a router that speaks BGP are too large to be
-//! read, so the kernel is not asked what there is: asking for what is there already costs nothing and changes
-//! nothing. And the kernel does not tell when IPv4 routes go, because their interface goes down or their source
-//! address is removed: after every such event all that is wanted is asked for again. What somebody
-//! else deletes it does tell.
+//! [`crate::engine::kernel::addresses`], with two differences. Routing tables may be too large to be dumped
+//! (a BGP router), so they are not read: a request for a route that exists changes nothing. And the kernel
+//! sends no event when IPv4 routes disappear because their interface goes down or their source address is
+//! removed, so after such an event all wanted routes are requested again. It does send events about
+//! external deletions.
 //!
-//! Routes come before rules, and go after them: a rule must not lead into an empty table.
+//! Routes are installed before rules, and removed after them: a rule must not refer to an empty table.
 
-use crate::engine::cx::Cx;
 use core::time::Duration;
 
 use crate::config::model::{Route, Rule};
+use crate::engine::cx::Cx;
 use crate::engine::kernel::addresses::reason;
+use crate::engine::kernel::backoff::Backoff;
 use crate::engine::kernel::interfaces::{Interface, Interfaces};
 use crate::engine::kernel::route_item::Item;
+use crate::engine::system::error_text;
 use crate::netlink::{Ack, Batch, Message};
 use crate::types::errno::{EAFNOSUPPORT, EEXIST, ENOENT, EOPNOTSUPP, ESRCH};
 use crate::types::{IfName, Instant};
 
-/// Requests per `sendmsg`: as many refusals fit the socket's buffer with ease.
+/// Requests per `sendmsg`: the receive buffer of the socket holds as many refusals.
 const CHUNK: usize = 64;
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_LAST: Duration = Duration::from_secs(30);
 
-/// What we know of one route or rule.
+/// State of a route or rule in the kernel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Held {
-    /// Not there, as far as we know.
-    No,
-    /// There.
-    Yes,
-    /// Somebody else has deleted it.
-    Lost,
-    /// The kernel said no.
+pub(crate) enum RouteState {
+    /// Not installed, as far as known.
+    Absent,
+    Installed,
+    /// Deleted externally.
+    Removed,
+    /// Refused by the kernel.
     Refused,
 }
 
+/// A route or rule of a set.
 #[derive(Debug)]
 struct Slot {
     item: Item,
-    held: Held,
+    state: RouteState,
 }
 
-/// Which of a set are to be asked for again.
+/// Which routes and rules of a set must be requested again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Doubt {
+enum Recheck {
     Nothing,
-    /// Those not there as far as we know.
+    /// Those that are not installed, as far as known.
     Missing,
     All,
 }
 
-/// What an attempt came to.
+/// Result of an attempt to install.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
-    /// Were gone, and are there again.
+    /// Reinstalled after an external removal.
     pub(crate) restored: usize,
     pub(crate) first_restored: Option<String>,
     pub(crate) refused: usize,
     pub(crate) first_refused: Option<String>,
-    /// Whether refusals are a change to what was reported last.
+    /// Whether the number of refusals differs from the one reported last.
     pub(crate) report: bool,
 }
 
-/// See the top of the file.
+/// The routes and rules of an instance, or the static ones.
 #[derive(Debug)]
 pub(crate) struct RouteSet {
     /// Routes first.
     slots: Vec<Slot>,
     wanted: bool,
-    doubt: Doubt,
+    recheck: Recheck,
     refused: usize,
-    retry_at: Option<Instant>,
-    retry_after: Duration,
+    backoff: Backoff,
 }
 
 impl RouteSet {
@@ -82,194 +83,192 @@ impl RouteSet {
         RouteSet {
             slots: slots(routes, rules),
             wanted: false,
-            doubt: Doubt::Nothing,
+            recheck: Recheck::Nothing,
             refused: 0,
-            retry_at: None,
-            retry_after: RETRY_FIRST,
+            backoff: Backoff::new(RETRY_FIRST, RETRY_LAST),
         }
     }
 
-    /// Every route, and whether it is there; see [`RouteSet::states`].
-    pub(crate) fn routes(&self) -> impl Iterator<Item = (&Route, Result<bool, ()>)> {
+    /// Every route and its state.
+    pub(crate) fn routes(&self) -> impl Iterator<Item = (&Route, RouteState)> {
         self.states(|item| match item {
             Item::Route(route) => Some(route),
             Item::Rule(_) => None,
         })
     }
 
-    /// Every rule, and whether it is there; see [`RouteSet::states`].
-    pub(crate) fn rules(&self) -> impl Iterator<Item = (&Rule, Result<bool, ()>)> {
+    /// Every rule and its state.
+    pub(crate) fn rules(&self) -> impl Iterator<Item = (&Rule, RouteState)> {
         self.states(|item| match item {
             Item::Rule(rule) => Some(rule),
             Item::Route(_) => None,
         })
     }
 
-    /// Those that are meant, and whether they are there; an error: refused.
     fn states<'a, T: 'a>(
         &'a self,
-        meant: impl Fn(&'a Item) -> Option<&'a T>,
-    ) -> impl Iterator<Item = (&'a T, Result<bool, ()>)> {
-        self.slots.iter().filter_map(move |slot| {
-            let state = match slot.held {
-                Held::No | Held::Lost => Ok(false),
-                Held::Yes => Ok(true),
-                Held::Refused => Err(()),
-            };
-            meant(&slot.item).map(|item| (item, state))
-        })
+        select: impl Fn(&'a Item) -> Option<&'a T>,
+    ) -> impl Iterator<Item = (&'a T, RouteState)> {
+        let selected = move |slot: &'a Slot| Some((select(&slot.item)?, slot.state));
+        self.slots.iter().filter_map(selected)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
 
-    /// When refused ones are tried again.
+    /// When refused routes and rules are retried.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.retry_at.filter(|_| self.wanted)
+        self.backoff.retry_at().filter(|_| self.wanted)
     }
 
-    /// The interfaces without which a route or rule that is tracked is of no use.
+    /// The interfaces that tracked routes and rules depend on.
     pub(crate) fn tracked(&self) -> impl Iterator<Item = &IfName> {
         let slots = self.slots.iter().filter(|slot| !slot.item.no_track());
         slots.flat_map(|slot| slot.item.devs())
     }
 
-    /// Whether one tagged with this `track_group` is not there, or of no use because its interface is down.
+    /// Whether a route or rule with this `track_group` is missing, or its interface is down.
     pub(crate) fn lacks(&self, group: usize, links: &Interfaces) -> bool {
         let mut tagged = self
             .slots
             .iter()
             .filter(|slot| slot.item.track_group() == Some(group));
         let up = |dev: &IfName| links.by_name(dev).is_some_and(Interface::is_up);
-        // What somebody has deleted is about to be put back.
-        let good = |slot: &Slot| matches!(slot.held, Held::Yes | Held::Lost);
-        tagged.any(|slot| !good(slot) || !slot.item.devs().all(up))
+        // An externally deleted one is reinstalled in a moment.
+        let installed =
+            |slot: &Slot| matches!(slot.state, RouteState::Installed | RouteState::Removed);
+        tagged.any(|slot| !installed(slot) || !slot.item.devs().all(up))
     }
 
-    // ---- doubts ----
+    // ---- what to check ----
 
-    /// Notes that something happened after which any of them may be missing.
-    pub(crate) fn suspect(&mut self) {
-        self.note(Doubt::All);
+    /// Any of them may be missing.
+    pub(crate) fn recheck_all(&mut self) {
+        self.schedule_recheck(Recheck::All);
     }
 
-    /// Notes that what was refused may be possible now.
-    pub(crate) fn hope(&mut self) {
+    /// What was refused may be accepted now.
+    pub(crate) fn retry_refused(&mut self) {
         if self.refused > 0 {
-            self.note(Doubt::Missing);
+            self.schedule_recheck(Recheck::Missing);
         }
     }
 
-    fn note(&mut self, doubt: Doubt) {
+    fn schedule_recheck(&mut self, recheck: Recheck) {
         if self.wanted {
-            self.doubt = self.doubt.max(doubt);
+            self.recheck = self.recheck.max(recheck);
         }
     }
 
-    /// Notes what the kernel tells to be gone.
-    pub(crate) fn gone(&mut self, message: &Message<'_>) {
+    /// Handles the event of a deletion.
+    pub(crate) fn deleted(&mut self, message: &Message<'_>) {
         if !self.wanted {
             return;
         }
         for slot in &mut self.slots {
-            if slot.held == Held::Yes && !slot.item.no_track() && slot.item.is(message) {
-                slot.held = Held::Lost;
-                self.doubt = self.doubt.max(Doubt::Missing);
+            if slot.state == RouteState::Installed && !slot.item.no_track() && slot.item.is(message)
+            {
+                slot.state = RouteState::Removed;
+                self.recheck = self.recheck.max(Recheck::Missing);
             }
         }
     }
 
-    pub(crate) fn is_doubtful(&self) -> bool {
-        self.doubt != Doubt::Nothing
+    pub(crate) fn needs_recheck(&self) -> bool {
+        self.recheck != Recheck::Nothing
     }
 
-    // ---- making it so ----
+    // ---- installing and removing ----
 
-    /// Removes what a daemon that was killed has left behind: what has our protocol number and is otherwise
-    /// as configured. Tells how many there were.
+    /// Removes what a killed process has left: routes and rules as configured, with our protocol number.
+    /// Returns their number.
     pub(crate) fn remove_leftovers(&mut self, cx: &mut Cx<'_>, links: &Interfaces) -> usize {
         let count = delete(cx, &self.slots, links, |_| true);
-        self.all_are(Held::No);
+        self.set_all(RouteState::Absent);
         count
     }
 
-    /// What is there is ours from now on; that is, whatever the kernel does not refuse to delete.
+    /// Treats all as installed, to be removed with [`RouteSet::withdraw`].
     pub(crate) fn adopt(&mut self) {
-        self.all_are(Held::Yes);
+        self.set_all(RouteState::Installed);
     }
 
-    fn all_are(&mut self, held: Held) {
+    fn set_all(&mut self, state: RouteState) {
         for slot in &mut self.slots {
-            slot.held = held;
+            slot.state = state;
         }
     }
 
-    /// From now on these are wanted; adds them.
+    /// Installs them and keeps them installed until [`RouteSet::withdraw`].
     pub(crate) fn install(&mut self, cx: &mut Cx<'_>, links: &Interfaces) -> Outcome {
         self.wanted = true;
         self.refused = 0;
-        self.retry_after = RETRY_FIRST;
-        self.doubt = Doubt::All;
+        self.backoff.reset();
+        self.recheck = Recheck::All;
         self.reconcile(cx, links)
     }
 
-    /// Asks for what is wanted and in doubt.
+    /// Requests the wanted routes and rules that may be missing.
     pub(crate) fn reconcile(&mut self, cx: &mut Cx<'_>, links: &Interfaces) -> Outcome {
         let mut outcome = Outcome::default();
-        let pending = self.retry_at.take().filter(|at| *at > cx.now);
-        let doubt = core::mem::replace(&mut self.doubt, Doubt::Nothing);
+        let recheck = core::mem::replace(&mut self.recheck, Recheck::Nothing);
+        self.backoff.take_due(cx.now);
         if !self.wanted || self.slots.is_empty() {
+            self.backoff.cancel();
             return outcome;
         }
         let mut batch = Batch::new(1);
-        let mut asked = Asked::default();
-        for (place, slot) in self.slots.iter().enumerate() {
-            if slot.held == Held::Yes && doubt != Doubt::All {
+        let mut burst = Burst::default();
+        for (nth, slot) in self.slots.iter().enumerate() {
+            if slot.state == RouteState::Installed && recheck != Recheck::All {
                 continue;
             }
-            if let Some(why) = slot.item.unread(cx) {
-                let words = || format!("{}: {why}", slot.item);
-                outcome.first_refused.get_or_insert_with(words);
-                asked.answers.push((place, Held::Refused));
+            if let Some(why) = slot.item.unsupported(cx) {
+                let text = || format!("{}: {why}", slot.item);
+                outcome.first_refused.get_or_insert_with(text);
+                burst.answers.push((nth, RouteState::Refused));
                 continue;
             }
-            asked.add(place, &slot.item, links, &mut batch);
-            if asked.is_full() {
-                asked.send(cx, &mut batch, &mut outcome, &self.slots);
+            burst.add(nth, &slot.item, links, &mut batch);
+            if burst.is_full() {
+                burst.send(cx, &mut batch, &mut outcome, &self.slots);
             }
         }
-        asked.send(cx, &mut batch, &mut outcome, &self.slots);
-        for (place, held) in asked.answers {
-            if let Some(slot) = self.slots.get_mut(place) {
-                slot.held = held;
+        burst.send(cx, &mut batch, &mut outcome, &self.slots);
+        for (nth, state) in burst.answers {
+            if let Some(slot) = self.slots.get_mut(nth) {
+                slot.state = state;
             }
         }
-        let refused = self.slots.iter().filter(|slot| slot.held == Held::Refused);
+        let refused = self
+            .slots
+            .iter()
+            .filter(|slot| slot.state == RouteState::Refused);
         outcome.refused = refused.count();
         outcome.report = outcome.refused != self.refused;
         self.refused = outcome.refused;
         if outcome.refused > 0 {
-            // An attempt in between, made in hope, is not one of those that become rarer.
-            self.retry_at = pending.or(Some(cx.now.after(self.retry_after)));
-            if pending.is_none() {
-                self.retry_after = self.retry_after.saturating_mul(2).min(RETRY_LAST);
-            }
+            self.backoff.fail(cx.now);
+        } else {
+            self.backoff.cancel();
         }
         outcome
     }
 
-    /// From now on these are not wanted; removes them.
+    /// Removes them.
     pub(crate) fn withdraw(&mut self, cx: &mut Cx<'_>, links: &Interfaces) {
         self.wanted = false;
-        self.doubt = Doubt::Nothing;
-        self.retry_at = None;
-        delete(cx, &self.slots, links, |slot| slot.held != Held::No);
-        self.all_are(Held::No);
+        self.recheck = Recheck::Nothing;
+        self.backoff.cancel();
+        delete(cx, &self.slots, links, |slot| {
+            slot.state != RouteState::Absent
+        });
+        self.set_all(RouteState::Absent);
     }
 
-    /// Another configuration: what is in both stays as it is, what is in the old one only is removed. What is new
-    /// is added by the next [`RouteSet::reconcile`].
+    /// Takes the routes and rules of a new configuration. Those in both stay untouched, those no longer
+    /// configured are removed; new ones are installed by the next [`RouteSet::reconcile`].
     pub(crate) fn replace(
         &mut self,
         cx: &mut Cx<'_>,
@@ -279,22 +278,22 @@ impl RouteSet {
     ) {
         let new = slots(routes, rules);
         let mut gone = core::mem::replace(&mut self.slots, new);
-        // In an unchanged file it is the first one left.
+        // In an unchanged configuration it is the last one of the reversed list.
         gone.reverse();
         for slot in &mut self.slots {
             let same = |old: &Slot| old.item == slot.item;
-            if let Some(place) = gone.iter().rposition(same) {
-                slot.held = gone.remove(place).held;
+            if let Some(at) = gone.iter().rposition(same) {
+                slot.state = gone.remove(at).state;
             }
         }
         gone.reverse();
-        delete(cx, &gone, links, |old| old.held != Held::No);
-        self.note(Doubt::Missing);
+        delete(cx, &gone, links, |old| old.state != RouteState::Absent);
+        self.schedule_recheck(Recheck::Missing);
     }
 }
 
-/// Asks to delete these, last ones first. Refusals are of no consequence: mostly it was gone, with its
-/// interface or its source address.
+/// Deletes those that `which` selects, last ones first. Refusals are ignored: mostly it is gone already, with
+/// its interface or its source address. Returns how many were deleted.
 fn delete(
     cx: &mut Cx<'_>,
     slots: &[Slot],
@@ -304,8 +303,8 @@ fn delete(
     let mut batch = Batch::new(1);
     let mut done = 0_usize;
     for slot in slots.iter().rev().filter(|slot| which(slot)) {
-        // What was never asked for might be taken for one of somebody else's.
-        if slot.item.unread(cx).is_none() {
+        // An old kernel would misread the request and might delete a route of somebody else.
+        if slot.item.unsupported(cx).is_none() {
             slot.item.delete(links, &mut batch);
         }
         if batch.count() == CHUNK {
@@ -318,11 +317,11 @@ fn delete(
 fn slots(routes: Vec<Route>, rules: Vec<Rule>) -> Vec<Slot> {
     let routes = routes.into_iter().map(Item::Route);
     let items = routes.chain(rules.into_iter().map(Item::Rule));
-    let held = Held::No;
-    items.map(|item| Slot { item, held }).collect()
+    let state = RouteState::Absent;
+    items.map(|item| Slot { item, state }).collect()
 }
 
-/// Sends deletions; tells how many were carried out.
+/// Sends deletions. Returns how many were carried out.
 fn flush(cx: &mut Cx<'_>, batch: &mut Batch) -> usize {
     let mut done = batch.count();
     if done > 0 {
@@ -334,15 +333,15 @@ fn flush(cx: &mut Cx<'_>, batch: &mut Batch) -> usize {
         });
         if let Err(error) = sent {
             done = 0;
-            log::error!(target: "netlink", "routes and rules not removed: {error}");
+            log::error!(target: "netlink", "routes and rules not removed: {}", error_text(&error));
         }
     }
     batch.clear();
     done
 }
 
-/// What to do about a kernel that knows no rules, or none of a family.
-fn without(item: &Item, ack: &Ack<'_>) -> &'static str {
+/// Advice for a kernel without policy rules, or without those of a family.
+fn hint(item: &Item, ack: &Ack<'_>) -> &'static str {
     let none = EOPNOTSUPP.contains(&ack.errno) || EAFNOSUPPORT.contains(&ack.errno);
     match item {
         Item::Rule(_) if none => " (CONFIG_IP_MULTIPLE_TABLES, CONFIG_IPV6_MULTIPLE_TABLES)",
@@ -350,91 +349,92 @@ fn without(item: &Item, ack: &Ack<'_>) -> &'static str {
     }
 }
 
-// ---- a burst of additions ----
+// ---- a batch of requests ----
 
-/// Which of the requests were refused, and with what.
+/// Position in the batch and error number of refused requests.
 type Refusals = heapless::Vec<(usize, i32), CHUNK>;
 
-/// Which request is for what. A route may take several.
+/// The routes and rules requested in a batch, by their position in the set. A route may take several
+/// requests.
 #[derive(Default)]
-struct Asked {
-    places: heapless::Vec<usize, CHUNK>,
-    /// Number of the first request.
+struct Burst {
+    slots: heapless::Vec<usize, CHUNK>,
+    /// Sequence number of the first request.
     first_seq: u32,
-    /// What became of what was asked for before.
-    answers: Vec<(usize, Held)>,
+    /// New states, also from earlier batches.
+    answers: Vec<(usize, RouteState)>,
 }
 
-impl Asked {
-    fn add(&mut self, place: usize, item: &Item, links: &Interfaces, batch: &mut Batch) {
+impl Burst {
+    fn add(&mut self, nth: usize, item: &Item, links: &Interfaces, batch: &mut Batch) {
         let (before, first_seq) = (batch.count(), batch.next_seq());
         item.add(links, batch);
         if before == 0 {
             self.first_seq = first_seq;
         }
         for _ in before..batch.count() {
-            let _ = self.places.push(place);
+            let _ = self.slots.push(nth);
         }
     }
 
-    /// Whether the next one may not have room.
+    /// Whether the next route may not fit.
     fn is_full(&self) -> bool {
-        self.places.len() > CHUNK.saturating_sub(Route::MAX_HOPS)
+        self.slots.len() > CHUNK.saturating_sub(Route::MAX_HOPS)
     }
 
-    /// Sends what has gathered and notes the answers.
+    /// Sends the batch and records the answers.
     fn send(&mut self, cx: &mut Cx<'_>, batch: &mut Batch, outcome: &mut Outcome, slots: &[Slot]) {
-        if self.places.is_empty() {
+        if self.slots.is_empty() {
             return;
         }
         let mut refusals = Refusals::new();
         let sent = cx.system.request(batch, &mut |ack: &Ack<'_>| {
             let nth = usize::try_from(ack.seq.wrapping_sub(self.first_seq)).unwrap_or(usize::MAX);
-            // As many as there are requests.
+            // There are at most as many refusals as requests.
             let _ = refusals.push((nth, ack.errno));
             if ack.errno != EEXIST && outcome.first_refused.is_none() {
-                let slot = self.places.get(nth).and_then(|place| slots.get(*place));
-                let words = |slot: &Slot| {
-                    format!("{}: {}{}", slot.item, reason(ack), without(&slot.item, ack))
+                let slot = self.slots.get(nth).and_then(|nth| slots.get(*nth));
+                let text = |slot: &Slot| {
+                    format!("{}: {}{}", slot.item, reason(ack), hint(&slot.item, ack))
                 };
-                outcome.first_refused = slot.map(words);
+                outcome.first_refused = slot.map(text);
             }
         });
         if let Err(error) = sent {
-            let words = || error.to_string();
-            outcome.first_refused.get_or_insert_with(words);
+            let text = || error_text(&error);
+            outcome.first_refused.get_or_insert_with(text);
             refusals.clear();
-            refusals.extend((0..self.places.len()).map(|nth| (nth, 0)));
+            refusals.extend((0..self.slots.len()).map(|nth| (nth, 0)));
         }
-        self.judge(&refusals, outcome, slots);
+        self.record_answers(&refusals, outcome, slots);
         batch.clear();
-        self.places.clear();
+        self.slots.clear();
     }
 
-    /// What the answers mean for the routes and rules that were asked for.
-    fn judge(&mut self, refusals: &Refusals, outcome: &mut Outcome, slots: &[Slot]) {
-        for (nth, &place) in self.places.iter().enumerate() {
-            let refusal = refusals.iter().find(|(which, _)| *which == nth);
-            let held = match refusal {
-                Some((_, EEXIST)) | None => Held::Yes,
-                Some(_) => Held::Refused,
+    /// Derives the states of the requested routes and rules.
+    fn record_answers(&mut self, refusals: &Refusals, outcome: &mut Outcome, slots: &[Slot]) {
+        for (at, &nth) in self.slots.iter().enumerate() {
+            let refusal = refusals.iter().find(|(which, _)| *which == at);
+            let state = match refusal {
+                Some((_, EEXIST)) | None => RouteState::Installed,
+                Some(_) => RouteState::Refused,
             };
             match self.answers.last_mut() {
-                // One way refused, and the route counts as refused, so that it is tried again.
-                Some((last, so_far)) if *last == place => {
-                    if held == Held::Refused {
-                        *so_far = held;
+                // If one next hop is refused the whole route is, so that it is retried.
+                Some((last, so_far)) if *last == nth => {
+                    if state == RouteState::Refused {
+                        *so_far = state;
                     }
                 }
-                Some(_) | None => self.answers.push((place, held)),
+                Some(_) | None => self.answers.push((nth, state)),
             }
-            if let Some(slot) = slots.get(place)
+            if let Some(slot) = slots.get(nth)
                 && refusal.is_none()
-                && matches!(slot.held, Held::Yes | Held::Lost)
+                && matches!(slot.state, RouteState::Installed | RouteState::Removed)
             {
                 outcome.restored = outcome.restored.saturating_add(1);
-                let words = || slot.item.to_string();
-                outcome.first_restored.get_or_insert_with(words);
+                let text = || slot.item.to_string();
+                outcome.first_restored.get_or_insert_with(text);
             }
         }
     }

@@ -1,5 +1,5 @@
-//! Static routes and rules, and the instances that depend on static objects (`track_group`); netlink
-//! events that concern routes and rules of instances too.
+//! Static routes and rules, the instances that depend on static objects (`track_group`), and netlink events
+//! about routes and rules.
 
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
@@ -21,7 +21,7 @@ impl Engine {
     /// Events about routes and rules were lost.
     pub fn resync_routes(&mut self, now: Instant, system: &mut dyn System) {
         let cx = &mut Cx::new(now, system);
-        self.each_route_set(RouteSet::suspect);
+        self.each_route_set(RouteSet::recheck_all);
         self.refresh_if_dirty(cx);
     }
 
@@ -29,26 +29,26 @@ impl Engine {
     pub(crate) fn route_event(&mut self, message: &Message<'_>, change: Change) {
         match (message, change) {
             (Message::DelRoute(_) | Message::DelRule(_), _) => {
-                self.each_route_set(|set| set.gone(message));
+                self.each_route_set(|set| set.deleted(message));
             }
-            (_, Change::Link(_) | Change::Lost(_)) => self.each_route_set(RouteSet::suspect),
-            (_, Change::Added(_)) => self.each_route_set(RouteSet::hope),
+            (_, Change::Link(_) | Change::Lost(_)) => self.each_route_set(RouteSet::recheck_all),
+            (_, Change::Added(_)) => self.each_route_set(RouteSet::retry_refused),
             (_, Change::Nothing) => {}
         }
     }
 
-    fn each_route_set(&mut self, mut look: impl FnMut(&mut RouteSet)) {
+    fn each_route_set(&mut self, mut update: impl FnMut(&mut RouteSet)) {
         let sets = self.routers.iter_mut().map(|router| &mut router.routes);
         for set in sets.chain([&mut self.static_routes]) {
-            look(set);
-            self.shared.dirty |= set.is_doubtful();
+            update(set);
+            self.shared.dirty |= set.needs_recheck();
         }
     }
 
     /// Installs static routes and rules again that may be missing.
     pub(crate) fn repair_static_routes(&mut self, cx: &mut Cx<'_>) {
         let set = &mut self.static_routes;
-        if cx.is_due(set.next_deadline()) || set.is_doubtful() {
+        if cx.is_due(set.next_deadline()) || set.needs_recheck() {
             let outcome = set.reconcile(cx, &self.shared.interfaces);
             self.shared.dirty |= !self.track_groups.is_empty();
             messages::report_routes(format_args!("{STATIC}"), &outcome);

@@ -1,0 +1,80 @@
+//! Retries of what the kernel refused, at growing intervals.
+
+use core::time::Duration;
+
+use crate::types::Instant;
+
+/// The schedule of retries: the interval doubles with every failure up to a limit.
+#[derive(Debug)]
+pub(crate) struct Backoff {
+    first: Duration,
+    limit: Duration,
+    interval: Duration,
+    retry_at: Option<Instant>,
+}
+
+impl Backoff {
+    pub(crate) const fn new(first: Duration, limit: Duration) -> Self {
+        Backoff {
+            first,
+            limit,
+            interval: first,
+            retry_at: None,
+        }
+    }
+
+    /// When to retry, if a retry is scheduled.
+    pub(crate) fn retry_at(&self) -> Option<Instant> {
+        self.retry_at
+    }
+
+    /// Schedules a retry after a failure, unless one is scheduled already: an attempt before its time does
+    /// not lengthen the interval.
+    pub(crate) fn fail(&mut self, now: Instant) {
+        if self.retry_at.is_none() {
+            self.retry_at = Some(now.after(self.interval));
+            self.interval = self.interval.saturating_mul(2).min(self.limit);
+        }
+    }
+
+    /// Removes the retry from the schedule if it is due.
+    pub(crate) fn take_due(&mut self, now: Instant) {
+        self.retry_at = self.retry_at.filter(|at| *at > now);
+    }
+
+    /// Schedules no retry. The interval stays.
+    pub(crate) fn cancel(&mut self) {
+        self.retry_at = None;
+    }
+
+    /// Schedules no retry, and starts with the first interval again.
+    pub(crate) fn reset(&mut self) {
+        self.retry_at = None;
+        self.interval = self.first;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_double_up_to_the_limit_and_start_again_after_a_reset() {
+        let s = |seconds| Instant::ZERO.after(Duration::from_secs(seconds));
+        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(4));
+        let fail_at = |backoff: &mut Backoff, now| {
+            backoff.take_due(now);
+            backoff.fail(now);
+            backoff.retry_at()
+        };
+        assert_eq!(fail_at(&mut backoff, s(10)), Some(s(11)));
+        assert_eq!(fail_at(&mut backoff, s(10)), Some(s(11)), "not due yet");
+        assert_eq!(fail_at(&mut backoff, s(11)), Some(s(13)));
+        assert_eq!(fail_at(&mut backoff, s(13)), Some(s(17)));
+        assert_eq!(fail_at(&mut backoff, s(17)), Some(s(21)), "the limit");
+        backoff.cancel();
+        assert_eq!(fail_at(&mut backoff, s(20)), Some(s(24)));
+        backoff.reset();
+        assert_eq!(fail_at(&mut backoff, s(30)), Some(s(31)));
+    }
+}
