@@ -14,8 +14,8 @@ ARMV7   := armv7-unknown-linux-musleabihf
 MIPS    := mips-unknown-linux-musl
 
 .DEFAULT_GOAL := help
-.PHONY: help build static small dist cross cross-all ci-lane-a ci-lane-b sizes size reproducible check test \
-        test-features test-guest test-arm test-emulated test-bigendian bench soak demo deps man install clean fmt lint \
+.PHONY: help build static small dist cross cross-all cross-tools ci-lane-a ci-lane-b sizes size reproducible check \
+        test test-features test-guest test-arm test-emulated test-bigendian bench soak demo deps man install clean fmt lint \
         flavors flavors-1 flavors-2 test-flavors
 
 help: ## list the targets
@@ -50,16 +50,18 @@ sizes: ## list the sizes of the binaries in target/dist
 
 # Binaries that CI tests, by lane (cross/lanes.sh). Each lane has a target directory of its own, and link-time
 # optimization keeps one processor busy: with -j2 both lanes build at the same time.
-ci-lane-a:
+cross-tools:
 	@tests/deps/ensure build cross
+	@for tool in zig rust; do cross/tools.sh $$tool $${CROSS_TOOLS:-target/cross-tools} || exit; done
+
+ci-lane-a: cross-tools
 	@cross/build.sh x86_64-unknown-linux-musl full $(DIST)
 	@cross/build.sh x86_64-unknown-linux-musl small $(DIST)
 	@cross/build.sh $(ARMV7) full $(DIST)
 
-ci-lane-b:
-	@tests/deps/ensure build cross
+ci-lane-b: cross-tools
 	@LANE=B cross/build.sh $(ARMV7) small $(DIST)
-	@cross/build.sh $(MIPS) small $(DIST)
+	@LANE=B cross/build.sh $(MIPS) small $(DIST)
 	@tests/emulated/units $(MIPS) --no-run
 
 size: ## compare binary sizes with their budgets

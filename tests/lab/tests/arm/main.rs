@@ -19,10 +19,11 @@ use vrrpd_lab::client::Pinger;
 use vrrpd_lab::suite::{self, Ctx, Outcome, Test};
 use vrrpd_lab::{MS, down_interval, now, wait_until};
 
+const LOAD: &str = "two emulated machines load both processors";
 const TESTS: &[Test] = &[
-    Test::new("small_flavor_elects_a_master", election),
-    Test::new("init_respawns_a_killed_daemon", respawn),
-    Test::new("power_failure_moves_vips_and_virtual_servers", power),
+    Test::new("small_flavor_elects_a_master", election).exclusive(LOAD),
+    Test::new("init_respawns_a_killed_daemon", respawn).exclusive(LOAD),
+    Test::new("power_failure_moves_vips_and_virtual_servers", power).exclusive(LOAD),
 ];
 /// Limit for anything on an emulated machine.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(90);
