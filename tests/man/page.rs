@@ -144,10 +144,10 @@ fn entry(keyword: &Keyword) -> String {
         Support::NoEffect(why) => text.push_str(&format!("No effect: {}.\n", escape(why.text()))),
     }
     if matches!(keyword.alias, Alias::Old) {
-        text.push_str(
-            "Obsolete spelling.
-",
-        );
+        text.push_str("Obsolete spelling.\n");
+    }
+    if keyword.repeatable {
+        text.push_str("May be repeated.\n");
     }
     text
 }
