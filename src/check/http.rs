@@ -63,12 +63,6 @@ impl HttpCheck {
         self
     }
 
-    /// Time limit of each step.
-    #[cfg(feature = "tls")]
-    pub(super) fn timeout(&self) -> Duration {
-        self.timeout
-    }
-
     /// Judges what has been received so far. A wrong status ends the run without waiting for the page.
     fn judge(&mut self, end: End) -> Step {
         let Some(url) = self.http.urls.get(self.page) else {

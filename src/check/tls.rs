@@ -9,6 +9,7 @@
 //! Unlike other checks this one allocates while it runs, about 40 KB, which are freed at the end of the run.
 
 use core::fmt;
+use core::time::Duration;
 use std::io::{Read, Write};
 use std::sync::Arc;
 
@@ -178,6 +179,7 @@ impl ServerCertVerifier for Verifier {
 #[derive(Debug)]
 pub(super) struct TlsHttpCheck {
     http: HttpCheck,
+    timeout: Duration,
     config: TlsConfig,
     name: ServerName<'static>,
     session: Option<Box<ClientConnection>>,
@@ -192,6 +194,7 @@ impl TlsHttpCheck {
         let name = http.sni.clone().and_then(|name| name.try_into().ok());
         TlsHttpCheck {
             http: plain,
+            timeout: target.connect_timeout,
             config: config.clone(),
             // rustls sends no server name for an address.
             name: name.unwrap_or_else(|| ServerName::from(target.remote.ip())),
@@ -229,13 +232,13 @@ impl TlsHttpCheck {
             Ok(session) => {
                 let session = self.session.insert(Box::new(session));
                 send(session, out);
-                Step::Wait(self.http.timeout())
+                Step::Wait(self.timeout)
             }
         }
     }
 
     fn received(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) -> Step {
-        let mut step = Step::Wait(self.http.timeout());
+        let mut step = Step::Wait(self.timeout);
         while !bytes.is_empty() {
             let Some(session) = &mut self.session else {
                 return step;
@@ -261,7 +264,7 @@ impl TlsHttpCheck {
 
     /// After the handshake, passes the request into TLS and decrypted bytes to [`HttpCheck`].
     fn exchange_plain(&mut self, out: &mut Vec<u8>) -> Step {
-        let wait = Step::Wait(self.http.timeout());
+        let wait = Step::Wait(self.timeout);
         let Some(session) = &mut self.session else {
             return wait;
         };

@@ -37,7 +37,7 @@ pub fn json(snapshot: &Snapshot<'_>, version: JsonVersion) -> String {
             #[cfg(feature = "lvs")]
             if !snapshot.services.is_empty() {
                 out.key("virtual_servers");
-                out.list(&snapshot.services, super::lvs::json);
+                out.list(&snapshot.services, super::lvs_json::json);
             }
         }),
     }

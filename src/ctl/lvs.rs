@@ -1,10 +1,7 @@
-//! Virtual servers in the state dump, with keepalived's labels, and in version 2 of the JSON, where keepalived has none.
-//! keepalived does not show checks and traffic.
+//! Virtual servers in the state dump, with keepalived's labels; keepalived does not show checks and traffic.
 
 use core::fmt;
 
-#[cfg(feature = "json")]
-use super::json_writer::Json;
 use super::lines::{Escaped, Quoted};
 use super::page::{Page, enabled, yes};
 use super::{Check, Server, Service, Traffic};
@@ -179,7 +176,8 @@ fn on(on: bool) -> &'static str {
     if on { "ON" } else { "OFF" }
 }
 
-struct Method(Forward);
+/// A forwarding method as keepalived shows it.
+pub(super) struct Method(pub(super) Forward);
 
 impl fmt::Display for Method {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -223,7 +221,8 @@ impl fmt::Display for Check<'_> {
     }
 }
 
-fn subject(kind: &CheckKind) -> (&'static str, Option<&Target>) {
+/// Keyword and target of a check.
+pub(super) fn subject(kind: &CheckKind) -> (&'static str, Option<&Target>) {
     match kind {
         CheckKind::Tcp(target) => ("TCP_CHECK", Some(target)),
         CheckKind::Http(target, http) if http.tls => ("SSL_GET", Some(target)),
@@ -234,79 +233,5 @@ fn subject(kind: &CheckKind) -> (&'static str, Option<&Target>) {
         CheckKind::Ping(target) => ("PING_CHECK", Some(target)),
         CheckKind::Misc { .. } => ("MISC_CHECK", None),
         CheckKind::File { .. } => ("FILE_CHECK", None),
-    }
-}
-
-// ---- JSON ----
-
-/// One virtual server.
-#[cfg(feature = "json")]
-pub(super) fn json(out: &mut Json, service: &Service<'_>) {
-    let conf = service.conf;
-    out.object(|out| {
-        out.string("name", &conf.name);
-        out.strings("services", &conf.services);
-        out.string("lvs_sched", &conf.scheduler);
-        out.number("quorum", &conf.quorum);
-        out.number("hysteresis", &conf.hysteresis);
-        out.number("quorum_up", &service.quorum);
-        out.number("live_weight", &service.weight);
-        out.number("sorry_server", &service.sorry);
-        out.number("suspended", &service.suspended);
-        traffic(out, service.traffic.as_ref());
-        out.key("real_servers");
-        out.list(&service.servers, |out, server| {
-            out.object(|out| {
-                let conf_of = server.conf;
-                let name = ServerName {
-                    addr: conf_of.addr,
-                    protocol: conf.protocol,
-                    port: conf_of.port,
-                };
-                out.string("name", &name);
-                out.string("forwarding_method", &Method(conf_of.forward));
-                out.number("alive", &server.up);
-                out.number("weight", &server.weight);
-                out.number("initial_weight", &conf_of.weight);
-                traffic(out, server.traffic.as_ref());
-                out.key("checks");
-                out.list(&server.checks, |out, check| {
-                    out.object(|out| {
-                        let (name, target) = subject(&check.conf.kind);
-                        out.string("type", &name);
-                        if let Some(target) = target {
-                            out.string("target", &target.remote);
-                        }
-                        out.number("up", &check.up);
-                        out.number("adds", &check.weight);
-                    });
-                });
-            });
-        });
-    });
-}
-
-#[cfg(feature = "json")]
-fn traffic(out: &mut Json, traffic: Option<&Traffic>) {
-    let Some(Traffic {
-        connections,
-        counters,
-    }) = traffic
-    else {
-        return;
-    };
-    if let Some(now) = connections {
-        out.number("active_connections", &now.active);
-        out.number("inactive_connections", &now.inactive);
-        out.number("persistent_connections", &now.persistent);
-    }
-    for (name, count) in [
-        ("connections", counters.connections),
-        ("packets_in", counters.packets_in),
-        ("packets_out", counters.packets_out),
-        ("bytes_in", counters.bytes_in),
-        ("bytes_out", counters.bytes_out),
-    ] {
-        out.number(name, &count);
     }
 }

@@ -28,6 +28,8 @@ mod json_writer;
 mod lines;
 #[cfg(feature = "lvs")]
 mod lvs;
+#[cfg(all(feature = "json", feature = "lvs"))]
+mod lvs_json;
 mod notify;
 mod page;
 mod routes;
