@@ -116,16 +116,8 @@ impl Builder {
                             args.push(word);
                         }
                         None => {
-                            self.flush(Some((&word.text, indent)), sources, diags)?;
-                            self.count_statement(&word, diags)?;
                             range = Some((at.end, at.end));
-                            let node = Node {
-                                keyword: word,
-                                args: Vec::new(),
-                                raw: None,
-                                block: None,
-                            };
-                            self.pending = Some(Pending { node, indent });
+                            self.start_statement(word, indent, sources, diags)?;
                         }
                     }
                     self.after_stray_brace = false;
@@ -172,6 +164,27 @@ impl Builder {
 
     // ---- statements ----
 
+    /// Makes the statement of a keyword the pending one.
+    fn start_statement(
+        &mut self,
+        keyword: Word,
+        indent: Option<u32>,
+        sources: &Sources,
+        diags: &mut Diags,
+    ) -> Result<(), Aborted> {
+        self.flush(Some((&keyword.text, indent)), sources, diags)?;
+        self.count_statement(&keyword, diags)?;
+        let node = Node {
+            keyword,
+            args: Vec::new(),
+            raw: None,
+            block: None,
+        };
+        self.pending = Some(Pending { node, indent });
+        Ok(())
+    }
+
+    /// Gives the pending statement its arguments. `range`: their bytes in the line.
     fn end_statement(&mut self, line: &Line, args: &mut Vec<Word>, range: Option<(usize, usize)>) {
         if let (Some((start, end)), Some(pending)) = (range, &mut self.pending) {
             pending.node.args = std::mem::take(args);

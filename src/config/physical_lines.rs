@@ -68,14 +68,9 @@ impl PhysicalLines {
             };
             line.push_verbatim(data, span(self.number, at, data.len()));
             line.indent = Some(columns(raw.get(..front).unwrap_or("")));
-            line.commented_brace = unmatched_brace(note).map(|brace| {
-                let note_start = raw.len().saturating_sub(note.len());
-                span(
-                    self.number,
-                    start.saturating_add(note_start).saturating_add(brace),
-                    1,
-                )
-            });
+            let note_start = self.next.saturating_sub(note.len()).saturating_sub(1);
+            line.commented_brace = unmatched_brace(note)
+                .map(|brace| span(self.number, note_start.saturating_add(brace), 1));
             return true;
         }
     }
