@@ -27,7 +27,7 @@ pub(crate) struct Router {
     keys: ChildStdin,
     screen: Receiver<String>,
     /// Output of the serial console so far.
-    said: Vec<String>,
+    printed: Vec<String>,
     _cable: Cable,
 }
 
@@ -80,7 +80,7 @@ impl Router {
             machine,
             keys,
             screen,
-            said: Vec::new(),
+            printed: Vec::new(),
             _cable: cable,
         }
     }
@@ -103,7 +103,7 @@ impl Router {
     /// Waits for this line on the console and returns the lines before it.
     #[track_caller]
     fn until(&mut self, last: &str) -> Vec<String> {
-        let begin = self.said.len();
+        let begin = self.printed.len();
         loop {
             let Ok(line) = self.screen.recv_timeout(TIMEOUT) else {
                 panic!(
@@ -111,9 +111,9 @@ impl Router {
                     self.node.name
                 );
             };
-            self.said.push(line);
-            if self.said.last().is_some_and(|l| l == last) {
-                return self.said[begin..].to_vec();
+            self.printed.push(line);
+            if self.printed.last().is_some_and(|l| l == last) {
+                return self.printed[begin..].to_vec();
             }
         }
     }
@@ -158,9 +158,13 @@ impl Drop for Router {
     fn drop(&mut self) {
         self.power_off();
         if thread::panicking() {
-            self.said.extend(self.screen.try_iter());
+            self.printed.extend(self.screen.try_iter());
             eprintln!("--- serial port of {}", self.node.name);
-            for line in self.said.iter().skip(self.said.len().saturating_sub(40)) {
+            for line in self
+                .printed
+                .iter()
+                .skip(self.printed.len().saturating_sub(40))
+            {
                 eprintln!("    {line}");
             }
         }

@@ -201,8 +201,8 @@ fn certify(node: &Node) {
          -config {conf} -keyout {DIR}/kinds.key -out {DIR}/kinds.pem"
     );
     let made = node.output(Command::new("openssl").args(request.split_whitespace()));
-    let said = String::from_utf8_lossy(&made.stderr);
-    assert!(made.status.success(), "openssl: {said}");
+    let output = String::from_utf8_lossy(&made.stderr);
+    assert!(made.status.success(), "openssl: {output}");
 }
 
 /// Answers datagrams to port 83 until stopped.

@@ -247,8 +247,8 @@ pub(crate) fn table(node: &Node) -> String {
 #[track_caller]
 pub(crate) fn ipvsadm(node: &Node, args: &str) {
     let out = node.output(Command::new("ipvsadm").args(args.split_whitespace()));
-    let said = String::from_utf8_lossy(&out.stderr);
-    assert!(out.status.success(), "ipvsadm {args}: {said}");
+    let output = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.success(), "ipvsadm {args}: {output}");
 }
 
 /// `10.0.0.11:80=1` of `-a -t 10.0.0.100:80 -r 10.0.0.11:80 -m -w 1`.

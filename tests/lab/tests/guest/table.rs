@@ -65,10 +65,10 @@ fn without_ipvs(ctx: &Ctx) -> Outcome {
     });
     sleep_ms(1500);
     assert!(run.alive() && node.has("10.0.0.100"));
-    let said = run.log().matches("IPVS").count();
+    let output = run.log().matches("IPVS").count();
     assert!(
-        said <= 2,
-        "logged {said} times instead of once: {}",
+        output <= 2,
+        "logged {output} times instead of once: {}",
         run.log()
     );
     Outcome::Passed

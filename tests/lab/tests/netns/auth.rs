@@ -64,8 +64,8 @@ fn replay(ctx: &Ctx, inst: impl Fn(u8) -> Inst, ms: u64) -> Outcome {
     assert!(first - at < limit, "after {} ms", (first - at) / MS);
     if matches!(ctx.daemon, Daemon::Vrrpd(_)) {
         let log = p.run_b.log();
-        let said = log.matches("an old advert played back").count();
-        assert_eq!(said, 1, "logged once: {log}");
+        let logged = log.matches("an old advert played back").count();
+        assert_eq!(logged, 1, "logged once: {log}");
     }
     Outcome::Passed
 }

@@ -84,8 +84,8 @@ impl Drop for Machine {
 #[track_caller]
 fn run(command: &mut Command) -> Vec<u8> {
     let output = command.output().expect("starting it");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {said}");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {errors}");
     output.stdout
 }
 

@@ -483,9 +483,9 @@ fn unwritable(ctx: &Ctx) -> Outcome {
     wait_until(SOON, "it is master", || a.has(VIP));
     let path = dumper.path("keepalived.stats");
     fs::create_dir(&path).expect("mkdir");
-    let said = || dumper.run.log().matches("cannot write").count();
+    let logged = || dumper.run.log().matches("cannot write").count();
     dumper.signal("STATS");
-    wait_until(SOON, "it is logged", || said() == 1);
+    wait_until(SOON, "it is logged", || logged() == 1);
     dumper.signal("STATS");
     sleep_ms(200);
     fs::remove_dir(&path).expect("rmdir");
@@ -493,6 +493,6 @@ fn unwritable(ctx: &Ctx) -> Outcome {
     wait_until(SOON, "it is logged that writing works again", || {
         dumper.run.log().contains("can be written again")
     });
-    assert_eq!(said(), 1, "logged once, however often it fails");
+    assert_eq!(logged(), 1, "logged once, however often it fails");
     Outcome::Passed
 }

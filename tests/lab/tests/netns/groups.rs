@@ -155,9 +155,9 @@ impl Two {
 fn link(ctx: &Ctx) -> Outcome {
     let two = Two::new(&ctx.daemon, &ctx.daemon);
     two.links();
-    let said = "VRRP_Group(VG) Syncing instances to MASTER state";
+    let message = "VRRP_Group(VG) Syncing instances to MASTER state";
     for log in [two.run_a.log(), two.run_b.log()] {
-        assert!(log.contains(said), "{log}");
+        assert!(log.contains(message), "{log}");
     }
     Outcome::Passed
 }

@@ -103,15 +103,15 @@ impl<'a> Script<'a> {
         let mut child = self.node.spawn(command);
         let status = wait_for(SOON * 3, || child.try_wait().expect("a child"));
         let code = status.expect("the script comes to an end").code();
-        let said = fs::read_to_string(&out).expect("UTF-8");
-        (code.expect("no signal"), said)
+        let output = fs::read_to_string(&out).expect("UTF-8");
+        (code.expect("no signal"), output)
     }
 
     #[track_caller]
     fn expect(&self, verb: &str, code: i32, words: &str) {
-        let (got, said) = self.run(verb);
-        assert_eq!(got, code, "{verb}: {said}");
-        assert!(said.contains(words), "{verb}: {said}");
+        let (got, output) = self.run(verb);
+        assert_eq!(got, code, "{verb}: {output}");
+        assert!(output.contains(words), "{verb}: {output}");
     }
 
     fn pid(&self) -> i32 {
@@ -415,15 +415,15 @@ fn read_only(ctx: &Ctx) -> Outcome {
     let mut run = Daemon::Vrrpd(program).start_text(&a, &text, &prefix);
     wait_until(SOON, "it is master", || a.has(VIP));
     assert!(run.pid_file.exists());
-    let said = || run.log().matches("cannot write /tmp/keepalived.").count();
+    let output = || run.log().matches("cannot write /tmp/keepalived.").count();
     run.signal(Signal::SIGUSR1);
-    wait_until(SOON, "it logs that it cannot write", || said() > 0);
+    wait_until(SOON, "it logs that it cannot write", || output() > 0);
     for _ in 0..3 {
         run.signal(Signal::SIGUSR1);
         sleep_ms(200);
     }
     let log = run.log();
-    assert_eq!(said(), 1, "once: {log}");
+    assert_eq!(output(), 1, "once: {log}");
     assert!(log.contains("ead-only file system"), "{log}");
     let warnings = log.lines().filter(|line| line.contains("ead-only"));
     assert_eq!(warnings.count(), 1, "nothing else is written: {log}");

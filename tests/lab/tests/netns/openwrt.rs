@@ -43,9 +43,9 @@ fn stand_ins() -> PathBuf {
 fn run(command: &mut Command) -> String {
     let output = command.output().expect("starting it");
     let both = [output.stdout, output.stderr].concat();
-    let said = String::from_utf8_lossy(&both).into_owned();
-    assert!(output.status.success(), "{command:?}: {said}");
-    said
+    let text = String::from_utf8_lossy(&both).into_owned();
+    assert!(output.status.success(), "{command:?}: {text}");
+    text
 }
 
 /// The root directory of a router with the package, BusyBox and the stand-ins.
@@ -304,10 +304,10 @@ fn choices(ctx: &Ctx) -> Outcome {
         &UCI.replace("router_id", "ruter_id"),
     );
     let (output, calls) = router.init("start");
-    let said = String::from_utf8_lossy(&output.stderr);
+    let output = String::from_utf8_lossy(&output.stderr);
     assert!(
-        said.contains("did you mean `router_id`?") && started(&calls),
-        "{said}{calls:?}"
+        output.contains("did you mean `router_id`?") && started(&calls),
+        "{output}{calls:?}"
     );
     // A file that cannot be parsed leaves the configuration unchanged.
     let before = router.read("/var/etc/vrrpd.conf");

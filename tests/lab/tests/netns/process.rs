@@ -25,8 +25,8 @@ fn end_of(mut run: Running) -> (Option<i32>, String) {
 fn second_copy(ctx: &Ctx) -> Outcome {
     let mut p = pair(ctx, &[]);
     let since = now();
-    let (code, said) = end_of(ctx.daemon.start(&p.a, &conf(200, &[])));
-    assert!(said.contains("already running"), "it says why: {said}");
+    let (code, output) = end_of(ctx.daemon.start(&p.a, &conf(200, &[])));
+    assert!(output.contains("already running"), "it says why: {output}");
     assert_eq!(code, Some(0), "the exit code of keepalived");
     sleep_ms(500);
     assert!(p.run_a.alive());
@@ -76,12 +76,12 @@ fn no_capabilities(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
     let none = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"];
-    let (code, said) = end_of(ctx.daemon.start_text(&a, &conf(200, &[]).text(), &none));
+    let (code, output) = end_of(ctx.daemon.start_text(&a, &conf(200, &[]).text(), &none));
     assert!(!a.has(VIP));
     let reason = ["CAP_NET_ADMIN", "ermission", "ermitted"]
         .iter()
-        .any(|w| said.contains(w));
-    assert!(reason, "it prints the reason: {said}");
+        .any(|w| output.contains(w));
+    assert!(reason, "it prints the reason: {output}");
     assert_eq!(code, Some(4));
     Outcome::Passed
 }
@@ -89,13 +89,13 @@ fn no_capabilities(ctx: &Ctx) -> Outcome {
 fn no_configuration(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
-    let (code, said) = end_of(
+    let (code, output) = end_of(
         ctx.daemon
             .start_args(&a, &["-n", "-l", "-f", "/nonexistent.conf"]),
     );
     assert!(
-        said.contains("/nonexistent.conf"),
-        "it prints the file: {said}"
+        output.contains("/nonexistent.conf"),
+        "it prints the file: {output}"
     );
     assert_eq!(code, Some(6));
     Outcome::Passed

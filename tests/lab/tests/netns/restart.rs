@@ -310,8 +310,8 @@ fn unusable(ctx: &Ctx) -> Outcome {
         wait_until(SOON, "it is master all the same", || {
             run.log().contains("Entering MASTER STATE")
         });
-        let said = run.log().matches("no hot restart").count();
-        assert_eq!(said, 1, "{what}: {}", run.log());
+        let logged = run.log().matches("no hot restart").count();
+        assert_eq!(logged, 1, "{what}: {}", run.log());
         drop(run);
         let _ = fs::remove_dir(&file);
     }

@@ -225,8 +225,8 @@ fn hangs(ctx: &Ctx) -> Outcome {
         ctx,
         &tracked(200, &command, "interval 0.5\n    timeout 0.2"),
     );
-    let said = "Script `chk` exceeded its time limit of 200 ms";
-    wait_until(SOON, said, || run.log().contains(said));
+    let message = "Script `chk` exceeded its time limit of 200 ms";
+    wait_until(SOON, message, || run.log().contains(message));
     wait_until(SOON, "FAULT", || {
         run.log()
             .contains("Entering FAULT STATE: script chk did not end in time")
@@ -241,7 +241,7 @@ fn hangs(ctx: &Ctx) -> Outcome {
         !first.iter().any(|pid| alive(*pid))
     });
     wait_until(SOON, "the next run", || pids(&list).len() > 2);
-    assert_eq!(run.log().matches(said).count(), 1, "logged once");
+    assert_eq!(run.log().matches(message).count(), 1, "logged once");
     Outcome::Passed
 }
 
@@ -263,7 +263,7 @@ fn floods(ctx: &Ctx) -> Outcome {
     let p = pair_of(&ctx.daemon, &strong, &ctx.daemon, &conf(100, &[]), VIP);
     let open = || process::descriptors(&[p.run_a.pid()]);
     let since = now();
-    let (before, said) = (open(), p.run_a.log_len());
+    let (before, message) = (open(), p.run_a.log_len());
     for _ in 0..20 {
         sleep_ms(100);
         assert!(zombies(p.run_a.pid()) < 5, "zombies are reaped");
@@ -271,7 +271,7 @@ fn floods(ctx: &Ctx) -> Outcome {
     // They load both processors, so the limit is generous.
     p.assert_undisturbed(VIP, INTERVAL, 120 * MS, since);
     assert_eq!(open(), before, "descriptors");
-    assert_eq!(p.run_a.log_len(), said, "nothing is logged");
+    assert_eq!(p.run_a.log_len(), message, "nothing is logged");
     Outcome::Passed
 }
 
@@ -280,14 +280,14 @@ fn deleted(ctx: &Ctx) -> Outcome {
     let (_lab, a, _cap, run) = single(ctx, &tracked(200, &command, "interval 0.2\n    timeout 10"));
     wait_until(SOON, "it is master", || a.has(VIP));
     remove(&command);
-    let said = format!("Script `chk` ({command}) cannot be executed: it, or the interpreter");
-    wait_until(SOON, &said, || run.log().contains(&said));
+    let message = format!("Script `chk` ({command}) cannot be executed: it, or the interpreter");
+    wait_until(SOON, &message, || run.log().contains(&message));
     wait_until(SOON, "FAULT", || {
         run.log()
             .contains("Entering FAULT STATE: script chk cannot be executed")
     });
     sleep_ms(600);
-    assert_eq!(run.log().matches(&said).count(), 1, "logged once");
+    assert_eq!(run.log().matches(&message).count(), 1, "logged once");
     Outcome::Passed
 }
 
