@@ -309,6 +309,23 @@ fn services(config: &Config) -> Vec<ctl::Service<'_>> {
     services
 }
 
+fn empty_snapshot(config: &Config) -> Snapshot<'_> {
+    Snapshot {
+        clock: clock(),
+        global: &config.global,
+        instances: Vec::new(),
+        groups: Vec::new(),
+        scripts: Vec::new(),
+        files: Vec::new(),
+        processes: Vec::new(),
+        addresses: Vec::new(),
+        routes: Vec::new(),
+        rules: Vec::new(),
+        interfaces: Vec::new(),
+        services: Vec::new(),
+    }
+}
+
 fn compare(name: &str, got: &str, mismatches: &mut Vec<String>) {
     golden::compare(&directory().join(name), got, mismatches);
 }
@@ -353,18 +370,8 @@ fn dumps_match_the_golden_files() {
 fn virtual_server_dumps_match_the_golden_files() {
     let (config, empty) = (load_from("lvs.conf"), Config::default());
     let shown = Snapshot {
-        clock: clock(),
-        global: &empty.global,
-        instances: Vec::new(),
-        groups: Vec::new(),
-        scripts: Vec::new(),
-        files: Vec::new(),
-        processes: Vec::new(),
-        addresses: Vec::new(),
-        routes: Vec::new(),
-        rules: Vec::new(),
-        interfaces: Vec::new(),
         services: services(&config),
+        ..empty_snapshot(&empty)
     };
     let data = ctl::data(&shown);
     let start = data.find("------< LVS Topology").expect("there are some");
@@ -423,20 +430,7 @@ fn json_fields_have_the_order_of_keepalived() {
 #[test]
 fn dumps_of_an_empty_configuration_are_empty() {
     let config = Config::default();
-    let nothing = Snapshot {
-        clock: clock(),
-        global: &config.global,
-        instances: Vec::new(),
-        groups: Vec::new(),
-        scripts: Vec::new(),
-        files: Vec::new(),
-        processes: Vec::new(),
-        addresses: Vec::new(),
-        routes: Vec::new(),
-        rules: Vec::new(),
-        interfaces: Vec::new(),
-        services: Vec::new(),
-    };
+    let nothing = empty_snapshot(&config);
     assert_eq!(ctl::json(&nothing, JsonVersion::List), "[]\n");
     let want = "{\"vrrp\":[],\"track_process\":[]}\n";
     assert_eq!(ctl::json(&nothing, JsonVersion::Object), want);

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use crate::support::kernel::{
-    Kernel, address, advert, at, cidr, engine, eth0, ifname, instance, receive, run, start,
+    Kernel, address, advert, at, cidr, engine, engine_with, eth0, ifname, instance, receive, run,
+    start,
 };
 use vrrpd::config::model::{Config, Peer, Track, Tracked, Transport, UpDownDelay};
 use vrrpd::engine::{Engine, Options};
@@ -60,17 +61,11 @@ fn stop_sends_priority_0_and_removes_only_added_vips() {
 #[test]
 fn dont_release_vrrp_keeps_vips_on_stop() {
     let mut kernel = eth0();
-    let config = Config {
-        instances: vec![instance(7, 100, &[VIP])],
-        ..Config::default()
+    let options = Options {
+        dont_release: true,
+        ..Options::default()
     };
-    let mut engine = Engine::new(
-        config,
-        Options {
-            dont_release: true,
-            ..Options::default()
-        },
-    );
+    let mut engine = engine_with(vec![instance(7, 100, &[VIP])], options);
     start(&mut engine, &mut kernel, at(0));
     run(&mut engine, &mut kernel, at(400));
     engine.stop(at(450), &mut kernel);

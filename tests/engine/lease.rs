@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::kernel::{Kernel, at, cidr, engine, eth0, instance, run, start};
+use crate::support::kernel::{Kernel, at, cidr, engine, engine_with, eth0, instance, run, start};
 use vrrpd::config::model::{Config, VrrpInstance};
 use vrrpd::engine::{Engine, Options};
 
@@ -187,17 +187,11 @@ fn vip_lease_also_applies_to_a_preexisting_vip() {
 #[test]
 fn dont_release_vrrp_makes_leased_vips_permanent_on_stop() {
     let mut kernel = eth0();
-    let config = Config {
-        instances: vec![leased(4, &[VIP])],
-        ..Config::default()
+    let options = Options {
+        dont_release: true,
+        ..Options::default()
     };
-    let mut engine = Engine::new(
-        config,
-        Options {
-            dont_release: true,
-            ..Options::default()
-        },
-    );
+    let mut engine = engine_with(vec![leased(4, &[VIP])], options);
     start(&mut engine, &mut kernel, at(0));
     run(&mut engine, &mut kernel, at(500));
     kernel.take_log();

@@ -1,7 +1,7 @@
 //! `use_vmac`: the macvlan interfaces of virtual routers.
 
 use crate::support::kernel::{
-    Kernel, address, at, cidr, engine, eth0, ifname, instance, run, start,
+    Kernel, address, at, cidr, engine, engine_with, eth0, ifname, instance, run, start,
 };
 use vrrpd::config::model::{Config, Vmac, VrrpInstance};
 use vrrpd::engine::{Engine, Options};
@@ -248,17 +248,11 @@ fn vmac_works_if_sysctls_cannot_be_written() {
 #[test]
 fn dont_release_vrrp_keeps_the_vmac() {
     let mut kernel = eth0();
-    let config = Config {
-        instances: vec![vmac_instance(100)],
-        ..Config::default()
+    let options = Options {
+        dont_release: true,
+        ..Options::default()
     };
-    let mut engine = Engine::new(
-        config,
-        Options {
-            dont_release: true,
-            ..Options::default()
-        },
-    );
+    let mut engine = engine_with(vec![vmac_instance(100)], options);
     start(&mut engine, &mut kernel, at(0));
     run(&mut engine, &mut kernel, at(400));
     engine.stop(at(450), &mut kernel);

@@ -95,12 +95,16 @@ pub fn instance(vrid: u8, priority: u8, vips: &[&str]) -> VrrpInstance {
 }
 
 pub fn engine(instances: Vec<VrrpInstance>) -> Engine {
+    engine_with(instances, Options::default())
+}
+
+pub fn engine_with(instances: Vec<VrrpInstance>, options: Options) -> Engine {
     Engine::new(
         Config {
             instances,
             ..Config::default()
         },
-        Options::default(),
+        options,
     )
 }
 

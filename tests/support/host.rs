@@ -56,3 +56,22 @@ impl Host for FakeHost<'_> {
         })
     }
 }
+
+/// Whether diagnostics report a broken block structure, as opposed to an invalid value.
+#[allow(
+    dead_code,
+    reason = "used by the tests of converted configurations only"
+)]
+pub(crate) fn has_syntax_error(diagnostics: &str) -> bool {
+    let syntax_errors = [
+        "unclosed quote",
+        "unexpected `",
+        "without an open block",
+        "missing `",
+        "does not take a block",
+        "unknown keyword",
+        "is not valid in",
+        "is not valid at",
+    ];
+    syntax_errors.iter().any(|text| diagnostics.contains(text))
+}
