@@ -58,13 +58,11 @@ impl Lowering<'_> {
                 }
             }
             "brd" => {
-                let Some(word) = rest.next() else { return };
-                address.broadcast = broadcast(address.cidr, &word.text);
-                if address.broadcast.is_none() {
-                    let message = format!(
-                        "network {} has no broadcast address; `brd` ignored",
-                        address.cidr
-                    );
+                let value = rest.next();
+                address.broadcast = value.and_then(|word| broadcast(address.cidr, &word.text));
+                if value.is_some() && address.broadcast.is_none() {
+                    let net = address.cidr;
+                    let message = format!("network {net} has no broadcast address; `brd` ignored");
                     self.warn(option.span, message);
                 }
             }

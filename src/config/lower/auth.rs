@@ -1,5 +1,7 @@
 //! `authentication` and `auth_hmac`.
 
+use core::fmt;
+
 use super::fields::Fields;
 use super::instance::InstanceBlock;
 use super::{Lowering, first, number};
@@ -10,6 +12,30 @@ use crate::types::{Centis, Version};
 
 /// Length of a key in bytes.
 const KEY_LEN: core::ops::RangeInclusive<usize> = 32..=64;
+
+/// Why a key is not valid. The text does not show any part of the key.
+#[derive(PartialEq, Eq, Debug)]
+enum KeyError {
+    /// The file cannot be read: path and reason.
+    File(String),
+    OddDigits,
+    NotHexadecimal,
+    /// Length in bytes.
+    Length(usize),
+}
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            KeyError::File(why) => f.write_str(why),
+            KeyError::OddDigits => f.write_str("it has an odd number of hexadecimal digits"),
+            KeyError::NotHexadecimal => {
+                f.write_str("it contains characters that are not hexadecimal digits")
+            }
+            KeyError::Length(length) => write!(f, "it has {length} bytes instead of 32 to 64"),
+        }
+    }
+}
 
 impl Lowering<'_> {
     /// The authentication of an instance; `None` if it must not run because a key is missing.
@@ -192,15 +218,15 @@ impl Lowering<'_> {
         keys
     }
 
-    /// The key a word stands for. The error does not show any part of the key.
-    fn secret(&self, word: &Word) -> Result<Secret, String> {
+    /// The key a word stands for.
+    fn secret(&self, word: &Word) -> Result<Secret, KeyError> {
         let text: &str = &word.text;
         let bytes = match text.strip_prefix("file:") {
             Some(path) => {
                 let contents = self
                     .host
                     .read(path)
-                    .map_err(|why| format!("{path}: {why}"))?;
+                    .map_err(|why| KeyError::File(format!("{path}: {why}")))?;
                 let contents = contents.trim_ascii_end();
                 match contents.strip_prefix(b"hex:") {
                     Some(digits) => hex(digits)?,
@@ -215,15 +241,15 @@ impl Lowering<'_> {
         if KEY_LEN.contains(&bytes.len()) {
             Ok(Secret(bytes))
         } else {
-            Err(format!("it has {} bytes instead of 32 to 64", bytes.len()))
+            Err(KeyError::Length(bytes.len()))
         }
     }
 }
 
-fn hex(digits: &[u8]) -> Result<Vec<u8>, String> {
+fn hex(digits: &[u8]) -> Result<Vec<u8>, KeyError> {
     let (pairs, odd) = digits.as_chunks::<2>();
     if !odd.is_empty() {
-        return Err("it has an odd number of hexadecimal digits".to_owned());
+        return Err(KeyError::OddDigits);
     }
     let digit = |c: u8| {
         char::from(c)
@@ -232,19 +258,19 @@ fn hex(digits: &[u8]) -> Result<Vec<u8>, String> {
     };
     let byte = |[high, low]: &[u8; 2]| Some(digit(*high)? << 4 | digit(*low)?);
     let bytes: Option<Vec<u8>> = pairs.iter().map(byte).collect();
-    bytes.ok_or_else(|| "it contains characters that are not hexadecimal digits".to_owned())
+    bytes.ok_or(KeyError::NotHexadecimal)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::hex;
+    use super::{KeyError, hex};
 
     #[test]
     fn hexadecimal_digits_are_read_in_both_cases() {
         assert_eq!(hex(b"00ff7A"), Ok(vec![0, 255, 0x7a]));
         assert_eq!(hex(b""), Ok(Vec::new()));
-        assert!(hex(b"0").is_err_and(|why| why.contains("odd")));
-        assert!(hex(b"0g").is_err_and(|why| why.contains("not hexadecimal")));
+        assert_eq!(hex(b"0"), Err(KeyError::OddDigits));
+        assert_eq!(hex(b"0g"), Err(KeyError::NotHexadecimal));
         assert!(hex("ä".as_bytes()).is_err());
     }
 }

@@ -83,7 +83,11 @@ impl Defaults {
 }
 
 /// The settings of `global_defs` and the top level that need no other part of the model.
-pub(super) fn global(top: &Fields<'_>, global_defs: &Fields<'_>, diags: &mut Diags) -> Global {
+pub(super) fn plain_settings(
+    top: &Fields<'_>,
+    global_defs: &Fields<'_>,
+    diags: &mut Diags,
+) -> Global {
     Global {
         router_id: global_defs.word("router_id").unwrap_or_default().to_owned(),
         instance: top.word("instance").map(str::to_owned),

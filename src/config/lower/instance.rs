@@ -99,7 +99,7 @@ impl Lowering<'_> {
         addresses: Addresses,
         vmac: Option<Vmac>,
     ) -> Option<VrrpInstance> {
-        let (fields, strict) = (&block.fields, block.strict);
+        let fields = &block.fields;
         let version = self.version(block);
         let advert_int = self.advert_int(block, version);
         let auth = self.auth(block, version, advert_int)?;
@@ -108,8 +108,7 @@ impl Lowering<'_> {
         if election.initial_master && !owner {
             election.initial_master = self.may_start_as_master(block, &auth);
         }
-        let source = self.source(block);
-        let on = |name: &str, default: bool| fields.boolean(name).unwrap_or(default);
+        let src_ip = self.source(block);
         let (garp, down_timer_adverts) = self.timing(block);
         self.report_strict_address(block, &addresses.vips);
         self.report_overruled(block);
@@ -124,23 +123,8 @@ impl Lowering<'_> {
             nopreempt: election.nopreempt,
             preempt_delay: election.preempt_delay,
             auth,
-            src_ip: source,
-            track_src_ip: fields.has("track_src_ip"),
-            transport: self.transport(block, source),
-            skip_check_adv_addr: on("skip_check_adv_addr", self.defaults.skip_check_adv_addr),
-            v3_checksum_as_v2: on("v3_checksum_as_v2", self.defaults.v3_checksum_as_v2),
-            old_unicast_checksum: fields
-                .last("old_unicast_checksum")
-                .is_some_and(|node| first(node) != Some("never")),
-            strict,
-            lower_prio_no_advert: strict
-                || on("lower_prio_no_advert", self.defaults.lower_prio_no_advert),
-            higher_prio_send_advert: on(
-                "higher_prio_send_advert",
-                self.defaults.higher_prio_send_advert,
-            ) && !strict,
-            owner_ignore_adverts: (strict && owner)
-                || on("owner_ignore_adverts", self.defaults.owner_ignore_adverts),
+            src_ip,
+            transport: self.transport(block, src_ip),
             down_timer_adverts,
             timer_expired_backup: self.timer_expired(block, election.nopreempt, down_timer_adverts),
             garp,
@@ -151,14 +135,36 @@ impl Lowering<'_> {
             accept: self.accept(block, version, owner),
             vmac,
             vip_lease: self.lease(block, advert_int, down_timer_adverts),
-            sync_group: None,
             tracks: self.tracks(block, &interface, owner),
             notify: self.notify(fields),
+            interface,
+            ..self.booleans(block, owner)
+        })
+    }
+
+    /// The boolean keywords that depend on no other part of the instance.
+    fn booleans(&self, block: &InstanceBlock<'_>, owner: bool) -> VrrpInstance {
+        let (fields, strict, defaults) = (&block.fields, block.strict, &self.defaults);
+        let on = |name: &str, default: bool| fields.boolean(name).unwrap_or(default);
+        let send_advert = defaults.higher_prio_send_advert;
+        VrrpInstance {
+            strict,
+            track_src_ip: fields.has("track_src_ip"),
             track_primary: !fields.has("dont_track_primary"),
             promote_secondaries: fields.has("promote_secondaries"),
             unicast_fault_no_peer: fields.has("unicast_fault_no_peer"),
-            interface,
-        })
+            skip_check_adv_addr: on("skip_check_adv_addr", defaults.skip_check_adv_addr),
+            v3_checksum_as_v2: on("v3_checksum_as_v2", defaults.v3_checksum_as_v2),
+            old_unicast_checksum: fields
+                .last("old_unicast_checksum")
+                .is_some_and(|node| first(node) != Some("never")),
+            lower_prio_no_advert: strict
+                || on("lower_prio_no_advert", defaults.lower_prio_no_advert),
+            higher_prio_send_advert: !strict && on("higher_prio_send_advert", send_advert),
+            owner_ignore_adverts: (strict && owner)
+                || on("owner_ignore_adverts", defaults.owner_ignore_adverts),
+            ..VrrpInstance::default()
+        }
     }
 
     /// Settings of gratuitous ARP, and `down_timer_adverts`. Strict mode fixes both.

@@ -9,7 +9,7 @@ use crate::config::schema::value;
 
 impl Lowering<'_> {
     /// The mail settings; `None` if they are incomplete, which is reported if an `smtp_alert` needs them.
-    pub(super) fn mail(
+    pub(super) fn smtp_settings(
         &mut self,
         global_defs: &Fields<'_>,
         top: &Fields<'_>,

@@ -67,26 +67,19 @@ pub(crate) fn lower(root: &Block, host: &dyn Host, sources: &Sources, diags: &mu
     lowering.collect_objects(&top);
     let (mut instances, spans) = lowering.instances(&top);
     lowering.compare_instances(&instances, &spans);
-    let groups = lowering.groups(&top, &mut instances);
+    let sync_groups = lowering.groups(&top, &mut instances);
     #[cfg(feature = "lvs")]
     let lvs = lowering.lvs(&top, &global_defs, &instances);
     #[cfg(not(feature = "lvs"))]
     let lvs = super::model::Lvs::default();
     lowering.report_untracked_objects();
     #[cfg(feature = "mail")]
-    let mail = lowering.mail(&global_defs, &top);
+    let smtp = lowering.smtp_settings(&global_defs, &top);
     #[cfg(not(feature = "mail"))]
-    let mail = None;
-    let [fifo, vrrp_fifo] = lowering.fifos(&global_defs);
+    let smtp = None;
     let global = Global {
-        smtp: mail,
-        notify_fifo: fifo,
-        vrrp_notify_fifo: vrrp_fifo,
-        startup_script: lowering.blocking_script(&global_defs, "startup_script"),
-        shutdown_script: lowering.blocking_script(&global_defs, "shutdown_script"),
-        dumps: lowering.dumps(&global_defs),
-        process: lowering.process(&top, &global_defs),
-        ..global::global(&top, &global_defs, lowering.diags)
+        smtp,
+        ..lowering.global(&top, &global_defs)
     };
     let track_groups = lowering.track_groups(&top, &instances);
     let static_addresses = lowering.static_addresses(&top);
@@ -101,7 +94,7 @@ pub(crate) fn lower(root: &Block, host: &dyn Host, sources: &Sources, diags: &mu
     Config {
         global,
         instances,
-        sync_groups: groups,
+        sync_groups,
         scripts,
         track_files: files,
         track_processes: processes,
@@ -168,6 +161,20 @@ impl Lowering<'_> {
     fn error(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
         self.diags
             .report_with_help(Severity::Error, span, message, help);
+    }
+
+    /// The settings of the process, except those of mail.
+    fn global(&mut self, top: &Fields<'_>, global_defs: &Fields<'_>) -> Global {
+        let [notify_fifo, vrrp_notify_fifo] = self.fifos(global_defs);
+        Global {
+            notify_fifo,
+            vrrp_notify_fifo,
+            startup_script: self.blocking_script(global_defs, "startup_script"),
+            shutdown_script: self.blocking_script(global_defs, "shutdown_script"),
+            dumps: self.dumps(global_defs),
+            process: self.process(top, global_defs),
+            ..global::plain_settings(top, global_defs, self.diags)
+        }
     }
 
     /// All instances that can run, and the position of each.

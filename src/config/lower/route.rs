@@ -357,22 +357,7 @@ impl Lowering<'_> {
             );
             return None;
         }
-        let gateways = route.hops.iter().filter_map(|hop| hop.via);
-        // An IPv4 route may have an IPv6 gateway, but not vice versa.
-        let gateways = gateways.filter(|_| family == Family::V6);
-        let nets = [
-            Some(route.dst.addr),
-            route.from.map(|from| from.addr),
-            route.src,
-        ];
-        let mut all = nets.into_iter().flatten().chain(gateways);
-        if let Some(other) = all.find(|addr| Family::of(*addr) != family) {
-            let message = format!(
-                "{other} is not an {family} address like the rest of the route; line ignored"
-            );
-            self.diags.report(Severity::Error, span, message);
-            return None;
-        }
+        self.check_route_family(&route, family, span)?;
         self.check_next_hops(&mut route, old_style, span)?;
         let (_, _, default_scope) = KINDS.iter().find(|(_, kind, _)| *kind == route.kind)?;
         if family == Family::V4 {
@@ -389,6 +374,27 @@ impl Lowering<'_> {
         }
         self.require_own_protocol(&mut route.protocol, route.no_track, span);
         Some(route)
+    }
+
+    /// Reports addresses of the other family.
+    fn check_route_family(&mut self, route: &Route, family: Family, span: Span) -> Option<()> {
+        let gateways = route.hops.iter().filter_map(|hop| hop.via);
+        // An IPv4 route may have an IPv6 gateway, but not vice versa.
+        let gateways = gateways.filter(|_| family == Family::V6);
+        let nets = [
+            Some(route.dst.addr),
+            route.from.map(|from| from.addr),
+            route.src,
+        ];
+        let mut all = nets.into_iter().flatten().chain(gateways);
+        if let Some(other) = all.find(|addr| Family::of(*addr) != family) {
+            let message = format!(
+                "{other} is not an {family} address like the rest of the route; line ignored"
+            );
+            self.diags.report(Severity::Error, span, message);
+            return None;
+        }
+        Some(())
     }
 
     /// Checks the next hops of a route against its type.

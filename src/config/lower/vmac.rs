@@ -56,6 +56,20 @@ impl Lowering<'_> {
         self.vmacs
             .earlier_or_insert(name.as_str(), node.keyword.span);
         let mac = args.mac.and_then(|word| self.vmac_mac(word, vrid, strict));
+        let xmit_base = self.xmit_base(fields, strict);
+        let standard = match family {
+            Family::V4 => Mac([0, 0, 0x5e, 0, 1, vrid.get()]),
+            Family::V6 => Mac([0, 0, 0x5e, 0, 2, vrid.get()]),
+        };
+        Some(Vmac {
+            name,
+            mac: mac.unwrap_or(standard),
+            xmit_base,
+        })
+    }
+
+    /// Whether adverts are sent from the base interface: `vmac_xmit_base`, or unicast.
+    fn xmit_base(&mut self, fields: &Fields<'_>, strict: bool) -> bool {
         let mut xmit_base = fields.has("vmac_xmit_base");
         if let Some(node) = fields.last("vmac_xmit_base").filter(|_| strict) {
             let message =
@@ -72,15 +86,7 @@ impl Lowering<'_> {
             self.note(peers.keyword.span, message);
             xmit_base = true;
         }
-        let standard = match family {
-            Family::V4 => Mac([0, 0, 0x5e, 0, 1, vrid.get()]),
-            Family::V6 => Mac([0, 0, 0x5e, 0, 2, vrid.get()]),
-        };
-        Some(Vmac {
-            name,
-            mac: mac.unwrap_or(standard),
-            xmit_base,
-        })
+        xmit_base
     }
 
     /// The configured name, else `vrrp.VRID`, else a similar one that no other instance uses.

@@ -31,7 +31,11 @@ impl Lowering<'_> {
         for node in fields.all("url") {
             let fields = Fields::inside(node);
             if let Some(url) = url(&fields, host, &target) {
+                #[cfg(feature = "regex")]
                 let pattern = self.pattern(&fields);
+                // The checker has reported `regex`.
+                #[cfg(not(feature = "regex"))]
+                let pattern = None;
                 urls.push(Url { pattern, ..url });
             }
         }

@@ -11,7 +11,7 @@
 mod check;
 mod group;
 mod http;
-#[cfg_attr(not(feature = "regex"), path = "no_pattern.rs")]
+#[cfg(feature = "regex")]
 mod pattern;
 mod probe;
 mod server;
