@@ -64,7 +64,7 @@ fn replay(ctx: &Ctx, inst: impl Fn(u8) -> Inst, ms: u64) -> Outcome {
     assert!(first - at < limit, "after {} ms", (first - at) / MS);
     if matches!(ctx.daemon, Daemon::Vrrpd(_)) {
         let log = p.run_b.log();
-        let logged = log.matches("an old advert played back").count();
+        let logged = log.matches("a replayed advert").count();
         assert_eq!(logged, 1, "logged once: {log}");
     }
     Outcome::Passed
@@ -211,7 +211,7 @@ fn mismatch(ctx: &Ctx) -> Outcome {
         (
             inst(200).pass("one"),
             inst(100).ah("one"),
-            ["", "without the authentication header"],
+            ["", "no authentication header"],
         ),
         (
             inst(200).signed(""),
@@ -242,7 +242,7 @@ fn mismatch(ctx: &Ctx) -> Outcome {
     for (one, two, words, ..) in &runs {
         for (run, words) in [one, two].into_iter().zip(words) {
             let log = run.log();
-            let ignored = log.matches("are ignored").count();
+            let ignored = log.matches("ignoring adverts from").count();
             let want = usize::from(!words.is_empty());
             assert_eq!(ignored, want, "logged once: {log}");
             assert!(log.contains(words), "{words:?}: {log}");
@@ -280,6 +280,6 @@ fn rollout(ctx: &Ctx) -> Outcome {
     assert_eq!((last.key, last.checksum_ok), (Some(1), true));
     assert_eq!(adverts[0].1.key, None);
     let log = p.run_b.log();
-    assert!(log.contains("not signed, as auth_hmac demands"), "{log}");
+    assert!(log.contains("not signed, but auth_hmac is configured here"), "{log}");
     Outcome::Passed
 }

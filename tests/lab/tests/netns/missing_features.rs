@@ -109,7 +109,7 @@ fn ipv6_switched_off(ctx: &Ctx) -> Outcome {
     let run = ctx.daemon.start(&a, &Conf::of(&instances));
     wait_until(SOON, "IPv4 runs", || a.has(VIP));
     let log = run.log();
-    assert_eq!(count(&log, "IPv6 is switched off on eth0"), 1, "{log}");
+    assert_eq!(count(&log, "IPv6 is disabled on eth0"), 1, "{log}");
     assert!(!a.has("fe80::100"));
     a.sysctl("net/ipv6/conf/eth0/disable_ipv6", "0");
     wait_until(SOON, "switched on, IPv6 runs too", || {

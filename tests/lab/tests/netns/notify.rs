@@ -324,7 +324,7 @@ fn order(ctx: &Ctx) -> Outcome {
             );
         }
         let skipped = states.len() - all.len() / 2;
-        let logged = format!("(VI_{vrid}) notify scripts are slower");
+        let logged = format!("(VI_{vrid}) notify scripts cannot keep up");
         wait_until(SOON, "skipped runs are logged", || {
             skipped == 0 || run.log().contains(&logged)
         });

@@ -141,7 +141,7 @@ fn vmac(ctx: &Ctx) -> Outcome {
     assert!(answers(), "the kernel continues without the daemon");
     run = ctx.daemon.start(&a, &slow(200, &own));
     wait_until(SOON, "it has looked around", || {
-        run.log().contains("goes on if")
+        run.log().contains("will resume as MASTER")
     });
     assert!(answers(), "also while it listens");
     wait_until(SOON, "it resumes", || resumed(&run) == 1);
@@ -211,7 +211,7 @@ fn replaced(ctx: &Ctx) -> Outcome {
     p.run_a = ctx.daemon.start(&p.a, &strong);
     let at = p.run_a.started;
     wait_until(SOON, "it is about to resume", || {
-        p.run_a.log().contains("goes on if")
+        p.run_a.log().contains("will resume as MASTER")
     });
     wait_until(SOON, "the leftover is removed", || !p.a.has(VIP));
     sleep_ms(1500);
@@ -430,7 +430,7 @@ fn restart(ctx: &Ctx) -> Outcome {
     assert!(worst < Some(2_500 * MS + noise::since(since)), "{worst:?}");
     assert_eq!(
         fs::read_to_string(&started).expect("read"),
-        "begun\n",
+        "started\n",
         "once"
     );
     assert!(run.alive(), "still the same process");

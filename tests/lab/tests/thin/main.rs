@@ -62,8 +62,8 @@ fn lacking(ctx: &Ctx) -> Outcome {
     sleep_ms(4000);
     let log = run.log();
     for words in [
-        "use_vmac is not possible, all instances run with the Ethernet addresses of their interfaces: this kernel has no macvlans",
-        "no_accept is not enforced, the addresses of VI_51, VI_52 answer: nftables: ",
+        "use_vmac is not possible, all instances use the Ethernet addresses of their interfaces: this kernel has no macvlans",
+        "no_accept is not enforced, the addresses of VI_51, VI_52 accept packets: nftables: ",
         "cannot receive IPv6 adverts on eth0: ",
         "(no IPv6: CONFIG_IPV6, ipv6.disable=1)",
         "IPVS: not available in this kernel; virtual servers are not set up, VRRP continues (install the module ip_vs",
