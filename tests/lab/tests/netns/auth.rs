@@ -280,6 +280,9 @@ fn rollout(ctx: &Ctx) -> Outcome {
     assert_eq!((last.key, last.checksum_ok), (Some(1), true));
     assert_eq!(adverts[0].1.key, None);
     let log = p.run_b.log();
-    assert!(log.contains("not signed, but auth_hmac is configured here"), "{log}");
+    assert!(
+        log.contains("not signed, but auth_hmac is configured here"),
+        "{log}"
+    );
     Outcome::Passed
 }

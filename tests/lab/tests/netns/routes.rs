@@ -254,7 +254,9 @@ fn unreachable(ctx: &Ctx) -> Outcome {
         || routes(&p.a).len() == 2,
     );
     wait_until(SOON, "which is logged", || {
-        p.run_a.log().contains("all routes and rules are installed now")
+        p.run_a
+            .log()
+            .contains("all routes and rules are installed now")
     });
     p.a.ip("link add nowhere0 type veth peer name far0");
     p.a.ip("link set nowhere0 up");
