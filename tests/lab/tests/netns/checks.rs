@@ -185,7 +185,7 @@ fn nobody(ctx: &Ctx) -> Outcome {
     bench.says(0, "TCP_CHECK on service [10.0.0.77]:tcp:8080");
     assert!(
         bench.run.log().contains("no answer within 500 ms")
-            || bench.run.log().contains("No route to host")
+            || bench.run.log().contains("no route to host")
     );
     Outcome::Passed
 }
