@@ -160,11 +160,11 @@ impl Engine {
         let effective = router.effective_priority(&self.shared);
         let before = core::mem::replace(&mut router.reported_priority, effective);
         self.handle_event(cx, *id, Event::Params { params, effective });
-        if before != effective {
-            if let Some(router) = self.routers.get(*id) {
-                messages::log_priority(router, &self.shared, before, effective);
-                router.notify_priority(cx, &mut self.shared);
-            }
+        if before != effective
+            && let Some(router) = self.routers.get(*id)
+        {
+            messages::log_priority(router, &self.shared, before, effective);
+            router.notify_priority(cx, &mut self.shared);
         }
         if let Some(router) = self.routers.get_mut(*id) {
             router.install_new_addresses(cx, &mut self.shared, *garp);

@@ -1,6 +1,7 @@
 //! Notifications: scripts, FIFOs and mails, their order, and slow or absent receivers.
 
 use crate::support::kernel::{Kernel, advert, at, eth0, instance, receive, run, start};
+#[cfg(feature = "mail")]
 use vrrpd::config::model::SmtpSettings;
 use vrrpd::config::model::{Command, Config, Fifo, Notify, User, VrrpInstance};
 use vrrpd::engine::system::{Exit, Pid};

@@ -49,6 +49,6 @@ impl Rng {
     }
 
     pub fn byte(&mut self) -> u8 {
-        (self.next() % 256) as u8
+        self.next().to_le_bytes()[0]
     }
 }

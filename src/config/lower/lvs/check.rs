@@ -144,9 +144,10 @@ fn with_common_settings(checker: &Checker<'_>, kind: CheckKind) -> Check {
     } = *checker;
     let default = Check::new(kind);
     // DNS_CHECK retries after its interval, the others after a fixed delay.
-    let retry_delay = match default.kind {
-        CheckKind::Dns { .. } => interval,
-        _ => default.delay_before_retry,
+    let retry_delay = if let CheckKind::Dns { .. } = default.kind {
+        interval
+    } else {
+        default.delay_before_retry
     };
     let log_all = checker.fields.boolean("log_all_failures");
     Check {

@@ -42,7 +42,7 @@ impl Lowering<'_> {
             Ok(contents) => contents,
             Err(why) => {
                 let message = format!("cannot read {path}: {why}; every SSL_GET fails");
-                let help = format!("write the path of a file in PEM format");
+                let help = "write the path of a file in PEM format".to_owned();
                 self.error(node.span(), message, help);
                 Vec::new()
             }
@@ -55,7 +55,7 @@ impl Lowering<'_> {
         } else if !contents.is_empty() && !text.contains(marker) {
             let what = if name == "key" { "key" } else { "certificate" };
             let message = format!("{path} contains no {what}; every SSL_GET fails");
-            let help = format!("write the path of a file in PEM format");
+            let help = "write the path of a file in PEM format".to_owned();
             self.error(node.span(), message, help);
         }
         Some(Pem { path, contents })
