@@ -226,13 +226,13 @@ fn signum_prints_the_numbers_of_signals() {
 #[test]
 fn an_unreadable_configuration_gives_exit_code_6() {
     let files = Files::new("cli-conf");
-    for (path, why) in [
+    for (path, error) in [
         (files.path("none"), "no such file or directory"),
         (files.path(""), "it is a directory"),
         ("/dev/null".to_owned(), "it is not a regular file"),
     ] {
         let output = vrrpd(&format!("-n -f {path}"));
-        let want = format!("vrrpd: cannot read the configuration {path}: {why}\n");
+        let want = format!("vrrpd: cannot read the configuration {path}: {error}\n");
         assert_eq!(stderr(&output).replace("//", "/"), want);
         assert_eq!(code(&output), 6, "{path}");
     }

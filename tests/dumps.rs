@@ -112,7 +112,7 @@ fn counters(base: u64) -> VrrpCounters {
 
 fn instance(config: &Config, nth: usize) -> Instance<'_> {
     let conf = &config.instances[nth];
-    let (state, why, missing) = [
+    let (state, reason, missing) = [
         (VrrpState::Master, "master_down", None),
         (VrrpState::Backup, "higher_priority", None),
         (VrrpState::Master, "owner", None),
@@ -147,7 +147,7 @@ fn instance(config: &Config, nth: usize) -> Instance<'_> {
         state,
         last_transition: Some(Transition {
             at: Instant::from_millis(990_000 + ms),
-            reason: why,
+            reason,
         }),
         missing,
         source: (nth < 3).then(|| ip(["192.0.2.1", "192.0.2.1", "fe80::1"][nth])),

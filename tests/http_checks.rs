@@ -351,7 +351,7 @@ fn http_get_regex_matches_across_segments() {
             thread::sleep(Duration::from_millis(20));
         }
     });
-    let wrong = |why: &str| Err(format!("/: body {why}"));
+    let wrong = |error: &str| Err(format!("/: body {error}"));
     for (regex, absent, to, want) in [
         (r#""status": *"UP""#, false, None, Ok(())),
         ("DOWN", false, None, wrong("does not match `DOWN`")),
@@ -525,8 +525,11 @@ mod tls {
                     "other.key contains no certificate",
                 ),
             ] {
-                let why = ask(at, ssl, named(name)).expect_err(name);
-                assert!(why.starts_with("/page: ") && why.contains(want), "{why}");
+                let error = ask(at, ssl, named(name)).expect_err(name);
+                assert!(
+                    error.starts_with("/page: ") && error.contains(want),
+                    "{error}"
+                );
             }
         }
     }

@@ -64,7 +64,7 @@ fn ah_advert(priority: u8, from: &str, sequence: u32, key: &[u8; 8]) -> Vec<u8> 
         dst: "224.0.0.18".parse().unwrap(),
     };
     let mut packet = vec![0; 256];
-    let body = |room: &mut [u8]| vrrp::emit(&advert, None, ChecksumForm::Plain, room);
+    let body = |payload: &mut [u8]| vrrp::emit(&advert, None, ChecksumForm::Plain, payload);
     let len = ah::emit(&header, sequence, key, &mut packet, body).unwrap();
     packet.truncate(len);
     packet
@@ -273,10 +273,10 @@ fn signed(id: u8, byte: u8, sequence: u64) -> Vec<u8> {
     let message = plain[20..].to_vec();
     let trailer = hmac::Trailer { key: id, sequence };
     let mut packet = vec![0; 256];
-    let len = ipv4::emit(&header, &mut packet, |room| {
-        room[..message.len()].copy_from_slice(&message);
+    let len = ipv4::emit(&header, &mut packet, |payload| {
+        payload[..message.len()].copy_from_slice(&message);
         hmac::sign(
-            room,
+            payload,
             message.len(),
             header.src.into(),
             trailer,

@@ -69,7 +69,7 @@ fn real_server_goes_down_after_retries_and_up_on_first_success() {
     kernel.take_log();
     let refused = SocketEvent::Failed(ECONNREFUSED);
     // Every 10 s; 2 retries, one second after each failure.
-    for (due, news, want) in [
+    for (due, event, want) in [
         (10_000, refused, &[][..]),
         (11_005, refused, &[]),
         (12_010, SocketEvent::Connected, &[]),
@@ -82,12 +82,12 @@ fn real_server_goes_down_after_retries_and_up_on_first_success() {
     ] {
         run(&mut engine, &mut kernel, at(due - 1));
         // A server that does not answer fails by timeout.
-        if news == SocketEvent::TimedOut {
+        if event == SocketEvent::TimedOut {
             run(&mut engine, &mut kernel, at(due + 5_000));
         } else {
             run(&mut engine, &mut kernel, at(due));
             assert_eq!(kernel.probes.open.len(), 1, "{due}");
-            kernel.socket_event(&mut engine, at(due + 5), 0, news);
+            kernel.socket_event(&mut engine, at(due + 5), 0, event);
         }
         assert_eq!(state_changes(&mut kernel), want, "{due}");
         assert_eq!(kernel.probes.open, [], "{due}");

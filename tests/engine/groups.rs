@@ -157,7 +157,11 @@ fn sync_group_yields_to_a_higher_priority_master_without_priority_0() {
         run(&mut engine, &mut kernel, now);
         assert_eq!(states(&engine), BACKUPS);
     }
-    assert_eq!(kernel.take_log(), Vec::<String>::new(), "nor is it news");
+    assert_eq!(
+        kernel.take_log(),
+        Vec::<String>::new(),
+        "no change, no requests"
+    );
 }
 
 #[test]

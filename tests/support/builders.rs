@@ -136,7 +136,8 @@ pub fn advert(vrid: u8, priority: u8, from: &str, to: &str, vips: &[&str]) -> Ve
         dst,
     };
     let mut packet = vec![0; 2048];
-    let body = |room: &mut [u8]| vrrp::emit(&advert, Some(&net), ChecksumForm::PseudoHeader, room);
+    let body =
+        |payload: &mut [u8]| vrrp::emit(&advert, Some(&net), ChecksumForm::PseudoHeader, payload);
     let len = ipv4::emit(&header, &mut packet, body).expect("it fits");
     packet.truncate(len);
     packet

@@ -52,8 +52,8 @@ fn golden_ah_packet_is_emitted_byte_for_byte() {
     let header = ipv4::parse(&golden).unwrap().header;
     let mut buf = [0xaa; 128];
     let message = sample.message();
-    let len = ah::emit(&header, 1, KEY, &mut buf, |room| {
-        room[..message.len()].copy_from_slice(&message);
+    let len = ah::emit(&header, 1, KEY, &mut buf, |payload| {
+        payload[..message.len()].copy_from_slice(&message);
         Ok(message.len())
     });
     assert_eq!(buf[..len.unwrap()], golden);
@@ -90,8 +90,8 @@ fn ah_covers_the_ttl_in_multicast_adverts_only() {
             dst: to.parse().unwrap(),
         };
         let mut buf = vec![0; 128];
-        let len = ah::emit(&header, 9, KEY, &mut buf, |room| {
-            room[..16].fill(0x5a);
+        let len = ah::emit(&header, 9, KEY, &mut buf, |payload| {
+            payload[..16].fill(0x5a);
             Ok(16)
         });
         buf.truncate(len.unwrap());

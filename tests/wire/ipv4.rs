@@ -53,8 +53,8 @@ fn golden_ipv4_packets_are_emitted_byte_for_byte() {
         let (net, addresses) = (sample.net(), sample.addresses());
         let advert = sample.out(&addresses);
         let mut buf = [0xaa; 128];
-        let len = ipv4::emit(&header, &mut buf, |room| {
-            vrrp::emit(&advert, Some(&net), sample.form, room)
+        let len = ipv4::emit(&header, &mut buf, |payload| {
+            vrrp::emit(&advert, Some(&net), sample.form, payload)
         });
         assert_eq!(buf[..len.unwrap()], sample.packet(), "{}", sample.name);
     }
@@ -189,8 +189,8 @@ fn ipv4_emit_rejects_a_buffer_that_is_too_small() {
     let header = ipv4::parse(&V2.packet()).unwrap().header;
     for len in 0..48 {
         let mut buf = vec![0; len];
-        let packet = ipv4::emit(&header, &mut buf, |room| {
-            vrrp::emit(&V2.out(&addresses), None, ChecksumForm::Plain, room)
+        let packet = ipv4::emit(&header, &mut buf, |payload| {
+            vrrp::emit(&V2.out(&addresses), None, ChecksumForm::Plain, payload)
         });
         assert!(matches!(packet, Err(EmitError::Buffer { .. })), "{len}");
     }

@@ -31,9 +31,9 @@ fn run_check<'a>(
             Step::Wait(_) => {}
             Step::Reconnect => return (out, None),
             Step::Done(end) => {
-                if let Err(why) = &end {
-                    let fit = why.bytes().all(|byte| (b' '..=b'~').contains(&byte));
-                    assert!(fit && why.len() < 400, "{why}");
+                if let Err(error) = &end {
+                    let fit = error.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+                    assert!(fit && error.len() < 400, "{error}");
                 }
                 return (out, Some(end));
             }
@@ -67,15 +67,15 @@ pub fn http_reply(data: &[u8]) {
         SocketEvent::TimedOut
     };
     let run = |size: usize| {
-        let mut pages = HttpCheck::new(&target(), &http).hashing();
-        pages.start();
+        let mut check = HttpCheck::new(&target(), &http).hashing();
+        check.start();
         let ending = run_check(
-            |news, out| pages.handle(news, out),
+            |event, out| check.handle(event, out),
             answer.chunks(size),
             last,
         );
         if let Some(Ok(())) = ending.1 {
-            let seen = pages.take_summary().expect("it has seen a page");
+            let seen = check.take_summary().expect("it has seen a page");
             assert!(seen.length <= answer.len() as u64);
             assert!(matches!(seen.status, 200..300 | 404));
         }
@@ -88,10 +88,10 @@ pub fn http_reply(data: &[u8]) {
 /// SMTP replies to `SMTP_CHECK`.
 pub fn smtp_check(data: &[u8]) {
     let run = |size: usize| {
-        let mut mailer = SmtpCheck::new(target().connect_timeout, "r1");
-        mailer.start();
+        let mut smtp = SmtpCheck::new(target().connect_timeout, "r1");
+        smtp.start();
         run_check(
-            |news, out| mailer.handle(news, out),
+            |event, out| smtp.handle(event, out),
             data.chunks(size),
             SocketEvent::Closed,
         )
@@ -110,10 +110,10 @@ pub fn dns_reply(data: &[u8]) {
     let mut out = Vec::new();
     let mut step = question.handle(SocketEvent::Connected, &mut out);
     let mut datagram = answer.to_vec();
-    if let (Some(room), Some(id)) = (datagram.get_mut(..2), out.get(..2))
+    if let (Some(query_id), Some(id)) = (datagram.get_mut(..2), out.get(..2))
         && choice & 1 == 0
     {
-        room.copy_from_slice(id);
+        query_id.copy_from_slice(id);
     }
     let mut tries = 0;
     while let Step::Wait(_) = step {

@@ -159,7 +159,8 @@ fn signed_round_trip(
         sequence: u64::MAX,
     });
     let key = [7; 32];
-    let len = wire::hmac::sign(&mut buf, len, net.src, trailer, &key).expect("there is room");
+    let len = wire::hmac::sign(&mut buf, len, net.src, trailer, &key)
+        .expect("the buffer is large enough");
     if net.dst.is_ipv6() {
         wire::vrrp::update_signed_checksum(&mut buf[..len], net).expect("a message");
     }
@@ -264,9 +265,10 @@ fn ipv4_round_trip(bytes: &[u8]) {
     };
     assert!(first.payload.len() + first.options.len() + wire::ipv4::HEADER_LEN <= bytes.len());
     let mut buf = vec![0; bytes.len()];
-    let len = wire::ipv4::emit(&first.header, &mut buf, |room| {
-        let room = room.get_mut(..first.payload.len());
-        room.ok_or(EmitError::Length(0))?
+    let len = wire::ipv4::emit(&first.header, &mut buf, |payload| {
+        let payload = payload.get_mut(..first.payload.len());
+        payload
+            .ok_or(EmitError::Length(0))?
             .copy_from_slice(first.payload);
         Ok(first.payload.len())
     })
@@ -293,11 +295,11 @@ fn ah_round_trip(header: &wire::ipv4::Header, sequence: u32, message: &[u8]) {
         ..*header
     };
     let mut buf = vec![0; message.len() + 44];
-    let len = wire::ah::emit(&header, sequence, b"12345678", &mut buf, |room| {
-        room.copy_from_slice(message);
+    let len = wire::ah::emit(&header, sequence, b"12345678", &mut buf, |payload| {
+        payload.copy_from_slice(message);
         Ok(message.len())
     })
-    .expect("there is room");
+    .expect("the buffer is large enough");
     let bytes = &buf[..len];
     let back = wire::ipv4::parse(bytes).expect("we emitted it");
     assert!(wire::ah::verify(&back, bytes, b"12345678"));
@@ -467,8 +469,8 @@ pub fn smtp_reply(data: &[u8]) {
         let reply = match replies.push(*byte) {
             None => continue,
             Some(Ok(reply)) => reply,
-            Some(Err(why)) => {
-                assert!(fit(&why.to_string()), "{why}");
+            Some(Err(error)) => {
+                assert!(fit(&error.to_string()), "{error}");
                 return;
             }
         };
@@ -480,8 +482,8 @@ pub fn smtp_reply(data: &[u8]) {
                 assert_eq!(delivery.accepted + delivery.refused, mail.to.len());
                 break;
             }
-            NextStep::Done(Err(why)) => {
-                assert!(fit(&why.to_string()), "{why}");
+            NextStep::Done(Err(error)) => {
+                assert!(fit(&error.to_string()), "{error}");
                 break;
             }
         }
