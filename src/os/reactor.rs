@@ -149,7 +149,7 @@ impl<'a> Reactor<'a> {
     }
 
     /// Sends the last adverts, removes addresses and services, and waits a moment for notify
-    /// scripts and mail.
+    /// scripts and FIFO readers.
     pub fn stop(&mut self) {
         self.engine.stop(clock::now(), &mut self.linux);
         while let Some(until) = self
@@ -161,7 +161,7 @@ impl<'a> Reactor<'a> {
             if sys::ppoll(&mut signals, Some(left)).is_err() {
                 break;
             }
-            // Only SIGCHLD matters now; every signal makes it worth a look.
+            // Only SIGCHLD matters during shutdown; other signals are discarded.
             while self.signals.next().is_some() {}
             self.reap_children();
         }

@@ -131,8 +131,8 @@ impl Lowering<'_> {
                     reports.push((
                         Severity::Warning,
                         format!(
-                            "weight {weight} of file `{name}` is not used: `{member}` is a member of sync group \
-                             `{group}`; with weight 0 any number but 0 in the file means FAULT"
+                            "weight {weight} of file `{name}` is ignored: `{member}` is a member of sync group \
+                             `{group}`; weight 0 is used, so any number but 0 in the file means FAULT"
                         ),
                     ));
                     track.weight = 0;
