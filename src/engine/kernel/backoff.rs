@@ -37,6 +37,12 @@ impl Backoff {
         }
     }
 
+    /// Schedules a retry at a given time. The interval stays.
+    #[cfg_attr(not(feature = "lvs"), expect(dead_code, reason = "for IPVS only"))]
+    pub(crate) fn schedule(&mut self, at: Instant) {
+        self.retry_at = Some(at);
+    }
+
     /// Removes the retry from the schedule if it is due.
     pub(crate) fn take_due(&mut self, now: Instant) {
         self.retry_at = self.retry_at.filter(|at| *at > now);

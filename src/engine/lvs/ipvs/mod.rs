@@ -24,6 +24,7 @@ use std::io;
 use crate::engine::cx::Cx;
 use crate::engine::instance::router::Routers;
 use crate::engine::kernel::addresses::reason;
+use crate::engine::kernel::backoff::Backoff;
 use crate::engine::lvs::Lvs;
 use crate::engine::shared::Shared;
 use crate::engine::system::{System, error_text};
@@ -67,8 +68,7 @@ pub(crate) struct Reconciler {
     repairs: u32,
     continue_at: Option<Instant>,
     resync_at: Option<Instant>,
-    retry_at: Option<Instant>,
-    retry_after: Duration,
+    backoff: Backoff,
     batch: Batch,
 }
 
@@ -87,8 +87,7 @@ impl Default for Reconciler {
             repairs: 0,
             continue_at: None,
             resync_at: None,
-            retry_at: None,
-            retry_after: RETRY_FIRST,
+            backoff: Backoff::new(RETRY_FIRST, RETRY_LAST),
             batch: Batch::new(1),
         }
     }
@@ -205,7 +204,7 @@ impl Reconciler {
         self.table.replace(desired);
         self.sync.recheck();
         (self.own_change, self.report) = (true, true);
-        (self.retry_at, self.retry_after) = (None, RETRY_FIRST);
+        self.backoff.reset();
         self.resync_at = None;
         self.work(cx);
     }
@@ -228,8 +227,8 @@ impl Reconciler {
             if !cx.is_due(self.continue_at) {
                 return;
             }
-        } else if cx.is_due(self.retry_at) {
-            self.retry_at = None;
+        } else if cx.is_due(self.backoff.retry_at()) {
+            self.backoff.cancel();
             self.own_change = true;
             self.table.recheck();
             self.sync.recheck();
@@ -247,7 +246,7 @@ impl Reconciler {
 
     /// When [`Reconciler::expire`] has something to do.
     fn next_deadline(&self) -> Option<Instant> {
-        [self.continue_at, self.retry_at, self.resync_at]
+        [self.continue_at, self.backoff.retry_at(), self.resync_at]
             .into_iter()
             .flatten()
             .min()
@@ -283,7 +282,7 @@ impl Reconciler {
 
     /// Whether a change may be sent at once instead of with the next retry.
     fn is_reachable(&self) -> bool {
-        self.reachable || self.retry_at.is_none()
+        self.reachable || self.backoff.retry_at().is_none()
     }
 
     fn attempt(&mut self, cx: &mut Cx<'_>) -> io::Result<()> {
@@ -346,7 +345,7 @@ impl Reconciler {
     // ---- results ----
 
     fn succeed(&mut self) {
-        (self.retry_at, self.retry_after) = (None, RETRY_FIRST);
+        self.backoff.reset();
         let report = core::mem::take(&mut self.report);
         let (services, servers) = self.table.count();
         if (self.last_error.take().is_some() || report) && services > 0 {
@@ -367,11 +366,7 @@ impl Reconciler {
             log::error!(target: "lvs", "{error}");
             self.last_error = Some(error);
         }
-        // An attempt before the retry, for another reason, does not increase the delay.
-        if self.retry_at.is_none() {
-            self.retry_at = Some(now.after(self.retry_after));
-            self.retry_after = self.retry_after.saturating_mul(2).min(RETRY_LAST);
-        }
+        self.backoff.fail(now);
     }
 
     /// A comparison repaired changes by others. Logged for the first, second, fourth … time in a row.
@@ -394,7 +389,7 @@ impl Reconciler {
         if kind == io::ErrorKind::NotFound
             && let Some(wait) = self.module.wait_for_loading()
         {
-            self.retry_at = Some(now.after(wait));
+            self.backoff.schedule(now.after(wait));
             return;
         }
         let text = if kind == io::ErrorKind::NotFound {
@@ -417,7 +412,8 @@ impl Reconciler {
 
     /// The daemon stops: removes services, and restores the timeouts.
     fn withdraw(&mut self, cx: &mut Cx<'_>, scope: Scope) {
-        (self.continue_at, self.resync_at, self.retry_at) = (None, None, None);
+        (self.continue_at, self.resync_at) = (None, None);
+        self.backoff.cancel();
         let nothing = self.table.is_empty() && !self.sync.is_wanted() && !self.timeouts.is_wanted();
         if nothing && scope == Scope::Ours {
             return;
