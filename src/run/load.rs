@@ -71,7 +71,10 @@ impl<'a> Loader<'a> {
         let mut loaded = config::load(self.path, &config_host(self.options));
         host::set_name_defaults(&mut loaded.config.global);
         log_diags(&loaded, self.path);
-        keep(self.options.subsystems, &mut loaded.config);
+        // Without virtual servers there is nothing to leave out, and the code would take 1.2 KB.
+        if cfg!(feature = "lvs") {
+            keep(self.options.subsystems, &mut loaded.config);
+        }
         if let Some(namespace) = &self.options.namespace {
             loaded.config.global.process.net_namespace = Some(namespace.clone());
         }
