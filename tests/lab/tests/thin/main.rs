@@ -10,7 +10,7 @@ use vrrpd_lab::{Capture, Conf, Inst, Lab, guest, sleep_ms, wait_until};
 
 const TESTS: &[Test] = &[Test::new(
     "missing_kernel_features_are_reported_once_and_the_rest_runs",
-    lacking,
+    missing_features,
 )
 .keepalived_fails("needs the modules it was built with")];
 
@@ -41,7 +41,7 @@ fn conf() -> String {
     Conf::of(&instances).top(files).top(server).text()
 }
 
-fn lacking(ctx: &Ctx) -> Outcome {
+fn missing_features(ctx: &Ctx) -> Outcome {
     assert!(
         !Path::new("/proc/sys/net/ipv6").exists(),
         "the test's premise"
