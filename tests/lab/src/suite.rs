@@ -99,9 +99,8 @@ const SKIPPED: i32 = 78;
 const FAILED_LATE: i32 = 79;
 /// The reason is in the output of the test.
 const SEE_ABOVE: &str = "see above";
-/// One advertisement interval of most tests: a router that stalls for longer does not keep to the
-/// protocol, whatever its program does.
-const STALL: Ns = 100 * MS;
+/// The smallest allowance of a test for the reaction of a daemon.
+const STALL: Ns = 20 * MS;
 
 /// The tests selected by the arguments; none if `--list` printed their names instead.
 #[must_use]
