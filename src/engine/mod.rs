@@ -248,7 +248,7 @@ impl Engine {
         self.refresh_if_dirty(cx);
     }
 
-    /// Sets the timer of an instance anew.
+    /// Sets the timer of an instance to its next deadline.
     fn rearm(&mut self, id: InstanceId) {
         if let Some(router) = self.routers.get(id) {
             router.rearm(&mut self.shared);
@@ -257,7 +257,7 @@ impl Engine {
 }
 
 impl Router {
-    /// Sets the timer of this instance anew.
+    /// Sets the timer of this instance to its next deadline.
     fn rearm(&self, shared: &mut Shared) {
         shared.set_timer(TimerKey::Instance(self.id), self.next_deadline());
     }

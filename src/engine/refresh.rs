@@ -94,8 +94,8 @@ impl Engine {
                 messages::report_addresses(format_args!("static_ipaddress:"), &outcome);
             }
             self.repair_static_routes(cx);
-            // If a static object that instances depend on was refused or is back, they are told in a second
-            // round, which is the last.
+            // If a static object that instances depend on was refused or is back, a second round
+            // evaluates these again; it is the last.
             if !self.refresh_static_dependencies() {
                 break;
             }

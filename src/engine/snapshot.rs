@@ -1,6 +1,6 @@
 //! Fills [`ctl::Snapshot`]: translates what the engine's parts know into plain values.
 //!
-//! Allocates as it likes. Whoever has many instances and adverts to send calls it in a child (`os/dumps.rs`).
+//! Allocates without limit, so `os/dumps.rs` calls it in a child process.
 
 use std::io;
 
@@ -45,7 +45,7 @@ impl Engine {
         &self.shared.global
     }
 
-    /// Counting begins anew.
+    /// Resets the counters of all instances.
     pub fn clear_stats(&mut self) {
         for router in self.routers.iter_mut() {
             *router.machine.counters_mut() = VrrpCounters::default();

@@ -132,8 +132,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Removes what a killed process has left: nobody may use its addresses before an election, nor may
-    /// they serve as source addresses.
+    /// Removes what a killed process has left: its addresses must not be used before an election, and
+    /// not as source addresses.
     fn remove_leftovers(&mut self, cx: &mut Cx<'_>) -> io::Result<()> {
         let (mut removed, mut resuming) = (0, false);
         for router in self.routers.iter_mut() {

@@ -1,7 +1,7 @@
 //! Synchronization groups at run time: `vrrp::group` decides, this delivers the decision to the members.
 //!
 //! Two rules tie members together. If a member lacks something, all lack it: [`Engine::refresh_groups`]
-//! finds this out before any member is told of its readiness. What a member becomes, all become:
+//! finds this out before the readiness of any member is evaluated. What a member becomes, all become:
 //! [`Engine::sync_group`] follows every request and every transition, and the adverts of all members
 //! leave before the first address changes. The state of the group itself is derived from its members
 //! and reported after theirs.

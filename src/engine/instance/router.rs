@@ -117,7 +117,7 @@ pub(crate) struct Router {
     pub(crate) resume: ResumeState,
     /// The macvlan of `use_vmac`.
     pub(crate) vmac: vmac::Own,
-    /// What the protocol machine was last told of its readiness and priority.
+    /// The readiness and priority last passed to the protocol machine.
     pub(crate) reported: Option<Readiness>,
     pub(crate) reported_priority: Priority,
     /// When and why its state last changed.

@@ -511,7 +511,7 @@ fn remove(cx: &mut Cx<'_>, slots: &mut [Slot], kind: Kind, links: &Interfaces) {
 }
 
 /// Removes those of the addresses that have [`PROTO_KEEPALIVED`], and returns their number. Without it (before
-/// Linux 5.18) they may belong to somebody else.
+/// Linux 5.18) they may be of another program.
 pub(crate) fn remove_marked(
     cx: &mut Cx<'_>,
     stale: &[(IfName, Cidr)],

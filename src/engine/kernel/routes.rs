@@ -303,7 +303,7 @@ fn delete(
     let mut batch = Batch::new(1);
     let mut done = 0_usize;
     for slot in slots.iter().rev().filter(|slot| which(slot)) {
-        // An old kernel would misread the request and might delete a route of somebody else.
+        // An old kernel would misread the request and might delete a route of another program.
         if slot.item.unsupported(cx).is_none() {
             slot.item.delete(links, &mut batch);
         }

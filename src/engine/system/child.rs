@@ -31,7 +31,7 @@ impl Exit {
 }
 
 impl fmt::Display for Exit {
-    /// The rest of a sentence that begins with the program: `exited with status 1`.
+    /// Predicate of a sentence about the program: `exited with status 1`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Exit::Code(code) => write!(f, "exited with status {code}"),

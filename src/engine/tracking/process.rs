@@ -301,7 +301,7 @@ mod tests {
                 false,
             ),
             (
-                "last one goes on",
+                "last parameter is longer",
                 conf("a", Some(&["-f", "/e"]), Initial, true),
                 "a",
                 "a\0-f\0/etc\0",
