@@ -1,8 +1,9 @@
-//! The algorithms of `SSL_GET`: those that nearly every server of the last ten years supports, because each adds
-//! kilobytes to the binary.
+//! The algorithms of `SSL_GET`: those that nearly every server of the last ten years supports,
+//! because each adds kilobytes to the binary.
 //!
-//! AES-GCM; key exchange on P-256, which TLS 1.3 requires (RFC 8446 §9.1), and P-384; signatures by ECDSA on both and by
-//! RSA. Omitted, with their size on x86_64: ChaCha20-Poly1305 (55 KB), X25519 and Ed25519 (45 KB).
+//! AES-GCM; key exchange on P-256, which TLS 1.3 requires (RFC 8446 §9.1), and P-384; signatures by
+//! ECDSA on both and by RSA. Omitted, with their size on x86_64: ChaCha20-Poly1305 (55 KB), X25519
+//! and Ed25519 (45 KB).
 
 use std::sync::Arc;
 

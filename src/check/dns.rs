@@ -3,8 +3,9 @@
 //! ```text
 //! Connected → query → a response with the same ID and RCODE 0 → up
 //! ```
-//! Query IDs come from a pseudo-random sequence with a random seed, so that an off-path attacker cannot predict them.
-//! Datagrams with other IDs (late or forged) are ignored; the time limit keeps running.
+//! Query IDs come from a pseudo-random sequence with a random seed, so that an off-path attacker
+//! cannot predict them. Datagrams with other IDs (late or forged) are ignored; the time limit keeps
+//! running.
 
 use core::time::Duration;
 use std::hash::{BuildHasher, RandomState};

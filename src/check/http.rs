@@ -1,16 +1,17 @@
-//! `HTTP_GET`: retrieves pages, one after another, each on a connection of its own; all must be as expected.
+//! `HTTP_GET`: retrieves pages, one after another, each on a connection of its own; all must be as
+//! expected.
 //!
 //! ```text
 //! Connected → GET /path HTTP/1.0 … → status and page → as expected? ─┬─→ the next page: Reconnect
 //!                                                                    └─→ Done
 //! ```
-//! All pages belong to one run, where keepalived waits `delay_loop` between them unless `fast_recovery` is set; here
-//! `fast_recovery` has no effect. A wrong status fails the check as soon as the header is complete. Redirects are not
-//! followed; the log shows their target. Without `digest` the first 64 KiB of a page are enough; with it, a page may have
-//! 16 MiB.
+//! All pages belong to one run, where keepalived waits `delay_loop` between them unless
+//! `fast_recovery` is set; here `fast_recovery` has no effect. A wrong status fails the check as
+//! soon as the header is complete. Redirects are not followed; the log shows their target. Without
+//! `digest` the first 64 KiB of a page are enough; with it, a page may have 16 MiB.
 //!
-//! Stricter than keepalived: a truncated page fails the check even without `digest`, and chunked encoding is removed
-//! before hashing, because the server chooses the chunk sizes.
+//! Stricter than keepalived: a truncated page fails the check even without `digest`, and chunked
+//! encoding is removed before hashing, because the server chooses the chunk sizes.
 
 use core::time::Duration;
 
@@ -63,7 +64,8 @@ impl HttpCheck {
         self
     }
 
-    /// Judges what has been received so far. A wrong status ends the run without waiting for the page.
+    /// Judges what has been received so far. A wrong status ends the run without waiting for the
+    /// page.
     fn judge(&mut self, end: End) -> Step {
         let Some(url) = self.http.urls.get(self.page) else {
             return Step::Done(Ok(()));

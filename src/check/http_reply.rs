@@ -5,9 +5,9 @@
 //!   ↑          │     ├─→ Size ⇄ Data, ChunkEnd (chunked) ─→ Trailers ────┤
 //!   └─ 1xx ────┘     └─→ ToEnd (until the server closes) ────────────────┘
 //! ```
-//! Kept are the status, the length, the target of a redirect and, if asked for, the MD5 and the text of the page. Of
-//! each line the first [`MAX_LINE`] bytes are kept; an endless header is an error. The result depends on the bytes
-//! alone, not on how they were split.
+//! Kept are the status, the length, the target of a redirect and, if asked for, the MD5 and the
+//! text of the page. Of each line the first [`MAX_LINE`] bytes are kept; an endless header is an
+//! error. The result depends on the bytes alone, not on how they were split.
 
 use md5::{Digest, Md5};
 

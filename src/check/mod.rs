@@ -3,7 +3,8 @@
 //! ```text
 //! engine/lvs/checks.rs: due ── NetworkCheck::start ─→ os: a socket ── SocketEvent ─→ NetworkCheck::handle ─→ Step
 //! ```
-//! A machine belongs to one check and is reused for each of its runs: passing checks allocate nothing.
+//! A machine belongs to one check and is reused for each of its runs: passing checks allocate
+//! nothing.
 
 #![cfg_attr(
     not(test),
@@ -92,8 +93,8 @@ pub enum Step {
     Wait(Duration),
     /// Close, and open another connection to the same target.
     Reconnect,
-    /// The run is over: close. `Err`: the reason for the log; after [`SocketEvent::Failed`] the caller adds the kernel's
-    /// error, which may be the whole reason.
+    /// The run is over: close. `Err`: the reason for the log; after [`SocketEvent::Failed`] the
+    /// caller adds the kernel's error, which may be the whole reason.
     Done(Result<(), String>),
 }
 
@@ -102,8 +103,8 @@ pub trait CheckMachine: Debug {
     /// A run starts; the state of the run before is dropped.
     fn start(&mut self) {}
 
-    /// Reacts to an event. Bytes to send are appended to `out`. The first event of a run is `Connected`, or one that
-    /// says why there is no connection (`Failed`, `TimedOut`).
+    /// Reacts to an event. Bytes to send are appended to `out`. The first event of a run is
+    /// `Connected`, or one that says why there is no connection (`Failed`, `TimedOut`).
     fn handle(&mut self, event: SocketEvent<&[u8]>, out: &mut Vec<u8>) -> Step;
 
     /// The last response, where the machine retrieves pages. It can be taken once.

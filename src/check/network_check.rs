@@ -51,8 +51,8 @@ impl<'a> NetworkCheckBuilder<'a> {
         }
     }
 
-    /// The machine for a check; `None`: it is not one over the network (`MISC_CHECK`, `FILE_CHECK`), or this build
-    /// lacks its protocol (`SSL_GET` without TLS).
+    /// The machine for a check; `None`: it is not one over the network (`MISC_CHECK`,
+    /// `FILE_CHECK`), or this build lacks its protocol (`SSL_GET` without TLS).
     pub fn build(&mut self, kind: &CheckKind) -> Option<NetworkCheck> {
         use ProbeTransport::{Icmp, Tcp, Udp};
         let (target, transport, machine): (_, _, Box<dyn CheckMachine>) = match kind {
@@ -96,7 +96,8 @@ impl<'a> NetworkCheckBuilder<'a> {
         })
     }
 
-    /// An HTTP check that hashes every page, for [`NetworkCheck::take_summary`]. `None`: this build has no TLS.
+    /// An HTTP check that hashes every page, for [`NetworkCheck::take_summary`]. `None`: this build
+    /// has no TLS.
     pub fn build_hashing(&mut self, target: &Target, http: &Http) -> Option<NetworkCheck> {
         self.http(target, http, HttpCheck::new(target, http).hashing())
     }

@@ -1,7 +1,8 @@
 //! Matches a page against the `regex` of its `url`.
 //!
-//! Pages are searched as UTF-8 text; a byte that is not UTF-8 is replaced by `?`, which keeps offsets. The regex engine
-//! does not backtrack: the cost of a search is bounded by the sizes of page and pattern.
+//! Pages are searched as UTF-8 text; a byte that is not UTF-8 is replaced by `?`, which keeps
+//! offsets. The regex engine does not backtrack: the cost of a search is bounded by the sizes of
+//! page and pattern.
 
 use super::http_reply::printable;
 use crate::config::model::lvs::Pattern;
@@ -19,7 +20,8 @@ pub(super) fn verdict(pattern: &Pattern, page: &mut [u8]) -> Result<(), String> 
     })
 }
 
-/// Whether a match starts between the offsets. The first match from `from` on is the one that starts earliest.
+/// Whether a match starts between the offsets. The first match from `from` on is the one that
+/// starts earliest.
 fn is_found(pattern: &Pattern, page: &str) -> bool {
     let mut from = pattern.min_offset;
     while from < page.len() && !page.is_char_boundary(from) {

@@ -3,8 +3,9 @@
 //! ```text
 //! | type | code 0 | checksum | identifier | sequence number | data …
 //! ```
-//! Checksum and identifier belong to the kernel: it fills them in on a datagram socket and delivers replies by them.
-//! The sequence number increases with every run, so a late reply is not taken for that of the current run.
+//! Checksum and identifier belong to the kernel: it fills them in on a datagram socket and delivers
+//! replies by them. The sequence number increases with every run, so a late reply is not taken for
+//! that of the current run.
 
 use core::time::Duration;
 

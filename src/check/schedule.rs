@@ -8,9 +8,10 @@
 //!          │                       failure in the first run ─────┘      │
 //!          └───────────────────────── success ──────────────────────────┘
 //! ```
-//! A server counts as up until its first check fails, which is not retried: clients must not be sent to a server that
-//! never worked. With `alpha` a server counts as down until its first success. Runs follow the configured interval, not
-//! the end of the previous run; missed runs are skipped.
+//! A server counts as up until its first check fails, which is not retried: clients must not be
+//! sent to a server that never worked. With `alpha` a server counts as down until its first
+//! success. Runs follow the configured interval, not the end of the previous run; missed runs are
+//! skipped.
 
 use core::time::Duration;
 
@@ -51,8 +52,8 @@ impl Schedule {
         }
     }
 
-    /// Starts the check, or resumes it after a pause, within this time. `index` spreads many checks evenly over it,
-    /// whatever their number, with neighboring indexes far apart.
+    /// Starts the check, or resumes it after a pause, within this time. `index` spreads many checks
+    /// evenly over it, whatever their number, with neighboring indexes far apart.
     pub fn start(&mut self, now: Instant, within: Duration, index: usize) {
         // Fractional part of multiples of the golden ratio, in 65536ths.
         let part = index.wrapping_mul(40_503) & 0xffff;
@@ -107,7 +108,8 @@ impl Schedule {
         }
     }
 
-    /// A run failed for a reason that says nothing about the server: keeps the state, sets the time of the next run.
+    /// A run failed for a reason that says nothing about the server: keeps the state, sets the time
+    /// of the next run.
     pub fn skip(&mut self, conf: &Check, now: Instant) {
         let nanos = |span: Duration| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
         let interval = conf.interval.max(Duration::from_millis(1));

@@ -129,8 +129,8 @@ mod tests {
         SmtpCheck::new(Duration::from_secs(5), "r1.example.org")
     }
 
-    /// What the check sends and how it ends, when the server sends `replies` in pieces of `size` bytes and `last`
-    /// happens then.
+    /// What the check sends and how it ends, when the server sends `replies` in pieces of `size`
+    /// bytes and `last` happens then.
     fn play(replies: &[u8], size: usize, last: SocketEvent<&[u8]>) -> (String, Result<(), String>) {
         let mut smtp = smtp();
         let mut out = Vec::new();

@@ -1,12 +1,14 @@
-//! `SSL_GET`: [`HttpCheck`] inside of TLS 1.2 or 1.3. Bytes in, bytes out; rustls does the protocol.
+//! `SSL_GET`: [`HttpCheck`] inside of TLS 1.2 or 1.3. Bytes in, bytes out; rustls does the
+//! protocol.
 //!
 //! ```text
 //! socket ── SocketEvent ─→ session ── plain text ─→ HttpCheck        HttpCheck ── request ─→ session ── out ─→ socket
 //! ```
-//! As in keepalived, certificates are not verified unless the `SSL` block has a `ca`: then the server's certificate must
-//! be signed by one of these CAs and be valid at the current time, or be among them itself; with `enable_sni`, it must
-//! also match that name. To verify the dates, rustls reads the system clock: the only place in `check` that does so.
-//! Unlike other checks this one allocates while it runs, about 40 KB, which are freed at the end of the run.
+//! As in keepalived, certificates are not verified unless the `SSL` block has a `ca`: then the
+//! server's certificate must be signed by one of these CAs and be valid at the current time, or be
+//! among them itself; with `enable_sni`, it must also match that name. To verify the dates, rustls
+//! reads the system clock: the only place in `check` that does so. Unlike other checks this one
+//! allocates while it runs, about 40 KB, which are freed at the end of the run.
 
 use core::fmt;
 use core::time::Duration;
@@ -29,7 +31,8 @@ use super::http::{HttpCheck, ResponseSummary};
 use super::{CheckMachine, SocketEvent, Step};
 use crate::config::model::lvs::{Http, Pem, Ssl, Target};
 
-/// Settings shared by all sessions: trusted certificates and the client's own. `Err`: the `SSL` block is unusable.
+/// Settings shared by all sessions: trusted certificates and the client's own. `Err`: the `SSL`
+/// block is unusable.
 #[derive(Clone, Debug)]
 pub(super) struct TlsConfig(Result<Arc<ClientConfig>, String>);
 
@@ -214,7 +217,8 @@ impl TlsHttpCheck {
             SocketEvent::TimedOut if !self.requested && self.session.is_some() => {
                 self.http.fail("timed out during the TLS handshake")
             }
-            // Many servers close without close_notify; HttpCheck knows whether the response is complete.
+            // Many servers close without close_notify; HttpCheck knows whether the response is
+            // complete.
             SocketEvent::Closed | SocketEvent::Failed(_) | SocketEvent::TimedOut => {
                 self.http.handle(event, &mut self.plain)
             }
@@ -243,7 +247,8 @@ impl TlsHttpCheck {
             let Some(session) = &mut self.session else {
                 return step;
             };
-            // Reading from memory fails only while decrypted data has not been read; all of it is read below.
+            // Reading from memory fails only while decrypted data has not been read; all of it is
+            // read below.
             match session.read_tls(&mut bytes) {
                 Ok(0) | Err(_) => return step,
                 Ok(_) => {}

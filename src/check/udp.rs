@@ -1,7 +1,7 @@
 //! `UDP_CHECK`: a datagram is not refused and, with `require_reply`, is answered.
 //!
-//! A host without a listener on the port answers with an ICMP error, which the kernel reports as an error of the
-//! socket. Silence therefore counts as success unless a reply is required.
+//! A host without a listener on the port answers with an ICMP error, which the kernel reports as an
+//! error of the socket. Silence therefore counts as success unless a reply is required.
 
 use core::time::Duration;
 
@@ -32,7 +32,8 @@ impl UdpCheck {
         if length < usize::from(min) || length > usize::from(max) {
             return Err(format!("reply has {length} bytes, expected {min} to {max}"));
         }
-        // As in keepalived, a reply may be shorter than the expected data; `min_reply_length` sets the least.
+        // As in keepalived, a reply may be shorter than the expected data; `min_reply_length` sets
+        // the least.
         let expected = self.conf.reply.iter();
         let differs = |(found, (value, mask)): (&u8, &(u8, u8))| (found ^ value) & mask != 0;
         match reply.iter().zip(expected).position(differs) {

@@ -1,5 +1,5 @@
-//! Converts moments of the monotonic clock to the time of day. The wall clock may have been set since a moment passed;
-//! the result is the moment by the wall clock as it is set now.
+//! Converts moments of the monotonic clock to the time of day. The wall clock may have been set
+//! since a moment passed; the result is the moment by the wall clock as it is set now.
 
 use core::fmt;
 use core::time::Duration;

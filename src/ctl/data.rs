@@ -20,7 +20,8 @@ pub fn data(snapshot: &Snapshot<'_>) -> String {
     for instance in &snapshot.instances {
         instance::show(&mut page, instance, snapshot);
     }
-    // The heading is written even without groups: exporters must not take what follows for a part of the last instance.
+    // The heading is written even without groups: exporters must not take what follows for a part
+    // of the last instance.
     tracked::groups(&mut page, snapshot);
     tracked::scripts(&mut page, snapshot);
     tracked::files(&mut page, snapshot);

@@ -1,7 +1,7 @@
 //! One instance in the state dump. Labels and order are keepalived's, except those of `ours`.
 //!
-//! One deviation in order: a common exporter takes the first line without `=` for the end of the instance, so everything
-//! it reads precedes such lines.
+//! One deviation in order: a common exporter takes the first line without `=` for the end of the
+//! instance, so everything it reads precedes such lines.
 
 use core::fmt;
 

@@ -1,7 +1,8 @@
 //! `keepalived.json`: version 1 is a list of instances, version 2 an object.
 //!
-//! Not written with serde: some numbers are seconds with decimals, which serde supports as floats only, and half of the
-//! fields are omitted when they are empty. Names, order and types of the fields are keepalived's.
+//! Not written with serde: some numbers are seconds with decimals, which serde supports as floats
+//! only, and half of the fields are omitted when they are empty. Names, order and types of the
+//! fields are keepalived's.
 
 use super::clock::Short;
 use super::instance::number;

@@ -90,7 +90,8 @@ impl fmt::Write for JsonEscaper<'_> {
                     self.0.push('\\');
                     self.0.push(character);
                 }
-                // JSON requires it for the first 32; the other control characters would reach a terminal.
+                // JSON requires it for the first 32; the other control characters would reach a
+                // terminal.
                 control if control.is_control() => write!(self.0, "\\u{:04x}", u32::from(control))?,
                 other => self.0.push(other),
             }

@@ -51,8 +51,8 @@ impl fmt::Display for InstallStatus {
     }
 }
 
-/// `192.0.2.10/24 brd 192.0.2.255 dev eth0 scope global label eth0:1 set`. Exporters take the first word for the
-/// address and, after `dev`, the third for the interface.
+/// `192.0.2.10/24 brd 192.0.2.255 dev eth0 scope global label eth0:1 set`. Exporters take the first
+/// word for the address and, after `dev`, the third for the interface.
 impl fmt::Display for ManagedItem<'_, Address> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Address { cidr, dev, .. } = self.item;

@@ -1,4 +1,5 @@
-//! Virtual servers in the state dump, with keepalived's labels; keepalived does not show checks and traffic.
+//! Virtual servers in the state dump, with keepalived's labels; keepalived does not show checks and
+//! traffic.
 
 use core::fmt;
 

@@ -1,12 +1,13 @@
 //! The state of the running daemon, and its representation in dumps.
 //!
-//! [`Snapshot`] holds plain values and borrows the rest from the configuration; `engine` fills it. Every format is a view
-//! of it: `data.rs` and `stats.rs` have the labels of keepalived's text dumps, `json.rs` the fields of its JSON, because
-//! exporters parse exactly these. What keepalived does not show (the reason of a transition, what is missing, what
-//! tracking adds, what the kernel refused) has labels of its own.
+//! [`Snapshot`] holds plain values and borrows the rest from the configuration; `engine` fills it.
+//! Every format is a view of it: `data.rs` and `stats.rs` have the labels of keepalived's text
+//! dumps, `json.rs` the fields of its JSON, because exporters parse exactly these. What keepalived
+//! does not show (the reason of a transition, what is missing, what tracking adds, what the kernel
+//! refused) has labels of its own.
 //!
-//! Names come from a file and addresses from the network: control characters are escaped ([`Escaped`],
-//! `json_writer.rs`). Passwords are shown as asterisks.
+//! Names come from a file and addresses from the network: control characters are escaped
+//! ([`Escaped`], `json_writer.rs`). Passwords are shown as asterisks.
 
 #![cfg_attr(
     not(test),

@@ -7,12 +7,13 @@
 //!    Virtual IP (1):                 line
 //!      192.0.2.10 dev eth0 …         item
 //! ```
-//! Exporters take an item for a value of the pair or line before it, and expect a number or a state in some pairs: an item
-//! may follow only a line or another item.
+//! Exporters take an item for a value of the pair or line before it, and expect a number or a state
+//! in some pairs: an item may follow only a line or another item.
 
 use core::fmt::{Display, Write};
 
-/// A text under construction. Writing to memory cannot fail. Not inlined, because that would double the size of `ctl`.
+/// A text under construction. Writing to memory cannot fail. Not inlined, because that would double
+/// the size of `ctl`.
 #[derive(Debug, Default)]
 pub(super) struct Page(pub(super) String);
 

@@ -1,5 +1,5 @@
-//! Routes and policy rules as keepalived shows them: nearly as in the configuration, with defaults filled in, tables and
-//! protocols by number.
+//! Routes and policy rules as keepalived shows them: nearly as in the configuration, with defaults
+//! filled in, tables and protocols by number.
 
 use core::fmt::{self, Display, Formatter};
 

@@ -9,8 +9,8 @@ use crate::config::model::{self, Global, SyncGroup, Track, TrackFile, TrackProce
 use crate::types::ipvs::{self, Connections};
 use crate::types::{Cidr, IfName, Instant, Mac, MasterInfo, Priority, VrrpCounters, VrrpState};
 
-/// The state of the daemon. Instances, groups, scripts, files and processes are in the configuration's order, so that
-/// its indexes apply.
+/// The state of the daemon. Instances, groups, scripts, files and processes are in the
+/// configuration's order, so that its indexes apply.
 #[derive(Debug)]
 pub struct Snapshot<'a> {
     /// The current time, to convert moments to the time of day.

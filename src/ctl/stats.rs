@@ -1,5 +1,5 @@
-//! `keepalived.stats`, byte for byte: exporters stop at an unexpected label or value. Counters that keepalived does not have
-//! are in the state dump.
+//! `keepalived.stats`, byte for byte: exporters stop at an unexpected label or value. Counters that
+//! keepalived does not have are in the state dump.
 
 use core::fmt::{Display, Write};
 

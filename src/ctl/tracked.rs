@@ -1,4 +1,5 @@
-//! Sync groups and tracked objects in the state dump; what an instance tracks, and which instances track an object.
+//! Sync groups and tracked objects in the state dump; what an instance tracks, and which instances
+//! track an object.
 
 use core::fmt;
 

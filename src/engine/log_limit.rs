@@ -1,4 +1,5 @@
-//! Limits the log messages that peers or scripts can cause: a few per window, then a count of the rest.
+//! Limits the log messages that peers or scripts can cause: a few per window, then a count of the
+//! rest.
 
 use core::time::Duration;
 
@@ -17,7 +18,8 @@ pub(crate) struct LogLimit {
 }
 
 impl LogLimit {
-    /// Whether a message may be logged now. `Some(n)`: yes, and `n` messages were suppressed before it.
+    /// Whether a message may be logged now. `Some(n)`: yes, and `n` messages were suppressed before
+    /// it.
     pub(crate) fn allow(&mut self, now: Instant) -> Option<u32> {
         if self.window.is_none_or(|began| now.since(began) >= WINDOW) {
             self.window = Some(now);

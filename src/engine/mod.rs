@@ -6,10 +6,11 @@
 //! deadline ─ mod.rs ─────────┘   instance/actions.rs    └─ Announce   → instance/tx.rs ──────┘
 //! ```
 //! The poll loop in `os` calls, in this order: [`Engine::packet`] for every waiting packet,
-//! [`Engine::netlink_event`] for every netlink message and [`Engine::refresh`] after the last one, and
-//! [`Engine::expire`], so that no timer fires while an advert that has arrived is unread. All actions of
-//! an event are carried out before the next event (timers that are due together count as one event).
-//! Nothing here waits, asks for the time or has a descriptor: the kernel is the trait [`System`].
+//! [`Engine::netlink_event`] for every netlink message and [`Engine::refresh`] after the last one,
+//! and [`Engine::expire`], so that no timer fires while an advert that has arrived is unread. All
+//! actions of an event are carried out before the next event (timers that are due together count as
+//! one event). Nothing here waits, asks for the time or has a descriptor: the kernel is the trait
+//! [`System`].
 
 mod cx;
 pub mod instance;
@@ -67,7 +68,8 @@ pub struct Engine {
     static_routes: RouteSet,
     /// Instances that depend on static addresses, routes or rules, by `track_group`.
     track_groups: Vec<Vec<InstanceId>>,
-    /// All virtual addresses with their instance, sorted: never a source address, watched for removal.
+    /// All virtual addresses with their instance, sorted: never a source address, watched for
+    /// removal.
     virtuals: Vec<(Cidr, InstanceId)>,
     sockets: Vec<Socket>,
     /// Receive socket and VRID → instance, sorted.
@@ -168,7 +170,8 @@ impl Engine {
         self.shared.timers.first().map(|(at, _)| at)
     }
 
-    /// Whether [`Engine::expire`] is to be called again at once: logs and notifications are pending.
+    /// Whether [`Engine::expire`] is to be called again at once: logs and notifications are
+    /// pending.
     #[must_use]
     pub fn has_more(&self) -> bool {
         !self.shared.pending_actions.is_empty()
@@ -184,9 +187,9 @@ impl Engine {
 
     /// Handles the timers that are due, each at most once, so that packets are read in between.
     ///
-    /// When many instances take over together all of them advertise first, which keeps other routers from
-    /// taking over too; then all addresses are set, then all are announced. Logs and notifications follow
-    /// when nothing is due any longer.
+    /// When many instances take over together all of them advertise first, which keeps other
+    /// routers from taking over too; then all addresses are set, then all are announced. Logs and
+    /// notifications follow when nothing is due any longer.
     pub fn expire(&mut self, now: Instant, system: &mut dyn System) {
         let cx = &mut Cx::new(now, system);
         let mut idle = true;

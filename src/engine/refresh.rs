@@ -40,8 +40,8 @@ impl Engine {
         for (_, id) in same.take_while(|(known, _)| *known == cidr) {
             is_virtual = true;
             if let Some(router) = self.routers.get_mut(*id) {
-                // That an address of ours was set changes nothing, except for an owner, whose address is
-                // also its source address.
+                // That an address of ours was set changes nothing, except for an owner, whose
+                // address is also its source address.
                 router.recheck |= lost;
                 self.shared.dirty |= lost || router.conf.priority.is_owner();
             }
@@ -78,8 +78,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Acts on the netlink events since the last call. To be called when all waiting events have been
-    /// read: an address that is missing halfway may be restored by the next event.
+    /// Acts on the netlink events since the last call. To be called when all waiting events have
+    /// been read: an address that is missing halfway may be restored by the next event.
     pub fn refresh(&mut self, now: Instant, system: &mut dyn System) {
         self.refresh_if_dirty(&mut Cx::new(now, system));
     }

@@ -1,10 +1,10 @@
 //! Applies another configuration at run time.
 //!
-//! An instance is the same if interface, address family and VRID are: it keeps its state, timers, counters
-//! and every address it still has, and its protocol machine gets the new parameters. Instances that are
-//! gone resign and clean up first; then everything that is no longer configured is removed; then what is
-//! new is added, so that an address can move from one instance to another. The caller has validated the
-//! configuration: nothing here can fail halfway.
+//! An instance is the same if interface, address family and VRID are: it keeps its state, timers,
+//! counters and every address it still has, and its protocol machine gets the new parameters.
+//! Instances that are gone resign and clean up first; then everything that is no longer configured
+//! is removed; then what is new is added, so that an address can move from one instance to another.
+//! The caller has validated the configuration: nothing here can fail halfway.
 
 use core::time::Duration;
 use std::io;
@@ -23,8 +23,8 @@ use crate::types::{InstanceId, Instant, VrrpState};
 use crate::vrrp::{self, Event};
 
 impl Engine {
-    /// Lets every master send an advert: reading a large configuration on a small machine may take longer
-    /// than the time until its next one.
+    /// Lets every master send an advert: reading a large configuration on a small machine may take
+    /// longer than the time until its next one.
     pub fn before_reload(&mut self, now: Instant, system: &mut dyn System) {
         let cx = &mut Cx::new(now, system);
         self.emit_logs_and_notifications(cx);
@@ -111,8 +111,8 @@ impl Engine {
         self.routers.retain(|router| !gone.contains(&router.id));
     }
 
-    /// Brings the instances into the order of the new configuration, and gives those that stay their new
-    /// parameters. Returns the instances that are new.
+    /// Brings the instances into the order of the new configuration, and gives those that stay
+    /// their new parameters. Returns the instances that are new.
     fn change_instances(
         &mut self,
         cx: &mut Cx<'_>,

@@ -15,8 +15,8 @@ use crate::engine::system::System;
 use crate::types::VrrpCounters;
 
 impl Engine {
-    /// Everything as it is now. `kernel`: to be asked what virtual servers have done; another one than the engine's
-    /// own, if this is a child.
+    /// Everything as it is now. `kernel`: to be asked what virtual servers have done; another one
+    /// than the engine's own, if this is a child.
     #[must_use]
     pub fn snapshot(&self, clock: Clock, kernel: Option<&mut dyn System>) -> Snapshot<'_> {
         let lvs = self.lvs.as_ref();

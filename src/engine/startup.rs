@@ -26,8 +26,8 @@ enum Masters {
 }
 
 impl Engine {
-    /// Reads interfaces and addresses, lets instances continue that were master a moment ago, removes what
-    /// a killed process has left otherwise, and starts.
+    /// Reads interfaces and addresses, lets instances continue that were master a moment ago,
+    /// removes what a killed process has left otherwise, and starts.
     ///
     /// # Errors
     /// The kernel does not list its interfaces and addresses.
@@ -132,8 +132,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Removes what a killed process has left: its addresses must not be used before an election, and
-    /// not as source addresses.
+    /// Removes what a killed process has left: its addresses must not be used before an election,
+    /// and not as source addresses.
     fn remove_leftovers(&mut self, cx: &mut Cx<'_>) -> io::Result<()> {
         let (mut removed, mut resuming) = (0, false);
         for router in self.routers.iter_mut() {
@@ -157,8 +157,9 @@ impl Engine {
         }
     }
 
-    /// Removes the packet filter rules that a killed process has left. If it left no addresses, only where
-    /// asking the kernel loads no module, and not if the rules may belong to another running instance.
+    /// Removes the packet filter rules that a killed process has left. If it left no addresses,
+    /// only where asking the kernel loads no module, and not if the rules may belong to another
+    /// running instance.
     fn remove_leftover_no_accept(&mut self, cx: &mut Cx<'_>, removed: usize, masters: Masters) {
         let Shared {
             no_accept, global, ..
@@ -191,8 +192,8 @@ impl Engine {
         }
     }
 
-    /// Warns about IPv6 instances on an interface where IPv6 is disabled: they would wait for an address
-    /// that never appears. One message for neighboring instances of an interface.
+    /// Warns about IPv6 instances on an interface where IPv6 is disabled: they would wait for an
+    /// address that never appears. One message for neighboring instances of an interface.
     pub(crate) fn warn_if_ipv6_disabled(&self, cx: &mut Cx<'_>) {
         let mut previous = None;
         for router in self.routers.iter() {

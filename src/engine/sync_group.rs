@@ -1,10 +1,11 @@
-//! Synchronization groups at run time: `vrrp::group` decides, this delivers the decision to the members.
+//! Synchronization groups at run time: `vrrp::group` decides, this delivers the decision to the
+//! members.
 //!
-//! Two rules tie members together. If a member lacks something, all lack it: [`Engine::refresh_groups`]
-//! finds this out before the readiness of any member is evaluated. What a member becomes, all become:
-//! [`Engine::sync_group`] follows every request and every transition, and the adverts of all members
-//! leave before the first address changes. The state of the group itself is derived from its members
-//! and reported after theirs.
+//! Two rules tie members together. If a member lacks something, all lack it:
+//! [`Engine::refresh_groups`] finds this out before the readiness of any member is evaluated. What
+//! a member becomes, all become: [`Engine::sync_group`] follows every request and every transition,
+//! and the adverts of all members leave before the first address changes. The state of the group
+//! itself is derived from its members and reported after theirs.
 
 use crate::config::model::SyncGroup;
 use crate::engine::Engine;
@@ -38,7 +39,8 @@ impl Group {
 }
 
 impl Engine {
-    /// Takes the groups of a new configuration. Those that existed before keep their reported state.
+    /// Takes the groups of a new configuration. Those that existed before keep their reported
+    /// state.
     pub(crate) fn replace_groups(&mut self, groups: Vec<SyncGroup>) {
         let old = core::mem::take(&mut self.groups);
         for conf in groups {
@@ -107,8 +109,8 @@ impl Engine {
         }
     }
 
-    /// An advert of lower priority in one network is answered with announcements in the networks of all
-    /// masters of the group: neighbors may have learned wrong addresses there as well.
+    /// An advert of lower priority in one network is answered with announcements in the networks of
+    /// all masters of the group: neighbors may have learned wrong addresses there as well.
     pub(crate) fn announce_group(&mut self, cx: &mut Cx<'_>, id: InstanceId) {
         let router = self.routers.get(id);
         let Some(group) = router.and_then(|router| router.conf.sync_group) else {

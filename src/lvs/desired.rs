@@ -29,7 +29,8 @@ impl VirtualServers {
 }
 
 impl VirtualServerState {
-    /// Appends the services of one virtual server: one, or those of its group, with the same real servers.
+    /// Appends the services of one virtual server: one, or those of its group, with the same real
+    /// servers.
     pub fn desired(&self, conf: &VirtualServer, all: &mut Vec<DesiredService>) {
         for key in &conf.services {
             let service = Service {
@@ -47,7 +48,8 @@ impl VirtualServerState {
         }
     }
 
-    /// The destinations of a service: servers in rotation, and with weight 0 those kept by `inhibit_on_failure`.
+    /// The destinations of a service: servers in rotation, and with weight 0 those kept by
+    /// `inhibit_on_failure`.
     #[must_use]
     pub fn destinations(&self, conf: &VirtualServer, key: &ServiceKey) -> Vec<Destination> {
         let mut all = Vec::with_capacity(conf.real_servers.len().saturating_add(1));
@@ -90,8 +92,8 @@ fn sorry_destination(sorry: &SorryServer, key: &ServiceKey, active: bool) -> Des
     }
 }
 
-/// The port of a destination in the kernel. Only masquerading translates ports; other methods deliver to the service's
-/// port, which is 0 for a firewall mark.
+/// The port of a destination in the kernel. Only masquerading translates ports; other methods
+/// deliver to the service's port, which is 0 for a firewall mark.
 #[must_use]
 pub fn kernel_port(key: &ServiceKey, forward: Forward, own: u16) -> u16 {
     match (key, forward) {
@@ -102,8 +104,9 @@ pub fn kernel_port(key: &ServiceKey, forward: Forward, own: u16) -> u16 {
     }
 }
 
-/// The kernel identifies a destination by address and port. Of duplicates (a real server that is also the sorry server, or
-/// is configured with two ports where only the service's counts) the one with a weight is kept.
+/// The kernel identifies a destination by address and port. Of duplicates (a real server that is
+/// also the sorry server, or is configured with two ports where only the service's counts) the one
+/// with a weight is kept.
 fn without_duplicates(all: Vec<Destination>) -> Vec<Destination> {
     let keys = all.iter().enumerate();
     let keys = keys.map(|(index, one)| (one.addr, one.port, one.weight == 0, index));

@@ -1,8 +1,9 @@
 //! The requests that turn the kernel's destinations into the desired ones.
 //!
-//! Every difference (weight, method, thresholds, scheduler) is changed in place: connections are lost only where a server
-//! is removed. New servers are added in the desired order, and before others are removed, so that a service is not
-//! without servers in between. O(n log n): a service may have ten thousand servers.
+//! Every difference (weight, method, thresholds, scheduler) is changed in place: connections are
+//! lost only where a server is removed. New servers are added in the desired order, and before
+//! others are removed, so that a service is not without servers in between. O(n log n): a service
+//! may have ten thousand servers.
 
 use core::net::IpAddr;
 use std::collections::VecDeque;
@@ -64,8 +65,8 @@ pub struct Diff {
 }
 
 impl Diff {
-    /// Appends the edits that turn `actual` into `desired`. Of equal names in `actual` the first counts; in `desired`
-    /// names are unique.
+    /// Appends the edits that turn `actual` into `desired`. Of equal names in `actual` the first
+    /// counts; in `desired` names are unique.
     pub fn servers(
         &mut self,
         key: ServiceKey,

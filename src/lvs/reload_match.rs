@@ -1,7 +1,8 @@
 //! Matches a new configuration with the previous one at a reload.
 //!
-//! Virtual servers match by their group or service; real servers by address and port; checks by what they check, whatever
-//! their intervals. State that is kept across a reload is looked up here, so that all of it is kept alike.
+//! Virtual servers match by their group or service; real servers by address and port; checks by
+//! what they check, whatever their intervals. State that is kept across a reload is looked up here,
+//! so that all of it is kept alike.
 
 use crate::config::model::lvs::{Check, Lvs, RealServer, VirtualServer};
 
@@ -75,8 +76,8 @@ fn is_service(old: &VirtualServer, new: &VirtualServer) -> bool {
     old.services == new.services
 }
 
-/// The first match that is still free. The one at the same index is preferred: if the file has changed little, nothing is
-/// searched.
+/// The first match that is still free. The one at the same index is preferred: if the file has
+/// changed little, nothing is searched.
 fn find<T>(
     old: &[T],
     free: &mut [bool],

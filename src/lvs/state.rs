@@ -3,10 +3,10 @@
 //! ```text
 //! checks ── all up? ──→ real server ── sum of weights of those up ──→ quorum ── lost? ──→ sorry server
 //! ```
-//! A real server is up if all of its checks are; its weight is the configured one plus what its checks add. The quorum is
-//! lost below `quorum - hysteresis` and gained at `quorum + hysteresis`. While it is lost, the sorry server replaces all
-//! others; without a sorry server those that are up stay in rotation. The desired IPVS table follows from these states at
-//! any time (`desired.rs`).
+//! A real server is up if all of its checks are; its weight is the configured one plus what its
+//! checks add. The quorum is lost below `quorum - hysteresis` and gained at `quorum + hysteresis`.
+//! While it is lost, the sorry server replaces all others; without a sorry server those that are up
+//! stay in rotation. The desired IPVS table follows from these states at any time (`desired.rs`).
 
 use super::reload_match::{ServerMatch, ServiceMatch};
 use crate::config::model::lvs::{Lvs, RealServer, VirtualServer};
@@ -117,7 +117,8 @@ impl Removal {
 }
 
 impl VirtualServers {
-    /// States before the first check. Nothing is in rotation until [`VirtualServerState::settle`] has been called for each.
+    /// States before the first check. Nothing is in rotation until [`VirtualServerState::settle`]
+    /// has been called for each.
     #[must_use]
     pub fn new(conf: &Lvs) -> Self {
         VirtualServers(
@@ -160,7 +161,8 @@ impl VirtualServers {
         all
     }
 
-    /// Another configuration: what was there before keeps its state. [`VirtualServerState::settle`] must be called for each.
+    /// Another configuration: what was there before keeps its state. [`VirtualServerState::settle`]
+    /// must be called for each.
     pub fn replace(&mut self, matches: &[ServiceMatch], new: &Lvs) {
         let old = core::mem::take(&mut self.0);
         let mut old: Vec<Option<VirtualServerState>> = old.into_iter().map(Some).collect();
@@ -197,8 +199,8 @@ impl VirtualServerState {
         self
     }
 
-    /// After the start or a reload: updates servers and quorum. `notify_up`: new servers that are up are reported
-    /// (`rs_init_notifies`).
+    /// After the start or a reload: updates servers and quorum. `notify_up`: new servers that are
+    /// up are reported (`rs_init_notifies`).
     pub fn settle(&mut self, conf: &VirtualServer, notify_up: bool, changes: &mut Vec<Change>) {
         for (index, (server, conf)) in self.servers.iter_mut().zip(&conf.real_servers).enumerate() {
             let up = server.checks_succeed();
@@ -223,7 +225,8 @@ impl VirtualServerState {
         self.update_quorum(conf, first, changes);
     }
 
-    /// Records the state of a check, by the indexes of the real server and of the check, and appends the changes.
+    /// Records the state of a check, by the indexes of the real server and of the check, and
+    /// appends the changes.
     pub fn apply(
         &mut self,
         conf: &VirtualServer,
@@ -263,7 +266,8 @@ impl VirtualServerState {
         })
     }
 
-    /// Updates quorum and sorry server. Without a quorum at the start, that is reported only if there is a sorry server.
+    /// Updates quorum and sorry server. Without a quorum at the start, that is reported only if
+    /// there is a sorry server.
     fn update_quorum(&mut self, conf: &VirtualServer, first: bool, changes: &mut Vec<Change>) {
         let weight = self.live_weight();
         let up = weight > 0 && weight >= threshold(conf, !self.quorum);

@@ -1,4 +1,5 @@
-//! Servers, quorum and sorry server: expected changes, and comparison with a slow but obvious model.
+//! Servers, quorum and sorry server: expected changes, and comparison with a slow but obvious
+//! model.
 
 use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;

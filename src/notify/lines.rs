@@ -1,4 +1,5 @@
-//! Arguments of notify scripts and lines of FIFOs, byte for byte keepalived's: scripts compare them.
+//! Arguments of notify scripts and lines of FIFOs, byte for byte keepalived's: scripts compare
+//! them.
 //!
 //! ```text
 //! argv   notify.sh … INSTANCE VI_1 MASTER 100        GROUP G1 MASTER 0
@@ -43,7 +44,8 @@ impl NotifyEvent {
     }
 }
 
-/// Arguments that `notify` gets after its configured ones. The name is not escaped: no shell is involved.
+/// Arguments that `notify` gets after its configured ones. The name is not escaped: no shell is
+/// involved.
 #[must_use]
 pub fn arguments(kind: ObjectKind, name: &str, event: NotifyEvent, priority: u8) -> Vec<String> {
     vec![
@@ -69,7 +71,8 @@ pub fn fifo_line(kind: ObjectKind, name: &str, event: NotifyEvent, priority: u8)
     line
 }
 
-/// A FIFO line about a virtual server, or about a real server, whose name precedes that of its virtual server.
+/// A FIFO line about a virtual server, or about a real server, whose name precedes that of its
+/// virtual server.
 #[must_use]
 pub fn lvs_line(kind: ObjectKind, names: &[&str], event: NotifyEvent) -> String {
     let mut line = String::with_capacity(96);
@@ -84,7 +87,8 @@ pub fn lvs_line(kind: ObjectKind, names: &[&str], event: NotifyEvent) -> String 
     line
 }
 
-/// Appends text until the line has `max` bytes, with control characters, quotes and backslashes as `\xNN`.
+/// Appends text until the line has `max` bytes, with control characters, quotes and backslashes as
+/// `\xNN`.
 fn push_escaped(line: &mut String, text: &str, max: usize) {
     for character in text.chars() {
         let escape = character.is_control() || matches!(character, '"' | '\\');

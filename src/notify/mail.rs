@@ -81,7 +81,8 @@ pub fn transition_email(
     })
 }
 
-/// The message: headers and body, with CRLF line ends. `epoch`: time of the change, in seconds since 1970.
+/// The message: headers and body, with CRLF line ends. `epoch`: time of the change, in seconds
+/// since 1970.
 #[must_use]
 pub fn message(mail: &SmtpSettings, email: &Email, epoch: i64) -> String {
     let mut text = String::with_capacity(512);
@@ -105,7 +106,8 @@ pub fn message(mail: &SmtpSettings, email: &Email, epoch: i64) -> String {
     text
 }
 
-/// Appends `prefix` and a header's value, with `?` for control characters, which could end the line.
+/// Appends `prefix` and a header's value, with `?` for control characters, which could end the
+/// line.
 fn header(text: &mut String, prefix: &str, value: &str) {
     text.push_str(prefix);
     let harmless = |c: char| if c.is_control() { '?' } else { c };

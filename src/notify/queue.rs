@@ -1,11 +1,13 @@
-//! The order of notify scripts: those of one object (instance, group, server) run one after another in the order of
-//! events; those of different objects run side by side, so that a slow script delays only its own object.
+//! The order of notify scripts: those of one object (instance, group, server) run one after another
+//! in the order of events; those of different objects run side by side, so that a slow script
+//! delays only its own object.
 //!
-//! The number of processes and of waiting runs per object is bounded. If scripts cannot keep up, outdated runs are
-//! skipped, oldest first. The order is kept; the latest state and the end (STOP, DELETED) are never skipped.
+//! The number of processes and of waiting runs per object is bounded. If scripts cannot keep up,
+//! outdated runs are skipped, oldest first. The order is kept; the latest state and the end (STOP,
+//! DELETED) are never skipped.
 //!
-//! A script may run without limit while nothing waits for it. Otherwise it has [`TIME_LIMIT`] from its start; then the
-//! owner of the queue must terminate it ([`Queue::overdue`]).
+//! A script may run without limit while nothing waits for it. Otherwise it has [`TIME_LIMIT`] from
+//! its start; then the owner of the queue must terminate it ([`Queue::overdue`]).
 
 use std::collections::VecDeque;
 
@@ -111,7 +113,8 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// Queues the scripts of an event, which run in this order. Returns the number of outdated runs that are skipped.
+    /// Queues the scripts of an event, which run in this order. Returns the number of outdated runs
+    /// that are skipped.
     pub fn add(
         &mut self,
         kind: ObjectKind,
@@ -234,7 +237,8 @@ impl Queue {
         Some((id, running))
     }
 
-    /// The oldest script that something waits for: more scripts of its object or, if no more may run at once, any script.
+    /// The oldest script that something waits for: more scripts of its object or, if no more may
+    /// run at once, any script.
     fn oldest_blocking(&self) -> Option<(&RunningScript, QueueId)> {
         let full = self.running >= MAX_RUNNING && !self.ready.is_empty();
         let ending = self

@@ -9,7 +9,8 @@
 //! 354             → the message, dot-stuffed, and a lone dot
 //! 250             → QUIT
 //! ```
-//! [`crate::wire::smtp::ReplyReader`] makes replies of bytes; [`SmtpSession`] says what to send next.
+//! [`crate::wire::smtp::ReplyReader`] makes replies of bytes; [`SmtpSession`] says what to send
+//! next.
 
 use core::fmt;
 
@@ -218,7 +219,8 @@ mod tests {
         }
     }
 
-    /// Plays a server that sends these lines in turn; gives what it received, and how the session ended.
+    /// Plays a server that sends these lines in turn; gives what it received, and how the session
+    /// ended.
     fn play(
         to: &[&str],
         message: &str,

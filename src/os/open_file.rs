@@ -1,4 +1,5 @@
-//! Opens files whose paths come from a user: opening never blocks, and only regular files are accepted.
+//! Opens files whose paths come from a user: opening never blocks, and only regular files are
+//! accepted.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
@@ -18,8 +19,9 @@ pub(super) fn for_reading(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Opens a file for reading and writing, and creates it with `mode` if it does not exist. The content
-/// is kept. A symbolic link is refused, because other users may be able to write to the directory.
+/// Opens a file for reading and writing, and creates it with `mode` if it does not exist. The
+/// content is kept. A symbolic link is refused, because other users may be able to write to the
+/// directory.
 pub(super) fn for_writing(path: &Path, mode: u32) -> io::Result<File> {
     let file = OpenOptions::new()
         .read(true)

@@ -4,7 +4,8 @@
 //! 250-first line\r\n        continued
 //! 250 last line\r\n         complete: code 250, text "250 last line"
 //! ```
-//! Of each line the first [`MAX_LINE`] bytes are kept. A reply of more than [`MAX_REPLY`] bytes is an error.
+//! Of each line the first [`MAX_LINE`] bytes are kept. A reply of more than [`MAX_REPLY`] bytes is
+//! an error.
 
 use core::fmt;
 
@@ -47,8 +48,8 @@ impl fmt::Display for ReplyError {
     }
 }
 
-/// Assembles replies. The order of calls does not matter to it: after an error, [`ReplyReader::clear`] makes it usable
-/// for another connection.
+/// Assembles replies. The order of calls does not matter to it: after an error,
+/// [`ReplyReader::clear`] makes it usable for another connection.
 #[derive(Clone, Debug, Default)]
 pub struct ReplyReader {
     line: heapless::Vec<u8, MAX_LINE>,

@@ -17,7 +17,8 @@ impl Lowering<'_> {
         let mut address = Address {
             cidr,
             dev: dev.cloned().or_else(|| IfName::new("eth0"))?,
-            // Deprecated (RFC 4862 §5.5.4): the kernel must not choose a VIP as the source of its own connections.
+            // Deprecated (RFC 4862 §5.5.4): the kernel must not choose a VIP as the source of its
+            // own connections.
             preferred_lft: (cidr.family() == Family::V6 && cidr.prefix == 128).then_some(0),
             ..Address::default()
         };
@@ -155,7 +156,8 @@ pub(super) struct AddressList {
     known: SpanMap,
 }
 
-/// What two lines with the same address have in common: link-local addresses may be on several interfaces.
+/// What two lines with the same address have in common: link-local addresses may be on several
+/// interfaces.
 fn address_key(address: &Address) -> String {
     let local = match address.cidr.addr {
         IpAddr::V6(addr) => addr.is_unicast_link_local(),
@@ -167,7 +169,8 @@ fn address_key(address: &Address) -> String {
     }
 }
 
-/// `brd`: an address, or `+` or `-` for the one with all host bits 1 or 0. /31 and /32 have no broadcast address (RFC 3021).
+/// `brd`: an address, or `+` or `-` for the one with all host bits 1 or 0. /31 and /32 have no
+/// broadcast address (RFC 3021).
 fn broadcast(cidr: Cidr, text: &str) -> Option<Ipv4Addr> {
     let IpAddr::V4(addr) = cidr.addr else {
         return None;

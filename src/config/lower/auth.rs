@@ -56,7 +56,8 @@ impl Lowering<'_> {
         self.hmac(block, node, interval)
     }
 
-    /// Whether `state MASTER` is allowed. With AH, an instance that is not the owner first learns the peers' sequence numbers.
+    /// Whether `state MASTER` is allowed. With AH, an instance that is not the owner first learns
+    /// the peers' sequence numbers.
     pub(super) fn may_start_as_master(&mut self, block: &InstanceBlock<'_>, auth: &Auth) -> bool {
         if !matches!(auth, Auth::Ah(_)) {
             return true;

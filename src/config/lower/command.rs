@@ -1,7 +1,8 @@
 //! Commands: arguments, user, and whether the program can be executed.
 //!
-//! As in keepalived, a program that cannot be executed is left out with a warning: a router without the script is better
-//! than no router. A user that does not exist is an error, and its scripts are not run: the alternative would be root.
+//! As in keepalived, a program that cannot be executed is left out with a warning: a router without
+//! the script is better than no router. A user that does not exist is an error, and its scripts are
+//! not run: the alternative would be root.
 
 use super::Lowering;
 use super::fields::Fields;
@@ -111,7 +112,8 @@ impl Lowering<'_> {
         }
     }
 
-    /// The command with the path of its program; `None` if it cannot be executed, which has been reported.
+    /// The command with the path of its program; `None` if it cannot be executed, which has been
+    /// reported.
     fn check_program(&mut self, node: &Node, mut argv: Vec<String>, user: User) -> Option<Command> {
         let program = argv.first_mut()?;
         let Program {

@@ -36,7 +36,8 @@ impl<'a> Fields<'a> {
             .filter(move |node| &*node.keyword.text == name)
     }
 
-    /// The last statement of each keyword that takes no block. Their number is limited by the schema, not by the file.
+    /// The last statement of each keyword that takes no block. Their number is limited by the
+    /// schema, not by the file.
     #[cfg(feature = "lvs")]
     pub(super) fn settings(&self) -> Self {
         let mut settings: Vec<&'a Node> = Vec::new();

@@ -1,4 +1,5 @@
-//! Gratuitous ARP settings: those of the instance, else of `global_defs`, else keepalived's defaults.
+//! Gratuitous ARP settings: those of the instance, else of `global_defs`, else keepalived's
+//! defaults.
 
 use core::time::Duration;
 

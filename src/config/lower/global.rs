@@ -163,8 +163,8 @@ fn garp_groups(top: &Fields<'_>, diags: &mut Diags) -> Vec<GarpGroup> {
     groups
 }
 
-/// Lines of `interface_up_down_delays`. As in keepalived, a single value delays only the transition to down, although
-/// keepalived.conf(5) says that it delays both.
+/// Lines of `interface_up_down_delays`. As in keepalived, a single value delays only the transition
+/// to down, although keepalived.conf(5) says that it delays both.
 fn up_down_delays(top: &Fields<'_>, diags: &mut Diags) -> Vec<UpDownDelay> {
     let mut delays = Vec::new();
     for item in top.items("interface_up_down_delays") {

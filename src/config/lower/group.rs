@@ -1,7 +1,9 @@
-//! `vrrp_sync_group`: resolves the members, and adds the objects the group tracks to those its members track.
+//! `vrrp_sync_group`: resolves the members, and adds the objects the group tracks to those its
+//! members track.
 //!
-//! If a tracked object changed the priority of one member only, each of two routers could win the election of another
-//! member. Therefore keepalived applies weights to all members or to none; see [`Lowering::restrict_member_weights`].
+//! If a tracked object changed the priority of one member only, each of two routers could win the
+//! election of another member. Therefore keepalived applies weights to all members or to none; see
+//! [`Lowering::restrict_member_weights`].
 
 use super::fields::Fields;
 use super::track::TrackLine;
@@ -101,8 +103,9 @@ impl Lowering<'_> {
         self.add_tracks(&mut instance.tracks, lines.to_vec(), &own, owner);
     }
 
-    /// Applies keepalived's rules to objects with a weight that a single member tracks, as keepalived 2.2.7 behaves: a
-    /// script is not tracked, the weight of a file becomes 0, an interface or process changes the priority of the member.
+    /// Applies keepalived's rules to objects with a weight that a single member tracks, as
+    /// keepalived 2.2.7 behaves: a script is not tracked, the weight of a file becomes 0, an
+    /// interface or process changes the priority of the member.
     fn restrict_member_weights(&mut self, instance: &mut VrrpInstance, group: &str, span: Span) {
         let scripts = &self.objects.scripts;
         let files = &self.objects.files;
@@ -156,7 +159,8 @@ impl Lowering<'_> {
         }
     }
 
-    /// Reports members with different priorities: each of two routers might win the election of another member.
+    /// Reports members with different priorities: each of two routers might win the election of
+    /// another member.
     fn compare_priorities(
         &mut self,
         name: &str,

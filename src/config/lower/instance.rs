@@ -209,7 +209,8 @@ impl Lowering<'_> {
 
     // ---- addresses ----
 
-    /// Address family of the adverts: `native_ipv6`, else that of the first VIP, source address, peer or group.
+    /// Address family of the adverts: `native_ipv6`, else that of the first VIP, source address,
+    /// peer or group.
     fn family(&self, fields: &Fields<'_>) -> Family {
         if fields.has("native_ipv6") {
             return Family::V6;
@@ -373,7 +374,8 @@ impl Lowering<'_> {
         }
     }
 
-    /// Like keepalived, takes an instance with `state MASTER` and no `priority` for the address owner.
+    /// Like keepalived, takes an instance with `state MASTER` and no `priority` for the address
+    /// owner.
     fn implied_owner(&mut self, block: &InstanceBlock<'_>) -> Priority {
         let message = format!(
             "`{}` has `state MASTER` and no `priority`; 255, the priority of the address owner, is used",
@@ -452,7 +454,8 @@ impl Lowering<'_> {
     }
 }
 
-/// How many addresses fit in an advert: the count has 8 bits, and an IPv6 packet must fit in 1500 bytes.
+/// How many addresses fit in an advert: the count has 8 bits, and an IPv6 packet must fit in 1500
+/// bytes.
 fn max_advertised(family: Family, signed: bool) -> usize {
     match family {
         Family::V4 => 255,

@@ -1,4 +1,5 @@
-//! `vip_lease`, which keepalived does not have: how long the addresses stay if the daemon no longer renews them.
+//! `vip_lease`, which keepalived does not have: how long the addresses stay if the daemon no longer
+//! renews them.
 
 use core::time::Duration;
 
@@ -57,9 +58,9 @@ impl Lease {
 impl Lowering<'_> {
     /// The lease of an instance.
     ///
-    /// Addresses are renewed after a quarter of the lease. If the daemon hangs right before a renewal they last for three
-    /// quarters, which must cover the longest master down interval: `adverts` intervals and a skew of one. The kernel counts
-    /// whole seconds.
+    /// Addresses are renewed after a quarter of the lease. If the daemon hangs right before a
+    /// renewal they last for three quarters, which must cover the longest master down interval:
+    /// `adverts` intervals and a skew of one. The kernel counts whole seconds.
     pub(super) fn lease(
         &mut self,
         block: &InstanceBlock<'_>,

@@ -8,7 +8,8 @@ use crate::config::model::SmtpSettings;
 use crate::config::schema::value;
 
 impl Lowering<'_> {
-    /// The mail settings; `None` if they are incomplete, which is reported if an `smtp_alert` needs them.
+    /// The mail settings; `None` if they are incomplete, which is reported if an `smtp_alert` needs
+    /// them.
     pub(super) fn smtp_settings(
         &mut self,
         global_defs: &Fields<'_>,

@@ -1,6 +1,6 @@
-//! Turns the tree into the model: fills in defaults, hands global settings down to the instances, resolves names, and
-//! reports and repairs contradictions. Expects a tree from [`super::check`]: every statement is known and in its block, and
-//! every argument has its type.
+//! Turns the tree into the model: fills in defaults, hands global settings down to the instances,
+//! resolves names, and reports and repairs contradictions. Expects a tree from [`super::check`]:
+//! every statement is known and in its block, and every argument has its type.
 //!
 //! An object that cannot run is left out with an error; the rest of the configuration is used.
 

@@ -1,7 +1,9 @@
-//! Names of routing tables, protocols, realms, types of service and interface groups, as iproute2 has them.
+//! Names of routing tables, protocols, realms, types of service and interface groups, as iproute2
+//! has them.
 //!
-//! iproute2 keeps them in files with a `NUMBER NAME` on each line: `rt_tables` in /etc/iproute2 and in the directory of the
-//! distribution, and `rt_tables.d/*.conf` in both. Most routers have none of these files, so the common names are built in.
+//! iproute2 keeps them in files with a `NUMBER NAME` on each line: `rt_tables` in /etc/iproute2 and
+//! in the directory of the distribution, and `rt_tables.d/*.conf` in both. Most routers have none
+//! of these files, so the common names are built in.
 
 use super::fields::Fields;
 use crate::config::Host;

@@ -71,7 +71,8 @@ impl Lowering<'_> {
         }
     }
 
-    /// The last statement with one of these names. A relative path would depend on where the daemon was started.
+    /// The last statement with one of these names. A relative path would depend on where the daemon
+    /// was started.
     fn dump_file(&mut self, global_defs: &Fields<'_>, names: [&str; 2]) -> Option<String> {
         let node = global_defs.last_of(&names)?;
         let path = super::first(node)?;

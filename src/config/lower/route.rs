@@ -1,8 +1,8 @@
 //! `virtual_routes` and `static_routes`.
 //!
-//! A line is read word by word into a [`RouteLine`], because its address family, and with it the meaning of `default`, may
-//! be known only at its end. An error that would send packets elsewhere than the line says leaves the route out; an invalid
-//! property is left out alone.
+//! A line is read word by word into a [`RouteLine`], because its address family, and with it the
+//! meaning of `default`, may be known only at its end. An error that would send packets elsewhere
+//! than the line says leaves the route out; an invalid property is left out alone.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -167,8 +167,8 @@ impl Lowering<'_> {
         self.finish_route(line, item)
     }
 
-    /// Options that identify the route: destination, table, type and so on. False if it is another option; `None` if the route is
-    /// left out.
+    /// Options that identify the route: destination, table, type and so on. False if it is another
+    /// option; `None` if the route is left out.
     fn route_selector(
         &mut self,
         line: &mut RouteLine,
@@ -246,7 +246,8 @@ impl Lowering<'_> {
         true
     }
 
-    /// Metrics and other properties. False if it is another option; `None` if the route is left out.
+    /// Metrics and other properties. False if it is another option; `None` if the route is left
+    /// out.
     fn route_property(
         &mut self,
         line: &mut RouteLine,
@@ -442,7 +443,8 @@ impl Lowering<'_> {
         network
     }
 
-    /// Resets `protocol` of a tracked route or rule: removed ones are recognized by the daemon's own protocol number.
+    /// Resets `protocol` of a tracked route or rule: removed ones are recognized by the daemon's
+    /// own protocol number.
     pub(super) fn require_own_protocol(&mut self, protocol: &mut u8, no_track: bool, span: Span) {
         if *protocol != Route::PROTOCOL && !no_track {
             *protocol = Route::PROTOCOL;

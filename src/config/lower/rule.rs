@@ -40,7 +40,8 @@ const PROTOCOLS: &[(&str, u8)] = &[
     ("udplite", 136),
 ];
 
-/// The priority of the next rule without `priority`. As in keepalived, it starts at 16384 and decreases from rule to rule.
+/// The priority of the next rule without `priority`. As in keepalived, it starts at 16384 and
+/// decreases from rule to rule.
 pub(super) struct NextPriority {
     v4: u32,
     v6: u32,
@@ -122,7 +123,8 @@ impl Lowering<'_> {
         self.finish_rule(line, item)
     }
 
-    /// Actions, and options that select no packets. False if it is another option; `None` if the rule is left out.
+    /// Actions, and options that select no packets. False if it is another option; `None` if the
+    /// rule is left out.
     fn rule_action(
         &mut self,
         line: &mut RuleLine,

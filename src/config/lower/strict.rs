@@ -1,7 +1,7 @@
 //! `vrrp_strict` and `strict_mode`: strict compliance with the RFC.
 //!
-//! Most configurations have `vrrp_strict` from a sample file and do not need it. Therefore each keyword it overrules is
-//! reported, and each instance whose addresses it makes unreachable.
+//! Most configurations have `vrrp_strict` from a sample file and do not need it. Therefore each
+//! keyword it overrules is reported, and each instance whose addresses it makes unreachable.
 
 use super::fields::Fields;
 use super::instance::InstanceBlock;
@@ -54,7 +54,8 @@ impl Lowering<'_> {
         own
     }
 
-    /// Whether packets to the addresses are accepted: `accept` or `no_accept`. Always true for the address owner (RFC 9568 §6.1).
+    /// Whether packets to the addresses are accepted: `accept` or `no_accept`. Always true for the
+    /// address owner (RFC 9568 §6.1).
     pub(super) fn accept(
         &mut self,
         block: &InstanceBlock<'_>,

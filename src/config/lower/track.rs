@@ -1,7 +1,8 @@
-//! `vrrp_script`, `track_file` and `vrrp_track_process`, and the `track_*` blocks that refer to them.
+//! `vrrp_script`, `track_file` and `vrrp_track_process`, and the `track_*` blocks that refer to
+//! them.
 //!
-//! An object is lowered when the first instance tracks it. An object that is never tracked is reported, because often a
-//! `track_script` was forgotten.
+//! An object is lowered when the first instance tracks it. An object that is never tracked is
+//! reported, because often a `track_script` was forgotten.
 
 use super::fields::Fields;
 use super::instance::InstanceBlock;
@@ -177,7 +178,8 @@ impl<'a> Lowering<'a> {
         lines
     }
 
-    /// Adds lines to the tracked objects of an instance with interface `own`, except duplicates and lines without effect.
+    /// Adds lines to the tracked objects of an instance with interface `own`, except duplicates and
+    /// lines without effect.
     pub(super) fn add_tracks(
         &mut self,
         tracks: &mut Vec<Track>,

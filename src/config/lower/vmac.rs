@@ -106,7 +106,8 @@ impl Lowering<'_> {
         let prefix = self.defaults.vmac_prefix.as_str();
         let six = if family == Family::V6 { "6" } else { "" };
         let plain = ["", six].into_iter().map(str::to_owned);
-        // Small numbers first. With many instances, one of the numbers from the number of names on is free.
+        // Small numbers first. With many instances, one of the numbers from the number of names on
+        // is free.
         let count = self.vmacs.len();
         let numbers = (1..=9).chain(count..count.saturating_add(9));
         let mut middles = plain.chain(numbers.map(|nth: usize| nth.to_string()));

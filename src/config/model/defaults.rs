@@ -1,7 +1,7 @@
 //! keepalived's defaults, and placeholders for what a configuration must say.
 //!
-//! `lower` starts from these values, tests fill them in, and golden models print only what differs from them.
-//! tests/golden/defaults.model lists them all.
+//! `lower` starts from these values, tests fill them in, and golden models print only what differs
+//! from them. tests/golden/defaults.model lists them all.
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::time::Duration;

@@ -3,7 +3,8 @@
 use super::Notify;
 use crate::types::InstanceId;
 
-/// `vrrp_sync_group NAME { … }`. Objects tracked by the group are in [`super::VrrpInstance::tracks`] of its members.
+/// `vrrp_sync_group NAME { … }`. Objects tracked by the group are in
+/// [`super::VrrpInstance::tracks`] of its members.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct SyncGroup {
     /// Name, as in logs and notifications.

@@ -54,7 +54,8 @@ pub struct VrrpInstance {
     pub owner_ignore_adverts: bool,
     /// `down_timer_adverts`, 1–100.
     pub down_timer_adverts: u8,
-    /// `timer_expired_backup`: late by more adverts than this → BACKUP instead of MASTER (with `nopreempt` only).
+    /// `timer_expired_backup`: late by more adverts than this → BACKUP instead of MASTER (with
+    /// `nopreempt` only).
     pub timer_expired_backup: Option<u8>,
     /// The `garp_*` keywords.
     pub garp: Garp,
@@ -66,11 +67,13 @@ pub struct VrrpInstance {
     pub routes: Vec<Route>,
     /// `virtual_rules`.
     pub rules: Vec<Rule>,
-    /// Whether packets to the addresses are accepted: false with `no_accept`, and in strict mode unless the router owns them.
+    /// Whether packets to the addresses are accepted: false with `no_accept`, and in strict mode
+    /// unless the router owns them.
     pub accept: bool,
     /// `use_vmac`.
     pub vmac: Option<Vmac>,
-    /// `vip_lease`: lifetime of the addresses, which are renewed while the daemon runs; `None`: forever.
+    /// `vip_lease`: lifetime of the addresses, which are renewed while the daemon runs; `None`:
+    /// forever.
     pub vip_lease: Option<Duration>,
     /// Index of its sync group in [`super::Config::sync_groups`].
     pub sync_group: Option<GroupId>,
@@ -100,7 +103,8 @@ pub enum Transport {
         peers: Vec<Peer>,
         /// `unicast_ttl`.
         ttl: u8,
-        /// `check_unicast_src`, or a peer with TTL limits: adverts from other addresses are discarded.
+        /// `check_unicast_src`, or a peer with TTL limits: adverts from other addresses are
+        /// discarded.
         check_source: bool,
     },
 }

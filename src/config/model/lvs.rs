@@ -36,8 +36,8 @@ pub struct Lvs {
 pub struct SyncDaemon {
     /// The interface of its multicast packets.
     pub interface: IfName,
-    /// Index in [`super::Config::instances`] of the instance whose state it follows: it sends as master and receives as
-    /// backup. `None`: it always does both.
+    /// Index in [`super::Config::instances`] of the instance whose state it follows: it sends as
+    /// master and receives as backup. `None`: it always does both.
     pub instance: Option<InstanceId>,
     /// `id`; unless configured the instance's VRID, or 0.
     pub id: u8,
@@ -81,8 +81,8 @@ impl core::fmt::Debug for Pem {
 /// `virtual_server … { … }`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct VirtualServer {
-    /// Name in FIFO lines, mails and logs: `[192.0.2.1]:tcp:80`, `FWM 5`; `[NAME]:N` for the Nth virtual server of group
-    /// NAME, counted from 0.
+    /// Name in FIFO lines, mails and logs: `[192.0.2.1]:tcp:80`, `FWM 5`; `[NAME]:N` for the Nth
+    /// virtual server of group NAME, counted from 0.
     pub name: String,
     /// Its IPVS services: one, or one for each entry of a group.
     pub services: Vec<ServiceKey>,
@@ -90,8 +90,8 @@ pub struct VirtualServer {
     pub group: Option<String>,
     /// `protocol`; `None` if all services are firewall marks.
     pub protocol: Option<IpProtocol>,
-    /// Address family of the services. If all servers are reached by tunnels, a group may have both: then that of its
-    /// first address.
+    /// Address family of the services. If all servers are reached by tunnels, a group may have
+    /// both: then that of its first address.
     pub family: Family,
     /// `lb_algo`.
     pub scheduler: &'static str,
@@ -124,8 +124,8 @@ pub struct VirtualServer {
 }
 
 impl VirtualServer {
-    /// `IPVS_SVC_ATTR_NETMASK` of one of its services, which decides what counts as one client: an IPv4 netmask in host
-    /// byte order, or an IPv6 prefix length. A single host unless configured.
+    /// `IPVS_SVC_ATTR_NETMASK` of one of its services, which decides what counts as one client: an
+    /// IPv4 netmask in host byte order, or an IPv6 prefix length. A single host unless configured.
     #[must_use]
     pub fn netmask_for(&self, key: &ServiceKey) -> u32 {
         let family = match key {
@@ -139,7 +139,8 @@ impl VirtualServer {
         }
     }
 
-    /// The granularity at which each client address is a client: netmask 255.255.255.255 or prefix length 128.
+    /// The granularity at which each client address is a client: netmask 255.255.255.255 or prefix
+    /// length 128.
     #[must_use]
     pub const fn host_granularity(family: Family) -> u32 {
         match family {
@@ -167,7 +168,8 @@ pub struct SorryServer {
 pub struct RealServer {
     /// Its address.
     pub addr: IpAddr,
-    /// Its port, by default that of the service. 0: the port of each service, or of the marked packet.
+    /// Its port, by default that of the service. 0: the port of each service, or of the marked
+    /// packet.
     pub port: u16,
     /// `weight`.
     pub weight: u32,

@@ -1,8 +1,8 @@
-//! The configuration as the daemon uses it: defaults filled in, references resolved to indexes, values in types of their own.
-//! A keyword without effect does not appear here.
+//! The configuration as the daemon uses it: defaults filled in, references resolved to indexes,
+//! values in types of their own. A keyword without effect does not appear here.
 //!
-//! keepalived's defaults are the [`Default`] values of these types, all of them in `defaults.rs`. Mandatory
-//! values (names, addresses, interfaces) have placeholders there.
+//! keepalived's defaults are the [`Default`] values of these types, all of them in `defaults.rs`.
+//! Mandatory values (names, addresses, interfaces) have placeholders there.
 
 mod auth;
 mod command;
@@ -35,7 +35,8 @@ pub use track::{InitFile, ParamMatch, Script, Track, TrackFile, TrackProcess, Tr
 /// A whole configuration.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Config {
-    /// `global_defs` and other top-level settings, except those that only change defaults of instances.
+    /// `global_defs` and other top-level settings, except those that only change defaults of
+    /// instances.
     pub global: Global,
     /// `vrrp_instance` blocks, in file order. Names are unique; (interface, family, VRID) too.
     pub instances: Vec<VrrpInstance>,
@@ -47,7 +48,8 @@ pub struct Config {
     pub track_files: Vec<TrackFile>,
     /// `vrrp_track_process` blocks that are tracked.
     pub track_processes: Vec<TrackProcess>,
-    /// `track_group` blocks: for each, indexes of the instances that need the static items tagged with it.
+    /// `track_group` blocks: for each, indexes of the instances that need the static items tagged
+    /// with it.
     pub track_groups: Vec<Vec<InstanceId>>,
     /// `virtual_server` blocks and the settings of IPVS.
     pub lvs: Lvs,

@@ -17,7 +17,8 @@ pub struct Notify {
     pub stop: Option<Command>,
     /// `notify_deleted` with a command.
     pub deleted: Option<Command>,
-    /// `notify_deleted`, with or without a command: `notify` and the FIFOs get DELETED instead of FAULT.
+    /// `notify_deleted`, with or without a command: `notify` and the FIFOs get DELETED instead of
+    /// FAULT.
     pub report_deleted: bool,
     /// `notify`: run on every transition.
     pub any: Option<Command>,

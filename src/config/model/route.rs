@@ -16,7 +16,8 @@ pub struct Route {
     pub from: Option<Cidr>,
     /// `src`.
     pub src: Option<IpAddr>,
-    /// `via` and `dev`, or each `nexthop`; empty for `blackhole` and the like. At most [`Route::MAX_HOPS`].
+    /// `via` and `dev`, or each `nexthop`; empty for `blackhole` and the like. At most
+    /// [`Route::MAX_HOPS`].
     pub hops: Vec<NextHop>,
     /// `table`.
     pub table: u32,

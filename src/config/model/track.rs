@@ -10,8 +10,8 @@ use crate::types::IfName;
 pub struct Track {
     /// The tracked object.
     pub object: Tracked,
-    /// 0: the instance is in FAULT while the object is down. Otherwise the object changes the priority: by `weight` while it is
-    /// up if positive, while it is down if negative.
+    /// 0: the instance is in FAULT while the object is down. Otherwise the object changes the
+    /// priority: by `weight` while it is up if positive, while it is down if negative.
     pub weight: i16,
     /// `reverse`: up counts as down, and down as up.
     pub reverse: bool,
@@ -80,7 +80,8 @@ pub struct TrackProcess {
     pub params: Option<Vec<String>>,
     /// `param_match`.
     pub param_match: ParamMatch,
-    /// `full_command`: compared with the command line, not with the first 15 bytes of the name that the kernel keeps.
+    /// `full_command`: compared with the command line, not with the first 15 bytes of the name that
+    /// the kernel keeps.
     pub full_command: bool,
     /// `quorum`: fewest processes that count as up, at least 1 unless `quorum_max` is 0.
     pub quorum: u32,

@@ -1,9 +1,9 @@
 //! Events to the protocol machines, and their actions carried out.
 //!
 //! Adverts leave at once. All other actions wait in `Shared::pending_actions` until
-//! [`Engine::apply_kernel_actions`] and [`Engine::emit_logs_and_notifications`]: when many instances
-//! change together, all of them advertise before the first address is set, all addresses are set
-//! before the first is announced, and logs and notifications come last.
+//! [`Engine::apply_kernel_actions`] and [`Engine::emit_logs_and_notifications`]: when many
+//! instances change together, all of them advertise before the first address is set, all addresses
+//! are set before the first is announced, and logs and notifications come last.
 
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
@@ -220,8 +220,8 @@ impl Router {
         }
     }
 
-    /// Sets addresses that a reload has added to a master, and announces them. All are announced when
-    /// the announcement parameters have changed.
+    /// Sets addresses that a reload has added to a master, and announces them. All are announced
+    /// when the announcement parameters have changed.
     pub(crate) fn install_new_addresses(
         &mut self,
         cx: &mut Cx<'_>,

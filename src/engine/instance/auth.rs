@@ -69,8 +69,8 @@ pub(crate) fn next_sequence(cx: &mut Cx<'_>, router: &mut Router) -> Option<Sequ
     }
 }
 
-/// Signs the message in the first `len` bytes of `buf` if `auth_hmac` is configured. Returns its length
-/// with the signature.
+/// Signs the message in the first `len` bytes of `buf` if `auth_hmac` is configured. Returns its
+/// length with the signature.
 pub(crate) fn sign(
     conf: &VrrpInstance,
     sequence: Sequence,

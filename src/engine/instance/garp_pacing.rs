@@ -49,8 +49,8 @@ impl GarpPacing {
         GarpPacing { gates }
     }
 
-    /// Allows one announcement on the interface now, or returns when to ask again. `own`: the interval of
-    /// the instance.
+    /// Allows one announcement on the interface now, or returns when to ask again. `own`: the
+    /// interval of the instance.
     pub(crate) fn take(
         &mut self,
         now: Instant,

@@ -4,13 +4,14 @@
 //! advert ─ record_advert ─→ StateRecords ─ end of the event ─→ state file ─→ restore ─→ Event::Resume
 //! no longer master ─→ StateRecords ─ at once, before anything is sent or logged ─→ state file
 //! ```
-//! The file never claims more than is true: the age of an advert counts from before it was sent, and
-//! mastership ends in the file before it ends on the wire. If the process dies between two steps, its
-//! successor may stay master for too short a time, never for too long.
+//! The file never claims more than is true: the age of an advert counts from before it was sent,
+//! and mastership ends in the file before it ends on the wire. If the process dies between two
+//! steps, its successor may stay master for too short a time, never for too long.
 //!
-//! Addresses, routes and interfaces of an instance that may continue are left in the kernel at startup,
-//! and removed as leftovers if it does not. A sync group continues as a whole or not at all. Addresses
-//! of the previous process that are no longer configured are removed if the kernel marks them as ours.
+//! Addresses, routes and interfaces of an instance that may continue are left in the kernel at
+//! startup, and removed as leftovers if it does not. A sync group continues as a whole or not at
+//! all. Addresses of the previous process that are no longer configured are removed if the kernel
+//! marks them as ours.
 
 use core::time::Duration;
 
@@ -80,8 +81,8 @@ pub(crate) struct ResumeState {
 type Refusal = Option<&'static str>;
 
 impl Engine {
-    /// Finds the instances that were master a moment ago and lets them continue. Called before anything
-    /// that they still have in the kernel is touched.
+    /// Finds the instances that were master a moment ago and lets them continue. Called before
+    /// anything that they still have in the kernel is touched.
     pub(crate) fn restore(&mut self, cx: &mut Cx<'_>, startup_delay: Duration) {
         let old = cx.system.read_state();
         let uptime = cx.system.uptime();
@@ -140,7 +141,8 @@ impl Engine {
         windows
     }
 
-    /// The contents of a state file in which no instance is master. `old_len`: length of the present file.
+    /// The contents of a state file in which no instance is master. `old_len`: length of the
+    /// present file.
     fn records_without_masters(&self, old_len: usize) -> StateRecords {
         let mut records = StateRecords::new(self.routers.len());
         for router in self.routers.iter() {
@@ -182,8 +184,8 @@ impl Engine {
         self.shared.state_records.write(cx);
     }
 
-    /// The program is about to be replaced by another version of itself: every master sends an advert,
-    /// and children that would not end by themselves are terminated.
+    /// The program is about to be replaced by another version of itself: every master sends an
+    /// advert, and children that would not end by themselves are terminated.
     pub fn hand_over(&mut self, now: Instant, system: &mut dyn System) {
         let cx = &mut Cx::new(now, system);
         self.shared.close_fifos(cx);
@@ -194,8 +196,9 @@ impl Engine {
         self.before_reload(cx.now, cx.system);
         // Includes instances that are still listening and sent no advert.
         self.rewrite_state_file(cx);
-        // Only this process knows the previous settings. A host that learns the wrong Ethernet address
-        // from the base interface is corrected when the new program announces its addresses.
+        // Only this process knows the previous settings. A host that learns the wrong Ethernet
+        // address from the base interface is corrected when the new program announces its
+        // addresses.
         self.restore_all_base_settings(cx);
     }
 }
@@ -270,8 +273,8 @@ impl Router {
         log::info!(target: "vrrp", "({name}) was master before the restart, but does not resume: {why}");
     }
 
-    /// After an event, before its actions are carried out: ends mastership in the state file if it has
-    /// ended, and removes from the kernel what an instance has left that does not resume.
+    /// After an event, before its actions are carried out: ends mastership in the state file if it
+    /// has ended, and removes from the kernel what an instance has left that does not resume.
     pub(crate) fn sync_state_file(&mut self, cx: &mut Cx<'_>, shared: &mut Shared) {
         if self.machine.is_resuming() {
             return;

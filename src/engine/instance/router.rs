@@ -175,8 +175,8 @@ impl Router {
             && own.vmac == conf.vmac
     }
 
-    /// Takes the configuration of the same virtual router after a reload, and removes from the kernel
-    /// what is no longer in it. Returns the new parameters of the protocol machine.
+    /// Takes the configuration of the same virtual router after a reload, and removes from the
+    /// kernel what is no longer in it. Returns the new parameters of the protocol machine.
     pub(crate) fn reconfigure(
         &mut self,
         cx: &mut Cx<'_>,
@@ -202,8 +202,8 @@ impl Router {
         params(&self.conf, &self.vips, stagger(&self.conf, position))
     }
 
-    /// Whether the kernel should have its addresses: it is master, or was until a moment ago and may
-    /// continue.
+    /// Whether the kernel should have its addresses: it is master, or was until a moment ago and
+    /// may continue.
     pub(crate) fn is_master(&self) -> bool {
         self.resume.resuming || self.machine.state() == VrrpState::Master
     }
@@ -248,9 +248,9 @@ impl Router {
         }
     }
 
-    /// The receive sockets it needs: its own, and with AH also that of plain VRRP, to log why adverts
-    /// without AH are ignored. (An instance without AH does not open an AH socket: it would receive a
-    /// copy of all IPsec traffic.)
+    /// The receive sockets it needs: its own, and with AH also that of plain VRRP, to log why
+    /// adverts without AH are ignored. (An instance without AH does not open an AH socket: it would
+    /// receive a copy of all IPsec traffic.)
     pub(crate) fn listeners(&self) -> impl Iterator<Item = Listener> {
         let own = self.listener();
         let plain = own
@@ -400,8 +400,8 @@ fn kind(conf: &VrrpInstance) -> Kind {
     }
 }
 
-/// Number of steps over which instances are spread within the advert interval. More steps would spread
-/// the takeover of hundreds of instances finer, at the price of a wake-up for every advert.
+/// Number of steps over which instances are spread within the advert interval. More steps would
+/// spread the takeover of hundreds of instances finer, at the price of a wake-up for every advert.
 const STEPS: usize = 8;
 
 /// How much earlier than after an interval the first periodic advert is sent.

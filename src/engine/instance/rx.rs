@@ -55,8 +55,8 @@ impl Engine {
         }
         let vrid = parsed.advert.vrid.get();
         let Some(id) = self.find_instance(on, vrid, envelope.net.dst) else {
-            // A unicast advert reaches the multicast socket of its interface too, where its VRID may be
-            // unknown.
+            // A unicast advert reaches the multicast socket of its interface too, where its VRID
+            // may be unknown.
             if on.interface.is_some() == multicast {
                 self.log_unknown_vrid(now, &envelope, vrid);
             }
@@ -103,8 +103,9 @@ impl Engine {
     }
 
     /// The instance an advert is for. Several unicast instances may share a VRID on different
-    /// interfaces; the destination address tells them apart. With one instance alone any destination
-    /// matches: if it ignored a peer that sends to another of our addresses, there would be two masters.
+    /// interfaces; the destination address tells them apart. With one instance alone any
+    /// destination matches: if it ignored a peer that sends to another of our addresses, there
+    /// would be two masters.
     fn find_instance(&self, on: Listener, vrid: u8, to: IpAddr) -> Option<InstanceId> {
         let key = (on.without_protocol(), vrid);
         let first = self.dispatch.partition_point(|(known, _)| *known < key);
@@ -203,8 +204,8 @@ impl Router {
     }
 }
 
-/// Strips the IPv4 header, and the authentication header if there is one. `None`: a packet that is not
-/// for us.
+/// Strips the IPv4 header, and the authentication header if there is one. `None`: a packet that is
+/// not for us.
 fn envelope_v4<'a>(datagram: &Datagram<'a>) -> Result<Option<Envelope<'a>>, ParseError> {
     let packet = ipv4::parse(datagram.bytes)?;
     let (src, dst) = (packet.header.src.into(), packet.header.dst.into());

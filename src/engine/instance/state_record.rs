@@ -1,14 +1,14 @@
-//! Contents of the state file, from which a successor of a killed process resumes: which instances are
-//! master, and when each sent its last advert. One record of fixed size per instance, in the order of the
-//! configuration, then one per virtual address.
+//! Contents of the state file, from which a successor of a killed process resumes: which instances
+//! are master, and when each sent its last advert. One record of fixed size per instance, in the
+//! order of the configuration, then one per virtual address.
 //!
 //! ```text
 //! interface 16, NUL │ 4 or 6 │ VRID │ priority │ returns │ ifindex u32 │ sent u64 │ grace u64 │ number u64 │ 0 … │ sum u32
 //! interface 16, NUL │ 104 or 106 │ prefix │ address 4 or 16 │ 0 … │ sum u32
 //! ```
-//! Big-endian; times are nanoseconds since boot. The record of an instance that is not master is all
-//! zeros. A process may be killed while it writes: a record with a wrong checksum is ignored. `os` adds
-//! the header of the file.
+//! Big-endian; times are nanoseconds since boot. The record of an instance that is not master is
+//! all zeros. A process may be killed while it writes: a record with a wrong checksum is ignored.
+//! `os` adds the header of the file.
 
 use core::net::IpAddr;
 use core::ops::Range;

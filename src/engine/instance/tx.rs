@@ -149,8 +149,8 @@ impl Router {
         self.garp_held = None;
     }
 
-    /// Sends the announcements that are due, one round at most, so that a burst of one instance does not
-    /// delay the first round of the next.
+    /// Sends the announcements that are due, one round at most, so that a burst of one instance
+    /// does not delay the first round of the next.
     pub(crate) fn announce(&mut self, cx: &mut Cx<'_>, shared: &mut Shared) {
         for _ in 0..FRAMES_PER_CALL {
             let Some(nth) = self.garp_held.take().or_else(|| self.garp.next(cx.now)) else {

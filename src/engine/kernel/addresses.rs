@@ -1,7 +1,7 @@
 //! A set of addresses that are installed or removed together, and their state in the kernel.
 //!
-//! One set per instance (VIPs and excluded VIPs) and one for `static_ipaddress`. A transition to MASTER,
-//! an external removal, an interface that returns and a retry after a refusal all call
+//! One set per instance (VIPs and excluded VIPs) and one for `static_ipaddress`. A transition to
+//! MASTER, an external removal, an interface that returns and a retry after a refusal all call
 //! [`AddressSet::reconcile`], which installs the wanted addresses that are missing.
 
 use core::net::IpAddr;
@@ -128,8 +128,8 @@ impl Slot {
 
     fn flags(&self, kind: Kind) -> AddrFlags {
         let address = &self.address;
-        // VRRP has decided already who has a virtual address; duplicate address detection would only delay
-        // the takeover by a second.
+        // VRRP has decided already who has a virtual address; duplicate address detection would
+        // only delay the takeover by a second.
         let by_vrrp = kind != Kind::Static && address.cidr.family() == Family::V6;
         let nodad = address.nodad || by_vrrp;
         [
@@ -281,8 +281,8 @@ impl AddressSet {
         self.reconcile(cx, links)
     }
 
-    /// Installs wanted addresses that are missing according to `links`. To be called when all waiting
-    /// netlink events have been read.
+    /// Installs wanted addresses that are missing according to `links`. To be called when all
+    /// waiting netlink events have been read.
     pub(crate) fn reconcile(&mut self, cx: &mut Cx<'_>, links: &Interfaces) -> Outcome {
         let mut outcome = Outcome::default();
         self.backoff.cancel();
@@ -419,8 +419,8 @@ impl AddressSet {
     }
 
     /// Takes the addresses of a new configuration. Those in both stay untouched, those no longer
-    /// configured are removed; new ones are installed by the next [`AddressSet::reconcile`], after all sets
-    /// have removed theirs.
+    /// configured are removed; new ones are installed by the next [`AddressSet::reconcile`], after
+    /// all sets have removed theirs.
     pub(crate) fn replace(
         &mut self,
         cx: &mut Cx<'_>,
@@ -458,7 +458,8 @@ impl AddressSet {
         let mut stays = stays.into_iter();
         old.retain(|_| !stays.next().unwrap_or(false));
         // With the first address of a network the kernel removes all others of that network, unless
-        // promote_secondaries is set. Those that stay are reinstalled at once, not when the events arrive.
+        // promote_secondaries is set. Those that stay are reinstalled at once, not when the events
+        // arrive.
         let mut networks: Vec<&Slot> = Vec::new();
         for gone in old
             .iter()
@@ -479,8 +480,8 @@ impl AddressSet {
         self.kind = kind;
     }
 
-    /// Removes the addresses that were installed by us. Refusals are ignored: the address, or its interface
-    /// with it, is gone already.
+    /// Removes the addresses that were installed by us. Refusals are ignored: the address, or its
+    /// interface with it, is gone already.
     pub(crate) fn withdraw(&mut self, cx: &mut Cx<'_>, links: &Interfaces) {
         self.wanted = false;
         self.backoff.cancel();
@@ -510,8 +511,8 @@ fn remove(cx: &mut Cx<'_>, slots: &mut [Slot], kind: Kind, links: &Interfaces) {
     flush(cx, &mut batch);
 }
 
-/// Removes those of the addresses that have [`PROTO_KEEPALIVED`], and returns their number. Without it (before
-/// Linux 5.18) they may be of another program.
+/// Removes those of the addresses that have [`PROTO_KEEPALIVED`], and returns their number. Without
+/// it (before Linux 5.18) they may be of another program.
 pub(crate) fn remove_marked(
     cx: &mut Cx<'_>,
     stale: &[(IfName, Cidr)],

@@ -28,8 +28,8 @@ impl Backoff {
         self.retry_at
     }
 
-    /// Schedules a retry after a failure, unless one is scheduled already: an attempt before its time does
-    /// not lengthen the interval.
+    /// Schedules a retry after a failure, unless one is scheduled already: an attempt before its
+    /// time does not lengthen the interval.
     pub(crate) fn fail(&mut self, now: Instant) {
         if self.retry_at.is_none() {
             self.retry_at = Some(now.after(self.interval));

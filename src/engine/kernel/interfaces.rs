@@ -1,7 +1,7 @@
 //! The interfaces and their addresses, as last reported by the kernel.
 //!
-//! Filled by a dump at startup and after lost events, and kept up to date by events; both consist of the
-//! same messages. Also decides when an interface counts as up (`interface_up_down_delays`).
+//! Filled by a dump at startup and after lost events, and kept up to date by events; both consist
+//! of the same messages. Also decides when an interface counts as up (`interface_up_down_delays`).
 
 use core::net::IpAddr;
 use core::time::Duration;
@@ -64,8 +64,8 @@ impl Interface {
         self.addrs.iter().any(|present| present.cidr == *cidr)
     }
 
-    /// The address adverts are sent from: IPv4, the first primary one; IPv6, the first link-local one.
-    /// `is_virtual`: whether an address is a VIP, which is no source address.
+    /// The address adverts are sent from: IPv4, the first primary one; IPv6, the first link-local
+    /// one. `is_virtual`: whether an address is a VIP, which is no source address.
     pub(crate) fn source(
         &self,
         family: Family,

@@ -1,17 +1,19 @@
-//! `vip_lease`: addresses that expire unless they are renewed, so that those of a killed or frozen daemon
-//! disappear by themselves.
+//! `vip_lease`: addresses that expire unless they are renewed, so that those of a killed or frozen
+//! daemon disappear by themselves.
 //!
-//! Each address is installed with a lifetime and renewed after every quarter of it, up to 16 addresses in
-//! one request, without announcement or log message. A renewal takes the kernel about 0.03 ms for an IPv4
-//! address and 0.12 ms for an IPv6 address; adverts are sent between two requests.
+//! Each address is installed with a lifetime and renewed after every quarter of it, up to 16
+//! addresses in one request, without announcement or log message. A renewal takes the kernel about
+//! 0.03 ms for an IPv4 address and 0.12 ms for an IPv6 address; adverts are sent between two
+//! requests.
 //!
-//! Lifetimes are whole seconds, and the kernel removes expired addresses with a delay: measured on Linux
-//! 6.18, 0.04 to 0.5 s, IPv4 and IPv6 alike. When the daemon stops renewing, an address stays for at least
-//! three quarters of the lease, and at most for the lease and half a second.
+//! Lifetimes are whole seconds, and the kernel removes expired addresses with a delay: measured on
+//! Linux 6.18, 0.04 to 0.5 s, IPv4 and IPv6 alike. When the daemon stops renewing, an address stays
+//! for at least three quarters of the lease, and at most for the lease and half a second.
 //!
-//! After a freeze the loop reads packets first, then netlink events. If the instance is still master then,
-//! expired addresses are reinstalled and announced like externally removed ones. A renewal that is so late
-//! that it may have reinstalled an expired address (the kernel does not tell) is announced too.
+//! After a freeze the loop reads packets first, then netlink events. If the instance is still
+//! master then, expired addresses are reinstalled and announced like externally removed ones. A
+//! renewal that is so late that it may have reinstalled an expired address (the kernel does not
+//! tell) is announced too.
 
 use core::time::Duration;
 
@@ -73,8 +75,8 @@ impl Slot {
         lease.seconds.is_some() && self.renewed.is_some_and(old)
     }
 
-    /// Remaining preferred lifetime in seconds: the configured one counts from the installation and cannot
-    /// exceed the lease.
+    /// Remaining preferred lifetime in seconds: the configured one counts from the installation and
+    /// cannot exceed the lease.
     pub(crate) fn preferred(&self, now: Instant, lease: &Lease) -> Option<u32> {
         let configured = self.address.preferred_lft?;
         let Some(most) = lease.seconds.filter(|_| configured != addr::FOREVER) else {
@@ -108,8 +110,8 @@ impl AddressSet {
         self.lease.due = due.min().filter(|_| self.wanted);
     }
 
-    /// Renews addresses that are due, one request at most. Returns whether an address may have expired, so
-    /// that it must be announced.
+    /// Renews addresses that are due, one request at most. Returns whether an address may have
+    /// expired, so that it must be announced.
     pub(crate) fn renew(&mut self, cx: &mut Cx<'_>, links: &Interfaces, batch: &mut Batch) -> bool {
         let mut expired = false;
         let mut count = 0;

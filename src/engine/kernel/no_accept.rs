@@ -1,9 +1,10 @@
 //! `no_accept`: nftables drops packets to the virtual addresses and from them.
 //!
-//! The table exists from startup to exit and contains the addresses of all instances with `no_accept`,
-//! whichever router is master: in the input and output hooks an address that this machine does not have
-//! never occurs. A takeover only has to ensure, before the addresses are set, that they are still in the
-//! table, because the whole ruleset may have been flushed. Forwarded packets do not pass these hooks.
+//! The table exists from startup to exit and contains the addresses of all instances with
+//! `no_accept`, whichever router is master: in the input and output hooks an address that this
+//! machine does not have never occurs. A takeover only has to ensure, before the addresses are set,
+//! that they are still in the table, because the whole ruleset may have been flushed. Forwarded
+//! packets do not pass these hooks.
 
 use crate::config::model::Nft;
 use crate::engine::Engine;
@@ -33,8 +34,8 @@ impl NoAccept {
         self.refused.is_some()
     }
 
-    /// Creates the tables that a configuration needs, each with its contents in one transaction, and
-    /// removes the others.
+    /// Creates the tables that a configuration needs, each with its contents in one transaction,
+    /// and removes the others.
     pub(crate) fn replace(&mut self, cx: &mut Cx<'_>, nft: &Nft, routers: &[Router]) {
         if self.nft != *nft {
             self.remove(cx);

@@ -46,8 +46,8 @@ impl Item {
         names.into_iter().flatten()
     }
 
-    /// Whether the event of a deletion may be about this one. For a route, destination, table and TOS are
-    /// compared; an unnecessary request changes nothing.
+    /// Whether the event of a deletion may be about this one. For a route, destination, table and
+    /// TOS are compared; an unnecessary request changes nothing.
     pub(crate) fn is(&self, message: &Message<'_>) -> bool {
         match (self, message) {
             (Item::Route(route), Message::DelRoute(gone)) => {
@@ -58,8 +58,8 @@ impl Item {
         }
     }
 
-    /// Why this kernel is too old for it. Kernels ignore attributes that they do not know: the rule would
-    /// match all packets, and the route would have no gateway.
+    /// Why this kernel is too old for it. Kernels ignore attributes that they do not know: the rule
+    /// would match all packets, and the route would have no gateway.
     pub(crate) fn unsupported(&self, cx: &mut Cx<'_>) -> Option<&'static str> {
         let (text, since) = match self {
             Item::Rule(rule)
@@ -93,8 +93,8 @@ impl Item {
             route::add(batch, &desired_route(route, &hops), route.insert);
             return;
         }
-        // Each next hop of an IPv6 route is a route of its own, of which some may exist. In one request they
-        // would be refused together.
+        // Each next hop of an IPv6 route is a route of its own, of which some may exist. In one
+        // request they would be refused together.
         for (nth, hop) in hops.iter().enumerate() {
             let insert = if nth == 0 {
                 route.insert

@@ -1,13 +1,15 @@
-//! A set of routes and policy rules that are installed or removed together, and their state in the kernel.
+//! A set of routes and policy rules that are installed or removed together, and their state in the
+//! kernel.
 //!
 //! One set per instance and one for `static_routes` and `static_rules`; the counterpart of
-//! [`crate::engine::kernel::addresses`], with two differences. Routing tables may be too large to be dumped
-//! (a BGP router), so they are not read: a request for a route that exists changes nothing. And the kernel
-//! sends no event when IPv4 routes disappear because their interface goes down or their source address is
-//! removed, so after such an event all wanted routes are requested again. It does send events about
-//! external deletions.
+//! [`crate::engine::kernel::addresses`], with two differences. Routing tables may be too large to
+//! be dumped (a BGP router), so they are not read: a request for a route that exists changes
+//! nothing. And the kernel sends no event when IPv4 routes disappear because their interface goes
+//! down or their source address is removed, so after such an event all wanted routes are requested
+//! again. It does send events about external deletions.
 //!
-//! Routes are installed before rules, and removed after them: a rule must not refer to an empty table.
+//! Routes are installed before rules, and removed after them: a rule must not refer to an empty
+//! table.
 
 use core::time::Duration;
 
@@ -181,8 +183,8 @@ impl RouteSet {
 
     // ---- installing and removing ----
 
-    /// Removes what a killed process has left: routes and rules as configured, with our protocol number.
-    /// Returns their number.
+    /// Removes what a killed process has left: routes and rules as configured, with our protocol
+    /// number. Returns their number.
     pub(crate) fn remove_leftovers(&mut self, cx: &mut Cx<'_>, links: &Interfaces) -> usize {
         let count = delete(cx, &self.slots, links, |_| true);
         self.set_all(RouteState::Absent);
@@ -267,8 +269,8 @@ impl RouteSet {
         self.set_all(RouteState::Absent);
     }
 
-    /// Takes the routes and rules of a new configuration. Those in both stay untouched, those no longer
-    /// configured are removed; new ones are installed by the next [`RouteSet::reconcile`].
+    /// Takes the routes and rules of a new configuration. Those in both stay untouched, those no
+    /// longer configured are removed; new ones are installed by the next [`RouteSet::reconcile`].
     pub(crate) fn replace(
         &mut self,
         cx: &mut Cx<'_>,
@@ -292,8 +294,8 @@ impl RouteSet {
     }
 }
 
-/// Deletes those that `which` selects, last ones first. Refusals are ignored: mostly it is gone already, with
-/// its interface or its source address. Returns how many were deleted.
+/// Deletes those that `which` selects, last ones first. Refusals are ignored: mostly it is gone
+/// already, with its interface or its source address. Returns how many were deleted.
 fn delete(
     cx: &mut Cx<'_>,
     slots: &[Slot],
@@ -354,8 +356,8 @@ fn hint(item: &Item, ack: &Ack<'_>) -> &'static str {
 /// Position in the batch and error number of refused requests.
 type Refusals = heapless::Vec<(usize, i32), CHUNK>;
 
-/// The routes and rules requested in a batch, by their position in the set. A route may take several
-/// requests.
+/// The routes and rules requested in a batch, by their position in the set. A route may take
+/// several requests.
 #[derive(Default)]
 struct Burst {
     slots: heapless::Vec<usize, CHUNK>,

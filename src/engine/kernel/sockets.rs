@@ -1,5 +1,5 @@
-//! Receive sockets: one per address family and interface for multicast adverts, shared by all instances
-//! there, and one per family for unicast adverts. Instances with AH have a second set.
+//! Receive sockets: one per address family and interface for multicast adverts, shared by all
+//! instances there, and one per family for unicast adverts. Instances with AH have a second set.
 
 use core::net::IpAddr;
 use std::io;

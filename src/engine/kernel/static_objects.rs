@@ -1,5 +1,5 @@
-//! Static routes and rules, the instances that depend on static objects (`track_group`), and netlink events
-//! about routes and rules.
+//! Static routes and rules, the instances that depend on static objects (`track_group`), and
+//! netlink events about routes and rules.
 
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
@@ -11,7 +11,8 @@ use crate::netlink::Message;
 use crate::types::Instant;
 
 impl Engine {
-    /// Whether [`Engine::netlink_event`] needs events about deleted routes and rules of our protocol number.
+    /// Whether [`Engine::netlink_event`] needs events about deleted routes and rules of our
+    /// protocol number.
     #[must_use]
     pub fn wants_route_events(&self) -> bool {
         !self.static_routes.is_empty()

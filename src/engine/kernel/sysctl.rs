@@ -1,4 +1,5 @@
-//! Refused kernel settings. Each causes a warning, but a read-only /proc/sys, as in containers, only one.
+//! Refused kernel settings. Each causes a warning, but a read-only /proc/sys, as in containers,
+//! only one.
 
 use std::io;
 
@@ -9,7 +10,8 @@ pub(crate) struct SysctlErrors {
 }
 
 impl SysctlErrors {
-    /// Whether a refusal has to be logged by the caller. That /proc/sys is read-only is logged here.
+    /// Whether a refusal has to be logged by the caller. That /proc/sys is read-only is logged
+    /// here.
     pub(crate) fn is_new(&mut self, error: &io::Error) -> bool {
         if error.kind() != io::ErrorKind::ReadOnlyFilesystem {
             return true;

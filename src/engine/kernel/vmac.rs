@@ -4,14 +4,15 @@
 //!   eth0    10.0.0.1           own address; the adverts of all routers are received here
 //!    └ vrrp.51  10.0.0.100     00:00:5e:00:01:33; sends adverts, announcements and ARP replies
 //! ```
-//! The macvlan exists as long as its base interface, and is up only while its router is master: a switch
-//! learns from the last frame it saw, and a router that is not master must not send one with the virtual
-//! address (an interface that is up sends by itself, for example to join multicast groups).
+//! The macvlan exists as long as its base interface, and is up only while its router is master: a
+//! switch learns from the last frame it saw, and a router that is not master must not send one with
+//! the virtual address (an interface that is up sends by itself, for example to join multicast
+//! groups).
 //!
-//! By default the kernel answers ARP for all of its addresses on all interfaces (`arp_ignore`), uses any
-//! of its addresses as sender (`arp_announce`), and drops packets that arrive on another interface than
-//! its own would leave by (`rp_filter`). The first two are also set on the base interface, and restored at
-//! exit.
+//! By default the kernel answers ARP for all of its addresses on all interfaces (`arp_ignore`),
+//! uses any of its addresses as sender (`arp_announce`), and drops packets that arrive on another
+//! interface than its own would leave by (`rp_filter`). The first two are also set on the base
+//! interface, and restored at exit.
 //!
 //! A macvlan with the same name, base and Ethernet address that exists already was left by a killed
 //! process. On a kernel without macvlans the addresses are set on the base interface.
@@ -55,13 +56,13 @@ pub(crate) struct Base {
     before: [Option<String>; 2],
 }
 
-/// Settings of the base interface and their minimum: with a lower value it would answer for the virtual
-/// addresses.
+/// Settings of the base interface and their minimum: with a lower value it would answer for the
+/// virtual addresses.
 const BASE_SETTINGS: [(&str, u8); 2] = [("arp_ignore", 1), ("arp_announce", 2)];
 
-/// Settings of the macvlan. `rp_filter` 2 is the loose mode: the route back may lead through the base
-/// interface, and the larger of this value and that of `all` counts. The IPv4 settings matter for IPv6
-/// instances too: every macvlan receives every ARP request.
+/// Settings of the macvlan. `rp_filter` 2 is the loose mode: the route back may lead through the
+/// base interface, and the larger of this value and that of `all` counts. The IPv4 settings matter
+/// for IPv6 instances too: every macvlan receives every ARP request.
 const SETTINGS: [(&str, &str, &str); 4] = [
     ("ipv4", "arp_ignore", "1"),
     ("ipv4", "arp_announce", "2"),
@@ -95,8 +96,8 @@ enum Need {
 }
 
 impl Engine {
-    /// Creates the missing macvlans and removes the wrong ones, as far as their base interfaces exist. The
-    /// result shows in the interfaces with the kernel's next netlink events.
+    /// Creates the missing macvlans and removes the wrong ones, as far as their base interfaces
+    /// exist. The result shows in the interfaces with the kernel's next netlink events.
     pub(crate) fn refresh_vmacs(&mut self, cx: &mut Cx<'_>) {
         for id in self.routers.ids() {
             let Some(router) = self.routers.get_mut(id) else {
@@ -280,7 +281,8 @@ impl Router {
                 "({}) created VMAC interface {name} ({}) on {}",
                 self.conf.name, vmac.mac, self.conf.interface
             ),
-            // The base interface has just been removed, or the event about our macvlan is not read yet.
+            // The base interface has just been removed, or the event about our macvlan is not read
+            // yet.
             Err(Refusal { errno, .. }) if [ENODEV, EEXIST].contains(&errno) => {}
             Err(Refusal { errno, text }) if EOPNOTSUPP.contains(&errno) => {
                 log::error!(
@@ -334,8 +336,9 @@ impl Router {
         }
     }
 
-    /// After its addresses were removed: schedules the macvlan to be set down. Not at once, because that
-    /// takes the kernel long (12 ms; setting it up takes 0.3 ms) and many instances may resign together.
+    /// After its addresses were removed: schedules the macvlan to be set down. Not at once, because
+    /// that takes the kernel long (12 ms; setting it up takes 0.3 ms) and many instances may resign
+    /// together.
     pub(crate) fn schedule_vmac_down(&mut self, cx: &mut Cx<'_>, shared: &mut Shared) {
         if self.vmac.up && !shared.stopping {
             self.vmac.idle = true;

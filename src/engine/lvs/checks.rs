@@ -5,12 +5,13 @@
 //!                          │         Running: a program ─────────┘                └─→ due
 //!                          └─ no: Queued
 //! ```
-//! The checks of all servers are in one list; the index there identifies a check everywhere: its deadline, its socket,
-//! its child process. The number of concurrent runs is limited, few start per iteration of the event loop, and none
-//! exceeds its time limit, whatever the peer does. Passing checks allocate nothing.
+//! The checks of all servers are in one list; the index there identifies a check everywhere: its
+//! deadline, its socket, its child process. The number of concurrent runs is limited, few start per
+//! iteration of the event loop, and none exceeds its time limit, whatever the peer does. Passing
+//! checks allocate nothing.
 //!
-//! An error that says nothing about the server (no file descriptor, `bindto` an address that is not local) is not a
-//! result: the check runs again at the next interval and its state is kept.
+//! An error that says nothing about the server (no file descriptor, `bindto` an address that is not
+//! local) is not a result: the check runs again at the next interval and its state is kept.
 
 use core::time::Duration;
 use std::io;
@@ -30,13 +31,14 @@ use crate::lvs::state::CheckState;
 use crate::types::Instant;
 use crate::types::errno::TOO_MANY_FILES;
 
-/// Concurrent sockets, if the process may have so many descriptors. A server that does not answer occupies one for
-/// `connect_timeout`, so a lower limit would multiply the time to notice that thousands of servers are down.
+/// Concurrent sockets, if the process may have so many descriptors. A server that does not answer
+/// occupies one for `connect_timeout`, so a lower limit would multiply the time to notice that
+/// thousands of servers are down.
 const MAX_SOCKETS: usize = 4096;
 /// Concurrent programs. One that hangs occupies its place for `misc_timeout`.
 const MAX_PROGRAMS: usize = 128;
-/// Limit of a whole connection, in multiples of `connect_timeout`: a peer that sends a byte now and then cannot keep a
-/// check running, although every step is in time.
+/// Limit of a whole connection, in multiples of `connect_timeout`: a peer that sends a byte now and
+/// then cannot keep a check running, although every step is in time.
 const MAX_STEPS: u32 = 4;
 
 /// How a check gets its result.
@@ -369,8 +371,8 @@ impl Checks {
         self.record(index, cx.now, conf, result.map(|()| weight))
     }
 
-    /// Records a result: what it adds to the weight, or why the check failed. Returns the state if it has changed, and
-    /// after the first result.
+    /// Records a result: what it adds to the weight, or why the check failed. Returns the state if
+    /// it has changed, and after the first result.
     pub(crate) fn record(
         &mut self,
         index: usize,

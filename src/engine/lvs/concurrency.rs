@@ -47,8 +47,8 @@ impl ConcurrencyLimit {
         }
     }
 
-    /// The kernel grants no more than the others: lowers the limit and puts `index`, which is active, at the head of the
-    /// queue. False: no other is active, so that waiting is useless.
+    /// The kernel grants no more than the others: lowers the limit and puts `index`, which is
+    /// active, at the head of the queue. False: no other is active, so that waiting is useless.
     pub(crate) fn shrink(&mut self, index: usize) -> bool {
         self.active = self.active.saturating_sub(1);
         if self.active == 0 {

@@ -15,7 +15,8 @@ use crate::types::{Instant, sorted};
 
 /// Deadlines handled per iteration of the event loop.
 const MAX_PER_ITERATION: u32 = 16;
-/// After `ha_suspend` checks resume within this time: spread, but soon, because the service is in use.
+/// After `ha_suspend` checks resume within this time: spread, but soon, because the service is in
+/// use.
 const RESUME_WITHIN: Duration = Duration::from_secs(1);
 
 impl Lvs {
@@ -88,8 +89,8 @@ impl Lvs {
         servers.any(|one| addresses(one).any(|own| own == addr))
     }
 
-    /// Suspends the checks of a virtual server with `ha_suspend` while none of its addresses is on this host: the router
-    /// that has them checks the servers. Their state is kept meanwhile.
+    /// Suspends the checks of a virtual server with `ha_suspend` while none of its addresses is on
+    /// this host: the router that has them checks the servers. Their state is kept meanwhile.
     pub(super) fn update_suspension(&mut self, cx: &mut Cx<'_>, shared: &mut Shared) {
         let mut servers = self.conf.virtual_servers.iter();
         if !servers.any(|one| one.ha_suspend) && !self.suspended.contains(&true) {
@@ -219,8 +220,8 @@ impl Checks {
         }
     }
 
-    /// Another configuration. Checks that were there before keep their state and follow the new intervals and retries;
-    /// new ones start as at the start of the daemon.
+    /// Another configuration. Checks that were there before keep their state and follow the new
+    /// intervals and retries; new ones start as at the start of the daemon.
     fn replace(
         &mut self,
         cx: &mut Cx<'_>,

@@ -42,7 +42,8 @@ impl CheckConf<'_> {
 }
 
 impl fmt::Display for CheckConf<'_> {
-    /// `service [192.0.2.1]:tcp:80 of VS [198.51.100.1]:tcp:80`: the server it checks, and the virtual server.
+    /// `service [192.0.2.1]:tcp:80 of VS [198.51.100.1]:tcp:80`: the server it checks, and the
+    /// virtual server.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let vs = &self.virtual_server.name;
         let (target, protocol) = match &self.check.kind {

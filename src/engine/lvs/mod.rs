@@ -72,7 +72,8 @@ impl Lvs {
         }
     }
 
-    /// After the start or a reload: applies states and quorums of all virtual servers. One list of changes for each.
+    /// After the start or a reload: applies states and quorums of all virtual servers. One list of
+    /// changes for each.
     fn settle(&mut self) -> Vec<Vec<Change>> {
         let notify_up = self.conf.rs_init_notifies;
         let mut all = Vec::with_capacity(self.conf.virtual_servers.len());

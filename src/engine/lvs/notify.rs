@@ -104,7 +104,8 @@ impl Lvs {
             RemovalReason::Shutdown => ("Shutting down", "VS"),
             RemovalReason::Reload => ("Removing", "Virtual Server"),
         };
-        // At shutdown only `omega` asks for notifications; a reload is always notified, because other servers stay.
+        // At shutdown only `omega` asks for notifications; a reload is always notified, because
+        // other servers stay.
         let notify = reason == RemovalReason::Reload || conf.omega;
         let cause = Cause::Removed(reason);
         match removed {

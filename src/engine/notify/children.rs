@@ -154,8 +154,8 @@ impl Children {
         }
     }
 
-    /// The program is about to be replaced: terminates children that would not end by themselves, or
-    /// whose result has no receiver any longer. Notify scripts are left to finish.
+    /// The program is about to be replaced: terminates children that would not end by themselves,
+    /// or whose result has no receiver any longer. Notify scripts are left to finish.
     pub(crate) fn hand_over(&mut self, cx: &mut Cx<'_>) {
         for child in &self.0 {
             if let Owner::Script(_) | Owner::Fifo(_) | Owner::Check(_) = child.owner {

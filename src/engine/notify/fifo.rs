@@ -45,7 +45,8 @@ struct Pipe {
     written: u32,
 }
 
-/// A short line may still fit where the next long one does not: only after so many is all well again.
+/// A short line may still fit where the next long one does not: only after so many is all well
+/// again.
 const WELL: u32 = 16;
 
 impl Fifos {
@@ -59,8 +60,9 @@ impl Fifos {
         self.0.iter().all(Option::is_none)
     }
 
-    /// These are wanted now. What stays the same is not touched: its readers notice nothing. That goes for one that
-    /// has moved to the other keyword too; closed after it has been opened there, it would be gone.
+    /// These are wanted now. What stays the same is not touched: its readers notice nothing. That
+    /// goes for one that has moved to the other keyword too; closed after it has been opened there,
+    /// it would be gone.
     pub(crate) fn replace(
         &mut self,
         cx: &mut Cx<'_>,

@@ -1,4 +1,5 @@
-//! Mail to be sent: a queue of limited length; one child process sends one mail at a time, in order.
+//! Mail to be sent: a queue of limited length; one child process sends one mail at a time, in
+//! order.
 
 use std::collections::VecDeque;
 

@@ -1,4 +1,5 @@
-//! Notifications of state changes: scripts, FIFOs and mail, and the child processes that deliver them.
+//! Notifications of state changes: scripts, FIFOs and mail, and the child processes that deliver
+//! them.
 
 pub(crate) mod children;
 pub(crate) mod fifo;

@@ -5,8 +5,8 @@
 //!                      ├─ FIFO line, at once (fifo.rs)            ├─ TimerKey::Notify: a few at a time → children
 //!                      └─ mail (mail_queue.rs) ───────────────────┘
 //! ```
-//! Only the FIFO line is written while the transition is handled. Processes are started later, a few at a
-//! time, so that adverts stay punctual when hundreds of instances change together.
+//! Only the FIFO line is written while the transition is handled. Processes are started later, a
+//! few at a time, so that adverts stay punctual when hundreds of instances change together.
 
 use core::time::Duration;
 
@@ -121,7 +121,8 @@ impl Notifier {
         }
     }
 
-    /// Starts waiting scripts and mails, and terminates scripts that keep others waiting for too long.
+    /// Starts waiting scripts and mails, and terminates scripts that keep others waiting for too
+    /// long.
     fn run(&mut self, cx: &mut Cx<'_>, global: &Global, children: &mut Children) {
         if self.next_deadline().is_none_or(|at| at > cx.now) {
             return;
@@ -263,7 +264,8 @@ impl Router {
         }
     }
 
-    /// Notifies an advert of lower priority that was answered. The protocol machine limits how often.
+    /// Notifies an advert of lower priority that was answered. The protocol machine limits how
+    /// often.
     pub(crate) fn notify_lower_prio_rx(&self, cx: &mut Cx<'_>, shared: &mut Shared) {
         self.notify(cx, shared, NotifyEvent::LowerPriority);
     }
@@ -303,8 +305,8 @@ impl Router {
 }
 
 impl Group {
-    /// Notifies the state of a group, after those of its members. That a reload has removed it is not
-    /// notified.
+    /// Notifies the state of a group, after those of its members. That a reload has removed it is
+    /// not notified.
     pub(crate) fn notify_state(&self, cx: &mut Cx<'_>, shared: &mut Shared) {
         let event = event_of(self.reported, shared.stopping);
         if event == NotifyEvent::Deleted {
@@ -388,8 +390,8 @@ impl Engine {
         self.shared.set_notify_timer(cx.now);
     }
 
-    /// After [`Engine::stop`]: lets notify scripts and FIFO readers finish. To be called until it returns
-    /// `None`; otherwise it returns when to call it again if no child ends before.
+    /// After [`Engine::stop`]: lets notify scripts and FIFO readers finish. To be called until it
+    /// returns `None`; otherwise it returns when to call it again if no child ends before.
     pub fn drain_notifications(
         &mut self,
         now: Instant,

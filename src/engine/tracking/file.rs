@@ -149,8 +149,8 @@ impl Engine {
     pub(crate) fn refresh_files(&mut self, cx: &mut Cx<'_>) {
         let files = &mut self.shared.tracking.files;
         let paths: Vec<&str> = files.list.iter().map(|file| &*file.conf.path).collect();
-        // Every time, because a directory may have been replaced; before reading, so that no change is
-        // missed.
+        // Every time, because a directory may have been replaced; before reading, so that no change
+        // is missed.
         let watched = cx.system.watch_files(&paths);
         files.poll = match watched {
             Ok(()) => None,

@@ -1,8 +1,8 @@
 //! Tracked objects: their state, and what it means for the instances that track them.
 //!
 //! Scripts, files and processes are shared by all instances that track them; each track has its own
-//! weight. When the state of an object changes all instances are evaluated again, as when an interface
-//! changes.
+//! weight. When the state of an object changes all instances are evaluated again, as when an
+//! interface changes.
 
 mod file;
 mod process;
@@ -143,7 +143,8 @@ impl Tracking {
         others.find(|track| self.effect(track, links) == Effect::Fault)
     }
 
-    /// Whether an object has no result yet that an instance with these tracks must not start without.
+    /// Whether an object has no result yet that an instance with these tracks must not start
+    /// without.
     pub(crate) fn is_pending(&self, tracks: &[Track], links: &Interfaces) -> bool {
         let mut effects = tracks.iter().map(|track| self.effect(track, links));
         effects.any(|effect| effect == Effect::Pending)

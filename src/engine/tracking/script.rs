@@ -1,7 +1,7 @@
 //! `vrrp_script`: starts the scripts at their intervals and evaluates their results.
 //!
-//! At most one script is started per iteration of the loop, so that hundreds that are due together delay
-//! no advert.
+//! At most one script is started per iteration of the loop, so that hundreds that are due together
+//! delay no advert.
 
 use core::fmt;
 use core::time::Duration;
@@ -247,9 +247,9 @@ impl Shared {
         self.set_timer(TimerKey::Scripts, None);
     }
 
-    /// After a reload. Scripts with the same command keep their state, also under another name; runs of
-    /// others are terminated. A script whose command has changed keeps its state until it has run: a
-    /// priority that changes for a moment may change the master.
+    /// After a reload. Scripts with the same command keep their state, also under another name;
+    /// runs of others are terminated. A script whose command has changed keeps its state until it
+    /// has run: a priority that changes for a moment may change the master.
     pub(crate) fn replace_scripts(&mut self, cx: &mut Cx<'_>, new: Vec<model::Script>) {
         let mut old: Vec<Option<TrackedScript>> = core::mem::take(&mut self.tracking.scripts.0)
             .into_iter()

@@ -1,7 +1,8 @@
-//! Packet capture: every frame that enters the switch, with the kernel's time stamp and the sender's name.
+//! Packet capture: every frame that enters the switch, with the kernel's time stamp and the
+//! sender's name.
 //!
-//! One `AF_PACKET` socket in the switch's namespace, read by a thread. A filter drops what the switch
-//! itself forwards, so each frame appears once, with the node that sent it.
+//! One `AF_PACKET` socket in the switch's namespace, read by a thread. A filter drops what the
+//! switch itself forwards, so each frame appears once, with the node that sent it.
 
 use std::collections::HashMap;
 use std::io::{IoSliceMut, Write};
@@ -109,7 +110,8 @@ impl Capture {
         })
     }
 
-    /// Times at which `node` announced `addr` (gratuitous ARP or unsolicited neighbor advertisement).
+    /// Times at which `node` announced `addr` (gratuitous ARP or unsolicited neighbor
+    /// advertisement).
     #[must_use]
     pub fn announcements(&self, node: &Node, addr: IpAddr, since: Ns) -> Vec<Ns> {
         self.with(|all| {

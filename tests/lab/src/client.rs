@@ -1,6 +1,7 @@
 //! A client that sends one ICMP echo request per period, until dropped.
 //!
-//! It only sends. Replies are read from the [`crate::Capture`], which also tells which router sent them.
+//! It only sends. Replies are read from the [`crate::Capture`], which also tells which router sent
+//! them.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;

@@ -173,8 +173,8 @@ impl Running {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Kills all of its processes and returns the time just before. They are stopped first, so that no
-    /// process notices the death of another and resigns.
+    /// Kills all of its processes and returns the time just before. They are stopped first, so that
+    /// no process notices the death of another and resigns.
     pub fn kill9(&mut self) -> Ns {
         let pids = self.pids();
         let at = now();
@@ -183,14 +183,16 @@ impl Running {
         }
         signal_all(&pids, Signal::SIGKILL);
         let _ = self.child.wait();
-        // Orphans are children of this process, which is process 1: a zombie would count as a running daemon.
+        // Orphans are children of this process, which is process 1: a zombie would count as a
+        // running daemon.
         for pid in pids.iter().filter(|p| **p != self.child.id()) {
             let _ = waitpid(Pid::from_raw(i32::try_from(*pid).unwrap_or(i32::MAX)), None);
         }
         at
     }
 
-    /// Reloads this configuration and waits until it is applied or refused; returns the time just before.
+    /// Reloads this configuration and waits until it is applied or refused; returns the time just
+    /// before.
     #[track_caller]
     pub fn reload(&self, conf: &str) -> Ns {
         let done = |log: &str| {

@@ -1,7 +1,8 @@
 //! Packets that no correct router sends, and their transmission from a node.
 //!
-//! The encoder shares no code with the daemon's: [`Packet`] is an advert whose fields can all be set, including
-//! those of the IP header. [`all_kinds`] returns invalid packets of every kind; none may have any effect.
+//! The encoder shares no code with the daemon's: [`Packet`] is an advert whose fields can all be
+//! set, including those of the IP header. [`all_kinds`] returns invalid packets of every kind; none
+//! may have any effect.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsRawFd, OwnedFd};

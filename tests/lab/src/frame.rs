@@ -1,7 +1,7 @@
 //! A frame decoder that shares no code with the daemon's.
 //!
-//! It knows what the tests need: VRRP adverts, ARP, neighbor advertisements, echo. Everything else is
-//! [`Kind::Other`].
+//! It knows what the tests need: VRRP adverts, ARP, neighbor advertisements, echo. Everything else
+//! is [`Kind::Other`].
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -101,7 +101,8 @@ impl Frame {
     }
 }
 
-/// The Internet checksum over several pieces, all but the last of even length; 0 if they contain a correct one.
+/// The Internet checksum over several pieces, all but the last of even length; 0 if they contain a
+/// correct one.
 #[must_use]
 pub fn checksum(pieces: &[&[u8]]) -> u16 {
     let mut sum: u64 = 0;

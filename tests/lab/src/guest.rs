@@ -6,8 +6,8 @@
 //!             the same runner, in namespaces; its output goes to the serial console
 //! host    prints the lines and counts results; a test without a result has failed
 //! ```
-//! One boot serves all tests. `tests/lab/guest/prepare` fetches the kernel; without it every test is
-//! skipped by name.
+//! One boot serves all tests. `tests/lab/guest/prepare` fetches the kernel; without it every test
+//! is skipped by name.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -23,8 +23,8 @@ const INSIDE: &str = "GUEST_TESTS";
 /// The guest has failed if it prints nothing for so long, which is more than a test may take.
 const SILENCE: Duration = Duration::from_secs(300);
 
-/// Runs the tests in a guest and ends the program with an error if one fails. `files` are copied there, beside the
-/// program.
+/// Runs the tests in a guest and ends the program with an error if one fails. `files` are copied
+/// there, beside the program.
 pub fn main(tests: &[Test], files: &[String]) {
     run(tests, files, "");
 }

@@ -1,8 +1,8 @@
 //! Routers, a switch and clients in private network namespaces, on a live kernel.
 //!
 //! Nothing here touches the machine it runs on. [`private::enter`] moves the program into its own
-//! user, network, mount and process namespaces first; the kernel removes everything in them when the
-//! program ends, even if it is killed. No root is needed.
+//! user, network, mount and process namespaces first; the kernel removes everything in them when
+//! the program ends, even if it is killed. No root is needed.
 //!
 //! The parts of a test, the demo or the bench:
 //! * [`Lab`] – one switch; [`Node`]s with an interface (`eth0`) on it;
@@ -12,9 +12,9 @@
 //! * [`forge`] – packets that no correct router sends;
 //! * [`kernel`] – addresses as the kernel reports them; [`process`] – memory and CPU of a daemon.
 //!
-//! All times are nanoseconds of the wall clock ([`Ns`]), because the kernel's time stamps of packets are;
-//! only differences are used. Helpers panic with a one-line message, because
-//! their callers are tests.
+//! All times are nanoseconds of the wall clock ([`Ns`]), because the kernel's time stamps of
+//! packets are; only differences are used. Helpers panic with a one-line message, because their
+//! callers are tests.
 
 pub mod capture;
 pub mod client;

@@ -109,8 +109,8 @@ impl Node {
 
     // ---- commands ----
 
-    /// Runs `f` with this thread in the node's network namespace. Sockets opened by `f` and processes
-    /// started by it stay there.
+    /// Runs `f` with this thread in the node's network namespace. Sockets opened by `f` and
+    /// processes started by it stay there.
     pub fn inside<T>(&self, f: impl FnOnce() -> T) -> T {
         let home = File::open("/proc/thread-self/ns/net").expect("own network namespace");
         let there = File::open(format!("/run/netns/{}", self.ns)).expect("the node's namespace");

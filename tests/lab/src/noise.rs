@@ -1,9 +1,9 @@
 //! How late the machine itself was.
 //!
 //! A test that allows a daemon so many milliseconds must not fail because the machine was busy with
-//! something else. Two threads measure that: one how late it is woken, the other how long the kernel
-//! keeps it waiting for the lock that all changes of addresses, routes and interfaces share (RTNL). Other
-//! namespaces take that lock too, for longest while they are removed.
+//! something else. Two threads measure that: one how late it is woken, the other how long the
+//! kernel keeps it waiting for the lock that all changes of addresses, routes and interfaces share
+//! (RTNL). Other namespaces take that lock too, for longest while they are removed.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Mutex;
@@ -100,8 +100,8 @@ fn change_nothing(netlink: &OwnedFd) {
     }
 }
 
-/// The allowance for what has happened since `begin`: all delays within the worst half second, because
-/// a daemon and its peer may be late one after the other, plus those that last.
+/// The allowance for what has happened since `begin`: all delays within the worst half second,
+/// because a daemon and its peer may be late one after the other, plus those that last.
 #[must_use]
 pub fn since(begin: Ns) -> Ns {
     let mut recent = Vec::new();

@@ -1,4 +1,5 @@
-//! Programs that the daemons communicate with: servers from Debian packages, and a mail server that stores its mails.
+//! Programs that the daemons communicate with: servers from Debian packages, and a mail server that
+//! stores its mails.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};

@@ -38,8 +38,8 @@ fn stat(pid: u32) -> Option<(u32, char)> {
     Some((words.next()?.parse().ok()?, state))
 }
 
-/// Kilobytes: proportional (PSS), resident (RSS), and the anonymous part of the latter. Only that part shows leaks:
-/// the share of a mapped file depends on other processes.
+/// Kilobytes: proportional (PSS), resident (RSS), and the anonymous part of the latter. Only that
+/// part shows leaks: the share of a mapped file depends on other processes.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Memory {
     pub pss: u64,
@@ -76,8 +76,8 @@ pub fn memory(pids: &[u32]) -> Memory {
     sum
 }
 
-/// Nanoseconds of CPU, user and system, that these processes have used. From `schedstat`, which counts
-/// nanoseconds where `stat` counts ticks of 10 ms.
+/// Nanoseconds of CPU, user and system, that these processes have used. From `schedstat`, which
+/// counts nanoseconds where `stat` counts ticks of 10 ms.
 #[must_use]
 pub fn cpu(pids: &[u32]) -> u64 {
     let of = |pid: &u32| {

@@ -1,22 +1,24 @@
 //! The test runner of the lab.
 //!
-//! It replaces the standard one for three reasons: a test must be in its namespaces before its process
-//! has a second thread, tests that measure time or load the machine must run alone, and a test that
-//! cannot run here has to say so (`SKIP name: reason`; with `CI=true` a skip is a failure).
+//! It replaces the standard one for three reasons: a test must be in its namespaces before its
+//! process has a second thread, tests that measure time or load the machine must run alone, and a
+//! test that cannot run here has to say so (`SKIP name: reason`; with `CI=true` a skip is a
+//! failure).
 //!
 //! ```text
 //! runner   selects tests, starts one process per test, prints one line per result
 //!   test     enters namespaces of its own ([`private`]), runs, prints; its exit code is the result
 //! ```
-//! Tests share no namespace, no directory and no process with each other. The exclusive ones run first,
-//! one after another in the order listed; then the others run side by side, `LAB_JOBS` at a time. What a
-//! test prints is held back and printed together with its result. A test that fails while the machine
-//! itself is late ([`noise`]) proves nothing; it runs once more at the end, alone.
+//! Tests share no namespace, no directory and no process with each other. The exclusive ones run
+//! first, one after another in the order listed; then the others run side by side, `LAB_JOBS` at a
+//! time. What a test prints is held back and printed together with its result. A test that fails
+//! while the machine itself is late ([`noise`]) proves nothing; it runs once more at the end,
+//! alone.
 //!
-//! `VRRPD_BIN` names the daemon under test. `LAB_DAEMON=keepalived` runs the same tests against Debian's
-//! keepalived: those it passes show that the test is fair, those it is known to fail
-//! ([`Test::keepalived_fails`]) that the test detects the error. Arguments select tests by part of their
-//! name; `--list` prints the names.
+//! `VRRPD_BIN` names the daemon under test. `LAB_DAEMON=keepalived` runs the same tests against
+//! Debian's keepalived: those it passes show that the test is fair, those it is known to fail
+//! ([`Test::keepalived_fails`]) that the test detects the error. Arguments select tests by part of
+//! their name; `--list` prints the names.
 
 use std::fs::File;
 use std::io::{Write, stdout};
@@ -161,8 +163,8 @@ fn can_run(daemon: &Daemon) -> Result<Outcome, String> {
     }
 }
 
-/// Like [`main`], but one test after another in one process: on an emulated processor starting a process
-/// takes longer than most tests.
+/// Like [`main`], but one test after another in one process: on an emulated processor starting a
+/// process takes longer than most tests.
 pub fn main_sequential(tests: &[Test]) {
     let selected = selected(tests);
     if selected.is_empty() {
@@ -317,8 +319,8 @@ fn skipped(name: &str, why: &str) -> String {
     format!("SKIP {name}: {why}")
 }
 
-/// Starts the process of a test; its output goes to the file. A file and not a pipe: nothing waits for
-/// the last holder of a descriptor.
+/// Starts the process of a test; its output goes to the file. A file and not a pipe: nothing waits
+/// for the last holder of a descriptor.
 fn start_process(name: &str) -> std::io::Result<(Child, File)> {
     let output = File::from(memfd_create(c"output", MFdFlags::MFD_CLOEXEC)?);
     let child = Command::new("/proc/self/exe")

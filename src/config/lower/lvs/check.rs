@@ -68,7 +68,8 @@ impl Lowering<'_> {
         checks
     }
 
-    /// The checks of a checker block: one, or one for each `host` of SMTP_CHECK; none if it is not valid.
+    /// The checks of a checker block: one, or one for each `host` of SMTP_CHECK; none if it is not
+    /// valid.
     fn kinds(&mut self, checker: &Checker<'_>) -> Vec<CheckKind> {
         let one = match &*checker.node.keyword.text {
             "TCP_CHECK" => self.tcp(checker),
@@ -87,7 +88,8 @@ impl Lowering<'_> {
 
     // ---- target ----
 
-    /// `connect_ip`, `connect_port`, `bindto` and so on in `fields`. `port` is used if the real server has none.
+    /// `connect_ip`, `connect_port`, `bindto` and so on in `fields`. `port` is used if the real
+    /// server has none.
     pub(super) fn target(
         &mut self,
         checker: &Checker<'_>,

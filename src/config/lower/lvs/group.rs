@@ -1,4 +1,5 @@
-//! The IPVS services of a virtual server: one address, one mark, or the lines of a `virtual_server_group`.
+//! The IPVS services of a virtual server: one address, one mark, or the lines of a
+//! `virtual_server_group`.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -49,7 +50,8 @@ impl Entry {
 }
 
 impl Lowering<'_> {
-    /// The arguments of `virtual_server`; `None` if it has no valid service, which has been reported.
+    /// The arguments of `virtual_server`; `None` if it has no valid service, which has been
+    /// reported.
     pub(super) fn subject<'a>(
         &mut self,
         node: &'a Node,

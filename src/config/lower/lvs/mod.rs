@@ -1,12 +1,14 @@
-//! `virtual_server`, `virtual_server_group`, their servers and checks, and the global settings of IPVS.
+//! `virtual_server`, `virtual_server_group`, their servers and checks, and the global settings of
+//! IPVS.
 //!
 //! ```text
 //! mod: settings of IPVS ─ service: a virtual server ─┬─ group: its IPVS services
 //!                                                    ├─ server: its real servers
 //!                                                    └─ check, http, probe: their health checks
 //! ```
-//! A setting of a check may stand in the checker, the real server or the virtual server: see [`Scopes`]. Combinations that
-//! IPVS refuses are reported and changed, in the same way as keepalived changes them.
+//! A setting of a check may stand in the checker, the real server or the virtual server: see
+//! [`Scopes`]. Combinations that IPVS refuses are reported and changed, in the same way as
+//! keepalived changes them.
 
 mod check;
 mod group;
@@ -31,7 +33,8 @@ use crate::config::span_map::SpanMap;
 use crate::config::tree::Node;
 use crate::types::ipvs::{IpProtocol, ServiceKey};
 
-/// Most virtual servers, and most services. A mistake in an address range must not exhaust the router's memory.
+/// Most virtual servers, and most services. A mistake in an address range must not exhaust the
+/// router's memory.
 const MAX_SERVICES: usize = 8192;
 /// Most real servers, of all virtual servers together.
 const MAX_SERVERS: usize = 16_384;

@@ -13,8 +13,9 @@ use crate::config::pcre::{PatternFlags, translate};
 use crate::config::schema::nearest_word;
 use crate::config::tree::{Node, Word};
 
-/// Largest compiled pattern in bytes. The event loop waits for a search, which takes 5 ms with a page of 64 KiB and a common
-/// pattern, and at most a quarter of a second with the largest pattern and the worst page.
+/// Largest compiled pattern in bytes. The event loop waits for a search, which takes 5 ms with a
+/// page of 64 KiB and a common pattern, and at most a quarter of a second with the largest pattern
+/// and the worst page.
 const MAX_COMPILED: usize = 16 << 10;
 
 /// Supported options.
@@ -162,7 +163,8 @@ impl Lowering<'_> {
     }
 }
 
-/// Whether the configuration syntax, in keepalived too, removes a backslash that may be meant for the pattern.
+/// Whether the configuration syntax, in keepalived too, removes a backslash that may be meant for
+/// the pattern.
 fn loses_backslash(raw: &str) -> bool {
     let mut bytes = raw.bytes();
     while let Some(byte) = bytes.next() {

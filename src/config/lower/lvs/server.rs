@@ -124,7 +124,8 @@ impl Lowering<'_> {
         }
     }
 
-    /// Address, port and forwarding method of a server; `None` if it cannot be one, which has been reported.
+    /// Address, port and forwarding method of a server; `None` if it cannot be one, which has been
+    /// reported.
     fn endpoint(&mut self, node: &Node, draft: &Draft<'_>, role: Role) -> Option<Endpoint> {
         let addr = first(node).and_then(value::ip)?;
         let port = node.args.get(1).and_then(|word| number(&word.text));
@@ -151,7 +152,8 @@ impl Lowering<'_> {
         })
     }
 
-    /// Whether the server can be reached from the services: reported unless a tunnel leads to the other address family.
+    /// Whether the server can be reached from the services: reported unless a tunnel leads to the
+    /// other address family.
     fn check_family(
         &mut self,
         draft: &Draft<'_>,
@@ -176,8 +178,9 @@ impl Lowering<'_> {
 
     /// The port a server gets if all services have port `own` (0 for marks).
     ///
-    /// Only NAT changes the port of packets. With other methods packets keep the port of the service; another configured port is
-    /// reported, because checks connect to it although it gets no packets.
+    /// Only NAT changes the port of packets. With other methods packets keep the port of the
+    /// service; another configured port is reported, because checks connect to it although it gets
+    /// no packets.
     fn forwarded_port(
         &mut self,
         addr: IpAddr,

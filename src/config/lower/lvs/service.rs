@@ -38,7 +38,8 @@ pub(super) struct Draft<'a> {
     pub(super) mark: bool,
     /// The port of all services; `None` if they have different ones or are marks.
     pub(super) port: Option<u16>,
-    /// The port of checks if the real server has none: that of the first service with a port; else 0.
+    /// The port of checks if the real server has none: that of the first service with a port; else
+    /// 0.
     pub(super) check_port: u16,
     /// `lb_kind`; `None` if it is missing.
     pub(super) forward: Option<Forward>,
@@ -237,7 +238,8 @@ impl Lowering<'_> {
         known.copied().unwrap_or(default)
     }
 
-    /// The forwarding method of real servers without `lvs_method`: `lb_kind`, or NAT, which is reported.
+    /// The forwarding method of real servers without `lvs_method`: `lb_kind`, or NAT, which is
+    /// reported.
     pub(super) fn default_forward(&mut self, draft: &Draft<'_>) -> Forward {
         draft.forward.unwrap_or_else(|| {
             self.warn_default("lb_kind", "NAT", draft.span);
@@ -245,7 +247,8 @@ impl Lowering<'_> {
         })
     }
 
-    /// The arguments of `lb_kind` or `lvs_method`: `NAT`, `DR` or `TUN [type T [port N]] [CHECKSUM]`.
+    /// The arguments of `lb_kind` or `lvs_method`: `NAT`, `DR` or `TUN [type T [port N]]
+    /// [CHECKSUM]`.
     pub(super) fn forward(&mut self, node: &Node) -> Forward {
         match first(node) {
             Some("DR") => return Forward::Direct,
@@ -293,7 +296,8 @@ impl Lowering<'_> {
         found
     }
 
-    /// `persistence_timeout` in seconds; 0: no persistence. A granularity and port 0 require persistence.
+    /// `persistence_timeout` in seconds; 0: no persistence. A granularity and port 0 require
+    /// persistence.
     fn persistence_timeout(&mut self, draft: &Draft<'_>, has_granularity: bool) -> u32 {
         let mut seconds = draft.fields.last("persistence_timeout").map_or(0, |node| {
             let seconds = first(node).map(|text| number(text).unwrap_or(0));

@@ -1,4 +1,5 @@
-//! `SSL { … }`. The files are read with the configuration: errors in them have a position, and a reload reads new ones.
+//! `SSL { … }`. The files are read with the configuration: errors in them have a position, and a
+//! reload reads new ones.
 
 use crate::config::lower::Lowering;
 use crate::config::lower::fields::Fields;
@@ -34,7 +35,8 @@ impl Lowering<'_> {
         }
     }
 
-    /// A PEM file with this marker. A file that cannot be read is taken as empty, so that every verification fails.
+    /// A PEM file with this marker. A file that cannot be read is taken as empty, so that every
+    /// verification fails.
     fn pem(&mut self, fields: &Fields<'_>, name: &str, marker: &str) -> Option<Pem> {
         let node = fields.last(name)?;
         let path = fields.word(name)?.to_owned();

@@ -97,7 +97,8 @@ impl Lowering<'_> {
     }
 }
 
-/// Makes a daemon follow the instance of this name and use its VRID as id; `None` if there is no such instance.
+/// Makes a daemon follow the instance of this name and use its VRID as id; `None` if there is no
+/// such instance.
 fn follow(daemon: &mut SyncDaemon, name: &str, instances: &[VrrpInstance]) -> Option<()> {
     let index = instances.iter().position(|one| one.name == name)?;
     daemon.instance = Some(InstanceId(index));

@@ -4,12 +4,13 @@
 //! replace, change ─→ desired services ─────┐
 //!    every 10 s, retries (TimerKey::Ipvs) ─┴→ list ─→ diff ─→ edits, 64 in one sendmsg ─→ refusals
 //! ```
-//! `table.rs` has the services, `sync_daemon.rs` connection synchronization, `timeouts.rs` the timeouts, `modprobe.rs` the
-//! kernel module. Work is done in slices: a table of ten thousand servers takes many, and adverts are sent in between.
-//! Every failure is followed by another comparison with the kernel's table, which is the truth.
+//! `table.rs` has the services, `sync_daemon.rs` connection synchronization, `timeouts.rs` the
+//! timeouts, `modprobe.rs` the kernel module. Work is done in slices: a table of ten thousand
+//! servers takes many, and adverts are sent in between. Every failure is followed by another
+//! comparison with the kernel's table, which is the truth.
 //!
-//! Services that have been desired since the daemon started are ours; others are never changed. Desired services that a
-//! predecessor left are adopted with their connections.
+//! Services that have been desired since the daemon started are ours; others are never changed.
+//! Desired services that a predecessor left are adopted with their connections.
 //!
 //! Without IPVS in the kernel the rest of the daemon runs as usual.
 
@@ -115,7 +116,8 @@ impl IpvsConn<'_> {
         self.batch
     }
 
-    /// Sends the batch, one dump request, and calls `each` for every entry. `family`: the address family of the service.
+    /// Sends the batch, one dump request, and calls `each` for every entry. `family`: the address
+    /// family of the service.
     fn list(&mut self, family: Family, each: &mut dyn FnMut(&Message<'_>)) -> io::Result<()> {
         self.system.lvs().dump_ipvs(
             self.batch,
@@ -198,8 +200,8 @@ enum Scope {
 // ---- desired state ----
 
 impl Reconciler {
-    /// Replaces the desired services. Compares them with the kernel's table and repairs differences, in this slice and
-    /// in those that follow.
+    /// Replaces the desired services. Compares them with the kernel's table and repairs
+    /// differences, in this slice and in those that follow.
     fn replace(&mut self, cx: &mut Cx<'_>, desired: &[DesiredService]) {
         self.table.replace(desired);
         self.sync.recheck();
@@ -209,7 +211,8 @@ impl Reconciler {
         self.work(cx);
     }
 
-    /// Replaces one desired service. Requests the difference to its previous state, without listing the table.
+    /// Replaces one desired service. Requests the difference to its previous state, without listing
+    /// the table.
     fn change(&mut self, cx: &mut Cx<'_>, service: &DesiredService) {
         self.table.change(service);
         self.own_change = true;
@@ -359,8 +362,8 @@ impl Reconciler {
     /// A round failed. Logs a new error, and retries with increasing delay.
     fn fail_round(&mut self, now: Instant, error: String) {
         self.report = false;
-        // The retry compares the tables too. There is no comparison before it, because each request for a scheduler that
-        // is missing may make the kernel wait for modprobe.
+        // The retry compares the tables too. There is no comparison before it, because each request
+        // for a scheduler that is missing may make the kernel wait for modprobe.
         self.resync_at = None;
         if self.last_error.as_ref() != Some(&error) {
             log::error!(target: "lvs", "{error}");
@@ -369,7 +372,8 @@ impl Reconciler {
         self.backoff.fail(now);
     }
 
-    /// A comparison repaired changes by others. Logged for the first, second, fourth … time in a row.
+    /// A comparison repaired changes by others. Logged for the first, second, fourth … time in a
+    /// row.
     fn log_repair(&self, edits: usize, first: &str) -> u32 {
         let times = self.repairs.saturating_add(1);
         if times.is_power_of_two() {

@@ -1,5 +1,5 @@
-//! Loads the module `ip_vs`. Since Linux 5.16 the kernel loads it when its netlink family is looked up; for older kernels
-//! modprobe is started, without waiting for it.
+//! Loads the module `ip_vs`. Since Linux 5.16 the kernel loads it when its netlink family is looked
+//! up; for older kernels modprobe is started, without waiting for it.
 
 use core::time::Duration;
 

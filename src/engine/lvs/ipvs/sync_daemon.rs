@@ -1,8 +1,8 @@
-//! Connection synchronization (`lvs_sync_daemon`): the kernel's daemon in role master sends connections, the one in role
-//! backup receives them.
+//! Connection synchronization (`lvs_sync_daemon`): the kernel's daemon in role master sends
+//! connections, the one in role backup receives them.
 //!
-//! If a VRRP instance is configured, its state decides which role runs; otherwise both run. Running daemons are listed,
-//! wrong ones are stopped, then missing ones are started.
+//! If a VRRP instance is configured, its state decides which role runs; otherwise both run. Running
+//! daemons are listed, wrong ones are stopped, then missing ones are started.
 
 use std::io;
 
@@ -138,7 +138,8 @@ impl SyncDaemons {
 }
 
 impl Lvs {
-    /// An instance has changed its state: starts and stops sync daemons if it is the configured one.
+    /// An instance has changed its state: starts and stops sync daemons if it is the configured
+    /// one.
     pub(in crate::engine::lvs) fn follow_instance(
         &mut self,
         cx: &mut Cx<'_>,
@@ -187,7 +188,8 @@ fn daemon(conf: &SyncDaemon, role: Role) -> Daemon<'_> {
     }
 }
 
-/// Whether a running daemon is as wanted. `max_len` is not compared: the kernel adapts it to the interface.
+/// Whether a running daemon is as wanted. `max_len` is not compared: the kernel adapts it to the
+/// interface.
 fn is_same(wanted: &Daemon<'_>, seen: &Daemon<'_>) -> bool {
     wanted.role == seen.role
         && wanted.interface == seen.interface

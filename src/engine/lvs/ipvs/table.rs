@@ -5,8 +5,8 @@
 //!              │ └─ differing: change; formerly desired: delete ─────────┼→ queue ─ 64 in one sendmsg ─→ refusals
 //!              └─→ walk: for each present service, list servers, diff ───┘
 //! ```
-//! The queue is emptied before the walk continues, so that lists include the effect of all previous edits. A change of
-//! the desired state is appended to the queue at any time.
+//! The queue is emptied before the walk continues, so that lists include the effect of all previous
+//! edits. A change of the desired state is appended to the queue at any time.
 
 use std::collections::VecDeque;
 use std::io;
@@ -23,8 +23,8 @@ use crate::types::{Family, sorted};
 
 /// Requests per `sendmsg`; as many refusals fit into the socket's receive buffer.
 const CHUNK: usize = 64;
-/// Cost of a slice in requests: about two milliseconds. Requests for a service with more than [`LARGE`] servers cost more,
-/// because the kernel searches its servers linearly.
+/// Cost of a slice in requests: about two milliseconds. Requests for a service with more than
+/// [`LARGE`] servers cost more, because the kernel searches its servers linearly.
 const BUDGET: usize = 256;
 const LARGE: usize = 1000;
 /// Cost of listing the servers of a service, in requests.
@@ -76,8 +76,8 @@ pub(crate) struct Table {
     /// The kernel's table has changed since it was listed: list it again, once.
     stale: bool,
     listed_again: bool,
-    /// Schedulers that the kernel has, and that it lacks, as found in this round. Each request for a missing one may make
-    /// the kernel run modprobe and wait for it.
+    /// Schedulers that the kernel has, and that it lacks, as found in this round. Each request for
+    /// a missing one may make the kernel run modprobe and wait for it.
     known_schedulers: Vec<String>,
     unknown_schedulers: Vec<String>,
     /// Edits done in this round, and a description of the first.

@@ -124,8 +124,9 @@ fn accept(node: &Node, stop: &Arc<AtomicBool>) -> JoinHandle<()> {
     })
 }
 
-/// Hundredths of a second that all processors have been busy since boot. The kernel accounts the forwarding of a packet
-/// between nodes to any running process, so this is more significant than the daemon's own CPU time.
+/// Hundredths of a second that all processors have been busy since boot. The kernel accounts the
+/// forwarding of a packet between nodes to any running process, so this is more significant than
+/// the daemon's own CPU time.
 fn busy() -> u64 {
     let stat = fs::read_to_string("/proc/stat").expect("a kernel with /proc");
     let line = stat.lines().next().expect("all processors");

@@ -1,4 +1,5 @@
-//! `make demo`: two routers and a client on a live kernel; the master is killed, the backup takes over.
+//! `make demo`: two routers and a client on a live kernel; the master is killed, the backup takes
+//! over.
 //!
 //! All times printed are the kernel's time stamps of captured packets. If something expected
 //! does not happen, the demo ends with a message and exit code 1; 77 means that this machine does

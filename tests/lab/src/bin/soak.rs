@@ -1,9 +1,10 @@
 //! `make soak`: two routers under continuous disturbance for ten minutes (or `SOAK_SECONDS`).
 //!
-//! Links flap, scripts fail and hang, files change, configurations are reloaded, daemons are frozen, addresses and
-//! routes are deleted externally, and forged packets arrive all the time. Afterwards everything must be
-//! as before: memory, descriptors, child processes, and every kernel object; and after shutdown nothing
-//! may be left. `SOAK_SEED` repeats a run, as far as timing allows.
+//! Links flap, scripts fail and hang, files change, configurations are reloaded, daemons are
+//! frozen, addresses and routes are deleted externally, and forged packets arrive all the time.
+//! Afterwards everything must be as before: memory, descriptors, child processes, and every kernel
+//! object; and after shutdown nothing may be left. `SOAK_SEED` repeats a run, as far as timing
+//! allows.
 
 use std::fs;
 use std::panic::catch_unwind;
@@ -15,8 +16,8 @@ use vrrpd_lab::forge::{Injector, Stream, Target, all_kinds, noise};
 use vrrpd_lab::private::{self, DIR};
 use vrrpd_lab::{Daemon, Lab, Node, Running, process, sleep_ms, wait_until};
 
-/// Permitted growth of memory in the second half, KB per daemon. The allocator of a C library varies by about
-/// a hundred; a leak of 80 bytes per event is more than this in ten minutes.
+/// Permitted growth of memory in the second half, KB per daemon. The allocator of a C library
+/// varies by about a hundred; a leak of 80 bytes per event is more than this in ten minutes.
 const GROWTH: u64 = 256;
 const PEACE: Duration = Duration::from_secs(30);
 
@@ -394,7 +395,8 @@ fn peace(routers: &[Router; 2]) -> Vec<State> {
         router.run.reload(&text);
     }
     calm(routers, false);
-    // Longer than the slowest retry and the second burst of gratuitous ARP, and until no script runs.
+    // Longer than the slowest retry and the second burst of gratuitous ARP, and until no script
+    // runs.
     sleep_ms(6000);
     calm(routers, false);
     let quiet = |router: &Router| {

@@ -1,7 +1,7 @@
 //! The connection between an emulated network card and the switch of the lab.
 //!
-//! The card uses a pair of Unix sockets, one datagram per frame. The other end is a packet socket on `eth0` of a node
-//! without addresses. A tap device would need access to /dev/net/tun.
+//! The card uses a pair of Unix sockets, one datagram per frame. The other end is a packet socket
+//! on `eth0` of a node without addresses. A tap device would need access to /dev/net/tun.
 
 use std::net::Ipv4Addr;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -93,7 +93,8 @@ fn next(fd: &OwnedFd, frame: &mut [u8]) -> Option<usize> {
     (from?.pkttype() != libc::PACKET_OUTGOING).then_some(n)
 }
 
-/// Completes TCP checksums, as the network card would: nodes of this machine leave them to offloading.
+/// Completes TCP checksums, as the network card would: nodes of this machine leave them to
+/// offloading.
 fn complete(frame: &mut [u8]) {
     if frame.get(12..15) != Some(&[8, 0, 0x45]) || frame.get(23) != Some(&6) {
         return;

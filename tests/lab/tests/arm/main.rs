@@ -5,8 +5,9 @@
 //!                        │    │
 //!   cable.rs             emulated network cards: Debian's ARM kernel, BusyBox init, vrrpd, /etc/vrrpd.conf
 //! ```
-//! `VRRPD_BIN` and `VRRPD_SMALL` name both flavors, built for ARMv7. Client and servers are nodes of the lab; its
-//! capture sees all packets. Limits are long: an emulated machine on a busy host is slow.
+//! `VRRPD_BIN` and `VRRPD_SMALL` name both flavors, built for ARMv7. Client and servers are nodes
+//! of the lab; its capture sees all packets. Limits are long: an emulated machine on a busy host is
+//! slow.
 
 mod cable;
 mod network;

@@ -94,7 +94,8 @@ impl Network {
         }
     }
 
-    /// Waits until the last four adverts, of those after `since`, are all from a, and a alone has the address.
+    /// Waits until the last four adverts, of those after `since`, are all from a, and a alone has
+    /// the address.
     pub(crate) fn a_is_master_alone(&mut self, since: Ns) {
         wait_until(TIMEOUT, "a alone sends adverts", || {
             self.capture.with(|frames| {

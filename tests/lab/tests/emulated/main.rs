@@ -1,13 +1,13 @@
 //! Binaries for other machines under the user-mode emulator, with a native router as peer.
 //!
-//! `VRRPD_DIST` is the directory with the binaries (`make test-emulated`); without it no test runs. They
-//! test adverts, authentication, netlink, packet sockets and clocks of
-//! 32-bit programs.
+//! `VRRPD_DIST` is the directory with the binaries (`make test-emulated`); without it no test runs.
+//! They test adverts, authentication, netlink, packet sockets and clocks of 32-bit programs.
 //!
-//! Big-endian MIPS is left out: the emulator (QEMU 7.2) swaps the bytes of numbers in netlink messages, but not in an
-//! empty attribute at the end, which current kernels send for links. The daemon rejects a link message that ends in an
-//! attribute of 1,024 bytes. Nor does the emulator support netfilter and generic netlink. For 64-bit machines it assumes
-//! a longer `ip_mreqn`, so that they cannot join the multicast group of IPv4 adverts: they are tested with IPv6 only.
+//! Big-endian MIPS is left out: the emulator (QEMU 7.2) swaps the bytes of numbers in netlink
+//! messages, but not in an empty attribute at the end, which current kernels send for links. The
+//! daemon rejects a link message that ends in an attribute of 1,024 bytes. Nor does the emulator
+//! support netfilter and generic netlink. For 64-bit machines it assumes a longer `ip_mreqn`, so
+//! that they cannot join the multicast group of IPv4 adverts: they are tested with IPv6 only.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -112,8 +112,8 @@ fn all_of_32_bits() -> Vec<Emulated> {
     all
 }
 
-/// For each binary: it takes over when the native master is killed, becomes backup when that returns; then the other way
-/// round.
+/// For each binary: it takes over when the native master is killed, becomes backup when that
+/// returns; then the other way round.
 fn with_all(ctx: &Ctx, emulated: &[Emulated], vip: &str, instance: fn(u8) -> Inst) -> Outcome {
     if emulated.is_empty() {
         return Outcome::Skipped("there is no binary for such a machine in VRRPD_DIST".into());
@@ -164,8 +164,8 @@ fn took_over(cap: &Capture, node: &Node, vip: &str, since: i64) {
     });
 }
 
-/// Twenty years ahead, beyond 32-bit seconds. Only the emulator's wall clock is changed; intervals are measured
-/// with the monotonic clock.
+/// Twenty years ahead, beyond 32-bit seconds. Only the emulator's wall clock is changed; intervals
+/// are measured with the monotonic clock.
 fn late(ctx: &Ctx) -> Outcome {
     const CLOCK: &[&str] = &[
         "env",

@@ -5,8 +5,8 @@
 //!   10.0.0.100:9002   HTTP_GET, digest         a UDP socket; the director: a file, a script
 //!   …                                  ─→ rs2: is not checked
 //! ```
-//! All checks of `rs1` fail at the same time, and recover. Clients are served on port 80 of both all the
-//! time: only the IPVS table keeps them from a failed server.
+//! All checks of `rs1` fail at the same time, and recover. Clients are served on port 80 of both
+//! all the time: only the IPVS table keeps them from a failed server.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -34,8 +34,8 @@ pub(crate) const TESTS: &[Test] = &[Test::new(
 /// Programs that are checked.
 pub(crate) const PROGRAMS: [&str; 3] = ["openssl", "msmtpd", "dnsmasq"];
 
-/// Checkers and their blocks; the last is a `MISC_CHECK` whose service has weights. `DIR` stands for the
-/// directory of files.
+/// Checkers and their blocks; the last is a `MISC_CHECK` whose service has weights. `DIR` stands
+/// for the directory of files.
 const KINDS: [(&str, &str); 9] = [
     (
         "status",
@@ -78,8 +78,8 @@ fn ports() -> impl Iterator<Item = u16> {
     FIRST_PORT..=SCRIPT_PORT
 }
 
-/// All services, with these further lines in each and in each of the real servers `rs1`, where `PORT` is that of the
-/// service.
+/// All services, with these further lines in each and in each of the real servers `rs1`, where
+/// `PORT` is that of the service.
 pub(crate) fn conf(service: &str, server: &str) -> String {
     let mut text = format!("track_file ill {{\n file {DIR}/kinds.ill\n weight 0\n}}\n");
     for (port, (what, check)) in ports().zip(KINDS) {

@@ -5,8 +5,8 @@
 //!   director  10.0.0.1   10.1.0.1    fd00::1   fd01::1     and the virtual addresses 10.0.0.100, fd00::100
 //!   rs1 …     10.0.0.11 …            fd00::11 …            default route by the director
 //! ```
-//! Servers answer the client's addresses NEAR directly (DR, TUN), its addresses FAR only through the
-//! director, as NAT requires.
+//! Servers answer the client's addresses NEAR directly (DR, TUN), its addresses FAR only through
+//! the director, as NAT requires.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -105,7 +105,8 @@ impl Network {
                 format!("fd00::{}/64", 10 + n),
             ];
             let node = lab.node(&format!("rs{n}"), &[&legs[0], &legs[1]]);
-            // Otherwise the director sends a redirect to the client. With IPv4 a sysctl prevents that.
+            // Otherwise the director sends a redirect to the client. With IPv4 a sysctl prevents
+            // that.
             node.sysctl("net.ipv6.conf.eth0.accept_redirects", "0");
             node.ip_batch("route add default via 10.0.0.1\nroute add default via fd00::1");
             Server::start(node, 80)
@@ -118,7 +119,8 @@ impl Network {
         }
     }
 
-    /// Configures the servers to accept packets to the virtual addresses without answering ARP for them.
+    /// Configures the servers to accept packets to the virtual addresses without answering ARP for
+    /// them.
     pub(crate) fn servers_own_the_vip(&self) {
         for server in &self.servers {
             for scope in ["all", "eth0", "lo"] {

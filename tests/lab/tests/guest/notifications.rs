@@ -1,8 +1,8 @@
 //! Notifications of servers by FIFO, scripts and mail are the same as keepalived's.
 //!
-//! Both daemons go through the same events. After each, keepalived's notifications are collected until no more arrive;
-//! then vrrpd's must be the same: lines of the FIFO, in order for each service; calls of scripts and
-//! mails, in any order, because keepalived runs them in parallel.
+//! Both daemons go through the same events. After each, keepalived's notifications are collected
+//! until no more arrive; then vrrpd's must be the same: lines of the FIFO, in order for each
+//! service; calls of scripts and mails, in any order, because keepalived runs them in parallel.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Read;
@@ -39,7 +39,8 @@ enum Event {
     Stop,
 }
 
-/// The event with the resulting destinations of the service with a sorry server and of the one without.
+/// The event with the resulting destinations of the service with a sorry server and of the one
+/// without.
 const EVENTS: [(Event, &[&str], &[&str]); 6] = [
     (
         Event::Start,
@@ -165,7 +166,8 @@ impl Recorder {
 
 /// A mail without variable parts and without differences in keepalived's wording:
 ///
-/// * in mails it writes sums as `3+1=2 <= 1`, in its log as `3-1=2 > 1`; vrrpd writes the latter in both;
+/// * in mails it writes sums as `3+1=2 <= 1`, in its log as `3-1=2 > 1`; vrrpd writes the latter in
+///   both;
 /// * its mail contains the reason why an `SMTP_CHECK` failed; both daemons log it.
 fn essence(text: &str) -> String {
     let lines = text.lines().filter(|line| {
@@ -184,7 +186,8 @@ fn essence(text: &str) -> String {
     lines.collect::<Vec<_>>().join(" | ")
 }
 
-/// Mails of vrrpd only: those of a `FILE_CHECK`, which keepalived lacks, and the last ones, before which it exits.
+/// Mails of vrrpd only: those of a `FILE_CHECK`, which keepalived lacks, and the last ones, before
+/// which it exits.
 fn is_ours_alone(mail: &str) -> bool {
     mail.contains("Realserver [10.0.0.11]:tcp:80 of virtual server [10.0.0.100]:tcp:9008")
         || mail.contains("=> Shutting down <=")
@@ -333,8 +336,8 @@ fn settle(silence: Duration, mut count: impl FnMut() -> usize) {
     }
 }
 
-/// Whether the scripts on shutdown are correct. keepalived's are killed with it at a random point: vrrpd must send all
-/// of keepalived's notifications and may send more for services with `omega`.
+/// Whether the scripts on shutdown are correct. keepalived's are killed with it at a random point:
+/// vrrpd must send all of keepalived's notifications and may send more for services with `omega`.
 fn last_words(theirs: &[String], ours: &Record) -> bool {
     let of_omega = |line: &String| line.starts_with("9102 ") || line.starts_with("9103 ");
     let complete = theirs.iter().all(|line| ours.scripts.contains(line));

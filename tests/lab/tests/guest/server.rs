@@ -1,7 +1,8 @@
-//! A real server: it answers with its name on TCP and UDP port 80 of its node, and can fail in many ways.
+//! A real server: it answers with its name on TCP and UDP port 80 of its node, and can fail in many
+//! ways.
 //!
-//! On TCP it speaks HTTP, one request per connection. It answers a line `PING` with its name too, and the
-//! connection stays open. On UDP it answers any datagram with its name.
+//! On TCP it speaks HTTP, one request per connection. It answers a line `PING` with its name too,
+//! and the connection stays open. On UDP it answers any datagram with its name.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};

@@ -1,5 +1,5 @@
-//! Authentication on a live network: replayed adverts, routers with different settings, and the rollout of
-//! `auth_hmac`.
+//! Authentication on a live network: replayed adverts, routers with different settings, and the
+//! rollout of `auth_hmac`.
 
 use std::time::Duration;
 
@@ -132,8 +132,8 @@ fn tshark_ah(ctx: &Ctx) -> Outcome {
     Outcome::Passed
 }
 
-/// The backup is killed and restarted, then the master dies. The new process may not know the sequence
-/// numbers: it sends nothing until the master is dead, then takes over.
+/// The backup is killed and restarted, then the master dies. The new process may not know the
+/// sequence numbers: it sends nothing until the master is dead, then takes over.
 fn restart_of(strong: &Daemon, weak: &Daemon) -> Outcome {
     let confs = [200, 100].map(|p| {
         let inst = Inst::new(7, p, "10.0.0.100/24").v2().ah("s3cr3t");
@@ -251,8 +251,8 @@ fn mismatch(ctx: &Ctx) -> Outcome {
     Outcome::Passed
 }
 
-/// `receive` on all routers, then `permissive`, then `enforce`, one router after the other: no router
-/// misses an advert.
+/// `receive` on all routers, then `permissive`, then `enforce`, one router after the other: no
+/// router misses an advert.
 fn rollout(ctx: &Ctx) -> Outcome {
     let conf = |p, lines: Option<&str>| {
         let inst = Inst::new(7, p, "10.0.0.100/24");

@@ -591,7 +591,8 @@ fn silence(ctx: &Ctx) -> Outcome {
 fn reload(ctx: &Ctx) -> Outcome {
     let bench = bench(ctx, "TCP_CHECK {\n        }");
     let at = bench.says(0, "TCP_CHECK on service");
-    // The same check with a shorter interval: the server is still down, and one success brings it up.
+    // The same check with a shorter interval: the server is still down, and one success brings it
+    // up.
     let text = conf("TCP_CHECK {\n        }").replace("delay_loop 0.2", "delay_loop 0.1");
     bench.run.reload(&text);
     let at = bench.says(at, "eload");

@@ -1,5 +1,6 @@
-//! The Debian package under the real dpkg in a root directory of its own: installed, upgraded, removed, purged. Its
-//! scripts run in BusyBox's shell, with stand-ins for the service tools that record their arguments.
+//! The Debian package under the real dpkg in a root directory of its own: installed, upgraded,
+//! removed, purged. Its scripts run in BusyBox's shell, with stand-ins for the service tools that
+//! record their arguments.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -100,8 +100,8 @@ impl Dumper {
     }
 }
 
-/// The fields of each instance that a widely used exporter reads from the state dump, by its rules and with
-/// its errors.
+/// The fields of each instance that a widely used exporter reads from the state dump, by its rules
+/// and with its errors.
 fn exported(data: &str) -> BTreeMap<String, BTreeMap<String, String>> {
     let mut all: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
     let (mut instance, mut key) = (String::new(), String::new());

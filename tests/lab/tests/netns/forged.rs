@@ -1,8 +1,9 @@
-//! Forged and malformed packets may increase a counter, nothing else: no state change, no advert, no memory, no
-//! flood of log lines.
+//! Forged and malformed packets may increase a counter, nothing else: no state change, no advert,
+//! no memory, no flood of log lines.
 //!
-//! A third node sends packets which would preempt the master if they were accepted, each wrong in one
-//! way: first one kind after the other, then as a flood mixed with random bytes and single-bit flips.
+//! A third node sends packets which would preempt the master if they were accepted, each wrong in
+//! one way: first one kind after the other, then as a flood mixed with random bytes and single-bit
+//! flips.
 
 use std::net::IpAddr;
 
@@ -80,7 +81,8 @@ fn attack(ctx: &Ctx, t: &Target, conf: &dyn Fn(u8) -> Conf, vip: &str, interval:
     Outcome::Passed
 }
 
-/// The packet all forgeries are derived from is accepted, so that a forgery is wrong only in what its name says.
+/// The packet all forgeries are derived from is accepted, so that a forgery is wrong only in what
+/// its name says.
 fn premise(ctx: &Ctx) -> Outcome {
     let plain = |i: Inst| i;
     type Change = fn(Inst) -> Inst;
@@ -164,7 +166,8 @@ fn backup(ctx: &Ctx) -> Outcome {
     let mut p = pair_of(&ctx.daemon, &conf(200), &ctx.daemon, &conf(100), VIP);
     let attacker = p.lab.node("attacker", &["10.0.0.66/24"]);
     let t = target(3, None);
-    // A valid packet with the master's source address would be accepted by any router: not part of this test.
+    // A valid packet with the master's source address would be accepted by any router: not part of
+    // this test.
     let frames = all_kinds(&t)
         .iter()
         .filter(|(name, _)| !name.contains("own address"))

@@ -1,4 +1,5 @@
-//! The daemon as a service: BusyBox init, the init script, readiness notification, and a read-only file system.
+//! The daemon as a service: BusyBox init, the init script, readiness notification, and a read-only
+//! file system.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

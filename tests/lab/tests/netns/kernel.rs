@@ -223,7 +223,8 @@ fn foreign(ctx: &Ctx) -> Outcome {
     Outcome::Passed
 }
 
-/// A second interface, tracked without weight: FAULT while it has no carrier; then with weight: priority.
+/// A second interface, tracked without weight: FAULT while it has no carrier; then with weight:
+/// priority.
 fn tracked(ctx: &Ctx) -> Outcome {
     let limit = Duration::from_secs(5);
     for (track, fault) in [("wan0", true), ("wan0 weight -150", false)] {

@@ -68,7 +68,8 @@ fn killed(ctx: &Ctx) -> Outcome {
 fn frozen(ctx: &Ctx) -> Outcome {
     let (ca, cb) = (conf(200, "vip_lease 2"), conf(100, "vip_lease 2"));
     let p = pair_of(&ctx.daemon, &ca, &ctx.daemon, &cb, VIP);
-    // First the frozen router has the higher priority and takes the addresses back, then the lower and must not.
+    // First the frozen router has the higher priority and takes the addresses back, then the lower
+    // and must not.
     for weaker in [false, true] {
         if weaker {
             p.run_b.reload(&conf(250, "vip_lease 2").text());

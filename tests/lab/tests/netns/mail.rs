@@ -1,4 +1,5 @@
-//! Mails on state changes: their text and order, and that no failure of a mail server delays an advert.
+//! Mails on state changes: their text and order, and that no failure of a mail server delays an
+//! advert.
 
 use std::fs;
 use std::io::Write;

@@ -1,4 +1,5 @@
-//! Missing permissions and features: read-only sysctls, no inotify, no IPv6. Each is reported once, and the rest runs.
+//! Missing permissions and features: read-only sysctls, no inotify, no IPv6. Each is reported once,
+//! and the rest runs.
 
 use std::fs;
 
@@ -63,7 +64,8 @@ fn read_only_settings(ctx: &Ctx) -> Outcome {
     Outcome::Passed
 }
 
-/// The limit belongs to a user namespace, so the daemon runs in a new one with a network of its own.
+/// The limit belongs to a user namespace, so the daemon runs in a new one with a network of its
+/// own.
 const NO_WATCHES: &str = "echo 0 >/proc/sys/user/max_inotify_instances &&
     ip link set lo up && ip link add eth0 type veth peer name eth1 &&
     ip link set eth0 up && ip link set eth1 up && ip addr add 10.0.0.1/24 dev eth0 && exec \"$@\"";

@@ -1,7 +1,7 @@
 //! `no_accept`: addresses that do not answer; alone and with `vrrp_strict`.
 //!
-//! The probe is a TCP connection to a port without a listener: a host that answers refuses it, a packet
-//! filter lets it time out.
+//! The probe is a TCP connection to a port without a listener: a host that answers refuses it, a
+//! packet filter lets it time out.
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6, TcpStream};

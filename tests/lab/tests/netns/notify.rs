@@ -1,5 +1,5 @@
-//! Notify scripts and FIFOs: contents and order of notifications; slow scripts and absent readers delay
-//! no advert.
+//! Notify scripts and FIFOs: contents and order of notifications; slow scripts and absent readers
+//! delay no advert.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Read;
@@ -182,7 +182,8 @@ fn words(ctx: &Ctx) -> Outcome {
     Outcome::Passed
 }
 
-/// Takes a sync group of two through its states; returns the FIFO's lines and the calls of its scripts.
+/// Takes a sync group of two through its states; returns the FIFO's lines and the calls of its
+/// scripts.
 fn record_group_notifications(daemon: &Daemon) -> (Vec<String>, Vec<String>) {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);
@@ -496,7 +497,8 @@ fn hangs(ctx: &Ctx) -> Outcome {
         "notify_stop comes through"
     );
     p.assert_takeover(VIP, vrrpd_lab::skew(3, 100, INTERVAL), at);
-    // It ignores SIGTERM and would keep running: its process group is killed only if the next run waits for it.
+    // It ignores SIGTERM and would keep running: its process group is killed only if the next run
+    // waits for it.
     let _ = Command::new("kill").arg("-9").args(&pids).output();
     Outcome::Passed
 }

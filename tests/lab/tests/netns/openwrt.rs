@@ -1,5 +1,6 @@
-//! configs/openwrt as on a router: installed by its package definition into a root directory of its own and run by
-//! BusyBox, with stand-ins for rc.common and procd (`openwrt/`) that record their arguments.
+//! configs/openwrt as on a router: installed by its package definition into a root directory of its
+//! own and run by BusyBox, with stand-ins for rc.common and procd (`openwrt/`) that record their
+//! arguments.
 
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;

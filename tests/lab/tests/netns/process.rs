@@ -1,4 +1,5 @@
-//! The daemon as a process: single instance, few capabilities, error messages, and keepalived's exit codes.
+//! The daemon as a process: single instance, few capabilities, error messages, and keepalived's
+//! exit codes.
 
 use vrrpd_lab::{Lab, Running, now, sleep_ms, wait_until};
 

@@ -203,8 +203,8 @@ fn leaks(ctx: &Ctx) -> Outcome {
     }
     let after = state();
     assert_eq!((after.1, after.2), (before.1, before.2));
-    // An allocator may take and keep some more pages at any time; a leak takes some in every round: 40 bytes per
-    // reload are 8 KB.
+    // An allocator may take and keep some more pages at any time; a leak takes some in every round:
+    // 40 bytes per reload are 8 KB.
     let grown = memory.windows(2).map(|two| two[1].saturating_sub(two[0]));
     assert!(grown.min() <= Some(4), "grows all the time: {memory:?} KB");
     assert!(after.0 <= before.0 + 512, "has grown: {memory:?} KB");

@@ -1,4 +1,5 @@
-//! A master that is killed and restarted, or replaced by another binary, before a backup takes over.
+//! A master that is killed and restarted, or replaced by another binary, before a backup takes
+//! over.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -226,7 +227,8 @@ fn replaced(ctx: &Ctx) -> Outcome {
     Outcome::Passed
 }
 
-/// Sets the grace period of the first record to a minute instead of three seconds, and corrects its checksum.
+/// Sets the grace period of the first record to a minute instead of three seconds, and corrects its
+/// checksum.
 fn with_long_grace(mut file: Vec<u8>) -> Vec<u8> {
     let record = &mut file[128..192];
     record[32..40].copy_from_slice(&60_000_000_000_u64.to_be_bytes());

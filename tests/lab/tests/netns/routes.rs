@@ -1,4 +1,5 @@
-//! Virtual and static routes and rules: installed on the master, reinstalled when removed, removed on shutdown.
+//! Virtual and static routes and rules: installed on the master, reinstalled when removed, removed
+//! on shutdown.
 
 use vrrpd_lab::{Conf, Inst, Lab, MS, Node, noise, now, sleep_ms, wait_until};
 
@@ -176,7 +177,8 @@ fn put_back(ctx: &Ctx) -> Outcome {
     Outcome::Passed
 }
 
-/// The kernel removes IPv4 routes without an event when their interface goes down or their source address is removed.
+/// The kernel removes IPv4 routes without an event when their interface goes down or their source
+/// address is removed.
 fn dropped(ctx: &Ctx) -> Outcome {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24", "fd00::1/64"]);

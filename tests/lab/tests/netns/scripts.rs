@@ -321,7 +321,8 @@ fn slate(ctx: &Ctx) -> Outcome {
     let done = format!("{dir}/done");
     wait_until(SOON, "the script has run", || Path::new(&done).exists());
     let read = |name: &str| fs::read_to_string(format!("{dir}/{name}")).expect("written");
-    // The shell blocks signals while it starts a program; so the outer mask is the one inherited by the shell.
+    // The shell blocks signals while it starts a program; so the outer mask is the one inherited by
+    // the shell.
     let (status, inner) = (read("status"), read("inner"));
     let field_of = |status: &str, name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name));
@@ -493,7 +494,8 @@ fn track_process(ctx: &Ctx) -> Outcome {
 
 // ---- the sample configuration ----
 
-/// The track_script of the sample configuration on two routers: the router whose service runs is master.
+/// The track_script of the sample configuration on two routers: the router whose service runs is
+/// master.
 fn seed(ctx: &Ctx) -> Outcome {
     let text = include_str!("../../../golden/seeds/s3_script_repaired.conf");
     let (down, check) = (path("down"), path("check_running"));

@@ -1,5 +1,5 @@
-//! Widely used servers: msmtpd for mails and `SMTP_CHECK`, dnsmasq for `DNS_CHECK`, OpenSSL for `SSL_GET`.
-//! Each check must detect that its server is up, dies, and returns.
+//! Widely used servers: msmtpd for mails and `SMTP_CHECK`, dnsmasq for `DNS_CHECK`, OpenSSL for
+//! `SSL_GET`. Each check must detect that its server is up, dies, and returns.
 
 use std::fs;
 use std::process::Command;

@@ -81,8 +81,8 @@ pub(crate) fn pair_of(strong: &Daemon, ca: &Conf, weak: &Daemon, cb: &Conf, vip:
 }
 
 impl Pair {
-    /// Asserts that `b` sends its first advert when `expected` has passed after the last advert of `a`,
-    /// and that it then has and announces `vip`.
+    /// Asserts that `b` sends its first advert when `expected` has passed after the last advert of
+    /// `a`, and that it then has and announces `vip`.
     #[track_caller]
     pub(crate) fn assert_takeover(&self, vip: &str, expected: Ns, event: Ns) {
         let (first, _) = self.cap.advert_of(&self.b, event, SOON);
@@ -126,8 +126,8 @@ impl Pair {
         );
     }
 
-    /// Asserts that `a` has been master without interruption since `since`: it has the address, no advert
-    /// was late by more than `slack`, and `b` has sent none.
+    /// Asserts that `a` has been master without interruption since `since`: it has the address, no
+    /// advert was late by more than `slack`, and `b` has sent none.
     #[track_caller]
     pub(crate) fn assert_undisturbed(&self, vip: &str, interval: Ns, slack: Ns, since: Ns) {
         let times: Vec<Ns> = self

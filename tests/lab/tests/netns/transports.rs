@@ -1,4 +1,5 @@
-//! Failover over every transport, between vrrpd routers and with Debian's keepalived as either router.
+//! Failover over every transport, between vrrpd routers and with Debian's keepalived as either
+//! router.
 
 use vrrpd_lab::{Conf, Inst, Kind, MS, Ns, down_interval, skew};
 
@@ -150,8 +151,8 @@ fn signed(vip: &str, lines: &str) -> [Conf; 2] {
     [200, 100].map(|p| Conf::of(&[Inst::new(7, p, vip).signed(lines)]))
 }
 
-/// The stronger router is killed and the weaker takes over on time; the stronger returns and preempts,
-/// then resigns, and the weaker takes over within the skew time.
+/// The stronger router is killed and the weaker takes over on time; the stronger returns and
+/// preempts, then resigns, and the weaker takes over within the skew time.
 fn play(w: &Way, strong: &vrrpd_lab::Daemon, weak: &vrrpd_lab::Daemon) -> Outcome {
     let mut p = pair_of(strong, &w.strong, weak, &w.weak, w.vip);
     let at = p.run_a.kill9();

@@ -182,7 +182,8 @@ fn carries(ctx: &Ctx) -> Outcome {
     p.a.inside(send).expect("a packet from the virtual address");
     sleep_ms(50);
     assert_eq!(known(&p.client, VIP), text(VMAC));
-    // ARP replies for the router's own address have the real MAC address, those for the VIP the virtual one.
+    // ARP replies for the router's own address have the real MAC address, those for the VIP the
+    // virtual one.
     for _ in 0..5 {
         p.client.ip("neigh flush dev eth0");
         assert_eq!(known(&p.client, VIP), text(VMAC));
@@ -389,7 +390,8 @@ fn leftover(ctx: &Ctx) -> Outcome {
     Outcome::Passed
 }
 
-/// Both are master, then receive each other's adverts: the source MAC address of a frame is the receiver's own.
+/// Both are master, then receive each other's adverts: the source MAC address of a frame is the
+/// receiver's own.
 fn second_master(ctx: &Ctx) -> Outcome {
     let p = ours(ctx);
     p.b.carrier_down();
@@ -398,7 +400,8 @@ fn second_master(ctx: &Ctx) -> Outcome {
     p.a.carrier_down();
     let at = now();
     p.cap.advert_of(&p.b, at, SOON);
-    // b is master. a, alone on its segment, would become master too, but its carrier returns before.
+    // b is master. a, alone on its segment, would become master too, but its carrier returns
+    // before.
     p.a.carrier_up();
     wait_until(SOON, "only the stronger router has it", || {
         has(&p.a, "vrrp.51", VIP) && !has(&p.b, "vrrp.51", VIP)
@@ -514,7 +517,8 @@ fn interop(
 ) -> Outcome {
     let mut p = pair(strong, &conf(200), weak, &conf(100), "vrrp.51", vip);
     for node in [&p.a, &p.b] {
-        // Without it keepalived sends ARP requests with the virtual IP address and the real MAC address.
+        // Without it keepalived sends ARP requests with the virtual IP address and the real MAC
+        // address.
         node.sysctl("net.ipv4.conf.all.arp_announce", "2");
     }
     wait_until(SOON, "it answers", || answers_at(&p.client, vip));

@@ -1,4 +1,5 @@
-//! Packets that vrrpd sends, decoded by tshark: an encoder tested with its own decoder proves little.
+//! Packets that vrrpd sends, decoded by tshark: an encoder tested with its own decoder proves
+//! little.
 
 use std::process::Command;
 use std::time::Duration;
@@ -73,8 +74,8 @@ fn installed() -> bool {
         .is_ok_and(|o| o.status.success())
 }
 
-/// Asserts that no frame is malformed, has a bad checksum or a warning, that the fields of all adverts but the
-/// resignation are as in `want`, and that announcements match `announce`.
+/// Asserts that no frame is malformed, has a bad checksum or a warning, that the fields of all
+/// adverts but the resignation are as in `want`, and that announcements match `announce`.
 fn judge(path: &str, more: &[&str], fields: &[&str], want: &[&str], announce: &str) -> Outcome {
     let bad = "_ws.malformed or _ws.short or (_ws.expert.severity >= 0x600000) \
                or vrrp.checksum.status == 0 or ip.checksum.status == 0";

@@ -1,5 +1,5 @@
-//! A kernel without macvlans, nftables, IPVS and IPv6, as on small routers: missing features are reported once, and the
-//! rest works. It is the guest's kernel without its modules.
+//! A kernel without macvlans, nftables, IPVS and IPv6, as on small routers: missing features are
+//! reported once, and the rest works. It is the guest's kernel without its modules.
 
 use std::fs;
 use std::path::Path;

@@ -123,8 +123,8 @@ fn every_second(daemon: &Daemon, ms: u64) -> [i64; 2] {
     [cpu[0], cpu[1]]
 }
 
-/// CPU, and adverts sent in hundredths of a percent of those due. Without receivers, so that only the
-/// sender is measured; packets are counted by the kernel.
+/// CPU, and adverts sent in hundredths of a percent of those due. Without receivers, so that only
+/// the sender is measured; packets are counted by the kernel.
 fn every_10_ms(daemon: &Daemon, ms: u64) -> [i64; 2] {
     let lab = Lab::new();
     let a = lab.node("r1", &["10.0.0.1/24"]);

@@ -49,7 +49,8 @@ fn pair_of(daemon: &Daemon, inst: impl Fn(u8) -> Inst) -> Pair {
 }
 
 impl Pair {
-    /// The longest gap between adverts of the master, minus the interval, and adverts of the backup, since.
+    /// The longest gap between adverts of the master, minus the interval, and adverts of the
+    /// backup, since.
     fn disturbance(&self, since: Ns) -> (Ns, i64) {
         let mut times: Vec<Ns> = self
             .cap
@@ -68,8 +69,8 @@ impl Pair {
     }
 }
 
-/// From the removal to the return of the address, and whether mastership was given up. With VRRPv2 and
-/// one advert per second, the most common configuration.
+/// From the removal to the return of the address, and whether mastership was given up. With VRRPv2
+/// and one advert per second, the most common configuration.
 pub(crate) fn deleted(b: &Bench) -> Vec<Row> {
     let n = b.pick(10, 4);
     let mut away = [vec![], vec![]];
@@ -125,8 +126,8 @@ pub(crate) fn deleted(b: &Bench) -> Vec<Row> {
     ]
 }
 
-/// A frozen master continues while another router is master: time until the weaker one is backup, and how
-/// long both send adverts.
+/// A frozen master continues while another router is master: time until the weaker one is backup,
+/// and how long both send adverts.
 pub(crate) fn frozen(b: &Bench) -> Vec<Row> {
     let (n, ms) = b.pick((3, 5000), (2, 2000));
     let (mut wire, mut addr) = ([vec![], vec![]], [vec![], vec![]]);

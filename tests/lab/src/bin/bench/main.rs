@@ -1,9 +1,9 @@
 //! `make bench`: vrrpd and Debian's keepalived alternately in the same namespaces.
 //!
-//! Every measurement alternates between both, run by run, so that other load on the machine
-//! affects both alike. Times are the kernel's time stamps of packets; address events come from a netlink
-//! socket. `QUICK=1` makes fewer and shorter runs. Arguments select
-//! measurements by part of their name.
+//! Every measurement alternates between both, run by run, so that other load on the machine affects
+//! both alike. Times are the kernel's time stamps of packets; address events come from a netlink
+//! socket. `QUICK=1` makes fewer and shorter runs. Arguments select measurements by part of their
+//! name.
 
 mod around;
 mod bulk;

@@ -80,9 +80,9 @@ fn measure(daemon: &Daemon, text: &str, interval: Ns, ms: u64) -> Evenness {
     }
 }
 
-/// How much longer than configured the mean interval is, in parts per million: how far the adverts have
-/// moved against an ideal grid from the first third of them to the last. Medians, so that one advert
-/// that was late for another reason does not count.
+/// How much longer than configured the mean interval is, in parts per million: how far the adverts
+/// have moved against an ideal grid from the first third of them to the last. Medians, so that one
+/// advert that was late for another reason does not count.
 fn drift(times: &[Ns], interval: Ns) -> i64 {
     let ideal = (0..).map(|i| times[0] + i * interval);
     let off: Vec<Ns> = times.iter().zip(ideal).map(|(t, grid)| t - grid).collect();
