@@ -5,9 +5,9 @@ use core::fmt;
 use crate::engine::system::System;
 use crate::types::Instant;
 
-/// Passed down from the event to everything that it causes.
+/// Time and kernel of an event, passed to everything that the event causes.
 pub(crate) struct Cx<'a> {
-    /// The time of the event; everything it causes happens at this time.
+    /// The time of the event and of everything that it causes.
     pub(crate) now: Instant,
     pub(crate) system: &'a mut dyn System,
 }

@@ -84,7 +84,7 @@ impl Engine {
         self.refresh_if_dirty(&mut Cx::new(now, system));
     }
 
-    /// Looks at everything again if something has changed since the last time.
+    /// Refreshes all instances if something has changed since the last time.
     pub(crate) fn refresh_if_dirty(&mut self, cx: &mut Cx<'_>) {
         while core::mem::take(&mut self.shared.dirty) {
             self.refresh_instances(cx);

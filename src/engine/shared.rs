@@ -1,4 +1,4 @@
-//! What all instances share: the machine's state, the outputs, and what is waiting to be done.
+//! State that all instances share: interfaces, timers, outputs, and pending actions.
 
 use crate::config::model::Global;
 use crate::engine::Options;
@@ -39,9 +39,9 @@ pub(crate) struct Shared {
     pub(crate) no_macvlan: bool,
     pub(crate) sysctl_errors: SysctlErrors,
     pub(crate) unknown_vrid_log: LogLimit,
-    /// Actions of instances that are carried out when all timers that are due have fired.
+    /// Actions of instances, carried out when all timers that are due have fired.
     pub(crate) pending_actions: Vec<PendingAction>,
-    /// Something changed that [`crate::engine::Engine::refresh`] must look at.
+    /// Something has changed that [`crate::engine::Engine::refresh`] must react to.
     pub(crate) dirty: bool,
     /// Static addresses must be compared with the kernel's.
     pub(crate) recheck_static_addresses: bool,

@@ -52,7 +52,7 @@ impl Engine {
         self.install_static_routes(cx);
         self.shared.dirty = true;
         self.refresh_if_dirty(cx);
-        // Resuming instances did not hear anything while this took place.
+        // Resuming instances received no adverts during the startup.
         let elapsed = cx.system.uptime().saturating_sub(uptime);
         for router in self.routers.iter_mut() {
             router.machine.extend_listening(elapsed);

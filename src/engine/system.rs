@@ -1,9 +1,8 @@
-//! What the engine needs of the operating system. `os` implements it; tests use a fake kernel.
+//! The operating system as a trait: `os` implements it; tests use a fake kernel.
 
 mod child;
 #[cfg(feature = "lvs")]
 pub mod lvs;
-#[cfg(feature = "mail")]
 pub mod mail;
 
 use core::fmt;
@@ -75,7 +74,7 @@ pub struct AdvertRoute {
     pub ttl: u8,
 }
 
-/// What to read of each process.
+/// The fields of a process to read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ProcessFields {
     /// The name.
@@ -223,18 +222,19 @@ pub trait System {
 
     // ---- optional parts ----
 
-    /// Delivery of mail.
-    #[cfg(feature = "mail")]
-    fn mail(&mut self) -> &mut dyn mail::MailSystem;
+    /// Delivery of mail; `None`: this build sends none.
+    fn mail(&mut self) -> Option<&mut dyn mail::MailSystem> {
+        None
+    }
 
     /// IPVS and health checks.
     #[cfg(feature = "lvs")]
     fn lvs(&mut self) -> &mut dyn lvs::LvsSystem;
 }
 
-// ---- errors in words ----
+// ---- error texts ----
 
-/// The text of an error for a message: in lower case, to stand behind a colon, and without the
+/// The text of an error for a log line: in lower case, to follow a colon, and without the
 /// `(os error N)` that the standard library appends.
 #[must_use]
 pub fn error_text(error: &io::Error) -> String {
@@ -248,7 +248,7 @@ pub fn error_text(error: &io::Error) -> String {
     text
 }
 
-/// The text of an error number, as of [`error_text`].
+/// The text of an error number, in the form of [`error_text`].
 #[must_use]
 pub fn errno_text(errno: i32) -> String {
     error_text(&io::Error::from_raw_os_error(errno))

@@ -1,7 +1,7 @@
-//! The next thing due, among many: an indexed binary heap with one deadline per key.
+//! The earliest of many deadlines: an indexed binary heap with one deadline per key.
 //!
-//! Every advert of a peer moves one deadline, 25,000 times a second at the worst; that is O(log n)
-//! here, and nothing is allocated after [`Timers::new`].
+//! Every advert of a peer moves one deadline, up to 25,000 times a second: this takes O(log n), and
+//! nothing is allocated after [`Timers::new`].
 
 use crate::types::{InstanceId, Instant};
 
@@ -12,8 +12,8 @@ pub(crate) struct Timers {
     at: Vec<Instant>,
     /// Keys, ordered as a binary heap by their deadline.
     heap: Vec<usize>,
-    /// Where each key stands in `heap`.
-    place: Vec<usize>,
+    /// Index of each key in `heap`.
+    position: Vec<usize>,
 }
 
 impl Timers {
@@ -21,21 +21,21 @@ impl Timers {
         Timers {
             at: vec![Instant::NEVER; keys],
             heap: (0..keys).collect(),
-            place: (0..keys).collect(),
+            position: (0..keys).collect(),
         }
     }
 
     /// Sets or clears the deadline of `key`; unknown keys are ignored.
     pub(crate) fn set(&mut self, key: usize, at: Option<Instant>) {
         let new = at.unwrap_or(Instant::NEVER);
-        let (Some(slot), Some(&place)) = (self.at.get_mut(key), self.place.get(key)) else {
+        let (Some(slot), Some(&index)) = (self.at.get_mut(key), self.position.get(key)) else {
             return;
         };
         let old = core::mem::replace(slot, new);
         if new < old {
-            self.sift_up(place);
+            self.sift_up(index);
         } else if new > old {
-            self.sift_down(place);
+            self.sift_down(index);
         }
     }
 
@@ -44,7 +44,7 @@ impl Timers {
         Some(self.due(key)).filter(|at| *at < Instant::NEVER)
     }
 
-    /// The earliest deadline and whose it is.
+    /// The earliest deadline and its key.
     pub(crate) fn first(&self) -> Option<(Instant, usize)> {
         let &key = self.heap.first()?;
         let at = self.due(key);
@@ -55,24 +55,24 @@ impl Timers {
         self.at.get(key).copied().unwrap_or(Instant::NEVER)
     }
 
-    fn due_at(&self, place: usize) -> Option<Instant> {
-        self.heap.get(place).map(|&key| self.due(key))
+    fn due_at(&self, index: usize) -> Option<Instant> {
+        self.heap.get(index).map(|&key| self.due(key))
     }
 
-    fn sift_up(&mut self, mut place: usize) {
-        while place > 0 {
-            let parent = (place - 1) / 2;
-            if self.due_at(place) >= self.due_at(parent) {
+    fn sift_up(&mut self, mut index: usize) {
+        while index > 0 {
+            let parent = (index - 1) / 2;
+            if self.due_at(index) >= self.due_at(parent) {
                 return;
             }
-            self.swap(place, parent);
-            place = parent;
+            self.swap(index, parent);
+            index = parent;
         }
     }
 
-    fn sift_down(&mut self, mut place: usize) {
+    fn sift_down(&mut self, mut index: usize) {
         loop {
-            let left = place.saturating_mul(2).saturating_add(1);
+            let left = index.saturating_mul(2).saturating_add(1);
             let right = left.saturating_add(1);
             let Some(of_left) = self.due_at(left) else {
                 return;
@@ -81,27 +81,27 @@ impl Timers {
                 Some(of_right) if of_right < of_left => (right, of_right),
                 _ => (left, of_left),
             };
-            if self.due_at(place).is_none_or(|own| own <= of_child) {
+            if self.due_at(index).is_none_or(|own| own <= of_child) {
                 return;
             }
-            self.swap(place, child);
-            place = child;
+            self.swap(index, child);
+            index = child;
         }
     }
 
     fn swap(&mut self, a: usize, b: usize) {
         self.heap.swap(a, b);
-        for place in [a, b] {
-            if let Some(&key) = self.heap.get(place)
-                && let Some(slot) = self.place.get_mut(key)
+        for index in [a, b] {
+            if let Some(&key) = self.heap.get(index)
+                && let Some(slot) = self.position.get_mut(key)
             {
-                *slot = place;
+                *slot = index;
             }
         }
     }
 }
 
-/// What a deadline of the engine is for. In [`Timers`] those that belong to no instance come first.
+/// Purpose of a deadline of the engine. In [`Timers`] those that belong to no instance come first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum TimerKey {
     /// Static addresses that the kernel refused.
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_due_when_nothing_is_set() {
+    fn without_deadlines_nothing_is_due() {
         assert_eq!(Timers::new(0).first(), None);
         let mut deadlines = Timers::new(2);
         assert_eq!(deadlines.first(), None);

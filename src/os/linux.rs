@@ -246,8 +246,8 @@ impl System for Linux {
     // ---- optional parts ----
 
     #[cfg(feature = "mail")]
-    fn mail(&mut self) -> &mut dyn crate::engine::system::mail::MailSystem {
-        self
+    fn mail(&mut self) -> Option<&mut dyn crate::engine::system::mail::MailSystem> {
+        Some(self)
     }
 
     #[cfg(feature = "lvs")]

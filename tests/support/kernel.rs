@@ -654,8 +654,8 @@ impl System for Kernel {
     // ---- optional parts ----
 
     #[cfg(feature = "mail")]
-    fn mail(&mut self) -> &mut dyn vrrpd::engine::system::mail::MailSystem {
-        self
+    fn mail(&mut self) -> Option<&mut dyn vrrpd::engine::system::mail::MailSystem> {
+        Some(self)
     }
 
     #[cfg(feature = "lvs")]

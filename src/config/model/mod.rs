@@ -100,6 +100,14 @@ pub struct Global {
     pub nft: Nft,
 }
 
+impl Global {
+    /// The mail settings; `None` in a build without mail.
+    #[must_use]
+    pub fn smtp(&self) -> Option<&SmtpSettings> {
+        self.smtp.as_ref().filter(|_| cfg!(feature = "mail"))
+    }
+}
+
 /// `garp_group { … }`: interfaces that share one gap between gratuitous ARPs.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct GarpGroup {

@@ -202,16 +202,16 @@ impl StateRecords {
 
     /// Sets the record of an instance; `None`: it is not master.
     pub(crate) fn set(&mut self, id: InstanceId, record: Option<&Record>) {
-        let begin = id.0.saturating_mul(LEN);
-        let end = begin.saturating_add(LEN);
-        let Some(slot) = self.image.get_mut(begin..end) else {
+        let start = id.0.saturating_mul(LEN);
+        let end = start.saturating_add(LEN);
+        let Some(slot) = self.image.get_mut(start..end) else {
             return;
         };
         slot.copy_from_slice(&record.map_or([0; LEN], Record::encode));
         self.dirty = if self.dirty.is_empty() {
-            begin..end
+            start..end
         } else {
-            self.dirty.start.min(begin)..self.dirty.end.max(end)
+            self.dirty.start.min(start)..self.dirty.end.max(end)
         };
     }
 
@@ -306,15 +306,15 @@ mod tests {
         assert_eq!(Record::decode(&[0xff; LEN]), None, "ones");
         assert_eq!(Record::decode(&[]), None);
         assert_eq!(Record::decode(&good[..63]), None, "the end is missing");
-        for place in 0..LEN * 8 {
+        for bit in 0..LEN * 8 {
             let mut torn = good;
-            torn[place / 8] ^= 1 << (place % 8);
-            assert_eq!(Record::decode(&torn), None, "bit {place}");
+            torn[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(Record::decode(&torn), None, "bit {bit}");
         }
-        for place in 1..LEN {
+        for len in 1..LEN {
             let mut torn = [0; LEN];
-            torn[..place].copy_from_slice(&good[..place]);
-            assert_eq!(Record::decode(&torn), None, "{place} bytes of it");
+            torn[..len].copy_from_slice(&good[..len]);
+            assert_eq!(Record::decode(&torn), None, "{len} bytes of it");
         }
     }
 

@@ -271,7 +271,7 @@ impl Checks {
         }
         let mut new_owner = |owner| match owner {
             Owner::Check(from) => moved.get(from).copied().flatten().map(Owner::Check),
-            Owner::Script(_) | Owner::Notify(_) | Owner::Fifo(_) | Owner::Mail | Owner::Nobody => {
+            Owner::Script(_) | Owner::Notify(_) | Owner::Fifo(_) | Owner::Mail | Owner::None => {
                 Some(owner)
             }
         };

@@ -206,7 +206,7 @@ fn email(
     event: NotifyEvent,
     body: Cow<'static, str>,
 ) -> Option<Email> {
-    shared.global.smtp.as_ref()?;
+    shared.global.smtp()?;
     let (router, event) = (&shared.global.router_id, event.as_str());
     let subject = format!("[{router}] {object} - {event}");
     Some(Email { at, subject, body })

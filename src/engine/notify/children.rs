@@ -31,7 +31,6 @@ pub(crate) enum Owner {
     /// The reader of a FIFO, by the FIFO's position.
     Fifo(usize),
     /// The sender of a mail.
-    #[cfg_attr(not(feature = "mail"), expect(dead_code, reason = "no mail is sent"))]
     Mail,
     /// A `MISC_CHECK`, by its position.
     #[cfg_attr(
@@ -39,8 +38,8 @@ pub(crate) enum Owner {
         expect(dead_code, reason = "there are no checks")
     )]
     Check(usize),
-    /// None any longer: its exit status is ignored.
-    Nobody,
+    /// The exit status is ignored.
+    None,
 }
 
 /// A program to run.
@@ -107,8 +106,8 @@ impl Children {
 
     /// Removes a child that has ended, and returns its owner.
     pub(crate) fn ended(&mut self, cx: &mut Cx<'_>, pid: Pid) -> Option<Owner> {
-        let place = self.0.iter().position(|child| child.pid == pid)?;
-        let child = self.0.swap_remove(place);
+        let index = self.0.iter().position(|child| child.pid == pid)?;
+        let child = self.0.swap_remove(index);
         if child.terminated {
             // Its own children may have ignored SIGTERM.
             cx.system.kill(pid, Kill::Kill);
@@ -173,7 +172,7 @@ impl Children {
     pub(crate) fn kill_scripts(&mut self, cx: &mut Cx<'_>) {
         for child in &mut self.0 {
             if let Owner::Script(_) = child.owner {
-                child.owner = Owner::Nobody;
+                child.owner = Owner::None;
                 child.due = None;
                 cx.system.kill(child.pid, Kill::Kill);
             }
@@ -187,13 +186,13 @@ impl Children {
         new: &mut dyn FnMut(Owner) -> Option<Owner>,
     ) {
         for child in &mut self.0 {
-            if child.owner == Owner::Nobody {
+            if child.owner == Owner::None {
                 continue;
             }
             match new(child.owner) {
                 Some(owner) => child.owner = owner,
                 None => {
-                    child.owner = Owner::Nobody;
+                    child.owner = Owner::None;
                     if !child.terminated {
                         child.terminate(cx);
                     }
@@ -216,14 +215,14 @@ impl Engine {
     pub fn child_ended(&mut self, now: Instant, pid: Pid, how: Exit, system: &mut dyn System) {
         let cx = &mut Cx::new(now, system);
         match self.shared.children.ended(cx, pid) {
-            Some(Owner::Script(place)) => self.script_ended(cx, place, how),
+            Some(Owner::Script(index)) => self.script_ended(cx, index, how),
             Some(owner @ (Owner::Notify(_) | Owner::Fifo(_) | Owner::Mail)) => {
                 self.shared.notify_ended(cx, owner, pid, how);
             }
             Some(Owner::Check(nth)) => {
                 self.with_lvs(|lvs, shared, _| lvs.program_ended(cx, shared, nth, how));
             }
-            Some(Owner::Nobody) | None => {}
+            Some(Owner::None) | None => {}
         }
         self.shared.set_children_timer();
     }
@@ -232,19 +231,19 @@ impl Engine {
     pub fn watch_child(&mut self, now: Instant, pid: Pid, limit: Duration) {
         self.shared
             .children
-            .adopt(now, Owner::Nobody, pid, Some(limit));
+            .adopt(now, Owner::None, pid, Some(limit));
         self.shared.set_children_timer();
     }
 
     /// Terminates children that exceed their time limit.
     pub(crate) fn expire_children(&mut self, cx: &mut Cx<'_>) {
         match self.shared.children.expire(cx) {
-            Some(Owner::Script(place)) => self.script_overdue(cx, place),
+            Some(Owner::Script(index)) => self.script_overdue(cx, index),
             Some(Owner::Check(nth)) => {
                 self.with_lvs(|lvs, shared, _| lvs.program_overdue(cx, shared, nth));
             }
             // These have no time limit.
-            Some(Owner::Notify(_) | Owner::Fifo(_) | Owner::Mail | Owner::Nobody) | None => {}
+            Some(Owner::Notify(_) | Owner::Fifo(_) | Owner::Mail | Owner::None) | None => {}
         }
         self.shared.set_children_timer();
     }

@@ -1,16 +1,18 @@
-//! `notify_fifo`, `vrrp_notify_fifo` and `lvs_notify_fifo`, each with the script that reads it.
+//! The FIFOs of `notify_fifo`, `vrrp_notify_fifo` and `lvs_notify_fifo`, and the scripts that read
+//! them.
 
-use crate::engine::cx::Cx;
+use core::mem;
 use std::io;
 
 use crate::config::model::Fifo;
+use crate::engine::cx::Cx;
 use crate::engine::notify::children::{ChildCommand, Children, Owner};
 use crate::engine::system::{Exit, error_text};
 
-/// Their keywords; a FIFO's place is that in this list.
-const NAMES: [&str; 3] = ["notify_fifo", "vrrp_notify_fifo", "lvs_notify_fifo"];
+/// Keyword of each FIFO. An index of a FIFO is one into this list.
+const KEYWORDS: [&str; 3] = ["notify_fifo", "vrrp_notify_fifo", "lvs_notify_fifo"];
 
-/// What a line is about; each kind has a FIFO besides the one for everything.
+/// Subject of a line. Each is written to `notify_fifo` and to a FIFO of its own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum About {
     /// Instances and groups.
@@ -20,16 +22,18 @@ pub(crate) enum About {
     Lvs,
 }
 
-/// Place of the FIFO that is not told.
-const fn not_for(about: About) -> usize {
-    match about {
-        About::Vrrp => 2,
-        #[cfg(feature = "lvs")]
-        About::Lvs => 1,
+impl About {
+    /// Indexes of the FIFOs that lines about this are written to.
+    const fn fifos(self) -> [usize; 2] {
+        match self {
+            About::Vrrp => [0, 1],
+            #[cfg(feature = "lvs")]
+            About::Lvs => [0, 2],
+        }
     }
 }
 
-/// See the top of the file.
+/// The FIFOs, in the order of [`KEYWORDS`].
 #[derive(Debug, Default)]
 pub(crate) struct Fifos([Option<Pipe>; 3]);
 
@@ -37,32 +41,31 @@ pub(crate) struct Fifos([Option<Pipe>; 3]);
 struct Pipe {
     conf: Fifo,
     open: bool,
-    /// What is wrong with it, as last said.
-    trouble: Option<String>,
-    /// Lines lost since.
+    /// Why lines cannot be written, as last logged.
+    failure: Option<String>,
+    /// Lines lost since writing failed.
     lost: u32,
     /// Lines written since the last one was lost.
     written: u32,
 }
 
-/// A short line may still fit where the next long one does not: only after so many is all well
-/// again.
-const WELL: u32 = 16;
+/// Lines written without a loss after which a FIFO counts as working again: in an almost full pipe
+/// a short line may still fit where the next long one does not.
+const RECOVERED_AFTER: u32 = 16;
 
 impl Fifos {
-    /// How many places there are.
+    /// The number of keywords.
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is none.
+    /// Whether no FIFO is configured.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.iter().all(Option::is_none)
     }
 
-    /// These are wanted now. What stays the same is not touched: its readers notice nothing. That
-    /// goes for one that has moved to the other keyword too; closed after it has been opened there,
-    /// it would be gone.
+    /// Replaces the configured FIFOs. One with the same path stays open, so that its readers notice
+    /// nothing, even if it has moved to another keyword.
     pub(crate) fn replace(
         &mut self,
         cx: &mut Cx<'_>,
@@ -71,19 +74,18 @@ impl Fifos {
     ) {
         for (to, wanted) in wanted.into_iter().enumerate() {
             let path = wanted.map(|fifo| &fifo.path);
-            let at = |slot: &Option<Pipe>| slot.as_ref().map(|pipe| &pipe.conf.path) == path;
-            if let Some(from) = self.0.iter().position(at).filter(|_| path.is_some()) {
-                self.exchange(cx, (from, to), children);
+            let has_path = |pipe: &Option<Pipe>| pipe.as_ref().map(|pipe| &pipe.conf.path) == path;
+            if let Some(from) = self.0.iter().position(has_path).filter(|_| path.is_some()) {
+                self.swap(cx, from, to, children);
             }
         }
-        for (nth, (slot, wanted)) in self.0.iter_mut().zip(wanted).enumerate() {
+        for (index, (slot, wanted)) in self.0.iter_mut().zip(wanted).enumerate() {
             let old = slot.as_ref().map(|pipe| &pipe.conf);
             if old == wanted {
                 continue;
             }
-            let owner = Owner::Fifo(nth);
-            let forget = &mut |theirs| Some(theirs).filter(|theirs| *theirs != owner);
-            children.reassign(cx, forget);
+            let terminate_script = &mut |owner| (owner != Owner::Fifo(index)).then_some(owner);
+            children.reassign(cx, terminate_script);
             let same = |old: &Fifo, new: &Fifo| (&old.path, old.user) == (&new.path, new.user);
             let kept = old.zip(wanted).is_some_and(|(old, new)| same(old, new));
             if !kept && let Some(pipe) = slot.take() {
@@ -97,54 +99,52 @@ impl Fifos {
                 None => *slot = Some(Pipe::new(conf)),
             }
             if let Some(pipe) = slot {
-                pipe.begin(cx, nth, children);
+                pipe.start(cx, index, children);
             }
         }
     }
 
-    /// Two of them, and their scripts, change places.
-    fn exchange(&mut self, cx: &mut Cx<'_>, (one, other): (usize, usize), children: &mut Children) {
+    /// Swaps two FIFOs together with their scripts.
+    fn swap(&mut self, cx: &mut Cx<'_>, one: usize, other: usize, children: &mut Children) {
         if one == other {
             return;
         }
         self.0.swap(one, other);
         let moved = &mut |owner| {
             Some(match owner {
-                Owner::Fifo(nth) if nth == one => Owner::Fifo(other),
-                Owner::Fifo(nth) if nth == other => Owner::Fifo(one),
+                Owner::Fifo(index) if index == one => Owner::Fifo(other),
+                Owner::Fifo(index) if index == other => Owner::Fifo(one),
                 Owner::Fifo(_)
                 | Owner::Script(_)
                 | Owner::Notify(_)
                 | Owner::Mail
                 | Owner::Check(_)
-                | Owner::Nobody => owner,
+                | Owner::None => owner,
             })
         };
         children.reassign(cx, moved);
     }
 
-    /// Writes a line to those whom it concerns.
+    /// Writes a line to `notify_fifo` and to the FIFO of its subject.
     pub(crate) fn write(&mut self, cx: &mut Cx<'_>, about: About, line: &str) {
-        for (place, (pipe, name)) in self.0.iter_mut().zip(NAMES).enumerate() {
-            if place != not_for(about)
-                && let Some(pipe) = pipe
-            {
-                pipe.write(cx, name, line);
+        for index in about.fifos() {
+            if let Some((Some(pipe), keyword)) = self.0.get_mut(index).zip(KEYWORDS.get(index)) {
+                pipe.write(cx, keyword, line);
             }
         }
     }
 
-    /// A script that should have gone on reading has ended.
-    pub(crate) fn script_ended(&mut self, nth: usize, how: Exit) {
-        let name = NAMES.get(nth).unwrap_or(&"");
-        let pipe = self.0.get(nth).and_then(Option::as_ref);
+    /// The script that reads a FIFO has ended.
+    pub(crate) fn script_ended(&mut self, index: usize, how: Exit) {
+        let keyword = KEYWORDS.get(index).unwrap_or(&"");
+        let pipe = self.0.get(index).and_then(Option::as_ref);
         let script = pipe.and_then(|pipe| pipe.conf.script.as_ref());
         if let Some(program) = script.and_then(|script| script.argv.first()) {
-            log::warn!(target: "script", "{name}_script {program} {how}; it is not started again");
+            log::warn!(target: "script", "{keyword}_script {program} {how}; it is not started again");
         }
     }
 
-    /// The end: readers see the end of the file.
+    /// Closes all FIFOs, so that their readers see the end of the file.
     pub(crate) fn close(&mut self, cx: &mut Cx<'_>) {
         for pipe in self.0.iter_mut().filter_map(Option::take) {
             cx.system.fifo_close(&pipe.conf.path);
@@ -157,16 +157,16 @@ impl Pipe {
         Pipe {
             conf,
             open: false,
-            trouble: None,
+            failure: None,
             lost: 0,
             written: 0,
         }
     }
 
-    /// Opens it and starts its script.
-    fn begin(&mut self, cx: &mut Cx<'_>, nth: usize, children: &mut Children) {
-        let name = NAMES.get(nth).unwrap_or(&"");
-        self.try_open(cx, name);
+    /// Opens the FIFO and starts its script.
+    fn start(&mut self, cx: &mut Cx<'_>, index: usize, children: &mut Children) {
+        let keyword = KEYWORDS.get(index).unwrap_or(&"");
+        self.try_open(cx, keyword);
         let Some(script) = &self.conf.script else {
             return;
         };
@@ -174,57 +174,57 @@ impl Pipe {
             command: script,
             extra_args: &[&self.conf.path],
         };
-        if let Err(error) = children.run(cx, Owner::Fifo(nth), command, None) {
+        if let Err(error) = children.run(cx, Owner::Fifo(index), command, None) {
             let program = script.argv.first().map_or("", String::as_str);
             let error = error_text(&error);
-            log::error!(target: "script", "cannot start {name}_script {program}: {error}");
+            log::error!(target: "script", "cannot start {keyword}_script {program}: {error}");
         }
     }
 
-    fn try_open(&mut self, cx: &mut Cx<'_>, name: &str) {
+    fn try_open(&mut self, cx: &mut Cx<'_>, keyword: &str) {
         if self.open {
             return;
         }
         match cx.system.fifo_open(&self.conf) {
             Ok(()) => self.open = true,
-            Err(error) => self.failed(name, &error.to_string()),
+            Err(error) => self.failed(keyword, &error_text(&error)),
         }
     }
 
-    fn write(&mut self, cx: &mut Cx<'_>, name: &str, line: &str) {
-        self.try_open(cx, name);
+    fn write(&mut self, cx: &mut Cx<'_>, keyword: &str, line: &str) {
+        self.try_open(cx, keyword);
         if !self.open {
             return;
         }
         match cx.system.fifo_write(&self.conf.path, line) {
-            Ok(()) => self.succeeded(name),
+            Ok(()) => self.succeeded(keyword),
             Err(error) => {
                 self.lost = self.lost.saturating_add(1);
                 self.written = 0;
                 if error.kind() == io::ErrorKind::WouldBlock {
-                    self.failed(name, "it is full and nobody reads; lines are lost");
+                    self.failed(keyword, "full because nothing reads it; dropping lines");
                 } else {
-                    self.failed(name, &error.to_string());
+                    self.failed(keyword, &error_text(&error));
                 }
             }
         }
     }
 
-    fn succeeded(&mut self, name: &str) {
+    fn succeeded(&mut self, keyword: &str) {
         self.written = self.written.saturating_add(1);
-        if self.trouble.is_some() && self.written >= WELL {
-            self.trouble = None;
-            let lost = core::mem::take(&mut self.lost);
+        if self.failure.is_some() && self.written >= RECOVERED_AFTER {
+            self.failure = None;
+            let lost = mem::take(&mut self.lost);
             let path = &self.conf.path;
-            log::info!(target: "script", "{name} {path} is written again; {lost} lines were lost");
+            log::info!(target: "script", "{keyword} {path} works again; {lost} lines were lost");
         }
     }
 
-    /// Said once, until it changes.
-    fn failed(&mut self, name: &str, why: &str) {
-        if self.trouble.as_deref() != Some(why) {
-            log::warn!(target: "script", "{name} {}: {why}", self.conf.path);
-            self.trouble = Some(why.to_owned());
+    /// Logs a failure when its reason is new.
+    fn failed(&mut self, keyword: &str, why: &str) {
+        if self.failure.as_deref() != Some(why) {
+            log::warn!(target: "script", "{keyword} {}: {why}", self.conf.path);
+            self.failure = Some(why.to_owned());
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Mail to be sent: a queue of limited length; one child process sends one mail at a time, in
-//! order.
+//! order. In a build without mail the queue stays empty, because [`Global::smtp`] is `None`.
 
+use core::mem;
 use std::collections::VecDeque;
 
 use crate::config::model::{Global, SmtpSettings};
@@ -17,16 +18,16 @@ const MAX_WAITING: usize = 512;
 /// SIGALRM, which ends a sender that takes too long.
 const ALARM: i32 = 14;
 
-/// The waiting mails, and the one that is being sent.
+/// The waiting mails, and the one being sent.
 #[derive(Debug, Default)]
 pub(crate) struct MailQueue {
     waiting: VecDeque<Email>,
-    /// Subject of the mail that is being sent.
+    /// Subject of the mail being sent.
     sending: Option<String>,
     /// Mails dropped since the last message about it.
     dropped: u32,
     /// Why mail cannot be sent, as last logged.
-    trouble: Option<String>,
+    failure: Option<String>,
 }
 
 impl MailQueue {
@@ -37,6 +38,9 @@ impl MailQueue {
         notification: &Notification<'_>,
         global: &Global,
     ) {
+        let Some(smtp) = global.smtp() else {
+            return;
+        };
         let Notification {
             kind,
             name,
@@ -44,16 +48,15 @@ impl MailQueue {
             notify,
             ..
         } = *notification;
-        let silent = |mail: &SmtpSettings| {
-            !notify.smtp_alert || (event == NotifyEvent::Fault && mail.no_email_faults)
-        };
-        if global.smtp.as_ref().is_some_and(|mail| !silent(mail))
-            && let Some(email) = mail::transition_email(now, &global.router_id, kind, name, event)
-        {
+        if !notify.smtp_alert || (event == NotifyEvent::Fault && smtp.no_email_faults) {
+            return;
+        }
+        if let Some(email) = mail::transition_email(now, &global.router_id, kind, name, event) {
             self.add(email);
         }
     }
 
+    /// Queues a mail, in place of the oldest one if the queue is full.
     pub(crate) fn add(&mut self, email: Email) {
         if self.waiting.len() >= MAX_WAITING {
             self.waiting.pop_front();
@@ -71,13 +74,13 @@ impl MailQueue {
     pub(crate) fn send(
         &mut self,
         cx: &mut Cx<'_>,
-        mail: Option<&SmtpSettings>,
+        smtp: Option<&SmtpSettings>,
         children: &mut Children,
     ) {
         if self.sending.is_some() {
             return;
         }
-        let Some(mail) = mail else {
+        let (Some(smtp), Some(sender)) = (smtp, cx.system.mail()) else {
             // A reload has removed the mail server.
             self.waiting.clear();
             return;
@@ -85,7 +88,7 @@ impl MailQueue {
         let Some(email) = self.waiting.pop_front() else {
             return;
         };
-        match cx.system.mail().send_mail(mail, &email) {
+        match sender.send_mail(smtp, &email) {
             Ok(pid) => {
                 children.adopt(cx.now, Owner::Mail, pid, None);
                 self.sending = Some(email.subject);
@@ -99,43 +102,46 @@ impl MailQueue {
 
     /// The sender has ended.
     pub(crate) fn ended(&mut self, cx: &mut Cx<'_>, child: Pid, how: Exit) {
-        self.delivered(how, cx.system.mail().delivery_result(child));
+        if let Some(sender) = cx.system.mail() {
+            let result = sender.delivery_result(child);
+            self.handle_result(how, result);
+        }
     }
 
-    fn delivered(&mut self, how: Exit, result: Option<String>) {
+    fn handle_result(&mut self, how: Exit, result: Option<String>) {
         let Some(subject) = self.sending.take() else {
             return;
         };
         match (how.is_success(), result) {
-            (true, result) => {
-                let to = result.unwrap_or_default();
+            (true, recipients) => {
+                let to = recipients.unwrap_or_default();
                 log::debug!(target: "mail", "mail `{subject}` delivered to {to}");
-                if self.trouble.take().is_some() {
+                if self.failure.take().is_some() {
                     log::info!(target: "mail", "mails are delivered again");
                 }
             }
             (false, Some(why)) => self.failed(why, &subject),
-            (false, None) => self.failed(unfinished(how), &subject),
+            (false, None) => self.failed(exit_text(how), &subject),
         }
         if self.dropped > 0 && self.waiting.is_empty() {
-            let dropped = core::mem::take(&mut self.dropped);
+            let dropped = mem::take(&mut self.dropped);
             log::warn!(target: "mail", "mail queue full; dropped {dropped}");
         }
     }
 
     /// Logs a failure as a warning if its reason is new.
     fn failed(&mut self, why: String, subject: &str) {
-        if self.trouble.as_ref() == Some(&why) {
+        if self.failure.as_ref() == Some(&why) {
             log::debug!(target: "mail", "mail `{subject}` not delivered either: {why}");
         } else {
             log::warn!(target: "mail", "mail `{subject}` not delivered: {why}");
-            self.trouble = Some(why);
+            self.failure = Some(why);
         }
     }
 }
 
-/// Why a sender failed that reported nothing.
-fn unfinished(how: Exit) -> String {
+/// The failure of a sender that reported nothing.
+fn exit_text(how: Exit) -> String {
     if how == Exit::Signal(ALARM) {
         "the mail server or the name server takes too long".to_owned()
     } else {
@@ -169,7 +175,7 @@ mod tests {
     #[test]
     fn a_failure_is_remembered_until_a_mail_is_sent() {
         let mut queue = MailQueue::default();
-        for (how, receipt, trouble) in [
+        for (how, result, failure) in [
             (Exit::Code(1), Some("refused"), Some("refused")),
             (
                 Exit::Signal(14),
@@ -184,8 +190,8 @@ mod tests {
             (Exit::Code(0), Some("2 recipients"), None),
         ] {
             queue.sending = Some("x".into());
-            queue.delivered(how, receipt.map(str::to_owned));
-            assert_eq!(queue.trouble.as_deref(), trouble);
+            queue.handle_result(how, result.map(str::to_owned));
+            assert_eq!(queue.failure.as_deref(), failure);
         }
     }
 }

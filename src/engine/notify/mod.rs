@@ -3,6 +3,5 @@
 
 pub(crate) mod children;
 pub(crate) mod fifo;
-#[cfg_attr(not(feature = "mail"), path = "no_mail_queue.rs")]
 pub(crate) mod mail_queue;
 pub(crate) mod notifier;

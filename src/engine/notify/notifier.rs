@@ -166,7 +166,7 @@ impl Notifier {
                 log::error!(target: "script", "({name}) cannot start {keyword} {program}: {error}");
             }
         }
-        self.mail_queue.send(cx, global.smtp.as_ref(), children);
+        self.mail_queue.send(cx, global.smtp(), children);
         self.next_start = cx.now.after(START_INTERVAL);
     }
 
@@ -351,7 +351,7 @@ impl Shared {
             Owner::Notify(id) => self.notifier.script_ended(id, how),
             Owner::Fifo(nth) => self.notifier.fifos.script_ended(nth, how),
             Owner::Mail => self.notifier.mail_queue.ended(cx, pid, how),
-            Owner::Script(_) | Owner::Check(_) | Owner::Nobody => {}
+            Owner::Script(_) | Owner::Check(_) | Owner::None => {}
         }
         self.set_notify_timer(cx.now);
     }

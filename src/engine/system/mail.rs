@@ -1,4 +1,4 @@
-//! What mail needs of the system: a child that delivers it.
+//! The part of the operating system that delivers mail: a child process.
 
 use std::io;
 

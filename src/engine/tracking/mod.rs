@@ -74,8 +74,8 @@ impl Tracking {
 
     /// The number in a tracked file (`FILE_CHECK`).
     #[cfg(feature = "lvs")]
-    pub(crate) fn file_number(&self, place: usize) -> i32 {
-        self.files.number(place)
+    pub(crate) fn file_number(&self, index: usize) -> i32 {
+        self.files.number(index)
     }
 
     /// What one track adds to the priority.

@@ -288,7 +288,7 @@ impl Shared {
         }
         let mut new_owner = |owner| match owner {
             Owner::Script(from) => moved.get(from).copied().flatten().map(Owner::Script),
-            Owner::Notify(_) | Owner::Fifo(_) | Owner::Mail | Owner::Check(_) | Owner::Nobody => {
+            Owner::Notify(_) | Owner::Fifo(_) | Owner::Mail | Owner::Check(_) | Owner::None => {
                 Some(owner)
             }
         };

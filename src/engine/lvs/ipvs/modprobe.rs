@@ -69,7 +69,7 @@ pub(super) fn run(cx: &mut Cx<'_>, shared: &mut Shared) {
     let limit = Some(TIME_LIMIT);
     let started = shared
         .children
-        .run(cx, Owner::Nobody, ChildCommand::plain(&command), limit);
+        .run(cx, Owner::None, ChildCommand::plain(&command), limit);
     if let Err(error) = started {
         log::debug!(target: "lvs", "modprobe ip_vs: {error}");
     }
