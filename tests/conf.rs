@@ -24,6 +24,7 @@ use host::FakeHost;
 use vrrpd::config::model::{Auth, User};
 use vrrpd::config::schema::{Arg, Body, Feature, ROOT, visit};
 use vrrpd::config::{Host, Loaded, Program, Severity, load};
+use vrrpd::engine::system::error_text;
 
 /// A host with the files of this machine; everything else is fixed.
 struct DiskHost;
@@ -34,7 +35,7 @@ impl Host for DiskHost {
             // Irrelevant, and different on other machines.
             return Ok(Vec::new());
         }
-        fs::read(path).map_err(|error| error.to_string())
+        fs::read(path).map_err(|error| error_text(&error))
     }
 
     fn glob(&self, pattern: &str) -> Vec<String> {

@@ -1,4 +1,4 @@
-//! What virtual servers need of the kernel: IPVS, and sockets for health checks.
+//! The part of the kernel that virtual servers use: IPVS, and sockets for health checks.
 
 use std::io;
 
