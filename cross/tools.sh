@@ -28,8 +28,15 @@ fetch_zig() {
 
 fetch_rust() {
     [ -d "$dir/rust" ] && return
-    version=$(apt-cache policy rustc-web | sed -n 's/^  Candidate: \([0-9]*\.[0-9]*\)\..*/\1/p')
-    [ -n "$version" ] || fail "apt does not know rustc-web (Debian only; run apt-get update?)"
+    needed=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$(dirname "$0")/../Cargo.toml")
+    version=$(candidate)
+    # The package list may be older than the package.
+    if ! is_new_enough && [ "$(id -u)" = 0 ]; then
+        apt-get update </dev/null >/dev/null || :
+        version=$(candidate)
+    fi
+    is_new_enough ||
+        fail "rustc-web $needed or later needed, apt offers ${version:-none} (Debian only; run apt-get update?)"
     rm -rf "$dir/deb" "$dir/rust.new"
     mkdir -p "$dir/deb" "$dir/rust.new"
     llvm=$(depends "libstd-rust-web-$version" | grep '^libllvm')
@@ -46,6 +53,17 @@ fetch_rust() {
     rm -rf "$dir/deb"
     # Last: the directory exists only if everything above succeeded.
     mv "$dir/rust.new" "$dir/rust"
+}
+
+# The version that apt would install: `1.96`.
+candidate() {
+    apt-cache policy rustc-web | sed -n 's/^  Candidate: \([0-9]*\.[0-9]*\)\..*/\1/p'
+}
+
+# Whether $version is at least $needed.
+is_new_enough() {
+    [ -n "$version" ] && [ "${version%%.*}" -ge "${needed%%.*}" ] &&
+        { [ "${version%%.*}" -gt "${needed%%.*}" ] || [ "${version#*.}" -ge "${needed#*.}" ]; }
 }
 
 # depends PACKAGE: the libraries it needs, directly or indirectly
