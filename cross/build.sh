@@ -43,6 +43,10 @@ check_static() {
 choose_lane
 log "$target, $flavor: lane $lane"
 enter_lane "$tls"
+# Both flavors of a target are built at the same path: until it is copied the other must wait.
+mkdir -p "$CARGO_TARGET_DIR"
+exec 9>"$CARGO_TARGET_DIR/$target.lock"
+flock 9
 # shellcheck disable=SC2086 # options
 (cd "$top" && "$cargo" build --locked --release --bin vrrpd --target "$target" $features $lane_options)
 
