@@ -80,7 +80,7 @@ check: ## format, clippy, library and engine tests (under a minute)
 	$(CARGO) clippy -q --locked --all-targets -- -D warnings
 	$(CARGO) test -q --locked --lib --test engine
 
-test: deps ## library tests in three feature sets; lab tests in namespaces and emulated machines (8 minutes)
+test: deps ## library tests in three feature sets; lab tests in namespaces and emulated machines (about 10 minutes)
 	$(CARGO) test --locked
 	$(CARGO) build --locked
 	@mkdir -p target/lab && cp target/debug/vrrpd target/lab/vrrpd
