@@ -15,7 +15,7 @@ MIPS    := mips-unknown-linux-musl
 
 .DEFAULT_GOAL := help
 .PHONY: help build static small dist cross cross-all cross-tools ci-lane-a ci-lane-b sizes size reproducible check \
-        test test-features test-guest test-arm test-emulated test-bigendian bench soak demo deps man install clean fmt lint \
+        test test-features test-guest hostile test-arm test-emulated test-bigendian bench soak demo deps man install clean fmt lint \
         flavors flavors-1 flavors-2 test-flavors
 
 help: ## list the targets
@@ -87,7 +87,7 @@ test: deps ## library tests in three feature sets; lab tests in namespaces and e
 	$(CARGO) test $(LAB) --no-run
 	@echo "feature sets and emulated machines, side by side; the output of each follows when it ends"
 	@$(MAKE) --no-print-directory --output-sync=target -j2 test-guest test-features
-	VRRPD_BIN=$(CURDIR)/target/lab/vrrpd $(CARGO) test $(LAB) --lib --bins --test netns
+	VRRPD_BIN=$(CURDIR)/target/lab/vrrpd $(CARGO) test $(LAB) --lib --bins --test netns --test hostile
 
 test-features:
 	$(CARGO) test --locked --no-default-features --lib --test cli --test conf --test conf_lang --test conf_small
@@ -96,6 +96,11 @@ test-features:
 # A copy of the binary: test-features builds others at the same path.
 test-guest:
 	VRRPD_BIN=$(CURDIR)/target/lab/vrrpd $(CARGO) test $(LAB) --test guest --test thin
+
+hostile: ## try what attackers on the segment, on the machine and behind it can do (VRRPD_BIN=...: to another vrrpd)
+	@tests/deps/ensure build lab peers
+	@$(CARGO) build --locked
+	VRRPD_BIN=$(or $(VRRPD_BIN),$(CURDIR)/target/debug/vrrpd) $(CARGO) test $(LAB) --test hostile
 
 test-arm: ## test on two emulated ARM routers: election, kill and respawn, power failure, virtual servers
 	@tests/deps/ensure build cross lab arm

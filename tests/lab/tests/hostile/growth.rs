@@ -1,0 +1,5 @@
+//! What others can make large: processes, addresses, FIFO lines.
+
+use crate::Test;
+
+pub(crate) const TESTS: &[Test] = &[];

@@ -1,0 +1,5 @@
+//! Real servers whose replies cost time.
+
+use crate::Test;
+
+pub(crate) const TESTS: &[Test] = &[];
