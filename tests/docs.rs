@@ -45,9 +45,12 @@ fn paths(document: &str, text: &str) -> BTreeSet<String> {
     found
 }
 
-/// Whether a source file defines a function, type or constant of this name.
+/// Whether a source file defines a function, type or constant of this name, or a lab test.
 fn defines(file: &str, item: &str) -> bool {
     let text = read(file);
+    if file.starts_with("tests/lab/tests/") && text.contains(&format!("\"{item}\"")) {
+        return true;
+    }
     [
         "fn",
         "struct",
@@ -119,13 +122,44 @@ fn the_test_map_names_modules_of_the_namespace_tests() {
     for row in rows {
         let cell = row.split('|').nth(3).expect("three columns");
         let words = cell.split('`').skip(1).step_by(2);
-        for module in words.filter(|word| !word.contains('/')) {
+        for module in words.filter(|word| !word.contains(['/', ' '])) {
             let path = format!("tests/lab/tests/netns/{module}.rs");
             assert!(root().join(&path).exists(), "{path}");
             modules += 1;
         }
     }
     assert!(modules > 20);
+}
+
+/// The cells of the table of `SECURITY.md` that starts with this heading.
+fn security_table(heading: &str) -> Vec<Vec<String>> {
+    let text = read("SECURITY.md");
+    let table = text.split(heading).nth(1).expect("the table");
+    let rows = table.lines().skip(2);
+    let cells = |row: &str| row.split('|').map(|cell| cell.trim().to_owned()).collect();
+    rows.take_while(|line| line.starts_with('|'))
+        .map(cells)
+        .collect()
+}
+
+#[test]
+fn each_promise_of_security_md_has_one_attacker_and_one_test() {
+    let text = read("SECURITY.md");
+    let headings = text.lines().filter_map(|line| line.strip_prefix("### "));
+    let headings = headings.collect::<Vec<_>>().join("\n").to_lowercase();
+    let rows = security_table("\n| Attacker | Promise | Test |");
+    assert!(rows.len() > 20);
+    let mut tests = BTreeSet::new();
+    for row in rows {
+        let [_, attacker, _, test, _] = row.as_slice() else {
+            panic!("three columns: {row:?}")
+        };
+        assert!(headings.contains(attacker.as_str()), "{attacker}");
+        let path = test.trim_matches('`');
+        assert_eq!(format!("`{path}`"), *test, "one test");
+        assert!(path.contains(".rs::"), "a file and its test: {path}");
+        assert!(tests.insert(path.to_owned()), "{path}: once");
+    }
 }
 
 #[test]
