@@ -1,6 +1,9 @@
 //! All `unsafe` code: system calls that nix and socket2 do not offer in a safe form, one per
 //! function.
 
+#[allow(dead_code, reason = "both users of it are being written")]
+pub(crate) mod caps;
+
 use std::ffi::CString;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
