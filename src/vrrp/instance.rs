@@ -188,6 +188,22 @@ impl Instance {
         }
     }
 
+    /// Whether the advert passes all checks that need no key, so that it is worth verifying its
+    /// authentication. One that does not is rejected by `Event::Advert` without looking at that.
+    #[must_use]
+    pub fn passes_field_checks(&self, received: &Received<'_>) -> bool {
+        !matches!(self.state, State::Init | State::Fault)
+            && reception::check_fields(&self.params, received).is_ok()
+    }
+
+    /// Whether the sequence number of a signed advert is not above the last one of its sender.
+    /// `wall`: time since 1970.
+    #[must_use]
+    pub fn is_replay(&self, from: IpAddr, sequence: u64, wall: Duration) -> bool {
+        let window = self.params.hmac.and_then(|hmac| hmac.window);
+        self.sequences.is_replay(from, sequence, window, wall)
+    }
+
     /// Sequence number of the next advert with AH; `None` when they are exhausted and nothing may
     /// be sent. `wall`: time since 1970.
     pub fn next_ah_sequence(&mut self, wall: Duration) -> Option<u32> {

@@ -16,13 +16,20 @@ use crate::types::{self, Centis, Instant, Version};
 /// TTL of an advert that was not forwarded (RFC 9568 §5.1.1.3).
 const UNFORWARDED: u8 = 255;
 
-/// Makes the checks in keepalived's order; the first failure counts. A error that is tolerated is
-/// returned.
+/// Makes all checks; the first failure counts. A signature error that is tolerated is returned.
+/// Authentication is last: [`check_fields`] costs less, and only an advert that passes it may change
+/// which sequence numbers are accepted.
 pub(super) fn check(
     params: &Params,
     received: &Received<'_>,
     sequences: &mut SequenceState,
 ) -> Result<Option<SignatureError>, Reject> {
+    check_fields(params, received)?;
+    sequences.check(params, received)
+}
+
+/// The checks that need no key, in keepalived's order.
+pub(super) fn check_fields(params: &Params, received: &Received<'_>) -> Result<(), Reject> {
     let advert = &received.advert;
     if params.multicast && received.ttl != UNFORWARDED {
         return Err(Reject::Ttl(received.ttl));
@@ -30,7 +37,6 @@ pub(super) fn check(
     if advert.version != params.version {
         return Err(Reject::Version(advert.version));
     }
-    let error = sequences.check(params, received)?;
     let interval_fits = match params.version {
         Version::V2 => advert.interval == params.advert_int,
         Version::V3 => advert.interval > Centis(0),
@@ -44,7 +50,7 @@ pub(super) fn check(
     if !params.multicast && params.check_source {
         check_peer(params, received)?;
     }
-    Ok(error)
+    Ok(())
 }
 
 fn check_peer(params: &Params, received: &Received<'_>) -> Result<(), Reject> {

@@ -372,6 +372,47 @@ fn auth_hmac_accepts_every_key_and_counts_every_signature_error() {
     assert_eq!((stats.auth_ext_stale, followed), (0, true), "monotonic");
 }
 
+/// The packet with another TTL.
+fn with_ttl(packet: Vec<u8>, ttl: u8) -> Vec<u8> {
+    let parsed = ipv4::parse(&packet).unwrap();
+    let header = ipv4::Header {
+        ttl,
+        ..parsed.header
+    };
+    let payload = parsed.payload;
+    let mut changed = vec![0; 256];
+    let len = ipv4::emit(&header, &mut changed, |space| {
+        space[..payload.len()].copy_from_slice(payload);
+        Ok(payload.len())
+    });
+    changed.truncate(len.unwrap());
+    changed
+}
+
+#[test]
+fn signature_is_verified_last_and_only_an_advert_that_passes_all_checks_uses_up_its_number() {
+    let unverified = [
+        ("wrong key too", signed(1, 0xbb, now()), 0),
+        ("right key", signed(1, 0xaa, now()), 0),
+    ];
+    for (name, packet, failures) in unverified {
+        let (stats, followed) = feed(
+            with_hmac(HmacMode::Enforce, Some(5)),
+            &[with_ttl(packet, 47)],
+        );
+        let counted = (stats.ip_ttl_err, stats.auth_ext_failure);
+        assert_eq!((counted, followed), ((1, failures), false), "{name}");
+    }
+    let captured = with_ttl(signed(1, 0xaa, now() + 9), 47);
+    let packets = [captured, signed(1, 0xaa, now())];
+    let (stats, followed) = feed(with_hmac(HmacMode::Enforce, Some(5)), &packets);
+    assert_eq!((stats.auth_ext_replay, followed), (0, true));
+    let forged = [signed(1, 0xaa, now()), signed(1, 0xbb, now() - 1)];
+    let (stats, _) = feed(with_hmac(HmacMode::Enforce, Some(5)), &forged);
+    let counted = (stats.auth_ext_replay, stats.auth_ext_failure);
+    assert_eq!(counted, (1, 0), "an old number costs no HMAC");
+}
+
 #[test]
 fn signed_advert_is_a_length_error_without_auth_hmac() {
     let packets = [signed(1, 0xaa, now())];

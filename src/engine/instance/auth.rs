@@ -3,6 +3,7 @@
 //! The keys are in the configuration, which only the engine has. What follows from the result is
 //! decided by `vrrp::auth`, which also keeps the sequence numbers.
 
+use core::net::IpAddr;
 use core::time::Duration;
 
 use crate::config::model::{self, HmacMode, VrrpInstance};
@@ -117,16 +118,20 @@ pub(crate) fn emit_ipv4(
 
 // ---- receiving ----
 
-/// Verifies the authentication of an advert. `wall`: wall clock time of its arrival.
+/// Verifies the authentication of an advert that has passed all other checks. What costs little is
+/// compared first, so that most forged adverts and all replayed ones cost no HMAC. `wall`: wall
+/// clock time of its arrival.
 pub(crate) fn verify(
-    conf: &VrrpInstance,
+    router: &Router,
     envelope: &Envelope<'_>,
     parsed: &Parsed<'_>,
     wall: impl FnOnce() -> Duration,
 ) -> AuthResult {
+    let (conf, from) = (&router.conf, envelope.net.src);
     if let Some((header, packet, bytes)) = &envelope.ah {
+        let own_spi = matches!(from, IpAddr::V4(from) if header.spi == u32::from(from));
         let intact = match &conf.auth {
-            model::Auth::Ah(key) => ah::verify(packet, bytes, &key.0),
+            model::Auth::Ah(key) => own_spi && ah::verify(packet, bytes, &key.0),
             model::Auth::None | model::Auth::Pass(_) | model::Auth::Hmac(_) => false,
         };
         return AuthResult::Ah {
@@ -152,19 +157,17 @@ pub(crate) fn verify(
         };
     };
     let wall = wall();
-    // A cheap check first: a replayed advert must not cost an HMAC.
     let stale = |window| !within_window(trailer.sequence, wall, window);
     let key = hmac.keys.iter().find(|key| key.id == trailer.key);
-    let from = envelope.net.src;
-    let error = if hmac.time_window.is_some_and(stale) {
-        Some(SignatureError::Stale)
-    } else {
-        match key {
-            None => Some(SignatureError::UnknownKey),
-            Some(key) => {
-                let intact = hmac::verify(parsed.bytes, from, &key.secret.0);
-                (!intact).then_some(SignatureError::Wrong)
-            }
+    let error = match key {
+        _ if hmac.time_window.is_some_and(stale) => Some(SignatureError::Stale),
+        None => Some(SignatureError::UnknownKey),
+        Some(_) if router.machine.is_replay(from, trailer.sequence, wall) => {
+            Some(SignatureError::Replayed)
+        }
+        Some(key) => {
+            let intact = hmac::verify(parsed.bytes, from, &key.secret.0);
+            (!intact).then_some(SignatureError::Wrong)
         }
     };
     AuthResult::Signed {

@@ -10,7 +10,7 @@ use crate::engine::instance::router::Router;
 use crate::engine::instance::tx;
 use crate::engine::system::{Ipv6Fields, Listener, Protocol, System};
 use crate::types::{Family, InstanceId, Instant, Version};
-use crate::vrrp::{Event, Received};
+use crate::vrrp::{AuthResult, Event, Received};
 use crate::wire::vrrp::ChecksumForm;
 use crate::wire::{ParseError, PseudoHeader, ah, ipv4, vrrp};
 
@@ -69,14 +69,17 @@ impl Engine {
         if parsed.advert.version == Version::V3 {
             router.log_checksum_form(now, from, parsed.checksum);
         }
-        let wall = || datagram.wall.unwrap_or_else(|| cx.system.wall_clock());
-        let received = Received {
+        let mut received = Received {
             from,
             multicast,
             ttl: envelope.ttl,
             advert: parsed.advert,
-            auth_result: auth::verify(&router.conf, &envelope, &parsed, wall),
+            auth_result: AuthResult::None,
         };
+        if router.machine.passes_field_checks(&received) {
+            let wall = || datagram.wall.unwrap_or_else(|| cx.system.wall_clock());
+            received.auth_result = auth::verify(router, &envelope, &parsed, wall);
+        }
         self.handle_event(cx, id, Event::Advert(&received));
     }
 

@@ -26,6 +26,15 @@ struct Sender {
     used: u32,
 }
 
+impl Sender {
+    /// Whether `sequence` is new after the last number. Once that is outside the window, the window
+    /// alone decides, so that a sender whose clock was set back is accepted again.
+    fn precedes(&self, sequence: u64, window: Option<u32>, wall: Duration) -> bool {
+        let comparable = window.is_none_or(|window| within_window(self.sequence, wall, window));
+        !comparable || is_after(sequence, self.sequence)
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct HmacSequence {
     /// Last number sent; 0: none.
@@ -65,14 +74,23 @@ impl HmacSequence {
             self.remember(sender);
             return true;
         };
-        // Once the known number is outside the window, the window alone decides, so that a sender
-        // whose clock was set back is accepted again.
-        let comparable = window.is_none_or(|window| within_window(known.sequence, wall, window));
-        let new = !comparable || is_after(sequence, known.sequence);
+        let new = known.precedes(sequence, window, wall);
         if new {
             *known = sender;
         }
         new
+    }
+
+    /// Whether [`HmacSequence::accept`] would refuse the number.
+    pub(super) fn is_replay(
+        &self,
+        from: IpAddr,
+        sequence: u64,
+        window: Option<u32>,
+        wall: Duration,
+    ) -> bool {
+        let known = self.senders.iter().find(|known| known.addr == from);
+        known.is_some_and(|known| !known.precedes(sequence, window, wall))
     }
 
     /// Adds a sender, in place of the least recent one if there is no space.

@@ -119,6 +119,17 @@ impl SequenceState {
         Ok(error)
     }
 
+    /// Whether the number of a signed advert is not above the last one of its sender.
+    pub(super) fn is_replay(
+        &self,
+        from: IpAddr,
+        sequence: u64,
+        window: Option<u32>,
+        wall: Duration,
+    ) -> bool {
+        self.hmac.is_replay(from, sequence, window, wall)
+    }
+
     /// VRRPv2's own authentication; VRRPv3 has none.
     fn check_v2(&mut self, params: &Params, received: &Received<'_>) -> Result<(), Reject> {
         match (params.auth, received.advert.auth, received.auth_result) {
