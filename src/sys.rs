@@ -111,6 +111,21 @@ pub(crate) fn default_signals() {
     }
 }
 
+/// getdents64(2): fills `buf` with the next entries of a directory (`struct linux_dirent64`), and
+/// returns their length in bytes; 0 at the end. (readdir(3) of glibc reads 32 KiB at a time.)
+pub(crate) fn directory_entries(dir: BorrowedFd<'_>, buf: &mut [u8]) -> nix::Result<usize> {
+    // SAFETY: the kernel writes at most `len` bytes to the buffer.
+    let read = unsafe {
+        libc::syscall(
+            libc::SYS_getdents64,
+            dir.as_raw_fd(),
+            buf.as_mut_ptr(),
+            buf.len(),
+        )
+    };
+    Errno::result(read).map(|len| usize::try_from(len).unwrap_or(0).min(buf.len()))
+}
+
 /// Reaps a child that has ended, if there is one. (nix does not accept an end by a real-time
 /// signal.)
 pub(crate) fn reap() -> Option<(i32, ExitStatus)> {

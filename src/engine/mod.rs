@@ -22,6 +22,7 @@ mod notify;
 mod refresh;
 mod reload;
 mod shared;
+mod slice;
 mod snapshot;
 mod startup;
 mod sync_group;
@@ -170,11 +171,11 @@ impl Engine {
         self.shared.timers.first().map(|(at, _)| at)
     }
 
-    /// Whether [`Engine::expire`] is to be called again at once: logs and notifications are
-    /// pending.
+    /// Whether [`Engine::expire`] is to be called again at once, after packets have been read: logs
+    /// and notifications are pending, or work that is done in slices.
     #[must_use]
     pub fn has_more(&self) -> bool {
-        !self.shared.pending_actions.is_empty()
+        !self.shared.pending_actions.is_empty() || self.has_tracking_work()
     }
 
     /// Whether the next deadline may be a takeover, for which the loop wakes up early.
@@ -205,7 +206,16 @@ impl Engine {
         } else {
             self.apply_kernel_actions(cx);
         }
+        self.work(cx);
         self.shared.state_records.write(cx);
+    }
+
+    /// Does one slice of the work that is left.
+    fn work(&mut self, cx: &mut Cx<'_>) {
+        if self.has_tracking_work() {
+            self.shared.continue_process_scan(cx);
+            self.refresh_if_dirty(cx);
+        }
     }
 
     fn expire_timer(&mut self, cx: &mut Cx<'_>, key: usize) {

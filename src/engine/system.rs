@@ -14,7 +14,7 @@ pub use child::{Exit, Kill, Pid};
 
 use crate::config::model::{Command, Fifo};
 use crate::netlink::{Ack, Batch, Message};
-use crate::types::{Family, IfIndex, IfName};
+use crate::types::{Family, IfIndex, IfName, Instant};
 
 /// The IP protocol that adverts are carried by.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
@@ -83,6 +83,15 @@ pub enum ProcessFields {
     NameAndCommandLine,
 }
 
+/// Whether [`System::next_process`] has read the last process.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Scan {
+    /// There may be more.
+    Unfinished,
+    /// All have been read.
+    Complete,
+}
+
 /// The operating system as the engine sees it. No method blocks.
 pub trait System {
     /// Sends a batch of rtnetlink requests. `refused` is called for each one that the kernel
@@ -142,6 +151,10 @@ pub trait System {
     /// Time since boot, suspension included.
     fn uptime(&mut self) -> Duration;
 
+    /// The monotonic clock, to measure how long work takes. Everything else uses the time of the
+    /// event.
+    fn clock(&mut self) -> Instant;
+
     /// Sets a kernel setting, named as in sysctl(8) with slashes
     /// (`net/ipv4/conf/eth0/promote_secondaries`), unless it has this value already.
     ///
@@ -192,16 +205,22 @@ pub trait System {
     /// Some of them cannot be watched.
     fn watch_files(&mut self, paths: &[&str]) -> io::Result<()>;
 
-    /// Calls `each` for every process with its name (at most 15 bytes) and its command line, with
-    /// words separated by NUL. The command line is empty unless `fields` asks for it.
+    /// Starts to read the process table, from its beginning.
     ///
     /// # Errors
     /// The process table cannot be read.
-    fn list_processes(
+    fn start_process_scan(&mut self) -> io::Result<()>;
+
+    /// Reads the next process and calls `each` with its name (at most 15 bytes) and its command
+    /// line, with words separated by NUL. The command line is empty unless `fields` asks for it.
+    ///
+    /// # Errors
+    /// The process table cannot be read.
+    fn next_process(
         &mut self,
         fields: ProcessFields,
         each: &mut dyn FnMut(&[u8], &[u8]),
-    ) -> io::Result<()>;
+    ) -> io::Result<Scan>;
 
     // ---- FIFOs ----
 

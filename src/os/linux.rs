@@ -14,13 +14,14 @@ use super::child::{self, Children};
 use super::fifo::Fifos;
 use super::file_watch::{self, FileWatch};
 use super::netlink_socket::{BUFFER_LEN, NetlinkSocket};
+use super::proc_table::ProcTable;
 use super::raw_socket::{Buffer, PacketInfo, Receiver, Sender};
 use super::state_file::StateFile;
-use super::{atomic_file, clock, proc_table};
+use super::{atomic_file, clock};
 use crate::config::model::{Command, Fifo};
-use crate::engine::system::{AdvertRoute, Exit, Kill, Listener, Pid, ProcessFields, System};
+use crate::engine::system::{AdvertRoute, Exit, Kill, Listener, Pid, ProcessFields, Scan, System};
 use crate::netlink::{Ack, Batch, Done, Message, Messages};
-use crate::types::{IfIndex, IfName};
+use crate::types::{IfIndex, IfName, Instant};
 
 /// Every socket, child and file of the daemon, apart from those that the loop alone uses.
 #[derive(Debug)]
@@ -32,6 +33,7 @@ pub(super) struct Linux {
     receivers: Vec<Receiver>,
     pub(super) children: Children,
     watch: FileWatch,
+    processes: ProcTable,
     fifos: Fifos,
     pub(super) state: StateFile,
     buffer: Vec<u8>,
@@ -52,6 +54,7 @@ impl Linux {
             receivers: Vec::new(),
             children: Children::new()?,
             watch: FileWatch::default(),
+            processes: ProcTable::default(),
             fifos: Fifos::default(),
             state: StateFile::default(),
             buffer: vec![0; BUFFER_LEN],
@@ -169,6 +172,10 @@ impl System for Linux {
         clock::uptime()
     }
 
+    fn clock(&mut self) -> Instant {
+        clock::now()
+    }
+
     fn set_sysctl(&mut self, name: fmt::Arguments<'_>, value: &str) -> io::Result<()> {
         let path = format!("/proc/sys/{name}");
         let written = OpenOptions::new()
@@ -221,12 +228,16 @@ impl System for Linux {
         outcome
     }
 
-    fn list_processes(
+    fn start_process_scan(&mut self) -> io::Result<()> {
+        self.processes.start()
+    }
+
+    fn next_process(
         &mut self,
         fields: ProcessFields,
         each: &mut dyn FnMut(&[u8], &[u8]),
-    ) -> io::Result<()> {
-        proc_table::each(fields, each)
+    ) -> io::Result<Scan> {
+        self.processes.next(fields, each)
     }
 
     // ---- FIFOs ----

@@ -1,39 +1,105 @@
-//! The process table, from /proc.
+//! The process table, from /proc, one process at a time.
 
 use std::fmt::Write;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read};
+use std::os::fd::AsFd;
 
-use crate::engine::system::ProcessFields;
+use crate::engine::system::{ProcessFields, Scan};
+use crate::sys;
 
 /// Number of bytes read from a command line.
 const MAX_LINE: usize = 4096;
+/// Size of the buffer for directory entries, in bytes. The kernel looks up every process that it
+/// lists: about 40 of them.
+const MAX_ENTRIES: usize = 1024;
+/// Offsets of `d_reclen` and `d_name` in `struct linux_dirent64`.
+const RECORD_LEN: usize = 16;
+const NAME: usize = 19;
 
-/// See [`crate::engine::system::System::list_processes`]. Zombies are left out.
-pub(super) fn each(fields: ProcessFields, each: &mut dyn FnMut(&[u8], &[u8])) -> io::Result<()> {
-    let command_lines = fields == ProcessFields::NameAndCommandLine;
-    let mut path = String::new();
-    let (mut stat, mut line) = ([0; 512], vec![0; if command_lines { MAX_LINE } else { 0 }]);
-    for entry in fs::read_dir("/proc")? {
-        let name = entry?.file_name();
-        let pid = name
-            .to_str()
-            .filter(|name| name.starts_with(|c: char| c.is_ascii_digit()));
-        let Some(pid) = pid else { continue };
-        // A process that cannot be read has ended meanwhile.
-        let Some(comm) = read(&mut path, pid, "stat", &mut stat).and_then(alive) else {
-            continue;
-        };
-        let line = match command_lines {
-            true => read(&mut path, pid, "cmdline", &mut line),
-            false => Some(&[][..]),
-        };
-        each(comm, line.unwrap_or_default());
-    }
-    Ok(())
+/// A scan of the process table, which continues where the last call has ended.
+#[derive(Debug, Default)]
+pub(super) struct ProcTable {
+    /// /proc, while a scan is in progress.
+    dir: Option<File>,
+    entries: Vec<u8>,
+    /// The part of `entries` that has not been processed.
+    rest: core::ops::Range<usize>,
+    path: String,
+    stat: Vec<u8>,
+    line: Vec<u8>,
 }
 
-fn read<'a>(path: &mut String, pid: &str, what: &str, into: &'a mut [u8]) -> Option<&'a [u8]> {
+impl ProcTable {
+    /// See [`crate::engine::system::System::start_process_scan`].
+    pub(super) fn start(&mut self) -> io::Result<()> {
+        self.entries.resize(MAX_ENTRIES, 0);
+        self.stat.resize(512, 0);
+        self.rest = 0..0;
+        self.dir = Some(File::open("/proc")?);
+        Ok(())
+    }
+
+    /// See [`crate::engine::system::System::next_process`]. Zombies are left out.
+    pub(super) fn next(
+        &mut self,
+        fields: ProcessFields,
+        each: &mut dyn FnMut(&[u8], &[u8]),
+    ) -> io::Result<Scan> {
+        let Some(pid) = self.next_pid()? else {
+            self.dir = None;
+            return Ok(Scan::Complete);
+        };
+        // A process that cannot be read has ended meanwhile.
+        let stat = read(&mut self.path, pid, "stat", &mut self.stat);
+        let Some(comm) = stat.and_then(alive) else {
+            return Ok(Scan::Unfinished);
+        };
+        let line = match fields {
+            ProcessFields::NameAndCommandLine => {
+                self.line.resize(MAX_LINE, 0);
+                read(&mut self.path, pid, "cmdline", &mut self.line)
+            }
+            ProcessFields::Name => None,
+        };
+        each(comm, line.unwrap_or_default());
+        Ok(Scan::Unfinished)
+    }
+
+    /// The next process; `None` after the last one.
+    fn next_pid(&mut self) -> io::Result<Option<u32>> {
+        loop {
+            let Some(dir) = &self.dir else {
+                return Ok(None);
+            };
+            if self.rest.is_empty() {
+                self.rest = 0..sys::directory_entries(dir.as_fd(), &mut self.entries)?;
+                if self.rest.is_empty() {
+                    return Ok(None);
+                }
+            }
+            let entries = self.entries.get(self.rest.clone()).unwrap_or_default();
+            let len = entries.get(RECORD_LEN..).and_then(|len| len.first_chunk());
+            let len = usize::from(len.map_or(0, |len| u16::from_ne_bytes(*len)));
+            let name = entries.get(NAME..len).unwrap_or_default();
+            self.rest.start = match len {
+                0 => self.rest.end,
+                len => self.rest.start.saturating_add(len),
+            };
+            if let Some(pid) = number(name) {
+                return Ok(Some(pid));
+            }
+        }
+    }
+}
+
+/// The number that a name, padded with NUL, consists of.
+fn number(name: &[u8]) -> Option<u32> {
+    let name = name.split(|byte| *byte == 0).next()?;
+    core::str::from_utf8(name).ok()?.parse().ok()
+}
+
+fn read<'a>(path: &mut String, pid: u32, what: &str, into: &'a mut [u8]) -> Option<&'a [u8]> {
     path.clear();
     let _ = write!(path, "/proc/{pid}/{what}");
     let len = File::open(path).and_then(|mut file| file.read(into)).ok()?;
@@ -71,19 +137,31 @@ mod tests {
     }
 
     #[test]
-    fn this_process_is_listed() {
-        let own = fs::read("/proc/self/cmdline").expect("proc");
+    fn this_process_is_listed_once() {
+        let own = std::fs::read("/proc/self/cmdline").expect("proc");
+        let mut table = ProcTable::default();
+        let mut scan = |fields, each: &mut dyn FnMut(&[u8], &[u8])| {
+            table.start().expect("proc");
+            while table.next(fields, each).expect("proc") == Scan::Unfinished {}
+        };
         let mut found = 0;
-        each(ProcessFields::NameAndCommandLine, &mut |_, line| {
-            found += u32::from(line == own)
-        })
-        .expect("proc");
+        scan(ProcessFields::NameAndCommandLine, &mut |_, line| {
+            found += u32::from(line == own);
+        });
         assert_eq!(found, 1);
-        let mut lines = 0;
-        each(ProcessFields::Name, &mut |comm, line| {
-            lines += comm.len().min(1) * line.len()
-        })
-        .expect("proc");
+        let (mut all, mut lines) = (0, 0);
+        scan(ProcessFields::Name, &mut |comm, line| {
+            all += comm.len().min(1);
+            lines += line.len();
+        });
+        assert!(all > 0);
         assert_eq!(lines, 0);
+    }
+
+    #[test]
+    fn a_scan_that_was_not_started_is_complete() {
+        let mut table = ProcTable::default();
+        let next = table.next(ProcessFields::Name, &mut |_, _| {});
+        assert_eq!(next.expect("nothing is read"), Scan::Complete);
     }
 }

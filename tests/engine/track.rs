@@ -455,3 +455,41 @@ fn track_process_counts_processes_every_second() {
     run(&mut engine, &mut kernel, at(5500));
     assert_eq!(state(&engine), VrrpState::Fault, "too many");
 }
+
+#[test]
+fn adverts_are_on_time_while_many_processes_are_counted() {
+    let mut kernel = eth0();
+    let process = |name: &str| (name.to_owned(), String::new());
+    kernel.processes = vec![process("idle"); 5000];
+    kernel.processes.push(process("haproxy"));
+    let config = Config {
+        instances: vec![tracking(&[(Tracked::Process(0), 0)])],
+        track_processes: vec![TrackProcess {
+            name: "proxy".into(),
+            process: "haproxy".into(),
+            ..TrackProcess::default()
+        }],
+        ..Config::default()
+    };
+    // A pass takes half a second.
+    kernel.process_delay = Duration::from_micros(100);
+    let mut engine = started(config, &mut kernel);
+    assert_eq!(state(&engine), VrrpState::Init, "not counted yet");
+    run(&mut engine, &mut kernel, at(600));
+    assert_eq!(state(&engine), VrrpState::Backup, "counted");
+    run(&mut engine, &mut kernel, at(3000));
+    assert_eq!(state(&engine), VrrpState::Master);
+    kernel.take_log();
+    kernel.longest_silence = Duration::ZERO;
+    run(&mut engine, &mut kernel, at(20_000));
+    let late = kernel
+        .longest_silence
+        .saturating_sub(Duration::from_millis(100));
+    assert!(late <= Duration::from_micros(1200), "{late:?} late");
+    let log = kernel.take_log();
+    let count = |line: &str| log.iter().filter(|one| *one == line).count();
+    assert!((16..=17).contains(&count("scan")), "{}", count("scan"));
+    kernel.processes.pop();
+    run(&mut engine, &mut kernel, at(22_000));
+    assert_eq!(state(&engine), VrrpState::Fault, "counted to the end");
+}

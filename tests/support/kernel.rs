@@ -9,7 +9,9 @@ use std::net::IpAddr;
 use vrrpd::config::model::{Command, Fifo};
 use vrrpd::engine::Engine;
 use vrrpd::engine::instance::rx::Datagram;
-use vrrpd::engine::system::{AdvertRoute, Kill, Listener, Pid, ProcessFields, Protocol, System};
+use vrrpd::engine::system::{
+    AdvertRoute, Kill, Listener, Pid, ProcessFields, Protocol, Scan, System,
+};
 use vrrpd::netlink::NLM_F_REPLACE;
 use vrrpd::netlink::addr::{AddrFlags, FOREVER};
 use vrrpd::netlink::link::LinkFlags;
@@ -85,6 +87,10 @@ pub struct Kernel {
     pub no_inotify: bool,
     /// Name and command line of each process.
     pub processes: Vec<(String, String)>,
+    /// Time that reading a process takes; scans are logged if it is not zero.
+    pub process_delay: std::time::Duration,
+    /// Number of processes read by the scan that is in progress.
+    scanned: usize,
     /// Writing to a FIFO would block.
     pub fifo_full: bool,
     /// The latest time passed to the engine.
@@ -99,6 +105,10 @@ pub struct Kernel {
     pub log_state_writes: bool,
     /// The last advert sent, with its IP header.
     pub last_advert: Vec<u8>,
+    /// When it was sent.
+    advert_at: Instant,
+    /// Longest time between two adverts, of whichever instances.
+    pub longest_silence: std::time::Duration,
     #[cfg(feature = "lvs")]
     pub ipvs: super::ipvs::Ipvs,
     #[cfg(feature = "lvs")]
@@ -188,6 +198,12 @@ impl Kernel {
 
     pub fn has(&self, text: &str) -> bool {
         self.addrs.iter().any(|addr| addr.cidr == cidr(text))
+    }
+
+    fn log_scan(&mut self, line: &str) {
+        if !self.process_delay.is_zero() {
+            self.log.push(line.into());
+        }
     }
 
     pub fn take_log(&mut self) -> Vec<String> {
@@ -458,6 +474,9 @@ impl System for Kernel {
 
     fn send_advert(&mut self, route: &AdvertRoute, packet: &[u8]) -> io::Result<()> {
         self.adverts += 1;
+        let silence = self.clock.since(self.advert_at);
+        self.longest_silence = self.longest_silence.max(silence);
+        self.advert_at = self.clock;
         self.last_advert.clear();
         self.last_advert.extend_from_slice(packet);
         if self.quiet {
@@ -514,6 +533,10 @@ impl System for Kernel {
 
     fn uptime(&mut self) -> std::time::Duration {
         std::time::Duration::from_nanos(self.clock.as_nanos())
+    }
+
+    fn clock(&mut self) -> Instant {
+        self.clock
     }
 
     fn read_state(&mut self) -> Vec<u8> {
@@ -620,16 +643,26 @@ impl System for Kernel {
         Ok(())
     }
 
-    fn list_processes(
+    fn start_process_scan(&mut self) -> io::Result<()> {
+        self.scanned = 0;
+        self.log_scan("scan");
+        Ok(())
+    }
+
+    fn next_process(
         &mut self,
         fields: ProcessFields,
         each: &mut dyn FnMut(&[u8], &[u8]),
-    ) -> io::Result<()> {
+    ) -> io::Result<Scan> {
+        self.clock = self.clock.after(self.process_delay);
+        let Some((comm, line)) = self.processes.get(self.scanned) else {
+            self.log_scan("scanned");
+            return Ok(Scan::Complete);
+        };
+        self.scanned += 1;
         let full = fields == ProcessFields::NameAndCommandLine;
-        for (comm, line) in &self.processes {
-            each(comm.as_bytes(), if full { line.as_bytes() } else { b"" });
-        }
-        Ok(())
+        each(comm.as_bytes(), if full { line.as_bytes() } else { b"" });
+        Ok(Scan::Unfinished)
     }
 
     // ---- FIFOs ----
@@ -715,15 +748,16 @@ pub fn start(engine: &mut Engine, kernel: &mut Kernel, now: Instant) {
 
 /// Runs the timers of the engine up to `until`.
 pub fn run(engine: &mut Engine, kernel: &mut Kernel, until: Instant) {
-    while let Some(at) = engine.next_deadline().filter(|at| *at <= until) {
+    loop {
         // A deadline may be in the past.
-        let now = at.max(kernel.clock);
+        let now = match engine.next_deadline() {
+            _ if engine.has_more() && kernel.clock <= until => kernel.clock,
+            Some(at) if at <= until => at.max(kernel.clock),
+            Some(_) | None => break,
+        };
         kernel.clock = now;
         engine.expire(now, kernel);
-        kernel.deliver(engine, now);
-        while engine.has_more() {
-            engine.expire(now, kernel);
-        }
+        kernel.deliver(engine, kernel.clock);
     }
 }
 

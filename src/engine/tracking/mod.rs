@@ -154,7 +154,8 @@ impl Tracking {
     pub(crate) fn is_unsure(&self, tracks: &[Track]) -> bool {
         tracks.iter().any(|track| match &track.object {
             Tracked::Script(nth) => self.scripts.verdict(*nth).is_none(),
-            Tracked::Interface(_) | Tracked::File(_) | Tracked::Process(_) => false,
+            Tracked::Process(nth) => self.processes.verdict(*nth).is_none(),
+            Tracked::Interface(_) | Tracked::File(_) => false,
         })
     }
 
@@ -214,7 +215,8 @@ impl Engine {
     pub(crate) fn start_tracking(&mut self, cx: &mut Cx<'_>) {
         self.shared.tracking.files.init(cx);
         self.refresh_files(cx);
-        self.shared.refresh_processes(cx);
+        self.shared.start_process_scan(cx);
+        self.shared.continue_process_scan(cx);
         self.shared.start_scripts(cx.now);
     }
 
@@ -225,8 +227,13 @@ impl Engine {
             self.refresh_files(cx);
         }
         if cx.is_due(self.shared.tracking.processes.next_deadline()) {
-            self.shared.refresh_processes(cx);
+            self.shared.start_process_scan(cx);
         }
+    }
+
+    /// Whether tracked objects need another slice of work.
+    pub(crate) fn has_tracking_work(&self) -> bool {
+        self.shared.tracking.processes.is_scanning()
     }
 
     /// Watched files have changed.

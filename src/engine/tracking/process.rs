@@ -1,12 +1,15 @@
-//! `track_process`: the process table is read every second if any processes are tracked.
+//! `track_process`: the process table is read every second if any processes are tracked, in slices,
+//! because any user of the machine can start thousands of them.
 
 use core::time::Duration;
+use std::io;
 
 use crate::config::model::{ParamMatch, TrackProcess};
 use crate::ctl;
 use crate::engine::cx::Cx;
 use crate::engine::shared::Shared;
-use crate::engine::system::{ProcessFields, error_text};
+use crate::engine::slice::Slice;
+use crate::engine::system::{ProcessFields, Scan, error_text};
 use crate::engine::timers::TimerKey;
 use crate::types::Instant;
 use crate::vrrp::track::process::{Params, Quorum};
@@ -27,7 +30,10 @@ struct Process {
 #[derive(Debug)]
 pub(crate) struct Processes {
     list: Vec<Process>,
+    /// When the next scan starts.
     poll: Option<Instant>,
+    /// When the scan that is in progress was started.
+    scan: Option<Instant>,
     /// That the process table cannot be read was logged.
     logged: bool,
 }
@@ -46,6 +52,7 @@ impl Processes {
         let mut new = Processes {
             list: Vec::new(),
             poll: None,
+            scan: None,
             logged: false,
         };
         new.replace(processes);
@@ -105,12 +112,20 @@ impl Processes {
         })
     }
 
+    /// When the next scan starts; `None` while one is in progress.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        if self.is_scanning() {
+            return None;
+        }
         let sooner = self
             .list
             .iter()
             .filter_map(|one| one.quorum.next_deadline());
         sooner.chain(self.poll).min()
+    }
+
+    pub(crate) fn is_scanning(&self) -> bool {
+        self.scan.is_some()
     }
 }
 
@@ -145,39 +160,84 @@ fn matches(conf: &TrackProcess, comm: &[u8], cmdline: &[u8]) -> bool {
 }
 
 impl Shared {
-    /// Counts all tracked processes.
-    pub(crate) fn refresh_processes(&mut self, cx: &mut Cx<'_>) {
-        let processes = &mut self.tracking.processes;
-        processes.poll = (!processes.list.is_empty()).then(|| cx.now.after(POLL));
-        if processes.poll.is_some() {
-            self.dirty |= processes.count(cx);
-        }
+    /// Starts to count all tracked processes.
+    pub(crate) fn start_process_scan(&mut self, cx: &mut Cx<'_>) {
+        self.tracking.processes.start_scan(cx);
+        self.set_timer(TimerKey::Processes, self.tracking.processes.next_deadline());
+    }
+
+    /// Continues to count for one slice.
+    pub(crate) fn continue_process_scan(&mut self, cx: &mut Cx<'_>) {
+        let slice = Slice::start(cx, &self.timers);
+        self.dirty |= self.tracking.processes.count(cx, slice);
         self.set_timer(TimerKey::Processes, self.tracking.processes.next_deadline());
     }
 }
 
 impl Processes {
-    /// Counts the processes. Returns whether the state of any tracked process has changed.
-    fn count(&mut self, cx: &mut Cx<'_>) -> bool {
+    fn start_scan(&mut self, cx: &mut Cx<'_>) {
+        self.poll = None;
+        self.scan = None;
+        if self.list.is_empty() {
+            return;
+        }
+        self.list.iter_mut().for_each(|one| one.found = 0);
+        self.scan = Some(cx.now);
+        if let Err(error) = cx.system.start_process_scan() {
+            self.end_scan(cx);
+            self.log_unreadable(&error);
+        }
+    }
+
+    /// Schedules the next scan: a second after the start of this one. If this one took long there
+    /// is a pause of the same length.
+    fn end_scan(&mut self, cx: &Cx<'_>) {
+        if let Some(start) = self.scan.take() {
+            let pause = cx.now.after(cx.now.since(start));
+            self.poll = Some(start.after(POLL).max(pause));
+        }
+    }
+
+    fn log_unreadable(&mut self, error: &io::Error) {
+        if !core::mem::replace(&mut self.logged, true) {
+            log::warn!(target: "vrrp", "cannot read the process table: {}", error_text(error));
+        }
+    }
+
+    /// Counts processes until all are counted or the slice is over. Returns whether the state of
+    /// any tracked process has changed.
+    fn count(&mut self, cx: &mut Cx<'_>, slice: Slice) -> bool {
         let fields = match self.list.iter().any(|one| one.conf.full_command) {
             true => ProcessFields::NameAndCommandLine,
             false => ProcessFields::Name,
         };
-        let list = &mut self.list;
-        list.iter_mut().for_each(|one| one.found = 0);
-        let table = cx.system.list_processes(fields, &mut |comm, cmdline| {
-            for one in list.iter_mut() {
-                one.found = one
-                    .found
-                    .saturating_add(matches(&one.conf, comm, cmdline).into());
+        while self.is_scanning() {
+            let list = &mut self.list;
+            let next = cx.system.next_process(fields, &mut |comm, cmdline| {
+                for one in list.iter_mut() {
+                    one.found = one
+                        .found
+                        .saturating_add(matches(&one.conf, comm, cmdline).into());
+                }
+            });
+            match next {
+                Ok(Scan::Unfinished) if slice.is_over(cx) => break,
+                Ok(Scan::Unfinished) => {}
+                Ok(Scan::Complete) => {
+                    self.end_scan(cx);
+                    return self.record_counts(cx);
+                }
+                Err(error) => {
+                    self.end_scan(cx);
+                    self.log_unreadable(&error);
+                }
             }
-        });
-        if let Err(error) = table {
-            if !core::mem::replace(&mut self.logged, true) {
-                log::warn!(target: "vrrp", "cannot read the process table: {}", error_text(&error));
-            }
-            return false;
         }
+        false
+    }
+
+    /// Compares the counts with the quorums. Returns whether any state has changed.
+    fn record_counts(&mut self, cx: &Cx<'_>) -> bool {
         let mut changed = false;
         for one in &mut self.list {
             if !one.quorum.record_count(cx.now, one.found) {
