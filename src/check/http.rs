@@ -12,6 +12,9 @@
 //!
 //! Stricter than keepalived: a truncated page fails the check even without `digest`, and chunked
 //! encoding is removed before hashing, because the server chooses the chunk sizes.
+//!
+//! The exchange for a page with a `regex` is costly ([`CheckMachine::is_costly`]), because the server
+//! decides how long a search takes.
 
 use core::time::Duration;
 
@@ -148,6 +151,15 @@ impl CheckMachine for HttpCheck {
                 self.fail(&format!("timed out waiting for {missing}"))
             }
         }
+    }
+
+    fn is_costly(&self) -> bool {
+        let page = self.http.urls.get(self.page);
+        page.is_some_and(|url| url.pattern.is_some())
+    }
+
+    fn connection_passed(&mut self) -> Step {
+        self.next_page()
     }
 
     fn take_summary(&mut self) -> Option<ResponseSummary> {

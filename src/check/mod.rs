@@ -107,6 +107,17 @@ pub trait CheckMachine: Debug {
     /// `Connected`, or one that says why there is no connection (`Failed`, `TimedOut`).
     fn handle(&mut self, event: SocketEvent<&[u8]>, out: &mut Vec<u8>) -> Step;
 
+    /// Whether the exchange on the next connection can take much time or memory, however the server
+    /// answers. It then belongs in a child process.
+    fn is_costly(&self) -> bool {
+        false
+    }
+
+    /// A child process has had the exchange on this connection, with success: the next action.
+    fn connection_passed(&mut self) -> Step {
+        Step::Done(Ok(()))
+    }
+
     /// The last response, where the machine retrieves pages. It can be taken once.
     fn take_summary(&mut self) -> Option<http::ResponseSummary> {
         None

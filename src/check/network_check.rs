@@ -155,6 +155,17 @@ impl NetworkCheck {
         self.machine.handle(event, out)
     }
 
+    /// See [`CheckMachine::is_costly`].
+    #[must_use]
+    pub fn is_costly(&self) -> bool {
+        self.machine.is_costly()
+    }
+
+    /// See [`CheckMachine::connection_passed`].
+    pub fn connection_passed(&mut self) -> Step {
+        self.machine.connection_passed()
+    }
+
     /// See [`CheckMachine::take_summary`].
     pub fn take_summary(&mut self) -> Option<ResponseSummary> {
         self.machine.take_summary()

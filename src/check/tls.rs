@@ -7,8 +7,9 @@
 //! As in keepalived, certificates are not verified unless the `SSL` block has a `ca`: then the
 //! server's certificate must be signed by one of these CAs and be valid at the current time, or be
 //! among them itself; with `enable_sni`, it must also match that name. To verify the dates, rustls
-//! reads the system clock: the only place in `check` that does so. Unlike other checks this one
-//! allocates while it runs, about 40 KB, which are freed at the end of the run.
+//! reads the system clock: the only place in `check` that does so. It runs in a child process
+//! ([`CheckMachine::is_costly`]): key exchange and signatures take milliseconds on a small
+//! processor, the server chooses the length of its keys and chain, and a session occupies 40 KB.
 
 use core::fmt;
 use core::time::Duration;
@@ -316,6 +317,14 @@ impl CheckMachine for TlsHttpCheck {
             self.session = None;
         }
         step
+    }
+
+    fn is_costly(&self) -> bool {
+        true
+    }
+
+    fn connection_passed(&mut self) -> Step {
+        self.http.connection_passed()
     }
 
     fn take_summary(&mut self) -> Option<ResponseSummary> {

@@ -10,7 +10,7 @@ use core::net::{IpAddr, Ipv6Addr};
 use core::time::Duration;
 use std::io;
 
-pub use child::{Exit, Kill, Pid};
+pub use child::{Ended, Exit, Kill, Pid};
 
 use crate::config::model::{Command, Fifo};
 use crate::netlink::{Ack, Batch, Message};

@@ -9,7 +9,7 @@ use crate::engine::Engine;
 use crate::engine::cx::Cx;
 use crate::engine::instance::router::Routers;
 use crate::engine::shared::Shared;
-use crate::engine::system::{Exit, System};
+use crate::engine::system::{Ended, System};
 use crate::types::InstanceId;
 
 /// `virtual_server` blocks at run time. `Lvs` implements it.
@@ -63,11 +63,17 @@ pub(crate) trait VirtualServices: Debug {
         event: crate::check::SocketEvent<&[u8]>,
     );
 
-    /// The program of a `MISC_CHECK` has ended.
-    fn program_ended(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, check: usize, how: Exit);
+    /// The child process of a check has ended.
+    fn check_child_ended(
+        &mut self,
+        cx: &mut Cx<'_>,
+        shared: &mut Shared,
+        check: usize,
+        ended: Ended,
+    );
 
-    /// The program of a `MISC_CHECK` has exceeded its time limit and was sent SIGTERM.
-    fn program_overdue(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, check: usize);
+    /// The child process of a check has exceeded its time limit and was sent SIGTERM.
+    fn check_child_overdue(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, check: usize);
 
     /// State for dumps. `system`: to read the kernel's counters.
     fn snapshot(&self, system: Option<&mut dyn System>) -> Vec<ctl::Service<'_>>;

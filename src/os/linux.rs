@@ -98,7 +98,10 @@ impl Linux {
 
     /// Reaps the next child that has ended.
     pub(super) fn reap(&mut self) -> Option<(Pid, Exit)> {
-        self.children.reap()
+        let (child, how) = self.children.reap()?;
+        #[cfg(feature = "lvs")]
+        self.lvs.child_ended(child);
+        Some((child, how))
     }
 
     fn descriptors_changed(&mut self) {
@@ -263,6 +266,6 @@ impl System for Linux {
 
     #[cfg(feature = "lvs")]
     fn lvs(&mut self) -> &mut dyn crate::engine::system::lvs::LvsSystem {
-        &mut self.lvs
+        self
     }
 }

@@ -217,7 +217,7 @@ impl<'a> Reactor<'a> {
                 self.engine.files_changed(clock::now(), &mut self.linux);
             }
             #[cfg(feature = "lvs")]
-            self.read_checks(backlog);
+            self.read_checks();
             self.engine.expire(clock::now(), &mut self.linux);
         }
     }

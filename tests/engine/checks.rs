@@ -6,6 +6,8 @@ use crate::support::kernel::{Kernel, at, eth0, run, start};
 use crate::support::lvs::{check, misc, service, target};
 use vrrpd::check::{ProbeTransport, SocketEvent};
 use vrrpd::config::model::lvs::{Check, CheckKind, Lvs, Udp};
+#[cfg(feature = "tls")]
+use vrrpd::config::model::lvs::{Http, Url};
 use vrrpd::config::model::{Config, Fifo, TrackFile, User};
 use vrrpd::engine::system::{Exit, Pid};
 use vrrpd::engine::{Engine, Options};
@@ -386,6 +388,87 @@ fn misc_check_that_cannot_be_started_does_not_fail_servers() {
     kernel.spawn_errno = None;
     run(&mut engine, &mut kernel, at(10_001));
     assert_eq!(log_starting_with(&mut kernel, "run"), ["run 1 /check -x"]);
+}
+
+// ---- exchanges in child processes ----
+
+/// Two pages over TLS.
+#[cfg(feature = "tls")]
+fn tls_pages() -> Config {
+    let http = Http {
+        tls: true,
+        urls: vec![Url::default(), Url::default()],
+        ..Http::default()
+    };
+    let mut pages = check(CheckKind::Http(target("10.0.0.1:443"), Box::new(http)));
+    pages.retry = 0;
+    config(vec![vec![pages]])
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn costly_exchanges_run_in_a_child_for_each_page() {
+    let mut kernel = eth0();
+    let mut engine = started(tls_pages(), &mut kernel);
+    run(&mut engine, &mut kernel, at(1));
+    kernel.take_log();
+    for (page, ms) in [(1, 2), (2, 12)] {
+        kernel.socket_event(&mut engine, at(ms), 0, SocketEvent::Connected);
+        assert_eq!(kernel.spawned, page - 1, "not while sockets are read");
+        run(&mut engine, &mut kernel, at(ms + 1));
+        assert_eq!(kernel.spawned, page);
+        assert_eq!(kernel.probes.open, [], "the child has the socket");
+        engine.child_ended(at(ms + 9), Pid(page), Exit::Code(0), &mut kernel);
+    }
+    assert_eq!(kernel.probes.opened, 2);
+    run(&mut engine, &mut kernel, at(10_030));
+    kernel.socket_event(&mut engine, at(10_031), 0, SocketEvent::Connected);
+    run(&mut engine, &mut kernel, at(10_032));
+    assert_eq!(state_changes(&mut kernel), [""; 0]);
+    engine.child_ended(at(10_033), Pid(3), Exit::Code(1), &mut kernel);
+    assert_eq!(state_changes(&mut kernel), ["1 DOWN"]);
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn an_exchange_in_a_child_has_a_time_limit() {
+    let mut kernel = eth0();
+    let mut engine = started(tls_pages(), &mut kernel);
+    run(&mut engine, &mut kernel, at(1));
+    kernel.socket_event(&mut engine, at(2), 0, SocketEvent::Connected);
+    run(&mut engine, &mut kernel, at(20_000));
+    assert_eq!(log_starting_with(&mut kernel, "kill"), [""; 0]);
+    run(&mut engine, &mut kernel, at(20_002));
+    let log = kernel.take_log();
+    assert!(log.contains(&"kill 1 Term".to_owned()), "{log:?}");
+    assert!(log.iter().any(|line| line.ends_with("DOWN")), "{log:?}");
+    engine.child_ended(at(20_003), Pid(1), Exit::Signal(15), &mut kernel);
+    run(&mut engine, &mut kernel, at(40_000));
+    assert_eq!(kernel.probes.open.len(), 1, "checked again");
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn a_child_that_cannot_be_started_does_not_fail_servers() {
+    let mut kernel = eth0();
+    kernel.spawn_errno = Some(11);
+    let mut engine = started(tls_pages(), &mut kernel);
+    run(&mut engine, &mut kernel, at(1));
+    kernel.socket_event(&mut engine, at(2), 0, SocketEvent::Connected);
+    run(&mut engine, &mut kernel, at(3));
+    assert_eq!(kernel.probes.open, []);
+    kernel.spawn_errno = None;
+    run(&mut engine, &mut kernel, at(10_005));
+    assert_eq!(kernel.probes.open.len(), 1, "at the next interval");
+    assert_eq!(state_changes(&mut kernel), [""; 0]);
+    // A reload ends it; what the child says is ignored.
+    kernel.socket_event(&mut engine, at(10_006), 0, SocketEvent::Connected);
+    run(&mut engine, &mut kernel, at(10_007));
+    engine.reload(at(10_008), tls_pages(), &mut kernel);
+    engine.child_ended(at(10_009), Pid(1), Exit::Code(1), &mut kernel);
+    run(&mut engine, &mut kernel, at(10_010));
+    assert_eq!(state_changes(&mut kernel), [""; 0]);
+    assert_eq!(kernel.probes.open.len(), 1, "checked again at once");
 }
 
 // ---- FILE_CHECK ----

@@ -3,10 +3,11 @@
 use std::io;
 use std::net::SocketAddr;
 
-use vrrpd::check::{ProbeTransport, SocketEvent};
+use vrrpd::check::{NetworkCheck, ProbeTransport, SocketEvent};
 use vrrpd::config::model::lvs::Target;
 use vrrpd::engine::Engine;
 use vrrpd::engine::system::lvs::LvsSystem;
+use vrrpd::engine::system::{Ended, Pid};
 use vrrpd::netlink::{Ack, Batch};
 use vrrpd::types::Instant;
 
@@ -78,6 +79,31 @@ impl LvsSystem for Kernel {
         self.probes.sent.clear();
         self.probes.sent.extend_from_slice(bytes);
         Ok(())
+    }
+
+    fn has_event(&mut self, _: usize) -> bool {
+        false
+    }
+
+    fn pause_check(&mut self, probe: usize) {
+        assert!(self.probes.open.iter().any(|(known, ..)| *known == probe));
+    }
+
+    fn run_check(&mut self, probe: usize, _: &mut NetworkCheck) -> io::Result<Pid> {
+        self.close_check(probe);
+        if let Some(errno) = self.spawn_errno {
+            return Err(io::Error::from_raw_os_error(errno));
+        }
+        self.spawned += 1;
+        self.log.push(format!("run {} check {probe}", self.spawned));
+        Ok(Pid(self.spawned))
+    }
+
+    fn check_result(&mut self, ended: Ended) -> Result<(), String> {
+        match ended.how.is_success() {
+            true => Ok(()),
+            false => Err("body does not match".to_owned()),
+        }
     }
 
     fn close_check(&mut self, probe: usize) {

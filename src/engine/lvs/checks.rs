@@ -24,8 +24,8 @@ use crate::engine::log_limit::LogLimit;
 use crate::engine::lvs::concurrency::ConcurrencyLimit;
 use crate::engine::lvs::messages::{self, CheckConf};
 use crate::engine::lvs::{CheckChange, CheckPath};
-use crate::engine::notify::children::Children;
-use crate::engine::system::errno_text;
+use crate::engine::notify::children::{Children, Owner};
+use crate::engine::system::lvs::with_errno;
 use crate::engine::timers::Timers;
 use crate::lvs::state::CheckState;
 use crate::types::Instant;
@@ -40,6 +40,10 @@ const MAX_PROGRAMS: usize = 128;
 /// Limit of a whole connection, in multiples of `connect_timeout`: a peer that sends a byte now and
 /// then cannot keep a check running, although every step is in time.
 const MAX_STEPS: u32 = 4;
+/// How long a time limit is extended for an answer that waits to be read.
+const UNREAD: Duration = Duration::from_millis(1);
+/// The reason of a check that exceeded this limit.
+pub(crate) const OVERDUE: &str = "connection exceeded its time limit";
 
 /// How a check gets its result.
 #[derive(Debug)]
@@ -61,6 +65,11 @@ pub(crate) enum Phase {
     Queued,
     /// Has a socket. The deadline is that of the step.
     Connected {
+        /// Deadline of the whole connection.
+        until: Instant,
+    },
+    /// Connected; waits to continue in a child process. The deadline is that of the connection.
+    Paused {
         /// Deadline of the whole connection.
         until: Instant,
     },
@@ -216,7 +225,7 @@ impl Checks {
             return self.open(cx, index, conf);
         }
         if let Some(index) = self.programs.next() {
-            self.spawn(cx, index, conf, children);
+            self.start_child(cx, index, conf, children);
             return Progress::Enough;
         }
         let Some((_, index)) = self.timers.first().filter(|(at, _)| *at <= cx.now) else {
@@ -242,8 +251,17 @@ impl Checks {
                     return Progress::Enough;
                 }
             }
+            (Phase::Paused { .. }, _) => {
+                self.programs.remove(index);
+                self.abandon(cx, index, conf, &io::ErrorKind::ResourceBusy.into());
+            }
+            (Phase::Connected { .. }, _) if cx.system.lvs().has_event(index) => {
+                // An answer may have arrived in time: after a stall, or with many others. Its turn
+                // comes soon.
+                self.timers.set(index, Some(cx.now.after(UNREAD)));
+            }
             (Phase::Connected { until }, _) if until <= cx.now => {
-                let result = Err("connection exceeded its time limit".into());
+                let result = Err(OVERDUE.into());
                 return self.finish(cx, index, conf, result).into();
             }
             (Phase::Connected { .. }, _) => {
@@ -322,6 +340,14 @@ impl Checks {
         else {
             return None;
         };
+        if event == SocketEvent::Connected && network.is_costly() {
+            // The child is started when the loop has time: one in each iteration.
+            run.phase = Phase::Paused { until };
+            self.timers.set(index, Some(until));
+            cx.system.lvs().pause_check(index);
+            self.programs.queue(index);
+            return None;
+        }
         let errno = match event {
             SocketEvent::Failed(errno) => Some(errno),
             SocketEvent::Connected
@@ -331,6 +357,7 @@ impl Checks {
         };
         self.out.clear();
         match network.handle(event, &mut self.out) {
+            Step::Wait(_) if until <= cx.now => self.finish(cx, index, conf, Err(OVERDUE.into())),
             Step::Wait(time) => {
                 self.timers.set(index, Some(cx.now.after(time).min(until)));
                 if !self.out.is_empty()
@@ -353,6 +380,77 @@ impl Checks {
                 self.finish(cx, index, conf, result)
             }
         }
+    }
+
+    /// Starts the child process of a check within the limit.
+    fn start_child(
+        &mut self,
+        cx: &mut Cx<'_>,
+        index: usize,
+        conf: &lvs::Lvs,
+        children: &mut Children,
+    ) {
+        let Some(run) = self.runs.get_mut(index) else {
+            return;
+        };
+        let (Phase::Paused { until }, Method::Network(network)) = (run.phase, &mut run.method)
+        else {
+            return self.spawn(cx, index, conf, children);
+        };
+        let owner = Owner::Check(index);
+        let limit = Some(until.since(cx.now));
+        let started = children.start(cx, owner, limit, |cx| {
+            cx.system.lvs().run_check(index, network)
+        });
+        match started {
+            Ok(()) => {
+                run.phase = Phase::Running { overdue: false };
+                self.timers.set(index, None);
+                self.sockets.release();
+            }
+            Err(error) => {
+                self.programs.release();
+                self.abandon(cx, index, conf, &error);
+            }
+        }
+    }
+
+    /// The child process of a check over the network has ended.
+    pub(crate) fn exchange_ended(
+        &mut self,
+        cx: &mut Cx<'_>,
+        index: usize,
+        conf: &lvs::Lvs,
+        result: Result<(), String>,
+    ) -> Option<CheckChange> {
+        let run = self.runs.get_mut(index)?;
+        let Method::Network(network) = &mut run.method else {
+            return None;
+        };
+        let weight = run.weight;
+        let result = match result.map(|()| network.connection_passed()) {
+            // The next page.
+            Ok(Step::Reconnect | Step::Wait(_)) => {
+                run.phase = Phase::Queued;
+                if !self.sockets.acquire(index) {
+                    return None;
+                }
+                return match self.open(cx, index, conf) {
+                    Progress::Changed(change) => Some(change),
+                    Progress::Nothing | Progress::Some | Progress::Enough => None,
+                };
+            }
+            Ok(Step::Done(result)) => result,
+            Err(why) => Err(why),
+        };
+        self.record(index, cx.now, conf, result.map(|()| weight))
+    }
+
+    /// Ends a connection without a result.
+    fn abandon(&mut self, cx: &mut Cx<'_>, index: usize, conf: &lvs::Lvs, error: &io::Error) {
+        cx.system.lvs().close_check(index);
+        self.sockets.release();
+        self.postpone(index, cx.now, conf, error);
     }
 
     /// A connection is over.
@@ -406,16 +504,6 @@ impl Checks {
             let active = self.started && !run.suspended;
             self.timers.set(index, due.filter(|_| active));
         }
-    }
-}
-
-/// A reason and the kernel's error text, either of which may be missing.
-fn with_errno(why: String, errno: Option<i32>) -> String {
-    let Some(errno) = errno else { return why };
-    let error = errno_text(errno);
-    match why.is_empty() {
-        true => error,
-        false => format!("{why}: {error}"),
     }
 }
 

@@ -34,6 +34,11 @@ impl ConcurrencyLimit {
         free
     }
 
+    /// Queues `index`, whatever may run.
+    pub(crate) fn queue(&mut self, index: usize) {
+        self.queue.push_back(index);
+    }
+
     /// Counts one more that is running already.
     pub(crate) fn adopt(&mut self) {
         self.active = self.active.saturating_add(1);

@@ -175,7 +175,8 @@ impl Checks {
                 self.programs.remove(index);
                 run.phase = Phase::Idle;
             }
-            Phase::Connected { .. } => {
+            Phase::Connected { .. } | Phase::Paused { .. } => {
+                self.programs.remove(index);
                 cx.system.lvs().close_check(index);
                 self.sockets.release();
                 run.phase = Phase::Idle;
@@ -250,7 +251,11 @@ impl Checks {
                 core::mem::swap(&mut is.log_limit, &mut was.log_limit);
                 is.weight = was.weight;
                 is.suspended = was.suspended;
-                is.phase = was.phase;
+                is.phase = match (was.phase, &is.method) {
+                    // It may have checked another page.
+                    (Phase::Running { .. }, Method::Network(_)) => Phase::Running { overdue: true },
+                    (phase, _) => phase,
+                };
                 if running {
                     self.programs.adopt();
                 }

@@ -1,11 +1,12 @@
-//! Checks without a network connection: programs (`MISC_CHECK`) and files (`FILE_CHECK`).
+//! Checks without a network connection: programs (`MISC_CHECK`) and files (`FILE_CHECK`). Also the
+//! ends of all child processes of checks.
 
 use crate::config::model::lvs::{CheckKind, Lvs};
 use crate::engine::cx::Cx;
 use crate::engine::lvs::CheckChange;
-use crate::engine::lvs::checks::{Checks, Method, Phase, lookup};
+use crate::engine::lvs::checks::{Checks, Method, OVERDUE, Phase, lookup};
 use crate::engine::notify::children::{ChildCommand, Children, Owner};
-use crate::engine::system::Exit;
+use crate::engine::system::{Ended, Exit};
 use crate::types::Instant;
 
 /// A product of number and weight at or below this exceeds every weight: the server is down.
@@ -51,13 +52,13 @@ impl Checks {
         }
     }
 
-    /// A program has ended.
-    pub(crate) fn program_ended(
+    /// The child process of a check has ended.
+    pub(crate) fn child_ended(
         &mut self,
+        cx: &mut Cx<'_>,
         index: usize,
-        now: Instant,
         conf: &Lvs,
-        how: Exit,
+        ended: Ended,
     ) -> Option<CheckChange> {
         let run = self.runs.get_mut(index)?;
         let Phase::Running { overdue } = run.phase else {
@@ -70,10 +71,15 @@ impl Checks {
             self.rearm(index);
             return None;
         }
+        if let Method::Network(_) = run.method {
+            let result = cx.system.lvs().check_result(ended);
+            return self.exchange_ended(cx, index, conf, result);
+        }
         let check = lookup(conf, run.path)?;
         let CheckKind::Misc { dynamic, .. } = check.check.kind else {
             return None;
         };
+        let how = ended.how;
         let result = match how {
             Exit::Code(0) => Ok(0),
             // misc_dynamic: 2 to 255 set the weight to 0 to 253.
@@ -84,11 +90,11 @@ impl Checks {
                 Err(how.to_string())
             }
         };
-        self.record(index, now, conf, result)
+        self.record(index, cx.now, conf, result)
     }
 
-    /// A program has exceeded its time limit and was sent SIGTERM.
-    pub(crate) fn program_overdue(
+    /// The child process of a check has exceeded its time limit and was sent SIGTERM.
+    pub(crate) fn child_overdue(
         &mut self,
         index: usize,
         now: Instant,
@@ -100,11 +106,12 @@ impl Checks {
         }
         run.phase = Phase::Running { overdue: true };
         let kind = lookup(conf, run.path).map(|one| &one.check.kind);
-        let limit = match kind {
-            Some(CheckKind::Misc { timeout, .. }) => timeout.as_millis(),
-            Some(_) | None => 0,
+        let why = match kind {
+            Some(CheckKind::Misc { timeout, .. }) => {
+                format!("timed out after {} ms", timeout.as_millis())
+            }
+            Some(_) | None => OVERDUE.into(),
         };
-        let why = format!("timed out after {limit} ms");
         self.record(index, now, conf, Err(why))
     }
 

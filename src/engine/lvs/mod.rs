@@ -23,7 +23,7 @@ use crate::ctl;
 use crate::engine::cx::Cx;
 use crate::engine::instance::router::Routers;
 use crate::engine::shared::Shared;
-use crate::engine::system::{Exit, System};
+use crate::engine::system::{Ended, System};
 use crate::engine::timers::TimerKey;
 use crate::engine::virtual_services::VirtualServices;
 use crate::lvs::reload_match::{ServiceMatch, match_previous};
@@ -226,13 +226,19 @@ impl VirtualServices for Lvs {
         self.finish_check(cx, shared, change);
     }
 
-    fn program_ended(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, check: usize, how: Exit) {
-        let change = self.checks.program_ended(check, cx.now, &self.conf, how);
+    fn check_child_ended(
+        &mut self,
+        cx: &mut Cx<'_>,
+        shared: &mut Shared,
+        check: usize,
+        ended: Ended,
+    ) {
+        let change = self.checks.child_ended(cx, check, &self.conf, ended);
         self.finish_check(cx, shared, change);
     }
 
-    fn program_overdue(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, check: usize) {
-        let change = self.checks.program_overdue(check, cx.now, &self.conf);
+    fn check_child_overdue(&mut self, cx: &mut Cx<'_>, shared: &mut Shared, check: usize) {
+        let change = self.checks.child_overdue(check, cx.now, &self.conf);
         self.finish_check(cx, shared, change);
     }
 

@@ -12,7 +12,7 @@ use std::io;
 use crate::config::model::Command;
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
-use crate::engine::system::{Exit, Kill, Pid, System};
+use crate::engine::system::{Ended, Exit, Kill, Pid, System};
 use crate::notify::queue::QueueId;
 use crate::types::Instant;
 
@@ -86,10 +86,26 @@ impl Children {
         command: ChildCommand<'_>,
         limit: Option<Duration>,
     ) -> io::Result<()> {
+        self.start(cx, owner, limit, |cx| {
+            cx.system.spawn(command.command, command.extra_args)
+        })
+    }
+
+    /// Adds the child that `start` starts; it is terminated after `limit`.
+    ///
+    /// # Errors
+    /// The kernel's refusal, or there are too many children.
+    pub(crate) fn start(
+        &mut self,
+        cx: &mut Cx<'_>,
+        owner: Owner,
+        limit: Option<Duration>,
+        start: impl FnOnce(&mut Cx<'_>) -> io::Result<Pid>,
+    ) -> io::Result<()> {
         if self.0.len() >= MAX_CHILDREN {
             return Err(io::ErrorKind::ResourceBusy.into());
         }
-        let pid = cx.system.spawn(command.command, command.extra_args)?;
+        let pid = start(cx)?;
         self.adopt(cx.now, owner, pid, limit);
         Ok(())
     }
@@ -220,7 +236,9 @@ impl Engine {
                 self.shared.notify_ended(cx, owner, pid, how);
             }
             Some(Owner::Check(nth)) => {
-                self.with_lvs(|lvs, shared, _| lvs.program_ended(cx, shared, nth, how));
+                self.with_lvs(|lvs, shared, _| {
+                    lvs.check_child_ended(cx, shared, nth, Ended { child: pid, how });
+                });
             }
             Some(Owner::None) | None => {}
         }
@@ -240,7 +258,7 @@ impl Engine {
         match self.shared.children.expire(cx) {
             Some(Owner::Script(index)) => self.script_overdue(cx, index),
             Some(Owner::Check(nth)) => {
-                self.with_lvs(|lvs, shared, _| lvs.program_overdue(cx, shared, nth));
+                self.with_lvs(|lvs, shared, _| lvs.check_child_overdue(cx, shared, nth));
             }
             // These have no time limit.
             Some(Owner::Notify(_) | Owner::Fifo(_) | Owner::Mail | Owner::None) | None => {}

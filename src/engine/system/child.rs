@@ -22,6 +22,15 @@ pub enum Exit {
     NotUser(i32),
 }
 
+/// A child that has ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ended {
+    /// Which.
+    pub child: Pid,
+    /// How.
+    pub how: Exit,
+}
+
 impl Exit {
     /// Whether the program ran and exited with 0.
     #[must_use]

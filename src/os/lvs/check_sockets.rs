@@ -2,13 +2,13 @@
 //!
 //! They are kept in a vector, each with its entry for the loop's poll list; the last one moves to
 //! the index of one that is closed. A socket is polled for POLLOUT until it is connected and while
-//! bytes wait to be sent, and for POLLIN otherwise. An iteration of the loop takes one event from
-//! each socket, and a limited number of bytes from all of them (`budget`); the rest stays in the
+//! bytes wait to be sent, and for POLLIN otherwise. An iteration of the loop takes at most one
+//! event from each socket, and stops when the time for all of them is over; the rest stays in the
 //! kernel until the next iteration, which continues behind the last socket served. So does an event
 //! of a socket whose index has changed.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, AsRawFd};
 
 use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
@@ -144,20 +144,39 @@ impl CheckSockets {
         true
     }
 
+    /// See [`crate::engine::system::lvs::LvsSystem::pause_check`].
+    pub(super) fn pause(&mut self, check: usize) {
+        let index = self.find(check);
+        if let Some(entry) = index.and_then(|index| self.entries.get_mut(index)) {
+            // ppoll ignores negative descriptors.
+            entry.fd = -1;
+        }
+    }
+
+    /// Gives up the socket of a check to the caller, as a blocking one.
+    pub(super) fn take(&mut self, check: usize) -> io::Result<TcpStream> {
+        let socket = self.remove(check).ok_or(io::ErrorKind::NotConnected)?;
+        socket.set_nonblocking(false)?;
+        Ok(TcpStream::from(socket))
+    }
+
     /// See [`crate::engine::system::lvs::LvsSystem::close_check`].
     pub(super) fn close(&mut self, check: usize) {
-        let Some(index) = self.find(check) else {
-            return;
-        };
+        drop(self.remove(check));
+    }
+
+    fn remove(&mut self, check: usize) -> Option<Socket> {
+        let index = self.find(check)?;
         if let Some(closed) = self.indexes.get_mut(check) {
             *closed = NO_SOCKET;
         }
-        drop(self.sockets.swap_remove(index));
+        let closed = self.sockets.swap_remove(index);
         self.entries.swap_remove(index);
         let moved = self.sockets.get(index).map(|socket| socket.check);
         if let Some(moved) = moved.and_then(|check| self.indexes.get_mut(check)) {
             *moved = index;
         }
+        Some(closed.socket)
     }
 
     /// See [`crate::engine::system::lvs::LvsSystem::send_check`].
@@ -183,22 +202,25 @@ impl CheckSockets {
         self.left = entries.len();
     }
 
-    /// The next event of this iteration, and the check it is for. `budget` decreases by the bytes
-    /// received.
-    pub(crate) fn next(&mut self, buffer: &mut [u8], budget: &mut usize) -> Option<(usize, Event)> {
-        while self.left > 0 && *budget > 0 {
+    /// See [`crate::engine::system::lvs::LvsSystem::has_event`].
+    pub(super) fn has_event(&self, check: usize) -> bool {
+        let entry = self.find(check).and_then(|index| self.entries.get(index));
+        entry.is_some_and(|entry| entry.revents != 0)
+    }
+
+    /// The next event of this iteration, and the check it is for.
+    pub(crate) fn next(&mut self, buffer: &mut [u8]) -> Option<(usize, Event)> {
+        while self.left > 0 {
             self.left -= 1;
             let at = self.next.checked_rem(self.entries.len()).unwrap_or(0);
             self.next = at + 1;
             let (socket, entry) = self.sockets.get_mut(at).zip(self.entries.get_mut(at))?;
-            let Some(event) = socket.handle(entry, buffer, *budget) else {
+            let Some(event) = socket.handle(entry, buffer) else {
                 continue;
             };
-            match event {
-                Event::Received(count) => *budget = budget.saturating_sub(count),
-                Event::Connected | Event::TimedOut => {}
+            if let Event::Closed | Event::Failed(_) = event {
                 // The last event of this socket; poll would report it again and again.
-                Event::Closed | Event::Failed(_) => (entry.fd, entry.revents) = (-1, 0),
+                (entry.fd, entry.revents) = (-1, 0);
             }
             return Some((socket.check, event));
         }
@@ -215,12 +237,7 @@ fn share(files: rlim_t) -> usize {
 
 impl CheckSocket {
     /// Handles what poll reported for this socket.
-    fn handle(
-        &mut self,
-        entry: &mut libc::pollfd,
-        buffer: &mut [u8],
-        budget: usize,
-    ) -> Option<Event> {
+    fn handle(&mut self, entry: &mut libc::pollfd, buffer: &mut [u8]) -> Option<Event> {
         let ready = core::mem::take(&mut entry.revents);
         if ready == 0 {
             return None;
@@ -251,12 +268,12 @@ impl CheckSocket {
         if ready & !libc::POLLOUT == 0 {
             return None;
         }
-        self.receive(buffer, budget)
+        self.receive(buffer)
     }
 
-    fn receive(&self, buffer: &mut [u8], budget: usize) -> Option<Event> {
+    fn receive(&self, buffer: &mut [u8]) -> Option<Event> {
         let limit = match self.transport {
-            ProbeTransport::Tcp => budget.min(MAX_RECEIVED).min(buffer.len()),
+            ProbeTransport::Tcp => MAX_RECEIVED.min(buffer.len()),
             // Whatever does not fit of a datagram is lost.
             ProbeTransport::Udp | ProbeTransport::Icmp => buffer.len(),
         };

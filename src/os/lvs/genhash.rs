@@ -3,15 +3,16 @@
 //! blocks.
 
 use std::ffi::OsString;
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 use lexopt::{Arg, Parser, ValueExt};
 use socket2::{Domain, Socket, Type};
 
+use super::exchange::exchange;
+use crate::check::NetworkCheckBuilder;
 use crate::check::http::{ResponseSummary, hex};
-use crate::check::{NetworkCheck, NetworkCheckBuilder, SocketEvent, Step};
 use crate::config::model::lvs::{Http, HttpProtocol, Ssl, Target, Url};
 use crate::config::schema::Feature;
 use crate::engine::system::error_text;
@@ -155,7 +156,7 @@ fn fetch(options: &Options) -> Result<ResponseSummary, String> {
         return Err(format!("TLS: {}", Feature::Tls.not_built_in()));
     };
     check.start();
-    exchange(stream, &mut check)?;
+    exchange(&stream, &mut check)?;
     check
         .take_summary()
         .ok_or_else(|| "no page received".to_owned())
@@ -167,34 +168,5 @@ fn connect(target: &Target) -> io::Result<TcpStream> {
         socket.set_mark(target.fwmark)?;
     }
     socket.connect_timeout(&SocketAddr::into(target.remote), target.connect_timeout)?;
-    let stream = TcpStream::from(socket);
-    stream.set_read_timeout(Some(target.connect_timeout))?;
-    stream.set_write_timeout(Some(target.connect_timeout))?;
-    Ok(stream)
-}
-
-/// Runs a check on a connection until it is done.
-fn exchange(mut stream: TcpStream, check: &mut NetworkCheck) -> Result<(), String> {
-    let mut out = Vec::new();
-    let mut buffer = [0; 4096];
-    let mut step = check.handle(SocketEvent::Connected, &mut out);
-    loop {
-        match step {
-            Step::Done(end) => return end,
-            Step::Reconnect => return Err("the check has a second page".to_owned()),
-            Step::Wait(_) => {}
-        }
-        let received = stream
-            .write_all(&out)
-            .and_then(|()| stream.read(&mut buffer));
-        out.clear();
-        step = match received {
-            Ok(0) => check.handle(SocketEvent::Closed, &mut out),
-            Ok(count) => check.handle(SocketEvent::Received(&buffer[..count]), &mut out),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                check.handle(SocketEvent::TimedOut, &mut out)
-            }
-            Err(error) => return Err(format!("the connection failed: {}", error_text(&error))),
-        };
-    }
+    Ok(TcpStream::from(socket))
 }

@@ -13,9 +13,9 @@ use crate::config::pcre::{PatternFlags, translate};
 use crate::config::schema::nearest_word;
 use crate::config::tree::{Node, Word};
 
-/// Largest compiled pattern in bytes. The event loop waits for a search, which takes 5 ms with a
-/// page of 64 KiB and a common pattern, and at most a quarter of a second with the largest pattern
-/// and the worst page.
+/// Largest compiled pattern in bytes. A search takes 5 ms with a page of 64 KiB and a common pattern,
+/// and at most a quarter of a second with the largest pattern and the worst page, of a child
+/// process.
 const MAX_COMPILED: usize = 16 << 10;
 
 /// Supported options.
