@@ -1,7 +1,7 @@
 //! All `unsafe` code: system calls that nix and socket2 do not offer in a safe form, one per
 //! function.
 
-#[allow(dead_code, reason = "both users of it are being written")]
+#[allow(dead_code, reason = "used when the daemon gives up capabilities")]
 pub(crate) mod caps;
 
 use std::ffi::CString;
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::time::TimeSpec;
-use nix::unistd::ForkResult;
+use nix::unistd::{ForkResult, Gid};
 use socket2::{SockAddr, SockAddrStorage};
 
 /// Whether the process has no other thread, whose locks a child would inherit.
@@ -165,6 +165,33 @@ pub(crate) fn close_all_but(kept: RawFd) {
 pub(crate) fn close_on_exec(fd: RawFd) -> nix::Result<()> {
     // SAFETY: sets a flag of the descriptor; a number that is not open is refused.
     Errno::result(unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) }).map(drop)
+}
+
+/// Sets the close-on-exec flag of all descriptors but the three standard ones. Kernels before 5.11
+/// refuse it.
+pub(crate) fn close_on_exec_all() -> nix::Result<()> {
+    const CLOSE_RANGE_CLOEXEC: libc::c_uint = 4;
+    let (first, last) = (3, libc::c_uint::MAX);
+    // SAFETY: sets a flag of descriptors, and takes no pointers.
+    let result = unsafe { libc::syscall(libc::SYS_close_range, first, last, CLOSE_RANGE_CLOEXEC) };
+    Errno::result(result).map(drop)
+}
+
+/// Whether this is the only supplementary group, or there is none.
+pub(crate) fn has_only_group(gid: Gid) -> bool {
+    let mut groups = [0; 2];
+    // SAFETY: the array has room for two groups; more are refused.
+    match unsafe { libc::getgroups(2, groups.as_mut_ptr()) } {
+        0 => true,
+        1 => groups.first() == Some(&gid.as_raw()),
+        _ => false,
+    }
+}
+
+/// Makes the process one without a controlling terminal; `terminal` is that terminal.
+pub(crate) fn detach_from_terminal(terminal: &impl AsRawFd) -> nix::Result<()> {
+    // SAFETY: this request takes no argument.
+    Errno::result(unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCNOTTY) }).map(drop)
 }
 
 /// Local time in the machine's time zone.

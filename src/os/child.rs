@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! fork ── daemon: continues at once ───────────── SIGCHLD ── waitpid until no child is left
-//!    └─── child: own process group, default signals, none blocked, /dev/null, user ── execve
+//!    └─── child: own process group, default signals, none blocked, /dev/null, user,
+//!         capabilities (`child_privileges`) ── execve
 //! ```
 //! `std::process::Command` would wait until the program is executed, which takes long on slow
 //! flash. Here the child makes system calls only, with arguments that were allocated before the
@@ -17,6 +18,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
+use std::sync::OnceLock;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
@@ -24,11 +26,9 @@ use nix::sys::prctl::set_pdeathsig;
 use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::sys::stat::{Mode, umask};
-use nix::unistd::{
-    self, Gid, Uid, dup2_stderr, dup2_stdin, dup2_stdout, getppid, setgid, setgroups, setpgid,
-    setuid,
-};
+use nix::unistd::{self, dup2_stderr, dup2_stdin, dup2_stdout, getppid, setpgid};
 
+use super::child_privileges::{self, Refusal};
 use super::host::own_user;
 use super::sd_notify;
 use crate::config::model::{Command, User};
@@ -46,14 +46,27 @@ const REPORT_LEN: usize = 12;
 enum Step {
     User = 1,
     Execute = 2,
+    Privileges = 3,
+}
+
+/// Limits that the daemon raises for itself: for health checks, and to lock its memory.
+const RAISED: [Resource; 2] = [Resource::RLIMIT_NOFILE, Resource::RLIMIT_MEMLOCK];
+
+/// Soft and hard value of each limit in [`RAISED`].
+type Limits = [Option<(rlim_t, rlim_t)>; RAISED.len()];
+
+/// The limits that the daemon was started with, which are those of children. To be called before
+/// it raises one.
+pub fn limits_at_start() -> Limits {
+    static AT_START: OnceLock<Limits> = OnceLock::new();
+    *AT_START.get_or_init(|| RAISED.map(|limit| getrlimit(limit).ok()))
 }
 
 /// Starts children and reaps them.
 #[derive(Debug)]
 pub(super) struct Children {
     environment: Words,
-    /// RLIMIT_NOFILE at the start, for children; the daemon raises its own for health checks.
-    files: Option<(rlim_t, rlim_t)>,
+    limits: Limits,
     /// Reading end of the pipe that children report failures to.
     reports: File,
     report_pipe: File,
@@ -83,7 +96,7 @@ impl Children {
         let (reports, report_pipe) = unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
         Ok(Children {
             environment: environment(),
-            files: getrlimit(Resource::RLIMIT_NOFILE).ok(),
+            limits: limits_at_start(),
             reports: File::from(reports),
             report_pipe: File::from(report_pipe),
             unclaimed: Vec::new(),
@@ -107,7 +120,7 @@ impl Children {
     /// Starts a child as `user`, which runs `body` and exits with the code that it returns.
     pub(super) fn start(&self, user: User, body: &dyn Fn() -> u8) -> io::Result<Pid> {
         let daemon = unistd::getpid();
-        let same_user = user == own_user();
+        let daemon_user = own_user();
         let child = sys::fork_child(&|| {
             let me = unistd::Pid::from_raw(0);
             let _ = setpgid(me, me);
@@ -115,11 +128,17 @@ impl Children {
             let _ = SigSet::empty().thread_set_mask();
             let _ = umask(Mode::from_bits_truncate(0o022));
             redirect_to_null();
-            if let Some((soft, hard)) = self.files {
-                let _ = setrlimit(Resource::RLIMIT_NOFILE, soft, hard);
+            for (limit, at_start) in RAISED.into_iter().zip(self.limits) {
+                if let Some((soft, hard)) = at_start {
+                    let _ = setrlimit(limit, soft, hard);
+                }
             }
-            if !same_user && let Err(errno) = become_user(user) {
-                return self.report(Step::User, errno);
+            // Each is opened with it; whatever was missed must not reach a script.
+            let _ = sys::close_on_exec_all();
+            match child_privileges::settle(user, daemon_user) {
+                Ok(()) => {}
+                Err(Refusal::User(errno)) => return self.report(Step::User, errno),
+                Err(Refusal::Privileges(errno)) => return self.report(Step::Privileges, errno),
             }
             // After the change of user, which resets it.
             let _ = set_pdeathsig(Signal::SIGTERM);
@@ -168,10 +187,10 @@ impl Children {
             return Exit::Code(code);
         };
         let Report { step, errno, .. } = self.unclaimed.swap_remove(index);
-        if step == Step::User as i32 {
-            Exit::NotUser(errno)
-        } else {
-            Exit::NotExecuted(errno)
+        match step {
+            _ if step == Step::User as i32 => Exit::NotUser(errno),
+            _ if step == Step::Privileges as i32 => Exit::NotConfined(errno),
+            _ => Exit::NotExecuted(errno),
         }
     }
 
@@ -232,15 +251,12 @@ fn redirect_to_null() {
         if null.as_raw_fd() <= 2 {
             std::mem::forget(null);
         }
+    } else {
+        // The terminal or the log of the daemon is not for a script.
+        for standard in 0..=2 {
+            let _ = unistd::close(standard);
+        }
     }
-}
-
-/// In the child: changes to another user for good, supplementary groups first.
-fn become_user(user: User) -> nix::Result<()> {
-    let group = Gid::from_raw(user.gid);
-    setgroups(&[group])?;
-    setgid(group)?;
-    setuid(Uid::from_raw(user.uid))
 }
 
 #[cfg(test)]
@@ -391,6 +407,52 @@ mod tests {
         ] {
             assert_eq!(run(argv, &[]).to_string(), want, "{name}");
         }
+    }
+
+    #[test]
+    fn a_script_of_another_user_has_no_capability_and_cannot_get_one() {
+        let _alone = alone();
+        let scratch = Scratch::new("child-user");
+        let status = scratch.path("status");
+        let other = User {
+            uid: 54_321,
+            gid: 54_321,
+        };
+        let mut command = command(&["/bin/cp", "/proc/self/status"]);
+        command.user = other;
+        let mut children = Children::new().expect("children");
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+        fs::set_permissions(scratch.path(""), open).expect("chmod");
+        let more = [status.to_str().expect("UTF-8")];
+        let child = children.spawn(&command, &more).expect("fork");
+        let how = wait_for(&mut children, child);
+        if !nix::unistd::geteuid().is_root() {
+            let refused = "did not run, cannot change to its user: operation not permitted";
+            assert_eq!(how.to_string(), refused);
+            return;
+        }
+        if how == Exit::NotUser(Errno::EINVAL as i32) {
+            // A user namespace with one user.
+            return;
+        }
+        assert_eq!(how, Exit::Code(0));
+        let text = fs::read_to_string(&status).expect("written");
+        for set in ["CapInh:", "CapPrm:", "CapEff:", "CapAmb:"] {
+            assert_eq!(field(&text, set), "0000000000000000", "{set}");
+        }
+        assert_eq!(field(&text, "NoNewPrivs:"), "1");
+        assert_eq!(field(&text, "Groups:"), "54321");
+    }
+
+    #[test]
+    fn what_a_child_could_not_give_up_is_reported() {
+        let _alone = alone();
+        let mut children = Children::new().expect("children");
+        let refuse = || children.report(Step::Privileges, Errno::EPERM);
+        let child = children.start(own_user(), &refuse).expect("fork");
+        let how = wait_for(&mut children, child).to_string();
+        let want = "did not run, cannot give up the daemon's rights: operation not permitted";
+        assert_eq!(how, want);
     }
 
     #[test]

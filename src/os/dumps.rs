@@ -171,7 +171,10 @@ impl Dumps {
         };
         let errno = match how {
             Exit::Code(0) => None,
-            Exit::Code(errno) | Exit::NotExecuted(errno) | Exit::NotUser(errno) => Some(errno),
+            Exit::Code(errno)
+            | Exit::NotExecuted(errno)
+            | Exit::NotUser(errno)
+            | Exit::NotConfined(errno) => Some(errno),
             Exit::Signal(_) => Some(libc::EINTR),
         };
         let writer = self.writer(kind);

@@ -6,7 +6,8 @@
 
 mod atomic_file;
 pub mod blocking_script;
-mod child;
+pub mod child;
+mod child_privileges;
 mod clock;
 pub mod daemon;
 mod dumps;

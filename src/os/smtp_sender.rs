@@ -17,12 +17,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use nix::unistd::alarm;
 
 use super::child::Children;
+use super::child_privileges;
 use super::clock;
 use super::host::own_user;
 use super::linux::Linux;
 use crate::config::model::SmtpSettings;
 use crate::engine::system::mail::MailSystem;
-use crate::engine::system::{Pid, error_text};
+use crate::engine::system::{Exit, Pid, error_text};
 use crate::notify::mail::{self, Email};
 use crate::notify::smtp::{DeliveryReport, NextStep, SmtpSession};
 use crate::sys;
@@ -118,6 +119,8 @@ fn run(settings: &SmtpSettings, message: &str, mut result: &PipeWriter) -> u8 {
 }
 
 fn deliver(settings: &SmtpSettings, message: &str) -> Result<DeliveryReport, String> {
+    // What servers reply is read by a process that could do nothing with the daemon's rights.
+    child_privileges::drop_all().map_err(|errno| Exit::NotConfined(errno as i32).to_string())?;
     let limit = settings.timeout.max(Duration::from_secs(1));
     let mut stream = BufReader::with_capacity(512, connect(settings, limit)?);
     let mut session = SmtpSession::new(settings, message);

@@ -11,6 +11,7 @@ use crate::engine::system::error_text;
 use crate::engine::{self, Engine};
 use crate::exit;
 use crate::os::blocking_script::{self, ReceivedRequests};
+use crate::os::child;
 use crate::os::daemon::Ready;
 use crate::os::reactor::{ProcessRequest, Reactor};
 use crate::os::restart::{self, Successor};
@@ -60,6 +61,7 @@ impl<'a> Daemon<'a> {
             identity: Identity::of(&config.global),
         };
         let process = &config.global.process;
+        child::limits_at_start();
         sched::change(&ProcessSettings::default(), process, running.umask);
         let received = match &config.global.startup_script {
             // It has run before the predecessor started.

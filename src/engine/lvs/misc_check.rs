@@ -86,9 +86,11 @@ impl Checks {
             Exit::Code(code @ 2..) if dynamic => {
                 Ok(i64::from(code) - 2 - i64::from(check.real_server.weight))
             }
-            Exit::Code(_) | Exit::Signal(_) | Exit::NotExecuted(_) | Exit::NotUser(_) => {
-                Err(how.to_string())
-            }
+            Exit::Code(_)
+            | Exit::Signal(_)
+            | Exit::NotExecuted(_)
+            | Exit::NotUser(_)
+            | Exit::NotConfined(_) => Err(how.to_string()),
         };
         self.record(index, cx.now, conf, result)
     }

@@ -20,6 +20,9 @@ pub enum Exit {
     NotExecuted(i32),
     /// Before it ran the program: changing to its user failed with this error number.
     NotUser(i32),
+    /// Before it ran the program: it would have had rights that are not for this program; error
+    /// number.
+    NotConfined(i32),
 }
 
 /// A child that has ended.
@@ -66,6 +69,13 @@ impl fmt::Display for Exit {
                 write!(
                     f,
                     "did not run, cannot change to its user: {}",
+                    errno_text(errno)
+                )
+            }
+            Exit::NotConfined(errno) => {
+                write!(
+                    f,
+                    "did not run, cannot give up the daemon's rights: {}",
                     errno_text(errno)
                 )
             }
