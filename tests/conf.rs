@@ -119,6 +119,7 @@ fn severity_name(severity: Severity) -> &'static str {
     match severity {
         Severity::Note => "note",
         Severity::Unsupported => "unsupported",
+        Severity::InsecureSetting => "insecure setting",
         Severity::Insecure => "insecure",
         Severity::Warning => "warning",
         Severity::Error => "error",
@@ -454,7 +455,7 @@ const VERDICT_LOST: &[&str] = &["451"];
 /// The exit code of a configuration test.
 fn exit_code(loaded: &Loaded) -> i32 {
     match loaded.diags.worst() {
-        None | Some(Severity::Note | Severity::Unsupported) => 0,
+        None | Some(Severity::Note | Severity::Unsupported | Severity::InsecureSetting) => 0,
         Some(Severity::Warning | Severity::Error) => 5,
         Some(Severity::Insecure) => 6,
         Some(Severity::Fatal) => 4,

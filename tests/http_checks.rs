@@ -514,6 +514,10 @@ mod tls {
             }
             for (ssl, name, want) in [
                 (&right, "else.example.org", "certificate not valid for name"),
+                // Only addresses in the certificate count.
+                (&right, "127.0.0.1", "certificate not valid for name"),
+                (&right, "www.example.org:8443", "cannot be verified"),
+                (&right, "", "cannot be verified"),
                 (
                     &trust("other.crt"),
                     "www.example.org",

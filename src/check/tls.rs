@@ -6,8 +6,9 @@
 //! ```
 //! As in keepalived, certificates are not verified unless the `SSL` block has a `ca`: then the
 //! server's certificate must be signed by one of these CAs and be valid at the current time, or be
-//! among them itself; with `enable_sni`, it must also match that name. To verify the dates, rustls
-//! reads the system clock: the only place in `check` that does so. It runs in a child process
+//! among them itself; with a server name (`enable_sni`, `sni_name`), it must also be valid for that
+//! name or address. Whatever cannot be verified fails the check. To verify the dates, rustls reads
+//! the system clock: the only place in `check` that does so. It runs in a child process
 //! ([`CheckMachine::is_costly`]): key exchange and signatures take milliseconds on a small
 //! processor, the server chooses the length of its keys and chain, and a session occupies 40 KB.
 
@@ -35,7 +36,14 @@ use crate::config::model::lvs::{Http, Pem, Ssl, Target};
 /// Settings shared by all sessions: trusted certificates and the client's own. `Err`: the `SSL`
 /// block is unusable.
 #[derive(Clone, Debug)]
-pub(super) struct TlsConfig(Result<Arc<ClientConfig>, String>);
+pub(super) struct TlsConfig(Result<Sessions, String>);
+
+/// The settings of sessions with and without a server name to verify.
+#[derive(Clone, Debug)]
+struct Sessions {
+    with_name: Arc<ClientConfig>,
+    without_name: Arc<ClientConfig>,
+}
 
 impl TlsConfig {
     /// From the `SSL` block. If that is unusable, every check fails with the reason.
@@ -43,17 +51,22 @@ impl TlsConfig {
         TlsConfig(TlsConfig::config(ssl))
     }
 
-    fn config(ssl: &Ssl) -> Result<Arc<ClientConfig>, String> {
+    fn config(ssl: &Ssl) -> Result<Sessions, String> {
         let trusted = match &ssl.ca {
-            Some(pem) => Some(TrustedCerts::new(pem)?),
+            Some(pem) => Some(Arc::new(TrustedCerts::new(pem)?)),
             None => None,
         };
-        let verifier = Arc::new(Verifier { trusted });
+        let verifier = |verify_name| {
+            Arc::new(Verifier {
+                trusted: trusted.clone(),
+                verify_name,
+            })
+        };
         let builder = ClientConfig::builder_with_provider(Arc::new(crypto::provider()))
             .with_safe_default_protocol_versions()
             .map_err(|error| error.to_string())?
             .dangerous()
-            .with_custom_certificate_verifier(verifier);
+            .with_custom_certificate_verifier(verifier(true));
         let mut config = match (&ssl.certificate, &ssl.key) {
             (Some(certificate), Some(key)) => {
                 let chain = certificates(certificate)?;
@@ -67,7 +80,14 @@ impl TlsConfig {
         };
         // Checks are too rare for session resumption to pay.
         config.resumption = Resumption::disabled();
-        Ok(Arc::new(config))
+        let mut without_name = config.clone();
+        without_name
+            .dangerous()
+            .set_certificate_verifier(verifier(false));
+        Ok(Sessions {
+            with_name: Arc::new(config),
+            without_name: Arc::new(without_name),
+        })
     }
 }
 
@@ -84,7 +104,9 @@ fn certificates(pem: &Pem) -> Result<Vec<CertificateDer<'static>>, String> {
 
 struct Verifier {
     /// `None`: certificates are not verified.
-    trusted: Option<TrustedCerts>,
+    trusted: Option<Arc<TrustedCerts>>,
+    /// The certificate must be valid for the name of the session.
+    verify_name: bool,
 }
 
 /// The certificates in `ca`.
@@ -131,8 +153,7 @@ impl ServerCertVerifier for Verifier {
                 let (roots, algorithms) = (&trusted.roots, SIGNATURES.all);
                 verify_server_cert_signed_by_trust_anchor(&parsed, roots, chain, now, algorithms)?;
             }
-            // Without a name, the certificate need not contain the address.
-            if let ServerName::DnsName(_) = name {
+            if self.verify_name {
                 verify_server_name(&parsed, name)?;
             }
         }
@@ -184,8 +205,8 @@ impl ServerCertVerifier for Verifier {
 pub(super) struct TlsHttpCheck {
     http: HttpCheck,
     timeout: Duration,
-    config: TlsConfig,
-    name: ServerName<'static>,
+    /// Settings and server name of the sessions; `Err`: why every run fails.
+    setup: Result<(Arc<ClientConfig>, ServerName<'static>), String>,
     session: Option<Box<ClientConnection>>,
     /// The handshake is complete, and the request has been sent.
     requested: bool,
@@ -195,13 +216,10 @@ pub(super) struct TlsHttpCheck {
 impl TlsHttpCheck {
     /// `plain` is made of the same `target` and `http`.
     pub(super) fn new(target: &Target, http: &Http, plain: HttpCheck, config: &TlsConfig) -> Self {
-        let name = http.sni.clone().and_then(|name| name.try_into().ok());
         TlsHttpCheck {
             http: plain,
             timeout: target.connect_timeout,
-            config: config.clone(),
-            // rustls sends no server name for an address.
-            name: name.unwrap_or_else(|| ServerName::from(target.remote.ip())),
+            setup: setup(target, http, config),
             session: None,
             requested: false,
             plain: Vec::new(),
@@ -228,11 +246,11 @@ impl TlsHttpCheck {
 
     fn connected(&mut self, out: &mut Vec<u8>) -> Step {
         self.requested = false;
-        let config = match &self.config.0 {
-            Ok(config) => Arc::clone(config),
+        let (config, name) = match &self.setup {
+            Ok((config, name)) => (Arc::clone(config), name.clone()),
             Err(why) => return self.http.fail(why),
         };
-        match ClientConnection::new(config, self.name.clone()) {
+        match ClientConnection::new(config, name) {
             Err(error) => self.http.fail(&describe(&error)),
             Ok(session) => {
                 let session = self.session.insert(Box::new(session));
@@ -329,6 +347,24 @@ impl CheckMachine for TlsHttpCheck {
 
     fn take_summary(&mut self) -> Option<ResponseSummary> {
         self.http.take_summary()
+    }
+}
+
+/// The settings and server name of a check's sessions.
+fn setup(
+    target: &Target,
+    http: &Http,
+    config: &TlsConfig,
+) -> Result<(Arc<ClientConfig>, ServerName<'static>), String> {
+    let sessions = config.0.as_ref().map_err(String::clone)?;
+    let Some(name) = &http.sni else {
+        // rustls sends no server name for an address.
+        let name = ServerName::from(target.remote.ip());
+        return Ok((Arc::clone(&sessions.without_name), name));
+    };
+    match name.clone().try_into() {
+        Ok(name) => Ok((Arc::clone(&sessions.with_name), name)),
+        Err(_) => Err(format!("server name `{name}` cannot be verified")),
     }
 }
 

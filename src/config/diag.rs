@@ -10,6 +10,9 @@ pub enum Severity {
     Note,
     /// A correct statement without support; printed as a warning (exit 0).
     Unsupported,
+    /// A setting that lets others in where a user would expect to be protected; it is used as written
+    /// (exit 0).
+    InsecureSetting,
     /// A script is not run because it is insecure (exit 6).
     Insecure,
     /// Part of a statement is ignored or changed (exit 5).

@@ -56,7 +56,7 @@ fn name(severity: Severity) -> &'static str {
     match severity {
         Severity::Note => "note",
         Severity::Unsupported => "unsupported",
-        Severity::Insecure => "insecure",
+        Severity::InsecureSetting | Severity::Insecure => "insecure",
         Severity::Warning => "warning",
         Severity::Error => "error",
         Severity::Fatal => "fatal",

@@ -18,6 +18,7 @@ impl Severity {
     pub fn word(self) -> &'static str {
         match self {
             Self::Note => "note",
+            Self::InsecureSetting => "insecure",
             Self::Unsupported | Self::Insecure | Self::Warning => "warning",
             Self::Error => "error",
             Self::Fatal => "fatal",
@@ -30,7 +31,7 @@ impl Severity {
 #[must_use]
 pub fn exit_code_for_test(worst: Option<Severity>) -> u8 {
     match worst {
-        None | Some(Severity::Note | Severity::Unsupported) => 0,
+        None | Some(Severity::Note | Severity::Unsupported | Severity::InsecureSetting) => 0,
         Some(Severity::Warning | Severity::Error) => 5,
         Some(Severity::Insecure) => 6,
         Some(Severity::Fatal) => 4,
@@ -395,6 +396,7 @@ mod tests {
             (None, 0),
             (Some(Severity::Note), 0),
             (Some(Severity::Unsupported), 0),
+            (Some(Severity::InsecureSetting), 0),
             (Some(Severity::Insecure), 6),
             (Some(Severity::Warning), 5),
             (Some(Severity::Error), 5),

@@ -118,7 +118,10 @@ fn log_diags(loaded: &Loaded, path: &str) {
             .map_or(String::new(), |help| format!("; {help}"));
         let level = match diag.severity {
             Severity::Note => Level::Debug,
-            Severity::Unsupported | Severity::Insecure | Severity::Warning => Level::Warn,
+            Severity::Unsupported
+            | Severity::InsecureSetting
+            | Severity::Insecure
+            | Severity::Warning => Level::Warn,
             Severity::Error | Severity::Fatal => Level::Error,
         };
         log::log!(target: "config", level, "{position}{}{help}", diag.message);

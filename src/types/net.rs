@@ -23,6 +23,21 @@ impl fmt::Display for Mac {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub struct IfIndex(pub u32);
 
+/// The host in `HOST`, `HOST:PORT`, `ADDRESS`, `[ADDRESS]` or `[ADDRESS]:PORT`; anything else is
+/// returned as it is.
+#[must_use]
+pub fn without_port(text: &str) -> &str {
+    let (host, port) = match text.split_once(']') {
+        Some((host, port)) => (host.strip_prefix('[').unwrap_or(""), port),
+        // Several colons: an IPv6 address.
+        None if text.matches(':').count() == 1 => text.split_at(text.find(':').unwrap_or(0)),
+        None => return text,
+    };
+    let digits = port.strip_prefix(':').unwrap_or(port);
+    let valid = digits.bytes().all(|c| c.is_ascii_digit()) && !host.is_empty();
+    if valid { host } else { text }
+}
+
 /// Address family.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub enum Family {
@@ -151,6 +166,27 @@ impl fmt::Debug for IfName {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ports_are_removed_from_hosts() {
+        for (text, want) in [
+            ("www.example.org", "www.example.org"),
+            ("www.example.org:8443", "www.example.org"),
+            ("www.example.org:", "www.example.org"),
+            ("www.example.org:https", "www.example.org:https"),
+            ("192.0.2.1:443", "192.0.2.1"),
+            ("2001:db8::1", "2001:db8::1"),
+            ("[2001:db8::1]", "2001:db8::1"),
+            ("[2001:db8::1]:443", "2001:db8::1"),
+            ("[2001:db8::1]:x", "[2001:db8::1]:x"),
+            ("[]:443", "[]:443"),
+            ("2001:db8::1]:443", "2001:db8::1]:443"),
+            (":443", ":443"),
+            ("", ""),
+        ] {
+            assert_eq!(without_port(text), want, "{text}");
+        }
+    }
 
     #[test]
     fn interface_names_are_what_the_kernel_accepts() {

@@ -158,6 +158,12 @@ impl Lowering<'_> {
         self.diags.report(Severity::Unsupported, span, message);
     }
 
+    /// Reports a setting that lets others in, with the line to write.
+    fn insecure(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
+        self.diags
+            .report_with_help(Severity::InsecureSetting, span, message, help);
+    }
+
     fn error(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
         self.diags
             .report_with_help(Severity::Error, span, message, help);

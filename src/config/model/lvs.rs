@@ -283,7 +283,8 @@ pub struct Http {
     pub urls: Vec<Url>,
     /// `http_protocol`.
     pub protocol: HttpProtocol,
-    /// Server name in the TLS handshake (RFC 6066 §3); `None` unless `enable_sni`.
+    /// Name or address that the server's certificate must be valid for; a name is also sent in the
+    /// TLS handshake (RFC 6066 §3). `None` unless `enable_sni` or `sni_name`.
     pub sni: Option<String>,
     /// `fast_recovery`. Without effect: pages are always fetched without a pause.
     pub fast_recovery: bool,

@@ -89,8 +89,8 @@ static HTTP_ROWS: &[Keyword] = &[
     row!("url", [], S, "", "A page to request").block(&URL).repeat(),
     row!("virtualhost", [Arg::Str], S, "", "Value of the Host header of all requests of the check"),
     row!("http_protocol", [Arg::Choice(&"1.0 1.0C 1.0c 1.1")], A, "1.0", "HTTP version of the requests: 1.0, 1.0C (with Connection: close) or 1.1"),
-    row!("enable_sni", [Arg::Bool], A, "off", "Send the server name in the TLS handshake (SNI) and verify the certificate against it"),
-    row!("sni_name", [Arg::Str], A, "", "Server name sent with enable_sni; default: virtualhost"),
+    row!("enable_sni", [Arg::Bool], A, "off", "Send the server name in the TLS handshake (SNI); with `ca`, the certificate must be valid for it; default: on with sni_name"),
+    row!("sni_name", [Arg::Str], A, "", "Server name of the handshake, or the address that the certificate must be valid for; default with enable_sni: virtualhost without a port"),
     row!("fast_recovery", [Arg::Bool], B, "off", "Count the server as up as soon as one page is correct"),
 ];
 

@@ -16,6 +16,7 @@ use crate::check::http::{ResponseSummary, hex};
 use crate::config::model::lvs::{Http, HttpProtocol, Ssl, Target, Url};
 use crate::config::schema::Feature;
 use crate::engine::system::error_text;
+use crate::types::without_port;
 
 const HELP: &str = "\
 vrrpd genhash: print the MD5 of a page, for `digest` of HTTP_GET and SSL_GET
@@ -137,6 +138,7 @@ fn fetch(options: &Options) -> Result<ResponseSummary, String> {
         connect_timeout: options.timeout,
         ..Target::default()
     };
+    let sni = options.host.as_ref().filter(|_| options.sni);
     let http = Http {
         tls: options.tls,
         urls: vec![Url {
@@ -146,7 +148,7 @@ fn fetch(options: &Options) -> Result<ResponseSummary, String> {
             ..Url::default()
         }],
         protocol: options.protocol,
-        sni: options.host.clone().filter(|_| options.sni),
+        sni: sni.map(|host| without_port(host).to_owned()),
         fast_recovery: false,
     };
     let stream = connect(&target).map_err(|error| format!("{remote}: {}", error_text(&error)))?;

@@ -1,11 +1,13 @@
 //! `HTTP_GET` and `SSL_GET`.
 
 use super::check::{Checker, Scheme};
-use super::number;
+use super::{first, number};
 use crate::config::diag::Severity;
 use crate::config::lower::Lowering;
 use crate::config::lower::fields::Fields;
 use crate::config::model::lvs::{CheckKind, Http, HttpProtocol, Target, Url};
+use crate::config::tree::Node;
+use crate::types::without_port;
 
 /// Whether this build supports TLS.
 const TLS: bool = cfg!(feature = "tls");
@@ -26,11 +28,16 @@ impl Lowering<'_> {
                 .report_with_help(Severity::Unsupported, span, message, help);
             return Some(CheckKind::Tcp(target));
         }
-        let host = checker.scopes.word("virtualhost");
+        let host = checker.scopes.last("virtualhost");
         let mut urls: Vec<Url> = Vec::new();
+        let mut first_host = None;
         for node in fields.all("url") {
             let fields = Fields::inside(node);
+            let host = fields.last("virtualhost").or(host);
             if let Some(url) = url(&fields, host, &target) {
+                if urls.is_empty() {
+                    first_host = host;
+                }
                 #[cfg(feature = "regex")]
                 let pattern = self.pattern(&fields);
                 // The checker has reported `regex`.
@@ -39,12 +46,14 @@ impl Lowering<'_> {
                 urls.push(Url { pattern, ..url });
             }
         }
-        let Some(name) = urls.first().map(|url| url.host.clone()) else {
+        if urls.is_empty() {
             self.report_no_url(checker);
             return None;
+        }
+        let sni = match scheme {
+            Scheme::Https => self.server_name(checker, first_host),
+            Scheme::Http => None,
         };
-        let sni = fields.boolean("enable_sni").unwrap_or(false) && tls;
-        let sni = sni.then(|| fields.word("sni_name").map_or(name, str::to_owned));
         Some(CheckKind::Http(
             target,
             Box::new(Http {
@@ -55,11 +64,36 @@ impl Lowering<'_> {
                     Some("1.0C" | "1.0c") => HttpProtocol::V1_0Close,
                     Some(_) | None => HttpProtocol::V1_0,
                 },
-                // An address is not allowed as a server name (RFC 6066 §3).
-                sni: sni.filter(|name| !is_address(name)),
+                sni,
                 fast_recovery: fields.boolean("fast_recovery").unwrap_or(false),
             }),
         ))
+    }
+
+    /// The name or address that the certificate must be valid for: `sni_name`, else `host`, the
+    /// `virtualhost` of the first page. As in keepalived, `sni_name` implies `enable_sni`.
+    fn server_name(&mut self, checker: &Checker<'_>, host: Option<&Node>) -> Option<String> {
+        let fields = checker.fields;
+        let own = fields.last("sni_name");
+        if !fields.boolean("enable_sni").unwrap_or(own.is_some()) {
+            return None;
+        }
+        let node = own.or(host)?;
+        let name = without_port(first(node).unwrap_or_default());
+        if is_server_name(name) {
+            return Some(name.to_owned());
+        }
+        let help = "write a host name, international ones in ASCII (`xn--…`), or an address";
+        if checker.server.shared.verify_certificates {
+            let message =
+                format!("a certificate cannot be verified for `{name}`; the check always fails");
+            self.error(node.span(), message, help);
+            return Some(name.to_owned());
+        }
+        let message = format!("`{name}` is not a host name; no server name is sent");
+        self.diags
+            .report_with_help(Severity::Unsupported, node.span(), message, help);
+        None
     }
 
     /// Reports that no `url` is valid. The checker has reported a missing `url`.
@@ -74,7 +108,7 @@ impl Lowering<'_> {
 }
 
 /// A `url` without its pattern; `None` without `path`, which the checker has reported.
-fn url(fields: &Fields<'_>, host: Option<&str>, target: &Target) -> Option<Url> {
+fn url(fields: &Fields<'_>, host: Option<&Node>, target: &Target) -> Option<Url> {
     let statuses = fields.last("status_code");
     let ranges = statuses.iter().flat_map(|node| &node.args);
     let mut statuses: Vec<(u16, u16)> =
@@ -82,7 +116,7 @@ fn url(fields: &Fields<'_>, host: Option<&str>, target: &Target) -> Option<Url> 
     if statuses.is_empty() {
         statuses.push((200, 299));
     }
-    let host = fields.word("virtualhost").or(host);
+    let host = host.and_then(first);
     Some(Url {
         path: fields.word("path")?.to_owned(),
         digest: fields.word("digest").and_then(digest),
@@ -107,7 +141,14 @@ fn digest(text: &str) -> Option<[u8; 16]> {
     Some(digest)
 }
 
-/// Whether it is an address, with or without a port.
-fn is_address(name: &str) -> bool {
-    name.parse::<core::net::SocketAddr>().is_ok() || name.parse::<core::net::IpAddr>().is_ok()
+/// Whether a certificate can be verified for this name.
+#[cfg(feature = "tls")]
+fn is_server_name(name: &str) -> bool {
+    rustls::pki_types::ServerName::try_from(name).is_ok()
+}
+
+/// A build without TLS sends no name.
+#[cfg(not(feature = "tls"))]
+fn is_server_name(_: &str) -> bool {
+    true
 }

@@ -53,6 +53,8 @@ struct Shared<'a> {
     server_count: usize,
     /// The group name of each virtual server of a group so far.
     group_uses: Vec<&'a str>,
+    /// `SSL` has a `ca`: certificates of servers are verified.
+    verify_certificates: bool,
     /// `checker_log_all_failures`.
     log_all_failures: bool,
     /// Default of `smtp_alert` in real servers.
@@ -106,6 +108,7 @@ impl<'l> Lowering<'l> {
             service_count: 0,
             server_count: 0,
             group_uses: Vec::new(),
+            verify_certificates: Fields::merged(top.all("SSL")).has("ca"),
             log_all_failures: global.boolean("checker_log_all_failures").unwrap_or(false),
             // As in keepalived, real servers send mail by default.
             server_smtp_alert: alert.unwrap_or(true) && !global.has("no_checker_emails"),
@@ -123,6 +126,7 @@ impl<'l> Lowering<'l> {
             servers.extend(self.virtual_server(node, &mut shared));
         }
         self.report_unused_groups(&shared);
+        let ssl = self.ssl(top, &servers);
         Lvs {
             virtual_servers: servers,
             timeouts: self.timeouts(global),
@@ -134,7 +138,7 @@ impl<'l> Lowering<'l> {
             rs_init_notifies: global.has("rs_init_notifies"),
             sync_daemon: self.sync_daemon(top, global, instances),
             notify_fifo: self.lvs_fifo(global),
-            ssl: self.ssl(top),
+            ssl,
         }
     }
 

@@ -3,15 +3,15 @@
 
 use crate::config::lower::Lowering;
 use crate::config::lower::fields::Fields;
-use crate::config::model::lvs::{Pem, Ssl};
+use crate::config::model::lvs::{CheckKind, Pem, Ssl, VirtualServer};
 
 const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
 const KEY: &str = "PRIVATE KEY-----";
 const ENCRYPTED: &str = "ENCRYPTED";
 
 impl Lowering<'_> {
-    /// The certificates and key for `SSL_GET`.
-    pub(super) fn ssl(&mut self, top: &Fields<'_>) -> Ssl {
+    /// The certificates and key for `SSL_GET`, and what is insecure about its use in `servers`.
+    pub(super) fn ssl(&mut self, top: &Fields<'_>, servers: &[VirtualServer]) -> Ssl {
         if !cfg!(feature = "tls") {
             return Ssl::default();
         }
@@ -28,10 +28,33 @@ impl Lowering<'_> {
                 self.warn_with_help(node.span(), message, help);
             }
         }
+        self.report_unverified_names(&fields, servers);
         Ssl {
             ca: self.pem(&fields, "ca", CERTIFICATE),
             certificate,
             key,
+        }
+    }
+
+    /// Reports checks that accept a certificate for any name, once for all of them.
+    fn report_unverified_names(&mut self, fields: &Fields<'_>, servers: &[VirtualServer]) {
+        let Some(node) = fields.last("ca") else {
+            return;
+        };
+        let servers = servers.iter().flat_map(|server| &server.real_servers);
+        let checks = servers.flat_map(|server| &server.checks);
+        let unnamed = checks.filter(|check| match &check.kind {
+            CheckKind::Http(_, http) => http.tls && http.sni.is_none(),
+            _ => false,
+        });
+        let count = unnamed.count();
+        if count > 0 {
+            let message = format!(
+                "{count} of the SSL_GET checks verify that a certificate is signed by `ca`, but not for which name: any \
+                 server with a certificate of these authorities passes"
+            );
+            let help = "write `sni_name NAME` in SSL_GET, or `enable_sni` and `virtualhost NAME`";
+            self.insecure(node.span(), message, help);
         }
     }
 

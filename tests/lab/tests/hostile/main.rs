@@ -1,6 +1,7 @@
 //! What an attacker on the segment, on the machine or behind it tries, one test per promise of
 //! `SECURITY.md`: `make hostile` runs them. They need no root and touch only namespaces of their own.
 
+mod certificates;
 mod files;
 mod growth;
 mod packets;
@@ -26,6 +27,7 @@ fn main() {
         packets::TESTS,
         senders::TESTS,
         pages::TESTS,
+        certificates::TESTS,
         growth::TESTS,
         values::TESTS,
         suspend::TESTS,
