@@ -1,271 +1,181 @@
-//! The fuzz targets without a fuzzer: seeded mutations of the golden files, the same in every run,
-//! on a stable toolchain. The fuzzer in `tests/fuzz` starts from the same inputs:
-//! ```text
-//! FUZZ_CORPUS=tests/fuzz/corpus cargo test --test fuzz_smoke
-//! cargo +nightly fuzz run --fuzz-dir tests/fuzz vrrp
-//! ```
+//! The fuzz targets without a fuzzer: seeded mutations of golden bytes, the same in every run, on a
+//! stable toolchain. The fuzzer in `tests/fuzz` starts from the same inputs.
+//!
+//! * `FUZZ_RUNS=N`: so many executions of a fast target, and a table (`-- --nocapture`).
+//! * `FUZZ_SEED=N`: other mutations.
+//! * `FUZZ_CORPUS=DIR`: writes the seeds to DIR/TARGET; further files there are seeds too.
 
-use std::path::Path;
-use std::time::Duration;
-
-use vrrpd::engine::instance::state_record::Record;
-use vrrpd::types::{Family, IfIndex, IfName, Priority};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 #[path = "support/hex.rs"]
 #[allow(dead_code, reason = "every test takes what it needs")]
 mod hex;
+#[path = "fuzz/mutate.rs"]
+mod mutate;
 #[path = "support/rng.rs"]
 mod rng;
+#[path = "fuzz/seeds.rs"]
+mod seeds;
 #[path = "fuzz/src/lib.rs"]
 #[allow(unreachable_pub, reason = "it is a crate of its own elsewhere")]
 mod targets;
 
 use rng::Rng;
+use targets::{Reach, TARGETS, Target};
 
-/// Mutations per target: enough to reach every check many times, few enough for every `cargo test`.
-const RUNS: usize = if cfg!(miri) { 200 } else { 200_000 };
+/// Executions of a fast target: enough to reach every check many times, few enough for every
+/// `cargo test`.
+const RUNS: u64 = if cfg!(miri) { 200 } else { 200_000 };
 
-/// Any byte, half of the time one that often is a boundary.
-fn interesting_byte(rng: &mut Rng) -> u8 {
-    let boundaries = [
-        0, 1, 3, 4, 5, 16, 20, 0x21, 0x31, 0x40, 0x7f, 0x80, 0xfe, 0xff,
-    ];
-    match rng.below(2) {
-        0 => rng.pick(&boundaries),
-        _ => rng.byte(),
-    }
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.parse().ok()
 }
 
-fn mutate(rng: &mut Rng, bytes: &mut Vec<u8>) {
-    let at = rng.below(bytes.len());
-    match rng.below(8) {
-        0..3 if !bytes.is_empty() => bytes[at] ^= 1 << rng.below(8),
-        3..5 if !bytes.is_empty() => bytes[at] = interesting_byte(rng),
-        5 => bytes.truncate(at),
-        6 => {
-            let byte = interesting_byte(rng);
-            bytes.resize(bytes.len() + rng.below(9), byte);
-        }
-        _ => {
-            let part = bytes[at..bytes.len().min(at + rng.below(16))].to_vec();
-            let to = rng.below(bytes.len());
-            bytes.splice(to..to, part);
+/// Prints the input when a target panics.
+struct Shown<'a>(&'a [u8]);
+
+impl Drop for Shown<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let hex: String = self.0.iter().map(|byte| format!("{byte:02x}")).collect();
+            eprintln!("input: {hex}\n{:?}", String::from_utf8_lossy(self.0));
         }
     }
 }
 
-fn run(name: &str, seed: u64, seeds: &[Vec<u8>], target: fn(&[u8])) {
-    run_some(RUNS, name, seed, seeds, target);
+fn execute(target: &Target, bytes: &[u8]) -> Reach {
+    let _shown = Shown(bytes);
+    (target.run)(bytes)
 }
 
-fn run_some(runs: usize, name: &str, seed: u64, seeds: &[Vec<u8>], target: fn(&[u8])) {
+/// The result of a target.
+struct Row {
+    runs: u64,
+    accepted: u64,
+    took: Duration,
+}
+
+fn run(target: &Target, runs: u64) -> Row {
+    let (mut seeds, format) = seeds::of(target.name);
     if let Some(corpus) = std::env::var_os("FUZZ_CORPUS") {
-        let folder = Path::new(&corpus).join(name);
-        std::fs::create_dir_all(&folder).unwrap();
-        for (i, bytes) in seeds.iter().enumerate() {
-            std::fs::write(folder.join(format!("golden-{i}")), bytes).unwrap();
-        }
+        let folder = Path::new(&corpus).join(target.name);
+        write_corpus(&folder, &seeds);
+        seeds = read_corpus(&folder);
     }
-    let mut rng = Rng::new(seed);
-    for bytes in seeds {
-        target(bytes);
+    let seed = number("FUZZ_SEED").unwrap_or(0x1234_5678_9abc_def1);
+    // A sequence of its own for each target.
+    let name = target.name.bytes().fold(seed, |sum, byte| {
+        sum.wrapping_mul(0x100_0000_01b3) ^ u64::from(byte)
+    });
+    let mut rng = Rng::new(name);
+    let start = Instant::now();
+    let mut accepted = 0;
+    let mut count = |reach| accepted += u64::from(reach == Reach::Accepted);
+    for bytes in seeds.iter().map(Vec::as_slice).chain([&[][..]]) {
+        count(execute(target, bytes));
     }
-    target(&[]);
+    let mut bytes = Vec::new();
     for _ in 0..runs {
-        let mut bytes = seeds[rng.below(seeds.len())].clone();
-        for _ in 0..=rng.below(4) {
-            mutate(&mut rng, &mut bytes);
-        }
-        target(&bytes);
+        mutate::mutation(&mut rng, &seeds, &format, &mut bytes);
+        count(execute(target, &bytes));
+    }
+    Row {
+        runs: runs + seeds.len() as u64 + 1,
+        accepted,
+        took: start.elapsed(),
     }
 }
 
-/// Golden packets without their first `strip(packet)` bytes.
-fn packets(strip: fn(&[u8]) -> usize) -> Vec<Vec<u8>> {
-    hex::goldens("packets")
-        .into_iter()
-        .filter(|(_, bytes)| bytes.len() < 1000)
-        .map(|(_, bytes)| bytes[strip(&bytes).min(bytes.len())..].to_vec())
-        .collect()
-}
-
-#[test]
-fn vrrp_survives_mutations_and_round_trips() {
-    let header = |bytes: &[u8]| match bytes[0] >> 4 {
-        4 => usize::from(bytes[0] & 15) * 4,
-        6 => 40,
-        _ => 14,
-    };
-    let mut seeds = packets(header);
-    seeds.extend(hex::goldens("signed").into_iter().map(|(_, bytes)| bytes));
-    run("vrrp", 0x1234_5678_9abc_def1, &seeds, targets::vrrp);
-}
-
-#[test]
-fn ipv4_survives_mutations_and_round_trips() {
-    run(
-        "ipv4_vrrp",
-        0x2345_6789_abcd_ef12,
-        &packets(|_| 0),
-        targets::ipv4_vrrp,
-    );
-}
-
-#[test]
-fn state_survives_mutations_and_round_trips() {
-    let record = Record {
-        interface: IfName::new("eth0").unwrap(),
-        family: Family::V4,
-        vrid: 51,
-        priority: Priority(100),
-        returns: 1,
-        index: IfIndex(2),
-        sent: Duration::from_secs(1_000),
-        grace: Duration::from_secs(3),
-        number: 1_800_000_000,
-    };
-    let one = record.encode().to_vec();
-    let seeds = [one.clone(), [one.clone(), vec![0; 64], one].concat()];
-    run("state", 0xabcd_ef12_3456_789a, &seeds, targets::state);
-}
-
-#[test]
-fn arp_survives_mutations_and_round_trips() {
-    run("arp", 0x3456_789a_bcde_f123, &packets(|_| 0), targets::arp);
-}
-
-#[test]
-fn ndisc_survives_mutations_and_round_trips() {
-    run(
-        "ndisc",
-        0x4567_89ab_cdef_1234,
-        &packets(|_| 0),
-        targets::ndisc,
-    );
-}
-
-/// The messages of golden datagrams, one by one: in a whole dump most mutations would hit ignored
-/// attributes.
-fn messages(folder: &str) -> Vec<Vec<u8>> {
-    let mut seeds = Vec::new();
-    for (_, mut bytes) in hex::goldens(folder) {
-        while let Some(len) = bytes.first_chunk::<4>().map(|len| u32::from_le_bytes(*len)) {
-            let len = usize::try_from(len).unwrap().next_multiple_of(4);
-            let rest = bytes.split_off(len.min(bytes.len()));
-            seeds.push(core::mem::replace(&mut bytes, rest));
-        }
+fn write_corpus(folder: &Path, seeds: &[Vec<u8>]) {
+    std::fs::create_dir_all(folder).unwrap();
+    for (i, bytes) in seeds.iter().enumerate() {
+        std::fs::write(folder.join(format!("golden-{i}")), bytes).unwrap();
     }
-    seeds
 }
 
-#[test]
-fn netlink_survives_mutations_and_round_trips() {
-    run(
-        "netlink_msg",
-        0x5678_9abc_def1_2345,
-        &messages("netlink"),
-        targets::netlink_msg,
-    );
-}
-
-#[test]
-#[cfg(feature = "lvs")]
-fn ipvs_survives_mutations_and_round_trips() {
-    run(
-        "ipvs_reply",
-        0x789a_bcde_f123_4567,
-        &messages("ipvs"),
-        targets::ipvs_reply,
-    );
-}
-
-#[test]
-fn smtp_survives_mutations() {
-    let dialogues: [&[u8]; 3] = [
-        b"220 hi\r\n250-r2\r\n250 HELP\r\n250 ok\r\n250 ok\r\n550 no such user\r\n354 go\r\n250 taken\r\n221 bye\r\n",
-        b"220-r2\r\n220 hi\r\n250 ok\r\n250 ok\r\n421 closing\r\n",
-        b"554 go away\r\n",
-    ];
-    let seeds = dialogues.map(<[u8]>::to_vec);
-    run(
-        "smtp_reply",
-        0x6789_abcd_ef12_3456,
-        &seeds,
-        targets::smtp_reply,
-    );
-}
-
-#[test]
-#[cfg(feature = "lvs")]
-fn http_survives_mutations() {
-    let answers: [&[u8]; 5] = [
-        b"\x05HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
-        b"\x04HTTP/1.0 404 Not Found\r\nServer: x\r\n\r\nnot here",
-        b"\x07HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n10;a=b\r\n0123456789abcdef\r\n0\r\nA: b\r\n\r\n",
-        b"\x00HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n",
-        b"\x02HTTP/1.1 302 Found\r\nLocation: https://example.org/\r\n\r\n",
-    ];
-    let seeds = answers.map(<[u8]>::to_vec);
-    run(
-        "http_reply",
-        0x789a_bcde_f123_4567,
-        &seeds,
-        targets::http_reply,
-    );
-}
-
-#[test]
-#[cfg(feature = "lvs")]
-fn smtp_check_survives_mutations() {
-    let dialogues: [&[u8]; 3] = [
-        b"220 hi\r\n250-r2\r\n250 HELP\r\n221 bye\r\n",
-        b"220-r2\r\n220 hi\r\n501 who?\r\n",
-        b"554 go away\r\n",
-    ];
-    let seeds = dialogues.map(<[u8]>::to_vec);
-    run(
-        "smtp_check",
-        0x89ab_cdef_1234_5678,
-        &seeds,
-        targets::smtp_check,
-    );
-}
-
-#[test]
-#[cfg(feature = "lvs")]
-fn dns_survives_mutations() {
-    let datagrams: [&[u8]; 2] = [
-        b"\x00\x00\x00\x81\x80\x00\x01\x00\x00\x00\x00\x00\x00\x07example\x03org\x00\x00\x06\x00\x01",
-        b"\x01\x00\x00\x81\x83\x00\x01\x00\x00\x00\x00\x00\x00",
-    ];
-    let seeds = datagrams.map(<[u8]>::to_vec);
-    run(
-        "dns_reply",
-        0x9abc_def1_2345_6789,
-        &seeds,
-        targets::dns_reply,
-    );
-}
-
-/// `tests/uci` also mutates tokens of the language.
-#[test]
-#[cfg(all(feature = "lvs", feature = "uci"))]
-fn uci_survives_mutations() {
-    let files = std::fs::read_dir("tests/golden/uci").expect("golden files");
-    let paths = files.map(|file| file.expect("a file").path());
-    let mut paths: Vec<_> = paths
-        .filter(|path| path.extension().is_some_and(|it| it == "uci"))
-        .collect();
+fn read_corpus(folder: &Path) -> Vec<Vec<u8>> {
+    let entries = std::fs::read_dir(folder).expect("a corpus");
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     paths.sort();
-    let read = |path| std::fs::read(path).expect("a golden file");
-    let seeds: Vec<Vec<u8>> = paths.iter().map(read).collect();
-    assert!(!seeds.is_empty());
-    // Each run loads a whole configuration.
-    run_some(
-        RUNS / 100,
-        "uci",
-        0xcdef_1234_5678_9abc,
-        &seeds,
-        targets::uci,
+    let read = |path| std::fs::read(path).expect("a seed");
+    paths.iter().map(read).collect()
+}
+
+/// Runs a target; the seeds must pass its first checks.
+fn survives(name: &str) {
+    let target = targets::by_name(name);
+    let usual = number("FUZZ_RUNS").unwrap_or(RUNS);
+    let row = run(&target, (usual / u64::from(target.cost)).max(1));
+    let ms = u64::try_from(row.took.as_millis()).unwrap().max(1);
+    println!(
+        "| {name} | {} | {}.{} | {} | {} % |",
+        row.runs,
+        ms / 1000,
+        ms % 1000 / 100,
+        row.runs * 1000 / ms,
+        row.accepted * 100 / row.runs,
     );
+    assert!(row.accepted > 0, "{name}: no input is accepted");
+}
+
+macro_rules! survivors {
+    ($($(#[$when:meta])* $test:ident: $name:literal,)*) => {
+        $(
+            #[test]
+            $(#[$when])*
+            fn $test() {
+                survives($name);
+            }
+        )*
+
+        /// Names of the tests' targets.
+        const TESTED: &[&str] = &[$($(#[$when])* $name,)*];
+    };
+}
+
+survivors! {
+    vrrp_survives_mutations_and_round_trips: "vrrp",
+    ipv4_survives_mutations_and_round_trips: "ipv4_vrrp",
+    arp_survives_mutations_and_round_trips: "arp",
+    ndisc_survives_mutations_and_round_trips: "ndisc",
+    netlink_survives_mutations_and_round_trips: "netlink_msg",
+    state_survives_mutations_and_round_trips: "state",
+    track_file_survives_mutations_and_round_trips: "track_file",
+    smtp_survives_mutations: "smtp_reply",
+    config_survives_mutations: "config",
+    command_survives_mutations_and_round_trips: "command",
+    #[cfg(feature = "lvs")]
+    ipvs_survives_mutations_and_round_trips: "ipvs_reply",
+    #[cfg(feature = "lvs")]
+    http_survives_mutations: "http_reply",
+    #[cfg(feature = "lvs")]
+    smtp_check_survives_mutations: "smtp_check",
+    #[cfg(feature = "lvs")]
+    dns_survives_mutations: "dns_reply",
+    #[cfg(feature = "lvs")]
+    udp_and_ping_survive_mutations: "datagram_check",
+    #[cfg(all(feature = "lvs", feature = "tls"))]
+    tls_survives_mutations: "tls_server",
+    #[cfg(all(feature = "lvs", feature = "tls"))]
+    tls_files_survive_mutations: "tls_files",
+    #[cfg(feature = "uci")]
+    uci_survives_mutations: "uci",
+}
+
+#[test]
+fn every_reader_of_bytes_has_a_target_and_a_test() {
+    let names: Vec<&str> = TARGETS.iter().map(|target| target.name).collect();
+    let mut tested = TESTED.to_vec();
+    tested.sort_unstable();
+    let mut sorted = names.clone();
+    sorted.sort_unstable();
+    assert_eq!(tested, sorted);
+    let manifest = include_str!("fuzz/Cargo.toml");
+    for name in names {
+        assert!(
+            manifest.contains(&format!("\nname = \"{name}\"\n")),
+            "{name}"
+        );
+    }
 }

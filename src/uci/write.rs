@@ -100,7 +100,10 @@ impl<'a> Writer<'a, '_> {
             return;
         };
         let kind = section.kind();
-        let members = self.members(section);
+        let members = match kind {
+            "vrrp_sync_group" => self.members(section),
+            _ => Vec::new(),
+        };
         if !self.is_name(name) || (kind == "vrrp_sync_group" && members.is_empty()) {
             return;
         }

@@ -3,10 +3,12 @@
 use vrrpd::check::dns::DnsCheck;
 use vrrpd::check::http::HttpCheck;
 use vrrpd::check::smtp::SmtpCheck;
-use vrrpd::check::{CheckMachine, SocketEvent, Step};
-use vrrpd::config::model::lvs::{Http, HttpProtocol, Target, Url};
+use vrrpd::check::{CheckMachine, NetworkCheckBuilder, SocketEvent, Step};
+use vrrpd::config::model::lvs::{CheckKind, Http, HttpProtocol, Ssl, Target, Udp, Url};
 
-fn target() -> Target {
+use super::Reach;
+
+pub(super) fn target() -> Target {
     Target {
         remote: ([192, 0, 2, 1], 80).into(),
         connect_timeout: core::time::Duration::from_secs(1),
@@ -47,7 +49,7 @@ fn run_check<'a>(
 }
 
 /// HTTP replies: every run ends, error texts are printable, and segmentation does not matter.
-pub fn http_reply(data: &[u8]) {
+pub(crate) fn http_reply(data: &[u8]) -> Reach {
     let (choice, answer) = data.split_first().unwrap_or((&0, &[]));
     let url = Url {
         pattern: None,
@@ -83,10 +85,18 @@ pub fn http_reply(data: &[u8]) {
     };
     let unsegmented = run(answer.len().max(1));
     assert_eq!(run(1), unsegmented);
+    // A second request, or a verdict on a page.
+    let second = unsegmented
+        .0
+        .windows(4)
+        .filter(|end| end == b"\r\n\r\n")
+        .count()
+        > 1;
+    Reach::accepted_if(second || unsegmented.1 == Some(Ok(())))
 }
 
 /// SMTP replies to `SMTP_CHECK`.
-pub fn smtp_check(data: &[u8]) {
+pub(crate) fn smtp_check(data: &[u8]) -> Reach {
     let run = |size: usize| {
         let mut smtp = SmtpCheck::new(target().connect_timeout, "r1");
         smtp.start();
@@ -100,10 +110,11 @@ pub fn smtp_check(data: &[u8]) {
     assert!(unsegmented.1.is_some());
     assert_eq!(run(1), unsegmented);
     assert_eq!(run(5), unsegmented);
+    Reach::accepted_if(!unsegmented.0.is_empty())
 }
 
 /// DNS replies. The first byte decides whether they have the id of the query.
-pub fn dns_reply(data: &[u8]) {
+pub(crate) fn dns_reply(data: &[u8]) -> Reach {
     let (choice, answer) = data.split_first().unwrap_or((&0, &[]));
     let mut question = DnsCheck::new(target().connect_timeout, 6, "example.org");
     question.start();
@@ -124,4 +135,45 @@ pub fn dns_reply(data: &[u8]) {
     if step == Step::Done(Ok(())) {
         assert!(datagram.len() >= 4 && datagram[2] & 0x80 != 0 && datagram[3] & 15 == 0);
     }
+    // The query was sent once more where it waited until the limit.
+    Reach::accepted_if(tries == 1)
+}
+
+/// Datagrams for `UDP_CHECK` and `PING_CHECK`. The first bytes choose the check and what it
+/// expects.
+pub(crate) fn datagram_check(data: &[u8]) -> Reach {
+    let (choice, rest) = data.split_first().unwrap_or((&0, &[]));
+    let (expected, reply) = rest.split_at(rest.len().min(usize::from(choice >> 4)));
+    let udp = Udp {
+        payload: b"hello".to_vec(),
+        require_reply: choice & 2 != 0,
+        reply: expected.iter().map(|byte| (*byte, !choice)).collect(),
+        min_length: u16::from(choice >> 2 & 3),
+        max_length: 600,
+    };
+    let is_ping = choice & 1 != 0;
+    let kind = match is_ping {
+        true => CheckKind::Ping(target()),
+        false => CheckKind::Udp(target(), Box::new(udp.clone())),
+    };
+    let ssl = Ssl::default();
+    let mut check = NetworkCheckBuilder::new(&ssl)
+        .build(&kind)
+        .expect("a check");
+    check.start();
+    let (_, end) = run_check(
+        |event, out| check.handle(event, out),
+        [reply].into_iter(),
+        SocketEvent::TimedOut,
+    );
+    let passed = end == Some(Ok(()));
+    if passed && !is_ping && udp.require_reply {
+        assert!(reply.len() >= usize::from(udp.min_length) && reply.len() <= 600);
+        let mut pairs = reply.iter().zip(expected);
+        assert!(pairs.all(|(found, want)| (found ^ want) & !choice == 0));
+    }
+    if passed && is_ping {
+        assert_eq!((reply[0], reply[1]), (0, 0));
+    }
+    Reach::accepted_if(passed)
 }

@@ -8,11 +8,12 @@ use vrrpd::types::ipvs::{
     Checksum, Destination, Forward, IpProtocol, Service, ServiceKey, Tunnel, TunnelKind,
 };
 
-use super::Source;
+use super::{Reach, Source};
 
 /// Any bytes of a generic netlink socket are parsed; a service and a server generated from the
 /// bytes round trip.
-pub fn ipvs_reply(data: &[u8]) {
+pub(crate) fn ipvs_reply(data: &[u8]) -> Reach {
+    let mut reach = Reach::Rejected;
     for ReplyMessage { reply, .. } in Replies::new(data).flatten() {
         let Reply::Payload(payload) = reply else {
             continue;
@@ -22,8 +23,10 @@ pub fn ipvs_reply(data: &[u8]) {
             match ipvs::parse(payload, family) {
                 Ok(ipvs::Message::Service(one)) => drop(one.counters()),
                 Ok(ipvs::Message::Server(one)) => drop(one.counters()),
-                Ok(_) | Err(_) => {}
+                Ok(_) => {}
+                Err(_) => continue,
             }
+            reach = Reach::Accepted;
         }
     }
     let mut source = Source(data);
@@ -47,6 +50,7 @@ pub fn ipvs_reply(data: &[u8]) {
         Ok(ipvs::Message::Server(listed)) => assert_eq!(listed.server, server),
         other => panic!("{other:?}"),
     }
+    reach
 }
 
 impl Source<'_> {

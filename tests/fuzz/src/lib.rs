@@ -4,6 +4,8 @@
 //! They check two properties. Any bytes may be parsed: no panic, no endless loop. Parsed values,
 //! and values generated from the bytes, are emitted and parsed again with an equal result. Bytes
 //! with a checksum are tried as they are and with a valid checksum; otherwise few would pass.
+//! A target returns whether the reader accepted the bytes, so that a run can report how many inputs
+//! got further than the first checks.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -20,24 +22,114 @@ use vrrpd::wire::{self, EmitError, PseudoHeader};
 
 #[cfg(feature = "lvs")]
 mod check;
+mod config;
 #[cfg(feature = "lvs")]
 mod ipvs;
-#[cfg(all(feature = "lvs", feature = "uci"))]
+#[cfg(all(feature = "lvs", feature = "tls"))]
+mod tls;
+#[cfg(feature = "uci")]
 mod uci;
 
-#[cfg(feature = "lvs")]
-pub use check::{dns_reply, http_reply, smtp_check};
-#[cfg(feature = "lvs")]
-pub use ipvs::ipvs_reply;
-#[cfg(all(feature = "lvs", feature = "uci"))]
-pub use uci::uci;
+/// What a reader made of an input.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reach {
+    /// Rejected by its first checks.
+    Rejected,
+    /// Accepted, at least in part.
+    Accepted,
+}
+
+impl Reach {
+    fn accepted_if(accepted: bool) -> Self {
+        if accepted {
+            Reach::Accepted
+        } else {
+            Reach::Rejected
+        }
+    }
+
+    fn or(self, other: Self) -> Self {
+        Reach::accepted_if(self == Reach::Accepted || other == Reach::Accepted)
+    }
+}
+
+/// A reader of bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// Name of the fuzz target and of its corpus.
+    pub name: &'static str,
+    /// Feeds it one input.
+    pub run: fn(&[u8]) -> Reach,
+    /// How many times longer one run takes than one of the fast targets, roughly.
+    pub cost: u32,
+}
+
+const fn target(name: &'static str, run: fn(&[u8]) -> Reach, cost: u32) -> Target {
+    Target { name, run, cost }
+}
+
+/// All targets of this build.
+pub const TARGETS: &[Target] = &[
+    target("vrrp", vrrp, 2),
+    target("ipv4_vrrp", ipv4_vrrp, 4),
+    target("arp", arp, 1),
+    target("ndisc", ndisc, 1),
+    target("netlink_msg", netlink_msg, 4),
+    target("state", state, 1),
+    target("track_file", track_file, 1),
+    target("smtp_reply", smtp_reply, 3),
+    target("config", config::config, 500),
+    target("command", config::command, 4),
+    #[cfg(feature = "lvs")]
+    target("ipvs_reply", ipvs::ipvs_reply, 4),
+    #[cfg(feature = "lvs")]
+    target("http_reply", check::http_reply, 8),
+    #[cfg(feature = "lvs")]
+    target("smtp_check", check::smtp_check, 4),
+    #[cfg(feature = "lvs")]
+    target("dns_reply", check::dns_reply, 1),
+    #[cfg(feature = "lvs")]
+    target("datagram_check", check::datagram_check, 1),
+    #[cfg(all(feature = "lvs", feature = "tls"))]
+    target("tls_server", tls::tls_server, 500),
+    #[cfg(all(feature = "lvs", feature = "tls"))]
+    target("tls_files", tls::tls_files, 10),
+    #[cfg(feature = "uci")]
+    target("uci", uci::uci, 500),
+];
+
+/// The target with this name.
+///
+/// # Panics
+/// If this build has none.
+#[must_use]
+pub fn by_name(name: &str) -> Target {
+    let found = TARGETS.iter().find(|target| target.name == name);
+    *found.unwrap_or_else(|| panic!("no target {name}"))
+}
 
 /// State files: any bytes may be parsed; parsed records round trip.
-pub fn state(data: &[u8]) {
+fn state(data: &[u8]) -> Reach {
+    let mut records = 0;
     for record in state_record::records(data) {
+        records += 1;
         assert_eq!(Record::decode(&record.encode()), Some(record));
     }
     assert!(state_record::addresses(data).count() <= data.len() / 64);
+    Reach::accepted_if(records > 0)
+}
+
+/// Tracked files: a number is read as it is written.
+fn track_file(data: &[u8]) -> Reach {
+    let number = vrrpd::vrrp::track::file::parse(data);
+    if let Some(number) = number {
+        let text = format!(" {number}\n");
+        assert_eq!(
+            vrrpd::vrrp::track::file::parse(text.as_bytes()),
+            Some(number)
+        );
+    }
+    Reach::accepted_if(number.is_some())
 }
 
 const FORMS: [ChecksumForm; 3] = [
@@ -90,7 +182,7 @@ impl Source<'_> {
 // ---- vrrp ----
 
 /// VRRP messages over IPv4 and IPv6.
-pub fn vrrp(data: &[u8]) {
+fn vrrp(data: &[u8]) -> Reach {
     let v4 = PseudoHeader {
         src: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
         dst: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)),
@@ -99,22 +191,24 @@ pub fn vrrp(data: &[u8]) {
         src: IpAddr::V6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1)),
         dst: IpAddr::V6(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0x12)),
     };
+    let mut reach = Reach::Rejected;
     for net in [v4, v6] {
-        vrrp_round_trip(data, &net);
+        reach = reach.or(vrrp_round_trip(data, &net));
         let len = u16::try_from(data.len()).unwrap_or(u16::MAX);
         let plain = with_checksum(data, 6, Sum::new());
         let pseudo = with_checksum(data, 6, Sum::new().pseudo(&net, 112, len));
         for message in [plain, pseudo].into_iter().flatten() {
-            vrrp_round_trip(&message, &net);
+            reach = reach.or(vrrp_round_trip(&message, &net));
         }
     }
     vrrp_generated(data);
+    reach
 }
 
 /// Parsed adverts round trip.
-fn vrrp_round_trip(message: &[u8], net: &PseudoHeader) {
+fn vrrp_round_trip(message: &[u8], net: &PseudoHeader) -> Reach {
     let Ok(first) = wire::vrrp::parse(message, net) else {
-        return;
+        return Reach::Rejected;
     };
     let Advert {
         version,
@@ -145,6 +239,7 @@ fn vrrp_round_trip(message: &[u8], net: &PseudoHeader) {
     assert!(signed && first.bytes.ends_with(first.trailer));
     assert!(!wire::hmac::verify(first.bytes, net.src, b"another key"));
     signed_round_trip(buf, len, net, first.trailer);
+    Reach::Accepted
 }
 
 /// A signed advert verifies and keeps its sequence number.
@@ -248,20 +343,21 @@ fn with_checksum(bytes: &[u8], at: usize, sum: Sum) -> Option<Vec<u8>> {
 // ---- ipv4 ----
 
 /// IPv4 packets that carry VRRP.
-pub fn ipv4_vrrp(data: &[u8]) {
-    ipv4_round_trip(data);
+fn ipv4_vrrp(data: &[u8]) -> Reach {
+    let mut reach = ipv4_round_trip(data);
     let header_len = usize::from(data.first().unwrap_or(&0) & 0x0f) * 4;
     if let Some((header, payload)) = data.split_at_checked(header_len)
         && let Some(mut packet) = with_checksum(header, 10, Sum::new())
     {
         packet.extend(payload);
-        ipv4_round_trip(&packet);
+        reach = reach.or(ipv4_round_trip(&packet));
     }
+    reach
 }
 
-fn ipv4_round_trip(bytes: &[u8]) {
+fn ipv4_round_trip(bytes: &[u8]) -> Reach {
     let Ok(first) = wire::ipv4::parse(bytes) else {
-        return;
+        return Reach::Rejected;
     };
     assert!(first.payload.len() + first.options.len() + wire::ipv4::HEADER_LEN <= bytes.len());
     let mut buf = vec![0; bytes.len()];
@@ -286,6 +382,7 @@ fn ipv4_round_trip(bytes: &[u8]) {
         vrrp_round_trip(message, &net);
         ah_round_trip(&first.header, header.sequence, message);
     }
+    Reach::Accepted
 }
 
 /// A message with an emitted AH verifies and keeps its sequence number.
@@ -310,10 +407,12 @@ fn ah_round_trip(header: &wire::ipv4::Header, sequence: u32, message: &[u8]) {
 // ---- arp, ndisc ----
 
 /// ARP frames.
-pub fn arp(data: &[u8]) {
+fn arp(data: &[u8]) -> Reach {
     let mut source = Source(data);
     let _ = wire::ether::parse(data);
-    let (mac, ip) = match wire::arp::parse(data) {
+    let parsed = wire::arp::parse(data);
+    let reach = Reach::accepted_if(parsed.is_ok());
+    let (mac, ip) = match parsed {
         Ok(arp) => (arp.sender_mac, arp.sender),
         Err(_) => (Mac(source.array()), source.ipv4()),
     };
@@ -322,11 +421,12 @@ pub fn arp(data: &[u8]) {
     let back = wire::arp::parse(&buf[..len]).expect("we emitted it");
     assert!(back.is_gratuitous());
     assert_eq!((back.sender_mac, back.sender), (mac, ip));
+    reach
 }
 
 /// Neighbor advertisements.
-pub fn ndisc(data: &[u8]) {
-    let _ = wire::ndisc::parse(data);
+fn ndisc(data: &[u8]) -> Reach {
+    let mut reach = Reach::accepted_if(wire::ndisc::parse(data).is_ok());
     const MESSAGE: usize = 14 + 40;
     if let Some((head, message)) = data.split_at_checked(MESSAGE) {
         let mut addrs = Source(&head[22..]);
@@ -339,7 +439,7 @@ pub fn ndisc(data: &[u8]) {
         frame[18..20].copy_from_slice(&len.to_be_bytes());
         if let Some(message) = with_checksum(message, 2, Sum::new().pseudo(&net, 58, len)) {
             frame.extend(message);
-            let _ = wire::ndisc::parse(&frame);
+            reach = reach.or(Reach::accepted_if(wire::ndisc::parse(&frame).is_ok()));
         }
     }
     let mut source = Source(data);
@@ -366,26 +466,29 @@ pub fn ndisc(data: &[u8]) {
         }
         Err(bad) => assert_eq!(bad, wire::ParseError::NdiscTarget(target)),
     }
+    reach
 }
 
 // ---- netlink ----
 
 /// Netlink datagrams.
-pub fn netlink_msg(data: &[u8]) {
+fn netlink_msg(data: &[u8]) -> Reach {
     let mut count = 0;
+    let mut reach = Reach::Rejected;
     for envelope in Messages::new(data) {
         count += 1;
-        if let Ok(netlink::Envelope {
-            message: Message::NewLink(link),
-            ..
-        }) = envelope
-        {
+        let Ok(netlink::Envelope { message, .. }) = envelope else {
+            continue;
+        };
+        if let Message::NewLink(link) = &message {
             assert_ne!(link.index, IfIndex(0));
         }
+        reach = reach.or(Reach::accepted_if(!matches!(message, Message::Other(_))));
     }
     assert!(count <= data.len() / 16 + 1);
     walk(Attrs::new(data));
     netlink_generated(data);
+    reach
 }
 
 /// Parses all attributes down to the allowed depth.
@@ -451,7 +554,7 @@ fn netlink_generated(data: &[u8]) {
 
 /// SMTP replies while a mail is sent: every session ends, sent lines are well formed, and kept
 /// reply text is short and printable.
-pub fn smtp_reply(data: &[u8]) {
+fn smtp_reply(data: &[u8]) -> Reach {
     let mail = SmtpSettings {
         to: vec!["a@example.org".into(), "b@example.org".into()],
         from: "r1@example.org".into(),
@@ -466,12 +569,13 @@ pub fn smtp_reply(data: &[u8]) {
         |text: &str| text.len() < 300 && text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
     let mut turns = 0;
     for byte in data {
+        let reach = Reach::accepted_if(turns > 0);
         let reply = match replies.push(*byte) {
             None => continue,
             Some(Ok(reply)) => reply,
             Some(Err(error)) => {
                 assert!(fit(&error.to_string()), "{error}");
-                return;
+                return reach;
             }
         };
         assert!(fit(&reply.text), "{}", reply.text);
@@ -489,4 +593,5 @@ pub fn smtp_reply(data: &[u8]) {
         }
         assert!(turns <= 7, "the session has no end");
     }
+    Reach::accepted_if(turns > 0)
 }

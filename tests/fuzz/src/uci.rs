@@ -4,16 +4,14 @@ use vrrpd::config::render::render_text;
 use vrrpd::config::{self, Severity};
 use vrrpd::uci;
 
-#[path = "../../support/host.rs"]
-mod host;
-
-use host::{FakeHost, has_syntax_error};
+use super::Reach;
+use super::config::host::{FakeHost, has_syntax_error};
 
 /// Any bytes may be converted. Values may be invalid then, but the block structure must be intact:
 /// no value is parsed as syntax.
-pub fn uci(data: &[u8]) {
+pub(crate) fn uci(data: &[u8]) -> Reach {
     let Some(text) = uci::convert("fuzz", data.to_vec()).text else {
-        return;
+        return Reach::Rejected;
     };
     let host = FakeHost {
         text: &text,
@@ -25,4 +23,5 @@ pub fn uci(data: &[u8]) {
         loaded.diags.worst() < Some(Severity::Fatal) && !has_syntax_error(&report),
         "{report}\n{text}"
     );
+    Reach::Accepted
 }
