@@ -15,6 +15,7 @@ pub use child::{Ended, Exit, Kill, Pid};
 use crate::config::model::{Command, Fifo};
 use crate::netlink::{Ack, Batch, Message};
 use crate::types::{Family, IfIndex, IfName, Instant};
+use crate::wire::bpf::AdvertFilter;
 
 /// The IP protocol that adverts are carried by.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
@@ -118,7 +119,8 @@ pub trait System {
         refused: &mut dyn FnMut(&Ack<'_>),
     ) -> io::Result<()>;
 
-    /// Opens a receive socket, bound to the interface `name` if one is given, and joins `groups`.
+    /// Opens a receive socket, bound to the interface `name` if one is given, and joins the groups
+    /// of `filter`. Only packets that pass `filter` are received.
     ///
     /// # Errors
     /// The kernel's refusal; no socket is left open then.
@@ -126,8 +128,11 @@ pub trait System {
         &mut self,
         on: Listener,
         name: Option<&IfName>,
-        groups: &[IpAddr],
+        filter: &AdvertFilter,
     ) -> io::Result<()>;
+
+    /// Replaces the filter of an open receive socket by one with the same groups.
+    fn filter_listener(&mut self, on: Listener, filter: &AdvertFilter);
 
     /// Closes a receive socket, if it is open.
     fn close_listener(&mut self, on: Listener);

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::net::IpAddr;
 use std::os::fd::RawFd;
 use std::path::Path;
 use std::time::Duration;
@@ -22,6 +21,7 @@ use crate::config::model::{Command, Fifo};
 use crate::engine::system::{AdvertRoute, Exit, Kill, Listener, Pid, ProcessFields, Scan, System};
 use crate::netlink::{Ack, Batch, Done, Message, Messages};
 use crate::types::{IfIndex, IfName, Instant};
+use crate::wire::bpf::AdvertFilter;
 
 /// Every socket, child and file of the daemon, apart from those that the loop alone uses.
 #[derive(Debug)]
@@ -147,11 +147,17 @@ impl System for Linux {
         &mut self,
         on: Listener,
         name: Option<&IfName>,
-        groups: &[IpAddr],
+        filter: &AdvertFilter,
     ) -> io::Result<()> {
-        self.receivers.push(Receiver::open(on, name, groups)?);
+        self.receivers.push(Receiver::open(on, name, filter)?);
         self.descriptors_changed();
         Ok(())
+    }
+
+    fn filter_listener(&mut self, on: Listener, filter: &AdvertFilter) {
+        if let Some(receiver) = self.receivers.iter().find(|receiver| receiver.on == on) {
+            receiver.set_filter(filter);
+        }
     }
 
     fn close_listener(&mut self, on: Listener) {

@@ -11,14 +11,17 @@ use std::os::fd::{AsRawFd, RawFd};
 use nix::cmsg_space;
 use nix::errno::Errno;
 use nix::sys::socket::sockopt::{Ipv6RecvPacketInfo, RcvBufForce, ReceiveTimestampns};
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn6, recvmsg, setsockopt};
-use socket2::{Domain, InterfaceIndexOrAddress, MsgHdr, Protocol, SockAddr, Socket, Type};
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn6, recv, recvmsg, setsockopt};
+use socket2::{
+    Domain, InterfaceIndexOrAddress, MsgHdr, Protocol, SockAddr, SockFilter, Socket, Type,
+};
 
 use super::clock;
 use crate::engine;
-use crate::engine::system::{AdvertRoute, Ipv6Fields, Listener, errno_text};
+use crate::engine::system::{AdvertRoute, Ipv6Fields, Listener, errno_text, error_text};
 use crate::sys;
 use crate::types::{Family, IfIndex, IfName};
+use crate::wire::bpf::{AdvertFilter, DROP_ALL, Instruction};
 
 /// IP protocol number of VRRP (RFC 9568 §5.1.1.4).
 const PROTO_VRRP: i32 = 112;
@@ -27,8 +30,17 @@ const PROTO_AH: i32 = 51;
 /// Size of the receive buffer, in bytes: for the adverts of 255 instances at 10 ms during a stall
 /// of 250 ms.
 const RECEIVE_BUFFER: usize = 4 << 20;
+/// Packets discarded at most when a socket is opened: more than its receive buffer holds at first.
+const DISCARDED: u32 = 4096;
 /// `TC_PRIO_CONTROL` (`linux/pkt_sched.h`): adverts are sent before bulk traffic.
 const PRIORITY_CONTROL: u32 = 7;
+
+/// Attaches a packet filter in place of the previous one.
+fn attach(socket: &Socket, program: &[Instruction]) -> io::Result<()> {
+    let instruction = |one: &Instruction| SockFilter::new(one.code, one.jt, one.jf, one.k);
+    let program: Vec<SockFilter> = program.iter().map(instruction).collect();
+    socket.attach_filter(&program)
+}
 
 fn raw(domain: Domain, protocol: i32) -> io::Result<Socket> {
     let kind = Type::RAW.nonblocking().cloexec();
@@ -160,7 +172,11 @@ pub(super) struct Receiver {
 }
 
 impl Receiver {
-    pub(super) fn open(on: Listener, name: Option<&IfName>, groups: &[IpAddr]) -> io::Result<Self> {
+    pub(super) fn open(
+        on: Listener,
+        name: Option<&IfName>,
+        filter: &AdvertFilter,
+    ) -> io::Result<Self> {
         let domain = match on.family {
             Family::V4 => Domain::IPV4,
             Family::V6 => Domain::IPV6,
@@ -170,6 +186,8 @@ impl Receiver {
             engine::system::Protocol::Ah => PROTO_AH,
         };
         let socket = raw(domain, protocol)?;
+        // A raw socket receives from all interfaces until it is bound.
+        let filters = attach(&socket, &DROP_ALL);
         if setsockopt(&socket, RcvBufForce, &RECEIVE_BUFFER).is_err() {
             // Without CAP_NET_ADMIN in the initial user namespace: limited to net.core.rmem_max.
             socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
@@ -190,10 +208,41 @@ impl Receiver {
         if let Some(name) = name {
             socket.bind_device(Some(name.as_str().as_bytes()))?;
         }
-        for group in groups {
+        for group in filter.groups() {
             join(&socket, *group, on.interface.map_or(0, |index| index.0))?;
         }
-        Ok(Receiver { on, socket })
+        let receiver = Receiver { on, socket };
+        receiver.discard();
+        match filters {
+            Ok(()) => receiver.set_filter(filter),
+            Err(error) => log::debug!(
+                target: "vrrp",
+                "no socket filters ({}): packets that are no adverts are dropped by the daemon",
+                error_text(&error)
+            ),
+        }
+        Ok(receiver)
+    }
+
+    /// Replaces the socket's filter.
+    pub(super) fn set_filter(&self, filter: &AdvertFilter) {
+        let error = match attach(&self.socket, &filter.program()) {
+            Ok(()) => return,
+            Err(error) => error,
+        };
+        // The previous filter would drop adverts of new instances.
+        drop(self.socket.detach_filter());
+        log::debug!(target: "vrrp", "cannot set a socket filter: {}", error_text(&error));
+    }
+
+    /// Discards what has arrived before the socket was bound and filtered.
+    fn discard(&self) {
+        let mut byte = [0];
+        for _ in 0..DISCARDED {
+            if recv(self.fd(), &mut byte, MsgFlags::MSG_DONTWAIT).is_err() {
+                return;
+            }
+        }
     }
 
     pub(super) fn fd(&self) -> RawFd {

@@ -30,7 +30,7 @@ pub const PROTOCOL: u8 = 51;
 pub const LEN: usize = 24;
 
 /// Payload length field: 32-bit words minus 2.
-const WORDS: u8 = 4;
+pub(super) const WORDS: u8 = 4;
 const ICV_LEN: usize = 12;
 /// Offset of the ICV.
 const ICV_AT: usize = LEN - ICV_LEN;

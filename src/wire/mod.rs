@@ -65,6 +65,7 @@ use crate::types::Centis;
 
 pub mod ah;
 pub mod arp;
+pub mod bpf;
 pub mod checksum;
 pub mod cursor;
 pub mod ether;

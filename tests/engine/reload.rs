@@ -3,7 +3,8 @@
 use crate::support::kernel::{Kernel, address, at, cidr, instance, run, start};
 use vrrpd::config::model::Config;
 use vrrpd::engine::{Engine, Options};
-use vrrpd::types::VrrpState;
+use vrrpd::types::{Family, Vrid, VrrpState};
+use vrrpd::wire::bpf::AdvertFilter;
 
 const VIP: &str = "192.0.2.100/32";
 const OTHER: &str = "192.0.2.101/32";
@@ -99,4 +100,39 @@ fn reload_removes_vips_from_a_renamed_interface() {
     run(&mut engine, &mut kernel, at(1_000));
     assert!(kernel.has(VIP));
     assert!(kernel.addrs.iter().any(|addr| addr.cidr == cidr(VIP)));
+}
+
+#[test]
+fn reload_changes_the_filter_of_a_socket_without_opening_it_again() {
+    let mut kernel = eth0(&[]);
+    let one = Config {
+        instances: vec![instance(7, 100, &[VIP])],
+        ..Config::default()
+    };
+    let mut two = one.clone();
+    two.instances.push(instance(8, 100, &[OTHER]));
+    let mut all = one.clone();
+    all.global.log_unknown_vrids = true;
+    let mut engine = started(one.clone(), &mut kernel);
+    let filter = |vrids: &[u8]| {
+        let mut filter = AdvertFilter::new(Family::V4, false);
+        for vrid in vrids {
+            filter.pass_vrid(Vrid::new(*vrid).unwrap());
+        }
+        filter.pass_group("224.0.0.18".parse().unwrap());
+        filter
+    };
+    let mut every = filter(&[]);
+    every.pass_all_vrids();
+    let opened = |kernel: &mut Kernel| {
+        let log = kernel.take_log();
+        log.iter().any(|line| line.contains("listen"))
+    };
+    assert!(kernel.filters.values().eq([&filter(&[7])]));
+    for (config, want) in [(two, filter(&[7, 8])), (all, every), (one, filter(&[7]))] {
+        engine.reload(at(510), config, &mut kernel);
+        kernel.deliver(&mut engine, at(510));
+        assert!(kernel.filters.values().eq([&want]), "{:?}", kernel.filters);
+        assert!(!opened(&mut kernel));
+    }
 }

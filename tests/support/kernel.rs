@@ -18,6 +18,7 @@ use vrrpd::netlink::link::LinkFlags;
 use vrrpd::netlink::{self, Ack, Addr, Batch, Link, Message, Messages, rule};
 use vrrpd::types::errno::{EEXIST, ENOENT, ESRCH};
 use vrrpd::types::{Cidr, Family, IfIndex, IfName, Instant, Mac};
+use vrrpd::wire::bpf::AdvertFilter;
 use vrrpd::wire::{PseudoHeader, ah, arp, ether, ipv4, vrrp};
 
 const RTM_GETLINK: u16 = 18;
@@ -62,6 +63,8 @@ pub struct Kernel {
     pub reject_route: Option<(Cidr, i32, &'static str)>,
     /// Opening a VRRP socket fails with this errno.
     pub listen_errno: Option<i32>,
+    /// The filters of the sockets.
+    pub filters: BTreeMap<Listener, AdvertFilter>,
     /// Time that opening a VRRP socket takes.
     pub listen_delay: std::time::Duration,
     /// The nftables table, if it exists: how often addresses were added to it.
@@ -446,7 +449,7 @@ impl System for Kernel {
         &mut self,
         on: Listener,
         name: Option<&IfName>,
-        groups: &[IpAddr],
+        filter: &AdvertFilter,
     ) -> io::Result<()> {
         if let Some(errno) = self.listen_errno {
             return Err(io::Error::from_raw_os_error(errno));
@@ -460,9 +463,16 @@ impl System for Kernel {
         } else {
             ""
         };
+        let groups = filter.groups();
         self.log
             .push(format!("listen {ah}{index} {name:?} {groups:?}"));
+        self.filters.insert(on, filter.clone());
         Ok(())
+    }
+
+    fn filter_listener(&mut self, on: Listener, filter: &AdvertFilter) {
+        assert_eq!(filter.groups(), self.filters[&on].groups());
+        self.filters.insert(on, filter.clone());
     }
 
     fn close_listener(&mut self, on: Listener) {

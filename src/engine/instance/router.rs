@@ -289,14 +289,6 @@ impl Router {
         self.addresses = AddressSet::new(addresses(&self.conf), kind(&self.conf));
     }
 
-    /// The multicast group of its adverts.
-    pub(crate) fn multicast_group(&self) -> Option<IpAddr> {
-        match self.conf.transport {
-            Transport::Multicast { group } => Some(group),
-            Transport::Unicast { .. } => None,
-        }
-    }
-
     /// Looks up the instance's interface.
     pub(crate) fn find_interface(&mut self, interfaces: &Interfaces) {
         let link = interfaces.by_name(&self.conf.interface);

@@ -1,9 +1,9 @@
 //! Receive sockets: one per address family and interface for multicast adverts, shared by all
 //! instances there, and one per family for unicast adverts. Instances with AH have a second set.
 
-use core::net::IpAddr;
 use std::io;
 
+use crate::config::model::{Transport, VrrpInstance};
 use crate::engine::Engine;
 use crate::engine::cx::Cx;
 use crate::engine::kernel::interfaces::Interfaces;
@@ -11,12 +11,13 @@ use crate::engine::log_limit::LogLimit;
 use crate::engine::system::{Listener, Protocol, error_text};
 use crate::types::errno::EAFNOSUPPORT;
 use crate::types::{Family, IfName};
+use crate::wire::bpf::AdvertFilter;
 
-/// A receive socket and the groups it has joined.
+/// A receive socket, the groups it has joined, and the packets it passes.
 #[derive(Debug)]
 pub(crate) struct Socket {
     pub(crate) on: Listener,
-    groups: Vec<IpAddr>,
+    filter: AdvertFilter,
     /// False if the kernel refused it; tried again every second.
     pub(crate) works: bool,
     /// Limits the log messages about malformed packets.
@@ -36,50 +37,75 @@ impl Engine {
         let wanted = self.wanted_sockets();
         self.sockets.retain(|socket| {
             let mut same = wanted.iter();
-            let keep = same.any(|(on, groups)| *on == socket.on && *groups == socket.groups);
+            let groups = socket.filter.groups();
+            let keep = same.any(|(on, new)| *on == socket.on && new.groups() == groups);
             if !keep {
                 cx.system.close_listener(socket.on);
             }
             keep
         });
-        for (on, groups) in wanted {
+        for (on, filter) in wanted {
             let interfaces = &self.shared.interfaces;
-            match self.sockets.iter_mut().find(|socket| socket.on == on) {
-                Some(socket) if socket.works => {}
-                Some(socket) => socket.works = reopen(cx, interfaces, on, &groups),
-                None => self.sockets.push(Socket {
-                    works: open(cx, interfaces, on, &groups),
+            let Some(socket) = self.sockets.iter_mut().find(|socket| socket.on == on) else {
+                self.sockets.push(Socket {
+                    works: open(cx, interfaces, on, &filter),
                     on,
-                    groups,
+                    filter,
                     malformed: LogLimit::default(),
-                }),
+                });
+                continue;
+            };
+            if !socket.works {
+                socket.works = reopen(cx, interfaces, on, &filter);
+            } else if socket.filter != filter {
+                cx.system.filter_listener(on, &filter);
             }
+            socket.filter = filter;
         }
     }
 
-    /// Each socket that is needed, with the groups to join on it.
-    fn wanted_sockets(&self) -> Vec<(Listener, Vec<IpAddr>)> {
-        let mut wanted: Vec<(Listener, Vec<IpAddr>)> = Vec::new();
+    /// Each socket that is needed, with the packets to receive on it.
+    fn wanted_sockets(&self) -> Vec<(Listener, AdvertFilter)> {
+        let mut wanted: Vec<(Listener, AdvertFilter)> = Vec::new();
         for router in self.routers.iter() {
             for on in router.listeners() {
-                let group = router.multicast_group();
-                match wanted.iter_mut().find(|(known, _)| *known == on) {
-                    Some((_, groups)) => {
-                        let new = group.filter(|group| !groups.contains(group));
-                        groups.extend(new);
-                    }
-                    None => wanted.push((on, group.into_iter().collect())),
+                if let Some((_, filter)) = wanted.iter_mut().find(|(known, _)| *known == on) {
+                    pass_adverts(&router.conf, filter);
+                    continue;
                 }
+                let mut filter = AdvertFilter::new(on.family, on.protocol == Protocol::Ah);
+                if self.shared.global.log_unknown_vrids {
+                    filter.pass_all_vrids();
+                }
+                pass_adverts(&router.conf, &mut filter);
+                wanted.push((on, filter));
             }
         }
         wanted
     }
 }
 
+/// Makes the filter pass the adverts that an instance needs.
+fn pass_adverts(conf: &VrrpInstance, filter: &mut AdvertFilter) {
+    filter.pass_vrid(conf.vrid);
+    match &conf.transport {
+        Transport::Multicast { group } => filter.pass_group(*group),
+        Transport::Unicast {
+            check_source: false,
+            ..
+        } => filter.pass_any_sender(),
+        Transport::Unicast { peers, .. } => {
+            for peer in peers {
+                filter.pass_sender(peer.addr, peer.min_ttl, peer.max_ttl);
+            }
+        }
+    }
+}
+
 /// Opens a socket, and logs if that fails.
-fn open(cx: &mut Cx<'_>, interfaces: &Interfaces, on: Listener, groups: &[IpAddr]) -> bool {
+fn open(cx: &mut Cx<'_>, interfaces: &Interfaces, on: Listener, filter: &AdvertFilter) -> bool {
     let name = interface_name(interfaces, on);
-    let Err(error) = cx.system.open_listener(on, name, groups) else {
+    let Err(error) = cx.system.open_listener(on, name, filter) else {
         return true;
     };
     log::warn!(
@@ -94,9 +120,9 @@ fn open(cx: &mut Cx<'_>, interfaces: &Interfaces, on: Listener, groups: &[IpAddr
 }
 
 /// Tries again to open a socket that failed before, and logs if it works.
-fn reopen(cx: &mut Cx<'_>, interfaces: &Interfaces, on: Listener, groups: &[IpAddr]) -> bool {
+fn reopen(cx: &mut Cx<'_>, interfaces: &Interfaces, on: Listener, filter: &AdvertFilter) -> bool {
     let name = interface_name(interfaces, on);
-    let works = cx.system.open_listener(on, name, groups).is_ok();
+    let works = cx.system.open_listener(on, name, filter).is_ok();
     if works {
         let dev = name.map_or(ANY_INTERFACE, IfName::as_str);
         log::info!(target: "vrrp", "receiving {} adverts on {dev}", protocol_name(on));

@@ -1,5 +1,157 @@
 //! Floods of packets that are not adverts for this router.
 
-use crate::Test;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
-pub(crate) const TESTS: &[Test] = &[];
+use vrrpd_lab::forge::{Injector, Packet, Stream};
+use vrrpd_lab::kernel::Watch;
+use vrrpd_lab::{Conf, Inst, Node, now, sleep_ms};
+
+use crate::support::{VIP, ip, pair};
+use crate::{Ctx, Outcome, Test};
+
+pub(crate) const TESTS: &[Test] = &[
+    Test::new(
+        "packets_that_cannot_be_adverts_do_not_reach_the_daemon",
+        kernel_drops,
+    ),
+    Test::new(
+        "unicast_flood_does_not_make_a_slow_backup_take_over",
+        slow_backup,
+    ),
+];
+
+/// An advert of a stronger router, with a wrong checksum: no daemon may follow it.
+fn forged(from: &str, to: &str) -> Packet {
+    let vip = if ip(from).is_ipv4() { VIP } else { "fe80::100" };
+    Packet {
+        to: ip(to),
+        checksum_error: 1,
+        ..Packet::v3(ip(from), 51, 254, &[ip(vip)])
+    }
+}
+
+/// Bytes in the receive queues of the node's raw sockets.
+fn queued(node: &Node) -> usize {
+    let text = node.output(Command::new("cat").args(["/proc/net/raw", "/proc/net/raw6"]));
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    let queue = |line: &str| {
+        let (_, rx) = line.split_whitespace().nth(4)?.split_once(':')?;
+        usize::from_str_radix(rx, 16).ok()
+    };
+    text.lines().filter_map(queue).sum()
+}
+
+/// Sends the packet 500 times to a daemon that is stopped; returns by how many bytes its receive
+/// queues have grown.
+fn reaches(node: &Node, injector: &Injector, packet: &Packet) -> usize {
+    let before = queued(node);
+    let frame = packet.frame(injector.mac);
+    (0..500).for_each(|_| injector.send(&frame));
+    queued(node).saturating_sub(before)
+}
+
+/// What 500 packets take at least in a receive queue: 256 bytes each.
+const FLOOD: usize = 128_000;
+
+fn kernel_drops(ctx: &Ctx) -> Outcome {
+    let other = |change: &dyn Fn(&mut Packet), mut packet: Packet| {
+        change(&mut packet);
+        packet
+    };
+    let group = || forged("10.0.0.66", "224.0.0.18");
+    let group6 = || forged("fe80::66", "ff02::12");
+    let vi = || Inst::new(51, 100, "10.0.0.100/24");
+    let unicast = || {
+        vi().unicast("10.0.0.2", "10.0.0.1")
+            .line("check_unicast_src")
+    };
+    type Case = (&'static str, Packet);
+    let multicast4: Vec<Case> = vec![
+        (
+            "TTL 47 to our address",
+            other(&|p| p.ttl = 47, forged("192.0.2.9", "10.0.0.2")),
+        ),
+        ("TTL 255 to our address", forged("10.0.0.66", "10.0.0.2")),
+        ("TTL 254 to the group", other(&|p| p.ttl = 254, group())),
+        ("to another group", forged("10.0.0.66", "224.0.0.1")),
+        (
+            "to the broadcast address",
+            forged("10.0.0.66", "255.255.255.255"),
+        ),
+        ("another VRID", other(&|p| p.vrid = 52, group())),
+    ];
+    let multicast6: Vec<Case> = vec![
+        (
+            "hop limit 47 to our address",
+            other(&|p| p.ttl = 47, forged("fd00::66", "fd00::2")),
+        ),
+        (
+            "hop limit 254 to the group",
+            other(&|p| p.ttl = 254, group6()),
+        ),
+        ("to all nodes", forged("fe80::66", "ff02::1")),
+        ("another VRID, IPv6", other(&|p| p.vrid = 52, group6())),
+    ];
+    let unicast4: Vec<Case> = vec![
+        ("not a peer", forged("10.0.0.66", "10.0.0.2")),
+        (
+            "another VRID, unicast",
+            other(&|p| p.vrid = 52, forged("10.0.0.1", "10.0.0.2")),
+        ),
+    ];
+    let with_ah: Vec<Case> = vec![
+        ("IPsec", other(&|p| p.proto = 51, group())),
+        ("without AH to our address", forged("10.0.0.66", "10.0.0.2")),
+    ];
+    let confs = [
+        (vi(), group(), multicast4),
+        (Inst::new(51, 100, "fe80::100/64"), group6(), multicast6),
+        (unicast(), forged("10.0.0.1", "10.0.0.2"), unicast4),
+        (vi().v2().ah("s3cr3t"), group(), with_ah),
+    ];
+    for (inst, passing, dropped) in confs {
+        let lab = vrrpd_lab::Lab::new();
+        let node = lab.node("r2", &["10.0.0.2/24", "fd00::2/64"]);
+        let attacker = lab.node("attacker", &["10.0.0.66/24"]);
+        let injector = Injector::on(&attacker);
+        let run = ctx.daemon.start(&node, &Conf::of(&[inst]));
+        sleep_ms(300);
+        run.freeze();
+        for (name, packet) in dropped {
+            let grown = reaches(&node, &injector, &packet);
+            assert!(grown < FLOOD, "{name}: {grown} bytes reach the daemon");
+        }
+        let grown = reaches(&node, &injector, &passing);
+        assert!(
+            grown >= FLOOD,
+            "an advert of a peer reaches the daemon, {grown} bytes"
+        );
+        run.thaw();
+    }
+    Outcome::Passed
+}
+
+/// 40,000 packets per second from another network, to a backup that runs for 3 ms of every 100 ms.
+fn slow_backup(ctx: &Ctx) -> Outcome {
+    let p = pair(ctx, &[]);
+    drop(p.cap);
+    let attacker = p.lab.node("attacker", &["10.0.0.66/24"]);
+    let mut packet = forged("192.0.2.9", "10.0.0.2");
+    packet.ttl = 47;
+    let frame = packet.frame(attacker.mac());
+    let watch = Watch::start(&p.b);
+    let since = now();
+    let stream = Stream::start(&attacker, vec![frame], 40_000);
+    let end = Instant::now() + Duration::from_secs(6);
+    let took_over = || watch.since(since).iter().any(|event| event.addr == ip(VIP));
+    while Instant::now() < end && !took_over() {
+        p.run_b.freeze();
+        sleep_ms(97);
+        p.run_b.thaw();
+        sleep_ms(3);
+    }
+    assert!(!took_over(), "the backup takes over beside a living master");
+    assert!(stream.sent() > 40_000, "{} packets only", stream.sent());
+    Outcome::Passed
+}
