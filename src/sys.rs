@@ -5,8 +5,9 @@
 pub(crate) mod caps;
 
 use std::ffi::CString;
+use std::fs::File;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, RawFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::ptr;
@@ -192,6 +193,36 @@ pub(crate) fn has_only_group(gid: Gid) -> bool {
 pub(crate) fn detach_from_terminal(terminal: &impl AsRawFd) -> nix::Result<()> {
     // SAFETY: this request takes no argument.
     Errno::result(unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCNOTTY) }).map(drop)
+}
+
+/// F_SETLK: locks a whole file exclusively for this process. The lock is not inherited by children
+/// and survives execve(2); closing *any* descriptor of the file releases it. If another process has
+/// a lock, its pid is returned, or 0 if it is not visible in this pid namespace.
+pub(crate) fn lock_record(file: BorrowedFd<'_>) -> nix::Result<Option<libc::pid_t>> {
+    // SAFETY: all fields are integers. Zero: from SEEK_SET 0 to the end of the file.
+    let mut lock = unsafe { MaybeUninit::<libc::flock>::zeroed().assume_init() };
+    lock.l_type = i16::try_from(libc::F_WRLCK).unwrap_or_default();
+    let mut call = |request| {
+        // SAFETY: the pointer is valid for the call.
+        let result = unsafe { libc::fcntl(file.as_raw_fd(), request, &raw mut lock) };
+        Errno::result(result).map(drop)
+    };
+    match call(libc::F_SETLK) {
+        Err(Errno::EAGAIN | Errno::EACCES) => {}
+        outcome => return outcome.map(|()| None),
+    }
+    call(libc::F_GETLK)?;
+    // Released in the meantime: the next attempt succeeds.
+    let free = i32::from(lock.l_type) == libc::F_UNLCK;
+    Ok(Some(if free { 0 } else { lock.l_pid.max(0) }))
+}
+
+/// Takes over a descriptor that the process has inherited; `None` if it is not open. To be called
+/// once per descriptor, before others are opened that could have its number.
+pub(crate) fn inherited_file(fd: RawFd) -> Option<File> {
+    close_on_exec(fd).ok()?;
+    // SAFETY: the descriptor is open, and nothing in this program has opened it.
+    Some(unsafe { File::from_raw_fd(fd) })
 }
 
 /// Local time in the machine's time zone.

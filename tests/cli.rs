@@ -362,7 +362,7 @@ fn a_second_copy_prints_the_pid_of_the_first_and_exits_with_0() {
     let want = format!(
         "vrrpd: vrrpd is already running as process {} (it holds the lock on {})\n",
         running.0.0.id(),
-        files.path("pid")
+        files.path("pid.lock")
     );
     assert_eq!((stderr(&output), code(&output)), (want, 0));
     assert_eq!(running.stop(), 0, "the first copy still runs");
@@ -426,7 +426,7 @@ fn a_daemon_that_cannot_start_prints_why_and_exits_with_1() {
         (
             "after the fork",
             format!("-f {conf} -G -p /proc/none/pid"),
-            "vrrpd: cannot use the pid file /proc/none/pid: no such file or directory\n",
+            "vrrpd: cannot lock /proc/none/pid.lock: no such file or directory\n",
         ),
     ] {
         let Some(mut command) = isolated("cli-fails", &line) else {

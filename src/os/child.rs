@@ -228,8 +228,10 @@ pub(super) fn kill(child: Pid, how: Kill) {
 fn environment() -> Words {
     let kept = std::env::vars_os().filter(|(name, _)| {
         let name = name.as_encoded_bytes();
-        let ours = [sd_notify::SOCKET, super::restart::VARIABLE];
-        let ours = ours.iter().any(|one| name == one.as_bytes());
+        let ours = [sd_notify::SOCKET]
+            .into_iter()
+            .chain(super::restart::VARIABLES);
+        let ours = ours.into_iter().any(|one| name == one.as_bytes());
         name != b"IFS" && !ours && !name.starts_with(b"LD_")
     });
     let texts = kept.filter_map(|(name, value)| {

@@ -14,6 +14,8 @@ use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, send};
 
+use super::open_file;
+
 /// Number of lines that were lost and not reported yet.
 #[derive(Debug, Default)]
 pub(super) struct LostLines(u32);
@@ -83,14 +85,7 @@ impl Sink {
     /// A log file, created if it does not exist. It must not be a symbolic link: other users may be
     /// able to write to its directory.
     pub(super) fn file(path: &Path) -> io::Result<Self> {
-        let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
-        let file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(0o640)
-            .custom_flags(flags.bits())
-            .open(path)?;
-        Ok(Self::new(Method::Write(file)))
+        open_file::log(path).map(|file| Self::new(Method::Write(file)))
     }
 
     fn new(method: Method) -> Self {

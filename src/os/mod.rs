@@ -15,7 +15,9 @@ mod executable;
 mod fifo;
 mod file_watch;
 pub mod host;
+pub mod instance_lock;
 mod linux;
+pub mod lock_holder;
 mod log_sink;
 pub mod logging;
 #[cfg(feature = "lvs")]

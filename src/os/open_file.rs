@@ -1,12 +1,49 @@
-//! Opens files whose paths come from a user: opening never blocks, and only regular files are
-//! accepted.
+//! The rules for opening files whose paths come from a user. Other users of the machine may be
+//! able to write to a directory on the way, or may have prepared the file.
+//!
+//! | File | Links | Owner | Access of others | Directory |
+//! |---|---|---|---|---|
+//! | configuration, tracked file | followed | any | any (`-t` reports what they can write) | any |
+//! | CA and certificate of `SSL` | followed | ours | none that writes | any |
+//! | key of `auth_hmac` and `SSL` | followed | ours | none; a group may read | any |
+//! | lock, state file | refused, hard links too | the daemon's user | none | safe |
+//! | pid file | refused, hard links too | the daemon's user | none that writes | safe |
+//! | log file | refused, hard links too | ours | none that writes, if others can write to its directory | any |
+//! | FIFO | refused | ours, or its reader's | a group may write | safe, or its reader's |
+//! | dump, tracked file that is created, `uci2conf -o` | replaced | replaced | replaced | any |
+//! | report of `-t` | followed; replaced if others can write to its directory | | | any |
+//!
+//! *Ours* is root or the daemon's user. A *safe* directory is ours, and others cannot write to it
+//! or it has the sticky bit; links of another user on the way to it are refused. Opening never
+//! blocks. Only regular files are accepted, except that a log and a report may go to a device or a
+//! pipe. [`super::atomic_file`] replaces files, [`super::executable`] checks programs, and paths in
+//! /proc, /sys and /dev that are written in the source are the kernel's.
 
+use std::fmt;
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
+use nix::unistd::{getegid, geteuid};
+
+const STICKY: u32 = 0o1000;
+const READ_BY_OTHERS: u32 = 0o004;
+const GROUP_WRITES: u32 = 0o020;
+const OTHERS_WRITE: u32 = 0o002;
+
+/// The access that other users may have to a file of the daemon.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Access {
+    /// None.
+    Private,
+    /// They may read it.
+    Public,
+}
+
+// ---- reading ----
 
 /// Opens a file for reading. Symbolic links are followed.
 pub(super) fn for_reading(path: &Path) -> io::Result<File> {
@@ -19,10 +56,35 @@ pub(super) fn for_reading(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Opens a file for reading and writing, and creates it with `mode` if it does not exist. The
-/// content is kept. A symbolic link is refused, because other users may be able to write to the
-/// directory.
-pub(super) fn for_writing(path: &Path, mode: u32) -> io::Result<File> {
+/// Opens a file that other users must not be able to write to, for reading.
+pub(super) fn trusted(path: &Path) -> io::Result<File> {
+    let file = for_reading(path)?;
+    require_ours(&file.metadata()?, path)?;
+    Ok(file)
+}
+
+/// Opens a file that other users must not be able to read either.
+pub(super) fn secret(path: &Path) -> io::Result<File> {
+    let file = trusted(path)?;
+    if file.metadata()?.mode() & READ_BY_OTHERS != 0 {
+        let path = path.display();
+        return refuse(format_args!(
+            "every user can read it; use `chmod o= {path}`"
+        ));
+    }
+    Ok(file)
+}
+
+// ---- files of the daemon ----
+
+/// Opens a file of the daemon for reading and writing, and creates it if it does not exist. The
+/// content is kept.
+pub(super) fn own(path: &Path, access: Access) -> io::Result<File> {
+    require_safe_directory(path, None)?;
+    let (mode, forbidden) = match access {
+        Access::Private => (0o600, 0o077),
+        Access::Public => (0o644, 0o022),
+    };
     let file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -30,10 +92,86 @@ pub(super) fn for_writing(path: &Path, mode: u32) -> io::Result<File> {
         .truncate(false)
         .mode(mode)
         .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
-        .open(path)?;
-    require_regular(&file.metadata()?)?;
+        .open(path)
+        .map_err(name_link)?;
+    let data = file.metadata()?;
+    require_regular(&data)?;
+    if data.uid() != geteuid().as_raw() {
+        let uid = data.uid();
+        return refuse(format_args!("it belongs to user {uid}; remove it"));
+    }
+    if data.mode() & forbidden != 0 || data.nlink() != 1 {
+        return refuse(format_args!("other users have access to it; remove it"));
+    }
     Ok(file)
 }
+
+/// Opens a FIFO for reading and writing. Its lines reach the program that reads it as `reader`.
+pub(super) fn fifo(path: &Path, reader: u32) -> io::Result<File> {
+    // Checked before it is opened: opening a device can have side effects.
+    let data = fs::symlink_metadata(path)?;
+    if !data.file_type().is_fifo() {
+        return refuse(format_args!("it exists and is not a FIFO"));
+    }
+    let uid = data.uid();
+    if !is_ours(uid) && uid != reader {
+        return refuse(format_args!("it belongs to user {uid}; remove it"));
+    }
+    if data.mode() & OTHERS_WRITE != 0 {
+        let path = path.display();
+        return refuse(format_args!(
+            "every user can write to it; use `chmod o-w {path}`"
+        ));
+    }
+    let flags = OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW | OFlag::O_NOCTTY;
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(flags.bits())
+        .open(path)?;
+    if !is_same(&file.metadata()?, &data) {
+        return refuse(format_args!("it was replaced while it was opened"));
+    }
+    Ok(file)
+}
+
+/// Opens a log file for appending, and creates it if it does not exist.
+pub(super) fn log(path: &Path) -> io::Result<File> {
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let file = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o640)
+        .custom_flags(flags.bits())
+        .open(path)
+        .map_err(name_link)?;
+    let data = file.metadata()?;
+    // A device such as /dev/console may be writable by everybody.
+    let device = !data.is_file() && is_ours(data.uid());
+    if !device && others_write_to_directory(path) {
+        require_ours(&data, path)?;
+        if data.nlink() != 1 {
+            return refuse(format_args!("it has another name (hard link)"));
+        }
+    }
+    Ok(file)
+}
+
+/// Opens a file that the user has named for output, as a shell does. If other users can write to
+/// its directory it must be replaced instead: `None`.
+pub(super) fn for_output(path: &Path) -> io::Result<Option<File>> {
+    if others_write_to_directory(path) {
+        return Ok(None);
+    }
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(path)?;
+    Ok(Some(file))
+}
+
+// ---- checks ----
 
 /// # Errors
 /// The file is not a regular one.
@@ -47,10 +185,103 @@ pub(super) fn require_regular(data: &Metadata) -> io::Result<()> {
     }
 }
 
+/// # Errors
+/// The owner is neither root nor the daemon's user, or others can write to the file.
+fn require_ours(data: &Metadata, path: &Path) -> io::Result<()> {
+    let path = path.display();
+    if !is_ours(data.uid()) {
+        let (uid, own) = (data.uid(), geteuid());
+        return refuse(format_args!(
+            "it belongs to user {uid}; use `chown {own} {path}`"
+        ));
+    }
+    if others_write(data) {
+        return refuse(format_args!(
+            "other users can write to it; use `chmod go-w {path}`"
+        ));
+    }
+    Ok(())
+}
+
+/// # Errors
+/// The directory of the path belongs to neither us nor `reader`, or others can replace files in it,
+/// or a link on the way belongs to another user.
+pub(super) fn require_safe_directory(path: &Path, reader: Option<u32>) -> io::Result<()> {
+    let trusted = |uid| is_ours(uid) || Some(uid) == reader;
+    let Some(directory) = path.parent() else {
+        return Ok(());
+    };
+    let directory = match directory.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => directory,
+    };
+    for part in directory.ancestors() {
+        let foreign = |data: &Metadata| data.is_symlink() && !trusted(data.uid());
+        if fs::symlink_metadata(part).is_ok_and(|data| foreign(&data)) {
+            let part = part.display();
+            return refuse(format_args!("{part} is a symbolic link of another user"));
+        }
+    }
+    let data = fs::metadata(directory)?;
+    let name = directory.display();
+    if !trusted(data.uid()) {
+        let uid = data.uid();
+        return refuse(format_args!("the directory {name} belongs to user {uid}"));
+    }
+    if others_write(&data) && data.mode() & STICKY == 0 {
+        return refuse(format_args!(
+            "other users can write to the directory {name}; use `chmod go-w {name}`"
+        ));
+    }
+    Ok(())
+}
+
+/// Whether other users can create files in the directory of the path.
+fn others_write_to_directory(path: &Path) -> bool {
+    let directory = path.parent().filter(|part| !part.as_os_str().is_empty());
+    let data = fs::metadata(directory.unwrap_or(Path::new(".")));
+    data.is_ok_and(|data| others_write(&data) || !is_ours(data.uid()))
+}
+
+/// Whether users other than the owner can write. The groups of root and of the daemon do not count.
+fn others_write(data: &Metadata) -> bool {
+    let other_group = ![0, getegid().as_raw()].contains(&data.gid());
+    let by_group = data.mode() & GROUP_WRITES != 0 && other_group;
+    by_group || data.mode() & OTHERS_WRITE != 0
+}
+
+fn is_ours(uid: u32) -> bool {
+    uid == 0 || uid == geteuid().as_raw()
+}
+
 /// Whether the file at the path is this one.
 pub(super) fn is_at(file: &File, path: &Path) -> bool {
     let (Ok(open), Ok(named)) = (file.metadata(), fs::symlink_metadata(path)) else {
         return false;
     };
-    (open.dev(), open.ino()) == (named.dev(), named.ino())
+    is_same(&open, &named)
+}
+
+pub(super) fn is_same(one: &Metadata, other: &Metadata) -> bool {
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+// ---- refusals ----
+
+/// An error of this module and not of the kernel.
+fn refuse<T>(why: fmt::Arguments<'_>) -> io::Result<T> {
+    Err(io::Error::other(why.to_string()))
+}
+
+/// Whether a rule of this module refuses the file.
+pub(super) fn is_refusal(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::Other && error.raw_os_error().is_none()
+}
+
+/// The kernel's error for a link that is not followed is ELOOP.
+fn name_link(error: io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(errno) if errno == Errno::ELOOP as i32 => io::Error::other("it is a symbolic link"),
+        _ => error,
+    }
 }

@@ -1,52 +1,59 @@
-//! The pid file. A running copy holds a lock on it, so the file of a killed copy does not keep
-//! another one from starting, and neither does a pid that has been reused.
+//! The pid file: for other programs. What lets one copy run is the lock beside it
+//! (`instance_lock`), so the file of a killed copy does not keep another one from starting, and
+//! neither does a pid that has been reused.
 
 use std::fmt;
 use std::fs::{self, DirBuilder, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
-
-use super::open_file;
+use super::instance_lock::{InstanceLock, LockError};
+use super::lock_holder::{self, Kind};
+use super::open_file::{self, Access};
 use crate::engine::system::error_text;
 
-/// How often and how long to wait for a child that has inherited the lock of a process that is
-/// gone.
-const MAX_WAITS: u32 = 50;
-const WAIT: Duration = Duration::from_millis(10);
-
-/// The locked pid file; it is removed when this is dropped.
+/// The pid file of the copy that has the lock; both are removed when this is dropped.
 #[derive(Debug)]
 pub struct PidFile {
-    file: Flock<File>,
+    file: File,
     path: PathBuf,
+    lock: InstanceLock,
 }
 
 /// Why the pid file could not be taken.
 #[derive(Debug)]
 pub enum PidFileError {
-    /// Another copy holds the lock. Its pid is unknown if it is starting and has not written it
-    /// yet.
-    Running { path: PathBuf, pid: Option<u32> },
-    /// A system call failed.
-    System { path: PathBuf, error: io::Error },
+    /// Without the lock.
+    Lock(LockError),
+    /// The file cannot be written, or is refused.
+    File { path: PathBuf, error: io::Error },
+}
+
+impl PidFileError {
+    /// Whether another copy runs.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        matches!(self, Self::Lock(LockError::Held { holder, .. }) if holder.kind == Kind::Copy)
+    }
+
+    /// Whether the kernel does not allow a pid file, as opposed to a file that is not safe to use.
+    #[must_use]
+    pub fn is_of_kernel(&self) -> bool {
+        match self {
+            Self::Lock(LockError::File { error, .. }) | Self::File { error, .. } => {
+                !open_file::is_refusal(error)
+            }
+            Self::Lock(LockError::Held { .. }) => false,
+        }
+    }
 }
 
 impl fmt::Display for PidFileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Running { path, pid } => {
-                f.write_str("vrrpd is already running")?;
-                if let Some(pid) = pid {
-                    write!(f, " as process {pid}")?;
-                }
-                write!(f, " (it holds the lock on {})", path.display())
-            }
-            Self::System { path, error } => {
+            Self::Lock(error) => error.fmt(f),
+            Self::File { path, error } => {
                 let why = error_text(error);
                 write!(f, "cannot use the pid file {}: {why}", path.display())
             }
@@ -67,12 +74,12 @@ impl PidFile {
         Path::new(run)
     }
 
-    /// Locks the file, then writes the pid of this process to it.
+    /// Takes the lock, then writes the pid of this process to the file.
     ///
     /// # Errors
-    /// Another copy runs, or the file cannot be created.
+    /// Another process has the lock, or a file cannot be created.
     pub fn take(path: &Path) -> Result<Self, PidFileError> {
-        let system = |error: io::Error| PidFileError::System {
+        let failed = |error| PidFileError::File {
             path: path.to_owned(),
             error,
         };
@@ -83,38 +90,15 @@ impl PidFile {
                 .mode(0o755)
                 .create(directory);
         }
-        let mut inherited = 0;
-        // A copy that stops removes its file, so the locked file may be one that has no name any
-        // longer. Each repetition takes another copy that stops at that moment, hence the small
-        // limit.
-        for _ in 0..10 + MAX_WAITS {
-            // Not truncated: until it is locked the content is another copy's.
-            let file = open_file::for_writing(path, 0o644).map_err(system)?;
-            let file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-                Ok(locked) => locked,
-                Err((file, Errno::EWOULDBLOCK)) => {
-                    let pid = read_pid(&file);
-                    if pid.is_some_and(is_own_or_gone) && inherited < MAX_WAITS {
-                        // A child that writes a dump holds it: of the program that this one
-                        // replaced, or of a killed copy.
-                        inherited += 1;
-                        std::thread::sleep(WAIT);
-                        continue;
-                    }
-                    let path = path.to_owned();
-                    return Err(PidFileError::Running { path, pid });
-                }
-                Err((_, errno)) => return Err(system(errno.into())),
-            };
-            if open_file::is_at(&file, path) {
-                write_pid(&file).map_err(system)?;
-                return Ok(Self {
-                    file,
-                    path: path.to_owned(),
-                });
-            }
+        let lock = InstanceLock::take(path).map_err(PidFileError::Lock)?;
+        let file = open_file::own(path, Access::Public).map_err(failed)?;
+        if let Some(holder) = lock_holder::earlier_version(path) {
+            let path = path.to_owned();
+            return Err(PidFileError::Lock(LockError::Held { path, holder }));
         }
-        Err(system(io::Error::other("it is replaced again and again")))
+        write_pid(&file).map_err(failed)?;
+        let path = path.to_owned();
+        Ok(Self { file, path, lock })
     }
 
     /// The path of the file.
@@ -122,11 +106,17 @@ impl PidFile {
     pub fn path(&self) -> &Path {
         &self.path
     }
+
+    /// The lock.
+    #[must_use]
+    pub fn lock(&self) -> &InstanceLock {
+        &self.lock
+    }
 }
 
 impl Drop for PidFile {
     fn drop(&mut self) {
-        // While still locked, and only if it was not replaced by another file.
+        // Only if it was not replaced by another file.
         if open_file::is_at(&self.file, &self.path) {
             let _ = fs::remove_file(&self.path);
         }
@@ -138,20 +128,10 @@ fn write_pid(mut file: &File) -> io::Result<()> {
     file.write_all(format!("{}\n", std::process::id()).as_bytes())
 }
 
-fn read_pid(file: &File) -> Option<u32> {
-    let mut text = String::new();
-    file.take(16).read_to_string(&mut text).ok()?;
-    text.trim().parse().ok()
-}
-
-fn is_own_or_gone(pid: u32) -> bool {
-    pid == std::process::id() || !Path::new(&format!("/proc/{pid}")).exists()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::os::testing::Scratch;
+    use crate::os::testing::{Process, Scratch};
 
     #[test]
     fn the_file_has_our_pid_and_is_removed_at_the_end() {
@@ -165,33 +145,16 @@ mod tests {
     }
 
     #[test]
-    fn a_second_copy_reports_the_pid_of_the_first() {
-        let scratch = Scratch::new("pid-second");
+    fn an_earlier_version_that_has_the_file_open_is_a_running_copy() {
+        let scratch = Scratch::new("pid-earlier");
         let path = scratch.path("vrrpd.pid");
-        let _held = PidFile::take(&path).expect("first");
-        let error = PidFile::take(&path).expect_err("second");
-        let want = format!(
-            "vrrpd is already running as process {} (it holds the lock on {})",
-            std::process::id(),
-            path.display()
-        );
-        assert_eq!(error.to_string(), want);
-    }
-
-    #[test]
-    fn a_child_of_a_killed_copy_that_holds_the_lock_is_waited_for() {
-        let scratch = Scratch::new("pid-child");
-        let path = scratch.path("vrrpd.pid");
-        let held = PidFile::take(&path).expect("the former copy");
-        let long_gone = u32::MAX.to_string();
-        fs::write(&path, &long_gone).expect("write");
-        let child = std::thread::spawn(move || {
-            std::thread::sleep(WAIT * 5);
-            // As if it had been killed: the file stays.
-            fs::rename(&held.path, held.path.with_extension("old")).expect("rename");
-        });
-        let _next = PidFile::take(&path).expect("the lock is free in the end");
-        child.join().expect("no panic");
+        let file = open_file::own(&path, Access::Public).expect("created");
+        let (other, _) = Process::start(&|| 0);
+        fs::write(&path, format!("{}\n", other.pid())).expect("write");
+        let error = PidFile::take(&path).expect_err("it has inherited the descriptor");
+        assert!(error.is_running(), "{error}");
+        drop((other, file));
+        let _held = PidFile::take(&path).expect("it has ended");
     }
 
     #[test]
@@ -225,10 +188,16 @@ mod tests {
         std::os::unix::fs::symlink(&target, &link).expect("symlink");
         let fifo = scratch.path("fifo");
         nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).expect("mkfifo");
-        for path in [link, fifo, target.join("below")] {
-            let text = PidFile::take(&path).expect_err("odd").to_string();
-            assert!(text.starts_with("cannot use the pid file "), "{text}");
+        for (path, start, is_of_kernel) in [
+            (link, "cannot use the pid file ", false),
+            (fifo, "cannot use the pid file ", false),
+            (target.join("below"), "cannot lock ", true),
+        ] {
+            let error = PidFile::take(&path).expect_err("odd");
+            let text = error.to_string();
+            assert!(text.starts_with(start), "{text}");
             assert!(!text.contains('\n'), "{text}");
+            assert_eq!(error.is_of_kernel(), is_of_kernel, "{text}");
         }
         assert_eq!(fs::read_to_string(&target).expect("read"), "precious");
     }

@@ -173,6 +173,11 @@ impl<'a> Reactor<'a> {
         self.engine.hand_over(clock::now(), &mut self.linux);
     }
 
+    /// Whether the configuration has nothing to run.
+    pub fn is_idle(&self) -> bool {
+        self.engine.is_idle()
+    }
+
     /// Settings of the running configuration.
     pub fn global(&self) -> &Global {
         self.engine.global()

@@ -6,9 +6,10 @@
 //!                                         └ else: one line in the log, nothing changes
 //! ```
 //! The process and its pid stay the same, so a service manager does not notice. All descriptors but
-//! the standard ones are close-on-exec; signals stay blocked and pending; the new program reads
-//! what it must know from the state file. An environment variable with the pid tells it that it is
-//! a successor, which neither goes into the background nor runs `startup_script`.
+//! the standard ones and that of the lock are close-on-exec; signals stay blocked and pending; the
+//! new program reads what it must know from the state file. An environment variable with the pid
+//! tells it that it is a successor, which neither goes into the background nor runs
+//! `startup_script`, and cleans up after its predecessor if it cannot continue.
 
 use std::ffi::{CString, OsString};
 use std::io;
@@ -20,24 +21,18 @@ use nix::unistd::getpid;
 
 use super::clock;
 use super::host::own_user;
+use super::instance_lock::{self, InstanceLock};
 use super::reactor::{ProcessRequest, Reactor};
 use crate::config::model::Command;
 use crate::engine::system::{Exit, System, error_text};
 use crate::sys::{self, Words};
 
-/// Environment variable that holds the pid of the successor. Children inherit it, but have another
-/// pid.
-pub(super) const VARIABLE: &str = "VRRPD_SUCCEEDS";
+/// Environment variables of a successor: its pid, and the descriptor of its lock. Children do not
+/// inherit them; what others inherit has another pid.
+pub(super) const VARIABLES: [&str; 2] = [instance_lock::SUCCESSOR, instance_lock::DESCRIPTOR];
 
 /// Time limit for the new program's test of the configuration.
 const TEST_LIMIT: Duration = Duration::from_secs(30);
-
-/// Whether this program was executed by its predecessor, in the same process.
-#[must_use]
-pub fn is_successor() -> bool {
-    let pid = getpid().to_string();
-    std::env::var_os(VARIABLE).is_some_and(|value| *value == *pid)
-}
 
 /// How to execute the program that takes the place of this one.
 #[derive(Debug)]
@@ -82,22 +77,27 @@ impl Successor {
         })
     }
 
-    /// Executes the program in this process. Returns only when that fails.
+    /// Executes the program in this process, which keeps the lock. Returns only when that fails.
     #[must_use]
-    pub fn exec(&self) -> io::Error {
+    pub fn exec(&self, lock: Option<&InstanceLock>) -> io::Error {
         let program = self.program.clone().into_os_string();
         let argv = [program].into_iter().chain(self.args.iter().cloned());
-        let others = std::env::vars_os().filter(|(name, _)| name != VARIABLE);
-        let own = (
-            OsString::from(VARIABLE),
-            OsString::from(getpid().to_string()),
-        );
-        let environment = others.chain([own]).map(|(mut text, value)| {
+        let own = |name: &OsString| VARIABLES.iter().any(|own| name == own);
+        let others = std::env::vars_os().filter(|(name, _)| !own(name));
+        let descriptor = lock.map_or_else(String::new, InstanceLock::pass_on);
+        let values = [getpid().to_string(), descriptor];
+        let own = VARIABLES.map(OsString::from).into_iter();
+        let own = own.zip(values.map(OsString::from));
+        let environment = others.chain(own).map(|(mut text, value)| {
             text.push("=");
             text.push(value);
             text
         });
-        sys::execve(&words(argv), &words(environment)).into()
+        let errno = sys::execve(&words(argv), &words(environment));
+        if let Some(lock) = lock {
+            lock.keep();
+        }
+        errno.into()
     }
 }
 

@@ -2,7 +2,7 @@
 //! (`engine::instance::resume`).
 //!
 //! It is written in place, at most some hundred times per second, and read once, by a copy that
-//! holds the lock on the pid file. Its header identifies the boot and the network namespace: times
+//! holds the lock beside it. Its header identifies the boot and the network namespace: times
 //! and interface indexes are valid only there. It is not mapped into memory, although that would
 //! save the system calls: truncating the file would kill the daemon (SIGBUS).
 //!
@@ -10,12 +10,11 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use nix::unistd::geteuid;
-
-use super::open_file;
+use super::instance_lock;
+use super::open_file::{self, Access};
 use crate::engine::system::error_text;
 
 /// Length of the header in bytes, padded with zeros.
@@ -37,16 +36,8 @@ impl StateFile {
     /// Opens the state file of a pid file: `/run/vrrpd.state` for `/run/vrrpd.pid`.
     #[must_use]
     pub fn beside(pid_file: &Path) -> Self {
-        let mut path = pid_file.as_os_str().to_owned();
-        if pid_file
-            .extension()
-            .is_some_and(|extension| extension == "pid")
-        {
-            path = pid_file.with_extension("").into_os_string();
-        }
-        path.push(".state");
-        let path = PathBuf::from(path);
-        match open(&path) {
+        let path = instance_lock::beside(pid_file, "state");
+        match open_file::own(&path, Access::Private) {
             Ok(file) => StateFile(Some(Open { file, path })),
             Err(error) => {
                 warn_unusable(&path, &error);
@@ -118,19 +109,6 @@ fn warn_unusable(path: &Path, error: &io::Error) {
         "no hot restart: cannot use the state file {}: {why}",
         path.display()
     );
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    let file = open_file::for_writing(path, 0o600)?;
-    let data = file.metadata()?;
-    let why = if data.uid() != geteuid().as_raw() {
-        "it belongs to another user"
-    } else if data.mode() & 0o077 != 0 || data.nlink() != 1 {
-        "other users have access to it"
-    } else {
-        return Ok(file);
-    };
-    Err(io::Error::other(why))
 }
 
 /// The header: version of the format, boot id, network and time namespace.

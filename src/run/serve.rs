@@ -13,8 +13,9 @@ use crate::exit;
 use crate::os::blocking_script::{self, ReceivedRequests};
 use crate::os::child;
 use crate::os::daemon::Ready;
+use crate::os::instance_lock::{self, InstanceLock};
 use crate::os::reactor::{ProcessRequest, Reactor};
-use crate::os::restart::{self, Successor};
+use crate::os::restart::Successor;
 use crate::os::sched;
 use crate::os::sd_notify;
 use crate::os::signals::Signals;
@@ -46,6 +47,8 @@ pub(super) struct Daemon<'a> {
     pub(super) loader: Loader<'a>,
     pub(super) signals: &'a Signals,
     pub(super) successor: &'a Successor,
+    /// What the successor keeps.
+    pub(super) lock: Option<&'a InstanceLock>,
 }
 
 impl<'a> Daemon<'a> {
@@ -65,7 +68,7 @@ impl<'a> Daemon<'a> {
         sched::change(&ProcessSettings::default(), process, running.umask);
         let received = match &config.global.startup_script {
             // It has run before the predecessor started.
-            Some(script) if !restart::is_successor() => {
+            Some(script) if !instance_lock::is_successor() => {
                 blocking_script::run("startup_script", script, self.signals)
             }
             _ => ReceivedRequests::default(),
@@ -98,18 +101,32 @@ impl<'a> Daemon<'a> {
         outcome
     }
 
+    /// Removes what the predecessor of this process has left in the kernel: starts and stops.
+    pub(super) fn clean_up(&self, config: Config, state: StateFile) {
+        match self.start_loop(config, state) {
+            Ok(mut reactor) => reactor.stop(),
+            Err(error) => {
+                let why = error_text(&error);
+                log::error!("cannot remove addresses, routes and services: {why}");
+            }
+        }
+    }
+
     fn start_loop(&self, config: Config, state: StateFile) -> io::Result<Reactor<'a>> {
         let options = engine::Options {
             dont_release: self.options.dont_release_vrrp,
             dont_release_ipvs: self.options.dont_release_ipvs,
         };
         let engine = Engine::new(config, options);
-        if engine.is_idle() {
-            log::warn!("the configuration has nothing to run; waiting for a signal");
-        }
         let mut reactor = Reactor::new(engine, self.signals, self.successor, state)?;
-        reactor.start()?;
-        Ok(reactor)
+        match reactor.start() {
+            Ok(()) => Ok(reactor),
+            Err(error) => {
+                // What it has set, or its predecessor.
+                reactor.stop();
+                Err(error)
+            }
+        }
     }
 
     /// Runs the loop until it stops, or until the new version of the program cannot be executed.
@@ -120,6 +137,9 @@ impl<'a> Daemon<'a> {
         received: ReceivedRequests,
         ready: Ready,
     ) -> Outcome {
+        if reactor.is_idle() {
+            log::warn!("the configuration has nothing to run; waiting for a signal");
+        }
         reactor.test_code = self.loader.test_code;
         ready.up();
         if received.reload {
@@ -138,7 +158,7 @@ impl<'a> Daemon<'a> {
                         continue;
                     }
                     reactor.prepare_restart();
-                    break Err(self.successor.exec());
+                    break Err(self.successor.exec(self.lock));
                 }
                 Ok(ProcessRequest::Stop) => break Ok(()),
                 Err(error) => break Err(error),

@@ -22,10 +22,11 @@ use crate::engine::system::{errno_text, error_text};
 use crate::exit;
 use crate::os::daemon::{self, Ready, Role};
 use crate::os::host;
+use crate::os::instance_lock;
 use crate::os::logging;
-use crate::os::pid_file::{PidFile, PidFileError};
+use crate::os::pid_file::PidFile;
 use crate::os::respawn;
-use crate::os::restart::{self, Successor};
+use crate::os::restart::Successor;
 use crate::os::sched;
 use crate::os::signals::Signals;
 use crate::os::state_file::StateFile;
@@ -47,8 +48,20 @@ impl Failure {
         }
     }
 
-    fn report(&self) -> u8 {
-        fail(&self.message, self.code)
+    /// Reports it and returns the exit code. A successor removes what its predecessor has left,
+    /// unless another copy runs, which has done so.
+    fn give_up(&self, options: &Options) -> u8 {
+        let code = fail(&self.message, self.code);
+        if !instance_lock::is_successor() {
+            return code;
+        }
+        match code {
+            exit::ALREADY_RUNNING => exit::FATAL,
+            _ => {
+                clean_up(options);
+                code
+            }
+        }
     }
 }
 
@@ -57,7 +70,7 @@ pub(super) fn start(options: &Options) -> u8 {
     let start = Instant::now();
     let outcome = launch(options);
     let Outcome { code, came_up } =
-        outcome.unwrap_or_else(|failure| Outcome::not_up(failure.report()));
+        outcome.unwrap_or_else(|failure| Outcome::not_up(failure.give_up(options)));
     let gave_up = code == exit::FATAL && start.elapsed() < BRIEF;
     if (!came_up || gave_up) && options.foreground {
         let path = options.config.as_deref();
@@ -73,7 +86,6 @@ fn launch(options: &Options) -> Result<Outcome, Failure> {
     let notice = open_log(options).map_err(Failure::fatal)?;
     // Made absolute here, because the daemon runs in `/`.
     let path = absolute(&config_path(options));
-    let pid_file = options.pid_file.as_deref().map(absolute);
     check_access(&path)?;
     let mut loader = Loader::new(options, &path);
     let config = loader.load_at_start().map_err(|message| Failure {
@@ -83,7 +95,7 @@ fn launch(options: &Options) -> Result<Outcome, Failure> {
     if let Some(namespace) = &config.global.process.net_namespace {
         sched::enter_namespace(namespace).map_err(Failure::fatal)?;
     }
-    let pid_file = pid_file.or_else(|| named_pid_file(&config.global));
+    let pid_file = pid_file_path(options, &config.global);
     let successor = Successor::new(relative_paths(options));
     let ready = match detach(options)? {
         Role::Parent(code) => return Ok(Outcome::not_up(code)),
@@ -94,7 +106,7 @@ fn launch(options: &Options) -> Result<Outcome, Failure> {
     let (signals, pid_file) = match prepared {
         Ok(prepared) => prepared,
         Err(failure) => {
-            let code = failure.report();
+            let code = failure.give_up(options);
             ready.failed(code);
             return Ok(Outcome::not_up(code));
         }
@@ -108,8 +120,31 @@ fn launch(options: &Options) -> Result<Outcome, Failure> {
         loader,
         signals: &signals,
         successor: &successor,
+        lock: pid_file.as_ref().map(PidFile::lock),
     };
     Ok(daemon.run(config, state.unwrap_or_default(), ready))
+}
+
+/// Removes what the predecessor of this process has left in the kernel: two routers would answer
+/// for its addresses. Without a configuration, the state file names the addresses.
+fn clean_up(options: &Options) {
+    log::info!("removing addresses, routes and services of the former program");
+    let path = absolute(&config_path(options));
+    let mut loader = Loader::new(options, &path);
+    let config = loader.load_at_start().unwrap_or_default();
+    let pid_file = pid_file_path(options, &config.global)
+        .map_or_else(|| PidFile::default_path().to_owned(), PathBuf::from);
+    let Ok(signals) = Signals::block() else {
+        return;
+    };
+    let daemon = Daemon {
+        options,
+        loader,
+        signals: &signals,
+        successor: &Successor::new(Vec::new()),
+        lock: None,
+    };
+    daemon.clean_up(config, StateFile::beside(&pid_file));
 }
 
 /// Opens the log first of all, so that syslog too has the reason why a daemon started by init does
@@ -152,7 +187,7 @@ fn check_access(path: &str) -> Result<(), Failure> {
 
 /// Goes into the background, unless `-n` is given. A successor is in the background already.
 fn detach(options: &Options) -> Result<Role, Failure> {
-    if options.foreground || restart::is_successor() {
+    if options.foreground || instance_lock::is_successor() {
         return Ok(Role::Daemon(Ready::foreground()));
     }
     daemon::detach().map_err(|error| {
@@ -169,6 +204,12 @@ fn block_signals() -> Result<Signals, Failure> {
 }
 
 // ---- pid file ----
+
+/// The path of the pid file; `None` is the default.
+fn pid_file_path(options: &Options, global: &Global) -> Option<String> {
+    let given = options.pid_file.as_deref().map(absolute);
+    given.or_else(|| named_pid_file(global))
+}
 
 /// The pid file with `instance`, `use_pid_dir` or `net_namespace`: each of several copies has its
 /// own.
@@ -192,24 +233,22 @@ fn named_pid_file(global: &Global) -> Option<String> {
     path.into_os_string().into_string().ok()
 }
 
-/// Takes the pid file, at the default path if none is given. If a file at the default path cannot
-/// be written, the daemon runs without one.
+/// Takes the pid file, at the default path if none is given. If the kernel refuses a file at the
+/// default path, the daemon runs without one.
 fn take_pid_file(path: Option<String>) -> Result<Option<PidFile>, Failure> {
     let is_default = path.is_none();
     let path = path.map_or_else(|| PidFile::default_path().to_owned(), PathBuf::from);
     PidFile::take(&path).map(Some).or_else(|error| {
         let message = error.to_string();
-        match error {
-            PidFileError::Running { .. } => Err(Failure {
-                message,
-                code: exit::ALREADY_RUNNING,
-            }),
-            PidFileError::System { .. } if is_default => {
-                notify_user(&format!("{message}; running without one"));
-                Ok(None)
-            }
-            PidFileError::System { .. } => Err(Failure::fatal(message)),
+        if error.is_running() {
+            let code = exit::ALREADY_RUNNING;
+            return Err(Failure { message, code });
         }
+        if is_default && error.is_of_kernel() {
+            notify_user(&format!("{message}; running without one"));
+            return Ok(None);
+        }
+        Err(Failure::fatal(message))
     })
 }
 
