@@ -2,17 +2,19 @@
 //!
 //! They are opened for reading and writing and never block: no reader is needed, none can cause
 //! SIGPIPE, and one that does not read costs a line each time its pipe is full. A FIFO that does
-//! not exist is created, and removed at the end; anything else at its path is left alone.
+//! not exist is created, and removed at the end; anything else at its path is left alone. One that
+//! another user has created, or can write to, is not used: its lines would reach the script.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+use std::path::Path;
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
+use super::open_file;
 use crate::config::model::Fifo;
 
 /// File mode, as keepalived's.
@@ -45,6 +47,7 @@ impl Fifos {
         if self.0.iter().any(|open| open.path == fifo.path) {
             return Ok(());
         }
+        open_file::require_safe_directory(Path::new(&fifo.path), Some(fifo.user.uid))?;
         let origin = match mkfifo(fifo.path.as_str(), Mode::from_bits_truncate(MODE)) {
             Ok(()) => Origin::Created,
             Err(Errno::EEXIST) => Origin::Existing,
@@ -81,25 +84,13 @@ impl Fifos {
 }
 
 fn open(fifo: &Fifo, origin: Origin) -> io::Result<Open> {
-    // Checked before it is opened: opening a device can have side effects.
-    if !fs::metadata(&fifo.path)?.file_type().is_fifo() {
-        return Err(io::Error::other("it exists and is not a FIFO"));
-    }
-    let flags = OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .custom_flags(flags.bits())
-        .open(&fifo.path)?;
-    let data = file.metadata()?;
-    if !data.file_type().is_fifo() {
-        return Err(io::Error::other("it was replaced while it was opened"));
-    }
+    let file = open_file::fifo(Path::new(&fifo.path), fifo.user.uid)?;
     if origin == Origin::Created {
         // mkfifo(3) applied the umask.
         file.set_permissions(Permissions::from_mode(MODE))?;
         fchown(&file, Some(fifo.user.uid), Some(fifo.user.gid))?;
     }
+    let data = file.metadata()?;
     Ok(Open {
         path: fifo.path.clone(),
         file,
@@ -111,8 +102,10 @@ fn open(fifo: &Fifo, origin: Origin) -> io::Result<Open> {
 mod tests {
     use super::*;
     use crate::os::testing::Scratch;
+    use nix::fcntl::OFlag;
+    use std::fs::OpenOptions;
     use std::io::Read;
-    use std::path::Path;
+    use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 
     fn fifo(path: &Path) -> Fifo {
         Fifo {
@@ -172,6 +165,29 @@ mod tests {
             .open(&fifo(&scratch.path("no/where")))
             .expect_err("refused");
         assert_eq!(nowhere.raw_os_error(), Some(2));
+    }
+
+    #[test]
+    fn a_fifo_that_others_control_is_refused() {
+        let scratch = Scratch::new("fifo-others");
+        let (path, link) = (scratch.path("fifo"), scratch.path("link"));
+        mkfifo(&path, Mode::from_bits_truncate(0o600)).expect("mkfifo");
+        std::os::unix::fs::symlink(&path, &link).expect("symlink");
+        let why = |path: &Path| {
+            let opened = Fifos::default().open(&fifo(path));
+            opened.expect_err("refused").to_string()
+        };
+        let chmod = |path: &Path, mode| {
+            fs::set_permissions(path, Permissions::from_mode(mode)).expect("chmod");
+        };
+        assert_eq!(why(&link), "it exists and is not a FIFO");
+        chmod(&path, 0o602);
+        assert!(why(&path).starts_with("every user can write to it; use `chmod o-w "));
+        chmod(&path, 0o600);
+        chmod(&scratch.path(""), 0o777);
+        assert!(why(&path).starts_with("other users can write to the directory "));
+        chmod(&scratch.path(""), 0o1777);
+        Fifos::default().open(&fifo(&path)).expect("as in /tmp");
     }
 
     #[test]

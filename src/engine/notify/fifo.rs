@@ -163,13 +163,17 @@ impl Pipe {
         }
     }
 
-    /// Opens the FIFO and starts its script.
+    /// Opens the FIFO and starts its script, unless the lines in it may be of another user.
     fn start(&mut self, cx: &mut Cx<'_>, index: usize, children: &mut Children) {
         let keyword = KEYWORDS.get(index).unwrap_or(&"");
         self.try_open(cx, keyword);
         let Some(script) = &self.conf.script else {
             return;
         };
+        if !self.open {
+            log::warn!(target: "script", "{keyword}_script is not started; reload when the FIFO can be used");
+            return;
+        }
         let command = ChildCommand {
             command: script,
             extra_args: &[&self.conf.path],
