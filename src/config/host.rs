@@ -10,6 +10,12 @@ pub trait Host {
     /// The text for the message, such as "no such file or directory".
     fn read(&self, path: &str) -> Result<Vec<u8>, String>;
 
+    /// The bytes of a file that must be protected from this access of other users.
+    ///
+    /// # Errors
+    /// As for [`Host::read`], or how to protect the file.
+    fn read_protected(&self, path: &str, from: Access) -> Result<Vec<u8>, String>;
+
     /// Regular, non-executable files that match a pattern with `*`, `?` and `[…]`, sorted.
     fn glob(&self, pattern: &str) -> Vec<String>;
 
@@ -38,6 +44,15 @@ pub trait Host {
     /// The text for the message, such as "no such file or directory" or "not executable for its
     /// user".
     fn program(&self, name: &str, user: User) -> Result<Program, String>;
+}
+
+/// What other users must not be able to do with a file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Access {
+    /// To change it: a certificate.
+    Write,
+    /// To read or change it: a key.
+    Any,
 }
 
 /// A program that can be executed.

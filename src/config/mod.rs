@@ -11,13 +11,14 @@
 //! position.
 //!
 //! ```
-//! use vrrpd::config::{Host, Program, Severity, load, model::User, render::render_text};
+//! use vrrpd::config::{Access, Host, Program, Severity, load, model::User, render::render_text};
 //!
 //! /// A host with one file. The daemon uses `os::host::Host`.
 //! struct OneFile(&'static str);
 //!
 //! impl Host for OneFile {
 //!     fn read(&self, _: &str) -> Result<Vec<u8>, String> { Ok(self.0.into()) }
+//!     fn read_protected(&self, path: &str, _: Access) -> Result<Vec<u8>, String> { self.read(path) }
 //!     fn glob(&self, _: &str) -> Vec<String> { Vec::new() }
 //!     fn env(&self, _: &str) -> Option<String> { None }
 //!     fn config_id(&self) -> String { "router1".into() }
@@ -91,7 +92,7 @@ mod validate;
 pub use build::OpensBlock;
 use diag::Aborted;
 pub use diag::{Diag, Diags, Severity};
-pub use host::{Host, Program};
+pub use host::{Access, Host, Program};
 pub use model::Config;
 pub use source::Sources;
 use tree::Block;

@@ -1,16 +1,17 @@
 //! The machine as the configuration reader sees it (files, users, programs), and the capabilities
 //! of the process.
 
-use std::fs;
-use std::io::Read;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use nix::unistd::{self, Uid};
 
-use super::{executable, open_file};
+use super::{atomic_file, executable, open_file};
 use crate::config::model::{Global, User};
-use crate::config::{self, Program};
+use crate::config::{self, Access, Program};
 use crate::engine::system::error_text;
 use crate::sys;
 use crate::types::sorted;
@@ -29,18 +30,15 @@ pub struct Host {
 
 impl config::Host for Host {
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-        let file = open_file::for_reading(path.as_ref()).map_err(|error| error_text(&error))?;
-        let mut bytes = Vec::new();
-        // One byte more than the limit, because the size in the inode may not be true (files in
-        // /proc).
-        file.take(MAX_FILE + 1)
-            .read_to_end(&mut bytes)
-            .map_err(|error| error_text(&error))?;
-        if u64::try_from(bytes.len()).is_ok_and(|length| length <= MAX_FILE) {
-            Ok(bytes)
-        } else {
-            Err(format!("larger than {} MiB", MAX_FILE >> 20))
-        }
+        read_all(open_file::for_reading(path.as_ref()))
+    }
+
+    fn read_protected(&self, path: &str, from: Access) -> Result<Vec<u8>, String> {
+        let path = path.as_ref();
+        read_all(match from {
+            Access::Write => open_file::trusted(path),
+            Access::Any => open_file::secret(path),
+        })
     }
 
     fn glob(&self, pattern: &str) -> Vec<String> {
@@ -112,6 +110,21 @@ impl config::Host for Host {
     }
 }
 
+fn read_all(file: io::Result<File>) -> Result<Vec<u8>, String> {
+    let file = file.map_err(|error| error_text(&error))?;
+    let mut bytes = Vec::new();
+    // One byte more than the limit, because the size in the inode may not be true (files in
+    // /proc).
+    file.take(MAX_FILE + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| error_text(&error))?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length <= MAX_FILE) {
+        Ok(bytes)
+    } else {
+        Err(format!("larger than {} MiB", MAX_FILE >> 20))
+    }
+}
+
 /// The user that the daemon runs as.
 pub(super) fn own_user() -> User {
     User {
@@ -153,6 +166,17 @@ pub fn check_readable(path: &str) -> Result<(), String> {
     open_file::for_reading(path.as_ref())
         .map(drop)
         .map_err(|error| error_text(&error))
+}
+
+/// Writes a file that the user has named for output; see [`open_file`] for when it is replaced.
+///
+/// # Errors
+/// A system call failed.
+pub fn write_output(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    match open_file::for_output(path)? {
+        Some(mut file) => file.write_all(bytes),
+        None => atomic_file::replace(path, bytes),
+    }
 }
 
 // ---- permissions ----

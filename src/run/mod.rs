@@ -87,7 +87,7 @@ fn write_report(options: &Options, report: &str, code: u8) -> u8 {
         };
         return code;
     };
-    match std::fs::write(path, bytes) {
+    match host::write_output(Path::new(path), bytes) {
         Ok(()) => code,
         Err(error) => {
             let why = error_text(&error);

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use vrrpd::config::model::User;
 use vrrpd::config::tree::Block;
-use vrrpd::config::{Diags, Host, Parsed, Program, Sources, parse, render};
+use vrrpd::config::{Access, Diags, Host, Parsed, Program, Sources, parse, render};
 
 /// A [`Host`] with files in memory.
 #[derive(Default)]
@@ -36,6 +36,10 @@ impl Host for FakeHost {
             .get(path)
             .cloned()
             .ok_or_else(|| "no such file or directory".into())
+    }
+
+    fn read_protected(&self, path: &str, _: Access) -> Result<Vec<u8>, String> {
+        self.read(path)
     }
 
     fn glob(&self, pattern: &str) -> Vec<String> {

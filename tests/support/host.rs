@@ -2,7 +2,7 @@
 //! and group exists or none.
 
 use vrrpd::config::model::User;
-use vrrpd::config::{Host, Program};
+use vrrpd::config::{Access, Host, Program};
 
 pub(crate) struct FakeHost<'a> {
     pub(crate) text: &'a str,
@@ -16,6 +16,10 @@ impl Host for FakeHost<'_> {
             return Err("no such file or directory".to_owned());
         }
         Ok(self.text.into())
+    }
+
+    fn read_protected(&self, path: &str, _: Access) -> Result<Vec<u8>, String> {
+        self.read(path)
     }
 
     fn glob(&self, _: &str) -> Vec<String> {

@@ -5,6 +5,7 @@ use core::fmt;
 use super::fields::Fields;
 use super::instance::InstanceBlock;
 use super::{Lowering, first, number};
+use crate::config::Access;
 use crate::config::diag::Severity;
 use crate::config::model::{Auth, Hmac, HmacKey, HmacMode, Password, Secret};
 use crate::config::tree::{Node, Word};
@@ -226,7 +227,7 @@ impl Lowering<'_> {
             Some(path) => {
                 let contents = self
                     .host
-                    .read(path)
+                    .read_protected(path, Access::Any)
                     .map_err(|why| KeyError::File(format!("{path}: {why}")))?;
                 let contents = contents.trim_ascii_end();
                 match contents.strip_prefix(b"hex:") {

@@ -159,8 +159,8 @@ fn entry(line: &str) -> Option<(u32, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Program;
     use crate::config::model::User;
+    use crate::config::{Access, Program};
 
     /// A host with these iproute2 files and nothing else.
     struct Files;
@@ -177,6 +177,10 @@ mod tests {
                 _ => return Err("no such file or directory".to_owned()),
             };
             Ok(text.into())
+        }
+
+        fn read_protected(&self, path: &str, _: Access) -> Result<Vec<u8>, String> {
+            self.read(path)
         }
 
         fn glob(&self, pattern: &str) -> Vec<String> {

@@ -1,6 +1,7 @@
 //! `SSL { … }`. The files are read with the configuration: errors in them have a position, and a
 //! reload reads new ones.
 
+use crate::config::Access;
 use crate::config::lower::Lowering;
 use crate::config::lower::fields::Fields;
 use crate::config::model::lvs::{CheckKind, Pem, Ssl, VirtualServer};
@@ -58,12 +59,16 @@ impl Lowering<'_> {
         }
     }
 
-    /// A PEM file with this marker. A file that cannot be read is taken as empty, so that every
-    /// verification fails.
+    /// A PEM file with this marker. A file that cannot be read or is not protected is taken as
+    /// empty, so that every verification fails.
     fn pem(&mut self, fields: &Fields<'_>, name: &str, marker: &str) -> Option<Pem> {
         let node = fields.last(name)?;
         let path = fields.word(name)?.to_owned();
-        let contents = match self.host.read(&path) {
+        let access = match name {
+            "key" => Access::Any,
+            _ => Access::Write,
+        };
+        let contents = match self.host.read_protected(&path, access) {
             Ok(contents) => contents,
             Err(why) => {
                 let message = format!("cannot read {path}: {why}; every SSL_GET fails");
