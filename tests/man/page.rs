@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 
 use vrrpd::cli;
-use vrrpd::config::schema::{Alias, Arg, Body, Keyword, ROOT, Support, visit};
+use vrrpd::config::schema::{Alias, Arg, Body, Keyword, ROOT, Support, value, visit};
 
 const PROGRAM: &str = include_str!("vrrpd.8.roff");
 const CONFIGURATION: &str = include_str!("vrrpd.conf.5.roff");
@@ -143,6 +143,11 @@ fn entry(keyword: &Keyword) -> String {
         }
         Support::NoEffect(why) => text.push_str(&format!("No effect: {}.\n", escape(why.text()))),
     }
+    for arg in keyword.args() {
+        if let Some((min, max)) = value::limits(arg).filter(|_| !matches!(arg, Arg::Most(..))) {
+            text.push_str(&format!("Limits: {min} to {max}.\n"));
+        }
+    }
     if matches!(keyword.alias, Alias::Old) {
         text.push_str("Obsolete spelling.\n");
     }
@@ -159,7 +164,8 @@ fn word(arg: &Arg) -> String {
         Arg::Choice(words) | Arg::AnyCase(words) => escape(words).replace(' ', "|"),
         Arg::Int(from, i32::MAX) => format!("{from}\\-"),
         Arg::Int(from, to) => format!("{from}\\-{to}"),
-        Arg::Secs(..) => "SECONDS".into(),
+        Arg::Most(from, to) => format!("{from}\\-{to}"),
+        Arg::Secs(..) | Arg::Span(..) | Arg::Time(..) => "SECONDS".into(),
         Arg::Bool => "[true|false]".into(),
         Arg::Opt(inner) => format!("[{}]", word(inner)),
         Arg::Many(inner) => format!("{} ...", word(inner)),

@@ -1,5 +1,7 @@
 //! Checks the words of a statement against the arguments of its keyword.
 
+use core::cmp::Ordering;
+
 use super::checker::Checker;
 use crate::config::diag::{Severity, Span};
 use crate::config::schema::{Arg, Keyword, Options, nearest_word, value};
@@ -365,12 +367,22 @@ impl Checker<'_> {
 }
 
 /// The valid value that an invalid word stands for beyond doubt: without a final `;` as in other
-/// languages, or without the prefix length where an address is needed. With severity and message.
+/// languages, the nearest one where a number or time is beyond its limits, or without the prefix
+/// length where an address is needed. With severity and message.
 fn correction(owner: &ArgOwner<'_>, arg: &Arg, text: &str) -> Option<(Severity, Box<str>, String)> {
     let trimmed = text.trim_end_matches([';', ',', '.']);
     if trimmed.len() < text.len() && value::is_valid(arg, trimmed) {
         let message = format!("`{text}` is read as `{trimmed}`");
         return Some((Severity::Warning, trimmed.into(), message));
+    }
+    if let (Some(order), Some((min, max))) = (value::beyond(arg, text), value::limits(arg)) {
+        let (side, limit) = match order {
+            Ordering::Less => ("below the minimum", min),
+            Ordering::Equal | Ordering::Greater => ("above the maximum", max),
+        };
+        let name = owner.name;
+        let message = format!("`{name} {text}` is {side} of {limit}; {limit} is used");
+        return Some((Severity::Warning, limit.into(), message));
     }
     let (addr, _) = text.split_once('/')?;
     let prefixed = matches!(arg, Arg::Ip | Arg::Ip4) && value::cidr(text).is_some();

@@ -1,6 +1,6 @@
 //! Health checks of real servers.
 
-use super::row::{Arg, Keyword, Options, Schema, row};
+use super::row::{Arg, Keyword, LONGEST, MANY, Options, SHORTEST, Schema, row};
 use super::{Feature, Reason};
 
 /// `SSL { … }`.
@@ -30,9 +30,10 @@ schemas! {
     BFD_CHECK "BFD_CHECK" [BFD_ROWS];
 }
 
-const SECONDS: Arg = Arg::Secs(0, u32::MAX);
-/// Seconds that must pass.
-const SPAN: Arg = Arg::Secs(1, u32::MAX);
+/// Interval between checks.
+const INTERVAL: Arg = Arg::Span(SHORTEST, LONGEST);
+/// Time limit of a step.
+const LIMIT: Arg = Arg::Span(10, 3_600_000);
 const COUNT: Arg = Arg::Count;
 
 /// The checks a real server may have, each any number of times.
@@ -65,23 +66,23 @@ static CONNECT: &[Keyword] = &[
     row!("bindto", [Arg::Ip], S, "", "Source address of the connection"),
     row!("bind_port", [Arg::Port], B, "", "Source port of the connection"),
     row!("bind_if", [Arg::If], A, "", "Interface that the connection is bound to; required for link-local addresses"),
-    row!("connect_timeout", [SPAN], S, "5", "Time in seconds to wait for a connection"),
+    row!("connect_timeout", [LIMIT], S, "5", "Time in seconds to wait for a connection"),
     row!("fwmark", [COUNT], B, "0", "Firewall mark of the packets that are sent"),
 ];
 
 #[rustfmt::skip]
 static RETRY: &[Keyword] = &[
-    row!("retry", [COUNT], S, "1", "Number of retries before the server counts as down; default of MISC_CHECK: 0, of DNS_CHECK: 3"),
-    row!("delay_before_retry", [SECONDS], S, "1", "Time in seconds between retries; default of HTTP_GET and SSL_GET: 3, of DNS_CHECK: delay_loop"),
-    row!("delay_loop", [SPAN], A, "", "Interval between checks in seconds; default: delay_loop of the real server"),
-    row!("warmup", [SECONDS], B, "", "Time in seconds within which the first check runs; default: delay_loop"),
+    row!("retry", [Arg::Most(0, MANY)], S, "1", "Number of retries before the server counts as down; default of MISC_CHECK: 0, of DNS_CHECK: 3"),
+    row!("delay_before_retry", [Arg::Time(SHORTEST, LONGEST)], S, "1", "Time in seconds between retries; 0 counts as 0.1; default of HTTP_GET and SSL_GET: 3, of DNS_CHECK: delay_loop"),
+    row!("delay_loop", [INTERVAL], A, "", "Interval between checks in seconds; default: delay_loop of the real server"),
+    row!("warmup", [Arg::Time(1, LONGEST)], B, "", "Time in seconds within which the first check runs; default: delay_loop"),
     row!("alpha", [Arg::Bool], A, "", "Count the server as down until the first check succeeds"),
     row!("log_all_failures", [Arg::Bool], B, "", "Log every failed check; default: checker_log_all_failures"),
 ];
 
 #[rustfmt::skip]
 static RETRY_ALIAS: &[Keyword] = &[
-    row!("nb_get_retry" = "retry", [COUNT], S).old(),
+    row!("nb_get_retry" = "retry", [Arg::Most(0, MANY)], S).old(),
 ];
 
 #[rustfmt::skip]
@@ -118,7 +119,7 @@ static SMTP_ROWS: &[Keyword] = &[
 #[rustfmt::skip]
 static MISC_ROWS: &[Keyword] = &[
     row!("misc_path", [Arg::Cmd], S, "", "Command to run; required"),
-    row!("misc_timeout", [SECONDS], S, "", "Time limit of the command in seconds; default: delay_loop"),
+    row!("misc_timeout", [Arg::Time(10, LONGEST)], S, "", "Time limit of the command in seconds; default: delay_loop"),
     row!("misc_dynamic", [], S, "", "Set the weight of the server from the exit status: 2-255 sets it to status - 2"),
     row!("user", [Arg::User], A, "", "User that the command runs as: USER [GROUP]; default: script_user"),
 ];

@@ -1,6 +1,6 @@
 //! `global_defs`, and the small blocks beside it.
 
-use super::row::{Arg, Items, Keyword, Options, Schema, row};
+use super::row::{Arg, Items, Keyword, LONGEST, Options, Schema, row};
 use super::{Feature, Reason};
 
 /// `global_defs { … }`.
@@ -47,10 +47,16 @@ static INTERFACES: Items = Items {
 
 /// A whole number without an upper bound worth naming.
 const COUNT: Arg = Arg::Count;
-/// Seconds, whole or with fraction.
-const SECONDS: Arg = Arg::Secs(0, u32::MAX);
-/// Gap between two packets.
-const GAP: Arg = Arg::Secs(0, u32::MAX);
+/// Delay at the start, at most a day.
+const START: Arg = Arg::Time(1, 86_400_000);
+/// Gap between two packets, at most an hour.
+const GAP: Arg = Arg::Time(0, 3_600_000);
+/// Delay of a burst of gratuitous ARP.
+const DELAY: Arg = Arg::Time(1, 3_600_000);
+/// Interval between periodic bursts.
+const REFRESH: Arg = Arg::Time(1_000, LONGEST);
+/// Packets per address in a burst.
+const REPEAT: Arg = Arg::Most(0, 100);
 /// Path, owner and group of a FIFO.
 const FIFO: Arg = Arg::Seq(&[Arg::Str, Arg::Opt(&Arg::User)]);
 const NICE: Arg = Arg::Int(-20, 19);
@@ -71,7 +77,7 @@ static MAIL: &[Keyword] = &[
     row!("notification_email_from", [Arg::Mail], S, "", "Sender of emails; default: USER@HOST").requires(Feature::Mail),
     row!("smtp_server", [Arg::Str, Arg::Opt(&Arg::Port)], S, "", "Mail server: host name or address, and port (25 if not given)").requires(Feature::Mail),
     row!("smtp_helo_name", [Arg::Str], A, "", "Name given in the SMTP HELO; default: the host name"),
-    row!("smtp_connect_timeout", [SECONDS], S, "30", "Time in seconds to wait for a connection to the mail server").requires(Feature::Mail),
+    row!("smtp_connect_timeout", [Arg::Time(1_000, 3_600_000)], S, "30", "Time in seconds to wait for a connection to the mail server").requires(Feature::Mail),
     row!("smtp_alert", [Arg::Bool], S, "", "Send emails about changes unless a block says otherwise").requires(Feature::Mail),
     row!("smtp_alert_vrrp", [Arg::Bool], A, "", "Send emails about instances and sync groups unless a block says otherwise").requires(Feature::Mail),
     row!("smtp_alert_checker", [Arg::Bool], A, "", "Send emails about virtual and real servers unless a block says otherwise").requires(Feature::Mail),
@@ -106,12 +112,12 @@ static VRRP: &[Keyword] = &[
     row!("vrrp_mcast_group4", [Arg::Mcast4], S, "224.0.0.18", "IPv4 multicast group for adverts"),
     row!("vrrp_mcast_group6", [Arg::Mcast6], A, "ff02::12", "IPv6 multicast group for adverts"),
     row!("vrrp_version", [Arg::Int(2, 3)], A, "2", "Default VRRP version of IPv4 instances, 2 or 3; IPv6 instances always use 3"),
-    row!("vrrp_garp_master_delay", [SECONDS], S, "5", "Time in seconds between the first and the second burst of gratuitous ARP after becoming MASTER; 0: no second burst"),
-    row!("vrrp_garp_master_repeat", [COUNT], A, "5", "Number of gratuitous ARPs per address in a burst; 0 counts as 1"),
-    row!("vrrp_garp_master_refresh", [SECONDS], A, "0", "Time in seconds between periodic gratuitous ARPs while MASTER; 0: none"),
-    row!("vrrp_garp_master_refresh_repeat", [COUNT], A, "1", "Number of gratuitous ARPs per address in a periodic refresh"),
-    row!("vrrp_garp_lower_prio_delay", [SECONDS], A, "", "Delay in seconds of the second burst of gratuitous ARP after a lower priority advert while MASTER; default: garp_master_delay"),
-    row!("vrrp_garp_lower_prio_repeat", [COUNT], A, "", "Number of gratuitous ARPs per address after a lower priority advert while MASTER; 0: none; default: garp_master_repeat"),
+    row!("vrrp_garp_master_delay", [DELAY], S, "5", "Time in seconds between the first and the second burst of gratuitous ARP after becoming MASTER; 0: no second burst"),
+    row!("vrrp_garp_master_repeat", [REPEAT], A, "5", "Number of gratuitous ARPs per address in a burst; 0 counts as 1"),
+    row!("vrrp_garp_master_refresh", [REFRESH], A, "0", "Time in seconds between periodic gratuitous ARPs while MASTER; 0: none"),
+    row!("vrrp_garp_master_refresh_repeat", [REPEAT], A, "1", "Number of gratuitous ARPs per address in a periodic refresh"),
+    row!("vrrp_garp_lower_prio_delay", [DELAY], A, "", "Delay in seconds of the second burst of gratuitous ARP after a lower priority advert while MASTER; default: garp_master_delay"),
+    row!("vrrp_garp_lower_prio_repeat", [REPEAT], A, "", "Number of gratuitous ARPs per address after a lower priority advert while MASTER; 0: none; default: garp_master_repeat"),
     row!("vrrp_garp_interval", [GAP], S, "0", "Minimum time in seconds between two gratuitous ARPs on an interface; 0: no limit"),
     row!("vrrp_gna_interval", [GAP], S, "0", "Minimum time in seconds between two unsolicited neighbor advertisements on an interface; 0: no limit"),
     row!("vrrp_min_garp", [Arg::Bool], A, "off", "Send one gratuitous ARP per address only: repeat 1, no second burst, no periodic refresh"),
@@ -126,8 +132,8 @@ static VRRP: &[Keyword] = &[
     row!("vrrp_check_unicast_src", [Arg::Bool], A, "off", "Accept unicast adverts only from configured peers"),
     row!("vrrp_owner_ignore_adverts", [Arg::Bool], B, "off", "Ignore all adverts while the router is the address owner (priority 255)"),
     row!("v3_checksum_as_v2", [Arg::Bool], A, "off", "Compute the checksum of VRRPv3 over IPv4 without the pseudo-header, as in VRRPv2"),
-    row!("vrrp_startup_delay", [SECONDS], A, "0", "Time in seconds after the start of the daemon before instances send or evaluate adverts"),
-    row!("vrrp_delay_after_boot", [SECONDS], A, "0", "Time in seconds after the boot of the system before instances send or evaluate adverts"),
+    row!("vrrp_startup_delay", [START], A, "0", "Time in seconds after the start of the daemon before instances send or evaluate adverts"),
+    row!("vrrp_delay_after_boot", [START], A, "0", "Time in seconds after the boot of the system before instances send or evaluate adverts"),
     row!("log_unknown_vrids", [], A, "", "Log adverts with a VRID that is not configured"),
     row!("dynamic_interfaces", [Arg::Opt(&Arg::Choice(&"allow_if_changes"))], A, "", "Allow interfaces that do not exist at start; always allowed by vrrpd"),
     row!("default_interface", [Arg::If], A, "eth0", "Interface of static addresses and routes without `dev`"),
@@ -238,7 +244,7 @@ static PROCESS: &[Keyword] = &[
     row!("bfd_rlimit_rttime", [COUNT], C, "", "Limit of real-time CPU time of the BFD process, in microseconds").no_effect(Reason::OneProcess),
     row!("bfd_rlimit_rtime" = "bfd_rlimit_rttime", [COUNT], C).no_effect(Reason::OneProcess),
     row!("max_auto_priority", [Arg::Opt(&Arg::Int(-1, 99))], B, "0", "Maximum real-time priority that is set when timers run late, -1 to 99"),
-    row!("min_auto_priority_delay", [COUNT], B, "1000000", "Timer delay in microseconds that makes max_auto_priority take effect"),
+    row!("min_auto_priority_delay", [Arg::Most(0, 2_000_000_000)], B, "1000000", "Timer delay in microseconds that makes max_auto_priority take effect"),
     row!("vrrp_netlink_cmd_rcv_bufs", [COUNT], C, "", "Size of the netlink receive buffer, in bytes").no_effect(Reason::SocketBuffers),
     row!("vrrp_netlink_cmd_rcv_bufs_force", [Arg::Bool], C, "", "Set the receive buffer beyond net.core.rmem_max").no_effect(Reason::SocketBuffers),
     row!("vrrp_netlink_monitor_rcv_bufs", [COUNT], C, "", "Size of the netlink receive buffer, in bytes").no_effect(Reason::SocketBuffers),

@@ -4,7 +4,7 @@
 //! are not linked.
 
 use super::checker;
-use super::row::{Arg, Items, Keyword, Options, Schema, row};
+use super::row::{Arg, Items, Keyword, LONGEST, MANY, Options, SHORTEST, Schema, row};
 use super::{Feature, Reason};
 
 /// `virtual_server … { … }`.
@@ -56,9 +56,10 @@ pub(super) static GROUP_ENTRIES: Items = Items {
 const SCHEDULERS: Arg = Arg::Choice(&"rr wrr lc wlc lblc lblcr sh dh mh sed nq fo ovf twos");
 const FORWARDING: Arg = Arg::Seq(&[Arg::Choice(&"NAT DR TUN"), Arg::Options(&TUNNEL)]);
 const COUNT: Arg = Arg::Count;
-const SECONDS: Arg = Arg::Secs(0, u32::MAX);
-/// Seconds that must pass.
-const SPAN: Arg = Arg::Secs(1, u32::MAX);
+/// Interval between checks.
+const INTERVAL: Arg = Arg::Span(SHORTEST, LONGEST);
+/// Time limit of a step.
+const LIMIT: Arg = Arg::Span(10, 3_600_000);
 
 static TUNNEL: Options = Options {
     noun: "tunnel",
@@ -114,14 +115,14 @@ static VIRTUAL_SERVER_ROWS: &[Keyword] = &[
 /// Keywords of virtual servers and real servers; the inner one wins.
 #[rustfmt::skip]
 static SHARED: &[Keyword] = &[
-    row!("delay_loop", [SPAN], S, "60", "Interval between health checks, in seconds"),
+    row!("delay_loop", [INTERVAL], S, "60", "Interval between health checks, in seconds"),
     row!("virtualhost", [Arg::Str], S, "", "Value of the Host header in HTTP_GET and SSL_GET checks"),
     row!("alpha", [], A, "", "Count a server as down until its first health check succeeds"),
     row!("inhibit_on_failure", [Arg::Bool], A, "off", "Set the weight of a failed server to 0 instead of removing it, so that its connections continue"),
-    row!("retry", [Arg::Int(1, i32::MAX)], A, "1", "Number of retries before a server counts as down; 0 is accepted in the block of a checker only"),
-    row!("delay_before_retry", [SECONDS], A, "1", "Time in seconds between retries"),
-    row!("warmup", [SECONDS], A, "", "Time in seconds over which the first checks are spread; default: delay_loop"),
-    row!("connect_timeout", [SPAN], A, "5", "Time in seconds to wait for a connection"),
+    row!("retry", [Arg::Most(1, MANY)], A, "1", "Number of retries before a server counts as down; 0 is accepted in the block of a checker only"),
+    row!("delay_before_retry", [Arg::Time(SHORTEST, LONGEST)], A, "1", "Time in seconds between retries; 0 counts as 0.1"),
+    row!("warmup", [Arg::Time(1, LONGEST)], A, "", "Time in seconds over which the first checks are spread; default: delay_loop"),
+    row!("connect_timeout", [LIMIT], A, "5", "Time in seconds to wait for a connection"),
     row!("smtp_alert", [Arg::Bool], A, "", "Send an email on every change of state").requires(Feature::Mail),
     row!("snmp_name", [Arg::Str], C, "", "Name of the server in SNMP").no_effect(Reason::NoSnmp),
 ];

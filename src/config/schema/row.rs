@@ -32,6 +32,14 @@ pub enum Support {
     NotBuilt(Feature),
 }
 
+/// Milliseconds of the longest time of the language that has no narrower limit: 30 days.
+pub(super) const LONGEST: u32 = 2_592_000_000;
+/// Milliseconds of the shortest interval of what is repeated without end and costs a process, a
+/// connection or a burst of packets.
+pub(super) const SHORTEST: u32 = 100;
+/// The greatest number of repetitions that counts; more make no difference.
+pub(super) const MANY: i32 = 1_000_000;
+
 /// Type of one argument, or of the rest of the line.
 #[derive(Clone, Copy, Debug)]
 pub enum Arg {
@@ -39,12 +47,19 @@ pub enum Arg {
     None,
     /// Several arguments in this order.
     Seq(&'static [Arg]),
-    /// Decimal integer, minimum and maximum; `i32::MAX`: unlimited.
+    /// Decimal integer, minimum and maximum; `i32::MAX`: as much as the kernel or the type takes.
     Int(i32, i32),
-    /// Decimal integer, 0–4294967295.
+    /// Decimal integer, minimum and maximum; a greater one is replaced by the maximum.
+    Most(i32, i32),
+    /// Decimal integer, 0–4294967295: for identifiers and values that the kernel interprets.
     Count,
-    /// Decimal seconds with fraction, minimum and maximum in milliseconds; `u32::MAX`: unlimited.
+    /// Decimal seconds with fraction, minimum and maximum in milliseconds.
     Secs(u32, u32),
+    /// Decimal seconds with fraction, minimum and maximum in milliseconds; a value beyond them is
+    /// replaced by the nearer one.
+    Span(u32, u32),
+    /// The same; 0 is valid too.
+    Time(u32, u32),
     /// One of these words, separated by blanks.
     Choice(&'static &'static str),
     /// One of these words, in upper or lower case.

@@ -113,3 +113,176 @@ fn every_block_is_in_the_list_of_blocks_under_its_openers_name() {
         );
     }
 }
+
+/// Single arguments of a row, those of its options and items included.
+fn arguments(keyword: &'static Keyword) -> Vec<&'static Arg> {
+    fn each(arg: &'static Arg, list: &mut Vec<&'static Arg>) {
+        match arg {
+            Arg::Opt(inner) | Arg::Many(inner) => each(inner, list),
+            Arg::Seq(args) => args.iter().for_each(|arg| each(arg, list)),
+            Arg::Options(options) => {
+                let rows = options.rows.iter();
+                rows.for_each(|row| row.args().iter().for_each(|arg| each(arg, list)));
+            }
+            single => list.push(single),
+        }
+    }
+    let mut list = Vec::new();
+    keyword.args().iter().for_each(|arg| each(arg, &mut list));
+    list
+}
+
+#[test]
+fn every_time_has_a_floor_and_a_ceiling() {
+    for (keyword, _) in all() {
+        for arg in arguments(keyword) {
+            if let Arg::Secs(from, to) | Arg::Span(from, to) | Arg::Time(from, to) = arg {
+                assert!(from < to && *to <= row::LONGEST, "{}", keyword.name());
+                assert!(
+                    value::micros("99999999999999999999").is_none()
+                        && !value::is_valid(arg, "2592001"),
+                    "{}",
+                    keyword.name()
+                );
+            }
+        }
+    }
+}
+
+/// What is repeated without end while the daemon runs, with the shortest interval in milliseconds.
+#[test]
+fn nothing_is_repeated_more_often_than_ten_times_per_second_except_adverts() {
+    let periodic = [
+        "interval",
+        "delay_loop",
+        "delay_before_retry",
+        "garp_master_refresh",
+        "vrrp_garp_master_refresh",
+        "advert_int",
+    ];
+    let mut found = Vec::new();
+    for (keyword, schema) in all() {
+        let name = keyword.name();
+        if !periodic.contains(&name) {
+            continue;
+        }
+        found.push(name);
+        let floor = if name == "advert_int" { 10 } else { 100 };
+        for arg in arguments(keyword) {
+            let (Arg::Secs(from, _) | Arg::Span(from, _) | Arg::Time(from, _)) = arg else {
+                panic!("{name} in {}: {arg:?}", schema.name);
+            };
+            assert!(*from >= floor, "{name} in {}: {from} ms", schema.name);
+        }
+    }
+    assert!(
+        periodic.iter().all(|name| found.contains(name)),
+        "{found:?}"
+    );
+}
+
+/// A number without a ceiling of its own must be an identifier or a value that the kernel
+/// interprets: it makes the daemon neither work nor remember more.
+#[test]
+fn every_count_has_a_ceiling() {
+    let uncounted = [
+        // Marks, priorities, preferences and other numbers that name something.
+        "fwmark",
+        "nftables_priority",
+        "priority",
+        "preference",
+        "pref",
+        "order",
+        "goto",
+        "id",
+        "tunnel-id",
+        "metric",
+        "virtual_server",
+        "suppress_prefixlength",
+        "sup_pl",
+        // Values of the kernel's tables.
+        "weight",
+        "uthreshold",
+        "lthreshold",
+        "mtu",
+        "advmss",
+        "window",
+        "reordering",
+        "ssthresh",
+        "cwnd",
+        "hoplimit",
+        "initcwnd",
+        "initrwnd",
+        "expires",
+        "ttl",
+        // Compared with sums of weights, or with the length of a page.
+        "quorum",
+        "hysteresis",
+        "regex_min_offset",
+        "regex_max_offset",
+    ];
+    for (keyword, schema) in all() {
+        if !matches!(keyword.support, Support::Supported) {
+            continue;
+        }
+        let unlimited = |arg: &Arg| matches!(arg, Arg::Count | Arg::Int(_, i32::MAX));
+        let named = |name: &str| uncounted.contains(&name);
+        for arg in keyword.args() {
+            match arg {
+                Arg::Options(options) => {
+                    for row in options.rows {
+                        assert!(
+                            named(row.name()) || !arguments(row).into_iter().any(unlimited),
+                            "{} {}",
+                            keyword.name(),
+                            row.name()
+                        );
+                    }
+                }
+                _ => assert!(
+                    named(keyword.name()) || !arguments(keyword).into_iter().any(unlimited),
+                    "{} in {}",
+                    keyword.name(),
+                    schema.name
+                ),
+            }
+        }
+    }
+}
+
+#[test]
+fn values_beyond_the_limits_are_told_from_wrong_ones() {
+    use core::cmp::Ordering::{Greater, Less};
+    let (time, span, most) = (
+        Arg::Time(100, 60_000),
+        Arg::Span(100, 60_000),
+        Arg::Most(1, 100),
+    );
+    for (arg, text, valid, beyond) in [
+        (time, "0", true, None),
+        (time, "0.1", true, None),
+        (time, "60", true, None),
+        (time, "0.000001", false, Some(Less)),
+        // Read to the microsecond.
+        (time, "0.0000001", true, None),
+        (time, "60.000001", false, Some(Greater)),
+        (time, "99999999999999999999999", false, Some(Greater)),
+        (time, "-1", false, None),
+        (time, "1s", false, None),
+        (span, "0", false, None),
+        (span, "0.05", false, Some(Less)),
+        (most, "100", true, None),
+        (most, "101", false, Some(Greater)),
+        (most, "+101", false, Some(Greater)),
+        (most, "4294967296", false, Some(Greater)),
+        (most, "99999999999999999999999", false, Some(Greater)),
+        (most, "0", false, None),
+        (most, "200.5", false, None),
+        (most, "many", false, None),
+        (Arg::Secs(10, 255_000), "300", false, None),
+        (Arg::Int(1, 255), "300", false, None),
+    ] {
+        assert_eq!(value::is_valid(&arg, text), valid, "{arg:?} {text}");
+        assert_eq!(value::beyond(&arg, text), beyond, "{arg:?} {text}");
+    }
+}

@@ -1,7 +1,7 @@
 //! Things instances track: interfaces, scripts, processes, files, BFD sessions.
 
 use super::Reason;
-use super::row::{Arg, Items, Keyword, Options, Schema, row};
+use super::row::{Arg, Items, Keyword, LONGEST, MANY, Options, SHORTEST, Schema, row};
 
 /// `vrrp_script NAME { … }`.
 pub(super) static SCRIPT: Schema = Schema {
@@ -97,14 +97,13 @@ pub(super) static TRACKING_COMMON: &[Keyword] = &[
     row!("track_bfd", [], B, "", "BFD sessions that every member tracks").items(&TRACKED_253).repeat().unimplemented(Reason::TrackedAssumedUp),
 ];
 
-const SECONDS: Arg = Arg::Secs(0, u32::MAX);
-const COUNT: Arg = Arg::Int(1, i32::MAX);
+const COUNT: Arg = Arg::Most(1, MANY);
 
 #[rustfmt::skip]
 static SCRIPT_ROWS: &[Keyword] = &[
     row!("script", [Arg::Cmd], S, "", "Command to run; exit status 0 is success; required"),
-    row!("interval", [SECONDS], S, "1", "Interval between runs in seconds; 0 counts as 1"),
-    row!("timeout", [SECONDS], A, "", "Time limit of a run in seconds, after which it counts as failed; default: interval"),
+    row!("interval", [Arg::Time(SHORTEST, LONGEST)], S, "1", "Interval between runs in seconds; 0 counts as 1"),
+    row!("timeout", [Arg::Time(10, LONGEST)], A, "", "Time limit of a run in seconds, after which it counts as failed; default: interval"),
     row!("weight", [Arg::Int(-253, 253), REVERSE], S, "0", "Change of the priority, -253 to 253: positive: added on success, negative: subtracted on failure; 0: FAULT state on failure"),
     row!("rise", [COUNT], A, "1", "Number of consecutive successes before the script counts as successful"),
     row!("fall", [COUNT], A, "1", "Number of consecutive failures before the script counts as failed"),
@@ -118,7 +117,7 @@ static PROCESS_ROWS: &[Keyword] = &[
     row!("param_match", [Arg::Opt(&Arg::Choice(&"initial partial"))], A, "", "Compare the parameters: no word: all; initial: the leading ones; partial: a consecutive part"),
     row!("weight", [Arg::Int(-254, 254), REVERSE], A, "0", "Change of the priority, -254 to 254: positive: added while the quorum is met, negative: subtracted while it is not; 0: FAULT state"),
     row!("quorum", [COUNT], A, "1", "Minimum number of processes"),
-    row!("quorum_max", [Arg::Int(0, i32::MAX)], A, "", "Maximum number of processes"),
+    row!("quorum_max", [Arg::Most(0, MANY)], A, "", "Maximum number of processes"),
     row!("delay", [Arg::Secs(0, 3_600_000)], A, "", "Time in seconds that a change must last before it counts; sets terminate_delay and fork_delay"),
     row!("terminate_delay", [Arg::Secs(0, 3_600_000)], A, "", "Time in seconds that a loss of the quorum must last before it counts"),
     row!("fork_delay", [Arg::Secs(0, 3_600_000)], A, "", "Time in seconds that a gain of the quorum must last before it counts"),

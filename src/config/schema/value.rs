@@ -1,6 +1,7 @@
 //! Conversion of words to values. The check of the arguments and the lowering share these
 //! functions, so a word that was accepted has a value.
 
+use core::cmp::Ordering;
 use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 
@@ -210,6 +211,51 @@ pub fn is_address_range(text: &str) -> bool {
     cidr(text).is_some()
 }
 
+/// Whether a word is a time between two numbers of milliseconds.
+fn is_within(text: &str, from: u32, to: u32) -> bool {
+    let micro = |bound: u32| u64::from(bound).saturating_mul(1000);
+    micros(text).is_some_and(|value| (micro(from)..=micro(to)).contains(&value))
+}
+
+/// The limits of an argument whose values are replaced by the nearer limit beyond them.
+#[must_use]
+pub fn limits(arg: &Arg) -> Option<(String, String)> {
+    match arg {
+        Arg::Most(from, to) => Some((from.to_string(), to.to_string())),
+        Arg::Span(from, to) | Arg::Time(from, to) => Some((seconds(*from), seconds(*to))),
+        _ => None,
+    }
+}
+
+/// On which side of the limits of its argument a number or time is. `None`: within them, wrong in
+/// another way, or there are none.
+#[must_use]
+pub fn beyond(arg: &Arg, text: &str) -> Option<Ordering> {
+    let (from, to) = match arg {
+        // Too few is not what was meant.
+        Arg::Most(_, to) => (0, u64::try_from(*to).ok()?.saturating_mul(1_000_000)),
+        Arg::Span(from, to) | Arg::Time(from, to) => (
+            u64::from(*from).saturating_mul(1000),
+            u64::from(*to).saturating_mul(1000),
+        ),
+        _ => return None,
+    };
+    let whole = matches!(arg, Arg::Most(..));
+    let text = text.strip_prefix('+').filter(|_| whole).unwrap_or(text);
+    let mut digits = text.bytes().filter(|byte| *byte != b'.' || whole);
+    let number = !text.is_empty() && digits.all(|byte| byte.is_ascii_digit());
+    match micros(text) {
+        // Nothing at all is not meant as the shortest time.
+        Some(0) => None,
+        Some(value) if number => {
+            let order = value.cmp(&value.clamp(from, to));
+            (order != Ordering::Equal).then_some(order)
+        }
+        None if number && text.len() > 12 => Some(Ordering::Greater),
+        Some(_) | None => None,
+    }
+}
+
 /// Whether a word is a valid value of a single-word argument.
 #[must_use]
 pub fn is_valid(arg: &Arg, text: &str) -> bool {
@@ -220,12 +266,10 @@ pub fn is_valid(arg: &Arg, text: &str) -> bool {
             let range = i64::from(*from)..=i64::from(*to);
             int(text).is_some_and(|value| range.contains(&value))
         }
+        Arg::Most(from, to) => is_valid(&Arg::Int(*from, *to), text),
         Arg::Count => int(text).is_some_and(|value| u32::try_from(value).is_ok()),
-        Arg::Secs(from, to) => {
-            let milli = |bound: &u32| u64::from(*bound).saturating_mul(1000);
-            let range = milli(from)..=milli(to);
-            micros(text).is_some_and(|value| range.contains(&value))
-        }
+        Arg::Secs(from, to) | Arg::Span(from, to) => is_within(text, *from, *to),
+        Arg::Time(from, to) => micros(text) == Some(0) || is_within(text, *from, *to),
         Arg::Choice(words) => words.split(' ').any(|word| word == text),
         Arg::AnyCase(words) => words.split(' ').any(|word| word.eq_ignore_ascii_case(text)),
         Arg::Bool => boolean(text).is_some(),
@@ -281,9 +325,10 @@ pub fn expected(arg: &Arg) -> String {
         Arg::Count => "a number of at least 0",
         Arg::Int(from, to) if *to == i32::MAX => return format!("a number of at least {from}"),
         Arg::Int(from, to) if from.checked_add(1) == Some(*to) => return format!("{from} or {to}"),
+        Arg::Most(from, _) => return format!("a number of at least {from}"),
         Arg::Int(from, to) => return format!("a number from {from} to {to}"),
-        Arg::Secs(0, u32::MAX) => "a time in seconds",
-        Arg::Secs(_, u32::MAX) => "a time in seconds greater than 0",
+        Arg::Time(..) => "a time in seconds",
+        Arg::Span(..) => "a time in seconds greater than 0",
         Arg::Secs(from, to) => {
             return format!(
                 "a time in seconds from {} to {}",

@@ -1,7 +1,7 @@
 //! `vrrp_instance` and the blocks in it.
 
 use super::address;
-use super::row::{Arg, Items, Keyword, Options, Schema, row};
+use super::row::{Arg, Items, Keyword, LONGEST, Options, Schema, row};
 use super::track;
 use super::{Feature, Reason};
 
@@ -43,7 +43,12 @@ static PEER_OPTIONS: &[Keyword] = &[
 ];
 
 const COUNT: Arg = Arg::Count;
-const SECONDS: Arg = Arg::Secs(0, u32::MAX);
+/// Delay of a burst of gratuitous ARP.
+const DELAY: Arg = Arg::Time(1, 3_600_000);
+/// Interval between periodic bursts.
+const REFRESH: Arg = Arg::Time(1_000, LONGEST);
+/// Packets per address in a burst.
+const REPEAT: Arg = Arg::Most(0, 100);
 
 #[rustfmt::skip]
 static CORE: &[Keyword] = &[
@@ -127,12 +132,12 @@ static TRANSPORT: &[Keyword] = &[
 
 #[rustfmt::skip]
 static TIMING: &[Keyword] = &[
-    row!("garp_master_delay", [SECONDS], S, "", "Time in seconds between the first and the second burst of gratuitous ARP after becoming MASTER; default: vrrp_garp_master_delay"),
-    row!("garp_master_repeat", [COUNT], A, "", "Number of gratuitous ARPs per address in a burst; default: vrrp_garp_master_repeat"),
-    row!("garp_master_refresh", [SECONDS], A, "", "Time in seconds between periodic gratuitous ARPs while MASTER; default: vrrp_garp_master_refresh"),
-    row!("garp_master_refresh_repeat", [COUNT], A, "", "Number of gratuitous ARPs per address in a periodic refresh; default: vrrp_garp_master_refresh_repeat"),
-    row!("garp_lower_prio_delay", [SECONDS], A, "", "Delay in seconds of the second burst of gratuitous ARP after a lower priority advert while MASTER; default: garp_master_delay"),
-    row!("garp_lower_prio_repeat", [COUNT], A, "", "Number of gratuitous ARPs per address after a lower priority advert while MASTER; default: garp_master_repeat"),
+    row!("garp_master_delay", [DELAY], S, "", "Time in seconds between the first and the second burst of gratuitous ARP after becoming MASTER; default: vrrp_garp_master_delay"),
+    row!("garp_master_repeat", [REPEAT], A, "", "Number of gratuitous ARPs per address in a burst; default: vrrp_garp_master_repeat"),
+    row!("garp_master_refresh", [REFRESH], A, "", "Time in seconds between periodic gratuitous ARPs while MASTER; default: vrrp_garp_master_refresh"),
+    row!("garp_master_refresh_repeat", [REPEAT], A, "", "Number of gratuitous ARPs per address in a periodic refresh; default: vrrp_garp_master_refresh_repeat"),
+    row!("garp_lower_prio_delay", [DELAY], A, "", "Delay in seconds of the second burst of gratuitous ARP after a lower priority advert while MASTER; default: garp_master_delay"),
+    row!("garp_lower_prio_repeat", [REPEAT], A, "", "Number of gratuitous ARPs per address after a lower priority advert while MASTER; default: garp_master_repeat"),
     row!("lower_prio_no_advert", [Arg::Bool], A, "", "Do not send an advert in reply to a lower priority advert while MASTER; default: vrrp_lower_prio_no_advert"),
     row!("higher_prio_send_advert", [Arg::Bool], A, "", "Send one more advert before going to BACKUP state for a higher priority master; default: vrrp_higher_prio_send_advert"),
     row!("down_timer_adverts", [Arg::Int(1, 100)], B, "", "Number of missed adverts after which a backup takes over, 1-100; default: vrrp_down_timer_adverts"),

@@ -131,6 +131,9 @@ impl Lowering<'_> {
     }
 }
 
+/// Retries without a pause would occupy the processor while a server is down.
+const SHORTEST_RETRY: Duration = Duration::from_millis(100);
+
 /// fe80::/10.
 fn is_link_local(addr: IpAddr) -> bool {
     match addr {
@@ -151,10 +154,11 @@ fn with_common_settings(checker: &Checker<'_>, kind: CheckKind) -> Check {
     } else {
         default.delay_before_retry
     };
+    let delay = scopes.seconds("delay_before_retry").unwrap_or(retry_delay);
     let log_all = checker.fields.boolean("log_all_failures");
     Check {
         retry: scopes.int("retry").unwrap_or(default.retry),
-        delay_before_retry: scopes.seconds("delay_before_retry").unwrap_or(retry_delay),
+        delay_before_retry: delay.max(SHORTEST_RETRY),
         interval,
         warmup: scopes.seconds("warmup").unwrap_or(interval),
         alpha: scopes.boolean("alpha").unwrap_or(default.alpha),
